@@ -1,0 +1,229 @@
+package redistest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-retry"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+)
+
+const (
+	loopback     = "127.0.0.1"
+	readyTimeout = 20 * time.Second
+	portTries    = 20
+
+	// Ports are taken from below the range that kernels use for outgoing
+	// connections: there, a client that redials a killed server would sooner or
+	// later connect to itself and keep the port from being bound again. The bus
+	// port of a cluster node, 10,000 higher, is below that range too.
+	firstPort, lastPort, busOffset = 11_000, 21_999, 10_000
+)
+
+// spec is what a process is launched with.
+type spec struct {
+	binary string
+	dir    string
+	port   int
+	args   []string
+	// config is the text of a configuration file; empty for none. A sentinel
+	// needs one, since it rewrites it.
+	config string
+}
+
+// process is one running server.
+type process struct {
+	cmd    *exec.Cmd
+	group  *lifecycle.Group
+	exited chan struct{} // closed when the process is gone and was waited for
+}
+
+// errExited reports a process that ended before it was ready: most likely
+// another process bound the port first.
+var errExited = errors.New("redis-server exited")
+
+// launchOnFreePort tries ports until the server could bind one. A port that
+// was free when it was looked at may be taken by the time the server binds it.
+func launchOnFreePort(sp spec) (*process, int, error) {
+	var last error
+	for range portTries {
+		sp.port = firstPort + rand.IntN(lastPort-firstPort+1)
+		if !free(sp.port) || !free(sp.port+busOffset) {
+			continue
+		}
+		proc, err := launch(sp)
+		if err == nil || !errors.Is(err, errExited) {
+			return proc, sp.port, err
+		}
+		last = err
+	}
+	return nil, 0, fmt.Errorf("no port could be bound: %w", last)
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+// launch starts a process and returns when it answers.
+func launch(sp spec) (*process, error) {
+	logFile := filepath.Join(sp.dir, "redis.log")
+	args, err := sp.commandLine(logFile)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{
+		cmd:    exec.Command(sp.binary, args...),
+		group:  lifecycle.New(context.Background()),
+		exited: make(chan struct{}),
+	}
+	p.cmd.Dir = sp.dir
+	dieWithParent(p.cmd)
+
+	started := make(chan error, 1)
+	p.group.Go(func(context.Context) {
+		// The kernel ties the parent-death signal to the thread that started
+		// the child: that thread must live as long as the child does.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(p.exited)
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait()
+		}
+	})
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", err)
+	}
+	if err := p.awaitReady(sp.port); err != nil {
+		p.kill()
+		text, _ := os.ReadFile(logFile)
+		return nil, fmt.Errorf("redis-server on port %d: %w\n%s", sp.port, err, text)
+	}
+	return p, nil
+}
+
+func (sp spec) commandLine(logFile string) ([]string, error) {
+	var args []string
+	if sp.config != "" {
+		name := filepath.Join(sp.dir, "redis.conf")
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) { // kept over a restart
+			if err := os.WriteFile(name, []byte(sp.config), 0o600); err != nil {
+				return nil, fmt.Errorf("write configuration: %w", err)
+			}
+		}
+		args = append(args, name)
+	}
+	return append(append(args,
+		"--bind", loopback,
+		"--port", strconv.Itoa(sp.port),
+		"--dir", sp.dir,
+		"--logfile", logFile,
+		"--daemonize", "no",
+	), sp.args...), nil
+}
+
+// kill ends the process and returns when it is gone.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // fails only if it is gone
+	<-p.exited
+	p.group.Wait()
+}
+
+// awaitReady returns when this very process answers on the port: another server may
+// have bound it first.
+func (p *process) awaitReady(port int) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), readyTimeout, errors.New("not ready in time"))
+	defer cancel()
+	return eventually(ctx, func(ctx context.Context) error {
+		select {
+		case <-p.exited:
+			return errExited
+		default:
+		}
+		pid, err := probe(ctx, port)
+		switch {
+		case err != nil:
+			return notYet(err)
+		case pid != p.cmd.Process.Pid:
+			return notYet(fmt.Errorf("process %d answers instead", pid))
+		}
+		return nil
+	})
+}
+
+// probe sends PING and asks who answers it.
+func probe(ctx context.Context, port int) (pid int, err error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(conn, "PING\r\nINFO server\r\n"); err != nil {
+		return 0, err
+	}
+	r := bufio.NewReader(conn)
+	pong, err := r.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	if pong != "+PONG\r\n" {
+		return 0, fmt.Errorf("answer to PING: %q", pong)
+	}
+	info, err := readFrame(r)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(parseInfo(string(info.raw))["process_id"])
+}
+
+// parseInfo splits the reply of INFO and similar commands into its fields. Over
+// RESP3 a verbatim string begins with its format.
+func parseInfo(text string) map[string]string {
+	fields := make(map[string]string)
+	text = strings.TrimPrefix(text, "txt:")
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	return fields
+}
+
+// notYet marks an error after which eventually tries again.
+func notYet(err error) error { return retry.RetryableError(err) }
+
+// eventually calls fn, with a growing pause between the calls, until it returns something other
+// than a notYet error or ctx ends; then the last such error is part of the result.
+func eventually(ctx context.Context, fn retry.RetryFunc) error {
+	var last error
+	pauses := retry.WithCappedDuration(50*time.Millisecond, retry.NewExponential(time.Millisecond))
+	err := retry.Do(ctx, pauses, func(ctx context.Context) error {
+		last = fn(ctx)
+		return last
+	})
+	if err != nil && ctx.Err() != nil && last != nil {
+		return fmt.Errorf("%w: %w", err, errors.Unwrap(last))
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/redis/rueidis"
+)
+
+// Options tunes [Start].
+type Options struct {
+	// AOF keeps an append-only file, so that what was acknowledged survives Kill
+	// and Restart. Defaults to no persistence at all.
+	AOF bool
+	// Args are further settings as on the command line of redis-server, for
+	// example "--maxmemory", "10mb". Defaults to none.
+	Args []string
+}
+
+// Server is one redis-server process. Its methods are for one goroutine at a time; they fail the
+// test when they do not succeed.
+type Server struct {
+	// Addr is host:port. It stays the same over Restart.
+	Addr string
+	// Client talks to this server only. It is closed when the test ends.
+	Client rueidis.Client
+
+	tb   testing.TB // fails when a method does; nil for the shared server
+	spec spec
+	proc *process
+}
+
+// Start runs a server until tb ends. opts may be nil.
+func Start(tb testing.TB, opts *Options) *Server {
+	tb.Helper()
+	if opts == nil {
+		opts = &Options{}
+	}
+	s, err := startServer(spec{
+		binary: Binary(tb),
+		dir:    tb.TempDir(),
+		args:   serverArgs(opts),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s.own(tb)
+}
+
+// own ties the server to tb: it ends with it and fails it.
+func (s *Server) own(tb testing.TB) *Server {
+	tb.Helper()
+	s.tb = tb
+	tb.Cleanup(s.close)
+	return s
+}
+
+func serverArgs(opts *Options) []string {
+	aof := "no"
+	if opts.AOF {
+		aof = "yes"
+	}
+	return append([]string{
+		"--save", "",
+		"--appendonly", aof,
+		"--repl-diskless-sync-delay", "0",
+	}, opts.Args...)
+}
+
+// startServer launches a process on a free port and connects to it.
+func startServer(sp spec) (*Server, error) {
+	proc, port, err := launchOnFreePort(sp)
+	if err != nil {
+		return nil, err
+	}
+	sp.port = port
+	s := &Server{Addr: net.JoinHostPort(loopback, strconv.Itoa(port)), spec: sp, proc: proc}
+	s.Client, err = rueidis.NewClient(rueidis.ClientOption{
+		InitAddress:       []string{s.Addr},
+		ForceSingleClient: true,
+		DisableCache:      true,
+	})
+	if err != nil {
+		proc.kill()
+		return nil, fmt.Errorf("connect to redis-server: %w", err)
+	}
+	return s, nil
+}
+
+// URL is the address as redis://host:port.
+func (s *Server) URL() string { return "redis://" + s.Addr }
+
+// Kill ends the process with SIGKILL and returns when it is gone. Killing one that
+// is gone does nothing.
+func (s *Server) Kill() { s.proc.kill() }
+
+// Restart starts the server again on the same port and directory, and returns when it
+// has loaded its data and answers. A server that still runs is killed first.
+func (s *Server) Restart() {
+	s.tb.Helper()
+	s.proc.kill()
+	proc, err := launch(s.spec)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.proc = proc
+}
+
+// Pause stops the process with SIGSTOP: connections stay open, and what is
+// sent meanwhile is executed after Resume.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.tb.Helper()
+	if err := s.proc.cmd.Process.Signal(sig); err != nil {
+		s.tb.Fatalf("%v to redis-server: %v", sig, err)
+	}
+}
+
+// Do runs one command, given as its words, and returns its error; for set-up
+// and for the few commands a test needs by hand.
+func (s *Server) Do(ctx context.Context, words ...string) error {
+	return s.Client.Do(ctx, s.Client.B().Arbitrary(words...).Build()).Error()
+}
+
+// info reads a section of INFO.
+func (s *Server) info(ctx context.Context, section string) (map[string]string, error) {
+	text, err := s.Client.Do(ctx, s.Client.B().Info().Section(section).Build()).ToString()
+	return parseInfo(text), err
+}
+
+func (s *Server) close() {
+	s.Client.Close()
+	s.proc.kill()
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of the contract. A Store returns them wrapped or plain; callers use
+// [errors.Is].
+var (
+	// ErrInvalid is matched by every [FieldError].
+	ErrInvalid = errors.New("invalid")
+
+	// ErrJobNotFound is returned when no job of that name is stored: it was
+	// never started, or its last summary has expired.
+	ErrJobNotFound = errors.New("job not found")
+
+	// ErrRunNotFound is returned when the job exists but holds no run of that
+	// number: it never had one, or the summary has expired.
+	ErrRunNotFound = errors.New("run not found")
+
+	// ErrJobExists is returned by StartRun while a run of that name is active
+	// (promise P7). It is wrapped in a [*JobExistsError].
+	ErrJobExists = errors.New("job already has an active run")
+
+	// ErrJobDisabled is returned when a declared job was stopped and not enabled again.
+	ErrJobDisabled = errors.New("job is disabled")
+
+	// ErrJobStopped is returned by enqueuing into a run that is being stopped,
+	// and is the cause of a running handler's context when its run is stopped.
+	ErrJobStopped = errors.New("run is stopping or stopped")
+
+	// ErrRunFinished is returned by operations that need an active run.
+	ErrRunFinished = errors.New("run is finished")
+
+	// ErrRunActive is returned by operations that need a finished run.
+	ErrRunActive = errors.New("run is active")
+
+	// ErrLeaseLost is returned when a session, or its lease on a task, is no
+	// longer valid: it expired, was reclaimed or was closed (promise P5).
+	ErrLeaseLost = errors.New("lease lost")
+
+	// ErrOutcomeUnknown is returned when the store can no longer tell whether a
+	// repeated mutation was applied, since the record of its stream is gone.
+	// It is never returned for a first attempt that was applied.
+	ErrOutcomeUnknown = errors.New("outcome unknown")
+
+	// ErrStale is returned for a stream number lower than the last one applied.
+	// It shows a defect in the caller: a stream sends one batch at a time.
+	ErrStale = errors.New("stale stream number")
+
+	// ErrPayloadTooLarge is returned before anything is sent when a payload
+	// exceeds the limit (promise P12).
+	ErrPayloadTooLarge = errors.New("payload too large")
+
+	// ErrOutOfMemory is returned when the server refuses to grow. Nothing was
+	// written. Enqueuing fails with it; settling goes on.
+	ErrOutOfMemory = errors.New("store is out of memory")
+
+	// ErrUnavailable is matched by errors of a store that cannot be reached or
+	// cannot serve for now; repeating the call is safe and may help.
+	ErrUnavailable = errors.New("store unavailable")
+
+	// ErrCorrupt is returned when a stored record cannot be decoded, or was
+	// written by a newer version.
+	ErrCorrupt = errors.New("stored record is corrupt")
+
+	// ErrStateLost is returned when a run that was known to exist is gone from
+	// the store (a flush, a failover to an empty replica). It never means done.
+	ErrStateLost = errors.New("state of the run is lost")
+
+	// ErrClosed is returned by calls on a closed store.
+	ErrClosed = errors.New("store is closed")
+)
+
+// FieldError reports bad input: which field, and what is wrong with it. It
+// matches [ErrInvalid]. Nothing was written when it is returned (promise P13).
+type FieldError struct {
+	Field  string // for example "Name" or "Queues[1].Weight"
+	Reason string // for example "is empty"
+}
+
+// Error implements error.
+func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
+
+// Is reports whether target is [ErrInvalid].
+func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
+
+// JobExistsError is returned by StartRun while the job has an active run, and
+// names that run. It matches [ErrJobExists].
+type JobExistsError struct {
+	Active RunID
+}
+
+// Error implements error.
+func (e *JobExistsError) Error() string {
+	return fmt.Sprintf("job %q already has the active run %d", e.Active.Job, e.Active.Number)
+}
+
+// Is reports whether target is [ErrJobExists].
+func (e *JobExistsError) Is(target error) bool { return target == ErrJobExists }
+
+// Transient wraps err so that it matches [ErrUnavailable]: the outcome of the
+// call is unknown or it was refused for now, and [WithRetry] repeats it.
+// Implementations of Store use it to classify errors of their backend.
+func Transient(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &transientError{err}
+}
+
+type transientError struct{ err error }
+
+func (e *transientError) Error() string        { return "store unavailable: " + e.err.Error() }
+func (e *transientError) Unwrap() error        { return e.err }
+func (e *transientError) Is(target error) bool { return target == ErrUnavailable }

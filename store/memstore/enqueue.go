@@ -1,0 +1,161 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// producerKept is how long a stream that is not used is remembered.
+const producerKept = 24 * time.Hour
+
+// producer is a registered stream: its last number and the reply to that.
+type producer struct {
+	last  int64
+	reply store.EnqueueReply
+	used  time.Time
+}
+
+// OpenProducer registers a stream.
+func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
+	if stream == "" {
+		return &store.FieldError{Field: "Stream", Reason: "is empty"}
+	}
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	if now := part.now(); part.producer(stream, now) == nil {
+		part.producers[stream] = &producer{used: now}
+	}
+	return nil
+}
+
+// producer finds a stream that is not forgotten yet.
+func (p *partition) producer(stream string, now time.Time) *producer {
+	pr := p.producers[stream]
+	if pr != nil && now.Sub(pr.used) >= producerKept {
+		delete(p.producers, stream)
+		return nil
+	}
+	return pr
+}
+
+// Enqueue applies the hold openings, adds the entries, then applies the hold
+// closings, in one step.
+func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	if err := validateNumber(p.Number); err != nil {
+		return store.EnqueueReply{}, err
+	}
+	if err := validateBatch("Entries", len(p.Entries)); err != nil {
+		return store.EnqueueReply{}, err
+	}
+	part, err := s.at(ctx, p.Partition)
+	if err != nil {
+		return store.EnqueueReply{}, err
+	}
+	defer part.unlock()
+
+	now := part.now()
+	pr := part.producer(p.Stream, now)
+	switch {
+	case pr == nil:
+		return store.EnqueueReply{}, store.ErrOutcomeUnknown
+	case p.Number == pr.last: // before any run is looked at: the first try may have ended it
+		pr.used = now
+		return copyEnqueueReply(pr.reply), nil
+	case p.Number < pr.last:
+		return store.EnqueueReply{}, store.ErrStale
+	}
+	reply := part.enqueue(p, now)
+	pr.last, pr.reply, pr.used = p.Number, copyEnqueueReply(reply), now
+	return reply, nil
+}
+
+func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.EnqueueReply {
+	var reply store.EnqueueReply
+	if len(params.Holds) > 0 {
+		reply.Holds = make([]error, len(params.Holds))
+	}
+	if len(params.Entries) > 0 {
+		reply.Entries = make([]store.EnqueueResult, len(params.Entries))
+	}
+	for i, h := range params.Holds {
+		if h.Close {
+			continue
+		}
+		r, err := p.accepting(h.Run)
+		if err == nil {
+			r.hold(h.Name, now)
+			p.moved(r)
+		}
+		reply.Holds[i] = err
+	}
+	for i, e := range params.Entries {
+		r, err := p.accepting(e.Run)
+		if err != nil {
+			reply.Entries[i].Err = err
+			continue
+		}
+		r.touched = now
+		reply.Entries[i].Duplicate = p.admit(r, copyItem(e.Item), now)
+		p.moved(r)
+	}
+	for i, h := range params.Holds {
+		if !h.Close {
+			continue
+		}
+		r, err := p.accepting(h.Run)
+		if err == nil {
+			r.unhold(h.Name)
+			p.moved(r)
+			p.conclude(r, now)
+		}
+		reply.Holds[i] = err
+	}
+	return reply
+}
+
+// accepting finds a run that takes tasks and holds.
+func (p *partition) accepting(id store.RunID) (*run, error) {
+	r, err := p.run(id)
+	if err != nil {
+		return nil, err
+	}
+	switch r.rec.Status {
+	case store.StatusStarting, store.StatusRunning:
+		return r, nil
+	case store.StatusStopping, store.StatusStopped:
+		return nil, store.ErrJobStopped
+	}
+	return nil, store.ErrRunFinished
+}
+
+// admit adds a task to a run, which owns the item from now on, and reports
+// whether it was left out since the run has an unsettled task of its claimed ID.
+func (p *partition) admit(r *run, it store.Item, now time.Time) (duplicate bool) {
+	if !r.claims.take(it.Task, now) {
+		r.rec.Duplicate++
+		return true
+	}
+	r.rec.Counts.Total++
+	p.place(p.lane(r, it.Route), it.Task, dueTime(it, now), now)
+	return false
+}
+
+func validateNumber(n int64) error {
+	if n < 1 {
+		return &store.FieldError{Field: "Number", Reason: "is below 1"}
+	}
+	return nil
+}
+
+func validateBatch(field string, n int) error {
+	if n > store.MaxBatch {
+		return &store.FieldError{Field: field, Reason: fmt.Sprintf("holds more than %d", store.MaxBatch)}
+	}
+	return nil
+}

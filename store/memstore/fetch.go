@@ -1,0 +1,168 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// defaultFetchBytes bounds the payloads of a fetch that names no bound.
+const defaultFetchBytes = 1 << 20
+
+// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). A fetch
+// that delivers nothing does not consume its number.
+func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	if err := validateNumber(p.Number); err != nil {
+		return store.FetchReply{}, err
+	}
+	if p.Max < 1 || p.Max > store.MaxBatch {
+		return store.FetchReply{}, &store.FieldError{Field: "Max", Reason: fmt.Sprintf("is not within 1 to %d", store.MaxBatch)}
+	}
+	part, err := s.at(ctx, p.Session.Partition)
+	if err != nil {
+		return store.FetchReply{}, err
+	}
+	defer part.unlock()
+
+	sess := part.sessions[p.Session.ID]
+	switch {
+	case sess == nil:
+		return store.FetchReply{}, store.ErrLeaseLost
+	case p.Number < sess.fetched:
+		return store.FetchReply{}, store.ErrStale
+	}
+	now := part.now()
+	if p.Number > sess.fetched {
+		part.fetch(sess, p, now)
+	}
+	return store.FetchReply{Deliveries: sess.deliveries(p.Number), Now: now, NextDue: part.nextDue()}, nil
+}
+
+// deliveries copies what is still held of one fetch.
+func (s *session) deliveries(fetch int64) []store.Delivery {
+	b := s.batches[fetch]
+	if b == nil {
+		return nil
+	}
+	size := 0
+	b.each(func(_ int, h *holding) { size += len(h.task.Payload) + len(h.task.Attributes) })
+	bytes := newArena(size)
+	out := make([]store.Delivery, 0, b.live)
+	b.each(func(i int, h *holding) {
+		t := h.task
+		t.Payload, t.Attributes, t.Headers = bytes.copy(t.Payload), bytes.copy(t.Attributes), maps.Clone(t.Headers)
+		out = append(out, store.Delivery{Lease: s.leaseOf(h, fetch, i), Task: t})
+	})
+	return out
+}
+
+// picking is the state of one fetch.
+type picking struct {
+	*partition
+	now   time.Time
+	batch batch
+	want  int // deliveries still wanted
+	bytes int // of payload still wanted
+	full  bool
+}
+
+func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time) {
+	pick := picking{partition: p, now: now, want: params.Max, bytes: params.MaxBytes}
+	if pick.bytes <= 0 {
+		pick.bytes = defaultFetchBytes
+	}
+	suspect := params.Suspect
+	for _, q := range params.Queues {
+		rings := make([]*ring, 0, len(q.Routes))
+		for _, route := range q.Routes {
+			if g := p.rings[route]; g != nil && route.Queue == q.Queue {
+				rings = append(rings, g)
+			}
+		}
+		if suspect && !pick.done() {
+			suspect = !pick.suspect(rings)
+		}
+		pick.waiting(rings)
+	}
+	if n := len(pick.batch.holdings); n > 0 {
+		pick.batch.live = n
+		sess.fetched = params.Number
+		sess.batches[params.Number] = &pick.batch
+		sess.held += n
+	}
+}
+
+func (k *picking) done() bool { return k.want == 0 || k.full }
+
+// suspect takes one suspect, before anything else of the queue: it must not be
+// starved by tasks that never hurt anybody. It reports whether there was one.
+func (k *picking) suspect(rings []*ring) bool {
+	l := next(rings, func(g *ring) *heap[*lane] { return &g.suspects })
+	if l == nil || !k.take(l, &l.suspects) {
+		return false
+	}
+	k.chargeSuspect(l)
+	return true
+}
+
+// waiting serves the runs of a queue in turns. Each visit takes an equal share
+// of what is wanted, so that one fetch already serves many runs.
+func (k *picking) waiting(rings []*ring) {
+	lanes := 0
+	for _, g := range rings {
+		lanes += g.waiting.len()
+	}
+	if lanes == 0 || k.done() {
+		return
+	}
+	share := (k.want + lanes - 1) / lanes
+	for !k.done() {
+		l := next(rings, func(g *ring) *heap[*lane] { return &g.waiting })
+		if l == nil {
+			return
+		}
+		n := 0
+		for n < share && l.waiting.n > 0 && k.take(l, &l.waiting) {
+			n++
+		}
+		if n > 0 {
+			k.charge(l, n)
+		}
+	}
+}
+
+// next finds the lane whose run is least advanced; nil if no ring has one.
+func next(rings []*ring, side func(*ring) *heap[*lane]) *lane {
+	var best *lane
+	for _, g := range rings {
+		if h := side(g); h.len() > 0 && (best == nil || inTurn(h.top(), best)) {
+			best = h.top()
+		}
+	}
+	return best
+}
+
+// take leases the first task of a list, unless the batch is full.
+func (k *picking) take(l *lane, list *fifo) bool {
+	size := len(list.front().Payload)
+	if k.want == 0 || size > k.bytes && len(k.batch.holdings) > 0 {
+		k.full = true
+		return false
+	}
+	k.want--
+	k.bytes -= size
+	k.batch.holdings = append(k.batch.holdings, holding{lane: l, task: list.popFront()})
+	if l.route.Counted() {
+		r := l.run
+		r.rec.Counts.Pending--
+		r.rec.Counts.Running++
+		if r.rec.Started.IsZero() {
+			r.rec.Started = k.now
+		}
+		k.moved(r)
+	}
+	return true
+}

@@ -1,0 +1,160 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Inspect reads what the sets of a run hold, apart from its counters. Here it
+// is atomic, so the reply is always stable.
+func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
+	part, err := s.of(ctx, id.Job)
+	if err != nil {
+		return store.Inspection{}, err
+	}
+	defer part.unlock()
+	r, err := part.run(id)
+	if err != nil {
+		return store.Inspection{}, err
+	}
+	return store.Inspection{
+		Run:    copyRecord(r.rec),
+		Stable: true,
+		Holds:  r.holdRecords(),
+		Lanes:  r.laneRecords(),
+		Held:   part.heldRecords(r),
+	}, nil
+}
+
+func (r *run) holdRecords() []store.HoldRecord {
+	records := make([]store.HoldRecord, 0, len(r.holds))
+	for name, since := range r.holds {
+		records = append(records, store.HoldRecord{Name: name, Since: since})
+	}
+	slices.SortFunc(records, func(a, b store.HoldRecord) int { return cmp.Compare(a.Name, b.Name) })
+	return records
+}
+
+// laneRecords counts a root that is set aside as waiting in its lane: that is
+// how it is counted.
+func (r *run) laneRecords() []store.LaneRecord {
+	records := make([]store.LaneRecord, 0, len(r.lanes)+1)
+	for _, l := range r.lanes {
+		records = append(records, l.record())
+	}
+	if r.root != nil {
+		i := slices.IndexFunc(records, func(l store.LaneRecord) bool { return l.Route == r.root.Route })
+		if i < 0 {
+			i = len(records)
+			records = append(records, store.LaneRecord{Route: r.root.Route})
+		}
+		records[i].Waiting++
+		records[i].Oldest = earlier(records[i].Oldest, r.root.Task.Enqueued)
+	}
+	slices.SortFunc(records, func(a, b store.LaneRecord) int { return compareRoutes(a.Route, b.Route) })
+	return records
+}
+
+func (l *lane) record() store.LaneRecord {
+	rec := store.LaneRecord{
+		Route:    l.route,
+		Waiting:  l.waiting.n,
+		Suspects: l.suspects.n,
+		Delayed:  int64(l.delayed.len()),
+		Oldest:   l.oldest(),
+	}
+	if rec.Delayed > 0 {
+		rec.NextDue = l.delayed.top().due
+	}
+	return rec
+}
+
+// oldest is when the task at the front of the lane was enqueued.
+func (l *lane) oldest() time.Time {
+	var t time.Time
+	if l.waiting.n > 0 {
+		t = l.waiting.front().Enqueued
+	}
+	if l.suspects.n > 0 {
+		t = earlier(t, l.suspects.front().Enqueued)
+	}
+	return t
+}
+
+// earlier returns the earlier of two times; a zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (p *partition) heldRecords(r *run) []store.HeldRecord {
+	type key struct {
+		session string
+		route   store.Route
+	}
+	held := map[key]int64{}
+	for _, sess := range p.sessions {
+		for _, b := range sess.batches {
+			b.each(func(_ int, h *holding) {
+				if h.lane.run == r {
+					held[key{sess.id.ID, h.lane.route}]++
+				}
+			})
+		}
+	}
+	records := make([]store.HeldRecord, 0, len(held))
+	for k, n := range held {
+		records = append(records, store.HeldRecord{Session: k.session, Route: k.route, Held: n})
+	}
+	slices.SortFunc(records, func(a, b store.HeldRecord) int {
+		return cmp.Or(cmp.Compare(a.Session, b.Session), compareRoutes(a.Route, b.Route))
+	})
+	return records
+}
+
+// QueueStats counts what waits in a partition, by route.
+func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	stats := map[store.Route]*store.QueueRecord{}
+	at := func(route store.Route) *store.QueueRecord {
+		if stats[route] == nil {
+			stats[route] = &store.QueueRecord{Route: route}
+		}
+		return stats[route]
+	}
+	for _, r := range part.active {
+		for route, l := range r.lanes {
+			if n := l.waiting.n + l.suspects.n; n > 0 {
+				rec := at(route)
+				rec.Waiting += n
+				rec.Runs++
+				rec.Oldest = earlier(rec.Oldest, l.oldest())
+			}
+		}
+	}
+	for _, sess := range part.sessions {
+		for _, b := range sess.batches {
+			b.each(func(_ int, h *holding) { at(h.lane.route).Running++ })
+		}
+	}
+	records := make([]store.QueueRecord, 0, len(stats))
+	for _, rec := range stats {
+		records = append(records, *rec)
+	}
+	slices.SortFunc(records, func(a, b store.QueueRecord) int { return compareRoutes(a.Route, b.Route) })
+	return records, nil
+}
+
+func compareRoutes(a, b store.Route) int {
+	return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Set, b.Set), cmp.Compare(a.Kind, b.Kind))
+}

@@ -1,0 +1,211 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+const maxPage = 1000 // jobs in one page, as the contract says
+
+// job is a name with its definition, if it was declared, and its runs.
+type job struct {
+	rec    store.JobRecord
+	runs   []*run // those that are kept, oldest first
+	tokens map[string]*run
+	active *run // nil while none is
+}
+
+func (j *job) declared() bool { return j.rec.Kind != store.JobSinglePass }
+
+func (j *job) copyRecord() store.JobRecord {
+	rec := j.rec
+	rec.Definition = bytes.Clone(rec.Definition)
+	return rec
+}
+
+// dropRun takes a run out of the list of those that are kept. It is nearly
+// always the oldest.
+func (j *job) dropRun(r *run) {
+	if j.runs[0] == r {
+		j.runs[0] = nil
+		j.runs = j.runs[1:]
+		return
+	}
+	i := slices.Index(j.runs, r)
+	j.runs = slices.Delete(j.runs, i, i+1)
+}
+
+// addJob makes a job of a name that is not known.
+func (p *partition) addJob(name string) *job {
+	j := &job{
+		rec:    store.JobRecord{Name: name, Kind: store.JobSinglePass, Created: p.now()},
+		tokens: map[string]*run{},
+	}
+	p.jobs[name] = j
+	p.names = nil
+	return j
+}
+
+func (p *partition) removeJob(j *job) {
+	delete(p.jobs, j.rec.Name)
+	p.names = nil
+}
+
+// EnsureJob declares a periodic or standing job, or updates its definition.
+func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+	if err := store.ValidateJobName(p.Job); err != nil {
+		return "", err
+	}
+	if p.Kind != store.JobStanding && p.Kind != store.JobPeriodic {
+		return "", &store.FieldError{Field: "Kind", Reason: "is neither standing nor periodic"}
+	}
+	part, err := s.of(ctx, p.Job)
+	if err != nil {
+		return "", err
+	}
+	defer part.unlock()
+
+	j := part.jobs[p.Job]
+	switch {
+	case j == nil:
+		part.addJob(p.Job).define(p)
+		return store.EnsureCreated, nil
+	case !j.declared() && j.active != nil:
+		return "", &store.JobExistsError{Active: j.active.rec.ID}
+	case !j.declared():
+		j.define(p)
+		return store.EnsureCreated, nil
+	case p.Revision < j.rec.Revision:
+		return store.EnsureKept, nil
+	case p.Kind == j.rec.Kind && bytes.Equal(p.Definition, j.rec.Definition):
+		j.rec.Revision = p.Revision // so that a lower one cannot overwrite it later
+		return store.EnsureUnchanged, nil
+	default:
+		j.define(p)
+		return store.EnsureUpdated, nil
+	}
+}
+
+func (j *job) define(p store.EnsureParams) {
+	j.rec.Kind, j.rec.Definition, j.rec.Revision = p.Kind, bytes.Clone(p.Definition), p.Revision
+}
+
+// SetJobDisabled sets or clears the flag that keeps a declared job from starting.
+func (s *Store) SetJobDisabled(ctx context.Context, name string, disabled bool) error {
+	part, err := s.of(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	j := part.jobs[name]
+	if j == nil {
+		return store.ErrJobNotFound
+	}
+	j.rec.Disabled = disabled
+	return nil
+}
+
+// Job reads one job.
+func (s *Store) Job(ctx context.Context, name string) (store.JobRecord, error) {
+	part, err := s.of(ctx, name)
+	if err != nil {
+		return store.JobRecord{}, err
+	}
+	defer part.unlock()
+	j := part.jobs[name]
+	if j == nil {
+		return store.JobRecord{}, store.ErrJobNotFound
+	}
+	return j.copyRecord(), nil
+}
+
+// ListJobs reads a page of the jobs of one partition in the order of their names.
+func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
+	if p.Limit < 1 || p.Limit > maxPage {
+		return store.JobPage{}, &store.FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 1 to %d", maxPage)}
+	}
+	part, err := s.at(ctx, p.Partition)
+	if err != nil {
+		return store.JobPage{}, err
+	}
+	defer part.unlock()
+
+	names := part.sortedNames()
+	at, found := slices.BinarySearch(names, p.After)
+	if found {
+		at++
+	}
+	end := min(at+p.Limit, len(names))
+	page := store.JobPage{Jobs: make([]store.JobEntry, 0, end-at)}
+	for _, name := range names[at:end] {
+		j := part.jobs[name]
+		entry := store.JobEntry{Job: j.copyRecord()}
+		if n := len(j.runs); n > 0 && j.runs[n-1].rec.ID.Number == j.rec.LastRun {
+			rec := copyRecord(j.runs[n-1].rec)
+			entry.Run = &rec
+		}
+		page.Jobs = append(page.Jobs, entry)
+	}
+	if end < len(names) {
+		page.Next = names[end-1]
+	}
+	return page, nil
+}
+
+// sortedNames sorts only after the set of names changed: pages are read far
+// more often than that.
+func (p *partition) sortedNames() []string {
+	if p.names == nil {
+		p.names = make([]string, 0, len(p.jobs))
+		for name := range p.jobs {
+			p.names = append(p.names, name)
+		}
+		slices.Sort(p.names)
+	}
+	return p.names
+}
+
+// JobRuns returns the numbers of the runs of a job that are still kept, newest first.
+func (s *Store) JobRuns(ctx context.Context, name string) ([]int64, error) {
+	part, err := s.of(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	j := part.jobs[name]
+	if j == nil {
+		return nil, nil
+	}
+	numbers := make([]int64, 0, len(j.runs))
+	for _, r := range slices.Backward(j.runs) {
+		numbers = append(numbers, r.rec.ID.Number)
+	}
+	return numbers, nil
+}
+
+// DeleteJob removes a job, its definition and all its runs.
+func (s *Store) DeleteJob(ctx context.Context, name string) error {
+	part, err := s.of(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	j := part.jobs[name]
+	switch {
+	case j == nil:
+		return store.ErrJobNotFound
+	case j.active != nil:
+		return store.ErrRunActive
+	}
+	for _, r := range slices.Clone(j.runs) {
+		part.forget(r)
+	}
+	if part.jobs[name] == j { // the last run did not take it along
+		part.removeJob(j)
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package memstore
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// lane holds the tasks of one run that wait under one route.
+type lane struct {
+	run      *run
+	route    store.Route
+	account  *account
+	ring     *ring
+	seq      int64 // order of creation, to break ties
+	waiting  fifo
+	suspects fifo // to be delivered one at a time, see fetch.go
+	delayed  heap[*parked]
+
+	// Positions in ring.waiting, ring.suspects and partition.due; -1 when absent.
+	waitingAt, suspectAt, dueAt int
+}
+
+// parked is a delayed task.
+type parked struct {
+	due  time.Time
+	seq  int64 // of tasks due at the same time, the first delayed is the first to run
+	task store.Task
+}
+
+func (a *parked) before(b *parked) bool {
+	if a.due.Equal(b.due) {
+		return a.seq < b.seq
+	}
+	return a.due.Before(b.due)
+}
+
+// lane finds the lane of the run for the route, or makes it.
+func (p *partition) lane(r *run, route store.Route) *lane {
+	if l := r.lanes[route]; l != nil {
+		return l
+	}
+	p.laneSeq++
+	l := &lane{
+		run: r, route: route, account: p.account(r, route.Queue), ring: p.ring(route), seq: p.laneSeq,
+		delayed:   heap[*parked]{less: (*parked).before},
+		waitingAt: -1, suspectAt: -1, dueAt: -1,
+	}
+	l.ring.lanes++
+	l.account.lanes = append(l.account.lanes, l)
+	if r.lanes == nil {
+		r.lanes = map[store.Route]*lane{}
+	}
+	r.lanes[route] = l
+	return l
+}
+
+// dropLanes forgets everything that waits in the run, in time that does not
+// depend on how many tasks that is.
+func (p *partition) dropLanes(r *run) {
+	for _, l := range r.lanes {
+		p.leaveRing(l)
+		if l.dueAt >= 0 {
+			p.due.remove(l.dueAt)
+		}
+		if l.ring.lanes--; l.ring.lanes == 0 {
+			delete(p.rings, l.route)
+		}
+	}
+	for _, a := range r.accounts {
+		if a.queue.accounts--; a.queue.accounts == 0 {
+			delete(p.queues, a.queue.name)
+		}
+	}
+	r.lanes, r.accounts = nil, nil
+}
+
+// place puts a task into a lane: among the waiting, or, when its time has not
+// come, among the delayed. It counts it there.
+func (p *partition) place(l *lane, t store.Task, due, now time.Time) {
+	if due.After(now) {
+		p.count(l, 0, 1)
+		p.park(l, t, due)
+		return
+	}
+	p.count(l, 1, 0)
+	l.waiting.pushBack(t)
+	p.enterRing(l)
+}
+
+// count moves the counters of what waits in a lane. Hooks are not counted.
+func (p *partition) count(l *lane, pending, delayed int64) {
+	if l.route.Counted() {
+		l.run.rec.Counts.Pending += pending
+		l.run.rec.Counts.Delayed += delayed
+	}
+}
+
+// park delays a task.
+func (p *partition) park(l *lane, t store.Task, due time.Time) {
+	before := p.nextDue()
+	p.parkSeq++
+	l.delayed.push(&parked{due: due, seq: p.parkSeq, task: t})
+	if l.dueAt < 0 {
+		p.due.push(l)
+	} else {
+		p.due.fix(l.dueAt)
+	}
+	if before.IsZero() || due.Before(before) {
+		p.signal(store.Signal{Kind: store.SignalDue})
+	}
+}
+
+// unpark takes the earliest delayed task of the partition.
+func (p *partition) unpark() (*lane, store.Task) {
+	l := p.due.top()
+	t := l.delayed.top().task
+	// The lane's place in p.due depends on its earliest task: the lane leaves
+	// before that task does, and comes back with the next.
+	p.due.pop()
+	l.delayed.pop()
+	if l.delayed.len() > 0 {
+		p.due.push(l)
+	}
+	return l, t
+}
+
+// dueTime is when an item may first be delivered.
+func dueTime(it store.Item, now time.Time) time.Time {
+	if !it.At.IsZero() {
+		return it.At.UTC().Round(0) // as it would be read back from a server
+	}
+	return now.Add(it.Delay)
+}

@@ -1,0 +1,91 @@
+package memstore
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// partition holds the jobs that hash to it with all that is theirs. Its methods
+// need mu to be held, except unlock, which gives it back.
+type partition struct {
+	index         int
+	hub           *hub
+	log           *slog.Logger
+	sweepInterval time.Duration
+	clock         func() time.Time
+
+	mu         sync.Mutex
+	jobs       map[string]*job
+	names      []string // of jobs in order; nil when it must be sorted again
+	runs       map[int64]*run
+	active     map[int64]*run // those of runs that are not final
+	ended      heap[*run]     // final runs by the time their summary expires
+	lastNumber int64          // of any run that ever was
+	laneSeq    int64
+	parkSeq    int64
+	queues     map[string]*queue
+	rings      map[store.Route]*ring
+	due        heap[*lane] // lanes with delayed tasks by the earliest
+	producers  map[string]*producer
+	sessions   map[string]*session
+	lastSweep  time.Time
+	outbox     []store.Signal // sent by unlock
+}
+
+func newPartition(index int, h *hub, o Options) *partition {
+	return &partition{
+		index:         index,
+		hub:           h,
+		log:           o.Logger,
+		sweepInterval: o.SweepInterval,
+		clock:         time.Now,
+		jobs:          map[string]*job{},
+		runs:          map[int64]*run{},
+		active:        map[int64]*run{},
+		ended: heap[*run]{
+			less:  func(a, b *run) bool { return a.expires.Before(b.expires) },
+			moved: func(r *run, to int) { r.endedAt = to },
+		},
+		queues: map[string]*queue{},
+		rings:  map[store.Route]*ring{},
+		due: heap[*lane]{
+			less:  func(a, b *lane) bool { return a.delayed.top().before(b.delayed.top()) },
+			moved: func(l *lane, to int) { l.dueAt = to },
+		},
+		producers: map[string]*producer{},
+		sessions:  map[string]*session{},
+	}
+}
+
+// now reads the store's clock, without the monotonic part: what is recorded
+// must compare like a time that was read back from a server.
+func (p *partition) now() time.Time { return p.clock().UTC().Round(0) }
+
+// unlock sends the signals of the call, then lets the next one in.
+func (p *partition) unlock() {
+	if len(p.outbox) > 0 {
+		p.hub.send(p.outbox)
+		p.outbox = p.outbox[:0]
+	}
+	p.mu.Unlock()
+}
+
+// run finds a kept run.
+func (p *partition) run(id store.RunID) (*run, error) {
+	r := p.runs[id.Number]
+	if r == nil || r.rec.ID.Job != id.Job {
+		return nil, store.ErrRunNotFound
+	}
+	return r, nil
+}
+
+// nextDue is when the earliest delayed task is due; zero if there is none.
+func (p *partition) nextDue() time.Time {
+	if p.due.len() == 0 {
+		return time.Time{}
+	}
+	return p.due.top().delayed.top().due
+}

@@ -1,0 +1,35 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// promoteSlice bounds one call of Promote, which holds the partition's lock.
+const promoteSlice = 4096
+
+// Promote moves delayed tasks that are due to waiting, earliest first.
+func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return store.PromoteReply{}, err
+	}
+	defer part.unlock()
+	now := part.now()
+	var reply store.PromoteReply
+	for part.due.len() > 0 && !part.nextDue().After(now) {
+		if reply.Promoted == promoteSlice {
+			reply.More = true
+			break
+		}
+		l, t := part.unpark()
+		part.count(l, 1, -1)
+		l.waiting.pushBack(t)
+		part.enterRing(l)
+		part.moved(l.run)
+		reply.Promoted++
+	}
+	reply.Next = part.nextDue()
+	return reply, nil
+}

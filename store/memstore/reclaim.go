@@ -1,0 +1,51 @@
+package memstore
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// reclaim closes a session and gives back what it held, as suspects: any one of
+// them may have killed the worker. Only a task that was delivered as a suspect,
+// and so ran as the only suspect of its session, is charged with the crash (P15).
+// What the holdings had staged vanishes with them (P4).
+func (p *partition) reclaim(sess *session, now time.Time) (given int) {
+	delete(p.sessions, sess.id.ID)
+	sess.each(func(_ int64, _ int, h *holding) {
+		p.giveBack(h.lane, h.task, now)
+		given++
+	})
+	return given
+}
+
+func (p *partition) giveBack(l *lane, t store.Task, now time.Time) {
+	r := l.run
+	if t.Suspect {
+		t.Crashes++
+	}
+	t.Suspect = true
+	if !l.route.Counted() {
+		if r.awaits(l.route) {
+			l.suspects.pushBack(t)
+			p.enterRing(l)
+		}
+		return
+	}
+	r.rec.Counts.Running--
+	p.moved(r)
+	if r.rec.Status == store.StatusStopping {
+		r.rec.Counts.Cancelled++
+		p.conclude(r, now)
+		return
+	}
+	r.rec.Counts.Pending++
+	l.suspects.pushBack(t)
+	p.enterRing(l)
+}
+
+// awaits reports whether the run is in the state that the hook of the route is for.
+func (r *run) awaits(hook store.Route) bool {
+	return hook.Kind == store.KindPreJob && r.rec.Status == store.StatusStarting ||
+		hook.Kind == store.KindPostJob && r.rec.Status == store.StatusFinishing
+}

@@ -1,0 +1,268 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// run is one execution of a job.
+type run struct {
+	job   *job
+	rec   store.RunRecord // kept complete at all times, so that reading is copying
+	token string
+
+	root *store.Item // set aside until the pre-job hook has passed
+	post *store.Item // enters its lane when the last task has ended
+
+	holds    map[string]time.Time // by name, since when; len is rec.Holds
+	claims   claims
+	lanes    map[store.Route]*lane
+	accounts map[string]*account // by queue
+
+	failures   []store.Failure
+	failureCap int
+
+	sealAfter time.Duration
+	touched   time.Time // last enqueue from outside
+
+	stopped bool      // it ended by a stop: repeating the stop must answer as it did then
+	expires time.Time // of a final run: when its summary goes
+	endedAt int       // position in partition.ended; -1 when absent
+}
+
+// StartRun begins a run of p.Job. Its number is the store's clock in
+// microseconds, or the next after the last number if that is not less.
+func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	if err := validateStart(p); err != nil {
+		return store.StartReply{}, err
+	}
+	part, err := s.of(ctx, p.Job)
+	if err != nil {
+		return store.StartReply{}, err
+	}
+	defer part.unlock()
+
+	j := part.jobs[p.Job]
+	if j != nil {
+		if r := j.tokens[p.Token]; r != nil && p.Token != "" {
+			return store.StartReply{Run: r.rec.ID, Existing: true}, nil
+		}
+		if p.Declared && j.rec.Disabled {
+			return store.StartReply{}, store.ErrJobDisabled
+		}
+		if j.active != nil {
+			return store.StartReply{}, &store.JobExistsError{Active: j.active.rec.ID}
+		}
+	} else {
+		j = part.addJob(p.Job)
+	}
+	return store.StartReply{Run: part.addRun(j, p).rec.ID}, nil
+}
+
+func validateStart(p store.StartParams) error {
+	var errs []error
+	bad := func(field, reason string) {
+		errs = append(errs, &store.FieldError{Field: field, Reason: reason})
+	}
+	if err := store.ValidateJobName(p.Job); err != nil {
+		errs = append(errs, err)
+	}
+	if p.Root == nil && !p.Open {
+		bad("Root", "is missing, and the run is not open")
+	}
+	if !(p.Weight > 0) { // refuses NaN too
+		bad("Weight", "is not positive")
+	}
+	if p.Retention <= 0 {
+		bad("Retention", "is not positive")
+	}
+	if p.FailureCap <= 0 {
+		bad("FailureCap", "is not positive")
+	}
+	return errors.Join(errs...)
+}
+
+func (p *partition) addRun(j *job, params store.StartParams) *run {
+	now := p.now()
+	p.lastNumber = max(p.lastNumber+1, now.UnixMicro())
+	r := &run{
+		job:   j,
+		token: params.Token,
+		rec: store.RunRecord{
+			ID:        store.RunID{Job: j.rec.Name, Number: p.lastNumber},
+			Set:       params.Set,
+			Args:      bytes.Clone(params.Args),
+			Headers:   maps.Clone(params.Headers),
+			Status:    store.StatusRunning,
+			Weight:    params.Weight,
+			Created:   now,
+			Retention: params.Retention,
+		},
+		post:       copyItemPtr(params.PostJob),
+		failureCap: params.FailureCap,
+		sealAfter:  params.SealAfter,
+		touched:    now,
+		endedAt:    -1,
+	}
+	p.runs[r.rec.ID.Number], p.active[r.rec.ID.Number] = r, r
+	j.runs, j.active, j.rec.LastRun = append(j.runs, r), r, r.rec.ID.Number
+	if r.token != "" {
+		j.tokens[r.token] = r
+	}
+	if params.Open {
+		r.hold(store.HoldOpen, now)
+	}
+	if params.Root != nil {
+		r.rec.Root = params.Root.Route
+	}
+	switch {
+	case params.PreJob != nil:
+		r.rec.Status = store.StatusStarting
+		if r.root = copyItemPtr(params.Root); r.root != nil {
+			r.rec.Counts.Total, r.rec.Counts.Pending = 1, 1
+			r.claims.take(r.root.Task, now)
+		}
+		p.placeHook(r, copyItem(*params.PreJob), now)
+	case params.Root != nil:
+		p.admit(r, copyItem(*params.Root), now)
+	}
+	p.moved(r)
+	return r
+}
+
+// delivers reports whether tasks of the route may be delivered now: none while
+// paused, and outside of StatusRunning only the hook that the run waits for.
+func (r *run) delivers(route store.Route) bool {
+	if r.rec.Paused {
+		return false
+	}
+	switch r.rec.Status {
+	case store.StatusStarting:
+		return route.Kind == store.KindPreJob
+	case store.StatusRunning:
+		return route.Counted()
+	case store.StatusFinishing:
+		return route.Kind == store.KindPostJob
+	}
+	return false
+}
+
+// hold opens a named hold.
+func (r *run) hold(name string, now time.Time) {
+	if _, ok := r.holds[name]; ok {
+		return
+	}
+	if r.holds == nil {
+		r.holds = map[string]time.Time{}
+	}
+	r.holds[name] = now
+	r.rec.Holds = int64(len(r.holds))
+}
+
+func (r *run) unhold(name string) {
+	delete(r.holds, name)
+	r.rec.Holds = int64(len(r.holds))
+}
+
+// Run reads one run atomically.
+func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	part, err := s.of(ctx, id.Job)
+	if err != nil {
+		return store.RunRecord{}, err
+	}
+	defer part.unlock()
+	r, err := part.run(id)
+	if err != nil {
+		return store.RunRecord{}, err
+	}
+	return copyRecord(r.rec), nil
+}
+
+// SetRunPaused stops or allows deliveries of the run's tasks, those of its hooks included.
+func (s *Store) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
+	part, err := s.of(ctx, id.Job)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	r, err := part.run(id)
+	switch {
+	case err != nil:
+		return err
+	case r.rec.Status.Final():
+		return store.ErrRunFinished
+	case r.rec.Paused == paused:
+		return nil
+	}
+	r.rec.Paused = paused
+	for _, l := range r.lanes {
+		if paused {
+			part.leaveRing(l)
+		} else {
+			part.enterRing(l)
+		}
+	}
+	part.moved(r)
+	return nil
+}
+
+// Failures reads dead letters of a run, oldest first, from offset on. Kept are
+// the first ones, up to the cap of the run.
+func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int) ([]store.Failure, error) {
+	part, err := s.of(ctx, id.Job)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	r, err := part.run(id)
+	if err != nil {
+		return nil, err
+	}
+	from := min(max(offset, 0), len(r.failures))
+	to := min(from+max(limit, 0), len(r.failures))
+	page := slices.Clone(r.failures[from:to])
+	for i := range page {
+		page[i].Task = copyTask(page[i].Task)
+	}
+	return page, nil
+}
+
+// DeleteRun removes a finished run at once.
+func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
+	part, err := s.of(ctx, id.Job)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	r, err := part.run(id)
+	switch {
+	case err != nil:
+		return err
+	case !r.rec.Status.Final():
+		return store.ErrRunActive
+	}
+	part.forget(r)
+	return nil
+}
+
+// forget removes a final run, and with the last run a job that was never declared.
+func (p *partition) forget(r *run) {
+	j := r.job
+	delete(p.runs, r.rec.ID.Number)
+	if r.endedAt >= 0 {
+		p.ended.remove(r.endedAt)
+	}
+	if r.token != "" {
+		delete(j.tokens, r.token)
+	}
+	j.dropRun(r)
+	if len(j.runs) == 0 && !j.declared() {
+		p.removeJob(j)
+	}
+}

@@ -1,0 +1,207 @@
+package memstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// session is a worker's registration and everything it holds. A session past
+// its lease is still whole until a sweep closes it: the removal is the fence,
+// not the time, so a late heartbeat can save it but never share a task.
+type session struct {
+	id      store.SessionID
+	worker  store.WorkerInfo
+	lease   time.Duration
+	expires time.Time
+	running []store.RunningTask
+
+	fetched int64            // number of the last fetch that delivered something
+	batches map[int64]*batch // by fetch number
+	held    int
+
+	settled     int64 // number of the last settlement
+	settleReply store.SettleReply
+}
+
+// batch is what one fetch delivered.
+type batch struct {
+	holdings []holding // by Lease.Index
+	live     int
+}
+
+// holding is one leased task. One that was redeemed is zero.
+type holding struct {
+	lane   *lane // nil once redeemed
+	task   store.Task
+	staged map[store.Route]*staged
+}
+
+func (s *session) leaseOf(h *holding, fetch int64, index int) store.Lease {
+	return store.Lease{Session: s.id.ID, Lane: store.Lane{Run: h.lane.run.rec.ID, Route: h.lane.route}, Fetch: fetch, Index: index}
+}
+
+// find returns the holding of a lease, or nil if it is not held.
+func (s *session) find(l store.Lease) *holding {
+	b := s.batches[l.Fetch]
+	if l.Session != s.id.ID || b == nil || l.Index < 0 || l.Index >= len(b.holdings) {
+		return nil
+	}
+	h := &b.holdings[l.Index]
+	if h.lane == nil || h.lane.run.rec.ID != l.Lane.Run || h.lane.route != l.Lane.Route {
+		return nil
+	}
+	return h
+}
+
+// redeem takes a holding out of the session. It succeeds once per lease.
+func (s *session) redeem(l store.Lease) (holding, bool) {
+	h := s.find(l)
+	if h == nil {
+		return holding{}, false
+	}
+	taken := *h
+	*h = holding{}
+	s.held--
+	b := s.batches[l.Fetch]
+	if b.live--; b.live == 0 {
+		delete(s.batches, l.Fetch)
+	}
+	return taken, true
+}
+
+// each visits what the session holds, oldest fetch first.
+func (s *session) each(visit func(fetch int64, index int, h *holding)) {
+	numbers := make([]int64, 0, len(s.batches))
+	for n := range s.batches {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	for _, n := range numbers {
+		s.batches[n].each(func(i int, h *holding) { visit(n, i, h) })
+	}
+}
+
+func (b *batch) each(visit func(index int, h *holding)) {
+	for i := range b.holdings {
+		if b.holdings[i].lane != nil {
+			visit(i, &b.holdings[i])
+		}
+	}
+}
+
+func (s *session) extend(now time.Time) { s.expires = now.Add(s.lease) }
+
+// OpenSession registers a session whose lease lasts for the given time unless
+// Heartbeat extends it.
+func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {
+	if id.ID == "" {
+		return &store.FieldError{Field: "Session.ID", Reason: "is empty"}
+	}
+	if lease <= 0 {
+		return &store.FieldError{Field: "Lease", Reason: "is not positive"}
+	}
+	part, err := s.at(ctx, id.Partition)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	sess := part.sessions[id.ID]
+	if sess == nil {
+		sess = &session{id: id, worker: copyWorker(info), batches: map[int64]*batch{}}
+		part.sessions[id.ID] = sess
+	}
+	sess.lease = lease
+	sess.extend(part.now())
+	return nil
+}
+
+// Heartbeat extends the session's lease and reads the states of runs.
+func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	if p.Lease <= 0 {
+		return store.HeartbeatReply{}, &store.FieldError{Field: "Lease", Reason: "is not positive"}
+	}
+	part, err := s.at(ctx, p.Session.Partition)
+	if err != nil {
+		return store.HeartbeatReply{}, err
+	}
+	defer part.unlock()
+	sess := part.sessions[p.Session.ID]
+	if sess == nil {
+		return store.HeartbeatReply{}, store.ErrLeaseLost
+	}
+	now := part.now()
+	sess.lease, sess.running = p.Lease, slices.Clone(p.Running)
+	sess.extend(now)
+	reply := store.HeartbeatReply{
+		Now:      now,
+		NextDue:  part.nextDue(),
+		Held:     sess.held,
+		Runs:     make([]store.RunSignal, len(p.Runs)),
+		SweepDue: part.sweepDue(now),
+	}
+	for i, id := range p.Runs {
+		reply.Runs[i].Run = id
+		if r, err := part.run(id); err == nil {
+			reply.Runs[i].Status, reply.Runs[i].Graceful = r.rec.Status, r.rec.Graceful
+		}
+	}
+	return reply, nil
+}
+
+// Held lists every delivery that the store holds for the session, oldest fetch first.
+func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery, error) {
+	part, err := s.at(ctx, id.Partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	sess := part.sessions[id.ID]
+	if sess == nil {
+		return nil, store.ErrLeaseLost
+	}
+	deliveries := make([]store.Delivery, 0, sess.held)
+	sess.each(func(fetch int64, index int, h *holding) {
+		deliveries = append(deliveries, store.Delivery{Lease: sess.leaseOf(h, fetch, index), Task: copyTask(h.task)})
+	})
+	return deliveries, nil
+}
+
+// CloseSession ends a session. Deliveries it still holds go back to waiting as
+// after a crash.
+func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
+	part, err := s.at(ctx, id.Partition)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	if sess := part.sessions[id.ID]; sess != nil {
+		part.reclaim(sess, part.now())
+	}
+	return nil
+}
+
+// LiveSessions lists the sessions of a partition in the order of their IDs.
+func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	records := make([]store.SessionRecord, 0, len(part.sessions))
+	for _, sess := range part.sessions {
+		records = append(records, store.SessionRecord{
+			ID:        sess.id.ID,
+			Partition: part.index,
+			Worker:    copyWorker(sess.worker),
+			Expires:   sess.expires,
+			Held:      sess.held,
+			Running:   slices.Clone(sess.running),
+		})
+	}
+	slices.SortFunc(records, func(a, b store.SessionRecord) int { return strings.Compare(a.ID, b.ID) })
+	return records, nil
+}

@@ -1,0 +1,236 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Settle reports outcomes. Each is applied only if its lease is still held.
+func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	if err := validateSettle(p); err != nil {
+		return store.SettleReply{}, err
+	}
+	part, err := s.at(ctx, p.Session.Partition)
+	if err != nil {
+		return store.SettleReply{}, err
+	}
+	defer part.unlock()
+
+	sess := part.sessions[p.Session.ID]
+	switch {
+	case sess == nil:
+		return store.SettleReply{}, store.ErrLeaseLost
+	case p.Number == sess.settled:
+		return copySettleReply(sess.settleReply), nil
+	case p.Number < sess.settled:
+		return store.SettleReply{}, store.ErrStale
+	}
+	reply := part.settle(sess, p)
+	sess.settled, sess.settleReply = p.Number, copySettleReply(reply)
+	return reply, nil
+}
+
+func validateSettle(p store.SettleParams) error {
+	if err := validateNumber(p.Number); err != nil {
+		return err
+	}
+	if err := validateBatch("Outcomes", len(p.Outcomes)); err != nil {
+		return err
+	}
+	children := 0
+	for i, o := range p.Outcomes {
+		hook := !o.Lease.Lane.Route.Counted()
+		if o.Verdict < store.VerdictSuccess || o.Verdict > store.VerdictHookDone || o.Verdict >= store.VerdictBegin && !hook {
+			return &store.FieldError{Field: fmt.Sprintf("Outcomes[%d].Verdict", i), Reason: "is none that the task can have"}
+		}
+		children += len(o.Children)
+	}
+	return validateBatch("Outcomes.Children", children)
+}
+
+// settling is one batch of outcomes being applied.
+type settling struct {
+	*partition
+	session *session
+	worker  string
+	now     time.Time
+	reply   store.SettleReply
+}
+
+func (p *partition) settle(sess *session, params store.SettleParams) store.SettleReply {
+	b := settling{partition: p, session: sess, worker: params.Worker, now: p.now()}
+	// What is given back goes first and in reverse: each task is put in front of
+	// its lane, and so they wait in the order in which they were fetched.
+	for i := range slices.Backward(params.Outcomes) {
+		if o := &params.Outcomes[i]; o.Verdict == store.VerdictRelease {
+			b.apply(i, o)
+		}
+	}
+	for i := range params.Outcomes {
+		if o := &params.Outcomes[i]; o.Verdict != store.VerdictRelease {
+			b.apply(i, o)
+		}
+	}
+	slices.Sort(b.reply.Lost)
+	return b.reply
+}
+
+// apply redeems the lease first: that it can be redeemed once is what makes
+// every verdict count once (P5).
+func (b *settling) apply(index int, o *store.Outcome) {
+	h, ok := b.session.redeem(o.Lease)
+	if !ok {
+		b.reply.Lost = append(b.reply.Lost, index)
+		return
+	}
+	r := h.lane.run
+	var ended bool
+	if h.lane.route.Counted() {
+		ended = b.task(r, &h, o)
+		b.moved(r)
+	} else {
+		ended = b.hook(r, &h, o)
+	}
+	if ended {
+		b.reply.Ended = append(b.reply.Ended, r.rec.ID)
+	}
+}
+
+// task applies the verdict on a counted task and reports whether its run ended.
+func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
+	c := &r.rec.Counts
+	c.Running--
+	h.task.Suspect = false
+	stopping := r.rec.Status == store.StatusStopping
+	verdict := o.Verdict
+	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
+		verdict = store.VerdictCancel
+	}
+	switch verdict {
+	case store.VerdictSuccess:
+		c.Succeeded++
+		r.claims.settle(h.task, b.now)
+		if !stopping {
+			b.publish(r, h, o)
+		}
+	case store.VerdictFail:
+		c.Failed++
+		r.claims.settle(h.task, b.now)
+		b.bury(r, h, o)
+	case store.VerdictRetry:
+		r.rec.Retried++
+		r.noteError(o.Error)
+		b.again(h, o)
+	case store.VerdictSnooze:
+		b.again(h, o)
+	case store.VerdictRelease:
+		b.release(h, o)
+	case store.VerdictStopRun:
+		c.Cancelled++
+		return b.stop(r, o.Error, false, b.now)
+	default:
+		c.Cancelled++
+		r.claims.settle(h.task, b.now)
+	}
+	return b.conclude(r, b.now)
+}
+
+// hook applies the verdict on a hook's delivery and reports whether its run
+// ended. The counts are never touched. A verdict that comes too late, since the
+// run was stopped meanwhile, has no effect. A verdict meant for tasks is taken
+// for the one of the hook that it amounts to: a run must not hang for a word.
+func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
+	if !r.awaits(h.lane.route) {
+		return false
+	}
+	h.task.Suspect = false
+	pre := h.lane.route.Kind == store.KindPreJob
+	switch o.Verdict {
+	case store.VerdictRetry, store.VerdictSnooze:
+		if pre {
+			r.noteError(o.Error)
+		}
+		b.again(h, o)
+		return false
+	case store.VerdictRelease, store.VerdictCancel:
+		b.release(h, o)
+		return false
+	case store.VerdictStopRun:
+		return b.stop(r, o.Error, false, b.now)
+	}
+	if pre {
+		return b.preJob(r, h, o)
+	}
+	return b.postJob(r, h, o)
+}
+
+func (b *settling) preJob(r *run, h *holding, o *store.Outcome) bool {
+	switch o.Verdict {
+	case store.VerdictBegin, store.VerdictSuccess:
+		return b.start(r, b.now)
+	case store.VerdictSkip:
+		r.rec.Reason = o.Error
+		b.cancelWaiting(r)
+		b.finalise(r, store.StatusSkipped, b.now)
+		return true
+	case store.VerdictAbort, store.VerdictFail:
+		r.noteError(o.Error)
+		b.cancelWaiting(r)
+		b.finalise(r, store.StatusFailed, b.now)
+		return true
+	}
+	b.release(h, o)
+	return false
+}
+
+func (b *settling) postJob(r *run, h *holding, o *store.Outcome) bool {
+	switch o.Verdict {
+	case store.VerdictHookDone, store.VerdictSuccess, store.VerdictFail:
+		r.rec.HookError = o.Error
+		b.finalise(r, r.rec.Outcome, b.now)
+		return true
+	}
+	b.release(h, o)
+	return false
+}
+
+// again lets a task wait behind the others, or until its delay has passed.
+func (b *settling) again(h *holding, o *store.Outcome) {
+	h.task.Retry, h.task.Snoozes = o.Task.Retry, o.Task.Snoozes
+	b.place(h.lane, h.task, b.now.Add(o.Delay), b.now)
+}
+
+// release puts a task back in front of the others.
+func (b *settling) release(h *holding, o *store.Outcome) {
+	h.task.Retry, h.task.Snoozes = o.Task.Retry, o.Task.Snoozes
+	b.count(h.lane, 1, 0)
+	h.lane.waiting.pushFront(h.task)
+	b.enterRing(h.lane)
+}
+
+// noteError records the text of the last failure.
+func (r *run) noteError(text string) {
+	if text != "" {
+		r.rec.Error = text
+	}
+}
+
+// bury keeps the first failures of a run as its dead letters.
+func (b *settling) bury(r *run, h *holding, o *store.Outcome) {
+	r.noteError(o.Error)
+	if len(r.failures) >= r.failureCap {
+		return
+	}
+	r.failures = append(r.failures, store.Failure{
+		Lane:   o.Lease.Lane,
+		Task:   h.task,
+		Error:  o.Error,
+		Stack:  o.Stack,
+		Worker: b.worker,
+		At:     b.now,
+	})
+}

@@ -1,0 +1,120 @@
+package memstore_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// listen subscribes until the returned function is called, which gives back
+// what was heard since the last call of heard.
+func listen(t *testing.T, k *kit) (heard func() []store.Signal) {
+	var signals []store.Signal
+	ctx, cancel := context.WithCancel(k.ctx)
+	done := make(chan error)
+	go func() {
+		done <- k.Subscribe(ctx, func(s store.Signal) { signals = append(signals, s) })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return func() []store.Signal {
+		synctest.Wait() // the subscriber sleeps: what was to be heard is heard
+		got := signals
+		signals = nil
+		return got
+	}
+}
+
+func TestSubscribersHearThatTheyListenAndWhatMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		heard := listen(t, k)
+		require.Equal(t, []store.Signal{{Kind: store.SignalSync}}, heard())
+
+		run := k.start(store.StartParams{Open: true})
+		moved := store.Signal{Kind: store.SignalRun, Run: run.Number}
+		work := store.Signal{Kind: store.SignalWork, Queue: "path"}
+		due := store.Signal{Kind: store.SignalDue}
+		require.Equal(t, []store.Signal{moved}, heard())
+
+		k.add(run, tasks(3)...)
+		require.ElementsMatch(t, []store.Signal{work, moved}, heard())
+		k.add(run, task("more"))
+		require.Equal(t, []store.Signal{moved}, heard(), "the lane had work already")
+		w := k.worker()
+		ds := w.fetch(10)
+		require.Equal(t, []store.Signal{moved}, heard())
+		w.settleAll(ds[1:], store.VerdictSuccess)
+		require.Equal(t, []store.Signal{moved}, heard())
+		w.settle(with(ds[0], store.VerdictRetry))
+		require.ElementsMatch(t, []store.Signal{work, moved}, heard())
+
+		k.add(run, delayed("d", time.Minute))
+		require.ElementsMatch(t, []store.Signal{due, moved}, heard())
+		k.add(run, delayed("e", time.Hour))
+		require.Equal(t, []store.Signal{moved}, heard(), "a later one moves nothing forward")
+		k.stop(run)
+		require.Equal(t, []store.Signal{moved}, heard())
+	})
+}
+
+func TestASlowSubscriberNeverBlocksTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		ctx, cancel := context.WithCancel(k.ctx)
+		release := make(chan struct{})
+		done := make(chan error)
+		var signals []store.Signal
+		go func() {
+			done <- k.Subscribe(ctx, func(s store.Signal) {
+				<-release
+				signals = append(signals, s)
+			})
+		}()
+		synctest.Wait()
+		for i := range 5000 {
+			k.start(store.StartParams{Job: string(rune('a'+i%26)) + time.Duration(i).String(), Open: true})
+		}
+		close(release)
+		synctest.Wait()
+		require.Less(t, len(signals), 1100)
+		require.Contains(t, signals[1:], store.Signal{Kind: store.SignalSync}, "what was dropped is made up for")
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+func TestClosingTheStoreEndsSubscriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		done := make(chan error)
+		go func() { done <- k.Subscribe(k.ctx, func(store.Signal) {}) }()
+		synctest.Wait()
+		require.NoError(t, k.Close())
+		require.ErrorIs(t, <-done, store.ErrClosed)
+	})
+}
+
+func TestASubscriberMayCallTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		ctx, cancel := context.WithCancel(k.ctx)
+		var numbers []int64
+		done := make(chan error)
+		go func() {
+			done <- k.Subscribe(ctx, func(store.Signal) { numbers, _ = k.JobRuns(ctx, "import") })
+		}()
+		run := k.start(store.StartParams{Open: true})
+		synctest.Wait()
+		require.Equal(t, []int64{run.Number}, numbers)
+		cancel()
+		require.NoError(t, <-done)
+	})
+}

@@ -1,0 +1,145 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// The states of a run:
+//
+//	starting ──begin──▶ running ──last task──▶ finishing ──hook──▶ succeeded, failed
+//	    │                  │ ╰───────no hook──────────────────────▶ succeeded, failed
+//	    │ abort, skip      │ stop                 │ stop
+//	    ▼                  ▼                      ▼
+//	failed, skipped     stopping ──drained──▶ stopped    (as outcome says)
+//
+// A stop while starting ends the run as stopped at once.
+
+// stopReason is the HookError of a run that was stopped while its post-job hook
+// was due.
+const stopReason = "stopped"
+
+// StopRun ends a run. Repeating it on a run that a stop ended is harmless: it
+// answers as the first time did.
+func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
+	part, err := s.of(ctx, p.Run.Job)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	r, err := part.run(p.Run)
+	switch {
+	case err != nil:
+		return err
+	case r.stopped:
+		return nil
+	case r.rec.Status.Final():
+		return store.ErrRunFinished
+	}
+	part.stop(r, p.Reason, p.Graceful, part.now())
+	return nil
+}
+
+// stop ends an active run and reports whether that made it final.
+func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bool {
+	p.moved(r)
+	switch r.rec.Status {
+	case store.StatusStopping:
+		r.rec.Graceful = r.rec.Graceful && graceful
+		return false
+	case store.StatusFinishing:
+		r.rec.HookError = stopReason
+		r.stopped = true
+		p.finalise(r, r.rec.Outcome, now)
+		return true
+	}
+	r.rec.Status, r.rec.Reason, r.rec.Graceful = store.StatusStopping, reason, graceful
+	p.cancelWaiting(r)
+	return p.conclude(r, now)
+}
+
+// cancelWaiting counts all that waits as cancelled and forgets it, with the
+// holds: constant time in tasks, since nobody looks at the lanes again.
+func (p *partition) cancelWaiting(r *run) {
+	c := &r.rec.Counts
+	c.Cancelled += c.Pending + c.Delayed
+	c.Pending, c.Delayed = 0, 0
+	p.dropLanes(r)
+	r.root, r.holds, r.rec.Holds = nil, nil, 0
+	r.claims = claims{}
+}
+
+// conclude moves a run on if nothing is left of it to do, and reports whether
+// it became finishing or final.
+func (p *partition) conclude(r *run, now time.Time) bool {
+	switch {
+	case r.rec.Status == store.StatusStopping && r.rec.Counts.Running == 0:
+		r.stopped = true
+		p.finalise(r, store.StatusStopped, now)
+		return true
+	case r.rec.Status == store.StatusRunning && r.rec.Counts.Remaining() == 0 && r.rec.Holds == 0:
+		p.complete(r, now)
+		return true
+	}
+	return false
+}
+
+// complete records that the last task of a run has ended. It happens once: the
+// run leaves StatusRunning here and never comes back.
+func (p *partition) complete(r *run, now time.Time) {
+	outcome := store.StatusSucceeded
+	if r.rec.Counts.Failed > 0 {
+		outcome = store.StatusFailed
+	}
+	r.rec.Ended = now
+	p.dropLanes(r)
+	r.claims = claims{}
+	if r.post == nil {
+		p.finalise(r, outcome, now)
+		return
+	}
+	r.rec.Status, r.rec.Outcome = store.StatusFinishing, outcome
+	p.placeHook(r, *r.post, now)
+	r.post = nil
+	p.moved(r)
+}
+
+// start lets the tasks of a run be delivered, after its pre-job hook has passed.
+// It reports whether that made it end: nothing to do, and nobody holds it open.
+func (p *partition) start(r *run, now time.Time) bool {
+	r.rec.Status = store.StatusRunning
+	if root := r.root; root != nil {
+		r.root = nil
+		r.rec.Counts.Pending--
+		p.place(p.lane(r, root.Route), root.Task, dueTime(*root, now), now)
+	}
+	for _, l := range r.lanes { // what was enqueued from outside meanwhile
+		p.enterRing(l)
+	}
+	p.moved(r)
+	return p.conclude(r, now)
+}
+
+// finalise records the final state of a run. What is left is the summary and
+// the sample of failures, until the retention has passed.
+func (p *partition) finalise(r *run, status store.Status, now time.Time) {
+	p.dropLanes(r)
+	r.root, r.post, r.holds, r.rec.Holds = nil, nil, nil, 0
+	r.claims = claims{}
+	r.rec.Status, r.rec.Outcome = status, ""
+	if r.rec.Ended.IsZero() {
+		r.rec.Ended = now
+	}
+	r.job.active = nil
+	delete(p.active, r.rec.ID.Number)
+	r.expires = now.Add(r.rec.Retention)
+	p.ended.push(r)
+	p.moved(r)
+}
+
+// placeHook puts the task of a hook into its lane.
+func (p *partition) placeHook(r *run, it store.Item, now time.Time) {
+	p.place(p.lane(r, it.Route), it.Task, dueTime(it, now), now)
+}

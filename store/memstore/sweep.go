@@ -1,0 +1,108 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+const (
+	// sweepSlice bounds what one call of Sweep does, under the partition's lock.
+	sweepSlice = 4096
+	// jumpFactor times the sweep interval without a sweep is a jump of the clock.
+	jumpFactor = 3
+)
+
+// Sweep closes dead sessions, seals idle runs and expires summaries, claimed
+// IDs and unused producer streams: a bounded slice of it.
+//
+// When more than three sweep intervals passed since the last sweep, or the clock went
+// back, the machine may have stood still, and with it every worker that would
+// have sent a heartbeat. Then every lease is extended once, and dead sessions
+// are found by the next sweep.
+func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return store.SweepReply{}, err
+	}
+	defer part.unlock()
+
+	now := part.now()
+	var reply store.SweepReply
+	left := sweepSlice
+	if part.jumped(now) {
+		part.log.InfoContext(ctx, "clock jumped, leases extended", "partition", part.index, "last", part.lastSweep, "now", now)
+		for _, sess := range part.sessions {
+			sess.extend(now)
+		}
+	} else {
+		left -= part.reclaimDead(ctx, now, left, &reply)
+	}
+	part.lastSweep = now
+	left -= part.sealIdle(now, left)
+	left -= part.expireSummaries(now, left, &reply)
+	part.forgetProducers(now)
+	reply.More = left <= 0
+	return reply, nil
+}
+
+// sweepDue reports whether somebody should sweep.
+func (p *partition) sweepDue(now time.Time) bool {
+	since := now.Sub(p.lastSweep)
+	return p.lastSweep.IsZero() || since >= p.sweepInterval || since < 0
+}
+
+func (p *partition) jumped(now time.Time) bool {
+	since := now.Sub(p.lastSweep)
+	return !p.lastSweep.IsZero() && (since > jumpFactor*p.sweepInterval || since < 0)
+}
+
+// reclaimDead returns how much it did, in deliveries and sessions.
+func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, reply *store.SweepReply) (done int) {
+	for _, sess := range p.sessions {
+		if now.Before(sess.expires) {
+			continue
+		}
+		if done >= limit {
+			break
+		}
+		given := p.reclaim(sess, now)
+		p.log.WarnContext(ctx, "session lost", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given)
+		reply.Sessions++
+		reply.Reclaimed += given
+		done += 1 + given
+	}
+	return done
+}
+
+// sealIdle seals open runs that nobody enqueued into for their SealAfter, and
+// frees claimed IDs of active runs.
+func (p *partition) sealIdle(now time.Time, limit int) (done int) {
+	for _, r := range p.active {
+		done += r.claims.expire(now, limit-done)
+		if _, open := r.holds[store.HoldOpen]; !open || r.sealAfter <= 0 || now.Before(r.touched.Add(r.sealAfter)) {
+			continue
+		}
+		r.unhold(store.HoldOpen)
+		p.moved(r)
+		p.conclude(r, now)
+		done++
+	}
+	return done
+}
+
+func (p *partition) expireSummaries(now time.Time, limit int, reply *store.SweepReply) (done int) {
+	for p.ended.len() > 0 && !now.Before(p.ended.top().expires) && done < limit {
+		p.forget(p.ended.top())
+		reply.Purged++
+		done++
+	}
+	return done
+}
+
+func (p *partition) forgetProducers(now time.Time) {
+	for stream := range p.producers {
+		p.producer(stream, now)
+	}
+}

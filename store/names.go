@@ -1,0 +1,93 @@
+package store
+
+import (
+	"hash/fnv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits on names and payloads. They hold for every Store; the layers above
+// check them before anything is written, and a Store may rely on that.
+const (
+	// MaxNameLen bounds namespaces, queues, sets and kinds, in bytes.
+	MaxNameLen = 64
+	// MaxJobNameLen bounds job names, in bytes.
+	MaxJobNameLen = 200
+	// MaxTaskIDLen bounds caller-chosen task IDs, in bytes.
+	MaxTaskIDLen = 512
+	// DefaultMaxPayload is the largest payload of a task or of a run's
+	// arguments, in bytes, unless configured lower.
+	DefaultMaxPayload = 1 << 20
+	// MaxBatch is the largest number of entries in one Enqueue, of
+	// deliveries in one Fetch, of outcomes in one Settle and of inline
+	// children in one outcome.
+	MaxBatch = 256
+)
+
+// ValidateName checks the name of a namespace, queue, handler set or task kind: 1 to
+// [MaxNameLen] bytes of ASCII letters, digits, '.', '_' and '-', the first a
+// letter or digit. The alphabet leaves '/', ':', '@' and braces free to be
+// separators in stored keys, so that no two names can collide there. The error
+// is a [*FieldError] for the given field.
+func ValidateName(field, name string) error {
+	switch {
+	case name == "":
+		return &FieldError{Field: field, Reason: "is empty"}
+	case len(name) > MaxNameLen:
+		return &FieldError{Field: field, Reason: "is longer than 64 bytes"}
+	}
+	for i := range len(name) {
+		c := name[i]
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return &FieldError{Field: field, Reason: "may hold only ASCII letters, digits, '.', '_' and '-', and starts with a letter or digit"}
+		}
+	}
+	return nil
+}
+
+// ValidateJobName checks the name of a job: 1 to [MaxJobNameLen] bytes of valid
+// UTF-8 that hold no control characters and neither begin nor end with a
+// space. The error is a [*FieldError] for the field "Name".
+func ValidateJobName(name string) error {
+	return validateText("Name", name, MaxJobNameLen)
+}
+
+// ValidateTaskID checks a caller-chosen task ID: 1 to [MaxTaskIDLen] bytes, under
+// the same rule as a job name. The error is a [*FieldError] for the field "ID".
+func ValidateTaskID(id string) error {
+	return validateText("ID", id, MaxTaskIDLen)
+}
+
+func validateText(field, s string, limit int) error {
+	reason := ""
+	switch {
+	case s == "":
+		reason = "is empty"
+	case len(s) > limit:
+		reason = "is too long"
+	case !utf8.ValidString(s):
+		reason = "is not valid UTF-8"
+	case strings.TrimSpace(s) != s:
+		reason = "begins or ends with a space"
+	case strings.ContainsFunc(s, unicode.IsControl):
+		reason = "holds a control character"
+	}
+	if reason != "" {
+		return &FieldError{Field: field, Reason: reason}
+	}
+	return nil
+}
+
+// PartitionOf returns the partition, 0 to n-1, in which every key of the job
+// lives: FNV-1a of the name modulo n. It is part of the stored format and never
+// changes for a namespace.
+func PartitionOf(job string, n int) int {
+	if n <= 1 {
+		return 0
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(job))
+	return int(h.Sum32() % uint32(n))
+}

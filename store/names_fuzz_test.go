@@ -1,0 +1,125 @@
+package store_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// hostileNames are what users, and attackers, call things.
+var hostileNames = []string{
+	"", " ", "a", "A-b_c.9", "-a", ".", "_", "a b", "a/b", "a:b", "a@b", "{a}", "}", "{", "a{b}c", "@pre", "*", "a\nb", "a\r", "\x00", "a\x00b",
+	"\x7f", "\xff", "\xc3\x28", "ünïcode", "import/42", " lead", "trail ", "trail\u00a0", "\u2028", "a\u0085", "👩‍🚀",
+	strings.Repeat("a", store.MaxNameLen), strings.Repeat("a", store.MaxNameLen+1),
+	strings.Repeat("j", store.MaxJobNameLen), strings.Repeat("j", store.MaxJobNameLen+1),
+	strings.Repeat("i", store.MaxTaskIDLen), strings.Repeat("i", store.MaxTaskIDLen+1), strings.Repeat("x", 10_000),
+}
+
+// requireField checks that err is typed and names the field.
+func requireField(t *testing.T, field string, err error) {
+	t.Helper()
+	var fieldErr *store.FieldError
+	require.ErrorAs(t, err, &fieldErr)
+	require.Equal(t, field, fieldErr.Field)
+	require.NotEmpty(t, fieldErr.Reason)
+	require.ErrorIs(t, err, store.ErrInvalid)
+}
+
+func FuzzValidateName(f *testing.F) {
+	for _, name := range hostileNames {
+		f.Add(name)
+	}
+	allowed := regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\z`)
+	f.Fuzz(func(t *testing.T, name string) {
+		err := store.ValidateName("Queue", name)
+		if allowed.MatchString(name) {
+			require.NoError(t, err)
+			return
+		}
+		requireField(t, "Queue", err)
+	})
+}
+
+func FuzzValidateJobName(f *testing.F) {
+	fuzzText(f, "Name", store.MaxJobNameLen, store.ValidateJobName)
+}
+
+func FuzzValidateTaskID(f *testing.F) {
+	fuzzText(f, "ID", store.MaxTaskIDLen, store.ValidateTaskID)
+}
+
+// fuzzText checks a validator of free text: what it accepts can be stored,
+// shown on one line and sent as JSON, and comes back as it was.
+func fuzzText(f *testing.F, field string, limit int, validate func(string) error) {
+	f.Helper()
+	for _, name := range hostileNames {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if err := validate(name); err != nil {
+			requireField(t, field, err)
+			plain := name != "" && len(name) <= limit && regexp.MustCompile(`\A[!-~]*\z`).MatchString(name)
+			require.False(t, plain, "visible ASCII is always allowed")
+			return
+		}
+		require.NotEmpty(t, name)
+		require.LessOrEqual(t, len(name), limit)
+		require.True(t, utf8.ValidString(name))
+		require.NotContains(t, name, "\n")
+		require.NotContains(t, name, "\x00")
+
+		encoded, err := json.Marshal(name)
+		require.NoError(t, err)
+		var decoded string
+		require.NoError(t, json.Unmarshal(encoded, &decoded))
+		require.Equal(t, name, decoded)
+
+		for _, bad := range []string{name + " ", "\t" + name, name + "\n", name + "\x00" + name, name + "\xff"} {
+			requireField(t, field, validate(bad))
+		}
+	})
+}
+
+func FuzzPartitionOf(f *testing.F) {
+	for _, name := range hostileNames {
+		f.Add(name, 16)
+	}
+	f.Add("a", 0)
+	f.Add("a", -1)
+	f.Fuzz(func(t *testing.T, job string, n int) {
+		if n > 1<<16 {
+			return // far above any number of partitions
+		}
+		p := store.PartitionOf(job, n)
+		require.GreaterOrEqual(t, p, 0)
+		require.Less(t, p, max(n, 1))
+		require.Equal(t, p, store.PartitionOf(job, n))
+	})
+}
+
+func TestPartitionsAreTheStoredFormat(t *testing.T) {
+	got := map[string]int{}
+	for _, job := range []string{"", "a", "nightly", "import/42", "ünïcode"} {
+		got[job] = store.PartitionOf(job, 16)
+	}
+	require.Equal(t, map[string]int{"": 5, "a": 12, "nightly": 10, "import/42": 7, "ünïcode": 11}, got,
+		"a change would lose every job of a partitioned namespace")
+}
+
+func TestPartitionsAreEven(t *testing.T) {
+	const jobs, partitions = 16_000, 16
+	var load [partitions]int
+	for i := range jobs {
+		load[store.PartitionOf("import/"+strconv.Itoa(i), partitions)]++
+	}
+	for p, n := range load {
+		require.InDelta(t, jobs/partitions, n, jobs/partitions/4, "partition %d", p)
+	}
+}

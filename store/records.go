@@ -1,0 +1,220 @@
+package store
+
+import "time"
+
+// RunID names one run: its job, and a number that never repeats and only grows,
+// also after the data of the store was lost (it is derived from the store's
+// clock in microseconds). The number is the run's fence.
+type RunID struct {
+	Job    string
+	Number int64
+}
+
+// Route says who can run a task: a worker that consumes Queue and has a handler
+// for Kind in the handler set Set.
+type Route struct {
+	Queue, Set, Kind string
+}
+
+// System kinds: tasks that the library adds to a run for its hooks. They are
+// delivered, leased, retried and reclaimed like any other, and are never part of
+// [Counts].
+const (
+	KindPreJob  = "@pre"
+	KindPostJob = "@post"
+)
+
+// Counted reports whether tasks of the route are part of a run's [Counts]:
+// all but hooks.
+func (r Route) Counted() bool { return r.Kind != KindPreJob && r.Kind != KindPostJob }
+
+// Lane is where tasks of one run with the same route wait together.
+type Lane struct {
+	Run   RunID
+	Route Route
+}
+
+// Lease identifies one delivery of one task to one session, and is the fence of
+// its settlement: it can be redeemed once, and never matches a later delivery of
+// the same task.
+type Lease struct {
+	Session string // that holds it; see [SessionID]
+	Lane    Lane
+	Fetch   int64 // number of the fetch that delivered it
+	Index   int   // position in that fetch, from 0
+}
+
+// HeaderCorrupt is the header of a delivered task whose stored form could not
+// be decoded; its value says why. Everything else of the task is zero. The
+// worker fails it, so that it is counted, reported and kept from nothing else.
+const HeaderCorrupt = "rollcall-corrupt"
+
+// Task is one unit of work as it waits in the store.
+type Task struct {
+	ID      string
+	Payload []byte
+	Headers map[string]string
+	// Claimed says that ID was chosen by the caller and is unique in the run
+	// until the task is settled, and for Keep after that.
+	Claimed bool
+	Keep    time.Duration
+	// Attributes are the task's own attributes, encoded by the handlers layer;
+	// the store does not read them.
+	Attributes []byte
+	// Enqueued is when the task was accepted, by the store's clock as far as
+	// the client knew it. It is informative: no deadline depends on it.
+	Enqueued time.Time
+	Retry    int  // failed attempts so far
+	Snoozes  int  // snoozes so far
+	Crashes  int  // deliveries charged: sessions that died while this was their one suspect
+	Suspect  bool // the session that last held it died
+}
+
+// Item is a task to be added to a run.
+type Item struct {
+	Route Route
+	Task  Task
+	Delay time.Duration // waits this long first, by the store's clock; 0 for now
+	At    time.Time     // or until this time; Delay must be 0
+}
+
+// Delivery is a task leased to a session.
+type Delivery struct {
+	Lease Lease
+	Task  Task
+}
+
+// Counts is the exact state of a run's tasks. One read always shows
+// Total = Pending + Delayed + Running + Succeeded + Failed + Cancelled (P2).
+type Counts struct {
+	Total     int64 `json:"total"`
+	Pending   int64 `json:"pending"` // waiting to be fetched
+	Delayed   int64 `json:"delayed"` // waiting for a time: delayed, snoozed, or backing off
+	Running   int64 `json:"running"` // leased to a worker
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`    // used up their retries, or failed for good
+	Cancelled int64 `json:"cancelled"` // ended by a stop, without success or failure
+}
+
+// Remaining is how many tasks have not ended: Pending + Delayed + Running.
+func (c Counts) Remaining() int64 { return c.Pending + c.Delayed + c.Running }
+
+// Done is how many tasks have ended: Succeeded + Failed + Cancelled.
+func (c Counts) Done() int64 { return c.Succeeded + c.Failed + c.Cancelled }
+
+// Balanced reports whether the equation of promise P2 holds.
+func (c Counts) Balanced() bool { return c.Total == c.Remaining()+c.Done() }
+
+// Status is the state of a run. The state machine is drawn in ARCHITECTURE.md.
+type Status string
+
+// The states of a run.
+const (
+	StatusStarting  Status = "starting"  // the pre-job hook has not completed; no task has started
+	StatusRunning   Status = "running"   // tasks run, or the run is open, held or paused
+	StatusFinishing Status = "finishing" // every task has ended; the post-job hook has not completed
+	StatusStopping  Status = "stopping"  // stopped; some handlers still run
+	StatusSucceeded Status = "succeeded" // final: every task succeeded
+	StatusFailed    Status = "failed"    // final: a task, or the pre-job hook, failed
+	StatusStopped   Status = "stopped"   // final: ended by Stop or CancelJob
+	StatusSkipped   Status = "skipped"   // final: the pre-job hook declined to start
+)
+
+// Final reports whether the status never changes again.
+func (s Status) Final() bool {
+	switch s {
+	case StatusSucceeded, StatusFailed, StatusStopped, StatusSkipped:
+		return true
+	}
+	return false
+}
+
+// HoldOpen is the name of the hold that keeps an open run from finishing;
+// sealing the run removes it.
+const HoldOpen = "open"
+
+// JobKind tells how a job comes to run.
+type JobKind string
+
+// The kinds of job.
+const (
+	JobSinglePass JobKind = "single-pass" // each run is started by a call of Start
+	JobStanding   JobKind = "standing"    // declared; one open run that is never sealed
+	JobPeriodic   JobKind = "periodic"    // declared; runs are fired by a schedule
+)
+
+// JobRecord is what is stored of a job, apart from its runs.
+type JobRecord struct {
+	Name       string
+	Kind       JobKind
+	Definition []byte // of a declared job, encoded by the layer above
+	Revision   int64  // of the definition
+	Disabled   bool   // stopped by name and not enabled again
+	LastRun    int64  // number of the newest run; 0 if there was none
+	Created    time.Time
+}
+
+// RunRecord is what is stored of a run: one atomic read.
+type RunRecord struct {
+	ID        RunID
+	Set       string
+	Root      Route  // of the root task; zero if the run has none
+	Args      []byte // arguments of the run, readable by every task
+	Headers   map[string]string
+	Status    Status
+	Outcome   Status // while finishing: the final status that will be recorded
+	Counts    Counts
+	Retried   int64 // failed attempts that were tried again
+	Duplicate int64 // enqueues that met a claimed ID
+	Holds     int64 // named holds that keep the run from finishing; see [HoldOpen]
+	Paused    bool
+	Weight    float64
+	Created   time.Time
+	Started   time.Time // when the first task was fetched; zero before
+	Ended     time.Time // when the last task ended or the run was stopped; zero before
+	Error     string    // text of the last failure
+	Reason    string    // why it was stopped or skipped
+	HookError string    // why the post-job hook gave up; it never alters Status
+	Graceful  bool      // while stopping: running handlers are left to finish
+	Retention time.Duration
+}
+
+// Failure is one dead letter: a task that failed for good.
+type Failure struct {
+	Lane   Lane
+	Task   Task
+	Error  string
+	Stack  string // of a panic; empty otherwise
+	Worker string
+	At     time.Time
+}
+
+// RunningTask is one handler in progress, as its worker last reported it.
+type RunningTask struct {
+	Run   RunID     `json:"run"`
+	ID    string    `json:"id"`
+	Kind  string    `json:"kind"`
+	Queue string    `json:"queue"`
+	Retry int       `json:"retry"`
+	Since time.Time `json:"since"` // start of the attempt
+}
+
+// SessionRecord describes a live worker session.
+type SessionRecord struct {
+	ID        string
+	Partition int
+	Worker    WorkerInfo
+	Expires   time.Time // when it is taken for dead unless it is heard from
+	Held      int       // deliveries it holds, running and prefetched
+	Running   []RunningTask
+}
+
+// WorkerInfo is what a worker says of itself when it opens a session.
+type WorkerInfo struct {
+	Name        string    `json:"name"`
+	Host        string    `json:"host"`
+	PID         int       `json:"pid"`
+	Concurrency int       `json:"concurrency"`
+	Routes      []Route   `json:"routes"`
+	Started     time.Time `json:"started"`
+}

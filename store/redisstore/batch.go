@@ -1,0 +1,164 @@
+package redisstore
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// batch packs new tasks into a script call, for the scripts that share the
+// function add of the prelude: enqueue, settle and activate.
+type batch struct {
+	*call
+	space    *keyspace
+	now      time.Time
+	buckets  map[string]int
+	specials []int // the entries that have a delay or a claimed ID, in the order packed
+}
+
+func newBatch(s *Store, k *keyspace) *batch {
+	return &batch{call: newCall(), space: k, now: s.estimate()}
+}
+
+// group is new tasks of one lane.
+type group struct {
+	run     int64
+	route   store.Route
+	lane    int // index of W, D and ring in KEYS
+	items   []*store.Item
+	entries []int // their positions in the caller's batch
+}
+
+// group sorts n entries by lane, in the order of first mention, and declares the lanes' keys.
+func (b *batch) group(n int, entry func(int) (store.RunID, *store.Item)) []*group {
+	type lane struct {
+		run   int64
+		route store.Route
+	}
+	var groups []*group
+	index := make(map[lane]*group)
+	var last *group
+	for i := range n {
+		run, item := entry(i)
+		if last == nil || last.run != run.Number || last.route != item.Route {
+			key := lane{run.Number, item.Route}
+			last = index[key]
+			if last == nil {
+				last = &group{run: run.Number, route: item.Route, lane: b.laneKeys(runID(run.Number), routeName(item.Route))}
+				index[key] = last
+				groups = append(groups, last)
+			}
+		}
+		last.items = append(last.items, item)
+		last.entries = append(last.entries, i)
+	}
+	return groups
+}
+
+// laneKeys declares the waiting list, delayed set, ring and markers of a lane.
+func (b *batch) laneKeys(id, route string) int {
+	lane := laneName(id, route)
+	base := b.key(b.space.waiting(lane))
+	b.key(b.space.delayed(lane))
+	b.key(b.space.ring(route))
+	b.key(b.space.markers(lane))
+	return base
+}
+
+// bucket declares the bucket of a claimed ID.
+func (b *batch) bucket(run string, n int) int {
+	k := b.space.ids(run, n)
+	if i, ok := b.buckets[k]; ok {
+		return i
+	}
+	if b.buckets == nil {
+		b.buckets = make(map[string]int)
+	}
+	i := b.key(k)
+	b.buckets[k] = i
+	return i
+}
+
+// addGroup packs a group as add reads it.
+func (b *batch) addGroup(g *group) {
+	b.int(g.lane).add(routeName(g.route), g.route.Queue)
+	longestAt, countAt := b.reserve(), b.reserve()
+	plain, longest := 0, 0
+	messages := b.messages(g.items)
+	for i, item := range g.items {
+		longest = max(longest, len(messages[i]))
+		if !special(item) {
+			b.add(messages[i])
+			plain++
+		}
+	}
+	b.set(longestAt, longest)
+	b.set(countAt, plain)
+	b.int(len(g.items) - plain)
+	for i, item := range g.items {
+		if !special(item) {
+			continue
+		}
+		b.specials = append(b.specials, g.entries[i])
+		b.add(messages[i], when(item))
+		b.claim(runID(g.run), &item.Task)
+	}
+}
+
+// claim packs the bucket and digest of a task's ID, or 0 if the caller did not choose it.
+func (b *batch) claim(run string, t *store.Task) {
+	if !t.Claimed {
+		b.add("0", "")
+		return
+	}
+	d, n := digest(t.ID)
+	b.int(b.bucket(run, n)).add(d)
+}
+
+// special reports whether a new task needs more than to be pushed.
+func special(item *store.Item) bool {
+	return item.Task.Claimed || item.Delay > 0 || !item.At.IsZero()
+}
+
+// when is until when a new task waits: "" for now, "+ms", or ms since 1970.
+func when(item *store.Item) string {
+	switch {
+	case item.Delay > 0:
+		return "+" + strconv.FormatInt(ceilMillis(item.Delay), 10)
+	case !item.At.IsZero():
+		return strconv.FormatInt(max(item.At.UnixMilli(), 1), 10)
+	}
+	return ""
+}
+
+// ceilMillis rounds up, so that a short delay is not none.
+func ceilMillis(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// messages encodes tasks into one buffer: two allocations for the whole batch.
+func (b *batch) messages(items []*store.Item) []string {
+	size := 0
+	for _, item := range items {
+		size += len(item.Task.Payload) + len(item.Task.ID) + 16
+	}
+	buf := make([]byte, 0, size)
+	ends := make([]int, len(items))
+	for i, item := range items {
+		task := item.Task
+		if task.Enqueued.IsZero() {
+			task.Enqueued = b.now
+		}
+		buf = appendTask(buf, &task)
+		ends[i] = len(buf)
+	}
+	all := string(buf)
+	out := make([]string, len(items))
+	start := 0
+	for i, end := range ends {
+		out[i] = all[start:end]
+		start = end
+	}
+	return out
+}

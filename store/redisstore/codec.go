@@ -1,0 +1,231 @@
+package redisstore
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// A task is stored as a message:
+//
+//	version   1 byte, 1
+//	flags     1 byte, see below
+//	enqueued  uvarint, ms since 1970
+//	id        uvarint length, bytes
+//	tries     uvarint each: retry, snoozes, crashes           if flagTries
+//	keep      uvarint, ms                                     if flagKeep
+//	attrs     uvarint length, bytes                           if flagAttributes
+//	headers   uvarint count, (length, bytes) of key and value if flagHeaders
+//	more      uvarint length, bytes that this version skips   if flagMore
+//	payload   the rest
+//
+// A later version may add to "more"; a message with another version byte is refused.
+const (
+	messageVersion = 1
+
+	flagClaimed    = 1 << 0
+	flagSuspect    = 1 << 1
+	flagTries      = 1 << 2
+	flagKeep       = 1 << 3
+	flagAttributes = 1 << 4
+	flagHeaders    = 1 << 5
+	flagMore       = 1 << 6
+)
+
+// appendTask appends the message of a task.
+func appendTask(b []byte, t *store.Task) []byte {
+	var flags byte
+	if t.Claimed {
+		flags |= flagClaimed
+	}
+	if t.Suspect {
+		flags |= flagSuspect
+	}
+	if t.Retry != 0 || t.Snoozes != 0 || t.Crashes != 0 {
+		flags |= flagTries
+	}
+	if t.Keep > 0 {
+		flags |= flagKeep
+	}
+	if len(t.Attributes) > 0 {
+		flags |= flagAttributes
+	}
+	if len(t.Headers) > 0 {
+		flags |= flagHeaders
+	}
+	b = append(b, messageVersion, flags)
+	b = binary.AppendUvarint(b, uint64(max(t.Enqueued.UnixMilli(), 0)))
+	b = appendString(b, t.ID)
+	if flags&flagTries != 0 {
+		b = binary.AppendUvarint(b, uint64(t.Retry))
+		b = binary.AppendUvarint(b, uint64(t.Snoozes))
+		b = binary.AppendUvarint(b, uint64(t.Crashes))
+	}
+	if flags&flagKeep != 0 {
+		b = binary.AppendUvarint(b, uint64(t.Keep.Milliseconds()))
+	}
+	if flags&flagAttributes != 0 {
+		b = appendString(b, string(t.Attributes))
+	}
+	if flags&flagHeaders != 0 {
+		b = binary.AppendUvarint(b, uint64(len(t.Headers)))
+		for k, v := range t.Headers {
+			b = appendString(b, k)
+			b = appendString(b, v)
+		}
+	}
+	return append(b, t.Payload...)
+}
+
+func appendString(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// decodeTask decodes a message that nobody else holds: the payload aliases it.
+func decodeTask(message string) (store.Task, error) {
+	r := reader{rest: message}
+	version := r.byte()
+	if version != messageVersion {
+		return store.Task{}, fmt.Errorf("%w: task message of version %d", store.ErrCorrupt, version)
+	}
+	flags := r.byte()
+	t := store.Task{Claimed: flags&flagClaimed != 0, Suspect: flags&flagSuspect != 0}
+	t.Enqueued = time.UnixMilli(int64(r.uvarint()))
+	t.ID = r.string()
+	if flags&flagTries != 0 {
+		t.Retry, t.Snoozes, t.Crashes = r.int(), r.int(), r.int()
+	}
+	if flags&flagKeep != 0 {
+		t.Keep = time.Duration(r.int()) * time.Millisecond
+	}
+	if flags&flagAttributes != 0 {
+		t.Attributes = []byte(r.string())
+	}
+	if flags&flagHeaders != 0 {
+		n := r.int()
+		if n > len(r.rest) {
+			r.bad = true
+		} else {
+			t.Headers = make(map[string]string, n)
+			for range n {
+				k := r.string()
+				t.Headers[k] = r.string()
+			}
+		}
+	}
+	if flags&flagMore != 0 {
+		_ = r.string()
+	}
+	if r.bad {
+		return store.Task{}, fmt.Errorf("%w: task message is cut short", store.ErrCorrupt)
+	}
+	if len(r.rest) > 0 {
+		t.Payload = unsafe.Slice(unsafe.StringData(r.rest), len(r.rest))
+	}
+	return t, nil
+}
+
+// reader takes a message apart; bad says that it ended early.
+type reader struct {
+	rest string
+	bad  bool
+}
+
+func (r *reader) byte() byte {
+	if len(r.rest) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.rest[0]
+	r.rest = r.rest[1:]
+	return c
+}
+
+func (r *reader) uvarint() uint64 {
+	var v uint64
+	for shift := 0; shift < 64; shift += 7 {
+		c := r.byte()
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return v
+		}
+	}
+	r.bad = true
+	return 0
+}
+
+// int reads a number that must fit half an int, so that sums of it do not overflow.
+func (r *reader) int() int {
+	v := r.uvarint()
+	if v > 1<<53 {
+		r.bad = true
+		return 0
+	}
+	return int(v)
+}
+
+func (r *reader) string() string {
+	n := r.int()
+	if n > len(r.rest) {
+		r.bad = true
+		return ""
+	}
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+// failure is the stored form of a dead letter, JSON behind the time in ms.
+type failure struct {
+	Version int    `json:"v"`
+	Route   string `json:"route"`
+	Task    []byte `json:"task"`
+	Error   string `json:"error"`
+	Stack   string `json:"stack,omitempty"`
+	Worker  string `json:"worker,omitempty"`
+}
+
+func encodeFailure(o *store.Outcome, worker string) string {
+	b, _ := json.Marshal(failure{ // a struct of strings always marshals
+		Version: 1, Route: routeName(o.Lease.Lane.Route), Task: appendTask(nil, &o.Task),
+		Error: o.Error, Stack: o.Stack, Worker: worker,
+	})
+	return string(b)
+}
+
+func decodeFailure(run store.RunID, stored string) (store.Failure, error) {
+	var at int64
+	var f failure
+	ms, text, ok := cutByte(stored, ' ')
+	at, err := parseInt(ms)
+	if !ok || err != nil {
+		return store.Failure{}, fmt.Errorf("%w: dead letter without a time", store.ErrCorrupt)
+	}
+	if err := json.Unmarshal([]byte(text), &f); err != nil {
+		return store.Failure{}, fmt.Errorf("%w: dead letter: %v", store.ErrCorrupt, err)
+	}
+	route, ok := parseRoute(f.Route)
+	if f.Version != 1 || !ok {
+		return store.Failure{}, fmt.Errorf("%w: dead letter of version %d, route %q", store.ErrCorrupt, f.Version, f.Route)
+	}
+	task, err := decodeTask(string(f.Task))
+	if err != nil {
+		return store.Failure{}, err
+	}
+	return store.Failure{
+		Lane: store.Lane{Run: run, Route: route}, Task: task,
+		Error: f.Error, Stack: f.Stack, Worker: f.Worker, At: time.UnixMilli(at),
+	}, nil
+}
+
+// digest is what is stored of a claimed ID, and the bucket it lives in.
+func digest(id string) (string, int) {
+	sum := sha256.Sum256([]byte(id))
+	return string(sum[:16]), int(sum[16]) % idBuckets
+}

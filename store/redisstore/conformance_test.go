@@ -1,0 +1,116 @@
+package redisstore_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/rueidis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/storetest"
+)
+
+// sweepInterval is short, so that leases of tests may be, too.
+const sweepInterval = 100 * time.Millisecond
+
+func TestConformance(t *testing.T) {
+	t.Run("redis", func(t *testing.T) { storetest.Run(t, realHarness()) })
+	t.Run("miniredis", func(t *testing.T) { storetest.Run(t, miniHarness(t)) })
+}
+
+// realHarness keeps every store in a namespace of its own on one real server, whose time passes by itself.
+func realHarness() storetest.Harness {
+	return storetest.Harness{
+		New: func(tb testing.TB) store.Store {
+			server, namespace := redistest.Shared(tb)
+			return open(tb, server.URL(), redisstore.Config{Namespace: namespace})
+		},
+		Leftovers: leftovers,
+		Waiting:   100_000,
+	}
+}
+
+func open(tb testing.TB, url string, config redisstore.Config) *redisstore.Store {
+	config.SweepInterval = sweepInterval
+	option, err := redisstore.ParseURL(url)
+	require.NoError(tb, err)
+	client, err := rueidis.NewClient(option)
+	require.NoError(tb, err)
+	tb.Cleanup(client.Close)
+	s, err := redisstore.New(context.Background(), client, config)
+	require.NoError(tb, err)
+	remember(tb, s, client, config.Namespace)
+	return s
+}
+
+// miniHarness runs on miniredis, whose clock moves only when it is told to.
+func miniHarness(t *testing.T) storetest.Harness {
+	server := miniredis.RunT(t)
+	var mu sync.Mutex
+	now := time.Now()
+	server.SetTime(now)
+	return storetest.Harness{
+		New: func(tb testing.TB) store.Store {
+			// miniredis refuses commands on a connection that subscribes, which RESP3 allows.
+			return open(tb, "redis://"+server.Addr()+"?protocol=2", redisstore.Config{Namespace: redistest.Namespace()})
+		},
+		Advance: func(_ testing.TB, d time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			now = now.Add(d)
+			server.SetTime(now)
+			server.FastForward(d)
+		},
+		Leftovers: leftovers,
+	}
+}
+
+// opened finds the client and namespace of a store that the suite hands back.
+var opened sync.Map
+
+type place struct {
+	client    rueidis.Client
+	namespace string
+}
+
+func remember(tb testing.TB, s store.Store, client rueidis.Client, namespace string) {
+	opened.Store(s, place{client, namespace})
+	tb.Cleanup(func() { opened.Delete(s) })
+}
+
+// leftovers lists every key of the namespace, and every member of those that jobs and runs share.
+func leftovers(tb testing.TB, s store.Store) []string {
+	v, ok := opened.Load(s)
+	require.True(tb, ok)
+	at := v.(place)
+	ctx := context.Background()
+	var out []string
+	for cursor := uint64(0); ; {
+		e, err := at.client.Do(ctx, at.client.B().Scan().Cursor(cursor).Match("{"+at.namespace+":*").Count(1000).Build()).AsScanEntry()
+		require.NoError(tb, err)
+		for _, key := range e.Elements {
+			_, name, _ := strings.Cut(key, "}:")
+			switch {
+			case name == "meta", name == "clock", name == "routes", strings.HasPrefix(name, "P:"):
+			case name == "jobs", name == "due", name == "idle", name == "leases", name == "trash", name == "hist", strings.HasPrefix(name, "ring:"):
+				members, err := at.client.Do(ctx, at.client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
+				require.NoError(tb, err)
+				for _, m := range members {
+					out = append(out, name+" "+m)
+				}
+			default:
+				out = append(out, name)
+			}
+		}
+		if cursor = e.Cursor; cursor == 0 {
+			return out
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// translate turns an error of the client or the server into one of the
+// contract. Whatever is not known to be permanent is unknown or refused for
+// now, and may be repeated: every call of this store is safe to repeat.
+func (s *Store) translate(ctx context.Context, doing string, err error) error {
+	if s.closed.Load() || errors.Is(err, rueidis.ErrClosing) {
+		return fmt.Errorf("%s: %w", doing, store.ErrClosed)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%s: %w", doing, cause)
+	}
+	if server, ok := rueidis.IsRedisErr(err); ok {
+		text := server.Error()
+		switch {
+		// Before version 7 the error of a command in a script is wrapped in text.
+		case strings.Contains(text, "OOM command not allowed"):
+			return fmt.Errorf("%s: %w", doing, store.ErrOutOfMemory)
+		case isTransient(text):
+			return fmt.Errorf("%s: %w", doing, store.Transient(err))
+		}
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w", doing, store.Transient(err))
+}
+
+// transientPrefixes begin the server's errors that pass: it is busy, loading,
+// failing over, or moving slots.
+var transientPrefixes = []string{
+	"BUSY", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "UNBLOCKED", "NOSCRIPT", "MISCONF",
+}
+
+func isTransient(text string) bool {
+	for _, prefix := range transientPrefixes {
+		if strings.HasPrefix(text, prefix+" ") || strings.Contains(text, "-"+prefix+" ") {
+			return true
+		}
+	}
+	// What a script meets when the slot moves away under it.
+	return strings.Contains(text, "attempted to access a non local key")
+}

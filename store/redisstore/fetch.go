@@ -1,0 +1,231 @@
+package redisstore
+
+import (
+	"context"
+	"sync"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// session is what the client remembers of a session between calls: only hints
+// and names, nothing that the store does not hold or verify itself.
+type session struct {
+	mu     sync.Mutex
+	hints  []hint
+	staged map[store.Lease]map[store.Route]*stagedCount
+	busy   string // what Heartbeat last stored as running
+}
+
+// hint is a lane that may have work: a script touches only lanes whose keys the caller declared.
+type hint struct {
+	route  store.Route
+	run    int64
+	marker string // the first marker of staged children, as last seen
+}
+
+// session returns the memory of a session.
+func (s *Store) session(id store.SessionID) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ses := s.sessions[id]
+	if ses == nil {
+		ses = &session{staged: make(map[store.Lease]map[store.Route]*stagedCount)}
+		s.sessions[id] = ses
+	}
+	return ses
+}
+
+func (s *Store) forgetSession(id store.SessionID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, id)
+}
+
+// maxHints bounds the lanes that one fetch declares.
+const maxHints = 64
+
+// fetchRounds bounds how often a fetch that found only hints goes again, with
+// the same number: nothing was delivered, so the number is not used up.
+const fetchRounds = 6
+
+// Fetch implements [store.Sessions].
+func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	if p.Max < 1 || p.Max > store.MaxBatch {
+		return store.FetchReply{}, &store.FieldError{Field: "Max", Reason: "must be 1 to MaxBatch"}
+	}
+	if p.MaxBytes <= 0 {
+		p.MaxBytes = store.DefaultMaxPayload
+	}
+	k := s.spaces[p.Session.Partition]
+	ses := s.session(p.Session)
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	var reply store.FetchReply
+	for range fetchRounds {
+		learned, err := s.fetchOnce(ctx, k, ses, &p, &reply)
+		if err != nil {
+			if isLost(err) {
+				s.forgetSession(p.Session)
+			}
+			return store.FetchReply{}, err
+		}
+		moved, err := s.activate(ctx, k, ses)
+		if err != nil && len(reply.Deliveries) == 0 {
+			return store.FetchReply{}, err
+		}
+		if len(reply.Deliveries) > 0 || !learned && !moved {
+			break
+		}
+	}
+	return reply, nil
+}
+
+// fetchOnce makes one round. It reports whether it learned of lanes that it could not look into.
+func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, reply *store.FetchReply) (learned bool, err error) {
+	c := newCall(k.session(p.Session.ID), k.clock, k.due)
+	c.int64(p.Number).int(p.Max).int(p.MaxBytes).flag(p.Suspect)
+	var routes []store.Route
+	c.int(len(p.Queues))
+	for _, q := range p.Queues {
+		c.add(q.Queue).int(len(q.Routes))
+		for _, r := range q.Routes {
+			name := routeName(r)
+			c.key(k.ring(name))
+			c.add(name, string(neededState(r)))
+			routes = append(routes, r)
+		}
+	}
+	known := make(map[hint]bool, len(ses.hints))
+	count := c.reserve()
+	n := 0
+	for _, h := range ses.hints {
+		at := indexOf(routes, h.route)
+		if at < 0 {
+			continue // the worker no longer serves it
+		}
+		known[h] = true
+		id := runID(h.run)
+		lane := laneName(id, routeName(h.route))
+		c.key(k.run(id))
+		c.key(k.waiting(lane))
+		c.key(k.suspects(lane))
+		c.key(k.markers(lane))
+		if h.marker == "" {
+			c.key(k.waiting(lane))
+		} else {
+			c.key(k.staged(id, stagedName(h.marker, h.route)))
+		}
+		weight := "1" // until the first visit
+		if m, ok := s.metas[k.partition].get(h.run); ok {
+			weight = m.weight
+		}
+		c.int(at+1).add(id, h.marker, weight)
+		n++
+	}
+	c.set(count, n)
+
+	word, rest, err := s.word(ctx, fetchScript, c)
+	switch {
+	case err != nil:
+		return false, err
+	case word == "lost":
+		return false, store.ErrLeaseLost
+	case word == "stale":
+		return false, store.ErrStale
+	case len(rest) < 3:
+		return false, unexpected(fetchScript, word)
+	}
+	reply.Now, reply.NextDue = parseMillis(text(rest[0])), parseMillis(text(rest[1]))
+	s.observe(reply.Now)
+	body, err := rest[2].ToArray()
+	if err != nil {
+		return false, unexpected(fetchScript, word)
+	}
+	if word == "replay" {
+		reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body)
+		return false, err
+	}
+	s.decodeLanes(k, p, routes, body, reply)
+	if len(rest) < 4 {
+		return false, unexpected(fetchScript, word)
+	}
+	told, err := rest[3].ToArray()
+	if err != nil {
+		return false, unexpected(fetchScript, word)
+	}
+	ses.hints = ses.hints[:0]
+	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints; i += 3 {
+		h := hint{route: routes[number(told[i])-1], marker: text(told[i+2])}
+		h.run, _ = parseInt(text(told[i+1]))
+		ses.hints = append(ses.hints, h)
+		learned = learned || !known[h]
+	}
+	return learned, nil
+}
+
+// decodeLanes reads {route, run, job, routes, count, message …}…
+func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Route, body []rueidis.RedisMessage, reply *store.FetchReply) {
+	index := 0
+	for i := 0; i+4 < len(body); {
+		route := routes[number(body[i])-1]
+		run, _ := parseInt(text(body[i+1]))
+		meta, ok := s.metas[k.partition].get(run)
+		if !ok {
+			meta = parseMeta(text(body[i+2]), text(body[i+3]))
+			s.metas[k.partition].put(run, meta)
+		}
+		n := int(number(body[i+4]))
+		i += 5
+		if reply.Deliveries == nil {
+			reply.Deliveries = make([]store.Delivery, 0, max(n, len(body)-i))
+		}
+		lane := store.Lane{Run: store.RunID{Job: meta.job, Number: run}, Route: route}
+		for ; n > 0 && i < len(body); n-- {
+			d := store.Delivery{Lease: store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: index}}
+			d.Task = s.decodeOrQuarantine(text(body[i]))
+			reply.Deliveries = append(reply.Deliveries, d)
+			i++
+			index++
+		}
+	}
+}
+
+// decodeOrQuarantine turns a message that cannot be read into a task without an ID, which the worker
+// fails: it is counted, kept among the failures and reported, and everything else goes on.
+func (s *Store) decodeOrQuarantine(message string) store.Task {
+	t, err := decodeTask(message)
+	if err != nil {
+		s.config.Logger.Error("a stored task cannot be decoded", "error", err)
+		return store.Task{Headers: map[string]string{store.HeaderCorrupt: err.Error()}}
+	}
+	return t
+}
+
+// held decodes pairs of lease field and message.
+func (s *Store) held(ctx context.Context, k *keyspace, session string, pairs []rueidis.RedisMessage) ([]store.Delivery, error) {
+	out := make([]store.Delivery, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		lease, ok := parseLeaseField(session, text(pairs[i]))
+		if !ok {
+			continue // one of the session's own fields
+		}
+		meta, _, err := s.meta(ctx, k, lease.Lane.Run.Number)
+		if err != nil {
+			return nil, err
+		}
+		lease.Lane.Run.Job = meta.job
+		out = append(out, store.Delivery{Lease: lease, Task: s.decodeOrQuarantine(text(pairs[i+1]))})
+	}
+	return out, nil
+}
+
+func indexOf(routes []store.Route, r store.Route) int {
+	for i := range routes {
+		if routes[i] == r {
+			return i
+		}
+	}
+	return -1
+}

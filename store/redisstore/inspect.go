@@ -1,0 +1,222 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Inspect implements [store.Runs] with reads only. It reads the counts before and after, since
+// no script may look into every session at once without holding up the server.
+func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
+	before, err := s.Run(ctx, id)
+	if err != nil {
+		return store.Inspection{}, err
+	}
+	k, run := s.space(id.Job), runID(id.Number)
+	out := store.Inspection{}
+	b := s.client.B
+	replies := s.client.DoMulti(ctx,
+		b().Smembers().Key(k.lanes(run)).Build(),
+		b().Hgetall().Key(k.holds(run)).Build(),
+		b().Zrange().Key(k.leases).Min("0").Max("-1").Build(),
+	)
+	routes, err := replies[0].AsStrSlice()
+	if err != nil {
+		return out, s.translate(ctx, "list lanes", err)
+	}
+	holds, err := replies[1].AsStrMap()
+	if err != nil {
+		return out, s.translate(ctx, "list holds", err)
+	}
+	sessions, err := replies[2].AsStrSlice()
+	if err != nil {
+		return out, s.translate(ctx, "list sessions", err)
+	}
+	for name, since := range holds {
+		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: parseMillis(since)})
+	}
+	for _, name := range routes {
+		lane, err := s.inspectLane(ctx, k, run, name)
+		if err != nil {
+			return out, err
+		}
+		out.Lanes = append(out.Lanes, lane)
+	}
+	cmds := make(rueidis.Commands, 0, len(sessions))
+	for _, session := range sessions {
+		cmds = append(cmds, b().Hkeys().Key(k.session(session)).Build())
+	}
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		fields, err := r.AsStrSlice()
+		if err != nil {
+			return out, s.translate(ctx, "list what a session holds", err)
+		}
+		held := make(map[store.Route]int64)
+		for _, f := range fields {
+			if lease, ok := parseLeaseField(sessions[i], f); ok && lease.Lane.Run.Number == id.Number {
+				held[lease.Lane.Route]++
+			}
+		}
+		for route, n := range held {
+			out.Held = append(out.Held, store.HeldRecord{Session: sessions[i], Route: route, Held: n})
+		}
+	}
+	out.Run, err = s.Run(ctx, id)
+	out.Stable = before.Counts == out.Run.Counts && before.Status == out.Run.Status
+	return out, err
+}
+
+func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) (store.LaneRecord, error) {
+	route, _ := parseRoute(name)
+	out := store.LaneRecord{Route: route}
+	lane := laneName(run, name)
+	b := s.client.B
+	replies := s.client.DoMulti(ctx,
+		b().Llen().Key(k.waiting(lane)).Build(),
+		b().Llen().Key(k.suspects(lane)).Build(),
+		b().Zcard().Key(k.delayed(lane)).Build(),
+		b().Lrange().Key(k.markers(lane)).Start(0).Stop(-1).Build(),
+		b().Zrange().Key(k.delayed(lane)).Min("0").Max("0").Withscores().Build(),
+		b().Lindex().Key(k.waiting(lane)).Index(0).Build(),
+	)
+	for i, into := range []*int64{&out.Waiting, &out.Suspects, &out.Delayed} {
+		n, err := replies[i].AsInt64()
+		if err != nil {
+			return out, s.translate(ctx, "read a lane", err)
+		}
+		*into = n
+	}
+	markers, err := replies[3].AsStrSlice()
+	if err != nil {
+		return out, s.translate(ctx, "read a lane", err)
+	}
+	first, err := replies[4].AsZScores()
+	if err != nil && !isNil(err) {
+		return out, s.translate(ctx, "read a lane", err)
+	}
+	if len(first) > 0 {
+		out.NextDue = time.UnixMilli(int64(first[0].Score))
+	}
+	if message, err := replies[5].ToString(); err == nil {
+		if task, err := decodeTask(message); err == nil {
+			out.Oldest = task.Enqueued
+		}
+	}
+	cmds := make(rueidis.Commands, 0, len(markers))
+	for _, m := range markers {
+		cmds = append(cmds, b().Llen().Key(k.staged(run, m+"/"+name)).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		n, err := r.AsInt64()
+		if err != nil {
+			return out, s.translate(ctx, "read staged children", err)
+		}
+		out.Staged += n
+	}
+	return out, nil
+}
+
+// QueueStats implements [store.Sessions]. Of more than 1,000 runs that have work
+// under one route it looks into the first.
+func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	k := s.spaces[partition]
+	b := s.client.B
+	routes, err := s.client.Do(ctx, b().Smembers().Key(k.routes).Build()).AsStrSlice()
+	if err != nil {
+		return nil, s.translate(ctx, "list routes", err)
+	}
+	running, err := s.runningByRoute(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	var out []store.QueueRecord
+	for _, name := range routes {
+		route, ok := parseRoute(name)
+		if !ok || !route.Counted() {
+			continue
+		}
+		q := store.QueueRecord{Route: route, Running: running[route]}
+		replies := s.client.DoMulti(ctx,
+			b().Zcard().Key(k.ring(name)).Build(),
+			b().Zrange().Key(k.ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
+		)
+		if q.Runs, err = replies[0].AsInt64(); err != nil {
+			return nil, s.translate(ctx, "read a ring", err)
+		}
+		runs, err := replies[1].AsStrSlice()
+		if err != nil {
+			return nil, s.translate(ctx, "read a ring", err)
+		}
+		looked := len(runs)
+		runs, err = s.startable(ctx, k, runs)
+		if err != nil {
+			return nil, err
+		}
+		q.Runs -= int64(looked - len(runs))
+		for _, run := range runs {
+			lane, err := s.inspectLane(ctx, k, run, name)
+			if err != nil {
+				return nil, err
+			}
+			q.Waiting += lane.Waiting + lane.Suspects + lane.Staged
+			if !lane.Oldest.IsZero() && (q.Oldest.IsZero() || lane.Oldest.Before(q.Oldest)) {
+				q.Oldest = lane.Oldest
+			}
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+// maxQueueStatRuns is the last position of a ring that QueueStats looks into.
+const maxQueueStatRuns = "999"
+
+func (s *Store) runningByRoute(ctx context.Context, k *keyspace) (map[store.Route]int64, error) {
+	sessions, err := s.client.Do(ctx, s.client.B().Zrange().Key(k.leases).Min("0").Max("-1").Build()).AsStrSlice()
+	if err != nil {
+		return nil, s.translate(ctx, "list sessions", err)
+	}
+	cmds := make(rueidis.Commands, 0, len(sessions))
+	for _, session := range sessions {
+		cmds = append(cmds, s.client.B().Hkeys().Key(k.session(session)).Build())
+	}
+	running := make(map[store.Route]int64)
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		fields, err := r.AsStrSlice()
+		if err != nil {
+			return nil, s.translate(ctx, "list what a session holds", err)
+		}
+		for _, f := range fields {
+			if lease, ok := parseLeaseField(sessions[i], f); ok {
+				running[lease.Lane.Route]++
+			}
+		}
+	}
+	return running, nil
+}
+
+// startable leaves out runs that were stopped: what they left in their lanes never starts.
+func (s *Store) startable(ctx context.Context, k *keyspace, runs []string) ([]string, error) {
+	cmds := make(rueidis.Commands, 0, len(runs))
+	for _, run := range runs {
+		cmds = append(cmds, s.client.B().Hmget().Key(k.run(run)).Field("state").Build())
+	}
+	var out []string
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		state, err := firstOf(r.ToArray())
+		if err != nil {
+			return nil, s.translate(ctx, "read a run", err)
+		}
+		if status := store.Status(state); status == store.StatusStarting || status == store.StatusRunning {
+			out = append(out, runs[i])
+		}
+	}
+	return out, nil
+}

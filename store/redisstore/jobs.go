@@ -1,0 +1,138 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// firstOf reads a reply of one field; "" if it is nil.
+func firstOf(v []rueidis.RedisMessage, err error) (string, error) {
+	if err != nil || len(v) == 0 || v[0].IsNil() {
+		return "", err
+	}
+	return text(v[0]), nil
+}
+
+// EnsureJob implements [store.Jobs].
+func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+	k := s.space(p.Job)
+	for range hintTries {
+		if err := s.begin(ctx); err != nil {
+			return "", err
+		}
+		known, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.job(p.Job)).Field("run").Build()).ToArray())
+		if err != nil {
+			return "", s.translate(ctx, "read a job", err)
+		}
+		lastRun := k.job(p.Job)
+		if known != "" {
+			lastRun = k.run(known)
+		}
+		c := newCall(k.job(p.Job), k.jobs, lastRun).add(p.Job, string(p.Kind), string(p.Definition)).int64(p.Revision).add(known)
+		word, _, err := s.word(ctx, ensureJobScript, c)
+		switch {
+		case err != nil:
+			return "", err
+		case word == "active":
+			n, _ := parseInt(known)
+			return "", &store.JobExistsError{Active: store.RunID{Job: p.Job, Number: n}}
+		case word == "created", word == "updated", word == "unchanged", word == "kept":
+			return store.EnsureOutcome(word), nil
+		case word != "again":
+			return "", unexpected(ensureJobScript, word)
+		}
+	}
+	return "", store.Transient(fmt.Errorf("declare job %q: others keep starting it", p.Job))
+}
+
+// SetJobDisabled implements [store.Jobs].
+func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
+	word, _, err := s.word(ctx, disableJobScript, newCall(s.space(job).job(job)).flag(disabled))
+	switch {
+	case err != nil:
+		return err
+	case word == "missing":
+		return store.ErrJobNotFound
+	case word != "ok":
+		return unexpected(disableJobScript, word)
+	}
+	return nil
+}
+
+// Job implements [store.Jobs].
+func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
+	if err := s.begin(ctx); err != nil {
+		return store.JobRecord{}, err
+	}
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.space(job).job(job)).Build()).AsStrMap()
+	if err != nil {
+		return store.JobRecord{}, s.translate(ctx, "read a job", err)
+	}
+	return decodeJob(job, h)
+}
+
+// ListJobs implements [store.Jobs]: three round trips a page, whatever its size.
+func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
+	if err := s.begin(ctx); err != nil {
+		return store.JobPage{}, err
+	}
+	if p.Limit < 1 || p.Limit > 1000 {
+		return store.JobPage{}, &store.FieldError{Field: "Limit", Reason: "must be 1 to 1000"}
+	}
+	k := s.spaces[p.Partition]
+	from := "-"
+	if p.After != "" {
+		from = "(" + p.After
+	}
+	b := s.client.B
+	names, err := s.client.Do(ctx, b().Zrangebylex().Key(k.jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()).AsStrSlice()
+	if err != nil {
+		return store.JobPage{}, s.translate(ctx, "list jobs", err)
+	}
+	var page store.JobPage
+	if len(names) == p.Limit {
+		page.Next = names[len(names)-1]
+	}
+	cmds := make(rueidis.Commands, 0, len(names))
+	for _, name := range names {
+		cmds = append(cmds, b().Hgetall().Key(k.job(name)).Build())
+	}
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		h, err := r.AsStrMap()
+		if err != nil {
+			return store.JobPage{}, s.translate(ctx, "read a job", err)
+		}
+		if len(h) == 0 {
+			continue // removed meanwhile
+		}
+		j, err := decodeJob(names[i], h)
+		if err != nil {
+			return store.JobPage{}, err
+		}
+		page.Jobs = append(page.Jobs, store.JobEntry{Job: j})
+	}
+	cmds = make(rueidis.Commands, 0, len(page.Jobs))
+	for _, e := range page.Jobs {
+		cmds = append(cmds, b().Hgetall().Key(k.run(runID(e.Job.LastRun))).Build())
+	}
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		h, err := r.AsStrMap()
+		if err != nil {
+			return store.JobPage{}, s.translate(ctx, "read a run", err)
+		}
+		if len(h) == 0 {
+			continue // it never ran, or the summary has expired
+		}
+		e := &page.Jobs[i]
+		run, err := decodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h)
+		if err != nil {
+			return store.JobPage{}, err
+		}
+		e.Run = &run
+	}
+	return page, nil
+}

@@ -1,0 +1,263 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// promoteSlice is how many tasks one call of promote moves at most.
+const promoteSlice = store.MaxBatch
+
+// promoteLanes is how many lanes one call looks at.
+const promoteLanes = 16
+
+// Promote implements [store.Keeper]. The first call of the script learns which
+// lanes are due, the second moves their tasks.
+func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
+	k := s.spaces[partition]
+	var reply store.PromoteReply
+	var due []string
+	for range 2 {
+		c := newCall(k.due, k.clock).add(k.channel).int(promoteSlice)
+		count := c.reserve()
+		n := 0
+		for _, name := range due {
+			id, route, ok := parseLane(name)
+			if !ok {
+				continue
+			}
+			c.key(k.run(id))
+			c.key(k.waiting(name))
+			c.key(k.delayed(name))
+			c.key(k.ring(routeName(route)))
+			c.add(id, routeName(route), route.Queue, string(neededState(route)))
+			n++
+		}
+		c.set(count, n)
+		r, err := s.run(ctx, promoteScript, c)
+		if err != nil {
+			return reply, err
+		}
+		if len(r) < 2 {
+			return reply, unexpected(promoteScript, "")
+		}
+		reply.Promoted += int(number(r[0]))
+		reply.Next = parseMillis(text(r[1]))
+		due = stringsOf(r[2:])
+		reply.More = len(due) > 0
+		if !reply.More {
+			break
+		}
+	}
+	return reply, nil
+}
+
+// reclaimSlice is how many deliveries one call of reclaim gives back at most.
+const reclaimSlice = store.MaxBatch
+
+// Sweep implements [store.Keeper].
+func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
+	k := s.spaces[partition]
+	c := newCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept).add(formatMillis(s.config.SweepInterval))
+	r, err := s.run(ctx, sweepScript, c)
+	if err != nil {
+		return store.SweepReply{}, err
+	}
+	if len(r) != 5 {
+		return store.SweepReply{}, unexpected(sweepScript, "")
+	}
+	var lists [5][]string
+	for i := range r {
+		ms, err := r[i].ToArray()
+		if err != nil {
+			return store.SweepReply{}, unexpected(sweepScript, "")
+		}
+		lists[i] = stringsOf(ms)
+	}
+	sessions, trash, expired, idle, kept := lists[0], lists[1], lists[2], lists[3], lists[4]
+	var reply store.SweepReply
+	for _, id := range sessions {
+		n, err := s.reclaim(ctx, store.SessionID{Partition: partition, ID: id}, false)
+		if err != nil {
+			return reply, err
+		}
+		reply.Sessions++
+		reply.Reclaimed += n
+	}
+	for _, id := range idle {
+		if err := s.sealIdle(ctx, k, id); err != nil {
+			return reply, err
+		}
+	}
+	if err := s.releaseKept(ctx, k, kept); err != nil {
+		return reply, err
+	}
+	for _, id := range trash {
+		if err := s.purge(ctx, k, id); err != nil {
+			return reply, err
+		}
+		reply.Purged++
+	}
+	for _, id := range expired {
+		if err := s.forget(ctx, k, id); err != nil {
+			return reply, err
+		}
+		reply.Purged++
+	}
+	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64
+	return reply, nil
+}
+
+// reclaim closes a session, if it is dead or forced, and gives back what it
+// held, a slice at a time. It returns how many deliveries that were.
+func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
+	k := s.spaces[id.Partition]
+	word, _, err := s.word(ctx, closeSessionScript, newCall(k.session(id.ID), k.leases).add(id.ID).flag(forced))
+	if err != nil || word != "closed" {
+		return 0, err
+	}
+	total := 0
+	for {
+		h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.session(id.ID)).Build()).AsStrMap()
+		if err != nil {
+			return total, s.translate(ctx, "list what a dead session held", err)
+		}
+		held, err := s.heldIn(ctx, k, id.ID, h)
+		if err != nil {
+			return total, err
+		}
+		if len(held) > reclaimSlice {
+			held = held[:reclaimSlice]
+		}
+		n, remaining, err := s.reclaimSlice(ctx, k, id, held)
+		total += n
+		if err != nil || remaining == 0 || len(held) == 0 {
+			return total, err
+		}
+	}
+}
+
+func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionID, held []store.Delivery) (reclaimed, remaining int, err error) {
+	type lane struct {
+		route store.Route
+		tasks []store.Delivery
+	}
+	byRun := make(map[int64][]*lane)
+	var order []int64
+	for _, d := range held {
+		n, route := d.Lease.Lane.Run.Number, d.Lease.Lane.Route
+		if _, ok := byRun[n]; !ok {
+			order = append(order, n)
+		}
+		var l *lane
+		for _, have := range byRun[n] {
+			if have.route == route {
+				l = have
+			}
+		}
+		if l == nil {
+			l = &lane{route: route}
+			byRun[n] = append(byRun[n], l)
+		}
+		l.tasks = append(l.tasks, d)
+	}
+
+	c := newCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash)
+	c.add(k.channel, id.ID).int(len(order))
+	for _, n := range order {
+		meta, _, err := s.meta(ctx, k, n)
+		if err != nil {
+			return 0, 0, err
+		}
+		run := runID(n)
+		base := c.key(k.run(run))
+		c.key(k.lanes(run))
+		c.key(k.stage(run))
+		c.key(k.waiting(laneName(run, meta.post)))
+		c.key(k.ring(meta.post))
+		c.int(base).add(run)
+	}
+	for _, n := range order {
+		run := runID(n)
+		c.int(len(byRun[n]))
+		for _, l := range byRun[n] {
+			at := c.key(k.suspects(laneName(run, routeName(l.route))))
+			c.key(k.ring(routeName(l.route)))
+			c.int(at).add(l.route.Queue).flag(l.route.Counted()).add(string(neededState(l.route))).int(len(l.tasks))
+			for _, d := range l.tasks {
+				c.add(leaseField(d.Lease), string(appendTask(nil, suspected(d.Task))))
+			}
+		}
+		names, err := s.deadStages(ctx, k, id, run)
+		if err != nil {
+			return 0, 0, err
+		}
+		c.int(len(names))
+		for _, name := range names {
+			c.int(c.key(k.staged(run, name))).add(name)
+		}
+	}
+	r, err := s.run(ctx, reclaimScript, c)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(r) != 2 {
+		return 0, 0, unexpected(reclaimScript, text(r[0]))
+	}
+	return int(number(r[0])), int(number(r[1])), nil
+}
+
+// suspected is how a task goes back to waiting after its session died: under
+// suspicion, and charged with the crash if it was the session's one suspect.
+func suspected(t store.Task) *store.Task {
+	if t.Suspect {
+		t.Crashes++
+	}
+	t.Suspect = true
+	return &t
+}
+
+// deadStages names the staged lists that a session left in a run.
+func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID, run string) ([]string, error) {
+	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
+	if err != nil {
+		return nil, s.translate(ctx, "list staged children", err)
+	}
+	var names []string
+	for _, name := range all {
+		if len(name) > 1 && strings.HasPrefix(name[1:], id.ID+".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (s *Store) sealIdle(ctx context.Context, k *keyspace, id string) error {
+	n, err := parseInt(id)
+	if err != nil {
+		return nil
+	}
+	meta, _, err := s.meta(ctx, k, n)
+	if err != nil {
+		return err
+	}
+	c := newCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id), k.waiting(laneName(id, meta.post)), k.ring(meta.post))
+	_, _, err = s.word(ctx, sealIdleScript, c.add(k.channel, id))
+	return err
+}
+
+// releaseKept forgets claimed IDs whose time is over.
+func (s *Store) releaseKept(ctx context.Context, k *keyspace, buckets []string) error {
+	if len(buckets) == 0 {
+		return nil
+	}
+	c := newCall(k.kept)
+	for _, name := range buckets {
+		c.key(k.prefix + "ids:" + name)
+		c.add(name)
+	}
+	_, err := s.run(ctx, releaseKeptScript, c)
+	return err
+}

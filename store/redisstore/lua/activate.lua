@@ -1,0 +1,24 @@
+-- Moves a slice of staged children, some of which have a delay or a claimed ID, from behind their marker to their lane.
+-- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 run, 7 lanes, 8 and 9 waiting list and ring of the post-job lane,
+--       10 staged list, 11 W, 12 D, 13 ring, 14 M; buckets of IDs
+-- ARGV  channel, run, marker, length of the list as it was read, count, group as in add
+-- Returns {ok}, {moved}: somebody else was faster
+-- Repeat: the marker and the length of the list, which only shrinks, tell.
+local channel, id, marker, length, count = arg(), arg(), arg(), num(), num()
+local keys = { clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
+local run = open_run(KEYS[6], id)
+if not run or run.state ~= 'running' or redis.call('LINDEX', KEYS[14], 0) ~= marker or redis.call('LLEN', KEYS[10]) ~= length then
+  return { 'moved' }
+end
+redis.call('LTRIM', KEYS[10], count, -1)
+if count == length then
+  redis.call('LPOP', KEYS[14])
+end
+-- They were counted when their parent succeeded.
+run.total = run.total - count
+run.pending = run.pending - count
+add(run, keys, {})
+maybe_end(run, keys)
+save_run(run)
+publish(channel)
+return { 'ok' }

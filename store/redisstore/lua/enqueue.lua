@@ -1,0 +1,87 @@
+-- Adds a batch of tasks to runs, and opens and closes holds.
+-- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle; then by index:
+--       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
+-- ARGV  channel, number, ttl; runs: n, (base, id) × n; opens: n, (run, name) × n;
+--       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
+-- Returns {word, record}: ok and the reply, of the first time if it is a repeat;
+--       unknown (no such producer), stale (a lower number)
+-- Repeat: the record holds the last number with its reply; the same number answers it again.
+local channel, number, ttl = arg(), num(), arg()
+local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6] }
+
+local record = redis.call('GET', KEYS[1])
+if not record then
+  return { 'unknown' }
+end
+local last = tonumber(string.match(record, '^%d+'))
+if number == last then
+  return { 'ok', record }
+elseif number < last then
+  return { 'stale' }
+end
+
+local runs, words = {}, {}
+for i = 1, num() do
+  local base, id = num(), arg()
+  local run = open_run(KEYS[base], id)
+  if not run then
+    words[i] = 'missing'
+  elseif run.state == 'running' or run.state == 'starting' then
+    words[i] = 'ok'
+    run.base = base
+    runs[i] = run
+  elseif run.state == 'stopping' or run.state == 'stopped' then
+    words[i] = 'stopped'
+  else
+    words[i] = 'finished'
+  end
+end
+
+for _ = 1, num() do
+  local run, name = runs[num()], arg()
+  if run and redis.call('HSETNX', KEYS[run.base + 2], name, now) == 1 then
+    run.holds = run.holds + 1
+  end
+end
+
+local dups = {}
+for _ = 1, num() do
+  local run, length = runs[num()], num()
+  if run then
+    keys.lanes = KEYS[run.base + 1]
+    add(run, keys, dups)
+    run.touched = true
+  else
+    local stop = at + length
+    -- Positions of duplicates count through refused groups, too.
+    local n = tonumber(ARGV[at + 5])
+    specials = specials + tonumber(ARGV[at + 6 + n])
+    at = stop
+  end
+end
+
+for _ = 1, num() do
+  local run, name = runs[num()], arg()
+  if run and redis.call('HDEL', KEYS[run.base + 2], name) == 1 then
+    run.holds = run.holds - 1
+    run.closed = true
+  end
+end
+
+for _, run in pairs(runs) do
+  if run.closed then
+    keys.lanes, keys.post, keys.ring = KEYS[run.base + 1], KEYS[run.base + 3], KEYS[run.base + 4]
+    maybe_end(run, keys)
+  end
+  if run.touched then
+    local idle = redis.call('HGET', run.key, 'sealafter')
+    if idle then
+      redis.call('ZADD', KEYS[7], 'XX', now + tonumber(idle), run.id)
+    end
+  end
+  save_run(run)
+end
+record = string.format('%.0f %s|%s', number, table.concat(words, ','), table.concat(dups, ','))
+redis.call('SET', KEYS[1], record, 'PX', ttl)
+publish(channel)
+return { 'ok', record }

@@ -1,0 +1,257 @@
+-- Leases waiting tasks to a session, by turns between runs.
+-- KEYS  1 session, 2 clock, 3 due; a ring per route; per hint: run, W, U, M, S
+-- ARGV  number, want, bytes, suspect (1: may get one); queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
+--       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared
+-- Returns {ok, now, next due, {route, run, job, routes, count, message …}…, {route, run, marker}…},
+--       {replay, now, next due, {field, message …}}, {lost}, {stale}
+-- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
+--       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
+-- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
+local number, want, bytes, suspect = num(), num(), num(), num()
+local text = ARGV[1]
+
+local record = redis.call('HGET', KEYS[1], 'fetch')
+if not record then
+  return { 'lost' }
+end
+local function next_due()
+  local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+  return first[2] or ''
+end
+local last = tonumber(string.match(record, '^%d+'))
+if number < last then
+  return { 'stale' }
+elseif number == last and last > 0 then
+  local fields, i = {}, 0
+  for lane, count in string.gmatch(record, ' ([^ ]+) (%d+)') do
+    for _ = 1, tonumber(count) do
+      fields[#fields + 1] = text .. '.' .. i .. '.' .. lane
+      i = i + 1
+    end
+  end
+  local found = redis.call('HMGET', KEYS[1], unpack(fields))
+  local held = {}
+  for j, message in ipairs(found) do
+    if message then
+      held[#held + 1] = fields[j]
+      held[#held + 1] = message
+    end
+  end
+  return { 'replay', now, next_due(), held }
+end
+
+local queues, routes = {}, {}
+for _ = 1, num() do
+  local queue = { name = arg(), first = #routes + 1 }
+  for _ = 1, num() do
+    routes[#routes + 1] = { name = arg(), state = arg(), ring = KEYS[4 + #routes] }
+  end
+  queue.last = #routes
+  queues[#queues + 1] = queue
+end
+local hinted = {}
+for i = 1, num() do
+  local route, run, marker, weight = arg(), arg(), arg(), num()
+  hinted[route .. '/' .. run] = { base = 4 + #routes + 5 * (i - 1), marker = marker, weight = weight }
+end
+
+local WINDOW = 32 -- lanes looked at in one ring
+local HINTS = 64  -- lanes told to the client
+local lanes, hints = {}, {}
+local fields = { 'fetch', '' }
+local summary = { text }
+local got = 0
+
+-- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone
+-- says that it left the ring, its score is where it stands now.
+local function visit(queue, lane, k)
+  local hint, ring, id = lane.hint, lane.route.ring, lane.id
+  local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
+  local v = redis.call('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes')
+  local function later()
+    -- Nothing here for this session now: others first.
+    lane.score = lane.score + 1 / hint.weight
+    redis.call('ZADD', ring, lane.score, id)
+    return 0
+  end
+  local function leave()
+    lane.gone = true
+    redis.call('ZREM', ring, id)
+  end
+  if v[1] ~= lane.route.state or v[2] then
+    if v[1] == 'starting' and not v[2] then
+      return later() -- tasks came before the pre-job hook has passed
+    end
+    leave()
+    return 0
+  end
+  local longest = tonumber(v[6] or 0)
+  if longest > 0 then
+    k = math.min(k, math.floor(bytes / longest))
+    if k < 1 then
+      bytes = 0 -- full
+      if got > 0 then
+        return 0
+      end
+      k = 1
+    end
+  end
+  local messages = {}
+  local function pop(list, n)
+    if n < 1 then
+      return
+    end
+    local popped = redis.call('LPOP', list, n)
+    if popped then
+      for _, message in ipairs(popped) do
+        messages[#messages + 1] = message
+      end
+    end
+  end
+  if suspect == 1 then
+    pop(u, 1)
+    if #messages == 1 then
+      suspect = 0
+    end
+  end
+  local marker = redis.call('LINDEX', m, 0)
+  if marker and marker == hint.marker and string.sub(marker, 1, 1) == 'p' then
+    pop(s, math.ceil((k - #messages) / 2))
+    pop(w, k - #messages)
+    pop(s, k - #messages)
+    if redis.call('EXISTS', s) == 0 then
+      redis.call('LPOP', m)
+      marker = redis.call('LINDEX', m, 0)
+    end
+  else
+    pop(w, k - #messages)
+  end
+  lane.marker = marker or ''
+  local n = #messages
+  local empty = n < k and redis.call('EXISTS', w, u, m) == 0
+  if n == 0 then
+    if not empty then
+      return later() -- a suspect that this session may not have, or children not yet known
+    end
+    leave()
+    return 0
+  end
+
+  local name = id .. '/' .. lane.route.name
+  local head = #lanes
+  lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4], lanes[head + 5] = lane.route.index, id, v[8] or '', v[9] or '', n
+  summary[#summary + 1] = name .. ' ' .. n
+  for i, message in ipairs(messages) do
+    lanes[head + 5 + i] = message
+    fields[#fields + 1] = text .. '.' .. got .. '.' .. name
+    fields[#fields + 1] = message
+    got = got + 1
+    bytes = bytes - #message
+  end
+  lane.score = math.max(tonumber(v[3] or 0), lane.score) + n / hint.weight
+  local set = { 'v:' .. queue, lane.score }
+  if lane.route.state == 'running' then
+    set[3], set[4], set[5], set[6] = 'pending', tonumber(v[4] or 0) - n, 'running', tonumber(v[5] or 0) + n
+    if not v[7] then
+      set[7], set[8] = 'started', now
+    end
+  end
+  redis.call('HSET', key, unpack(set))
+  if empty then
+    leave()
+  else
+    redis.call('ZADD', ring, lane.score, id)
+  end
+  return n
+end
+
+-- shares pours what is still wanted over the runs, lowest virtual time first and by weight, so that their times
+-- come level; each gets at least one.
+local function shares(turn, left)
+  local level, weights, used = turn[1].score, 0, 0
+  for _, run in ipairs(turn) do
+    local rise = weights * (run.score - level)
+    if used + rise >= left then
+      break
+    end
+    used, level, weights = used + rise, run.score, weights + run.weight
+  end
+  level = level + (left - used) / weights
+  for _, run in ipairs(turn) do
+    run.share = math.max(1, math.ceil(run.weight * (level - run.score) - 0.001))
+  end
+end
+
+local function serve(queue, turn)
+  local served = nil
+  -- What a run leaves of its share is shared out again; a run that gave nothing is out.
+  while got < want and bytes > 0 and #turn > 0 do
+    table.sort(turn, function(a, b) return a.score < b.score end)
+    shares(turn, want - got)
+    local rest = {}
+    for _, run in ipairs(turn) do
+      local took = 0
+      for i, lane in ipairs(run.lanes) do
+        local k = math.min(math.ceil((run.share - took) / (#run.lanes - i + 1)), want - got)
+        if k > 0 and bytes > 0 and not lane.gone then
+          local n = visit(queue, lane, k)
+          if n > 0 then
+            took = took + n
+            served = math.max(served or 0, run.score)
+          end
+        end
+      end
+      for _, lane in ipairs(run.lanes) do
+        run.score = math.max(run.score, lane.score)
+      end
+      if took > 0 then
+        rest[#rest + 1] = run
+      end
+    end
+    turn = rest
+  end
+  if served and served > tonumber(redis.call('HGET', KEYS[2], queue) or 0) then
+    redis.call('HSET', KEYS[2], queue, served)
+  end
+end
+
+for _, queue in ipairs(queues) do
+  -- The lanes of one run in one queue take one turn together.
+  local seen, turn, byrun = {}, {}, {}
+  for r = queue.first, queue.last do
+    routes[r].index = r
+    local entries = redis.call('ZRANGE', routes[r].ring, 0, WINDOW - 1, 'WITHSCORES')
+    for i = 1, #entries, 2 do
+      local id, score = entries[i], tonumber(entries[i + 1])
+      local lane = { score = score, route = routes[r], id = id, hint = hinted[r .. '/' .. id], marker = '' }
+      seen[#seen + 1] = lane
+      if lane.hint then
+        lane.marker = lane.hint.marker
+        local run = byrun[id]
+        if not run then
+          run = { score = score, weight = lane.hint.weight, lanes = {} }
+          byrun[id] = run
+          turn[#turn + 1] = run
+        end
+        run.score = math.max(run.score, score)
+        run.lanes[#run.lanes + 1] = lane
+      end
+    end
+  end
+  if #turn > 0 then
+    serve(queue.name, turn)
+  end
+  table.sort(seen, function(a, b) return a.score < b.score end)
+  for _, lane in ipairs(seen) do
+    if not lane.gone and #hints < 3 * HINTS then
+      local next = #hints
+      hints[next + 1], hints[next + 2], hints[next + 3] = lane.route.index, lane.id, lane.marker
+    end
+  end
+end
+
+if got > 0 then
+  fields[2] = table.concat(summary, ' ')
+  redis.call('HSET', KEYS[1], unpack(fields))
+end
+return { 'ok', now, next_due(), lanes, hints }

@@ -1,0 +1,22 @@
+-- Removes the summary of a purged run, and its job with the last of them unless the job is declared or disabled.
+-- KEYS  1 run, 2 dead letters, 3 starts, 4 job, 5 jobs, 6 hist, 7 trash
+-- ARGV  run, token, job
+-- Returns {ok}, {active}, {dirty}: it is still to be purged
+-- Repeat: absolute.
+local id, token, job = ARGV[1], ARGV[2], ARGV[3]
+local state = redis.call('HGET', KEYS[1], 'state')
+if state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped' then
+  return { 'active' }
+end
+if redis.call('ZSCORE', KEYS[7], id) then
+  return { 'dirty' }
+end
+redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('HDEL', KEYS[3], token)
+redis.call('ZREM', KEYS[6], id)
+local v = redis.call('HMGET', KEYS[4], 'kind', 'disabled')
+if v[1] == 'single-pass' and not v[2] and redis.call('EXISTS', KEYS[3]) == 0 then
+  redis.call('DEL', KEYS[4])
+  redis.call('ZREM', KEYS[5], job)
+end
+return { 'ok' }

@@ -1,0 +1,196 @@
+-- Shared by every script that changes a run; it is put in front of their text.
+-- It reads ARGV as a stream, knows the store's clock, and holds the three
+-- transitions that several scripts share: a task joins a lane, a run enters a
+-- ring, a run ends.
+
+local at = 0
+local function arg()
+  at = at + 1
+  return ARGV[at]
+end
+local function num()
+  at = at + 1
+  return tonumber(ARGV[at])
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Signals go out last and by pcall: PUBLISH may be refused (ACL) after the
+-- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'd' due.
+local signals = {}
+local function signal(what)
+  signals[what] = true
+end
+local function publish(channel)
+  for what in pairs(signals) do
+    redis.pcall('PUBLISH', channel, what)
+  end
+end
+
+-- A run's counters are read once, changed in a table and written once.
+local COUNTERS = { 'total', 'pending', 'delayed', 'running', 'succeeded', 'failed', 'cancelled', 'retried', 'duplicates', 'holds' }
+local SIGNAL_EVERY = 250 -- ms between two signals about the counts of one run
+
+local function open_run(key, id)
+  local v = redis.call('HMGET', key, 'state', 'paused', 'signalled', unpack(COUNTERS))
+  if not v[1] then
+    return nil
+  end
+  local run = { key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = tonumber(v[3] or 0), was = {} }
+  for i, name in ipairs(COUNTERS) do
+    local n = tonumber(v[i + 3] or 0)
+    run[name] = n
+    run.was[i] = n
+  end
+  return run
+end
+
+local function save_run(run)
+  local set = {}
+  for i, name in ipairs(COUNTERS) do
+    if run[name] ~= run.was[i] then
+      set[#set + 1] = name
+      set[#set + 1] = run[name]
+    end
+  end
+  if #set == 0 then
+    return
+  end
+  if now - run.signalled >= SIGNAL_EVERY or now < run.signalled then
+    set[#set + 1] = 'signalled'
+    set[#set + 1] = now
+    signal('r:' .. run.id)
+  end
+  redis.call('HSET', run.key, unpack(set))
+end
+
+-- enter puts a run into a ring, unless it is there, at its own virtual time in
+-- the queue or the queue's clock, whichever is later: who comes back after a pause
+-- gets no credit for it.
+local function enter(ring, clock, run, queue)
+  if run.paused then
+    return
+  end
+  local mine = tonumber(redis.call('HGET', run.key, 'v:' .. queue) or 0)
+  local all = tonumber(redis.call('HGET', clock, queue) or 0)
+  if redis.call('ZADD', ring, 'NX', math.max(mine, all), run.id) == 1 then
+    signal('w:' .. queue)
+  end
+end
+
+-- finish records the final state. The summary expires, the rest is purged.
+local function finish(run, state, keys)
+  run.state = state
+  local retention = tonumber(redis.call('HGET', run.key, 'retention') or 0)
+  redis.call('HSET', run.key, 'state', state)
+  redis.call('HSETNX', run.key, 'ended', now)
+  redis.call('ZADD', keys.hist, now + retention, run.id)
+  redis.call('ZADD', keys.trash, now, run.id)
+  signal('r:' .. run.id)
+end
+
+-- maybe_end ends a run of which nothing is left: it is sealed and held by
+-- nobody, or it was stopped and has drained. The post-job hook, if there is
+-- one, becomes a task outside the counts. keys: hist, trash, clock, and lanes,
+-- post (waiting list) and ring of the hook's lane.
+local function maybe_end(run, keys)
+  if run.state == 'running' then
+    if run.pending + run.delayed + run.running + run.holds ~= 0 then
+      return false
+    end
+    local outcome = 'succeeded'
+    if run.failed > 0 then
+      outcome = 'failed'
+    end
+    local hook = redis.call('HMGET', run.key, 'post', 'postroute', 'postqueue')
+    if not hook[1] then
+      finish(run, outcome, keys)
+      return true
+    end
+    run.state = 'finishing'
+    run.paused = false
+    redis.call('HDEL', run.key, 'paused')
+    redis.call('HSET', run.key, 'state', 'finishing', 'outcome', outcome, 'ended', now)
+    redis.call('SADD', keys.lanes, hook[2])
+    redis.call('RPUSH', keys.post, hook[1])
+    enter(keys.ring, keys.clock, run, hook[3])
+    signal('r:' .. run.id)
+    return true
+  end
+  if run.state == 'stopping' and run.running == 0 then
+    finish(run, 'stopped', keys)
+    return true
+  end
+  return false
+end
+
+-- grow_longest notes the length of the longest message of a run, for fetch to
+-- bound its reply.
+local function grow_longest(key, longest)
+  if longest > tonumber(redis.call('HGET', key, 'maxlen') or 0) then
+    redis.call('HSET', key, 'maxlen', longest)
+  end
+end
+
+-- add reads a group of new tasks of one lane from ARGV and adds them to the run:
+--   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
+-- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms'
+-- for a delay, or a time in ms; longest is the length of the longest message; ids is the index of the bucket of claimed IDs, or 0.
+-- The position of every duplicate among the m of all calls goes to dups.
+-- keys: clock, due, routes, lanes.
+local CLAIMED = 9e15 -- past any time in ms
+local specials = 0
+local function add(run, keys, dups)
+  local lane, route, queue, longest, n = num(), arg(), arg(), num(), num()
+  local waiting, delayed, ring = KEYS[lane], KEYS[lane + 1], KEYS[lane + 2]
+  local pushed, length, later, earliest = n, 0, 0, nil
+  grow_longest(run.key, longest)
+  if n > 0 then
+    length = redis.call('RPUSH', waiting, unpack(ARGV, at + 1, at + n))
+    at = at + n
+  end
+  for _ = 1, num() do
+    local message, when, ids, digest = arg(), arg(), num(), arg()
+    specials = specials + 1
+    local duplicate = false
+    if ids > 0 then
+      -- A claim stands with the score CLAIMED until its task is settled, then with the
+      -- time until which it is kept.
+      duplicate = redis.call('ZADD', KEYS[ids], 'NX', CLAIMED, digest) == 0
+      if duplicate and redis.call('ZREMRANGEBYSCORE', KEYS[ids], '-inf', now) > 0 then
+        duplicate = redis.call('ZADD', KEYS[ids], 'NX', CLAIMED, digest) == 0
+      end
+    end
+    if duplicate then
+      run.duplicates = run.duplicates + 1
+      dups[#dups + 1] = specials
+    elseif when == '' then
+      length = redis.call('RPUSH', waiting, message)
+      pushed = pushed + 1
+    else
+      local due = tonumber(when)
+      if string.sub(when, 1, 1) == '+' then
+        due = now + due
+      end
+      redis.call('ZADD', delayed, due, message)
+      later = later + 1
+      earliest = math.min(earliest or due, due)
+    end
+  end
+  run.total = run.total + pushed + later
+  run.pending = run.pending + pushed
+  run.delayed = run.delayed + later
+  if later > 0 then
+    local name = run.id .. '/' .. route
+    if redis.call('ZADD', keys.due, 'LT', 'CH', earliest, name) == 1 then
+      signal('d')
+    end
+    redis.call('SADD', keys.lanes, route)
+  end
+  if pushed > 0 and length == pushed then
+    redis.call('SADD', keys.lanes, route)
+    redis.call('SADD', keys.routes, route)
+    enter(ring, keys.clock, run, queue)
+  end
+end

@@ -1,0 +1,43 @@
+-- Moves delayed tasks that are due to waiting.
+-- KEYS  1 due, 2 clock; per lane: run, W, D, ring
+-- ARGV  channel, limit, n, (run, route, queue, state of the run it needs) × n
+-- Returns {moved, next due, due lane …}: the lanes due now, as hints for the next call
+-- Repeat: a task is moved once, by ZREM.
+local channel, limit = arg(), num()
+local moved = 0
+for i = 1, num() do
+  local base = 3 + 4 * (i - 1)
+  local id, route, queue, state = arg(), arg(), arg(), arg()
+  local name = id .. '/' .. route
+  local run = open_run(KEYS[base], id)
+  if not run or (run.state ~= state and run.state ~= 'starting') then
+    redis.call('ZREM', KEYS[1], name)
+  elseif moved < limit then
+    local messages = redis.call('ZRANGEBYSCORE', KEYS[base + 2], '-inf', now, 'LIMIT', 0, limit - moved)
+    local n = #messages
+    if n > 0 then
+      redis.call('ZREM', KEYS[base + 2], unpack(messages))
+      redis.call('RPUSH', KEYS[base + 1], unpack(messages))
+      if state == 'running' then
+        run.delayed = run.delayed - n
+        run.pending = run.pending + n
+      end
+      enter(KEYS[base + 3], KEYS[2], run, queue)
+      save_run(run)
+      moved = moved + n
+    end
+    local first = redis.call('ZRANGE', KEYS[base + 2], 0, 0, 'WITHSCORES')
+    if first[2] then
+      redis.call('ZADD', KEYS[1], first[2], name)
+    else
+      redis.call('ZREM', KEYS[1], name)
+    end
+  end
+end
+publish(channel)
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local reply = { moved, first[2] or '' }
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 16)) do
+  reply[#reply + 1] = name
+end
+return reply

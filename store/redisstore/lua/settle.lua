@@ -1,0 +1,275 @@
+-- Applies a batch of outcomes of a session, each if its lease is still held.
+-- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept; then by index:
+--       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
+--       per lane: W, D, ring, M; staged lists; buckets of IDs
+-- ARGV  channel, number, grows (1: children travel along), runs: n, (base, id) × n;
+--       per run: plain successes: n, field × n; special: n, (verdict, field, length, …) × n
+--       A special goes on: staged: n, (lane, list, name, marker) × n; ids, digest, keep, bucket; then by verdict
+--       S groups: n, group as in add × n           success with children or a claimed ID
+--       F record, error                            failed
+--       C                                          cancelled
+--       R lane, route, queue, counted, retried, delay, error, message
+--       L lane, route, queue, counted, message     released to the front
+--       Q reason                                   stop the run
+--       B lane, route, queue                       pre-job passed
+--       K status, reason                           pre-job ended the run: skipped or failed
+--       H error                                    post-job ended
+-- Returns {word, reply}: ok and "number lost specials|losses of plain by run|ended runs"; lost; stale
+-- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
+--       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
+--       unless it brings children: then the probe is the first.
+local channel, number, grows = arg(), num(), num()
+local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6] }
+local session = KEYS[1]
+
+local record = redis.call('HGET', session, 'settle')
+if not record then
+  return { 'lost' }
+end
+local last = tonumber(string.match(record, '^%d+'))
+if number == last then
+  return { 'ok', record }
+elseif number < last then
+  return { 'stale' }
+end
+if grows == 1 then
+  redis.call('HSET', session, 'settle', record)
+end
+
+local runs, bases, total = {}, {}, num()
+for i = 1, total do
+  bases[i] = num()
+  runs[i] = open_run(KEYS[bases[i]], arg()) or false
+end
+
+local lost, losses, ended = {}, {}, {}
+local dups = {}
+
+local function dead_letter(run, base, text, err)
+  run.failed = run.failed + 1
+  run.running = run.running - 1
+  local cap = tonumber(redis.call('HGET', run.key, 'failcap') or 0)
+  if redis.call('LLEN', KEYS[base + 2]) < cap then
+    redis.call('RPUSH', KEYS[base + 2], string.format('%.0f ', now) .. text)
+  end
+  redis.call('HSET', run.key, 'error', err)
+end
+
+local function cancel(run)
+  run.running = run.running - 1
+  run.cancelled = run.cancelled + 1
+end
+
+local function stop(run, reason)
+  run.cancelled = run.cancelled + run.pending + run.delayed
+  run.pending, run.delayed, run.holds = 0, 0, 0
+  run.state = 'stopping'
+  redis.call('HSET', run.key, 'state', 'stopping', 'reason', reason)
+  signal('r:' .. run.id)
+end
+
+-- A hook whose run was ended meanwhile must not leave a task behind.
+local function waits_for_hook(run)
+  return run.state == 'starting' or run.state == 'finishing'
+end
+
+local verdicts = {}
+
+function verdicts.S(run)
+  run.running = run.running - 1
+  run.succeeded = run.succeeded + 1
+  local groups = num()
+  if run.state == 'running' then
+    for _ = 1, groups do
+      add(run, keys, dups)
+    end
+  end
+end
+
+function verdicts.F(run, base)
+  dead_letter(run, base, arg(), arg())
+end
+
+function verdicts.C(run)
+  cancel(run)
+end
+
+function verdicts.R(run)
+  local lane, route, queue, counted, retried, delay, err, message = num(), arg(), arg(), num(), num(), num(), arg(), arg()
+  if err ~= '' then
+    redis.call('HSET', run.key, 'error', err)
+  end
+  if counted == 1 then
+    if run.state ~= 'running' then
+      return cancel(run)
+    end
+    run.running = run.running - 1
+    run.retried = run.retried + retried
+    if delay > 0 then
+      run.delayed = run.delayed + 1
+    else
+      run.pending = run.pending + 1
+    end
+  elseif not waits_for_hook(run) then
+    return
+  end
+  if delay > 0 then
+    redis.call('ZADD', KEYS[lane + 1], now + delay, message)
+    if redis.call('ZADD', keys.due, 'LT', 'CH', now + delay, run.id .. '/' .. route) == 1 then
+      signal('d')
+    end
+  else
+    redis.call('RPUSH', KEYS[lane], message)
+    enter(KEYS[lane + 2], keys.clock, run, queue)
+  end
+end
+
+function verdicts.L(run)
+  local lane, _, queue, counted, message = num(), arg(), arg(), num(), arg()
+  if counted == 1 then
+    if run.state ~= 'running' then
+      return cancel(run)
+    end
+    run.running = run.running - 1
+    run.pending = run.pending + 1
+  elseif not waits_for_hook(run) then
+    return
+  end
+  redis.call('LPUSH', KEYS[lane], message)
+  enter(KEYS[lane + 2], keys.clock, run, queue)
+end
+
+function verdicts.Q(run)
+  cancel(run)
+  if run.state == 'running' then
+    stop(run, arg())
+  end
+end
+
+function verdicts.B(run, base)
+  if run.state ~= 'starting' then
+    return
+  end
+  local lane, route, queue = num(), arg(), arg()
+  run.state = 'running'
+  redis.call('HSET', run.key, 'state', 'running')
+  signal('r:' .. run.id)
+  local root = redis.call('HMGET', run.key, 'root', 'rootwhen')
+  if not root[1] then
+    return
+  end
+  redis.call('HDEL', run.key, 'root', 'rootwhen')
+  redis.call('SADD', KEYS[base + 1], route)
+  redis.call('SADD', keys.routes, route)
+  if root[2] then
+    local due = tonumber(root[2])
+    if string.sub(root[2], 1, 1) == '+' then
+      due = now + due
+    end
+    redis.call('ZADD', KEYS[lane + 1], due, root[1])
+    redis.call('ZADD', keys.due, 'LT', due, run.id .. '/' .. route)
+    signal('d')
+    run.pending, run.delayed = run.pending - 1, run.delayed + 1
+  else
+    redis.call('RPUSH', KEYS[lane], root[1])
+    enter(KEYS[lane + 2], keys.clock, run, queue)
+  end
+end
+
+function verdicts.K(run)
+  if run.state ~= 'starting' then
+    return
+  end
+  local status, reason = arg(), arg()
+  run.cancelled = run.cancelled + run.pending + run.delayed
+  run.pending, run.delayed, run.holds = 0, 0, 0
+  if status == 'failed' then
+    redis.call('HSET', run.key, 'error', reason)
+  end
+  redis.call('HSET', run.key, 'reason', reason)
+  finish(run, status, keys)
+  run.over = true
+end
+
+function verdicts.H(run)
+  if run.state ~= 'finishing' then
+    return
+  end
+  local err = arg()
+  if err ~= '' then
+    redis.call('HSET', run.key, 'hookerror', err)
+  end
+  finish(run, redis.call('HGET', run.key, 'outcome'), keys)
+  run.over = true
+end
+
+local ordinal = 0
+for i = 1, total do
+  local run, base = runs[i], bases[i]
+  keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 4], KEYS[base + 5]
+  local n = num()
+  if n > 0 then
+    local k = redis.call('HDEL', session, unpack(ARGV, at + 1, at + n))
+    at = at + n
+    if run then
+      run.running = run.running - k
+      run.succeeded = run.succeeded + k
+    else
+      k = 0
+    end
+    if k < n then
+      losses[#losses + 1] = i .. ':' .. (n - k)
+    end
+  end
+  for _ = 1, num() do
+    ordinal = ordinal + 1
+    local verdict, field, length = arg(), arg(), num()
+    local next = at + length
+    if redis.call('HDEL', session, field) == 0 or not run then
+      lost[#lost + 1] = ordinal
+    else
+      -- Staged children become visible with a success, and vanish otherwise.
+      local visible = verdict == 'S' and run.state == 'running'
+      for _ = 1, num() do
+        local lane, list, name, marker = num(), num(), arg(), arg()
+        redis.call('HDEL', KEYS[base + 3], name)
+        if visible then
+          local children = redis.call('LLEN', KEYS[list])
+          run.total = run.total + children
+          run.pending = run.pending + children
+          if children > 0 then
+            redis.call('RPUSH', KEYS[lane + 3], marker)
+            local route, queue = string.match(name, '^[^/]*/(([^/]*)/.*)$')
+            redis.call('SADD', keys.lanes, route)
+            redis.call('SADD', keys.routes, route)
+            enter(KEYS[lane + 2], keys.clock, run, queue)
+          end
+        else
+          redis.call('UNLINK', KEYS[list])
+        end
+      end
+      local ids, digest, keep, bucket = num(), arg(), num(), arg()
+      if ids > 0 and (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then
+        if keep > 0 then
+          redis.call('ZADD', KEYS[ids], now + keep, digest)
+          redis.call('ZADD', KEYS[7], 'GT', now + keep, bucket)
+        else
+          redis.call('ZREM', KEYS[ids], digest)
+        end
+      end
+      verdicts[verdict](run, base)
+    end
+    at = next
+  end
+  if run then
+    if maybe_end(run, keys) or run.over then
+      ended[#ended + 1] = i
+    end
+    save_run(run)
+  end
+end
+
+record = string.format('%.0f %s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','))
+redis.call('HSET', session, 'settle', record)
+publish(channel)
+return { 'ok', record }

@@ -1,0 +1,72 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Open connects to the Redis that the URL names and returns a store that owns
+// the connection. The forms are
+//
+//	redis://user:password@host:6379/0      TLS with rediss://
+//	redis://host1:6379?addr=host2:6379     several addresses of one cluster
+//	redis://sentinel:26379?master_set=name the master that Sentinel names
+//	unix:///path/to/redis.sock
+//
+// with the options that [rueidis.ParseURL] knows. A cluster is recognised by
+// itself. Errors are those of [New], and a [*store.FieldError] for the field
+// "URL", which never repeats the URL since it may hold a password. Open does not retry.
+func Open(ctx context.Context, address string, config Config) (*Store, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	option, err := ParseURL(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, (&Store{config: config}).translate(ctx, "connect", err)
+	}
+	s, err := newStore(ctx, client, true, config)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ParseURL turns a URL as [Open] takes it into options for a client of one's
+// own, with the settings that Rollcall is tested with: no client-side cache,
+// and no retries by the client, since the store's own layer repeats what is
+// safe to repeat, within a limit.
+func ParseURL(address string) (rueidis.ClientOption, error) {
+	if address == "" {
+		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: "is empty"}
+	}
+	option, err := rueidis.ParseURL(address)
+	if err != nil {
+		reason := "is not of the form redis://host:port"
+		var bad *url.Error
+		if errors.As(err, &bad) {
+			reason = "does not parse as a URL" // its text would repeat the password
+		}
+		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: reason}
+	}
+	option.DisableCache = true
+	option.DisableRetry = true
+	if option.Dialer.Timeout == 0 {
+		option.Dialer.Timeout = 5 * time.Second
+	}
+	return option, nil
+}

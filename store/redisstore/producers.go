@@ -1,0 +1,155 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// producerTTL is how long an unused producer stream is remembered.
+const producerTTL = 24 * time.Hour
+
+// OpenProducer implements [store.Producers].
+func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	cmd := s.client.B().Set().Key(s.spaces[partition].producer(stream)).Value("0 |").Nx().PxMilliseconds(producerTTL.Milliseconds()).Build()
+	if err := s.client.Do(ctx, cmd).Error(); err != nil && !isNil(err) {
+		return s.translate(ctx, "open a producer", err)
+	}
+	return nil
+}
+
+// Enqueue implements [store.Producers].
+func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	if len(p.Entries) > store.MaxBatch {
+		return store.EnqueueReply{}, &store.FieldError{Field: "Entries", Reason: "are more than MaxBatch"}
+	}
+	k := s.spaces[p.Partition]
+	b := newBatch(s, k)
+	c := b.call
+	c.keys = append(c.keys, k.producer(p.Stream), k.clock, k.due, k.routes, k.hist, k.trash, k.idle)
+	c.add(k.channel).int64(p.Number).add(formatMillis(producerTTL))
+
+	// Runs in the order of their first mention; closing a hold may complete the
+	// run, which needs the lane of its hook.
+	runs := make(map[int64]int)
+	var ids []int64
+	mention := func(id store.RunID) {
+		if _, ok := runs[id.Number]; !ok {
+			ids = append(ids, id.Number)
+			runs[id.Number] = len(ids)
+		}
+	}
+	closes := make(map[int64]bool)
+	opened := 0
+	for _, h := range p.Holds {
+		mention(h.Run)
+		if h.Close {
+			closes[h.Run.Number] = true
+		} else {
+			opened++
+		}
+	}
+	for i := range p.Entries {
+		mention(p.Entries[i].Run)
+	}
+	c.int(len(ids))
+	for _, n := range ids {
+		id, post := runID(n), ""
+		if closes[n] {
+			m, _, err := s.meta(ctx, k, n)
+			if err != nil {
+				return store.EnqueueReply{}, err
+			}
+			post = m.post
+		}
+		base := c.key(k.run(id))
+		c.key(k.lanes(id))
+		c.key(k.holds(id))
+		c.key(k.waiting(laneName(id, post)))
+		c.key(k.ring(post))
+		c.int(base).add(id)
+	}
+
+	holds := func(closing bool) {
+		for _, h := range p.Holds {
+			if h.Close == closing {
+				c.int(runs[h.Run.Number]).add(h.Name)
+			}
+		}
+	}
+	c.int(opened)
+	holds(false)
+
+	groups := b.group(len(p.Entries), func(i int) (store.RunID, *store.Item) { return p.Entries[i].Run, &p.Entries[i].Item })
+	c.int(len(groups))
+	for _, g := range groups {
+		c.int(runs[g.run])
+		length := c.reserve()
+		b.addGroup(g)
+		c.set(length, len(c.args)-length-1)
+	}
+	c.int(len(p.Holds) - opened)
+	holds(true)
+
+	word, rest, err := s.word(ctx, enqueueScript, c)
+	if err != nil {
+		return store.EnqueueReply{}, err
+	}
+	switch word {
+	case "unknown":
+		return store.EnqueueReply{}, store.ErrOutcomeUnknown
+	case "stale":
+		return store.EnqueueReply{}, store.ErrStale
+	case "ok":
+		if len(rest) == 1 {
+			return decodeEnqueueReply(p, text(rest[0]), runs, b.specials)
+		}
+	}
+	return store.EnqueueReply{}, unexpected(enqueueScript, word)
+}
+
+// decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word per
+// run, and positions among the entries that had a delay or a claimed ID.
+func decodeEnqueueReply(p store.EnqueueParams, record string, runs map[int64]int, specials []int) (store.EnqueueReply, error) {
+	_, record, _ = strings.Cut(record, " ")
+	words, dups, _ := strings.Cut(record, "|")
+	byRun := strings.Split(words, ",")
+	if len(byRun) < len(runs) {
+		return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrOutcomeUnknown)
+	}
+	verdict := func(id store.RunID) error {
+		switch byRun[runs[id.Number]-1] {
+		case "ok":
+			return nil
+		case "stopped":
+			return store.ErrJobStopped
+		case "finished":
+			return store.ErrRunFinished
+		}
+		return store.ErrRunNotFound
+	}
+	reply := store.EnqueueReply{Entries: make([]store.EnqueueResult, len(p.Entries))}
+	for i := range p.Entries {
+		reply.Entries[i].Err = verdict(p.Entries[i].Run)
+	}
+	if dups != "" {
+		for d := range strings.SplitSeq(dups, ",") {
+			n, err := strconv.Atoi(d)
+			if err != nil || n < 1 || n > len(specials) {
+				return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrOutcomeUnknown)
+			}
+			reply.Entries[specials[n-1]].Duplicate = true
+		}
+	}
+	for _, h := range p.Holds {
+		reply.Holds = append(reply.Holds, verdict(h.Run))
+	}
+	return reply, nil
+}

@@ -1,0 +1,188 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// This file translates between stored hashes and records; no other Go file
+// knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
+// paused, error, reason, hookerror, graceful, signalled, root, rootwhen and v:QUEUE (virtual times).
+
+// runFields is what a run begins with beside what the script adds itself.
+func runFields(p *store.StartParams, maxLen int) []string {
+	headers := ""
+	if len(p.Headers) > 0 {
+		b, _ := json.Marshal(p.Headers) // a map of strings always marshals
+		headers = string(b)
+	}
+	var root, post, postRoute, postQueue string
+	if p.Root != nil {
+		root = routeName(p.Root.Route)
+	}
+	fields := []string{
+		"set", p.Set,
+		"args", string(p.Args),
+		"headers", headers,
+		"weight", strconv.FormatFloat(p.Weight, 'g', -1, 64),
+		"retention", formatMillis(p.Retention),
+		"failcap", strconv.Itoa(p.FailureCap),
+		"maxlen", strconv.Itoa(maxLen),
+	}
+	if p.PostJob != nil {
+		post, postRoute, postQueue = string(appendTask(nil, &p.PostJob.Task)), routeName(p.PostJob.Route), p.PostJob.Route.Queue
+		fields = append(fields, "post", post, "postroute", postRoute, "postqueue", postQueue)
+	}
+	return append(fields, "routes", postRoute+" "+root+" "+strconv.FormatFloat(p.Weight, 'g', -1, 64))
+}
+
+// runMeta is what never changes of a run and is needed to name its keys.
+type runMeta struct {
+	job  string
+	post string // route of the post-job lane; "" if the set has no such hook
+	root string // route of the root task; "" if there is none
+	// weight is as stored, for the script that shares out a fetch.
+	weight string
+}
+
+func parseMeta(job, routes string) runMeta {
+	post, rest, _ := strings.Cut(routes, " ")
+	root, weight, _ := strings.Cut(rest, " ")
+	return runMeta{job: job, post: post, root: root, weight: weight}
+}
+
+// decodeRun translates a hash; the name and number are checked against it.
+func decodeRun(id store.RunID, h map[string]string) (store.RunRecord, error) {
+	if len(h) == 0 {
+		return store.RunRecord{}, store.ErrRunNotFound
+	}
+	if h["job"] != id.Job {
+		return store.RunRecord{}, store.ErrRunNotFound // that number is a run of another job
+	}
+	d := hashDecoder{h: h}
+	r := store.RunRecord{
+		ID:      id,
+		Set:     h["set"],
+		Args:    []byte(h["args"]),
+		Status:  store.Status(h["state"]),
+		Outcome: store.Status(h["outcome"]),
+		Counts: store.Counts{
+			Total: d.int("total"), Pending: d.int("pending"), Delayed: d.int("delayed"), Running: d.int("running"),
+			Succeeded: d.int("succeeded"), Failed: d.int("failed"), Cancelled: d.int("cancelled"),
+		},
+		Retried:   d.int("retried"),
+		Duplicate: d.int("duplicates"),
+		Holds:     d.int("holds"),
+		Paused:    h["paused"] != "",
+		Weight:    d.float("weight"),
+		Created:   d.time("created"),
+		Started:   d.time("started"),
+		Ended:     d.time("ended"),
+		Error:     h["error"],
+		Reason:    h["reason"],
+		HookError: h["hookerror"],
+		Graceful:  h["graceful"] == "1",
+		Retention: time.Duration(d.int("retention")) * time.Millisecond,
+	}
+	if meta := parseMeta(h["job"], h["routes"]); meta.root != "" {
+		route, ok := parseRoute(meta.root)
+		d.check(ok, "routes")
+		r.Root = route
+	}
+	if h["headers"] != "" {
+		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")
+	}
+	d.check(r.Status != "", "state")
+	if d.bad != "" {
+		return store.RunRecord{}, fmt.Errorf("%w: run %d of job %q: field %q", store.ErrCorrupt, id.Number, id.Job, d.bad)
+	}
+	return r, nil
+}
+
+// decodeJob translates a hash.
+func decodeJob(name string, h map[string]string) (store.JobRecord, error) {
+	if len(h) == 0 {
+		return store.JobRecord{}, store.ErrJobNotFound
+	}
+	d := hashDecoder{h: h}
+	j := store.JobRecord{
+		Name:     name,
+		Kind:     store.JobKind(h["kind"]),
+		Revision: d.int("revision"),
+		Disabled: h["disabled"] != "",
+		LastRun:  d.int("run"),
+		Created:  d.time("created"),
+	}
+	if def, ok := h["definition"]; ok {
+		j.Definition = []byte(def)
+	}
+	if d.bad != "" {
+		return store.JobRecord{}, fmt.Errorf("%w: job %q: field %q", store.ErrCorrupt, name, d.bad)
+	}
+	return j, nil
+}
+
+// hashDecoder reads typed fields and remembers the first that is damaged. An absent
+// field is zero.
+type hashDecoder struct {
+	h   map[string]string
+	bad string
+}
+
+func (d *hashDecoder) check(ok bool, field string) {
+	if !ok && d.bad == "" {
+		d.bad = field
+	}
+}
+
+func (d *hashDecoder) int(field string) int64 {
+	s, ok := d.h[field]
+	if !ok {
+		return 0
+	}
+	n, err := parseInt(s)
+	d.check(err == nil, field)
+	return n
+}
+
+func (d *hashDecoder) float(field string) float64 {
+	s, ok := d.h[field]
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	d.check(err == nil, field)
+	return n
+}
+
+func (d *hashDecoder) time(field string) time.Time {
+	if ms := d.int(field); ms > 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Time{}
+}
+
+func parseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
+
+func formatMillis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func cutByte(s string, sep byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
+}
+
+// parseMillis reads a time in ms as a script replies it; "" is zero. Scores may come with an exponent or a fraction.
+func parseMillis(s string) time.Time {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(f))
+}

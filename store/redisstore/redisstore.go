@@ -1,0 +1,296 @@
+// Package redisstore keeps Rollcall's state in Redis 6.2 or newer, or Valkey:
+// standalone, Sentinel or Cluster. It is the default Store.
+//
+// Every state change is one Lua script over keys of one partition, and every
+// script is safe to repeat; ARCHITECTURE.md has the tables of keys and
+// scripts, and what a crash before and after each leaves. The package does not retry: wrap it with
+// [store.WithRetry], as syncjob does.
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Config says where in Redis a namespace lives.
+type Config struct {
+	// Namespace prefixes every key, so that several systems can share a
+	// server. See [store.ValidateName]. Defaults to "rollcall".
+	Namespace string
+
+	// Partitions is the number of partitions of a namespace that is used for
+	// the first time; later it must be that number, or 0 for whatever is
+	// stored. Jobs spread over partitions, and partitions over the shards of a
+	// cluster. At most 1024. Defaults to 1 on a single server and 16 on a Cluster.
+	Partitions int
+
+	// SweepInterval is how often somebody should look for dead sessions and leftovers. It
+	// must be the same for all processes of a namespace. At least 10 ms. Defaults to 5 s.
+	SweepInterval time.Duration
+
+	// AllowEviction accepts a server whose maxmemory-policy may evict keys,
+	// with a warning in the log. Evicted keys are lost tasks, so by default
+	// New refuses such a server.
+	AllowEviction bool
+
+	// Logger hears of what is odd but not an error. Defaults to silence.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Namespace == "" {
+		c.Namespace = "rollcall"
+	}
+	if c.SweepInterval == 0 {
+		c.SweepInterval = 5 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	errs := []error{store.ValidateName("Namespace", c.Namespace)}
+	if c.Partitions < 0 || c.Partitions > 1024 {
+		errs = append(errs, &store.FieldError{Field: "Partitions", Reason: "must be 0 to 1024"})
+	}
+	if c.SweepInterval < 10*time.Millisecond {
+		errs = append(errs, &store.FieldError{Field: "SweepInterval", Reason: "must be at least 10 ms"})
+	}
+	return errors.Join(errs...)
+}
+
+// Store implements [store.Store] over a rueidis client. Make one with [New] or
+// [Open]; its methods may be called concurrently.
+type Store struct {
+	client rueidis.Client
+	owned  bool // the client is ours to close
+	config Config
+	spaces []*keyspace
+	metas  []*metaCache
+
+	closed atomic.Bool
+	life   context.Context // ends with Close, and subscriptions with it
+	end    context.CancelFunc
+	skew   atomic.Int64 // server time less ours, in ms, as of the last reply
+
+	mu       sync.Mutex
+	sessions map[store.SessionID]*session
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns a store over a client that stays the caller's: Close does not
+// close it. The client must not replay writes on its own (ConnLifetime of
+// rueidis does, harmlessly here since every call is safe to repeat). New makes a few round
+// trips: it reads the server's policy and the namespace's partitions, and
+// stores their number at first use. Errors are a [*store.FieldError] for bad
+// configuration, one that matches [store.ErrUnavailable] when the server is out of reach, and
+// [store.ErrCorrupt] when the namespace was written by a newer version.
+func New(ctx context.Context, client rueidis.Client, config Config) (*Store, error) {
+	return newStore(ctx, client, false, config)
+}
+
+func newStore(ctx context.Context, client rueidis.Client, owned bool, config Config) (*Store, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	s := &Store{client: client, owned: owned, config: config, sessions: make(map[store.SessionID]*session)}
+	s.life, s.end = context.WithCancel(context.Background())
+	if err := s.checkEviction(ctx); err != nil {
+		return nil, err
+	}
+	n, err := s.agreePartitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for p := range n {
+		s.spaces = append(s.spaces, newKeyspace(config.Namespace, p))
+		s.metas = append(s.metas, &metaCache{})
+	}
+	return s, nil
+}
+
+// checkEviction refuses a server that may evict keys. A server that does not
+// tell its policy (no CONFIG right, or no such command) is taken on trust.
+func (s *Store) checkEviction(ctx context.Context) error {
+	for addr, node := range s.client.Nodes() {
+		policy, err := node.Do(ctx, node.B().ConfigGet().Parameter("maxmemory-policy").Build()).AsStrMap()
+		if err != nil {
+			if _, ok := rueidis.IsRedisErr(err); ok {
+				s.config.Logger.LogAttrs(ctx, slog.LevelDebug, "redis does not tell its eviction policy", slog.String("addr", addr))
+				continue
+			}
+			return s.translate(ctx, "read the eviction policy", err)
+		}
+		if p := policy["maxmemory-policy"]; p != "" && p != "noeviction" {
+			if !s.config.AllowEviction {
+				return fmt.Errorf("redis at %s may evict keys, which loses tasks: %w", addr,
+					&store.FieldError{Field: "AllowEviction", Reason: "is false and maxmemory-policy is " + p})
+			}
+			s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "redis may evict keys, which loses tasks", slog.String("addr", addr), slog.String("policy", p))
+		}
+	}
+	return nil
+}
+
+// storedFormat is the version of keys and scripts. A namespace of another one is refused.
+const storedFormat = "1"
+
+// agreePartitions stores the number of partitions at first use and reads it ever after.
+func (s *Store) agreePartitions(ctx context.Context) (int, error) {
+	want := s.config.Partitions
+	if want == 0 {
+		want = 1
+		if s.client.Mode() == rueidis.ClientModeCluster {
+			want = 16
+		}
+	}
+	meta := newKeyspace(s.config.Namespace, 0).meta
+	b := s.client.B
+	// HSETNX, so that of two first users one decides; a repeat reads what stands.
+	for _, r := range s.client.DoMulti(ctx,
+		b().Hsetnx().Key(meta).Field("partitions").Value(strconv.Itoa(want)).Build(),
+		b().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
+	) {
+		if err := r.Error(); err != nil {
+			return 0, s.translate(ctx, "agree on partitions", err)
+		}
+	}
+	v, err := s.client.Do(ctx, b().Hmget().Key(meta).Field("partitions", "format").Build()).AsStrSlice()
+	if err != nil {
+		return 0, s.translate(ctx, "agree on partitions", err)
+	}
+	n, err := strconv.Atoi(v[0])
+	switch {
+	case v[1] != storedFormat:
+		return 0, fmt.Errorf("%w: namespace %q has format %q, this library reads %s", store.ErrCorrupt, s.config.Namespace, v[1], storedFormat)
+	case err != nil || n < 1 || n > 1024:
+		return 0, fmt.Errorf("%w: namespace %q has %q partitions", store.ErrCorrupt, s.config.Namespace, v[0])
+	case s.config.Partitions != 0 && s.config.Partitions != n:
+		return 0, &store.FieldError{Field: "Partitions", Reason: fmt.Sprintf("is %d, but the namespace has %d for its life", s.config.Partitions, n)}
+	}
+	return n, nil
+}
+
+// Partitions implements [store.Store].
+func (s *Store) Partitions() int { return len(s.spaces) }
+
+// Ping implements [store.Store].
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	cmds := make(rueidis.Commands, 0, len(s.spaces))
+	for _, k := range s.spaces {
+		cmds = append(cmds, s.client.B().Exists().Key(k.meta).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		if err := r.Error(); err != nil {
+			return s.translate(ctx, "ping", err)
+		}
+	}
+	return nil
+}
+
+// Close implements [store.Store]. A client that was handed to [New] stays open, and
+// subscriptions on it end with [store.ErrClosed].
+func (s *Store) Close() error {
+	if s.closed.CompareAndSwap(false, true) {
+		s.end()
+		if s.owned {
+			s.client.Close()
+		}
+	}
+	return nil
+}
+
+// begin is the first line of every call.
+func (s *Store) begin(ctx context.Context) error {
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	return context.Cause(ctx)
+}
+
+// space is the keyspace of a job.
+func (s *Store) space(job string) *keyspace {
+	return s.spaces[store.PartitionOf(job, len(s.spaces))]
+}
+
+// observe learns the server's clock from a reply.
+func (s *Store) observe(now time.Time) {
+	if !now.IsZero() {
+		s.skew.Store(now.UnixMilli() - time.Now().UnixMilli())
+	}
+}
+
+// estimate is the server's clock as far as we know it: for stamps, never for deadlines.
+func (s *Store) estimate() time.Time {
+	return time.UnixMilli(time.Now().UnixMilli() + s.skew.Load())
+}
+
+// metaCache remembers what never changes of the runs of a partition. It is
+// emptied when it is full: each miss costs one read.
+type metaCache struct {
+	mu sync.Mutex
+	m  map[int64]runMeta
+}
+
+const metaCacheSize = 1 << 14
+
+func (c *metaCache) get(number int64) (runMeta, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.m[number]
+	return m, ok
+}
+
+func (c *metaCache) put(number int64, m runMeta) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= metaCacheSize {
+		c.m = make(map[int64]runMeta)
+	}
+	c.m[number] = m
+}
+
+// meta reads what never changes of a run; ok is false if the run is gone.
+func (s *Store) meta(ctx context.Context, k *keyspace, number int64) (m runMeta, ok bool, err error) {
+	cache := s.metas[k.partition]
+	if m, ok = cache.get(number); ok {
+		return m, true, nil
+	}
+	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(number))).Field("job", "routes").Build()).ToArray()
+	if err != nil {
+		return runMeta{}, false, s.translate(ctx, "read a run", err)
+	}
+	if len(v) != 2 || v[0].IsNil() {
+		return runMeta{}, false, nil
+	}
+	m = parseMeta(text(v[0]), text(v[1]))
+	cache.put(number, m)
+	return m, true, nil
+}
+
+// strings of a set or list, without nil checks on each.
+func stringsOf(ms []rueidis.RedisMessage) []string {
+	out := make([]string, len(ms))
+	for i := range ms {
+		out[i] = strings.Clone(text(ms[i]))
+	}
+	return out
+}

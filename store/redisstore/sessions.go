@@ -1,0 +1,182 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+func isNil(err error) bool  { return rueidis.IsRedisNil(err) }
+func isLost(err error) bool { return errors.Is(err, store.ErrLeaseLost) }
+
+// OpenSession implements [store.Sessions].
+func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {
+	description, err := json.Marshal(info)
+	if err != nil {
+		return fmt.Errorf("describe the worker: %w", err)
+	}
+	k := s.spaces[id.Partition]
+	c := newCall(k.session(id.ID), k.leases, k.meta).add(id.ID, formatMillis(lease), string(description))
+	word, _, err := s.word(ctx, openSessionScript, c)
+	switch {
+	case err != nil:
+		return err
+	case word == "stale":
+		return store.ErrStale
+	case word != "ok":
+		return unexpected(openSessionScript, word)
+	}
+	return nil
+}
+
+// Heartbeat implements [store.Sessions].
+func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	k := s.spaces[p.Session.Partition]
+	running := p.Running
+	if running == nil {
+		running = []store.RunningTask{}
+	}
+	b, err := json.Marshal(running)
+	if err != nil {
+		return store.HeartbeatReply{}, fmt.Errorf("describe running tasks: %w", err)
+	}
+	busy := string(b)
+	ses := s.session(p.Session)
+	ses.mu.Lock()
+	changed := ses.busy != busy
+	ses.mu.Unlock()
+	c := newCall(k.session(p.Session.ID), k.leases, k.meta, k.due)
+	c.add(p.Session.ID, formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
+	if changed {
+		c.add(busy)
+	} else {
+		c.add("")
+	}
+	for _, r := range p.Runs {
+		c.key(k.run(runID(r.Number)))
+	}
+	word, rest, err := s.word(ctx, heartbeatScript, c)
+	switch {
+	case err != nil:
+		return store.HeartbeatReply{}, err
+	case word == "lost":
+		s.forgetSession(p.Session)
+		return store.HeartbeatReply{}, store.ErrLeaseLost
+	case word != "ok" || len(rest) != 4+2*len(p.Runs):
+		return store.HeartbeatReply{}, unexpected(heartbeatScript, word)
+	}
+	ses.mu.Lock()
+	ses.busy = busy
+	ses.mu.Unlock()
+	reply := store.HeartbeatReply{
+		Now:      parseMillis(text(rest[0])),
+		NextDue:  parseMillis(text(rest[1])),
+		Held:     int(number(rest[2])),
+		SweepDue: number(rest[3]) == 1,
+	}
+	s.observe(reply.Now)
+	for i, r := range p.Runs {
+		reply.Runs = append(reply.Runs, store.RunSignal{
+			Run: r, Status: store.Status(text(rest[4+2*i])), Graceful: text(rest[5+2*i]) == "1",
+		})
+	}
+	return reply, nil
+}
+
+// Held implements [store.Sessions].
+func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	k := s.spaces[id.Partition]
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.session(id.ID)).Build()).AsStrMap()
+	if err != nil {
+		return nil, s.translate(ctx, "list what a session holds", err)
+	}
+	if _, ok := h["fetch"]; !ok {
+		return nil, store.ErrLeaseLost
+	}
+	return s.heldIn(ctx, k, id.ID, h)
+}
+
+// heldIn decodes a session's hash.
+func (s *Store) heldIn(ctx context.Context, k *keyspace, session string, h map[string]string) ([]store.Delivery, error) {
+	var out []store.Delivery
+	for field, message := range h {
+		lease, ok := parseLeaseField(session, field)
+		if !ok {
+			continue // one of the session's own fields
+		}
+		meta, _, err := s.meta(ctx, k, lease.Lane.Run.Number)
+		if err != nil {
+			return nil, err
+		}
+		lease.Lane.Run.Job = meta.job
+		out = append(out, store.Delivery{Lease: lease, Task: s.decodeOrQuarantine(message)})
+	}
+	return out, nil
+}
+
+// CloseSession implements [store.Sessions].
+func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
+	_, err := s.reclaim(ctx, id, true)
+	s.forgetSession(id)
+	return err
+}
+
+// LiveSessions implements [store.Sessions].
+func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	k := s.spaces[partition]
+	b := s.client.B
+	leases, err := s.client.Do(ctx, b().Zrangebyscore().Key(k.leases).Min("1").Max("+inf").Withscores().Build()).AsZScores()
+	if err != nil {
+		return nil, s.translate(ctx, "list sessions", err)
+	}
+	if len(leases) == 0 {
+		return nil, nil
+	}
+	cmds := make(rueidis.Commands, 0, 2*len(leases))
+	for _, l := range leases {
+		cmds = append(cmds,
+			b().Hmget().Key(k.session(l.Member)).Field("info", "busy").Build(),
+			b().Hlen().Key(k.session(l.Member)).Build())
+	}
+	replies := s.client.DoMulti(ctx, cmds...)
+	var out []store.SessionRecord
+	for i, l := range leases {
+		v, err := replies[2*i].ToArray()
+		if err != nil {
+			return nil, s.translate(ctx, "read a session", err)
+		}
+		held, err := replies[2*i+1].AsInt64()
+		if err != nil {
+			return nil, s.translate(ctx, "read a session", err)
+		}
+		if v[0].IsNil() {
+			continue // closed meanwhile
+		}
+		r := store.SessionRecord{ID: l.Member, Partition: partition, Expires: parseMillis(fmt.Sprint(int64(l.Score))), Held: int(held) - sessionFields}
+		if err := json.Unmarshal([]byte(text(v[0])), &r.Worker); err != nil {
+			return nil, fmt.Errorf("%w: description of session %s: %v", store.ErrCorrupt, l.Member, err)
+		}
+		if busy := text(v[1]); busy != "" {
+			if err := json.Unmarshal([]byte(busy), &r.Running); err != nil {
+				return nil, fmt.Errorf("%w: running tasks of session %s: %v", store.ErrCorrupt, l.Member, err)
+			}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// sessionFields is how many fields a live session's hash has beside its deliveries.
+const sessionFields = 5

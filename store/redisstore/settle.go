@@ -1,0 +1,275 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Settle implements [store.Sessions].
+func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	if len(p.Outcomes) > store.MaxBatch {
+		return store.SettleReply{}, &store.FieldError{Field: "Outcomes", Reason: "are more than MaxBatch"}
+	}
+	k := s.spaces[p.Session.Partition]
+	ses := s.session(p.Session)
+	st := settlement{batch: newBatch(s, k), params: &p, ses: ses}
+	if err := st.gather(ctx, s); err != nil {
+		return store.SettleReply{}, err
+	}
+	word, rest, err := s.word(ctx, settleScript, st.call)
+	switch {
+	case err != nil:
+		return store.SettleReply{}, err
+	case word == "lost":
+		s.forgetSession(p.Session)
+		return store.SettleReply{}, store.ErrLeaseLost
+	case word == "stale":
+		return store.SettleReply{}, store.ErrStale
+	case word != "ok" || len(rest) != 1:
+		return store.SettleReply{}, unexpected(settleScript, word)
+	}
+	reply, err := st.decode(text(rest[0]))
+	if err != nil {
+		return store.SettleReply{}, err
+	}
+	ses.mu.Lock()
+	for i := range p.Outcomes {
+		delete(ses.staged, p.Outcomes[i].Lease)
+	}
+	ses.mu.Unlock()
+	return reply, nil
+}
+
+// settlement packs one call of the settle script.
+type settlement struct {
+	*batch
+	params *store.SettleParams
+	ses    *session
+
+	runs     []*settledRun
+	lanes    map[string]int
+	ordinals []int // specials in the order packed, as indexes of outcomes
+	foreign  []int // outcomes whose lease is of another session, which this one can never have
+}
+
+// settledRun is the outcomes of one run in a batch.
+type settledRun struct {
+	id       store.RunID
+	base     int
+	plain    []int // successes without children or a claimed ID
+	specials []int
+	meta     runMeta
+}
+
+func (st *settlement) gather(ctx context.Context, s *Store) error {
+	k, c := st.space, st.call
+	grows := false
+	var last *settledRun
+	for i := range st.params.Outcomes {
+		o := &st.params.Outcomes[i]
+		if o.Lease.Session != st.params.Session.ID {
+			st.foreign = append(st.foreign, i)
+			continue
+		}
+		id := o.Lease.Lane.Run
+		if last == nil || last.id.Number != id.Number {
+			at := slices.IndexFunc(st.runs, func(r *settledRun) bool { return r.id.Number == id.Number })
+			if at < 0 {
+				st.runs = append(st.runs, &settledRun{id: id})
+				at = len(st.runs) - 1
+			}
+			last = st.runs[at]
+		}
+		if o.Verdict == store.VerdictSuccess && !o.Task.Claimed && len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o) {
+			last.plain = append(last.plain, i)
+		} else {
+			last.specials = append(last.specials, i)
+		}
+		grows = grows || len(o.Children) > 0
+	}
+	c.keys = append(c.keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
+	c.add(k.channel).int64(st.params.Number).flag(grows).int(len(st.runs))
+	for _, r := range st.runs {
+		meta, _, err := s.meta(ctx, k, r.id.Number)
+		if err != nil {
+			return err
+		}
+		r.meta = meta
+		id := runID(r.id.Number)
+		r.base = c.key(k.run(id))
+		c.key(k.lanes(id))
+		c.key(k.dead(id))
+		c.key(k.stage(id))
+		c.key(k.waiting(laneName(id, meta.post)))
+		c.key(k.ring(meta.post))
+		c.int(r.base).add(id)
+	}
+	for _, r := range st.runs {
+		c.int(len(r.plain))
+		for _, i := range r.plain {
+			c.add(leaseField(st.params.Outcomes[i].Lease))
+		}
+		c.int(len(r.specials))
+		for _, i := range r.specials {
+			st.ordinals = append(st.ordinals, i)
+			if err := st.special(r, &st.params.Outcomes[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (st *settlement) stagedAny(o *store.Outcome) bool {
+	st.ses.mu.Lock()
+	defer st.ses.mu.Unlock()
+	return len(st.ses.staged[o.Lease]) > 0
+}
+
+// lane declares the keys of a lane once per call.
+func (st *settlement) lane(run, route string) int {
+	name := laneName(run, route)
+	if i, ok := st.lanes[name]; ok {
+		return i
+	}
+	if st.lanes == nil {
+		st.lanes = make(map[string]int)
+	}
+	i := st.laneKeys(run, route)
+	st.lanes[name] = i
+	return i
+}
+
+var verdictLetters = map[store.Verdict]string{
+	store.VerdictSuccess: "S", store.VerdictFail: "F", store.VerdictCancel: "C", store.VerdictRetry: "R", store.VerdictSnooze: "R",
+	store.VerdictRelease: "L", store.VerdictStopRun: "Q", store.VerdictBegin: "B", store.VerdictSkip: "K", store.VerdictAbort: "K",
+	store.VerdictHookDone: "H",
+}
+
+// special packs one outcome that is more than a plain success.
+func (st *settlement) special(r *settledRun, o *store.Outcome) error {
+	c := st.call
+	run, route := runID(r.id.Number), o.Lease.Lane.Route
+	letter, ok := verdictLetters[o.Verdict]
+	if !ok {
+		return &store.FieldError{Field: "Verdict", Reason: fmt.Sprintf("%d is unknown", o.Verdict)}
+	}
+	c.add(letter, leaseField(o.Lease))
+	length := c.reserve()
+	st.staged(run, o)
+	st.claim(run, &o.Task)
+	if o.Task.Claimed {
+		_, bucket := digest(o.Task.ID)
+		c.add(formatMillis(o.Task.Keep), idsName(run, bucket))
+	} else {
+		c.add("0", "")
+	}
+
+	switch o.Verdict {
+	case store.VerdictSuccess:
+		groups := st.group(len(o.Children), func(i int) (store.RunID, *store.Item) { return r.id, &o.Children[i] })
+		c.int(len(groups))
+		for _, g := range groups {
+			st.addGroup(g)
+		}
+	case store.VerdictFail:
+		c.add(encodeFailure(o, st.params.Worker), o.Error)
+	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
+		name := routeName(route)
+		c.int(st.lane(run, name)).add(name, route.Queue).flag(route.Counted())
+		if o.Verdict != store.VerdictRelease {
+			c.flag(o.Verdict == store.VerdictRetry).int64(ceilMillis(o.Delay)).add(o.Error)
+		}
+		task := o.Task
+		task.Suspect = task.Suspect && o.Verdict == store.VerdictRelease
+		c.add(string(appendTask(nil, &task)))
+	case store.VerdictStopRun:
+		c.add(o.Error)
+	case store.VerdictBegin:
+		if r.meta.root == "" {
+			c.add("0", "", "")
+			break
+		}
+		root, _ := parseRoute(r.meta.root)
+		c.int(st.lane(run, r.meta.root)).add(r.meta.root, root.Queue)
+	case store.VerdictSkip:
+		c.add(string(store.StatusSkipped), o.Error)
+	case store.VerdictAbort:
+		c.add(string(store.StatusFailed), o.Error)
+	case store.VerdictHookDone:
+		c.add(o.Error)
+	}
+	c.set(length, len(c.args)-length-1)
+	return nil
+}
+
+// staged packs the staged lists of a delivery: those that this process staged.
+func (st *settlement) staged(run string, o *store.Outcome) {
+	c := st.call
+	st.ses.mu.Lock()
+	defer st.ses.mu.Unlock()
+	count := c.reserve()
+	n := 0
+	delivery := deliveryName(o.Lease)
+	pack := func(marker string, route store.Route) {
+		name := stagedName(marker, route)
+		lane := st.lane(run, routeName(route))
+		c.int(lane).int(c.key(st.space.staged(run, name))).add(name, marker)
+		n++
+	}
+	for route, staged := range st.ses.staged[o.Lease] {
+		if staged.plain > 0 {
+			pack(plainMarker(delivery), route)
+		}
+		if staged.special > 0 {
+			pack(specialMarker(delivery), route)
+		}
+	}
+	c.set(count, n)
+}
+
+// decode reads "number lost|losses|ended": ordinals of specials, run:count of
+// plain successes, and runs.
+func (st *settlement) decode(record string) (store.SettleReply, error) {
+	_, record, _ = strings.Cut(record, " ")
+	parts := strings.Split(record, "|")
+	if len(parts) != 3 {
+		return store.SettleReply{}, unexpected(settleScript, record)
+	}
+	reply := store.SettleReply{Lost: st.foreign}
+	var errs []error
+	each := func(list string, limit int, fn func(n int)) {
+		for item := range strings.SplitSeq(list, ",") {
+			if item == "" {
+				continue
+			}
+			n, err := strconv.Atoi(item)
+			if err != nil || n < 1 || n > limit {
+				errs = append(errs, fmt.Errorf("%w: the reply to a settlement is of another batch", store.ErrOutcomeUnknown))
+				continue
+			}
+			fn(n - 1)
+		}
+	}
+	each(parts[0], len(st.ordinals), func(n int) { reply.Lost = append(reply.Lost, st.ordinals[n]) })
+	for item := range strings.SplitSeq(parts[1], ",") {
+		if item == "" {
+			continue
+		}
+		run, losses, _ := strings.Cut(item, ":")
+		each(run, len(st.runs), func(n int) {
+			plain := st.runs[n].plain
+			// The script removes a run's plain leases in one step and learns how many were gone, not which.
+			each(losses, len(plain), func(m int) { reply.Lost = append(reply.Lost, plain[len(plain)-m-1:]...) })
+		})
+	}
+	each(parts[2], len(st.runs), func(n int) { reply.Ended = append(reply.Ended, st.runs[n].id) })
+	slices.Sort(reply.Lost)
+	return reply, errors.Join(errs...)
+}

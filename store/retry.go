@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sethvargo/go-retry"
+)
+
+// The defaults of [RetryOptions].
+const (
+	DefaultRetryBase       = 20 * time.Millisecond
+	DefaultRetryCap        = 2 * time.Second
+	DefaultRetryMaxElapsed = 30 * time.Second
+)
+
+// RetryOptions tunes [WithRetry]. Durations that are zero or negative mean the
+// default.
+type RetryOptions struct {
+	// Base is the backoff after the first attempt; it doubles with each one
+	// that follows. Each wait is drawn evenly from zero up to the backoff, so that
+	// callers that failed together do not come back together. Defaults to
+	// [DefaultRetryBase].
+	Base time.Duration
+
+	// Cap bounds the backoff. Defaults to [DefaultRetryCap].
+	Cap time.Duration
+
+	// MaxElapsed bounds a call, all attempts and waits taken together, whether
+	// its context has a deadline or not: an attempt that hangs is cancelled
+	// then. Defaults to [DefaultRetryMaxElapsed].
+	MaxElapsed time.Duration
+
+	// OnRetry is told of each failed attempt that will be followed by another,
+	// before the wait. It runs on the caller's goroutine, from many at a time, and must
+	// not block. Defaults to nobody.
+	OnRetry func(RetryEvent)
+}
+
+// RetryEvent is one failed attempt that will be repeated.
+type RetryEvent struct {
+	Method  string        // of the Store, for example "Enqueue"
+	Attempt int           // which attempt failed, from 1
+	Err     error         // how it failed
+	Wait    time.Duration // until the next attempt
+}
+
+// RetryError is returned by a Store made by [WithRetry] for a call that was given up,
+// or that was repeated and then refused. It wraps the last failure of the
+// store and, if that is why it was given up, the error and cause of the context.
+//
+// Attempts tells what may have happened. With 0 nothing was sent. When it was
+// given up with 1 or more, the outcome is unknown: the same parameters may be
+// passed again. A mutation that was refused with 2 or more may have been applied by an
+// earlier attempt; that matters for [ErrOutcomeUnknown], which can then not be
+// answered by opening a new stream. An error that is not wrapped in a RetryError
+// answers the first and only attempt.
+type RetryError struct {
+	Method   string
+	Attempts int
+	Err      error
+}
+
+// Error implements error.
+func (e *RetryError) Error() string {
+	unit := "attempts"
+	if e.Attempts == 1 {
+		unit = "attempt"
+	}
+	return fmt.Sprintf("store: %s failed after %d %s: %v", e.Method, e.Attempts, unit, e.Err)
+}
+
+// Unwrap returns what ended the call.
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// WithRetry returns a Store that repeats calls of s with exactly the same parameters
+// while they fail with [ErrUnavailable], as the contract allows for every method (promise
+// P10). Nothing is copied: the parameters are the caller's until the call returns.
+//
+// All other errors, and success, are returned at once. A call ends with a
+// [*RetryError] when its context or opts.MaxElapsed ends first. Where only a
+// repeat finds that there is nothing left to delete, the call succeeded; a repeat of
+// StopRun may find [ErrRunFinished] since the first attempt stopped the run. Subscribe,
+// which reconnects by itself, Close and Partitions pass through. opts may be
+// nil.
+func WithRetry(s Store, opts *RetryOptions) Store {
+	r := &retrying{Store: s}
+	if opts != nil {
+		r.opts = *opts
+	}
+	setDefault(&r.opts.Base, DefaultRetryBase)
+	setDefault(&r.opts.Cap, DefaultRetryCap)
+	setDefault(&r.opts.MaxElapsed, DefaultRetryMaxElapsed)
+	return r
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+// retrying embeds the Store for what passes through; everything else is
+// overridden in retry_methods.go.
+type retrying struct {
+	Store
+	opts RetryOptions
+}
+
+// errElapsed marks the end of a call by MaxElapsed, as against its caller's
+// context.
+var errElapsed = errors.New("time limit for repeats reached")
+
+// repeat runs call until it succeeds, fails for good or runs out of time.
+func repeat[R any](ctx context.Context, r *retrying, method string, call func(context.Context) (R, error)) (R, error) {
+	bounded, cancel := context.WithTimeoutCause(ctx, r.opts.MaxElapsed, errElapsed)
+	defer cancel()
+
+	attempts := 0
+	var last error // the last failure that was to be repeated
+	backoff := r.backoff(func(wait time.Duration) {
+		if r.opts.OnRetry != nil {
+			r.opts.OnRetry(RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait})
+		}
+	})
+	v, err := retry.DoValue(bounded, backoff, func(ctx context.Context) (R, error) {
+		attempts++
+		v, err := call(ctx)
+		if errors.Is(err, ErrUnavailable) {
+			last = err
+			err = retry.RetryableError(err)
+		}
+		return v, err
+	})
+
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, bounded.Err()) || errors.Is(err, context.Cause(bounded)):
+		return v, &RetryError{Method: method, Attempts: attempts, Err: givenUp(ctx, err, last)}
+	case attempts > 1:
+		return v, &RetryError{Method: method, Attempts: attempts, Err: err}
+	default:
+		return v, err
+	}
+}
+
+// repeatErr is repeat for methods that return no value.
+func repeatErr(ctx context.Context, r *retrying, method string, call func(context.Context) error) error {
+	_, err := repeat(ctx, r, method, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, call(ctx)
+	})
+	return err
+}
+
+// backoff is a fresh sequence of waits; observe is told of each.
+func (r *retrying) backoff(observe func(wait time.Duration)) retry.Backoff {
+	waits := retry.WithFullJitter(retry.WithCappedDuration(r.opts.Cap, retry.NewExponential(r.opts.Base)))
+	return retry.BackoffFunc(func() (time.Duration, bool) {
+		wait, stop := waits.Next()
+		if !stop {
+			observe(wait)
+		}
+		return wait, stop
+	})
+}
+
+// givenUp explains why a call ended without an answer: err is what ended it,
+// last the failure before that, if any, and ctx the caller's context.
+func givenUp(ctx context.Context, err, last error) error {
+	end := ctx.Err()
+	switch cause := context.Cause(ctx); {
+	case end == nil && last == nil:
+		return Transient(fmt.Errorf("%w: %w", errElapsed, err)) // the first attempt hung
+	case end == nil:
+		return fmt.Errorf("%w: %w", errElapsed, last)
+	case !errors.Is(cause, end):
+		end = fmt.Errorf("%w: %w", end, cause)
+	}
+	if last == nil {
+		return end
+	}
+	return fmt.Errorf("%w: %w", end, last)
+}

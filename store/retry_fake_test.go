@@ -1,0 +1,104 @@
+package store_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+func (s *scripted) Ping(ctx context.Context) error { return s.call(ctx) }
+
+func (s *scripted) EnsureJob(ctx context.Context, _ store.EnsureParams) (store.EnsureOutcome, error) {
+	return "", s.call(ctx)
+}
+
+func (s *scripted) SetJobDisabled(ctx context.Context, _ string, _ bool) error { return s.call(ctx) }
+
+func (s *scripted) Job(ctx context.Context, _ string) (store.JobRecord, error) {
+	return store.JobRecord{}, s.call(ctx)
+}
+
+func (s *scripted) ListJobs(ctx context.Context, _ store.ListParams) (store.JobPage, error) {
+	return store.JobPage{}, s.call(ctx)
+}
+
+func (s *scripted) JobRuns(ctx context.Context, _ string) ([]int64, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) DeleteJob(ctx context.Context, _ string) error { return s.call(ctx) }
+
+func (s *scripted) StartRun(ctx context.Context, _ store.StartParams) (store.StartReply, error) {
+	return store.StartReply{}, s.call(ctx)
+}
+
+func (s *scripted) Run(ctx context.Context, _ store.RunID) (store.RunRecord, error) {
+	return store.RunRecord{}, s.call(ctx)
+}
+
+func (s *scripted) StopRun(ctx context.Context, _ store.StopParams) error { return s.call(ctx) }
+
+func (s *scripted) SetRunPaused(ctx context.Context, _ store.RunID, _ bool) error { return s.call(ctx) }
+
+func (s *scripted) Failures(ctx context.Context, _ store.RunID, _ int, _ int) ([]store.Failure, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) Inspect(ctx context.Context, _ store.RunID) (store.Inspection, error) {
+	return store.Inspection{}, s.call(ctx)
+}
+
+func (s *scripted) DeleteRun(ctx context.Context, _ store.RunID) error { return s.call(ctx) }
+
+func (s *scripted) OpenProducer(ctx context.Context, _ int, _ string) error { return s.call(ctx) }
+
+func (s *scripted) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	s.enqueued = append(s.enqueued, p)
+	return store.EnqueueReply{}, s.call(ctx)
+}
+
+func (s *scripted) OpenSession(ctx context.Context, _ store.SessionID, _ store.WorkerInfo, _ time.Duration) error {
+	return s.call(ctx)
+}
+
+func (s *scripted) Fetch(ctx context.Context, _ store.FetchParams) (store.FetchReply, error) {
+	return store.FetchReply{}, s.call(ctx)
+}
+
+func (s *scripted) Settle(ctx context.Context, _ store.SettleParams) (store.SettleReply, error) {
+	return store.SettleReply{}, s.call(ctx)
+}
+
+func (s *scripted) Stage(ctx context.Context, _ store.StageParams) error { return s.call(ctx) }
+
+func (s *scripted) Heartbeat(ctx context.Context, _ store.HeartbeatParams) (store.HeartbeatReply, error) {
+	return store.HeartbeatReply{}, s.call(ctx)
+}
+
+func (s *scripted) Held(ctx context.Context, _ store.SessionID) ([]store.Delivery, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) CloseSession(ctx context.Context, _ store.SessionID) error { return s.call(ctx) }
+
+func (s *scripted) LiveSessions(ctx context.Context, _ int) ([]store.SessionRecord, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) Promote(ctx context.Context, _ int) (store.PromoteReply, error) {
+	return store.PromoteReply{}, s.call(ctx)
+}
+
+func (s *scripted) Sweep(ctx context.Context, _ int) (store.SweepReply, error) {
+	return store.SweepReply{}, s.call(ctx)
+}
+
+func (s *scripted) Subscribe(ctx context.Context, _ func(store.Signal)) error { return s.call(ctx) }
+
+func (s *scripted) Close() error    { return s.call(context.Background()) }
+func (s *scripted) Partitions() int { return 3 }

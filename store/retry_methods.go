@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// gone answers a repeated removal as its first attempt would have been
+// answered: that it now finds nothing is what it asked for.
+func gone(err, notFound error) error {
+	if repeated := (*RetryError)(nil); errors.As(err, &repeated) && repeated.Attempts > 1 && errors.Is(err, notFound) {
+		return nil
+	}
+	return err
+}
+
+func (r *retrying) Ping(ctx context.Context) error {
+	return repeatErr(ctx, r, "Ping", r.Store.Ping)
+}
+
+func (r *retrying) EnsureJob(ctx context.Context, p EnsureParams) (EnsureOutcome, error) {
+	return repeat(ctx, r, "EnsureJob", func(ctx context.Context) (EnsureOutcome, error) { return r.Store.EnsureJob(ctx, p) })
+}
+
+func (r *retrying) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
+	return repeatErr(ctx, r, "SetJobDisabled", func(ctx context.Context) error { return r.Store.SetJobDisabled(ctx, job, disabled) })
+}
+
+func (r *retrying) Job(ctx context.Context, job string) (JobRecord, error) {
+	return repeat(ctx, r, "Job", func(ctx context.Context) (JobRecord, error) { return r.Store.Job(ctx, job) })
+}
+
+func (r *retrying) ListJobs(ctx context.Context, p ListParams) (JobPage, error) {
+	return repeat(ctx, r, "ListJobs", func(ctx context.Context) (JobPage, error) { return r.Store.ListJobs(ctx, p) })
+}
+
+func (r *retrying) JobRuns(ctx context.Context, job string) ([]int64, error) {
+	return repeat(ctx, r, "JobRuns", func(ctx context.Context) ([]int64, error) { return r.Store.JobRuns(ctx, job) })
+}
+
+func (r *retrying) DeleteJob(ctx context.Context, job string) error {
+	err := repeatErr(ctx, r, "DeleteJob", func(ctx context.Context) error { return r.Store.DeleteJob(ctx, job) })
+	return gone(err, ErrJobNotFound)
+}
+
+func (r *retrying) StartRun(ctx context.Context, p StartParams) (StartReply, error) {
+	return repeat(ctx, r, "StartRun", func(ctx context.Context) (StartReply, error) { return r.Store.StartRun(ctx, p) })
+}
+
+func (r *retrying) Run(ctx context.Context, id RunID) (RunRecord, error) {
+	return repeat(ctx, r, "Run", func(ctx context.Context) (RunRecord, error) { return r.Store.Run(ctx, id) })
+}
+
+func (r *retrying) StopRun(ctx context.Context, p StopParams) error {
+	return repeatErr(ctx, r, "StopRun", func(ctx context.Context) error { return r.Store.StopRun(ctx, p) })
+}
+
+func (r *retrying) SetRunPaused(ctx context.Context, id RunID, paused bool) error {
+	return repeatErr(ctx, r, "SetRunPaused", func(ctx context.Context) error { return r.Store.SetRunPaused(ctx, id, paused) })
+}
+
+func (r *retrying) Failures(ctx context.Context, id RunID, offset, limit int) ([]Failure, error) {
+	return repeat(ctx, r, "Failures", func(ctx context.Context) ([]Failure, error) { return r.Store.Failures(ctx, id, offset, limit) })
+}
+
+func (r *retrying) Inspect(ctx context.Context, id RunID) (Inspection, error) {
+	return repeat(ctx, r, "Inspect", func(ctx context.Context) (Inspection, error) { return r.Store.Inspect(ctx, id) })
+}
+
+func (r *retrying) DeleteRun(ctx context.Context, id RunID) error {
+	err := repeatErr(ctx, r, "DeleteRun", func(ctx context.Context) error { return r.Store.DeleteRun(ctx, id) })
+	return gone(err, ErrRunNotFound)
+}
+
+func (r *retrying) OpenProducer(ctx context.Context, partition int, stream string) error {
+	return repeatErr(ctx, r, "OpenProducer", func(ctx context.Context) error { return r.Store.OpenProducer(ctx, partition, stream) })
+}
+
+func (r *retrying) Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error) {
+	return repeat(ctx, r, "Enqueue", func(ctx context.Context) (EnqueueReply, error) { return r.Store.Enqueue(ctx, p) })
+}
+
+func (r *retrying) OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error {
+	return repeatErr(ctx, r, "OpenSession", func(ctx context.Context) error { return r.Store.OpenSession(ctx, s, info, lease) })
+}
+
+func (r *retrying) Fetch(ctx context.Context, p FetchParams) (FetchReply, error) {
+	return repeat(ctx, r, "Fetch", func(ctx context.Context) (FetchReply, error) { return r.Store.Fetch(ctx, p) })
+}
+
+func (r *retrying) Settle(ctx context.Context, p SettleParams) (SettleReply, error) {
+	return repeat(ctx, r, "Settle", func(ctx context.Context) (SettleReply, error) { return r.Store.Settle(ctx, p) })
+}
+
+func (r *retrying) Stage(ctx context.Context, p StageParams) error {
+	return repeatErr(ctx, r, "Stage", func(ctx context.Context) error { return r.Store.Stage(ctx, p) })
+}
+
+func (r *retrying) Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error) {
+	return repeat(ctx, r, "Heartbeat", func(ctx context.Context) (HeartbeatReply, error) { return r.Store.Heartbeat(ctx, p) })
+}
+
+func (r *retrying) Held(ctx context.Context, s SessionID) ([]Delivery, error) {
+	return repeat(ctx, r, "Held", func(ctx context.Context) ([]Delivery, error) { return r.Store.Held(ctx, s) })
+}
+
+func (r *retrying) CloseSession(ctx context.Context, s SessionID) error {
+	return repeatErr(ctx, r, "CloseSession", func(ctx context.Context) error { return r.Store.CloseSession(ctx, s) })
+}
+
+func (r *retrying) LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error) {
+	return repeat(ctx, r, "LiveSessions", func(ctx context.Context) ([]SessionRecord, error) { return r.Store.LiveSessions(ctx, partition) })
+}
+
+func (r *retrying) QueueStats(ctx context.Context, partition int) ([]QueueRecord, error) {
+	return repeat(ctx, r, "QueueStats", func(ctx context.Context) ([]QueueRecord, error) { return r.Store.QueueStats(ctx, partition) })
+}
+
+func (r *retrying) Promote(ctx context.Context, partition int) (PromoteReply, error) {
+	return repeat(ctx, r, "Promote", func(ctx context.Context) (PromoteReply, error) { return r.Store.Promote(ctx, partition) })
+}
+
+func (r *retrying) Sweep(ctx context.Context, partition int) (SweepReply, error) {
+	return repeat(ctx, r, "Sweep", func(ctx context.Context) (SweepReply, error) { return r.Store.Sweep(ctx, partition) })
+}

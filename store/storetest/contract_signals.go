@@ -1,0 +1,175 @@
+package storetest
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var signalsContract = []testCase{
+	{"a subscriber first hears that it listens", func(s *scene) {
+		l := s.listen()
+		l.stop()
+		s.Equal(store.SignalSync, l.first.Kind)
+	}},
+	{"work that comes into an idle queue is signalled", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		l := s.listen()
+		defer l.stop()
+		p.add(r, task(scan, "t"))
+		l.hears("work", func(sig store.Signal) bool {
+			return sig.Kind == store.SignalWork && sig.Partition == r.partition && sig.Queue == scan.Queue
+		})
+		w := r.worker()
+		w.settle(success(w.one(), task(file, "child")))
+		l.hears("work for another queue", func(sig store.Signal) bool {
+			return sig.Kind == store.SignalWork && sig.Queue == file.Queue
+		})
+	}},
+	{"a task that is to be run earlier than all others is signalled", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		p.add(r, delayed(scan, "late", never))
+		l := s.listen()
+		defer l.stop()
+		p.add(r, delayed(scan, "early", time.Hour))
+		l.hears("an earlier due time", func(sig store.Signal) bool {
+			return sig.Kind == store.SignalDue && sig.Partition == r.partition
+		})
+	}},
+	{"the end of a run is signalled", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		w := r.worker()
+		d := w.one()
+		l := s.listen()
+		defer l.stop()
+		w.succeed(d)
+		l.hears("the run", func(sig store.Signal) bool {
+			return sig.Kind == store.SignalRun && sig.Partition == r.partition && sig.Run == r.id.Number
+		})
+	}},
+	{"a stop is signalled", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		w := r.worker()
+		w.one()
+		l := s.listen()
+		defer l.stop()
+		r.stop(false)
+		l.hears("the run", func(sig store.Signal) bool {
+			return sig.Kind == store.SignalRun && sig.Run == r.id.Number
+		})
+	}},
+	{"resuming a run signals its work", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, task(scan, "t"))
+		r.pause(true)
+		l := s.listen()
+		defer l.stop()
+		r.pause(false)
+		l.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork && sig.Queue == scan.Queue })
+	}},
+	{"every subscriber hears, and none holds up another", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		a, b := s.listen(), s.listen()
+		defer b.stop()
+		a.stop()
+		p.add(r, task(scan, "t"))
+		b.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork })
+	}},
+}
+
+var closeContract = []testCase{
+	{"it refuses calls and can be closed twice", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		p, w := r.producer(), r.worker()
+		l := s.listen()
+		s.NoError(s.store.Ping(s.ctx))
+		s.NoError(s.store.Close())
+		s.NoError(s.store.Close())
+		_, err := p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "t")}}})
+		s.ErrorIs(err, store.ErrClosed)
+		_, err = w.tryFetch(1)
+		s.ErrorIs(err, store.ErrClosed)
+		_, err = s.store.Run(s.ctx, r.id)
+		s.ErrorIs(err, store.ErrClosed)
+		s.ErrorIs(s.store.Ping(s.ctx), store.ErrClosed)
+		select {
+		case <-l.ended:
+		case <-time.After(deaf):
+			s.Fail("a subscription outlives its store")
+		}
+		l.group.Wait()
+		if l.err != nil {
+			s.ErrorIs(l.err, store.ErrClosed)
+		}
+	}},
+	{"a call whose context has ended changes nothing for long", func(s *scene) {
+		r := s.open("import")
+		ctx, cancel := context.WithCancel(s.ctx)
+		cancel()
+		_, err := s.store.Run(ctx, r.id)
+		s.ErrorIs(err, context.Canceled)
+		r.counts(store.Counts{}, "a call with a context that has ended")
+	}},
+}
+
+// deaf bounds the wait for a signal.
+const deaf = 20 * time.Second
+
+// listener is a subscription that runs until stop.
+type listener struct {
+	s       *scene
+	first   store.Signal
+	signals chan store.Signal
+	ended   chan struct{} // closed when Subscribe has returned
+	group   *lifecycle.Group
+	err     error // read once the group has stopped
+}
+
+// listen subscribes, and returns once the subscription listens.
+func (s *scene) listen() *listener {
+	s.tb.Helper()
+	l := &listener{s: s, signals: make(chan store.Signal, 1024), ended: make(chan struct{}), group: lifecycle.New(s.ctx)}
+	l.group.Go(func(ctx context.Context) {
+		defer close(l.ended)
+		l.err = s.store.Subscribe(ctx, func(sig store.Signal) {
+			select {
+			case l.signals <- sig:
+			default: // a listener that is this far behind has heard enough
+			}
+		})
+	})
+	select {
+	case l.first = <-l.signals:
+	case <-time.After(deaf):
+		s.Fail("Subscribe does not say that it listens")
+	}
+	return l
+}
+
+// hears waits for a signal.
+func (l *listener) hears(what string, is func(store.Signal) bool) {
+	l.s.tb.Helper()
+	timeout := time.After(deaf)
+	for {
+		select {
+		case sig := <-l.signals:
+			if is(sig) {
+				return
+			}
+		case <-timeout:
+			l.s.Failf("nothing was heard", "of %s", what)
+		}
+	}
+}
+
+// stop ends the subscription, which is no error.
+func (l *listener) stop() {
+	l.s.tb.Helper()
+	l.group.Stop(context.Canceled)
+	l.s.NoError(l.err)
+}

@@ -1,0 +1,106 @@
+package storetest
+
+import "github.com/rollcall-go/rollcall/store"
+
+var streamsContract = []testCase{
+	{"a stream that was not opened has an unknown outcome, and writes nothing", func(s *scene) {
+		r := s.open("import")
+		stranger := &producer{s: s, partition: r.partition, stream: "stranger"}
+		for range 2 {
+			_, err := stranger.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "t")}}})
+			s.ErrorIs(err, store.ErrOutcomeUnknown)
+		}
+		r.counts(store.Counts{}, "an unregistered stream")
+		s.NoError(s.store.OpenProducer(s.ctx, r.partition, "stranger"))
+		stranger.number = 0
+		stranger.add(r, task(scan, "t"))
+		r.counts(store.Counts{Pending: 1}, "the same stream, opened")
+	}},
+	{"opening a stream that exists changes nothing", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		p.add(r, task(scan, "t"))
+		s.NoError(s.store.OpenProducer(s.ctx, p.partition, p.stream))
+		_, err := p.repeat()
+		s.NoError(err)
+		r.counts(store.Counts{Pending: 1}, "the last number is still known")
+	}},
+	{"a number lower than the last is stale, and writes nothing", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, task(scan, "a"))
+		p.add(r, task(scan, "b"))
+		p.number = 0
+		_, err := p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "c")}}})
+		s.ErrorIs(err, store.ErrStale)
+		r.counts(store.Counts{Pending: 2}, "a stale enqueue")
+
+		ds := append(w.take(1), w.take(1)...)
+		numbers := w.fetches
+		w.fetches = 0
+		_, err = w.tryFetch(1)
+		s.ErrorIs(err, store.ErrStale)
+		w.fetches = numbers
+		w.succeed(ds[0])
+		w.settle()
+		w.settles = 0
+		_, err = w.try(success(ds[1]))
+		s.ErrorIs(err, store.ErrStale)
+		r.counts(store.Counts{Running: 1, Succeeded: 1}, "a stale settlement")
+	}},
+	{"numbers may be skipped, as a call that never arrived does", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.number += 3
+		p.add(r, tasks(scan, "t", 2)...)
+		w.fetches += 3
+		ds := w.take(2)
+		w.settles += 3
+		w.succeed(ds...)
+		r.counts(store.Counts{Succeeded: 2}, "all applied")
+	}},
+	{"streams do not disturb each other", func(s *scene) {
+		r := s.open("import")
+		a, b := r.producer(), r.producer()
+		a.add(r, task(scan, "a"))
+		b.add(r, tasks(scan, "b", 2)...)
+		reply, err := a.repeat()
+		s.NoError(err)
+		s.Len(reply.Entries, 1)
+		r.counts(store.Counts{Pending: 3}, "a repeat in one stream after a batch of another")
+	}},
+	{"opening a session again before its first fetch is harmless", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		w := r.worker()
+		s.NoError(s.store.OpenSession(s.ctx, w.session, store.WorkerInfo{Name: "again"}, steady))
+		w.succeed(w.one())
+		r.status(store.StatusSucceeded)
+	}},
+	{"an empty batch is a batch", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		s.Empty(p.send(store.EnqueueParams{}).Entries)
+		p.add(r, task(scan, "t"))
+		r.counts(store.Counts{Pending: 1}, "an empty batch, then another")
+	}},
+	{"one batch may serve several runs", func(s *scene) {
+		a := s.open("import")
+		var b *run
+		for b == nil || b.partition != a.partition {
+			b = s.open(s.name("other"))
+		}
+		reply := a.producer().send(store.EnqueueParams{
+			Holds: []store.HoldChange{{Run: a.id, Name: "h"}, {Run: b.id, Name: store.HoldOpen, Close: true}, {Run: a.id, Name: store.HoldOpen, Close: true}},
+			Entries: []store.Entry{
+				{Run: a.id, Item: task(scan, "1")}, {Run: b.id, Item: task(scan, "2")}, {Run: a.id, Item: task(file, "3")},
+			},
+		})
+		for _, res := range reply.Entries {
+			s.NoError(res.Err)
+		}
+		a.counts(store.Counts{Pending: 2}, "two of three")
+		b.counts(store.Counts{Pending: 1}, "one of three")
+		s.Equal(int64(1), a.record().Holds)
+		s.Zero(b.record().Holds)
+	}},
+}

@@ -1,0 +1,166 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var workersContract = []testCase{
+	{"live sessions are listed with what they hold and run", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, tasks(scan, "t", 5)...)
+		info := store.WorkerInfo{
+			Name: "worker-1", Host: "host", PID: 42, Concurrency: 8, Routes: []store.Route{scan, file},
+			Started: time.Unix(1_700_000_000, 0).UTC(),
+		}
+		w := &worker{s: s, session: store.SessionID{Partition: r.partition, ID: "session"}, queues: everything()}
+		s.NoError(s.store.OpenSession(s.ctx, w.session, info, steady))
+		ds := w.take(3)
+		running := []store.RunningTask{{Run: r.id, ID: ds[0].Task.ID, Kind: scan.Kind, Queue: scan.Queue, Since: time.Unix(1_700_000_001, 0).UTC()}}
+		beat, err := s.store.Heartbeat(s.ctx, store.HeartbeatParams{Session: w.session, Lease: steady, Running: running})
+		s.NoError(err)
+		s.Equal(3, beat.Held)
+
+		live := s.live(r.partition)
+		s.Len(live, 1)
+		got := live[0]
+		s.True(info.Started.Equal(got.Worker.Started))
+		s.Len(got.Running, 1)
+		s.True(running[0].Since.Equal(got.Running[0].Since))
+		s.WithinDuration(beat.Now.Add(steady), got.Expires, time.Minute)
+		got.Worker.Started, got.Running[0].Since, got.Expires = info.Started, running[0].Since, time.Time{}
+		s.Equal(store.SessionRecord{ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running}, got)
+
+		w.close()
+		s.Empty(s.live(r.partition))
+		s.ErrorIs(func() error { _, err := w.heartbeat(); return err }(), store.ErrLeaseLost)
+	}},
+	{"what is held is listed as it was delivered", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, append(tasks(scan, "scan", 3), tasks(file, "file", 3)...)...)
+		w := r.worker()
+		ds := w.take(6)
+		s.ElementsMatch(ds, w.held())
+		w.succeed(ds[:4]...)
+		s.ElementsMatch(ds[4:], w.held())
+		w.succeed(ds[4:]...)
+		s.Empty(w.held())
+	}},
+	{"queues tell what waits and runs, and since when", func(s *scene) {
+		r := s.open("import")
+		w := r.worker()
+		p := r.producer()
+		s.Empty(s.queues(r.partition))
+		from := s.now(w)
+		old := tasks(scan, "old", 1)
+		old[0].Task.Enqueued = from.Add(-time.Minute)
+		p.add(r, old...)
+		p.add(r, tasks(scan, "scan", 4)...)
+		p.add(r, tasks(file, "file", 2)...)
+		w.queues = only(file)
+		w.one()
+		q := s.queues(r.partition)
+		s.Equal(int64(5), q[scan].Waiting)
+		s.Equal(int64(1), q[scan].Runs)
+		s.Zero(q[scan].Running)
+		s.WithinDuration(from.Add(-time.Minute), q[scan].Oldest, time.Second)
+		s.Equal(int64(1), q[file].Waiting)
+		s.Equal(int64(1), q[file].Running)
+
+		var other *run
+		for other == nil || other.partition != r.partition {
+			other = s.open(s.name("other"))
+		}
+		p.add(other, tasks(scan, "t", 3)...)
+		q = s.queues(r.partition)
+		s.Equal(int64(8), q[scan].Waiting)
+		s.Equal(int64(2), q[scan].Runs)
+		r.stop(false)
+		s.until(r.partition, "a stopped run waits for nothing", func() bool {
+			return s.queues(r.partition)[scan].Waiting == 3
+		})
+	}},
+	{"promoting says what it moved and what is next", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		none, err := s.store.Promote(s.ctx, r.partition)
+		s.NoError(err)
+		s.Equal(store.PromoteReply{}, none)
+		now := s.now(w)
+		p.add(r, delayed(scan, "soon", tick), delayed(scan, "later", time.Hour))
+		s.h.Advance(s.tb, 2*tick)
+		moved, err := s.store.Promote(s.ctx, r.partition)
+		s.NoError(err)
+		s.Equal(1, moved.Promoted)
+		s.False(moved.More)
+		s.WithinDuration(now.Add(time.Hour), moved.Next, time.Minute)
+		r.counts(store.Counts{Pending: 1, Delayed: 1}, "promote")
+		for total := 0; total < 2000; total += 200 {
+			p.add(r, tasks(file, "warm", 1)...)
+			batch := tasks(scan, fmt.Sprintf("d/%d", total), 200)
+			for i := range batch {
+				batch[i].Delay = tick
+			}
+			p.add(r, batch...)
+		}
+		s.until(r.partition, "all are due", func() bool { return r.record().Counts.Delayed == 1 })
+		s.Len(w.drain(wellDone), 2011)
+	}},
+	{"somebody is asked to sweep", func(s *scene) {
+		r := s.open("import")
+		w := r.worker()
+		for range patience {
+			beat, err := w.heartbeat()
+			s.NoError(err)
+			if beat.SweepDue {
+				s.sweep(r.partition)
+				beat, err = w.heartbeat()
+				s.NoError(err)
+				s.False(beat.SweepDue, "it was just swept")
+				return
+			}
+			s.h.Advance(s.tb, tick)
+		}
+		s.Fail("no heartbeat asked for a sweep")
+	}},
+	{"a stall in which nobody swept kills no session", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		s.sweep(r.partition)
+		w := r.shortLived()
+		d := w.one()
+		if !s.h.Bubble {
+			w.succeed(d) // a stall takes longer than a test may wait for
+			return
+		}
+		s.h.Advance(s.tb, time.Hour)
+		s.sweep(r.partition)
+		s.Len(w.held(), 1, "its worker may have stood still as well")
+		w.succeed(d)
+		r.status(store.StatusSucceeded)
+	}},
+}
+
+// live lists the sessions of the partition.
+func (s *scene) live(partition int) []store.SessionRecord {
+	s.tb.Helper()
+	live, err := s.store.LiveSessions(s.ctx, partition)
+	s.NoError(err)
+	return live
+}
+
+// queues reads the statistics of the partition's queues by route, without those
+// where nothing waits or runs.
+func (s *scene) queues(partition int) map[store.Route]store.QueueRecord {
+	s.tb.Helper()
+	list, err := s.store.QueueStats(s.ctx, partition)
+	s.NoError(err)
+	byRoute := make(map[store.Route]store.QueueRecord)
+	for _, q := range list {
+		if q.Waiting > 0 || q.Running > 0 {
+			byRoute[q.Route] = q
+		}
+	}
+	return byRoute
+}

@@ -1,0 +1,161 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// doubled makes every mutation twice with the same parameters, as a caller does
+// that lost the first reply, and returns the second answer. Where the answers may
+// differ by the contract (what was deleted is not found, what was created is unchanged)
+// it returns the first and requires the second to be the one that is named.
+type doubled struct {
+	store.Store
+	t testing.TB
+}
+
+// same requires that the second answer is the first.
+func (d *doubled) same(method string, first, second any, err1, err2 error) {
+	d.t.Helper()
+	assert.Equal(d.t, first, second, "%s repeated answers as the first time did", method)
+	assert.Equal(d.t, err1 == nil, err2 == nil, "%s repeated fails as the first time did: %v, then %v", method, err1, err2)
+}
+
+// gone requires that after a success the repeat succeeds or fails with allowed.
+func (d *doubled) gone(method string, err1, err2, allowed error) {
+	d.t.Helper()
+	if err1 == nil && err2 != nil && !errors.Is(err2, allowed) {
+		d.t.Errorf("%s repeated: %v", method, err2)
+	}
+}
+
+func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+	first, err := d.Store.EnsureJob(ctx, p)
+	second, err2 := d.Store.EnsureJob(ctx, p)
+	d.same("EnsureJob", "", "", err, err2)
+	if err == nil {
+		assert.Contains(d.t, []store.EnsureOutcome{first, store.EnsureUnchanged}, second, "EnsureJob repeated changes nothing")
+	}
+	return first, err
+}
+
+func (d *doubled) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
+	err := d.Store.SetJobDisabled(ctx, job, disabled)
+	err2 := d.Store.SetJobDisabled(ctx, job, disabled)
+	d.same("SetJobDisabled", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) DeleteJob(ctx context.Context, job string) error {
+	err := d.Store.DeleteJob(ctx, job)
+	d.gone("DeleteJob", err, d.Store.DeleteJob(ctx, job), store.ErrJobNotFound)
+	return err
+}
+
+func (d *doubled) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	first, err := d.Store.StartRun(ctx, p)
+	second, err2 := d.Store.StartRun(ctx, p)
+	if err == nil {
+		assert.True(d.t, second.Existing, "StartRun repeated finds the run that it started")
+		second.Existing = first.Existing
+	}
+	d.same("StartRun", first, second, err, err2)
+	return second, err2
+}
+
+func (d *doubled) StopRun(ctx context.Context, p store.StopParams) error {
+	err := d.Store.StopRun(ctx, p)
+	d.gone("StopRun", err, d.Store.StopRun(ctx, p), store.ErrRunFinished)
+	return err
+}
+
+func (d *doubled) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
+	err := d.Store.SetRunPaused(ctx, id, paused)
+	err2 := d.Store.SetRunPaused(ctx, id, paused)
+	d.same("SetRunPaused", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) DeleteRun(ctx context.Context, id store.RunID) error {
+	err := d.Store.DeleteRun(ctx, id)
+	d.gone("DeleteRun", err, d.Store.DeleteRun(ctx, id), store.ErrRunNotFound)
+	return err
+}
+
+func (d *doubled) OpenProducer(ctx context.Context, partition int, stream string) error {
+	err := d.Store.OpenProducer(ctx, partition, stream)
+	err2 := d.Store.OpenProducer(ctx, partition, stream)
+	d.same("OpenProducer", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	first, err := d.Store.Enqueue(ctx, p)
+	second, err2 := d.Store.Enqueue(ctx, p)
+	d.same("Enqueue", first, second, err, err2)
+	return second, err2
+}
+
+func (d *doubled) OpenSession(ctx context.Context, s store.SessionID, info store.WorkerInfo, lease time.Duration) error {
+	err := d.Store.OpenSession(ctx, s, info, lease)
+	err2 := d.Store.OpenSession(ctx, s, info, lease)
+	d.same("OpenSession", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	first, err := d.Store.Fetch(ctx, p)
+	second, err2 := d.Store.Fetch(ctx, p)
+	d.same("Fetch", first.Deliveries, second.Deliveries, err, err2)
+	return second, err2
+}
+
+func (d *doubled) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	first, err := d.Store.Settle(ctx, p)
+	second, err2 := d.Store.Settle(ctx, p)
+	d.same("Settle", first, second, err, err2)
+	return second, err2
+}
+
+func (d *doubled) Stage(ctx context.Context, p store.StageParams) error {
+	err := d.Store.Stage(ctx, p)
+	err2 := d.Store.Stage(ctx, p)
+	d.same("Stage", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	first, err := d.Store.Heartbeat(ctx, p)
+	second, err2 := d.Store.Heartbeat(ctx, p)
+	d.same("Heartbeat", first.Runs, second.Runs, err, err2)
+	return second, err2
+}
+
+func (d *doubled) CloseSession(ctx context.Context, s store.SessionID) error {
+	err := d.Store.CloseSession(ctx, s)
+	err2 := d.Store.CloseSession(ctx, s)
+	d.same("CloseSession", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
+	first, err := d.Store.Promote(ctx, partition)
+	second, err2 := d.Store.Promote(ctx, partition)
+	second.Promoted += first.Promoted
+	return second, errors.Join(err, err2)
+}
+
+func (d *doubled) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
+	first, err := d.Store.Sweep(ctx, partition)
+	second, err2 := d.Store.Sweep(ctx, partition)
+	second.Sessions += first.Sessions
+	second.Reclaimed += first.Reclaimed
+	second.Purged += first.Purged
+	return second, errors.Join(err, err2)
+}

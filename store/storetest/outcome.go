@@ -1,0 +1,73 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// success settles a delivery with its children.
+func success(d store.Delivery, children ...store.Item) store.Outcome {
+	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task, Children: children}
+}
+
+// retried settles a failed attempt that is to be tried again.
+func retried(d store.Delivery, delay time.Duration) store.Outcome {
+	t := d.Task
+	t.Retry++
+	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictRetry, Task: t, Delay: delay, Error: "try again"}
+}
+
+// snoozed settles an attempt that is to be made later, free of charge.
+func snoozed(d store.Delivery, delay time.Duration) store.Outcome {
+	t := d.Task
+	t.Snoozes++
+	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictSnooze, Task: t, Delay: delay}
+}
+
+// failed settles a delivery that failed for good.
+func failed(d store.Delivery) store.Outcome {
+	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictFail, Task: d.Task, Error: "broken: " + d.Task.ID, Stack: "stack of " + d.Task.ID}
+}
+
+// plain settles a delivery with a verdict that needs nothing more.
+func plain(d store.Delivery, v store.Verdict) store.Outcome {
+	return store.Outcome{Lease: d.Lease, Verdict: v, Task: d.Task}
+}
+
+// hookDone settles the post-job hook; text is why it gave up, if it did.
+func hookDone(d store.Delivery, text string) store.Outcome {
+	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictHookDone, Task: d.Task, Error: text}
+}
+
+// wellDone settles tasks and hooks with success.
+func wellDone(d store.Delivery) store.Outcome {
+	switch d.Lease.Lane.Route.Kind {
+	case store.KindPreJob:
+		return plain(d, store.VerdictBegin)
+	case store.KindPostJob:
+		return hookDone(d, "")
+	}
+	return success(d)
+}
+
+// ids are the IDs of the tasks delivered, sorted.
+func ids(ds []store.Delivery) []string {
+	list := make([]string, len(ds))
+	for i, d := range ds {
+		list[i] = d.Task.ID
+	}
+	slices.Sort(list)
+	return list
+}
+
+// named are the IDs of the items, sorted.
+func named(items ...store.Item) []string {
+	list := make([]string, len(items))
+	for i, it := range items {
+		list[i] = it.Task.ID
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,279 @@
+package storetest
+
+import (
+	"sync/atomic"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var completionOnce = []testCase{
+	{"a root that enqueues nothing completes the run", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		w := r.worker()
+		r.status(store.StatusRunning)
+		reply := w.settle(success(w.one()))
+		s.Equal([]store.RunID{r.id}, reply.Ended)
+		rec := r.record()
+		s.Equal(store.StatusSucceeded, rec.Status)
+		s.False(rec.Started.IsZero(), "Started is recorded")
+		s.False(rec.Ended.IsZero(), "Ended is recorded")
+	}},
+	{"a run whose every task fails ends as failed", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 20)...)
+		w.drain(func(d store.Delivery) store.Outcome {
+			if d.Lease.Lane.Route == postJob {
+				return hookDone(d, "")
+			}
+			return failed(d)
+		})
+		r.status(store.StatusFailed)
+		r.counts(store.Counts{Failed: 21}, "every task failed")
+		s.NotEmpty(r.record().Error)
+	}},
+	{"64 last settlements at once end the run once", lastSettlements},
+	{"a parent's children are there before the parent is gone", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		parents, w := r.worker(), r.worker()
+		d := parents.one()
+		for range 20 {
+			reply := parents.settle(success(d, task(scan, "next")))
+			s.Empty(reply.Ended, "a child is left")
+			r.status(store.StatusRunning)
+			d = w.one()
+			parents, w = w, parents
+		}
+		parents.succeed(d)
+		r.status(store.StatusSucceeded)
+	}},
+	{"an open run ends when it is sealed and drained, in either order", func(s *scene) {
+		sealedLast := s.open("sealed-last")
+		p, w := sealedLast.producer(), sealedLast.worker()
+		p.add(sealedLast, task(scan, "t"))
+		w.succeed(w.one())
+		sealedLast.status(store.StatusRunning)
+		s.Equal(int64(1), sealedLast.record().Holds)
+		p.seal(sealedLast)
+		sealedLast.status(store.StatusSucceeded)
+		s.Zero(sealedLast.record().Holds)
+
+		drainedLast := s.open("drained-last")
+		p, w = drainedLast.producer(), drainedLast.worker()
+		p.add(drainedLast, task(scan, "t"))
+		p.seal(drainedLast)
+		drainedLast.status(store.StatusRunning)
+		w.succeed(w.one())
+		drainedLast.status(store.StatusSucceeded)
+	}},
+	{"an open run that got no task succeeds when it is sealed", func(s *scene) {
+		r := s.open("import")
+		r.producer().seal(r)
+		r.status(store.StatusSucceeded)
+	}},
+	{"an idle open run is sealed by the sweep", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", Open: true, SealAfter: brief})
+		s.until(r.partition, "the idle run is sealed", func() bool { return r.record().Status.Final() })
+		r.status(store.StatusSucceeded)
+	}},
+	{"each named hold keeps the run open until its owner removes it", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		p, w := r.producer(), r.worker()
+		s.NoError(p.hold(r, "upload"))
+		s.NoError(p.hold(r, "upload"), "opening an open hold changes nothing")
+		s.NoError(p.hold(r, "crawl"))
+		s.Equal(int64(2), r.record().Holds)
+		w.drain(wellDone)
+		r.status(store.StatusRunning)
+		s.NoError(p.release(r, "unheard-of"))
+		s.NoError(p.release(r, "upload"))
+		r.status(store.StatusRunning)
+		s.NoError(p.release(r, "crawl"))
+		r.status(store.StatusSucceeded)
+	}},
+	{"holds open before a batch's entries and close after them", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.send(store.EnqueueParams{
+			Holds:   []store.HoldChange{{Run: r.id, Name: "chunk"}},
+			Entries: []store.Entry{{Run: r.id, Item: task(scan, "a")}},
+		})
+		p.seal(r)
+		w.drain(wellDone)
+		r.status(store.StatusRunning)
+		reply := p.send(store.EnqueueParams{
+			Entries: []store.Entry{{Run: r.id, Item: task(scan, "b")}},
+			Holds:   []store.HoldChange{{Run: r.id, Name: "chunk", Close: true}},
+		})
+		s.NoError(reply.Entries[0].Err, "the hold was still open")
+		s.NoError(reply.Holds[0])
+		r.status(store.StatusRunning)
+		w.drain(wellDone)
+		r.status(store.StatusSucceeded)
+	}},
+	{"delayed tasks keep the run from ending", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		p, w := r.producer(), r.worker()
+		p.add(r, delayed(scan, "later", 2*tick))
+		w.succeed(w.one())
+		s.until(r.partition, "the delayed task is done", func() bool {
+			w.drain(wellDone)
+			return r.record().Status.Final()
+		})
+		r.counts(store.Counts{Succeeded: 2}, "both are done")
+	}},
+	{"the post-job hook comes once, after the last task, outside the counts", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+		w, other := r.worker(), r.worker()
+		root := w.one()
+		s.Equal(scan, root.Lease.Lane.Route)
+		other.none("the hook waits for the last task")
+		s.Equal([]store.RunID{r.id}, w.settle(success(root)).Ended)
+		rec := r.record()
+		s.Equal(store.StatusFinishing, rec.Status)
+		s.Equal(store.StatusSucceeded, rec.Outcome)
+
+		d := w.one()
+		s.Equal(postJob, d.Lease.Lane.Route)
+		other.none("the hook is running")
+		r.counts(store.Counts{Succeeded: 1}, "the hook is fetched")
+		w.settle(hookDone(d, ""))
+		r.status(store.StatusSucceeded)
+		r.counts(store.Counts{Succeeded: 1}, "the hook is done")
+		s.Empty(r.record().HookError)
+		w.none("the run is final")
+	}},
+	{"the post-job hook runs again after its worker died inside it", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+		dead, heir := r.shortLived(), r.worker()
+		heir.succeed(heir.one())
+		lost := dead.one()
+		s.Equal(postJob, lost.Lease.Lane.Route)
+		s.lapse(dead)
+		r.status(store.StatusFinishing)
+		again := heir.one()
+		s.Equal(postJob, again.Lease.Lane.Route)
+		heir.settle(hookDone(again, ""))
+		r.status(store.StatusSucceeded)
+		_, err := dead.try(hookDone(lost, "late"))
+		s.ErrorIs(err, store.ErrLeaseLost)
+		s.Empty(r.record().HookError)
+		heir.none("the hook completed once")
+	}},
+	{"the post-job hook is retried, and its giving up is recorded beside the status", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+		w := r.worker()
+		w.succeed(w.one())
+		w.settle(retried(w.one(), 0))
+		r.status(store.StatusFinishing)
+		d := w.one()
+		s.Equal(1, d.Task.Retry)
+		w.settle(hookDone(d, "mail server is down"))
+		rec := r.record()
+		s.Equal(store.StatusSucceeded, rec.Status)
+		s.Equal("mail server is down", rec.HookError)
+		s.Zero(rec.Counts.Failed)
+	}},
+	{"no task starts before the pre-job hook passed", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
+		w, other := r.worker(), r.worker()
+		r.status(store.StatusStarting)
+		d := w.one()
+		s.Equal(preJob, d.Lease.Lane.Route)
+		other.none("the pre-job hook is running")
+		w.settle(retried(d, 0))
+		r.status(store.StatusStarting)
+		w.settle(plain(w.one(), store.VerdictBegin))
+		r.status(store.StatusRunning)
+		w.succeed(w.one())
+		r.status(store.StatusSucceeded)
+		r.counts(store.Counts{Succeeded: 1}, "hooks are not counted")
+	}},
+	{"a pre-job hook that declines ends the run as skipped", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})
+		w := r.worker()
+		skip := plain(w.one(), store.VerdictSkip)
+		skip.Error = "maintenance"
+		w.settle(skip)
+		rec := r.record()
+		s.Equal(store.StatusSkipped, rec.Status)
+		s.Equal("maintenance", rec.Reason)
+		s.Zero(rec.Counts.Remaining())
+		w.none("a skipped run starts nothing")
+	}},
+	{"a pre-job hook that fails for good ends the run as failed before any task starts", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
+		w := r.worker()
+		abort := plain(w.one(), store.VerdictAbort)
+		abort.Error = "no such directory"
+		w.settle(abort)
+		rec := r.record()
+		s.Equal(store.StatusFailed, rec.Status)
+		s.Equal("no such directory", rec.Error)
+		s.Zero(rec.Counts.Remaining())
+		s.Zero(rec.Counts.Succeeded)
+		w.none("no task starts")
+	}},
+	{"every run of a declared job completes once, with its hook", func(s *scene) {
+		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Kind: store.JobPeriodic, Definition: []byte("d")})
+		s.NoError(err)
+		var last int64
+		for range 3 {
+			r := s.start(store.StartParams{Job: "nightly", Declared: true, PostJob: hook(postJob)})
+			s.Greater(r.id.Number, last, "run numbers only grow")
+			last = r.id.Number
+			got := r.worker().drain(wellDone)
+			s.Len(got, 2, "the root and one hook")
+			r.status(store.StatusSucceeded)
+		}
+	}},
+	{"nothing joins a run that is finishing or finished", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+		p, w := r.producer(), r.worker()
+		w.succeed(w.one())
+		r.status(store.StatusFinishing)
+		s.ErrorIs(p.offer(r, task(scan, "late"))[0].Err, store.ErrRunFinished)
+		w.drain(wellDone)
+		r.status(store.StatusSucceeded)
+		s.ErrorIs(p.offer(r, task(scan, "later"))[0].Err, store.ErrRunFinished)
+		s.ErrorIs(p.hold(r, "late"), store.ErrRunFinished)
+		r.counts(store.Counts{Succeeded: 1}, "refused enqueues")
+	}},
+}
+
+// lastSettlements has 64 sessions settle the last 64 tasks of a run at once.
+func lastSettlements(s *scene) {
+	const n = 64
+	r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+	p := r.producer()
+	p.add(r, tasks(scan, "t", n-1)...)
+	ws, ds := make([]*worker, n), make([]store.Delivery, n)
+	for i := range ws {
+		ws[i] = r.worker()
+		ds[i] = ws[i].one()
+	}
+	var ended, hooks atomic.Int64
+	s.together(n, func(i int) error {
+		reply, err := ws[i].try(success(ds[i]))
+		ended.Add(int64(len(reply.Ended)))
+		return err
+	})
+	s.Equal(int64(1), ended.Load(), "one settlement ends the run")
+	r.status(store.StatusFinishing)
+	r.counts(store.Counts{Succeeded: n}, "all settled")
+
+	hook := make([][]store.Delivery, n)
+	s.together(n, func(i int) (err error) {
+		hook[i], err = ws[i].tryFetch(4)
+		hooks.Add(int64(len(hook[i])))
+		return err
+	})
+	s.Equal(int64(1), hooks.Load(), "the hook is delivered once")
+	for i, got := range hook {
+		for _, d := range got {
+			s.Equal(postJob, d.Lease.Lane.Route)
+			s.Equal([]store.RunID{r.id}, ws[i].settle(hookDone(d, "")).Ended)
+		}
+	}
+	r.status(store.StatusSucceeded)
+}

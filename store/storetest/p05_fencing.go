@@ -1,0 +1,140 @@
+package storetest
+
+import (
+	"sync/atomic"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var fencing = []testCase{
+	{"a session that expired can do nothing more", func(s *scene) {
+		r := s.open("import")
+		p, zombie := r.producer(), r.shortLived()
+		p.add(r, tasks(scan, "t", 2)...)
+		ds := zombie.take(2)
+		s.lapse(zombie)
+		refuses(s, r, zombie, ds)
+	}},
+	{"a session that was closed can do nothing more", func(s *scene) {
+		r := s.open("import")
+		p, zombie := r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 2)...)
+		ds := zombie.take(2)
+		zombie.close()
+		zombie.close() // closing one that is gone changes nothing
+		refuses(s, r, zombie, ds)
+	}},
+	{"a session that was never opened can do nothing", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		w := r.worker()
+		d := w.one()
+		stranger := &worker{s: s, session: store.SessionID{Partition: r.partition, ID: "stranger"}, queues: everything()}
+		refuses(s, r, stranger, []store.Delivery{d})
+		w.succeed(d)
+		r.status(store.StatusSucceeded)
+	}},
+	{"a late settlement does not touch the next delivery of the task", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		zombie, heir := r.worker(), r.worker()
+		stale := zombie.one()
+		zombie.close()
+		current := heir.one()
+		for _, o := range []store.Outcome{success(stale, task(file, "child")), failed(stale), retried(stale, 0), plain(stale, store.VerdictStopRun)} {
+			_, err := zombie.try(o)
+			s.ErrorIs(err, store.ErrLeaseLost)
+			r.counts(store.Counts{Running: 1}, "late settlement")
+			r.status(store.StatusRunning)
+		}
+		heir.succeed(current)
+		r.counts(store.Counts{Succeeded: 1}, "the heir settled")
+	}},
+	{"a lease of one session is worth nothing in another", func(s *scene) {
+		r := s.open("import")
+		p, owner, thief := r.producer(), r.worker(), r.worker()
+		p.add(r, task(scan, "t"))
+		d := owner.one()
+		reply, err := thief.try(success(d, task(file, "child")))
+		s.NoError(err)
+		s.Equal([]int{0}, reply.Lost)
+		s.ErrorIs(thief.stage(d, file, 0, task(file, "child")), store.ErrLeaseLost)
+		r.counts(store.Counts{Running: 1}, "a stolen lease")
+		owner.succeed(d)
+		r.counts(store.Counts{Succeeded: 1}, "the owner settled")
+	}},
+	{"a lease is redeemed once, and other outcomes of the call still count", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 3)...)
+		ds := w.take(3)
+		w.succeed(ds[0])
+		reply, err := w.try(success(ds[1]), success(ds[0], task(file, "child")), failed(ds[2]))
+		s.NoError(err)
+		s.Equal([]int{1}, reply.Lost)
+		r.counts(store.Counts{Succeeded: 2, Failed: 1}, "an old lease among good ones")
+
+		p.add(r, tasks(scan, "u", 3)...)
+		ds = w.take(3)
+		w.succeed(ds[0])
+		reply, err = w.try(success(ds[1]), success(ds[0]), success(ds[2]))
+		s.NoError(err)
+		s.Len(reply.Lost, 1, "of plain successes, how many were lost is exact")
+		r.counts(store.Counts{Succeeded: 5, Failed: 1}, "an old lease among plain successes")
+		s.ErrorIs(w.stage(ds[1], file, 0, task(file, "child")), store.ErrLeaseLost)
+	}},
+	{"a task that is tried again in the same session has a new lease", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		w := r.worker()
+		stale := w.one()
+		w.settle(retried(stale, 0))
+		current := w.one()
+		s.NotEqual(stale.Lease, current.Lease)
+		reply, err := w.try(success(stale))
+		s.NoError(err)
+		s.Equal([]int{0}, reply.Lost)
+		r.counts(store.Counts{Running: 1}, "the first attempt settled late")
+		w.succeed(current)
+	}},
+	{"reclaim and settlement at the same moment: one of them wins", func(s *scene) {
+		const n = 20
+		r := s.open("import")
+		p := r.producer()
+		p.add(r, tasks(scan, "t", n)...)
+		var settled atomic.Int64
+		for range n {
+			w, peer := r.worker(), r.worker()
+			d := w.one()
+			s.together(2, func(i int) error {
+				if i == 0 {
+					return s.store.CloseSession(s.ctx, w.session)
+				}
+				if reply, err := w.try(success(d)); err == nil && len(reply.Lost) == 0 {
+					settled.Add(1)
+				}
+				return nil
+			})
+			peer.close()
+			counts := r.record().Counts
+			s.Equal(settled.Load(), counts.Succeeded)
+			s.Zero(counts.Running)
+		}
+	}},
+}
+
+// refuses requires that the session can neither settle nor stage nor fetch nor
+// be heard from, and that its attempts leave no trace in the run.
+func refuses(s *scene, r *run, w *worker, ds []store.Delivery) {
+	s.tb.Helper()
+	before := r.record().Counts
+	for _, d := range ds {
+		_, err := w.try(success(d, task(file, "child")))
+		s.ErrorIs(err, store.ErrLeaseLost, "settle")
+		s.ErrorIs(w.stage(d, file, 0, task(file, "child")), store.ErrLeaseLost, "stage")
+	}
+	_, err := w.heartbeat(r)
+	s.ErrorIs(err, store.ErrLeaseLost, "heartbeat")
+	_, err = w.tryFetch(4)
+	s.ErrorIs(err, store.ErrLeaseLost, "fetch")
+	_, err = s.store.Held(s.ctx, w.session)
+	s.ErrorIs(err, store.ErrLeaseLost, "held")
+	s.Equal(before, r.record().Counts, "a session that is gone changes nothing")
+}

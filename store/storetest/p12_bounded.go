@@ -1,0 +1,208 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var bounded = []testCase{
+	{"a finished run leaves nothing once its retention is over", func(s *scene) {
+		partition := s.partition("import")
+		p, w := s.producer(partition), s.worker(partition, steady)
+		w.none("nothing was started")
+		before := s.leftovers()
+
+		r := s.start(store.StartParams{Job: "import", Retention: brief, PreJob: hook(preJob), PostJob: hook(postJob), Args: []byte("args")})
+		w.settle(plain(w.one(), store.VerdictBegin))
+		root := w.one()
+		s.NoError(w.stage(root, file, 0, tasks(file, "staged", 30)...))
+		w.settle(withStaged(success(root, claimed(scan, "a", 0), claimed(scan, "b", never)), file))
+		p.add(r, append(tasks(scan, "t", 50), delayed(scan, "d", tick), claimed(file, "c", never))...)
+		s.NoError(p.hold(r, "upload"))
+		failures := 0
+		s.until(partition, "everything ran", func() bool {
+			w.drain(func(d store.Delivery) store.Outcome {
+				if failures++; failures%5 == 0 && d.Lease.Lane.Route == scan {
+					return failed(d)
+				}
+				return wellDone(d)
+			})
+			return r.record().Counts.Remaining() == 0
+		})
+		s.NoError(p.release(r, "upload"))
+		w.drain(wellDone)
+		r.status(store.StatusFailed)
+		gone(s, r)
+		s.nothingBeyond(before, partition)
+	}},
+	{"a stopped run leaves nothing once its retention is over", func(s *scene) {
+		partition := s.partition("import")
+		p, w := s.producer(partition), s.worker(partition, steady)
+		before := s.leftovers()
+		r := s.start(store.StartParams{Job: "import", Open: true, Retention: brief})
+		p.add(r, append(tasks(scan, "t", 300), delayed(scan, "d", never), claimed(file, "c", never))...)
+		parent := w.one()
+		s.NoError(w.stage(parent, file, 0, tasks(file, "staged", 200)...))
+		s.NoError(p.hold(r, "upload"))
+		r.stop(false)
+		w.settle(plain(parent, store.VerdictCancel))
+		r.status(store.StatusStopped)
+		gone(s, r)
+		s.nothingBeyond(before, partition)
+	}},
+	{"a summary is kept for its retention", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		r.worker().drain(wellDone)
+		ended := r.record()
+		for range 10 {
+			s.h.Advance(s.tb, tick)
+			s.sweep(r.partition)
+		}
+		s.Equal(ended, r.record())
+	}},
+	{"an active run does not expire", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", Retention: tick})
+		for range 10 {
+			s.h.Advance(s.tb, tick)
+			s.sweep(r.partition)
+		}
+		r.counts(store.Counts{Pending: 1}, "far beyond the retention")
+		r.worker().drain(wellDone)
+		gone(s, r)
+	}},
+	{"many runs of a job come and go without a trace", func(s *scene) {
+		partition := s.partition("import")
+		w := s.worker(partition, steady)
+		w.none("nothing was started")
+		before := s.leftovers()
+		for range 30 {
+			r := s.start(store.StartParams{Job: "import", Retention: tick})
+			w.drain(wellDone)
+			r.status(store.StatusSucceeded)
+		}
+		s.until(partition, "all are gone", func() bool {
+			runs, err := s.store.JobRuns(s.ctx, "import")
+			s.NoError(err)
+			return len(runs) == 0
+		})
+		s.nothingBeyond(before, partition)
+	}},
+	{"dead letters are capped, their number is exact", func(s *scene) {
+		const limit = 10
+		r := s.start(store.StartParams{Job: "import", FailureCap: limit, Open: true})
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 300)...)
+		w.drain(failed)
+		r.counts(store.Counts{Failed: 300}, "all failed")
+		fs, err := s.store.Failures(s.ctx, r.id, 0, 1000)
+		s.NoError(err)
+		s.Len(fs, limit)
+		s.Equal("broken: "+fs[0].Task.ID, fs[0].Error)
+		s.Equal("stack of "+fs[0].Task.ID, fs[0].Stack)
+		s.Equal(w.session.ID, fs[0].Worker)
+		s.Equal(store.Lane{Run: r.id, Route: scan}, fs[0].Lane)
+		s.False(fs[0].At.IsZero())
+		page, err := s.store.Failures(s.ctx, r.id, 4, 3)
+		s.NoError(err)
+		s.Equal(fs[4:7], page, "a page of the same list")
+		past, err := s.store.Failures(s.ctx, r.id, limit, 3)
+		s.NoError(err)
+		s.Empty(past)
+	}},
+	{"claimed IDs are forgotten with their tasks, or after Keep", func(s *scene) {
+		partition := s.partition("import")
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "warm", 1)...)
+		w.drain(wellDone)
+		before := s.leftovers()
+		for i := range 20 {
+			p.add(r, claimed(scan, fmt.Sprintf("id/%d", i), 0), claimed(scan, fmt.Sprintf("kept/%d", i), tick))
+			w.drain(wellDone)
+		}
+		s.until(partition, "a kept ID is free again", func() bool {
+			w.drain(wellDone)
+			return !p.offer(r, claimed(scan, "kept/0", 0))[0].Duplicate
+		})
+		w.drain(wellDone)
+		s.nothingBeyond(before, partition)
+	}},
+	{"producers and sessions that end leave nothing", func(s *scene) {
+		r := s.open("import")
+		before := s.leftovers()
+		for range 20 {
+			w := r.worker()
+			w.none("nothing waits")
+			w.close()
+		}
+		s.nothingBeyond(before, r.partition)
+	}},
+	{"a batch, a name and a payload at their limits are stored whole", func(s *scene) {
+		name := strings.Repeat("j", store.MaxJobNameLen)
+		r := s.open(name)
+		p, w := r.producer(), r.worker()
+		items := tasks(scan, "t", store.MaxBatch)
+		p.add(r, items...)
+		ds := w.fetch(store.MaxBatch)
+		s.Len(ds, store.MaxBatch)
+		w.succeed(ds...)
+
+		big := claimed(scan, strings.Repeat("i", store.MaxTaskIDLen), 0)
+		big.Task.Payload = bytes.Repeat([]byte{0, 0xff, '\n'}, store.DefaultMaxPayload/3)
+		p.add(r, big)
+		d := w.one()
+		s.Equal(big.Task.ID, d.Task.ID)
+		s.True(bytes.Equal(big.Task.Payload, d.Task.Payload))
+	}},
+	{"a fetch is bounded by the bytes of its payloads", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		items := tasks(scan, "t", 8)
+		for i := range items {
+			items[i].Task.Payload = make([]byte, 100_000)
+		}
+		p.add(r, items...)
+		params := func(maxBytes int) store.FetchParams {
+			w.fetches++
+			f := w.params(8)
+			f.MaxBytes = maxBytes
+			return f
+		}
+		few, err := s.store.Fetch(s.ctx, params(250_000))
+		s.NoError(err)
+		s.NotEmpty(few.Deliveries)
+		s.LessOrEqual(len(few.Deliveries), 2)
+		one, err := s.store.Fetch(s.ctx, params(10))
+		s.NoError(err)
+		s.Len(one.Deliveries, 1, "at least one is delivered, however large")
+		rest, err := s.store.Fetch(s.ctx, params(0))
+		s.NoError(err)
+		s.Len(rest.Deliveries, 7-len(few.Deliveries), "the default is 1 MiB")
+	}},
+}
+
+// gone waits until the summary of a finished run has expired, and requires that
+// the run, and its single-pass job, are unknown then.
+func gone(s *scene, r *run) {
+	s.tb.Helper()
+	s.until(r.partition, "the summary has expired", func() bool {
+		_, err := s.store.Run(s.ctx, r.id)
+		if err != nil {
+			s.ErrorIs(err, store.ErrRunNotFound)
+		}
+		return err != nil
+	})
+	runs, err := s.store.JobRuns(s.ctx, r.id.Job)
+	s.NoError(err)
+	s.Empty(runs)
+	s.until(r.partition, "the job is forgotten", func() bool {
+		_, err := s.store.Job(s.ctx, r.id.Job)
+		if err != nil {
+			s.ErrorIs(err, store.ErrJobNotFound)
+		}
+		return err != nil
+	})
+}

@@ -1,0 +1,99 @@
+// Package storetest is the conformance suite of [store.Store]: what any
+// implementation must do for the layers above it to keep Rollcall's promises.
+//
+// [Run] plays short lives of jobs against a store: producers that number their
+// calls, workers that fetch and settle, sessions that die. There is one subtest for each
+// promise, named after it (P01 to P15), whose failures lead with the promise's
+// sentence, and one for each part of the contract that no promise covers
+// (Contract_…). [RunModel] compares random sequences of operations with a small model.
+//
+// A store that keeps its state in memory runs in virtual time:
+//
+//	func TestConformance(t *testing.T) {
+//		storetest.Run(t, storetest.Harness{
+//			New:    func(tb testing.TB) store.Store { return newStore(tb) },
+//			Bubble: true,
+//		})
+//	}
+//
+// One that talks to a server leaves Bubble unset: the suite then waits in real
+// time, with leases of a fraction of a second. The suite holds either way, since it
+// never asserts that something short has not happened yet.
+package storetest
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Harness tells the suite how to make a store and how to let its time pass. Only New is required.
+type Harness struct {
+	// New returns a store with a fresh, empty namespace. The suite closes it;
+	// what the store does not own (a server, a client) is the harness's to clean up, with tb.Cleanup.
+	New func(tb testing.TB) store.Store
+
+	// Bubble runs every test in a bubble of testing/synctest, for stores whose
+	// clock is the one of package time.
+	Bubble bool
+
+	// Advance returns when the store's clock has moved on by at least d.
+	// Defaults to waiting for d, which costs nothing in a bubble.
+	Advance func(tb testing.TB, d time.Duration)
+
+	// Leftovers lists what the store keeps because of jobs, runs and tasks, one
+	// entry for each stored thing: everything but records of the namespace whose
+	// number does not grow with use. The suite compares it before and after. Nil leaves those checks out.
+	Leftovers func(tb testing.TB, s store.Store) []string
+
+	// Waiting is how many tasks wait in the run that is stopped to show that it
+	// does not matter how many do. Defaults to 20,000.
+	Waiting int
+}
+
+// Run checks every promise and every part of the contract, each case with a
+// store of its own. It does not stop at the first failure.
+func Run(t *testing.T, h Harness) {
+	if h.New == nil {
+		t.Fatal("storetest: Harness.New is nil")
+	}
+	if h.Waiting == 0 {
+		h.Waiting = 20_000
+	}
+	if h.Advance == nil {
+		h.Advance = func(_ testing.TB, d time.Duration) { <-time.After(d) }
+	}
+	for _, p := range append(promises(), contract()...) {
+		t.Run(p.name, func(t *testing.T) {
+			for _, c := range p.cases {
+				t.Run(c.name, func(t *testing.T) {
+					h.play(t, func(t *testing.T) { c.play(newScene(t, h, p.sentence)) })
+				})
+			}
+		})
+	}
+}
+
+// play runs one test, in a bubble if the harness asks for it.
+func (h Harness) play(t *testing.T, test func(t *testing.T)) {
+	if h.Bubble {
+		synctest.Test(t, test)
+		return
+	}
+	test(t)
+}
+
+// promise is one sentence that a store must keep, and the cases that try it.
+type promise struct {
+	name     string // of the subtest
+	sentence string // leads every failure message
+	cases    []testCase
+}
+
+// testCase is one life to play. Its name says the behaviour that it expects.
+type testCase struct {
+	name string
+	play func(s *scene)
+}

@@ -19,8 +19,8 @@ const (
 // RetryOptions tunes [WithRetry]. Durations that are zero or negative mean the
 // default.
 type RetryOptions struct {
-	// Base is the backoff after the first attempt; it doubles with each one
-	// that follows. Each wait is drawn evenly from zero up to the backoff, so that
+	// Base is the backoff after the first attempt; it doubles with each one that
+	// follows. Each wait is drawn evenly from zero up to the backoff, so that
 	// callers that failed together do not come back together. Defaults to
 	// [DefaultRetryBase].
 	Base time.Duration
@@ -29,13 +29,13 @@ type RetryOptions struct {
 	Cap time.Duration
 
 	// MaxElapsed bounds a call, all attempts and waits taken together, whether
-	// its context has a deadline or not: an attempt that hangs is cancelled
-	// then. Defaults to [DefaultRetryMaxElapsed].
+	// or not its context has a deadline: an attempt that hangs is cancelled then.
+	// Defaults to [DefaultRetryMaxElapsed].
 	MaxElapsed time.Duration
 
 	// OnRetry is told of each failed attempt that will be followed by another,
-	// before the wait. It runs on the caller's goroutine, from many at a time, and must
-	// not block. Defaults to nobody.
+	// before the wait. It runs on the caller's goroutine, possibly on many at a
+	// time, and must not block. Defaults to nobody.
 	OnRetry func(RetryEvent)
 }
 
@@ -47,16 +47,17 @@ type RetryEvent struct {
 	Wait    time.Duration // until the next attempt
 }
 
-// RetryError is returned by a Store made by [WithRetry] for a call that was given up,
-// or that was repeated and then refused. It wraps the last failure of the
-// store and, if that is why it was given up, the error and cause of the context.
+// RetryError is returned by a Store made by [WithRetry] for a call that was
+// given up, or that was repeated and then refused. It wraps the last failure of
+// the store and, if that is why it was given up, the error and cause of the
+// context.
 //
-// Attempts tells what may have happened. With 0 nothing was sent. When it was
-// given up with 1 or more, the outcome is unknown: the same parameters may be
-// passed again. A mutation that was refused with 2 or more may have been applied by an
-// earlier attempt; that matters for [ErrOutcomeUnknown], which can then not be
-// answered by opening a new stream. An error that is not wrapped in a RetryError
-// answers the first and only attempt.
+// Attempts tells what may have happened. With 0 nothing was sent. If the call
+// was given up after 1 or more, its outcome is unknown, and the same parameters
+// may be passed again. If it was refused after 2 or more, an earlier attempt may
+// have been applied: an [ErrOutcomeUnknown] can then not be answered by opening
+// a new stream. An error that is not wrapped in a RetryError is the answer to
+// the first and only attempt.
 type RetryError struct {
 	Method   string
 	Attempts int
@@ -75,16 +76,16 @@ func (e *RetryError) Error() string {
 // Unwrap returns what ended the call.
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// WithRetry returns a Store that repeats calls of s with exactly the same parameters
-// while they fail with [ErrUnavailable], as the contract allows for every method (promise
-// P10). Nothing is copied: the parameters are the caller's until the call returns.
+// WithRetry returns a Store that repeats calls of s with exactly the same
+// parameters while they fail with [ErrUnavailable], as the contract allows for
+// every method (promise P10). Nothing is copied: the parameters stay the
+// caller's, who must not change them before the call returns. opts may be nil.
 //
 // All other errors, and success, are returned at once. A call ends with a
-// [*RetryError] when its context or opts.MaxElapsed ends first. Where only a
-// repeat finds that there is nothing left to delete, the call succeeded; a repeat of
-// StopRun may find [ErrRunFinished] since the first attempt stopped the run. Subscribe,
-// which reconnects by itself, Close and Partitions pass through. opts may be
-// nil.
+// [*RetryError] when its context or opts.MaxElapsed ends first. A delete of which
+// only a repeat finds nothing left succeeded; a repeat of StopRun may find
+// [ErrRunFinished] because the first attempt stopped the run. Subscribe, which
+// reconnects by itself, Close and Partitions pass through.
 func WithRetry(s Store, opts *RetryOptions) Store {
 	r := &retrying{Store: s}
 	if opts != nil {

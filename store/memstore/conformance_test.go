@@ -27,3 +27,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceOfManyPartitions(t *testing.T) {
 	storetest.Run(t, harness(5))
 }
+
+func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
+	storetest.RunModel(t, harness(2), storetest.ModelOptions{})
+}

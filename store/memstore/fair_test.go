@@ -11,16 +11,10 @@ import (
 
 func TestRunsTakeTurnsWithinOneFetch(t *testing.T) {
 	k := newKit(t, nil)
-	big := k.start(store.StartParams{Job: "big", Open: true})
-	k.add(big, tasks(1000)...)
-	w := k.worker()
-	w.fetch(200)
-	small := k.start(store.StartParams{Job: "small", Open: true})
-	k.add(small, tasks(4)...)
-
-	ds := w.fetch(8)
-	require.Equal(t, 4, tally(ds)["small"], "half of what was wanted")
-	require.Equal(t, 4, tally(ds)["big"])
+	for _, job := range []string{"a", "b", "c", "d"} {
+		k.add(k.start(store.StartParams{Job: job, Open: true}), tasks(100)...)
+	}
+	require.Equal(t, map[string]int{"a": 2, "b": 2, "c": 2, "d": 2}, tally(k.worker().fetch(8)))
 }
 
 func TestASmallRunOvertakesABigOne(t *testing.T) {

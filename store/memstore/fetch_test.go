@@ -111,6 +111,30 @@ func TestAPausedRunIsNotDeliveredAndDoesNotBlockOthers(t *testing.T) {
 	k.stop(other)
 }
 
+func TestAPausedRunNeitherBeginsNorFinishes(t *testing.T) {
+	k := newKit(t, nil)
+	root := task("root")
+	run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob), PostJob: hook(postJob)})
+	w := k.worker()
+	for _, step := range []struct {
+		verdict store.Verdict
+		then    store.Status
+	}{
+		{store.VerdictBegin, store.StatusRunning},
+		{store.VerdictSuccess, store.StatusFinishing},
+		{store.VerdictHookDone, store.StatusSucceeded},
+	} {
+		require.NoError(t, k.SetRunPaused(k.ctx, run, true))
+		require.Empty(t, w.fetch(1))
+		require.NoError(t, k.SetRunPaused(k.ctx, run, false))
+		ds := w.fetch(1)
+		require.NoError(t, k.SetRunPaused(k.ctx, run, true))
+		w.settleAll(ds, step.verdict)
+		k.requireStatus(run, step.then)
+	}
+	require.ErrorIs(t, k.SetRunPaused(k.ctx, run, false), store.ErrRunFinished)
+}
+
 func TestSuspectsComeOneAtATimeAndOnlyWhenAskedFor(t *testing.T) {
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true})

@@ -28,15 +28,21 @@ var everything = []store.FetchQueue{
 // kit is a store with a producer stream, and the number of its last batch.
 type kit struct {
 	*memstore.Store
-	tb       testing.TB
+	tb       reporter
 	ctx      context.Context
 	sent     int64
 	sessions int
 }
 
+// reporter is what a kit needs of a test; rapid.T has it too.
+type reporter interface {
+	require.TestingT
+	Helper()
+}
+
 func newKit(tb testing.TB, opts *memstore.Options) *kit {
 	tb.Helper()
-	k := &kit{Store: memstore.New(opts), tb: tb, ctx: context.Background()}
+	k := &kit{Store: memstore.New(opts), tb: tb, ctx: tb.Context()}
 	tb.Cleanup(func() { require.NoError(tb, k.Close()) })
 	require.NoError(tb, k.OpenProducer(k.ctx, 0, "stream"))
 	return k

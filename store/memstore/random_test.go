@@ -27,6 +27,7 @@ type life struct {
 func TestCountsAgreeWithTheSetsAfterAnySequenceOfOperations(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		k := newKit(t, nil)
+		k.tb = rt // so that a failure is shrunk
 		l := &life{kit: k, now: time.Unix(1e9, 0), workers: map[string]*worker{}, held: map[string][]store.Delivery{}}
 		k.SetClock(func() time.Time { return l.now })
 		rt.Repeat(map[string]func(*rapid.T){

@@ -43,9 +43,3 @@ func (p *partition) giveBack(l *lane, t store.Task, now time.Time) {
 	l.suspects.pushBack(t)
 	p.enterRing(l)
 }
-
-// awaits reports whether the run is in the state that the hook of the route is for.
-func (r *run) awaits(hook store.Route) bool {
-	return hook.Kind == store.KindPreJob && r.rec.Status == store.StatusStarting ||
-		hook.Kind == store.KindPostJob && r.rec.Status == store.StatusFinishing
-}

@@ -4,10 +4,10 @@ import "github.com/rollcall-go/rollcall/store"
 
 // Turns between runs are start-time fair queuing. Each run has, per queue, a
 // virtual time that advances by 1/weight for each task it is given; whoever is
-// least advanced is served next. Nobody saves up turns: who had nothing to do
-// comes back at the clock of the queue, the virtual time of whoever was served last, and who
-// had work of a kind that no worker asked for continues from there. Otherwise
-// a new run would wait until those turns are used up, however many they are.
+// least advanced is served next. Nobody saves up turns: who had nothing to do,
+// or only work of a kind that no worker asked for, is served once and then
+// continues from the clock of the queue, the virtual time of whoever was served
+// last. Otherwise the others would wait until all those turns are used up.
 
 // queue is the clock that the runs with lanes on one queue share.
 type queue struct {
@@ -21,7 +21,6 @@ type account struct {
 	queue   *queue
 	virtual float64
 	lanes   []*lane
-	entries int // places of its lanes in rings
 }
 
 // ring orders the lanes of one route that can be served.
@@ -75,15 +74,10 @@ func (p *partition) enterRing(l *lane) {
 	if !waiting && !suspects || !l.run.delivers(l.route) {
 		return
 	}
-	if l.account.entries == 0 {
-		l.account.virtual = max(l.account.virtual, l.account.queue.clock)
-	}
 	if waiting {
-		l.account.entries++
 		l.ring.waiting.push(l)
 	}
 	if suspects {
-		l.account.entries++
 		l.ring.suspects.push(l)
 	}
 	p.signal(store.Signal{Kind: store.SignalWork, Queue: l.route.Queue})
@@ -93,11 +87,9 @@ func (p *partition) enterRing(l *lane) {
 func (p *partition) leaveRing(l *lane) {
 	if l.waitingAt >= 0 {
 		l.ring.waiting.remove(l.waitingAt)
-		l.account.entries--
 	}
 	if l.suspectAt >= 0 {
 		l.ring.suspects.remove(l.suspectAt)
-		l.account.entries--
 	}
 }
 
@@ -119,16 +111,13 @@ func (p *partition) chargeSuspect(l *lane) {
 // served lets a lane leave the places where it has nothing more to give, and
 // moves the others of its run, whose virtual time has changed.
 func (p *partition) served(l *lane) {
-	a := l.account
 	if l.waitingAt >= 0 && l.waiting.n == 0 {
 		l.ring.waiting.remove(l.waitingAt)
-		a.entries--
 	}
 	if l.suspectAt >= 0 && l.suspects.n == 0 {
 		l.ring.suspects.remove(l.suspectAt)
-		a.entries--
 	}
-	for _, other := range a.lanes {
+	for _, other := range l.account.lanes {
 		if other.waitingAt >= 0 {
 			other.ring.waiting.fix(other.waitingAt)
 		}

@@ -136,21 +136,22 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 	return r
 }
 
-// delivers reports whether tasks of the route may be delivered now: none while
-// paused, and outside of StatusRunning only the hook that the run waits for.
+// delivers reports whether tasks of the route may be delivered now: nothing
+// while paused, and outside of StatusRunning only the hook that the run waits for.
 func (r *run) delivers(route store.Route) bool {
-	if r.rec.Paused {
+	switch {
+	case r.rec.Paused:
 		return false
+	case route.Counted():
+		return r.rec.Status == store.StatusRunning
 	}
-	switch r.rec.Status {
-	case store.StatusStarting:
-		return route.Kind == store.KindPreJob
-	case store.StatusRunning:
-		return route.Counted()
-	case store.StatusFinishing:
-		return route.Kind == store.KindPostJob
-	}
-	return false
+	return r.awaits(route)
+}
+
+// awaits reports whether the run is in the state that the hook of the route is for.
+func (r *run) awaits(hook store.Route) bool {
+	return hook.Kind == store.KindPreJob && r.rec.Status == store.StatusStarting ||
+		hook.Kind == store.KindPostJob && r.rec.Status == store.StatusFinishing
 }
 
 // hold opens a named hold.
@@ -184,7 +185,8 @@ func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error
 	return copyRecord(r.rec), nil
 }
 
-// SetRunPaused stops or allows deliveries of the run's tasks, those of its hooks included.
+// SetRunPaused stops or allows deliveries of the run's tasks, those of its
+// hooks included: a paused run neither begins nor finishes.
 func (s *Store) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {

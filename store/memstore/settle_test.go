@@ -44,13 +44,19 @@ func TestALeaseFitsOnlyItsOwnDelivery(t *testing.T) {
 		return o
 	}
 	reply := w.settle(
+		forge(func(l *store.Lease) { l.Session = "other" }),
 		forge(func(l *store.Lease) { l.Index = -1 }),
 		forge(func(l *store.Lease) { l.Index = 1 }),
 		forge(func(l *store.Lease) { l.Fetch++ }),
 		forge(func(l *store.Lease) { l.Lane.Route.Kind = "other" }),
 		forge(func(l *store.Lease) { l.Lane.Run.Number++ }),
 	)
-	require.Equal(t, []int{0, 1, 2, 3, 4}, reply.Lost)
+	require.Equal(t, []int{0, 1, 2, 3, 4, 5}, reply.Lost)
+	gone := forge(func(l *store.Lease) { l.Index = 7 })
+	released := gone
+	released.Verdict = store.VerdictRelease
+	require.Equal(t, []int{0, 1, 2}, w.settle(gone, released, gone).Lost, "in the order of the outcomes")
+
 	w.settle(with(d, store.VerdictRetry))
 	again := w.one()
 	require.NotEqual(t, d.Lease, again.Lease)

@@ -14,6 +14,7 @@ import (
 // listen subscribes until the returned function is called, which gives back
 // what was heard since the last call of heard.
 func listen(t *testing.T, k *kit) (heard func() []store.Signal) {
+	t.Helper()
 	var signals []store.Signal
 	ctx, cancel := context.WithCancel(k.ctx)
 	done := make(chan error)

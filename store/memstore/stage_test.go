@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
+// stage parks a chunk of children under the delivery.
 func (w *worker) stage(d store.Delivery, route store.Route, offset int, items ...store.Item) error {
 	for i := range items {
 		items[i].Route = route
@@ -16,7 +17,9 @@ func (w *worker) stage(d store.Delivery, route store.Route, offset int, items ..
 	return w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: route, Offset: offset, Items: items})
 }
 
+// rootOnly is a run whose only task, the root, is running.
 func rootOnly(t *testing.T) (*kit, store.RunID, *worker, store.Delivery) {
+	t.Helper()
 	k := newKit(t, nil)
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root})

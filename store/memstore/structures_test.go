@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -107,6 +108,26 @@ func TestHeapKeepsOrderAndPositionsUnderRandomChanges(t *testing.T) {
 			},
 		})
 	})
+}
+
+func TestAnIDThatWasClaimedAgainOutlivesItsFirstKeep(t *testing.T) {
+	var c claims
+	now := time.Unix(1e9, 0)
+	task := func(id string, keep time.Duration) store.Task {
+		return store.Task{ID: id, Claimed: true, Keep: keep}
+	}
+	for i, id := range []string{"a", "b", "c"} { // more than one claim expires by the way
+		require.True(t, c.take(task(id, 0), now))
+		c.settle(task(id, time.Duration(i+1)*time.Second), now)
+	}
+	now = now.Add(3 * time.Second)
+	require.True(t, c.take(task("c", 0), now))
+	c.settle(task("c", time.Hour), now)
+	require.Equal(t, 1, c.expire(now, 10))
+	require.False(t, c.take(task("c", 0), now))
+	now = now.Add(time.Hour)
+	require.Equal(t, 1, c.expire(now, 10))
+	require.Empty(t, c.ids)
 }
 
 func TestArenaCopiesCannotGrowIntoEachOther(t *testing.T) {

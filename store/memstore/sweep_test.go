@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +148,27 @@ func TestASummaryIsKeptForItsRetentionAndThenNothingIsLeft(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrJobNotFound, "a job that was never declared goes with its last run")
 		require.Equal(t, before, k.Leftovers())
 	})
+}
+
+func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
+	k := newKit(t, nil)
+	root := claimed("root", time.Hour)
+	end := map[string]func(w *worker, run store.RunID){
+		"completed": func(w *worker, _ store.RunID) { w.settleAll(w.fetch(1), store.VerdictSuccess) },
+		"stopped": func(w *worker, run store.RunID) {
+			k.add(run, claimed("a", time.Hour), delayed("later", time.Hour))
+			k.stop(run)
+			w.settleAll(w.fetch(1), store.VerdictFail)
+		},
+	}
+	for job, how := range end {
+		run := k.start(store.StartParams{Job: job, Root: &root})
+		how(k.worker(), run)
+		require.True(t, k.record(run).Status.Final())
+		require.Contains(t, k.Leftovers(), fmt.Sprintf("run %d lanes=0 accounts=0 holds=0 ids=0 kept=0", run.Number))
+		require.NoError(t, k.DeleteRun(k.ctx, run))
+		require.Empty(t, k.Leftovers())
+	}
 }
 
 func TestASweepDoesABoundedSliceAndSaysThatThereIsMore(t *testing.T) {

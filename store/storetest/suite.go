@@ -59,12 +59,7 @@ func Run(t *testing.T, h Harness) {
 	if h.New == nil {
 		t.Fatal("storetest: Harness.New is nil")
 	}
-	if h.Waiting == 0 {
-		h.Waiting = 20_000
-	}
-	if h.Advance == nil {
-		h.Advance = func(_ testing.TB, d time.Duration) { <-time.After(d) }
-	}
+	h = h.withDefaults()
 	for _, p := range append(promises(), contract()...) {
 		t.Run(p.name, func(t *testing.T) {
 			for _, c := range p.cases {
@@ -74,6 +69,16 @@ func Run(t *testing.T, h Harness) {
 			}
 		})
 	}
+}
+
+func (h Harness) withDefaults() Harness {
+	if h.Waiting == 0 {
+		h.Waiting = 20_000
+	}
+	if h.Advance == nil {
+		h.Advance = func(_ testing.TB, d time.Duration) { <-time.After(d) }
+	}
+	return h
 }
 
 // play runs one test, in a bubble if the harness asks for it.

@@ -12,9 +12,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestSuiteOnMemory(t *testing.T) {
-	storetest.Run(t, storetest.Harness{
+// memory is the harness of a store in memory, in virtual time.
+func memory() storetest.Harness {
+	return storetest.Harness{
 		New:    func(testing.TB) store.Store { return memstore.New(nil) },
 		Bubble: true,
-	})
+	}
 }
+
+func TestSuiteOnMemory(t *testing.T) { storetest.Run(t, memory()) }
+
+func TestModelOnMemory(t *testing.T) { storetest.RunModel(t, memory(), storetest.ModelOptions{Sequences: 5000}) }

@@ -102,10 +102,14 @@ local function visit(queue, lane, k)
       return
     end
     local popped = redis.call('LPOP', list, n)
-    if popped then
-      for _, message in ipairs(popped) do
-        messages[#messages + 1] = message
-      end
+    if not popped then
+      return
+    elseif #messages == 0 then
+      messages = popped
+      return
+    end
+    for _, message in ipairs(popped) do
+      messages[#messages + 1] = message
     end
   end
   if suspect == 1 then
@@ -141,10 +145,12 @@ local function visit(queue, lane, k)
   local head = #lanes
   lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4], lanes[head + 5] = lane.route.index, id, v[8] or '', v[9] or '', n
   summary[#summary + 1] = name .. ' ' .. n
-  for i, message in ipairs(messages) do
+  local prefix, suffix, last = text .. '.', '.' .. name, #fields
+  for i = 1, n do
+    local message = messages[i]
     lanes[head + 5 + i] = message
-    fields[#fields + 1] = text .. '.' .. got .. '.' .. name
-    fields[#fields + 1] = message
+    fields[last + 1], fields[last + 2] = prefix .. got .. suffix, message
+    last = last + 2
     got = got + 1
     bytes = bytes - #message
   end

@@ -1,0 +1,152 @@
+package enqueue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// files is a sequence of n items.
+func files(n int) iter.Seq2[enqueue.Item, error] {
+	return func(yield func(enqueue.Item, error) bool) {
+		for i := range n {
+			if !yield(file(fmt.Sprint(i)), nil) {
+				return
+			}
+		}
+	}
+}
+
+// files followed by an error.
+func filesThen(n int, err error) iter.Seq2[enqueue.Item, error] {
+	return func(yield func(enqueue.Item, error) bool) {
+		for it := range files(n) {
+			if !yield(it, nil) {
+				return
+			}
+		}
+		yield(enqueue.Item{}, err)
+	}
+}
+
+func TestASequenceOfOneChunkNeedsNoHold(t *testing.T) {
+	for _, n := range []int{1, store.MaxBatch} {
+		f := &fake{}
+		sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", files(n), nil)
+		require.NoError(t, err)
+		require.Equal(t, enqueue.Summary{Enqueued: n}, sum)
+		require.Equal(t, 1, f.calls)
+		require.Empty(t, f.open)
+	}
+}
+
+func TestAnEmptySequenceSendsNothing(t *testing.T) {
+	f := &fake{}
+	sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", files(0), nil)
+	require.NoError(t, err)
+	require.Zero(t, sum)
+	require.Zero(t, f.calls)
+}
+
+func TestALongSequenceIsHeldOpenAndNeverGathered(t *testing.T) {
+	const n = 100_000
+	f := &fake{}
+	yielded, ahead := 0, 0
+	counted := func(yield func(enqueue.Item, error) bool) {
+		for it, err := range files(n) {
+			yielded++
+			f.mu.Lock()
+			ahead = max(ahead, yielded-f.stored)
+			f.mu.Unlock()
+			if !yield(it, err) {
+				return
+			}
+		}
+	}
+	sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", counted, &enqueue.AllOptions{Hold: "upload-9"})
+	require.NoError(t, err)
+	require.Equal(t, enqueue.Summary{Enqueued: n}, sum)
+	require.Equal(t, n, f.stored)
+	require.LessOrEqual(t, ahead, store.MaxBatch+1, "more than a chunk was in memory")
+
+	last := len(f.batches) - 1
+	require.Equal(t, []store.HoldChange{{Run: run, Name: "upload-9"}}, f.batches[0].Holds)
+	require.Equal(t, []store.HoldChange{{Run: run, Name: "upload-9", Close: true}}, f.batches[last].Holds)
+	for _, batch := range f.batches[1:last] {
+		require.Empty(t, batch.Holds)
+	}
+}
+
+func TestAnErrorOfTheSequenceEndsItAndClosesTheHold(t *testing.T) {
+	broken := errors.New("line 600 is broken")
+	f := &fake{}
+	sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", filesThen(600, broken), &enqueue.AllOptions{Hold: "h"})
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, 2*store.MaxBatch, sum.Enqueued, "what was gathered when it broke is not sent")
+	require.Equal(t, map[string]bool{"h": false}, f.open)
+}
+
+func TestABadItemEndsTheSequence(t *testing.T) {
+	items := func(yield func(enqueue.Item, error) bool) {
+		_ = yield(file("a"), nil) && yield(enqueue.Raw("no good", nil, nil), nil)
+	}
+	f := &fake{}
+	sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", items, nil)
+	require.ErrorIs(t, err, store.ErrInvalid)
+	require.Zero(t, sum)
+	require.Zero(t, f.calls)
+}
+
+func TestARefusedChunkEndsTheSequenceAndTheSummaryCountsTheRest(t *testing.T) {
+	f := &fake{}
+	f.judge = func(store.Entry) store.EnqueueResult {
+		switch {
+		case f.stored == 300:
+			return store.EnqueueResult{Err: store.ErrJobStopped}
+		case f.stored == 10:
+			f.stored++
+			return store.EnqueueResult{Duplicate: true}
+		}
+		return store.EnqueueResult{}
+	}
+	sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", files(1000), nil)
+	require.ErrorIs(t, err, store.ErrJobStopped)
+	require.Equal(t, enqueue.Summary{Enqueued: 299, Duplicates: 1}, sum)
+	require.Len(t, f.batches, 3, "two chunks, and the closing of the hold")
+}
+
+func TestTheHoldIsClosedAfterItsCallersContextEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fake{}
+	f.before = func(_ context.Context, call int) error {
+		if call == 2 {
+			cancel()
+		}
+		return nil
+	}
+	sum, err := newEnqueuer(t, f).EnqueueAll(ctx, run, "ingest", files(1000), &enqueue.AllOptions{Hold: "h"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.GreaterOrEqual(t, sum.Enqueued, store.MaxBatch)
+	require.Equal(t, map[string]bool{"h": false}, f.open)
+}
+
+func TestAHoldThatCannotBeClosedIsReported(t *testing.T) {
+	broken, down := errors.New("broken"), store.Transient(errors.New("down"))
+	f := &fake{before: func(_ context.Context, call int) error {
+		if call > 1 {
+			return down
+		}
+		return nil
+	}}
+	_, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", filesThen(300, broken), nil)
+	require.ErrorIs(t, err, broken)
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.ErrorContains(t, err, "set hold")
+}

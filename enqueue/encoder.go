@@ -1,0 +1,128 @@
+package enqueue
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Router knows which queue the tasks of a kind wait in. A handlers.Registry is
+// one. The error is a [*store.FieldError] for the field "Set" or "Kind" if that is
+// unknown.
+type Router interface {
+	Queue(set, kind string) (string, error)
+}
+
+// Encoder checks items and turns them into what a store keeps. The zero value
+// works. It may be used concurrently and must not be changed meanwhile.
+type Encoder struct {
+	// Router refuses unknown kinds and supplies their queues. Defaults to none:
+	// every kind is accepted, into Options.Queue or [DefaultQueue].
+	Router Router
+	// MaxPayload is the largest payload, in bytes. Defaults to [store.DefaultMaxPayload].
+	MaxPayload int
+}
+
+// Encode checks an item for a run of the given handler set, and gives it an ID
+// if it has none: 80 random bits as 16 lower-case characters. It reports every
+// problem at once, as [*store.FieldError]s; a payload that is too large matches
+// [store.ErrPayloadTooLarge] as well.
+func (e *Encoder) Encode(set string, it Item) (store.Item, error) {
+	kind, payload, err := e.payload(it)
+	problems := []error{err, it.opts.validate()}
+	queue, err := e.queue(set, kind, it.opts.Queue)
+	if err := errors.Join(append(problems, err)...); err != nil {
+		return store.Item{}, err
+	}
+	opts := &it.opts
+	item := store.Item{
+		Route: store.Route{Queue: queue, Set: set, Kind: kind},
+		Task: store.Task{
+			ID:         opts.ID,
+			Payload:    payload,
+			Headers:    maps.Clone(opts.Headers),
+			Claimed:    opts.ID != "",
+			Keep:       opts.IDFor,
+			Attributes: opts.overrides().Encode(),
+			Enqueued:   time.Now(),
+		},
+		Delay: opts.Delay,
+		At:    opts.At,
+	}
+	if !item.Task.Claimed {
+		item.Task.ID = randomID()
+	}
+	return item, nil
+}
+
+// payload returns the kind and the JSON of an item.
+func (e *Encoder) payload(it Item) (string, []byte, error) {
+	payload := []byte(it.payload)
+	switch {
+	case it.args == nil && payload == nil:
+		return "", nil, invalid("Args", "is nil")
+	case it.args == nil:
+		if !json.Valid(payload) {
+			return it.kind, nil, invalid("Payload", "is not JSON")
+		}
+	default:
+		if v := reflect.ValueOf(it.args); v.Kind() == reflect.Pointer && v.IsNil() {
+			return "", nil, invalid("Args", "is a nil pointer")
+		}
+		var err error
+		if payload, err = json.Marshal(it.args); err != nil {
+			return it.args.Kind(), nil, fmt.Errorf("%w: %w", invalid("Args", "does not encode as JSON"), err)
+		}
+	}
+	limit := e.MaxPayload
+	if limit <= 0 {
+		limit = store.DefaultMaxPayload
+	}
+	if len(payload) > limit {
+		reason := fmt.Sprintf("is %d bytes, over the limit of %d", len(payload), limit)
+		return it.Kind(), nil, fmt.Errorf("%w: %w", invalid("Payload", reason), store.ErrPayloadTooLarge)
+	}
+	return it.Kind(), payload, nil
+}
+
+// queue checks the names and returns where a task of the kind waits.
+func (e *Encoder) queue(set, kind, override string) (string, error) {
+	if err := errors.Join(store.ValidateName("Set", set), store.ValidateName("Kind", kind)); err != nil {
+		return "", err
+	}
+	queue := DefaultQueue
+	if e.Router != nil {
+		var err error
+		if queue, err = e.Router.Queue(set, kind); err != nil {
+			return "", err
+		}
+	}
+	if override != "" {
+		queue = override
+	}
+	return queue, nil
+}
+
+var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+func randomID() string {
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails: see its documentation
+	return idEncoding.EncodeToString(b[:])
+}
+
+// Size is roughly how many bytes an item takes in a call of the store.
+func Size(it store.Item) int {
+	n := 64 + len(it.Task.ID) + len(it.Task.Payload) + len(it.Task.Attributes)
+	for key, value := range it.Task.Headers {
+		n += len(key) + len(value)
+	}
+	return n
+}

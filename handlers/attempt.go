@@ -1,0 +1,135 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Attempt is one try of one task. Handlers get it inside of their [Task];
+// middleware gets it as it is. Its methods may be called concurrently, until the handler
+// returns.
+type Attempt struct {
+	ID    string // of the task
+	Kind  string // under which it was enqueued, which may be an alias
+	Queue string
+	Retry int // failed attempts before this one
+	Run   RunRef
+	// Headers are those of the task. They must not be changed.
+	Headers map[string]string
+
+	task      any // *Task[A] of this attempt
+	cfg       ExecuteConfig
+	lease     store.Lease
+	overrides enqueue.Overrides
+	ctx       attemptContext // the handler's
+	children  fanout
+
+	logOnce sync.Once
+	logger  *slog.Logger
+}
+
+// frame is an attempt and its typed view, in one allocation.
+type frame[A any] struct {
+	task    Task[A]
+	attempt Attempt
+}
+
+// begin makes the attempt for a payload.
+func begin[A any](payload []byte) (*Attempt, error) {
+	f := new(frame[A])
+	f.task.Attempt = &f.attempt
+	f.attempt.task = &f.task
+	if err := json.Unmarshal(payload, &f.task.Args); err != nil {
+		return &f.attempt, fmt.Errorf("decode arguments: %w", err)
+	}
+	return &f.attempt, nil
+}
+
+// fill sets what the delivery and the configuration say.
+func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig) {
+	a.cfg, a.lease = *cfg, d.Lease
+	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
+	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
+	a.Headers = d.Task.Headers
+	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a}
+	a.ctx.parent, a.ctx.attempt = ctx, a
+}
+
+// runArgs implements argsSource.
+func (a *Attempt) runArgs() ([]byte, error) {
+	rec, err := a.cfg.Runtime.Run(&a.ctx, a.Run.ID())
+	return rec.Args, err
+}
+
+// Deadline is when the attempt's context ends, and whether it does.
+func (a *Attempt) Deadline() (time.Time, bool) { return a.ctx.Deadline() }
+
+// Log is a logger with the attributes job, run, task, kind, queue and retry.
+func (a *Attempt) Log() *slog.Logger {
+	a.logOnce.Do(func() {
+		a.logger = a.cfg.Logger.With("job", a.Run.Job, "run", a.Run.Number,
+			"task", a.ID, "kind", a.Kind, "queue", a.Queue, "retry", a.Retry)
+	})
+	return a.logger
+}
+
+// Enqueue adds a task to the run. It becomes visible with the success of this one, and not
+// at all if this attempt does not succeed; so a repeated attempt never
+// duplicates it. Any number can be added: those that do not fit into the success
+// itself are parked in the store meanwhile. The receipt cannot say Duplicate yet: a
+// chosen ID is claimed with the success, and a task whose ID is taken is left out.
+//
+// Errors of the item are [*store.FieldError]s. [ErrAttemptEnded] after the handler has
+// returned; [store.ErrLeaseLost] and [store.ErrJobStopped] as the store finds. After an
+// error of the store the attempt cannot succeed any more.
+func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
+	id, err := a.stage(ctx, enqueue.Task(args, opts))
+	if err != nil {
+		return enqueue.Receipt{}, fmt.Errorf("enqueue from task %s: %w", a.ID, err)
+	}
+	return enqueue.Receipt{Run: a.Run.ID(), ID: id}, nil
+}
+
+// EnqueueAll adds the items of a sequence of any length, as [Attempt.Enqueue] does, in
+// bounded memory. It stops at the first error, of the sequence or its own; the
+// summary says how many were added before, and they stay added if the handler
+// then returns nil all the same.
+func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error]) (enqueue.Summary, error) {
+	var sum enqueue.Summary
+	for it, err := range items {
+		if err == nil {
+			_, err = a.stage(ctx, it)
+		}
+		if err != nil {
+			return sum, fmt.Errorf("enqueue from task %s: %w", a.ID, err)
+		}
+		sum.Enqueued++
+	}
+	return sum, nil
+}
+
+// EnqueueNow adds a task to the run at once, whatever becomes of this attempt: a
+// repeated attempt adds it again, unless it has a chosen ID. Errors as for
+// [enqueue.Enqueuer.Enqueue].
+func (a *Attempt) EnqueueNow(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
+	return a.cfg.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))
+}
+
+func (a *Attempt) stage(ctx context.Context, it enqueue.Item) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	item, err := a.cfg.Encoder.Encode(a.Run.Set, it)
+	if err != nil {
+		return "", err
+	}
+	return item.Task.ID, a.children.add(a, item)
+}

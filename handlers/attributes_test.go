@@ -1,0 +1,108 @@
+package handlers_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// limits finds out how many retries and how much time a task gets.
+func limits(t *testing.T, set, kind handlers.Attributes, task enqueue.Overrides) (retries int, timeout time.Duration) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := registry(t, handlers.SetConfig{Attributes: set}, func(ctx context.Context, a *handlers.Task[scanArgs]) error {
+			timeout = 0
+			if deadline, ok := ctx.Deadline(); ok {
+				timeout = time.Until(deadline)
+			}
+			return errBroken
+		}, &handlers.KindOptions{Attributes: kind})
+		retries = 0
+		for execute(t.Context(), r, store.Task{Retry: retries, Attributes: task.Encode()}).Verdict == store.VerdictRetry {
+			retries++
+		}
+	})
+	return retries, timeout
+}
+
+func TestTheInnermostAttributeWins(t *testing.T) {
+	var none handlers.Attributes
+	fixed := func(retries int, timeout time.Duration) handlers.Attributes {
+		return handlers.Attributes{MaxRetries: retries, Timeout: timeout}
+	}
+	byAttempt := func(retries int, timeout time.Duration) handlers.Attributes {
+		return handlers.Attributes{
+			MaxRetriesFor: func(*handlers.Attempt) int { return retries },
+			TimeoutFor:    func(*handlers.Attempt) time.Duration { return timeout },
+		}
+	}
+	for name, test := range map[string]struct {
+		set, kind handlers.Attributes
+		task      enqueue.Overrides
+		retries   int
+		timeout   time.Duration
+	}{
+		"defaults":                        {none, none, enqueue.Overrides{}, 3, time.Hour},
+		"set":                             {fixed(5, 5), none, enqueue.Overrides{}, 5, 5},
+		"kind over set":                   {fixed(5, 5), fixed(6, 6), enqueue.Overrides{}, 6, 6},
+		"task over kind":                  {fixed(5, 5), fixed(6, 6), enqueue.Overrides{MaxRetries: 7, Timeout: 7}, 7, 7},
+		"off in the kind":                 {fixed(5, 5), fixed(handlers.NoRetries, handlers.NoTimeout), enqueue.Overrides{}, 0, 0},
+		"off in the task":                 {fixed(5, 5), none, enqueue.Overrides{MaxRetries: enqueue.NoRetries, Timeout: enqueue.NoTimeout}, 0, 0},
+		"function of the set":             {byAttempt(8, 8), none, enqueue.Overrides{}, 8, 8},
+		"kind's value over set's":         {byAttempt(8, 8), fixed(6, 6), enqueue.Overrides{}, 6, 6},
+		"kind's function over set's":      {fixed(5, 5), byAttempt(9, 9), enqueue.Overrides{}, 9, 9},
+		"kind's function over function":   {byAttempt(8, 8), byAttempt(9, 9), enqueue.Overrides{}, 9, 9},
+		"function that declines":          {fixed(5, 5), byAttempt(0, 0), enqueue.Overrides{}, 5, 5},
+		"functions of which one declines": {byAttempt(8, 8), byAttempt(0, 0), enqueue.Overrides{}, 8, 8},
+		"function that switches off":      {fixed(5, 5), byAttempt(handlers.NoRetries, handlers.NoTimeout), enqueue.Overrides{}, 0, 0},
+		"task over function":              {none, byAttempt(9, 9), enqueue.Overrides{MaxRetries: 7, Timeout: 7}, 7, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			retries, timeout := limits(t, test.set, test.kind, test.task)
+			require.Equal(t, test.retries, retries)
+			require.Equal(t, test.timeout, timeout)
+		})
+	}
+}
+
+func TestLimitsOfDeliveriesAndSnoozesAreAttributes(t *testing.T) {
+	attrs := handlers.Attributes{MaxDeliveries: 1, MaxSnoozes: 1}
+	r := registry(t, handlers.SetConfig{Attributes: attrs}, returning(handlers.Snooze(time.Second)), nil)
+	require.Equal(t, store.VerdictSnooze, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictFail, execute(t.Context(), r, store.Task{Snoozes: 1}).Verdict)
+	require.Equal(t, store.VerdictFail, execute(t.Context(), r, store.Task{Crashes: 1}).Verdict)
+}
+
+func TestExponentialGrowsToItsCap(t *testing.T) {
+	exact := handlers.Exponential{Jitter: handlers.NoJitter}
+	for retry, want := range map[int]time.Duration{
+		-1: time.Second, 1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 10: 512 * time.Second,
+		11: 10 * time.Minute, 5000: 10 * time.Minute, math.MaxInt: 10 * time.Minute,
+	} {
+		require.Equal(t, want, exact.Delay(retry), retry)
+	}
+	steep := handlers.Exponential{First: time.Minute, Factor: 3, Jitter: handlers.NoJitter, Cap: time.Hour}
+	require.Equal(t, 9*time.Minute, steep.Delay(3))
+	require.Equal(t, time.Hour, steep.Delay(9))
+}
+
+func TestJitterSpreadsDelaysWithinItsShare(t *testing.T) {
+	least, most := time.Hour, time.Duration(0)
+	for range 2000 {
+		d := handlers.Exponential{}.Delay(1)
+		least, most = min(least, d), max(most, d)
+	}
+	require.GreaterOrEqual(t, least, 800*time.Millisecond)
+	require.Less(t, least, 850*time.Millisecond)
+	require.LessOrEqual(t, most, 1200*time.Millisecond)
+	require.Greater(t, most, 1150*time.Millisecond)
+	require.GreaterOrEqual(t, handlers.Exponential{Jitter: 50, Cap: math.MaxInt64}.Delay(5000), time.Duration(0))
+}

@@ -1,0 +1,108 @@
+package handlers
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+type (
+	attemptKey struct{}
+	managerKey struct{}
+)
+
+// FromContext returns the attempt that a handler's context belongs to, or nil
+// outside of handlers and in hooks.
+func FromContext(ctx context.Context) *Attempt {
+	a, _ := ctx.Value(attemptKey{}).(*Attempt)
+	return a
+}
+
+// ManagerFromContext returns ExecuteConfig.Manager of the handler or hook that the
+// context belongs to. Users call syncjob.FromContext, which knows its type.
+func ManagerFromContext(ctx context.Context) any { return ctx.Value(managerKey{}) }
+
+// attemptContext is the context of a handler: it carries the attempt, of which it is
+// a part, and ends with the attempt's timeout or when the handler has returned.
+//
+// The timer is started only when somebody asks for Done, or derives a context.
+// Most handlers do neither, and a timer costs as much as all the rest of an
+// attempt. Nobody can tell: without Done the end shows in Err, which looks at the clock.
+type attemptContext struct {
+	parent   context.Context
+	attempt  *Attempt
+	limit    time.Duration // 0 for none
+	deadline time.Time     // zero for none
+
+	mu     sync.Mutex
+	ended  bool            // the handler has returned
+	timed  context.Context // the parent under the deadline; nil until needed
+	cancel context.CancelFunc
+}
+
+// start sets the timeout of an attempt that is about to begin.
+func (c *attemptContext) start(limit time.Duration) {
+	if limit > 0 {
+		c.limit, c.deadline = limit, time.Now().Add(limit)
+	}
+}
+
+// end cancels the context, and stops the timer.
+func (c *attemptContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// current is what the context amounts to now; waiting needs one that ends by
+// itself.
+func (c *attemptContext) current(waiting bool) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timed != nil {
+		return c.timed
+	}
+	expired := c.limit > 0 && !time.Now().Before(c.deadline)
+	if !waiting && !expired && !c.ended {
+		return c.parent
+	}
+	if c.limit > 0 {
+		c.timed, c.cancel = context.WithDeadlineCause(c.parent, c.deadline, &timeoutError{c.limit})
+	} else {
+		c.timed, c.cancel = context.WithCancel(c.parent)
+	}
+	if c.ended {
+		c.cancel()
+	}
+	return c.timed
+}
+
+// Deadline implements [context.Context].
+func (c *attemptContext) Deadline() (time.Time, bool) {
+	outer, ok := c.parent.Deadline()
+	if c.limit == 0 || ok && outer.Before(c.deadline) {
+		return outer, ok
+	}
+	return c.deadline, true
+}
+
+// Done implements [context.Context].
+func (c *attemptContext) Done() <-chan struct{} { return c.current(true).Done() }
+
+// Err implements [context.Context].
+func (c *attemptContext) Err() error { return c.current(false).Err() }
+
+// Value implements [context.Context]. Package context asks it for the context to hang
+// derived ones on, and to read the cause from, and so gets the one that ends.
+func (c *attemptContext) Value(key any) any {
+	switch key.(type) {
+	case attemptKey:
+		return c.attempt
+	case managerKey:
+		return c.attempt.cfg.Manager
+	}
+	return c.current(false).Value(key)
+}

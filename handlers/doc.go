@@ -1,0 +1,36 @@
+// Package handlers binds Go code to the kinds of task.
+//
+// A [Set] groups handlers, hooks and [Attributes] under the name that a job refers
+// to. [Handle] adds a handler to it by the type of its arguments. A [Registry] is a
+// checked collection of sets; a worker runs what is in its registry.
+//
+// # One attempt
+//
+// [Registry.Execute] runs one delivery of a task, in this order, outermost first:
+//
+//	recovery        a panic becomes a failed attempt with its stack
+//	  decoding      arguments that do not fit fail the task without retries
+//	  timeout       of the attempt: its context ends
+//	    middleware  of the registry ([Registry.With]), then of the set, then of
+//	                the kind; within each in the order given
+//	      handler
+//
+// Recovery is outermost, so that middleware may panic too; the timeout is inside
+// of recovery and covers the middleware.
+//
+// # What becomes of it
+//
+// Nil is success, and what the attempt enqueued becomes visible with it, all or
+// nothing. An error is a failed attempt and is tried again, after the backoff, until
+// the retries are used up, unless it is made by [Permanent], [RetryAfter],
+// [Snooze] or [CancelJob]. If the context of the attempt was cancelled its cause
+// decides what an error means:
+//
+//	timeout                a failed attempt
+//	store.ErrJobStopped    cancelled
+//	store.ErrLeaseLost     ignored: the task is somebody else's by now
+//	ErrShutdown            given back as it was, free of charge
+//
+// Success stands in spite of a cancelled context: whether the lease still held
+// is decided by the store.
+package handlers

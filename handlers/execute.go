@@ -1,0 +1,117 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Runtime is what an attempt needs of whoever runs it. Its methods may be called
+// concurrently.
+type Runtime interface {
+	// Run reads the run of a task. For tasks it may be answered from a cache: only
+	// what never changes is used. For hooks it must be read anew.
+	Run(ctx context.Context, id store.RunID) (store.RunRecord, error)
+	// Stage parks children of a running task: see [store.Sessions]. The items are
+	// the caller's again when it returns.
+	Stage(ctx context.Context, lease store.Lease, route store.Route, offset int, items []store.Item) error
+	// EnqueueNow adds a task at once: see [enqueue.Enqueuer.Enqueue].
+	EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error)
+}
+
+// ExecuteConfig is what [Registry.Execute] runs deliveries with. One value serves any
+// number of calls.
+type ExecuteConfig struct {
+	// Runtime of the attempts. Required.
+	Runtime Runtime
+	// Encoder of what attempts enqueue. Defaults to one that routes by the registry.
+	Encoder *enqueue.Encoder
+	// Logger that Log of attempts and hooks derives from. Defaults to [slog.DiscardHandler].
+	Logger *slog.Logger
+	// Manager is what [ManagerFromContext] returns. Defaults to nil.
+	Manager any
+}
+
+// Execute runs one delivery, of a task or of a hook, and decides its whole outcome.
+// It returns when the handler has: the causes of ctx that the package documentation
+// names reach the handler by its context. An outcome with verdict 0 is to be
+// dropped, as the lease is lost. Execute settles nothing.
+func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteConfig) store.Outcome {
+	if cfg.Logger == nil {
+		cfg.Logger = discard
+	}
+	if cfg.Encoder == nil {
+		cfg.Encoder = &enqueue.Encoder{Router: r}
+	}
+	out := store.Outcome{Lease: d.Lease, Task: d.Task}
+	if verdict, over := interrupted(ctx); over {
+		out.Verdict = verdict
+		return out
+	}
+	route := &d.Lease.Lane.Route
+	s, err := r.find(route.Set)
+	if err != nil {
+		fail(&out, store.VerdictFail, err)
+		return out
+	}
+	if !route.Counted() {
+		s.executeHook(ctx, &out, &cfg)
+		return out
+	}
+	k, err := s.find(route.Kind)
+	if err != nil {
+		fail(&out, store.VerdictFail, err)
+		return out
+	}
+	k.execute(ctx, &d, &cfg, &out)
+	return out
+}
+
+// execute runs one delivery of a task.
+func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, out *store.Outcome) {
+	if err := poisoned(&d.Task, &k.attrs); err != nil {
+		fail(out, store.VerdictFail, err)
+		return
+	}
+	var a *Attempt // stays nil if decoding panics
+	err := recovered(func() (err error) {
+		if a, err = k.attempt(ctx, d, cfg); err != nil {
+			return Permanent(err)
+		}
+		a.ctx.start(k.timeout(a))
+		return k.invoke(&a.ctx, a)
+	})
+	k.settle(ctx, out, a, err)
+}
+
+// attempt decodes what the delivery holds.
+func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig) (*Attempt, error) {
+	a, err := k.kind.begin(d.Task.Payload)
+	a.fill(ctx, d, cfg)
+	if err == nil {
+		a.overrides, err = enqueue.DecodeOverrides(d.Task.Attributes)
+	}
+	return a, err
+}
+
+// poisoned says why a task, or hook, is not run at all (promise P15).
+func poisoned(t *store.Task, attrs *Attributes) error {
+	if t.Crashes < attrs.MaxDeliveries {
+		return nil
+	}
+	return fmt.Errorf("not run again: %d workers died running it", t.Crashes)
+}
+
+// recovered calls fn and makes a panic of it an error.
+func recovered(fn func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return fn()
+}

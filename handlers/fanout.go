@@ -1,0 +1,125 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Up to so many children travel with their parent's success; more are staged, in
+// chunks. Memory is bounded by one chunk, whatever the number of routes.
+const (
+	maxInline      = 128
+	maxInlineBytes = 64 << 10
+	maxChunk       = store.MaxBatch
+	maxChunkBytes  = 64 << 10
+	maxRoutes      = store.MaxBatch // different routes that one attempt may stage for
+)
+
+// finishTimeout bounds the staging of the last chunk, after the handler has
+// returned.
+const finishTimeout = 30 * time.Second
+
+// fanout gathers the children of one attempt.
+type fanout struct {
+	mu     sync.Mutex
+	items  []store.Item // gathered, not yet staged
+	bytes  int
+	staged map[store.Route]int // children staged by route; nil while all may travel inline
+	routes []store.Route       // the keys of staged, in order
+	ended  bool
+	failed error // of a call of Stage: the children are not complete
+}
+
+// add gathers a child, and stages what was gathered once it is too much. The
+// mutex is held while a chunk is staged: chunks of a lane go in order, and other
+// callers wait instead of filling memory.
+func (f *fanout) add(a *Attempt, item store.Item) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.ended:
+		return ErrAttemptEnded
+	case f.failed != nil:
+		return f.failed
+	}
+	size := enqueue.Size(item)
+	if f.staged == nil && !f.holds(size, maxInline, maxInlineBytes) {
+		f.staged = make(map[store.Route]int)
+	}
+	if f.staged != nil && len(f.items) > 0 && !f.holds(size, maxChunk, maxChunkBytes) {
+		if err := f.flush(&a.ctx, a); err != nil {
+			return err
+		}
+	}
+	f.items = append(f.items, item)
+	f.bytes += size
+	return nil
+}
+
+// holds reports whether one more child of the size stays within the limits.
+func (f *fanout) holds(size, items, bytes int) bool {
+	return len(f.items) < items && f.bytes+size <= bytes
+}
+
+// flush stages what was gathered, route by route.
+func (f *fanout) flush(ctx context.Context, a *Attempt) error {
+	byRoute := make(map[store.Route][]store.Item)
+	var order []store.Route
+	for _, item := range f.items {
+		if byRoute[item.Route] == nil {
+			order = append(order, item.Route)
+		}
+		byRoute[item.Route] = append(byRoute[item.Route], item)
+	}
+	for _, route := range order {
+		if err := f.stage(ctx, a, route, byRoute[route]); err != nil {
+			f.failed = err
+			return err
+		}
+	}
+	clear(f.items)
+	f.items, f.bytes = f.items[:0], 0
+	return nil
+}
+
+func (f *fanout) stage(ctx context.Context, a *Attempt, route store.Route, items []store.Item) error {
+	offset, known := f.staged[route]
+	if !known {
+		if len(f.routes) == maxRoutes {
+			return &store.FieldError{Field: "Queue", Reason: fmt.Sprintf("makes more than %d different routes in one fan-out", maxRoutes)}
+		}
+		f.routes = append(f.routes, route)
+	}
+	if err := a.cfg.Runtime.Stage(ctx, a.lease, route, offset, items); err != nil {
+		return fmt.Errorf("stage %d tasks: %w", len(items), err)
+	}
+	f.staged[route] = offset + len(items)
+	return nil
+}
+
+// end lets nothing more be added, and returns why the children are not complete,
+// if they are not.
+func (f *fanout) end() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	return f.failed
+}
+
+// finish completes the children of an attempt that succeeded, after end: those that travel
+// inline, or the routes under which all were staged. The context may have ended
+// meanwhile; the success stands, so the last chunk is staged all the same.
+func (f *fanout) finish(ctx context.Context, a *Attempt) ([]store.Item, []store.Route, error) {
+	if f.staged == nil {
+		return f.items, nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := f.flush(ctx, a)
+	return nil, f.routes, err
+}

@@ -1,0 +1,174 @@
+package handlerstest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/handlers/handlerstest"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+type scanArgs struct{ Dir string }
+
+func (scanArgs) Kind() string { return "scan" }
+
+type fileArgs struct{ Path string }
+
+func (fileArgs) Kind() string { return "file" }
+
+// ingest is a set whose scan handler is given; files do nothing.
+func ingest(scan func(context.Context, *handlers.Task[scanArgs]) error) *handlers.Set {
+	set := handlers.NewSet("ingest", handlers.SetConfig{Attributes: handlers.Attributes{Timeout: time.Minute}})
+	handlers.Handle(set, scan, nil)
+	handlers.Handle(set, func(context.Context, *handlers.Task[fileArgs]) error { return nil },
+		&handlers.KindOptions{Attributes: handlers.Attributes{Queue: "file"}})
+	return set
+}
+
+func TestChildrenOfASuccessAreRecorded(t *testing.T) {
+	for _, n := range []int{3, 1000} {
+		set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+			for i := range n {
+				if _, err := task.Enqueue(ctx, fileArgs{fmt.Sprint(i)}, nil); err != nil {
+					return err
+				}
+			}
+			_, err := task.EnqueueNow(ctx, fileArgs{"now"}, &enqueue.Options{ID: "now"})
+			return err
+		})
+		result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
+		require.NoError(t, result.Err)
+		require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+		require.Len(t, result.Children, n+1)
+		require.True(t, result.Children[0].Now)
+		for i, child := range result.Children[1:] {
+			var args fileArgs
+			require.NoError(t, child.Decode(&args))
+			require.Equal(t, fileArgs{fmt.Sprint(i)}, args)
+			require.Equal(t, "file", child.Route.Queue)
+		}
+	}
+}
+
+func TestAFailureKeepsOnlyWhatWasEnqueuedNow(t *testing.T) {
+	broken := errors.New("broken")
+	set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+		_, err := task.Enqueue(ctx, fileArgs{"staged"}, nil)
+		require.NoError(t, err)
+		_, err = task.EnqueueNow(ctx, fileArgs{"now"}, nil)
+		require.NoError(t, err)
+		return handlers.RetryAfter(time.Hour, broken)
+	})
+	result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
+	require.ErrorIs(t, result.Err, broken)
+	require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
+	require.Equal(t, time.Hour, result.Outcome.Delay)
+	require.Len(t, result.Children, 1)
+}
+
+func TestOptionsReachTheHandler(t *testing.T) {
+	set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+		require.Equal(t, "chosen", task.ID)
+		require.Equal(t, "slow", task.Queue)
+		require.Equal(t, 4, task.Retry)
+		require.Equal(t, store.RunID{Job: "nightly", Number: 3}, task.Run.ID())
+		var root fileArgs
+		require.NoError(t, task.Run.DecodeArgs(&root))
+		require.Equal(t, fileArgs{"root"}, root)
+		require.Equal(t, "middleware", ctx.Value(key{}))
+		return handlers.Snooze(time.Second)
+	})
+	result := handlerstest.Do(t, set, scanArgs{"a"}, &handlerstest.Options{
+		Task:    &enqueue.Options{ID: "chosen", Queue: "slow"},
+		Retry:   4,
+		Snoozes: 2,
+		Run:     store.RunID{Job: "nightly", Number: 3},
+		RunArgs: fileArgs{"root"},
+		Middleware: []handlers.Middleware{func(next handlers.Handler) handlers.Handler {
+			return func(ctx context.Context, a *handlers.Attempt) error {
+				return next(context.WithValue(ctx, key{}, "middleware"), a)
+			}
+		}},
+	})
+	require.Equal(t, store.VerdictSnooze, result.Outcome.Verdict)
+	require.Equal(t, 3, result.Outcome.Task.Snoozes)
+}
+
+type key struct{}
+
+func TestAStopIsSeenByTheHandler(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	set := ingest(func(ctx context.Context, _ *handlers.Task[scanArgs]) error {
+		cancel(store.ErrJobStopped)
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	result := handlerstest.Do(t, set, scanArgs{"a"}, &handlerstest.Options{Context: ctx})
+	require.ErrorIs(t, result.Err, store.ErrJobStopped)
+	require.Equal(t, store.VerdictCancel, result.Outcome.Verdict)
+}
+
+func TestAPanicIsTheError(t *testing.T) {
+	set := ingest(func(context.Context, *handlers.Task[scanArgs]) error { panic("boom") })
+	result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
+	var p *handlers.PanicError
+	require.ErrorAs(t, result.Err, &p)
+	require.Equal(t, "boom", p.Value)
+	require.Contains(t, result.Outcome.Stack, "handlerstest_test.go")
+}
+
+func TestATaskThatIsNotRunSaysWhy(t *testing.T) {
+	set := ingest(func(context.Context, *handlers.Task[scanArgs]) error { return nil })
+	result := handlerstest.Do(t, set, enqueue.Raw("scan", []byte(`{"Dir":1}`), nil), nil)
+	require.ErrorContains(t, result.Err, "decode arguments")
+	require.Equal(t, store.VerdictFail, result.Outcome.Verdict)
+}
+
+func TestWhatCannotBeEnqueuedFailsTheTest(t *testing.T) {
+	set := ingest(func(context.Context, *handlers.Task[scanArgs]) error { return nil })
+	for want, call := range map[string]func(testing.TB){
+		"new registry":     func(tb testing.TB) { handlerstest.Do(tb, handlers.NewSet("", handlers.SetConfig{}), scanArgs{}, nil) },
+		"enqueue the task": func(tb testing.TB) { handlerstest.Do(tb, set, enqueue.Raw("other", nil, nil), nil) },
+		"is nil":           func(tb testing.TB) { handlerstest.Do(tb, nil, scanArgs{}, nil) },
+	} {
+		tb := &failing{TB: t}
+		func() {
+			defer func() { _ = recover() }()
+			call(tb)
+		}()
+		require.Contains(t, tb.message, want)
+	}
+}
+
+// failing records what it is failed with, and ends the call by a panic.
+type failing struct {
+	testing.TB
+	message string
+}
+
+func (f *failing) Fatalf(format string, args ...any) {
+	f.message = fmt.Sprintf(format, args...)
+	panic(f)
+}
+
+func TestTimeIsVirtualInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := ingest(func(ctx context.Context, _ *handlers.Task[scanArgs]) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		start := time.Now()
+		result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
+		require.Equal(t, time.Minute, time.Since(start))
+		require.ErrorIs(t, result.Err, context.DeadlineExceeded)
+		require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
+	})
+}

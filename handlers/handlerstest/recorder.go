@@ -1,0 +1,59 @@
+package handlerstest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// recorder is a [handlers.Runtime] that keeps what an attempt asks for.
+type recorder struct {
+	run     store.RunRecord
+	encoder *enqueue.Encoder
+
+	mu     sync.Mutex
+	now    []Child
+	staged []Child
+}
+
+// Run implements [handlers.Runtime].
+func (r *recorder) Run(context.Context, store.RunID) (store.RunRecord, error) { return r.run, nil }
+
+// Stage implements [handlers.Runtime].
+func (r *recorder) Stage(ctx context.Context, _ store.Lease, _ store.Route, _ int, items []store.Item) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, it := range items {
+		r.staged = append(r.staged, Child{Item: it})
+	}
+	return nil
+}
+
+// EnqueueNow implements [handlers.Runtime].
+func (r *recorder) EnqueueNow(_ context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
+	item, err := r.encoder.Encode(set, it)
+	if err != nil {
+		return enqueue.Receipt{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = append(r.now, Child{Item: item, Now: true})
+	return enqueue.Receipt{Run: run, ID: item.Task.ID}, nil
+}
+
+// children are the tasks that the run has in the end.
+func (r *recorder) children(out store.Outcome) []Child {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.now
+	if out.Verdict != store.VerdictSuccess {
+		return all
+	}
+	all = append(all, r.staged...)
+	for _, it := range out.Children {
+		all = append(all, Child{Item: it})
+	}
+	return all
+}

@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// hook is how the deliveries of one hook are judged.
+type hook struct {
+	call   func(context.Context, *Run) error
+	done   store.Verdict // it passed
+	giveUp store.Verdict // it failed for good
+}
+
+func (s *boundSet) hook(kind string) hook {
+	if kind == store.KindPreJob {
+		return hook{s.hooks.PreJob, store.VerdictBegin, store.VerdictAbort}
+	}
+	return hook{s.hooks.PostJob, store.VerdictHookDone, store.VerdictHookDone}
+}
+
+// executeHook runs one delivery of a hook. It passes at once if the set has none:
+// whoever started the run had another version of the set.
+func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *ExecuteConfig) {
+	h := s.hook(out.Lease.Lane.Route.Kind)
+	if h.call == nil {
+		out.Verdict = h.done
+		return
+	}
+	if err := poisoned(&out.Task, &s.attrs); err != nil {
+		fail(out, h.giveUp, err)
+		return
+	}
+	err := recovered(func() error { return s.runHook(ctx, h, out, cfg) })
+	if err == nil {
+		out.Verdict = h.done
+		return
+	}
+	if verdict, over := interrupted(ctx); over {
+		out.Verdict = verdict
+		return
+	}
+	// A backoff, or the methods of an error, may panic too.
+	if perr := recovered(func() error { s.judgeHook(out, h, err); return nil }); perr != nil {
+		fail(out, h.giveUp, perr)
+	}
+}
+
+func (s *boundSet) runHook(ctx context.Context, h hook, out *store.Outcome, cfg *ExecuteConfig) error {
+	lane := &out.Lease.Lane
+	rec, err := cfg.Runtime.Run(ctx, lane.Run)
+	if err != nil {
+		return fmt.Errorf("read run %s/%d: %w", lane.Run.Job, lane.Run.Number, err)
+	}
+	run := NewRun(rec)
+	run.Retry = out.Task.Retry
+	run.log = cfg.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
+	ctx = context.WithValue(ctx, managerKey{}, cfg.Manager)
+	if limit := s.attrs.Timeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &timeoutError{limit})
+		defer cancel()
+	}
+	return explained(ctx, h.call(ctx, run))
+}
+
+// judgeHook decides what a failed attempt of a hook leads to.
+func (s *boundSet) judgeHook(out *store.Outcome, h hook, err error) {
+	v := verdictOf(err)
+	switch {
+	case v.kind == verdictSkipRun && h.done == store.VerdictBegin:
+		fail(out, store.VerdictSkip, v)
+	case v.kind == verdictPermanent, v.kind == verdictCancelJob, v.kind == verdictSkipRun:
+		fail(out, h.giveUp, err)
+	default:
+		retry(out, v, err, s.attrs.MaxRetries, s.attrs.Backoff, h.giveUp)
+	}
+}

@@ -1,0 +1,153 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+type hook = func(context.Context, *handlers.Run) error
+
+// executeHook runs one delivery of a hook that is both PreJob and PostJob.
+func executeHook(ctx context.Context, t *testing.T, kind string, h hook, task store.Task) store.Outcome {
+	t.Helper()
+	return hookRegistry(t, h).Execute(ctx, delivery(kind, task), handlers.ExecuteConfig{Runtime: &runtime{}})
+}
+
+func hookRegistry(t *testing.T, h hook) *handlers.Registry {
+	return registry(t, handlers.SetConfig{
+		Attributes: handlers.Attributes{Timeout: time.Minute, Backoff: func(int) time.Duration { return time.Second }},
+		Hooks:      handlers.Hooks{PreJob: h, PostJob: h},
+	}, returning(nil), nil)
+}
+
+func TestWhatAHookReturnsDecidesItsOutcome(t *testing.T) {
+	for name, test := range map[string]struct {
+		err       error
+		task      store.Task
+		pre, post store.Verdict
+		text      string
+		delay     time.Duration
+	}{
+		"nil":             {nil, store.Task{}, store.VerdictBegin, store.VerdictHookDone, "", 0},
+		"plain":           {errBroken, store.Task{Retry: 2}, store.VerdictRetry, store.VerdictRetry, "disk is full", time.Second},
+		"retries used up": {errBroken, store.Task{Retry: 3}, store.VerdictAbort, store.VerdictHookDone, "disk is full", 0},
+		"permanent":       {handlers.Permanent(errBroken), store.Task{}, store.VerdictAbort, store.VerdictHookDone, "disk is full", 0},
+		"cancel job":      {handlers.CancelJob(errBroken), store.Task{}, store.VerdictAbort, store.VerdictHookDone, "disk is full", 0},
+		"skip":            {handlers.SkipRun("maintenance"), store.Task{}, store.VerdictSkip, store.VerdictHookDone, "maintenance", 0},
+		"retry after":     {handlers.RetryAfter(time.Hour, errBroken), store.Task{}, store.VerdictRetry, store.VerdictRetry, "disk is full", time.Hour},
+		"snooze costs":    {handlers.Snooze(time.Hour), store.Task{}, store.VerdictRetry, store.VerdictRetry, "snooze 1h0m0s", time.Hour},
+		"poison":          {nil, store.Task{Crashes: 3}, store.VerdictAbort, store.VerdictHookDone, "not run again: 3 workers died running it", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for kind, verdict := range map[string]store.Verdict{store.KindPreJob: test.pre, store.KindPostJob: test.post} {
+				out := executeHook(t.Context(), t, kind, func(context.Context, *handlers.Run) error { return test.err }, test.task)
+				require.Equal(t, verdict, out.Verdict)
+				require.Equal(t, test.text, out.Error)
+				require.Equal(t, test.delay, out.Delay)
+				if verdict == store.VerdictRetry {
+					require.Equal(t, test.task.Retry+1, out.Task.Retry)
+				}
+			}
+		})
+	}
+}
+
+func TestASetWithoutTheHookPassesAtOnce(t *testing.T) {
+	for kind, verdict := range map[string]store.Verdict{store.KindPreJob: store.VerdictBegin, store.KindPostJob: store.VerdictHookDone} {
+		require.Equal(t, verdict, executeHook(t.Context(), t, kind, nil, store.Task{Crashes: 9}).Verdict)
+	}
+}
+
+func TestAHookSeesItsRun(t *testing.T) {
+	created := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	var log bytes.Buffer
+	r := hookRegistry(t, func(ctx context.Context, r *handlers.Run) error {
+		require.Equal(t, store.RunID{Job: "import/42", Number: 7}, r.ID())
+		require.Equal(t, "ingest", r.Set)
+		require.Equal(t, store.StatusFailed, r.Status, "while finishing, the status that will be recorded")
+		require.Equal(t, store.Counts{Total: 2, Succeeded: 1, Failed: 1}, r.Counts)
+		require.Equal(t, created, r.Created)
+		require.True(t, r.Due.IsZero())
+		require.Equal(t, 1, r.Retry)
+		var args scanArgs
+		require.NoError(t, r.DecodeArgs(&args))
+		require.Equal(t, "a", args.Dir)
+		require.Equal(t, "the manager", handlers.ManagerFromContext(ctx))
+		require.Nil(t, handlers.FromContext(ctx))
+		r.Log().Info("reported")
+		return nil
+	})
+	rt := &runtime{run: store.RunRecord{
+		ID: store.RunID{Job: "import/42", Number: 7}, Set: "ingest", Args: []byte(`{"dir":"a"}`),
+		Status: store.StatusFinishing, Outcome: store.StatusFailed,
+		Counts: store.Counts{Total: 2, Succeeded: 1, Failed: 1}, Created: created,
+	}}
+	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{Retry: 1}), handlers.ExecuteConfig{
+		Runtime: rt, Manager: "the manager", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	require.Equal(t, store.VerdictHookDone, out.Verdict)
+	require.Contains(t, log.String(), `msg=reported job=import/42 run=7 kind=@post queue=path retry=1`)
+}
+
+func TestAHookIsInterruptedLikeATask(t *testing.T) {
+	for cause, verdict := range map[error]store.Verdict{
+		store.ErrJobStopped:  store.VerdictCancel,
+		store.ErrLeaseLost:   0,
+		handlers.ErrShutdown: store.VerdictRelease,
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		out := executeHook(ctx, t, store.KindPostJob, func(ctx context.Context, _ *handlers.Run) error {
+			cancel(cause)
+			return ctx.Err()
+		}, store.Task{Retry: 1})
+		require.Equal(t, verdict, out.Verdict)
+		require.Equal(t, 1, out.Task.Retry)
+	}
+}
+
+func TestAHookHasATimeoutAndMayPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := executeHook(t.Context(), t, store.KindPreJob, func(ctx context.Context, _ *handlers.Run) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}, store.Task{})
+		require.Equal(t, store.VerdictRetry, out.Verdict)
+		require.Equal(t, "attempt timed out after 1m0s: context deadline exceeded", out.Error)
+	})
+	out := executeHook(t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { panic("boom") }, store.Task{})
+	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Contains(t, out.Stack, "hooks_test.go")
+	out = executeHook(t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { return panickingError{} }, store.Task{})
+	require.Equal(t, store.VerdictAbort, out.Verdict)
+}
+
+func TestAHookWhoseRunCannotBeReadIsRetried(t *testing.T) {
+	r := hookRegistry(t, func(context.Context, *handlers.Run) error { return nil })
+	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), handlers.ExecuteConfig{
+		Runtime: &runtime{runErr: store.Transient(errors.New("down"))},
+	})
+	require.Equal(t, store.VerdictRetry, out.Verdict)
+	require.Contains(t, out.Error, "read run import/42/7")
+}
+
+func TestTheLogOfAnAttemptNamesIt(t *testing.T) {
+	var log bytes.Buffer
+	r := registry(t, handlers.SetConfig{}, func(_ context.Context, task *handlers.Task[scanArgs]) error {
+		task.Log().Info("copied", "bytes", 3)
+		return nil
+	}, nil)
+	r.Execute(t.Context(), delivery("scan", store.Task{Retry: 2}), handlers.ExecuteConfig{
+		Runtime: &runtime{}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	require.Contains(t, log.String(), "msg=copied job=import/42 run=7 task=task-1 kind=scan queue=path retry=2 bytes=3")
+}

@@ -1,0 +1,143 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Registry is a checked, unchanging collection of sets. It may be used
+// concurrently.
+type Registry struct {
+	sets map[string]*boundSet
+}
+
+// boundSet is a set as it was when the registry was made, ready to run.
+type boundSet struct {
+	source *Set
+	hooks  Hooks
+	attrs  Attributes            // complete
+	kinds  map[string]*boundKind // by name and alias
+}
+
+// boundKind is a kind with everything it inherits.
+type boundKind struct {
+	kind   *kind
+	attrs  Attributes // complete
+	invoke Handler    // inside of all middleware
+}
+
+// NewRegistry checks and copies sets. It reports every problem at once, as
+// [*store.FieldError]s: sets of the same name, kinds with two handlers, names that
+// are unusable, attributes that are negative or exclude each other.
+func NewRegistry(sets ...*Set) (*Registry, error) {
+	r := &Registry{sets: make(map[string]*boundSet, len(sets))}
+	var problems []error
+	for i, s := range sets {
+		field := fmt.Sprintf("Sets[%d]", i)
+		if s == nil {
+			problems = append(problems, &store.FieldError{Field: field, Reason: "is nil"})
+			continue
+		}
+		problems = append(problems, s.validate(field+"."))
+		if _, taken := r.sets[s.name]; taken {
+			problems = append(problems, &store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)})
+			continue
+		}
+		r.sets[s.name] = bind(s.clone())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("new registry: %w", err)
+	}
+	return r, nil
+}
+
+// bind completes the attributes of a set and wraps its handlers.
+func bind(s *Set) *boundSet {
+	b := &boundSet{
+		source: s,
+		hooks:  s.cfg.Hooks,
+		attrs:  s.cfg.Attributes.inherit(defaults()),
+		kinds:  make(map[string]*boundKind, len(s.kinds)),
+	}
+	for name, k := range s.kinds {
+		b.kinds[name] = &boundKind{
+			kind:   k,
+			attrs:  k.opts.Attributes.inherit(b.attrs),
+			invoke: wrap(wrap(k.handler, k.opts.Middleware), s.cfg.Middleware),
+		}
+	}
+	return b
+}
+
+// wrap puts middleware around a handler, the first of it outermost.
+func wrap(h Handler, middleware []Middleware) Handler {
+	for _, m := range slices.Backward(middleware) {
+		if m != nil {
+			h = m(h)
+		}
+	}
+	return h
+}
+
+// With returns a registry of the same sets, in which every attempt first passes through
+// the given middleware, the first of it outermost. Nil elements are left out, here
+// as everywhere.
+func (r *Registry) With(middleware ...Middleware) *Registry {
+	outer := &Registry{sets: make(map[string]*boundSet, len(r.sets))}
+	for name, s := range r.sets {
+		c := *s
+		c.kinds = make(map[string]*boundKind, len(s.kinds))
+		for name, k := range s.kinds {
+			c.kinds[name] = &boundKind{kind: k.kind, attrs: k.attrs, invoke: wrap(k.invoke, middleware)}
+		}
+		outer.sets[name] = &c
+	}
+	return outer
+}
+
+// Set returns a copy of the set of a name, as it was when the registry was made.
+func (r *Registry) Set(name string) (*Set, bool) {
+	s, ok := r.sets[name]
+	if !ok {
+		return nil, false
+	}
+	return s.source.clone(), true
+}
+
+// Sets lists the names of the sets, sorted.
+func (r *Registry) Sets() []string { return slices.Sorted(maps.Keys(r.sets)) }
+
+// Hooks reports which hooks the runs of a set have; an unknown set has none.
+func (r *Registry) Hooks(set string) (pre, post bool) {
+	s, ok := r.sets[set]
+	return ok && s.hooks.PreJob != nil, ok && s.hooks.PostJob != nil
+}
+
+// Validate calls the Validate hook of the run's set, and returns its error as it is. An
+// unknown set is a [*store.FieldError] for the field "Set".
+func (r *Registry) Validate(ctx context.Context, run *Run) error {
+	s, err := r.find(run.Set)
+	if err != nil || s.hooks.Validate == nil {
+		return err
+	}
+	return recovered(func() error { return s.hooks.Validate(ctx, run) })
+}
+
+func (r *Registry) find(set string) (*boundSet, error) {
+	if s, ok := r.sets[set]; ok {
+		return s, nil
+	}
+	return nil, &store.FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not registered", set)}
+}
+
+func (s *boundSet) find(kind string) (*boundKind, error) {
+	if k, ok := s.kinds[kind]; ok {
+		return k, nil
+	}
+	return nil, &store.FieldError{Field: "Kind", Reason: fmt.Sprintf("%q has no handler in the set %q", kind, s.source.name)}
+}

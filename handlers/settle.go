@@ -1,0 +1,165 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Texts that are stored are cut to so many bytes.
+const (
+	maxErrorText = 2 << 10
+	maxStackText = 8 << 10
+)
+
+// settle decides the outcome of an attempt that ended with err. The attempt is
+// nil if it panicked while it was made.
+func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, err error) {
+	var incomplete error
+	if a != nil {
+		incomplete = a.children.end()
+		if err == nil {
+			err = incomplete
+		} else {
+			err = explained(&a.ctx, err)
+		}
+		a.ctx.end()
+	}
+	if err == nil {
+		if out.Children, out.Staged, incomplete = a.children.finish(ctx, a); incomplete == nil {
+			out.Verdict = store.VerdictSuccess
+			return
+		}
+		out.Children, out.Staged, err = nil, nil, incomplete
+	}
+	if verdict, over := interrupted(ctx); over {
+		out.Verdict = verdict
+		return
+	}
+	// A store that refuses children may know of a stop, or of the loss of the
+	// lease, before the worker does. An error that the handler returned is no
+	// evidence: it may be about another job.
+	switch {
+	case errors.Is(incomplete, store.ErrLeaseLost):
+		return
+	case errors.Is(incomplete, store.ErrJobStopped):
+		out.Verdict = store.VerdictCancel
+		return
+	}
+	// Attributes that are functions, and errors with methods, may panic too.
+	if perr := recovered(func() error { k.judge(out, a, err); return nil }); perr != nil {
+		fail(out, store.VerdictFail, perr)
+	}
+}
+
+// explained adds to the error of a handler, or hook, that its time was over, if it was.
+func explained(ctx context.Context, err error) error {
+	var expired *timeoutError
+	if err == nil || !errors.As(context.Cause(ctx), &expired) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", expired, err)
+}
+
+// interrupted says what the cancellation of the context that the worker gave
+// makes of an attempt, if it was cancelled.
+func interrupted(ctx context.Context) (store.Verdict, bool) {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return 0, false
+	case errors.Is(cause, store.ErrLeaseLost):
+		return 0, true
+	case errors.Is(cause, store.ErrJobStopped):
+		return store.VerdictCancel, true
+	}
+	return store.VerdictRelease, true // ErrShutdown, or a host that gave up
+}
+
+// judge decides what a failed attempt leads to.
+func (k *boundKind) judge(out *store.Outcome, a *Attempt, err error) {
+	v := verdictOf(err)
+	switch v.kind {
+	case verdictPermanent, verdictSkipRun:
+		fail(out, store.VerdictFail, err)
+	case verdictCancelJob:
+		fail(out, store.VerdictStopRun, err)
+	case verdictSnooze:
+		k.snooze(out, v)
+	default:
+		retry(out, v, err, k.maxRetries(a), k.attrs.Backoff, store.VerdictFail)
+	}
+}
+
+func (k *boundKind) snooze(out *store.Outcome, v *verdict) {
+	if out.Task.Snoozes >= k.attrs.MaxSnoozes {
+		fail(out, store.VerdictFail, fmt.Errorf("snoozed more than %d times", k.attrs.MaxSnoozes))
+		return
+	}
+	out.Task.Snoozes++
+	out.Verdict, out.Delay = store.VerdictSnooze, v.delay
+}
+
+// retry has a task, or hook, tried again, or gives it up when its retries are used up.
+func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func(int) time.Duration, giveUp store.Verdict) {
+	if out.Task.Retry >= retries {
+		fail(out, giveUp, err)
+		return
+	}
+	out.Task.Retry++
+	fail(out, store.VerdictRetry, err)
+	switch v.kind {
+	case verdictRetryAfter, verdictSnooze:
+		out.Delay = v.delay
+	default:
+		out.Delay = max(0, backoff(out.Task.Retry))
+	}
+}
+
+// fail sets a verdict with the text of an error, and the stack if it was a panic.
+func fail(out *store.Outcome, verdict store.Verdict, err error) {
+	out.Verdict, out.Error = verdict, cut(err.Error(), maxErrorText)
+	var p *PanicError
+	if errors.As(err, &p) {
+		out.Stack = cut(string(p.Stack), maxStackText)
+	}
+}
+
+// cut returns at most n bytes of s, as valid UTF-8.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// timeout of an attempt that is about to start; none if it is not positive.
+func (k *boundKind) timeout(a *Attempt) time.Duration {
+	if a.overrides.Timeout != 0 {
+		return a.overrides.Timeout
+	}
+	if k.attrs.TimeoutFor != nil {
+		if d := k.attrs.TimeoutFor(a); d != 0 {
+			return d
+		}
+	}
+	return k.attrs.Timeout
+}
+
+// maxRetries of an attempt that has failed, which is nil if it could not be made.
+func (k *boundKind) maxRetries(a *Attempt) int {
+	switch {
+	case a == nil:
+	case a.overrides.MaxRetries != 0:
+		return a.overrides.MaxRetries
+	case k.attrs.MaxRetriesFor != nil:
+		if n := k.attrs.MaxRetriesFor(a); n != 0 {
+			return n
+		}
+	}
+	return k.attrs.MaxRetries
+}

@@ -1,0 +1,158 @@
+package redisstore
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files of this package")
+
+// goldenTasks are stored forms that a later version must still read.
+func goldenTasks() map[string]store.Task {
+	enqueued := time.UnixMilli(1_790_000_000_123)
+	return map[string]store.Task{
+		"plain": {ID: "3s7yqk2mwd5c4fzt", Payload: []byte(`{"dir":"src"}`), Enqueued: enqueued},
+		"empty": {Enqueued: time.UnixMilli(0)},
+		"full": {
+			ID: "row \xe2\x82\xac 7", Payload: []byte{0, 1, 2, 0xff}, Headers: map[string]string{"traceparent": "00-abc"},
+			Claimed: true, Keep: 90 * time.Minute, Attributes: []byte(`{"max_retries":7}`), Enqueued: enqueued,
+			Retry: 3, Snoozes: 400, Crashes: 2, Suspect: true,
+		},
+	}
+}
+
+func TestGoldenTasksAreReadAndWrittenUnchanged(t *testing.T) {
+	for name, task := range goldenTasks() {
+		path := filepath.Join("testdata", "task_"+name+".golden")
+		written := appendTask(nil, &task)
+		if *update {
+			require.NoError(t, os.WriteFile(path, written, 0o600))
+		}
+		golden, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, golden, written, name)
+		read, err := decodeTask(string(golden))
+		require.NoError(t, err)
+		require.Equal(t, task, read, name)
+	}
+}
+
+func TestEveryFieldOfATaskIsStored(t *testing.T) {
+	full := reflect.ValueOf(goldenTasks()["full"])
+	for i := range full.NumField() {
+		require.False(t, full.Field(i).IsZero(), "the golden task leaves out %s", full.Type().Field(i).Name)
+	}
+}
+
+func TestAMessageOfANewerVersionIsRefused(t *testing.T) {
+	task := store.Task{ID: "a"}
+	m := appendTask(nil, &task)
+	m[0]++
+	_, err := decodeTask(string(m))
+	require.ErrorIs(t, err, store.ErrCorrupt)
+}
+
+func TestWhatALaterVersionAddsIsSkipped(t *testing.T) {
+	task := store.Task{ID: "a", Enqueued: time.UnixMilli(5)}
+	m := appendTask(nil, &task)
+	m[1] |= flagMore
+	m = appendString(m, "something new")
+	m = append(m, "payload"...)
+	read, err := decodeTask(string(m))
+	require.NoError(t, err)
+	task.Payload = []byte("payload")
+	require.Equal(t, task, read)
+}
+
+func TestFailuresSurviveStorage(t *testing.T) {
+	run := store.RunID{Job: "j", Number: 7}
+	lane := store.Lane{Run: run, Route: store.Route{Queue: "q", Set: "s", Kind: "k"}}
+	o := store.Outcome{Lease: store.Lease{Lane: lane}, Task: goldenTasks()["full"], Error: "no such file", Stack: "main.go:1"}
+	read, err := decodeFailure(run, "1790000000123 "+encodeFailure(&o, "w1"))
+	require.NoError(t, err)
+	require.Equal(t, store.Failure{
+		Lane: lane, Task: o.Task, Error: o.Error, Stack: o.Stack, Worker: "w1", At: time.UnixMilli(1790000000123),
+	}, read)
+	for _, damaged := range []string{"", "x {}", "1 {", "1 {\"v\":2}", "1 {\"v\":1,\"route\":\"a/b\"}"} {
+		_, err := decodeFailure(run, damaged)
+		require.ErrorIs(t, err, store.ErrCorrupt, damaged)
+	}
+}
+
+func FuzzDecodeTask(f *testing.F) {
+	for _, task := range goldenTasks() {
+		f.Add(string(appendTask(nil, &task)))
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		task, err := decodeTask(message)
+		if err != nil {
+			require.ErrorIs(t, err, store.ErrCorrupt)
+			return
+		}
+		again, err := decodeTask(string(appendTask(nil, &task)))
+		require.NoError(t, err)
+		require.Equal(t, normal(task), normal(again))
+	})
+}
+
+// normal drops what a foreign writer may spell in more than one way.
+func normal(t store.Task) store.Task {
+	t.Enqueued = time.UnixMilli(max(t.Enqueued.UnixMilli(), 0))
+	if len(t.Headers) == 0 {
+		t.Headers = nil
+	}
+	if len(t.Attributes) == 0 {
+		t.Attributes = nil
+	}
+	if len(t.Payload) == 0 {
+		t.Payload = nil
+	}
+	return t
+}
+
+func FuzzLeaseField(f *testing.F) {
+	f.Add("q", "s", "k", int64(1), 2, int64(1790000000123456))
+	f.Fuzz(func(t *testing.T, queue, set, kind string, fetch int64, index int, run int64) {
+		for _, name := range []string{queue, set, kind} {
+			if store.ValidateName("Name", name) != nil {
+				return // refused before it comes near a key
+			}
+		}
+		lease := store.Lease{
+			Session: "s", Fetch: fetch, Index: index,
+			Lane: store.Lane{Run: store.RunID{Number: run}, Route: store.Route{Queue: queue, Set: set, Kind: kind}},
+		}
+		if fetch < 0 || index < 0 || run < 0 {
+			return
+		}
+		read, ok := parseLeaseField("s", leaseField(lease))
+		require.True(t, ok)
+		require.Equal(t, lease, read)
+	})
+}
+
+func FuzzKeysOfDifferentNamesDiffer(f *testing.F) {
+	f.Add("a", "a:b")
+	f.Add("{", "}")
+	f.Fuzz(func(t *testing.T, one, other string) {
+		k := newKeyspace("ns", 3)
+		if one == other || store.ValidateJobName(one) != nil || store.ValidateJobName(other) != nil {
+			return
+		}
+		keys := map[string]bool{}
+		for _, key := range []string{k.job(one), k.job(other), k.starts(one), k.starts(other), k.meta, k.jobs} {
+			require.False(t, keys[key], key)
+			require.True(t, strings.HasPrefix(key, "{ns:3}:"), "the first braces of %q are the partition's", key)
+			keys[key] = true
+		}
+	})
+}

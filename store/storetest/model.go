@@ -1,0 +1,290 @@
+package storetest
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// place is where a task of the model is.
+type place string
+
+const (
+	waiting  place = "waiting"
+	awaiting place = "awaiting" // a time
+	held     place = "held"
+	ended    place = "ended"
+)
+
+// modelTask is a task as the model knows it.
+type modelTask struct {
+	item    store.Item
+	place   place
+	due     time.Duration // while awaiting: when, on the model's clock
+	verdict string        // once ended: "succeeded", "failed" or "cancelled"
+	suspect bool
+	retry   int
+	snoozes int
+	crashes int
+	staged  []store.Item // children of the current delivery
+}
+
+// is reports whether the task is one of the run's counted tasks in the place.
+func (t *modelTask) is(p place) bool { return t.place == p && t.item.Route.Counted() }
+
+// end takes the task out of the run's remaining ones.
+func (t *modelTask) end(verdict string) { t.place, t.verdict = ended, verdict }
+
+// modelRun is a run as the model knows it: a list of tasks. Counts are counted,
+// never kept.
+type modelRun struct {
+	id        store.RunID
+	status    store.Status
+	tasks     []*modelTask
+	holds     map[string]bool
+	post      *store.Item // the hook that is still to come
+	paused    bool
+	graceful  bool
+	retried   int64
+	duplicate int64
+}
+
+func newModelRun(id store.RunID, p store.StartParams) *modelRun {
+	r := &modelRun{id: id, status: store.StatusRunning, holds: make(map[string]bool), post: p.PostJob}
+	if p.Open {
+		r.holds[store.HoldOpen] = true
+	}
+	if p.Root != nil {
+		r.add(*p.Root, 0)
+	}
+	if p.PreJob != nil {
+		r.status = store.StatusStarting
+		r.add(*p.PreJob, 0)
+	}
+	return r
+}
+
+// add puts an item into the run at the given time of the model's clock.
+func (r *modelRun) add(it store.Item, now time.Duration) {
+	t := &modelTask{item: it, place: waiting}
+	if it.Delay > 0 {
+		t.place, t.due = awaiting, now+it.Delay
+	}
+	r.tasks = append(r.tasks, t)
+}
+
+// claims reports whether an unsettled task of the run has claimed the ID.
+func (r *modelRun) claims(id string) bool {
+	return slices.ContainsFunc(r.tasks, func(t *modelTask) bool {
+		return t.item.Task.Claimed && t.item.Task.ID == id && t.place != ended
+	})
+}
+
+// offer adds an item unless its ID is claimed, and reports whether it was a duplicate.
+func (r *modelRun) offer(it store.Item, now time.Duration) bool {
+	if it.Task.Claimed && r.claims(it.Task.ID) {
+		r.duplicate++
+		return true
+	}
+	r.add(it, now)
+	return false
+}
+
+func (r *modelRun) counts() (c store.Counts) {
+	for _, t := range r.tasks {
+		switch {
+		case t.is(waiting):
+			c.Pending++
+		case t.is(awaiting):
+			c.Delayed++
+		case t.is(held):
+			c.Running++
+		case t.is(ended) && t.verdict == "succeeded":
+			c.Succeeded++
+		case t.is(ended) && t.verdict == "failed":
+			c.Failed++
+		case t.is(ended):
+			c.Cancelled++
+		}
+	}
+	c.Total = c.Remaining() + c.Done()
+	return c
+}
+
+// deliverable reports whether the task may be delivered now.
+func (r *modelRun) deliverable(t *modelTask) bool {
+	if t.place != waiting || r.paused {
+		return false
+	}
+	switch t.item.Route.Kind {
+	case store.KindPreJob:
+		return r.status == store.StatusStarting
+	case store.KindPostJob:
+		return r.status == store.StatusFinishing
+	}
+	return r.status == store.StatusRunning
+}
+
+// refusal is the error of enqueuing into the run now.
+func (r *modelRun) refusal() error {
+	switch r.status {
+	case store.StatusStarting, store.StatusRunning:
+		return nil
+	case store.StatusStopping, store.StatusStopped:
+		return store.ErrJobStopped
+	}
+	return store.ErrRunFinished
+}
+
+// stop ends what waits. While finishing it gives up the hook.
+func (r *modelRun) stop(graceful bool) {
+	switch r.status {
+	case store.StatusStopping:
+		r.graceful = r.graceful && graceful
+		return
+	case store.StatusFinishing:
+		r.finish()
+		return
+	}
+	r.status, r.graceful, r.post = store.StatusStopping, graceful, nil
+	clear(r.holds)
+	r.cancel()
+	r.settle()
+}
+
+// cancel ends everything that is not held.
+func (r *modelRun) cancel() {
+	for _, t := range r.tasks {
+		if t.place == waiting || t.place == awaiting {
+			t.end("cancelled")
+		}
+	}
+}
+
+// settle moves the run on if its last task has ended.
+func (r *modelRun) settle() {
+	c := r.counts()
+	switch {
+	case r.status == store.StatusStopping && c.Running == 0:
+		r.status = store.StatusStopped
+	case r.status == store.StatusRunning && c.Remaining() == 0 && len(r.holds) == 0 && r.post != nil:
+		r.status = store.StatusFinishing
+		r.add(*r.post, 0)
+		r.post = nil
+	case r.status == store.StatusRunning && c.Remaining() == 0 && len(r.holds) == 0:
+		r.finish()
+	}
+}
+
+// finish records the final state.
+func (r *modelRun) finish() {
+	r.status = store.StatusSucceeded
+	if r.counts().Failed > 0 {
+		r.status = store.StatusFailed
+	}
+	for _, t := range r.tasks {
+		if t.place != ended {
+			t.end("cancelled")
+		}
+	}
+}
+
+// die is what becomes of a task whose session died.
+func (r *modelRun) die(t *modelTask) {
+	t.staged = nil
+	if t.suspect {
+		t.crashes++
+	}
+	t.suspect, t.place = true, waiting
+	if r.status == store.StatusStopping {
+		t.end("cancelled")
+		r.settle()
+	}
+}
+
+// apply is what a settled outcome does. The verdicts of hooks are apart.
+func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration) {
+	staged := t.staged
+	t.staged, t.suspect = nil, false
+	verdict := o.Verdict
+	if r.status == store.StatusStopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
+		verdict = store.VerdictCancel
+	}
+	switch verdict {
+	case store.VerdictSuccess:
+		t.end("succeeded")
+		if r.status != store.StatusStopping {
+			for _, it := range slices.Concat(o.Children, staged) {
+				r.offer(it, now)
+			}
+		}
+	case store.VerdictFail:
+		t.end("failed")
+	case store.VerdictCancel:
+		t.end("cancelled")
+	case store.VerdictStopRun:
+		t.end("cancelled")
+		r.stop(false)
+	case store.VerdictRetry, store.VerdictSnooze:
+		t.retry, t.snoozes = o.Task.Retry, o.Task.Snoozes
+		if verdict == store.VerdictRetry && t.item.Route.Counted() {
+			r.retried++
+		}
+		t.place, t.due = awaiting, now+o.Delay
+		if o.Delay == 0 {
+			t.place = waiting
+		}
+	case store.VerdictRelease:
+		t.place = waiting
+	case store.VerdictBegin:
+		t.end("succeeded")
+		r.status = store.StatusRunning
+	case store.VerdictSkip, store.VerdictAbort:
+		t.end("succeeded")
+		r.cancel()
+		clear(r.holds)
+		r.status = store.StatusSkipped
+		if verdict == store.VerdictAbort {
+			r.status = store.StatusFailed
+		}
+	case store.VerdictHookDone:
+		t.end("succeeded")
+		r.finish()
+	}
+	r.settle()
+}
+
+// pass makes due what is due at the given time.
+func (r *modelRun) pass(now time.Duration) {
+	for _, t := range r.tasks {
+		if t.place == awaiting && t.due <= now {
+			t.place = waiting
+		}
+	}
+}
+
+// model is all that the store should know.
+type model struct {
+	now  time.Duration
+	runs map[store.RunID]*modelRun
+}
+
+// ordered are the runs in the order in which they were started, so that a
+// sequence is the same each time it is played.
+func (m *model) ordered() []*modelRun {
+	return slices.SortedFunc(maps.Values(m.runs), func(a, b *modelRun) int {
+		return int(a.id.Number - b.id.Number)
+	})
+}
+
+// active returns the active run of the job, or nil.
+func (m *model) active(job string) *modelRun {
+	for _, r := range m.runs {
+		if r.id.Job == job && !r.status.Final() {
+			return r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// machine plays operations, drawn at random, against the store and the model. Each exported
+// method but Check is one operation; what it draws that cannot be played is skipped.
+type machine struct {
+	s        *scene
+	m        *model
+	virtual  bool
+	jobs     []string
+	producer *producer
+	lastSent store.EnqueueReply
+	workers  []*modelWorker
+	zombies  []*modelWorker // sessions that ended, with what they held
+	tasks    int            // names given out
+}
+
+// modelWorker is a session and the deliveries that the model says it holds.
+type modelWorker struct {
+	*worker
+	brief   bool // its lease runs out unless it is heard from
+	holds   map[store.Lease]*holding
+	order   []store.Lease // of holds, as fetched
+	stale   []store.Delivery
+	settled []store.Outcome // of the last settlement
+	reply   store.SettleReply
+}
+
+// holding is a delivery and what the model knows of it.
+type holding struct {
+	store.Delivery
+	run  *modelRun
+	task *modelTask
+}
+
+func newMachine(s *scene, virtual bool) *machine {
+	m := &machine{s: s, m: &model{runs: make(map[store.RunID]*modelRun)}, virtual: virtual, producer: s.producer(0)}
+	for len(m.jobs) < 2 {
+		if name := s.name("job"); s.partition(name) == 0 {
+			m.jobs = append(m.jobs, name)
+		}
+	}
+	for range 3 {
+		m.workers = append(m.workers, m.open(false))
+	}
+	return m
+}
+
+// open opens a session.
+func (m *machine) open(mortal bool) *modelWorker {
+	lease := steady
+	if mortal {
+		lease = brief
+	}
+	return &modelWorker{worker: m.s.worker(0, lease), brief: mortal, holds: make(map[store.Lease]*holding)}
+}
+
+// run draws a run; pick tells which will do.
+func (m *machine) run(t *rapid.T, pick func(*modelRun) bool) *modelRun {
+	var fit []*modelRun
+	for _, r := range m.m.ordered() {
+		if pick(r) {
+			fit = append(fit, r)
+		}
+	}
+	if len(fit) == 0 {
+		t.Skip("no such run")
+	}
+	return fit[rapid.IntRange(0, len(fit)-1).Draw(t, "run")]
+}
+
+// worker draws a worker.
+func (m *machine) worker(t *rapid.T) *modelWorker {
+	return m.workers[rapid.IntRange(0, len(m.workers)-1).Draw(t, "worker")]
+}
+
+// item draws a task, perhaps delayed, perhaps with an ID that is claimed.
+func (m *machine) item(t *rapid.T, mayClaim, mayDelay bool) store.Item {
+	m.tasks++
+	it := task(rapid.SampledFrom([]store.Route{scan, file}).Draw(t, "route"), fmt.Sprintf("task-%d", m.tasks))
+	if mayClaim && rapid.IntRange(0, 3).Draw(t, "claim") == 0 {
+		it.Task.ID, it.Task.Claimed = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id"), true
+	}
+	if mayDelay && rapid.IntRange(0, 3).Draw(t, "delay") == 0 {
+		it.Delay = m.delay(t)
+	}
+	return it
+}
+
+// delay draws how long to wait: soon, where time costs nothing, or never. Soon is
+// between two ticks, so that it does not matter how a store rounds.
+func (m *machine) delay(t *rapid.T) time.Duration {
+	if m.virtual && rapid.Bool().Draw(t, "soon") {
+		return 7 * tick / 2
+	}
+	return never
+}
+
+// hold records a delivery. It must be one that the model allows.
+func (m *machine) hold(w *modelWorker, d store.Delivery) {
+	m.s.tb.Helper()
+	s := m.s
+	r := m.m.runs[d.Lease.Lane.Run]
+	s.NotNil(r, "delivery of an unknown run: %+v", d)
+	for _, t := range r.tasks {
+		if t.item.Task.ID != d.Task.ID || t.item.Route != d.Lease.Lane.Route || !r.deliverable(t) {
+			continue
+		}
+		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.suspect}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Suspect},
+			"retry, snoozes, crashes, suspect of %s", d.Task.ID)
+		t.place = held
+		w.holds[d.Lease] = &holding{d, r, t}
+		w.order = append(w.order, d.Lease)
+		return
+	}
+	s.Failf("this delivery is not allowed", "%+v of a run that is %s, paused %t", d, r.status, r.paused)
+}
+
+// release takes a lease from the worker.
+func (w *modelWorker) redeem(l store.Lease) {
+	w.stale = append(w.stale, w.holds[l].Delivery)
+	delete(w.holds, l)
+	for i, o := range w.order {
+		if o == l {
+			w.order = append(w.order[:i:i], w.order[i+1:]...)
+			return
+		}
+	}
+}
+
+// mayTakeSuspect reports whether the session runs none now.
+func (w *modelWorker) mayTakeSuspect() bool {
+	for _, h := range w.holds {
+		if h.task.suspect {
+			return false
+		}
+	}
+	return true
+}
+
+// die is what becomes of everything that the session held.
+func (m *machine) die(slot int, mortal bool) {
+	w := m.workers[slot]
+	for _, l := range w.order {
+		h := w.holds[l]
+		w.stale = append(w.stale, h.Delivery)
+		h.run.die(h.task)
+	}
+	w.holds, w.order = nil, nil
+	m.zombies = append(m.zombies, w)
+	m.workers[slot] = m.open(mortal)
+}
+
+// wait moves both clocks by n ticks. Sessions with a brief lease are kept alive,
+// but for the one that is to die.
+func (m *machine) wait(n int, but *modelWorker) {
+	for range n {
+		m.s.h.Advance(m.s.tb, tick)
+		m.m.now += tick
+		for _, w := range m.workers {
+			if w.brief && w != but {
+				_, err := m.s.store.Heartbeat(m.s.ctx, store.HeartbeatParams{Session: w.session, Lease: brief})
+				m.s.NoError(err)
+			}
+		}
+		m.s.promote(0)
+		for _, r := range m.m.runs {
+			r.pass(m.m.now)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// outcome draws what becomes of a delivery.
+func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
+	switch h.task.item.Route.Kind {
+	case store.KindPreJob:
+		return m.hookOutcome(t, h, store.VerdictBegin, store.VerdictBegin, store.VerdictBegin, store.VerdictSkip, store.VerdictAbort, store.VerdictRetry)
+	case store.KindPostJob:
+		return m.hookOutcome(t, h, store.VerdictHookDone, store.VerdictRetry)
+	}
+	verdicts := []store.Verdict{
+		store.VerdictSuccess, store.VerdictSuccess, store.VerdictSuccess, store.VerdictSuccess, store.VerdictRetry, store.VerdictRetry,
+		store.VerdictSnooze, store.VerdictFail, store.VerdictRelease, store.VerdictStopRun,
+	}
+	verdict := rapid.SampledFrom(verdicts).Draw(t, "verdict")
+	if verdict == store.VerdictRelease && h.task.suspect {
+		verdict = store.VerdictFail // whether it stays a suspect is the store's choice
+	}
+	if verdict == store.VerdictStopRun && rapid.IntRange(0, 3).Draw(t, "stop") != 0 {
+		verdict = store.VerdictSuccess // runs may grow older
+	}
+	switch verdict {
+	case store.VerdictSuccess:
+		o := success(h.Delivery)
+		for range rapid.IntRange(0, 3).Draw(t, "children") {
+			o.Children = append(o.Children, m.child(t, h.run))
+		}
+		o.Staged = stagedRoutes(h.task)
+		return o
+	case store.VerdictRetry:
+		return retried(h.Delivery, m.delayOrNone(t))
+	case store.VerdictSnooze:
+		return snoozed(h.Delivery, m.delayOrNone(t))
+	case store.VerdictFail:
+		return failed(h.Delivery)
+	}
+	return plain(h.Delivery, verdict)
+}
+
+// hookOutcome draws what becomes of a hook.
+func (m *machine) hookOutcome(t *rapid.T, h *holding, verdicts ...store.Verdict) store.Outcome {
+	verdict := rapid.SampledFrom(verdicts).Draw(t, "verdict")
+	if verdict == store.VerdictRetry {
+		return retried(h.Delivery, m.delayOrNone(t))
+	}
+	return plain(h.Delivery, verdict)
+}
+
+// child draws a child. If it claims an ID, then one that is free, or one whose task
+// waits: whether it meets a task that settles in the same call would depend on their order.
+func (m *machine) child(t *rapid.T, r *modelRun) store.Item {
+	it := m.item(t, true, true)
+	if !it.Task.Claimed {
+		return it
+	}
+	for _, other := range r.tasks {
+		if other.item.Task.Claimed && other.item.Task.ID == it.Task.ID && other.place == waiting {
+			return it
+		}
+	}
+	m.tasks++
+	it.Task.ID = fmt.Sprintf("child-%d", m.tasks)
+	return it
+}
+
+func (m *machine) delayOrNone(t *rapid.T) time.Duration {
+	if rapid.Bool().Draw(t, "at once") {
+		return 0
+	}
+	return m.delay(t)
+}
+
+// stagedRoutes are the routes under which the task staged children.
+func stagedRoutes(t *modelTask) (routes []store.Route) {
+	for _, it := range t.staged {
+		if !slices.Contains(routes, it.Route) {
+			routes = append(routes, it.Route)
+		}
+	}
+	return routes
+}

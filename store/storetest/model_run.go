@@ -1,0 +1,130 @@
+package storetest
+
+import (
+	"flag"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// ModelOptions bound the sequences of [RunModel]. The zero value is usable.
+type ModelOptions struct {
+	// Sequences is how many are played. Defaults to 100.
+	Sequences int
+
+	// Steps is how many operations a sequence has, on average. Defaults to 100.
+	Steps int
+
+	// Virtual says that [Harness.Advance] costs no time, so that delays and
+	// leases that run out join the sequences. A [Harness.Bubble] implies it.
+	Virtual bool
+}
+
+// RunModel plays random sequences of operations (starting, enqueuing, holding,
+// fetching, staging, settling in every way, dying, stopping, repeating), each against a fresh
+// store and a small model of the contract, and compares the two after each step. A
+// sequence that shows a difference is shrunk and reported as the operations that it drew.
+func RunModel(t *testing.T, h Harness, opts ModelOptions) {
+	if h.New == nil {
+		t.Fatal("storetest: Harness.New is nil")
+	}
+	if opts.Sequences == 0 {
+		opts.Sequences = 100
+	}
+	if opts.Steps == 0 {
+		opts.Steps = 100
+	}
+	h = h.withDefaults()
+	setFlag(t, "rapid.checks", opts.Sequences)
+	setFlag(t, "rapid.steps", opts.Steps)
+	h.play(t, func(t *testing.T) {
+		// Hidden behind led, a test in a bubble is not asked for its deadline, which is a time outside it.
+		rapid.Check(led{t, modelSentence}, func(rt *rapid.T) {
+			s := newScene(drawn{t, rt}, h, modelSentence)
+			defer func() { _ = s.store.Close() }()
+			m := newMachine(s, opts.Virtual || h.Bubble)
+			m.StartRun(rt)
+			rt.Repeat(rapid.StateMachineActions(m))
+			m.end()
+		})
+	})
+}
+
+// modelSentence leads every difference.
+const modelSentence = "The store does what the model of its contract says, after every operation."
+
+// setFlag sets a flag of rapid for the time of the test.
+func setFlag(t *testing.T, name string, value int) {
+	t.Helper()
+	f := flag.Lookup(name)
+	before := f.Value.String()
+	if err := f.Value.Set(strconv.Itoa(value)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Value.Set(before) })
+}
+
+// drawn is a testing.TB whose failures end one sequence, not the test: rapid
+// shrinks it then.
+type drawn struct {
+	testing.TB
+	t *rapid.T
+}
+
+func (d drawn) Helper()                           { d.t.Helper() }
+func (d drawn) Errorf(format string, args ...any) { d.t.Errorf(format, args...) }
+func (d drawn) FailNow()                          { d.t.FailNow() }
+
+// Check compares the store with the model.
+func (m *machine) Check(*rapid.T) {
+	s := m.s
+	for _, r := range m.m.ordered() {
+		rec, err := s.store.Run(s.ctx, r.id)
+		s.NoError(err)
+		s.Equal(r.status, rec.Status)
+		s.Equal(r.counts(), rec.Counts)
+		s.Equal([]int64{r.retried, r.duplicate}, []int64{rec.Retried, rec.Duplicate}, "retried, duplicate")
+		if rec.Status == store.StatusRunning {
+			s.Equal(int64(len(r.holds)), rec.Holds)
+		}
+		if !rec.Status.Final() {
+			s.Equal(r.paused, rec.Paused)
+		}
+		if rec.Status == store.StatusStopping {
+			s.Equal(r.graceful, rec.Graceful)
+		}
+		if !rec.Status.Final() {
+			in, err := s.store.Inspect(s.ctx, r.id)
+			s.NoError(err)
+			s.True(in.Stable)
+			if rec.Status == store.StatusRunning {
+				s.agrees(in)
+			}
+		}
+	}
+	for _, w := range m.workers {
+		s.ElementsMatch(w.order, leases(w.held()), "held by %s", w.session.ID)
+	}
+}
+
+// end brings the sequence to an end: what may run runs, every session dies, the
+// rest is stopped.
+func (m *machine) end() {
+	m.drain(m.workers[0])
+	m.Check(nil)
+	for slot, w := range m.workers {
+		w.close()
+		m.die(slot, false)
+	}
+	m.Check(nil)
+	for _, r := range m.m.ordered() {
+		if !r.status.Final() {
+			m.s.NoError(m.s.store.StopRun(m.s.ctx, store.StopParams{Run: r.id}))
+			r.stop(false)
+		}
+	}
+	m.Check(nil)
+}

@@ -3,7 +3,6 @@ package memstore
 import (
 	"bytes"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -39,7 +38,7 @@ type run struct {
 // StartRun begins a run of p.Job. Its number is the store's clock in
 // microseconds, or the next after the last number if that is not less.
 func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
-	if err := validateStart(p); err != nil {
+	if err := p.Validate(); err != nil {
 		return store.StartReply{}, err
 	}
 	part, err := s.of(ctx, p.Job)
@@ -63,29 +62,6 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 		j = part.addJob(p.Job)
 	}
 	return store.StartReply{Run: part.addRun(j, p).rec.ID}, nil
-}
-
-func validateStart(p store.StartParams) error {
-	var errs []error
-	bad := func(field, reason string) {
-		errs = append(errs, &store.FieldError{Field: field, Reason: reason})
-	}
-	if err := store.ValidateJobName(p.Job); err != nil {
-		errs = append(errs, err)
-	}
-	if p.Root == nil && !p.Open {
-		bad("Root", "is missing, and the run is not open")
-	}
-	if !(p.Weight > 0) { // refuses NaN too
-		bad("Weight", "is not positive")
-	}
-	if p.Retention <= 0 {
-		bad("Retention", "is not positive")
-	}
-	if p.FailureCap <= 0 {
-		bad("FailureCap", "is not positive")
-	}
-	return errors.Join(errs...)
 }
 
 func (p *partition) addRun(j *job, params store.StartParams) *run {

@@ -30,17 +30,36 @@ type group struct {
 	entries []int // their positions in the caller's batch
 }
 
-// group sorts n entries by lane, in the order of first mention, and declares the lanes' keys.
+// group sorts n entries by lane, in the order of first mention, and declares the
+// lanes' keys. An ID that is claimed again under another lane begins new groups, so
+// that of two claims in one batch the first in the caller's order holds.
 func (b *batch) group(n int, entry func(int) (store.RunID, *store.Item)) []*group {
 	type lane struct {
 		run   int64
 		route store.Route
 	}
+	type claim struct {
+		run int64
+		id  string
+	}
 	var groups []*group
 	index := make(map[lane]*group)
+	var claims map[claim]store.Route
 	var last *group
 	for i := range n {
 		run, item := entry(i)
+		if item.Task.Claimed {
+			c := claim{run.Number, item.Task.ID}
+			if route, ok := claims[c]; ok && route != item.Route {
+				clear(index)
+				clear(claims)
+				last = nil
+			}
+			if claims == nil {
+				claims = make(map[claim]store.Route)
+			}
+			claims[c] = item.Route
+		}
 		if last == nil || last.run != run.Number || last.route != item.Route {
 			key := lane{run.Number, item.Route}
 			last = index[key]

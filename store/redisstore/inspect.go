@@ -39,6 +39,10 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	for name, since := range holds {
 		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: parseMillis(since)})
 	}
+	if before.Status == store.StatusStarting && before.Root != (store.Route{}) {
+		// The root waits in the run itself until the pre-job hook has passed.
+		out.Lanes = append(out.Lanes, store.LaneRecord{Route: before.Root, Waiting: 1, Oldest: before.Created})
+	}
 	for _, name := range routes {
 		lane, err := s.inspectLane(ctx, k, run, name)
 		if err != nil {

@@ -60,7 +60,7 @@ const reclaimSlice = store.MaxBatch
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := newCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept).add(formatMillis(s.config.SweepInterval))
+	c := newCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept, k.terms).add(formatMillis(s.config.SweepInterval))
 	r, err := s.run(ctx, sweepScript, c)
 	if err != nil {
 		return store.SweepReply{}, err
@@ -114,7 +114,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 // held, a slice at a time. It returns how many deliveries that were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, _, err := s.word(ctx, closeSessionScript, newCall(k.session(id.ID), k.leases).add(id.ID).flag(forced))
+	word, _, err := s.word(ctx, closeSessionScript, newCall(k.session(id.ID), k.leases, k.terms).add(id.ID).flag(forced))
 	if err != nil || word != "closed" {
 		return 0, err
 	}

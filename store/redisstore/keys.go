@@ -12,7 +12,7 @@ import (
 // touch any of them; since the tag is the first pair of braces in a key, names that
 // users chose may follow it as they are.
 //
-//	meta             hash: format, partitions, run (last number), sweep (last time), lease (longest)
+//	meta             hash: format, partitions, run (last number), sweep (last time)
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created
 //	starts:J         hash: token → run, of every run kept
@@ -30,8 +30,8 @@ import (
 //	due              zset: lane → earliest delayed task
 //	idle             zset: run → when it is sealed
 //	kept             zset: bucket of claimed IDs → until when the last is kept
-//	leases           zset: session → expiry
-//	L:SESSION        hash: fetch, settle, info, busy, lease, and a field per delivery held
+//	leases, terms    zset: session → expiry; hash: session → length of its lease in ms
+//	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
 //
@@ -40,7 +40,7 @@ type keyspace struct {
 	prefix    string
 	partition int
 
-	channel, meta, jobs, clock, routes, due, idle, kept, leases, trash, hist string
+	channel, meta, jobs, clock, routes, due, idle, kept, leases, terms, trash, hist string
 }
 
 func newKeyspace(namespace string, partition int) *keyspace {
@@ -56,6 +56,7 @@ func newKeyspace(namespace string, partition int) *keyspace {
 		idle:    p + "idle",
 		kept:    p + "kept",
 		leases:  p + "leases",
+		terms:   p + "terms",
 		trash:   p + "trash",
 		hist:    p + "hist",
 	}

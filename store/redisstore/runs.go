@@ -16,8 +16,8 @@ const hintTries = 100
 // server's clock, since every key of a script must be known beforehand, and
 // the script takes it if it is higher than any before.
 func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
-	if p.Root == nil && !p.Open {
-		return store.StartReply{}, &store.FieldError{Field: "Root", Reason: "is missing, and the run is not open"}
+	if err := p.Validate(); err != nil {
+		return store.StartReply{}, err
 	}
 	k := s.space(p.Job)
 	for range hintTries {

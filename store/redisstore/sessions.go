@@ -22,7 +22,7 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 		return fmt.Errorf("describe the worker: %w", err)
 	}
 	k := s.spaces[id.Partition]
-	c := newCall(k.session(id.ID), k.leases, k.meta).add(id.ID, formatMillis(lease), string(description))
+	c := newCall(k.session(id.ID), k.leases, k.terms).add(id.ID, formatMillis(lease), string(description))
 	word, _, err := s.word(ctx, openSessionScript, c)
 	switch {
 	case err != nil:
@@ -51,7 +51,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	ses.mu.Lock()
 	changed := ses.busy != busy
 	ses.mu.Unlock()
-	c := newCall(k.session(p.Session.ID), k.leases, k.meta, k.due)
+	c := newCall(k.session(p.Session.ID), k.leases, k.meta, k.due, k.terms)
 	c.add(p.Session.ID, formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
 	if changed {
 		c.add(busy)
@@ -179,4 +179,4 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 }
 
 // sessionFields is how many fields a live session's hash has beside its deliveries.
-const sessionFields = 5
+const sessionFields = 4

@@ -16,6 +16,9 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	if len(p.Outcomes) > store.MaxBatch {
 		return store.SettleReply{}, &store.FieldError{Field: "Outcomes", Reason: "are more than MaxBatch"}
 	}
+	if err := checkVerdicts(p.Outcomes); err != nil {
+		return store.SettleReply{}, err
+	}
 	k := s.spaces[p.Session.Partition]
 	ses := s.session(p.Session)
 	st := settlement{batch: newBatch(s, k), params: &p, ses: ses}
@@ -86,7 +89,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 			}
 			last = st.runs[at]
 		}
-		if o.Verdict == store.VerdictSuccess && !o.Task.Claimed && len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o) {
+		if o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o) {
 			last.plain = append(last.plain, i)
 		} else {
 			last.specials = append(last.specials, i)
@@ -118,9 +121,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		c.int(len(r.specials))
 		for _, i := range r.specials {
 			st.ordinals = append(st.ordinals, i)
-			if err := st.special(r, &st.params.Outcomes[i]); err != nil {
-				return err
-			}
+			st.special(r, &st.params.Outcomes[i])
 		}
 	}
 	return nil
@@ -152,15 +153,44 @@ var verdictLetters = map[store.Verdict]string{
 	store.VerdictHookDone: "H",
 }
 
+// verdictOf is the verdict to apply. A hook that was settled like a task begins
+// or ends its run all the same, and one that was cancelled is given back, so
+// that a run never waits for a hook that nobody holds.
+func verdictOf(o *store.Outcome) store.Verdict {
+	pre, post := o.Lease.Lane.Route.Kind == store.KindPreJob, o.Lease.Lane.Route.Kind == store.KindPostJob
+	switch v := o.Verdict; {
+	case pre && v == store.VerdictSuccess:
+		return store.VerdictBegin
+	case pre && v == store.VerdictFail:
+		return store.VerdictAbort
+	case post && (v == store.VerdictSuccess || v == store.VerdictFail):
+		return store.VerdictHookDone
+	case pre && v == store.VerdictHookDone, post && (v == store.VerdictBegin || v == store.VerdictSkip || v == store.VerdictAbort):
+		return store.VerdictRelease
+	case (pre || post) && (v == store.VerdictCancel || v == store.VerdictStopRun):
+		return store.VerdictRelease
+	default:
+		return v
+	}
+}
+
+// checkVerdicts refuses verdicts that the delivery cannot have, before anything is sent.
+func checkVerdicts(outcomes []store.Outcome) error {
+	for i := range outcomes {
+		v := outcomes[i].Verdict
+		if verdictLetters[v] == "" || v >= store.VerdictBegin && outcomes[i].Lease.Lane.Route.Counted() {
+			return &store.FieldError{Field: fmt.Sprintf("Outcomes[%d].Verdict", i), Reason: "is none that the task can have"}
+		}
+	}
+	return nil
+}
+
 // special packs one outcome that is more than a plain success.
-func (st *settlement) special(r *settledRun, o *store.Outcome) error {
+func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.call
 	run, route := runID(r.id.Number), o.Lease.Lane.Route
-	letter, ok := verdictLetters[o.Verdict]
-	if !ok {
-		return &store.FieldError{Field: "Verdict", Reason: fmt.Sprintf("%d is unknown", o.Verdict)}
-	}
-	c.add(letter, leaseField(o.Lease))
+	verdict := verdictOf(o)
+	c.add(verdictLetters[verdict], leaseField(o.Lease))
 	length := c.reserve()
 	st.staged(run, o)
 	st.claim(run, &o.Task)
@@ -171,7 +201,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) error {
 		c.add("0", "")
 	}
 
-	switch o.Verdict {
+	switch verdict {
 	case store.VerdictSuccess:
 		groups := st.group(len(o.Children), func(i int) (store.RunID, *store.Item) { return r.id, &o.Children[i] })
 		c.int(len(groups))
@@ -183,11 +213,11 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) error {
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
 		name := routeName(route)
 		c.int(st.lane(run, name)).add(name, route.Queue).flag(route.Counted())
-		if o.Verdict != store.VerdictRelease {
-			c.flag(o.Verdict == store.VerdictRetry).int64(ceilMillis(o.Delay)).add(o.Error)
+		if verdict != store.VerdictRelease {
+			c.flag(verdict == store.VerdictRetry).int64(ceilMillis(o.Delay)).add(o.Error)
 		}
 		task := o.Task
-		task.Suspect = task.Suspect && o.Verdict == store.VerdictRelease
+		task.Suspect = task.Suspect && verdict == store.VerdictRelease
 		c.add(string(appendTask(nil, &task)))
 	case store.VerdictStopRun:
 		c.add(o.Error)
@@ -206,7 +236,6 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) error {
 		c.add(o.Error)
 	}
 	c.set(length, len(c.args)-length-1)
-	return nil
 }
 
 // staged packs the staged lists of a delivery: those that this process staged.

@@ -19,6 +19,7 @@ var jobsContract = []testCase{
 		s.Equal(store.EnsureUnchanged, ensure("v1", 1))
 		s.Equal(store.EnsureUpdated, ensure("v1 again", 1), "the same revision may change the definition")
 		s.Equal(store.EnsureUpdated, ensure("v3", 3))
+		s.Equal(store.EnsureUnchanged, ensure("v3", 3))
 		s.Equal(store.EnsureKept, ensure("v2", 2), "a lower revision never overwrites a higher one")
 		job, err := s.store.Job(s.ctx, "nightly")
 		s.NoError(err)

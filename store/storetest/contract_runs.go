@@ -74,6 +74,22 @@ var runsContract = []testCase{
 		s.False(r.record().Paused)
 		s.Len(w.drain(wellDone), 5)
 	}},
+	{"a paused run holds back its hooks, too", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})
+		w := r.worker()
+		r.pause(true)
+		w.none("the run is paused")
+		r.pause(false)
+		w.settle(plain(w.one(), store.VerdictBegin))
+		last := w.one()
+		r.pause(true)
+		w.succeed(last)
+		r.status(store.StatusFinishing)
+		w.none("the run is paused")
+		r.pause(false)
+		w.settle(hookDone(w.one(), ""))
+		r.status(store.StatusSucceeded)
+	}},
 	{"what fell due while a run was paused comes when it is resumed", func(s *scene) {
 		r := s.open("import")
 		p, w := r.producer(), r.worker()

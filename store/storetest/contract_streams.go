@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
 
 var streamsContract = []testCase{
 	{"a stream that was not opened has an unknown outcome, and writes nothing", func(s *scene) {
@@ -75,6 +79,23 @@ var streamsContract = []testCase{
 		s.NoError(s.store.OpenSession(s.ctx, w.session, store.WorkerInfo{Name: "again"}, steady))
 		w.succeed(w.one())
 		r.status(store.StatusSucceeded)
+	}},
+	{"a stream that was not used for long is forgotten, and its outcome unknown", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		p.add(r, task(scan, "t"))
+		if !s.h.Bubble {
+			p.add(r, task(scan, "u")) // a day takes longer than a test may wait for
+			return
+		}
+		s.h.Advance(s.tb, 23*time.Hour)
+		s.sweep(r.partition)
+		p.add(r, task(scan, "u"))
+		s.h.Advance(s.tb, 48*time.Hour)
+		s.sweep(r.partition)
+		_, err := p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "v")}}})
+		s.ErrorIs(err, store.ErrOutcomeUnknown)
+		r.counts(store.Counts{Pending: 2}, "a stream that is forgotten")
 	}},
 	{"an empty batch is a batch", func(s *scene) {
 		r := s.open("import")

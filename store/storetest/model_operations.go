@@ -40,14 +40,18 @@ func (m *machine) Enqueue(t *rapid.T) {
 		batch.Entries = append(batch.Entries, store.Entry{Run: r.id, Item: m.item(t, true, true)})
 	}
 	m.lastSent = m.producer.send(batch)
-	for i, e := range batch.Entries {
-		got := m.lastSent.Entries[i]
-		if want := r.refusal(); want != nil {
-			m.s.ErrorIs(got.Err, want)
-			continue
+	// Of several that claim an ID in one batch, which one gets it is the store's choice.
+	for _, duplicate := range []bool{false, true} {
+		for i, e := range batch.Entries {
+			got := m.lastSent.Entries[i]
+			switch {
+			case r.refusal() != nil:
+				m.s.ErrorIs(got.Err, r.refusal())
+			case got.Duplicate == duplicate:
+				m.s.NoError(got.Err)
+				m.s.Equal(r.offer(e.Item, m.m.now), duplicate, "duplicate of %s", e.Item.Task.ID)
+			}
 		}
-		m.s.NoError(got.Err)
-		m.s.Equal(r.offer(e.Item, m.m.now), got.Duplicate, "duplicate of %s", e.Item.Task.ID)
 	}
 }
 
@@ -80,160 +84,6 @@ func (m *machine) ChangeHold(t *rapid.T) {
 	default:
 		m.s.NoError(err)
 		r.holds[change.Name] = true
-	}
-}
-
-// Fetch leases some tasks.
-func (m *machine) Fetch(t *rapid.T) {
-	w := m.worker(t)
-	w.fetches++
-	p := w.params(rapid.IntRange(1, 6).Draw(t, "max"))
-	p.Suspect = w.mayTakeSuspect()
-	if rapid.IntRange(0, 2).Draw(t, "routes") == 0 {
-		p.Queues = only(scan)
-	}
-	m.lease(w, p)
-}
-
-// lease fetches, twice, and records what came.
-func (m *machine) lease(w *modelWorker, p store.FetchParams) (leased []store.Delivery) {
-	reply, err := m.s.store.Fetch(m.s.ctx, p)
-	m.s.NoError(err)
-	m.s.LessOrEqual(len(reply.Deliveries), p.Max)
-	suspects := 0
-	for _, d := range reply.Deliveries {
-		m.s.Contains(p.Queues, store.FetchQueue{Queue: d.Lease.Lane.Route.Queue, Routes: routesOf(p.Queues, d.Lease.Lane.Route.Queue)})
-		m.hold(w, d)
-		if d.Task.Suspect {
-			suspects++
-		}
-	}
-	m.s.LessOrEqual(suspects, 1, "suspects run alone")
-	m.s.False(suspects > 0 && !p.Suspect, "no suspect was asked for")
-	if len(reply.Deliveries) > 0 {
-		again, err := m.s.store.Fetch(m.s.ctx, p)
-		m.s.NoError(err)
-		m.s.Equal(reply.Deliveries, again.Deliveries, "a repeat")
-	}
-	return reply.Deliveries
-}
-
-// routesOf are the routes asked for in a queue.
-func routesOf(queues []store.FetchQueue, queue string) []store.Route {
-	for _, q := range queues {
-		if q.Queue == queue {
-			return q.Routes
-		}
-	}
-	return nil
-}
-
-// Stage parks children under a task that is held.
-func (m *machine) Stage(t *rapid.T) {
-	w := m.worker(t)
-	if len(w.order) == 0 {
-		t.Skip("nothing is held")
-	}
-	h := w.holds[rapid.SampledFrom(w.order).Draw(t, "lease")]
-	if !h.task.item.Route.Counted() {
-		t.Skip("hooks have no children")
-	}
-	route := rapid.SampledFrom([]store.Route{scan, file}).Draw(t, "route")
-	offset := 0
-	for _, it := range h.task.staged {
-		if it.Route == route {
-			offset++
-		}
-	}
-	var chunk []store.Item
-	for range rapid.IntRange(1, 4).Draw(t, "children") {
-		it := m.item(t, false, false)
-		it.Route = route
-		chunk = append(chunk, it)
-	}
-	for range 2 {
-		err := w.stage(h.Delivery, route, offset, chunk...)
-		if h.run.status == store.StatusStopping {
-			m.s.ErrorIs(err, store.ErrJobStopped)
-			return
-		}
-		m.s.NoError(err)
-	}
-	h.task.staged = append(h.task.staged, chunk...)
-}
-
-// Settle reports outcomes of some of what a worker holds, and some that are stale.
-func (m *machine) Settle(t *rapid.T) {
-	w := m.worker(t)
-	var outcomes []store.Outcome
-	var lost []int
-	var settling []*holding
-	for _, l := range slices.Clone(w.order) {
-		if rapid.IntRange(0, 3).Draw(t, "keep") == 0 {
-			continue
-		}
-		h := w.holds[l]
-		o := m.outcome(t, h)
-		outcomes = append(outcomes, o)
-		settling = append(settling, h)
-	}
-	if len(w.stale) > 0 && rapid.Bool().Draw(t, "stale") {
-		lost = append(lost, len(outcomes))
-		outcomes = append(outcomes, failed(rapid.SampledFrom(w.stale).Draw(t, "late")))
-	}
-	w.reply = m.settle(w, outcomes)
-	m.s.Equal(lost, w.reply.Lost)
-	m.applied(w, settling, outcomes)
-}
-
-// settle reports outcomes, each of which is repeated by RepeatSettle.
-func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) store.SettleReply {
-	reply, err := w.try(outcomes...)
-	m.s.NoError(err)
-	w.settled = outcomes
-	if len(reply.Lost) == 0 {
-		reply.Lost = nil
-	}
-	return reply
-}
-
-// applied does in the model what the outcomes did in the store, in order.
-// Delays of zero are over at the next promotion, which is made here.
-func (m *machine) applied(w *modelWorker, settling []*holding, outcomes []store.Outcome) {
-	for i, h := range settling {
-		w.redeem(h.Lease)
-		h.run.apply(h.task, outcomes[i], m.m.now)
-	}
-	m.s.promote(0)
-}
-
-// RepeatSettle sends the last settlement again.
-func (m *machine) RepeatSettle(t *rapid.T) {
-	w := m.worker(t)
-	if w.settles == 0 {
-		t.Skip("nothing was settled")
-	}
-	again, err := w.resettle(w.settled...)
-	m.s.NoError(err)
-	m.s.Len(again.Lost, len(w.reply.Lost))
-	m.s.ElementsMatch(w.reply.Ended, again.Ended)
-}
-
-// Zombie has a session that ended settle, stage, fetch and send a heartbeat.
-func (m *machine) Zombie(t *rapid.T) {
-	if len(m.zombies) == 0 {
-		t.Skip("nobody died")
-	}
-	w := rapid.SampledFrom(m.zombies).Draw(t, "zombie")
-	_, err := w.tryFetch(3)
-	m.s.ErrorIs(err, store.ErrLeaseLost)
-	_, err = w.heartbeat()
-	m.s.ErrorIs(err, store.ErrLeaseLost)
-	if len(w.stale) > 0 {
-		d := rapid.SampledFrom(w.stale).Draw(t, "late")
-		_, err = w.try(success(d, task(file, "child of a zombie")))
-		m.s.ErrorIs(err, store.ErrLeaseLost)
-		m.s.ErrorIs(w.stage(d, file, 0, task(file, "child of a zombie")), store.ErrLeaseLost)
 	}
 }
 
@@ -282,54 +132,12 @@ func (m *machine) Stop(t *rapid.T) {
 
 // Pause pauses or resumes a run.
 func (m *machine) Pause(t *rapid.T) {
-	r := m.run(t, func(r *modelRun) bool { return !r.status.Final() })
+	r := m.run(t, func(r *modelRun) bool { return !r.status.Final() && r.status != store.StatusStopping })
 	r.paused = rapid.Bool().Draw(t, "paused")
 	m.s.NoError(m.s.store.SetRunPaused(m.s.ctx, r.id, r.paused))
 }
 
-// Drain runs everything that may be delivered, and requires that all of it comes.
-func (m *machine) Drain(t *rapid.T) {
-	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
-		t.Skip("not now") // or no run would grow old
-	}
-	m.drain(m.worker(t))
-}
-
-func (m *machine) drain(w *modelWorker) {
-	for idle := 0; idle < 4; {
-		w.fetches++
-		p := w.params(store.MaxBatch)
-		p.Suspect = w.mayTakeSuspect()
-		ds := m.lease(w, p)
-		if len(ds) == 0 {
-			idle++
-			continue
-		}
-		idle = 0
-		var outcomes []store.Outcome
-		var settling []*holding
-		for _, d := range ds {
-			outcomes = append(outcomes, wellDone(d))
-			settling = append(settling, w.holds[d.Lease])
-		}
-		for i, h := range settling {
-			if routes := stagedRoutes(h.task); outcomes[i].Verdict == store.VerdictSuccess {
-				outcomes[i].Staged = routes
-			}
-		}
-		w.reply = m.settle(w, outcomes)
-		m.s.Empty(w.reply.Lost)
-		m.applied(w, settling, outcomes)
-	}
-	for _, r := range m.m.ordered() {
-		for _, task := range r.tasks {
-			// A suspect waits while the worker runs another one.
-			m.s.False(r.deliverable(task) && (!task.suspect || w.mayTakeSuspect()), "%s of %v is not delivered", task.item.Task.ID, r.id)
-		}
-	}
-}
-
-// Sweep and promote have nothing to do here, and must do nothing.
+// Sweep sweeps and promotes. Nothing is due, so that no task moves.
 func (m *machine) Sweep(*rapid.T) {
 	m.s.sweep(0)
 	m.s.promote(0)

@@ -90,7 +90,7 @@ func (m *machine) Check(*rapid.T) {
 		if rec.Status == store.StatusRunning {
 			s.Equal(int64(len(r.holds)), rec.Holds)
 		}
-		if !rec.Status.Final() {
+		if !rec.Status.Final() && rec.Status != store.StatusStopping {
 			s.Equal(r.paused, rec.Paused)
 		}
 		if rec.Status == store.StatusStopping {

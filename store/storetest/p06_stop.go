@@ -48,6 +48,10 @@ var stopping = []testCase{
 		r.status(store.StatusStopped)
 		r.counts(store.Counts{Succeeded: 1, Failed: 1, Cancelled: 7}, "the last one settled")
 		w.none("the run is stopped")
+
+		rec := r.record()
+		r.stop(true)
+		s.Equal(rec, r.record(), "stopping a run that was stopped changes nothing")
 	}},
 	{"tasks of a session that dies while the run stops are cancelled", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})

@@ -1,8 +1,32 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"math"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
 
 var badInput = []testCase{
+	{"a start that no store accepts names the fields", func(s *scene) {
+		before := s.leftovers()
+		for field, spoil := range map[string]func(p *store.StartParams){
+			"Name":       func(p *store.StartParams) { p.Job = "" },
+			"Root":       func(p *store.StartParams) { p.Root = nil },
+			"Weight":     func(p *store.StartParams) { p.Weight = math.NaN() },
+			"Retention":  func(p *store.StartParams) { p.Retention = -time.Second },
+			"FailureCap": func(p *store.StartParams) { p.FailureCap = 0 },
+		} {
+			p := s.params(store.StartParams{Job: "import"})
+			spoil(&p)
+			_, err := s.store.StartRun(s.ctx, p)
+			s.ErrorIs(err, store.ErrInvalid, field)
+			var bad *store.FieldError
+			s.ErrorAs(err, &bad, field)
+			s.Equal(field, bad.Field)
+		}
+		unwritten(s, before)
+	}},
 	{"an unknown job is not found", func(s *scene) {
 		before := s.leftovers()
 		_, err := s.store.Job(s.ctx, "unknown")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -49,33 +50,58 @@ var sabotages = map[string]struct {
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 
-// TestSabotaged runs the suite on the store that the environment names; without
-// a name, on a sound one.
-func TestSabotaged(t *testing.T) {
-	breaks := sabotages[os.Getenv(sabotageEnv)].breaks
-	if breaks == nil {
-		breaks = func(s store.Store) store.Store { return s }
+// sabotaged is the harness of the store that the environment names; without a
+// name, of a sound one.
+func sabotaged() storetest.Harness {
+	h := memory()
+	h.Waiting = 1000
+	if breaks := sabotages[os.Getenv(sabotageEnv)].breaks; breaks != nil {
+		h.New = func(testing.TB) store.Store { return breaks(memstore.New(nil)) }
 	}
-	storetest.Run(t, storetest.Harness{
-		New:     func(testing.TB) store.Store { return breaks(memstore.New(nil)) },
-		Bubble:  true,
-		Waiting: 1000,
-	})
+	return h
+}
+
+func TestSabotaged(t *testing.T) { storetest.Run(t, sabotaged()) }
+
+func TestSabotagedModel(t *testing.T) {
+	storetest.RunModel(t, sabotaged(), storetest.ModelOptions{Sequences: 50})
 }
 
 func TestSuiteCatchesEverySabotage(t *testing.T) {
 	for name, sabotage := range sabotages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestSabotaged$/^"+sabotage.subtest+"$")
-			cmd.Env = append(os.Environ(), sabotageEnv+"="+name)
-			out, err := cmd.CombinedOutput()
+			out, err := child(t, name, "^TestSabotaged$/^"+sabotage.subtest+"$")
 			require.Error(t, err, "the suite must fail")
-			require.Regexp(t, `(?m)^\s+\w+\.go:\d+: `+sabotage.sentence, string(out))
+			require.Regexp(t, `(?m)^\s+\w+\.go:\d+: `+sabotage.sentence, out)
 		})
 	}
+}
+
+func TestModelCatchesSabotage(t *testing.T) {
+	for _, name := range []string{
+		"loses tasks of dead sessions", "forgets a retry", "counts one too many while running", "applies a repeated enqueue",
+		"never gives out the hook", "ignores holds", "shows staged children at once", "only pauses when it is told to stop",
+		"starts a name again for each token", "gives other tasks to a repeat", "charges nobody for a crash", "takes every task for a suspect",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := child(t, name, "^TestSabotagedModel$")
+			require.Error(t, err, "the model must differ")
+			require.Contains(t, out, "The store does what the model of its contract says")
+		})
+	}
+}
+
+// child runs tests of this binary on the sabotaged store, in a process of their own.
+func child(t *testing.T, sabotage, tests string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run="+tests, "-rapid.nofailfile", "-rapid.shrinktime=0s")
+	cmd.Env = append(os.Environ(), sabotageEnv+"="+sabotage)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 type losesDead struct{ store.Store }
@@ -93,6 +119,7 @@ func (s *losesDead) CloseSession(ctx context.Context, id store.SessionID) error 
 type failsRetries struct{ store.Store }
 
 func (s *failsRetries) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	p.Outcomes = slices.Clone(p.Outcomes)
 	for i := range p.Outcomes {
 		if p.Outcomes[i].Verdict == store.VerdictRetry {
 			p.Outcomes[i].Verdict = store.VerdictFail
@@ -258,6 +285,7 @@ func (s *swallowsErrors) StopRun(ctx context.Context, p store.StopParams) error 
 type trustsProducers struct{ store.Store }
 
 func (s *trustsProducers) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	p.Entries = slices.Clone(p.Entries)
 	for i := range p.Entries {
 		if it := &p.Entries[i].Item; it.Delay > 0 && !it.Task.Enqueued.IsZero() {
 			it.At, it.Delay = it.Task.Enqueued.Add(it.Delay), 0

@@ -22,4 +22,6 @@ func memory() storetest.Harness {
 
 func TestSuiteOnMemory(t *testing.T) { storetest.Run(t, memory()) }
 
-func TestModelOnMemory(t *testing.T) { storetest.RunModel(t, memory(), storetest.ModelOptions{Sequences: 5000}) }
+func TestModelOnMemory(t *testing.T) {
+	storetest.RunModel(t, memory(), storetest.ModelOptions{Sequences: 500})
+}

@@ -12,7 +12,8 @@ if v[2] then
   if stored > given then
     return { 'kept' }
   end
-  if stored == given and v[1] == ARGV[2] and v[2] == ARGV[3] then
+  if v[1] == ARGV[2] and v[2] == ARGV[3] then
+    redis.call('HSET', KEYS[1], 'revision', ARGV[4])
     return { 'unchanged' }
   end
 elseif v[4] then

@@ -64,7 +64,7 @@ local got = 0
 
 -- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone
 -- says that it left the ring, its score is where it stands now.
-local function visit(queue, lane, k)
+local function visit(queue, clock, lane, k)
   local hint, ring, id = lane.hint, lane.route.ring, lane.id
   local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
   local v = redis.call('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes')
@@ -154,7 +154,8 @@ local function visit(queue, lane, k)
     got = got + 1
     bytes = bytes - #message
   end
-  lane.score = math.max(tonumber(v[3] or 0), lane.score) + n / hint.weight
+  -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
+  lane.score = math.max(tonumber(v[3] or 0), lane.score, clock) + n / hint.weight
   local set = { 'v:' .. queue, lane.score }
   if lane.route.state == 'running' then
     set[3], set[4], set[5], set[6] = 'pending', tonumber(v[4] or 0) - n, 'running', tonumber(v[5] or 0) + n
@@ -189,7 +190,8 @@ local function shares(turn, left)
 end
 
 local function serve(queue, turn)
-  local served = nil
+  local clock = tonumber(redis.call('HGET', KEYS[2], queue) or 0)
+  local served = clock
   -- What a run leaves of its share is shared out again; a run that gave nothing is out.
   while got < want and bytes > 0 and #turn > 0 do
     table.sort(turn, function(a, b) return a.score < b.score end)
@@ -200,10 +202,10 @@ local function serve(queue, turn)
       for i, lane in ipairs(run.lanes) do
         local k = math.min(math.ceil((run.share - took) / (#run.lanes - i + 1)), want - got)
         if k > 0 and bytes > 0 and not lane.gone then
-          local n = visit(queue, lane, k)
+          local n = visit(queue, clock, lane, k)
           if n > 0 then
             took = took + n
-            served = math.max(served or 0, run.score)
+            served = math.max(served, run.score)
           end
         end
       end
@@ -216,7 +218,7 @@ local function serve(queue, turn)
     end
     turn = rest
   end
-  if served and served > tonumber(redis.call('HGET', KEYS[2], queue) or 0) then
+  if served > clock then
     redis.call('HSET', KEYS[2], queue, served)
   end
 end

@@ -1,5 +1,5 @@
 -- Registers a worker session.
--- KEYS  1 session, 2 leases, 3 meta
+-- KEYS  1 session, 2 leases, 3 terms
 -- ARGV  session, lease in ms, description
 -- Returns {ok}, {stale}: it was used already
 -- Repeat: absolute until the session's first fetch.
@@ -7,9 +7,7 @@ local record = redis.call('HGET', KEYS[1], 'fetch')
 if record and record ~= '0' then
   return { 'stale' }
 end
-redis.call('HSET', KEYS[1], 'fetch', '0', 'settle', '0', 'info', ARGV[3], 'busy', '', 'lease', ARGV[2])
-if tonumber(redis.call('HGET', KEYS[3], 'lease') or 0) < tonumber(ARGV[2]) then
-  redis.call('HSET', KEYS[3], 'lease', ARGV[2])
-end
+redis.call('HSET', KEYS[1], 'fetch', '0', 'settle', '0', 'info', ARGV[3], 'busy', '')
+redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 return { 'ok' }

@@ -8,7 +8,7 @@ local run = open_run(KEYS[1], id)
 if not run then
   return { 'missing' }
 end
-if run.state ~= 'starting' and run.state ~= 'running' then
+if run.state ~= 'starting' and run.state ~= 'running' and run.state ~= 'finishing' then
   return { 'finished' }
 end
 if pause == 1 then

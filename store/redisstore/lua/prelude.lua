@@ -109,8 +109,6 @@ local function maybe_end(run, keys)
       return true
     end
     run.state = 'finishing'
-    run.paused = false
-    redis.call('HDEL', run.key, 'paused')
     redis.call('HSET', run.key, 'state', 'finishing', 'outcome', outcome, 'ended', now)
     redis.call('SADD', keys.lanes, hook[2])
     redis.call('RPUSH', keys.post, hook[1])

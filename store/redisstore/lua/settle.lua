@@ -183,10 +183,7 @@ function verdicts.K(run)
   local status, reason = arg(), arg()
   run.cancelled = run.cancelled + run.pending + run.delayed
   run.pending, run.delayed, run.holds = 0, 0, 0
-  if status == 'failed' then
-    redis.call('HSET', run.key, 'error', reason)
-  end
-  redis.call('HSET', run.key, 'reason', reason)
+  redis.call('HSET', run.key, status == 'failed' and 'error' or 'reason', reason)
   finish(run, status, keys)
   run.over = true
 end

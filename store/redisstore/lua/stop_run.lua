@@ -2,7 +2,7 @@
 -- KEYS  1 run, 2 hist, 3 trash
 -- ARGV  channel, run, graceful (1), reason
 -- Returns {ok}, {missing}, {finished}
--- Repeat: the state tells. HDEL goes first so that it passes when memory is short.
+-- Repeat: the state tells; a run that a stop ended answers ok. HDEL goes first so that it passes when memory is short.
 local channel, id, graceful, reason = arg(), arg(), arg(), arg()
 local keys = { hist = KEYS[2], trash = KEYS[3] }
 local run = open_run(KEYS[1], id)
@@ -23,9 +23,9 @@ elseif run.state == 'stopping' then
     signal('r:' .. id)
   end
 elseif run.state == 'finishing' then
-  redis.call('HSET', run.key, 'hookerror', 'stopped', 'reason', reason)
+  redis.call('HSET', run.key, 'hookerror', 'stopped')
   finish(run, redis.call('HGET', run.key, 'outcome'), keys)
-else
+elseif run.state ~= 'stopped' and redis.call('HGET', run.key, 'hookerror') ~= 'stopped' then
   return { 'finished' }
 end
 save_run(run)

@@ -1,19 +1,18 @@
 -- Notes that somebody sweeps, and finds what there is to do.
--- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 idle, 6 kept
+-- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 idle, 6 kept, 7 terms
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {runs to seal}, {buckets with claimed IDs
 --       that are kept no longer}
 -- If nobody swept for three intervals, or the clock went back, no lease could be renewed or judged in that
---       time: all are extended once, and none has expired.
+--       time: each is extended once by its term, and none has expired.
 -- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
 local interval = tonumber(ARGV[1])
 local last = tonumber(redis.call('HGET', KEYS[1], 'sweep') or 0)
 redis.call('ZREM', KEYS[2], '')
 redis.call('HSET', KEYS[1], 'sweep', now)
 if last > 0 and (now < last or now - last > 3 * interval) then
-  local lease = tonumber(redis.call('HGET', KEYS[1], 'lease') or 0)
   for _, session in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 1, 'inf')) do
-    redis.call('ZADD', KEYS[2], now + lease, session)
+    redis.call('ZADD', KEYS[2], now + tonumber(redis.call('HGET', KEYS[7], session) or 0), session)
   end
 end
 return {

@@ -1,0 +1,71 @@
+package store
+
+import "context"
+
+// Jobs keeps the names: definitions of declared jobs, and which run is the last.
+type Jobs interface {
+	// EnsureJob declares a periodic or standing job, or updates its definition
+	// if p.Revision is at least the stored one and the definition differs.
+	// A single-pass job of that name with an active run is [ErrJobExists].
+	// Repeats are absolute and harmless.
+	EnsureJob(ctx context.Context, p EnsureParams) (EnsureOutcome, error)
+
+	// SetJobDisabled sets or clears the flag that keeps a declared job from
+	// starting. It is absolute. [ErrJobNotFound].
+	SetJobDisabled(ctx context.Context, job string, disabled bool) error
+
+	// Job reads one job. [ErrJobNotFound].
+	Job(ctx context.Context, job string) (JobRecord, error)
+
+	// ListJobs reads a page of the jobs of one partition in the order of their
+	// names, with the newest run of each. Jobs started or removed meanwhile may
+	// or may not be in it.
+	ListJobs(ctx context.Context, p ListParams) (JobPage, error)
+
+	// JobRuns returns the numbers of the runs of a job that are still kept, newest first.
+	// An unknown job has none.
+	JobRuns(ctx context.Context, job string) ([]int64, error)
+
+	// DeleteJob removes a job, its definition and all its runs. While a run is
+	// active it fails with [ErrRunActive]. An unknown name is [ErrJobNotFound].
+	DeleteJob(ctx context.Context, job string) error
+}
+
+// EnsureParams declares a job.
+type EnsureParams struct {
+	Job        string
+	Kind       JobKind // JobStanding or JobPeriodic
+	Definition []byte
+	Revision   int64
+}
+
+// EnsureOutcome says what EnsureJob did.
+type EnsureOutcome string
+
+// The outcomes of EnsureJob.
+const (
+	EnsureCreated   EnsureOutcome = "created"
+	EnsureUpdated   EnsureOutcome = "updated"
+	EnsureUnchanged EnsureOutcome = "unchanged"
+	EnsureKept      EnsureOutcome = "kept" // a higher revision is stored
+)
+
+// ListParams asks for a page of jobs.
+type ListParams struct {
+	Partition int
+	After     string // name after which the page begins; "" for the first
+	Limit     int    // at most this many; 1 to 1000
+}
+
+// JobPage is a page of jobs.
+type JobPage struct {
+	Jobs []JobEntry
+	Next string // pass as After for the next page; "" at the end
+}
+
+// JobEntry is one job with its newest run, which is nil if it never ran or the
+// summary has expired.
+type JobEntry struct {
+	Job JobRecord
+	Run *RunRecord
+}

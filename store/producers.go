@@ -1,0 +1,52 @@
+package store
+
+import "context"
+
+// Producers adds tasks to runs.
+type Producers interface {
+	// OpenProducer registers a stream. Opening a stream that exists changes
+	// nothing. A stream is forgotten when it was not used for a day.
+	OpenProducer(ctx context.Context, partition int, stream string) error
+
+	// Enqueue applies the hold openings, adds the entries, then applies the hold
+	// closings, in one step. Entries are judged one by one: a refused one does not keep
+	// others out. Repeats with the same Number answer as the first time did.
+	// [ErrOutcomeUnknown] if the stream is not registered (any more): nothing
+	// was written by this call. [ErrStale], [ErrOutOfMemory].
+	Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error)
+}
+
+// EnqueueParams is one batch of a producer stream. All runs are of the partition.
+type EnqueueParams struct {
+	Partition int
+	Stream    string
+	Number    int64
+	Holds     []HoldChange
+	Entries   []Entry // at most MaxBatch
+}
+
+// Entry is one task for one run.
+type Entry struct {
+	Run  RunID
+	Item Item
+}
+
+// HoldChange opens or closes a named hold. Opening one that is open and closing
+// one that is not change nothing. Closing the last one of a run without unfinished tasks finishes it.
+type HoldChange struct {
+	Run   RunID
+	Name  string
+	Close bool
+}
+
+// EnqueueReply answers entry by entry, and hold change by hold change.
+type EnqueueReply struct {
+	Entries []EnqueueResult
+	Holds   []error // nil, ErrRunNotFound, ErrRunFinished or ErrJobStopped
+}
+
+// EnqueueResult is what became of one entry. Err is nil, [ErrRunNotFound], [ErrJobStopped] or [ErrRunFinished].
+type EnqueueResult struct {
+	Duplicate bool // the run holds an unsettled task of that claimed ID; nothing was added
+	Err       error
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Runs starts, stops and reads runs.
+type Runs interface {
+	// StartRun begins a run of p.Job, unless one is active ([*JobExistsError]) or a run
+	// with the same p.Token is kept: then that run is returned with Existing
+	// set, even if it is finished. That is what makes a repeat harmless.
+	StartRun(ctx context.Context, p StartParams) (StartReply, error)
+
+	// Run reads one run atomically. [ErrRunNotFound], [ErrCorrupt].
+	Run(ctx context.Context, id RunID) (RunRecord, error)
+
+	// StopRun ends a run (promise P6) in time that does not depend on how many
+	// tasks wait: waiting tasks become cancelled at once, none of them is
+	// delivered after it returns; once the last running task has settled the
+	// run is stopped. While finishing, it gives up the post-job hook instead.
+	// Stopping a stopping run changes nothing, except that a stop that is not graceful overrides a
+	// graceful one; stopping one that was stopped changes nothing.
+	// [ErrRunNotFound], [ErrRunFinished].
+	StopRun(ctx context.Context, p StopParams) error
+
+	// SetRunPaused stops or allows deliveries of the run's tasks and hooks; running ones
+	// go on. It is absolute. [ErrRunNotFound], [ErrRunFinished].
+	SetRunPaused(ctx context.Context, id RunID, paused bool) error
+
+	// Failures reads dead letters of a run, oldest first, from offset on. The
+	// sample is capped; the total is exact in [Counts].
+	Failures(ctx context.Context, id RunID, offset, limit int) ([]Failure, error)
+
+	// Inspect reads what the sets of a run hold, apart from its counters, so
+	// that the two can be compared. It is not atomic with respect to a moving run;
+	// Inspection.Stable says whether the run's counts stood still meanwhile.
+	Inspect(ctx context.Context, id RunID) (Inspection, error)
+
+	// DeleteRun removes a finished run at once: [ErrRunActive] otherwise.
+	// Deleting a run that is gone is [ErrRunNotFound].
+	DeleteRun(ctx context.Context, id RunID) error
+}
+
+// StartParams begins a run.
+type StartParams struct {
+	Job        string
+	Token      string // same token, same run; unguessable unless derived from a caller's key
+	Set        string
+	Args       []byte
+	Headers    map[string]string
+	Root       *Item         // nil only with Open
+	Open       bool          // put the hold [HoldOpen]
+	PreJob     *Item         // the hook's task; its kind is [KindPreJob]; nil if the set has none
+	PostJob    *Item         // its kind is [KindPostJob]
+	Weight     float64       // share of a queue; positive
+	Retention  time.Duration // how long the summary is kept after the end; positive
+	FailureCap int           // dead letters kept; positive
+	SealAfter  time.Duration // an open run is sealed after this long without an enqueue; 0 for never
+	Declared   bool          // started for a declared job: refused with [ErrJobDisabled] while disabled
+}
+
+// StartReply names the run.
+type StartReply struct {
+	Run      RunID
+	Existing bool
+}
+
+// StopParams ends a run.
+type StopParams struct {
+	Run      RunID
+	Graceful bool // leave running handlers to finish instead of cancelling them
+	Reason   string
+}
+
+// Inspection is what the sets of a run hold.
+type Inspection struct {
+	Run    RunRecord
+	Stable bool
+	Holds  []HoldRecord
+	Lanes  []LaneRecord
+	Held   []HeldRecord
+}
+
+// HoldRecord is one named hold on a run.
+type HoldRecord struct {
+	Name  string
+	Since time.Time
+}
+
+// LaneRecord counts what a lane holds.
+type LaneRecord struct {
+	Route    Route
+	Waiting  int64     // plain, in order
+	Suspects int64     // to be run alone, after a session died with them
+	Staged   int64     // children of a settled parent, not yet moved up
+	Delayed  int64     // until a time
+	NextDue  time.Time // earliest of Delayed; zero if none
+	Oldest   time.Time // when the first waiting task was enqueued; zero if none
+}
+
+// HeldRecord counts the tasks of the run that a session holds, by route.
+type HeldRecord struct {
+	Session string
+	Route   Route
+	Held    int64
+}

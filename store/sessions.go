@@ -1,0 +1,175 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// SessionID names a session of a worker in one partition.
+type SessionID struct {
+	Partition int
+	ID        string // random, never reused
+}
+
+// Sessions lets workers lease tasks and report their outcomes.
+type Sessions interface {
+	// OpenSession registers a session whose lease lasts for the given time
+	// unless Heartbeat extends it. Repeating it before the first fetch is harmless.
+	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
+
+	// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). It
+	// does not wait. A repeat with the same Number returns the same deliveries,
+	// less those settled since; a number that delivered nothing is not used up,
+	// so that its repeat may deliver. [ErrLeaseLost] when the session is not (or no longer) registered.
+	Fetch(ctx context.Context, p FetchParams) (FetchReply, error)
+
+	// Settle reports outcomes. Each is applied only if its lease is still held
+	// (P5); others are listed in Lost. Children become visible with their parent's success, all
+	// or none (P4). A repeat with the same Number answers as the first time did.
+	// [ErrLeaseLost] when the session is gone: then every outcome is lost.
+	Settle(ctx context.Context, p SettleParams) (SettleReply, error)
+
+	// Stage parks children of a running task that are too many to travel with its
+	// settlement. They are invisible until it succeeds and vanish if it does
+	// not. Chunks of one lane are staged in order; p.Offset is how many were
+	// staged before, so that a repeat is recognised. [ErrLeaseLost] when the
+	// parent's lease is gone, [ErrJobStopped] when its run is stopping.
+	Stage(ctx context.Context, p StageParams) error
+
+	// Heartbeat extends the session's lease and reads the states of runs.
+	// [ErrLeaseLost] when the session is gone.
+	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
+
+	// Held lists every delivery that the store holds for the session.
+	// [ErrLeaseLost] when it is gone.
+	Held(ctx context.Context, s SessionID) ([]Delivery, error)
+
+	// CloseSession ends a session. Deliveries it still holds go back to waiting
+	// as after a crash. Closing one that is gone changes nothing.
+	CloseSession(ctx context.Context, s SessionID) error
+
+	// LiveSessions lists the sessions of a partition.
+	LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error)
+
+	// QueueStats counts what waits in a partition, by route. It walks the lanes
+	// and may miss what moves meanwhile.
+	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
+}
+
+// FetchParams asks for work.
+type FetchParams struct {
+	Session  SessionID
+	Number   int64
+	Max      int  // 1 to MaxBatch
+	MaxBytes int  // stop before the payloads exceed this, but return at least one; 0 for 1 MiB
+	Suspect  bool // the session runs no suspect now and may be given one
+	Queues   []FetchQueue
+}
+
+// FetchQueue asks for tasks of some routes of one queue. Queues are tried in
+// the order given; within a queue, runs take turns by virtual time.
+type FetchQueue struct {
+	Queue  string
+	Routes []Route
+}
+
+// FetchReply is what was leased.
+type FetchReply struct {
+	Deliveries []Delivery
+	Now        time.Time // the store's clock
+	NextDue    time.Time // earliest delayed task of the partition; zero if none
+}
+
+// SettleParams is one batch of outcomes.
+type SettleParams struct {
+	Session  SessionID
+	Number   int64
+	Worker   string    // for failure records
+	Outcomes []Outcome // at most MaxBatch
+}
+
+// Verdict is what became of a delivery.
+type Verdict uint8
+
+// The verdicts. Those from VerdictBegin on are for deliveries of hooks.
+const (
+	VerdictSuccess  Verdict = iota + 1 // succeeded; its children, if any, become visible
+	VerdictRetry                       // failed, to be tried again after Delay; counts as retried
+	VerdictSnooze                      // to be tried again after Delay; costs nothing
+	VerdictFail                        // failed for good
+	VerdictCancel                      // ended by a stop
+	VerdictRelease                     // given back untouched, to the front of its lane
+	VerdictStopRun                     // succeeded or not, it asks for its run to be stopped; itself cancelled
+	VerdictBegin                       // pre-job hook passed: the root task becomes visible
+	VerdictSkip                        // pre-job hook declined: the run ends as skipped
+	VerdictAbort                       // pre-job hook failed for good: the run ends as failed
+	VerdictHookDone                    // post-job hook completed, or gave up with Error: the final status is recorded
+)
+
+// Outcome reports one delivery. While the run is stopping, every verdict but
+// success and failure counts as cancelled, and children are dropped.
+type Outcome struct {
+	Lease   Lease
+	Verdict Verdict
+	// Task is the delivery's task; for Retry, Snooze and Release with the fields Retry and Snoozes as they shall be stored.
+	Task  Task
+	Delay time.Duration // Retry and Snooze
+	// Error is the text of the failure (Retry, Fail, Abort, HookDone) or the reason (StopRun, Skip).
+	Error string
+	Stack string // of a panic
+	// Children travel with a success, at most MaxBatch in a call of Settle. Staged lists the
+	// routes under which more were staged.
+	Children []Item
+	Staged   []Route
+}
+
+// SettleReply lists the outcomes that were not applied since their lease was
+// gone, by index in ascending order, and the runs that reached a final or finishing state with this call.
+type SettleReply struct {
+	// Lost are the outcomes without a lease. When plain successes of one run are among them that
+	// were settled before, their number is exact but others of that run may be named.
+	Lost  []int
+	Ended []RunID
+}
+
+// StageParams parks a chunk of children for a running task.
+type StageParams struct {
+	Session SessionID
+	Lease   Lease
+	Route   Route
+	Offset  int
+	Items   []Item // all of Route; at most MaxBatch
+}
+
+// HeartbeatParams extends a session.
+type HeartbeatParams struct {
+	Session SessionID
+	Lease   time.Duration
+	Runs    []RunID // runs of which the session holds tasks
+	Running []RunningTask
+}
+
+// HeartbeatReply is what a worker must know.
+type HeartbeatReply struct {
+	Now      time.Time
+	NextDue  time.Time   // earliest delayed task of the partition; zero if none
+	Held     int         // deliveries the store holds for the session
+	Runs     []RunSignal // as asked
+	SweepDue bool        // somebody should call Sweep
+}
+
+// RunSignal tells a worker the state of a run it works for. A run that is gone has status "".
+type RunSignal struct {
+	Run      RunID
+	Status   Status
+	Graceful bool // while stopping: let handlers finish
+}
+
+// QueueRecord counts what waits under a route.
+type QueueRecord struct {
+	Route   Route
+	Waiting int64
+	Runs    int64     // runs with work there
+	Running int64     // held by sessions
+	Oldest  time.Time // enqueue time of the oldest task at the front of a lane; zero if none
+}

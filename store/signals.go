@@ -1,0 +1,32 @@
+package store
+
+import "context"
+
+// SignalKind tells what a signal is about.
+type SignalKind uint8
+
+// The kinds of signal.
+const (
+	SignalWork SignalKind = iota + 1 // a lane of Queue got work
+	SignalRun                        // the state or counts of Run moved
+	SignalDue                        // the earliest delayed task moved forward
+	SignalSync                       // signals may have been missed: look at everything
+)
+
+// Signal is a hint that something moved. Signals may be lost, late or repeated: they
+// make things fast, never right.
+type Signal struct {
+	Kind      SignalKind
+	Partition int
+	Queue     string // SignalWork
+	Run       int64  // SignalRun
+}
+
+// Signals tells when to look.
+type Signals interface {
+	// Subscribe calls fn for every signal of every partition until ctx ends,
+	// then returns nil. It calls fn with [SignalSync] once it listens, and again
+	// whenever it may have missed some. fn must not block. It reconnects by itself; an error
+	// means that it gave up.
+	Subscribe(ctx context.Context, fn func(Signal)) error
+}

@@ -1,0 +1,180 @@
+package storetest
+
+import (
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Fetch leases some tasks.
+func (m *machine) Fetch(t *rapid.T) {
+	w := m.worker(t)
+	w.fetches++
+	p := w.params(rapid.IntRange(1, 6).Draw(t, "max"))
+	p.Suspect = w.mayTakeSuspect()
+	if rapid.IntRange(0, 2).Draw(t, "routes") == 0 {
+		p.Queues = only(scan)
+	}
+	m.lease(w, p)
+}
+
+// lease fetches, twice, and records what came.
+func (m *machine) lease(w *modelWorker, p store.FetchParams) (leased []store.Delivery) {
+	reply, err := m.s.store.Fetch(m.s.ctx, p)
+	m.s.NoError(err)
+	m.s.LessOrEqual(len(reply.Deliveries), p.Max)
+	suspects := 0
+	for _, d := range reply.Deliveries {
+		m.s.True(asked(p, d.Lease.Lane.Route), "nobody asked for %v", d.Lease.Lane.Route)
+		m.hold(w, d)
+		if d.Task.Suspect {
+			suspects++
+		}
+	}
+	m.s.LessOrEqual(suspects, 1, "suspects run alone")
+	m.s.False(suspects > 0 && !p.Suspect, "no suspect was asked for")
+	if len(reply.Deliveries) > 0 {
+		again, err := m.s.store.Fetch(m.s.ctx, p)
+		m.s.NoError(err)
+		m.s.Equal(reply.Deliveries, again.Deliveries, "a repeat")
+	}
+	return reply.Deliveries
+}
+
+// asked reports whether the fetch asks for tasks of the route.
+func asked(p store.FetchParams, r store.Route) bool {
+	return slices.ContainsFunc(p.Queues, func(q store.FetchQueue) bool { return slices.Contains(q.Routes, r) })
+}
+
+// Stage parks children under a task that is held.
+func (m *machine) Stage(t *rapid.T) {
+	w := m.worker(t)
+	if len(w.order) == 0 {
+		t.Skip("nothing is held")
+	}
+	h := w.holds[rapid.SampledFrom(w.order).Draw(t, "lease")]
+	if !h.task.item.Route.Counted() {
+		t.Skip("hooks have no children")
+	}
+	route := rapid.SampledFrom([]store.Route{scan, file}).Draw(t, "route")
+	offset := 0
+	for _, it := range h.task.staged {
+		if it.Route == route {
+			offset++
+		}
+	}
+	var chunk []store.Item
+	for range rapid.IntRange(1, 4).Draw(t, "children") {
+		it := m.item(t, false, false)
+		it.Route = route
+		chunk = append(chunk, it)
+	}
+	for range 2 {
+		err := w.stage(h.Delivery, route, offset, chunk...)
+		if h.run.status == store.StatusStopping {
+			m.s.ErrorIs(err, store.ErrJobStopped)
+			return
+		}
+		m.s.NoError(err)
+	}
+	h.task.staged = append(h.task.staged, chunk...)
+}
+
+// Settle reports outcomes of some of what a worker holds, and perhaps a late one.
+func (m *machine) Settle(t *rapid.T) {
+	w := m.worker(t)
+	var outcomes []store.Outcome
+	for _, l := range w.order {
+		if rapid.IntRange(0, 3).Draw(t, "keep") > 0 {
+			outcomes = append(outcomes, m.outcome(t, w.holds[l]))
+		}
+	}
+	if len(w.stale) > 0 && rapid.Bool().Draw(t, "stale") {
+		outcomes = append(outcomes, failed(rapid.SampledFrom(w.stale).Draw(t, "late")))
+	}
+	m.settle(w, outcomes)
+}
+
+// settle reports outcomes and does in the model, in order, what they did in the
+// store. Delays of zero are over at the next promotion, which is made here.
+func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) {
+	reply, err := w.try(outcomes...)
+	m.s.NoError(err)
+	w.settled, w.reply = outcomes, reply
+	var lost []int
+	for i, o := range outcomes {
+		h := w.holds[o.Lease]
+		if h == nil {
+			lost = append(lost, i)
+			continue
+		}
+		w.redeem(o.Lease)
+		h.run.apply(h.task, o, m.m.now)
+	}
+	m.s.ElementsMatch(lost, reply.Lost)
+	m.s.promote(0)
+}
+
+// RepeatSettle sends the last settlement again.
+func (m *machine) RepeatSettle(t *rapid.T) {
+	w := m.worker(t)
+	if w.settles == 0 {
+		t.Skip("nothing was settled")
+	}
+	again, err := w.resettle(w.settled...)
+	m.s.NoError(err)
+	m.s.Equal(w.reply, again)
+}
+
+// Zombie has a session that ended settle, stage, fetch and send a heartbeat.
+func (m *machine) Zombie(t *rapid.T) {
+	if len(m.zombies) == 0 {
+		t.Skip("nobody died")
+	}
+	w := rapid.SampledFrom(m.zombies).Draw(t, "zombie")
+	_, err := w.tryFetch(3)
+	m.s.ErrorIs(err, store.ErrLeaseLost)
+	_, err = w.heartbeat()
+	m.s.ErrorIs(err, store.ErrLeaseLost)
+	if len(w.stale) > 0 {
+		d := rapid.SampledFrom(w.stale).Draw(t, "late")
+		_, err = w.try(success(d, task(file, "child of a zombie")))
+		m.s.ErrorIs(err, store.ErrLeaseLost)
+		m.s.ErrorIs(w.stage(d, file, 0, task(file, "child of a zombie")), store.ErrLeaseLost)
+	}
+}
+
+// Drain runs everything that may be delivered, and requires that all of it comes.
+func (m *machine) Drain(t *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
+		t.Skip("not now") // or no run would grow old
+	}
+	m.drain(m.worker(t))
+}
+
+func (m *machine) drain(w *modelWorker) {
+	for idle := 0; idle < 4; {
+		w.fetches++
+		p := w.params(store.MaxBatch)
+		p.Suspect = w.mayTakeSuspect()
+		ds := m.lease(w, p)
+		if len(ds) == 0 {
+			idle++
+			continue
+		}
+		idle = 0
+		outcomes := make([]store.Outcome, len(ds))
+		for i, d := range ds {
+			outcomes[i] = wellDone(d)
+		}
+		m.settle(w, outcomes)
+	}
+	for _, r := range m.m.ordered() {
+		for _, task := range r.tasks {
+			// A suspect waits while the worker runs another one.
+			m.s.False(r.deliverable(task) && (!task.suspect || w.mayTakeSuspect()), "%s of %v is not delivered", task.item.Task.ID, r.id)
+		}
+	}
+}

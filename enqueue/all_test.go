@@ -27,8 +27,8 @@ func files(n int) iter.Seq2[enqueue.Item, error] {
 // files followed by an error.
 func filesThen(n int, err error) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
-		for it := range files(n) {
-			if !yield(it, nil) {
+		for it, none := range files(n) {
+			if !yield(it, none) {
 				return
 			}
 		}

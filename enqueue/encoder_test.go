@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +57,7 @@ func TestAnOrdinaryTaskCarriesNoAttributesAndARandomID(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, item.Task.Attributes)
 		require.False(t, item.Task.Claimed)
-		require.Regexp(t, regexp.MustCompile(`^[0-9a-z]{16}$`), item.Task.ID)
+		require.Regexp(t, `^[0-9a-z]{16}$`, item.Task.ID)
 		require.False(t, seen[item.Task.ID])
 		seen[item.Task.ID] = true
 	}

@@ -15,13 +15,13 @@ import (
 type key struct{}
 
 // underAMinute runs fn as a handler with a timeout of one minute.
-func underAMinute(t *testing.T, parent context.Context, fn func(ctx context.Context)) store.Outcome {
+func underAMinute(t *testing.T, parent context.Context, fn func(ctx context.Context)) {
 	t.Helper()
 	r := registry(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[scanArgs]) error {
 		fn(ctx)
 		return nil
 	}, &handlers.KindOptions{Attributes: handlers.Attributes{Timeout: time.Minute}})
-	return execute(parent, r, store.Task{})
+	execute(parent, r, store.Task{})
 }
 
 func TestTheEndShowsWithoutDone(t *testing.T) {

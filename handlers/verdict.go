@@ -53,8 +53,8 @@ func CancelJob(err error) error {
 	return &verdict{kind: verdictCancelJob, cause: err}
 }
 
-// SkipRun, returned by a PreJob hook, ends the run as skipped before any task has
-// started. Anywhere else it is a permanent failure.
+// SkipRun ends the run as skipped before any task has started, when a PreJob hook
+// returns it. Anywhere else it is a permanent failure.
 func SkipRun(reason string) error {
 	return &verdict{kind: verdictSkipRun, cause: errors.New(reason)}
 }

@@ -22,7 +22,7 @@ type recorder struct {
 func (r *recorder) Run(context.Context, store.RunID) (store.RunRecord, error) { return r.run, nil }
 
 // Stage implements [handlers.Runtime].
-func (r *recorder) Stage(ctx context.Context, _ store.Lease, _ store.Route, _ int, items []store.Item) error {
+func (r *recorder) Stage(_ context.Context, _ store.Lease, _ store.Route, _ int, items []store.Item) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, it := range items {

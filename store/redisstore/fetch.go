@@ -165,7 +165,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	return learned, nil
 }
 
-// decodeLanes reads {route, run, job, routes, count, message …}…
+// decodeLanes reads {route, run, job, routes, count, message …} …, lane by lane.
 func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Route, body []rueidis.RedisMessage, reply *store.FetchReply) {
 	index := 0
 	for i := 0; i+4 < len(body); {

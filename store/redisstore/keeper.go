@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -9,9 +10,6 @@ import (
 
 // promoteSlice is how many tasks one call of promote moves at most.
 const promoteSlice = store.MaxBatch
-
-// promoteLanes is how many lanes one call looks at.
-const promoteLanes = 16
 
 // Promote implements [store.Keeper]. The first call of the script learns which
 // lanes are due, the second moves their tasks.
@@ -237,7 +235,7 @@ func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID,
 func (s *Store) sealIdle(ctx context.Context, k *keyspace, id string) error {
 	n, err := parseInt(id)
 	if err != nil {
-		return nil
+		return fmt.Errorf("%w: run %q to be sealed", store.ErrCorrupt, id)
 	}
 	meta, _, err := s.meta(ctx, k, n)
 	if err != nil {

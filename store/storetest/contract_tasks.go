@@ -73,7 +73,7 @@ var tasksContract = []testCase{
 		s.True(duplicate(scan), "while it backs off")
 		w.settle(plain(w.one(), store.VerdictRelease))
 		s.True(duplicate(scan), "once it was released")
-		d = w.one()
+		w.one()
 		w.close()
 		s.True(duplicate(scan), "after its session ended")
 		w = r.worker()

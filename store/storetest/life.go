@@ -33,7 +33,7 @@ func task(r store.Route, id string) store.Item {
 	return store.Item{Route: r, Task: store.Task{ID: id, Payload: []byte(id)}}
 }
 
-// tasks are n items named prefix/0, prefix/1 …
+// tasks are n items named prefix/0, prefix/1 and so on.
 func tasks(r store.Route, prefix string, n int) []store.Item {
 	items := make([]store.Item, n)
 	for i := range items {

@@ -34,6 +34,25 @@ var atLeastOnce = []testCase{
 		heir.succeed(again)
 		r.status(store.StatusSucceeded)
 	}},
+	{"a sweep says how many dead sessions it closed and tasks it gave back", func(s *scene) {
+		r := s.open("import")
+		p, dead := r.producer(), r.shortLived()
+		p.add(r, tasks(scan, "t", 7)...)
+		dead.take(5)
+		var total store.SweepReply
+		for range patience {
+			reply, err := s.store.Sweep(s.ctx, r.partition)
+			s.NoError(err)
+			total.Sessions += reply.Sessions
+			total.Reclaimed += reply.Reclaimed
+			if total.Sessions > 0 && !reply.More {
+				break
+			}
+			s.h.Advance(s.tb, tick)
+		}
+		s.Equal(store.SweepReply{Sessions: 1, Reclaimed: 5}, total)
+		r.counts(store.Counts{Pending: 7}, "the session was swept")
+	}},
 	{"a task comes back after its session was closed", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		closing, heir := r.worker(), r.worker()

@@ -113,30 +113,26 @@ func (s *scene) until(partition int, what string, done func() bool) {
 }
 
 // sweep sweeps until there is no more to do now.
-func (s *scene) sweep(partition int) (total store.SweepReply) {
+func (s *scene) sweep(partition int) {
 	s.tb.Helper()
 	for range 10_000 {
-		r, err := s.store.Sweep(s.ctx, partition)
+		reply, err := s.store.Sweep(s.ctx, partition)
 		s.NoError(err)
-		total.Sessions += r.Sessions
-		total.Reclaimed += r.Reclaimed
-		total.Purged += r.Purged
-		if !r.More {
-			return total
+		if !reply.More {
+			return
 		}
 	}
 	s.Fail("Sweep reports More for ever")
-	return total
 }
 
-// promote promotes until nothing more is due now.
+// promote promotes until nothing more is due now, and returns how many it moved.
 func (s *scene) promote(partition int) (promoted int) {
 	s.tb.Helper()
 	for range 10_000 {
-		r, err := s.store.Promote(s.ctx, partition)
+		reply, err := s.store.Promote(s.ctx, partition)
 		s.NoError(err)
-		promoted += r.Promoted
-		if !r.More {
+		promoted += reply.Promoted
+		if !reply.More {
 			return promoted
 		}
 	}

@@ -1,0 +1,43 @@
+package redistest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPortTakenMeanwhileIsRecognised(t *testing.T) {
+	other := Start(t, nil)
+
+	_, err := launch(spec{binary: Binary(t), dir: t.TempDir(), port: other.spec.port})
+
+	require.ErrorIs(t, err, errExited, "the server that answers there is another one")
+	require.ErrorContains(t, err, "bind", "the log tells why")
+	require.False(t, free(other.spec.port))
+}
+
+// tbStub records how a test would have ended.
+type tbStub struct {
+	testing.TB
+	ended string
+}
+
+func (s *tbStub) end(how string) {
+	if s.ended == "" { // a real test would not have gone on
+		s.ended = how
+	}
+}
+
+func (s *tbStub) Helper()                        {}
+func (s *tbStub) Skipf(format string, _ ...any)  { s.end("skipped: " + format) }
+func (s *tbStub) Fatalf(format string, _ ...any) { s.end("failed: " + format) }
+
+func TestWithoutRedisTestsAreSkippedUnlessItIsRequired(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for required, want := range map[string]string{"": "skipped", "1": "failed"} {
+		t.Setenv(RequireEnv, required)
+		stub := &tbStub{TB: t}
+		require.Empty(t, Binary(stub))
+		require.Regexp(t, "^"+want, stub.ended)
+	}
+}

@@ -1,0 +1,236 @@
+package storetest_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// losesDead takes what a session held when it ended for done.
+type losesDead struct{ store.Store }
+
+func (s *losesDead) CloseSession(ctx context.Context, id store.SessionID) error {
+	held, _ := s.Store.Held(ctx, id)
+	var outcomes []store.Outcome
+	for _, d := range held {
+		outcomes = append(outcomes, store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task})
+	}
+	_, _ = s.Store.Settle(ctx, store.SettleParams{Session: id, Number: 1 << 40, Outcomes: outcomes})
+	return s.Store.CloseSession(ctx, id)
+}
+
+// failsRetries fails a task at its first failed attempt.
+type failsRetries struct{ store.Store }
+
+func (s *failsRetries) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	p.Outcomes = slices.Clone(p.Outcomes)
+	for i := range p.Outcomes {
+		if p.Outcomes[i].Verdict == store.VerdictRetry {
+			p.Outcomes[i].Verdict = store.VerdictFail
+		}
+	}
+	return s.Store.Settle(ctx, p)
+}
+
+// miscounts counts a running task as waiting, too.
+type miscounts struct{ store.Store }
+
+func (s *miscounts) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	rec, err := s.Store.Run(ctx, id)
+	if rec.Counts.Running > 0 {
+		rec.Counts.Pending++
+	}
+	return rec, err
+}
+
+// countsRepeats gives each call a number of its own, and so applies repeats.
+type countsRepeats struct {
+	store.Store
+	number atomic.Int64
+}
+
+func (s *countsRepeats) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	p.Number = s.number.Add(1)
+	return s.Store.Enqueue(ctx, p)
+}
+
+// dropsHook starts runs without their post-job hook.
+type dropsHook struct{ store.Store }
+
+func (s *dropsHook) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	p.PostJob = nil
+	return s.Store.StartRun(ctx, p)
+}
+
+// endsTwice repeats the runs that ended in the reply of the next settlement.
+type endsTwice struct {
+	store.Store
+	ended atomic.Pointer[[]store.RunID]
+}
+
+func (s *endsTwice) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	reply, err := s.Store.Settle(ctx, p)
+	if before := s.ended.Swap(&reply.Ended); before != nil {
+		reply.Ended = append(reply.Ended, *before...)
+	}
+	return reply, err
+}
+
+// dropsHolds answers hold changes without making them.
+type dropsHolds struct{ store.Store }
+
+func (s *dropsHolds) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	asked := len(p.Holds)
+	p.Holds = nil
+	reply, err := s.Store.Enqueue(ctx, p)
+	reply.Holds = make([]error, asked)
+	return reply, err
+}
+
+// aside enqueues behind the back of its caller.
+type aside struct{ streams atomic.Int64 }
+
+func (a *aside) enqueue(ctx context.Context, s store.Store, partition int, run store.RunID, items []store.Item) {
+	stream := "aside-" + strconv.FormatInt(a.streams.Add(1), 10)
+	_ = s.OpenProducer(ctx, partition, stream)
+	p := store.EnqueueParams{Partition: partition, Stream: stream, Number: 1}
+	for _, it := range items {
+		p.Entries = append(p.Entries, store.Entry{Run: run, Item: it})
+	}
+	_, _ = s.Enqueue(ctx, p)
+}
+
+// leaksChildren adds the children of a parent that did not succeed.
+type leaksChildren struct {
+	store.Store
+	aside
+}
+
+func (s *leaksChildren) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	for _, o := range p.Outcomes {
+		if o.Verdict != store.VerdictSuccess && len(o.Children) > 0 {
+			s.enqueue(ctx, s.Store, p.Session.Partition, o.Lease.Lane.Run, o.Children)
+		}
+	}
+	return s.Store.Settle(ctx, p)
+}
+
+// stagesInTheOpen adds staged children before their parent has succeeded.
+type stagesInTheOpen struct {
+	store.Store
+	aside
+}
+
+func (s *stagesInTheOpen) Stage(ctx context.Context, p store.StageParams) error {
+	s.enqueue(ctx, s.Store, p.Session.Partition, p.Lease.Lane.Run, p.Items)
+	return nil
+}
+
+// hidesLoss answers every settlement as if it had been applied.
+type hidesLoss struct{ store.Store }
+
+func (s *hidesLoss) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	reply, _ := s.Store.Settle(ctx, p)
+	reply.Lost = nil
+	return reply, nil
+}
+
+// stagesForTheDead answers every staging as if it had been applied.
+type stagesForTheDead struct{ store.Store }
+
+func (s *stagesForTheDead) Stage(ctx context.Context, p store.StageParams) error {
+	_ = s.Store.Stage(ctx, p)
+	return nil
+}
+
+// pausesOnly pauses a run that it is told to stop.
+type pausesOnly struct{ store.Store }
+
+func (s *pausesOnly) StopRun(ctx context.Context, p store.StopParams) error {
+	return s.Store.SetRunPaused(ctx, p.Run, true)
+}
+
+// ignoresTokens takes every start for a new one.
+type ignoresTokens struct {
+	store.Store
+	tokens atomic.Int64
+}
+
+func (s *ignoresTokens) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	p.Token += strconv.FormatInt(s.tokens.Add(1), 10)
+	return s.Store.StartRun(ctx, p)
+}
+
+// fetchesAnew leases more tasks to a repeated fetch.
+type fetchesAnew struct {
+	store.Store
+	number atomic.Int64
+}
+
+func (s *fetchesAnew) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	p.Number = s.number.Add(1)
+	return s.Store.Fetch(ctx, p)
+}
+
+// ignoresWeights starts every run with the same weight.
+type ignoresWeights struct{ store.Store }
+
+func (s *ignoresWeights) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	p.Weight = 1
+	return s.Store.StartRun(ctx, p)
+}
+
+// keepsForever keeps summaries for a century.
+type keepsForever struct{ store.Store }
+
+func (s *keepsForever) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	p.Retention = 1e6 * time.Hour
+	return s.Store.StartRun(ctx, p)
+}
+
+// swallowsErrors finds nothing wrong with any stop.
+type swallowsErrors struct{ store.Store }
+
+func (s *swallowsErrors) StopRun(ctx context.Context, p store.StopParams) error {
+	_ = s.Store.StopRun(ctx, p)
+	return nil
+}
+
+// trustsProducers counts a delay from the time that the producer claims.
+type trustsProducers struct{ store.Store }
+
+func (s *trustsProducers) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	p.Entries = slices.Clone(p.Entries)
+	for i := range p.Entries {
+		if it := &p.Entries[i].Item; it.Delay > 0 && !it.Task.Enqueued.IsZero() {
+			it.At, it.Delay = it.Task.Enqueued.Add(it.Delay), 0
+		}
+	}
+	return s.Store.Enqueue(ctx, p)
+}
+
+// forgivesCrashes charges no delivery.
+type forgivesCrashes struct{ store.Store }
+
+func (s *forgivesCrashes) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	reply, err := s.Store.Fetch(ctx, p)
+	for i := range reply.Deliveries {
+		reply.Deliveries[i].Task.Crashes = 0
+	}
+	return reply, err
+}
+
+// suspectsAll charges every delivery once too often.
+type suspectsAll struct{ store.Store }
+
+func (s *suspectsAll) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	reply, err := s.Store.Fetch(ctx, p)
+	for i := range reply.Deliveries {
+		reply.Deliveries[i].Task.Crashes++
+	}
+	return reply, err
+}

@@ -61,7 +61,7 @@ func sabotaged() storetest.Harness {
 func TestSabotaged(t *testing.T) { storetest.Run(t, sabotaged()) }
 
 func TestSabotagedModel(t *testing.T) {
-	storetest.RunModel(t, sabotaged(), storetest.ModelOptions{Sequences: 50})
+	storetest.RunModel(t, sabotaged(), storetest.ModelOptions{Sequences: 200})
 }
 
 func TestSuiteCatchesEverySabotage(t *testing.T) {
@@ -95,7 +95,7 @@ func child(t *testing.T, sabotage, tests string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run="+tests, "-rapid.nofailfile", "-rapid.shrinktime=0s")
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run="+tests, "-rapid.nofailfile", "-rapid.shrinktime=0s", "-rapid.seed=1")
 	cmd.Env = append(os.Environ(), sabotageEnv+"="+sabotage)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

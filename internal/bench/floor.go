@@ -50,11 +50,10 @@ func newFloor(_ context.Context, url string) (peer, error) {
 func (f *floor) name() string { return "floor" }
 func (f *floor) close()       { f.client.Close() }
 
-func (f *floor) fill(ctx context.Context, n int, payload []byte) error {
-	message := string(payload)
+func (f *floor) fill(ctx context.Context, n int) error {
 	batch := make([]string, 0, floorBatch)
 	for i := range n {
-		if batch = append(batch, message); len(batch) == floorBatch || i == n-1 {
+		if batch = append(batch, string(payload(i))); len(batch) == floorBatch || i == n-1 {
 			if err := f.enqueue.Exec(ctx, f.client, []string{"{b}:W", "{b}:R"}, batch).Error(); err != nil {
 				return err
 			}

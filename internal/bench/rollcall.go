@@ -36,13 +36,13 @@ func newRollcall(ctx context.Context, url string) (peer, error) {
 func (r *rollcall) name() string { return "rollcall" }
 func (r *rollcall) close()       { _ = r.manager.Close() }
 
-func (r *rollcall) fill(ctx context.Context, n int, payload []byte) error {
+func (r *rollcall) fill(ctx context.Context, n int) error {
 	run, err := r.manager.Start(ctx, syncjob.Job{Name: "bench", Set: "bench", Open: true}, nil)
 	if err != nil {
 		return err
 	}
 	r.run = run
-	added, err := run.EnqueueAll(ctx, items(n, payload), nil)
+	added, err := run.EnqueueAll(ctx, items(n), nil)
 	if err != nil {
 		return err
 	}
@@ -52,10 +52,10 @@ func (r *rollcall) fill(ctx context.Context, n int, payload []byte) error {
 	return run.Seal(ctx)
 }
 
-func items(n int, payload []byte) iter.Seq2[enqueue.Item, error] {
+func items(n int) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
-		for range n {
-			if !yield(enqueue.Raw("noop", json.RawMessage(payload), nil), nil) {
+		for i := range n {
+			if !yield(enqueue.Raw("noop", payload(i), nil), nil) {
 				return
 			}
 		}

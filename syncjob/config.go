@@ -1,0 +1,74 @@
+package syncjob
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// The defaults of [Config].
+const (
+	DefaultNamespace  = "rollcall"
+	DefaultRetention  = 72 * time.Hour
+	DefaultFailureCap = 1000
+)
+
+// Config configures a [Manager]. The zero value works for producers and operators.
+type Config struct {
+	// Registry of the handler sets. Only workers need one; with one, sets, kinds and
+	// queues are checked before anything is written. Defaults to nil.
+	Registry *handlers.Registry
+	// Namespace keeps deployments in one Redis apart: jobs, queues and workers of
+	// different namespaces never meet. Only Open uses it; a store that is handed to New
+	// has its own. Defaults to [DefaultNamespace].
+	Namespace string
+	// Logger of what happens in the background. Defaults to [slog.DiscardHandler].
+	Logger *slog.Logger
+	// MaxPayload is the largest payload of a task, in bytes, up to and by default
+	// [store.DefaultMaxPayload].
+	MaxPayload int
+	// Retention is how long the summary of a finished run is kept, unless the job says
+	// otherwise. Defaults to [DefaultRetention].
+	Retention time.Duration
+	// FailureCap is how many failed tasks a run keeps as a sample. Defaults to
+	// [DefaultFailureCap].
+	FailureCap int
+	// Retry tunes how calls of the store are repeated while it is out of reach.
+	// Defaults to the defaults of [store.RetryOptions].
+	Retry store.RetryOptions
+}
+
+func (c *Config) setDefaults() {
+	if c.Namespace == "" {
+		c.Namespace = DefaultNamespace
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxPayload == 0 {
+		c.MaxPayload = store.DefaultMaxPayload
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
+	}
+	if c.FailureCap == 0 {
+		c.FailureCap = DefaultFailureCap
+	}
+}
+
+func (c *Config) validate() error {
+	errs := []error{store.ValidateName("Namespace", c.Namespace)}
+	if c.MaxPayload < 0 || c.MaxPayload > store.DefaultMaxPayload {
+		errs = append(errs, &FieldError{Field: "MaxPayload", Reason: "is negative or over 1 MiB"})
+	}
+	if c.Retention < 0 {
+		errs = append(errs, &FieldError{Field: "Retention", Reason: "is negative"})
+	}
+	if c.FailureCap < 0 {
+		errs = append(errs, &FieldError{Field: "FailureCap", Reason: "is negative"})
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,44 @@
+// Package syncjob is what users of Rollcall hold: a [Manager] that starts, stops, lists
+// and watches jobs, a [Run] handle on one execution of a job, and a [Worker] that runs
+// the tasks.
+//
+// # A run
+//
+// [Manager.Start] begins a run of a job with a root task, which fans out into more. The
+// run is done exactly when its last task is, and when its post-job hook has completed:
+//
+//	          pre-job          tasks             post-job
+//	starting ---------> running -------> finishing ---------> succeeded, failed
+//	   |    \              |
+//	   |     `-> skipped,  | Stop
+//	   |         failed    v
+//	   `--------------> stopping ---------------------------> stopped
+//	          Stop               handlers have returned
+//
+// Without a hook the state that waits for it is passed at once. A Stop while finishing
+// gives the hook up. A run with Open set, and one that somebody holds, stays running
+// though no task is left. [Run.Wait] and [Run.Watch] follow a run by the store's
+// signals, and look for themselves now and then, as signals may be lost. [Run.Explain]
+// answers why a run is not done.
+//
+// # A worker
+//
+// A worker keeps one session per partition of the store: a lease on everything it has
+// fetched there. Four loops serve it. The fetch loop asks for as much as there is room
+// for, when there is reason to believe that there is work: a signal, a time that has
+// come, a reply that was not empty, or five seconds of silence. The settle loop reports
+// outcomes; those that gather while one call is in flight go with the next. The
+// heartbeat loop extends the lease at a third of it, hears which runs were stopped, and
+// cancels their handlers. The keep loop moves delayed tasks up when they are due, and
+// sweeps up after dead workers when the store asks for it.
+//
+// How much is prefetched follows from how long handlers and fetches take: nothing for
+// long tasks, hundreds for those of microseconds, never more than some 20 ms of work.
+// That leaves tasks to other workers, and keeps turns between jobs fair.
+//
+// When the store says that a session is gone, its handlers' contexts are cancelled with
+// cause [ErrLeaseLost], their outcomes are dropped, and a new session begins. A worker
+// that hears nothing from the store goes on: only the store's clock decides about
+// leases. It repeats calls whose outcome it does not know, under the same number, for
+// as long as that takes.
+package syncjob

@@ -1,0 +1,195 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// safetyPoll is how often a worker looks for work though nothing signalled any: signals
+// may be lost.
+const safetyPoll = 5 * time.Second
+
+// engine is one Run of a worker: a pool of slots that run handlers, and a partition
+// loop for each partition of the store that feeds the pool and reports outcomes. How it
+// ends is written in shutdown.go.
+type engine struct {
+	w     *Worker
+	m     *Manager
+	cfg   *WorkerConfig
+	reg   *handlers.Registry
+	store store.Store
+	log   *slog.Logger
+	info  store.WorkerInfo
+	runs  *runCache
+
+	intake     *intake
+	queues     *queueOrder
+	partitions []*partition
+	slots      []*slot
+	tasks      chan *task // fetched, not started; never blocks the sender
+	slotsLeft  atomic.Int64
+	slotsDone  chan struct{} // closed when every slot has returned
+	executed   atomic.Int64  // handlers that returned
+
+	// Three lives, each outliving the one before: fetching, handlers, reporting.
+	fetching context.Context
+	drain    context.CancelFunc // ends fetching
+	values   context.Context    // what handlers inherit
+	hard     context.Context    // of calls that report
+	kill     context.CancelCauseFunc
+
+	fetchers *lifecycle.Group // fetch loops of all sessions
+	loops    *lifecycle.Group // partition loops and the safety poll
+	pool     *lifecycle.Group // slots; not waited for when handlers are stuck
+
+	abortOnce sync.Once
+	aborted   chan struct{}
+}
+
+// task is a delivery on its way through this process.
+type task struct {
+	delivery store.Delivery
+	session  *session
+	batch    *batch
+}
+
+func newEngine(ctx context.Context, w *Worker, once bool) *engine {
+	m := w.m
+	reg := m.cfg.Registry
+	n := m.store.Partitions()
+	e := &engine{
+		w:         w,
+		m:         m,
+		cfg:       &w.cfg,
+		reg:       reg,
+		store:     m.store,
+		log:       m.log.With("worker", w.cfg.Name),
+		runs:      newRunCache(m.store),
+		intake:    newIntake(w.cfg.Concurrency, n, once),
+		queues:    newQueueOrder(reg, w.cfg.Queues, w.cfg.StrictOrder),
+		tasks:     make(chan *task, w.cfg.Concurrency+maxPrefetch+(n+1)*store.MaxBatch),
+		slotsDone: make(chan struct{}),
+		values:    context.WithoutCancel(ctx),
+		aborted:   make(chan struct{}),
+	}
+	e.info = w.cfg.info(e.queues.routes())
+	e.fetching, e.drain = context.WithCancel(ctx)
+	e.hard, e.kill = context.WithCancelCause(e.values)
+	e.fetchers = lifecycle.New(e.hard)
+	e.loops = lifecycle.New(e.fetching)
+	e.pool = lifecycle.New(e.values)
+	for i := range n {
+		e.partitions = append(e.partitions, newPartition(e, i))
+	}
+	return e
+}
+
+// run works until its context ends, Abort is called, as it is when the manager is
+// closed, or, for RunOnce, nothing is left to do. Then it shuts down.
+func (e *engine) run(ctx context.Context) error {
+	e.log.InfoContext(ctx, "worker started", "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
+	leave := e.m.hub.listen(e.notify)
+	e.startSlots()
+	for _, p := range e.partitions {
+		e.loops.Go(p.run)
+	}
+	e.loops.Go(e.poll)
+	select {
+	case <-e.fetching.Done():
+	case <-e.intake.quiet:
+	case <-e.aborted:
+	}
+	err := e.shutdown()
+	leave()
+	e.log.InfoContext(ctx, "worker stopped", "executed", e.executed.Load(), "error", err)
+	return err
+}
+
+func (e *engine) abort() { e.abortOnce.Do(func() { close(e.aborted) }) }
+
+// notify passes signals on. It does not block.
+func (e *engine) notify(s store.Signal) {
+	if s.Kind == store.SignalSync {
+		for _, p := range e.partitions {
+			e.intake.awaken(p.source)
+			wake(p.dueMoved)
+		}
+		return
+	}
+	if s.Partition < 0 || s.Partition >= len(e.partitions) {
+		return
+	}
+	p := e.partitions[s.Partition]
+	switch s.Kind {
+	case store.SignalWork:
+		if e.queues.serves(s.Queue) {
+			e.intake.awaken(p.source)
+		}
+	case store.SignalDue:
+		wake(p.dueMoved)
+	case store.SignalRun:
+		p.runMoved(s.Run)
+	}
+}
+
+// poll makes every partition look for work now and then, and gives back what was
+// prefetched for handlers that turned out slow: no other worker could run it.
+func (e *engine) poll(ctx context.Context) {
+	for done := int64(0); ; {
+		pause(ctx, jitter(safetyPoll))
+		if ctx.Err() != nil {
+			return
+		}
+		before := done
+		if done = e.executed.Load(); int64(len(e.tasks)) > done-before {
+			e.intake.slowed(safetyPoll)
+			e.unload()
+		}
+		for _, p := range e.partitions {
+			e.intake.awaken(p.source)
+		}
+	}
+}
+
+// dispatch hands tasks to the slots, suspects first: they should not wait.
+func (e *engine) dispatch(tasks []task, suspects int) {
+	if suspects > 0 {
+		for i := range tasks {
+			if tasks[i].delivery.Task.Suspect {
+				e.tasks <- &tasks[i]
+			}
+		}
+	}
+	for i := range tasks {
+		if suspects == 0 || !tasks[i].delivery.Task.Suspect {
+			e.tasks <- &tasks[i]
+		}
+	}
+}
+
+// permanent reports whether repeating a call cannot help. Memory may be freed, and an
+// outage may end.
+func permanent(err error) bool {
+	return err != nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutOfMemory) &&
+		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
+// moment is a time that may be read and set concurrently.
+type moment struct{ at atomic.Pointer[time.Time] }
+
+func (m *moment) set(t time.Time) { m.at.Store(&t) }
+
+func (m *moment) time() time.Time {
+	if t := m.at.Load(); t != nil {
+		return *t
+	}
+	return time.Time{}
+}

@@ -1,0 +1,94 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Enqueue adds one task to the active run of a job, typically a standing one; see
+// [Run.Enqueue]. That run is remembered: a task costs no look-up.
+// [ErrJobNotFound], [ErrRunFinished] when none is active.
+func (m *Manager) Enqueue(ctx context.Context, job string, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
+	run, cached, err := m.activeRun(ctx, job, true)
+	if err != nil {
+		return enqueue.Receipt{}, fmt.Errorf("enqueue: %w", err)
+	}
+	receipt, err := run.Enqueue(ctx, args, opts)
+	if !cached || !errors.Is(err, ErrRunFinished) && !errors.Is(err, ErrRunNotFound) && !errors.Is(err, ErrJobStopped) {
+		return receipt, err
+	}
+	// Another run may have begun since the look-up. The refusal proves that nothing was
+	// added to the old one.
+	next, _, lookErr := m.activeRun(ctx, job, false)
+	if lookErr != nil || next.id == run.id {
+		return receipt, err
+	}
+	return next.Enqueue(ctx, args, opts)
+}
+
+// EnqueueAll adds every task of the sequence to the run of a job that is active when it
+// is called; see [Run.EnqueueAll].
+func (m *Manager) EnqueueAll(ctx context.Context, job string, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
+	run, _, err := m.activeRun(ctx, job, false)
+	if err != nil {
+		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", err)
+	}
+	return run.EnqueueAll(ctx, items, opts)
+}
+
+// activeRun returns the newest run of a job, from memory if it may.
+func (m *Manager) activeRun(ctx context.Context, job string, useCache bool) (run *Run, cached bool, err error) {
+	if useCache {
+		if run := m.active.find(job); run != nil {
+			return run, true, nil
+		}
+	}
+	rec, err := m.job(ctx, job)
+	if err != nil {
+		return nil, false, err
+	}
+	if rec.LastRun == 0 {
+		return nil, false, fmt.Errorf("job %q has no run: %w", job, ErrRunFinished)
+	}
+	run = m.handle(store.RunID{Job: job, Number: rec.LastRun}, "")
+	m.active.keep(run)
+	return run, false, nil
+}
+
+// maxActiveRuns bounds what is remembered of which run of a job is active.
+const maxActiveRuns = 4096
+
+// activeRuns remembers the newest known run of jobs by name.
+type activeRuns struct {
+	mu   sync.RWMutex
+	runs map[string]*Run
+}
+
+func newActiveRuns() *activeRuns { return &activeRuns{runs: make(map[string]*Run)} }
+
+func (a *activeRuns) find(job string) *Run {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.runs[job]
+}
+
+func (a *activeRuns) keep(r *Run) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.runs) >= maxActiveRuns {
+		clear(a.runs) // all can be looked up again; which go first does not matter
+	}
+	a.runs[r.id.Job] = r
+}
+
+func (a *activeRuns) forget(job string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.runs, job)
+}

@@ -1,0 +1,52 @@
+package syncjob
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Errors of the layers below that calls of this package return, so that callers need no
+// second import for [errors.Is]. Each is described where it is declared.
+var (
+	ErrInvalid         = store.ErrInvalid
+	ErrJobNotFound     = store.ErrJobNotFound
+	ErrRunNotFound     = store.ErrRunNotFound
+	ErrJobExists       = store.ErrJobExists
+	ErrJobDisabled     = store.ErrJobDisabled
+	ErrJobStopped      = store.ErrJobStopped
+	ErrRunFinished     = store.ErrRunFinished
+	ErrRunActive       = store.ErrRunActive
+	ErrLeaseLost       = store.ErrLeaseLost
+	ErrOutcomeUnknown  = store.ErrOutcomeUnknown
+	ErrPayloadTooLarge = store.ErrPayloadTooLarge
+	ErrOutOfMemory     = store.ErrOutOfMemory
+	ErrUnavailable     = store.ErrUnavailable
+	ErrStateLost       = store.ErrStateLost
+	ErrClosed          = store.ErrClosed
+)
+
+// ErrWorkerRunning is returned by [Worker.Run] and [Worker.RunOnce] while another call
+// of either is in progress on the same worker.
+var ErrWorkerRunning = errors.New("worker is already running")
+
+// FieldError reports bad input: which field, and what is wrong with it. It matches
+// [ErrInvalid], and nothing was written when it is returned.
+type FieldError = store.FieldError
+
+// JobExistsError names the active run that kept another from starting. It matches
+// [ErrJobExists].
+type JobExistsError = store.JobExistsError
+
+// StuckError is returned by [Worker.Run] when handlers ignored the end of their context
+// for so long that shutdown went on without them. Their tasks will be delivered to
+// other workers, as after a crash; their goroutines still exist.
+type StuckError struct {
+	Handlers int // how many have not returned
+}
+
+// Error implements error.
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("%d handlers did not return after their contexts were cancelled", e.Handlers)
+}

@@ -1,0 +1,155 @@
+package syncjob_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// scanArgs is the argument of the root task; its type selects the handler.
+type scanArgs struct{ Dirs int }
+
+func (scanArgs) Kind() string { return "scan" }
+
+type fileArgs struct{ Path string }
+
+func (fileArgs) Kind() string { return "file" }
+
+// ingest is a handler set: a scan fans out into files.
+func ingest() *handlers.Registry {
+	set := handlers.NewSet("ingest", handlers.SetConfig{})
+	handlers.Handle(set, func(ctx context.Context, t *handlers.Task[scanArgs]) error {
+		_, err := t.EnqueueAll(ctx, paths(t.Args.Dirs))
+		return err // nil: the children appear with this success
+	}, nil)
+	handlers.Handle(set, func(context.Context, *handlers.Task[fileArgs]) error { return nil }, nil)
+	reg, err := handlers.NewRegistry(set)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return reg
+}
+
+func paths(n int) iter.Seq2[enqueue.Item, error] {
+	return func(yield func(enqueue.Item, error) bool) {
+		for i := range n {
+			if !yield(enqueue.Task(fileArgs{fmt.Sprintf("dir/%d", i)}, nil), nil) {
+				return
+			}
+		}
+	}
+}
+
+func ExampleOpen() {
+	ctx := context.Background()
+	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: ingest()}) // or redis://localhost:6379/0
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	fmt.Println(m.Ping(ctx))
+
+	_, err = syncjob.Open(ctx, "http://localhost", syncjob.Config{})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// open: URL has a scheme that is not memory, redis or rediss
+}
+
+// A producer needs no registry, and a store can be handed in.
+func ExampleNew() {
+	ctx := context.Background()
+	s := memstore.New(nil)
+	defer func() { _ = s.Close() }()
+	m, err := syncjob.New(s, syncjob.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	run, err := m.Start(ctx, syncjob.Job{Name: "import/42", Set: "ingest", Root: scanArgs{Dirs: 2}},
+		&syncjob.StartOptions{Key: "upload-9"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	state, err := run.State(ctx)
+	fmt.Println(state.Job, state.Status, state.Counts.Pending, err)
+	// Output: import/42 starting 1 <nil>
+}
+
+func ExampleManager_NewWorker() {
+	m, err := syncjob.Open(context.Background(), "memory://", syncjob.Config{Registry: ingest()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 64})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, shutdown := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+
+	shutdown() // in a program: a signal
+	fmt.Println(<-done)
+	// Output: <nil>
+}
+
+func ExampleManager_Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m, done := working(ctx)
+	run, err := m.Start(ctx, syncjob.Job{Name: "import/42", Set: "ingest", Root: scanArgs{Dirs: 500}}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	final, err := run.Wait(ctx)
+	fmt.Println(final.Status, final.Counts.Succeeded, err)
+	cancel()
+	fmt.Println(<-done, m.Close())
+	// Output:
+	// succeeded 501 <nil>
+	// <nil> <nil>
+}
+
+func ExampleRun_Watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m, done := working(ctx)
+	run, err := m.Start(ctx, syncjob.Job{Name: "import/42", Set: "ingest", Root: scanArgs{Dirs: 500}}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var last syncjob.RunState
+	for s, err := range run.Watch(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		last = s // a progress bar would be drawn here
+	}
+	fmt.Println(last.Status, last.Counts.Done(), last.Counts.Remaining())
+	cancel()
+	fmt.Println(<-done, m.Close())
+	// Output:
+	// succeeded 501 0
+	// <nil> <nil>
+}
+
+// working is a manager with a worker that runs until ctx ends.
+func working(ctx context.Context) (*syncjob.Manager, <-chan error) {
+	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: ingest()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w, err := m.NewWorker(syncjob.WorkerConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	return m, done
+}

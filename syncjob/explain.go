@@ -1,0 +1,164 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Explanation answers why a run is not done.
+type Explanation struct {
+	Run     RunState        `json:"run"`
+	Waiting []WaitingTasks  `json:"waiting"` // by route
+	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
+	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
+	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
+	// Stable says that the run stood still while its sets were counted. Only then can
+	// Disagreements be judged.
+	Stable bool `json:"stable"`
+	// Disagreements between the counters and what was counted. There should never be
+	// any.
+	Disagreements []string `json:"disagreements"`
+
+	at time.Time // when it was made
+}
+
+// WaitingTasks are tasks of one route that have not been given to a worker.
+type WaitingTasks struct {
+	Queue    string    `json:"queue"`
+	Set      string    `json:"set"`
+	Kind     string    `json:"kind"`
+	Waiting  int64     `json:"waiting"`  // ready to run
+	Suspects int64     `json:"suspects"` // ready to run alone: a worker died holding them
+	Staged   int64     `json:"staged"`   // children of a settled task, still to be moved up
+	Delayed  int64     `json:"delayed"`
+	NextDue  time.Time `json:"next_due,omitzero"` // of the first delayed one
+	Oldest   time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
+	Unserved bool      `json:"unserved"`          // no live worker has the queue and the handler
+}
+
+// ExplainedTask is a running task with the worker that runs it.
+type ExplainedTask struct {
+	RunningTask
+	Worker string `json:"worker"`
+}
+
+// HeldTasks counts what a worker holds of the run.
+type HeldTasks struct {
+	Worker string `json:"worker"`
+	Queue  string `json:"queue"`
+	Kind   string `json:"kind"`
+	Held   int64  `json:"held"`
+	// Lost says that the worker is not alive: the tasks will be given to another.
+	Lost bool `json:"lost"`
+}
+
+// Hold is a named reason why a run may not finish.
+type Hold struct {
+	Name  string    `json:"name"` // "open" until the run is sealed
+	Since time.Time `json:"since"`
+}
+
+// Explain tells what the run waits for: tasks by route, and which of them nobody
+// serves; what runs where and since when; what is delayed until when; who holds the run
+// open. It counts the run's sets, and reports how they disagree with its counters. It
+// is for people and for alarms, not for tight loops.
+func (r *Run) Explain(ctx context.Context) (Explanation, error) {
+	var in store.Inspection
+	var sessions []store.SessionRecord
+	err := r.do("explain", func() (err error) {
+		if in, err = r.m.store.Inspect(ctx, r.id); err == nil {
+			sessions, err = r.m.store.LiveSessions(ctx, store.PartitionOf(r.id.Job, r.m.store.Partitions()))
+		}
+		return err
+	})
+	if err != nil {
+		return Explanation{}, err
+	}
+	return explain(in, sessions, time.Now()), nil
+}
+
+func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time) Explanation {
+	x := Explanation{Run: runState(in.Run, now), Stable: in.Stable, at: now}
+	served := make(map[store.Route]bool)
+	addServed(served, sessions)
+	workers := make(map[string]string, len(sessions)) // by session
+	for _, s := range sessions {
+		workers[s.ID] = s.Worker.Name
+		for _, t := range s.Running {
+			if t.Run == in.Run.ID {
+				x.Running = append(x.Running, ExplainedTask{RunningTask: t, Worker: s.Worker.Name})
+			}
+		}
+	}
+	slices.SortFunc(x.Running, func(a, b ExplainedTask) int { return a.Since.Compare(b.Since) })
+	for _, l := range in.Lanes {
+		if l.Waiting+l.Suspects+l.Staged+l.Delayed == 0 {
+			continue
+		}
+		x.Waiting = append(x.Waiting, WaitingTasks{
+			Queue:    l.Route.Queue,
+			Set:      l.Route.Set,
+			Kind:     l.Route.Kind,
+			Waiting:  l.Waiting,
+			Suspects: l.Suspects,
+			Staged:   l.Staged,
+			Delayed:  l.Delayed,
+			NextDue:  l.NextDue,
+			Oldest:   l.Oldest,
+			Unserved: !served[l.Route],
+		})
+	}
+	for _, h := range in.Held {
+		worker, live := workers[h.Session]
+		if !live {
+			worker = h.Session
+		}
+		x.Held = append(x.Held, HeldTasks{Worker: worker, Queue: h.Route.Queue, Kind: h.Route.Kind, Held: h.Held, Lost: !live})
+	}
+	for _, h := range in.Holds {
+		x.Holds = append(x.Holds, Hold{Name: h.Name, Since: h.Since})
+	}
+	if in.Stable {
+		x.Disagreements = disagreements(in)
+	}
+	return x
+}
+
+// disagreements compares a run's counters with its sets.
+func disagreements(in store.Inspection) []string {
+	var list []string
+	differ := func(what string, counter, set int64) {
+		if counter != set {
+			list = append(list, fmt.Sprintf("%s: the counter says %d, the sets hold %d", what, counter, set))
+		}
+	}
+	c := in.Run.Counts
+	if !c.Balanced() {
+		list = append(list, fmt.Sprintf("total is %d, but its parts add up to %d", c.Total, c.Remaining()+c.Done()))
+	}
+	differ("holds", in.Run.Holds, int64(len(in.Holds)))
+	var waiting, delayed, held int64
+	for _, l := range in.Lanes {
+		if l.Route.Counted() {
+			waiting += l.Waiting + l.Suspects + l.Staged
+			delayed += l.Delayed
+		}
+	}
+	for _, h := range in.Held {
+		if h.Route.Counted() {
+			held += h.Held
+		}
+	}
+	differ("running", c.Running, held)
+	// Before its pre-job hook has passed the root task is in no lane, and what a
+	// stopped run left in its lanes is no longer part of it.
+	if in.Run.Status == store.StatusRunning {
+		differ("pending", c.Pending, waiting)
+		differ("delayed", c.Delayed, delayed)
+	}
+	return list
+}

@@ -1,0 +1,94 @@
+package syncjob
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// maxExplained bounds how many running tasks are listed one by one.
+const maxExplained = 20
+
+// String says it in sentences, one a line, the reasons first.
+func (x Explanation) String() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	c := x.Run.Counts
+	line("run %d of job %q is %s: %d of %d tasks done, %d failed", x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), c.Total, c.Failed)
+	x.explainState(line)
+	for _, w := range x.Waiting {
+		x.explainWaiting(line, w)
+	}
+	for i, t := range x.Running {
+		if i == maxExplained {
+			line("%d more run", len(x.Running)-i)
+			break
+		}
+		line("task %s (%s on queue %s, retry %d) runs at %s for %s", t.ID, t.Kind, t.Queue, t.Retry, t.Worker, x.ago(t.Since))
+	}
+	for _, h := range x.Held {
+		if h.Lost {
+			line("%d tasks of %s on queue %s are held by a worker that is gone; they will be given to another", h.Held, h.Kind, h.Queue)
+		} else {
+			line("%d tasks of %s on queue %s are with worker %s", h.Held, h.Kind, h.Queue, h.Worker)
+		}
+	}
+	for _, d := range x.Disagreements {
+		line("counts disagree: %s", d)
+	}
+	return b.String()
+}
+
+func (x Explanation) explainState(line func(string, ...any)) {
+	switch {
+	case x.Run.Status.Final():
+		if x.Run.Reason != "" {
+			line("it ended because: %s", x.Run.Reason)
+		}
+	case x.Run.Paused:
+		line("it is paused")
+	}
+	switch x.Run.Status {
+	case store.StatusStarting:
+		line("its pre-job hook has not completed")
+	case store.StatusFinishing:
+		line("its post-job hook has not completed")
+	case store.StatusStopping:
+		line("it is being stopped (%s); %d handlers have not returned", x.Run.Reason, x.Run.Counts.Running)
+	}
+	for _, h := range x.Holds {
+		if h.Name == store.HoldOpen {
+			line("it is open for %s: it cannot finish before it is sealed", x.ago(h.Since))
+		} else {
+			line("the hold %q keeps it open for %s", h.Name, x.ago(h.Since))
+		}
+	}
+	if x.Run.LastError != "" {
+		line("last error: %s", x.Run.LastError)
+	}
+}
+
+func (x Explanation) explainWaiting(line func(string, ...any), w WaitingTasks) {
+	where := fmt.Sprintf("%s on queue %s", w.Kind, w.Queue)
+	if w.Unserved {
+		line("no live worker serves %s of set %s", where, w.Set)
+	}
+	if ready := w.Waiting + w.Staged; ready > 0 {
+		line("%d tasks of %s wait, the oldest for %s", ready, where, x.ago(w.Oldest))
+	}
+	if w.Suspects > 0 {
+		line("%d tasks of %s wait to be tried one at a time: a worker died holding them", w.Suspects, where)
+	}
+	if w.Delayed > 0 {
+		line("%d tasks of %s are delayed, the first until %s", w.Delayed, where, w.NextDue.UTC().Format(time.RFC3339))
+	}
+}
+
+func (x Explanation) ago(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	return max(0, x.at.Sub(t)).Round(time.Millisecond).String()
+}

@@ -1,0 +1,104 @@
+package syncjob
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+const (
+	// maxFetchTime bounds one call of Fetch, so that a partition that does not answer
+	// soon gives its share of the room to the others.
+	maxFetchTime = 5 * time.Second
+	// retryWait follows a call that failed though the store repeated it.
+	retryWait = 500 * time.Millisecond
+)
+
+// fetchLoop fetches whenever the intake grants it. It ends when the worker stops
+// fetching, a call in flight included, or with the session.
+func (s *session) fetchLoop(context.Context) {
+	defer close(s.fetched)
+	src := s.p.source
+	var buf []store.FetchQueue
+	for number := int64(1); ; number++ {
+		select {
+		case <-s.life.Done():
+			return
+		case <-s.e.fetching.Done():
+			return
+		case g := <-src.grants:
+			p := store.FetchParams{
+				Session: s.id,
+				Number:  number,
+				Max:     g.max,
+				Suspect: g.suspect,
+				Queues:  s.e.queues.next(buf[:0]),
+			}
+			if !s.fetch(p, g) {
+				return
+			}
+		}
+	}
+}
+
+// fetch makes one fetch, with the same number and parameters until there is an answer:
+// what the store delivered in a reply that was lost is then adopted. It reports false
+// when there will be none.
+func (s *session) fetch(p store.FetchParams, g grant) bool {
+	in, asked := s.e.intake, g
+	s.busy.Add(1)
+	s.moves.Add(1)
+	defer s.busy.Add(-1)
+	for {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(s.life, min(maxFetchTime, s.e.cfg.Lease/3))
+		reply, err := s.e.store.Fetch(ctx, p)
+		cancel()
+		switch {
+		case err == nil:
+			now := time.Now()
+			s.p.heard.set(now)
+			s.noteDue(now, reply.Now, reply.NextDue)
+			s.accept(reply.Deliveries, asked, g, now.Sub(start))
+			return true
+		case leaseLost(err) || permanent(err):
+			in.giveBack(g)
+			s.lose(err)
+			return false
+		}
+		// The room is not kept while nobody knows when the answer comes.
+		in.giveBack(g)
+		g = grant{}
+		if s.life.Err() == nil {
+			s.p.log(s.life, "fetch failed; it is repeated", "error", err)
+		}
+		select {
+		case <-s.life.Done():
+			return false
+		case <-s.e.fetching.Done():
+			s.doubt.Store(true)
+			return false
+		case <-time.After(jitter(retryWait)):
+		}
+	}
+}
+
+// accept enters deliveries and hands them to the slots.
+func (s *session) accept(ds []store.Delivery, asked, g grant, took time.Duration) {
+	suspects := 0
+	for i := range ds {
+		if ds[i].Task.Suspect {
+			suspects++
+		}
+	}
+	s.e.queues.received(ds)
+	var b *batch
+	if len(ds) > 0 {
+		b = s.take(ds)
+	}
+	s.e.intake.fetched(s.p.source, asked, g, len(ds), suspects, took)
+	if b != nil {
+		s.e.dispatch(b.tasks, suspects)
+	}
+}

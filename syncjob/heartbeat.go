@@ -1,0 +1,114 @@
+package syncjob
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// minBeatGap bounds the heartbeats that signals of runs bring forward to four a second.
+const minBeatGap = 250 * time.Millisecond
+
+// heartbeatLoop extends the lease at a third of it, and sooner when a run of which
+// tasks are held has moved: it may have been stopped.
+func (s *session) heartbeatLoop(ctx context.Context) {
+	last := time.Now()
+	timer := time.NewTimer(jitter(s.e.cfg.Lease / 3))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.beatSoon:
+			if gap := time.Since(last); gap < minBeatGap {
+				pause(ctx, minBeatGap-gap)
+			}
+		}
+		last = time.Now()
+		wait := s.e.cfg.Lease / 3
+		if err := s.beat(ctx); err != nil && ctx.Err() == nil {
+			s.p.log(ctx, "heartbeat failed; it is repeated", "error", err)
+			wait /= 4
+		}
+		timer.Reset(jitter(wait))
+	}
+}
+
+// beat makes one heartbeat and acts on the reply.
+func (s *session) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.Lease/3)
+	defer cancel()
+	still, moves := s.busy.Load() == 0, s.moves.Load()
+	runs, held := s.runs()
+	reply, err := s.e.store.Heartbeat(ctx, store.HeartbeatParams{
+		Session: s.id,
+		Lease:   s.e.cfg.Lease,
+		Runs:    runs,
+		Running: s.e.running(s),
+	})
+	switch {
+	case leaseLost(err) || permanent(err):
+		s.lose(err)
+		return nil
+	case err != nil:
+		return err
+	}
+	now := time.Now()
+	s.p.heard.set(now)
+	s.noteDue(now, reply.Now, reply.NextDue)
+	s.halt(reply.Runs)
+	if reply.SweepDue {
+		wake(s.sweepDue)
+	}
+	// The two figures can be compared only if nothing was in flight meanwhile.
+	if reply.Held > held && still && s.moves.Load() == moves {
+		return s.adopt(ctx)
+	}
+	return nil
+}
+
+// adopt gives back what the store holds for the session and the session does not know
+// of: the reply that delivered it was lost for good.
+func (s *session) adopt(ctx context.Context) error {
+	ds, err := s.e.store.Held(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	known := s.leases()
+	var orphans []store.Delivery
+	for _, d := range ds {
+		if !known[d.Lease] {
+			orphans = append(orphans, d)
+		}
+	}
+	if len(orphans) == 0 {
+		return nil
+	}
+	s.p.log(ctx, "gives back deliveries that never arrived", "tasks", len(orphans))
+	b := s.take(orphans)
+	for i := range b.tasks {
+		s.release(&b.tasks[i])
+	}
+	s.e.intake.adopted(s.p.source, len(orphans))
+	return nil
+}
+
+// release reports a task as given back untouched.
+func (s *session) release(t *task) {
+	s.report(t, store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictRelease, Task: t.delivery.Task})
+}
+
+// leases lists what the session knows that it holds.
+func (s *session) leases() map[store.Lease]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := make(map[store.Lease]bool, s.count)
+	for b := range s.batches {
+		for i := range b.tasks {
+			known[b.tasks[i].delivery.Lease] = true
+		}
+	}
+	return known
+}

@@ -1,0 +1,103 @@
+package syncjob
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// hub hands the signals of one subscription to everybody in the process who waits for
+// them: watchers of runs, and workers. It subscribes when the first listener comes and
+// stays subscribed until it is closed, so that short waits do not reconnect again and
+// again.
+type hub struct {
+	store store.Signals
+	log   *slog.Logger
+	group *lifecycle.Group
+
+	mu        sync.RWMutex
+	started   bool
+	listeners map[*listener]struct{}
+}
+
+// listener receives signals. notify must not block.
+type listener struct {
+	notify func(store.Signal)
+}
+
+func newHub(s store.Signals, log *slog.Logger) *hub {
+	return &hub{
+		store:     s,
+		log:       log,
+		group:     lifecycle.New(context.Background()),
+		listeners: make(map[*listener]struct{}),
+	}
+}
+
+// listen calls notify for every signal until the returned function is called. Whoever
+// listens first and looks second misses nothing but lost signals.
+func (h *hub) listen(notify func(store.Signal)) (leave func()) {
+	l := &listener{notify}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.listeners[l] = struct{}{}
+	if !h.started {
+		h.started = h.group.Go(h.subscribe)
+	}
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.listeners, l)
+	}
+}
+
+func (h *hub) subscribe(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := h.store.Subscribe(ctx, h.dispatch)
+		if ctx.Err() != nil {
+			return
+		}
+		// Everybody looks now and then by themselves, so that a failed subscription
+		// costs latency only.
+		h.log.WarnContext(ctx, "subscription to wake-ups failed", "error", err)
+		pause(ctx, jitter(2*time.Second))
+	}
+}
+
+func (h *hub) dispatch(s store.Signal) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for l := range h.listeners {
+		l.notify(s)
+	}
+}
+
+func (h *hub) close() { h.group.Stop(store.ErrClosed) }
+
+// jitter spreads d by ±10 %, so that processes started together part.
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// wake makes a channel of capacity one readable without blocking.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,99 @@
+package syncjob
+
+import (
+	"errors"
+	"math"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Job says what to run.
+type Job struct {
+	// Name identifies the job: at most one run of a name is active (P7). It is
+	// required: 1 to 200 bytes of UTF-8 without control characters.
+	Name string
+	// Set is the handler set that runs its tasks. It is required, and must be in the
+	// manager's registry if that has one.
+	Set string
+	// Root is the argument of the first task, and of the run: every task can decode it.
+	// It may be nil only with Open.
+	Root enqueue.Args
+	// RootOptions says how the root task is enqueued. Nil leaves it to the attributes
+	// of its kind.
+	RootOptions *enqueue.Options
+	// Open keeps a run from finishing until it is sealed: it takes tasks from outside.
+	// A job declared by Ensure with Open is a standing job.
+	Open bool
+	// SealAfter seals an open run after this long without an enqueue from outside a
+	// handler. Zero is never.
+	SealAfter time.Duration
+	// Weight is the run's share of a queue against those of other runs. Defaults to 1.
+	Weight float64
+	// Headers travel with the run and are readable by its handlers.
+	Headers map[string]string
+	// Retention is how long the summary of a finished run is kept. Defaults to that of
+	// the manager.
+	Retention time.Duration
+	// Revision of a declared job: a lower one never overwrites a higher.
+	Revision int64
+}
+
+// validate reports everything that is wrong with the job, joined.
+func (j Job) validate() error {
+	var errs []error
+	bad := func(field, reason string) {
+		errs = append(errs, &FieldError{Field: field, Reason: reason})
+	}
+	errs = append(errs, store.ValidateJobName(j.Name), store.ValidateName("Set", j.Set))
+	switch {
+	case j.Root == nil && !j.Open:
+		bad("Root", "is nil, which only an open job allows")
+	case j.Root == nil && j.RootOptions != nil:
+		bad("RootOptions", "is set without Root")
+	}
+	if !(j.Weight >= 0) || math.IsInf(j.Weight, 0) {
+		bad("Weight", "is not a positive number")
+	}
+	if j.SealAfter < 0 {
+		bad("SealAfter", "is negative")
+	}
+	if j.SealAfter > 0 && !j.Open {
+		bad("SealAfter", "is set for a job that is not open")
+	}
+	if j.Retention < 0 {
+		bad("Retention", "is negative")
+	}
+	if j.Revision < 0 {
+		bad("Revision", "is negative")
+	}
+	errs = append(errs, checkHeaders(j.Headers))
+	return errors.Join(errs...)
+}
+
+// checkHeaders validates headers of a run by the rule of a task's.
+func checkHeaders(headers map[string]string) error {
+	size := 0
+	for key, value := range headers {
+		if key == "" || !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return &FieldError{Field: "Headers", Reason: "holds an empty key or invalid UTF-8"}
+		}
+		size += len(key) + len(value)
+	}
+	if size > enqueue.MaxHeaderBytes {
+		return &FieldError{Field: "Headers", Reason: "is larger than 8 KiB"}
+	}
+	return nil
+}
+
+// checkText validates a key or a hold's name: the rule of task IDs, under the name of
+// the field.
+func checkText(field, s string) error {
+	err := store.ValidateTaskID(s)
+	if fe := (*FieldError)(nil); errors.As(err, &fe) {
+		return &FieldError{Field: field, Reason: fe.Reason}
+	}
+	return err
+}

@@ -1,0 +1,168 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Group selects jobs.
+type Group string
+
+// The groups of jobs. A job may be in several.
+const (
+	GroupAll        Group = ""            // every job
+	GroupSinglePass Group = "single-pass" // jobs begun by Start
+	GroupPeriodic   Group = "periodic"    // jobs with a schedule
+	GroupStanding   Group = "standing"    // jobs declared as open
+	GroupStopped    Group = "stopped"     // disabled, or the newest run was stopped
+	GroupFinished   Group = "finished"    // the newest run has ended, in whatever way
+	GroupActive     Group = "active"      // the newest run has not ended
+)
+
+// has reports whether the job belongs to the group.
+func (g Group) has(s JobState) bool {
+	switch g {
+	case GroupSinglePass:
+		return s.Kind == SinglePass
+	case GroupPeriodic:
+		return s.Kind == Periodic
+	case GroupStanding:
+		return s.Kind == Standing
+	case GroupStopped:
+		return s.Disabled || s.Run != nil && s.Run.Status == StatusStopped
+	case GroupFinished:
+		return s.Run != nil && s.Run.Status.Final()
+	case GroupActive:
+		return s.Active()
+	}
+	return true
+}
+
+func (g Group) valid() bool {
+	switch g {
+	case GroupAll, GroupSinglePass, GroupPeriodic, GroupStanding, GroupStopped, GroupFinished, GroupActive:
+		return true
+	}
+	return false
+}
+
+// JobsOptions filters a listing.
+type JobsOptions struct {
+	Group  Group  // Defaults to [GroupAll]
+	Prefix string // of the name; empty for all
+	After  string // names up to this one are left out: the last one of the page before
+}
+
+// jobPage is how many jobs of a partition are read at a time.
+const jobPage = 100
+
+// Jobs yields jobs with their newest runs, in the order of their names. It reads them
+// page by page as they are consumed; jobs that are started or removed meanwhile may or
+// may not be among them. An error ends the sequence.
+func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobState, error] {
+	return func(yield func(JobState, error) bool) {
+		var o JobsOptions
+		if opts != nil {
+			o = *opts
+		}
+		if !o.Group.valid() {
+			yield(JobState{}, &FieldError{Field: "Group", Reason: "is unknown"})
+			return
+		}
+		for entry, err := range m.entries(ctx, max(o.After, below(o.Prefix))) {
+			if err != nil {
+				yield(JobState{}, fmt.Errorf("list jobs: %w", err))
+				return
+			}
+			name := entry.Job.Name
+			if !strings.HasPrefix(name, o.Prefix) {
+				if name > o.Prefix {
+					return
+				}
+				continue
+			}
+			if s := jobState(entry, time.Now()); o.Group.has(s) && !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// below is a string that is less than every name with the prefix, and not less than any
+// other name before those: no valid UTF-8 holds the byte 0xff.
+func below(prefix string) string {
+	last := len(prefix) - 1
+	if last < 0 || prefix[last] == 0 {
+		return ""
+	}
+	return prefix[:last] + string([]byte{prefix[last] - 1, 0xff})
+}
+
+// entries merges the listings of all partitions, each of which is in order.
+func (m *Manager) entries(ctx context.Context, after string) iter.Seq2[store.JobEntry, error] {
+	return func(yield func(store.JobEntry, error) bool) {
+		cursors := make([]*jobCursor, m.store.Partitions())
+		for p := range cursors {
+			cursors[p] = &jobCursor{partition: p, after: after}
+		}
+		for {
+			var first *jobCursor
+			for _, c := range cursors {
+				if err := c.fill(ctx, m.store); err != nil {
+					yield(store.JobEntry{}, err)
+					return
+				}
+				if len(c.page) > 0 && (first == nil || c.page[0].Job.Name < first.page[0].Job.Name) {
+					first = c
+				}
+			}
+			if first == nil || !yield(first.page[0], nil) {
+				return
+			}
+			first.page = first.page[1:]
+		}
+	}
+}
+
+// jobCursor reads the jobs of one partition.
+type jobCursor struct {
+	partition int
+	after     string
+	page      []store.JobEntry
+	end       bool
+}
+
+// fill reads on if nothing is left of the page before.
+func (c *jobCursor) fill(ctx context.Context, s store.Jobs) error {
+	for len(c.page) == 0 && !c.end {
+		page, err := s.ListJobs(ctx, store.ListParams{Partition: c.partition, After: c.after, Limit: jobPage})
+		if err != nil {
+			return err
+		}
+		c.page, c.after, c.end = page.Jobs, page.Next, page.Next == ""
+	}
+	return nil
+}
+
+// Runs returns handles on the runs of a job that are still kept, the newest first.
+// [ErrJobNotFound].
+func (m *Manager) Runs(ctx context.Context, job string) ([]*Run, error) {
+	if _, err := m.job(ctx, job); err != nil {
+		return nil, err
+	}
+	numbers, err := m.store.JobRuns(ctx, job)
+	if err != nil && !errors.Is(err, ErrJobNotFound) {
+		return nil, fmt.Errorf("list runs of job %q: %w", job, err)
+	}
+	runs := make([]*Run, len(numbers))
+	for i, n := range numbers {
+		runs[i] = m.handle(store.RunID{Job: job, Number: n}, "")
+	}
+	return runs, nil
+}

@@ -1,0 +1,224 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Manager is the control plane: it starts, stops, lists and watches jobs, adds tasks to
+// them, and makes workers. One per process is enough. Its methods may be called
+// concurrently.
+type Manager struct {
+	cfg      Config
+	log      *slog.Logger
+	store    store.Store // repeats calls
+	owned    store.Store // closed by Close; nil if it was handed in
+	encoder  *enqueue.Encoder
+	enqueuer *enqueue.Enqueuer
+	hub      *hub
+	active   *activeRuns
+
+	closing sync.Once
+	closed  chan struct{} // closed by Close: ends waiting and watching
+
+	mu      sync.Mutex
+	workers map[*Worker]struct{} // that run; nil once closed
+}
+
+// New returns a manager on a store, which is not closed with it. It makes no call.
+func New(s store.Store, cfg Config) (*Manager, error) {
+	cfg.setDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("new manager: %w", err)
+	}
+	if s == nil {
+		return nil, fmt.Errorf("new manager: %w", &FieldError{Field: "Store", Reason: "is nil"})
+	}
+	m := &Manager{
+		cfg:     cfg,
+		log:     cfg.Logger,
+		store:   store.WithRetry(s, &cfg.Retry),
+		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload},
+		active:  newActiveRuns(),
+		closed:  make(chan struct{}),
+		workers: make(map[*Worker]struct{}),
+	}
+	if cfg.Registry != nil { // a nil *Registry must not become a Router that is not nil
+		m.encoder.Router = cfg.Registry
+	}
+	enqueuer, err := enqueue.New(enqueue.Config{Store: m.store, Encoder: m.encoder, Logger: cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("new manager: %w", err)
+	}
+	m.enqueuer = enqueuer
+	m.hub = newHub(m.store, cfg.Logger)
+	return m, nil
+}
+
+// Close aborts workers that still run and waits for them, ends everybody's waiting and
+// watching with [ErrClosed], lets enqueue calls in flight finish, and closes the store
+// if Open made it. Let workers drain before: end the context of their Run, and wait for
+// it. It may be called twice.
+func (m *Manager) Close() error {
+	var err error
+	m.closing.Do(func() {
+		close(m.closed)
+		m.mu.Lock()
+		workers := m.workers
+		m.workers = nil
+		m.mu.Unlock()
+		for w := range workers {
+			w.Abort()
+		}
+		for w := range workers {
+			w.wait()
+		}
+		err = m.enqueuer.Close()
+		m.hub.close()
+		if m.owned != nil {
+			err = errors.Join(err, m.owned.Close())
+		}
+	})
+	return err
+}
+
+// Ping makes one round trip to every partition of the store and fails if one is out of
+// reach.
+func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
+
+// Run returns a handle on a run. It makes no call, and proves nothing: the first method
+// of the handle that does finds out.
+func (m *Manager) Run(job string, number int64) *Run {
+	return &Run{m: m, id: store.RunID{Job: job, Number: number}}
+}
+
+// handle is a handle on a run that the store has just named.
+func (m *Manager) handle(id store.RunID, set string) *Run {
+	r := m.Run(id.Job, id.Number)
+	r.seen.Store(true)
+	if set != "" {
+		r.set.Store(&set)
+	}
+	return r
+}
+
+// Latest returns the newest run of a job, active or not. [ErrJobNotFound], or
+// [ErrRunNotFound] if it never ran.
+func (m *Manager) Latest(ctx context.Context, job string) (*Run, error) {
+	rec, err := m.job(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if rec.LastRun == 0 {
+		return nil, fmt.Errorf("job %q: %w", job, ErrRunNotFound)
+	}
+	return m.Run(job, rec.LastRun), nil
+}
+
+func (m *Manager) job(ctx context.Context, job string) (store.JobRecord, error) {
+	if err := store.ValidateJobName(job); err != nil {
+		return store.JobRecord{}, err
+	}
+	rec, err := m.store.Job(ctx, job)
+	if err != nil {
+		return rec, fmt.Errorf("read job %q: %w", job, err)
+	}
+	return rec, nil
+}
+
+// State reads a job and its newest run. [ErrJobNotFound].
+func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
+	rec, err := m.job(ctx, job)
+	if err != nil {
+		return JobState{}, err
+	}
+	entry := store.JobEntry{Job: rec}
+	if rec.LastRun != 0 {
+		run, err := m.store.Run(ctx, store.RunID{Job: job, Number: rec.LastRun})
+		switch {
+		case err == nil:
+			entry.Run = &run
+		case !errors.Is(err, ErrRunNotFound): // the summary may have expired
+			return JobState{}, fmt.Errorf("read the last run of job %q: %w", job, err)
+		}
+	}
+	return jobState(entry, time.Now()), nil
+}
+
+// Stop stops the active run of a job, see [Run.Stop], and disables a declared job until
+// it is enabled again. [ErrJobNotFound]; [ErrRunFinished] for a single-pass job without
+// an active run.
+func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error {
+	rec, err := m.job(ctx, job)
+	if err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	declared := rec.Kind != store.JobSinglePass
+	if declared {
+		if err := m.store.SetJobDisabled(ctx, job, true); err != nil {
+			return fmt.Errorf("disable job %q: %w", job, err)
+		}
+		// A run may have begun between the two calls; none can begin from here on.
+		if rec, err = m.job(ctx, job); err != nil {
+			return fmt.Errorf("stop: %w", err)
+		}
+	}
+	if rec.LastRun == 0 {
+		if declared {
+			return nil
+		}
+		return fmt.Errorf("stop job %q: %w", job, ErrRunFinished)
+	}
+	err = m.Run(job, rec.LastRun).Stop(ctx, opts)
+	if declared && (errors.Is(err, ErrRunFinished) || errors.Is(err, ErrRunNotFound)) {
+		return nil
+	}
+	return err
+}
+
+// Pause keeps waiting tasks of the job's newest run from starting; see [Run.Pause].
+func (m *Manager) Pause(ctx context.Context, job string) error {
+	r, err := m.Latest(ctx, job)
+	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	return r.Pause(ctx)
+}
+
+// Resume ends a pause.
+func (m *Manager) Resume(ctx context.Context, job string) error {
+	r, err := m.Latest(ctx, job)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	return r.Resume(ctx)
+}
+
+// Delete removes a job, its definition and all its runs. [ErrRunActive] while a run is
+// active, [ErrJobNotFound].
+func (m *Manager) Delete(ctx context.Context, job string) error {
+	if err := store.ValidateJobName(job); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	if err := m.store.DeleteJob(ctx, job); err != nil {
+		return fmt.Errorf("delete job %q: %w", job, err)
+	}
+	m.active.forget(job)
+	return nil
+}
+
+// FromContext returns the manager of the worker that runs the handler or hook. What is
+// done through it is immediate, not staged with the task. It is nil in any other
+// context.
+func FromContext(ctx context.Context) *Manager {
+	m, _ := handlers.ManagerFromContext(ctx).(*Manager)
+	return m
+}

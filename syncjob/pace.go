@@ -1,0 +1,69 @@
+package syncjob
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxPrefetch bounds what a worker takes beyond what it can run at once.
+	maxPrefetch = 1024
+	// prefetchHorizon bounds how much work, in time, waits in a worker: what one has
+	// prefetched no other can run, and a stop finds it late.
+	prefetchHorizon = 20 * time.Millisecond
+	// paceWeight is the share of a new sample in the moving averages.
+	paceWeight = 0.3
+)
+
+// pace estimates how long handlers and fetches take, to prefetch just enough that no
+// slot waits for a fetch. The counters may be used concurrently; everything else is
+// guarded by the intake's mutex.
+type pace struct {
+	busy  atomic.Int64 // nanoseconds in handlers since the last sample
+	tasks atomic.Int64 // handlers that returned since
+
+	known   bool
+	handler float64 // moving average of a handler's time, in nanoseconds
+	fetch   float64 // moving average of a fetch's time, in nanoseconds
+}
+
+// ran records one handler.
+func (p *pace) ran(d time.Duration) {
+	p.busy.Add(int64(d))
+	p.tasks.Add(1)
+}
+
+// sample takes in one fetch and the handlers since the last.
+func (p *pace) sample(fetch time.Duration) {
+	p.fetch = average(p.fetch, float64(fetch), p.fetch > 0)
+	if n := p.tasks.Swap(0); n > 0 {
+		p.handler = average(p.handler, float64(p.busy.Swap(0))/float64(n), p.known)
+		p.known = true
+	}
+}
+
+// slow corrects the estimate when no handler has returned for a while.
+func (p *pace) slow(d time.Duration) {
+	p.handler, p.known = max(p.handler, float64(d)), true
+}
+
+// prefetch is how many tasks to hold beyond those that run: what the slots work off
+// during a few fetches. It is none before the first handler has returned, and for long
+// tasks.
+func (p *pace) prefetch(concurrency int) int {
+	if !p.known {
+		return 0
+	}
+	ahead := min(4*p.fetch, float64(prefetchHorizon))
+	if p.handler <= 0 {
+		return maxPrefetch
+	}
+	return int(min(float64(concurrency)*ahead/p.handler, maxPrefetch))
+}
+
+func average(old, sample float64, known bool) float64 {
+	if !known {
+		return sample
+	}
+	return old + paceWeight*(sample-old)
+}

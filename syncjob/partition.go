@@ -1,0 +1,86 @@
+package syncjob
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// reopenWait follows a session that was lost or could not be opened.
+const reopenWait = 500 * time.Millisecond
+
+// partition keeps a session open in one partition of the store for as long as the
+// worker fetches: when one is lost, the next begins.
+type partition struct {
+	e      *engine
+	index  int
+	source *source
+	log    func(ctx context.Context, msg string, args ...any) // at warning level
+
+	session  atomic.Pointer[session] // the latest
+	dueMoved chan struct{}           // capacity 1: the earliest delayed task moved forward
+	heard    moment                  // when the store last answered
+}
+
+func newPartition(e *engine, index int) *partition {
+	p := &partition{
+		e:        e,
+		index:    index,
+		source:   e.intake.sources[index],
+		log:      e.log.With("partition", index).WarnContext,
+		dueMoved: make(chan struct{}, 1),
+	}
+	p.heard.set(time.Now()) // healthy until a lease has passed in silence
+	return p
+}
+
+// run ends when fetching does. The last session is left to the shutdown.
+func (p *partition) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		s, err := p.open(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				p.log(ctx, "cannot open a session", "error", err)
+			}
+			pause(ctx, jitter(reopenWait))
+			continue
+		}
+		if !s.serve(ctx) {
+			return
+		}
+		select {
+		case <-s.life.Done():
+			<-s.fetched
+			s.group.Wait()
+			p.log(ctx, "session is lost; a new one begins", "session", s.id.ID, "cause", context.Cause(s.life))
+			pause(ctx, jitter(reopenWait)) // what ended this one may end the next at once
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (p *partition) open(ctx context.Context) (*session, error) {
+	id := store.SessionID{Partition: p.index, ID: rand.Text()}
+	if err := p.e.store.OpenSession(ctx, id, p.e.info, p.e.cfg.Lease); err != nil {
+		return nil, err
+	}
+	p.heard.set(time.Now())
+	s := newSession(p, id)
+	p.session.Store(s)
+	return s, nil
+}
+
+// runMoved has the state of a run looked up soon if a task of it is held here, so that
+// a stop cancels its handlers without waiting for the next heartbeat.
+func (p *partition) runMoved(number int64) {
+	if s := p.session.Load(); s != nil && s.holds(number) {
+		wake(s.beatSoon)
+	}
+}
+
+// leaseLost reports whether an error means that the session is gone.
+func leaseLost(err error) bool { return errors.Is(err, store.ErrLeaseLost) }

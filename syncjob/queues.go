@@ -1,0 +1,105 @@
+package syncjob
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// QueueState is what waits and runs in one queue, over all jobs: what an autoscaler
+// needs, and what shows that nobody works for a queue.
+type QueueState struct {
+	Name    string    `json:"name"`
+	Waiting int64     `json:"waiting"`
+	Running int64     `json:"running"`         // held by workers, running or about to
+	Oldest  time.Time `json:"oldest,omitzero"` // enqueue time of the oldest task at the front; zero if none waits
+	// Unserved says that tasks wait here which no live worker can run.
+	Unserved bool         `json:"unserved"`
+	Routes   []RouteState `json:"routes"` // sorted by set and kind
+}
+
+// RouteState is the part of a queue that one handler works off.
+type RouteState struct {
+	Set      string    `json:"set"`
+	Kind     string    `json:"kind"`
+	Waiting  int64     `json:"waiting"`
+	Running  int64     `json:"running"`
+	Runs     int64     `json:"runs"` // runs with work here
+	Oldest   time.Time `json:"oldest,omitzero"`
+	Unserved bool      `json:"unserved"` // no live worker has the queue and the handler
+}
+
+// Queues reads what waits in every queue that holds tasks, sorted by name. It walks the
+// store and may miss what moves meanwhile.
+func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
+	routes := make(map[store.Route]*RouteState)
+	served := make(map[store.Route]bool)
+	for p := range m.store.Partitions() {
+		stats, err := m.store.QueueStats(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("read queues of partition %d: %w", p, err)
+		}
+		for _, q := range stats {
+			r := routes[q.Route]
+			if r == nil {
+				r = &RouteState{Set: q.Route.Set, Kind: q.Route.Kind}
+				routes[q.Route] = r
+			}
+			r.Waiting += q.Waiting
+			r.Running += q.Running
+			r.Runs += q.Runs
+			r.Oldest = earliest(r.Oldest, q.Oldest)
+		}
+		sessions, err := m.store.LiveSessions(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("read workers of partition %d: %w", p, err)
+		}
+		addServed(served, sessions)
+	}
+	queues := make(map[string]*QueueState)
+	for route, r := range routes {
+		q := queues[route.Queue]
+		if q == nil {
+			q = &QueueState{Name: route.Queue}
+			queues[route.Queue] = q
+		}
+		r.Unserved = !served[route]
+		q.Waiting += r.Waiting
+		q.Running += r.Running
+		q.Oldest = earliest(q.Oldest, r.Oldest)
+		q.Unserved = q.Unserved || r.Unserved && r.Waiting > 0
+		q.Routes = append(q.Routes, *r)
+	}
+	list := make([]QueueState, 0, len(queues))
+	for _, name := range slices.Sorted(maps.Keys(queues)) {
+		q := queues[name]
+		slices.SortFunc(q.Routes, func(a, b RouteState) int {
+			return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Kind, b.Kind))
+		})
+		list = append(list, *q)
+	}
+	return list, nil
+}
+
+// addServed notes what the sessions' workers can run. Every worker has a session in
+// every partition.
+func addServed(served map[store.Route]bool, sessions []store.SessionRecord) {
+	for _, s := range sessions {
+		for _, r := range s.Worker.Routes {
+			served[r] = true
+		}
+	}
+}
+
+// earliest is the earlier of two times, of which zero is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,191 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Run is a handle on one run of a job. Making one costs no I/O and proves nothing: see
+// [Manager.Run]. Operations act on exactly this run, never on a later one of the same
+// job. Its methods may be called concurrently.
+type Run struct {
+	m        *Manager
+	id       store.RunID
+	existing bool
+
+	set   atomic.Pointer[string] // handler set, once known; it never changes
+	seen  atomic.Bool            // the run is known to have existed
+	ended atomic.Bool            // and to have reached a final state
+}
+
+// StopOptions says how to stop.
+type StopOptions struct {
+	// Graceful lets handlers that run finish, instead of cancelling their contexts.
+	// Waiting tasks never start either way.
+	Graceful bool
+	// Reason is kept with the run. Defaults to "stopped".
+	Reason string
+}
+
+func (o *StopOptions) params(id store.RunID) store.StopParams {
+	p := store.StopParams{Run: id, Reason: "stopped"}
+	if o != nil {
+		p.Graceful = o.Graceful
+		if o.Reason != "" {
+			p.Reason = o.Reason
+		}
+	}
+	return p
+}
+
+// Job is the name of the job.
+func (r *Run) Job() string { return r.id.Job }
+
+// Number identifies the run among those of its job. Numbers grow and never repeat.
+func (r *Run) Number() int64 { return r.id.Number }
+
+// Existing reports that the call that returned the handle started nothing: the run was
+// there already, by its key or since it was active.
+func (r *Run) Existing() bool { return r.existing }
+
+// State reads the run in one atomic step. [ErrRunNotFound], or [ErrStateLost] when a
+// run that was known to exist vanished without having ended.
+func (r *Run) State(ctx context.Context) (RunState, error) {
+	rec, err := r.record(ctx)
+	if err != nil {
+		return RunState{}, err
+	}
+	return runState(rec, time.Now()), nil
+}
+
+// Enqueue adds one task to the run from outside its handlers. It returns when the task
+// is stored; if ctx ends first the task may be stored all the same. [ErrJobStopped]
+// once the run was stopped, [ErrRunFinished] after any other end.
+func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
+	set, err := r.handlerSet(ctx)
+	if err != nil {
+		return enqueue.Receipt{}, err
+	}
+	return r.m.enqueuer.Enqueue(ctx, r.id, set, enqueue.Task(args, opts))
+}
+
+// EnqueueAll adds every task of the sequence to the run, in bounded memory, however
+// many there are, and keeps the run from finishing between the first and the last. The
+// summary says what was stored, also when an error ended it early.
+func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
+	if items == nil {
+		return enqueue.Summary{}, &FieldError{Field: "Items", Reason: "is nil"}
+	}
+	set, err := r.handlerSet(ctx)
+	if err != nil {
+		return enqueue.Summary{}, err
+	}
+	return r.m.enqueuer.EnqueueAll(ctx, r.id, set, items, opts)
+}
+
+func (r *Run) handlerSet(ctx context.Context) (string, error) {
+	if set := r.set.Load(); set != nil {
+		return *set, nil
+	}
+	rec, err := r.record(ctx)
+	if err != nil {
+		return "", err
+	}
+	r.set.Store(&rec.Set)
+	return rec.Set, nil
+}
+
+// Seal lets an open run finish once its last task has ended. Sealing a run that is
+// sealed changes nothing.
+func (r *Run) Seal(ctx context.Context) error {
+	return r.ReleaseHold(ctx, store.HoldOpen)
+}
+
+// ReleaseHold removes a named hold that keeps the run from finishing, for example one
+// whose producer died; [Run.Explain] lists them. Removing one that is gone changes
+// nothing. [ErrRunFinished], [ErrRunNotFound].
+func (r *Run) ReleaseHold(ctx context.Context, name string) error {
+	if err := checkText("Name", name); err != nil {
+		return err
+	}
+	return r.m.enqueuer.SetHold(ctx, r.id, name, false)
+}
+
+// Stop ends the run. When it returns, no waiting task will start, however many there
+// are; running handlers' contexts are cancelled with cause [ErrJobStopped] as soon as
+// their workers hear of it, at the latest with their next heartbeat. Once they have
+// returned the run is stopped. [ErrRunFinished], [ErrRunNotFound].
+func (r *Run) Stop(ctx context.Context, opts *StopOptions) error {
+	return r.do("stop", func() error { return r.m.store.StopRun(ctx, opts.params(r.id)) })
+}
+
+// Pause keeps waiting tasks of the run from starting; running handlers go on. It is
+// absolute, and lasts until Resume. [ErrRunFinished], [ErrRunNotFound].
+func (r *Run) Pause(ctx context.Context) error { return r.setPaused(ctx, true) }
+
+// Resume ends a pause.
+func (r *Run) Resume(ctx context.Context) error { return r.setPaused(ctx, false) }
+
+func (r *Run) setPaused(ctx context.Context, paused bool) error {
+	return r.do("pause or resume", func() error { return r.m.store.SetRunPaused(ctx, r.id, paused) })
+}
+
+// failurePage is how many dead letters are read at a time.
+const failurePage = 100
+
+// Failures yields the tasks that failed for good, oldest first. It is a sample, capped
+// by [Config.FailureCap]; the exact number is in the run's Counts. An error ends the
+// sequence.
+func (r *Run) Failures(ctx context.Context) iter.Seq2[Failure, error] {
+	return func(yield func(Failure, error) bool) {
+		for offset := 0; ; {
+			var page []store.Failure
+			err := r.do("read failures of", func() (err error) {
+				page, err = r.m.store.Failures(ctx, r.id, offset, failurePage)
+				return err
+			})
+			if err != nil {
+				yield(Failure{}, err)
+				return
+			}
+			for _, f := range page {
+				if !yield(failure(f), nil) {
+					return
+				}
+			}
+			if len(page) < failurePage {
+				return
+			}
+			offset += len(page)
+		}
+	}
+}
+
+// Delete removes a finished run with its summary and failures at once, before its
+// retention is over. [ErrRunActive], [ErrRunNotFound].
+func (r *Run) Delete(ctx context.Context) error {
+	return r.do("delete", func() error { return r.m.store.DeleteRun(ctx, r.id) })
+}
+
+// do makes one call about the run, if the handle can name one, and says in the error
+// what was attempted.
+func (r *Run) do(what string, call func() error) error {
+	err := store.ValidateJobName(r.id.Job)
+	if r.id.Number <= 0 {
+		err = errors.Join(err, &FieldError{Field: "Number", Reason: "is not that of a run"})
+	}
+	if err == nil {
+		err = call()
+	}
+	if err != nil {
+		return fmt.Errorf("%s run %d of job %q: %w", what, r.id.Number, r.id.Job, err)
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package syncjob
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// session is one lease on tasks of a partition: four loops (fetch, settle, heartbeat,
+// keep) around an inventory of what it holds. It ends by being lost, when the store
+// says so, or by being closed at shutdown.
+type session struct {
+	e         *engine
+	p         *partition
+	id        store.SessionID
+	execution handlers.ExecuteConfig
+
+	life  context.Context // ends when the session is lost or closed
+	stop  context.CancelCauseFunc
+	group *lifecycle.Group // all loops but fetching
+
+	beatSoon chan struct{} // capacity 1: a run of which tasks are held has moved
+	sweepDue chan struct{} // capacity 1: the store wants to be swept
+	rearm    chan struct{} // capacity 1: due has changed
+	toSettle chan struct{} // capacity 1: an outcome was reported, or no more will be
+	fetched  chan struct{} // closed when the fetch loop has ended
+	settled  chan struct{} // closed when the settle loop has ended
+
+	halted atomic.Pointer[map[int64]struct{}] // numbers of runs whose tasks must not start
+	busy   atomic.Int64                       // fetches and settlements in flight
+	moves  atomic.Int64                       // fetches and settlements begun
+	doubt  atomic.Bool                        // a fetch was given up without an answer
+
+	mu      sync.Mutex
+	batches map[*batch]struct{} // fetches of which something is not settled
+	held    map[int64]*heldRun  // the runs of what is not settled, by number
+	count   int                 // of what is not settled
+	pending []*chunk            // outcomes in the order they were reported
+	spare   []*chunk
+	closing bool          // no outcome will be reported any more
+	due     time.Time     // when the next delayed task is due, by the store's clock; zero for never
+	offset  time.Duration // of the store's clock against the local one
+}
+
+// batch is one reply to a fetch.
+type batch struct {
+	tasks []task
+	left  int // not settled
+}
+
+// heldRun counts the tasks of a run that a session holds.
+type heldRun struct {
+	id store.RunID
+	n  int
+}
+
+func newSession(p *partition, id store.SessionID) *session {
+	e := p.e
+	s := &session{
+		e:        e,
+		p:        p,
+		id:       id,
+		beatSoon: make(chan struct{}, 1),
+		sweepDue: make(chan struct{}, 1),
+		rearm:    make(chan struct{}, 1),
+		toSettle: make(chan struct{}, 1),
+		fetched:  make(chan struct{}),
+		settled:  make(chan struct{}),
+		batches:  make(map[*batch]struct{}),
+		held:     make(map[int64]*heldRun),
+	}
+	s.life, s.stop = context.WithCancelCause(e.hard)
+	s.group = lifecycle.New(s.life)
+	s.execution = handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Encoder: e.m.encoder, Logger: e.m.log, Manager: e.m}
+	return s
+}
+
+// serve starts the loops. It reports false, and leaves the session to the shutdown,
+// when fetching has ended.
+func (s *session) serve(ctx context.Context) bool {
+	s.group.Go(s.settleLoop)
+	s.group.Go(s.heartbeatLoop)
+	if s.e.intake.once {
+		s.tend(ctx)
+	}
+	s.group.Go(s.keepLoop)
+	if !s.e.fetchers.Go(s.fetchLoop) {
+		return false
+	}
+	s.e.intake.opened(s.p.source)
+	return true
+}
+
+// lose ends the session since the store does not know it any more, and cancels the
+// handlers of its tasks: others may run them already.
+func (s *session) lose(err error) {
+	s.stop(err)
+	s.e.interrupt(store.ErrLeaseLost, func(t *task) bool { return t.session == s })
+	s.e.intake.lost(s.p.source)
+}
+
+func (s *session) isLost() bool { return s.life.Err() != nil }
+
+// isHalted reports whether tasks of a run must not start.
+func (s *session) isHalted(run int64) bool {
+	halted := s.halted.Load()
+	if halted == nil {
+		return false
+	}
+	_, ok := (*halted)[run]
+	return ok
+}
+
+// halt notes which of the runs are stopped or gone, and cancels their handlers unless
+// they may finish.
+func (s *session) halt(runs []store.RunSignal) {
+	var halted map[int64]struct{}
+	graceful := make(map[int64]bool)
+	for _, r := range runs {
+		if r.Status == store.StatusStopping || r.Status == "" || r.Status.Final() {
+			if halted == nil {
+				halted = make(map[int64]struct{})
+			}
+			halted[r.Run.Number] = struct{}{}
+			graceful[r.Run.Number] = r.Graceful && r.Status == store.StatusStopping
+		}
+	}
+	if halted == nil {
+		s.halted.Store(nil)
+		return
+	}
+	s.halted.Store(&halted)
+	s.e.interrupt(store.ErrJobStopped, func(t *task) bool {
+		if t.session != s {
+			return false
+		}
+		soft, ok := graceful[t.delivery.Lease.Lane.Run.Number]
+		return ok && !soft
+	})
+}
+
+// take enters deliveries in the inventory.
+func (s *session) take(ds []store.Delivery) *batch {
+	b := &batch{tasks: make([]task, len(ds)), left: len(ds)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var run *heldRun
+	for i := range ds {
+		b.tasks[i] = task{delivery: ds[i], session: s, batch: b}
+		id := ds[i].Lease.Lane.Run
+		if run == nil || run.id.Number != id.Number {
+			if run = s.held[id.Number]; run == nil {
+				run = &heldRun{id: id}
+				s.held[id.Number] = run
+			}
+		}
+		run.n++
+	}
+	s.batches[b] = struct{}{}
+	s.count += len(ds)
+	return b
+}
+
+// drop takes what was settled out of the inventory, and frees its payload.
+func (s *session) drop(tasks []*task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range tasks {
+		number := t.delivery.Lease.Lane.Run.Number
+		if run := s.held[number]; run != nil {
+			if run.n--; run.n == 0 {
+				delete(s.held, number)
+			}
+		}
+		t.delivery.Task = store.Task{}
+		if t.batch.left--; t.batch.left == 0 {
+			delete(s.batches, t.batch)
+		}
+	}
+	s.count -= len(tasks)
+}
+
+func (s *session) holds(run int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[run] != nil
+}
+
+// runs lists the runs of which tasks are held, and counts those.
+func (s *session) runs() ([]store.RunID, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]store.RunID, 0, len(s.held))
+	for _, run := range s.held {
+		ids = append(ids, run.id)
+	}
+	return ids, s.count
+}

@@ -1,0 +1,156 @@
+package syncjob
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// maxSettleBytes bounds what one call of Settle carries, roughly.
+const maxSettleBytes = 1 << 20
+
+// chunk is what goes in one call of Settle.
+type chunk struct {
+	outcomes []store.Outcome
+	tasks    []*task
+	children int
+	bytes    int
+}
+
+// fits reports whether an outcome of that size may join the chunk.
+func (c *chunk) fits(children, bytes int) bool {
+	return len(c.outcomes) == 0 || len(c.outcomes) < store.MaxBatch &&
+		c.children+children <= store.MaxBatch && c.bytes+bytes <= maxSettleBytes
+}
+
+// size is roughly how many bytes an outcome takes in a call.
+func size(o *store.Outcome) int {
+	n := len(o.Error) + len(o.Stack)
+	switch o.Verdict {
+	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease, store.VerdictFail:
+		n += len(o.Task.Payload) // it is stored once more
+	}
+	for i := range o.Children {
+		n += enqueue.Size(o.Children[i])
+	}
+	return n
+}
+
+// report takes the outcome of a task for the settle loop. While one call is in flight,
+// outcomes gather for the next: a group commit without a timer.
+func (s *session) report(t *task, o store.Outcome) {
+	s.mu.Lock()
+	if s.closing || s.life.Err() != nil || o.Verdict == 0 {
+		s.mu.Unlock()
+		return
+	}
+	var c *chunk
+	bytes := size(&o)
+	if n := len(s.pending); n > 0 && s.pending[n-1].fits(len(o.Children), bytes) {
+		c = s.pending[n-1]
+	} else {
+		c = s.freshLocked()
+		s.pending = append(s.pending, c)
+	}
+	c.outcomes = append(c.outcomes, o)
+	c.tasks = append(c.tasks, t)
+	c.children += len(o.Children)
+	c.bytes += bytes
+	first := len(s.pending) == 1 && len(c.outcomes) == 1
+	s.mu.Unlock()
+	if first {
+		wake(s.toSettle)
+	}
+}
+
+func (s *session) freshLocked() *chunk {
+	if n := len(s.spare); n > 0 {
+		c := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return c
+	}
+	return &chunk{
+		outcomes: make([]store.Outcome, 0, 32),
+		tasks:    make([]*task, 0, 32),
+	}
+}
+
+// next returns the outcomes to settle now, nil if there are none, and whether there may
+// be more later.
+func (s *session) next() (c *chunk, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) > 0 {
+		c = s.pending[0]
+		s.pending = append(s.pending[:0], s.pending[1:]...)
+	}
+	return c, !s.closing
+}
+
+// recycle keeps a chunk for the next outcomes.
+func (s *session) recycle(c *chunk) {
+	clear(c.outcomes)
+	clear(c.tasks)
+	*c = chunk{outcomes: c.outcomes[:0], tasks: c.tasks[:0]}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spare) < 4 {
+		s.spare = append(s.spare, c)
+	}
+}
+
+// settleLoop settles until no outcome can come any more, or the session is lost.
+func (s *session) settleLoop(context.Context) {
+	defer close(s.settled)
+	for number := int64(1); ; {
+		c, more := s.next()
+		switch {
+		case c != nil:
+			if !s.settle(c, number) {
+				return
+			}
+			number++
+			s.recycle(c)
+		case !more:
+			return
+		default:
+			select {
+			case <-s.toSettle:
+			case <-s.life.Done():
+				return
+			}
+		}
+	}
+}
+
+// settle reports one chunk, under the same number until there is an answer, so that
+// nothing is applied twice. It reports false when the session is gone.
+func (s *session) settle(c *chunk, number int64) bool {
+	p := store.SettleParams{Session: s.id, Number: number, Worker: s.e.cfg.Name, Outcomes: c.outcomes}
+	s.busy.Add(1)
+	s.moves.Add(1)
+	defer s.busy.Add(-1)
+	for {
+		reply, err := s.e.store.Settle(s.life, p)
+		switch {
+		case err == nil:
+			s.p.heard.set(time.Now())
+			if len(reply.Lost) > 0 {
+				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
+			}
+			n := len(c.tasks)
+			s.drop(c.tasks)
+			s.e.intake.settled(s.p.source, n)
+			return true
+		case leaseLost(err) || permanent(err):
+			s.lose(err)
+			return false
+		case s.life.Err() != nil:
+			return false
+		}
+		s.p.log(s.life, "settle failed; it is repeated", "error", err)
+		pause(s.life, jitter(retryWait))
+	}
+}

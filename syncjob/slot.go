@@ -1,0 +1,208 @@
+package syncjob
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// stuckAfter is how long a handler may ignore the end of its context before that is
+// logged.
+const stuckAfter = 10 * time.Second
+
+// slot runs one handler at a time. Its context serves task after task until it is
+// cancelled, so that an ordinary task costs no context of its own.
+type slot struct {
+	mu        sync.Mutex
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	current   *task // nil between tasks
+	since     time.Time
+	cancelled time.Time // when the current task's context was ended; zero if it was not
+	reported  bool      // that the handler ignores it
+}
+
+func (e *engine) startSlots() {
+	e.slotsLeft.Store(int64(e.cfg.Concurrency))
+	for range e.cfg.Concurrency {
+		s := new(slot)
+		e.slots = append(e.slots, s)
+		e.pool.Go(func(context.Context) { e.work(s) })
+	}
+}
+
+// work runs tasks until no more will come. A clock reading serves as the end of one
+// task and the start of the next.
+func (e *engine) work(s *slot) {
+	defer func() {
+		if t := s.exited(); t != nil {
+			e.abandoned(s, t)
+			return
+		}
+		if e.slotsLeft.Add(-1) == 0 {
+			close(e.slotsDone)
+		}
+	}()
+	now := time.Now()
+	for {
+		select {
+		case t, ok := <-e.tasks:
+			if !ok {
+				return
+			}
+			now = e.execute(s, t, now)
+		default:
+			t, ok := <-e.tasks
+			if !ok {
+				return
+			}
+			now = e.execute(s, t, time.Now())
+		}
+	}
+}
+
+// execute runs one task, unless its lease is lost or its run has been stopped since it
+// was fetched, and passes its outcome on. It returns the time.
+func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
+	ses := t.session
+	suspect := t.delivery.Task.Suspect
+	switch {
+	case ses.isLost():
+	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
+		ses.report(t, store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictCancel, Task: t.delivery.Task})
+	default:
+		if !t.delivery.Lease.Lane.Route.Counted() {
+			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
+		}
+		ctx := s.begin(e.values, t, now)
+		outcome := e.reg.Execute(ctx, t.delivery, ses.execution)
+		s.end()
+		end := time.Now()
+		e.intake.pace.ran(end.Sub(now))
+		e.executed.Add(1)
+		now = end
+		ses.report(t, outcome)
+	}
+	e.intake.finished(suspect)
+	return now
+}
+
+// begin returns the context for the task.
+func (s *slot) begin(values context.Context, t *task, now time.Time) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil || s.ctx.Err() != nil {
+		s.ctx, s.cancel = context.WithCancelCause(values)
+	}
+	s.current, s.since, s.cancelled, s.reported = t, now, time.Time{}, false
+	// The lease may have been lost, or the run stopped, after the checks and before
+	// this task could be found here and cancelled.
+	switch {
+	case t.session.isLost():
+		s.cancel(store.ErrLeaseLost)
+	case t.session.isHalted(t.delivery.Lease.Lane.Run.Number):
+		s.cancel(store.ErrJobStopped)
+	}
+	return s.ctx
+}
+
+// exited releases the slot's context, and returns the task whose handler ended the
+// goroutine itself, by runtime.Goexit; nil if the slot came to its end in order.
+func (s *slot) exited() *task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel(nil)
+	}
+	t := s.current
+	s.current = nil
+	return t
+}
+
+// abandoned fails a task whose handler ended its goroutine, and gives the slot another.
+func (e *engine) abandoned(s *slot, t *task) {
+	suspect := t.delivery.Task.Suspect // the delivery belongs to the settle loop from here on
+	t.session.report(t, store.Outcome{
+		Lease:   t.delivery.Lease,
+		Verdict: store.VerdictFail,
+		Task:    t.delivery.Task,
+		Error:   "the handler ended its goroutine (runtime.Goexit)",
+	})
+	e.intake.finished(suspect)
+	e.pool.Go(func(context.Context) { e.work(s) })
+}
+
+func (s *slot) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = nil
+}
+
+// interrupt cancels the context of the task that runs, if it is one of those meant.
+func (s *slot) interrupt(cause error, meant func(*task) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && meant(s.current) {
+		s.cancel(cause)
+		if s.cancelled.IsZero() {
+			s.cancelled = time.Now()
+		}
+	}
+}
+
+// interrupt cancels the contexts of running tasks.
+func (e *engine) interrupt(cause error, meant func(*task) bool) {
+	for _, s := range e.slots {
+		s.interrupt(cause, meant)
+	}
+}
+
+// running lists the tasks of a session that run, and logs each that has ignored the end
+// of its context for long.
+func (e *engine) running(ses *session) []store.RunningTask {
+	var list []store.RunningTask
+	for _, s := range e.slots {
+		if r, ok := e.inspect(s, ses); ok {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func (e *engine) inspect(s *slot, ses *session) (store.RunningTask, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.current.session != ses {
+		return store.RunningTask{}, false
+	}
+	d := &s.current.delivery
+	r := store.RunningTask{
+		Run:   d.Lease.Lane.Run,
+		ID:    d.Task.ID,
+		Kind:  d.Lease.Lane.Route.Kind,
+		Queue: d.Lease.Lane.Route.Queue,
+		Retry: d.Task.Retry,
+		Since: s.since,
+	}
+	if !s.reported && !s.cancelled.IsZero() && time.Since(s.cancelled) > stuckAfter {
+		s.reported = true
+		e.log.WarnContext(e.hard, "handler ignores the end of its context",
+			"job", r.Run.Job, "run", r.Run.Number, "task", r.ID, "kind", r.Kind, "cause", context.Cause(s.ctx))
+	}
+	return r, true
+}
+
+// stuck counts the slots whose handlers have not returned.
+func (e *engine) stuck() int {
+	n := 0
+	for _, s := range e.slots {
+		s.mu.Lock()
+		if s.current != nil {
+			n++
+		}
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -1,0 +1,134 @@
+package syncjob
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// IfActive says what Start does while a run of the job is active.
+type IfActive uint8
+
+// What Start does while a run of the job is active.
+const (
+	Refuse    IfActive = iota // return [ErrJobExists] and the active run
+	Join                      // return the active run
+	Supersede                 // stop the active run, wait until its handlers have returned, and start
+)
+
+// StartOptions says how to start.
+type StartOptions struct {
+	// Key makes Start repeatable across processes: the same key gives the same run of
+	// the job, even a finished one, for as long as its summary is kept. Empty is a new
+	// run with every call.
+	Key string
+	// IfActive is what to do while a run of the job is active. Defaults to Refuse.
+	IfActive IfActive
+}
+
+func (o *StartOptions) validate() error {
+	var errs []error
+	if o.Key != "" {
+		errs = append(errs, checkText("Key", o.Key))
+	}
+	if o.IfActive > Supersede {
+		errs = append(errs, &FieldError{Field: "IfActive", Reason: "is not one of Refuse, Join and Supersede"})
+	}
+	return errors.Join(errs...)
+}
+
+// supersedeReason is kept with a run that had to make way for the next.
+const supersedeReason = "superseded"
+
+// Start begins a run of a single-pass job: bad input is refused, then the set's
+// Validate hook is asked, and only then anything is written. Repeats after an unknown
+// outcome are harmless within one call, and across calls with a Key.
+//
+// With [ErrJobExists] the active run comes along. With Supersede, Start waits for
+// handlers of the run before to return; if ctx ends meanwhile, that run is stopped and
+// none was started.
+func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, error) {
+	var o StartOptions
+	if opts != nil {
+		o = *opts
+	}
+	d, err := m.define(j)
+	if err := errors.Join(err, o.validate()); err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	if err := m.allow(ctx, j.Name, d); err != nil {
+		return nil, fmt.Errorf("start job %q: %w", j.Name, err)
+	}
+	p := d.start(j.Name, startToken(o.Key))
+	for {
+		run, err := m.startRun(ctx, p)
+		var exists *JobExistsError
+		if !errors.As(err, &exists) {
+			return run, err
+		}
+		active := m.handle(exists.Active, "") // it may be of another set
+		active.existing = true
+		switch o.IfActive {
+		case Join:
+			return active, nil
+		case Supersede:
+			if err := active.drain(ctx); err != nil {
+				return nil, fmt.Errorf("supersede: %w", err)
+			}
+		default:
+			return active, err
+		}
+	}
+}
+
+// startToken derives the token of a start from the caller's key, or makes one up. The
+// prefixes keep the two from meeting.
+func startToken(key string) string {
+	if key != "" {
+		return "k/" + key
+	}
+	return "r/" + rand.Text()
+}
+
+func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, error) {
+	reply, err := m.store.StartRun(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("start job %q: %w", p.Job, err)
+	}
+	set := p.Set
+	if reply.Existing {
+		set = "" // it may have been started with another
+	}
+	run := m.handle(reply.Run, set)
+	run.existing = reply.Existing
+	return run, nil
+}
+
+// allow asks the set's Validate hook, if the registry has one.
+func (m *Manager) allow(ctx context.Context, job string, d definition) error {
+	if m.cfg.Registry == nil {
+		return nil
+	}
+	rec := store.RunRecord{ID: store.RunID{Job: job}, Set: d.Set, Headers: d.Headers, Weight: d.Weight}
+	if d.Root != nil {
+		rec.Args = d.Root.Payload
+	}
+	return m.cfg.Registry.Validate(ctx, handlers.NewRun(rec))
+}
+
+// drain stops the run and waits for its end.
+func (r *Run) drain(ctx context.Context) error {
+	err := r.Stop(ctx, &StopOptions{Reason: supersedeReason})
+	if errors.Is(err, ErrRunFinished) || errors.Is(err, ErrRunNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = r.Wait(ctx)
+	return err
+}

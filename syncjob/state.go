@@ -1,0 +1,109 @@
+package syncjob
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Status is the state of a run; see the constants.
+type Status = store.Status
+
+// The states of a run. The last four are final.
+const (
+	StatusStarting  = store.StatusStarting  // the pre-job hook has not completed; no task has started
+	StatusRunning   = store.StatusRunning   // tasks run, or the run is open, held or paused
+	StatusFinishing = store.StatusFinishing // every task has ended; the post-job hook has not completed
+	StatusStopping  = store.StatusStopping  // stopped; some handlers still run
+	StatusSucceeded = store.StatusSucceeded // every task succeeded
+	StatusFailed    = store.StatusFailed    // a task, or the pre-job hook, failed
+	StatusStopped   = store.StatusStopped   // ended by Stop or by a task that cancelled the job
+	StatusSkipped   = store.StatusSkipped   // the pre-job hook declined to start
+)
+
+// JobKind tells how a job comes to run.
+type JobKind = store.JobKind
+
+// The kinds of job.
+const (
+	SinglePass = store.JobSinglePass // each run is started by a call of Start
+	Standing   = store.JobStanding   // declared by Ensure; one open run that is never sealed
+	Periodic   = store.JobPeriodic   // declared; runs are fired by a schedule
+)
+
+// Counts is the exact state of a run's tasks at one moment: Total = Pending + Delayed +
+// Running + Succeeded + Failed + Cancelled.
+type Counts = store.Counts
+
+// RunningTask is one handler in progress, as its worker last reported it.
+type RunningTask = store.RunningTask
+
+// JobState is a job as its users see it: what it is, and its newest run.
+type JobState struct {
+	Name     string    `json:"name"`
+	Kind     JobKind   `json:"kind"`
+	Revision int64     `json:"revision,omitempty"` // of a declared job's definition
+	Disabled bool      `json:"disabled,omitempty"` // stopped by name and not enabled again
+	Created  time.Time `json:"created,omitzero"`
+	// Definition is what Ensure stored, as JSON; nil for a single-pass job.
+	Definition json.RawMessage `json:"definition,omitempty"`
+	LastRun    int64           `json:"last_run,omitempty"` // number of the newest run; 0 if there was none
+	// Run is the newest run; nil if there was none or its summary has expired.
+	Run *RunState `json:"run,omitempty"`
+}
+
+// Active reports whether the job has a run that has not ended.
+func (s JobState) Active() bool { return s.Run != nil && !s.Run.Status.Final() }
+
+// RunState is one run as its users see it. Everything that is stored of it was read in
+// one atomic step; Elapsed, Rate and ETA are derived from that and, while the run is
+// active, from the local clock.
+type RunState struct {
+	Job        string            `json:"job"`
+	Number     int64             `json:"number"`
+	Set        string            `json:"set"`
+	RootKind   string            `json:"root_kind,omitempty"`  // empty if the run has no root task
+	RootQueue  string            `json:"root_queue,omitempty"` // empty if the run has no root task
+	Args       json.RawMessage   `json:"-"`                    // of the root task; may be large or private
+	Headers    map[string]string `json:"headers,omitempty"`
+	Status     Status            `json:"status"`
+	Outcome    Status            `json:"outcome,omitempty"` // while finishing: the status it will end with
+	Counts     Counts            `json:"counts"`
+	Retried    int64             `json:"retried"`    // failed attempts that were tried again
+	Duplicates int64             `json:"duplicates"` // enqueues that met an ID in use
+	Holds      int64             `json:"holds"`      // what keeps the run from finishing though no task is left
+	Paused     bool              `json:"paused"`
+	Graceful   bool              `json:"graceful,omitempty"` // while stopping: handlers are left to finish
+	Weight     float64           `json:"weight"`
+	Created    time.Time         `json:"created,omitzero"`
+	Started    time.Time         `json:"started,omitzero"` // when the first task was fetched
+	Ended      time.Time         `json:"ended,omitzero"`   // when the last task ended or the run was stopped
+	Elapsed    time.Duration     `json:"elapsed_ns"`       // from Started to Ended, or to now
+	Rate       float64           `json:"rate"`             // tasks that succeeded or failed, per second of Elapsed
+	// ETA is how long the remaining tasks will take at Rate; zero when there are none,
+	// or nothing to judge by.
+	ETA       time.Duration `json:"eta_ns"`
+	LastError string        `json:"last_error,omitempty"`
+	Reason    string        `json:"reason,omitempty"`   // why it was stopped or skipped
+	HookErr   string        `json:"hook_err,omitempty"` // why the post-job hook gave up
+	Retention time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
+}
+
+// Failure is one task that failed for good, from the capped sample that a run keeps.
+type Failure struct {
+	Job     string            `json:"job"`
+	Number  int64             `json:"number"`
+	TaskID  string            `json:"task_id"`
+	Kind    string            `json:"kind"`
+	Set     string            `json:"set"`
+	Queue   string            `json:"queue"`
+	Payload json.RawMessage   `json:"-"` // the task's arguments; may be large or private
+	Headers map[string]string `json:"headers,omitempty"`
+	Retry   int               `json:"retry"`   // failed attempts before the last
+	Crashes int               `json:"crashes"` // workers that died while it was their suspect
+	Error   string            `json:"error"`
+	Stack   string            `json:"stack,omitempty"` // of a panic
+	Worker  string            `json:"worker"`
+	At      time.Time         `json:"at"`
+}

@@ -1,0 +1,122 @@
+package syncjob_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+func TestStopCancelsRunningHandlersSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cause error
+		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
+			<-ctx.Done()
+			cause = context.Cause(ctx)
+			return ctx.Err()
+		}))
+		work(t, m, syncjob.WorkerConfig{})
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
+		require.NoError(t, err)
+		synctest.Wait()
+		time.Sleep(3 * time.Second)
+		stopped := time.Now()
+		require.NoError(t, m.Stop(t.Context(), "a", &syncjob.StopOptions{Reason: "by hand"}))
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, "by hand", final.Reason)
+		require.EqualValues(t, 1, final.Counts.Cancelled)
+		require.ErrorIs(t, cause, syncjob.ErrJobStopped)
+		require.Less(t, time.Since(stopped), time.Second)
+		_, err = run.Enqueue(t.Context(), leaf{}, nil)
+		require.ErrorIs(t, err, syncjob.ErrJobStopped)
+	})
+}
+
+func TestAGracefulStopLetsHandlersFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var finished, started atomic.Int64
+		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
+			started.Add(1)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Minute):
+				finished.Add(1)
+			}
+			return nil
+		}))
+		work(t, m, syncjob.WorkerConfig{Concurrency: 2})
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 10}}, nil)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		require.NoError(t, run.Stop(t.Context(), &syncjob.StopOptions{Graceful: true}))
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.EqualValues(t, 2, started.Load())
+		require.EqualValues(t, 2, finished.Load())
+		require.EqualValues(t, 8, final.Counts.Cancelled)
+	})
+}
+
+func TestPrefetchedTasksOfAStoppedRunDoNotStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slow, late atomic.Int64
+		stopped := make(chan struct{})
+		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, task *handlers.Task[leaf]) error {
+			if task.Args.I < 100 {
+				return nil // teaches the worker that tasks are short
+			}
+			select {
+			case <-stopped:
+				late.Add(1)
+			default:
+			}
+			slow.Add(1)
+			<-ctx.Done()
+			return ctx.Err()
+		}))
+		work(t, m, syncjob.WorkerConfig{Concurrency: 1})
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 400}}, nil)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		require.EqualValues(t, 1, slow.Load())
+		state, err := run.State(t.Context())
+		require.NoError(t, err)
+		require.Greater(t, state.Counts.Running, int64(1), "some are prefetched")
+		require.NoError(t, run.Stop(t.Context(), nil))
+		close(stopped)
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.True(t, final.Counts.Balanced())
+		require.Zero(t, late.Load())
+	})
+}
+
+func TestPausedRunsWaitUntilResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, noop))
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
+		require.NoError(t, err)
+		require.NoError(t, m.Pause(t.Context(), "a"))
+		work(t, m, syncjob.WorkerConfig{})
+		time.Sleep(time.Hour)
+		state, err := run.State(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.Paused)
+		require.EqualValues(t, 1, state.Counts.Pending)
+		resumed := time.Now()
+		require.NoError(t, m.Resume(t.Context(), "a"))
+		_, err = run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Less(t, time.Since(resumed), time.Second, "a resumed run is signalled, not polled for")
+	})
+}

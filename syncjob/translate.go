@@ -1,0 +1,93 @@
+package syncjob
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// This file is the only one that knows how records of the store become what users see.
+
+// maxETA bounds estimates of runs that hardly move.
+const maxETA = 10 * 365 * 24 * time.Hour
+
+func jobState(e store.JobEntry, now time.Time) JobState {
+	s := JobState{
+		Name:       e.Job.Name,
+		Kind:       e.Job.Kind,
+		Definition: e.Job.Definition,
+		Revision:   e.Job.Revision,
+		Disabled:   e.Job.Disabled,
+		LastRun:    e.Job.LastRun,
+		Created:    e.Job.Created,
+	}
+	if e.Run != nil {
+		run := runState(*e.Run, now)
+		s.Run = &run
+	}
+	return s
+}
+
+func runState(r store.RunRecord, now time.Time) RunState {
+	s := RunState{
+		Job:        r.ID.Job,
+		Number:     r.ID.Number,
+		Set:        r.Set,
+		RootKind:   r.Root.Kind,
+		RootQueue:  r.Root.Queue,
+		Args:       r.Args,
+		Headers:    r.Headers,
+		Status:     r.Status,
+		Outcome:    r.Outcome,
+		Counts:     r.Counts,
+		Retried:    r.Retried,
+		Duplicates: r.Duplicate,
+		Holds:      r.Holds,
+		Paused:     r.Paused,
+		Graceful:   r.Graceful,
+		Weight:     r.Weight,
+		Created:    r.Created,
+		Started:    r.Started,
+		Ended:      r.Ended,
+		LastError:  r.Error,
+		Reason:     r.Reason,
+		HookErr:    r.HookError,
+		Retention:  r.Retention,
+	}
+	if r.Started.IsZero() {
+		return s
+	}
+	end := r.Ended
+	if end.IsZero() {
+		end = now
+	}
+	// The local clock may be behind the store's.
+	s.Elapsed = max(0, end.Sub(r.Started))
+	if worked := r.Counts.Succeeded + r.Counts.Failed; worked > 0 && s.Elapsed > 0 {
+		s.Rate = float64(worked) / s.Elapsed.Seconds()
+		if !r.Status.Final() {
+			eta := float64(r.Counts.Remaining()) / s.Rate * float64(time.Second)
+			s.ETA = time.Duration(min(eta, float64(maxETA)))
+		}
+	}
+	return s
+}
+
+func failure(f store.Failure) Failure {
+	return Failure{
+		Job:     f.Lane.Run.Job,
+		Number:  f.Lane.Run.Number,
+		TaskID:  f.Task.ID,
+		Kind:    f.Lane.Route.Kind,
+		Set:     f.Lane.Route.Set,
+		Queue:   f.Lane.Route.Queue,
+		Payload: f.Task.Payload,
+		Headers: f.Task.Headers,
+		Retry:   f.Task.Retry,
+		Crashes: f.Task.Crashes,
+		Error:   f.Error,
+		Stack:   f.Stack,
+		Worker:  f.Worker,
+		At:      f.At,
+	}
+}

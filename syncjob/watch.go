@@ -1,0 +1,117 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+const (
+	// watchPoll is how often a run is read though nothing signalled a change: signals
+	// may be lost.
+	watchPoll = 2 * time.Second
+	// watchGap bounds the reads of a run that never stands still to four a second.
+	watchGap = 250 * time.Millisecond
+	// watchFirstGap follows a read after a quiet time. The gap doubles from there, so
+	// that the end of a short run is seen at once and a long run costs little.
+	watchFirstGap = 4 * time.Millisecond
+)
+
+// Watch yields a snapshot of the run now and after every change, at most about four a
+// second, and ends after the terminal one. It is driven by signals of the store, not by
+// polling. An error ends the sequence: that of ctx when ctx ends (the run goes on),
+// [ErrStateLost] when a run that was known to exist vanishes before its end,
+// [ErrRunNotFound] when it never existed.
+func (r *Run) Watch(ctx context.Context) iter.Seq2[RunState, error] {
+	return func(yield func(RunState, error) bool) {
+		var last *store.RunRecord
+		for rec, err := range r.follow(ctx) {
+			switch {
+			case err != nil:
+				yield(RunState{}, err)
+				return
+			case last != nil && reflect.DeepEqual(*last, rec):
+				continue
+			}
+			last = &rec
+			if !yield(runState(rec, time.Now()), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Wait returns the final state of the run once it has one, which is after its post-job
+// hook. The error tells why waiting failed, never that the run did: see [Run.Watch].
+func (r *Run) Wait(ctx context.Context) (RunState, error) {
+	var last store.RunRecord
+	for rec, err := range r.follow(ctx) {
+		if err != nil {
+			return RunState{}, err
+		}
+		last = rec
+	}
+	return runState(last, time.Now()), nil // what is followed ends with its final record
+}
+
+// follow yields a record now, after every signal about the run, and every [watchPoll],
+// until one is final.
+func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
+	return func(yield func(store.RunRecord, error) bool) {
+		moved := make(chan struct{}, 1)
+		leave := r.m.hub.listen(func(s store.Signal) {
+			if s.Kind == store.SignalSync || s.Kind == store.SignalRun && s.Run == r.id.Number {
+				wake(moved)
+			}
+		})
+		defer leave()
+		gap := watchFirstGap
+		for {
+			rec, err := r.record(ctx)
+			if !yield(rec, err) || err != nil || rec.Status.Final() {
+				return
+			}
+			read := time.Now()
+			select {
+			case <-moved:
+			case <-r.m.closed:
+				yield(store.RunRecord{}, ErrClosed)
+				return
+			case <-ctx.Done():
+				yield(store.RunRecord{}, ctx.Err())
+				return
+			case <-time.After(jitter(watchPoll)):
+			}
+			quiet := time.Since(read)
+			if quiet < gap {
+				pause(ctx, gap-quiet)
+			}
+			if gap = min(2*gap, watchGap); quiet > 4*watchGap {
+				gap = watchFirstGap
+			}
+		}
+	}
+}
+
+// record reads the run. A run that was seen before, or was returned by Start, and is
+// gone without having ended is [ErrStateLost]: absence never means done.
+func (r *Run) record(ctx context.Context) (store.RunRecord, error) {
+	var rec store.RunRecord
+	err := r.do("read", func() (err error) {
+		rec, err = r.m.store.Run(ctx, r.id)
+		return err
+	})
+	switch {
+	case err == nil:
+		r.seen.Store(true)
+		r.ended.Store(rec.Status.Final())
+	case errors.Is(err, ErrRunNotFound) && r.seen.Load() && !r.ended.Load():
+		err = fmt.Errorf("%w: %w", ErrStateLost, err)
+	}
+	return rec, err
+}

@@ -1,0 +1,137 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Worker fetches tasks of its queues, runs their handlers, and reports what became of
+// them. Make one with [Manager.NewWorker]. Its methods may be called concurrently.
+type Worker struct {
+	m   *Manager
+	cfg WorkerConfig
+
+	mu     sync.Mutex
+	engine *engine       // of the Run in progress; nil otherwise
+	done   chan struct{} // closed when that Run returns
+}
+
+// NewWorker returns a worker for the manager's registry. It makes no call and starts
+// nothing before Run.
+func (m *Manager) NewWorker(cfg WorkerConfig) (*Worker, error) {
+	cfg.setDefaults(m.cfg.Registry)
+	if err := cfg.validate(m.cfg.Registry); err != nil {
+		return nil, fmt.Errorf("new worker: %w", err)
+	}
+	return &Worker{m: m, cfg: cfg}, nil
+}
+
+// Run works until ctx ends, then drains: it stops fetching, gives tasks that have not
+// started back at no cost, lets handlers finish within Grace, cancels the rest with
+// cause [handlers.ErrShutdown], reports every outcome and leaves. Handlers see ctx's
+// values, but not its end.
+//
+// It needs no store that answers: through outages it keeps trying, and after a lost
+// lease it begins anew. It returns nil after a clean drain, [*StuckError] when handlers
+// did not return, [ErrClosed] when the manager was closed meanwhile, and
+// [ErrWorkerRunning] at once if the worker runs already. What it could not report runs
+// again elsewhere, as after a crash.
+func (w *Worker) Run(ctx context.Context) error {
+	_, err := w.run(ctx, false)
+	return err
+}
+
+// RunOnce works until nothing is left to fetch, and everything fetched is reported,
+// then leaves as Run does. Tasks that are delayed and not due stay. It is for hosts
+// that own their loop, and returns how many tasks, hooks included, it ran.
+func (w *Worker) RunOnce(ctx context.Context) (int, error) {
+	n, err := w.run(ctx, true)
+	if err == nil {
+		err = ctx.Err()
+	}
+	return n, err
+}
+
+func (w *Worker) run(ctx context.Context, once bool) (int, error) {
+	e, err := w.begin(ctx, once)
+	if err != nil {
+		return 0, err
+	}
+	defer w.end()
+	err = e.run(ctx)
+	select {
+	case <-w.m.closed:
+		err = errors.Join(ErrClosed, err)
+	default:
+	}
+	return int(e.executed.Load()), err
+}
+
+func (w *Worker) begin(ctx context.Context, once bool) (*engine, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.engine != nil {
+		return nil, ErrWorkerRunning
+	}
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	if w.m.workers == nil {
+		return nil, ErrClosed
+	}
+	w.m.workers[w] = struct{}{}
+	w.engine = newEngine(ctx, w, once)
+	w.done = make(chan struct{})
+	return w.engine, nil
+}
+
+func (w *Worker) end() {
+	w.m.mu.Lock()
+	delete(w.m.workers, w)
+	w.m.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.engine = nil
+	close(w.done)
+}
+
+// wait returns when no Run is in progress.
+func (w *Worker) wait() {
+	w.mu.Lock()
+	done := w.done
+	w.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// Abort makes a Run in progress shut down at once: it does not wait for Grace. It is
+// for a second signal. It does not wait for Run to return.
+func (w *Worker) Abort() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.engine != nil {
+		w.engine.abort()
+	}
+}
+
+// Healthy returns nil while the worker runs and the store has answered it in every
+// partition within a lease. It makes no call.
+func (w *Worker) Healthy() error {
+	w.mu.Lock()
+	e := w.engine
+	w.mu.Unlock()
+	if e == nil {
+		return errors.New("worker is not running")
+	}
+	for _, p := range e.partitions {
+		if silent := time.Since(p.heard.time()); silent > w.cfg.Lease {
+			return fmt.Errorf("%w: partition %d has not answered for %v", store.ErrUnavailable, p.index, silent.Round(time.Millisecond))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package syncjob
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// The defaults and limits of [WorkerConfig].
+const (
+	DefaultGrace   = 20 * time.Second
+	DefaultLease   = 15 * time.Second
+	MinLease       = time.Second
+	MaxConcurrency = 10000
+	minConcurrency = 8 // of the default: handlers mostly wait for something else
+)
+
+// NoGrace makes a worker cancel its handlers as soon as it shuts down.
+const NoGrace time.Duration = -1
+
+// Queue is one queue that a worker consumes.
+type Queue struct {
+	Name string
+	// Weight is the queue's share of the worker against its other queues while several
+	// have work. Defaults to 1.
+	Weight float64
+}
+
+// WorkerConfig configures a [Worker].
+type WorkerConfig struct {
+	// Name is shown with running tasks and failures. Defaults to host and process ID.
+	Name string
+	// Concurrency is how many handlers run at once. Defaults to twice GOMAXPROCS, but
+	// at least 8.
+	Concurrency int
+	// Queues to consume. Defaults to the registry's.
+	Queues []Queue
+	// StrictOrder takes from a queue only while those before it have nothing, and
+	// ignores weights. Defaults to sharing by weight.
+	StrictOrder bool
+	// Grace is how long handlers may go on once the worker shuts down, before their
+	// contexts are cancelled; [NoGrace] for not at all. Defaults to [DefaultGrace].
+	Grace time.Duration
+	// Lease is how long the worker's tasks stay its own when nothing is heard from it.
+	// It is renewed at a third of that, however long a task takes. At least [MinLease].
+	// Defaults to [DefaultLease].
+	Lease time.Duration
+}
+
+func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("%s-%d", hostname(), os.Getpid())
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = max(minConcurrency, 2*runtime.GOMAXPROCS(0))
+	}
+	c.Queues = slices.Clone(c.Queues)
+	if len(c.Queues) == 0 && reg != nil {
+		for _, name := range reg.Queues() {
+			c.Queues = append(c.Queues, Queue{Name: name})
+		}
+	}
+	for i := range c.Queues {
+		if c.Queues[i].Weight == 0 {
+			c.Queues[i].Weight = 1
+		}
+	}
+	switch {
+	case c.Grace == 0:
+		c.Grace = DefaultGrace
+	case c.Grace == NoGrace:
+		c.Grace = 0
+	}
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
+	}
+}
+
+// validate reports every problem of a config that has its defaults.
+func (c *WorkerConfig) validate(reg *handlers.Registry) error {
+	var errs []error
+	bad := func(field, reason string) {
+		errs = append(errs, &FieldError{Field: field, Reason: reason})
+	}
+	if reg == nil {
+		bad("Registry", "is nil: a worker needs handlers")
+	}
+	errs = append(errs, checkText("Name", c.Name))
+	if c.Concurrency < 0 || c.Concurrency > MaxConcurrency {
+		bad("Concurrency", fmt.Sprintf("is not between 1 and %d", MaxConcurrency))
+	}
+	if c.Grace < 0 {
+		bad("Grace", "is negative and not NoGrace")
+	}
+	if c.Lease < MinLease {
+		bad("Lease", fmt.Sprintf("is below %v", MinLease))
+	}
+	if len(c.Queues) == 0 && reg != nil {
+		bad("Queues", "is empty, and the registry names none")
+	}
+	seen := make(map[string]bool, len(c.Queues))
+	for i, q := range c.Queues {
+		name := fmt.Sprintf("Queues[%d].Name", i)
+		errs = append(errs, store.ValidateName(name, q.Name))
+		if seen[q.Name] {
+			bad(name, fmt.Sprintf("repeats %q", q.Name))
+		}
+		seen[q.Name] = true
+		if !(q.Weight > 0) || math.IsInf(q.Weight, 0) {
+			bad(fmt.Sprintf("Queues[%d].Weight", i), "is not a positive number")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// info is what the worker says of itself in the store.
+func (c *WorkerConfig) info(routes []store.Route) store.WorkerInfo {
+	return store.WorkerInfo{
+		Name:        c.Name,
+		Host:        hostname(),
+		PID:         os.Getpid(),
+		Concurrency: c.Concurrency,
+		Routes:      routes,
+		Started:     time.Now(),
+	}
+}
+
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown-host"
+	}
+	return host
+}

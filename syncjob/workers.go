@@ -1,0 +1,75 @@
+package syncjob
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// WorkerState is one live worker.
+type WorkerState struct {
+	Name        string        `json:"name"`
+	Host        string        `json:"host"`
+	PID         int           `json:"pid"`
+	Concurrency int           `json:"concurrency"`
+	Queues      []string      `json:"queues"`
+	Started     time.Time     `json:"started"`
+	Expires     time.Time     `json:"expires"` // when it is taken for dead unless it is heard from
+	Held        int           `json:"held"`    // tasks it holds, running and prefetched
+	Running     []RunningTask `json:"running"` // as of its last heartbeat
+}
+
+// Workers lists the workers that are alive, sorted by name and start.
+func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
+	type process struct {
+		name, host string
+		pid        int
+		started    int64
+	}
+	workers := make(map[process]*WorkerState)
+	for p := range m.store.Partitions() {
+		sessions, err := m.store.LiveSessions(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("read workers of partition %d: %w", p, err)
+		}
+		for _, s := range sessions {
+			key := process{s.Worker.Name, s.Worker.Host, s.Worker.PID, s.Worker.Started.UnixNano()}
+			w := workers[key]
+			if w == nil {
+				w = newWorkerState(s.Worker)
+				workers[key] = w
+			}
+			w.Expires = earliest(w.Expires, s.Expires)
+			w.Held += s.Held
+			w.Running = append(w.Running, s.Running...)
+		}
+	}
+	list := make([]WorkerState, 0, len(workers))
+	for _, w := range workers {
+		list = append(list, *w)
+	}
+	slices.SortFunc(list, func(a, b WorkerState) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Started.Compare(b.Started), cmp.Compare(a.PID, b.PID))
+	})
+	return list, nil
+}
+
+func newWorkerState(info store.WorkerInfo) *WorkerState {
+	w := &WorkerState{
+		Name:        info.Name,
+		Host:        info.Host,
+		PID:         info.PID,
+		Concurrency: info.Concurrency,
+		Started:     info.Started,
+	}
+	for _, r := range info.Routes {
+		w.Queues = append(w.Queues, r.Queue)
+	}
+	slices.Sort(w.Queues)
+	w.Queues = slices.Compact(w.Queues)
+	return w
+}

@@ -51,6 +51,7 @@ const HeaderCorrupt = "rollcall-corrupt"
 
 // Task is one unit of work as it waits in the store.
 type Task struct {
+	// ID names the task, uniquely in its run unless it is claimed again.
 	ID      string
 	Payload []byte
 	Headers map[string]string

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -89,6 +90,33 @@ func (s *session) next() (c *chunk, more bool) {
 	return c, !s.closing
 }
 
+// postpone puts off the outcomes of a chunk that bring children, for which the store has
+// no memory now: those that free some go first.
+func (s *session) postpone(c *chunk) {
+	free, grow := &chunk{}, &chunk{}
+	for i := range c.outcomes {
+		half := free
+		if len(c.outcomes[i].Children) > 0 {
+			half = grow
+		}
+		half.outcomes = append(half.outcomes, c.outcomes[i])
+		half.tasks = append(half.tasks, c.tasks[i])
+		half.children += len(c.outcomes[i].Children)
+		half.bytes += size(&c.outcomes[i])
+	}
+	s.mu.Lock()
+	if len(free.outcomes) > 0 {
+		s.pending = append([]*chunk{free}, s.pending...)
+	}
+	alone := len(s.pending) == 0
+	s.pending = append(s.pending, grow)
+	s.mu.Unlock()
+	if alone {
+		s.p.log(s.life, "store is out of memory; children wait", "tasks", len(grow.outcomes), "children", grow.children)
+		pause(s.life, jitter(retryWait))
+	}
+}
+
 // recycle keeps a chunk for the next outcomes.
 func (s *session) recycle(c *chunk) {
 	clear(c.outcomes)
@@ -108,11 +136,15 @@ func (s *session) settleLoop(context.Context) {
 		c, more := s.next()
 		switch {
 		case c != nil:
-			if !s.settle(c, number) {
+			switch s.settle(c, number) {
+			case settleGone:
 				return
+			case settleLater:
+				s.postpone(c)
+			case settleDone:
+				number++
+				s.recycle(c)
 			}
-			number++
-			s.recycle(c)
 		case !more:
 			return
 		default:
@@ -125,9 +157,18 @@ func (s *session) settleLoop(context.Context) {
 	}
 }
 
+// settleResult is what became of a call.
+type settleResult uint8
+
+const (
+	settleDone  settleResult = iota
+	settleLater              // refused since memory is short: nothing was applied, the number is free
+	settleGone               // the session is lost
+)
+
 // settle reports one chunk, under the same number until there is an answer, so that
-// nothing is applied twice. It reports false when the session is gone.
-func (s *session) settle(c *chunk, number int64) bool {
+// nothing is applied twice.
+func (s *session) settle(c *chunk, number int64) settleResult {
 	p := store.SettleParams{Session: s.id, Number: number, Worker: s.e.cfg.Name, Outcomes: c.outcomes}
 	s.busy.Add(1)
 	s.moves.Add(1)
@@ -143,12 +184,14 @@ func (s *session) settle(c *chunk, number int64) bool {
 			n := len(c.tasks)
 			s.drop(c.tasks)
 			s.e.intake.settled(s.p.source, n)
-			return true
+			return settleDone
+		case errors.Is(err, store.ErrOutOfMemory) && c.children > 0:
+			return settleLater
 		case leaseLost(err) || permanent(err):
 			s.lose(err)
-			return false
+			return settleGone
 		case s.life.Err() != nil:
-			return false
+			return settleGone
 		}
 		s.p.log(s.life, "settle failed; it is repeated", "error", err)
 		pause(s.life, jitter(retryWait))

@@ -17,6 +17,7 @@ type session struct {
 	worker  store.WorkerInfo
 	lease   time.Duration
 	expires time.Time
+	graced  bool // extended after a jump of the clock, and not heard from since
 	running []store.RunningTask
 
 	fetched int64            // number of the last fetch that delivered something
@@ -93,7 +94,15 @@ func (b *batch) each(visit func(index int, h *holding)) {
 	}
 }
 
-func (s *session) extend(now time.Time) { s.expires = now.Add(s.lease) }
+func (s *session) extend(now time.Time) { s.expires, s.graced = now.Add(s.lease), false }
+
+// grace extends the lease after a jump of the clock: once, until it is heard from
+// again, so that a dead session does not live on where sweeps are rare.
+func (s *session) grace(now time.Time) {
+	if !s.graced {
+		s.expires, s.graced = now.Add(s.lease), true
+	}
+}
 
 // OpenSession registers a session whose lease lasts for the given time unless
 // Heartbeat extends it.

@@ -34,11 +34,10 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	if part.jumped(now) {
 		part.log.InfoContext(ctx, "clock jumped, leases extended", "partition", part.index, "last", part.lastSweep, "now", now)
 		for _, sess := range part.sessions {
-			sess.extend(now)
+			sess.grace(now)
 		}
-	} else {
-		left -= part.reclaimDead(ctx, now, left, &reply)
 	}
+	left -= part.reclaimDead(ctx, now, left, &reply)
 	part.lastSweep = now
 	left -= part.sealIdle(now, left)
 	left -= part.expireSummaries(now, left, &reply)

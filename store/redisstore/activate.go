@@ -21,29 +21,20 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 		}
 		id := runID(h.run)
 		list := k.staged(id, stagedName(h.marker, h.route))
-		b := s.client.B
-		replies := s.client.DoMulti(ctx,
-			b().Llen().Key(list).Build(),
-			b().Lrange().Key(list).Start(0).Stop(activateSlice-1).Build(),
-		)
-		length, err := replies[0].AsInt64()
+		length, stored, err := s.readStaged(ctx, k, id, list)
 		if err != nil {
-			return moved, s.translate(ctx, "read staged children", err)
-		}
-		stored, err := replies[1].ToArray()
-		if err != nil {
-			return moved, s.translate(ctx, "read staged children", err)
+			return moved, err
 		}
 		meta, ok, err := s.meta(ctx, k, h.run)
 		if err != nil {
 			return moved, err
 		}
-		if !ok || length == 0 {
+		if !ok || length == 0 || len(stored) == 0 { // or somebody else moved the rest meanwhile
 			continue
 		}
 		items := make([]*store.Item, 0, len(stored))
-		for _, m := range stored {
-			items = append(items, decodeStaged(text(m), h.route))
+		for _, child := range stored {
+			items = append(items, decodeStaged(child, h.route))
 		}
 		bt := newBatch(s, k)
 		c := bt.call
@@ -58,6 +49,29 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 		moved = true
 	}
 	return moved, nil
+}
+
+// readStaged reads the length of a staged list and its first children: as many as a
+// call may carry, by number and by bytes.
+func (s *Store) readStaged(ctx context.Context, k *keyspace, run, list string) (length int64, children []string, err error) {
+	b := s.client.B
+	replies := s.client.DoMulti(ctx,
+		b().Llen().Key(list).Build(),
+		b().Hmget().Key(k.run(run)).Field("maxlen").Build(),
+	)
+	if length, err = replies[0].AsInt64(); err != nil || length == 0 {
+		return 0, nil, s.translateNil(ctx, "read staged children", err)
+	}
+	longest, err := firstOf(replies[1].ToArray())
+	if err != nil {
+		return 0, nil, s.translate(ctx, "read staged children", err)
+	}
+	n := int64(activateSlice)
+	if each, _ := parseInt(longest); each > 0 {
+		n = min(n, max(1, store.DefaultMaxPayload/each))
+	}
+	children, err = s.client.Do(ctx, b().Lrange().Key(list).Start(0).Stop(n-1).Build()).AsStrSlice()
+	return length, children, s.translateNil(ctx, "read staged children", err)
 }
 
 // decodeStaged reads an entry of a list of special children: when it is due, a space, and its message.

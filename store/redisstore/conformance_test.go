@@ -32,8 +32,9 @@ func realHarness() storetest.Harness {
 			server, namespace := redistest.Shared(tb)
 			return open(tb, server.URL(), redisstore.Config{Namespace: namespace})
 		},
-		Leftovers: leftovers,
-		Waiting:   100_000,
+		Leftovers:     leftovers,
+		SweepInterval: sweepInterval,
+		Waiting:       100_000,
 	}
 }
 
@@ -68,7 +69,8 @@ func miniHarness(t *testing.T) storetest.Harness {
 			server.SetTime(now)
 			server.FastForward(d)
 		},
-		Leftovers: leftovers,
+		Leftovers:     leftovers,
+		SweepInterval: sweepInterval,
 	}
 }
 

@@ -12,9 +12,11 @@ import (
 // session is what the client remembers of a session between calls: only hints
 // and names, nothing that the store does not hold or verify itself.
 type session struct {
+	fetching sync.Mutex // held during a fetch, which is serial anyway
+	hints    []hint
+
 	mu     sync.Mutex
-	hints  []hint
-	staged map[store.Lease]map[store.Route]*stagedCount
+	staged map[store.Lease]map[store.Route]stagedCount
 	busy   string // what Heartbeat last stored as running
 }
 
@@ -31,7 +33,7 @@ func (s *Store) session(id store.SessionID) *session {
 	defer s.mu.Unlock()
 	ses := s.sessions[id]
 	if ses == nil {
-		ses = &session{staged: make(map[store.Lease]map[store.Route]*stagedCount)}
+		ses = &session{staged: make(map[store.Lease]map[store.Route]stagedCount)}
 		s.sessions[id] = ses
 	}
 	return ses
@@ -46,9 +48,18 @@ func (s *Store) forgetSession(id store.SessionID) {
 // maxHints bounds the lanes that one fetch declares.
 const maxHints = 64
 
-// fetchRounds bounds how often a fetch that found only hints goes again, with
-// the same number: nothing was delivered, so the number is not used up.
-const fetchRounds = 6
+// A fetch that delivered nothing goes again, with the same number, which is not
+// used up: to look into lanes that it learned of, to look again where lanes left
+// their place, and to look behind the window. Others may keep moving the rings,
+// so there is a bound; what is left then is found by the next fetch.
+const (
+	fetchLearns = 6   // rounds that only learn
+	fetchRounds = 200 // rounds in all
+)
+
+// fetchWindow is how many lanes of a ring one round looks at: fewer where there are many rings, so that
+// a round stays short.
+func fetchWindow(routes int) int { return min(32, max(4, 256/max(routes, 1))) }
 
 // Fetch implements [store.Sessions].
 func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
@@ -60,11 +71,12 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 	}
 	k := s.spaces[p.Session.Partition]
 	ses := s.session(p.Session)
-	ses.mu.Lock()
-	defer ses.mu.Unlock()
+	ses.fetching.Lock()
+	defer ses.fetching.Unlock()
 	var reply store.FetchReply
+	skip, learns := 0, 0
 	for range fetchRounds {
-		learned, err := s.fetchOnce(ctx, k, ses, &p, &reply)
+		found, err := s.fetchOnce(ctx, k, ses, &p, skip, &reply)
 		if err != nil {
 			if isLost(err) {
 				s.forgetSession(p.Session)
@@ -75,17 +87,36 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 		if err != nil && len(reply.Deliveries) == 0 {
 			return store.FetchReply{}, err
 		}
-		if len(reply.Deliveries) > 0 || !learned && !moved {
-			break
+		switch {
+		case len(reply.Deliveries) > 0:
+			return reply, nil
+		case found.left > 0 || moved: // that much less to look at next time
+		case found.learned && learns < fetchLearns:
+			learns++
+		case found.more:
+			skip += found.window
+			learns = 0
+		default:
+			return reply, nil
 		}
 	}
 	return reply, nil
 }
 
-// fetchOnce makes one round. It reports whether it learned of lanes that it could not look into.
-func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, reply *store.FetchReply) (learned bool, err error) {
+// found is what a round that may have delivered nothing has found.
+type found struct {
+	learned bool // lanes that it could not look into yet
+	left    int  // lanes that had nothing, or whose run may not start, and left their ring
+	more    bool // a ring is longer than the window
+	window  int
+}
+
+// fetchOnce makes one round over the lanes that come after the first skip of each ring.
+func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
 	c := newCall(k.session(p.Session.ID), k.clock, k.due)
 	c.int64(p.Number).int(p.Max).int(p.MaxBytes).flag(p.Suspect)
+	window := c.reserve()
+	c.int(skip)
 	var routes []store.Route
 	c.int(len(p.Queues))
 	for _, q := range p.Queues {
@@ -97,6 +128,8 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 			routes = append(routes, r)
 		}
 	}
+	found.window = fetchWindow(len(routes))
+	c.set(window, found.window)
 	known := make(map[hint]bool, len(ses.hints))
 	count := c.reserve()
 	n := 0
@@ -129,40 +162,41 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	word, rest, err := s.word(ctx, fetchScript, c)
 	switch {
 	case err != nil:
-		return false, err
+		return found, err
 	case word == "lost":
-		return false, store.ErrLeaseLost
+		return found, store.ErrLeaseLost
 	case word == "stale":
-		return false, store.ErrStale
+		return found, store.ErrStale
 	case len(rest) < 3:
-		return false, unexpected(fetchScript, word)
+		return found, unexpected(fetchScript, word)
 	}
 	reply.Now, reply.NextDue = parseMillis(text(rest[0])), parseMillis(text(rest[1]))
 	s.observe(reply.Now)
 	body, err := rest[2].ToArray()
 	if err != nil {
-		return false, unexpected(fetchScript, word)
+		return found, unexpected(fetchScript, word)
 	}
 	if word == "replay" {
 		reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body)
-		return false, err
+		return found, err
 	}
 	s.decodeLanes(k, p, routes, body, reply)
-	if len(rest) < 4 {
-		return false, unexpected(fetchScript, word)
+	if len(rest) < 6 {
+		return found, unexpected(fetchScript, word)
 	}
 	told, err := rest[3].ToArray()
 	if err != nil {
-		return false, unexpected(fetchScript, word)
+		return found, unexpected(fetchScript, word)
 	}
 	ses.hints = ses.hints[:0]
 	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints; i += 3 {
 		h := hint{route: routes[number(told[i])-1], marker: text(told[i+2])}
 		h.run, _ = parseInt(text(told[i+1]))
 		ses.hints = append(ses.hints, h)
-		learned = learned || !known[h]
+		found.learned = found.learned || !known[h]
 	}
-	return learned, nil
+	found.left, found.more = int(number(rest[4])), number(rest[5]) == 1
+	return found, nil
 }
 
 // decodeLanes reads {route, run, job, routes, count, message …} …, lane by lane.

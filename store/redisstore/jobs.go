@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/redis/rueidis"
@@ -122,7 +123,12 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
 		if err != nil {
-			return store.JobPage{}, s.translate(ctx, "read a run", err)
+			err = s.translate(ctx, "read a run", err)
+			if errors.Is(err, store.ErrUnavailable) || context.Cause(ctx) != nil {
+				return store.JobPage{}, err
+			}
+			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", page.Jobs[i].Job.Name, "error", err)
+			continue
 		}
 		if len(h) == 0 {
 			continue // it never ran, or the summary has expired
@@ -130,7 +136,8 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 		e := &page.Jobs[i]
 		run, err := decodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h)
 		if err != nil {
-			return store.JobPage{}, err
+			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", e.Job.Name, "run", e.Job.LastRun, "error", err)
+			continue // reading that run says what is wrong
 		}
 		e.Run = &run
 	}

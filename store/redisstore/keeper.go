@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,6 +25,10 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 		for _, name := range due {
 			id, route, ok := parseLane(name)
 			if !ok {
+				s.config.Logger.ErrorContext(ctx, "a lane with delayed tasks has a damaged name", "partition", partition)
+				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.due).Member(name).Build()).Error(); err != nil {
+					return reply, s.translate(ctx, "promote", err)
+				}
 				continue
 			}
 			c.key(k.run(id))
@@ -76,33 +81,28 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	}
 	sessions, trash, expired, idle, kept := lists[0], lists[1], lists[2], lists[3], lists[4]
 	var reply store.SweepReply
+	// One damaged record must not keep everything else from being swept.
+	var errs []error
 	for _, id := range sessions {
 		n, err := s.reclaim(ctx, store.SessionID{Partition: partition, ID: id}, false)
-		if err != nil {
-			return reply, err
-		}
 		reply.Sessions++
 		reply.Reclaimed += n
+		errs = append(errs, err)
 	}
 	for _, id := range idle {
-		if err := s.sealIdle(ctx, k, id); err != nil {
-			return reply, err
-		}
+		errs = append(errs, s.sealIdle(ctx, k, id))
 	}
-	if err := s.releaseKept(ctx, k, kept); err != nil {
-		return reply, err
-	}
+	errs = append(errs, s.releaseKept(ctx, k, kept))
 	for _, id := range trash {
-		if err := s.purge(ctx, k, id); err != nil {
-			return reply, err
-		}
 		reply.Purged++
+		errs = append(errs, s.purge(ctx, k, id))
 	}
 	for _, id := range expired {
-		if err := s.forget(ctx, k, id); err != nil {
-			return reply, err
-		}
 		reply.Purged++
+		errs = append(errs, s.forget(ctx, k, id, ""))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return reply, err
 	}
 	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64
 	return reply, nil

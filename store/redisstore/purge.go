@@ -41,11 +41,14 @@ func (s *Store) purge(ctx context.Context, k *keyspace, id string) error {
 		}
 	}
 
-	keys := []string{k.lanes(id), k.holds(id), k.stage(id)}
+	// What names other keys goes last, so that a purge that was cut short can be repeated.
+	names := []string{k.holds(id), k.stage(id), k.lanes(id)}
+	var keys []string
 	cmds = cmds[:0]
 	for _, route := range routes {
 		lane := laneName(id, route)
-		keys = append(keys, k.waiting(lane), k.suspects(lane), k.delayed(lane), k.markers(lane))
+		keys = append(keys, k.waiting(lane), k.suspects(lane), k.delayed(lane))
+		names = append([]string{k.markers(lane)}, names...)
 		cmds = append(cmds,
 			b().Zrem().Key(k.ring(route)).Member(id).Build(),
 			b().Zrem().Key(k.due).Member(lane).Build())
@@ -56,6 +59,7 @@ func (s *Store) purge(ctx context.Context, k *keyspace, id string) error {
 	for n := range idBuckets {
 		keys = append(keys, k.ids(id, n))
 	}
+	keys = append(keys, names...)
 	for chunk := range slices.Chunk(keys, 128) {
 		cmds = append(cmds, b().Unlink().Key(chunk...).Build())
 	}
@@ -81,13 +85,14 @@ func (s *Store) translateNil(ctx context.Context, doing string, err error) error
 }
 
 // forget removes the summary of a run that was purged before.
-func (s *Store) forget(ctx context.Context, k *keyspace, id string) error {
+// Where the record itself is gone, the job, if the caller knows it, loses its entry.
+func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(id)).Field("token", "job").Build()).ToArray()
 	if err != nil {
 		return s.translate(ctx, "read a run", err)
 	}
 	if v[1].IsNil() {
-		return s.translateNil(ctx, "expire a summary", s.client.Do(ctx, s.client.B().Zrem().Key(k.hist).Member(id).Build()).Error())
+		return s.forgetGone(ctx, k, id, job)
 	}
 	token, job := text(v[0]), text(v[1])
 	c := newCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash).add(id, token, job)
@@ -107,6 +112,29 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id string) error {
 	return nil
 }
 
+// forgetGone removes what still names a run whose record is gone.
+func (s *Store) forgetGone(ctx context.Context, k *keyspace, id, job string) error {
+	b := s.client.B
+	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build()}
+	if job != "" {
+		starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
+		if err != nil {
+			return s.translate(ctx, "list runs", err)
+		}
+		for token, run := range starts {
+			if run == id {
+				cmds = append(cmds, b().Hdel().Key(k.starts(job)).Field(token).Build())
+			}
+		}
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		if err := r.Error(); err != nil {
+			return s.translate(ctx, "forget a run", err)
+		}
+	}
+	return nil
+}
+
 // DeleteRun implements [store.Runs].
 func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
 	r, err := s.Run(ctx, id)
@@ -116,7 +144,7 @@ func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
 	if !r.Status.Final() {
 		return store.ErrRunActive
 	}
-	return s.forget(ctx, s.space(id.Job), runID(id.Number))
+	return s.forget(ctx, s.space(id.Job), runID(id.Number), id.Job)
 }
 
 // DeleteJob implements [store.Jobs].
@@ -128,7 +156,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 			return err
 		}
 		for _, n := range runs {
-			if err := s.forget(ctx, k, runID(n)); err != nil {
+			if err := s.forget(ctx, k, runID(n), job); err != nil {
 				return err
 			}
 		}

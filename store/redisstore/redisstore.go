@@ -161,16 +161,22 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	}
 	meta := newKeyspace(s.config.Namespace, 0).meta
 	b := s.client.B
-	// HSETNX, so that of two first users one decides; a repeat reads what stands.
-	for _, r := range s.client.DoMulti(ctx,
-		b().Hsetnx().Key(meta).Field("partitions").Value(strconv.Itoa(want)).Build(),
-		b().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
-	) {
-		if err := r.Error(); err != nil {
-			return 0, s.translate(ctx, "agree on partitions", err)
+	read := func() ([]string, error) {
+		return s.client.Do(ctx, b().Hmget().Key(meta).Field("partitions", "format").Build()).AsStrSlice()
+	}
+	v, err := read()
+	if err == nil && v[0] == "" {
+		// HSETNX, so that of two first users one decides; a repeat reads what stands.
+		for _, r := range s.client.DoMulti(ctx,
+			b().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
+			b().Hsetnx().Key(meta).Field("partitions").Value(strconv.Itoa(want)).Build(),
+		) {
+			err = errors.Join(err, r.Error())
+		}
+		if err == nil {
+			v, err = read()
 		}
 	}
-	v, err := s.client.Do(ctx, b().Hmget().Key(meta).Field("partitions", "format").Build()).AsStrSlice()
 	if err != nil {
 		return 0, s.translate(ctx, "agree on partitions", err)
 	}

@@ -218,7 +218,18 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int)
 		return nil, nil
 	}
 	k := s.space(id.Job)
-	stored, err := s.client.Do(ctx, s.client.B().Lrange().Key(k.dead(runID(id.Number))).Start(int64(offset)).Stop(int64(offset+limit-1)).Build()).AsStrSlice()
+	replies := s.client.DoMulti(ctx,
+		s.client.B().Exists().Key(k.run(runID(id.Number))).Build(), // what own remembers may have expired
+		s.client.B().Lrange().Key(k.dead(runID(id.Number))).Start(int64(offset)).Stop(int64(offset+limit-1)).Build(),
+	)
+	kept, err := replies[0].AsInt64()
+	if err != nil {
+		return nil, s.translate(ctx, "read failures", err)
+	}
+	if kept == 0 {
+		return nil, store.ErrRunNotFound
+	}
+	stored, err := replies[1].AsStrSlice()
 	if err != nil {
 		return nil, s.translate(ctx, "read failures", err)
 	}

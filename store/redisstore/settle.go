@@ -16,6 +16,13 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	if len(p.Outcomes) > store.MaxBatch {
 		return store.SettleReply{}, &store.FieldError{Field: "Outcomes", Reason: "are more than MaxBatch"}
 	}
+	children := 0
+	for i := range p.Outcomes {
+		children += len(p.Outcomes[i].Children)
+	}
+	if children > store.MaxBatch {
+		return store.SettleReply{}, &store.FieldError{Field: "Outcomes.Children", Reason: "are more than MaxBatch"}
+	}
 	if err := checkVerdicts(p.Outcomes); err != nil {
 		return store.SettleReply{}, err
 	}
@@ -67,6 +74,7 @@ type settledRun struct {
 	base     int
 	plain    []int // successes without children or a claimed ID
 	specials []int
+	released []int
 	meta     runMeta
 }
 
@@ -91,6 +99,9 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 		if o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o) {
 			last.plain = append(last.plain, i)
+		} else if o.Verdict == store.VerdictRelease {
+			// Each goes to the front, so the last comes first.
+			last.released = append([]int{i}, last.released...)
 		} else {
 			last.specials = append(last.specials, i)
 		}
@@ -118,8 +129,9 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		for _, i := range r.plain {
 			c.add(leaseField(st.params.Outcomes[i].Lease))
 		}
-		c.int(len(r.specials))
-		for _, i := range r.specials {
+		specials := append(r.specials, r.released...)
+		c.int(len(specials))
+		for _, i := range specials {
 			st.ordinals = append(st.ordinals, i)
 			st.special(r, &st.params.Outcomes[i])
 		}
@@ -212,9 +224,15 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 		c.add(encodeFailure(o, st.params.Worker), o.Error)
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
 		name := routeName(route)
-		c.int(st.lane(run, name)).add(name, route.Queue).flag(route.Counted())
-		if verdict != store.VerdictRelease {
+		lane := st.lane(run, name)
+		c.int(lane).add(name, route.Queue).flag(route.Counted())
+		switch {
+		case verdict != store.VerdictRelease:
 			c.flag(verdict == store.VerdictRetry).int64(ceilMillis(o.Delay)).add(o.Error)
+		case o.Task.Suspect:
+			c.int(c.key(st.space.suspects(laneName(run, name))))
+		default:
+			c.int(lane)
 		}
 		task := o.Task
 		task.Suspect = task.Suspect && verdict == store.VerdictRelease
@@ -252,13 +270,9 @@ func (st *settlement) staged(run string, o *store.Outcome) {
 		c.int(lane).int(c.key(st.space.staged(run, name))).add(name, marker)
 		n++
 	}
-	for route, staged := range st.ses.staged[o.Lease] {
-		if staged.plain > 0 {
-			pack(plainMarker(delivery), route)
-		}
-		if staged.special > 0 {
-			pack(specialMarker(delivery), route)
-		}
+	for route := range st.ses.staged[o.Lease] {
+		pack(plainMarker(delivery), route)
+		pack(specialMarker(delivery), route)
 	}
 	c.set(count, n)
 }

@@ -37,12 +37,7 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 		return store.ErrLeaseLost
 	}
 	ses := s.session(p.Session)
-	ses.mu.Lock()
-	count := stagedCount{}
-	if c := ses.staged[p.Lease][p.Route]; c != nil {
-		count = *c
-	}
-	ses.mu.Unlock()
+	count := ses.stagedUnder(p.Lease, p.Route)
 	if p.Offset+len(p.Items) <= count.plain+count.special {
 		return nil // a repeat of what has succeeded
 	}
@@ -65,22 +60,38 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 		}
 	}
 	delivery := deliveryName(p.Lease)
-	if err := s.stageList(ctx, k, &p, plainMarker(delivery), count.plain, plain); err != nil {
-		return err
+	err := s.stageList(ctx, k, &p, plainMarker(delivery), count.plain, plain)
+	if err == nil {
+		err = s.stageList(ctx, k, &p, specialMarker(delivery), count.special, specials)
 	}
-	if err := s.stageList(ctx, k, &p, specialMarker(delivery), count.special, specials); err != nil {
-		return err
+	switch {
+	case isLost(err):
+		s.forgetSession(p.Session)
+	case err == nil:
+		count.plain += len(plain)
+		count.special += len(specials)
 	}
+	// Also after an error, whose outcome may be unknown: the settlement of the
+	// parent takes along, or away, all that might be there.
+	ses.noteStaged(p.Lease, p.Route, count)
+	return err
+}
 
+func (ses *session) stagedUnder(l store.Lease, r store.Route) stagedCount {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
-	routes := ses.staged[p.Lease]
+	return ses.staged[l][r]
+}
+
+func (ses *session) noteStaged(l store.Lease, r store.Route, count stagedCount) {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	routes := ses.staged[l]
 	if routes == nil {
-		routes = make(map[store.Route]*stagedCount)
-		ses.staged[p.Lease] = routes
+		routes = make(map[store.Route]stagedCount)
+		ses.staged[l] = routes
 	}
-	routes[p.Route] = &stagedCount{plain: count.plain + len(plain), special: count.special + len(specials)}
-	return nil
+	routes[r] = count
 }
 
 func (s *Store) stageList(ctx context.Context, k *keyspace, p *store.StageParams, marker string, offset int, messages []string) error {

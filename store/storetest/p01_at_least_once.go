@@ -34,6 +34,18 @@ var atLeastOnce = []testCase{
 		heir.succeed(again)
 		r.status(store.StatusSucceeded)
 	}},
+	{"a task comes back though sweeps are rare", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		dead := r.shortLived()
+		dead.one()
+		s.sweep(r.partition)
+		for range 4 {
+			// So rare that each could be taken for the first after a stall.
+			s.h.Advance(s.tb, 3*s.h.SweepInterval+tick)
+			s.sweep(r.partition)
+		}
+		r.counts(store.Counts{Pending: 1}, "a dead session is given more time once, not at every sweep")
+	}},
 	{"a sweep says how many dead sessions it closed and tasks it gave back", func(s *scene) {
 		r := s.open("import")
 		p, dead := r.producer(), r.shortLived()

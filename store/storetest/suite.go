@@ -48,6 +48,9 @@ type Harness struct {
 	// number does not grow with use. The suite compares it before and after. Nil leaves those checks out.
 	Leftovers func(tb testing.TB, s store.Store) []string
 
+	// SweepInterval is how often the store wants to be swept. Defaults to 5 s.
+	SweepInterval time.Duration
+
 	// Waiting is how many tasks wait in the run that is stopped to show that it
 	// does not matter how many do. Defaults to 20,000.
 	Waiting int
@@ -74,6 +77,9 @@ func Run(t *testing.T, h Harness) {
 func (h Harness) withDefaults() Harness {
 	if h.Waiting == 0 {
 		h.Waiting = 20_000
+	}
+	if h.SweepInterval == 0 {
+		h.SweepInterval = 5 * time.Second
 	}
 	if h.Advance == nil {
 		h.Advance = func(_ testing.TB, d time.Duration) { <-time.After(d) }

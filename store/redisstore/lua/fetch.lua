@@ -1,13 +1,14 @@
 -- Leases waiting tasks to a session, by turns between runs.
 -- KEYS  1 session, 2 clock, 3 due; a ring per route; per hint: run, W, U, M, S
--- ARGV  number, want, bytes, suspect (1: may get one); queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
+-- ARGV  number, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
 --       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared
--- Returns {ok, now, next due, {route, run, job, routes, count, message …}…, {route, run, marker}…},
+-- Returns {ok, now, next due, {route, run, job, routes, count, message …}…, {route, run, marker}…, how many lanes left their
+--       place in a ring, 1 if a ring goes on behind the window},
 --       {replay, now, next due, {field, message …}}, {lost}, {stale}
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
 --       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
 -- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
-local number, want, bytes, suspect = num(), num(), num(), num()
+local number, want, bytes, suspect, window, skip = num(), num(), num(), num(), num(), num()
 local text = ARGV[1]
 
 local record = redis.call('HGET', KEYS[1], 'fetch')
@@ -55,28 +56,39 @@ for i = 1, num() do
   hinted[route .. '/' .. run] = { base = 4 + #routes + 5 * (i - 1), marker = marker, weight = weight }
 end
 
-local WINDOW = 32 -- lanes looked at in one ring
 local HINTS = 64  -- lanes told to the client
 local lanes, hints = {}, {}
 local fields = { 'fetch', '' }
 local summary = { text }
 local got = 0
+local rings = { left = 0, more = 0 } -- lanes that left their place in a ring; 1 if one goes on behind the window
 
 -- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone
 -- says that it left the ring, its score is where it stands now.
 local function visit(queue, clock, lane, k)
   local hint, ring, id = lane.hint, lane.route.ring, lane.id
   local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
-  local v = redis.call('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes')
+  local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes')
   local function later()
     -- Nothing here for this session now: others first.
-    lane.score = lane.score + 1 / hint.weight
-    redis.call('ZADD', ring, lane.score, id)
+    lane.dry = true
+    local last = tonumber(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
+    if last > lane.score then
+      rings.left = rings.left + 1
+      lane.score = last
+      redis.call('ZREM', ring, id) -- first, so that it passes when memory is short
+      redis.call('ZADD', ring, last, id)
+    end
     return 0
   end
   local function leave()
     lane.gone = true
+    rings.left = rings.left + 1
     redis.call('ZREM', ring, id)
+  end
+  if v.err then
+    leave() -- the run's record is damaged: everything else goes on
+    return 0
   end
   if v[1] ~= lane.route.state or v[2] then
     if v[1] == 'starting' and not v[2] then
@@ -85,7 +97,7 @@ local function visit(queue, clock, lane, k)
     leave()
     return 0
   end
-  local longest = tonumber(v[6] or 0)
+  local longest = tonumber(v[6] or 0) or 0
   if longest > 0 then
     k = math.min(k, math.floor(bytes / longest))
     if k < 1 then
@@ -101,8 +113,8 @@ local function visit(queue, clock, lane, k)
     if n < 1 then
       return
     end
-    local popped = redis.call('LPOP', list, n)
-    if not popped then
+    local popped = redis.pcall('LPOP', list, n)
+    if not popped or popped.err then
       return
     elseif #messages == 0 then
       messages = popped
@@ -155,10 +167,10 @@ local function visit(queue, clock, lane, k)
     bytes = bytes - #message
   end
   -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
-  lane.score = math.max(tonumber(v[3] or 0), lane.score, clock) + n / hint.weight
+  lane.score = math.max(tonumber(v[3] or 0) or 0, lane.score, clock) + n / hint.weight
   local set = { 'v:' .. queue, lane.score }
   if lane.route.state == 'running' then
-    set[3], set[4], set[5], set[6] = 'pending', tonumber(v[4] or 0) - n, 'running', tonumber(v[5] or 0) + n
+    set[3], set[4], set[5], set[6] = 'pending', (tonumber(v[4] or 0) or 0) - n, 'running', (tonumber(v[5] or 0) or 0) + n
     if not v[7] then
       set[7], set[8] = 'started', now
     end
@@ -223,12 +235,16 @@ local function serve(queue, turn)
   end
 end
 
+local looked = {}
 for _, queue in ipairs(queues) do
   -- The lanes of one run in one queue take one turn together.
   local seen, turn, byrun = {}, {}, {}
   for r = queue.first, queue.last do
     routes[r].index = r
-    local entries = redis.call('ZRANGE', routes[r].ring, 0, WINDOW - 1, 'WITHSCORES')
+    local entries = redis.call('ZRANGE', routes[r].ring, skip, skip + window - 1, 'WITHSCORES')
+    if #entries == 2 * window then
+      rings.more = 1
+    end
     for i = 1, #entries, 2 do
       local id, score = entries[i], tonumber(entries[i + 1])
       local lane = { score = score, route = routes[r], id = id, hint = hinted[r .. '/' .. id], marker = '' }
@@ -251,7 +267,13 @@ for _, queue in ipairs(queues) do
   end
   table.sort(seen, function(a, b) return a.score < b.score end)
   for _, lane in ipairs(seen) do
-    if not lane.gone and #hints < 3 * HINTS then
+    looked[#looked + 1] = lane
+  end
+end
+-- Lanes that gave nothing are told last, so that they cannot crowd out the others.
+for _, dry in ipairs({ false, true }) do
+  for _, lane in ipairs(looked) do
+    if not lane.gone and (lane.dry or false) == dry and #hints < 3 * HINTS then
       local next = #hints
       hints[next + 1], hints[next + 2], hints[next + 3] = lane.route.index, lane.id, lane.marker
     end
@@ -262,4 +284,4 @@ if got > 0 then
   fields[2] = table.concat(summary, ' ')
   redis.call('HSET', KEYS[1], unpack(fields))
 end
-return { 'ok', now, next_due(), lanes, hints }
+return { 'ok', now, next_due(), lanes, hints, rings.left, rings.more }

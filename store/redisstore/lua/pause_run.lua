@@ -12,6 +12,7 @@ if run.state ~= 'starting' and run.state ~= 'running' and run.state ~= 'finishin
   return { 'finished' }
 end
 if pause == 1 then
+  redis.call('HDEL', run.key, 'paused') -- first, so that it passes when memory is short
   redis.call('HSET', run.key, 'paused', 1)
 else
   if redis.call('SCARD', KEYS[3]) ~= count then

@@ -33,13 +33,16 @@ local COUNTERS = { 'total', 'pending', 'delayed', 'running', 'succeeded', 'faile
 local SIGNAL_EVERY = 250 -- ms between two signals about the counts of one run
 
 local function open_run(key, id)
-  local v = redis.call('HMGET', key, 'state', 'paused', 'signalled', unpack(COUNTERS))
-  if not v[1] then
-    return nil
+  local v = redis.pcall('HMGET', key, 'state', 'paused', 'signalled', unpack(COUNTERS))
+  if v.err or not v[1] then
+    return nil -- gone or damaged: the runs beside it go on
   end
-  local run = { key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = tonumber(v[3] or 0), was = {} }
+  local run = { key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = tonumber(v[3] or 0) or 0, was = {} }
   for i, name in ipairs(COUNTERS) do
     local n = tonumber(v[i + 3] or 0)
+    if not n then
+      return nil
+    end
     run[name] = n
     run.was[i] = n
   end
@@ -185,6 +188,7 @@ local function add(run, keys, dups)
       signal('d')
     end
     redis.call('SADD', keys.lanes, route)
+    redis.call('SADD', keys.routes, route)
   end
   if pushed > 0 and length == pushed then
     redis.call('SADD', keys.lanes, route)

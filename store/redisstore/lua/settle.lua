@@ -9,7 +9,7 @@
 --       F record, error                            failed
 --       C                                          cancelled
 --       R lane, route, queue, counted, retried, delay, error, message
---       L lane, route, queue, counted, message     released to the front
+--       L lane, route, queue, counted, list, message   released to the front of W, or of U if it is a suspect
 --       Q reason                                   stop the run
 --       B lane, route, queue                       pre-job passed
 --       K status, reason                           pre-job ended the run: skipped or failed
@@ -125,7 +125,7 @@ function verdicts.R(run)
 end
 
 function verdicts.L(run)
-  local lane, _, queue, counted, message = num(), arg(), arg(), num(), arg()
+  local lane, _, queue, counted, list, message = num(), arg(), arg(), num(), num(), arg()
   if counted == 1 then
     if run.state ~= 'running' then
       return cancel(run)
@@ -135,7 +135,7 @@ function verdicts.L(run)
   elseif not waits_for_hook(run) then
     return
   end
-  redis.call('LPUSH', KEYS[lane], message)
+  redis.call('LPUSH', KEYS[list], message)
   enter(KEYS[lane + 2], keys.clock, run, queue)
 end
 

@@ -12,7 +12,11 @@ redis.call('ZREM', KEYS[2], '')
 redis.call('HSET', KEYS[1], 'sweep', now)
 if last > 0 and (now < last or now - last > 3 * interval) then
   for _, session in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 1, 'inf')) do
-    redis.call('ZADD', KEYS[2], now + tonumber(redis.call('HGET', KEYS[7], session) or 0), session)
+    local term = redis.call('HGET', KEYS[7], session)
+    if term then
+      redis.call('HDEL', KEYS[7], session) -- once: its next heartbeat brings the term back
+      redis.call('ZADD', KEYS[2], now + term, session)
+    end
   end
 end
 return {

@@ -98,6 +98,14 @@ func (s *scripted) Sweep(ctx context.Context, _ int) (store.SweepReply, error) {
 	return store.SweepReply{}, s.call(ctx)
 }
 
+func (s *scripted) ReadMap(ctx context.Context, _ store.MapParams, _ []string) (map[string][]byte, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) WriteMap(ctx context.Context, _ store.MapParams, _ map[string][]byte, _ []string) error {
+	return s.call(ctx)
+}
+
 func (s *scripted) Subscribe(ctx context.Context, _ func(store.Signal)) error { return s.call(ctx) }
 
 func (s *scripted) Close() error    { return s.call(context.Background()) }

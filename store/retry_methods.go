@@ -124,3 +124,11 @@ func (r *retrying) Promote(ctx context.Context, partition int) (PromoteReply, er
 func (r *retrying) Sweep(ctx context.Context, partition int) (SweepReply, error) {
 	return repeat(ctx, r, "Sweep", func(ctx context.Context) (SweepReply, error) { return r.Store.Sweep(ctx, partition) })
 }
+
+func (r *retrying) ReadMap(ctx context.Context, p MapParams, fields []string) (map[string][]byte, error) {
+	return repeat(ctx, r, "ReadMap", func(ctx context.Context) (map[string][]byte, error) { return r.Store.ReadMap(ctx, p, fields) })
+}
+
+func (r *retrying) WriteMap(ctx context.Context, p MapParams, set map[string][]byte, remove []string) error {
+	return repeatErr(ctx, r, "WriteMap", func(ctx context.Context) error { return r.Store.WriteMap(ctx, p, set, remove) })
+}

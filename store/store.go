@@ -40,6 +40,7 @@ type Store interface {
 	Sessions
 	Keeper
 	Signals
+	Values
 
 	// Partitions is the number of partitions, fixed for a namespace's life.
 	// Everything of one job lives in the partition that [PartitionOf] gives.

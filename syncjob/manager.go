@@ -94,6 +94,13 @@ func (m *Manager) Close() error {
 // reach.
 func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 
+// Values is where typed handles keep what a job remembers from one run to the next:
+//
+//	seen := store.NewMap[time.Time](m.Values(), "import/42", "seen")
+//
+// Its calls are repeated as all others are. Hooks and handlers reach it by [FromContext].
+func (m *Manager) Values() store.Values { return m.store }
+
 // Run returns a handle on a run. It makes no call, and proves nothing: the first method
 // of the handle that does finds out.
 func (m *Manager) Run(job string, number int64) *Run {

@@ -16,6 +16,8 @@ import (
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created
 //	starts:J         hash: token → run, of every run kept
+//	maps:J           set: names of the job's maps
+//	map:NAME:J       hash: one map
 //	run:R            hash: one run; see record.go
 //	lanes:R          set: routes that the run ever used
 //	holds:R          hash: name → since
@@ -62,8 +64,12 @@ func newKeyspace(namespace string, partition int) *keyspace {
 	}
 }
 
-func (k *keyspace) job(name string) string      { return k.prefix + "job:" + name }
-func (k *keyspace) starts(name string) string   { return k.prefix + "starts:" + name }
+func (k *keyspace) job(name string) string    { return k.prefix + "job:" + name }
+func (k *keyspace) starts(name string) string { return k.prefix + "starts:" + name }
+func (k *keyspace) maps(name string) string   { return k.prefix + "maps:" + name }
+func (k *keyspace) jobMap(job, name string) string {
+	return k.prefix + "map:" + name + ":" + job
+}
 func (k *keyspace) run(id string) string        { return k.prefix + "run:" + id }
 func (k *keyspace) lanes(id string) string      { return k.prefix + "lanes:" + id }
 func (k *keyspace) holds(id string) string      { return k.prefix + "holds:" + id }

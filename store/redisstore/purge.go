@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -95,21 +96,29 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 		return s.forgetGone(ctx, k, id, job)
 	}
 	token, job := text(v[0]), text(v[1])
-	c := newCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash).add(id, token, job)
-	word, _, err := s.word(ctx, forgetRunScript, c)
-	switch {
-	case err != nil:
-		return err
-	case word == "active":
-		return store.ErrRunActive
-	case word == "dirty":
-		if err := s.purge(ctx, k, id); err != nil {
+	for range hintTries {
+		maps, err := s.mapKeys(ctx, k, job)
+		if err != nil {
 			return err
 		}
-		_, _, err = s.word(ctx, forgetRunScript, c)
-		return err
+		c := newCall(append([]string{k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash}, maps...)...).add(id, token, job)
+		word, _, err := s.word(ctx, forgetRunScript, c)
+		switch {
+		case err != nil:
+			return err
+		case word == "ok":
+			return nil
+		case word == "active":
+			return store.ErrRunActive
+		case word == "dirty":
+			if err := s.purge(ctx, k, id); err != nil {
+				return err
+			}
+		case word != "again":
+			return unexpected(forgetRunScript, word)
+		}
 	}
-	return nil
+	return store.Transient(fmt.Errorf("forget run %s of job %q: its maps keep changing", id, job))
 }
 
 // forgetGone removes what still names a run whose record is gone.
@@ -160,7 +169,11 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 				return err
 			}
 		}
-		word, _, err := s.word(ctx, deleteJobScript, newCall(k.job(job), k.jobs, k.starts(job)).add(job))
+		maps, err := s.mapKeys(ctx, k, job)
+		if err != nil {
+			return err
+		}
+		word, _, err := s.word(ctx, deleteJobScript, newCall(append([]string{k.job(job), k.jobs, k.starts(job)}, maps...)...).add(job))
 		switch {
 		case err != nil:
 			return err
@@ -170,10 +183,10 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 			return nil // the last run took it along
 		case word == "missing":
 			return store.ErrJobNotFound
-		case word != "runs":
+		case word != "runs" && word != "again":
 			return unexpected(deleteJobScript, word)
 		}
-		// A run was started meanwhile; if it is active the next round says so.
+		// A run was started, or a map begun, meanwhile; if the run is active the next round says so.
 	}
 }
 

@@ -53,6 +53,7 @@ var (
 	ensureJobScript    = newScript("ensure_job")
 	disableJobScript   = newScript("disable_job")
 	deleteJobScript    = newScript("delete_job")
+	writeMapScript     = newScript("write_map")
 )
 
 // run executes the script. Every script replies with an array.

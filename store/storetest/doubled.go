@@ -52,6 +52,13 @@ func (d *doubled) SetJobDisabled(ctx context.Context, job string, disabled bool)
 	return err2
 }
 
+func (d *doubled) WriteMap(ctx context.Context, p store.MapParams, set map[string][]byte, remove []string) error {
+	err := d.Store.WriteMap(ctx, p, set, remove)
+	err2 := d.Store.WriteMap(ctx, p, set, remove)
+	d.same("WriteMap", nil, nil, err, err2)
+	return err2
+}
+
 func (d *doubled) DeleteJob(ctx context.Context, job string) error {
 	err := d.Store.DeleteJob(ctx, job)
 	d.gone("DeleteJob", err, d.Store.DeleteJob(ctx, job), store.ErrJobNotFound)

@@ -38,6 +38,7 @@ func contract() []promise {
 		{"Contract_Tasks", "Contract, Producers: tasks keep what they carry, and a claimed ID is unique in its run until it settles, and for Keep after that.", tasksContract},
 		{"Contract_Workers", "Contract, Sessions: what sessions hold and queues keep waiting can be seen.", workersContract},
 		{"Contract_Signals", "Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.", signalsContract},
+		{"Contract_Values", "Contract, Values: a job keeps small maps between its runs, and they go with it.", valuesContract},
 		{"Contract_Close", "Contract, Store: a closed store refuses calls, and closing twice is harmless.", closeContract},
 	}
 }

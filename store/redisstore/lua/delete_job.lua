@@ -1,7 +1,7 @@
 -- Removes a job of which no run is left.
--- KEYS  1 job, 2 jobs, 3 starts
+-- KEYS  1 job, 2 jobs, 3 starts, 4 maps; the job's maps
 -- ARGV  job
--- Returns {ok}, {missing}, {runs}: there are runs
+-- Returns {ok}, {missing}, {runs}: there are runs, {again}: there are other maps by now
 -- Repeat: absolute.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return { 'missing' }
@@ -9,6 +9,10 @@ end
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return { 'runs' }
 end
+if redis.call('SCARD', KEYS[4]) ~= #KEYS - 4 then
+  return { 'again' }
+end
 redis.call('DEL', KEYS[1])
+redis.call('UNLINK', unpack(KEYS, 4))
 redis.call('ZREM', KEYS[2], ARGV[1])
 return { 'ok' }

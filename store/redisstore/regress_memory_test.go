@@ -1,0 +1,134 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore"
+)
+
+// fill leaves the server no memory to grow; free gives it back.
+func (s *scene) fill() {
+	s.Helper()
+	require.NoError(s, s.server.Do(s.Context(), "CONFIG", "SET", "maxmemory", "1"))
+}
+
+func (s *scene) free() {
+	s.Helper()
+	require.NoError(s, s.server.Do(s.Context(), "CONFIG", "SET", "maxmemory", "0"))
+}
+
+func TestOutOfMemoryAnEnqueueIsRefusedAndWritesNothing(t *testing.T) {
+	s := ownScene(t)
+	run := s.begin(store.StartParams{Job: "job"})
+	s.enqueue(run, itemOf("k", "first"))
+	claimed := itemOf("k", "claimed")
+	claimed.Task.Claimed = true
+	delayed := itemOf("l", "delayed")
+	delayed.Delay = time.Hour
+	s.fill()
+	before := leftovers(t, s.Store)
+	for _, item := range []store.Item{itemOf("k", "second"), claimed, delayed} {
+		_, err := s.tryEnqueue(run, item)
+		require.ErrorIs(t, err, store.ErrOutOfMemory)
+		s.enqueued-- // a refused number is not used up
+	}
+	require.ElementsMatch(t, before, leftovers(t, s.Store))
+	require.Equal(t, store.Counts{Total: 1, Pending: 1}, s.record(run).Counts)
+	s.free()
+	s.enqueue(run, itemOf("k", "second"), claimed, delayed)
+	require.Equal(t, store.Counts{Total: 4, Pending: 3, Delayed: 1}, s.record(run).Counts)
+}
+
+func TestOutOfMemoryAFetchGoesOnAlsoPastRunsThatCannotStart(t *testing.T) {
+	s := ownScene(t)
+	w := s.worker("w")
+	early(s, 2, "k")
+	start(t, s, "waiting")
+	s.fill()
+	require.Len(t, w.fetch(10, "k"), 1)
+}
+
+func TestOutOfMemoryEveryOutcomeThatAddsNothingIsSettled(t *testing.T) {
+	s := ownScene(t)
+	post := itemOf(store.KindPostJob, "post")
+	run := s.begin(store.StartParams{Job: "job", PostJob: &post})
+	w := s.worker("w")
+	for i := range 6 {
+		item := itemOf("k", fmt.Sprint(i))
+		item.Task.Claimed, item.Task.Keep = true, time.Hour
+		s.enqueue(run, item)
+	}
+	d := w.fetch(6, "k")
+	require.Len(t, d, 6)
+	require.NoError(t, w.stage(d[0], "staged", 0, itemOf("staged", "child")))
+	s.fill()
+	retry := outcomeOf(d[4], store.VerdictRetry)
+	retry.Delay = time.Hour
+	w.settle(outcomeOf(d[0], store.VerdictSuccess), outcomeOf(d[1], store.VerdictFail), outcomeOf(d[2], store.VerdictSuccess),
+		outcomeOf(d[3], store.VerdictRelease), retry)
+	require.Equal(t, store.Counts{Total: 7, Pending: 2, Delayed: 1, Running: 1, Succeeded: 2, Failed: 1}, s.record(run).Counts)
+	w.die()
+	require.Equal(t, store.Counts{Total: 7, Pending: 3, Delayed: 1, Succeeded: 2, Failed: 1}, s.record(run).Counts)
+}
+
+func TestOutOfMemoryAnOutcomeWithChildrenIsRefusedAndKeepsItsLease(t *testing.T) {
+	s := ownScene(t)
+	run := start(t, s, "job")
+	w := s.worker("w")
+	parent := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
+	parent.Children = items("child", 3)
+	s.fill()
+	require.ErrorIs(t, w.trySettle(parent), store.ErrOutOfMemory)
+	require.Equal(t, store.Counts{Total: 1, Running: 1}, s.record(run).Counts)
+	held, err := s.Held(t.Context(), w.id)
+	require.NoError(t, err)
+	require.Len(t, held, 1)
+	s.free()
+	w.settle(parent)
+	require.Equal(t, store.Counts{Total: 4, Pending: 3, Succeeded: 1}, s.record(run).Counts)
+}
+
+func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
+	s := ownScene(t)
+	w := s.worker("w")
+	run := start(t, s, "job")
+	idle := s.begin(store.StartParams{Job: "open"})
+	delayed := itemOf("k", "delayed")
+	delayed.At = time.UnixMilli(1)
+	s.enqueue(idle, delayed)
+	s.fill()
+
+	require.NoError(t, s.SetRunPaused(t.Context(), run, true))
+	require.True(t, s.record(run).Paused)
+	require.NoError(t, s.SetRunPaused(t.Context(), run, false))
+	promoted, err := s.Promote(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, promoted.Promoted)
+	_, err = s.Heartbeat(t.Context(), store.HeartbeatParams{Session: w.id, Lease: time.Hour, Runs: []store.RunID{run}})
+	require.NoError(t, err)
+	require.Len(t, s.worker("late").fetch(10, "k"), 2)
+	another, err := redisstore.Open(t.Context(), s.server.URL(), redisstore.Config{Namespace: s.namespace})
+	require.NoError(t, err)
+	require.NoError(t, another.Close())
+	s.enqueued++
+	_, err = s.Enqueue(t.Context(), store.EnqueueParams{
+		Stream: "producer", Number: s.enqueued, Holds: []store.HoldChange{{Run: idle, Name: store.HoldOpen, Close: true}},
+	})
+	require.NoError(t, err, "a run is sealed")
+	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
+	require.Equal(t, store.StatusStopping, s.record(run).Status)
+	s.sweep()
+}
+
+func TestAServerWithTooManyClientsIsUnavailable(t *testing.T) {
+	server := redistest.Start(t, nil)
+	require.NoError(t, server.Do(t.Context(), "CONFIG", "SET", "maxclients", "1"))
+	_, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{})
+	require.ErrorIs(t, err, store.ErrUnavailable)
+}

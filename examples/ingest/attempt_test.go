@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/handlers/handlerstest"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// attempt runs one attempt of one task of a run on the trees.
+func (tr *trees) attempt(root syncArgs, task enqueue.Args) (*handlerstest.Result, figures) {
+	tr.t.Helper()
+	registry, err := newRegistry(tr.hooks)
+	require.NoError(tr.t, err)
+	set, _ := registry.Set(setName)
+	require.NoError(tr.t, os.MkdirAll(recordsIn(string(root.State)), 0o700))
+	require.NoError(tr.t, os.MkdirAll(tr.dst, 0o755))
+	result := handlerstest.Do(tr.t, set, task, &handlerstest.Options{
+		Task:    &enqueue.Options{ID: "task"},
+		RunArgs: root,
+	})
+	total, err := sum(tr.t.Context(), string(root.State))
+	require.NoError(tr.t, err)
+	return result, total.figures
+}
+
+func names(list ...string) (bytes [][]byte) {
+	for _, name := range list {
+		bytes = append(bytes, []byte(name))
+	}
+	return bytes
+}
+
+func TestAFileThatVanishedOrWasReplacedDoesNotFailItsTask(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("stays", "x", 0o644)
+	tr.write("replaced/by a directory", "x", 0o644)
+	result, f := tr.attempt(tr.args(nil), filesArgs{Copy: names("vanished", "replaced", "stays"), Mode: names("vanished too")})
+	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+	require.EqualValues(t, 1, f.Copied)
+	require.EqualValues(t, 3, f.Failed)
+	require.Equal(t, tr.src+"/vanished", string(f.List[0].Path))
+	require.Equal(t, "lstat: no such file or directory", f.List[0].Reason)
+	require.Equal(t, errSpecial.Error(), f.List[1].Reason)
+}
+
+func TestADirectoryThatVanishedIsCounted(t *testing.T) {
+	tr := newTrees(t)
+	result, f := tr.attempt(tr.args(nil), scanArgs{Dir: []byte("vanished")})
+	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+	require.EqualValues(t, 1, f.Failed)
+}
+
+func TestAnErrorOfTheDestinationFailsTheAttempt(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("dir/file", "x", 0o644)
+	// The directory of the copy is missing, though its scan made it.
+	result, f := tr.attempt(tr.args(nil), filesArgs{Dir: []byte("dir"), Copy: names("file")})
+	require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
+	require.ErrorIs(t, result.Err, os.ErrNotExist)
+	require.Zero(t, f)
+}
+
+func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
+	tr := newTrees(t)
+	args := tr.args(nil)
+	task := filesArgs{Copy: names("0", "1", "2", "3"), Mode: names("m")}
+	for _, name := range append(task.Copy, task.Mode...) {
+		tr.write(string(name), "content", 0o640)
+	}
+	require.NoError(t, os.Mkdir(tr.dst, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(tr.dst, "m"), []byte("content"), 0o600))
+	require.NoError(t, os.Chtimes(filepath.Join(tr.dst, "m"), longAgo, longAgo))
+
+	// The first worker dies with two files copied, in the middle of the third.
+	ctx, kill := context.WithCancelCause(t.Context())
+	calls := 0
+	tr.hooks.before = func(_ context.Context, e event) error {
+		if calls++; calls == 3 {
+			kill(store.ErrLeaseLost)
+			require.NoError(t, os.WriteFile(filepath.Join(tr.dst, ".rollcall-task-2"), []byte("cont"), 0o400))
+		}
+		return nil
+	}
+	registry, err := newRegistry(tr.hooks)
+	require.NoError(t, err)
+	set, _ := registry.Set(setName)
+	require.NoError(t, os.MkdirAll(recordsIn(string(args.State)), 0o700))
+	result := handlerstest.Do(t, set, task, &handlerstest.Options{Context: ctx, Task: &enqueue.Options{ID: "task"}, RunArgs: args})
+	require.Zero(t, result.Outcome.Verdict)
+	require.NoFileExists(t, filepath.Join(tr.dst, "2"))
+
+	result, f := tr.attempt(args, task)
+	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
+	require.Equal(t, figures{Copied: 4, Unchanged: 1, Updated: 1, Bytes: 28}, f)
+	tr.requireEqual() // nothing is left of the first attempt
+}
+
+func TestAScanHandsOnWhatDiffersInChunks(t *testing.T) {
+	tr := newTrees(t)
+	for i := range 7 {
+		tr.write(fmt.Sprint(i), "x", 0o644)
+	}
+	tr.write("sub/file", "x", 0o644)
+	args := tr.args(func(a *syncArgs) { a.FileQueue, a.PathQueue = "files-2", "paths-2" })
+	result, f := tr.attempt(args, scanArgs{})
+	require.Zero(t, f) // they are counted by who copies them
+	var sizes []int
+	for _, child := range result.Children {
+		switch child.Route.Kind {
+		case scanArgs{}.Kind():
+			require.Equal(t, "paths-2", child.Route.Queue)
+		default:
+			var chunk filesArgs
+			require.NoError(t, child.Decode(&chunk))
+			require.Equal(t, "files-2", child.Route.Queue)
+			sizes = append(sizes, chunk.len())
+		}
+	}
+	require.ElementsMatch(t, []int{3, 3, 1}, sizes)
+	require.Len(t, result.Children, 4)
+}
+
+func TestHooksAreCalledAroundEveryChange(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("dir/file", "x", 0o644)
+	var seen []string
+	note := func(when string) func(context.Context, event) error {
+		return func(_ context.Context, e event) error {
+			rel, err := filepath.Rel(tr.dst, e.Path)
+			seen = append(seen, fmt.Sprint(when, " ", e.Name, " ", rel))
+			return err
+		}
+	}
+	tr.hooks = eventHooks{before: note("before"), after: note("after")}
+	tr.mustSync(nil)
+	require.Equal(t, []string{
+		"before directory.create .", "after directory.create .",
+		"before directory.create dir", "after directory.create dir",
+		"before file.create dir/file", "after file.create dir/file",
+	}, seen)
+
+	seen = nil
+	tr.mustSync(nil)
+	require.Empty(t, seen)
+
+	tr.write("dir/file", "longer", 0o644)
+	require.NoError(t, os.Chmod(filepath.Join(tr.src, "dir"), 0o700))
+	tr.mustSync(nil)
+	require.Equal(t, []string{
+		"before directory.modify dir", "after directory.modify dir",
+		"before file.modify dir/file", "after file.modify dir/file",
+	}, seen)
+}
+
+func TestAnErrorBeforeAnEventSkipsIt(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("file", "x", 0o644)
+	tr.write("dir/below", "x", 0o644)
+	tr.write("other/file", "x", 0o644)
+	refused := errors.New("refused")
+	tr.hooks.before = func(_ context.Context, e event) error {
+		if name := filepath.Base(e.Path); name == "dir" || e.Path == filepath.Join(tr.dst, "file") {
+			return refused
+		}
+		return nil
+	}
+	tr.hooks.after = func(_ context.Context, e event) error {
+		require.NotEqual(t, "dir", filepath.Base(e.Path))
+		return nil
+	}
+	f := tr.mustSync(nil)
+	require.EqualValues(t, 1, f.Copied)
+	require.EqualValues(t, 2, f.Failed)
+	require.Equal(t, refused.Error(), f.List[0].Reason)
+	require.NoFileExists(t, filepath.Join(tr.dst, "file"))
+	require.NoDirExists(t, filepath.Join(tr.dst, "dir"))
+}
+
+func TestAnErrorAfterAnEventIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrees(t)
+		tr.write("file", "x", 0o644)
+		calls := 0
+		tr.hooks.after = func(_ context.Context, e event) error {
+			if calls++; e.Name == fileCreate {
+				return errors.New("not now")
+			}
+			return nil
+		}
+		final, f := tr.sync(nil)
+		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.EqualValues(t, 1, final.Retried)
+		require.Equal(t, 3, calls) // the directory, the file, and the file that is there already
+		require.Equal(t, figures{Copied: 1, Bytes: 1}, f)
+	})
+}
+
+func TestARunOfWhichATaskFailsTellsWhatItDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrees(t)
+		tr.write("a/file", "x", 0o644)
+		tr.write("b/file", "x", 0o644)
+		tr.hooks.after = func(_ context.Context, e event) error {
+			if e.Path == filepath.Join(tr.dst, "b/file") {
+				return errors.New("never")
+			}
+			return nil
+		}
+		final, f := tr.sync(nil)
+		require.Equal(t, syncjob.StatusFailed, final.Status)
+		require.EqualValues(t, 1, final.Counts.Failed)
+		require.EqualValues(t, 3, final.Retried)
+		require.Contains(t, final.LastError, "never")
+		require.Equal(t, figures{Copied: 1, Bytes: 1}, f) // what is in a task that failed is not counted
+	})
+}
+
+func TestFiguresThatAreMissingAreReported(t *testing.T) {
+	tr := newTrees(t)
+	args := tr.args(nil)
+	require.NoError(t, os.MkdirAll(recordsIn(string(args.State)), 0o700))
+	require.NoError(t, (&record{}).write(string(args.State), "one"))
+	run := handlers.NewRun(store.RunRecord{ID: store.RunID{Job: "job", Number: 1}, Args: mustJSON(t, args), Counts: store.Counts{Succeeded: 3}})
+	err := (&syncer{}).postJob(t.Context(), run)
+	require.ErrorContains(t, err, "the figures of 2 tasks are missing")
+}
+
+func TestASummaryIsMadeOnce(t *testing.T) {
+	tr := newTrees(t)
+	args := tr.args(nil)
+	state := string(args.State)
+	require.NoError(t, os.MkdirAll(recordsIn(state), 0o700))
+	require.NoError(t, (&record{figures: figures{Copied: 5}}).write(state, "one"))
+	run := handlers.NewRun(store.RunRecord{ID: store.RunID{Job: "job", Number: 1}, Args: mustJSON(t, args), Counts: store.Counts{Succeeded: 1}})
+	s := &syncer{}
+	require.NoError(t, s.postJob(t.Context(), run))
+	// The hook is run again after its worker died, when what it was made of is gone.
+	require.NoError(t, os.RemoveAll(recordsIn(state)))
+	require.NoError(t, s.postJob(t.Context(), run))
+	f, err := takeSummary(t.Context(), state)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, f.Copied)
+	require.NoDirExists(t, state)
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// command runs the program in this process.
+func command(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	status = run(ctx, args, streams{&out, &errs})
+	return status, out.String(), errs.String()
+}
+
+// lastLine decodes the JSON object that ends the output.
+func lastLine(t *testing.T, stdout string) outcome {
+	t.Helper()
+	all := strings.Split(strings.TrimSpace(stdout), "\n")
+	o := outcome{files: &files{}}
+	require.NoError(t, json.Unmarshal([]byte(all[len(all)-1]), &o), stdout)
+	return o
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return text
+}
+
+func TestStartOnMemoryWaitsAndTells(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("dir/file", "content", 0o644)
+	status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-name", "import/1", "-json")
+	require.Equal(t, exitOK, status)
+	tr.requireEqual()
+	require.Contains(t, stdout, "job import/1: "+tr.src+" to "+tr.dst)
+	o := lastLine(t, stdout)
+	o.Elapsed = 0
+	require.Equal(t, outcome{
+		Name: "import/1", State: syncjob.StatusSucceeded, Total: 4, Succeeded: 4,
+		files: &files{Copied: 1, Bytes: 7},
+	}, o)
+	left, err := os.ReadDir(filepath.Dir(tr.dst))
+	require.NoError(t, err)
+	require.Len(t, left, 2) // the source and the destination
+}
+
+func TestTheJSONObjectHasEveryFigure(t *testing.T) {
+	var object map[string]any
+	require.NoError(t, json.Unmarshal(mustJSON(t, newOutcome(syncjob.RunState{}, &figures{})), &object))
+	for _, key := range strings.Fields("name state total succeeded failed retried cancelled files_copied files_unchanged files_failed bytes elapsed_ms") {
+		require.Contains(t, object, key)
+		delete(object, key)
+	}
+	require.Empty(t, object)
+}
+
+func TestStartMakesUpWhatIsNotGiven(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("file", "x", 0o644)
+	t.Setenv("TMPDIR", t.TempDir())
+	status, stdout, _ := command(t.Context(), "start", "-src", tr.src)
+	require.Equal(t, exitOK, status)
+	line, _, _ := strings.Cut(stdout, "\n")
+	head, dst, found := strings.Cut(line, " to ")
+	require.True(t, found)
+	require.True(t, strings.HasPrefix(head, "job ingest-"), head)
+	tr.dst = dst
+	tr.requireEqual()
+}
+
+func TestStrictFailsForAFile(t *testing.T) {
+	tr := newTrees(t)
+	require.NoError(t, syscall.Mkfifo(filepath.Join(tr.src, "pipe"), 0o600))
+	status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst)
+	require.Equal(t, exitOK, status)
+	require.Contains(t, stdout, `failed: "`+tr.src+`/pipe"`)
+	status, _, _ = command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-strict")
+	require.Equal(t, exitFailed, status)
+}
+
+func TestARunThatFailsIsNoSuccess(t *testing.T) {
+	tr := newTrees(t)
+	status, stdout, _ := command(t.Context(), "start", "-src", filepath.Join(tr.src, "missing"), "-dst", tr.dst, "-json")
+	require.Equal(t, exitFailed, status)
+	require.Equal(t, syncjob.StatusFailed, lastLine(t, stdout).State)
+	require.Contains(t, stdout, "no such file or directory")
+}
+
+func TestQueuesCanBeRenamedAndTasksProfiled(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("file", "x", 0o644)
+	file := filepath.Join(t.TempDir(), "profile")
+	status, _, stderr := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-profile", file,
+		"-restart-queue", "r", "-path-queue", "p", "-file-queue", "f", "-workers", "2", "-files-per-task", "1")
+	require.Equal(t, exitOK, status, stderr)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var kinds []string
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		var p profileLine
+		require.NoError(t, json.Unmarshal([]byte(line), &p))
+		require.Empty(t, p.Error)
+		kinds = append(kinds, p.Kind+" on "+p.Queue)
+	}
+	require.Equal(t, []string{"sync on r", "scan on p", "files on f"}, kinds)
+}
+
+func TestTheLogGoesToAFile(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("file", "x", 0o644)
+	file := filepath.Join(t.TempDir(), "log")
+	status, _, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-log-level", "debug", "-log-file", file)
+	require.Equal(t, exitOK, status)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "msg=changed event=file.create path="+filepath.Join(tr.dst, "file"))
+	require.Contains(t, string(text), "msg=synced")
+}
+
+func TestMisuseIsToldByItsFlag(t *testing.T) {
+	status, _, stderr := command(t.Context())
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, "ingest start")
+	for line, want := range map[string]string{
+		"frob":                                     `unknown command "frob"`,
+		"start":                                    "-src: is missing",
+		"start -src . extra":                       `unexpected argument "extra"`,
+		"start -src . -frob":                       "-frob",
+		"start -src . -workers -1":                 "-workers: is not between",
+		"start -src . -workers many":               "-workers",
+		"start -src . -files-per-task 0":           "-files-per-task: is not between 1 and 1000",
+		"start -src . -files-per-task 1001":        "-files-per-task: is not between 1 and 1000",
+		"start -src . -exclude-name (":             "-exclude-name: error parsing regexp",
+		"start -src . -exclude-dir (":              "-exclude-dir: error parsing regexp",
+		"start -src . -exclude-type file":          `-exclude-type: "file" is none of block, character`,
+		"start -src . -log-level loud":             "-log-level",
+		"start -src . -log-file /not/there":        "-log-file: open /not/there",
+		"start -src . -profile /not/there":         "-profile: open /not/there",
+		"start -src . -store ftp://x":              "-store: has a scheme",
+		"start -src . -store ":                     "-store: is empty",
+		"start -src . -file-queue a/b":             "-file-queue: may hold only",
+		"start -src . -restart-queue a/b":          "-restart-queue: may hold only",
+		"start -src . -name a\x00b":                "-name: holds a control character",
+		"start -src . -store redis://x -profile p": "-profile: needs -workers",
+		"worker":                    "-store: needs a Redis",
+		"worker -store memory://":   "-store: needs a Redis",
+		"worker -store redis://[":   "-store: does not parse",
+		"list":                      "-store: needs a Redis",
+		"watch -store redis://x":    "give one NAME, not 0",
+		"stop a b -store redis://x": "give one NAME, not 2",
+		"explain a":                 "-store: needs a Redis",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			status, stdout, stderr := command(t.Context(), strings.Split(line, " ")...)
+			require.Equal(t, exitUsage, status, stderr)
+			require.Contains(t, stderr, want)
+			require.Empty(t, stdout)
+			left, err := os.ReadDir(os.TempDir())
+			require.NoError(t, err)
+			require.Empty(t, left) // no destination was made
+		})
+	}
+}
+
+func TestEveryProblemIsTold(t *testing.T) {
+	_, _, stderr := command(t.Context(), "start", "-workers", "-1", "-files-per-task", "0", "-exclude-type", "x")
+	for _, flag := range []string{"-src", "-workers", "-files-per-task", "-exclude-type"} {
+		require.Contains(t, stderr, flag+": ")
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, line := range []string{"help", "-h", "start -h", "worker -h", "list -h", "watch -h", "stop -h", "explain -h"} {
+		status, _, stderr := command(t.Context(), strings.Fields(line)...)
+		require.Equal(t, exitOK, status, line)
+		require.Contains(t, stderr, "ingest")
+	}
+}
+
+func TestAServerThatIsNotThereIsAnError(t *testing.T) {
+	status, _, stderr := command(t.Context(), "list", "-store", "redis://127.0.0.1:1")
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, stderr, "refused")
+}
+
+// An interrupt while a file is copied: that file is completed, the rest is left.
+func TestAnInterruptStopsARunInOrder(t *testing.T) {
+	tr := newTrees(t)
+	for _, name := range []string{"a", "b", "c", "d"} {
+		tr.write(name, "x", 0o644)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	stopping := make(chan struct{})
+	tr.hooks.before = func(_ context.Context, e event) error {
+		if e.Name == fileCreate {
+			interrupt()
+			<-stopping
+		}
+		return nil
+	}
+	registry, err := newRegistry(tr.hooks)
+	require.NoError(t, err)
+	f, err := parseStart([]string{"-src", tr.src, "-dst", tr.dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
+	require.NoError(t, err)
+	var out bytes.Buffer
+	// The run says on standard error that it is being stopped.
+	told := writerFunc(func(p []byte) (int, error) {
+		if strings.HasPrefix(string(p), "stopping") {
+			close(stopping)
+		}
+		return len(p), nil
+	})
+	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, told})
+	require.ErrorIs(t, err, errNotSucceeded)
+	o := lastLine(t, out.String())
+	require.Equal(t, syncjob.StatusStopped, o.State)
+	require.EqualValues(t, 1, o.files.Copied)
+	require.EqualValues(t, 3, o.Cancelled)
+	left, err := os.ReadDir(filepath.Dir(tr.dst))
+	require.NoError(t, err)
+	require.Len(t, left, 2)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		l := &lines{out: &out}
+		for range 40 {
+			l.update(syncjob.RunState{Status: syncjob.StatusRunning, Counts: syncjob.Counts{Total: 9, Succeeded: 3}, Rate: 2, ETA: 3 * time.Second})
+			time.Sleep(250 * time.Millisecond)
+		}
+		require.Equal(t, strings.Repeat("running: 3 of 9 tasks, 2/s, ETA 3s\n", 10), out.String())
+	})
+}
+
+func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {
+	var out bytes.Buffer
+	b := newBar(&out)
+	b.update(syncjob.RunState{Status: syncjob.StatusRunning, Counts: syncjob.Counts{Total: 4, Succeeded: 2, Failed: 1}, Retried: 7, Rate: 2, ETA: time.Second})
+	require.Contains(t, out.String(), "75%")
+	require.Contains(t, out.String(), "running: 3 of 4 tasks, 1 failed, 7 retried, 2/s, ETA 1s")
+	b.update(syncjob.RunState{Status: syncjob.StatusSucceeded, Counts: syncjob.Counts{Total: 4, Succeeded: 4}})
+	b.end()
+	require.Contains(t, out.String(), "100%")
+	require.True(t, strings.HasSuffix(out.String(), "\n"))
+}

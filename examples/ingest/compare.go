@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// action is what makes a file of the copy like its source.
+type action int
+
+// The actions.
+const (
+	keep   action = iota // it is like it
+	chmod                // it has the right content, but another mode
+	create               // it is missing
+	modify               // it has other content, or is something else
+)
+
+// Reasons why a file has no copy.
+var (
+	errNotDirectory = errors.New("is no longer a directory")
+	errSpecial      = errors.New("is neither a file, nor a directory, nor a link")
+	errInTheWay     = errors.New("a directory is in its place in the destination")
+	errChanged      = errors.New("was replaced while it was read")
+)
+
+// compare decides what the copy of a file or link needs. Content is taken to be the same
+// if size and modification time are: there is no other cache of what was synced, as the store
+// has no place yet for values that are not tasks. With IgnoreCache it is never taken to
+// be the same.
+//
+// A [*fileError] says that the file cannot be synced.
+func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
+	if src.Mode().Type() != 0 && src.Mode().Type() != fs.ModeSymlink {
+		return keep, &fileError{errSpecial}
+	}
+	dst, err := os.Lstat(t.copied(rel))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return create, nil // in a dry run the directories above may not be there
+	case err != nil:
+		return keep, err
+	case dst.IsDir():
+		return keep, &fileError{errInTheWay}
+	case t.IgnoreCache, dst.Mode().Type() != src.Mode().Type():
+		return modify, nil
+	case src.Mode().Type() == fs.ModeSymlink:
+		return t.compareLinks(rel)
+	case dst.Size() != src.Size(), !dst.ModTime().Equal(src.ModTime()):
+		return modify, nil
+	case dst.Mode()&keptMode != src.Mode()&keptMode:
+		return chmod, nil
+	}
+	return keep, nil
+}
+
+// compareLinks compares where two links lead. Their own times and modes are not kept.
+func (t *tree) compareLinks(rel string) (action, error) {
+	want, err := os.Readlink(t.source(rel))
+	if err != nil {
+		return keep, &fileError{err}
+	}
+	have, err := os.Readlink(t.copied(rel))
+	if err != nil {
+		return keep, err
+	}
+	if want != have {
+		return modify, nil
+	}
+	return keep, nil
+}

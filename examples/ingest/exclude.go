@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// excludes say what is left out, as on the command line.
+type excludes struct {
+	Names []string `json:"names,omitempty"` // expressions on the full source path of files
+	Dirs  []string `json:"dirs,omitempty"`  // and of directories, with all that is in them
+	Types []string `json:"types,omitempty"`
+}
+
+// fileTypes are the types by the names of -exclude-type.
+var fileTypes = map[string]fs.FileMode{
+	"regular":   0,
+	"directory": fs.ModeDir,
+	"character": fs.ModeDevice | fs.ModeCharDevice,
+	"block":     fs.ModeDevice,
+	"socket":    fs.ModeSocket,
+	"pipe":      fs.ModeNamedPipe,
+	"link":      fs.ModeSymlink,
+}
+
+// excluder is excludes, ready to be asked.
+type excluder struct {
+	names, dirs []*regexp.Regexp
+	types       []fs.FileMode
+}
+
+// compile reports every expression and type that is not one.
+func (x excludes) compile() (*excluder, error) {
+	var problems []error
+	expressions := func(flag string, list []string) []*regexp.Regexp {
+		var compiled []*regexp.Regexp
+		for _, text := range list {
+			re, err := regexp.Compile(text)
+			if err != nil {
+				problems = append(problems, &usageError{Flag: flag, Reason: err.Error()})
+				continue
+			}
+			compiled = append(compiled, re)
+		}
+		return compiled
+	}
+	e := &excluder{
+		names: expressions("exclude-name", x.Names),
+		dirs:  expressions("exclude-dir", x.Dirs),
+	}
+	for _, name := range x.Types {
+		mode, ok := fileTypes[name]
+		if !ok {
+			problems = append(problems, &usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is none of %s", name, typeNames())})
+			continue
+		}
+		e.types = append(e.types, mode)
+	}
+	return e, errors.Join(problems...)
+}
+
+func typeNames() string {
+	var names []string
+	for name := range fileTypes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// excludes reports whether an entry of the source tree is left out.
+func (e *excluder) excludes(path string, mode fs.FileMode) bool {
+	if slices.Contains(e.types, mode.Type()) {
+		return true
+	}
+	list := e.names
+	if mode.IsDir() {
+		list = e.dirs
+	}
+	return slices.ContainsFunc(list, func(re *regexp.Regexp) bool { return re.MatchString(path) })
+}

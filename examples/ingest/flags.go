@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// usageError is bad input on the command line.
+type usageError struct {
+	Flag   string // without its dash; empty for an argument
+	Reason string
+}
+
+// Error implements error.
+func (e *usageError) Error() string {
+	if e.Flag == "" {
+		return e.Reason
+	}
+	return "-" + e.Flag + ": " + e.Reason
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+// String implements flag.Value.
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+// Set implements flag.Value.
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
+
+// newFlags returns the flags of a command with its help text.
+func newFlags(usage string, help io.Writer) *flag.FlagSet {
+	command, _, _ := strings.Cut(usage, "\n")
+	fs := flag.NewFlagSet(command, flag.ContinueOnError)
+	fs.SetOutput(help)
+	fs.Usage = func() {
+		fmt.Fprintf(help, "usage: %s\n\n", usage)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+// parse reads flags and up to one argument, which may stand before, between or after them.
+func parse(fs *flag.FlagSet, args []string, want string) (argument string, err error) {
+	// What is wrong is told by whoever gets the error; the flags would tell it too, and
+	// print all of their help.
+	help, out := fs.Usage, fs.Output()
+	fs.Usage = func() {}
+	fs.SetOutput(io.Discard)
+	var found []string
+	for {
+		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+			fs.SetOutput(out)
+			help()
+			return "", err
+		} else if err != nil {
+			return "", &usageError{Reason: err.Error()}
+		}
+		if fs.NArg() == 0 {
+			break
+		}
+		found = append(found, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+	switch {
+	case want == "" && len(found) > 0:
+		return "", &usageError{Reason: fmt.Sprintf("unexpected argument %q", found[0])}
+	case want != "" && len(found) != 1:
+		return "", &usageError{Reason: fmt.Sprintf("give one %s, not %d", want, len(found))}
+	case want != "":
+		argument = found[0]
+	}
+	return argument, nil
+}
+
+// namespace keeps these jobs apart from those of other programs in the same Redis.
+const namespace = "ingest"
+
+// inMemory reports whether a store is gone with this process.
+func inMemory(url string) bool {
+	return strings.HasPrefix(strings.ToLower(url), "memory:")
+}
+
+// sharedStore checks that other processes can reach the store: memory is gone with the
+// process, so there is nothing to be listed, stopped or worked off in it.
+func sharedStore(url string) error {
+	if url == "" || inMemory(url) {
+		return &usageError{Flag: "store", Reason: "needs a Redis that other processes can reach, such as redis://localhost:6379"}
+	}
+	return nil
+}
+
+// inputError turns what the library says of bad input into a usage error.
+func inputError(flag string, err error) error {
+	if fe := (*syncjob.FieldError)(nil); errors.As(err, &fe) {
+		return &usageError{Flag: flag, Reason: fe.Reason}
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/handlers"
+)
+
+// preJob checks the two trees where they are: at a worker. A run that cannot succeed fails
+// before any task starts.
+func (s *syncer) preJob(_ context.Context, run *handlers.Run) error {
+	t, err := loadTree(&run.RunRef)
+	if err != nil {
+		return err
+	}
+	if err := t.check(); err != nil {
+		return handlers.Permanent(err)
+	}
+	return os.MkdirAll(recordsIn(string(t.State)), 0o700)
+}
+
+func (t *tree) check() error {
+	src, err := os.Stat(t.src)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	if !src.IsDir() {
+		return fmt.Errorf("source: %s is not a directory", t.src)
+	}
+	dst, err := os.Stat(t.dst)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("destination: %w", err)
+	case !dst.IsDir():
+		return fmt.Errorf("destination: %s is not a directory", t.dst)
+	}
+	from, err := resolve(t.src)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	to, err := resolve(t.dst)
+	if err != nil {
+		return fmt.Errorf("destination: %w", err)
+	}
+	switch {
+	case contains(from, to): // the scan would never end
+		return fmt.Errorf("the destination %s is inside the source %s", t.dst, t.src)
+	case contains(to, from): // the source would be overwritten by parts of itself
+		return fmt.Errorf("the source %s is inside the destination %s", t.src, t.dst)
+	}
+	return nil
+}
+
+// resolve follows the links of a path, of which the end need not exist.
+func resolve(path string) (string, error) {
+	end, err := filepath.EvalSymlinks(path)
+	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if end, err = resolve(parent); err == nil {
+			end = filepath.Join(end, filepath.Base(path))
+		}
+	}
+	return end, err
+}
+
+// contains reports whether inner is outer, or inside of it.
+func contains(outer, inner string) bool {
+	rel, err := filepath.Rel(outer, inner)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(os.PathSeparator))
+}
+
+// postJob sums up what the tasks left. It may be called again after its worker was killed: a
+// summary that is there is complete, and what it was made of may be gone.
+func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
+	t, err := loadTree(&run.RunRef)
+	if err != nil {
+		return err
+	}
+	state := string(t.State)
+	if _, err := os.Stat(summaryIn(state)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
+			return nil // the run failed before it began, or this was done
+		}
+		if err := t.summarize(ctx, run); err != nil {
+			return err
+		}
+	}
+	if t.KeepSummary {
+		return nil
+	}
+	if err := os.RemoveAll(recordsIn(state)); err != nil {
+		return err
+	}
+	return os.RemoveAll(state)
+}
+
+func (t *tree) summarize(ctx context.Context, run *handlers.Run) error {
+	sum, err := sum(ctx, string(t.State))
+	if err != nil {
+		return err
+	}
+	if sum.tasks < run.Counts.Succeeded {
+		return handlers.Permanent(fmt.Errorf("the figures of %d tasks are missing: do all workers see the same %s?",
+			run.Counts.Succeeded-sum.tasks, filepath.Dir(t.dst)))
+	}
+	if err := t.close(sum.Closed); err != nil {
+		return err
+	}
+	if err := writeJSON(summaryIn(string(t.State)), sum.figures); err != nil {
+		return err
+	}
+	run.Log().InfoContext(ctx, "synced", "status", run.Status, "src", t.src, "dst", t.dst,
+		"copied", sum.Copied, "unchanged", sum.Unchanged, "failed", sum.Failed, "bytes", sum.Bytes)
+	return nil
+}

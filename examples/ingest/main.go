@@ -1,0 +1,100 @@
+// Ingest syncs a directory tree to another, with as many workers as you like.
+//
+// It is the largest of the examples: a job whose tasks find out what there is to do while it
+// is being done. The root task makes the destination; a scan of each directory compares it with
+// its copy, and hands on its directories to be scanned and its files, in chunks, to be
+// copied. The run is done when the last of them is, and it says exactly what was done,
+// also if workers were killed meanwhile.
+//
+// On memory everything happens in one process:
+//
+//	go run ./examples/ingest start -src "$(go env GOROOT)/src"
+//
+// On Redis any number of workers share the work, on any number of machines that
+// see both trees under the same paths:
+//
+//	ingest worker -store redis://localhost:6379 &
+//	ingest start  -store redis://localhost:6379 -src DIR -dst DIR -wait
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `ingest syncs a directory tree to another.
+
+  ingest start -src DIR [-dst DIR]   start a job
+  ingest worker -store URL           work for jobs on a Redis
+  ingest list -store URL             list jobs
+  ingest watch NAME -store URL       follow a job until it ends
+  ingest stop NAME -store URL        stop a job
+  ingest explain NAME -store URL     say why a job is not done
+
+Each command has more flags: ingest COMMAND -h.
+`
+
+// The exit statuses of the program.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the run did not succeed, or something else went wrong
+	exitUsage  = 2
+)
+
+// Why the exit status is not 0 though the command did what it was told.
+var (
+	errNotSucceeded = errors.New("the run did not succeed")
+	errFilesFailed  = errors.New("not every file could be copied")
+)
+
+// streams are where a command writes: results to out, everything else to err.
+type streams struct{ out, err io.Writer }
+
+var commands = map[string]func(ctx context.Context, args []string, io streams) error{
+	"start":   start,
+	"worker":  work,
+	"list":    listJobs,
+	"watch":   watch,
+	"stop":    stop,
+	"explain": explain,
+}
+
+func main() {
+	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends things in order; the next one ends the process.
+	context.AfterFunc(ctx, restore)
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// run executes one command and returns the exit status.
+func run(ctx context.Context, args []string, io streams) int {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" || args[0] == "help" {
+		fmt.Fprint(io.err, usage)
+		if len(args) == 0 {
+			return exitUsage
+		}
+		return exitOK
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		fmt.Fprintf(io.err, "ingest: unknown command %q\n\n%s", args[0], usage)
+		return exitUsage
+	}
+	err := command(ctx, args[1:], io)
+	var misuse *usageError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.As(err, &misuse):
+		fmt.Fprintf(io.err, "ingest %s: %v\n\"ingest %[1]s -h\" says more.\n", args[0], err)
+		return exitUsage
+	}
+	fmt.Fprintf(io.err, "ingest %s: %v\n", args[0], err)
+	return exitFailed
+}

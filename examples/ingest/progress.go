@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// lineGap is the least time between two lines of progress where it is not a terminal.
+const lineGap = time.Second
+
+// show follows a run until it ends and shows its progress meanwhile: one live line on a terminal,
+// plain lines elsewhere. The error is that of ctx when ctx ends; the run goes on.
+func show(ctx context.Context, run *syncjob.Run, out io.Writer) (syncjob.RunState, error) {
+	var progress interface {
+		update(s syncjob.RunState)
+		end()
+	} = &lines{out: out}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		progress = newBar(out)
+	}
+	defer progress.end()
+	var last syncjob.RunState
+	for s, err := range run.Watch(ctx) {
+		if err != nil {
+			return last, err
+		}
+		last = s
+		progress.update(s)
+	}
+	return last, nil
+}
+
+// counts tells how far a run is.
+func counts(s syncjob.RunState) string {
+	text := fmt.Sprintf("%d of %d tasks", s.Counts.Done(), s.Counts.Total)
+	if s.Counts.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", s.Counts.Failed)
+	}
+	if s.Retried > 0 {
+		text += fmt.Sprintf(", %d retried", s.Retried)
+	}
+	return text
+}
+
+// speed tells how fast it is, and for how long it will go on if no new tasks
+// turn up.
+func speed(s syncjob.RunState) string {
+	if s.Rate == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f/s, ETA %s", s.Rate, s.ETA.Round(time.Second))
+}
+
+// lines shows progress in plain lines.
+type lines struct {
+	out  io.Writer
+	last time.Time
+}
+
+func (l *lines) update(s syncjob.RunState) {
+	if s.Status.Final() || time.Since(l.last) < lineGap {
+		return
+	}
+	l.last = time.Now()
+	fmt.Fprintf(l.out, "%s: %s%s\n", s.Status, counts(s), speed(s))
+}
+
+func (l *lines) end() {}
+
+// bar shows progress in one live line.
+type bar struct {
+	out io.Writer
+	bar *progressbar.ProgressBar
+}
+
+func newBar(out io.Writer) *bar {
+	return &bar{out: out, bar: progressbar.NewOptions64(1,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionUseANSICodes(true),
+		// Counts, rate and ETA are those of the run: whoever joins late sees the same.
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionShowDescriptionAtLineEnd(),
+	)}
+}
+
+// update draws the line. Errors are those of a terminal that has gone, which the run does
+// not depend on.
+func (b *bar) update(s syncjob.RunState) {
+	b.bar.Describe(fmt.Sprintf("%s: %s%s", s.Status, counts(s), speed(s)))
+	// The root task is there from the beginning. A bar that is full once stays so: the
+	// last step is taken with the end of the run.
+	total := max(s.Counts.Total, 2)
+	b.bar.ChangeMax64(total)
+	_ = b.bar.Set64(min(s.Counts.Done(), total-1))
+	if s.Status == syncjob.StatusSucceeded {
+		_ = b.bar.Set64(total)
+	}
+}
+
+func (b *bar) end() {
+	_ = b.bar.Exit()
+	fmt.Fprintln(b.out)
+}

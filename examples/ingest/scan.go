@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+)
+
+// entriesAtOnce bounds how much of a directory is in memory.
+const entriesAtOnce = 1024
+
+// scanner compares one directory with its copy.
+type scanner struct {
+	*syncer
+	tree   *tree
+	task   *handlers.Task[scanArgs]
+	dir    string // relative
+	work   filesArgs
+	record record
+}
+
+// scan compares one directory with its copy. It makes the directories in it, has each of
+// them scanned, and gives the files that differ to tasks of a bounded number of files. All these
+// appear with its success, so a scan that is tried again has had no effect but
+// on directories.
+func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
+	tr, err := loadTree(&t.Run)
+	if err != nil {
+		return err
+	}
+	sc := &scanner{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir)}
+	err = sc.entries(ctx)
+	if err == nil {
+		err = sc.flush(ctx)
+	}
+	// Also after an error: what could be done was done, and is told.
+	return errors.Join(err, tr.keepTime(sc.dir), sc.record.write(string(tr.State), t.ID))
+}
+
+func (s *scanner) entries(ctx context.Context) error {
+	path := s.tree.source(s.dir)
+	d, err := os.Open(path)
+	if err != nil {
+		s.record.fail(path, err)
+		return nil
+	}
+	defer d.Close()
+	for {
+		entries, err := d.ReadDir(entriesAtOnce)
+		for _, e := range entries {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err := s.entry(ctx, e); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil: // the rest of the directory is unreadable
+			s.record.fail(path, err)
+			return nil
+		}
+	}
+}
+
+// entry deals with one entry of the directory.
+func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
+	rel := filepath.Join(s.dir, e.Name())
+	path := s.tree.source(rel)
+	if s.tree.exclude.excludes(path, e.Type()) {
+		return nil
+	}
+	err := s.sync(ctx, e, rel)
+	if failed := (*fileError)(nil); errors.As(err, &failed) {
+		s.record.fail(path, failed.cause)
+		return nil
+	}
+	return err
+}
+
+func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
+	if e.IsDir() {
+		if err := s.directory(ctx, s.tree, rel, &s.record); err != nil {
+			return err
+		}
+		_, err := s.task.Enqueue(ctx, scanArgs{Dir: []byte(rel)}, &enqueue.Options{Queue: s.tree.PathQueue})
+		return err
+	}
+	src, err := e.Info()
+	if err != nil {
+		return &fileError{err}
+	}
+	todo, err := s.tree.compare(src, rel)
+	if err != nil {
+		return err
+	}
+	switch todo {
+	case keep:
+		s.record.Unchanged++
+		return nil
+	case chmod:
+		s.work.Mode = append(s.work.Mode, []byte(e.Name()))
+	default:
+		s.work.Copy = append(s.work.Copy, []byte(e.Name()))
+	}
+	if s.work.len() < s.tree.FilesPerTask {
+		return nil
+	}
+	return s.flush(ctx)
+}
+
+// flush gives the files gathered so far to a task.
+func (s *scanner) flush(ctx context.Context) error {
+	if s.work.len() == 0 {
+		return nil
+	}
+	s.work.Dir = s.task.Args.Dir
+	_, err := s.task.Enqueue(ctx, s.work, &enqueue.Options{Queue: s.tree.FileQueue})
+	s.work = filesArgs{}
+	return err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// setup is what the commands that may run tasks have in common: a log, a profile, and
+// the handlers.
+type setup struct {
+	level   slog.Level
+	logFile string
+	profile string
+}
+
+func (s *setup) register(fs *flag.FlagSet, level slog.Level) {
+	fs.TextVar(&s.level, "log-level", level, "log what is at least this `level`: DEBUG, INFO, WARN or ERROR")
+	fs.StringVar(&s.logFile, "log-file", "", "append the log to a `file` instead of standard error")
+	fs.StringVar(&s.profile, "profile", "", "write one JSON line to a `file` for every task that ends in this process")
+}
+
+// opened are files that a command writes to until it ends.
+type opened []io.Closer
+
+// Close completes them.
+func (o opened) Close() error {
+	var problems []error
+	for _, f := range o {
+		problems = append(problems, f.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// open returns the configuration of a manager. The files are to be closed also after an error.
+func (s *setup) open(stderr io.Writer) (cfg syncjob.Config, files opened, err error) {
+	if s.logFile != "" {
+		f, err := os.OpenFile(s.logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return cfg, files, &usageError{Flag: "log-file", Reason: err.Error()}
+		}
+		files, stderr = append(files, f), f
+	}
+	var tasks *profile
+	if s.profile != "" {
+		if tasks, err = newProfile(s.profile); err != nil {
+			return cfg, files, err
+		}
+		files = append(files, tasks)
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
+	registry, err := newRegistry(logEvents(log), tasks.middleware())
+	return syncjob.Config{Registry: registry, Namespace: namespace, Logger: log}, files, err
+}

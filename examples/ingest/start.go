@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// start is the command.
+func start(ctx context.Context, args []string, io streams) error {
+	f, err := parseStart(args, io)
+	if err != nil {
+		return err
+	}
+	cfg, files, err := f.setup.open(io.err)
+	if err == nil {
+		err = f.run(ctx, cfg, io)
+	}
+	return errors.Join(err, files.Close())
+}
+
+// run starts the job, and sees it through if it is to be waited for.
+func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (err error) {
+	m, err := syncjob.Open(ctx, f.url, cfg)
+	if err != nil {
+		return inputError("store", err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	root, err := f.args()
+	if err != nil {
+		return err
+	}
+	run, err := m.Start(ctx, syncjob.Job{
+		Name:        f.name,
+		Set:         setName,
+		Root:        root,
+		RootOptions: &enqueue.Options{Queue: f.restartQueue},
+	}, nil)
+	if err != nil {
+		if f.dst == "" {
+			err = errors.Join(err, os.Remove(string(root.Dst)))
+		}
+		return err
+	}
+	fmt.Fprintf(io.out, "job %s: %s to %s\n", f.name, root.Src, root.Dst)
+	if !f.wait {
+		return nil
+	}
+	if f.works() {
+		worker, err := m.NewWorker(syncjob.WorkerConfig{
+			Concurrency: f.workers,
+			Queues:      queues(f.restartQueue, f.pathQueue, f.fileQueue),
+			Lease:       lease,
+		})
+		if err != nil {
+			return err
+		}
+		end := background(ctx, worker)
+		defer func() { err = errors.Join(err, end()) }()
+	}
+	return f.follow(ctx, run, string(root.State), io)
+}
+
+// follow waits for the end of the run and reports it. When ctx ends, it stops the run first.
+func (f *startFlags) follow(ctx context.Context, run *syncjob.Run, state string, io streams) error {
+	final, err := show(ctx, run, io.err)
+	// From here on a further signal ends the process.
+	ctx = context.WithoutCancel(ctx)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(io.err, "stopping")
+		err = run.Stop(ctx, &syncjob.StopOptions{Graceful: true, Reason: "interrupted"})
+		if err == nil || errors.Is(err, syncjob.ErrRunFinished) {
+			final, err = run.Wait(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	figures, err := takeSummary(ctx, state)
+	if err != nil {
+		return fmt.Errorf("sum up: %w", err)
+	}
+	report(io, final, &figures, f.json)
+	if f.strict && figures.Failed > 0 {
+		return errFilesFailed
+	}
+	return verdict(final)
+}

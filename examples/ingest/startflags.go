@@ -1,0 +1,134 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+const startUsage = `ingest start -src DIR [-dst DIR] [flags]
+
+Starts a job that makes DST like SRC, and leaves alone what only DST has. Files whose size and
+modification time are right are skipped, and get their mode if only that is not. Owners and
+hard links are not kept. While it runs, the job keeps its figures in a directory beside DST.
+
+On memory:// the job runs in this process, which waits for it. On Redis it is worked off by
+"ingest worker" processes, and by this one if -workers is given. Interrupt it to stop the
+job: files that are being copied are completed. The exit status is 0 only if the job succeeded.`
+
+// maxFilesPerTask keeps the arguments of a task, with the longest names, far below
+// the limit of a payload.
+const maxFilesPerTask = 1000
+
+// startFlags is the command line of start.
+type startFlags struct {
+	src, dst, name, url                 string
+	workers, filesPerTask               int
+	wait, json, strict, noCache, dryRun bool
+	exclude                             excludes
+	restartQueue, pathQueue, fileQueue  string
+	setup                               setup
+}
+
+func parseStart(args []string, io streams) (*startFlags, error) {
+	f := &startFlags{}
+	fs := newFlags(startUsage, io.err)
+	fs.StringVar(&f.src, "src", "", "`directory` to copy")
+	fs.StringVar(&f.dst, "dst", "", "`directory` to make like it (default a new temporary one)")
+	fs.StringVar(&f.name, "name", "", "`name` of the job (default a generated one)")
+	fs.StringVar(&f.url, "store", "memory://", "`url` of where the job lives: memory:// or redis://HOST:PORT")
+	fs.IntVar(&f.workers, "workers", 0, "run up to `N` tasks at once in this process (default by the number of processors on memory://, and none on Redis); implies -wait")
+	fs.IntVar(&f.filesPerTask, "files-per-task", 50, "put at most `N` files in one task, up to 1000")
+	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
+	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
+	fs.BoolVar(&f.strict, "strict", false, "exit with status 1 also if a file could not be copied; implies -wait")
+	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whether it has changed or not")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "compare and count, but change nothing")
+	fs.Var((*list)(&f.exclude.Names), "exclude-name", "leave out files whose full path matches the regular `expression`; may be repeated")
+	fs.Var((*list)(&f.exclude.Dirs), "exclude-dir", "leave out directories whose full path matches the regular `expression`, with what is in them; may be repeated")
+	fs.Var((*list)(&f.exclude.Types), "exclude-type", "leave out a `type`: "+typeNames()+"; may be repeated")
+	fs.StringVar(&f.restartQueue, "restart-queue", restartQueue, "`queue` of the root task")
+	fs.StringVar(&f.pathQueue, "path-queue", pathQueue, "`queue` of the scans")
+	fs.StringVar(&f.fileQueue, "file-queue", fileQueue, "`queue` of the copying")
+	f.setup.register(fs, slog.LevelWarn)
+	if _, err := parse(fs, args, ""); err != nil {
+		return nil, err
+	}
+	return f, f.validate()
+}
+
+// validate reports every problem of the command line, and completes it.
+func (f *startFlags) validate() error {
+	var problems []error
+	bad := func(flag, reason string) { problems = append(problems, &usageError{Flag: flag, Reason: reason}) }
+	if f.src == "" {
+		bad("src", "is missing")
+	}
+	if f.workers < 0 || f.workers > syncjob.MaxConcurrency {
+		bad("workers", fmt.Sprintf("is not between 0 and %d", syncjob.MaxConcurrency))
+	}
+	if f.filesPerTask < 1 || f.filesPerTask > maxFilesPerTask {
+		bad("files-per-task", fmt.Sprintf("is not between 1 and %d", maxFilesPerTask))
+	}
+	if _, err := f.exclude.compile(); err != nil {
+		problems = append(problems, err)
+	}
+	if f.setup.profile != "" && !f.works() {
+		bad("profile", "needs -workers on Redis, as no task runs in this process")
+	}
+	f.wait = f.wait || f.json || f.strict || f.works()
+	if f.name == "" {
+		f.name = "ingest-" + time.Now().Format("20060102-150405-") + token()[:4]
+	}
+	problems = append(problems,
+		inputError("name", store.ValidateJobName(f.name)),
+		inputError("restart-queue", store.ValidateName("", f.restartQueue)),
+		inputError("path-queue", store.ValidateName("", f.pathQueue)),
+		inputError("file-queue", store.ValidateName("", f.fileQueue)))
+	return errors.Join(problems...)
+}
+
+// works reports whether tasks run in this process.
+func (f *startFlags) works() bool {
+	return inMemory(f.url) || f.workers > 0
+}
+
+func token() string { return strings.ToLower(rand.Text()) }
+
+// args are the arguments of the run. They make the temporary destination, if there is to be one.
+func (f *startFlags) args() (syncArgs, error) {
+	src, err := filepath.Abs(f.src)
+	if err != nil {
+		return syncArgs{}, err
+	}
+	dst := f.dst
+	if dst == "" {
+		dst, err = os.MkdirTemp("", "ingest-")
+	}
+	if err == nil {
+		dst, err = filepath.Abs(dst)
+	}
+	if err != nil {
+		return syncArgs{}, err
+	}
+	return syncArgs{
+		Src:          []byte(src),
+		Dst:          []byte(dst),
+		State:        []byte(stateFor(dst, token()[:10])),
+		KeepSummary:  f.wait,
+		FilesPerTask: f.filesPerTask,
+		PathQueue:    f.pathQueue,
+		FileQueue:    f.fileQueue,
+		IgnoreCache:  f.noCache,
+		DryRun:       f.dryRun,
+		Exclude:      f.exclude,
+	}, nil
+}

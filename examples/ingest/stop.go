@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+const stopUsage = `ingest stop NAME -store redis://HOST:PORT [-json]
+
+Stops a job: nothing that waits will start, and files that are being copied are
+completed. It returns when they are. What was done is left as it is.`
+
+// stop is the command.
+func stop(ctx context.Context, args []string, io streams) error {
+	return onRun(ctx, stopUsage, args, io, func(o *operator, run *syncjob.Run) error {
+		if err := run.Stop(ctx, &syncjob.StopOptions{Graceful: true, Reason: "stopped by command"}); err != nil {
+			return err
+		}
+		final, err := run.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		var root syncArgs
+		if err := json.Unmarshal(final.Args, &root); err != nil {
+			return fmt.Errorf("arguments of the run: %w", err)
+		}
+		if root.KeepSummary { // whoever started it waits for it, and sums up
+			report(io, final, nil, o.json)
+			return nil
+		}
+		// A run that was stopped has no post-job hook. If the destination is not seen from
+		// here there is nothing to sum up, either.
+		figures, err := takeSummary(ctx, string(root.State))
+		if err != nil {
+			return fmt.Errorf("sum up: %w", err)
+		}
+		report(io, final, &figures, o.json)
+		return nil
+	})
+}

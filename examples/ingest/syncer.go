@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+)
+
+// setName is the handler set of the jobs of this program.
+const setName = "ingest"
+
+// syncer holds the handlers.
+type syncer struct {
+	hooks eventHooks
+}
+
+// newRegistry returns the handlers of all three kinds, with the given hooks around every
+// change of the copy, and middleware around every task.
+func newRegistry(hooks eventHooks, middleware ...handlers.Middleware) (*handlers.Registry, error) {
+	s := &syncer{hooks: hooks}
+	set := handlers.NewSet(setName, handlers.SetConfig{
+		Attributes: handlers.Attributes{
+			// A large file takes as long as it takes: what ends a task that hangs is
+			// its worker, which stops being heard from.
+			Timeout: handlers.NoTimeout,
+			Backoff: handlers.Exponential{First: 500 * time.Millisecond, Cap: time.Minute}.Delay,
+		},
+		Hooks:      handlers.Hooks{PreJob: s.preJob, PostJob: s.postJob},
+		Middleware: middleware,
+	})
+	handlers.Handle(set, s.sync, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: restartQueue}})
+	handlers.Handle(set, s.scan, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: pathQueue}})
+	handlers.Handle(set, s.files, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: fileQueue}})
+	return handlers.NewRegistry(set)
+}
+
+// sync is the root task: it makes the destination and has it scanned.
+func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
+	tr, err := loadTree(&t.Run)
+	if err != nil {
+		return err
+	}
+	var r record
+	err = s.directory(ctx, tr, "", &r)
+	if failed := (*fileError)(nil); errors.As(err, &failed) {
+		return handlers.Permanent(err) // without the top there is nothing to sync
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := t.Enqueue(ctx, scanArgs{}, &enqueue.Options{Queue: tr.PathQueue}); err != nil {
+		return err
+	}
+	return r.write(string(tr.State), t.ID)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+const workerUsage = `ingest worker -store redis://HOST:PORT [flags]
+
+Works for jobs on a Redis until it is interrupted; then it completes what it has begun. It must
+see the source and the destination of the jobs under the paths that they were started with.`
+
+// lease is how soon the tasks of a killed worker are given to others. A task that is run
+// twice because its worker was only stalled does no harm.
+const lease = 6 * time.Second
+
+// work is the command "worker".
+func work(ctx context.Context, args []string, io streams) error {
+	var s setup
+	var cfg syncjob.WorkerConfig
+	fs := newFlags(workerUsage, io.err)
+	url := fs.String("store", "", "`url` of where the jobs live: redis://HOST:PORT")
+	fs.IntVar(&cfg.Concurrency, "workers", 0, "run up to `N` tasks at once (default by the number of processors)")
+	names := fs.String("queues", strings.Join([]string{restartQueue, pathQueue, fileQueue}, ","), "`queues` to work for, separated by commas")
+	s.register(fs, slog.LevelInfo)
+	if _, err := parse(fs, args, ""); err != nil {
+		return err
+	}
+	if err := sharedStore(*url); err != nil {
+		return err
+	}
+	cfg.Queues, cfg.Lease = queues(strings.Split(*names, ",")...), lease
+	base, files, err := s.open(io.err)
+	if err == nil {
+		err = workOn(ctx, *url, base, cfg, io)
+	}
+	return errors.Join(err, files.Close())
+}
+
+// workOn runs a worker until ctx ends.
+func workOn(ctx context.Context, url string, base syncjob.Config, cfg syncjob.WorkerConfig, io streams) (err error) {
+	m, err := syncjob.Open(ctx, url, base)
+	if err != nil {
+		return inputError("store", err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	worker, err := m.NewWorker(cfg)
+	if err != nil {
+		return workerInput(err)
+	}
+	fmt.Fprintln(io.out, "working")
+	return worker.Run(ctx)
+}
+
+// workerInput names the flag of what the library says of a worker's configuration.
+func workerInput(err error) error {
+	fe := (*syncjob.FieldError)(nil)
+	switch {
+	case errors.As(err, &fe) && fe.Field == "Concurrency":
+		return inputError("workers", err)
+	case errors.As(err, &fe):
+		return inputError("queues", err)
+	}
+	return err
+}
+
+// queues lists each name once.
+func queues(names ...string) []syncjob.Queue {
+	var list []syncjob.Queue
+	seen := make(map[string]bool)
+	for _, name := range names {
+		if !seen[name] {
+			list = append(list, syncjob.Queue{Name: name})
+		}
+		seen[name] = true
+	}
+	return list
+}
+
+// background runs a worker until the function that it returns is called, whatever becomes of
+// ctx: a run that is being stopped still needs it.
+func background(ctx context.Context, w *syncjob.Worker) (end func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
+}

@@ -27,9 +27,7 @@ var (
 )
 
 // compare decides what the copy of a file or link needs. Content is taken to be the same
-// if size and modification time are: there is no other cache of what was synced, as the store
-// has no place yet for values that are not tasks. With IgnoreCache it is never taken to
-// be the same.
+// if size and modification time are; with IgnoreCache it is never taken to be the same.
 //
 // A [*fileError] says that the file cannot be synced.
 func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {

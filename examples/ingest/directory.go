@@ -21,7 +21,7 @@ const (
 
 // directory makes the copy of a directory, or brings its mode and time up to date. What is in
 // it is not its business.
-func (s *syncer) directory(ctx context.Context, t *tree, rel string, r *record) error {
+func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel string, r *record) error {
 	src, err := t.sourceInfo(rel)
 	if err != nil {
 		return &fileError{err}
@@ -38,6 +38,13 @@ func (s *syncer) directory(ctx context.Context, t *tree, rel string, r *record) 
 	}
 	path := t.copied(rel)
 	have, err := t.copiedInfo(rel)
+	if err != nil || have.Mode()&keptMode != mode || !have.ModTime().Equal(src.ModTime()) {
+		// Somebody may have changed what is in it. First of all, so that an attempt
+		// that dies after it was put right leaves nothing to trust.
+		if err := known.forget(ctx, rel); err != nil {
+			return err
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return s.hooks.around(ctx, event{directoryCreate, path}, func() error {

@@ -23,6 +23,8 @@ type scanner struct {
 	dir    string // relative
 	work   filesArgs
 	record record
+	cache  *cache
+	known  *cachedDir
 }
 
 // scan compares one directory with its copy. It makes the directories in it, has each of
@@ -34,10 +36,16 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 	if err != nil {
 		return err
 	}
-	sc := &scanner{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir)}
-	err = sc.entries(ctx)
+	sc := &scanner{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir), cache: openCache(ctx, t.Run.Job, tr)}
+	sc.known, err = sc.cache.directory(ctx, sc.dir)
+	if err == nil {
+		err = sc.entries(ctx)
+	}
 	if err == nil {
 		err = sc.flush(ctx)
+	}
+	if err == nil {
+		err = sc.known.save(ctx)
 	}
 	// Also after an error: what could be done was done, and is told.
 	return errors.Join(err, tr.keepTime(sc.dir), sc.record.write(string(tr.State), t.ID))
@@ -88,7 +96,7 @@ func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
 
 func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	if e.IsDir() {
-		if err := s.directory(ctx, s.tree, rel, &s.record); err != nil {
+		if err := s.directory(ctx, s.tree, s.cache, rel, &s.record); err != nil {
 			return err
 		}
 		_, err := s.task.Enqueue(ctx, scanArgs{Dir: []byte(rel)}, &enqueue.Options{Queue: s.tree.PathQueue})
@@ -98,12 +106,15 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	if err != nil {
 		return &fileError{err}
 	}
-	todo, err := s.tree.compare(src, rel)
-	if err != nil {
-		return err
+	todo := keep
+	if !s.known.has(e.Name(), src) {
+		if todo, err = s.tree.compare(src, rel); err != nil {
+			return err
+		}
 	}
 	switch todo {
 	case keep:
+		s.known.add(e.Name(), src)
 		s.record.Unchanged++
 		return nil
 	case chmod:

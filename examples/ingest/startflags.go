@@ -50,7 +50,7 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
 	fs.BoolVar(&f.strict, "strict", false, "exit with status 1 also if a file could not be copied; implies -wait")
-	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whether it has changed or not")
+	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whatever is known or found of its copy")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "compare and count, but change nothing")
 	fs.Var((*list)(&f.exclude.Names), "exclude-name", "leave out files whose full path matches the regular `expression`; may be repeated")
 	fs.Var((*list)(&f.exclude.Dirs), "exclude-dir", "leave out directories whose full path matches the regular `expression`, with what is in them; may be repeated")

@@ -44,7 +44,7 @@ func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
 		return err
 	}
 	var r record
-	err = s.directory(ctx, tr, "", &r)
+	err = s.directory(ctx, tr, openCache(ctx, t.Run.Job, tr), "", &r)
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		return handlers.Permanent(err) // without the top there is nothing to sync
 	}

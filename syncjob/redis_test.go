@@ -2,13 +2,16 @@ package syncjob_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -95,4 +98,76 @@ func TestWorkersGoOnAfterRedisWasKilledAndRestarted(t *testing.T) {
 	require.Equal(t, syncjob.StatusSucceeded, final.Status)
 	require.EqualValues(t, 20_001, final.Counts.Succeeded)
 	require.NoError(t, stop())
+}
+
+func TestOutOfMemoryPlainOutcomesAreSettledWhileThoseWithChildrenWait(t *testing.T) {
+	const plain, children = 100, 50
+	server := redistest.Start(t, nil)
+	memory := func(limit string) {
+		require.NoError(t, server.Do(t.Context(), "CONFIG", "SET", "maxmemory", limit))
+	}
+	parentRuns, leafRuns, finish := make(chan struct{}), make(chan struct{}, plain+children), make(chan struct{})
+	var mu sync.Mutex
+	ran := map[int]int{}
+	s := handlers.NewSet("tree", handlers.SetConfig{})
+	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[node]) error {
+		if _, err := t.EnqueueAll(ctx, leaves(t.Args.N)); err != nil {
+			return err
+		}
+		close(parentRuns)
+		<-finish
+		return nil
+	}, nil)
+	handlers.Handle(s, func(_ context.Context, t *handlers.Task[leaf]) error {
+		leafRuns <- struct{}{}
+		<-finish
+		mu.Lock()
+		defer mu.Unlock()
+		ran[t.Args.I]++
+		return nil
+	}, nil)
+	reg, err := handlers.NewRegistry(s)
+	require.NoError(t, err)
+	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Registry: reg})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	work(t, m, syncjob.WorkerConfig{Name: "w1", Concurrency: 16})
+	run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: children}, Open: true}, nil)
+	require.NoError(t, err)
+	<-parentRuns
+	for i := range plain {
+		_, err := run.Enqueue(t.Context(), leaf{I: children + i}, nil)
+		require.NoError(t, err)
+	}
+	for range 15 { // every other slot of the worker
+		<-leafRuns
+	}
+
+	memory("1")
+	close(finish)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for state, err := range run.Watch(ctx) {
+		require.NoError(t, err)
+		require.EqualValues(t, plain+1, state.Counts.Total, "no child is visible")
+		if state.Counts.Succeeded == plain {
+			require.EqualValues(t, 1, state.Counts.Running, "the parent waits")
+			break
+		}
+	}
+	_, err = run.Enqueue(t.Context(), leaf{}, nil)
+	require.ErrorIs(t, err, store.ErrOutOfMemory)
+
+	memory("0")
+	require.NoError(t, run.Seal(t.Context()))
+	final, err := run.Wait(ctx)
+	require.NoError(t, err)
+	require.Equal(t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(t, store.Counts{Total: 1 + plain + children, Succeeded: 1 + plain + children}, final.Counts)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Len(t, ran, plain+children)
+	for i, n := range ran {
+		require.Equal(t, 1, n, "leaf %d", i)
+	}
 }

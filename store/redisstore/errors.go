@@ -27,6 +27,9 @@ func (s *Store) translate(ctx context.Context, doing string, err error) error {
 		// Before version 7 the error of a command in a script is wrapped in text.
 		case strings.Contains(text, "OOM command not allowed"):
 			return fmt.Errorf("%s: %w", doing, store.ErrOutOfMemory)
+		case strings.HasPrefix(text, "WRONGTYPE "):
+			// Not the key that we wrote: somebody overwrote it.
+			return fmt.Errorf("%s: %w: %v", doing, store.ErrCorrupt, err)
 		case isTransient(text):
 			return fmt.Errorf("%s: %w", doing, store.Transient(err))
 		}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -215,8 +216,8 @@ func (s *Store) startable(ctx context.Context, k *keyspace, runs []string) ([]st
 	var out []string
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		state, err := firstOf(r.ToArray())
-		if err != nil {
-			return nil, s.translate(ctx, "read a run", err)
+		if err = s.translateNil(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return nil, err
 		}
 		if status := store.Status(state); status == store.StatusStarting || status == store.StatusRunning {
 			out = append(out, runs[i])

@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,12 +122,6 @@ func (s *scene) command(name, key string, args ...string) {
 	s.Helper()
 	words := append([]string{name, "{" + s.namespace + ":0}:" + key}, args...)
 	require.NoError(s, s.server.Do(s.Context(), words...))
-}
-
-// damage overwrites the record of a run.
-func (s *scene) damage(run store.RunID) {
-	s.Helper()
-	s.command("SET", fmt.Sprintf("run:%d", run.Number), "garbage")
 }
 
 // left lists what is stored under names that begin so.

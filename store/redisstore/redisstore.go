@@ -281,8 +281,10 @@ func (s *Store) meta(ctx context.Context, k *keyspace, number int64) (m runMeta,
 		return m, true, nil
 	}
 	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(number))).Field("job", "routes").Build()).ToArray()
-	if err != nil {
-		return runMeta{}, false, s.translate(ctx, "read a run", err)
+	if err = s.translateNil(ctx, "read a run", err); errors.Is(err, store.ErrCorrupt) {
+		return runMeta{}, false, nil // as good as gone: the runs beside it go on
+	} else if err != nil {
+		return runMeta{}, false, err
 	}
 	if len(v) != 2 || v[0].IsNil() {
 		return runMeta{}, false, nil

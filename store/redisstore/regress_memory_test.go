@@ -48,10 +48,13 @@ func TestOutOfMemoryAnEnqueueIsRefusedAndWritesNothing(t *testing.T) {
 func TestOutOfMemoryAFetchGoesOnAlsoPastRunsThatCannotStart(t *testing.T) {
 	s := ownScene(t)
 	w := s.worker("w")
+	big := s.begin(store.StartParams{Job: "big", Weight: 0.01})
+	s.enqueue(big, items("k", 20)...)
+	require.Len(t, w.fetch(10, "k"), 10) // it is far behind in virtual time now
 	early(s, 2, "k")
-	start(t, s, "waiting")
+	late := s.worker("late")
 	s.fill()
-	require.Len(t, w.fetch(10, "k"), 1)
+	require.Len(t, late.fetch(10, "k"), 10)
 }
 
 func TestOutOfMemoryEveryOutcomeThatAddsNothingIsSettled(t *testing.T) {

@@ -71,31 +71,29 @@ func TestASuspectThatIsReleasedIsStillRunAlone(t *testing.T) {
 	require.Zero(t, d[0].Task.Crashes)
 }
 
-func TestAHookCancelledByAStopCountsAsNoTask(t *testing.T) {
-	for kind, verdict := range map[string]store.Verdict{store.KindPreJob: store.VerdictCancel, store.KindPostJob: store.VerdictCancel} {
-		t.Run(kind, func(t *testing.T) {
-			s := newScene(t)
-			w := s.worker("w")
-			root, hook := itemOf("k", "root"), itemOf(kind, "hook")
-			p := store.StartParams{Job: "job", Root: &root}
-			want := store.Counts{Total: 1, Cancelled: 1}
-			if kind == store.KindPreJob {
-				p.PreJob = &hook
-			} else {
-				p.PostJob, want = &hook, store.Counts{Total: 1, Succeeded: 1}
-			}
-			run := s.begin(p)
-			if kind == store.KindPostJob {
-				w.settle(outcomeOf(w.fetchOne("k"), store.VerdictSuccess))
-			}
-			d := w.fetchOne(kind)
-			require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
-			w.settle(outcomeOf(d, verdict))
-			record := s.record(run)
-			require.Equal(t, want, record.Counts)
-			require.True(t, record.Status.Final())
-		})
-	}
+func TestAPreJobHookCancelledByAStopCountsAsNoTask(t *testing.T) {
+	s := newScene(t)
+	w := s.worker("w")
+	root, pre := itemOf("k", "root"), itemOf(store.KindPreJob, "pre")
+	run := s.begin(store.StartParams{Job: "job", Root: &root, PreJob: &pre})
+	hook := w.fetchOne(store.KindPreJob)
+	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
+	w.settle(outcomeOf(hook, store.VerdictCancel))
+	require.Equal(t, store.Counts{Total: 1, Cancelled: 1}, s.record(run).Counts)
+	require.Equal(t, store.StatusStopped, s.record(run).Status)
+}
+
+func TestAPostJobHookCancelledByAStopCountsAsNoTask(t *testing.T) {
+	s := newScene(t)
+	w := s.worker("w")
+	root, post := itemOf("k", "root"), itemOf(store.KindPostJob, "post")
+	run := s.begin(store.StartParams{Job: "job", Root: &root, PostJob: &post})
+	w.settle(outcomeOf(w.fetchOne("k"), store.VerdictSuccess))
+	hook := w.fetchOne(store.KindPostJob)
+	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
+	w.settle(outcomeOf(hook, store.VerdictCancel))
+	require.Equal(t, store.Counts{Total: 1, Succeeded: 1}, s.record(run).Counts)
+	require.Equal(t, store.StatusSucceeded, s.record(run).Status)
 }
 
 func TestAHookSettledLikeATaskIsNeverCounted(t *testing.T) {

@@ -1,0 +1,86 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// litter stops a run that leaves something behind under every kind of key.
+func litter(s *scene, w *worker, job string) store.RunID {
+	s.Helper()
+	run := s.begin(store.StartParams{Job: job})
+	claimed, delayed := itemOf("claimed", "claimed"), itemOf("delayed", "delayed")
+	claimed.Task.Claimed, claimed.Task.Keep = true, time.Hour
+	delayed.Delay = time.Hour
+	s.enqueue(run, itemOf("parent", "parent"), claimed, delayed)
+	for i := range 40 { // lanes for several commands
+		s.enqueue(run, itemOf(fmt.Sprintf("k%02d", i), "task"))
+	}
+	parent := w.fetchOne("parent")
+	require.NoError(s, w.stage(parent, "child", 0, itemOf("child", "child")))
+	o := outcomeOf(parent, store.VerdictSuccess)
+	o.Staged = []store.Route{routeOf("child")}
+	w.settle(o)
+	require.NoError(s, s.StopRun(s.Context(), store.StopParams{Run: run}))
+	return run
+}
+
+// remains is what is left of a run, whatever its number.
+func remains(s *scene, run store.RunID) []string {
+	out := leftovers(s, s.Store)
+	for i := range out {
+		out[i] = strings.ReplaceAll(out[i], strconv.FormatInt(run.Number, 10), "RUN")
+	}
+	return out
+}
+
+func TestAPurgeThatIsCutShortAnywhereIsFinishedByTheNext(t *testing.T) {
+	s, proxy := proxiedScene(t)
+	w := s.worker("w")
+	run := litter(s, w, "job")
+	s.sweep()
+	whole := remains(s, run)
+	require.NoError(t, s.DeleteJob(t.Context(), "job"))
+
+	cuts := 0
+	for nth := 1; ; nth++ {
+		run := litter(s, w, "job")
+		proxy.Inject(redistest.Fault{Kind: redistest.Cut, Match: redistest.Named("UNLINK"), Nth: nth})
+		_, err := s.Sweep(t.Context(), 0)
+		proxy.Clear()
+		if proxy.Injected() == cuts {
+			require.NoError(t, err)
+			break
+		}
+		cuts++
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.NotElementsMatch(t, whole, remains(s, run), "cut %d came too late", nth)
+		s.sweep()
+		require.ElementsMatch(t, whole, remains(s, run), "after cut %d", nth)
+		require.NoError(t, s.DeleteJob(t.Context(), "job"))
+	}
+	require.Greater(t, cuts, 1)
+}
+
+func TestAJobWhoseRunRecordIsGoneCanBeDeleted(t *testing.T) {
+	s := newScene(t)
+	run := start(t, s, "job")
+	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run}))
+	s.sweep()
+	s.command("DEL", fmt.Sprintf("run:%d", run.Number))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	require.NoError(t, s.DeleteJob(ctx, "job"))
+	_, err := s.Job(t.Context(), "job")
+	require.ErrorIs(t, err, store.ErrJobNotFound)
+	require.Empty(t, leftovers(t, s.Store))
+}

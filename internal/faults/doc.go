@@ -1,0 +1,33 @@
+// Package faults holds the tests that break things on purpose: real redis-server
+// processes, real worker processes, and a proxy that loses replies between them.
+//
+// # The parts
+//
+// A world is one namespace on one server of its own, behind a [redistest.Proxy], with a
+// manager that goes through the proxy as users' do. Its workers are processes: this
+// test binary, executed once more with an order in its environment. A worker is killed
+// with SIGKILL, paused with SIGSTOP, resumed with SIGCONT, and asked to drain by the
+// end of its standard input; so it also ends when the test binary dies.
+//
+// What tasks do is said by their arguments, a tree that grows as it runs. Handlers
+// write everything they do to the ledger: a stream on a second server, which no fault
+// touches and of which the library knows nothing. Tests wait for what the ledger shows,
+// never for time to pass.
+//
+// # The oracle
+//
+// From the start of a run to its end the oracle reads its state past the proxy, and
+// fails the test if a read breaks promise P2, if a figure that may only grow shrinks, or
+// if a final state changes. In the end it compares the counts and the ledger with what
+// the tree must have become, whatever happened meanwhile: every path ran under one task
+// ID only, so nobody was enqueued twice; no path is missing; the hook completed once.
+// Last, it deletes the job and looks into every key of the namespace for the run's
+// number.
+//
+// # Rows
+//
+// TestFaults runs one subtest for each row of the catalogue of faults, named
+// F01_worker_killed_mid_task and so on: a function in the file of its subject, listed in
+// faults_test.go. Each chooses what it draws by a seed that is printed, and that
+// ROLLCALL_SEED repeats.
+package faults

@@ -1,0 +1,69 @@
+package faults
+
+import (
+	"bytes"
+	"crypto/sha1" // it is how Redis names scripts
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/internal/redistest"
+)
+
+// scripts learns by what hash each script of the Redis store is called: clients send its
+// text once, when the server does not have it yet.
+type scripts struct {
+	texts map[string][]byte // by name, as in the store's source
+
+	mu    sync.Mutex
+	names map[string]string // by hash
+}
+
+func newScripts(t *testing.T) *scripts {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "store", "redisstore", "lua", "*.lua"))
+	require.NoError(t, err)
+	s := &scripts{texts: make(map[string][]byte), names: make(map[string]string)}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		s.texts[strings.TrimSuffix(filepath.Base(file), ".lua")] = bytes.TrimSpace(text)
+	}
+	require.Contains(t, s.texts, "settle")
+	return s
+}
+
+// learn is a match that matches nothing, and sees every command.
+func (s *scripts) learn(c redistest.Command) bool {
+	if c.Name != "EVAL" || len(c.Args) == 0 {
+		return false
+	}
+	sum := sha1.Sum(c.Args[0])
+	for name, text := range s.texts {
+		if bytes.HasSuffix(bytes.TrimSpace(c.Args[0]), text) {
+			s.mu.Lock()
+			s.names[hex.EncodeToString(sum[:])] = name
+			s.mu.Unlock()
+		}
+	}
+	return false
+}
+
+// script matches the calls of scripts by name that do not carry the text along.
+func (w *world) script(names ...string) func(redistest.Command) bool {
+	return func(c redistest.Command) bool {
+		if c.Name != "EVALSHA" || len(c.Args) == 0 {
+			return false
+		}
+		w.scripts.mu.Lock()
+		defer w.scripts.mu.Unlock()
+		name, known := w.scripts.names[string(c.Args[0])]
+		return known && slices.Contains(names, name)
+	}
+}

@@ -1,0 +1,66 @@
+package faults
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+)
+
+// requireNothingLeft deletes the job of a finished run and requires that no key of the
+// namespace names the run, and that none but the records of sessions and producers,
+// which keep their last reply until they expire, holds anything of it.
+func (s *subject) requireNothingLeft() {
+	w := s.w
+	w.t.Helper()
+	require.NoError(w.t, w.oracle.Delete(w.t.Context(), s.Job()))
+	number := strconv.FormatInt(s.Number(), 10)
+	prefix := "{" + w.namespace + ":0}:"
+	for _, key := range w.keys() {
+		require.NotContains(w.t, key, number, "a key of the run is left behind")
+		require.NotContains(w.t, key, ":"+s.Job(), "a key of the job is left behind")
+		if strings.HasPrefix(key, prefix+"L:") || strings.HasPrefix(key, prefix+"P:") {
+			continue
+		}
+		for _, member := range w.members(key) {
+			require.NotContains(w.t, member, number, "key %s holds something of the run", key)
+		}
+	}
+}
+
+// keys lists every key of the namespace.
+func (w *world) keys() []string {
+	w.t.Helper()
+	var keys []string
+	client := w.server.Client
+	for cursor := uint64(0); ; {
+		page, err := client.Do(w.t.Context(), client.B().Scan().Cursor(cursor).Match("*"+w.namespace+"*").Count(1000).Build()).AsScanEntry()
+		require.NoError(w.t, err)
+		keys = append(keys, page.Elements...)
+		if cursor = page.Cursor; cursor == 0 {
+			return keys
+		}
+	}
+}
+
+// members lists what a set, a sorted set or a list holds, and the fields of a hash. The
+// value in the hash meta, the highest number of a run, stays for ever.
+func (w *world) members(key string) []string {
+	w.t.Helper()
+	client := w.server.Client
+	kind, err := client.Do(w.t.Context(), client.B().Type().Key(key).Build()).ToString()
+	require.NoError(w.t, err)
+	if kind == "none" { // a live worker has removed it since
+		return nil
+	}
+	read := map[string][]string{
+		"set":  {"SMEMBERS", key},
+		"zset": {"ZRANGE", key, "0", "-1"},
+		"list": {"LRANGE", key, "0", "-1"},
+		"hash": {"HKEYS", key},
+	}[kind]
+	require.NotEmpty(w.t, read, "key %s is a %s", key, kind)
+	list, err := client.Do(w.t.Context(), client.B().Arbitrary(read...).Build()).AsStrSlice()
+	require.NoError(w.t, err)
+	return list
+}

@@ -50,7 +50,7 @@
 // repeats it for you. A worker that lost its lease can neither settle nor enqueue.
 //
 // Handlers run at least once: a process may die after the effect and before the report.
-// Make effects repeatable, or let them be decided by the task's ID.
+// Make effects repeatable, or key them by the run and the task's ID, which is unique within it.
 //
 // # The states of a run
 //

@@ -78,14 +78,16 @@ type bulk struct {
 }
 
 func (b *bulk) all(ctx context.Context, set string, items iter.Seq2[Item, error]) error {
+	n := 0
 	for it, err := range items {
 		if err != nil {
 			return err
 		}
 		item, err := b.enqueuer.encoder.Encode(set, it)
 		if err != nil {
-			return err
+			return fmt.Errorf("item %d: %w", n, err)
 		}
+		n++
 		// A full chunk is sent only when there is one more item: so a sequence
 		// that fits in one chunk needs no hold.
 		if !b.chunk.takes(Size(item)) {

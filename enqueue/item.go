@@ -43,7 +43,7 @@ type Options struct {
 	// Headers travel with the task, for example trace contexts. At most
 	// [MaxHeaderBytes] in all. Defaults to none.
 	Headers map[string]string
-	// MaxRetries of this task, or [NoRetries]. Defaults to that of the job, the kind or the set.
+	// MaxRetries of this task, or [NoRetries]. Defaults to that of the kind or the set.
 	MaxRetries int
 	// Timeout of each attempt, or [NoTimeout]. Defaults to that of the job, the kind or the set.
 	Timeout time.Duration

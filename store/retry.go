@@ -86,7 +86,9 @@ func (e *RetryError) Unwrap() error { return e.Err }
 // only a repeat finds nothing left succeeded; a repeat of StopRun may find
 // [ErrRunFinished] because the first attempt stopped the run. Subscribe, which
 // reconnects by itself, Close and Partitions pass through.
-func WithRetry(s Store, opts *RetryOptions) Store {
+func WithRetry(s Store, opts *RetryOptions) Store { return newRetrying(s, opts) }
+
+func newRetrying(s Store, opts *RetryOptions) *retrying {
 	r := &retrying{Store: s}
 	if opts != nil {
 		r.opts = *opts
@@ -113,6 +115,12 @@ type retrying struct {
 // errElapsed marks the end of a call by MaxElapsed, as against its caller's
 // context.
 var errElapsed = errors.New("time limit for repeats reached")
+
+// Repeat makes one call as [WithRetry] makes those of a store: for what has to be
+// done before there is a store to wrap, such as opening one. The call must be safe to repeat.
+func Repeat[R any](ctx context.Context, opts *RetryOptions, method string, call func(context.Context) (R, error)) (R, error) {
+	return repeat(ctx, newRetrying(nil, opts), method, call)
+}
 
 // repeat runs call until it succeeds, fails for good or runs out of time.
 func repeat[R any](ctx context.Context, r *retrying, method string, call func(context.Context) (R, error)) (R, error) {

@@ -18,8 +18,9 @@ const (
 
 // Config configures a [Manager]. The zero value works for producers and operators.
 type Config struct {
-	// Registry of the handler sets. Only workers need one; with one, sets, kinds and
-	// queues are checked before anything is written. Defaults to nil.
+	// Registry of the handler sets. Only workers need one; with one, sets and kinds are
+	// checked before anything is written, and sets' Validate hooks are asked. Any valid name is
+	// a queue: Explain and Queues tell of tasks on one that no live worker serves. Defaults to nil.
 	Registry *handlers.Registry
 	// Namespace keeps deployments in one Redis apart: jobs, queues and workers of
 	// different namespaces never meet. Only Open uses it; a store that is handed to New

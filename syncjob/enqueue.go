@@ -13,7 +13,7 @@ import (
 
 // Enqueue adds one task to the active run of a job, typically a standing one; see
 // [Run.Enqueue]. That run is remembered: a task costs no look-up.
-// [ErrJobNotFound], [ErrRunFinished] when none is active.
+// [ErrJobNotFound]; [ErrJobStopped] when it was stopped, [ErrRunFinished] when it has ended otherwise.
 func (m *Manager) Enqueue(ctx context.Context, job string, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	run, cached, err := m.activeRun(ctx, job, true)
 	if err != nil {

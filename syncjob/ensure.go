@@ -29,8 +29,12 @@ const (
 // is active.
 func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	d, err := m.define(j)
-	if err == nil && !j.Open {
+	switch {
+	case err != nil:
+	case !j.Open:
 		err = &FieldError{Field: "Open", Reason: "must be set: only standing jobs can be declared"}
+	case j.SealAfter > 0:
+		err = &FieldError{Field: "SealAfter", Reason: "is set for a standing job, which is never sealed"}
 	}
 	if err != nil {
 		return "", fmt.Errorf("ensure: %w", err)

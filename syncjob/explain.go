@@ -83,6 +83,9 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 
 func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time) Explanation {
 	x := Explanation{Run: runState(in.Run, now), Stable: in.Stable, at: now}
+	if in.Run.Status.Final() {
+		return x // what is still to be cleaned up waits for nothing
+	}
 	served := make(map[store.Route]bool)
 	addServed(served, sessions)
 	workers := make(map[string]string, len(sessions)) // by session

@@ -16,7 +16,8 @@ func (x Explanation) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	c := x.Run.Counts
-	line("run %d of job %q is %s: %d of %d tasks done, %d failed", x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), c.Total, c.Failed)
+	line("run %d of job %q is %s: %d of %d tasks done: %d succeeded, %d failed, %d cancelled",
+		x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), c.Total, c.Succeeded, c.Failed, c.Cancelled)
 	x.explainState(line)
 	for _, w := range x.Waiting {
 		x.explainWaiting(line, w)

@@ -49,6 +49,7 @@ type source struct {
 	busy      bool    // a grant is out
 	pass      float64 // deliveries received, lifted after idleness: the lowest goes first
 	unsettled int     // deliveries not yet settled
+	suspect   bool    // it delivered a suspect that is not settled yet
 	unasked   int     // deliveries since it was last asked for suspects
 }
 
@@ -85,6 +86,9 @@ func (in *intake) lost(src *source) {
 	default:
 	}
 	src.open, src.busy, src.unsettled = false, false, 0
+	if src.suspect {
+		src.suspect, in.suspect = false, false
+	}
 	in.decideLocked()
 }
 
@@ -120,6 +124,7 @@ func (in *intake) fetched(src *source, asked, g grant, got, suspects int, took t
 	in.returnLocked(g)
 	in.inHand.Add(int64(got))
 	in.suspect = in.suspect || suspects > 0
+	src.suspect = src.suspect || suspects > 0
 	src.busy = false
 	src.unsettled += got
 	src.pass += float64(got)
@@ -136,15 +141,8 @@ func (in *intake) fetched(src *source, asked, g grant, got, suspects int, took t
 }
 
 // finished says that a task has left a handler's slot, or will never enter one.
-func (in *intake) finished(suspect bool) {
+func (in *intake) finished() {
 	left := in.inHand.Add(-1)
-	if suspect {
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		in.suspect = false
-		in.decideLocked()
-		return
-	}
 	if left <= in.wakeAt.Load() || left == 0 && in.once {
 		in.mu.Lock()
 		defer in.mu.Unlock()
@@ -152,10 +150,14 @@ func (in *intake) finished(suspect bool) {
 	}
 }
 
-// settled says that n deliveries of the source are done with.
-func (in *intake) settled(src *source, n int) {
+// settled says that n deliveries of the source are done with. Only then is a suspect off this
+// worker's hands: if the process died before, it would be charged, and so would the next.
+func (in *intake) settled(src *source, n int, suspect bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if suspect {
+		src.suspect, in.suspect = false, false
+	}
 	src.unsettled -= n
 	// What was settled may have children. Their signal will say so, but once must know
 	// now.

@@ -22,7 +22,7 @@ func granted(src *source) (grant, bool) {
 
 func finish(in *intake, n int) {
 	for range n {
-		in.finished(false)
+		in.finished()
 	}
 }
 
@@ -113,7 +113,7 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 				in.fetched(src, g, g, g.max, 0, time.Millisecond)
 				got[i] += g.max
 				finish(in, g.max)
-				in.settled(src, g.max)
+				in.settled(src, g.max, false)
 			}
 		}
 	}
@@ -166,9 +166,13 @@ func TestOneSuspectIsInHandAtATime(t *testing.T) {
 	in.fetched(a, ga, ga, 0, 0, time.Millisecond)
 	_, ok = granted(b)
 	require.False(t, ok)
-	in.finished(true)
-	ga, oka := granted(a)
-	gb, okb := granted(b)
+	in.finished()
+	_, oka := granted(a)
+	_, okb := granted(b)
+	require.False(t, oka || okb, "a suspect that is not settled is still on this worker's hands")
+	in.settled(a, 1, true)
+	ga, oka = granted(a)
+	gb, okb = granted(b)
 	require.True(t, oka || okb, "those that were not asked for suspects are asked again")
 	require.NotEqual(t, ga.suspect, gb.suspect)
 }
@@ -203,7 +207,7 @@ func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 		finish(in, g.max)
 	}
 	require.InDelta(t, maxFinished, fetched, 100)
-	in.settled(src, store.MaxBatch)
+	in.settled(src, store.MaxBatch, false)
 	_, ok := granted(src)
 	require.True(t, ok)
 }
@@ -220,14 +224,14 @@ func TestNoWakeUpIsLostBetweenCounterAndThreshold(t *testing.T) {
 		require.True(t, ok, "in hand %d", in.inHand.Load())
 		var wg sync.WaitGroup
 		for range running {
-			wg.Go(func() { in.finished(false) })
+			wg.Go(func() { in.finished() })
 		}
 		in.fetched(src, g, g, g.max, 0, time.Microsecond)
 		wg.Wait()
-		in.settled(src, running)
+		in.settled(src, running, false)
 		if running = g.max; in.inHand.Load() == 4 && len(src.grants) == 0 {
-			in.finished(false) // all slots were filled anew: free one
-			in.settled(src, 1)
+			in.finished() // all slots were filled anew: free one
+			in.settled(src, 1, false)
 			running--
 		}
 	}
@@ -249,9 +253,9 @@ func TestOnceIsQuietOnlyWhenNothingIsLeft(t *testing.T) {
 	in.fetched(src, g, g, 1, 0, time.Millisecond)
 	g, _ = granted(src)
 	in.fetched(src, g, g, 0, 0, time.Millisecond)
-	in.finished(false)
+	in.finished()
 	require.False(t, quiet(), "one outcome is not settled")
-	in.settled(src, 1)
+	in.settled(src, 1, false)
 	require.False(t, quiet(), "it may have children")
 	g, ok := granted(src)
 	require.True(t, ok)

@@ -161,8 +161,8 @@ func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
 }
 
 // Stop stops the active run of a job, see [Run.Stop], and disables a declared job until
-// it is enabled again. [ErrJobNotFound]; [ErrRunFinished] for a single-pass job without
-// an active run.
+// it is enabled again. Stopping what was stopped changes nothing. [ErrJobNotFound];
+// [ErrRunFinished] for a single-pass job whose last run ended by itself.
 func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error {
 	rec, err := m.job(ctx, job)
 	if err != nil {

@@ -6,19 +6,24 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
+// openTime bounds how long Open tries to reach a server.
+const openTime = 2 * time.Second
+
 // Open connects to a store and returns a manager on it, whose Close closes it:
 //
 //	memory://                            in this process, gone with it; every Open is a store of its own
 //	redis://[user:password@]host:port/db  Redis or Valkey; rediss:// with TLS
 //
-// The forms for Sentinel and Cluster are those of package redisstore. An URL that does
-// not parse is a [*FieldError] for the field "URL"; a server that cannot be reached
+// The forms for Sentinel and Cluster are those of package redisstore; for its options (partitions, sweep
+// interval, eviction) use [redisstore.Open] and [New], and close the store yourself. A server that does not
+// answer is tried for 2 s. An URL that does not parse is a [*FieldError] for the field "URL"; a server that cannot be reached
 // matches [ErrUnavailable]. No error holds the URL's password.
 func Open(ctx context.Context, rawURL string, cfg Config) (*Manager, error) {
 	cfg.setDefaults()
@@ -47,7 +52,10 @@ func openStore(ctx context.Context, rawURL string, cfg Config) (store.Store, err
 	case u.Scheme == "memory":
 		return memstore.New(nil), nil
 	case strings.HasPrefix(u.Scheme, "redis"):
-		return redisstore.Open(ctx, rawURL, redisstore.Config{Namespace: cfg.Namespace, Logger: cfg.Logger})
+		// What Open reads and agrees on is safe to repeat, as all later calls are.
+		return store.Repeat(ctx, &store.RetryOptions{MaxElapsed: openTime}, "Open", func(ctx context.Context) (store.Store, error) {
+			return redisstore.Open(ctx, rawURL, redisstore.Config{Namespace: cfg.Namespace, Logger: cfg.Logger})
+		})
 	}
 	return nil, &FieldError{Field: "URL", Reason: "has a scheme that is not memory, redis or rediss"}
 }

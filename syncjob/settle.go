@@ -28,7 +28,10 @@ func (c *chunk) fits(children, bytes int) bool {
 
 // size is roughly how many bytes an outcome takes in a call.
 func size(o *store.Outcome) int {
-	n := len(o.Error) + len(o.Stack)
+	n := len(o.Error) + len(o.Stack) + len(o.Result)
+	for name := range o.Counters {
+		n += len(name) + 20 // digits at most
+	}
 	switch o.Verdict {
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease, store.VerdictFail:
 		n += len(o.Task.Payload) // it is stored once more
@@ -110,9 +113,10 @@ func (s *session) postpone(c *chunk) {
 	}
 	alone := len(s.pending) == 0
 	s.pending = append(s.pending, grow)
+	tasks, children := len(grow.outcomes), grow.children // others may join the chunk from here on
 	s.mu.Unlock()
 	if alone {
-		s.p.log(s.life, "store is out of memory; children wait", "tasks", len(grow.outcomes), "children", grow.children)
+		s.p.log(s.life, "store is out of memory; children wait", "tasks", tasks, "children", children)
 		pause(s.life, jitter(retryWait))
 	}
 }
@@ -182,8 +186,12 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
 			}
 			n := len(c.tasks)
+			suspect := false
+			for _, t := range c.tasks {
+				suspect = suspect || t.delivery.Task.Suspect
+			}
 			s.drop(c.tasks)
-			s.e.intake.settled(s.p.source, n)
+			s.e.intake.settled(s.p.source, n, suspect)
 			return settleDone
 		case errors.Is(err, store.ErrOutOfMemory) && c.children > 0:
 			return settleLater

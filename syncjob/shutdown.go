@@ -67,9 +67,8 @@ func (e *engine) unload() {
 	for {
 		select {
 		case t := <-e.tasks:
-			suspect := t.delivery.Task.Suspect
 			t.session.release(t)
-			e.intake.finished(suspect)
+			e.intake.finished()
 		default:
 			return
 		}

@@ -67,7 +67,6 @@ func (e *engine) work(s *slot) {
 // was fetched, and passes its outcome on. It returns the time.
 func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
-	suspect := t.delivery.Task.Suspect
 	switch {
 	case ses.isLost():
 	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
@@ -85,7 +84,7 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 		now = end
 		ses.report(t, outcome)
 	}
-	e.intake.finished(suspect)
+	e.intake.finished()
 	return now
 }
 
@@ -123,14 +122,13 @@ func (s *slot) exited() *task {
 
 // abandoned fails a task whose handler ended its goroutine, and gives the slot another.
 func (e *engine) abandoned(s *slot, t *task) {
-	suspect := t.delivery.Task.Suspect // the delivery belongs to the settle loop from here on
 	t.session.report(t, store.Outcome{
 		Lease:   t.delivery.Lease,
 		Verdict: store.VerdictFail,
 		Task:    t.delivery.Task,
 		Error:   "the handler ended its goroutine (runtime.Goexit)",
 	})
-	e.intake.finished(suspect)
+	e.intake.finished()
 	e.pool.Go(func(context.Context) { e.work(s) })
 }
 

@@ -151,9 +151,14 @@ func when(item *store.Item) string {
 	return ""
 }
 
-// ceilMillis rounds up, so that a short delay is not none.
+// ceilMillis rounds up, so that a short delay is not none. It holds for every
+// duration: a sum could overflow, and a script that meets a number it cannot read
+// would stop half-way.
 func ceilMillis(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	if d <= 0 {
+		return 0
+	}
+	return int64((d-1)/time.Millisecond) + 1
 }
 
 // messages encodes tasks into one buffer: two allocations for the whole batch.

@@ -34,6 +34,10 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	if deadline, ok := ctx.Deadline(); ok {
+		// The client's constructor takes no context. Later connections keep this bound, so it is not made too small.
+		option.Dialer.Timeout = max(time.Second, min(option.Dialer.Timeout, time.Until(deadline)))
+	}
 	client, err := rueidis.NewClient(option)
 	if err != nil {
 		return nil, (&Store{config: config}).translate(ctx, "connect", err)

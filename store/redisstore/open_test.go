@@ -15,9 +15,11 @@ import (
 	"github.com/rollcall-go/rollcall/store/storetest"
 )
 
-// The cluster client of rueidis leaves a goroutine asleep for 5 s after a change of topology, even once it is closed.
+// The cluster client of rueidis leaves goroutines asleep for some seconds after a change of topology, even once it is closed.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
 func TestBadConfigurationIsRefusedByField(t *testing.T) {

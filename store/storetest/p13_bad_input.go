@@ -8,6 +8,29 @@ import (
 )
 
 var badInput = []testCase{
+	{"times at the ends of what can be said harm nobody", func(s *scene) {
+		const forever = time.Duration(math.MaxInt64)
+		far := task(scan, "far")
+		far.Task.Enqueued, far.At = time.Time{}, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+		past := task(scan, "past")
+		past.At = time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)
+		r := s.start(store.StartParams{Job: "import", Retention: forever})
+		p, w := r.producer(), r.worker()
+		p.add(r, task(scan, "beside"), delayed(scan, "late", forever), delayed(scan, "soon", -time.Second), far, past, claimed(scan, "kept", forever))
+		s.promote(r.partition)
+		r.counts(store.Counts{Pending: 5, Delayed: 2}, "what was due in the past is due now")
+		for _, d := range w.take(5) {
+			w.settle(snoozed(d, forever))
+		}
+		r.counts(store.Counts{Delayed: 7}, "snoozed for ever")
+		late := store.Item{Route: scan, Task: store.Task{ID: "root"}, Delay: forever}
+		other := s.start(store.StartParams{Job: "late", Root: &late, Open: true, SealAfter: forever})
+		other.counts(store.Counts{Delayed: 1}, "a root that is never due")
+		s.sweep(other.partition)
+		other.status(store.StatusRunning)
+		r.stop(false)
+		r.counts(store.Counts{Cancelled: 7}, "stop")
+	}},
 	{"a start that no store accepts names the fields", func(s *scene) {
 		before := s.leftovers()
 		for field, spoil := range map[string]func(p *store.StartParams){

@@ -45,6 +45,9 @@
 //
 //	total = pending + delayed + running + succeeded + failed + cancelled
 //
+// So do counters that a handler set declares (bytes copied, rows skipped): what a task adds is
+// committed with its success.
+//
 // A run is done when its last task has ended and nothing holds it open. Every
 // call may be repeated after a lost reply without a further effect, and the store layer
 // repeats it for you. A worker that lost its lease can neither settle nor enqueue.

@@ -26,11 +26,13 @@ type Attempt struct {
 	Headers map[string]string
 
 	task      any // *Task[A] of this attempt
+	set       *Set
 	cfg       ExecuteConfig
 	lease     store.Lease
 	overrides enqueue.Overrides
 	ctx       attemptContext // the handler's
 	children  fanout
+	tally     tally
 
 	logOnce sync.Once
 	logger  *slog.Logger

@@ -18,9 +18,12 @@
 // Recovery is outermost, so that middleware may panic too; the timeout is inside
 // of recovery and covers the middleware.
 //
+// Within the handler, an [Attempt.Event] runs between the hooks that the set has for it, and [Attempt.Add] adds to a
+// [Counter] of the run.
+//
 // # What becomes of it
 //
-// Nil is success, and what the attempt enqueued becomes visible with it, all or
+// Nil is success: what the attempt enqueued becomes visible and what it counted is added with it, all or
 // nothing. An error is a failed attempt and is tried again, after the backoff, until
 // the retries are used up, unless it is made by [Permanent], [RetryAfter],
 // [Snooze] or [CancelJob]. If the context of the attempt was cancelled its cause

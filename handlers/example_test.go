@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,4 +50,35 @@ func ExampleNewRegistry() {
 	// Output:
 	// [mail] [mail] <nil>
 	// new registry: Sets[0].Kinds["letter"] repeats "letter", which has a handler
+}
+
+// What tasks add is committed with their success, so that the sum is exact.
+func ExampleSet_Counter() {
+	set := handlers.NewSet("mail", handlers.SetConfig{})
+	sent := set.Counter("bytes_sent")
+	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
+		t.Add(sent, int64(len(t.Args.To)))
+		return nil
+	}, nil)
+	_, err := handlers.NewRegistry(set)
+	fmt.Println(sent.Name(), err)
+	// Output: bytes_sent <nil>
+}
+
+// An event happens between the set's hooks for it.
+func ExampleAttempt_Event() {
+	set := handlers.NewSet("mail", handlers.SetConfig{Hooks: handlers.Hooks{Events: map[string]handlers.EventHooks{
+		"letter.send": {Before: func(_ context.Context, e handlers.Event) error {
+			if e.Retry > 0 {
+				return handlers.Permanent(errors.New("it may have been sent"))
+			}
+			return nil
+		}},
+	}}})
+	handlers.Handle(set, func(ctx context.Context, t *handlers.Task[letter]) error {
+		return t.Event(ctx, "letter.send", func(context.Context) error { return nil })
+	}, nil)
+	_, err := handlers.NewRegistry(set)
+	fmt.Println(err)
+	// Output: <nil>
 }

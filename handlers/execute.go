@@ -92,6 +92,7 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *Execute
 func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
 	a.fill(ctx, d, cfg)
+	a.set = k.set
 	if err == nil {
 		a.overrides, err = enqueue.DecodeOverrides(d.Task.Attributes)
 	}

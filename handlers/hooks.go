@@ -55,6 +55,7 @@ func (s *boundSet) runHook(ctx context.Context, h hook, out *store.Outcome, cfg 
 		return fmt.Errorf("read run %s/%d: %w", lane.Run.Job, lane.Run.Number, err)
 	}
 	run := NewRun(rec)
+	run.postJob = h.done == store.VerdictHookDone
 	run.Retry = out.Task.Retry
 	run.log = cfg.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
 	ctx = context.WithValue(ctx, managerKey{}, cfg.Manager)
@@ -63,7 +64,11 @@ func (s *boundSet) runHook(ctx context.Context, h hook, out *store.Outcome, cfg 
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, &timeoutError{limit})
 		defer cancel()
 	}
-	return explained(ctx, h.call(ctx, run))
+	if err := h.call(ctx, run); err != nil {
+		return explained(ctx, err)
+	}
+	out.Result = run.result
+	return nil
 }
 
 // judgeHook decides what a failed attempt of a hook leads to.

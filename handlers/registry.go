@@ -26,6 +26,7 @@ type boundSet struct {
 
 // boundKind is a kind with everything it inherits.
 type boundKind struct {
+	set    *Set // as it was when the registry was made
 	kind   *kind
 	attrs  Attributes // complete
 	invoke Handler    // inside of all middleware
@@ -33,7 +34,7 @@ type boundKind struct {
 
 // NewRegistry checks and copies sets. It reports every problem at once, as
 // [*store.FieldError]s: sets of the same name, kinds with two handlers, names that
-// are unusable, attributes that are negative or exclude each other.
+// are unusable, attributes that are negative or exclude each other, more counters than an outcome may have.
 func NewRegistry(sets ...*Set) (*Registry, error) {
 	r := &Registry{sets: make(map[string]*boundSet, len(sets))}
 	var problems []error
@@ -66,6 +67,7 @@ func bind(s *Set) *boundSet {
 	}
 	for name, k := range s.kinds {
 		b.kinds[name] = &boundKind{
+			set:    s,
 			kind:   k,
 			attrs:  k.opts.Attributes.inherit(b.attrs),
 			invoke: wrap(wrap(k.handler, k.opts.Middleware), s.cfg.Middleware),
@@ -93,7 +95,7 @@ func (r *Registry) With(middleware ...Middleware) *Registry {
 		c := *s
 		c.kinds = make(map[string]*boundKind, len(s.kinds))
 		for name, k := range s.kinds {
-			c.kinds[name] = &boundKind{kind: k.kind, attrs: k.attrs, invoke: wrap(k.invoke, middleware)}
+			c.kinds[name] = &boundKind{set: k.set, kind: k.kind, attrs: k.attrs, invoke: wrap(k.invoke, middleware)}
 		}
 		outer.sets[name] = &c
 	}

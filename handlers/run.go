@@ -56,9 +56,11 @@ type Run struct {
 	RunRef
 	Headers map[string]string
 	// Status is, for PostJob, the final one that will be recorded.
-	Status  store.Status
-	Counts  store.Counts
-	Retried int64 // failed attempts that were tried again
+	Status store.Status
+	Counts store.Counts
+	// Counters are what the tasks of the run added to them, by name; see [Set.Counter].
+	Counters map[string]int64
+	Retried  int64 // failed attempts that were tried again
 	// Due is the time that the run was fired for by a schedule; zero if it was not.
 	Due     time.Time
 	Created time.Time
@@ -68,7 +70,9 @@ type Run struct {
 	// Retry is how many attempts of this hook have failed before.
 	Retry int
 
-	log *slog.Logger
+	log     *slog.Logger
+	postJob bool   // this is it
+	result  []byte // to be recorded with the end of the hook
 }
 
 // discard is the logger of whoever configured none.
@@ -81,18 +85,39 @@ func NewRun(rec store.RunRecord) *Run {
 		status = rec.Outcome
 	}
 	return &Run{
-		RunRef:  RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownArgs(rec.Args)},
-		Headers: maps.Clone(rec.Headers),
-		Status:  status,
-		Counts:  rec.Counts,
-		Retried: rec.Retried,
-		Created: rec.Created,
-		Started: rec.Started,
-		Ended:   rec.Ended,
-		Error:   rec.Error,
-		log:     discard,
+		RunRef:   RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownArgs(rec.Args)},
+		Headers:  maps.Clone(rec.Headers),
+		Status:   status,
+		Counts:   rec.Counts,
+		Counters: maps.Clone(rec.Counters),
+		Retried:  rec.Retried,
+		Created:  rec.Created,
+		Started:  rec.Started,
+		Ended:    rec.Ended,
+		Error:    rec.Error,
+		log:      discard,
 	}
 }
 
 // Log is a logger with the attributes job, run and kind.
 func (r *Run) Log() *slog.Logger { return r.log }
+
+// SetResult has the run end with a result: v as JSON, of at most [store.MaxResultLen] bytes. Whoever waits for the
+// run decodes it. It is stored in the same step as the end of PostJob, if that attempt of the hook returns
+// nil; of several calls the last one counts. Only PostJob may call it. Every error is a [*store.FieldError], and
+// leaves what was set before.
+func (r *Run) SetResult(v any) error {
+	bad := func(reason string) error { return &store.FieldError{Field: "Result", Reason: reason} }
+	if !r.postJob {
+		return bad("can only be set by PostJob")
+	}
+	result, err := json.Marshal(v)
+	switch {
+	case err != nil:
+		return bad(fmt.Sprintf("cannot be encoded: %v", err))
+	case len(result) > store.MaxResultLen:
+		return bad(fmt.Sprintf("takes %d bytes, which is more than %d", len(result), store.MaxResultLen))
+	}
+	r.result = result
+	return nil
+}

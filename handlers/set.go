@@ -26,7 +26,7 @@ type SetConfig struct {
 	Middleware []Middleware
 }
 
-// Hooks are called for a run as a whole. They are tasks of their own: leased,
+// Hooks are called for a run as a whole, but for those of events. PreJob and PostJob are tasks of their own: leased,
 // retried and reclaimed like any other, in the queue of the run's root task, but
 // never part of its counts. Each may be nil.
 type Hooks struct {
@@ -40,6 +40,8 @@ type Hooks struct {
 	// of one that was stopped or skipped. Its error is retried, and the last one recorded; it never
 	// alters the status or the counts of the run.
 	PostJob func(ctx context.Context, r *Run) error
+	// Events are hooks around what tasks do, by the names that they give to [Attempt.Event]. Defaults to none.
+	Events map[string]EventHooks
 }
 
 // KindOptions alter one kind of a set.
@@ -60,6 +62,7 @@ type Set struct {
 	name     string
 	cfg      SetConfig
 	kinds    map[string]*kind // by name and alias
+	counters map[string]bool  // those declared
 	problems []error
 }
 
@@ -75,12 +78,14 @@ type kind struct {
 // [NewRegistry].
 func NewSet(name string, cfg SetConfig) *Set {
 	cfg.Middleware = slices.Clone(cfg.Middleware)
-	return &Set{name: name, cfg: cfg, kinds: make(map[string]*kind)}
+	cfg.Hooks.Events = maps.Clone(cfg.Hooks.Events)
+	return &Set{name: name, cfg: cfg, kinds: make(map[string]*kind), counters: make(map[string]bool)}
 }
 
 func (s *Set) clone() *Set {
 	c := *s
 	c.kinds = maps.Clone(s.kinds)
+	c.counters = maps.Clone(s.counters)
 	c.problems = slices.Clone(s.problems)
 	return &c
 }
@@ -97,6 +102,8 @@ func (s *Set) validate(prefix string) error {
 		store.ValidateName(prefix+"Name", s.name),
 		s.cfg.Attributes.validate(prefix + "Attributes."),
 	}
+	problems = append(problems, s.validateEvents(prefix)...)
+	problems = append(problems, s.validateCounters(prefix)...)
 	for _, err := range s.problems {
 		problems = append(problems, prefixed(prefix, err))
 	}

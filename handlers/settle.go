@@ -19,8 +19,12 @@ const (
 // settle decides the outcome of an attempt that ended with err. The attempt is
 // nil if it panicked while it was made.
 func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, err error) {
-	var incomplete error
+	var counters map[string]int64
+	var undeclared, incomplete error
 	if a != nil {
+		if counters, undeclared = a.tally.end(); err == nil {
+			err = Permanent(undeclared)
+		}
 		incomplete = a.children.end()
 		if err == nil {
 			err = incomplete
@@ -31,7 +35,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 	}
 	if err == nil {
 		if out.Children, out.Staged, incomplete = a.children.finish(ctx, a); incomplete == nil {
-			out.Verdict = store.VerdictSuccess
+			out.Verdict, out.Counters = store.VerdictSuccess, counters
 			return
 		}
 		out.Children, out.Staged, err = nil, nil, incomplete

@@ -23,6 +23,10 @@ const (
 	// deliveries in one Fetch, of outcomes in one Settle and of inline
 	// children in one outcome.
 	MaxBatch = 256
+	// MaxCounters is the largest number of counters in one outcome.
+	MaxCounters = 64
+	// MaxResultLen bounds the result of a run, in bytes.
+	MaxResultLen = 64 << 10
 )
 
 // ValidateName checks the name of a namespace, queue, handler set or task kind: 1 to

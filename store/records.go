@@ -165,9 +165,10 @@ type RunRecord struct {
 	Status    Status
 	Outcome   Status // while finishing: the final status that will be recorded
 	Counts    Counts
-	Retried   int64 // failed attempts that were tried again
-	Duplicate int64 // enqueues that met a claimed ID
-	Holds     int64 // named holds that keep the run from finishing; see [HoldOpen]
+	Counters  map[string]int64 // what tasks added with their success, by name; nil if nothing
+	Retried   int64            // failed attempts that were tried again
+	Duplicate int64            // enqueues that met a claimed ID
+	Holds     int64            // named holds that keep the run from finishing; see [HoldOpen]
 	Paused    bool
 	Weight    float64
 	Created   time.Time
@@ -177,6 +178,7 @@ type RunRecord struct {
 	Reason    string    // why it was stopped or skipped
 	HookError string    // why the post-job hook gave up; it never alters Status
 	Graceful  bool      // while stopping: running handlers are left to finish
+	Result    []byte    // JSON that the post-job hook left; nil if none
 	Retention time.Duration
 }
 

@@ -90,6 +90,24 @@ func (s *scripted) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, 
 	return nil, s.call(ctx)
 }
 
+func (s *scripted) AcquireSemaphore(ctx context.Context, _ store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	return store.SemaphoreReply{}, s.call(ctx)
+}
+
+func (s *scripted) RefreshSemaphore(ctx context.Context, _, _ string, _ time.Duration) (time.Time, error) {
+	return time.Time{}, s.call(ctx)
+}
+
+func (s *scripted) ReleaseSemaphore(ctx context.Context, _, _ string) error { return s.call(ctx) }
+
+func (s *scripted) ForceReleaseSemaphore(ctx context.Context, _ string, _ int64) (int, error) {
+	return 0, s.call(ctx)
+}
+
+func (s *scripted) Semaphore(ctx context.Context, _ string) (store.SemaphoreRecord, error) {
+	return store.SemaphoreRecord{}, s.call(ctx)
+}
+
 func (s *scripted) Promote(ctx context.Context, _ int) (store.PromoteReply, error) {
 	return store.PromoteReply{}, s.call(ctx)
 }

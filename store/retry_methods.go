@@ -117,6 +117,27 @@ func (r *retrying) QueueStats(ctx context.Context, partition int) ([]QueueRecord
 	return repeat(ctx, r, "QueueStats", func(ctx context.Context) ([]QueueRecord, error) { return r.Store.QueueStats(ctx, partition) })
 }
 
+func (r *retrying) AcquireSemaphore(ctx context.Context, p SemaphoreClaim) (SemaphoreReply, error) {
+	return repeat(ctx, r, "AcquireSemaphore", func(ctx context.Context) (SemaphoreReply, error) { return r.Store.AcquireSemaphore(ctx, p) })
+}
+
+func (r *retrying) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
+	return repeat(ctx, r, "RefreshSemaphore", func(ctx context.Context) (time.Time, error) { return r.Store.RefreshSemaphore(ctx, key, token, ttl) })
+}
+
+func (r *retrying) ReleaseSemaphore(ctx context.Context, key, token string) error {
+	err := repeatErr(ctx, r, "ReleaseSemaphore", func(ctx context.Context) error { return r.Store.ReleaseSemaphore(ctx, key, token) })
+	return gone(err, ErrLeaseLost)
+}
+
+func (r *retrying) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+	return repeat(ctx, r, "ForceReleaseSemaphore", func(ctx context.Context) (int, error) { return r.Store.ForceReleaseSemaphore(ctx, key, fence) })
+}
+
+func (r *retrying) Semaphore(ctx context.Context, key string) (SemaphoreRecord, error) {
+	return repeat(ctx, r, "Semaphore", func(ctx context.Context) (SemaphoreRecord, error) { return r.Store.Semaphore(ctx, key) })
+}
+
 func (r *retrying) Promote(ctx context.Context, partition int) (PromoteReply, error) {
 	return repeat(ctx, r, "Promote", func(ctx context.Context) (PromoteReply, error) { return r.Store.Promote(ctx, partition) })
 }

@@ -239,6 +239,9 @@ func TestARepeatedDeleteThatFindsNothingSucceeded(t *testing.T) {
 		gone = []error{store.Transient(errCut), store.ErrJobNotFound}
 		require.NoError(t, store.WithRetry(&scripted{failures: gone}, nil).DeleteJob(t.Context(), "j"))
 		require.ErrorIs(t, store.WithRetry(&scripted{failures: gone[1:]}, nil).DeleteJob(t.Context(), "j"), store.ErrJobNotFound)
+		gone = []error{store.Transient(errCut), store.ErrLeaseLost}
+		require.NoError(t, store.WithRetry(&scripted{failures: gone}, nil).ReleaseSemaphore(t.Context(), "k", "t"))
+		require.ErrorIs(t, store.WithRetry(&scripted{failures: gone[1:]}, nil).ReleaseSemaphore(t.Context(), "k", "t"), store.ErrLeaseLost)
 	})
 }
 

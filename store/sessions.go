@@ -25,7 +25,7 @@ type Sessions interface {
 
 	// Settle reports outcomes. Each is applied only if its lease is still held
 	// (P5); others are listed in Lost. Children become visible with their parent's success, all
-	// or none (P4). A repeat with the same Number answers as the first time did.
+	// or none (P4), and its counters are added with it, once. A repeat with the same Number answers as the first time did.
 	// [ErrLeaseLost] when the session is gone: then every outcome is lost.
 	Settle(ctx context.Context, p SettleParams) (SettleReply, error)
 
@@ -121,6 +121,12 @@ type Outcome struct {
 	// routes under which more were staged.
 	Children []Item
 	Staged   []Route
+	// Counters are added to those of the run with the success of a task, in the same step, also
+	// while the run is stopping; any other verdict drops them. At most [MaxCounters], named as [ValidateName]
+	// allows. A sum that would leave the range of int64 is left as it was.
+	Counters map[string]int64
+	// Result becomes that of the run with VerdictHookDone, unless it is nil: JSON of at most [MaxResultLen] bytes.
+	Result []byte
 }
 
 // SettleReply lists the outcomes that were not applied since their lease was

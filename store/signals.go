@@ -7,10 +7,11 @@ type SignalKind uint8
 
 // The kinds of signal.
 const (
-	SignalWork SignalKind = iota + 1 // a lane of Queue got work
-	SignalRun                        // the state or counts of Run moved
-	SignalDue                        // the earliest delayed task moved forward
-	SignalSync                       // signals may have been missed: look at everything
+	SignalWork      SignalKind = iota + 1 // a lane of Queue got work
+	SignalRun                             // the state or counts of Run moved
+	SignalDue                             // the earliest delayed task moved forward
+	SignalSemaphore                       // it is the turn of who waits for Semaphore at Place
+	SignalSync                            // signals may have been missed: look at everything
 )
 
 // Signal is a hint that something moved. Signals may be lost, late or repeated: they
@@ -20,6 +21,8 @@ type Signal struct {
 	Partition int
 	Queue     string // SignalWork
 	Run       int64  // SignalRun
+	Semaphore string // SignalSemaphore: its key
+	Place     int64  // SignalSemaphore: of the first in the line
 }
 
 // Signals tells when to look.

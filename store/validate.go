@@ -1,6 +1,11 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
 func (p *StartParams) Validate() error {
@@ -24,4 +29,51 @@ func (p *StartParams) Validate() error {
 		bad("FailureCap", "is not positive")
 	}
 	return errors.Join(errs...)
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *SettleParams) Validate() error {
+	var errs []error
+	bad := func(reason, field string, args ...any) {
+		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
+	}
+	if len(p.Outcomes) > MaxBatch {
+		bad("are more than MaxBatch", "Outcomes")
+	}
+	children := 0
+	for i := range p.Outcomes {
+		o := &p.Outcomes[i]
+		children += len(o.Children)
+		if o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && o.Lease.Lane.Route.Counted() {
+			bad("is none that the task can have", "Outcomes[%d].Verdict", i)
+		}
+		if len(o.Counters) > MaxCounters {
+			bad("are more than MaxCounters", "Outcomes[%d].Counters", i)
+		}
+		for _, err := range badNames(o.Counters) {
+			bad(err.Reason, "Outcomes[%d].%s", i, err.Field)
+		}
+		if len(o.Result) > MaxResultLen {
+			bad("is longer than MaxResultLen", "Outcomes[%d].Result", i)
+		}
+	}
+	if children > MaxBatch {
+		bad("are more than MaxBatch", "Outcomes.Children")
+	}
+	return errors.Join(errs...)
+}
+
+// badNames reports the counters whose names are not valid, in order.
+func badNames(counters map[string]int64) (bad []*FieldError) {
+	for name := range counters {
+		err := ValidateName("Counters", name)
+		if err == nil {
+			continue
+		}
+		if field := (*FieldError)(nil); errors.As(err, &field) {
+			bad = append(bad, &FieldError{Field: fmt.Sprintf("Counters[%q]", name), Reason: field.Reason})
+		}
+	}
+	slices.SortFunc(bad, func(a, b *FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return bad
 }

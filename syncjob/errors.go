@@ -31,6 +31,10 @@ var (
 // of either is in progress on the same worker.
 var ErrWorkerRunning = errors.New("worker is already running")
 
+// ErrNoResult is returned by [RunState.DecodeResult] for a run whose post-job hook has set no
+// result, or has not completed.
+var ErrNoResult = errors.New("run has no result")
+
 // FieldError reports bad input: which field, and what is wrong with it. It matches
 // [ErrInvalid], and nothing was written when it is returned.
 type FieldError = store.FieldError

@@ -139,9 +139,51 @@ func ExampleRun_Watch() {
 	// <nil> <nil>
 }
 
+// What tasks count is exact in the end, and the post-job hook sums it up for whoever waits.
+func ExampleRunState_DecodeResult() {
+	set := handlers.NewSet("files", handlers.SetConfig{Hooks: handlers.Hooks{
+		PostJob: func(_ context.Context, r *handlers.Run) error {
+			return r.SetResult(fmt.Sprintf("%d letters in %d paths", r.Counters["letters"], r.Counts.Succeeded))
+		},
+	}})
+	letters := set.Counter("letters")
+	handlers.Handle(set, func(_ context.Context, t *handlers.Task[fileArgs]) error {
+		t.Add(letters, int64(len(t.Args.Path)))
+		if t.Retry == 0 {
+			return handlers.RetryAfter(0, nil) // counts nothing
+		}
+		return nil
+	}, nil)
+	reg, err := handlers.NewRegistry(set)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m, done := workingOn(ctx, reg)
+	run, err := m.Start(ctx, syncjob.Job{Name: "one", Set: "files", Root: fileArgs{Path: "a/b"}}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	final, err := run.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var result string
+	fmt.Println(final.DecodeResult(&result), final.Counters["letters"])
+	fmt.Println(result)
+	cancel()
+	fmt.Println(<-done, m.Close())
+	// Output:
+	// <nil> 3
+	// 3 letters in 1 paths
+	// <nil> <nil>
+}
+
 // working is a manager with a worker that runs until ctx ends.
-func working(ctx context.Context) (*syncjob.Manager, <-chan error) {
-	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: ingest()})
+func working(ctx context.Context) (*syncjob.Manager, <-chan error) { return workingOn(ctx, ingest()) }
+
+func workingOn(ctx context.Context, reg *handlers.Registry) (*syncjob.Manager, <-chan error) {
+	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: reg})
 	if err != nil {
 		log.Fatal(err)
 	}

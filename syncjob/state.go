@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -70,9 +71,10 @@ type RunState struct {
 	Status     Status            `json:"status"`
 	Outcome    Status            `json:"outcome,omitempty"` // while finishing: the status it will end with
 	Counts     Counts            `json:"counts"`
-	Retried    int64             `json:"retried"`    // failed attempts that were tried again
-	Duplicates int64             `json:"duplicates"` // enqueues that met an ID in use
-	Holds      int64             `json:"holds"`      // what keeps the run from finishing though no task is left
+	Counters   map[string]int64  `json:"counters,omitempty"` // what its tasks added to them with their success, by name
+	Retried    int64             `json:"retried"`            // failed attempts that were tried again
+	Duplicates int64             `json:"duplicates"`         // enqueues that met an ID in use
+	Holds      int64             `json:"holds"`              // what keeps the run from finishing though no task is left
 	Paused     bool              `json:"paused"`
 	Graceful   bool              `json:"graceful,omitempty"` // while stopping: handlers are left to finish
 	Weight     float64           `json:"weight"`
@@ -88,6 +90,20 @@ type RunState struct {
 	Reason    string        `json:"reason,omitempty"`   // why it was stopped or skipped
 	HookErr   string        `json:"hook_err,omitempty"` // why the post-job hook gave up
 	Retention time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
+	// Result is what the post-job hook left with [handlers.Run.SetResult]; nil if nothing. See DecodeResult.
+	Result json.RawMessage `json:"result,omitempty"`
+}
+
+// DecodeResult decodes the result that the run's post-job hook set into v, a pointer. [ErrNoResult] if it set none, or
+// has not completed.
+func (s RunState) DecodeResult(v any) error {
+	if s.Result == nil {
+		return fmt.Errorf("run %d of job %q: %w", s.Number, s.Job, ErrNoResult)
+	}
+	if err := json.Unmarshal(s.Result, v); err != nil {
+		return fmt.Errorf("decode the result of run %d of job %q: %w", s.Number, s.Job, err)
+	}
+	return nil
 }
 
 // Failure is one task that failed for good, from the capped sample that a run keeps.

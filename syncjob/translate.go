@@ -40,6 +40,7 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		Status:     r.Status,
 		Outcome:    r.Outcome,
 		Counts:     r.Counts,
+		Counters:   r.Counters,
 		Retried:    r.Retried,
 		Duplicates: r.Duplicate,
 		Holds:      r.Holds,
@@ -53,6 +54,7 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		Reason:     r.Reason,
 		HookErr:    r.HookError,
 		Retention:  r.Retention,
+		Result:     r.Result,
 	}
 	if r.Started.IsZero() {
 		return s

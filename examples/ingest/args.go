@@ -21,11 +21,8 @@ const (
 type syncArgs struct {
 	Src []byte `json:"src"` // absolute
 	Dst []byte `json:"dst"` // absolute
-	// State is the directory, beside the destination, in which tasks leave what they
-	// did; see record.
-	State []byte `json:"state"`
-	// KeepSummary leaves the summary there for the process that waits for it.
-	KeepSummary  bool     `json:"keep_summary,omitempty"`
+	// State is the directory, beside the destination, in which tasks leave notes.
+	State        []byte   `json:"state"`
 	FilesPerTask int      `json:"files_per_task"`
 	PathQueue    string   `json:"path_queue"`
 	FileQueue    string   `json:"file_queue"`

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -24,15 +26,17 @@ func (tr *trees) attempt(root syncArgs, task enqueue.Args) (*handlerstest.Result
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(tr.t, err)
 	set, _ := registry.Set(setName)
-	require.NoError(tr.t, os.MkdirAll(recordsIn(string(root.State)), 0o700))
+	require.NoError(tr.t, os.MkdirAll(string(root.State), 0o700))
 	require.NoError(tr.t, os.MkdirAll(tr.dst, 0o755))
 	result := handlerstest.Do(tr.t, set, task, &handlerstest.Options{
 		Task:    &enqueue.Options{ID: "task"},
 		RunArgs: root,
 	})
-	total, err := sum(tr.t.Context(), string(root.State))
+	f := counted(result.Counters)
+	n, err := readNotes(tr.t.Context(), string(root.State))
 	require.NoError(tr.t, err)
-	return result, total.figures
+	f.List = n.List
+	return result, f
 }
 
 func names(list ...string) (bytes [][]byte) {
@@ -86,7 +90,7 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	// The first worker dies with two files copied, in the middle of the third.
 	ctx, kill := context.WithCancelCause(t.Context())
 	calls := 0
-	tr.hooks.before = func(_ context.Context, e event) error {
+	tr.hooks.Before = func(_ context.Context, e handlers.Event) error {
 		if calls++; calls == 3 {
 			kill(store.ErrLeaseLost)
 			require.NoError(t, os.WriteFile(filepath.Join(tr.dst, ".rollcall-task-2"), []byte("cont"), 0o400))
@@ -96,7 +100,7 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(t, err)
 	set, _ := registry.Set(setName)
-	require.NoError(t, os.MkdirAll(recordsIn(string(args.State)), 0o700))
+	require.NoError(t, os.MkdirAll(string(args.State), 0o700))
 	result := handlerstest.Do(t, set, task, &handlerstest.Options{Context: ctx, Task: &enqueue.Options{ID: "task"}, RunArgs: args})
 	require.Zero(t, result.Outcome.Verdict)
 	require.NoFileExists(t, filepath.Join(tr.dst, "2"))
@@ -136,14 +140,14 @@ func TestHooksAreCalledAroundEveryChange(t *testing.T) {
 	tr := newTrees(t)
 	tr.write("dir/file", "x", 0o644)
 	var seen []string
-	note := func(when string) func(context.Context, event) error {
-		return func(_ context.Context, e event) error {
-			rel, err := filepath.Rel(tr.dst, e.Path)
+	note := func(when string) func(context.Context, handlers.Event) error {
+		return func(ctx context.Context, e handlers.Event) error {
+			rel, err := filepath.Rel(tr.dst, pathOf(ctx))
 			seen = append(seen, fmt.Sprint(when, " ", e.Name, " ", rel))
 			return err
 		}
 	}
-	tr.hooks = eventHooks{before: note("before"), after: note("after")}
+	tr.hooks = handlers.EventHooks{Before: note("before"), After: note("after")}
 	tr.mustSync(nil)
 	require.Equal(t, []string{
 		"before directory.create .", "after directory.create .",
@@ -170,14 +174,14 @@ func TestAnErrorBeforeAnEventSkipsIt(t *testing.T) {
 	tr.write("dir/below", "x", 0o644)
 	tr.write("other/file", "x", 0o644)
 	refused := errors.New("refused")
-	tr.hooks.before = func(_ context.Context, e event) error {
-		if name := filepath.Base(e.Path); name == "dir" || e.Path == filepath.Join(tr.dst, "file") {
+	tr.hooks.Before = func(ctx context.Context, e handlers.Event) error {
+		if name := filepath.Base(pathOf(ctx)); name == "dir" || pathOf(ctx) == filepath.Join(tr.dst, "file") {
 			return refused
 		}
 		return nil
 	}
-	tr.hooks.after = func(_ context.Context, e event) error {
-		require.NotEqual(t, "dir", filepath.Base(e.Path))
+	tr.hooks.After = func(ctx context.Context, e handlers.Event) error {
+		require.NotEqual(t, "dir", filepath.Base(pathOf(ctx)))
 		return nil
 	}
 	f := tr.mustSync(nil)
@@ -193,7 +197,7 @@ func TestAnErrorAfterAnEventIsTriedAgain(t *testing.T) {
 		tr := newTrees(t)
 		tr.write("file", "x", 0o644)
 		calls := 0
-		tr.hooks.after = func(_ context.Context, e event) error {
+		tr.hooks.After = func(_ context.Context, e handlers.Event) error {
 			if calls++; e.Name == fileCreate {
 				return errors.New("not now")
 			}
@@ -212,8 +216,8 @@ func TestARunOfWhichATaskFailsTellsWhatItDid(t *testing.T) {
 		tr := newTrees(t)
 		tr.write("a/file", "x", 0o644)
 		tr.write("b/file", "x", 0o644)
-		tr.hooks.after = func(_ context.Context, e event) error {
-			if e.Path == filepath.Join(tr.dst, "b/file") {
+		tr.hooks.After = func(ctx context.Context, e handlers.Event) error {
+			if pathOf(ctx) == filepath.Join(tr.dst, "b/file") {
 				return errors.New("never")
 			}
 			return nil
@@ -227,30 +231,38 @@ func TestARunOfWhichATaskFailsTellsWhatItDid(t *testing.T) {
 	})
 }
 
-func TestFiguresThatAreMissingAreReported(t *testing.T) {
+func TestAnAttemptReplacesTheNotesOfOneBeforeIt(t *testing.T) {
 	tr := newTrees(t)
-	args := tr.args(nil)
-	require.NoError(t, os.MkdirAll(recordsIn(string(args.State)), 0o700))
-	require.NoError(t, (&record{}).write(string(args.State), "one"))
-	run := handlers.NewRun(store.RunRecord{ID: store.RunID{Job: "job", Number: 1}, Args: mustJSON(t, args), Counts: store.Counts{Succeeded: 3}})
-	err := (&syncer{}).postJob(t.Context(), run)
-	require.ErrorContains(t, err, "the figures of 2 tasks are missing")
+	args, task := tr.args(nil), filesArgs{Copy: names("file")}
+	_, f := tr.attempt(args, task)
+	require.Len(t, f.List, 1)
+	tr.write("file", "x", 0o644)
+	_, f = tr.attempt(args, task)
+	require.Equal(t, figures{Copied: 1, Bytes: 1}, f)
+	left, err := os.ReadDir(string(args.State))
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
-func TestASummaryIsMadeOnce(t *testing.T) {
-	tr := newTrees(t)
-	args := tr.args(nil)
-	state := string(args.State)
-	require.NoError(t, os.MkdirAll(recordsIn(state), 0o700))
-	require.NoError(t, (&record{figures: figures{Copied: 5}}).write(state, "one"))
-	run := handlers.NewRun(store.RunRecord{ID: store.RunID{Job: "job", Number: 1}, Args: mustJSON(t, args), Counts: store.Counts{Succeeded: 1}})
-	s := &syncer{}
-	require.NoError(t, s.postJob(t.Context(), run))
-	// The hook is run again after its worker died, when what it was made of is gone.
-	require.NoError(t, os.RemoveAll(recordsIn(state)))
-	require.NoError(t, s.postJob(t.Context(), run))
-	f, err := takeSummary(t.Context(), state)
+func TestTheListIsCutToWhatAResultMayHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrees(t)
+		long := strings.Repeat("d", 250)
+		dir := filepath.Join(long, long, long, long)
+		tr.write(filepath.Join(dir, "file"), "x", 0o644)
+		for i := range maxListed {
+			require.NoError(t, syscall.Mkfifo(filepath.Join(tr.src, dir, fmt.Sprint(i)), 0o600))
+		}
+		f := tr.mustSync(nil)
+		require.EqualValues(t, maxListed, f.Failed)
+		require.NotEmpty(t, f.List)
+		require.Less(t, len(f.List), maxListed)
+	})
+}
+
+// As when the post-job hook is run again after its worker died.
+func TestNotesThatAreGoneAreNone(t *testing.T) {
+	n, err := readNotes(t.Context(), filepath.Join(t.TempDir(), "gone"))
 	require.NoError(t, err)
-	require.EqualValues(t, 5, f.Copied)
-	require.NoDirExists(t, state)
+	require.Zero(t, n)
 }

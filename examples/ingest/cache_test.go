@@ -22,7 +22,7 @@ func (tr *trees) again() func(change func(*syncArgs)) figures {
 		args := tr.args(change)
 		final := kit.Run(syncjob.Job{Name: "job", Set: setName, Root: args})
 		require.Equal(tr.t, syncjob.StatusSucceeded, final.Status)
-		f, err := takeSummary(tr.t.Context(), string(args.State))
+		f, err := finalFigures(tr.t.Context(), final)
 		require.NoError(tr.t, err)
 		return f
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -28,7 +29,7 @@ func command(ctx context.Context, args ...string) (status int, stdout, stderr st
 func lastLine(t *testing.T, stdout string) outcome {
 	t.Helper()
 	all := strings.Split(strings.TrimSpace(stdout), "\n")
-	o := outcome{files: &files{}}
+	var o outcome
 	require.NoError(t, json.Unmarshal([]byte(all[len(all)-1]), &o), stdout)
 	return o
 }
@@ -51,7 +52,7 @@ func TestStartOnMemoryWaitsAndTells(t *testing.T) {
 	o.Elapsed = 0
 	require.Equal(t, outcome{
 		Name: "import/1", State: syncjob.StatusSucceeded, Total: 4, Succeeded: 4,
-		files: &files{Copied: 1, Bytes: 7},
+		files: files{Copied: 1, Bytes: 7},
 	}, o)
 	left, err := os.ReadDir(filepath.Dir(tr.dst))
 	require.NoError(t, err)
@@ -60,7 +61,7 @@ func TestStartOnMemoryWaitsAndTells(t *testing.T) {
 
 func TestTheJSONObjectHasEveryFigure(t *testing.T) {
 	var object map[string]any
-	require.NoError(t, json.Unmarshal(mustJSON(t, newOutcome(syncjob.RunState{}, &figures{})), &object))
+	require.NoError(t, json.Unmarshal(mustJSON(t, newOutcome(syncjob.RunState{})), &object))
 	for _, key := range strings.Fields("name state total succeeded failed retried cancelled files_copied files_unchanged files_failed bytes elapsed_ms") {
 		require.Contains(t, object, key)
 		delete(object, key)
@@ -206,7 +207,7 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	stopping := make(chan struct{})
-	tr.hooks.before = func(_ context.Context, e event) error {
+	tr.hooks.Before = func(_ context.Context, e handlers.Event) error {
 		if e.Name == fileCreate {
 			interrupt()
 			<-stopping

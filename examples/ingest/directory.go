@@ -34,7 +34,7 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	}
 	mode := src.Mode() & keptMode
 	if mode&ownerMode != ownerMode {
-		r.Closed = append(r.Closed, closedDir{Dir: []byte(rel), Mode: mode})
+		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
 	}
 	path := t.copied(rel)
 	have, err := t.copiedInfo(rel)
@@ -47,20 +47,20 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return s.hooks.around(ctx, event{directoryCreate, path}, func() error {
+		return event(ctx, directoryCreate, path, func() error {
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case err != nil:
 		return err
 	case !have.IsDir():
-		return s.hooks.around(ctx, event{directoryCreate, path}, func() error {
+		return event(ctx, directoryCreate, path, func() error {
 			if err := os.Remove(path); err != nil {
 				return err
 			}
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case have.Mode()&keptMode != mode || !have.ModTime().Equal(src.ModTime()):
-		return s.hooks.around(ctx, event{directoryModify, path}, func() error {
+		return event(ctx, directoryModify, path, func() error {
 			return describeDirectory(path, mode, src.ModTime())
 		})
 	}

@@ -3,57 +3,55 @@ package main
 import (
 	"context"
 	"log/slog"
+
+	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// eventName says what is about to happen to a file or a directory of the copy.
-type eventName string
-
-// The events. A file is everything that is not a directory.
+// The events: what is about to happen to a file or a directory of the copy. A file is everything that is
+// not a directory.
 const (
-	fileCreate      eventName = "file.create"
-	fileModify      eventName = "file.modify"
-	directoryCreate eventName = "directory.create"
-	directoryModify eventName = "directory.modify" // its mode or time
+	fileCreate      = "file.create"
+	fileModify      = "file.modify"
+	directoryCreate = "directory.create"
+	directoryModify = "directory.modify" // its mode or time
 )
 
-// event is one change of the copy.
-type event struct {
-	Name eventName
-	Path string // of the copy; need not be valid UTF-8
-}
-
-// eventHooks are called around every event; either may be nil. An error of before skips
-// the event, and after: the file is listed as failed. An error of the event skips after. An
-// error of after fails the task, which is tried again.
+// around registers hooks for every event. An error of Before skips
+// the event, and After: the file is listed as failed. An error of
+// After fails the task, which is tried again.
 //
 // A task may be tried again after its worker was killed between an event and the end of the
 // task; then the hooks are called again for files that are copied already. So each change is
 // announced at least once.
-type eventHooks struct {
-	before func(ctx context.Context, e event) error
-	after  func(ctx context.Context, e event) error
-}
-
-// around runs an event within its hooks.
-func (h eventHooks) around(ctx context.Context, e event, do func() error) error {
-	if h.before != nil {
-		if err := h.before(ctx, e); err != nil {
-			return &fileError{err}
+func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
+	if before := hooks.Before; before != nil {
+		hooks.Before = func(ctx context.Context, e handlers.Event) error {
+			if err := before(ctx, e); err != nil {
+				return &fileError{err}
+			}
+			return nil
 		}
 	}
-	if err := do(); err != nil {
-		return err
-	}
-	if h.after != nil {
-		return h.after(ctx, e)
-	}
-	return nil
+	return map[string]handlers.EventHooks{fileCreate: hooks, fileModify: hooks, directoryCreate: hooks, directoryModify: hooks}
+}
+
+type pathKey struct{}
+
+// pathOf returns the path of the copy that an event is about. It need not be valid UTF-8.
+func pathOf(ctx context.Context) string {
+	path, _ := ctx.Value(pathKey{}).(string)
+	return path
+}
+
+// event makes one change of the copy, within the hooks for it. The context is that of a task.
+func event(ctx context.Context, name, path string, do func() error) error {
+	return handlers.FromContext(ctx).Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return do() })
 }
 
 // logEvents returns hooks that log every change of the copy, at level debug.
-func logEvents(log *slog.Logger) eventHooks {
-	return eventHooks{after: func(ctx context.Context, e event) error {
-		log.DebugContext(ctx, "changed", "event", e.Name, "path", e.Path)
+func logEvents(log *slog.Logger) handlers.EventHooks {
+	return handlers.EventHooks{After: func(ctx context.Context, e handlers.Event) error {
+		log.DebugContext(ctx, "changed", "event", e.Name, "path", pathOf(ctx))
 		return nil
 	}}
 }

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // maxListed bounds the list of files that could not be synced; they are all counted.
@@ -13,12 +19,12 @@ const maxListed = 100
 // excluded is copied, unchanged or failed, unless its task failed or was cancelled. A
 // directory that cannot be read or made counts as one that failed.
 type figures struct {
-	Copied    int64    `json:"files_copied"`
-	Unchanged int64    `json:"files_unchanged"`
-	Updated   int64    `json:"files_updated"` // of the unchanged: those whose mode was brought up to date
-	Failed    int64    `json:"files_failed"`  // unreadable, vanished, of a type that has no copy
-	Bytes     int64    `json:"bytes"`         // of the copied regular files
-	List      []failed `json:"list,omitempty"`
+	Copied    int64
+	Unchanged int64
+	Updated   int64 // of the unchanged: those whose mode was brought up to date
+	Failed    int64 // unreadable, vanished, of a type that has no copy
+	Bytes     int64 // of the copied regular files
+	List      listed
 }
 
 // failed is one file that could not be synced.
@@ -27,26 +33,91 @@ type failed struct {
 	Reason string `json:"reason"`
 }
 
+// listed are files that could not be synced, as many as there is room for.
+type listed []failed
+
+func (l *listed) add(files ...failed) {
+	room := max(0, maxListed-len(*l))
+	*l = append(*l, files[:min(room, len(files))]...)
+}
+
+// The counters of a run.
+const (
+	filesCopied    = "files_copied"
+	filesUnchanged = "files_unchanged"
+	filesUpdated   = "files_updated"
+	filesFailed    = "files_failed"
+	bytesCopied    = "bytes"
+)
+
+// counters hold the figures of a run. A task adds to them with its success, so they are exact though
+// tasks are tried again, and workers are killed between doing their work and reporting it. What a dead attempt
+// did is not lost either: the arguments of its task say which files had to be copied. See filesArgs.
+type counters struct{ copied, unchanged, updated, failed, bytes handlers.Counter }
+
+func newCounters(set *handlers.Set) counters {
+	return counters{
+		copied:    set.Counter(filesCopied),
+		unchanged: set.Counter(filesUnchanged),
+		updated:   set.Counter(filesUpdated),
+		failed:    set.Counter(filesFailed),
+		bytes:     set.Counter(bytesCopied),
+	}
+}
+
+// record is what one attempt of a task did.
+type record struct {
+	figures
+	closed []closedDir
+}
+
 // fail counts a file, and lists it while there is room.
-func (f *figures) fail(path string, err error) {
-	f.Failed++
+func (r *record) fail(path string, err error) {
+	r.Failed++
 	// The path is listed with it already.
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = fmt.Errorf("%s: %w", pe.Op, pe.Err)
 	}
-	f.list(failed{Path: []byte(path), Reason: err.Error()})
+	r.List.add(failed{Path: []byte(path), Reason: err.Error()})
 }
 
-func (f *figures) list(files ...failed) {
-	room := max(0, maxListed-len(f.List))
-	f.List = append(f.List, files[:min(room, len(files))]...)
+// tell adds what an attempt did to the counters of its run, and leaves its notes.
+func (s *syncer) tell(a *handlers.Attempt, t *tree, r *record) error {
+	a.Add(s.copied, r.Copied)
+	a.Add(s.unchanged, r.Unchanged)
+	a.Add(s.updated, r.Updated)
+	a.Add(s.failed, r.Failed)
+	a.Add(s.bytes, r.Bytes)
+	n := notes{List: r.List, Closed: r.closed}
+	return n.write(string(t.State), a.ID)
 }
 
-func (f *figures) add(g figures) {
-	f.Copied += g.Copied
-	f.Unchanged += g.Unchanged
-	f.Updated += g.Updated
-	f.Failed += g.Failed
-	f.Bytes += g.Bytes
-	f.list(g.List...)
+// counted are the figures that the counters of a run hold.
+func counted(c map[string]int64) figures {
+	return figures{Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated], Failed: c[filesFailed], Bytes: c[bytesCopied]}
+}
+
+// figuresOf are what a run did so far, and the list that its post-job hook left.
+func figuresOf(s syncjob.RunState) (figures, error) {
+	f := counted(s.Counters)
+	if err := s.DecodeResult(&f.List); err != nil && !errors.Is(err, syncjob.ErrNoResult) {
+		return figures{}, err
+	}
+	return f, nil
+}
+
+// finalFigures are those of a run that has ended. A run that was stopped has no post-job hook: if the destination is
+// seen from here, its list is made here, and what its tasks noted is removed.
+func finalFigures(ctx context.Context, s syncjob.RunState) (figures, error) {
+	f, err := figuresOf(s)
+	if err != nil || s.Status != syncjob.StatusStopped {
+		return f, err
+	}
+	var root syncArgs
+	if err := json.Unmarshal(s.Args, &root); err != nil {
+		return f, fmt.Errorf("arguments of the run: %w", err)
+	}
+	n, err := readNotes(ctx, string(root.State))
+	f.List = n.List
+	return f, errors.Join(err, os.RemoveAll(string(root.State)))
 }

@@ -29,7 +29,7 @@ func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 	}
 	f := &filer{syncer: s, tree: tr, task: t}
 	err = f.all(ctx)
-	return errors.Join(err, tr.keepTime(string(t.Args.Dir)), f.record.write(string(tr.State), t.ID))
+	return errors.Join(err, tr.keepTime(string(t.Args.Dir)), s.tell(t.Attempt, tr, &f.record))
 }
 
 func (f *filer) all(ctx context.Context) error {
@@ -90,7 +90,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 		if todo == create {
 			name = fileCreate
 		}
-		err := f.hooks.around(ctx, event{name, c.to}, func() (err error) {
+		err := event(ctx, name, c.to, func() (err error) {
 			defer c.discard()
 			switch todo {
 			case keep:
@@ -114,7 +114,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 	if !f.tree.DryRun {
 		path := f.tree.copied(rel)
-		err := f.hooks.around(ctx, event{fileModify, path}, func() error {
+		err := event(ctx, fileModify, path, func() error {
 			return os.Chmod(path, src.Mode()&keptMode)
 		})
 		if err != nil {

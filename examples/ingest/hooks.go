@@ -22,7 +22,7 @@ func (s *syncer) preJob(_ context.Context, run *handlers.Run) error {
 	if err := t.check(); err != nil {
 		return handlers.Permanent(err)
 	}
-	return os.MkdirAll(recordsIn(string(t.State)), 0o700)
+	return os.MkdirAll(string(t.State), 0o700)
 }
 
 func (t *tree) check() error {
@@ -75,47 +75,31 @@ func contains(outer, inner string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(os.PathSeparator))
 }
 
-// postJob sums up what the tasks left. It may be called again after its worker was killed: a
-// summary that is there is complete, and what it was made of may be gone.
+// postJob closes directories, lists the files that could not be synced as the result of the run, and
+// removes the notes of its tasks. If its worker is killed after that and before the hook is done, it is called again
+// and finds none; then only the list is lost.
 func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	t, err := loadTree(&run.RunRef)
 	if err != nil {
 		return err
 	}
-	state := string(t.State)
-	if _, err := os.Stat(summaryIn(state)); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
-			return nil // the run failed before it began, or this was done
-		}
-		if err := t.summarize(ctx, run); err != nil {
-			return err
-		}
-	}
-	if t.KeepSummary {
-		return nil
-	}
-	if err := os.RemoveAll(recordsIn(state)); err != nil {
-		return err
-	}
-	return os.RemoveAll(state)
-}
-
-func (t *tree) summarize(ctx context.Context, run *handlers.Run) error {
-	sum, err := sum(ctx, string(t.State))
+	n, err := readNotes(ctx, string(t.State))
 	if err != nil {
 		return err
 	}
-	if sum.tasks < run.Counts.Succeeded {
-		return handlers.Permanent(fmt.Errorf("the figures of %d tasks are missing: do all workers see the same %s?",
-			run.Counts.Succeeded-sum.tasks, filepath.Dir(t.dst)))
-	}
-	if err := t.close(sum.Closed); err != nil {
+	if err := t.close(n.Closed); err != nil {
 		return err
 	}
-	if err := writeJSON(summaryIn(string(t.State)), sum.figures); err != nil {
+	err = run.SetResult(n.List)
+	for err != nil && len(n.List) > 0 { // paths may be long: it lists as many as a result may hold
+		n.List = n.List[:len(n.List)/2]
+		err = run.SetResult(n.List)
+	}
+	if err != nil {
 		return err
 	}
+	f := counted(run.Counters)
 	run.Log().InfoContext(ctx, "synced", "status", run.Status, "src", t.src, "dst", t.dst,
-		"copied", sum.Copied, "unchanged", sum.Unchanged, "failed", sum.Failed, "bytes", sum.Bytes)
-	return nil
+		"copied", f.Copied, "unchanged", f.Unchanged, "failed", f.Failed, "bytes", f.Bytes)
+	return os.RemoveAll(string(t.State))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
@@ -23,7 +24,7 @@ var longAgo = time.Date(2001, 2, 3, 4, 5, 6, 123456789, time.UTC)
 type trees struct {
 	t        *testing.T
 	src, dst string
-	hooks    eventHooks
+	hooks    handlers.EventHooks
 }
 
 func newTrees(t *testing.T) *trees {
@@ -49,7 +50,6 @@ func (tr *trees) args(change func(*syncArgs)) syncArgs {
 		Src:          []byte(tr.src),
 		Dst:          []byte(tr.dst),
 		State:        []byte(stateFor(tr.dst, token())),
-		KeepSummary:  true,
 		FilesPerTask: 3,
 		PathQueue:    pathQueue,
 		FileQueue:    fileQueue,
@@ -70,7 +70,7 @@ func (tr *trees) sync(change func(*syncArgs)) (syncjob.RunState, figures) {
 	final := syncjobtest.New(tr.t, registry).Run(syncjob.Job{Name: "job", Set: setName, Root: args})
 	require.Empty(tr.t, final.HookErr)
 	require.True(tr.t, final.Counts.Balanced())
-	f, err := takeSummary(tr.t.Context(), string(args.State))
+	f, err := finalFigures(tr.t.Context(), final)
 	require.NoError(tr.t, err)
 	require.NoDirExists(tr.t, string(args.State))
 	return final, f

@@ -42,7 +42,7 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 				continue
 			}
 			if o.json {
-				printJSON(out, newOutcome(*job.Run, nil))
+				printJSON(out, newOutcome(*job.Run))
 				continue
 			}
 			r := job.Run

@@ -18,8 +18,8 @@ type outcome struct {
 	Failed    int64          `json:"failed"`
 	Retried   int64          `json:"retried"`
 	Cancelled int64          `json:"cancelled"`
-	*files                   // only where they are known: by whoever waits for the run
-	Elapsed   int64          `json:"elapsed_ms"`
+	files
+	Elapsed int64 `json:"elapsed_ms"`
 }
 
 // files are the figures of the object.
@@ -30,8 +30,9 @@ type files struct {
 	Bytes     int64 `json:"bytes"`
 }
 
-func newOutcome(s syncjob.RunState, f *figures) outcome {
-	o := outcome{
+func newOutcome(s syncjob.RunState) outcome {
+	f := counted(s.Counters)
+	return outcome{
 		Name:      s.Job,
 		State:     s.Status,
 		Total:     s.Counts.Total,
@@ -39,16 +40,13 @@ func newOutcome(s syncjob.RunState, f *figures) outcome {
 		Failed:    s.Counts.Failed,
 		Retried:   s.Retried,
 		Cancelled: s.Counts.Cancelled,
+		files:     files{Copied: f.Copied, Unchanged: f.Unchanged, Failed: f.Failed, Bytes: f.Bytes},
 		Elapsed:   s.Elapsed.Milliseconds(),
 	}
-	if f != nil {
-		o.files = &files{Copied: f.Copied, Unchanged: f.Unchanged, Failed: f.Failed, Bytes: f.Bytes}
-	}
-	return o
 }
 
-// report tells how a run ended. The figures may be nil.
-func report(io streams, s syncjob.RunState, f *figures, asJSON bool) {
+// report tells how a run ended.
+func report(io streams, s syncjob.RunState, f figures, asJSON bool) {
 	fmt.Fprintf(io.out, "%s: %s in %s\n", s.Status, counts(s), s.Elapsed.Round(time.Millisecond))
 	if s.Reason != "" {
 		fmt.Fprintf(io.out, "reason: %s\n", s.Reason)
@@ -57,13 +55,11 @@ func report(io streams, s syncjob.RunState, f *figures, asJSON bool) {
 		fmt.Fprintf(io.out, "last error: %s\n", s.LastError)
 	}
 	if s.HookErr != "" {
-		fmt.Fprintf(io.out, "the figures are not complete: %s\n", s.HookErr)
+		fmt.Fprintf(io.out, "the run was not completed: %s\n", s.HookErr)
 	}
-	if f != nil {
-		f.print(io.out)
-	}
+	f.print(io.out)
 	if asJSON {
-		printJSON(io.out, newOutcome(s, f))
+		printJSON(io.out, newOutcome(s))
 	}
 }
 

@@ -48,7 +48,7 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 		err = sc.known.save(ctx)
 	}
 	// Also after an error: what could be done was done, and is told.
-	return errors.Join(err, tr.keepTime(sc.dir), sc.record.write(string(tr.State), t.ID))
+	return errors.Join(err, tr.keepTime(sc.dir), s.tell(t.Attempt, tr, &sc.record))
 }
 
 func (s *scanner) entries(ctx context.Context) error {

@@ -62,11 +62,11 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 		end := background(ctx, worker)
 		defer func() { err = errors.Join(err, end()) }()
 	}
-	return f.follow(ctx, run, string(root.State), io)
+	return f.follow(ctx, run, io)
 }
 
 // follow waits for the end of the run and reports it. When ctx ends, it stops the run first.
-func (f *startFlags) follow(ctx context.Context, run *syncjob.Run, state string, io streams) error {
+func (f *startFlags) follow(ctx context.Context, run *syncjob.Run, io streams) error {
 	final, err := show(ctx, run, io.err)
 	// From here on a further signal ends the process.
 	ctx = context.WithoutCancel(ctx)
@@ -80,11 +80,11 @@ func (f *startFlags) follow(ctx context.Context, run *syncjob.Run, state string,
 	if err != nil {
 		return err
 	}
-	figures, err := takeSummary(ctx, state)
+	figures, err := finalFigures(ctx, final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}
-	report(io, final, &figures, f.json)
+	report(io, final, figures, f.json)
 	if f.strict && figures.Failed > 0 {
 		return errFilesFailed
 	}

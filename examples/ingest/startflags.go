@@ -123,7 +123,6 @@ func (f *startFlags) args() (syncArgs, error) {
 		Src:          []byte(src),
 		Dst:          []byte(dst),
 		State:        []byte(stateFor(dst, token()[:10])),
-		KeepSummary:  f.wait,
 		FilesPerTask: f.filesPerTask,
 		PathQueue:    f.pathQueue,
 		FileQueue:    f.fileQueue,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -23,21 +22,11 @@ func stop(ctx context.Context, args []string, io streams) error {
 		if err != nil {
 			return err
 		}
-		var root syncArgs
-		if err := json.Unmarshal(final.Args, &root); err != nil {
-			return fmt.Errorf("arguments of the run: %w", err)
-		}
-		if root.KeepSummary { // whoever started it waits for it, and sums up
-			report(io, final, nil, o.json)
-			return nil
-		}
-		// A run that was stopped has no post-job hook. If the destination is not seen from
-		// here there is nothing to sum up, either.
-		figures, err := takeSummary(ctx, string(root.State))
+		figures, err := finalFigures(ctx, final)
 		if err != nil {
 			return fmt.Errorf("sum up: %w", err)
 		}
-		report(io, final, &figures, o.json)
+		report(io, final, figures, o.json)
 		return nil
 	})
 }

@@ -123,7 +123,7 @@ func TestWhatIsInThePlaceOfACopyMakesWayUnlessItIsADirectory(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(tr.dst, "taken/full"), 0o755))
 	f := tr.mustSync(nil)
 	require.EqualValues(t, 1, f.Failed)
-	require.Equal(t, []failed{{Path: []byte(filepath.Join(tr.src, "taken")), Reason: errInTheWay.Error()}}, f.List)
+	require.Equal(t, listed{{Path: []byte(filepath.Join(tr.src, "taken")), Reason: errInTheWay.Error()}}, f.List)
 	require.DirExists(t, filepath.Join(tr.dst, "taken/full"))
 }
 

@@ -13,14 +13,12 @@ import (
 const setName = "ingest"
 
 // syncer holds the handlers.
-type syncer struct {
-	hooks eventHooks
-}
+type syncer struct{ counters }
 
 // newRegistry returns the handlers of all three kinds, with the given hooks around every
 // change of the copy, and middleware around every task.
-func newRegistry(hooks eventHooks, middleware ...handlers.Middleware) (*handlers.Registry, error) {
-	s := &syncer{hooks: hooks}
+func newRegistry(hooks handlers.EventHooks, middleware ...handlers.Middleware) (*handlers.Registry, error) {
+	s := &syncer{}
 	set := handlers.NewSet(setName, handlers.SetConfig{
 		Attributes: handlers.Attributes{
 			// A large file takes as long as it takes: what ends a task that hangs is
@@ -28,9 +26,10 @@ func newRegistry(hooks eventHooks, middleware ...handlers.Middleware) (*handlers
 			Timeout: handlers.NoTimeout,
 			Backoff: handlers.Exponential{First: 500 * time.Millisecond, Cap: time.Minute}.Delay,
 		},
-		Hooks:      handlers.Hooks{PreJob: s.preJob, PostJob: s.postJob},
+		Hooks:      handlers.Hooks{PreJob: s.preJob, PostJob: s.postJob, Events: around(hooks)},
 		Middleware: middleware,
 	})
+	s.counters = newCounters(set)
 	handlers.Handle(set, s.sync, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: restartQueue}})
 	handlers.Handle(set, s.scan, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: pathQueue}})
 	handlers.Handle(set, s.files, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: fileQueue}})
@@ -54,5 +53,5 @@ func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
 	if _, err := t.Enqueue(ctx, scanArgs{}, &enqueue.Options{Queue: tr.PathQueue}); err != nil {
 		return err
 	}
-	return r.write(string(tr.State), t.ID)
+	return s.tell(t.Attempt, tr, &r)
 }

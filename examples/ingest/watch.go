@@ -22,7 +22,11 @@ func watch(ctx context.Context, args []string, io streams) error {
 		if err != nil {
 			return err
 		}
-		report(io, final, nil, o.json)
+		figures, err := figuresOf(final)
+		if err != nil {
+			return err
+		}
+		report(io, final, figures, o.json)
 		return verdict(final)
 	})
 }

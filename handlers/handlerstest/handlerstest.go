@@ -48,6 +48,8 @@ type Result struct {
 	// then, if it succeeded, those of Enqueue and EnqueueAll. Children of one kind are in the
 	// order in which they were enqueued.
 	Children []Child
+	// Counters are what the attempt added to them, by name, if it succeeded.
+	Counters map[string]int64
 }
 
 // Child is a task that an attempt added to its run.
@@ -101,7 +103,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
 		Runtime: rt, Encoder: encoder, Logger: o.Logger,
 	})
-	result.Children = rt.children(result.Outcome)
+	result.Children, result.Counters = rt.children(result.Outcome), result.Outcome.Counters
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {
 		result.Err = errors.New(result.Outcome.Error)
 	}

@@ -172,3 +172,24 @@ func TestTimeIsVirtualInABubble(t *testing.T) {
 		require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
 	})
 }
+
+func TestCountersAndEventsOfTheAttemptAreThere(t *testing.T) {
+	var log []string
+	set := handlers.NewSet("ingest", handlers.SetConfig{Hooks: handlers.Hooks{Events: map[string]handlers.EventHooks{
+		"file.create": {After: func(_ context.Context, e handlers.Event) error { log = append(log, e.Name+" by "+e.Kind); return nil }},
+	}}})
+	created := set.Counter("files_created")
+	handlers.Handle(set, func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+		return task.Event(ctx, "file.create", func(context.Context) error {
+			task.Add(created, 2)
+			if task.Args.Dir == "" {
+				return errors.New("no name")
+			}
+			return nil
+		})
+	}, nil)
+	require.Equal(t, map[string]int64{"files_created": 2}, handlerstest.Do(t, set, scanArgs{"a"}, nil).Counters)
+	require.Equal(t, []string{"file.create by scan"}, log)
+	require.Empty(t, handlerstest.Do(t, set, scanArgs{""}, nil).Counters)
+	require.Len(t, log, 1)
+}

@@ -34,6 +34,8 @@ func copyItemPtr(it *store.Item) *store.Item {
 func copyRecord(r store.RunRecord) store.RunRecord {
 	r.Args = bytes.Clone(r.Args)
 	r.Headers = maps.Clone(r.Headers)
+	r.Counters = maps.Clone(r.Counters)
+	r.Result = bytes.Clone(r.Result)
 	return r
 }
 

@@ -36,6 +36,9 @@ func (s *Store) Leftovers() (left []string) {
 				left = append(left, fmt.Sprintf("held %s %d.%d", id, fetch, index))
 			})
 		}
+		for key, s := range p.semaphores {
+			left = append(left, fmt.Sprintf("semaphore %s leases=%d waiters=%d", key, len(s.leases), len(s.line)))
+		}
 		p.mu.Unlock()
 	}
 	return left

@@ -31,6 +31,8 @@ type partition struct {
 	due        heap[*lane] // lanes with delayed tasks by the earliest
 	producers  map[string]*producer
 	sessions   map[string]*session
+	semaphores map[string]*semaphore // those in use
+	lastFence  int64                 // of any lease or waiter of a semaphore that ever was
 	lastSweep  time.Time
 	outbox     []store.Signal // sent by unlock
 }
@@ -55,8 +57,9 @@ func newPartition(index int, h *hub, o Options) *partition {
 			less:  func(a, b *lane) bool { return a.delayed.top().before(b.delayed.top()) },
 			moved: func(l *lane, to int) { l.dueAt = to },
 		},
-		producers: map[string]*producer{},
-		sessions:  map[string]*session{},
+		producers:  map[string]*producer{},
+		sessions:   map[string]*session{},
+		semaphores: map[string]*semaphore{},
 	}
 }
 

@@ -1,8 +1,10 @@
 package memstore
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 
 // Settle reports outcomes. Each is applied only if its lease is still held.
 func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
-	if err := validateSettle(p); err != nil {
+	if err := errors.Join(validateNumber(p.Number), p.Validate()); err != nil {
 		return store.SettleReply{}, err
 	}
 	part, err := s.at(ctx, p.Session.Partition)
@@ -32,24 +34,6 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	reply := part.settle(sess, p)
 	sess.settled, sess.settleReply = p.Number, copySettleReply(reply)
 	return reply, nil
-}
-
-func validateSettle(p store.SettleParams) error {
-	if err := validateNumber(p.Number); err != nil {
-		return err
-	}
-	if err := validateBatch("Outcomes", len(p.Outcomes)); err != nil {
-		return err
-	}
-	children := 0
-	for i, o := range p.Outcomes {
-		hook := !o.Lease.Lane.Route.Counted()
-		if o.Verdict < store.VerdictSuccess || o.Verdict > store.VerdictHookDone || o.Verdict >= store.VerdictBegin && !hook {
-			return &store.FieldError{Field: fmt.Sprintf("Outcomes[%d].Verdict", i), Reason: "is none that the task can have"}
-		}
-		children += len(o.Children)
-	}
-	return validateBatch("Outcomes.Children", children)
 }
 
 // settling is one batch of outcomes being applied.
@@ -113,6 +97,7 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	switch verdict {
 	case store.VerdictSuccess:
 		c.Succeeded++
+		r.count(o.Counters)
 		r.claims.settle(h.task, b.now)
 		if !stopping {
 			b.publish(r, h, o)
@@ -190,7 +175,7 @@ func (b *settling) preJob(r *run, h *holding, o *store.Outcome) bool {
 func (b *settling) postJob(r *run, h *holding, o *store.Outcome) bool {
 	switch o.Verdict {
 	case store.VerdictHookDone, store.VerdictSuccess, store.VerdictFail:
-		r.rec.HookError = o.Error
+		r.rec.HookError, r.rec.Result = o.Error, bytes.Clone(o.Result)
 		b.finalise(r, r.rec.Outcome, b.now)
 		return true
 	}
@@ -210,6 +195,21 @@ func (b *settling) release(h *holding, o *store.Outcome) {
 	b.count(h.lane, 1, 0)
 	h.lane.waiting.pushFront(h.task)
 	b.enterRing(h.lane)
+}
+
+// count adds the counters of a task that succeeded. A sum that would leave the range of int64
+// is left as it was.
+func (r *run) count(counters map[string]int64) {
+	for name, n := range counters {
+		sum := r.rec.Counters[name]
+		if n > 0 && sum > math.MaxInt64-n || n < 0 && sum < math.MinInt64-n {
+			continue
+		}
+		if r.rec.Counters == nil {
+			r.rec.Counters = make(map[string]int64)
+		}
+		r.rec.Counters[name] = sum + n
+	}
 }
 
 // noteError records the text of the last failure.

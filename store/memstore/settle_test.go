@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,4 +263,25 @@ func TestATaskCanStopItsRun(t *testing.T) {
 	require.Equal(t, store.StatusStopped, rec.Status)
 	require.Equal(t, "disk is full", rec.Reason)
 	k.requireCounts(run, store.Counts{Cancelled: 5})
+}
+
+func TestASumThatWouldLeave64BitsIsLeftAsItWasAndItsTaskIsSettled(t *testing.T) {
+	k := newKit(t, nil)
+	run := k.start(store.StartParams{Open: true})
+	k.add(run, tasks(6)...)
+	w := k.worker()
+	for i, step := range []struct{ add, want int64 }{
+		{math.MaxInt64, math.MaxInt64},
+		{1, math.MaxInt64},
+		{-7, math.MaxInt64 - 7},
+		{math.MinInt64, -8},
+		{math.MinInt64 + 7, -8},
+		{math.MinInt64 + 8, math.MinInt64},
+	} {
+		o := with(w.one(), store.VerdictSuccess)
+		o.Counters = map[string]int64{"files": step.add}
+		w.settle(o)
+		require.Equal(t, step.want, k.record(run).Counters["files"], "step %d", i)
+	}
+	k.requireCounts(run, store.Counts{Succeeded: 6})
 }

@@ -42,6 +42,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	left -= part.sealIdle(now, left)
 	left -= part.expireSummaries(now, left, &reply)
 	part.forgetProducers(now)
+	part.forgetSemaphores(now)
 	reply.More = left <= 0
 	return reply, nil
 }

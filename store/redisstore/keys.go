@@ -12,7 +12,7 @@ import (
 // touch any of them; since the tag is the first pair of braces in a key, names that
 // users chose may follow it as they are.
 //
-//	meta             hash: format, partitions, run (last number), sweep (last time)
+//	meta             hash: format, partitions, run and fence (last numbers), sweep (last time)
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created
 //	starts:J         hash: token → run, of every run kept
@@ -36,6 +36,10 @@ import (
 //	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
+//	sem:facts:K      hash: leases, slots and waiters of the semaphore K; see lua/semaphore.lua
+//	sem:held:K       zset: token → when its lease ends
+//	sem:line:K       zset: token of a waiter → its number
+//	sem:live:K       zset: token of a waiter → until when it keeps its place
 //
 // A lane is "R/QUEUE/SET/KIND", a route "QUEUE/SET/KIND".
 type keyspace struct {
@@ -70,18 +74,22 @@ func (k *keyspace) maps(name string) string   { return k.prefix + "maps:" + name
 func (k *keyspace) jobMap(job, name string) string {
 	return k.prefix + "map:" + name + ":" + job
 }
-func (k *keyspace) run(id string) string        { return k.prefix + "run:" + id }
-func (k *keyspace) lanes(id string) string      { return k.prefix + "lanes:" + id }
-func (k *keyspace) holds(id string) string      { return k.prefix + "holds:" + id }
-func (k *keyspace) stage(id string) string      { return k.prefix + "stage:" + id }
-func (k *keyspace) dead(id string) string       { return k.prefix + "dead:" + id }
-func (k *keyspace) ring(route string) string    { return k.prefix + "ring:" + route }
-func (k *keyspace) session(id string) string    { return k.prefix + "L:" + id }
-func (k *keyspace) producer(id string) string   { return k.prefix + "P:" + id }
-func (k *keyspace) waiting(lane string) string  { return k.prefix + "W:" + lane }
-func (k *keyspace) suspects(lane string) string { return k.prefix + "U:" + lane }
-func (k *keyspace) delayed(lane string) string  { return k.prefix + "D:" + lane }
-func (k *keyspace) markers(lane string) string  { return k.prefix + "M:" + lane }
+func (k *keyspace) run(id string) string             { return k.prefix + "run:" + id }
+func (k *keyspace) lanes(id string) string           { return k.prefix + "lanes:" + id }
+func (k *keyspace) holds(id string) string           { return k.prefix + "holds:" + id }
+func (k *keyspace) stage(id string) string           { return k.prefix + "stage:" + id }
+func (k *keyspace) dead(id string) string            { return k.prefix + "dead:" + id }
+func (k *keyspace) ring(route string) string         { return k.prefix + "ring:" + route }
+func (k *keyspace) session(id string) string         { return k.prefix + "L:" + id }
+func (k *keyspace) producer(id string) string        { return k.prefix + "P:" + id }
+func (k *keyspace) waiting(lane string) string       { return k.prefix + "W:" + lane }
+func (k *keyspace) suspects(lane string) string      { return k.prefix + "U:" + lane }
+func (k *keyspace) delayed(lane string) string       { return k.prefix + "D:" + lane }
+func (k *keyspace) markers(lane string) string       { return k.prefix + "M:" + lane }
+func (k *keyspace) semaphoreFacts(key string) string { return k.prefix + "sem:facts:" + key }
+func (k *keyspace) semaphoreHeld(key string) string  { return k.prefix + "sem:held:" + key }
+func (k *keyspace) semaphoreLine(key string) string  { return k.prefix + "sem:line:" + key }
+func (k *keyspace) semaphoreLive(key string) string  { return k.prefix + "sem:live:" + key }
 func (k *keyspace) staged(id, name string) string {
 	return k.prefix + "S:" + id + "/" + name
 }

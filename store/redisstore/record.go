@@ -12,7 +12,8 @@ import (
 
 // This file translates between stored hashes and records; no other Go file
 // knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
-// paused, error, reason, hookerror, graceful, signalled, root, rootwhen and v:QUEUE (virtual times).
+// paused, error, reason, hookerror, result, graceful, signalled, root, rootwhen, v:QUEUE (virtual times) and
+// c:NAME (what tasks count).
 
 // runFields is what a run begins with beside what the script adds itself.
 func runFields(p *store.StartParams, maxLen int) []string {
@@ -75,6 +76,7 @@ func decodeRun(id store.RunID, h map[string]string) (store.RunRecord, error) {
 			Total: d.int("total"), Pending: d.int("pending"), Delayed: d.int("delayed"), Running: d.int("running"),
 			Succeeded: d.int("succeeded"), Failed: d.int("failed"), Cancelled: d.int("cancelled"),
 		},
+		Counters:  d.counters(),
 		Retried:   d.int("retried"),
 		Duplicate: d.int("duplicates"),
 		Holds:     d.int("holds"),
@@ -93,6 +95,9 @@ func decodeRun(id store.RunID, h map[string]string) (store.RunRecord, error) {
 		route, ok := parseRoute(meta.root)
 		d.check(ok, "routes")
 		r.Root = route
+	}
+	if result, ok := h["result"]; ok {
+		r.Result = []byte(result)
 	}
 	if h["headers"] != "" {
 		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")
@@ -148,6 +153,19 @@ func (d *hashDecoder) int(field string) int64 {
 	n, err := parseInt(s)
 	d.check(err == nil, field)
 	return n
+}
+
+// counters reads the fields c:NAME; nil if there are none.
+func (d *hashDecoder) counters() (all map[string]int64) {
+	for field := range d.h {
+		if name, ok := strings.CutPrefix(field, "c:"); ok {
+			if all == nil {
+				all = make(map[string]int64)
+			}
+			all[name] = d.int(field)
+		}
+	}
+	return all
 }
 
 func (d *hashDecoder) float(field string) float64 {

@@ -84,6 +84,7 @@ type Store struct {
 	closed atomic.Bool
 	life   context.Context // ends with Close, and subscriptions with it
 	end    context.CancelFunc
+	hub    *hub
 	skew   atomic.Int64 // server time less ours, in ms, as of the last reply
 
 	mu       sync.Mutex
@@ -108,7 +109,7 @@ func newStore(ctx context.Context, client rueidis.Client, owned bool, config Con
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, owned: owned, config: config, sessions: make(map[store.SessionID]*session)}
+	s := &Store{client: client, owned: owned, config: config, hub: newHub(), sessions: make(map[store.SessionID]*session)}
 	s.life, s.end = context.WithCancel(context.Background())
 	if err := s.checkEviction(ctx); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -20,16 +21,18 @@ type script struct {
 	lua  *rueidis.Lua
 }
 
-func newScript(name string) *script {
-	prelude, err := luaFiles.ReadFile("lua/prelude.lua")
-	if err != nil {
-		panic(err) // embedded
+// newScript puts the prelude, and what else a family of scripts shares, in front of a script.
+func newScript(name string, shared ...string) *script {
+	var source strings.Builder
+	for _, part := range append(append([]string{"prelude"}, shared...), name) {
+		b, err := luaFiles.ReadFile("lua/" + part + ".lua")
+		if err != nil {
+			panic(err) // embedded
+		}
+		source.Write(b)
+		source.WriteByte('\n')
 	}
-	body, err := luaFiles.ReadFile("lua/" + name + ".lua")
-	if err != nil {
-		panic(err) // embedded
-	}
-	return &script{name: name, lua: rueidis.NewLuaScript(string(prelude) + "\n" + string(body))}
+	return &script{name: name, lua: rueidis.NewLuaScript(source.String())}
 }
 
 var (

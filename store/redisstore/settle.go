@@ -13,17 +13,7 @@ import (
 
 // Settle implements [store.Sessions].
 func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
-	if len(p.Outcomes) > store.MaxBatch {
-		return store.SettleReply{}, &store.FieldError{Field: "Outcomes", Reason: "are more than MaxBatch"}
-	}
-	children := 0
-	for i := range p.Outcomes {
-		children += len(p.Outcomes[i].Children)
-	}
-	if children > store.MaxBatch {
-		return store.SettleReply{}, &store.FieldError{Field: "Outcomes.Children", Reason: "are more than MaxBatch"}
-	}
-	if err := checkVerdicts(p.Outcomes); err != nil {
+	if err := p.Validate(); err != nil {
 		return store.SettleReply{}, err
 	}
 	k := s.spaces[p.Session.Partition]
@@ -64,7 +54,7 @@ type settlement struct {
 
 	runs     []*settledRun
 	lanes    map[string]int
-	ordinals []int // specials in the order packed, as indexes of outcomes
+	ordinals []int // counted and specials in the order packed, as indexes of outcomes
 	foreign  []int // outcomes whose lease is of another session, which this one can never have
 }
 
@@ -72,7 +62,8 @@ type settlement struct {
 type settledRun struct {
 	id       store.RunID
 	base     int
-	plain    []int // successes without children or a claimed ID
+	plain    []int // successes that bring nothing and have no claimed ID
+	counted  []int // those that bring counters and no more
 	specials []int
 	released []int
 	meta     runMeta
@@ -97,12 +88,15 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 			}
 			last = st.runs[at]
 		}
-		if o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o) {
+		switch {
+		case st.isPlain(o) && len(o.Counters) > 0:
+			last.counted = append(last.counted, i)
+		case st.isPlain(o):
 			last.plain = append(last.plain, i)
-		} else if o.Verdict == store.VerdictRelease {
+		case o.Verdict == store.VerdictRelease:
 			// Each goes to the front, so the last comes first.
 			last.released = append([]int{i}, last.released...)
-		} else {
+		default:
 			last.specials = append(last.specials, i)
 		}
 		grows = grows || len(o.Children) > 0
@@ -129,7 +123,8 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		for _, i := range r.plain {
 			c.add(leaseField(st.params.Outcomes[i].Lease))
 		}
-		specials := append(r.specials, r.released...)
+		st.counted(r)
+		specials := slices.Concat(r.specials, r.released)
 		c.int(len(specials))
 		for _, i := range specials {
 			st.ordinals = append(st.ordinals, i)
@@ -137,6 +132,12 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 	}
 	return nil
+}
+
+// isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.
+func (st *settlement) isPlain(o *store.Outcome) bool {
+	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed &&
+		len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o)
 }
 
 func (st *settlement) stagedAny(o *store.Outcome) bool {
@@ -159,44 +160,6 @@ func (st *settlement) lane(run, route string) int {
 	return i
 }
 
-var verdictLetters = map[store.Verdict]string{
-	store.VerdictSuccess: "S", store.VerdictFail: "F", store.VerdictCancel: "C", store.VerdictRetry: "R", store.VerdictSnooze: "R",
-	store.VerdictRelease: "L", store.VerdictStopRun: "Q", store.VerdictBegin: "B", store.VerdictSkip: "K", store.VerdictAbort: "K",
-	store.VerdictHookDone: "H",
-}
-
-// verdictOf is the verdict to apply. A hook that was settled like a task begins
-// or ends its run all the same, and one that was cancelled is given back, so
-// that a run never waits for a hook that nobody holds.
-func verdictOf(o *store.Outcome) store.Verdict {
-	pre, post := o.Lease.Lane.Route.Kind == store.KindPreJob, o.Lease.Lane.Route.Kind == store.KindPostJob
-	switch v := o.Verdict; {
-	case pre && v == store.VerdictSuccess:
-		return store.VerdictBegin
-	case pre && v == store.VerdictFail:
-		return store.VerdictAbort
-	case post && (v == store.VerdictSuccess || v == store.VerdictFail):
-		return store.VerdictHookDone
-	case pre && v == store.VerdictHookDone, post && (v == store.VerdictBegin || v == store.VerdictSkip || v == store.VerdictAbort):
-		return store.VerdictRelease
-	case (pre || post) && (v == store.VerdictCancel || v == store.VerdictStopRun):
-		return store.VerdictRelease
-	default:
-		return v
-	}
-}
-
-// checkVerdicts refuses verdicts that the delivery cannot have, before anything is sent.
-func checkVerdicts(outcomes []store.Outcome) error {
-	for i := range outcomes {
-		v := outcomes[i].Verdict
-		if verdictLetters[v] == "" || v >= store.VerdictBegin && outcomes[i].Lease.Lane.Route.Counted() {
-			return &store.FieldError{Field: fmt.Sprintf("Outcomes[%d].Verdict", i), Reason: "is none that the task can have"}
-		}
-	}
-	return nil
-}
-
 // special packs one outcome that is more than a plain success.
 func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.call
@@ -215,6 +178,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 
 	switch verdict {
 	case store.VerdictSuccess:
+		c.add(encodeCounters(o.Counters))
 		groups := st.group(len(o.Children), func(i int) (store.RunID, *store.Item) { return r.id, &o.Children[i] })
 		c.int(len(groups))
 		for _, g := range groups {
@@ -251,7 +215,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	case store.VerdictAbort:
 		c.add(string(store.StatusFailed), o.Error)
 	case store.VerdictHookDone:
-		c.add(o.Error)
+		c.add(o.Error, string(o.Result))
 	}
 	c.set(length, len(c.args)-length-1)
 }

@@ -4,47 +4,111 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
 	"github.com/sethvargo/go-retry"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Subscribe implements [store.Signals] with one pub/sub connection. What is
+// hub shares one subscription among all callers of Subscribe. It has a connection of its own
+// while anybody listens: on the client's shared ones, what is published while a second subscription is
+// being made can fill its buffer before the reply to it is read, and stops that connection for good.
+type hub struct {
+	turns sync.Mutex       // one joins or leaves at a time, apart from mu: who stops the group waits for a call of send
+	count int              // who listen
+	group *lifecycle.Group // receives while count is positive
+
+	mu          sync.Mutex
+	subscribers map[*subscriber]struct{}
+	live        map[int]bool // partitions whose subscription stands
+}
+
+// subscriber is one call of Subscribe.
+type subscriber struct{ fn func(store.Signal) }
+
+func newHub() *hub {
+	return &hub{subscribers: make(map[*subscriber]struct{}), live: make(map[int]bool)}
+}
+
+// join lets the subscriber hear of signals. receive is started for the first one.
+func (h *hub) join(life context.Context, sub *subscriber, receive func(ctx context.Context)) {
+	h.turns.Lock()
+	defer h.turns.Unlock()
+	h.mu.Lock()
+	h.subscribers[sub] = struct{}{}
+	for p := range h.live {
+		sub.fn(store.Signal{Kind: store.SignalSync, Partition: p})
+	}
+	h.mu.Unlock()
+	if h.count++; h.count == 1 {
+		h.group = lifecycle.New(life)
+		h.group.Go(receive)
+	}
+}
+
+// leave takes back a join. The last one stops what the first one started.
+func (h *hub) leave(sub *subscriber) {
+	h.turns.Lock()
+	defer h.turns.Unlock()
+	h.mu.Lock()
+	delete(h.subscribers, sub)
+	h.mu.Unlock()
+	if h.count--; h.count == 0 {
+		h.group.Stop(context.Canceled)
+	}
+}
+
+// send passes a signal on to everybody, one at a time.
+func (h *hub) send(sig store.Signal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if sig.Kind == store.SignalSync {
+		h.live[sig.Partition] = true
+	}
+	for sub := range h.subscribers {
+		sub.fn(sig)
+	}
+}
+
+// down notes that nothing is heard until the next SignalSync.
+func (h *hub) down() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.live)
+}
+
+// Subscribe implements [store.Signals] with one pub/sub connection for all calls. What is
 // published while it is down is lost, so every subscription begins with SignalSync.
 func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
-	partitions := make(map[string]int, len(s.spaces))
-	channels := make([]string, 0, len(s.spaces))
-	for _, k := range s.spaces {
-		partitions[k.channel] = k.partition
-		channels = append(channels, k.channel)
-	}
-	listening, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.life, cancel)()
-	hooked := rueidis.WithOnSubscriptionHook(listening, func(sub rueidis.PubSubSubscription) {
-		if p, ok := partitions[sub.Channel]; ok && sub.Kind == "subscribe" {
-			fn(store.Signal{Kind: store.SignalSync, Partition: p})
-		}
-	})
-	for wait := resubscribeBackoff(); ; {
-		if err := s.begin(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		started := time.Now()
-		err := s.client.Receive(hooked, s.client.B().Subscribe().Channel(channels...).Build(), func(m rueidis.PubSubMessage) {
-			if signal, ok := parseSignal(m.Message); ok {
-				signal.Partition = partitions[m.Channel]
-				fn(signal)
-			}
-		})
+	if err := s.begin(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
+		}
+		return err
+	}
+	sub := &subscriber{fn}
+	s.hub.join(s.life, sub, s.receive)
+	defer s.hub.leave(sub)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.life.Done():
+		return store.ErrClosed
+	}
+}
+
+// receive passes signals on to the hub until ctx ends, over as many connections as it takes.
+func (s *Store) receive(ctx context.Context) {
+	for wait := resubscribeBackoff(); ctx.Err() == nil; {
+		started := time.Now()
+		err := s.receiveOnce(ctx)
+		s.hub.down()
+		if ctx.Err() != nil {
+			return
 		}
 		if time.Since(started) > 10*time.Second {
 			wait = resubscribeBackoff() // it had worked for a while
@@ -52,9 +116,44 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 		d, _ := wait.Next()
 		s.config.Logger.LogAttrs(ctx, slog.LevelDebug, "subscription lost", slog.Any("error", err), slog.Duration("again_in", d))
 		select {
-		case <-listening.Done():
+		case <-ctx.Done():
 		case <-time.After(d):
 		}
+	}
+}
+
+// receiveOnce subscribes on a connection of its own, and returns when that breaks or ctx ends.
+func (s *Store) receiveOnce(ctx context.Context) error {
+	partitions := make(map[string]int, len(s.spaces))
+	channels := make([]string, 0, len(s.spaces))
+	for _, k := range s.spaces {
+		partitions[k.channel] = k.partition
+		channels = append(channels, k.channel)
+	}
+	conn, release := s.client.Dedicate()
+	defer release()
+	defer conn.Close() // rather than unsubscribe, which would wait for a server that does not answer
+	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
+		OnSubscription: func(sub rueidis.PubSubSubscription) {
+			if p, ok := partitions[sub.Channel]; ok && sub.Kind == "subscribe" {
+				s.hub.send(store.Signal{Kind: store.SignalSync, Partition: p})
+			}
+		},
+		OnMessage: func(m rueidis.PubSubMessage) {
+			if signal, ok := parseSignal(m.Message); ok {
+				signal.Partition = partitions[m.Channel]
+				s.hub.send(signal)
+			}
+		},
+	})
+	if err := conn.Do(ctx, conn.B().Subscribe().Channel(channels...).Build()).Error(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-broken:
+		return err
 	}
 }
 
@@ -62,7 +161,7 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads what the scripts publish: "w:QUEUE", "r:RUN" or "d".
+// parseSignal reads what the scripts publish: "w:QUEUE", "r:RUN", "d" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {
@@ -73,6 +172,10 @@ func parseSignal(message string) (store.Signal, bool) {
 		return store.Signal{Kind: store.SignalRun, Run: n}, err == nil
 	case "d":
 		return store.Signal{Kind: store.SignalDue}, true
+	case "s":
+		place, key, ok := strings.Cut(rest, ":")
+		n, err := parseInt(place)
+		return store.Signal{Kind: store.SignalSemaphore, Semaphore: key, Place: n}, ok && err == nil
 	}
 	return store.Signal{}, false
 }

@@ -151,6 +151,35 @@ func (d *doubled) CloseSession(ctx context.Context, s store.SessionID) error {
 	return err2
 }
 
+func (d *doubled) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	first, err := d.Store.AcquireSemaphore(ctx, p)
+	second, err2 := d.Store.AcquireSemaphore(ctx, p)
+	d.same("AcquireSemaphore", first.Lease, second.Lease, err, err2)
+	d.same("AcquireSemaphore", first.Ahead, second.Ahead, err, err2)
+	return second, err2
+}
+
+func (d *doubled) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
+	_, err := d.Store.RefreshSemaphore(ctx, key, token, ttl)
+	expires, err2 := d.Store.RefreshSemaphore(ctx, key, token, ttl)
+	d.same("RefreshSemaphore", nil, nil, err, err2)
+	return expires, err2
+}
+
+func (d *doubled) ReleaseSemaphore(ctx context.Context, key, token string) error {
+	err := d.Store.ReleaseSemaphore(ctx, key, token)
+	d.gone("ReleaseSemaphore", err, d.Store.ReleaseSemaphore(ctx, key, token), store.ErrLeaseLost)
+	return err
+}
+
+func (d *doubled) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+	first, err := d.Store.ForceReleaseSemaphore(ctx, key, fence)
+	second, err2 := d.Store.ForceReleaseSemaphore(ctx, key, fence)
+	d.same("ForceReleaseSemaphore", nil, nil, err, err2)
+	assert.Zero(d.t, second, "ForceReleaseSemaphore repeated finds them gone")
+	return first, err
+}
+
 func (d *doubled) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	first, err := d.Store.Promote(ctx, partition)
 	second, err2 := d.Store.Promote(ctx, partition)

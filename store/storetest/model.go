@@ -49,10 +49,11 @@ type modelRun struct {
 	graceful  bool
 	retried   int64
 	duplicate int64
+	counters  map[string]int64
 }
 
 func newModelRun(id store.RunID, p store.StartParams) *modelRun {
-	r := &modelRun{id: id, status: store.StatusRunning, holds: make(map[string]bool), post: p.PostJob}
+	r := &modelRun{id: id, status: store.StatusRunning, holds: make(map[string]bool), post: p.PostJob, counters: make(map[string]int64)}
 	if p.Open {
 		r.holds[store.HoldOpen] = true
 	}
@@ -215,6 +216,9 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration) {
 	switch verdict {
 	case store.VerdictSuccess:
 		t.end("succeeded")
+		for name, n := range o.Counters {
+			r.counters[name] += n
+		}
 		if r.status != store.StatusStopping {
 			for _, it := range slices.Concat(o.Children, staged) {
 				r.offer(it, now)

@@ -10,8 +10,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// outcome draws what becomes of a delivery.
+// outcome draws what becomes of a delivery, and perhaps what its task counted.
 func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
+	o := m.verdict(t, h)
+	if h.task.item.Route.Counted() && rapid.Bool().Draw(t, "counts") {
+		o.Counters = rapid.MapOfN(rapid.SampledFrom([]string{"files", "bytes"}), rapid.Int64Range(-1<<40, 1<<50), 1, 2).Draw(t, "counters")
+	}
+	return o
+}
+
+func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 	switch h.task.item.Route.Kind {
 	case store.KindPreJob:
 		return m.hookOutcome(t, h, store.VerdictBegin, store.VerdictBegin, store.VerdictBegin, store.VerdictSkip, store.VerdictAbort, store.VerdictRetry)

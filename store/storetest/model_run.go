@@ -86,6 +86,9 @@ func (m *machine) Check(*rapid.T) {
 		s.NoError(err)
 		s.Equal(r.status, rec.Status)
 		s.Equal(r.counts(), rec.Counts)
+		if len(r.counters)+len(rec.Counters) > 0 {
+			s.Equal(r.counters, rec.Counters)
+		}
 		s.Equal([]int64{r.retried, r.duplicate}, []int64{rec.Retried, rec.Duplicate}, "retried, duplicate")
 		if rec.Status == store.StatusRunning {
 			s.Equal(int64(len(r.holds)), rec.Holds)

@@ -12,6 +12,12 @@ func success(d store.Delivery, children ...store.Item) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task, Children: children}
 }
 
+// counting is the outcome with counters.
+func counting(o store.Outcome, counters map[string]int64) store.Outcome {
+	o.Counters = counters
+	return o
+}
+
 // retried settles a failed attempt that is to be tried again.
 func retried(d store.Delivery, delay time.Duration) store.Outcome {
 	t := d.Task

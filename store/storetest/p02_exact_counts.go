@@ -19,7 +19,7 @@ var exactCounts = []testCase{
 		ds := zombie.take(3)
 		zombie.close()
 		again := append(append(w.take(1), w.take(1)...), w.take(1)...)
-		for _, late := range []store.Outcome{success(ds[0]), failed(ds[1]), retried(ds[2], 0)} {
+		for _, late := range []store.Outcome{counting(success(ds[0]), map[string]int64{"files": 1}), failed(ds[1]), retried(ds[2], 0)} {
 			_, err := zombie.try(late)
 			s.ErrorIs(err, store.ErrLeaseLost)
 			r.counts(store.Counts{Running: 3}, "late settle")
@@ -27,6 +27,7 @@ var exactCounts = []testCase{
 		w.succeed(again...)
 		r.counts(store.Counts{Succeeded: 3}, "settled by the heir")
 		s.Zero(r.record().Retried)
+		s.Empty(r.record().Counters)
 	}},
 	{"repeated calls count once", func(s *scene) {
 		r := s.open("import")
@@ -158,6 +159,7 @@ func countsUnderLoad(s *scene) {
 	s.Equal(int64(1), rec.Counts.Failed)
 	s.Equal(producers*each+added.Load(), rec.Counts.Total, "each task and child is counted once")
 	s.Equal(rec.Counts.Total, rec.Counts.Succeeded+rec.Counts.Failed)
+	s.Equal(map[string]int64{"scans": producers*each - 1}, rec.Counters, "each scan that succeeded is counted once")
 }
 
 // produce adds n tasks, five at a time, repeating every third call.
@@ -226,8 +228,17 @@ func work(w *worker, r *run, added *atomic.Int64, idle func() error) error {
 	return errEndless
 }
 
-// anyWay picks an outcome; a task is retried, snoozed or released a few times at most.
+// anyWay picks an outcome; a task is retried, snoozed or released a few times at most. Scans count
+// themselves in every attempt.
 func anyWay(d store.Delivery, n int) store.Outcome {
+	o := verdictAnyWay(d, n)
+	if d.Lease.Lane.Route == scan {
+		o.Counters = map[string]int64{"scans": 1}
+	}
+	return o
+}
+
+func verdictAnyWay(d store.Delivery, n int) store.Outcome {
 	switch {
 	case d.Task.ID == "p0/0":
 		return failed(d)
@@ -245,7 +256,8 @@ func anyWay(d store.Delivery, n int) store.Outcome {
 
 // watchBalance reads the run until nobody works on it.
 func watchBalance(r *run, working, reads *atomic.Int64) error {
-	for working.Load() > 0 {
+	for {
+		over := working.Load() == 0 // the last read comes after all work
 		rec, err := r.s.store.Run(r.s.ctx, r.id)
 		if err != nil {
 			return err
@@ -254,6 +266,8 @@ func watchBalance(r *run, working, reads *atomic.Int64) error {
 			return fmt.Errorf("counts do not add up: %+v", rec.Counts)
 		}
 		reads.Add(1)
+		if over {
+			return nil
+		}
 	}
-	return nil
 }

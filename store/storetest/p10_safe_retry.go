@@ -99,8 +99,8 @@ var safeRetry = []testCase{
 func diary(s *scene) (lines []string) {
 	note := func(step string, r *run) {
 		rec := r.record()
-		lines = append(lines, fmt.Sprintf("%s: %s %+v retried %d duplicate %d holds %d paused %t reason %q hook %q error %q",
-			step, rec.Status, rec.Counts, rec.Retried, rec.Duplicate, rec.Holds, rec.Paused, rec.Reason, rec.HookError, rec.Error))
+		lines = append(lines, fmt.Sprintf("%s: %s %+v counters %v retried %d duplicate %d holds %d paused %t reason %q hook %q error %q result %q",
+			step, rec.Status, rec.Counts, rec.Counters, rec.Retried, rec.Duplicate, rec.Holds, rec.Paused, rec.Reason, rec.HookError, rec.Error, rec.Result))
 	}
 	saw := func(step string, ds []store.Delivery) []store.Delivery {
 		for _, d := range ds {
@@ -138,10 +138,10 @@ func diary(s *scene) (lines []string) {
 	for i := range 3 {
 		s.NoError(w.stage(root, file, 10*i, tasks(file, fmt.Sprintf("staged/%d", i), 10)...))
 	}
-	w.settle(withStaged(success(root, tasks(file, "inline", 5)...), file))
+	w.settle(counting(withStaged(success(root, tasks(file, "inline", 5)...), file), map[string]int64{"scans": 1, "bytes": 1 << 60}))
 	note("fan-out", r)
 	ds := saw("fetch", w.take(8))
-	w.settle(success(ds[0]), retried(ds[1], never), snoozed(ds[2], never), failed(ds[3]), failed(ds[4]), failed(ds[5]), plain(ds[6], store.VerdictRelease))
+	w.settle(counting(success(ds[0]), map[string]int64{"scans": 1, "bytes": -1}), counting(retried(ds[1], never), map[string]int64{"scans": 1}), snoozed(ds[2], never), failed(ds[3]), failed(ds[4]), failed(ds[5]), plain(ds[6], store.VerdictRelease))
 	note("settle", r)
 	w.close() // with one task held
 	note("close", r)
@@ -172,7 +172,9 @@ func diary(s *scene) (lines []string) {
 	heir.succeed(heir.one())
 	note("finishing", hooked)
 	heir.settle(retried(heir.one(), 0))
-	heir.settle(hookDone(heir.one(), "mail server is down"))
+	gaveUp := hookDone(heir.one(), "mail server is down")
+	gaveUp.Result = []byte(`{"sent":false}`)
+	heir.settle(gaveUp)
 	note("hook", hooked)
 	s.NoError(s.store.DeleteJob(s.ctx, "import"))
 	_, err = s.store.Job(s.ctx, "import")

@@ -1,7 +1,7 @@
 package storetest
 
 // promises lists the sentences of the design with the cases that hold a store to
-// them. P08 (schedules) and P09 (semaphores) are not promises of this contract.
+// them. P08 (schedules) is not a promise of this contract.
 func promises() []promise {
 	return []promise{
 		{"P01_AtLeastOnce", "P1 At least once. A task whose enqueue returned nil runs until it succeeds, has used its retries, or its run stops, " +
@@ -17,6 +17,9 @@ func promises() []promise {
 		{"P06_Stop", "P6 Stop. When Stop returns, no waiting task of the run will start, in time independent of how many wait; running handlers' contexts " +
 			"are cancelled with cause ErrJobStopped; enqueuing returns ErrJobStopped; once drained, the run is stopped and its summary kept.", stopping},
 		{"P07_OneActiveRun", "P7 One active run per name. Starting an active name returns ErrJobExists.", oneActiveRun},
+		{"P09_Semaphore", "P9 Semaphore. An issued lease is held until its holder releases it or its timeout passes; the same lease is never issued to two callers; " +
+			"acquiring does not wait; each acquisition gets a new unique token, and a token whose lease timed out and was issued again can no longer release it; " +
+			"plus a fencing number that only grows, holder descriptions, and a lost lease cancelling the runner's context.", semaphores},
 		{"P10_SafeRetry", "P10 Safe retry. Transient store errors are retried with backoff and jitter within the caller's context and a default limit; " +
 			"permanent ones are returned at once; repeating any mutation after an unknown outcome changes nothing more.", safeRetry},
 		{"P11_Fair", "P11 Fair. Jobs with waiting tasks in a queue share its workers by weight; a small job never waits for a big one to end.", fairness},
@@ -38,6 +41,7 @@ func contract() []promise {
 		{"Contract_Tasks", "Contract, Producers: tasks keep what they carry, and a claimed ID is unique in its run until it settles, and for Keep after that.", tasksContract},
 		{"Contract_Workers", "Contract, Sessions: what sessions hold and queues keep waiting can be seen.", workersContract},
 		{"Contract_Signals", "Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.", signalsContract},
+		{"Contract_Counters", "Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.", countersContract},
 		{"Contract_Values", "Contract, Values: a job keeps small maps between its runs, and they go with it.", valuesContract},
 		{"Contract_Close", "Contract, Store: a closed store refuses calls, and closing twice is harmless.", closeContract},
 	}

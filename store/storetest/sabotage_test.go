@@ -37,6 +37,12 @@ var sabotages = map[string]struct {
 	"lets dead workers enqueue":            {"P05_Fencing", "P5 Fencing.", func(s store.Store) store.Store { return &stagesForTheDead{s} }},
 	"only pauses when it is told to stop":  {"P06_Stop", "P6 Stop.", func(s store.Store) store.Store { return &pausesOnly{s} }},
 	"starts a name again for each token":   {"P07_OneActiveRun", "P7 One active run per name.", func(s store.Store) store.Store { return &ignoresTokens{Store: s} }},
+	"gives one place too many":             {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &crowds{s} }},
+	"tries one slot and gives up":          {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &triesOneSlot{s} }},
+	"lets a late token release":            {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &releasesLate{s} }},
+	"starts fencing numbers again":         {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &numbersBySlot{s} }},
+	"lets newcomers overtake":              {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &forgetsWaiters{s} }},
+	"never ends a lease":                   {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &leasesForever{s} }},
 	"applies a repeated enqueue":           {"P10_SafeRetry", "P10 Safe retry.", func(s store.Store) store.Store { return &countsRepeats{Store: s} }},
 	"gives other tasks to a repeat":        {"P10_SafeRetry", "P10 Safe retry.", func(s store.Store) store.Store { return &fetchesAnew{Store: s} }},
 	"ignores weights":                      {"P11_Fair", "P11 Fair.", func(s store.Store) store.Store { return &ignoresWeights{s} }},
@@ -44,6 +50,7 @@ var sabotages = map[string]struct {
 	"calls everything unknown a success":   {"P13_BadInput", "P13 Bad input", func(s store.Store) store.Store { return &swallowsErrors{s} }},
 	"takes a producer's clock for its own": {"P14_OneClock", "P14 One clock.", func(s store.Store) store.Store { return &trustsProducers{s} }},
 	"charges nobody for a crash":           {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &forgivesCrashes{s} }},
+	"counts attempts instead of successes": {"Contract_Counters", "Contract, Sessions: what a task counts", func(s store.Store) store.Store { return &countsAttempts{Store: s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 
@@ -80,6 +87,7 @@ func TestModelCatchesSabotage(t *testing.T) {
 		"loses tasks of dead sessions", "forgets a retry", "counts one too many while running", "applies a repeated enqueue",
 		"never gives out the hook", "ignores holds", "shows staged children at once", "only pauses when it is told to stop",
 		"starts a name again for each token", "gives other tasks to a repeat", "charges nobody for a crash", "takes every task for a suspect",
+		"counts attempts instead of successes",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,8 +2,10 @@ package storetest_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -176,6 +178,65 @@ func (s *fetchesAnew) Fetch(ctx context.Context, p store.FetchParams) (store.Fet
 	return s.Store.Fetch(ctx, p)
 }
 
+// crowds counts one place more than there is.
+type crowds struct{ store.Store }
+
+func (s *crowds) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	if p.Max > 0 && p.Max < store.MaxSlots {
+		p.Max++
+	}
+	return s.Store.AcquireSemaphore(ctx, p)
+}
+
+// triesOneSlot refuses a claim when its first slot is taken, as the original did: here, when the one it got is odd.
+type triesOneSlot struct{ store.Store }
+
+func (s *triesOneSlot) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	reply, err := s.Store.AcquireSemaphore(ctx, p)
+	if reply.Granted && reply.Lease.Slot%2 == 1 {
+		_ = s.Store.ReleaseSemaphore(ctx, p.Key, p.Token)
+		return store.SemaphoreReply{Now: reply.Now}, err
+	}
+	return reply, err
+}
+
+// releasesLate finds every release in order.
+type releasesLate struct{ store.Store }
+
+func (s *releasesLate) ReleaseSemaphore(ctx context.Context, key, token string) error {
+	_ = s.Store.ReleaseSemaphore(ctx, key, token)
+	return nil
+}
+
+// numbersBySlot numbers leases from one on, again and again.
+type numbersBySlot struct{ store.Store }
+
+func (s *numbersBySlot) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	reply, err := s.Store.AcquireSemaphore(ctx, p)
+	if reply.Granted {
+		reply.Lease.Fence = int64(reply.Lease.Slot) + 1
+	}
+	return reply, err
+}
+
+// forgetsWaiters gives nobody a place in the line.
+type forgetsWaiters struct{ store.Store }
+
+func (s *forgetsWaiters) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	p.Wait = 0
+	return s.Store.AcquireSemaphore(ctx, p)
+}
+
+// leasesForever lets every lease last for a century.
+type leasesForever struct{ store.Store }
+
+func (s *leasesForever) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	if p.TTL >= time.Millisecond {
+		p.TTL = 1e6 * time.Hour
+	}
+	return s.Store.AcquireSemaphore(ctx, p)
+}
+
 // ignoresWeights starts every run with the same weight.
 type ignoresWeights struct{ store.Store }
 
@@ -233,4 +294,39 @@ func (s *suspectsAll) Fetch(ctx context.Context, p store.FetchParams) (store.Fet
 		reply.Deliveries[i].Task.Crashes++
 	}
 	return reply, err
+}
+
+// countsAttempts adds the counters of whatever it is told to settle.
+type countsAttempts struct {
+	store.Store
+	mu   sync.Mutex
+	sums map[store.RunID]map[string]int64
+}
+
+func (s *countsAttempts) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.Outcomes = slices.Clone(p.Outcomes)
+	for i := range p.Outcomes {
+		o := &p.Outcomes[i]
+		for name, n := range o.Counters {
+			if s.sums == nil {
+				s.sums = make(map[store.RunID]map[string]int64)
+			}
+			if s.sums[o.Lease.Lane.Run] == nil {
+				s.sums[o.Lease.Lane.Run] = make(map[string]int64)
+			}
+			s.sums[o.Lease.Lane.Run][name] += n
+		}
+		o.Counters = nil
+	}
+	return s.Store.Settle(ctx, p)
+}
+
+func (s *countsAttempts) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	rec, err := s.Store.Run(ctx, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec.Counters = maps.Clone(s.sums[id])
+	return rec, err
 }

@@ -17,7 +17,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Signals go out last and by pcall: PUBLISH may be refused (ACL) after the
--- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'd' due.
+-- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'd' due, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true
@@ -60,7 +60,8 @@ local function save_run(run)
   if #set == 0 then
     return
   end
-  if now - run.signalled >= SIGNAL_EVERY or now < run.signalled then
+  -- What may be the last change for a while is told at once.
+  if now - run.signalled >= SIGNAL_EVERY or now < run.signalled or run.pending + run.running == 0 then
     set[#set + 1] = 'signalled'
     set[#set + 1] = now
     signal('r:' .. run.id)

@@ -3,9 +3,11 @@
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
 -- ARGV  channel, number, grows (1: children travel along), runs: n, (base, id) × n;
---       per run: plain successes: n, field × n; special: n, (verdict, field, length, …) × n
+--       per run: plain successes: n, field × n; counted: n, and if n > 0: sum, (field, counters) × n;
+--         special: n, (verdict, field, length, …) × n
+--       Counted are successes that bring counters and no more: "name=number name=number …"; sum is that of all n.
 --       A special goes on: staged: n, (lane, list, name, marker) × n; ids, digest, keep, bucket; then by verdict
---       S groups: n, group as in add × n           success with children or a claimed ID
+--       S counters, groups: n, group as in add × n   success with children or a claimed ID
 --       F record, error                            failed
 --       C                                          cancelled
 --       R lane, route, queue, counted, retried, delay, error, message
@@ -13,8 +15,8 @@
 --       Q reason                                   stop the run
 --       B lane, route, queue                       pre-job passed
 --       K status, reason                           pre-job ended the run: skipped or failed
---       H error                                    post-job ended
--- Returns {word, reply}: ok and "number lost specials|losses of plain by run|ended runs"; lost; stale
+--       H error, result                            post-job ended
+-- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs"; lost; stale
 -- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
@@ -73,11 +75,20 @@ local function waits_for_hook(run)
   return run.state == 'starting' or run.state == 'finishing'
 end
 
+-- count adds to what the tasks of a run count, in Redis, where integers have 64 bits and Lua's have 53. A sum
+-- beyond those is refused, and not worth an error: the lease is redeemed already.
+local function count(run, counters)
+  for name, number in string.gmatch(counters, '([^= ]+)=(%S+)') do
+    redis.pcall('HINCRBY', run.key, 'c:' .. name, number)
+  end
+end
+
 local verdicts = {}
 
 function verdicts.S(run)
   run.running = run.running - 1
   run.succeeded = run.succeeded + 1
+  count(run, arg())
   local groups = num()
   if run.state == 'running' then
     for _ = 1, groups do
@@ -192,9 +203,12 @@ function verdicts.H(run)
   if run.state ~= 'finishing' then
     return
   end
-  local err = arg()
+  local err, result = arg(), arg()
   if err ~= '' then
     redis.call('HSET', run.key, 'hookerror', err)
+  end
+  if result ~= '' then
+    redis.call('HSET', run.key, 'result', result)
   end
   finish(run, redis.call('HGET', run.key, 'outcome'), keys)
   run.over = true
@@ -216,6 +230,29 @@ for i = 1, total do
     end
     if k < n then
       losses[#losses + 1] = i .. ':' .. (n - k)
+    end
+  end
+  n = num()
+  if n > 0 then
+    local sum, redeemed = arg(), {}
+    for _ = 1, n do
+      ordinal = ordinal + 1
+      local field, counters = arg(), arg()
+      if redis.call('HDEL', session, field) == 0 or not run then
+        lost[#lost + 1] = ordinal
+      else
+        redeemed[#redeemed + 1] = counters
+      end
+    end
+    if run then
+      run.running = run.running - #redeemed
+      run.succeeded = run.succeeded + #redeemed
+      if #redeemed == n then
+        redeemed = { sum }
+      end
+      for _, counters in ipairs(redeemed) do
+        count(run, counters)
+      end
     end
   end
   for _ = 1, num() do

@@ -1,0 +1,75 @@
+// Gate runs a nightly report on one machine at a time, of all that are set to do it: they fire
+// together, and whoever finds the place taken sees by whom, and lets it be. Without a Redis it
+// plays three machines and two short nights. On a real machine:
+//
+//	gate -redis redis://localhost:6379 -hosts 1 -night 24h -nights 365
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/semaphore"
+)
+
+func main() {
+	url := flag.String("redis", "", "where the semaphore lives; in memory if empty")
+	hosts := flag.Int("hosts", 3, "machines to play in this process")
+	night := flag.Duration("night", 400*time.Millisecond, "from one night to the next")
+	nights := flag.Int("nights", 2, "how many nights")
+	flag.Parse()
+	var s store.Store = memstore.New(nil)
+	if *url != "" {
+		var err error
+		if s, err = redisstore.Open(context.Background(), *url, redisstore.Config{}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var machines sync.WaitGroup
+	for i := range *hosts {
+		gate := semaphore.Gate{
+			Semaphores: semaphore.New(s),
+			Key:        "nightly-report",
+			TTL:        30 * time.Second, // a machine that dies holds up the others for so long
+			Holder:     fmt.Sprintf("machine %d, process %d", i+1, os.Getpid()),
+			CanRun:     func(context.Context) bool { return os.Getenv("MAINTENANCE") == "" },
+			OnError:    func(err error) { log.Print(err) },
+		}
+		machines.Go(func() {
+			for n := 1; n <= *nights && ctx.Err() == nil; n++ {
+				err := gate.Run(ctx, func(ctx context.Context) error {
+					// ctx ends if the lease is lost; whatever the report writes can carry the fencing number.
+					fmt.Printf("%s: runs, night %d, fencing number %d\n", gate.Holder, n, semaphore.FromContext(ctx).Fence)
+					return sleep(ctx, *night/4)
+				})
+				if errors.Is(err, semaphore.ErrSkipped) {
+					fmt.Printf("%s: %v\n", gate.Holder, err)
+				}
+				_ = sleep(ctx, time.Until(time.Now().Truncate(*night).Add(*night)))
+			}
+		})
+	}
+	machines.Wait()
+	_ = s.Close()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

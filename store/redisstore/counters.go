@@ -1,0 +1,40 @@
+package redisstore
+
+import "strconv"
+
+// counted packs the successes of a run that bring counters, with the sum of all: mostly every
+// lease is still held, and then the sum is all that is added.
+func (st *settlement) counted(r *settledRun) {
+	c := st.call
+	c.int(len(r.counted))
+	if len(r.counted) == 0 {
+		return
+	}
+	at := c.reserve()
+	sum := make(map[string]int64)
+	for _, i := range r.counted {
+		o := &st.params.Outcomes[i]
+		st.ordinals = append(st.ordinals, i)
+		c.add(leaseField(o.Lease), encodeCounters(o.Counters))
+		for name, n := range o.Counters {
+			sum[name] += n
+		}
+	}
+	c.args[at] = encodeCounters(sum)
+}
+
+// encodeCounters is "name=number name=number …"; names have neither '=' nor spaces.
+func encodeCounters(counters map[string]int64) string {
+	if len(counters) == 0 {
+		return ""
+	}
+	b := make([]byte, 0, 32*len(counters))
+	for name, n := range counters {
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = append(append(b, name...), '=')
+		b = strconv.AppendInt(b, n, 10)
+	}
+	return string(b)
+}

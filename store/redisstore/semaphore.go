@@ -1,0 +1,188 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var (
+	acquireSemaphoreScript      = newScript("acquire_semaphore", "semaphore")
+	refreshSemaphoreScript      = newScript("refresh_semaphore", "semaphore")
+	releaseSemaphoreScript      = newScript("release_semaphore", "semaphore")
+	forceReleaseSemaphoreScript = newScript("force_release_semaphore", "semaphore")
+	readSemaphoreScript         = newScript("read_semaphore", "semaphore")
+)
+
+// Modes of leases and waiters as they are stored.
+const (
+	modeShared    = "s"
+	modeExclusive = "x"
+)
+
+// semaphoreCall begins a call of a script about one semaphore.
+func (k *keyspace) semaphoreCall(key string) *call {
+	return newCall(k.semaphoreFacts(key), k.semaphoreHeld(key), k.semaphoreLine(key), k.semaphoreLive(key))
+}
+
+// AcquireSemaphore implements [store.Semaphores].
+func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.SemaphoreReply{}, err
+	}
+	mode := modeShared
+	if p.Exclusive {
+		mode = modeExclusive
+	}
+	k := s.space(p.Key)
+	c := k.semaphoreCall(p.Key)
+	c.key(k.meta)
+	c.add(k.channel, p.Key, p.Token, p.Holder).int(p.Max).add(formatMillis(p.TTL), mode, formatMillis(p.Wait)).int(rand.IntN(p.Max))
+	word, rest, err := s.word(ctx, acquireSemaphoreScript, c)
+	switch {
+	case err != nil:
+		return store.SemaphoreReply{}, err
+	case word == "ok" && len(rest) == 3:
+		lease, err := parseHolder(rest[1], rest[2])
+		return store.SemaphoreReply{Granted: err == nil, Lease: lease, Now: parseMillis(text(rest[0]))}, err
+	case word == "wait" && len(rest) >= 4:
+		reply := store.SemaphoreReply{
+			Now: parseMillis(text(rest[0])), Next: parseMillis(text(rest[1])), Ahead: int(number(rest[2])), Place: parsePlace(text(rest[3])),
+		}
+		reply.Holders = s.holders(ctx, p.Key, rest[4:])
+		return reply, nil
+	}
+	return store.SemaphoreReply{}, unexpected(acquireSemaphoreScript, word)
+}
+
+// RefreshSemaphore implements [store.Semaphores].
+func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
+	if err := store.ValidateTTL(ttl); err != nil {
+		return time.Time{}, err
+	}
+	c := s.space(key).semaphoreCall(key).add(token, formatMillis(ttl))
+	word, rest, err := s.word(ctx, refreshSemaphoreScript, c)
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case word == "lost":
+		return time.Time{}, store.ErrLeaseLost
+	case word != "ok" || len(rest) != 1:
+		return time.Time{}, unexpected(refreshSemaphoreScript, word)
+	}
+	return parseMillis(text(rest[0])), nil
+}
+
+// ReleaseSemaphore implements [store.Semaphores].
+func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
+	k := s.space(key)
+	word, _, err := s.word(ctx, releaseSemaphoreScript, k.semaphoreCall(key).add(k.channel, key, token))
+	switch {
+	case err != nil:
+		return err
+	case word == "lost":
+		return store.ErrLeaseLost
+	case word != "ok":
+		return unexpected(releaseSemaphoreScript, word)
+	}
+	return nil
+}
+
+// ForceReleaseSemaphore implements [store.Semaphores].
+func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+	k := s.space(key)
+	r, err := s.run(ctx, forceReleaseSemaphoreScript, k.semaphoreCall(key).add(k.channel, key).int64(fence))
+	if err != nil {
+		return 0, err
+	}
+	if len(r) != 1 {
+		return 0, unexpected(forceReleaseSemaphoreScript, "")
+	}
+	return int(number(r[0])), nil
+}
+
+// Semaphore implements [store.Semaphores].
+func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
+	r, err := s.run(ctx, readSemaphoreScript, s.space(key).semaphoreCall(key))
+	if err != nil {
+		return store.SemaphoreRecord{}, err
+	}
+	if len(r) != 3 {
+		return store.SemaphoreRecord{}, unexpected(readSemaphoreScript, "")
+	}
+	leases, err := r[1].ToArray()
+	if err != nil {
+		return store.SemaphoreRecord{}, unexpected(readSemaphoreScript, "")
+	}
+	waiters, err := r[2].ToArray()
+	if err != nil {
+		return store.SemaphoreRecord{}, unexpected(readSemaphoreScript, "")
+	}
+	rec := store.SemaphoreRecord{Now: parseMillis(text(r[0]))}
+	rec.Holders = s.holders(ctx, key, leases)
+	for i := 0; i+1 < len(waiters); i += 2 {
+		w, err := parseWaiter(waiters[i], waiters[i+1])
+		if err != nil {
+			s.config.Logger.ErrorContext(ctx, "a waiter is left out of a semaphore", "semaphore", key, "error", err)
+			continue
+		}
+		rec.Waiters = append(rec.Waiters, w)
+	}
+	return rec, nil
+}
+
+// parsePlace reads a number in the line, which may come as the score that it is stored as.
+func parsePlace(s string) int64 {
+	f, _ := strconv.ParseFloat(s, 64)
+	return int64(f)
+}
+
+// holders reads pairs of a lease and when it ends. One that is damaged is left out: it ends with its
+// time like any other.
+func (s *Store) holders(ctx context.Context, key string, ms []rueidis.RedisMessage) []store.SemaphoreHolder {
+	var out []store.SemaphoreHolder
+	for i := 0; i+1 < len(ms); i += 2 {
+		h, err := parseHolder(ms[i], ms[i+1])
+		if err != nil {
+			s.config.Logger.ErrorContext(ctx, "a lease is left out of a semaphore", "semaphore", key, "error", err)
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// parseHolder reads a lease as the scripts write it: "SLOT FENCE ACQUIRED MODE HOLDER".
+func parseHolder(lease, expires rueidis.RedisMessage) (store.SemaphoreHolder, error) {
+	f := strings.SplitN(text(lease), " ", 5)
+	if len(f) != 5 {
+		return store.SemaphoreHolder{}, fmt.Errorf("%w: lease %q of a semaphore", store.ErrCorrupt, text(lease))
+	}
+	slot, err1 := parseInt(f[0])
+	fence, err2 := parseInt(f[1])
+	if err1 != nil || err2 != nil {
+		return store.SemaphoreHolder{}, fmt.Errorf("%w: lease %q of a semaphore", store.ErrCorrupt, text(lease))
+	}
+	return store.SemaphoreHolder{
+		Slot: int(slot), Fence: fence, Acquired: parseMillis(f[2]), Exclusive: f[3] == modeExclusive,
+		Holder: strings.Clone(f[4]), Expires: parseMillis(text(expires)),
+	}, nil
+}
+
+// parseWaiter reads a place in the line as the scripts write it: "MAX SINCE MODE HOLDER".
+func parseWaiter(waiter, expires rueidis.RedisMessage) (store.SemaphoreWaiter, error) {
+	f := strings.SplitN(text(waiter), " ", 4)
+	if len(f) != 4 {
+		return store.SemaphoreWaiter{}, fmt.Errorf("%w: waiter %q of a semaphore", store.ErrCorrupt, text(waiter))
+	}
+	return store.SemaphoreWaiter{
+		Since: parseMillis(f[1]), Exclusive: f[2] == modeExclusive, Holder: strings.Clone(f[3]), Expires: parseMillis(text(expires)),
+	}, nil
+}

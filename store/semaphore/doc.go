@@ -1,0 +1,43 @@
+// Package semaphore counts, across processes, who may do something at a time, and
+// gates runners by that.
+//
+//	sems := semaphore.New(s) // over any store.Store
+//	lease, err := sems.TryAcquire(ctx, "reindex", semaphore.Options{Max: 3, TTL: time.Minute, Holder: "indexer on host-7"})
+//
+// # What is guaranteed
+//
+//   - A lease is held until its holder releases it or its time passes.
+//   - The same place is never given to two.
+//   - Acquiring does not wait.
+//   - Each acquisition has a new unguessable token, and one whose time passed can release
+//     or refresh nothing any more, whoever has the place now.
+//
+// There are two exceptions, both asked for by name: [Semaphores.Acquire] waits, and
+// [Semaphores.ForceRelease] and [Semaphores.ForceReleaseAll] end leases before their time.
+//
+// Any free slot is taken in one atomic step, beginning at a random one. The system that
+// this package re-creates tried one random slot, and gave up when that was taken though others
+// were free; here whoever is refused met as many holders as there are places, or a line of waiters.
+//
+// # Time
+//
+// The store's clock decides when a lease ends. A holder cannot see that moment, so
+// [Lease.Context] ends, with cause [store.ErrLeaseLost], by the local monotonic clock: when as
+// much time has passed as the lease lasts since before the last refresh that succeeded was
+// sent. That is never later than the store's end, unless one of the clocks jumps or the
+// process stands still: whatever must hold even then has to check [Lease.Fence], which only
+// grows for a key, where the work takes effect.
+//
+// # Readers and writers
+//
+// A claim with [Options.Exclusive] is a writer's: it holds the semaphore alone. All others are
+// readers, up to Max. A writer that waits keeps new readers out, and is told by
+// [Options.OnBlocked] who still reads.
+//
+// # When to use what
+//
+// A [Gate] is for a runner that is fired in many processes and shall run in a few of them
+// at a time: a nightly report, a worker that a licence allows five times. To bound how many tasks of a kind run
+// at a time, limit the kind instead: a handler that waits for a semaphore keeps a worker's slot
+// busy. What shall happen once each night, wherever, is a periodic job.
+package semaphore

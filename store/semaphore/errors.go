@@ -1,0 +1,49 @@
+package semaphore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Errors of this package. A lease that was lost is [store.ErrLeaseLost], bad input a
+// [*store.FieldError].
+var (
+	// ErrUnavailable is returned by TryAcquire when no place is free, and by Acquire when its
+	// context ended before one was. It comes as an [*UnavailableError]. It is not
+	// [store.ErrUnavailable], which means that the store cannot be reached.
+	ErrUnavailable = errors.New("semaphore unavailable")
+
+	// ErrSkipped is returned by Gate.Run when it did not call its function though nothing
+	// is wrong: the predicate did not allow it, or no place was free. Then the
+	// error is an [*UnavailableError], too.
+	ErrSkipped = errors.New("gate skipped")
+)
+
+// UnavailableError says who holds what could not be had. It matches [ErrUnavailable].
+type UnavailableError struct {
+	Key     string
+	Holders []Holder // those whose leases end first, at most [store.MaxShownHolders]
+	Ahead   int      // how many wait in the line before this claim
+}
+
+// Error implements error.
+func (e *UnavailableError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "semaphore %q is taken", e.Key)
+	for i, h := range e.Holders {
+		if i == 3 {
+			fmt.Fprintf(&b, ", and %d more", len(e.Holders)-i)
+			break
+		}
+		fmt.Fprintf(&b, ", slot %d by %q until %s", h.Slot, h.Holder, h.Expires.UTC().Format(time.RFC3339))
+	}
+	if e.Ahead > 0 {
+		fmt.Fprintf(&b, ", %d wait", e.Ahead)
+	}
+	return b.String()
+}
+
+// Is reports whether target is [ErrUnavailable].
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }

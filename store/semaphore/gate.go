@@ -1,0 +1,105 @@
+package semaphore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Gate lets a runner run in at most Max places of the cluster at a time. Semaphores, Key and
+// Holder are required. A Gate is a value: it may be copied, and its Run called concurrently.
+type Gate struct {
+	Semaphores *Semaphores
+
+	Key    string        // of the semaphore
+	Max    int           // places; see [Options]
+	TTL    time.Duration // how long a dead runner keeps its place; see [Options]
+	Holder string        // who runs, for whoever is locked out to read; see [Options]
+
+	// CanRun is asked before each run whether it may be. Defaults to yes.
+	CanRun func(ctx context.Context) bool
+
+	// OnError is told of every failure as it happens: of acquiring, of the
+	// runner, of heartbeats, which are tried again while the lease lasts, and of releasing. A skipped run is no failure. No
+	// two calls of it are made at a time. Defaults to nobody.
+	OnError func(error)
+
+	// OnHeartbeat is told of each successful heartbeat, and until when the lease lasts by the
+	// store's clock. Defaults to nobody.
+	OnHeartbeat func(deadline time.Time)
+}
+
+// Run calls fn, on its own goroutine, if the predicate allows and a place is free, and never without a lease. Otherwise it returns
+// at once an error that matches [ErrSkipped].
+//
+// While fn runs the lease is refreshed at a third of its TTL, whether or not fn makes progress; fn
+// finds it, with its deadline, by [FromContext]. fn's context ends with ctx, and with cause
+// [store.ErrLeaseLost] when the lease is lost; Run waits for fn to return all the same. Whatever
+// happens the lease is released then: also when fn panics, which goes on to the caller.
+//
+// Run returns fn's error, joined with that of the release if that failed: [store.ErrLeaseLost] there
+// means that somebody else may have run meanwhile. Bad input is a [*store.FieldError].
+func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	if g.Semaphores == nil {
+		return fmt.Errorf("gate: %w", &store.FieldError{Field: "Semaphores", Reason: "is nil"})
+	}
+	if g.CanRun != nil && !g.CanRun(ctx) {
+		return fmt.Errorf("%w: the predicate does not allow it", ErrSkipped)
+	}
+	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder})
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return fmt.Errorf("%w: %w", ErrSkipped, err)
+	case err != nil:
+		return g.report(err)
+	}
+	defer func() {
+		if failed := g.report(lease.leave(ctx)); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
+	return g.report(g.hold(ctx, lease, fn))
+}
+
+// hold calls fn while heartbeats keep the lease.
+func (g Gate) hold(ctx context.Context, lease *Lease, fn func(ctx context.Context) error) error {
+	// Heartbeats outlive ctx: fn may take its time to return, and holds its place until then.
+	group := lifecycle.New(context.WithoutCancel(ctx))
+	group.Go(func(ctx context.Context) { lease.keep(ctx, g.OnHeartbeat, func(err error) { _ = g.report(err) }) })
+	defer group.Stop(context.Canceled)
+
+	if lease.ctx.Err() != nil { // this process stood still since the lease was granted
+		return context.Cause(lease.ctx)
+	}
+	running, done := bind(context.WithValue(ctx, leaseKey{}, lease), lease.ctx)
+	defer done()
+	return fn(running)
+}
+
+// report passes an error on to OnError, and returns it.
+func (g Gate) report(err error) error {
+	if err != nil && g.OnError != nil {
+		g.OnError(err)
+	}
+	return err
+}
+
+// leave releases the lease though ctx may have ended.
+func (l *Lease) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	return l.Release(ctx)
+}
+
+type leaseKey struct{}
+
+// FromContext returns the lease that a function runs under which a [Gate] called, and nil
+// outside of one.
+func FromContext(ctx context.Context) *Lease {
+	lease, _ := ctx.Value(leaseKey{}).(*Lease)
+	return lease
+}

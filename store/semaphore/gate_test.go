@@ -1,0 +1,203 @@
+package semaphore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/semaphore"
+)
+
+var errRunner = errors.New("runner failed")
+
+// gate is one place with notes of what its callbacks were told.
+type gate struct {
+	semaphore.Gate
+	errs  []error
+	beats []time.Time
+}
+
+func newGate(sems *semaphore.Semaphores) *gate {
+	g := &gate{}
+	g.Gate = semaphore.Gate{
+		Semaphores: sems, Key: "nightly", TTL: ttl, Holder: "runner",
+		OnError:     func(err error) { g.errs = append(g.errs, err) },
+		OnHeartbeat: func(deadline time.Time) { g.beats = append(g.beats, deadline) },
+	}
+	return g
+}
+
+func TestAGateRunsUnderALeaseThatItsFunctionSees(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		g := newGate(sems)
+		err := g.Run(t.Context(), func(ctx context.Context) error {
+			require.Equal(t, 1, count(t, sems, "nightly"))
+			lease := semaphore.FromContext(ctx)
+			require.Equal(t, time.Now().UTC().Add(ttl), lease.Deadline())
+			require.Positive(t, lease.Fence)
+			return errRunner
+		})
+		require.Equal(t, errRunner, err)
+		require.Equal(t, []error{errRunner}, g.errs)
+		require.Zero(t, count(t, sems, "nightly"))
+		require.Nil(t, semaphore.FromContext(t.Context()))
+	})
+}
+
+func TestAGateBeatsAtAThirdOfItsTimeWithoutAnyProgress(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		g := newGate(sems)
+		start := time.Now().UTC()
+		err := g.Run(t.Context(), func(ctx context.Context) error {
+			time.Sleep(10*ttl + time.Second)
+			return ctx.Err()
+		})
+		require.NoError(t, err)
+		require.Len(t, g.beats, 30)
+		require.Equal(t, start.Add(ttl/3+ttl), g.beats[0])
+		require.Empty(t, g.errs)
+	})
+}
+
+func TestAGateIsSkippedQuietlyWhenTaken(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		g := newGate(sems)
+		acquired(t, sems, "nightly", one("somebody else"))
+		err := g.Run(t.Context(), func(context.Context) error { panic("without a lease") })
+		require.ErrorIs(t, err, semaphore.ErrSkipped)
+		var taken *semaphore.UnavailableError
+		require.ErrorAs(t, err, &taken)
+		require.Equal(t, "somebody else", taken.Holders[0].Holder)
+		require.Empty(t, g.errs, "a skip is no failure")
+	})
+}
+
+func TestAGateAsksItsPredicateBeforeEachRun(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		g := newGate(sems)
+		allowed := false
+		g.CanRun = func(context.Context) bool { return allowed }
+		err := g.Run(t.Context(), func(context.Context) error { panic("not allowed") })
+		require.ErrorIs(t, err, semaphore.ErrSkipped)
+		require.NotErrorIs(t, err, semaphore.ErrUnavailable)
+		require.Zero(t, s.calls.Load(), "no place is taken for it")
+		allowed = true
+		require.NoError(t, g.Run(t.Context(), func(context.Context) error { return nil }))
+	})
+}
+
+func TestALostLeaseCancelsTheRunner(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		g := newGate(sems)
+		start := time.Now()
+		err := g.Run(t.Context(), func(ctx context.Context) error {
+			_, err := sems.ForceReleaseAll(ctx, "nightly")
+			require.NoError(t, err)
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+		require.ErrorIs(t, err, store.ErrLeaseLost)
+		require.Equal(t, ttl/3, time.Since(start), "the next heartbeat finds it")
+		require.Len(t, g.errs, 3, "heartbeat, runner, release: %v", g.errs)
+	})
+}
+
+func TestARunnerThatIgnoresTheLossIsReported(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		g := newGate(sems)
+		err := g.Run(t.Context(), func(ctx context.Context) error {
+			s.down.Store(true)
+			<-ctx.Done()
+			require.ErrorIs(t, context.Cause(ctx), store.ErrLeaseLost)
+			s.down.Store(false)
+			acquired(t, sems, "nightly", one("heir")) // the store ended it at the same time
+			return nil
+		})
+		require.ErrorIs(t, err, store.ErrLeaseLost)
+		require.Equal(t, 1, count(t, sems, "nightly"), "the heir's lease is not touched")
+	})
+}
+
+func TestHeartbeatsThatFailAreReportedAndMadeAgain(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		g := newGate(sems)
+		g.TTL = 4 * time.Minute // longer than one call is repeated
+		err := g.Run(t.Context(), func(ctx context.Context) error {
+			s.down.Store(true)
+			time.Sleep(2 * time.Minute) // one heartbeat
+			s.down.Store(false)
+			time.Sleep(time.Hour)
+			return ctx.Err()
+		})
+		require.NoError(t, err)
+		require.Len(t, g.errs, 1)
+		require.ErrorIs(t, g.errs[0], store.ErrUnavailable)
+	})
+}
+
+func TestTheLeaseIsReleasedWhenTheRunnerPanics(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		g := newGate(sems)
+		require.PanicsWithValue(t, "boom", func() {
+			_ = g.Run(t.Context(), func(context.Context) error { panic("boom") })
+		})
+		require.Zero(t, count(t, sems, "nightly"))
+	})
+}
+
+func TestTheLeaseIsHeldUntilTheRunnerHasReturnedAndReleasedThoughTheContextEnded(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		g := newGate(sems)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := g.Run(ctx, func(ctx context.Context) error {
+			cancel()
+			require.ErrorIs(t, context.Cause(ctx), context.Canceled)
+			time.Sleep(5 * ttl) // it drains
+			require.Equal(t, 1, count(t, sems, "nightly"))
+			return nil
+		})
+		require.NoError(t, err)
+		require.Zero(t, count(t, sems, "nightly"))
+	})
+}
+
+func TestAFailedReleaseIsReported(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		g := newGate(sems)
+		err := g.Run(t.Context(), func(context.Context) error {
+			s.down.Store(true)
+			return errRunner
+		})
+		require.ErrorIs(t, err, errRunner)
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.Len(t, g.errs, 2)
+		s.down.Store(false)
+		require.Equal(t, 1, count(t, sems, "nightly"))
+		time.Sleep(ttl)
+		require.Zero(t, count(t, sems, "nightly"), "it ends with its time")
+	})
+}
+
+func TestAGateRefusesBadInput(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		never := func(context.Context) error { panic("called") }
+		require.ErrorIs(t, semaphore.Gate{}.Run(t.Context(), never), store.ErrInvalid)
+		var bad *store.FieldError
+		require.ErrorAs(t, semaphore.Gate{Semaphores: sems, Key: "k"}.Run(t.Context(), never), &bad)
+		require.Equal(t, "Holder", bad.Field)
+	})
+}
+
+func TestAGateNeverRunsUnderALeaseThatWasGrantedTooLongAgo(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		g := newGate(sems)
+		s.lag.Store(int64(ttl))
+		err := g.Run(t.Context(), func(context.Context) error { panic("its lease has ended") })
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.NotErrorIs(t, err, semaphore.ErrSkipped)
+	})
+}

@@ -1,0 +1,136 @@
+package semaphore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Lease is a held place of a semaphore. Its methods may be called concurrently.
+type Lease struct {
+	Key   string
+	Slot  int    // 0 to Max-1
+	Fence int64  // higher than that of every lease of the key before
+	Token string // proves the lease; it is for nobody else to know
+
+	store  store.Store
+	ttl    time.Duration
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex
+	deadline time.Time   // by the store's clock
+	until    time.Time   // by ours; never later than deadline
+	timer    *time.Timer // ends ctx at until; nil once the lease was given back
+}
+
+// newLease watches over a lease that was asked for at a time before it was granted.
+func newLease(ctx context.Context, s store.Store, c store.SemaphoreClaim, h store.SemaphoreHolder, before time.Time) *Lease {
+	l := &Lease{
+		Key: c.Key, Slot: h.Slot, Fence: h.Fence, Token: c.Token,
+		store: s, ttl: c.TTL, deadline: h.Expires, until: before.Add(c.TTL),
+	}
+	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.timer = time.AfterFunc(time.Until(l.until), l.lose)
+	return l
+}
+
+func (l *Lease) lose() { l.cancel(store.ErrLeaseLost) }
+
+// Context ends with cause [store.ErrLeaseLost] when the lease was found lost or its time
+// passed without a refresh, and with [context.Canceled] when Release is called. It has the values of the context that the lease was
+// acquired with, and not its end.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Deadline is when the lease ends by the store's clock, unless it is refreshed.
+func (l *Lease) Deadline() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadline
+}
+
+// Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost, which
+// ends Context; that is final. After any other error, of a store that cannot be reached
+// while the lease lasts or of ctx, the lease is held on until its deadline.
+func (l *Lease) Refresh(ctx context.Context) error {
+	before := time.Now()
+	bounded, done := bind(ctx, l.ctx)
+	defer done()
+	deadline, err := l.store.RefreshSemaphore(bounded, l.Key, l.Token, l.ttl)
+	if errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil { // not the cause of ctx, of another lease
+		l.lose()
+	}
+	if err == nil && !l.extend(deadline, before) {
+		err = store.ErrLeaseLost // its time passed while the answer was on its way
+	}
+	if err != nil {
+		return fmt.Errorf("refresh the lease of %q: %w", l.Key, err)
+	}
+	return nil
+}
+
+// extend notes a refresh, and reports false if the lease was lost or given back meanwhile.
+func (l *Lease) extend(deadline, before time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timer == nil || l.ctx.Err() != nil || !l.timer.Stop() {
+		return false
+	}
+	if until := before.Add(l.ttl); until.After(l.until) { // of two at a time, the later one counts
+		l.until, l.deadline = until, deadline
+	}
+	l.timer.Reset(time.Until(l.until))
+	return true
+}
+
+// Release ends the lease and Context, first of all Context. [store.ErrLeaseLost] when the lease was not held any
+// more: nobody else's lease is touched. After another error it may be called again, or the lease ends with its time.
+func (l *Lease) Release(ctx context.Context) error {
+	l.mu.Lock()
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	l.mu.Unlock()
+	l.cancel(context.Canceled)
+	if err := l.store.ReleaseSemaphore(ctx, l.Key, l.Token); err != nil {
+		return fmt.Errorf("release the lease of %q: %w", l.Key, err)
+	}
+	return nil
+}
+
+// keep refreshes the lease at a third of its time until ctx or the lease ends. It tells
+// what it did; both functions may be nil.
+func (l *Lease) keep(ctx context.Context, beat func(deadline time.Time), failed func(error)) {
+	ticker := time.NewTicker(max(l.ttl/3, time.Millisecond))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		switch err := l.Refresh(ctx); {
+		case err == nil && beat != nil:
+			beat(l.Deadline())
+		case err != nil && ctx.Err() == nil && failed != nil:
+			failed(err)
+		}
+	}
+}
+
+// bind returns ctx, ended by the end of another one, too, with its cause. The function releases it.
+func bind(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	return ctx, func() {
+		stop()
+		cancel(context.Canceled)
+	}
+}

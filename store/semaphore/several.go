@@ -1,0 +1,115 @@
+package semaphore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Leases are held places of several semaphores, in the order of their keys.
+type Leases struct {
+	All []*Lease
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// TryAcquireAll takes a free place of each key and does not wait: all or none. If one of them has none
+// free, the others are given back, and the error is that of [Semaphores.TryAcquire] for it. The
+// keys may lie in different partitions, so they are taken one after the other: meanwhile somebody else may
+// be refused a place that is given back a moment later.
+func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, o Options) (*Leases, error) {
+	return acquireAll(ctx, keys, o, s.TryAcquire)
+}
+
+// AcquireAll takes a place of each key, and waits for each until ctx ends: all or none. The keys
+// are taken in their order, so that callers cannot wait for each other in a circle. What is held already is kept by
+// heartbeats meanwhile; if it is lost all the same, AcquireAll gives up with [store.ErrLeaseLost].
+func (s *Semaphores) AcquireAll(ctx context.Context, keys []string, o Options) (*Leases, error) {
+	return acquireAll(ctx, keys, o, s.Acquire)
+}
+
+func acquireAll(ctx context.Context, keys []string, o Options,
+	acquire func(context.Context, string, Options) (*Lease, error),
+) (held *Leases, err error) {
+	ordered, err := ordered(keys)
+	if err != nil {
+		return nil, fmt.Errorf("acquire all: %w", err)
+	}
+	ls := &Leases{}
+	ls.ctx, ls.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer func() {
+		if held == nil {
+			ls.leave(ctx)
+		}
+	}()
+	beats := lifecycle.New(ctx)
+	defer beats.Stop(context.Canceled)
+	waiting, done := bind(ctx, ls.ctx)
+	defer done()
+	for _, key := range ordered {
+		lease, err := acquire(waiting, key, o)
+		if err != nil {
+			return nil, err
+		}
+		ls.add(lease)
+		beats.Go(func(ctx context.Context) { lease.keep(ctx, nil, nil) })
+	}
+	if ls.ctx.Err() != nil {
+		return nil, fmt.Errorf("acquire all: %w", context.Cause(ls.ctx))
+	}
+	return ls, nil
+}
+
+// ordered sorts the keys and refuses what cannot be acquired together.
+func ordered(keys []string) ([]string, error) {
+	if len(keys) == 0 {
+		return nil, &store.FieldError{Field: "Keys", Reason: "is empty"}
+	}
+	ordered := slices.Sorted(slices.Values(keys))
+	for i, key := range ordered {
+		if i > 0 && key == ordered[i-1] {
+			return nil, &store.FieldError{Field: "Keys", Reason: fmt.Sprintf("holds %q twice", key)}
+		}
+	}
+	return ordered, nil
+}
+
+func (l *Leases) add(lease *Lease) {
+	l.All = append(l.All, lease)
+	context.AfterFunc(lease.ctx, func() { l.cancel(context.Cause(lease.ctx)) })
+}
+
+// Context ends as soon as that of one of the leases does, with its cause.
+func (l *Leases) Context() context.Context { return l.ctx }
+
+// Refresh lets all leases last for another TTL, as [Lease.Refresh] does one. It tries each
+// and returns the errors joined.
+func (l *Leases) Refresh(ctx context.Context) error {
+	return l.each(func(lease *Lease) error { return lease.Refresh(ctx) })
+}
+
+// Release ends all leases, as [Lease.Release] does one, the last one first. It tries each
+// and returns the errors joined.
+func (l *Leases) Release(ctx context.Context) error {
+	l.cancel(context.Canceled)
+	return l.each(func(lease *Lease) error { return lease.Release(ctx) })
+}
+
+// leave releases what was acquired before the rest failed.
+func (l *Leases) leave(ctx context.Context) {
+	l.cancel(context.Canceled)
+	_ = l.each(func(lease *Lease) error { return lease.leave(ctx) })
+}
+
+func (l *Leases) each(fn func(*Lease) error) error {
+	var errs []error
+	for _, lease := range slices.Backward(l.All) {
+		errs = append(errs, fn(lease))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits on semaphores. They hold for every Store.
+const (
+	// MaxSemaphoreKeyLen bounds the key of a semaphore, in bytes.
+	MaxSemaphoreKeyLen = 200
+	// MaxHolderLen bounds the description of a holder, in bytes.
+	MaxHolderLen = 256
+	// MaxSlots is the largest number of places of a semaphore.
+	MaxSlots = 10_000
+	// MaxShownHolders is how many holders the answer to a refused claim lists.
+	MaxShownHolders = 64
+)
+
+// Semaphores counts who may do something at a time, across processes (promise
+// P9). A semaphore is its key: it begins with the first claim, lives in the
+// partition that [PartitionOf] gives for the key, and leaves nothing behind once the last
+// lease and the last waiter are gone, apart from the numbers never starting again.
+//
+// A lease is held until its holder releases it, its time passes by the
+// store's clock, or an operator ends it with ForceReleaseSemaphore. Every method judges
+// that first: a lease whose time has passed is gone for each of them, whether
+// or not anything was done about it.
+type Semaphores interface {
+	// AcquireSemaphore takes a place if it is p's turn, in one atomic step: any
+	// free slot, beginning at a random one. It does not wait. With p.Wait it takes a place in the
+	// line instead, first come first served, and keeps it for that long; it is
+	// called again with the same token to keep the place longer, and to see whether it is
+	// p's turn. Whenever it becomes the turn of the first in the line, that is signalled, except when
+	// it does by the end of somebody's time, which all who wait know from Next.
+	//
+	// It is p's turn if fewer than p.Max leases are held (an exclusive claim needs none), and
+	// if a lease for p would leave room for everybody ahead in the line, by the Max of each. An
+	// exclusive claim ahead lets nobody pass: that keeps new readers out while a writer waits.
+	//
+	// A repeat with the token of a lease that is held answers with that lease, and does
+	// not prolong it. One that arrives after the lease was released or ran out is a new
+	// claim; if nobody wants its lease, that ends with its time. Errors are a [*FieldError].
+	AcquireSemaphore(ctx context.Context, p SemaphoreClaim) (SemaphoreReply, error)
+
+	// RefreshSemaphore lets the token's lease last for ttl from now on, and returns when
+	// it ends. [ErrLeaseLost] when it is not held any more, or was never. It is absolute.
+	RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error)
+
+	// ReleaseSemaphore ends the token's lease, or its place in the line, and signals the
+	// first in the line. [ErrLeaseLost] when it has neither; no other lease is touched. A repeat
+	// finds it gone, which [WithRetry] takes for what it asked for.
+	ReleaseSemaphore(ctx context.Context, key, token string) error
+
+	// ForceReleaseSemaphore ends the lease with the fencing number, or with 0 every
+	// lease, before its time, and signals the first in the line. It returns how many it ended; a
+	// number that is not held is none. Who waits keeps waiting. A repeat ends none of the leases given since,
+	// unless it asks for all.
+	ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error)
+
+	// Semaphore reads who holds and who waits, in one atomic step. A key that is not
+	// in use has neither.
+	Semaphore(ctx context.Context, key string) (SemaphoreRecord, error)
+}
+
+// SemaphoreClaim asks for a place.
+type SemaphoreClaim struct {
+	Key       string        // 1 to MaxSemaphoreKeyLen bytes, by the rule of job names
+	Token     string        // chosen by the caller: random, unguessable, a new one for each claim
+	Holder    string        // who asks, for others to see; 1 to MaxHolderLen bytes, by the same rule
+	Max       int           // places for this claim to count by; 1 to MaxSlots; claims may differ in it
+	TTL       time.Duration // of the lease, in whole milliseconds; at least one
+	Exclusive bool          // hold the semaphore alone
+	Wait      time.Duration // keep a place in the line for this long, in whole milliseconds; 0 for no place
+}
+
+// SemaphoreReply is the answer to a claim.
+type SemaphoreReply struct {
+	Granted bool
+	Lease   SemaphoreHolder // if Granted
+
+	Now     time.Time         // the store's clock
+	Next    time.Time         // if not Granted: when the first lease or place in the line ends; zero if there is none
+	Ahead   int               // if not Granted: how many wait before this claim
+	Place   int64             // if it waits: its number in the line, as signals name it; growing and never used again
+	Holders []SemaphoreHolder // if not Granted: those whose leases end first, at most MaxShownHolders
+}
+
+// SemaphoreHolder describes a lease without the token that proves it.
+type SemaphoreHolder struct {
+	Slot      int   // 0 to Max-1
+	Fence     int64 // grows with each lease of the key, and never starts again; positive
+	Holder    string
+	Exclusive bool
+	Acquired  time.Time
+	Expires   time.Time
+}
+
+// SemaphoreWaiter describes a place in the line.
+type SemaphoreWaiter struct {
+	Holder    string
+	Exclusive bool
+	Since     time.Time
+	Expires   time.Time // unless the claim is repeated
+}
+
+// SemaphoreRecord is a semaphore at one moment.
+type SemaphoreRecord struct {
+	Now     time.Time         // the store's clock
+	Holders []SemaphoreHolder // those whose leases end first, first
+	Waiters []SemaphoreWaiter // in order
+}
+
+// ValidateSemaphoreKey checks the key of a semaphore: 1 to [MaxSemaphoreKeyLen]
+// bytes, under the same rule as a job name. The error is a [*FieldError] for the field "Key".
+func ValidateSemaphoreKey(key string) error {
+	return validateText("Key", key, MaxSemaphoreKeyLen)
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *SemaphoreClaim) Validate() error {
+	errs := []error{
+		ValidateSemaphoreKey(p.Key),
+		validateText("Token", p.Token, MaxNameLen),
+		validateText("Holder", p.Holder, MaxHolderLen),
+		ValidateTTL(p.TTL),
+	}
+	if p.Max < 1 || p.Max > MaxSlots {
+		errs = append(errs, &FieldError{Field: "Max", Reason: fmt.Sprintf("is not within 1 to %d", MaxSlots)})
+	}
+	if p.Wait != 0 && p.Wait < time.Millisecond {
+		errs = append(errs, &FieldError{Field: "Wait", Reason: "is shorter than a millisecond"})
+	}
+	return errors.Join(errs...)
+}
+
+// ValidateTTL checks how long a lease of a semaphore shall last: at least a millisecond.
+// The error is a [*FieldError] for the field "TTL".
+func ValidateTTL(ttl time.Duration) error {
+	if ttl < time.Millisecond {
+		return &FieldError{Field: "TTL", Reason: "is shorter than a millisecond"}
+	}
+	return nil
+}

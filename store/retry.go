@@ -83,12 +83,16 @@ func (e *RetryError) Unwrap() error { return e.Err }
 //
 // All other errors, and success, are returned at once. A call ends with a
 // [*RetryError] when its context or opts.MaxElapsed ends first. A delete of which
-// only a repeat finds nothing left succeeded; a repeat of StopRun may find
-// [ErrRunFinished] because the first attempt stopped the run. Subscribe, which
+// only a repeat finds nothing left succeeded. Subscribe, which
 // reconnects by itself, Close and Partitions pass through.
+//
+// A store that retries already is not wrapped twice: its own options give way.
 func WithRetry(s Store, opts *RetryOptions) Store { return newRetrying(s, opts) }
 
 func newRetrying(s Store, opts *RetryOptions) *retrying {
+	if inner, ok := s.(*retrying); ok {
+		s = inner.Store // or the waits of both would add up
+	}
 	r := &retrying{Store: s}
 	if opts != nil {
 		r.opts = *opts

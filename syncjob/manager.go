@@ -94,12 +94,15 @@ func (m *Manager) Close() error {
 // reach.
 func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 
-// Values is where typed handles keep what a job remembers from one run to the next:
+// Store is the manager's store, for what stands beside jobs: typed maps that a job keeps from
+// one run to the next, and semaphores:
 //
-//	seen := store.NewMap[time.Time](m.Values(), "import/42", "seen")
+//	seen := store.NewMap[time.Time](m.Store(), "import/42", "seen")
+//	gate := semaphore.Gate{Semaphores: semaphore.New(m.Store()), Key: "nightly"}
 //
-// Its calls are repeated as all others are. Hooks and handlers reach it by [FromContext].
-func (m *Manager) Values() store.Values { return m.store }
+// Its calls are repeated as all others are. It ends with the manager, if that opened it. Hooks and
+// handlers reach the manager by [FromContext].
+func (m *Manager) Store() store.Store { return m.store }
 
 // Run returns a handle on a run. It makes no call, and proves nothing: the first method
 // of the handle that does finds out.

@@ -44,7 +44,7 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 		return nil
 	}
 	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))
-	return &cache{known: store.NewMap[[]byte](m.Values(), job, cacheName), trees: hex.EncodeToString(pair[:8])}
+	return &cache{known: store.NewMap[[]byte](m.Store(), job, cacheName), trees: hex.EncodeToString(pair[:8])}
 }
 
 func (c *cache) field(rel string) string { return c.trees + "/" + rel }

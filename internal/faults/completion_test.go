@@ -23,7 +23,7 @@ func childFinishesBeforeItsParentSettles(t *testing.T) {
 		}
 	}
 	require.Zero(t, times(s.events(), hookBegan, ""))
-	w.open("leaf")
+	w.open()
 	s.requireGrown(0)
 	first.drain()
 	second.drain()
@@ -34,8 +34,8 @@ func manyLastTasksAtOnce(t *testing.T) {
 	w := newWorld(t, longLease, nil)
 	first, second := w.worker(32), w.worker(32)
 	s := w.grow(node{Path: "root", Fan: []int{64}, Leaf: waits})
-	w.await("all of them in hand", seen(started, "", 65))
-	w.open("leaf")
+	w.await("all of them in hand", seen(started, 65))
+	w.open()
 	s.requireGrown(0)
 	require.Equal(t, 1, times(s.events(), hookBegan, ""))
 	first.drain()

@@ -22,7 +22,7 @@ func workerKilledMidTask(t *testing.T) {
 	w := newWorld(t, shortLease, nil)
 	victim := w.worker(4)
 	s := w.grow(node{Path: "root", Fan: []int{4}, Leaf: waits})
-	w.await("four tasks in hand", seen(started, "", 5))
+	w.await("four tasks in hand", seen(started, 5))
 	other := w.worker(4)
 	victim.kill()
 	killed := time.Now()
@@ -38,7 +38,7 @@ func workerKilledMidTask(t *testing.T) {
 	reclaimed := time.Since(killed)
 	t.Logf("reclaimed %v after the kill, with a lease of %v and a sweep every %v", reclaimed.Round(time.Millisecond), shortLease, sweepInterval)
 	require.Less(t, reclaimed, reclaimBound)
-	w.open("leaf")
+	w.open()
 	s.requireGrown(0) // no retry is charged among it
 	for _, e := range about(s.events(), started, "") {
 		require.Zero(t, e.Retry)
@@ -57,14 +57,14 @@ func workerPausedPastItsLease(t *testing.T) {
 		_, err := s.Enqueue(t.Context(), n, nil)
 		require.NoError(t, err)
 	}
-	w.await("both in hand", seen(started, "", 2))
+	w.await("both in hand", seen(started, 2))
 	zombie.pause()
 	other := w.worker(2)
-	w.await("both elsewhere", seen(started, "", 4))
-	w.open("leaf") // the zombie finds it open when it awakes
+	w.await("both elsewhere", seen(started, 4))
+	w.open() // the zombie finds it open when it awakes
 	zombie.resume()
 	// The run is active all the while: what the zombie sends would count.
-	events := w.await("both attempts of the zombie to enqueue", seen(staged, "", 2))
+	events := w.await("both attempts of the zombie to enqueue", seen(staged, 2))
 	causes := about(events, cancelled, "lingerer")
 	require.Len(t, causes, 1)
 	require.Equal(t, store.ErrLeaseLost.Error(), causes[0].Text)
@@ -127,7 +127,7 @@ func workerDiesInThePostJobHook(t *testing.T) {
 	victim := w.worker(2)
 	root := node{Path: "root", Fan: []int{50}}
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: root, Headers: map[string]string{"hook": waits}}, root.grown())
-	w.await("the hook", seen(hookBegan, "", 1))
+	w.await("the hook", seen(hookBegan, 1))
 	state, err := s.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, syncjob.StatusFinishing, state.Status)

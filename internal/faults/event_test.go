@@ -115,10 +115,10 @@ func parseEvent(id string, fields map[string]string) event {
 	}
 }
 
-// open lets everybody pass who waits, or will wait, at the gate.
-func (w *witness) open(gate string) {
+// open lets every leaf pass that waits, or will wait, at the gate.
+func (w *witness) open() {
 	w.t.Helper()
-	require.NoError(w.t, w.server.Do(w.t.Context(), "XADD", w.namespace+":gate:"+gate, "*", "open", "1"))
+	require.NoError(w.t, w.server.Do(w.t.Context(), "XADD", w.namespace+":gate:leaf", "*", "open", "1"))
 }
 
 // times counts events of a kind about a path; every path if that is empty.
@@ -133,7 +133,7 @@ func about(events []event, what, path string) []event {
 	})
 }
 
-// seen is a condition for await: so many events of a kind about a path.
-func seen(what, path string, n int) func([]event) bool {
-	return func(events []event) bool { return times(events, what, path) >= n }
+// seen is a condition for await: so many events of a kind.
+func seen(what string, n int) func([]event) bool {
+	return func(events []event) bool { return times(events, what, "") >= n }
 }

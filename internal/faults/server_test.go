@@ -19,7 +19,7 @@ func serverRestart(t *testing.T) {
 	first, second := w.worker(8), w.worker(8)
 	s := w.grow(slow(moods))
 	for i := range 3 {
-		w.await("more of it", seen(started, "", 1+i*1500+random.IntN(500)))
+		w.await("more of it", seen(started, 1+i*1500+random.IntN(500)))
 		if i == 1 {
 			_ = w.server.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal") // it may cut off its own reply
 			continue
@@ -40,7 +40,7 @@ func scriptFlush(t *testing.T) {
 	first, second := w.worker(8), w.worker(8)
 	s := w.grow(slow(moods))
 	for i := range 50 {
-		w.await("more of it", seen(started, "", 100*i))
+		w.await("more of it", seen(started, 100*i))
 		require.NoError(t, w.server.Do(t.Context(), "SCRIPT", "FLUSH"))
 	}
 	s.requireGrown(0)
@@ -54,7 +54,7 @@ func flushallInMidRun(t *testing.T) {
 	w := newWorld(t, shortLease, nil)
 	worker := w.worker(4)
 	s := w.grow(node{Path: "root", Fan: []int{100}, Leaf: waits})
-	w.await("some of it in hand", seen(started, "", 5))
+	w.await("some of it in hand", seen(started, 5))
 	waited, watched := make(chan error, 1), make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -77,7 +77,7 @@ func flushallInMidRun(t *testing.T) {
 	_, err := s.State(t.Context())
 	require.ErrorIs(t, err, syncjob.ErrStateLost)
 	require.Equal(t, syncjob.StatusRunning, s.lastPoll().Status, "it was never done")
-	w.open("leaf")
+	w.open()
 
 	// Workers begin anew by themselves, and what is started now has nothing to do with
 	// what was lost.

@@ -37,7 +37,7 @@
 // # When to use what
 //
 // A [Gate] is for a runner that is fired in many processes and shall run in a few of them
-// at a time: a nightly report, a worker that a licence allows five times. To bound how many tasks of a kind run
-// at a time, limit the kind instead: a handler that waits for a semaphore keeps a worker's slot
-// busy. What shall happen once each night, wherever, is a periodic job.
+// at a time: a nightly report, a worker that a licence allows five times. It is not for single tasks:
+// a handler that waits for a semaphore keeps a worker's slot busy. To bound how many tasks of a kind run
+// at a time, give the kind a queue of its own, and gate the workers of that queue.
 package semaphore

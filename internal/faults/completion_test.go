@@ -22,7 +22,7 @@ func childFinishesBeforeItsParentSettles(t *testing.T) {
 			break
 		}
 	}
-	require.Zero(t, times(s.events(), hookBegan, ""))
+	require.Zero(t, times(s.events(), hookBegan))
 	w.open()
 	s.requireGrown(0)
 	first.drain()
@@ -37,7 +37,7 @@ func manyLastTasksAtOnce(t *testing.T) {
 	w.await("all of them in hand", seen(started, 65))
 	w.open()
 	s.requireGrown(0)
-	require.Equal(t, 1, times(s.events(), hookBegan, ""))
+	require.Equal(t, 1, times(s.events(), hookBegan))
 	first.drain()
 	second.drain()
 	s.requireNothingLeft()

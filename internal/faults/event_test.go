@@ -121,9 +121,9 @@ func (w *witness) open() {
 	require.NoError(w.t, w.server.Do(w.t.Context(), "XADD", w.namespace+":gate:leaf", "*", "open", "1"))
 }
 
-// times counts events of a kind about a path; every path if that is empty.
-func times(events []event, what, path string) int {
-	return len(about(events, what, path))
+// times counts events of a kind.
+func times(events []event, what string) int {
+	return len(about(events, what, ""))
 }
 
 // about selects events of a kind about a path; every path if that is empty.
@@ -135,5 +135,5 @@ func about(events []event, what, path string) []event {
 
 // seen is a condition for await: so many events of a kind.
 func seen(what string, n int) func([]event) bool {
-	return func(events []event) bool { return times(events, what, "") >= n }
+	return func(events []event) bool { return times(events, what) >= n }
 }

@@ -20,7 +20,7 @@ func TestEveryTwentiethReplyLost(t *testing.T) {
 	s := w.grow(node{Path: "root", Fan: []int{3, 1000, 6}, Moods: moods})
 	final := s.requireGrown(0)
 	w.proxy.Clear()
-	require.Equal(t, 1, times(s.events(), hookBegan, ""))
+	require.Equal(t, 1, times(s.events(), hookBegan))
 	s.requireOneAttemptEach()
 	t.Logf("%d tasks, %d retries, %d duplicates, %d replies lost, %d polls", final.Counts.Total, final.Retried, final.Duplicates, w.proxy.Injected(), s.polls)
 	require.Greater(t, final.Counts.Total, int64(20_000))

@@ -52,7 +52,7 @@ func (w *world) stopTheMillion(run *syncjob.Run, how string) {
 	before := len(w.all())
 	first, second := w.worker(concurrency), w.worker(concurrency)
 	w.await("all hands full", func(events []event) bool {
-		return times(events[before:], started, "") == 2*concurrency
+		return times(events[before:], started) == 2*concurrency
 	})
 	begun := time.Now()
 	require.NoError(t, run.Stop(ctx, nil))
@@ -70,7 +70,7 @@ func (w *world) stopTheMillion(run *syncjob.Run, how string) {
 	require.Equal(t, store.Counts{Total: million, Cancelled: million}, final.Counts)
 	w.sentinel()
 	after := w.all()[before:]
-	require.Equal(t, 2*concurrency, times(after, started, ""), "a task of the stopped run has started")
+	require.Equal(t, 2*concurrency, times(after, started), "a task of the stopped run has started")
 	causes := about(after, cancelled, "")
 	require.Len(t, causes, 2*concurrency)
 	for _, e := range causes {

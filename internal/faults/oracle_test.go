@@ -193,4 +193,4 @@ func (s *subject) events() []event {
 }
 
 // starts counts attempts of the run's tasks.
-func (s *subject) starts() int { return times(s.events(), started, "") }
+func (s *subject) starts() int { return times(s.events(), started) }

@@ -84,7 +84,7 @@ func flushallInMidRun(t *testing.T) {
 	next := w.grow(node{Path: "root", Fan: []int{100}})
 	next.requireGrown(0)
 	require.Greater(t, next.Number(), s.Number())
-	require.Zero(t, times(s.events(), hookBegan, ""))
+	require.Zero(t, times(s.events(), hookBegan))
 	worker.drain()
 	next.requireNothingLeft()
 }

@@ -50,7 +50,7 @@ func stopAtAnyMoment(t *testing.T) {
 		before := s.starts()
 		w.sentinel()
 		require.Equal(t, before, s.starts(), "a task of a stopped run has started")
-		require.Zero(t, times(s.events(), hookBegan, ""), "the hook of a stopped run")
+		require.Zero(t, times(s.events(), hookBegan), "the hook of a stopped run")
 		t.Logf("stopped after %d starts, graceful %v: %+v", enough, graceful, final.Counts)
 		s.requireNothingLeft()
 		moods++

@@ -237,7 +237,7 @@ type growth struct {
 
 // grown is what becomes of a root task.
 func (n node) grown() growth {
-	g := growth{paths: make(map[string]bool), snoozes: make(map[string]bool), quiet: n.Quiet}
+	g := n.unborn()
 	n.grow(&g)
 	return g
 }
@@ -245,9 +245,13 @@ func (n node) grown() growth {
 // childrenGrown is what becomes of the children that a producer enqueues for the node,
 // which is itself no task.
 func (n node) childrenGrown() growth {
-	g := n.grown()
-	delete(g.paths, n.Path)
+	g := n.unborn()
+	n.growChildren(&g)
 	return g
+}
+
+func (n node) unborn() growth {
+	return growth{paths: make(map[string]bool), snoozes: make(map[string]bool), quiet: n.Quiet}
 }
 
 func (n *node) grow(g *growth) {
@@ -258,6 +262,10 @@ func (n *node) grow(g *growth) {
 	case moodSnoozes:
 		g.snoozes[n.Path] = true
 	}
+	n.growChildren(g)
+}
+
+func (n *node) growChildren(g *growth) {
 	if len(n.Fan) == 0 {
 		return
 	}

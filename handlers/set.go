@@ -105,23 +105,7 @@ func (s *Set) validate(prefix string) error {
 	problems = append(problems, s.validateEvents(prefix)...)
 	problems = append(problems, s.validateCounters(prefix)...)
 	for _, err := range s.problems {
-		problems = append(problems, prefixed(prefix, err))
+		problems = append(problems, store.RenameFields(err, func(field string) string { return prefix + field }))
 	}
 	return errors.Join(problems...)
-}
-
-// prefixed tells in which set a problem is.
-func prefixed(prefix string, err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, err := range joined.Unwrap() {
-			all = append(all, prefixed(prefix, err))
-		}
-		return errors.Join(all...)
-	}
-	var field *store.FieldError
-	if errors.As(err, &field) {
-		return &store.FieldError{Field: prefix + field.Field, Reason: field.Reason}
-	}
-	return err
 }

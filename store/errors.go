@@ -86,6 +86,24 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
 // Is reports whether target is [ErrInvalid].
 func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 
+// RenameFields returns err with the field of every [FieldError] in it passed through
+// rename, for a caller whose input has the refused value under another name.
+// What wraps a FieldError, other than a join, is dropped with its text; an error without one is
+// returned as it is.
+func RenameFields(err error, rename func(field string) string) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, err := range joined.Unwrap() {
+			all = append(all, RenameFields(err, rename))
+		}
+		return errors.Join(all...)
+	}
+	if field := (*FieldError)(nil); errors.As(err, &field) {
+		return &FieldError{Field: rename(field.Field), Reason: field.Reason}
+	}
+	return err
+}
+
 // JobExistsError is returned by StartRun while the job has an active run, and
 // names that run. It matches [ErrJobExists].
 type JobExistsError struct {

@@ -87,7 +87,7 @@ func (m *Manager) define(j Job) (definition, error) {
 	if j.Root != nil {
 		it, err := m.encoder.Encode(j.Set, enqueue.Task(j.Root, j.RootOptions))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("root task: %w", err))
+			problems = append(problems, store.RenameFields(err, rootField))
 		}
 		d.Root = newRootTask(it)
 		// A hook waits where the root task does, so that whoever works for the run can
@@ -95,6 +95,19 @@ func (m *Manager) define(j Job) (definition, error) {
 		d.HookQueue = it.Route.Queue
 	}
 	return d, errors.Join(problems...)
+}
+
+// rootField is what a job calls a field of its root task.
+func rootField(field string) string {
+	switch field {
+	case "Set":
+		return field
+	case "Kind":
+		return "Root.Kind"
+	case "Args", "Payload":
+		return "Root"
+	}
+	return "RootOptions." + field
 }
 
 // hookQueue is the queue in which hooks of a run without a root task wait: that of the

@@ -91,9 +91,5 @@ func checkHeaders(headers map[string]string) error {
 // checkText validates a key or a hold's name: the rule of task IDs, under the name of
 // the field.
 func checkText(field, s string) error {
-	err := store.ValidateTaskID(s)
-	if fe := (*FieldError)(nil); errors.As(err, &fe) {
-		return &FieldError{Field: field, Reason: fe.Reason}
-	}
-	return err
+	return store.RenameFields(store.ValidateTaskID(s), func(string) string { return field })
 }

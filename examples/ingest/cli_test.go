@@ -206,40 +206,40 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 		tr.write(name, "x", 0o644)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
-	stopping := make(chan struct{})
-	tr.hooks.Before = func(_ context.Context, e handlers.Event) error {
-		if e.Name == fileCreate {
-			interrupt()
-			<-stopping
+	tr.hooks.Before = func(ctx context.Context, e handlers.Event) error {
+		if e.Name != fileCreate {
+			return nil
 		}
-		return nil
+		interrupt()
+		return untilStopping(ctx)
 	}
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(t, err)
 	f, err := parseStart([]string{"-src", tr.src, "-dst", tr.dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
 	require.NoError(t, err)
-	var out bytes.Buffer
-	// The run says on standard error that it is being stopped.
-	told := writerFunc(func(p []byte) (int, error) {
-		if strings.HasPrefix(string(p), "stopping") {
-			close(stopping)
-		}
-		return len(p), nil
-	})
-	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, told})
+	var out, told bytes.Buffer
+	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, &told})
 	require.ErrorIs(t, err, errNotSucceeded)
 	o := lastLine(t, out.String())
 	require.Equal(t, syncjob.StatusStopped, o.State)
 	require.EqualValues(t, 1, o.files.Copied)
 	require.EqualValues(t, 3, o.Cancelled)
+	require.Contains(t, told.String(), "stopping")
 	left, err := os.ReadDir(filepath.Dir(tr.dst))
 	require.NoError(t, err)
 	require.Len(t, left, 2)
 }
 
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+// untilStopping waits, in a handler, until its run is being stopped.
+func untilStopping(ctx context.Context) error {
+	m, id := syncjob.FromContext(ctx), handlers.FromContext(ctx).Run.ID()
+	for s, err := range m.Run(id.Job, id.Number).Watch(ctx) {
+		if err != nil || s.Status == syncjob.StatusStopping {
+			return err
+		}
+	}
+	return nil
+}
 
 func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

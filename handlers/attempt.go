@@ -27,6 +27,7 @@ type Attempt struct {
 
 	task      any // *Task[A] of this attempt
 	set       *Set
+	attrs     *Attributes // in force when it began
 	cfg       ExecuteConfig
 	lease     store.Lease
 	overrides enqueue.Overrides

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -12,6 +13,8 @@ import (
 const (
 	NoRetries = enqueue.NoRetries
 	NoTimeout = enqueue.NoTimeout
+	// NoLimit is no limit: for MaxRunning, MaxRunningPerJob and the Events of a [Rate].
+	NoLimit = -1
 )
 
 // The defaults of [Attributes].
@@ -20,14 +23,17 @@ const (
 	DefaultTimeout       = time.Hour
 	DefaultMaxDeliveries = 3
 	DefaultMaxSnoozes    = 1000
+	DefaultWeight        = 1.0
 )
 
-// Attributes say how tasks are run. A zero field inherits: a task's own options
-// come before the attributes of its kind, those before the attributes of the
-// set, and those before the defaults. Hooks use the values of their set, not the
-// functions.
+// MaxParams is the largest size of the parameters of one level, in bytes of JSON.
+const MaxParams = 64 << 10
+
+// Attributes say how tasks are run. They are written in code, for a set in its [SetConfig] and for
+// a kind in its [KindOptions], and but for the functions they can be changed while everything runs. A zero
+// field inherits; the package documentation states from where. Hooks use the values of their set, not the functions.
 type Attributes struct {
-	// Queue that tasks wait in. Defaults to [enqueue.DefaultQueue].
+	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is. Defaults to [enqueue.DefaultQueue].
 	Queue string
 	// MaxRetries is how often a failed task is tried again, so that 3 makes 4 attempts; or
 	// [NoRetries]. Defaults to 3.
@@ -41,97 +47,88 @@ type Attributes struct {
 	// TimeoutFor decides it for an attempt that is about to start; 0 inherits. It
 	// excludes Timeout.
 	TimeoutFor func(*Attempt) time.Duration
-	// Backoff is the delay before the given retry, which counts from 1. A negative one is
-	// 0. Defaults to that of the zero [Exponential].
-	Backoff func(retry int) time.Duration
+	// Backoff is the curve of the delays before retries, inherited as a whole. Defaults to the defaults of [Exponential].
+	Backoff Exponential
+	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which Retry+1 have failed by now; 0
+	// inherits, and a negative one is none. It excludes Backoff.
+	BackoffFor func(*Attempt) time.Duration
 	// MaxDeliveries is after how many workers have died with this task as their one
 	// suspect it is failed without being run again. Defaults to 3.
 	MaxDeliveries int
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
 	MaxSnoozes int
+	// MaxRunning is how many tasks run at once in all workers together, or [NoLimit]. That of a set
+	// is for all its kinds together and not inherited: both limits hold. Defaults to NoLimit.
+	MaxRunning int
+	// MaxRunningPerJob is the same for the tasks of each job by itself. Defaults to NoLimit.
+	MaxRunningPerJob int
+	// Rate limits how fast tasks start in all workers together, like MaxRunning. Defaults to NoLimit events.
+	Rate Rate
+	// Weight of the set's runs for which the job sets none; only sets have it. It acts when a run starts. Defaults to 1.
+	Weight float64
+	// Params are free-form parameters of the handlers: whatever encodes as JSON, up to [MaxParams], read with
+	// [Attempt.DecodeParams]. They are inherited as a whole. Defaults to none.
+	Params any
 }
 
+// Rate limits how many events may happen in a time. The zero value inherits.
+type Rate struct {
+	Events int           `json:"events,omitempty"` // or [NoLimit]
+	Per    time.Duration `json:"per,omitempty"`    // Defaults to 1 s.
+	Burst  int           `json:"burst,omitempty"`  // how many may happen at once after a pause. Defaults to Events.
+}
+
+// complete fills in the defaults of a rate that limits.
+func (r Rate) complete() Rate {
+	if r.Events <= 0 {
+		return Rate{Events: NoLimit}
+	}
+	if r.Per == 0 {
+		r.Per = time.Second
+	}
+	if r.Burst == 0 {
+		r.Burst = r.Events
+	}
+	return r
+}
+
+// scope says whose attributes are validated.
+type scope bool
+
+const (
+	ofSet  scope = true
+	ofKind scope = false
+)
+
 // validate reports every problem; the names of the fields follow prefix.
-func (a *Attributes) validate(prefix string) error {
+func (a *Attributes) validate(prefix string, of scope) error {
 	var problems []error
-	refuse := func(field, reason string) {
-		problems = append(problems, &store.FieldError{Field: prefix + field, Reason: reason})
+	refuse := func(bad bool, field, reason string) {
+		if bad {
+			problems = append(problems, &store.FieldError{Field: prefix + field, Reason: reason})
+		}
 	}
 	if a.Queue != "" {
 		problems = append(problems, store.ValidateName(prefix+"Queue", a.Queue))
 	}
-	if a.MaxRetries < NoRetries {
-		refuse("MaxRetries", "is negative and not NoRetries")
-	}
-	if a.MaxRetries != 0 && a.MaxRetriesFor != nil {
-		refuse("MaxRetriesFor", "excludes MaxRetries")
-	}
-	if a.Timeout < NoTimeout {
-		refuse("Timeout", "is negative and not NoTimeout")
-	}
-	if a.Timeout != 0 && a.TimeoutFor != nil {
-		refuse("TimeoutFor", "excludes Timeout")
-	}
-	if a.MaxDeliveries < 0 {
-		refuse("MaxDeliveries", "is negative")
-	}
-	if a.MaxSnoozes < 0 {
-		refuse("MaxSnoozes", "is negative")
+	refuse(a.MaxRetries < NoRetries, "MaxRetries", "is negative and not NoRetries")
+	refuse(a.MaxRetries != 0 && a.MaxRetriesFor != nil, "MaxRetriesFor", "excludes MaxRetries")
+	refuse(a.Timeout < NoTimeout, "Timeout", "is negative and not NoTimeout")
+	refuse(a.Timeout != 0 && a.TimeoutFor != nil, "TimeoutFor", "excludes Timeout")
+	refuse(a.Backoff != Exponential{} && a.BackoffFor != nil, "BackoffFor", "excludes Backoff")
+	a.Backoff.validate(func(bad bool, field, reason string) { refuse(bad, "Backoff."+field, reason) })
+	refuse(a.MaxDeliveries < 0, "MaxDeliveries", "is negative")
+	refuse(a.MaxSnoozes < 0, "MaxSnoozes", "is negative")
+	refuse(a.MaxRunning < NoLimit, "MaxRunning", "is negative and not NoLimit")
+	refuse(a.MaxRunningPerJob < NoLimit, "MaxRunningPerJob", "is negative and not NoLimit")
+	refuse(a.Rate.Events < NoLimit, "Rate.Events", "is negative and not NoLimit")
+	refuse(a.Rate.Events <= 0 && (a.Rate.Per != 0 || a.Rate.Burst != 0), "Rate.Events", "is missing")
+	refuse(a.Rate.Per < 0, "Rate.Per", "is negative")
+	refuse(a.Rate.Burst < 0, "Rate.Burst", "is negative")
+	refuse(!(a.Weight >= 0) || math.IsInf(a.Weight, 0), "Weight", "is not a positive number")
+	refuse(a.Weight != 0 && of == ofKind, "Weight", "is an attribute of sets")
+	if _, err := encodeParams(a.Params); err != nil {
+		refuse(true, "Params", err.Error())
 	}
 	return errors.Join(problems...)
-}
-
-// inherit fills what a leaves open from outer. A function and a value of the same attribute
-// exclude each other on one level, and the inner level wins as a whole unless its
-// function declines by returning 0.
-func (a Attributes) inherit(outer Attributes) Attributes {
-	if a.Queue == "" {
-		a.Queue = outer.Queue
-	}
-	if a.MaxRetries == 0 {
-		a.MaxRetries = outer.MaxRetries
-		a.MaxRetriesFor = either(a.MaxRetriesFor, outer.MaxRetriesFor)
-	}
-	if a.Timeout == 0 {
-		a.Timeout = outer.Timeout
-		a.TimeoutFor = either(a.TimeoutFor, outer.TimeoutFor)
-	}
-	if a.Backoff == nil {
-		a.Backoff = outer.Backoff
-	}
-	if a.MaxDeliveries == 0 {
-		a.MaxDeliveries = outer.MaxDeliveries
-	}
-	if a.MaxSnoozes == 0 {
-		a.MaxSnoozes = outer.MaxSnoozes
-	}
-	return a
-}
-
-// either asks the inner function first, and the outer one where that declines.
-func either[T int | time.Duration](inner, outer func(*Attempt) T) func(*Attempt) T {
-	if inner == nil || outer == nil {
-		if inner == nil {
-			return outer
-		}
-		return inner
-	}
-	return func(a *Attempt) T {
-		if v := inner(a); v != 0 {
-			return v
-		}
-		return outer(a)
-	}
-}
-
-// defaults are the attributes that everything inherits in the end.
-func defaults() Attributes {
-	return Attributes{
-		Queue:         enqueue.DefaultQueue,
-		MaxRetries:    DefaultMaxRetries,
-		Timeout:       DefaultTimeout,
-		Backoff:       Exponential{}.Delay,
-		MaxDeliveries: DefaultMaxDeliveries,
-		MaxSnoozes:    DefaultMaxSnoozes,
-	}
 }

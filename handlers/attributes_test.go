@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -92,6 +93,7 @@ func TestExponentialGrowsToItsCap(t *testing.T) {
 	steep := handlers.Exponential{First: time.Minute, Factor: 3, Jitter: handlers.NoJitter, Cap: time.Hour}
 	require.Equal(t, 9*time.Minute, steep.Delay(3))
 	require.Equal(t, time.Hour, steep.Delay(9))
+	require.Zero(t, handlers.Exponential{First: handlers.NoDelay}.Delay(9))
 }
 
 func TestJitterSpreadsDelaysWithinItsShare(t *testing.T) {
@@ -104,5 +106,72 @@ func TestJitterSpreadsDelaysWithinItsShare(t *testing.T) {
 	require.Less(t, least, 850*time.Millisecond)
 	require.LessOrEqual(t, most, 1200*time.Millisecond)
 	require.Greater(t, most, 1150*time.Millisecond)
-	require.GreaterOrEqual(t, handlers.Exponential{Jitter: 50, Cap: math.MaxInt64}.Delay(5000), time.Duration(0))
+	require.GreaterOrEqual(t, handlers.Exponential{Jitter: 1, Cap: math.MaxInt64}.Delay(5000), time.Duration(0))
+}
+
+func TestLimitsAreNotInheritedByKinds(t *testing.T) {
+	r := registry(t, handlers.SetConfig{
+		Attributes: handlers.Attributes{MaxRunning: 9, MaxRunningPerJob: 5, Rate: handlers.Rate{Events: 10}, Weight: 2, Params: map[string]int{"depth": 3}},
+	}, returning(nil), &handlers.KindOptions{
+		Attributes: handlers.Attributes{MaxRunning: 3, Rate: handlers.Rate{Events: 1, Per: time.Minute, Burst: 4}},
+		Aliases:    []string{"walk"},
+	})
+	set, err := r.Attributes("ingest", "")
+	require.NoError(t, err)
+	require.Equal(t, 9, set.MaxRunning)
+	require.Equal(t, 5, set.MaxRunningPerJob)
+	require.Equal(t, handlers.Rate{Events: 10, Per: time.Second, Burst: 10}, set.Rate)
+	require.InDelta(t, 2, set.Weight, 0)
+	for _, kind := range []string{"scan", "walk"} {
+		scan, err := r.Attributes("ingest", kind)
+		require.NoError(t, err)
+		require.Equal(t, 3, scan.MaxRunning)
+		require.Equal(t, handlers.NoLimit, scan.MaxRunningPerJob, "that of the set is for all kinds together")
+		require.Equal(t, handlers.Rate{Events: 1, Per: time.Minute, Burst: 4}, scan.Rate)
+		require.Equal(t, json.RawMessage(`{"depth":3}`), scan.Params, "parameters are inherited")
+	}
+	file, err := r.Attributes("ingest", "file")
+	require.NoError(t, err)
+	require.Equal(t, handlers.Rate{Events: handlers.NoLimit}, file.Rate)
+	live, err := handlers.NewLive(r).Attributes("ingest", "file")
+	require.NoError(t, err)
+	require.Equal(t, file, live)
+
+	var field *store.FieldError
+	_, err = r.Attributes("other", "")
+	require.ErrorAs(t, err, &field)
+	require.Equal(t, "Set", field.Field)
+	_, err = r.Attributes("ingest", "other")
+	require.ErrorAs(t, err, &field)
+	require.Equal(t, "Kind", field.Field)
+}
+
+func TestHandlersAndHooksReadParams(t *testing.T) {
+	type params struct{ Depth, Width int }
+	var task, hook params
+	r := registry(t, handlers.SetConfig{
+		Attributes: handlers.Attributes{Params: params{Depth: 1, Width: 1}},
+		Hooks: handlers.Hooks{PreJob: func(_ context.Context, r *handlers.Run) error {
+			return r.DecodeParams(&hook)
+		}},
+	}, func(_ context.Context, t *handlers.Task[scanArgs]) error {
+		task.Width = 7
+		return t.DecodeParams(&task)
+	}, &handlers.KindOptions{Attributes: handlers.Attributes{Params: map[string]int{"Depth": 2}}})
+	require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, params{Depth: 2, Width: 7}, task, "parameters are inherited as a whole")
+	out := r.Execute(t.Context(), delivery(store.KindPreJob, store.Task{}), handlers.ExecuteConfig{Runtime: &runtime{}})
+	require.Equal(t, store.VerdictBegin, out.Verdict)
+	require.Equal(t, params{Depth: 1, Width: 1}, hook)
+
+	r = registry(t, handlers.SetConfig{Attributes: handlers.Attributes{Params: "text"}}, func(_ context.Context, t *handlers.Task[scanArgs]) error {
+		return t.DecodeParams(&task)
+	}, nil)
+	out = execute(t.Context(), r, store.Task{})
+	require.Equal(t, store.VerdictRetry, out.Verdict, "what can be mended from outside is tried again")
+	require.Contains(t, out.Error, "decode parameters")
+
+	r = registry(t, handlers.SetConfig{}, func(_ context.Context, t *handlers.Task[scanArgs]) error { return t.DecodeParams(&task) }, nil)
+	require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, params{Depth: 2, Width: 7}, task, "no parameters leave it as it is")
 }

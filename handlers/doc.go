@@ -36,4 +36,16 @@
 //
 // Success stands in spite of a cancelled context: whether the lease still held
 // is decided by the store.
+//
+// # Attributes
+//
+// What an attempt gets of each attribute is decided in this order; the first that sets it wins:
+//
+//	task           its own [enqueue.Options]
+//	code of a kind [KindOptions]: the function, then the value
+//	code of a set  [SetConfig]: likewise
+//	default
+//
+// MaxRunning, MaxRunningPerJob and Rate bind what they are written for: those of a set bind all its kinds together, those of a
+// kind that one, and both hold. So a kind does not inherit them.
 package handlers

@@ -28,6 +28,8 @@ type Runtime interface {
 type ExecuteConfig struct {
 	// Runtime of the attempts. Required.
 	Runtime Runtime
+	// Live are the attributes in force. Defaults to those in code.
+	Live *Live
 	// Encoder of what attempts enqueue. Defaults to one that routes by the registry.
 	Encoder *enqueue.Encoder
 	// Logger that Log of attempts and hooks derives from. Defaults to [slog.DiscardHandler].
@@ -73,26 +75,35 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 
 // execute runs one delivery of a task.
 func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, out *store.Outcome) {
-	if err := poisoned(&d.Task, &k.attrs); err != nil {
+	attrs := cfg.attrs(k.attrs)
+	if err := poisoned(&d.Task, attrs); err != nil {
 		fail(out, store.VerdictFail, err)
 		return
 	}
 	var a *Attempt // stays nil if decoding panics
 	err := recovered(func() (err error) {
-		if a, err = k.attempt(ctx, d, cfg); err != nil {
+		if a, err = k.attempt(ctx, d, cfg, attrs); err != nil {
 			return Permanent(err)
 		}
-		a.ctx.start(k.timeout(a))
+		a.ctx.start(a.timeout())
 		return k.invoke(&a.ctx, a)
 	})
-	k.settle(ctx, out, a, err)
+	k.settle(ctx, out, a, attrs, err)
+}
+
+// attrs are the attributes in force of a set or kind.
+func (c *ExecuteConfig) attrs(i indexed) *Attributes {
+	if c.Live == nil {
+		return i.code
+	}
+	return c.Live.at(i.index)
 }
 
 // attempt decodes what the delivery holds.
-func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig) (*Attempt, error) {
+func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
 	a.fill(ctx, d, cfg)
-	a.set = k.set
+	a.set, a.attrs = k.set, attrs
 	if err == nil {
 		a.overrides, err = enqueue.DecodeOverrides(d.Task.Attributes)
 	}

@@ -76,8 +76,8 @@ func TestWhatAHandlerReturnsDecidesTheOutcome(t *testing.T) {
 		"suspect that lived":        {nil, store.Task{Suspect: true, Crashes: 2}, store.VerdictSuccess, "", 0, store.Task{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			minutes := func(retry int) time.Duration { return time.Duration(retry) * time.Minute }
-			r := registry(t, handlers.SetConfig{Attributes: handlers.Attributes{Backoff: minutes}}, returning(test.err), nil)
+			minutes := func(a *handlers.Attempt) time.Duration { return time.Duration(a.Retry+1) * time.Minute }
+			r := registry(t, handlers.SetConfig{Attributes: handlers.Attributes{BackoffFor: minutes}}, returning(test.err), nil)
 			out := execute(t.Context(), r, test.task)
 			require.Equal(t, test.verdict, out.Verdict)
 			require.Equal(t, test.text, out.Error)
@@ -209,7 +209,7 @@ func TestAPanicWhileJudgingFailsTheTask(t *testing.T) {
 	require.Equal(t, store.VerdictFail, out.Verdict)
 	require.Equal(t, "panic: in Error", out.Error)
 
-	backoff := handlers.Attributes{Backoff: func(int) time.Duration { panic("in Backoff") }}
+	backoff := handlers.Attributes{BackoffFor: func(*handlers.Attempt) time.Duration { panic("in BackoffFor") }}
 	out = execute(t.Context(), registry(t, handlers.SetConfig{Attributes: backoff}, returning(errBroken), nil), store.Task{})
 	require.Equal(t, store.VerdictFail, out.Verdict)
 }

@@ -66,7 +66,7 @@ func add[A any](s *Set, name string, handler func(context.Context, *Task[A]) err
 	for i, alias := range k.opts.Aliases {
 		s.claim(fmt.Sprintf("%s.Aliases[%d]", field, i), alias, k)
 	}
-	if err := k.opts.Attributes.validate(field + ".Attributes."); err != nil {
+	if err := k.opts.Attributes.validate(field+".Attributes.", ofKind); err != nil {
 		s.problems = append(s.problems, err)
 	}
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -29,11 +30,12 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 		out.Verdict = h.done
 		return
 	}
-	if err := poisoned(&out.Task, &s.attrs); err != nil {
+	attrs := cfg.attrs(s.attrs).values()
+	if err := poisoned(&out.Task, attrs); err != nil {
 		fail(out, h.giveUp, err)
 		return
 	}
-	err := recovered(func() error { return s.runHook(ctx, h, out, cfg) })
+	err := recovered(func() error { return s.runHook(ctx, h, attrs, out, cfg) })
 	if err == nil {
 		out.Verdict = h.done
 		return
@@ -43,12 +45,12 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 		return
 	}
 	// A backoff, or the methods of an error, may panic too.
-	if perr := recovered(func() error { s.judgeHook(out, h, err); return nil }); perr != nil {
+	if perr := recovered(func() error { judgeHook(out, h, attrs, err); return nil }); perr != nil {
 		fail(out, h.giveUp, perr)
 	}
 }
 
-func (s *boundSet) runHook(ctx context.Context, h hook, out *store.Outcome, cfg *ExecuteConfig) error {
+func (s *boundSet) runHook(ctx context.Context, h hook, attrs *Attributes, out *store.Outcome, cfg *ExecuteConfig) error {
 	lane := &out.Lease.Lane
 	rec, err := cfg.Runtime.Run(ctx, lane.Run)
 	if err != nil {
@@ -56,10 +58,10 @@ func (s *boundSet) runHook(ctx context.Context, h hook, out *store.Outcome, cfg 
 	}
 	run := NewRun(rec)
 	run.postJob = h.done == store.VerdictHookDone
-	run.Retry = out.Task.Retry
+	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = cfg.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
 	ctx = context.WithValue(ctx, managerKey{}, cfg.Manager)
-	if limit := s.attrs.Timeout; limit > 0 {
+	if limit := attrs.Timeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, &timeoutError{limit})
 		defer cancel()
@@ -72,7 +74,7 @@ func (s *boundSet) runHook(ctx context.Context, h hook, out *store.Outcome, cfg 
 }
 
 // judgeHook decides what a failed attempt of a hook leads to.
-func (s *boundSet) judgeHook(out *store.Outcome, h hook, err error) {
+func judgeHook(out *store.Outcome, h hook, attrs *Attributes, err error) {
 	v := verdictOf(err)
 	switch {
 	case v.kind == verdictSkipRun && h.done == store.VerdictBegin:
@@ -80,6 +82,7 @@ func (s *boundSet) judgeHook(out *store.Outcome, h hook, err error) {
 	case v.kind == verdictPermanent, v.kind == verdictCancelJob, v.kind == verdictSkipRun:
 		fail(out, h.giveUp, err)
 	default:
-		retry(out, v, err, s.attrs.MaxRetries, s.attrs.Backoff, h.giveUp)
+		backoff := func() time.Duration { return attrs.Backoff.Delay(out.Task.Retry) }
+		retry(out, v, err, attrs.MaxRetries, backoff, h.giveUp)
 	}
 }

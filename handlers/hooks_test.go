@@ -25,7 +25,7 @@ func executeHook(ctx context.Context, t *testing.T, kind string, h hook, task st
 
 func hookRegistry(t *testing.T, h hook) *handlers.Registry {
 	return registry(t, handlers.SetConfig{
-		Attributes: handlers.Attributes{Timeout: time.Minute, Backoff: func(int) time.Duration { return time.Second }},
+		Attributes: handlers.Attributes{Timeout: time.Minute, Backoff: handlers.Exponential{Factor: 1, Jitter: handlers.NoJitter}},
 		Hooks:      handlers.Hooks{PreJob: h, PostJob: h},
 	}, returning(nil), nil)
 }

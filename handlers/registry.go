@@ -14,13 +14,14 @@ import (
 // concurrently.
 type Registry struct {
 	sets map[string]*boundSet
+	code []Attributes // complete, by index: of every set and kind
 }
 
 // boundSet is a set as it was when the registry was made, ready to run.
 type boundSet struct {
 	source *Set
 	hooks  Hooks
-	attrs  Attributes            // complete
+	attrs  indexed
 	kinds  map[string]*boundKind // by name and alias
 }
 
@@ -28,8 +29,15 @@ type boundSet struct {
 type boundKind struct {
 	set    *Set // as it was when the registry was made
 	kind   *kind
-	attrs  Attributes // complete
-	invoke Handler    // inside of all middleware
+	attrs  indexed
+	invoke Handler // inside of all middleware
+}
+
+// indexed are the complete attributes in code of a set, or of a kind with its aliases, and where a [Live] has
+// those in force.
+type indexed struct {
+	index int
+	code  *Attributes
 }
 
 // NewRegistry checks and copies sets. It reports every problem at once, as
@@ -49,7 +57,7 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 			problems = append(problems, &store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)})
 			continue
 		}
-		r.sets[s.name] = bind(s.clone())
+		r.bind(s.clone())
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
@@ -58,22 +66,32 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 }
 
 // bind completes the attributes of a set and wraps its handlers.
-func bind(s *Set) *boundSet {
+func (r *Registry) bind(s *Set) {
 	b := &boundSet{
 		source: s,
 		hooks:  s.cfg.Hooks,
-		attrs:  s.cfg.Attributes.inherit(defaults()),
+		attrs:  r.add(effectiveOfSet(level{set: s.cfg.Attributes})),
 		kinds:  make(map[string]*boundKind, len(s.kinds)),
 	}
+	attrs := make(map[*kind]indexed, len(s.kinds)) // aliases share those of their kind
 	for name, k := range s.kinds {
+		if _, ok := attrs[k]; !ok {
+			attrs[k] = r.add(effective(level{set: s.cfg.Attributes, kind: k.opts.Attributes}))
+		}
 		b.kinds[name] = &boundKind{
 			set:    s,
 			kind:   k,
-			attrs:  k.opts.Attributes.inherit(b.attrs),
+			attrs:  attrs[k],
 			invoke: wrap(wrap(k.handler, k.opts.Middleware), s.cfg.Middleware),
 		}
 	}
-	return b
+	r.sets[s.name] = b
+}
+
+// add gives complete attributes an index.
+func (r *Registry) add(a Attributes) indexed {
+	r.code = append(r.code, a)
+	return indexed{index: len(r.code) - 1, code: &a}
 }
 
 // wrap puts middleware around a handler, the first of it outermost.
@@ -90,7 +108,7 @@ func wrap(h Handler, middleware []Middleware) Handler {
 // the given middleware, the first of it outermost. Nil elements are left out, here
 // as everywhere.
 func (r *Registry) With(middleware ...Middleware) *Registry {
-	outer := &Registry{sets: make(map[string]*boundSet, len(r.sets))}
+	outer := &Registry{sets: make(map[string]*boundSet, len(r.sets)), code: r.code}
 	for name, s := range r.sets {
 		c := *s
 		c.kinds = make(map[string]*boundKind, len(s.kinds))
@@ -114,6 +132,22 @@ func (r *Registry) Set(name string) (*Set, bool) {
 // Sets lists the names of the sets, sorted.
 func (r *Registry) Sets() []string { return slices.Sorted(maps.Keys(r.sets)) }
 
+// RunsInReadOnly reports whether a set is marked so; see [SetConfig].
+func (r *Registry) RunsInReadOnly(set string) bool {
+	s, ok := r.sets[set]
+	return ok && s.source.cfg.RunsInReadOnly
+}
+
+// Attributes returns what is in code for a kind, or an alias, of a set; with an empty kind for the set itself. Every field
+// has a value, as in [Live.Attributes], which tells what is in force.
+func (r *Registry) Attributes(set, kind string) (Attributes, error) {
+	i, err := r.index(set, kind)
+	if err != nil {
+		return Attributes{}, err
+	}
+	return r.code[i], nil
+}
+
 // Hooks reports which hooks the runs of a set have; an unknown set has none.
 func (r *Registry) Hooks(set string) (pre, post bool) {
 	s, ok := r.sets[set]
@@ -135,6 +169,22 @@ func (r *Registry) find(set string) (*boundSet, error) {
 		return s, nil
 	}
 	return nil, &store.FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not registered", set)}
+}
+
+// index is where the attributes of a kind are, or with an empty kind those of the set itself.
+func (r *Registry) index(set, kind string) (int, error) {
+	s, err := r.find(set)
+	if err != nil {
+		return 0, err
+	}
+	if kind == "" {
+		return s.attrs.index, nil
+	}
+	k, err := s.find(kind)
+	if err != nil {
+		return 0, err
+	}
+	return k.attrs.index, nil
 }
 
 func (s *boundSet) find(kind string) (*boundKind, error) {

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"math"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -24,6 +25,8 @@ func (valueKind) Kind() string { return "value" }
 func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 	bad := handlers.NewSet("bad set", handlers.SetConfig{Attributes: handlers.Attributes{
 		Queue: "a:b", MaxRetries: -2, Timeout: -5, MaxDeliveries: -1, MaxSnoozes: -1,
+		MaxRunning: -2, MaxRunningPerJob: -2, Rate: handlers.Rate{Per: -1, Burst: -1}, Weight: math.NaN(),
+		Backoff: handlers.Exponential{First: -2, Factor: math.Inf(1), Jitter: 2, Cap: -1}, Params: func() {},
 	}})
 	handlers.HandleRaw(bad, "", raw, nil)
 	handlers.HandleRaw(bad, store.KindPreJob, raw, nil)
@@ -36,6 +39,8 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 		Attributes: handlers.Attributes{
 			MaxRetries: 1, MaxRetriesFor: func(*handlers.Attempt) int { return 1 },
 			Timeout: 1, TimeoutFor: func(*handlers.Attempt) time.Duration { return 1 },
+			Backoff: handlers.Exponential{Factor: 3}, BackoffFor: func(*handlers.Attempt) time.Duration { return 1 },
+			Rate: handlers.Rate{Events: -2}, Weight: 2, Params: strings.Repeat("p", handlers.MaxParams),
 		},
 	})
 	handlers.Handle(bad, func(context.Context, *handlers.Task[*valueKind]) error { return nil }, nil)
@@ -51,6 +56,17 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 		"Sets[0].Attributes.Timeout is negative",
 		"Sets[0].Attributes.MaxDeliveries is negative",
 		"Sets[0].Attributes.MaxSnoozes is negative",
+		"Sets[0].Attributes.MaxRunning is negative",
+		"Sets[0].Attributes.MaxRunningPerJob is negative",
+		"Sets[0].Attributes.Rate.Events is missing",
+		"Sets[0].Attributes.Rate.Per is negative",
+		"Sets[0].Attributes.Rate.Burst is negative",
+		"Sets[0].Attributes.Weight is not a positive number",
+		"Sets[0].Attributes.Backoff.First is negative",
+		"Sets[0].Attributes.Backoff.Factor is not a positive number",
+		"Sets[0].Attributes.Backoff.Jitter is not within 0 to 1",
+		"Sets[0].Attributes.Backoff.Cap is negative",
+		"Sets[0].Attributes.Params do not encode as JSON",
 		`Sets[0].Kinds[""] is empty`,
 		`Sets[0].Kinds["@pre"] may hold only`,
 		"is longer than 64 bytes",
@@ -61,6 +77,10 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 		`Sets[0].Kinds["aliased"].Aliases[2] repeats "aliased"`,
 		`Sets[0].Kinds["aliased"].Attributes.MaxRetriesFor excludes MaxRetries`,
 		`Sets[0].Kinds["aliased"].Attributes.TimeoutFor excludes Timeout`,
+		`Sets[0].Kinds["aliased"].Attributes.BackoffFor excludes Backoff`,
+		`Sets[0].Kinds["aliased"].Attributes.Rate.Events is negative`,
+		`Sets[0].Kinds["aliased"].Attributes.Weight is an attribute of sets`,
+		`Sets[0].Kinds["aliased"].Attributes.Params take 65538 bytes`,
 		"Sets[0].Kinds[*handlers_test.valueKind] cannot tell its kind",
 		"Sets[0].Kinds[<nil>] cannot tell its kind",
 		"Sets[1] is nil",

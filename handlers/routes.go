@@ -6,19 +6,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Queue returns the queue that tasks of a kind wait in unless they say otherwise.
+// Queue returns the queue in code that tasks of a kind wait in unless they say otherwise.
 // It makes a Registry an [enqueue.Router]. An unknown set or kind is a
 // [*store.FieldError] for the field "Set" or "Kind".
 func (r *Registry) Queue(set, kind string) (string, error) {
-	s, err := r.find(set)
+	i, err := r.index(set, kind)
 	if err != nil {
 		return "", err
 	}
-	k, err := s.find(kind)
-	if err != nil {
-		return "", err
-	}
-	return k.attrs.Queue, nil
+	return r.code[i].Queue, nil
 }
 
 // Queues lists the queues of all kinds, sorted: what a worker consumes by
@@ -27,7 +23,7 @@ func (r *Registry) Queues() []string {
 	var queues []string
 	for _, s := range r.sets {
 		for _, k := range s.kinds {
-			queues = append(queues, k.attrs.Queue)
+			queues = append(queues, k.attrs.code.Queue)
 		}
 	}
 	slices.Sort(queues)

@@ -71,8 +71,9 @@ type Run struct {
 	Retry int
 
 	log     *slog.Logger
-	postJob bool   // this is it
-	result  []byte // to be recorded with the end of the hook
+	attrs   *Attributes // in force when the hook began; nil for Validate
+	postJob bool        // this is it
+	result  []byte      // to be recorded with the end of the hook
 }
 
 // discard is the logger of whoever configured none.

@@ -22,6 +22,8 @@ type SetConfig struct {
 	Attributes Attributes
 	// Hooks of the runs that use the set. Defaults to none.
 	Hooks Hooks
+	// RunsInReadOnly lets workers fetch tasks and hooks of the set while the namespace is read-only, too. Defaults to false.
+	RunsInReadOnly bool
 	// Middleware around all kinds of the set, outermost first. Defaults to none.
 	Middleware []Middleware
 }
@@ -100,7 +102,7 @@ func (s *Set) Kinds() []string { return slices.Sorted(maps.Keys(s.kinds)) }
 func (s *Set) validate(prefix string) error {
 	problems := []error{
 		store.ValidateName(prefix+"Name", s.name),
-		s.cfg.Attributes.validate(prefix + "Attributes."),
+		s.cfg.Attributes.validate(prefix+"Attributes.", ofSet),
 	}
 	problems = append(problems, s.validateEvents(prefix)...)
 	problems = append(problems, s.validateCounters(prefix)...)

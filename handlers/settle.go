@@ -17,8 +17,8 @@ const (
 )
 
 // settle decides the outcome of an attempt that ended with err. The attempt is
-// nil if it panicked while it was made.
-func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, err error) {
+// nil if it panicked while it was made, and attrs are what it would have had.
+func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 	var counters map[string]int64
 	var undeclared, incomplete error
 	if a != nil {
@@ -55,7 +55,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		return
 	}
 	// Attributes that are functions, and errors with methods, may panic too.
-	if perr := recovered(func() error { k.judge(out, a, err); return nil }); perr != nil {
+	if perr := recovered(func() error { judge(out, a, attrs, err); return nil }); perr != nil {
 		fail(out, store.VerdictFail, perr)
 	}
 }
@@ -85,7 +85,7 @@ func interrupted(ctx context.Context) (store.Verdict, bool) {
 }
 
 // judge decides what a failed attempt leads to.
-func (k *boundKind) judge(out *store.Outcome, a *Attempt, err error) {
+func judge(out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 	v := verdictOf(err)
 	switch v.kind {
 	case verdictPermanent, verdictSkipRun:
@@ -93,15 +93,18 @@ func (k *boundKind) judge(out *store.Outcome, a *Attempt, err error) {
 	case verdictCancelJob:
 		fail(out, store.VerdictStopRun, err)
 	case verdictSnooze:
-		k.snooze(out, v)
+		snooze(out, v, attrs)
 	default:
-		retry(out, v, err, k.maxRetries(a), k.attrs.Backoff, store.VerdictFail)
+		if a == nil {
+			a = &Attempt{Retry: out.Task.Retry, attrs: attrs.values()}
+		}
+		retry(out, v, err, a.maxRetries(), a.backoff, store.VerdictFail)
 	}
 }
 
-func (k *boundKind) snooze(out *store.Outcome, v *verdict) {
-	if out.Task.Snoozes >= k.attrs.MaxSnoozes {
-		fail(out, store.VerdictFail, fmt.Errorf("snoozed more than %d times", k.attrs.MaxSnoozes))
+func snooze(out *store.Outcome, v *verdict, attrs *Attributes) {
+	if out.Task.Snoozes >= attrs.MaxSnoozes {
+		fail(out, store.VerdictFail, fmt.Errorf("snoozed more than %d times", attrs.MaxSnoozes))
 		return
 	}
 	out.Task.Snoozes++
@@ -109,7 +112,7 @@ func (k *boundKind) snooze(out *store.Outcome, v *verdict) {
 }
 
 // retry has a task, or hook, tried again, or gives it up when its retries are used up.
-func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func(int) time.Duration, giveUp store.Verdict) {
+func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func() time.Duration, giveUp store.Verdict) {
 	if out.Task.Retry >= retries {
 		fail(out, giveUp, err)
 		return
@@ -120,7 +123,7 @@ func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func(
 	case verdictRetryAfter, verdictSnooze:
 		out.Delay = v.delay
 	default:
-		out.Delay = max(0, backoff(out.Task.Retry))
+		out.Delay = max(0, backoff())
 	}
 }
 
@@ -139,31 +142,4 @@ func cut(s string, n int) string {
 		s = s[:n]
 	}
 	return strings.ToValidUTF8(s, "")
-}
-
-// timeout of an attempt that is about to start; none if it is not positive.
-func (k *boundKind) timeout(a *Attempt) time.Duration {
-	if a.overrides.Timeout != 0 {
-		return a.overrides.Timeout
-	}
-	if k.attrs.TimeoutFor != nil {
-		if d := k.attrs.TimeoutFor(a); d != 0 {
-			return d
-		}
-	}
-	return k.attrs.Timeout
-}
-
-// maxRetries of an attempt that has failed, which is nil if it could not be made.
-func (k *boundKind) maxRetries(a *Attempt) int {
-	switch {
-	case a == nil:
-	case a.overrides.MaxRetries != 0:
-		return a.overrides.MaxRetries
-	case k.attrs.MaxRetriesFor != nil:
-		if n := k.attrs.MaxRetriesFor(a); n != 0 {
-			return n
-		}
-	}
-	return k.attrs.MaxRetries
 }

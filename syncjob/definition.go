@@ -68,9 +68,6 @@ func (m *Manager) define(j Job) (definition, error) {
 		Retention: j.Retention,
 		Failures:  m.cfg.FailureCap,
 	}
-	if d.Weight == 0 {
-		d.Weight = 1
-	}
 	if d.Retention == 0 {
 		d.Retention = m.cfg.Retention
 	}
@@ -82,7 +79,13 @@ func (m *Manager) define(j Job) (definition, error) {
 			return definition{}, errors.Join(problems...)
 		}
 		d.PreJob, d.PostJob = reg.Hooks(j.Set)
-		d.HookQueue = hookQueue(reg, set)
+		d.HookQueue = m.hookQueue(set)
+		if attrs, err := m.live.Attributes(j.Set, ""); err == nil && d.Weight == 0 {
+			d.Weight = attrs.Weight
+		}
+	}
+	if d.Weight == 0 {
+		d.Weight = handlers.DefaultWeight
 	}
 	if j.Root != nil {
 		it, err := m.encoder.Encode(j.Set, enqueue.Task(j.Root, j.RootOptions))
@@ -112,9 +115,9 @@ func rootField(field string) string {
 
 // hookQueue is the queue in which hooks of a run without a root task wait: that of the
 // set's first kind.
-func hookQueue(reg *handlers.Registry, s *handlers.Set) string {
+func (m *Manager) hookQueue(s *handlers.Set) string {
 	for _, kind := range s.Kinds() {
-		if queue, err := reg.Queue(s.Name(), kind); err == nil {
+		if queue, err := m.live.Queue(s.Name(), kind); err == nil {
 			return queue
 		}
 	}

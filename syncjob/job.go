@@ -30,7 +30,7 @@ type Job struct {
 	// SealAfter seals an open run after this long without an enqueue from outside a
 	// handler. Zero is never.
 	SealAfter time.Duration
-	// Weight is the run's share of a queue against those of other runs. Defaults to 1.
+	// Weight is the run's share of a queue against those of other runs. Defaults to the attribute of its set.
 	Weight float64
 	// Headers travel with the run and are readable by its handlers.
 	Headers map[string]string

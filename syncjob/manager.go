@@ -23,6 +23,7 @@ type Manager struct {
 	owned    store.Store // closed by Close; nil if it was handed in
 	encoder  *enqueue.Encoder
 	enqueuer *enqueue.Enqueuer
+	live     *handlers.Live // nil without a registry
 	hub      *hub
 	active   *activeRuns
 
@@ -51,8 +52,9 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		closed:  make(chan struct{}),
 		workers: make(map[*Worker]struct{}),
 	}
-	if cfg.Registry != nil { // a nil *Registry must not become a Router that is not nil
-		m.encoder.Router = cfg.Registry
+	if cfg.Registry != nil { // a nil *Live must not become a Router that is not nil
+		m.live = handlers.NewLive(cfg.Registry)
+		m.encoder.Router = m.live
 	}
 	enqueuer, err := enqueue.New(enqueue.Config{Store: m.store, Encoder: m.encoder, Logger: cfg.Logger})
 	if err != nil {

@@ -24,7 +24,7 @@ func newRegistry(hooks handlers.EventHooks, middleware ...handlers.Middleware) (
 			// A large file takes as long as it takes: what ends a task that hangs is
 			// its worker, which stops being heard from.
 			Timeout: handlers.NoTimeout,
-			Backoff: handlers.Exponential{First: 500 * time.Millisecond, Cap: time.Minute}.Delay,
+			Backoff: handlers.Exponential{First: 500 * time.Millisecond, Cap: time.Minute},
 		},
 		Hooks:      handlers.Hooks{PreJob: s.preJob, PostJob: s.postJob, Events: around(hooks)},
 		Middleware: middleware,

@@ -50,7 +50,7 @@ func (h *hands) registry() (*handlers.Registry, error) {
 	s := handlers.NewSet("tree", handlers.SetConfig{
 		Attributes: handlers.Attributes{
 			MaxDeliveries: 2,
-			Backoff:       func(int) time.Duration { return 5 * time.Millisecond },
+			Backoff:       handlers.Exponential{First: 5 * time.Millisecond, Factor: 1, Jitter: handlers.NoJitter},
 		},
 		Hooks: handlers.Hooks{PostJob: h.postJob},
 	})

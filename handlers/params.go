@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// encodeParams returns the JSON of parameters; nil for none.
+func encodeParams(params any) (json.RawMessage, error) {
+	if params == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(params)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("do not encode as JSON: %w", err)
+	case len(b) > MaxParams:
+		return nil, fmt.Errorf("take %d bytes, which is more than %d", len(b), MaxParams)
+	}
+	return b, nil
+}
+
+// DecodeParams decodes the parameters in force for the task's kind into v, a pointer; without any it leaves v as
+// it is. They are those of the moment at which the attempt began. An error is an ordinary one, not permanent: whoever configured
+// what does not decode can configure something that does before the retries are used up.
+func (a *Attempt) DecodeParams(v any) error { return decodeParams(a.attrs, v) }
+
+// DecodeParams decodes the parameters in force for the run's set into v, a pointer, as [Attempt.DecodeParams] does for
+// a task. Validate sees those in code.
+func (r *Run) DecodeParams(v any) error {
+	if r.attrs == nil {
+		return nil
+	}
+	return decodeParams(r.attrs, v)
+}
+
+func decodeParams(attrs *Attributes, v any) error {
+	params, _ := attrs.Params.(json.RawMessage) // effective attributes have this form
+	if params == nil {
+		return nil
+	}
+	if err := json.Unmarshal(params, v); err != nil {
+		return fmt.Errorf("decode parameters: %w", err)
+	}
+	return nil
+}

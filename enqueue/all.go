@@ -107,7 +107,6 @@ func (b *bulk) all(ctx context.Context, set string, items iter.Seq2[Item, error]
 // last it closes it.
 func (b *bulk) send(ctx context.Context, last bool) error {
 	req := b.chunk
-	b.chunk = newRequest()
 	opens, closes := !last && !b.held, last && b.held
 	if opens || closes {
 		req.holds = []store.HoldChange{{Run: b.run, Name: b.hold, Close: closes}}
@@ -130,6 +129,7 @@ func (b *bulk) send(ctx context.Context, last bool) error {
 			b.sum.Enqueued++
 		}
 	}
+	b.chunk = req.next()
 	return firstOf(errs)
 }
 

@@ -35,10 +35,9 @@ type Encoder struct {
 // problem at once, as [*store.FieldError]s; a payload that is too large matches
 // [store.ErrPayloadTooLarge] as well.
 func (e *Encoder) Encode(set string, it Item) (store.Item, error) {
-	kind, payload, err := e.payload(it)
-	problems := []error{err, it.opts.validate()}
-	queue, err := e.queue(set, kind, it.opts.Queue)
-	if err := errors.Join(append(problems, err)...); err != nil {
+	kind, payload, badArgs := e.payload(it)
+	queue, badRoute := e.queue(set, kind, it.opts.Queue)
+	if err := errors.Join(badArgs, it.opts.validate(), badRoute); err != nil {
 		return store.Item{}, err
 	}
 	opts := &it.opts

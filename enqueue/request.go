@@ -20,6 +20,13 @@ type request struct {
 
 func newRequest() *request { return &request{done: make(chan struct{})} }
 
+// next is an empty request in the memory of one that was answered without an error: nobody else holds that.
+func (r *request) next() *request {
+	n := newRequest()
+	n.entries = r.entries[:0]
+	return n
+}
+
 func (r *request) add(run store.RunID, item store.Item) {
 	r.entries = append(r.entries, store.Entry{Run: run, Item: item})
 	r.bytes += Size(item)
@@ -57,6 +64,9 @@ func (b *batch) add(req *request) {
 }
 
 func (b *batch) params() store.EnqueueParams {
+	if len(b.requests) == 1 {
+		return store.EnqueueParams{Entries: b.requests[0].entries, Holds: b.requests[0].holds}
+	}
 	p := store.EnqueueParams{
 		Entries: make([]store.Entry, 0, b.entries),
 		Holds:   make([]store.HoldChange, 0, b.holds),

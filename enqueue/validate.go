@@ -36,7 +36,9 @@ func (o *Options) validate() error {
 	case o.IDFor > 0 && o.ID == "":
 		problems = append(problems, invalid("IDFor", "needs ID"))
 	}
-	problems = append(problems, validateHeaders(o.Headers), o.overrides().validate())
+	if err := errors.Join(validateHeaders(o.Headers), o.overrides().validate()); err != nil {
+		problems = append(problems, err)
+	}
 	return errors.Join(problems...)
 }
 

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,10 +51,13 @@ func begin[A any](payload []byte) (*Attempt, error) {
 	f := new(frame[A])
 	f.task.Attempt = &f.attempt
 	f.attempt.task = &f.task
-	if err := json.Unmarshal(payload, &f.task.Args); err != nil {
-		return &f.attempt, fmt.Errorf("decode arguments: %w", err)
+	var err error
+	if raw, ok := any(&f.task.Args).(*json.RawMessage); ok && len(payload) > 0 {
+		*raw = bytes.Clone(payload) // it was valid when it was enqueued; a retry stores the task's own
+	} else if err = json.Unmarshal(payload, &f.task.Args); err != nil {
+		err = fmt.Errorf("decode arguments: %w", err)
 	}
-	return &f.attempt, nil
+	return &f.attempt, err
 }
 
 // fill sets what the delivery and the configuration say.

@@ -56,7 +56,7 @@ type engine struct {
 
 // task is a delivery on its way through this process.
 type task struct {
-	delivery store.Delivery
+	delivery *store.Delivery
 	session  *session
 	batch    *batch
 }

@@ -144,14 +144,14 @@ func (s *session) halt(runs []store.RunSignal) {
 	})
 }
 
-// take enters deliveries in the inventory.
+// take enters deliveries in the inventory, which owns them from here on.
 func (s *session) take(ds []store.Delivery) *batch {
 	b := &batch{tasks: make([]task, len(ds)), left: len(ds)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var run *heldRun
 	for i := range ds {
-		b.tasks[i] = task{delivery: ds[i], session: s, batch: b}
+		b.tasks[i] = task{delivery: &ds[i], session: s, batch: b}
 		id := ds[i].Lease.Lane.Run
 		if run == nil || run.id.Number != id.Number {
 			if run = s.held[id.Number]; run == nil {

@@ -76,7 +76,7 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
 		ctx := s.begin(e.values, t, now)
-		outcome := e.reg.Execute(ctx, t.delivery, ses.execution)
+		outcome := e.reg.Execute(ctx, *t.delivery, ses.execution)
 		s.end()
 		end := time.Now()
 		e.intake.pace.ran(end.Sub(now))
@@ -175,7 +175,7 @@ func (e *engine) inspect(s *slot, ses *session) (store.RunningTask, bool) {
 	if s.current == nil || s.current.session != ses {
 		return store.RunningTask{}, false
 	}
-	d := &s.current.delivery
+	d := s.current.delivery
 	r := store.RunningTask{
 		Run:   d.Lease.Lane.Run,
 		ID:    d.Task.ID,

@@ -15,7 +15,7 @@ func (st *settlement) counted(r *settledRun) {
 	for _, i := range r.counted {
 		o := &st.params.Outcomes[i]
 		st.ordinals = append(st.ordinals, i)
-		c.add(leaseField(o.Lease), encodeCounters(o.Counters))
+		c.add(st.leaseField(&o.Lease), encodeCounters(o.Counters))
 		for name, n := range o.Counters {
 			sum[name] += n
 		}

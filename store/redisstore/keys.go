@@ -127,9 +127,16 @@ func parseLane(s string) (id string, route store.Route, ok bool) {
 
 // leaseField is the field of a delivery in its session's hash: fetch number,
 // position and lane. It is never used again, which makes its removal the fence.
-func leaseField(l store.Lease) string {
-	return strconv.FormatInt(l.Fetch, 10) + "." + strconv.Itoa(l.Index) + "." +
-		laneName(runID(l.Lane.Run.Number), routeName(l.Lane.Route))
+func leaseField(l store.Lease) string { return string(appendLeaseField(nil, &l)) }
+
+func appendLeaseField(b []byte, l *store.Lease) []byte {
+	b = append(strconv.AppendInt(b, l.Fetch, 10), '.')
+	b = append(strconv.AppendInt(b, int64(l.Index), 10), '.')
+	b = append(strconv.AppendInt(b, l.Lane.Run.Number, 10), '/')
+	r := &l.Lane.Route
+	b = append(append(b, r.Queue...), '/')
+	b = append(append(b, r.Set...), '/')
+	return append(b, r.Kind...)
 }
 
 func parseLeaseField(session, s string) (store.Lease, bool) {

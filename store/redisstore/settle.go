@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -18,7 +19,8 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	}
 	k := s.spaces[p.Session.Partition]
 	ses := s.session(p.Session)
-	st := settlement{batch: newBatch(s, k), params: &p, ses: ses}
+	st := settlement{batch: newBatch(s, k), params: &p, ses: ses, fields: make([]byte, 0, 48*len(p.Outcomes))}
+	st.args = make([]string, 0, 16+2*len(p.Outcomes))
 	if err := st.gather(ctx, s); err != nil {
 		return store.SettleReply{}, err
 	}
@@ -56,6 +58,15 @@ type settlement struct {
 	lanes    map[string]int
 	ordinals []int // counted and specials in the order packed, as indexes of outcomes
 	foreign  []int // outcomes whose lease is of another session, which this one can never have
+	fields   []byte
+}
+
+// leaseField is [leaseField] in memory that the fields of a call share.
+func (st *settlement) leaseField(l *store.Lease) string {
+	start := len(st.fields)
+	st.fields = appendLeaseField(st.fields, l)
+	field := st.fields[start:]
+	return unsafe.String(unsafe.SliceData(field), len(field)) // never written to again
 }
 
 // settledRun is the outcomes of one run in a batch.
@@ -121,7 +132,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 	for _, r := range st.runs {
 		c.int(len(r.plain))
 		for _, i := range r.plain {
-			c.add(leaseField(st.params.Outcomes[i].Lease))
+			c.add(st.leaseField(&st.params.Outcomes[i].Lease))
 		}
 		st.counted(r)
 		specials := slices.Concat(r.specials, r.released)
@@ -165,7 +176,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.call
 	run, route := runID(r.id.Number), o.Lease.Lane.Route
 	verdict := verdictOf(o)
-	c.add(verdictLetters[verdict], leaseField(o.Lease))
+	c.add(verdictLetters[verdict], st.leaseField(&o.Lease))
 	length := c.reserve()
 	st.staged(run, o)
 	st.claim(run, &o.Task)

@@ -36,6 +36,10 @@ var (
 	// ErrRunActive is returned by operations that need a finished run.
 	ErrRunActive = errors.New("run is active")
 
+	// ErrConflict is returned when what is stored is not of the version that a change was
+	// made for: somebody else changed it first. Nothing was written.
+	ErrConflict = errors.New("changed by somebody else")
+
 	// ErrLeaseLost is returned when a session, or its lease on a task, is no
 	// longer valid: it expired, was reclaimed or was closed (promise P5).
 	ErrLeaseLost = errors.New("lease lost")

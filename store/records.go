@@ -83,6 +83,8 @@ type Item struct {
 type Delivery struct {
 	Lease Lease
 	Task  Task
+	// Configured is the version of the configuration of the task's run, as of this reply to Fetch; 0 if it has none of its own.
+	Configured int64
 }
 
 // Counts is the exact state of a run's tasks. One read always shows

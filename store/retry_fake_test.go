@@ -124,6 +124,26 @@ func (s *scripted) WriteMap(ctx context.Context, _ store.MapParams, _ map[string
 	return s.call(ctx)
 }
 
+func (s *scripted) PublishSet(ctx context.Context, _ store.SetRecord) error { return s.call(ctx) }
+
+func (s *scripted) Sets(ctx context.Context) ([]store.SetRecord, error) { return nil, s.call(ctx) }
+
+func (s *scripted) Configuration(ctx context.Context, _ store.ConfigurationID) (store.ConfigurationRecord, error) {
+	return store.ConfigurationRecord{}, s.call(ctx)
+}
+
+func (s *scripted) WatchConfigurations(ctx context.Context, _ []string) ([]store.ConfigurationRecord, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) WriteConfiguration(ctx context.Context, _ store.ConfigurationWrite) (int64, error) {
+	return 0, s.call(ctx)
+}
+
+func (s *scripted) ConfigurationHistory(ctx context.Context, _ store.ConfigurationID) ([]store.ConfigurationChange, error) {
+	return nil, s.call(ctx)
+}
+
 func (s *scripted) Subscribe(ctx context.Context, _ func(store.Signal)) error { return s.call(ctx) }
 
 func (s *scripted) Close() error    { return s.call(context.Background()) }

@@ -153,3 +153,29 @@ func (r *retrying) ReadMap(ctx context.Context, p MapParams, fields []string) (m
 func (r *retrying) WriteMap(ctx context.Context, p MapParams, set map[string][]byte, remove []string) error {
 	return repeatErr(ctx, r, "WriteMap", func(ctx context.Context) error { return r.Store.WriteMap(ctx, p, set, remove) })
 }
+
+func (r *retrying) PublishSet(ctx context.Context, set SetRecord) error {
+	return repeatErr(ctx, r, "PublishSet", func(ctx context.Context) error { return r.Store.PublishSet(ctx, set) })
+}
+
+func (r *retrying) Sets(ctx context.Context) ([]SetRecord, error) {
+	return repeat(ctx, r, "Sets", r.Store.Sets)
+}
+
+func (r *retrying) Configuration(ctx context.Context, id ConfigurationID) (ConfigurationRecord, error) {
+	return repeat(ctx, r, "Configuration", func(ctx context.Context) (ConfigurationRecord, error) { return r.Store.Configuration(ctx, id) })
+}
+
+func (r *retrying) WatchConfigurations(ctx context.Context, sets []string) ([]ConfigurationRecord, error) {
+	return repeat(ctx, r, "WatchConfigurations", func(ctx context.Context) ([]ConfigurationRecord, error) {
+		return r.Store.WatchConfigurations(ctx, sets)
+	})
+}
+
+func (r *retrying) WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error) {
+	return repeat(ctx, r, "WriteConfiguration", func(ctx context.Context) (int64, error) { return r.Store.WriteConfiguration(ctx, p) })
+}
+
+func (r *retrying) ConfigurationHistory(ctx context.Context, id ConfigurationID) ([]ConfigurationChange, error) {
+	return repeat(ctx, r, "ConfigurationHistory", func(ctx context.Context) ([]ConfigurationChange, error) { return r.Store.ConfigurationHistory(ctx, id) })
+}

@@ -169,6 +169,8 @@ type RunSignal struct {
 	Run      RunID
 	Status   Status
 	Graceful bool // while stopping: let handlers finish
+	// Configured is the version of the run's own configuration; 0 if it has none.
+	Configured int64
 }
 
 // QueueRecord counts what waits under a route.

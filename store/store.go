@@ -42,6 +42,7 @@ type Store interface {
 	Semaphores
 	Signals
 	Values
+	Configurations
 
 	// Partitions is the number of partitions, fixed for a namespace's life.
 	// Everything of one job lives in the partition that [PartitionOf] gives.

@@ -28,6 +28,9 @@ func (p *StartParams) Validate() error {
 	if p.FailureCap <= 0 {
 		bad("FailureCap", "is not positive")
 	}
+	if len(p.Configuration) > MaxConfigurationLen {
+		bad("Configuration", "is longer than 256 KiB")
+	}
 	return errors.Join(errs...)
 }
 

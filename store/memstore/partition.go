@@ -17,24 +17,26 @@ type partition struct {
 	sweepInterval time.Duration
 	clock         func() time.Time
 
-	mu         sync.Mutex
-	jobs       map[string]*job
-	names      []string // of jobs in order; nil when it must be sorted again
-	runs       map[int64]*run
-	active     map[int64]*run // those of runs that are not final
-	ended      heap[*run]     // final runs by the time their summary expires
-	lastNumber int64          // of any run that ever was
-	laneSeq    int64
-	parkSeq    int64
-	queues     map[string]*queue
-	rings      map[store.Route]*ring
-	due        heap[*lane] // lanes with delayed tasks by the earliest
-	producers  map[string]*producer
-	sessions   map[string]*session
-	semaphores map[string]*semaphore // those in use
-	lastFence  int64                 // of any lease or waiter of a semaphore that ever was
-	lastSweep  time.Time
-	outbox     []store.Signal // sent by unlock
+	mu             sync.Mutex
+	jobs           map[string]*job
+	names          []string // of jobs in order; nil when it must be sorted again
+	runs           map[int64]*run
+	active         map[int64]*run // those of runs that are not final
+	ended          heap[*run]     // final runs by the time their summary expires
+	lastNumber     int64          // of any run that ever was
+	laneSeq        int64
+	parkSeq        int64
+	queues         map[string]*queue
+	rings          map[store.Route]*ring
+	due            heap[*lane]          // lanes with delayed tasks by the earliest
+	sets           map[string][]byte    // descriptions
+	configurations map[string]*document // of sets
+	producers      map[string]*producer
+	sessions       map[string]*session
+	semaphores     map[string]*semaphore // those in use
+	lastFence      int64                 // of any lease or waiter of a semaphore that ever was
+	lastSweep      time.Time
+	outbox         []store.Signal // sent by unlock
 }
 
 func newPartition(index int, h *hub, o Options) *partition {
@@ -57,9 +59,11 @@ func newPartition(index int, h *hub, o Options) *partition {
 			less:  func(a, b *lane) bool { return a.delayed.top().before(b.delayed.top()) },
 			moved: func(l *lane, to int) { l.dueAt = to },
 		},
-		producers:  map[string]*producer{},
-		sessions:   map[string]*session{},
-		semaphores: map[string]*semaphore{},
+		sets:           map[string][]byte{},
+		configurations: map[string]*document{},
+		producers:      map[string]*producer{},
+		sessions:       map[string]*session{},
+		semaphores:     map[string]*semaphore{},
 	}
 }
 

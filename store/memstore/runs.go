@@ -27,6 +27,8 @@ type run struct {
 	failures   []store.Failure
 	failureCap int
 
+	configuration document // its own
+
 	sealAfter time.Duration
 	touched   time.Time // last enqueue from outside
 
@@ -85,6 +87,9 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		sealAfter:  params.SealAfter,
 		touched:    now,
 		endedAt:    -1,
+	}
+	if params.Configuration != nil {
+		r.configuration = document{version: 1, body: bytes.Clone(params.Configuration)}
 	}
 	p.runs[r.rec.ID.Number], p.active[r.rec.ID.Number] = r, r
 	j.runs, j.active, j.rec.LastRun = append(j.runs, r), r, r.rec.ID.Number

@@ -155,7 +155,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	for i, id := range p.Runs {
 		reply.Runs[i].Run = id
 		if r, err := part.run(id); err == nil {
-			reply.Runs[i].Status, reply.Runs[i].Graceful = r.rec.Status, r.rec.Graceful
+			reply.Runs[i].Status, reply.Runs[i].Graceful, reply.Runs[i].Configured = r.rec.Status, r.rec.Graceful, r.configuration.version
 		}
 	}
 	return reply, nil

@@ -177,7 +177,9 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		return found, unexpected(fetchScript, word)
 	}
 	if word == "replay" {
-		reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body)
+		if reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body); err == nil {
+			err = s.addConfigured(ctx, k, reply.Deliveries)
+		}
 		return found, err
 	}
 	s.decodeLanes(k, p, routes, body, reply)
@@ -199,10 +201,10 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	return found, nil
 }
 
-// decodeLanes reads {route, run, job, routes, count, message …} …, lane by lane.
+// decodeLanes reads {route, run, job, routes, configured, count, message …} …, lane by lane.
 func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Route, body []rueidis.RedisMessage, reply *store.FetchReply) {
 	index := 0
-	for i := 0; i+4 < len(body); {
+	for i := 0; i+5 < len(body); {
 		route := routes[number(body[i])-1]
 		run, _ := parseInt(text(body[i+1]))
 		meta, ok := s.metas[k.partition].get(run)
@@ -210,14 +212,14 @@ func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Ro
 			meta = parseMeta(text(body[i+2]), text(body[i+3]))
 			s.metas[k.partition].put(run, meta)
 		}
-		n := int(number(body[i+4]))
-		i += 5
+		configured, n := integer(body[i+4]), int(number(body[i+5]))
+		i += 6
 		if reply.Deliveries == nil {
 			reply.Deliveries = make([]store.Delivery, 0, max(n, len(body)-i))
 		}
 		lane := store.Lane{Run: store.RunID{Job: meta.job, Number: run}, Route: route}
 		for ; n > 0 && i < len(body); n-- {
-			d := store.Delivery{Lease: store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: index}}
+			d := store.Delivery{Lease: store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: index}, Configured: configured}
 			d.Task = s.decodeOrQuarantine(text(body[i]))
 			reply.Deliveries = append(reply.Deliveries, d)
 			i++

@@ -18,7 +18,10 @@ import (
 //	starts:J         hash: token → run, of every run kept
 //	maps:J           set: names of the job's maps
 //	map:NAME:J       hash: one map
+//	sets             hash: handler set → description
+//	configuration:S  hash: configuration of the set S; see lua/configure.lua
 //	run:R            hash: one run; see record.go
+//	configured:R     hash: configuration of its own
 //	lanes:R          set: routes that the run ever used
 //	holds:R          hash: name → since
 //	stage:R          hash: staged lists whose parents have not settled
@@ -46,7 +49,7 @@ type keyspace struct {
 	prefix    string
 	partition int
 
-	channel, meta, jobs, clock, routes, due, idle, kept, leases, terms, trash, hist string
+	channel, meta, jobs, sets, clock, routes, due, idle, kept, leases, terms, trash, hist string
 }
 
 func newKeyspace(namespace string, partition int) *keyspace {
@@ -56,6 +59,7 @@ func newKeyspace(namespace string, partition int) *keyspace {
 		channel: p + "signals",
 		meta:    p + "meta",
 		jobs:    p + "jobs",
+		sets:    p + "sets",
 		clock:   p + "clock",
 		routes:  p + "routes",
 		due:     p + "due",
@@ -74,22 +78,24 @@ func (k *keyspace) maps(name string) string   { return k.prefix + "maps:" + name
 func (k *keyspace) jobMap(job, name string) string {
 	return k.prefix + "map:" + name + ":" + job
 }
-func (k *keyspace) run(id string) string             { return k.prefix + "run:" + id }
-func (k *keyspace) lanes(id string) string           { return k.prefix + "lanes:" + id }
-func (k *keyspace) holds(id string) string           { return k.prefix + "holds:" + id }
-func (k *keyspace) stage(id string) string           { return k.prefix + "stage:" + id }
-func (k *keyspace) dead(id string) string            { return k.prefix + "dead:" + id }
-func (k *keyspace) ring(route string) string         { return k.prefix + "ring:" + route }
-func (k *keyspace) session(id string) string         { return k.prefix + "L:" + id }
-func (k *keyspace) producer(id string) string        { return k.prefix + "P:" + id }
-func (k *keyspace) waiting(lane string) string       { return k.prefix + "W:" + lane }
-func (k *keyspace) suspects(lane string) string      { return k.prefix + "U:" + lane }
-func (k *keyspace) delayed(lane string) string       { return k.prefix + "D:" + lane }
-func (k *keyspace) markers(lane string) string       { return k.prefix + "M:" + lane }
-func (k *keyspace) semaphoreFacts(key string) string { return k.prefix + "sem:facts:" + key }
-func (k *keyspace) semaphoreHeld(key string) string  { return k.prefix + "sem:held:" + key }
-func (k *keyspace) semaphoreLine(key string) string  { return k.prefix + "sem:line:" + key }
-func (k *keyspace) semaphoreLive(key string) string  { return k.prefix + "sem:live:" + key }
+func (k *keyspace) configuration(set string) string   { return k.prefix + "configuration:" + set }
+func (k *keyspace) runConfiguration(id string) string { return k.prefix + "configured:" + id }
+func (k *keyspace) run(id string) string              { return k.prefix + "run:" + id }
+func (k *keyspace) lanes(id string) string            { return k.prefix + "lanes:" + id }
+func (k *keyspace) holds(id string) string            { return k.prefix + "holds:" + id }
+func (k *keyspace) stage(id string) string            { return k.prefix + "stage:" + id }
+func (k *keyspace) dead(id string) string             { return k.prefix + "dead:" + id }
+func (k *keyspace) ring(route string) string          { return k.prefix + "ring:" + route }
+func (k *keyspace) session(id string) string          { return k.prefix + "L:" + id }
+func (k *keyspace) producer(id string) string         { return k.prefix + "P:" + id }
+func (k *keyspace) waiting(lane string) string        { return k.prefix + "W:" + lane }
+func (k *keyspace) suspects(lane string) string       { return k.prefix + "U:" + lane }
+func (k *keyspace) delayed(lane string) string        { return k.prefix + "D:" + lane }
+func (k *keyspace) markers(lane string) string        { return k.prefix + "M:" + lane }
+func (k *keyspace) semaphoreFacts(key string) string  { return k.prefix + "sem:facts:" + key }
+func (k *keyspace) semaphoreHeld(key string) string   { return k.prefix + "sem:held:" + key }
+func (k *keyspace) semaphoreLine(key string) string   { return k.prefix + "sem:line:" + key }
+func (k *keyspace) semaphoreLive(key string) string   { return k.prefix + "sem:live:" + key }
 func (k *keyspace) staged(id, name string) string {
 	return k.prefix + "S:" + id + "/" + name
 }

@@ -101,7 +101,7 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 		if err != nil {
 			return err
 		}
-		c := newCall(append([]string{k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash}, maps...)...).add(id, token, job)
+		c := newCall(append([]string{k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)}, maps...)...).add(id, token, job)
 		word, _, err := s.word(ctx, forgetRunScript, c)
 		switch {
 		case err != nil:
@@ -124,7 +124,7 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 // forgetGone removes what still names a run whose record is gone.
 func (s *Store) forgetGone(ctx context.Context, k *keyspace, id, job string) error {
 	b := s.client.B
-	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build()}
+	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(k.runConfiguration(id)).Build()}
 	if job != "" {
 		starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
 		if err != nil {

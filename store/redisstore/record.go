@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/rollcall-go/rollcall/store"
 )
 
 // This file translates between stored hashes and records; no other Go file
 // knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
-// paused, error, reason, hookerror, result, graceful, signalled, root, rootwhen, v:QUEUE (virtual times) and
+// paused, error, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, v:QUEUE (virtual times) and
 // c:NAME (what tasks count).
 
 // runFields is what a run begins with beside what the script adds itself.
@@ -203,4 +205,44 @@ func parseMillis(s string) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(f))
+}
+
+// documentFields are what is read of the hash of a configuration; see lua/configure.lua.
+var documentFields = []string{"version", "document"}
+
+// decodeDocument translates a read of documentFields.
+func decodeDocument(id store.ConfigurationID, v []rueidis.RedisMessage) (store.ConfigurationRecord, error) {
+	var r store.ConfigurationRecord
+	if len(v) != len(documentFields) || v[0].IsNil() {
+		return r, nil
+	}
+	var err error
+	if r.Version, err = parseInt(text(v[0])); err != nil {
+		return r, fmt.Errorf("%w: version of the %s", store.ErrCorrupt, id)
+	}
+	if !v[1].IsNil() {
+		r.Document = []byte(text(v[1]))
+	}
+	return r, nil
+}
+
+// decodeChanges translates the hash of a configuration to its history, newest first.
+func decodeChanges(id store.ConfigurationID, h map[string]string) ([]store.ConfigurationChange, error) {
+	d := hashDecoder{h: h}
+	changes := []store.ConfigurationChange{}
+	for v := d.int("version"); v > 0; v-- {
+		n := strconv.FormatInt(v, 10)
+		if _, kept := h["token:"+n]; !kept {
+			break
+		}
+		c := store.ConfigurationChange{Version: v, By: h["by:"+n], Reason: h["reason:"+n], At: d.time("at:" + n)}
+		if before, ok := h["before:"+n]; ok {
+			c.Before = []byte(before)
+		}
+		changes = append(changes, c)
+	}
+	if d.bad != "" {
+		return nil, fmt.Errorf("%w: %s of the %s", store.ErrCorrupt, d.bad, id)
+	}
+	return changes, nil
 }

@@ -93,6 +93,7 @@ func (s *Store) startCall(k *keyspace, p *store.StartParams, known string, propo
 	c.key(k.waiting(lane))
 	c.key(k.delayed(lane))
 	c.key(k.ring(ring))
+	c.key(k.runConfiguration(id))
 
 	seal := ""
 	if p.SealAfter > 0 {
@@ -118,7 +119,11 @@ func (s *Store) startCall(k *keyspace, p *store.StartParams, known string, propo
 		c.add(routeName(first.Route), first.Route.Queue, message(first), when(first))
 	}
 	fields := runFields(p, longest)
-	return c.int(len(fields) / 2).add(fields...)
+	c.int(len(fields) / 2).add(fields...)
+	if p.Configuration != nil {
+		c.add(string(p.Configuration))
+	}
+	return c
 }
 
 // Run implements [store.Runs].

@@ -57,6 +57,7 @@ var (
 	disableJobScript   = newScript("disable_job")
 	deleteJobScript    = newScript("delete_job")
 	writeMapScript     = newScript("write_map")
+	configureScript    = newScript("configure")
 )
 
 // run executes the script. Every script replies with an array.
@@ -97,6 +98,12 @@ func text(m rueidis.RedisMessage) string {
 		return strconv.FormatInt(n, 10)
 	}
 	return ""
+}
+
+// integer reads a reply that is a number, or the text of one; 0 if it is neither.
+func integer(m rueidis.RedisMessage) int64 {
+	n, _ := parseInt(text(m))
+	return n
 }
 
 func number(m rueidis.RedisMessage) int64 {

@@ -68,7 +68,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	case word == "lost":
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
-	case word != "ok" || len(rest) != 4+2*len(p.Runs):
+	case word != "ok" || len(rest) != 4+3*len(p.Runs):
 		return store.HeartbeatReply{}, unexpected(heartbeatScript, word)
 	}
 	ses.mu.Lock()
@@ -83,7 +83,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	s.observe(reply.Now)
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
-			Run: r, Status: store.Status(text(rest[4+2*i])), Graceful: text(rest[5+2*i]) == "1",
+			Run: r, Status: store.Status(text(rest[4+3*i])), Graceful: text(rest[5+3*i]) == "1", Configured: integer(rest[6+3*i]),
 		})
 	}
 	return reply, nil

@@ -43,6 +43,8 @@ func contract() []promise {
 		{"Contract_Signals", "Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.", signalsContract},
 		{"Contract_Counters", "Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.", countersContract},
 		{"Contract_Values", "Contract, Values: a job keeps small maps between its runs, and they go with it.", valuesContract},
+		{"Contract_Configurations", "Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
+			"those of runs are told to workers and go with the runs.", configurationsContract},
 		{"Contract_Close", "Contract, Store: a closed store refuses calls, and closing twice is harmless.", closeContract},
 	}
 }

@@ -51,6 +51,10 @@ var sabotages = map[string]struct {
 	"takes a producer's clock for its own": {"P14_OneClock", "P14 One clock.", func(s store.Store) store.Store { return &trustsProducers{s} }},
 	"charges nobody for a crash":           {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &forgivesCrashes{s} }},
 	"counts attempts instead of successes": {"Contract_Counters", "Contract, Sessions: what a task counts", func(s store.Store) store.Store { return &countsAttempts{Store: s} }},
+	"overwrites what it does not know":     {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &writesBlindly{s} }},
+	"takes a repeated change for another":  {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &changesAnew{Store: s} }},
+	"keeps configured runs to itself":      {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &tellsNoVersion{s} }},
+	"remembers every change":               {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &neverForgets{s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 

@@ -330,3 +330,48 @@ func (s *countsAttempts) Run(ctx context.Context, id store.RunID) (store.RunReco
 	rec.Counters = maps.Clone(s.sums[id])
 	return rec, err
 }
+
+// writesBlindly replaces a configuration whatever its version is.
+type writesBlindly struct{ store.Store }
+
+func (s *writesBlindly) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
+	if p.IfVersion >= 0 {
+		p.IfVersion = store.AnyVersion
+	}
+	return s.Store.WriteConfiguration(ctx, p)
+}
+
+// changesAnew cannot tell a repeated change of a configuration from the next one.
+type changesAnew struct {
+	store.Store
+	tokens atomic.Int64
+}
+
+func (s *changesAnew) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
+	if p.Token != "" {
+		p.Token += strconv.FormatInt(s.tokens.Add(1), 10)
+	}
+	return s.Store.WriteConfiguration(ctx, p)
+}
+
+// tellsNoVersion gives out tasks as if no run were configured.
+type tellsNoVersion struct{ store.Store }
+
+func (s *tellsNoVersion) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	reply, err := s.Store.Fetch(ctx, p)
+	for i := range reply.Deliveries {
+		reply.Deliveries[i].Configured = 0
+	}
+	return reply, err
+}
+
+// neverForgets tells one change more than may be kept.
+type neverForgets struct{ store.Store }
+
+func (s *neverForgets) ConfigurationHistory(ctx context.Context, id store.ConfigurationID) ([]store.ConfigurationChange, error) {
+	history, err := s.Store.ConfigurationHistory(ctx, id)
+	if len(history) == store.ConfigurationChanges {
+		history = append(history, history[0])
+	}
+	return history, err
+}

@@ -2,7 +2,7 @@
 -- KEYS  1 session, 2 clock, 3 due; a ring per route; per hint: run, W, U, M, S
 -- ARGV  number, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
 --       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared
--- Returns {ok, now, next due, {route, run, job, routes, count, message …}…, {route, run, marker}…, how many lanes left their
+-- Returns {ok, now, next due, {route, run, job, routes, configured, count, message …}…, {route, run, marker}…, how many lanes left their
 --       place in a ring, 1 if a ring goes on behind the window},
 --       {replay, now, next due, {field, message …}}, {lost}, {stale}
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
@@ -68,7 +68,7 @@ local rings = { left = 0, more = 0 } -- lanes that left their place in a ring; 1
 local function visit(queue, clock, lane, k)
   local hint, ring, id = lane.hint, lane.route.ring, lane.id
   local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
-  local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes')
+  local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes', 'configured')
   local function later()
     -- Nothing here for this session now: others first.
     lane.dry = true
@@ -155,12 +155,13 @@ local function visit(queue, clock, lane, k)
 
   local name = id .. '/' .. lane.route.name
   local head = #lanes
-  lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4], lanes[head + 5] = lane.route.index, id, v[8] or '', v[9] or '', n
+  lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4] = lane.route.index, id, v[8] or '', v[9] or ''
+  lanes[head + 5], lanes[head + 6] = v[10] or 0, n
   summary[#summary + 1] = name .. ' ' .. n
   local prefix, suffix, last = text .. '.', '.' .. name, #fields
   for i = 1, n do
     local message = messages[i]
-    lanes[head + 5 + i] = message
+    lanes[head + 6 + i] = message
     fields[last + 1], fields[last + 2] = prefix .. got .. suffix, message
     last = last + 2
     got = got + 1

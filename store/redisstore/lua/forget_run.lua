@@ -1,5 +1,5 @@
 -- Removes the summary of a purged run, and its job with the last of them unless the job is declared or disabled.
--- KEYS  1 run, 2 dead letters, 3 starts, 4 job, 5 jobs, 6 hist, 7 trash, 8 maps; the job's maps
+-- KEYS  1 run, 2 dead letters, 3 starts, 4 job, 5 jobs, 6 hist, 7 trash, 8 its configuration, 9 maps; the job's maps
 -- ARGV  run, token, job
 -- Returns {ok}, {active}, {dirty}: it is still to be purged, {again}: the job has other maps by now
 -- Repeat: absolute.
@@ -11,16 +11,16 @@ end
 if redis.call('ZSCORE', KEYS[7], id) then
   return { 'dirty' }
 end
-if redis.call('SCARD', KEYS[8]) ~= #KEYS - 8 then
+if redis.call('SCARD', KEYS[9]) ~= #KEYS - 9 then
   return { 'again' }
 end
-redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[8])
 redis.call('HDEL', KEYS[3], token)
 redis.call('ZREM', KEYS[6], id)
 local v = redis.call('HMGET', KEYS[4], 'kind', 'disabled')
 if v[1] == 'single-pass' and not v[2] and redis.call('EXISTS', KEYS[3]) == 0 then
   redis.call('DEL', KEYS[4])
-  redis.call('UNLINK', unpack(KEYS, 8))
+  redis.call('UNLINK', unpack(KEYS, 9))
   redis.call('ZREM', KEYS[5], job)
 end
 return { 'ok' }

@@ -1,7 +1,7 @@
 -- Extends a session and reads the states of the runs it works for.
 -- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms; a run each
 -- ARGV  session, lease in ms, sweep interval in ms, what runs ('' for: as before)
--- Returns {ok, now, next due, held, sweep due (1), (state, graceful) …}, {lost}
+-- Returns {ok, now, next due, held, sweep due (1), (state, graceful, configured) …}, {lost}
 -- Repeat: absolute. ZREM goes first so that it passes when memory is short.
 if redis.call('HEXISTS', KEYS[1], 'fetch') == 0 then
   return { 'lost' }
@@ -20,8 +20,9 @@ end
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
 local reply = { 'ok', now, first[2] or '', redis.call('HLEN', KEYS[1]) - 4, due }
 for i = 6, #KEYS do
-  local v = redis.call('HMGET', KEYS[i], 'state', 'graceful')
+  local v = redis.call('HMGET', KEYS[i], 'state', 'graceful', 'configured')
   reply[#reply + 1] = v[1] or ''
   reply[#reply + 1] = v[2] or ''
+  reply[#reply + 1] = v[3] or 0
 end
 return reply

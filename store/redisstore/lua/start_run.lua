@@ -1,9 +1,9 @@
 -- Begins a run under a number that the caller proposes from the server's clock.
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes, 9 idle,
---       10 run, 11 lanes, 12 holds; 13 W, 14 D, 15 ring of the lane of the first task: the pre-job hook's, or else the root's
+--       10 run, 11 lanes, 12 holds; 13 W, 14 D, 15 ring of the lane of the first task: the pre-job hook's, or else the root's; 16 the run's configuration
 -- ARGV  channel, job, token, number, last known number, declared (1), open (1), seal after in ms or '',
 --       root (1), pre-job (1), root's message, root's when, then if there is a first task: route, queue, message, when;
---       fields of the run: n, (name, value) × n
+--       fields of the run: n, (name, value) × n; document of its configuration, if it has one
 -- Returns {ok, number}, {existing, number}, {active, number}, {disabled}, {again}: the hints no longer hold
 -- Repeat: the same token finds the same run.
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
@@ -50,6 +50,12 @@ local fields = { 'job', job, 'token', token, 'state', state, 'created', now }
 for _ = 1, num() do
   fields[#fields + 1] = arg()
   fields[#fields + 1] = arg()
+end
+local document = arg()
+if document then
+  fields[#fields + 1] = 'configured'
+  fields[#fields + 1] = 1
+  redis.call('HSET', KEYS[16], 'version', 1, 'document', document)
 end
 if open == 1 then
   fields[#fields + 1] = 'holds'

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Configurations keeps what handler sets are, as their workers publish it, and documents that say how their tasks are
+// run: one for each set, and one for each run that differs from its set. The store does not read either.
+type Configurations interface {
+	// PublishSet keeps the description of a set. It is absolute: the last one stands. A [*FieldError] if the
+	// name is not valid or the description longer than [MaxConfigurationLen].
+	PublishSet(ctx context.Context, r SetRecord) error
+
+	// Sets lists what was published, sorted by name.
+	Sets(ctx context.Context) ([]SetRecord, error)
+
+	// Configuration reads a document. Its version is 0 if none was ever written. [ErrRunNotFound] for a run that is gone;
+	// [ErrCorrupt] names what cannot be read.
+	Configuration(ctx context.Context, id ConfigurationID) (ConfigurationRecord, error)
+
+	// WatchConfigurations reads the documents of sets, in the order given, for somebody who asks again and again. It may
+	// answer from memory that follows the store by itself, so that asking costs nothing; after a
+	// change it may tell the old state for some tenths of a second. A document that cannot be read has
+	// Err set and leaves the others alone.
+	WatchConfigurations(ctx context.Context, sets []string) ([]ConfigurationRecord, error)
+
+	// WriteConfiguration replaces a document, or removes it, in one step with its history: of the last
+	// [ConfigurationChanges] changes, each with the document before it. It returns the new version, which is one more than the one before, also
+	// after a removal. [ErrConflict], and nothing is written, unless the version is p.IfVersion. A repeat
+	// with the same p.Token is recognised among those changes and answers as the first time did. A document of a run goes with
+	// its summary; a new version is signalled with [SignalRun]. [ErrRunNotFound], [ErrRunFinished], [ErrOutOfMemory].
+	WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error)
+
+	// ConfigurationHistory reads the last changes of a document, newest first. Errors are those of Configuration.
+	ConfigurationHistory(ctx context.Context, id ConfigurationID) ([]ConfigurationChange, error)
+}
+
+// Limits of Configurations.
+const (
+	// MaxConfigurationLen bounds a document, and a description, in bytes.
+	MaxConfigurationLen = 256 << 10
+	// MaxConfigurationText bounds who made a change, and why, in bytes.
+	MaxConfigurationText = 1 << 10
+	// ConfigurationChanges is how many changes of a document are kept.
+	ConfigurationChanges = 20
+	// AnyVersion writes a document whatever its version is.
+	AnyVersion = -1
+)
+
+// SetRecord describes a handler set.
+type SetRecord struct {
+	Name        string
+	Description []byte // encoded by the layer above
+}
+
+// ConfigurationID names a document: that of a set, in the partition that [PartitionOf] gives for its name, or that of a run,
+// where the run is. Exactly one of the two is set.
+type ConfigurationID struct {
+	Set string
+	Run RunID
+}
+
+// String names the document in errors.
+func (id ConfigurationID) String() string {
+	if id.Set != "" {
+		return fmt.Sprintf("configuration of the set %q", id.Set)
+	}
+	return fmt.Sprintf("configuration of run %d of job %q", id.Run.Number, id.Run.Job)
+}
+
+func (id ConfigurationID) validate() error {
+	switch {
+	case id.Set == "":
+		return ValidateJobName(id.Run.Job)
+	case id.Run != RunID{}:
+		return &FieldError{Field: "Run", Reason: "excludes Set"}
+	}
+	return ValidateName("Set", id.Set)
+}
+
+// ConfigurationRecord is a document as it is stored.
+type ConfigurationRecord struct {
+	Version  int64  // grows with each change; 0 if there never was one
+	Document []byte // nil if there is none
+	Err      error  // WatchConfigurations: why it cannot be read; it matches [ErrCorrupt]
+}
+
+// ConfigurationWrite changes a document.
+type ConfigurationWrite struct {
+	ID        ConfigurationID
+	Token     string // random: names the change
+	IfVersion int64  // that is replaced, 0 for none; or [AnyVersion]
+	Document  []byte // nil removes it
+	By        string // who, for the history
+	Reason    string // why, likewise
+}
+
+// ConfigurationChange is one entry of a history.
+type ConfigurationChange struct {
+	Version int64 // that it made
+	By      string
+	Reason  string
+	At      time.Time // by the store's clock
+	Before  []byte    // the document that it replaced; nil if there was none
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *ConfigurationWrite) Validate() error {
+	errs := []error{p.ID.validate()}
+	bad := func(is bool, field, reason string) {
+		if is {
+			errs = append(errs, &FieldError{Field: field, Reason: reason})
+		}
+	}
+	bad(p.Token == "", "Token", "is empty")
+	bad(len(p.Token) > MaxConfigurationText, "Token", "is longer than 1 KiB")
+	bad(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
+	bad(len(p.Document) > MaxConfigurationLen, "Document", "is longer than 256 KiB")
+	for field, text := range map[string]string{"By": p.By, "Reason": p.Reason} {
+		bad(len(text) > MaxConfigurationText, field, "is longer than 1 KiB")
+		bad(!utf8.ValidString(text), field, "is not valid UTF-8")
+	}
+	return errors.Join(errs...)
+}
+
+// Validate reports what no Store accepts. Implementations call it first.
+func (r *SetRecord) Validate() error {
+	if err := ValidateName("Set", r.Name); err != nil {
+		return err
+	}
+	if len(r.Description) > MaxConfigurationLen {
+		return &FieldError{Field: "Description", Reason: "is longer than 256 KiB"}
+	}
+	return nil
+}

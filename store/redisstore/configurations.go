@@ -1,0 +1,179 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// PublishSet implements [store.Configurations].
+func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	key := s.space(r.Name).sets
+	err := s.client.Do(ctx, s.client.B().Hset().Key(key).FieldValue().FieldValue(r.Name, string(r.Description)).Build()).Error()
+	return s.translateNil(ctx, "publish a set", err)
+}
+
+// Sets implements [store.Configurations].
+func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	cmds := make(rueidis.Commands, 0, len(s.spaces))
+	for _, k := range s.spaces {
+		cmds = append(cmds, s.client.B().Hgetall().Key(k.sets).Build())
+	}
+	var all []store.SetRecord
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		sets, err := r.AsStrMap()
+		if err != nil {
+			return nil, s.translate(ctx, "list sets", err)
+		}
+		for name, description := range sets {
+			all = append(all, store.SetRecord{Name: name, Description: []byte(description)})
+		}
+	}
+	slices.SortFunc(all, func(a, b store.SetRecord) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// configuration names the document of an ID.
+func (s *Store) configuration(id store.ConfigurationID) string {
+	if id.Set != "" {
+		return s.space(id.Set).configuration(id.Set)
+	}
+	return s.space(id.Run.Job).runConfiguration(runID(id.Run.Number))
+}
+
+// Configuration implements [store.Configurations].
+func (s *Store) Configuration(ctx context.Context, id store.ConfigurationID) (store.ConfigurationRecord, error) {
+	if err := s.ownConfiguration(ctx, id); err != nil {
+		return store.ConfigurationRecord{}, err
+	}
+	cmd := s.client.B().Hmget().Key(s.configuration(id)).Field(documentFields...).Build()
+	return s.document(ctx, id, s.client.Do(ctx, cmd))
+}
+
+// ownConfiguration checks that a run is there to have a document.
+func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) error {
+	if err := s.begin(ctx); err != nil || id.Set != "" {
+		return err
+	}
+	if err := s.own(ctx, id.Run); err != nil {
+		return err
+	}
+	// What own remembers may have expired.
+	kept, err := s.client.Do(ctx, s.client.B().Exists().Key(s.space(id.Run.Job).run(runID(id.Run.Number))).Build()).AsInt64()
+	if err == nil && kept == 0 {
+		return store.ErrRunNotFound
+	}
+	return s.translateNil(ctx, "find a run", err)
+}
+
+// watchFor bounds how long a document is answered from memory though nothing was heard of it. It only matters where invalidations are
+// lost without the connection, of which none is known.
+const watchFor = time.Hour
+
+// WatchConfigurations implements [store.Configurations] by the client's cache: the server tells each connection what changed of
+// the keys that it read. A client without a cache reads from the server each time.
+func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store.ConfigurationRecord, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	cmds := make([]rueidis.CacheableTTL, 0, len(sets))
+	for _, set := range sets {
+		key := s.configuration(store.ConfigurationID{Set: set})
+		cmds = append(cmds, rueidis.CT(s.client.B().Hmget().Key(key).Field(documentFields...).Cache(), watchFor))
+	}
+	records := make([]store.ConfigurationRecord, len(sets))
+	for i, r := range s.client.DoMultiCache(ctx, cmds...) {
+		var err error
+		records[i], err = s.document(ctx, store.ConfigurationID{Set: sets[i]}, r)
+		switch {
+		case errors.Is(err, store.ErrCorrupt):
+			records[i].Err = err
+		case err != nil:
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// document decodes a read of documentFields.
+func (s *Store) document(ctx context.Context, id store.ConfigurationID, r rueidis.RedisResult) (store.ConfigurationRecord, error) {
+	v, err := r.ToArray()
+	if err != nil {
+		return store.ConfigurationRecord{}, s.translate(ctx, "read the "+id.String(), err)
+	}
+	return decodeDocument(id, v)
+}
+
+// WriteConfiguration implements [store.Configurations].
+func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
+	if err := p.Validate(); err != nil {
+		return 0, err
+	}
+	c := newCall(s.configuration(p.ID)).add(p.Token).int64(p.IfVersion).int(store.ConfigurationChanges)
+	c.add(p.By, p.Reason).flag(p.Document != nil).add(string(p.Document))
+	if p.ID.Set == "" {
+		if err := s.own(ctx, p.ID.Run); err != nil {
+			return 0, err
+		}
+		k, id := s.space(p.ID.Run.Job), runID(p.ID.Run.Number)
+		c.key(k.run(id))
+		c.add(k.channel, id)
+	}
+	word, rest, err := s.word(ctx, configureScript, c)
+	switch {
+	case err != nil:
+		return 0, err
+	case word == "ok" && len(rest) == 1:
+		return number(rest[0]), nil
+	case word == "conflict" && len(rest) == 1:
+		return 0, fmt.Errorf("%w: the %s has version %d", store.ErrConflict, p.ID, number(rest[0]))
+	case word == "corrupt":
+		return 0, fmt.Errorf("%w: version of the %s", store.ErrCorrupt, p.ID)
+	}
+	return 0, runWord(configureScript, word, nil)
+}
+
+// ConfigurationHistory implements [store.Configurations].
+func (s *Store) ConfigurationHistory(ctx context.Context, id store.ConfigurationID) ([]store.ConfigurationChange, error) {
+	if err := s.ownConfiguration(ctx, id); err != nil {
+		return nil, err
+	}
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.configuration(id)).Build()).AsStrMap()
+	if err != nil {
+		return nil, s.translate(ctx, "read the history of the "+id.String(), err)
+	}
+	return decodeChanges(id, h)
+}
+
+// addConfigured completes the deliveries of a replayed fetch.
+func (s *Store) addConfigured(ctx context.Context, k *keyspace, ds []store.Delivery) error {
+	versions := make(map[int64]int64)
+	for i := range ds {
+		run := ds[i].Lease.Lane.Run.Number
+		if _, ok := versions[run]; !ok {
+			v, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(run))).Field("configured").Build()).ToArray())
+			if err != nil {
+				return s.translate(ctx, "read a run", err)
+			}
+			versions[run], _ = parseInt(v)
+		}
+		ds[i].Configured = versions[run]
+	}
+	return nil
+}

@@ -1,12 +1,11 @@
 package enqueue
 
 import (
-	"crypto/rand"
-	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"time"
 
@@ -109,12 +108,19 @@ func (e *Encoder) queue(set, kind, override string) (string, error) {
 	return queue, nil
 }
 
-var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
+// randomID is 80 random bits. They keep IDs apart and guard nothing, so the runtime's generator does.
 func randomID() string {
-	var b [10]byte
-	_, _ = rand.Read(b[:]) // never fails: see its documentation
-	return idEncoding.EncodeToString(b[:])
+	var id [16]byte
+	for half := range 2 {
+		bits := rand.Uint64()
+		for i := range 8 {
+			id[8*half+i] = idAlphabet[bits&31]
+			bits >>= 5
+		}
+	}
+	return string(id[:])
 }
 
 // Size is roughly how many bytes an item takes in a call of the store.

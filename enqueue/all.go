@@ -56,7 +56,7 @@ func (e *Enqueuer) EnqueueAll(ctx context.Context, run store.RunID, set string, 
 	if err := errors.Join(append(problems, validateRun(run))...); err != nil {
 		return Summary{}, fmt.Errorf("enqueue all: %w", err)
 	}
-	b := &bulk{enqueuer: e, run: run, hold: hold, chunk: newRequest()}
+	b := &bulk{enqueuer: e, run: run, hold: hold, chunk: &request{}}
 	err := b.all(ctx, set, items)
 	if b.held {
 		err = errors.Join(err, b.release(ctx))
@@ -112,7 +112,7 @@ func (b *bulk) send(ctx context.Context, last bool) error {
 		req.holds = []store.HoldChange{{Run: b.run, Name: b.hold, Close: closes}}
 	}
 	b.held = b.held || opens
-	if err := b.enqueuer.producer(b.run).submit(ctx, req); err != nil {
+	if err := b.enqueuer.producer(b.run).Do(ctx, req); err != nil {
 		return err
 	}
 	if closes && req.reply.Holds[0] == nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -26,7 +27,7 @@ type Config struct {
 type Enqueuer struct {
 	encoder   *Encoder
 	group     *lifecycle.Group
-	producers []*producer // by partition
+	producers []*stream.Stream[*request] // by partition
 }
 
 // Receipt says what became of an item.
@@ -53,10 +54,11 @@ func New(cfg Config) (*Enqueuer, error) {
 	e := &Enqueuer{
 		encoder:   cfg.Encoder,
 		group:     lifecycle.New(context.Background()),
-		producers: make([]*producer, max(1, cfg.Store.Partitions())),
+		producers: make([]*stream.Stream[*request], max(1, cfg.Store.Partitions())),
 	}
 	for i := range e.producers {
-		e.producers[i] = &producer{store: cfg.Store, partition: i, group: e.group, log: cfg.Logger}
+		line := &producer{store: cfg.Store, partition: i, log: cfg.Logger}
+		e.producers[i] = stream.New(line, e.group, store.ErrClosed)
 	}
 	return e, nil
 }
@@ -73,9 +75,9 @@ func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it 
 	if err := errors.Join(validateRun(run), err); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
-	req := newRequest()
+	req := &request{}
 	req.add(run, item)
-	if err := e.producer(run).submit(ctx, req); err != nil {
+	if err := e.producer(run).Do(ctx, req); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue into %s/%d: %w", run.Job, run.Number, err)
 	}
 	result := req.reply.Entries[0]
@@ -93,9 +95,9 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 	if err := errors.Join(validateRun(run), store.ValidateName("Hold", name)); err != nil {
 		return fmt.Errorf("set hold: %w", err)
 	}
-	req := newRequest()
+	req := &request{}
 	req.holds = []store.HoldChange{{Run: run, Name: name, Close: !open}}
-	if err := e.producer(run).submit(ctx, req); err != nil {
+	if err := e.producer(run).Do(ctx, req); err != nil {
 		return fmt.Errorf("set hold %q of %s/%d: %w", name, run.Job, run.Number, err)
 	}
 	if err := req.reply.Holds[0]; err != nil {
@@ -109,12 +111,12 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 // twice.
 func (e *Enqueuer) Close() error {
 	for _, p := range e.producers {
-		p.close()
+		p.Close()
 	}
 	e.group.Wait()
 	return nil
 }
 
-func (e *Enqueuer) producer(run store.RunID) *producer {
+func (e *Enqueuer) producer(run store.RunID) *stream.Stream[*request] {
 	return e.producers[store.PartitionOf(run.Job, len(e.producers))]
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -35,6 +36,7 @@ type Attempt struct {
 	ctx       attemptContext // the handler's
 	children  fanout
 	tally     tally
+	meter     atomic.Pointer[Meter] // nil until progress is reported
 
 	logOnce sync.Once
 	logger  *slog.Logger

@@ -18,8 +18,8 @@
 // Recovery is outermost, so that middleware may panic too; the timeout is inside
 // of recovery and covers the middleware.
 //
-// Within the handler, an [Attempt.Event] runs between the hooks that the set has for it, and [Attempt.Add] adds to a
-// [Counter] of the run.
+// Within the handler, an [Attempt.Event] runs between the hooks that the set has for it, [Attempt.Add] adds to a
+// [Counter] of the run, and [Attempt.Progress] tells whoever watches the run how far the task is.
 //
 // # What becomes of it
 //

@@ -21,6 +21,9 @@ type Runtime interface {
 	Stage(ctx context.Context, lease store.Lease, route store.Route, offset int, items []store.Item) error
 	// EnqueueNow adds a task at once: see [enqueue.Enqueuer.Enqueue].
 	EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error)
+	// Progress is told of an attempt's first report of progress, and of the first one after each [Meter.Read]: whoever
+	// reads about once a second is told as often, however fast reports come. It must not block.
+	Progress(lease store.Lease, m *Meter)
 }
 
 // ExecuteConfig is what [Registry.Execute] runs deliveries with. One value serves any

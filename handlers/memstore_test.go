@@ -29,6 +29,8 @@ func (s *session) EnqueueNow(context.Context, store.RunID, string, enqueue.Item)
 	return enqueue.Receipt{}, store.ErrClosed
 }
 
+func (s *session) Progress(store.Lease, *handlers.Meter) {}
+
 // round fetches what waits, runs it and settles it, and reports how much that was.
 func (s *session) round(t *testing.T, r *handlers.Registry) int {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -19,6 +20,8 @@ type runtime struct {
 	mu     sync.Mutex
 	stages []stageCall
 	now    []enqueue.Item
+	meter  *handlers.Meter // of the last attempt that reported progress
+	told   int             // how often
 }
 
 type stageCall struct {
@@ -41,6 +44,13 @@ func (r *runtime) Stage(ctx context.Context, lease store.Lease, route store.Rout
 	defer r.mu.Unlock()
 	r.stages = append(r.stages, call)
 	return nil
+}
+
+func (r *runtime) Progress(_ store.Lease, m *handlers.Meter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.meter = m
+	r.told++
 }
 
 func (r *runtime) EnqueueNow(_ context.Context, run store.RunID, _ string, it enqueue.Item) (enqueue.Receipt, error) {

@@ -25,6 +25,9 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		if counters, undeclared = a.tally.end(); err == nil {
 			err = Permanent(undeclared)
 		}
+		if m := a.meter.Swap(overMeter); m != nil {
+			m.end()
+		}
 		incomplete = a.children.end()
 		if err == nil {
 			err = incomplete

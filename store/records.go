@@ -1,6 +1,11 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // RunID names one run: its job, and a number that never repeats and only grows,
 // also after the data of the store was lost (it is derived from the store's
@@ -182,6 +187,9 @@ type RunRecord struct {
 	Graceful  bool      // while stopping: running handlers are left to finish
 	Result    []byte    // JSON that the post-job hook left; nil if none
 	Retention time.Duration
+	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions, by start of
+	// the attempt. At most [MaxReporting]; nil if there are none, as in every final state.
+	Reporting []RunningTask
 }
 
 // Failure is one dead letter: a task that failed for good.
@@ -202,6 +210,30 @@ type RunningTask struct {
 	Queue string    `json:"queue"`
 	Retry int       `json:"retry"`
 	Since time.Time `json:"since"` // start of the attempt
+	// Progress is what the handler reported last; zero if it reported none.
+	Progress Progress `json:"progress,omitzero"`
+}
+
+// Progress is how far a handler says that it is, in units of its own.
+type Progress struct {
+	Done    int64  `json:"done"`
+	Total   int64  `json:"total,omitempty"` // 0 if it is not known
+	Message string `json:"message,omitempty"`
+}
+
+// String says it in words: "3 of 10, copying a.bin". It is empty for the zero value.
+func (p Progress) String() string {
+	var parts []string
+	switch {
+	case p.Total > 0:
+		parts = append(parts, fmt.Sprintf("%d of %d", p.Done, p.Total))
+	case p.Done > 0:
+		parts = append(parts, strconv.FormatInt(p.Done, 10))
+	}
+	if p.Message != "" {
+		parts = append(parts, p.Message)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // SessionRecord describes a live worker session.

@@ -36,8 +36,9 @@ type Sessions interface {
 	// parent's lease is gone, [ErrJobStopped] when its run is stopping.
 	Stage(ctx context.Context, p StageParams) error
 
-	// Heartbeat extends the session's lease and reads the states of runs.
-	// [ErrLeaseLost] when the session is gone.
+	// Heartbeat extends the session's lease and reads the states of runs. What p.Running says
+	// replaces what it said before, also in the Reporting of runs that are not final; a change of that
+	// is signalled with [SignalProgress]. [ErrLeaseLost] when the session is gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
 	// Held lists every delivery that the store holds for the session.

@@ -12,6 +12,7 @@ const (
 	SignalDue                             // the earliest delayed task moved forward
 	SignalSemaphore                       // it is the turn of who waits for Semaphore at Place
 	SignalSync                            // signals may have been missed: look at everything
+	SignalProgress                        // a running task of Run reported progress
 )
 
 // Signal is a hint that something moved. Signals may be lost, late or repeated: they
@@ -20,7 +21,7 @@ type Signal struct {
 	Kind      SignalKind
 	Partition int
 	Queue     string // SignalWork
-	Run       int64  // SignalRun
+	Run       int64  // SignalRun and SignalProgress
 	Semaphore string // SignalSemaphore: its key
 	Place     int64  // SignalSemaphore: of the first in the line
 }

@@ -27,7 +27,11 @@ func (x Explanation) String() string {
 			line("%d more run", len(x.Running)-i)
 			break
 		}
-		line("task %s (%s on queue %s, retry %d) runs at %s for %s", t.ID, t.Kind, t.Queue, t.Retry, t.Worker, x.ago(t.Since))
+		progress := ""
+		if t.Progress != (Progress{}) {
+			progress = ": " + t.Progress.String()
+		}
+		line("task %s (%s on queue %s, retry %d) runs at %s for %s%s", t.ID, t.Kind, t.Queue, t.Retry, t.Worker, x.ago(t.Since), progress)
 	}
 	for _, h := range x.Held {
 		if h.Lost {

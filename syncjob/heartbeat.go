@@ -11,16 +11,23 @@ import (
 const minBeatGap = 250 * time.Millisecond
 
 // heartbeatLoop extends the lease at a third of it, and sooner when a run of which
-// tasks are held has moved: it may have been stopped.
+// tasks are held has moved, as it may have been stopped, or a handler reported progress.
 func (s *session) heartbeatLoop(ctx context.Context) {
 	last := time.Now()
-	timer := time.NewTimer(jitter(s.e.cfg.Lease / 3))
+	next := last.Add(jitter(s.e.cfg.Lease / 3))
+	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-s.progress:
+			if soon := last.Add(progressGap(s.e.cfg.Concurrency)); soon.Before(next) {
+				next = soon
+				timer.Reset(time.Until(next))
+			}
+			continue
 		case <-s.beatSoon:
 			if gap := time.Since(last); gap < minBeatGap {
 				pause(ctx, minBeatGap-gap)
@@ -32,7 +39,8 @@ func (s *session) heartbeatLoop(ctx context.Context) {
 			s.p.log(ctx, "heartbeat failed; it is repeated", "error", err)
 			wait /= 4
 		}
-		timer.Reset(jitter(wait))
+		next = time.Now().Add(jitter(wait))
+		timer.Reset(time.Until(next))
 	}
 }
 

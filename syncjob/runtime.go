@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -17,6 +18,8 @@ func (r sessionRuntime) Run(ctx context.Context, id store.RunID) (store.RunRecor
 func (r sessionRuntime) Stage(ctx context.Context, lease store.Lease, route store.Route, offset int, items []store.Item) error {
 	return r.s.e.store.Stage(ctx, store.StageParams{Session: r.s.id, Lease: lease, Route: route, Offset: offset, Items: items})
 }
+
+func (r sessionRuntime) Progress(lease store.Lease, m *handlers.Meter) { r.s.reported(lease, m) }
 
 func (r sessionRuntime) EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
 	return r.s.e.m.enqueuer.Enqueue(ctx, run, set, it)

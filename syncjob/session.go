@@ -25,6 +25,7 @@ type session struct {
 	group *lifecycle.Group // all loops but fetching
 
 	beatSoon chan struct{} // capacity 1: a run of which tasks are held has moved
+	progress chan struct{} // capacity 1: a handler reported progress, or one that had has returned
 	sweepDue chan struct{} // capacity 1: the store wants to be swept
 	rearm    chan struct{} // capacity 1: due has changed
 	toSettle chan struct{} // capacity 1: an outcome was reported, or no more will be
@@ -37,10 +38,11 @@ type session struct {
 	doubt  atomic.Bool                        // a fetch was given up without an answer
 
 	mu      sync.Mutex
-	batches map[*batch]struct{} // fetches of which something is not settled
-	held    map[int64]*heldRun  // the runs of what is not settled, by number
-	count   int                 // of what is not settled
-	pending []*chunk            // outcomes in the order they were reported
+	batches map[*batch]struct{}             // fetches of which something is not settled
+	held    map[int64]*heldRun              // the runs of what is not settled, by number
+	count   int                             // of what is not settled
+	meters  map[store.Lease]*handlers.Meter // of what is not settled and reported progress
+	pending []*chunk                        // outcomes in the order they were reported
 	spare   []*chunk
 	closing bool          // no outcome will be reported any more
 	due     time.Time     // when the next delayed task is due, by the store's clock; zero for never
@@ -66,6 +68,7 @@ func newSession(p *partition, id store.SessionID) *session {
 		p:        p,
 		id:       id,
 		beatSoon: make(chan struct{}, 1),
+		progress: make(chan struct{}, 1),
 		sweepDue: make(chan struct{}, 1),
 		rearm:    make(chan struct{}, 1),
 		toSettle: make(chan struct{}, 1),
@@ -176,6 +179,9 @@ func (s *session) drop(tasks []*task) {
 			if run.n--; run.n == 0 {
 				delete(s.held, number)
 			}
+		}
+		if len(s.meters) > 0 {
+			s.forgetMeterLocked(t.delivery.Lease)
 		}
 		t.delivery.Task = store.Task{}
 		if t.batch.left--; t.batch.left == 0 {

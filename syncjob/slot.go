@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -161,15 +162,16 @@ func (e *engine) interrupt(cause error, meant func(*task) bool) {
 // of its context for long.
 func (e *engine) running(ses *session) []store.RunningTask {
 	var list []store.RunningTask
+	meters := ses.readMeters()
 	for _, s := range e.slots {
-		if r, ok := e.inspect(s, ses); ok {
+		if r, ok := e.inspect(s, ses, meters); ok {
 			list = append(list, r)
 		}
 	}
 	return list
 }
 
-func (e *engine) inspect(s *slot, ses *session) (store.RunningTask, bool) {
+func (e *engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers.Meter) (store.RunningTask, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil || s.current.session != ses {
@@ -183,6 +185,9 @@ func (e *engine) inspect(s *slot, ses *session) (store.RunningTask, bool) {
 		Queue: d.Lease.Lane.Route.Queue,
 		Retry: d.Task.Retry,
 		Since: s.since,
+	}
+	if m := meters[d.Lease]; m != nil {
+		r.Progress = m.Read()
 	}
 	if !s.reported && !s.cancelled.IsZero() && time.Since(s.cancelled) > stuckAfter {
 		s.reported = true

@@ -40,6 +40,9 @@ type Counts = store.Counts
 // RunningTask is one handler in progress, as its worker last reported it.
 type RunningTask = store.RunningTask
 
+// Progress is how far a running task says that it is.
+type Progress = store.Progress
+
 // JobState is a job as its users see it: what it is, and its newest run.
 type JobState struct {
 	Name     string    `json:"name"`
@@ -92,6 +95,9 @@ type RunState struct {
 	Retention time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
 	// Result is what the post-job hook left with [handlers.Run.SetResult]; nil if nothing. See DecodeResult.
 	Result json.RawMessage `json:"result,omitempty"`
+	// Reporting are running tasks that report progress, those that began first at the front, as of their workers' last
+	// heartbeats; at most [store.MaxReporting] of them, however many there are.
+	Reporting []RunningTask `json:"reporting,omitempty"`
 }
 
 // DecodeResult decodes the result that the run's post-job hook set into v, a pointer. [ErrNoResult] if it set none, or

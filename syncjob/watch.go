@@ -65,7 +65,8 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
 		leave := r.m.hub.listen(func(s store.Signal) {
-			if s.Kind == store.SignalSync || s.Kind == store.SignalRun && s.Run == r.id.Number {
+			about := s.Kind == store.SignalRun || s.Kind == store.SignalProgress
+			if s.Kind == store.SignalSync || about && s.Run == r.id.Number {
 				wake(moved)
 			}
 		})

@@ -50,6 +50,8 @@ type Result struct {
 	Children []Child
 	// Counters are what the attempt added to them, by name, if it succeeded.
 	Counters map[string]int64
+	// Progress is what the attempt reported of it, in order.
+	Progress []store.Progress
 }
 
 // Child is a task that an attempt added to its run.
@@ -103,7 +105,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
 		Runtime: rt, Encoder: encoder, Logger: o.Logger,
 	})
-	result.Children, result.Counters = rt.children(result.Outcome), result.Outcome.Counters
+	result.Children, result.Counters, result.Progress = rt.children(result.Outcome), result.Outcome.Counters, rt.report
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {
 		result.Err = errors.New(result.Outcome.Error)
 	}

@@ -173,6 +173,17 @@ func TestTimeIsVirtualInABubble(t *testing.T) {
 	})
 }
 
+func TestProgressIsRecordedInOrder(t *testing.T) {
+	set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+		task.Progress(ctx, 1, 2, "half")
+		task.Progress(ctx, 1, 2, "half")
+		task.Progress(ctx, 2, 2, "")
+		return errors.New("too late")
+	})
+	require.Equal(t, []store.Progress{{Done: 1, Total: 2, Message: "half"}, {Done: 2, Total: 2}},
+		handlerstest.Do(t, set, scanArgs{"a"}, nil).Progress)
+}
+
 func TestCountersAndEventsOfTheAttemptAreThere(t *testing.T) {
 	var log []string
 	set := handlers.NewSet("ingest", handlers.SetConfig{Hooks: handlers.Hooks{Events: map[string]handlers.EventHooks{

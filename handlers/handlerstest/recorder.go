@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -16,6 +17,7 @@ type recorder struct {
 	mu     sync.Mutex
 	now    []Child
 	staged []Child
+	report []store.Progress
 }
 
 // Run implements [handlers.Runtime].
@@ -29,6 +31,13 @@ func (r *recorder) Stage(_ context.Context, _ store.Lease, _ store.Route, _ int,
 		r.staged = append(r.staged, Child{Item: it})
 	}
 	return nil
+}
+
+// Progress implements [handlers.Runtime].
+func (r *recorder) Progress(_ store.Lease, m *handlers.Meter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report = append(r.report, m.Read())
 }
 
 // EnqueueNow implements [handlers.Runtime].

@@ -36,6 +36,7 @@ func copyRecord(r store.RunRecord) store.RunRecord {
 	r.Headers = maps.Clone(r.Headers)
 	r.Counters = maps.Clone(r.Counters)
 	r.Result = bytes.Clone(r.Result)
+	r.Reporting = slices.Clone(r.Reporting)
 	return r
 }
 

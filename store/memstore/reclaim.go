@@ -12,6 +12,7 @@ import (
 // What the holdings had staged vanishes with them (P4).
 func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	delete(p.sessions, sess.id.ID)
+	p.report(sess, nil)
 	sess.each(func(_ int64, _ int, h *holding) {
 		p.giveBack(h.lane, h.task, now)
 		given++

@@ -24,6 +24,8 @@ type run struct {
 	lanes    map[store.Route]*lane
 	accounts map[string]*account // by queue
 
+	reports map[string][]store.RunningTask // tasks that report progress, by session; rec.Reporting is the list of them
+
 	failures   []store.Failure
 	failureCap int
 

@@ -19,6 +19,7 @@ type session struct {
 	expires time.Time
 	graced  bool // extended after a jump of the clock, and not heard from since
 	running []store.RunningTask
+	reports map[int64][]store.RunningTask // what it shows of them in runs, by number
 
 	fetched int64            // number of the last fetch that delivered something
 	batches map[int64]*batch // by fetch number
@@ -145,6 +146,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	now := part.now()
 	sess.lease, sess.running = p.Lease, slices.Clone(p.Running)
 	sess.extend(now)
+	part.report(sess, store.Reporting(p.Running))
 	reply := store.HeartbeatReply{
 		Now:      now,
 		NextDue:  part.nextDue(),

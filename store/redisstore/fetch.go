@@ -18,6 +18,8 @@ type session struct {
 	mu     sync.Mutex
 	staged map[store.Lease]map[store.Route]stagedCount
 	busy   string // what Heartbeat last stored as running
+	// reporting are the numbers of runs in which Heartbeat last showed progress.
+	reporting map[int64]bool
 }
 
 // hint is a lane that may have work: a script touches only lanes whose keys the caller declared.

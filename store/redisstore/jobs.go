@@ -134,7 +134,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 			continue // it never ran, or the summary has expired
 		}
 		e := &page.Jobs[i]
-		run, err := decodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h)
+		run, err := decodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h, s.estimate())
 		if err != nil {
 			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", e.Job.Name, "run", e.Job.LastRun, "error", err)
 			continue // reading that run says what is wrong

@@ -14,8 +14,8 @@ import (
 
 // This file translates between stored hashes and records; no other Go file
 // knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
-// paused, error, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, v:QUEUE (virtual times) and
-// c:NAME (what tasks count).
+// paused, error, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting (progress.go), reported,
+// v:QUEUE (virtual times) and c:NAME (what tasks count).
 
 // runFields is what a run begins with beside what the script adds itself.
 func runFields(p *store.StartParams, maxLen int) []string {
@@ -59,8 +59,8 @@ func parseMeta(job, routes string) runMeta {
 	return runMeta{job: job, post: post, root: root, weight: weight}
 }
 
-// decodeRun translates a hash; the name and number are checked against it.
-func decodeRun(id store.RunID, h map[string]string) (store.RunRecord, error) {
+// decodeRun translates a hash; the name and number are checked against it. now is the store's clock, as far as known.
+func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRecord, error) {
 	if len(h) == 0 {
 		return store.RunRecord{}, store.ErrRunNotFound
 	}
@@ -100,6 +100,9 @@ func decodeRun(id store.RunID, h map[string]string) (store.RunRecord, error) {
 	}
 	if result, ok := h["result"]; ok {
 		r.Result = []byte(result)
+	}
+	if field, ok := h["reporting"]; ok {
+		r.Reporting = decodeReporting(id, field, now)
 	}
 	if h["headers"] != "" {
 		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")

@@ -136,7 +136,7 @@ func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error
 	if err != nil {
 		return store.RunRecord{}, s.translate(ctx, "read a run", err)
 	}
-	return decodeRun(id, h)
+	return decodeRun(id, h, s.estimate())
 }
 
 // StopRun implements [store.Runs].

@@ -58,9 +58,12 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	} else {
 		c.add("")
 	}
+	first := len(c.keys) + 1
 	for _, r := range p.Runs {
 		c.key(k.run(runID(r.Number)))
 	}
+	c.add(k.channel).int(len(p.Runs))
+	reporting := ses.addReports(c, k, p.Running, p.Runs, first)
 	word, rest, err := s.word(ctx, heartbeatScript, c)
 	switch {
 	case err != nil:
@@ -72,7 +75,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		return store.HeartbeatReply{}, unexpected(heartbeatScript, word)
 	}
 	ses.mu.Lock()
-	ses.busy = busy
+	ses.busy, ses.reporting = busy, reporting
 	ses.mu.Unlock()
 	reply := store.HeartbeatReply{
 		Now:      parseMillis(text(rest[0])),
@@ -123,8 +126,16 @@ func (s *Store) heldIn(ctx context.Context, k *keyspace, session string, h map[s
 	return out, nil
 }
 
-// CloseSession implements [store.Sessions].
+// CloseSession implements [store.Sessions]. What the session showed of its tasks goes first, where it showed any: if that
+// fails, or the session died, it ends with its time.
 func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
+	ses := s.session(id)
+	ses.mu.Lock()
+	shows := len(ses.reporting) > 0
+	ses.mu.Unlock()
+	if shows {
+		_, _ = s.Heartbeat(ctx, store.HeartbeatParams{Session: id, Lease: time.Second})
+	}
 	_, err := s.reclaim(ctx, id, true)
 	s.forgetSession(id)
 	return err

@@ -39,6 +39,7 @@ func contract() []promise {
 		{"Contract_Runs", "Contract, Runs: a run can be read, paused and inspected, and its sets agree with its counters.", runsContract},
 		{"Contract_Streams", "Contract, Producers and Sessions: a stream is serial; unknown and stale numbers are refused, and nothing is written then.", streamsContract},
 		{"Contract_Tasks", "Contract, Producers: tasks keep what they carry, and a claimed ID is unique in its run until it settles, and for Keep after that.", tasksContract},
+		{"Contract_Progress", "Contract, Sessions: a run shows which of its running tasks report progress.", progressContract},
 		{"Contract_Workers", "Contract, Sessions: what sessions hold and queues keep waiting can be seen.", workersContract},
 		{"Contract_Signals", "Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.", signalsContract},
 		{"Contract_Counters", "Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.", countersContract},

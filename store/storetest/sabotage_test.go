@@ -55,6 +55,7 @@ var sabotages = map[string]struct {
 	"takes a repeated change for another":  {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &changesAnew{Store: s} }},
 	"keeps configured runs to itself":      {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &tellsNoVersion{s} }},
 	"remembers every change":               {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &neverForgets{s} }},
+	"shows progress of the dead":           {"Contract_Progress", "Contract, Sessions: a run shows which", func(s store.Store) store.Store { return &showsForever{Store: s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 

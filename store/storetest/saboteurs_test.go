@@ -375,3 +375,19 @@ func (s *neverForgets) ConfigurationHistory(ctx context.Context, id store.Config
 	}
 	return history, err
 }
+
+// showsForever goes on showing the progress that a run showed last.
+type showsForever struct {
+	store.Store
+	last sync.Map // by RunID
+}
+
+func (s *showsForever) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	rec, err := s.Store.Run(ctx, id)
+	if len(rec.Reporting) > 0 {
+		s.last.Store(id, rec.Reporting)
+	} else if last, ok := s.last.Load(id); ok && err == nil {
+		rec.Reporting = last.([]store.RunningTask)
+	}
+	return rec, err
+}

@@ -17,7 +17,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Signals go out last and by pcall: PUBLISH may be refused (ACL) after the
--- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'd' due, 's:PLACE:KEY' semaphore.
+-- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true
@@ -86,7 +86,11 @@ end
 -- finish records the final state. The summary expires, the rest is purged.
 local function finish(run, state, keys)
   run.state = state
-  local retention = tonumber(redis.call('HGET', run.key, 'retention') or 0)
+  local v = redis.call('HMGET', run.key, 'retention', 'reporting')
+  local retention = tonumber(v[1] or 0)
+  if v[2] then
+    redis.call('HDEL', run.key, 'reporting', 'reported')
+  end
   redis.call('HSET', run.key, 'state', state)
   redis.call('HSETNX', run.key, 'ended', now)
   redis.call('ZADD', keys.hist, now + retention, run.id)

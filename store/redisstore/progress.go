@@ -1,0 +1,71 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// The field reporting of run:R has a line for each task that reports progress: "until session task", the task as JSON. It
+// is heartbeat.lua that writes it.
+
+// addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed reports of it before and
+// have none now. asked are the runs whose keys the call has already, from index first on. It returns the runs that will show
+// reports.
+func (s *session) addReports(c *call, k *keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
+	byRun := store.Reporting(running)
+	s.mu.Lock()
+	for number := range s.reporting {
+		if _, ok := byRun[number]; !ok {
+			if byRun == nil {
+				byRun = make(map[int64][]store.RunningTask)
+			}
+			byRun[number] = nil
+		}
+	}
+	s.mu.Unlock()
+	c.int(len(byRun))
+	if len(byRun) == 0 {
+		return nil
+	}
+	index := make(map[int64]int, len(asked))
+	for i, id := range asked {
+		index[id.Number] = first + i
+	}
+	shown := make(map[int64]bool, len(byRun))
+	for number, tasks := range byRun {
+		id := runID(number)
+		key, ok := index[number]
+		if !ok {
+			key = c.key(k.run(id))
+		}
+		c.int(key).add(id).int(store.MaxReporting).int(len(tasks))
+		for _, t := range tasks {
+			t.Run = store.RunID{}   // it is that of the hash
+			b, _ := json.Marshal(t) // of strings, numbers and a time, which always marshal
+			c.add(string(b))
+			shown[number] = true
+		}
+	}
+	return shown
+}
+
+// decodeReporting reads the field, without what is over. It is informative: what cannot be read is left out.
+func decodeReporting(run store.RunID, field string, now time.Time) (all []store.RunningTask) {
+	for line := range strings.SplitSeq(field, "\n") {
+		until, rest, _ := strings.Cut(line, " ")
+		_, text, _ := strings.Cut(rest, " ")
+		ms, err := strconv.ParseInt(until, 10, 64)
+		var t store.RunningTask
+		if err != nil || now.UnixMilli() >= ms || json.Unmarshal([]byte(text), &t) != nil {
+			continue
+		}
+		t.Run = run
+		all = append(all, t)
+	}
+	store.SortRunning(all)
+	return all
+}

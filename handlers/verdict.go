@@ -74,12 +74,19 @@ func (v *verdict) Error() string {
 // Unwrap returns the error that the handler gave.
 func (v *verdict) Unwrap() error { return v.cause }
 
-// verdictOf finds the outermost verdict in err. Without one it is a plain
-// failure: a verdict with no kind.
+// verdictOf finds the outermost verdict in err. Without one it is a plain failure: a
+// verdict with no kind. So is a panic, whatever its value: nobody decided anything by it.
 func verdictOf(err error) *verdict {
 	var v *verdict
-	if errors.As(err, &v) {
+	if errors.As(err, &v) && !panicked(err, v) {
 		return v
 	}
 	return &verdict{cause: err}
+}
+
+// panicked reports whether the verdict is the value of a panic within err.
+func panicked(err error, v *verdict) bool {
+	var p *PanicError
+	var value *verdict
+	return errors.As(err, &p) && errors.As(p.Unwrap(), &value) && value == v
 }

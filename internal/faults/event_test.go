@@ -22,6 +22,8 @@ const (
 	staged    = "staged"    // an attempt staged children; Text is the error, if any
 	hookBegan = "hook"      // an attempt of the post-job hook began
 	hookDone  = "hook done" // the post-job hook is about to return success
+	halted    = "halted"    // a producer stands still amid its sequence
+	produced  = "produced"  // a producer has enqueued all of it
 )
 
 // event is one line of the ledger.

@@ -13,18 +13,34 @@ var rows = []struct {
 	{"F04_reply_lost_after_enqueue", replyLostAfterEnqueue},
 	{"F05_reply_lost_after_fetch", replyLostAfterFetch},
 	{"F06_cut_before_the_request", cutBeforeTheRequest},
+	{"F07_timeout_executed_later", timeoutExecutedLater},
+	{"F08_reclaim_races_settle", reclaimRacesSettle},
+	{"F09_held_without_a_lease_entry", heldWithoutALeaseEntry},
+	{"F11_long_task", longTask},
+	{"F12_handler_ignores_cancellation", handlerIgnoresCancellation},
+	{"F13_handler_panics", handlerPanics},
 	{"F14_poison_task_kills_the_process", poisonTaskKillsTheProcess},
+	{"F15_producer_dies_between_chunks", producerDiesBetweenChunks},
 	{"F16_child_finishes_before_its_parent_settles", childFinishesBeforeItsParentSettles},
+	{"F17_root_enqueues_nothing", rootEnqueuesNothing},
 	{"F18_many_last_tasks_at_once", manyLastTasksAtOnce},
 	{"F19_worker_dies_in_the_post_job_hook", workerDiesInThePostJobHook},
+	{"F20_every_task_fails", everyTaskFails},
 	{"F21_stop_at_any_moment", stopAtAnyMoment},
 	{"F24_server_restart", serverRestart},
 	{"F25_script_flush", scriptFlush},
+	{"F28_out_of_memory", outOfMemory},
 	{"F29_flushall_in_mid_run", flushallInMidRun},
+	{"F30_busy_script", busyScript},
 }
 
+// TestFaults runs the rows side by side: most of them wait for leases to end most of the
+// time, and none depends on speed.
 func TestFaults(t *testing.T) {
 	for _, row := range rows {
-		t.Run(row.name, row.test)
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.test(t)
+		})
 	}
 }

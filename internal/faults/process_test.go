@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -25,14 +26,32 @@ type process struct {
 
 // logBuffer keeps what a process logs, to be shown if the test fails.
 type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu    sync.Mutex
+	text  bytes.Buffer
+	wrote chan struct{} // closed with the next write; nil while nobody waits
 }
 
 func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.wrote != nil {
+		close(b.wrote)
+		b.wrote = nil
+	}
 	return b.text.Write(p)
+}
+
+// holds returns nil if the log holds the text, or else what is closed when there is more of it.
+func (b *logBuffer) holds(text string) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if bytes.Contains(b.text.Bytes(), []byte(text)) {
+		return nil
+	}
+	if b.wrote == nil {
+		b.wrote = make(chan struct{})
+	}
+	return b.wrote
 }
 
 func (b *logBuffer) String() string {
@@ -67,6 +86,20 @@ func start(t *testing.T, o order) *process {
 		}
 	})
 	return p
+}
+
+// awaitLog returns when the process has logged the text.
+func (p *process) awaitLog(text string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for more := p.log.holds(text); more != nil; more = p.log.holds(text) {
+		select {
+		case <-more:
+		case <-ctx.Done():
+			p.t.Fatalf("worker %s never logged %q:\n%s", p.name, text, &p.log)
+		}
+	}
 }
 
 // kill ends the process with SIGKILL and returns when it is gone.

@@ -24,6 +24,12 @@ type node struct {
 	// twice under one ID, as drawn from the path and this seed; 0 for none.
 	Moods uint64 `json:"m,omitempty"`
 	Quiet bool   `json:"q,omitempty"` // tasks write nothing to the ledger
+	// Claim gives every child an ID of its parent's choice.
+	Claim bool `json:"c,omitempty"`
+	// For is how long a leaf lasts.
+	For time.Duration `json:"d,omitempty"`
+	// Bulk makes the arguments that large.
+	Bulk string `json:"b,omitempty"`
 }
 
 func (node) Kind() string { return "node" }
@@ -36,12 +42,19 @@ const (
 	sleeps  = "sleeps"  // the first attempt waits at the gate "leaf" and for nothing else, then enqueues late
 	kills   = "kills"   // the process
 	fathers = "fathers" // enqueues fathered tasks at once, then waits at the gate "leaf"
+	lasts   = "lasts"   // for as long as the node says
+	stalls  = "stalls"  // for ever, whatever becomes of its context
+	fails   = "fails"   // every time
+	panics  = "panics"  // every time, each path in a way of its own
 )
 
 // fathered is how many children a leaf that fathers has.
 const fathered = 20
 
-var errMood = errors.New("a mood")
+var (
+	errMood  = errors.New("a mood")
+	errFails = errors.New("fails every time")
+)
 
 // hands are the handlers of one worker process.
 type hands struct{ ledger *ledger }
@@ -130,6 +143,20 @@ func (h *hands) leaf(ctx context.Context, t *handlers.Task[node], e event, first
 		}
 	case kills:
 		os.Exit(killedItself)
+	case lasts:
+		select {
+		case <-time.After(t.Args.For):
+			e.What = ended
+		case <-ctx.Done():
+			e.What, e.Text = cancelled, context.Cause(ctx).Error()
+		}
+		return h.ledger.note(e)
+	case stalls:
+		select {}
+	case fails:
+		return errFails
+	case panics:
+		panicIn(t.Args.Path)
 	case fathers:
 		for i := range fathered {
 			child := node{Path: fmt.Sprintf("%s/%d", t.Args.Path, i)}
@@ -221,10 +248,10 @@ func (n *node) mood() mood {
 }
 
 // claimed says that the task is enqueued under an ID of its parent's choice.
-func (n *node) claimed() bool { return n.Moods != 0 && (n.draw()/40)%4 == 0 }
+func (n *node) claimed() bool { return n.Claim || n.Moods != 0 && (n.draw()/40)%4 == 0 }
 
 // doubled says that it is enqueued twice under that ID.
-func (n *node) doubled() bool { return n.claimed() && (n.draw()/160)%10 == 0 }
+func (n *node) doubled() bool { return n.Moods != 0 && n.claimed() && (n.draw()/160)%10 == 0 }
 
 // growth is what a tree must have become in the end.
 type growth struct {

@@ -19,26 +19,41 @@ const orderEnv = "ROLLCALL_FAULTS_WORKER"
 // killedItself is the exit status of a worker whose task killed it.
 const killedItself = 86
 
-// order is what a worker process is told.
+// order is what a process is told.
 type order struct {
+	Role            string // what it is; empty for a worker
 	Name            string
 	URL, Namespace  string // of the store, through the proxy
 	Ledger, Witness string // address and namespace of the ledger
 	Concurrency     int
 	Lease, Sweep    time.Duration
+
+	// For a producer: the run, whose children it enqueues, under which hold, and after
+	// how many it waits at the gate "producer".
+	Job    string
+	Number int64
+	Parent node
+	Hold   string
+	Halt   int
 }
 
-// serve is the whole life of a worker process. It drains when its standard input ends,
-// which it also does when the test binary dies.
+// roles are what a process can be.
+var roles = map[string]func(context.Context, order, *ledger) error{
+	"":           work,
+	roleProducer: produce,
+}
+
+// serve is the whole life of a process. It drains when its standard input ends, which
+// that also does when the test binary dies.
 func serve(text string) int {
-	if err := work(text); err != nil {
+	if err := play(text); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func work(text string) error {
+func play(text string) error {
 	var o order
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return fmt.Errorf("decode the order: %w", err)
@@ -54,6 +69,11 @@ func work(text string) error {
 		return err
 	}
 	defer l.close()
+	return roles[o.Role](ctx, o, l)
+}
+
+// work is a worker.
+func work(ctx context.Context, o order, l *ledger) error {
 	registry, err := (&hands{ledger: l}).registry()
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -29,12 +30,15 @@ const sweepInterval = 250 * time.Millisecond
 // world is one namespace on a server of its own, and all that acts on it.
 type world struct {
 	t         *testing.T
-	server    *redistest.Server
-	proxy     *redistest.Proxy
+	server    *redistest.Server // nil on a cluster and behind a sentinel
+	proxy     *redistest.Proxy  // likewise
+	url       string            // of the store, for workers and users
+	nodes     func() []*redistest.Server
 	namespace string
 	lease     time.Duration
 	workers   int // started so far
 	scripts   *scripts
+	refusals  refusals // of calls of m and oracle
 
 	// m goes through the proxy, as users' managers do; oracle goes past it.
 	m, oracle *syncjob.Manager
@@ -45,29 +49,46 @@ type world struct {
 func newWorld(t *testing.T, lease time.Duration, opts *redistest.Options) *world {
 	t.Helper()
 	server := redistest.Start(t, opts)
-	w := &world{
+	w := unpeopled(t, lease)
+	w.server, w.proxy = server, redistest.NewProxy(t, server.Addr)
+	w.url = w.proxy.URL()
+	w.nodes = func() []*redistest.Server { return []*redistest.Server{server} }
+	w.proxy.Inject(redistest.Fault{Match: w.scripts.learn})
+	w.m = w.manager(w.url)
+	w.oracle = w.manager(server.URL())
+	return w
+}
+
+// newWorldAt connects to servers that are reached without a proxy. nodes are those that
+// hold its keys, at the moment.
+func newWorldAt(t *testing.T, lease time.Duration, url string, nodes func() []*redistest.Server) *world {
+	t.Helper()
+	w := unpeopled(t, lease)
+	w.url, w.nodes = url, nodes
+	w.m = w.manager(url)
+	w.oracle = w.manager(url)
+	return w
+}
+
+func unpeopled(t *testing.T, lease time.Duration) *world {
+	t.Helper()
+	return &world{
 		t:         t,
-		server:    server,
-		proxy:     redistest.NewProxy(t, server.Addr),
 		namespace: redistest.Namespace(),
 		lease:     lease,
 		scripts:   newScripts(t),
 		witness:   newWitness(t),
 	}
-	w.proxy.Inject(redistest.Fault{Match: w.scripts.learn})
-	w.m = w.manager(w.proxy.URL())
-	w.oracle = w.manager(server.URL())
-	return w
 }
 
 func (w *world) manager(url string) *syncjob.Manager {
 	w.t.Helper()
-	s, err := redisstore.Open(w.t.Context(), url, redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval})
+	opened, err := redisstore.Open(w.t.Context(), url, redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval})
 	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, s.Close()) })
+	w.t.Cleanup(func() { require.NoError(w.t, opened.Close()) })
 	registry, err := new(hands).registry() // for producers: its handlers are never called here
 	require.NoError(w.t, err)
-	m, err := syncjob.New(s, syncjob.Config{Registry: registry})
+	m, err := syncjob.New(opened, syncjob.Config{Registry: registry, Retry: store.RetryOptions{OnRetry: w.refusals.note}})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, m.Close()) })
 	return m
@@ -77,17 +98,24 @@ func (w *world) manager(url string) *syncjob.Manager {
 // is not repeated by itself, so a fault must not strike it.
 func (w *world) worker(concurrency int) *process {
 	w.t.Helper()
+	return w.enlist(order{Concurrency: concurrency})
+}
+
+// enlist starts a process with the given order, which it completes.
+func (w *world) enlist(o order) *process {
+	w.t.Helper()
 	w.workers++
-	p := start(w.t, order{
-		Name:        fmt.Sprintf("w%d", w.workers),
-		URL:         w.proxy.URL(),
-		Namespace:   w.namespace,
-		Ledger:      w.witness.server.Addr,
-		Witness:     w.witness.namespace,
-		Concurrency: concurrency,
-		Lease:       w.lease,
-		Sweep:       sweepInterval,
-	})
+	o.Name = fmt.Sprintf("w%d", w.workers)
+	if o.URL == "" {
+		o.URL = w.url
+	}
+	if o.Lease == 0 {
+		o.Lease = w.lease
+	}
+	o.Namespace = w.namespace
+	o.Ledger, o.Witness = w.witness.server.Addr, w.witness.namespace
+	o.Sweep = sweepInterval
+	p := start(w.t, o)
 	w.await("worker "+p.name+" connected", func(events []event) bool {
 		return slices.ContainsFunc(events, func(e event) bool { return e.What == ready && e.Text == p.name })
 	})

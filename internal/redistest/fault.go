@@ -21,6 +21,8 @@ const (
 	BlackHole
 	// Delay forwards the command and holds its reply, and those behind it, back.
 	Delay
+	// Hold forwards the command, and those behind it, only when Until is closed.
+	Hold
 )
 
 // Fault says what to do to which commands.
@@ -34,6 +36,8 @@ type Fault struct {
 	Nth int
 	// For is the time of a Delay.
 	For time.Duration
+	// Until ends a Hold.
+	Until <-chan struct{}
 }
 
 // faults decides which commands are struck, over all connections of a proxy.
@@ -41,6 +45,7 @@ type faults struct {
 	mu       sync.Mutex
 	active   []*countedFault
 	injected int
+	more     chan struct{} // closed when injected grows; nil while nobody waits
 }
 
 type countedFault struct {
@@ -90,6 +95,24 @@ func (f *faults) record() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.injected++
+	if f.more != nil {
+		close(f.more)
+		f.more = nil
+	}
+}
+
+// reached returns nil if that many commands were struck, or else what is closed when
+// there is another.
+func (f *faults) reached(n int) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.injected >= n {
+		return nil
+	}
+	if f.more == nil {
+		f.more = make(chan struct{})
+	}
+	return f.more
 }
 
 func (f *faults) count() int {

@@ -62,10 +62,19 @@ func (l *link) forwardCommands() {
 		var fault Fault
 		if cmd.Name != "" {
 			fault = l.faults.strike(cmd)
-			if fault.Kind == Cut {
+			switch fault.Kind {
+			case Cut:
 				l.awaitAnswers()
 				l.faults.record()
 				return
+			case Hold:
+				l.faults.record()
+				select {
+				case <-fault.Until:
+				case <-l.done:
+					return
+				}
+				fault = Fault{} // its reply is like any other
 			}
 			l.expect(cmd, fault) // before it is sent, or the reply could come first
 		}

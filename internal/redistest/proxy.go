@@ -65,6 +65,22 @@ func (p *Proxy) Clear() { p.faults.clear() }
 // notice.
 func (p *Proxy) Injected() int { return p.faults.count() }
 
+// AwaitInjected returns when that many commands were struck, or with the error of ctx when
+// that ends first.
+func (p *Proxy) AwaitInjected(ctx context.Context, n int) error {
+	for {
+		more := p.faults.reached(n)
+		if more == nil {
+			return nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // CutAll closes every connection there is now, whatever is in flight.
 func (p *Proxy) CutAll() {
 	p.mu.Lock()

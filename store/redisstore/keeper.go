@@ -162,7 +162,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		l.tasks = append(l.tasks, d)
 	}
 
-	c := newCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash)
+	c := newCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash, k.terms)
 	c.add(k.channel, id.ID).int(len(order))
 	for _, n := range order {
 		meta, _, err := s.meta(ctx, k, n)

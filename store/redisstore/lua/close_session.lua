@@ -10,9 +10,9 @@ if ARGV[2] == '0' then
   end
 end
 redis.call('HDEL', KEYS[1], 'fetch', 'settle', 'info', 'busy')
-redis.call('HDEL', KEYS[3], ARGV[1])
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('HDEL', KEYS[3], ARGV[1])
   return { 'gone' }
 end
 redis.call('ZADD', KEYS[2], 0, ARGV[1])

@@ -1,5 +1,5 @@
 -- Gives back, as suspects, a slice of what a closed session held.
--- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash; then by index:
+-- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists
 -- ARGV  channel, session; runs: n, (base, id) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
 --       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
@@ -54,6 +54,7 @@ end
 local remaining = redis.call('HLEN', KEYS[1])
 if remaining == 0 then
   redis.call('ZREM', KEYS[2], session)
+  redis.call('HDEL', KEYS[7], session)
 end
 publish(channel)
 return { reclaimed, remaining }

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -34,41 +36,41 @@ const MaxParams = 64 << 10
 // field inherits; the package documentation states from where. Hooks use the values of their set, not the functions.
 type Attributes struct {
 	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is. Defaults to [enqueue.DefaultQueue].
-	Queue string
+	Queue string `json:"queue,omitempty"`
 	// MaxRetries is how often a failed task is tried again, so that 3 makes 4 attempts; or
 	// [NoRetries]. Defaults to 3.
-	MaxRetries int
+	MaxRetries int `json:"max_retries,omitempty"`
 	// MaxRetriesFor decides it for the attempt that has just failed; 0 inherits. It
 	// excludes MaxRetries.
-	MaxRetriesFor func(*Attempt) int
+	MaxRetriesFor func(*Attempt) int `json:"-"`
 	// Timeout of one attempt, after which the handler's context is cancelled; or
 	// [NoTimeout]. Defaults to 1 hour.
-	Timeout time.Duration
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// TimeoutFor decides it for an attempt that is about to start; 0 inherits. It
 	// excludes Timeout.
-	TimeoutFor func(*Attempt) time.Duration
+	TimeoutFor func(*Attempt) time.Duration `json:"-"`
 	// Backoff is the curve of the delays before retries, inherited as a whole. Defaults to the defaults of [Exponential].
-	Backoff Exponential
+	Backoff Exponential `json:"backoff,omitzero"`
 	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which Retry+1 have failed by now; 0
 	// inherits, and a negative one is none. It excludes Backoff.
-	BackoffFor func(*Attempt) time.Duration
+	BackoffFor func(*Attempt) time.Duration `json:"-"`
 	// MaxDeliveries is after how many workers have died with this task as their one
 	// suspect it is failed without being run again. Defaults to 3.
-	MaxDeliveries int
+	MaxDeliveries int `json:"max_deliveries,omitempty"`
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
-	MaxSnoozes int
+	MaxSnoozes int `json:"max_snoozes,omitempty"`
 	// MaxRunning is how many tasks run at once in all workers together, or [NoLimit]. That of a set
 	// is for all its kinds together and not inherited: both limits hold. Defaults to NoLimit.
-	MaxRunning int
+	MaxRunning int `json:"max_running,omitempty"`
 	// MaxRunningPerJob is the same for the tasks of each job by itself. Defaults to NoLimit.
-	MaxRunningPerJob int
+	MaxRunningPerJob int `json:"max_running_per_job,omitempty"`
 	// Rate limits how fast tasks start in all workers together, like MaxRunning. Defaults to NoLimit events.
-	Rate Rate
+	Rate Rate `json:"rate,omitzero"`
 	// Weight of the set's runs for which the job sets none; only sets have it. It acts when a run starts. Defaults to 1.
-	Weight float64
+	Weight float64 `json:"weight,omitempty"`
 	// Params are free-form parameters of the handlers: whatever encodes as JSON, up to [MaxParams], read with
 	// [Attempt.DecodeParams]. They are inherited as a whole. Defaults to none.
-	Params any
+	Params any `json:"params,omitempty"`
 }
 
 // Rate limits how many events may happen in a time. The zero value inherits.
@@ -92,12 +94,39 @@ func (r Rate) complete() Rate {
 	return r
 }
 
+// UnmarshalJSON implements [json.Unmarshaler]: parameters stay JSON, a [json.RawMessage]. Durations are numbers of nanoseconds.
+func (a *Attributes) UnmarshalJSON(b []byte) error {
+	type plain Attributes
+	read := struct {
+		*plain
+		Params json.RawMessage `json:"params"`
+	}{plain: (*plain)(a)}
+	if err := json.Unmarshal(b, &read); err != nil {
+		return err
+	}
+	if a.Params = nil; read.Params != nil {
+		a.Params = read.Params
+	}
+	return nil
+}
+
+// functions names the attributes that are decided by code.
+func (a *Attributes) functions() (names []string) {
+	for name, is := range map[string]bool{"MaxRetriesFor": a.MaxRetriesFor != nil, "TimeoutFor": a.TimeoutFor != nil, "BackoffFor": a.BackoffFor != nil} {
+		if is {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // scope says whose attributes are validated.
-type scope bool
+type scope uint8
 
 const (
-	ofSet  scope = true
-	ofKind scope = false
+	ofSet scope = iota + 1
+	ofKind
 )
 
 // validate reports every problem; the names of the fields follow prefix.

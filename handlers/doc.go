@@ -41,10 +41,17 @@
 //
 // What an attempt gets of each attribute is decided in this order; the first that sets it wins:
 //
-//	task           its own [enqueue.Options]
-//	code of a kind [KindOptions]: the function, then the value
-//	code of a set  [SetConfig]: likewise
+//	task         its own [enqueue.Options]
+//	run          what is configured for the one run, or came with its job: of the kind, then of the set
+//	stored kind  what is configured for the kind in all runs
+//	stored set   what is configured for the set
+//	code kind    [KindOptions]: the function, then the value
+//	code set     [SetConfig]: likewise
 //	default
+//
+// Code is compiled in; the rest is data: a [Configuration] that an operator changes while everything runs, by
+// syncjob's Manager.Configure. It reaches the next attempt; an attempt keeps what it began with. A [Live] holds what is in force, [Registry.Describe]
+// tells what a set is, and [SetDescription.Effective] resolves its attributes for those who have no registry.
 //
 // MaxRunning, MaxRunningPerJob and Rate bind what they are written for: those of a set bind all its kinds together, those of a
 // kind that one, and both hold. So a kind does not inherit them.

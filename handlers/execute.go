@@ -52,6 +52,9 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 	if cfg.Encoder == nil {
 		cfg.Encoder = &enqueue.Encoder{Router: r}
 	}
+	if cfg.Live == nil {
+		cfg.Live = r.code
+	}
 	out := store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict
@@ -78,7 +81,7 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 
 // execute runs one delivery of a task.
 func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, out *store.Outcome) {
-	attrs := cfg.attrs(k.attrs)
+	attrs := cfg.Live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {
 		fail(out, store.VerdictFail, err)
 		return
@@ -92,14 +95,6 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *Execute
 		return k.invoke(&a.ctx, a)
 	})
 	k.settle(ctx, out, a, attrs, err)
-}
-
-// attrs are the attributes in force of a set or kind.
-func (c *ExecuteConfig) attrs(i indexed) *Attributes {
-	if c.Live == nil {
-		return i.code
-	}
-	return c.Live.at(i.index)
 }
 
 // attempt decodes what the delivery holds.

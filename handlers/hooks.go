@@ -30,7 +30,8 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 		out.Verdict = h.done
 		return
 	}
-	attrs := cfg.attrs(s.attrs).values()
+	values := cfg.Live.at(s.index).values()
+	attrs := &values
 	if err := poisoned(&out.Task, attrs); err != nil {
 		fail(out, h.giveUp, err)
 		return

@@ -21,10 +21,20 @@ func effective(levels ...level) Attributes {
 
 // effectiveOfSet resolves the attributes of a set itself, which are those of its hooks.
 func effectiveOfSet(levels ...level) Attributes {
-	for i := range levels {
-		levels[i].kind = levels[i].set
+	var a Attributes
+	for _, l := range levels {
+		a = a.inherit(l.set).limited(l.set)
 	}
-	return effective(levels...)
+	return a.inherit(defaults()).limited(defaults()).complete()
+}
+
+// levels are what configurations say of a kind.
+func levels(kind string, configured []Configuration) []level {
+	all := make([]level, 0, len(configured)+1)
+	for i := range configured {
+		all = append(all, level{set: configured[i].Set, kind: configured[i].kind(kind)})
+	}
+	return all
 }
 
 // inherit fills what a leaves open from outer. A function and a value of the same attribute
@@ -117,10 +127,9 @@ func defaults() Attributes {
 }
 
 // values are the attributes without the functions: for what has no attempt to ask them about.
-func (a *Attributes) values() *Attributes {
-	v := *a
-	v.MaxRetriesFor, v.TimeoutFor, v.BackoffFor = nil, nil, nil
-	return &v
+func (a Attributes) values() Attributes {
+	a.MaxRetriesFor, a.TimeoutFor, a.BackoffFor = nil, nil, nil
+	return a
 }
 
 // timeout of an attempt that is about to start; none if it is not positive.

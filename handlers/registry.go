@@ -13,15 +13,16 @@ import (
 // Registry is a checked, unchanging collection of sets. It may be used
 // concurrently.
 type Registry struct {
-	sets map[string]*boundSet
-	code []Attributes // complete, by index: of every set and kind
+	sets  map[string]*boundSet
+	count int   // of sets and kinds
+	code  *Live // what is in force while nothing is configured
 }
 
 // boundSet is a set as it was when the registry was made, ready to run.
 type boundSet struct {
 	source *Set
 	hooks  Hooks
-	attrs  indexed
+	index  int                   // where a Live has its attributes
 	kinds  map[string]*boundKind // by name and alias
 }
 
@@ -29,15 +30,8 @@ type boundSet struct {
 type boundKind struct {
 	set    *Set // as it was when the registry was made
 	kind   *kind
-	attrs  indexed
+	index  int     // where a Live has its attributes; aliases share those of their kind
 	invoke Handler // inside of all middleware
-}
-
-// indexed are the complete attributes in code of a set, or of a kind with its aliases, and where a [Live] has
-// those in force.
-type indexed struct {
-	index int
-	code  *Attributes
 }
 
 // NewRegistry checks and copies sets. It reports every problem at once, as
@@ -62,36 +56,31 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
 	}
+	r.code = NewLive(r)
 	return r, nil
 }
 
-// bind completes the attributes of a set and wraps its handlers.
+// bind numbers a set and its kinds, and wraps its handlers.
 func (r *Registry) bind(s *Set) {
-	b := &boundSet{
-		source: s,
-		hooks:  s.cfg.Hooks,
-		attrs:  r.add(effectiveOfSet(level{set: s.cfg.Attributes})),
-		kinds:  make(map[string]*boundKind, len(s.kinds)),
-	}
-	attrs := make(map[*kind]indexed, len(s.kinds)) // aliases share those of their kind
+	b := &boundSet{source: s, hooks: s.cfg.Hooks, index: r.next(), kinds: make(map[string]*boundKind, len(s.kinds))}
+	indexes := make(map[*kind]int, len(s.kinds))
 	for name, k := range s.kinds {
-		if _, ok := attrs[k]; !ok {
-			attrs[k] = r.add(effective(level{set: s.cfg.Attributes, kind: k.opts.Attributes}))
+		if _, ok := indexes[k]; !ok {
+			indexes[k] = r.next()
 		}
 		b.kinds[name] = &boundKind{
 			set:    s,
 			kind:   k,
-			attrs:  attrs[k],
+			index:  indexes[k],
 			invoke: wrap(wrap(k.handler, k.opts.Middleware), s.cfg.Middleware),
 		}
 	}
 	r.sets[s.name] = b
 }
 
-// add gives complete attributes an index.
-func (r *Registry) add(a Attributes) indexed {
-	r.code = append(r.code, a)
-	return indexed{index: len(r.code) - 1, code: &a}
+func (r *Registry) next() int {
+	r.count++
+	return r.count - 1
 }
 
 // wrap puts middleware around a handler, the first of it outermost.
@@ -108,12 +97,12 @@ func wrap(h Handler, middleware []Middleware) Handler {
 // the given middleware, the first of it outermost. Nil elements are left out, here
 // as everywhere.
 func (r *Registry) With(middleware ...Middleware) *Registry {
-	outer := &Registry{sets: make(map[string]*boundSet, len(r.sets)), code: r.code}
+	outer := &Registry{sets: make(map[string]*boundSet, len(r.sets)), count: r.count, code: r.code}
 	for name, s := range r.sets {
 		c := *s
 		c.kinds = make(map[string]*boundKind, len(s.kinds))
 		for name, k := range s.kinds {
-			c.kinds[name] = &boundKind{set: k.set, kind: k.kind, attrs: k.attrs, invoke: wrap(k.invoke, middleware)}
+			c.kinds[name] = &boundKind{set: k.set, kind: k.kind, index: k.index, invoke: wrap(k.invoke, middleware)}
 		}
 		outer.sets[name] = &c
 	}
@@ -141,11 +130,7 @@ func (r *Registry) RunsInReadOnly(set string) bool {
 // Attributes returns what is in code for a kind, or an alias, of a set; with an empty kind for the set itself. Every field
 // has a value, as in [Live.Attributes], which tells what is in force.
 func (r *Registry) Attributes(set, kind string) (Attributes, error) {
-	i, err := r.index(set, kind)
-	if err != nil {
-		return Attributes{}, err
-	}
-	return r.code[i], nil
+	return r.code.Attributes(set, kind)
 }
 
 // Hooks reports which hooks the runs of a set have; an unknown set has none.
@@ -178,13 +163,13 @@ func (r *Registry) index(set, kind string) (int, error) {
 		return 0, err
 	}
 	if kind == "" {
-		return s.attrs.index, nil
+		return s.index, nil
 	}
 	k, err := s.find(kind)
 	if err != nil {
 		return 0, err
 	}
-	return k.attrs.index, nil
+	return k.index, nil
 }
 
 func (s *boundSet) find(kind string) (*boundKind, error) {

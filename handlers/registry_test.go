@@ -2,9 +2,9 @@ package handlers_test
 
 import (
 	"context"
-	"math"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"

@@ -10,11 +10,7 @@ import (
 // It makes a Registry an [enqueue.Router]. An unknown set or kind is a
 // [*store.FieldError] for the field "Set" or "Kind".
 func (r *Registry) Queue(set, kind string) (string, error) {
-	i, err := r.index(set, kind)
-	if err != nil {
-		return "", err
-	}
-	return r.code[i].Queue, nil
+	return r.code.Queue(set, kind)
 }
 
 // Queues lists the queues of all kinds, sorted: what a worker consumes by
@@ -23,7 +19,7 @@ func (r *Registry) Queues() []string {
 	var queues []string
 	for _, s := range r.sets {
 		for _, k := range s.kinds {
-			queues = append(queues, k.attrs.code.Queue)
+			queues = append(queues, r.code.at(k.index).Queue)
 		}
 	}
 	slices.Sort(queues)

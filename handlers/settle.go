@@ -99,7 +99,8 @@ func judge(out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 		snooze(out, v, attrs)
 	default:
 		if a == nil {
-			a = &Attempt{Retry: out.Task.Retry, attrs: attrs.values()}
+			values := attrs.values()
+			a = &Attempt{Retry: out.Task.Retry, attrs: &values}
 		}
 		retry(out, v, err, a.maxRetries(), a.backoff, store.VerdictFail)
 	}

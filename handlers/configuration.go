@@ -1,0 +1,150 @@
+package handlers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Configuration is what is configured of a set apart from its code: attributes of the set and of its kinds. Zero fields
+// leave what the code says, and a value comes before any function of the code. It can be encoded as JSON.
+type Configuration struct {
+	Set   Attributes             `json:"set,omitzero"`
+	Kinds map[string]*Attributes `json:"kinds,omitempty"` // by name, not by alias
+}
+
+// Kind is what is configured of a kind, to be read or changed; it is added if there is nothing.
+func (c *Configuration) Kind(name string) *Attributes {
+	if c.Kinds == nil {
+		c.Kinds = make(map[string]*Attributes)
+	}
+	if c.Kinds[name] == nil {
+		c.Kinds[name] = &Attributes{}
+	}
+	return c.Kinds[name]
+}
+
+// kind is what is configured of a kind.
+func (c *Configuration) kind(name string) Attributes {
+	if a := c.Kinds[name]; a != nil {
+		return *a
+	}
+	return Attributes{}
+}
+
+// Clone returns a copy that can be changed by itself. Parameters are shared.
+func (c *Configuration) Clone() Configuration {
+	clone := Configuration{Set: c.Set}
+	for name, a := range c.Kinds {
+		if a != nil {
+			*clone.Kind(name) = *a
+		}
+	}
+	return clone
+}
+
+// Validate reports everything that cannot be configured, as [*store.FieldError]s: what code cannot have either,
+// and functions.
+func (c *Configuration) Validate() error {
+	problems := []error{refuseFunctions("Set.", &c.Set), c.Set.validate("Set.", ofSet)}
+	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
+		field := fmt.Sprintf("Kinds[%q]", name)
+		problems = append(problems, store.ValidateName(field, name))
+		if a := c.Kinds[name]; a != nil {
+			problems = append(problems, refuseFunctions(field+".", a), a.validate(field+".", ofKind))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// ValidateForRun reports what cannot be configured for one run: what Validate reports, and what acts outside of the run's attempts, which are the
+// queue, the weight and limits.
+func (c *Configuration) ValidateForRun() error {
+	problems := []error{c.Validate(), refuseOutside("Set.", &c.Set)}
+	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
+		if a := c.Kinds[name]; a != nil {
+			problems = append(problems, refuseOutside(fmt.Sprintf("Kinds[%q].", name), a))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func refuseFunctions(prefix string, a *Attributes) error {
+	var problems []error
+	for _, name := range a.functions() {
+		problems = append(problems, &store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"})
+	}
+	return errors.Join(problems...)
+}
+
+func refuseOutside(prefix string, a *Attributes) error {
+	var problems []error
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"Queue", a.Queue != ""}, {"MaxRunning", a.MaxRunning != 0}, {"MaxRunningPerJob", a.MaxRunningPerJob != 0},
+		{"Rate", a.Rate != Rate{}}, {"Weight", a.Weight != 0},
+	} {
+		if f.set {
+			problems = append(problems, &store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// configurationVersion is that of the stored form. Fields are only ever added to it; a reader ignores those that it
+// does not know, and loses them when it writes.
+const configurationVersion = 1
+
+// storedConfiguration is the stored form.
+type storedConfiguration struct {
+	Version int `json:"v"`
+	Configuration
+}
+
+// Encode returns the stored form of a valid configuration. A [*store.FieldError] for the field "Configuration" if it is longer than
+// [store.MaxConfigurationLen].
+func (c *Configuration) Encode() ([]byte, error) {
+	stored := storedConfiguration{configurationVersion, c.Clone()}
+	maps.DeleteFunc(stored.Kinds, func(_ string, a *Attributes) bool { return a.empty() })
+	b, err := json.Marshal(stored)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("encode configuration: %w", err)
+	case len(b) > store.MaxConfigurationLen:
+		return nil, &store.FieldError{Field: "Configuration", Reason: fmt.Sprintf("takes %d bytes, which is more than %d", len(b), store.MaxConfigurationLen)}
+	}
+	return b, nil
+}
+
+// empty reports whether nothing is configured.
+func (a *Attributes) empty() bool {
+	b, err := json.Marshal(a)
+	return err == nil && string(b) == "{}"
+}
+
+// DecodeConfiguration reads the stored form; nil is the empty configuration. What it cannot read, or what is not valid, is
+// [store.ErrCorrupt].
+func DecodeConfiguration(b []byte) (Configuration, error) {
+	if b == nil {
+		return Configuration{}, nil
+	}
+	var stored storedConfiguration
+	err := json.Unmarshal(b, &stored)
+	switch {
+	case err != nil:
+	case stored.Version != configurationVersion:
+		err = fmt.Errorf("is of version %d", stored.Version)
+	default:
+		err = stored.Validate()
+	}
+	if err != nil {
+		return Configuration{}, fmt.Errorf("%w: configuration: %w", store.ErrCorrupt, err)
+	}
+	return stored.Configuration, nil
+}

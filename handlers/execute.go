@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -60,6 +61,10 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 		out.Verdict = verdict
 		return out
 	}
+	if err := unreadable(&d.Task); err != nil {
+		fail(&out, store.VerdictFail, err)
+		return out
+	}
 	route := &d.Lease.Lane.Route
 	s, err := r.find(route.Set)
 	if err != nil {
@@ -114,6 +119,18 @@ func poisoned(t *store.Task, attrs *Attributes) error {
 		return nil
 	}
 	return fmt.Errorf("not run again: %d workers died running it", t.Crashes)
+}
+
+// unreadable says why the stored form of a task cannot be read, if it cannot. Such a task has
+// no ID, which every other one has.
+func unreadable(t *store.Task) error {
+	if t.ID != "" {
+		return nil
+	}
+	if why, corrupt := t.Headers[store.HeaderCorrupt]; corrupt {
+		return errors.New(why)
+	}
+	return nil
 }
 
 // recovered calls fn and makes a panic of it an error.

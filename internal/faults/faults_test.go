@@ -16,6 +16,7 @@ var rows = []struct {
 	{"F07_timeout_executed_later", timeoutExecutedLater},
 	{"F08_reclaim_races_settle", reclaimRacesSettle},
 	{"F09_held_without_a_lease_entry", heldWithoutALeaseEntry},
+	{"F10_corrupt_or_missing_records", corruptOrMissingRecords},
 	{"F11_long_task", longTask},
 	{"F12_handler_ignores_cancellation", handlerIgnoresCancellation},
 	{"F13_handler_panics", handlerPanics},
@@ -32,6 +33,8 @@ var rows = []struct {
 	{"F28_out_of_memory", outOfMemory},
 	{"F29_flushall_in_mid_run", flushallInMidRun},
 	{"F30_busy_script", busyScript},
+	{"F31_payload_or_batch_at_the_limit", payloadOrBatchAtTheLimit},
+	{"F34_semaphore_holder_gone", semaphoreHolderGone},
 }
 
 // TestFaults runs the rows side by side: most of them wait for leases to end most of the

@@ -255,7 +255,7 @@ func (n *node) doubled() bool { return n.Moods != 0 && n.claimed() && (n.draw()/
 
 // growth is what a tree must have become in the end.
 type growth struct {
-	paths      map[string]bool
+	paths      map[string]bool // false: it is counted, and never runs
 	retried    int64
 	duplicates int64
 	snoozes    map[string]bool // paths that snooze once

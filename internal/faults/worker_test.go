@@ -41,6 +41,7 @@ type order struct {
 var roles = map[string]func(context.Context, order, *ledger) error{
 	"":           work,
 	roleProducer: produce,
+	roleHolder:   hold,
 }
 
 // serve is the whole life of a process. It drains when its standard input ends, which

@@ -107,11 +107,20 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 	if h["headers"] != "" {
 		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")
 	}
-	d.check(r.Status != "", "state")
+	d.check(known(r.Status), "state")
 	if d.bad != "" {
 		return store.RunRecord{}, fmt.Errorf("%w: run %d of job %q: field %q", store.ErrCorrupt, id.Number, id.Job, d.bad)
 	}
 	return r, nil
+}
+
+// known reports whether the state is one that a run can be in.
+func known(s store.Status) bool {
+	switch s {
+	case store.StatusStarting, store.StatusRunning, store.StatusFinishing, store.StatusStopping:
+		return true
+	}
+	return s.Final()
 }
 
 // decodeJob translates a hash.

@@ -47,6 +47,7 @@ type Lease struct {
 	Lane    Lane
 	Fetch   int64 // number of the fetch that delivered it
 	Index   int   // position in that fetch, from 0
+	Tallied bool  // its run counts it by kind until it is redeemed; see [RunLimit]
 }
 
 // HeaderCorrupt is the header of a delivered task whose stored form could not

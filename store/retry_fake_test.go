@@ -148,3 +148,7 @@ func (s *scripted) Subscribe(ctx context.Context, _ func(store.Signal)) error { 
 
 func (s *scripted) Close() error    { return s.call(context.Background()) }
 func (s *scripted) Partitions() int { return 3 }
+
+func (s *scripted) SetMode(ctx context.Context, _ int, _ store.Mode) error { return s.call(ctx) }
+
+func (s *scripted) Mode(ctx context.Context, _ int) (store.Mode, error) { return "", s.call(ctx) }

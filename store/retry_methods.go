@@ -179,3 +179,11 @@ func (r *retrying) WriteConfiguration(ctx context.Context, p ConfigurationWrite)
 func (r *retrying) ConfigurationHistory(ctx context.Context, id ConfigurationID) ([]ConfigurationChange, error) {
 	return repeat(ctx, r, "ConfigurationHistory", func(ctx context.Context) ([]ConfigurationChange, error) { return r.Store.ConfigurationHistory(ctx, id) })
 }
+
+func (r *retrying) SetMode(ctx context.Context, partition int, m Mode) error {
+	return repeatErr(ctx, r, "SetMode", func(ctx context.Context) error { return r.Store.SetMode(ctx, partition, m) })
+}
+
+func (r *retrying) Mode(ctx context.Context, partition int) (Mode, error) {
+	return repeat(ctx, r, "Mode", func(ctx context.Context) (Mode, error) { return r.Store.Mode(ctx, partition) })
+}

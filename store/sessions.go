@@ -65,6 +65,13 @@ type FetchParams struct {
 	MaxBytes int  // stop before the payloads exceed this, but return at least one; 0 for 1 MiB
 	Suspect  bool // the session runs no suspect now and may be given one
 	Queues   []FetchQueue
+
+	// Budgets bound what is leased of their scopes. Of several that cover a route, each holds.
+	Budgets []Budget
+	// PerRun bounds what each run has leased of their scopes. Of several that cover a route, each holds.
+	PerRun []RunLimit
+	// InReadOnly are the sets whose routes are served while the partition is read-only.
+	InReadOnly []string
 }
 
 // FetchQueue asks for tasks of some routes of one queue. Queues are tried in
@@ -79,6 +86,8 @@ type FetchReply struct {
 	Deliveries []Delivery
 	Now        time.Time // the store's clock
 	NextDue    time.Time // earliest delayed task of the partition; zero if none
+	Short      []int     // indexes of the budgets of which nothing is left while more waits in their scope, as far as it was seen
+	ReadOnly   bool      // the partition is read-only: only sets of InReadOnly were served
 }
 
 // SettleParams is one batch of outcomes.

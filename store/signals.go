@@ -11,6 +11,7 @@ const (
 	SignalRun                             // the state or counts of Run moved
 	SignalDue                             // the earliest delayed task moved forward
 	SignalSemaphore                       // it is the turn of who waits for Semaphore at Place
+	SignalMode                            // the mode of the partition was set
 	SignalSync                            // signals may have been missed: look at everything
 	SignalProgress                        // a running task of Run reported progress
 )

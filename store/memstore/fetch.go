@@ -35,10 +35,12 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 		return store.FetchReply{}, store.ErrStale
 	}
 	now := part.now()
+	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), ReadOnly: part.mode == store.ReadOnly}
 	if p.Number > sess.fetched {
-		part.fetch(sess, p, now)
+		reply.Short = part.fetch(sess, p, now)
 	}
-	return store.FetchReply{Deliveries: sess.deliveries(p.Number), Now: now, NextDue: part.nextDue()}, nil
+	reply.Deliveries = sess.deliveries(p.Number)
+	return reply, nil
 }
 
 // deliveries copies what is still held of one fetch.
@@ -62,15 +64,17 @@ func (s *session) deliveries(fetch int64) []store.Delivery {
 // picking is the state of one fetch.
 type picking struct {
 	*partition
-	now   time.Time
-	batch batch
-	want  int // deliveries still wanted
-	bytes int // of payload still wanted
-	full  bool
+	now     time.Time
+	batch   batch
+	want    int // deliveries still wanted
+	bytes   int // of payload still wanted
+	full    bool
+	*bounds // nil if nothing is kept back
 }
 
-func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time) {
-	pick := picking{partition: p, now: now, want: params.Max, bytes: params.MaxBytes}
+// fetch leases what it may, and returns the budgets of which nothing is left though more waits.
+func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time) (short []int) {
+	pick := picking{partition: p, now: now, want: params.Max, bytes: params.MaxBytes, bounds: newBounds(&params, now)}
 	if pick.bytes <= 0 {
 		pick.bytes = defaultFetchBytes
 	}
@@ -78,7 +82,7 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 	for _, q := range params.Queues {
 		rings := make([]*ring, 0, len(q.Routes))
 		for _, route := range q.Routes {
-			if g := p.rings[route]; g != nil && route.Queue == q.Queue {
+			if g := p.rings[route]; g != nil && route.Queue == q.Queue && p.serves(route, params.InReadOnly) {
 				rings = append(rings, g)
 			}
 		}
@@ -86,6 +90,7 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 			suspect = !pick.suspect(rings)
 		}
 		pick.waiting(rings)
+		pick.endTurn(rings)
 	}
 	if n := len(pick.batch.holdings); n > 0 {
 		pick.batch.live = n
@@ -93,6 +98,7 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 		sess.batches[params.Number] = &pick.batch
 		sess.held += n
 	}
+	return pick.short()
 }
 
 func (k *picking) done() bool { return k.want == 0 || k.full }
@@ -100,7 +106,7 @@ func (k *picking) done() bool { return k.want == 0 || k.full }
 // suspect takes one suspect, before anything else of the queue: it must not be
 // starved by tasks that never hurt anybody. It reports whether there was one.
 func (k *picking) suspect(rings []*ring) bool {
-	l := next(rings, func(g *ring) *heap[*lane] { return &g.suspects })
+	l, _ := k.pick(rings, func(g *ring) *heap[*lane] { return &g.suspects })
 	if l == nil || !k.take(l, &l.suspects) {
 		return false
 	}
@@ -120,12 +126,12 @@ func (k *picking) waiting(rings []*ring) {
 	}
 	share := (k.want + lanes - 1) / lanes
 	for !k.done() {
-		l := next(rings, func(g *ring) *heap[*lane] { return &g.waiting })
+		l, room := k.pick(rings, func(g *ring) *heap[*lane] { return &g.waiting })
 		if l == nil {
 			return
 		}
 		n := 0
-		for n < share && l.waiting.n > 0 && k.take(l, &l.waiting) {
+		for n < min(share, room) && l.waiting.n > 0 && k.take(l, &l.waiting) {
 			n++
 		}
 		if n > 0 {
@@ -154,7 +160,7 @@ func (k *picking) take(l *lane, list *fifo) bool {
 	}
 	k.want--
 	k.bytes -= size
-	k.batch.holdings = append(k.batch.holdings, holding{lane: l, task: list.popFront()})
+	k.batch.holdings = append(k.batch.holdings, holding{lane: l, task: list.popFront(), tallied: k.spend(l)})
 	if l.route.Counted() {
 		r := l.run
 		r.rec.Counts.Pending--

@@ -36,6 +36,7 @@ type partition struct {
 	semaphores     map[string]*semaphore // those in use
 	lastFence      int64                 // of any lease or waiter of a semaphore that ever was
 	lastSweep      time.Time
+	mode           store.Mode
 	outbox         []store.Signal // sent by unlock
 }
 
@@ -64,6 +65,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 		producers:      map[string]*producer{},
 		sessions:       map[string]*session{},
 		semaphores:     map[string]*semaphore{},
+		mode:           store.ReadWrite,
 	}
 }
 

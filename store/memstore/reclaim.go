@@ -14,6 +14,7 @@ func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	delete(p.sessions, sess.id.ID)
 	p.report(sess, nil)
 	sess.each(func(_ int64, _ int, h *holding) {
+		p.untally(h)
 		p.giveBack(h.lane, h.task, now)
 		given++
 	})

@@ -37,13 +37,14 @@ type batch struct {
 
 // holding is one leased task. One that was redeemed is zero.
 type holding struct {
-	lane   *lane // nil once redeemed
-	task   store.Task
-	staged map[store.Route]*staged
+	lane    *lane // nil once redeemed
+	task    store.Task
+	tallied bool // its run counts it by kind
+	staged  map[store.Route]*staged
 }
 
 func (s *session) leaseOf(h *holding, fetch int64, index int) store.Lease {
-	return store.Lease{Session: s.id.ID, Lane: store.Lane{Run: h.lane.run.rec.ID, Route: h.lane.route}, Fetch: fetch, Index: index}
+	return store.Lease{Session: s.id.ID, Lane: store.Lane{Run: h.lane.run.rec.ID, Route: h.lane.route}, Fetch: fetch, Index: index, Tallied: h.tallied}
 }
 
 // find returns the holding of a lease, or nil if it is not held.
@@ -53,7 +54,7 @@ func (s *session) find(l store.Lease) *holding {
 		return nil
 	}
 	h := &b.holdings[l.Index]
-	if h.lane == nil || h.lane.run.rec.ID != l.Lane.Run || h.lane.route != l.Lane.Route {
+	if h.lane == nil || h.lane.run.rec.ID != l.Lane.Run || h.lane.route != l.Lane.Route || h.tallied != l.Tallied {
 		return nil
 	}
 	return h

@@ -72,6 +72,7 @@ func (b *settling) apply(index int, o *store.Outcome) {
 		return
 	}
 	r := h.lane.run
+	b.untally(&h)
 	var ended bool
 	if h.lane.route.Counted() {
 		ended = b.task(r, &h, o)

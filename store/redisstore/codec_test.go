@@ -120,15 +120,15 @@ func normal(t store.Task) store.Task {
 }
 
 func FuzzLeaseField(f *testing.F) {
-	f.Add("q", "s", "k", int64(1), 2, int64(1790000000123456))
-	f.Fuzz(func(t *testing.T, queue, set, kind string, fetch int64, index int, run int64) {
+	f.Add("q", "s", "k", int64(1), 2, int64(1790000000123456), true)
+	f.Fuzz(func(t *testing.T, queue, set, kind string, fetch int64, index int, run int64, tallied bool) {
 		for _, name := range []string{queue, set, kind} {
 			if store.ValidateName("Name", name) != nil {
 				return // refused before it comes near a key
 			}
 		}
 		lease := store.Lease{
-			Session: "s", Fetch: fetch, Index: index,
+			Session: "s", Fetch: fetch, Index: index, Tallied: tallied,
 			Lane: store.Lane{Run: store.RunID{Number: run}, Route: store.Route{Queue: queue, Set: set, Kind: kind}},
 		}
 		if fetch < 0 || index < 0 || run < 0 {

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/redis/rueidis"
@@ -115,7 +116,7 @@ type found struct {
 
 // fetchOnce makes one round over the lanes that come after the first skip of each ring.
 func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
-	c := newCall(k.session(p.Session.ID), k.clock, k.due)
+	c := newCall(k.session(p.Session.ID), k.clock, k.due, k.meta)
 	c.int64(p.Number).int(p.Max).int(p.MaxBytes).flag(p.Suspect)
 	window := c.reserve()
 	c.int(skip)
@@ -160,6 +161,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		n++
 	}
 	c.set(count, n)
+	bounds(c, p, routes)
 
 	word, rest, err := s.word(ctx, fetchScript, c)
 	switch {
@@ -185,7 +187,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		return found, err
 	}
 	s.decodeLanes(k, p, routes, body, reply)
-	if len(rest) < 6 {
+	if len(rest) < 8 {
 		return found, unexpected(fetchScript, word)
 	}
 	told, err := rest[3].ToArray()
@@ -197,9 +199,19 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		h := hint{route: routes[number(told[i])-1], marker: text(told[i+2])}
 		h.run, _ = parseInt(text(told[i+1]))
 		ses.hints = append(ses.hints, h)
-		found.learned = found.learned || !known[h]
+		found.learned = found.learned || !known[h] && affords(p, h.route)
 	}
 	found.left, found.more = int(number(rest[4])), number(rest[5]) == 1
+	short, err := rest[6].AsIntSlice()
+	if err != nil {
+		return found, unexpected(fetchScript, word)
+	}
+	for _, budget := range short {
+		if !slices.Contains(reply.Short, int(budget)) {
+			reply.Short = append(reply.Short, int(budget))
+		}
+	}
+	reply.ReadOnly = number(rest[7]) == 1
 	return found, nil
 }
 
@@ -220,8 +232,9 @@ func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Ro
 			reply.Deliveries = make([]store.Delivery, 0, max(n, len(body)-i))
 		}
 		lane := store.Lane{Run: store.RunID{Job: meta.job, Number: run}, Route: route}
+		tallied := p.Tallies(route)
 		for ; n > 0 && i < len(body); n-- {
-			d := store.Delivery{Lease: store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: index}, Configured: configured}
+			d := store.Delivery{Lease: store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: index, Tallied: tallied}, Configured: configured}
 			d.Task = s.decodeOrQuarantine(text(body[i]))
 			reply.Deliveries = append(reply.Deliveries, d)
 			i++

@@ -12,7 +12,7 @@ import (
 // touch any of them; since the tag is the first pair of braces in a key, names that
 // users chose may follow it as they are.
 //
-//	meta             hash: format, partitions, run and fence (last numbers), sweep (last time)
+//	meta             hash: format, partitions, run and fence (last numbers), sweep (last time), mode
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created
 //	starts:J         hash: token → run, of every run kept
@@ -131,13 +131,19 @@ func parseLane(s string) (id string, route store.Route, ok bool) {
 	return id, route, ok && found
 }
 
+// tallyMark stands before the lane of a lease that its run counts by kind.
+const tallyMark = "!"
+
 // leaseField is the field of a delivery in its session's hash: fetch number,
-// position and lane. It is never used again, which makes its removal the fence.
+// position and lane, marked if it is tallied. It is never used again, which makes its removal the fence.
 func leaseField(l store.Lease) string { return string(appendLeaseField(nil, &l)) }
 
 func appendLeaseField(b []byte, l *store.Lease) []byte {
 	b = append(strconv.AppendInt(b, l.Fetch, 10), '.')
 	b = append(strconv.AppendInt(b, int64(l.Index), 10), '.')
+	if l.Tallied {
+		b = append(b, tallyMark...)
+	}
 	b = append(strconv.AppendInt(b, l.Lane.Run.Number, 10), '/')
 	r := &l.Lane.Route
 	b = append(append(b, r.Queue...), '/')
@@ -148,6 +154,7 @@ func appendLeaseField(b []byte, l *store.Lease) []byte {
 func parseLeaseField(session, s string) (store.Lease, bool) {
 	fetch, rest, ok := strings.Cut(s, ".")
 	index, lane, ok2 := strings.Cut(rest, ".")
+	lane, tallied := strings.CutPrefix(lane, tallyMark)
 	f, err := strconv.ParseInt(fetch, 10, 64)
 	i, err2 := strconv.Atoi(index)
 	id, route, ok3 := parseLane(lane)
@@ -155,7 +162,7 @@ func parseLeaseField(session, s string) (store.Lease, bool) {
 	if !ok || !ok2 || !ok3 || err != nil || err2 != nil || err3 != nil {
 		return store.Lease{}, false
 	}
-	return store.Lease{Session: session, Lane: store.Lane{Run: store.RunID{Number: n}, Route: route}, Fetch: f, Index: i}, true
+	return store.Lease{Session: session, Lane: store.Lane{Run: store.RunID{Number: n}, Route: route}, Fetch: f, Index: i, Tallied: tallied}, true
 }
 
 // deliveryName names the delivery of a lease among all of a partition; staged lists carry it.

@@ -15,7 +15,8 @@ import (
 // This file translates between stored hashes and records; no other Go file
 // knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
 // paused, error, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting (progress.go), reported,
-// v:QUEUE (virtual times) and c:NAME (what tasks count).
+// v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased tasks of kinds with a limit) and short (queues that
+// wait for such a limit).
 
 // runFields is what a run begins with beside what the script adds itself.
 func runFields(p *store.StartParams, maxLen int) []string {

@@ -58,6 +58,7 @@ var (
 	deleteJobScript    = newScript("delete_job")
 	writeMapScript     = newScript("write_map")
 	configureScript    = newScript("configure")
+	setModeScript      = newScript("set_mode")
 )
 
 // run executes the script. Every script replies with an array.

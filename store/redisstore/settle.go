@@ -147,7 +147,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 
 // isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
-	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed &&
+	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
 		len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o)
 }
 

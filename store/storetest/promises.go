@@ -43,6 +43,8 @@ func contract() []promise {
 		{"Contract_Workers", "Contract, Sessions: what sessions hold and queues keep waiting can be seen.", workersContract},
 		{"Contract_Signals", "Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.", signalsContract},
 		{"Contract_Counters", "Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.", countersContract},
+		{"Contract_Bounds", "Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and nothing is held up by what they keep back.", boundsContract},
+		{"Contract_Modes", "Contract, Modes: while a partition is read-only, fetches lease only from sets that are marked for it.", modesContract},
 		{"Contract_Values", "Contract, Values: a job keeps small maps between its runs, and they go with it.", valuesContract},
 		{"Contract_Configurations", "Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
 			"those of runs are told to workers and go with the runs.", configurationsContract},

@@ -56,6 +56,10 @@ var sabotages = map[string]struct {
 	"keeps configured runs to itself":      {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &tellsNoVersion{s} }},
 	"remembers every change":               {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &neverForgets{s} }},
 	"shows progress of the dead":           {"Contract_Progress", "Contract, Sessions: a run shows which", func(s store.Store) store.Store { return &showsForever{Store: s} }},
+	"overdraws budgets":                    {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &overdraws{s} }},
+	"forgets limits of runs":               {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &forgetsRunLimits{s} }},
+	"hides that more waits":                {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &hidesShortness{s} }},
+	"serves everything in read-only mode":  {"Contract_Modes", "Contract, Modes: while a partition", func(s store.Store) store.Store { return &ignoresModes{s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 

@@ -1,9 +1,11 @@
 -- Leases waiting tasks to a session, by turns between runs.
--- KEYS  1 session, 2 clock, 3 due; a ring per route; per hint: run, W, U, M, S
+-- KEYS  1 session, 2 clock, 3 due, 4 meta; a ring per route; per hint: run, W, U, M, S
 -- ARGV  number, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
---       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared
+--       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared;
+--       sets served in read-only mode, as '/SET/SET/'; budgets: n, (left, until in ms or 0, routes: n, route × n) × n;
+--       limits per run: n, (max, fields of the run that count: n, field × n, routes: n, route × n) × n
 -- Returns {ok, now, next due, {route, run, job, routes, configured, count, message …}…, {route, run, marker}…, how many lanes left their
---       place in a ring, 1 if a ring goes on behind the window},
+--       place in a ring, 1 if a ring goes on behind the window, {budget of which nothing is left though more waits}…, 1 if read-only},
 --       {replay, now, next due, {field, message …}}, {lost}, {stale}
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
 --       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
@@ -45,7 +47,7 @@ local queues, routes = {}, {}
 for _ = 1, num() do
   local queue = { name = arg(), first = #routes + 1 }
   for _ = 1, num() do
-    routes[#routes + 1] = { name = arg(), state = arg(), ring = KEYS[4 + #routes] }
+    routes[#routes + 1] = { name = arg(), state = arg(), ring = KEYS[5 + #routes] }
   end
   queue.last = #routes
   queues[#queues + 1] = queue
@@ -53,7 +55,69 @@ end
 local hinted = {}
 for i = 1, num() do
   local route, run, marker, weight = arg(), arg(), arg(), num()
-  hinted[route .. '/' .. run] = { base = 4 + #routes + 5 * (i - 1), marker = marker, weight = weight }
+  hinted[route .. '/' .. run] = { base = 5 + #routes + 5 * (i - 1), marker = marker, weight = weight }
+end
+
+-- What keeps tasks back: the mode, budgets of the worker, and limits of each run. A route knows those that cover it.
+local exempt = arg()
+local readonly = redis.call('HGET', KEYS[4], 'mode') == 'read-only'
+if readonly then
+  for _, route in ipairs(routes) do
+    route.closed = not string.find(exempt, '/' .. string.match(route.name, '/(.*)/') .. '/', 1, true)
+  end
+end
+local function cover(kind, limit)
+  for _ = 1, num() do
+    local route = routes[num()]
+    route[kind] = route[kind] or {}
+    table.insert(route[kind], limit)
+  end
+end
+local budgets = {}
+for i = 1, num() do
+  local budget, ends = { left = num() }, num()
+  if ends > 0 and ends <= now then
+    budget.left = 0
+  end
+  budgets[i] = budget
+  cover('budgets', budget)
+end
+for _ = 1, num() do
+  local limit = { max = num(), fields = {} }
+  for i = 1, num() do
+    limit.fields[i] = arg()
+  end
+  cover('limits', limit)
+end
+
+-- afford bounds k by the budgets of a route.
+local function afford(route, k)
+  for _, budget in ipairs(route.budgets or {}) do
+    k = math.min(k, budget.left)
+  end
+  return k
+end
+
+-- room is how many more leased tasks the limits of a run leave a route; nil for any number.
+local function room(route, key)
+  local least
+  for _, limit in ipairs(route.limits or {}) do
+    local left = limit.max
+    for _, n in ipairs(redis.call('HMGET', key, unpack(limit.fields))) do
+      left = left - (tonumber(n or 0) or 0)
+    end
+    least = math.min(least or left, left)
+  end
+  return least
+end
+
+-- fall_short notes in a run that a queue waits for its limits, for whoever settles to wake it.
+local function fall_short(key, queue)
+  local short = redis.call('HGET', key, 'short') or ''
+  if not string.find(short .. ' ', ' ' .. queue .. ' ', 1, true) then
+    redis.call('HDEL', key, 'short') -- first, so that it passes when memory is short
+    redis.call('HSET', key, 'short', short .. ' ' .. queue)
+  end
 end
 
 local HINTS = 64  -- lanes told to the client
@@ -66,7 +130,12 @@ local rings = { left = 0, more = 0 } -- lanes that left their place in a ring; 1
 -- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone
 -- says that it left the ring, its score is where it stands now.
 local function visit(queue, clock, lane, k)
-  local hint, ring, id = lane.hint, lane.route.ring, lane.id
+  local hint, ring, id, route = lane.hint, lane.route.ring, lane.id, lane.route
+  k = afford(route, k)
+  if k < 1 then
+    lane.dry = true
+    return 0
+  end
   local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
   local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes', 'configured')
   local function later()
@@ -90,13 +159,19 @@ local function visit(queue, clock, lane, k)
     leave() -- the run's record is damaged: everything else goes on
     return 0
   end
-  if v[1] ~= lane.route.state or v[2] then
+  if v[1] ~= route.state or v[2] then
     if v[1] == 'starting' and not v[2] then
       return later() -- tasks came before the pre-job hook has passed
     end
     leave()
     return 0
   end
+  local left = room(route, key)
+  if left and left < 1 then
+    fall_short(key, queue)
+    return later()
+  end
+  k = math.min(k, left or k)
   local longest = tonumber(v[6] or 0) or 0
   if longest > 0 then
     k = math.min(k, math.floor(bytes / longest))
@@ -144,7 +219,7 @@ local function visit(queue, clock, lane, k)
   end
   lane.marker = marker or ''
   local n = #messages
-  local empty = n < k and redis.call('EXISTS', w, u, m) == 0
+  local empty = (n < k or route.budgets or route.limits) and redis.call('EXISTS', w, u, m) == 0
   if n == 0 then
     if not empty then
       return later() -- a suspect that this session may not have, or children not yet known
@@ -153,9 +228,19 @@ local function visit(queue, clock, lane, k)
     return 0
   end
 
-  local name = id .. '/' .. lane.route.name
+  local name = id .. '/' .. route.name
+  for _, budget in ipairs(route.budgets or {}) do
+    budget.left = budget.left - n
+  end
+  if route.limits then
+    name = '!' .. name
+    redis.call('HINCRBY', key, 'n:' .. string.match(route.name, '^[^/]*/(.*)$'), n)
+    if n == left and not empty then
+      fall_short(key, queue)
+    end
+  end
   local head = #lanes
-  lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4] = lane.route.index, id, v[8] or '', v[9] or ''
+  lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4] = route.index, id, v[8] or '', v[9] or ''
   lanes[head + 5], lanes[head + 6] = v[10] or 0, n
   summary[#summary + 1] = name .. ' ' .. n
   local prefix, suffix, last = text .. '.', '.' .. name, #fields
@@ -170,7 +255,7 @@ local function visit(queue, clock, lane, k)
   -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
   lane.score = math.max(tonumber(v[3] or 0) or 0, lane.score, clock) + n / hint.weight
   local set = { 'v:' .. queue, lane.score }
-  if lane.route.state == 'running' then
+  if route.state == 'running' then
     set[3], set[4], set[5], set[6] = 'pending', (tonumber(v[4] or 0) or 0) - n, 'running', (tonumber(v[5] or 0) or 0) + n
     if not v[7] then
       set[7], set[8] = 'started', now
@@ -242,8 +327,11 @@ for _, queue in ipairs(queues) do
   local seen, turn, byrun = {}, {}, {}
   for r = queue.first, queue.last do
     routes[r].index = r
-    local entries = redis.call('ZRANGE', routes[r].ring, skip, skip + window - 1, 'WITHSCORES')
-    if #entries == 2 * window then
+    local entries = {}
+    if not routes[r].closed then
+      entries = redis.call('ZRANGE', routes[r].ring, skip, skip + window - 1, 'WITHSCORES')
+    end
+    if #entries == 2 * window and afford(routes[r], 1) == 1 then
       rings.more = 1
     end
     for i = 1, #entries, 2 do
@@ -269,6 +357,11 @@ for _, queue in ipairs(queues) do
   table.sort(seen, function(a, b) return a.score < b.score end)
   for _, lane in ipairs(seen) do
     looked[#looked + 1] = lane
+    if not lane.gone then
+      for _, budget in ipairs(lane.route.budgets or {}) do
+        budget.short = budget.left < 1
+      end
+    end
   end
 end
 -- Lanes that gave nothing are told last, so that they cannot crowd out the others.
@@ -285,4 +378,10 @@ if got > 0 then
   fields[2] = table.concat(summary, ' ')
   redis.call('HSET', KEYS[1], unpack(fields))
 end
-return { 'ok', now, next_due(), lanes, hints, rings.left, rings.more }
+local short = {}
+for i, budget in ipairs(budgets) do
+  if budget.short then
+    short[#short + 1] = i - 1
+  end
+end
+return { 'ok', now, next_due(), lanes, hints, rings.left, rings.more, short, readonly and 1 or 0 }

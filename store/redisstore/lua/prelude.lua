@@ -17,7 +17,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Signals go out last and by pcall: PUBLISH may be refused (ACL) after the
--- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 's:PLACE:KEY' semaphore.
+-- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true
@@ -80,6 +80,22 @@ local function enter(ring, clock, run, queue)
   local all = tonumber(redis.call('HGET', clock, queue) or 0)
   if redis.call('ZADD', ring, 'NX', math.max(mine, all), run.id) == 1 then
     signal('w:' .. queue)
+  end
+end
+
+-- untally takes a redeemed lease that its run counts by kind out of that count, and wakes whom a limit made wait.
+local function untally(run, field)
+  local kind = string.match(field, '^%d+%.%d+%.!%d+/[^/]*/(.*)$')
+  if not kind then
+    return
+  end
+  redis.call('HINCRBY', run.key, 'n:' .. kind, -1)
+  local short = redis.call('HGET', run.key, 'short')
+  if short then
+    redis.call('HDEL', run.key, 'short')
+    for queue in string.gmatch(short, '%S+') do
+      signal('w:' .. queue)
+    end
   end
 end
 

@@ -23,6 +23,7 @@ for i = 1, total do
       local field, message = arg(), arg()
       if redis.call('HDEL', KEYS[1], field) == 1 and run then
         reclaimed = reclaimed + 1
+        untally(run, field)
         if run.state == state then
           back[#back + 1] = message
         elseif counted == 1 then

@@ -262,6 +262,7 @@ for i = 1, total do
     if redis.call('HDEL', session, field) == 0 or not run then
       lost[#lost + 1] = ordinal
     else
+      untally(run, field)
       -- Staged children become visible with a success, and vanish otherwise.
       local visible = verdict == 'S' and run.state == 'running'
       for _ = 1, num() do

@@ -1,0 +1,170 @@
+package memstore
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// bounds is what keeps tasks back from one fetch: budgets of its worker and limits of each run. A nil
+// bounds keeps nothing back.
+type bounds struct {
+	budgets []store.Budget // with what is left by now
+	perRun  []store.RunLimit
+	waiting []bool // by budget: more waits in its scope
+	aside   []aside
+}
+
+// aside is a lane that stands outside its ring for the rest of a turn, since its run has all that it may have.
+type aside struct {
+	lane *lane
+	side *heap[*lane]
+}
+
+func newBounds(p *store.FetchParams, now time.Time) *bounds {
+	if len(p.Budgets) == 0 && len(p.PerRun) == 0 {
+		return nil
+	}
+	b := &bounds{budgets: slices.Clone(p.Budgets), perRun: p.PerRun, waiting: make([]bool, len(p.Budgets))}
+	for i := range b.budgets {
+		if until := b.budgets[i].Until; !until.IsZero() && !now.Before(until) {
+			b.budgets[i].Left = 0
+		}
+	}
+	return b
+}
+
+// affords is how many more tasks of a route the budgets leave.
+func (b *bounds) affords(r store.Route) int {
+	left := math.MaxInt
+	for i := range b.budgets {
+		if b.budgets[i].Scope.Covers(r) {
+			left = min(left, b.budgets[i].Left)
+		}
+	}
+	return left
+}
+
+// allows is how many more tasks of a lane the limits of its run leave.
+func (b *bounds) allows(l *lane) int {
+	left := math.MaxInt
+	for i := range b.perRun {
+		if limit := &b.perRun[i]; limit.Scope.Covers(l.route) {
+			left = min(left, limit.Max-l.run.leased(limit.Scope))
+		}
+	}
+	return left
+}
+
+// pick finds the least advanced lane on one side of the rings of which something may be taken, and how many; nil if
+// there is none.
+func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int) {
+	for {
+		l := next(rings, side)
+		if l == nil || k.bounds == nil {
+			return l, math.MaxInt
+		}
+		affords, allows := k.affords(l.route), k.allows(l)
+		switch {
+		case affords < 1:
+			rings = slices.DeleteFunc(slices.Clone(rings), func(g *ring) bool { return g == l.ring })
+		case allows < 1:
+			l.run.fallShort(l.route.Queue)
+			h := side(l.ring)
+			h.pop()
+			k.aside = append(k.aside, aside{l, h})
+		default:
+			return l, min(affords, allows)
+		}
+	}
+}
+
+// spend charges a delivery, and reports whether its run counts it by kind.
+func (k *picking) spend(l *lane) (tallied bool) {
+	if k.bounds == nil {
+		return false
+	}
+	for i := range k.budgets {
+		if k.budgets[i].Scope.Covers(l.route) {
+			k.budgets[i].Left--
+		}
+	}
+	tallied = slices.ContainsFunc(k.perRun, func(r store.RunLimit) bool { return r.Scope.Covers(l.route) })
+	if tallied {
+		l.run.tally(l.route, 1)
+	}
+	return tallied
+}
+
+// endTurn puts back what stood aside in the turn of a queue, and notes the budgets that made its rings wait.
+func (k *picking) endTurn(rings []*ring) {
+	if k.bounds == nil {
+		return
+	}
+	for _, a := range k.aside {
+		a.side.push(a.lane)
+	}
+	k.aside = k.aside[:0]
+	for _, g := range rings {
+		for _, h := range []*heap[*lane]{&g.waiting, &g.suspects} {
+			for i := range k.budgets {
+				if h.len() > 0 && k.budgets[i].Left < 1 && k.budgets[i].Scope.Covers(h.top().route) {
+					k.bounds.waiting[i] = true
+				}
+			}
+		}
+	}
+}
+
+// short lists the budgets of which nothing is left though more waits.
+func (b *bounds) short() (short []int) {
+	if b == nil {
+		return nil
+	}
+	for i, waiting := range b.waiting {
+		if waiting {
+			short = append(short, i)
+		}
+	}
+	return short
+}
+
+// kind is what a run counts leased tasks by.
+type kind struct{ set, kind string }
+
+// tally counts leased tasks by kind.
+func (r *run) tally(route store.Route, n int) {
+	if r.tallies == nil {
+		r.tallies = make(map[kind]int)
+	}
+	r.tallies[kind{route.Set, route.Kind}] += n
+}
+
+func (r *run) leased(s store.Scope) (n int) {
+	for _, k := range s.Kinds {
+		n += r.tallies[kind{s.Set, k}]
+	}
+	return n
+}
+
+// fallShort notes that a queue waits for a limit of the run.
+func (r *run) fallShort(queue string) {
+	if !slices.Contains(r.short, queue) {
+		r.short = append(r.short, queue)
+	}
+}
+
+// untally takes a redeemed task out of the count of its kind, and wakes whom a limit made wait.
+func (p *partition) untally(h *holding) {
+	if !h.tallied {
+		return
+	}
+	r := h.lane.run
+	r.tally(h.lane.route, -1)
+	for _, queue := range r.short {
+		p.signal(store.Signal{Kind: store.SignalWork, Queue: queue})
+	}
+	r.short = nil
+}

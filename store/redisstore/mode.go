@@ -1,0 +1,36 @@
+package redisstore
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// SetMode implements [store.Modes].
+func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	k := s.spaces[partition]
+	word, _, err := s.word(ctx, setModeScript, newCall(k.meta).add(k.channel, string(m)))
+	if err == nil && word != "ok" {
+		err = unexpected(setModeScript, word)
+	}
+	return err
+}
+
+// Mode implements [store.Modes].
+func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
+	if err := s.begin(ctx); err != nil {
+		return "", err
+	}
+	k := s.spaces[partition]
+	v, err := s.client.Do(ctx, s.client.B().Hget().Key(k.meta).Field("mode").Build()).ToString()
+	switch {
+	case isNil(err):
+		return store.ReadWrite, nil
+	case err != nil:
+		return "", s.translate(ctx, "read the mode", err)
+	}
+	return store.Mode(v), nil
+}

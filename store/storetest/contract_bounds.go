@@ -1,0 +1,273 @@
+package storetest
+
+import "github.com/rollcall-go/rollcall/store"
+
+// check is a kind beside scan in its queue.
+var check = store.Route{Queue: scan.Queue, Set: scan.Set, Kind: "check"}
+
+// scope covers the kinds of routes of one set.
+func scope(routes ...store.Route) store.Scope {
+	s := store.Scope{Set: routes[0].Set}
+	for _, r := range routes {
+		s.Kinds = append(s.Kinds, r.Kind)
+	}
+	return s
+}
+
+// bounded is a worker that asks for scan and check in one queue, and for file in another.
+func (r *run) bounded() *worker {
+	r.s.tb.Helper()
+	w := r.worker()
+	w.queues = []store.FetchQueue{
+		{Queue: scan.Queue, Routes: []store.Route{preJob, postJob, scan, check}},
+		{Queue: file.Queue, Routes: []store.Route{file}},
+	}
+	return w
+}
+
+// within fetches until nothing more comes within the bounds, and returns the deliveries by kind and
+// the budgets that fell short at last. What is delivered is charged to the budgets.
+func (w *worker) within(budgets []store.Budget, perRun ...store.RunLimit) (byKind map[string][]store.Delivery, short []int) {
+	w.s.tb.Helper()
+	byKind = make(map[string][]store.Delivery)
+	for idle := 0; idle < 3; idle++ {
+		w.s.promote(w.session.Partition)
+		w.fetches++
+		p := w.params(store.MaxBatch)
+		p.Budgets, p.PerRun = budgets, perRun
+		reply, err := w.s.store.Fetch(w.s.ctx, p)
+		w.s.NoError(err)
+		short = reply.Short
+		for _, d := range reply.Deliveries {
+			idle = 0
+			route := d.Lease.Lane.Route
+			byKind[route.Kind] = append(byKind[route.Kind], d)
+			for i := range budgets {
+				if budgets[i].Scope.Covers(route) {
+					budgets[i].Left--
+					w.s.GreaterOrEqual(budgets[i].Left, 0, "no budget is overdrawn")
+				}
+			}
+		}
+	}
+	return byKind, short
+}
+
+var boundsContract = []testCase{
+	{"a budget bounds what is delivered of its scope, and holds up nothing else", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.bounded()
+		p.add(r, append(tasks(scan, "scan", 40), append(tasks(check, "check", 40), tasks(file, "file", 40)...)...)...)
+		got, short := w.within([]store.Budget{{Scope: scope(scan), Left: 3}})
+		s.Len(got[scan.Kind], 3)
+		s.Len(got[check.Kind], 40)
+		s.Len(got[file.Kind], 40)
+		s.Equal([]int{0}, short, "more scans wait")
+		s.EqualValues(37, r.record().Counts.Pending, "what is over a budget waits")
+		w.succeed(got[scan.Kind]...)
+		got, _ = w.within([]store.Budget{{Scope: scope(scan), Left: 5}})
+		s.Len(got[scan.Kind], 5, "it is delivered as soon as the budget allows")
+	}},
+	{"of several budgets each holds, over the queues", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.bounded()
+		p.add(r, append(tasks(scan, "scan", 40), tasks(file, "file", 40)...)...)
+		got, short := w.within([]store.Budget{{Scope: scope(scan, check, file), Left: 9}, {Scope: scope(file), Left: 2}, {Scope: scope(scan), Left: 6}})
+		s.Len(got[scan.Kind], 6)
+		s.Len(got[file.Kind], 2)
+		s.Equal([]int{1, 2}, short)
+		got, short = w.within([]store.Budget{{Scope: scope(file, check, scan), Left: 9}, {Scope: scope(scan), Left: 100}, {Scope: scope(file), Left: 100}})
+		s.Len(got[scan.Kind], 9)
+		s.Equal([]int{0}, short)
+	}},
+	{"a budget without more to give is not short while nothing waits", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.bounded()
+		p.add(r, tasks(scan, "scan", 3)...)
+		got, short := w.within([]store.Budget{{Scope: scope(scan), Left: 3}, {Scope: scope(file), Left: 0}})
+		s.Len(got[scan.Kind], 3)
+		s.Empty(short)
+		p.add(r, tasks(scan, "more", 1)...)
+		_, short = w.within([]store.Budget{{Scope: scope(scan), Left: 0}, {Scope: scope(file), Left: 0}})
+		s.Equal([]int{0}, short)
+	}},
+	{"a budget whose time has passed gives nothing", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.bounded()
+		p.add(r, tasks(scan, "scan", 3)...)
+		now := s.now(w)
+		got, short := w.within([]store.Budget{{Scope: scope(scan), Left: 3, Until: now}})
+		s.Empty(got)
+		s.Equal([]int{0}, short)
+		got, _ = w.within([]store.Budget{{Scope: scope(scan), Left: 3, Until: now.Add(never)}})
+		s.Len(got[scan.Kind], 3)
+	}},
+	{"a budget is shared by the runs, in turns, however many wait", func(s *scene) {
+		sh := newSharing(s)
+		var runs []*run
+		for range 40 {
+			runs = append(runs, sh.run(s.name("job"), 1, 2))
+		}
+		w := runs[0].bounded()
+		served := make(map[store.RunID]int)
+		for range 2 * len(runs) {
+			got, _ := w.within([]store.Budget{{Scope: scope(scan), Left: 1}})
+			s.Len(got[scan.Kind], 1)
+			served[got[scan.Kind][0].Lease.Lane.Run]++
+			w.succeed(got[scan.Kind]...)
+			if len(served) < len(runs) {
+				s.LessOrEqual(served[got[scan.Kind][0].Lease.Lane.Run], 2)
+			}
+		}
+		s.Len(served, len(runs))
+	}},
+	{"suspects are charged to budgets, hooks are not", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
+		w := r.bounded()
+		got, _ := w.within([]store.Budget{{Scope: store.Scope{Set: scan.Set, Kinds: []string{scan.Kind, store.KindPreJob}}}})
+		s.Len(got[store.KindPreJob], 1, "a hook is never covered")
+		w.settle(plain(got[store.KindPreJob][0], store.VerdictBegin))
+		w.one()
+		w.close()
+		w = r.bounded()
+		got, short := w.within([]store.Budget{{Scope: scope(scan), Left: 0}})
+		s.Empty(got)
+		s.Equal([]int{0}, short)
+		got, _ = w.within([]store.Budget{{Scope: scope(scan), Left: 1}})
+		s.Len(got[scan.Kind], 1)
+		s.True(got[scan.Kind][0].Task.Suspect)
+	}},
+	{"a limit per run counts what all sessions have leased of it, and holds up no other run", func(s *scene) {
+		sh := newSharing(s)
+		a, b := sh.run("a", 1, 40), sh.run("b", 1, 40)
+		sh.p.add(a, tasks(check, "check", 40)...)
+		limits := []store.RunLimit{{Scope: scope(scan), Max: 3}, {Scope: scope(scan, check, file), Max: 5}}
+		one, other := a.bounded(), a.bounded()
+		got, short := one.within(nil, limits...)
+		s.Empty(short, "only budgets are short")
+		var ofA, ofB []store.Delivery
+		for _, d := range append(got[scan.Kind], got[check.Kind]...) {
+			s.True(d.Lease.Tallied)
+			if d.Lease.Lane.Run == a.id {
+				ofA = append(ofA, d)
+			} else {
+				ofB = append(ofB, d)
+			}
+		}
+		s.Len(ofA, 5)
+		s.Len(ofB, 3)
+		got, _ = other.within(nil, limits...)
+		s.Empty(got, "every run has all that it may have")
+		one.succeed(ofB[0])
+		got, _ = other.within(nil, limits...)
+		s.Len(got[scan.Kind], 1)
+		s.Equal(b.id, got[scan.Kind][0].Lease.Lane.Run)
+		got, _ = other.within(nil)
+		s.Len(append(got[scan.Kind], got[check.Kind]...), 120-5-4, "who names no limit has none")
+	}},
+	{"a limit per run lets more start however a task ends, and signals it", func(s *scene) {
+		limit := store.RunLimit{Scope: scope(scan), Max: 2}
+		for name, end := range map[string]func(w *worker, ds []store.Delivery){
+			"success":  func(w *worker, ds []store.Delivery) { w.succeed(ds...) },
+			"children": func(w *worker, ds []store.Delivery) { w.settle(success(ds[0], task(file, "child")), success(ds[1])) },
+			"failure":  func(w *worker, ds []store.Delivery) { w.settle(failed(ds[0]), failed(ds[1])) },
+			"retry":    func(w *worker, ds []store.Delivery) { w.settle(retried(ds[0], never), retried(ds[1], never)) },
+			"release": func(w *worker, ds []store.Delivery) {
+				w.settle(plain(ds[0], store.VerdictRelease), plain(ds[1], store.VerdictRelease))
+			},
+			"close": func(w *worker, _ []store.Delivery) { w.close() },
+		} {
+			r := s.open("import/" + name)
+			r.producer().add(r, tasks(scan, "scan", 9)...)
+			w, other := r.bounded(), r.bounded()
+			got, _ := w.within(nil, limit)
+			s.Len(got[scan.Kind], 2)
+			none, _ := other.within(nil, limit)
+			s.Empty(none)
+			l := s.listen()
+			end(w, got[scan.Kind])
+			l.hears("that more may start", func(sig store.Signal) bool {
+				return sig.Kind == store.SignalWork && sig.Queue == scan.Queue && sig.Partition == r.partition
+			})
+			l.stop()
+			got, _ = other.within(nil, limit)
+			s.Len(got[scan.Kind], 2, name)
+		}
+	}},
+	{"a repeated fetch delivers the same leases", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, tasks(scan, "scan", 9)...)
+		w := r.bounded()
+		w.fetches++
+		p := w.params(4)
+		p.Budgets = []store.Budget{{Scope: scope(scan), Left: 3}}
+		p.PerRun = []store.RunLimit{{Scope: scope(scan), Max: 8}}
+		first, err := s.store.Fetch(s.ctx, p)
+		s.NoError(err)
+		s.Len(first.Deliveries, 3)
+		again, err := s.store.Fetch(s.ctx, p)
+		s.NoError(err)
+		s.ElementsMatch(first.Deliveries, again.Deliveries)
+		s.ElementsMatch(first.Deliveries, w.held())
+		w.succeed(again.Deliveries...)
+	}},
+}
+
+var modesContract = []testCase{
+	{"a read-only partition gives out only what is marked, and finishes what runs", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
+		w := r.worker()
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadOnly))
+		w.none("hooks are part of their set")
+		s.mode(r.partition, store.ReadOnly)
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadWrite))
+		s.mode(r.partition, store.ReadWrite)
+		pre := w.one()
+		w.settle(plain(pre, store.VerdictBegin))
+		root := w.one()
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadOnly))
+		ops := store.Route{Queue: scan.Queue, Set: "ops", Kind: "report"}
+		w.settle(success(root, task(scan, "child"), task(ops, "report")))
+		w.none("the child waits")
+
+		p := w.params(9)
+		p.InReadOnly = []string{"other", ops.Set}
+		p.Queues = []store.FetchQueue{{Queue: scan.Queue, Routes: []store.Route{scan, ops}}}
+		w.fetches++
+		p.Number = w.fetches
+		reply, err := s.store.Fetch(s.ctx, p)
+		s.NoError(err)
+		s.True(reply.ReadOnly)
+		s.Len(reply.Deliveries, 1)
+		s.Equal(ops, reply.Deliveries[0].Lease.Lane.Route)
+		w.succeed(reply.Deliveries...)
+		s.EqualValues(1, r.record().Counts.Pending)
+
+		l := s.listen()
+		defer l.stop()
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadWrite))
+		l.hears("the mode", func(sig store.Signal) bool { return sig.Kind == store.SignalMode && sig.Partition == r.partition })
+		w.succeed(w.one())
+		r.status(store.StatusSucceeded)
+	}},
+	{"the mode is each partition's own, and an unknown one is refused", func(s *scene) {
+		for p := range s.store.Partitions() {
+			s.mode(p, store.ReadWrite)
+		}
+		s.NoError(s.store.SetMode(s.ctx, 0, store.ReadOnly))
+		for p := range s.store.Partitions() {
+			if p > 0 {
+				s.mode(p, store.ReadWrite)
+			}
+		}
+		s.refuses(s.store.SetMode(s.ctx, 0, "closed"), "Mode")
+		s.mode(0, store.ReadOnly)
+	}},
+}
+
+func (s *scene) mode(partition int, want store.Mode) {
+	s.tb.Helper()
+	got, err := s.store.Mode(s.ctx, partition)
+	s.NoError(err)
+	s.Equal(want, got)
+}

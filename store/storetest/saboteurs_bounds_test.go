@@ -1,0 +1,48 @@
+package storetest_test
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// overdraws takes one more than a budget holds.
+type overdraws struct{ store.Store }
+
+func (s *overdraws) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	p.Budgets = slices.Clone(p.Budgets)
+	for i := range p.Budgets {
+		p.Budgets[i].Left++
+	}
+	return s.Store.Fetch(ctx, p)
+}
+
+// forgetsRunLimits heeds only the first limit of runs.
+type forgetsRunLimits struct{ store.Store }
+
+func (s *forgetsRunLimits) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	p.PerRun = p.PerRun[:min(1, len(p.PerRun))]
+	return s.Store.Fetch(ctx, p)
+}
+
+// hidesShortness never says that a budget fell short.
+type hidesShortness struct{ store.Store }
+
+func (s *hidesShortness) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	reply, err := s.Store.Fetch(ctx, p)
+	reply.Short = nil
+	return reply, err
+}
+
+// ignoresModes keeps the mode, and fetches all the same.
+type ignoresModes struct{ store.Store }
+
+func (s *ignoresModes) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	for _, q := range p.Queues {
+		for _, r := range q.Routes {
+			p.InReadOnly = append(slices.Clip(p.InReadOnly), r.Set)
+		}
+	}
+	return s.Store.Fetch(ctx, p)
+}

@@ -31,7 +31,7 @@ type Manager struct {
 	closed  chan struct{} // closed by Close: ends waiting and watching
 
 	mu      sync.Mutex
-	workers map[*Worker]struct{} // that run; nil once closed
+	running map[member]struct{} // workers and schedulers; nil once closed
 }
 
 // New returns a manager on a store, which is not closed with it. It makes no call.
@@ -50,7 +50,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload},
 		active:  newActiveRuns(),
 		closed:  make(chan struct{}),
-		workers: make(map[*Worker]struct{}),
+		running: make(map[member]struct{}),
 	}
 	if cfg.Registry != nil { // a nil *Live must not become a Router that is not nil
 		m.live = handlers.NewLive(cfg.Registry)
@@ -65,7 +65,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close aborts workers that still run and waits for them, ends everybody's waiting and
+// Close aborts workers and schedulers that still run and waits for them, ends everybody's waiting and
 // watching with [ErrClosed], lets enqueue calls in flight finish, and closes the store
 // if Open made it. Let workers drain before: end the context of their Run, and wait for
 // it. It may be called twice.
@@ -74,14 +74,14 @@ func (m *Manager) Close() error {
 	m.closing.Do(func() {
 		close(m.closed)
 		m.mu.Lock()
-		workers := m.workers
-		m.workers = nil
+		running := m.running
+		m.running = nil
 		m.mu.Unlock()
-		for w := range workers {
-			w.Abort()
+		for r := range running {
+			r.quit()
 		}
-		for w := range workers {
-			w.wait()
+		for r := range running {
+			r.wait()
 		}
 		err = m.enqueuer.Close()
 		m.hub.close()
@@ -90,6 +90,29 @@ func (m *Manager) Close() error {
 		}
 	})
 	return err
+}
+
+// member is what runs for a manager until it is closed.
+type member interface {
+	quit() // end soon; it does not block
+	wait() // until it has ended
+}
+
+// enlist notes that a member runs. It reports false once the manager is closed.
+func (m *Manager) enlist(r member) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running == nil {
+		return false
+	}
+	m.running[r] = struct{}{}
+	return true
+}
+
+func (m *Manager) discharge(r member) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.running, r)
 }
 
 // Ping makes one round trip to every partition of the store and fails if one is out of

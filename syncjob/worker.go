@@ -78,26 +78,23 @@ func (w *Worker) begin(ctx context.Context, once bool) (*engine, error) {
 	if w.engine != nil {
 		return nil, ErrWorkerRunning
 	}
-	w.m.mu.Lock()
-	defer w.m.mu.Unlock()
-	if w.m.workers == nil {
+	if !w.m.enlist(w) {
 		return nil, ErrClosed
 	}
-	w.m.workers[w] = struct{}{}
 	w.engine = newEngine(ctx, w, once)
 	w.done = make(chan struct{})
 	return w.engine, nil
 }
 
 func (w *Worker) end() {
-	w.m.mu.Lock()
-	delete(w.m.workers, w)
-	w.m.mu.Unlock()
+	w.m.discharge(w)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine = nil
 	close(w.done)
 }
+
+func (w *Worker) quit() { w.Abort() }
 
 // wait returns when no Run is in progress.
 func (w *Worker) wait() {

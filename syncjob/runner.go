@@ -1,0 +1,106 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store/semaphore"
+)
+
+// Runner is a function that a [Scheduler] calls whenever its trigger is due, in this process. For work that must be
+// due once for all processes together, declare a periodic job instead.
+type Runner struct {
+	// Name is unique in the scheduler: 1 to 200 bytes of UTF-8 without control characters. It is required.
+	Name string
+	// Trigger says when it is due. It is required.
+	Trigger Trigger
+	// Run is what to do. Its context ends when the scheduler's grace period is over, with cause
+	// [handlers.ErrShutdown], and under a Gate with the lease. A panic is a failed run. It is required.
+	Run func(ctx context.Context) error
+	// Gate lets it run in a few places of the cluster at a time: see [semaphore.Gate]. A run that is locked
+	// out is skipped, which is no failure. Defaults to none.
+	Gate *semaphore.Gate
+}
+
+// Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set.
+type Trigger struct {
+	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless StartDelay
+	// puts it off. At least [MinEvery].
+	Every time.Duration
+	// Cron is an expression of five fields (minute, hour, day of month, month, day of week), or one of @hourly,
+	// @daily, @weekly, @monthly and @yearly. Where clocks are put forward, a time that does not exist is
+	// left out; where they are put back, one that exists twice is due twice.
+	Cron string
+	// Zone is the time zone of Cron, by its IANA name. Defaults to UTC.
+	Zone string
+	// At is one time only. One that has passed when the scheduler starts is not due any more.
+	At time.Time
+	// StartDelay keeps the runner from being due for so long after the start of the scheduler. Defaults to none.
+	StartDelay time.Duration
+	// Jitter puts each run off by a random time below it, so that many processes do not act in step. Defaults to none.
+	Jitter time.Duration
+}
+
+// runner is a Runner that was checked.
+type runner struct {
+	Runner
+	times timetable
+}
+
+// check reports every problem of a runner, under the given field.
+func (r Runner) check(field string) (*runner, error) {
+	var errs []error
+	bad := func(name, reason string) {
+		errs = append(errs, &FieldError{Field: field + name, Reason: reason})
+	}
+	errs = append(errs, checkText(field+"Name", r.Name))
+	if r.Run == nil {
+		bad("Run", "is nil")
+	}
+	t := r.Trigger
+	times, problems := newTimetable(field+"Trigger.", t.Every, t.Cron, t.Zone, t.At)
+	errs = append(errs, problems...)
+	if t.StartDelay < 0 {
+		bad("Trigger.StartDelay", "is negative")
+	}
+	if t.Jitter < 0 {
+		bad("Trigger.Jitter", "is negative")
+	}
+	if r.Gate != nil && r.Gate.Semaphores == nil {
+		bad("Gate.Semaphores", "is nil")
+	}
+	return &runner{Runner: r, times: times}, errors.Join(errs...)
+}
+
+// first is when a runner is due first, with a scheduler that starts now.
+func (r *runner) first(now time.Time) time.Time {
+	earliest := now.Add(r.Trigger.StartDelay)
+	if r.Trigger.Every > 0 {
+		return earliest
+	}
+	return r.times.next(now, earliest)
+}
+
+// call runs it once, behind its gate. Skipped says that it was locked out.
+func (r *runner) call(ctx context.Context) (skipped bool, err error) {
+	if r.Gate == nil {
+		return false, guarded(ctx, r.Run)
+	}
+	err = r.Gate.Run(ctx, func(ctx context.Context) error { return guarded(ctx, r.Run) })
+	if errors.Is(err, semaphore.ErrSkipped) {
+		return true, nil
+	}
+	return false, err
+}
+
+// RunnerState is a runner as [Scheduler.Runners] shows it.
+type RunnerState struct {
+	Name    string
+	Next    time.Time // when it is due next, by the local clock; zero while it runs, and for never
+	Since   time.Time // when the run in progress began; zero if none is
+	Runs    int       // that have ended, with or without an error
+	Failed  int       // of those, with an error
+	Skipped int       // that its gate has locked out
+	Err     error     // of the last run
+}

@@ -1,0 +1,274 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+)
+
+// DefaultSchedulerConcurrency is how many runners of a [Scheduler] run at once.
+const DefaultSchedulerConcurrency = 10
+
+// SchedulerConfig configures a [Scheduler].
+type SchedulerConfig struct {
+	// Concurrency bounds how many runners run at once. One that is due while as many run waits for the first to
+	// return, in the order of becoming due. Defaults to [DefaultSchedulerConcurrency].
+	Concurrency int
+	// Grace is how long runners may go on once the scheduler shuts down, before their contexts are
+	// cancelled; [NoGrace] for not at all. Defaults to [DefaultGrace].
+	Grace time.Duration
+	// OnError is told of every run that failed, by the runner's name, on the goroutine that ran it. Defaults to
+	// nobody; the manager's logger hears of it all the same.
+	OnError func(runner string, err error)
+}
+
+func (c *SchedulerConfig) setDefaults() {
+	if c.Concurrency == 0 {
+		c.Concurrency = DefaultSchedulerConcurrency
+	}
+	switch c.Grace {
+	case 0:
+		c.Grace = DefaultGrace
+	case NoGrace:
+		c.Grace = 0
+	}
+}
+
+func (c *SchedulerConfig) validate() error {
+	var errs []error
+	if c.Concurrency < 0 || c.Concurrency > MaxConcurrency {
+		errs = append(errs, &FieldError{Field: "Concurrency", Reason: fmt.Sprintf("is not between 1 and %d", MaxConcurrency)})
+	}
+	if c.Grace < 0 {
+		errs = append(errs, &FieldError{Field: "Grace", Reason: "is negative and not NoGrace"})
+	}
+	return errors.Join(errs...)
+}
+
+// Scheduler calls runners of this process when they are due, from a bounded pool. One per process is
+// enough. Make one with [Manager.NewScheduler]. Its methods may be called concurrently.
+//
+// A runner never overlaps itself: times that pass while it runs, or waits for a place in the pool, are
+// left out, and it is due next at the first one after it has returned. What was due while no scheduler ran
+// is not made up for.
+type Scheduler struct {
+	m       *Manager
+	cfg     SchedulerConfig
+	log     *slog.Logger
+	runners []*runner
+	places  chan struct{}
+
+	mu     sync.Mutex
+	states map[*runner]*RunnerState
+	abort  context.CancelFunc // of the Run in progress; nil otherwise
+	done   chan struct{}      // closed when that Run returns
+}
+
+// NewScheduler returns a scheduler of the given runners. It starts nothing before Run. It reports every
+// problem at once, as [*FieldError]s of the configuration and of Runners[i].
+func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Scheduler, error) {
+	cfg.setDefaults()
+	s := &Scheduler{m: m, cfg: cfg, log: m.log, states: make(map[*runner]*RunnerState, len(runners))}
+	errs := []error{cfg.validate()}
+	names := make(map[string]bool, len(runners))
+	for i, r := range runners {
+		field := fmt.Sprintf("Runners[%d].", i)
+		checked, err := r.check(field)
+		errs = append(errs, err)
+		if names[r.Name] {
+			errs = append(errs, &FieldError{Field: field + "Name", Reason: fmt.Sprintf("repeats %q", r.Name)})
+		}
+		names[r.Name] = true
+		s.runners = append(s.runners, checked)
+		s.states[checked] = &RunnerState{Name: r.Name}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("new scheduler: %w", err)
+	}
+	s.places = make(chan struct{}, cfg.Concurrency)
+	return s, nil
+}
+
+// Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, runners go on for
+// the grace period, and then their contexts are cancelled with cause [handlers.ErrShutdown]. Runners see ctx's values,
+// but not its end.
+//
+// It returns nil when every runner has returned, [*StuckError] when some ignored the end of their context,
+// [ErrClosed] when the manager was closed meanwhile, and [ErrSchedulerRunning] at once if the scheduler runs already.
+func (s *Scheduler) Run(ctx context.Context) error {
+	fire, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := s.begin(stop); err != nil {
+		return err
+	}
+	defer s.end()
+	hard, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+	group := lifecycle.New(hard)
+	var left atomic.Int64
+	left.Store(int64(len(s.runners)))
+	idle := make(chan struct{})
+	start := time.Now()
+	for _, r := range s.runners {
+		group.Go(func(hard context.Context) {
+			s.drive(fire, hard, r, start)
+			if left.Add(-1) == 0 {
+				close(idle)
+			}
+		})
+	}
+	<-fire.Done()
+	err := s.shutdown(idle, kill, &left)
+	if left.Load() == 0 {
+		group.Wait()
+	}
+	select {
+	case <-s.m.closed:
+		err = errors.Join(ErrClosed, err)
+	default:
+	}
+	return err
+}
+
+// shutdown waits for runners to return: for the grace period, and then a little longer with cancelled contexts.
+func (s *Scheduler) shutdown(idle <-chan struct{}, kill context.CancelCauseFunc, left *atomic.Int64) error {
+	if len(s.runners) == 0 {
+		return nil
+	}
+	grace := time.NewTimer(s.cfg.Grace)
+	defer grace.Stop()
+	select {
+	case <-idle:
+	case <-grace.C:
+	case <-s.m.closed:
+	}
+	kill(handlers.ErrShutdown)
+	bound := time.NewTimer(abandonAfter)
+	defer bound.Stop()
+	select {
+	case <-idle:
+		return nil
+	case <-bound.C:
+		return &StuckError{Handlers: int(left.Load())}
+	}
+}
+
+// drive fires one runner, time after time.
+func (s *Scheduler) drive(fire, hard context.Context, r *runner, start time.Time) {
+	anchor := r.first(start)
+	for due := anchor; !due.IsZero(); due = r.times.next(anchor, time.Now()) {
+		due = due.Add(putOff(r.Trigger.Jitter))
+		s.note(r, func(state *RunnerState) { state.Next = due })
+		pause(fire, time.Until(due))
+		select {
+		case <-fire.Done():
+		case s.places <- struct{}{}:
+			if fire.Err() == nil { // both may have been possible
+				s.work(hard, r)
+			}
+			<-s.places
+		}
+		if fire.Err() != nil {
+			return
+		}
+	}
+	s.note(r, func(state *RunnerState) { state.Next = time.Time{} })
+}
+
+// work runs a runner once.
+func (s *Scheduler) work(ctx context.Context, r *runner) {
+	s.note(r, func(state *RunnerState) { state.Next, state.Since = time.Time{}, time.Now() })
+	skipped, err := r.call(ctx)
+	s.note(r, func(state *RunnerState) {
+		state.Since = time.Time{}
+		if skipped {
+			state.Skipped++
+			return
+		}
+		state.Runs++
+		state.Err = err
+		if err != nil {
+			state.Failed++
+		}
+	})
+	if err != nil {
+		s.log.ErrorContext(ctx, "runner failed", "runner", r.Name, "error", err)
+		if s.cfg.OnError != nil {
+			s.cfg.OnError(r.Name, err)
+		}
+	}
+}
+
+// guarded calls a runner's function and makes a panic of it an error.
+func guarded(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &handlers.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return fn(ctx)
+}
+
+func (s *Scheduler) note(r *runner, change func(*RunnerState)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s.states[r])
+}
+
+// Runners lists the runners in the order in which they were given. It makes no call.
+func (s *Scheduler) Runners() []RunnerState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]RunnerState, len(s.runners))
+	for i, r := range s.runners {
+		list[i] = *s.states[r]
+	}
+	return list
+}
+
+func (s *Scheduler) begin(stop context.CancelFunc) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.abort != nil {
+		return ErrSchedulerRunning
+	}
+	if !s.m.enlist(s) {
+		return ErrClosed
+	}
+	s.abort, s.done = stop, make(chan struct{})
+	return nil
+}
+
+func (s *Scheduler) end() {
+	s.m.discharge(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abort = nil
+	close(s.done)
+}
+
+// quit makes a Run in progress end; the manager is closed, so it does not wait for the grace period.
+func (s *Scheduler) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.abort != nil {
+		s.abort()
+	}
+}
+
+// wait returns when no Run is in progress.
+func (s *Scheduler) wait() {
+	s.mu.Lock()
+	done := s.done
+	s.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}

@@ -1,0 +1,294 @@
+package syncjob_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// diary notes when a runner ran, in virtual time since it was opened.
+type diary struct {
+	start time.Time
+
+	mu    sync.Mutex
+	times []time.Duration
+}
+
+func newDiary() *diary { return &diary{start: time.Now()} }
+
+// run is the function of a runner that takes so long.
+func (d *diary) run(takes time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
+		d.mu.Lock()
+		d.times = append(d.times, time.Since(d.start))
+		d.mu.Unlock()
+		select {
+		case <-time.After(takes):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (d *diary) read() []time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]time.Duration(nil), d.times...)
+}
+
+// schedule runs a scheduler for so long, of virtual time.
+func schedule(t *testing.T, d time.Duration, cfg syncjob.SchedulerConfig, runners ...syncjob.Runner) *syncjob.Scheduler {
+	t.Helper()
+	s, err := manager(t, nil).NewScheduler(cfg, runners...)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	require.NoError(t, s.Run(ctx))
+	return s
+}
+
+func TestARunnerIsDueAtOnceAndThenAtEachInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		s := schedule(t, 3500*time.Millisecond, syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "tick", Trigger: syncjob.Trigger{Every: time.Second}, Run: d.run(time.Millisecond),
+		})
+		require.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}, d.read())
+		state := s.Runners()[0]
+		require.Equal(t, 4, state.Runs)
+		require.NoError(t, state.Err)
+	})
+}
+
+func TestAStartDelayPutsOffTheFirstTimeAndTheGridWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		schedule(t, 3*time.Second, syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "tick", Trigger: syncjob.Trigger{Every: time.Second, StartDelay: 700 * time.Millisecond}, Run: d.run(0),
+		})
+		require.Equal(t, []time.Duration{700 * time.Millisecond, 1700 * time.Millisecond, 2700 * time.Millisecond}, d.read())
+	})
+}
+
+func TestARunnerNeverOverlapsItselfAndLeavesOutWhatItMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		schedule(t, 6500*time.Millisecond, syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "slow", Trigger: syncjob.Trigger{Every: time.Second}, Run: d.run(2500 * time.Millisecond),
+		})
+		require.Equal(t, []time.Duration{0, 3 * time.Second, 6 * time.Second}, d.read())
+	})
+}
+
+func TestARunnerThatIsDueWhileThePoolIsFullWaitsForAPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second, third := newDiary(), newDiary(), newDiary()
+		once := func(after time.Duration) syncjob.Trigger {
+			return syncjob.Trigger{At: time.Now().Add(after)}
+		}
+		schedule(t, time.Minute, syncjob.SchedulerConfig{Concurrency: 1},
+			syncjob.Runner{Name: "third", Trigger: once(3 * time.Second), Run: third.run(0)},
+			syncjob.Runner{Name: "first", Trigger: once(time.Second), Run: first.run(10 * time.Second)},
+			syncjob.Runner{Name: "second", Trigger: once(2 * time.Second), Run: second.run(5 * time.Second)},
+		)
+		require.Equal(t, []time.Duration{time.Second}, first.read())
+		require.Equal(t, []time.Duration{11 * time.Second}, second.read())
+		require.Equal(t, []time.Duration{16 * time.Second}, third.read())
+	})
+}
+
+func TestACronTriggerKeepsToItsTimeZone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the bubble begins on 1 January 2000, midnight UTC
+		d := newDiary()
+		schedule(t, 48*time.Hour, syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "nightly", Trigger: syncjob.Trigger{Cron: "30 2 * * *", Zone: "Europe/Berlin"}, Run: d.run(0),
+		})
+		require.Equal(t, []time.Duration{90 * time.Minute, 25*time.Hour + 30*time.Minute}, d.read())
+	})
+}
+
+func TestAOneOffTimeThatHasPassedIsNotDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		past, future := newDiary(), newDiary()
+		s := schedule(t, time.Minute, syncjob.SchedulerConfig{},
+			syncjob.Runner{Name: "past", Trigger: syncjob.Trigger{At: time.Now().Add(-time.Second)}, Run: past.run(0)},
+			syncjob.Runner{Name: "future", Trigger: syncjob.Trigger{At: time.Now().Add(time.Second)}, Run: future.run(0)},
+		)
+		require.Empty(t, past.read())
+		require.Equal(t, []time.Duration{time.Second}, future.read())
+		for _, state := range s.Runners() {
+			require.Zero(t, state.Next)
+		}
+	})
+}
+
+func TestJitterPutsEachRunOffByLessThanItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		schedule(t, 99*time.Second, syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "tick", Trigger: syncjob.Trigger{Every: time.Second, Jitter: 500 * time.Millisecond}, Run: d.run(0),
+		})
+		times, late := d.read(), 0
+		require.GreaterOrEqual(t, len(times), 98)
+		for i, at := range times {
+			off := at - time.Duration(i)*time.Second
+			require.GreaterOrEqual(t, off, time.Duration(0))
+			require.Less(t, off, 500*time.Millisecond)
+			if off > 0 {
+				late++
+			}
+		}
+		require.Positive(t, late)
+	})
+}
+
+func TestFailuresAndPanicsAreToldAndTheRunnerGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		var told []error
+		n := 0
+		s := schedule(t, 2500*time.Millisecond, syncjob.SchedulerConfig{OnError: func(name string, err error) {
+			require.Equal(t, "flaky", name)
+			told = append(told, err)
+		}}, syncjob.Runner{Name: "flaky", Trigger: syncjob.Trigger{Every: time.Second}, Run: func(context.Context) error {
+			switch n++; n {
+			case 1:
+				return broken
+			case 2:
+				panic("worse")
+			}
+			return nil
+		}})
+		require.Len(t, told, 2)
+		require.ErrorIs(t, told[0], broken)
+		var panicked *handlers.PanicError
+		require.ErrorAs(t, told[1], &panicked)
+		require.NotEmpty(t, panicked.Stack)
+		state := s.Runners()[0]
+		require.Equal(t, syncjob.RunnerState{Name: "flaky", Runs: 3, Failed: 2, Next: state.Next}, state)
+	})
+}
+
+func TestAGatedRunnerIsSkippedWhileItRunsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		gate := &semaphore.Gate{Semaphores: semaphore.New(s), Key: "report", TTL: time.Minute, Holder: "a test"}
+		taken, err := gate.Semaphores.TryAcquire(t.Context(), "report", semaphore.Options{TTL: time.Minute, Holder: "elsewhere"})
+		require.NoError(t, err)
+		time.AfterFunc(1500*time.Millisecond, func() { _ = taken.Release(context.Background()) })
+		d := newDiary()
+		sch := schedule(t, 3500*time.Millisecond, syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "report", Trigger: syncjob.Trigger{Every: time.Second}, Gate: gate, Run: d.run(0),
+		})
+		require.Equal(t, []time.Duration{2 * time.Second, 3 * time.Second}, d.read())
+		state := sch.Runners()[0]
+		require.Equal(t, 2, state.Skipped)
+		require.Equal(t, 2, state.Runs)
+	})
+}
+
+func TestAtTheEndRunnersFinishWithinTheGraceAndAreCancelledThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var quick, slow error
+		returned := func(to *error, takes time.Duration) func(context.Context) error {
+			return func(ctx context.Context) error {
+				*to = newDiary().run(takes)(ctx)
+				return *to
+			}
+		}
+		at := syncjob.Trigger{At: time.Now().Add(time.Second)}
+		start := time.Now()
+		schedule(t, 2*time.Second, syncjob.SchedulerConfig{Grace: 10 * time.Second},
+			syncjob.Runner{Name: "quick", Trigger: at, Run: returned(&quick, 5*time.Second)},
+			syncjob.Runner{Name: "slow", Trigger: at, Run: returned(&slow, time.Hour)},
+		)
+		require.NoError(t, quick)
+		require.ErrorIs(t, slow, handlers.ErrShutdown)
+		require.Equal(t, 12*time.Second, time.Since(start))
+	})
+}
+
+func TestARunnerThatIgnoresItsContextIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		s, err := manager(t, nil).NewScheduler(syncjob.SchedulerConfig{Grace: syncjob.NoGrace}, syncjob.Runner{
+			Name: "deaf", Trigger: syncjob.Trigger{Every: time.Second}, Run: func(context.Context) error { <-release; return nil },
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var stuck *syncjob.StuckError
+		require.ErrorAs(t, s.Run(ctx), &stuck)
+		require.Equal(t, 1, stuck.Handlers)
+	})
+}
+
+func TestClosingTheManagerEndsItsSchedulers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := syncjob.New(memstore.New(nil), syncjob.Config{})
+		require.NoError(t, err)
+		d := newDiary()
+		s, err := m.NewScheduler(syncjob.SchedulerConfig{Grace: time.Hour}, syncjob.Runner{
+			Name: "long", Trigger: syncjob.Trigger{Every: time.Second}, Run: d.run(time.Hour),
+		})
+		require.NoError(t, err)
+		ended := make(chan error)
+		go func() { ended <- s.Run(t.Context()) }()
+		synctest.Wait()
+		require.ErrorIs(t, s.Run(t.Context()), syncjob.ErrSchedulerRunning)
+		require.False(t, s.Runners()[0].Since.IsZero())
+		go func() { _ = m.Close() }()
+		require.ErrorIs(t, <-ended, syncjob.ErrClosed)
+		require.ErrorIs(t, s.Run(t.Context()), syncjob.ErrClosed)
+		require.Zero(t, time.Since(d.start))
+	})
+}
+
+func TestBadRunnersAreRefusedByField(t *testing.T) {
+	m := manager(t, nil)
+	run := func(context.Context) error { return nil }
+	tick := syncjob.Trigger{Every: time.Second}
+	for name, c := range map[string]struct {
+		cfg  syncjob.SchedulerConfig
+		r    syncjob.Runner
+		want string
+	}{
+		"no name":               {r: syncjob.Runner{Trigger: tick, Run: run}, want: "Runners[0].Name"},
+		"nothing to run":        {r: syncjob.Runner{Name: "a", Trigger: tick}, want: "Runners[0].Run"},
+		"never due":             {r: syncjob.Runner{Name: "a", Run: run}, want: "Runners[0].Trigger.Every"},
+		"due in two ways":       {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Cron: "@daily"}, Run: run}, want: "Runners[0].Trigger.Every"},
+		"too often":             {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: 1}, Run: run}, want: "Runners[0].Trigger.Every"},
+		"six fields":            {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "0 0 0 1 1 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"30 February":           {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "0 0 30 2 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"interval as cron":      {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "@every 1h"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"zone in cron":          {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "TZ=UTC 0 0 * * *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"unknown zone":          {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "@daily", Zone: "Mars/Olympus"}, Run: run}, want: "Runners[0].Trigger.Zone"},
+		"zone without cron":     {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Zone: "UTC"}, Run: run}, want: "Runners[0].Trigger.Zone"},
+		"negative delay":        {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, StartDelay: -1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
+		"negative jitter":       {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Jitter: -1}, Run: run}, want: "Runners[0].Trigger.Jitter"},
+		"gate without a store":  {r: syncjob.Runner{Name: "a", Trigger: tick, Run: run, Gate: &semaphore.Gate{}}, want: "Runners[0].Gate.Semaphores"},
+		"negative grace":        {cfg: syncjob.SchedulerConfig{Grace: -2}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Grace"},
+		"negative concurrency":  {cfg: syncjob.SchedulerConfig{Concurrency: -1}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
+		"excessive concurrency": {cfg: syncjob.SchedulerConfig{Concurrency: syncjob.MaxConcurrency + 1}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := m.NewScheduler(c.cfg, c.r)
+			require.ErrorIs(t, err, syncjob.ErrInvalid)
+			require.Contains(t, fields(err), c.want)
+		})
+	}
+	_, err := m.NewScheduler(syncjob.SchedulerConfig{}, syncjob.Runner{Name: "a", Trigger: tick, Run: run}, syncjob.Runner{Name: "a", Trigger: tick, Run: run})
+	require.Equal(t, []string{"Runners[1].Name"}, fields(err))
+}

@@ -188,6 +188,7 @@ type RunRecord struct {
 	Graceful  bool      // while stopping: running handlers are left to finish
 	Result    []byte    // JSON that the post-job hook left; nil if none
 	Retention time.Duration
+	RedriveOf int64 // number of the run whose failed tasks it runs again; 0 for none
 	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions, by start of
 	// the attempt. At most [MaxReporting]; nil if there are none, as in every final state.
 	Reporting []RunningTask

@@ -38,6 +38,21 @@ var ErrSchedulerRunning = errors.New("scheduler is already running")
 // result, or has not completed.
 var ErrNoResult = errors.New("run has no result")
 
+// ErrNothingToRedrive is returned by [Run.Redrive] when no failed task of the run is selected.
+var ErrNothingToRedrive = errors.New("no failed task to redrive")
+
+// FailuresGoneError is returned by [Run.Redrive] when more tasks failed than the run keeps, so that not all can
+// be run again.
+type FailuresGoneError struct {
+	Kept int64 // failures that the run keeps
+	Gone int64 // failures of which only the number is known
+}
+
+// Error implements error.
+func (e *FailuresGoneError) Error() string {
+	return fmt.Sprintf("%d failed tasks are gone: only the first %d are kept", e.Gone, e.Kept)
+}
+
 // FieldError reports bad input: which field, and what is wrong with it. It matches
 // [ErrInvalid], and nothing was written when it is returned.
 type FieldError = store.FieldError

@@ -202,7 +202,7 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 			"Run.Seal":   func() error { return m.Run(name, 1).Seal(ctx) },
 			"Run.Delete": func() error { return m.Run(name, 1).Delete(ctx) },
 			"Explain":    func() error { _, err := m.Run(name, 1).Explain(ctx); return err },
-			"Failures":   func() error { return firstError(m.Run(name, 1).Failures(ctx)) },
+			"Failures":   func() error { return firstError(m.Run(name, 1).Failures(ctx, nil)) },
 			"Run.Enqueue": func() error {
 				_, err := m.Run(name, 1).Enqueue(ctx, leaf{}, nil)
 				return err

@@ -173,7 +173,7 @@ func TestFailuresAreASampleOfTheExactNumber(t *testing.T) {
 		require.Equal(t, syncjob.StatusFailed, final.Status)
 		require.EqualValues(t, 400, final.Counts.Failed)
 		seen, panics := 0, 0
-		for f, err := range run.Failures(t.Context()) {
+		for f, err := range run.Failures(t.Context(), nil) {
 			require.NoError(t, err)
 			require.Equal(t, "w1", f.Worker)
 			if f.Stack != "" {

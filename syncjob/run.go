@@ -137,37 +137,6 @@ func (r *Run) setPaused(ctx context.Context, paused bool) error {
 	return r.do("pause or resume", func() error { return r.m.store.SetRunPaused(ctx, r.id, paused) })
 }
 
-// failurePage is how many dead letters are read at a time.
-const failurePage = 100
-
-// Failures yields the tasks that failed for good, oldest first. It is a sample, capped
-// by [Config.FailureCap]; the exact number is in the run's Counts. An error ends the
-// sequence.
-func (r *Run) Failures(ctx context.Context) iter.Seq2[Failure, error] {
-	return func(yield func(Failure, error) bool) {
-		for offset := 0; ; {
-			var page []store.Failure
-			err := r.do("read failures of", func() (err error) {
-				page, err = r.m.store.Failures(ctx, r.id, offset, failurePage)
-				return err
-			})
-			if err != nil {
-				yield(Failure{}, err)
-				return
-			}
-			for _, f := range page {
-				if !yield(failure(f), nil) {
-					return
-				}
-			}
-			if len(page) < failurePage {
-				return
-			}
-			offset += len(page)
-		}
-	}
-}
-
 // Delete removes a finished run with its summary and failures at once, before its
 // retention is over. [ErrRunActive], [ErrRunNotFound].
 func (r *Run) Delete(ctx context.Context) error {

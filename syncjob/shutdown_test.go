@@ -48,7 +48,7 @@ func TestShutdownGivesUnstartedTasksBackAndLetsHandlersFinish(t *testing.T) {
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 301, final.Counts.Succeeded)
-		for f, err := range run.Failures(t.Context()) {
+		for f, err := range run.Failures(t.Context(), nil) {
 			require.NoError(t, err)
 			require.Zero(t, f)
 		}

@@ -109,14 +109,19 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	return run, nil
 }
 
-// allow asks the set's Validate hook, if the registry has one.
+// allow asks the set's Validate hook about a run that would begin by the definition.
 func (m *Manager) allow(ctx context.Context, job string, d definition) error {
-	if m.cfg.Registry == nil {
-		return nil
-	}
 	rec := store.RunRecord{ID: store.RunID{Job: job}, Set: d.Set, Headers: d.Headers, Weight: d.Weight}
 	if d.Root != nil {
 		rec.Args = d.Root.Payload
+	}
+	return m.admit(ctx, rec)
+}
+
+// admit asks the set's Validate hook about a run that would begin so, if the registry has one.
+func (m *Manager) admit(ctx context.Context, rec store.RunRecord) error {
+	if m.cfg.Registry == nil {
+		return nil
 	}
 	return m.cfg.Registry.Validate(ctx, handlers.NewRun(rec))
 }

@@ -93,6 +93,8 @@ type RunState struct {
 	Reason    string        `json:"reason,omitempty"`   // why it was stopped or skipped
 	HookErr   string        `json:"hook_err,omitempty"` // why the post-job hook gave up
 	Retention time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
+	// RedriveOf is the number of the run whose failed tasks it runs again; 0 for none. See [Run.Redrive].
+	RedriveOf int64 `json:"redrive_of,omitempty"`
 	// Result is what the post-job hook left with [handlers.Run.SetResult]; nil if nothing. See DecodeResult.
 	Result json.RawMessage `json:"result,omitempty"`
 	// Reporting are running tasks that report progress, those that began first at the front, as of their workers' last

@@ -55,6 +55,7 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		HookErr:    r.HookError,
 		Retention:  r.Retention,
 		Result:     r.Result,
+		RedriveOf:  r.RedriveOf,
 		Reporting:  r.Reporting,
 	}
 	if r.Started.IsZero() {

@@ -99,7 +99,7 @@ func corruptTasks(t *testing.T) {
 	require.Equal(t, syncjob.Counts{Total: total, Succeeded: total - int64(corrupt), Failed: int64(corrupt)}, final.Counts)
 	s.requireHookOnce(string(syncjob.StatusFailed))
 	told := 0
-	for f, err := range s.Failures(t.Context()) {
+	for f, err := range s.Failures(t.Context(), nil) {
 		require.NoError(t, err, "what is corrupt is listed all the same")
 		require.Empty(t, f.TaskID)
 		require.Contains(t, f.Error, store.ErrCorrupt.Error())

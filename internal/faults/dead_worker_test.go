@@ -100,7 +100,7 @@ func poisonTaskKillsTheProcess(t *testing.T) {
 	last := w.worker(8)
 	s.requireGrown(1)
 	require.Len(t, about(s.events(), started, "poison"), 3)
-	for f, err := range s.Failures(t.Context()) {
+	for f, err := range s.Failures(t.Context(), nil) {
 		require.NoError(t, err)
 		require.Equal(t, 2, f.Crashes)
 		require.Zero(t, f.Retry)

@@ -93,7 +93,7 @@ func everyTaskFails(t *testing.T) {
 		s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: root}, want)
 		s.requireGrown(failing)
 		told := 0
-		for f, err := range s.Failures(t.Context()) {
+		for f, err := range s.Failures(t.Context(), nil) {
 			require.NoError(t, err)
 			require.Equal(t, errFails.Error(), f.Error)
 			require.Equal(t, handlers.DefaultMaxRetries, f.Retry)

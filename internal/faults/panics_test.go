@@ -67,7 +67,7 @@ func handlerPanics(t *testing.T) {
 	s.requireGrown(len(ways))
 
 	failed := 0
-	for f, err := range s.Failures(t.Context()) {
+	for f, err := range s.Failures(t.Context(), nil) {
 		require.NoError(t, err)
 		require.NotEmpty(t, f.TaskID)
 		require.Equal(t, handlers.DefaultMaxRetries, f.Retry)
@@ -78,7 +78,7 @@ func handlerPanics(t *testing.T) {
 	require.Equal(t, len(ways), failed)
 	for _, way := range ways {
 		found := false
-		for f, err := range s.Failures(t.Context()) {
+		for f, err := range s.Failures(t.Context(), nil) {
 			require.NoError(t, err)
 			found = found || contains(f.Error, way.tells)
 		}

@@ -38,6 +38,9 @@ func runFields(p *store.StartParams, maxLen int) []string {
 		"failcap", strconv.Itoa(p.FailureCap),
 		"maxlen", strconv.Itoa(maxLen),
 	}
+	if p.RedriveOf != 0 {
+		fields = append(fields, "redriveof", strconv.FormatInt(p.RedriveOf, 10))
+	}
 	if p.PostJob != nil {
 		post, postRoute, postQueue = string(appendTask(nil, &p.PostJob.Task)), routeName(p.PostJob.Route), p.PostJob.Route.Queue
 		fields = append(fields, "post", post, "postroute", postRoute, "postqueue", postQueue)
@@ -93,6 +96,7 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		HookError: h["hookerror"],
 		Graceful:  h["graceful"] == "1",
 		Retention: time.Duration(d.int("retention")) * time.Millisecond,
+		RedriveOf: d.int("redriveof"),
 	}
 	if meta := parseMeta(h["job"], h["routes"]); meta.root != "" {
 		route, ok := parseRoute(meta.root)

@@ -11,7 +11,7 @@ var runsContract = []testCase{
 		root := task(scan, "root")
 		p := s.params(store.StartParams{
 			Job: "import", Set: "ingest", Args: []byte{0, 1, 0xff}, Headers: map[string]string{"trace": "a\nb", "": "empty"},
-			Root: &root, Weight: 2.5, Retention: 90 * time.Minute,
+			Root: &root, Weight: 2.5, Retention: 90 * time.Minute, RedriveOf: 1<<53 - 1,
 		})
 		r := s.start(p)
 		rec := r.record()
@@ -19,7 +19,7 @@ var runsContract = []testCase{
 		rec.Created = time.Time{}
 		s.Equal(store.RunRecord{
 			ID: r.id, Set: "ingest", Root: scan, Args: p.Args, Headers: p.Headers, Status: store.StatusRunning,
-			Counts: store.Counts{Total: 1, Pending: 1}, Weight: 2.5, Retention: 90 * time.Minute,
+			Counts: store.Counts{Total: 1, Pending: 1}, Weight: 2.5, Retention: 90 * time.Minute, RedriveOf: 1<<53 - 1,
 		}, rec)
 		open := s.open("open").record()
 		s.Zero(open.Root)

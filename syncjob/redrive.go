@@ -1,0 +1,186 @@
+package syncjob
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// RedriveOptions say which failed tasks of a run to run again. The zero value is all of them, once.
+type RedriveOptions struct {
+	// Kinds of the tasks. Defaults to all.
+	Kinds []string
+	// IDs of the tasks; each must be among the failures that are kept. Defaults to all.
+	IDs []string
+	// AllowPartial redrives what is left when more tasks failed than the run keeps. Defaults to refusing
+	// with a [*FailuresGoneError].
+	AllowPartial bool
+	// Key tells redrives of the same tasks apart: the same run, selection and Key give the same new run, however often they are
+	// asked for. Set it to redrive once more what was redriven. Defaults to the empty key.
+	Key string
+}
+
+func (o *RedriveOptions) validate() error {
+	var errs []error
+	for i, kind := range o.Kinds {
+		errs = append(errs, store.ValidateName(fmt.Sprintf("Kinds[%d]", i), kind))
+	}
+	if o.Key != "" {
+		errs = append(errs, checkText("Key", o.Key))
+	}
+	return errors.Join(errs...)
+}
+
+// Redrive runs the failed tasks of a finished run again, as a new run of the same job. They keep their IDs, arguments,
+// headers and attributes; attempts are counted from the start. The run has the arguments, headers and weight of this one,
+// and hooks of its own, and its RedriveOf says what it is. With IDs of a kind that has another name now, an alias serves.
+//
+// It returns when every task is enqueued and the run is sealed. Repeating it, also by another process, also after a crash in
+// between, goes on where the last call came to and returns the same run, for as long as its summary is kept; no task is added
+// twice. If that run was stopped, or its pre-job hook ended it, what was not added until then is not. If this run's summary
+// expires in between, the new run stays open with what it has: stop it, or release its hold, which Explain names.
+//
+// [ErrRunActive] while this run is not finished. [ErrNothingToRedrive]. [*FailuresGoneError] if more tasks failed than the run
+// keeps, and those that are gone may be meant. [ErrJobExists], with the active run, while another run of the job is
+// active; [ErrJobDisabled]. An error of the set's Validate hook. Other errors leave the new run to be completed by
+// a repeat; it comes along.
+func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
+	var o RedriveOptions
+	if opts != nil {
+		o = *opts
+	}
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("redrive: %w", err)
+	}
+	source, err := r.record(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("redrive: %w", err)
+	}
+	sel := selection{o.Kinds, o.IDs}
+	p, err := r.redriveParams(ctx, source, sel, o)
+	if err == nil {
+		err = r.m.admit(ctx, store.RunRecord{ID: store.RunID{Job: r.id.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redrive run %d of job %q: %w", r.id.Number, r.id.Job, err)
+	}
+	run, err := r.m.startRun(ctx, p)
+	var exists *JobExistsError
+	if errors.As(err, &exists) {
+		run = r.m.handle(exists.Active, "")
+		run.existing = true
+	}
+	if err == nil {
+		err = newRefill(r, run, sel).complete(ctx)
+	}
+	if err != nil {
+		return run, fmt.Errorf("redrive run %d of job %q: %w", r.id.Number, r.id.Job, err)
+	}
+	return run, nil
+}
+
+// redriveParams finds out what there is to redrive, and makes of it the parameters of the new run.
+func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel selection, o RedriveOptions) (store.StartParams, error) {
+	if !source.Status.Final() {
+		return store.StartParams{}, ErrRunActive
+	}
+	job, err := r.m.store.Job(ctx, r.id.Job)
+	if err != nil {
+		return store.StartParams{}, err
+	}
+	found, err := r.survey(ctx, sel)
+	if err != nil {
+		return store.StartParams{}, err
+	}
+	if err := found.check(source.Counts.Failed, o); err != nil {
+		return store.StartParams{}, err
+	}
+	d := definition{Set: source.Set, HookQueue: found.queue, PreJob: true, PostJob: true}
+	if reg := r.m.cfg.Registry; reg != nil {
+		if _, ok := reg.Set(source.Set); !ok {
+			return store.StartParams{}, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", source.Set)}
+		}
+		d.PreJob, d.PostJob = reg.Hooks(source.Set)
+	}
+	p := store.StartParams{
+		Job:        r.id.Job,
+		Token:      redriveToken(r.id, sel, o.Key),
+		Set:        source.Set,
+		Args:       source.Args,
+		Headers:    source.Headers,
+		Open:       true, // until the last task is enqueued
+		Weight:     source.Weight,
+		Retention:  source.Retention,
+		FailureCap: max(r.m.cfg.FailureCap, found.tasks),
+		Declared:   job.Kind != store.JobSinglePass,
+		RedriveOf:  r.id.Number,
+	}
+	if d.PreJob {
+		p.PreJob = d.hook(store.KindPreJob)
+	}
+	if d.PostJob {
+		p.PostJob = d.hook(store.KindPostJob)
+	}
+	return p, nil
+}
+
+// survey is what a look at the failures that are kept found.
+type survey struct {
+	kept  int             // of all kinds
+	tasks int             // of those selected
+	ids   map[string]bool // of those selected
+	queue string          // of the first one selected
+}
+
+func (r *Run) survey(ctx context.Context, sel selection) (survey, error) {
+	found := survey{ids: make(map[string]bool)}
+	matches := sel.matcher()
+	for letter, err := range r.deadLetters(ctx, 0) {
+		if err != nil {
+			return found, err
+		}
+		found.kept++
+		if !matches(&letter.Failure) {
+			continue
+		}
+		if found.tasks++; found.tasks == 1 {
+			found.queue = letter.Lane.Route.Queue
+		}
+		found.ids[letter.Task.ID] = true
+	}
+	return found, nil
+}
+
+// check refuses a selection that is empty, or of which part may be gone.
+func (s survey) check(failed int64, o RedriveOptions) error {
+	var missing []error
+	for i, id := range o.IDs {
+		if !s.ids[id] {
+			missing = append(missing, &FieldError{Field: fmt.Sprintf("IDs[%d]", i), Reason: fmt.Sprintf("%q is not among the failures that are kept", id)})
+		}
+	}
+	gone := failed - int64(s.kept)
+	switch {
+	case gone > 0 && !o.AllowPartial && (len(o.IDs) == 0 || len(missing) > 0):
+		return &FailuresGoneError{Kept: int64(s.kept), Gone: gone}
+	case len(missing) > 0 && !o.AllowPartial:
+		return errors.Join(missing...)
+	case s.tasks == 0:
+		return ErrNothingToRedrive
+	}
+	return nil
+}
+
+// redriveToken is the same for everybody who asks for the same.
+func redriveToken(source store.RunID, sel selection, key string) string {
+	normal := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+	asked, _ := json.Marshal([]any{normal(sel.kinds), normal(sel.ids), key}) // strings always marshal
+	sum := sha256.Sum256(asked)
+	return fmt.Sprintf("d/%d/%s", source.Number, hex.EncodeToString(sum[:16]))
+}

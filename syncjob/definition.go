@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -29,6 +30,8 @@ type definition struct {
 	Headers   map[string]string `json:"headers,omitempty"`
 	Retention time.Duration     `json:"retention"`
 	Failures  int               `json:"failures"`
+	// Configuration of each run, as it is stored with it.
+	Configuration json.RawMessage `json:"configuration,omitempty"`
 }
 
 // rootTask is the stored form of a definition's root task.
@@ -87,6 +90,11 @@ func (m *Manager) define(j Job) (definition, error) {
 	if d.Weight == 0 {
 		d.Weight = handlers.DefaultWeight
 	}
+	if j.Configuration != nil {
+		b, err := j.Configuration.Encode()
+		d.Configuration = b
+		problems = append(problems, err, m.knownKinds(j))
+	}
 	if j.Root != nil {
 		it, err := m.encoder.Encode(j.Set, enqueue.Task(j.Root, j.RootOptions))
 		if err != nil {
@@ -98,6 +106,18 @@ func (m *Manager) define(j Job) (definition, error) {
 		d.HookQueue = it.Route.Queue
 	}
 	return d, errors.Join(problems...)
+}
+
+// knownKinds refuses configured kinds that the registry, if there is one, does not know.
+func (m *Manager) knownKinds(j Job) error {
+	if m.cfg.Registry == nil {
+		return nil
+	}
+	known, err := m.cfg.Registry.Describe(j.Set)
+	if err != nil {
+		return err
+	}
+	return unknownKinds("Configuration.", slices.Sorted(maps.Keys(j.Configuration.Kinds)), known)
 }
 
 // rootField is what a job calls a field of its root task.
@@ -183,15 +203,16 @@ func decodeDefinition(b []byte) (definition, error) {
 // start is the definition as parameters of a run.
 func (d definition) start(job, token string) store.StartParams {
 	p := store.StartParams{
-		Job:        job,
-		Token:      token,
-		Set:        d.Set,
-		Headers:    d.Headers,
-		Open:       d.Open,
-		Weight:     d.Weight,
-		Retention:  d.Retention,
-		FailureCap: d.Failures,
-		SealAfter:  d.SealAfter,
+		Job:           job,
+		Token:         token,
+		Set:           d.Set,
+		Headers:       d.Headers,
+		Open:          d.Open,
+		Weight:        d.Weight,
+		Retention:     d.Retention,
+		FailureCap:    d.Failures,
+		Configuration: d.Configuration,
+		SealAfter:     d.SealAfter,
 	}
 	if d.Root != nil {
 		p.Root = d.Root.item(d.Set)

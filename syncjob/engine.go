@@ -30,6 +30,9 @@ type engine struct {
 	info  store.WorkerInfo
 	runs  *runCache
 
+	configured     chan struct{} // closed when what is configured is in force
+	configuredRuns *runConfigurations
+
 	intake     *intake
 	queues     *queueOrder
 	partitions []*partition
@@ -59,6 +62,7 @@ type task struct {
 	delivery *store.Delivery
 	session  *session
 	batch    *batch
+	run      *heldRun
 }
 
 func newEngine(ctx context.Context, w *Worker, once bool) *engine {
@@ -66,19 +70,22 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 	reg := m.cfg.Registry
 	n := m.store.Partitions()
 	e := &engine{
-		w:         w,
-		m:         m,
-		cfg:       &w.cfg,
-		reg:       reg,
-		store:     m.store,
-		log:       m.log.With("worker", w.cfg.Name),
-		runs:      newRunCache(m.store),
-		intake:    newIntake(w.cfg.Concurrency, n, once),
-		queues:    newQueueOrder(reg, w.cfg.Queues, w.cfg.StrictOrder),
-		tasks:     make(chan *task, w.cfg.Concurrency+maxPrefetch+(n+1)*store.MaxBatch),
-		slotsDone: make(chan struct{}),
-		values:    context.WithoutCancel(ctx),
-		aborted:   make(chan struct{}),
+		w:     w,
+		m:     m,
+		cfg:   &w.cfg,
+		reg:   reg,
+		store: m.store,
+		log:   m.log.With("worker", w.cfg.Name),
+		runs:  newRunCache(m.store),
+
+		configured:     make(chan struct{}),
+		configuredRuns: newRunConfigurations(m.store, m.live, m.log),
+		intake:         newIntake(w.cfg.Concurrency, n, once),
+		queues:         newQueueOrder(reg, w.cfg.Queues, w.cfg.StrictOrder),
+		tasks:          make(chan *task, w.cfg.Concurrency+maxPrefetch+(n+1)*store.MaxBatch),
+		slotsDone:      make(chan struct{}),
+		values:         context.WithoutCancel(ctx),
+		aborted:        make(chan struct{}),
 	}
 	e.info = w.cfg.info(e.queues.routes())
 	e.fetching, e.drain = context.WithCancel(ctx)
@@ -102,6 +109,7 @@ func (e *engine) run(ctx context.Context) error {
 		e.loops.Go(p.run)
 	}
 	e.loops.Go(e.poll)
+	e.loops.Go(e.watchConfiguration)
 	select {
 	case <-e.fetching.Done():
 	case <-e.intake.quiet:
@@ -157,6 +165,16 @@ func (e *engine) poll(ctx context.Context) {
 			e.intake.awaken(p.source)
 		}
 	}
+}
+
+// watchConfiguration keeps what is configured in force, and tells what there is to configure.
+func (e *engine) watchConfiguration(ctx context.Context) {
+	e.m.configs.watch(ctx, sync.OnceFunc(func() {
+		close(e.configured)
+		if err := e.m.publish(ctx); err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "cannot publish what the handler sets are", "error", err)
+		}
+	}))
 }
 
 // dispatch hands tasks to the slots, suspects first: they should not wait.

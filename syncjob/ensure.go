@@ -28,6 +28,7 @@ const (
 // [Manager.Enable] starts it again. [ErrJobExists] when a single-pass job of the name
 // is active.
 func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
+	m.configs.fresh(ctx)
 	d, err := m.define(j)
 	switch {
 	case err != nil:

@@ -19,6 +19,7 @@ var (
 	ErrRunFinished     = store.ErrRunFinished
 	ErrRunActive       = store.ErrRunActive
 	ErrLeaseLost       = store.ErrLeaseLost
+	ErrConflict        = store.ErrConflict
 	ErrOutcomeUnknown  = store.ErrOutcomeUnknown
 	ErrPayloadTooLarge = store.ErrPayloadTooLarge
 	ErrOutOfMemory     = store.ErrOutOfMemory

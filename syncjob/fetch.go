@@ -96,6 +96,7 @@ func (s *session) accept(ds []store.Delivery, asked, g grant, took time.Duration
 	var b *batch
 	if len(ds) > 0 {
 		b = s.take(ds)
+		s.configure(s.life, b.tasks)
 	}
 	s.e.intake.fetched(s.p.source, asked, g, len(ds), suspects, took)
 	if b != nil {

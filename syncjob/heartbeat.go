@@ -67,6 +67,7 @@ func (s *session) beat(ctx context.Context) error {
 	s.p.heard.set(now)
 	s.noteDue(now, reply.Now, reply.NextDue)
 	s.halt(reply.Runs)
+	s.reconfigure(ctx, reply.Runs)
 	if reply.SweepDue {
 		wake(s.sweepDue)
 	}

@@ -32,6 +32,9 @@ type Job struct {
 	SealAfter time.Duration
 	// Weight is the run's share of a queue against those of other runs. Defaults to the attribute of its set.
 	Weight float64
+	// Configuration is what is configured for each run of the job from its start on, on top of what is
+	// configured for its set; [ConfigureOptions] with that run change it later. Nil is nothing.
+	Configuration *Configuration
 	// Headers travel with the run and are readable by its handlers.
 	Headers map[string]string
 	// Retention is how long the summary of a finished run is kept. Defaults to that of
@@ -70,6 +73,9 @@ func (j Job) validate() error {
 		bad("Revision", "is negative")
 	}
 	errs = append(errs, checkHeaders(j.Headers))
+	if j.Configuration != nil {
+		errs = append(errs, store.RenameFields(j.Configuration.ValidateForRun(), func(field string) string { return "Configuration." + field }))
+	}
 	return errors.Join(errs...)
 }
 

@@ -23,7 +23,8 @@ type Manager struct {
 	owned    store.Store // closed by Close; nil if it was handed in
 	encoder  *enqueue.Encoder
 	enqueuer *enqueue.Enqueuer
-	live     *handlers.Live // nil without a registry
+	live     *handlers.Live  // nil without a registry
+	configs  *configurations // likewise
 	hub      *hub
 	active   *activeRuns
 
@@ -55,6 +56,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	if cfg.Registry != nil { // a nil *Live must not become a Router that is not nil
 		m.live = handlers.NewLive(cfg.Registry)
 		m.encoder.Router = m.live
+		m.configs = newConfigurations(m.store, cfg.Registry, m.live, cfg.Logger)
 	}
 	enqueuer, err := enqueue.New(enqueue.Config{Store: m.store, Encoder: m.encoder, Logger: cfg.Logger})
 	if err != nil {

@@ -40,6 +40,11 @@ func newPartition(e *engine, index int) *partition {
 
 // run ends when fetching does. The last session is left to the shutdown.
 func (p *partition) run(ctx context.Context) {
+	select {
+	case <-p.e.configured: // so that no attempt goes by the code alone
+	case <-ctx.Done():
+		return
+	}
 	for ctx.Err() == nil {
 		s, err := p.open(ctx)
 		if err != nil {

@@ -73,6 +73,7 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 	if err != nil {
 		return enqueue.Receipt{}, err
 	}
+	r.m.configs.fresh(ctx)
 	return r.m.enqueuer.Enqueue(ctx, r.id, set, enqueue.Task(args, opts))
 }
 
@@ -87,6 +88,7 @@ func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, erro
 	if err != nil {
 		return enqueue.Summary{}, err
 	}
+	r.m.configs.fresh(ctx)
 	return r.m.enqueuer.EnqueueAll(ctx, r.id, set, items, opts)
 }
 

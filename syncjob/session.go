@@ -55,10 +55,12 @@ type batch struct {
 	left  int // not settled
 }
 
-// heldRun counts the tasks of a run that a session holds.
+// heldRun is a run of which a session holds tasks.
 type heldRun struct {
-	id store.RunID
-	n  int
+	id         store.RunID
+	set        string
+	n          int
+	configured atomic.Pointer[runConfiguration] // nil while it obeys its set
 }
 
 func newSession(p *partition, id store.SessionID) *session {
@@ -147,6 +149,15 @@ func (s *session) halt(runs []store.RunSignal) {
 	})
 }
 
+// with is how a task is executed: as its run is configured.
+func (s *session) with(t *task) handlers.ExecuteConfig {
+	cfg := s.execution
+	if configured := t.run.configured.Load(); configured != nil {
+		cfg.Live = configured.live
+	}
+	return cfg
+}
+
 // take enters deliveries in the inventory, which owns them from here on.
 func (s *session) take(ds []store.Delivery) *batch {
 	b := &batch{tasks: make([]task, len(ds)), left: len(ds)}
@@ -154,15 +165,15 @@ func (s *session) take(ds []store.Delivery) *batch {
 	defer s.mu.Unlock()
 	var run *heldRun
 	for i := range ds {
-		b.tasks[i] = task{delivery: &ds[i], session: s, batch: b}
-		id := ds[i].Lease.Lane.Run
-		if run == nil || run.id.Number != id.Number {
-			if run = s.held[id.Number]; run == nil {
-				run = &heldRun{id: id}
-				s.held[id.Number] = run
+		lane := &ds[i].Lease.Lane
+		if run == nil || run.id.Number != lane.Run.Number {
+			if run = s.held[lane.Run.Number]; run == nil {
+				run = &heldRun{id: lane.Run, set: lane.Route.Set}
+				s.held[lane.Run.Number] = run
 			}
 		}
 		run.n++
+		b.tasks[i] = task{delivery: &ds[i], session: s, batch: b, run: run}
 	}
 	s.batches[b] = struct{}{}
 	s.count += len(ds)
@@ -174,11 +185,8 @@ func (s *session) drop(tasks []*task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range tasks {
-		number := t.delivery.Lease.Lane.Run.Number
-		if run := s.held[number]; run != nil {
-			if run.n--; run.n == 0 {
-				delete(s.held, number)
-			}
+		if t.run.n--; t.run.n == 0 {
+			delete(s.held, t.run.id.Number)
 		}
 		if len(s.meters) > 0 {
 			s.forgetMeterLocked(t.delivery.Lease)

@@ -77,7 +77,7 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
 		ctx := s.begin(e.values, t, now)
-		outcome := e.reg.Execute(ctx, *t.delivery, ses.execution)
+		outcome := e.reg.Execute(ctx, *t.delivery, ses.with(t))
 		s.end()
 		end := time.Now()
 		e.intake.pace.ran(end.Sub(now))

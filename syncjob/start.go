@@ -57,6 +57,7 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	if opts != nil {
 		o = *opts
 	}
+	m.configs.fresh(ctx)
 	d, err := m.define(j)
 	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, fmt.Errorf("start: %w", err)

@@ -1,0 +1,126 @@
+package syncjob
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+const (
+	// watchInterval is how often a worker asks for the configuration of its sets. The store mostly answers from memory.
+	watchInterval = 250 * time.Millisecond
+	// freshFor is how long a process without a worker goes by what it has read.
+	freshFor = time.Second
+)
+
+// configurations keeps what is in force for the sets of a registry up to what is stored.
+type configurations struct {
+	store store.Configurations
+	live  *handlers.Live
+	log   *slog.Logger
+	sets  []string
+
+	looked atomic.Int64 // when it was last tried, in ns since 1970
+
+	mu   sync.Mutex
+	seen []store.ConfigurationRecord // by set, as they were last read
+}
+
+func newConfigurations(s store.Configurations, reg *handlers.Registry, live *handlers.Live, log *slog.Logger) *configurations {
+	sets := reg.Sets()
+	return &configurations{store: s, live: live, log: log, sets: sets, seen: make([]store.ConfigurationRecord, len(sets))}
+}
+
+// watch refreshes until ctx ends, and calls ready after the first time that needs no repeat.
+func (c *configurations) watch(ctx context.Context, ready func()) {
+	failing := false
+	for ctx.Err() == nil {
+		err := c.refresh(ctx)
+		if err == nil || permanent(err) {
+			ready()
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			c.log.WarnContext(ctx, "cannot read configuration; what is in force stays", "error", err)
+		}
+		failing = err != nil
+		pause(ctx, jitter(watchInterval))
+	}
+}
+
+// refresh reads what is stored, and puts in force what has changed.
+func (c *configurations) refresh(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refreshLocked(ctx)
+}
+
+func (c *configurations) refreshLocked(ctx context.Context) error {
+	c.looked.Store(time.Now().UnixNano())
+	records, err := c.store.WatchConfigurations(ctx, c.sets)
+	if err != nil {
+		return err
+	}
+	for i, set := range c.sets {
+		if i < len(records) && !same(c.seen[i], records[i]) {
+			c.seen[i] = records[i]
+			c.apply(ctx, set, records[i])
+		}
+	}
+	return nil
+}
+
+func same(a, b store.ConfigurationRecord) bool {
+	if a.Err != nil || b.Err != nil {
+		return a.Err != nil && b.Err != nil && a.Err.Error() == b.Err.Error()
+	}
+	return a.Version == b.Version && bytes.Equal(a.Document, b.Document)
+}
+
+// apply puts a configuration in force, unless it cannot be read: then the last good one stays, and that is logged once.
+func (c *configurations) apply(ctx context.Context, set string, r store.ConfigurationRecord) {
+	err := r.Err
+	var configured Configuration
+	if err == nil {
+		configured, err = handlers.DecodeConfiguration(r.Document)
+	}
+	if err == nil {
+		err = c.live.Configure(set, configured)
+	}
+	if err != nil {
+		c.log.ErrorContext(ctx, "stored configuration cannot be read; the last good one stays in force", "set", set, "version", r.Version, "error", err)
+		return
+	}
+	c.log.InfoContext(ctx, "configuration in force", "set", set, "version", r.Version)
+}
+
+// fresh makes what is in force no older than freshFor, for callers that enqueue or start something: where a worker watches, that is
+// one look at the clock. A store that does not answer soon is not waited for.
+func (c *configurations) fresh(ctx context.Context) {
+	if c == nil {
+		return
+	}
+	looked := c.looked.Load()
+	if time.Now().UnixNano()-looked < int64(freshFor) {
+		return
+	}
+	if looked == 0 {
+		c.mu.Lock() // nobody goes by code alone while the first reading is on its way
+	} else if !c.mu.TryLock() {
+		return
+	}
+	defer c.mu.Unlock()
+	if c.looked.Load() != looked {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, freshFor)
+	defer cancel()
+	if err := c.refreshLocked(ctx); err != nil {
+		c.log.DebugContext(ctx, "cannot read configuration; what is in force stays", "error", err)
+	}
+}

@@ -1,0 +1,313 @@
+package syncjob
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Configuration is attributes of a set and its kinds as data; see [handlers.Configuration].
+type Configuration = handlers.Configuration
+
+// NotConfigured as ConfigureOptions.IfVersion makes a change only where nothing was ever configured.
+const NotConfigured = -1
+
+// ConfigureOptions say who changes a configuration, and under which conditions.
+type ConfigureOptions struct {
+	// By is who makes the change, for the history; up to 1 KiB. Defaults to host and process ID.
+	By string
+	// Reason is why, likewise. Defaults to none.
+	Reason string
+	// IfVersion is the version that the change was decided on, or [NotConfigured]: if another is stored by
+	// now, nothing is changed. Defaults to whatever is stored.
+	IfVersion int64
+	// Run limits the change to one run that has not ended. It goes with the run. Defaults to all runs.
+	Run *Run
+}
+
+// ConfigurationOptions say which configuration of a set to read.
+type ConfigurationOptions struct {
+	// Run reads what is configured for the one run only. Defaults to what is configured for all runs.
+	Run *Run
+}
+
+// SetConfiguration is what is configured of a set, for all runs or for one.
+type SetConfiguration struct {
+	Set           string        `json:"set"`
+	Version       int64         `json:"version"` // grows with each change; 0 if there was none
+	Configuration Configuration `json:"configuration"`
+}
+
+// ConfigurationChange is one change of a configuration.
+type ConfigurationChange struct {
+	Version int64         `json:"version"` // that it made
+	By      string        `json:"by"`
+	Reason  string        `json:"reason"`
+	At      time.Time     `json:"at"`     // by the store's clock
+	Before  Configuration `json:"before"` // what it replaced
+	// Err is why Before cannot be read; it matches [store.ErrCorrupt].
+	Err error `json:"-"`
+}
+
+// Sets lists the handler sets that workers have published when they started, sorted by name: for operators who have no registry. Of two
+// versions of a set it is the one that started last. [store.ErrCorrupt] names a description that cannot be read.
+func (m *Manager) Sets(ctx context.Context) ([]handlers.SetDescription, error) {
+	records, err := m.store.Sets(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list sets: %w", err)
+	}
+	sets := make([]handlers.SetDescription, len(records))
+	for i, r := range records {
+		if sets[i], err = decodeDescription(r); err != nil {
+			return nil, err
+		}
+	}
+	return sets, nil
+}
+
+// Configuration reads what is configured of a set. Nil options mean all runs. What it leaves open is as in code: [Manager.Sets] and
+// [handlers.SetDescription.Effective] tell. [store.ErrCorrupt] if it cannot be read: workers then go on with
+// what they had, and [Manager.ResetConfiguration] helps. [ErrRunNotFound].
+func (m *Manager) Configuration(ctx context.Context, set string, opts *ConfigurationOptions) (SetConfiguration, error) {
+	var run *Run
+	if opts != nil {
+		run = opts.Run
+	}
+	id, err := m.configurationOf(ctx, set, run)
+	if err != nil {
+		return SetConfiguration{}, fmt.Errorf("read the configuration of %q: %w", set, err)
+	}
+	rec, err := m.store.Configuration(ctx, id)
+	if err != nil {
+		return SetConfiguration{}, fmt.Errorf("read the configuration of %q: %w", set, err)
+	}
+	c, err := handlers.DecodeConfiguration(rec.Document)
+	if err != nil {
+		return SetConfiguration{}, fmt.Errorf("read the %s, version %d: %w", id, rec.Version, err)
+	}
+	return SetConfiguration{Set: set, Version: rec.Version, Configuration: c}, nil
+}
+
+// Configure changes what is configured of a set, for all runs or with opts.Run for one, and returns what is configured then. It reads the
+// configuration and has edit change it, which may be called several times: without opts.IfVersion, whoever was
+// faster is read again. Nil options mean all defaults.
+//
+// The change reaches the next attempt of every worker within a second; attempts that run keep what they began with. Queue
+// acts on what is enqueued from then on, and Weight on runs that start from then on.
+//
+// An error of edit is returned as it is. [*FieldError]s name attributes that are not valid, functions, kinds that neither the registry nor
+// a worker knows, and for a run what cannot differ for it: queue, weight and limits. [ErrConflict] for another version than opts.IfVersion;
+// [ErrRunNotFound], [ErrRunFinished]. With an error nothing is written, unless it is [ErrUnavailable]: then it may have been.
+func (m *Manager) Configure(ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error) (SetConfiguration, error) {
+	o := opts.withDefaults()
+	if edit == nil {
+		return SetConfiguration{}, fmt.Errorf("configure %q: %w", set, &FieldError{Field: "Edit", Reason: "is nil"})
+	}
+	for {
+		is, err := m.Configuration(ctx, set, &ConfigurationOptions{Run: o.Run})
+		if err == nil {
+			err = o.checkVersion(is.Version)
+		}
+		if err != nil {
+			return SetConfiguration{}, fmt.Errorf("configure: %w", err)
+		}
+		next := is
+		next.Configuration = is.Configuration.Clone()
+		if err := edit(&next.Configuration); err != nil {
+			return is, err
+		}
+		next.Version, err = m.configure(ctx, is, next.Configuration, o)
+		switch {
+		case err == nil:
+			return next, nil
+		case !errors.Is(err, ErrConflict) || o.IfVersion != 0:
+			return is, fmt.Errorf("configure %q: %w", set, err)
+		}
+	}
+}
+
+// configure writes what was edited, and returns the version. Without a difference nothing is written.
+func (m *Manager) configure(ctx context.Context, is SetConfiguration, next Configuration, o ConfigureOptions) (int64, error) {
+	err := next.Validate()
+	if o.Run != nil {
+		err = next.ValidateForRun()
+	}
+	if err := errors.Join(err, m.checkKinds(ctx, is, next)); err != nil {
+		return is.Version, err
+	}
+	was, err := is.Configuration.Encode()
+	if err != nil {
+		return is.Version, err
+	}
+	document, err := next.Encode()
+	if err != nil || bytes.Equal(was, document) {
+		return is.Version, err
+	}
+	return m.store.WriteConfiguration(ctx, o.write(is.Set, is.Version, document))
+}
+
+// ResetConfiguration removes all that is configured of a set, so that its code decides again; with opts.Run, all that is configured for the
+// one run, by its job too. It works as well where what is stored cannot be read. Resetting what is not configured changes
+// nothing. Errors are those of [Manager.Configure].
+func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *ConfigureOptions) error {
+	o := opts.withDefaults()
+	id, err := m.configurationOf(ctx, set, o.Run)
+	if err != nil {
+		return fmt.Errorf("reset the configuration of %q: %w", set, err)
+	}
+	for {
+		rec, err := m.store.Configuration(ctx, id)
+		if err == nil {
+			err = o.checkVersion(rec.Version)
+		}
+		if err == nil && rec.Document != nil {
+			_, err = m.store.WriteConfiguration(ctx, o.write(set, rec.Version, nil))
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, ErrConflict) || o.IfVersion != 0:
+			return fmt.Errorf("reset the configuration of %q: %w", set, err)
+		}
+	}
+}
+
+// History reads the last changes of the configuration of a set, or with opts.Run of one run, newest first: up to 20. Errors are
+// those of [Manager.Configuration].
+func (m *Manager) History(ctx context.Context, set string, opts *ConfigurationOptions) ([]ConfigurationChange, error) {
+	var run *Run
+	if opts != nil {
+		run = opts.Run
+	}
+	id, err := m.configurationOf(ctx, set, run)
+	if err != nil {
+		return nil, fmt.Errorf("read the history of %q: %w", set, err)
+	}
+	records, err := m.store.ConfigurationHistory(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("read the history of %q: %w", set, err)
+	}
+	changes := make([]ConfigurationChange, len(records))
+	for i, r := range records {
+		changes[i] = ConfigurationChange{Version: r.Version, By: r.By, Reason: r.Reason, At: r.At}
+		changes[i].Before, changes[i].Err = handlers.DecodeConfiguration(r.Before)
+	}
+	return changes, nil
+}
+
+func (o *ConfigureOptions) withDefaults() ConfigureOptions {
+	var c ConfigureOptions
+	if o != nil {
+		c = *o
+	}
+	if c.By == "" {
+		c.By = fmt.Sprintf("%s-%d", hostname(), os.Getpid())
+	}
+	return c
+}
+
+// checkVersion compares what is stored with what the change was decided on.
+func (o *ConfigureOptions) checkVersion(stored int64) error {
+	switch o.IfVersion {
+	case 0, stored:
+		return nil
+	case NotConfigured:
+		if stored == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: version %d is stored", ErrConflict, stored)
+}
+
+func (o *ConfigureOptions) write(set string, version int64, document []byte) store.ConfigurationWrite {
+	id := store.ConfigurationID{Set: set}
+	if o.Run != nil {
+		id = store.ConfigurationID{Run: o.Run.id}
+	}
+	return store.ConfigurationWrite{ID: id, Token: rand.Text(), IfVersion: version, Document: document, By: o.By, Reason: o.Reason}
+}
+
+// configurationOf names a document. A run must be one of the set.
+func (m *Manager) configurationOf(ctx context.Context, set string, run *Run) (store.ConfigurationID, error) {
+	if err := store.ValidateName("Set", set); err != nil {
+		return store.ConfigurationID{}, err
+	}
+	if run == nil {
+		return store.ConfigurationID{Set: set}, nil
+	}
+	rec, err := m.store.Run(ctx, run.id)
+	if err == nil && rec.Set != set {
+		err = &FieldError{Field: "Run", Reason: fmt.Sprintf("is of the set %q", rec.Set)}
+	}
+	return store.ConfigurationID{Run: run.id}, err
+}
+
+// checkKinds refuses kinds that were added and that nobody knows: a typing error would be obeyed by nobody, and go unnoticed.
+func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Configuration) error {
+	var added []string
+	for _, kind := range slices.Sorted(maps.Keys(next.Kinds)) {
+		if _, ok := is.Configuration.Kinds[kind]; !ok {
+			added = append(added, kind)
+		}
+	}
+	if len(added) == 0 && is.Version > 0 {
+		return nil
+	}
+	known, err := m.descriptions(ctx, is.Set)
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is in no registry that is known here: no worker has published it", is.Set)}
+	}
+	return unknownKinds("", added, known...)
+}
+
+// unknownKinds refuses kinds that are in none of the descriptions of their set.
+func unknownKinds(prefix string, kinds []string, known ...handlers.SetDescription) error {
+	names := make(map[string]bool)
+	for _, d := range known {
+		for _, k := range d.Kinds {
+			names[k.Name] = true
+		}
+	}
+	var problems []error
+	for _, kind := range kinds {
+		if !names[kind] {
+			problems = append(problems, &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is no kind of the set"})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// descriptions are what is known of a set: by the registry, and as it was published.
+func (m *Manager) descriptions(ctx context.Context, set string) ([]handlers.SetDescription, error) {
+	var known []handlers.SetDescription
+	if m.cfg.Registry != nil {
+		if d, err := m.cfg.Registry.Describe(set); err == nil {
+			known = append(known, d)
+		}
+	}
+	records, err := m.store.Sets(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list sets: %w", err)
+	}
+	for _, r := range records {
+		if r.Name != set {
+			continue
+		}
+		if d, err := decodeDescription(r); err == nil {
+			known = append(known, d)
+		}
+	}
+	return known, nil
+}

@@ -83,7 +83,7 @@ func (b *bulk) all(ctx context.Context, set string, items iter.Seq2[Item, error]
 		if err != nil {
 			return err
 		}
-		item, err := b.enqueuer.encoder.Encode(set, it)
+		item, err := b.enqueuer.encoder.EncodeFrom(ctx, set, it)
 		if err != nil {
 			return fmt.Errorf("item %d: %w", n, err)
 		}

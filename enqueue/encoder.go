@@ -27,6 +27,8 @@ type Encoder struct {
 	Router Router
 	// MaxPayload is the largest payload, in bytes. Defaults to [store.DefaultMaxPayload].
 	MaxPayload int
+	// Propagator of what the context of an enqueue carries. Defaults to none.
+	Propagator Propagator
 }
 
 // Encode checks an item for a run of the given handler set, and gives it an ID

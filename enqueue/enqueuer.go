@@ -71,7 +71,7 @@ func New(cfg Config) (*Enqueuer, error) {
 // If ctx ends first its error is returned, and the task may be stored or not: a
 // call that is under way is not taken back. With Options.ID it is safe to repeat.
 func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it Item) (Receipt, error) {
-	item, err := e.encoder.Encode(set, it)
+	item, err := e.encoder.EncodeFrom(ctx, set, it)
 	if err := errors.Join(validateRun(run), err); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}

@@ -136,7 +136,7 @@ func (a *Attempt) stage(ctx context.Context, it enqueue.Item) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	item, err := a.cfg.Encoder.Encode(a.Run.Set, it)
+	item, err := a.cfg.Encoder.EncodeFrom(ctx, a.Run.Set, it)
 	if err != nil {
 		return "", err
 	}

@@ -10,6 +10,7 @@
 //
 //	recovery        a panic becomes a failed attempt with its stack
 //	  decoding      arguments that do not fit fail the task without retries
+//	  propagation   its context carries what that of the enqueue carried
 //	  timeout       of the attempt: its context ends
 //	    middleware  of the registry ([Registry.With]), then of the set, then of
 //	                the kind; within each in the order given

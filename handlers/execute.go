@@ -38,6 +38,8 @@ type ExecuteConfig struct {
 	Encoder *enqueue.Encoder
 	// Logger that Log of attempts and hooks derives from. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
+	// Propagator from the headers of tasks, and for hooks of runs, to the contexts of attempts. Defaults to none.
+	Propagator enqueue.Propagator
 	// Manager is what [ManagerFromContext] returns. Defaults to nil.
 	Manager any
 }
@@ -105,6 +107,9 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *Execute
 // attempt decodes what the delivery holds.
 func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
+	if cfg.Propagator != nil {
+		ctx = cfg.Propagator.Extract(ctx, d.Task.Headers)
+	}
 	a.fill(ctx, d, cfg)
 	a.set, a.attrs = k.set, attrs
 	if err == nil {

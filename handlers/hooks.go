@@ -61,6 +61,9 @@ func (s *boundSet) runHook(ctx context.Context, h hook, attrs *Attributes, out *
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = cfg.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
+	if cfg.Propagator != nil {
+		ctx = cfg.Propagator.Extract(ctx, rec.Headers)
+	}
 	ctx = context.WithValue(ctx, managerKey{}, cfg.Manager)
 	if limit := attrs.Timeout; limit > 0 {
 		var cancel context.CancelFunc

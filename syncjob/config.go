@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -15,6 +16,9 @@ const (
 	DefaultRetention  = 72 * time.Hour
 	DefaultFailureCap = 1000
 )
+
+// Propagator carries what belongs to a context in the headers of tasks and runs.
+type Propagator = enqueue.Propagator
 
 // Config configures a [Manager]. The zero value works for producers and operators.
 type Config struct {
@@ -28,6 +32,9 @@ type Config struct {
 	Namespace string
 	// Logger of what happens in the background. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
+	// Propagator carries what belongs to a context, such as a trace, with tasks from Start and Enqueue, outside of handlers and in
+	// them, to the attempts, and with runs to their hooks. Defaults to none.
+	Propagator Propagator
 	// MaxPayload is the largest payload of a task, in bytes, up to and by default
 	// [store.DefaultMaxPayload].
 	MaxPayload int

@@ -48,7 +48,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		cfg:     cfg,
 		log:     cfg.Logger,
 		store:   store.WithRetry(s, &cfg.Retry),
-		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload},
+		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator},
 		active:  newActiveRuns(),
 		closed:  make(chan struct{}),
 		running: make(map[member]struct{}),

@@ -81,7 +81,7 @@ func newSession(p *partition, id store.SessionID) *session {
 	}
 	s.life, s.stop = context.WithCancelCause(e.hard)
 	s.group = lifecycle.New(s.life)
-	s.execution = handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.log, Manager: e.m}
+	s.execution = handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.log, Propagator: e.m.cfg.Propagator, Manager: e.m}
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -66,6 +67,10 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 		return nil, fmt.Errorf("start job %q: %w", j.Name, err)
 	}
 	p := d.start(j.Name, startToken(o.Key))
+	p.Headers = enqueue.Inject(ctx, m.cfg.Propagator, p.Headers)
+	if p.Root != nil {
+		p.Root.Task.Headers = enqueue.Inject(ctx, m.cfg.Propagator, p.Root.Task.Headers)
+	}
 	for {
 		run, err := m.startRun(ctx, p)
 		var exists *JobExistsError

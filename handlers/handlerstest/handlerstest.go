@@ -33,6 +33,8 @@ type Options struct {
 	RunArgs enqueue.Args
 	// Middleware of the registry, outermost first. Defaults to none.
 	Middleware []handlers.Middleware
+	// Propagator from Context to the task, and from there to the attempt and to its children. Defaults to none.
+	Propagator enqueue.Propagator
 	// Logger of the attempt. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 }
@@ -84,8 +86,8 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 		tb.Fatalf("handlerstest: %v", err)
 	}
 	result := &Result{}
-	encoder := &enqueue.Encoder{Router: registry}
-	item, err := encoder.Encode(set.Name(), enqueue.Task(args, o.Task))
+	encoder := &enqueue.Encoder{Router: registry, Propagator: o.Propagator}
+	item, err := encoder.EncodeFrom(o.Context, set.Name(), enqueue.Task(args, o.Task))
 	if err != nil {
 		tb.Fatalf("handlerstest: enqueue the task: %v", err)
 	}
@@ -103,7 +105,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	}
 	registry = registry.With(o.Middleware...).With(capture(&result.Err))
 	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
-		Runtime: rt, Encoder: encoder, Logger: o.Logger,
+		Runtime: rt, Encoder: encoder, Logger: o.Logger, Propagator: o.Propagator,
 	})
 	result.Children, result.Counters, result.Progress = rt.children(result.Outcome), result.Outcome.Counters, rt.report
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {

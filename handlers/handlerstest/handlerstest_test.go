@@ -173,6 +173,30 @@ func TestTimeIsVirtualInABubble(t *testing.T) {
 	})
 }
 
+// tracer carries the value of key in a header.
+type tracer struct{}
+
+func (tracer) Inject(ctx context.Context, headers map[string]string) {
+	headers["trace"], _ = ctx.Value(key{}).(string)
+}
+
+func (tracer) Extract(ctx context.Context, headers map[string]string) context.Context {
+	return context.WithValue(ctx, key{}, headers["trace"])
+}
+
+func TestATraceReachesTheHandlerAndItsChildren(t *testing.T) {
+	set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+		require.Equal(t, "t1", ctx.Value(key{}))
+		_, err := task.Enqueue(context.WithValue(ctx, key{}, "t2"), fileArgs{}, nil)
+		return err
+	})
+	result := handlerstest.Do(t, set, scanArgs{"a"}, &handlerstest.Options{
+		Context: context.WithValue(t.Context(), key{}, "t1"), Propagator: tracer{},
+	})
+	require.NoError(t, result.Err)
+	require.Equal(t, "t2", result.Children[0].Task.Headers["trace"])
+}
+
 func TestProgressIsRecordedInOrder(t *testing.T) {
 	set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
 		task.Progress(ctx, 1, 2, "half")

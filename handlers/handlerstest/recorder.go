@@ -41,8 +41,8 @@ func (r *recorder) Progress(_ store.Lease, m *handlers.Meter) {
 }
 
 // EnqueueNow implements [handlers.Runtime].
-func (r *recorder) EnqueueNow(_ context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
-	item, err := r.encoder.Encode(set, it)
+func (r *recorder) EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
+	item, err := r.encoder.EncodeFrom(ctx, set, it)
 	if err != nil {
 		return enqueue.Receipt{}, err
 	}

@@ -36,7 +36,8 @@ type world struct {
 	nodes     func() []*redistest.Server
 	namespace string
 	lease     time.Duration
-	workers   int // started so far
+	workers   int  // started so far
+	lossy     bool // a failover may lose what was acknowledged
 	scripts   *scripts
 	refusals  refusals // of calls of m and oracle
 

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -36,4 +38,96 @@ func (p *FetchParams) Tallies(r Route) bool {
 type RunLimit struct {
 	Scope Scope
 	Max   int
+}
+
+// MaxLimitLen bounds the name of a limit, in bytes.
+const MaxLimitLen = 2*MaxNameLen + 1
+
+// TokenTTL is how long tokens of a rate may be used after they were lent.
+const TokenTTL = time.Second
+
+// Limits keeps the accounts of limits that span all partitions and processes. An account begins with the
+// first call and lives in the partition that [PartitionOf] gives for its name. From it each worker draws what its
+// fetches, in whatever partition, may spend as [Budget]: permits, each for one task at a time, which it
+// uses for task after task and gives back, and tokens, each for one start.
+//
+// No more permits are held than there are, except where Max is lowered below what is in use. Of those who want more than
+// there is each gets its share, and who waits longest is first. In any time of length d no more tokens are spent
+// than Burst + d × Events / Per: what is lent counts as if it were still there until it is reported, or void.
+type Limits interface {
+	// Draw says what a holder keeps and wants, takes what it may have, and keeps it for p.TTL. The calls of a holder for a limit are a stream:
+	// it numbers them, the last number is answered as the first time, and a lower one is [ErrStale].
+	// Whoever may take more since others gave back, and whoever holds what others have come to want, is signalled.
+	//
+	// A holder whose time has passed keeps its permits, since tasks may still be leased under them, until Forfeit takes them.
+	Draw(ctx context.Context, p DrawParams) (DrawReply, error)
+
+	// Forfeit takes the permits of a silent holder, as Draw listed it. Before that the caller makes
+	// sure, with SessionsLeft, that nothing is leased under them. It changes nothing if the holder was heard from since, and
+	// finds nothing when it is repeated.
+	Forfeit(ctx context.Context, limit string, h Holding) error
+}
+
+// DrawParams is one call of a holder.
+type DrawParams struct {
+	Limit  string // 1 to MaxLimitLen bytes, by the rule of job names
+	Holder string // random, never reused; the IDs of its sessions begin with it
+	Number int64  // positive
+	TTL    time.Duration
+
+	Max  int // permits in all; 0 if there is no limit on what runs
+	Keep int // permits in use, which the holder keeps whatever Max is
+	Want int // permits that it could use, with Keep
+
+	Rate   Rate      // zero if there is none
+	Tokens int       // wanted; those of the reply before are at an end
+	Unused int       // of these, to be put back
+	Used   time.Time // when the last of these was spent, by the clock of a partition; zero if none was
+}
+
+// Rate lends Events tokens in each time of Per, and Burst at once after a pause.
+type Rate struct {
+	Events int
+	Per    time.Duration
+	Burst  int
+}
+
+// DrawReply is what a holder may spend.
+type DrawReply struct {
+	Now    time.Time // the store's clock
+	Held   int       // permits
+	Reuse  int       // of these, how many it may use for task after task; the others are to be given back when their tasks end
+	Wanted bool      // others want permits: what is not in use is to be given back now
+	Tokens int
+	Until  time.Time // when the tokens are void
+	Next   time.Time // when another try for tokens may succeed; zero unless some are missing
+	Silent []Holding // holders of permits that were not heard from for their TTL
+}
+
+// Holding names a holder, and its last call.
+type Holding struct {
+	Holder string
+	Number int64
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *DrawParams) Validate() error {
+	errs := []error{validateText("Limit", p.Limit, MaxLimitLen), ValidateName("Holder", p.Holder), ValidateTTL(p.TTL)}
+	refuse := func(bad bool, field, reason string) {
+		if bad {
+			errs = append(errs, &FieldError{Field: field, Reason: reason})
+		}
+	}
+	refuse(p.Number < 1, "Number", "is not positive")
+	refuse(p.Max < 0, "Max", "is negative")
+	refuse(p.Keep < 0, "Keep", "is negative")
+	refuse(p.Want < 0, "Want", "is negative")
+	refuse(p.Tokens < 0, "Tokens", "is negative")
+	refuse(p.Unused < 0, "Unused", "is negative")
+	if p.Rate != (Rate{}) {
+		refuse(p.Rate.Events < 1, "Rate.Events", "is not positive")
+		refuse(p.Rate.Per < time.Millisecond, "Rate.Per", "is shorter than a millisecond")
+		refuse(p.Rate.Burst < 1, "Rate.Burst", "is not positive")
+	}
+	return errors.Join(errs...)
 }

@@ -152,3 +152,13 @@ func (s *scripted) Partitions() int { return 3 }
 func (s *scripted) SetMode(ctx context.Context, _ int, _ store.Mode) error { return s.call(ctx) }
 
 func (s *scripted) Mode(ctx context.Context, _ int) (store.Mode, error) { return "", s.call(ctx) }
+
+func (s *scripted) Draw(ctx context.Context, _ store.DrawParams) (store.DrawReply, error) {
+	return store.DrawReply{}, s.call(ctx)
+}
+
+func (s *scripted) Forfeit(ctx context.Context, _ string, _ store.Holding) error { return s.call(ctx) }
+
+func (s *scripted) SessionsLeft(ctx context.Context, _ int, _ string) (int, error) {
+	return 0, s.call(ctx)
+}

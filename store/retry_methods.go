@@ -187,3 +187,15 @@ func (r *retrying) SetMode(ctx context.Context, partition int, m Mode) error {
 func (r *retrying) Mode(ctx context.Context, partition int) (Mode, error) {
 	return repeat(ctx, r, "Mode", func(ctx context.Context) (Mode, error) { return r.Store.Mode(ctx, partition) })
 }
+
+func (r *retrying) Draw(ctx context.Context, p DrawParams) (DrawReply, error) {
+	return repeat(ctx, r, "Draw", func(ctx context.Context) (DrawReply, error) { return r.Store.Draw(ctx, p) })
+}
+
+func (r *retrying) Forfeit(ctx context.Context, limit string, h Holding) error {
+	return repeatErr(ctx, r, "Forfeit", func(ctx context.Context) error { return r.Store.Forfeit(ctx, limit, h) })
+}
+
+func (r *retrying) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
+	return repeat(ctx, r, "SessionsLeft", func(ctx context.Context) (int, error) { return r.Store.SessionsLeft(ctx, partition, prefix) })
+}

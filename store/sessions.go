@@ -52,6 +52,10 @@ type Sessions interface {
 	// LiveSessions lists the sessions of a partition.
 	LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error)
 
+	// SessionsLeft counts the sessions of a partition whose IDs begin with prefix: those that are registered,
+	// and those that ended but of what they held something is still to be given back.
+	SessionsLeft(ctx context.Context, partition int, prefix string) (int, error)
+
 	// QueueStats counts what waits in a partition, by route. It walks the lanes
 	// and may miss what moves meanwhile.
 	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)

@@ -11,6 +11,7 @@ const (
 	SignalRun                             // the state or counts of Run moved
 	SignalDue                             // the earliest delayed task moved forward
 	SignalSemaphore                       // it is the turn of who waits for Semaphore at Place
+	SignalLimit                           // Holder should draw on Limit: there is more for it, or others want what it holds
 	SignalMode                            // the mode of the partition was set
 	SignalSync                            // signals may have been missed: look at everything
 	SignalProgress                        // a running task of Run reported progress
@@ -25,6 +26,8 @@ type Signal struct {
 	Run       int64  // SignalRun and SignalProgress
 	Semaphore string // SignalSemaphore: its key
 	Place     int64  // SignalSemaphore: of the first in the line
+	Limit     string // SignalLimit
+	Holder    string // SignalLimit
 }
 
 // Signals tells when to look.

@@ -40,6 +40,7 @@ type Store interface {
 	Sessions
 	Keeper
 	Semaphores
+	Limits
 	Modes
 	Signals
 	Values

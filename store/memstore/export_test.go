@@ -39,6 +39,9 @@ func (s *Store) Leftovers() (left []string) {
 		for key, s := range p.semaphores {
 			left = append(left, fmt.Sprintf("semaphore %s leases=%d waiters=%d", key, len(s.leases), len(s.line)))
 		}
+		for name := range p.limits {
+			left = append(left, "limit "+name)
+		}
 		p.mu.Unlock()
 	}
 	return left

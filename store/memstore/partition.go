@@ -35,6 +35,7 @@ type partition struct {
 	sessions       map[string]*session
 	semaphores     map[string]*semaphore // those in use
 	lastFence      int64                 // of any lease or waiter of a semaphore that ever was
+	limits         map[string]*limit     // those of which something is drawn
 	lastSweep      time.Time
 	mode           store.Mode
 	outbox         []store.Signal // sent by unlock
@@ -65,6 +66,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 		producers:      map[string]*producer{},
 		sessions:       map[string]*session{},
 		semaphores:     map[string]*semaphore{},
+		limits:         map[string]*limit{},
 		mode:           store.ReadWrite,
 	}
 }

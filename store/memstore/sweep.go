@@ -43,6 +43,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	left -= part.expireSummaries(now, left, &reply)
 	part.forgetProducers(now)
 	part.forgetSemaphores(now)
+	part.forgetLimits(now)
 	reply.More = left <= 0
 	return reply, nil
 }

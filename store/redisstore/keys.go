@@ -43,6 +43,7 @@ import (
 //	sem:held:K       zset: token → when its lease ends
 //	sem:line:K       zset: token of a waiter → its number
 //	sem:live:K       zset: token of a waiter → until when it keeps its place
+//	limit:NAME       hash: the account of a limit; see lua/limit.lua
 //
 // A lane is "R/QUEUE/SET/KIND", a route "QUEUE/SET/KIND".
 type keyspace struct {
@@ -96,6 +97,7 @@ func (k *keyspace) semaphoreFacts(key string) string  { return k.prefix + "sem:f
 func (k *keyspace) semaphoreHeld(key string) string   { return k.prefix + "sem:held:" + key }
 func (k *keyspace) semaphoreLine(key string) string   { return k.prefix + "sem:line:" + key }
 func (k *keyspace) semaphoreLive(key string) string   { return k.prefix + "sem:live:" + key }
+func (k *keyspace) limit(name string) string          { return k.prefix + "limit:" + name }
 func (k *keyspace) staged(id, name string) string {
 	return k.prefix + "S:" + id + "/" + name
 }

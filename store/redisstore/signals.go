@@ -161,7 +161,7 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads what the scripts publish: "w:QUEUE", "r:RUN", "p:RUN", "d", "m" or "s:PLACE:SEMAPHORE".
+// parseSignal reads what the scripts publish: "w:QUEUE", "r:RUN", "p:RUN", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {
@@ -175,6 +175,9 @@ func parseSignal(message string) (store.Signal, bool) {
 		return store.Signal{Kind: store.SignalProgress, Run: n}, err == nil
 	case "d":
 		return store.Signal{Kind: store.SignalDue}, true
+	case "l":
+		holder, limit, ok := strings.Cut(rest, ":")
+		return store.Signal{Kind: store.SignalLimit, Holder: holder, Limit: limit}, ok
 	case "m":
 		return store.Signal{Kind: store.SignalMode}, true
 	case "s":

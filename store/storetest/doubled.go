@@ -180,6 +180,27 @@ func (d *doubled) ForceReleaseSemaphore(ctx context.Context, key string, fence i
 	return first, err
 }
 
+func (d *doubled) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
+	first, err := d.Store.Draw(ctx, p)
+	second, err2 := d.Store.Draw(ctx, p)
+	d.same("Draw", []int{first.Held, first.Tokens}, []int{second.Held, second.Tokens}, err, err2)
+	return first, err
+}
+
+func (d *doubled) Forfeit(ctx context.Context, limit string, h store.Holding) error {
+	err := d.Store.Forfeit(ctx, limit, h)
+	err2 := d.Store.Forfeit(ctx, limit, h)
+	d.same("Forfeit", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) SetMode(ctx context.Context, partition int, m store.Mode) error {
+	err := d.Store.SetMode(ctx, partition, m)
+	err2 := d.Store.SetMode(ctx, partition, m)
+	d.same("SetMode", nil, nil, err, err2)
+	return err2
+}
+
 func (d *doubled) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	first, err := d.Store.Promote(ctx, partition)
 	second, err2 := d.Store.Promote(ctx, partition)

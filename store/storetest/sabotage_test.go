@@ -59,6 +59,11 @@ var sabotages = map[string]struct {
 	"overdraws budgets":                    {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &overdraws{s} }},
 	"forgets limits of runs":               {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &forgetsRunLimits{s} }},
 	"hides that more waits":                {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &hidesShortness{s} }},
+	"lends one permit too many":            {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &lendsTooMuch{s} }},
+	"takes spent tokens for unused":        {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &refillsAtOnce{s} }},
+	"forfeits whatever is silent":          {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &takesFromTheSlow{s} }},
+	"asks nobody to share permits":         {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &keepsThemWanting{s} }},
+	"draws again when it is asked again":   {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &drawsAnew{Store: s} }},
 	"serves everything in read-only mode":  {"Contract_Modes", "Contract, Modes: while a partition", func(s store.Store) store.Store { return &ignoresModes{s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }

@@ -17,7 +17,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- Signals go out last and by pcall: PUBLISH may be refused (ACL) after the
--- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 's:PLACE:KEY' semaphore.
+-- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true

@@ -1,0 +1,289 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// limit is the account of a limit that spans all partitions.
+type limit struct {
+	holders map[string]*holder
+	level   float64       // tokens that are there as of at
+	at      time.Time     // zero before the first token was asked for
+	idle    time.Duration // after which a bucket that nobody draws on is full again
+}
+
+// holder is what one worker has drawn.
+type holder struct {
+	name   string
+	number int64
+	held   int
+	want   int
+	since  int64     // order in which holders came to want more than they hold; 0 if this one does not
+	ends   time.Time // until when it is taken for alive
+	tokens int
+	void   time.Time // when the tokens are
+}
+
+// debt is what a holder lacks of what it wants, up to a share.
+func (h *holder) debt(share int) int { return max(0, min(h.want, share)-h.held) }
+
+// Draw says what a holder keeps and wants, and takes what it may have.
+func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.DrawReply{}, err
+	}
+	part, err := s.of(ctx, p.Limit)
+	if err != nil {
+		return store.DrawReply{}, err
+	}
+	defer part.unlock()
+	l := part.limits[p.Limit]
+	if l == nil {
+		l = &limit{holders: map[string]*holder{}}
+		part.limits[p.Limit] = l
+	}
+	now := part.now()
+	me := l.holders[p.Holder]
+	if me != nil && p.Number < me.number {
+		return store.DrawReply{}, store.ErrStale
+	}
+	repeated := me != nil && p.Number == me.number
+	if me == nil {
+		me = &holder{name: p.Holder}
+	}
+	delete(l.holders, p.Holder)
+	d := drawing{partition: part, limit: l, me: me, p: &p, now: now}
+	d.look(repeated)
+	if !repeated {
+		d.permits()
+		d.tokens()
+	}
+	me.ends = now.Add(p.TTL.Truncate(time.Millisecond))
+	l.wakeRivals(part, p.Limit, p.Max-d.others-me.held, d.share, now)
+	if d.newly {
+		for name, h := range l.holders {
+			if h.held > 0 && now.Before(h.ends) {
+				part.signal(store.Signal{Kind: store.SignalLimit, Limit: p.Limit, Holder: name})
+			}
+		}
+	}
+	l.holders[p.Holder] = me
+	return d.reply(), nil
+}
+
+// drawing is one call of Draw.
+type drawing struct {
+	*partition
+	*limit
+	me  *holder // not among the holders meanwhile
+	p   *store.DrawParams
+	now time.Time
+
+	others    int // permits of the others
+	wanting   int // holders who want any, with me
+	share     int // of each
+	owed      int // what the others lack of it
+	ahead     int // what those lack who wait for longer
+	lent      int // tokens of the others
+	firstVoid time.Time
+	wanted    bool
+	newly     bool // I have come to want more than I hold
+	next      time.Time
+	silent    []store.Holding
+}
+
+// look sums up what the others have and want. A silent one holds, and wants nothing.
+func (d *drawing) look(repeated bool) {
+	var rivals []*holder
+	for name, h := range d.holders {
+		if d.now.Before(h.void) {
+			d.lent += h.tokens
+			if d.firstVoid.IsZero() || h.void.Before(d.firstVoid) {
+				d.firstVoid = h.void
+			}
+		}
+		d.others += h.held
+		switch {
+		case d.now.Before(h.ends):
+			if h.want > 0 {
+				rivals = append(rivals, h)
+			}
+		case h.held > 0:
+			d.silent = append(d.silent, store.Holding{Holder: name, Number: h.number})
+		default:
+			delete(d.holders, name)
+		}
+	}
+	d.wanting = len(rivals)
+	if repeated && d.me.want > 0 || !repeated && d.p.Want > 0 {
+		d.wanting++
+	}
+	d.share = max(1, d.p.Max/max(1, d.wanting))
+	for _, h := range rivals {
+		d.owed += h.debt(d.share)
+		if h.want > h.held {
+			d.wanted = true
+			if d.me.since == 0 || h.since < d.me.since {
+				d.ahead += h.debt(d.share)
+			}
+		}
+	}
+}
+
+// permits takes what the holder may have: up to a share the line decides, beyond it only what nobody is owed.
+func (d *drawing) permits() {
+	me, keep, want := d.me, d.p.Keep, max(d.p.Want, d.p.Keep)
+	me.number = d.p.Number
+	free := d.p.Max - d.others - keep
+	take := max(0, min(min(want, d.share)-keep, free-d.ahead))
+	take += max(0, min(want-keep-take, free-take-d.owed))
+	me.held, me.want = keep+take, want
+	if d.p.Max == 0 {
+		me.held, me.want = keep, keep
+	}
+	switch {
+	case me.want <= me.held:
+		me.since = 0
+	case me.since == 0:
+		d.newly = true
+		me.since = d.nextNumber(d.now)
+	}
+}
+
+// tokens puts back and lends tokens. What is lent takes up room until it is reported, or void: that is what keeps
+// a window from having more than a burst and what the rate adds.
+func (d *drawing) tokens() {
+	me, rate := d.me, d.p.Rate
+	if rate.Events == 0 {
+		me.tokens, me.void = 0, time.Time{}
+		return
+	}
+	if d.at.IsZero() {
+		d.level, d.at = float64(rate.Burst), d.now
+	}
+	refill := func(t time.Time, out int) {
+		if t.After(d.at) {
+			d.level += float64(t.Sub(d.at)) * float64(rate.Events) / float64(rate.Per)
+			d.at = t
+		}
+		d.level = min(d.level, float64(rate.Burst-out))
+	}
+	if me.tokens > 0 && d.now.Before(me.void) {
+		back := min(d.p.Unused, me.tokens)
+		if used := d.p.Used; !used.IsZero() && used.Before(d.now) {
+			refill(used, d.lent+me.tokens)
+		} else {
+			refill(d.now, d.lent+me.tokens)
+		}
+		refill(d.now, d.lent+back)
+		d.level = min(d.level+float64(back), float64(rate.Burst-d.lent))
+	}
+	if d.now.Before(d.at) { // the clock has gone back
+		d.at = d.now
+	}
+	refill(d.now, d.lent)
+	me.tokens = max(0, min(d.p.Tokens, int(math.Floor(d.level+1e-9))))
+	me.void = d.now.Add(store.TokenTTL)
+	d.idle = time.Duration(float64(rate.Burst) * float64(rate.Per) / float64(rate.Events))
+	d.level -= float64(me.tokens)
+	switch {
+	case me.tokens >= d.p.Tokens:
+	case rate.Burst > d.lent:
+		d.next = d.now.Add(time.Duration(math.Ceil((1 - d.level) * float64(rate.Per) / float64(rate.Events))))
+	default:
+		d.next = d.firstVoid
+	}
+}
+
+func (d *drawing) reply() store.DrawReply {
+	free := d.p.Max - d.others - d.me.held
+	reuse := d.me.held
+	if d.p.Max > 0 && (d.owed > free || free < 0) {
+		fair := 0
+		if d.p.Max >= d.wanting {
+			fair = d.share
+		}
+		reuse = min(d.me.held, max(fair, d.p.Max-d.others-d.owed))
+	}
+	r := store.DrawReply{Now: d.now, Held: d.me.held, Reuse: reuse, Wanted: d.wanted, Tokens: d.me.tokens, Next: d.next, Silent: d.silent}
+	if r.Tokens > 0 {
+		r.Until = d.me.void
+	}
+	return r
+}
+
+// wakeRivals signals those who want more of what is free, first who is owed up to a share, and among these who waits longest.
+func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.Time) {
+	var waiting []*holder
+	for _, h := range l.holders {
+		if now.Before(h.ends) && h.want > h.held {
+			waiting = append(waiting, h)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *holder) int {
+		return cmp.Or(cmp.Compare(min(1, b.debt(share)), min(1, a.debt(share))), cmp.Compare(a.since, b.since), strings.Compare(a.name, b.name))
+	})
+	for _, h := range waiting {
+		if free < 1 {
+			return
+		}
+		p.signal(store.Signal{Kind: store.SignalLimit, Limit: name, Holder: h.name})
+		free -= max(1, h.debt(share))
+	}
+}
+
+// Forfeit takes the permits of a silent holder.
+func (s *Store) Forfeit(ctx context.Context, limit string, holding store.Holding) error {
+	part, err := s.of(ctx, limit)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	l := part.limits[limit]
+	if l == nil {
+		return nil
+	}
+	now := part.now()
+	if h := l.holders[holding.Holder]; h != nil && h.number == holding.Number && !now.Before(h.ends) {
+		delete(l.holders, holding.Holder)
+		l.wakeRivals(part, limit, h.held, 1, now)
+	}
+	return nil
+}
+
+// forgetLimits drops the accounts of which nobody holds anything any more, and whose tokens need not be remembered.
+func (p *partition) forgetLimits(now time.Time) {
+	for name, l := range p.limits {
+		for who, h := range l.holders {
+			if h.held == 0 && !now.Before(h.ends) {
+				delete(l.holders, who)
+			}
+		}
+		if len(l.holders) == 0 && !now.Before(l.at.Add(l.idle)) {
+			delete(p.limits, name)
+		}
+	}
+}
+
+// SessionsLeft counts the sessions whose IDs begin with prefix. What they held is given back when they end.
+func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return 0, err
+	}
+	defer part.unlock()
+	n := 0
+	for id := range part.sessions {
+		if strings.HasPrefix(id, prefix) {
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,83 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var (
+	drawScript    = newScript("draw", "limit")
+	forfeitScript = newScript("forfeit", "limit")
+)
+
+// Draw implements [store.Limits].
+func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.DrawReply{}, err
+	}
+	k := s.space(p.Limit)
+	c := newCall(k.limit(p.Limit))
+	c.add(k.channel, p.Limit, p.Holder).int64(p.Number).add(formatMillis(p.TTL)).int(p.Max).int(p.Keep).int(p.Want)
+	c.int(p.Rate.Events).add(formatMillis(p.Rate.Per)).int(p.Rate.Burst).int(p.Tokens).int(p.Unused)
+	if p.Used.IsZero() {
+		c.add("0")
+	} else {
+		c.int64(p.Used.UnixMilli())
+	}
+	c.add(formatMillis(store.TokenTTL))
+	word, rest, err := s.word(ctx, drawScript, c)
+	switch {
+	case err != nil:
+		return store.DrawReply{}, err
+	case word == "stale":
+		return store.DrawReply{}, store.ErrStale
+	case word != "ok" || len(rest) != 8:
+		return store.DrawReply{}, unexpected(drawScript, word)
+	}
+	silent, err := rest[7].AsStrSlice()
+	if err != nil {
+		return store.DrawReply{}, unexpected(drawScript, word)
+	}
+	reply := store.DrawReply{
+		Now: parseMillis(text(rest[0])), Held: int(number(rest[1])), Reuse: int(number(rest[2])), Wanted: number(rest[3]) == 1,
+		Tokens: int(number(rest[4])), Next: parseMillis(text(rest[6])),
+	}
+	if reply.Tokens > 0 {
+		reply.Until = parseMillis(text(rest[5]))
+	}
+	for i := 0; i+1 < len(silent); i += 2 {
+		n, _ := parseInt(silent[i+1])
+		reply.Silent = append(reply.Silent, store.Holding{Holder: strings.Clone(silent[i]), Number: n})
+	}
+	return reply, nil
+}
+
+// Forfeit implements [store.Limits].
+func (s *Store) Forfeit(ctx context.Context, limit string, h store.Holding) error {
+	k := s.space(limit)
+	word, _, err := s.word(ctx, forfeitScript, newCall(k.limit(limit)).add(k.channel, limit, h.Holder).int64(h.Number))
+	if err == nil && word != "ok" {
+		err = unexpected(forfeitScript, word)
+	}
+	return err
+}
+
+// SessionsLeft implements [store.Sessions]. A session stays in leases until everything it held is given back.
+func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	all, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.spaces[partition].leases).Min("0").Max("-1").Build()).AsStrSlice()
+	if err != nil {
+		return 0, s.translate(ctx, "list sessions", err)
+	}
+	n := 0
+	for _, id := range all {
+		if strings.HasPrefix(id, prefix) {
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,272 @@
+package storetest
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// drawer is one holder of a limit: it numbers its calls.
+type drawer struct {
+	s *scene
+	p store.DrawParams
+}
+
+func (s *scene) drawer(limit string, maxRunning int) *drawer {
+	return &drawer{s, store.DrawParams{Limit: limit, Holder: s.name("holder"), TTL: steady, Max: maxRunning}}
+}
+
+// draw keeps and wants permits.
+func (d *drawer) draw(keep, want int) store.DrawReply {
+	d.s.tb.Helper()
+	d.p.Number++
+	d.p.Keep, d.p.Want = keep, want
+	return d.again()
+}
+
+// again repeats the last call, as after a lost reply.
+func (d *drawer) again() store.DrawReply {
+	d.s.tb.Helper()
+	reply, err := d.s.store.Draw(d.s.ctx, d.p)
+	d.s.NoError(err)
+	return reply
+}
+
+// lend takes tokens of a rate; those of the call before are reported.
+func (d *drawer) lend(n, unused int, used time.Time) store.DrawReply {
+	d.s.tb.Helper()
+	d.p.Tokens, d.p.Unused, d.p.Used = n, unused, used
+	return d.draw(0, 0)
+}
+
+var limitsContract = []testCase{
+	{"no more permits are held than there are, and what is given back goes to others", func(s *scene) {
+		a, b := s.drawer("ingest/scan", 3), s.drawer("ingest/scan", 3)
+		s.Equal(2, a.draw(0, 2).Held)
+		reply := b.draw(0, 9)
+		s.Equal(1, reply.Held)
+		s.False(reply.Wanted, "who holds all that it wants wants no more")
+		s.Equal(1, b.draw(1, 9).Held)
+		s.True(a.draw(2, 2).Wanted)
+		s.Equal(2, a.draw(2, 2).Held, "what is in use is kept")
+		s.Equal(0, a.draw(0, 0).Held)
+		s.Equal(3, b.draw(1, 9).Held)
+		s.Equal(3, s.drawer("ingest/file", 3).draw(0, 5).Held, "each limit has an account of its own")
+	}},
+	{"each gets its share, and who holds more gives it back as tasks end", func(s *scene) {
+		a, b, c := s.drawer("l", 9), s.drawer("l", 9), s.drawer("l", 9)
+		reply := a.draw(0, 20)
+		s.Equal(9, reply.Held)
+		s.Equal(9, reply.Reuse)
+		s.Zero(b.draw(0, 20).Held)
+		s.Zero(c.draw(0, 2).Held)
+		reply = a.draw(9, 20)
+		s.Equal(9, reply.Held)
+		s.Equal(4, reply.Reuse, "3 are owed to one, and 2 to the other")
+		s.Equal(4, a.draw(4, 4).Held)
+		s.Equal(3, b.draw(0, 20).Held)
+		s.Equal(2, c.draw(0, 2).Held)
+		s.Equal(3, a.draw(3, 3).Held)
+		s.Equal(4, b.draw(3, 20).Held, "what nobody is owed goes to whoever asks")
+	}},
+	{"who waits longest is first, also where there are more holders than permits", func(s *scene) {
+		var line []*drawer
+		for range 4 {
+			line = append(line, s.drawer("l", 1))
+		}
+		s.Equal(1, line[0].draw(0, 1).Held)
+		for _, d := range line[1:] {
+			s.Zero(d.draw(0, 8).Held)
+			s.h.Advance(s.tb, time.Millisecond)
+		}
+		s.Zero(line[0].draw(1, 1).Reuse, "others wait")
+		for i := range 8 {
+			l := s.listen()
+			last, next := line[i%4], line[(i+1)%4]
+			s.Zero(last.draw(0, 0).Held)
+			l.hears("that it is the turn of the first", func(sig store.Signal) bool {
+				return sig.Kind == store.SignalLimit && sig.Limit == "l" && sig.Holder == next.p.Holder && sig.Partition == s.partition("l")
+			})
+			l.stop()
+			s.Zero(last.draw(0, 8).Held, "it yields to those who wait")
+			for _, d := range line {
+				if d != next {
+					s.Zero(d.draw(0, 8).Held)
+				}
+			}
+			s.Equal(1, next.draw(0, 8).Held)
+		}
+	}},
+	{"holders are signalled when others come to want permits", func(s *scene) {
+		a, b := s.drawer("l", 2), s.drawer("l", 2)
+		s.Equal(2, a.draw(0, 2).Held)
+		l := s.listen()
+		defer l.stop()
+		b.draw(0, 1)
+		l.hears("that others want permits", func(sig store.Signal) bool { return sig.Kind == store.SignalLimit && sig.Holder == a.p.Holder })
+	}},
+	{"what is in use is kept when there are fewer, and more are there at once", func(s *scene) {
+		a, b := s.drawer("l", 6), s.drawer("l", 6)
+		s.Equal(6, a.draw(0, 6).Held)
+		a.p.Max, b.p.Max = 2, 2
+		reply := a.draw(6, 6)
+		s.Equal(6, reply.Held)
+		s.Equal(2, reply.Reuse)
+		s.Zero(b.draw(0, 1).Held)
+		s.Equal(2, a.draw(2, 2).Held)
+		s.Zero(b.draw(0, 1).Held)
+		a.p.Max, b.p.Max = 4, 4
+		s.Equal(1, b.draw(0, 1).Held)
+		s.Equal(3, a.draw(2, 9).Held)
+	}},
+	{"calls are a stream: a repeat is answered as the first time, and an earlier one is refused", func(s *scene) {
+		a, b := s.drawer("l", 3), s.drawer("l", 3)
+		first := a.draw(0, 2)
+		s.Equal(1, b.draw(0, 3).Held)
+		s.Equal(first.Held, a.again().Held)
+		s.Equal(2, a.draw(2, 2).Held)
+		late := a.p
+		late.Number, late.Keep, late.Want = 1, 0, 0
+		_, err := s.store.Draw(s.ctx, late)
+		s.ErrorIs(err, store.ErrStale)
+		s.Equal(1, b.draw(1, 3).Held, "nothing was given back")
+	}},
+	{"a silent holder keeps its permits until they are forfeited", func(s *scene) {
+		dead, alive := s.drawer("l", 2), s.drawer("l", 2)
+		dead.p.TTL = brief
+		s.Equal(2, dead.draw(0, 2).Held)
+		s.NoError(s.store.Forfeit(s.ctx, "l", store.Holding{Holder: dead.p.Holder, Number: 1}))
+		s.Zero(alive.draw(0, 2).Held, "a holder that is not silent loses nothing")
+		var silent []store.Holding
+		s.until(s.partition("l"), "it is silent", func() bool {
+			reply := alive.draw(0, 2)
+			s.Zero(reply.Held)
+			silent = reply.Silent
+			return len(silent) > 0
+		})
+		s.Equal([]store.Holding{{Holder: dead.p.Holder, Number: 1}}, silent)
+		s.Equal(2, dead.draw(2, 2).Held, "it was slow")
+		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
+		s.Zero(alive.draw(0, 2).Held, "it was heard from since")
+		s.until(s.partition("l"), "it is silent again", func() bool {
+			silent = alive.draw(0, 2).Silent
+			return len(silent) > 0
+		})
+		l := s.listen()
+		defer l.stop()
+		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
+		l.hears("that permits are there", func(sig store.Signal) bool { return sig.Kind == store.SignalLimit && sig.Holder == alive.p.Holder })
+		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
+		s.Equal(2, alive.draw(0, 2).Held)
+		s.Empty(alive.draw(2, 2).Silent)
+	}},
+	{"one that only waited and died stands in nobody's way", func(s *scene) {
+		holder, dead, alive := s.drawer("l", 1), s.drawer("l", 1), s.drawer("l", 1)
+		dead.p.TTL = brief
+		holder.draw(0, 1)
+		s.Zero(dead.draw(0, 1).Held)
+		s.Zero(alive.draw(0, 1).Held)
+		holder.draw(0, 0)
+		s.until(s.partition("l"), "the next is served", func() bool { return alive.draw(0, 1).Held == 1 })
+	}},
+	{"sessions are left until what they held is given back", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, task(scan, "t"))
+		w := r.shortLived()
+		w.one()
+		left := func(prefix string) int {
+			n, err := s.store.SessionsLeft(s.ctx, r.partition, prefix)
+			s.NoError(err)
+			return n
+		}
+		s.Equal(1, left(w.session.ID))
+		s.Equal(1, left(w.session.ID[:4]))
+		s.Zero(left(w.session.ID + "x"))
+		s.until(r.partition, "the session is gone", func() bool { return left(w.session.ID) == 0 })
+		r.counts(store.Counts{Pending: 1}, "the session is gone")
+	}},
+	{"tokens come at their rate, and no time has more than a burst and what the rate adds", func(s *scene) {
+		rate := store.Rate{Events: 200, Per: time.Second, Burst: 7}
+		var spent []time.Time
+		var holders []*drawer
+		unused := make([]int, 3)
+		used := make([]time.Time, 3)
+		for range 3 {
+			d := s.drawer("l", 0)
+			d.p.Rate = rate
+			holders = append(holders, d)
+		}
+		for range 120 {
+			i := rand.IntN(len(holders))
+			reply := holders[i].lend(1+rand.IntN(9), unused[i], used[i])
+			n := 0
+			if reply.Tokens > 0 {
+				n = rand.IntN(reply.Tokens + 1)
+				s.True(reply.Until.After(reply.Now))
+			}
+			unused[i], used[i] = reply.Tokens-n, time.Time{}
+			if n > 0 {
+				used[i] = reply.Now
+			}
+			for range n {
+				spent = append(spent, reply.Now)
+			}
+			if rand.IntN(2) == 0 {
+				s.h.Advance(s.tb, time.Duration(rand.IntN(12))*time.Millisecond)
+			}
+		}
+		s.NotEmpty(spent)
+		for i := range spent {
+			for j := i; j < len(spent); j++ {
+				d := spent[j].Sub(spent[i]) + time.Millisecond // the clock's grain
+				allowed := float64(rate.Burst) + float64(rate.Events)*d.Seconds()
+				s.LessOrEqual(float64(j-i+1), allowed+1e-6, "tokens spent within %v", d)
+			}
+		}
+	}},
+	{"who is told to wait for a token finds one then, and unused ones are put back", func(s *scene) {
+		d, other := s.drawer("l", 0), s.drawer("l", 0)
+		d.p.Rate = store.Rate{Events: 10, Per: time.Second, Burst: 2}
+		other.p.Rate = d.p.Rate
+		reply := d.lend(9, 0, time.Time{})
+		s.Equal(2, reply.Tokens)
+		s.Equal(2, d.again().Tokens, "a repeat lends the same")
+		s.Zero(other.lend(1, 0, time.Time{}).Tokens)
+		s.Zero(d.lend(0, 2, time.Time{}).Tokens)
+		reply = other.lend(2, 0, time.Time{})
+		s.Equal(2, reply.Tokens)
+		reply = other.lend(1, 0, reply.Now)
+		s.Zero(reply.Tokens)
+		s.True(reply.Next.After(reply.Now))
+		s.h.Advance(s.tb, reply.Next.Sub(reply.Now)+time.Millisecond)
+		s.Equal(1, other.lend(1, 0, time.Time{}).Tokens)
+	}},
+	{"bad calls are refused", func(s *scene) {
+		good := s.drawer("l", 1).p
+		good.Number = 1
+		for field, spoil := range map[string]func(p *store.DrawParams){
+			"Limit":      func(p *store.DrawParams) { p.Limit = "" },
+			"Holder":     func(p *store.DrawParams) { p.Holder = "a:b" },
+			"Number":     func(p *store.DrawParams) { p.Number = 0 },
+			"TTL":        func(p *store.DrawParams) { p.TTL = 0 },
+			"Max":        func(p *store.DrawParams) { p.Max = -1 },
+			"Rate.Burst": func(p *store.DrawParams) { p.Rate = store.Rate{Events: 1, Per: time.Second} },
+		} {
+			bad := good
+			spoil(&bad)
+			_, err := s.store.Draw(s.ctx, bad)
+			s.refuses(err, field)
+		}
+	}},
+	{"an account that nobody draws on is forgotten", func(s *scene) {
+		before := s.leftovers()
+		d := s.drawer("l", 2)
+		d.p.TTL = brief
+		d.p.Rate = store.Rate{Events: 100, Per: time.Second, Burst: 2}
+		d.lend(2, 0, time.Time{})
+		d.draw(0, 1)
+		d.draw(0, 0)
+		s.nothingBeyond(before, s.partition("l"))
+	}},
+}

@@ -146,6 +146,10 @@ func (r *retrying) Sweep(ctx context.Context, partition int) (SweepReply, error)
 	return repeat(ctx, r, "Sweep", func(ctx context.Context) (SweepReply, error) { return r.Store.Sweep(ctx, partition) })
 }
 
+func (r *retrying) Repair(ctx context.Context, p RepairParams) (RepairReport, error) {
+	return repeat(ctx, r, "Repair", func(ctx context.Context) (RepairReport, error) { return r.Store.Repair(ctx, p) })
+}
+
 func (r *retrying) ReadMap(ctx context.Context, p MapParams, fields []string) (map[string][]byte, error) {
 	return repeat(ctx, r, "ReadMap", func(ctx context.Context) (map[string][]byte, error) { return r.Store.ReadMap(ctx, p, fields) })
 }

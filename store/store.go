@@ -39,6 +39,7 @@ type Store interface {
 	Producers
 	Sessions
 	Keeper
+	Repairer
 	Semaphores
 	Limits
 	Modes

@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,10 +11,6 @@ import (
 
 // Explanation answers why a run is not done.
 type Explanation struct {
-	// Unreachable says why the store cannot tell, when the part of it that keeps the job does not
-	// answer: that is what the run waits for. Of Run only job and number are known then.
-	Unreachable string `json:"unreachable,omitempty"`
-
 	Run     RunState        `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
@@ -27,14 +22,11 @@ type Explanation struct {
 	// Disagreements between the counters and what was counted. There should never be
 	// any.
 	Disagreements []string `json:"disagreements"`
+	// Damage is what [Run.Repair] would mend, as far as it can be found without reading every task.
+	Damage []Damage `json:"damage"`
 
 	at time.Time // when it was made
 }
-
-// explainTime is how long Explain asks before it says that nobody answers.
-const explainTime = 5 * time.Second
-
-var errNoAnswer = store.Transient(errors.New("no answer in time"))
 
 // WaitingTasks are tasks of one route that have not been given to a worker.
 type WaitingTasks struct {
@@ -74,29 +66,28 @@ type Hold struct {
 
 // Explain tells what the run waits for: tasks by route, and which of them nobody
 // serves; what runs where and since when; what is delayed until when; who holds the run
-// open. It counts the run's sets, and reports how they disagree with its counters. It
-// is for people and for alarms, not for tight loops. When the store does not answer within
-// seconds, for this job or at all, that is the explanation, and no error.
+// open. It counts the run's sets, and reports how they disagree with its counters, and what else is
+// damaged. It is for people and for alarms, not for tight loops. [ErrRunNotFound], [ErrStateLost];
+// beside [ErrCorrupt], when the run cannot be read, the explanation has the damage.
 func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	var in store.Inspection
 	var sessions []store.SessionRecord
-	partition := store.PartitionOf(r.id.Job, r.m.store.Partitions())
-	bounded, cancel := context.WithTimeoutCause(ctx, explainTime, errNoAnswer)
-	defer cancel()
+	var damage store.RepairReport
 	err := r.do("explain", func() (err error) {
-		if in, err = r.m.store.Inspect(bounded, r.id); err == nil {
-			sessions, err = r.m.store.LiveSessions(bounded, partition)
+		if damage, err = r.m.store.Repair(ctx, store.RepairParams{Job: r.id.Job, Run: r.id.Number, DryRun: true, Quick: true}); err != nil {
+			return err
+		}
+		if in, err = r.m.store.Inspect(ctx, r.id); err == nil {
+			sessions, err = r.m.store.LiveSessions(ctx, store.PartitionOf(r.id.Job, r.m.store.Partitions()))
 		}
 		return err
 	})
-	switch {
-	case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
-		why := fmt.Sprintf("partition %d does not answer: %v", partition, err)
-		return Explanation{Unreachable: why, Run: RunState{Job: r.id.Job, Number: r.id.Number}, at: time.Now()}, nil
-	case err != nil:
-		return Explanation{}, err
+	if err != nil {
+		return Explanation{Damage: damage.Damage}, r.lost(err)
 	}
-	return explain(in, sessions, time.Now()), nil
+	x := explain(in, sessions, time.Now())
+	x.Damage = damage.Damage
+	return x, nil
 }
 
 func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time) Explanation {

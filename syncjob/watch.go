@@ -107,12 +107,17 @@ func (r *Run) record(ctx context.Context) (store.RunRecord, error) {
 		rec, err = r.m.store.Run(ctx, r.id)
 		return err
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		r.seen.Store(true)
 		r.ended.Store(rec.Status.Final())
-	case errors.Is(err, ErrRunNotFound) && r.seen.Load() && !r.ended.Load():
-		err = fmt.Errorf("%w: %w", ErrStateLost, err)
 	}
-	return rec, err
+	return rec, r.lost(err)
+}
+
+// lost makes an [ErrStateLost] of the error that a run is not found which is known to have existed, and not to have ended.
+func (r *Run) lost(err error) error {
+	if errors.Is(err, ErrRunNotFound) && r.seen.Load() && !r.ended.Load() {
+		return fmt.Errorf("%w: %w", ErrStateLost, err)
+	}
+	return err
 }

@@ -36,8 +36,7 @@ type world struct {
 	nodes     func() []*redistest.Server
 	namespace string
 	lease     time.Duration
-	workers   int  // started so far
-	lossy     bool // a failover may lose what was acknowledged
+	workers   int // started so far
 	scripts   *scripts
 	refusals  refusals // of calls of m and oracle
 

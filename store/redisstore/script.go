@@ -59,6 +59,13 @@ var (
 	writeMapScript     = newScript("write_map")
 	configureScript    = newScript("configure")
 	setModeScript      = newScript("set_mode")
+
+	repairKeysScript    = newScript("repair_keys")
+	repairSessionScript = newScript("repair_session")
+	repairJobScript     = newScript("repair_job")
+	repairRunScript     = newScript("repair_run")
+	repairStagedScript  = newScript("repair_staged")
+	quarantineScript    = newScript("quarantine")
 )
 
 // run executes the script. Every script replies with an array.

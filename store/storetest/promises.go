@@ -49,6 +49,7 @@ func contract() []promise {
 		{"Contract_Values", "Contract, Values: a job keeps small maps between its runs, and they go with it.", valuesContract},
 		{"Contract_Configurations", "Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
 			"those of runs are told to workers and go with the runs.", configurationsContract},
+		{"Contract_Repair", "Contract, Repairer: a repair changes nothing that is healthy, whatever it is doing.", repairContract},
 		{"Contract_Close", "Contract, Store: a closed store refuses calls, and closing twice is harmless.", closeContract},
 	}
 }

@@ -65,6 +65,7 @@ var sabotages = map[string]struct {
 	"asks nobody to share permits":         {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &keepsThemWanting{s} }},
 	"draws again when it is asked again":   {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &drawsAnew{Store: s} }},
 	"serves everything in read-only mode":  {"Contract_Modes", "Contract, Modes: while a partition", func(s store.Store) store.Store { return &ignoresModes{s} }},
+	"stops what it repairs":                {"Contract_Repair", "Contract, Repairer: a repair changes nothing", func(s store.Store) store.Store { return &stopsToRepair{s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 

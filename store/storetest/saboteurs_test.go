@@ -391,3 +391,14 @@ func (s *showsForever) Run(ctx context.Context, id store.RunID) (store.RunRecord
 	}
 	return rec, err
 }
+
+// stopsToRepair stops what it is asked to repair.
+type stopsToRepair struct{ store.Store }
+
+func (s *stopsToRepair) Repair(ctx context.Context, p store.RepairParams) (store.RepairReport, error) {
+	report, err := s.Store.Repair(ctx, p)
+	if rec, jobErr := s.Job(ctx, p.Job); jobErr == nil && !p.DryRun {
+		_ = s.StopRun(ctx, store.StopParams{Run: store.RunID{Job: p.Job, Number: rec.LastRun}})
+	}
+	return report, err
+}

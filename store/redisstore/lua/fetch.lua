@@ -155,7 +155,7 @@ local function visit(queue, clock, lane, k)
     rings.left = rings.left + 1
     redis.call('ZREM', ring, id)
   end
-  if v.err then
+  if v.err or not tonumber(v[4] or 0) or not tonumber(v[5] or 0) then
     leave() -- the run's record is damaged: everything else goes on
     return 0
   end

@@ -1,0 +1,234 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Repair implements [store.Repairer]. It goes from what others depend on to what depends on
+// it: keys of a wrong type, sessions, the job, then run by run; last, what belongs to a run
+// that is gone. In a dry run a key that would be removed is taken for absent.
+func (s *Store) Repair(ctx context.Context, p store.RepairParams) (store.RepairReport, error) {
+	if err := s.begin(ctx); err != nil {
+		return store.RepairReport{}, err
+	}
+	r := &repair{s: s, k: s.space(p.Job), p: p}
+	if err := r.all(ctx); err != nil {
+		return r.report, err
+	}
+	return r.report, nil
+}
+
+// repair is one call of Repair.
+type repair struct {
+	s      *Store
+	k      *keyspace
+	p      store.RepairParams
+	found  census
+	report store.RepairReport
+}
+
+func (r *repair) all(ctx context.Context) error {
+	var err error
+	if p := r.p; p.Quick {
+		r.found, err = r.quickCensus(ctx)
+	} else {
+		r.found, err = r.fullCensus(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.wrongTypes(ctx); err != nil {
+		return err
+	}
+	for _, session := range sorted(r.found.sessions) {
+		if err := r.session(ctx, session); err != nil {
+			return err
+		}
+	}
+	if !r.found.job && r.p.Run == 0 {
+		return store.ErrJobNotFound
+	}
+	if r.p.Run == 0 {
+		if err := r.job(ctx); err != nil {
+			return err
+		}
+	}
+	seen := false
+	for _, id := range sorted(r.found.runs) {
+		if r.p.Run != 0 && id != runID(r.p.Run) {
+			continue
+		}
+		seen = true
+		if err := r.run(ctx, id); err != nil {
+			return err
+		}
+	}
+	if r.p.Run != 0 && !seen {
+		return store.ErrRunNotFound
+	}
+	return r.orphans(ctx)
+}
+
+func (r *repair) add(kind store.DamageKind, run, what, detail string) {
+	n, _ := strconv.ParseInt(run, 10, 64)
+	r.report.Damage = append(r.report.Damage, store.Damage{Kind: kind, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun})
+}
+
+// exec executes a script of a repair. In a dry run a key of a wrong type, which would be gone by now, is taken for absent.
+func (r *repair) exec(ctx context.Context, sc *script, c *call) ([]rueidis.RedisMessage, error) {
+	for i, key := range c.keys {
+		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.prefix)) {
+			c.keys[i] = r.k.prefix + "absent"
+		}
+	}
+	return r.s.run(ctx, sc, c)
+}
+
+// addFound adds triples as the scripts reply them.
+func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
+	for i := 0; i+2 < len(triples); i += 3 {
+		r.add(store.DamageKind(text(triples[i])), run, text(triples[i+1]), text(triples[i+2]))
+	}
+}
+
+// wrongTypes removes keys that are of another type than they must be. What they held is lost, and found
+// missing by what comes after.
+func (r *repair) wrongTypes(ctx context.Context) error {
+	for keys := range slices.Chunk(r.found.wrong, 128) {
+		c := newCall(r.k.meta).flag(r.p.DryRun)
+		for _, name := range keys {
+			c.key(r.k.prefix + name)
+			c.add(keyType(name))
+		}
+		hit, err := r.s.run(ctx, repairKeysScript, c)
+		if err != nil {
+			return err
+		}
+		for _, at := range hit {
+			name := keys[number(at)-1]
+			r.add(store.DamageRecord, runOf(name), "key "+name, "it is no "+keyType(name)+": it is removed, what it held is lost")
+		}
+	}
+	return nil
+}
+
+// orphans removes keys of runs that are gone. Their numbers are never used again.
+func (r *repair) orphans(ctx context.Context) error {
+	for _, id := range sorted(r.found.orphans) {
+		if r.p.Run != 0 && id != runID(r.p.Run) {
+			continue
+		}
+		for keys := range slices.Chunk(r.found.orphans[id], 128) {
+			c := newCall(r.k.run(id)).flag(r.p.DryRun)
+			for _, name := range keys {
+				c.key(r.k.prefix + name)
+				c.add("")
+			}
+			hit, err := r.exec(ctx, repairKeysScript, c)
+			if err != nil {
+				return err
+			}
+			for _, at := range hit {
+				r.add(store.DamageOrphan, id, "key "+keys[number(at)-1], "its run is gone: it is removed")
+			}
+		}
+	}
+	return nil
+}
+
+// repairLease is how long a session lives that lost its lease and of which nobody knows how long it was.
+const repairLease = "30000"
+
+func (r *repair) session(ctx context.Context, id string) error {
+	h, err := r.s.client.Do(ctx, r.s.client.B().Hgetall().Key(r.k.session(id)).Build()).AsStrMap()
+	if err != nil {
+		if r.found.isWrong("L:" + id) {
+			return nil
+		}
+		return r.s.translate(ctx, "read a session", err)
+	}
+	if len(h) == 0 {
+		return nil
+	}
+	fixes := sessionFixes(id, h)
+	c := newCall(r.k.session(id), r.k.leases, r.k.terms).add(id).flag(r.p.DryRun).add(repairLease).flag(true)
+	c.int(len(fixes))
+	for _, f := range fixes {
+		c.add(f.name, f.seen, f.set)
+	}
+	reply, err := r.exec(ctx, repairSessionScript, c)
+	if err != nil {
+		return err
+	}
+	if len(reply) < 2 {
+		return unexpected(repairSessionScript, "")
+	}
+	what := "session " + id
+	if number(reply[0]) == 1 {
+		r.add(store.DamageSession, "", what, "it has no lease that could end: it gets one")
+	}
+	if number(reply[1]) == 1 {
+		r.add(store.DamageRecord, "", what, "its streams cannot be read: it is closed, what it holds goes back")
+	}
+	for _, at := range reply[2:] {
+		r.add(store.DamageRecord, "", what, fixes[number(at)-1].detail)
+	}
+	return nil
+}
+
+func (r *repair) job(ctx context.Context) error {
+	k, b := r.k, r.s.client.B
+	h, err := r.s.client.Do(ctx, b().Hgetall().Key(k.job(r.p.Job)).Build()).AsStrMap()
+	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
+		return r.s.translate(ctx, "read a job", err)
+	}
+	c := newCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.maps(r.p.Job)).add(r.p.Job).flag(r.p.DryRun)
+	ids := sorted(r.found.runs)
+	c.int(len(ids))
+	for _, id := range ids {
+		c.key(k.run(id))
+		c.add(id, r.found.runs[id])
+	}
+	fixes := jobFixes(h)
+	c.int(len(fixes))
+	for _, f := range fixes {
+		c.add(f.name, f.seen, f.set)
+	}
+	c.int(len(r.found.maps))
+	for _, name := range r.found.maps {
+		c.key(k.jobMap(r.p.Job, name))
+		c.add(name)
+	}
+	found, err := r.exec(ctx, repairJobScript, c)
+	if err != nil {
+		return err
+	}
+	r.addFound("", found)
+	return nil
+}
+
+// fix is a field that cannot be read, and what it becomes; "" for none.
+type fix struct{ name, seen, set, detail string }
+
+func numberFix(h map[string]string, name, set string, required bool) []fix {
+	v, ok := h[name]
+	if !ok && !required {
+		return nil
+	}
+	if _, err := strconv.ParseFloat(v, 64); err == nil {
+		return nil
+	}
+	detail := fmt.Sprintf("field %s cannot be read: it is removed", name)
+	if set != "" {
+		detail = fmt.Sprintf("field %s cannot be read: it is set to %s", name, set)
+	}
+	return []fix{{name, v, set, detail}}
+}

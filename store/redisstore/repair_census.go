@@ -1,0 +1,247 @@
+package redisstore
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// census is what is stored in a partition, as far as a repair needs to know.
+type census struct {
+	job      bool                // anything names the job
+	runs     map[string]string   // of the job: token, or "" where the record is gone or cannot be read
+	sessions map[string]bool     // that hold or held something, or are said to
+	lanes    map[string][]string // routes by run, beside those that the run lists
+	keys     map[string][]string // of runs of the job, all but those that stay with the summary
+	orphans  map[string][]string // of runs without a record
+	maps     []string            // of the job
+	wrong    []string            // keys that are of another type than they must be
+}
+
+func (c *census) isWrong(name string) bool { return slices.Contains(c.wrong, name) }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their names
+// begin with. Keys that are not here are not looked at.
+var (
+	fixedTypes = map[string]string{
+		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "set", "due": "zset", "idle": "zset", "kept": "zset",
+		"leases": "zset", "terms": "hash", "sets": "hash", "trash": "zset", "hist": "zset",
+	}
+	keyTypes = map[string]string{
+		"job": "hash", "starts": "hash", "maps": "set", "map": "hash", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
+		"dead": "list", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
+	}
+)
+
+// keyType is the type that a key must have; "" if that is not known.
+func keyType(name string) string {
+	kind, _, ok := strings.Cut(name, ":")
+	if !ok {
+		return fixedTypes[name]
+	}
+	return keyTypes[kind]
+}
+
+// runOf is the number of the run that a key is of; "" if it is of none.
+func runOf(name string) string {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "run", "configured", "lanes", "holds", "stage", "dead":
+		return rest
+	case "ids":
+		id, _, _ := strings.Cut(rest, ":")
+		return id
+	case "W", "U", "D", "M", "S":
+		id, _, _ := strings.Cut(rest, "/")
+		return id
+	}
+	return ""
+}
+
+// quickCensus believes the indexes.
+func (r *repair) quickCensus(ctx context.Context) (census, error) {
+	c := newCensus()
+	if err := r.listed(ctx, &c); err != nil {
+		return c, err
+	}
+	if r.p.Run != 0 {
+		c.runs[runID(r.p.Run)] = ""
+	}
+	return c, r.tokens(ctx, &c)
+}
+
+func newCensus() census {
+	return census{
+		runs: make(map[string]string), sessions: make(map[string]bool), lanes: make(map[string][]string),
+		keys: make(map[string][]string), orphans: make(map[string][]string),
+	}
+}
+
+// listed takes in what the indexes name. An index that cannot be read names nothing.
+func (r *repair) listed(ctx context.Context, c *census) error {
+	k, b := r.k, r.s.client.B
+	replies := r.s.client.DoMulti(ctx,
+		b().Exists().Key(k.job(r.p.Job)).Build(),
+		b().Hvals().Key(k.starts(r.p.Job)).Build(),
+		b().Zrange().Key(k.leases).Min("0").Max("-1").Build(),
+		b().Hkeys().Key(k.terms).Build(),
+	)
+	var lists [4][]string
+	for i, reply := range replies {
+		if err := reply.Error(); err != nil {
+			if err = r.s.translate(ctx, "read an index", err); !isCorrupt(err) {
+				return err
+			}
+			continue
+		}
+		lists[i], _ = reply.AsStrSlice()
+	}
+	n, _ := replies[0].AsInt64()
+	c.job = n > 0 || len(lists[1]) > 0
+	for _, id := range lists[1] {
+		if _, err := parseInt(id); err == nil {
+			c.runs[id] = ""
+		}
+	}
+	for _, id := range slices.Concat(lists[2], lists[3]) {
+		c.sessions[id] = true
+	}
+	return nil
+}
+
+// tokens reads the tokens of the job's runs, and drops runs of other jobs.
+func (r *repair) tokens(ctx context.Context, c *census) error {
+	ids := sorted(c.runs)
+	for chunk := range slices.Chunk(ids, 500) {
+		cmds := make(rueidis.Commands, 0, len(chunk))
+		for _, id := range chunk {
+			cmds = append(cmds, r.s.client.B().Hmget().Key(r.k.run(id)).Field("job", "token").Build())
+		}
+		for i, reply := range r.s.client.DoMulti(ctx, cmds...) {
+			v, err := reply.ToArray()
+			if err = r.s.translateNil(ctx, "read a run", err); isCorrupt(err) {
+				continue // as good as gone
+			} else if err != nil {
+				return err
+			}
+			switch job := text(v[0]); {
+			case job == r.p.Job:
+				c.job = true
+				c.runs[chunk[i]] = text(v[1])
+			case job != "":
+				delete(c.runs, chunk[i])
+			}
+		}
+	}
+	return nil
+}
+
+// fullCensus looks at every key of the partition.
+func (r *repair) fullCensus(ctx context.Context) (census, error) {
+	c := newCensus()
+	byRun := make(map[string][]string)
+	records := make(map[string]bool)
+	seen := make(map[string]bool)
+	each := func(names []string, types []string) {
+		for i, name := range names {
+			if seen[name] {
+				continue // a scan may repeat itself
+			}
+			seen[name] = true
+			if want := keyType(name); want != "" && types[i] != want && types[i] != "none" {
+				c.wrong = append(c.wrong, name)
+				if !strings.HasPrefix(name, "L:") {
+					continue
+				}
+			}
+			kind, rest, _ := strings.Cut(name, ":")
+			switch kind {
+			case "L":
+				c.sessions[rest] = true
+			case "run":
+				records[rest] = true
+			case "starts", "job":
+				c.job = c.job || rest == r.p.Job
+			case "map":
+				if m, ok := strings.CutSuffix(rest, ":"+r.p.Job); ok && !strings.Contains(m, ":") {
+					c.maps = append(c.maps, m)
+				}
+			default:
+				if id := runOf(name); id != "" {
+					byRun[id] = append(byRun[id], name)
+				}
+			}
+		}
+	}
+	if err := r.scan(ctx, each); err != nil {
+		return c, err
+	}
+	for id := range records {
+		c.runs[id] = ""
+	}
+	if err := r.tokens(ctx, &c); err != nil {
+		return c, err
+	}
+	if err := r.listed(ctx, &c); err != nil {
+		return c, err
+	}
+	if err := r.tokens(ctx, &c); err != nil {
+		return c, err
+	}
+	for id, names := range byRun {
+		if !records[id] {
+			c.orphans[id] = names
+			continue
+		}
+		for _, name := range names {
+			if strings.HasPrefix(name, "dead:") || strings.HasPrefix(name, "configured:") {
+				continue // they stay with the summary
+			}
+			c.keys[id] = append(c.keys[id], name)
+			if _, rest, _ := strings.Cut(name, "/"); strings.IndexByte("WUDM", name[0]) >= 0 {
+				c.lanes[id] = append(c.lanes[id], rest)
+			}
+		}
+	}
+	slices.Sort(c.wrong)
+	return c, nil
+}
+
+// scan visits every key of the partition, without its prefix, with its type. On a cluster every node is asked; a
+// key that a replica shows and its master does not have is found to be gone later.
+func (r *repair) scan(ctx context.Context, visit func(names, types []string)) error {
+	for _, node := range r.s.client.Nodes() {
+		for cursor := uint64(0); ; {
+			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.prefix)+"*").Count(1000).Build()).AsScanEntry()
+			if err != nil {
+				return r.s.translate(ctx, "look through the keys", err)
+			}
+			names, types := make([]string, 0, len(page.Elements)), make([]string, 0, len(page.Elements))
+			cmds := make(rueidis.Commands, 0, len(page.Elements))
+			for _, key := range page.Elements {
+				names = append(names, strings.TrimPrefix(key, r.k.prefix))
+				cmds = append(cmds, r.s.client.B().Type().Key(key).Build())
+			}
+			for _, reply := range r.s.client.DoMulti(ctx, cmds...) {
+				kind, err := reply.ToString()
+				if err != nil {
+					return r.s.translate(ctx, "look through the keys", err)
+				}
+				types = append(types, kind)
+			}
+			visit(names, types)
+			if cursor = page.Cursor; cursor == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// globQuoter takes the meaning from what a pattern gives one to.
+var globQuoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)

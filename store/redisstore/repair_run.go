@@ -1,0 +1,465 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// repairTries is how often a run is counted that moves while it is.
+const repairTries = 5
+
+func isCorrupt(err error) bool { return errors.Is(err, store.ErrCorrupt) }
+
+// run repairs one run of the job.
+func (r *repair) run(ctx context.Context, id string) error {
+	if r.found.isWrong("run:" + id) {
+		return nil // it has no record any more
+	}
+	before := len(r.report.Damage)
+	for try := 1; ; try++ {
+		r.report.Damage = r.report.Damage[:before]
+		x := &examination{repair: r, id: id}
+		word, err := x.examine(ctx)
+		if err != nil {
+			return err
+		}
+		if word == "missing" {
+			if r.p.Run != 0 {
+				return store.ErrRunNotFound
+			}
+			return nil
+		}
+		if word == "still" || try == repairTries {
+			if word == "moving" {
+				n, _ := parseInt(id)
+				r.report.Moving = append(r.report.Moving, store.RunID{Job: r.p.Job, Number: n})
+			}
+			return x.quarantine(ctx)
+		}
+		if !r.p.DryRun {
+			before = len(r.report.Damage) // what was mended stays mended
+		}
+	}
+}
+
+// examination is one look at a run: its record first, then what sessions hold of it, then
+// its lanes, against the way of a task, so that none is seen twice unless a fetch came between.
+type examination struct {
+	*repair
+	id     string
+	h      map[string]string
+	status store.Status
+	lanes  []examinedLane
+	is     counted
+	hooks  map[string]bool       // kinds of hooks that were seen
+	claims map[string]bool       // digests of IDs whose tasks were seen
+	marked map[store.Route]int64 // staged children that a dry run would have marked again
+	broken []brokenTask          // that cannot be decoded
+}
+
+type examinedLane struct {
+	route                               store.Route
+	waiting, suspects, delayed, markers int64
+	staged                              int64
+}
+
+// brokenTask is a message that cannot be decoded, and where it waits.
+type brokenTask struct {
+	key, message, where string
+	route               store.Route
+	err                 error
+}
+
+func (x *examination) examine(ctx context.Context) (string, error) {
+	k, b := x.k, x.s.client.B
+	x.hooks, x.claims, x.marked = make(map[string]bool), make(map[string]bool), make(map[store.Route]int64)
+	var err error
+	if x.h, err = x.s.client.Do(ctx, b().Hgetall().Key(k.run(x.id)).Build()).AsStrMap(); err != nil {
+		return "", x.s.translate(ctx, "read a run", err)
+	}
+	if len(x.h) == 0 {
+		return "missing", nil
+	}
+	fixes := runFixes(x.id, x.h)
+	x.status = store.Status(x.h["state"])
+	for _, f := range fixes {
+		if f.name == "state" {
+			x.status = store.Status(f.set)
+		}
+	}
+	if !x.status.Final() {
+		if err := x.stagedLists(ctx); err != nil {
+			return "", err
+		}
+		if err := x.readSessions(ctx); err != nil {
+			return "", err
+		}
+	}
+	if err := x.readLanes(ctx); err != nil {
+		return "", err
+	}
+	x.count()
+	x.is.letters, _ = x.s.client.Do(ctx, b().Llen().Key(k.dead(x.id)).Build()).AsInt64()
+	return x.apply(ctx, fixes)
+}
+
+// stagedLists looks after staged lists that nothing leads to.
+func (x *examination) stagedLists(ctx context.Context) error {
+	k := x.k
+	for _, key := range x.found.keys[x.id] {
+		name, ok := strings.CutPrefix(key, "S:"+x.id+"/")
+		marker, lane, ok2 := strings.Cut(name, "/")
+		route, ok3 := parseRoute(lane)
+		if !ok || !ok2 || !ok3 || marker == "" || x.found.isWrong(key) {
+			continue
+		}
+		// A delivery is named SESSION.FETCH.INDEX, and a session may have dots in its name.
+		session, position := marker[1:], ""
+		for range 2 {
+			if i := strings.LastIndexByte(session, '.'); i >= 0 {
+				session, position = session[:i], session[i+1:]+"."+position
+			}
+		}
+		c := newCall(k.run(x.id), k.prefix+key, k.stage(x.id), k.markers(laneName(x.id, lane)), k.session(session), k.clock, k.ring(lane), k.lanes(x.id), k.routes)
+		c.add(k.channel, x.id).flag(x.p.DryRun).add(name, marker, lane, route.Queue, position)
+		reply, err := x.exec(ctx, repairStagedScript, c)
+		if err != nil {
+			return err
+		}
+		switch word := text(reply[0]); {
+		case word == "dropped":
+			x.add(store.DamageOrphan, x.id, "staged children of lane "+lane, "their parent is gone: they are removed")
+		case word == "marked" && len(reply) == 2:
+			x.add(store.DamageIndex, x.id, "staged children of lane "+lane, "their parent succeeded and nothing leads to them: they wait again")
+			if x.p.DryRun {
+				x.marked[route] += number(reply[1])
+			}
+		}
+	}
+	return nil
+}
+
+// readSessions counts what sessions hold. Those that are listed are read anew.
+func (x *examination) readSessions(ctx context.Context) error {
+	if err := x.listed(ctx, &x.found); err != nil {
+		return err
+	}
+	sessions := slices.DeleteFunc(sorted(x.found.sessions), func(id string) bool { return x.found.isWrong("L:" + id) })
+	for chunk := range slices.Chunk(sessions, 16) {
+		cmds := make(rueidis.Commands, 0, len(chunk))
+		for _, id := range chunk {
+			cmds = append(cmds, x.s.client.B().Hgetall().Key(x.k.session(id)).Build())
+		}
+		for i, reply := range x.s.client.DoMulti(ctx, cmds...) {
+			h, err := reply.AsStrMap()
+			if err = x.s.translateNil(ctx, "read a session", err); isCorrupt(err) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			for field, message := range h {
+				lease, ok := parseLeaseField(chunk[i], field)
+				if !ok || runID(lease.Lane.Run.Number) != x.id {
+					continue
+				}
+				if !lease.Lane.Route.Counted() {
+					x.hooks[lease.Lane.Route.Kind] = true
+					continue
+				}
+				x.is.running++
+				if task, err := decodeTask(message); err == nil && task.Claimed {
+					x.claim(task.ID)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (x *examination) claim(id string) {
+	d, _ := digest(id)
+	x.claims[d] = true
+}
+
+func (x *examination) readLanes(ctx context.Context) error {
+	names, err := x.s.client.Do(ctx, x.s.client.B().Smembers().Key(x.k.lanes(x.id)).Build()).AsStrSlice()
+	if err = x.s.translateNil(ctx, "list lanes", err); err != nil && !isCorrupt(err) {
+		return err
+	}
+	names = append(names, x.found.lanes[x.id]...)
+	if post := x.h["postroute"]; post != "" {
+		names = append(names, post)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		route, ok := parseRoute(name)
+		if !ok {
+			continue
+		}
+		if err := x.readLane(ctx, name, route); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *examination) readLane(ctx context.Context, name string, route store.Route) error {
+	lane := laneName(x.id, name)
+	l := examinedLane{route: route}
+	b := x.s.client.B
+	replies := x.s.client.DoMulti(ctx, // against the way of a task
+		b().Zcard().Key(x.k.delayed(lane)).Build(),
+		b().Llen().Key(x.k.suspects(lane)).Build(),
+		b().Llen().Key(x.k.waiting(lane)).Build(),
+		b().Lrange().Key(x.k.markers(lane)).Start(0).Stop(-1).Build(),
+	)
+	for i, into := range []*int64{&l.delayed, &l.suspects, &l.waiting} {
+		n, err := replies[i].AsInt64()
+		if err = x.s.translateNil(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
+			return err
+		}
+		*into = n
+	}
+	markers, err := replies[3].AsStrSlice()
+	if err = x.s.translateNil(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
+		return err
+	}
+	l.markers = int64(len(markers))
+	for _, m := range markers {
+		n, err := x.s.client.Do(ctx, b().Llen().Key(x.k.staged(x.id, stagedName(m, route))).Build()).AsInt64()
+		if err = x.s.translateNil(ctx, "read staged children", err); err != nil && !isCorrupt(err) {
+			return err
+		}
+		l.staged += n
+	}
+	if l.waiting+l.suspects+l.delayed > 0 && !route.Counted() {
+		x.hooks[route.Kind] = true
+	}
+	x.lanes = append(x.lanes, l)
+	if x.p.Quick || x.status.Final() || x.status == store.StatusStopping {
+		return nil
+	}
+	return errors.Join(
+		x.readTasks(ctx, x.k.waiting(lane), "pending", route),
+		x.readTasks(ctx, x.k.suspects(lane), "pending", route),
+		x.readTasks(ctx, x.k.delayed(lane), "delayed", route),
+	)
+}
+
+// readTasks decodes every task that waits under a key.
+func (x *examination) readTasks(ctx context.Context, key, where string, route store.Route) error {
+	if !route.Counted() {
+		where = ""
+	}
+	const page = 500
+	for start := int64(0); ; start += page {
+		cmd := x.s.client.B().Lrange().Key(key).Start(start).Stop(start + page - 1).Build()
+		if strings.HasPrefix(key, x.k.prefix+"D:") {
+			cmd = x.s.client.B().Arbitrary("ZRANGE").Keys(key).Args(fmt.Sprint(start), fmt.Sprint(start+page-1)).Build()
+		}
+		messages, err := x.s.client.Do(ctx, cmd).AsStrSlice()
+		if err = x.s.translateNil(ctx, "read a lane", err); isCorrupt(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			task, err := decodeTask(m)
+			switch {
+			case err != nil:
+				x.broken = append(x.broken, brokenTask{key, m, where, route, err})
+			case task.Claimed:
+				x.claim(task.ID)
+			}
+		}
+		if len(messages) < page {
+			return nil
+		}
+	}
+}
+
+// count sums up what was seen. Before its pre-job hook has passed, the root waits in the record.
+func (x *examination) count() {
+	if x.status != store.StatusStarting && x.status != store.StatusRunning {
+		return // what its lanes still hold is not part of it any more
+	}
+	for _, l := range x.lanes {
+		if l.route.Counted() {
+			x.is.pending += l.waiting + l.suspects + l.staged
+			x.is.delayed += l.delayed
+		}
+	}
+	for _, n := range x.marked {
+		x.is.pending += n
+	}
+	if x.h["root"] != "" {
+		x.is.pending++
+	}
+}
+
+// missingHook is the kind of the hook that is due and was not seen.
+func (x *examination) missingHook() string {
+	switch {
+	case x.status == store.StatusFinishing && !x.hooks[store.KindPostJob]:
+		return "post"
+	case x.status == store.StatusStarting && !x.hooks[store.KindPreJob]:
+		return "pre"
+	}
+	return ""
+}
+
+// apply hands what was seen to the script, which makes sure that it still holds.
+func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
+	k, id := x.k, x.id
+	post := x.h["postroute"]
+	c := newCall(k.run(id), k.clock, k.due, k.routes, k.hist, k.trash, k.idle, k.lanes(id), k.holds(id), k.waiting(laneName(id, post)), k.ring(post), k.kept)
+	c.add(k.channel, id).flag(x.p.DryRun)
+	x.record(c)
+	c.int(len(fixes))
+	for _, f := range fixes {
+		c.add(f.name, f.seen, f.set)
+	}
+	c.int(len(x.lanes))
+	for _, l := range x.lanes {
+		name := routeName(l.route)
+		lane := laneName(id, name)
+		base := c.key(k.waiting(lane))
+		c.key(k.suspects(lane))
+		c.key(k.delayed(lane))
+		c.key(k.markers(lane))
+		c.key(k.ring(name))
+		c.int(base).add(name, l.route.Queue, string(neededState(l.route))).int64(l.waiting).int64(l.suspects).int64(l.delayed).int64(l.markers)
+	}
+	set, why := countFixes(x.h, x.status, x.is)
+	c.int(len(set)/2).add(set...).add(why, x.missingHook())
+	if err := x.buckets(ctx, c); err != nil {
+		return "", err
+	}
+	x.leftovers(c)
+	reply, err := x.exec(ctx, repairRunScript, c)
+	if err != nil {
+		return "", err
+	}
+	if len(reply) != 3 {
+		return "", unexpected(repairRunScript, text(reply[0]))
+	}
+	wrong, err := reply[1].ToArray()
+	if err != nil {
+		return "", unexpected(repairRunScript, "")
+	}
+	for _, at := range wrong {
+		x.add(store.DamageRecord, id, "record", fixes[number(at)-1].detail)
+	}
+	found, err := reply[2].ToArray()
+	if err != nil {
+		return "", unexpected(repairRunScript, "")
+	}
+	x.addFound(id, found)
+	return text(reply[0]), nil
+}
+
+// record packs what must stand still: counters, state, and virtual times.
+func (x *examination) record(c *call) {
+	names := []string{"state", "paused", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled", "retried", "duplicates", "holds"}
+	times := 0
+	for name := range x.h {
+		if strings.HasPrefix(name, "v:") {
+			names = append(names, name)
+			times++
+		}
+	}
+	c.int(times).int(len(names))
+	for _, name := range names {
+		c.add(name, x.h[name])
+	}
+}
+
+// buckets packs the claimed IDs whose tasks are gone, and the buckets there are.
+func (x *examination) buckets(ctx context.Context, c *call) error {
+	claims, buckets := c.reserve(), 0
+	var gone []string
+	index := make(map[string]int)
+	for _, name := range x.found.keys[x.id] {
+		bucket, ok := strings.CutPrefix(name, "ids:")
+		if !ok || x.status.Final() || x.found.isWrong(name) {
+			continue
+		}
+		index[bucket] = c.key(x.k.prefix + name)
+		claimed, err := x.s.client.Do(ctx, x.s.client.B().Zrangebyscore().Key(x.k.prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
+		if err != nil {
+			return x.s.translate(ctx, "list claimed IDs", err)
+		}
+		for _, d := range claimed {
+			if !x.claims[d] && x.status == store.StatusRunning {
+				c.int(index[bucket]).add(d)
+				gone = append(gone, d)
+			}
+		}
+	}
+	c.set(claims, len(gone))
+	buckets = len(index)
+	c.int(buckets)
+	for _, name := range sorted(index) {
+		c.int(index[name]).add(name)
+	}
+	return nil
+}
+
+// leftovers packs what is stored of the run beside its record.
+func (x *examination) leftovers(c *call) {
+	names := x.found.keys[x.id]
+	if len(names) > 1000 {
+		names = names[:1000] // one would do
+	}
+	c.int(len(names) + 3)
+	for _, key := range []string{x.k.lanes(x.id), x.k.holds(x.id), x.k.stage(x.id)} {
+		c.int(c.key(key))
+	}
+	for _, name := range names {
+		c.int(c.key(x.k.prefix + name))
+	}
+}
+
+// quarantine takes out what cannot be decoded.
+func (x *examination) quarantine(ctx context.Context) error {
+	k, id, post := x.k, x.id, x.h["postroute"]
+	hooks := false
+	for _, t := range x.broken {
+		if !x.p.DryRun {
+			letter := encodeFailure(&store.Outcome{
+				Lease: store.Lease{Lane: store.Lane{Route: t.route}}, Error: t.err.Error(),
+				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
+			}, "repair")
+			c := newCall(t.key, k.run(id), k.dead(id), k.hist, k.trash, k.clock, k.lanes(id), k.waiting(laneName(id, post)), k.ring(post))
+			c.add(k.channel, id, t.message, t.where, letter, t.err.Error())
+			reply, err := x.exec(ctx, quarantineScript, c)
+			if err != nil {
+				return err
+			}
+			if len(reply) != 1 || number(reply[0]) != 1 {
+				continue // a worker was faster
+			}
+			hooks = hooks || t.where == ""
+		}
+		becomes := "it has failed"
+		if t.where == "" {
+			becomes = "it is removed, and the hook is due again"
+		}
+		x.add(store.DamageTask, id, "a task of lane "+routeName(t.route), fmt.Sprintf("%v: %s", t.err, becomes))
+	}
+	if !hooks {
+		return nil
+	}
+	told := x.report.Damage
+	again := &examination{repair: x.repair, id: id}
+	_, err := again.examine(ctx)
+	x.report.Damage = told
+	return err
+}

@@ -1,0 +1,86 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Damage is one contradiction in what the store keeps; see [Manager.Repair].
+type Damage = store.Damage
+
+// RepairOptions says how to repair.
+type RepairOptions struct {
+	// DryRun finds, and mends nothing.
+	DryRun bool
+}
+
+// RepairReport is what a repair found.
+type RepairReport struct {
+	Damage []Damage `json:"damage"` // in the order in which it was, or would be, mended
+	// Moving are numbers of runs whose counters could not be judged, since work changed them all the time. Pause
+	// them, and repeat.
+	Moving []int64 `json:"moving"`
+}
+
+// Sound reports that nothing was found, and everything was judged.
+func (r RepairReport) Sound() bool { return len(r.Damage)+len(r.Moving) == 0 }
+
+// String says it in sentences, one a line.
+func (r RepairReport) String() string {
+	if r.Sound() {
+		return "nothing is damaged\n"
+	}
+	var b strings.Builder
+	for _, d := range r.Damage {
+		done := "found"
+		if d.Mended {
+			done = "mended"
+		}
+		fmt.Fprintf(&b, "%s %s\n", done, d)
+	}
+	for _, n := range r.Moving {
+		fmt.Fprintf(&b, "run %d moves: pause it to have its counters judged\n", n)
+	}
+	return b.String()
+}
+
+// Repair finds what is stored of a job in contradiction to itself, and mends it: counters that disagree with the
+// sets, tasks that no index leads to, sessions without a lease, records that cannot be read, hooks that
+// are nowhere. Nothing that the library does leaves such damage; hands and servers that lost writes do. A
+// task that was lost has failed, so that no run is done without it, and a run whose record is lost is forgotten: its handles say
+// [ErrStateLost]. It may be called while everything runs, and repeated after any error. It reads
+// all that the job's partition holds, which takes time in proportion. opts may be nil.
+// [ErrJobNotFound] when nothing is stored of the job.
+func (m *Manager) Repair(ctx context.Context, job string, opts *RepairOptions) (RepairReport, error) {
+	if err := store.ValidateJobName(job); err != nil {
+		return RepairReport{}, fmt.Errorf("repair: %w", err)
+	}
+	report, err := m.repair(ctx, store.RepairParams{Job: job}, opts)
+	if err != nil {
+		err = fmt.Errorf("repair job %q: %w", job, err)
+	}
+	return report, err
+}
+
+// Repair is [Manager.Repair] for one run and the sessions of its partition. [ErrRunNotFound], or [ErrStateLost] when a
+// run that was known to exist vanished without having ended.
+func (r *Run) Repair(ctx context.Context, opts *RepairOptions) (report RepairReport, err error) {
+	err = r.do("repair", func() (err error) {
+		report, err = r.m.repair(ctx, store.RepairParams{Job: r.id.Job, Run: r.id.Number}, opts)
+		return err
+	})
+	return report, r.lost(err)
+}
+
+func (m *Manager) repair(ctx context.Context, p store.RepairParams, opts *RepairOptions) (RepairReport, error) {
+	p.DryRun = opts != nil && opts.DryRun
+	found, err := m.store.Repair(ctx, p)
+	report := RepairReport{Damage: found.Damage}
+	for _, id := range found.Moving {
+		report.Moving = append(report.Moving, id.Number)
+	}
+	return report, err
+}

@@ -20,15 +20,19 @@ type server struct {
 	cmd    *exec.Cmd
 	dir    string
 	url    string
+	aof    bool
 	client rueidis.Client
 }
+
+// slowAfter is from what duration on the server logs a command, in µs.
+const slowAfter = "500"
 
 func startServer(ctx context.Context, aof bool) (*server, error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	port := free.Addr().(*net.TCPAddr).Port
+	port := strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
 	_ = free.Close()
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
@@ -38,24 +42,33 @@ func startServer(ctx context.Context, aof bool) (*server, error) {
 	if aof {
 		appendonly = "yes"
 	}
-	s := &server{dir: dir, url: "redis://127.0.0.1:" + strconv.Itoa(port)}
-	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", appendonly)
+	s := &server{dir: dir, url: "redis://127.0.0.1:" + port, aof: aof}
+	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "",
+		"--appendonly", appendonly, "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0",
+		"--slowlog-log-slower-than", slowAfter, "--slowlog-max-len", "100000", "--maxclients", "10000")
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it must not outlive a bench that is killed
 	if err := s.cmd.Start(); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		option, _ := rueidis.ParseURL(s.url)
-		option.DisableCache = true
-		if s.client, err = rueidis.NewClient(option); err == nil {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if s.client, err = newClient(s.url); err == nil {
 			return s, nil
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
 			s.stop()
 			return nil, fmt.Errorf("redis-server does not answer: %w", err)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func newClient(url string) (rueidis.Client, error) {
+	option, err := rueidis.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	option.DisableCache = true
+	return rueidis.NewClient(option)
 }
 
 func (s *server) stop() {
@@ -67,8 +80,54 @@ func (s *server) stop() {
 	_ = os.RemoveAll(s.dir)
 }
 
-func (s *server) flush(ctx context.Context) error {
-	return s.client.Do(ctx, s.client.B().Flushall().Build()).Error()
+// reset empties the server and its slow log.
+func (s *server) reset(ctx context.Context) error {
+	if err := s.empty(ctx); err != nil {
+		return err
+	}
+	return s.client.Do(ctx, s.client.B().SlowlogReset().Build()).Error()
+}
+
+func (s *server) empty(ctx context.Context) error {
+	return s.client.Do(ctx, s.client.B().Flushall().Sync().Build()).Error()
+}
+
+// longest is how long the longest command since the reset occupied the server, in ms; 0 if
+// it was none worth logging.
+func (s *server) longest(ctx context.Context) (float64, error) {
+	entries, err := s.client.Do(ctx, s.client.B().SlowlogGet().Count(-1).Build()).ToArray()
+	if err != nil {
+		return 0, err
+	}
+	longest := int64(0)
+	for _, e := range entries {
+		fields, err := e.ToArray() // id, time, µs, command, …
+		if err != nil || len(fields) < 4 {
+			return 0, fmt.Errorf("read the slow log: %w", err)
+		}
+		command, err := fields[3].AsStrSlice()
+		if err != nil {
+			return 0, err
+		}
+		if own(command[0]) {
+			continue
+		}
+		took, err := fields[2].AsInt64()
+		if err != nil {
+			return 0, err
+		}
+		longest = max(longest, took)
+	}
+	return float64(longest) / 1e3, nil
+}
+
+// own reports whether a command is one of the bench itself.
+func own(command string) bool {
+	switch strings.ToLower(command) {
+	case "flushall", "info", "slowlog":
+		return true
+	}
+	return false
 }
 
 // usage is what server and client have used so far.
@@ -76,7 +135,7 @@ type usage struct {
 	at       time.Time
 	redisCPU time.Duration
 	ownCPU   time.Duration
-	commands int64
+	commands int64 // those that scripts make included
 	memory   int64
 }
 

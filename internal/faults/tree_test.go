@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func (node) Kind() string { return "node" }
 const (
 	waits   = "waits"   // at the gate "leaf"
 	works   = "works"   // for a millisecond
+	toils   = "toils"   // for up to 40 ms
 	lingers = "lingers" // the first attempt waits for the end of its context, then enqueues late
 	sleeps  = "sleeps"  // the first attempt waits at the gate "leaf" and for nothing else, then enqueues late
 	kills   = "kills"   // the process
@@ -57,16 +59,21 @@ var (
 )
 
 // hands are the handlers of one worker process.
-type hands struct{ ledger *ledger }
+type hands struct {
+	ledger     *ledger
+	deliveries int              // of a task, before it fails; 0 for 2
+	weights    handlers.Counter // sum of the weights of nodes
+}
 
 func (h *hands) registry() (*handlers.Registry, error) {
 	s := handlers.NewSet("tree", handlers.SetConfig{
 		Attributes: handlers.Attributes{
-			MaxDeliveries: 2,
+			MaxDeliveries: cmp.Or(h.deliveries, 2),
 			Backoff:       handlers.Exponential{First: 5 * time.Millisecond, Factor: 1, Jitter: handlers.NoJitter},
 		},
 		Hooks: handlers.Hooks{PostJob: h.postJob},
 	})
+	h.weights = s.Counter("weights")
 	handlers.Handle(s, h.node, nil)
 	return handlers.NewRegistry(s)
 }
@@ -107,6 +114,7 @@ func (h *hands) node(ctx context.Context, t *handlers.Task[node]) error {
 			return err
 		}
 	}
+	t.Add(h.weights, n.weight())
 	if len(n.Fan) > 0 {
 		if _, err := t.EnqueueAll(ctx, n.children()); err != nil {
 			return err
@@ -131,6 +139,12 @@ func (h *hands) leaf(ctx context.Context, t *handlers.Task[node], e event, first
 		select {
 		case <-time.After(time.Millisecond):
 		case <-ctx.Done():
+		}
+	case toils:
+		select {
+		case <-time.After(time.Duration(t.Args.draw()%40) * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	case sleeps:
 		if first {
@@ -227,6 +241,10 @@ func (n *node) child(i int) node {
 	return c
 }
 
+// weight is what a node adds to a counter with its success. Two nodes hardly share one, so that
+// the sum tells which were counted.
+func (n *node) weight() int64 { return int64(n.draw() % (1 << 40)) }
+
 type mood uint8
 
 const (
@@ -256,6 +274,7 @@ func (n *node) doubled() bool { return n.Moods != 0 && n.claimed() && (n.draw()/
 // growth is what a tree must have become in the end.
 type growth struct {
 	paths      map[string]bool // false: it is counted, and never runs
+	weights    int64
 	retried    int64
 	duplicates int64
 	snoozes    map[string]bool // paths that snooze once
@@ -283,6 +302,7 @@ func (n node) unborn() growth {
 
 func (n *node) grow(g *growth) {
 	g.paths[n.Path] = true
+	g.weights += n.weight()
 	switch n.mood() {
 	case moodFails:
 		g.retried++

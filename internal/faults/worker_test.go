@@ -26,6 +26,7 @@ type order struct {
 	URL, Namespace  string // of the store, through the proxy
 	Ledger, Witness string // address and namespace of the ledger
 	Concurrency     int
+	Deliveries      int // of a task, before it fails; 0 for 2
 	Lease, Sweep    time.Duration
 
 	// For a producer: the run, whose children it enqueues, under which hold, and after
@@ -75,7 +76,7 @@ func play(text string) error {
 
 // work is a worker.
 func work(ctx context.Context, o order, l *ledger) error {
-	registry, err := (&hands{ledger: l}).registry()
+	registry, err := (&hands{ledger: l, deliveries: o.Deliveries}).registry()
 	if err != nil {
 		return err
 	}

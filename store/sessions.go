@@ -120,6 +120,18 @@ const (
 	VerdictHookDone                    // post-job hook completed, or gave up with Error: the final status is recorded
 )
 
+var verdictNames = [...]string{
+	"lost", "success", "retry", "snooze", "fail", "cancel", "release", "stop run", "begin", "skip", "abort", "hook done",
+}
+
+// String names the verdict in lower case, for example "success". That of zero, which is no verdict, is "lost".
+func (v Verdict) String() string {
+	if int(v) < len(verdictNames) {
+		return verdictNames[v]
+	}
+	return "unknown"
+}
+
 // Outcome reports one delivery. While the run is stopping, every verdict but
 // success and failure counts as cancelled, and children are dropped.
 type Outcome struct {

@@ -30,11 +30,14 @@ type Config struct {
 	// different namespaces never meet. Only Open uses it; a store that is handed to New
 	// has its own. Defaults to [DefaultNamespace].
 	Namespace string
-	// Logger of what happens in the background. Defaults to [slog.DiscardHandler].
+	// Logger of what happens, under the names of the constants Event…: quiet about single tasks at [slog.LevelInfo]. Defaults to
+	// [slog.DiscardHandler].
 	Logger *slog.Logger
 	// Propagator carries what belongs to a context, such as a trace, with tasks from Start and Enqueue, outside of handlers and in
 	// them, to the attempts, and with runs to their hooks. Defaults to none.
 	Propagator Propagator
+	// Observer is told what happens, for metrics. Defaults to nobody.
+	Observer Observer
 	// MaxPayload is the largest payload of a task, in bytes, up to and by default
 	// [store.DefaultMaxPayload].
 	MaxPayload int
@@ -79,4 +82,19 @@ func (c *Config) validate() error {
 		errs = append(errs, &FieldError{Field: "FailureCap", Reason: "is negative"})
 	}
 	return errors.Join(errs...)
+}
+
+// retry is Retry with the observer.
+func (c *Config) retry() *store.RetryOptions {
+	r := c.Retry
+	if observe := c.Observer.StoreRetry; observe != nil {
+		first := r.OnRetry
+		r.OnRetry = func(e store.RetryEvent) {
+			if first != nil {
+				first(e)
+			}
+			observe(e)
+		}
+	}
+	return &r
 }

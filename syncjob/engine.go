@@ -21,14 +21,15 @@ const safetyPoll = 5 * time.Second
 // loop for each partition of the store that feeds the pool and reports outcomes. How it
 // ends is written in shutdown.go.
 type engine struct {
-	w     *Worker
-	m     *Manager
-	cfg   *WorkerConfig
-	reg   *handlers.Registry
-	store store.Store
-	log   *slog.Logger
-	info  store.WorkerInfo
-	runs  *runCache
+	w       *Worker
+	m       *Manager
+	cfg     *WorkerConfig
+	reg     *handlers.Registry
+	store   store.Store
+	log     *slog.Logger
+	journal journal
+	info    store.WorkerInfo
+	runs    *runCache
 
 	configured     chan struct{} // closed when what is configured is in force
 	configuredRuns *runConfigurations
@@ -52,6 +53,7 @@ type engine struct {
 	fetchers *lifecycle.Group // fetch loops of all sessions
 	loops    *lifecycle.Group // partition loops and the safety poll
 	pool     *lifecycle.Group // slots; not waited for when handlers are stuck
+	tellers  *lifecycle.Group // who tell of runs that have ended
 
 	abortOnce sync.Once
 	aborted   chan struct{}
@@ -87,12 +89,14 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		values:         context.WithoutCancel(ctx),
 		aborted:        make(chan struct{}),
 	}
+	e.journal = m.journal.on(e.log, w.cfg.Name)
 	e.info = w.cfg.info(e.queues.routes())
 	e.fetching, e.drain = context.WithCancel(ctx)
 	e.hard, e.kill = context.WithCancelCause(e.values)
 	e.fetchers = lifecycle.New(e.hard)
 	e.loops = lifecycle.New(e.fetching)
 	e.pool = lifecycle.New(e.values)
+	e.tellers = lifecycle.New(e.values)
 	for i := range n {
 		e.partitions = append(e.partitions, newPartition(e, i))
 	}
@@ -102,7 +106,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 // run works until its context ends, Abort is called, as it is when the manager is
 // closed, or, for RunOnce, nothing is left to do. Then it shuts down.
 func (e *engine) run(ctx context.Context) error {
-	e.log.InfoContext(ctx, "worker started", "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
+	e.log.InfoContext(ctx, EventWorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
 	leave := e.m.hub.listen(e.notify)
 	e.startSlots()
 	for _, p := range e.partitions {
@@ -117,7 +121,7 @@ func (e *engine) run(ctx context.Context) error {
 	}
 	err := e.shutdown()
 	leave()
-	e.log.InfoContext(ctx, "worker stopped", "executed", e.executed.Load(), "error", err)
+	e.log.InfoContext(ctx, EventWorkerStopped, "executed", e.executed.Load(), "error", err)
 	return err
 }
 

@@ -60,6 +60,9 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteDue(now, reply.Now, reply.NextDue)
+			if observe := s.e.journal.obs.Fetched; observe != nil {
+				observe(FetchEvent{Worker: s.e.cfg.Name, Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
+			}
 			s.accept(reply.Deliveries, asked, g, now.Sub(start))
 			return true
 		case leaseLost(err) || permanent(err):

@@ -88,7 +88,7 @@ func (s *session) sweep(ctx context.Context) error {
 			return err
 		}
 		if reply.Reclaimed > 0 {
-			s.p.log(ctx, "reclaimed tasks of dead sessions", "sessions", reply.Sessions, "tasks", reply.Reclaimed)
+			s.p.log(ctx, EventTasksReclaimed, "sessions", reply.Sessions, "tasks", reply.Reclaimed)
 			s.e.intake.awaken(s.p.source)
 		}
 		if !reply.More {

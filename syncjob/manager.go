@@ -19,6 +19,7 @@ import (
 type Manager struct {
 	cfg      Config
 	log      *slog.Logger
+	journal  journal
 	store    store.Store // repeats calls
 	owned    store.Store // closed by Close; nil if it was handed in
 	encoder  *enqueue.Encoder
@@ -47,12 +48,13 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	m := &Manager{
 		cfg:     cfg,
 		log:     cfg.Logger,
-		store:   store.WithRetry(s, &cfg.Retry),
+		store:   store.WithRetry(s, cfg.retry()),
 		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator},
 		active:  newActiveRuns(),
 		closed:  make(chan struct{}),
 		running: make(map[member]struct{}),
 	}
+	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: newToldRuns()}
 	if cfg.Registry != nil { // a nil *Live must not become a Router that is not nil
 		m.live = handlers.NewLive(cfg.Registry)
 		m.encoder.Router = m.live

@@ -61,7 +61,7 @@ func (p *partition) run(ctx context.Context) {
 		case <-s.life.Done():
 			<-s.fetched
 			s.group.Wait()
-			p.log(ctx, "session is lost; a new one begins", "session", s.id.ID, "cause", context.Cause(s.life))
+			p.log(ctx, EventSessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
 			pause(ctx, jitter(reopenWait)) // what ended this one may end the next at once
 		case <-ctx.Done():
 		}

@@ -74,7 +74,11 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 		return enqueue.Receipt{}, err
 	}
 	r.m.configs.fresh(ctx)
-	return r.m.enqueuer.Enqueue(ctx, r.id, set, enqueue.Task(args, opts))
+	receipt, err := r.m.enqueuer.Enqueue(ctx, r.id, set, enqueue.Task(args, opts))
+	if err == nil {
+		r.m.journal.enqueued(ctx, r.id, receipt.ID, args.Kind(), receipt.Duplicate)
+	}
+	return receipt, err
 }
 
 // EnqueueAll adds every task of the sequence to the run, in bounded memory, however
@@ -89,7 +93,9 @@ func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, erro
 		return enqueue.Summary{}, err
 	}
 	r.m.configs.fresh(ctx)
-	return r.m.enqueuer.EnqueueAll(ctx, r.id, set, items, opts)
+	sum, err := r.m.enqueuer.EnqueueAll(ctx, r.id, set, items, opts)
+	r.m.journal.enqueuedAll(ctx, r.id, sum.Enqueued, sum.Duplicates)
+	return sum, err
 }
 
 func (r *Run) handlerSet(ctx context.Context) (string, error) {
@@ -117,7 +123,11 @@ func (r *Run) ReleaseHold(ctx context.Context, name string) error {
 	if err := checkText("Name", name); err != nil {
 		return err
 	}
-	return r.m.enqueuer.SetHold(ctx, r.id, name, false)
+	err := r.m.enqueuer.SetHold(ctx, r.id, name, false)
+	if err == nil {
+		r.m.ended(ctx, r.id)
+	}
+	return err
 }
 
 // Stop ends the run. When it returns, no waiting task will start, however many there
@@ -125,7 +135,13 @@ func (r *Run) ReleaseHold(ctx context.Context, name string) error {
 // their workers hear of it, at the latest with their next heartbeat. Once they have
 // returned the run is stopped. [ErrRunFinished], [ErrRunNotFound].
 func (r *Run) Stop(ctx context.Context, opts *StopOptions) error {
-	return r.do("stop", func() error { return r.m.store.StopRun(ctx, opts.params(r.id)) })
+	p := opts.params(r.id)
+	err := r.do("stop", func() error { return r.m.store.StopRun(ctx, p) })
+	if err == nil {
+		r.m.journal.runStopping(ctx, p)
+		r.m.ended(ctx, r.id)
+	}
+	return err
 }
 
 // Pause keeps waiting tasks of the run from starting; running handlers go on. It is

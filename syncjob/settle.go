@@ -178,10 +178,18 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 	s.moves.Add(1)
 	defer s.busy.Add(-1)
 	for {
+		start := time.Now()
 		reply, err := s.e.store.Settle(s.life, p)
 		switch {
 		case err == nil:
-			s.p.heard.set(time.Now())
+			now := time.Now()
+			s.p.heard.set(now)
+			if observe := s.e.journal.obs.Settled; observe != nil {
+				observe(SettleEvent{
+					Worker: s.e.cfg.Name, Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),
+				})
+			}
+			s.e.ended(reply.Ended)
 			if len(reply.Lost) > 0 {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
 			}

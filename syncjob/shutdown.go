@@ -53,6 +53,7 @@ func (e *engine) shutdown() error {
 			errs = append(errs, s.close(ctx))
 		}
 	}
+	e.tellers.Wait()
 	e.kill(errClosedSession)
 	if stuck > 0 {
 		errs = append(errs, &StuckError{Handlers: stuck})

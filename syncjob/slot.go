@@ -77,11 +77,13 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
 		ctx := s.begin(e.values, t, now)
+		e.journal.attemptStarted(e.values, t.delivery, now)
 		outcome := e.reg.Execute(ctx, *t.delivery, ses.with(t))
 		s.end()
 		end := time.Now()
 		e.intake.pace.ran(end.Sub(now))
 		e.executed.Add(1)
+		e.journal.attemptDone(e.values, t.delivery, &outcome, now, end)
 		now = end
 		ses.report(t, outcome)
 	}
@@ -123,12 +125,14 @@ func (s *slot) exited() *task {
 
 // abandoned fails a task whose handler ended its goroutine, and gives the slot another.
 func (e *engine) abandoned(s *slot, t *task) {
-	t.session.report(t, store.Outcome{
+	out := store.Outcome{
 		Lease:   t.delivery.Lease,
 		Verdict: store.VerdictFail,
 		Task:    t.delivery.Task,
 		Error:   "the handler ended its goroutine (runtime.Goexit)",
-	})
+	}
+	e.journal.attemptDone(e.values, t.delivery, &out, s.since, time.Now())
+	t.session.report(t, out)
 	e.intake.finished()
 	e.pool.Go(func(context.Context) { e.work(s) })
 }
@@ -191,7 +195,7 @@ func (e *engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers
 	}
 	if !s.reported && !s.cancelled.IsZero() && time.Since(s.cancelled) > stuckAfter {
 		s.reported = true
-		e.log.WarnContext(e.hard, "handler ignores the end of its context",
+		e.log.WarnContext(e.hard, EventHandlerStuck,
 			"job", r.Run.Job, "run", r.Run.Number, "task", r.ID, "kind", r.Kind, "cause", context.Cause(s.ctx))
 	}
 	return r, true

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
@@ -98,20 +99,27 @@ func startToken(key string) string {
 	if key != "" {
 		return "k/" + key
 	}
-	return "r/" + rand.Text()
+	return madeUp + rand.Text()
 }
+
+// madeUp begins tokens that no caller knows.
+const madeUp = "r/"
 
 func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, error) {
 	reply, err := m.store.StartRun(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("start job %q: %w", p.Job, err)
 	}
+	// Nobody else has a token that was made up here: a run that it finds is one of this call, whose reply was lost.
+	existing := reply.Existing && !strings.HasPrefix(p.Token, madeUp)
 	set := p.Set
-	if reply.Existing {
+	if existing {
 		set = "" // it may have been started with another
+	} else {
+		m.journal.runStarted(ctx, reply.Run, &p)
 	}
 	run := m.handle(reply.Run, set)
-	run.existing = reply.Existing
+	run.existing = existing
 	return run, nil
 }
 

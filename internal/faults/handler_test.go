@@ -41,7 +41,7 @@ func handlerIgnoresCancellation(t *testing.T) {
 	// The other slots go on.
 	beside := w.grow(node{Path: "root", Fan: []int{100}})
 	beside.requireGrown(0)
-	worker.awaitLog("handler ignores the end of its context")
+	worker.awaitLog(syncjob.EventHandlerStuck)
 	state, err := stalled.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, syncjob.StatusStopping, state.Status, "a handler of it runs")

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // sweeper sweeps by itself, and is held still where it calls a script.
@@ -120,7 +121,7 @@ func heldWithoutALeaseEntry(t *testing.T) {
 	w.await("all four in hand", seen(started, 5))
 	dead.kill()
 	require.NoError(t, w.server.Do(t.Context(), "DEL", w.key("leases")))
-	alive.awaitLog("reclaimed tasks of dead sessions")
+	alive.awaitLog(syncjob.EventTasksReclaimed)
 	w.open()
 	s.requireGrown(0)
 	alive.drain()

@@ -1,0 +1,207 @@
+package syncjob
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// journal tells the log and the observer what happens. It is asked for nothing that nobody wants to know: per task it
+// costs a look at two functions and at the level of the log.
+type journal struct {
+	log    *slog.Logger
+	obs    *Observer
+	worker string // "" outside of workers
+
+	told *toldRuns
+}
+
+// on returns the journal of a worker.
+func (j journal) on(log *slog.Logger, worker string) journal {
+	j.log, j.worker = log, worker
+	return j
+}
+
+// attemptStarted tells of an attempt that is about to begin.
+func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time.Time) {
+	if j.obs.AttemptStarted != nil {
+		j.obs.AttemptStarted(j.attempt(d, at))
+	}
+	if !j.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	event := EventTaskStarted
+	if !d.Lease.Lane.Route.Counted() {
+		event = EventHookStarted
+	}
+	j.log.LogAttrs(ctx, slog.LevelDebug, event, attemptAttrs(d, slog.Duration("wait", waited(d, at)))...)
+}
+
+// attemptDone tells of an attempt that has ended.
+func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store.Outcome, began, ended time.Time) {
+	if j.obs.AttemptDone != nil {
+		e := j.attempt(d, began)
+		e.Verdict, e.Took, e.Error = out.Verdict, ended.Sub(began), out.Error
+		j.obs.AttemptDone(e)
+	}
+	event, level := outcomeEvent(out)
+	if !j.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := attemptAttrs(d, slog.Duration("took", ended.Sub(began)))
+	switch out.Verdict {
+	case store.VerdictRetry, store.VerdictSnooze:
+		attrs = append(attrs, slog.Duration("delay", out.Delay))
+	}
+	if out.Error != "" {
+		attrs = append(attrs, slog.String("error", out.Error))
+	}
+	j.log.LogAttrs(ctx, level, event, attrs...)
+}
+
+func (j *journal) attempt(d *store.Delivery, began time.Time) AttemptEvent {
+	run, route := &d.Lease.Lane.Run, &d.Lease.Lane.Route
+	return AttemptEvent{
+		Worker: j.worker,
+		Job:    run.Job,
+		Run:    run.Number,
+		Set:    route.Set,
+		Kind:   route.Kind,
+		Queue:  route.Queue,
+		TaskID: d.Task.ID,
+		Retry:  d.Task.Retry,
+		Wait:   waited(d, began),
+	}
+}
+
+func attemptAttrs(d *store.Delivery, more slog.Attr) []slog.Attr {
+	run, route := &d.Lease.Lane.Run, &d.Lease.Lane.Route
+	return append(make([]slog.Attr, 0, 10), // with those that outcomes add
+		slog.String("job", run.Job), slog.Int64("run", run.Number), slog.String("task", d.Task.ID),
+		slog.String("kind", route.Kind), slog.String("queue", route.Queue), slog.Int("retry", d.Task.Retry), more)
+}
+
+func waited(d *store.Delivery, began time.Time) time.Duration {
+	if d.Task.Enqueued.IsZero() {
+		return 0
+	}
+	return max(0, began.Sub(d.Task.Enqueued))
+}
+
+func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind string, duplicate bool) {
+	if j.log.Enabled(ctx, slog.LevelDebug) {
+		j.log.LogAttrs(ctx, slog.LevelDebug, EventTaskEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
+			slog.String("task", task), slog.String("kind", kind), slog.Bool("duplicate", duplicate))
+	}
+}
+
+func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, duplicates int) {
+	if j.log.Enabled(ctx, slog.LevelDebug) {
+		j.log.LogAttrs(ctx, slog.LevelDebug, EventTasksEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
+			slog.Int("tasks", tasks), slog.Int("duplicates", duplicates))
+	}
+}
+
+func (j *journal) runStarted(ctx context.Context, id store.RunID, p *store.StartParams) {
+	if j.obs.RunStarted != nil {
+		j.obs.RunStarted(RunEvent{Job: id.Job, Run: id.Number, Set: p.Set, RedriveOf: p.RedriveOf})
+	}
+	if !j.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("job", id.Job), slog.Int64("run", id.Number), slog.String("set", p.Set)}
+	if p.RedriveOf != 0 {
+		attrs = append(attrs, slog.Int64("redrive_of", p.RedriveOf))
+	}
+	j.log.LogAttrs(ctx, slog.LevelInfo, EventRunStarted, attrs...)
+}
+
+func (j *journal) runStopping(ctx context.Context, p store.StopParams) {
+	j.log.LogAttrs(ctx, slog.LevelInfo, EventRunStopping, slog.String("job", p.Run.Job), slog.Int64("run", p.Run.Number),
+		slog.Bool("graceful", p.Graceful), slog.String("reason", p.Reason))
+}
+
+// tellsRunDone reports whether anybody wants to know that a run has ended: it takes a read of the run to tell.
+func (j *journal) tellsRunDone(ctx context.Context) bool {
+	return j.obs.RunDone != nil || j.log.Enabled(ctx, slog.LevelInfo)
+}
+
+// runDone tells of a run that has ended, once.
+func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
+	if !rec.Status.Final() || !j.told.first(rec.ID) {
+		return
+	}
+	state := runState(rec, time.Now())
+	if j.obs.RunDone != nil {
+		j.obs.RunDone(state)
+	}
+	if !j.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	c := &state.Counts
+	attrs := []slog.Attr{
+		slog.String("job", state.Job), slog.Int64("run", state.Number), slog.String("set", state.Set),
+		slog.String("status", string(state.Status)), slog.Int64("total", c.Total), slog.Int64("succeeded", c.Succeeded),
+		slog.Int64("failed", c.Failed), slog.Int64("cancelled", c.Cancelled), slog.Int64("retried", state.Retried),
+		slog.Duration("elapsed", state.Elapsed),
+	}
+	for _, said := range []struct{ key, text string }{{"error", state.LastError}, {"hook_error", state.HookErr}, {"reason", state.Reason}} {
+		if said.text != "" {
+			attrs = append(attrs, slog.String(said.key, said.text))
+		}
+	}
+	j.log.LogAttrs(ctx, slog.LevelInfo, EventRunFinished, attrs...)
+}
+
+// maxToldRuns bounds what is remembered of runs whose end was told.
+const maxToldRuns = 4096
+
+// toldRuns remembers of which runs it was told that they have ended: the settlement of the last task and that of the post-job hook
+// may both find the run final.
+type toldRuns struct {
+	mu   sync.Mutex
+	runs map[store.RunID]struct{}
+}
+
+func newToldRuns() *toldRuns { return &toldRuns{runs: make(map[store.RunID]struct{})} }
+
+// first reports whether the run was not told of before.
+func (t *toldRuns) first(id store.RunID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.runs[id]; ok {
+		return false
+	}
+	if len(t.runs) >= maxToldRuns {
+		clear(t.runs)
+	}
+	t.runs[id] = struct{}{}
+	return true
+}
+
+// ended tells that a run has ended, if it has and anybody wants to know. It reads the run, and gives up quietly if it cannot.
+func (m *Manager) ended(ctx context.Context, id store.RunID) {
+	if !m.journal.tellsRunDone(ctx) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
+	defer cancel()
+	if rec, err := m.store.Run(ctx, id); err == nil {
+		m.journal.runDone(ctx, rec)
+	}
+}
+
+// ended tells of runs that ended by a settlement, without holding up the next one.
+func (e *engine) ended(runs []store.RunID) {
+	if len(runs) == 0 || !e.m.journal.tellsRunDone(e.hard) {
+		return
+	}
+	e.tellers.Go(func(ctx context.Context) {
+		for _, id := range runs {
+			e.m.ended(ctx, id)
+		}
+	})
+}

@@ -1,0 +1,140 @@
+package syncjob_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// observed keeps what an observer is told.
+type observed struct {
+	mu       sync.Mutex
+	started  []syncjob.AttemptEvent
+	done     []syncjob.AttemptEvent
+	runs     []syncjob.RunEvent
+	ended    []syncjob.RunState
+	fetched  int
+	settled  int
+	retries  int
+	verdicts map[store.Verdict]int
+}
+
+func note[E any](o *observed, to func(E)) func(E) {
+	return func(e E) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		to(e)
+	}
+}
+
+func (o *observed) observer() syncjob.Observer {
+	o.verdicts = make(map[store.Verdict]int)
+	return syncjob.Observer{
+		AttemptStarted: note(o, func(e syncjob.AttemptEvent) { o.started = append(o.started, e) }),
+		AttemptDone:    note(o, func(e syncjob.AttemptEvent) { o.done = append(o.done, e); o.verdicts[e.Verdict]++ }),
+		RunStarted:     note(o, func(e syncjob.RunEvent) { o.runs = append(o.runs, e) }),
+		RunDone:        note(o, func(s syncjob.RunState) { o.ended = append(o.ended, s) }),
+		Fetched:        note(o, func(e syncjob.FetchEvent) { o.fetched += e.Tasks }),
+		Settled:        note(o, func(e syncjob.SettleEvent) { o.settled += e.Outcomes - e.Lost }),
+		StoreRetry:     note(o, func(store.RetryEvent) { o.retries++ }),
+	}
+}
+
+func TestAnObserverIsToldOfEveryAttemptAndRun(t *testing.T) {
+	for name, hooks := range map[string]handlers.Hooks{
+		"without hooks": {},
+		"with hooks": {
+			PreJob:  func(context.Context, *handlers.Run) error { return nil },
+			PostJob: func(context.Context, *handlers.Run) error { return nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { observe(t, hooks) })
+		})
+	}
+}
+
+func observe(t *testing.T, hooks handlers.Hooks) {
+	const size = 100
+	hooked := 0
+	if hooks.PreJob != nil {
+		hooked = 2
+	}
+	reg := set(t, handlers.SetConfig{Hooks: hooks, Attributes: handlers.Attributes{MaxRetries: 1}}, func(_ context.Context, task *handlers.Task[leaf]) error {
+		time.Sleep(time.Second)
+		switch {
+		case task.Args.I == 0:
+			return handlers.Permanent(errors.New("broken"))
+		case task.Args.I == 1 && task.Retry == 0:
+			return handlers.RetryAfter(time.Minute, errors.New("not yet"))
+		}
+		return nil
+	})
+	var o observed
+	retried := 0
+	m, err := syncjob.New(&forgetful{Store: memstore.New(nil), every: 2}, syncjob.Config{
+		Registry: reg, Observer: o.observer(), Retry: store.RetryOptions{OnRetry: func(store.RetryEvent) { retried++ }},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	stop := work(t, m, syncjob.WorkerConfig{Name: "w1", Concurrency: size})
+	run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: size}}, &syncjob.StartOptions{Key: "k"})
+	require.NoError(t, err)
+	_, err = m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: size}}, &syncjob.StartOptions{Key: "k"})
+	require.NoError(t, err)
+	_, err = run.Enqueue(t.Context(), leaf{2}, nil)
+	require.NoError(t, err)
+	_, err = run.Enqueue(t.Context(), leaf{2}, nil)
+	require.NoError(t, err)
+	final, err := run.Wait(t.Context())
+	require.NoError(t, err)
+	idle, err := m.Start(t.Context(), syncjob.Job{Name: "b", Set: "tree", Root: leaf{}, Open: true}, nil)
+	require.NoError(t, err)
+	time.Sleep(time.Minute)
+	require.NoError(t, idle.Stop(t.Context(), nil))
+	require.NoError(t, idle.Stop(t.Context(), nil))
+	require.NoError(t, stop())
+
+	attempts := 1 + size + 2 + 1 + 1 + hooked + hooked/2 // root, leaves, from outside, the retry, the other run's; its hook
+	require.Len(t, o.started, attempts)
+	require.Len(t, o.done, attempts)
+	require.Equal(t, attempts, o.fetched)
+	require.Equal(t, attempts, o.settled)
+	require.Equal(t, 1, o.verdicts[store.VerdictRetry])
+	require.Equal(t, 2, o.verdicts[store.VerdictFail])
+	require.Equal(t, size+2, o.verdicts[store.VerdictSuccess])
+	for _, e := range o.done {
+		if e.Verdict != store.VerdictRetry {
+			continue
+		}
+		require.NotEmpty(t, e.TaskID)
+		e.TaskID = ""
+		require.Equal(t, syncjob.AttemptEvent{
+			Worker: "w1", Job: "a", Run: run.Number(), Set: "tree", Kind: "leaf", Queue: "default",
+			Verdict: store.VerdictRetry, Took: time.Second, Error: "not yet",
+		}, e)
+	}
+	require.Equal(t, []syncjob.RunEvent{{Job: "a", Run: run.Number(), Set: "tree"}, {Job: "b", Run: idle.Number(), Set: "tree"}}, o.runs)
+	require.Len(t, o.ended, 2)
+	require.Equal(t, final.Counts, o.ended[0].Counts)
+	require.Equal(t, syncjob.StatusStopped, o.ended[1].Status)
+	require.Positive(t, retried)
+	require.Equal(t, retried, o.retries)
+}
+
+func TestVerdictsHaveNames(t *testing.T) {
+	require.Equal(t, "lost", store.Verdict(0).String())
+	require.Equal(t, "success", store.VerdictSuccess.String())
+	require.Equal(t, "hook done", store.VerdictHookDone.String())
+	require.Equal(t, "unknown", (store.VerdictHookDone + 1).String())
+}

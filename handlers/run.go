@@ -92,6 +92,7 @@ func NewRun(rec store.RunRecord) *Run {
 		Counts:   rec.Counts,
 		Counters: maps.Clone(rec.Counters),
 		Retried:  rec.Retried,
+		Due:      rec.Due,
 		Created:  rec.Created,
 		Started:  rec.Started,
 		Ended:    rec.Ended,

@@ -11,7 +11,8 @@ type Jobs interface {
 	EnsureJob(ctx context.Context, p EnsureParams) (EnsureOutcome, error)
 
 	// SetJobDisabled sets or clears the flag that keeps a declared job from
-	// starting. It is absolute. [ErrJobNotFound].
+	// starting. It is absolute. A periodic job has no due time while it is disabled, and gets a new one after that: what it
+	// missed is not made up for. [ErrJobNotFound].
 	SetJobDisabled(ctx context.Context, job string, disabled bool) error
 
 	// Job reads one job. [ErrJobNotFound].
@@ -37,6 +38,10 @@ type EnsureParams struct {
 	Kind       JobKind // JobStanding or JobPeriodic
 	Definition []byte
 	Revision   int64
+	// Schedule of a periodic job, encoded by the layer above. When it differs from what is stored the job loses
+	// its due time, and so gets a new one; with DueNow, a job that is created is due at once.
+	Schedule []byte
+	DueNow   bool
 }
 
 // EnsureOutcome says what EnsureJob did.

@@ -8,7 +8,8 @@ import (
 // Keeper does what no single caller waits for. Any process may call it at any
 // time; concurrent calls share the work and repeats are harmless.
 type Keeper interface {
-	// Promote moves delayed tasks that are due to waiting, up to a bound.
+	// Promote moves delayed tasks that are due to waiting, up to a bound, and tells which periodic jobs are due: the
+	// caller is expected to fire them ([Schedules]), as for the next [FireClaim] no other call tells of them.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 
 	// Sweep closes dead sessions and gives back what they held as suspects,
@@ -21,9 +22,18 @@ type Keeper interface {
 // PromoteReply says what was moved and when the next is due.
 type PromoteReply struct {
 	Promoted int
-	Next     time.Time // zero if none is delayed
+	Jobs     []string  // periodic jobs that are due
+	Now      time.Time // the store's clock
+	Next     time.Time // when the next task or job is due; zero if none is
 	More     bool      // more are due now
 }
+
+// FireClaim is for how long a periodic job that Promote has told of is left to the caller, and
+// FireRecheck when one that waits for the end of a run is looked at again, lest the signal was lost.
+const (
+	FireClaim   = 200 * time.Millisecond
+	FireRecheck = 5 * time.Second
+)
 
 // SweepReply says what was done.
 type SweepReply struct {

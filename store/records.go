@@ -161,6 +161,10 @@ type JobRecord struct {
 	Disabled   bool   // stopped by name and not enabled again
 	LastRun    int64  // number of the newest run; 0 if there was none
 	Created    time.Time
+	Changes    int64     // how often the definition was changed
+	Due        time.Time // of a periodic job: the next due time; zero until somebody has computed it
+	Skipped    int64     // due times that were passed over since a run was active
+	LastSkip   time.Time // the last of them; zero if there was none
 }
 
 // RunRecord is what is stored of a run: one atomic read.
@@ -188,7 +192,8 @@ type RunRecord struct {
 	Graceful  bool      // while stopping: running handlers are left to finish
 	Result    []byte    // JSON that the post-job hook left; nil if none
 	Retention time.Duration
-	RedriveOf int64 // number of the run whose failed tasks it runs again; 0 for none
+	Due       time.Time // which due time of a periodic job began it; zero otherwise
+	RedriveOf int64     // number of the run whose failed tasks it runs again; 0 for none
 	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions, by start of
 	// the attempt. At most [MaxReporting]; nil if there are none, as in every final state.
 	Reporting []RunningTask

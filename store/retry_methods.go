@@ -44,6 +44,10 @@ func (r *retrying) DeleteJob(ctx context.Context, job string) error {
 	return gone(err, ErrJobNotFound)
 }
 
+func (r *retrying) FireRun(ctx context.Context, p FireParams) (FireReply, error) {
+	return repeat(ctx, r, "FireRun", func(ctx context.Context) (FireReply, error) { return r.Store.FireRun(ctx, p) })
+}
+
 func (r *retrying) StartRun(ctx context.Context, p StartParams) (StartReply, error) {
 	return repeat(ctx, r, "StartRun", func(ctx context.Context) (StartReply, error) { return r.Store.StartRun(ctx, p) })
 }

@@ -60,7 +60,8 @@ type StartParams struct {
 	RedriveOf  int64         // number of the run of the job whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for none.
 	Configuration []byte
-	Declared      bool // started for a declared job: refused with [ErrJobDisabled] while disabled
+	Declared      bool      // started for a declared job: refused with [ErrJobDisabled] while disabled
+	Due           time.Time // the due time that begins the run; see [Schedules]
 }
 
 // StartReply names the run.

@@ -35,6 +35,7 @@ import "context"
 // that each can be read, wrapped and faked by itself.
 type Store interface {
 	Jobs
+	Schedules
 	Runs
 	Producers
 	Sessions

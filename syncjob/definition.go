@@ -32,6 +32,7 @@ type definition struct {
 	Failures  int               `json:"failures"`
 	// Configuration of each run, as it is stored with it.
 	Configuration json.RawMessage `json:"configuration,omitempty"`
+	Schedule      *recurrence     `json:"schedule,omitempty"`
 }
 
 // rootTask is the stored form of a definition's root task.
@@ -70,6 +71,7 @@ func (m *Manager) define(j Job) (definition, error) {
 		Headers:   maps.Clone(j.Headers),
 		Retention: j.Retention,
 		Failures:  m.cfg.FailureCap,
+		Schedule:  newRecurrence(j.Schedule),
 	}
 	if d.Retention == 0 {
 		d.Retention = m.cfg.Retention

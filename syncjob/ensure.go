@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -19,23 +20,22 @@ const (
 	Kept      = store.EnsureKept // a higher revision is stored
 )
 
-// Ensure declares a standing job, from every replica and at every deploy, and sees to
-// it that its run is active. It is absolute: repeats change nothing. A lower
+// Ensure declares a periodic or standing job, from every replica and at every deploy, and sees to
+// it that the run of a standing one is active. It is absolute: repeats change nothing. A lower
 // [Job.Revision] never overwrites a higher. An updated definition holds from the next
-// run on; the active one goes on as it began.
+// run on; the active one goes on as it began. Due times change only if Every, Cron or Zone does.
 //
 // A job that was stopped by name stays disabled, and Ensure is no error then: only
 // [Manager.Enable] starts it again. [ErrJobExists] when a single-pass job of the name
-// is active.
+// is active. Workers fire periodic jobs, whatever sets and queues they serve.
 func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	m.configs.fresh(ctx)
 	d, err := m.define(j)
 	switch {
-	case err != nil:
-	case !j.Open:
-		err = &FieldError{Field: "Open", Reason: "must be set: only standing jobs can be declared"}
+	case !j.Open && j.Schedule == nil:
+		err = errors.Join(err, &FieldError{Field: "Open", Reason: "or Schedule must be set: only standing and periodic jobs can be declared"})
 	case j.SealAfter > 0:
-		err = &FieldError{Field: "SealAfter", Reason: "is set for a standing job, which is never sealed"}
+		err = errors.Join(err, &FieldError{Field: "SealAfter", Reason: "is set for a declared job"})
 	}
 	if err != nil {
 		return "", fmt.Errorf("ensure: %w", err)
@@ -43,13 +43,15 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	if err := m.allow(ctx, j.Name, d); err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
-	body, err := d.encode()
+	p := store.EnsureParams{Job: j.Name, Kind: Standing, Revision: j.Revision}
+	if p.Definition, err = d.encode(); err == nil && j.Schedule != nil {
+		p.Kind, p.DueNow = Periodic, j.Schedule.FireOnCreate
+		p.Schedule, err = json.Marshal(d.Schedule.calendar)
+	}
 	if err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
-	outcome, err := m.store.EnsureJob(ctx, store.EnsureParams{
-		Job: j.Name, Kind: store.JobStanding, Definition: body, Revision: j.Revision,
-	})
+	outcome, err := m.store.EnsureJob(ctx, p)
 	if err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
@@ -61,7 +63,7 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 }
 
 // Enable lets a declared job run again after it was stopped by name, and starts the run
-// of a standing one. [ErrJobNotFound].
+// of a standing one. A periodic one is due at the next time of its schedule; what it missed is not made up for. [ErrJobNotFound].
 func (m *Manager) Enable(ctx context.Context, job string) error {
 	if err := store.ValidateJobName(job); err != nil {
 		return fmt.Errorf("enable: %w", err)
@@ -82,15 +84,24 @@ func (m *Manager) startDeclared(ctx context.Context, job string) error {
 	if rec.Kind != store.JobStanding {
 		return nil
 	}
-	d, err := decodeDefinition(rec.Definition)
-	if err != nil {
-		return fmt.Errorf("job %q: %w", job, err)
-	}
-	p := d.start(job, startToken(""))
-	p.Declared = true
-	_, err = m.startRun(ctx, p)
-	if errors.Is(err, ErrJobExists) {
+	if _, err = m.startStored(ctx, rec); errors.Is(err, ErrJobExists) {
 		return nil
 	}
 	return err
+}
+
+// startStored starts a run of a declared job as it is stored. With [ErrJobExists] the active run comes along.
+func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, error) {
+	d, err := decodeDefinition(rec.Definition)
+	if err != nil {
+		return nil, fmt.Errorf("job %q: %w", rec.Name, err)
+	}
+	p := d.start(rec.Name, startToken(""))
+	p.Declared = true
+	run, err := m.startRun(ctx, p)
+	if exists := (*JobExistsError)(nil); errors.As(err, &exists) {
+		run = m.handle(exists.Active, "")
+		run.existing = true
+	}
+	return run, err
 }

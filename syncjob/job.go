@@ -30,6 +30,8 @@ type Job struct {
 	// SealAfter seals an open run after this long without an enqueue from outside a
 	// handler. Zero is never.
 	SealAfter time.Duration
+	// Schedule makes it a periodic job, which Ensure declares. It excludes Open.
+	Schedule *Schedule
 	// Weight is the run's share of a queue against those of other runs. Defaults to the attribute of its set.
 	Weight float64
 	// Configuration is what is configured for each run of the job from its start on, on top of what is
@@ -71,6 +73,12 @@ func (j Job) validate() error {
 	}
 	if j.Revision < 0 {
 		bad("Revision", "is negative")
+	}
+	if j.Schedule != nil {
+		errs = append(errs, j.Schedule.validate())
+		if j.Open {
+			bad("Schedule", "is set for an open job")
+		}
 	}
 	errs = append(errs, checkHeaders(j.Headers))
 	if j.Configuration != nil {

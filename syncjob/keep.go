@@ -13,7 +13,7 @@ const (
 	keepWait = time.Second
 )
 
-// keepLoop moves delayed tasks up when they are due, and sweeps when the store asks for
+// keepLoop moves delayed tasks up and fires periodic jobs when they are due, and sweeps when the store asks for
 // it. It sleeps until then.
 func (s *session) keepLoop(ctx context.Context) {
 	timer := time.NewTimer(0) // what is due already
@@ -28,6 +28,8 @@ func (s *session) keepLoop(ctx context.Context) {
 			err = s.promote(ctx)
 		case <-s.p.dueMoved:
 			err = s.promote(ctx) // its reply says when the next is due
+		case <-s.p.firing.moved:
+			s.fireWaiting(ctx)
 		case <-s.sweepDue:
 			err = s.sweep(ctx)
 		}
@@ -70,7 +72,9 @@ func (s *session) promote(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.noteClock(reply.Now)
 		s.setDue(reply.Next)
+		s.fireDue(ctx, reply.Jobs)
 		if reply.Promoted > 0 {
 			s.e.intake.awaken(s.p.source)
 		}

@@ -23,7 +23,8 @@ type partition struct {
 
 	session  atomic.Pointer[session] // the latest
 	dueMoved chan struct{}           // capacity 1: the earliest delayed task moved forward
-	heard    moment                  // when the store last answered
+	firing   *firing
+	heard    moment // when the store last answered
 }
 
 func newPartition(e *engine, index int) *partition {
@@ -33,6 +34,7 @@ func newPartition(e *engine, index int) *partition {
 		source:   e.intake.sources[index],
 		log:      e.log.With("partition", index).WarnContext,
 		dueMoved: make(chan struct{}, 1),
+		firing:   newFiring(),
 	}
 	p.heard.set(time.Now()) // healthy until a lease has passed in silence
 	return p
@@ -80,8 +82,9 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 }
 
 // runMoved has the state of a run looked up soon if a task of it is held here, so that
-// a stop cancels its handlers without waiting for the next heartbeat.
+// a stop cancels its handlers without waiting for the next heartbeat, or if a job waits for its end.
 func (p *partition) runMoved(number int64) {
+	p.firing.runMoved(number)
 	if s := p.session.Load(); s != nil && s.holds(number) {
 		wake(s.beatSoon)
 	}

@@ -61,6 +61,9 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	}
 	m.configs.fresh(ctx)
 	d, err := m.define(j)
+	if j.Schedule != nil {
+		err = errors.Join(err, &FieldError{Field: "Schedule", Reason: "is for jobs that Ensure declares"})
+	}
 	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}

@@ -52,7 +52,11 @@ type JobState struct {
 	Created  time.Time `json:"created,omitzero"`
 	// Definition is what Ensure stored, as JSON; nil for a single-pass job.
 	Definition json.RawMessage `json:"definition,omitempty"`
+	Changes    int64           `json:"changes,omitempty"`  // how often the definition was changed
 	LastRun    int64           `json:"last_run,omitempty"` // number of the newest run; 0 if there was none
+	NextDue    time.Time       `json:"next_due,omitzero"`  // of a periodic job; zero while it is disabled, or was not seen by a worker
+	Skipped    int64           `json:"skipped,omitempty"`  // due times that were passed over since a run was active
+	LastSkip   time.Time       `json:"last_skip,omitzero"` // the last of them
 	// Run is the newest run; nil if there was none or its summary has expired.
 	Run *RunState `json:"run,omitempty"`
 }
@@ -93,6 +97,7 @@ type RunState struct {
 	Reason    string        `json:"reason,omitempty"`   // why it was stopped or skipped
 	HookErr   string        `json:"hook_err,omitempty"` // why the post-job hook gave up
 	Retention time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
+	Due       time.Time     `json:"due,omitzero"`       // which due time of its schedule began it; zero if none did
 	// RedriveOf is the number of the run whose failed tasks it runs again; 0 for none. See [Run.Redrive].
 	RedriveOf int64 `json:"redrive_of,omitempty"`
 	// Result is what the post-job hook left with [handlers.Run.SetResult]; nil if nothing. See DecodeResult.

@@ -20,6 +20,10 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 		Disabled:   e.Job.Disabled,
 		LastRun:    e.Job.LastRun,
 		Created:    e.Job.Created,
+		Changes:    e.Job.Changes,
+		NextDue:    e.Job.Due,
+		Skipped:    e.Job.Skipped,
+		LastSkip:   e.Job.LastSkip,
 	}
 	if e.Run != nil {
 		run := runState(*e.Run, now)
@@ -54,6 +58,7 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		Reason:     r.Reason,
 		HookErr:    r.HookError,
 		Retention:  r.Retention,
+		Due:        r.Due,
 		Result:     r.Result,
 		RedriveOf:  r.RedriveOf,
 		Reporting:  r.Reporting,

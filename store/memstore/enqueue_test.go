@@ -170,11 +170,11 @@ func TestDelaysAndTimesAreKeptByTheStoresClock(t *testing.T) {
 		require.Equal(t, at.At.UTC(), reply.NextDue)
 		require.Equal(t, time.Now().UTC(), reply.Now)
 
-		require.Equal(t, store.PromoteReply{Next: reply.NextDue}, k.promote())
+		require.Equal(t, store.PromoteReply{Now: time.Now().UTC(), Next: reply.NextDue}, k.promote())
 		time.Sleep(time.Minute)
-		require.Equal(t, store.PromoteReply{Promoted: 1, Next: at.At.Add(time.Minute).UTC()}, k.promote())
+		require.Equal(t, store.PromoteReply{Promoted: 1, Now: time.Now().UTC(), Next: at.At.Add(time.Minute).UTC()}, k.promote())
 		time.Sleep(time.Minute)
-		require.Equal(t, store.PromoteReply{Promoted: 1}, k.promote())
+		require.Equal(t, store.PromoteReply{Promoted: 1, Now: time.Now().UTC()}, k.promote())
 		require.Equal(t, []string{"at", "later"}, idsOf(w.fetch(10)))
 	})
 }

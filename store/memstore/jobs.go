@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -13,11 +14,12 @@ const maxPage = 1000 // jobs in one page, as the contract says
 
 // job is a name with its definition, if it was declared, and its runs.
 type job struct {
-	maps   map[string]map[string][]byte // by name and field
-	rec    store.JobRecord
-	runs   []*run // those that are kept, oldest first
-	tokens map[string]*run
-	active *run // nil while none is
+	maps     map[string]map[string][]byte // by name and field
+	rec      store.JobRecord
+	schedule schedule
+	runs     []*run // those that are kept, oldest first
+	tokens   map[string]*run
+	active   *run // nil while none is
 }
 
 func (j *job) declared() bool { return j.rec.Kind != store.JobSinglePass }
@@ -43,8 +45,9 @@ func (j *job) dropRun(r *run) {
 // addJob makes a job of a name that is not known.
 func (p *partition) addJob(name string) *job {
 	j := &job{
-		rec:    store.JobRecord{Name: name, Kind: store.JobSinglePass, Created: p.now()},
-		tokens: map[string]*run{},
+		rec:      store.JobRecord{Name: name, Kind: store.JobSinglePass, Created: p.now()},
+		tokens:   map[string]*run{},
+		schedule: schedule{place: -1},
 	}
 	p.jobs[name] = j
 	p.names = nil
@@ -52,6 +55,7 @@ func (p *partition) addJob(name string) *job {
 }
 
 func (p *partition) removeJob(j *job) {
+	p.disarm(j)
 	delete(p.jobs, j.rec.Name)
 	p.names = nil
 }
@@ -73,12 +77,12 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 	j := part.jobs[p.Job]
 	switch {
 	case j == nil:
-		part.addJob(p.Job).define(p)
+		part.define(part.addJob(p.Job), p)
 		return store.EnsureCreated, nil
 	case !j.declared() && j.active != nil:
 		return "", &store.JobExistsError{Active: j.active.rec.ID}
 	case !j.declared():
-		j.define(p)
+		part.define(j, p)
 		return store.EnsureCreated, nil
 	case p.Revision < j.rec.Revision:
 		return store.EnsureKept, nil
@@ -86,13 +90,30 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		j.rec.Revision = p.Revision // so that a lower one cannot overwrite it later
 		return store.EnsureUnchanged, nil
 	default:
-		j.define(p)
+		part.define(j, p)
 		return store.EnsureUpdated, nil
 	}
 }
 
-func (j *job) define(p store.EnsureParams) {
-	j.rec.Kind, j.rec.Definition, j.rec.Revision = p.Kind, bytes.Clone(p.Definition), p.Revision
+// define stores a definition. The job is due anew if its schedule is another one.
+func (p *partition) define(j *job, params store.EnsureParams) {
+	created := !j.declared()
+	j.rec.Kind, j.rec.Definition, j.rec.Revision = params.Kind, bytes.Clone(params.Definition), params.Revision
+	j.rec.Changes++
+	switch {
+	case params.Kind != store.JobPeriodic:
+		j.rec.Due, j.schedule.spec = time.Time{}, nil
+		p.disarm(j)
+	case bytes.Equal(j.schedule.spec, params.Schedule):
+	default:
+		j.rec.Due, j.schedule.spec = time.Time{}, bytes.Clone(params.Schedule)
+		if j.rec.Disabled {
+			return
+		}
+		if p.arm(j, p.now()); created && params.DueNow {
+			p.setDue(j, p.now(), 0)
+		}
+	}
 }
 
 // SetJobDisabled sets or clears the flag that keeps a declared job from starting.
@@ -105,6 +126,14 @@ func (s *Store) SetJobDisabled(ctx context.Context, name string, disabled bool) 
 	j := part.jobs[name]
 	if j == nil {
 		return store.ErrJobNotFound
+	}
+	switch {
+	case j.rec.Disabled == disabled || j.rec.Kind != store.JobPeriodic:
+	case disabled:
+		j.rec.Due = time.Time{}
+		part.disarm(j)
+	default:
+		part.arm(j, part.now())
 	}
 	j.rec.Disabled = disabled
 	return nil

@@ -29,6 +29,7 @@ type partition struct {
 	queues         map[string]*queue
 	rings          map[store.Route]*ring
 	due            heap[*lane]          // lanes with delayed tasks by the earliest
+	schedules      heap[*job]           // periodic jobs that are not disabled, by when they are looked at
 	sets           map[string][]byte    // descriptions
 	configurations map[string]*document // of sets
 	producers      map[string]*producer
@@ -60,6 +61,10 @@ func newPartition(index int, h *hub, o Options) *partition {
 		due: heap[*lane]{
 			less:  func(a, b *lane) bool { return a.delayed.top().before(b.delayed.top()) },
 			moved: func(l *lane, to int) { l.dueAt = to },
+		},
+		schedules: heap[*job]{
+			less:  func(a, b *job) bool { return a.schedule.wakes.Before(b.schedule.wakes) },
+			moved: func(j *job, to int) { j.schedule.place = to },
 		},
 		sets:           map[string][]byte{},
 		configurations: map[string]*document{},
@@ -93,10 +98,21 @@ func (p *partition) run(id store.RunID) (*run, error) {
 	return r, nil
 }
 
-// nextDue is when the earliest delayed task is due; zero if there is none.
-func (p *partition) nextDue() time.Time {
+// nextTask is when the earliest delayed task is due; zero if there is none.
+func (p *partition) nextTask() time.Time {
 	if p.due.len() == 0 {
 		return time.Time{}
 	}
 	return p.due.top().delayed.top().due
+}
+
+// nextDue is when the earliest delayed task or periodic job is due; zero if there is none.
+func (p *partition) nextDue() time.Time {
+	next := p.nextTask()
+	if p.schedules.len() > 0 {
+		if wakes := p.schedules.top().schedule.wakes; next.IsZero() || wakes.Before(next) {
+			next = wakes
+		}
+	}
+	return next
 }

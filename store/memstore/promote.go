@@ -9,7 +9,7 @@ import (
 // promoteSlice bounds one call of Promote, which holds the partition's lock.
 const promoteSlice = 4096
 
-// Promote moves delayed tasks that are due to waiting, earliest first.
+// Promote moves delayed tasks that are due to waiting, earliest first, and tells of the jobs that are due.
 func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
@@ -17,8 +17,8 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	}
 	defer part.unlock()
 	now := part.now()
-	var reply store.PromoteReply
-	for part.due.len() > 0 && !part.nextDue().After(now) {
+	reply := store.PromoteReply{Now: now, Jobs: part.dueJobs(now)}
+	for part.due.len() > 0 && !part.nextTask().After(now) {
 		if reply.Promoted == promoteSlice {
 			reply.More = true
 			break

@@ -85,6 +85,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 			Weight:    params.Weight,
 			Created:   now,
 			Retention: params.Retention,
+			Due:       params.Due,
 			RedriveOf: params.RedriveOf,
 		},
 		post:       copyItemPtr(params.PostJob),

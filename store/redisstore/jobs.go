@@ -33,7 +33,8 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if known != "" {
 			lastRun = k.run(known)
 		}
-		c := newCall(k.job(p.Job), k.jobs, lastRun).add(p.Job, string(p.Kind), string(p.Definition)).int64(p.Revision).add(known)
+		c := newCall(k.job(p.Job), k.jobs, lastRun, k.due).add(p.Job, string(p.Kind), string(p.Definition)).int64(p.Revision).add(known)
+		c.add(string(p.Schedule)).flag(p.DueNow).add(k.channel)
 		word, _, err := s.word(ctx, ensureJobScript, c)
 		switch {
 		case err != nil:
@@ -52,7 +53,8 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
-	word, _, err := s.word(ctx, disableJobScript, newCall(s.space(job).job(job)).flag(disabled))
+	k := s.space(job)
+	word, _, err := s.word(ctx, disableJobScript, newCall(k.job(job), k.due).add(job).flag(disabled).add(k.channel))
 	switch {
 	case err != nil:
 		return err

@@ -13,7 +13,7 @@ import (
 const promoteSlice = store.MaxBatch
 
 // Promote implements [store.Keeper]. The first call of the script learns which
-// lanes are due, the second moves their tasks.
+// lanes are due, the second moves their tasks. Both tell of periodic jobs that are due, each of one once.
 func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	k := s.spaces[partition]
 	var reply store.PromoteReply
@@ -43,12 +43,18 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 		if err != nil {
 			return reply, err
 		}
-		if len(r) < 2 {
+		if len(r) < 4 {
+			return reply, unexpected(promoteScript, "")
+		}
+		jobs, err := r[3].ToArray()
+		if err != nil {
 			return reply, unexpected(promoteScript, "")
 		}
 		reply.Promoted += int(number(r[0]))
-		reply.Next = parseMillis(text(r[1]))
-		due = stringsOf(r[2:])
+		reply.Jobs = append(reply.Jobs, stringsOf(jobs)...)
+		reply.Now, reply.Next = parseMillis(text(r[1])), parseMillis(text(r[2]))
+		s.observe(reply.Now)
+		due = stringsOf(r[4:])
 		reply.More = len(due) > 0
 		if !reply.More {
 			break

@@ -173,7 +173,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 		if err != nil {
 			return err
 		}
-		word, _, err := s.word(ctx, deleteJobScript, newCall(append([]string{k.job(job), k.jobs, k.starts(job)}, maps...)...).add(job))
+		word, _, err := s.word(ctx, deleteJobScript, newCall(append([]string{k.job(job), k.jobs, k.starts(job), k.due}, maps...)...).add(job))
 		switch {
 		case err != nil:
 			return err

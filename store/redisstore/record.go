@@ -41,6 +41,9 @@ func runFields(p *store.StartParams, maxLen int) []string {
 	if p.RedriveOf != 0 {
 		fields = append(fields, "redriveof", strconv.FormatInt(p.RedriveOf, 10))
 	}
+	if !p.Due.IsZero() {
+		fields = append(fields, "scheduled", strconv.FormatInt(p.Due.UnixMilli(), 10))
+	}
 	if p.PostJob != nil {
 		post, postRoute, postQueue = string(appendTask(nil, &p.PostJob.Task)), routeName(p.PostJob.Route), p.PostJob.Route.Queue
 		fields = append(fields, "post", post, "postroute", postRoute, "postqueue", postQueue)
@@ -96,6 +99,7 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		HookError: h["hookerror"],
 		Graceful:  h["graceful"] == "1",
 		Retention: time.Duration(d.int("retention")) * time.Millisecond,
+		Due:       d.time("scheduled"),
 		RedriveOf: d.int("redriveof"),
 	}
 	if meta := parseMeta(h["job"], h["routes"]); meta.root != "" {
@@ -141,6 +145,10 @@ func decodeJob(name string, h map[string]string) (store.JobRecord, error) {
 		Disabled: h["disabled"] != "",
 		LastRun:  d.int("run"),
 		Created:  d.time("created"),
+		Changes:  d.int("changes"),
+		Due:      d.time("due"),
+		Skipped:  d.int("skipped"),
+		LastSkip: d.time("lastskip"),
 	}
 	if def, ok := h["definition"]; ok {
 		j.Definition = []byte(def)

@@ -87,8 +87,10 @@ var workersContract = []testCase{
 		p, w := r.producer(), r.worker()
 		none, err := s.store.Promote(s.ctx, r.partition)
 		s.NoError(err)
-		s.Equal(store.PromoteReply{}, none)
 		now := s.now(w)
+		s.WithinDuration(now, none.Now, time.Minute)
+		none.Now = time.Time{}
+		s.Equal(store.PromoteReply{}, none)
 		p.add(r, delayed(scan, "soon", tick), delayed(scan, "later", time.Hour))
 		s.h.Advance(s.tb, 2*tick)
 		moved, err := s.store.Promote(s.ctx, r.partition)

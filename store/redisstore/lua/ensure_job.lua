@@ -1,9 +1,9 @@
 -- Declares a job, or updates its definition.
--- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job)
--- ARGV  job, kind, definition, revision, last known number
+-- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job), 4 due
+-- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
-local v = redis.call('HMGET', KEYS[1], 'kind', 'definition', 'revision', 'run')
+local v = redis.call('HMGET', KEYS[1], 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')
 if (v[4] or '') ~= ARGV[5] then
   return { 'again' }
 end
@@ -24,5 +24,22 @@ elseif v[4] then
 end
 redis.call('ZADD', KEYS[2], 0, ARGV[1])
 redis.call('HSET', KEYS[1], 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
+redis.call('HINCRBY', KEYS[1], 'changes', 1)
 redis.call('HSETNX', KEYS[1], 'created', now)
+local member = 'j:' .. ARGV[1]
+if ARGV[2] ~= 'periodic' then
+  redis.call('HDEL', KEYS[1], 'schedule', 'due', 'acts')
+  redis.call('ZREM', KEYS[4], member)
+elseif v[5] ~= ARGV[6] then
+  redis.call('HSET', KEYS[1], 'schedule', ARGV[6])
+  redis.call('HDEL', KEYS[1], 'due', 'acts')
+  if not v[2] and ARGV[7] == '1' then
+    redis.call('HSET', KEYS[1], 'due', now, 'acts', now)
+  end
+  if not v[6] then
+    redis.call('ZADD', KEYS[4], now, member) -- whoever promotes gives it a due time
+    signal('d')
+    publish(ARGV[8])
+  end
+end
 return { v[2] and 'updated' or 'created' }

@@ -1,8 +1,10 @@
--- Moves delayed tasks that are due to waiting.
+-- Moves delayed tasks that are due to waiting, and tells of periodic jobs that are due.
 -- KEYS  1 due, 2 clock; per lane: run, W, D, ring
 -- ARGV  channel, limit, n, (run, route, queue, state of the run it needs) × n
--- Returns {moved, next due, due lane …}: the lanes due now, as hints for the next call
--- Repeat: a task is moved once, by ZREM.
+-- Returns {moved, now, next due, {job …}, lane …}: the lanes due now, as hints for the next call, and jobs, each of which is
+--       left to the caller for a while
+-- Repeat: a task is moved once, by ZREM; a job that was told of is told of again.
+local CLAIM = 200 -- ms; store.FireClaim
 local channel, limit = arg(), num()
 local moved = 0
 for i = 1, num() do
@@ -35,9 +37,14 @@ for i = 1, num() do
   end
 end
 publish(channel)
-local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-local reply = { moved, first[2] or '' }
+local jobs, lanes = {}, {}
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 16)) do
-  reply[#reply + 1] = name
+  if string.sub(name, 1, 2) == 'j:' then
+    redis.call('ZADD', KEYS[1], now + CLAIM, name)
+    jobs[#jobs + 1] = string.sub(name, 3)
+  else
+    lanes[#lanes + 1] = name
+  end
 end
-return reply
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return { moved, now, first[2] or '', jobs, unpack(lanes) }

@@ -1,0 +1,124 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// schedule is when a periodic job is looked at next.
+type schedule struct {
+	spec  []byte    // as the layer above encodes it
+	at    time.Time // when the due time is acted on: it, and its delay
+	wakes time.Time // when Promote tells of the job
+	place int       // in partition.schedules; -1 when absent
+}
+
+// arm has Promote tell of a periodic job at that time.
+func (p *partition) arm(j *job, at time.Time) {
+	before := p.nextDue()
+	j.schedule.wakes = at
+	if j.schedule.place < 0 {
+		p.schedules.push(j)
+	} else {
+		p.schedules.fix(j.schedule.place)
+	}
+	if before.IsZero() || at.Before(before) {
+		p.signal(store.Signal{Kind: store.SignalDue})
+	}
+}
+
+func (p *partition) disarm(j *job) {
+	if j.schedule.place >= 0 {
+		p.schedules.remove(j.schedule.place)
+	}
+}
+
+// setDue gives a job its next due time. Times are kept to the millisecond, as on a server.
+func (p *partition) setDue(j *job, due time.Time, delay time.Duration) {
+	j.rec.Due = due.UTC().Round(0).Truncate(time.Millisecond)
+	j.schedule.at = j.rec.Due.Add(delay)
+	p.arm(j, j.schedule.at)
+}
+
+// dueJobs tells of the jobs that are due, and leaves each to the caller for a while.
+func (p *partition) dueJobs(now time.Time) (names []string) {
+	for p.schedules.len() > 0 && !p.schedules.top().schedule.wakes.After(now) {
+		j := p.schedules.top()
+		names = append(names, j.rec.Name)
+		j.schedule.wakes = now.Add(store.FireClaim)
+		p.schedules.fix(j.schedule.place)
+	}
+	return names
+}
+
+// FireRun begins the run that a periodic job is due for.
+func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.FireReply{}, err
+	}
+	part, err := s.of(ctx, p.Start.Job)
+	if err != nil {
+		return store.FireReply{}, err
+	}
+	defer part.unlock()
+	now := part.now()
+	reply := store.FireReply{Now: now}
+	j := part.jobs[p.Start.Job]
+	if j == nil {
+		return reply, store.ErrJobNotFound
+	}
+	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
+	if r := j.tokens[p.Start.Token]; r != nil && !p.Due.IsZero() {
+		reply.Verdict, reply.Run = store.FireStarted, r.rec.ID
+		return reply, nil
+	}
+	if j.rec.Disabled {
+		return reply, store.ErrJobDisabled
+	}
+	reply.Verdict = part.fire(j, &p, now)
+	if j.active != nil && (reply.Verdict == store.FireStarted || reply.Verdict == store.FireWaiting) {
+		reply.Run = j.active.rec.ID
+	}
+	return reply, nil
+}
+
+// fire decides about a due time, and acts on it.
+func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.FireVerdict {
+	switch {
+	case j.rec.Kind != store.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
+		return store.FireMoved
+	case !params.Next.After(now) || j.schedule.at.After(now) && !j.rec.Due.IsZero():
+		return store.FireEarly
+	case j.rec.Due.IsZero():
+		p.setDue(j, params.Next, params.Delay)
+		return store.FireMoved
+	case p.mode == store.ReadOnly && !params.InReadOnly:
+		p.arm(j, now.Add(store.FireRecheck))
+		return store.FireWaiting
+	case j.active != nil && (params.Wait || params.Rest > 0):
+		p.arm(j, now.Add(store.FireRecheck))
+		return store.FireWaiting
+	case j.active != nil:
+		j.rec.Skipped++
+		j.rec.LastSkip = j.rec.Due
+		p.setDue(j, params.Next, params.Delay)
+		return store.FireSkipped
+	}
+	if rested := j.ended().Add(params.Rest); params.Rest > 0 && rested.After(now) {
+		p.setDue(j, rested, params.Delay)
+		return store.FireMoved
+	}
+	p.setDue(j, params.Next, params.Delay)
+	p.addRun(j, params.Start)
+	return store.FireStarted
+}
+
+// ended is when the newest run of a job ended, if it is kept and has.
+func (j *job) ended() time.Time {
+	if n := len(j.runs); n > 0 && j.runs[n-1].rec.ID.Number == j.rec.LastRun {
+		return j.runs[n-1].rec.Ended
+	}
+	return time.Time{}
+}

@@ -1,0 +1,180 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// hintTries bounds how often a call goes again because what it had read in
+// advance no longer holds; each time somebody else made progress.
+const hintTries = 100
+
+// StartRun implements [store.Runs].
+func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.StartReply{}, err
+	}
+	word, rest, err := s.beginRun(ctx, startRunScript, &p, func(c *call) { c.flag(p.Declared) })
+	if err != nil {
+		return store.StartReply{}, err
+	}
+	id := store.RunID{Job: p.Job}
+	if len(rest) > 0 {
+		id.Number, _ = parseInt(text(rest[0]))
+	}
+	switch word {
+	case "ok":
+		return store.StartReply{Run: id}, nil
+	case "existing":
+		return store.StartReply{Run: id, Existing: true}, nil
+	case "active":
+		return store.StartReply{}, &store.JobExistsError{Active: id}
+	case "disabled":
+		return store.StartReply{}, store.ErrJobDisabled
+	}
+	return store.StartReply{}, unexpected(startRunScript, word)
+}
+
+// FireRun implements [store.Schedules].
+func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.FireReply{}, err
+	}
+	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
+	word, rest, err := s.beginRun(ctx, fireRunScript, &p.Start, func(c *call) {
+		c.int64(millis(p.Due)).int64(p.Changes).int64(millis(p.Next)).int64(millis(p.Next.Add(p.Delay)))
+		c.flag(p.Wait).add(formatMillis(p.Rest)).flag(p.InReadOnly)
+	})
+	if err != nil {
+		return store.FireReply{}, err
+	}
+	reply := store.FireReply{Verdict: store.FireVerdict(word)}
+	if len(rest) > 0 {
+		reply.Now = parseMillis(text(rest[0]))
+		s.observe(reply.Now)
+	}
+	if len(rest) > 1 {
+		if n, _ := parseInt(text(rest[1])); n > 0 {
+			reply.Run = store.RunID{Job: p.Start.Job, Number: n}
+		}
+	}
+	switch word {
+	case "missing":
+		return reply, store.ErrJobNotFound
+	case "disabled":
+		return reply, store.ErrJobDisabled
+	case "started", "skipped", "waiting", "moved", "early":
+		return reply, nil
+	}
+	return reply, unexpected(fireRunScript, word)
+}
+
+// millis is a time in ms since 1970; 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// beginRun executes a script that may begin a run. The number is proposed here from the
+// server's clock, since every key of a script must be known beforehand, and
+// the script takes it if it is higher than any before.
+func (s *Store) beginRun(ctx context.Context, sc *script, p *store.StartParams, head func(*call)) (string, []rueidis.RedisMessage, error) {
+	k := s.space(p.Job)
+	for range hintTries {
+		if err := s.begin(ctx); err != nil {
+			return "", nil, err
+		}
+		b := s.client.B
+		replies := s.client.DoMulti(ctx,
+			b().Hmget().Key(k.job(p.Job)).Field("run").Build(),
+			b().Hmget().Key(k.meta).Field("run").Build(),
+			// TIME carries no key: on a cluster any node answers, and the floor of meta keeps numbers growing.
+			b().Time().Build(),
+		)
+		known, err := firstOf(replies[0].ToArray())
+		if err != nil {
+			return "", nil, s.translate(ctx, "read a job", err)
+		}
+		last, err := firstOf(replies[1].ToArray())
+		if err != nil {
+			return "", nil, s.translate(ctx, "read the last number", err)
+		}
+		clock, err := replies[2].AsStrSlice()
+		if err != nil || len(clock) != 2 {
+			return "", nil, s.translate(ctx, "read the clock", err)
+		}
+		seconds, _ := parseInt(clock[0])
+		micros, _ := parseInt(clock[1])
+		floor, _ := parseInt(last)
+		word, rest, err := s.word(ctx, sc, s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head))
+		if err != nil || word != "again" {
+			return word, rest, err
+		}
+	}
+	return "", nil, store.Transient(fmt.Errorf("start of job %q: too many others started at the same moment", p.Job))
+}
+
+// beginCall packs the arguments of a script that begins a run; head adds what is its own.
+func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, proposed int64, head func(*call)) *call {
+	id := runID(proposed)
+	var first *store.Item
+	switch {
+	case p.PreJob != nil:
+		first = p.PreJob
+	case p.Root != nil:
+		first = p.Root
+	}
+	lastRun := k.job(p.Job)
+	if known != "" {
+		lastRun = k.run(known)
+	}
+	c := newCall(k.meta, k.jobs, k.job(p.Job), k.starts(p.Job), lastRun, k.clock, k.due, k.routes, k.idle, k.run(id), k.lanes(id), k.holds(id))
+	lane, ring := id, ""
+	if first != nil {
+		lane, ring = laneName(id, routeName(first.Route)), routeName(first.Route)
+	}
+	c.key(k.waiting(lane))
+	c.key(k.delayed(lane))
+	c.key(k.ring(ring))
+	c.key(k.runConfiguration(id))
+
+	seal := ""
+	if p.SealAfter > 0 {
+		seal = strconv.FormatInt(ceilMillis(p.SealAfter), 10)
+	}
+	c.add(k.channel, p.Job, p.Token, id, known)
+	head(c)
+	c.flag(p.Open).add(seal).flag(p.Root != nil).flag(p.PreJob != nil)
+	longest := 0
+	message := func(item *store.Item) string {
+		task := item.Task
+		if task.Enqueued.IsZero() {
+			task.Enqueued = s.estimate()
+		}
+		m := string(appendTask(nil, &task))
+		longest = max(longest, len(m))
+		return m
+	}
+	if p.Root != nil && p.PreJob != nil {
+		c.add(message(p.Root), when(p.Root))
+	} else {
+		c.add("", "")
+	}
+	if first != nil {
+		c.add(routeName(first.Route), first.Route.Queue, message(first), when(first))
+	}
+	fields := runFields(p, longest)
+	c.int(len(fields) / 2).add(fields...)
+	if p.Configuration != nil {
+		c.add(string(p.Configuration))
+	}
+	return c
+}

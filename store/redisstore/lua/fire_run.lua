@@ -1,0 +1,76 @@
+-- Fires the due time of a periodic job: begins its run, and moves the due time.
+-- KEYS  as begin_run
+-- ARGV  channel, job, token, number, last known number, due (0: none yet), changes, next, when that is acted on, wait (1), rest in ms,
+--       served in read-only mode (1); then as begin_run
+-- Returns {word, now, number}: started and the run, now or earlier; skipped, as a run is active; waiting for that run or for the end of
+--       read-only mode; moved; early; missing; disabled; {again}: the hints no longer hold
+-- Repeat: the same due time finds the same run; one that was moved is due at another time.
+local RECHECK = 5000 -- ms; store.FireRecheck
+local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
+local due, changes, following, acts, wait, rest, anyway = num(), arg(), num(), num(), num(), num(), num()
+
+local v = redis.call('HMGET', KEYS[3], 'kind', 'disabled', 'run', 'due', 'acts', 'changes')
+if not v[1] then
+  return { 'missing', now }
+end
+local existing = redis.call('HGET', KEYS[4], token)
+if due > 0 and existing then
+  return { 'started', now, existing }
+end
+if v[2] then
+  return { 'disabled', now }
+end
+if (v[3] or '') ~= known then
+  return { 'again' }
+end
+if v[1] ~= 'periodic' or tonumber(v[4] or 0) ~= due or (v[6] or '0') ~= changes then
+  return { 'moved', now }
+end
+if following <= now or due > 0 and tonumber(v[5] or 0) > now then
+  return { 'early', now }
+end
+
+local member = 'j:' .. job
+local function set_due(at, acted)
+  redis.call('HSET', KEYS[3], 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
+  redis.call('ZADD', KEYS[7], acted, member)
+  signal('d')
+end
+local function stand()
+  redis.call('ZADD', KEYS[7], now + RECHECK, member)
+  return { 'waiting', now, v[3] or '' }
+end
+if due == 0 then
+  set_due(following, acts)
+  publish(channel)
+  return { 'moved', now }
+end
+if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 then
+  return stand()
+end
+if v[3] then
+  local last = redis.call('HMGET', KEYS[5], 'state', 'ended')
+  if active(last[1]) then
+    if wait == 1 or rest > 0 then
+      return stand()
+    end
+    redis.call('HINCRBY', KEYS[3], 'skipped', 1)
+    redis.call('HSET', KEYS[3], 'lastskip', v[4])
+    set_due(following, acts)
+    publish(channel)
+    return { 'skipped', now }
+  end
+  local rested = tonumber(last[2] or 0) + rest
+  if rest > 0 and rested > now then
+    set_due(rested, rested + acts - following)
+    publish(channel)
+    return { 'moved', now }
+  end
+end
+if tonumber(number) <= tonumber(redis.call('HGET', KEYS[1], 'run') or 0) then
+  return { 'again' }
+end
+set_due(following, acts)
+begin(job, token, number)
+publish(channel)
+return { 'started', now, number }

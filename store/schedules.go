@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Schedules fires the runs of periodic jobs. When a job is due is computed above the store, as only
+// that knows calendars; whether the time has come, and who of many fires it, is decided here: by the store's clock, and
+// by comparing what the caller has read with what is stored.
+//
+// [Keeper].Promote tells which jobs are due, and keeps that from other callers for a moment, so that of many
+// processes one fires. A due job that nobody fires is told again.
+type Schedules interface {
+	// FireRun begins the run that a periodic job is due for, in one step with moving its due time, so that
+	// each due time fires at most once (promise P8). A job without a due time, since it is new, was enabled again or got another
+	// schedule, gets p.Next and begins nothing.
+	//
+	// While the newest run of the job is active, the due time is passed over, or with p.Wait left as it is
+	// until that run has ended. A repeat after the run was begun finds it and changes nothing.
+	// [ErrJobNotFound]; [ErrJobDisabled] for a job that was disabled.
+	FireRun(ctx context.Context, p FireParams) (FireReply, error)
+}
+
+// FireParams fires a due time.
+type FireParams struct {
+	// Start is the run to begin; its token is derived from the due time.
+	Start StartParams
+	// Due is the due time of the job's record, and Changes its count of changes, as the caller has read them.
+	Due     time.Time
+	Changes int64
+	// Next is the due time after this one, later than the store's clock, and Delay puts off when it is acted on.
+	Next  time.Time
+	Delay time.Duration
+	// Wait leaves the due time as it is while the newest run is active, instead of passing it over.
+	Wait bool
+	// Rest is how long after the end of the newest run the job is due at the earliest; what comes sooner is put off. It implies Wait.
+	Rest time.Duration
+	// InReadOnly lets the job be fired while the partition is read-only.
+	InReadOnly bool
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *FireParams) Validate() error {
+	var errs []error
+	bad := func(field, reason string) {
+		errs = append(errs, &FieldError{Field: field, Reason: reason})
+	}
+	errs = append(errs, p.Start.Validate())
+	if p.Next.IsZero() {
+		bad("Next", "is missing")
+	}
+	if p.Delay < 0 {
+		bad("Delay", "is negative")
+	}
+	if p.Rest < 0 {
+		bad("Rest", "is negative")
+	}
+	return errors.Join(errs...)
+}
+
+// FireVerdict says what FireRun did.
+type FireVerdict string
+
+// The verdicts of FireRun.
+const (
+	FireStarted FireVerdict = "started" // the run began, now or with an earlier try
+	FireSkipped FireVerdict = "skipped" // a run is active: the due time was passed over
+	FireWaiting FireVerdict = "waiting" // a run is active, or the partition is read-only: the due time stands
+	FireMoved   FireVerdict = "moved"   // the job is due at another time, or was changed: read it again
+	FireEarly   FireVerdict = "early"   // the store's clock has not come to the due time, or is past Next
+)
+
+// FireReply says what became of a due time.
+type FireReply struct {
+	Verdict FireVerdict
+	Run     RunID     // that began, or that is active; zero otherwise
+	Now     time.Time // the store's clock
+}
+
+// FireToken is the token of the run that a due time begins.
+func FireToken(due time.Time) string { return "s/" + due.UTC().Format("20060102T150405.000") }

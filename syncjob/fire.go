@@ -1,0 +1,193 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+const (
+	// fireTries bounds how often a due time is computed anew since the store's clock had passed it.
+	fireTries = 5
+	// replacedReason is kept with a run that had to make way for the next due time.
+	replacedReason = "replaced by the next run"
+)
+
+// firing remembers which jobs of a partition are due and wait for the end of a run: when the run moves they
+// are looked at again. It is a short cut only: the store tells of them again after [store.FireRecheck].
+type firing struct {
+	moved chan struct{} // capacity 1: a run that is waited for has moved
+
+	mu   sync.Mutex
+	runs map[int64]string // numbers of runs → the job that waits for their end
+}
+
+func newFiring() *firing {
+	return &firing{moved: make(chan struct{}, 1), runs: make(map[int64]string)}
+}
+
+// runMoved is told of every run of the partition that has moved.
+func (f *firing) runMoved(number int64) {
+	f.mu.Lock()
+	_, waits := f.runs[number]
+	f.mu.Unlock()
+	if waits {
+		wake(f.moved)
+	}
+}
+
+func (f *firing) waitFor(run store.RunID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.runs[run.Number] = run.Job
+}
+
+func (f *firing) forget(run store.RunID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.runs, run.Number)
+}
+
+// waited lists the runs that are waited for.
+func (f *firing) waited() []store.RunID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ids := make([]store.RunID, 0, len(f.runs))
+	for number, job := range f.runs {
+		ids = append(ids, store.RunID{Job: job, Number: number})
+	}
+	return ids
+}
+
+// fireDue fires jobs that Promote told of. What fails is told of again.
+func (s *session) fireDue(ctx context.Context, jobs []string) {
+	for _, job := range jobs {
+		if err := s.fire(ctx, job); err != nil && ctx.Err() == nil {
+			s.p.log(ctx, "cannot fire a periodic job", "job", job, "error", err)
+		}
+	}
+}
+
+// fireWaiting fires the jobs whose wait is over.
+func (s *session) fireWaiting(ctx context.Context) {
+	for _, run := range s.p.firing.waited() {
+		if over, err := s.isOver(ctx, run); over && err == nil {
+			s.p.firing.forget(run)
+			s.fireDue(ctx, []string{run.Job})
+		}
+	}
+}
+
+// isOver reports whether a run has ended.
+func (s *session) isOver(ctx context.Context, run store.RunID) (bool, error) {
+	rec, err := s.e.store.Run(ctx, run)
+	if errors.Is(err, ErrRunNotFound) {
+		return true, nil
+	}
+	return rec.Status.Final(), err
+}
+
+// fire makes of the due time of a job what its schedule says.
+func (s *session) fire(ctx context.Context, job string) error {
+	for range fireTries {
+		rec, err := s.e.store.Job(ctx, job)
+		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Kind != Periodic) {
+			return nil // removed or disabled since it was told of
+		}
+		if err != nil {
+			return err
+		}
+		d, err := decodeDefinition(rec.Definition)
+		if err != nil {
+			return err
+		}
+		reply, err := s.fireRecord(ctx, rec, d)
+		if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.noteClock(reply.Now)
+		switch reply.Verdict {
+		case store.FireStarted:
+			s.e.log.InfoContext(ctx, "periodic job fired", "job", job, "run", reply.Run.Number, "due", rec.Due)
+			return nil
+		case store.FireSkipped:
+			s.e.log.InfoContext(ctx, "due time skipped", "job", job, "due", rec.Due)
+			return nil
+		case store.FireWaiting:
+			again, err := s.await(ctx, d, reply.Run)
+			if err != nil || !again {
+				return err
+			}
+		case store.FireEarly: // by the store's clock, which is known better now
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// fireRecord fires what the record of a job says.
+func (s *session) fireRecord(ctx context.Context, rec store.JobRecord, d definition) (store.FireReply, error) {
+	if d.Schedule == nil {
+		return store.FireReply{}, fmt.Errorf("%w: the definition has no schedule", store.ErrCorrupt)
+	}
+	next, err := d.Schedule.next(rec.Due, s.storeTime())
+	if err != nil {
+		return store.FireReply{}, err
+	}
+	start := d.start(rec.Name, "")
+	start.Declared = true
+	return s.e.store.FireRun(ctx, store.FireParams{
+		Start:      start,
+		Due:        rec.Due,
+		Changes:    rec.Changes,
+		Next:       next,
+		Delay:      putOff(d.Schedule.Jitter),
+		Wait:       d.Schedule.waits(),
+		Rest:       d.Schedule.rest(),
+		InReadOnly: s.e.reg.RunsInReadOnly(d.Set),
+	})
+}
+
+// await has the job fired when the active run has ended, and ends that if it is to be replaced. It reports whether it
+// has ended already.
+func (s *session) await(ctx context.Context, d definition, run store.RunID) (over bool, err error) {
+	if run.Number == 0 {
+		return false, nil // it waits for the end of read-only mode
+	}
+	if d.Schedule.Overlap == Replace {
+		err := s.e.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})
+		if err != nil && !errors.Is(err, ErrRunFinished) && !errors.Is(err, ErrRunNotFound) {
+			return false, err
+		}
+	}
+	s.p.firing.waitFor(run)
+	// It may have ended before its signal could be noticed here.
+	if over, err = s.isOver(ctx, run); over {
+		s.p.firing.forget(run)
+	}
+	return over, err
+}
+
+// storeTime is the store's clock, as of its last replies.
+func (s *session) storeTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.offset)
+}
+
+func (s *session) noteClock(now time.Time) {
+	if now.IsZero() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset = time.Until(now)
+}

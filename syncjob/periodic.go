@@ -1,0 +1,54 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// maxNextRuns bounds one call of [Manager.NextRuns].
+const maxNextRuns = 1000
+
+// NextRuns computes the next n due times of a periodic job, 1 to 1000, earliest first: without jitter, and as if
+// each run were over before the next is due. With [AfterCompletion] only the first is known. There are none for a job without a
+// schedule, for one that is disabled, and, for a moment, before a worker has seen it. [ErrJobNotFound].
+func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
+	if n < 1 || n > maxNextRuns {
+		return nil, fmt.Errorf("next runs: %w", &FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)})
+	}
+	rec, err := m.job(ctx, job)
+	if err != nil {
+		return nil, fmt.Errorf("next runs: %w", err)
+	}
+	if rec.Kind != Periodic || rec.Due.IsZero() {
+		return nil, nil
+	}
+	d, err := decodeDefinition(rec.Definition)
+	if err != nil || d.Schedule == nil {
+		return nil, fmt.Errorf("next runs of job %q: %w", job, err)
+	}
+	times := []time.Time{rec.Due}
+	for len(times) < n && d.Schedule.Overlap != AfterCompletion {
+		last := times[len(times)-1]
+		next, err := d.Schedule.next(last, last)
+		if err != nil {
+			return nil, fmt.Errorf("next runs of job %q: %w", job, err)
+		}
+		times = append(times, next)
+	}
+	return times, nil
+}
+
+// TriggerNow begins a run of a periodic job now, beside its due times, which stay as they are. It has no due time
+// of its own. While a run is active it is refused with [ErrJobExists], whatever the overlap policy, and the
+// active run comes along. [ErrJobNotFound], also for jobs without a schedule; [ErrJobDisabled].
+func (m *Manager) TriggerNow(ctx context.Context, job string) (*Run, error) {
+	rec, err := m.job(ctx, job)
+	if err == nil && rec.Kind != Periodic {
+		err = fmt.Errorf("job %q has no schedule: %w", job, ErrJobNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trigger: %w", err)
+	}
+	return m.startStored(ctx, rec)
+}

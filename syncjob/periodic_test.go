@@ -1,0 +1,319 @@
+package syncjob_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// calendarOf runs a worker over a job with the schedule for so long of virtual time, and returns when its runs were due
+// and when they began, in virtual time since it was declared. Each run takes as long as given.
+func calendarOf(t *testing.T, during, takes time.Duration, s syncjob.Schedule) (due, began []time.Duration, state syncjob.JobState) {
+	t.Helper()
+	m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
+		select {
+		case <-time.After(takes):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}))
+	start := time.Now()
+	outcome, err := m.Ensure(t.Context(), periodic(s))
+	require.NoError(t, err)
+	require.Equal(t, syncjob.Created, outcome)
+	stop := work(t, m, syncjob.WorkerConfig{Grace: syncjob.NoGrace})
+	time.Sleep(during)
+	runs, err := m.Runs(t.Context(), "nightly")
+	require.NoError(t, err)
+	for i := len(runs) - 1; i >= 0; i-- {
+		run, err := runs[i].State(t.Context())
+		require.NoError(t, err)
+		due = append(due, run.Due.Sub(start))
+		began = append(began, run.Created.Sub(start))
+	}
+	state, err = m.State(t.Context(), "nightly")
+	require.NoError(t, err)
+	require.NoError(t, stop())
+	return due, began, state
+}
+
+func periodic(s syncjob.Schedule) syncjob.Job {
+	return syncjob.Job{Name: "nightly", Set: "tree", Root: leaf{}, Schedule: &s}
+}
+
+func minutes(list ...float64) (out []time.Duration) {
+	for _, m := range list {
+		out = append(out, time.Duration(m*float64(time.Minute)))
+	}
+	return out
+}
+
+// near requires times to be those wanted, or a little later: workers wake a little late.
+func near(t *testing.T, want, got []time.Duration) {
+	t.Helper()
+	require.Len(t, got, len(want), "%v", got)
+	for i := range want {
+		require.GreaterOrEqual(t, got[i], want[i])
+		require.Less(t, got[i], want[i]+time.Second)
+	}
+}
+
+func TestAPeriodicJobIsDueAfterEachInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		due, began, state := calendarOf(t, 210*time.Second, time.Second, syncjob.Schedule{Every: time.Minute})
+		near(t, minutes(1, 2, 3), due)
+		near(t, minutes(1, 2, 3), began)
+		require.Equal(t, syncjob.Periodic, state.Kind)
+		require.Zero(t, state.Skipped)
+		require.Equal(t, syncjob.StatusSucceeded, state.Run.Status)
+	})
+}
+
+func TestFireOnCreateMakesTheFirstRunDueAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		due, _, _ := calendarOf(t, 90*time.Second, time.Second, syncjob.Schedule{Every: time.Minute, FireOnCreate: true})
+		near(t, minutes(0, 1), due)
+	})
+}
+
+func TestSkipPassesADueTimeOverWhileARunIsActive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		due, began, state := calendarOf(t, 330*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute})
+		near(t, minutes(1, 4), due)
+		near(t, minutes(1, 4), began)
+		require.EqualValues(t, 3, state.Skipped)
+		require.False(t, state.LastSkip.IsZero())
+	})
+}
+
+func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		due, began, state := calendarOf(t, 370*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.QueueOne})
+		near(t, minutes(1, 2, 4), due) // 3 is made up for by the run that was due at 2
+		near(t, minutes(1, 3.5, 6), began)
+		require.Zero(t, state.Skipped)
+	})
+}
+
+func TestReplaceStopsTheActiveRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		due, began, state := calendarOf(t, 190*time.Second, time.Hour, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.Replace})
+		near(t, minutes(1, 2, 3), due)
+		near(t, minutes(1, 2, 3), began)
+		require.Zero(t, state.Skipped)
+	})
+}
+
+func TestAfterCompletionCountsFromTheEndOfTheRunBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		due, began, state := calendarOf(t, 500*time.Second, 90*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.AfterCompletion})
+		near(t, minutes(1, 3.5, 6), due)
+		near(t, minutes(1, 3.5, 6), began)
+		require.Zero(t, state.Skipped)
+	})
+}
+
+func TestMissedTimesMakeUpForOneRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, noop))
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		require.NoError(t, err)
+		start := time.Now()
+		work := func(d time.Duration) {
+			w, err := m.NewWorker(syncjob.WorkerConfig{})
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			require.NoError(t, w.Run(ctx))
+		}
+		work(time.Second)
+		time.Sleep(10 * time.Minute) // nobody works
+		work(10 * time.Second)
+		runs, err := m.Runs(t.Context(), "nightly")
+		require.NoError(t, err)
+		require.Len(t, runs, 1)
+		state, err := runs[0].State(t.Context())
+		require.NoError(t, err)
+		near(t, minutes(1), []time.Duration{state.Due.Sub(start)})
+		next, err := m.NextRuns(t.Context(), "nightly", 3)
+		require.NoError(t, err)
+		near(t, minutes(11, 12, 13), []time.Duration{next[0].Sub(start), next[1].Sub(start), next[2].Sub(start)})
+	})
+}
+
+func TestStopByNameDisablesTheScheduleUntilItIsEnabled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, noop))
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		require.NoError(t, err)
+		work(t, m, syncjob.WorkerConfig{})
+		count := func() int {
+			runs, err := m.Runs(t.Context(), "nightly")
+			require.NoError(t, err)
+			return len(runs)
+		}
+		time.Sleep(90 * time.Second)
+		require.Equal(t, 1, count())
+		require.NoError(t, m.Stop(t.Context(), "nightly", nil))
+		next, err := m.NextRuns(t.Context(), "nightly", 1)
+		require.NoError(t, err)
+		require.Empty(t, next)
+		_, err = m.TriggerNow(t.Context(), "nightly")
+		require.ErrorIs(t, err, syncjob.ErrJobDisabled)
+		outcome, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		require.NoError(t, err)
+		require.Equal(t, syncjob.Unchanged, outcome)
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, 1, count())
+		require.NoError(t, m.Enable(t.Context(), "nightly"))
+		enabled := time.Now()
+		time.Sleep(time.Second)
+		next, err = m.NextRuns(t.Context(), "nightly", 1)
+		require.NoError(t, err)
+		near(t, minutes(1), []time.Duration{next[0].Sub(enabled)})
+		time.Sleep(time.Minute)
+		require.Equal(t, 2, count(), "what was missed meanwhile is not made up for")
+	})
+}
+
+func TestStoppingARunKeepsTheSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}))
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		require.NoError(t, err)
+		stop := work(t, m, syncjob.WorkerConfig{Grace: syncjob.NoGrace})
+		time.Sleep(90 * time.Second)
+		run, err := m.Latest(t.Context(), "nightly")
+		require.NoError(t, err)
+		require.NoError(t, run.Stop(t.Context(), nil))
+		time.Sleep(time.Minute)
+		next, err := m.Latest(t.Context(), "nightly")
+		require.NoError(t, err)
+		require.NotEqual(t, run.Number(), next.Number())
+		require.NoError(t, stop())
+	})
+}
+
+func TestEachRunHasItsOwnHooksAndASkippedTimeHasNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pre, post []time.Time
+		hooks := handlers.Hooks{
+			PreJob:  func(_ context.Context, r *handlers.Run) error { pre = append(pre, r.Due); return nil },
+			PostJob: func(_ context.Context, r *handlers.Run) error { post = append(post, r.Due); return nil },
+		}
+		m := manager(t, set(t, handlers.SetConfig{Hooks: hooks}, func(context.Context, *handlers.Task[leaf]) error {
+			time.Sleep(90 * time.Second)
+			return nil
+		}))
+		start := time.Now()
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		require.NoError(t, err)
+		stop := work(t, m, syncjob.WorkerConfig{})
+		time.Sleep(280 * time.Second)
+		require.NoError(t, stop())
+		for _, hook := range [][]time.Time{pre, post} {
+			require.Len(t, hook, 2)
+			near(t, minutes(1, 3), []time.Duration{hook[0].Sub(start), hook[1].Sub(start)})
+		}
+	})
+}
+
+func TestTriggerNowBeginsARunBesideTheSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, noop))
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}))
+		require.NoError(t, err)
+		run, err := m.TriggerNow(t.Context(), "nightly")
+		require.NoError(t, err)
+		active, err := m.TriggerNow(t.Context(), "nightly")
+		require.ErrorIs(t, err, syncjob.ErrJobExists)
+		require.Equal(t, run.Number(), active.Number())
+		work(t, m, syncjob.WorkerConfig{})
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, final.Due)
+		next, err := m.NextRuns(t.Context(), "nightly", 1)
+		require.NoError(t, err)
+		require.Len(t, next, 1)
+		_, err = m.TriggerNow(t.Context(), "unknown")
+		require.ErrorIs(t, err, syncjob.ErrJobNotFound)
+	})
+}
+
+func TestReadOnlyModeHoldsBackDueTimes(t *testing.T) {
+	for name, marked := range map[string]bool{"ordinary set": false, "marked set": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := memstore.New(nil)
+				m := managerOn(t, s, set(t, handlers.SetConfig{RunsInReadOnly: marked}, noop))
+				_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+				require.NoError(t, err)
+				work(t, m, syncjob.WorkerConfig{})
+				time.Sleep(time.Second)
+				require.NoError(t, s.SetMode(t.Context(), 0, store.ReadOnly))
+				time.Sleep(5 * time.Minute)
+				runs, err := m.Runs(t.Context(), "nightly")
+				require.NoError(t, err)
+				require.Equal(t, marked, len(runs) > 0)
+				require.NoError(t, s.SetMode(t.Context(), 0, store.ReadWrite))
+				time.Sleep(10 * time.Second)
+				runs, err = m.Runs(t.Context(), "nightly")
+				require.NoError(t, err)
+				require.NotEmpty(t, runs)
+			})
+		})
+	}
+}
+
+func TestASetWithoutItsWorkersIsFiredByOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		producer := managerOn(t, s, nil)
+		_, err := producer.Ensure(t.Context(), syncjob.Job{Name: "nightly", Set: "elsewhere", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@hourly"}})
+		require.NoError(t, err)
+		work(t, managerOn(t, s, set(t, handlers.SetConfig{}, noop)), syncjob.WorkerConfig{})
+		time.Sleep(61 * time.Minute)
+		state, err := producer.State(t.Context(), "nightly")
+		require.NoError(t, err)
+		require.True(t, state.Active(), "it waits for a worker that has the set")
+	})
+}
+
+func TestBadSchedulesAreRefusedByField(t *testing.T) {
+	m := manager(t, set(t, handlers.SetConfig{}, noop))
+	for want, s := range map[string]syncjob.Schedule{
+		"Schedule.Every":   {},
+		"Schedule.Cron":    {Cron: "often"},
+		"Schedule.Zone":    {Cron: "@daily", Zone: "Nowhere"},
+		"Schedule.Overlap": {Every: time.Hour, Overlap: "pile up"},
+		"Schedule.Jitter":  {Every: time.Hour, Jitter: -1},
+	} {
+		_, err := m.Ensure(t.Context(), periodic(s))
+		require.Equal(t, []string{want}, fields(err))
+	}
+	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.AfterCompletion}))
+	require.Equal(t, []string{"Schedule.Overlap"}, fields(err))
+	open := periodic(syncjob.Schedule{Every: time.Hour})
+	open.Open = true
+	_, err = m.Ensure(t.Context(), open)
+	require.Equal(t, []string{"Schedule"}, fields(err))
+	_, err = m.Start(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}), nil)
+	require.Equal(t, []string{"Schedule"}, fields(err))
+	_, err = m.NextRuns(t.Context(), "nightly", 0)
+	require.Equal(t, []string{"N"}, fields(err))
+	_, err = m.State(t.Context(), "nightly")
+	require.True(t, errors.Is(err, syncjob.ErrJobNotFound))
+}

@@ -1,0 +1,109 @@
+package syncjob
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Overlap says what a due time of a periodic job does while the job's last run is still active.
+type Overlap string
+
+// The overlap policies.
+const (
+	// Skip passes the due time over: no run, no hook. [JobState] counts it. It is the default.
+	Skip Overlap = "skip"
+	// QueueOne begins a run as soon as the active one has ended: one, however many due times have passed.
+	QueueOne Overlap = "queue-one"
+	// Replace stops the active run, and begins the next when its handlers have returned.
+	Replace Overlap = "replace"
+	// AfterCompletion makes a run due so long after the end of the last one as Every says, which it needs.
+	AfterCompletion Overlap = "after-completion"
+)
+
+// Schedule says when runs of a periodic job begin. Either Every or Cron is set. Due times are those of the
+// store's clock, to the millisecond. Each begins at most one run, whatever the number of processes; those that
+// pass while no worker runs make up for one run in all, which has the first of them as its due time.
+type Schedule struct {
+	// Every is a fixed interval, from when the job was declared: the first run is due after one interval. At least
+	// [MinEvery].
+	Every time.Duration
+	// Cron is an expression of five fields (minute, hour, day of month, month, day of week), or one of @hourly,
+	// @daily, @weekly, @monthly and @yearly. Where clocks are put forward, a time that does not exist is
+	// left out; where they are put back, one that exists twice is due twice.
+	Cron string
+	// Zone is the time zone of Cron, by its IANA name. Defaults to UTC.
+	Zone string
+	// Overlap is what a due time does while the last run is active. Defaults to Skip.
+	Overlap Overlap
+	// Jitter puts each run off by a random time below it. Due times stay as they are. Defaults to none.
+	Jitter time.Duration
+	// FireOnCreate makes a run due at once when the job is declared for the first time.
+	FireOnCreate bool
+}
+
+// validate reports every problem.
+func (s *Schedule) validate() error {
+	_, errs := newTimetable("Schedule.", s.Every, s.Cron, s.Zone, time.Time{})
+	switch s.Overlap {
+	case "", Skip, QueueOne, Replace:
+	case AfterCompletion:
+		if s.Every == 0 {
+			errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: "is AfterCompletion, which needs Every"})
+		}
+	default:
+		errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: fmt.Sprintf("%q is not one of Skip, QueueOne, Replace and AfterCompletion", s.Overlap)})
+	}
+	if s.Jitter < 0 {
+		errs = append(errs, &FieldError{Field: "Schedule.Jitter", Reason: "is negative"})
+	}
+	return errors.Join(errs...)
+}
+
+// calendar is the stored form of the due times of a schedule: when it changes, the job is due anew.
+type calendar struct {
+	Every time.Duration `json:"every,omitempty"`
+	Cron  string        `json:"cron,omitempty"`
+	Zone  string        `json:"zone,omitempty"`
+}
+
+// recurrence is the stored form of a schedule, a part of the definition.
+type recurrence struct {
+	calendar
+	Overlap Overlap       `json:"overlap,omitempty"`
+	Jitter  time.Duration `json:"jitter,omitempty"`
+}
+
+func newRecurrence(s *Schedule) *recurrence {
+	if s == nil {
+		return nil
+	}
+	return &recurrence{calendar: calendar{Every: s.Every, Cron: s.Cron, Zone: s.Zone}, Overlap: s.Overlap, Jitter: s.Jitter}
+}
+
+// next is the due time after the given one, which is zero for a job that was never due, and after now.
+func (r *recurrence) next(due, now time.Time) (time.Time, error) {
+	times, errs := newTimetable("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
+	if err := errors.Join(errs...); err != nil {
+		return time.Time{}, err // of a newer version, or of another machine's time zones
+	}
+	if due.IsZero() || r.Overlap == AfterCompletion {
+		due = now
+	}
+	after := now
+	if due.After(now) {
+		after = due
+	}
+	return times.next(due, after), nil
+}
+
+// rest is how long after the end of a run the next is due at the earliest.
+func (r *recurrence) rest() time.Duration {
+	if r.Overlap == AfterCompletion {
+		return r.Every
+	}
+	return 0
+}
+
+// waits reports whether a due time stands while a run is active.
+func (r *recurrence) waits() bool { return r.Overlap != "" && r.Overlap != Skip }

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,10 @@ import (
 
 // Explanation answers why a run is not done.
 type Explanation struct {
+	// Unreachable says why the store cannot tell, when the part of it that keeps the job does not
+	// answer: that is what the run waits for. Of Run only job and number are known then.
+	Unreachable string `json:"unreachable,omitempty"`
+
 	Run     RunState        `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
@@ -27,6 +32,11 @@ type Explanation struct {
 
 	at time.Time // when it was made
 }
+
+// explainTime is how long Explain asks before it says that nobody answers.
+const explainTime = 5 * time.Second
+
+var errNoAnswer = store.Transient(errors.New("no answer in time"))
 
 // WaitingTasks are tasks of one route that have not been given to a worker.
 type WaitingTasks struct {
@@ -68,21 +78,29 @@ type Hold struct {
 // serves; what runs where and since when; what is delayed until when; who holds the run
 // open. It counts the run's sets, and reports how they disagree with its counters, and what else is
 // damaged. It is for people and for alarms, not for tight loops. [ErrRunNotFound], [ErrStateLost];
-// beside [ErrCorrupt], when the run cannot be read, the explanation has the damage.
+// beside [ErrCorrupt], when the run cannot be read, the explanation has the damage. When the store does not answer
+// within seconds, for this job or at all, that is the explanation, and no error.
 func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	var in store.Inspection
 	var sessions []store.SessionRecord
 	var damage store.RepairReport
+	partition := store.PartitionOf(r.id.Job, r.m.store.Partitions())
+	bounded, cancel := context.WithTimeoutCause(ctx, explainTime, errNoAnswer)
+	defer cancel()
 	err := r.do("explain", func() (err error) {
-		if damage, err = r.m.store.Repair(ctx, store.RepairParams{Job: r.id.Job, Run: r.id.Number, DryRun: true, Quick: true}); err != nil {
+		if damage, err = r.m.store.Repair(bounded, store.RepairParams{Job: r.id.Job, Run: r.id.Number, DryRun: true, Quick: true}); err != nil {
 			return err
 		}
-		if in, err = r.m.store.Inspect(ctx, r.id); err == nil {
-			sessions, err = r.m.store.LiveSessions(ctx, store.PartitionOf(r.id.Job, r.m.store.Partitions()))
+		if in, err = r.m.store.Inspect(bounded, r.id); err == nil {
+			sessions, err = r.m.store.LiveSessions(bounded, partition)
 		}
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
+		why := fmt.Sprintf("partition %d does not answer: %v", partition, err)
+		return Explanation{Unreachable: why, Run: RunState{Job: r.id.Job, Number: r.id.Number}, at: time.Now()}, nil
+	case err != nil:
 		return Explanation{Damage: damage.Damage}, r.lost(err)
 	}
 	x := explain(in, sessions, time.Now())

@@ -15,6 +15,10 @@ const maxExplained = 20
 func (x Explanation) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if x.Unreachable != "" {
+		line("nothing can be said of run %d of job %q: %s", x.Run.Number, x.Run.Job, x.Unreachable)
+		return b.String()
+	}
 	c := x.Run.Counts
 	line("run %d of job %q is %s: %d of %d tasks done: %d succeeded, %d failed, %d cancelled",
 		x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), c.Total, c.Succeeded, c.Failed, c.Cancelled)

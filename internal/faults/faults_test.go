@@ -30,6 +30,8 @@ var rows = []struct {
 	{"F21_stop_at_any_moment", stopAtAnyMoment},
 	{"F24_server_restart", serverRestart},
 	{"F25_script_flush", scriptFlush},
+	{"F26_sentinel_failover", sentinelFailover},
+	{"F27_slots_move_and_shards_die", slotsMoveAndShardsDie},
 	{"F28_out_of_memory", outOfMemory},
 	{"F29_flushall_in_mid_run", flushallInMidRun},
 	{"F30_busy_script", busyScript},

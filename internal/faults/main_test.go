@@ -12,5 +12,7 @@ func TestMain(m *testing.M) {
 	if order, ok := os.LookupEnv(orderEnv); ok {
 		os.Exit(serve(order))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// A client of a cluster, or one that had to find out, ends this by itself within a second.
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }

@@ -62,6 +62,16 @@ func (b *logBuffer) String() string {
 	return string(text[max(0, len(text)-most):])
 }
 
+// all is everything that was logged.
+func (b *logBuffer) all() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// journal is what the test's own process logs.
+type journal = logBuffer
+
 // start executes this binary as a worker until the test ends.
 func start(t *testing.T, o order) *process {
 	t.Helper()
@@ -71,6 +81,9 @@ func start(t *testing.T, o order) *process {
 	require.NoError(t, err)
 	p := &process{t: t, name: o.Name, cmd: exec.Command(self), exited: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), orderEnv+"="+string(text))
+	if o.Certificate != "" {
+		p.cmd.Env = append(p.cmd.Env, "SSL_CERT_FILE="+o.Certificate) // that it trusts, and no other
+	}
 	p.cmd.Stderr = &p.log
 	p.input, err = p.cmd.StdinPipe()
 	require.NoError(t, err)

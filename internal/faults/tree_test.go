@@ -29,6 +29,8 @@ type node struct {
 	Claim bool `json:"c,omitempty"`
 	// For is how long a leaf lasts.
 	For time.Duration `json:"d,omitempty"`
+	// Secret is nobody's business.
+	Secret string `json:"s,omitempty"`
 	// Bulk makes the arguments that large.
 	Bulk string `json:"b,omitempty"`
 }

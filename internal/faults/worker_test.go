@@ -28,6 +28,8 @@ type order struct {
 	Concurrency     int
 	Deliveries      int // of a task, before it fails; 0 for 2
 	Lease, Sweep    time.Duration
+	Certificate     string // PEM file of the one to trust; empty for the system's
+	Debug           bool   // log everything
 
 	// For a producer: the run, whose children it enqueues, under which hold, and after
 	// how many it waits at the gate "producer".
@@ -80,7 +82,11 @@ func work(ctx context.Context, o order, l *ledger) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	level := slog.LevelInfo
+	if o.Debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	s, err := redisstore.Open(ctx, o.URL, redisstore.Config{Namespace: o.Namespace, SweepInterval: o.Sweep, Logger: log})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -36,9 +37,11 @@ type world struct {
 	nodes     func() []*redistest.Server
 	namespace string
 	lease     time.Duration
-	workers   int // started so far
+	workers   int  // started so far
+	lossy     bool // a failover may lose what was acknowledged
 	scripts   *scripts
 	refusals  refusals // of calls of m and oracle
+	logger    *slog.Logger
 
 	// m goes through the proxy, as users' managers do; oracle goes past it.
 	m, oracle *syncjob.Manager
@@ -83,12 +86,17 @@ func unpeopled(t *testing.T, lease time.Duration) *world {
 
 func (w *world) manager(url string) *syncjob.Manager {
 	w.t.Helper()
-	opened, err := redisstore.Open(w.t.Context(), url, redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval})
+	opened, err := redisstore.Open(w.t.Context(), url, redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval, Logger: w.logger})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, opened.Close()) })
+	return w.managerOn(opened)
+}
+
+func (w *world) managerOn(s store.Store) *syncjob.Manager {
+	w.t.Helper()
 	registry, err := new(hands).registry() // for producers: its handlers are never called here
 	require.NoError(w.t, err)
-	m, err := syncjob.New(opened, syncjob.Config{Registry: registry, Retry: store.RetryOptions{OnRetry: w.refusals.note}})
+	m, err := syncjob.New(s, syncjob.Config{Registry: registry, Logger: w.logger, Retry: store.RetryOptions{OnRetry: w.refusals.note}})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, m.Close()) })
 	return m

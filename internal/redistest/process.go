@@ -55,7 +55,7 @@ var errExited = errors.New("redis-server exited")
 func launchOnFreePort(sp spec) (*process, int, error) {
 	var last error
 	for range portTries {
-		sp.port = firstPort + rand.IntN(lastPort-firstPort+1)
+		sp.port = randomPort()
 		if !free(sp.port) || !free(sp.port+busOffset) {
 			continue
 		}
@@ -67,6 +67,8 @@ func launchOnFreePort(sp spec) (*process, int, error) {
 	}
 	return nil, 0, fmt.Errorf("no port could be bound: %w", last)
 }
+
+func randomPort() int { return firstPort + rand.IntN(lastPort-firstPort+1) }
 
 func free(port int) bool {
 	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))

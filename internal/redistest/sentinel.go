@@ -32,7 +32,7 @@ func StartSentinel(tb testing.TB) *Sentinel {
 	if err := s.Replica.Do(ctx, "REPLICAOF", host, port); err != nil {
 		tb.Fatalf("attach the replica: %v", err)
 	}
-	if err := s.awaitReplica(ctx); err != nil {
+	if err := s.Replica.awaitLink(ctx); err != nil {
 		tb.Fatalf("wait for the replica: %v", err)
 	}
 	// The sentinel looks for replicas when it first meets the master and then
@@ -61,9 +61,12 @@ func (s *Sentinel) URL() string { return s.Watcher.URL() + "?master_set=" + Mast
 
 // AwaitPromotion returns when the replica serves as master, or with an error when
 // ctx ends first.
-func (s *Sentinel) AwaitPromotion(ctx context.Context) error {
+func (s *Sentinel) AwaitPromotion(ctx context.Context) error { return s.Replica.AwaitMaster(ctx) }
+
+// AwaitMaster returns when the server serves as master, or with an error when ctx ends first.
+func (s *Server) AwaitMaster(ctx context.Context) error {
 	return eventually(ctx, func(ctx context.Context) error {
-		info, err := s.Replica.info(ctx, "replication")
+		info, err := s.info(ctx, "replication")
 		if err != nil {
 			return notYet(err)
 		}
@@ -74,17 +77,31 @@ func (s *Sentinel) AwaitPromotion(ctx context.Context) error {
 	})
 }
 
-func (s *Sentinel) awaitReplica(ctx context.Context) error {
-	return eventually(ctx, func(ctx context.Context) error {
-		info, err := s.Replica.info(ctx, "replication")
-		if err != nil {
-			return notYet(err)
-		}
-		if info["master_link_status"] != "up" {
-			return notYet(fmt.Errorf("replication: %v", info))
-		}
-		return nil
-	})
+// Failover has the sentinel promote the replica though the master is well, and returns when that
+// follows it. Nothing that was acknowledged is lost: meanwhile writes wait, and are then refused
+// with READONLY.
+func (s *Sentinel) Failover(ctx context.Context) error {
+	if err := s.Master.Quiesce(ctx, readyTimeout); err != nil {
+		return err
+	}
+	if err := s.Watcher.Do(ctx, "SENTINEL", "FAILOVER", MasterSet); err != nil {
+		return err
+	}
+	if err := s.AwaitPromotion(ctx); err != nil {
+		return err
+	}
+	// The sentinel would do this, were it not made to wait itself.
+	host, port, err := net.SplitHostPort(s.Replica.Addr)
+	if err != nil {
+		return err
+	}
+	if err := s.Master.Do(ctx, "REPLICAOF", host, port); err != nil {
+		return err
+	}
+	if err := s.Master.Do(ctx, "CLIENT", "UNPAUSE"); err != nil {
+		return err
+	}
+	return s.Master.awaitLink(ctx)
 }
 
 func (s *Sentinel) awaitKnown(ctx context.Context) error {

@@ -67,6 +67,7 @@ func serverArgs(opts *Options) []string {
 	return append([]string{
 		"--save", "",
 		"--appendonly", aof,
+		"--appendfsync", "no", // written at once, and a killed process loses nothing; everysec may put it off while the disk is busy
 		"--repl-diskless-sync-delay", "0",
 	}, opts.Args...)
 }

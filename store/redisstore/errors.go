@@ -15,7 +15,7 @@ import (
 // contract. Whatever is not known to be permanent is unknown or refused for
 // now, and may be repeated: every call of this store is safe to repeat.
 func (s *Store) translate(ctx context.Context, doing string, err error) error {
-	if s.closed.Load() || errors.Is(err, rueidis.ErrClosing) {
+	if s.closed.Load() || errors.Is(err, rueidis.ErrClosing) && s.closesOnce() {
 		return fmt.Errorf("%s: %w", doing, store.ErrClosed)
 	}
 	if cause := context.Cause(ctx); cause != nil {
@@ -36,6 +36,13 @@ func (s *Store) translate(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return fmt.Errorf("%s: %w", doing, store.Transient(err))
+}
+
+// closesOnce reports whether the client ends connections only with itself. One that follows a
+// sentinel, or a cluster's topology, also closes those to a server that was replaced, and calls in
+// flight there fail with the same error: what they were about goes on elsewhere.
+func (s *Store) closesOnce() bool {
+	return s.client != nil && s.client.Mode() == rueidis.ClientModeStandalone
 }
 
 // transientPrefixes begin the server's errors that pass: it is busy, loading,

@@ -1,0 +1,124 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// site is a world on a cluster of three masters with a replica each.
+type site struct {
+	*world
+	cluster *redistest.Cluster
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	c := redistest.StartReplicatedCluster(t, 3)
+	w := newWorldAt(t, longLease, c.URL(), func() []*redistest.Server { return c.Masters(t.Context()) })
+	return &site{w, c}
+}
+
+// tag is a key in the slot of a job's partition.
+func (s *site) tag(job string) string {
+	return fmt.Sprintf("{%s:%d}:", s.namespace, store.PartitionOf(job, s.oracle.Store().Partitions()))
+}
+
+// jobs names one job for each of the masters, in their order.
+func (s *site) jobs(ctx context.Context) []string {
+	s.t.Helper()
+	names := make([]string, len(s.cluster.Nodes))
+	for i, found := 0, 0; found < len(names); i++ {
+		name := fmt.Sprintf("the-subject-%c%c", 'a'+i/26, 'a'+i%26)
+		owner, err := s.cluster.Owner(ctx, s.tag(name))
+		require.NoError(s.t, err)
+		for n, node := range s.cluster.Nodes {
+			if node == owner && names[n] == "" {
+				names[n] = name
+				found++
+			}
+		}
+	}
+	return names
+}
+
+func (s *site) growAll(names []string, root node) []*subject {
+	s.t.Helper()
+	runs := make([]*subject, 0, len(names))
+	for _, name := range names {
+		runs = append(runs, s.begin(syncjob.Job{Name: name, Set: "tree", Root: root}, root.grown()))
+	}
+	return runs
+}
+
+func slotsMoveAndShardsDie(t *testing.T) {
+	moods, random := seed(t)
+	s := newSite(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	first, second := s.worker(8), s.worker(8)
+
+	// Slots move under load: with the keys of one job back and forth, of the others once.
+	names := s.jobs(ctx)
+	tree := node{Path: "root", Fan: []int{30, 60}, Moods: moods}
+	runs := s.growAll(names, tree)
+	for i := range 6 {
+		s.await("more of it", seen(started, 300+700*i+random.IntN(500)))
+		require.NoError(t, s.cluster.MoveSlot(ctx, s.tag(names[i%2]), s.cluster.Nodes[random.IntN(3)]))
+	}
+	for _, run := range runs {
+		run.requireGrown(0)
+		run.requireOneAttemptEach()
+		run.requireNothingLeft()
+	}
+
+	// A shard dies for good: the others go on, and its job says what it waits for.
+	names = s.jobs(ctx)
+	dead := s.begin(syncjob.Job{Name: names[0], Set: "tree", Root: node{Path: "root", Fan: []int{8}, Leaf: waits}}, growth{quiet: true})
+	s.await("it in hand", seenOf(dead, started, 9))
+	s.cluster.Replicas[0].Kill()
+	s.cluster.Nodes[0].Kill()
+	for _, run := range s.growAll(names[1:], node{Path: "root", Fan: []int{100}}) {
+		run.requireGrown(0)
+		run.requireOneAttemptEach()
+		run.requireNothingLeft()
+	}
+	s.requireExplained(ctx, dead)
+	s.cluster.Nodes[0].Restart() // with what it had acknowledged
+	s.cluster.Replicas[0].Restart()
+	require.NoError(t, s.cluster.AwaitOK(ctx))
+	s.open()
+	require.Equal(t, store.Counts{Total: 9, Succeeded: 9}, dead.finish().Counts)
+	dead.requireNothingLeft()
+
+	// A master dies, and its replica takes over.
+	runs = s.growAll(names, tree)
+	s.await("some of it", seenOf(runs[1], started, 300+random.IntN(1000)))
+	require.NoError(t, s.cluster.Nodes[1].Quiesce(ctx, patience))
+	s.cluster.Nodes[1].Kill()
+	require.NoError(t, s.cluster.Replicas[1].AwaitMaster(ctx))
+	for _, run := range runs {
+		run.requireGrown(0)
+		run.requireOneAttemptEach()
+	}
+	first.drain()
+	second.drain()
+	for _, run := range runs {
+		run.requireNothingLeft()
+	}
+}
+
+// requireExplained requires that the run says that its partition is out of reach.
+func (s *site) requireExplained(ctx context.Context, dead *subject) {
+	s.t.Helper()
+	why, err := dead.Explain(ctx)
+	require.NoError(s.t, err)
+	require.Contains(s.t, why.Unreachable, fmt.Sprintf("partition %d", store.PartitionOf(dead.Job(), s.oracle.Store().Partitions())))
+	require.Contains(s.t, why.String(), why.Unreachable)
+}

@@ -249,8 +249,11 @@ type SessionRecord struct {
 	Partition int
 	Worker    WorkerInfo
 	Expires   time.Time // when it is taken for dead unless it is heard from
-	Held      int       // deliveries it holds, running and prefetched
-	Running   []RunningTask
+	// Overdue says that this time has passed, and no sweep has closed the session yet: either its worker is dead, or it
+	// comes back just in time.
+	Overdue bool
+	Held    int // deliveries it holds, running and prefetched
+	Running []RunningTask
 }
 
 // WorkerInfo is what a worker says of itself when it opens a session.

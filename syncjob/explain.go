@@ -66,6 +66,8 @@ type HeldTasks struct {
 	Held   int64  `json:"held"`
 	// Lost says that the worker is not alive: the tasks will be given to another.
 	Lost bool `json:"lost"`
+	// Unserved says that it is lost, and no live worker has the queue and the handler.
+	Unserved bool `json:"unserved"`
 }
 
 // Hold is a named reason why a run may not finish.
@@ -115,9 +117,9 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 	}
 	served := make(map[store.Route]bool)
 	addServed(served, sessions)
-	workers := make(map[string]string, len(sessions)) // by session
+	workers := make(map[string]store.SessionRecord, len(sessions))
 	for _, s := range sessions {
-		workers[s.ID] = s.Worker.Name
+		workers[s.ID] = s
 		for _, t := range s.Running {
 			if t.Run == in.Run.ID {
 				x.Running = append(x.Running, ExplainedTask{RunningTask: t, Worker: s.Worker.Name})
@@ -143,11 +145,15 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 		})
 	}
 	for _, h := range in.Held {
-		worker, live := workers[h.Session]
-		if !live {
-			worker = h.Session
+		name := h.Session
+		s, live := workers[h.Session]
+		if live {
+			name = s.Worker.Name
 		}
-		x.Held = append(x.Held, HeldTasks{Worker: worker, Queue: h.Route.Queue, Kind: h.Route.Kind, Held: h.Held, Lost: !live})
+		lost := !live || s.Overdue
+		x.Held = append(x.Held, HeldTasks{
+			Worker: name, Queue: h.Route.Queue, Kind: h.Route.Kind, Held: h.Held, Lost: lost, Unserved: lost && !served[h.Route],
+		})
 	}
 	for _, h := range in.Holds {
 		x.Holds = append(x.Holds, Hold{Name: h.Name, Since: h.Since})

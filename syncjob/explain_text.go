@@ -38,9 +38,12 @@ func (x Explanation) String() string {
 		line("task %s (%s on queue %s, retry %d) runs at %s for %s%s", t.ID, t.Kind, t.Queue, t.Retry, t.Worker, x.ago(t.Since), progress)
 	}
 	for _, h := range x.Held {
-		if h.Lost {
+		switch {
+		case h.Unserved:
+			line("%d tasks of %s on queue %s are held by a worker that is gone, and no live worker serves them", h.Held, h.Kind, h.Queue)
+		case h.Lost:
 			line("%d tasks of %s on queue %s are held by a worker that is gone; they will be given to another", h.Held, h.Kind, h.Queue)
-		} else {
+		default:
 			line("%d tasks of %s on queue %s are with worker %s", h.Held, h.Kind, h.Queue, h.Worker)
 		}
 	}

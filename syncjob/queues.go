@@ -87,9 +87,13 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 }
 
 // addServed notes what the sessions' workers can run. Every worker has a session in
-// every partition.
+// every partition. One that is overdue serves nothing: where all workers are dead nobody sweeps, so its session
+// would be listed for ever.
 func addServed(served map[store.Route]bool, sessions []store.SessionRecord) {
 	for _, s := range sessions {
+		if s.Overdue {
+			continue
+		}
 		for _, r := range s.Worker.Routes {
 			served[r] = true
 		}

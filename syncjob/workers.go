@@ -19,6 +19,7 @@ type WorkerState struct {
 	Queues      []string      `json:"queues"`
 	Started     time.Time     `json:"started"`
 	Expires     time.Time     `json:"expires"` // when it is taken for dead unless it is heard from
+	Overdue     bool          `json:"overdue"` // that time has passed in some partition: it is probably dead
 	Held        int           `json:"held"`    // tasks it holds, running and prefetched
 	Running     []RunningTask `json:"running"` // as of its last heartbeat
 }
@@ -44,6 +45,7 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 				workers[key] = w
 			}
 			w.Expires = earliest(w.Expires, s.Expires)
+			w.Overdue = w.Overdue || s.Overdue
 			w.Held += s.Held
 			w.Running = append(w.Running, s.Running...)
 		}

@@ -210,6 +210,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 			Partition: part.index,
 			Worker:    copyWorker(sess.worker),
 			Expires:   sess.expires,
+			Overdue:   part.now().After(sess.expires),
 			Held:      sess.held,
 			Running:   slices.Clone(sess.running),
 		})

@@ -148,10 +148,19 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	}
 	k := s.spaces[partition]
 	b := s.client.B
-	leases, err := s.client.Do(ctx, b().Zrangebyscore().Key(k.leases).Min("1").Max("+inf").Withscores().Build()).AsZScores()
+	first := s.client.DoMulti(ctx,
+		b().Zrangebyscore().Key(k.leases).Min("1").Max("+inf").Withscores().Build(),
+		b().Time().Build(), // of any node of a cluster: it decides nothing
+	)
+	leases, err := first[0].AsZScores()
 	if err != nil {
 		return nil, s.translate(ctx, "list sessions", err)
 	}
+	clock, err := first[1].AsStrSlice()
+	if err != nil || len(clock) != 2 {
+		return nil, s.translate(ctx, "read the clock", err)
+	}
+	seconds, _ := parseInt(clock[0])
 	if len(leases) == 0 {
 		return nil, nil
 	}
@@ -175,7 +184,10 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		if v[0].IsNil() {
 			continue // closed meanwhile
 		}
-		r := store.SessionRecord{ID: l.Member, Partition: partition, Expires: parseMillis(fmt.Sprint(int64(l.Score))), Held: int(held) - sessionFields}
+		r := store.SessionRecord{
+			ID: l.Member, Partition: partition, Held: int(held) - sessionFields,
+			Expires: time.UnixMilli(int64(l.Score)), Overdue: seconds*1000 >= int64(l.Score),
+		}
 		if err := json.Unmarshal([]byte(text(v[0])), &r.Worker); err != nil {
 			return nil, fmt.Errorf("%w: description of session %s: %v", store.ErrCorrupt, l.Member, err)
 		}

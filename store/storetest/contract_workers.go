@@ -37,6 +37,24 @@ var workersContract = []testCase{
 		s.Empty(s.live(r.partition))
 		s.ErrorIs(func() error { _, err := w.heartbeat(); return err }(), store.ErrLeaseLost)
 	}},
+	{"a session whose lease ran out is overdue until a sweep closes it", func(s *scene) {
+		r := s.open("import")
+		s.sweep(r.partition)
+		dead, alive := r.shortLived(), r.worker()
+		for range patience {
+			s.h.Advance(s.tb, 5*tick)
+			overdue := make(map[string]bool)
+			for _, rec := range s.live(r.partition) {
+				overdue[rec.ID] = rec.Overdue
+			}
+			s.False(overdue[alive.session.ID])
+			if overdue[dead.session.ID] {
+				s.lapse(dead)
+				return
+			}
+		}
+		s.Fail("nobody is overdue")
+	}},
 	{"what is held is listed as it was delivered", func(s *scene) {
 		r := s.open("import")
 		r.producer().add(r, append(tasks(scan, "scan", 3), tasks(file, "file", 3)...)...)

@@ -61,6 +61,7 @@ func TestAChangeReachesTheNextAttemptOfEveryWorkerWithinASecond(t *testing.T) {
 			return <-seen
 		}
 		require.Equal(t, 10*time.Second, next(a))
+		synctest.Wait() // until the worker has published the set, too
 
 		is, err := operator.Configure(t.Context(), "tree", nil, withTimeout(100*time.Millisecond))
 		require.NoError(t, err)

@@ -106,7 +106,7 @@ func (x *tempest) strike() {
 		{"workers resumed", x.resumeWorkers},
 		{"connections cut by the proxy", x.proxy.CutAll},
 		{"connections killed by the server", func() { _ = x.server.Do(x.t.Context(), "CLIENT", "KILL", "TYPE", "normal") }},
-		{"scripts flushed", func() { x.do("SCRIPT", "FLUSH") }},
+		{"scripts flushed", x.flushScripts},
 		{"server killed and restarted", x.restart},
 		{"server paused", x.pauseServer},
 		{"spells of lost replies", func() { x.spell(redistest.Fault{Kind: redistest.Swallow, Every: 2 + x.random.IntN(30)}) }},
@@ -143,6 +143,13 @@ func (x *tempest) resumeWorkers() {
 		p.resume()
 	}
 	clear(x.asleep)
+}
+
+// flushScripts may meet a connection that an earlier fault has cut.
+func (x *tempest) flushScripts() {
+	for x.server.Do(x.t.Context(), "SCRIPT", "FLUSH") != nil {
+		require.NoError(x.t, x.t.Context().Err())
+	}
 }
 
 func (x *tempest) restart() {

@@ -190,7 +190,7 @@ func (r *repair) job(ctx context.Context) error {
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
 		return r.s.translate(ctx, "read a job", err)
 	}
-	c := newCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.maps(r.p.Job)).add(r.p.Job).flag(r.p.DryRun)
+	c := newCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.maps(r.p.Job), k.due).add(k.channel, r.p.Job).flag(r.p.DryRun)
 	ids := sorted(r.found.runs)
 	c.int(len(ids))
 	for _, id := range ids {

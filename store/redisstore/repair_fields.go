@@ -39,7 +39,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 // jobFixes are the fields of a job that cannot be read.
 func jobFixes(h map[string]string) []fix {
 	var fixes []fix
-	for _, name := range []string{"revision", "run", "created"} {
+	for _, name := range []string{"revision", "run", "created", "due", "acts", "changes", "skipped", "lastskip"} {
 		fixes = append(fixes, numberFix(h, name, "0", false)...)
 	}
 	return fixes
@@ -96,8 +96,8 @@ type counted struct{ pending, delayed, running, letters int64 }
 
 // countFixes compares the counters of a run with what was counted, and returns the fields to be set and why.
 // What ended is not stored and must be believed, as far as it can be read. A task that is
-// nowhere failed: the run is never done without it.
-func countFixes(h map[string]string, status store.Status, is counted) (set []string, why string) {
+// nowhere failed: the run is never done without it. tallies are the counts by kind of what is leased.
+func countFixes(h map[string]string, status store.Status, is counted, tallies map[string]int64) (set []string, why string) {
 	read := func(name string) (int64, bool) {
 		v, ok := h[name]
 		if !ok {
@@ -158,6 +158,18 @@ func countFixes(h map[string]string, status store.Status, is counted) (set []str
 	}
 	if status != store.StatusStarting && status != store.StatusRunning {
 		note("holds", 0)
+	}
+	if !status.Final() {
+		for name := range h {
+			if strings.HasPrefix(name, "n:") {
+				note(name, tallies[name])
+			}
+		}
+		for _, name := range sorted(tallies) {
+			if h[name] == "" {
+				note(name, tallies[name])
+			}
+		}
 	}
 	why = strings.Join(was, ", ")
 	if lost > 0 {

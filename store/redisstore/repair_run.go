@@ -53,15 +53,16 @@ func (r *repair) run(ctx context.Context, id string) error {
 // its lanes, against the way of a task, so that none is seen twice unless a fetch came between.
 type examination struct {
 	*repair
-	id     string
-	h      map[string]string
-	status store.Status
-	lanes  []examinedLane
-	is     counted
-	hooks  map[string]bool       // kinds of hooks that were seen
-	claims map[string]bool       // digests of IDs whose tasks were seen
-	marked map[store.Route]int64 // staged children that a dry run would have marked again
-	broken []brokenTask          // that cannot be decoded
+	id      string
+	h       map[string]string
+	status  store.Status
+	lanes   []examinedLane
+	is      counted
+	hooks   map[string]bool       // kinds of hooks that were seen
+	claims  map[string]bool       // digests of IDs whose tasks were seen
+	tallies map[string]int64      // leased tasks that the run counts by kind, by field
+	marked  map[store.Route]int64 // staged children that a dry run would have marked again
+	broken  []brokenTask          // that cannot be decoded
 }
 
 type examinedLane struct {
@@ -79,6 +80,7 @@ type brokenTask struct {
 
 func (x *examination) examine(ctx context.Context) (string, error) {
 	k, b := x.k, x.s.client.B
+	x.tallies = make(map[string]int64)
 	x.hooks, x.claims, x.marked = make(map[string]bool), make(map[string]bool), make(map[store.Route]int64)
 	var err error
 	if x.h, err = x.s.client.Do(ctx, b().Hgetall().Key(k.run(x.id)).Build()).AsStrMap(); err != nil {
@@ -174,6 +176,9 @@ func (x *examination) readSessions(ctx context.Context) error {
 					continue
 				}
 				x.is.running++
+				if lease.Tallied {
+					x.tallies["n:"+lease.Lane.Route.Set+"/"+lease.Lane.Route.Kind]++
+				}
 				if task, err := decodeTask(message); err == nil && task.Claimed {
 					x.claim(task.ID)
 				}
@@ -337,7 +342,7 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		c.key(k.ring(name))
 		c.int(base).add(name, l.route.Queue, string(neededState(l.route))).int64(l.waiting).int64(l.suspects).int64(l.delayed).int64(l.markers)
 	}
-	set, why := countFixes(x.h, x.status, x.is)
+	set, why := countFixes(x.h, x.status, x.is, x.tallies)
 	c.int(len(set)/2).add(set...).add(why, x.missingHook())
 	if err := x.buckets(ctx, c); err != nil {
 		return "", err

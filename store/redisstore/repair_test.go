@@ -40,6 +40,7 @@ var damages = []damage{
 	{name: "delayed is negative", hit: hit("HSET", "run:RUN", "delayed", "-1"), kinds: kinds(counts), want: three(0), status: status(0)},
 	{name: "the total is too low", hit: hit("HSET", "run:RUN", "total", "1"), kinds: kinds(counts), want: three(0), status: status(0)},
 	{name: "counters cannot be read", hit: hit("HSET", "run:RUN", "pending", "many", "running", "few", "total", "some"), kinds: kinds(counts), want: three(0), status: status(0)},
+	{name: "what is leased of a limited kind is too high", hit: hit("HSET", "run:RUN", "n:set/k", "9"), kinds: kinds(counts), want: three(0), status: status(0)},
 	{name: "holds disagree", hit: hit("HSET", "run:RUN", "holds", "3"), kinds: kinds(counts), want: three(0), status: status(0)},
 	{name: "holds cannot be read", hit: hit("HSET", "run:RUN", "holds", "x"), kinds: kinds(counts), want: three(0), status: status(0)},
 	{name: "fields cannot be read", hit: hit("HSET", "run:RUN", "retention", "long", "v:q", "soon", "created", "once", "weight", "heavy", "headers", "{"),
@@ -84,6 +85,8 @@ var damages = []damage{
 	{name: "the job knows an older run", hit: hit("HSET", "job:job", "run", "12"), kinds: kinds(record), want: three(0), status: status(0)},
 	{name: "the job is not listed", hit: hit("ZREM", "jobs", "job"), kinds: kinds(index), want: three(0), status: status(0)},
 	{name: "the run is not listed", hit: hit("DEL", "starts:job"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "the periodic job would not fire", begin: periodicBegin, hit: hit("ZREM", "due", "j:job"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "the schedule cannot be read", begin: periodicBegin, hit: hit("HSET", "job:job", "skipped", "x"), kinds: kinds(record), want: three(0), status: status(0)},
 	// hooks
 	{name: "the post-job hook is gone", begin: finishingBegin, hit: hit("DEL", "W:RUN/q/set/@post"), kinds: kinds(store.DamageHook), want: store.Counts{Total: 1, Succeeded: 1}, status: status(0)},
 	{name: "the post-job hook cannot be decoded", begin: finishingBegin, hit: hit("LSET", "W:RUN/q/set/@post", "0", "garbage"), kinds: kinds(store.DamageTask), want: store.Counts{Total: 1, Succeeded: 1}, status: status(0)},
@@ -106,6 +109,12 @@ func stagedBegin(p *patient) {
 	o.Staged = []store.Route{routeOf("j")}
 	p.worker.settle(o)
 	require.EqualValues(p, 300, p.record(p.run).Counts.Pending)
+}
+
+func periodicBegin(p *patient) {
+	_, err := p.EnsureJob(p.Context(), store.EnsureParams{Job: "job", Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")})
+	require.NoError(p, err)
+	p.someTasks()
 }
 
 func delayedBegin(p *patient) {

@@ -1,0 +1,419 @@
+package redisstore_test
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// second is a run beside the one that is looked at.
+func second(open bool) store.StartParams {
+	root := itemOf("k", "root")
+	p := store.StartParams{Job: "second", Token: "token", Set: "set", Retention: time.Hour, FailureCap: 10, Weight: 1, Open: open}
+	if !open {
+		p.Root = &root
+	}
+	return p
+}
+
+var claim = store.SemaphoreClaim{Key: "key", Token: "token", Holder: "holder", Max: 1, TTL: time.Minute}
+
+// claimed has the victim hold the semaphore.
+func claimedSemaphore(c *crash) {
+	reply, err := c.victim.AcquireSemaphore(c.Context(), claim)
+	require.NoError(c, err)
+	require.True(c, reply.Granted)
+}
+
+// holders requires that so many hold the semaphore.
+func (c *crash) holders(n int) {
+	c.Helper()
+	sem, err := c.Semaphore(c.Context(), claim.Key)
+	require.NoError(c, err)
+	require.Len(c, sem.Holders, n)
+}
+
+// freeAfterwards requires that others can get the semaphore in the end.
+func (c *crash) freeAfterwards() {
+	c.Helper()
+	_, err := c.ForceReleaseSemaphore(c.Context(), claim.Key, 0)
+	require.NoError(c, err)
+	c.holders(0)
+}
+
+// broken is a run with a damage that a repair finds with the script.
+func broken(words ...string) func(*crash) {
+	return func(c *crash) {
+		args := slices.Clone(words[1:])
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "RUN", runID(c.run))
+		}
+		c.command(words[0], args[0], args[1:]...)
+	}
+}
+
+func repairIt(c *crash) error {
+	_, err := c.victim.Repair(c.Context(), store.RepairParams{Job: "job"})
+	return err
+}
+
+// repaired requires that the damage is there still, or not, and is mended by others.
+func repaired(c *crash, after bool) {
+	c.Helper()
+	report, err := c.Repair(c.Context(), store.RepairParams{Job: "job", DryRun: true})
+	require.NoError(c, err)
+	if !after {
+		require.NotEmpty(c, report.Damage)
+	}
+	_, err = c.Repair(c.Context(), store.RepairParams{Job: "job"})
+	require.NoError(c, err)
+	report, err = c.Repair(c.Context(), store.RepairParams{Job: "job"})
+	require.NoError(c, err)
+	require.Empty(c, report.Damage)
+}
+
+func lost(n int64) func(bool) store.Counts { return func(bool) store.Counts { return three(n) } }
+
+func draw(c *crash) error {
+	_, err := c.victim.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "victim", Number: 1, TTL: time.Minute, Max: 2, Want: 2})
+	return err
+}
+
+// crashPoints are the crashes at each script.
+var crashPoints = map[string]crashPoint{
+	"start_run": {
+		act: func(c *crash) error { _, err := c.victim.StartRun(c.Context(), second(false)); return err },
+		stands: func(c *crash, after bool) {
+			reply, err := c.StartRun(c.Context(), second(false)) // whoever repeats it finds it
+			require.NoError(c, err)
+			require.Equal(c, after, reply.Existing)
+			require.EqualValues(c, 1, c.record(reply.Run).Counts.Total)
+		},
+	},
+	"fire_run": {
+		begin: func(c *crash) {
+			_, err := c.EnsureJob(c.Context(), periodic)
+			require.NoError(c, err)
+			c.command("HSET", "job:periodic", "due", "1000", "acts", "1000")
+		},
+		act: func(c *crash) error { _, err := c.victim.FireRun(c.Context(), firing(c)); return err },
+		stands: func(c *crash, after bool) {
+			job, err := c.Job(c.Context(), "periodic")
+			require.NoError(c, err)
+			require.Equal(c, after, job.LastRun > 0)
+			reply, err := c.FireRun(c.Context(), firing(c)) // whoever tries the same due time
+			require.NoError(c, err)
+			require.Equal(c, store.FireStarted, reply.Verdict)
+			runs, err := c.JobRuns(c.Context(), "periodic")
+			require.NoError(c, err)
+			require.Equal(c, []int64{reply.Run.Number}, runs, "a due time fires once")
+		},
+	},
+	"enqueue": {
+		act: func(c *crash) error {
+			_, err := c.victim.Enqueue(c.Context(), store.EnqueueParams{
+				Stream: "victim", Number: 1, Holds: []store.HoldChange{{Run: c.run, Name: "upload"}},
+				Entries: []store.Entry{{Run: c.run, Item: itemOf("k", "more")}},
+			})
+			return err
+		},
+		stands: func(c *crash, after bool) {
+			require.Equal(c, pick[int64](after, 1, 2), c.record(c.run).Holds)
+		},
+		want: more(1),
+	},
+	"open_session": {
+		act: func(c *crash) error {
+			return c.victim.OpenSession(c.Context(), store.SessionID{ID: "late"}, store.WorkerInfo{}, time.Hour)
+		},
+		stands: func(c *crash, after bool) {
+			live, err := c.LiveSessions(c.Context(), 0)
+			require.NoError(c, err)
+			require.Len(c, live, pick(after, 1, 2))
+		},
+	},
+	"fetch": {
+		begin: func(c *crash) { c.hold(1) }, // the first fetch learns the lanes
+		act:   func(c *crash) error { _, err := c.victim.Fetch(c.Context(), c.victim.ask(2, "k")); return err },
+		stands: func(c *crash, after bool) {
+			require.Equal(c, pick[int64](after, 1, 3), c.counts().Running)
+		},
+	},
+	"stage": {
+		begin:  func(c *crash) { c.hold(1) },
+		act:    func(c *crash) error { return c.victim.stage(c.held[0], "j", 0, items("j", 5)...) },
+		stands: func(c *crash, _ bool) { require.EqualValues(c, 3, c.counts().Total) },
+	},
+	"settle": {
+		begin: func(c *crash) { c.hold(2) },
+		act: func(c *crash) error {
+			o := outcomeOf(c.held[0], store.VerdictSuccess)
+			o.Children, o.Counters = items("j", 2), map[string]int64{"n": 7}
+			_, err := c.victim.Settle(c.Context(), store.SettleParams{Session: c.victim.id, Number: 1, Outcomes: []store.Outcome{o, outcomeOf(c.held[1], store.VerdictFail)}})
+			return err
+		},
+		stands: func(c *crash, after bool) {
+			require.Equal(c, pick(after, nil, map[string]int64{"n": 7}), c.record(c.run).Counters)
+		},
+		want: func(after bool) store.Counts {
+			return pick(after, total(3), store.Counts{Total: 5, Succeeded: 4, Failed: 1})
+		},
+	},
+	"activate": {
+		begin: func(c *crash) {
+			parent := c.scene.worker("parent")
+			d := parent.fetchOne("k")
+			child := itemOf("j", "mine")
+			child.Task.Claimed = true
+			require.NoError(c, parent.stage(d, "j", 0, child))
+			o := outcomeOf(d, store.VerdictSuccess)
+			o.Staged = []store.Route{routeOf("j")}
+			parent.settle(o)
+		},
+		act:    func(c *crash) error { _, err := c.victim.Fetch(c.Context(), c.victim.ask(5, "j")); return err },
+		stands: func(c *crash, _ bool) { require.EqualValues(c, 4, c.counts().Total) },
+		want:   func(bool) store.Counts { return total(4) },
+	},
+	"promote": {
+		begin: func(c *crash) {
+			late := itemOf("k", "late")
+			late.At = time.UnixMilli(1)
+			c.enqueue(c.run, late)
+		},
+		act: func(c *crash) error {
+			// The first call of the script learns which lanes are due, the second moves their tasks.
+			if _, err := c.victim.Promote(c.Context(), 0); err != nil {
+				return err
+			}
+			_, err := c.victim.Promote(c.Context(), 0)
+			return err
+		},
+		want: func(bool) store.Counts { return total(4) },
+	},
+	"heartbeat": {
+		begin: func(c *crash) { c.hold(1) },
+		act: func(c *crash) error {
+			_, err := c.victim.Heartbeat(c.Context(), store.HeartbeatParams{Session: c.victim.id, Lease: time.Hour})
+			return err
+		},
+	},
+	"close_session": {
+		begin: func(c *crash) { c.hold(2) },
+		act:   func(c *crash) error { return c.victim.CloseSession(c.Context(), c.victim.id) },
+		stands: func(c *crash, after bool) {
+			live, err := c.LiveSessions(c.Context(), 0)
+			require.NoError(c, err)
+			require.Len(c, live, pick(after, 1, 0))
+			require.EqualValues(c, 2, c.counts().Running)
+		},
+	},
+	"reclaim": {
+		begin: func(c *crash) { c.hold(2) },
+		act:   func(c *crash) error { return c.victim.CloseSession(c.Context(), c.victim.id) },
+		stands: func(c *crash, after bool) {
+			require.Equal(c, pick[int64](after, 2, 0), c.counts().Running)
+		},
+	},
+	"sweep": {
+		begin: func(c *crash) { c.hold(2); c.command("ZADD", "leases", "1", "victim") },
+		act:   func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+	},
+	"stop_run": {
+		begin: func(c *crash) { c.hold(1) },
+		act:   func(c *crash) error { return c.victim.StopRun(c.Context(), store.StopParams{Run: c.run}) },
+		stands: func(c *crash, after bool) {
+			require.Equal(c, pick(after, store.StatusRunning, store.StatusStopping), c.record(c.run).Status)
+		},
+		want: func(after bool) store.Counts { return pick(after, total(3), store.Counts{Total: 3, Cancelled: 3}) },
+	},
+	"pause_run": {
+		act:    func(c *crash) error { return c.victim.SetRunPaused(c.Context(), c.run, true) },
+		stands: func(c *crash, after bool) { require.Equal(c, after, c.record(c.run).Paused) },
+	},
+	"seal_idle": {
+		begin: func(c *crash) {
+			p := second(true)
+			p.SealAfter = time.Hour
+			reply, err := c.StartRun(c.Context(), p)
+			require.NoError(c, err)
+			c.command("ZADD", "idle", "1", runID(reply.Run))
+		},
+		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+	},
+	"release_kept": {
+		begin: func(c *crash) {
+			item := itemOf("k", "mine")
+			item.Task.Claimed, item.Task.Keep = true, time.Millisecond
+			c.enqueue(c.run, item)
+			w := c.scene.worker("parent")
+			for _, d := range w.fetch(4, "k") {
+				w.settle(outcomeOf(d, store.VerdictSuccess))
+			}
+			for _, key := range c.left("kept ") {
+				c.Log(key)
+			}
+		},
+		act: func(c *crash) error {
+			for { // until the millisecond is over
+				if _, err := c.victim.Sweep(c.Context(), 0); err != nil {
+					return err
+				}
+			}
+		},
+		want: func(bool) store.Counts { return total(4) },
+	},
+	"forget_run": {
+		begin: func(c *crash) { c.scene.begin(second(true)); c.finishSecond() },
+		act: func(c *crash) error {
+			job, err := c.Job(c.Context(), "second")
+			require.NoError(c, err)
+			return c.victim.DeleteRun(c.Context(), store.RunID{Job: "second", Number: job.LastRun})
+		},
+		stands: func(c *crash, after bool) {
+			_, err := c.Job(c.Context(), "second")
+			require.Equal(c, after, err != nil)
+		},
+	},
+	"write_map": {
+		act: func(c *crash) error {
+			return c.victim.WriteMap(c.Context(), store.MapParams{Job: "job", Name: "m"}, map[string][]byte{"f": []byte("v")}, nil)
+		},
+		stands: func(c *crash, after bool) {
+			got, err := c.ReadMap(c.Context(), store.MapParams{Job: "job", Name: "m"}, []string{"f"})
+			require.NoError(c, err)
+			require.Len(c, got, pick(after, 0, 1))
+		},
+	},
+	"configure": {
+		act: func(c *crash) error {
+			_, err := c.victim.WriteConfiguration(c.Context(), configuration(c))
+			return err
+		},
+		stands: func(c *crash, _ bool) {
+			version, err := c.WriteConfiguration(c.Context(), configuration(c)) // whoever repeats it
+			require.NoError(c, err)
+			require.EqualValues(c, 1, version)
+		},
+	},
+	"set_mode": {
+		act: func(c *crash) error { return c.victim.SetMode(c.Context(), 0, store.ReadOnly) },
+		stands: func(c *crash, after bool) {
+			require.Len(c, c.victimless().fetch(1, "k"), pick(after, 1, 0))
+			require.NoError(c, c.SetMode(c.Context(), 0, store.ReadWrite))
+		},
+	},
+	"ensure_job": {
+		act: func(c *crash) error { _, err := c.victim.EnsureJob(c.Context(), declaration); return err },
+		stands: func(c *crash, after bool) {
+			outcome, err := c.EnsureJob(c.Context(), declaration)
+			require.NoError(c, err)
+			require.Equal(c, pick(after, store.EnsureCreated, store.EnsureUnchanged), outcome)
+		},
+	},
+	"disable_job": {
+		act: func(c *crash) error { return c.victim.SetJobDisabled(c.Context(), "job", true) },
+		stands: func(c *crash, after bool) {
+			job, err := c.Job(c.Context(), "job")
+			require.NoError(c, err)
+			require.Equal(c, after, job.Disabled)
+		},
+	},
+	"delete_job": {
+		begin: func(c *crash) { _, err := c.EnsureJob(c.Context(), declaration); require.NoError(c, err) },
+		act:   func(c *crash) error { return c.victim.DeleteJob(c.Context(), declaration.Job) },
+		stands: func(c *crash, after bool) {
+			_, err := c.Job(c.Context(), declaration.Job)
+			require.Equal(c, after, err != nil)
+		},
+	},
+	"acquire_semaphore": {
+		act:    func(c *crash) error { _, err := c.victim.AcquireSemaphore(c.Context(), claim); return err },
+		stands: func(c *crash, after bool) { c.holders(pick(after, 0, 1)); c.freeAfterwards() },
+	},
+	"refresh_semaphore": {
+		begin: claimedSemaphore,
+		act: func(c *crash) error {
+			_, err := c.victim.RefreshSemaphore(c.Context(), claim.Key, claim.Token, time.Minute)
+			return err
+		},
+		stands: func(c *crash, _ bool) { c.holders(1); c.freeAfterwards() },
+	},
+	"release_semaphore": {
+		begin:  claimedSemaphore,
+		act:    func(c *crash) error { return c.victim.ReleaseSemaphore(c.Context(), claim.Key, claim.Token) },
+		stands: func(c *crash, after bool) { c.holders(pick(after, 1, 0)); c.freeAfterwards() },
+	},
+	"force_release_semaphore": {
+		begin:  claimedSemaphore,
+		act:    func(c *crash) error { _, err := c.victim.ForceReleaseSemaphore(c.Context(), claim.Key, 0); return err },
+		stands: func(c *crash, after bool) { c.holders(pick(after, 1, 0)); c.freeAfterwards() },
+	},
+	"read_semaphore": {
+		begin:  claimedSemaphore,
+		act:    func(c *crash) error { _, err := c.victim.Semaphore(c.Context(), claim.Key); return err },
+		stands: func(c *crash, _ bool) { c.holders(1); c.freeAfterwards() },
+	},
+	"draw": {
+		act: draw,
+		stands: func(c *crash, after bool) {
+			reply, err := c.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "other", Number: 1, TTL: time.Minute, Max: 2, Want: 2})
+			require.NoError(c, err)
+			require.Equal(c, pick(after, 2, 0), reply.Held)
+		},
+	},
+	"forfeit": {
+		begin: func(c *crash) { require.NoError(c, draw(c)); c.Log("drawn") },
+		act: func(c *crash) error {
+			return c.victim.Forfeit(c.Context(), "set", store.Holding{Holder: "victim", Number: 1})
+		},
+	},
+	"repair_keys":    {begin: broken("SET", "W:RUN/q/set/k", "x"), act: repairIt, stands: repaired, want: lost(3)},
+	"repair_session": {begin: func(c *crash) { c.hold(1); broken("HSET", "L:victim", "odd", "x")(c) }, act: repairIt, stands: repaired},
+	"repair_job":     {begin: broken("ZREM", "jobs", "job"), act: repairIt, stands: repaired},
+	"repair_staged": {
+		begin: func(c *crash) {
+			broken("HSET", "stage:RUN", "pgone.1.0/q/set/j", "1")(c)
+			broken("RPUSH", "S:RUN/pgone.1.0/q/set/j", "child")(c)
+		},
+		act: repairIt, stands: repaired,
+	},
+	"repair_run": {begin: broken("HSET", "run:RUN", "running", "many"), act: repairIt, stands: repaired},
+	"quarantine": {begin: broken("LSET", "W:RUN/q/set/k", "0", "garbage"), act: repairIt, stands: repaired, want: lost(1)},
+}
+
+var periodic = store.EnsureParams{Job: "periodic", Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1}
+
+// firing fires the due time of the periodic job that begin has set.
+func firing(c *crash) store.FireParams {
+	job, err := c.Job(c.Context(), "periodic")
+	require.NoError(c, err)
+	p := second(false)
+	p.Job, p.Declared = "periodic", true
+	due := time.UnixMilli(1000)
+	p.Token = store.FireToken(due)
+	return store.FireParams{Start: p, Due: due, Changes: job.Changes, Next: time.Now().Add(time.Hour)}
+}
+
+var declaration = store.EnsureParams{Job: "declared", Kind: store.JobStanding, Definition: []byte("{}"), Revision: 1}
+
+func configuration(c *crash) store.ConfigurationWrite {
+	return store.ConfigurationWrite{ID: store.ConfigurationID{Run: c.run}, Token: "token", Document: []byte("{}"), By: "victim", IfVersion: 0}
+}
+
+// finishSecond lets the second run end.
+func (c *crash) finishSecond() {
+	job, err := c.Job(c.Context(), "second")
+	require.NoError(c, err)
+	id := store.RunID{Job: "second", Number: job.LastRun}
+	_, err = c.tryEnqueueHolds(store.HoldChange{Run: id, Name: store.HoldOpen, Close: true})
+	require.NoError(c, err)
+	require.True(c, c.record(id).Status.Final())
+	c.sweep() // so that only the summary is left
+}
+
+// victimless is a session of another process.
+func (c *crash) victimless() *worker { return c.scene.worker("aside") }

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/handlers/handlerstest"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -164,6 +166,8 @@ func TestMisuseIsToldByItsFlag(t *testing.T) {
 		"watch -store redis://x":    "give one NAME, not 0",
 		"stop a b -store redis://x": "give one NAME, not 2",
 		"explain a":                 "-store: needs a Redis",
+		"failures a":                "-store: needs a Redis",
+		"redrive a":                 "-store: needs a Redis",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
@@ -186,7 +190,7 @@ func TestEveryProblemIsTold(t *testing.T) {
 }
 
 func TestHelpIsNoError(t *testing.T) {
-	for _, line := range []string{"help", "-h", "start -h", "worker -h", "list -h", "watch -h", "stop -h", "explain -h"} {
+	for _, line := range []string{"help", "-h", "start -h", "worker -h", "list -h", "watch -h", "stop -h", "explain -h", "failures -h", "redrive -h"} {
 		status, _, stderr := command(t.Context(), strings.Fields(line)...)
 		require.Equal(t, exitOK, status, line)
 		require.Contains(t, stderr, "ingest")
@@ -251,6 +255,37 @@ func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
 		}
 		require.Equal(t, strings.Repeat("running: 3 of 9 tasks, 2/s, ETA 3s\n", 10), out.String())
 	})
+}
+
+func TestWhatTakesItsTimeIsNamed(t *testing.T) {
+	reporting := []syncjob.RunningTask{
+		{Progress: syncjob.Progress{Done: 1, Total: 4, Message: "dir/a.iso"}},
+		{Progress: syncjob.Progress{Done: 2, Message: "b"}},
+	}
+	require.Empty(t, doing(syncjob.RunState{}))
+	require.Equal(t, ", copying dir/a.iso (25%) and 1 more", doing(syncjob.RunState{Reporting: reporting}))
+	require.Equal(t, ", copying b", doing(syncjob.RunState{Reporting: reporting[1:]}))
+}
+
+func TestALargeFileTellsHowFarItIs(t *testing.T) {
+	tr := newTrees(t)
+	tr.write("large", strings.Repeat("x", 3*bufferSize+1), 0o644)
+	tr.write("small", "x", 0o644)
+	registry, err := newRegistry(tr.hooks)
+	require.NoError(t, err)
+	set, ok := registry.Set(setName)
+	require.True(t, ok)
+	args := tr.args(nil)
+	require.NoError(t, os.MkdirAll(string(args.State), 0o700))
+	require.NoError(t, os.MkdirAll(tr.dst, 0o755))
+	result := handlerstest.Do(t, set, filesArgs{Copy: [][]byte{[]byte("large"), []byte("small")}}, &handlerstest.Options{RunArgs: args})
+	require.NoError(t, result.Err)
+	tr.requireEqual()
+	const total = 3*bufferSize + 1
+	require.Equal(t, []store.Progress{
+		{Done: bufferSize, Total: total, Message: "large"}, {Done: 2 * bufferSize, Total: total, Message: "large"},
+		{Done: 3 * bufferSize, Total: total, Message: "large"}, {Done: total, Total: total, Message: "large"},
+	}, result.Progress)
 }
 
 func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {

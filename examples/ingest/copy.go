@@ -17,6 +17,8 @@ import (
 type copier struct {
 	from, to string
 	temp     string // in the directory of to
+	// progress is told how much of a file that takes several buffers is copied.
+	progress func(done int64)
 }
 
 // bufferSize is how much is copied between two looks at the context.
@@ -48,7 +50,7 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := transfer(ctx, out, in)
+	n, err := c.transfer(ctx, out, in)
 	if err == nil {
 		err = c.complete(out, opened)
 	}
@@ -112,7 +114,7 @@ func (c copier) discard() { _ = os.Remove(c.temp) }
 
 // transfer copies the content, and tells errors of the source from those of the
 // destination, which io.Copy does not.
-func transfer(ctx context.Context, out io.Writer, in io.Reader) (int64, error) {
+func (c copier) transfer(ctx context.Context, out io.Writer, in io.Reader) (int64, error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
 	for done := int64(0); ; {
@@ -125,6 +127,9 @@ func transfer(ctx context.Context, out io.Writer, in io.Reader) (int64, error) {
 				return done, err
 			}
 			done += int64(n)
+			if done >= bufferSize && c.progress != nil {
+				c.progress(done)
+			}
 		}
 		switch {
 		case errors.Is(readErr, io.EOF):

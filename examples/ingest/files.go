@@ -84,7 +84,8 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 			to:   f.tree.copied(rel),
 			// The name depends on the task, so that an attempt finds and removes what
 			// one before it left when its worker was killed.
-			temp: filepath.Join(f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index)),
+			progress: func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
+			temp:     filepath.Join(f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index)),
 		}
 		name := fileModify
 		if todo == create {

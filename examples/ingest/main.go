@@ -36,6 +36,8 @@ const usage = `ingest syncs a directory tree to another.
   ingest watch NAME -store URL       follow a job until it ends
   ingest stop NAME -store URL        stop a job
   ingest explain NAME -store URL     say why a job is not done
+  ingest failures NAME -store URL    list the tasks of a job that failed
+  ingest redrive NAME -store URL     run those again
 
 Each command has more flags: ingest COMMAND -h.
 `
@@ -57,12 +59,14 @@ var (
 type streams struct{ out, err io.Writer }
 
 var commands = map[string]func(ctx context.Context, args []string, io streams) error{
-	"start":   start,
-	"worker":  work,
-	"list":    listJobs,
-	"watch":   watch,
-	"stop":    stop,
-	"explain": explain,
+	"start":    start,
+	"worker":   work,
+	"list":     listJobs,
+	"watch":    watch,
+	"stop":     stop,
+	"explain":  explain,
+	"failures": failures,
+	"redrive":  redrive,
 }
 
 func main() {

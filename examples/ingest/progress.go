@@ -59,6 +59,22 @@ func speed(s syncjob.RunState) string {
 	return fmt.Sprintf(", %.0f/s, ETA %s", s.Rate, s.ETA.Round(time.Second))
 }
 
+// doing tells what is being copied that takes its time, the longest at work first.
+func doing(s syncjob.RunState) string {
+	if len(s.Reporting) == 0 {
+		return ""
+	}
+	p := s.Reporting[0].Progress
+	text := ", copying " + p.Message
+	if p.Total > 0 {
+		text += fmt.Sprintf(" (%.0f%%)", 100*float64(p.Done)/float64(p.Total))
+	}
+	if more := len(s.Reporting) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
 // lines shows progress in plain lines.
 type lines struct {
 	out  io.Writer
@@ -70,7 +86,7 @@ func (l *lines) update(s syncjob.RunState) {
 		return
 	}
 	l.last = time.Now()
-	fmt.Fprintf(l.out, "%s: %s%s\n", s.Status, counts(s), speed(s))
+	fmt.Fprintf(l.out, "%s: %s%s%s\n", s.Status, counts(s), speed(s), doing(s))
 }
 
 func (l *lines) end() {}
@@ -96,7 +112,7 @@ func newBar(out io.Writer) *bar {
 // update draws the line. Errors are those of a terminal that has gone, which the run does
 // not depend on.
 func (b *bar) update(s syncjob.RunState) {
-	b.bar.Describe(fmt.Sprintf("%s: %s%s", s.Status, counts(s), speed(s)))
+	b.bar.Describe(fmt.Sprintf("%s: %s%s%s", s.Status, counts(s), speed(s), doing(s)))
 	// The root task is there from the beginning. A bar that is full once stays so: the
 	// last step is taken with the end of the run.
 	total := max(s.Counts.Total, 2)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -256,6 +258,53 @@ func TestJobsOnRedisAreOperatedFromOtherProcesses(t *testing.T) {
 	status, _, stderr = command(t.Context(), "stop", "another", "-store", server.URL())
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, "job not found")
+}
+
+func TestFailedTasksAreListedAndRunAgain(t *testing.T) {
+	server := redistest.Start(t, nil)
+	tr := newTrees(t)
+	count, size := tr.fill(3)
+	full := true
+	tr.hooks.After = func(_ context.Context, e handlers.Event) error {
+		if full && e.Name == fileCreate {
+			return handlers.Permanent(errors.New("no space left"))
+		}
+		return nil
+	}
+	registry, err := newRegistry(tr.hooks)
+	require.NoError(t, err)
+	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Registry: registry, Namespace: namespace})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 1})
+	require.NoError(t, err)
+	work := func() {
+		_, err := w.RunOnce(t.Context())
+		require.NoError(t, err)
+	}
+	operate := func(args ...string) string {
+		status, stdout, stderr := command(t.Context(), append(args, "-store", server.URL())...)
+		require.Equal(t, exitOK, status, stderr)
+		return stdout
+	}
+	operate("start", "-src", tr.src, "-dst", tr.dst, "-name", "a")
+	work()
+	listed := operate("failures", "a")
+	require.Regexp(t, `^TASK +KIND +ATTEMPTS +WORKER +WHEN +ERROR\n`, listed)
+	require.Equal(t, 3, strings.Count(listed, "no space left"), listed)
+	require.Equal(t, 3, strings.Count(operate("failures", "a", "-json"), "\n"))
+
+	full = false
+	require.Contains(t, operate("redrive", "a"), ": 3 tasks of run ")
+	require.Contains(t, operate("redrive", "a"), ": 3 tasks of run ", "again, it goes on")
+	work()
+	got := lastLine(t, operate("watch", "a", "-json"))
+	require.EqualValues(t, 3, got.Succeeded)
+	require.Equal(t, files{Copied: count, Bytes: size}, got.files)
+	tr.requireEqual()
+	status, _, stderr := command(t.Context(), "redrive", "a", "-store", server.URL())
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, stderr, "no failed task to redrive")
 }
 
 func TestAnInterruptedStartStopsItsRunOnRedis(t *testing.T) {

@@ -1,9 +1,21 @@
 package syncjob_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain makes the test binary a worker process if it was executed as one.
+func TestMain(m *testing.M) {
+	if url, ok := os.LookupEnv(workerEnv); ok {
+		if err := workAsProcess(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -59,8 +59,8 @@ func miniHarness(t *testing.T) storetest.Harness {
 	server.SetTime(now)
 	return storetest.Harness{
 		New: func(tb testing.TB) store.Store {
-			// miniredis refuses commands on a connection that subscribes, which RESP3 allows.
-			return open(tb, "redis://"+server.Addr()+"?protocol=2", redisstore.Config{Namespace: redistest.Namespace()})
+			// miniredis refuses commands on a connection that subscribes, which RESP3 allows, and has no CLIENT TRACKING.
+			return open(tb, "redis://"+server.Addr()+"?protocol=2&client_cache=0", redisstore.Config{Namespace: redistest.Namespace()})
 		},
 		Advance: func(_ testing.TB, d time.Duration) {
 			mu.Lock()

@@ -34,7 +34,7 @@ func ExampleNew() {
 		return
 	}
 	defer server.Close()
-	option, err := redisstore.ParseURL("redis://" + server.Addr())
+	option, err := redisstore.ParseURL("redis://" + server.Addr() + "?client_cache=0")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -39,6 +39,10 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 		option.Dialer.Timeout = max(time.Second, min(option.Dialer.Timeout, time.Until(deadline)))
 	}
 	client, err := rueidis.NewClient(option)
+	if errors.Is(err, rueidis.ErrNoCache) {
+		option.DisableCache = true // without CLIENT TRACKING, or the right to it, configuration is polled
+		client, err = rueidis.NewClient(option)
+	}
 	if err != nil {
 		return nil, (&Store{config: config}).translate(ctx, "connect", err)
 	}
@@ -51,9 +55,10 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 }
 
 // ParseURL turns a URL as [Open] takes it into options for a client of one's
-// own, with the settings that Rollcall is tested with: no client-side cache,
-// and no retries by the client, since the store's own layer repeats what is
-// safe to repeat, within a limit.
+// own, with the settings that Rollcall is tested with: no retries by the client, since the store's own layer repeats what is
+// safe to repeat, within a limit; and a small client-side cache, in which workers have the configuration of their sets, so that they ask for it
+// without a command. Open does without where the server, or the user's rights, lack CLIENT TRACKING; one's own client
+// is refused there, and needs DisableCache or client_cache=0 in the URL. Workers then ask the server four times a second.
 func ParseURL(address string) (rueidis.ClientOption, error) {
 	if address == "" {
 		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: "is empty"}
@@ -67,10 +72,13 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 		}
 		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: reason}
 	}
-	option.DisableCache = true
+	option.CacheSizeEachConn = cacheSize
 	option.DisableRetry = true
 	if option.Dialer.Timeout == 0 {
 		option.Dialer.Timeout = 5 * time.Second
 	}
 	return option, nil
 }
+
+// cacheSize bounds what a connection remembers, in bytes: the configurations of some handler sets.
+const cacheSize = 16 << 20

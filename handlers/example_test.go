@@ -82,3 +82,45 @@ func ExampleAttempt_Event() {
 	fmt.Println(err)
 	// Output: <nil>
 }
+
+// Parameters have a default in code and can be configured while everything runs.
+func ExampleAttempt_DecodeParams() {
+	type params struct{ From string }
+	set := handlers.NewSet("mail", handlers.SetConfig{Attributes: handlers.Attributes{Params: params{From: "noreply@example.org"}}})
+	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
+		var p params
+		if err := t.DecodeParams(&p); err != nil {
+			return err
+		}
+		return nil // sends from p.From
+	}, nil)
+	registry, err := handlers.NewRegistry(set)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	attrs, err := registry.Attributes("mail", "letter")
+	fmt.Printf("%s %v\n", attrs.Params, err)
+	// Output: {"From":"noreply@example.org"} <nil>
+}
+
+// Live is what attempts obey: what is configured over what is in code.
+func ExampleLive() {
+	set := handlers.NewSet("mail", handlers.SetConfig{Attributes: handlers.Attributes{MaxRetries: 5}})
+	handlers.Handle(set, func(context.Context, *handlers.Task[letter]) error { return nil }, nil)
+	registry, err := handlers.NewRegistry(set)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	live := handlers.NewLive(registry)
+	var c handlers.Configuration
+	c.Kind("letter").MaxRetries = handlers.NoRetries
+	fmt.Println(live.Configure("mail", c))
+	letter, _ := live.Attributes("mail", "letter")
+	mail, _ := live.Attributes("mail", "")
+	fmt.Println(letter.MaxRetries, mail.MaxRetries)
+	// Output:
+	// <nil>
+	// -1 5
+}

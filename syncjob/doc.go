@@ -41,4 +41,11 @@
 // that hears nothing from the store goes on: only the store's clock decides about
 // leases. It repeats calls whose outcome it does not know, under the same number, for
 // as long as that takes.
+//
+// # Configuration
+//
+// What tasks are run with (retries, timeout, backoff, limits, parameters …) is in the code of a handler set, and can be changed while everything
+// runs: [Manager.Configure] for a set and its kinds, or for one run, [Manager.ResetConfiguration] to go back, [Manager.History] for who did
+// what and why. Workers publish their sets when they start, so operators need no registry: [Manager.Sets]. Which of several
+// levels wins is stated in package handlers. A change reaches the next attempt of every worker within a second; tasks cost no command more for it.
 package syncjob

@@ -174,7 +174,7 @@ func (e *engine) poll(ctx context.Context) {
 // watchConfiguration keeps what is configured in force, and tells what there is to configure.
 func (e *engine) watchConfiguration(ctx context.Context) {
 	e.m.configs.watch(ctx, sync.OnceFunc(func() {
-		close(e.configured)
+		defer close(e.configured)
 		if err := e.m.publish(ctx); err != nil && ctx.Err() == nil {
 			e.log.WarnContext(ctx, "cannot publish what the handler sets are", "error", err)
 		}

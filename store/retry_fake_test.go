@@ -116,6 +116,14 @@ func (s *scripted) Sweep(ctx context.Context, _ int) (store.SweepReply, error) {
 	return store.SweepReply{}, s.call(ctx)
 }
 
+func (s *scripted) FireRun(ctx context.Context, _ store.FireParams) (store.FireReply, error) {
+	return store.FireReply{}, s.call(ctx)
+}
+
+func (s *scripted) Repair(ctx context.Context, _ store.RepairParams) (store.RepairReport, error) {
+	return store.RepairReport{}, s.call(ctx)
+}
+
 func (s *scripted) ReadMap(ctx context.Context, _ store.MapParams, _ []string) (map[string][]byte, error) {
 	return nil, s.call(ctx)
 }

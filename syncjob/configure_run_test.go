@@ -231,3 +231,38 @@ func TestAWorkerThatLacksAKindLeavesItsTasksToThoseThatHaveIt(t *testing.T) {
 		require.Zero(t, final.Retried)
 	})
 }
+
+func TestRunsThatAScheduleOrARedriveBeginAreConfiguredAsTheirJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := make(chan time.Duration, 10)
+		broken := atomic.Bool{}
+		broken.Store(true)
+		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
+			deadline, _ := ctx.Deadline()
+			seen <- time.Until(deadline)
+			if broken.Load() {
+				return handlers.Permanent(errBad)
+			}
+			return nil
+		}))
+		work(t, m, syncjob.WorkerConfig{Concurrency: 1})
+		own := syncjob.Configuration{Set: handlers.Attributes{Timeout: time.Second}}
+		_, err := m.Ensure(t.Context(), syncjob.Job{
+			Name: "a", Set: "tree", Root: node{N: 1}, Configuration: &own, Schedule: &syncjob.Schedule{Every: time.Hour},
+		})
+		require.NoError(t, err)
+		require.Equal(t, time.Second, <-seen)
+		run, err := m.Latest(t.Context(), "a")
+		require.NoError(t, err)
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, int64(1), final.Counts.Failed)
+		broken.Store(false)
+		again, err := run.Redrive(t.Context(), nil)
+		require.NoError(t, err)
+		require.Equal(t, time.Second, <-seen)
+		final, err = again.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, int64(1), final.Counts.Succeeded)
+	})
+}

@@ -108,6 +108,10 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 		}
 		d.PreJob, d.PostJob = reg.Hooks(source.Set)
 	}
+	own, err := r.m.store.Configuration(ctx, store.ConfigurationID{Run: r.id})
+	if err != nil && !errors.Is(err, store.ErrCorrupt) {
+		return store.StartParams{}, err
+	}
 	p := store.StartParams{
 		Job:        r.id.Job,
 		Token:      redriveToken(r.id, sel, o.Key),
@@ -120,6 +124,8 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 		FailureCap: max(r.m.cfg.FailureCap, found.tasks),
 		Declared:   job.Kind != store.JobSinglePass,
 		RedriveOf:  r.id.Number,
+
+		Configuration: own.Document,
 	}
 	if d.PreJob {
 		p.PreJob = d.hook(store.KindPreJob)

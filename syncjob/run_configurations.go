@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -41,6 +42,9 @@ func (c *runConfigurations) find(ctx context.Context, run store.RunID, set strin
 		return known
 	}
 	rec, err := c.store.Configuration(ctx, store.ConfigurationID{Run: run})
+	if errors.Is(err, store.ErrRunNotFound) {
+		return known // what is still held of it can only be cancelled
+	}
 	if err != nil && !permanent(err) {
 		c.log.WarnContext(ctx, "cannot read the configuration of a run; it is read again", "job", run.Job, "run", run.Number, "error", err)
 		return known

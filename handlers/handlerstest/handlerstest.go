@@ -31,6 +31,8 @@ type Options struct {
 	Run store.RunID
 	// RunArgs are the arguments of the run, for DecodeArgs. Defaults to none.
 	RunArgs enqueue.Args
+	// Configuration is what is configured of the set. Defaults to nothing: the code decides.
+	Configuration handlers.Configuration
 	// Middleware of the registry, outermost first. Defaults to none.
 	Middleware []handlers.Middleware
 	// Propagator from Context to the task, and from there to the attempt and to its children. Defaults to none.
@@ -85,8 +87,15 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	if err != nil {
 		tb.Fatalf("handlerstest: %v", err)
 	}
+	live := handlers.NewLive(registry)
+	if err := o.Configuration.Validate(); err != nil {
+		tb.Fatalf("handlerstest: %v", err)
+	}
+	if err := live.Configure(set.Name(), o.Configuration); err != nil {
+		tb.Fatalf("handlerstest: %v", err)
+	}
 	result := &Result{}
-	encoder := &enqueue.Encoder{Router: registry, Propagator: o.Propagator}
+	encoder := &enqueue.Encoder{Router: live, Propagator: o.Propagator}
 	item, err := encoder.EncodeFrom(o.Context, set.Name(), enqueue.Task(args, o.Task))
 	if err != nil {
 		tb.Fatalf("handlerstest: enqueue the task: %v", err)
@@ -105,7 +114,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	}
 	registry = registry.With(o.Middleware...).With(capture(&result.Err))
 	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
-		Runtime: rt, Encoder: encoder, Logger: o.Logger, Propagator: o.Propagator,
+		Runtime: rt, Live: live, Encoder: encoder, Logger: o.Logger, Propagator: o.Propagator,
 	})
 	result.Children, result.Counters, result.Progress = rt.children(result.Outcome), result.Outcome.Counters, rt.report
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {

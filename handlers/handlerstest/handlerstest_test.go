@@ -228,3 +228,28 @@ func TestCountersAndEventsOfTheAttemptAreThere(t *testing.T) {
 	require.Empty(t, handlerstest.Do(t, set, scanArgs{""}, nil).Counters)
 	require.Len(t, log, 1)
 }
+
+func TestWhatIsConfiguredIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type params struct{ Depth int }
+		set := ingest(func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+			var p params
+			if err := task.DecodeParams(&p); err != nil {
+				return err
+			}
+			deadline, _ := ctx.Deadline()
+			require.Equal(t, time.Second, time.Until(deadline))
+			_, err := task.Enqueue(ctx, fileArgs{fmt.Sprint(p.Depth)}, nil)
+			return err
+		})
+		var c handlers.Configuration
+		c.Kind("scan").Timeout, c.Kind("scan").Params = time.Second, params{Depth: 7}
+		c.Kind("file").Queue = "elsewhere"
+		result := handlerstest.Do(t, set, scanArgs{"a"}, &handlerstest.Options{Configuration: c})
+		require.NoError(t, result.Err)
+		require.Equal(t, "elsewhere", result.Children[0].Route.Queue)
+		var file fileArgs
+		require.NoError(t, result.Children[0].Decode(&file))
+		require.Equal(t, "7", file.Path)
+	})
+}

@@ -13,7 +13,8 @@ var (
 		"lindex llen lpop lpush lrange lrem ltrim persist pexpire pexpireat publish rpush sadd scan scard set " +
 		"sismember smembers srem subscribe time type unlink zadd zcard zrange zrangebylex zrangebyscore zrank " +
 		"zrem zremrangebyscore zscore")
-	clientCommands = strings.Fields("asking cluster|shards cluster|slots ping role select unsubscribe")
+	clientCommands = strings.Fields("asking cluster|shards cluster|slots ping role select unsubscribe " +
+		"client|caching client|tracking exec multi pttl") // for its cache
 )
 
 // ACLRules are what a Redis user must be allowed for a namespace, and no more:

@@ -1,0 +1,76 @@
+// Configure shows how the kinds of a handler set are run, and changes one of them while everything runs. It needs the
+// namespace only, not the handlers: workers publish what their sets are.
+//
+//	configure -store redis://localhost:6379                               lists every set
+//	configure … -set post -kind mail -timeout 30s -retries 8 -why "slow today"
+//	configure … -set post -kind mail -params '{"from":"a@example.org"}'
+//	configure … -set post -history                                        who, when, why
+//	configure … -set post -reset
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+func main() {
+	store := flag.String("store", "redis://localhost:6379", "where the jobs live")
+	set, kind := flag.String("set", "", "handler set; none lists all"), flag.String("kind", "", "its kind; none is the set itself")
+	timeout, retries := flag.Duration("timeout", 0, "of an attempt"), flag.Int("retries", 0, "after a failed attempt; -1 for none")
+	params, why := flag.String("params", "", "of the handlers, as JSON"), flag.String("why", "", "for the history")
+	reset, history := flag.Bool("reset", false, "go back to the code"), flag.Bool("history", false, "list the last changes")
+	flag.Parse()
+	ctx := context.Background()
+	m := must(syncjob.Open(ctx, *store, syncjob.Config{}))
+	defer m.Close()
+	switch opts := (&syncjob.ConfigureOptions{Reason: *why}); {
+	case *set == "":
+	case *history:
+		for _, c := range must(m.History(ctx, *set, nil)) {
+			fmt.Printf("%d  %s  %s: %s\n", c.Version, c.At.Format(time.DateTime), c.By, c.Reason)
+		}
+	case *reset:
+		must(true, m.ResetConfiguration(ctx, *set, opts))
+	default:
+		must(m.Configure(ctx, *set, opts, func(c *syncjob.Configuration) error {
+			a := &c.Set
+			if *kind != "" {
+				a = c.Kind(*kind)
+			}
+			if *timeout != 0 {
+				a.Timeout = *timeout
+			}
+			if *retries != 0 {
+				a.MaxRetries = *retries
+			}
+			if *params != "" {
+				a.Params = json.RawMessage(*params)
+			}
+			return nil
+		}))
+	}
+	for _, s := range must(m.Sets(ctx)) {
+		is := must(m.Configuration(ctx, s.Name, nil))
+		for _, k := range s.Kinds {
+			a := must(s.Effective(k.Name, is.Configuration))
+			fmt.Printf("%s/%s: queue %s, timeout %v, %d retries", s.Name, k.Name, a.Queue, a.Timeout, a.MaxRetries)
+			if a.Params != nil {
+				fmt.Printf(", params %s", a.Params)
+			}
+			fmt.Println()
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}

@@ -14,7 +14,7 @@ import (
 //
 //	meta             hash: format, partitions, run and fence (last numbers), sweep (last time), mode
 //	jobs             zset, all scores 0: names of jobs
-//	job:J            hash: kind, definition, revision, disabled, run (last), created
+//	job:J            hash: kind, definition, revision, disabled, run (last), created, changes, schedule, due, acts (due and its delay), skipped, lastskip
 //	starts:J         hash: token → run, of every run kept
 //	maps:J           set: names of the job's maps
 //	map:NAME:J       hash: one map
@@ -32,7 +32,7 @@ import (
 //	ring:ROUTE       zset: runs with work, by virtual time
 //	clock            hash: queue → virtual time
 //	routes           set: routes ever used
-//	due              zset: lane → earliest delayed task
+//	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at
 //	idle             zset: run → when it is sealed
 //	kept             zset: bucket of claimed IDs → until when the last is kept
 //	leases, terms    zset: session → expiry; hash: session → length of its lease in ms

@@ -130,10 +130,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		c.int(r.base).add(id)
 	}
 	for _, r := range st.runs {
-		c.int(len(r.plain))
-		for _, i := range r.plain {
-			c.add(st.leaseField(&st.params.Outcomes[i].Lease))
-		}
+		st.plain(r)
 		st.counted(r)
 		specials := slices.Concat(r.specials, r.released)
 		c.int(len(specials))

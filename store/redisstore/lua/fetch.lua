@@ -247,7 +247,7 @@ local function visit(queue, clock, lane, k)
   for i = 1, n do
     local message = messages[i]
     lanes[head + 6 + i] = message
-    fields[last + 1], fields[last + 2] = prefix .. got .. suffix, message
+    fields[last + 1], fields[last + 2] = position(prefix, got, suffix), message
     last = last + 2
     got = got + 1
     bytes = bytes - #message

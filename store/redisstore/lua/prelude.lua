@@ -13,6 +13,23 @@ local function num()
   return tonumber(ARGV[at])
 end
 
+-- position is prefix .. i .. suffix for a whole i from 0. Lua formats numbers by printf, which would cost more
+-- than all else that is done for a task.
+local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
+local function position(prefix, i, suffix)
+  local ones = i % 10
+  if i < 10 then
+    return prefix .. DIGITS[ones] .. suffix
+  end
+  local tens = (i - ones) / 10 % 10
+  if i < 100 then
+    return prefix .. DIGITS[tens] .. DIGITS[ones] .. suffix
+  elseif i < 1000 then
+    return prefix .. DIGITS[(i - ones - 10 * tens) / 100] .. DIGITS[tens] .. DIGITS[ones] .. suffix
+  end
+  return prefix .. i .. suffix
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 

@@ -3,7 +3,8 @@
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
 -- ARGV  channel, number, grows (1: children travel along), runs: n, (base, id) × n;
---       per run: plain successes: n, field × n; counted: n, and if n > 0: sum, (field, counters) × n;
+--       per run: plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
+--         counted: n, and if n > 0: sum, (field, counters) × n;
 --         special: n, (verdict, field, length, …) × n
 --       Counted are successes that bring counters and no more: "name=number name=number …"; sum is that of all n.
 --       A special goes on: staged: n, (lane, list, name, marker) × n; ids, digest, keep, bucket; then by verdict
@@ -214,14 +215,34 @@ function verdicts.H(run)
   run.over = true
 end
 
+-- plain_fields reads which fields of the session plain successes redeem: those of one fetch and lane differ by
+-- their position only.
+local function plain_fields()
+  local fields, n = {}, 0
+  for _ = 1, num() do
+    local prefix, suffix = arg(), arg()
+    for _ = 1, num() do
+      n = n + 1
+      fields[n] = prefix .. arg() .. suffix
+    end
+    for _ = 1, num() do
+      local first, last = num(), num()
+      for i = first, last do
+        n = n + 1
+        fields[n] = position(prefix, i, suffix)
+      end
+    end
+  end
+  return fields
+end
+
 local ordinal = 0
 for i = 1, total do
   local run, base = runs[i], bases[i]
   keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 4], KEYS[base + 5]
   local n = num()
   if n > 0 then
-    local k = redis.call('HDEL', session, unpack(ARGV, at + 1, at + n))
-    at = at + n
+    local k = redis.call('HDEL', session, unpack(plain_fields()))
     if run then
       run.running = run.running - k
       run.succeeded = run.succeeded + k

@@ -1,0 +1,114 @@
+package redisstore
+
+import (
+	"math/bits"
+	"strconv"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// redeemed is the plain successes of one fetch and lane, by their positions in the fetch.
+type redeemed struct {
+	lease     *store.Lease // any of them
+	positions [(store.MaxBatch + 63) / 64]uint64
+	odd       []int // positions that no fetch gives
+}
+
+// of reports whether a lease is of the same fetch and lane.
+func (r *redeemed) of(l *store.Lease) bool {
+	return r.lease.Fetch == l.Fetch && r.lease.Lane.Route == l.Lane.Route
+}
+
+func (r *redeemed) add(position int) {
+	if position < 0 || position >= store.MaxBatch {
+		r.odd = append(r.odd, position)
+		return
+	}
+	r.positions[position/64] |= 1 << (position % 64)
+}
+
+// from is the first position from i on, MaxBatch or more if there is none; held says whether one that was
+// added, or one that was not, is looked for.
+func (r *redeemed) from(i int, held bool) int {
+	for i < store.MaxBatch {
+		word := r.positions[i/64]
+		if !held {
+			word = ^word
+		}
+		if rest := word >> (i % 64); rest != 0 {
+			return i + bits.TrailingZeros64(rest)
+		}
+		i = (i/64 + 1) * 64
+	}
+	return store.MaxBatch
+}
+
+// plain packs the plain successes of a run. Most that are settled together were fetched together, and ended in nearly that
+// order, so ranges of positions name them in a few words.
+func (st *settlement) plain(r *settledRun) {
+	c := st.call
+	c.int(len(r.plain))
+	if len(r.plain) == 0 {
+		return
+	}
+	var fetches []*redeemed
+	var last *redeemed
+	for _, i := range r.plain {
+		l := &st.params.Outcomes[i].Lease
+		if last == nil || !last.of(l) {
+			last = nil
+			for _, f := range fetches {
+				if f.of(l) {
+					last = f
+					break
+				}
+			}
+			if last == nil {
+				last = &redeemed{lease: l}
+				fetches = append(fetches, last)
+			}
+		}
+		last.add(l.Index)
+	}
+	c.int(len(fetches))
+	for _, f := range fetches {
+		f.pack(c)
+	}
+}
+
+func (r *redeemed) pack(c *call) {
+	prefix, suffix := leaseAffixes(r.lease)
+	c.add(prefix, suffix)
+	count := c.reserve()
+	singles, ranges := len(r.odd), 0
+	for _, position := range r.odd {
+		c.int(position)
+	}
+	var spans []int
+	for first := r.from(0, true); first < store.MaxBatch; {
+		next := r.from(first, false)
+		switch next - first {
+		case 1, 2: // as short as a range, and spelled already
+			for ; first < next; first++ {
+				c.int(first)
+				singles++
+			}
+		default:
+			spans = append(spans, first, next-1)
+			ranges++
+		}
+		first = r.from(next, true)
+	}
+	c.set(count, singles)
+	c.int(ranges)
+	for _, position := range spans {
+		c.int(position)
+	}
+}
+
+// leaseAffixes is what stands before and behind the position in a [leaseField].
+func leaseAffixes(l *store.Lease) (prefix, suffix string) {
+	field := leaseField(*l)
+	before := len(strconv.FormatInt(l.Fetch, 10)) + 1
+	return field[:before], field[before+len(strconv.Itoa(l.Index)):]
+}

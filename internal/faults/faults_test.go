@@ -28,6 +28,7 @@ var rows = []struct {
 	{"F19_worker_dies_in_the_post_job_hook", workerDiesInThePostJobHook},
 	{"F20_every_task_fails", everyTaskFails},
 	{"F21_stop_at_any_moment", stopAtAnyMoment},
+	{"F22_schedulers_killed_and_paused", schedulersKilledAndPaused},
 	{"F24_server_restart", serverRestart},
 	{"F25_script_flush", scriptFlush},
 	{"F26_sentinel_failover", sentinelFailover},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -45,6 +46,7 @@ var roles = map[string]func(context.Context, order, *ledger) error{
 	"":           work,
 	roleProducer: produce,
 	roleHolder:   hold,
+	roleTicker:   tick,
 }
 
 // serve is the whole life of a process. It drains when its standard input ends, which
@@ -82,6 +84,11 @@ func work(ctx context.Context, o order, l *ledger) error {
 	if err != nil {
 		return err
 	}
+	return workWith(ctx, o, l, registry)
+}
+
+// workWith is a worker with the given handlers.
+func workWith(ctx context.Context, o order, l *ledger, registry *handlers.Registry) error {
 	level := slog.LevelInfo
 	if o.Debug {
 		level = slog.LevelDebug

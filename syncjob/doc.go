@@ -19,7 +19,13 @@
 // gives the hook up. A run with Open set, and one that somebody holds, stays running
 // though no task is left. [Run.Wait] and [Run.Watch] follow a run by the store's
 // signals, and look for themselves now and then, as signals may be lost. [Run.Explain]
-// answers why a run is not done.
+// answers why a run is not done. [Run.Failures] reads what failed, and [Run.Redrive] runs it again.
+//
+// # What can be seen
+//
+// RunState.Reporting shows how far long tasks say that they are. [Config.Logger] is told events under fixed names, the constants
+// Event…; [Config.Observer] is told what metrics need; [Config.Propagator] carries traces from whoever enqueues a task to its attempts. What
+// is not set costs nothing.
 //
 // # A worker
 //

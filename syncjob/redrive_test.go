@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -385,6 +386,34 @@ func TestRedriveIsExactThoughRepliesAreLostAndManyAskAtOnce(t *testing.T) {
 		}
 		ml.redriven(t, m.Run("a", first), 906)
 	})
+}
+
+func TestRedriveIsExactOverRedisThoughRepliesAreLostAndAProcessDies(t *testing.T) {
+	server := redistest.Start(t, nil)
+	proxy := redistest.NewProxy(t, server.Addr)
+	ml, reg := newMill(t)
+	m, err := syncjob.Open(t.Context(), proxy.URL(), syncjob.Config{Registry: reg})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	work(t, m, syncjob.WorkerConfig{})
+	source := ml.failed(t, m, 700, 4)
+	ml.mended.Store(true)
+	proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Every: 97}) // a look into a run takes some 30 replies
+	for died := range int64(30) {
+		first := &mortal{Store: m.Store(), applied: died%2 == 0}
+		first.left.Store(died)
+		_, err := managerOn(t, first, reg).Run("a", source.Number()).Redrive(t.Context(), nil)
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, errKilled)
+	}
+	run, err := source.Redrive(t.Context(), nil)
+	require.NoError(t, err)
+	require.True(t, run.Existing())
+	ml.redriven(t, run, 704)
+	require.Positive(t, proxy.Injected())
+	proxy.Clear()
 }
 
 // forgetful loses the reply of every so many calls.

@@ -41,7 +41,7 @@ type RunLimit struct {
 }
 
 // MaxLimitLen bounds the name of a limit, in bytes.
-const MaxLimitLen = 2*MaxNameLen + 1
+const MaxLimitLen = 200
 
 // TokenTTL is how long tokens of a rate may be used after they were lent.
 const TokenTTL = time.Second

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -21,6 +22,7 @@ const safetyPoll = 5 * time.Second
 // loop for each partition of the store that feeds the pool and reports outcomes. How it
 // ends is written in shutdown.go.
 type engine struct {
+	id      string // random, never reused
 	w       *Worker
 	m       *Manager
 	cfg     *WorkerConfig
@@ -35,7 +37,10 @@ type engine struct {
 	configuredRuns *runConfigurations
 
 	intake     *intake
+	limits     *limits
+	redeeming  atomic.Int64 // lost sessions of which something may still be leased
 	queues     *queueOrder
+	inReadOnly []string // sets that run in read-only mode
 	partitions []*partition
 	slots      []*slot
 	tasks      chan *task // fetched, not started; never blocks the sender
@@ -51,6 +56,7 @@ type engine struct {
 	kill     context.CancelCauseFunc
 
 	fetchers *lifecycle.Group // fetch loops of all sessions
+	drawers  *lifecycle.Group // draw on limits, as long as tasks are leased
 	loops    *lifecycle.Group // partition loops and the safety poll
 	pool     *lifecycle.Group // slots; not waited for when handlers are stuck
 	tellers  *lifecycle.Group // who tell of runs that have ended
@@ -65,6 +71,8 @@ type task struct {
 	session  *session
 	batch    *batch
 	run      *heldRun
+	charged  []*limit // to which it counts as running; guarded by the intake's mutex
+	done     bool     // it was settled; guarded by the session's mutex
 }
 
 func newEngine(ctx context.Context, w *Worker, once bool) *engine {
@@ -72,6 +80,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 	reg := m.cfg.Registry
 	n := m.store.Partitions()
 	e := &engine{
+		id:    rand.Text(),
 		w:     w,
 		m:     m,
 		cfg:   &w.cfg,
@@ -90,10 +99,18 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		aborted:        make(chan struct{}),
 	}
 	e.journal = m.journal.on(e.log, w.cfg.Name)
+	e.limits = newLimits(e.intake, reg, m.live)
+	e.intake.limits = e.limits
+	for _, set := range reg.Sets() {
+		if reg.RunsInReadOnly(set) {
+			e.inReadOnly = append(e.inReadOnly, set)
+		}
+	}
 	e.info = w.cfg.info(e.queues.routes())
 	e.fetching, e.drain = context.WithCancel(ctx)
 	e.hard, e.kill = context.WithCancelCause(e.values)
 	e.fetchers = lifecycle.New(e.hard)
+	e.drawers = lifecycle.New(e.hard)
 	e.loops = lifecycle.New(e.fetching)
 	e.pool = lifecycle.New(e.values)
 	e.tellers = lifecycle.New(e.values)
@@ -114,6 +131,7 @@ func (e *engine) run(ctx context.Context) error {
 	}
 	e.loops.Go(e.poll)
 	e.loops.Go(e.watchConfiguration)
+	e.loops.Go(e.watchLimits)
 	select {
 	case <-e.fetching.Done():
 	case <-e.intake.quiet:
@@ -129,6 +147,12 @@ func (e *engine) abort() { e.abortOnce.Do(func() { close(e.aborted) }) }
 
 // notify passes signals on. It does not block.
 func (e *engine) notify(s store.Signal) {
+	if s.Kind == store.SignalLimit {
+		if s.Holder == e.id {
+			e.limits.signalled(s.Limit)
+		}
+		return
+	}
 	if s.Kind == store.SignalSync {
 		for _, p := range e.partitions {
 			e.intake.awaken(p.source)
@@ -145,6 +169,8 @@ func (e *engine) notify(s store.Signal) {
 		if e.queues.serves(s.Queue) {
 			e.intake.awaken(p.source)
 		}
+	case store.SignalMode:
+		e.intake.awaken(p.source)
 	case store.SignalDue:
 		wake(p.dueMoved)
 	case store.SignalRun:
@@ -179,6 +205,38 @@ func (e *engine) watchConfiguration(ctx context.Context) {
 			e.log.WarnContext(ctx, "cannot publish what the handler sets are", "error", err)
 		}
 	}))
+}
+
+// watchLimits keeps the limits as they are configured, and draws on each that was ever in force.
+func (e *engine) watchLimits(ctx context.Context) {
+	select {
+	case <-e.configured:
+	case <-ctx.Done():
+		return
+	}
+	for ctx.Err() == nil {
+		e.refreshLimits()
+		pause(ctx, jitter(watchInterval))
+	}
+}
+
+func (e *engine) refreshLimits() {
+	first, lowered := e.limits.refresh(e.inventory)
+	for _, l := range first {
+		e.drawers.Go(func(ctx context.Context) { e.drawLoop(ctx, l) })
+	}
+	if lowered {
+		e.unload() // what was prefetched under a higher limit counts as running
+	}
+}
+
+// inventory visits every task that is leased to the worker.
+func (e *engine) inventory(visit func(*task)) {
+	for _, p := range e.partitions {
+		if s := p.session.Load(); s != nil {
+			s.each(visit)
+		}
+	}
 }
 
 // dispatch hands tasks to the slots, suspects first: they should not wait.

@@ -21,6 +21,8 @@ type Explanation struct {
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
 	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
+	// ReadOnly says that the namespace is in read-only mode: only tasks and hooks of sets that are marked for it start.
+	ReadOnly bool `json:"read_only"`
 	// Stable says that the run stood still while its sets were counted. Only then can
 	// Disagreements be judged.
 	Stable bool `json:"stable"`
@@ -86,6 +88,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	var in store.Inspection
 	var sessions []store.SessionRecord
 	var damage store.RepairReport
+	var mode store.Mode
 	partition := store.PartitionOf(r.id.Job, r.m.store.Partitions())
 	bounded, cancel := context.WithTimeoutCause(ctx, explainTime, errNoAnswer)
 	defer cancel()
@@ -95,6 +98,9 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 		}
 		if in, err = r.m.store.Inspect(bounded, r.id); err == nil {
 			sessions, err = r.m.store.LiveSessions(bounded, partition)
+		}
+		if err == nil {
+			mode, err = r.m.store.Mode(bounded, partition)
 		}
 		return err
 	})
@@ -106,7 +112,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 		return Explanation{Damage: damage.Damage}, r.lost(err)
 	}
 	x := explain(in, sessions, time.Now())
-	x.Damage = damage.Damage
+	x.Damage, x.ReadOnly = damage.Damage, mode == store.ReadOnly && !in.Run.Status.Final()
 	return x, nil
 }
 

@@ -65,6 +65,9 @@ func (x Explanation) explainState(line func(string, ...any)) {
 	case x.Run.Paused:
 		line("it is paused")
 	}
+	if x.ReadOnly {
+		line("the namespace is in read-only mode: only sets that are marked for it start tasks")
+	}
 	switch x.Run.Status {
 	case store.StatusStarting:
 		line("its pre-job hook has not completed")

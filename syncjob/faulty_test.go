@@ -57,6 +57,10 @@ func (l *line) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.He
 	return through(l, func() (store.HeartbeatReply, error) { return l.Store.Heartbeat(ctx, p) })
 }
 
+func (l *line) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
+	return through(l, func() (store.DrawReply, error) { return l.Store.Draw(ctx, p) })
+}
+
 func (l *line) Sweep(ctx context.Context, p int) (store.SweepReply, error) {
 	return through(l, func() (store.SweepReply, error) { return l.Store.Sweep(ctx, p) })
 }

@@ -34,6 +34,10 @@ func (s *session) fetchLoop(context.Context) {
 				Max:     g.max,
 				Suspect: g.suspect,
 				Queues:  s.e.queues.next(buf[:0]),
+				Budgets: budgets(g.shares),
+				PerRun:  g.perRun,
+
+				InReadOnly: s.e.inReadOnly,
 			}
 			if !s.fetch(p, g) {
 				return
@@ -63,10 +67,11 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 			if observe := s.e.journal.obs.Fetched; observe != nil {
 				observe(FetchEvent{Worker: s.e.cfg.Name, Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
 			}
-			s.accept(reply.Deliveries, asked, g, now.Sub(start))
+			s.accept(&reply, asked, g, now.Sub(start))
 			return true
 		case leaseLost(err) || permanent(err):
 			in.giveBack(g)
+			in.owe(s, asked)
 			s.lose(err)
 			return false
 		}
@@ -78,6 +83,7 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 		}
 		select {
 		case <-s.life.Done():
+			in.owe(s, asked)
 			return false
 		case <-s.e.fetching.Done():
 			s.doubt.Store(true)
@@ -88,8 +94,8 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 }
 
 // accept enters deliveries and hands them to the slots.
-func (s *session) accept(ds []store.Delivery, asked, g grant, took time.Duration) {
-	suspects := 0
+func (s *session) accept(reply *store.FetchReply, asked, g grant, took time.Duration) {
+	ds, suspects := reply.Deliveries, 0
 	for i := range ds {
 		if ds[i].Task.Suspect {
 			suspects++
@@ -101,7 +107,11 @@ func (s *session) accept(ds []store.Delivery, asked, g grant, took time.Duration
 		b = s.take(ds)
 		s.configure(s.life, b.tasks)
 	}
-	s.e.intake.fetched(s.p.source, asked, g, len(ds), suspects, took)
+	f := fetched{n: len(ds), suspects: suspects, took: took, short: reply.Short, now: reply.Now}
+	if b != nil {
+		f.tasks = b.tasks
+	}
+	s.e.intake.fetched(s.p.source, asked, g, f)
 	if b != nil {
 		s.e.dispatch(b.tasks, suspects)
 	}

@@ -30,6 +30,8 @@ type intake struct {
 	// wakeAt is the value of inHand at or below which somebody would fetch.
 	wakeAt atomic.Int64
 
+	limits *limits // nil for none; guarded by mu
+
 	mu       sync.Mutex
 	pace     pace
 	prefetch int
@@ -51,19 +53,33 @@ type source struct {
 	unsettled int     // deliveries not yet settled
 	suspect   bool    // it delivered a suspect that is not settled yet
 	unasked   int     // deliveries since it was last asked for suspects
+
+	short map[*limit]bool  // limits of which nothing was left while more waited
+	turns map[*limit]int64 // when it was last given something of a limit
 }
 
 // grant is leave to fetch.
 type grant struct {
 	max     int
 	suspect bool
+	shares  []share // of limits; reserved until the fetch is answered
+	perRun  []store.RunLimit
+}
+
+// fetched is the reply to a fetch as the intake sees it.
+type fetched struct {
+	n, suspects int
+	took        time.Duration
+	tasks       []task // those delivered
+	short       []int  // shares of which nothing was left while more waited
+	now         time.Time
 }
 
 func newIntake(concurrency, partitions int, once bool) *intake {
 	in := &intake{concurrency: concurrency, once: once, quiet: make(chan struct{})}
 	in.wakeAt.Store(-1)
 	for range partitions {
-		in.sources = append(in.sources, &source{grants: make(chan grant, 1)})
+		in.sources = append(in.sources, &source{grants: make(chan grant, 1), short: make(map[*limit]bool), turns: make(map[*limit]int64)})
 	}
 	return in
 }
@@ -73,6 +89,9 @@ func (in *intake) opened(src *source) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	src.open, src.hot, src.unprobed, src.busy, src.unsettled = true, true, false, false, 0
+	if in.limits != nil {
+		in.limits.epoch++
+	}
 	in.decideLocked()
 }
 
@@ -83,9 +102,11 @@ func (in *intake) lost(src *source) {
 	select {
 	case g := <-src.grants:
 		in.returnLocked(g)
+		returnLocked(g.shares)
 	default:
 	}
 	src.open, src.busy, src.unsettled = false, false, 0
+	clear(src.short)
 	if src.suspect {
 		src.suspect, in.suspect = false, false
 	}
@@ -109,6 +130,17 @@ func (in *intake) giveBack(g grant) {
 	in.decideLocked()
 }
 
+// owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
+// that nothing of the session is left.
+func (in *intake) owe(s *session, asked grant) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s.owed = append(s.owed, asked.shares...)
+}
+
+// appetiteLocked is how many tasks the worker could have in hand.
+func (in *intake) appetiteLocked() int { return in.concurrency + in.prefetch }
+
 func (in *intake) returnLocked(g grant) {
 	in.inHand.Add(-int64(g.max))
 	if g.suspect {
@@ -117,10 +149,14 @@ func (in *intake) returnLocked(g grant) {
 }
 
 // fetched reports the reply to a fetch. g is the zero grant if it was given back.
-func (in *intake) fetched(src *source, asked, g grant, got, suspects int, took time.Duration) {
+func (in *intake) fetched(src *source, asked, g grant, f fetched) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.pace.sample(took)
+	got, suspects := f.n, f.suspects
+	if in.limits != nil {
+		in.limits.fetchedLocked(src, asked.shares, f)
+	}
+	in.pace.sample(f.took)
 	in.returnLocked(g)
 	in.inHand.Add(int64(got))
 	in.suspect = in.suspect || suspects > 0
@@ -150,11 +186,17 @@ func (in *intake) finished() {
 	}
 }
 
-// settled says that n deliveries of the source are done with. Only then is a suspect off this
+// settled says that deliveries of the source are done with. Only then is a suspect off this
 // worker's hands: if the process died before, it would be charged, and so would the next.
-func (in *intake) settled(src *source, n int, suspect bool) {
+func (in *intake) settled(src *source, tasks []*task, suspect bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	n := len(tasks)
+	if in.limits != nil && in.limits.counting {
+		for _, t := range tasks {
+			in.limits.dischargeLocked(t)
+		}
+	}
 	if suspect {
 		src.suspect, in.suspect = false, false
 	}
@@ -192,6 +234,9 @@ func (in *intake) decideLocked() {
 			break
 		}
 	}
+	if in.limits != nil {
+		in.limits.kickLocked()
+	}
 	if in.once && !in.isQuiet && in.quietLocked() {
 		in.isQuiet = true
 		close(in.quiet)
@@ -226,6 +271,9 @@ func (in *intake) grantLocked() {
 			max:     int(min(store.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
 			suspect: !in.suspect && (slots > 0 || next.unasked >= suspectPatience),
 		}
+		if in.limits != nil {
+			g.shares, g.perRun = in.limits.shareLocked(next, g.max), in.limits.perRun
+		}
 		in.inHand.Add(int64(g.max))
 		in.suspect = in.suspect || g.suspect
 		in.liftLocked(next)
@@ -259,7 +307,7 @@ func (in *intake) wantsLocked(src *source, slotFree bool) bool {
 	if !src.open || src.busy || src.unsettled >= in.concurrency+in.prefetch+maxFinished {
 		return false
 	}
-	return src.hot || src.unprobed && slotFree && !in.suspect
+	return src.hot || src.unprobed && slotFree && !in.suspect || in.limits != nil && in.limits.wantsLocked(src)
 }
 
 func (in *intake) thresholdLocked() int64 {
@@ -277,6 +325,9 @@ func (in *intake) thresholdLocked() int64 {
 
 func (in *intake) quietLocked() bool {
 	if in.inHand.Load() != 0 {
+		return false
+	}
+	if in.limits != nil && in.limits.unansweredLocked() {
 		return false
 	}
 	for _, src := range in.sources {

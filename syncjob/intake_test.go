@@ -33,17 +33,17 @@ func TestAnIntakeAsksForWhatItHasRoomForAndOnlyWithReason(t *testing.T) {
 	g, ok := granted(src)
 	require.True(t, ok)
 	require.Equal(t, grant{max: 8, suspect: true}, g, "nothing is prefetched before a handler has returned")
-	in.fetched(src, g, g, 0, 0, time.Millisecond)
+	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
 	_, ok = granted(src)
 	require.False(t, ok, "an empty source is left alone")
 	in.awaken(src)
 	g, ok = granted(src)
 	require.True(t, ok)
 	in.awaken(src)
-	in.fetched(src, g, g, 0, 0, time.Millisecond)
+	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
 	g, ok = granted(src)
 	require.True(t, ok, "work that came while a fetch was in flight is not missed")
-	in.fetched(src, g, g, 8, 0, time.Millisecond)
+	in.fetched(src, g, g, fetched{n: 8, suspects: 0, took: time.Millisecond})
 	_, ok = granted(src)
 	require.False(t, ok, "no room")
 	finish(in, 1)
@@ -67,7 +67,7 @@ func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
 			break
 		}
 		require.LessOrEqual(t, g.max, store.MaxBatch)
-		in.fetched(src, g, g, g.max, 0, 5*time.Millisecond)
+		in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: 5 * time.Millisecond})
 	}
 	held := in.inHand.Load()
 	require.Greater(t, held, int64(10+maxPrefetch/2))
@@ -110,10 +110,10 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 	step := func() {
 		for i, src := range in.sources {
 			if g, ok := granted(src); ok {
-				in.fetched(src, g, g, g.max, 0, time.Millisecond)
+				in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: time.Millisecond})
 				got[i] += g.max
 				finish(in, g.max)
-				in.settled(src, g.max, false)
+				in.settled(src, make([]*task, g.max), false)
 			}
 		}
 	}
@@ -141,11 +141,11 @@ func TestAPartitionThatDoesNotAnswerKeepsOnlyItsShare(t *testing.T) {
 	require.Equal(t, 15, ga.max)
 	require.Equal(t, 15, gb.max)
 	in.giveBack(ga)
-	in.fetched(b, gb, gb, gb.max, 0, time.Millisecond)
+	in.fetched(b, gb, gb, fetched{n: gb.max, suspects: 0, took: time.Millisecond})
 	g, ok := granted(b)
 	require.True(t, ok)
 	require.Equal(t, 15, g.max, "what the silent one held is free again")
-	in.fetched(a, ga, grant{}, 15, 1, time.Second)
+	in.fetched(a, ga, grant{}, fetched{n: 15, suspects: 1, took: time.Second})
 	require.EqualValues(t, 45, in.inHand.Load(), "a late reply is adopted beyond the room")
 	require.True(t, in.suspect)
 }
@@ -157,20 +157,20 @@ func TestOneSuspectIsInHandAtATime(t *testing.T) {
 	ga, _ := granted(a)
 	require.True(t, ga.suspect)
 	in.opened(b)
-	in.fetched(a, ga, ga, 1, 1, time.Millisecond)
+	in.fetched(a, ga, ga, fetched{n: 1, suspects: 1, took: time.Millisecond})
 	gb, ok := granted(b)
 	require.True(t, ok)
 	require.False(t, gb.suspect)
-	in.fetched(b, gb, gb, 0, 0, time.Millisecond)
+	in.fetched(b, gb, gb, fetched{n: 0, suspects: 0, took: time.Millisecond})
 	ga, _ = granted(a)
-	in.fetched(a, ga, ga, 0, 0, time.Millisecond)
+	in.fetched(a, ga, ga, fetched{n: 0, suspects: 0, took: time.Millisecond})
 	_, ok = granted(b)
 	require.False(t, ok)
 	in.finished()
 	_, oka := granted(a)
 	_, okb := granted(b)
 	require.False(t, oka || okb, "a suspect that is not settled is still on this worker's hands")
-	in.settled(a, 1, true)
+	in.settled(a, make([]*task, 1), true)
 	ga, oka = granted(a)
 	gb, okb = granted(b)
 	require.True(t, oka || okb, "those that were not asked for suspects are asked again")
@@ -196,18 +196,18 @@ func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 	in := newIntake(4, 1, false)
 	src := in.sources[0]
 	in.opened(src)
-	fetched := 0
+	delivered := 0
 	for {
 		g, ok := granted(src)
 		if !ok {
 			break
 		}
-		fetched += g.max
-		in.fetched(src, g, g, g.max, 0, time.Millisecond)
+		delivered += g.max
+		in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: time.Millisecond})
 		finish(in, g.max)
 	}
-	require.InDelta(t, maxFinished, fetched, 100)
-	in.settled(src, store.MaxBatch, false)
+	require.InDelta(t, maxFinished, delivered, 100)
+	in.settled(src, make([]*task, store.MaxBatch), false)
 	_, ok := granted(src)
 	require.True(t, ok)
 }
@@ -226,12 +226,12 @@ func TestNoWakeUpIsLostBetweenCounterAndThreshold(t *testing.T) {
 		for range running {
 			wg.Go(func() { in.finished() })
 		}
-		in.fetched(src, g, g, g.max, 0, time.Microsecond)
+		in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: time.Microsecond})
 		wg.Wait()
-		in.settled(src, running, false)
+		in.settled(src, make([]*task, running), false)
 		if running = g.max; in.inHand.Load() == 4 && len(src.grants) == 0 {
 			in.finished() // all slots were filled anew: free one
-			in.settled(src, 1, false)
+			in.settled(src, make([]*task, 1), false)
 			running--
 		}
 	}
@@ -250,16 +250,16 @@ func TestOnceIsQuietOnlyWhenNothingIsLeft(t *testing.T) {
 	}
 	in.opened(src)
 	g, _ := granted(src)
-	in.fetched(src, g, g, 1, 0, time.Millisecond)
+	in.fetched(src, g, g, fetched{n: 1, suspects: 0, took: time.Millisecond})
 	g, _ = granted(src)
-	in.fetched(src, g, g, 0, 0, time.Millisecond)
+	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
 	in.finished()
 	require.False(t, quiet(), "one outcome is not settled")
-	in.settled(src, 1, false)
+	in.settled(src, make([]*task, 1), false)
 	require.False(t, quiet(), "it may have children")
 	g, ok := granted(src)
 	require.True(t, ok)
-	in.fetched(src, g, g, 0, 0, time.Millisecond)
+	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
 	require.True(t, quiet())
 }
 

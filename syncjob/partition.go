@@ -44,6 +44,7 @@ func newPartition(e *engine, index int) *partition {
 func (p *partition) run(ctx context.Context) {
 	select {
 	case <-p.e.configured: // so that no attempt goes by the code alone
+		p.e.refreshLimits()
 	case <-ctx.Done():
 		return
 	}
@@ -63,6 +64,7 @@ func (p *partition) run(ctx context.Context) {
 		case <-s.life.Done():
 			<-s.fetched
 			s.group.Wait()
+			p.e.drawers.Go(func(ctx context.Context) { p.e.redeem(ctx, s) })
 			p.log(ctx, EventSessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
 			pause(ctx, jitter(reopenWait)) // what ended this one may end the next at once
 		case <-ctx.Done():
@@ -71,7 +73,7 @@ func (p *partition) run(ctx context.Context) {
 }
 
 func (p *partition) open(ctx context.Context) (*session, error) {
-	id := store.SessionID{Partition: p.index, ID: rand.Text()}
+	id := store.SessionID{Partition: p.index, ID: sessionPrefix(p.e.id) + rand.Text()}
 	if err := p.e.store.OpenSession(ctx, id, p.e.info, p.e.cfg.Lease); err != nil {
 		return nil, err
 	}

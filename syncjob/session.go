@@ -36,6 +36,7 @@ type session struct {
 	busy   atomic.Int64                       // fetches and settlements in flight
 	moves  atomic.Int64                       // fetches and settlements begun
 	doubt  atomic.Bool                        // a fetch was given up without an answer
+	owed   []share                            // of limits, which a fetch without an answer may have used; guarded by the intake's mutex
 
 	mu      sync.Mutex
 	batches map[*batch]struct{}             // fetches of which something is not settled
@@ -191,12 +192,26 @@ func (s *session) drop(tasks []*task) {
 		if len(s.meters) > 0 {
 			s.forgetMeterLocked(t.delivery.Lease)
 		}
+		t.done = true
 		t.delivery.Task = store.Task{}
 		if t.batch.left--; t.batch.left == 0 {
 			delete(s.batches, t.batch)
 		}
 	}
 	s.count -= len(tasks)
+}
+
+// each visits what is not settled.
+func (s *session) each(visit func(*task)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for b := range s.batches {
+		for i := range b.tasks {
+			if !b.tasks[i].done {
+				visit(&b.tasks[i])
+			}
+		}
+	}
 }
 
 func (s *session) holds(run int64) bool {

@@ -193,13 +193,12 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			if len(reply.Lost) > 0 {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
 			}
-			n := len(c.tasks)
 			suspect := false
 			for _, t := range c.tasks {
 				suspect = suspect || t.delivery.Task.Suspect
 			}
 			s.drop(c.tasks)
-			s.e.intake.settled(s.p.source, n, suspect)
+			s.e.intake.settled(s.p.source, c.tasks, suspect)
 			return settleDone
 		case errors.Is(err, store.ErrOutOfMemory) && c.children > 0:
 			return settleLater

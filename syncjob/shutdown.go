@@ -48,10 +48,18 @@ func (e *engine) shutdown() error {
 	}
 
 	// 5. Leave. What stuck handlers hold goes to others, as after a crash.
+	left := true
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil {
-			errs = append(errs, s.close(ctx))
+			lost := s.isLost()
+			err := s.close(ctx)
+			errs = append(errs, err)
+			left = left && err == nil && !lost
 		}
+	}
+	e.drawers.Stop(errClosedSession)
+	if left && e.redeeming.Load() == 0 { // otherwise tasks may still be leased, and our permits with them
+		errs = append(errs, e.resign(ctx))
 	}
 	e.tellers.Wait()
 	e.kill(errClosedSession)

@@ -1,0 +1,177 @@
+package syncjob_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// The environment of a test binary that is a worker process of its own.
+const (
+	limitedURLEnv       = "SYNCJOB_TEST_LIMITED_URL"
+	limitedNamespaceEnv = "SYNCJOB_TEST_LIMITED_NAMESPACE"
+)
+
+const (
+	fleetProcesses = 8
+	fleetRunning   = 3
+	fleetTask      = 100 * time.Millisecond
+)
+
+// TestLimitedProcess is not a test but what a process of the fleet does, until it is killed.
+func TestLimitedProcess(t *testing.T) {
+	url := os.Getenv(limitedURLEnv)
+	if url == "" {
+		t.Skip("it is a process of TestMaxRunningHoldsOverProcesses")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // also if its parent dies
+	defer cancel()
+	s, err := redisstore.Open(ctx, url, redisstore.Config{Namespace: os.Getenv(limitedNamespaceEnv), SweepInterval: 100 * time.Millisecond})
+	require.NoError(t, err)
+	m := managerOn(t, s, fleetRegistry(t, s))
+	w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 8, Lease: time.Second})
+	require.NoError(t, err)
+	require.NoError(t, w.Run(ctx))
+}
+
+// fleetRegistry has leaves that fail if more of them overlap than may, as counted by a semaphore of the store.
+func fleetRegistry(t *testing.T, s store.Store) *handlers.Registry {
+	sems := semaphore.New(s)
+	return limited(t, handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
+		func(ctx context.Context, _ *handlers.Task[leaf]) error {
+			place, err := sems.TryAcquire(ctx, "overlap", semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"})
+			if err != nil {
+				return handlers.Permanent(err)
+			}
+			<-time.After(fleetTask)
+			if err := place.Release(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+				return err
+			}
+			return nil
+		})
+}
+
+func TestMaxRunningHoldsOverProcesses(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		partitions int
+		kill       bool
+	}{
+		{"one partition", 1, false},
+		{"four partitions", 4, false},
+		{"four partitions, and a process is killed", 4, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server, namespace := redistest.Shared(t)
+			s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{
+				Namespace: namespace, Partitions: c.partitions, SweepInterval: 100 * time.Millisecond,
+			})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			m := managerOn(t, s, fleetRegistry(t, s))
+			workers := make(map[int]*exec.Cmd)
+			for range fleetProcesses {
+				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLimitedProcess$")
+				cmd.Env = append(os.Environ(), limitedURLEnv+"="+server.URL(), limitedNamespaceEnv+"="+namespace)
+				require.NoError(t, cmd.Start())
+				t.Cleanup(func() {
+					_ = cmd.Process.Kill()
+					_ = cmd.Wait()
+				})
+				workers[cmd.Process.Pid] = cmd
+			}
+			await(t, start(t, m, 4, 1)...) // everybody is awake
+			const jobs, tasks = 4, 45
+			begun := time.Now()
+			var runs []*syncjob.Run
+			for i := range jobs {
+				run, err := m.Start(t.Context(), syncjob.Job{Name: fmt.Sprintf("fleet/%d", i), Set: "tree", Root: node{N: tasks}}, nil)
+				require.NoError(t, err)
+				runs = append(runs, run)
+			}
+			most := leasedAtOnce(t, s, runs)
+			if c.kill {
+				pid := holder(t, s)
+				require.NoError(t, workers[pid].Process.Kill())
+			}
+			for _, run := range runs {
+				final, err := run.Wait(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, store.StatusSucceeded, final.Status, final.LastError)
+			}
+			took := time.Since(begun)
+			shown, samples := most()
+			require.LessOrEqual(t, shown, int64(fleetRunning), "the store never shows more as leased")
+			least := jobs * tasks * fleetTask / fleetRunning
+			t.Logf("%d tasks of %v by %d processes, %d at a time: %v, %.1f %% over the least possible %v; %d samples showed at most %d",
+				jobs*tasks, fleetTask, fleetProcesses, fleetRunning, took.Round(time.Millisecond), 100*float64(took-least)/float64(least), least, samples, shown)
+		})
+	}
+}
+
+// leasedAtOnce samples how many leaves of the runs the store shows as leased at one moment, until the test ends: runs lie in
+// different partitions, so only what two readings in a row agree on counts. It returns the most, and the number of samples.
+func leasedAtOnce(t *testing.T, s store.Store, runs []*syncjob.Run) func() (most int64, samples int) {
+	var mu sync.Mutex
+	var most int64
+	samples := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		last := make([]store.Counts, len(runs))
+		for ctx.Err() == nil {
+			same, leased := true, int64(0)
+			for i, run := range runs {
+				rec, err := s.Run(ctx, store.RunID{Job: run.Job(), Number: run.Number()})
+				same = same && err == nil && rec.Counts == last[i] && rec.Counts.Succeeded > 0 // the root has ended
+				last[i] = rec.Counts
+				leased += rec.Counts.Running
+			}
+			if same {
+				mu.Lock()
+				most, samples = max(most, leased), samples+1
+				mu.Unlock()
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return func() (int64, int) {
+		mu.Lock()
+		defer mu.Unlock()
+		return most, samples
+	}
+}
+
+// holder waits for a process that holds tasks.
+func holder(t *testing.T, s store.Store) (pid int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for p := range s.Partitions() {
+			sessions, err := s.LiveSessions(t.Context(), p)
+			require.NoError(t, err)
+			for _, rec := range sessions {
+				if rec.Held > 0 {
+					pid = rec.Worker.PID
+					return true
+				}
+			}
+		}
+		return false
+	}, time.Minute, time.Millisecond)
+	return pid
+}

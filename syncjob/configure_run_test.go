@@ -79,6 +79,7 @@ func TestAChangeOfOneRunReachesItsTasksAndNoOthers(t *testing.T) {
 		}
 		d := <-seen
 		require.Equal(t, handlers.DefaultTimeout, d)
+		synctest.Wait() // the worker has published the set
 		_, err := operator.Configure(t.Context(), "tree", &syncjob.ConfigureOptions{Run: run}, withTimeout(time.Minute))
 		require.NoError(t, err)
 		time.Sleep(aSecond)

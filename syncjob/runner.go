@@ -21,6 +21,9 @@ type Runner struct {
 	// Gate lets it run in a few places of the cluster at a time: see [semaphore.Gate]. A run that is locked
 	// out is skipped, which is no failure. Defaults to none.
 	Gate *semaphore.Gate
+	// RunsInReadOnly has it run while the namespace is in [ReadOnly] mode, too; otherwise it is skipped then. While the
+	// mode cannot be read it runs. Defaults to false.
+	RunsInReadOnly bool
 }
 
 // Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set.
@@ -82,8 +85,19 @@ func (r *runner) first(now time.Time) time.Time {
 	return r.times.next(now, earliest)
 }
 
+// modeTime bounds how long a runner waits to hear the mode.
+const modeTime = 2 * time.Second
+
 // call runs it once, behind its gate. Skipped says that it was locked out.
-func (r *runner) call(ctx context.Context) (skipped bool, err error) {
+func (r *runner) call(ctx context.Context, m *Manager) (skipped bool, err error) {
+	if !r.RunsInReadOnly {
+		bounded, cancel := context.WithTimeout(ctx, modeTime)
+		mode, err := m.Mode(bounded)
+		cancel()
+		if err == nil && mode == ReadOnly {
+			return true, nil
+		}
+	}
 	if r.Gate == nil {
 		return false, guarded(ctx, r.Run)
 	}
@@ -101,6 +115,6 @@ type RunnerState struct {
 	Since   time.Time // when the run in progress began; zero if none is
 	Runs    int       // that have ended, with or without an error
 	Failed  int       // of those, with an error
-	Skipped int       // that its gate has locked out
+	Skipped int       // that its gate, or read-only mode, has locked out
 	Err     error     // of the last run
 }

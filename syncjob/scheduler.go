@@ -185,7 +185,7 @@ func (s *Scheduler) drive(fire, hard context.Context, r *runner, start time.Time
 // work runs a runner once.
 func (s *Scheduler) work(ctx context.Context, r *runner) {
 	s.note(r, func(state *RunnerState) { state.Next, state.Since = time.Time{}, time.Now() })
-	skipped, err := r.call(ctx)
+	skipped, err := r.call(ctx, s.m)
 	s.note(r, func(state *RunnerState) {
 		state.Since = time.Time{}
 		if skipped {

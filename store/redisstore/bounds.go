@@ -29,11 +29,16 @@ func bounds(c *call, p *store.FetchParams, routes []store.Route) {
 		l := &p.PerRun[i]
 		c.int(l.Max).int(len(l.Scope.Kinds))
 		for _, kind := range l.Scope.Kinds {
-			c.add("n:" + l.Scope.Set + "/" + kind)
+			c.add(tallyField(l.Scope.Set, kind))
 		}
 		covered(c, &l.Scope, routes)
 	}
 }
+
+// tallyField is the field of a run that counts its leased tasks of a kind, if that has a limit.
+func tallyField(set, kind string) string { return tallyPrefix + set + "/" + kind }
+
+const tallyPrefix = "n:"
 
 // covered packs the routes of a scope by their numbers.
 func covered(c *call, scope *store.Scope, routes []store.Route) {

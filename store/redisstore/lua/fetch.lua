@@ -234,7 +234,10 @@ local function visit(queue, clock, lane, k)
   end
   if route.limits then
     name = '!' .. name
-    redis.call('HINCRBY', key, 'n:' .. string.match(route.name, '^[^/]*/(.*)$'), n)
+    local tally = 'n:' .. string.match(route.name, '^[^/]*/(.*)$')
+    if type(redis.pcall('HINCRBY', key, tally, n)) ~= 'number' then
+      redis.call('HSET', key, tally, n) -- it was damaged
+    end
     if n == left and not empty then
       fall_short(key, queue)
     end

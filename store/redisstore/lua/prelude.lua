@@ -106,7 +106,7 @@ local function untally(run, field)
   if not kind then
     return
   end
-  redis.call('HINCRBY', run.key, 'n:' .. kind, -1)
+  redis.pcall('HINCRBY', run.key, 'n:' .. kind, -1) -- a damaged count is no reason to keep the lease
   local short = redis.call('HGET', run.key, 'short')
   if short then
     redis.call('HDEL', run.key, 'short')

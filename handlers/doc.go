@@ -54,6 +54,19 @@
 // syncjob's Manager.Configure. It reaches the next attempt; an attempt keeps what it began with. A [Live] holds what is in force, [Registry.Describe]
 // tells what a set is, and [SetDescription.Effective] resolves its attributes for those who have no registry.
 //
+// # Limits
+//
 // MaxRunning, MaxRunningPerJob and Rate bind what they are written for: those of a set bind all its kinds together, those of a
-// kind that one, and both hold. So a kind does not inherit them.
+// kind that one, and both hold. So a kind does not inherit them. Hooks are never counted.
+//
+// They are enforced when a worker fetches: a task over a limit stays where it waits. It takes no slot and no attempt, and holds up
+// nothing else, of whatever kind, run or queue. MaxRunning and Rate hold for all workers of the namespace together; what counts as running
+// is what is leased, also what a worker has prefetched or died with. Raising a limit acts within a second, and lowering it as tasks end. All
+// workers should have the same limits in their code.
+//
+// A handler that ignores the end of its context can break MaxRunning: when its worker has lost the lease, or has shut down without it, the task
+// is given to another while it still runs.
+//
+// A limit is for tasks. For a runner that is fired in many processes and shall run in a few at a time use a gate of package semaphore;
+// for something that is due at times, once for all processes, a periodic job.
 package handlers

@@ -54,4 +54,10 @@
 // runs: [Manager.Configure] for a set and its kinds, or for one run, [Manager.ResetConfiguration] to go back, [Manager.History] for who did
 // what and why. Workers publish their sets when they start, so operators need no registry: [Manager.Sets]. Which of several
 // levels wins is stated in package handlers. A change reaches the next attempt of every worker within a second; tasks cost no command more for it.
+//
+// # Read-only mode
+//
+// [Manager.SetMode] with [ReadOnly] quiets a namespace for maintenance: what runs goes on to its end, and then workers fetch only tasks and hooks of sets with
+// RunsInReadOnly. Each fetch asks the store. Periodic jobs of other sets are not fired, nor are runners of a [Scheduler] that are not marked; gates
+// obey with [Manager.Writable] as their predicate. Explain says so.
 package syncjob

@@ -20,7 +20,8 @@ type Gate struct {
 	TTL    time.Duration // how long a dead runner keeps its place; see [Options]
 	Holder string        // who runs, for whoever is locked out to read; see [Options]
 
-	// CanRun is asked before each run whether it may be. Defaults to yes.
+	// CanRun is asked before each run whether it may be, such as by syncjob's Manager.Writable, which says no in read-only
+	// mode. Defaults to yes.
 	CanRun func(ctx context.Context) bool
 
 	// OnError is told of every failure as it happens: of acquiring, of the

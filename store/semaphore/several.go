@@ -20,7 +20,7 @@ type Leases struct {
 
 // TryAcquireAll takes a free place of each key and does not wait: all or none. If one of them has none
 // free, the others are given back, and the error is that of [Semaphores.TryAcquire] for it. The
-// keys may lie in different partitions, so they are taken one after the other: meanwhile somebody else may
+// keys may lie in different partitions, so they are taken one after the other, also where they happen to share one: meanwhile somebody else may
 // be refused a place that is given back a moment later.
 func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, o Options) (*Leases, error) {
 	return acquireAll(ctx, keys, o, s.TryAcquire)

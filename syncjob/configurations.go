@@ -29,6 +29,7 @@ type configurations struct {
 	looked atomic.Int64 // when it was last tried, in ns since 1970
 
 	mu   sync.Mutex
+	read time.Time                   // when it last succeeded
 	seen []store.ConfigurationRecord // by set, as they were last read
 }
 
@@ -53,10 +54,13 @@ func (c *configurations) watch(ctx context.Context, ready func()) {
 	}
 }
 
-// refresh reads what is stored, and puts in force what has changed.
+// refresh reads what is stored, and puts in force what has changed, unless another worker of the process just did.
 func (c *configurations) refresh(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if time.Since(c.read) < watchInterval*3/4 {
+		return nil
+	}
 	return c.refreshLocked(ctx)
 }
 
@@ -72,6 +76,7 @@ func (c *configurations) refreshLocked(ctx context.Context) error {
 			c.apply(ctx, set, records[i])
 		}
 	}
+	c.read = time.Now()
 	return nil
 }
 

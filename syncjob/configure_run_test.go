@@ -151,6 +151,19 @@ func TestTasksReadNoConfiguration(t *testing.T) {
 	})
 }
 
+func TestWorkersOfOneProcessShareTheReadingOfConfigurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &asks{Store: memstore.New(nil)}
+		m := managerOn(t, s, set(t, handlers.SetConfig{}, noop))
+		for range 10 {
+			work(t, m, syncjob.WorkerConfig{Concurrency: 1})
+		}
+		time.Sleep(time.Minute)
+		require.LessOrEqual(t, s.sets.Load(), int64(6*60), "not four times a second each")
+		require.GreaterOrEqual(t, s.sets.Load(), int64(3*60))
+	})
+}
+
 func TestQueueAndWeightActOnWhatComesAfterTheChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := memstore.New(nil)

@@ -18,6 +18,10 @@ import (
 // may be lost.
 const safetyPoll = 5 * time.Second
 
+// reliefGap is how long a worker may take for what waits in it, at the pace of its handlers, before it is given back: well
+// beyond what it prefetches on purpose.
+const reliefGap = 10 * prefetchHorizon
+
 // engine is one Run of a worker: a pool of slots that run handlers, and a partition
 // loop for each partition of the store that feeds the pool and reports outcomes. How it
 // ends is written in shutdown.go.
@@ -43,7 +47,8 @@ type engine struct {
 	inReadOnly []string // sets that run in read-only mode
 	partitions []*partition
 	slots      []*slot
-	tasks      chan *task // fetched, not started; never blocks the sender
+	tasks      chan *task    // fetched, not started; never blocks the sender
+	stocked    chan struct{} // capacity 1: tasks were fetched
 	slotsLeft  atomic.Int64
 	slotsDone  chan struct{} // closed when every slot has returned
 	executed   atomic.Int64  // handlers that returned
@@ -95,6 +100,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		queues:         newQueueOrder(reg, w.cfg.Queues, w.cfg.StrictOrder),
 		tasks:          make(chan *task, w.cfg.Concurrency+maxPrefetch+(n+1)*store.MaxBatch),
 		slotsDone:      make(chan struct{}),
+		stocked:        make(chan struct{}, 1),
 		values:         context.WithoutCancel(ctx),
 		aborted:        make(chan struct{}),
 	}
@@ -130,6 +136,7 @@ func (e *engine) run(ctx context.Context) error {
 		e.loops.Go(p.run)
 	}
 	e.loops.Go(e.poll)
+	e.loops.Go(e.relieve)
 	e.loops.Go(e.watchConfiguration)
 	e.loops.Go(e.watchLimits)
 	select {
@@ -178,21 +185,31 @@ func (e *engine) notify(s store.Signal) {
 	}
 }
 
-// poll makes every partition look for work now and then, and gives back what was
-// prefetched for handlers that turned out slow: no other worker could run it.
+// poll makes every partition look for work now and then.
 func (e *engine) poll(ctx context.Context) {
-	for done := int64(0); ; {
-		pause(ctx, jitter(safetyPoll))
-		if ctx.Err() != nil {
-			return
-		}
-		before := done
-		if done = e.executed.Load(); int64(len(e.tasks)) > done-before {
-			e.intake.slowed(safetyPoll)
-			e.unload()
-		}
+	for pause(ctx, jitter(safetyPoll)); ctx.Err() == nil; pause(ctx, jitter(safetyPoll)) {
 		for _, p := range e.partitions {
 			e.intake.awaken(p.source)
+		}
+	}
+}
+
+// relieve gives back what was prefetched for handlers that turned out slow: no other worker
+// could run it. It looks only while tasks wait here.
+func (e *engine) relieve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.stocked:
+		}
+		for len(e.tasks) > 0 && ctx.Err() == nil {
+			before := e.executed.Load()
+			pause(ctx, reliefGap)
+			if int64(len(e.tasks)) > e.executed.Load()-before {
+				e.intake.slowed(reliefGap)
+				e.unload()
+			}
 		}
 	}
 }

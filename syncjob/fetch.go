@@ -114,5 +114,6 @@ func (s *session) accept(reply *store.FetchReply, asked, g grant, took time.Dura
 	s.e.intake.fetched(s.p.source, asked, g, f)
 	if b != nil {
 		s.e.dispatch(b.tasks, suspects)
+		wake(s.e.stocked)
 	}
 }

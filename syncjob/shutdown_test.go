@@ -29,7 +29,7 @@ func TestShutdownGivesUnstartedTasksBackAndLetsHandlersFinish(t *testing.T) {
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 300}}, nil)
 		require.NoError(t, err)
 		stop := work(t, m, syncjob.WorkerConfig{Concurrency: 2})
-		time.Sleep(time.Second)
+		time.Sleep(100 * time.Millisecond) // before they are given back to be run elsewhere
 		before, err := run.State(t.Context())
 		require.NoError(t, err)
 		require.Greater(t, before.Counts.Running, int64(2), "some are prefetched")

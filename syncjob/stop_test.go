@@ -86,7 +86,7 @@ func TestPrefetchedTasksOfAStoppedRunDoNotStart(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{Concurrency: 1})
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 400}}, nil)
 		require.NoError(t, err)
-		time.Sleep(time.Second)
+		time.Sleep(100 * time.Millisecond) // before they are given back to be run elsewhere
 		require.EqualValues(t, 1, slow.Load())
 		state, err := run.State(t.Context())
 		require.NoError(t, err)

@@ -189,7 +189,7 @@ func TestPrefetchedTasksAreGivenBackWhenHandlersTurnSlow(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{Concurrency: 1, Grace: 2 * time.Hour})
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 1000}}, nil)
 		require.NoError(t, err)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Second) // long before the safety poll
 		state, err := run.State(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 1, state.Counts.Running, "another worker could run the rest")

@@ -68,7 +68,7 @@ func attempt(ctx context.Context, cfg config, s *server, sc scenario, open opene
 		return nil, err
 	}
 	debug.FreeOSMemory() // what the one before left is not this one's work
-	fmt.Fprintf(cfg.log, "\r\033[K%s %s", sc.name, open.name)
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, sc.limit)
 	defer cancel()
 	t := &trial{server: s, open: open, sizes: cfg.sizes.of(open), scenario: sc.name}
@@ -84,7 +84,7 @@ func attempt(ctx context.Context, cfg config, s *server, sc scenario, open opene
 			err = errors.New("hangs")
 		}
 	}
-	fmt.Fprint(cfg.log, "\r\033[K")
+	fmt.Fprintf(cfg.log, "%s %s: %.1f s\n", sc.name, open.name, time.Since(begun).Seconds())
 	switch {
 	case errors.Is(err, errUnsupported):
 		return []result{{Scenario: sc.name, Peer: open.name, AOF: s.aof, unsupported: true}}, nil

@@ -22,7 +22,7 @@ import (
 func main() {
 	peers := flag.String("peers", strings.Join(peerNames(), ","), "who takes part, separated by commas")
 	scenarios := flag.String("scenarios", "", "which scenarios to run, separated by commas: prefixes of their names (default all)")
-	n := flag.Int("n", 0, "tasks per scenario and round; slow peers do a tenth (default 300000, quick 60000)")
+	n := flag.Int("n", 0, "tasks per scenario and round; slow peers do a tenth (default 300000, quick 30000)")
 	rounds := flag.Int("rounds", 0, "rounds, of which medians are printed (default 3, quick 1)")
 	quick := flag.Bool("quick", false, "everything smaller, to end within 50 seconds")
 	jsonFile := flag.String("json", "", "write the results to this file as JSON, one object per line")

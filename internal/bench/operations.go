@@ -47,7 +47,7 @@ func idle(ctx context.Context, t *trial) error {
 	return err
 }
 
-// countCommands counts what the server is asked while nothing happens, commands inside scripts included.
+// countCommands counts what the server is asked while nothing happens, and what that makes it do.
 func (t *trial) countCommands(ctx context.Context) error {
 	before, err := t.server.usage(ctx)
 	if err != nil {
@@ -55,8 +55,10 @@ func (t *trial) countCommands(ctx context.Context) error {
 	}
 	time.Sleep(t.sizes.idle)
 	after, err := t.server.usage(ctx)
-	commands := after.commands - before.commands - 1 // the bench's own
-	t.row(t.sizes.workers).CommandsPerS = float64(commands) / after.at.Sub(before.at).Seconds()
+	seconds := after.at.Sub(before.at).Seconds()
+	r := t.row(t.sizes.workers)
+	r.RequestsPerS = float64(after.requests-before.requests-1) / seconds // less the bench's own
+	r.CommandsPerS = float64(after.commands-before.commands-1) / seconds
 	return err
 }
 

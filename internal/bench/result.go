@@ -23,7 +23,8 @@ type result struct {
 	P50Us        float64 `json:"p50_us,omitempty"`
 	P99Us        float64 `json:"p99_us,omitempty"`
 	LongestMs    float64 `json:"longest_command_ms,omitempty"`
-	CommandsPerS float64 `json:"commands_per_s,omitempty"` // of idle workers
+	RequestsPerS float64 `json:"requests_per_s,omitempty"` // of idle workers: commands that clients send
+	CommandsPerS float64 `json:"commands_per_s,omitempty"` // those inside of scripts included
 	Busy         float64 `json:"busy,omitempty"`           // the least possible time by the real one
 	Share        float64 `json:"share,omitempty"`          // of the worker that did less, of two
 
@@ -49,7 +50,7 @@ func (r *result) key() key { return key{r.Scenario, r.Peer, r.AOF} }
 // figures are what medians are taken of.
 func (r *result) figures() []*float64 {
 	return []*float64{
-		&r.TasksPerS, &r.RedisUs, &r.ClientUs, &r.Commands, &r.BytesPerTask, &r.P50Us, &r.P99Us, &r.CommandsPerS, &r.Busy, &r.Share,
+		&r.TasksPerS, &r.RedisUs, &r.ClientUs, &r.Commands, &r.BytesPerTask, &r.P50Us, &r.P99Us, &r.RequestsPerS, &r.CommandsPerS, &r.Busy, &r.Share,
 	}
 }
 

@@ -79,8 +79,8 @@ func fullSizes(n int) sizes {
 
 func quickSizes(n int) sizes {
 	return sizes{
-		n: cmp.Or(n, 60_000), jobs: 1000, tree: 200, waiting: 100_000, samples: 100, workers: 10,
-		idle: 3 * time.Second, watchers: 100, slow: 1000, large: 40,
+		n: cmp.Or(n, 30_000), jobs: 500, tree: 100, waiting: 50_000, samples: 60, workers: 10,
+		idle: 2 * time.Second, watchers: 100, slow: 1000, large: 20,
 	}
 }
 

@@ -136,6 +136,7 @@ type usage struct {
 	redisCPU time.Duration
 	ownCPU   time.Duration
 	commands int64 // those that scripts make included
+	requests int64 // reads from clients: where they are far apart, one each
 	memory   int64
 }
 
@@ -154,6 +155,8 @@ func (s *server) usage(ctx context.Context) (usage, error) {
 			u.redisCPU += time.Duration(seconds * float64(time.Second))
 		case "total_commands_processed":
 			u.commands, _ = strconv.ParseInt(value, 10, 64)
+		case "total_reads_processed":
+			u.requests, _ = strconv.ParseInt(value, 10, 64)
 		case "used_memory":
 			u.memory, _ = strconv.ParseInt(value, 10, 64)
 		}

@@ -40,6 +40,7 @@ var columns = []column{
 	number("p50 ms", "%.3f", func(r *result) float64 { return r.P50Us / 1e3 }),
 	number("p99 ms", "%.3f", func(r *result) float64 { return r.P99Us / 1e3 }),
 	number("longest ms", "%.1f", func(r *result) float64 { return r.LongestMs }),
+	number("requests/s", "%.1f", func(r *result) float64 { return r.RequestsPerS }),
 	number("cmds/s", "%.1f", func(r *result) float64 { return r.CommandsPerS }),
 	number("busy", "%.2f", func(r *result) float64 { return r.Busy }),
 	number("share", "%.2f", func(r *result) float64 { return r.Share }),
@@ -78,7 +79,7 @@ func printMarkdown(out io.Writer, results []result) error {
 	markdownTable(&b, results, []string{"scenario", "peer", "tasks/s", "redis µs", "client µs", "redis/floor", "client/floor", "tasks/s:asynq", "redis/asynq", "client/asynq"},
 		func(r *result) bool { return r.RedisUs != 0 || r.unsupported && byTask(r.Scenario) })
 	b.WriteByte('\n')
-	markdownTable(&b, results, []string{"scenario", "peer", "n", "bytes", "p50 ms", "p99 ms", "cmds/s", "busy", "share", "longest ms"},
+	markdownTable(&b, results, []string{"scenario", "peer", "n", "bytes", "p50 ms", "p99 ms", "requests/s", "cmds/s", "busy", "share", "longest ms"},
 		func(r *result) bool { return r.RedisUs == 0 || r.Busy != 0 || r.P50Us != 0 })
 	_, err := io.WriteString(out, b.String())
 	return err

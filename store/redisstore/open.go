@@ -77,8 +77,22 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 	if option.Dialer.Timeout == 0 {
 		option.Dialer.Timeout = 5 * time.Second
 	}
+	if option.Dialer.KeepAlive == 0 {
+		option.Dialer.KeepAlive = pingGap
+	}
+	if option.ConnWriteTimeout == 0 {
+		option.ConnWriteTimeout = replyTimeout
+	}
 	return option, nil
 }
+
+const (
+	// pingGap is after how long a silent connection is asked for a sign of life. The client's own second would make pings most of
+	// what an idle worker costs.
+	pingGap = 5 * time.Second
+	// replyTimeout is after how long without a reply a connection is given up: the client's default for its default gap.
+	replyTimeout = 10 * time.Second
+)
 
 // cacheSize bounds what a connection remembers, in bytes: the configurations of some handler sets.
 const cacheSize = 16 << 20

@@ -29,6 +29,7 @@ var rows = []struct {
 	{"F20_every_task_fails", everyTaskFails},
 	{"F21_stop_at_any_moment", stopAtAnyMoment},
 	{"F22_schedulers_killed_and_paused", schedulersKilledAndPaused},
+	{"F23_clocks_off_by_hours", clocksOff},
 	{"F24_server_restart", serverRestart},
 	{"F25_script_flush", scriptFlush},
 	{"F26_sentinel_failover", sentinelFailover},
@@ -37,6 +38,8 @@ var rows = []struct {
 	{"F29_flushall_in_mid_run", flushallInMidRun},
 	{"F30_busy_script", busyScript},
 	{"F31_payload_or_batch_at_the_limit", payloadOrBatchAtTheLimit},
+	{"F32_hostile_names", hostileNames},
+	{"F33_memory_is_bounded", memoryIsBounded},
 	{"F34_semaphore_holder_gone", semaphoreHolderGone},
 }
 

@@ -29,6 +29,8 @@ type node struct {
 	Claim bool `json:"c,omitempty"`
 	// For is how long a leaf lasts.
 	For time.Duration `json:"d,omitempty"`
+	// Once makes the first failure of every child its last.
+	Once bool `json:"o,omitempty"`
 	// Secret is nobody's business.
 	Secret string `json:"s,omitempty"`
 	// Bulk makes the arguments that large.
@@ -223,6 +225,9 @@ func (n *node) children() iter.Seq2[enqueue.Item, error] {
 			var opts *enqueue.Options
 			if child.claimed() {
 				opts = &enqueue.Options{ID: child.Path, IDFor: time.Hour}
+			}
+			if n.Once {
+				opts = &enqueue.Options{MaxRetries: enqueue.NoRetries}
 			}
 			copies := 1
 			if child.doubled() {

@@ -34,6 +34,7 @@ type spec struct {
 	dir    string
 	port   int
 	args   []string
+	env    []string // beside that of the test
 	// config is the text of a configuration file; empty for none. A sentinel
 	// needs one, since it rewrites it.
 	config string
@@ -91,6 +92,7 @@ func launch(sp spec) (*process, error) {
 		exited: make(chan struct{}),
 	}
 	p.cmd.Dir = sp.dir
+	p.cmd.Env = append(os.Environ(), sp.env...)
 	dieWithParent(p.cmd)
 
 	started := make(chan error, 1)

@@ -19,6 +19,8 @@ type Options struct {
 	// Args are further settings as on the command line of redis-server, for
 	// example "--maxmemory", "10mb". Defaults to none.
 	Args []string
+	// Clock is the server's time of day. Defaults to that of everybody else.
+	Clock *Clock
 }
 
 // Server is one redis-server process. Its methods are for one goroutine at a time; they fail the
@@ -44,6 +46,7 @@ func Start(tb testing.TB, opts *Options) *Server {
 		binary: Binary(tb),
 		dir:    tb.TempDir(),
 		args:   serverArgs(opts),
+		env:    opts.Clock.env(),
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -99,19 +100,27 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		errs = append(errs, s.sealIdle(ctx, k, id))
 	}
 	errs = append(errs, s.releaseKept(ctx, k, kept))
-	for _, id := range trash {
-		reply.Purged++
-		errs = append(errs, s.purge(ctx, k, id))
-	}
-	for _, id := range expired {
-		reply.Purged++
-		errs = append(errs, s.forget(ctx, k, id, ""))
-	}
+	reply.Purged = len(trash) + len(expired)
+	errs = append(errs,
+		each(ctx, trash, func(ctx context.Context, id string) error { return s.purge(ctx, k, id) }),
+		each(ctx, expired, func(ctx context.Context, id string) error { return s.forget(ctx, k, id, "") }))
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}
 	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64
 	return reply, nil
+}
+
+// each calls fn for all of a slice's runs at a time, which share their round trips: one by one, sweeping would
+// fall behind where many small runs end.
+func each(ctx context.Context, ids []string, fn func(ctx context.Context, id string) error) error {
+	errs := make([]error, len(ids))
+	group := lifecycle.New(ctx)
+	for i, id := range ids {
+		group.Go(func(ctx context.Context) { errs[i] = fn(ctx, id) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
 }
 
 // reclaim closes a session, if it is dead or forced, and gives back what it

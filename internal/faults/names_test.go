@@ -41,7 +41,7 @@ func hostileNames(t *testing.T) {
 	w := newWorld(t, longLease, nil)
 	worker := w.worker(4)
 	w.warm()
-	sent := w.commands()
+	sent := w.writes()
 	accepted := make(map[string]string) // job → what was stored with it
 	draw := func(rt *rapid.T) {
 		job, id, other := anyName().Draw(rt, "job"), anyName().Draw(rt, "id"), anyName().Draw(rt, "other")

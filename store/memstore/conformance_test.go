@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -28,6 +29,12 @@ func TestConformanceOfManyPartitions(t *testing.T) {
 	storetest.Run(t, harness(5))
 }
 
+var modelSequences = flag.Int("model.sequences", 10_000, "sequences that are compared with the model")
+
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
+	storetest.RunModel(t, harness(2), storetest.ModelOptions{Sequences: *modelSequences, Steps: 15})
+}
+
+func TestLongSequencesAgreeWithTheModel(t *testing.T) {
 	storetest.RunModel(t, harness(2), storetest.ModelOptions{})
 }

@@ -251,7 +251,7 @@ func (p *partition) forget(r *run) {
 		delete(j.tokens, r.token)
 	}
 	j.dropRun(r)
-	if len(j.runs) == 0 && !j.declared() {
+	if len(j.runs) == 0 && !j.declared() && !j.rec.Disabled {
 		p.removeJob(j)
 	}
 }

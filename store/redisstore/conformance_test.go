@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"flag"
 	"strings"
 	"sync"
 	"testing"
@@ -117,9 +118,13 @@ func leftovers(tb testing.TB, s store.Store) []string {
 	}
 }
 
+var modelSequences = flag.Int("model.sequences", 1000, "sequences that are compared with the model on real Redis")
+
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
-	t.Run("redis", func(t *testing.T) { storetest.RunModel(t, realHarness(), storetest.ModelOptions{}) })
+	t.Run("redis", func(t *testing.T) {
+		storetest.RunModel(t, realHarness(), storetest.ModelOptions{Sequences: *modelSequences, Steps: 10})
+	})
 	t.Run("miniredis", func(t *testing.T) {
-		storetest.RunModel(t, miniHarness(t), storetest.ModelOptions{Virtual: true})
+		storetest.RunModel(t, miniHarness(t), storetest.ModelOptions{Sequences: 30, Virtual: true})
 	})
 }

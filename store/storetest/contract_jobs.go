@@ -8,6 +8,16 @@ import (
 )
 
 var jobsContract = []testCase{
+	{"a job that was disabled stays with its last run gone, until it is deleted", func(s *scene) {
+		r := s.open("import")
+		s.NoError(s.store.SetJobDisabled(s.ctx, "import", true))
+		r.stop(false)
+		s.NoError(s.store.DeleteRun(s.ctx, r.id))
+		rec, err := s.store.Job(s.ctx, "import")
+		s.NoError(err)
+		s.True(rec.Disabled)
+		s.NoError(s.store.DeleteJob(s.ctx, "import"))
+	}},
 	{"declaring says what it did", func(s *scene) {
 		ensure := func(def string, revision int64) store.EnsureOutcome {
 			s.tb.Helper()

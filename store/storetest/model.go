@@ -271,8 +271,16 @@ func (r *modelRun) pass(now time.Duration) {
 
 // model is all that the store should know.
 type model struct {
-	now  time.Duration
-	runs map[store.RunID]*modelRun
+	now      time.Duration
+	runs     map[store.RunID]*modelRun
+	jobs     map[string]*modelJob
+	holders  map[string]int64 // of the semaphore: token → fencing number
+	fence    int64
+	readOnly bool
+}
+
+func newModel() *model {
+	return &model{runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), holders: make(map[string]int64)}
 }
 
 // ordered are the runs in the order in which they were started, so that a

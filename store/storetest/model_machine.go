@@ -42,7 +42,7 @@ type holding struct {
 }
 
 func newMachine(s *scene, virtual bool) *machine {
-	m := &machine{s: s, m: &model{runs: make(map[store.RunID]*modelRun)}, virtual: virtual, producer: s.producer(0)}
+	m := &machine{s: s, m: newModel(), virtual: virtual, producer: s.producer(0)}
 	for len(m.jobs) < 2 {
 		if name := s.name("job"); s.partition(name) == 0 {
 			m.jobs = append(m.jobs, name)
@@ -111,7 +111,7 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 	r := m.m.runs[d.Lease.Lane.Run]
 	s.NotNil(r, "delivery of an unknown run: %+v", d)
 	for _, t := range r.tasks {
-		if t.item.Task.ID != d.Task.ID || t.item.Route != d.Lease.Lane.Route || !r.deliverable(t) {
+		if t.item.Task.ID != d.Task.ID || t.item.Route != d.Lease.Lane.Route || !r.deliverable(t) || m.m.readOnly {
 			continue
 		}
 		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.suspect}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Suspect},

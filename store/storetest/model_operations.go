@@ -19,7 +19,13 @@ func (m *machine) StartRun(t *rapid.T) {
 		p.PostJob = hook(postJob)
 	}
 	p = s.params(p)
+	known := m.m.jobs[p.Job]
+	p.Declared = known != nil && known.declared
 	reply, err := s.store.StartRun(s.ctx, p)
+	if p.Declared && known.disabled {
+		s.ErrorIs(err, store.ErrJobDisabled)
+		return
+	}
 	if m.m.active(p.Job) != nil {
 		s.ErrorIs(err, store.ErrJobExists)
 		return
@@ -27,6 +33,7 @@ func (m *machine) StartRun(t *rapid.T) {
 	s.NoError(err)
 	s.False(reply.Existing)
 	m.m.runs[reply.Run] = newModelRun(reply.Run, p)
+	m.m.job(p.Job).last = reply.Run.Number
 	again, err := s.store.StartRun(s.ctx, p)
 	s.NoError(err)
 	s.Equal(store.StartReply{Run: reply.Run, Existing: true}, again)
@@ -152,7 +159,7 @@ func (m *machine) DeleteRun(t *rapid.T) {
 		return
 	}
 	m.s.NoError(err)
-	delete(m.m.runs, r.id)
+	m.m.forget(r.id)
 	_, err = m.s.store.Run(m.s.ctx, r.id)
 	m.s.ErrorIs(err, store.ErrRunNotFound)
 }

@@ -24,7 +24,8 @@ type ModelOptions struct {
 }
 
 // RunModel plays random sequences of operations (starting, enqueuing, holding,
-// fetching, staging, settling in every way, dying, stopping, repeating), each against a fresh
+// fetching, staging, settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs, pausing,
+// heartbeats, read-only mode, maps, semaphores, repairs), each against a fresh
 // store and a small model of the contract, and compares the two after each step. A
 // sequence that shows a difference is shrunk and reported as the operations that it drew.
 func RunModel(t *testing.T, h Harness, opts ModelOptions) {
@@ -105,9 +106,12 @@ func (m *machine) Check(*rapid.T) {
 			s.True(in.Stable)
 			if rec.Status == store.StatusRunning {
 				s.agrees(in)
+				m.checkSets(r, in)
 			}
 		}
+		m.checkFailures(r)
 	}
+	m.checkJobs()
 	for _, w := range m.workers {
 		s.ElementsMatch(w.order, leases(w.held()), "held by %s", w.session.ID)
 	}
@@ -116,6 +120,7 @@ func (m *machine) Check(*rapid.T) {
 // end brings the sequence to an end: what may run runs, every session dies, the
 // rest is stopped.
 func (m *machine) end() {
+	m.setReadOnly(false)
 	m.drain(m.workers[0])
 	m.Check(nil)
 	for slot, w := range m.workers {

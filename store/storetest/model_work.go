@@ -151,6 +151,7 @@ func (m *machine) Drain(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
 		t.Skip("not now") // or no run would grow old
 	}
+	m.setReadOnly(false)
 	m.drain(m.worker(t))
 }
 

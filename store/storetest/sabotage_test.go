@@ -68,6 +68,7 @@ var sabotages = map[string]struct {
 	"asks nobody to share permits":         {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &keepsThemWanting{s} }},
 	"draws again when it is asked again":   {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &drawsAnew{Store: s} }},
 	"serves everything in read-only mode":  {"Contract_Modes", "Contract, Modes: while a partition", func(s store.Store) store.Store { return &ignoresModes{s} }},
+	"keeps nothing in maps":                {"Contract_Values", "Contract, Values: a job keeps small maps", func(s store.Store) store.Store { return &forgetsMaps{s} }},
 	"stops what it repairs":                {"Contract_Repair", "Contract, Repairer: a repair changes nothing", func(s store.Store) store.Store { return &stopsToRepair{s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
@@ -105,7 +106,7 @@ func TestModelCatchesSabotage(t *testing.T) {
 		"loses tasks of dead sessions", "forgets a retry", "counts one too many while running", "applies a repeated enqueue",
 		"never gives out the hook", "ignores holds", "shows staged children at once", "only pauses when it is told to stop",
 		"starts a name again for each token", "gives other tasks to a repeat", "charges nobody for a crash", "takes every task for a suspect",
-		"counts attempts instead of successes",
+		"counts attempts instead of successes", "keeps nothing in maps", "stops what it repairs",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

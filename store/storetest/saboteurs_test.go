@@ -441,3 +441,10 @@ func (s *waitsForNobody) FireRun(ctx context.Context, p store.FireParams) (store
 	p.Wait, p.Rest = false, 0
 	return s.Store.FireRun(ctx, p)
 }
+
+// forgetsMaps takes writes to maps and keeps nothing.
+type forgetsMaps struct{ store.Store }
+
+func (s *forgetsMaps) WriteMap(ctx context.Context, p store.MapParams, _ map[string][]byte, _ []string) error {
+	return s.Store.WriteMap(ctx, p, nil, nil)
+}

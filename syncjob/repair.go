@@ -52,7 +52,8 @@ func (r RepairReport) String() string {
 // are nowhere. Nothing that the library does leaves such damage; hands and servers that lost writes do. A
 // task that was lost has failed, so that no run is done without it, and a run whose record is lost is forgotten: its handles say
 // [ErrStateLost]. It may be called while everything runs, and repeated after any error. It reads
-// all that the job's partition holds, which takes time in proportion. opts may be nil.
+// all that the job's partition holds, which takes time in proportion. An index that jobs share, if it was lost whole, is rebuilt
+// for this job: then repair the others, too. opts may be nil.
 // [ErrJobNotFound] when nothing is stored of the job.
 func (m *Manager) Repair(ctx context.Context, job string, opts *RepairOptions) (RepairReport, error) {
 	if err := store.ValidateJobName(job); err != nil {

@@ -31,6 +31,12 @@
 // faults_test.go. Each chooses what it draws by a seed that is printed, and that
 // ROLLCALL_SEED repeats.
 //
+// # Histories
+//
+// TestFetchSettleAndStopAreLinearizable lets clients of one run enqueue, fetch, settle, stop and read at once, on memory
+// and on a server, while replies are lost, and has porcupine look for an order of the calls in which a run could
+// have answered so. A call whose outcome nobody learned may take effect at any time, or never.
+//
 // # The storm
 //
 // TestStorm lets a tree grow while everything goes wrong at random, as drawn from one seed: workers are killed and

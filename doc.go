@@ -66,6 +66,20 @@
 // hook has completed; runs of sets without these hooks pass them by. Paused is a
 // flag beside the state.
 //
+// # A gate, a limit, or a periodic job
+//
+// A gate ([github.com/rollcall-go/rollcall/store/semaphore.Gate]) is for functions of your own, in processes of your
+// own: at most N of them run at a time, and whoever is locked out lets it be. Nothing is queued or tried again. A
+// [github.com/rollcall-go/rollcall/syncjob.Scheduler] calls such functions when they are due, by the clock of each
+// process; together they are what a crontab on every machine should be.
+//
+// A limit on a kind of task is for work that must be done, only not all at once: tasks over the limit stay
+// waiting, cost no attempt and no place in a worker, and run when there is room.
+//
+// A periodic job ([github.com/rollcall-go/rollcall/syncjob.Schedule]) is for work that must be due once for the whole cluster: each due
+// time begins at most one run, by the store's clock, whatever the number of processes and whoever of them dies. Its
+// run has tasks, retries, counts, hooks and a history, which a gated function has not.
+//
 // # Testing
 //
 // [github.com/rollcall-go/rollcall/handlers/handlerstest] runs one handler without a store,

@@ -60,4 +60,16 @@
 // [Manager.SetMode] with [ReadOnly] quiets a namespace for maintenance: what runs goes on to its end, and then workers fetch only tasks and hooks of sets with
 // RunsInReadOnly. Each fetch asks the store. Periodic jobs of other sets are not fired, nor are runners of a [Scheduler] that are not marked; gates
 // obey with [Manager.Writable] as their predicate. Explain says so.
+//
+// # Periodic jobs
+//
+// [Manager.Ensure] declares a job with a [Schedule], and workers fire it: the keep loop of whichever is told first that
+// the job is due makes one atomic step of it, which begins the run and moves the due time. None of them leads, so none can be
+// missed; of any number that try, one begins the run (P8). Due times are computed from the calendar as they are needed, and
+// compared with the store's clock. What [Overlap] says counts while the last run is active, and a paused run is: pausing
+// the newest run keeps the schedule, whose due times are skipped, or wait, or replace the paused run. [Run.Stop] ends a run and keeps
+// the schedule too; [Manager.Stop] ends both, until [Manager.Enable]. In read-only mode due times stand, and coalesce into one
+// when it ends, unless the set is marked as RunsInReadOnly.
+//
+// A [Scheduler] is something else: it calls functions of this process, by the local clock.
 package syncjob

@@ -26,14 +26,14 @@ func (tr *trees) attempt(root syncArgs, task enqueue.Args) (*handlerstest.Result
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(tr.t, err)
 	set, _ := registry.Set(setName)
-	require.NoError(tr.t, os.MkdirAll(string(root.State), 0o700))
+	require.NoError(tr.t, os.MkdirAll(root.stateOf(1), 0o700))
 	require.NoError(tr.t, os.MkdirAll(tr.dst, 0o755))
 	result := handlerstest.Do(tr.t, set, task, &handlerstest.Options{
 		Task:    &enqueue.Options{ID: "task"},
 		RunArgs: root,
 	})
 	f := counted(result.Counters)
-	n, err := readNotes(tr.t.Context(), string(root.State))
+	n, err := readNotes(tr.t.Context(), root.stateOf(1))
 	require.NoError(tr.t, err)
 	f.List = n.List
 	return result, f
@@ -100,7 +100,7 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(t, err)
 	set, _ := registry.Set(setName)
-	require.NoError(t, os.MkdirAll(string(args.State), 0o700))
+	require.NoError(t, os.MkdirAll(args.stateOf(1), 0o700))
 	result := handlerstest.Do(t, set, task, &handlerstest.Options{Context: ctx, Task: &enqueue.Options{ID: "task"}, RunArgs: args})
 	require.Zero(t, result.Outcome.Verdict)
 	require.NoFileExists(t, filepath.Join(tr.dst, "2"))
@@ -239,7 +239,7 @@ func TestAnAttemptReplacesTheNotesOfOneBeforeIt(t *testing.T) {
 	tr.write("file", "x", 0o644)
 	_, f = tr.attempt(args, task)
 	require.Equal(t, figures{Copied: 1, Bytes: 1}, f)
-	left, err := os.ReadDir(string(args.State))
+	left, err := os.ReadDir(args.stateOf(1))
 	require.NoError(t, err)
 	require.Empty(t, left)
 }

@@ -143,6 +143,8 @@ func TestMisuseIsToldByItsFlag(t *testing.T) {
 		"start":                                    "-src: is missing",
 		"start -src . extra":                       `unexpected argument "extra"`,
 		"start -src . -frob":                       "-frob",
+		"start -src . -interval 5":                 "-interval",
+		"start -src . -interval 5ms":               "-interval: is less than 1s",
 		"start -src . -workers -1":                 "-workers: is not between",
 		"start -src . -workers many":               "-workers",
 		"start -src . -files-per-task 0":           "-files-per-task: is not between 1 and 1000",
@@ -276,7 +278,7 @@ func TestALargeFileTellsHowFarItIs(t *testing.T) {
 	set, ok := registry.Set(setName)
 	require.True(t, ok)
 	args := tr.args(nil)
-	require.NoError(t, os.MkdirAll(string(args.State), 0o700))
+	require.NoError(t, os.MkdirAll(args.stateOf(1), 0o700))
 	require.NoError(t, os.MkdirAll(tr.dst, 0o755))
 	result := handlerstest.Do(t, set, filesArgs{Copy: [][]byte{[]byte("large"), []byte("small")}}, &handlerstest.Options{RunArgs: args})
 	require.NoError(t, result.Err)

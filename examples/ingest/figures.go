@@ -89,7 +89,7 @@ func (s *syncer) tell(a *handlers.Attempt, t *tree, r *record) error {
 	a.Add(s.failed, r.Failed)
 	a.Add(s.bytes, r.Bytes)
 	n := notes{List: r.List, Closed: r.closed}
-	return n.write(string(t.State), a.ID)
+	return n.write(t.state, a.ID)
 }
 
 // counted are the figures that the counters of a run hold.
@@ -117,7 +117,8 @@ func finalFigures(ctx context.Context, s syncjob.RunState) (figures, error) {
 	if err := json.Unmarshal(s.Args, &root); err != nil {
 		return f, fmt.Errorf("arguments of the run: %w", err)
 	}
-	n, err := readNotes(ctx, string(root.State))
+	state := root.stateOf(s.Number)
+	n, err := readNotes(ctx, state)
 	f.List = n.List
-	return f, errors.Join(err, os.RemoveAll(string(root.State)))
+	return f, errors.Join(err, os.RemoveAll(state))
 }

@@ -22,7 +22,7 @@ func (s *syncer) preJob(_ context.Context, run *handlers.Run) error {
 	if err := t.check(); err != nil {
 		return handlers.Permanent(err)
 	}
-	return os.MkdirAll(string(t.State), 0o700)
+	return os.MkdirAll(t.state, 0o700)
 }
 
 func (t *tree) check() error {
@@ -83,7 +83,7 @@ func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	if err != nil {
 		return err
 	}
-	n, err := readNotes(ctx, string(t.State))
+	n, err := readNotes(ctx, t.state)
 	if err != nil {
 		return err
 	}
@@ -101,5 +101,5 @@ func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	f := counted(run.Counters)
 	run.Log().InfoContext(ctx, "synced", "status", run.Status, "src", t.src, "dst", t.dst,
 		"copied", f.Copied, "unchanged", f.Unchanged, "failed", f.Failed, "bytes", f.Bytes)
-	return os.RemoveAll(string(t.State))
+	return os.RemoveAll(t.state)
 }

@@ -72,7 +72,7 @@ func (tr *trees) sync(change func(*syncArgs)) (syncjob.RunState, figures) {
 	require.True(tr.t, final.Counts.Balanced())
 	f, err := finalFigures(tr.t.Context(), final)
 	require.NoError(tr.t, err)
-	require.NoDirExists(tr.t, string(args.State))
+	require.NoDirExists(tr.t, args.stateOf(final.Number))
 	return final, f
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ const listUsage = `ingest list -store redis://HOST:PORT [-json]
 Lists the jobs by groups: single-pass, periodic, and stopped ones. With -json each is an
 object in a line of its own.`
 
-// listGroups are the groups of the listing; a job that was stopped is listed as such only.
+// listGroups are the groups of the listing.
 var listGroups = []syncjob.Group{syncjob.GroupSinglePass, syncjob.GroupPeriodic, syncjob.GroupStopped}
 
 // listJobs is the command "list".
@@ -31,25 +32,51 @@ func listJobs(ctx context.Context, args []string, io streams) error {
 func (o *operator) list(ctx context.Context, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if !o.json {
-		fmt.Fprintln(table, "GROUP\tNAME\tSTATE\tTOTAL\tREMAINING\tFAILED\tRETRIED\tELAPSED\tSTARTED")
+		fmt.Fprintln(table, "GROUP\tNAME\tSTATE\tTOTAL\tREMAINING\tFAILED\tRETRIED\tELAPSED\tSTARTED\tNEXT")
 	}
 	for _, group := range listGroups {
 		for job, err := range o.Jobs(ctx, &syncjob.JobsOptions{Group: group}) {
 			if err != nil {
 				return err
 			}
-			if job.Run == nil || group != syncjob.GroupStopped && job.Run.Status == syncjob.StatusStopped {
+			if groupOf(job) != group {
 				continue
+			}
+			r := syncjob.RunState{Job: job.Name} // of a periodic job that never ran
+			if job.Run != nil {
+				r = *job.Run
 			}
 			if o.json {
-				printJSON(out, newOutcome(*job.Run))
+				line := newOutcome(r)
+				line.NextDue = job.NextDue
+				printJSON(out, line)
 				continue
 			}
-			r := job.Run
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", group, job.Name, r.Status,
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", group, job.Name, cmp.Or(r.Status, "-"),
 				r.Counts.Total, r.Counts.Remaining(), r.Counts.Failed, r.Retried,
-				r.Elapsed.Round(time.Millisecond), r.Created.Format(time.DateTime))
+				r.Elapsed.Round(time.Millisecond), moment(r.Created), moment(job.NextDue))
 		}
 	}
 	return table.Flush()
+}
+
+// groupOf is the one group in which a job is listed, empty for none. A periodic job is stopped if it is due no more,
+// whatever became of its last run.
+func groupOf(job syncjob.JobState) syncjob.Group {
+	switch {
+	case job.Kind == syncjob.Periodic && !job.Disabled:
+		return syncjob.GroupPeriodic
+	case job.Disabled || job.Run != nil && job.Run.Status == syncjob.StatusStopped:
+		return syncjob.GroupStopped
+	case job.Run != nil:
+		return syncjob.GroupSinglePass
+	}
+	return ""
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Format(time.DateTime)
 }

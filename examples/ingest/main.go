@@ -15,6 +15,8 @@
 //
 //	ingest worker -store redis://localhost:6379 &
 //	ingest start  -store redis://localhost:6379 -src DIR -dst DIR -wait
+//
+// With -interval 10m the trees are synced again and again, whichever workers come and go.
 package main
 
 import (
@@ -33,7 +35,7 @@ const usage = `ingest syncs a directory tree to another.
   ingest start -src DIR [-dst DIR]   start a job
   ingest worker -store URL           work for jobs on a Redis
   ingest list -store URL             list jobs
-  ingest watch NAME -store URL       follow a job until it ends
+  ingest watch NAME -store URL       follow a job until it ends; a periodic one, until it is stopped
   ingest stop NAME -store URL        stop a job
   ingest explain NAME -store URL     say why a job is not done
   ingest failures NAME -store URL    list the tasks of a job that failed

@@ -19,7 +19,8 @@ type outcome struct {
 	Retried   int64          `json:"retried"`
 	Cancelled int64          `json:"cancelled"`
 	files
-	Elapsed int64 `json:"elapsed_ms"`
+	Elapsed int64     `json:"elapsed_ms"`
+	NextDue time.Time `json:"next_due,omitzero"` // of a periodic job, in a list
 }
 
 // files are the figures of the object.

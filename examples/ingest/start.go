@@ -34,19 +34,24 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 	if err != nil {
 		return err
 	}
-	run, err := m.Start(ctx, syncjob.Job{
-		Name:        f.name,
-		Set:         setName,
-		Root:        root,
-		RootOptions: &enqueue.Options{Queue: f.restartQueue},
-	}, nil)
+	job := syncjob.Job{Name: f.name, Set: setName, Root: root, RootOptions: &enqueue.Options{Queue: f.restartQueue}}
+	var run *syncjob.Run // nil for a periodic job
+	if f.interval > 0 {
+		err = f.declare(ctx, m, job)
+	} else {
+		run, err = m.Start(ctx, job, nil)
+	}
 	if err != nil {
 		if f.dst == "" {
 			err = errors.Join(err, os.Remove(string(root.Dst)))
 		}
 		return err
 	}
-	fmt.Fprintf(io.out, "job %s: %s to %s\n", f.name, root.Src, root.Dst)
+	every := ""
+	if f.interval > 0 {
+		every = fmt.Sprintf(", every %v", f.interval)
+	}
+	fmt.Fprintf(io.out, "job %s: %s to %s%s\n", f.name, root.Src, root.Dst, every)
 	if !f.wait {
 		return nil
 	}
@@ -61,6 +66,9 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 		}
 		end := background(ctx, worker)
 		defer func() { err = errors.Join(err, end()) }()
+	}
+	if run == nil {
+		return f.followAll(ctx, m, io)
 	}
 	return f.follow(ctx, run, io)
 }

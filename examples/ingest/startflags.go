@@ -20,6 +20,9 @@ Starts a job that makes DST like SRC, and leaves alone what only DST has. Files 
 modification time are right are skipped, and get their mode if only that is not. Owners and
 hard links are not kept. While it runs, the job keeps its figures in a directory beside DST.
 
+With -interval it is a periodic job: a run at once, and one each interval after that; a time at which the last run is
+still under way is skipped. It goes on until it is stopped; starting it again changes it.
+
 On memory:// the job runs in this process, which waits for it. On Redis it is worked off by
 "ingest worker" processes, and by this one if -workers is given. Interrupt it to stop the
 job: files that are being copied are completed. The exit status is 0 only if the job succeeded.`
@@ -28,10 +31,14 @@ job: files that are being copied are completed. The exit status is 0 only if the
 // the limit of a payload.
 const maxFilesPerTask = 1000
 
+// minInterval keeps a mistyped interval from keeping disks busy.
+const minInterval = time.Second
+
 // startFlags is the command line of start.
 type startFlags struct {
 	src, dst, name, url                 string
 	workers, filesPerTask               int
+	interval                            time.Duration
 	wait, json, strict, noCache, dryRun bool
 	exclude                             excludes
 	restartQueue, pathQueue, fileQueue  string
@@ -46,6 +53,7 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	fs.StringVar(&f.name, "name", "", "`name` of the job (default a generated one)")
 	fs.StringVar(&f.url, "store", "memory://", "`url` of where the job lives: memory:// or redis://HOST:PORT")
 	fs.IntVar(&f.workers, "workers", 0, "run up to `N` tasks at once in this process (default by the number of processors on memory://, and none on Redis); implies -wait")
+	fs.DurationVar(&f.interval, "interval", 0, "make it a periodic job with a run each `interval`, such as 10m (default one run)")
 	fs.IntVar(&f.filesPerTask, "files-per-task", 50, "put at most `N` files in one task, up to 1000")
 	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
@@ -74,6 +82,9 @@ func (f *startFlags) validate() error {
 	}
 	if f.workers < 0 || f.workers > syncjob.MaxConcurrency {
 		bad("workers", fmt.Sprintf("is not between 0 and %d", syncjob.MaxConcurrency))
+	}
+	if f.interval != 0 && f.interval < minInterval {
+		bad("interval", fmt.Sprintf("is less than %v", minInterval))
 	}
 	if f.filesPerTask < 1 || f.filesPerTask > maxFilesPerTask {
 		bad("files-per-task", fmt.Sprintf("is not between 1 and %d", maxFilesPerTask))

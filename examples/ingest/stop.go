@@ -2,31 +2,20 @@ package main
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/rollcall-go/rollcall/syncjob"
+	"errors"
 )
 
 const stopUsage = `ingest stop NAME -store redis://HOST:PORT [-json]
 
 Stops a job: nothing that waits will start, and files that are being copied are
-completed. It returns when they are. What was done is left as it is.`
+completed. It returns when they are. What was done is left as it is. A periodic job is
+due no more, until it is started again.`
 
 // stop is the command.
 func stop(ctx context.Context, args []string, io streams) error {
-	return onRun(ctx, stopUsage, args, io, func(o *operator, run *syncjob.Run) error {
-		if err := run.Stop(ctx, &syncjob.StopOptions{Graceful: true, Reason: "stopped by command"}); err != nil {
-			return err
-		}
-		final, err := run.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		figures, err := finalFigures(ctx, final)
-		if err != nil {
-			return fmt.Errorf("sum up: %w", err)
-		}
-		report(io, final, figures, o.json)
-		return nil
-	})
+	o, err := newOperator(ctx, stopUsage, args, "NAME", io.err)
+	if err != nil {
+		return err
+	}
+	return errors.Join(stopJob(ctx, o.Manager, o.name, "stopped by command", io, o.json), o.Close())
 }

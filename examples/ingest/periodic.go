@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// How often a periodic job is asked whether it has another run: once that is due, and before, as it may be triggered or
+// stopped meanwhile.
+const (
+	dueGap  = 100 * time.Millisecond
+	idleGap = time.Second
+)
+
+// declare makes it a periodic job, also if it was stopped before.
+func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjob.Job) error {
+	job.Schedule = &syncjob.Schedule{Every: f.interval, FireOnCreate: true}
+	if _, err := m.Ensure(ctx, job); err != nil {
+		return err
+	}
+	return m.Enable(ctx, job.Name)
+}
+
+// followAll follows the runs of the job that it has declared. When ctx ends it stops the job.
+func (f *startFlags) followAll(ctx context.Context, m *syncjob.Manager, io streams) error {
+	err := followRuns(ctx, m, f.name, io, f.json)
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	// From here on a further signal ends the process.
+	fmt.Fprintln(io.err, "stopping")
+	return stopJob(context.WithoutCancel(ctx), m, f.name, "interrupted", io, f.json)
+}
+
+// followRuns follows the runs of a periodic job, beginning with the newest, and reports each, until the job is
+// disabled. The verdict is that of the last. The error is that of ctx when ctx ends.
+func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams, asJSON bool) error {
+	var last syncjob.RunState
+	for {
+		s, err := m.State(ctx, job)
+		switch {
+		case err != nil:
+			return err
+		case s.Run != nil && s.LastRun != last.Number:
+			if last, err = show(ctx, m.Run(job, s.LastRun), io.err); err != nil {
+				return err
+			}
+			figures, err := figuresOf(last)
+			if err != nil {
+				return err
+			}
+			report(io, last, figures, asJSON)
+			continue
+		case s.Disabled && last.Number != 0:
+			return verdict(last)
+		case s.Disabled:
+			return nil
+		}
+		if err := sleep(ctx, min(max(time.Until(s.NextDue), dueGap), idleGap)); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// stopJob stops a job, and its schedule if it is periodic, waits for the end of its run and reports it.
+func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io streams, asJSON bool) error {
+	before, err := m.State(ctx, job)
+	if err != nil {
+		return err
+	}
+	if err := m.Stop(ctx, job, &syncjob.StopOptions{Graceful: true, Reason: reason}); err != nil {
+		return err
+	}
+	if before.Kind == syncjob.Periodic {
+		fmt.Fprintf(io.out, "job %s: no run is due any more\n", job)
+	}
+	run, err := m.Latest(ctx, job)
+	if errors.Is(err, syncjob.ErrRunNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	final, err := run.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	figures, err := finalFigures(ctx, final)
+	if err != nil {
+		return fmt.Errorf("sum up: %w", err)
+	}
+	report(io, final, figures, asJSON)
+	return nil
+}

@@ -119,6 +119,33 @@ func ExampleManager_Start() {
 	// <nil> <nil>
 }
 
+// Every replica declares the job, at every deploy; one of their workers fires it.
+func ExampleManager_Ensure() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m, done := working(ctx)
+	nightly := syncjob.Job{
+		Name: "nightly", Set: "ingest", Root: scanArgs{Dirs: 500},
+		Schedule: &syncjob.Schedule{Cron: "0 2 * * *", Zone: "Europe/Berlin", Overlap: syncjob.QueueOne, Jitter: time.Minute},
+	}
+	for range 2 {
+		outcome, err := m.Ensure(ctx, nightly)
+		fmt.Println(outcome, err)
+	}
+	run, err := m.TriggerNow(ctx, "nightly") // for once, now
+	if err != nil {
+		log.Fatal(err)
+	}
+	final, err := run.Wait(ctx)
+	fmt.Println(final.Status, final.Counts.Succeeded, err)
+	cancel()
+	fmt.Println(<-done, m.Close())
+	// Output:
+	// created <nil>
+	// unchanged <nil>
+	// succeeded 501 <nil>
+	// <nil> <nil>
+}
+
 func ExampleRun_Watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m, done := working(ctx)

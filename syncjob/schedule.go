@@ -17,7 +17,8 @@ const (
 	QueueOne Overlap = "queue-one"
 	// Replace stops the active run, and begins the next when its handlers have returned.
 	Replace Overlap = "replace"
-	// AfterCompletion makes a run due so long after the end of the last one as Every says, which it needs.
+	// AfterCompletion makes a run due so long after the last task of the run before has ended as Every says, which it needs;
+	// not before the post-job hook of that run has completed.
 	AfterCompletion Overlap = "after-completion"
 )
 

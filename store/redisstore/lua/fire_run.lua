@@ -13,8 +13,18 @@ local v = redis.call('HMGET', KEYS[3], 'kind', 'disabled', 'run', 'due', 'acts',
 if not v[1] then
   return { 'missing', now }
 end
+local member = 'j:' .. job
+local function set_due(at, acted)
+  redis.call('HSET', KEYS[3], 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
+  redis.call('ZADD', KEYS[7], acted, member)
+  signal('d')
+end
 local existing = redis.call('HGET', KEYS[4], token)
 if due > 0 and existing then
+  if not v[2] and v[1] == 'periodic' and tonumber(v[4] or 0) == due and (v[6] or '0') == changes and tonumber(v[5]) <= now and following > now then
+    set_due(following, acts) -- the clock went back, and the job was due anew at a time that it was due before
+    publish(channel)
+  end
   return { 'started', now, existing }
 end
 if v[2] then
@@ -30,12 +40,6 @@ if following <= now or due > 0 and tonumber(v[5] or 0) > now then
   return { 'early', now }
 end
 
-local member = 'j:' .. job
-local function set_due(at, acted)
-  redis.call('HSET', KEYS[3], 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
-  redis.call('ZADD', KEYS[7], acted, member)
-  signal('d')
-end
 local function stand()
   redis.call('ZADD', KEYS[7], now + RECHECK, member)
   return { 'waiting', now, v[3] or '' }

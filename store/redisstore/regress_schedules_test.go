@@ -1,0 +1,42 @@
+package redisstore_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// When the server's clock was put back and the job was enabled again, it is due once more at a time that has begun a
+// run. It must not be due at that time for ever.
+func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
+	s := newScene(t)
+	_, err := s.EnsureJob(t.Context(), store.EnsureParams{Job: "nightly", Kind: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true})
+	require.NoError(t, err)
+	rec, err := s.Store.Job(t.Context(), "nightly")
+	require.NoError(t, err)
+	p := store.FireParams{
+		Start: store.StartParams{Job: "nightly", Set: "set", Open: true, Retention: time.Hour, FailureCap: 1, Weight: 1, Declared: true},
+		Due:   rec.Due, Changes: rec.Changes, Next: rec.Due.Add(time.Hour),
+	}
+	first, err := s.FireRun(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, store.FireStarted, first.Verdict)
+	due := rec.Due.UnixMilli()
+	s.command("HSET", "job:nightly", "due", strconv.FormatInt(due, 10), "acts", strconv.FormatInt(due, 10))
+
+	p.Next = rec.Due.Add(2 * time.Hour)
+	again, err := s.FireRun(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, store.FireStarted, again.Verdict)
+	require.Equal(t, first.Run, again.Run)
+	rec, err = s.Store.Job(t.Context(), "nightly")
+	require.NoError(t, err)
+	require.True(t, rec.Due.Equal(p.Next))
+	numbers, err := s.JobRuns(t.Context(), "nightly")
+	require.NoError(t, err)
+	require.Len(t, numbers, 1)
+}

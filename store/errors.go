@@ -61,6 +61,17 @@ var (
 	// written. Enqueuing fails with it; settling goes on.
 	ErrOutOfMemory = errors.New("store is out of memory")
 
+	// ErrWrongKind is returned by a handle on a name that holds a value of another kind. It is
+	// wrapped in a [*KindError].
+	ErrWrongKind = errors.New("value is of another kind")
+
+	// ErrTooManyValues is returned when a value would be made in a run, or a job, that has
+	// [MaxValues] already.
+	ErrTooManyValues = errors.New("run or job has too many values")
+
+	// ErrOutOfRange is returned by adding to a counter or float whose sum would be none. It stays what it was.
+	ErrOutOfRange = errors.New("sum is out of range")
+
 	// ErrUnavailable is matched by errors of a store that cannot be reached or
 	// cannot serve for now; repeating the call is safe and may help.
 	ErrUnavailable = errors.New("store unavailable")

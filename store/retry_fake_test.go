@@ -124,12 +124,12 @@ func (s *scripted) Repair(ctx context.Context, _ store.RepairParams) (store.Repa
 	return store.RepairReport{}, s.call(ctx)
 }
 
-func (s *scripted) ReadMap(ctx context.Context, _ store.MapParams, _ []string) (map[string][]byte, error) {
-	return nil, s.call(ctx)
+func (s *scripted) WriteValues(ctx context.Context, _ store.WriteParams) (store.WriteReply, error) {
+	return store.WriteReply{}, s.call(ctx)
 }
 
-func (s *scripted) WriteMap(ctx context.Context, _ store.MapParams, _ map[string][]byte, _ []string) error {
-	return s.call(ctx)
+func (s *scripted) ReadValue(ctx context.Context, _ store.ReadParams) (store.ReadReply, error) {
+	return store.ReadReply{}, s.call(ctx)
 }
 
 func (s *scripted) PublishSet(ctx context.Context, _ store.SetRecord) error { return s.call(ctx) }

@@ -154,12 +154,12 @@ func (r *retrying) Repair(ctx context.Context, p RepairParams) (RepairReport, er
 	return repeat(ctx, r, "Repair", func(ctx context.Context) (RepairReport, error) { return r.Store.Repair(ctx, p) })
 }
 
-func (r *retrying) ReadMap(ctx context.Context, p MapParams, fields []string) (map[string][]byte, error) {
-	return repeat(ctx, r, "ReadMap", func(ctx context.Context) (map[string][]byte, error) { return r.Store.ReadMap(ctx, p, fields) })
+func (r *retrying) WriteValues(ctx context.Context, p WriteParams) (WriteReply, error) {
+	return repeat(ctx, r, "WriteValues", func(ctx context.Context) (WriteReply, error) { return r.Store.WriteValues(ctx, p) })
 }
 
-func (r *retrying) WriteMap(ctx context.Context, p MapParams, set map[string][]byte, remove []string) error {
-	return repeatErr(ctx, r, "WriteMap", func(ctx context.Context) error { return r.Store.WriteMap(ctx, p, set, remove) })
+func (r *retrying) ReadValue(ctx context.Context, p ReadParams) (ReadReply, error) {
+	return repeat(ctx, r, "ReadValue", func(ctx context.Context) (ReadReply, error) { return r.Store.ReadValue(ctx, p) })
 }
 
 func (r *retrying) PublishSet(ctx context.Context, set SetRecord) error {

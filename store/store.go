@@ -11,8 +11,8 @@
 // Every mutation may be repeated after an unknown outcome (a lost reply, a
 // timeout, a cut connection) with the same parameters, and then changes
 // nothing more and answers as the first time did (promise P10). What makes it
-// so is said at each method. The three that matter for speed, Enqueue, Fetch and
-// Settle, belong to serial streams: the caller numbers its calls 1, 2, 3 … and
+// so is said at each method. Those that matter for speed, Enqueue, Fetch and
+// Settle, and WriteValues belong to serial streams: the caller numbers its calls 1, 2, 3 … and
 // has at most one in flight per stream; the store keeps the last number and its
 // reply. [WithRetry] does the repeating.
 //

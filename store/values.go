@@ -2,128 +2,194 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
+	"time"
 )
 
-// Values keeps small data of a job beside its tasks, from one run to the next.
-// It goes with the job: when it is deleted, or with its last summary.
+// Values keeps small data beside tasks: of a run, of a job, or of the namespace. Users hold typed handles on
+// them, made over [Handles]; see [Counter], [Float], [Time], [Value], [List] and [Map].
 type Values interface {
-	// ReadMap reads fields of a map of a job in one atomic step. Fields that are not
-	// there are left out of the result; a map, or a job, that is not there has none.
-	ReadMap(ctx context.Context, p MapParams, fields []string) (map[string][]byte, error)
+	// WriteValues applies the writes of a batch in order, in one step. They are judged one by one: a refused one
+	// does not keep others out. The batch belongs to a producer stream, opened by OpenProducer: a repeat
+	// with the same Number answers as the first time did, so that also what is added, appended or swapped is applied once.
+	// [ErrOutcomeUnknown] if the stream is not registered (any more): nothing was written by this
+	// call. [ErrStale]; [ErrOutOfMemory] if a write grows something; a [*FieldError] for each write that no Store accepts, and nothing is
+	// written.
+	WriteValues(ctx context.Context, p WriteParams) (WriteReply, error)
 
-	// WriteMap sets and deletes fields of a map of a job in one atomic step. It is
-	// absolute: of two writers of a field the last one stands, and a repeat changes
-	// nothing more unless somebody else wrote the field in between.
-	// [ErrJobNotFound], [ErrOutOfMemory]; a [*FieldError] and nothing is written if the map's name is
-	// not valid or one write is larger than the limits.
-	WriteMap(ctx context.Context, p MapParams, set map[string][]byte, remove []string) error
+	// ReadValue reads one value, or a part of it, in one step. What is not there, with its run or its job, is
+	// empty. A [*KindError] if the name holds a value of another kind.
+	ReadValue(ctx context.Context, p ReadParams) (ReadReply, error)
 }
 
-// MapParams names a map of a job.
-type MapParams struct {
-	Job  string
-	Name string // see [ValidateName]
-}
-
-// Limits on one call of WriteMap.
+// Limits on values.
 const (
-	// MaxMapFields bounds the fields set and deleted by one call.
-	MaxMapFields = 1000
-	// MaxMapBytes bounds the names and values of one call, in bytes.
-	MaxMapBytes = 4 << 20
+	// MaxValues is the largest number of values that one run, or one job, may have.
+	MaxValues = 1000
+	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a map, in bytes.
+	MaxValueLen = 1 << 20
+	// MaxFieldLen bounds the name of a field of a map, in bytes.
+	MaxFieldLen = 8 << 10
+	// MaxData bounds what one write has, and what all writes of one outcome have together.
+	MaxData = 1000
+	// MaxWriteLen bounds the names and values of one write, in bytes.
+	MaxWriteLen = 4 << 20
+	// MaxOutcomeWriteLen bounds the names and values of all writes of one outcome, in bytes.
+	MaxOutcomeWriteLen = 1 << 20
 )
 
-// ValidateMapWrite reports what no Store accepts. Implementations of WriteMap call it first.
-func ValidateMapWrite(p MapParams, set map[string][]byte, remove []string) error {
-	if err := ValidateJobName(p.Job); err != nil {
-		return err
-	}
-	if err := ValidateName("Name", p.Name); err != nil {
-		return err
-	}
-	if len(set)+len(remove) > MaxMapFields {
-		return &FieldError{Field: "Fields", Reason: fmt.Sprintf("are more than %d", MaxMapFields)}
-	}
-	size := 0
-	for field, value := range set {
-		size += len(field) + len(value)
-	}
-	if size > MaxMapBytes {
-		return &FieldError{Field: "Fields", Reason: fmt.Sprintf("take more than %d bytes", MaxMapBytes)}
-	}
-	return nil
+// ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope], [JobScope]
+// or [NamespaceScope]: the zero ValueScope is none.
+type ValueScope struct {
+	Of     ScopeKind
+	Job    string        // of a run or job
+	Run    int64         // of a run: its number
+	Expiry time.Duration // of the namespace; 0 for ever
 }
 
-// Map is a typed handle on a map of a job: one hash, not a key per entry. Values are stored
-// as JSON. A handle costs no I/O to make and may be used concurrently.
-type Map[T any] struct {
-	values Values
-	params MapParams
+// ScopeKind is what values can belong to.
+type ScopeKind uint8
+
+// The kinds of scope.
+const (
+	OfRun ScopeKind = iota + 1
+	OfJob
+	OfNamespace
+)
+
+// RunScope is for values of a run. They go with its summary: when its retention is over or it is deleted.
+func RunScope(id RunID) ValueScope { return ValueScope{Of: OfRun, Job: id.Job, Run: id.Number} }
+
+// JobScope is for values that a job keeps from one run to the next. They go with the job: when it is
+// deleted, or with the last summary of a job that was not declared.
+func JobScope(job string) ValueScope { return ValueScope{Of: OfJob, Job: job} }
+
+// NamespaceScope is for values that belong to no job. One goes when it was not written to for the time of expiry, as it was given with the last
+// write that had one, by the store's clock; 0 gives none.
+func NamespaceScope(expiry time.Duration) ValueScope {
+	return ValueScope{Of: OfNamespace, Expiry: expiry}
 }
 
-// NewMap returns a handle on the map of that name. The name is checked at the first write.
-func NewMap[T any](values Values, job, name string) *Map[T] {
-	return &Map[T]{values: values, params: MapParams{Job: job, Name: name}}
-}
-
-// Get reads one field; ok says whether it is there. [ErrCorrupt] names a field whose value is not a T.
-func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err error) {
-	got, err := m.GetAll(ctx, field)
-	if err != nil {
-		return value, false, err
+// String names the scope for errors and logs.
+func (s ValueScope) String() string {
+	switch s.Of {
+	case OfRun:
+		return fmt.Sprintf("run %d of job %q", s.Run, s.Job)
+	case OfJob:
+		return fmt.Sprintf("job %q", s.Job)
+	case OfNamespace:
+		return "the namespace"
 	}
-	value, ok = got[field]
-	return value, ok, nil
+	return "no scope"
 }
 
-// GetAll reads several fields in one round trip. Those that are not there are left
-// out. [ErrCorrupt] names a field whose value is not a T.
-func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
-	stored, err := m.values.ReadMap(ctx, m.params, fields)
-	if err != nil {
-		return nil, fmt.Errorf("read map %q of job %q: %w", m.params.Name, m.params.Job, err)
+// PartitionOfValue returns the partition, 0 to n-1, of a value: that of its job, or in the namespace
+// that of its name. It is part of the stored format, as [PartitionOf] is.
+func PartitionOfValue(scope ValueScope, name string, n int) int {
+	if scope.Of == OfNamespace {
+		return PartitionOf(name, n)
 	}
-	out := make(map[string]T, len(stored))
-	for _, field := range slices.Sorted(maps.Keys(stored)) {
-		var value T
-		if err := json.Unmarshal(stored[field], &value); err != nil {
-			return nil, fmt.Errorf("%w: field %q of map %q of job %q: %v", ErrCorrupt, field, m.params.Name, m.params.Job, err)
-		}
-		out[field] = value
-	}
-	return out, nil
+	return PartitionOf(scope.Job, n)
 }
 
-// Set writes one field. Errors are those of [Values].
-func (m *Map[T]) Set(ctx context.Context, field string, value T) error {
-	return m.SetAll(ctx, map[string]T{field: value})
+// ValueKind is the type of a value. A name holds a value of one kind until that is deleted.
+type ValueKind string
+
+// The kinds of value.
+const (
+	ValueCounter ValueKind = "counter" // an int64
+	ValueFloat   ValueKind = "float"   // a float64
+	ValueTime    ValueKind = "time"    // RFC 3339 with nanoseconds
+	ValueJSON    ValueKind = "value"   // anything; handles store JSON
+	ValueList    ValueKind = "list"    // of items
+	ValueMap     ValueKind = "map"     // of fields
+)
+
+// WriteOp is what a write does.
+type WriteOp uint8
+
+// The operations. All but WriteRemove and WriteDelete make the value if it is not there.
+const (
+	WriteSet    WriteOp = iota + 1 // sets the value, or fields of a map
+	WriteAdd                       // adds a number, as text, to a counter or float
+	WriteSwap                      // sets the value, or one field of a map, if Expect is what is there
+	WriteAppend                    // appends items to a list
+	WriteRemove                    // removes fields of a map; with the last the map goes
+	WriteDelete                    // removes the value
+)
+
+// Write is one change of one value.
+type Write struct {
+	Scope ValueScope
+	Name  string // see [ValidateName]
+	Kind  ValueKind
+	Op    WriteOp
+	// Data are what is set, added, appended or removed. Only fields of a map have a name, only those of a
+	// WriteRemove have no bytes.
+	Data   []Datum
+	Expect []byte // of a WriteSwap: what must be there; nil for nothing
+	Cap    int64  // of a WriteAppend: items beyond that length of the list are dropped; 0 for no bound
 }
 
-// SetAll writes several fields in one atomic step. Errors are those of [Values].
-func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
-	set := make(map[string][]byte, len(fields))
-	for field, value := range fields {
-		b, err := json.Marshal(value)
-		if err != nil {
-			return &FieldError{Field: field, Reason: fmt.Sprintf("cannot be stored: %v", err)}
-		}
-		set[field] = b
-	}
-	return m.write(ctx, set, nil)
+// Datum is a value, an item of a list, or a field of a map.
+type Datum struct {
+	Field string
+	Bytes []byte
 }
 
-// Delete removes fields. Those that are not there change nothing.
-func (m *Map[T]) Delete(ctx context.Context, fields ...string) error {
-	return m.write(ctx, nil, fields)
+// WriteParams is one batch of a producer stream. All values are of the partition; see [PartitionOfValue].
+type WriteParams struct {
+	Partition int
+	Stream    string
+	Number    int64
+	Writes    []Write // at most MaxBatch
 }
 
-func (m *Map[T]) write(ctx context.Context, set map[string][]byte, remove []string) error {
-	if err := m.values.WriteMap(ctx, m.params, set, remove); err != nil {
-		return fmt.Errorf("write map %q of job %q: %w", m.params.Name, m.params.Job, err)
-	}
-	return nil
+// WriteReply answers write by write.
+type WriteReply struct {
+	Results []WriteResult
 }
+
+// WriteResult is what became of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a [*KindError], [ErrTooManyValues],
+// [ErrOutOfRange] or [ErrCorrupt]; after an error nothing was written by this write.
+type WriteResult struct {
+	Swapped bool   // by a WriteSwap
+	Sum     string // after a WriteAdd
+	Err     error
+}
+
+// ReadParams asks for a value: of a map the fields, or with a Limit a page; of a list a page; of others the
+// value. A list or map without either answers its length.
+type ReadParams struct {
+	Scope  ValueScope
+	Name   string
+	Kind   ValueKind
+	Fields []string // of a map
+	Offset int64    // of a list: the first item
+	Cursor string   // of a map: where the page begins; "" for the start
+	Limit  int      // of a page: about so many, fewer if they are large
+}
+
+// ReadReply is what was read.
+type ReadReply struct {
+	Data []Datum // without the fields that are not there
+	Len  int64   // of a list or map
+	// Cursor is where the next page of a map begins; "" at the end. Every field that is there from the first page to the last is
+	// in one, or in several, of the pages.
+	Cursor string
+}
+
+// KindError reports that a name holds a value of another kind than the handle's. It matches [ErrWrongKind].
+type KindError struct {
+	Scope      ValueScope
+	Name       string
+	Want, Have ValueKind
+}
+
+// Error implements error.
+func (e *KindError) Error() string {
+	return fmt.Sprintf("%q of %s is a %s and no %s", e.Name, e.Scope, e.Have, e.Want)
+}
+
+// Is reports whether target is [ErrWrongKind].
+func (e *KindError) Is(target error) bool { return target == ErrWrongKind }

@@ -24,6 +24,7 @@ type Manager struct {
 	owned    store.Store // closed by Close; nil if it was handed in
 	encoder  *enqueue.Encoder
 	enqueuer *enqueue.Enqueuer
+	handles  *store.Handles
 	live     *handlers.Live  // nil without a registry
 	configs  *configurations // likewise
 	hub      *hub
@@ -65,6 +66,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		return nil, fmt.Errorf("new manager: %w", err)
 	}
 	m.enqueuer = enqueuer
+	m.handles = store.NewHandles(m.store)
 	m.hub = newHub(m.store, cfg.Logger)
 	return m, nil
 }
@@ -87,7 +89,7 @@ func (m *Manager) Close() error {
 		for r := range running {
 			r.wait()
 		}
-		err = m.enqueuer.Close()
+		err = errors.Join(m.enqueuer.Close(), m.handles.Close())
 		m.hub.close()
 		if m.owned != nil {
 			err = errors.Join(err, m.owned.Close())
@@ -123,15 +125,22 @@ func (m *Manager) discharge(r member) {
 // reach.
 func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 
-// Store is the manager's store, for what stands beside jobs: typed maps that a job keeps from
-// one run to the next, and semaphores:
+// Store is the manager's store, for what stands beside jobs, such as semaphores:
 //
-//	seen := store.NewMap[time.Time](m.Store(), "import/42", "seen")
 //	gate := semaphore.Gate{Semaphores: semaphore.New(m.Store()), Key: "nightly"}
 //
 // Its calls are repeated as all others are. It ends with the manager, if that opened it. Hooks and
 // handlers reach the manager by [FromContext].
 func (m *Manager) Store() store.Store { return m.store }
+
+// Handles are what typed handles on values of the store go through: counters, lists, maps and others of a run, of a job, or of the
+// namespace:
+//
+//	seen := store.NewMap[time.Time](m.Handles(), store.JobScope("import/42"), "seen")
+//
+// What is written through them is immediate; for writes that join the success of a task see [handlers.Attempt.Append]. They
+// end with the manager.
+func (m *Manager) Handles() *store.Handles { return m.handles }
 
 // Run returns a handle on a run. It makes no call, and proves nothing: the first method
 // of the handle that does finds out.

@@ -44,7 +44,7 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 		return nil
 	}
 	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))
-	return &cache{known: store.NewMap[[]byte](m.Store(), job, cacheName), trees: hex.EncodeToString(pair[:8])}
+	return &cache{known: store.NewMap[[]byte](m.Handles(), store.JobScope(job), cacheName), trees: hex.EncodeToString(pair[:8])}
 }
 
 func (c *cache) field(rel string) string { return c.trees + "/" + rel }
@@ -54,7 +54,7 @@ func (c *cache) forget(ctx context.Context, rel string) error {
 	if c == nil {
 		return nil
 	}
-	return c.known.Delete(ctx, c.field(rel))
+	return c.known.Remove(ctx, c.field(rel))
 }
 
 // directory reads what is known of a directory.

@@ -92,9 +92,19 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.m.Stop(ctx, "declared", nil))
 
-	values := store.NewMap[string](w.m.Store(), "declared", "seen")
+	values := store.NewMap[string](w.m.Handles(), store.JobScope("declared"), "seen")
 	require.NoError(t, values.Set(ctx, "a", secret))
-	_, _, err = values.Get(ctx, "a")
+	for _, err := range values.Range(ctx) {
+		require.NoError(t, err)
+	}
+	require.NoError(t, values.Remove(ctx, "a"))
+	list := store.NewList[string](w.m.Handles(), store.NamespaceScope(time.Minute), "list")
+	require.NoError(t, list.Append(ctx, secret))
+	for _, err := range list.Range(ctx, 0) {
+		require.NoError(t, err)
+	}
+	require.NoError(t, list.Delete(ctx))
+	_, err = store.NewCounter(w.m.Handles(), store.JobScope("declared"), "c").Add(ctx, 1)
 	require.NoError(t, err)
 	sems := semaphore.New(w.m.Store())
 	lease, err := sems.Acquire(ctx, "gate", semaphore.Options{Holder: "the test"})

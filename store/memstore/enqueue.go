@@ -13,9 +13,10 @@ const producerKept = 24 * time.Hour
 
 // producer is a registered stream: its last number and the reply to that.
 type producer struct {
-	last  int64
-	reply store.EnqueueReply
-	used  time.Time
+	last    int64
+	reply   store.EnqueueReply  // to an Enqueue
+	written []store.WriteResult // by a WriteValues
+	used    time.Time
 }
 
 // OpenProducer registers a stream.
@@ -71,7 +72,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		return store.EnqueueReply{}, store.ErrStale
 	}
 	reply := part.enqueue(p, now)
-	pr.last, pr.reply, pr.used = p.Number, copyEnqueueReply(reply), now
+	pr.last, pr.reply, pr.written, pr.used = p.Number, copyEnqueueReply(reply), nil, now
 	return reply, nil
 }
 

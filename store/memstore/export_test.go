@@ -10,7 +10,7 @@ func (s *Store) Leftovers() (left []string) {
 	for _, p := range s.partitions {
 		p.mu.Lock()
 		for name, j := range p.jobs {
-			left = append(left, fmt.Sprintf("job %s runs=%d tokens=%d", name, len(j.runs), len(j.tokens)))
+			left = append(left, fmt.Sprintf("job %s runs=%d tokens=%d values=%d", name, len(j.runs), len(j.tokens), len(j.values)))
 		}
 		for n, r := range p.runs {
 			left = append(left, fmt.Sprintf("run %d lanes=%d accounts=%d holds=%d ids=%d kept=%d",
@@ -35,6 +35,9 @@ func (s *Store) Leftovers() (left []string) {
 			sess.each(func(fetch int64, index int, _ *holding) {
 				left = append(left, fmt.Sprintf("held %s %d.%d", id, fetch, index))
 			})
+		}
+		for name := range p.values {
+			left = append(left, "value "+name)
 		}
 		for key, s := range p.semaphores {
 			left = append(left, fmt.Sprintf("semaphore %s leases=%d waiters=%d", key, len(s.leases), len(s.line)))

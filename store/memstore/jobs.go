@@ -14,9 +14,9 @@ const maxPage = 1000 // jobs in one page, as the contract says
 
 // job is a name with its definition, if it was declared, and its runs.
 type job struct {
-	maps     map[string]map[string][]byte // by name and field
 	rec      store.JobRecord
 	schedule schedule
+	values   values
 	runs     []*run // those that are kept, oldest first
 	tokens   map[string]*run
 	active   *run // nil while none is

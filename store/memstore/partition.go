@@ -37,6 +37,7 @@ type partition struct {
 	semaphores     map[string]*semaphore // those in use
 	lastFence      int64                 // of any lease or waiter of a semaphore that ever was
 	limits         map[string]*limit     // those of which something is drawn
+	values         values                // of the namespace
 	lastSweep      time.Time
 	mode           store.Mode
 	outbox         []store.Signal // sent by unlock

@@ -21,6 +21,7 @@ type run struct {
 
 	holds    map[string]time.Time // by name, since when; len is rec.Holds
 	claims   claims
+	values   values
 	lanes    map[store.Route]*lane
 	accounts map[string]*account // by queue
 	tallies  map[kind]int        // leased tasks of kinds with a limit

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"time"
 
@@ -202,14 +201,14 @@ func (b *settling) release(h *holding, o *store.Outcome) {
 // is left as it was.
 func (r *run) count(counters map[string]int64) {
 	for name, n := range counters {
-		sum := r.rec.Counters[name]
-		if n > 0 && sum > math.MaxInt64-n || n < 0 && sum < math.MinInt64-n {
+		sum, ok := sumOf(r.rec.Counters[name], n)
+		if !ok {
 			continue
 		}
 		if r.rec.Counters == nil {
 			r.rec.Counters = make(map[string]int64)
 		}
-		r.rec.Counters[name] = sum + n
+		r.rec.Counters[name] = sum
 	}
 }
 

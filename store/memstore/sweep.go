@@ -44,6 +44,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	part.forgetProducers(now)
 	part.forgetSemaphores(now)
 	part.forgetLimits(now)
+	part.forgetValues(now)
 	reply.More = left <= 0
 	return reply, nil
 }

@@ -3,58 +3,286 @@ package memstore
 import (
 	"bytes"
 	"context"
+	"math"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// ReadMap reads fields of a map of a job.
-func (s *Store) ReadMap(ctx context.Context, p store.MapParams, fields []string) (map[string][]byte, error) {
-	part, err := s.of(ctx, p.Job)
-	if err != nil {
-		return nil, err
-	}
-	defer part.unlock()
-	out := make(map[string][]byte, len(fields))
-	if j := part.jobs[p.Job]; j != nil {
-		for _, field := range fields {
-			if value, ok := j.maps[p.Name][field]; ok {
-				out[field] = bytes.Clone(value)
-			}
-		}
-	}
-	return out, nil
+// values are those of one run, one job or the namespace, by name.
+type values map[string]*value
+
+// value is one value. Which field it uses depends on its kind.
+type value struct {
+	kind    store.ValueKind
+	data    []byte
+	items   [][]byte
+	fields  map[string][]byte
+	expires time.Time // zero for never
 }
 
-// WriteMap sets and deletes fields of a map of a job.
-func (s *Store) WriteMap(ctx context.Context, p store.MapParams, set map[string][]byte, remove []string) error {
-	if err := store.ValidateMapWrite(p, set, remove); err != nil {
-		return err
+// readBytes bounds a page of a list, beyond its first item.
+const readBytes = 1 << 20
+
+// WriteValues applies the writes of a batch of a stream in order, in one step.
+func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.WriteReply{}, err
 	}
-	part, err := s.of(ctx, p.Job)
+	part, err := s.at(ctx, p.Partition)
 	if err != nil {
-		return err
+		return store.WriteReply{}, err
 	}
 	defer part.unlock()
-	j := part.jobs[p.Job]
-	if j == nil {
-		return store.ErrJobNotFound
+
+	now := part.now()
+	pr := part.producer(p.Stream, now)
+	switch {
+	case pr == nil:
+		return store.WriteReply{}, store.ErrOutcomeUnknown
+	case p.Number == pr.last:
+		pr.used = now
+		return store.WriteReply{Results: slices.Clone(pr.written)}, nil
+	case p.Number < pr.last:
+		return store.WriteReply{}, store.ErrStale
 	}
-	m := j.maps[p.Name]
-	if m == nil {
-		if j.maps == nil {
-			j.maps = make(map[string]map[string][]byte)
+	results := make([]store.WriteResult, len(p.Writes))
+	for i := range p.Writes {
+		results[i] = part.write(&p.Writes[i], now)
+	}
+	pr.last, pr.reply, pr.written, pr.used = p.Number, store.EnqueueReply{}, slices.Clone(results), now
+	return store.WriteReply{Results: results}, nil
+}
+
+// write applies one write.
+func (p *partition) write(w *store.Write, now time.Time) store.WriteResult {
+	in, err := p.valuesOf(w.Scope)
+	if err != nil {
+		return store.WriteResult{Err: err}
+	}
+	if err := in.refuses(w, now); err != nil {
+		return store.WriteResult{Err: err}
+	}
+	return in.apply(w, now)
+}
+
+// valuesOf finds the values of a scope.
+func (p *partition) valuesOf(scope store.ValueScope) (values, error) {
+	switch scope.Of {
+	case store.OfRun:
+		r, err := p.run(store.RunID{Job: scope.Job, Number: scope.Run})
+		if err != nil {
+			return nil, err
 		}
-		m = make(map[string][]byte)
-		j.maps[p.Name] = m
+		return made(&r.values), nil
+	case store.OfJob:
+		j := p.jobs[scope.Job]
+		if j == nil {
+			return nil, store.ErrJobNotFound
+		}
+		return made(&j.values), nil
 	}
-	for field, value := range set {
-		m[field] = append([]byte{}, value...)
+	return made(&p.values), nil
+}
+
+func made(v *values) values {
+	if *v == nil {
+		*v = values{}
 	}
-	for _, field := range remove {
-		delete(m, field)
+	return *v
+}
+
+// find returns a value that has not expired.
+func (vs values) find(name string, now time.Time) *value {
+	v := vs[name]
+	if v != nil && !v.expires.IsZero() && !now.Before(v.expires) {
+		delete(vs, name)
+		return nil
 	}
-	if len(m) == 0 {
-		delete(j.maps, p.Name)
+	return v
+}
+
+// refuses says why a write cannot be applied.
+func (vs values) refuses(w *store.Write, now time.Time) error {
+	v := vs.find(w.Name, now)
+	switch {
+	case v != nil && v.kind != w.Kind:
+		return &store.KindError{Scope: w.Scope, Name: w.Name, Want: w.Kind, Have: v.kind}
+	case v == nil && w.Grows() && w.Scope.Of != store.OfNamespace && len(vs) >= store.MaxValues:
+		return store.ErrTooManyValues
 	}
 	return nil
+}
+
+// apply does what a write says, after refuses found nothing.
+func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult) {
+	v := vs[w.Name]
+	switch {
+	case w.Op == store.WriteDelete:
+		delete(vs, w.Name)
+		return result
+	case v == nil && w.Op == store.WriteRemove:
+		return result
+	case v == nil:
+		v = &value{kind: w.Kind}
+	}
+	switch w.Op {
+	case store.WriteSet:
+		for _, d := range w.Data {
+			v.set(d)
+		}
+	case store.WriteAdd:
+		if result.Sum, result.Err = v.add(string(w.Data[0].Bytes)); result.Err != nil {
+			return result
+		}
+	case store.WriteSwap:
+		have, ok := v.get(w.Data[0].Field)
+		if ok != (w.Expect != nil) || !bytes.Equal(have, w.Expect) {
+			return result
+		}
+		v.set(w.Data[0])
+		result.Swapped = true
+	case store.WriteAppend:
+		for _, d := range w.Data {
+			if w.Cap == 0 || int64(len(v.items)) < w.Cap {
+				v.items = append(v.items, append([]byte{}, d.Bytes...))
+			}
+		}
+	case store.WriteRemove:
+		for _, d := range w.Data {
+			delete(v.fields, d.Field)
+		}
+	}
+	if w.Scope.Expiry > 0 {
+		v.expires = now.Add(w.Scope.Expiry)
+	}
+	if v.kind == store.ValueMap && len(v.fields) == 0 || v.kind == store.ValueList && len(v.items) == 0 {
+		delete(vs, w.Name)
+	} else {
+		vs[w.Name] = v
+	}
+	return result
+}
+
+func (v *value) get(field string) ([]byte, bool) {
+	if v.kind == store.ValueMap {
+		b, ok := v.fields[field]
+		return b, ok
+	}
+	return v.data, v.data != nil
+}
+
+func (v *value) set(d store.Datum) {
+	b := append([]byte{}, d.Bytes...)
+	if v.kind != store.ValueMap {
+		v.data = b
+		return
+	}
+	if v.fields == nil {
+		v.fields = make(map[string][]byte)
+	}
+	v.fields[d.Field] = b
+}
+
+// add adds a number to a counter or a float. Both were checked to be numbers when they were written.
+func (v *value) add(number string) (string, error) {
+	if v.kind == store.ValueFloat {
+		have, _ := strconv.ParseFloat(string(v.data), 64)
+		more, _ := strconv.ParseFloat(number, 64)
+		if have += more; math.IsInf(have, 0) {
+			return "", store.ErrOutOfRange
+		}
+		v.data = strconv.AppendFloat(nil, have, 'g', -1, 64)
+		return string(v.data), nil
+	}
+	have, _ := strconv.ParseInt(string(v.data), 10, 64)
+	more, _ := strconv.ParseInt(number, 10, 64)
+	sum, ok := sumOf(have, more)
+	if !ok {
+		return "", store.ErrOutOfRange
+	}
+	v.data = strconv.AppendInt(nil, sum, 10)
+	return string(v.data), nil
+}
+
+// sumOf adds two numbers, unless the sum is no int64.
+func sumOf(a, b int64) (sum int64, ok bool) {
+	if b > 0 && a > math.MaxInt64-b || b < 0 && a < math.MinInt64-b {
+		return 0, false
+	}
+	return a + b, true
+}
+
+// ReadValue reads one value, or a part of it, in one step.
+func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.ReadReply{}, err
+	}
+	part, err := s.at(ctx, store.PartitionOfValue(p.Scope, p.Name, len(s.partitions)))
+	if err != nil {
+		return store.ReadReply{}, err
+	}
+	defer part.unlock()
+	in, err := part.valuesOf(p.Scope)
+	if err != nil {
+		return store.ReadReply{}, nil //nolint:nilerr // what is not there is empty
+	}
+	v := in.find(p.Name, part.now())
+	switch {
+	case v == nil:
+		return store.ReadReply{}, nil
+	case v.kind != p.Kind:
+		return store.ReadReply{}, &store.KindError{Scope: p.Scope, Name: p.Name, Want: p.Kind, Have: v.kind}
+	case v.kind == store.ValueList:
+		return v.list(p), nil
+	case v.kind == store.ValueMap:
+		return v.page(p), nil
+	}
+	return store.ReadReply{Data: []store.Datum{{Bytes: bytes.Clone(v.data)}}}, nil
+}
+
+// list reads a page of a list.
+func (v *value) list(p store.ReadParams) store.ReadReply {
+	reply := store.ReadReply{Len: int64(len(v.items))}
+	size := 0
+	for i := p.Offset; i < reply.Len && len(reply.Data) < p.Limit; i++ {
+		if size += len(v.items[i]); size > readBytes && len(reply.Data) > 0 {
+			break
+		}
+		reply.Data = append(reply.Data, store.Datum{Bytes: bytes.Clone(v.items[i])})
+	}
+	return reply
+}
+
+// page reads fields of a map: those asked for, or with a limit the next in the order of their names.
+func (v *value) page(p store.ReadParams) store.ReadReply {
+	reply := store.ReadReply{Len: int64(len(v.fields))}
+	names := p.Fields
+	if len(names) == 0 && p.Limit > 0 {
+		for name := range v.fields {
+			if p.Cursor == "" || "."+name > p.Cursor {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		if len(names) > p.Limit {
+			names = names[:p.Limit]
+			reply.Cursor = "." + names[p.Limit-1] // a name may be empty, a cursor may not
+		}
+	}
+	for _, name := range names {
+		if b, ok := v.fields[name]; ok {
+			reply.Data = append(reply.Data, store.Datum{Field: name, Bytes: bytes.Clone(b)})
+		}
+	}
+	return reply
+}
+
+// forgetValues drops what has expired of the namespace.
+func (p *partition) forgetValues(now time.Time) {
+	for name := range p.values {
+		p.values.find(name, now)
+	}
 }

@@ -102,7 +102,7 @@ func scriptNames(t *testing.T) (all []string, byHash map[string]string) {
 		require.NoError(t, err)
 		texts[strings.TrimSuffix(filepath.Base(file), ".lua")] = string(text) + "\n"
 	}
-	shared := []string{"semaphore", "limit", "begin_run"}
+	shared := []string{"semaphore", "limit", "begin_run", "values"}
 	byHash = make(map[string]string)
 	for name, text := range texts {
 		if name == "prelude" || slices.Contains(shared, name) {

@@ -278,15 +278,34 @@ var crashPoints = map[string]crashPoint{
 			require.Equal(c, after, err != nil)
 		},
 	},
-	"write_map": {
+	"write_values": {
 		act: func(c *crash) error {
-			return c.victim.WriteMap(c.Context(), store.MapParams{Job: "job", Name: "m"}, map[string][]byte{"f": []byte("v")}, nil)
+			reply, err := c.victim.WriteValues(c.Context(), store.WriteParams{Stream: "victim", Number: 1, Writes: []store.Write{
+				{Scope: store.JobScope("job"), Name: "n", Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
+				{Scope: store.RunScope(c.run), Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
+			}})
+			for _, result := range reply.Results {
+				require.NoError(c, result.Err)
+			}
+			return err
 		},
 		stands: func(c *crash, after bool) {
-			got, err := c.ReadMap(c.Context(), store.MapParams{Job: "job", Name: "m"}, []string{"f"})
-			require.NoError(c, err)
-			require.Len(c, got, pick(after, 0, 1))
+			for _, p := range []store.ReadParams{
+				{Scope: store.JobScope("job"), Name: "n", Kind: store.ValueCounter},
+				{Scope: store.RunScope(c.run), Name: "l", Kind: store.ValueList, Limit: 2},
+			} {
+				got, err := c.ReadValue(c.Context(), p)
+				require.NoError(c, err)
+				require.Len(c, got.Data, pick(after, 0, 1))
+			}
 		},
+	},
+	"read_value": {
+		act: func(c *crash) error {
+			_, err := c.victim.ReadValue(c.Context(), store.ReadParams{Scope: store.JobScope("job"), Name: "n", Kind: store.ValueCounter})
+			return err
+		},
+		stands: func(*crash, bool) {},
 	},
 	"configure": {
 		act: func(c *crash) error {

@@ -16,8 +16,8 @@ import (
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created, changes, schedule, due, acts (due and its delay), skipped, lastskip
 //	starts:J         hash: token → run, of every run kept
-//	maps:J           set: names of the job's maps
-//	map:NAME:J       hash: one map
+//	names:job:J      set: names of the job's values; names:run:R likewise
+//	value:job:NAME:J hash or list: one value; see lua/values.lua; value:run:NAME:R and value:all:NAME likewise
 //	sets             hash: handler set → description
 //	configuration:S  hash: configuration of the set S; see lua/configure.lua
 //	run:R            hash: one run; see record.go
@@ -73,12 +73,8 @@ func newKeyspace(namespace string, partition int) *keyspace {
 	}
 }
 
-func (k *keyspace) job(name string) string    { return k.prefix + "job:" + name }
-func (k *keyspace) starts(name string) string { return k.prefix + "starts:" + name }
-func (k *keyspace) maps(name string) string   { return k.prefix + "maps:" + name }
-func (k *keyspace) jobMap(job, name string) string {
-	return k.prefix + "map:" + name + ":" + job
-}
+func (k *keyspace) job(name string) string            { return k.prefix + "job:" + name }
+func (k *keyspace) starts(name string) string         { return k.prefix + "starts:" + name }
 func (k *keyspace) configuration(set string) string   { return k.prefix + "configuration:" + set }
 func (k *keyspace) runConfiguration(id string) string { return k.prefix + "configured:" + id }
 func (k *keyspace) run(id string) string              { return k.prefix + "run:" + id }
@@ -100,6 +96,25 @@ func (k *keyspace) semaphoreLive(key string) string   { return k.prefix + "sem:l
 func (k *keyspace) limit(name string) string          { return k.prefix + "limit:" + name }
 func (k *keyspace) staged(id, name string) string {
 	return k.prefix + "S:" + id + "/" + name
+}
+
+// value is the key of a value. Its name comes first: unlike the name of a job it holds no ':'.
+func (k *keyspace) value(scope store.ValueScope, name string) string {
+	switch scope.Of {
+	case store.OfRun:
+		return k.prefix + "value:run:" + name + ":" + runID(scope.Run)
+	case store.OfJob:
+		return k.prefix + "value:job:" + name + ":" + scope.Job
+	}
+	return k.prefix + "value:all:" + name
+}
+
+// valueNames is the key of the names of all values of a run or job.
+func (k *keyspace) valueNames(scope store.ValueScope) string {
+	if scope.Of == store.OfRun {
+		return k.prefix + "names:run:" + runID(scope.Run)
+	}
+	return k.prefix + "names:job:" + scope.Job
 }
 
 // idBuckets spreads the claimed IDs of a run over keys small enough for

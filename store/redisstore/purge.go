@@ -96,12 +96,12 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 		return s.forgetGone(ctx, k, id, job)
 	}
 	token, job := text(v[0]), text(v[1])
+	number, _ := parseInt(id)
 	for range hintTries {
-		maps, err := s.mapKeys(ctx, k, job)
-		if err != nil {
+		c := newCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)).add(id, token, job)
+		if err := s.values(ctx, k, c, store.ValueScope{Of: store.OfRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
 		}
-		c := newCall(append([]string{k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)}, maps...)...).add(id, token, job)
 		word, _, err := s.word(ctx, forgetRunScript, c)
 		switch {
 		case err != nil:
@@ -118,13 +118,18 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 			return unexpected(forgetRunScript, word)
 		}
 	}
-	return store.Transient(fmt.Errorf("forget run %s of job %q: its maps keep changing", id, job))
+	return store.Transient(fmt.Errorf("forget run %s of job %q: their values keep changing", id, job))
 }
 
 // forgetGone removes what still names a run whose record is gone.
 func (s *Store) forgetGone(ctx context.Context, k *keyspace, id, job string) error {
 	b := s.client.B
-	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(k.runConfiguration(id)).Build()}
+	number, _ := parseInt(id)
+	values := newCall(k.runConfiguration(id))
+	if err := s.values(ctx, k, values, store.ValueScope{Of: store.OfRun, Run: number}); err != nil {
+		return err
+	}
+	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(values.keys...).Build()}
 	if job != "" {
 		starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
 		if err != nil {
@@ -169,11 +174,11 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 				return err
 			}
 		}
-		maps, err := s.mapKeys(ctx, k, job)
-		if err != nil {
+		c := newCall(k.job(job), k.jobs, k.starts(job), k.due).add(job)
+		if err := s.values(ctx, k, c, store.JobScope(job)); err != nil {
 			return err
 		}
-		word, _, err := s.word(ctx, deleteJobScript, newCall(append([]string{k.job(job), k.jobs, k.starts(job), k.due}, maps...)...).add(job))
+		word, _, err := s.word(ctx, deleteJobScript, c)
 		switch {
 		case err != nil:
 			return err
@@ -186,7 +191,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 		case word != "runs" && word != "again":
 			return unexpected(deleteJobScript, word)
 		}
-		// A run was started, or a map begun, meanwhile; if the run is active the next round says so.
+		// A run was started, or a value made, meanwhile; if the run is active the next round says so.
 	}
 }
 

@@ -190,7 +190,7 @@ func (r *repair) job(ctx context.Context) error {
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
 		return r.s.translate(ctx, "read a job", err)
 	}
-	c := newCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.maps(r.p.Job), k.due).add(k.channel, r.p.Job).flag(r.p.DryRun)
+	c := newCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.due).add(k.channel, r.p.Job).flag(r.p.DryRun)
 	ids := sorted(r.found.runs)
 	c.int(len(ids))
 	for _, id := range ids {
@@ -202,10 +202,15 @@ func (r *repair) job(ctx context.Context) error {
 	for _, f := range fixes {
 		c.add(f.name, f.seen, f.set)
 	}
-	c.int(len(r.found.maps))
-	for _, name := range r.found.maps {
-		c.key(k.jobMap(r.p.Job, name))
-		c.add(name)
+	c.int(len(r.found.values))
+	for _, v := range r.found.values {
+		c.int(c.key(k.valueNames(v.scope)))
+		c.key(k.value(v.scope, v.name))
+		what := "value " + v.name
+		if v.scope.Of == store.OfRun {
+			what += " of run " + runID(v.scope.Run)
+		}
+		c.add(v.name, what)
 	}
 	found, err := r.exec(ctx, repairJobScript, c)
 	if err != nil {

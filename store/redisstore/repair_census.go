@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
 // census is what is stored in a partition, as far as a repair needs to know.
@@ -17,7 +19,7 @@ type census struct {
 	lanes    map[string][]string // routes by run, beside those that the run lists
 	keys     map[string][]string // of runs of the job, all but those that stay with the summary
 	orphans  map[string][]string // of runs without a record
-	maps     []string            // of the job
+	values   []storedValue       // of the job and of its runs
 	wrong    []string            // keys that are of another type than they must be
 }
 
@@ -33,7 +35,7 @@ var (
 		"leases": "zset", "terms": "hash", "sets": "hash", "trash": "zset", "hist": "zset",
 	}
 	keyTypes = map[string]string{
-		"job": "hash", "starts": "hash", "maps": "set", "map": "hash", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
+		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
 		"dead": "list", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
 	}
 )
@@ -53,6 +55,10 @@ func runOf(name string) string {
 	switch kind {
 	case "run", "configured", "lanes", "holds", "stage", "dead":
 		return rest
+	case "names", "value":
+		if of, rest, _ := strings.Cut(rest, ":"); of == "run" {
+			return rest[strings.LastIndexByte(rest, ':')+1:]
+		}
 	case "ids":
 		id, _, _ := strings.Cut(rest, ":")
 		return id
@@ -61,6 +67,23 @@ func runOf(name string) string {
 		return id
 	}
 	return ""
+}
+
+// storedValue names a value of a job or a run.
+type storedValue struct {
+	scope store.ValueScope
+	name  string
+}
+
+// parseValue reads what follows "value:" in a key.
+func parseValue(rest string) (storedValue, bool) {
+	of, rest, _ := strings.Cut(rest, ":")
+	name, owner, ok := strings.Cut(rest, ":")
+	if of == "job" {
+		return storedValue{store.JobScope(owner), name}, ok
+	}
+	n, err := parseInt(owner)
+	return storedValue{store.RunScope(store.RunID{Number: n}), name}, ok && of == "run" && err == nil
 }
 
 // quickCensus believes the indexes.
@@ -147,6 +170,7 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	byRun := make(map[string][]string)
 	records := make(map[string]bool)
 	seen := make(map[string]bool)
+	var values []storedValue
 	each := func(names []string, types []string) {
 		for i, name := range names {
 			if seen[name] {
@@ -167,11 +191,10 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 				records[rest] = true
 			case "starts", "job":
 				c.job = c.job || rest == r.p.Job
-			case "map":
-				if m, ok := strings.CutSuffix(rest, ":"+r.p.Job); ok && !strings.Contains(m, ":") {
-					c.maps = append(c.maps, m)
-				}
 			default:
+				if v, ok := parseValue(rest); ok && kind == "value" {
+					values = append(values, v)
+				}
 				if id := runOf(name); id != "" {
 					byRun[id] = append(byRun[id], name)
 				}
@@ -193,13 +216,19 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	if err := r.tokens(ctx, &c); err != nil {
 		return c, err
 	}
+	for _, v := range values {
+		_, kept := c.runs[runID(v.scope.Run)]
+		if v.scope.Of == store.OfRun && kept || v.scope == store.JobScope(r.p.Job) {
+			c.values = append(c.values, v)
+		}
+	}
 	for id, names := range byRun {
 		if !records[id] {
 			c.orphans[id] = names
 			continue
 		}
 		for _, name := range names {
-			if strings.HasPrefix(name, "dead:") || strings.HasPrefix(name, "configured:") {
+			if strings.HasPrefix(name, "dead:") || strings.HasPrefix(name, "configured:") || strings.HasPrefix(name, "names:") || strings.HasPrefix(name, "value:") {
 				continue // they stay with the summary
 			}
 			c.keys[id] = append(c.keys[id], name)

@@ -2,63 +2,258 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// ReadMap implements [store.Values].
-func (s *Store) ReadMap(ctx context.Context, p store.MapParams, fields []string) (map[string][]byte, error) {
-	if err := s.begin(ctx); err != nil {
-		return nil, err
+// WriteValues implements [store.Values].
+func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.WriteReply{}, err
 	}
-	out := make(map[string][]byte, len(fields))
-	if len(fields) == 0 {
-		return out, nil
-	}
-	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(s.space(p.Job).jobMap(p.Job, p.Name)).Field(fields...).Build()).ToArray()
-	if err != nil {
-		return nil, s.translate(ctx, "read a map", err)
-	}
-	for i := range v {
-		if !v[i].IsNil() {
-			out[fields[i]] = []byte(text(v[i]))
+	k := s.spaces[p.Partition]
+	w := valueWriter{call: newCall(k.producer(p.Stream)), space: k}
+	w.int64(p.Number).add(formatMillis(producerTTL))
+	w.flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).int(len(p.Writes))
+	for i := range p.Writes {
+		write := &p.Writes[i]
+		w.declare(write.Scope, write.Name)
+		w.int(w.ownerAt)
+		if write.Scope.Of == store.OfRun {
+			w.add(write.Scope.Job)
+		} else {
+			w.add("")
 		}
+		w.write(write)
 	}
-	return out, nil
-}
-
-// WriteMap implements [store.Values].
-func (s *Store) WriteMap(ctx context.Context, p store.MapParams, set map[string][]byte, remove []string) error {
-	if err := store.ValidateMapWrite(p, set, remove); err != nil {
-		return err
-	}
-	k := s.space(p.Job)
-	c := newCall(k.job(p.Job), k.maps(p.Job), k.jobMap(p.Job, p.Name)).add(p.Name).int(len(set))
-	for field, value := range set {
-		c.add(field, string(value))
-	}
-	c.int(len(remove)).add(remove...)
-	word, _, err := s.word(ctx, writeMapScript, c)
+	word, rest, err := s.word(ctx, writeValuesScript, w.call)
 	switch {
 	case err != nil:
-		return err
-	case word == "missing":
-		return store.ErrJobNotFound
-	case word != "ok":
-		return unexpected(writeMapScript, word)
+		return store.WriteReply{}, err
+	case word == "unknown":
+		return store.WriteReply{}, store.ErrOutcomeUnknown
+	case word == "stale":
+		return store.WriteReply{}, store.ErrStale
+	case word != "ok" || len(rest) != 1:
+		return store.WriteReply{}, unexpected(writeValuesScript, word)
+	}
+	return decodeWriteReply(&p, text(rest[0]))
+}
+
+// valueWriter packs writes into a script call as lua/values.lua reads them.
+type valueWriter struct {
+	*call
+	space *keyspace
+
+	// What was declared last: mostly the next write is of the same value.
+	scope                     store.ValueScope
+	name                      string
+	ownerAt, namesAt, valueAt int // in KEYS; the first two are 0 in the namespace
+}
+
+// declare declares the keys of a write.
+func (w *valueWriter) declare(scope store.ValueScope, name string) {
+	if scope != w.scope {
+		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
+		switch scope.Of {
+		case store.OfRun:
+			w.ownerAt = w.key(w.space.run(runID(scope.Run)))
+		case store.OfJob:
+			w.ownerAt = w.key(w.space.job(scope.Job))
+		}
+		if w.ownerAt > 0 {
+			w.namesAt = w.key(w.space.valueNames(scope))
+		}
+	}
+	if name != w.name {
+		w.name, w.valueAt = name, w.key(w.space.value(scope, name))
+	}
+}
+
+// write packs one write of the value declared last.
+func (w *valueWriter) write(write *store.Write) {
+	w.int(w.valueAt).int(w.namesAt).add(write.Name, kindLetters[write.Kind], opNames[write.Op])
+	w.int64(ceilMillis(write.Scope.Expiry))
+	count := w.reserve()
+	switch write.Op {
+	case store.WriteSwap:
+		w.add(valueField(write.Kind, write.Data[0].Field)).flag(write.Expect != nil).add(string(write.Expect), string(write.Data[0].Bytes))
+	case store.WriteAppend:
+		w.int64(write.Cap)
+		fallthrough
+	case store.WriteAdd:
+		for i := range write.Data {
+			w.add(string(write.Data[i].Bytes))
+		}
+	case store.WriteSet:
+		for i := range write.Data {
+			w.add(valueField(write.Kind, write.Data[i].Field), string(write.Data[i].Bytes))
+		}
+	case store.WriteRemove:
+		for i := range write.Data {
+			w.add(valueField(write.Kind, write.Data[i].Field))
+		}
+	}
+	w.set(count, len(w.args)-count-1)
+}
+
+// kindLetters are what keys and scripts call the kinds of value.
+var kindLetters = map[store.ValueKind]string{
+	store.ValueCounter: "c", store.ValueFloat: "f", store.ValueTime: "t", store.ValueJSON: "v", store.ValueList: "l", store.ValueMap: "m",
+}
+
+func kindOf(letter string) store.ValueKind {
+	for kind, l := range kindLetters {
+		if l == letter {
+			return kind
+		}
+	}
+	return ""
+}
+
+// opNames are the operations of lua/values.lua.
+var opNames = map[store.WriteOp]string{
+	store.WriteSet: "set", store.WriteAdd: "add", store.WriteSwap: "swap", store.WriteAppend: "append", store.WriteRemove: "remove",
+	store.WriteDelete: "delete",
+}
+
+// valueField is the field of a value's hash.
+func valueField(kind store.ValueKind, field string) string {
+	if kind == store.ValueMap {
+		return ":" + field
+	}
+	return "value"
+}
+
+// decodeWriteReply reads "number word,word…".
+func decodeWriteReply(p *store.WriteParams, record string) (store.WriteReply, error) {
+	_, record, _ = strings.Cut(record, " ")
+	reply := store.WriteReply{Results: make([]store.WriteResult, 0, len(p.Writes))}
+	for word := range strings.SplitSeq(record, ",") {
+		i := len(reply.Results)
+		if i == len(p.Writes) {
+			break
+		}
+		result, ok := writeResult(&p.Writes[i], word)
+		if !ok {
+			break
+		}
+		reply.Results = append(reply.Results, result)
+	}
+	if len(reply.Results) != len(p.Writes) {
+		return store.WriteReply{}, fmt.Errorf("%w: the reply to writes is of another batch", store.ErrOutcomeUnknown)
+	}
+	return reply, nil
+}
+
+// writeResult reads the word for one write.
+func writeResult(w *store.Write, word string) (result store.WriteResult, ok bool) {
+	word, detail, _ := strings.Cut(word, ":")
+	switch word {
+	case "ok":
+		return store.WriteResult{Swapped: w.Op == store.WriteSwap, Sum: detail}, true
+	case "no":
+		return store.WriteResult{}, w.Op == store.WriteSwap
+	case "missing":
+		if w.Scope.Of == store.OfRun {
+			return store.WriteResult{Err: store.ErrRunNotFound}, true
+		}
+		return store.WriteResult{Err: store.ErrJobNotFound}, true
+	}
+	err := refusal(w.Scope, w.Name, w.Kind, word, detail)
+	return store.WriteResult{Err: err}, err != nil
+}
+
+// refusal is the error for the word with which lua/values.lua refuses a write; nil if it has none.
+func refusal(scope store.ValueScope, name string, want store.ValueKind, word, detail string) error {
+	switch word {
+	case "full":
+		return store.ErrTooManyValues
+	case "range":
+		return store.ErrOutOfRange
+	case "corrupt":
+		return fmt.Errorf("%w: value %q of %s", store.ErrCorrupt, name, scope)
+	case "kind":
+		return &store.KindError{Scope: scope, Name: name, Want: want, Have: kindOf(detail)}
 	}
 	return nil
 }
 
-// mapKeys lists the keys of a job's maps, for the scripts that remove the job.
-func (s *Store) mapKeys(ctx context.Context, k *keyspace, job string) ([]string, error) {
-	names, err := s.client.Do(ctx, s.client.B().Smembers().Key(k.maps(job)).Build()).AsStrSlice()
-	if err != nil {
-		return nil, s.translate(ctx, "list maps", err)
+// ReadValue implements [store.Values].
+func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
+	if err := p.Validate(); err != nil {
+		return store.ReadReply{}, err
 	}
-	keys := []string{k.maps(job)}
-	for _, name := range names {
-		keys = append(keys, k.jobMap(job, name))
+	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
+	c := newCall(k.value(p.Scope, p.Name)).add(kindLetters[p.Kind])
+	switch p.Kind {
+	case store.ValueList:
+		c.int64(p.Offset).int(p.Limit)
+	case store.ValueMap:
+		if p.Cursor == "" {
+			p.Cursor = "0"
+		}
+		c.add(p.Cursor).int(p.Limit).int(len(p.Fields))
+		for _, field := range p.Fields {
+			c.add(valueField(p.Kind, field))
+		}
 	}
-	return keys, nil
+	word, rest, err := s.word(ctx, readValueScript, c)
+	switch {
+	case err != nil:
+		return store.ReadReply{}, err
+	case word == "none":
+		return store.ReadReply{}, nil
+	case word == "ok" && len(rest) >= 2:
+	case len(rest) == 1:
+		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Kind, word, text(rest[0]))
+	case word == "corrupt":
+		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Kind, word, "")
+	default:
+		return store.ReadReply{}, unexpected(readValueScript, word)
+	}
+	var reply store.ReadReply
+	if p.Kind == store.ValueList || p.Kind == store.ValueMap {
+		reply.Len = number(rest[0])
+	}
+	if cursor := text(rest[1]); cursor != "0" {
+		reply.Cursor = cursor
+	}
+	data := stringsOf(rest[2:])
+	if p.Kind != store.ValueMap {
+		for _, b := range data {
+			reply.Data = append(reply.Data, store.Datum{Bytes: []byte(b)})
+		}
+		return reply, nil
+	}
+	for i := 0; i+1 < len(data); i += 2 {
+		reply.Data = append(reply.Data, store.Datum{Field: strings.TrimPrefix(data[i], ":"), Bytes: []byte(data[i+1])})
+	}
+	return reply, nil
+}
+
+// values packs all values of runs and jobs, for the scripts that remove their owners: the sets of their names, and then
+// the values themselves go to KEYS, their names to ARGV.
+func (s *Store) values(ctx context.Context, k *keyspace, c *call, scopes ...store.ValueScope) error {
+	cmds := make(rueidis.Commands, len(scopes))
+	for i, scope := range scopes {
+		cmds[i] = s.client.B().Smembers().Key(k.valueNames(scope)).Build()
+		c.key(k.valueNames(scope))
+	}
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		names, err := r.AsStrSlice()
+		if err != nil {
+			return s.translate(ctx, "list values", err)
+		}
+		c.int(len(names)).add(names...)
+		for _, name := range names {
+			c.key(k.value(scopes[i], name))
+		}
+	}
+	return nil
 }

@@ -1,15 +1,212 @@
 package storetest
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
+// handles are what typed handles of the scene go through, until the test ends.
+func (s *scene) handles() *store.Handles {
+	h := store.NewHandles(s.store)
+	s.tb.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// scopes are one of each kind, by name. The run is active.
+func (s *scene) scopes() map[string]store.ValueScope {
+	r := s.start(store.StartParams{Job: "import"})
+	return map[string]store.ValueScope{
+		"run": store.RunScope(r.id), "job": store.JobScope("import"), "namespace": store.NamespaceScope(0),
+	}
+}
+
 var valuesContract = []testCase{
+	{"numbers and times are read as they were written, in every scope", func(s *scene) {
+		h := s.handles()
+		for name, scope := range s.scopes() {
+			c := store.NewCounter(h, scope, "c")
+			n, err := c.Get(s.ctx)
+			s.NoError(err, name)
+			s.Zero(n)
+			for _, want := range []int64{0, -1, 1 << 40, 1<<53 + 1, math.MaxInt64, math.MinInt64} {
+				s.NoError(c.Set(s.ctx, want))
+				n, err = c.Get(s.ctx)
+				s.NoError(err)
+				s.Equal(want, n)
+			}
+			f := store.NewFloat(h, scope, "f")
+			for _, want := range []float64{0, -0.1, math.MaxFloat64, math.SmallestNonzeroFloat64, 1e21} {
+				s.NoError(f.Set(s.ctx, want))
+				got, err := f.Get(s.ctx)
+				s.NoError(err)
+				s.Equal(want, got) //nolint:testifylint // to the last bit
+			}
+			at := store.NewTime(h, scope, "t")
+			got, err := at.Get(s.ctx)
+			s.NoError(err)
+			s.Zero(got)
+			want := time.Date(2026, 11, 27, 1, 2, 3, 456_789_012, time.FixedZone("", 3600))
+			s.NoError(at.Set(s.ctx, want))
+			got, err = at.Get(s.ctx)
+			s.NoError(err)
+			s.Equal(want.UTC(), got)
+			s.NoError(c.Delete(s.ctx))
+			s.NoError(c.Delete(s.ctx), "nothing is left to delete")
+			s.NoError(f.Delete(s.ctx))
+			s.NoError(at.Delete(s.ctx))
+			n, err = c.Get(s.ctx)
+			s.NoError(err)
+			s.Zero(n)
+		}
+	}},
+	{"what is added counts to the last digit, and a sum that is none changes nothing", func(s *scene) {
+		h, scope := s.handles(), store.NamespaceScope(0)
+		c := store.NewCounter(h, scope, "c")
+		var sum int64
+		for _, n := range []int64{1, -3, 1 << 60, 1<<60 + 1, -1, -(1 << 53) - 1} {
+			sum += n
+			got, err := c.Add(s.ctx, n)
+			s.NoError(err)
+			s.Equal(sum, got)
+		}
+		s.NoError(c.Set(s.ctx, math.MaxInt64))
+		_, err := c.Add(s.ctx, math.MaxInt64)
+		s.ErrorIs(err, store.ErrOutOfRange)
+		got, err := c.Add(s.ctx, -1)
+		s.NoError(err)
+		s.Equal(int64(math.MaxInt64-1), got)
+
+		f := store.NewFloat(h, scope, "f")
+		total := 0.0
+		for _, n := range []float64{0.1, 0.2, -1e-9, 3e17, 1} {
+			total += n
+			got, err := f.Add(s.ctx, n)
+			s.NoError(err)
+			s.Equal(total, got) //nolint:testifylint // to the last bit
+		}
+		s.NoError(f.Set(s.ctx, math.MaxFloat64))
+		_, err = f.Add(s.ctx, math.MaxFloat64)
+		s.ErrorIs(err, store.ErrOutOfRange)
+	}},
+	{"a value is swapped only for the one that is there", func(s *scene) {
+		type facts struct{ Name, Note string }
+		h, scope := s.handles(), store.NamespaceScope(0)
+		v := store.NewValue[facts](h, scope, "v")
+		m := store.NewMap[facts](h, scope, "m")
+		for name, swap := range map[string]func(old *facts, value facts) (bool, error){
+			"value": func(old *facts, value facts) (bool, error) { return v.CompareAndSet(s.ctx, old, value) },
+			"field": func(old *facts, value facts) (bool, error) { return m.CompareAndSet(s.ctx, "f", old, value) },
+		} {
+			a, b, c := facts{Name: "a"}, facts{Name: "b"}, facts{Name: "c"}
+			for i, try := range []struct {
+				old   *facts
+				value facts
+				want  bool
+			}{{&a, b, false}, {nil, a, true}, {nil, b, false}, {&b, c, false}, {&a, b, true}, {&a, c, false}, {&b, b, true}} {
+				swapped, err := swap(try.old, try.value)
+				s.NoError(err)
+				s.Equal(try.want, swapped, "%s, try %d", name, i)
+			}
+		}
+		got, ok, err := v.Get(s.ctx)
+		s.NoError(err)
+		s.True(ok)
+		s.Equal("b", got.Name)
+		// Another version of the type left it encoded otherwise.
+		s.NoError(store.NewValue[map[string]any](h, scope, "v").Set(s.ctx, map[string]any{"Name": "b", "Gone": 1}))
+		swapped, err := v.CompareAndSet(s.ctx, &facts{Name: "b"}, facts{Name: "d"})
+		s.NoError(err)
+		s.True(swapped)
+		s.NoError(v.Delete(s.ctx))
+		_, ok, err = v.Get(s.ctx)
+		s.NoError(err)
+		s.False(ok)
+	}},
+	{"of callers that swap at once each step is taken by one", func(s *scene) {
+		h := s.handles()
+		v := store.NewValue[int](h, store.NamespaceScope(0), "v")
+		s.NoError(v.Set(s.ctx, 0))
+		s.together(8, func(int) error {
+			for range 20 {
+				for {
+					have, _, err := v.Get(s.ctx)
+					if err != nil {
+						return err
+					}
+					if swapped, err := v.CompareAndSet(s.ctx, &have, have+1); swapped || err != nil {
+						break
+					}
+				}
+			}
+			return nil
+		})
+		got, _, err := v.Get(s.ctx)
+		s.NoError(err)
+		s.Equal(160, got)
+	}},
+	{"a list keeps its items in order", func(s *scene) {
+		h := s.handles()
+		for name, scope := range s.scopes() {
+			l := store.NewList[string](h, scope, "l")
+			var want []string
+			for i := range 600 {
+				want = append(want, fmt.Sprintf("%d\x00\xff,%s", i, strings.Repeat("x", i)))
+			}
+			want = strings.Split(strings.ToValidUTF8(strings.Join(want, "\n"), "?"), "\n")
+			s.NoError(l.Append(s.ctx))
+			s.NoError(l.Append(s.ctx, want[0]))
+			s.NoError(l.Append(s.ctx, want[1:]...))
+			n, err := l.Len(s.ctx)
+			s.NoError(err)
+			s.EqualValues(len(want), n)
+			for _, from := range []int64{0, 1, 255, 256, 599, 600, 1000} {
+				var got []string
+				for item, err := range l.Range(s.ctx, from) {
+					s.NoError(err)
+					got = append(got, item)
+				}
+				s.Equal(want[min(from, 600):], append([]string{}, got...), "%s, from %d", name, from)
+			}
+			for range l.Range(s.ctx, 0) {
+				break
+			}
+			s.NoError(l.Delete(s.ctx))
+			n, err = l.Len(s.ctx)
+			s.NoError(err)
+			s.Zero(n)
+		}
+	}},
+	{"a capped append keeps what fits, and large items come by pages", func(s *scene) {
+		scope := store.NamespaceScope(0)
+		w := s.writer(scope, "l")
+		item := store.Datum{Bytes: []byte(strings.Repeat("x", store.MaxValueLen))}
+		for range 3 {
+			w.one(store.Write{Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{item, item}, Cap: 3})
+		}
+		at := int64(0)
+		for {
+			page, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: "l", Kind: store.ValueList, Offset: at, Limit: 100})
+			s.NoError(err)
+			s.EqualValues(3, page.Len)
+			if len(page.Data) == 0 {
+				break
+			}
+			at += int64(len(page.Data))
+		}
+		s.EqualValues(3, at)
+	}},
 	{"a map of a job keeps what was written last, between its runs", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
-		m := store.NewMap[[]string](s.store, "import", "seen")
+		h := s.handles()
+		m := store.NewMap[[]string](h, store.JobScope("import"), "seen")
 		s.NoError(m.SetAll(s.ctx, map[string][]string{"a": {"1"}, "b": {"2", "3"}, "": {}}))
 		s.NoError(m.Set(s.ctx, "a", []string{"4"}))
 		r.worker().drain(wellDone)
@@ -18,66 +215,155 @@ var valuesContract = []testCase{
 		got, err := m.GetAll(s.ctx, "a", "b", "c", "")
 		s.NoError(err)
 		s.Equal(map[string][]string{"a": {"4"}, "b": {"2", "3"}, "": {}}, got)
-		s.NoError(m.Delete(s.ctx, "a", "c"))
+		n, err := m.Len(s.ctx)
+		s.NoError(err)
+		s.EqualValues(3, n)
+		s.NoError(m.Remove(s.ctx, "a", "c"))
 		_, ok, err := m.Get(s.ctx, "a")
 		s.NoError(err)
 		s.False(ok)
-		other, err := store.NewMap[[]string](s.store, "import", "other").GetAll(s.ctx, "b")
+		other, err := store.NewMap[[]string](h, store.JobScope("import"), "other").GetAll(s.ctx, "b")
 		s.NoError(err)
 		s.Empty(other)
 		none, err := m.GetAll(s.ctx)
 		s.NoError(err)
 		s.Empty(none)
+		s.NoError(m.Remove(s.ctx, "b", ""))
+		n, err = m.Len(s.ctx)
+		s.NoError(err)
+		s.Zero(n, "a map without fields is none")
+		s.NoError(store.NewCounter(h, store.JobScope("import"), "seen").Set(s.ctx, 1), "its name is free")
 	}},
-	{"jobs and maps whose names could be confused have maps of their own", func(s *scene) {
-		for _, job := range []string{"a", "a:b", "b:a", "{a}"} {
-			s.start(store.StartParams{Job: job})
-			s.NoError(store.NewMap[string](s.store, job, "a").Set(s.ctx, "f", job))
+	{"the fields of a map of any size are iterated over once each", func(s *scene) {
+		m := store.NewMap[int](s.handles(), store.NamespaceScope(0), "m")
+		want := make(map[string]int)
+		for i := range 3000 {
+			want[fmt.Sprintf("%d:\xff\n kind", i)] = i
 		}
-		for _, job := range []string{"a", "a:b", "b:a", "{a}"} {
-			got, ok, err := store.NewMap[string](s.store, job, "a").Get(s.ctx, "f")
+		want[""], want["kind"], want["value"], want[":"] = -1, -2, -3, -4
+		all := make(map[string]int)
+		for field, value := range want {
+			if all[field] = value; len(all) == store.MaxData {
+				s.NoError(m.SetAll(s.ctx, all))
+				clear(all)
+			}
+		}
+		s.NoError(m.SetAll(s.ctx, all))
+		got := make(map[string]int)
+		for f, err := range m.Range(s.ctx) {
 			s.NoError(err)
-			s.True(ok)
-			s.Equal(job, got)
+			s.NotContains(got, f.Name)
+			got[f.Name] = f.Value
+		}
+		s.Equal(want, got)
+		for range m.Range(s.ctx) {
+			break
+		}
+		s.NoError(m.Delete(s.ctx))
+		for range m.Range(s.ctx) {
+			s.Fail("nothing is left")
 		}
 	}},
+	{"values whose names could be confused are apart", func(s *scene) {
+		h := s.handles()
+		scopes := []store.ValueScope{store.NamespaceScope(0)}
+		for _, job := range []string{"a", "a:b", "b:a", "{a}", "1"} {
+			scopes = append(scopes, store.JobScope(job), store.RunScope(s.start(store.StartParams{Job: job}).id))
+		}
+		for _, scope := range scopes {
+			s.NoError(store.NewValue[string](h, scope, "a").Set(s.ctx, scope.String()))
+		}
+		for _, scope := range scopes {
+			got, _, err := store.NewValue[string](h, scope, "a").Get(s.ctx)
+			s.NoError(err)
+			s.Equal(scope.String(), got)
+		}
+	}},
+	{"a name that holds a value of one kind is refused to handles of others", wrongKinds},
 	{"a value that is not of the type is reported by name", func(s *scene) {
-		s.start(store.StartParams{Job: "import"})
-		s.NoError(store.NewMap[string](s.store, "import", "m").Set(s.ctx, "field", "text"))
-		_, _, err := store.NewMap[int](s.store, "import", "m").Get(s.ctx, "field")
+		h, scope := s.handles(), store.NamespaceScope(0)
+		s.NoError(store.NewMap[string](h, scope, "m").Set(s.ctx, "field", "text"))
+		s.NoError(store.NewList[string](h, scope, "l").Append(s.ctx, "1", "text"))
+		s.NoError(store.NewValue[string](h, scope, "v").Set(s.ctx, "text"))
+		_, _, err := store.NewMap[int](h, scope, "m").Get(s.ctx, "field")
 		s.ErrorIs(err, store.ErrCorrupt)
-		s.Contains(err.Error(), `"field"`)
+		s.ErrorContains(err, `field "field" of map "m"`)
+		for _, err := range store.NewMap[int](h, scope, "m").Range(s.ctx) {
+			s.ErrorIs(err, store.ErrCorrupt)
+		}
+		_, _, err = store.NewValue[int](h, scope, "v").Get(s.ctx)
+		s.ErrorIs(err, store.ErrCorrupt)
+		s.ErrorContains(err, `value "v" of the namespace`)
+		for _, err := range store.NewList[int](h, scope, "l").Range(s.ctx, 0) {
+			s.ErrorIs(err, store.ErrCorrupt)
+			s.ErrorContains(err, "item 0")
+		}
 	}},
-	{"what cannot be stored is refused by field, and nothing is written", func(s *scene) {
+	{"what cannot be stored is refused by field, and nothing is written", refusedWrites},
+	{"a value needs its run, or its job", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		h := s.handles()
+		unknown := r.id
+		unknown.Number++
+		stranger := store.RunID{Job: "other", Number: r.id.Number}
+		_, err := store.NewCounter(h, store.JobScope("other"), "c").Add(s.ctx, 1)
+		s.ErrorIs(err, store.ErrJobNotFound)
+		for _, id := range []store.RunID{unknown, stranger} {
+			s.ErrorIs(store.NewCounter(h, store.RunScope(id), "c").Set(s.ctx, 1), store.ErrRunNotFound)
+			n, err := store.NewCounter(h, store.RunScope(id), "c").Get(s.ctx)
+			s.NoError(err)
+			s.Zero(n)
+		}
+	}},
+	{"a run, or a job, has only so many values", func(s *scene) {
 		s.start(store.StartParams{Job: "import"})
-		write := func(job, name string, set map[string][]byte) error {
-			return s.store.WriteMap(s.ctx, store.MapParams{Job: job, Name: name}, set, nil)
+		h := s.handles()
+		for i := range store.MaxValues {
+			s.NoError(store.NewCounter(h, store.JobScope("import"), fmt.Sprintf("c%d", i)).Set(s.ctx, 1))
 		}
-		many := make(map[string][]byte)
-		for i := range store.MaxMapFields + 1 {
-			many[strings.Repeat("x", i)] = nil
-		}
-		s.ErrorIs(write("", "m", nil), store.ErrInvalid)
-		s.ErrorIs(write("import", "a/b", nil), store.ErrInvalid)
-		s.ErrorIs(write("import", "m", many), store.ErrInvalid)
-		s.ErrorIs(write("import", "m", map[string][]byte{"f": make([]byte, store.MaxMapBytes)}), store.ErrInvalid)
-		s.ErrorIs(write("unknown", "m", map[string][]byte{"f": {1}}), store.ErrJobNotFound)
-		got, err := s.store.ReadMap(s.ctx, store.MapParams{Job: "import", Name: "m"}, []string{"f", ""})
+		more := store.NewCounter(h, store.JobScope("import"), "more")
+		s.ErrorIs(more.Set(s.ctx, 1), store.ErrTooManyValues)
+		_, err := more.Add(s.ctx, 1)
+		s.ErrorIs(err, store.ErrTooManyValues)
+		_, err = store.NewCounter(h, store.JobScope("import"), "c0").Add(s.ctx, 1)
 		s.NoError(err)
-		s.Empty(got)
-		got, err = s.store.ReadMap(s.ctx, store.MapParams{Job: "unknown", Name: "m"}, []string{"f"})
-		s.NoError(err)
-		s.Empty(got)
+		s.NoError(store.NewCounter(h, store.JobScope("import"), "c1").Delete(s.ctx))
+		s.NoError(more.Set(s.ctx, 1))
 	}},
-	{"maps go with their job", func(s *scene) {
+	{"values go with their run, and with their job", func(s *scene) {
 		before := s.leftovers()
-		for _, name := range []string{"deleted", "expired"} {
-			r := s.start(store.StartParams{Job: name, Retention: tick})
-			s.NoError(store.NewMap[int](s.store, name, "m").Set(s.ctx, "f", 1))
-			s.NoError(store.NewMap[int](s.store, name, "n").Set(s.ctx, "f", 1))
+		h := s.handles()
+		for _, name := range []string{"deleted", "expired", "kept"} {
+			p := store.StartParams{Job: name}
+			if name == "expired" {
+				p.Retention = tick
+			}
+			r := s.start(p)
+			for _, scope := range []store.ValueScope{store.RunScope(r.id), store.JobScope(name)} {
+				s.NoError(store.NewMap[int](h, scope, "m").Set(s.ctx, "f", 1))
+				s.NoError(store.NewList[int](h, scope, "l").Append(s.ctx, 1))
+				s.NoError(store.NewCounter(h, scope, "c").Set(s.ctx, 1))
+			}
 			w := r.worker()
 			w.drain(wellDone)
 			w.close()
+			s.NoError(store.NewCounter(h, store.RunScope(r.id), "late").Set(s.ctx, 1), "its summary is still there")
+			if name == "kept" {
+				next := s.start(store.StartParams{Job: name})
+				s.sweep(r.partition)
+				s.NoError(s.store.DeleteRun(s.ctx, r.id))
+				n, err := store.NewCounter(h, store.RunScope(r.id), "c").Get(s.ctx)
+				s.NoError(err)
+				s.Zero(n)
+				n, err = store.NewCounter(h, store.JobScope(name), "c").Get(s.ctx)
+				s.NoError(err)
+				s.EqualValues(1, n)
+				w := next.worker()
+				w.drain(wellDone)
+				w.close()
+				s.sweep(r.partition)
+				s.NoError(s.store.DeleteJob(s.ctx, name))
+			}
 		}
 		s.NoError(s.store.DeleteJob(s.ctx, "deleted"))
 		for partition := range s.store.Partitions() {
@@ -85,8 +371,274 @@ var valuesContract = []testCase{
 		}
 		s.nothingBeyond(before, s.partition("expired"))
 		s.start(store.StartParams{Job: "deleted"})
-		_, ok, err := store.NewMap[int](s.store, "deleted", "m").Get(s.ctx, "f")
+		_, ok, err := store.NewMap[int](h, store.JobScope("deleted"), "m").Get(s.ctx, "f")
 		s.NoError(err)
 		s.False(ok, "a new job of that name begins empty")
 	}},
+	{"a value of the namespace goes when it was not written to for its expiry", func(s *scene) {
+		before := s.leftovers()
+		h := s.handles()
+		forever := store.NewCounter(h, store.NamespaceScope(0), "forever")
+		brief := store.NewCounter(h, store.NamespaceScope(2*tick), "brief")
+		partition := store.PartitionOfValue(store.NamespaceScope(0), "brief", s.store.Partitions())
+		for want := range int64(4) {
+			n, err := brief.Add(s.ctx, 1)
+			s.NoError(err)
+			if s.h.Bubble {
+				s.Equal(want+1, n, "each write puts it off")
+			}
+			s.h.Advance(s.tb, tick)
+		}
+		s.NoError(forever.Set(s.ctx, 1))
+		s.until(partition, "it has expired", func() bool {
+			n, err := brief.Get(s.ctx)
+			s.NoError(err)
+			return n == 0
+		})
+		n, err := forever.Get(s.ctx)
+		s.NoError(err)
+		s.EqualValues(1, n)
+		s.NoError(forever.Delete(s.ctx))
+		s.nothingBeyond(before, partition)
+	}},
+	{"a repeated batch answers as before and changes nothing more", repeatedWrites},
+	{"every write made twice counts once", func(s *scene) {
+		twice := s.over(&doubled{Store: s.store, t: s.tb})
+		h := twice.handles()
+		for name, scope := range s.scopes() {
+			c, l := store.NewCounter(h, scope, "c"), store.NewList[int](h, scope, "l")
+			v := store.NewValue[int](h, scope, "v")
+			s.together(4, func(i int) error {
+				for range 10 {
+					if _, err := c.Add(s.ctx, 3); err != nil {
+						return err
+					}
+					if err := l.Append(s.ctx, i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			n, err := c.Get(s.ctx)
+			s.NoError(err)
+			s.EqualValues(120, n, name)
+			n, err = l.Len(s.ctx)
+			s.NoError(err)
+			s.EqualValues(40, n, name)
+			swapped, err := v.CompareAndSet(s.ctx, nil, 1)
+			s.NoError(err)
+			s.True(swapped)
+		}
+	}},
+	{"handles of a stream that the store forgot go on under another", func(s *scene) {
+		if !s.h.Bubble {
+			return // a day takes longer than a test may wait for
+		}
+		h := s.handles()
+		c := store.NewCounter(h, store.NamespaceScope(0), "c")
+		for want := range int64(3) {
+			n, err := c.Add(s.ctx, 1)
+			s.NoError(err)
+			s.Equal(want+1, n)
+			s.h.Advance(s.tb, 48*time.Hour)
+			s.sweep(0)
+		}
+	}},
+	{"closed handles refuse writes, and finish what was accepted", func(s *scene) {
+		h := s.handles()
+		c := store.NewCounter(h, store.NamespaceScope(0), "c")
+		group := lifecycle.New(s.ctx)
+		var err error
+		group.Go(func(ctx context.Context) { _, err = c.Add(ctx, 1) })
+		group.Wait()
+		s.NoError(err)
+		s.NoError(h.Close())
+		s.NoError(h.Close())
+		_, err = c.Add(s.ctx, 1)
+		s.ErrorIs(err, store.ErrClosed)
+		n, err := c.Get(s.ctx)
+		s.NoError(err)
+		s.EqualValues(1, n)
+	}},
+}
+
+// wrongKinds makes a value of each kind and tries every handle on it.
+func wrongKinds(s *scene) {
+	h := s.handles()
+	type access struct{ write, read func() error }
+	for name, scope := range s.scopes() {
+		of := func(name string) map[store.ValueKind]access {
+			c, f, t := store.NewCounter(h, scope, name), store.NewFloat(h, scope, name), store.NewTime(h, scope, name)
+			v, l, m := store.NewValue[int](h, scope, name), store.NewList[int](h, scope, name), store.NewMap[int](h, scope, name)
+			return map[store.ValueKind]access{
+				store.ValueCounter: {func() error { return c.Set(s.ctx, 1) }, func() error { _, err := c.Get(s.ctx); return err }},
+				store.ValueFloat:   {func() error { _, err := f.Add(s.ctx, 1); return err }, func() error { _, err := f.Get(s.ctx); return err }},
+				store.ValueTime:    {func() error { return t.Set(s.ctx, time.Unix(1, 0)) }, func() error { _, err := t.Get(s.ctx); return err }},
+				store.ValueJSON:    {func() error { return v.Set(s.ctx, 1) }, func() error { _, _, err := v.Get(s.ctx); return err }},
+				store.ValueList:    {func() error { return l.Append(s.ctx, 1) }, func() error { _, err := l.Len(s.ctx); return err }},
+				store.ValueMap:     {func() error { return m.Set(s.ctx, "f", 1) }, func() error { _, err := m.Len(s.ctx); return err }},
+			}
+		}
+		for have := range of("") {
+			all := of("of-" + string(have))
+			s.NoError(all[have].write(), "%s %s", name, have)
+			for want, try := range all {
+				for _, err := range []error{try.write(), try.read()} {
+					if want == have {
+						s.NoError(err)
+						continue
+					}
+					s.ErrorIs(err, store.ErrWrongKind)
+					var kind *store.KindError
+					s.ErrorAs(err, &kind)
+					s.Equal(store.KindError{Scope: scope, Name: "of-" + string(have), Want: want, Have: have}, *kind)
+				}
+			}
+			if have != store.ValueList {
+				s.ErrorIs(store.NewList[int](h, scope, "of-"+string(have)).Delete(s.ctx), store.ErrWrongKind)
+			}
+		}
+	}
+}
+
+// writer sends batches of writes of one value, under numbers.
+type writer struct {
+	*producer
+	scope store.ValueScope
+	name  string
+	last  store.WriteParams
+}
+
+func (s *scene) writer(scope store.ValueScope, name string) *writer {
+	return &writer{producer: s.producer(store.PartitionOfValue(scope, name, s.store.Partitions())), scope: scope, name: name}
+}
+
+// try sends the next batch.
+func (w *writer) try(writes ...store.Write) (store.WriteReply, error) {
+	w.number++
+	w.last = store.WriteParams{Partition: w.partition, Stream: w.stream, Number: w.number}
+	for _, write := range writes {
+		if write.Scope == (store.ValueScope{}) {
+			write.Scope = w.scope
+		}
+		if write.Name == "" {
+			write.Name = w.name
+		}
+		w.last.Writes = append(w.last.Writes, write)
+	}
+	return w.s.store.WriteValues(w.s.ctx, w.last)
+}
+
+// one sends one write that is accepted.
+func (w *writer) one(write store.Write) store.WriteResult {
+	w.s.tb.Helper()
+	reply, err := w.try(write)
+	w.s.NoError(err)
+	w.s.Len(reply.Results, 1)
+	w.s.NoError(reply.Results[0].Err)
+	return reply.Results[0]
+}
+
+func refusedWrites(s *scene) {
+	r := s.start(store.StartParams{Job: "import"})
+	w := s.writer(store.RunScope(r.id), "v")
+	set := store.Write{Kind: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("1")}}}
+	for field, alter := range map[string]func(w *store.Write){
+		"Writes[1].Scope.Job":    func(w *store.Write) { w.Scope = store.JobScope("") },
+		"Writes[1].Scope.Run":    func(w *store.Write) { w.Scope = store.RunScope(store.RunID{Job: "import"}) },
+		"Writes[1].Scope.Expiry": func(w *store.Write) { w.Scope = store.NamespaceScope(-1) },
+		"Writes[1].Scope.Of":     func(w *store.Write) { w.Scope.Job = "import" },
+		"Writes[1].Name":         func(w *store.Write) { w.Name = "a/b" },
+		"Writes[1].Kind":         func(w *store.Write) { w.Kind = "set" },
+		"Writes[1].Op":           func(w *store.Write) { w.Op = store.WriteAppend },
+		"Writes[1].Cap":          func(w *store.Write) { w.Cap = -1 },
+		"Writes[1].Data":         func(w *store.Write) { w.Data = nil },
+		"Writes[1].Data[0]":      func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, store.MaxValueLen+1)}} },
+	} {
+		bad := set
+		alter(&bad)
+		_, err := w.try(set, bad)
+		s.refuses(err, field)
+	}
+	for _, bad := range []store.Write{
+		{Kind: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: strings.Repeat("f", store.MaxFieldLen+1)}}},
+		{Kind: store.ValueMap, Op: store.WriteSet, Data: make([]store.Datum, store.MaxData+1)},
+		{Kind: store.ValueList, Op: store.WriteAppend, Data: slices.Repeat([]store.Datum{{Bytes: make([]byte, store.MaxValueLen)}}, 5)},
+		{Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("1.5")}}},
+		{Kind: store.ValueFloat, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("NaN")}}},
+	} {
+		_, err := w.try(set, bad)
+		s.ErrorIs(err, store.ErrInvalid)
+	}
+	_, err := w.try(slices.Repeat([]store.Write{set}, store.MaxBatch+1)...)
+	s.ErrorIs(err, store.ErrInvalid)
+	got, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: w.scope, Name: "v", Kind: store.ValueJSON})
+	s.NoError(err)
+	s.Empty(got.Data)
+	_, err = s.store.ReadValue(s.ctx, store.ReadParams{Name: "v", Kind: store.ValueJSON})
+	s.ErrorIs(err, store.ErrInvalid)
+	h := s.handles()
+	s.ErrorIs(store.NewFloat(h, w.scope, "f").Set(s.ctx, math.Inf(1)), store.ErrInvalid)
+	s.ErrorIs(store.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)), store.ErrInvalid)
+	s.ErrorIs(store.NewValue[func()](h, w.scope, "v").Set(s.ctx, func() {}), store.ErrInvalid)
+	_, err = store.NewCounter(h, w.scope, "no name").Get(s.ctx)
+	s.ErrorIs(err, store.ErrInvalid)
+}
+
+func repeatedWrites(s *scene) {
+	r := s.start(store.StartParams{Job: "import"})
+	scope := store.RunScope(r.id)
+	w := s.writer(scope, "")
+	data := func(b string) []store.Datum { return []store.Datum{{Bytes: []byte(b)}} }
+	batch := []store.Write{
+		{Name: "c", Kind: store.ValueCounter, Op: store.WriteAdd, Data: data("9007199254740993")},
+		{Name: "c", Kind: store.ValueCounter, Op: store.WriteAdd, Data: data("-1")},
+		{Name: "f", Kind: store.ValueFloat, Op: store.WriteAdd, Data: data("0.1")},
+		{Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: data("x")},
+		{Name: "v", Kind: store.ValueJSON, Op: store.WriteSwap, Data: data("1")},
+		{Name: "v", Kind: store.ValueJSON, Op: store.WriteSwap, Data: data("2")},
+		{Name: "l", Kind: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: "x"}}},
+		{Name: "c", Scope: store.RunScope(store.RunID{Job: "import", Number: r.id.Number + 1}), Kind: store.ValueCounter, Op: store.WriteDelete},
+	}
+	first, err := w.try(batch...)
+	s.NoError(err)
+	results := first.Results
+	s.Equal("9007199254740993", results[0].Sum)
+	s.Equal("9007199254740992", results[1].Sum)
+	s.True(results[4].Swapped)
+	s.False(results[5].Swapped)
+	s.ErrorIs(results[6].Err, store.ErrWrongKind)
+	s.ErrorIs(results[7].Err, store.ErrRunNotFound)
+	for range 3 {
+		again, err := s.store.WriteValues(s.ctx, w.last)
+		s.NoError(err)
+		s.Equal(first, again)
+	}
+	_, err = w.try(batch[0], batch[2], batch[3])
+	s.NoError(err)
+	stale := w.last
+	stale.Number--
+	_, err = s.store.WriteValues(s.ctx, stale)
+	s.ErrorIs(err, store.ErrStale)
+	stranger := w.last
+	stranger.Stream = "stranger"
+	_, err = s.store.WriteValues(s.ctx, stranger)
+	s.ErrorIs(err, store.ErrOutcomeUnknown)
+	h := s.handles()
+	n, err := store.NewCounter(h, scope, "c").Get(s.ctx)
+	s.NoError(err)
+	s.Equal(int64(9007199254740992+9007199254740993), n)
+	f, err := store.NewFloat(h, scope, "f").Get(s.ctx)
+	s.NoError(err)
+	s.Equal(0.1+0.1, f) //nolint:testifylint // to the last bit
+	n, err = store.NewList[int](h, scope, "l").Len(s.ctx)
+	s.NoError(err)
+	s.EqualValues(2, n)
+	s.NoError(errors.Join(s.enqueues(w.producer, r)), "the stream is one of a producer, too")
+}
+
+// enqueues adds a task under the next number of the stream.
+func (s *scene) enqueues(p *producer, r *run) error {
+	_, err := p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(file, "t")}}})
+	return err
 }

@@ -52,11 +52,11 @@ func (d *doubled) SetJobDisabled(ctx context.Context, job string, disabled bool)
 	return err2
 }
 
-func (d *doubled) WriteMap(ctx context.Context, p store.MapParams, set map[string][]byte, remove []string) error {
-	err := d.Store.WriteMap(ctx, p, set, remove)
-	err2 := d.Store.WriteMap(ctx, p, set, remove)
-	d.same("WriteMap", nil, nil, err, err2)
-	return err2
+func (d *doubled) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	first, err := d.Store.WriteValues(ctx, p)
+	second, err2 := d.Store.WriteValues(ctx, p)
+	d.same("WriteValues", first, second, err, err2)
+	return second, err2
 }
 
 func (d *doubled) DeleteJob(ctx context.Context, job string) error {

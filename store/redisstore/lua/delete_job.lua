@@ -1,7 +1,7 @@
 -- Removes a job of which no run is left.
--- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 maps; the job's maps
--- ARGV  job
--- Returns {ok}, {missing}, {runs}: there are runs, {again}: there are other maps by now
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 names of its values; its values
+-- ARGV  job; names of its values: n, name × n
+-- Returns {ok}, {missing}, {runs}: there are runs, {again}: there are other values by now
 -- Repeat: absolute.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return { 'missing' }
@@ -9,11 +9,12 @@ end
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return { 'runs' }
 end
-if redis.call('SCARD', KEYS[5]) ~= #KEYS - 5 then
+local job = arg()
+if not owns(KEYS[5]) then
   return { 'again' }
 end
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', unpack(KEYS, 5))
-redis.call('ZREM', KEYS[4], 'j:' .. ARGV[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[4], 'j:' .. job)
+redis.call('ZREM', KEYS[2], job)
 return { 'ok' }

@@ -1,6 +1,6 @@
 -- Mends what is stored of a job beside its runs.
--- KEYS  1 job, 2 jobs, 3 starts, 4 maps, 5 due; a run each; a map each
--- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; names of maps: n, name × n
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due; a run each; names of a job's or run's values and a value each
+-- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n
 --       A token is '' for a run that only starts names.
 -- Returns {kind, what, detail …}: what was mended, or would be
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
@@ -23,7 +23,7 @@ for i = 1, #starts, 2 do
 end
 for i = 1, runs do
   local id, token = arg(), arg()
-  if redis.call('EXISTS', KEYS[5 + i]) == 0 then
+  if redis.call('EXISTS', KEYS[4 + i]) == 0 then
     if by_run[id] then
       damage('record', 'run ' .. id, 'its record is missing, its state is lost: it is forgotten', function()
         redis.call('HDEL', KEYS[3], by_run[id])
@@ -64,17 +64,17 @@ if (last > 0 or known[1]) and not redis.call('ZSCORE', KEYS[2], job) then
   end)
 end
 local fires = redis.call('HMGET', KEYS[1], 'kind', 'disabled', 'acts')
-if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', KEYS[5], 'j:' .. job) then
+if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', KEYS[4], 'j:' .. job) then
   damage('index', 'job', 'nobody would fire it when it is due: somebody will', function()
-    redis.call('ZADD', KEYS[5], tonumber(fires[3] or now) or now, 'j:' .. job)
+    redis.call('ZADD', KEYS[4], tonumber(fires[3] or now) or now, 'j:' .. job)
     signal('d')
   end)
 end
-for i = 1, num() do
-  local name = arg()
-  if redis.call('EXISTS', KEYS[5 + runs + i]) == 1 and redis.call('SISMEMBER', KEYS[4], name) == 0 then
-    damage('index', 'map ' .. name, 'the job does not list it: it is listed again', function()
-      redis.call('SADD', KEYS[4], name)
+for _ = 1, num() do
+  local index, name, what = num(), arg(), arg()
+  if redis.call('EXISTS', KEYS[index + 1]) == 1 and redis.call('SISMEMBER', KEYS[index], name) == 0 then
+    damage('index', what, 'the job does not list it: it is listed again', function()
+      redis.call('SADD', KEYS[index], name)
     end)
   end
 end

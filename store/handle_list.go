@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// pageLen is how many items of a list, or fields of a map, are read at a time.
+const pageLen = 256
+
+// List is a handle on a list of Ts, each stored as JSON. It may be used concurrently.
+type List[T any] struct{ handle }
+
+// NewList returns a handle on the list of that name, as [NewCounter] does.
+func NewList[T any](h *Handles, scope ValueScope, name string) *List[T] {
+	return &List[T]{handle{h, scope, name, ValueList}}
+}
+
+// Append adds items to the end, all in one step and exactly once: at most [MaxData]. Errors as for [Value.Set].
+func (l *List[T]) Append(ctx context.Context, items ...T) error {
+	data := make([]Datum, len(items))
+	for i, item := range items {
+		b, err := encode(fmt.Sprintf("Items[%d]", i), item)
+		if err != nil {
+			return err
+		}
+		data[i].Bytes = b
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	_, err := l.write(ctx, Write{Op: WriteAppend, Data: data})
+	return err
+}
+
+// Range iterates over the items in order, from an index on, and reads them by pages: what is appended meanwhile is
+// among them, unless the end was reached. An error ends it: [ErrCorrupt] names the item that is no T, [ErrWrongKind].
+func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for at := from; ; {
+			page, err := l.read(ctx, ReadParams{Offset: at, Limit: pageLen})
+			for _, d := range page.Data {
+				item, derr := decode[T](d.Bytes)
+				if derr != nil {
+					err = l.corrupt(fmt.Sprintf("item %d", at), derr)
+					break
+				}
+				if !yield(item, nil) {
+					return
+				}
+				at++
+			}
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			if len(page.Data) == 0 || at >= page.Len {
+				return
+			}
+		}
+	}
+}
+
+// Len reads how many items there are.
+func (l *List[T]) Len(ctx context.Context) (int64, error) {
+	reply, err := l.read(ctx, ReadParams{})
+	return reply.Len, err
+}
+
+// Delete removes the list. Deleting one that is not there changes nothing.
+func (l *List[T]) Delete(ctx context.Context) error { return l.drop(ctx) }

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// Map is a handle on a map of strings to Ts, each stored as JSON: one hash, not a key per entry. It may be used
+// concurrently. The names of its fields are any text, or bytes, of up to [MaxFieldLen].
+type Map[T any] struct{ handle }
+
+// NewMap returns a handle on the map of that name, as [NewCounter] does.
+func NewMap[T any](h *Handles, scope ValueScope, name string) *Map[T] {
+	return &Map[T]{handle{h, scope, name, ValueMap}}
+}
+
+// Get reads one field; ok says whether it is there. [ErrCorrupt] names a field whose value is not a T; [ErrWrongKind].
+func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err error) {
+	got, err := m.GetAll(ctx, field)
+	if err != nil {
+		return value, false, err
+	}
+	value, ok = got[field]
+	return value, ok, nil
+}
+
+// GetAll reads several fields, at most [MaxData], in one round trip. Those that are not there are left
+// out. Errors as for Get.
+func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
+	out := make(map[string]T, len(fields))
+	if len(fields) == 0 {
+		return out, nil
+	}
+	reply, err := m.read(ctx, ReadParams{Fields: fields})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range reply.Data {
+		if out[d.Field], err = m.decode(d); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Set writes one field. Errors as for [Value.Set].
+func (m *Map[T]) Set(ctx context.Context, field string, value T) error {
+	return m.SetAll(ctx, map[string]T{field: value})
+}
+
+// SetAll writes several fields, at most [MaxData], in one step. Errors as for [Value.Set].
+func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
+	data := make([]Datum, 0, len(fields))
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		b, err := encode(field, fields[field])
+		if err != nil {
+			return err
+		}
+		data = append(data, Datum{Field: field, Bytes: b})
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	_, err := m.write(ctx, Write{Op: WriteSet, Data: data})
+	return err
+}
+
+// CompareAndSet writes a field as [Value.CompareAndSet] does a value.
+func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value T) (swapped bool, err error) {
+	return compareAndSet(ctx, &m.handle, field, old, value, func(ctx context.Context) ([]byte, bool, error) {
+		reply, err := m.read(ctx, ReadParams{Fields: []string{field}})
+		if err != nil || len(reply.Data) == 0 {
+			return nil, false, err
+		}
+		return reply.Data[0].Bytes, true, nil
+	})
+}
+
+// Remove removes fields, at most [MaxData], in one step. Those that are not there change nothing.
+func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
+	data := make([]Datum, len(fields))
+	for i, field := range fields {
+		data[i].Field = field
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	_, err := m.write(ctx, Write{Op: WriteRemove, Data: data})
+	return err
+}
+
+// Range iterates over the fields, each once, in no order, and reads them by pages: a field that is written or removed meanwhile
+// may be among them or not. It remembers the names that it gave. An error ends it: [ErrCorrupt] names a field whose value is
+// not a T, [ErrWrongKind].
+func (m *Map[T]) Range(ctx context.Context) iter.Seq2[Field[T], error] {
+	return func(yield func(Field[T], error) bool) {
+		given := make(map[string]struct{})
+		for cursor := ""; ; {
+			page, err := m.read(ctx, ReadParams{Cursor: cursor, Limit: pageLen})
+			if err != nil {
+				yield(Field[T]{}, err)
+				return
+			}
+			for _, d := range page.Data {
+				if _, twice := given[d.Field]; twice {
+					continue
+				}
+				given[d.Field] = struct{}{}
+				value, err := m.decode(d)
+				if !yield(Field[T]{d.Field, value}, err) || err != nil {
+					return
+				}
+			}
+			if cursor = page.Cursor; cursor == "" {
+				return
+			}
+		}
+	}
+}
+
+// Field is one field of a [Map].
+type Field[T any] struct {
+	Name  string
+	Value T
+}
+
+// Len reads how many fields there are.
+func (m *Map[T]) Len(ctx context.Context) (int64, error) {
+	reply, err := m.read(ctx, ReadParams{})
+	return reply.Len, err
+}
+
+// Delete removes the map with all its fields. Deleting one that is not there changes nothing.
+func (m *Map[T]) Delete(ctx context.Context) error { return m.drop(ctx) }
+
+func (m *Map[T]) decode(d Datum) (value T, err error) {
+	if value, err = decode[T](d.Bytes); err != nil {
+		return value, m.corrupt(fmt.Sprintf("field %q", d.Field), err)
+	}
+	return value, nil
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// Value is a handle on a T, stored as JSON. It may be used concurrently.
+type Value[T any] struct{ handle }
+
+// NewValue returns a handle on the value of that name, as [NewCounter] does.
+func NewValue[T any](h *Handles, scope ValueScope, name string) *Value[T] {
+	return &Value[T]{handle{h, scope, name, ValueJSON}}
+}
+
+// Get reads the value; ok says whether it is there. [ErrCorrupt] if what is stored is no T, [ErrWrongKind].
+func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
+	b, ok, err := v.one(ctx)
+	if err != nil || !ok {
+		return value, false, err
+	}
+	if value, err = decode[T](b); err != nil {
+		return value, false, v.corrupt("", err)
+	}
+	return value, true, nil
+}
+
+// Set writes the value. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongKind]; a [*FieldError] if it cannot be
+// encoded or is too large.
+func (v *Value[T]) Set(ctx context.Context, value T) error {
+	b, err := encode("Value", value)
+	if err != nil {
+		return err
+	}
+	return v.set(ctx, b)
+}
+
+// CompareAndSet writes the value if old is what is there, nil for nothing, exactly once, and reports whether it did. Two values are the same if
+// their JSON is, once it was decoded into a T. Errors as for Set and Get.
+func (v *Value[T]) CompareAndSet(ctx context.Context, old *T, value T) (swapped bool, err error) {
+	return compareAndSet(ctx, &v.handle, "", old, value, v.one)
+}
+
+// Delete removes the value. Deleting one that is not there changes nothing.
+func (v *Value[T]) Delete(ctx context.Context) error { return v.drop(ctx) }
+
+// compareAndSet sets a value, or a field of a map, that read reads. Mostly what is stored is what old is encoded as. It may have
+// been encoded otherwise, by another version of T, and then be the same all the same: what was read is compared, and swapped as it was stored.
+func compareAndSet[T any](ctx context.Context, h *handle, field string, old *T, value T,
+	read func(context.Context) ([]byte, bool, error),
+) (bool, error) {
+	b, err := encode("Value", value)
+	var expected []byte
+	if err == nil && old != nil {
+		expected, err = encode("Old", *old)
+	}
+	for expect := expected; err == nil; {
+		var result WriteResult
+		result, err = h.write(ctx, Write{Op: WriteSwap, Data: []Datum{{Field: field, Bytes: b}}, Expect: expect})
+		if err != nil || result.Swapped || old == nil {
+			return result.Swapped, err
+		}
+		stored, ok, err := read(ctx)
+		if err != nil || !ok || bytes.Equal(stored, expect) || bytes.Equal(stored, expected) {
+			return false, err
+		}
+		have, err := decode[T](stored)
+		if err != nil {
+			return false, h.corrupt(field, err)
+		}
+		if same, err := encode("Old", have); err != nil || !bytes.Equal(same, expected) {
+			return false, err
+		}
+		expect = stored
+	}
+	return false, err
+}
+
+func encode[T any](field string, value T) ([]byte, error) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return nil, &FieldError{Field: field, Reason: fmt.Sprintf("cannot be stored: %v", err)}
+	}
+	return b, nil
+}
+
+func decode[T any](b []byte) (value T, err error) {
+	err = json.Unmarshal(b, &value)
+	return value, err
+}

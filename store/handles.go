@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/stream"
+)
+
+// maxWritesLen bounds the writes of one call of the store, as [MaxBatch] bounds their number.
+const maxWritesLen = 1 << 20
+
+// Handles is what typed handles write and read through: one for a store, or a namespace, is enough for a
+// process. Make it with [NewHandles], or take that of a syncjob.Manager. Its methods may be called concurrently.
+//
+// A write is applied exactly once, also when replies are lost: writes of concurrent callers gather while a call is in
+// flight, and go together under the next number of a stream, which the store answers as it did before if the
+// number is repeated. So a handle costs nothing to make and keeps nothing in the store but its value. If ctx ends first its error
+// is returned, and if the store stays out of reach a [*RetryError]; the write may then be applied or not.
+type Handles struct {
+	store   Store // repeats calls
+	group   *lifecycle.Group
+	streams []*stream.Stream[*valueWrite] // by partition
+}
+
+// NewHandles returns the handles of a store, which stays the caller's. It makes no call: a stream of a partition is opened by the
+// first write there. Calls that fail for now are repeated as [WithRetry] does, which s may have been made with.
+func NewHandles(s Store) *Handles {
+	if _, repeats := s.(*retrying); !repeats {
+		s = WithRetry(s, nil)
+	}
+	h := &Handles{store: s, group: lifecycle.New(context.Background())}
+	h.streams = make([]*stream.Stream[*valueWrite], max(1, s.Partitions()))
+	for i := range h.streams {
+		h.streams[i] = stream.New(&valueLine{store: h.store, partition: i}, h.group, ErrClosed)
+	}
+	return h
+}
+
+// Close lets writes that were accepted finish, and waits for them. Later writes return [ErrClosed]. It does not
+// close the store, and may be called twice.
+func (h *Handles) Close() error {
+	for _, s := range h.streams {
+		s.Close()
+	}
+	h.group.Wait()
+	return nil
+}
+
+// valueWrite is one write that waits for its result.
+type valueWrite struct {
+	stream.Call
+	write  Write
+	result WriteResult
+}
+
+// valueLine is the way of writes to the producer stream of one partition.
+type valueLine struct {
+	store     Store
+	partition int
+}
+
+// Open implements [stream.Line].
+func (l *valueLine) Open(ctx context.Context, stream string) error {
+	return l.store.OpenProducer(ctx, l.partition, stream)
+}
+
+// Take implements [stream.Line]. Removals go apart from what grows, so that they pass when memory is short.
+func (l *valueLine) Take(waiting []*valueWrite) int {
+	grows := waiting[0].write.Grows()
+	size := waiting[0].write.Size()
+	for n := 1; n < len(waiting); n++ {
+		size += waiting[n].write.Size()
+		if n == MaxBatch || size > maxWritesLen || waiting[n].write.Grows() != grows {
+			return n
+		}
+	}
+	return len(waiting)
+}
+
+// Send implements [stream.Line].
+func (l *valueLine) Send(ctx context.Context, stream string, number int64, batch []*valueWrite) error {
+	p := WriteParams{Partition: l.partition, Stream: stream, Number: number, Writes: make([]Write, len(batch))}
+	for i, w := range batch {
+		p.Writes[i] = w.write
+	}
+	reply, err := l.store.WriteValues(ctx, p)
+	if err != nil {
+		return err
+	}
+	if len(reply.Results) != len(batch) {
+		return fmt.Errorf("%w: the store answered %d of %d writes", ErrCorrupt, len(reply.Results), len(batch))
+	}
+	for i, w := range batch {
+		w.result = reply.Results[i]
+	}
+	return nil
+}
+
+// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been applied before the record
+// was lost.
+func (l *valueLine) Forgot(err error) bool {
+	var repeated *RetryError
+	return errors.Is(err, ErrOutcomeUnknown) && !errors.As(err, &repeated)
+}
+
+// handle is what the handles of all kinds share: the name of a value, and the way to it.
+type handle struct {
+	all   *Handles
+	scope ValueScope
+	name  string
+	kind  ValueKind
+}
+
+// String names the value for errors.
+func (h *handle) String() string { return fmt.Sprintf("%s %q of %s", h.kind, h.name, h.scope) }
+
+// write applies one write, once.
+func (h *handle) write(ctx context.Context, w Write) (WriteResult, error) {
+	w.Scope, w.Name, w.Kind = h.scope, h.name, h.kind
+	err := w.Validate()
+	req := &valueWrite{write: w}
+	if err == nil {
+		err = h.all.streams[PartitionOfValue(h.scope, h.name, len(h.all.streams))].Do(ctx, req)
+	}
+	if err == nil {
+		err = req.result.Err
+	}
+	if err != nil {
+		return WriteResult{}, fmt.Errorf("write %s: %w", h, err)
+	}
+	return req.result, nil
+}
+
+// set writes the one value of a handle that has no parts.
+func (h *handle) set(ctx context.Context, b []byte) error {
+	_, err := h.write(ctx, Write{Op: WriteSet, Data: []Datum{{Bytes: b}}})
+	return err
+}
+
+// add adds a number and returns the sum.
+func (h *handle) add(ctx context.Context, n []byte) (string, error) {
+	result, err := h.write(ctx, Write{Op: WriteAdd, Data: []Datum{{Bytes: n}}})
+	return result.Sum, err
+}
+
+// drop removes the value.
+func (h *handle) drop(ctx context.Context) error {
+	_, err := h.write(ctx, Write{Op: WriteDelete})
+	return err
+}
+
+// read reads the value, or the part of it that p asks for.
+func (h *handle) read(ctx context.Context, p ReadParams) (ReadReply, error) {
+	p.Scope, p.Name, p.Kind = h.scope, h.name, h.kind
+	err := p.Validate()
+	var reply ReadReply
+	if err == nil {
+		reply, err = h.all.store.ReadValue(ctx, p)
+	}
+	if err != nil {
+		return ReadReply{}, fmt.Errorf("read %s: %w", h, err)
+	}
+	return reply, nil
+}
+
+// one reads the one value of a handle that has no parts; ok says whether it is there.
+func (h *handle) one(ctx context.Context) (b []byte, ok bool, err error) {
+	reply, err := h.read(ctx, ReadParams{})
+	if err != nil || len(reply.Data) == 0 {
+		return nil, false, err
+	}
+	return reply.Data[0].Bytes, true, nil
+}
+
+// corrupt is the error for stored bytes that are not what a handle holds. what names the part, if it is one.
+func (h *handle) corrupt(what string, err error) error {
+	if what != "" {
+		what += " of "
+	}
+	return fmt.Errorf("%w: %s%s: %v", ErrCorrupt, what, h, err)
+}

@@ -1,0 +1,38 @@
+-- Applies a batch of writes to values, one by one.
+-- KEYS  1 producer record; then by index: per write its owner (run or job), the value and the owner's names
+-- ARGV  number, ttl, grows (1: a write may take memory), writes: n, (owner or 0, job of a run or '', write as in values.lua) × n
+-- Returns {word, record}: ok and "number word,word,…", of the first time if it is a repeat; a word is ok, ok:SUM, no (not
+--       swapped), missing (no such owner), full, kind:LETTER, range, corrupt. unknown (no such producer), stale (a lower number)
+-- Repeat: the record holds the last number with its reply; the same number answers it again. Where memory is short a batch that grows
+--       is refused by its first write; one that only removes begins with a write that takes none, and passes.
+local number, ttl, grows = num(), arg(), num()
+local record = redis.call('GET', KEYS[1])
+if not record then
+  return { 'unknown' }
+end
+local last = tonumber(string.match(record, '^%d+'))
+if number == last then
+  return { 'ok', record }
+elseif number < last then
+  return { 'stale' }
+end
+if grows == 1 then
+  redis.call('SET', KEYS[1], record, 'PX', ttl)
+else
+  redis.call('PEXPIRE', KEYS[1], ttl)
+end
+local words = {}
+for i = 1, num() do
+  local owner, job = KEYS[num()], arg()
+  local w = next_write()
+  if not owner then
+    words[i] = refusal(w) or write(w)
+  elseif job == '' and redis.call('EXISTS', owner) == 0 or job ~= '' and redis.call('HGET', owner, 'job') ~= job then
+    words[i] = 'missing'
+  else
+    words[i] = refusal(w) or write(w)
+  end
+end
+record = string.format('%.0f %s', number, table.concat(words, ','))
+redis.call('SET', KEYS[1], record, 'PX', ttl)
+return { 'ok', record }

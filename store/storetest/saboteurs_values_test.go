@@ -1,0 +1,64 @@
+package storetest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// addsAgain applies a repeated batch of writes under a stream of its own.
+type addsAgain struct {
+	store.Store
+	seen sync.Map
+	aside
+}
+
+func (s *addsAgain) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	if _, repeated := s.seen.LoadOrStore(p.Stream+strconv.FormatInt(p.Number, 10), true); repeated {
+		other := p
+		other.Stream, other.Number = "again-"+strconv.FormatInt(s.streams.Add(1), 10), 1
+		_ = s.OpenProducer(ctx, p.Partition, other.Stream)
+		_, _ = s.Store.WriteValues(ctx, other)
+	}
+	return s.Store.WriteValues(ctx, p)
+}
+
+// keepsValues makes values of runs values of the namespace.
+type keepsValues struct{ store.Store }
+
+func (s *keepsValues) outside(scope store.ValueScope, name string) (store.ValueScope, string) {
+	if scope.Of == store.OfRun {
+		return store.NamespaceScope(0), "run" + strconv.FormatInt(scope.Run, 10) + name
+	}
+	return scope, name
+}
+
+func (s *keepsValues) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	p.Writes = slices.Clone(p.Writes)
+	for i := range p.Writes {
+		p.Writes[i].Scope, p.Writes[i].Name = s.outside(p.Writes[i].Scope, p.Writes[i].Name)
+	}
+	return s.Store.WriteValues(ctx, p)
+}
+
+func (s *keepsValues) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
+	p.Scope, p.Name = s.outside(p.Scope, p.Name)
+	return s.Store.ReadValue(ctx, p)
+}
+
+// hidesKinds answers a write to a value of another kind as if it had been applied.
+type hidesKinds struct{ store.Store }
+
+func (s *hidesKinds) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	reply, err := s.Store.WriteValues(ctx, p)
+	for i := range reply.Results {
+		if errors.Is(reply.Results[i].Err, store.ErrWrongKind) {
+			reply.Results[i].Err = nil
+		}
+	}
+	return reply, err
+}

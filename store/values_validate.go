@@ -1,0 +1,160 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Validate reports every write that no Store accepts, joined. Implementations call it first.
+func (p *WriteParams) Validate() error {
+	var errs []error
+	if p.Number < 1 {
+		errs = append(errs, &FieldError{Field: "Number", Reason: "is below 1"})
+	}
+	if len(p.Writes) > MaxBatch {
+		errs = append(errs, &FieldError{Field: "Writes", Reason: "are more than MaxBatch"})
+	}
+	for i := range p.Writes {
+		if err := p.Writes[i].Validate(); err != nil {
+			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Writes[%d].%s", i, field) }))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Grows reports whether a write may take memory. A batch in which none does passes when the store has none left.
+func (w *Write) Grows() bool { return w.Op != WriteRemove && w.Op != WriteDelete }
+
+// Size is how many bytes the write takes in a call, roughly.
+func (w *Write) Size() int {
+	n := 64 + len(w.Scope.Job) + len(w.Expect)
+	for i := range w.Data {
+		n += 16 + len(w.Data[i].Field) + len(w.Data[i].Bytes)
+	}
+	return n
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (w *Write) Validate() error {
+	errs := []error{w.Scope.validate(), ValidateName("Name", w.Name)}
+	bad := func(field, reason string) {
+		errs = append(errs, &FieldError{Field: field, Reason: reason})
+	}
+	if !w.Kind.known() {
+		bad("Kind", "is unknown")
+	} else if !w.Op.fits(w.Kind) {
+		bad("Op", "is none that the kind of value has")
+	}
+	if w.Cap < 0 {
+		bad("Cap", "is negative")
+	}
+	return errors.Join(append(errs, w.validateData()...)...)
+}
+
+// validateData checks the number and the size of what is written.
+func (w *Write) validateData() (errs []error) {
+	bad := func(reason, field string, args ...any) {
+		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
+	}
+	single := w.Op == WriteAdd || w.Op == WriteSwap || w.Op == WriteSet && w.Kind != ValueMap
+	switch {
+	case single && len(w.Data) != 1:
+		bad("must be one", "Data")
+	case len(w.Data) > MaxData:
+		bad(fmt.Sprintf("are more than %d", MaxData), "Data")
+	}
+	size := len(w.Expect)
+	for i := range w.Data {
+		d := &w.Data[i]
+		size += len(d.Field) + len(d.Bytes)
+		if len(d.Field) > MaxFieldLen {
+			bad(fmt.Sprintf("has a name longer than %d bytes", MaxFieldLen), "Data[%d]", i)
+		}
+		if len(d.Bytes) > MaxValueLen {
+			bad(fmt.Sprintf("is longer than %d bytes", MaxValueLen), "Data[%d]", i)
+		}
+		if !numeric(w.Kind, d.Bytes) {
+			bad("is not a number", "Data[%d]", i)
+		}
+	}
+	if size > MaxWriteLen {
+		bad(fmt.Sprintf("take more than %d bytes", MaxWriteLen), "Data")
+	}
+	return errs
+}
+
+// numeric reports whether b is what a value of the kind may hold.
+func numeric(k ValueKind, b []byte) bool {
+	switch k {
+	case ValueCounter:
+		_, err := strconv.ParseInt(string(b), 10, 64)
+		return err == nil
+	case ValueFloat:
+		f, err := strconv.ParseFloat(string(b), 64)
+		return err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+	}
+	return true
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *ReadParams) Validate() error {
+	errs := []error{p.Scope.validate(), ValidateName("Name", p.Name)}
+	if !p.Kind.known() {
+		errs = append(errs, &FieldError{Field: "Kind", Reason: "is unknown"})
+	}
+	if p.Offset < 0 || p.Limit < 0 || p.Limit > MaxData || len(p.Fields) > MaxData {
+		errs = append(errs, &FieldError{Field: "Limit", Reason: fmt.Sprintf("or Offset is negative, or more than %d are asked for", MaxData)})
+	}
+	return errors.Join(errs...)
+}
+
+func (s ValueScope) validate() error {
+	var errs []error
+	bad := func(field, reason string) {
+		errs = append(errs, &FieldError{Field: "Scope." + field, Reason: reason})
+	}
+	switch s.Of {
+	case OfRun, OfJob:
+		errs = append(errs, RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }))
+		if s.Of == OfRun && s.Run <= 0 {
+			bad("Run", "is not the number of a run")
+		}
+	case OfNamespace:
+		if s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond {
+			bad("Expiry", "is negative, or less than a millisecond")
+		}
+	default:
+		bad("Of", "is missing")
+	}
+	return errors.Join(errs...)
+}
+
+func (k ValueKind) known() bool {
+	switch k {
+	case ValueCounter, ValueFloat, ValueTime, ValueJSON, ValueList, ValueMap:
+		return true
+	}
+	return false
+}
+
+// fits reports whether values of the kind have the operation.
+func (o WriteOp) fits(k ValueKind) bool {
+	switch o {
+	case WriteSet:
+		return k != ValueList
+	case WriteAdd:
+		return k == ValueCounter || k == ValueFloat
+	case WriteSwap:
+		return k == ValueJSON || k == ValueMap
+	case WriteAppend:
+		return k == ValueList
+	case WriteRemove:
+		return k == ValueMap
+	case WriteDelete:
+		return true
+	}
+	return false
+}

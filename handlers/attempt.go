@@ -36,6 +36,7 @@ type Attempt struct {
 	ctx       attemptContext // the handler's
 	children  fanout
 	tally     tally
+	writes    writes
 	meter     atomic.Pointer[Meter] // nil until progress is reported
 
 	logOnce sync.Once

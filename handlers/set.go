@@ -65,6 +65,7 @@ type Set struct {
 	cfg      SetConfig
 	kinds    map[string]*kind // by name and alias
 	counters map[string]bool  // those declared
+	values   []*declared      // lists and maps
 	problems []error
 }
 
@@ -88,6 +89,7 @@ func (s *Set) clone() *Set {
 	c := *s
 	c.kinds = maps.Clone(s.kinds)
 	c.counters = maps.Clone(s.counters)
+	c.values = slices.Clone(s.values)
 	c.problems = slices.Clone(s.problems)
 	return &c
 }
@@ -106,6 +108,7 @@ func (s *Set) validate(prefix string) error {
 	}
 	problems = append(problems, s.validateEvents(prefix)...)
 	problems = append(problems, s.validateCounters(prefix)...)
+	problems = append(problems, s.validateValues(prefix)...)
 	for _, err := range s.problems {
 		problems = append(problems, store.RenameFields(err, func(field string) string { return prefix + field }))
 	}

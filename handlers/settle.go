@@ -20,11 +20,13 @@ const (
 // nil if it panicked while it was made, and attrs are what it would have had.
 func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 	var counters map[string]int64
+	var written []store.Write
 	var undeclared, incomplete error
 	if a != nil {
 		if counters, undeclared = a.tally.end(); err == nil {
 			err = Permanent(undeclared)
 		}
+		written = a.writes.end()
 		if m := a.meter.Swap(overMeter); m != nil {
 			m.end()
 		}
@@ -38,7 +40,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 	}
 	if err == nil {
 		if out.Children, out.Staged, incomplete = a.children.finish(ctx, a); incomplete == nil {
-			out.Verdict, out.Counters = store.VerdictSuccess, counters
+			out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
 			return
 		}
 		out.Children, out.Staged, err = nil, nil, incomplete

@@ -151,6 +151,11 @@ type Outcome struct {
 	// while the run is stopping; any other verdict drops them. At most [MaxCounters], named as [ValidateName]
 	// allows. A sum that would leave the range of int64 is left as it was.
 	Counters map[string]int64
+	// Writes are applied with the success of a task, in order and in the same step, also while the run is stopping; any other
+	// verdict drops them. They append to lists, and set or remove fields of maps, of the run or of its job: at most
+	// [MaxData] items and fields of [MaxOutcomeWriteLen] bytes. If one cannot be applied nothing of the outcome
+	// is: see Refused of the reply.
+	Writes []Write
 	// Result becomes that of the run with VerdictHookDone, unless it is nil: JSON of at most [MaxResultLen] bytes.
 	Result []byte
 }
@@ -162,6 +167,15 @@ type SettleReply struct {
 	// were settled before, their number is exact but others of that run may be named.
 	Lost  []int
 	Ended []RunID
+	// Refused are outcomes with a write that cannot be applied. Their leases are held as before: they are to be
+	// settled otherwise.
+	Refused []Refusal
+}
+
+// Refusal is an outcome that was not applied, by its index, and why: a [*KindError], [ErrTooManyValues] or [ErrCorrupt].
+type Refusal struct {
+	Index int
+	Err   error
 }
 
 // StageParams parks a chunk of children for a running task.

@@ -56,6 +56,9 @@ func (p *SettleParams) Validate() error {
 		for _, err := range badNames(o.Counters) {
 			bad(err.Reason, "Outcomes[%d].%s", i, err.Field)
 		}
+		if err := o.validateWrites(); err != nil {
+			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Outcomes[%d].%s", i, field) }))
+		}
 		if len(o.Result) > MaxResultLen {
 			bad("is longer than MaxResultLen", "Outcomes[%d].Result", i)
 		}

@@ -28,13 +28,18 @@ func (p *WriteParams) Validate() error {
 // Grows reports whether a write may take memory. A batch in which none does passes when the store has none left.
 func (w *Write) Grows() bool { return w.Op != WriteRemove && w.Op != WriteDelete }
 
-// Size is how many bytes the write takes in a call, roughly.
-func (w *Write) Size() int {
-	n := 64 + len(w.Scope.Job) + len(w.Expect)
+// Len is how many bytes the names and values of the write take.
+func (w *Write) Len() int {
+	n := len(w.Expect)
 	for i := range w.Data {
-		n += 16 + len(w.Data[i].Field) + len(w.Data[i].Bytes)
+		n += len(w.Data[i].Field) + len(w.Data[i].Bytes)
 	}
 	return n
+}
+
+// Size is how many bytes the write takes in a call, roughly.
+func (w *Write) Size() int {
+	return 64 + len(w.Scope.Job) + 16*len(w.Data) + w.Len()
 }
 
 // Validate reports every field that no Store accepts, joined.
@@ -66,10 +71,8 @@ func (w *Write) validateData() (errs []error) {
 	case len(w.Data) > MaxData:
 		bad(fmt.Sprintf("are more than %d", MaxData), "Data")
 	}
-	size := len(w.Expect)
 	for i := range w.Data {
 		d := &w.Data[i]
-		size += len(d.Field) + len(d.Bytes)
 		if len(d.Field) > MaxFieldLen {
 			bad(fmt.Sprintf("has a name longer than %d bytes", MaxFieldLen), "Data[%d]", i)
 		}
@@ -80,7 +83,7 @@ func (w *Write) validateData() (errs []error) {
 			bad("is not a number", "Data[%d]", i)
 		}
 	}
-	if size > MaxWriteLen {
+	if w.Len() > MaxWriteLen {
 		bad(fmt.Sprintf("take more than %d bytes", MaxWriteLen), "Data")
 	}
 	return errs

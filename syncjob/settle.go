@@ -3,6 +3,7 @@ package syncjob
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -17,6 +18,7 @@ type chunk struct {
 	outcomes []store.Outcome
 	tasks    []*task
 	children int
+	grows    bool // an outcome brings what takes memory
 	bytes    int
 }
 
@@ -38,6 +40,9 @@ func size(o *store.Outcome) int {
 	}
 	for i := range o.Children {
 		n += enqueue.Size(o.Children[i])
+	}
+	for i := range o.Writes {
+		n += o.Writes[i].Size()
 	}
 	return n
 }
@@ -61,6 +66,7 @@ func (s *session) report(t *task, o store.Outcome) {
 	c.outcomes = append(c.outcomes, o)
 	c.tasks = append(c.tasks, t)
 	c.children += len(o.Children)
+	c.grows = c.grows || o.Grows()
 	c.bytes += bytes
 	first := len(s.pending) == 1 && len(c.outcomes) == 1
 	s.mu.Unlock()
@@ -93,18 +99,19 @@ func (s *session) next() (c *chunk, more bool) {
 	return c, !s.closing
 }
 
-// postpone puts off the outcomes of a chunk that bring children, for which the store has
+// postpone puts off the outcomes of a chunk that bring children or writes, for which the store has
 // no memory now: those that free some go first.
 func (s *session) postpone(c *chunk) {
 	free, grow := &chunk{}, &chunk{}
 	for i := range c.outcomes {
 		half := free
-		if len(c.outcomes[i].Children) > 0 {
+		if c.outcomes[i].Grows() {
 			half = grow
 		}
 		half.outcomes = append(half.outcomes, c.outcomes[i])
 		half.tasks = append(half.tasks, c.tasks[i])
 		half.children += len(c.outcomes[i].Children)
+		half.grows = half == grow
 		half.bytes += size(&c.outcomes[i])
 	}
 	s.mu.Lock()
@@ -116,7 +123,7 @@ func (s *session) postpone(c *chunk) {
 	tasks, children := len(grow.outcomes), grow.children // others may join the chunk from here on
 	s.mu.Unlock()
 	if alone {
-		s.p.log(s.life, "store is out of memory; children wait", "tasks", tasks, "children", children)
+		s.p.log(s.life, "store is out of memory; children and writes wait", "tasks", tasks, "children", children)
 		pause(s.life, jitter(retryWait))
 	}
 }
@@ -193,6 +200,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			if len(reply.Lost) > 0 {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
 			}
+			s.refused(c, reply.Refused)
 			suspect := false
 			for _, t := range c.tasks {
 				suspect = suspect || t.delivery.Task.Suspect
@@ -200,7 +208,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			s.drop(c.tasks)
 			s.e.intake.settled(s.p.source, c.tasks, suspect)
 			return settleDone
-		case errors.Is(err, store.ErrOutOfMemory) && c.children > 0:
+		case errors.Is(err, store.ErrOutOfMemory) && c.grows:
 			return settleLater
 		case leaseLost(err) || permanent(err):
 			s.lose(err)
@@ -211,4 +219,26 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 		s.p.log(s.life, "settle failed; it is repeated", "error", err)
 		pause(s.life, jitter(retryWait))
 	}
+}
+
+// refused has outcomes with a write that cannot be applied settled as failures next, also when the session is closing: their
+// leases are still held. It takes them out of the chunk.
+func (s *session) refused(c *chunk, all []store.Refusal) {
+	if len(all) == 0 {
+		return
+	}
+	again := &chunk{}
+	for _, r := range all {
+		o := c.outcomes[r.Index]
+		s.p.log(s.life, "a write of a task was refused; the task fails", "task", o.Task.ID, "error", r.Err)
+		o = store.Outcome{Lease: o.Lease, Task: o.Task, Staged: o.Staged, Verdict: store.VerdictFail, Error: r.Err.Error()}
+		again.outcomes = append(again.outcomes, o)
+		again.tasks = append(again.tasks, c.tasks[r.Index])
+		again.bytes += size(&o)
+		c.tasks[r.Index] = nil
+	}
+	c.tasks = slices.DeleteFunc(c.tasks, func(t *task) bool { return t == nil })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, again)
 }

@@ -54,6 +54,9 @@ type Result struct {
 	Children []Child
 	// Counters are what the attempt added to them, by name, if it succeeded.
 	Counters map[string]int64
+	// Writes are what the attempt appended to lists, and set and removed of maps, in order, if it succeeded. Their data are
+	// JSON.
+	Writes []store.Write
 	// Progress is what the attempt reported of it, in order.
 	Progress []store.Progress
 }
@@ -116,7 +119,8 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
 		Runtime: rt, Live: live, Encoder: encoder, Logger: o.Logger, Propagator: o.Propagator,
 	})
-	result.Children, result.Counters, result.Progress = rt.children(result.Outcome), result.Outcome.Counters, rt.report
+	result.Children, result.Progress = rt.children(result.Outcome), rt.report
+	result.Counters, result.Writes = result.Outcome.Counters, result.Outcome.Writes
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {
 		result.Err = errors.New(result.Outcome.Error)
 	}

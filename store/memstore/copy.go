@@ -50,7 +50,7 @@ func copyEnqueueReply(r store.EnqueueReply) store.EnqueueReply {
 }
 
 func copySettleReply(r store.SettleReply) store.SettleReply {
-	return store.SettleReply{Lost: slices.Clone(r.Lost), Ended: slices.Clone(r.Ended)}
+	return store.SettleReply{Lost: slices.Clone(r.Lost), Ended: slices.Clone(r.Ended), Refused: slices.Clone(r.Refused)}
 }
 
 // arena copies many small byte slices into few allocations. What it hands out

@@ -65,6 +65,10 @@ func (p *partition) settle(sess *session, params store.SettleParams) store.Settl
 // apply redeems the lease first: that it can be redeemed once is what makes
 // every verdict count once (P5).
 func (b *settling) apply(index int, o *store.Outcome) {
+	if err := b.refuses(o); err != nil {
+		b.reply.Refused = append(b.reply.Refused, store.Refusal{Index: index, Err: err})
+		return
+	}
 	h, ok := b.session.redeem(o.Lease)
 	if !ok {
 		b.reply.Lost = append(b.reply.Lost, index)
@@ -84,6 +88,29 @@ func (b *settling) apply(index int, o *store.Outcome) {
 	}
 }
 
+// refuses says why a write of an outcome cannot be applied; nil if none is to be.
+func (b *settling) refuses(o *store.Outcome) error {
+	h := b.session.find(o.Lease)
+	if len(o.Writes) == 0 || o.Verdict != store.VerdictSuccess || h == nil || !h.lane.route.Counted() {
+		return nil
+	}
+	fresh := 0
+	for i := range o.Writes {
+		w := &o.Writes[i]
+		in, err := b.valuesOf(w.Scope)
+		if err == nil {
+			err = in.refuses(w, fresh, b.now)
+		}
+		if err != nil {
+			return err
+		}
+		if in[w.Name] == nil {
+			fresh++
+		}
+	}
+	return nil
+}
+
 // task applies the verdict on a counted task and reports whether its run ended.
 func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
@@ -98,6 +125,9 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	case store.VerdictSuccess:
 		c.Succeeded++
 		r.count(o.Counters)
+		for i := range o.Writes {
+			b.write(&o.Writes[i], b.now)
+		}
 		r.claims.settle(h.task, b.now)
 		if !stopping {
 			b.publish(r, h, o)

@@ -62,7 +62,7 @@ func (p *partition) write(w *store.Write, now time.Time) store.WriteResult {
 	if err != nil {
 		return store.WriteResult{Err: err}
 	}
-	if err := in.refuses(w, now); err != nil {
+	if err := in.refuses(w, 0, now); err != nil {
 		return store.WriteResult{Err: err}
 	}
 	return in.apply(w, now)
@@ -104,13 +104,13 @@ func (vs values) find(name string, now time.Time) *value {
 	return v
 }
 
-// refuses says why a write cannot be applied.
-func (vs values) refuses(w *store.Write, now time.Time) error {
+// refuses says why a write cannot be applied. Fresh is how many values are about to be made before it.
+func (vs values) refuses(w *store.Write, fresh int, now time.Time) error {
 	v := vs.find(w.Name, now)
 	switch {
 	case v != nil && v.kind != w.Kind:
 		return &store.KindError{Scope: w.Scope, Name: w.Name, Want: w.Kind, Have: v.kind}
-	case v == nil && w.Grows() && w.Scope.Of != store.OfNamespace && len(vs) >= store.MaxValues:
+	case v == nil && w.Grows() && w.Scope.Of != store.OfNamespace && len(vs)+fresh >= store.MaxValues:
 		return store.ErrTooManyValues
 	}
 	return nil

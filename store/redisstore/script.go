@@ -38,7 +38,7 @@ func newScript(name string, shared ...string) *script {
 var (
 	enqueueScript      = newScript("enqueue")
 	fetchScript        = newScript("fetch")
-	settleScript       = newScript("settle")
+	settleScript       = newScript("settle", "values")
 	stageScript        = newScript("stage")
 	activateScript     = newScript("activate")
 	promoteScript      = newScript("promote")

@@ -110,7 +110,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		default:
 			last.specials = append(last.specials, i)
 		}
-		grows = grows || len(o.Children) > 0
+		grows = grows || o.Grows()
 	}
 	c.keys = append(c.keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
 	c.add(k.channel).int64(st.params.Number).flag(grows).int(len(st.runs))
@@ -145,7 +145,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 // isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
 	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
-		len(o.Children) == 0 && len(o.Staged) == 0 && !st.stagedAny(o)
+		len(o.Children)+len(o.Writes)+len(o.Staged) == 0 && !st.stagedAny(o)
 }
 
 func (st *settlement) stagedAny(o *store.Outcome) bool {
@@ -173,8 +173,15 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.call
 	run, route := runID(r.id.Number), o.Lease.Lane.Route
 	verdict := verdictOf(o)
-	c.add(verdictLetters[verdict], st.leaseField(&o.Lease))
+	letter := verdictLetters[verdict]
+	if verdict == store.VerdictSuccess && len(o.Writes) > 0 {
+		letter = "W"
+	}
+	c.add(letter, st.leaseField(&o.Lease))
 	length := c.reserve()
+	if letter == "W" {
+		st.writes(o.Writes)
+	}
 	st.staged(run, o)
 	st.claim(run, &o.Task)
 	if o.Task.Claimed {
@@ -249,12 +256,12 @@ func (st *settlement) staged(run string, o *store.Outcome) {
 	c.set(count, n)
 }
 
-// decode reads "number lost|losses|ended": ordinals of specials, run:count of
-// plain successes, and runs.
+// decode reads "number lost|losses|ended|refused": ordinals of specials, run:count of
+// plain successes, runs, and ordinal:word of specials.
 func (st *settlement) decode(record string) (store.SettleReply, error) {
 	_, record, _ = strings.Cut(record, " ")
 	parts := strings.Split(record, "|")
-	if len(parts) != 3 {
+	if len(parts) != 4 {
 		return store.SettleReply{}, unexpected(settleScript, record)
 	}
 	reply := store.SettleReply{Lost: st.foreign}
@@ -285,6 +292,16 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 		})
 	}
 	each(parts[2], len(st.runs), func(n int) { reply.Ended = append(reply.Ended, st.runs[n].id) })
+	for item := range strings.SplitSeq(parts[3], ",") {
+		if item == "" {
+			continue
+		}
+		ordinal, word, _ := strings.Cut(item, ":")
+		each(ordinal, len(st.ordinals), func(n int) {
+			i := st.ordinals[n]
+			reply.Refused = append(reply.Refused, store.Refusal{Index: i, Err: refusedWrite(st.params.Outcomes[i].Writes, word)})
+		})
+	}
 	slices.Sort(reply.Lost)
 	return reply, errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -17,7 +18,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 		return store.WriteReply{}, err
 	}
 	k := s.spaces[p.Partition]
-	w := valueWriter{call: newCall(k.producer(p.Stream)), space: k}
+	w := valueWriter{call: newCall(k.producer(p.Stream)), space: k, owners: true}
 	w.int64(p.Number).add(formatMillis(producerTTL))
 	w.flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).int(len(p.Writes))
 	for i := range p.Writes {
@@ -48,7 +49,8 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 // valueWriter packs writes into a script call as lua/values.lua reads them.
 type valueWriter struct {
 	*call
-	space *keyspace
+	space  *keyspace
+	owners bool // runs and jobs are declared, too
 
 	// What was declared last: mostly the next write is of the same value.
 	scope                     store.ValueScope
@@ -60,14 +62,15 @@ type valueWriter struct {
 func (w *valueWriter) declare(scope store.ValueScope, name string) {
 	if scope != w.scope {
 		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
-		switch scope.Of {
-		case store.OfRun:
-			w.ownerAt = w.key(w.space.run(runID(scope.Run)))
-		case store.OfJob:
-			w.ownerAt = w.key(w.space.job(scope.Job))
-		}
-		if w.ownerAt > 0 {
+		if scope.Of != store.OfNamespace {
 			w.namesAt = w.key(w.space.valueNames(scope))
+		}
+		switch {
+		case !w.owners:
+		case scope.Of == store.OfRun:
+			w.ownerAt = w.key(w.space.run(runID(scope.Run)))
+		case scope.Of == store.OfJob:
+			w.ownerAt = w.key(w.space.job(scope.Job))
 		}
 	}
 	if name != w.name {
@@ -100,6 +103,31 @@ func (w *valueWriter) write(write *store.Write) {
 		}
 	}
 	w.set(count, len(w.args)-count-1)
+}
+
+// writes packs those of an outcome, whose run and job are there.
+func (st *settlement) writes(writes []store.Write) {
+	w := valueWriter{call: st.call, space: st.space}
+	w.int(len(writes))
+	for i := range writes {
+		w.declare(writes[i].Scope, writes[i].Name)
+		w.write(&writes[i])
+	}
+}
+
+// refusedWrite is why an outcome was refused, as settle says it: "write:word".
+func refusedWrite(writes []store.Write, why string) error {
+	position, word, _ := strings.Cut(why, ":")
+	word, detail, _ := strings.Cut(word, ":")
+	i, err := strconv.Atoi(position)
+	if err != nil || i < 1 || i > len(writes) {
+		return fmt.Errorf("%w: a write was refused with %q", store.ErrCorrupt, why)
+	}
+	w := &writes[i-1]
+	if err := refusal(w.Scope, w.Name, w.Kind, word, detail); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: a write was refused with %q", store.ErrCorrupt, why)
 }
 
 // kindLetters are what keys and scripts call the kinds of value.

@@ -48,6 +48,7 @@ func contract() []promise {
 		{"Contract_Bounds", "Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and nothing is held up by what they keep back.", boundsContract},
 		{"Contract_Limits", "Contract, Limits: of a limit no more is drawn than there is, each gets its share, and what is in use stays in use.", limitsContract},
 		{"Contract_Modes", "Contract, Modes: while a partition is read-only, fetches lease only from sets that are marked for it.", modesContract},
+		{"Contract_Writes", "Contract, Sessions: what a task writes to lists and maps is there with its success, exactly once, and never otherwise.", writesContract},
 		{"Contract_Values", "Contract, Values: runs, jobs and the namespace keep values of a kind; each write counts once, and values go with what they belong to.", valuesContract},
 		{"Contract_Configurations", "Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
 			"those of runs are told to workers and go with the runs.", configurationsContract},

@@ -70,6 +70,7 @@ var sabotages = map[string]struct {
 	"serves everything in read-only mode":  {"Contract_Modes", "Contract, Modes: while a partition", func(s store.Store) store.Store { return &ignoresModes{s} }},
 	"keeps nothing in maps":                {"Contract_Values", "Contract, Values: a job keeps small maps", func(s store.Store) store.Store { return &forgetsMaps{s} }},
 	"stops what it repairs":                {"Contract_Repair", "Contract, Repairer: a repair changes nothing", func(s store.Store) store.Store { return &stopsToRepair{s} }},
+	"writes for whoever settles":           {"Contract_Writes", "Contract, Sessions: what a task writes", func(s store.Store) store.Store { return &writesAnyhow{Store: s} }},
 	"applies a repeated write":             {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &addsAgain{Store: s} }},
 	"keeps values of runs for ever":        {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &keepsValues{s} }},
 	"hides that a kind was refused":        {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &hidesKinds{s} }},

@@ -62,3 +62,21 @@ func (s *hidesKinds) WriteValues(ctx context.Context, p store.WriteParams) (stor
 	}
 	return reply, err
 }
+
+// writesAnyhow writes what an outcome brings, whatever its verdict.
+type writesAnyhow struct {
+	store.Store
+	aside
+}
+
+func (s *writesAnyhow) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	w := store.WriteParams{Partition: p.Session.Partition, Stream: "aside-" + strconv.FormatInt(s.streams.Add(1), 10), Number: 1}
+	p.Outcomes = slices.Clone(p.Outcomes)
+	for i := range p.Outcomes {
+		w.Writes = append(w.Writes, p.Outcomes[i].Writes...)
+		p.Outcomes[i].Writes = nil
+	}
+	_ = s.OpenProducer(ctx, w.Partition, w.Stream)
+	_, _ = s.WriteValues(ctx, w)
+	return s.Store.Settle(ctx, p)
+}

@@ -9,6 +9,7 @@
 --       Counted are successes that bring counters and no more: "name=number name=number …"; sum is that of all n.
 --       A special goes on: staged: n, (lane, list, name, marker) × n; ids, digest, keep, bucket; then by verdict
 --       S counters, groups: n, group as in add × n   success with children or a claimed ID
+--       W as S, with writes ahead of staged: n, write as in values.lua × n
 --       F record, error                            failed
 --       C                                          cancelled
 --       R lane, route, queue, counted, retried, delay, error, message
@@ -17,7 +18,8 @@
 --       B lane, route, queue                       pre-job passed
 --       K status, reason                           pre-job ended the run: skipped or failed
 --       H error, result                            post-job ended
--- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs"; lost; stale
+-- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs|refused", where
+--       refused is "ordinal:write:word": that write cannot be applied, and so nothing of the outcome was; lost; stale
 -- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
@@ -45,7 +47,7 @@ for i = 1, total do
   runs[i] = open_run(KEYS[bases[i]], arg()) or false
 end
 
-local lost, losses, ended = {}, {}, {}
+local lost, losses, ended, refused = {}, {}, {}, {}
 local dups = {}
 
 local function dead_letter(run, base, text, err)
@@ -280,9 +282,19 @@ for i = 1, total do
     ordinal = ordinal + 1
     local verdict, field, length = arg(), arg(), num()
     local next = at + length
-    if redis.call('HDEL', session, field) == 0 or not run then
+    local writes, bad
+    if verdict == 'W' then
+      verdict = 'S'
+      writes, bad = next_writes()
+    end
+    if bad and run then
+      refused[#refused + 1] = ordinal .. ':' .. bad
+    elseif redis.call('HDEL', session, field) == 0 or not run then
       lost[#lost + 1] = ordinal
     else
+      for _, w in ipairs(writes or {}) do
+        write(w)
+      end
       untally(run, field)
       -- Staged children become visible with a success, and vanish otherwise.
       local visible = verdict == 'S' and run.state == 'running'
@@ -325,7 +337,7 @@ for i = 1, total do
   end
 end
 
-record = string.format('%.0f %s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','))
+record = string.format('%.0f %s|%s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','), table.concat(refused, ','))
 redis.call('HSET', session, 'settle', record)
 publish(channel)
 return { 'ok', record }

@@ -30,16 +30,32 @@ local function kind_at(key)
   return kinds[key]
 end
 
--- refusal says why a write cannot be applied; nil if it can.
-local function refusal(w)
+-- refusal says why a write cannot be applied; nil if it can. Fresh is how many values are about to be made before it.
+local function refusal(w, fresh)
   local kind = kind_at(w.key)
   if kind == '?' then
     return w.op ~= 'delete' and 'corrupt' or nil
   elseif kind and kind ~= w.kind then
     return 'kind:' .. kind
-  elseif not kind and w.names and w.op ~= 'delete' and w.op ~= 'remove' and redis.call('SCARD', w.names) >= MAX_VALUES then
+  elseif not kind and w.names and w.op ~= 'delete' and w.op ~= 'remove' and redis.call('SCARD', w.names) + (fresh or 0) >= MAX_VALUES then
     return 'full'
   end
+end
+
+-- next_writes reads n, write × n, and if one of them cannot be applied says which and why.
+local function next_writes()
+  local writes, bad, fresh = {}, nil, 0
+  for i = 1, num() do
+    writes[i] = next_write()
+    local why = not bad and refusal(writes[i], fresh)
+    if why then
+      bad = i .. ':' .. why
+    end
+    if not kind_at(writes[i].key) and (i == 1 or writes[i].key ~= writes[i - 1].key) then
+      fresh = fresh + 1
+    end
+  end
+  return writes, bad
 end
 
 local operations = {}

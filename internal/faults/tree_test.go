@@ -31,6 +31,8 @@ type node struct {
 	For time.Duration `json:"d,omitempty"`
 	// Once makes the first failure of every child its last.
 	Once bool `json:"o,omitempty"`
+	// Write makes every task append its path to a list and put it in a map, of its run and of its job.
+	Write bool `json:"w,omitempty"`
 	// Secret is nobody's business.
 	Secret string `json:"s,omitempty"`
 	// Bulk makes the arguments that large.
@@ -67,6 +69,8 @@ type hands struct {
 	ledger     *ledger
 	deliveries int              // of a task, before it fails; 0 for 2
 	weights    handlers.Counter // sum of the weights of nodes
+	grown      handlers.List    // paths of nodes, of the run
+	latest     handlers.Map     // path → run that grew it last, of the job
 }
 
 func (h *hands) registry() (*handlers.Registry, error) {
@@ -78,6 +82,8 @@ func (h *hands) registry() (*handlers.Registry, error) {
 		Hooks: handlers.Hooks{PostJob: h.postJob},
 	})
 	h.weights = s.Counter("weights")
+	h.grown = s.List("grown", nil)
+	h.latest = s.Map("latest", &handlers.MapOptions{OfJob: true})
 	handlers.Handle(s, h.node, nil)
 	return handlers.NewRegistry(s)
 }
@@ -119,6 +125,11 @@ func (h *hands) node(ctx context.Context, t *handlers.Task[node]) error {
 		}
 	}
 	t.Add(h.weights, n.weight())
+	if n.Write {
+		if err := errors.Join(t.Append(h.grown, n.Path), t.Put(h.latest, n.Path, t.Run.Number)); err != nil {
+			return err
+		}
+	}
 	if len(n.Fan) > 0 {
 		if _, err := t.EnqueueAll(ctx, n.children()); err != nil {
 			return err

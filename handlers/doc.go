@@ -20,11 +20,11 @@
 // of recovery and covers the middleware.
 //
 // Within the handler, an [Attempt.Event] runs between the hooks that the set has for it, [Attempt.Add] adds to a
-// [Counter] of the run, and [Attempt.Progress] tells whoever watches the run how far the task is.
+// [Counter] of the run, [Attempt.Append] to a [List], [Attempt.Put] sets fields of a [Map], and [Attempt.Progress] tells whoever watches the run how far the task is.
 //
 // # What becomes of it
 //
-// Nil is success: what the attempt enqueued becomes visible and what it counted is added with it, all or
+// Nil is success: what the attempt enqueued becomes visible and what it counted and wrote is added with it, all or
 // nothing. An error is a failed attempt and is tried again, after the backoff, until
 // the retries are used up, unless it is made by [Permanent], [RetryAfter],
 // [Snooze] or [CancelJob]. If the context of the attempt was cancelled its cause

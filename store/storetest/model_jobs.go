@@ -100,22 +100,28 @@ func (m *machine) DeleteJob(t *rapid.T) {
 	}
 }
 
-// WriteMap sets a field of a job's map, and removes another.
-func (m *machine) WriteMap(t *rapid.T) {
-	p := store.MapParams{Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Name: "seen"}
-	set, gone, value := rapid.SampledFrom(mapFields).Draw(t, "set"), rapid.SampledFrom(mapFields).Draw(t, "gone"), rapid.StringN(0, 3, 9).Draw(t, "value")
-	if set == gone {
-		t.Skip("which of the two counts is the store's choice")
-	}
-	err := m.s.store.WriteMap(m.s.ctx, p, map[string][]byte{set: []byte(value)}, []string{gone})
-	j := m.m.jobs[p.Job]
-	if j == nil {
-		m.s.ErrorIs(err, store.ErrJobNotFound)
-		return
-	}
+// WriteValues sets a field of a job's map, and removes another, in one batch.
+func (m *machine) WriteValues(t *rapid.T) {
+	scope := store.JobScope(rapid.SampledFrom(m.jobs).Draw(t, "job"))
+	set, gone, value := rapid.SampledFrom(mapFields).Draw(t, "set"), rapid.SampledFrom(mapFields).Draw(t, "gone"), rapid.StringN(1, 3, 9).Draw(t, "value")
+	reply, err := m.s.writer(scope, "seen").try(
+		putting(store.ValueScope{}, "", set, value),
+		putting(store.ValueScope{}, "", gone, ""),
+	)
 	m.s.NoError(err)
-	j.fields[set] = value
-	delete(j.fields, gone)
+	m.s.Len(reply.Results, 2)
+	j := m.m.jobs[scope.Job]
+	for _, result := range reply.Results {
+		if j == nil {
+			m.s.ErrorIs(result.Err, store.ErrJobNotFound)
+		} else {
+			m.s.NoError(result.Err)
+		}
+	}
+	if j != nil {
+		j.fields[set] = value
+		delete(j.fields, gone)
+	}
 }
 
 var mapFields = []string{"a", "b", ""}
@@ -220,8 +226,12 @@ func (m *machine) checkJobs() {
 	for _, name := range m.jobs {
 		rec, err := s.store.Job(s.ctx, name)
 		j := m.m.jobs[name]
-		fields, mapErr := s.store.ReadMap(s.ctx, store.MapParams{Job: name, Name: "seen"}, mapFields)
-		s.NoError(mapErr)
+		read, readErr := s.store.ReadValue(s.ctx, store.ReadParams{Scope: store.JobScope(name), Name: "seen", Kind: store.ValueMap, Fields: mapFields})
+		s.NoError(readErr)
+		fields := make(map[string]string)
+		for _, d := range read.Data {
+			fields[d.Field] = string(d.Bytes)
+		}
 		if j == nil {
 			s.ErrorIs(err, store.ErrJobNotFound)
 			s.Empty(fields)
@@ -231,7 +241,7 @@ func (m *machine) checkJobs() {
 		s.Equal([]any{j.kind, j.revision, j.text, j.disabled, j.last}, []any{rec.Kind, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun})
 		s.Len(fields, len(j.fields))
 		for field, value := range j.fields {
-			s.Equal(value, string(fields[field]))
+			s.Equal(value, fields[field])
 		}
 		var runs []int64
 		for _, r := range m.m.ordered() {

@@ -445,6 +445,12 @@ func (s *waitsForNobody) FireRun(ctx context.Context, p store.FireParams) (store
 // forgetsMaps takes writes to maps and keeps nothing.
 type forgetsMaps struct{ store.Store }
 
-func (s *forgetsMaps) WriteMap(ctx context.Context, p store.MapParams, _ map[string][]byte, _ []string) error {
-	return s.Store.WriteMap(ctx, p, nil, nil)
+func (s *forgetsMaps) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+	p.Writes = slices.Clone(p.Writes)
+	for i := range p.Writes {
+		if p.Writes[i].Kind == store.ValueMap {
+			p.Writes[i].Op, p.Writes[i].Data = store.WriteDelete, nil
+		}
+	}
+	return s.Store.WriteValues(ctx, p)
 }

@@ -126,7 +126,7 @@ func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, 
 	receipt, err := run.Enqueue(ctx, node{Path: "quiet", Quiet: true}, &enqueue.Options{ID: id, IDFor: time.Hour})
 	require.NoError(rt, err)
 	require.Equal(rt, id != "", receipt.Duplicate, "ID %q", id)
-	values := store.NewMap[string](w.m.Store(), job, "names")
+	values := store.NewMap[string](w.m.Handles(), store.JobScope(job), "names")
 	if err := values.Set(ctx, id, key); err != nil {
 		require.ErrorIs(rt, err, store.ErrInvalid)
 		return

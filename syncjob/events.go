@@ -11,8 +11,10 @@ import (
 // headers are never told.
 const (
 	EventRunStarted  = "run started"
-	EventRunStopping = "run stopping" // a stop was accepted
-	EventRunFinished = "run finished" // it reached a final state; [Observer.RunDone] says who tells
+	EventJobFired    = "periodic job fired" // its run started at a due time
+	EventDueSkipped  = "due time skipped"   // as its last run was active
+	EventRunStopping = "run stopping"       // a stop was accepted
+	EventRunFinished = "run finished"       // it reached a final state; [Observer.RunDone] says who tells
 
 	EventTaskEnqueued  = "task enqueued"  // from outside of handlers, or by EnqueueNow
 	EventTasksEnqueued = "tasks enqueued" // by one EnqueueAll from outside of handlers

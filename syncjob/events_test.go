@@ -45,7 +45,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 24)
+	require.Len(t, events, 26)
 	return events
 }
 
@@ -213,6 +213,13 @@ func everythingHappens(t *testing.T, log *slog.Logger) {
 	require.NoError(t, m.Stop(t.Context(), "slow", nil))
 	_, err = stopped.Wait(t.Context())
 	require.NoError(t, err)
+
+	_, err = m.Ensure(t.Context(), syncjob.Job{
+		Name: "periodic", Set: "set", Root: hushed{Do: "wait", Secret: "secret"}, Schedule: &syncjob.Schedule{Every: time.Minute},
+	})
+	require.NoError(t, err)
+	time.Sleep(150 * time.Second)
+	require.NoError(t, m.Stop(t.Context(), "periodic", nil))
 
 	start("lost", "wait")
 	time.Sleep(time.Minute)

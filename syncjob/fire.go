@@ -115,10 +115,11 @@ func (s *session) fire(ctx context.Context, job string) error {
 		s.noteClock(reply.Now)
 		switch reply.Verdict {
 		case store.FireStarted:
-			s.e.log.InfoContext(ctx, "periodic job fired", "job", job, "run", reply.Run.Number, "due", rec.Due)
+			s.e.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
+			s.e.log.InfoContext(ctx, EventJobFired, "job", job, "run", reply.Run.Number, "due", rec.Due)
 			return nil
 		case store.FireSkipped:
-			s.e.log.InfoContext(ctx, "due time skipped", "job", job, "due", rec.Due)
+			s.e.log.InfoContext(ctx, EventDueSkipped, "job", job, "due", rec.Due)
 			return nil
 		case store.FireWaiting:
 			again, err := s.await(ctx, d, reply.Run)

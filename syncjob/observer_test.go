@@ -108,8 +108,8 @@ func observe(t *testing.T, hooks handlers.Hooks) {
 	attempts := 1 + size + 2 + 1 + 1 + hooked + hooked/2 // root, leaves, from outside, the retry, the other run's; its hook
 	require.Len(t, o.started, attempts)
 	require.Len(t, o.done, attempts)
-	require.Equal(t, attempts, o.fetched)
-	require.Equal(t, attempts, o.settled)
+	require.GreaterOrEqual(t, o.fetched, attempts, "what is prefetched in vain is given back")
+	require.Equal(t, o.fetched, o.settled)
 	require.Equal(t, 1, o.verdicts[store.VerdictRetry])
 	require.Equal(t, 2, o.verdicts[store.VerdictFail])
 	require.Equal(t, size+2, o.verdicts[store.VerdictSuccess])

@@ -68,7 +68,7 @@ var sabotages = map[string]struct {
 	"asks nobody to share permits":         {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &keepsThemWanting{s} }},
 	"draws again when it is asked again":   {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &drawsAnew{Store: s} }},
 	"serves everything in read-only mode":  {"Contract_Modes", "Contract, Modes: while a partition", func(s store.Store) store.Store { return &ignoresModes{s} }},
-	"keeps nothing in maps":                {"Contract_Values", "Contract, Values: a job keeps small maps", func(s store.Store) store.Store { return &forgetsMaps{s} }},
+	"keeps nothing in maps":                {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &forgetsMaps{s} }},
 	"stops what it repairs":                {"Contract_Repair", "Contract, Repairer: a repair changes nothing", func(s store.Store) store.Store { return &stopsToRepair{s} }},
 	"writes for whoever settles":           {"Contract_Writes", "Contract, Sessions: what a task writes", func(s store.Store) store.Store { return &writesAnyhow{Store: s} }},
 	"applies a repeated write":             {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &addsAgain{Store: s} }},

@@ -128,7 +128,7 @@ func TestLimitsAreNotInheritedByKinds(t *testing.T) {
 		require.Equal(t, 3, scan.MaxRunning)
 		require.Equal(t, handlers.NoLimit, scan.MaxRunningPerJob, "that of the set is for all kinds together")
 		require.Equal(t, handlers.Rate{Events: 1, Per: time.Minute, Burst: 4}, scan.Rate)
-		require.Equal(t, json.RawMessage(`{"depth":3}`), scan.Params, "parameters are inherited")
+		require.JSONEq(t, `{"depth":3}`, string(scan.Params.(json.RawMessage)), "parameters are inherited")
 	}
 	file, err := r.Attributes("ingest", "file")
 	require.NoError(t, err)

@@ -214,7 +214,7 @@ func TestAConfigurationSurvivesItsStoredForm(t *testing.T) {
 	require.NotContains(t, string(b), "untouched")
 	got, err := handlers.DecodeConfiguration(b)
 	require.NoError(t, err)
-	require.Equal(t, json.RawMessage(`{"big":9007199254740993}`), got.Kinds["scan"].Params, "no digit is lost")
+	require.Equal(t, `{"big":9007199254740993}`, string(got.Kinds["scan"].Params.(json.RawMessage)), "no digit is lost")
 	delete(c.Kinds, "untouched")
 	c.Kind("scan").Params = got.Kinds["scan"].Params
 	require.Equal(t, c, got)

@@ -17,7 +17,7 @@ type progressArgs struct{}
 func (progressArgs) Kind() string { return "work" }
 
 // reports runs one attempt that the test writes.
-func reports(t *testing.T, rt *runtime, handler func(ctx context.Context, a *handlers.Task[progressArgs]) error) store.Outcome {
+func reports(t *testing.T, rt *runtime, handler func(ctx context.Context, a *handlers.Task[progressArgs]) error) {
 	t.Helper()
 	s := handlers.NewSet("set", handlers.SetConfig{})
 	handlers.Handle(s, handler, nil)
@@ -26,7 +26,7 @@ func reports(t *testing.T, rt *runtime, handler func(ctx context.Context, a *han
 	item, err := (&enqueue.Encoder{Router: reg}).Encode("set", enqueue.Task(progressArgs{}, nil))
 	require.NoError(t, err)
 	d := store.Delivery{Lease: store.Lease{Lane: store.Lane{Run: store.RunID{Job: "job", Number: 1}, Route: item.Route}}, Task: item.Task}
-	return reg.Execute(t.Context(), d, handlers.ExecuteConfig{Runtime: rt})
+	reg.Execute(t.Context(), d, handlers.ExecuteConfig{Runtime: rt})
 }
 
 func TestTheRuntimeIsToldOfProgressOncePerReading(t *testing.T) {

@@ -82,7 +82,7 @@ func TestAChangeOfOneRunReachesItsTasksAndNoOthers(t *testing.T) {
 		synctest.Wait() // the worker has published the set
 		_, err := operator.Configure(t.Context(), "tree", &syncjob.ConfigureOptions{Run: run}, withTimeout(time.Minute))
 		require.NoError(t, err)
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		on <- struct{}{}
 		for range 4 {
 			require.Equal(t, time.Minute, next(), "also those that the worker had taken before")
@@ -96,13 +96,13 @@ func TestAChangeOfOneRunReachesItsTasksAndNoOthers(t *testing.T) {
 			return nil
 		})
 		require.NoError(t, err)
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		add(other)
 		require.Equal(t, time.Second, next())
 		add(run)
 		require.Equal(t, time.Minute, next(), "the run's own comes first")
 		require.NoError(t, operator.ResetConfiguration(t.Context(), "tree", &syncjob.ConfigureOptions{Run: run}))
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		add(run)
 		require.Equal(t, time.Second, next())
 	})
@@ -181,7 +181,7 @@ func TestQueueAndWeightActOnWhatComesAfterTheChange(t *testing.T) {
 			return nil
 		})
 		require.NoError(t, err)
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		after := standing(t, producer, syncjob.Job{Name: "after"})
 		_, err = producer.Start(t.Context(), syncjob.Job{Name: "children", Set: "tree", Root: node{N: 3}}, nil)
 		require.NoError(t, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// aSecond is within what a change reaches every worker.
-const aSecond = time.Second
+// reach is within what a change reaches every worker.
+const reach = time.Second
 
 // timeouts is a registry whose leaves tell their timeout.
 func timeouts(t *testing.T, cfg handlers.SetConfig, seen chan<- time.Duration) *handlers.Registry {
@@ -51,7 +51,7 @@ func TestAChangeReachesTheNextAttemptOfEveryWorkerWithinASecond(t *testing.T) {
 		shared := memstore.New(nil)
 		a, b := make(chan time.Duration, 1), make(chan time.Duration, 1)
 		ma := managerOn(t, shared, timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, a))
-		mb := managerOn(t, &asks{Store: shared, delay: aSecond / 2}, timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, b))
+		mb := managerOn(t, &asks{Store: shared, delay: reach / 2}, timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, b))
 		operator := managerOn(t, shared, nil)
 		stop := work(t, ma, syncjob.WorkerConfig{Concurrency: 1})
 		run := standing(t, operator, syncjob.Job{Name: "a"})
@@ -66,14 +66,14 @@ func TestAChangeReachesTheNextAttemptOfEveryWorkerWithinASecond(t *testing.T) {
 		is, err := operator.Configure(t.Context(), "tree", nil, withTimeout(100*time.Millisecond))
 		require.NoError(t, err)
 		require.Equal(t, int64(1), is.Version)
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		require.Equal(t, 100*time.Millisecond, next(a))
 		require.NoError(t, stop())
 		work(t, mb, syncjob.WorkerConfig{Concurrency: 1})
 		require.Equal(t, 100*time.Millisecond, next(b), "a worker that starts never goes by its code alone")
 
 		require.NoError(t, operator.ResetConfiguration(t.Context(), "tree", nil))
-		time.Sleep(2 * aSecond) // its store is slow
+		time.Sleep(2 * reach) // its store is slow
 		require.Equal(t, 10*time.Second, next(b))
 	})
 }
@@ -240,7 +240,7 @@ func TestOfACorruptConfigurationTheLastGoodOneStaysInForce(t *testing.T) {
 		require.NoError(t, err)
 		_, err = m.Configure(t.Context(), "tree", &syncjob.ConfigureOptions{Run: run}, withTimeout(time.Second))
 		require.NoError(t, err)
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		require.Equal(t, time.Second, next(run))
 
 		damage(t, shared, store.ConfigurationID{Set: "tree"})
@@ -260,7 +260,7 @@ func TestOfACorruptConfigurationTheLastGoodOneStaysInForce(t *testing.T) {
 
 		require.NoError(t, m.ResetConfiguration(t.Context(), "tree", nil))
 		require.NoError(t, m.ResetConfiguration(t.Context(), "tree", &syncjob.ConfigureOptions{Run: run}))
-		time.Sleep(aSecond)
+		time.Sleep(reach)
 		require.Equal(t, handlers.DefaultTimeout, next(other))
 		require.Equal(t, handlers.DefaultTimeout, next(run))
 		history, err := m.History(t.Context(), "tree", nil)

@@ -37,7 +37,7 @@ func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time
 	if !d.Lease.Lane.Route.Counted() {
 		event = EventHookStarted
 	}
-	j.log.LogAttrs(ctx, slog.LevelDebug, event, attemptAttrs(d, slog.Duration("wait", waited(d, at)))...)
+	j.log.LogAttrs(ctx, slog.LevelDebug, event, attemptAttrs(d, slog.Duration("wait", waited(d, at)))...) //nolint:sloglint // one of the constants in events
 }
 
 // attemptDone tells of an attempt that has ended.
@@ -59,7 +59,7 @@ func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store
 	if out.Error != "" {
 		attrs = append(attrs, slog.String("error", out.Error))
 	}
-	j.log.LogAttrs(ctx, level, event, attrs...)
+	j.log.LogAttrs(ctx, level, event, attrs...) //nolint:sloglint // likewise
 }
 
 func (j *journal) attempt(d *store.Delivery, began time.Time) AttemptEvent {

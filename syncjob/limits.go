@@ -82,7 +82,7 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 		if err != nil {
 			continue // it is of the same registry
 		}
-		moved := false
+		var moved bool
 		switch {
 		case l.permits != nil:
 			was := l.max

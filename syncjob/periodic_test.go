@@ -2,7 +2,6 @@ package syncjob_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -315,5 +314,5 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 	_, err = m.NextRuns(t.Context(), "nightly", 0)
 	require.Equal(t, []string{"N"}, fields(err))
 	_, err = m.State(t.Context(), "nightly")
-	require.True(t, errors.Is(err, syncjob.ErrJobNotFound))
+	require.ErrorIs(t, err, syncjob.ErrJobNotFound)
 }

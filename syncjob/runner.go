@@ -31,7 +31,7 @@ type Trigger struct {
 	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless StartDelay
 	// puts it off. At least [MinEvery].
 	Every time.Duration
-	// Cron is an expression of five fields (minute, hour, day of month, month, day of week), or one of @hourly,
+	// Cron is an expression of five fields (minute, hour, day of the month, month of the year, day of the week), or one of @hourly,
 	// @daily, @weekly, @monthly and @yearly. Where clocks are put forward, a time that does not exist is
 	// left out; where they are put back, one that exists twice is due twice.
 	Cron string

@@ -26,8 +26,7 @@ func main() {
 	cron := flag.String("cron", "", "when, in Europe/Berlin, as a cron expression; in short nights if empty")
 	night := flag.Duration("night", 300*time.Millisecond, "from one short night to the next")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
 	trigger := syncjob.Trigger{Every: *night}
 	if *cron != "" {
 		trigger = syncjob.Trigger{Cron: *cron, Zone: "Europe/Berlin"}

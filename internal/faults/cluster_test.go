@@ -81,7 +81,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	// A shard dies for good: the others go on, and its job says what it waits for.
 	names = s.jobs(ctx)
 	dead := s.begin(syncjob.Job{Name: names[0], Set: "tree", Root: node{Path: "root", Fan: []int{8}, Leaf: waits}}, growth{quiet: true})
-	s.await("it in hand", seenOf(dead, started, 9))
+	s.await("it in hand", startedOf(dead, 9))
 	s.cluster.Replicas[0].Kill()
 	s.cluster.Nodes[0].Kill()
 	for _, run := range s.growAll(names[1:], node{Path: "root", Fan: []int{100}}) {
@@ -99,7 +99,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 
 	// A master dies, and its replica takes over.
 	runs = s.growAll(names, tree)
-	s.await("some of it", seenOf(runs[1], started, 300+random.IntN(1000)))
+	s.await("some of it", startedOf(runs[1], 300+random.IntN(1000)))
 	require.NoError(t, s.cluster.Nodes[1].Quiesce(ctx, patience))
 	s.cluster.Nodes[1].Kill()
 	require.NoError(t, s.cluster.Replicas[1].AwaitMaster(ctx))

@@ -43,7 +43,7 @@ func sentinelFailover(t *testing.T) {
 	// of it ran twice.
 	w.lossy = true
 	killed := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: slow(moods)}, growth{quiet: true})
-	w.await("some of it", seenOf(killed, started, 500+random.IntN(2000)))
+	w.await("some of it", startedOf(killed, 500+random.IntN(2000)))
 	site.Replica.Kill()
 	require.NoError(t, site.Master.AwaitMaster(ctx))
 	current = site.Master
@@ -62,12 +62,12 @@ func sentinelFailover(t *testing.T) {
 	after.requireNothingLeft()
 }
 
-// seenOf is a condition for await: so many events of a kind, of the run.
-func seenOf(s *subject, what string, n int) func([]event) bool {
+// startedOf is a condition for await: so many attempts of the run have started.
+func startedOf(s *subject, n int) func([]event) bool {
 	return func(events []event) bool {
 		seen := 0
 		for i := range events {
-			if events[i].What == what && events[i].Run == s.Number() {
+			if events[i].What == started && events[i].Run == s.Number() {
 				seen++
 			}
 		}

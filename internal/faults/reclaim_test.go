@@ -3,7 +3,6 @@ package faults
 import (
 	"bytes"
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -126,7 +125,7 @@ func heldWithoutALeaseEntry(t *testing.T) {
 	s.requireGrown(0)
 	alive.drain()
 	for _, key := range w.keys() {
-		require.False(t, strings.Contains(key, "}:L:"), "a session is left behind: %s", key)
+		require.NotContains(t, key, "}:L:", "a session is left behind: %s", key)
 	}
 	s.requireNothingLeft()
 }

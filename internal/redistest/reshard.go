@@ -32,7 +32,7 @@ func (c *Cluster) replicate(ctx context.Context) error {
 // awaitLink returns when the server is a replica in step with its master.
 func (s *Server) awaitLink(ctx context.Context) error {
 	return eventually(ctx, func(ctx context.Context) error {
-		info, err := s.info(ctx, "replication")
+		info, err := s.replication(ctx)
 		if err != nil {
 			return notYet(err)
 		}
@@ -60,7 +60,7 @@ func (c *Cluster) Owner(ctx context.Context, key string) (*Server, error) {
 func (c *Cluster) Masters(ctx context.Context) []*Server {
 	var masters []*Server
 	for _, s := range c.all() {
-		if info, err := s.info(ctx, "replication"); err == nil && info["role"] == "master" {
+		if info, err := s.replication(ctx); err == nil && info["role"] == "master" {
 			masters = append(masters, s)
 		}
 	}
@@ -130,7 +130,7 @@ func (s *Server) Quiesce(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	return eventually(ctx, func(ctx context.Context) error {
-		info, err := s.info(ctx, "replication")
+		info, err := s.replication(ctx)
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (s *Sentinel) AwaitPromotion(ctx context.Context) error { return s.Replica.
 // AwaitMaster returns when the server serves as master, or with an error when ctx ends first.
 func (s *Server) AwaitMaster(ctx context.Context) error {
 	return eventually(ctx, func(ctx context.Context) error {
-		info, err := s.info(ctx, "replication")
+		info, err := s.replication(ctx)
 		if err != nil {
 			return notYet(err)
 		}

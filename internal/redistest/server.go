@@ -134,9 +134,9 @@ func (s *Server) Do(ctx context.Context, words ...string) error {
 	return s.Client.Do(ctx, s.Client.B().Arbitrary(words...).Build()).Error()
 }
 
-// info reads a section of INFO.
-func (s *Server) info(ctx context.Context, section string) (map[string]string, error) {
-	text, err := s.Client.Do(ctx, s.Client.B().Info().Section(section).Build()).ToString()
+// replication reads a section of INFO.
+func (s *Server) replication(ctx context.Context) (map[string]string, error) {
+	text, err := s.Client.Do(ctx, s.Client.B().Info().Section("replication").Build()).ToString()
 	return parseInfo(text), err
 }
 

@@ -59,5 +59,5 @@ func TestTheReadmeListsTheRulesOfAnACLUser(t *testing.T) {
 	require.NoError(t, err)
 	words := strings.Join(strings.Fields(string(text)), " ")
 	rules := strings.Join(redisstore.ACLRules("rollcall"), " ")
-	require.True(t, strings.Contains(words, rules), "README.md does not list them: %s", rules)
+	require.Contains(t, words, rules, "README.md does not list them")
 }

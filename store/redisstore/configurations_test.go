@@ -14,21 +14,21 @@ import (
 )
 
 // dialled is a store that made its own client.
-func dialled(t *testing.T, url, namespace string) *redisstore.Store {
+func dialled(t *testing.T, url string) *redisstore.Store {
 	t.Helper()
-	s, err := redisstore.Open(t.Context(), url, redisstore.Config{Namespace: namespace})
+	s, err := redisstore.Open(t.Context(), url, redisstore.Config{Namespace: "ns"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
-// calls counts how often the server was given a command.
-func calls(t *testing.T, server *redistest.Server, command string) int {
+// readings counts how often the server was asked for a document.
+func readings(t *testing.T, server *redistest.Server) int {
 	t.Helper()
 	client := server.Client
 	text, err := client.Do(t.Context(), client.B().Info().Section("commandstats").Build()).ToString()
 	require.NoError(t, err)
-	_, stat, _ := strings.Cut(text, "cmdstat_"+command+":calls=")
+	_, stat, _ := strings.Cut(text, "cmdstat_hmget:calls=")
 	stat, _, _ = strings.Cut(stat, ",")
 	n, _ := strconv.Atoi(stat)
 	return n
@@ -42,12 +42,12 @@ func configure(t *testing.T, s store.Store, set string, version int64, document 
 	require.NoError(t, err)
 }
 
-// watched asks until a document has the version.
-func watched(t *testing.T, s store.Store, set string, version int64) {
+// watched asks until the document of ingest has the version.
+func watched(t *testing.T, s store.Store, version int64) {
 	t.Helper()
 	for {
 		require.NoError(t, t.Context().Err())
-		records, err := store.WithRetry(s, nil).WatchConfigurations(t.Context(), []string{"other", set})
+		records, err := store.WithRetry(s, nil).WatchConfigurations(t.Context(), []string{"other", "ingest"})
 		require.NoError(t, err)
 		if records[1].Version == version {
 			return
@@ -57,49 +57,49 @@ func watched(t *testing.T, s store.Store, set string, version int64) {
 
 func TestWatchingConfigurationsCostsNoCommandUntilOneChanges(t *testing.T) {
 	server := redistest.Start(t, nil)
-	s, operator := dialled(t, server.URL(), "ns"), dialled(t, server.URL(), "ns")
+	s, operator := dialled(t, server.URL()), dialled(t, server.URL())
 	for v := range int64(3) {
 		configure(t, operator, "ingest", v, "document")
-		watched(t, s, "ingest", v+1)
-		before := calls(t, server, "hmget")
+		watched(t, s, v+1)
+		before := readings(t, server)
 		for range 1000 {
 			records, err := s.WatchConfigurations(t.Context(), []string{"ingest", "thumbs"})
 			require.NoError(t, err)
 			require.Equal(t, v+1, records[0].Version)
 			require.Zero(t, records[1].Version)
 		}
-		require.LessOrEqual(t, calls(t, server, "hmget")-before, 1, "one of a set that was not read before")
+		require.LessOrEqual(t, readings(t, server)-before, 1, "one of a set that was not read before")
 	}
 }
 
 func TestAChangeIsNotMissedWhileTheConnectionIsLost(t *testing.T) {
 	server := redistest.Start(t, nil)
-	s, operator := dialled(t, server.URL(), "ns"), dialled(t, server.URL(), "ns")
+	s, operator := dialled(t, server.URL()), dialled(t, server.URL())
 	for v := range int64(20) {
-		watched(t, s, "ingest", v)
+		watched(t, s, v)
 		require.NoError(t, server.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
 		_, err := store.WithRetry(operator, nil).WriteConfiguration(t.Context(), store.ConfigurationWrite{
 			ID: store.ConfigurationID{Set: "ingest"}, Token: fmt.Sprint(v), IfVersion: v, Document: []byte("d"),
 		})
 		require.NoError(t, err)
 	}
-	watched(t, s, "ingest", 20)
+	watched(t, s, 20)
 	require.NoError(t, server.Do(t.Context(), "FLUSHALL"))
-	watched(t, s, "ingest", 0)
+	watched(t, s, 0)
 }
 
 func TestWithoutTrackingConfigurationsArePolled(t *testing.T) {
 	server := redistest.Start(t, nil)
 	require.NoError(t, server.Do(t.Context(), "ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"))
 	url := "redis://plain:secret@" + server.Addr
-	s := dialled(t, url, "ns")
+	s := dialled(t, url)
 	configure(t, s, "ingest", 0, "a")
-	watched(t, s, "ingest", 1)
-	before := calls(t, server, "hmget")
-	watched(t, s, "ingest", 1)
-	require.Equal(t, 2, calls(t, server, "hmget")-before)
+	watched(t, s, 1)
+	before := readings(t, server)
+	watched(t, s, 1)
+	require.Equal(t, 2, readings(t, server)-before)
 	configure(t, s, "ingest", 1, "b")
-	watched(t, s, "ingest", 2)
+	watched(t, s, 2)
 
 	_, err := redisstore.Open(t.Context(), "redis://plain:wrong@"+server.Addr, redisstore.Config{})
 	require.Error(t, err, "it is not taken for a lack of tracking")

@@ -15,10 +15,10 @@ import (
 // addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed reports of it before and
 // have none now. asked are the runs whose keys the call has already, from index first on. It returns the runs that will show
 // reports.
-func (s *session) addReports(c *call, k *keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
+func (ses *session) addReports(c *call, k *keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
 	byRun := store.Reporting(running)
-	s.mu.Lock()
-	for number := range s.reporting {
+	ses.mu.Lock()
+	for number := range ses.reporting {
 		if _, ok := byRun[number]; !ok {
 			if byRun == nil {
 				byRun = make(map[int64][]store.RunningTask)
@@ -26,7 +26,7 @@ func (s *session) addReports(c *call, k *keyspace, running []store.RunningTask, 
 			byRun[number] = nil
 		}
 	}
-	s.mu.Unlock()
+	ses.mu.Unlock()
 	c.int(len(byRun))
 	if len(byRun) == 0 {
 		return nil

@@ -178,9 +178,6 @@ func (s *scene) tryEnqueueHolds(changes ...store.HoldChange) (store.EnqueueReply
 	return s.Enqueue(s.Context(), store.EnqueueParams{Stream: "producer", Number: s.enqueued, Holds: changes})
 }
 
-// waitExpired lets the lease of the session run out, as far as the store knows.
-func (p *patient) expire(session string) { p.command("ZADD", "leases", "1", session) }
-
 func (d damage) try(t *testing.T) {
 	p := newPatient(t, d.begin)
 	require.Empty(t, p.repair(store.RepairParams{}), "it is healthy yet")

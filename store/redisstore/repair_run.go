@@ -388,7 +388,7 @@ func (x *examination) record(c *call) {
 
 // buckets packs the claimed IDs whose tasks are gone, and the buckets there are.
 func (x *examination) buckets(ctx context.Context, c *call) error {
-	claims, buckets := c.reserve(), 0
+	claims := c.reserve()
 	var gone []string
 	index := make(map[string]int)
 	for _, name := range x.found.keys[x.id] {
@@ -409,8 +409,7 @@ func (x *examination) buckets(ctx context.Context, c *call) error {
 		}
 	}
 	c.set(claims, len(gone))
-	buckets = len(index)
-	c.int(buckets)
+	c.int(len(index))
 	for _, name := range sorted(index) {
 		c.int(index[name]).add(name)
 	}

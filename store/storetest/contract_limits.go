@@ -46,7 +46,7 @@ var limitsContract = []testCase{
 		s.Equal(2, a.draw(0, 2).Held)
 		reply := b.draw(0, 9)
 		s.Equal(1, reply.Held)
-		s.False(reply.Wanted, "who holds all that it wants wants no more")
+		s.False(reply.Wanted, "who holds all that it wants asks for no more")
 		s.Equal(1, b.draw(1, 9).Held)
 		s.True(a.draw(2, 2).Wanted)
 		s.Equal(2, a.draw(2, 2).Held, "what is in use is kept")

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -134,6 +133,6 @@ func (r *run) shows(want ...store.RunningTask) {
 	for i := range got {
 		r.s.True(want[i].Since.Equal(got[i].Since))
 		got[i].Since = want[i].Since
-		r.s.Equal(want[i], got[i], fmt.Sprintf("report %d", i))
+		r.s.Equal(want[i], got[i], "report %d", i)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -25,7 +26,7 @@ import (
 // noticed; one whose content was changed in place is not, which is what -ignore-cache is for.
 
 // maxCached bounds what is kept of one directory; of a larger one nothing is.
-const maxCached = 100_000
+const maxCached = 30_000
 
 // cacheName is the job's map.
 const cacheName = "synced"
@@ -104,15 +105,15 @@ func (d *cachedDir) add(name string, src fs.FileInfo) {
 	d.news = d.news || !d.known[m]
 }
 
-// save keeps what was found for the next run, unless that is what was known.
-func (d *cachedDir) save(ctx context.Context) error {
+// save keeps what was found for the next run, with the success of the scan, unless that is what was known.
+func (d *cachedDir) save(a *handlers.Attempt, synced handlers.Map) error {
 	switch n := len(d.found) / 8; {
 	case d.cache == nil || n >= maxCached:
 		return nil
 	case !d.news && n == len(d.known):
 		return nil
 	case n == 0:
-		return d.cache.forget(ctx, d.rel)
+		return a.Remove(synced, d.cache.field(d.rel))
 	}
-	return d.cache.known.Set(ctx, d.cache.field(d.rel), d.found)
+	return a.Put(synced, d.cache.field(d.rel), d.found)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -50,10 +51,18 @@ const (
 	bytesCopied    = "bytes"
 )
 
+// filesListed is the list of a run.
+const filesListed = "files_not_synced"
+
 // counters hold the figures of a run. A task adds to them with its success, so they are exact though
 // tasks are tried again, and workers are killed between doing their work and reporting it. What a dead attempt
 // did is not lost either: the arguments of its task say which files had to be copied. See filesArgs.
-type counters struct{ copied, unchanged, updated, failed, bytes handlers.Counter }
+type counters struct {
+	copied, unchanged, updated, failed, bytes handlers.Counter
+
+	list   handlers.List // of files that could not be synced: the first of a run
+	synced handlers.Map  // the cache, which the job keeps
+}
 
 func newCounters(set *handlers.Set) counters {
 	return counters{
@@ -62,6 +71,8 @@ func newCounters(set *handlers.Set) counters {
 		updated:   set.Counter(filesUpdated),
 		failed:    set.Counter(filesFailed),
 		bytes:     set.Counter(bytesCopied),
+		list:      set.List(filesListed, &handlers.ListOptions{Cap: maxListed}),
+		synced:    set.Map(cacheName, &handlers.MapOptions{OfJob: true}),
 	}
 }
 
@@ -81,15 +92,19 @@ func (r *record) fail(path string, err error) {
 	r.List.add(failed{Path: []byte(path), Reason: err.Error()})
 }
 
-// tell adds what an attempt did to the counters of its run, and leaves its notes.
+// tell adds what an attempt did to the counters and the list of its run, with its success, and leaves its notes.
 func (s *syncer) tell(a *handlers.Attempt, t *tree, r *record) error {
 	a.Add(s.copied, r.Copied)
 	a.Add(s.unchanged, r.Unchanged)
 	a.Add(s.updated, r.Updated)
 	a.Add(s.failed, r.Failed)
 	a.Add(s.bytes, r.Bytes)
-	n := notes{List: r.List, Closed: r.closed}
-	return n.write(t.state, a.ID)
+	items := make([]any, len(r.List))
+	for i, file := range r.List {
+		items[i] = file
+	}
+	n := notes{Closed: r.closed}
+	return errors.Join(a.Append(s.list, items...), n.write(t.state, a.ID))
 }
 
 // counted are the figures that the counters of a run hold.
@@ -97,19 +112,23 @@ func counted(c map[string]int64) figures {
 	return figures{Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated], Failed: c[filesFailed], Bytes: c[bytesCopied]}
 }
 
-// figuresOf are what a run did so far, and the list that its post-job hook left.
-func figuresOf(s syncjob.RunState) (figures, error) {
+// figuresOf are what a run did so far, as its tasks committed it with their success.
+func figuresOf(ctx context.Context, h *store.Handles, s syncjob.RunState) (figures, error) {
 	f := counted(s.Counters)
-	if err := s.DecodeResult(&f.List); err != nil && !errors.Is(err, syncjob.ErrNoResult) {
-		return figures{}, err
+	list := store.NewList[failed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
+	for file, err := range list.Range(ctx, 0) {
+		if err != nil {
+			return f, err
+		}
+		f.List.add(file)
 	}
 	return f, nil
 }
 
 // finalFigures are those of a run that has ended. A run that was stopped has no post-job hook: if the destination is
-// seen from here, its list is made here, and what its tasks noted is removed.
-func finalFigures(ctx context.Context, s syncjob.RunState) (figures, error) {
-	f, err := figuresOf(s)
+// seen from here, what its tasks noted is removed.
+func finalFigures(ctx context.Context, h *store.Handles, s syncjob.RunState) (figures, error) {
+	f, err := figuresOf(ctx, h, s)
 	if err != nil || s.Status != syncjob.StatusStopped {
 		return f, err
 	}
@@ -117,8 +136,5 @@ func finalFigures(ctx context.Context, s syncjob.RunState) (figures, error) {
 	if err := json.Unmarshal(s.Args, &root); err != nil {
 		return f, fmt.Errorf("arguments of the run: %w", err)
 	}
-	state := root.stateOf(s.Number)
-	n, err := readNotes(ctx, state)
-	f.List = n.List
-	return f, errors.Join(err, os.RemoveAll(state))
+	return f, os.RemoveAll(root.stateOf(s.Number))
 }

@@ -75,9 +75,8 @@ func contains(outer, inner string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(os.PathSeparator))
 }
 
-// postJob closes directories, lists the files that could not be synced as the result of the run, and
-// removes the notes of its tasks. If its worker is killed after that and before the hook is done, it is called again
-// and finds none; then only the list is lost.
+// postJob closes directories, and removes the notes that say which. If its worker is killed after that and before the
+// hook is done, it is called again and finds none, as none is left to be closed.
 func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	t, err := loadTree(&run.RunRef)
 	if err != nil {
@@ -88,14 +87,6 @@ func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 		return err
 	}
 	if err := t.close(n.Closed); err != nil {
-		return err
-	}
-	err = run.SetResult(n.List)
-	for err != nil && len(n.List) > 0 { // paths may be long: it lists as many as a result may hold
-		n.List = n.List[:len(n.List)/2]
-		err = run.SetResult(n.List)
-	}
-	if err != nil {
 		return err
 	}
 	f := counted(run.Counters)

@@ -67,10 +67,11 @@ func (tr *trees) sync(change func(*syncArgs)) (syncjob.RunState, figures) {
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(tr.t, err)
 	args := tr.args(change)
-	final := syncjobtest.New(tr.t, registry).Run(syncjob.Job{Name: "job", Set: setName, Root: args})
+	kit := syncjobtest.New(tr.t, registry)
+	final := kit.Run(syncjob.Job{Name: "job", Set: setName, Root: args})
 	require.Empty(tr.t, final.HookErr)
 	require.True(tr.t, final.Counts.Balanced())
-	f, err := finalFigures(tr.t.Context(), final)
+	f, err := finalFigures(tr.t.Context(), kit.Manager.Handles(), final)
 	require.NoError(tr.t, err)
 	require.NoDirExists(tr.t, args.stateOf(final.Number))
 	return final, f

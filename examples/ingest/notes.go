@@ -13,8 +13,8 @@ import (
 
 // What a task cannot say in numbers
 //
-// What a task did is added to counters of its run, with its success; see counters. Which files
-// it could not sync, and which directories are to be closed in the end, it notes in
+// What a task did, and which files it could not sync, is added to counters and a list of its run, with its success; see
+// counters. Which directories are to be closed in the end it notes in
 // a file of its own, named by its ID, in a directory beside the destination. Mostly there is nothing to note. An
 // attempt replaces what one before it noted. The children of an attempt that died never appear, so each
 // note is of a task that exists; when all have ended the post-job hook reads them.
@@ -23,7 +23,6 @@ const noteSuffix = ".json"
 
 // notes are those of one task, or of all.
 type notes struct {
-	List listed `json:"list,omitempty"`
 	// Closed are directories of which the owner may not write, read or enter the copy. They
 	// get their mode when nothing more has to be written into them.
 	Closed []closedDir `json:"closed,omitempty"`
@@ -52,7 +51,7 @@ func stateFor(dst, token string) string {
 // is over, an attempt that does not know it must not leave anything.
 func (n *notes) write(state, task string) error {
 	path := filepath.Join(state, task+noteSuffix)
-	if len(n.List)+len(n.Closed) > 0 {
+	if len(n.Closed) > 0 {
 		return writeJSON(path, n)
 	}
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +102,6 @@ func readNotes(ctx context.Context, state string) (all notes, err error) {
 		if err != nil {
 			return notes{}, fmt.Errorf("notes of task %s: %w", strings.TrimSuffix(entry.Name(), noteSuffix), err)
 		}
-		all.List.add(n.List...)
 		all.Closed = append(all.Closed, n.Closed...)
 	}
 	return all, nil

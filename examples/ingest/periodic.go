@@ -49,7 +49,7 @@ func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams,
 			if last, err = show(ctx, m.Run(job, s.LastRun), io.err); err != nil {
 				return err
 			}
-			figures, err := figuresOf(last)
+			figures, err := figuresOf(ctx, m.Handles(), last)
 			if err != nil {
 				return err
 			}
@@ -98,7 +98,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 	if err != nil {
 		return err
 	}
-	figures, err := finalFigures(ctx, final)
+	figures, err := finalFigures(ctx, m.Handles(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}

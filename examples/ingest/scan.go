@@ -45,7 +45,7 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 		err = sc.flush(ctx)
 	}
 	if err == nil {
-		err = sc.known.save(ctx)
+		err = sc.known.save(t.Attempt, s.synced)
 	}
 	// Also after an error: what could be done was done, and is told.
 	return errors.Join(err, tr.keepTime(sc.dir), s.tell(t.Attempt, tr, &sc.record))

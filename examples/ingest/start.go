@@ -70,11 +70,11 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 	if run == nil {
 		return f.followAll(ctx, m, io)
 	}
-	return f.follow(ctx, run, io)
+	return f.follow(ctx, m, run, io)
 }
 
 // follow waits for the end of the run and reports it. When ctx ends, it stops the run first.
-func (f *startFlags) follow(ctx context.Context, run *syncjob.Run, io streams) error {
+func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjob.Run, io streams) error {
 	final, err := show(ctx, run, io.err)
 	// From here on a further signal ends the process.
 	ctx = context.WithoutCancel(ctx)
@@ -88,7 +88,7 @@ func (f *startFlags) follow(ctx context.Context, run *syncjob.Run, io streams) e
 	if err != nil {
 		return err
 	}
-	figures, err := finalFigures(ctx, final)
+	figures, err := finalFigures(ctx, m.Handles(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}

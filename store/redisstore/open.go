@@ -73,6 +73,9 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: reason}
 	}
 	option.CacheSizeEachConn = cacheSize
+	if option.AlwaysRESP2 {
+		option.DisableCache = true // invalidations come with RESP3 only
+	}
 	option.DisableRetry = true
 	if option.Dialer.Timeout == 0 {
 		option.Dialer.Timeout = 5 * time.Second

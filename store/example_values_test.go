@@ -15,13 +15,14 @@ func with(fn func(ctx context.Context, h *store.Handles) error) {
 	ctx := context.Background()
 	s := memstore.New(nil)
 	defer s.Close()
-	if _, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Kind: store.JobStanding}); err != nil {
-		log.Fatal(err)
+	_, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Kind: store.JobStanding})
+	if err == nil {
+		h := store.NewHandles(s) // once for a process; a syncjob.Manager has its own
+		defer h.Close()
+		err = fn(ctx, h)
 	}
-	h := store.NewHandles(s) // once for a process; a syncjob.Manager has its own
-	defer h.Close()
-	if err := fn(ctx, h); err != nil {
-		log.Fatal(err)
+	if err != nil {
+		log.Panic(err)
 	}
 }
 

@@ -227,7 +227,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	defer part.unlock()
 	in, err := part.valuesOf(p.Scope)
 	if err != nil {
-		return store.ReadReply{}, nil //nolint:nilerr // what is not there is empty
+		return store.ReadReply{}, nil // what is not there is empty
 	}
 	v := in.find(p.Name, part.now())
 	switch {

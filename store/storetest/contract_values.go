@@ -175,7 +175,8 @@ var valuesContract = []testCase{
 				}
 				s.Equal(want[min(from, 600):], append([]string{}, got...), "%s, from %d", name, from)
 			}
-			for range l.Range(s.ctx, 0) {
+			for _, err := range l.Range(s.ctx, 0) {
+				s.NoError(err)
 				break
 			}
 			s.NoError(l.Delete(s.ctx))
@@ -256,12 +257,13 @@ var valuesContract = []testCase{
 			got[f.Name] = f.Value
 		}
 		s.Equal(want, got)
-		for range m.Range(s.ctx) {
+		for _, err := range m.Range(s.ctx) {
+			s.NoError(err)
 			break
 		}
 		s.NoError(m.Delete(s.ctx))
-		for range m.Range(s.ctx) {
-			s.Fail("nothing is left")
+		for f, err := range m.Range(s.ctx) {
+			s.Fail("nothing is left", "%v, %v", f, err)
 		}
 	}},
 	{"values whose names could be confused are apart", func(s *scene) {

@@ -172,17 +172,20 @@ var writesContract = []testCase{
 		many := appending(run, "l", "1")
 		many.Data = make([]store.Datum, store.MaxData)
 		set := store.Write{Scope: run, Name: "v", Kind: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{}}}
-		for field, writes := range map[string][]store.Write{
-			"Outcomes[0].Writes[0].Name":  {appending(run, "a/b", "1")},
-			"Outcomes[0].Writes[0].Scope": {appending(other, "l", "1")},
-			"Outcomes[0].Writes[0].Op":    {set},
-			"Outcomes[0].Writes[1].Name":  {appending(run, "l", "1"), putting(run, "l", "f", "1")},
-			"Outcomes[0].Writes":          {appending(run, "l", large), appending(run, "l", large)},
-			"Outcomes[0].Writes ":         {many, appending(run, "l", "1")},
+		for _, c := range []struct {
+			field  string
+			writes []store.Write
+		}{
+			{"Outcomes[0].Writes[0].Name", []store.Write{appending(run, "a/b", "1")}},
+			{"Outcomes[0].Writes[0].Scope", []store.Write{appending(other, "l", "1")}},
+			{"Outcomes[0].Writes[0].Op", []store.Write{set}},
+			{"Outcomes[0].Writes[1].Name", []store.Write{appending(run, "l", "1"), putting(run, "l", "f", "1")}},
+			{"Outcomes[0].Writes", []store.Write{appending(run, "l", large), appending(run, "l", large)}},
+			{"Outcomes[0].Writes", []store.Write{many, appending(run, "l", "1")}},
 		} {
-			_, err := w.try(writing(success(d), writes...))
+			_, err := w.try(writing(success(d), c.writes...))
 			w.settles-- // the number is free
-			s.refuses(err, strings.TrimSpace(field))
+			s.refuses(err, c.field)
 		}
 		r.counts(store.Counts{Running: 1}, "all was refused")
 		w.settle(writing(success(d), many))

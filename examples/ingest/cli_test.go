@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -20,9 +21,27 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
+// transcript is what a program prints, on whichever goroutine.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
 // command runs the program in this process.
 func command(ctx context.Context, args ...string) (status int, stdout, stderr string) {
-	var out, errs bytes.Buffer
+	var out, errs transcript
 	status = run(ctx, args, streams{&out, &errs})
 	return status, out.String(), errs.String()
 }
@@ -223,7 +242,7 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	require.NoError(t, err)
 	f, err := parseStart([]string{"-src", tr.src, "-dst", tr.dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
 	require.NoError(t, err)
-	var out, told bytes.Buffer
+	var out, told transcript
 	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, &told})
 	require.ErrorIs(t, err, errNotSucceeded)
 	o := lastLine(t, out.String())

@@ -30,17 +30,37 @@ type Attempt struct {
 	task      any // *Task[A] of this attempt
 	set       *Set
 	attrs     *Attributes // in force when it began
-	cfg       ExecuteConfig
-	lease     store.Lease
+	x         *Executor
+	lease     *store.Lease // of the delivery
 	overrides enqueue.Overrides
-	ctx       attemptContext // the handler's
-	children  fanout
-	tally     tally
-	writes    writes
-	meter     atomic.Pointer[Meter] // nil until progress is reported
+	ctx       attemptContext          // the handler's
+	effects   atomic.Pointer[effects] // nil until there are any
+	meter     atomic.Pointer[Meter]   // nil until progress is reported
 
 	logOnce sync.Once
 	logger  *slog.Logger
+}
+
+// effects are what an attempt brings if it succeeds. Few do more than succeed.
+type effects struct {
+	children fanout
+	tally    tally
+	writes   writes
+}
+
+// overEffects are those of every attempt that has ended without any.
+var overEffects = &effects{children: fanout{ended: true}, tally: tally{ended: true}, writes: writes{ended: true}}
+
+// gather returns the effects to add to.
+func (a *Attempt) gather() *effects {
+	e := a.effects.Load()
+	if e == nil {
+		e = new(effects)
+		if !a.effects.CompareAndSwap(nil, e) {
+			e = a.effects.Load()
+		}
+	}
+	return e
 }
 
 // frame is an attempt and its typed view, in one allocation.
@@ -64,8 +84,8 @@ func begin[A any](payload []byte) (*Attempt, error) {
 }
 
 // fill sets what the delivery and the configuration say.
-func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig) {
-	a.cfg, a.lease = *cfg, d.Lease
+func (a *Attempt) fill(ctx context.Context, d *store.Delivery, x *Executor) {
+	a.x, a.lease = x, &d.Lease
 	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
 	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
 	a.Headers = d.Task.Headers
@@ -75,7 +95,7 @@ func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *ExecuteConfi
 
 // runArgs implements argsSource.
 func (a *Attempt) runArgs() ([]byte, error) {
-	rec, err := a.cfg.Runtime.Run(&a.ctx, a.Run.ID())
+	rec, err := a.x.Runtime.Run(&a.ctx, a.Run.ID())
 	return rec.Args, err
 }
 
@@ -85,7 +105,7 @@ func (a *Attempt) Deadline() (time.Time, bool) { return a.ctx.Deadline() }
 // Log is a logger with the attributes job, run, task, kind, queue and retry.
 func (a *Attempt) Log() *slog.Logger {
 	a.logOnce.Do(func() {
-		a.logger = a.cfg.Logger.With("job", a.Run.Job, "run", a.Run.Number,
+		a.logger = a.x.Logger.With("job", a.Run.Job, "run", a.Run.Number,
 			"task", a.ID, "kind", a.Kind, "queue", a.Queue, "retry", a.Retry)
 	})
 	return a.logger
@@ -130,16 +150,16 @@ func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, 
 // repeated attempt adds it again, unless it has a chosen ID. Errors as for
 // [enqueue.Enqueuer.Enqueue].
 func (a *Attempt) EnqueueNow(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
-	return a.cfg.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))
+	return a.x.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))
 }
 
 func (a *Attempt) stage(ctx context.Context, it enqueue.Item) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	item, err := a.cfg.Encoder.EncodeFrom(ctx, a.Run.Set, it)
+	item, err := a.x.Encoder.EncodeFrom(ctx, a.Run.Set, it)
 	if err != nil {
 		return "", err
 	}
-	return item.Task.ID, a.children.add(a, item)
+	return item.Task.ID, a.gather().children.add(a, item)
 }

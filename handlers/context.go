@@ -102,7 +102,7 @@ func (c *attemptContext) Value(key any) any {
 	case attemptKey:
 		return c.attempt
 	case managerKey:
-		return c.attempt.cfg.Manager
+		return c.attempt.x.Manager
 	}
 	return c.current(false).Value(key)
 }

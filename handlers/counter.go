@@ -44,7 +44,7 @@ func (s *Set) validateCounters(prefix string) (problems []error) {
 // A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of
 // int64 what an attempt adds may be lost: to stay within is up to the caller. Adding to a counter that the
 // task's set did not declare, before the registry was made, fails the attempt for good.
-func (a *Attempt) Add(c Counter, n int64) { a.tally.add(a.set, c, n) }
+func (a *Attempt) Add(c Counter, n int64) { a.gather().tally.add(a.set, c, n) }
 
 // tally gathers what one attempt adds to counters.
 type tally struct {

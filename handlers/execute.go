@@ -27,8 +27,7 @@ type Runtime interface {
 	Progress(lease store.Lease, m *Meter)
 }
 
-// ExecuteConfig is what [Registry.Execute] runs deliveries with. One value serves any
-// number of calls.
+// ExecuteConfig is what an [Executor] runs deliveries with.
 type ExecuteConfig struct {
 	// Runtime of the attempts. Required.
 	Runtime Runtime
@@ -44,11 +43,14 @@ type ExecuteConfig struct {
 	Manager any
 }
 
-// Execute runs one delivery, of a task or of a hook, and decides its whole outcome.
-// It returns when the handler has: the causes of ctx that the package documentation
-// names reach the handler by its context. An outcome with verdict 0 is to be
-// dropped, as the lease is lost. Execute settles nothing.
-func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteConfig) store.Outcome {
+// Executor runs deliveries. It may be used concurrently.
+type Executor struct {
+	ExecuteConfig
+	registry *Registry
+}
+
+// Executor runs deliveries by the registry's handlers. A copy with another Live may be made of it.
+func (r *Registry) Executor(cfg ExecuteConfig) *Executor {
 	if cfg.Logger == nil {
 		cfg.Logger = discard
 	}
@@ -58,6 +60,20 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 	if cfg.Live == nil {
 		cfg.Live = r.code
 	}
+	return &Executor{cfg, r}
+}
+
+// Execute runs one delivery by an [Executor] of its own.
+func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteConfig) store.Outcome {
+	return r.Executor(cfg).Execute(ctx, &d)
+}
+
+// Execute runs one delivery, of a task or of a hook, and decides its whole outcome.
+// It returns when the handler has: the causes of ctx that the package documentation
+// names reach the handler by its context. An outcome with verdict 0 is to be
+// dropped, as the lease is lost. Execute settles nothing. The lease in d must not change
+// afterwards, as attempts refer to it.
+func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome {
 	out := store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict
@@ -68,13 +84,13 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 		return out
 	}
 	route := &d.Lease.Lane.Route
-	s, err := r.find(route.Set)
+	s, err := x.registry.find(route.Set)
 	if err != nil {
 		fail(&out, store.VerdictFail, err)
 		return out
 	}
 	if !route.Counted() {
-		s.executeHook(ctx, &out, &cfg)
+		s.executeHook(ctx, &out, &x.ExecuteConfig)
 		return out
 	}
 	k, err := s.find(route.Kind)
@@ -82,20 +98,20 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 		fail(&out, store.VerdictFail, err)
 		return out
 	}
-	k.execute(ctx, &d, &cfg, &out)
+	k.execute(ctx, d, x, &out)
 	return out
 }
 
 // execute runs one delivery of a task.
-func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, out *store.Outcome) {
-	attrs := cfg.Live.at(k.index)
+func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor, out *store.Outcome) {
+	attrs := x.Live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {
 		fail(out, store.VerdictFail, err)
 		return
 	}
 	var a *Attempt // stays nil if decoding panics
 	err := recovered(func() (err error) {
-		if a, err = k.attempt(ctx, d, cfg, attrs); err != nil {
+		if a, err = k.attempt(ctx, d, x, attrs); err != nil {
 			return Permanent(err)
 		}
 		a.ctx.start(a.timeout())
@@ -105,12 +121,12 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, cfg *Execute
 }
 
 // attempt decodes what the delivery holds.
-func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, cfg *ExecuteConfig, attrs *Attributes) (*Attempt, error) {
+func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, x *Executor, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
-	if cfg.Propagator != nil {
-		ctx = cfg.Propagator.Extract(ctx, d.Task.Headers)
+	if x.Propagator != nil {
+		ctx = x.Propagator.Extract(ctx, d.Task.Headers)
 	}
-	a.fill(ctx, d, cfg)
+	a.fill(ctx, d, x)
 	a.set, a.attrs = k.set, attrs
 	if err == nil {
 		a.overrides, err = enqueue.DecodeOverrides(d.Task.Attributes)

@@ -95,7 +95,7 @@ func (f *fanout) stage(ctx context.Context, a *Attempt, route store.Route, items
 		}
 		f.routes = append(f.routes, route)
 	}
-	if err := a.cfg.Runtime.Stage(ctx, a.lease, route, offset, items); err != nil {
+	if err := a.x.Runtime.Stage(ctx, *a.lease, route, offset, items); err != nil {
 		return fmt.Errorf("stage %d tasks: %w", len(items), err)
 	}
 	f.staged[route] = offset + len(items)

@@ -31,7 +31,7 @@ func (a *Attempt) Progress(ctx context.Context, done, total int64, message strin
 		}
 	}
 	if m.set(store.Progress{Done: max(0, done), Total: max(0, total), Message: message}) {
-		a.cfg.Runtime.Progress(a.lease, m)
+		a.x.Runtime.Progress(*a.lease, m)
 	}
 }
 

@@ -19,18 +19,23 @@ const (
 // settle decides the outcome of an attempt that ended with err. The attempt is
 // nil if it panicked while it was made, and attrs are what it would have had.
 func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
+	var all *effects
 	var counters map[string]int64
 	var written []store.Write
 	var undeclared, incomplete error
 	if a != nil {
-		if counters, undeclared = a.tally.end(); err == nil {
+		if !a.effects.CompareAndSwap(nil, overEffects) {
+			all = a.effects.Load()
+			counters, undeclared = all.tally.end()
+			written = all.writes.end()
+			incomplete = all.children.end()
+		}
+		if err == nil {
 			err = Permanent(undeclared)
 		}
-		written = a.writes.end()
 		if m := a.meter.Swap(overMeter); m != nil {
 			m.end()
 		}
-		incomplete = a.children.end()
 		if err == nil {
 			err = incomplete
 		} else {
@@ -38,12 +43,15 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		}
 		a.ctx.end()
 	}
-	if err == nil {
-		if out.Children, out.Staged, incomplete = a.children.finish(ctx, a); incomplete == nil {
-			out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
-			return
+	if err == nil && all != nil {
+		out.Children, out.Staged, incomplete = all.children.finish(ctx, a)
+		if err = incomplete; err != nil {
+			out.Children, out.Staged = nil, nil
 		}
-		out.Children, out.Staged, err = nil, nil, incomplete
+	}
+	if err == nil {
+		out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
+		return
 	}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict

@@ -116,7 +116,7 @@ func (a *Attempt) Append(l List, items ...any) error {
 		}
 		data[i].Bytes = b
 	}
-	return a.writes.add(a, l.declared, store.WriteAppend, data)
+	return a.gather().writes.add(a, l.declared, store.WriteAppend, data)
 }
 
 // Put sets a field of a map, to a value as JSON, when this attempt succeeds. All else is as for [Attempt.Append].
@@ -125,12 +125,12 @@ func (a *Attempt) Put(m Map, field string, value any) error {
 	if err != nil {
 		return cannotStore(field, err)
 	}
-	return a.writes.add(a, m.declared, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
+	return a.gather().writes.add(a, m.declared, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
 }
 
 // Remove removes a field of a map when this attempt succeeds. All else is as for [Attempt.Append].
 func (a *Attempt) Remove(m Map, field string) error {
-	return a.writes.add(a, m.declared, store.WriteRemove, []store.Datum{{Field: field}})
+	return a.gather().writes.add(a, m.declared, store.WriteRemove, []store.Datum{{Field: field}})
 }
 
 func cannotStore(field string, err error) error {

@@ -106,7 +106,7 @@ func (s *session) adopt(ctx context.Context) error {
 
 // release reports a task as given back untouched.
 func (s *session) release(t *task) {
-	s.report(t, store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictRelease, Task: t.delivery.Task})
+	s.report(t, &store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictRelease, Task: t.delivery.Task})
 }
 
 // leases lists what the session knows that it holds.

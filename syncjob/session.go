@@ -15,10 +15,10 @@ import (
 // keep) around an inventory of what it holds. It ends by being lost, when the store
 // says so, or by being closed at shutdown.
 type session struct {
-	e         *engine
-	p         *partition
-	id        store.SessionID
-	execution handlers.ExecuteConfig
+	e        *engine
+	p        *partition
+	id       store.SessionID
+	executor *handlers.Executor
 
 	life  context.Context // ends when the session is lost or closed
 	stop  context.CancelCauseFunc
@@ -82,7 +82,7 @@ func newSession(p *partition, id store.SessionID) *session {
 	}
 	s.life, s.stop = context.WithCancelCause(e.hard)
 	s.group = lifecycle.New(s.life)
-	s.execution = handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.log, Propagator: e.m.cfg.Propagator, Manager: e.m}
+	s.executor = e.reg.Executor(handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.log, Propagator: e.m.cfg.Propagator, Manager: e.m})
 	return s
 }
 
@@ -150,13 +150,15 @@ func (s *session) halt(runs []store.RunSignal) {
 	})
 }
 
-// with is how a task is executed: as its run is configured.
-func (s *session) with(t *task) handlers.ExecuteConfig {
-	cfg := s.execution
-	if configured := t.run.configured.Load(); configured != nil {
-		cfg.Live = configured.live
+// executorOf runs a task as its run is configured.
+func (s *session) executorOf(t *task) *handlers.Executor {
+	configured := t.run.configured.Load()
+	if configured == nil {
+		return s.executor
 	}
-	return cfg
+	x := *s.executor
+	x.Live = configured.live
+	return &x
 }
 
 // take enters deliveries in the inventory, which owns them from here on.

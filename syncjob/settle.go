@@ -49,21 +49,21 @@ func size(o *store.Outcome) int {
 
 // report takes the outcome of a task for the settle loop. While one call is in flight,
 // outcomes gather for the next: a group commit without a timer.
-func (s *session) report(t *task, o store.Outcome) {
+func (s *session) report(t *task, o *store.Outcome) {
 	s.mu.Lock()
 	if s.closing || s.life.Err() != nil || o.Verdict == 0 {
 		s.mu.Unlock()
 		return
 	}
 	var c *chunk
-	bytes := size(&o)
+	bytes := size(o)
 	if n := len(s.pending); n > 0 && s.pending[n-1].fits(len(o.Children), bytes) {
 		c = s.pending[n-1]
 	} else {
 		c = s.freshLocked()
 		s.pending = append(s.pending, c)
 	}
-	c.outcomes = append(c.outcomes, o)
+	c.outcomes = append(c.outcomes, *o)
 	c.tasks = append(c.tasks, t)
 	c.children += len(o.Children)
 	c.grows = c.grows || o.Grows()

@@ -71,21 +71,21 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 	switch {
 	case ses.isLost():
 	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
-		ses.report(t, store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictCancel, Task: t.delivery.Task})
+		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictCancel, Task: t.delivery.Task})
 	default:
 		if !t.delivery.Lease.Lane.Route.Counted() {
 			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
 		ctx := s.begin(e.values, t, now)
 		e.journal.attemptStarted(e.values, t.delivery, now)
-		outcome := e.reg.Execute(ctx, *t.delivery, ses.with(t))
+		outcome := ses.executorOf(t).Execute(ctx, t.delivery)
 		s.end()
 		end := time.Now()
 		e.intake.pace.ran(end.Sub(now))
 		e.executed.Add(1)
 		e.journal.attemptDone(e.values, t.delivery, &outcome, now, end)
 		now = end
-		ses.report(t, outcome)
+		ses.report(t, &outcome)
 	}
 	e.intake.finished()
 	return now
@@ -132,7 +132,7 @@ func (e *engine) abandoned(s *slot, t *task) {
 		Error:   "the handler ended its goroutine (runtime.Goexit)",
 	}
 	e.journal.attemptDone(e.values, t.delivery, &out, s.since, time.Now())
-	t.session.report(t, out)
+	t.session.report(t, &out)
 	e.intake.finished()
 	e.pool.Go(func(context.Context) { e.work(s) })
 }

@@ -47,7 +47,7 @@ type engine struct {
 	inReadOnly []string // sets that run in read-only mode
 	partitions []*partition
 	slots      []*slot
-	tasks      chan *task    // fetched, not started; never blocks the sender
+	backlog    *backlog
 	stocked    chan struct{} // capacity 1: tasks were fetched
 	slotsLeft  atomic.Int64
 	slotsDone  chan struct{} // closed when every slot has returned
@@ -98,7 +98,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		configuredRuns: newRunConfigurations(m.store, m.live, m.log),
 		intake:         newIntake(w.cfg.Concurrency, n, once),
 		queues:         newQueueOrder(reg, w.cfg.Queues, w.cfg.StrictOrder),
-		tasks:          make(chan *task, w.cfg.Concurrency+maxPrefetch+(n+1)*store.MaxBatch),
+		backlog:        newBacklog(),
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),
 		values:         context.WithoutCancel(ctx),
@@ -203,10 +203,10 @@ func (e *engine) relieve(ctx context.Context) {
 			return
 		case <-e.stocked:
 		}
-		for len(e.tasks) > 0 && ctx.Err() == nil {
+		for e.backlog.len() > 0 && ctx.Err() == nil {
 			before := e.executed.Load()
 			pause(ctx, reliefGap)
-			if int64(len(e.tasks)) > e.executed.Load()-before {
+			if int64(e.backlog.len()) > e.executed.Load()-before {
 				e.intake.slowed(reliefGap)
 				e.unload()
 			}
@@ -252,22 +252,6 @@ func (e *engine) inventory(visit func(*task)) {
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil {
 			s.each(visit)
-		}
-	}
-}
-
-// dispatch hands tasks to the slots, suspects first: they should not wait.
-func (e *engine) dispatch(tasks []task, suspects int) {
-	if suspects > 0 {
-		for i := range tasks {
-			if tasks[i].delivery.Task.Suspect {
-				e.tasks <- &tasks[i]
-			}
-		}
-	}
-	for i := range tasks {
-		if suspects == 0 || !tasks[i].delivery.Task.Suspect {
-			e.tasks <- &tasks[i]
 		}
 	}
 }

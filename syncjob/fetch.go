@@ -113,7 +113,7 @@ func (s *session) accept(reply *store.FetchReply, asked, g grant, took time.Dura
 	}
 	s.e.intake.fetched(s.p.source, asked, g, f)
 	if b != nil {
-		s.e.dispatch(b.tasks, suspects)
+		s.e.backlog.add(b.tasks, suspects)
 		wake(s.e.stocked)
 	}
 }

@@ -32,7 +32,7 @@ func (e *engine) shutdown() error {
 
 	// 2. Give back what no handler has seen. Slots return once they find nothing.
 	e.unload()
-	close(e.tasks)
+	e.backlog.close()
 
 	// 3. Let handlers finish, then cancel them.
 	stuck := e.awaitHandlers()
@@ -73,14 +73,9 @@ func (e *engine) shutdown() error {
 
 // unload gives back every task that is fetched and not started.
 func (e *engine) unload() {
-	for {
-		select {
-		case t := <-e.tasks:
-			t.session.release(t)
-			e.intake.finished()
-		default:
-			return
-		}
+	for t := e.backlog.pop(); t != nil; t = e.backlog.pop() {
+		t.session.release(t)
+		e.intake.finished()
 	}
 }
 

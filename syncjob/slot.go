@@ -48,19 +48,14 @@ func (e *engine) work(s *slot) {
 	}()
 	now := time.Now()
 	for {
-		select {
-		case t, ok := <-e.tasks:
-			if !ok {
-				return
-			}
-			now = e.execute(s, t, now)
-		default:
-			t, ok := <-e.tasks
-			if !ok {
-				return
-			}
-			now = e.execute(s, t, time.Now())
+		t, waited := e.backlog.next()
+		if t == nil {
+			return
 		}
+		if waited {
+			now = time.Now()
+		}
+		now = e.execute(s, t, now)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 type session struct {
 	fetching sync.Mutex // held during a fetch, which is serial anyway
 	hints    []hint
+	emptied  []hint // lanes that were emptied last: what is enqueued into one of them is then found in one round
 
 	mu     sync.Mutex
 	staged map[store.Lease]map[store.Route]stagedCount
@@ -28,6 +29,17 @@ type hint struct {
 	route  store.Route
 	run    int64
 	marker string // the first marker of staged children, as last seen
+}
+
+// remember notes which of the lanes that were declared are no more told of: they are empty now.
+func (ses *session) remember(declared []hint) {
+	ses.emptied = ses.emptied[:0]
+	for _, h := range declared {
+		told := slices.ContainsFunc(ses.hints, func(o hint) bool { return o.run == h.run && o.route == h.route })
+		if !told && len(ses.emptied) < maxEmptied {
+			ses.emptied = append(ses.emptied, hint{route: h.route, run: h.run})
+		}
+	}
 }
 
 // session returns the memory of a session.
@@ -48,8 +60,11 @@ func (s *Store) forgetSession(id store.SessionID) {
 	delete(s.sessions, id)
 }
 
-// maxHints bounds the lanes that one fetch declares.
-const maxHints = 64
+// maxHints bounds the lanes that one fetch declares, of which maxEmptied may have been emptied before.
+const (
+	maxHints   = 64
+	maxEmptied = 4
+)
 
 // A fetch that delivered nothing goes again, with the same number, which is not
 // used up: to look into lanes that it learned of, to look again where lanes left
@@ -136,7 +151,8 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	known := make(map[hint]bool, len(ses.hints))
 	count := c.reserve()
 	n := 0
-	for _, h := range ses.hints {
+	declared := slices.Concat(ses.hints, ses.emptied)
+	for _, h := range declared {
 		at := indexOf(routes, h.route)
 		if at < 0 {
 			continue // the worker no longer serves it
@@ -186,7 +202,9 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		}
 		return found, err
 	}
-	s.decodeLanes(k, p, routes, body, reply)
+	if err := s.decodeLanes(k, p, routes, body, reply); err != nil {
+		return found, unexpected(fetchScript, word)
+	}
 	if len(rest) < 8 {
 		return found, unexpected(fetchScript, word)
 	}
@@ -195,12 +213,13 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		return found, unexpected(fetchScript, word)
 	}
 	ses.hints = ses.hints[:0]
-	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints; i += 3 {
+	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints-maxEmptied; i += 3 {
 		h := hint{route: routes[number(told[i])-1], marker: text(told[i+2])}
 		h.run, _ = parseInt(text(told[i+1]))
 		ses.hints = append(ses.hints, h)
 		found.learned = found.learned || !known[h] && affords(p, h.route)
 	}
+	ses.remember(declared)
 	found.left, found.more = int(number(rest[4])), number(rest[5]) == 1
 	short, err := rest[6].AsIntSlice()
 	if err != nil {
@@ -215,32 +234,49 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	return found, nil
 }
 
-// decodeLanes reads {route, run, job, routes, configured, count, message …} …, lane by lane.
-func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Route, body []rueidis.RedisMessage, reply *store.FetchReply) {
-	index := 0
-	for i := 0; i+5 < len(body); {
-		route := routes[number(body[i])-1]
-		run, _ := parseInt(text(body[i+1]))
+// decodeLanes reads {route, run, job, routes, configured, {message …}} of each lane.
+func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Route, lanes []rueidis.RedisMessage, reply *store.FetchReply) error {
+	groups := make([][]rueidis.RedisMessage, len(lanes))
+	total := 0
+	for i := range lanes {
+		fields, err := lanes[i].ToArray()
+		if err != nil {
+			return err
+		}
+		if len(fields) != 6 {
+			return store.ErrCorrupt
+		}
+		messages, err := fields[5].ToArray()
+		if err != nil {
+			return err
+		}
+		groups[i], total = messages, total+len(messages)
+	}
+	if total == 0 {
+		return nil
+	}
+	reply.Deliveries = make([]store.Delivery, total)
+	next := reply.Deliveries
+	for i := range lanes {
+		fields, _ := lanes[i].ToArray()
+		route := routes[number(fields[0])-1]
+		run, _ := parseInt(text(fields[1]))
 		meta, ok := s.metas[k.partition].get(run)
 		if !ok {
-			meta = parseMeta(text(body[i+2]), text(body[i+3]))
+			meta = parseMeta(text(fields[2]), text(fields[3]))
 			s.metas[k.partition].put(run, meta)
 		}
-		configured, n := integer(body[i+4]), int(number(body[i+5]))
-		i += 6
-		if reply.Deliveries == nil {
-			reply.Deliveries = make([]store.Delivery, 0, max(n, len(body)-i))
-		}
+		configured, tallied := integer(fields[4]), p.Tallies(route)
 		lane := store.Lane{Run: store.RunID{Job: meta.job, Number: run}, Route: route}
-		tallied := p.Tallies(route)
-		for ; n > 0 && i < len(body); n-- {
-			d := store.Delivery{Lease: store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: index, Tallied: tallied}, Configured: configured}
-			d.Task = s.decodeOrQuarantine(text(body[i]))
-			reply.Deliveries = append(reply.Deliveries, d)
-			i++
-			index++
+		for j := range groups[i] {
+			d := &next[j]
+			d.Lease = store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: total - len(next) + j, Tallied: tallied}
+			d.Configured = configured
+			d.Task = s.decodeOrQuarantine(text(groups[i][j]))
 		}
+		next = next[len(groups[i]):]
 	}
+	return nil
 }
 
 // decodeOrQuarantine turns a message that cannot be read into a task without an ID, which the worker

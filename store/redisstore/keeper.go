@@ -102,7 +102,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	errs = append(errs, s.releaseKept(ctx, k, kept))
 	reply.Purged = len(trash) + len(expired)
 	errs = append(errs,
-		each(ctx, trash, func(ctx context.Context, id string) error { return s.purge(ctx, k, id) }),
+		s.purge(ctx, k, trash...),
 		each(ctx, expired, func(ctx context.Context, id string) error { return s.forget(ctx, k, id, "") }))
 	if err := errors.Join(errs...); err != nil {
 		return reply, err

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,42 +12,104 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// purge removes what a finished run left behind, all but its summary and
-// failures. The run is final, so nothing adds to it any more: plain commands,
-// each harmless to repeat, do; the entry in trash goes last.
-func (s *Store) purge(ctx context.Context, k *keyspace, id string) error {
-	b := s.client.B
-	replies := s.client.DoMulti(ctx,
-		b().Smembers().Key(k.lanes(id)).Build(),
-		b().Hkeys().Key(k.stage(id)).Build(),
-	)
-	routes, err := replies[0].AsStrSlice()
-	if err != nil {
-		return s.translate(ctx, "list lanes", err)
-	}
-	staged, err := replies[1].AsStrSlice()
-	if err != nil {
-		return s.translate(ctx, "list staged children", err)
-	}
-	cmds := make(rueidis.Commands, 0, len(routes))
-	for _, route := range routes {
-		cmds = append(cmds, b().Lrange().Key(k.markers(laneName(id, route))).Start(0).Stop(-1).Build())
-	}
-	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		markers, err := r.AsStrSlice()
-		if err != nil {
-			return s.translate(ctx, "list markers", err)
-		}
-		for _, m := range markers {
-			staged = append(staged, m+"/"+routes[i])
-		}
-	}
+// remains is what a finished run left behind beside its summary and failures.
+type remains struct {
+	id      string
+	routes  []string // its lanes
+	staged  []string // lists of staged children
+	claimed bool     // some of its tasks may have had an ID that was claimed
+	err     error
+}
 
-	// What names other keys goes last, so that a purge that was cut short can be repeated.
+func (r *remains) fail(err error) { r.err = errors.Join(r.err, err) }
+
+// purge removes what finished runs left behind, all but their summaries and failures. The runs are final, so nothing
+// adds to them any more: plain commands, each harmless to repeat, do, and all runs share their round trips. The entries
+// in trash go last; that of a run of which something could not be removed stays, so that it is tried again.
+func (s *Store) purge(ctx context.Context, k *keyspace, ids ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	runs := s.remains(ctx, k, ids)
+	var cmds rueidis.Commands
+	var owner []*remains // of each command
+	for _, r := range runs {
+		if r.err == nil {
+			n := len(cmds)
+			cmds = s.removals(cmds, k, r)
+			owner = append(owner, slices.Repeat([]*remains{r}, len(cmds)-n)...)
+		}
+	}
+	for i, reply := range s.client.DoMulti(ctx, cmds...) {
+		owner[i].fail(s.translateNil(ctx, "purge a run", reply.Error()))
+	}
+	var errs []error
+	var done []string
+	for _, r := range runs {
+		if errs = append(errs, r.err); r.err == nil {
+			done = append(done, r.id)
+		}
+	}
+	if len(done) > 0 {
+		errs = append(errs, s.translateNil(ctx, "purge runs", s.client.Do(ctx, s.client.B().Zrem().Key(k.trash).Member(done...).Build()).Error()))
+	}
+	return errors.Join(errs...)
+}
+
+// remains lists what is left of runs.
+func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remains {
+	b := s.client.B
+	const reads = 3
+	cmds := make(rueidis.Commands, 0, reads*len(ids))
+	for _, id := range ids {
+		cmds = append(cmds,
+			b().Smembers().Key(k.lanes(id)).Build(),
+			b().Hkeys().Key(k.stage(id)).Build(),
+			b().Hmget().Key(k.run(id)).Field("job", "litter").Build())
+	}
+	replies := s.client.DoMulti(ctx, cmds...)
+	runs := make([]*remains, len(ids))
+	cmds = cmds[:0]
+	for i, id := range ids {
+		r := &remains{id: id}
+		runs[i] = r
+		var errs [reads]error
+		var facts []rueidis.RedisMessage
+		r.routes, errs[0] = replies[reads*i].AsStrSlice()
+		r.staged, errs[1] = replies[reads*i+1].AsStrSlice()
+		facts, errs[2] = replies[reads*i+2].ToArray()
+		if err := errors.Join(errs[:]...); err != nil {
+			r.fail(s.translate(ctx, "list what is left of a run", err))
+			r.routes = nil
+			continue
+		}
+		r.claimed = facts[0].IsNil() || !facts[1].IsNil() // so may those of one that has lost its record
+		for _, route := range r.routes {
+			cmds = append(cmds, b().Lrange().Key(k.markers(laneName(id, route))).Start(0).Stop(-1).Build())
+		}
+	}
+	replies = s.client.DoMulti(ctx, cmds...)
+	for _, r := range runs {
+		for i, route := range r.routes {
+			markers, err := replies[i].AsStrSlice()
+			if err != nil {
+				r.fail(s.translate(ctx, "list markers", err))
+			}
+			for _, m := range markers {
+				r.staged = append(r.staged, m+"/"+route)
+			}
+		}
+		replies = replies[len(r.routes):]
+	}
+	return runs
+}
+
+// removals are the commands that remove it. What names other keys goes last, so that a purge that was cut short can be repeated.
+func (s *Store) removals(cmds rueidis.Commands, k *keyspace, r *remains) rueidis.Commands {
+	b, id := s.client.B, r.id
 	names := []string{k.holds(id), k.stage(id), k.lanes(id)}
 	var keys []string
-	cmds = cmds[:0]
-	for _, route := range routes {
+	for _, route := range r.routes {
 		lane := laneName(id, route)
 		keys = append(keys, k.waiting(lane), k.suspects(lane), k.delayed(lane))
 		names = append([]string{k.markers(lane)}, names...)
@@ -54,28 +117,21 @@ func (s *Store) purge(ctx context.Context, k *keyspace, id string) error {
 			b().Zrem().Key(k.ring(route)).Member(id).Build(),
 			b().Zrem().Key(k.due).Member(lane).Build())
 	}
-	for _, name := range staged {
+	for _, name := range r.staged {
 		keys = append(keys, k.staged(id, name))
 	}
-	for n := range idBuckets {
-		keys = append(keys, k.ids(id, n))
+	if r.claimed {
+		buckets := make([]string, idBuckets)
+		for n := range buckets {
+			keys = append(keys, k.ids(id, n))
+			buckets[n] = idsName(id, n)
+		}
+		cmds = append(cmds, b().Zrem().Key(k.kept).Member(buckets...).Build())
 	}
-	keys = append(keys, names...)
-	for chunk := range slices.Chunk(keys, 128) {
+	for chunk := range slices.Chunk(append(keys, names...), 128) {
 		cmds = append(cmds, b().Unlink().Key(chunk...).Build())
 	}
-	buckets := make([]string, idBuckets)
-	for n := range buckets {
-		buckets[n] = idsName(id, n)
-	}
-	cmds = append(cmds, b().Zrem().Key(k.kept).Member(buckets...).Build())
-	cmds = append(cmds, b().Zrem().Key(k.idle).Member(id).Build())
-	for _, r := range s.client.DoMulti(ctx, cmds...) {
-		if err := r.Error(); err != nil {
-			return s.translate(ctx, "purge a run", err)
-		}
-	}
-	return s.translateNil(ctx, "purge a run", s.client.Do(ctx, b().Zrem().Key(k.trash).Member(id).Build()).Error())
+	return append(cmds, b().Zrem().Key(k.idle).Member(id).Build())
 }
 
 func (s *Store) translateNil(ctx context.Context, doing string, err error) error {

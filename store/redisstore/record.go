@@ -16,7 +16,7 @@ import (
 // knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
 // paused, error, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting (progress.go), reported,
 // v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased tasks of kinds with a limit) and short (queues that
-// wait for such a limit).
+// wait for such a limit), and litter: more is left at its end than the list of its lanes, like buckets of claimed IDs.
 
 // runFields is what a run begins with beside what the script adds itself.
 func runFields(p *store.StartParams, maxLen int) []string {

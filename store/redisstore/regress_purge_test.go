@@ -84,3 +84,31 @@ func TestAJobWhoseRunRecordIsGoneCanBeDeleted(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrJobNotFound)
 	require.Empty(t, leftovers(t, s.Store))
 }
+
+// A run that ends by itself is clean at once, however its tasks were spread over lanes and fetches.
+func TestARunThatEndsByItselfLeavesNothingToPurge(t *testing.T) {
+	s := newScene(t)
+	w := s.worker("w")
+	run := s.begin(store.StartParams{Job: "job", Open: true})
+	for i := range 7 {
+		s.enqueue(run, itemOf("a", fmt.Sprint("a", i)), itemOf("b", fmt.Sprint("b", i)))
+	}
+	parent := w.fetchOne("a")
+	require.NoError(t, w.stage(parent, "child", 0, itemOf("child", "child")))
+	o := outcomeOf(parent, store.VerdictSuccess)
+	o.Staged = []store.Route{routeOf("child")}
+	w.settle(o)
+	for _, lane := range []struct {
+		kind string
+		n    int
+	}{{"b", 7}, {"child", 1}, {"a", 6}} {
+		for range lane.n { // no fetch finds a lane empty
+			w.settle(outcomeOf(w.fetchOne(lane.kind), store.VerdictSuccess))
+		}
+	}
+	_, err := s.tryEnqueueHolds(store.HoldChange{Run: run, Name: store.HoldOpen, Close: true})
+	require.NoError(t, err)
+	require.Equal(t, store.StatusSucceeded, w.record(run).Status)
+	require.EqualValues(t, 15, w.record(run).Counts.Succeeded)
+	require.Empty(t, s.left("ring:", "lanes:", "stage:", "holds:", "W:", "M:", "S:", "due", "trash"))
+}

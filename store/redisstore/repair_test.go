@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -161,6 +162,7 @@ func startingBegin(p *patient) {
 func finishedBegin(p *patient) {
 	root := itemOf("k", "root")
 	p.run = p.begin(store.StartParams{Job: "job", Root: &root})
+	p.command("HSET", "run:"+strconv.FormatInt(p.run.Number, 10), "litter", "1") // or its settlement would leave nothing
 	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
 }
 

@@ -140,9 +140,11 @@ func (s *Store) receiveOnce(ctx context.Context) error {
 			}
 		},
 		OnMessage: func(m rueidis.PubSubMessage) {
-			if signal, ok := parseSignal(m.Message); ok {
-				signal.Partition = partitions[m.Channel]
-				s.hub.send(signal)
+			for line := range strings.SplitSeq(m.Message, "\n") {
+				if signal, ok := parseSignal(line); ok {
+					signal.Partition = partitions[m.Channel]
+					s.hub.send(signal)
+				}
 			}
 		},
 	})
@@ -161,7 +163,7 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads what the scripts publish: "w:QUEUE", "r:RUN", "p:RUN", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
+// parseSignal reads a line of what the scripts publish: "w:QUEUE", "r:RUN", "p:RUN", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {

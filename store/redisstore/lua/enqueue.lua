@@ -7,7 +7,7 @@
 --       unknown (no such producer), stale (a lower number)
 -- Repeat: the record holds the last number with its reply; the same number answers it again.
 local channel, number, ttl = arg(), num(), arg()
-local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6] }
+local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
 
 local record = redis.call('GET', KEYS[1])
 if not record then

@@ -4,7 +4,7 @@
 --       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared;
 --       sets served in read-only mode, as '/SET/SET/'; budgets: n, (left, until in ms or 0, routes: n, route × n) × n;
 --       limits per run: n, (max, fields of the run that count: n, field × n, routes: n, route × n) × n
--- Returns {ok, now, next due, {route, run, job, routes, configured, count, message …}…, {route, run, marker}…, how many lanes left their
+-- Returns {ok, now, next due, {{route, run, job, routes, configured, {message …}} …}, {route, run, marker}…, how many lanes left their
 --       place in a ring, 1 if a ring goes on behind the window, {budget of which nothing is left though more waits}…, 1 if read-only},
 --       {replay, now, next due, {field, message …}}, {lost}, {stale}
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
@@ -133,17 +133,17 @@ local function visit(queue, clock, lane, k)
   local hint, ring, id, route = lane.hint, lane.route.ring, lane.id, lane.route
   k = afford(route, k)
   if k < 1 then
-    lane.dry = true
+    lane.hint.dry = true
     return 0
   end
   local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
   local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes', 'configured')
   local function later()
     -- Nothing here for this session now: others first.
-    lane.dry = true
+    lane.hint.dry = true
     local last = tonumber(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
     if last > lane.score then
-      rings.left = rings.left + 1
+      rings.left, route.moved = rings.left + 1, true
       lane.score = last
       redis.call('ZREM', ring, id) -- first, so that it passes when memory is short
       redis.call('ZADD', ring, last, id)
@@ -152,7 +152,7 @@ local function visit(queue, clock, lane, k)
   end
   local function leave()
     lane.gone = true
-    rings.left = rings.left + 1
+    rings.left, route.moved = rings.left + 1, true
     redis.call('ZREM', ring, id)
   end
   if v.err or not tonumber(v[4] or 0) or not tonumber(v[5] or 0) then
@@ -205,21 +205,32 @@ local function visit(queue, clock, lane, k)
       suspect = 0
     end
   end
-  local marker = redis.call('LINDEX', m, 0)
-  if marker and marker == hint.marker and string.sub(marker, 1, 1) == 'p' then
+  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its last task.
+  local pending = route.state == 'running' and tonumber(v[4] or 0) or -1
+  local marker, looked = hint.marker, false
+  local function look()
+    marker, looked = redis.call('LINDEX', m, 0) or '', true
+  end
+  if string.sub(marker, 1, 1) == 'p' then
+    look()
+  end
+  if looked and marker == hint.marker then
     pop(s, math.ceil((k - #messages) / 2))
     pop(w, k - #messages)
     pop(s, k - #messages)
     if redis.call('EXISTS', s) == 0 then
       redis.call('LPOP', m)
-      marker = redis.call('LINDEX', m, 0)
+      look()
     end
   else
     pop(w, k - #messages)
+    if not looked and #messages ~= pending then
+      look()
+    end
   end
-  lane.marker = marker or ''
+  hint.marker = marker
   local n = #messages
-  local empty = (n < k or route.budgets or route.limits) and redis.call('EXISTS', w, u, m) == 0
+  local empty = n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
   if n == 0 then
     if not empty then
       return later() -- a suspect that this session may not have, or children not yet known
@@ -242,19 +253,16 @@ local function visit(queue, clock, lane, k)
       fall_short(key, queue)
     end
   end
-  local head = #lanes
-  lanes[head + 1], lanes[head + 2], lanes[head + 3], lanes[head + 4] = route.index, id, v[8] or '', v[9] or ''
-  lanes[head + 5], lanes[head + 6] = v[10] or 0, n
+  lanes[#lanes + 1] = { route.index, id, v[8] or '', v[9] or '', v[10] or 0, messages }
   summary[#summary + 1] = name .. ' ' .. n
-  local prefix, suffix, last = text .. '.', '.' .. name, #fields
-  for i = 1, n do
-    local message = messages[i]
-    lanes[head + 6 + i] = message
-    fields[last + 1], fields[last + 2] = position(prefix, got, suffix), message
-    last = last + 2
-    got = got + 1
-    bytes = bytes - #message
+  local at, size = #fields, 0
+  name_positions(fields, at + 1, 2, text .. '.', got, got + n - 1, '.' .. name)
+  for _, message in ipairs(messages) do
+    at = at + 2
+    fields[at] = message
+    size = size + #message
   end
+  got, bytes = got + n, bytes - size
   -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
   lane.score = math.max(tonumber(v[3] or 0) or 0, lane.score, clock) + n / hint.weight
   local set = { 'v:' .. queue, lane.score }
@@ -274,8 +282,9 @@ local function visit(queue, clock, lane, k)
 end
 
 -- shares pours what is still wanted over the runs, lowest virtual time first and by weight, so that their times
--- come level; each gets at least one.
+-- come level. A run that gets any gets a sixteenth of it: a visit costs more than a task.
 local function shares(turn, left)
+  local least = math.max(1, math.floor(left / 16))
   local level, weights, used = turn[1].score, 0, 0
   for _, run in ipairs(turn) do
     local rise = weights * (run.score - level)
@@ -286,26 +295,26 @@ local function shares(turn, left)
   end
   level = level + (left - used) / weights
   for _, run in ipairs(turn) do
-    run.share = math.max(1, math.ceil(run.weight * (level - run.score) - 0.001))
+    run.share = math.max(least, math.ceil(run.weight * (level - run.score) - 0.001))
   end
 end
 
 local function serve(queue, turn)
   local clock = tonumber(redis.call('HGET', KEYS[2], queue) or 0)
   local served = clock
-  -- What a run leaves of its share is shared out again; a run that gave nothing is out.
+  -- What a run leaves of its share is shared out again among those that may have more.
   while got < want and bytes > 0 and #turn > 0 do
     table.sort(turn, function(a, b) return a.score < b.score end)
     shares(turn, want - got)
     local rest = {}
     for _, run in ipairs(turn) do
-      local took = 0
+      local took, more = 0, false
       for i, lane in ipairs(run.lanes) do
         local k = math.min(math.ceil((run.share - took) / (#run.lanes - i + 1)), want - got)
         if k > 0 and bytes > 0 and not lane.gone then
           local n = visit(queue, clock, lane, k)
           if n > 0 then
-            took = took + n
+            took, more = took + n, more or n == k and not lane.gone
             served = math.max(served, run.score)
           end
         end
@@ -313,7 +322,7 @@ local function serve(queue, turn)
       for _, lane in ipairs(run.lanes) do
         run.score = math.max(run.score, lane.score)
       end
-      if took > 0 then
+      if more then
         rest[#rest + 1] = run
       end
     end
@@ -324,28 +333,32 @@ local function serve(queue, turn)
   end
 end
 
-local looked = {}
+-- front reads the lanes of a route that stand in front, with their scores.
+local function front(route)
+  if route.closed then
+    return {}
+  end
+  return redis.call('ZRANGE', route.ring, skip, skip + window - 1, 'WITHSCORES')
+end
 for _, queue in ipairs(queues) do
   -- The lanes of one run in one queue take one turn together.
   local seen, turn, byrun = {}, {}, {}
   for r = queue.first, queue.last do
     routes[r].index = r
-    local entries = {}
-    if not routes[r].closed then
-      entries = redis.call('ZRANGE', routes[r].ring, skip, skip + window - 1, 'WITHSCORES')
-    end
+    local entries = front(routes[r])
+    routes[r].front = entries
     if #entries == 2 * window and afford(routes[r], 1) == 1 then
       rings.more = 1
     end
     for i = 1, #entries, 2 do
       local id, score = entries[i], tonumber(entries[i + 1])
-      local lane = { score = score, route = routes[r], id = id, hint = hinted[r .. '/' .. id], marker = '' }
+      local hint = hinted[r .. '/' .. id]
+      local lane = { score = score, route = routes[r], id = id, hint = hint }
       seen[#seen + 1] = lane
-      if lane.hint then
-        lane.marker = lane.hint.marker
+      if hint then
         local run = byrun[id]
         if not run then
-          run = { score = score, weight = lane.hint.weight, lanes = {} }
+          run = { score = score, weight = hint.weight, lanes = {} }
           byrun[id] = run
           turn[#turn + 1] = run
         end
@@ -357,9 +370,7 @@ for _, queue in ipairs(queues) do
   if #turn > 0 then
     serve(queue.name, turn)
   end
-  table.sort(seen, function(a, b) return a.score < b.score end)
   for _, lane in ipairs(seen) do
-    looked[#looked + 1] = lane
     if not lane.gone then
       for _, budget in ipairs(lane.route.budgets or {}) do
         budget.short = budget.left < 1
@@ -367,12 +378,30 @@ for _, queue in ipairs(queues) do
     end
   end
 end
--- Lanes that gave nothing are told last, so that they cannot crowd out the others.
-for _, dry in ipairs({ false, true }) do
-  for _, lane in ipairs(looked) do
-    if not lane.gone and (lane.dry or false) == dry and #hints < 3 * HINTS then
-      local next = #hints
-      hints[next + 1], hints[next + 2], hints[next + 3] = lane.route.index, lane.id, lane.marker
+-- The lanes that stand in front by now are told, those of a queue in turn, and last who gave nothing, so as not to crowd out the others.
+local first, last = {}, {}
+for _, queue in ipairs(queues) do
+  local ahead = {}
+  for r = queue.first, queue.last do
+    local entries = routes[r].moved and front(routes[r]) or routes[r].front
+    for i = 1, #entries, 2 do
+      local id = entries[i]
+      ahead[#ahead + 1] = { index = r, id = id, score = tonumber(entries[i + 1]), hint = hinted[r .. '/' .. id] }
+    end
+  end
+  if #routes > 1 then
+    table.sort(ahead, function(a, b) return a.score < b.score end)
+  end
+  for _, lane in ipairs(ahead) do
+    local half = lane.hint and lane.hint.dry and last or first
+    half[#half + 1] = lane
+  end
+end
+for _, half in ipairs({ first, last }) do
+  for _, lane in ipairs(half) do
+    local next = #hints
+    if next < 3 * HINTS then
+      hints[next + 1], hints[next + 2], hints[next + 3] = lane.index, lane.id, lane.hint and lane.hint.marker or ''
     end
   end
 end

@@ -13,35 +13,42 @@ local function num()
   return tonumber(ARGV[at])
 end
 
--- position is prefix .. i .. suffix for a whole i from 0. Lua formats numbers by printf, which would cost more
--- than all else that is done for a task.
+-- name_positions puts prefix .. i .. suffix into a table for each whole i from first, 0 or more, to last: at index at, and
+-- at every step-th behind it. It returns the next index. It is most of what Lua does for a task: so numbers, which
+-- Lua formats by printf, are spelled once in ten.
 local DIGITS = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
-local function position(prefix, i, suffix)
-  local ones = i % 10
-  if i < 10 then
-    return prefix .. DIGITS[ones] .. suffix
+local function name_positions(names, at, step, prefix, first, last, suffix)
+  local ones = first % 10
+  for i = first - ones, last, 10 do
+    local tens = prefix
+    if i > 0 then
+      tens = prefix .. i / 10
+    end
+    for digit = ones, math.min(9, last - i) do
+      names[at] = tens .. DIGITS[digit] .. suffix
+      at = at + step
+    end
+    ones = 0
   end
-  local tens = (i - ones) / 10 % 10
-  if i < 100 then
-    return prefix .. DIGITS[tens] .. DIGITS[ones] .. suffix
-  elseif i < 1000 then
-    return prefix .. DIGITS[(i - ones - 10 * tens) / 100] .. DIGITS[tens] .. DIGITS[ones] .. suffix
-  end
-  return prefix .. i .. suffix
+  return at
 end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- Signals go out last and by pcall: PUBLISH may be refused (ACL) after the
+-- Signals go out last, as lines of one message, and by pcall: PUBLISH may be refused (ACL) after the
 -- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true
 end
 local function publish(channel)
+  local all = {}
   for what in pairs(signals) do
-    redis.pcall('PUBLISH', channel, what)
+    all[#all + 1] = what
+  end
+  if #all > 0 then
+    redis.pcall('PUBLISH', channel, table.concat(all, '\n'))
   end
 end
 
@@ -116,25 +123,28 @@ local function untally(run, field)
   end
 end
 
--- finish records the final state. The summary expires, the rest is purged.
-local function finish(run, state, keys)
+-- finish records the final state. The summary expires, the rest is purged: at once where it is clean, that is, nothing
+-- is left but the list of its lanes. facts: retention, reporting, ended.
+local function finish(run, state, keys, facts, clean)
   run.state = state
-  local v = redis.call('HMGET', run.key, 'retention', 'reporting')
-  local retention = tonumber(v[1] or 0)
-  if v[2] then
+  facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended')
+  if facts[2] then
     redis.call('HDEL', run.key, 'reporting', 'reported')
   end
-  redis.call('HSET', run.key, 'state', state)
-  redis.call('HSETNX', run.key, 'ended', now)
-  redis.call('ZADD', keys.hist, now + retention, run.id)
-  redis.call('ZADD', keys.trash, now, run.id)
+  redis.call('HSET', run.key, 'state', state, 'ended', facts[3] or now)
+  redis.call('ZADD', keys.hist, now + tonumber(facts[1] or 0), run.id)
+  if clean then
+    redis.call('UNLINK', keys.lanes)
+  else
+    redis.call('ZADD', keys.trash, now, run.id)
+  end
   signal('r:' .. run.id)
 end
 
 -- maybe_end ends a run of which nothing is left: it is sealed and held by
 -- nobody, or it was stopped and has drained. The post-job hook, if there is
 -- one, becomes a task outside the counts. keys: hist, trash, clock, and lanes,
--- post (waiting list) and ring of the hook's lane.
+-- post (waiting list) and ring of the hook's lane; exact (the counts were not in doubt).
 local function maybe_end(run, keys)
   if run.state == 'running' then
     if run.pending + run.delayed + run.running + run.holds ~= 0 then
@@ -144,16 +154,18 @@ local function maybe_end(run, keys)
     if run.failed > 0 then
       outcome = 'failed'
     end
-    local hook = redis.call('HMGET', run.key, 'post', 'postroute', 'postqueue')
-    if not hook[1] then
-      finish(run, outcome, keys)
+    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter', 'sealafter')
+    if not facts[4] then
+      -- No task is left, so no lane is, and no child of one; and each lane left its ring with its last task. Other litter, like buckets
+      -- of claimed IDs, is marked.
+      finish(run, outcome, keys, facts, keys.exact and not facts[7] and not facts[8])
       return true
     end
     run.state = 'finishing'
     redis.call('HSET', run.key, 'state', 'finishing', 'outcome', outcome, 'ended', now)
-    redis.call('SADD', keys.lanes, hook[2])
-    redis.call('RPUSH', keys.post, hook[1])
-    enter(keys.ring, keys.clock, run, hook[3])
+    redis.call('SADD', keys.lanes, facts[5])
+    redis.call('RPUSH', keys.post, facts[4])
+    enter(keys.ring, keys.clock, run, facts[6])
     signal('r:' .. run.id)
     return true
   end
@@ -194,6 +206,10 @@ local function add(run, keys, dups)
     specials = specials + 1
     local duplicate = false
     if ids > 0 then
+      if not run.litter then
+        run.litter = true
+        redis.call('HSETNX', run.key, 'litter', 1)
+      end
       -- A claim stands with the score CLAIMED until its task is settled, then with the
       -- time until which it is kept.
       duplicate = redis.call('ZADD', KEYS[ids], 'NX', CLAIMED, digest) == 0

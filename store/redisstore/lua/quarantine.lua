@@ -21,7 +21,7 @@ if taken == 1 and where ~= '' then
   if redis.call('LLEN', KEYS[3]) < (tonumber(redis.call('HGET', run.key, 'failcap') or 0) or 0) then
     redis.call('RPUSH', KEYS[3], string.format('%.0f ', now) .. letter)
   end
-  redis.call('HSET', run.key, 'error', err)
+  redis.call('HSET', run.key, 'error', err, 'litter', 1)
   maybe_end(run, keys)
   save_run(run)
 end

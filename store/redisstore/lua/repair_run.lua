@@ -249,5 +249,8 @@ if state == 'succeeded' or state == 'failed' or state == 'stopped' or state == '
     end)
   end
 end
+if not dry and #wrong + #found > 0 then
+  redis.call('HSET', key, 'litter', 1)
+end
 publish(channel)
 return { still and 'still' or 'moving', wrong, found }

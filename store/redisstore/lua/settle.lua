@@ -24,7 +24,7 @@
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
 local channel, number, grows = arg(), num(), num()
-local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6] }
+local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], exact = true }
 local session = KEYS[1]
 
 local record = redis.call('HGET', session, 'settle')
@@ -220,19 +220,15 @@ end
 -- plain_fields reads which fields of the session plain successes redeem: those of one fetch and lane differ by
 -- their position only.
 local function plain_fields()
-  local fields, n = {}, 0
+  local fields, next = {}, 1
   for _ = 1, num() do
     local prefix, suffix = arg(), arg()
     for _ = 1, num() do
-      n = n + 1
-      fields[n] = prefix .. arg() .. suffix
+      fields[next] = prefix .. arg() .. suffix
+      next = next + 1
     end
     for _ = 1, num() do
-      local first, last = num(), num()
-      for i = first, last do
-        n = n + 1
-        fields[n] = position(prefix, i, suffix)
-      end
+      next = name_positions(fields, next, 1, prefix, num(), num(), suffix)
     end
   end
   return fields

@@ -77,33 +77,34 @@ func manyJobs(ctx context.Context, t *trial) error {
 	}); err != nil {
 		return err
 	}
-	c := newCountdown(n)
-	var stop func() error
-	_, err = t.measureAs(ctx, t.scenario+"-drain", n, func() (err error) {
-		if stop, err = r.work(ctx, 100, c.tick); err != nil {
-			return err
-		}
-		if err := c.wait(ctx); err != nil {
-			return err
-		}
-		for _, run := range runs {
-			if err := succeeded(ctx, run, perJob); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err := ended(err, stop); err != nil {
+	if err := drainAll(ctx, t, r, t.scenario+"-drain", n); err != nil {
 		return err
+	}
+	for _, run := range runs {
+		if err := succeeded(ctx, run, perJob); err != nil {
+			return err
+		}
 	}
 	if err := r.fill(ctx, n); err != nil {
 		return err
 	}
-	_, err = t.measureAs(ctx, t.scenario+"-one-drain", n, func() (err error) {
-		stop, err = drain(ctx, r, 100, newCountdown(n))
+	if err := drainAll(ctx, t, r, t.scenario+"-one-drain", n); err != nil {
 		return err
+	}
+	return r.drained(ctx, n)
+}
+
+// drainAll works n tasks off, of any number of runs, until the worker has settled all of them and is closed.
+func drainAll(ctx context.Context, t *trial, r *rollcall, name string, n int) error {
+	c := newCountdown(n)
+	_, err := t.measureAs(ctx, name, n, func() error {
+		stop, err := r.work(ctx, 100, c.tick)
+		if err == nil {
+			err = c.wait(ctx)
+		}
+		return ended(err, stop)
 	})
-	return ended(err, stop)
+	return err
 }
 
 // startJobs starts jobs and fills each with so many tasks.

@@ -25,9 +25,17 @@ type beat struct{}
 
 func (beat) Kind() string { return "beat" }
 
-// tick is a worker, and so one of many that fire. Its runs last for up to one and a half intervals, so that some
-// are active when the next is due.
+// tick is a worker, and so one of many that fire.
 func tick(ctx context.Context, o order, l *ledger) error {
+	registry, err := beats(l)
+	if err != nil {
+		return err
+	}
+	return workWith(ctx, o, l, registry)
+}
+
+// beats has runs that last for up to one and a half intervals, so that some are active when the next is due.
+func beats(l *ledger) (*handlers.Registry, error) {
 	s := handlers.NewSet("beats", handlers.SetConfig{
 		Attributes: handlers.Attributes{MaxDeliveries: 5},
 		Hooks: handlers.Hooks{PreJob: func(_ context.Context, r *handlers.Run) error {
@@ -42,11 +50,7 @@ func tick(ctx context.Context, o order, l *ledger) error {
 			return context.Cause(ctx)
 		}
 	}, nil)
-	registry, err := handlers.NewRegistry(s)
-	if err != nil {
-		return err
-	}
-	return workWith(ctx, o, l, registry)
+	return handlers.NewRegistry(s)
 }
 
 // schedulersKilledAndPaused has five processes fire two jobs of different policies, kills one and pauses another for a
@@ -54,7 +58,9 @@ func tick(ctx context.Context, o order, l *ledger) error {
 func schedulersKilledAndPaused(t *testing.T) {
 	_, draw := seed(t)
 	w := newWorld(t, shortLease, nil)
-	m, err := syncjob.New(w.oracle.Store(), syncjob.Config{}) // it knows no set
+	registry, err := beats(nil) // whoever declares a job of a set that it does not know has to expect a post-job hook, until which runs are active
+	require.NoError(t, err)
+	m, err := syncjob.New(w.oracle.Store(), syncjob.Config{Registry: registry})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	crew := make([]*process, tickers)

@@ -73,17 +73,16 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 	for i, id := range ids {
 		r := &remains{id: id}
 		runs[i] = r
-		var errs [reads]error
-		var facts []rueidis.RedisMessage
+		var errs [2]error
 		r.routes, errs[0] = replies[reads*i].AsStrSlice()
 		r.staged, errs[1] = replies[reads*i+1].AsStrSlice()
-		facts, errs[2] = replies[reads*i+2].ToArray()
 		if err := errors.Join(errs[:]...); err != nil {
 			r.fail(s.translate(ctx, "list what is left of a run", err))
 			r.routes = nil
 			continue
 		}
-		r.claimed = facts[0].IsNil() || !facts[1].IsNil() // so may those of one that has lost its record
+		facts, err := replies[reads*i+2].ToArray()
+		r.claimed = err != nil || facts[0].IsNil() || !facts[1].IsNil() // so may those of one whose record is lost or damaged
 		for _, route := range r.routes {
 			cmds = append(cmds, b().Lrange().Key(k.markers(laneName(id, route))).Start(0).Stop(-1).Build())
 		}

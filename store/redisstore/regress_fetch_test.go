@@ -217,3 +217,41 @@ func TestQueueStatsShowARouteWhoseTasksAllBeganDelayed(t *testing.T) {
 	require.Len(t, stats, 1)
 	require.Equal(t, int64(1), stats[0].Waiting)
 }
+
+// The keys of a fetch are declared for the first marker of a lane; one that comes to the front meanwhile waits for the next.
+func TestALaneThatIsVisitedTwiceInAFetchKeepsItsSecondMarker(t *testing.T) {
+	s := newScene(t)
+	w := s.worker("w")
+	for i := range 30 {
+		root := itemOf("parent", "first")
+		run := s.begin(store.StartParams{Job: fmt.Sprint("job", i), Root: &root})
+		other := s.begin(store.StartParams{Job: fmt.Sprint("other", i)})
+		s.enqueue(run, itemOf("parent", "second"))
+		s.enqueue(other, items("child", 8+i%5)...)
+		for _, parent := range w.fetch(2, "parent") {
+			require.NoError(t, w.stage(parent, "child", 0, items("child", 8)...))
+			o := outcomeOf(parent, store.VerdictSuccess)
+			o.Staged = []store.Route{routeOf("child")}
+			w.settle(o)
+		}
+		left := 2*8 + 8 + i%5
+		work := func(most int) (n, ofRun int) {
+			for _, d := range w.fetch(most, "child") {
+				w.settle(outcomeOf(d, store.VerdictSuccess))
+				if n++; d.Lease.Lane.Run == run {
+					ofRun++
+				}
+			}
+			left -= n
+			return n, ofRun
+		}
+		for ofRun := 0; ofRun == 0; { // until its marker is known
+			_, ofRun = work(1)
+		}
+		for n := 1; n > 0; {
+			n, _ = work(3 + i/5)
+		}
+		require.Zero(t, left)
+		require.Equal(t, store.StatusSucceeded, w.record(run).Status)
+	}
+}

@@ -228,7 +228,7 @@ local function visit(queue, clock, lane, k)
       look()
     end
   end
-  hint.marker = marker
+  hint.front = marker -- the keys are those of hint.marker
   local n = #messages
   local empty = n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
   if n == 0 then
@@ -401,7 +401,7 @@ for _, half in ipairs({ first, last }) do
   for _, lane in ipairs(half) do
     local next = #hints
     if next < 3 * HINTS then
-      hints[next + 1], hints[next + 2], hints[next + 3] = lane.index, lane.id, lane.hint and lane.hint.marker or ''
+      hints[next + 1], hints[next + 2], hints[next + 3] = lane.index, lane.id, lane.hint and (lane.hint.front or lane.hint.marker) or ''
     end
   end
 end

@@ -41,10 +41,11 @@ func idle(ctx context.Context, t *trial) error {
 		time.Sleep(time.Second) // they settle down
 		err = t.countCommands(ctx)
 	}
+	var g errgroup.Group
 	for _, stop := range stops {
-		err = errors.Join(err, stop())
+		g.Go(stop)
 	}
-	return err
+	return errors.Join(err, g.Wait())
 }
 
 // countCommands counts what the server is asked while nothing happens, and what that makes it do.
@@ -105,14 +106,12 @@ func stop(ctx context.Context, t *trial) error {
 		return err
 	}
 	took := time.Since(begun)
-	// A worker purges what is left.
-	halt, err := r.work(ctx, 10, func([]byte) {})
-	if err != nil {
-		return ended(err, halt)
-	}
 	final, err := run.Wait(ctx)
 	if err == nil && final.Counts.Cancelled != int64(t.sizes.waiting) {
 		err = fmt.Errorf("counts are %+v, want %d cancelled", final.Counts, t.sizes.waiting)
+	}
+	if err == nil {
+		_, err = r.manager.Store().Sweep(ctx, 0) // as a worker would, to purge what is left
 	}
 	if err == nil {
 		err = poll(ctx, func() (bool, error) {
@@ -122,7 +121,7 @@ func stop(ctx context.Context, t *trial) error {
 	}
 	row := t.row(t.sizes.waiting)
 	row.P50Us, row.P99Us = float64(took.Microseconds()), float64(took.Microseconds())
-	return ended(err, halt)
+	return err
 }
 
 // list reads all jobs with their newest runs.

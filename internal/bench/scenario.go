@@ -80,7 +80,7 @@ func fullSizes(n int) sizes {
 func quickSizes(n int) sizes {
 	return sizes{
 		n: cmp.Or(n, 30_000), jobs: 500, tree: 100, waiting: 50_000, samples: 60, workers: 10,
-		idle: 6 * time.Second, watchers: 100, slow: 1000, large: 20,
+		idle: 4 * time.Second, watchers: 100, slow: 1000, large: 20,
 	}
 }
 

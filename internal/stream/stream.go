@@ -6,6 +6,7 @@ package stream
 import (
 	"context"
 	"crypto/rand"
+	"runtime"
 	"sync"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
@@ -143,6 +144,7 @@ func (s *Stream[R]) send(ctx context.Context) {
 			call.err = err
 			close(call.done)
 		}
+		runtime.Gosched() // who was answered may ask for more: then it goes along
 	}
 }
 

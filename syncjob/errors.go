@@ -71,5 +71,8 @@ type StuckError struct {
 
 // Error implements error.
 func (e *StuckError) Error() string {
+	if e.Handlers == 1 {
+		return "1 handler did not return after its context was cancelled"
+	}
 	return fmt.Sprintf("%d handlers did not return after their contexts were cancelled", e.Handlers)
 }

@@ -49,7 +49,7 @@ func handlerIgnoresCancellation(t *testing.T) {
 	// The shutdown ends without it, and says so; then the run can end.
 	require.NoError(t, worker.input.Close())
 	worker.requireGone(1)
-	worker.awaitLog("1 handlers did not return")
+	worker.awaitLog("1 handler did not return")
 	other := w.worker(1)
 	final := stalled.finish()
 	require.Equal(t, syncjob.StatusStopped, final.Status)

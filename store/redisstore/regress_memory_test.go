@@ -97,6 +97,65 @@ func TestOutOfMemoryAnOutcomeWithChildrenIsRefusedAndKeepsItsLease(t *testing.T)
 	require.Equal(t, store.Counts{Total: 4, Pending: 3, Succeeded: 1}, s.record(run).Counts)
 }
 
+func TestOutOfMemoryABatchOfValuesIsRefusedWholeAndMayBeRepeated(t *testing.T) {
+	s := ownScene(t)
+	run := s.begin(store.StartParams{Job: "job"})
+	write := func(number int64) error {
+		reply, err := s.WriteValues(t.Context(), store.WriteParams{Stream: "producer", Number: number, Writes: writesOf(run)})
+		for _, result := range reply.Results {
+			require.NoError(t, result.Err)
+		}
+		return err
+	}
+	require.NoError(t, write(1))
+	s.fill()
+	before := leftovers(t, s.Store)
+	require.ErrorIs(t, write(2), store.ErrOutOfMemory)
+	require.ElementsMatch(t, before, leftovers(t, s.Store))
+	s.requireWritten(run, 1)
+	s.free()
+	require.NoError(t, write(2), "a refused number is not used up")
+	s.requireWritten(run, 2)
+}
+
+func TestOutOfMemoryAnOutcomeWithWritesIsRefusedWholeAndMayBeRepeated(t *testing.T) {
+	s := ownScene(t)
+	run := start(t, s, "job")
+	w := s.worker("w")
+	outcome := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
+	outcome.Writes = writesOf(run)
+	s.fill()
+	require.ErrorIs(t, w.trySettle(outcome), store.ErrOutOfMemory)
+	s.requireWritten(run, 0)
+	require.Equal(t, store.Counts{Total: 1, Running: 1}, s.record(run).Counts)
+	held, err := s.Held(t.Context(), w.id)
+	require.NoError(t, err)
+	require.Len(t, held, 1)
+	s.free()
+	w.settle(outcome)
+	s.requireWritten(run, 1)
+	require.Equal(t, store.Counts{Total: 1, Succeeded: 1}, s.record(run).Counts)
+}
+
+// writesOf append an item to a list and set a field of a map.
+func writesOf(run store.RunID) []store.Write {
+	return []store.Write{
+		{Scope: store.RunScope(run), Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
+		{Scope: store.RunScope(run), Name: "m", Kind: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: "f", Bytes: []byte("a")}}},
+	}
+}
+
+// requireWritten checks how often the writes of writesOf were applied.
+func (s *scene) requireWritten(run store.RunID, times int64) {
+	s.Helper()
+	list, err := s.ReadValue(s.Context(), store.ReadParams{Scope: store.RunScope(run), Name: "l", Kind: store.ValueList})
+	require.NoError(s, err)
+	require.Equal(s, times, list.Len)
+	fields, err := s.ReadValue(s.Context(), store.ReadParams{Scope: store.RunScope(run), Name: "m", Kind: store.ValueMap})
+	require.NoError(s, err)
+	require.Equal(s, min(times, 1), fields.Len)
+}
+
 func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	s := ownScene(t)
 	w := s.worker("w")

@@ -28,7 +28,8 @@ type Run struct {
 // StopOptions says how to stop.
 type StopOptions struct {
 	// Graceful lets handlers that run finish, instead of cancelling their contexts.
-	// Waiting tasks never start either way.
+	// Waiting tasks never start either way. What a worker has fetched ahead counts as running: it may start until the
+	// worker hears of the stop, by a signal within milliseconds, or else with its next heartbeat.
 	Graceful bool
 	// Reason is kept with the run. Defaults to "stopped".
 	Reason string

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -227,8 +228,9 @@ func TestAServerThatIsNotThereIsAnError(t *testing.T) {
 // An interrupt while a file is copied: that file is completed, the rest is left.
 func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	tr := newTrees(t)
-	for _, name := range []string{"a", "b", "c", "d"} {
-		tr.write(name, "x", 0o644)
+	const files = 2000 // more than a worker fetches ahead, which may start until it hears of the stop
+	for i := range files {
+		tr.write(fmt.Sprint(i), "x", 0o644)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	tr.hooks.Before = func(ctx context.Context, e handlers.Event) error {
@@ -247,8 +249,9 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	require.ErrorIs(t, err, errNotSucceeded)
 	o := lastLine(t, out.String())
 	require.Equal(t, syncjob.StatusStopped, o.State)
-	require.EqualValues(t, 1, o.files.Copied)
-	require.EqualValues(t, 3, o.Cancelled)
+	require.Positive(t, o.files.Copied, "what ran was let finish")
+	require.Positive(t, o.Cancelled, "what waited never started")
+	require.EqualValues(t, files, o.files.Copied+o.Cancelled, "and nothing is in between")
 	require.Contains(t, told.String(), "stopping")
 	left, err := os.ReadDir(filepath.Dir(tr.dst))
 	require.NoError(t, err)

@@ -31,6 +31,9 @@ type holder struct {
 	void   time.Time // when the tokens are
 }
 
+// lent reports whether tokens of the holder still count in a bucket as of at.
+func (h *holder) lent(at time.Time) bool { return h.tokens > 0 && h.void.After(at) }
+
 // debt is what a holder lacks of what it wants, up to a share.
 func (h *holder) debt(share int) int { return max(0, min(h.want, share)-h.held) }
 
@@ -86,12 +89,13 @@ type drawing struct {
 	p   *store.DrawParams
 	now time.Time
 
-	others    int // permits of the others
-	wanting   int // holders who want any, with me
-	share     int // of each
-	owed      int // what the others lack of it
-	ahead     int // what those lack who wait for longer
-	lent      int // tokens of the others
+	others    int       // permits of the others
+	wanting   int       // holders who want any, with me
+	share     int       // of each
+	owed      int       // what the others lack of it
+	ahead     int       // what those lack who wait for longer
+	lent      int       // tokens of the others
+	voided    []*holder // whose tokens have become void since the bucket was looked at
 	firstVoid time.Time
 	wanted    bool
 	newly     bool // I have come to want more than I hold
@@ -102,6 +106,7 @@ type drawing struct {
 // look sums up what the others have and want. A silent one holds, and wants nothing.
 func (d *drawing) look(repeated bool) {
 	var rivals []*holder
+	d.noteVoid(d.me)
 	for name, h := range d.holders {
 		if d.now.Before(h.void) {
 			d.lent += h.tokens
@@ -109,6 +114,7 @@ func (d *drawing) look(repeated bool) {
 				d.firstVoid = h.void
 			}
 		}
+		d.noteVoid(h)
 		d.others += h.held
 		switch {
 		case d.now.Before(h.ends):
@@ -117,6 +123,8 @@ func (d *drawing) look(repeated bool) {
 			}
 		case h.held > 0:
 			d.silent = append(d.silent, store.Holding{Holder: name, Number: h.number})
+		case d.now.Before(h.void) || d.p.Rate.Events > 0 && h.lent(d.at):
+			// It is gone, and its tokens still count.
 		default:
 			delete(d.holders, name)
 		}
@@ -134,6 +142,13 @@ func (d *drawing) look(repeated bool) {
 				d.ahead += h.debt(d.share)
 			}
 		}
+	}
+}
+
+// noteVoid notes a holder whose tokens are void and took up room until they were.
+func (d *drawing) noteVoid(h *holder) {
+	if h.lent(d.at) && !d.now.Before(h.void) {
+		d.voided = append(d.voided, h)
 	}
 }
 
@@ -174,6 +189,18 @@ func (d *drawing) tokens() {
 			d.at = t
 		}
 		d.level = min(d.level, float64(rate.Burst-out))
+	}
+	out := d.lent
+	for _, h := range d.voided {
+		out += h.tokens
+	}
+	if d.now.Before(me.void) {
+		out += me.tokens
+	}
+	slices.SortFunc(d.voided, func(a, b *holder) int { return a.void.Compare(b.void) })
+	for _, h := range d.voided { // they may have been spent right before
+		refill(h.void, out)
+		out -= h.tokens
 	}
 	if me.tokens > 0 && d.now.Before(me.void) {
 		back := min(d.p.Unused, me.tokens)
@@ -252,8 +279,11 @@ func (s *Store) Forfeit(ctx context.Context, limit string, holding store.Holding
 	}
 	now := part.now()
 	if h := l.holders[holding.Holder]; h != nil && h.number == holding.Number && !now.Before(h.ends) {
-		delete(l.holders, holding.Holder)
-		l.wakeRivals(part, limit, h.held, 1, now)
+		free := h.held
+		if h.held, h.want, h.since = 0, 0, 0; !h.lent(l.at) {
+			delete(l.holders, holding.Holder)
+		}
+		l.wakeRivals(part, limit, free, 1, now)
 	}
 	return nil
 }
@@ -261,12 +291,18 @@ func (s *Store) Forfeit(ctx context.Context, limit string, holding store.Holding
 // forgetLimits drops the accounts of which nobody holds anything any more, and whose tokens need not be remembered.
 func (p *partition) forgetLimits(now time.Time) {
 	for name, l := range p.limits {
+		used, spent := false, l.at
 		for who, h := range l.holders {
-			if h.held == 0 && !now.Before(h.ends) {
+			switch {
+			case h.held > 0 || now.Before(h.ends):
+				used = true
+			case !h.lent(l.at):
 				delete(l.holders, who)
+			case h.void.After(spent):
+				spent = h.void
 			}
 		}
-		if len(l.holders) == 0 && !now.Before(l.at.Add(l.idle)) {
+		if !used && !now.Before(spent.Add(l.idle)) {
 			delete(p.limits, name)
 		}
 	}

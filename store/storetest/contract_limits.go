@@ -242,6 +242,38 @@ var limitsContract = []testCase{
 		s.h.Advance(s.tb, reply.Next.Sub(reply.Now)+time.Millisecond)
 		s.Equal(1, other.lend(1, 0, time.Time{}).Tokens)
 	}},
+	{"tokens of a holder that is silent, or that was forfeited, count until they are void", func(s *scene) {
+		for _, want := range []int{0, 1} {
+			limit := s.name("l")
+			dead, alive := s.drawer(limit, 1), s.drawer(limit, 1)
+			dead.p.TTL = brief
+			dead.p.Rate = store.Rate{Events: 20, Per: time.Second, Burst: 3}
+			alive.p.Rate, dead.p.Tokens, alive.p.Tokens = dead.p.Rate, 3, 3
+			until := dead.draw(0, want).Until
+			for {
+				reply := alive.draw(0, 0)
+				if !reply.Now.Before(until) {
+					break
+				}
+				s.Zero(reply.Tokens, "all may be spent right now")
+				for _, h := range reply.Silent {
+					s.NoError(s.store.Forfeit(s.ctx, limit, h))
+				}
+				s.h.Advance(s.tb, tick)
+			}
+		}
+	}},
+	{"tokens that nobody reports count as spent when they are void", func(s *scene) {
+		silent, other := s.drawer("l", 0), s.drawer("l", 0)
+		silent.p.Rate = store.Rate{Events: 20, Per: time.Second, Burst: 3}
+		other.p.Rate = silent.p.Rate
+		until := silent.lend(3, 0, time.Time{}).Until
+		s.h.Advance(s.tb, store.TokenTTL+time.Millisecond)
+		reply := other.lend(3, 0, time.Time{})
+		s.False(reply.Now.Before(until))
+		allowed := 20 * (reply.Now.Sub(until) + time.Millisecond).Seconds()
+		s.LessOrEqual(float64(reply.Tokens), allowed+1e-6, "three may have been spent just before")
+	}},
 	{"bad calls are refused", func(s *scene) {
 		good := s.drawer("l", 1).p
 		good.Number = 1

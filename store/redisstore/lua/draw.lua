@@ -19,10 +19,21 @@ entries[holder] = nil
 -- What the others have and want. A silent one holds, and wants nothing.
 local others, lent, first_void, rivals, silent, gone = 0, 0, nil, {}, {}, {}
 local latest = 0
+-- Whose tokens have become void since the bucket was looked at: they took up room until then.
+local voided = {}
+local function counts(e)
+  return e.tokens > 0 and e.void > (at or 0)
+end
+if counts(me) and me.void <= now then
+  voided[1] = me
+end
 for name, e in pairs(entries) do
   if e.void > now then
     lent = lent + e.tokens
     first_void = math.min(first_void or e.void, e.void)
+  end
+  if counts(e) and e.void <= now then
+    voided[#voided + 1] = e
   end
   others = others + e.held
   latest = math.max(latest, e.since)
@@ -33,7 +44,7 @@ for name, e in pairs(entries) do
   elseif e.held > 0 then
     silent[#silent + 1] = name
     silent[#silent + 1] = string.format('%.0f', e.number)
-  else
+  elseif e.void <= now and not (events > 0 and counts(e)) then
     gone[#gone + 1] = 'h:' .. name
     entries[name] = nil
   end
@@ -95,6 +106,20 @@ if events > 0 and not repeated then
     end
     level = math.min(level, burst - out)
   end
+  local out = lent
+  for _, e in ipairs(voided) do
+    out = out + e.tokens
+  end
+  if me.void > now then
+    out = out + me.tokens
+  end
+  table.sort(voided, function(a, b)
+    return a.void < b.void
+  end)
+  for _, e in ipairs(voided) do -- they may have been spent right before
+    refill(e.void, out)
+    out = out - e.tokens
+  end
   if me.tokens > 0 and me.void > now then
     local back = math.min(unused, me.tokens)
     if used > 0 then
@@ -129,11 +154,13 @@ if others + me.held > 0 then
   redis.call('PERSIST', ACCOUNT)
 else
   local idle = ttl
-  if events > 0 then
-    idle = math.max(idle, math.ceil(burst * per / events))
-  end
+  local void = math.max(me.void, now)
   for _, e in pairs(entries) do
     idle = math.max(idle, e.ends - now)
+    void = math.max(void, e.void)
+  end
+  if events > 0 then
+    idle = math.max(idle, void - now + math.ceil(burst * per / events))
   end
   redis.call('PEXPIRE', ACCOUNT, string.format('%.0f', idle))
 end

@@ -21,6 +21,7 @@ type machine struct {
 	workers  []*modelWorker
 	zombies  []*modelWorker // sessions that ended, with what they held
 	tasks    int            // names given out
+	limits   *modelLimits
 }
 
 // modelWorker is a session and the deliveries that the model says it holds.
@@ -42,7 +43,7 @@ type holding struct {
 }
 
 func newMachine(s *scene, virtual bool) *machine {
-	m := &machine{s: s, m: newModel(), virtual: virtual, producer: s.producer(0)}
+	m := &machine{s: s, m: newModel(), virtual: virtual, producer: s.producer(0), limits: newModelLimits(s)}
 	for len(m.jobs) < 2 {
 		if name := s.name("job"); s.partition(name) == 0 {
 			m.jobs = append(m.jobs, name)

@@ -25,7 +25,7 @@ type ModelOptions struct {
 
 // RunModel plays random sequences of operations (starting, enqueuing, holding,
 // fetching, staging, settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs, pausing,
-// heartbeats, read-only mode, maps, semaphores, repairs), each against a fresh
+// heartbeats, read-only mode, maps, semaphores, limits, repairs), each against a fresh
 // store and a small model of the contract, and compares the two after each step. A
 // sequence that shows a difference is shrunk and reported as the operations that it drew.
 func RunModel(t *testing.T, h Harness, opts ModelOptions) {
@@ -122,6 +122,7 @@ func (m *machine) Check(*rapid.T) {
 func (m *machine) end() {
 	m.setReadOnly(false)
 	m.drain(m.workers[0])
+	m.endLimits()
 	m.Check(nil)
 	for slot, w := range m.workers {
 		w.close()

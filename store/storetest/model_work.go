@@ -21,7 +21,7 @@ func (m *machine) Fetch(t *rapid.T) {
 }
 
 // lease fetches, twice, and records what came.
-func (m *machine) lease(w *modelWorker, p store.FetchParams) (leased []store.Delivery) {
+func (m *machine) lease(w *modelWorker, p store.FetchParams) store.FetchReply {
 	reply, err := m.s.store.Fetch(m.s.ctx, p)
 	m.s.NoError(err)
 	m.s.LessOrEqual(len(reply.Deliveries), p.Max)
@@ -40,7 +40,7 @@ func (m *machine) lease(w *modelWorker, p store.FetchParams) (leased []store.Del
 		m.s.NoError(err)
 		m.s.Equal(reply.Deliveries, again.Deliveries, "a repeat")
 	}
-	return reply.Deliveries
+	return reply
 }
 
 // asked reports whether the fetch asks for tasks of the route.
@@ -160,7 +160,7 @@ func (m *machine) drain(w *modelWorker) {
 		w.fetches++
 		p := w.params(store.MaxBatch)
 		p.Suspect = w.mayTakeSuspect()
-		ds := m.lease(w, p)
+		ds := m.lease(w, p).Deliveries
 		if len(ds) == 0 {
 			idle++
 			continue

@@ -182,15 +182,17 @@ func (m *machine) checkPermits(h *modelHolder, keep, want int) {
 	}
 }
 
-// spend notes what a holder spent of its last tokens: right when it got them, or
-// just before they were void if that is how long the store did not hear of it.
+// spend notes what a holder spent of its last tokens: right when it got them, or just before they were void if that is
+// how long the store did not hear of it. By then it puts nothing back, and all of them took up room until they were void.
 func (l *modelLimits) spend(h *modelHolder, n int, now time.Time) {
-	if n == 0 {
-		return
-	}
 	at, known := h.reply.Now, now
-	if !now.Before(h.reply.Until) {
+	switch {
+	case h.reply.Tokens == 0:
+		return
+	case !now.Before(h.reply.Until):
 		at, known = h.reply.Until.Add(-time.Millisecond), h.reply.Until
+	case n == 0:
+		return
 	}
 	for range n {
 		l.spent = append(l.spent, at)

@@ -32,6 +32,14 @@ type EventHooks struct {
 // theirs is one of the handler. A worker that is killed between fn and the end of the task leaves an event
 // that happens again with the next attempt. So each event that a task completes was announced at least once.
 func (a *Attempt) Event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
+	err := a.event(ctx, name, fn)
+	if w, ok := a.x.Runtime.(EventWatcher); ok {
+		w.EventDone(name, err)
+	}
+	return err
+}
+
+func (a *Attempt) event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
 	h := a.set.cfg.Hooks.Events[name]
 	if h.Before != nil {
 		if err := h.Before(ctx, Event{name, a}); err != nil {

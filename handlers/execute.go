@@ -27,6 +27,12 @@ type Runtime interface {
 	Progress(lease store.Lease, m *Meter)
 }
 
+// EventWatcher is what a [Runtime] implements that wants to hear of events, as test kits do.
+type EventWatcher interface {
+	// EventDone is told of each [Attempt.Event] that returns, with its error. One that panics is not told of.
+	EventDone(name string, err error)
+}
+
 // ExecuteConfig is what an [Executor] runs deliveries with.
 type ExecuteConfig struct {
 	// Runtime of the attempts. Required.

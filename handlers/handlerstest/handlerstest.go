@@ -59,6 +59,15 @@ type Result struct {
 	Writes []store.Write
 	// Progress is what the attempt reported of it, in order.
 	Progress []store.Progress
+	// Events are what was done through [handlers.Attempt.Event], whether or not the attempt succeeded, in the order
+	// in which the calls returned. One that panicked is not among them.
+	Events []Event
+}
+
+// Event is one call of [handlers.Attempt.Event].
+type Event struct {
+	Name string
+	Err  error // what it returned: the error of a hook, or of the event itself
 }
 
 // Child is a task that an attempt added to its run.
@@ -119,7 +128,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
 		Runtime: rt, Live: live, Encoder: encoder, Logger: o.Logger, Propagator: o.Propagator,
 	})
-	result.Children, result.Progress = rt.children(result.Outcome), rt.report
+	result.Children, result.Progress, result.Events = rt.children(result.Outcome), rt.report, rt.events
 	result.Counters, result.Writes = result.Outcome.Counters, result.Outcome.Writes
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {
 		result.Err = errors.New(result.Outcome.Error)

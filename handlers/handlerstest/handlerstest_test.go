@@ -229,6 +229,26 @@ func TestCountersAndEventsOfTheAttemptAreThere(t *testing.T) {
 	require.Len(t, log, 1)
 }
 
+func TestEventsAreRecordedInTheOrderOfTheirEndsWithTheirErrors(t *testing.T) {
+	refused, broken := errors.New("refused"), errors.New("broken")
+	set := handlers.NewSet("ingest", handlers.SetConfig{Hooks: handlers.Hooks{Events: map[string]handlers.EventHooks{
+		"dir.remove": {Before: func(context.Context, handlers.Event) error { return refused }},
+	}}})
+	handlers.Handle(set, func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+		require.NoError(t, task.Event(ctx, "dir.create", func(ctx context.Context) error {
+			return task.Event(ctx, "file.create", func(context.Context) error { return nil })
+		}))
+		require.ErrorIs(t, task.Event(ctx, "dir.remove", func(context.Context) error { return nil }), refused)
+		require.ErrorIs(t, task.Event(ctx, "file.create", func(context.Context) error { return broken }), broken)
+		return task.Event(ctx, "file.lose", func(context.Context) error { panic("no disk") })
+	}, nil)
+	result := handlerstest.Do(t, set, scanArgs{"a"}, nil)
+	require.Error(t, result.Err)
+	require.Equal(t, []handlerstest.Event{
+		{Name: "file.create"}, {Name: "dir.create"}, {Name: "dir.remove", Err: refused}, {Name: "file.create", Err: broken},
+	}, result.Events)
+}
+
 func TestWhatIsConfiguredIsObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type params struct{ Depth int }

@@ -18,6 +18,7 @@ type recorder struct {
 	now    []Child
 	staged []Child
 	report []store.Progress
+	events []Event
 }
 
 // Run implements [handlers.Runtime].
@@ -38,6 +39,13 @@ func (r *recorder) Progress(_ store.Lease, m *handlers.Meter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report = append(r.report, m.Read())
+}
+
+// EventDone implements [handlers.EventWatcher].
+func (r *recorder) EventDone(name string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, Event{name, err})
 }
 
 // EnqueueNow implements [handlers.Runtime].

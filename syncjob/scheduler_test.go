@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -50,7 +51,12 @@ func (d *diary) read() []time.Duration {
 // schedule runs a scheduler for so long, of virtual time.
 func schedule(t *testing.T, d time.Duration, cfg syncjob.SchedulerConfig, runners ...syncjob.Runner) *syncjob.Scheduler {
 	t.Helper()
-	s, err := manager(t, nil).NewScheduler(cfg, runners...)
+	return scheduleOn(t, manager(t, nil), d, cfg, runners...)
+}
+
+func scheduleOn(t *testing.T, m *syncjob.Manager, d time.Duration, cfg syncjob.SchedulerConfig, runners ...syncjob.Runner) *syncjob.Scheduler {
+	t.Helper()
+	s, err := m.NewScheduler(cfg, runners...)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -195,6 +201,40 @@ func TestAGatedRunnerIsSkippedWhileItRunsElsewhere(t *testing.T) {
 		state := sch.Runners()[0]
 		require.Equal(t, 2, state.Skipped)
 		require.Equal(t, 2, state.Runs)
+	})
+}
+
+func TestReadOnlyModeSkipsRunnersThatAreNotMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, nil)
+		time.AfterFunc(500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ReadOnly) })
+		time.AfterFunc(2500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ReadWrite) })
+		plain, marked := newDiary(), newDiary()
+		tick := syncjob.Trigger{Every: time.Second}
+		s := scheduleOn(t, m, 3500*time.Millisecond, syncjob.SchedulerConfig{},
+			syncjob.Runner{Name: "plain", Trigger: tick, Run: plain.run(0)},
+			syncjob.Runner{Name: "marked", Trigger: tick, Run: marked.run(0), RunsInReadOnly: true},
+		)
+		require.Equal(t, []time.Duration{0, 3 * time.Second}, plain.read())
+		require.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}, marked.read())
+		states := s.Runners()
+		require.Equal(t, []int{2, 2, 0}, []int{states[0].Runs, states[0].Skipped, states[0].Failed})
+		require.Equal(t, []int{4, 0, 0}, []int{states[1].Runs, states[1].Skipped, states[1].Failed})
+	})
+}
+
+// modeless is a store whose mode cannot be read.
+type modeless struct{ store.Store }
+
+func (modeless) Mode(context.Context, int) (store.Mode, error) { return "", store.Transient(errCut) }
+
+func TestARunnerRunsWhileTheModeCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		require.NoError(t, s.SetMode(t.Context(), 0, syncjob.ReadOnly))
+		sch := scheduleOn(t, managerOn(t, modeless{s}, nil), time.Minute, syncjob.SchedulerConfig{},
+			syncjob.Runner{Name: "tick", Trigger: syncjob.Trigger{Every: time.Hour}, Run: newDiary().run(0)})
+		require.Equal(t, 1, sch.Runners()[0].Runs)
 	})
 }
 

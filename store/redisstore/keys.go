@@ -94,6 +94,10 @@ func (k *keyspace) semaphoreHeld(key string) string   { return k.prefix + "sem:h
 func (k *keyspace) semaphoreLine(key string) string   { return k.prefix + "sem:line:" + key }
 func (k *keyspace) semaphoreLive(key string) string   { return k.prefix + "sem:live:" + key }
 func (k *keyspace) limit(name string) string          { return k.prefix + "limit:" + name }
+
+// absent is a key that never exists.
+func (k *keyspace) absent() string { return k.prefix + "absent" }
+
 func (k *keyspace) staged(id, name string) string {
 	return k.prefix + "S:" + id + "/" + name
 }

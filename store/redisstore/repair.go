@@ -86,7 +86,7 @@ func (r *repair) add(kind store.DamageKind, run, what, detail string) {
 func (r *repair) exec(ctx context.Context, sc *script, c *call) ([]rueidis.RedisMessage, error) {
 	for i, key := range c.keys {
 		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.prefix)) {
-			c.keys[i] = r.k.prefix + "absent"
+			c.keys[i] = r.k.absent()
 		}
 	}
 	return r.s.run(ctx, sc, c)

@@ -241,35 +241,49 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	return c, nil
 }
 
-// scan visits every key of the partition, without its prefix, with its type. On a cluster every node is asked; a
-// key that a replica shows and its master does not have is found to be gone later.
+// scan visits every key of the partition, without its prefix, with its type. On a cluster it asks only the server that
+// serves the partition, as others may be down. A scan during which the slot moves away misses keys: it fails, to be repeated.
 func (r *repair) scan(ctx context.Context, visit func(names, types []string)) error {
-	for _, node := range r.s.client.Nodes() {
+	return r.s.client.Dedicated(func(owner rueidis.DedicatedClient) error {
 		for cursor := uint64(0); ; {
-			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.prefix)+"*").Count(1000).Build()).AsScanEntry()
+			replies := owner.DoMulti(ctx,
+				owner.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.prefix)+"*").Count(1000).Build(),
+				owner.B().Exists().Key(r.k.absent()).Build(), // refused unless the whole slot is there
+			)
+			page, err := replies[0].AsScanEntry()
+			if err == nil {
+				err = replies[1].Error()
+			}
 			if err != nil {
 				return r.s.translate(ctx, "look through the keys", err)
 			}
-			names, types := make([]string, 0, len(page.Elements)), make([]string, 0, len(page.Elements))
-			cmds := make(rueidis.Commands, 0, len(page.Elements))
-			for _, key := range page.Elements {
-				names = append(names, strings.TrimPrefix(key, r.k.prefix))
-				cmds = append(cmds, r.s.client.B().Type().Key(key).Build())
-			}
-			for _, reply := range r.s.client.DoMulti(ctx, cmds...) {
-				kind, err := reply.ToString()
-				if err != nil {
-					return r.s.translate(ctx, "look through the keys", err)
-				}
-				types = append(types, kind)
+			names, types, err := r.types(ctx, page.Elements)
+			if err != nil {
+				return err
 			}
 			visit(names, types)
 			if cursor = page.Cursor; cursor == 0 {
-				break
+				return nil
 			}
 		}
+	})
+}
+
+// types are the names of keys, without their prefix, and the type of each.
+func (r *repair) types(ctx context.Context, keys []string) (names, types []string, err error) {
+	cmds := make(rueidis.Commands, 0, len(keys))
+	for _, key := range keys {
+		names = append(names, strings.TrimPrefix(key, r.k.prefix))
+		cmds = append(cmds, r.s.client.B().Type().Key(key).Build())
 	}
-	return nil
+	for _, reply := range r.s.client.DoMulti(ctx, cmds...) {
+		kind, err := reply.ToString()
+		if err != nil {
+			return nil, nil, r.s.translate(ctx, "look through the keys", err)
+		}
+		types = append(types, kind)
+	}
+	return names, types, nil
 }
 
 // globQuoter takes the meaning from what a pattern gives one to.

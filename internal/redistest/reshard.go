@@ -70,57 +70,90 @@ func (c *Cluster) Masters(ctx context.Context) []*Server {
 // MoveSlot moves the slot of the key, with all its keys, to another master, as an operator would
 // while clients go on.
 func (c *Cluster) MoveSlot(ctx context.Context, key string, to *Server) error {
+	m, err := c.beginMove(ctx, key, to)
+	if err != nil || m == nil {
+		return err
+	}
+	return m.finish(ctx)
+}
+
+// SplitSlot is MoveSlot that stops half-way, with the key moved and all others not. finish goes on.
+func (c *Cluster) SplitSlot(ctx context.Context, key string, to *Server) (finish func(context.Context) error, err error) {
+	m, err := c.beginMove(ctx, key, to)
+	if err != nil || m == nil {
+		return nil, err
+	}
+	return m.finish, m.migrate(ctx, key)
+}
+
+// move is a slot that moves.
+type move struct {
+	cluster  *Cluster
+	from, to *Server
+	slot     int64
+	target   string // ID of the node it moves to
+}
+
+// beginMove returns nil if there is nothing to be done.
+func (c *Cluster) beginMove(ctx context.Context, key string, to *Server) (*move, error) {
 	from, err := c.Owner(ctx, key)
 	if err != nil || from == to {
-		return err
+		return nil, err
 	}
-	slot, err := from.Client.Do(ctx, from.Client.B().ClusterKeyslot().Key(key).Build()).AsInt64()
-	if err != nil {
-		return err
+	m := &move{cluster: c, from: from, to: to}
+	if m.slot, err = from.Client.Do(ctx, from.Client.B().ClusterKeyslot().Key(key).Build()).AsInt64(); err != nil {
+		return nil, err
 	}
-	number := strconv.FormatInt(slot, 10)
 	source, err := from.word(ctx, "CLUSTER", "MYID")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	target, err := to.word(ctx, "CLUSTER", "MYID")
-	if err != nil {
-		return err
+	if m.target, err = to.word(ctx, "CLUSTER", "MYID"); err != nil {
+		return nil, err
 	}
-	if err := to.Do(ctx, "CLUSTER", "SETSLOT", number, "IMPORTING", source); err != nil {
-		return err
+	if err := m.set(ctx, to, "IMPORTING", source); err != nil {
+		return nil, err
 	}
-	if err := from.Do(ctx, "CLUSTER", "SETSLOT", number, "MIGRATING", target); err != nil {
-		return err
-	}
-	if err := migrate(ctx, from, to, slot); err != nil {
-		return err
+	return m, m.set(ctx, from, "MIGRATING", m.target)
+}
+
+func (m *move) set(ctx context.Context, on *Server, state, node string) error {
+	return on.Do(ctx, "CLUSTER", "SETSLOT", strconv.FormatInt(m.slot, 10), state, node)
+}
+
+func (m *move) finish(ctx context.Context) error {
+	for {
+		keys, err := m.from.Client.Do(ctx, m.from.Client.B().ClusterGetkeysinslot().Slot(m.slot).Count(10).Build()).AsStrSlice()
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		if err := m.migrate(ctx, keys...); err != nil {
+			return err
+		}
 	}
 	// The new owner first: were it the old one, there would be none for a moment.
-	for _, s := range append([]*Server{to, from}, c.Masters(ctx)...) {
-		if err := s.Do(ctx, "CLUSTER", "SETSLOT", number, "NODE", target); err != nil {
+	for _, s := range append([]*Server{m.to, m.from}, m.cluster.Masters(ctx)...) {
+		if err := m.set(ctx, s, "NODE", m.target); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// migrate moves every key of a slot, few at a time.
-func migrate(ctx context.Context, from, to *Server, slot int64) error {
-	host, port, err := net.SplitHostPort(to.Addr)
+// migrate moves few keys.
+func (m *move) migrate(ctx context.Context, keys ...string) error {
+	host, port, err := net.SplitHostPort(m.to.Addr)
 	if err != nil {
 		return err
 	}
-	for {
-		keys, err := from.Client.Do(ctx, from.Client.B().ClusterGetkeysinslot().Slot(slot).Count(10).Build()).AsStrSlice()
-		if err != nil || len(keys) == 0 {
-			return err
-		}
-		err = from.Do(ctx, append([]string{"MIGRATE", host, port, "", "0", "5000", "KEYS"}, keys...)...)
-		if err != nil && !strings.HasPrefix(err.Error(), "NOKEY") {
-			return err
-		}
+	err = m.from.Do(ctx, append([]string{"MIGRATE", host, port, "", "0", "5000", "KEYS"}, keys...)...)
+	if err != nil && !strings.HasPrefix(err.Error(), "NOKEY") {
+		return err
 	}
+	return nil
 }
 
 // Quiesce lets nobody write to a master, and returns when its replica has everything: then

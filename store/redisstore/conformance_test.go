@@ -93,29 +93,43 @@ func leftovers(tb testing.TB, s store.Store) []string {
 	v, ok := opened.Load(s)
 	require.True(tb, ok)
 	at := v.(place)
-	ctx := context.Background()
+	return leftUnder(tb, at.client, "{"+at.namespace+":")
+}
+
+func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 	var out []string
-	for cursor := uint64(0); ; {
-		e, err := at.client.Do(ctx, at.client.B().Scan().Cursor(cursor).Match("{"+at.namespace+":*").Count(1000).Build()).AsScanEntry()
-		require.NoError(tb, err)
-		for _, key := range e.Elements {
-			_, name, _ := strings.Cut(key, "}:")
-			switch {
-			case name == "meta", name == "terms", name == "clock", name == "routes", strings.HasPrefix(name, "P:"):
-			case name == "jobs", name == "due", name == "idle", name == "leases", name == "trash", name == "hist", strings.HasPrefix(name, "ring:"):
-				members, err := at.client.Do(ctx, at.client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
-				require.NoError(tb, err)
-				for _, m := range members {
-					out = append(out, name+" "+m)
-				}
-			default:
-				out = append(out, name)
+	for _, key := range keysUnder(tb, client, prefix) {
+		_, name, _ := strings.Cut(key, "}:")
+		switch {
+		case name == "meta", name == "terms", name == "clock", name == "routes", strings.HasPrefix(name, "P:"):
+		case name == "jobs", name == "due", name == "idle", name == "leases", name == "trash", name == "hist", strings.HasPrefix(name, "ring:"):
+			members, err := client.Do(context.Background(), client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
+			require.NoError(tb, err)
+			for _, m := range members {
+				out = append(out, name+" "+m)
 			}
-		}
-		if cursor = e.Cursor; cursor == 0 {
-			return out
+		default:
+			out = append(out, name)
 		}
 	}
+	return out
+}
+
+// keysUnder lists the keys that begin so, whichever server has them.
+func keysUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
+	ctx := context.Background()
+	var keys []string
+	for _, node := range client.Nodes() {
+		for cursor := uint64(0); ; {
+			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(prefix+"*").Count(1000).Build()).AsScanEntry()
+			require.NoError(tb, err)
+			keys = append(keys, page.Elements...)
+			if cursor = page.Cursor; cursor == 0 {
+				break
+			}
+		}
+	}
+	return keys
 }
 
 var modelSequences = flag.Int("model.sequences", 1000, "sequences that are compared with the model on real Redis")

@@ -1,11 +1,13 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
@@ -13,12 +15,14 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
-// scene is a store on a real server, with one producer stream.
+// scene is a partition of a store on real servers, with one producer stream.
 type scene struct {
 	testing.TB
 	*redisstore.Store
-	server    *redistest.Server
+	server    *redistest.Server // nil on a cluster
+	client    rueidis.Client    // goes past the store
 	namespace string
+	partition int
 	enqueued  int64
 }
 
@@ -43,7 +47,7 @@ func proxiedScene(tb testing.TB) (*scene, *redistest.Proxy) {
 
 func sceneOn(tb testing.TB, server *redistest.Server, url, namespace string) *scene {
 	tb.Helper()
-	s := &scene{TB: tb, server: server, namespace: namespace}
+	s := &scene{TB: tb, server: server, client: server.Client, namespace: namespace}
 	s.Store = open(tb, url, redisstore.Config{Namespace: namespace})
 	require.NoError(tb, s.OpenProducer(tb.Context(), 0, "producer"))
 	return s
@@ -80,7 +84,7 @@ func (s *scene) begin(p store.StartParams) store.RunID {
 // tryEnqueue adds at most one batch.
 func (s *scene) tryEnqueue(run store.RunID, items ...store.Item) (store.EnqueueReply, error) {
 	s.enqueued++
-	p := store.EnqueueParams{Stream: "producer", Number: s.enqueued}
+	p := store.EnqueueParams{Partition: s.partition, Stream: "producer", Number: s.enqueued}
 	for _, item := range items {
 		p.Entries = append(p.Entries, store.Entry{Run: run, Item: item})
 	}
@@ -111,24 +115,27 @@ func (s *scene) record(run store.RunID) store.RunRecord {
 func (s *scene) sweep() {
 	s.Helper()
 	for more := true; more; {
-		reply, err := s.Sweep(s.Context(), 0)
+		reply, err := s.Sweep(s.Context(), s.partition)
 		require.NoError(s, err)
 		more = reply.More
 	}
 }
 
+// prefix begins every key of the partition.
+func (s *scene) prefix() string { return fmt.Sprintf("{%s:%d}:", s.namespace, s.partition) }
+
 // command runs one command on a key of the partition.
 func (s *scene) command(name, key string, args ...string) {
 	s.Helper()
-	words := append([]string{name, "{" + s.namespace + ":0}:" + key}, args...)
-	require.NoError(s, s.server.Do(s.Context(), words...))
+	cmd := s.client.B().Arbitrary(name).Keys(s.prefix() + key).Args(args...).Build()
+	require.NoError(s, s.client.Do(s.Context(), cmd).Error())
 }
 
-// left lists what is stored under names that begin so.
+// left lists what is stored in the partition under names that begin so.
 func (s *scene) left(prefixes ...string) []string {
 	s.Helper()
 	var out []string
-	for _, name := range leftovers(s, s.Store) {
+	for _, name := range leftUnder(s, s.client, s.prefix()) {
 		for _, prefix := range prefixes {
 			if strings.HasPrefix(name, prefix) {
 				out = append(out, name)
@@ -147,7 +154,7 @@ type worker struct {
 
 func (s *scene) worker(name string) *worker {
 	s.Helper()
-	w := &worker{scene: s, id: store.SessionID{ID: name}}
+	w := &worker{scene: s, id: store.SessionID{Partition: s.partition, ID: name}}
 	require.NoError(s, s.OpenSession(s.Context(), w.id, store.WorkerInfo{Name: name}, time.Hour))
 	return w
 }

@@ -2,10 +2,12 @@ package redisstore_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/redis/rueidis"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -27,15 +29,18 @@ type damage struct {
 // patient is a run that is damaged and repaired.
 type patient struct {
 	*scene
+	job    string
 	run    store.RunID
 	id     string // its number
 	worker *worker
 	held   []store.Delivery
+	// repairs is who repairs it. Defaults to its store.
+	repairs func(store.RepairParams) (store.RepairReport, error)
 }
 
-func newPatient(t *testing.T, begin func(*patient)) *patient {
-	p := &patient{scene: newScene(t)}
-	p.worker = p.scene.worker("w")
+func newPatient(s *scene, job string, begin func(*patient)) *patient {
+	p := &patient{scene: s, job: job}
+	p.worker = s.worker("w")
 	if begin == nil {
 		begin = (*patient).someTasks
 	}
@@ -46,7 +51,7 @@ func newPatient(t *testing.T, begin func(*patient)) *patient {
 
 // someTasks begins a run of which two tasks wait and one is held.
 func (p *patient) someTasks() {
-	p.run = p.begin(store.StartParams{Job: "job"})
+	p.run = p.begin(store.StartParams{Job: p.job})
 	p.enqueue(p.run, items("k", 3)...)
 	p.held = p.worker.fetch(1, "k")
 	require.Len(p, p.held, 1)
@@ -55,9 +60,10 @@ func (p *patient) someTasks() {
 // hit breaks something with one command.
 func hit(words ...string) func(*patient) {
 	return func(p *patient) {
+		named := strings.NewReplacer("RUN", p.id, "JOB", p.job)
 		args := slices.Clone(words[1:])
 		for i := range args {
-			args[i] = strings.ReplaceAll(args[i], "RUN", p.id)
+			args[i] = named.Replace(args[i])
 		}
 		p.command(words[0], args[0], args[1:]...)
 	}
@@ -72,28 +78,50 @@ func all(blows ...func(*patient)) func(*patient) {
 	}
 }
 
-// dump is everything that is stored in the namespace, bit for bit.
+// dump is everything that is stored in the namespace. What has no order is sorted: tables change theirs while they are read.
 func (p *patient) dump() map[string]string {
 	p.Helper()
-	client := p.server.Client
-	out := make(map[string]string)
-	for cursor := uint64(0); ; {
-		page, err := client.Do(p.Context(), client.B().Scan().Cursor(cursor).Match("{"+p.namespace+":*").Count(1000).Build()).AsScanEntry()
+	b, keys := p.client.B, keysUnder(p, p.client, "{"+p.namespace+":")
+	types, reads := make(rueidis.Commands, 0, len(keys)), make(rueidis.Commands, 0, len(keys))
+	for _, key := range keys {
+		types = append(types, b().Type().Key(key).Build())
+	}
+	for i, reply := range p.client.DoMulti(p.Context(), types...) {
+		kind, err := reply.ToString()
 		require.NoError(p, err)
-		for _, key := range page.Elements {
-			out[key], err = client.Do(p.Context(), client.B().Dump().Key(key).Build()).ToString()
-			require.NoError(p, err)
-		}
-		if cursor = page.Cursor; cursor == 0 {
-			return out
+		switch kind {
+		case "hash":
+			reads = append(reads, b().Hgetall().Key(keys[i]).Build())
+		case "set":
+			reads = append(reads, b().Sort().Key(keys[i]).Alpha().Build())
+		default:
+			reads = append(reads, b().Dump().Key(keys[i]).Build())
 		}
 	}
+	out := make(map[string]string, len(keys))
+	for i, reply := range p.client.DoMulti(p.Context(), reads...) {
+		v, err := reply.ToAny()
+		require.NoError(p, err)
+		out[keys[i]] = fmt.Sprintf("%q", v) // which sorts maps
+	}
+	return out
+}
+
+// elsewhere is what of a dump belongs to other partitions.
+func (p *patient) elsewhere(dump map[string]string) map[string]string {
+	out := maps.Clone(dump)
+	maps.DeleteFunc(out, func(key, _ string) bool { return strings.HasPrefix(key, p.prefix()) })
+	return out
 }
 
 func (p *patient) repair(opts store.RepairParams) []store.Damage {
 	p.Helper()
 	opts.Job = p.run.Job
-	report, err := p.Repair(p.Context(), opts)
+	repairs := p.repairs
+	if repairs == nil {
+		repairs = func(opts store.RepairParams) (store.RepairReport, error) { return p.Repair(p.Context(), opts) }
+	}
+	report, err := repairs(opts)
 	require.NoError(p, err)
 	require.Empty(p, report.Moving, "nothing moves")
 	return report.Damage
@@ -106,12 +134,27 @@ func kindsOf(found []store.Damage) (kinds []store.DamageKind) {
 	return kinds
 }
 
+// requireHealthy requires that a repair finds nothing to do.
+func (p *patient) requireHealthy() {
+	p.Helper()
+	before := p.dump()
+	require.Empty(p, p.repair(store.RepairParams{}), "it is healthy yet")
+	require.Equal(p, before, p.dump(), "a repair has changed what is healthy")
+}
+
 // requireMended lets a dry run find the damage, repairs it, and requires that nothing is left of it.
 func (p *patient) requireMended(kinds []store.DamageKind) {
 	p.Helper()
 	before := p.dump()
 	dry := p.repair(store.RepairParams{DryRun: true})
 	require.Equal(p, before, p.dump(), "a dry run has changed something")
+	p.requireMendedAs(dry, kinds)
+	require.Equal(p, p.elsewhere(before), p.elsewhere(p.dump()), "another partition has changed")
+}
+
+// requireMendedAs repairs what a dry run has found.
+func (p *patient) requireMendedAs(dry []store.Damage, kinds []store.DamageKind) {
+	p.Helper()
 	for _, d := range dry {
 		require.False(p, d.Mended, "%v", d)
 	}
@@ -152,7 +195,7 @@ func (p *patient) workOff() store.RunRecord {
 	other := p.scene.worker("other")
 	for range 20 {
 		p.sweep()
-		_, err := p.Promote(p.Context(), 0)
+		_, err := p.Promote(p.Context(), p.partition)
 		require.NoError(p, err)
 		var outcomes []store.Outcome
 		for _, d := range other.fetchSuspects(100, "k", "j", store.KindPreJob, store.KindPostJob) {
@@ -175,24 +218,30 @@ func (p *patient) workOff() store.RunRecord {
 
 func (s *scene) tryEnqueueHolds(changes ...store.HoldChange) (store.EnqueueReply, error) {
 	s.enqueued++
-	return s.Enqueue(s.Context(), store.EnqueueParams{Stream: "producer", Number: s.enqueued, Holds: changes})
+	return s.Enqueue(s.Context(), store.EnqueueParams{Partition: s.partition, Stream: "producer", Number: s.enqueued, Holds: changes})
 }
 
 func (d damage) try(t *testing.T) {
-	p := newPatient(t, d.begin)
-	require.Empty(t, p.repair(store.RepairParams{}), "it is healthy yet")
+	p := newPatient(newScene(t), "job", d.begin)
+	p.requireHealthy()
 	d.hit(p)
 	p.requireMended(d.kinds)
+	p.requireRecovered(d)
+}
+
+// requireRecovered goes on with the run to its end, and removes everything.
+func (p *patient) requireRecovered(d damage) {
+	p.Helper()
 	if d.status == "" {
-		_, err := p.Run(t.Context(), p.run)
-		require.ErrorIs(t, err, store.ErrRunNotFound)
+		_, err := p.Run(p.Context(), p.run)
+		require.ErrorIs(p, err, store.ErrRunNotFound)
 		return
 	}
 	record := p.workOff()
-	require.Equal(t, d.want, record.Counts)
-	require.Equal(t, d.status, record.Status)
-	require.Zero(t, record.Holds)
+	require.Equal(p, d.want, record.Counts)
+	require.Equal(p, d.status, record.Status)
+	require.Zero(p, record.Holds)
 	p.sweep()
-	require.NoError(t, p.DeleteJob(t.Context(), "job"))
-	require.Empty(t, p.left("W:", "U:", "D:", "M:", "S:", "run:", "lanes:", "holds:", "stage:", "dead:", "ids:", "job:", "starts:", "trash", "hist", "idle", "due", "kept"))
+	require.NoError(p, p.DeleteJob(p.Context(), p.job))
+	require.Empty(p, p.left("W:", "U:", "D:", "M:", "S:", "run:", "lanes:", "holds:", "stage:", "dead:", "ids:", "job:", "starts:", "trash", "hist", "idle", "due", "kept"))
 }

@@ -81,13 +81,15 @@ var damages = []damage{
 	{name: "a session has a field of nobody", hit: hit("HSET", "L:w", "what", "ever"), kinds: kinds(record), want: three(0), status: status(0)},
 	{name: "a session's description cannot be read", hit: hit("HSET", "L:w", "info", "{", "busy", "["), kinds: kinds(record, record), want: three(0), status: status(0)},
 	// job:J, jobs, starts:J
-	{name: "the job is gone", hit: hit("DEL", "job:job"), kinds: kinds(record, record, index)[:2], want: three(0), status: status(0)},
-	{name: "the job was overwritten", hit: hit("SET", "job:job", "x"), kinds: kinds(record, record, record), want: three(0), status: status(0)},
-	{name: "the job knows an older run", hit: hit("HSET", "job:job", "run", "12"), kinds: kinds(record), want: three(0), status: status(0)},
-	{name: "the job is not listed", hit: hit("ZREM", "jobs", "job"), kinds: kinds(index), want: three(0), status: status(0)},
-	{name: "the run is not listed", hit: hit("DEL", "starts:job"), kinds: kinds(index), want: three(0), status: status(0)},
-	{name: "the periodic job would not fire", begin: periodicBegin, hit: hit("ZREM", "due", "j:job"), kinds: kinds(index), want: three(0), status: status(0)},
-	{name: "the schedule cannot be read", begin: periodicBegin, hit: hit("HSET", "job:job", "skipped", "x"), kinds: kinds(record), want: three(0), status: status(0)},
+	{name: "the job is gone", hit: hit("DEL", "job:JOB"), kinds: kinds(record, record, index)[:2], want: three(0), status: status(0)},
+	{name: "the job was overwritten", hit: hit("SET", "job:JOB", "x"), kinds: kinds(record, record, record), want: three(0), status: status(0)},
+	{name: "the job knows an older run", hit: hit("HSET", "job:JOB", "run", "12"), kinds: kinds(record), want: three(0), status: status(0)},
+	{name: "the job is not listed", hit: hit("ZREM", "jobs", "JOB"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "the run is not listed", hit: hit("DEL", "starts:JOB"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "the periodic job would not fire", begin: periodicBegin, hit: hit("ZREM", "due", "j:JOB"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "the schedule cannot be read", begin: periodicBegin, hit: hit("HSET", "job:JOB", "skipped", "x"), kinds: kinds(record), want: three(0), status: status(0)},
+	// names:run:R
+	{name: "a value is not listed", begin: valueBegin, hit: hit("DEL", "names:run:RUN"), kinds: kinds(index), want: three(0), status: status(0)},
 	// hooks
 	{name: "the post-job hook is gone", begin: finishingBegin, hit: hit("DEL", "W:RUN/q/set/@post"), kinds: kinds(store.DamageHook), want: store.Counts{Total: 1, Succeeded: 1}, status: status(0)},
 	{name: "the post-job hook cannot be decoded", begin: finishingBegin, hit: hit("LSET", "W:RUN/q/set/@post", "0", "garbage"), kinds: kinds(store.DamageTask), want: store.Counts{Total: 1, Succeeded: 1}, status: status(0)},
@@ -102,7 +104,7 @@ var damages = []damage{
 
 func stagedBegin(p *patient) {
 	root := itemOf("k", "root")
-	p.run = p.begin(store.StartParams{Job: "job", Root: &root})
+	p.run = p.begin(store.StartParams{Job: p.job, Root: &root})
 	d := p.worker.fetchOne("k")
 	require.NoError(p, p.worker.stage(d, "j", 0, items("j", 256)...))
 	require.NoError(p, p.worker.stage(d, "j", 256, items("j", 44)...))
@@ -113,13 +115,13 @@ func stagedBegin(p *patient) {
 }
 
 func periodicBegin(p *patient) {
-	_, err := p.EnsureJob(p.Context(), store.EnsureParams{Job: "job", Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")})
+	_, err := p.EnsureJob(p.Context(), store.EnsureParams{Job: p.job, Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")})
 	require.NoError(p, err)
 	p.someTasks()
 }
 
 func delayedBegin(p *patient) {
-	p.run = p.begin(store.StartParams{Job: "job"})
+	p.run = p.begin(store.StartParams{Job: p.job})
 	waits := items("k", 3)
 	for i := range waits {
 		waits[i].At = time.UnixMilli(int64(i + 1)) // nobody has promoted them
@@ -128,19 +130,28 @@ func delayedBegin(p *patient) {
 }
 
 func sealableBegin(p *patient) {
-	p.run = p.begin(store.StartParams{Job: "job", SealAfter: time.Hour})
+	p.run = p.begin(store.StartParams{Job: p.job, SealAfter: time.Hour})
 	p.enqueue(p.run, items("k", 3)...)
 }
 
+func valueBegin(p *patient) {
+	p.someTasks()
+	p.enqueued++
+	_, err := p.WriteValues(p.Context(), store.WriteParams{Partition: p.partition, Stream: "producer", Number: p.enqueued, Writes: []store.Write{
+		{Scope: store.RunScope(p.run), Name: "n", Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
+	}})
+	require.NoError(p, err)
+}
+
 func claimedBegin(p *patient) {
-	p.run = p.begin(store.StartParams{Job: "job"})
+	p.run = p.begin(store.StartParams{Job: p.job})
 	item := itemOf("k", "mine")
 	item.Task.Claimed = true
 	p.enqueue(p.run, item)
 }
 
 func keptBegin(p *patient) {
-	p.run = p.begin(store.StartParams{Job: "job"})
+	p.run = p.begin(store.StartParams{Job: p.job})
 	item := itemOf("k", "mine")
 	item.Task.Claimed, item.Task.Keep = true, time.Hour
 	p.enqueue(p.run, item)
@@ -149,19 +160,19 @@ func keptBegin(p *patient) {
 
 func finishingBegin(p *patient) {
 	root, post := itemOf("k", "root"), itemOf(store.KindPostJob, "post")
-	p.run = p.begin(store.StartParams{Job: "job", Root: &root, PostJob: &post})
+	p.run = p.begin(store.StartParams{Job: p.job, Root: &root, PostJob: &post})
 	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
 	require.Equal(p, store.StatusFinishing, p.record(p.run).Status)
 }
 
 func startingBegin(p *patient) {
 	root, pre := itemOf("k", "root"), itemOf(store.KindPreJob, "pre")
-	p.run = p.begin(store.StartParams{Job: "job", Root: &root, PreJob: &pre})
+	p.run = p.begin(store.StartParams{Job: p.job, Root: &root, PreJob: &pre})
 }
 
 func finishedBegin(p *patient) {
 	root := itemOf("k", "root")
-	p.run = p.begin(store.StartParams{Job: "job", Root: &root})
+	p.run = p.begin(store.StartParams{Job: p.job, Root: &root})
 	p.command("HSET", "run:"+strconv.FormatInt(p.run.Number, 10), "litter", "1") // or its settlement would leave nothing
 	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
 }

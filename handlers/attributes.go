@@ -44,7 +44,7 @@ type Attributes struct {
 	// excludes MaxRetries.
 	MaxRetriesFor func(*Attempt) int `json:"-"`
 	// Timeout of one attempt, after which the handler's context is cancelled; or
-	// [NoTimeout]. Defaults to 1 hour.
+	// [NoTimeout]. A handler that ignores that keeps its slot, and is logged. Defaults to 1 hour.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// TimeoutFor decides it for an attempt that is about to start; 0 inherits. It
 	// excludes Timeout.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
@@ -80,6 +81,12 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 // dropped, as the lease is lost. Execute settles nothing. The lease in d must not change
 // afterwards, as attempts refer to it.
 func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome {
+	return x.ExecuteTimed(ctx, d, nil)
+}
+
+// ExecuteTimed is [Executor.Execute] for who watches the handler, or hook: right before it is called, expires is told when its
+// timeout will be over. It is not called where there is no timeout, and may be nil.
+func (x *Executor) ExecuteTimed(ctx context.Context, d *store.Delivery, expires func(at time.Time)) store.Outcome {
 	out := store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict
@@ -96,7 +103,7 @@ func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome
 		return out
 	}
 	if !route.Counted() {
-		s.executeHook(ctx, &out, &x.ExecuteConfig)
+		s.executeHook(ctx, &out, &x.ExecuteConfig, expires)
 		return out
 	}
 	k, err := s.find(route.Kind)
@@ -104,12 +111,12 @@ func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome
 		fail(&out, store.VerdictFail, err)
 		return out
 	}
-	k.execute(ctx, d, x, &out)
+	k.execute(ctx, d, x, &out, expires)
 	return out
 }
 
 // execute runs one delivery of a task.
-func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor, out *store.Outcome) {
+func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor, out *store.Outcome, expires func(time.Time)) {
 	attrs := x.Live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {
 		fail(out, store.VerdictFail, err)
@@ -121,6 +128,9 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor,
 			return Permanent(err)
 		}
 		a.ctx.start(a.timeout())
+		if expires != nil && a.ctx.limit > 0 {
+			expires(a.ctx.deadline)
+		}
 		return k.invoke(&a.ctx, a)
 	})
 	k.settle(ctx, out, a, attrs, err)

@@ -24,7 +24,7 @@ func (s *boundSet) hook(kind string) hook {
 
 // executeHook runs one delivery of a hook. It passes at once if the set has none:
 // whoever started the run had another version of the set.
-func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *ExecuteConfig) {
+func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *ExecuteConfig, expires func(time.Time)) {
 	h := s.hook(out.Lease.Lane.Route.Kind)
 	if h.call == nil {
 		out.Verdict = h.done
@@ -36,7 +36,7 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 		fail(out, h.giveUp, err)
 		return
 	}
-	err := recovered(func() error { return s.runHook(ctx, h, attrs, out, cfg) })
+	err := recovered(func() error { return s.runHook(ctx, h, attrs, out, cfg, expires) })
 	if err == nil {
 		out.Verdict = h.done
 		return
@@ -51,7 +51,9 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 	}
 }
 
-func (s *boundSet) runHook(ctx context.Context, h hook, attrs *Attributes, out *store.Outcome, cfg *ExecuteConfig) error {
+func (s *boundSet) runHook(
+	ctx context.Context, h hook, attrs *Attributes, out *store.Outcome, cfg *ExecuteConfig, expires func(time.Time),
+) error {
 	lane := &out.Lease.Lane
 	rec, err := cfg.Runtime.Run(ctx, lane.Run)
 	if err != nil {
@@ -67,8 +69,12 @@ func (s *boundSet) runHook(ctx context.Context, h hook, attrs *Attributes, out *
 	ctx = context.WithValue(ctx, managerKey{}, cfg.Manager)
 	if limit := attrs.Timeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &timeoutError{limit})
+		at := time.Now().Add(limit)
+		ctx, cancel = context.WithDeadlineCause(ctx, at, &timeoutError{limit})
 		defer cancel()
+		if expires != nil {
+			expires(at)
+		}
 	}
 	if err := h.call(ctx, run); err != nil {
 		return explained(ctx, err)

@@ -37,9 +37,9 @@ const (
 
 	EventWorkerStarted  = "worker started"
 	EventWorkerStopped  = "worker stopped"
-	EventSessionLost    = "session lost"    // the store took the worker for dead; it begins anew
-	EventTasksReclaimed = "tasks reclaimed" // from workers that died
-	EventHandlerStuck   = "handler ignores the end of its context"
+	EventSessionLost    = "session lost"                           // the store took the worker for dead; it begins anew
+	EventTasksReclaimed = "tasks reclaimed"                        // from workers that died
+	EventHandlerStuck   = "handler ignores the end of its context" // its timeout, too; once for an attempt
 )
 
 // outcomeEvent names what an attempt led to.

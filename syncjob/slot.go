@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// stuckAfter is how long a handler may ignore the end of its context before that is
-// logged.
+// stuckAfter is how long a handler may ignore the end of its context, or of its timeout,
+// before a heartbeat logs that.
 const stuckAfter = 10 * time.Second
 
 // slot runs one handler at a time. Its context serves task after task until it is
@@ -21,14 +21,27 @@ type slot struct {
 	cancel    context.CancelCauseFunc
 	current   *task // nil between tasks
 	since     time.Time
+	expires   time.Time // when the current task's timeout is over; zero if it has none
 	cancelled time.Time // when the current task's context was ended; zero if it was not
 	reported  bool      // that the handler ignores it
+
+	expire func(at time.Time) // sets expires; made once, as it allocates
+}
+
+func newSlot() *slot {
+	s := new(slot)
+	s.expire = func(at time.Time) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.expires = at
+	}
+	return s
 }
 
 func (e *engine) startSlots() {
 	e.slotsLeft.Store(int64(e.cfg.Concurrency))
 	for range e.cfg.Concurrency {
-		s := new(slot)
+		s := newSlot()
 		e.slots = append(e.slots, s)
 		e.pool.Go(func(context.Context) { e.work(s) })
 	}
@@ -73,7 +86,7 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 		}
 		ctx := s.begin(e.values, t, now)
 		e.journal.attemptStarted(e.values, t.delivery, now)
-		outcome := ses.executorOf(t).Execute(ctx, t.delivery)
+		outcome := ses.executorOf(t).ExecuteTimed(ctx, t.delivery, s.expire)
 		s.end()
 		end := time.Now()
 		e.intake.pace.ran(end.Sub(now))
@@ -93,7 +106,7 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) context.Con
 	if s.ctx == nil || s.ctx.Err() != nil {
 		s.ctx, s.cancel = context.WithCancelCause(values)
 	}
-	s.current, s.since, s.cancelled, s.reported = t, now, time.Time{}, false
+	s.current, s.since, s.expires, s.cancelled, s.reported = t, now, time.Time{}, time.Time{}, false
 	// The lease may have been lost, or the run stopped, after the checks and before
 	// this task could be found here and cancelled.
 	switch {
@@ -188,12 +201,24 @@ func (e *engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers
 	if m := meters[d.Lease]; m != nil {
 		r.Progress = m.Read()
 	}
-	if !s.reported && !s.cancelled.IsZero() && time.Since(s.cancelled) > stuckAfter {
+	if cause := s.ignoredLocked(time.Now()); cause != nil && !s.reported {
 		s.reported = true
 		e.log.WarnContext(e.hard, EventHandlerStuck,
-			"job", r.Run.Job, "run", r.Run.Number, "task", r.ID, "kind", r.Kind, "cause", context.Cause(s.ctx))
+			"job", r.Run.Job, "run", r.Run.Number, "task", r.ID, "kind", r.Kind, "cause", cause)
 	}
 	return r, true
+}
+
+// ignoredLocked says why the context of the task ended, if its handler has ignored that for long. A timeout
+// is judged by the clock: the context has no timer unless the handler waits for its end.
+func (s *slot) ignoredLocked(now time.Time) error {
+	switch {
+	case !s.cancelled.IsZero() && now.Sub(s.cancelled) > stuckAfter:
+		return context.Cause(s.ctx)
+	case !s.expires.IsZero() && now.Sub(s.expires) > stuckAfter:
+		return handlers.ErrTimeout
+	}
+	return nil
 }
 
 // stuck counts the slots whose handlers have not returned.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,10 +19,10 @@ type site struct {
 	cluster *redistest.Cluster
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, lease time.Duration) *site {
 	t.Helper()
 	c := redistest.StartReplicatedCluster(t, 3)
-	w := newWorldAt(t, longLease, c.URL(), func() []*redistest.Server { return c.Masters(t.Context()) })
+	w := newWorldAt(t, lease, c.URL(), func() []*redistest.Server { return c.Masters(t.Context()) })
 	return &site{w, c}
 }
 
@@ -59,7 +60,7 @@ func (s *site) growAll(names []string, root node) []*subject {
 
 func slotsMoveAndShardsDie(t *testing.T) {
 	moods, random := seed(t)
-	s := newSite(t)
+	s := newSite(t, longLease)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	first, second := s.worker(8), s.worker(8)
@@ -87,6 +88,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	for _, run := range s.growAll(names[1:], node{Path: "root", Fan: []int{100}}) {
 		run.requireGrown(0)
 		run.requireOneAttemptEach()
+		s.requireUndamaged(ctx, run)
 		run.requireNothingLeft()
 	}
 	s.requireExplained(ctx, dead)
@@ -110,8 +112,17 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	first.drain()
 	second.drain()
 	for _, run := range runs {
+		s.requireUndamaged(ctx, run)
 		run.requireNothingLeft()
 	}
+}
+
+// requireUndamaged requires that a repair finds nothing.
+func (s *site) requireUndamaged(ctx context.Context, r *subject) {
+	s.t.Helper()
+	report, err := s.m.Repair(ctx, r.Job(), nil)
+	require.NoError(s.t, err)
+	require.True(s.t, report.Sound(), report.String())
 }
 
 // requireExplained requires that the run says that its partition is out of reach.

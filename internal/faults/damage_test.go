@@ -41,6 +41,7 @@ func corruptOrMissingRecords(t *testing.T) {
 	t.Run("tasks", corruptTasks)
 	t.Run("a missing task", missingTask)
 	t.Run("runs", damagedRuns)
+	t.Run("on a cluster", repairedOnACluster)
 }
 
 // corruptTasks overwrites tasks where they wait, where they are delayed, and where they are

@@ -56,7 +56,7 @@ type StartParams struct {
 	Weight     float64       // share of a queue; positive
 	Retention  time.Duration // how long the summary is kept after the end; positive
 	FailureCap int           // dead letters kept; positive
-	SealAfter  time.Duration // an open run is sealed after this long without an enqueue; 0 for never
+	SealAfter  time.Duration // an open run is sealed this long after the last enqueue, or since it was opened again; 0 for never
 	RedriveOf  int64         // number of the run of the job whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for none.
 	Configuration []byte

@@ -35,7 +35,7 @@ type run struct {
 	configuration document // its own
 
 	sealAfter time.Duration
-	touched   time.Time // last enqueue from outside
+	touched   time.Time // when it was enqueued into from outside, or opened, last
 
 	stopped bool      // it ended by a stop: repeating the stop must answer as it did then
 	expires time.Time // of a final run: when its summary goes
@@ -152,6 +152,9 @@ func (r *run) hold(name string, now time.Time) {
 	}
 	r.holds[name] = now
 	r.rec.Holds = int64(len(r.holds))
+	if name == store.HoldOpen {
+		r.touched = now
+	}
 }
 
 func (r *run) unhold(name string) {

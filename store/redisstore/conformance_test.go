@@ -139,6 +139,6 @@ func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
 		storetest.RunModel(t, realHarness(), storetest.ModelOptions{Sequences: *modelSequences, Steps: 10})
 	})
 	t.Run("miniredis", func(t *testing.T) {
-		storetest.RunModel(t, miniHarness(t), storetest.ModelOptions{Sequences: 30, Virtual: true})
+		storetest.RunModel(t, miniHarness(t), storetest.ModelOptions{Sequences: 60, Virtual: true})
 	})
 }

@@ -50,19 +50,34 @@ type modelRun struct {
 	retried   int64
 	duplicate int64
 	counters  map[string]int64
+	due       time.Time     // that began it; zero if none did
+	sealAfter time.Duration // without an enqueue; 0 for never
+	touched   time.Duration // when it was enqueued into, or opened, last
+	retention time.Duration
+	ended     time.Duration // once its status is final: when
+	over      bool          // ended is known
+	document  modelDocument // its own configuration
+	values    modelValues
 }
 
-func newModelRun(id store.RunID, p store.StartParams) *modelRun {
-	r := &modelRun{id: id, status: store.StatusRunning, holds: make(map[string]bool), post: p.PostJob, counters: make(map[string]int64)}
+// newModelRun makes a run that begins at the given time of the model's clock.
+func newModelRun(id store.RunID, p store.StartParams, now time.Duration) *modelRun {
+	r := &modelRun{
+		id: id, status: store.StatusRunning, holds: make(map[string]bool), post: p.PostJob, counters: make(map[string]int64),
+		sealAfter: p.SealAfter, touched: now, retention: p.Retention, values: make(modelValues),
+	}
+	if p.Configuration != nil {
+		r.document.version, r.document.body = 1, p.Configuration
+	}
 	if p.Open {
 		r.holds[store.HoldOpen] = true
 	}
 	if p.Root != nil {
-		r.add(*p.Root, 0)
+		r.add(*p.Root, now)
 	}
 	if p.PreJob != nil {
 		r.status = store.StatusStarting
-		r.add(*p.PreJob, 0)
+		r.add(*p.PreJob, now)
 	}
 	return r
 }
@@ -205,8 +220,8 @@ func (r *modelRun) die(t *modelTask) {
 	}
 }
 
-// apply is what a settled outcome does. The verdicts of hooks are apart.
-func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration) {
+// apply is what a settled outcome does; write applies what its task wrote. The verdicts of hooks are apart.
+func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write func(store.Write) store.WriteResult) {
 	staged := t.staged
 	t.staged, t.suspect = nil, false
 	verdict := o.Verdict
@@ -218,6 +233,9 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration) {
 		t.end("succeeded")
 		for name, n := range o.Counters {
 			r.counters[name] += n
+		}
+		for _, w := range o.Writes {
+			write(w)
 		}
 		if r.status != store.StatusStopping {
 			for _, it := range slices.Concat(o.Children, staged) {
@@ -274,13 +292,29 @@ type model struct {
 	now      time.Duration
 	runs     map[store.RunID]*modelRun
 	jobs     map[string]*modelJob
-	holders  map[string]int64 // of the semaphore: token → fencing number
-	fence    int64
+	sem      modelSemaphore
 	readOnly bool
+	sets     map[string]string // descriptions of handler sets
+	document map[string]*modelDocument
+	values   modelValues // of the namespace
 }
 
 func newModel() *model {
-	return &model{runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), holders: make(map[string]int64)}
+	m := &model{
+		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), sets: make(map[string]string),
+		document: make(map[string]*modelDocument), values: make(modelValues), sem: modelSemaphore{leases: make(map[string]*modelLease)},
+	}
+	for _, set := range modelSets {
+		m.document[set] = &modelDocument{}
+	}
+	return m
+}
+
+// noteEnd notes when a run ended, if it has.
+func (m *model) noteEnd(r *modelRun) {
+	if r.status.Final() && !r.over {
+		r.over, r.ended = true, m.now
+	}
 }
 
 // ordered are the runs in the order in which they were started, so that a

@@ -17,14 +17,16 @@ type modelJob struct {
 	text     string // its definition
 	disabled bool
 	last     int64 // number of the newest run
-	fields   map[string]string
+	changes  int64 // of its definition
+	schedule modelSchedule
+	values   modelValues
 }
 
 // job is the job of that name, which is made if there is none.
 func (m *model) job(name string) *modelJob {
 	j := m.jobs[name]
 	if j == nil {
-		j = &modelJob{kind: store.JobSinglePass, fields: make(map[string]string)}
+		j = &modelJob{kind: store.JobSinglePass, values: make(modelValues)}
 		m.jobs[name] = j
 	}
 	return j
@@ -43,8 +45,11 @@ func (m *model) forget(id store.RunID) {
 // EnsureJob declares a job, perhaps anew.
 func (m *machine) EnsureJob(t *rapid.T) {
 	p := store.EnsureParams{
-		Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Kind: store.JobStanding,
+		Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Kind: rapid.SampledFrom([]store.JobKind{store.JobStanding, store.JobPeriodic, store.JobPeriodic}).Draw(t, "kind"),
 		Definition: []byte(rapid.SampledFrom([]string{"{}", "{1}"}).Draw(t, "definition")), Revision: int64(rapid.IntRange(0, 2).Draw(t, "revision")),
+	}
+	if p.Kind == store.JobPeriodic {
+		p.Schedule, p.DueNow = []byte(rapid.SampledFrom([]string{"often", "rarely"}).Draw(t, "schedule")), rapid.Bool().Draw(t, "due now")
 	}
 	outcome, err := m.s.store.EnsureJob(m.s.ctx, p)
 	known := m.m.jobs[p.Job]
@@ -61,11 +66,31 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	case j.revision > p.Revision:
 		m.s.Equal(store.EnsureKept, outcome)
 		return
-	case j.text == string(p.Definition):
+	case j.kind == p.Kind && j.text == string(p.Definition):
 		want = store.EnsureUnchanged
 	}
 	m.s.Equal(want, outcome)
 	j.declared, j.kind, j.text, j.revision = true, p.Kind, string(p.Definition), p.Revision
+	if want != store.EnsureUnchanged {
+		m.define(j, p, want == store.EnsureCreated)
+	}
+}
+
+// define changes the definition of a job. It is due anew if its schedule is another one.
+func (m *machine) define(j *modelJob, p store.EnsureParams, created bool) {
+	j.changes++
+	if j.schedule.text == string(p.Schedule) {
+		return
+	}
+	j.schedule.text = string(p.Schedule)
+	j.schedule.clear()
+	if created && p.DueNow && !j.disabled {
+		rec, err := m.s.store.Job(m.s.ctx, p.Job)
+		m.s.NoError(err)
+		m.s.False(rec.Due.IsZero(), "it is due at once")
+		m.s.False(rec.Due.After(m.clock()))
+		j.schedule.set(rec.Due, 0)
+	}
 }
 
 // DisableJob disables a job, or enables it.
@@ -78,7 +103,9 @@ func (m *machine) DisableJob(t *rapid.T) {
 		return
 	}
 	m.s.NoError(err)
-	j.disabled = disabled
+	if j.disabled = disabled; disabled {
+		j.schedule.clear()
+	}
 }
 
 // DeleteJob removes a job with all its runs, and is refused while one is active.
@@ -99,32 +126,6 @@ func (m *machine) DeleteJob(t *rapid.T) {
 		maps.DeleteFunc(m.m.runs, func(id store.RunID, _ *modelRun) bool { return id.Job == name })
 	}
 }
-
-// WriteValues sets a field of a job's map, and removes another, in one batch.
-func (m *machine) WriteValues(t *rapid.T) {
-	scope := store.JobScope(rapid.SampledFrom(m.jobs).Draw(t, "job"))
-	set, gone, value := rapid.SampledFrom(mapFields).Draw(t, "set"), rapid.SampledFrom(mapFields).Draw(t, "gone"), rapid.StringN(1, 3, 9).Draw(t, "value")
-	reply, err := m.s.writer(scope, "seen").try(
-		putting(store.ValueScope{}, "", set, value),
-		putting(store.ValueScope{}, "", gone, ""),
-	)
-	m.s.NoError(err)
-	m.s.Len(reply.Results, 2)
-	j := m.m.jobs[scope.Job]
-	for _, result := range reply.Results {
-		if j == nil {
-			m.s.ErrorIs(result.Err, store.ErrJobNotFound)
-		} else {
-			m.s.NoError(result.Err)
-		}
-	}
-	if j != nil {
-		j.fields[set] = value
-		delete(j.fields, gone)
-	}
-}
-
-var mapFields = []string{"a", "b", ""}
 
 // SetMode makes the partition read-only for a while.
 func (m *machine) SetMode(t *rapid.T) {
@@ -154,7 +155,7 @@ func (m *machine) Heartbeat(t *rapid.T) {
 	var want []store.RunSignal
 	for _, r := range m.m.ordered() {
 		p.Runs = append(p.Runs, r.id)
-		want = append(want, store.RunSignal{Run: r.id, Status: r.status})
+		want = append(want, store.RunSignal{Run: r.id, Status: r.status, Configured: r.document.version})
 	}
 	reply, err := m.s.store.Heartbeat(m.s.ctx, p)
 	m.s.NoError(err)
@@ -178,41 +179,6 @@ func (m *machine) Repair(t *rapid.T) {
 	m.s.Empty(report.Moving)
 }
 
-// semaphoreMax is how many may hold the model's semaphore.
-const semaphoreMax = 2
-
-// Semaphore claims a place, gives one back, or takes all away.
-func (m *machine) Semaphore(t *rapid.T) {
-	key, s := m.jobs[0], m.s.store
-	token := rapid.SampledFrom([]string{"t1", "t2", "t3"}).Draw(t, "token")
-	_, holds := m.m.holders[token]
-	switch rapid.SampledFrom([]string{"acquire", "acquire", "refresh", "release", "force"}).Draw(t, "verb") {
-	case "acquire":
-		reply, err := s.AcquireSemaphore(m.s.ctx, store.SemaphoreClaim{Key: key, Token: token, Holder: "h", Max: semaphoreMax, TTL: never})
-		m.s.NoError(err)
-		m.s.Equal(holds || len(m.m.holders) < semaphoreMax, reply.Granted)
-		switch {
-		case holds:
-			m.s.Equal(m.m.holders[token], reply.Lease.Fence, "a repeat")
-		case reply.Granted:
-			m.s.Greater(reply.Lease.Fence, m.m.fence)
-			m.m.fence = reply.Lease.Fence
-			m.m.holders[token] = m.m.fence
-		}
-	case "refresh":
-		_, err := s.RefreshSemaphore(m.s.ctx, key, token, never)
-		m.s.Equal(holds, err == nil)
-	case "release":
-		m.s.Equal(holds, s.ReleaseSemaphore(m.s.ctx, key, token) == nil)
-		delete(m.m.holders, token)
-	default:
-		n, err := s.ForceReleaseSemaphore(m.s.ctx, key, 0)
-		m.s.NoError(err)
-		m.s.Equal(len(m.m.holders), n)
-		clear(m.m.holders)
-	}
-}
-
 // checkJobs compares what is stored beside runs.
 func (m *machine) checkJobs() {
 	s := m.s
@@ -226,23 +192,15 @@ func (m *machine) checkJobs() {
 	for _, name := range m.jobs {
 		rec, err := s.store.Job(s.ctx, name)
 		j := m.m.jobs[name]
-		read, readErr := s.store.ReadValue(s.ctx, store.ReadParams{Scope: store.JobScope(name), Name: "seen", Kind: store.ValueMap, Fields: mapFields})
-		s.NoError(readErr)
-		fields := make(map[string]string)
-		for _, d := range read.Data {
-			fields[d.Field] = string(d.Bytes)
-		}
 		if j == nil {
 			s.ErrorIs(err, store.ErrJobNotFound)
-			s.Empty(fields)
 			continue
 		}
 		s.NoError(err)
 		s.Equal([]any{j.kind, j.revision, j.text, j.disabled, j.last}, []any{rec.Kind, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun})
-		s.Len(fields, len(j.fields))
-		for field, value := range j.fields {
-			s.Equal(value, fields[field])
-		}
+		s.Equal([]any{j.changes, j.schedule.skipped}, []any{rec.Changes, rec.Skipped}, "changes, skipped")
+		s.True(j.schedule.due.Equal(rec.Due), "due at %v, not %v", j.schedule.due, rec.Due)
+		s.True(j.schedule.lastSkip.Equal(rec.LastSkip), "skipped at %v, not %v", j.schedule.lastSkip, rec.LastSkip)
 		var runs []int64
 		for _, r := range m.m.ordered() {
 			if r.id.Job == name {
@@ -253,9 +211,7 @@ func (m *machine) checkJobs() {
 		s.NoError(err)
 		s.ElementsMatch(runs, numbers)
 	}
-	sem, err := s.store.Semaphore(s.ctx, m.jobs[0])
-	s.NoError(err)
-	s.Len(sem.Holders, len(m.m.holders))
+	m.checkSemaphore()
 	for _, session := range s.live(0) {
 		for _, w := range m.workers {
 			if w.session.ID == session.ID {

@@ -22,6 +22,10 @@ type machine struct {
 	zombies  []*modelWorker // sessions that ended, with what they held
 	tasks    int            // names given out
 	limits   *modelLimits
+	told     map[string]bool // jobs that were due
+	writer   *writer         // of values
+	names    []string        // of values
+	written  []modelWrite    // of configurations
 }
 
 // modelWorker is a session and the deliveries that the model says it holds.
@@ -43,15 +47,22 @@ type holding struct {
 }
 
 func newMachine(s *scene, virtual bool) *machine {
-	m := &machine{s: s, m: newModel(), virtual: virtual, producer: s.producer(0), limits: newModelLimits(s)}
+	m := &machine{s: s, m: newModel(), virtual: virtual, producer: s.producer(0), limits: newModelLimits(s), told: make(map[string]bool)}
 	for len(m.jobs) < 2 {
 		if name := s.name("job"); s.partition(name) == 0 {
 			m.jobs = append(m.jobs, name)
 		}
 	}
+	for len(m.names) < modelNames {
+		if name := s.name("value"); s.partition(name) == 0 {
+			m.names = append(m.names, name)
+		}
+	}
+	m.writer = s.writer(store.JobScope(m.jobs[0]), m.names[0])
 	for range 3 {
 		m.workers = append(m.workers, m.open(false))
 	}
+	m.watch()
 	return m
 }
 
@@ -83,6 +94,20 @@ func (m *machine) worker(t *rapid.T) *modelWorker {
 	return m.workers[rapid.IntRange(0, len(m.workers)-1).Draw(t, "worker")]
 }
 
+// holder draws a worker that holds something.
+func (m *machine) holder(t *rapid.T) *modelWorker {
+	var fit []*modelWorker
+	for _, w := range m.workers {
+		if len(w.order) > 0 {
+			fit = append(fit, w)
+		}
+	}
+	if len(fit) == 0 {
+		t.Skip("nothing is held")
+	}
+	return fit[rapid.IntRange(0, len(fit)-1).Draw(t, "worker")]
+}
+
 // item draws a task, perhaps delayed, perhaps with an ID that is claimed.
 func (m *machine) item(t *rapid.T, mayClaim, mayDelay bool) store.Item {
 	m.tasks++
@@ -105,6 +130,22 @@ func (m *machine) delay(t *rapid.T) time.Duration {
 	return never
 }
 
+// soon is a time that passes in a sequence, where time costs nothing, and a moment elsewhere.
+func (m *machine) soon() time.Duration {
+	if m.virtual {
+		return 7 * tick / 2
+	}
+	return 2 * time.Millisecond
+}
+
+// soonOr draws a time that passes in a sequence, or more often the other. Where time costs, it is the other.
+func (m *machine) soonOr(t *rapid.T, label string, other time.Duration) time.Duration {
+	if m.virtual && rapid.IntRange(0, 3).Draw(t, label) == 0 {
+		return m.soon()
+	}
+	return other
+}
+
 // hold records a delivery. It must be one that the model allows.
 func (m *machine) hold(w *modelWorker, d store.Delivery) {
 	m.s.tb.Helper()
@@ -117,6 +158,7 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 		}
 		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.suspect}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Suspect},
 			"retry, snoozes, crashes, suspect of %s", d.Task.ID)
+		s.Equal(r.document.version, d.Configured)
 		t.place = held
 		w.holds[d.Lease] = &holding{d, r, t}
 		w.order = append(w.order, d.Lease)
@@ -172,7 +214,7 @@ func (m *machine) wait(n int, but *modelWorker) {
 				m.s.NoError(err)
 			}
 		}
-		m.s.promote(0)
+		m.promote()
 		for _, r := range m.m.runs {
 			r.pass(m.m.now)
 		}

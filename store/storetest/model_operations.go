@@ -11,16 +11,8 @@ import (
 // StartRun starts a run of a job, which is refused while one is active.
 func (m *machine) StartRun(t *rapid.T) {
 	s := m.s
-	p := store.StartParams{Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Open: rapid.Bool().Draw(t, "open")}
-	if rapid.IntRange(0, 3).Draw(t, "pre") == 0 {
-		p.PreJob = hook(preJob)
-	}
-	if rapid.IntRange(0, 2).Draw(t, "post") == 0 {
-		p.PostJob = hook(postJob)
-	}
-	p = s.params(p)
+	p := m.startParams(t, rapid.SampledFrom(m.jobs).Draw(t, "job"))
 	known := m.m.jobs[p.Job]
-	p.Declared = known != nil && known.declared
 	reply, err := s.store.StartRun(s.ctx, p)
 	if p.Declared && known.disabled {
 		s.ErrorIs(err, store.ErrJobDisabled)
@@ -32,11 +24,36 @@ func (m *machine) StartRun(t *rapid.T) {
 	}
 	s.NoError(err)
 	s.False(reply.Existing)
-	m.m.runs[reply.Run] = newModelRun(reply.Run, p)
-	m.m.job(p.Job).last = reply.Run.Number
+	m.begins(reply.Run, p)
 	again, err := s.store.StartRun(s.ctx, p)
 	s.NoError(err)
 	s.Equal(store.StartReply{Run: reply.Run, Existing: true}, again)
+}
+
+// startParams draws how a run of the job begins.
+func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
+	p := store.StartParams{Job: job, Open: rapid.Bool().Draw(t, "open"), Retention: m.soonOr(t, "retention", never)}
+	if p.Open {
+		p.SealAfter = m.soonOr(t, "seal after", 0)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "pre") == 0 {
+		p.PreJob = hook(preJob)
+	}
+	if rapid.IntRange(0, 2).Draw(t, "post") == 0 {
+		p.PostJob = hook(postJob)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "configured") == 0 {
+		p.Configuration = []byte("of its own")
+	}
+	known := m.m.jobs[job]
+	p.Declared = known != nil && known.declared
+	return m.s.params(p)
+}
+
+// begins records a run that began.
+func (m *machine) begins(id store.RunID, p store.StartParams) {
+	m.m.runs[id] = newModelRun(id, p, m.m.now)
+	m.m.job(id.Job).last = id.Number
 }
 
 // Enqueue adds some tasks to a run, whatever its state.
@@ -57,6 +74,7 @@ func (m *machine) Enqueue(t *rapid.T) {
 			case got.Duplicate == duplicate:
 				m.s.NoError(got.Err)
 				m.s.Equal(r.offer(e.Item, m.m.now), duplicate, "duplicate of %s", e.Item.Task.ID)
+				r.touched = m.m.now
 			}
 		}
 	}
@@ -90,6 +108,9 @@ func (m *machine) ChangeHold(t *rapid.T) {
 		r.settle()
 	default:
 		m.s.NoError(err)
+		if change.Name == store.HoldOpen && !r.holds[store.HoldOpen] {
+			r.touched = m.m.now
+		}
 		r.holds[change.Name] = true
 	}
 }
@@ -110,7 +131,7 @@ func (m *machine) LeaseRunsOut(t *rapid.T) {
 	}
 	for range patience {
 		m.wait(1, w)
-		m.s.sweep(0)
+		m.sweep()
 		if !slices.ContainsFunc(m.s.live(0), func(rec store.SessionRecord) bool { return rec.ID == w.session.ID }) {
 			m.die(slot, rapid.Bool().Draw(t, "mortal"))
 			return
@@ -146,8 +167,23 @@ func (m *machine) Pause(t *rapid.T) {
 
 // Sweep sweeps and promotes. Nothing is due, so that no task moves.
 func (m *machine) Sweep(*rapid.T) {
+	m.sweep()
+	m.promote()
+}
+
+// sweep seals the runs that nobody enqueued into, and forgets those whose retention is over.
+func (m *machine) sweep() {
 	m.s.sweep(0)
-	m.s.promote(0)
+	for _, r := range m.m.ordered() {
+		if r.holds[store.HoldOpen] && r.sealAfter > 0 && r.touched+r.sealAfter <= m.m.now {
+			delete(r.holds, store.HoldOpen)
+			r.settle()
+		}
+		m.m.noteEnd(r)
+		if r.status.Final() && r.ended+r.retention <= m.m.now {
+			m.m.forget(r.id)
+		}
+	}
 }
 
 // DeleteRun removes a finished run, and is refused for an active one.

@@ -10,9 +10,13 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// outcome draws what becomes of a delivery, and perhaps what its task counted.
+// outcome draws what becomes of a delivery, and perhaps what its task counted, and brings, which counts only with its success.
 func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 	o := m.verdict(t, h)
+	if h.task.item.Route.Counted() && o.Verdict != store.VerdictSuccess && rapid.IntRange(0, 3).Draw(t, "brings") == 0 {
+		o.Children = []store.Item{m.child(t, h.run)}
+		o.Writes = m.taskWrites(t, h.run.id)
+	}
 	if h.task.item.Route.Counted() && rapid.Bool().Draw(t, "counts") {
 		o.Counters = rapid.MapOfN(rapid.SampledFrom([]string{"files", "bytes"}), rapid.Int64Range(-1<<40, 1<<50), 1, 2).Draw(t, "counters")
 	}
@@ -44,6 +48,7 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 			o.Children = append(o.Children, m.child(t, h.run))
 		}
 		o.Staged = stagedRoutes(h.task)
+		o.Writes = m.taskWrites(t, h.run.id)
 		return o
 	case store.VerdictRetry:
 		return retried(h.Delivery, m.delayOrNone(t))

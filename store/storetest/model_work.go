@@ -50,10 +50,7 @@ func asked(p store.FetchParams, r store.Route) bool {
 
 // Stage parks children under a task that is held.
 func (m *machine) Stage(t *rapid.T) {
-	w := m.worker(t)
-	if len(w.order) == 0 {
-		t.Skip("nothing is held")
-	}
+	w := m.holder(t)
 	h := w.holds[rapid.SampledFrom(w.order).Draw(t, "lease")]
 	if !h.task.item.Route.Counted() {
 		t.Skip("hooks have no children")
@@ -84,7 +81,7 @@ func (m *machine) Stage(t *rapid.T) {
 
 // Settle reports outcomes of some of what a worker holds, and perhaps a late one.
 func (m *machine) Settle(t *rapid.T) {
-	w := m.worker(t)
+	w := m.holder(t)
 	var outcomes []store.Outcome
 	for _, l := range w.order {
 		if rapid.IntRange(0, 3).Draw(t, "keep") > 0 {
@@ -111,10 +108,10 @@ func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) {
 			continue
 		}
 		w.redeem(o.Lease)
-		h.run.apply(h.task, o, m.m.now)
+		h.run.apply(h.task, o, m.m.now, m.m.write)
 	}
 	m.s.ElementsMatch(lost, reply.Lost)
-	m.s.promote(0)
+	m.promote()
 }
 
 // RepeatSettle sends the last settlement again.

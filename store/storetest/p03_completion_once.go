@@ -76,6 +76,18 @@ var completionOnce = []testCase{
 		s.until(r.partition, "the idle run is sealed", func() bool { return r.record().Status.Final() })
 		r.status(store.StatusSucceeded)
 	}},
+	{"a run that is opened again is sealed so long after that", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", Open: true, SealAfter: brief})
+		p := r.producer()
+		s.NoError(p.hold(r, "upload"))
+		s.until(r.partition, "the idle run is sealed", func() bool { return r.record().Holds == 1 })
+		s.NoError(p.hold(r, store.HoldOpen))
+		s.NoError(p.release(r, "upload"))
+		s.sweep(r.partition)
+		r.status(store.StatusRunning)
+		s.until(r.partition, "it is sealed again", func() bool { return r.record().Status.Final() })
+		r.status(store.StatusSucceeded)
+	}},
 	{"each named hold keeps the run open until its owner removes it", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		p, w := r.producer(), r.worker()

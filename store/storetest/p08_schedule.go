@@ -303,12 +303,28 @@ var schedules = []testCase{
 	{"in read-only mode a due time stands, unless its set is marked", func(s *scene) {
 		p := s.periodic("nightly")
 		s.NoError(s.store.SetMode(s.ctx, p.partition, store.ReadOnly))
-		f := p.due(time.Hour)
+		f := p.due(tick)
 		s.Zero(p.fires(f, store.FireWaiting, "read-only").Run)
 		s.Equal(f.Due, p.record().Due)
 		p.runs(0, "read-only")
 		f.InReadOnly = true
-		p.started(f, "its set is marked")
+		r := p.started(f, "its set is marked")
+		s.NoError(s.store.SetMode(s.ctx, p.partition, store.ReadWrite))
+		r.worker().drain(wellDone)
+		r.status(store.StatusSucceeded)
+		s.NoError(s.store.SetMode(s.ctx, p.partition, store.ReadOnly))
+		p.told("the next time has come")
+		s.Zero(p.fires(p.due(time.Hour), store.FireWaiting, "read-only").Run, "the newest run has ended")
+	}},
+	{"a job that was disabled before it was declared is not due", func(s *scene) {
+		r := s.start(store.StartParams{Job: "nightly"})
+		r.worker().drain(wellDone)
+		s.NoError(s.store.SetJobDisabled(s.ctx, "nightly", true))
+		p := s.periodic("nightly")
+		s.Zero(p.record().Due)
+		p.silent("it is disabled")
+		s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false))
+		p.told("it was enabled")
 	}},
 	{"hooks belong to each run", func(s *scene) {
 		p := s.periodic("nightly")

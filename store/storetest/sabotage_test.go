@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,12 +107,14 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 }
 
 func TestModelCatchesSabotage(t *testing.T) {
-	for _, name := range []string{
-		"loses tasks of dead sessions", "forgets a retry", "counts one too many while running", "applies a repeated enqueue",
-		"never gives out the hook", "ignores holds", "shows staged children at once", "only pauses when it is told to stop",
-		"starts a name again for each token", "gives other tasks to a repeat", "charges nobody for a crash", "takes every task for a suspect",
-		"counts attempts instead of successes", "keeps nothing in maps", "stops what it repairs",
-	} {
+	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares nor progress
+		"calls everything unknown a success", "fires a due time for each caller", "hides that more waits", "ignores weights",
+		"remembers every change", "shows progress of the dead", "takes a producer's clock for its own",
+	}
+	for name := range sabotages {
+		if slices.Contains(blind, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out, err := child(t, name, "^TestSabotagedModel$")

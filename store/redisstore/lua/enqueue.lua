@@ -41,6 +41,7 @@ for _ = 1, num() do
   local run, name = runs[num()], arg()
   if run and redis.call('HSETNX', KEYS[run.base + 2], name, now) == 1 then
     run.holds = run.holds + 1
+    run.opened = run.opened or name == 'open'
   end
 end
 
@@ -65,6 +66,7 @@ for _ = 1, num() do
   if run and redis.call('HDEL', KEYS[run.base + 2], name) == 1 then
     run.holds = run.holds - 1
     run.closed = true
+    run.opened = run.opened and name ~= 'open'
   end
 end
 
@@ -73,9 +75,11 @@ for _, run in pairs(runs) do
     keys.lanes, keys.post, keys.ring = KEYS[run.base + 1], KEYS[run.base + 3], KEYS[run.base + 4]
     maybe_end(run, keys)
   end
-  if run.touched then
+  if run.touched or run.opened then
     local idle = redis.call('HGET', run.key, 'sealafter')
-    if idle then
+    if idle and run.opened then
+      redis.call('ZADD', KEYS[7], now + tonumber(idle), run.id)
+    elseif idle then
       redis.call('ZADD', KEYS[7], 'XX', now + tonumber(idle), run.id)
     end
   end

@@ -36,10 +36,10 @@ if ARGV[2] ~= 'periodic' then
 elseif v[5] ~= ARGV[6] then
   redis.call('HSET', KEYS[1], 'schedule', ARGV[6])
   redis.call('HDEL', KEYS[1], 'due', 'acts')
-  if not v[2] and ARGV[7] == '1' then
-    redis.call('HSET', KEYS[1], 'due', now, 'acts', now)
-  end
   if not v[6] then
+    if not v[2] and ARGV[7] == '1' then
+      redis.call('HSET', KEYS[1], 'due', now, 'acts', now)
+    end
     redis.call('ZADD', KEYS[4], now, member) -- whoever promotes gives it a due time
     signal('d')
     publish(ARGV[8])

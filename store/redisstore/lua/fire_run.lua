@@ -40,36 +40,29 @@ if following <= now or due > 0 and tonumber(v[5] or 0) > now then
   return { 'early', now }
 end
 
-local function stand()
-  redis.call('ZADD', KEYS[7], now + RECHECK, member)
-  return { 'waiting', now, v[3] or '' }
-end
 if due == 0 then
   set_due(following, acts)
   publish(channel)
   return { 'moved', now }
 end
-if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 then
-  return stand()
+local newest = v[3] and redis.call('HMGET', KEYS[5], 'state', 'ended') or {}
+local busy = active(newest[1])
+if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
+  redis.call('ZADD', KEYS[7], now + RECHECK, member)
+  return { 'waiting', now, busy and v[3] or '' }
 end
-if v[3] then
-  local last = redis.call('HMGET', KEYS[5], 'state', 'ended')
-  if active(last[1]) then
-    if wait == 1 or rest > 0 then
-      return stand()
-    end
-    redis.call('HINCRBY', KEYS[3], 'skipped', 1)
-    redis.call('HSET', KEYS[3], 'lastskip', v[4])
-    set_due(following, acts)
-    publish(channel)
-    return { 'skipped', now }
-  end
-  local rested = tonumber(last[2] or 0) + rest
-  if rest > 0 and rested > now then
-    set_due(rested, rested + acts - following)
-    publish(channel)
-    return { 'moved', now }
-  end
+if busy then
+  redis.call('HINCRBY', KEYS[3], 'skipped', 1)
+  redis.call('HSET', KEYS[3], 'lastskip', v[4])
+  set_due(following, acts)
+  publish(channel)
+  return { 'skipped', now }
+end
+local rested = tonumber(newest[2] or 0) + rest
+if rest > 0 and rested > now then
+  set_due(rested, rested + acts - following)
+  publish(channel)
+  return { 'moved', now }
 end
 if tonumber(number) <= tonumber(redis.call('HGET', KEYS[1], 'run') or 0) then
   return { 'again' }

@@ -1,0 +1,175 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// modelSchedule is when a periodic job is due, by the store's clock.
+type modelSchedule struct {
+	text     string
+	due      time.Time // zero if it has no due time
+	acts     time.Time // when that is acted on
+	skipped  int64
+	lastSkip time.Time
+}
+
+// clear takes the due time, until somebody gives another.
+func (s *modelSchedule) clear() { s.due, s.acts = time.Time{}, time.Time{} }
+
+// set gives a due time.
+func (s *modelSchedule) set(due time.Time, delay time.Duration) { s.due, s.acts = due, due.Add(delay) }
+
+// clock is the store's.
+func (m *machine) clock() time.Time { return m.promote().Now }
+
+// promote promotes what is due, and requires that only jobs are told of that are to be looked at.
+func (m *machine) promote() (last store.PromoteReply) {
+	for range 10_000 {
+		reply, err := m.s.store.Promote(m.s.ctx, 0)
+		m.s.NoError(err)
+		for _, name := range reply.Jobs {
+			j := m.m.jobs[name]
+			m.s.True(j != nil && j.kind == store.JobPeriodic && !j.disabled, "%s is told of and has no schedule in force", name)
+			m.s.False(j.schedule.acts.After(reply.Now), "%s is told of before its time", name)
+			m.told[name] = true
+		}
+		if !reply.More {
+			return reply
+		}
+	}
+	m.s.Fail("Promote reports More for ever")
+	return last
+}
+
+// FireRun fires a due time that a job has, or one that it does not have.
+func (m *machine) FireRun(t *rapid.T) {
+	name := rapid.SampledFrom(m.jobs).Draw(t, "job")
+	now := m.clock()
+	p := store.FireParams{
+		Start: m.startParams(t, name), Delay: m.soonOr(t, "delay", 0), Wait: rapid.Bool().Draw(t, "wait"),
+		Rest: rapid.SampledFrom([]time.Duration{0, 0, m.soon(), never}).Draw(t, "rest"), InReadOnly: rapid.Bool().Draw(t, "in read-only mode"),
+		Next: now.Add(rapid.SampledFrom([]time.Duration{m.soon(), m.soon(), never, -tick}).Draw(t, "next")),
+	}
+	j := m.m.jobs[name]
+	if j == nil {
+		_, err := m.s.store.FireRun(m.s.ctx, p)
+		m.s.ErrorIs(err, store.ErrJobNotFound)
+		return
+	}
+	p.Due, p.Changes = m.dueTime(t, name), j.changes
+	if rapid.IntRange(0, 7).Draw(t, "changes") == 0 {
+		p.Changes++
+	}
+	var ended time.Time
+	if newest := m.m.runs[store.RunID{Job: name, Number: j.last}]; newest != nil && newest.status.Final() {
+		rec, err := m.s.store.Run(m.s.ctx, newest.id)
+		m.s.NoError(err)
+		ended = rec.Ended
+	}
+	reply, err := m.s.store.FireRun(m.s.ctx, p)
+	if m.m.begun(name, p.Due) == nil && j.disabled {
+		m.s.ErrorIs(err, store.ErrJobDisabled)
+		return
+	}
+	m.s.NoError(err)
+	began := m.m.begun(name, p.Due) == nil
+	verdict := m.m.fire(j, p, reply.Now, ended)
+	m.s.Equal(verdict, reply.Verdict)
+	switch {
+	case verdict == store.FireStarted && began:
+		m.begins(reply.Run, p.Start)
+		m.m.runs[reply.Run].due = p.Due
+		fallthrough
+	case verdict == store.FireStarted:
+		m.s.Equal(m.m.begun(name, p.Due).id, reply.Run)
+		again, err := m.s.store.FireRun(m.s.ctx, p)
+		m.s.NoError(err)
+		m.s.Equal([]any{verdict, reply.Run}, []any{again.Verdict, again.Run}, "a repeat")
+	case verdict == store.FireWaiting && m.m.active(name) != nil:
+		m.s.Equal(m.m.active(name).id, reply.Run)
+	default:
+		m.s.Zero(reply.Run)
+	}
+}
+
+// dueTime draws the due time of a job, an earlier one, or one that it never had.
+func (m *machine) dueTime(t *rapid.T, name string) time.Time {
+	due := m.m.jobs[name].schedule.due
+	switch rapid.SampledFrom([]string{"due", "due", "due", "due", "earlier", "none", "other"}).Draw(t, "time") {
+	case "earlier":
+		for _, r := range m.m.ordered() {
+			if r.id.Job == name && !r.due.IsZero() {
+				return r.due
+			}
+		}
+	case "none":
+		return time.Time{}
+	case "other":
+		return longAgo
+	}
+	return due
+}
+
+// begun finds the run that a due time began.
+func (m *model) begun(job string, due time.Time) *modelRun {
+	for _, r := range m.runs {
+		if r.id.Job == job && !due.IsZero() && r.due.Equal(due) {
+			return r
+		}
+	}
+	return nil
+}
+
+// fire decides what becomes of a due time of a job that is enabled, and moves it. Ended is when the newest run ended, if it has.
+func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) store.FireVerdict {
+	s := &j.schedule
+	busy := m.active(p.Start.Job) != nil
+	switch {
+	case m.begun(p.Start.Job, p.Due) != nil:
+		return store.FireStarted
+	case j.kind != store.JobPeriodic || !s.due.Equal(p.Due) || j.changes != p.Changes:
+		return store.FireMoved
+	case !p.Next.After(now) || s.acts.After(now):
+		return store.FireEarly
+	case s.due.IsZero():
+		s.set(p.Next, p.Delay)
+		return store.FireMoved
+	case m.readOnly && !p.InReadOnly, busy && (p.Wait || p.Rest > 0):
+		return store.FireWaiting
+	case busy:
+		s.skipped, s.lastSkip = s.skipped+1, s.due
+		s.set(p.Next, p.Delay)
+		return store.FireSkipped
+	case p.Rest > 0 && ended.Add(p.Rest).After(now):
+		s.set(ended.Add(p.Rest), p.Delay)
+		return store.FireMoved
+	}
+	s.set(p.Next, p.Delay)
+	return store.FireStarted
+}
+
+// endSchedules requires that every job that is due, or will be soon, is told of.
+func (m *machine) endSchedules() {
+	if !m.virtual {
+		return
+	}
+	soon := m.clock().Add(never / 2)
+	clear(m.told)
+	left := slices.Clone(m.jobs)
+	for range patience {
+		left = slices.DeleteFunc(left, func(name string) bool {
+			j := m.m.jobs[name]
+			return j == nil || j.kind != store.JobPeriodic || j.disabled || j.schedule.acts.After(soon) || m.told[name]
+		})
+		if len(left) == 0 {
+			return
+		}
+		m.wait(1, nil)
+	}
+	m.s.Empty(left, "nobody is told that these are due")
+}

@@ -1,0 +1,352 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// modelValues are those of a run, of a job or of the namespace, by name.
+type modelValues map[string]*modelValue
+
+// modelValue is one value. Which field it uses depends on its kind.
+type modelValue struct {
+	kind   store.ValueKind
+	text   string
+	items  []string
+	fields map[string]string
+	ends   time.Duration // 0 for never
+}
+
+// The names of values in each scope. Tasks write to the last two only, each of one kind, so that no write of theirs is refused.
+const (
+	modelNames = 4
+	logName    = modelNames - 2
+	seenName   = modelNames - 1
+)
+
+var valueKinds = []store.ValueKind{store.ValueCounter, store.ValueFloat, store.ValueList, store.ValueMap, store.ValueJSON, store.ValueTime}
+
+// values finds the values of a scope, and the error of writing to one that is gone.
+func (m *model) valuesOf(scope store.ValueScope) (modelValues, error) {
+	switch scope.Of {
+	case store.OfRun:
+		if r := m.runs[store.RunID{Job: scope.Job, Number: scope.Run}]; r != nil {
+			return r.values, nil
+		}
+		return nil, store.ErrRunNotFound
+	case store.OfJob:
+		if j := m.jobs[scope.Job]; j != nil {
+			return j.values, nil
+		}
+		return nil, store.ErrJobNotFound
+	}
+	maps.DeleteFunc(m.values, func(_ string, v *modelValue) bool { return v.ends > 0 && v.ends <= m.now })
+	return m.values, nil
+}
+
+// write applies a write and tells what the store must answer.
+func (m *model) write(w store.Write) (result store.WriteResult) {
+	in, err := m.valuesOf(w.Scope)
+	if err != nil {
+		return store.WriteResult{Err: err}
+	}
+	v := in[w.Name]
+	if v != nil && v.kind != w.Kind {
+		return store.WriteResult{Err: store.ErrWrongKind}
+	}
+	if v == nil {
+		v = &modelValue{kind: w.Kind, fields: make(map[string]string)}
+	}
+	switch w.Op {
+	case store.WriteDelete:
+		delete(in, w.Name)
+		return result
+	case store.WriteSet:
+		for _, d := range w.Data {
+			v.set(d)
+		}
+	case store.WriteAdd:
+		if result.Sum, result.Err = v.add(string(w.Data[0].Bytes)); result.Err != nil {
+			return result
+		}
+	case store.WriteSwap:
+		have := v.get(w.Data[0].Field, in[w.Name] != nil)
+		if (have == nil) != (w.Expect == nil) || !bytes.Equal(have, w.Expect) {
+			return result
+		}
+		v.set(w.Data[0])
+		result.Swapped = true
+	case store.WriteAppend:
+		for _, d := range w.Data {
+			if w.Cap == 0 || int64(len(v.items)) < w.Cap {
+				v.items = append(v.items, string(d.Bytes))
+			}
+		}
+	case store.WriteRemove:
+		for _, d := range w.Data {
+			delete(v.fields, d.Field)
+		}
+	}
+	if w.Scope.Expiry > 0 {
+		v.ends = m.now + w.Scope.Expiry
+	}
+	in[w.Name] = v
+	if v.kind == store.ValueMap && len(v.fields) == 0 || v.kind == store.ValueList && len(v.items) == 0 {
+		delete(in, w.Name)
+	}
+	return result
+}
+
+func (v *modelValue) set(d store.Datum) {
+	if v.kind == store.ValueMap {
+		v.fields[d.Field] = string(d.Bytes)
+	} else {
+		v.text = string(d.Bytes)
+	}
+}
+
+// get is what is there; nil for nothing.
+func (v *modelValue) get(field string, stored bool) []byte {
+	if v.kind == store.ValueMap {
+		if text, ok := v.fields[field]; ok {
+			return []byte(text)
+		}
+		return nil
+	}
+	if stored {
+		return []byte(v.text)
+	}
+	return nil
+}
+
+// add adds to a number. Floats are chosen so that no sum is rounded.
+func (v *modelValue) add(number string) (string, error) {
+	if v.kind == store.ValueFloat {
+		have, _ := strconv.ParseFloat(v.text, 64)
+		more, _ := strconv.ParseFloat(number, 64)
+		v.text = strconv.FormatFloat(have+more, 'g', -1, 64)
+		return v.text, nil
+	}
+	have, _ := strconv.ParseInt(v.text, 10, 64)
+	more, _ := strconv.ParseInt(number, 10, 64)
+	if more > 0 && have > math.MaxInt64-more || more < 0 && have < math.MinInt64-more {
+		return "", store.ErrOutOfRange
+	}
+	v.text = strconv.FormatInt(have+more, 10)
+	return v.text, nil
+}
+
+// valueScope draws what a value belongs to: perhaps a run or job that is gone.
+func (m *machine) valueScope(t *rapid.T) store.ValueScope {
+	switch rapid.SampledFrom([]store.ScopeKind{store.OfRun, store.OfJob, store.OfNamespace}).Draw(t, "scope") {
+	case store.OfRun:
+		ids := []store.RunID{{Job: m.jobs[0], Number: 1}} // gone, or never there
+		for _, r := range m.m.ordered() {
+			ids = append(ids, r.id)
+		}
+		return store.RunScope(ids[rapid.IntRange(0, len(ids)-1).Draw(t, "run")])
+	case store.OfJob:
+		return store.JobScope(rapid.SampledFrom(m.jobs).Draw(t, "job"))
+	}
+	return store.NamespaceScope(rapid.SampledFrom([]time.Duration{0, m.soonOr(t, "expiry", never), never}).Draw(t, "expires"))
+}
+
+// WriteValues sends some writes in one batch, sometimes twice.
+func (m *machine) WriteValues(t *rapid.T) {
+	var writes []store.Write
+	for range rapid.IntRange(1, 4).Draw(t, "writes") {
+		writes = append(writes, m.write(t))
+	}
+	reply, err := m.writer.try(writes...)
+	m.s.NoError(err)
+	m.s.Len(reply.Results, len(writes))
+	for i, w := range writes {
+		want, got := m.m.write(w), reply.Results[i]
+		m.s.ErrorIs(got.Err, want.Err, "%v of %q of %v", w.Op, w.Name, w.Scope)
+		m.s.Equal(want.Swapped, got.Swapped)
+		m.sameText(w.Kind, want.Sum, got.Sum)
+	}
+	if rapid.Bool().Draw(t, "twice") {
+		again, err := m.s.store.WriteValues(m.s.ctx, m.writer.last)
+		m.s.NoError(err)
+		m.s.Equal(reply, again, "a repeat")
+	}
+	for _, w := range writes {
+		m.checkValue(w.Scope, w.Name)
+	}
+}
+
+// write draws one write. Most names have a kind of their own.
+func (m *machine) write(t *rapid.T) store.Write {
+	i := rapid.IntRange(0, modelNames-1).Draw(t, "name")
+	w := store.Write{Scope: m.valueScope(t), Name: m.names[i]}
+	switch i {
+	case logName:
+		w.Kind = store.ValueList
+	case seenName:
+		w.Kind = store.ValueMap
+	default:
+		w.Kind = rapid.SampledFrom(valueKinds).Draw(t, "kind")
+		if v := m.stored(w.Scope, w.Name); v != nil && rapid.IntRange(0, 3).Draw(t, "another kind") > 0 {
+			w.Kind = v.kind
+		}
+	}
+	ops := []store.WriteOp{store.WriteDelete}
+	switch w.Kind {
+	case store.ValueCounter, store.ValueFloat:
+		ops = append(ops, store.WriteAdd, store.WriteAdd, store.WriteAdd, store.WriteSet)
+	case store.ValueList:
+		ops = append(ops, store.WriteAppend, store.WriteAppend, store.WriteAppend)
+	case store.ValueMap:
+		ops = append(ops, store.WriteSet, store.WriteSet, store.WriteSwap, store.WriteRemove)
+	case store.ValueJSON:
+		ops = append(ops, store.WriteSet, store.WriteSwap)
+	default:
+		ops = append(ops, store.WriteSet)
+	}
+	w.Op = rapid.SampledFrom(ops).Draw(t, "op")
+	m.data(t, &w)
+	return w
+}
+
+// data draws what is written.
+func (m *machine) data(t *rapid.T, w *store.Write) {
+	if w.Op == store.WriteDelete {
+		return
+	}
+	n := 1
+	if w.Op == store.WriteAppend || w.Op == store.WriteRemove || w.Op == store.WriteSet && w.Kind == store.ValueMap {
+		n = rapid.IntRange(1, 3).Draw(t, "data")
+	}
+	for range n {
+		d := store.Datum{Bytes: []byte(rapid.SampledFrom(texts(w.Kind)).Draw(t, "text"))}
+		if w.Kind == store.ValueMap {
+			d.Field = rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field")
+		}
+		if w.Op == store.WriteRemove {
+			d.Bytes = nil
+		}
+		w.Data = append(w.Data, d)
+	}
+	switch w.Op {
+	case store.WriteAppend:
+		w.Cap = int64(rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "cap"))
+	case store.WriteSwap:
+		if v := m.stored(w.Scope, w.Name); v != nil && v.kind == w.Kind && rapid.IntRange(0, 3).Draw(t, "as it is") > 0 {
+			w.Expect = v.get(w.Data[0].Field, true)
+		} else if rapid.Bool().Draw(t, "expected") {
+			w.Expect = []byte("x")
+		}
+	}
+}
+
+// texts are what a value of the kind may hold.
+func texts(kind store.ValueKind) []string {
+	switch kind {
+	case store.ValueCounter:
+		return []string{"1", "-7", "40000000000", "9000000000000000000", "-9000000000000000000"} // miniredis takes sums just out of range
+	case store.ValueFloat:
+		return []string{"0.5", "-0.25", "1024", "3e9"}
+	case store.ValueTime:
+		return []string{"2026-11-27T08:00:00Z", "1999-12-31T23:59:59.999999999Z"}
+	}
+	return []string{"x", "yy", "", "z\x00"}
+}
+
+// stored is the model's value, nil if there is none.
+func (m *machine) stored(scope store.ValueScope, name string) *modelValue {
+	in, _ := m.m.valuesOf(scope)
+	return in[name]
+}
+
+// taskWrites draws what a task commits with its success.
+func (m *machine) taskWrites(t *rapid.T, run store.RunID) (writes []store.Write) {
+	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "task writes") {
+		scope := store.RunScope(run)
+		if rapid.Bool().Draw(t, "of the job") {
+			scope = store.JobScope(run.Job)
+		}
+		w := appending(scope, m.names[logName], fmt.Sprint(m.tasks))
+		if rapid.Bool().Draw(t, "seen") {
+			w = putting(scope, m.names[seenName], rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field"), rapid.SampledFrom([]string{"1", "2", ""}).Draw(t, "value"))
+		}
+		writes = append(writes, w)
+	}
+	return writes
+}
+
+// checkValue compares one value.
+func (m *machine) checkValue(scope store.ValueScope, name string) {
+	s, v := m.s, m.stored(scope, name)
+	p := store.ReadParams{Scope: scope, Name: name, Kind: store.ValueCounter}
+	if v != nil {
+		p.Kind = v.kind
+	}
+	if p.Kind == store.ValueList || p.Kind == store.ValueMap {
+		p.Limit = store.MaxData
+	}
+	reply, err := s.store.ReadValue(s.ctx, p)
+	s.NoError(err)
+	if v == nil {
+		s.Empty(reply.Data)
+		s.Zero(reply.Len)
+		return
+	}
+	switch v.kind {
+	case store.ValueList:
+		var items []string
+		for _, d := range reply.Data {
+			items = append(items, string(d.Bytes))
+		}
+		s.Equal(v.items, items)
+		s.Equal(int64(len(items)), reply.Len)
+	case store.ValueMap:
+		fields := make(map[string]string)
+		for _, d := range reply.Data {
+			fields[d.Field] = string(d.Bytes)
+		}
+		s.Equal(v.fields, fields)
+		s.Equal(int64(len(fields)), reply.Len)
+	default:
+		s.Len(reply.Data, 1)
+		m.sameText(v.kind, v.text, string(reply.Data[0].Bytes))
+	}
+}
+
+// sameText compares values. Floats may be written in many ways.
+func (m *machine) sameText(kind store.ValueKind, want, got string) {
+	if kind != store.ValueFloat || want == "" {
+		m.s.Equal(want, got)
+		return
+	}
+	a, err := strconv.ParseFloat(want, 64)
+	m.s.NoError(err)
+	b, err := strconv.ParseFloat(got, 64)
+	m.s.NoError(err)
+	m.s.InDelta(a, b, 0)
+}
+
+// endValues compares all values that may be there.
+func (m *machine) endValues() {
+	scopes := []store.ValueScope{store.NamespaceScope(0)}
+	for _, job := range m.jobs {
+		scopes = append(scopes, store.JobScope(job))
+	}
+	for _, r := range m.m.ordered() {
+		scopes = append(scopes, store.RunScope(r.id))
+	}
+	for _, scope := range scopes {
+		for _, name := range slices.Sorted(slices.Values(m.names)) {
+			m.checkValue(scope, name)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,21 +80,36 @@ func slotsMoveAndShardsDie(t *testing.T) {
 		run.requireNothingLeft()
 	}
 
-	// A shard dies for good: the others go on, and its job says what it waits for.
+	// A shard dies for good: the others go on, and its job says what it waits for. It is not the one that keeps
+	// the configuration of the set, which who comes waits for.
 	names = s.jobs(ctx)
-	dead := s.begin(syncjob.Job{Name: names[0], Set: "tree", Root: node{Path: "root", Fan: []int{8}, Leaf: waits}}, growth{quiet: true})
+	d := 0
+	if owner, err := s.cluster.Owner(ctx, s.tag("tree")); owner == s.cluster.Nodes[d] {
+		require.NoError(t, err)
+		d = 2
+	}
+	others := slices.Delete(slices.Clone(names), d, d+1)
+	dead := s.begin(syncjob.Job{Name: names[d], Set: "tree", Root: node{Path: "root", Fan: []int{8}, Leaf: waits}}, growth{quiet: true})
 	s.await("it in hand", startedOf(dead, 9))
-	s.cluster.Replicas[0].Kill()
-	s.cluster.Nodes[0].Kill()
-	for _, run := range s.growAll(names[1:], node{Path: "root", Fan: []int{100}}) {
+	s.cluster.Replicas[d].Kill()
+	s.cluster.Nodes[d].Kill()
+	for _, run := range s.growAll(others, node{Path: "root", Fan: []int{100}}) {
 		run.requireGrown(0)
 		run.requireOneAttemptEach()
 		s.requireUndamaged(ctx, run)
 		run.requireNothingLeft()
 	}
 	s.requireExplained(ctx, dead)
-	s.cluster.Nodes[0].Restart() // with what it had acknowledged
-	s.cluster.Replicas[0].Restart()
+	first.pause()
+	second.pause()
+	late := s.worker(8)
+	for _, run := range s.growAll(others, node{Path: "root", Fan: []int{10}}) {
+		run.requireGrown(0)
+	}
+	first.resume()
+	second.resume()
+	s.cluster.Nodes[d].Restart() // with what it had acknowledged
+	s.cluster.Replicas[d].Restart()
 	require.NoError(t, s.cluster.AwaitOK(ctx))
 	s.open()
 	require.Equal(t, store.Counts{Total: 9, Succeeded: 9}, dead.finish().Counts)
@@ -111,6 +127,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	}
 	first.drain()
 	second.drain()
+	late.drain()
 	for _, run := range runs {
 		s.requireUndamaged(ctx, run)
 		run.requireNothingLeft()

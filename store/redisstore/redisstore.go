@@ -98,7 +98,7 @@ var _ store.Store = (*Store)(nil)
 // rueidis does, harmlessly here since every call is safe to repeat). New makes a few round
 // trips: it reads the server's policy and the namespace's partitions, and
 // stores their number at first use. Errors are a [*store.FieldError] for bad
-// configuration, one that matches [store.ErrUnavailable] when the server is out of reach, and
+// configuration, one that matches [store.ErrUnavailable] when the server, or of a cluster each that knows the namespace, is out of reach, and
 // [store.ErrCorrupt] when the namespace was written by a newer version.
 func New(ctx context.Context, client rueidis.Client, config Config) (*Store, error) {
 	return newStore(ctx, client, false, config)
@@ -126,13 +126,18 @@ func newStore(ctx context.Context, client rueidis.Client, owned bool, config Con
 }
 
 // checkEviction refuses a server that may evict keys. A server that does not
-// tell its policy (no CONFIG right, or no such command) is taken on trust.
+// tell its policy (no CONFIG right, or no such command), or that is one of several and out of reach, is taken on trust.
 func (s *Store) checkEviction(ctx context.Context) error {
-	for addr, node := range s.client.Nodes() {
+	nodes := s.client.Nodes()
+	for addr, node := range nodes {
 		policy, err := node.Do(ctx, node.B().ConfigGet().Parameter("maxmemory-policy").Build()).AsStrMap()
 		if err != nil {
 			if _, ok := rueidis.IsRedisErr(err); ok {
 				s.config.Logger.LogAttrs(ctx, slog.LevelDebug, "redis does not tell its eviction policy", slog.String("addr", addr))
+				continue
+			}
+			if len(nodes) > 1 && ctx.Err() == nil {
+				s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "a redis server is out of reach, its eviction policy is not known", slog.String("addr", addr), slog.Any("error", err))
 				continue
 			}
 			return s.translate(ctx, "read the eviction policy", err)
@@ -151,44 +156,77 @@ func (s *Store) checkEviction(ctx context.Context) error {
 // storedFormat is the version of keys and scripts. A namespace of another one is refused.
 const storedFormat = "1"
 
-// agreePartitions stores the number of partitions at first use and reads it ever after.
+// clusterPartitions is the number of partitions of a namespace that begins on a cluster, unless it is configured.
+const clusterPartitions = 16
+
+// agreement reads the number of partitions and the format as the metas of some partitions have them.
+func (s *Store) agreement(ctx context.Context, from, to int) (number, format string, err error) {
+	cmds := make(rueidis.Commands, 0, to-from)
+	for p := from; p < to; p++ {
+		cmds = append(cmds, s.client.B().Hmget().Key(newKeyspace(s.config.Namespace, p).meta).Field("partitions", "format").Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		v, e := r.AsStrSlice()
+		if e == nil && v[0] != "" {
+			return v[0], v[1], nil
+		}
+		err = errors.Join(err, e)
+	}
+	return "", "", err
+}
+
+// agree stores what the meta of a partition does not have yet.
+func (s *Store) agree(ctx context.Context, from, to int, number string) (err error) {
+	cmds := make(rueidis.Commands, 0, 2*(to-from))
+	for p := from; p < to; p++ {
+		meta := newKeyspace(s.config.Namespace, p).meta
+		cmds = append(cmds, s.client.B().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
+			s.client.B().Hsetnx().Key(meta).Field("partitions").Value(number).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		err = errors.Join(err, r.Error())
+	}
+	return err
+}
+
+// agreePartitions stores the number of partitions at first use and reads it ever after. Partition 0 decides. The
+// others keep copies, by which a namespace is opened while the server of partition 0 is out of reach or has lost its keys.
 func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	want := s.config.Partitions
 	if want == 0 {
 		want = 1
 		if s.client.Mode() == rueidis.ClientModeCluster {
-			want = 16
+			want = clusterPartitions
 		}
 	}
-	meta := newKeyspace(s.config.Namespace, 0).meta
-	b := s.client.B
-	read := func() ([]string, error) {
-		return s.client.Do(ctx, b().Hmget().Key(meta).Field("partitions", "format").Build()).AsStrSlice()
+	number, format, err := s.agreement(ctx, 0, 1)
+	if number == "" {
+		if copied, its, _ := s.agreement(ctx, 1, clusterPartitions); copied != "" {
+			number, format, err = copied, its, nil
+		}
 	}
-	v, err := read()
-	if err == nil && v[0] == "" {
+	if err == nil && number == "" {
 		// HSETNX, so that of two first users one decides; a repeat reads what stands.
-		for _, r := range s.client.DoMulti(ctx,
-			b().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
-			b().Hsetnx().Key(meta).Field("partitions").Value(strconv.Itoa(want)).Build(),
-		) {
-			err = errors.Join(err, r.Error())
-		}
-		if err == nil {
-			v, err = read()
+		if err = s.agree(ctx, 0, 1, strconv.Itoa(want)); err == nil {
+			number, format, err = s.agreement(ctx, 0, 1)
 		}
 	}
 	if err != nil {
 		return 0, s.translate(ctx, "agree on partitions", err)
 	}
-	n, err := strconv.Atoi(v[0])
+	n, err := strconv.Atoi(number)
 	switch {
-	case v[1] != storedFormat:
-		return 0, fmt.Errorf("%w: namespace %q has format %q, this library reads %s", store.ErrCorrupt, s.config.Namespace, v[1], storedFormat)
+	case format != storedFormat:
+		return 0, fmt.Errorf("%w: namespace %q has format %q, this library reads %s", store.ErrCorrupt, s.config.Namespace, format, storedFormat)
 	case err != nil || n < 1 || n > 1024:
-		return 0, fmt.Errorf("%w: namespace %q has %q partitions", store.ErrCorrupt, s.config.Namespace, v[0])
+		return 0, fmt.Errorf("%w: namespace %q has %q partitions", store.ErrCorrupt, s.config.Namespace, number)
 	case s.config.Partitions != 0 && s.config.Partitions != n:
 		return 0, &store.FieldError{Field: "Partitions", Reason: fmt.Sprintf("is %d, but the namespace has %d for its life", s.config.Partitions, n)}
+	}
+	if n > 1 {
+		if err := s.agree(ctx, 0, n, number); err != nil {
+			s.config.Logger.LogAttrs(ctx, slog.LevelDebug, "the number of partitions was not copied everywhere", slog.Any("error", err))
+		}
 	}
 	return n, nil
 }

@@ -10,14 +10,9 @@ local channel, number, ttl = arg(), num(), arg()
 local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
 
 local record = redis.call('GET', KEYS[1])
-if not record then
-  return { 'unknown' }
-end
-local last = tonumber(string.match(record, '^%d+'))
-if number == last then
-  return { 'ok', record }
-elseif number < last then
-  return { 'stale' }
+local early = answered(record, number, 'unknown')
+if early then
+  return early
 end
 
 local runs, words = {}, {}

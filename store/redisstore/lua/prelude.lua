@@ -36,6 +36,19 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- answered says what a call of a stream gets instead of being done, by the stream's record, 'NUMBER reply': lost if
+-- there is none, the reply again if the call is the last one, stale if it is older; nil if the call is new.
+local function answered(record, number, lost)
+  local last = record and tonumber(string.match(record, '^%d+'))
+  if not last then
+    return { lost }
+  elseif number == last then
+    return { 'ok', record }
+  elseif number < last then
+    return { 'stale' }
+  end
+end
+
 -- Signals go out last, as lines of one message, and by pcall: PUBLISH may be refused (ACL) after the
 -- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}

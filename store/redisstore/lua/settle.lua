@@ -28,14 +28,9 @@ local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], 
 local session = KEYS[1]
 
 local record = redis.call('HGET', session, 'settle')
-if not record then
-  return { 'lost' }
-end
-local last = tonumber(string.match(record, '^%d+'))
-if number == last then
-  return { 'ok', record }
-elseif number < last then
-  return { 'stale' }
+local early = answered(record, number, 'lost')
+if early then
+  return early
 end
 if grows == 1 then
   redis.call('HSET', session, 'settle', record)

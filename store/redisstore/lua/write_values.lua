@@ -7,14 +7,9 @@
 --       is refused by its first write; one that only removes begins with a write that takes none, and passes.
 local number, ttl, grows = num(), arg(), num()
 local record = redis.call('GET', KEYS[1])
-if not record then
-  return { 'unknown' }
-end
-local last = tonumber(string.match(record, '^%d+'))
-if number == last then
-  return { 'ok', record }
-elseif number < last then
-  return { 'stale' }
+local early = answered(record, number, 'unknown')
+if early then
+  return early
 end
 if grows == 1 then
   redis.call('SET', KEYS[1], record, 'PX', ttl)

@@ -98,10 +98,10 @@ func (c *configurations) apply(ctx context.Context, set string, r store.Configur
 		err = c.live.Configure(set, configured)
 	}
 	if err != nil {
-		c.log.ErrorContext(ctx, "stored configuration cannot be read; the last good one stays in force", "set", set, "version", r.Version, "error", err)
+		c.log.ErrorContext(ctx, EventConfigurationUnreadable, "set", set, "version", r.Version, "error", err)
 		return
 	}
-	c.log.InfoContext(ctx, "configuration in force", "set", set, "version", r.Version)
+	c.log.InfoContext(ctx, EventConfigured, "set", set, "version", r.Version)
 }
 
 // fresh makes what is in force no older than freshFor, for callers that enqueue or start something: where a worker watches, that is

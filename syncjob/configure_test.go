@@ -250,8 +250,8 @@ func TestOfACorruptConfigurationTheLastGoodOneStaysInForce(t *testing.T) {
 			require.Equal(t, time.Minute, next(other))
 			require.Equal(t, time.Second, next(run))
 		}
-		require.Equal(t, 1, logs.count("stored configuration cannot be read; the last good one stays in force"))
-		require.Equal(t, 1, logs.count("stored configuration of a run cannot be read; the last good one stays in force"))
+		require.Equal(t, 1, logs.count(syncjob.EventConfigurationUnreadable))
+		require.Equal(t, 1, logs.count(syncjob.EventRunConfigurationUnreadable))
 		_, err = m.Configuration(t.Context(), "tree", nil)
 		require.ErrorIs(t, err, store.ErrCorrupt)
 		require.ErrorContains(t, err, `configuration of the set "tree"`)

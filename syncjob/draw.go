@@ -115,7 +115,7 @@ func (e *engine) forfeit(ctx context.Context, limit string, h store.Holding) boo
 	}
 	err := e.store.Forfeit(ctx, limit, h)
 	if err == nil {
-		e.log.InfoContext(ctx, "took back the permits of a dead worker", "limit", limit, "holder", h.Holder)
+		e.log.InfoContext(ctx, EventPermitsTaken, "limit", limit, "holder", h.Holder)
 	}
 	return err == nil
 }

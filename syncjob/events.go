@@ -40,6 +40,14 @@ const (
 	EventSessionLost    = "session lost"                           // the store took the worker for dead; it begins anew
 	EventTasksReclaimed = "tasks reclaimed"                        // from workers that died
 	EventHandlerStuck   = "handler ignores the end of its context" // its timeout, too; once for an attempt
+	EventPermitsTaken   = "took back the permits of a dead worker" // of [handlers.Attributes].MaxRunning
+
+	EventConfigured              = "configuration in force" // of a set, where it differs from the one before
+	EventConfigurationUnreadable = "stored configuration cannot be read; the last good one stays in force"
+	// EventRunConfigurationUnreadable is the same of what one run has of its own.
+	EventRunConfigurationUnreadable = "stored configuration of a run cannot be read; the last good one stays in force"
+
+	EventRunnerFailed = "runner failed" // of a [Scheduler]
 )
 
 // outcomeEvent names what an attempt led to.

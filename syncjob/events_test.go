@@ -34,7 +34,7 @@ func listedEvents(t *testing.T) map[string]listed {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	events := make(map[string]listed)
-	for _, row := range regexp.MustCompile("(?m)^\\| `([^`|]+)` \\| (DEBUG|INFO|WARN) \\| (.*) \\|$").FindAllStringSubmatch(string(readme), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`|]+)` \\| (DEBUG|INFO|WARN|ERROR) \\| (.*) \\|$").FindAllStringSubmatch(string(readme), -1) {
 		e := listed{level: row[2]}
 		for attr := range strings.SplitSeq(row[3], ", ") {
 			if name, ok := strings.CutPrefix(attr, "("); ok {
@@ -45,7 +45,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 26)
+	require.Len(t, events, 31)
 	return events
 }
 
@@ -166,7 +166,7 @@ func everythingHappens(t *testing.T, log *slog.Logger) {
 	}, nil)
 	reg, err := handlers.NewRegistry(s)
 	require.NoError(t, err)
-	shared := memstore.New(nil)
+	shared := memstore.New(&memstore.Options{Logger: log})
 	l := &line{Store: shared}
 	on := func(s store.Store) *syncjob.Manager {
 		m, err := syncjob.New(s, syncjob.Config{Registry: reg, Logger: log})
@@ -221,7 +221,16 @@ func everythingHappens(t *testing.T, log *slog.Logger) {
 	time.Sleep(150 * time.Second)
 	require.NoError(t, m.Stop(t.Context(), "periodic", nil))
 
-	start("lost", "wait")
+	_, err = m.Configure(t.Context(), "set", nil, func(c *syncjob.Configuration) error {
+		c.Set.MaxRunning = 1
+		return nil
+	})
+	require.NoError(t, err)
+	time.Sleep(time.Second)
+	lost := start("lost", "wait")
+	time.Sleep(time.Minute)
+	damage(t, shared, store.ConfigurationID{Set: "set"})
+	damage(t, shared, store.ConfigurationID{Run: runID(lost)})
 	time.Sleep(time.Minute)
 	l.cut.Store(true)
 	stopHeir := work(t, m, syncjob.WorkerConfig{Name: "w2", Grace: syncjob.NoGrace})
@@ -230,6 +239,13 @@ func everythingHappens(t *testing.T, log *slog.Logger) {
 	time.Sleep(2 * time.Minute)
 	require.NoError(t, stop())
 	require.NoError(t, stopHeir())
+
+	ctx, failed := context.WithCancel(t.Context())
+	scheduler, err := m.NewScheduler(syncjob.SchedulerConfig{OnError: func(string, error) { failed() }}, syncjob.Runner{
+		Name: "broken", Trigger: syncjob.Trigger{Every: time.Hour}, Run: func(context.Context) error { return broken },
+	})
+	require.NoError(t, err)
+	require.NoError(t, scheduler.Run(ctx))
 }
 
 var snoozed sync.Map

@@ -57,7 +57,7 @@ func (c *runConfigurations) find(ctx context.Context, run store.RunID, set strin
 	if err == nil {
 		next.live = c.live.ForRun(set, configured)
 	} else {
-		c.log.ErrorContext(ctx, "stored configuration of a run cannot be read; the last good one stays in force",
+		c.log.ErrorContext(ctx, EventRunConfigurationUnreadable,
 			"job", run.Job, "run", run.Number, "version", next.version, "error", err)
 		if next.live = c.live; known != nil {
 			next.live = known.live

@@ -199,7 +199,7 @@ func (s *Scheduler) work(ctx context.Context, r *runner) {
 		}
 	})
 	if err != nil {
-		s.log.ErrorContext(ctx, "runner failed", "runner", r.Name, "error", err)
+		s.log.ErrorContext(ctx, EventRunnerFailed, "runner", r.Name, "error", err)
 		if s.cfg.OnError != nil {
 			s.cfg.OnError(r.Name, err)
 		}

@@ -46,7 +46,7 @@ type Options struct {
 	// machine that stood still, so the next sweep extends every lease once.
 	// Defaults to [DefaultSweepInterval].
 	SweepInterval time.Duration
-	// Logger is told of dead sessions and of clock jumps. Defaults to one that discards.
+	// Logger is told of sessions that expired and of clock jumps. Defaults to one that discards.
 	Logger *slog.Logger
 }
 

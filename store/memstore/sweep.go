@@ -70,7 +70,7 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 			break
 		}
 		given := p.reclaim(sess, now)
-		p.log.WarnContext(ctx, "session lost", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given)
+		p.log.WarnContext(ctx, "session expired", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given)
 		reply.Sessions++
 		reply.Reclaimed += given
 		done += 1 + given

@@ -244,6 +244,7 @@ func TestTriggerNowBeginsARunBesideTheSchedule(t *testing.T) {
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, final.Due)
+		synctest.Wait() // the run may end before the worker has seen the schedule
 		next, err := m.NextRuns(t.Context(), "nightly", 1)
 		require.NoError(t, err)
 		require.Len(t, next, 1)

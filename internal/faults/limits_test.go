@@ -1,11 +1,9 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,13 +29,9 @@ func bulky(path string, bytes int) node {
 // now on. What managers and workers ask for by themselves is not among them.
 func (w *world) writes() *atomic.Int64 {
 	n := new(atomic.Int64)
-	names := []string{"start_run", "enqueue", "ensure_job", "acquire_semaphore", "write_map"}
-	known := w.script(names...)
+	writes := w.anyCall("start_run", "enqueue", "ensure_job", "acquire_semaphore", "write_values")
 	w.proxy.Inject(redistest.Fault{Match: func(c redistest.Command) bool {
-		carries := c.Name == "EVAL" && slices.ContainsFunc(names, func(name string) bool {
-			return bytes.HasSuffix(bytes.TrimSpace(c.Args[0]), w.scripts.texts[name])
-		})
-		if carries || known(c) {
+		if writes(c) {
 			n.Add(1)
 		}
 		return false
@@ -99,6 +93,12 @@ func payloadOrBatchAtTheLimit(t *testing.T) {
 	})
 	require.NoError(t, err)
 	s.want.paths["longest"] = true
+
+	value := store.NewValue[string](w.m.Handles(), store.JobScope(jobName), "bulk")
+	sent.Store(0)
+	refused(value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-1)), syncjob.ErrInvalid, "Data") // with two quotes
+	require.NoError(t, value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-2)))
+	require.Positive(t, sent.Load(), "writes of values are counted")
 
 	// Handlers meet the same limits: the child that is too large is refused, and the handler fails.
 	fat := node{Path: "fat", Fan: []int{3}, Bulk: over.Bulk[:len(over.Bulk)-30]}

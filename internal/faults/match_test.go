@@ -57,6 +57,8 @@ func (s *scripts) learn(c redistest.Command) bool {
 
 // script matches the calls of scripts by name that do not carry the text along.
 func (w *world) script(names ...string) func(redistest.Command) bool {
+	w.t.Helper()
+	w.scripts.requireKnown(w.t, names)
 	return func(c redistest.Command) bool {
 		if c.Name != "EVALSHA" || len(c.Args) == 0 {
 			return false
@@ -65,5 +67,25 @@ func (w *world) script(names ...string) func(redistest.Command) bool {
 		defer w.scripts.mu.Unlock()
 		name, known := w.scripts.names[string(c.Args[0])]
 		return known && slices.Contains(names, name)
+	}
+}
+
+// anyCall matches all calls of scripts by name, also those that carry the text along.
+func (w *world) anyCall(names ...string) func(redistest.Command) bool {
+	w.t.Helper()
+	byHash := w.script(names...)
+	return func(c redistest.Command) bool {
+		carries := c.Name == "EVAL" && len(c.Args) > 0 && slices.ContainsFunc(names, func(name string) bool {
+			return bytes.HasSuffix(bytes.TrimSpace(c.Args[0]), w.scripts.texts[name])
+		})
+		return carries || byHash(c)
+	}
+}
+
+// requireKnown requires that each name is a script's: the text of one that is not would be empty, which every call ends with.
+func (s *scripts) requireKnown(t *testing.T, names []string) {
+	t.Helper()
+	for _, name := range names {
+		require.NotEmpty(t, s.texts[name], "there is no script %q", name)
 	}
 }

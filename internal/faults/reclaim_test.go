@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"testing"
 
@@ -32,11 +31,7 @@ func (w *world) sweepUntil(script string) *sweeper {
 		done:  make(chan error, 1),
 	}
 	s.at.Inject(redistest.Fault{Match: w.scripts.learn})
-	calls := w.script(script)
-	s.at.Inject(redistest.Fault{Kind: redistest.Hold, Nth: 1, Until: s.open, Match: func(c redistest.Command) bool {
-		carries := c.Name == "EVAL" && bytes.HasSuffix(bytes.TrimSpace(c.Args[0]), w.scripts.texts[script])
-		return carries || calls(c)
-	}})
+	s.at.Inject(redistest.Fault{Kind: redistest.Hold, Nth: 1, Until: s.open, Match: w.anyCall(script)})
 	store, err := redisstore.Open(w.t.Context(), s.at.URL(), redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval})
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() {

@@ -59,7 +59,7 @@
 //
 // [Manager.SetMode] with [ReadOnly] quiets a namespace for maintenance: what runs goes on to its end, and then workers fetch only tasks and hooks of sets with
 // RunsInReadOnly. Each fetch asks the store. Periodic jobs of other sets are not fired, nor are runners of a [Scheduler] that are not marked; gates
-// obey with [Manager.Writable] as their predicate. Explain says so.
+// obey only with [Manager.Writable] as their predicate. Explain says so.
 //
 // # Periodic jobs
 //

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 func main() {
@@ -35,6 +36,12 @@ func main() {
 			log.Fatal(err)
 		}
 	}
+	m, err := syncjob.New(s, syncjob.Config{}) // to know the mode of the namespace
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Nothing runs in read-only mode, which Manager.SetMode sets for all machines, nor on a machine under maintenance.
+	allowed := func(ctx context.Context) bool { return m.Writable(ctx) && os.Getenv("MAINTENANCE") == "" }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var machines sync.WaitGroup
@@ -44,7 +51,7 @@ func main() {
 			Key:        "nightly-report",
 			TTL:        30 * time.Second, // a machine that dies holds up the others for so long
 			Holder:     fmt.Sprintf("machine %d, process %d", i+1, os.Getpid()),
-			CanRun:     func(context.Context) bool { return os.Getenv("MAINTENANCE") == "" },
+			CanRun:     allowed,
 			OnError:    func(err error) { log.Print(err) },
 		}
 		machines.Go(func() {
@@ -62,6 +69,7 @@ func main() {
 		})
 	}
 	machines.Wait()
+	_ = m.Close()
 	_ = s.Close()
 }
 

@@ -40,5 +40,5 @@
 // at a time: a nightly report, a worker that a licence allows five times. It is not for single tasks:
 // a handler that waits for a semaphore keeps a worker's slot busy. To bound how many tasks of a kind run
 // at a time, set the attribute MaxRunning of the kind: what is over it waits in its queue. What is due at times, once for
-// all processes, is a periodic job. A gate obeys the read-only mode of a namespace with the manager's Writable as CanRun.
+// all processes, is a periodic job. A gate obeys the read-only mode of a namespace only with the manager's Writable as CanRun.
 package semaphore

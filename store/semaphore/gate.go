@@ -20,21 +20,22 @@ type Gate struct {
 	TTL    time.Duration // how long a dead runner keeps its place; see [Options]
 	Holder string        // who runs, for whoever is locked out to read; see [Options]
 
-	// CanRun is asked before each run whether it may be, such as by syncjob's Manager.Writable, which says no in read-only
-	// mode. Defaults to yes.
+	// CanRun is asked before each run whether it may be; a run under way goes on whatever it would say by then. A gate obeys the
+	// read-only mode of a namespace only if this is syncjob's Manager.Writable, or asks it. Defaults to yes.
 	CanRun func(ctx context.Context) bool
 
-	// OnError is told of every failure as it happens: of acquiring, of the
-	// runner, of heartbeats, which are tried again while the lease lasts, and of releasing. A skipped run is no failure. No
-	// two calls of it are made at a time. Defaults to nobody.
+	// OnError is told of every error as it happens: of acquiring, of the
+	// runner, of heartbeats, which are tried again while the lease lasts, and of releasing. A skipped run is no error, and a
+	// panic of the runner goes to the caller of Run alone. One Run makes no two calls of it at a time; several that go on at once do.
+	// Defaults to nobody.
 	OnError func(error)
 
 	// OnHeartbeat is told of each successful heartbeat, and until when the lease lasts by the
-	// store's clock. Defaults to nobody.
+	// store's clock, by several Runs at once as OnError is. Defaults to nobody.
 	OnHeartbeat func(deadline time.Time)
 }
 
-// Run calls fn, on its own goroutine, if the predicate allows and a place is free, and never without a lease. Otherwise it returns
+// Run calls fn, on the caller's goroutine, if the predicate allows and a place is free, and never without a lease. Otherwise it returns
 // at once an error that matches [ErrSkipped].
 //
 // While fn runs the lease is refreshed at a third of its TTL, whether or not fn makes progress; fn

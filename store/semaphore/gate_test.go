@@ -3,13 +3,16 @@ package semaphore_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 var errRunner = errors.New("runner failed")
@@ -90,6 +93,52 @@ func TestAGateAsksItsPredicateBeforeEachRun(t *testing.T) {
 	})
 }
 
+func TestAGateObeysReadOnlyModeIfItsPredicateIsWritable(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		m, err := syncjob.New(s, syncjob.Config{})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, m.Close()) }()
+		g := newGate(sems)
+		ran := 0
+		run := func() error { return g.Run(t.Context(), func(context.Context) error { ran++; return nil }) }
+
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+		require.NoError(t, run(), "nobody told it of the mode")
+		g.CanRun = m.Writable
+		called := s.calls.Load()
+		require.ErrorIs(t, run(), semaphore.ErrSkipped)
+		require.Equal(t, called, s.calls.Load(), "no place is taken for it")
+		require.Equal(t, 1, ran)
+
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadWrite))
+		require.NoError(t, g.Run(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+			time.Sleep(ttl)
+			return ctx.Err() // what runs goes on to its end
+		}))
+		require.Empty(t, g.errs)
+	})
+}
+
+func TestGoingThroughOneGateAtOnceReportsAtOnce(t *testing.T) {
+	patience, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	met := make(chan struct{})
+	g := semaphore.Gate{Semaphores: semaphore.New(memstore.New(nil)), Key: "nightly", Max: 2, Holder: "runner", OnError: func(error) {
+		select {
+		case met <- struct{}{}:
+		case <-met:
+		case <-patience.Done():
+			t.Error("one report waits for the other")
+		}
+	}}
+	var runs sync.WaitGroup
+	for range 2 {
+		runs.Go(func() { _ = g.Run(t.Context(), func(context.Context) error { return errRunner }) })
+	}
+	runs.Wait()
+}
+
 func TestALostLeaseCancelsTheRunner(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		g := newGate(sems)
@@ -145,6 +194,7 @@ func TestTheLeaseIsReleasedWhenTheRunnerPanics(t *testing.T) {
 		require.PanicsWithValue(t, "boom", func() {
 			_ = g.Run(t.Context(), func(context.Context) error { panic("boom") })
 		})
+		require.Empty(t, g.errs, "the panic is the caller's")
 		require.Zero(t, count(t, sems, "nightly"))
 	})
 }

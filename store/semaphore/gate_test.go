@@ -171,6 +171,26 @@ func TestARunnerThatIgnoresTheLossIsReported(t *testing.T) {
 	})
 }
 
+func TestALostLeaseIsReportedThoughItsReleaseIsRepeated(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+		g := newGate(sems)
+		err := g.Run(t.Context(), func(ctx context.Context) error {
+			s.down.Store(true)
+			<-ctx.Done()
+			time.Sleep(time.Minute) // beside whoever got the place
+			time.AfterFunc(10*time.Millisecond, func() { s.down.Store(false) })
+			return nil
+		})
+		require.ErrorIs(t, err, store.ErrLeaseLost)
+
+		lease := acquired(t, sems, "nightly", one("a"))
+		time.Sleep(ttl - time.Second)
+		s.down.Store(true)
+		time.AfterFunc(5*time.Second, func() { s.down.Store(false) })
+		require.NoError(t, lease.Release(t.Context()), "it was given up in time")
+	})
+}
+
 func TestHeartbeatsThatFailAreReportedAndMadeAgain(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		g := newGate(sems)

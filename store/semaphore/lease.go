@@ -87,20 +87,33 @@ func (l *Lease) extend(deadline, before time.Time) bool {
 	return true
 }
 
-// Release ends the lease and Context, first of all Context. [store.ErrLeaseLost] when the lease was not held any
-// more: nobody else's lease is touched. After another error it may be called again, or the lease ends with its time.
+// Release ends the lease and Context, first of all Context. [store.ErrLeaseLost] when Context had ended with that before,
+// or the lease was not held any more: nobody else's lease is touched. After another error it may be called
+// again, or the lease ends with its time.
 func (l *Lease) Release(ctx context.Context) error {
-	l.mu.Lock()
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
+	l.giveUp()
+	err := l.store.ReleaseSemaphore(ctx, l.Key, l.Token)
+	if err == nil && errors.Is(context.Cause(l.ctx), store.ErrLeaseLost) {
+		err = store.ErrLeaseLost // a release that had to be repeated is answered with success, whether or not the first try arrived
 	}
-	l.mu.Unlock()
-	l.cancel(context.Canceled)
-	if err := l.store.ReleaseSemaphore(ctx, l.Key, l.Token); err != nil {
+	if err != nil {
 		return fmt.Errorf("release the lease of %q: %w", l.Key, err)
 	}
 	return nil
+}
+
+// giveUp ends Context, with what has become of the lease by now as its cause.
+func (l *Lease) giveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+		if !time.Now().Before(l.until) {
+			l.lose()
+		}
+	}
+	l.cancel(context.Canceled)
 }
 
 // keep refreshes the lease at a third of its time until ctx or the lease ends. It tells
@@ -119,8 +132,8 @@ func (l *Lease) keep(ctx context.Context, beat func(deadline time.Time), failed 
 		switch err := l.Refresh(ctx); {
 		case err == nil && beat != nil:
 			beat(l.Deadline())
-		case err != nil && ctx.Err() == nil && failed != nil:
-			failed(err)
+		case err != nil && failed != nil && (ctx.Err() == nil || errors.Is(context.Cause(l.ctx), store.ErrLeaseLost)):
+			failed(err) // not that ctx has ended, unless since the lease was found lost
 		}
 	}
 }

@@ -35,7 +35,8 @@ const MaxParams = 64 << 10
 // a kind in its [KindOptions], and but for the functions they can be changed while everything runs. A zero
 // field inherits; the package documentation states from where. Hooks use the values of their set, not the functions.
 type Attributes struct {
-	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is. Defaults to [enqueue.DefaultQueue].
+	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is, and workers keep the queues that
+	// they were started with, so that one must serve it already. Defaults to [enqueue.DefaultQueue].
 	Queue string `json:"queue,omitempty"`
 	// MaxRetries is how often a failed task is tried again, so that 3 makes 4 attempts; or
 	// [NoRetries]. Defaults to 3.

@@ -23,7 +23,8 @@ type Propagator = enqueue.Propagator
 // Config configures a [Manager]. The zero value works for producers and operators.
 type Config struct {
 	// Registry of the handler sets. Only workers need one; with one, sets and kinds are
-	// checked before anything is written, and sets' Validate hooks are asked. Any valid name is
+	// checked before anything is written, and sets' Validate hooks are asked. Who has none goes by the queues and weights that workers
+	// published and that are configured; a set of which no worker has ever started has the defaults. Any valid name is
 	// a queue: Explain and Queues tell of tasks on one that no live worker serves. Defaults to nil.
 	Registry *handlers.Registry
 	// Namespace keeps deployments in one Redis apart: jobs, queues and workers of

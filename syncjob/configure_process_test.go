@@ -126,7 +126,7 @@ func TestTwoProcessesObeyAChangeAndTasksCostNoMoreCommands(t *testing.T) {
 	for worker := range 2 {
 		workerProcess(t, server.URL(), worker, attempts)
 	}
-	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{})
+	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	run := standing(t, m, syncjob.Job{Name: "a"})
@@ -165,14 +165,17 @@ func TestTwoProcessesObeyAChangeAndTasksCostNoMoreCommands(t *testing.T) {
 	// How many tasks share a call depends on the moment: the median of some rounds counts.
 	rounds := func(when string) {
 		var all []int
+		read := 0
 		for range 5 {
 			scripts, readings := spend()
-			require.Zero(t, readings, "%s the change, tasks or time cost readings of configuration", when)
+			read += readings
 			all = append(all, scripts)
 		}
+		// The producer reads what has changed when it next enqueues a second later: once.
+		require.LessOrEqual(t, read, 1, "%s the change, tasks or time cost readings of configuration", when)
 		slices.Sort(all)
-		t.Logf("%s the change: %.4f script calls and 0 readings of configuration per task (rounds of %d tasks: %v calls)",
-			when, float64(all[len(all)/2])/tasks, tasks, all)
+		t.Logf("%s the change: %.4f script calls per task and %d readings of configuration in all (rounds of %d tasks: %v calls)",
+			when, float64(all[len(all)/2])/tasks, read, tasks, all)
 	}
 	until(10 * time.Second)
 	rounds("before")

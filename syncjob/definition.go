@@ -9,24 +9,19 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
-	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// definition is a job in the form that starts a run: everything that the registry
-// decides is resolved. It is what Ensure stores, as JSON, so that any process can start
-// the declared job, also one that does not have its Go types. Fields are only ever
-// added.
+// definition is a job in the form that starts a run. It is what Ensure stores, as JSON, so that any process can start
+// the declared job, also one that does not have its Go types. What the job leaves to its set (hooks, queue, weight) is
+// not in it: each run begins with what is in force then. Fields are only ever added.
 type definition struct {
 	Version   int               `json:"v"`
 	Set       string            `json:"set"`
 	Root      *rootTask         `json:"root,omitempty"`
-	HookQueue string            `json:"hook_queue,omitempty"`
-	PreJob    bool              `json:"pre_job,omitempty"`
-	PostJob   bool              `json:"post_job,omitempty"`
 	Open      bool              `json:"open,omitempty"`
 	SealAfter time.Duration     `json:"seal_after,omitempty"`
-	Weight    float64           `json:"weight"`
+	Weight    float64           `json:"weight,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Retention time.Duration     `json:"retention"`
 	Failures  int               `json:"failures"`
@@ -38,8 +33,8 @@ type definition struct {
 // rootTask is the stored form of a definition's root task.
 type rootTask struct {
 	Kind       string            `json:"kind"`
-	Queue      string            `json:"queue"`
-	ID         string            `json:"id,omitempty"` // chosen by the caller
+	Queue      string            `json:"queue,omitempty"` // chosen by the caller
+	ID         string            `json:"id,omitempty"`    // chosen by the caller
 	Keep       time.Duration     `json:"keep,omitempty"`
 	Payload    json.RawMessage   `json:"payload"`
 	Headers    map[string]string `json:"headers,omitempty"`
@@ -60,11 +55,6 @@ func (m *Manager) define(j Job) (definition, error) {
 	d := definition{
 		Version:   definitionVersion,
 		Set:       j.Set,
-		HookQueue: enqueue.DefaultQueue,
-		// Without a registry nobody here knows whether the set has hooks: a worker
-		// answers at once for one that has not.
-		PreJob:    true,
-		PostJob:   true,
 		Open:      j.Open,
 		SealAfter: j.SealAfter,
 		Weight:    j.Weight,
@@ -78,19 +68,10 @@ func (m *Manager) define(j Job) (definition, error) {
 	}
 	problems := []error{j.validate()}
 	if reg := m.cfg.Registry; reg != nil && j.Set != "" {
-		set, ok := reg.Set(j.Set)
-		if !ok {
+		if _, ok := reg.Set(j.Set); !ok {
 			problems = append(problems, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)})
 			return definition{}, errors.Join(problems...)
 		}
-		d.PreJob, d.PostJob = reg.Hooks(j.Set)
-		d.HookQueue = m.hookQueue(set)
-		if attrs, err := m.live.Attributes(j.Set, ""); err == nil && d.Weight == 0 {
-			d.Weight = attrs.Weight
-		}
-	}
-	if d.Weight == 0 {
-		d.Weight = handlers.DefaultWeight
 	}
 	if j.Configuration != nil {
 		b, err := j.Configuration.Encode()
@@ -102,10 +83,9 @@ func (m *Manager) define(j Job) (definition, error) {
 		if err != nil {
 			problems = append(problems, store.RenameFields(err, rootField))
 		}
-		d.Root = newRootTask(it)
-		// A hook waits where the root task does, so that whoever works for the run can
-		// run it.
-		d.HookQueue = it.Route.Queue
+		if d.Root = newRootTask(it); j.RootOptions != nil {
+			d.Root.Queue = j.RootOptions.Queue
+		}
 	}
 	return d, errors.Join(problems...)
 }
@@ -135,21 +115,9 @@ func rootField(field string) string {
 	return "RootOptions." + field
 }
 
-// hookQueue is the queue in which hooks of a run without a root task wait: that of the
-// set's first kind.
-func (m *Manager) hookQueue(s *handlers.Set) string {
-	for _, kind := range s.Kinds() {
-		if queue, err := m.live.Queue(s.Name(), kind); err == nil {
-			return queue
-		}
-	}
-	return enqueue.DefaultQueue
-}
-
 func newRootTask(it store.Item) *rootTask {
 	r := &rootTask{
 		Kind:       it.Route.Kind,
-		Queue:      it.Route.Queue,
 		Keep:       it.Task.Keep,
 		Payload:    it.Task.Payload,
 		Headers:    it.Task.Headers,
@@ -202,8 +170,8 @@ func decodeDefinition(b []byte) (definition, error) {
 	return d, nil
 }
 
-// start is the definition as parameters of a run.
-func (d definition) start(job, token string) store.StartParams {
+// params are those of a run by the definition. What that leaves to the set is as it is in force now.
+func (m *Manager) params(d definition, job, token string) store.StartParams {
 	p := store.StartParams{
 		Job:           job,
 		Token:         token,
@@ -216,22 +184,43 @@ func (d definition) start(job, token string) store.StartParams {
 		Configuration: d.Configuration,
 		SealAfter:     d.SealAfter,
 	}
+	if p.Weight == 0 {
+		p.Weight = m.inForce(d.Set, "").Weight
+	}
+	hookQueue := ""
 	if d.Root != nil {
 		p.Root = d.Root.item(d.Set)
 		p.Args = d.Root.Payload
+		if p.Root.Route.Queue == "" {
+			p.Root.Route.Queue = m.inForce(d.Set, d.Root.Kind).Queue
+		}
+		hookQueue = p.Root.Route.Queue // whoever works for the run can run them
+	} else {
+		hookQueue = m.inForce(d.Set, m.firstKind(d.Set)).Queue
 	}
-	if d.PreJob {
-		p.PreJob = d.hook(store.KindPreJob)
-	}
-	if d.PostJob {
-		p.PostJob = d.hook(store.KindPostJob)
-	}
+	p.PreJob, p.PostJob = m.hooks(d.Set, hookQueue)
 	return p
 }
 
-func (d definition) hook(kind string) *store.Item {
+// hooks are the hook tasks of a run of the set. Where the registry does not have it, nobody knows for sure whether it has
+// hooks: a worker answers at once for one that it has not.
+func (m *Manager) hooks(set, queue string) (pre, post *store.Item) {
+	hasPre, hasPost := true, true
+	if m.knows(set) {
+		hasPre, hasPost = m.cfg.Registry.Hooks(set)
+	}
+	if hasPre {
+		pre = hook(set, queue, store.KindPreJob)
+	}
+	if hasPost {
+		post = hook(set, queue, store.KindPostJob)
+	}
+	return pre, post
+}
+
+func hook(set, queue, kind string) *store.Item {
 	return &store.Item{
-		Route: store.Route{Queue: d.HookQueue, Set: d.Set, Kind: kind},
+		Route: store.Route{Queue: queue, Set: set, Kind: kind},
 		Task:  store.Task{ID: kind, Enqueued: time.Now()},
 	}
 }

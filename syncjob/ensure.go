@@ -29,7 +29,7 @@ const (
 // [Manager.Enable] starts it again. [ErrJobExists] when a single-pass job of the name
 // is active. Workers fire periodic jobs, whatever sets and queues they serve.
 func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
-	m.configs.fresh(ctx)
+	m.fresh(ctx, j.Set)
 	d, err := m.define(j)
 	switch {
 	case !j.Open && j.Schedule == nil:
@@ -40,7 +40,7 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	if err != nil {
 		return "", fmt.Errorf("ensure: %w", err)
 	}
-	if err := m.allow(ctx, j.Name, d); err != nil {
+	if err := m.allow(ctx, m.params(d, j.Name, "")); err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
 	p := store.EnsureParams{Job: j.Name, Kind: Standing, Revision: j.Revision}
@@ -96,7 +96,8 @@ func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, e
 	if err != nil {
 		return nil, fmt.Errorf("job %q: %w", rec.Name, err)
 	}
-	p := d.start(rec.Name, startToken(""))
+	m.fresh(ctx, d.Set)
+	p := m.params(d, rec.Name, startToken(""))
 	p.Declared = true
 	run, err := m.startRun(ctx, p)
 	if exists := (*JobExistsError)(nil); errors.As(err, &exists) {

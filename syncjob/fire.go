@@ -143,7 +143,8 @@ func (s *session) fireRecord(ctx context.Context, rec store.JobRecord, d definit
 	if err != nil {
 		return store.FireReply{}, err
 	}
-	start := d.start(rec.Name, "")
+	s.e.m.fresh(ctx, d.Set)
+	start := s.e.m.params(d, rec.Name, "")
 	start.Declared = true
 	return s.e.store.FireRun(ctx, store.FireParams{
 		Start:      start,

@@ -28,7 +28,9 @@ type Manager struct {
 	live     *handlers.Live  // nil without a registry
 	configs  *configurations // likewise
 	hub      *hub
-	active   *activeRuns
+
+	published *published
+	active    *activeRuns
 
 	closing sync.Once
 	closed  chan struct{} // closed by Close: ends waiting and watching
@@ -56,7 +58,9 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		running: make(map[member]struct{}),
 	}
 	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: newToldRuns()}
-	if cfg.Registry != nil { // a nil *Live must not become a Router that is not nil
+	m.published = &published{store: m.store, log: m.log}
+	m.encoder.Router = m.published
+	if cfg.Registry != nil {
 		m.live = handlers.NewLive(cfg.Registry)
 		m.encoder.Router = m.live
 		m.configs = newConfigurations(m.store, cfg.Registry, m.live, cfg.Logger)

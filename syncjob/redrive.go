@@ -101,12 +101,10 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 	if err := found.check(source.Counts.Failed, o); err != nil {
 		return store.StartParams{}, err
 	}
-	d := definition{Set: source.Set, HookQueue: found.queue, PreJob: true, PostJob: true}
 	if reg := r.m.cfg.Registry; reg != nil {
 		if _, ok := reg.Set(source.Set); !ok {
 			return store.StartParams{}, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", source.Set)}
 		}
-		d.PreJob, d.PostJob = reg.Hooks(source.Set)
 	}
 	own, err := r.m.store.Configuration(ctx, store.ConfigurationID{Run: r.id})
 	if err != nil && !errors.Is(err, store.ErrCorrupt) {
@@ -127,12 +125,7 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 
 		Configuration: own.Document,
 	}
-	if d.PreJob {
-		p.PreJob = d.hook(store.KindPreJob)
-	}
-	if d.PostJob {
-		p.PostJob = d.hook(store.KindPostJob)
-	}
+	p.PreJob, p.PostJob = r.m.hooks(source.Set, found.queue)
 	return p, nil
 }
 

@@ -74,7 +74,7 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 	if err != nil {
 		return enqueue.Receipt{}, err
 	}
-	r.m.configs.fresh(ctx)
+	r.m.fresh(ctx, set)
 	receipt, err := r.m.enqueuer.Enqueue(ctx, r.id, set, enqueue.Task(args, opts))
 	if err == nil {
 		r.m.journal.enqueued(ctx, r.id, receipt.ID, args.Kind(), receipt.Duplicate)
@@ -93,7 +93,7 @@ func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, erro
 	if err != nil {
 		return enqueue.Summary{}, err
 	}
-	r.m.configs.fresh(ctx)
+	r.m.fresh(ctx, set)
 	sum, err := r.m.enqueuer.EnqueueAll(ctx, r.id, set, items, opts)
 	r.m.journal.enqueuedAll(ctx, r.id, sum.Enqueued, sum.Duplicates)
 	return sum, err

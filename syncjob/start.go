@@ -59,7 +59,7 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	if opts != nil {
 		o = *opts
 	}
-	m.configs.fresh(ctx)
+	m.fresh(ctx, j.Set)
 	d, err := m.define(j)
 	if j.Schedule != nil {
 		err = errors.Join(err, &FieldError{Field: "Schedule", Reason: "is for jobs that Ensure declares"})
@@ -67,10 +67,10 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	if err := errors.Join(err, o.validate()); err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	if err := m.allow(ctx, j.Name, d); err != nil {
+	p := m.params(d, j.Name, startToken(o.Key))
+	if err := m.allow(ctx, p); err != nil {
 		return nil, fmt.Errorf("start job %q: %w", j.Name, err)
 	}
-	p := d.start(j.Name, startToken(o.Key))
 	p.Headers = enqueue.Inject(ctx, m.cfg.Propagator, p.Headers)
 	if p.Root != nil {
 		p.Root.Task.Headers = enqueue.Inject(ctx, m.cfg.Propagator, p.Root.Task.Headers)
@@ -126,13 +126,9 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	return run, nil
 }
 
-// allow asks the set's Validate hook about a run that would begin by the definition.
-func (m *Manager) allow(ctx context.Context, job string, d definition) error {
-	rec := store.RunRecord{ID: store.RunID{Job: job}, Set: d.Set, Headers: d.Headers, Weight: d.Weight}
-	if d.Root != nil {
-		rec.Args = d.Root.Payload
-	}
-	return m.admit(ctx, rec)
+// allow asks the set's Validate hook about a run that would begin so.
+func (m *Manager) allow(ctx context.Context, p store.StartParams) error {
+	return m.admit(ctx, store.RunRecord{ID: store.RunID{Job: p.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight})
 }
 
 // admit asks the set's Validate hook about a run that would begin so, if the registry has one.

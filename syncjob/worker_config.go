@@ -40,7 +40,7 @@ type WorkerConfig struct {
 	// Concurrency is how many handlers run at once. Defaults to twice GOMAXPROCS, but
 	// at least 8.
 	Concurrency int
-	// Queues to consume. Defaults to the registry's.
+	// Queues to consume, for as long as the worker runs. Defaults to those that the registry has in code.
 	Queues []Queue
 	// StrictOrder takes from a queue only while those before it have nothing, and
 	// ignores weights. Defaults to sharing by weight.

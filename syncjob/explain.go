@@ -18,6 +18,7 @@ type Explanation struct {
 
 	Run     RunState        `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
+	Limits  []Limit         `json:"limits"`  // on what waits, as far as the manager's registry has it
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
 	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
@@ -78,8 +79,8 @@ type Hold struct {
 	Since time.Time `json:"since"`
 }
 
-// Explain tells what the run waits for: tasks by route, and which of them nobody
-// serves; what runs where and since when; what is delayed until when; who holds the run
+// Explain tells what the run waits for: tasks by route, which of them nobody
+// serves, and the limits on them; what runs where and since when; what is delayed until when; who holds the run
 // open. It counts the run's sets, and reports how they disagree with its counters, and what else is
 // damaged. It is for people and for alarms, not for tight loops. [ErrRunNotFound], [ErrStateLost];
 // beside [ErrCorrupt], when the run cannot be read, the explanation has the damage. When the store does not answer
@@ -112,6 +113,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 		return Explanation{Damage: damage.Damage}, r.lost(err)
 	}
 	x := explain(in, sessions, time.Now())
+	x.Limits = r.m.limitsOn(ctx, x.Waiting)
 	x.Damage, x.ReadOnly = damage.Damage, mode == store.ReadOnly && !in.Run.Status.Final()
 	return x, nil
 }

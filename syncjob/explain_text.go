@@ -26,6 +26,9 @@ func (x Explanation) String() string {
 	for _, w := range x.Waiting {
 		x.explainWaiting(line, w)
 	}
+	for _, l := range x.Limits {
+		l.explain(line)
+	}
 	for i, t := range x.Running {
 		if i == maxExplained {
 			line("%d more run", len(x.Running)-i)

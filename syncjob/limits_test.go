@@ -417,3 +417,62 @@ func (s *deafPartition) SetMode(ctx context.Context, p int, m store.Mode) error 
 	}
 	return s.Store.SetMode(ctx, p, m)
 }
+
+func TestExplainNamesTheLimitsOnWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		hooks := handlers.Hooks{PostJob: func(context.Context, *handlers.Run) error { return nil }}
+		reg := limited(t, handlers.SetConfig{Hooks: hooks}, handlers.Attributes{MaxRunning: 1}, sleeping(time.Minute))
+		m := managerOn(t, s, reg)
+		explain := func(run *syncjob.Run) syncjob.Explanation {
+			why, err := run.Explain(t.Context())
+			require.NoError(t, err)
+			return why
+		}
+		configure := func(edit func(*syncjob.Configuration)) {
+			_, err := m.Configure(t.Context(), "tree", nil, func(c *syncjob.Configuration) error { edit(c); return nil })
+			require.NoError(t, err)
+			time.Sleep(2 * time.Second) // what the manager has read is stale
+		}
+		stop := work(t, m, syncjob.WorkerConfig{Grace: syncjob.NoGrace})
+		run := start(t, m, 1, 5)[0]
+		time.Sleep(time.Second)
+		why := explain(run)
+		require.Equal(t, []syncjob.Limit{{Set: "tree", Kind: "leaf", MaxRunning: 1}}, why.Limits)
+		require.Contains(t, why.String(), "leaf of set tree is limited to 1 running at a time\n")
+		require.NoError(t, stop())
+
+		configure(func(c *syncjob.Configuration) {
+			c.Set.MaxRunning = 7
+			c.Kind("leaf").MaxRunning = handlers.NoLimit
+			c.Kind("leaf").MaxRunningPerJob = 2
+			c.Kind("leaf").Rate = handlers.Rate{Events: 3, Per: time.Hour}
+			c.Kind("node").MaxRunning = 9
+		})
+		why = explain(run)
+		require.Equal(t, []syncjob.Limit{
+			{Set: "tree", MaxRunning: 7},
+			{Set: "tree", Kind: "leaf", MaxRunningPerJob: 2, Rate: handlers.Rate{Events: 3, Per: time.Hour, Burst: 3}},
+		}, why.Limits, "not those of kinds of which nothing waits")
+		for _, sentence := range []string{
+			"set tree is limited to 7 running at a time\n",
+			"leaf of set tree is limited to 2 running at a time of each job\n",
+			"leaf of set tree is limited to 3 starts in 1h0m0s\n",
+		} {
+			require.Contains(t, why.String(), sentence)
+		}
+		require.Empty(t, explain(managerOn(t, s, nil).Run(run.Job(), run.Number())).Limits, "it has no registry")
+
+		later, err := m.Start(t.Context(), syncjob.Job{Name: "later", Set: "tree", Open: true}, nil)
+		require.NoError(t, err)
+		_, err = later.Enqueue(t.Context(), leaf{}, &enqueue.Options{Delay: time.Hour})
+		require.NoError(t, err)
+		require.Empty(t, explain(later).Limits, "what is delayed waits for its time")
+		hook, err := m.Start(t.Context(), syncjob.Job{Name: "hook", Set: "tree", Open: true}, nil)
+		require.NoError(t, err)
+		require.NoError(t, hook.Seal(t.Context()))
+		why = explain(hook)
+		require.Len(t, why.Waiting, 1)
+		require.Empty(t, why.Limits, "hooks are in no limit")
+	})
+}

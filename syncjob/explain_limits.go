@@ -1,0 +1,71 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Limit is what bounds waiting tasks of one kind, or of all kinds of a set together.
+type Limit struct {
+	Set              string        `json:"set"`
+	Kind             string        `json:"kind,omitempty"`                // empty for all kinds of the set together
+	MaxRunning       int           `json:"max_running,omitempty"`         // 0 for no limit
+	MaxRunningPerJob int           `json:"max_running_per_job,omitempty"` // likewise
+	Rate             handlers.Rate `json:"rate,omitzero"`                 // zero for no limit
+}
+
+// limitsOn returns what is in force for tasks that are ready to run: each limit once. Without a registry it knows of none.
+func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits []Limit) {
+	if m.live == nil || len(waiting) == 0 {
+		return nil
+	}
+	m.configs.fresh(ctx)
+	asked := make(map[store.Route]bool)
+	add := func(set, kind string) {
+		r := store.Route{Set: set, Kind: kind}
+		if asked[r] {
+			return
+		}
+		asked[r] = true
+		a, err := m.live.Attributes(set, kind)
+		if err != nil {
+			return // another program has it
+		}
+		l := Limit{Set: set, Kind: kind, MaxRunning: max(a.MaxRunning, 0), MaxRunningPerJob: max(a.MaxRunningPerJob, 0)}
+		if a.Rate.Events > 0 {
+			l.Rate = a.Rate
+		}
+		if l != (Limit{Set: set, Kind: kind}) {
+			limits = append(limits, l)
+		}
+	}
+	for _, w := range waiting {
+		hook := !store.Route{Queue: w.Queue, Set: w.Set, Kind: w.Kind}.Counted()
+		if hook || w.Waiting+w.Suspects+w.Staged == 0 {
+			continue // hooks are in no limit, and what is delayed waits for its time
+		}
+		add(w.Set, "")
+		add(w.Set, w.Kind)
+	}
+	return limits
+}
+
+// explain says one bound a line.
+func (l Limit) explain(line func(string, ...any)) {
+	who := "set " + l.Set
+	if l.Kind != "" {
+		who = fmt.Sprintf("%s of set %s", l.Kind, l.Set)
+	}
+	if l.MaxRunning > 0 {
+		line("%s is limited to %d running at a time", who, l.MaxRunning)
+	}
+	if l.MaxRunningPerJob > 0 {
+		line("%s is limited to %d running at a time of each job", who, l.MaxRunningPerJob)
+	}
+	if l.Rate.Events > 0 {
+		line("%s is limited to %d starts in %v", who, l.Rate.Events, l.Rate.Per)
+	}
+}

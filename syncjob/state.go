@@ -54,9 +54,11 @@ type JobState struct {
 	Definition json.RawMessage `json:"definition,omitempty"`
 	Changes    int64           `json:"changes,omitempty"`  // how often the definition was changed
 	LastRun    int64           `json:"last_run,omitempty"` // number of the newest run; 0 if there was none
-	NextDue    time.Time       `json:"next_due,omitzero"`  // of a periodic job; zero while it is disabled, or was not seen by a worker
-	Skipped    int64           `json:"skipped,omitempty"`  // due times that were passed over since a run was active
-	LastSkip   time.Time       `json:"last_skip,omitzero"` // the last of them
+	// NextDue of a periodic job is zero while it is disabled, or was not seen by a worker. It lies in the past while its run has to wait:
+	// for the end of the run before, of read-only mode, which [Manager.Mode] tells, or for a worker.
+	NextDue  time.Time `json:"next_due,omitzero"`
+	Skipped  int64     `json:"skipped,omitempty"`  // due times that were passed over since a run was active
+	LastSkip time.Time `json:"last_skip,omitzero"` // the last of them
 	// Run is the newest run; nil if there was none or its summary has expired.
 	Run *RunState `json:"run,omitempty"`
 }

@@ -244,6 +244,9 @@ func TestARegistryTellsWhatItsSetsAre(t *testing.T) {
 		RunsInReadOnly: true,
 	})
 	set.Counter("bytes")
+	set.Map("seen", &handlers.MapOptions{OfJob: true})
+	set.List("lines", &handlers.ListOptions{Cap: 10})
+	set.List("lines", &handlers.ListOptions{Cap: 10}) // where it is used, too
 	handlers.HandleRaw(set, "scan", raw, &handlers.KindOptions{Aliases: []string{"walk"}, Attributes: handlers.Attributes{Queue: "path"}})
 	handlers.HandleRaw(set, "file", raw, nil)
 	r, err := handlers.NewRegistry(set)
@@ -254,6 +257,7 @@ func TestARegistryTellsWhatItsSetsAre(t *testing.T) {
 		Name: "ingest", Attributes: handlers.Attributes{Timeout: time.Minute}, Functions: []string{"MaxRetriesFor"},
 		Kinds:  []handlers.KindDescription{{Name: "file"}, {Name: "scan", Aliases: []string{"walk"}, Attributes: handlers.Attributes{Queue: "path"}}},
 		PreJob: true, Events: []string{"file.create"}, Counters: []string{"bytes"}, RunsInReadOnly: true,
+		Values: []handlers.ValueDescription{{Name: "lines", Kind: store.ValueList, Cap: 10}, {Name: "seen", Kind: store.ValueMap, OfJob: true}},
 	}, d)
 	require.True(t, r.RunsInReadOnly("ingest"))
 	require.False(t, r.RunsInReadOnly("other"))

@@ -10,16 +10,17 @@ import (
 
 // SetDescription tells what a set is, as data: for those who have no registry.
 type SetDescription struct {
-	Name           string            `json:"name"`
-	Attributes     Attributes        `json:"attributes,omitzero"` // in code, of the set: zero inherits
-	Functions      []string          `json:"functions,omitempty"` // attributes of the set that code decides, such as "TimeoutFor"
-	Kinds          []KindDescription `json:"kinds,omitempty"`     // by name
-	PreJob         bool              `json:"pre_job,omitempty"`   // there is such a hook
-	PostJob        bool              `json:"post_job,omitempty"`
-	Validate       bool              `json:"validate,omitempty"`
-	Events         []string          `json:"events,omitempty"`   // that have hooks
-	Counters       []string          `json:"counters,omitempty"` // declared
-	RunsInReadOnly bool              `json:"runs_in_read_only,omitempty"`
+	Name           string             `json:"name"`
+	Attributes     Attributes         `json:"attributes,omitzero"` // in code, of the set: zero inherits
+	Functions      []string           `json:"functions,omitempty"` // attributes of the set that code decides, such as "TimeoutFor"
+	Kinds          []KindDescription  `json:"kinds,omitempty"`     // by name
+	PreJob         bool               `json:"pre_job,omitempty"`   // there is such a hook
+	PostJob        bool               `json:"post_job,omitempty"`
+	Validate       bool               `json:"validate,omitempty"`
+	Events         []string           `json:"events,omitempty"`   // that have hooks
+	Counters       []string           `json:"counters,omitempty"` // declared
+	Values         []ValueDescription `json:"values,omitempty"`   // lists and maps declared, by name
+	RunsInReadOnly bool               `json:"runs_in_read_only,omitempty"`
 }
 
 // KindDescription tells what a kind of a set is.
@@ -28,6 +29,14 @@ type KindDescription struct {
 	Aliases    []string   `json:"aliases,omitempty"`
 	Attributes Attributes `json:"attributes,omitzero"` // in code, of the kind: zero inherits
 	Functions  []string   `json:"functions,omitempty"` // attributes of the kind that code decides
+}
+
+// ValueDescription tells what a declared list or map is.
+type ValueDescription struct {
+	Name  string          `json:"name"`
+	Kind  store.ValueKind `json:"kind"`             // [store.ValueList] or [store.ValueMap]
+	OfJob bool            `json:"of_job,omitempty"` // the job keeps it from one run to the next
+	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ListOptions]
 }
 
 // Describe tells what a set of the registry is. An unknown one is a [*store.FieldError] for the field "Set".
@@ -46,6 +55,7 @@ func (r *Registry) Describe(set string) (SetDescription, error) {
 		Validate:       s.cfg.Hooks.Validate != nil,
 		Events:         slices.Sorted(maps.Keys(s.cfg.Hooks.Events)),
 		Counters:       slices.Sorted(maps.Keys(s.counters)),
+		Values:         s.describeValues(),
 		RunsInReadOnly: s.cfg.RunsInReadOnly,
 	}
 	for _, name := range s.Kinds() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -17,8 +18,8 @@ type Map struct{ *declared }
 
 // ListOptions alter a list.
 type ListOptions struct {
-	// OfJob makes it a list that the job keeps from one run to the next. Defaults to one of the run, which goes with its
-	// summary.
+	// OfJob makes it a list that the job keeps from one run to the next. Only what one attempt writes is bounded, so without a Cap
+	// it grows with every run until it is deleted. Defaults to one of the run, which goes with its summary.
 	OfJob bool
 	// Cap is how many items the list keeps: the first ones. Later ones are dropped. Defaults to all.
 	Cap int64
@@ -26,8 +27,8 @@ type ListOptions struct {
 
 // MapOptions alter a map.
 type MapOptions struct {
-	// OfJob makes it a map that the job keeps from one run to the next. Defaults to one of the run, which goes with its
-	// summary.
+	// OfJob makes it a map that the job keeps from one run to the next. Only what one attempt writes is bounded, so it grows
+	// until its fields are removed. Defaults to one of the run, which goes with its summary.
 	OfJob bool
 }
 
@@ -78,6 +79,15 @@ func (s *Set) Map(name string, opts *MapOptions) Map {
 func (s *Set) declare(d *declared) *declared {
 	s.values = append(s.values, d)
 	return d
+}
+
+// describeValues tells of each list and map once, however often it was declared.
+func (s *Set) describeValues() (all []ValueDescription) {
+	for _, d := range s.values {
+		all = append(all, ValueDescription{Name: d.name, Kind: d.kind, OfJob: d.ofJob, Cap: d.cap})
+	}
+	slices.SortFunc(all, func(a, b ValueDescription) int { return strings.Compare(a.Name, b.Name) })
+	return slices.Compact(all)
 }
 
 // validateValues reports every list and map that cannot be.

@@ -55,7 +55,7 @@ func (m *Map[T]) Set(ctx context.Context, field string, value T) error {
 func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
 	data := make([]Datum, 0, len(fields))
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
-		b, err := encode(field, fields[field])
+		b, err := encode(fieldArgument(field), fields[field])
 		if err != nil {
 			return err
 		}

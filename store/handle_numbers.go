@@ -120,7 +120,7 @@ func (t *Time) Get(ctx context.Context) (at time.Time, err error) {
 func (t *Time) Set(ctx context.Context, at time.Time) error {
 	b, err := at.UTC().MarshalText()
 	if err != nil {
-		return &FieldError{Field: "Time", Reason: "cannot be stored: " + err.Error()}
+		return &FieldError{Field: "Value", Reason: "cannot be stored: " + err.Error()}
 	}
 	return t.set(ctx, b)
 }

@@ -120,7 +120,7 @@ func (h *handle) String() string { return fmt.Sprintf("%s %q of %s", h.kind, h.n
 // write applies one write, once.
 func (h *handle) write(ctx context.Context, w Write) (WriteResult, error) {
 	w.Scope, w.Name, w.Kind = h.scope, h.name, h.kind
-	err := w.Validate()
+	err := RenameFields(w.Validate(), w.argument)
 	req := &valueWrite{write: w}
 	if err == nil {
 		err = h.all.streams[PartitionOfValue(h.scope, h.name, len(h.all.streams))].Do(ctx, req)
@@ -132,6 +132,42 @@ func (h *handle) write(ctx context.Context, w Write) (WriteResult, error) {
 		return WriteResult{}, fmt.Errorf("write %s: %w", h, err)
 	}
 	return req.result, nil
+}
+
+// argument is what the callers of handles know a field of the write as.
+func (w *Write) argument(field string) string {
+	if field == "Data" {
+		switch w.Op {
+		case WriteAppend:
+			return "Items"
+		case WriteRemove:
+			return "Fields"
+		}
+		if w.Kind == ValueMap && w.Op == WriteSet {
+			return "Fields"
+		}
+		return "Value"
+	}
+	var i int
+	if _, err := fmt.Sscanf(field, "Data[%d]", &i); err != nil {
+		return field
+	}
+	switch w.Kind {
+	case ValueList:
+		return fmt.Sprintf("Items[%d]", i)
+	case ValueMap:
+		return fieldArgument(w.Data[i].Field)
+	}
+	return "Value"
+}
+
+// fieldArgument names a field of a map in errors: as much of it as can be read.
+func fieldArgument(name string) string {
+	const most = 64
+	if len(name) > most {
+		return fmt.Sprintf("Fields[%q...]", name[:most])
+	}
+	return fmt.Sprintf("Fields[%q]", name)
 }
 
 // set writes the one value of a handle that has no parts.
@@ -155,7 +191,12 @@ func (h *handle) drop(ctx context.Context) error {
 // read reads the value, or the part of it that p asks for.
 func (h *handle) read(ctx context.Context, p ReadParams) (ReadReply, error) {
 	p.Scope, p.Name, p.Kind = h.scope, h.name, h.kind
-	err := p.Validate()
+	err := RenameFields(p.Validate(), func(field string) string {
+		if field == "Offset" {
+			return "From" // of Range
+		}
+		return field
+	})
 	var reply ReadReply
 	if err == nil {
 		reply, err = h.all.store.ReadValue(ctx, p)

@@ -108,8 +108,14 @@ func (p *ReadParams) Validate() error {
 	if !p.Kind.known() {
 		errs = append(errs, &FieldError{Field: "Kind", Reason: "is unknown"})
 	}
-	if p.Offset < 0 || p.Limit < 0 || p.Limit > MaxData || len(p.Fields) > MaxData {
-		errs = append(errs, &FieldError{Field: "Limit", Reason: fmt.Sprintf("or Offset is negative, or more than %d are asked for", MaxData)})
+	if len(p.Fields) > MaxData {
+		errs = append(errs, &FieldError{Field: "Fields", Reason: fmt.Sprintf("are more than %d", MaxData)})
+	}
+	if p.Offset < 0 {
+		errs = append(errs, &FieldError{Field: "Offset", Reason: "is negative"})
+	}
+	if p.Limit < 0 || p.Limit > MaxData {
+		errs = append(errs, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not between 0 and %d", MaxData)})
 	}
 	return errors.Join(errs...)
 }

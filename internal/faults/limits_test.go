@@ -96,7 +96,7 @@ func payloadOrBatchAtTheLimit(t *testing.T) {
 
 	value := store.NewValue[string](w.m.Handles(), store.JobScope(jobName), "bulk")
 	sent.Store(0)
-	refused(value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-1)), syncjob.ErrInvalid, "Data") // with two quotes
+	refused(value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-1)), syncjob.ErrInvalid, "Value") // with two quotes
 	require.NoError(t, value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-2)))
 	require.Positive(t, sent.Load(), "writes of values are counted")
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
@@ -74,4 +75,22 @@ func ExampleSet_Map() {
 		return err
 	})
 	// Output: map[ada:true bob:true]
+}
+
+// What an attempt removes is gone if it succeeds.
+func ExampleAttempt_Remove() {
+	set := handlers.NewSet("mail", handlers.SetConfig{})
+	known := set.Map("known", &handlers.MapOptions{OfJob: true})
+	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
+		if who, moved := strings.CutSuffix(t.Args.To, ", moved"); moved {
+			return t.Remove(known, who)
+		}
+		return t.Put(known, t.Args.To, true)
+	}, nil)
+	deliver(set, []letter{{"ada"}, {"bob"}, {"ada, moved"}}, func(ctx context.Context, h *store.Handles, run store.RunID) error {
+		found, err := store.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob")
+		fmt.Println(found)
+		return err
+	})
+	// Output: map[bob:true]
 }

@@ -73,6 +73,29 @@ func ExampleManager_History() {
 	// 3 5 <nil>
 }
 
+// Going back to the code is a change like any other, with its reason, and what was configured stays in the history.
+func ExampleManager_ResetConfiguration() {
+	ctx := context.Background()
+	m, err := syncjob.New(memstore.New(nil), syncjob.Config{Registry: ingest()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	_, err = m.Configure(ctx, "ingest", nil, func(c *syncjob.Configuration) error { c.Set.MaxRetries = 50; return nil })
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.ResetConfiguration(ctx, "ingest", &syncjob.ConfigureOptions{By: "ada", Reason: "the disks are replaced"}))
+	is, err := m.Configuration(ctx, "ingest", nil)
+	fmt.Println(is.Version, is.Configuration.Set.MaxRetries, err)
+	changes, err := m.History(ctx, "ingest", nil)
+	fmt.Println(changes[0].By, changes[0].Reason, changes[0].Before.Set.MaxRetries, err)
+	// Output:
+	// <nil>
+	// 2 0 <nil>
+	// ada the disks are replaced 50 <nil>
+}
+
 // What is configured for one run goes with it. A job can bring it along for each of its runs.
 func ExampleConfigureOptions_run() {
 	ctx := context.Background()

@@ -146,6 +146,36 @@ func ExampleManager_Ensure() {
 	// <nil> <nil>
 }
 
+// The calendar of a job is known once a worker has seen the job.
+func ExampleManager_NextRuns() {
+	ctx := context.Background()
+	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: ingest()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	_, err = m.Ensure(ctx, syncjob.Job{
+		Name: "workdays", Set: "ingest", Root: scanArgs{Dirs: 500}, Schedule: &syncjob.Schedule{Cron: "30 2 * * 1-5"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w, err := m.NewWorker(syncjob.WorkerConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := w.RunOnce(ctx); err != nil {
+		log.Fatal(err)
+	}
+	times, err := m.NextRuns(ctx, "workdays", 5)
+	days := make(map[time.Weekday]string)
+	for _, at := range times {
+		days[at.Weekday()] = at.UTC().Format("15:04")
+	}
+	fmt.Println(days, err)
+	// Output: map[Monday:02:30 Tuesday:02:30 Wednesday:02:30 Thursday:02:30 Friday:02:30] <nil>
+}
+
 func ExampleRun_Watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m, done := working(ctx)

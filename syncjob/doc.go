@@ -71,5 +71,6 @@
 // the schedule too; [Manager.Stop] ends both, until [Manager.Enable]. In read-only mode due times stand, and coalesce into one
 // when it ends, unless the set is marked as RunsInReadOnly.
 //
-// A [Scheduler] is something else: it calls functions of this process, by the local clock.
+// A [Scheduler] is something else: it calls functions of this process, by the local clock. A process needs one. Schedulers do not know of
+// each other: a runner of the same name in two of them, be it in one process, is run by both, and each sees to overlaps of its own only.
 package syncjob

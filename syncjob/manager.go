@@ -236,7 +236,9 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	return err
 }
 
-// Pause keeps waiting tasks of the job's newest run from starting; see [Run.Pause].
+// Pause keeps waiting tasks of the job's newest run from starting; see [Run.Pause]. It is about that run alone: between the runs of
+// a job, a periodic one too, it is [ErrRunFinished], and [ErrRunNotFound] before the first or once the last is forgotten. What keeps a periodic job from beginning
+// further runs is [Manager.Stop]. [ErrJobNotFound].
 func (m *Manager) Pause(ctx context.Context, job string) error {
 	r, err := m.Latest(ctx, job)
 	if err != nil {
@@ -245,7 +247,7 @@ func (m *Manager) Pause(ctx context.Context, job string) error {
 	return r.Pause(ctx)
 }
 
-// Resume ends a pause.
+// Resume ends a pause. Errors are those of Pause.
 func (m *Manager) Resume(ctx context.Context, job string) error {
 	r, err := m.Latest(ctx, job)
 	if err != nil {

@@ -120,3 +120,20 @@ func TestPausedRunsWaitUntilResumed(t *testing.T) {
 		require.Less(t, time.Since(resumed), time.Second, "a resumed run is signalled, not polled for")
 	})
 }
+
+func TestBetweenTheRunsOfAPeriodicJobThereIsNoneToPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, noop))
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}))
+		require.NoError(t, err)
+		require.ErrorIs(t, m.Pause(t.Context(), "nightly"), syncjob.ErrRunNotFound, "before the first")
+		work(t, m, syncjob.WorkerConfig{})
+		time.Sleep(90 * time.Minute)
+		require.ErrorIs(t, m.Pause(t.Context(), "nightly"), syncjob.ErrRunFinished)
+		require.ErrorIs(t, m.Resume(t.Context(), "nightly"), syncjob.ErrRunFinished)
+		last, err := m.Latest(t.Context(), "nightly")
+		require.NoError(t, err)
+		require.NoError(t, last.Delete(t.Context()))
+		require.ErrorIs(t, m.Pause(t.Context(), "nightly"), syncjob.ErrRunNotFound, "the last is forgotten")
+	})
+}

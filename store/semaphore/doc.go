@@ -28,6 +28,12 @@
 // process stands still: whatever must hold even then has to check [Lease.Fence], which only
 // grows for a key, where the work takes effect.
 //
+// # The line
+//
+// Each that waits in [Semaphores.Acquire] claims again every 5 s, or sooner when it is woken or the first lease ends, and
+// each claim keeps its place in the line for 15 s. So a waiter that died holds up those behind it for at most 15 s, though
+// a place is free.
+//
 // # Readers and writers
 //
 // A claim with [Options.Exclusive] is a writer's: it holds the semaphore alone. All others are

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -77,7 +78,7 @@ func begin[A any](payload []byte) (*Attempt, error) {
 	var err error
 	if raw, ok := any(&f.task.Args).(*json.RawMessage); ok && len(payload) > 0 {
 		*raw = bytes.Clone(payload) // it was valid when it was enqueued; a retry stores the task's own
-	} else if err = json.Unmarshal(payload, &f.task.Args); err != nil {
+	} else if err = plain.Unmarshal(payload, &f.task.Args); err != nil {
 		err = fmt.Errorf("decode arguments: %w", err)
 	}
 	return &f.attempt, err

@@ -223,7 +223,7 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 	unknownSet.Lease.Lane.Route.Set = "other"
 	for text, d := range map[string]store.Delivery{
 		"decode arguments":              delivery("scan", store.Task{Payload: []byte(`{"dir":1}`)}),
-		"unexpected end":                delivery("scan", store.Task{Payload: []byte(`{`)}),
+		"not JSON":                      delivery("scan", store.Task{Payload: []byte(`{`)}),
 		"decode attributes of the task": delivery("scan", store.Task{Attributes: []byte(`{`)}),
 		`Kind "other" has no handler`:   delivery("other", store.Task{}),
 		`Set "other" is not registered`: unknownSet,

@@ -3,6 +3,8 @@ package handlers
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/rollcall-go/rollcall/internal/plain"
 )
 
 // encodeParams returns the JSON of parameters; nil for none.
@@ -39,7 +41,7 @@ func decodeParams(attrs *Attributes, v any) error {
 	if params == nil {
 		return nil
 	}
-	if err := json.Unmarshal(params, v); err != nil {
+	if err := plain.Unmarshal(params, v); err != nil {
 		return fmt.Errorf("decode parameters: %w", err)
 	}
 	return nil

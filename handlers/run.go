@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -44,7 +45,7 @@ func (r *RunRef) DecodeArgs(v any) error {
 	if len(args) == 0 {
 		args = []byte("null")
 	}
-	if err := json.Unmarshal(args, v); err != nil {
+	if err := plain.Unmarshal(args, v); err != nil {
 		return Permanent(fmt.Errorf("decode arguments of %s/%d: %w", r.Job, r.Number, err))
 	}
 	return nil

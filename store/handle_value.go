@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/rollcall-go/rollcall/internal/plain"
 )
 
 // Value is a handle on a T, stored as JSON. It may be used concurrently.
@@ -87,6 +89,6 @@ func encode[T any](field string, value T) ([]byte, error) {
 }
 
 func decode[T any](b []byte) (value T, err error) {
-	err = json.Unmarshal(b, &value)
+	err = plain.Unmarshal(b, &value)
 	return value, err
 }

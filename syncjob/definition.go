@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -161,7 +162,7 @@ func (d definition) encode() ([]byte, error) {
 
 func decodeDefinition(b []byte) (definition, error) {
 	var d definition
-	if err := json.Unmarshal(b, &d); err != nil {
+	if err := plain.Unmarshal(b, &d); err != nil {
 		return d, fmt.Errorf("%w: definition: %w", store.ErrCorrupt, err)
 	}
 	if d.Version != definitionVersion {

@@ -2,12 +2,12 @@ package syncjob
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
 
+	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -72,7 +72,7 @@ func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Fai
 
 // DecodeArgs decodes the arguments of the task into v, a pointer.
 func (f Failure) DecodeArgs(v any) error {
-	if err := json.Unmarshal(f.Payload, v); err != nil {
+	if err := plain.Unmarshal(f.Payload, v); err != nil {
 		return fmt.Errorf("decode arguments of task %s: %w", f.TaskID, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -115,7 +116,7 @@ func (s RunState) DecodeResult(v any) error {
 	if s.Result == nil {
 		return fmt.Errorf("run %d of job %q: %w", s.Number, s.Job, ErrNoResult)
 	}
-	if err := json.Unmarshal(s.Result, v); err != nil {
+	if err := plain.Unmarshal(s.Result, v); err != nil {
 		return fmt.Errorf("decode the result of run %d of job %q: %w", s.Number, s.Job, err)
 	}
 	return nil

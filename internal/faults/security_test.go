@@ -46,6 +46,7 @@ func TestAWholeRunOverTLS(t *testing.T) {
 const (
 	password = "p4ssw0rd-of-the-url"
 	secret   = "s3cret-of-the-payload"
+	card     = "4111111111111111999999" // too large a number for where it is given
 )
 
 // limited makes a user who may do what the README says, and returns its URL.
@@ -85,6 +86,14 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	for _, err := range failing.Failures(ctx, nil) {
 		require.NoError(t, err)
 	}
+	damaged, err := w.m.Start(ctx, syncjob.Job{Name: "damaged", Set: "tree", Open: true}, nil)
+	require.NoError(t, err)
+	_, err = damaged.Enqueue(ctx, enqueue.Raw("node", []byte(`{"p":"`+secret+`","f":[`+card+`]}`), nil), nil)
+	require.NoError(t, err)
+	require.NoError(t, damaged.Seal(ctx))
+	why, err := damaged.Wait(ctx)
+	require.NoError(t, err)
+	require.Contains(t, why.LastError, "does not fit int of field f")
 	for _, err := range w.m.Jobs(ctx, nil) {
 		require.NoError(t, err)
 	}
@@ -162,6 +171,9 @@ func (w *world) requireNoSecret(mu *journal, workers ...*process) {
 	}
 	_, err := redisstore.Open(ctx, "redis://limited:"+password+"wrong@"+w.proxy.Addr, redisstore.Config{})
 	note(err)
+	require.NoError(t, store.NewValue[string](w.m.Handles(), store.NamespaceScope(time.Minute), "text").Set(ctx, secret))
+	_, _, err = store.NewValue[time.Time](w.m.Handles(), store.NamespaceScope(time.Minute), "text").Get(ctx)
+	note(err)
 	for _, url := range []string{
 		"redis://limited:" + password + "@127.0.0.1:1", "redis://limited:" + password + "@127.0.0.1:port",
 		"redis://limited:" + password + "@[::", "http://limited:" + password + "@127.0.0.1", "redis://limited:" + password + "@127.0.0.1/1/2",
@@ -189,7 +201,7 @@ func (w *world) requireNoSecret(mu *journal, workers ...*process) {
 	require.NotEmpty(t, texts)
 	require.True(t, slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "DEBUG") }), "nothing was logged at debug level")
 	for _, text := range texts {
-		for _, hidden := range []string{password, secret} {
+		for _, hidden := range []string{password, secret, card} {
 			if at := strings.Index(text, hidden); at >= 0 {
 				t.Fatalf("%q is in a log or an error: %s", hidden, text[max(0, at-200):min(len(text), at+100)])
 			}

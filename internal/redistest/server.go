@@ -1,10 +1,15 @@
 package redistest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -107,11 +112,33 @@ func (s *Server) Kill() { s.proc.kill() }
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.proc.kill()
+	s.cutTornTransaction()
 	proc, err := launch(s.spec)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	s.proc = proc
+}
+
+// cutTornTransaction ends the log of a server that was killed while it wrote a transaction before that, as an operator does with
+// redis-check-aof. A server takes only the torn command away when it starts, does not run the half that is left, and
+// appends to it: started once more, it runs that half, too, with what was written since (valkey-io/valkey#4342).
+func (s *Server) cutTornTransaction() {
+	s.tb.Helper()
+	manifest := filepath.Join(s.spec.dir, "appendonlydir", "appendonly.aof.manifest")
+	if _, err := os.Stat(manifest); err != nil {
+		return
+	}
+	check := exec.CommandContext(context.Background(), s.spec.binary)
+	check.Args = []string{"redis-check-aof", "--fix", manifest} // which it is under that name
+	check.Stdin = strings.NewReader("y\n")
+	out, err := check.CombinedOutput()
+	if err != nil {
+		s.tb.Fatalf("redis-check-aof: %v\n%s", err, out)
+	}
+	if bytes.Contains(out, []byte("Successfully truncated")) {
+		s.tb.Logf("the server was killed amid a transaction:\n%s", out)
+	}
 }
 
 // Pause stops the process with SIGSTOP: connections stay open, and what is

@@ -21,7 +21,7 @@ import (
 const stormEnv = "ROLLCALL_STORM"
 
 // stormSeeds are played each time: some seed, and every one that ever failed.
-var stormSeeds = []uint64{1}
+var stormSeeds = []uint64{1, 11}
 
 func TestStorm(t *testing.T) {
 	for _, seed := range stormSeeds {
@@ -98,73 +98,91 @@ func (x *tempest) recruit() *process {
 func (x *tempest) strike() {
 	blows := []struct {
 		name string
-		blow func()
+		blow func() (hits int)
 	}{
 		{"workers killed", x.killWorker},
 		{"workers paused", x.pauseWorker},
 		{"workers resumed", x.resumeWorkers},
 		{"workers resumed", x.resumeWorkers},
-		{"connections cut by the proxy", x.proxy.CutAll},
-		{"connections killed by the server", func() { _ = x.server.Do(x.t.Context(), "CLIENT", "KILL", "TYPE", "normal") }},
+		{"times all connections cut by the proxy", func() int { x.proxy.CutAll(); return 1 }},
+		{"connections killed by the server", x.killConnections},
 		{"scripts flushed", x.flushScripts},
 		{"server killed and restarted", x.restart},
 		{"server paused", x.pauseServer},
-		{"spells of lost replies", func() { x.spell(redistest.Fault{Kind: redistest.Swallow, Every: 2 + x.random.IntN(30)}) }},
-		{"spells of requests cut off", func() { x.spell(redistest.Fault{Kind: redistest.Cut, Every: 2 + x.random.IntN(30)}) }},
-		{"spells of late replies", func() {
-			x.spell(redistest.Fault{Kind: redistest.Delay, Every: 10, For: time.Duration(x.random.IntN(300)) * time.Millisecond})
+		{"spells of lost replies", func() int { return x.spell(redistest.Fault{Kind: redistest.Swallow, Every: 2 + x.random.IntN(30)}) }},
+		{"spells of requests cut off", func() int { return x.spell(redistest.Fault{Kind: redistest.Cut, Every: 2 + x.random.IntN(30)}) }},
+		{"spells of late replies", func() int {
+			return x.spell(redistest.Fault{Kind: redistest.Delay, Every: 10, For: time.Duration(x.random.IntN(300)) * time.Millisecond})
 		}},
-		{"spells ended", x.proxy.Clear},
+		{"times all spells ended", func() int { x.proxy.Clear(); return 1 }},
 	}
 	b := blows[x.random.IntN(len(blows))]
-	b.blow()
-	x.done[b.name]++
+	x.done[b.name] += b.blow()
 }
 
-func (x *tempest) killWorker() {
+func (x *tempest) killWorker() int {
 	i := x.random.IntN(len(x.crew))
 	x.crew[i].kill()
 	delete(x.asleep, x.crew[i])
 	x.proxy.Clear()
 	x.crew[i] = x.recruit()
+	return 1
 }
 
 // pauseWorker leaves one awake.
-func (x *tempest) pauseWorker() {
+func (x *tempest) pauseWorker() int {
 	p := x.crew[x.random.IntN(len(x.crew))]
-	if len(x.asleep) < len(x.crew)-1 {
-		p.pause()
-		x.asleep[p] = true
+	if x.asleep[p] || len(x.asleep) == len(x.crew)-1 {
+		return 0
 	}
+	p.pause()
+	x.asleep[p] = true
+	return 1
 }
 
-func (x *tempest) resumeWorkers() {
+func (x *tempest) resumeWorkers() int {
+	hits := len(x.asleep)
 	for p := range x.asleep {
 		p.resume()
 	}
 	clear(x.asleep)
+	return hits
+}
+
+func (x *tempest) killConnections() int {
+	n, err := x.server.Client.Do(x.t.Context(), x.server.Client.B().Arbitrary("CLIENT", "KILL", "TYPE", "normal").Build()).AsInt64()
+	if err != nil {
+		return 0 // an earlier fault has cut the one that asks
+	}
+	return int(n)
 }
 
 // flushScripts may meet a connection that an earlier fault has cut.
-func (x *tempest) flushScripts() {
+func (x *tempest) flushScripts() int {
 	for x.server.Do(x.t.Context(), "SCRIPT", "FLUSH") != nil {
 		require.NoError(x.t, x.t.Context().Err())
 	}
+	return 1
 }
 
-func (x *tempest) restart() {
+func (x *tempest) restart() int {
 	x.server.Kill()
 	x.server.Restart()
+	return 1
 }
 
-func (x *tempest) pauseServer() {
+func (x *tempest) pauseServer() int {
 	x.server.Pause()
 	<-time.After(time.Duration(x.random.IntN(1500)) * time.Millisecond)
 	x.server.Resume()
+	return 1
 }
 
 // spell adds a fault that lasts until spells end.
-func (x *tempest) spell(f redistest.Fault) { x.proxy.Inject(f) }
+func (x *tempest) spell(f redistest.Fault) int {
+	x.proxy.Inject(f)
+	return 1
+}
 
 func (x *tempest) calm() {
 	x.proxy.Clear()

@@ -188,7 +188,7 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 	if p.Weight == 0 {
 		p.Weight = m.inForce(d.Set, "").Weight
 	}
-	hookQueue := ""
+	var hookQueue string
 	if d.Root != nil {
 		p.Root = d.Root.item(d.Set)
 		p.Args = d.Root.Payload

@@ -83,6 +83,13 @@ func draw(c *crash) error {
 	return err
 }
 
+// drawBeside has another holder want permits.
+func drawBeside(c *crash, number int64, want int) store.DrawReply {
+	reply, err := c.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "other", Number: number, TTL: time.Minute, Max: 2, Want: want})
+	require.NoError(c, err)
+	return reply
+}
+
 // crashPoints are the crashes at each script.
 var crashPoints = map[string]crashPoint{
 	"start_run": {
@@ -243,6 +250,14 @@ var crashPoints = map[string]crashPoint{
 			c.command("ZADD", "idle", "1", runID(reply.Run))
 		},
 		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+		stands: func(c *crash, after bool) {
+			job, err := c.Job(c.Context(), "second")
+			require.NoError(c, err)
+			id := store.RunID{Job: "second", Number: job.LastRun}
+			require.EqualValues(c, pick(after, 1, 0), c.record(id).Holds)
+			c.sweep()
+			require.Zero(c, c.record(id).Holds, "any sweep does it")
+		},
 	},
 	"release_kept": {
 		begin: func(c *crash) {
@@ -253,7 +268,7 @@ var crashPoints = map[string]crashPoint{
 			for _, d := range w.fetch(4, "k") {
 				w.settle(outcomeOf(d, store.VerdictSuccess))
 			}
-			for _, key := range c.left("kept ") {
+			for _, key := range c.left("kept") {
 				c.Log(key)
 			}
 		},
@@ -263,6 +278,11 @@ var crashPoints = map[string]crashPoint{
 					return err
 				}
 			}
+		},
+		stands: func(c *crash, after bool) {
+			require.Len(c, c.left("kept"), pick(after, 1, 0))
+			c.sweep()
+			require.Empty(c, c.left("kept"), "any sweep does it")
 		},
 		want: func(bool) store.Counts { return total(4) },
 	},
@@ -381,13 +401,27 @@ var crashPoints = map[string]crashPoint{
 		stands: func(c *crash, after bool) {
 			reply, err := c.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "other", Number: 1, TTL: time.Minute, Max: 2, Want: 2})
 			require.NoError(c, err)
-			require.Equal(c, pick(after, 2, 0), reply.Held)
+			require.Equal(c, pick(after, 0, 2), reply.Held)
 		},
 	},
 	"forfeit": {
-		begin: func(c *crash) { require.NoError(c, draw(c)); c.Log("drawn") },
+		begin: func(c *crash) {
+			_, err := c.victim.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "victim", Number: 1, TTL: time.Millisecond, Max: 2, Want: 2})
+			require.NoError(c, err)
+			for number := int64(1); len(drawBeside(c, number, 0).Silent) == 0; number++ {
+				require.Less(c, number, int64(1e6), "it is never silent")
+			}
+		},
 		act: func(c *crash) error {
 			return c.victim.Forfeit(c.Context(), "set", store.Holding{Holder: "victim", Number: 1})
+		},
+		stands: func(c *crash, after bool) {
+			reply := drawBeside(c, 1e6+1, 2)
+			require.Equal(c, pick(after, 0, 2), reply.Held)
+			for _, h := range reply.Silent {
+				require.NoError(c, c.Forfeit(c.Context(), "set", h))
+			}
+			require.Equal(c, 2, drawBeside(c, 1e6+2, 2).Held)
 		},
 	},
 	"repair_keys":    {begin: broken("SET", "W:RUN/q/set/k", "x"), act: repairIt, stands: repaired, want: lost(3)},

@@ -156,7 +156,7 @@ func (m *Manager) configure(ctx context.Context, is SetConfiguration, next Confi
 }
 
 // ResetConfiguration removes all that is configured of a set, so that its code decides again; with opts.Run, all that is configured for the
-// one run, by its job too. It works as well where what is stored cannot be read. Resetting what is not configured changes
+// one run, by its job too. It works as well where the stored document is none that can be read. Resetting what is not configured changes
 // nothing. Errors are those of [Manager.Configure].
 func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *ConfigureOptions) error {
 	o := opts.withDefaults()

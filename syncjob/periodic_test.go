@@ -307,7 +307,9 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 		_, err := m.Ensure(t.Context(), periodic(s))
 		require.Equal(t, []string{want}, fields(err))
 	}
-	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.AfterCompletion}))
+	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
+	require.Equal(t, []string{"Schedule.Jitter"}, fields(err), "due times would pass unseen")
+	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.AfterCompletion}))
 	require.Equal(t, []string{"Schedule.Overlap"}, fields(err))
 	open := periodic(syncjob.Schedule{Every: time.Hour})
 	open.Open = true

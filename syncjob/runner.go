@@ -26,7 +26,8 @@ type Runner struct {
 	RunsInReadOnly bool
 }
 
-// Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set.
+// Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set. Where the clock of the machine is
+// put back, a time that has come does not come again.
 type Trigger struct {
 	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless StartDelay
 	// puts it off. At least [MinEvery].
@@ -39,9 +40,9 @@ type Trigger struct {
 	Zone string
 	// At is one time only. One that has passed when the scheduler starts is not due any more.
 	At time.Time
-	// StartDelay keeps the runner from being due for so long after the start of the scheduler. Defaults to none.
+	// StartDelay keeps the runner from being due for so long after the start of the scheduler. It excludes At. Defaults to none.
 	StartDelay time.Duration
-	// Jitter puts each run off by a random time below it, so that many processes do not act in step. Defaults to none.
+	// Jitter puts each run off by a random time below it, so that many processes do not act in step; it is shorter than Every. Defaults to none.
 	Jitter time.Duration
 }
 
@@ -67,8 +68,14 @@ func (r Runner) check(field string) (*runner, error) {
 	if t.StartDelay < 0 {
 		bad("Trigger.StartDelay", "is negative")
 	}
+	if t.StartDelay > 0 && !t.At.IsZero() {
+		bad("Trigger.StartDelay", "is set beside At")
+	}
 	if t.Jitter < 0 {
 		bad("Trigger.Jitter", "is negative")
+	}
+	if t.Every > 0 && t.Jitter >= t.Every {
+		bad("Trigger.Jitter", "is not shorter than Every")
 	}
 	if r.Gate != nil && r.Gate.Semaphores == nil {
 		bad("Gate.Semaphores", "is nil")

@@ -37,7 +37,8 @@ type Schedule struct {
 	Zone string
 	// Overlap is what a due time does while the last run is active. Defaults to Skip.
 	Overlap Overlap
-	// Jitter puts each run off by a random time below it. Due times stay as they are. Defaults to none.
+	// Jitter puts each run off by a random time below it; it is shorter than Every. Due times stay as they are. One of Cron
+	// that passes while the one before is put off is not made up for. Defaults to none.
 	Jitter time.Duration
 	// FireOnCreate makes a run due at once when the job is declared for the first time.
 	FireOnCreate bool
@@ -55,8 +56,11 @@ func (s *Schedule) validate() error {
 	default:
 		errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: fmt.Sprintf("%q is not one of Skip, QueueOne, Replace and AfterCompletion", s.Overlap)})
 	}
-	if s.Jitter < 0 {
+	switch {
+	case s.Jitter < 0:
 		errs = append(errs, &FieldError{Field: "Schedule.Jitter", Reason: "is negative"})
+	case s.Every > 0 && s.Jitter >= s.Every:
+		errs = append(errs, &FieldError{Field: "Schedule.Jitter", Reason: "is not shorter than Every"})
 	}
 	return errors.Join(errs...)
 }

@@ -163,10 +163,10 @@ func (s *Scheduler) shutdown(idle <-chan struct{}, kill context.CancelCauseFunc,
 // drive fires one runner, time after time.
 func (s *Scheduler) drive(fire, hard context.Context, r *runner, start time.Time) {
 	anchor := r.first(start)
-	for due := anchor; !due.IsZero(); due = r.times.next(anchor, time.Now()) {
-		due = due.Add(putOff(r.Trigger.Jitter))
-		s.note(r, func(state *RunnerState) { state.Next = due })
-		pause(fire, time.Until(due))
+	for due := anchor; !due.IsZero(); due = r.times.next(anchor, later(due, time.Now())) {
+		acts := due.Add(putOff(r.Trigger.Jitter))
+		s.note(r, func(state *RunnerState) { state.Next = acts })
+		pause(fire, time.Until(acts))
 		select {
 		case <-fire.Done():
 		case s.places <- struct{}{}:
@@ -180,6 +180,13 @@ func (s *Scheduler) drive(fire, hard context.Context, r *runner, start time.Time
 		}
 	}
 	s.note(r, func(state *RunnerState) { state.Next = time.Time{} })
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // work runs a runner once.

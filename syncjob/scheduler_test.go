@@ -318,6 +318,8 @@ func TestBadRunnersAreRefusedByField(t *testing.T) {
 		"zone without cron":     {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Zone: "UTC"}, Run: run}, want: "Runners[0].Trigger.Zone"},
 		"negative delay":        {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, StartDelay: -1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
 		"negative jitter":       {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Jitter: -1}, Run: run}, want: "Runners[0].Trigger.Jitter"},
+		"jitter of interval":    {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Jitter: time.Second}, Run: run}, want: "Runners[0].Trigger.Jitter"},
+		"delay of one time":     {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{At: time.Unix(1, 0), StartDelay: 1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
 		"gate without a store":  {r: syncjob.Runner{Name: "a", Trigger: tick, Run: run, Gate: &semaphore.Gate{}}, want: "Runners[0].Gate.Semaphores"},
 		"negative grace":        {cfg: syncjob.SchedulerConfig{Grace: -2}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Grace"},
 		"negative concurrency":  {cfg: syncjob.SchedulerConfig{Concurrency: -1}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},

@@ -124,6 +124,9 @@ func compare(rows []result) {
 		}
 		if f := byKey[key{r.Scenario, "floor", r.AOF}]; f != nil {
 			r.VsFloor, r.VsFloorClient = ratio(r.RedisUs, f.RedisUs), ratio(r.ClientUs, f.ClientUs)
+			if r.P50Us > 0 {
+				r.VsFloor = ratio(r.P50Us, f.P50Us)
+			}
 		}
 		if a := byKey[key{r.Scenario, "asynq", r.AOF}]; a != nil {
 			r.VsAsynq, r.VsAsynqClient = ratio(r.RedisUs, a.RedisUs), ratio(r.ClientUs, a.ClientUs)

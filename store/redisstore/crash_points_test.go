@@ -401,7 +401,7 @@ var crashPoints = map[string]crashPoint{
 		stands: func(c *crash, after bool) {
 			reply, err := c.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "other", Number: 1, TTL: time.Minute, Max: 2, Want: 2})
 			require.NoError(c, err)
-			require.Equal(c, pick(after, 0, 2), reply.Held)
+			require.Equal(c, pick(after, 2, 0), reply.Held)
 		},
 	},
 	"forfeit": {

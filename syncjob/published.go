@@ -77,7 +77,11 @@ func (p *published) fresh(ctx context.Context) {
 	if !p.stale() {
 		return
 	}
-	p.reading.Lock() // nobody goes by nothing while the first reading is on its way
+	if p.looked.Load() == 0 {
+		p.reading.Lock() // nobody goes by nothing while the first reading is on its way
+	} else if !p.reading.TryLock() {
+		return
+	}
 	defer p.reading.Unlock()
 	if !p.stale() {
 		return

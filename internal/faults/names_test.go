@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -42,7 +43,8 @@ func hostileNames(t *testing.T) {
 	worker := w.worker(4)
 	w.warm()
 	sent := w.writes()
-	accepted := make(map[string]string) // job → what was stored with it
+	accepted := make(map[string]string)   // job → what was stored with it
+	payloads := make(map[string][]string) // job → of its tasks that fail
 	draw := func(rt *rapid.T) {
 		job, id, other := anyName().Draw(rt, "job"), anyName().Draw(rt, "id"), anyName().Draw(rt, "other")
 		ctx := t.Context()
@@ -63,6 +65,7 @@ func hostileNames(t *testing.T) {
 		_, err = w.m.Start(ctx, syncjob.Job{Name: job, Set: "tree", Open: true}, &syncjob.StartOptions{Key: other, IfActive: syncjob.Join})
 		if !refused("a job", err) {
 			w.requireStored(rt, accepted, job, id, other)
+			payloads[job] = append(payloads[job], w.enqueueToFail(rt, job, other+id))
 		}
 
 		sent.Store(0)
@@ -91,6 +94,7 @@ func hostileNames(t *testing.T) {
 	}
 	for job := range accepted {
 		require.True(t, found[job], "job %q is in no listing", job)
+		w.requireFailed(job, payloads[job])
 		require.NoError(t, w.m.Stop(t.Context(), job, nil))
 		require.NoError(t, w.oracle.Delete(t.Context(), job))
 	}
@@ -135,4 +139,39 @@ func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, 
 	require.NoError(rt, err)
 	require.True(rt, ok)
 	require.Equal(rt, strings.ToValidUTF8(key, "\ufffd"), got)
+}
+
+// enqueueToFail adds a task to the run of the job that fails for good, with the text in its payload, and returns that. The text
+// by itself is refused, unless it is JSON.
+func (w *world) enqueueToFail(rt *rapid.T, job, text string) string {
+	ctx := w.t.Context()
+	run, err := w.m.Latest(ctx, job)
+	require.NoError(rt, err)
+	if text != "" && !json.Valid([]byte(text)) {
+		_, err = run.Enqueue(ctx, enqueue.Raw("node", []byte(text), nil), nil)
+		require.ErrorIs(rt, err, store.ErrInvalid, "%q", text)
+	}
+	payload, err := json.Marshal(node{Path: "quiet", Quiet: true, Leaf: fails, Secret: text})
+	require.NoError(rt, err)
+	_, err = run.Enqueue(ctx, enqueue.Raw("node", payload, nil), &enqueue.Options{MaxRetries: enqueue.NoRetries})
+	require.NoError(rt, err)
+	return string(payload)
+}
+
+// requireFailed waits for the tasks of the job that fail, and requires that they were run with these payloads.
+func (w *world) requireFailed(job string, payloads []string) {
+	run, err := w.m.Latest(w.t.Context(), job)
+	require.NoError(w.t, err)
+	for state, err := range run.Watch(w.t.Context()) {
+		require.NoError(w.t, err)
+		if state.Counts.Failed == int64(len(payloads)) {
+			break
+		}
+	}
+	var failed []string
+	for f, err := range run.Failures(w.t.Context(), nil) {
+		require.NoError(w.t, err)
+		failed = append(failed, string(f.Payload))
+	}
+	require.ElementsMatch(w.t, payloads, failed, "of %q", job)
 }

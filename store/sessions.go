@@ -56,8 +56,8 @@ type Sessions interface {
 	// and those that ended but of what they held something is still to be given back.
 	SessionsLeft(ctx context.Context, partition int, prefix string) (int, error)
 
-	// QueueStats counts what waits in a partition, by route. It walks the lanes
-	// and may miss what moves meanwhile.
+	// QueueStats counts the tasks that wait in a partition, by route; hooks are none, and those that a pause or a pre-job
+	// hook keeps may be missing. It walks the lanes and may miss what moves meanwhile.
 	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
 }
 

@@ -134,7 +134,7 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	}
 	for _, r := range part.active {
 		for route, l := range r.lanes {
-			if n := l.waiting.n + l.suspects.n; n > 0 {
+			if n := l.waiting.n + l.suspects.n; n > 0 && route.Counted() {
 				rec := at(route)
 				rec.Waiting += n
 				rec.Runs++
@@ -144,7 +144,11 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	}
 	for _, sess := range part.sessions {
 		for _, b := range sess.batches {
-			b.each(func(_ int, h *holding) { at(h.lane.route).Running++ })
+			b.each(func(_ int, h *holding) {
+				if h.lane.route.Counted() {
+					at(h.lane.route).Running++
+				}
+			})
 		}
 	}
 	records := make([]store.QueueRecord, 0, len(stats))

@@ -125,6 +125,7 @@ func (m *machine) Check(*rapid.T) {
 		m.checkFailures(r)
 	}
 	m.checkJobs()
+	m.checkQueues()
 	for _, w := range m.workers {
 		s.ElementsMatch(w.order, leases(w.held()), "held by %s", w.session.ID)
 	}

@@ -30,7 +30,8 @@ type Runtime interface {
 
 // EventWatcher is what a [Runtime] implements that wants to hear of events, as test kits do.
 type EventWatcher interface {
-	// EventDone is told of each [Attempt.Event] that returns, with its error. One that panics is not told of.
+	// EventDone is told of each [Attempt.Event] that returns, with its error, on the goroutine that called it: so perhaps of
+	// several at once. One that panics is not told of.
 	EventDone(name string, err error)
 }
 

@@ -28,7 +28,7 @@ func (s *modelSchedule) set(due time.Time, delay time.Duration) { s.due, s.acts 
 func (m *machine) clock() time.Time { return m.promote().Now }
 
 // promote promotes what is due, and requires that only jobs are told of that are to be looked at.
-func (m *machine) promote() (last store.PromoteReply) {
+func (m *machine) promote() store.PromoteReply {
 	for range 10_000 {
 		reply, err := m.s.store.Promote(m.s.ctx, 0)
 		m.s.NoError(err)
@@ -43,7 +43,7 @@ func (m *machine) promote() (last store.PromoteReply) {
 		}
 	}
 	m.s.Fail("Promote reports More for ever")
-	return last
+	return store.PromoteReply{}
 }
 
 // FireRun fires a due time that a job has, or one that it does not have.
@@ -72,16 +72,16 @@ func (m *machine) FireRun(t *rapid.T) {
 		ended = rec.Ended
 	}
 	reply, err := m.s.store.FireRun(m.s.ctx, p)
-	if m.m.begun(name, p.Due) == nil && j.disabled {
+	unfired := m.m.begun(name, p.Due) == nil
+	if unfired && j.disabled {
 		m.s.ErrorIs(err, store.ErrJobDisabled)
 		return
 	}
 	m.s.NoError(err)
-	began := m.m.begun(name, p.Due) == nil
 	verdict := m.m.fire(j, p, reply.Now, ended)
 	m.s.Equal(verdict, reply.Verdict)
 	switch {
-	case verdict == store.FireStarted && began:
+	case verdict == store.FireStarted && unfired:
 		m.begins(reply.Run, p.Start)
 		m.m.runs[reply.Run].due = p.Due
 		fallthrough

@@ -11,9 +11,12 @@ import (
 const RequireEnv = "ROLLCALL_REQUIRE_REDIS"
 
 // Binary returns the path of redis-server. Without one it skips tb, or fails it
-// if [RequireEnv] says so.
+// if [RequireEnv] says so. With -short it always skips tb.
 func Binary(tb testing.TB) string {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("-short leaves out what needs a redis-server")
+	}
 	path, err := exec.LookPath("redis-server")
 	if err == nil {
 		return path

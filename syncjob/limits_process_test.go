@@ -22,8 +22,8 @@ import (
 
 // The environment of a test binary that is a worker process of its own.
 const (
-	limitedURLEnv       = "SYNCJOB_TEST_LIMITED_URL"
-	limitedNamespaceEnv = "SYNCJOB_TEST_LIMITED_NAMESPACE"
+	fleetURLEnv       = "SYNCJOB_TEST_FLEET_URL"
+	fleetNamespaceEnv = "SYNCJOB_TEST_FLEET_NAMESPACE"
 )
 
 const (
@@ -32,26 +32,33 @@ const (
 	fleetTask      = 100 * time.Millisecond
 )
 
-// TestLimitedProcess is not a test but what a process of the fleet does, until it is killed.
-func TestLimitedProcess(t *testing.T) {
-	url := os.Getenv(limitedURLEnv)
-	if url == "" {
-		t.Skip("it is a process of TestMaxRunningHoldsOverProcesses")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // also if its parent dies
+// workInFleet is what a process of the fleet does, until it is killed.
+func workInFleet(url string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // also if its parent dies
 	defer cancel()
-	s, err := redisstore.Open(ctx, url, redisstore.Config{Namespace: os.Getenv(limitedNamespaceEnv), SweepInterval: 100 * time.Millisecond})
-	require.NoError(t, err)
-	m := managerOn(t, s, fleetRegistry(t, s))
+	s, err := redisstore.Open(ctx, url, redisstore.Config{Namespace: os.Getenv(fleetNamespaceEnv), SweepInterval: 100 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	reg, err := fleetRegistry(s)
+	if err != nil {
+		return err
+	}
+	m, err := syncjob.New(s, syncjob.Config{Registry: reg})
+	if err != nil {
+		return err
+	}
 	w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 8, Lease: time.Second})
-	require.NoError(t, err)
-	require.NoError(t, w.Run(ctx))
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.Run(ctx), m.Close(), s.Close())
 }
 
 // fleetRegistry has leaves that fail if more of them overlap than may, as counted by a semaphore of the store.
-func fleetRegistry(t *testing.T, s store.Store) *handlers.Registry {
+func fleetRegistry(s store.Store) (*handlers.Registry, error) {
 	sems := semaphore.New(s)
-	return limited(t, handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
+	return limitedRegistry(handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
 		func(ctx context.Context, _ *handlers.Task[leaf]) error {
 			place, err := sems.TryAcquire(ctx, "overlap", semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"})
 			if err != nil {
@@ -82,11 +89,13 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
-			m := managerOn(t, s, fleetRegistry(t, s))
+			reg, err := fleetRegistry(s)
+			require.NoError(t, err)
+			m := managerOn(t, s, reg)
 			workers := make(map[int]*exec.Cmd)
 			for range fleetProcesses {
-				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLimitedProcess$")
-				cmd.Env = append(os.Environ(), limitedURLEnv+"="+server.URL(), limitedNamespaceEnv+"="+namespace)
+				cmd := exec.CommandContext(t.Context(), os.Args[0])
+				cmd.Env = append(os.Environ(), fleetURLEnv+"="+server.URL(), fleetNamespaceEnv+"="+namespace)
 				require.NoError(t, cmd.Start())
 				t.Cleanup(func() {
 					_ = cmd.Process.Kill()

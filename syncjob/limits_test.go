@@ -21,6 +21,14 @@ import (
 // limited is a set whose leaves, and nodes, may be limited.
 func limited(t testing.TB, cfg handlers.SetConfig, leaves handlers.Attributes, onLeaf func(context.Context, *handlers.Task[leaf]) error) *handlers.Registry {
 	t.Helper()
+	reg, err := limitedRegistry(cfg, leaves, onLeaf)
+	require.NoError(t, err)
+	return reg
+}
+
+func limitedRegistry(
+	cfg handlers.SetConfig, leaves handlers.Attributes, onLeaf func(context.Context, *handlers.Task[leaf]) error,
+) (*handlers.Registry, error) {
 	s := handlers.NewSet("tree", cfg)
 	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[node]) error {
 		for i := range t.Args.N {
@@ -31,9 +39,7 @@ func limited(t testing.TB, cfg handlers.SetConfig, leaves handlers.Attributes, o
 		return nil
 	}, nil)
 	handlers.Handle(s, onLeaf, &handlers.KindOptions{Attributes: leaves})
-	reg, err := handlers.NewRegistry(s)
-	require.NoError(t, err)
-	return reg
+	return handlers.NewRegistry(s)
 }
 
 func sleeping(d time.Duration) func(context.Context, *handlers.Task[leaf]) error {

@@ -10,12 +10,14 @@ import (
 
 // TestMain makes the test binary a worker process if it was executed as one.
 func TestMain(m *testing.M) {
-	if url, ok := os.LookupEnv(workerEnv); ok {
-		if err := workAsProcess(url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for env, process := range map[string]func(url string) error{workerEnv: workAsProcess, fleetURLEnv: workInFleet} {
+		if url, ok := os.LookupEnv(env); ok {
+			if err := process(url); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -46,5 +46,5 @@
 // of each fault there were. The tests play a small one, of fixed seeds, to which is added each that ever failed. One
 // of 100,000 tasks through a minute of faults:
 //
-//	ROLLCALL_STORM=1 ROLLCALL_SEED=7 go test ./internal/faults -run TestStormAtFullSize -v
+//	ROLLCALL_STORM=1 ROLLCALL_SEED=7 go test ./internal/faults -run TestStorm -v
 package faults

@@ -20,8 +20,8 @@ var (
 	ErrRunNotFound = errors.New("run not found")
 
 	// ErrJobExists is returned by StartRun while a run of that name is active
-	// (promise P7). It is wrapped in a [*JobExistsError].
-	ErrJobExists = errors.New("job already has an active run")
+	// (promise P7), and for a name that is declared. It is wrapped in a [*JobExistsError].
+	ErrJobExists = errors.New("job exists already")
 
 	// ErrJobDisabled is returned when a declared job was stopped and not enabled again.
 	ErrJobDisabled = errors.New("job is disabled")
@@ -119,14 +119,25 @@ func RenameFields(err error, rename func(field string) string) error {
 	return err
 }
 
-// JobExistsError is returned by StartRun while the job has an active run, and
-// names that run. It matches [ErrJobExists].
+// JobExistsError is returned by StartRun while the job has an active run, or when the name is
+// that of a declared job, whose runs begin as it was declared. It matches [ErrJobExists].
 type JobExistsError struct {
-	Active RunID
+	Active   RunID   // the active run; its Number is 0 if none is active
+	Declared JobKind // the kind of a declared job that was started as if it were none; else empty
 }
 
-// Error implements error.
+// Error implements error. It says what begins a run of a declared job.
 func (e *JobExistsError) Error() string {
+	active := ""
+	if e.Active.Number != 0 {
+		active = fmt.Sprintf("; its active run is %d", e.Active.Number)
+	}
+	switch e.Declared {
+	case JobPeriodic:
+		return fmt.Sprintf("job %q is declared as periodic: use TriggerNow to begin a run%s", e.Active.Job, active)
+	case JobStanding:
+		return fmt.Sprintf("job %q is declared as standing: use Ensure or Enable to begin its run%s", e.Active.Job, active)
+	}
 	return fmt.Sprintf("job %q already has the active run %d", e.Active.Job, e.Active.Number)
 }
 

@@ -7,9 +7,11 @@ import (
 
 // Runs starts, stops and reads runs.
 type Runs interface {
-	// StartRun begins a run of p.Job, unless one is active ([*JobExistsError]) or a run
-	// with the same p.Token is kept: then that run is returned with Existing
-	// set, even if it is finished. That is what makes a repeat harmless.
+	// StartRun begins a run of p.Job, unless a run with the same p.Token is kept: then that run
+	// is returned with Existing set, even if it is finished. That is what makes a repeat harmless.
+	// [*JobExistsError] while a run is active, and for a declared job without p.Declared. With
+	// p.Declared, [ErrJobNotFound] unless the job is declared, and [ErrJobDisabled] while it is
+	// disabled. Nothing is written with an error.
 	StartRun(ctx context.Context, p StartParams) (StartReply, error)
 
 	// Run reads one run atomically. [ErrRunNotFound], [ErrCorrupt].
@@ -60,7 +62,7 @@ type StartParams struct {
 	RedriveOf  int64         // number of the run of the job whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for none.
 	Configuration []byte
-	Declared      bool      // started for a declared job: refused with [ErrJobDisabled] while disabled
+	Declared      bool      // the run begins as its job was declared, which it must be
 	Due           time.Time // the due time that begins the run; see [Schedules]
 }
 

@@ -101,8 +101,7 @@ func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, e
 	p.Declared = true
 	run, err := m.startRun(ctx, p)
 	if exists := (*JobExistsError)(nil); errors.As(err, &exists) {
-		run = m.handle(exists.Active, "")
-		run.existing = true
+		run = m.incumbent(exists)
 	}
 	return run, err
 }

@@ -58,8 +58,8 @@ func (e *FailuresGoneError) Error() string {
 // [ErrInvalid], and nothing was written when it is returned.
 type FieldError = store.FieldError
 
-// JobExistsError names the active run that kept another from starting. It matches
-// [ErrJobExists].
+// JobExistsError names the active run that kept another from starting, or says that the name is
+// that of a declared job. It matches [ErrJobExists].
 type JobExistsError = store.JobExistsError
 
 // StuckError is returned by [Worker.Run] when handlers ignored the end of their context

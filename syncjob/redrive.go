@@ -73,8 +73,7 @@ func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
 	run, err := r.m.startRun(ctx, p)
 	var exists *JobExistsError
 	if errors.As(err, &exists) {
-		run = r.m.handle(exists.Active, "")
-		run.existing = true
+		run = r.m.incumbent(exists)
 	}
 	if err == nil {
 		err = newRefill(r, run, sel).complete(ctx)

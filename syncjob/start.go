@@ -15,7 +15,7 @@ import (
 // IfActive says what Start does while a run of the job is active.
 type IfActive uint8
 
-// What Start does while a run of the job is active.
+// What Start does while a run of the job is active. For the name of a declared job it is always Refuse.
 const (
 	Refuse    IfActive = iota // return [ErrJobExists] and the active run
 	Join                      // return the active run
@@ -54,6 +54,12 @@ const supersedeReason = "superseded"
 // With [ErrJobExists] the active run comes along. With Supersede, Start waits for
 // handlers of the run before to return; if ctx ends meanwhile, that run is stopped and
 // none was started.
+//
+// The name of a declared job is refused with [ErrJobExists], whatever IfActive is, whether a run
+// is active (it comes along) or not (the run is nil), and also while the job is stopped: nothing
+// is stopped or written. [Manager.TriggerNow] begins a run of a periodic job; [Manager.Ensure]
+// and [Manager.Enable] begin the one of a standing job. Only a Key that was given before the job
+// was declared still answers with its run.
 func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, error) {
 	var o StartOptions
 	if opts != nil {
@@ -81,12 +87,13 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 		if !errors.As(err, &exists) {
 			return run, err
 		}
-		active := m.handle(exists.Active, "") // it may be of another set
-		active.existing = true
-		switch o.IfActive {
-		case Join:
+		active := m.incumbent(exists)
+		switch {
+		case exists.Declared != "": // its runs are begun in another way, and ended in another way
+			return active, err
+		case o.IfActive == Join:
 			return active, nil
-		case Supersede:
+		case o.IfActive == Supersede:
 			if err := active.drain(ctx); err != nil {
 				return nil, fmt.Errorf("supersede: %w", err)
 			}
@@ -94,6 +101,16 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 			return active, err
 		}
 	}
+}
+
+// incumbent is the run that kept another from starting, which may be of another set; nil if none is active.
+func (m *Manager) incumbent(exists *JobExistsError) *Run {
+	if exists.Active.Number == 0 {
+		return nil
+	}
+	run := m.handle(exists.Active, "")
+	run.existing = true
+	return run
 }
 
 // startToken derives the token of a start from the caller's key, or makes one up. The

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -47,6 +48,47 @@ func TestStartRefusesJoinsOrSupersedesAnActiveRun(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, next.Number(), latest.Number())
 	})
+}
+
+func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
+	ways := map[string]*syncjob.StartOptions{
+		"refuse": nil, "join": {IfActive: syncjob.Join}, "supersede": {IfActive: syncjob.Supersede}, "key": {Key: "k"},
+	}
+	for kind, declared := range map[store.JobKind]syncjob.Job{
+		syncjob.Periodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Hour}},
+		syncjob.Standing: {Name: "a", Set: "tree", Open: true},
+	} {
+		for way, opts := range ways {
+			t.Run(string(kind)+" "+way, func(t *testing.T) {
+				m := manager(t, set(t, handlers.SetConfig{}, noop))
+				_, err := m.Ensure(t.Context(), declared)
+				require.NoError(t, err)
+				if kind == syncjob.Periodic {
+					_, err = m.TriggerNow(t.Context(), "a")
+					require.NoError(t, err)
+				}
+				active, err := m.Latest(t.Context(), "a")
+				require.NoError(t, err)
+				refused := func() *syncjob.Run {
+					run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, opts)
+					require.ErrorIs(t, err, syncjob.ErrJobExists)
+					var exists *syncjob.JobExistsError
+					require.ErrorAs(t, err, &exists)
+					require.Equal(t, kind, exists.Declared)
+					return run
+				}
+				require.Equal(t, active.Number(), refused().Number(), "the active run comes along")
+				state, err := active.State(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, syncjob.StatusRunning, state.Status, "it goes on")
+				require.NoError(t, m.Stop(t.Context(), "a", nil))
+				require.Nil(t, refused(), "stopped by name")
+				runs, err := m.Runs(t.Context(), "a")
+				require.NoError(t, err)
+				require.Len(t, runs, 1, "no other run began")
+			})
+		}
+	}
 }
 
 func TestTheSameKeyGivesTheSameRunEvenAFinishedOne(t *testing.T) {

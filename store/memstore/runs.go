@@ -59,16 +59,35 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 		if r := j.tokens[p.Token]; r != nil && p.Token != "" {
 			return store.StartReply{Run: r.rec.ID, Existing: true}, nil
 		}
-		if p.Declared && j.rec.Disabled {
-			return store.StartReply{}, store.ErrJobDisabled
-		}
-		if j.active != nil {
-			return store.StartReply{}, &store.JobExistsError{Active: j.active.rec.ID}
-		}
-	} else {
+	}
+	if err := j.refuses(&p); err != nil {
+		return store.StartReply{}, err
+	}
+	if j == nil {
 		j = part.addJob(p.Job)
 	}
 	return store.StartReply{Run: part.addRun(j, p).rec.ID}, nil
+}
+
+// refuses says why no run of the job can begin so; nil if one can. The job may be nil.
+func (j *job) refuses(p *store.StartParams) error {
+	declared := j != nil && j.declared()
+	exists := &store.JobExistsError{Active: store.RunID{Job: p.Job}}
+	if j != nil && j.active != nil {
+		exists.Active = j.active.rec.ID
+	}
+	switch {
+	case p.Declared && !declared:
+		return store.ErrJobNotFound
+	case declared && !p.Declared:
+		exists.Declared = j.rec.Kind
+		return exists
+	case p.Declared && j.rec.Disabled:
+		return store.ErrJobDisabled
+	case exists.Active.Number != 0:
+		return exists
+	}
+	return nil
 }
 
 func (p *partition) addRun(j *job, params store.StartParams) *run {

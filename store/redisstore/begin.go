@@ -35,6 +35,10 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 		return store.StartReply{Run: id, Existing: true}, nil
 	case "active":
 		return store.StartReply{}, &store.JobExistsError{Active: id}
+	case "declared":
+		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: store.JobKind(text(rest[1]))}
+	case "missing":
+		return store.StartReply{}, store.ErrJobNotFound
 	case "disabled":
 		return store.StartReply{}, store.ErrJobDisabled
 	}

@@ -14,12 +14,24 @@ func (m *machine) StartRun(t *rapid.T) {
 	p := m.startParams(t, rapid.SampledFrom(m.jobs).Draw(t, "job"))
 	known := m.m.jobs[p.Job]
 	reply, err := s.store.StartRun(s.ctx, p)
-	if p.Declared && known.disabled {
+	declared := known != nil && known.declared
+	exists := &store.JobExistsError{Active: store.RunID{Job: p.Job}}
+	if r := m.m.active(p.Job); r != nil {
+		exists.Active = r.id
+	}
+	switch {
+	case p.Declared && !declared:
+		s.ErrorIs(err, store.ErrJobNotFound)
+		return
+	case p.Declared && known.disabled:
 		s.ErrorIs(err, store.ErrJobDisabled)
 		return
-	}
-	if m.m.active(p.Job) != nil {
-		s.ErrorIs(err, store.ErrJobExists)
+	case declared && !p.Declared:
+		exists.Declared = known.kind
+		s.Equal(exists, err)
+		return
+	case exists.Active.Number != 0:
+		s.Equal(exists, err)
 		return
 	}
 	s.NoError(err)
@@ -46,7 +58,7 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 		p.Configuration = []byte("of its own")
 	}
 	known := m.m.jobs[job]
-	p.Declared = known != nil && known.declared
+	p.Declared = (known != nil && known.declared) != (rapid.IntRange(0, 7).Draw(t, "as it is not") == 0)
 	return m.s.params(p)
 }
 

@@ -69,6 +69,45 @@ var oneActiveRun = []testCase{
 		b := s.start(store.StartParams{Job: "b", Token: "same"})
 		s.NotEqual(a.id, b.id)
 	}},
+	{"a declared name begins runs as it was declared, and in no other way", func(s *scene) {
+		for _, kind := range []store.JobKind{store.JobPeriodic, store.JobStanding} {
+			name := string(kind)
+			refused := func(active int64, why string) {
+				s.tb.Helper()
+				before := s.leftovers()
+				for _, open := range []bool{false, true} {
+					_, err := s.store.StartRun(s.ctx, s.params(store.StartParams{Job: name, Open: open}))
+					want := &store.JobExistsError{Active: store.RunID{Job: name, Number: active}, Declared: kind}
+					s.Equal(want, err, why)
+				}
+				s.Equal(before, s.leftovers(), "nothing was written")
+			}
+			_, err := s.store.StartRun(s.ctx, s.params(store.StartParams{Job: name, Declared: true}))
+			s.ErrorIs(err, store.ErrJobNotFound, "it is not declared")
+			earlier := s.start(store.StartParams{Job: name, Token: "earlier"})
+			_, err = s.store.StartRun(s.ctx, s.params(store.StartParams{Job: name, Declared: true}))
+			s.ErrorIs(err, store.ErrJobNotFound, "nor is it by being started")
+			earlier.stop(false)
+
+			def := store.EnsureParams{Job: name, Kind: kind, Definition: []byte("d")}
+			_, err = s.store.EnsureJob(s.ctx, def)
+			s.NoError(err)
+			refused(0, "declared after a run")
+			again, err := s.store.StartRun(s.ctx, s.params(store.StartParams{Job: name, Token: "earlier"}))
+			s.NoError(err, "a repeat of a start from before")
+			s.Equal(store.StartReply{Run: earlier.id, Existing: true}, again)
+			r := s.start(store.StartParams{Job: name, Declared: true})
+			refused(r.id.Number, "while it runs")
+			refusesDeclared(s, r)
+			s.NoError(s.store.SetJobDisabled(s.ctx, name, true))
+			r.stop(false)
+			refused(0, "stopped by name")
+			s.NoError(s.store.DeleteJob(s.ctx, name))
+			_, err = s.store.StartRun(s.ctx, s.params(store.StartParams{Job: name, Declared: true}))
+			s.ErrorIs(err, store.ErrJobNotFound)
+			s.start(store.StartParams{Job: name})
+		}
+	}},
 	{"of many starts at once one wins", func(s *scene) {
 		var started, refused atomic.Int64
 		ps := make([]store.StartParams, 32)
@@ -107,6 +146,13 @@ var oneActiveRun = []testCase{
 			s.Equal(runs[0], id)
 		}
 	}},
+}
+
+// refusesDeclared requires that a declared job has no second run beside its active one.
+func refusesDeclared(s *scene, active *run) {
+	s.tb.Helper()
+	_, err := s.store.StartRun(s.ctx, s.params(store.StartParams{Job: active.id.Job, Declared: true}))
+	s.Equal(&store.JobExistsError{Active: active.id}, err)
 }
 
 // refusesStart requires that the job cannot be started beside its active run.

@@ -307,6 +307,10 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 		_, err := m.Ensure(t.Context(), periodic(s))
 		require.Equal(t, []string{want}, fields(err))
 	}
+	for _, never := range []string{"0 0 30 2 *", "0 0 31 4,6 ?", "@every 5m", "0 0 * * * *"} {
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: never}))
+		require.Equal(t, []string{"Schedule.Cron"}, fields(err))
+	}
 	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
 	require.Equal(t, []string{"Schedule.Jitter"}, fields(err), "due times would pass unseen")
 	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.AfterCompletion}))

@@ -32,11 +32,11 @@ type Trigger struct {
 	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless StartDelay
 	// puts it off. At least [MinEvery].
 	Every time.Duration
-	// Cron is an expression of five fields (minute, hour, day of the month, month of the year, day of the week), or one of @hourly,
-	// @daily, @weekly, @monthly and @yearly. Where clocks are put forward, a time that does not exist is
-	// left out; where they are put back, one that exists twice is due twice.
+	// Cron is an expression of five fields, by the rules of [Schedule], also where clocks are changed:
+	// a time that does not exist is due when the clocks jump over it, and one that comes twice is
+	// due the first time only.
 	Cron string
-	// Zone is the time zone of Cron, by its IANA name. Defaults to UTC.
+	// Zone is the time zone of Cron, by its IANA name, as in [Schedule]. Defaults to UTC.
 	Zone string
 	// At is one time only. One that has passed when the scheduler starts is not due any more.
 	At time.Time

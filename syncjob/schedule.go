@@ -29,11 +29,23 @@ type Schedule struct {
 	// Every is a fixed interval, from when the job was declared: the first run is due after one interval. At least
 	// [MinEvery].
 	Every time.Duration
-	// Cron is an expression of five fields (minute, hour, day of the month, month of the year, day of the week), or one of @hourly,
-	// @daily, @weekly, @monthly and @yearly. Where clocks are put forward, a time that does not exist is
-	// left out; where they are put back, one that exists twice is due twice.
+	// Cron is an expression of five fields: minute (0-59), hour (0-23), day of the month (1-31), month
+	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all,
+	// or a list, separated by commas, of numbers, names and ranges (1-5); ranges and * may have a
+	// step (*/15, 8-18/2; 5/10 begins at 5). ? is * in the fields of days. If both fields of days
+	// are restricted, a day is due that satisfies one of them; * or ? without a step is no
+	// restriction. @hourly, @daily (@midnight), @weekly, @monthly and @yearly (@annually) are
+	// expressions, too. Seconds, years, L, W and # are not supported, and an expression that is
+	// never due, such as 30 February, is refused.
+	//
+	// Where clocks are changed, one rule holds: a time is due at the first moment at which the clocks
+	// of the zone show it or a later one. A time that does not exist is due when the clocks jump
+	// over it; several such times are due once; a time that comes twice is due the first time only.
+	// So "0 * * * *" pauses for an hour when clocks are put back: what must go on is due by Every.
 	Cron string
-	// Zone is the time zone of Cron, by its IANA name. Defaults to UTC.
+	// Zone is the time zone of Cron, by its IANA name. It is looked up on each machine that computes
+	// due times: without a database, which the package tzdata or an import of time/tzdata brings,
+	// only UTC is known. "Local" is refused. Defaults to UTC.
 	Zone string
 	// Overlap is what a due time does while the last run is active. Defaults to Skip.
 	Overlap Overlap

@@ -12,7 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// In Berlin, 02:30 does not exist when the clocks are put forward, and exists twice when they are put back.
+// In Berlin, 02:30 does not exist when the clocks are put forward, so it is due at 03:00; it comes twice when they are put
+// back, and is due the first time.
 func TestDueTimesWhereClocksAreChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the bubble begins on 1 January 2000
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
@@ -28,8 +29,8 @@ func TestDueTimesWhereClocksAreChanged(t *testing.T) {
 			got = append(got, due.UTC().Format("01-02 15:04"))
 		}
 		require.Equal(t, []string{
-			"03-25 01:30", "03-27 00:30", "03-28 00:30", "03-29 00:30", "03-30 00:30", // not on the 26th
-			"10-25 00:30", "10-26 00:30", "10-27 00:30", "10-28 00:30", "10-29 00:30", "10-29 01:30", "10-30 01:30", // twice on the 29th
+			"03-25 01:30", "03-26 01:00", "03-27 00:30", "03-28 00:30", "03-29 00:30", "03-30 00:30",
+			"10-25 00:30", "10-26 00:30", "10-27 00:30", "10-28 00:30", "10-29 00:30", "10-30 01:30",
 		}, got)
 	})
 }

@@ -58,7 +58,8 @@ func (c *SchedulerConfig) validate() error {
 //
 // A runner never overlaps itself: times that pass while it runs, or waits for a place in the pool, are
 // left out, and it is due next at the first one after it has returned. What was due while no scheduler ran
-// is not made up for.
+// is not made up for. Where the clocks of a trigger's zone are changed, a time that does not exist is
+// due when the clocks jump over it, and a time that comes twice is due the first time only.
 type Scheduler struct {
 	m       *Manager
 	cfg     SchedulerConfig

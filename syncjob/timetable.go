@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
+	"github.com/rollcall-go/rollcall/internal/crontab"
 )
 
 // MinEvery is the shortest interval of a [Trigger] or a schedule.
@@ -15,7 +15,8 @@ const MinEvery = time.Millisecond
 // timetable computes due times: those of runners by the local clock, those of periodic jobs by the store's.
 type timetable struct {
 	every time.Duration
-	cron  *cron.SpecSchedule
+	cron  *crontab.Expression
+	zone  *time.Location
 	at    time.Time
 }
 
@@ -25,7 +26,7 @@ func newTimetable(prefix string, every time.Duration, spec, zone string, at time
 	bad := func(field, reason string) {
 		errs = append(errs, &FieldError{Field: prefix + field, Reason: reason})
 	}
-	t = timetable{every: every, at: at}
+	t = timetable{every: every, zone: time.UTC, at: at}
 	given := 0
 	for _, set := range []bool{every != 0, spec != "", !at.IsZero()} {
 		if set {
@@ -38,45 +39,33 @@ func newTimetable(prefix string, every time.Duration, spec, zone string, at time
 	if every < 0 || every > 0 && every < MinEvery {
 		bad("Every", fmt.Sprintf("is below %v", MinEvery))
 	}
-	location := time.UTC
 	if zone != "" {
-		var err error
-		if location, err = time.LoadLocation(zone); err != nil {
-			bad("Zone", fmt.Sprintf("%q is not the name of a time zone", zone))
+		var reason string
+		if t.zone, reason = loadZone(zone); reason != "" {
+			bad("Zone", reason)
 		}
 		if spec == "" {
 			bad("Zone", "is set without Cron")
 		}
 	}
 	if spec != "" {
-		parsed, err := parseCron(spec)
-		if err != nil {
+		var err error
+		if t.cron, err = parseCron(spec); err != nil {
 			bad("Cron", err.Error())
-			return t, errs
 		}
-		parsed.Location = location
-		t.cron = parsed
 	}
 	return t, errs
 }
 
-// parseCron reads five fields, or a descriptor such as @daily.
-func parseCron(spec string) (*cron.SpecSchedule, error) {
-	if strings.Contains(spec, "TZ=") {
-		return nil, fmt.Errorf("%q names a time zone, which is a field of its own", spec)
-	}
-	parsed, err := cron.ParseStandard(spec)
-	if err != nil {
-		return nil, fmt.Errorf("%q is not a cron expression of five fields: %v", spec, err)
-	}
-	s, ok := parsed.(*cron.SpecSchedule)
+// parseCron reads an expression, and says where to put what other programs write into it.
+func parseCron(spec string) (*crontab.Expression, error) {
 	switch {
-	case !ok:
+	case strings.Contains(spec, "TZ="):
+		return nil, fmt.Errorf("%q names a time zone, which is a field of its own", spec)
+	case strings.HasPrefix(spec, "@every"):
 		return nil, fmt.Errorf("%q is an interval, which is a field of its own", spec)
-	case s.Next(time.Now()).IsZero():
-		return nil, fmt.Errorf("%q is never due", spec)
 	}
-	return s, nil
+	return crontab.Parse(spec)
 }
 
 // next is the first due time after the given one, on the grid of intervals that begins with anchor; zero for
@@ -84,7 +73,7 @@ func parseCron(spec string) (*cron.SpecSchedule, error) {
 func (t timetable) next(anchor, after time.Time) time.Time {
 	switch {
 	case t.cron != nil:
-		return t.cron.Next(after)
+		return t.cron.Next(after, t.zone)
 	case t.every > 0 && after.Before(anchor):
 		return anchor
 	case t.every > 0:

@@ -1,0 +1,27 @@
+package syncjob
+
+import (
+	"fmt"
+	"time"
+)
+
+// loadLocation is replaced by tests.
+var loadLocation = time.LoadLocation
+
+// loadZone finds a time zone by its IANA name. Reason says why there is none, as the end of a
+// sentence that begins with the field; it is empty otherwise.
+func loadZone(name string) (zone *time.Location, reason string) {
+	if name == "Local" {
+		return nil, `is "Local", which each machine would read differently`
+	}
+	zone, err := loadLocation(name)
+	if err == nil {
+		return zone, ""
+	}
+	// Every database has this one.
+	if _, err := loadLocation("Europe/London"); err != nil {
+		return nil, fmt.Sprintf("%q cannot be looked up: this machine has no time zone database; "+
+			"install tzdata, or import time/tzdata", name)
+	}
+	return nil, fmt.Sprintf("%q is not the name of a time zone in the database of this machine", name)
+}

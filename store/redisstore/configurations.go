@@ -22,8 +22,18 @@ func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
 		return err
 	}
 	key := s.space(r.Name).sets
-	err := s.client.Do(ctx, s.client.B().Hset().Key(key).FieldValue().FieldValue(r.Name, string(r.Description)).Build()).Error()
-	return s.translateNil(ctx, "publish a set", err)
+	cmd := func() rueidis.Completed {
+		return s.client.B().Hset().Key(key).FieldValue().FieldValue(r.Name, string(r.Description)).Build()
+	}
+	err := s.translateNil(ctx, "publish a set", s.client.Do(ctx, cmd()).Error())
+	if errors.Is(err, store.ErrCorrupt) { // an index of a wrong type, which no script meets
+		err = s.client.Do(ctx, s.client.B().Unlink().Key(key).Build()).Error()
+		if err == nil {
+			err = s.client.Do(ctx, cmd()).Error()
+		}
+		err = s.translateNil(ctx, "publish a set", err)
+	}
+	return err
 }
 
 // Sets implements [store.Configurations].
@@ -38,8 +48,8 @@ func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
 	var all []store.SetRecord
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		sets, err := r.AsStrMap()
-		if err != nil {
-			return nil, s.translate(ctx, "list sets", err)
+		if err = empty(s.translateNil(ctx, "list sets", err)); err != nil {
+			return nil, err
 		}
 		for name, description := range sets {
 			all = append(all, store.SetRecord{Name: name, Description: []byte(description)})

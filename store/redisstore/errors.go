@@ -38,6 +38,14 @@ func (s *Store) translate(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, store.Transient(err))
 }
 
+// empty takes an index of a wrong type for an empty one, as scripts do, which remove it when they meet it.
+func empty(err error) error {
+	if errors.Is(err, store.ErrCorrupt) {
+		return nil
+	}
+	return err
+}
+
 // closesOnce reports whether the client ends connections only with itself. One that follows a
 // sentinel, or a cluster's topology, also closes those to a server that was replaced, and calls in
 // flight there fail with the same error: what they were about goes on elsewhere.

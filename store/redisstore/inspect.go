@@ -26,16 +26,16 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		b().Zrange().Key(k.leases).Min("0").Max("-1").Build(),
 	)
 	routes, err := replies[0].AsStrSlice()
-	if err != nil {
-		return out, s.translate(ctx, "list lanes", err)
+	if err = empty(s.translateNil(ctx, "list lanes", err)); err != nil {
+		return out, err
 	}
 	holds, err := replies[1].AsStrMap()
-	if err != nil {
-		return out, s.translate(ctx, "list holds", err)
+	if err = empty(s.translateNil(ctx, "list holds", err)); err != nil {
+		return out, err
 	}
 	sessions, err := replies[2].AsStrSlice()
-	if err != nil {
-		return out, s.translate(ctx, "list sessions", err)
+	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+		return out, err
 	}
 	for name, since := range holds {
 		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: parseMillis(since)})
@@ -57,8 +57,8 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		fields, err := r.AsStrSlice()
-		if err != nil {
-			return out, s.translate(ctx, "list what a session holds", err)
+		if err = empty(s.translateNil(ctx, "list what a session holds", err)); err != nil {
+			return out, err
 		}
 		held := make(map[store.Route]int64)
 		for _, f := range fields {
@@ -90,18 +90,18 @@ func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) 
 	)
 	for i, into := range []*int64{&out.Waiting, &out.Suspects, &out.Delayed} {
 		n, err := replies[i].AsInt64()
-		if err != nil {
-			return out, s.translate(ctx, "read a lane", err)
+		if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil {
+			return out, err
 		}
 		*into = n
 	}
 	markers, err := replies[3].AsStrSlice()
-	if err != nil {
-		return out, s.translate(ctx, "read a lane", err)
+	if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil {
+		return out, err
 	}
 	first, err := replies[4].AsZScores()
-	if err != nil && !isNil(err) {
-		return out, s.translate(ctx, "read a lane", err)
+	if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil && !isNil(err) {
+		return out, err
 	}
 	if len(first) > 0 {
 		out.NextDue = time.UnixMilli(int64(first[0].Score))
@@ -117,8 +117,8 @@ func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) 
 	}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		n, err := r.AsInt64()
-		if err != nil {
-			return out, s.translate(ctx, "read staged children", err)
+		if err = empty(s.translateNil(ctx, "read staged children", err)); err != nil {
+			return out, err
 		}
 		out.Staged += n
 	}
@@ -134,8 +134,8 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	k := s.spaces[partition]
 	b := s.client.B
 	routes, err := s.client.Do(ctx, b().Smembers().Key(k.routes).Build()).AsStrSlice()
-	if err != nil {
-		return nil, s.translate(ctx, "list routes", err)
+	if err = empty(s.translateNil(ctx, "list routes", err)); err != nil {
+		return nil, err
 	}
 	running, err := s.runningByRoute(ctx, k)
 	if err != nil {
@@ -152,12 +152,13 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 			b().Zcard().Key(k.ring(name)).Build(),
 			b().Zrange().Key(k.ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
 		)
-		if q.Runs, err = replies[0].AsInt64(); err != nil {
-			return nil, s.translate(ctx, "read a ring", err)
+		q.Runs, err = replies[0].AsInt64()
+		if err = empty(s.translateNil(ctx, "read a ring", err)); err != nil {
+			return nil, err
 		}
 		runs, err := replies[1].AsStrSlice()
-		if err != nil {
-			return nil, s.translate(ctx, "read a ring", err)
+		if err = empty(s.translateNil(ctx, "read a ring", err)); err != nil {
+			return nil, err
 		}
 		looked := len(runs)
 		runs, err = s.startable(ctx, k, runs)
@@ -185,8 +186,8 @@ const maxQueueStatRuns = "999"
 
 func (s *Store) runningByRoute(ctx context.Context, k *keyspace) (map[store.Route]int64, error) {
 	sessions, err := s.client.Do(ctx, s.client.B().Zrange().Key(k.leases).Min("0").Max("-1").Build()).AsStrSlice()
-	if err != nil {
-		return nil, s.translate(ctx, "list sessions", err)
+	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+		return nil, err
 	}
 	cmds := make(rueidis.Commands, 0, len(sessions))
 	for _, session := range sessions {
@@ -195,8 +196,8 @@ func (s *Store) runningByRoute(ctx context.Context, k *keyspace) (map[store.Rout
 	running := make(map[store.Route]int64)
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		fields, err := r.AsStrSlice()
-		if err != nil {
-			return nil, s.translate(ctx, "list what a session holds", err)
+		if err = empty(s.translateNil(ctx, "list what a session holds", err)); err != nil {
+			return nil, err
 		}
 		for _, f := range fields {
 			if lease, ok := parseLeaseField(sessions[i], f); ok {

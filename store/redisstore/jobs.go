@@ -93,8 +93,8 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	}
 	b := s.client.B
 	names, err := s.client.Do(ctx, b().Zrangebylex().Key(k.jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()).AsStrSlice()
-	if err != nil {
-		return store.JobPage{}, s.translate(ctx, "list jobs", err)
+	if err = empty(s.translateNil(ctx, "list jobs", err)); err != nil {
+		return store.JobPage{}, err
 	}
 	var page store.JobPage
 	if len(names) == p.Limit {
@@ -106,13 +106,17 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
-		if err != nil {
-			return store.JobPage{}, s.translate(ctx, "read a job", err)
-		}
-		if len(h) == 0 {
+		if err = s.translateNil(ctx, "read a job", err); err == nil && len(h) == 0 {
 			continue // removed meanwhile
 		}
-		j, err := decodeJob(names[i], h)
+		var j store.JobRecord
+		if err == nil {
+			j, err = decodeJob(names[i], h)
+		}
+		if errors.Is(err, store.ErrCorrupt) {
+			s.config.Logger.ErrorContext(ctx, "a job is left out of a listing", "job", names[i], "error", err)
+			continue // reading that job says what is wrong
+		}
 		if err != nil {
 			return store.JobPage{}, err
 		}

@@ -235,8 +235,8 @@ func suspected(t store.Task) *store.Task {
 // deadStages names the staged lists that a session left in a run.
 func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID, run string) ([]string, error) {
 	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
-	if err != nil {
-		return nil, s.translate(ctx, "list staged children", err)
+	if err = empty(s.translateNil(ctx, "list staged children", err)); err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, name := range all {

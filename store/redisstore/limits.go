@@ -70,8 +70,8 @@ func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) 
 		return 0, err
 	}
 	all, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.spaces[partition].leases).Min("0").Max("-1").Build()).AsStrSlice()
-	if err != nil {
-		return 0, s.translate(ctx, "list sessions", err)
+	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+		return 0, err
 	}
 	n := 0
 	for _, id := range all {

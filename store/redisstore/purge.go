@@ -41,7 +41,7 @@ func (s *Store) purge(ctx context.Context, k *keyspace, ids ...string) error {
 		}
 	}
 	for i, reply := range s.client.DoMulti(ctx, cmds...) {
-		owner[i].fail(s.translateNil(ctx, "purge a run", reply.Error()))
+		owner[i].fail(empty(s.translateNil(ctx, "purge a run", reply.Error())))
 	}
 	var errs []error
 	var done []string
@@ -76,8 +76,10 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 		var errs [2]error
 		r.routes, errs[0] = replies[reads*i].AsStrSlice()
 		r.staged, errs[1] = replies[reads*i+1].AsStrSlice()
-		if err := errors.Join(errs[:]...); err != nil {
-			r.fail(s.translate(ctx, "list what is left of a run", err))
+		for _, err := range errs {
+			r.fail(empty(s.translateNil(ctx, "list what is left of a run", err)))
+		}
+		if r.err != nil {
 			r.routes = nil
 			continue
 		}
@@ -91,9 +93,7 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 	for _, r := range runs {
 		for i, route := range r.routes {
 			markers, err := replies[i].AsStrSlice()
-			if err != nil {
-				r.fail(s.translate(ctx, "list markers", err))
-			}
+			r.fail(empty(s.translateNil(ctx, "list markers", err)))
 			for _, m := range markers {
 				r.staged = append(r.staged, m+"/"+route)
 			}

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,9 @@ type runMeta struct {
 func parseMeta(job, routes string) runMeta {
 	post, rest, _ := strings.Cut(routes, " ")
 	root, weight, _ := strings.Cut(rest, " ")
+	if w, err := strconv.ParseFloat(weight, 64); err != nil || !(w > 0) || math.IsInf(w, 0) {
+		weight = "1" // it is damaged
+	}
 	return runMeta{job: job, post: post, root: root, weight: weight}
 }
 

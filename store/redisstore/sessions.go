@@ -153,8 +153,8 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		b().Time().Build(), // of any node of a cluster: it decides nothing
 	)
 	leases, err := first[0].AsZScores()
-	if err != nil {
-		return nil, s.translate(ctx, "list sessions", err)
+	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+		return nil, err
 	}
 	clock, err := first[1].AsStrSlice()
 	if err != nil || len(clock) != 2 {
@@ -174,31 +174,45 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	var out []store.SessionRecord
 	for i, l := range leases {
 		v, err := replies[2*i].ToArray()
+		if err = s.translateNil(ctx, "read a session", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+			return nil, err
+		}
+		if err == nil && v[0].IsNil() {
+			continue // closed meanwhile
+		}
+		r := store.SessionRecord{
+			ID: l.Member, Partition: partition,
+			Expires: time.UnixMilli(int64(l.Score)), Overdue: seconds*1000 >= int64(l.Score),
+		}
+		if err == nil {
+			err = describe(&r, text(v[0]), text(v[1]))
+		}
 		if err != nil {
-			return nil, s.translate(ctx, "read a session", err)
+			s.config.Logger.ErrorContext(ctx, "a session is listed without its worker", "session", l.Member, "error", err)
+			out = append(out, r)
+			continue
 		}
 		held, err := replies[2*i+1].AsInt64()
 		if err != nil {
 			return nil, s.translate(ctx, "read a session", err)
 		}
-		if v[0].IsNil() {
-			continue // closed meanwhile
-		}
-		r := store.SessionRecord{
-			ID: l.Member, Partition: partition, Held: int(held) - sessionFields,
-			Expires: time.UnixMilli(int64(l.Score)), Overdue: seconds*1000 >= int64(l.Score),
-		}
-		if err := json.Unmarshal([]byte(text(v[0])), &r.Worker); err != nil {
-			return nil, fmt.Errorf("%w: description of session %s: %v", store.ErrCorrupt, l.Member, err)
-		}
-		if busy := text(v[1]); busy != "" {
-			if err := json.Unmarshal([]byte(busy), &r.Running); err != nil {
-				return nil, fmt.Errorf("%w: running tasks of session %s: %v", store.ErrCorrupt, l.Member, err)
-			}
-		}
+		r.Held = int(held) - sessionFields
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// describe decodes what a session says of its worker and of the tasks that this runs.
+func describe(r *store.SessionRecord, info, busy string) error {
+	err := json.Unmarshal([]byte(info), &r.Worker)
+	if err == nil && busy != "" {
+		err = json.Unmarshal([]byte(busy), &r.Running)
+	}
+	if err != nil {
+		r.Worker, r.Running = store.WorkerInfo{}, nil
+		return fmt.Errorf("%w: description of session %s: %v", store.ErrCorrupt, r.ID, err)
+	}
+	return nil
 }
 
 // sessionFields is how many fields a live session's hash has beside its deliveries.

@@ -275,8 +275,8 @@ func (s *Store) values(ctx context.Context, k *keyspace, c *call, scopes ...stor
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		names, err := r.AsStrSlice()
-		if err != nil {
-			return s.translate(ctx, "list values", err)
+		if err = empty(s.translateNil(ctx, "list values", err)); err != nil {
+			return err
 		}
 		c.int(len(names)).add(names...)
 		for _, name := range names {

@@ -15,7 +15,7 @@ end
 -- next_number is above every number that the partition gave to a lease or a waiter. The last
 -- one outlives idle semaphores, so that a clock that goes back does not matter.
 local function next_number()
-  local last = tonumber(redis.call('HGET', KEYS[5], 'fence') or 0)
+  local last = number_of(redis.call('HGET', KEYS[5], 'fence'))
   local n = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
   redis.call('HSET', KEYS[5], 'fence', n)
   return n

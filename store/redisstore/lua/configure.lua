@@ -6,8 +6,9 @@
 local token, expected, kept, by, reason, keep, document = arg(), num(), num(), arg(), arg(), num(), arg()
 local channel, id = arg(), arg()
 
-local version = tonumber(redis.call('HGET', KEYS[1], 'version') or 0)
-if not version then
+local stored = redis.call('HGET', KEYS[1], 'version')
+local version = number_of(stored)
+if stored and version < 1 then
   return { 'corrupt' }
 end
 for v = version, math.max(1, version - kept + 1), -1 do

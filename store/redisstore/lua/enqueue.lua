@@ -73,9 +73,9 @@ for _, run in pairs(runs) do
   if run.touched or run.opened then
     local idle = redis.call('HGET', run.key, 'sealafter')
     if idle and run.opened then
-      redis.call('ZADD', KEYS[7], now + tonumber(idle), run.id)
+      redis.call('ZADD', KEYS[7], now + number_of(idle), run.id)
     elseif idle then
-      redis.call('ZADD', KEYS[7], 'XX', now + tonumber(idle), run.id)
+      redis.call('ZADD', KEYS[7], 'XX', now + number_of(idle), run.id)
     end
   end
   save_run(run)

@@ -27,7 +27,7 @@ elseif v[4] then
 end
 redis.call('ZADD', KEYS[2], 0, ARGV[1])
 redis.call('HSET', KEYS[1], 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
-redis.call('HINCRBY', KEYS[1], 'changes', 1)
+add_to(KEYS[1], 'changes', 1)
 redis.call('HSETNX', KEYS[1], 'created', now)
 local member = 'j:' .. ARGV[1]
 if ARGV[2] ~= 'periodic' then

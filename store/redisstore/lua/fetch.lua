@@ -22,7 +22,9 @@ local function next_due()
   return first[2] or ''
 end
 local last = tonumber(string.match(record, '^%d+'))
-if number < last then
+if not last then
+  return { 'lost' } -- the session's record is damaged
+elseif number < last then
   return { 'stale' }
 elseif number == last and last > 0 then
   local fields, i = {}, 0
@@ -141,7 +143,7 @@ local function visit(queue, clock, lane, k)
   local function later()
     -- Nothing here for this session now: others first.
     lane.hint.dry = true
-    local last = tonumber(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
+    local last = number_of(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
     if last > lane.score then
       rings.left, route.moved = rings.left + 1, true
       lane.score = last
@@ -246,9 +248,7 @@ local function visit(queue, clock, lane, k)
   if route.limits then
     name = '!' .. name
     local tally = 'n:' .. string.match(route.name, '^[^/]*/(.*)$')
-    if type(redis.pcall('HINCRBY', key, tally, n)) ~= 'number' then
-      redis.call('HSET', key, tally, n) -- it was damaged
-    end
+    add_to(key, tally, n)
     if n == left and not empty then
       fall_short(key, queue)
     end
@@ -264,7 +264,7 @@ local function visit(queue, clock, lane, k)
   end
   got, bytes = got + n, bytes - size
   -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
-  lane.score = math.max(tonumber(v[3] or 0) or 0, lane.score, clock) + n / hint.weight
+  lane.score = math.max(number_of(v[3]), lane.score, clock) + n / hint.weight
   local set = { 'v:' .. queue, lane.score }
   if route.state == 'running' then
     set[3], set[4], set[5], set[6] = 'pending', (tonumber(v[4] or 0) or 0) - n, 'running', (tonumber(v[5] or 0) or 0) + n
@@ -300,7 +300,7 @@ local function shares(turn, left)
 end
 
 local function serve(queue, turn)
-  local clock = tonumber(redis.call('HGET', KEYS[2], queue) or 0)
+  local clock = number_of(redis.call('HGET', KEYS[2], queue))
   local served = clock
   -- What a run leaves of its share is shared out again among those that may have more.
   while got < want and bytes > 0 and #turn > 0 do
@@ -351,7 +351,7 @@ for _, queue in ipairs(queues) do
       rings.more = 1
     end
     for i = 1, #entries, 2 do
-      local id, score = entries[i], tonumber(entries[i + 1])
+      local id, score = entries[i], number_of(entries[i + 1])
       local hint = hinted[r .. '/' .. id]
       local lane = { score = score, route = routes[r], id = id, hint = hint }
       seen[#seen + 1] = lane
@@ -386,7 +386,7 @@ for _, queue in ipairs(queues) do
     local entries = routes[r].moved and front(routes[r]) or routes[r].front
     for i = 1, #entries, 2 do
       local id = entries[i]
-      ahead[#ahead + 1] = { index = r, id = id, score = tonumber(entries[i + 1]), hint = hinted[r .. '/' .. id] }
+      ahead[#ahead + 1] = { index = r, id = id, score = number_of(entries[i + 1]), hint = hinted[r .. '/' .. id] }
     end
   end
   if #routes > 1 then

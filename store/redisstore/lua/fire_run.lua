@@ -21,7 +21,7 @@ local function set_due(at, acted)
 end
 local existing = redis.call('HGET', KEYS[4], token)
 if due > 0 and existing then
-  if not v[2] and v[1] == 'periodic' and tonumber(v[4] or 0) == due and (v[6] or '0') == changes and tonumber(v[5]) <= now and following > now then
+  if not v[2] and v[1] == 'periodic' and tonumber(v[4] or 0) == due and (v[6] or '0') == changes and number_of(v[5]) <= now and following > now then
     set_due(following, acts) -- the clock went back, and the job was due anew at a time that it was due before
     publish(channel)
   end
@@ -36,7 +36,7 @@ end
 if v[1] ~= 'periodic' or tonumber(v[4] or 0) ~= due or (v[6] or '0') ~= changes then
   return { 'moved', now }
 end
-if following <= now or due > 0 and tonumber(v[5] or 0) > now then
+if following <= now or due > 0 and number_of(v[5]) > now then
   return { 'early', now }
 end
 
@@ -52,19 +52,19 @@ if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 or busy an
   return { 'waiting', now, busy and v[3] or '' }
 end
 if busy then
-  redis.call('HINCRBY', KEYS[3], 'skipped', 1)
+  add_to(KEYS[3], 'skipped', 1)
   redis.call('HSET', KEYS[3], 'lastskip', v[4])
   set_due(following, acts)
   publish(channel)
   return { 'skipped', now }
 end
-local rested = tonumber(newest[2] or 0) + rest
+local rested = number_of(newest[2]) + rest
 if rest > 0 and rested > now then
   set_due(rested, rested + acts - following)
   publish(channel)
   return { 'moved', now }
 end
-if tonumber(number) <= tonumber(redis.call('HGET', KEYS[1], 'run') or 0) then
+if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
   return { 'again' }
 end
 set_due(following, acts)

@@ -45,7 +45,7 @@ local function report(key, id, limit)
   else
     redis.call('HSET', key, 'reporting', table.concat(lines, '\n'))
   end
-  local last = tonumber(v[3] or 0) or 0
+  local last = number_of(v[3])
   if table.concat(before, '\n') == table.concat(mine, '\n') or #lines > 0 and now >= last and now - last < SIGNAL_EVERY then
     return
   end
@@ -59,7 +59,7 @@ for _ = 1, num() do
   report(KEYS[num()], arg(), num())
 end
 
-local swept = tonumber(redis.call('HGET', KEYS[3], 'sweep') or 0)
+local swept = number_of(redis.call('HGET', KEYS[3], 'sweep'))
 local due = 0
 if now - swept >= interval or now < swept then
   due = 1
@@ -67,7 +67,7 @@ end
 local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
 local reply = { 'ok', now, first[2] or '', redis.call('HLEN', KEYS[1]) - 4, due }
 for i = 6, 5 + asked do
-  local v = redis.call('HMGET', KEYS[i], 'state', 'graceful', 'configured')
+  local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing of a run whose record is damaged
   reply[#reply + 1] = v[1] or ''
   reply[#reply + 1] = v[2] or ''
   reply[#reply + 1] = v[3] or 0

@@ -16,7 +16,8 @@ local function open_account()
         ends = tonumber(ends), tokens = tonumber(tokens), void = tonumber(void),
       }
     elseif not holder then
-      facts[all[i]] = tonumber(all[i + 1])
+      local n = tonumber(all[i + 1])
+      facts[all[i]] = n and n - n == 0 and n or nil
     end
   end
   return entries, facts.level, facts.at

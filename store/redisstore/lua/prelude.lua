@@ -3,6 +3,41 @@
 -- transitions that several scripts share: a task joins a lane, a run enters a
 -- ring, a run ends.
 
+-- Each key has one type, and no call leaves another there. What stands in an index of a wrong type was put there by a hand,
+-- and would end a script half-way, and with it the work of others. So the first command that meets it removes it, and goes on
+-- as if nothing had been there; a repair puts back what can be known. A record of one thing is left as it is: a script
+-- about many reads it by pcall, any other ends with an error about that thing.
+local RECORDS = { run = true, job = true, value = true, sem = true, limit = true, configuration = true, configured = true }
+local server = redis
+local redis = { pcall = server.pcall }
+function redis.call(command, key, ...)
+  local reply = server.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'WRONGTYPE', 1, true) and not RECORDS[string.match(key, '}:(%a+)')] then
+      server.log(server.LOG_WARNING, 'rollcall: removed a key of a wrong type: ' .. key)
+      server.call('UNLINK', key)
+    end
+    return server.call(command, key, ...) -- fails again, with the error as the server words it, unless that was it
+  end
+  return reply
+end
+
+-- number_of reads a stored number. What is none, or is out of all bounds, is damage and counts as 0.
+local function number_of(v)
+  local n = tonumber(v or 0)
+  if n and n > -9007199254740992 and n < 9007199254740992 then
+    return n
+  end
+  return 0
+end
+
+-- add_to adds to a stored number; one that is damaged begins anew.
+local function add_to(key, field, n)
+  if type(redis.pcall('HINCRBY', key, field, n)) ~= 'number' then
+    redis.call('HSET', key, field, n)
+  end
+end
+
 local at = 0
 local function arg()
   at = at + 1
@@ -33,7 +68,7 @@ local function name_positions(names, at, step, prefix, first, last, suffix)
   return at
 end
 
-local time = redis.call('TIME')
+local time = server.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- answered says what a call of a stream gets instead of being done, by the stream's record, 'NUMBER reply': lost if
@@ -74,10 +109,10 @@ local function open_run(key, id)
   if v.err or not v[1] then
     return nil -- gone or damaged: the runs beside it go on
   end
-  local run = { key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = tonumber(v[3] or 0) or 0, was = {} }
+  local run = { key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = number_of(v[3]), was = {} }
   for i, name in ipairs(COUNTERS) do
     local n = tonumber(v[i + 3] or 0)
-    if not n then
+    if not n or n - n ~= 0 then
       return nil
     end
     run[name] = n
@@ -113,8 +148,8 @@ local function enter(ring, clock, run, queue)
   if run.paused then
     return
   end
-  local mine = tonumber(redis.call('HGET', run.key, 'v:' .. queue) or 0)
-  local all = tonumber(redis.call('HGET', clock, queue) or 0)
+  local mine = number_of(redis.call('HGET', run.key, 'v:' .. queue))
+  local all = number_of(redis.call('HGET', clock, queue))
   if redis.call('ZADD', ring, 'NX', math.max(mine, all), run.id) == 1 then
     signal('w:' .. queue)
   end
@@ -145,7 +180,7 @@ local function finish(run, state, keys, facts, clean)
     redis.call('HDEL', run.key, 'reporting', 'reported')
   end
   redis.call('HSET', run.key, 'state', state, 'ended', facts[3] or now)
-  redis.call('ZADD', keys.hist, now + tonumber(facts[1] or 0), run.id)
+  redis.call('ZADD', keys.hist, now + number_of(facts[1]), run.id)
   if clean then
     redis.call('UNLINK', keys.lanes)
   else
@@ -168,7 +203,7 @@ local function maybe_end(run, keys)
       outcome = 'failed'
     end
     local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter', 'sealafter')
-    if not facts[4] then
+    if not (facts[4] and facts[5] and facts[6]) then
       -- No task is left, so no lane is, and no child of one; and each lane left its ring with its last task. Other litter, like buckets
       -- of claimed IDs, is marked.
       finish(run, outcome, keys, facts, keys.exact and not facts[7] and not facts[8])
@@ -192,7 +227,7 @@ end
 -- grow_longest notes the length of the longest message of a run, for fetch to
 -- bound its reply.
 local function grow_longest(key, longest)
-  if longest > tonumber(redis.call('HGET', key, 'maxlen') or 0) then
+  if longest > number_of(redis.call('HGET', key, 'maxlen')) then
     redis.call('HSET', key, 'maxlen', longest)
   end
 end

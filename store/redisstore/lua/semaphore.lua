@@ -37,7 +37,7 @@ local function forget_when_idle()
     last = math.max(last, tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2] or 0))
   end
   for _, key in ipairs({ FACTS, HELD, LINE, LIVE }) do
-    redis.call('PEXPIREAT', key, string.format('%.0f', last))
+    redis.call('PEXPIREAT', key, string.format('%.0f', math.min(last, CLAIMED)))
   end
 end
 

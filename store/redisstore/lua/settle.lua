@@ -48,7 +48,7 @@ local dups = {}
 local function dead_letter(run, base, text, err)
   run.failed = run.failed + 1
   run.running = run.running - 1
-  local cap = tonumber(redis.call('HGET', run.key, 'failcap') or 0)
+  local cap = number_of(redis.call('HGET', run.key, 'failcap'))
   if redis.call('LLEN', KEYS[base + 2]) < cap then
     redis.call('RPUSH', KEYS[base + 2], string.format('%.0f ', now) .. text)
   end
@@ -171,7 +171,7 @@ function verdicts.B(run, base)
   redis.call('SADD', KEYS[base + 1], route)
   redis.call('SADD', keys.routes, route)
   if root[2] then
-    local due = tonumber(root[2])
+    local due = number_of(string.match(root[2], '%d+'))
     if string.sub(root[2], 1, 1) == '+' then
       due = now + due
     end

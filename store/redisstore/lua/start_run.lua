@@ -29,7 +29,7 @@ end
 if busy then
   return { 'active', v[1] }
 end
-if tonumber(number) <= tonumber(redis.call('HGET', KEYS[1], 'run') or 0) then
+if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
   return { 'again' }
 end
 

@@ -9,12 +9,12 @@
 -- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to be found.
 -- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
 local interval = tonumber(ARGV[1])
-local last = tonumber(redis.call('HGET', KEYS[1], 'sweep') or 0)
+local last = number_of(redis.call('HGET', KEYS[1], 'sweep'))
 redis.call('ZREM', KEYS[2], '')
 redis.call('HSET', KEYS[1], 'sweep', now)
 if last > 0 and (now < last or now - last > 3 * interval) then
   for _, session in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 1, 'inf')) do
-    local term = tonumber(redis.call('HGET', KEYS[7], session) or 0)
+    local term = number_of(redis.call('HGET', KEYS[7], session))
     if term > 0 then
       redis.call('HSET', KEYS[7], session, -term) -- once: its next heartbeat brings the term back
       redis.call('ZADD', KEYS[2], now + term, session)
@@ -24,7 +24,7 @@ end
 if redis.call('HLEN', KEYS[7]) > redis.call('ZCARD', KEYS[2]) then
   local terms = redis.call('HGETALL', KEYS[7])
   for i = 1, #terms, 2 do
-    redis.call('ZADD', KEYS[2], 'NX', now + math.abs(terms[i + 1]), terms[i])
+    redis.call('ZADD', KEYS[2], 'NX', now + math.abs(number_of(terms[i + 1])), terms[i])
   end
 end
 return {

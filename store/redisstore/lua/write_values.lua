@@ -16,17 +16,23 @@ if grows == 1 then
 else
   redis.call('PEXPIRE', KEYS[1], ttl)
 end
+-- owned says what is wrong with the owner of a value, a job or the run of a job; nil if nothing is.
+local function owned(owner, job)
+  if job == '' then
+    return redis.call('EXISTS', owner) == 0 and 'missing' or nil
+  end
+  local found = redis.pcall('HGET', owner, 'job')
+  if type(found) == 'table' then
+    return 'corrupt' -- of a wrong type: the writes beside this one go on
+  end
+  return found ~= job and 'missing' or nil
+end
+
 local words = {}
 for i = 1, num() do
   local owner, job = KEYS[num()], arg()
   local w = next_write()
-  if not owner then
-    words[i] = refusal(w) or write(w)
-  elseif job == '' and redis.call('EXISTS', owner) == 0 or job ~= '' and redis.call('HGET', owner, 'job') ~= job then
-    words[i] = 'missing'
-  else
-    words[i] = refusal(w) or write(w)
-  end
+  words[i] = owner and owned(owner, job) or refusal(w) or write(w)
 end
 record = string.format('%.0f %s', number, table.concat(words, ','))
 redis.call('SET', KEYS[1], record, 'PX', ttl)

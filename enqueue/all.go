@@ -14,7 +14,8 @@ import (
 type AllOptions struct {
 	// Hold is the name of the hold that keeps the run from finishing between two
 	// chunks. Choose one to be able to close it, by [Enqueuer.SetHold], after a
-	// crash of the producer. Defaults to a random name.
+	// crash of the producer. One call at a time may use a name in a run: a call takes over a hold
+	// that is open. Defaults to a random name.
 	Hold string
 }
 
@@ -32,6 +33,11 @@ const holdTimeout = 10 * time.Second
 // chunk is needed, a named hold keeps the run from finishing from the first
 // chunk to the last, so that tasks that are worked off meanwhile never complete
 // it early.
+//
+// Success means that all items are in the run: each chunk is added only if the hold is as the
+// chunk before left it. If a server lost a chunk that it had acknowledged (a failover, a restart
+// from a snapshot), or somebody closed the hold or took its name meanwhile, the call ends with
+// [store.ErrHoldLost], and the Summary counts what may be lost.
 //
 // It stops at the first error: of the sequence, of an item, of ctx or of the
 // store. Then the chunks before are stored, the chunk being gathered is not, of a
@@ -56,7 +62,7 @@ func (e *Enqueuer) EnqueueAll(ctx context.Context, run store.RunID, set string, 
 	if err := errors.Join(append(problems, validateRun(run))...); err != nil {
 		return Summary{}, fmt.Errorf("enqueue all: %w", err)
 	}
-	b := &bulk{enqueuer: e, run: run, hold: hold, chunk: &request{}}
+	b := &bulk{enqueuer: e, run: run, hold: hold, call: randomID(), chunk: &request{}}
 	err := b.all(ctx, set, items)
 	if b.held {
 		err = errors.Join(err, b.release(ctx))
@@ -73,6 +79,8 @@ type bulk struct {
 	run      store.RunID
 	hold     string
 	held     bool // the hold may be open
+	call     string
+	chunks   int // sent
 	chunk    *request
 	sum      Summary
 }
@@ -107,11 +115,11 @@ func (b *bulk) all(ctx context.Context, set string, items iter.Seq2[Item, error]
 // last it closes it.
 func (b *bulk) send(ctx context.Context, last bool) error {
 	req := b.chunk
-	opens, closes := !last && !b.held, last && b.held
-	if opens || closes {
-		req.holds = []store.HoldChange{{Run: b.run, Name: b.hold, Close: closes}}
+	closes := last && b.held
+	if !last || b.held {
+		req.holds = []store.HoldChange{b.change(last)}
 	}
-	b.held = b.held || opens
+	b.held = b.held || !last
 	if err := b.enqueuer.producer(b.run).Do(ctx, req); err != nil {
 		return err
 	}
@@ -132,6 +140,22 @@ func (b *bulk) send(ctx context.Context, last bool) error {
 	b.chunk = req.next()
 	return firstOf(errs)
 }
+
+// change opens the hold with the first chunk, marks each further one, and closes it with the last.
+func (b *bulk) change(last bool) store.HoldChange {
+	h := store.HoldChange{Run: b.run, Name: b.hold, Close: last, Guarded: b.held}
+	if b.held {
+		h.From = b.mark()
+	}
+	b.chunks++
+	if !last {
+		h.Mark = b.mark()
+	}
+	return h
+}
+
+// mark is what the hold carries after so many chunks of this call, and of no other.
+func (b *bulk) mark() string { return fmt.Sprintf("%s-%d", b.call, b.chunks) }
 
 // release closes the hold after a failure, also if ctx has ended: a hold that
 // nobody closes keeps the run from finishing.

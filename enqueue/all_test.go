@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/memstore"
 )
 
 // files is a sequence of n items.
@@ -77,10 +79,16 @@ func TestALongSequenceIsHeldOpenAndNeverGathered(t *testing.T) {
 	require.LessOrEqual(t, ahead, store.MaxBatch+1, "more than a chunk was in memory")
 
 	last := len(f.batches) - 1
-	require.Equal(t, []store.HoldChange{{Run: run, Name: "upload-9"}}, f.batches[0].Holds)
-	require.Equal(t, []store.HoldChange{{Run: run, Name: "upload-9", Close: true}}, f.batches[last].Holds)
-	for _, batch := range f.batches[1:last] {
-		require.Empty(t, batch.Holds)
+	mark := ""
+	for i, batch := range f.batches {
+		require.Len(t, batch.Holds, 1)
+		got := batch.Holds[0]
+		require.Equal(t, store.HoldChange{
+			Run: run, Name: "upload-9", Close: i == last, Guarded: i > 0, From: mark, Mark: got.Mark,
+		}, got, "each chunk goes on from the mark of the one before")
+		require.Equal(t, i == last, got.Mark == "")
+		require.NotEqual(t, mark, got.Mark)
+		mark = got.Mark
 	}
 }
 
@@ -149,4 +157,52 @@ func TestAHoldThatCannotBeClosedIsReported(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.ErrorContains(t, err, "set hold")
+}
+
+// Somebody closes the hold, as a server does that goes back to a snapshot: the chunks before may be gone, too.
+func TestASequenceWhoseHoldIsLostIsNoSuccess(t *testing.T) {
+	s := memstore.New(nil)
+	started, err := s.StartRun(t.Context(), store.StartParams{
+		Job: "import", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+	})
+	require.NoError(t, err)
+	e := newEnqueuer(t, s)
+	broken := func(yield func(enqueue.Item, error) bool) {
+		for i := range 3 * store.MaxBatch {
+			if i == 2*store.MaxBatch+1 {
+				require.NoError(t, e.SetHold(t.Context(), started.Run, "h", false))
+			}
+			if !yield(file(fmt.Sprint(i)), nil) {
+				return
+			}
+		}
+	}
+	sum, err := e.EnqueueAll(t.Context(), started.Run, "ingest", broken, &enqueue.AllOptions{Hold: "h"})
+	require.ErrorIs(t, err, store.ErrHoldLost)
+	require.Equal(t, 2*store.MaxBatch, sum.Enqueued)
+	in, err := s.Inspect(t.Context(), started.Run)
+	require.NoError(t, err)
+	require.Len(t, in.Holds, 1, "of the call none is left")
+}
+
+// Two sequences under one name take turns at best: the one that lost the hold is told.
+func TestASequenceThatLosesItsHoldToAnotherIsTold(t *testing.T) {
+	s := memstore.New(nil)
+	started, err := s.StartRun(t.Context(), store.StartParams{
+		Job: "import", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+	})
+	require.NoError(t, err)
+	e := newEnqueuer(t, s)
+	opts := &enqueue.AllOptions{Hold: "h"}
+	outer := func(yield func(enqueue.Item, error) bool) {
+		for it, err := range files(2*store.MaxBatch + 1) {
+			if !yield(it, err) {
+				return
+			}
+		}
+		_, err := e.EnqueueAll(t.Context(), started.Run, "ingest", files(store.MaxBatch+1), opts)
+		require.NoError(t, err)
+	}
+	_, err = e.EnqueueAll(t.Context(), started.Run, "ingest", outer, opts)
+	require.ErrorIs(t, err, store.ErrHoldLost)
 }

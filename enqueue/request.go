@@ -1,6 +1,8 @@
 package enqueue
 
 import (
+	"slices"
+
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -32,14 +34,24 @@ func (r *request) takes(size int) bool {
 	return len(r.entries) == 0 || len(r.entries) < store.MaxBatch && r.bytes+size <= maxBatchBytes
 }
 
+// guarded reports whether the request may be refused because of a hold. It has a call of its own,
+// so that others who add to the run are not refused with it.
+func (r *request) guarded() bool {
+	return slices.ContainsFunc(r.holds, func(h store.HoldChange) bool { return h.Guarded })
+}
+
 // batch sums up the requests that share one call.
-type batch struct{ requests, entries, holds, bytes int }
+type batch struct {
+	requests, entries, holds, bytes int
+	guarded                         bool
+}
 
 // takes reports whether the request stays within the limits of the call. The
 // first always does: alone it is within them.
 func (b *batch) takes(req *request) bool {
 	return b.requests == 0 || b.entries+len(req.entries) <= store.MaxBatch &&
-		b.holds+len(req.holds) <= store.MaxBatch && b.bytes+req.bytes <= maxBatchBytes
+		b.holds+len(req.holds) <= store.MaxBatch && b.bytes+req.bytes <= maxBatchBytes &&
+		!b.guarded && !req.guarded()
 }
 
 func (b *batch) add(req *request) {
@@ -47,6 +59,7 @@ func (b *batch) add(req *request) {
 	b.entries += len(req.entries)
 	b.holds += len(req.holds)
 	b.bytes += req.bytes
+	b.guarded = b.guarded || req.guarded()
 }
 
 // joined is the call that requests share.

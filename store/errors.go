@@ -44,6 +44,11 @@ var (
 	// longer valid: it expired, was reclaimed or was closed (promise P5).
 	ErrLeaseLost = errors.New("lease lost")
 
+	// ErrHoldLost is returned by adding to a run in several calls when the hold between two of
+	// them is not as the last call left it: somebody closed or took it, or the server lost what it
+	// had acknowledged. Earlier calls may be lost. Nothing of this call was written.
+	ErrHoldLost = errors.New("hold of the run is not as it was left")
+
 	// ErrOutcomeUnknown is returned when the store can no longer tell whether a
 	// repeated mutation was applied, since the record of its stream is gone.
 	// It is never returned for a first attempt that was applied.

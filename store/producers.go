@@ -33,19 +33,29 @@ type Entry struct {
 
 // HoldChange opens or closes a named hold. Opening one that is open and closing
 // one that is not change nothing. Closing the last one of a run without unfinished tasks finishes it.
+//
+// A hold can carry a mark: what whoever adds in several calls has added so far. With Guarded a
+// change goes through only from there, so a call never goes on from one that the server lost.
 type HoldChange struct {
 	Run   RunID
 	Name  string
 	Close bool
+	// Mark is what the hold carries then, unless it is closed: a name as [ValidateName] allows. An
+	// open hold keeps its mark if this is empty.
+	Mark string
+	// Guarded asks that the hold is open and carries the mark From. If not, the run takes nothing
+	// of this call, and its entries and hold changes are answered with [ErrHoldLost].
+	Guarded bool
+	From    string
 }
 
 // EnqueueReply answers entry by entry, and hold change by hold change.
 type EnqueueReply struct {
 	Entries []EnqueueResult
-	Holds   []error // nil, ErrRunNotFound, ErrRunFinished or ErrJobStopped
+	Holds   []error // nil, ErrRunNotFound, ErrRunFinished, ErrJobStopped or ErrHoldLost
 }
 
-// EnqueueResult is what became of one entry. Err is nil, [ErrRunNotFound], [ErrJobStopped] or [ErrRunFinished].
+// EnqueueResult is what became of one entry. Err is nil, [ErrRunNotFound], [ErrJobStopped], [ErrRunFinished] or [ErrHoldLost].
 type EnqueueResult struct {
 	Duplicate bool // the run holds an unsettled task of that claimed ID; nothing was added
 	Err       error

@@ -92,6 +92,7 @@ type Inspection struct {
 type HoldRecord struct {
 	Name  string
 	Since time.Time
+	Mark  string // of its last change that set one; see [HoldChange]
 }
 
 // LaneRecord counts what a lane holds.

@@ -21,6 +21,7 @@ var (
 	ErrLeaseLost       = store.ErrLeaseLost
 	ErrConflict        = store.ErrConflict
 	ErrOutcomeUnknown  = store.ErrOutcomeUnknown
+	ErrHoldLost        = store.ErrHoldLost
 	ErrPayloadTooLarge = store.ErrPayloadTooLarge
 	ErrOutOfMemory     = store.ErrOutOfMemory
 	ErrUnavailable     = store.ErrUnavailable

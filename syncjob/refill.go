@@ -2,32 +2,33 @@ package syncjob
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Chunks of a redrive. They must be the same in every call that goes on with it.
+// Bounds of the chunks of a redrive.
 const (
 	refillChunk = store.MaxBatch
 	refillBytes = 1 << 20
 )
 
 // refill fills the new run of a redrive. It is exact, whoever repeats it after whatever crash, since the run itself says how far
-// it came: its one hold is named after the place of the first failure that was not added, and moves in the same step as
-// tasks are added. The stream is the run's own, and each chunk is numbered by that place: of two calls that send the same chunk
-// the second is answered like the first, and one that is behind is refused. The run cannot end before the last chunk takes the
-// hold away.
+// it came: its one hold is marked with the place of the first failure that was not added, and each chunk is added only if the
+// mark is where it begins, and moves it. So a chunk that somebody else has added, or that follows one which the server lost, is
+// refused, and the caller goes on from the mark. The run cannot end before the last chunk takes the hold away.
 type refill struct {
 	source *Run
 	target store.RunID
 	store  store.Store
 	sel    selection
 	part   int
-	stream string
+	stream string // of this call
+	number int64  // of its last chunk
 }
 
 func newRefill(source, target *Run, sel selection) *refill {
@@ -37,23 +38,23 @@ func newRefill(source, target *Run, sel selection) *refill {
 		store:  source.m.store,
 		sel:    sel,
 		part:   store.PartitionOf(target.id.Job, source.m.store.Partitions()),
-		stream: fmt.Sprintf("redrive-%d", target.id.Number),
 	}
 }
 
-// complete adds what is missing. Where another call was ahead, or the stream was forgotten as the last call was more than a
-// day ago, nothing was added, and it begins anew from where the run says.
+// complete adds what is missing. A call whose chunk is refused begins anew from where the run says; so does one whose stream
+// was forgotten.
 func (f *refill) complete(ctx context.Context) error {
 	for last := -1; ; {
-		if err := f.store.OpenProducer(ctx, f.part, f.stream); err != nil {
-			return err
-		}
 		place, ok, err := f.place(ctx)
 		if err != nil || !ok {
 			return err
 		}
+		f.stream, f.number = rand.Text(), 0
+		if err := f.store.OpenProducer(ctx, f.part, f.stream); err != nil {
+			return err
+		}
 		err = f.from(ctx, place)
-		behind := errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrOutcomeUnknown)
+		behind := errors.Is(err, store.ErrHoldLost) || errors.Is(err, store.ErrOutcomeUnknown)
 		if !behind || place == last {
 			return err
 		}
@@ -71,22 +72,16 @@ func (f *refill) place(ctx context.Context) (place int, ok bool, err error) {
 		if h.Name == store.HoldOpen {
 			return 0, true, nil
 		}
-		if _, err := fmt.Sscanf(h.Name, refillHold, &place); err == nil {
-			return place, true, nil
+		if h.Name == refillHold {
+			place, err = strconv.Atoi(h.Mark)
+			return place, true, err
 		}
 	}
 	return 0, false, nil
 }
 
-// refillHold is how the run's hold is named once the first chunk was added.
-const refillHold = "redrive-from-%d"
-
-func holdAt(place int) string {
-	if place == 0 {
-		return store.HoldOpen
-	}
-	return fmt.Sprintf(refillHold, place)
-}
+// refillHold is the run's hold once the first chunk was added.
+const refillHold = "redrive"
 
 // from adds the failures from a place on.
 func (f *refill) from(ctx context.Context, place int) error {
@@ -131,15 +126,20 @@ func redriven(f store.Failure) store.Item {
 
 // send adds a chunk that begins at a place, and moves the hold to the place of the next; 0 if this was the last.
 func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int) error {
-	p := store.EnqueueParams{
-		Partition: f.part,
-		Stream:    f.stream,
-		Number:    int64(place) + 1,
-		Entries:   chunk,
-		Holds:     []store.HoldChange{{Run: f.target, Name: holdAt(place), Close: true}},
+	f.number++
+	p := store.EnqueueParams{Partition: f.part, Stream: f.stream, Number: f.number, Entries: chunk}
+	if place == 0 {
+		p.Holds = append(p.Holds, store.HoldChange{Run: f.target, Name: store.HoldOpen, Close: true, Guarded: true})
 	}
-	if next > 0 {
-		p.Holds = append(p.Holds, store.HoldChange{Run: f.target, Name: holdAt(next)})
+	if place > 0 || next > 0 {
+		hold := store.HoldChange{Run: f.target, Name: refillHold, Guarded: place > 0, Close: next == 0}
+		if place > 0 {
+			hold.From = strconv.Itoa(place)
+		}
+		if next > 0 {
+			hold.Mark = strconv.Itoa(next)
+		}
+		p.Holds = append(p.Holds, hold)
 	}
 	reply, err := f.store.Enqueue(ctx, p)
 	if err != nil {

@@ -84,19 +84,27 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 	if len(params.Entries) > 0 {
 		reply.Entries = make([]store.EnqueueResult, len(params.Entries))
 	}
+	lost := p.lostHolds(params.Holds)
+	accepting := func(id store.RunID) (*run, error) {
+		r, err := p.accepting(id)
+		if err == nil && lost[id] {
+			return nil, store.ErrHoldLost
+		}
+		return r, err
+	}
 	for i, h := range params.Holds {
 		if h.Close {
 			continue
 		}
-		r, err := p.accepting(h.Run)
+		r, err := accepting(h.Run)
 		if err == nil {
-			r.hold(h.Name, now)
+			r.hold(h.Name, h.Mark, now)
 			p.moved(r)
 		}
 		reply.Holds[i] = err
 	}
 	for i, e := range params.Entries {
-		r, err := p.accepting(e.Run)
+		r, err := accepting(e.Run)
 		if err != nil {
 			reply.Entries[i].Err = err
 			continue
@@ -109,7 +117,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		if !h.Close {
 			continue
 		}
-		r, err := p.accepting(h.Run)
+		r, err := accepting(h.Run)
 		if err == nil {
 			r.unhold(h.Name)
 			p.moved(r)
@@ -118,6 +126,27 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		reply.Holds[i] = err
 	}
 	return reply
+}
+
+// lostHolds are the runs of which a hold is not as its guard says.
+func (p *partition) lostHolds(holds []store.HoldChange) map[store.RunID]bool {
+	var lost map[store.RunID]bool
+	for _, h := range holds {
+		if !h.Guarded {
+			continue
+		}
+		r, err := p.accepting(h.Run)
+		if err != nil {
+			continue
+		}
+		if held, ok := r.holds[h.Name]; !ok || held.Mark != h.From {
+			if lost == nil {
+				lost = map[store.RunID]bool{}
+			}
+			lost[h.Run] = true
+		}
+	}
+	return lost
 }
 
 // accepting finds a run that takes tasks and holds.

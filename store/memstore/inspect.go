@@ -32,8 +32,8 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 
 func (r *run) holdRecords() []store.HoldRecord {
 	records := make([]store.HoldRecord, 0, len(r.holds))
-	for name, since := range r.holds {
-		records = append(records, store.HoldRecord{Name: name, Since: since})
+	for _, h := range r.holds {
+		records = append(records, h)
 	}
 	slices.SortFunc(records, func(a, b store.HoldRecord) int { return cmp.Compare(a.Name, b.Name) })
 	return records

@@ -19,7 +19,7 @@ type run struct {
 	root *store.Item // set aside until the pre-job hook has passed
 	post *store.Item // enters its lane when the last task has ended
 
-	holds    map[string]time.Time // by name, since when; len is rec.Holds
+	holds    map[string]store.HoldRecord // by name; len is rec.Holds
 	claims   claims
 	values   values
 	lanes    map[store.Route]*lane
@@ -123,7 +123,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		j.tokens[r.token] = r
 	}
 	if params.Open {
-		r.hold(store.HoldOpen, now)
+		r.hold(store.HoldOpen, "", now)
 	}
 	if params.Root != nil {
 		r.rec.Root = params.Root.Route
@@ -162,18 +162,22 @@ func (r *run) awaits(hook store.Route) bool {
 }
 
 // hold opens a named hold.
-func (r *run) hold(name string, now time.Time) {
-	if _, ok := r.holds[name]; ok {
-		return
+func (r *run) hold(name, mark string, now time.Time) {
+	h, ok := r.holds[name]
+	if !ok {
+		h = store.HoldRecord{Name: name, Since: now}
+		if name == store.HoldOpen {
+			r.touched = now
+		}
+	}
+	if mark != "" {
+		h.Mark = mark
 	}
 	if r.holds == nil {
-		r.holds = map[string]time.Time{}
+		r.holds = map[string]store.HoldRecord{}
 	}
-	r.holds[name] = now
+	r.holds[name] = h
 	r.rec.Holds = int64(len(r.holds))
-	if name == store.HoldOpen {
-		r.touched = now
-	}
 }
 
 func (r *run) unhold(name string) {

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -38,7 +39,8 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		return out, err
 	}
 	for name, since := range holds {
-		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: parseMillis(since)})
+		since, mark, _ := strings.Cut(since, " ")
+		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: parseMillis(since), Mark: mark})
 	}
 	if before.Status == store.StatusStarting && before.Root != (store.Route{}) {
 		// The root waits in the run itself until the pre-job hook has passed.

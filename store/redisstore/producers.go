@@ -47,8 +47,11 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		}
 	}
 	closes := make(map[int64]bool)
-	opened := 0
+	opened, guarded := 0, 0
 	for _, h := range p.Holds {
+		if h.Guarded {
+			guarded++
+		}
 		mention(h.Run)
 		if h.Close {
 			closes[h.Run.Number] = true
@@ -77,15 +80,18 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		c.int(base).add(id)
 	}
 
-	holds := func(closing bool) {
-		for _, h := range p.Holds {
-			if h.Close == closing {
-				c.int(runs[h.Run.Number]).add(h.Name)
-			}
+	c.int(guarded)
+	for _, h := range p.Holds {
+		if h.Guarded {
+			c.int(runs[h.Run.Number]).add(h.Name, h.From)
 		}
 	}
 	c.int(opened)
-	holds(false)
+	for _, h := range p.Holds {
+		if !h.Close {
+			c.int(runs[h.Run.Number]).add(h.Name, h.Mark)
+		}
+	}
 
 	groups := b.group(len(p.Entries), func(i int) (store.RunID, *store.Item) { return p.Entries[i].Run, &p.Entries[i].Item })
 	c.int(len(groups))
@@ -96,7 +102,11 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		c.set(length, len(c.args)-length-1)
 	}
 	c.int(len(p.Holds) - opened)
-	holds(true)
+	for _, h := range p.Holds {
+		if h.Close {
+			c.int(runs[h.Run.Number]).add(h.Name)
+		}
+	}
 
 	word, rest, err := s.word(ctx, enqueueScript, c)
 	if err != nil {
@@ -132,6 +142,8 @@ func decodeEnqueueReply(p store.EnqueueParams, record string, runs map[int64]int
 			return store.ErrJobStopped
 		case "finished":
 			return store.ErrRunFinished
+		case "moved":
+			return store.ErrHoldLost
 		}
 		return store.ErrRunNotFound
 	}

@@ -104,6 +104,41 @@ var streamsContract = []testCase{
 		p.add(r, task(scan, "t"))
 		r.counts(store.Counts{Pending: 1}, "an empty batch, then another")
 	}},
+	{"what comes in several calls goes on only from the last of them", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		send := func(id string, holds ...store.HoldChange) error {
+			for i := range holds {
+				holds[i].Run = r.id
+			}
+			reply := p.send(store.EnqueueParams{Holds: holds, Entries: []store.Entry{{Run: r.id, Item: task(scan, id)}}})
+			for _, err := range reply.Holds {
+				s.Equal(reply.Entries[0].Err, err, "the run takes all of a call or nothing")
+			}
+			return reply.Entries[0].Err
+		}
+		marks := func() map[string]string {
+			found := make(map[string]string)
+			for _, h := range r.inspect().Holds {
+				found[h.Name] = h.Mark
+			}
+			return found
+		}
+		s.ErrorIs(send("early", store.HoldChange{Name: "h", Guarded: true}), store.ErrHoldLost, "it is not open")
+		s.ErrorIs(send("late", store.HoldChange{Name: store.HoldOpen, Guarded: true, From: "x", Close: true}), store.ErrHoldLost)
+		s.NoError(send("first", store.HoldChange{Name: "h", Mark: "1"}))
+		s.NoError(send("second", store.HoldChange{Name: "h", Guarded: true, From: "1", Mark: "2"}))
+		s.ErrorIs(send("again", store.HoldChange{Name: "h", Guarded: true, From: "1", Mark: "3"}), store.ErrHoldLost)
+		s.ErrorIs(send("behind", store.HoldChange{Name: store.HoldOpen, Close: true}, store.HoldChange{Name: "h", Guarded: true, From: "1", Close: true}),
+			store.ErrHoldLost)
+		s.NoError(send("same", store.HoldChange{Name: "h"}), "without a guard, and without a mark")
+		s.Equal(map[string]string{store.HoldOpen: "", "h": "2"}, marks())
+		s.NoError(send("taken", store.HoldChange{Name: "h", Mark: "other"}), "whoever opens it takes it over")
+		s.ErrorIs(send("robbed", store.HoldChange{Name: "h", Guarded: true, From: "2", Close: true}), store.ErrHoldLost)
+		s.NoError(send("last", store.HoldChange{Name: store.HoldOpen, Guarded: true, Close: true}, store.HoldChange{Name: "h", Guarded: true, From: "other", Close: true}))
+		s.Empty(marks())
+		r.counts(store.Counts{Pending: 5}, "first, second, same, taken, last")
+	}},
 	{"one batch may serve several runs", func(s *scene) {
 		a := s.open("import")
 		var b *run

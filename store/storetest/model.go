@@ -43,8 +43,8 @@ type modelRun struct {
 	id        store.RunID
 	status    store.Status
 	tasks     []*modelTask
-	holds     map[string]bool
-	post      *store.Item // the hook that is still to come
+	holds     map[string]string // with their marks
+	post      *store.Item       // the hook that is still to come
 	paused    bool
 	graceful  bool
 	retried   int64
@@ -63,14 +63,14 @@ type modelRun struct {
 // newModelRun makes a run that begins at the given time of the model's clock.
 func newModelRun(id store.RunID, p store.StartParams, now time.Duration) *modelRun {
 	r := &modelRun{
-		id: id, status: store.StatusRunning, holds: make(map[string]bool), post: p.PostJob, counters: make(map[string]int64),
+		id: id, status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, counters: make(map[string]int64),
 		sealAfter: p.SealAfter, touched: now, retention: p.Retention, values: make(modelValues),
 	}
 	if p.Configuration != nil {
 		r.document.version, r.document.body = 1, p.Configuration
 	}
 	if p.Open {
-		r.holds[store.HoldOpen] = true
+		r.holds[store.HoldOpen] = ""
 	}
 	if p.Root != nil {
 		r.add(*p.Root, now)

@@ -281,11 +281,11 @@ func (m *machine) checkSets(r *modelRun, in store.Inspection) {
 		}
 	}
 	m.s.Equal(want, got)
-	var holds []string
+	holds := make(map[string]string)
 	for _, h := range in.Holds {
-		holds = append(holds, h.Name)
+		holds[h.Name] = h.Mark
 	}
-	m.s.ElementsMatch(slices.Collect(maps.Keys(r.holds)), holds)
+	m.s.Equal(r.holds, holds)
 }
 
 // checkFailures compares the dead letters of a run.

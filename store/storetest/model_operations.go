@@ -102,11 +102,18 @@ func (m *machine) RepeatEnqueue(t *rapid.T) {
 	m.s.Equal(m.lastSent, again)
 }
 
-// ChangeHold opens or closes a hold.
+// ChangeHold opens, marks or closes a hold, perhaps only if it is as it says.
 func (m *machine) ChangeHold(t *rapid.T) {
 	r := m.run(t, func(*modelRun) bool { return true })
 	change := store.HoldChange{
 		Run: r.id, Name: rapid.SampledFrom([]string{store.HoldOpen, "h"}).Draw(t, "hold"), Close: rapid.Bool().Draw(t, "close"),
+	}
+	mark, open := r.holds[change.Name]
+	if !change.Close {
+		change.Mark = rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "mark")
+	}
+	if change.Guarded = rapid.Bool().Draw(t, "guarded"); change.Guarded {
+		change.From = rapid.SampledFrom([]string{mark, "m1"}).Draw(t, "from")
 	}
 	m.lastSent = m.producer.send(store.EnqueueParams{Holds: []store.HoldChange{change}})
 	switch err := m.lastSent.Holds[0]; {
@@ -114,16 +121,21 @@ func (m *machine) ChangeHold(t *rapid.T) {
 		// Closing a hold of a run that has ended may say so or not: it is closed.
 	case r.refusal() != nil:
 		m.s.ErrorIs(err, r.refusal())
+	case change.Guarded && (!open || mark != change.From):
+		m.s.ErrorIs(err, store.ErrHoldLost)
 	case change.Close:
 		m.s.NoError(err)
 		delete(r.holds, change.Name)
 		r.settle()
 	default:
 		m.s.NoError(err)
-		if change.Name == store.HoldOpen && !r.holds[store.HoldOpen] {
+		if change.Name == store.HoldOpen && !open {
 			r.touched = m.m.now
 		}
-		r.holds[change.Name] = true
+		if change.Mark != "" {
+			mark = change.Mark
+		}
+		r.holds[change.Name] = mark
 	}
 }
 
@@ -187,7 +199,7 @@ func (m *machine) Sweep(*rapid.T) {
 func (m *machine) sweep() {
 	m.s.sweep(0)
 	for _, r := range m.m.ordered() {
-		if r.holds[store.HoldOpen] && r.sealAfter > 0 && r.touched+r.sealAfter <= m.m.now {
+		if _, open := r.holds[store.HoldOpen]; open && r.sealAfter > 0 && r.touched+r.sealAfter <= m.m.now {
 			delete(r.holds, store.HoldOpen)
 			r.settle()
 		}

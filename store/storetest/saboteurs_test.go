@@ -60,6 +60,17 @@ func (s *countsRepeats) Enqueue(ctx context.Context, p store.EnqueueParams) (sto
 	return s.Store.Enqueue(ctx, p)
 }
 
+// unguards adds to a run whatever became of the call before.
+type unguards struct{ store.Store }
+
+func (s *unguards) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	p.Holds = slices.Clone(p.Holds)
+	for i := range p.Holds {
+		p.Holds[i].Guarded = false
+	}
+	return s.Store.Enqueue(ctx, p)
+}
+
 // dropsHook starts runs without their post-job hook.
 type dropsHook struct{ store.Store }
 

@@ -1,7 +1,7 @@
 -- Adds a batch of tasks to runs, and opens and closes holds.
 -- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle; then by index:
 --       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
--- ARGV  channel, number, ttl; runs: n, (base, id) × n; opens: n, (run, name) × n;
+-- ARGV  channel, number, ttl; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
 --       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
 -- Returns {word, record}: ok and the reply, of the first time if it is a repeat;
 --       unknown (no such producer), stale (a lower number)
@@ -32,11 +32,26 @@ for i = 1, num() do
   end
 end
 
+-- A hold is "since mark", or "since" without a mark. Where one is not as a guard says, the run takes nothing.
 for _ = 1, num() do
-  local run, name = runs[num()], arg()
-  if run and redis.call('HSETNX', KEYS[run.base + 2], name, now) == 1 then
-    run.holds = run.holds + 1
-    run.opened = run.opened or name == 'open'
+  local i, name, mark = num(), arg(), arg()
+  local held = runs[i] and redis.call('HGET', KEYS[runs[i].base + 2], name)
+  if runs[i] and (not held or string.match(held, '^%d+ ?(.*)$') ~= mark) then
+    runs[i], words[i] = nil, 'moved'
+  end
+end
+
+for _ = 1, num() do
+  local run, name, mark = runs[num()], arg(), arg()
+  if run then
+    local key = KEYS[run.base + 2]
+    if redis.call('HSETNX', key, name, now) == 1 then
+      run.holds = run.holds + 1
+      run.opened = run.opened or name == 'open'
+    end
+    if mark ~= '' then
+      redis.call('HSET', key, name, string.match(redis.call('HGET', key, name), '^%d*') .. ' ' .. mark)
+    end
   end
 end
 

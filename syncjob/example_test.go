@@ -61,7 +61,7 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// open: URL has a scheme that is not memory, redis or rediss
+	// open: URL has a scheme that is none of redis, rediss, valkey, valkeys, unix
 }
 
 // A producer needs no registry, and a store can be handed in.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -18,13 +17,14 @@ const openTime = 2 * time.Second
 
 // Open connects to a store and returns a manager on it, whose Close closes it:
 //
-//	memory://                            in this process, gone with it; every Open is a store of its own
-//	redis://[user:password@]host:port/db  Redis or Valkey; rediss:// with TLS
+//	memory://                           in this process, gone with it; every Open is a store of its own
+//	redis://user:password@host:port/db  Redis or Valkey; rediss:// with TLS
 //
-// The forms for Sentinel and Cluster are those of package redisstore; for its options (partitions, sweep
-// interval, eviction) use [redisstore.Open] and [New], and close the store yourself. A server that does not
-// answer is tried for 2 s. An URL that does not parse is a [*FieldError] for the field "URL"; a server that cannot be reached
-// matches [ErrUnavailable]. No error holds the URL's password.
+// Further forms (valkey://, unix://, Sentinel, Cluster) and all parameters are listed at [redisstore.Open]; for
+// options of the store (partitions, sweep interval, eviction) use that and [New], and close the store yourself. A server that
+// does not answer is tried for 2 s. A URL that is not valid, or that the server contradicts (TLS, the database), is a
+// [*FieldError] for the field "URL" for each fault; a server that cannot be reached
+// matches [ErrUnavailable]. No error holds the URL's password, nor what may be part of it.
 func Open(ctx context.Context, rawURL string, cfg Config) (*Manager, error) {
 	cfg.setDefaults()
 	if err := cfg.validate(); err != nil {
@@ -43,19 +43,14 @@ func Open(ctx context.Context, rawURL string, cfg Config) (*Manager, error) {
 }
 
 func openStore(ctx context.Context, rawURL string, cfg Config) (store.Store, error) {
-	u, err := url.Parse(rawURL)
-	switch {
-	case rawURL == "":
-		return nil, &FieldError{Field: "URL", Reason: "is empty"}
-	case err != nil:
-		return nil, &FieldError{Field: "URL", Reason: "does not parse"} // the cause would quote it
-	case u.Scheme == "memory":
+	if scheme, rest, ok := strings.Cut(rawURL, ":"); ok && strings.EqualFold(scheme, "memory") {
+		if rest != "" && rest != "//" {
+			return nil, &FieldError{Field: "URL", Reason: "has more than memory://, which takes nothing else"}
+		}
 		return memstore.New(nil), nil
-	case strings.HasPrefix(u.Scheme, "redis"):
-		// What Open reads and agrees on is safe to repeat, as all later calls are.
-		return store.Repeat(ctx, &store.RetryOptions{MaxElapsed: openTime}, "Open", func(ctx context.Context) (store.Store, error) {
-			return redisstore.Open(ctx, rawURL, redisstore.Config{Namespace: cfg.Namespace, Logger: cfg.Logger})
-		})
 	}
-	return nil, &FieldError{Field: "URL", Reason: "has a scheme that is not memory, redis or rediss"}
+	// What Open reads and agrees on is safe to repeat, as all later calls are.
+	return store.Repeat(ctx, &store.RetryOptions{MaxElapsed: openTime}, "Open", func(ctx context.Context) (store.Store, error) {
+		return redisstore.Open(ctx, rawURL, redisstore.Config{Namespace: cfg.Namespace, Logger: cfg.Logger})
+	})
 }

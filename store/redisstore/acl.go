@@ -14,7 +14,8 @@ var (
 		"sismember smembers srem subscribe time type unlink zadd zcard zrange zrangebylex zrangebyscore zrank " +
 		"zrem zremrangebyscore zscore")
 	clientCommands = strings.Fields("asking cluster|shards cluster|slots ping role select unsubscribe " +
-		"client|caching client|tracking exec multi pttl") // for its cache
+		"client|caching client|tracking exec multi pttl " + // for its cache
+		"client|setname") // with RESP2, that is, protocol=2
 )
 
 // ACLRules are what a Redis user must be allowed for a namespace, and no more:

@@ -3,25 +3,43 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
-
-	"github.com/rollcall-go/rollcall/store"
 )
 
-// Open connects to the Redis that the URL names and returns a store that owns
+// Open connects to the Redis or Valkey that the URL names and returns a store that owns
 // the connection. The forms are
 //
-//	redis://user:password@host:6379/0      TLS with rediss://
+//	redis://user:password@host:6379/0      also valkey://; with TLS rediss:// or valkeys://
 //	redis://host1:6379?addr=host2:6379     several addresses of one cluster
 //	redis://sentinel:26379?master_set=name the master that Sentinel names
-//	unix:///path/to/redis.sock
+//	unix://user:password@/path/to/redis.sock?db=0
 //
-// with the options that [rueidis.ParseURL] knows. A cluster is recognised by
-// itself. Errors are those of [New], and a [*store.FieldError] for the field
-// "URL", which never repeats the URL since it may hold a password. Open does not retry.
+// User, password, port (6379), host (localhost) and database (0) may be left out; a slash at the
+// end means nothing. In a user or password, marks such as # ? / @ % are percent-encoded (%23 %3F %2F %40 %25).
+// A cluster is recognised by itself, and has database 0 only. These parameters may follow a question
+// mark; each but addr once, and values percent-encoded:
+//
+//	addr=host:port          a further server of the cluster, or a further sentinel
+//	db=0                    the database, if the path names none; the server has 16 by default
+//	protocol=2              RESP2, for servers and proxies that lack RESP3. Defaults to 3
+//	client_cache=0          no client-side cache: configuration is polled. Defaults to 1
+//	client_name=name        what CLIENT LIST shows. Defaults to rollcall: and the namespace
+//	dial_timeout=5s         how long making one connection may take
+//	write_timeout=10s       after how long without a reply a connection is given up
+//	skip_verify=1           TLS with a server whose certificate is not checked. Defaults to 0
+//	master_set=name         the master's name: the addresses are those of its sentinels
+//	sentinel_username=user  and
+//	sentinel_password=word  of the sentinels, which do not have those of the master
+//	sentinel_tls=0          whether sentinels are reached by TLS. Defaults to 1 with rediss:// and
+//	                        valkeys://, else 0
+//
+// Errors are those of [New], and a [*store.FieldError] for the field "URL" for each fault of the URL: what is not
+// listed here is refused, never ignored. So is, within a few seconds, TLS with a server that speaks none, and the reverse; a
+// certificate that is not valid; and a database that the server does not have. No error repeats the
+// password, the URL, or what may be a part of either. Open does not retry.
 func Open(ctx context.Context, address string, config Config) (*Store, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
@@ -37,13 +55,13 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		// The client's constructor takes no context. Later connections keep this bound, so it is not made too small.
 		option.Dialer.Timeout = max(time.Second, min(option.Dialer.Timeout, time.Until(deadline)))
+		option.Sentinel.Dialer.Timeout = option.Dialer.Timeout
 	}
-	client, err := rueidis.NewClient(option)
-	if errors.Is(err, rueidis.ErrNoCache) {
-		option.DisableCache = true // without CLIENT TRACKING, or the right to it, configuration is polled
-		client, err = rueidis.NewClient(option)
-	}
+	client, err := connect(option, config.Namespace)
 	if err != nil {
+		if wrong := wrongURL(ctx, &option, err); wrong != nil {
+			return nil, wrong
+		}
 		return nil, (&Store{config: config}).translate(ctx, "connect", err)
 	}
 	s, err := newStore(ctx, client, true, config)
@@ -54,48 +72,29 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 	return s, nil
 }
 
-// ParseURL turns a URL as [Open] takes it into options for a client of one's
-// own, with the settings that Rollcall is tested with: no retries by the client, since the store's own layer repeats what is
-// safe to repeat, within a limit; and a small client-side cache, in which workers have the configuration of their sets, so that they ask for it
-// without a command. Open does without where the server, or the user's rights, lack CLIENT TRACKING; one's own client
-// is refused there, and needs DisableCache or client_cache=0 in the URL. Workers then ask the server four times a second.
-func ParseURL(address string) (rueidis.ClientOption, error) {
-	if address == "" {
-		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: "is empty"}
+// connect makes a client, and does without what the server, or the user's rights, lack: client-side
+// caching (configuration is polled then), and the name of the connection, unless the URL gives one.
+func connect(option rueidis.ClientOption, namespace string) (rueidis.Client, error) {
+	named := option.ClientName != ""
+	if !named {
+		option.ClientName = "rollcall:" + namespace
+		option.Sentinel.ClientName = option.ClientName
 	}
-	option, err := rueidis.ParseURL(address)
-	if err != nil {
-		reason := "is not of the form redis://host:port"
-		var bad *url.Error
-		if errors.As(err, &bad) {
-			reason = "does not parse as a URL" // its text would repeat the password
+	for {
+		client, err := rueidis.NewClient(option)
+		switch {
+		case errors.Is(err, rueidis.ErrNoCache) && !option.DisableCache:
+			option.DisableCache = true
+		case !named && refusesName(err):
+			option.ClientName, option.Sentinel.ClientName, named = "", "", true
+		default:
+			return client, err
 		}
-		return rueidis.ClientOption{}, &store.FieldError{Field: "URL", Reason: reason}
 	}
-	option.CacheSizeEachConn = cacheSize
-	if option.AlwaysRESP2 {
-		option.DisableCache = true // invalidations come with RESP3 only
-	}
-	option.DisableRetry = true
-	if option.Dialer.Timeout == 0 {
-		option.Dialer.Timeout = 5 * time.Second
-	}
-	if option.Dialer.KeepAlive == 0 {
-		option.Dialer.KeepAlive = pingGap
-	}
-	if option.ConnWriteTimeout == 0 {
-		option.ConnWriteTimeout = replyTimeout
-	}
-	return option, nil
 }
 
-const (
-	// pingGap is after how long a silent connection is asked for a sign of life. The client's own second would make pings most of
-	// what an idle worker costs.
-	pingGap = 5 * time.Second
-	// replyTimeout is after how long without a reply a connection is given up: the client's default for its default gap.
-	replyTimeout = 10 * time.Second
-)
-
-// cacheSize bounds what a connection remembers, in bytes: the configurations of some handler sets.
-const cacheSize = 16 << 20
+// refusesName reports whether a server does not let this user name a connection.
+func refusesName(err error) bool {
+	reply, ok := rueidis.IsRedisErr(err)
+	return ok && strings.Contains(strings.ToLower(reply.Error()), "client")
+}

@@ -39,16 +39,6 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 	}
 }
 
-func TestAURLThatDoesNotParseIsNotRepeated(t *testing.T) {
-	for _, url := range []string{"", "redis://user:secret@[::1", "redis://:secret@localhost/x"} {
-		_, err := redisstore.Open(t.Context(), url, redisstore.Config{})
-		var bad *store.FieldError
-		require.ErrorAs(t, err, &bad, url)
-		require.Equal(t, "URL", bad.Field)
-		require.NotContains(t, err.Error(), "secret")
-	}
-}
-
 func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {
 	_, err := redisstore.Open(t.Context(), "redis://127.0.0.1:1", redisstore.Config{})
 	require.ErrorIs(t, err, store.ErrUnavailable)

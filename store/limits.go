@@ -112,7 +112,7 @@ type Holding struct {
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
 func (p *DrawParams) Validate() error {
-	errs := []error{validateText("Limit", p.Limit, MaxLimitLen), ValidateName("Holder", p.Holder), ValidateTTL(p.TTL)}
+	errs := []error{validateSeen("Limit", p.Limit, MaxLimitLen), ValidateName("Holder", p.Holder), ValidateTTL(p.TTL)}
 	refuse := func(bad bool, field, reason string) {
 		if bad {
 			errs = append(errs, &FieldError{Field: field, Reason: reason})

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"fmt"
 	"hash/fnv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
 // Limits on names and payloads. They hold for every Store; the layers above
@@ -52,16 +55,34 @@ func ValidateName(field, name string) error {
 }
 
 // ValidateJobName checks the name of a job: 1 to [MaxJobNameLen] bytes of valid
-// UTF-8 that hold no control characters and neither begin nor end with a
-// space. The error is a [*FieldError] for the field "Name".
+// UTF-8 that neither begin nor end with a space. People compare names by eye, so each
+// character must be seen as itself. Refused are control characters, with line breaks and ESC; format
+// characters, such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066 to U+2069, and those
+// of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation selectors, fillers and tags; line and
+// paragraph separators; and spaces other than U+0020. The error is a [*FieldError] for the field "Name".
 func ValidateJobName(name string) error {
-	return validateText("Name", name, MaxJobNameLen)
+	return validateSeen("Name", name, MaxJobNameLen)
 }
 
-// ValidateTaskID checks a caller-chosen task ID: 1 to [MaxTaskIDLen] bytes, under
-// the same rule as a job name. The error is a [*FieldError] for the field "ID".
+// ValidateTaskID checks a caller-chosen task ID: 1 to [MaxTaskIDLen] bytes of valid
+// UTF-8 that hold no control characters and neither begin nor end with a
+// space. The error is a [*FieldError] for the field "ID". Programs compare IDs, and often make them of
+// file names, so they may hold invisible characters, which a job name may not.
 func ValidateTaskID(id string) error {
 	return validateText("ID", id, MaxTaskIDLen)
+}
+
+// validateSeen is validateText for what people compare by eye.
+func validateSeen(field, s string, limit int) error {
+	if err := validateText(field, s, limit); err != nil {
+		return err
+	}
+	for _, r := range s {
+		if !printable.Rune(r) {
+			return &FieldError{Field: field, Reason: fmt.Sprintf("holds %U, which is invisible or changes how text is shown", r)}
+		}
+	}
+	return nil
 }
 
 func validateText(field, s string, limit int) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ import (
 // hostileNames are what users, and attackers, call things.
 var hostileNames = []string{
 	"", " ", "a", "A-b_c.9", "-a", ".", "_", "a b", "a/b", "a:b", "a@b", "{a}", "}", "{", "a{b}c", "@pre", "*", "a\nb", "a\r", "\x00", "a\x00b",
-	"\x7f", "\xff", "\xc3\x28", "ünïcode", "import/42", " lead", "trail ", "trail\u00a0", "\u2028", "a\u0085", "👩‍🚀",
+	"\x7f", "\xff", "\xc3\x28", "ünïcode", "import/42", " lead", "trail ", "trail\u00a0", "\u2028", "a\u0085", "👩‍🚀", "a\u202eb", "a\u200bb", "a\u00a0b", "a\u2066b\u2069", "a\ufe0f",
 	strings.Repeat("a", store.MaxNameLen), strings.Repeat("a", store.MaxNameLen+1),
 	strings.Repeat("j", store.MaxJobNameLen), strings.Repeat("j", store.MaxJobNameLen+1),
 	strings.Repeat("i", store.MaxTaskIDLen), strings.Repeat("i", store.MaxTaskIDLen+1), strings.Repeat("x", 10_000),
@@ -48,7 +49,45 @@ func FuzzValidateName(f *testing.F) {
 }
 
 func FuzzValidateJobName(f *testing.F) {
-	fuzzText(f, "Name", store.MaxJobNameLen, store.ValidateJobName)
+	fuzzText(f, "Name", store.MaxJobNameLen, seen(store.ValidateJobName))
+}
+
+func FuzzValidateSemaphoreKey(f *testing.F) {
+	fuzzText(f, "Key", store.MaxSemaphoreKeyLen, seen(store.ValidateSemaphoreKey))
+}
+
+// seen is a validator of what people compare by eye, checked: it accepts no character that changes how text is shown, and no space
+// but one.
+func seen(validate func(string) error) func(string) error {
+	return func(name string) error {
+		err := validate(name)
+		if err == nil && strings.ContainsFunc(name, hides) {
+			panic("accepted: " + strconv.Quote(name))
+		}
+		return err
+	}
+}
+
+func hides(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Z, unicode.Bidi_Control, unicode.Variation_Selector) && r != ' '
+}
+
+// What reads alike, or otherwise than it is stored, is no name.
+func TestNamesHoldOnlyWhatIsSeen(t *testing.T) {
+	for field, validate := range map[string]func(string) error{
+		"Name": store.ValidateJobName, "Key": store.ValidateSemaphoreKey,
+	} {
+		for _, r := range []rune{
+			0, '\n', 0x1b, 0x7f, 0x85, 0x9b, 0xa0, 0xad, 0x34f, 0x61c, 0x115f, 0x180e, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2028, 0x2029,
+			0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2060, 0x2066, 0x2067, 0x2068, 0x2069, 0x206f, 0x2800, 0x3000, 0x3164, 0xfe0f, 0xfeff, 0xffa0, 0xe0041,
+		} {
+			requireField(t, field, validate("a"+string(r)+"b"))
+		}
+		require.ErrorContains(t, validate("pay\u202eroll"), "U+202E")
+		for _, name := range []string{"Übergrößen/7", "日本", "e\u0301", "👍", "שלום", "\U0010f000", "\u0378"} {
+			require.NoError(t, validate(name), name)
+		}
+	}
 }
 
 func FuzzValidateTaskID(f *testing.F) {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
 // RunID names one run: its job, and a number that never repeats and only grows,
@@ -228,7 +230,8 @@ type Progress struct {
 	Message string `json:"message,omitempty"`
 }
 
-// String says it in words: "3 of 10, copying a.bin". It is empty for the zero value.
+// String says it in words: "3 of 10, copying a.bin". It is empty for the zero value, and has escapes in
+// place of what in the message would break the line.
 func (p Progress) String() string {
 	var parts []string
 	switch {
@@ -238,7 +241,7 @@ func (p Progress) String() string {
 		parts = append(parts, strconv.FormatInt(p.Done, 10))
 	}
 	if p.Message != "" {
-		parts = append(parts, p.Message)
+		parts = append(parts, printable.Text(p.Message))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+
+	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
 // Repairer finds what is stored in contradiction to itself and mends it. Nothing that the library
@@ -45,13 +47,13 @@ type Damage struct {
 	Mended bool       `json:"mended"`        // false in a dry run, or where it was gone before it could be mended
 }
 
-// String says it in a line.
+// String says it in a line, with escapes in place of what would break it.
 func (d Damage) String() string {
 	about := ""
 	if d.Run != 0 {
 		about = fmt.Sprintf(" of run %d", d.Run)
 	}
-	return fmt.Sprintf("%s: %s%s: %s", d.Kind, d.What, about, d.Detail)
+	return printable.Text(fmt.Sprintf("%s: %s%s: %s", d.Kind, d.What, about, d.Detail))
 }
 
 // DamageKind tells damages apart.

@@ -116,7 +116,7 @@ type SemaphoreRecord struct {
 // ValidateSemaphoreKey checks the key of a semaphore: 1 to [MaxSemaphoreKeyLen]
 // bytes, under the same rule as a job name. The error is a [*FieldError] for the field "Key".
 func ValidateSemaphoreKey(key string) error {
-	return validateText("Key", key, MaxSemaphoreKeyLen)
+	return validateSeen("Key", key, MaxSemaphoreKeyLen)
 }
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.

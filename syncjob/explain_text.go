@@ -11,10 +11,11 @@ import (
 // maxExplained bounds how many running tasks are listed one by one.
 const maxExplained = 20
 
-// String says it in sentences, one a line, the reasons first.
+// String says it in sentences, one a line, the reasons first. Errors, reasons and names are made
+// [Printable], so that none of them forges a line.
 func (x Explanation) String() string {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line := func(format string, args ...any) { b.WriteString(Printable(fmt.Sprintf(format, args...)) + "\n") }
 	if x.Unreachable != "" {
 		line("nothing can be said of run %d of job %q: %s", x.Run.Number, x.Run.Job, x.Unreachable)
 		return b.String()

@@ -28,7 +28,7 @@ type RepairReport struct {
 // Sound reports that nothing was found, and everything was judged.
 func (r RepairReport) Sound() bool { return len(r.Damage)+len(r.Moving) == 0 }
 
-// String says it in sentences, one a line.
+// String says it in sentences, one a line, each made [Printable].
 func (r RepairReport) String() string {
 	if r.Sound() {
 		return "nothing is damaged\n"
@@ -39,7 +39,7 @@ func (r RepairReport) String() string {
 		if d.Mended {
 			done = "mended"
 		}
-		fmt.Fprintf(&b, "%s %s\n", done, d)
+		b.WriteString(Printable(fmt.Sprintf("%s %s", done, d)) + "\n")
 	}
 	for _, n := range r.Moving {
 		fmt.Fprintf(&b, "run %d moves: pause it to have its counters judged\n", n)

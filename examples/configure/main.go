@@ -33,7 +33,7 @@ func main() {
 	case *set == "":
 	case *history:
 		for _, c := range must(m.History(ctx, *set, nil)) {
-			fmt.Printf("%d  %s  %s: %s\n", c.Version, c.At.Format(time.DateTime), c.By, c.Reason)
+			fmt.Printf("%d  %s  %s: %s\n", c.Version, c.At.Format(time.DateTime), syncjob.Printable(c.By), syncjob.Printable(c.Reason))
 		}
 	case *reset:
 		must(true, m.ResetConfiguration(ctx, *set, opts))
@@ -61,7 +61,7 @@ func main() {
 			a := must(s.Effective(k.Name, is.Configuration))
 			fmt.Printf("%s/%s: queue %s, timeout %v, %d retries", s.Name, k.Name, a.Queue, a.Timeout, a.MaxRetries)
 			if a.Params != nil {
-				fmt.Printf(", params %s", a.Params)
+				fmt.Printf(", params %s", syncjob.Printable(fmt.Sprintf("%s", a.Params)))
 			}
 			fmt.Println()
 		}
@@ -70,7 +70,7 @@ func main() {
 
 func must[T any](v T, err error) T {
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(syncjob.Printable(err.Error()))
 	}
 	return v
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -17,9 +15,9 @@ a line of its own.`
 // failures is the command.
 func failures(ctx context.Context, args []string, io streams) error {
 	return onRun(ctx, failuresUsage, args, io, func(o *operator, run *syncjob.Run) error {
-		table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+		table := newTable(io.out)
 		if !o.json {
-			fmt.Fprintln(table, "TASK\tKIND\tATTEMPTS\tWORKER\tWHEN\tERROR")
+			table.row("TASK", "KIND", "ATTEMPTS", "WORKER", "WHEN", "ERROR")
 		}
 		for f, err := range run.Failures(ctx, nil) {
 			if err != nil {
@@ -29,7 +27,7 @@ func failures(ctx context.Context, args []string, io streams) error {
 				printJSON(io.out, f)
 				continue
 			}
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", f.TaskID, f.Kind, f.Retry+1, f.Worker, f.At.Format(time.DateTime), f.Error)
+			table.row(f.TaskID, f.Kind, f.Retry+1, f.Worker, f.At.Format(time.DateTime), f.Error)
 		}
 		return table.Flush()
 	})

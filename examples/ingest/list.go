@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -30,9 +28,9 @@ func listJobs(ctx context.Context, args []string, io streams) error {
 }
 
 func (o *operator) list(ctx context.Context, out io.Writer) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := newTable(out)
 	if !o.json {
-		fmt.Fprintln(table, "GROUP\tNAME\tSTATE\tTOTAL\tREMAINING\tFAILED\tRETRIED\tELAPSED\tSTARTED\tNEXT")
+		table.row("GROUP", "NAME", "STATE", "TOTAL", "REMAINING", "FAILED", "RETRIED", "ELAPSED", "STARTED", "NEXT")
 	}
 	for _, group := range listGroups {
 		for job, err := range o.Jobs(ctx, &syncjob.JobsOptions{Group: group}) {
@@ -52,7 +50,7 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 				printJSON(out, line)
 				continue
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\n", group, job.Name, cmp.Or(r.Status, "-"),
+			table.row(group, job.Name, cmp.Or(r.Status, "-"),
 				r.Counts.Total, r.Counts.Remaining(), r.Counts.Failed, r.Retried,
 				r.Elapsed.Round(time.Millisecond), moment(r.Created), moment(job.NextDue))
 		}

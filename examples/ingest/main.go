@@ -89,7 +89,8 @@ func run(ctx context.Context, args []string, io streams) int {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		fmt.Fprintf(io.err, "ingest: unknown command %q\n\n%s", args[0], usage)
+		say(io.err, "ingest: unknown command %q", args[0])
+		fmt.Fprint(io.err, "\n", usage)
 		return exitUsage
 	}
 	err := command(ctx, args[1:], io)
@@ -98,9 +99,10 @@ func run(ctx context.Context, args []string, io streams) int {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.As(err, &misuse):
-		fmt.Fprintf(io.err, "ingest %s: %v\n\"ingest %[1]s -h\" says more.\n", args[0], err)
+		complain(io.err, args[0], err)
+		say(io.err, "\"ingest %s -h\" says more.", args[0])
 		return exitUsage
 	}
-	fmt.Fprintf(io.err, "ingest %s: %v\n", args[0], err)
+	complain(io.err, args[0], err)
 	return exitFailed
 }

@@ -32,7 +32,7 @@ func (f *startFlags) followAll(ctx context.Context, m *syncjob.Manager, io strea
 		return err
 	}
 	// From here on a further signal ends the process.
-	fmt.Fprintln(io.err, "stopping")
+	say(io.err, "stopping")
 	return stopJob(context.WithoutCancel(ctx), m, f.name, "interrupted", io, f.json)
 }
 
@@ -85,7 +85,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 		return err
 	}
 	if before.Kind == syncjob.Periodic {
-		fmt.Fprintf(io.out, "job %s: no run is due any more\n", job)
+		say(io.out, "job %s: no run is due any more", job)
 	}
 	run, err := m.Latest(ctx, job)
 	if errors.Is(err, syncjob.ErrRunNotFound) {

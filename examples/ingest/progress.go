@@ -86,7 +86,7 @@ func (l *lines) update(s syncjob.RunState) {
 		return
 	}
 	l.last = time.Now()
-	fmt.Fprintf(l.out, "%s: %s%s%s\n", s.Status, counts(s), speed(s), doing(s))
+	say(l.out, "%s: %s%s%s", s.Status, counts(s), speed(s), doing(s))
 }
 
 func (l *lines) end() {}
@@ -112,7 +112,7 @@ func newBar(out io.Writer) *bar {
 // update draws the line. Errors are those of a terminal that has gone, which the run does
 // not depend on.
 func (b *bar) update(s syncjob.RunState) {
-	b.bar.Describe(fmt.Sprintf("%s: %s%s%s", s.Status, counts(s), speed(s), doing(s)))
+	b.bar.Describe(syncjob.Printable(fmt.Sprintf("%s: %s%s%s", s.Status, counts(s), speed(s), doing(s))))
 	// The root task is there from the beginning. A bar that is full once stays so: the
 	// last step is taken with the end of the run.
 	total := max(s.Counts.Total, 2)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -34,7 +33,7 @@ func redrive(ctx context.Context, args []string, io streams) error {
 			printJSON(io.out, newOutcome(state))
 			return nil
 		}
-		fmt.Fprintf(io.out, "run %d of job %s: %d tasks of run %d again\n", state.Number, state.Job, state.Counts.Total, state.RedriveOf)
+		say(io.out, "run %d of job %s: %d tasks of run %d again", state.Number, state.Job, state.Counts.Total, state.RedriveOf)
 		return nil
 	})
 }

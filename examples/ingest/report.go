@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
 	"time"
 
@@ -48,15 +46,15 @@ func newOutcome(s syncjob.RunState) outcome {
 
 // report tells how a run ended.
 func report(io streams, s syncjob.RunState, f figures, asJSON bool) {
-	fmt.Fprintf(io.out, "%s: %s in %s\n", s.Status, counts(s), s.Elapsed.Round(time.Millisecond))
+	say(io.out, "%s: %s in %s", s.Status, counts(s), s.Elapsed.Round(time.Millisecond))
 	if s.Reason != "" {
-		fmt.Fprintf(io.out, "reason: %s\n", s.Reason)
+		say(io.out, "reason: %s", s.Reason)
 	}
 	if s.LastError != "" {
-		fmt.Fprintf(io.out, "last error: %s\n", s.LastError)
+		say(io.out, "last error: %s", s.LastError)
 	}
 	if s.HookErr != "" {
-		fmt.Fprintf(io.out, "the run was not completed: %s\n", s.HookErr)
+		say(io.out, "the run was not completed: %s", s.HookErr)
 	}
 	f.print(io.out)
 	if asJSON {
@@ -73,21 +71,12 @@ func verdict(s syncjob.RunState) error {
 }
 
 func (f *figures) print(out io.Writer) {
-	fmt.Fprintf(out, "files: %d copied (%d bytes), %d unchanged (%d with a new mode), %d failed\n",
+	say(out, "files: %d copied (%d bytes), %d unchanged (%d with a new mode), %d failed",
 		f.Copied, f.Bytes, f.Unchanged, f.Updated, f.Failed)
 	for _, file := range f.List {
-		fmt.Fprintf(out, "  failed: %q: %s\n", file.Path, file.Reason)
+		say(out, "  failed: %q: %s", file.Path, file.Reason)
 	}
 	if more := f.Failed - int64(len(f.List)); more > 0 {
-		fmt.Fprintf(out, "  and %d more\n", more)
+		say(out, "  and %d more", more)
 	}
-}
-
-// printJSON prints a value in one line.
-func printJSON(out io.Writer, v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // the types of this program all encode
-	}
-	fmt.Fprintf(out, "%s\n", text)
 }

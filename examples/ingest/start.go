@@ -51,7 +51,7 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 	if f.interval > 0 {
 		every = fmt.Sprintf(", every %v", f.interval)
 	}
-	fmt.Fprintf(io.out, "job %s: %s to %s%s\n", f.name, root.Src, root.Dst, every)
+	say(io.out, "job %s: %s to %s%s", f.name, root.Src, root.Dst, every)
 	if !f.wait {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 	// From here on a further signal ends the process.
 	ctx = context.WithoutCancel(ctx)
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(io.err, "stopping")
+		say(io.err, "stopping")
 		err = run.Stop(ctx, &syncjob.StopOptions{Graceful: true, Reason: "interrupted"})
 		if err == nil || errors.Is(err, syncjob.ErrRunFinished) {
 			final, err = run.Wait(ctx)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -54,7 +53,7 @@ func workOn(ctx context.Context, url string, base syncjob.Config, cfg syncjob.Wo
 	if err != nil {
 		return workerInput(err)
 	}
-	fmt.Fprintln(io.out, "working")
+	say(io.out, "working")
 	return worker.Run(ctx)
 }
 

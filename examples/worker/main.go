@@ -30,7 +30,7 @@ func main() {
 	set := handlers.NewSet("post", handlers.SetConfig{})
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[mailArgs]) error {
 		time.Sleep(200 * time.Millisecond) // it is sent
-		fmt.Printf("%s mail to %s\n", t.Queue, t.Args.To)
+		fmt.Printf("%s mail to %s\n", t.Queue, syncjob.Printable(t.Args.To))
 		return nil
 	}, nil)
 	ctx := context.Background()

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf16"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// What is printed is made of names of files, errors and reasons, which may hold line breaks, escape sequences
+// and marks that turn text around. Everything is printed by the functions here, which show them as escapes.
+
+// say prints one line.
+func say(out io.Writer, format string, args ...any) {
+	fmt.Fprintln(out, syncjob.Printable(fmt.Sprintf(format, args...)))
+}
+
+// complain prints an error of a command, and each of several in a line of its own.
+func complain(out io.Writer, command string, err error) {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) && errors.Join(several.Unwrap()...).Error() == err.Error() {
+		for _, one := range several.Unwrap() {
+			complain(out, command, one)
+		}
+		return
+	}
+	say(out, "ingest %s: %v", command, err)
+}
+
+// table prints lines whose cells stand below each other.
+type table struct{ *tabwriter.Writer }
+
+func newTable(out io.Writer) table { return table{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)} }
+
+func (t table) row(cells ...any) {
+	texts := make([]string, len(cells))
+	for i, cell := range cells {
+		texts[i] = syncjob.Printable(fmt.Sprint(cell))
+	}
+	fmt.Fprintln(t, strings.Join(texts, "\t"))
+}
+
+// printJSON prints a value in one line. What does not print is escaped in strings, as JSON has it.
+func printJSON(out io.Writer, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the types of this program all encode
+	}
+	var b strings.Builder
+	for _, r := range string(text) {
+		if c := string(r); syncjob.Printable(c) == c {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	fmt.Fprintln(out, b.String())
+}

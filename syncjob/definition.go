@@ -77,7 +77,10 @@ func (m *Manager) define(j Job) (definition, error) {
 	if j.Configuration != nil {
 		b, err := j.Configuration.Encode()
 		d.Configuration = b
-		problems = append(problems, err, m.knownKinds(j))
+		problems = append(problems, err)
+		if known, ok := m.describe(j.Set); ok {
+			problems = append(problems, unknownKinds("Configuration.", slices.Sorted(maps.Keys(j.Configuration.Kinds)), known))
+		}
 	}
 	if j.Root != nil {
 		it, err := m.encoder.Encode(j.Set, enqueue.Task(j.Root, j.RootOptions))
@@ -89,18 +92,6 @@ func (m *Manager) define(j Job) (definition, error) {
 		}
 	}
 	return d, errors.Join(problems...)
-}
-
-// knownKinds refuses configured kinds that the registry, if there is one, does not know.
-func (m *Manager) knownKinds(j Job) error {
-	if m.cfg.Registry == nil {
-		return nil
-	}
-	known, err := m.cfg.Registry.Describe(j.Set)
-	if err != nil {
-		return err
-	}
-	return unknownKinds("Configuration.", slices.Sorted(maps.Keys(j.Configuration.Kinds)), known)
 }
 
 // rootField is what a job calls a field of its root task.
@@ -203,12 +194,12 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 	return p
 }
 
-// hooks are the hook tasks of a run of the set. Where the registry does not have it, nobody knows for sure whether it has
-// hooks: a worker answers at once for one that it has not.
+// hooks are the hook tasks of a run of the set, as the registry or what workers published has them. Of a set that nobody has
+// published yet they are both assumed: a worker answers at once for one that it has not.
 func (m *Manager) hooks(set, queue string) (pre, post *store.Item) {
 	hasPre, hasPost := true, true
-	if m.knows(set) {
-		hasPre, hasPost = m.cfg.Registry.Hooks(set)
+	if d, ok := m.describe(set); ok {
+		hasPre, hasPost = d.PreJob, d.PostJob
 	}
 	if hasPre {
 		pre = hook(set, queue, store.KindPreJob)

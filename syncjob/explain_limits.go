@@ -17,12 +17,9 @@ type Limit struct {
 	Rate             handlers.Rate `json:"rate,omitzero"`                 // zero for no limit
 }
 
-// limitsOn returns what is in force for tasks that are ready to run: each limit once. Without a registry it knows of none.
+// limitsOn returns what is in force for tasks that are ready to run, each limit once: by the registry, or as workers have
+// published it and it is configured.
 func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits []Limit) {
-	if m.live == nil || len(waiting) == 0 {
-		return nil
-	}
-	m.configs.fresh(ctx)
 	asked := make(map[store.Route]bool)
 	add := func(set, kind string) {
 		r := store.Route{Set: set, Kind: kind}
@@ -30,9 +27,9 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 			return
 		}
 		asked[r] = true
-		a, err := m.live.Attributes(set, kind)
-		if err != nil {
-			return // another program has it
+		a, ok := m.attributes(set, kind)
+		if !ok {
+			return // nobody has published it
 		}
 		l := Limit{Set: set, Kind: kind, MaxRunning: max(a.MaxRunning, 0), MaxRunningPerJob: max(a.MaxRunningPerJob, 0)}
 		if a.Rate.Events > 0 {
@@ -47,6 +44,7 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 		if hook || w.Waiting+w.Suspects+w.Staged == 0 {
 			continue // hooks are in no limit, and what is delayed waits for its time
 		}
+		m.fresh(ctx, w.Set)
 		add(w.Set, "")
 		add(w.Set, w.Kind)
 	}

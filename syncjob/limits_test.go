@@ -467,7 +467,7 @@ func TestExplainNamesTheLimitsOnWhatWaits(t *testing.T) {
 		} {
 			require.Contains(t, why.String(), sentence)
 		}
-		require.Empty(t, explain(managerOn(t, s, nil).Run(run.Job(), run.Number())).Limits, "it has no registry")
+		require.Equal(t, why.Limits, explain(managerOn(t, s, nil).Run(run.Job(), run.Number())).Limits, "as workers published them")
 
 		later, err := m.Start(t.Context(), syncjob.Job{Name: "later", Set: "tree", Open: true}, nil)
 		require.NoError(t, err)

@@ -30,13 +30,29 @@ func (m *Manager) fresh(ctx context.Context, set string) {
 	}
 }
 
-// inForce are the attributes in force of a kind, or with no kind of the set itself: as far as they are known, the defaults otherwise.
+// describe tells what the set is: by the registry, or else as workers have published it. It reports false of one that is in neither.
+func (m *Manager) describe(set string) (handlers.SetDescription, bool) {
+	if !m.knows(set) {
+		s := m.published.set(set)
+		return s.description, s.attrs != nil
+	}
+	d, err := m.cfg.Registry.Describe(set)
+	return d, err == nil
+}
+
+// attributes are those in force of a kind, or with no kind of the set itself, if they are known.
+func (m *Manager) attributes(set, kind string) (attrs handlers.Attributes, ok bool) {
+	if !m.knows(set) {
+		attrs, ok = m.published.set(set).attrs[kind]
+		return attrs, ok
+	}
+	attrs, err := m.live.Attributes(set, kind)
+	return attrs, err == nil
+}
+
+// inForce are the attributes in force as far as they are known, and the defaults otherwise.
 func (m *Manager) inForce(set, kind string) handlers.Attributes {
-	if m.knows(set) {
-		if attrs, err := m.live.Attributes(set, kind); err == nil {
-			return attrs
-		}
-	} else if attrs, ok := m.published.set(set).attrs[kind]; ok {
+	if attrs, ok := m.attributes(set, kind); ok {
 		return attrs
 	}
 	return handlers.Attributes{Queue: enqueue.DefaultQueue, Weight: handlers.DefaultWeight}
@@ -44,14 +60,17 @@ func (m *Manager) inForce(set, kind string) handlers.Attributes {
 
 // firstKind is the kind in whose queue the hooks of a run without a root task wait; empty if the set has none that is known.
 func (m *Manager) firstKind(set string) string {
-	if !m.knows(set) {
-		return m.published.firstKind(set)
-	}
-	d, err := m.cfg.Registry.Describe(set)
-	if err != nil || len(d.Kinds) == 0 {
+	d, ok := m.describe(set)
+	if !ok || len(d.Kinds) == 0 {
 		return ""
 	}
 	return d.Kinds[0].Name
+}
+
+// runsInReadOnly reports whether the set's tasks start in read-only mode.
+func (m *Manager) runsInReadOnly(set string) bool {
+	d, ok := m.describe(set)
+	return ok && d.RunsInReadOnly
 }
 
 // published is what is known of the sets that the registry does not have: as their workers have published them, and as they
@@ -67,9 +86,9 @@ type published struct {
 
 // knownSet is what is in force for a set.
 type knownSet struct {
-	first      string // kind
-	configured Configuration
-	attrs      map[string]handlers.Attributes // by kind and alias, and under no name those of the set
+	description handlers.SetDescription
+	configured  Configuration
+	attrs       map[string]handlers.Attributes // by kind and alias, and under no name those of the set
 }
 
 // fresh reads it, unless that was just tried. A store that does not answer soon is not waited for.
@@ -130,13 +149,10 @@ func (p *published) configuration(set string, r store.ConfigurationRecord) Confi
 }
 
 func newKnownSet(d handlers.SetDescription, c Configuration) knownSet {
-	s := knownSet{configured: c, attrs: make(map[string]handlers.Attributes)}
+	s := knownSet{description: d, configured: c, attrs: make(map[string]handlers.Attributes)}
 	names := []string{""}
 	for _, k := range d.Kinds {
 		names = append(append(names, k.Name), k.Aliases...)
-	}
-	if len(d.Kinds) > 0 {
-		s.first = d.Kinds[0].Name
 	}
 	for _, name := range names {
 		if attrs, err := d.Effective(name, c); err == nil {
@@ -153,8 +169,6 @@ func (p *published) set(name string) knownSet {
 	}
 	return knownSet{}
 }
-
-func (p *published) firstKind(set string) string { return p.set(set).first }
 
 // Queue makes it an [enqueue.Router] for producers without a registry. Nothing is unknown to it: workers may yet come.
 func (p *published) Queue(set, kind string) (string, error) {

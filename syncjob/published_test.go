@@ -2,6 +2,8 @@ package syncjob_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,5 +90,90 @@ func TestPeriodicRunsBeginWithWhatIsInForceThen(t *testing.T) {
 		_, err = m.Configure(t.Context(), "tree", nil, withQueueAndWeight("default", 3))
 		require.NoError(t, err)
 		begins("default", 3)
+	})
+}
+
+// deliveries runs one leaf of a job that is started without a registry, and counts what is delivered of it, hooks included.
+func deliveries(t *testing.T, cfg handlers.SetConfig) (n int64) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		var attempts atomic.Int64
+		w, err := syncjob.New(s, syncjob.Config{
+			Registry: set(t, cfg, noop),
+			Observer: syncjob.Observer{AttemptStarted: func(syncjob.AttemptEvent) { attempts.Add(1) }},
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, w.Close()) })
+		work(t, w, syncjob.WorkerConfig{})
+		synctest.Wait()
+		run, err := managerOn(t, s, nil).Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
+		require.NoError(t, err)
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		n = attempts.Load()
+	})
+	return n
+}
+
+func TestWhoHasNoRegistryStartsRunsWithThePublishedHooks(t *testing.T) {
+	hook := func(context.Context, *handlers.Run) error { return nil }
+	require.EqualValues(t, 1, deliveries(t, handlers.SetConfig{}))
+	require.EqualValues(t, 2, deliveries(t, handlers.SetConfig{Hooks: handlers.Hooks{PreJob: hook}}))
+	require.EqualValues(t, 2, deliveries(t, handlers.SetConfig{Hooks: handlers.Hooks{PostJob: hook}}))
+	require.EqualValues(t, 3, deliveries(t, handlers.SetConfig{Hooks: handlers.Hooks{PreJob: hook, PostJob: hook}}))
+}
+
+func TestWhoHasNoRegistryRedrivesWithThePublishedHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		w := managerOn(t, s, set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
+			return handlers.Permanent(errors.New("broken"))
+		}))
+		stop := work(t, w, syncjob.WorkerConfig{})
+		run, err := w.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
+		require.NoError(t, err)
+		_, err = run.Wait(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, stop())
+		again, err := managerOn(t, s, nil).Run("a", run.Number()).Redrive(t.Context(), nil)
+		require.NoError(t, err)
+		state, err := again.State(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusRunning, state.Status, "it waits for no hook")
+	})
+}
+
+func TestWhoHasNoRegistryRefusesConfiguredKindsThatNobodyPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		work(t, managerOn(t, s, set(t, handlers.SetConfig{}, noop)), syncjob.WorkerConfig{})
+		synctest.Wait()
+		job := syncjob.Job{Name: "a", Set: "tree", Root: leaf{}, Configuration: &syncjob.Configuration{}}
+		job.Configuration.Kind("twig").Timeout = time.Minute
+		_, err := managerOn(t, s, nil).Start(t.Context(), job, nil)
+		var field *syncjob.FieldError
+		require.ErrorAs(t, err, &field)
+		require.Equal(t, `Configuration.Kinds["twig"]`, field.Field)
+	})
+}
+
+func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		m := managerOn(t, s, set(t, handlers.SetConfig{RunsInReadOnly: true}, noop))
+		require.NoError(t, work(t, m, syncjob.WorkerConfig{})())
+		other := handlers.NewSet("other", handlers.SetConfig{})
+		handlers.Handle(other, func(context.Context, *handlers.Task[node]) error { return nil }, nil)
+		reg, err := handlers.NewRegistry(other)
+		require.NoError(t, err)
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+		_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		require.NoError(t, err)
+		work(t, managerOn(t, s, reg), syncjob.WorkerConfig{}) // it fires what it cannot run
+		time.Sleep(time.Minute + time.Second)
+		runs, err := m.Runs(t.Context(), "nightly")
+		require.NoError(t, err)
+		require.Len(t, runs, 1)
 	})
 }

@@ -124,6 +124,7 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 
 		Configuration: own.Document,
 	}
+	r.m.fresh(ctx, source.Set)
 	p.PreJob, p.PostJob = r.m.hooks(source.Set, found.queue)
 	return p, nil
 }

@@ -164,6 +164,7 @@ func (e *engine) notify(s store.Signal) {
 		for _, p := range e.partitions {
 			e.intake.awaken(p.source)
 			wake(p.dueMoved)
+			p.firing.modeSet()
 		}
 		return
 	}
@@ -178,6 +179,7 @@ func (e *engine) notify(s store.Signal) {
 		}
 	case store.SignalMode:
 		e.intake.awaken(p.source)
+		p.firing.modeSet()
 	case store.SignalDue:
 		wake(p.dueMoved)
 	case store.SignalRun:
@@ -187,7 +189,7 @@ func (e *engine) notify(s store.Signal) {
 
 // poll makes every partition look for work now and then.
 func (e *engine) poll(ctx context.Context) {
-	for pause(ctx, jitter(safetyPoll)); ctx.Err() == nil; pause(ctx, jitter(safetyPoll)) {
+	for pause(ctx, jitter(e.cfg.poll)); ctx.Err() == nil; pause(ctx, jitter(e.cfg.poll)) {
 		for _, p := range e.partitions {
 			e.intake.awaken(p.source)
 		}

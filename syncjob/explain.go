@@ -18,7 +18,7 @@ type Explanation struct {
 
 	Run     RunState        `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
-	Limits  []Limit         `json:"limits"`  // on what waits, as far as the manager's registry has it
+	Limits  []Limit         `json:"limits"`  // on what waits, by the registry or as workers published them
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
 	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
@@ -53,6 +53,7 @@ type WaitingTasks struct {
 	NextDue  time.Time `json:"next_due,omitzero"` // of the first delayed one
 	Oldest   time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
 	Unserved bool      `json:"unserved"`          // no live worker has the queue and the handler
+	Workers  int       `json:"workers"`           // live ones that have
 }
 
 // ExplainedTask is a running task with the worker that runs it.
@@ -123,7 +124,7 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 	if in.Run.Status.Final() {
 		return x // what is still to be cleaned up waits for nothing
 	}
-	served := make(map[store.Route]bool)
+	served := make(map[store.Route]int)
 	addServed(served, sessions)
 	workers := make(map[string]store.SessionRecord, len(sessions))
 	for _, s := range sessions {
@@ -149,7 +150,8 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 			Delayed:  l.Delayed,
 			NextDue:  l.NextDue,
 			Oldest:   l.Oldest,
-			Unserved: !served[l.Route],
+			Unserved: served[l.Route] == 0,
+			Workers:  served[l.Route],
 		})
 	}
 	for _, h := range in.Held {
@@ -160,7 +162,7 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 		}
 		lost := !live || s.Overdue
 		x.Held = append(x.Held, HeldTasks{
-			Worker: name, Queue: h.Route.Queue, Kind: h.Route.Kind, Held: h.Held, Lost: lost, Unserved: lost && !served[h.Route],
+			Worker: name, Queue: h.Route.Queue, Kind: h.Route.Kind, Held: h.Held, Lost: lost, Unserved: lost && served[h.Route] == 0,
 		})
 	}
 	for _, h := range in.Holds {

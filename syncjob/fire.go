@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,17 +19,19 @@ const (
 	replacedReason = "replaced by the next run"
 )
 
-// firing remembers which jobs of a partition are due and wait for the end of a run: when the run moves they
-// are looked at again. It is a short cut only: the store tells of them again after [store.FireRecheck].
+// firing remembers which jobs of a partition are due and wait for the end of a run, or of read-only mode: when the run
+// moves or the mode is set they are looked at again. It is a short cut only: the store tells of them again after
+// [store.FireRecheck].
 type firing struct {
-	moved chan struct{} // capacity 1: a run that is waited for has moved
+	moved chan struct{} // capacity 1: what is waited for has moved
 
-	mu   sync.Mutex
-	runs map[int64]string // numbers of runs → the job that waits for their end
+	mu       sync.Mutex
+	runs     map[int64]string    // numbers of runs → the job that waits for their end
+	readOnly map[string]struct{} // jobs that wait for the end of read-only mode
 }
 
 func newFiring() *firing {
-	return &firing{moved: make(chan struct{}, 1), runs: make(map[int64]string)}
+	return &firing{moved: make(chan struct{}, 1), runs: make(map[int64]string), readOnly: make(map[string]struct{})}
 }
 
 // runMoved is told of every run of the partition that has moved.
@@ -44,6 +48,30 @@ func (f *firing) waitFor(run store.RunID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.runs[run.Number] = run.Job
+}
+
+func (f *firing) waitForMode(job string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readOnly[job] = struct{}{}
+}
+
+// modeSet is told whenever the mode of the partition is set.
+func (f *firing) modeSet() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.readOnly) > 0 {
+		wake(f.moved)
+	}
+}
+
+// takeReadOnly empties the list of jobs that wait for the end of read-only mode: those for which it goes on come back.
+func (f *firing) takeReadOnly() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	jobs := slices.Sorted(maps.Keys(f.readOnly))
+	clear(f.readOnly)
+	return jobs
 }
 
 func (f *firing) forget(run store.RunID) {
@@ -72,8 +100,9 @@ func (s *session) fireDue(ctx context.Context, jobs []string) {
 	}
 }
 
-// fireWaiting fires the jobs whose wait is over.
+// fireWaiting fires the jobs whose wait may be over.
 func (s *session) fireWaiting(ctx context.Context) {
+	s.fireDue(ctx, s.p.firing.takeReadOnly())
 	for _, run := range s.p.firing.waited() {
 		if over, err := s.isOver(ctx, run); over && err == nil {
 			s.p.firing.forget(run)
@@ -122,7 +151,7 @@ func (s *session) fire(ctx context.Context, job string) error {
 			s.e.log.InfoContext(ctx, EventDueSkipped, "job", job, "due", rec.Due)
 			return nil
 		case store.FireWaiting:
-			again, err := s.await(ctx, d, reply.Run)
+			again, err := s.await(ctx, job, d, reply.Run)
 			if err != nil || !again {
 				return err
 			}
@@ -154,15 +183,18 @@ func (s *session) fireRecord(ctx context.Context, rec store.JobRecord, d definit
 		Delay:      putOff(d.Schedule.Jitter),
 		Wait:       d.Schedule.waits(),
 		Rest:       d.Schedule.rest(),
-		InReadOnly: s.e.reg.RunsInReadOnly(d.Set),
+		InReadOnly: s.e.m.runsInReadOnly(d.Set),
 	})
 }
 
-// await has the job fired when the active run has ended, and ends that if it is to be replaced. It reports whether it
-// has ended already.
-func (s *session) await(ctx context.Context, d definition, run store.RunID) (over bool, err error) {
+// await has the job fired when the active run has ended, or read-only mode if there is none, and ends the run if it is to be
+// replaced. It reports whether that has ended already.
+func (s *session) await(ctx context.Context, job string, d definition, run store.RunID) (over bool, err error) {
 	if run.Number == 0 {
-		return false, nil // it waits for the end of read-only mode
+		s.p.firing.waitForMode(job)
+		// It may have ended before its signal could be noticed here.
+		mode, err := s.e.store.Mode(ctx, s.id.Partition)
+		return mode == ReadWrite, err
 	}
 	if d.Schedule.Overlap == Replace {
 		err := s.e.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})

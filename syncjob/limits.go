@@ -35,6 +35,7 @@ type limit struct {
 	number  int64         // of the last call; only for who draws
 	drawing bool          // a call is in flight
 	known   bool          // it was in force once
+	perJob  int           // how many tasks of each job may run; 0 for no limit
 
 	*permits // or
 	*tokens
@@ -77,6 +78,7 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 	ls.in.mu.Lock()
 	defer ls.in.mu.Unlock()
 	ls.active, ls.perRun = nil, nil
+	changed := false
 	for _, l := range ls.all {
 		a, err := ls.live.Attributes(l.set, l.kind)
 		if err != nil {
@@ -88,8 +90,9 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 			was := l.max
 			moved = l.permits.set(max(a.MaxRunning, 0))
 			lowered = lowered || moved && l.max > 0 && (was == 0 || l.max < was)
-			if a.MaxRunningPerJob > 0 {
-				ls.perRun = append(ls.perRun, store.RunLimit{Scope: l.scope, Max: a.MaxRunningPerJob})
+			changed = changed || l.perJob != max(a.MaxRunningPerJob, 0)
+			if l.perJob = max(a.MaxRunningPerJob, 0); l.perJob > 0 {
+				ls.perRun = append(ls.perRun, store.RunLimit{Scope: l.scope, Max: l.perJob})
 			}
 		case a.Rate.Events > 0:
 			moved = l.tokens.set(store.Rate{Events: a.Rate.Events, Per: a.Rate.Per, Burst: a.Rate.Burst})
@@ -98,6 +101,7 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 		}
 		if moved {
 			wake(l.wake)
+			changed = true
 		}
 		if l.account().limits() {
 			ls.active = append(ls.active, l)
@@ -110,6 +114,11 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 	if len(ls.active) > 0 && !ls.counting {
 		ls.counting = true
 		inventory(ls.chargeLocked)
+	}
+	if changed { // what a limit kept back may run by now, and nothing else tells
+		for _, src := range ls.in.sources {
+			src.hot = true
+		}
 	}
 	ls.in.decideLocked()
 	return first, lowered

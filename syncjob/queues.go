@@ -38,7 +38,7 @@ type RouteState struct {
 // store and may miss what moves meanwhile.
 func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 	routes := make(map[store.Route]*RouteState)
-	served := make(map[store.Route]bool)
+	served := make(map[store.Route]int)
 	for p := range m.store.Partitions() {
 		stats, err := m.store.QueueStats(ctx, p)
 		if err != nil {
@@ -68,7 +68,7 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 			q = &QueueState{Name: route.Queue}
 			queues[route.Queue] = q
 		}
-		r.Unserved = !served[route]
+		r.Unserved = served[route] == 0
 		q.Waiting += r.Waiting
 		q.Running += r.Running
 		q.Oldest = earliest(q.Oldest, r.Oldest)
@@ -86,16 +86,16 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 	return list, nil
 }
 
-// addServed notes what the sessions' workers can run. Every worker has a session in
+// addServed counts the sessions whose workers can run a route. Every worker has a session in
 // every partition. One that is overdue serves nothing: where all workers are dead nobody sweeps, so its session
 // would be listed for ever.
-func addServed(served map[store.Route]bool, sessions []store.SessionRecord) {
+func addServed(served map[store.Route]int, sessions []store.SessionRecord) {
 	for _, s := range sessions {
 		if s.Overdue {
 			continue
 		}
 		for _, r := range s.Worker.Routes {
-			served[r] = true
+			served[r]++
 		}
 	}
 }

@@ -52,6 +52,8 @@ type WorkerConfig struct {
 	// It is renewed at a third of that, however long a task takes. At least [MinLease].
 	// Defaults to [DefaultLease].
 	Lease time.Duration
+
+	poll time.Duration // how often it looks for work though nothing signalled any; tests set it
 }
 
 func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
@@ -80,6 +82,9 @@ func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
 	}
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
+	}
+	if c.poll == 0 {
+		c.poll = safetyPoll
 	}
 }
 

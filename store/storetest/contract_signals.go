@@ -71,6 +71,19 @@ var signalsContract = []testCase{
 		r.pause(false)
 		l.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork && sig.Queue == scan.Queue })
 	}},
+	{"a pre-job hook that passes signals what came before", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", Open: true, PreJob: hook(preJob)})
+		w := r.worker()
+		d := w.one()
+		r.producer().add(r, task(scan, "t"), task(file, "u"))
+		w.none("the hook has not passed")
+		l := s.listen()
+		defer l.stop()
+		w.settle(plain(d, store.VerdictBegin))
+		for _, queue := range []string{scan.Queue, file.Queue} {
+			l.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork && sig.Queue == queue })
+		}
+	}},
 	{"every subscriber hears, and none holds up another", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()

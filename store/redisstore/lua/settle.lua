@@ -163,6 +163,9 @@ function verdicts.B(run, base)
   run.state = 'running'
   redis.call('HSET', run.key, 'state', 'running')
   signal('r:' .. run.id)
+  for _, early in ipairs(redis.pcall('SMEMBERS', KEYS[base + 1])) do
+    signal('w:' .. string.match(early, '^[^/]*')) -- workers passed over what came before
+  end
   local root = redis.call('HMGET', run.key, 'root', 'rootwhen')
   if not root[1] then
     return

@@ -1,0 +1,34 @@
+package syncjob
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// PollEvery sets how often a worker looks for work though nothing signalled any.
+func (c *WorkerConfig) PollEvery(d time.Duration) { c.poll = d }
+
+// Idle reports whether the worker has asked every partition for all that it had reason to ask for, and waits for signals.
+func (w *Worker) Idle() bool {
+	w.mu.Lock()
+	e := w.engine
+	w.mu.Unlock()
+	return e != nil && e.intake.idle()
+}
+
+func (in *intake) idle() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, src := range in.sources {
+		if !src.open || src.busy || src.hot && in.inHand.Load() <= in.roomLocked() {
+			return false
+		}
+	}
+	return true
+}
+
+// Listen has notify called for each signal of the store, until the returned function is called.
+func (m *Manager) Listen(notify func(partition int, kind store.SignalKind)) (leave func()) {
+	return m.hub.listen(func(s store.Signal) { notify(s.Partition, s.Kind) })
+}

@@ -120,6 +120,13 @@ var crashPoints = map[string]crashPoint{
 			require.Equal(c, []int64{reply.Run.Number}, runs, "a due time fires once")
 		},
 	},
+	"open_producer": {
+		act: func(c *crash) error { return c.victim.OpenProducer(c.Context(), 0, "late") },
+		stands: func(c *crash, after bool) {
+			_, err := c.Enqueue(c.Context(), store.EnqueueParams{Stream: "late", Number: 1})
+			require.Equal(c, after, err == nil)
+		},
+	},
 	"enqueue": {
 		act: func(c *crash) error {
 			_, err := c.victim.Enqueue(c.Context(), store.EnqueueParams{

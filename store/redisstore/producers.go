@@ -15,14 +15,12 @@ const producerTTL = 24 * time.Hour
 
 // OpenProducer implements [store.Producers].
 func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
-	if err := s.begin(ctx); err != nil {
-		return err
+	c := newCall(s.spaces[partition].producer(stream)).add(formatMillis(producerTTL))
+	word, _, err := s.word(ctx, openProducerScript, c)
+	if err == nil && word != "ok" {
+		err = unexpected(openProducerScript, word)
 	}
-	cmd := s.client.B().Set().Key(s.spaces[partition].producer(stream)).Value("0 |").Nx().PxMilliseconds(producerTTL.Milliseconds()).Build()
-	if err := s.client.Do(ctx, cmd).Error(); err != nil && !isNil(err) {
-		return s.translate(ctx, "open a producer", err)
-	}
-	return nil
+	return err
 }
 
 // Enqueue implements [store.Producers].

@@ -36,6 +36,7 @@ func newScript(name string, shared ...string) *script {
 }
 
 var (
+	openProducerScript = newScript("open_producer")
 	enqueueScript      = newScript("enqueue")
 	fetchScript        = newScript("fetch")
 	settleScript       = newScript("settle", "values")

@@ -3,7 +3,7 @@
 -- ARGV  channel, key of the semaphore, token, holder, max, ttl in ms, mode, wait in ms (0: no place in the line), random number
 -- Returns {ok, now, lease, expires}, {wait, now, next or 0, ahead, place or 0, (lease, expires) …} of the
 --       64 leases that end first
--- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the line is not.
+-- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the line is kept, but no new one is given.
 -- Repeat: the token of a lease that is held answers with it; the token of a waiter keeps its place.
 local channel, key, token, holder, max, ttl, mode, wait, start = arg(), arg(), arg(), arg(), num(), num(), arg(), num(), num()
 expire()
@@ -48,6 +48,7 @@ if wait > 0 then
   local since = stamp
   place = redis.call('ZSCORE', LINE, token)
   if place then
+    redis.call('ZREM', LIVE, token) -- first, so that a place is kept when memory is short
     since = string.match(redis.call('HGET', FACTS, 'w:' .. token) or '', '^%d+ (%d+)') or stamp
   else
     place = next_number()

@@ -13,6 +13,7 @@ if v[2] then
     return { 'kept' }
   end
   if v[1] == ARGV[2] and v[2] == ARGV[3] then
+    redis.call('HDEL', KEYS[1], '') -- first, so that a worker can start when memory is short
     redis.call('HSET', KEYS[1], 'revision', ARGV[4])
     if ARGV[2] == 'periodic' and not v[6] then
       redis.call('ZADD', KEYS[4], 'NX', now, 'j:' .. ARGV[1]) -- it is there unless it was lost

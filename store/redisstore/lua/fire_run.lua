@@ -15,6 +15,7 @@ if not v[1] then
 end
 local member = 'j:' .. job
 local function set_due(at, acted)
+  redis.call('HDEL', KEYS[3], '') -- first, so that it passes when memory is short
   redis.call('HSET', KEYS[3], 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
   redis.call('ZADD', KEYS[7], acted, member)
   signal('d')
@@ -48,13 +49,14 @@ end
 local newest = v[3] and redis.call('HMGET', KEYS[5], 'state', 'ended') or {}
 local busy = active(newest[1])
 if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
+  redis.call('ZREM', KEYS[7], member) -- first, so that it passes when memory is short
   redis.call('ZADD', KEYS[7], now + RECHECK, member)
   return { 'waiting', now, busy and v[3] or '' }
 end
 if busy then
+  set_due(following, acts)
   add_to(KEYS[3], 'skipped', 1)
   redis.call('HSET', KEYS[3], 'lastskip', v[4])
-  set_due(following, acts)
   publish(channel)
   return { 'skipped', now }
 end
@@ -67,7 +69,7 @@ end
 if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
   return { 'again' }
 end
+begin(job, token, number) -- first: it is refused when memory is short
 set_due(following, acts)
-begin(job, token, number)
 publish(channel)
 return { 'started', now, number }

@@ -162,7 +162,9 @@ func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
 		m := managerOn(t, s, set(t, handlers.SetConfig{RunsInReadOnly: true}, noop))
-		require.NoError(t, work(t, m, syncjob.WorkerConfig{})())
+		stop := work(t, m, syncjob.WorkerConfig{})
+		synctest.Wait()
+		require.NoError(t, stop())
 		other := handlers.NewSet("other", handlers.SetConfig{})
 		handlers.Handle(other, func(context.Context, *handlers.Task[node]) error { return nil }, nil)
 		reg, err := handlers.NewRegistry(other)

@@ -29,8 +29,8 @@ type fanout struct {
 	mu     sync.Mutex
 	items  []store.Item // gathered, not yet staged
 	bytes  int
-	staged map[store.Route]int // children staged by route; nil while all may travel inline
-	routes []store.Route       // the keys of staged, in order
+	staged []store.Staged      // what was staged, or may have been
+	routes map[store.Route]int // where a route is in staged; nil while all may travel inline
 	ended  bool
 	failed error // of a call of Stage: the children are not complete
 }
@@ -48,10 +48,10 @@ func (f *fanout) add(a *Attempt, item store.Item) error {
 		return f.failed
 	}
 	size := enqueue.Size(item)
-	if f.staged == nil && !f.holds(size, maxInline, maxInlineBytes) {
-		f.staged = make(map[store.Route]int)
+	if f.routes == nil && !f.holds(size, maxInline, maxInlineBytes) {
+		f.routes = make(map[store.Route]int)
 	}
-	if f.staged != nil && len(f.items) > 0 && !f.holds(size, maxChunk, maxChunkBytes) {
+	if f.routes != nil && len(f.items) > 0 && !f.holds(size, maxChunk, maxChunkBytes) {
 		if err := f.flush(&a.ctx, a); err != nil {
 			return err
 		}
@@ -88,17 +88,18 @@ func (f *fanout) flush(ctx context.Context, a *Attempt) error {
 }
 
 func (f *fanout) stage(ctx context.Context, a *Attempt, route store.Route, items []store.Item) error {
-	offset, known := f.staged[route]
+	at, known := f.routes[route]
 	if !known {
-		if len(f.routes) == maxRoutes {
+		if at = len(f.staged); at == maxRoutes {
 			return &store.FieldError{Field: "Queue", Reason: fmt.Sprintf("makes more than %d different routes in one fan-out", maxRoutes)}
 		}
-		f.routes = append(f.routes, route)
+		f.routes[route] = at
+		f.staged = append(f.staged, store.Staged{Route: route})
 	}
-	if err := a.x.Runtime.Stage(ctx, *a.lease, route, offset, items); err != nil {
+	if err := a.x.Runtime.Stage(ctx, *a.lease, route, f.staged[at].Count, items); err != nil {
 		return fmt.Errorf("stage %d tasks: %w", len(items), err)
 	}
-	f.staged[route] = offset + len(items)
+	f.staged[at].Count += len(items)
 	return nil
 }
 
@@ -111,15 +112,14 @@ func (f *fanout) end() error {
 	return f.failed
 }
 
-// finish completes the children of an attempt that succeeded, after end: those that travel
-// inline, or the routes under which all were staged. The context may have ended
+// finish completes the children of an attempt that succeeded, after end, and returns those that travel
+// inline; if too many, all are staged. The context may have ended
 // meanwhile; the success stands, so the last chunk is staged all the same.
-func (f *fanout) finish(ctx context.Context, a *Attempt) ([]store.Item, []store.Route, error) {
-	if f.staged == nil {
-		return f.items, nil, nil
+func (f *fanout) finish(ctx context.Context, a *Attempt) ([]store.Item, error) {
+	if f.routes == nil {
+		return f.items, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	err := f.flush(ctx, a)
-	return nil, f.routes, err
+	return nil, f.flush(ctx, a)
 }

@@ -43,11 +43,12 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		}
 		a.ctx.end()
 	}
-	if err == nil && all != nil {
-		out.Children, out.Staged, incomplete = all.children.finish(ctx, a)
-		if err = incomplete; err != nil {
-			out.Children, out.Staged = nil, nil
+	if all != nil {
+		if err == nil {
+			out.Children, incomplete = all.children.finish(ctx, a)
+			err = incomplete
 		}
+		out.Staged = all.children.staged // whatever the verdict: what does not become visible is removed
 	}
 	if err == nil {
 		out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
@@ -58,9 +59,12 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		return
 	}
 	// A store that refuses children may know of a stop, or of the loss of the
-	// lease, before the worker does. An error that the handler returned is no
+	// lease, before the worker does, and tells of the loss of children. An error that the handler returned is no
 	// evidence: it may be about another job.
 	switch {
+	case errors.Is(incomplete, store.ErrChildrenLost):
+		out.Verdict = store.VerdictSnooze // at once, and uncounted
+		return
 	case errors.Is(incomplete, store.ErrLeaseLost):
 		return
 	case errors.Is(incomplete, store.ErrJobStopped):

@@ -49,6 +49,11 @@ var (
 	// had acknowledged. Earlier calls may be lost. Nothing of this call was written.
 	ErrHoldLost = errors.New("hold of the run is not as it was left")
 
+	// ErrChildrenLost is returned by Stage, and is why Settle refuses a success, when fewer children are
+	// staged for a task than it has staged: the server lost some that it had acknowledged, in a failover or
+	// a restart. The task has to run again, which costs it nothing.
+	ErrChildrenLost = errors.New("staged children were lost")
+
 	// ErrOutcomeUnknown is returned when the store can no longer tell whether a
 	// repeated mutation was applied, since the record of its stream is gone.
 	// It is never returned for a first attempt that was applied.

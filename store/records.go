@@ -93,6 +93,8 @@ type Delivery struct {
 	Task  Task
 	// Configured is the version of the configuration of the task's run, as of this reply to Fetch; 0 if it has none of its own.
 	Configured int64
+	// Staged is what was staged for the delivery, as told by Held. Fetch leaves it nil.
+	Staged []Staged
 }
 
 // Counts is the exact state of a run's tasks. One read always shows

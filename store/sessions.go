@@ -25,15 +25,18 @@ type Sessions interface {
 
 	// Settle reports outcomes. Each is applied only if its lease is still held
 	// (P5); others are listed in Lost. Children become visible with their parent's success, all
-	// or none (P4), and its counters are added with it, once. A repeat with the same Number answers as the first time did.
+	// or none (P4), and its counters are added with it, once. A success whose staged children are not
+	// all there is refused with [ErrChildrenLost]. A repeat with the same Number answers as the first time did.
 	// [ErrLeaseLost] when the session is gone: then every outcome is lost.
 	Settle(ctx context.Context, p SettleParams) (SettleReply, error)
 
 	// Stage parks children of a running task that are too many to travel with its
 	// settlement. They are invisible until it succeeds and vanish if it does
-	// not. Chunks of one lane are staged in order; p.Offset is how many were
-	// staged before, so that a repeat is recognised. [ErrLeaseLost] when the
-	// parent's lease is gone, [ErrJobStopped] when its run is stopping.
+	// not. Chunks of one route are staged in order; p.Offset is how many were
+	// staged before, so that a repeat is recognised: one whose children are all there changes nothing.
+	// [ErrChildrenLost] when fewer are there than p.Offset, a [*FieldError] when the chunk overlaps what is
+	// there, [ErrLeaseLost] when the parent's lease or its run is gone, [ErrJobStopped] when its run is
+	// stopping. Nothing was written then. Other leases of the session are as before, whatever the answer.
 	Stage(ctx context.Context, p StageParams) error
 
 	// Heartbeat extends the session's lease and reads the states of runs. What p.Running says
@@ -41,8 +44,8 @@ type Sessions interface {
 	// is signalled with [SignalProgress]. [ErrLeaseLost] when the session is gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
-	// Held lists every delivery that the store holds for the session.
-	// [ErrLeaseLost] when it is gone.
+	// Held lists every delivery that the store holds for the session, each with what it has staged.
+	// [ErrLeaseLost] when the session is gone.
 	Held(ctx context.Context, s SessionID) ([]Delivery, error)
 
 	// CloseSession ends a session. Deliveries it still holds go back to waiting
@@ -143,10 +146,12 @@ type Outcome struct {
 	// Error is the text of the failure (Retry, Fail, Abort, HookDone) or the reason (StopRun, Skip).
 	Error string
 	Stack string // of a panic
-	// Children travel with a success, at most MaxBatch in a call of Settle. Staged lists the
-	// routes under which more were staged.
+	// Children travel with a success, at most MaxBatch in a call of Settle.
 	Children []Item
-	Staged   []Route
+	// Staged says what the delivery has staged, each route once, whatever the verdict: a success makes it
+	// visible, and any other verdict removes it. A success is refused with [ErrChildrenLost] unless as many
+	// are there as Count says. What an outcome does not name stays invisible, and goes with the run at the latest.
+	Staged []Staged
 	// Counters are added to those of the run with the success of a task, in the same step, also
 	// while the run is stopping; any other verdict drops them. At most [MaxCounters], named as [ValidateName]
 	// allows. A sum that would leave the range of int64 is left as it was.
@@ -167,12 +172,13 @@ type SettleReply struct {
 	// were settled before, their number is exact but others of that run may be named.
 	Lost  []int
 	Ended []RunID
-	// Refused are outcomes with a write that cannot be applied. Their leases are held as before: they are to be
-	// settled otherwise.
+	// Refused are outcomes with a write that cannot be applied, or whose staged children are not all there.
+	// Their leases are held as before: they are to be settled otherwise.
 	Refused []Refusal
 }
 
-// Refusal is an outcome that was not applied, by its index, and why: a [*KindError], [ErrTooManyValues] or [ErrCorrupt].
+// Refusal is an outcome that was not applied, by its index, and why: [ErrChildrenLost], or of a write a
+// [*KindError], [ErrTooManyValues] or [ErrCorrupt].
 type Refusal struct {
 	Index int
 	Err   error
@@ -183,8 +189,15 @@ type StageParams struct {
 	Session SessionID
 	Lease   Lease
 	Route   Route
-	Offset  int
+	Offset  int    // how many the lease has staged under Route before
 	Items   []Item // all of Route; at most MaxBatch
+}
+
+// Staged is how many children a delivery has staged under a route. Where a call of Stage failed, it may be fewer
+// than the store has.
+type Staged struct {
+	Route Route
+	Count int
 }
 
 // HeartbeatParams extends a session.

@@ -59,6 +59,9 @@ func (p *SettleParams) Validate() error {
 		if err := o.validateWrites(); err != nil {
 			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Outcomes[%d].%s", i, field) }))
 		}
+		for _, err := range badStaged(o.Staged) {
+			bad(err.Reason, "Outcomes[%d].%s", i, err.Field)
+		}
 		if len(o.Result) > MaxResultLen {
 			bad("is longer than MaxResultLen", "Outcomes[%d].Result", i)
 		}
@@ -67,6 +70,53 @@ func (p *SettleParams) Validate() error {
 		bad("are more than MaxBatch", "Outcomes.Children")
 	}
 	return errors.Join(errs...)
+}
+
+// badStaged reports routes that are listed twice, and counts below zero.
+func badStaged(staged []Staged) (bad []*FieldError) {
+	for i := range staged {
+		if staged[i].Count < 0 {
+			bad = append(bad, &FieldError{Field: fmt.Sprintf("Staged[%d].Count", i), Reason: "is negative"})
+		}
+		if slices.ContainsFunc(staged[:i], func(s Staged) bool { return s.Route == staged[i].Route }) {
+			bad = append(bad, &FieldError{Field: fmt.Sprintf("Staged[%d].Route", i), Reason: "is listed before"})
+		}
+	}
+	return bad
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *StageParams) Validate() error {
+	var errs []error
+	bad := func(field, reason string) {
+		errs = append(errs, &FieldError{Field: field, Reason: reason})
+	}
+	if p.Offset < 0 {
+		bad("Offset", "is negative")
+	}
+	if len(p.Items) > MaxBatch {
+		bad("Items", "are more than MaxBatch")
+	}
+	for i := range p.Items {
+		if p.Items[i].Route != p.Route {
+			bad(fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or neither, with the
+// error that Stage returns. Implementations call it.
+func (p *StageParams) StagedAt(have int) (repeat bool, err error) {
+	switch {
+	case have >= p.Offset+len(p.Items):
+		return true, nil
+	case have < p.Offset:
+		return false, fmt.Errorf("%d of %d are there: %w", have, p.Offset, ErrChildrenLost)
+	case have > p.Offset:
+		return false, &FieldError{Field: "Offset", Reason: fmt.Sprintf("is %d where %d are staged", p.Offset, have)}
+	}
+	return false, nil
 }
 
 // badNames reports the counters whose names are not valid, in order.

@@ -10,6 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
+// stagedBytes is roughly what naming the staged children of a route takes in a call.
+const stagedBytes = 512
+
 // maxSettleBytes bounds what one call of Settle carries, roughly.
 const maxSettleBytes = 1 << 20
 
@@ -44,14 +47,21 @@ func size(o *store.Outcome) int {
 	for i := range o.Writes {
 		n += o.Writes[i].Size()
 	}
+	for i := range o.Staged {
+		n += stagedBytes + len(o.Staged[i].Route.Queue)
+	}
 	return n
 }
 
 // report takes the outcome of a task for the settle loop. While one call is in flight,
-// outcomes gather for the next: a group commit without a timer.
+// outcomes gather for the next: a group commit without a timer. A task whose lease is lost (verdict 0) is given back like
+// any other: mostly the store answers that it is lost, and only then the worker forgets it, with all that it took up.
 func (s *session) report(t *task, o *store.Outcome) {
+	if o.Verdict == 0 {
+		o.Verdict = store.VerdictRelease
+	}
 	s.mu.Lock()
-	if s.closing || s.life.Err() != nil || o.Verdict == 0 {
+	if s.closing || s.life.Err() != nil {
 		s.mu.Unlock()
 		return
 	}
@@ -221,8 +231,9 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 	}
 }
 
-// refused has outcomes with a write that cannot be applied settled as failures next, also when the session is closing: their
-// leases are still held. It takes them out of the chunk.
+// refused has outcomes that cannot be applied settled otherwise next, also when the session is closing: their
+// leases are still held. A task whose staged children were lost runs again, at no cost to it; one with a bad write fails.
+// It takes them out of the chunk.
 func (s *session) refused(c *chunk, all []store.Refusal) {
 	if len(all) == 0 {
 		return
@@ -230,8 +241,14 @@ func (s *session) refused(c *chunk, all []store.Refusal) {
 	again := &chunk{}
 	for _, r := range all {
 		o := c.outcomes[r.Index]
-		s.p.log(s.life, "a write of a task was refused; the task fails", "task", o.Task.ID, "error", r.Err)
-		o = store.Outcome{Lease: o.Lease, Task: o.Task, Staged: o.Staged, Verdict: store.VerdictFail, Error: r.Err.Error()}
+		o = store.Outcome{Lease: o.Lease, Task: o.Task, Staged: o.Staged}
+		if errors.Is(r.Err, store.ErrChildrenLost) {
+			s.p.log(s.life, "the store lost children of a task; it runs again", "task", o.Task.ID)
+			o.Verdict = store.VerdictSnooze
+		} else {
+			s.p.log(s.life, "a write of a task was refused; the task fails", "task", o.Task.ID, "error", r.Err)
+			o.Verdict, o.Error = store.VerdictFail, r.Err.Error()
+		}
 		again.outcomes = append(again.outcomes, o)
 		again.tasks = append(again.tasks, c.tasks[r.Index])
 		again.bytes += size(&o)

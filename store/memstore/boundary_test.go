@@ -54,7 +54,7 @@ func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
 	require.NoError(t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: ds[0].Lease, Route: path, Items: []store.Item{staged}}))
 	spoil(&staged)
 	o := with(ds[0], store.VerdictSuccess)
-	o.Staged, o.Children = []store.Route{path}, []store.Item{child}
+	o.Staged, o.Children = []store.Staged{{Route: path, Count: 1}}, []store.Item{child}
 	w.settle(o, with(ds[1], store.VerdictRetry))
 	spoil(&child)
 	ds = w.fetch(3)

@@ -134,13 +134,25 @@ func (l *life) settleSome(t *rapid.T) {
 	}
 	o := with(d, store.Verdict(rapid.IntRange(int(store.VerdictSuccess), int(last)).Draw(t, "verdict")))
 	o.Delay = time.Duration(rapid.IntRange(0, 5).Draw(t, "delay")) * time.Second
-	o.Staged = []store.Route{path, file}
+	o.Staged = l.stagedFor(id, d)
 	for range rapid.IntRange(0, 2).Draw(t, "children") {
 		o.Children = append(o.Children, someItem(t))
 	}
 	require.Empty(l.tb, l.workers[id].settle(o).Lost)
 	require.Equal(l.tb, []int{0}, l.workers[id].settle(o).Lost)
 	drop()
+}
+
+// stagedFor is what the store says is staged for a delivery.
+func (l *life) stagedFor(id string, d store.Delivery) []store.Staged {
+	held, err := l.Held(l.ctx, l.workers[id].session)
+	require.NoError(l.tb, err)
+	for _, h := range held {
+		if h.Lease == d.Lease {
+			return h.Staged
+		}
+	}
+	return nil
 }
 
 func (l *life) stageSome(t *rapid.T) {

@@ -177,7 +177,7 @@ func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery,
 	}
 	deliveries := make([]store.Delivery, 0, sess.held)
 	sess.each(func(fetch int64, index int, h *holding) {
-		deliveries = append(deliveries, store.Delivery{Lease: sess.leaseOf(h, fetch, index), Task: copyTask(h.task)})
+		deliveries = append(deliveries, store.Delivery{Lease: sess.leaseOf(h, fetch, index), Task: copyTask(h.task), Staged: h.listStaged()})
 	})
 	return deliveries, nil
 }

@@ -88,11 +88,18 @@ func (b *settling) apply(index int, o *store.Outcome) {
 	}
 }
 
-// refuses says why a write of an outcome cannot be applied; nil if none is to be.
+// refuses says why an outcome cannot be applied: a write of it cannot be, or it staged more children than are there;
+// nil if it can.
 func (b *settling) refuses(o *store.Outcome) error {
-	h := b.session.find(o.Lease)
-	if len(o.Writes) == 0 || o.Verdict != store.VerdictSuccess || h == nil || !h.lane.route.Counted() {
+	if len(o.Writes)+len(o.Staged) == 0 || o.Verdict != store.VerdictSuccess {
 		return nil
+	}
+	h := b.session.find(o.Lease)
+	if h == nil || !h.lane.route.Counted() {
+		return nil
+	}
+	if h.lane.run.rec.Status == store.StatusRunning && !h.complete(o.Staged) {
+		return store.ErrChildrenLost
 	}
 	fresh := 0
 	for i := range o.Writes {

@@ -1,8 +1,9 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -22,13 +23,8 @@ type chunk struct {
 
 // Stage parks children of a running task.
 func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
-	if err := validateBatch("Items", len(p.Items)); err != nil {
+	if err := p.Validate(); err != nil {
 		return err
-	}
-	for i, it := range p.Items {
-		if it.Route != p.Route {
-			return &store.FieldError{Field: fmt.Sprintf("Items[%d].Route", i), Reason: "differs from the route of the chunk"}
-		}
 	}
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {
@@ -43,7 +39,7 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 	switch {
 	case h == nil:
 		return store.ErrLeaseLost
-	case h.lane.run.rec.Status == store.StatusStopping:
+	case h.lane.run.rec.Status != store.StatusRunning:
 		return store.ErrJobStopped
 	}
 	return h.stage(p)
@@ -53,20 +49,42 @@ func (h *holding) stage(p store.StageParams) error {
 	st := h.staged[p.Route]
 	if st == nil {
 		st = &staged{}
-		if h.staged == nil {
-			h.staged = map[store.Route]*staged{}
-		}
-		h.staged[p.Route] = st
 	}
-	switch {
-	case p.Offset >= 0 && p.Offset+len(p.Items) <= st.n:
-		return nil // a repeat
-	case p.Offset != st.n:
-		return &store.FieldError{Field: "Offset", Reason: fmt.Sprintf("is %d where %d are staged", p.Offset, st.n)}
+	if repeat, err := p.StagedAt(st.n); repeat || err != nil {
+		return err
 	}
+	if h.staged == nil {
+		h.staged = map[store.Route]*staged{}
+	}
+	h.staged[p.Route] = st
 	st.n += len(p.Items)
 	st.chunks = append(st.chunks, newChunk(p.Items))
 	return nil
+}
+
+// complete says whether all that an outcome says was staged is there.
+func (h *holding) complete(all []store.Staged) bool {
+	for _, want := range all {
+		have := 0
+		if st := h.staged[want.Route]; st != nil {
+			have = st.n
+		}
+		if have != want.Count {
+			return false
+		}
+	}
+	return true
+}
+
+// listStaged is what is staged for a delivery, by route.
+func (h *holding) listStaged() (all []store.Staged) {
+	for route, st := range h.staged {
+		all = append(all, store.Staged{Route: route, Count: st.n})
+	}
+	slices.SortFunc(all, func(a, b store.Staged) int {
+		return cmp.Or(cmp.Compare(a.Route.Queue, b.Route.Queue), cmp.Compare(a.Route.Set, b.Route.Set), cmp.Compare(a.Route.Kind, b.Route.Kind))
+	})
+	return all
 }
 
 func newChunk(items []store.Item) chunk {
@@ -91,13 +109,12 @@ func newChunk(items []store.Item) chunk {
 // publish makes the children of a succeeded task visible: first the staged ones,
 // which were made first, then those that travelled with the outcome.
 func (b *settling) publish(r *run, h *holding, o *store.Outcome) {
-	for _, route := range o.Staged {
-		st := h.staged[route]
+	for i := range o.Staged {
+		st := h.staged[o.Staged[i].Route]
 		if st == nil {
 			continue
 		}
-		delete(h.staged, route) // listed twice, published once
-		l := b.lane(r, route)
+		l := b.lane(r, o.Staged[i].Route)
 		for _, c := range st.chunks {
 			l.waiting.pushBlock(c.plain)
 			r.rec.Counts.Total += int64(len(c.plain))

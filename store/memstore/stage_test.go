@@ -36,7 +36,7 @@ func TestStagedChildrenAppearWithTheirParentsSuccessInOrder(t *testing.T) {
 	k.requireCounts(run, store.Counts{Running: 1})
 
 	o := with(d, store.VerdictSuccess)
-	o.Staged = []store.Route{path, file, path}
+	o.Staged = []store.Staged{{Route: path, Count: 7}, {Route: file, Count: 1}}
 	o.Children = []store.Item{task("inline")}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 7, Delayed: 1, Succeeded: 1})
@@ -50,11 +50,11 @@ func TestARepeatedChunkIsRecognisedAndAGapRefused(t *testing.T) {
 	require.NoError(t, w.stage(d, path, 0, tasks(3)...))
 	require.NoError(t, w.stage(d, path, 3, task("more")))
 	require.NoError(t, w.stage(d, path, 0, tasks(3)...))
-	require.ErrorIs(t, w.stage(d, path, 9, task("gap")), store.ErrInvalid)
+	require.ErrorIs(t, w.stage(d, path, 9, task("gap")), store.ErrChildrenLost)
 	require.ErrorIs(t, w.stage(d, path, 2, tasks(5)...), store.ErrInvalid)
 	require.ErrorIs(t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: file, Items: tasks(1)}), store.ErrInvalid)
 	o := with(d, store.VerdictSuccess)
-	o.Staged = []store.Route{path}
+	o.Staged = []store.Staged{{Route: path, Count: 4}}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 4, Succeeded: 1})
 }
@@ -63,7 +63,7 @@ func TestStagedChildrenVanishUnlessTheirParentSucceeds(t *testing.T) {
 	k, run, w, d := rootOnly(t)
 	require.NoError(t, w.stage(d, path, 0, tasks(3)...))
 	o := with(d, store.VerdictRetry)
-	o.Staged = []store.Route{path}
+	o.Staged = []store.Staged{{Route: path, Count: 3}}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 1})
 
@@ -76,7 +76,7 @@ func TestStagedChildrenVanishUnlessTheirParentSucceeds(t *testing.T) {
 	d = w.one()
 	require.NoError(t, w.stage(d, path, 0, tasks(2)...), "the next attempt begins at zero")
 	o = with(d, store.VerdictSuccess)
-	o.Staged = []store.Route{path}
+	o.Staged = []store.Staged{{Route: path, Count: 2}}
 	w.settle(o)
 	k.requireCounts(run, store.Counts{Pending: 2, Succeeded: 1})
 }

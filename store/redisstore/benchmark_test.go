@@ -92,10 +92,9 @@ func BenchmarkPackSettle(b *testing.B) {
 			for i := range p.Outcomes {
 				bench.change(&p.Outcomes[i])
 			}
-			ses := s.session(p.Session)
 			b.ReportAllocs()
 			for b.Loop() {
-				st := settlement{batch: newBatch(s, k), params: &p, ses: ses}
+				st := settlement{batch: newBatch(s, k), params: &p}
 				if err := st.gather(b.Context(), s); err != nil {
 					b.Fatal(err)
 				}

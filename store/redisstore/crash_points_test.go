@@ -185,7 +185,7 @@ var crashPoints = map[string]crashPoint{
 			child.Task.Claimed = true
 			require.NoError(c, parent.stage(d, "j", 0, child))
 			o := outcomeOf(d, store.VerdictSuccess)
-			o.Staged = []store.Route{routeOf("j")}
+			o.Staged = []store.Staged{{Route: routeOf("j"), Count: 1}}
 			parent.settle(o)
 		},
 		act:    func(c *crash) error { _, err := c.victim.Fetch(c.Context(), c.victim.ask(5, "j")); return err },

@@ -17,9 +17,8 @@ type session struct {
 	hints    []hint
 	emptied  []hint // lanes that were emptied last: what is enqueued into one of them is then found in one round
 
-	mu     sync.Mutex
-	staged map[store.Lease]map[store.Route]stagedCount
-	busy   string // what Heartbeat last stored as running
+	mu   sync.Mutex
+	busy string // what Heartbeat last stored as running
 	// reporting are the numbers of runs in which Heartbeat last showed progress.
 	reporting map[int64]bool
 }
@@ -48,7 +47,7 @@ func (s *Store) session(id store.SessionID) *session {
 	defer s.mu.Unlock()
 	ses := s.sessions[id]
 	if ses == nil {
-		ses = &session{staged: make(map[store.Lease]map[store.Route]stagedCount)}
+		ses = new(session)
 		s.sessions[id] = ses
 	}
 	return ses

@@ -231,7 +231,7 @@ func TestALaneThatIsVisitedTwiceInAFetchKeepsItsSecondMarker(t *testing.T) {
 		for _, parent := range w.fetch(2, "parent") {
 			require.NoError(t, w.stage(parent, "child", 0, items("child", 8)...))
 			o := outcomeOf(parent, store.VerdictSuccess)
-			o.Staged = []store.Route{routeOf("child")}
+			o.Staged = []store.Staged{{Route: routeOf("child"), Count: 8}}
 			w.settle(o)
 		}
 		left := 2*8 + 8 + i%5

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestStagedDuplicatesLetTheRunEnd(t *testing.T) {
 		require.NoError(t, w.stage(d, "child", i*store.MaxBatch, chunk...))
 	}
 	parent := outcomeOf(d, store.VerdictSuccess)
-	parent.Staged = []store.Route{routeOf("child")}
+	parent.Staged = []store.Staged{{Route: routeOf("child"), Count: chunks * store.MaxBatch}}
 	w.settle(parent)
 	w.settle(outcomeOf(w.fetchOne("child"), store.VerdictSuccess))
 	require.Empty(t, w.fetch(10, "child"), "all others are duplicates")
@@ -111,9 +112,12 @@ func TestWhatWasStagedWithoutAnAnswerVanishesWithItsAttempt(t *testing.T) {
 	w := s.worker("w")
 	run := s.begin(store.StartParams{Job: "job"})
 	s.enqueue(run, items("k", 3)...)
+	staged := []store.Staged{{Route: routeOf("child"), Count: 0}}
 	known := w.fetchOne("k") // the first use of a script takes two commands
 	require.NoError(t, w.stage(known, "child", 0, itemOf("child", "known")))
-	w.settle(outcomeOf(known, store.VerdictFail))
+	o := outcomeOf(known, store.VerdictFail)
+	o.Staged = staged
+	w.settle(o)
 
 	for _, verdict := range []store.Verdict{store.VerdictFail, store.VerdictRetry} {
 		d := w.fetchOne("k")
@@ -121,7 +125,9 @@ func TestWhatWasStagedWithoutAnAnswerVanishesWithItsAttempt(t *testing.T) {
 		require.ErrorIs(t, w.stage(d, "child", 0, itemOf("child", "unanswered")), store.ErrUnavailable)
 		proxy.Clear()
 		require.NotEmpty(t, s.left("stage:", "S:"), "it was executed")
-		w.settle(outcomeOf(d, verdict))
+		o := outcomeOf(d, verdict)
+		o.Staged = staged
+		w.settle(o)
 		require.Empty(t, s.left("stage:", "S:"))
 	}
 
@@ -133,4 +139,66 @@ func TestWhatWasStagedWithoutAnAnswerVanishesWithItsAttempt(t *testing.T) {
 	require.Empty(t, s.left("stage:", "S:"))
 	require.Zero(t, s.record(run).Counts.Succeeded)
 	require.Equal(t, int64(3), s.record(run).Counts.Total)
+}
+
+// Whatever a server lost, or somebody's hands took, a parent answers for its own children and for no others.
+func TestAParentWhoseStagedChildrenAreGoneIsRefused(t *testing.T) {
+	for name, hit := range map[string]func(s *scene, key string){
+		"all of them":           func(s *scene, key string) { s.command("DEL", key) },
+		"one of them":           func(s *scene, key string) { s.command("RPOP", key) },
+		"their list is another": func(s *scene, key string) { s.command("SET", key, "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			w := s.worker("w")
+			run := s.begin(store.StartParams{Job: "job"})
+			s.enqueue(run, items("k", 2)...)
+			hurt, sound := w.fetchOne("k"), w.fetchOne("k")
+			outcomes := make([]store.Outcome, 2)
+			for i, d := range []store.Delivery{hurt, sound} {
+				require.NoError(t, w.stage(d, "child", 0, items("child", 256)...))
+				require.NoError(t, w.stage(d, "child", 256, itemOf("child", "last")))
+				outcomes[i] = outcomeOf(d, store.VerdictSuccess)
+				outcomes[i].Staged = []store.Staged{{Route: routeOf("child"), Count: 257}}
+			}
+			hit(s, fmt.Sprintf("S:%d/pw.%d.%d/q/set/child", run.Number, hurt.Lease.Fetch, hurt.Lease.Index))
+			reply := replyTo(w, outcomes...)
+			require.Len(t, reply.Refused, 1)
+			require.ErrorIs(t, reply.Refused[0].Err, store.ErrChildrenLost)
+			require.Equal(t, store.Counts{Total: 259, Pending: 257, Running: 1, Succeeded: 1}, s.record(run).Counts)
+
+			outcomes[0].Verdict = store.VerdictSnooze
+			require.Empty(t, replyTo(w, outcomes[0]).Refused)
+			require.Equal(t, store.Counts{Total: 259, Pending: 258, Succeeded: 1}, s.record(run).Counts)
+			require.Equal(t, "0", w.fetchOne("k").Task.ID)
+			require.Len(t, s.left("S:", "stage:"), 1, "what the sound one staged, which is visible")
+		})
+	}
+}
+
+// replyTo settles outcomes.
+func replyTo(w *worker, outcomes ...store.Outcome) store.SettleReply {
+	w.settled++
+	reply, err := w.Settle(w.Context(), store.SettleParams{Session: w.id, Number: w.settled, Outcomes: outcomes})
+	require.NoError(w, err)
+	return reply
+}
+
+func TestARunThatIsGoneTakesNoStagedChildrenOfAnother(t *testing.T) {
+	s := newScene(t)
+	w := s.worker("w")
+	run, gone := s.begin(store.StartParams{Job: "job"}), s.begin(store.StartParams{Job: "gone"})
+	s.enqueue(run, itemOf("k", "parent"))
+	s.enqueue(gone, itemOf("g", "lost"))
+	parent, lost := w.fetchOne("k"), w.fetchOne("g")
+	require.NoError(t, w.stage(parent, "child", 0, items("child", 256)...))
+	s.command("DEL", fmt.Sprintf("run:%d", gone.Number))
+	require.ErrorIs(t, w.stage(lost, "child", 0, itemOf("child", "x")), store.ErrLeaseLost)
+	require.NoError(t, w.stage(parent, "child", 256, itemOf("child", "last")))
+	o := outcomeOf(parent, store.VerdictSuccess)
+	o.Staged = []store.Staged{{Route: routeOf("child"), Count: 257}}
+	reply := replyTo(w, o, outcomeOf(lost, store.VerdictRelease))
+	require.Empty(t, reply.Refused)
+	require.Equal(t, []int{1}, reply.Lost)
+	require.Equal(t, store.Counts{Total: 258, Pending: 257, Succeeded: 1}, s.record(run).Counts)
 }

@@ -109,7 +109,7 @@ func stagedBegin(p *patient) {
 	require.NoError(p, p.worker.stage(d, "j", 0, items("j", 256)...))
 	require.NoError(p, p.worker.stage(d, "j", 256, items("j", 44)...))
 	o := outcomeOf(d, store.VerdictSuccess)
-	o.Staged = []store.Route{routeOf("j")}
+	o.Staged = []store.Staged{{Route: routeOf("j"), Count: 300}}
 	p.worker.settle(o)
 	require.EqualValues(p, 300, p.record(p.run).Counts.Pending)
 }

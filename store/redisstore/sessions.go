@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -105,7 +106,51 @@ func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery,
 	if _, ok := h["fetch"]; !ok {
 		return nil, store.ErrLeaseLost
 	}
-	return s.heldIn(ctx, k, id.ID, h)
+	held, err := s.heldIn(ctx, k, id.ID, h)
+	if err != nil {
+		return nil, err
+	}
+	return held, s.addStaged(ctx, k, held)
+}
+
+// addStaged adds to deliveries what is staged for them.
+func (s *Store) addStaged(ctx context.Context, k *keyspace, held []store.Delivery) error {
+	byName := make(map[string]*store.Delivery, len(held))
+	byRun := make(map[string]bool)
+	for i := range held {
+		byName[deliveryName(held[i].Lease)] = &held[i]
+		byRun[runID(held[i].Lease.Lane.Run.Number)] = true
+	}
+	for _, run := range sorted(byRun) {
+		names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
+		if err != nil {
+			return s.translate(ctx, "list staged children", err)
+		}
+		for _, name := range names {
+			marker, lane, _ := strings.Cut(name, "/")
+			route, ok := parseRoute(lane)
+			if !ok || marker == "" || byName[marker[1:]] == nil {
+				continue
+			}
+			n, err := s.client.Do(ctx, s.client.B().Llen().Key(k.staged(run, name)).Build()).AsInt64()
+			if err != nil {
+				return s.translate(ctx, "count staged children", err)
+			}
+			addStaged(byName[marker[1:]], route, int(n))
+		}
+	}
+	return nil
+}
+
+// addStaged adds one of the two lists of a route to what a delivery has staged.
+func addStaged(d *store.Delivery, route store.Route, n int) {
+	for i := range d.Staged {
+		if d.Staged[i].Route == route {
+			d.Staged[i].Count += n
+			return
+		}
+	}
+	d.Staged = append(d.Staged, store.Staged{Route: route, Count: n})
 }
 
 // heldIn decodes a session's hash.

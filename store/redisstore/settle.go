@@ -18,8 +18,7 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 		return store.SettleReply{}, err
 	}
 	k := s.spaces[p.Session.Partition]
-	ses := s.session(p.Session)
-	st := settlement{batch: newBatch(s, k), params: &p, ses: ses, fields: make([]byte, 0, 48*len(p.Outcomes))}
+	st := settlement{batch: newBatch(s, k), params: &p, fields: make([]byte, 0, 48*len(p.Outcomes))}
 	st.args = make([]string, 0, 16+2*len(p.Outcomes))
 	if err := st.gather(ctx, s); err != nil {
 		return store.SettleReply{}, err
@@ -36,23 +35,13 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	case word != "ok" || len(rest) != 1:
 		return store.SettleReply{}, unexpected(settleScript, word)
 	}
-	reply, err := st.decode(text(rest[0]))
-	if err != nil {
-		return store.SettleReply{}, err
-	}
-	ses.mu.Lock()
-	for i := range p.Outcomes {
-		delete(ses.staged, p.Outcomes[i].Lease)
-	}
-	ses.mu.Unlock()
-	return reply, nil
+	return st.decode(text(rest[0]))
 }
 
 // settlement packs one call of the settle script.
 type settlement struct {
 	*batch
 	params *store.SettleParams
-	ses    *session
 
 	runs     []*settledRun
 	lanes    map[string]int
@@ -145,13 +134,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 // isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
 	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
-		len(o.Children)+len(o.Writes)+len(o.Staged) == 0 && !st.stagedAny(o)
-}
-
-func (st *settlement) stagedAny(o *store.Outcome) bool {
-	st.ses.mu.Lock()
-	defer st.ses.mu.Unlock()
-	return len(st.ses.staged[o.Lease]) > 0
+		len(o.Children)+len(o.Writes)+len(o.Staged) == 0
 }
 
 // lane declares the keys of a lane once per call.
@@ -235,25 +218,20 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c.set(length, len(c.args)-length-1)
 }
 
-// staged packs the staged lists of a delivery: those that this process staged.
+// staged packs what a delivery has staged.
 func (st *settlement) staged(run string, o *store.Outcome) {
 	c := st.call
-	st.ses.mu.Lock()
-	defer st.ses.mu.Unlock()
-	count := c.reserve()
-	n := 0
+	c.int(len(o.Staged))
+	if len(o.Staged) == 0 {
+		return
+	}
 	delivery := deliveryName(o.Lease)
-	pack := func(marker string, route store.Route) {
-		name := stagedName(marker, route)
-		lane := st.lane(run, routeName(route))
-		c.int(lane).int(c.key(st.space.staged(run, name))).add(name, marker)
-		n++
+	c.add(delivery)
+	for i := range o.Staged {
+		route := o.Staged[i].Route
+		name := routeName(route)
+		c.int(st.lane(run, name)).int(st.stagedLists(run, delivery, route)).add(name, route.Queue).int(o.Staged[i].Count)
 	}
-	for route := range st.ses.staged[o.Lease] {
-		pack(plainMarker(delivery), route)
-		pack(specialMarker(delivery), route)
-	}
-	c.set(count, n)
 }
 
 // decode reads "number lost|losses|ended|refused": ordinals of specials, run:count of
@@ -299,7 +277,11 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 		ordinal, word, _ := strings.Cut(item, ":")
 		each(ordinal, len(st.ordinals), func(n int) {
 			i := st.ordinals[n]
-			reply.Refused = append(reply.Refused, store.Refusal{Index: i, Err: refusedWrite(st.params.Outcomes[i].Writes, word)})
+			err := store.ErrChildrenLost
+			if word != "children" {
+				err = refusedWrite(st.params.Outcomes[i].Writes, word)
+			}
+			reply.Refused = append(reply.Refused, store.Refusal{Index: i, Err: err})
 		})
 	}
 	slices.Sort(reply.Lost)

@@ -158,8 +158,8 @@ func (a *actor) outcome(w *worker, d store.Delivery) store.Outcome {
 			o.Children = append(o.Children, a.item(a.kind()))
 		}
 	case x < 52:
-		if kind := a.kind(); a.stageSome(w, d, kind) > 0 {
-			o.Staged = []store.Route{routeOf(kind)}
+		if kind := a.kind(); true {
+			o.Staged = []store.Staged{{Route: routeOf(kind), Count: a.stageSome(w, d, kind)}}
 		}
 	}
 	return o

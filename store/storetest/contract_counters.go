@@ -172,7 +172,7 @@ func countersAddUp(s *scene) {
 			o.Children = tasks(file, fmt.Sprintf("child/%d", i), 2)
 		case 2:
 			s.NoError(w.stage(d, file, 0, tasks(file, fmt.Sprintf("staged/%d", i), 3)...))
-			o.Staged = []store.Route{file}
+			o.Staged = []store.Staged{staged(file, 3)}
 		case 3:
 			o.Counters["deleted"] = -1
 		}

@@ -37,7 +37,7 @@ var repairContract = []testCase{
 		s.NoError(w.stage(ds[0], file, 0, tasks(file, "staged", 5)...))
 		healthy("a task has staged children")
 		o := success(ds[0], tasks(file, "child", 2)...)
-		o.Staged = []store.Route{file}
+		o.Staged = []store.Staged{staged(file, 5)}
 		w.settle(o, retried(ds[1], never), snoozed(ds[2], 0))
 		healthy("staged children are visible")
 		suspects := s.worker(r.partition, steady)

@@ -112,7 +112,7 @@ var runsContract = []testCase{
 		dead.take(2)
 		dead.close()
 		s.NoError(w.stage(root, file, 0, tasks(file, "staged", 30)...))
-		w.settle(withStaged(success(root), file))
+		w.settle(withStaged(success(root), staged(file, 30)))
 		p.add(r, delayed(scan, "d/0", never), delayed(file, "d/1", never))
 		s.NoError(p.hold(r, "upload"))
 		w.queues = only(scan)

@@ -24,7 +24,7 @@ var tasksContract = []testCase{
 			root = w.one()
 		}
 		s.NoError(w.stage(root, file, 0, rich(file, "staged")))
-		w.settle(withStaged(success(root, rich(file, "inline")), file))
+		w.settle(withStaged(success(root, rich(file, "inline")), staged(file, 1)))
 
 		seen := make(map[string]int)
 		check := func(d store.Delivery) store.Outcome {

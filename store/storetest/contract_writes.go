@@ -61,9 +61,8 @@ var writesContract = []testCase{
 			counting(success(ds[3]), files(2)),
 		)
 		s.NoError(w.stage(ds[4], file, 0, tasks(file, "staged", 3)...))
-		staged := writing(success(ds[4]), appending(run, "l", "4"))
-		staged.Staged = []store.Route{file}
-		w.settle(staged, writing(success(ds[5]), putting(job, "m", "b", "5")))
+		parent := withStaged(writing(success(ds[4]), appending(run, "l", "4")), staged(file, 3))
+		w.settle(parent, writing(success(ds[5]), putting(job, "m", "b", "5")))
 		s.Equal([]string{"1", "2", "4"}, s.read(run, "l", store.ValueList))
 		s.Equal([]string{"3"}, s.read(job, "l", store.ValueList))
 		s.Equal([]string{"b=5"}, s.read(job, "m", store.ValueMap))

@@ -47,7 +47,10 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 		for range rapid.IntRange(0, 3).Draw(t, "children") {
 			o.Children = append(o.Children, m.child(t, h.run))
 		}
-		o.Staged = stagedRoutes(h.task)
+		o.Staged = h.task.stagedCounts()
+		if len(o.Staged) > 0 && rapid.IntRange(0, 4).Draw(t, "lost") == 0 {
+			o.Staged[0].Count++ // as if the store had lost one
+		}
 		o.Writes = m.taskWrites(t, h.run.id)
 		return o
 	case store.VerdictRetry:
@@ -93,12 +96,15 @@ func (m *machine) delayOrNone(t *rapid.T) time.Duration {
 	return m.delay(t)
 }
 
-// stagedRoutes are the routes under which the task staged children.
-func stagedRoutes(t *modelTask) (routes []store.Route) {
+// stagedCounts is what the task's delivery has staged, by route.
+func (t *modelTask) stagedCounts() (all []store.Staged) {
 	for _, it := range t.staged {
-		if !slices.Contains(routes, it.Route) {
-			routes = append(routes, it.Route)
+		at := slices.IndexFunc(all, func(s store.Staged) bool { return s.Route == it.Route })
+		if at < 0 {
+			at = len(all)
+			all = append(all, staged(it.Route, 0))
 		}
+		all[at].Count++
 	}
-	return routes
+	return all
 }

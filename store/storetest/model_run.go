@@ -127,7 +127,11 @@ func (m *machine) Check(*rapid.T) {
 	m.checkJobs()
 	m.checkQueues()
 	for _, w := range m.workers {
-		s.ElementsMatch(w.order, leases(w.held()), "held by %s", w.session.ID)
+		held := w.held()
+		s.ElementsMatch(w.order, leases(held), "held by %s", w.session.ID)
+		for _, d := range held {
+			s.ElementsMatch(w.holds[d.Lease].task.stagedCounts(), d.Staged, "staged by %s", d.Task.ID)
+		}
 	}
 }
 

@@ -100,17 +100,26 @@ func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) {
 	reply, err := w.try(outcomes...)
 	m.s.NoError(err)
 	w.settled, w.reply = outcomes, reply
-	var lost []int
+	var lost, refused, said []int
 	for i, o := range outcomes {
 		h := w.holds[o.Lease]
-		if h == nil {
+		switch {
+		case h == nil:
 			lost = append(lost, i)
+			continue
+		case h.run.status == store.StatusRunning && o.Verdict == store.VerdictSuccess && !slices.Equal(o.Staged, h.task.stagedCounts()):
+			refused = append(refused, i)
 			continue
 		}
 		w.redeem(o.Lease)
 		h.run.apply(h.task, o, m.m.now, m.m.write)
 	}
 	m.s.ElementsMatch(lost, reply.Lost)
+	for _, r := range reply.Refused {
+		m.s.ErrorIs(r.Err, store.ErrChildrenLost)
+		said = append(said, r.Index)
+	}
+	m.s.ElementsMatch(refused, said, "refused for children that are not there")
 	m.promote()
 }
 

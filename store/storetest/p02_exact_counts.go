@@ -87,9 +87,7 @@ func countsOfALife(s *scene) {
 	parent := w.one()
 	s.NoError(w.stage(parent, file, 0, tasks(file, "s", 5)...))
 	r.counts(store.Counts{Pending: 5, Delayed: 5, Running: 1, Succeeded: 2, Failed: 1}, "staging, which shows nothing")
-	staged := success(parent)
-	staged.Staged = []store.Route{file}
-	w.settle(staged)
+	w.settle(withStaged(success(parent), staged(file, 5)))
 	r.counts(store.Counts{Pending: 10, Delayed: 5, Succeeded: 3, Failed: 1}, "success with 5 staged children")
 
 	crashing := r.worker()

@@ -29,7 +29,7 @@ var fanOut = []testCase{
 			s.NoError(w.stage(d, file, 10, second...))
 			s.NoError(w.stage(d, file, 0, first...))
 		}
-		w.settle(withStaged(success(d), file))
+		w.settle(withStaged(success(d), staged(file, 20)))
 		s.Equal(named(append(first, second...)...), ids(w.drain(wellDone)))
 		r.counts(store.Counts{Succeeded: 21}, "everything ran")
 		r.status(store.StatusSucceeded)
@@ -49,7 +49,7 @@ var fanOut = []testCase{
 
 			again := w.one()
 			s.NoError(w.stage(again, file, 0, tasks(file, "live", 3)...), "%s: staging begins anew", name)
-			w.settle(withStaged(success(again), file))
+			w.settle(withStaged(success(again), staged(file, 3)))
 			s.Equal(named(tasks(file, "live", 3)...), ids(w.drain(wellDone)), name)
 			r.counts(store.Counts{Succeeded: 4}, name)
 			r.status(store.StatusSucceeded)
@@ -60,7 +60,7 @@ var fanOut = []testCase{
 		w := r.worker()
 		d := w.one()
 		s.NoError(w.stage(d, file, 0, tasks(file, "dead", 20)...))
-		o := withStaged(failed(d), file)
+		o := withStaged(failed(d), staged(file, 20))
 		o.Children = tasks(scan, "dead", 3)
 		w.settle(o)
 		r.counts(store.Counts{Failed: 1}, "failure of a parent with children")
@@ -78,7 +78,7 @@ var fanOut = []testCase{
 
 		again := w.one()
 		s.NoError(w.stage(again, file, 0, tasks(file, "live", 5)...))
-		w.settle(withStaged(success(again), file))
+		w.settle(withStaged(success(again), staged(file, 5)))
 		s.Equal(named(tasks(file, "live", 5)...), ids(w.drain(wellDone)))
 		r.counts(store.Counts{Succeeded: 6}, "the second attempt and its children")
 		w.close()
@@ -89,7 +89,7 @@ var fanOut = []testCase{
 		w := r.worker()
 		d := w.one()
 		s.NoError(w.stage(d, file, 0, tasks(file, "staged", 5)...))
-		o := withStaged(success(d, tasks(scan, "inline", 5)...), file)
+		o := withStaged(success(d, tasks(scan, "inline", 5)...), staged(file, 5))
 		first := w.settle(o)
 		for range 3 {
 			again, err := w.resettle(o)
@@ -106,7 +106,7 @@ var fanOut = []testCase{
 		p.add(r, claimed(scan, "a", 0), claimed(scan, "b", 0))
 		held := w.take(2)
 		s.NoError(w.stage(parent, file, 0, claimed(file, "b", 0), claimed(file, "c", 0)))
-		w.settle(withStaged(success(parent, claimed(scan, "a", 0), claimed(scan, "d", 0)), file))
+		w.settle(withStaged(success(parent, claimed(scan, "a", 0), claimed(scan, "d", 0)), staged(file, 2)))
 		s.Equal([]string{"c", "d"}, ids(w.drain(wellDone)))
 		w.succeed(held...)
 		r.counts(store.Counts{Succeeded: 5}, "the root, a, b, c, d")
@@ -120,17 +120,19 @@ var fanOut = []testCase{
 		ds := w.take(4)
 		s.NoError(w.stage(ds[0], file, 0, tasks(file, "kept", 3)...))
 		s.NoError(w.stage(ds[1], file, 0, tasks(file, "dropped", 3)...))
-		w.settle(withStaged(success(ds[0]), file), failed(ds[1]), success(ds[2], tasks(file, "inline", 2)...), retried(ds[3], never))
+		w.settle(withStaged(success(ds[0]), staged(file, 3)), withStaged(failed(ds[1]), staged(file, 3)), success(ds[2], tasks(file, "inline", 2)...), retried(ds[3], never))
 		r.counts(store.Counts{Pending: 5, Delayed: 1, Succeeded: 2, Failed: 1}, "four outcomes at once")
 		s.Equal(named(append(tasks(file, "inline", 2), tasks(file, "kept", 3)...)...), ids(w.drain(wellDone)))
 	}},
 }
 
-// withStaged names the routes under which children were staged.
-func withStaged(o store.Outcome, routes ...store.Route) store.Outcome {
-	o.Staged = routes
+// withStaged says what the delivery has staged.
+func withStaged(o store.Outcome, all ...store.Staged) store.Outcome {
+	o.Staged = all
 	return o
 }
+
+func staged(r store.Route, n int) store.Staged { return store.Staged{Route: r, Count: n} }
 
 // stagedFanOut stages more than a batch under two routes, with delayed children
 // and claimed IDs among them, and sees all of them come once, and none too early.
@@ -157,7 +159,7 @@ func stagedFanOut(s *scene) {
 
 	inline := append(tasks(scan, "inline", 10), delayed(scan, "soon/2", 2*tick))
 	all = append(all, inline...)
-	w.settle(withStaged(success(d, inline...), file, scan))
+	w.settle(withStaged(success(d, inline...), staged(file, chunks*store.MaxBatch), staged(scan, 104)))
 	counts := r.record().Counts
 	s.Equal(int64(len(all)+1), counts.Total, "all appear at once")
 	s.Equal(int64(len(all)), counts.Pending+counts.Delayed)

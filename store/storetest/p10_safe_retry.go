@@ -138,7 +138,7 @@ func diary(s *scene) (lines []string) {
 	for i := range 3 {
 		s.NoError(w.stage(root, file, 10*i, tasks(file, fmt.Sprintf("staged/%d", i), 10)...))
 	}
-	w.settle(counting(withStaged(success(root, tasks(file, "inline", 5)...), file), map[string]int64{"scans": 1, "bytes": 1 << 60}))
+	w.settle(counting(withStaged(success(root, tasks(file, "inline", 5)...), staged(file, 30)), map[string]int64{"scans": 1, "bytes": 1 << 60}))
 	note("fan-out", r)
 	ds := saw("fetch", w.take(8))
 	w.settle(counting(success(ds[0]), map[string]int64{"scans": 1, "bytes": -1}), counting(retried(ds[1], never), map[string]int64{"scans": 1}), snoozed(ds[2], never), failed(ds[3]), failed(ds[4]), failed(ds[5]), plain(ds[6], store.VerdictRelease))

@@ -19,7 +19,7 @@ var bounded = []testCase{
 		w.settle(plain(w.one(), store.VerdictBegin))
 		root := w.one()
 		s.NoError(w.stage(root, file, 0, tasks(file, "staged", 30)...))
-		w.settle(withStaged(success(root, claimed(scan, "a", 0), claimed(scan, "b", never)), file))
+		w.settle(withStaged(success(root, claimed(scan, "a", 0), claimed(scan, "b", never)), staged(file, 30)))
 		p.add(r, append(tasks(scan, "t", 50), delayed(scan, "d", tick), claimed(file, "c", never))...)
 		s.NoError(p.hold(r, "upload"))
 		failures := 0

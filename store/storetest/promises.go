@@ -11,7 +11,7 @@ func promises() []promise {
 		{"P03_CompletionOnce", "P3 Completion once. A run finishes if and only if it is sealed and its last task has settled. Its final state is recorded once; " +
 			"its post-job hook completes once (retried by its attributes, or after a worker died inside it), for periodic runs too.", completionOnce},
 		{"P04_ExactlyOnceFanOut", "P4 Exactly-once fan-out. Tasks enqueued through a running task's own context become visible with that task's success, " +
-			"all or none, however many there are. A retried parent never duplicates its children.", fanOut},
+			"all or none, however many there are. A retried parent never duplicates its children.", append(fanOut, lostChildren...)},
 		{"P05_Fencing", "P5 Fencing. A worker that lost its lease can neither settle the task nor enqueue with it; " +
 			"its handler's context is cancelled with cause ErrLeaseLost.", fencing},
 		{"P06_Stop", "P6 Stop. When Stop returns, no waiting task of the run will start, in time independent of how many wait; running handlers' contexts " +

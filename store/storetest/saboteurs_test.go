@@ -143,6 +143,22 @@ func (s *stagesInTheOpen) Stage(ctx context.Context, p store.StageParams) error 
 	return nil
 }
 
+// believesParents takes what is there for all that a parent has staged.
+type believesParents struct{ store.Store }
+
+func (s *believesParents) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	held, _ := s.Held(ctx, p.Session)
+	there := make(map[store.Lease][]store.Staged)
+	for _, d := range held {
+		there[d.Lease] = d.Staged
+	}
+	p.Outcomes = slices.Clone(p.Outcomes)
+	for i := range p.Outcomes {
+		p.Outcomes[i].Staged = there[p.Outcomes[i].Lease]
+	}
+	return s.Store.Settle(ctx, p)
+}
+
 // hidesLoss answers every settlement as if it had been applied.
 type hidesLoss struct{ store.Store }
 

@@ -7,7 +7,8 @@
 --         counted: n, and if n > 0: sum, (field, counters) × n;
 --         special: n, (verdict, field, length, …) × n
 --       Counted are successes that bring counters and no more: "name=number name=number …"; sum is that of all n.
---       A special goes on: staged: n, (lane, list, name, marker) × n; ids, digest, keep, bucket; then by verdict
+--       A special goes on: staged: n, and if n > 0: delivery, (lane, first of two lists, route, queue, count) × n;
+--         ids, digest, keep, bucket; then by verdict
 --       S counters, groups: n, group as in add × n   success with children or a claimed ID
 --       W as S, with writes ahead of staged: n, write as in values.lua × n
 --       F record, error                            failed
@@ -19,7 +20,8 @@
 --       K status, reason                           pre-job ended the run: skipped or failed
 --       H error, result                            post-job ended
 -- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs|refused", where
---       refused is "ordinal:write:word": that write cannot be applied, and so nothing of the outcome was; lost; stale
+--       refused is "ordinal:write:word": that write cannot be applied, or "ordinal:children": fewer are staged than the
+--       outcome says, and so nothing of the outcome was applied; lost; stale
 -- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
@@ -232,6 +234,48 @@ local function plain_fields()
   return fields
 end
 
+-- Staged children become visible with a success of a run that goes on, and vanish otherwise.
+local function visible(verdict, run)
+  return verdict == 'S' and run and run.state == 'running'
+end
+
+-- next_staged reads what a delivery has staged: of each route a list of plain children and one of others, which it
+-- measures. It says whether as many are there as there must be.
+local NONE = {}
+local function next_staged()
+  local n = num()
+  if n == 0 then
+    return NONE, true
+  end
+  local delivery, lists, complete = arg(), {}, true
+  for _ = 1, n do
+    local lane, key, route, queue, missing = num(), num(), arg(), arg(), num()
+    for i, letter in ipairs({ 'p', 'x' }) do
+      local length = tonumber(redis.pcall('LLEN', KEYS[key + i - 1])) or 0 -- one of another type holds no child
+      lists[#lists + 1] = { lane = lane, key = KEYS[key + i - 1], marker = letter .. delivery, route = route, queue = queue, length = length }
+      missing = missing - length
+    end
+    complete = complete and missing == 0
+  end
+  return lists, complete
+end
+
+local function settle_staged(run, base, list, seen)
+  redis.call('HDEL', KEYS[base + 3], list.marker .. '/' .. list.route)
+  if not seen then
+    redis.call('UNLINK', list.key)
+    return
+  end
+  run.total = run.total + list.length
+  run.pending = run.pending + list.length
+  if list.length > 0 then
+    redis.call('RPUSH', KEYS[list.lane + 3], list.marker)
+    redis.call('SADD', keys.lanes, list.route)
+    redis.call('SADD', keys.routes, list.route)
+    enter(KEYS[list.lane + 2], keys.clock, run, list.queue)
+  end
+end
+
 local ordinal = 0
 for i = 1, total do
   local run, base = runs[i], bases[i]
@@ -281,7 +325,11 @@ for i = 1, total do
       verdict = 'S'
       writes, bad = next_writes()
     end
-    if bad and run then
+    local staged, complete = next_staged()
+    if not complete and visible(verdict, run) then
+      bad = bad or 'children'
+    end
+    if bad and run and redis.call('HEXISTS', session, field) == 1 then
       refused[#refused + 1] = ordinal .. ':' .. bad
     elseif redis.call('HDEL', session, field) == 0 or not run then
       lost[#lost + 1] = ordinal
@@ -290,25 +338,8 @@ for i = 1, total do
         write(w)
       end
       untally(run, field)
-      -- Staged children become visible with a success, and vanish otherwise.
-      local visible = verdict == 'S' and run.state == 'running'
-      for _ = 1, num() do
-        local lane, list, name, marker = num(), num(), arg(), arg()
-        redis.call('HDEL', KEYS[base + 3], name)
-        if visible then
-          local children = redis.call('LLEN', KEYS[list])
-          run.total = run.total + children
-          run.pending = run.pending + children
-          if children > 0 then
-            redis.call('RPUSH', KEYS[lane + 3], marker)
-            local route, queue = string.match(name, '^[^/]*/(([^/]*)/.*)$')
-            redis.call('SADD', keys.lanes, route)
-            redis.call('SADD', keys.routes, route)
-            enter(KEYS[lane + 2], keys.clock, run, queue)
-          end
-        else
-          redis.call('UNLINK', KEYS[list])
-        end
+      for _, list in ipairs(staged) do
+        settle_staged(run, base, list, visible(verdict, run))
       end
       local ids, digest, keep, bucket = num(), arg(), num(), arg()
       if ids > 0 and (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then

@@ -1,22 +1,30 @@
 -- Parks a chunk of children of a running task.
--- KEYS  1 session, 2 run, 3 stage, 4 staged list
--- ARGV  lease field, name of the staged list in stage, offset, length of the longest message, message …
--- Returns {ok}, {lost}, {stopped}, {gap}
--- Repeat: the list is longer than the offset, so the chunk is there. Nothing is counted before the parent succeeds.
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 or redis.call('HEXISTS', KEYS[1], 'settle') == 0 then
+-- KEYS  1 session, 2 run, 3 stage, 4 staged list of plain children, 5 of those with a delay or a claimed ID
+-- ARGV  lease field, name of the lists without their letter, offset, length of the longest message,
+--       plain: n, message × n, special: n, message × n
+-- Returns {ok}, {lost}, {stopped}, {there, n}: n are there instead of offset, which is a repeat, or some are lost
+-- Repeat: the lists are longer than the offset, so the chunk is there. Nothing is counted before the parent succeeds.
+local field, name, offset, longest = arg(), arg(), num(), num()
+if redis.call('HEXISTS', KEYS[1], field) == 0 or redis.call('HEXISTS', KEYS[1], 'settle') == 0 then
   return { 'lost' }
 end
 local state = redis.call('HGET', KEYS[2], 'state')
 if state ~= 'running' then
   return { state and 'stopped' or 'lost' }
 end
-local length, offset = redis.call('LLEN', KEYS[4]), tonumber(ARGV[3])
-if length > offset then
-  return { 'ok' }
-elseif length < offset then
-  return { 'gap' }
+local there = redis.call('LLEN', KEYS[4]) + redis.call('LLEN', KEYS[5])
+if there ~= offset then
+  return { 'there', there }
 end
-redis.call('HSET', KEYS[3], ARGV[2], 1)
-grow_longest(KEYS[2], tonumber(ARGV[4]))
-redis.call('RPUSH', KEYS[4], unpack(ARGV, 5))
+-- So the run is purged when it has ended: what a parent leaves that never settles goes then.
+redis.call('HSETNX', KEYS[2], 'litter', 1)
+grow_longest(KEYS[2], longest)
+for i, letter in ipairs({ 'p', 'x' }) do
+  local n = num()
+  if n > 0 then
+    redis.call('HSET', KEYS[3], letter .. name, 1)
+    redis.call('RPUSH', KEYS[3 + i], unpack(ARGV, at + 1, at + n))
+    at = at + n
+  end
+end
 return { 'ok' }

@@ -41,6 +41,7 @@ var rows = []struct {
 	{"F32_hostile_names", hostileNames},
 	{"F33_memory_is_bounded", memoryIsBounded},
 	{"F34_semaphore_holder_gone", semaphoreHolderGone},
+	{"F35_staged_children_lost", stagedChildrenLost},
 }
 
 // TestFaults runs the rows side by side: most of them wait for leases to end most of the

@@ -27,21 +27,27 @@ func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err e
 	return value, ok, nil
 }
 
-// GetAll reads several fields, at most [MaxData], in one round trip. Those that are not there are left
-// out. Errors as for Get.
+// GetAll reads several fields, at most [MaxData]: about 1 MiB of them as of one moment, in one round trip, larger ones in several. Those that are
+// not there are left out. Errors as for Get.
 func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
 	out := make(map[string]T, len(fields))
 	if len(fields) == 0 {
 		return out, nil
 	}
-	reply, err := m.read(ctx, ReadParams{Fields: fields})
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range reply.Data {
-		if out[d.Field], err = m.decode(d); err != nil {
+	for len(fields) > 0 {
+		reply, err := m.read(ctx, ReadParams{Fields: fields})
+		if err != nil {
 			return nil, err
 		}
+		for _, d := range reply.Data {
+			if out[d.Field], err = m.decode(d); err != nil {
+				return nil, err
+			}
+		}
+		if reply.Looked == 0 {
+			break // nothing is stored under the name
+		}
+		fields = fields[reply.Looked:]
 	}
 	return out, nil
 }

@@ -19,7 +19,7 @@ type Jobs interface {
 	Job(ctx context.Context, job string) (JobRecord, error)
 
 	// ListJobs reads a page of the jobs of one partition in the order of their
-	// names, with the newest run of each. Jobs started or removed meanwhile may
+	// names, with the newest run of each: up to p.Limit, or about [PageBytes]. Jobs started or removed meanwhile may
 	// or may not be in it.
 	ListJobs(ctx context.Context, p ListParams) (JobPage, error)
 

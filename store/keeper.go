@@ -8,7 +8,7 @@ import (
 // Keeper does what no single caller waits for. Any process may call it at any
 // time; concurrent calls share the work and repeats are harmless.
 type Keeper interface {
-	// Promote moves delayed tasks that are due to waiting, up to a bound, and tells which periodic jobs are due: the
+	// Promote moves delayed tasks that are due to waiting, up to a bound in number and of about [PageBytes], and tells which periodic jobs are due: the
 	// caller is expected to fire them ([Schedules]), as for the next [FireClaim] no other call tells of them.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 

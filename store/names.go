@@ -22,6 +22,9 @@ const (
 	// DefaultMaxPayload is the largest payload of a task or of a run's
 	// arguments, in bytes, unless configured lower.
 	DefaultMaxPayload = 1 << 20
+	// PageBytes is about how many bytes one call moves, or answers with, wherever it could be many large items: it goes
+	// on with the next call. A single item may be larger.
+	PageBytes = 1 << 20
 	// MaxBatch is the largest number of entries in one Enqueue, of
 	// deliveries in one Fetch, of outcomes in one Settle and of inline
 	// children in one outcome.

@@ -76,7 +76,7 @@ func (s *scripted) Heartbeat(ctx context.Context, _ store.HeartbeatParams) (stor
 	return store.HeartbeatReply{}, s.call(ctx)
 }
 
-func (s *scripted) Held(ctx context.Context, _ store.SessionID) ([]store.Delivery, error) {
+func (s *scripted) Held(ctx context.Context, _ store.SessionID, _ map[store.Lease]bool) ([]store.Delivery, error) {
 	return nil, s.call(ctx)
 }
 

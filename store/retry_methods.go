@@ -105,8 +105,8 @@ func (r *retrying) Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatR
 	return repeat(ctx, r, "Heartbeat", func(ctx context.Context) (HeartbeatReply, error) { return r.Store.Heartbeat(ctx, p) })
 }
 
-func (r *retrying) Held(ctx context.Context, s SessionID) ([]Delivery, error) {
-	return repeat(ctx, r, "Held", func(ctx context.Context) ([]Delivery, error) { return r.Store.Held(ctx, s) })
+func (r *retrying) Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error) {
+	return repeat(ctx, r, "Held", func(ctx context.Context) ([]Delivery, error) { return r.Store.Held(ctx, s, except) })
 }
 
 func (r *retrying) CloseSession(ctx context.Context, s SessionID) error {

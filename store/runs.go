@@ -30,7 +30,7 @@ type Runs interface {
 	// go on. It is absolute. [ErrRunNotFound], [ErrRunFinished].
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
-	// Failures reads dead letters of a run, oldest first, from offset on. The
+	// Failures reads dead letters of a run, oldest first, from offset on: up to limit, or about [PageBytes]; none at the end. The
 	// sample is capped; the total is exact in [Counts].
 	Failures(ctx context.Context, id RunID, offset, limit int) ([]Failure, error)
 

@@ -44,9 +44,10 @@ type Sessions interface {
 	// is signalled with [SignalProgress]. [ErrLeaseLost] when the session is gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
-	// Held lists every delivery that the store holds for the session, each with what it has staged.
-	// [ErrLeaseLost] when the session is gone.
-	Held(ctx context.Context, s SessionID) ([]Delivery, error)
+	// Held lists deliveries that the store holds for the session, each with what it has staged, but none of except: at most MaxBatch, and
+	// about [PageBytes]. Who gives them back, or excepts them, too, is told the next; none means that there are no more. [ErrLeaseLost]
+	// when the session is gone.
+	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
 
 	// CloseSession ends a session. Deliveries it still holds go back to waiting
 	// as after a crash. Closing one that is gone changes nothing.

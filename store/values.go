@@ -172,8 +172,10 @@ type ReadParams struct {
 
 // ReadReply is what was read.
 type ReadReply struct {
-	Data []Datum // without the fields that are not there
-	Len  int64   // of a list or map
+	Data []Datum // without the fields that are not there; about [PageBytes], or one that has more
+	// Looked is how many of the fields that were asked for were looked up: all, unless they are large. The others are to be asked for again.
+	Looked int
+	Len    int64 // of a list or map
 	// Cursor is where the next page of a map begins; "" at the end. Every field that is there from the first page to the last is
 	// in one, or in several, of the pages.
 	Cursor string

@@ -102,7 +102,7 @@ func (r *Run) deadLetters(ctx context.Context, from int) iter.Seq2[deadLetter, e
 					return
 				}
 			}
-			if len(page) < failurePage {
+			if len(page) == 0 {
 				return
 			}
 			from += len(page)

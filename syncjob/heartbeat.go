@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -81,17 +82,12 @@ func (s *session) beat(ctx context.Context) error {
 // adopt gives back what the store holds for the session and the session does not know
 // of: the reply that delivered it was lost for good.
 func (s *session) adopt(ctx context.Context) error {
-	ds, err := s.e.store.Held(ctx, s.id)
+	orphans, err := s.e.store.Held(ctx, s.id, s.leases())
 	if err != nil {
 		return err
 	}
-	known := s.leases()
-	var orphans []store.Delivery
-	for _, d := range ds {
-		if !known[d.Lease] {
-			orphans = append(orphans, d)
-		}
-	}
+	known := s.leases() // what arrived meanwhile, too
+	orphans = slices.DeleteFunc(orphans, func(d store.Delivery) bool { return known[d.Lease] })
 	if len(orphans) == 0 {
 		return nil
 	}

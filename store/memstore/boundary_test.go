@@ -111,7 +111,7 @@ func everyCall(ctx context.Context, k *kit) map[string]error {
 	_, errs["Settle"] = k.Settle(ctx, store.SettleParams{Session: session, Number: 1})
 	errs["Stage"] = k.Stage(ctx, store.StageParams{Session: session})
 	_, errs["Heartbeat"] = k.Heartbeat(ctx, store.HeartbeatParams{Session: session, Lease: time.Second})
-	_, errs["Held"] = k.Held(ctx, session)
+	_, errs["Held"] = k.Held(ctx, session, nil)
 	errs["CloseSession"] = k.CloseSession(ctx, session)
 	_, errs["LiveSessions"] = k.LiveSessions(ctx, 0)
 	_, errs["QueueStats"] = k.QueueStats(ctx, 0)

@@ -24,7 +24,7 @@ func TestARepeatedFetchReturnsWhatIsStillHeldOfIt(t *testing.T) {
 	require.Equal(t, []store.Delivery{ds[0], ds[2]}, w.fetch(3))
 	k.requireCounts(run, store.Counts{Pending: 2, Running: 2, Succeeded: 1})
 
-	held, err := k.Held(k.ctx, w.session)
+	held, err := k.Held(k.ctx, w.session, nil)
 	require.NoError(t, err)
 	require.Equal(t, []store.Delivery{ds[0], ds[2]}, held)
 }

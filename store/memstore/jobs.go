@@ -24,6 +24,15 @@ type job struct {
 
 func (j *job) declared() bool { return j.rec.Kind != store.JobSinglePass }
 
+// bytes is what of the job, and of its newest run, callers chose.
+func (j *job) bytes() int {
+	n := len(j.rec.Name) + len(j.rec.Definition)
+	if last := len(j.runs) - 1; last >= 0 {
+		n += len(j.runs[last].rec.Args) + len(j.runs[last].rec.Result)
+	}
+	return n
+}
+
 func (j *job) copyRecord() store.JobRecord {
 	rec := j.rec
 	rec.Definition = bytes.Clone(rec.Definition)
@@ -171,8 +180,13 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	}
 	end := min(at+p.Limit, len(names))
 	page := store.JobPage{Jobs: make([]store.JobEntry, 0, end-at)}
-	for _, name := range names[at:end] {
+	bytes := newPage()
+	for i, name := range names[at:end] {
 		j := part.jobs[name]
+		if !bytes.fits(j.bytes()) {
+			end = at + i
+			break
+		}
 		entry := store.JobEntry{Job: j.copyRecord()}
 		if n := len(j.runs); n > 0 && j.runs[n-1].rec.ID.Number == j.rec.LastRun {
 			rec := copyRecord(j.runs[n-1].rec)

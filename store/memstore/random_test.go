@@ -145,7 +145,7 @@ func (l *life) settleSome(t *rapid.T) {
 
 // stagedFor is what the store says is staged for a delivery.
 func (l *life) stagedFor(id string, d store.Delivery) []store.Staged {
-	held, err := l.Held(l.ctx, l.workers[id].session)
+	held, err := l.Held(l.ctx, l.workers[id].session, nil)
 	require.NoError(l.tb, err)
 	for _, h := range held {
 		if h.Lease == d.Lease {
@@ -190,7 +190,7 @@ func (l *life) forget(id string) {
 
 func (l *life) forgetSwept() {
 	for id, w := range l.workers {
-		if _, err := l.Held(l.ctx, w.session); err != nil {
+		if _, err := l.Held(l.ctx, w.session, nil); err != nil {
 			require.ErrorIs(l.tb, err, store.ErrLeaseLost)
 			l.forget(id)
 		}

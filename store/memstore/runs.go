@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -242,11 +241,16 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int)
 	}
 	from := min(max(offset, 0), len(r.failures))
 	to := min(from+max(limit, 0), len(r.failures))
-	page := slices.Clone(r.failures[from:to])
-	for i := range page {
-		page[i].Task = copyTask(page[i].Task)
+	page := newPage()
+	var failures []store.Failure
+	for _, f := range r.failures[from:to] {
+		if !page.fits(taskBytes(&f.Task) + len(f.Error) + len(f.Stack)) {
+			break
+		}
+		f.Task = copyTask(f.Task)
+		failures = append(failures, f)
 	}
-	return page, nil
+	return failures, nil
 }
 
 // DeleteRun removes a finished run at once.

@@ -165,7 +165,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 }
 
 // Held lists every delivery that the store holds for the session, oldest fetch first.
-func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery, error) {
+func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.Lease]bool) ([]store.Delivery, error) {
 	part, err := s.at(ctx, id.Partition)
 	if err != nil {
 		return nil, err
@@ -175,9 +175,13 @@ func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery,
 	if sess == nil {
 		return nil, store.ErrLeaseLost
 	}
-	deliveries := make([]store.Delivery, 0, sess.held)
+	var deliveries []store.Delivery
+	page := newPage()
 	sess.each(func(fetch int64, index int, h *holding) {
-		deliveries = append(deliveries, store.Delivery{Lease: sess.leaseOf(h, fetch, index), Task: copyTask(h.task), Staged: h.listStaged()})
+		lease := sess.leaseOf(h, fetch, index)
+		if len(deliveries) < store.MaxBatch && !except[lease] && page.fits(taskBytes(&h.task)) {
+			deliveries = append(deliveries, store.Delivery{Lease: lease, Task: copyTask(h.task), Staged: h.listStaged()})
+		}
 	})
 	return deliveries, nil
 }

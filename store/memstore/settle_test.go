@@ -79,7 +79,7 @@ func TestASessionThatIsGoneCanDoNothing(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrLeaseLost)
 	_, err = k.Heartbeat(k.ctx, store.HeartbeatParams{Session: w.session, Lease: time.Second})
 	require.ErrorIs(t, err, store.ErrLeaseLost)
-	_, err = k.Held(k.ctx, w.session)
+	_, err = k.Held(k.ctx, w.session, nil)
 	require.ErrorIs(t, err, store.ErrLeaseLost)
 	require.ErrorIs(t, k.Stage(k.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: path}), store.ErrLeaseLost)
 	k.requireCounts(run, store.Counts{Pending: 1})

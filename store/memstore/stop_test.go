@@ -121,7 +121,7 @@ func TestAStopWhileStartingEndsTheRunAtOnce(t *testing.T) {
 	require.Equal(t, store.SettleReply{}, w.settle(with(d, store.VerdictBegin)), "the hook in flight changes nothing")
 	k.requireStatus(run, store.StatusStopped)
 	require.Empty(t, w.fetch(10))
-	held, err := k.Held(k.ctx, w.session)
+	held, err := k.Held(k.ctx, w.session, nil)
 	require.NoError(t, err)
 	require.Empty(t, held)
 }

@@ -23,9 +23,6 @@ type value struct {
 	expires time.Time // zero for never
 }
 
-// readBytes bounds a page of a list, beyond its first item.
-const readBytes = 1 << 20
-
 // WriteValues applies the writes of a batch of a stream in order, in one step.
 func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	if err := p.Validate(); err != nil {
@@ -246,11 +243,8 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 // list reads a page of a list.
 func (v *value) list(p store.ReadParams) store.ReadReply {
 	reply := store.ReadReply{Len: int64(len(v.items))}
-	size := 0
-	for i := p.Offset; i < reply.Len && len(reply.Data) < p.Limit; i++ {
-		if size += len(v.items[i]); size > readBytes && len(reply.Data) > 0 {
-			break
-		}
+	page := newPage()
+	for i := p.Offset; i < reply.Len && len(reply.Data) < p.Limit && page.fits(len(v.items[i])); i++ {
 		reply.Data = append(reply.Data, store.Datum{Bytes: bytes.Clone(v.items[i])})
 	}
 	return reply
@@ -272,9 +266,20 @@ func (v *value) page(p store.ReadParams) store.ReadReply {
 			reply.Cursor = "." + names[p.Limit-1] // a name may be empty, a cursor may not
 		}
 	}
-	for _, name := range names {
-		if b, ok := v.fields[name]; ok {
+	page := newPage()
+	for i, name := range names {
+		b, ok := v.fields[name]
+		if ok && !page.fits(len(name)+len(b)) {
+			if len(p.Fields) == 0 {
+				reply.Cursor = "." + names[i-1]
+			}
+			break
+		}
+		if ok {
 			reply.Data = append(reply.Data, store.Datum{Field: name, Bytes: bytes.Clone(b)})
+		}
+		if len(p.Fields) > 0 {
+			reply.Looked = i + 1
 		}
 	}
 	return reply

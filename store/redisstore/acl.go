@@ -9,7 +9,7 @@ import (
 // needs more than it is asked for.
 var (
 	usedCommands = strings.Fields("" +
-		"del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx hvals " +
+		"del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx hstrlen hvals " +
 		"lindex llen lpop lpush lrange lrem ltrim persist pexpire pexpireat publish rpush sadd scan scard set " +
 		"sismember smembers srem subscribe time type unlink zadd zcard zrange zrangebylex zrangebyscore zrank " +
 		"zrem zremrangebyscore zscore")

@@ -164,9 +164,23 @@ func (s *Store) ConfigurationHistory(ctx context.Context, id store.Configuration
 	if err := s.ownConfiguration(ctx, id); err != nil {
 		return nil, err
 	}
-	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.configuration(id)).Build()).AsStrMap()
+	key := s.configuration(id)
+	fields, err := s.client.Do(ctx, s.client.B().Hkeys().Key(key).Build()).AsStrSlice()
 	if err != nil {
 		return nil, s.translate(ctx, "read the history of the "+id.String(), err)
+	}
+	h := make(map[string]string, len(fields))
+	for len(fields) > 0 {
+		values, err := s.readFields(ctx, key, fields)
+		if err != nil {
+			return nil, err
+		}
+		for i := range values {
+			if !values[i].IsNil() { // or it was forgotten meanwhile
+				h[fields[i]] = text(values[i])
+			}
+		}
+		fields = fields[len(values):]
 	}
 	return decodeChanges(id, h)
 }

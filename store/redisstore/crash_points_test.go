@@ -334,6 +334,10 @@ var crashPoints = map[string]crashPoint{
 		},
 		stands: func(*crash, bool) {},
 	},
+	"read_failures": {
+		act:    func(c *crash) error { _, err := c.victim.Failures(c.Context(), c.run, 0, 10); return err },
+		stands: func(*crash, bool) {},
+	},
 	"configure": {
 		act: func(c *crash) error {
 			_, err := c.victim.WriteConfiguration(c.Context(), configuration(c))

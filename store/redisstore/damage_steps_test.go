@@ -139,7 +139,7 @@ func (s *wreck) lists() {
 	numbers, err := s.JobRuns(ctx, "good")
 	require.NoError(s, err)
 	require.Equal(s, []int64{s.good.Number}, numbers)
-	_, err = s.Held(ctx, s.w.id)
+	_, err = s.Held(ctx, s.w.id, nil)
 	require.NoError(s, err)
 	require.NoError(s, s.SetRunPaused(ctx, s.good, true))
 	require.NoError(s, s.SetRunPaused(ctx, s.good, false))
@@ -205,7 +205,7 @@ func (s *wreck) badIsTyped() {
 		"configure": func() error { _, err := s.WriteConfiguration(ctx, configuring("bad", "second")); return err },
 		"history":   func() error { _, err := s.ConfigurationHistory(ctx, store.ConfigurationID{Set: "bad"}); return err },
 		"document":  func() error { _, err := s.Configuration(ctx, store.ConfigurationID{Run: s.bad}); return err },
-		"held":      func() error { _, err := s.Held(ctx, s.dead.id); return err },
+		"held":      func() error { _, err := s.Held(ctx, s.dead.id, nil); return err },
 		"mode":      func() error { _, err := s.Mode(ctx, 0); return err },
 		"producer":  func() error { return s.OpenProducer(ctx, 0, "bad") },
 		"enqueue": func() error {

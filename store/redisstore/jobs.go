@@ -78,7 +78,30 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	return decodeJob(job, h)
 }
 
-// ListJobs implements [store.Jobs]: three round trips a page, whatever its size.
+// fittingJobs is how many of the first jobs have, with their newest runs, about [store.PageBytes] in all.
+func (s *Store) fittingJobs(ctx context.Context, k *keyspace, names []string) (int, error) {
+	b := s.client.B
+	cmds := make(rueidis.Commands, 0, len(names))
+	for _, name := range names {
+		cmds = append(cmds, b().Hmget().Key(k.job(name)).Field("run").Build())
+	}
+	large := []string{"args", "headers", "root", "post", "result"}
+	var lengths rueidis.Commands
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		run, err := firstOf(r.ToArray())
+		if err = empty(s.translateNil(ctx, "read a job", err)); err != nil {
+			return 0, err
+		}
+		lengths = append(lengths, b().Hstrlen().Key(k.job(names[i])).Field("definition").Build())
+		for _, field := range large {
+			lengths = append(lengths, b().Hstrlen().Key(k.run(run)).Field(field).Build())
+		}
+	}
+	n, err := fitting(s.client.DoMulti(ctx, lengths...), 1+len(large))
+	return n, s.translateNil(ctx, "read lengths", err)
+}
+
+// ListJobs implements [store.Jobs]: five round trips a page, whatever its size.
 func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
 	if err := s.begin(ctx); err != nil {
 		return store.JobPage{}, err
@@ -97,9 +120,14 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 		return store.JobPage{}, err
 	}
 	var page store.JobPage
-	if len(names) == p.Limit {
-		page.Next = names[len(names)-1]
+	n, err := s.fittingJobs(ctx, k, names)
+	if err != nil {
+		return store.JobPage{}, err
 	}
+	if n < len(names) || n == p.Limit {
+		page.Next = names[n-1]
+	}
+	names = names[:n]
 	cmds := make(rueidis.Commands, 0, len(names))
 	for _, name := range names {
 		cmds = append(cmds, b().Hgetall().Key(k.job(name)).Build())

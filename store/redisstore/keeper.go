@@ -64,9 +64,6 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	return reply, nil
 }
 
-// reclaimSlice is how many deliveries one call of reclaim gives back at most.
-const reclaimSlice = store.MaxBatch
-
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
@@ -133,16 +130,9 @@ func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (i
 	}
 	total := 0
 	for {
-		h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.session(id.ID)).Build()).AsStrMap()
-		if err != nil {
-			return total, s.translate(ctx, "list what a dead session held", err)
-		}
-		held, err := s.heldIn(ctx, k, id.ID, h)
+		held, err := s.heldPage(ctx, k, id.ID, nil)
 		if err != nil {
 			return total, err
-		}
-		if len(held) > reclaimSlice {
-			held = held[:reclaimSlice]
 		}
 		n, remaining, err := s.reclaimSlice(ctx, k, id, held)
 		total += n

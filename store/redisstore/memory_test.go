@@ -26,7 +26,8 @@ func TestOutOfMemoryEachScriptPassesOrWritesNothing(t *testing.T) {
 	all, _ := scriptNames(t)
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
-			point := crashPoints[name]
+			point, ok := crashPoints[name]
+			require.True(t, ok)
 			if name == "release_kept" { // that of crashes tries until it dies
 				point.act = func(c *crash) error { _, err := c.Sweep(c.Context(), 0); return err }
 				begin := point.begin

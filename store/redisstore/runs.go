@@ -95,6 +95,12 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	return store.Transient(fmt.Errorf("resume run %d of job %q: its lanes keep changing", run.Number, run.Job))
 }
 
+// maxFailures is how many failures one call reads at most, and maxOffset the last place that a list can have.
+const (
+	maxFailures = 1000
+	maxOffset   = 1 << 52
+)
+
 // Failures implements [store.Runs].
 func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int) ([]store.Failure, error) {
 	if err := s.own(ctx, id); err != nil {
@@ -104,21 +110,17 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int)
 		return nil, nil
 	}
 	k := s.space(id.Job)
-	replies := s.client.DoMulti(ctx,
-		s.client.B().Exists().Key(k.run(runID(id.Number))).Build(), // what own remembers may have expired
-		s.client.B().Lrange().Key(k.dead(runID(id.Number))).Start(int64(offset)).Stop(int64(offset+limit-1)).Build(),
-	)
-	kept, err := replies[0].AsInt64()
-	if err != nil {
-		return nil, s.translate(ctx, "read failures", err)
-	}
-	if kept == 0 {
+	c := newCall(k.run(runID(id.Number)), k.dead(runID(id.Number))).int(min(offset, maxOffset)).int(min(limit, maxFailures))
+	word, rest, err := s.word(ctx, readFailuresScript, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case word == "missing": // what own remembers may have expired
 		return nil, store.ErrRunNotFound
+	case word != "ok":
+		return nil, unexpected(readFailuresScript, word)
 	}
-	stored, err := replies[1].AsStrSlice()
-	if err != nil {
-		return nil, s.translate(ctx, "read failures", err)
-	}
+	stored := stringsOf(rest)
 	out := make([]store.Failure, 0, len(stored))
 	for _, text := range stored {
 		f, err := decodeFailure(id, text)

@@ -60,6 +60,7 @@ var (
 	deleteJobScript    = newScript("delete_job", "values")
 	writeValuesScript  = newScript("write_values", "values")
 	readValueScript    = newScript("read_value", "values")
+	readFailuresScript = newScript("read_failures")
 	configureScript    = newScript("configure")
 	setModeScript      = newScript("set_mode")
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -91,84 +90,6 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		})
 	}
 	return reply, nil
-}
-
-// Held implements [store.Sessions].
-func (s *Store) Held(ctx context.Context, id store.SessionID) ([]store.Delivery, error) {
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
-	k := s.spaces[id.Partition]
-	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.session(id.ID)).Build()).AsStrMap()
-	if err != nil {
-		return nil, s.translate(ctx, "list what a session holds", err)
-	}
-	if _, ok := h["fetch"]; !ok {
-		return nil, store.ErrLeaseLost
-	}
-	held, err := s.heldIn(ctx, k, id.ID, h)
-	if err != nil {
-		return nil, err
-	}
-	return held, s.addStaged(ctx, k, held)
-}
-
-// addStaged adds to deliveries what is staged for them.
-func (s *Store) addStaged(ctx context.Context, k *keyspace, held []store.Delivery) error {
-	byName := make(map[string]*store.Delivery, len(held))
-	byRun := make(map[string]bool)
-	for i := range held {
-		byName[deliveryName(held[i].Lease)] = &held[i]
-		byRun[runID(held[i].Lease.Lane.Run.Number)] = true
-	}
-	for _, run := range sorted(byRun) {
-		names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
-		if err != nil {
-			return s.translate(ctx, "list staged children", err)
-		}
-		for _, name := range names {
-			marker, lane, _ := strings.Cut(name, "/")
-			route, ok := parseRoute(lane)
-			if !ok || marker == "" || byName[marker[1:]] == nil {
-				continue
-			}
-			n, err := s.client.Do(ctx, s.client.B().Llen().Key(k.staged(run, name)).Build()).AsInt64()
-			if err != nil {
-				return s.translate(ctx, "count staged children", err)
-			}
-			addStaged(byName[marker[1:]], route, int(n))
-		}
-	}
-	return nil
-}
-
-// addStaged adds one of the two lists of a route to what a delivery has staged.
-func addStaged(d *store.Delivery, route store.Route, n int) {
-	for i := range d.Staged {
-		if d.Staged[i].Route == route {
-			d.Staged[i].Count += n
-			return
-		}
-	}
-	d.Staged = append(d.Staged, store.Staged{Route: route, Count: n})
-}
-
-// heldIn decodes a session's hash.
-func (s *Store) heldIn(ctx context.Context, k *keyspace, session string, h map[string]string) ([]store.Delivery, error) {
-	var out []store.Delivery
-	for field, message := range h {
-		lease, ok := parseLeaseField(session, field)
-		if !ok {
-			continue // one of the session's own fields
-		}
-		meta, _, err := s.meta(ctx, k, lease.Lane.Run.Number)
-		if err != nil {
-			return nil, err
-		}
-		lease.Lane.Run.Job = meta.job
-		out = append(out, store.Delivery{Lease: lease, Task: s.decodeOrQuarantine(message)})
-	}
-	return out, nil
 }
 
 // CloseSession implements [store.Sessions]. What the session showed of its tasks goes first, where it showed any: if that

@@ -221,7 +221,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	c := newCall(k.value(p.Scope, p.Name)).add(kindLetters[p.Kind])
 	switch p.Kind {
 	case store.ValueList:
-		c.int64(p.Offset).int(p.Limit)
+		c.int64(min(p.Offset, maxOffset)).int(p.Limit)
 	case store.ValueMap:
 		if p.Cursor == "" {
 			p.Cursor = "0"
@@ -249,7 +249,9 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	if p.Kind == store.ValueList || p.Kind == store.ValueMap {
 		reply.Len = number(rest[0])
 	}
-	if cursor := text(rest[1]); cursor != "0" {
+	if cursor := text(rest[1]); len(p.Fields) > 0 {
+		reply.Looked, _ = strconv.Atoi(cursor)
+	} else if cursor != "0" {
 		reply.Cursor = cursor
 	}
 	data := stringsOf(rest[2:])

@@ -78,13 +78,12 @@ func (w *writer) try(writes ...store.Write) (store.WriteReply, error) {
 }
 
 // one sends one write that is accepted.
-func (w *writer) one(write store.Write) store.WriteResult {
+func (w *writer) one(write store.Write) {
 	w.s.tb.Helper()
 	reply, err := w.try(write)
 	w.s.NoError(err)
 	w.s.Len(reply.Results, 1)
 	w.s.NoError(reply.Results[0].Err)
-	return reply.Results[0]
 }
 
 func refusedWrites(s *scene) {

@@ -134,7 +134,7 @@ func refuses(s *scene, r *run, w *worker, ds []store.Delivery) {
 	s.ErrorIs(err, store.ErrLeaseLost, "heartbeat")
 	_, err = w.tryFetch(4)
 	s.ErrorIs(err, store.ErrLeaseLost, "fetch")
-	_, err = s.store.Held(s.ctx, w.session)
+	_, err = s.store.Held(s.ctx, w.session, nil)
 	s.ErrorIs(err, store.ErrLeaseLost, "held")
 	s.Equal(before, r.record().Counts, "a session that is gone changes nothing")
 }

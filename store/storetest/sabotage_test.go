@@ -61,6 +61,7 @@ var sabotages = map[string]struct {
 	"takes a repeated change for another":  {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &changesAnew{Store: s} }},
 	"keeps configured runs to itself":      {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &tellsNoVersion{s} }},
 	"remembers every change":               {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &neverForgets{s} }},
+	"answers with all at once":             {"Contract_Pages", "Contract, PageBytes", func(s store.Store) store.Store { return &answersAtOnce{s} }},
 	"shows progress of the dead":           {"Contract_Progress", "Contract, Sessions: a run shows which", func(s store.Store) store.Store { return &showsForever{Store: s} }},
 	"overdraws budgets":                    {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &overdraws{s} }},
 	"forgets limits of runs":               {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &forgetsRunLimits{s} }},
@@ -109,8 +110,8 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 }
 
 func TestModelCatchesSabotage(t *testing.T) {
-	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares nor progress
-		"calls everything unknown a success", "fires a due time for each caller", "hides that more waits", "ignores weights",
+	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares, nor progress, nor bytes
+		"answers with all at once", "calls everything unknown a success", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"remembers every change", "shows progress of the dead", "takes a producer's clock for its own",
 	}
 	for name := range sabotages {

@@ -16,7 +16,7 @@ import (
 type losesDead struct{ store.Store }
 
 func (s *losesDead) CloseSession(ctx context.Context, id store.SessionID) error {
-	held, _ := s.Store.Held(ctx, id)
+	held, _ := s.Store.Held(ctx, id, nil)
 	var outcomes []store.Outcome
 	for _, d := range held {
 		outcomes = append(outcomes, store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task})
@@ -147,7 +147,7 @@ func (s *stagesInTheOpen) Stage(ctx context.Context, p store.StageParams) error 
 type believesParents struct{ store.Store }
 
 func (s *believesParents) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
-	held, _ := s.Held(ctx, p.Session)
+	held, _ := s.Held(ctx, p.Session, nil)
 	there := make(map[store.Lease][]store.Staged)
 	for _, d := range held {
 		there[d.Lease] = d.Staged

@@ -162,9 +162,19 @@ func (w *worker) heartbeat(runs ...*run) (store.HeartbeatReply, error) {
 // held lists what the store says the session holds.
 func (w *worker) held() []store.Delivery {
 	w.s.tb.Helper()
-	ds, err := w.s.store.Held(w.s.ctx, w.session)
-	w.s.NoError(err)
-	return ds
+	known := make(map[store.Lease]bool)
+	var all []store.Delivery
+	for {
+		ds, err := w.s.store.Held(w.s.ctx, w.session, known)
+		w.s.NoError(err)
+		if len(ds) == 0 {
+			return all
+		}
+		for _, d := range ds {
+			known[d.Lease] = true
+		}
+		all = append(all, ds...)
+	}
 }
 
 // close ends the session; what it holds goes back as after a crash.
@@ -185,7 +195,7 @@ func (s *scene) lapse(workers ...*worker) {
 					return false
 				}
 			}
-			_, err = s.store.Held(s.ctx, w.session)
+			_, err = s.store.Held(s.ctx, w.session, nil)
 			s.ErrorIs(err, store.ErrLeaseLost)
 			return true
 		})

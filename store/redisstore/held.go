@@ -1,0 +1,142 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Held implements [store.Sessions].
+func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.Lease]bool) ([]store.Delivery, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	k := s.spaces[id.Partition]
+	live, err := s.client.Do(ctx, s.client.B().Hexists().Key(k.session(id.ID)).Field("fetch").Build()).AsBool()
+	if err != nil {
+		return nil, s.translate(ctx, "list what a session holds", err)
+	}
+	if !live {
+		return nil, store.ErrLeaseLost
+	}
+	held, err := s.heldPage(ctx, k, id.ID, except)
+	if err != nil {
+		return nil, err
+	}
+	return held, s.addStaged(ctx, k, held)
+}
+
+// addStaged adds to deliveries what is staged for them.
+func (s *Store) addStaged(ctx context.Context, k *keyspace, held []store.Delivery) error {
+	byName := make(map[string]*store.Delivery, len(held))
+	byRun := make(map[string]bool)
+	for i := range held {
+		byName[deliveryName(held[i].Lease)] = &held[i]
+		byRun[runID(held[i].Lease.Lane.Run.Number)] = true
+	}
+	for _, run := range sorted(byRun) {
+		names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
+		if err = empty(s.translateNil(ctx, "list staged children", err)); err != nil {
+			return err
+		}
+		for _, name := range names {
+			marker, lane, _ := strings.Cut(name, "/")
+			route, ok := parseRoute(lane)
+			if !ok || marker == "" || byName[marker[1:]] == nil {
+				continue
+			}
+			n, err := s.client.Do(ctx, s.client.B().Llen().Key(k.staged(run, name)).Build()).AsInt64()
+			if err = empty(s.translateNil(ctx, "count staged children", err)); err != nil {
+				return err
+			}
+			addStaged(byName[marker[1:]], route, int(n))
+		}
+	}
+	return nil
+}
+
+// addStaged adds one of the two lists of a route to what a delivery has staged.
+func addStaged(d *store.Delivery, route store.Route, n int) {
+	for i := range d.Staged {
+		if d.Staged[i].Route == route {
+			d.Staged[i].Count += n
+			return
+		}
+	}
+	d.Staged = append(d.Staged, store.Staged{Route: route, Count: n})
+}
+
+// heldPage reads about [store.PageBytes] of the deliveries of a session, live or closed: names first, which are short.
+func (s *Store) heldPage(ctx context.Context, k *keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
+	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.session(session)).Build()).AsStrSlice()
+	if err != nil {
+		return nil, s.translate(ctx, "list what a session holds", err)
+	}
+	var fields []string
+	var out []store.Delivery
+	for _, name := range names {
+		lease, ok := parseLeaseField(session, name)
+		if !ok {
+			continue // one of the session's own fields
+		}
+		meta, _, err := s.meta(ctx, k, lease.Lane.Run.Number)
+		if err != nil {
+			return nil, err
+		}
+		lease.Lane.Run.Job = meta.job
+		if !except[lease] {
+			fields, out = append(fields, name), append(out, store.Delivery{Lease: lease})
+		}
+		if len(fields) == store.MaxBatch {
+			break
+		}
+	}
+	messages, err := s.readFields(ctx, k.session(session), fields)
+	if err != nil {
+		return nil, err
+	}
+	held := out[:0]
+	for i := range messages {
+		if !messages[i].IsNil() { // or it was settled meanwhile
+			out[i].Task = s.decodeOrQuarantine(text(messages[i]))
+			held = append(held, out[i])
+		}
+	}
+	return held, nil
+}
+
+// readFields reads the first fields of a hash that have about [store.PageBytes] in all, at least one.
+func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]rueidis.RedisMessage, error) {
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	cmds := make(rueidis.Commands, len(fields))
+	for i, field := range fields {
+		cmds[i] = s.client.B().Hstrlen().Key(key).Field(field).Build()
+	}
+	n, err := fitting(s.client.DoMulti(ctx, cmds...), 1)
+	if err != nil {
+		return nil, s.translate(ctx, "read lengths", err)
+	}
+	values, err := s.client.Do(ctx, s.client.B().Hmget().Key(key).Field(fields[:n]...).Build()).ToArray()
+	return values, s.translateNil(ctx, "read fields", err)
+}
+
+// fitting is how many of the first items have about [store.PageBytes] in all, at least one, by the replies that tell the
+// lengths of the parts of each.
+func fitting(lengths []rueidis.RedisResult, parts int) (int, error) {
+	size := int64(0)
+	for i := range lengths {
+		n, err := lengths[i].AsInt64()
+		if server, ok := rueidis.IsRedisErr(err); err != nil && !(ok && strings.HasPrefix(server.Error(), "WRONGTYPE ")) {
+			return 0, err
+		}
+		if size += n; size > store.PageBytes && i >= parts {
+			return i / parts, nil
+		}
+	}
+	return len(lengths) / parts, nil
+}

@@ -1,0 +1,20 @@
+package storetest_test
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// answersAtOnce reads all failures in one reply, whatever they weigh.
+type answersAtOnce struct{ store.Store }
+
+func (s *answersAtOnce) Failures(ctx context.Context, id store.RunID, offset, limit int) ([]store.Failure, error) {
+	var all []store.Failure
+	for {
+		page, err := s.Store.Failures(ctx, id, offset+len(all), limit-len(all))
+		if all = append(all, page...); err != nil || len(page) == 0 || len(all) == limit {
+			return all, err
+		}
+	}
+}

@@ -98,7 +98,9 @@ func (s *wreck) deliver() {
 					later := itemOf("staged", "later")
 					later.At = time.UnixMilli(1000)
 					require.NoError(s, s.w.stage(d, "staged", 0, child, child, later))
-					s.w.settle(outcomeOf(d, store.VerdictSuccess))
+					o := outcomeOf(d, store.VerdictSuccess)
+					o.Staged = []store.Staged{{Route: routeOf("staged"), Count: 3}}
+					s.w.settle(o)
 					delete(s.held, name)
 				case 2:
 					s.w.settle(outcomeOf(d, store.VerdictFail))

@@ -73,7 +73,9 @@ func TestOutOfMemoryEveryOutcomeThatAddsNothingIsSettled(t *testing.T) {
 	s.fill()
 	retry := outcomeOf(d[4], store.VerdictRetry)
 	retry.Delay = time.Hour
-	w.settle(outcomeOf(d[0], store.VerdictSuccess), outcomeOf(d[1], store.VerdictFail), outcomeOf(d[2], store.VerdictSuccess),
+	parent := outcomeOf(d[0], store.VerdictSuccess)
+	parent.Staged = []store.Staged{{Route: routeOf("staged"), Count: 1}}
+	w.settle(parent, outcomeOf(d[1], store.VerdictFail), outcomeOf(d[2], store.VerdictSuccess),
 		outcomeOf(d[3], store.VerdictRelease), retry)
 	require.Equal(t, store.Counts{Total: 7, Pending: 2, Delayed: 1, Running: 1, Succeeded: 2, Failed: 1}, s.record(run).Counts)
 	w.die()

@@ -100,9 +100,10 @@ func (s *session) adopt(ctx context.Context) error {
 	return nil
 }
 
-// release reports a task as given back untouched.
+// release reports a task as given back untouched, without what an attempt that nobody knows of has staged.
 func (s *session) release(t *task) {
-	s.report(t, &store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictRelease, Task: t.delivery.Task})
+	d := t.delivery
+	s.report(t, &store.Outcome{Lease: d.Lease, Verdict: store.VerdictRelease, Task: d.Task, Staged: d.Staged})
 }
 
 // leases lists what the session knows that it holds.

@@ -63,13 +63,29 @@ func failingOver(t *testing.T) *forgetful {
 	return &forgetful{
 		url:   site.URL(),
 		blows: 1,
-		mark:  func() { bounded(site.CutReplication) },
+		mark: func() {
+			requireInStep(t, site.Master)
+			bounded(site.CutReplication)
+		},
 		lose: func() {
 			bounded(site.LoseMaster)
 			serving = site.Replica
 		},
 		serving: func() *redistest.Server { return serving },
 	}
+}
+
+// requireInStep returns when the replica has what its master has now: a replica that lags would lose more than is meant.
+func requireInStep(t *testing.T, master *redistest.Server) {
+	t.Helper()
+	c, release := master.Client.Dedicate()
+	defer release()
+	replies := c.DoMulti(t.Context(), // WAIT is for the writes of its own connection
+		c.B().Set().Key("in-step").Value("").Build(),
+		c.B().Wait().Numreplicas(1).Timeout(patience.Milliseconds()).Build())
+	n, err := replies[1].AsInt64()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
 }
 
 // eachLoss plays a life on servers that lose in each way, as often as the environment says.

@@ -29,7 +29,7 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 		if err != nil {
 			return moved, err
 		}
-		if !ok || length == 0 || len(stored) == 0 { // or somebody else moved the rest meanwhile
+		if !ok || length > 0 && len(stored) == 0 { // somebody else moved the rest meanwhile
 			continue
 		}
 		items := make([]*store.Item, 0, len(stored))
@@ -41,8 +41,12 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 		c.keys = append(c.keys, k.clock, k.due, k.hist, k.trash, k.routes, k.run(id), k.lanes(id),
 			k.waiting(laneName(id, meta.post)), k.ring(meta.post), list)
 		c.add(k.channel, id, h.marker).int64(length).int(len(items))
-		groups := bt.group(len(items), func(i int) (store.RunID, *store.Item) { return store.RunID{Number: h.run}, items[i] })
-		bt.addGroup(groups[0]) // its lane is KEYS 11 to 14
+		if length == 0 { // nothing is behind the marker, which must not hide what is
+			bt.laneKeys(id, routeName(h.route))
+		} else {
+			groups := bt.group(len(items), func(i int) (store.RunID, *store.Item) { return store.RunID{Number: h.run}, items[i] })
+			bt.addGroup(groups[0]) // its lane is KEYS 11 to 14
+		}
 		if _, _, err := s.word(ctx, activateScript, c); err != nil {
 			return moved, err
 		}
@@ -60,7 +64,7 @@ func (s *Store) readStaged(ctx context.Context, k *keyspace, run, list string) (
 		b().Hmget().Key(k.run(run)).Field("maxlen").Build(),
 	)
 	if length, err = replies[0].AsInt64(); err != nil || length == 0 {
-		return 0, nil, s.translateNil(ctx, "read staged children", err)
+		return 0, nil, empty(s.translateNil(ctx, "read staged children", err))
 	}
 	longest, err := firstOf(replies[1].ToArray())
 	if err != nil {

@@ -202,3 +202,50 @@ func TestARunThatIsGoneTakesNoStagedChildrenOfAnother(t *testing.T) {
 	require.Equal(t, []int{1}, reply.Lost)
 	require.Equal(t, store.Counts{Total: 258, Pending: 257, Succeeded: 1}, s.record(run).Counts)
 }
+
+// A marker whose children are gone hides nothing behind it, and a repair counts them.
+func TestChildrenThatAreGoneHideNobody(t *testing.T) {
+	for name, hit := range map[string][]string{"deleted": {"DEL"}, "of another type": {"SET", "x"}} {
+		for _, letter := range []string{"p", "x"} {
+			t.Run(name+"/"+letter, func(t *testing.T) {
+				s := newScene(t)
+				w := s.worker("w")
+				root := itemOf("k", "root")
+				run := s.begin(store.StartParams{Job: "job", Root: &root})
+				s.enqueue(run, itemOf("k", "other"))
+				for i := range 2 {
+					d := w.fetchOne("k")
+					children := items("child", 3)
+					if letter == "x" {
+						for i := range children {
+							children[i].Delay = time.Millisecond
+						}
+					}
+					require.NoError(t, w.stage(d, "child", 0, children...))
+					o := outcomeOf(d, store.VerdictSuccess)
+					o.Staged = []store.Staged{{Route: routeOf("child"), Count: 3}}
+					w.settle(o)
+					if i == 0 {
+						key := fmt.Sprintf("S:%d/%sw.%d.%d/q/set/child", run.Number, letter, d.Lease.Fetch, d.Lease.Index)
+						s.command(hit[0], key, hit[1:]...)
+					}
+				}
+				got := 0
+				require.Eventually(t, func() bool {
+					_, err := s.Promote(t.Context(), 0)
+					require.NoError(t, err)
+					for _, d := range w.fetch(10, "child") {
+						w.settle(outcomeOf(d, store.VerdictSuccess))
+						got++
+					}
+					return got == 3
+				}, 5*time.Second, time.Millisecond)
+				_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
+				require.NoError(t, err)
+				record := s.record(run)
+				require.Equal(t, store.Counts{Total: 8, Succeeded: 5, Failed: 3}, record.Counts)
+				require.Equal(t, store.StatusFailed, record.Status)
+			})
+		}
+	}
+}

@@ -220,7 +220,8 @@ local function visit(queue, clock, lane, k)
     pop(s, math.ceil((k - #messages) / 2))
     pop(w, k - #messages)
     pop(s, k - #messages)
-    if redis.call('EXISTS', s) == 0 then
+    local left = redis.pcall('LLEN', s)
+    if type(left) ~= 'number' or left == 0 then -- a list of another type is as good as none
       redis.call('LPOP', m)
       look()
     end

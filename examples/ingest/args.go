@@ -19,10 +19,8 @@ const (
 
 // syncArgs are the arguments of the root task, and so of the run: every task reads them.
 type syncArgs struct {
-	Src []byte `json:"src"` // absolute
-	Dst []byte `json:"dst"` // absolute
-	// State begins the name of the directory, beside the destination, in which tasks leave notes; the run's number ends it.
-	State        []byte   `json:"state"`
+	Src          []byte   `json:"src"` // absolute
+	Dst          []byte   `json:"dst"` // absolute
 	FilesPerTask int      `json:"files_per_task"`
 	PathQueue    string   `json:"path_queue"`
 	FileQueue    string   `json:"file_queue"`
@@ -60,13 +58,8 @@ func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) }
 type tree struct {
 	syncArgs
 	src, dst string
-	state    string // the directory in which tasks of this run leave notes
 	exclude  *excluder
 }
-
-// stateOf is the directory of a run: those of a periodic job have the same arguments, and must not read what one that was stopped
-// has left.
-func (a *syncArgs) stateOf(run int64) string { return fmt.Sprintf("%s-%d", a.State, run) }
 
 // loadTree reads the arguments of a run.
 func loadTree(run *handlers.RunRef) (*tree, error) {
@@ -79,7 +72,6 @@ func loadTree(run *handlers.RunRef) (*tree, error) {
 		return nil, handlers.Permanent(fmt.Errorf("arguments of the run: %w", err))
 	}
 	t.src, t.dst, t.exclude = string(t.Src), string(t.Dst), exclude
-	t.state = t.stateOf(run.Number)
 	return t, nil
 }
 

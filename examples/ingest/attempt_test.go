@@ -27,7 +27,6 @@ func (tr *trees) attempt(root syncArgs, task enqueue.Args) (*handlerstest.Result
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(tr.t, err)
 	set, _ := registry.Set(setName)
-	require.NoError(tr.t, os.MkdirAll(root.stateOf(1), 0o700))
 	require.NoError(tr.t, os.MkdirAll(tr.dst, 0o755))
 	result := handlerstest.Do(tr.t, set, task, &handlerstest.Options{
 		Task:    &enqueue.Options{ID: "task"},
@@ -106,7 +105,6 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(t, err)
 	set, _ := registry.Set(setName)
-	require.NoError(t, os.MkdirAll(args.stateOf(1), 0o700))
 	result := handlerstest.Do(t, set, task, &handlerstest.Options{Context: ctx, Task: &enqueue.Options{ID: "task"}, RunArgs: args})
 	require.Zero(t, result.Outcome.Verdict)
 	require.NoFileExists(t, filepath.Join(tr.dst, "2"))
@@ -245,9 +243,6 @@ func TestAnAttemptTellsOnlyWhatItFound(t *testing.T) {
 	tr.write("file", "x", 0o644)
 	_, f = tr.attempt(args, task)
 	require.Equal(t, figures{Copied: 1, Bytes: 1}, f)
-	left, err := os.ReadDir(args.stateOf(1))
-	require.NoError(t, err)
-	require.Empty(t, left)
 }
 
 func TestTheListHoldsLongPaths(t *testing.T) {
@@ -263,11 +258,4 @@ func TestTheListHoldsLongPaths(t *testing.T) {
 		require.EqualValues(t, maxListed, f.Failed)
 		require.Len(t, f.List, maxListed)
 	})
-}
-
-// As when the post-job hook is run again after its worker died.
-func TestNotesThatAreGoneAreNone(t *testing.T) {
-	n, err := readNotes(t.Context(), filepath.Join(t.TempDir(), "gone"))
-	require.NoError(t, err)
-	require.Zero(t, n)
 }

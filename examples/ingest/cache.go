@@ -86,7 +86,7 @@ type cachedDir struct {
 
 // mark is what is remembered of a file: it changes with all that a sync looks at.
 func mark(name string, src fs.FileInfo) uint64 {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %s", src.Size(), src.ModTime().UnixNano(), src.Mode(), name))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %d %s", src.Size(), src.ModTime().Unix(), src.ModTime().Nanosecond(), src.Mode(), name))
 	return binary.BigEndian.Uint64(sum[:8])
 }
 

@@ -91,6 +91,31 @@ func TestTheJSONObjectHasEveryFigure(t *testing.T) {
 	require.Empty(t, object)
 }
 
+func TestTheHelpSaysWhereExcludesMatch(t *testing.T) {
+	_, _, help := command(t.Context(), "start", "-h")
+	require.Contains(t, help, "is searched for anywhere in the full path")
+	require.Contains(t, help, "Anchor it with ^ and $")
+
+	tr := newTrees(t)
+	for _, name := range []string{"node", "nodes", "a.go", "a.gob", "sub/node/x", "sub/nodes/x"} {
+		if filepath.Ext(name) == "" && filepath.Dir(name) == "." {
+			name += "/x"
+		}
+		tr.write(name, "x", 0o644)
+	}
+	for _, c := range []struct {
+		flag, expression string
+		want             int64
+	}{
+		{"-exclude-dir", "node", 2}, {"-exclude-dir", "/node$", 4}, {"-exclude-dir", "^node$", 6}, {"-exclude-dir", "^" + tr.src + "/node$", 5},
+		{"-exclude-name", `\.go`, 4}, {"-exclude-name", `\.go$`, 5}, {"-exclude-name", "/x$", 2}, {"-exclude-name", "src/", 0},
+	} {
+		status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", filepath.Join(t.TempDir(), "dst"), "-json", c.flag, c.expression)
+		require.Equal(t, exitOK, status)
+		require.Equal(t, c.want, lastLine(t, stdout).Copied, c.expression)
+	}
+}
+
 func TestStartMakesUpWhatIsNotGiven(t *testing.T) {
 	tr := newTrees(t)
 	tr.write("file", "x", 0o644)
@@ -300,7 +325,6 @@ func TestALargeFileTellsHowFarItIs(t *testing.T) {
 	set, ok := registry.Set(setName)
 	require.True(t, ok)
 	args := tr.args(nil)
-	require.NoError(t, os.MkdirAll(args.stateOf(1), 0o700))
 	require.NoError(t, os.MkdirAll(tr.dst, 0o755))
 	result := handlerstest.Do(t, set, filesArgs{Copy: [][]byte{[]byte("large"), []byte("small")}}, &handlerstest.Options{RunArgs: args})
 	require.NoError(t, result.Err)

@@ -23,7 +23,7 @@ var (
 	errNotDirectory = errors.New("is no longer a directory")
 	errSpecial      = errors.New("is neither a file, nor a directory, nor a link")
 	errInTheWay     = errors.New("a directory is in its place in the destination")
-	errChanged      = errors.New("was replaced while it was read")
+	errChanged      = errors.New("changed each time that it was copied")
 )
 
 // compare decides what the copy of a file or link needs. Content is taken to be the same
@@ -39,7 +39,7 @@ func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return create, nil // in a dry run the directories above may not be there
 	case err != nil:
-		return keep, err
+		return keep, ofEntry(err)
 	case dst.IsDir():
 		return keep, &fileError{errInTheWay}
 	case t.IgnoreCache, dst.Mode().Type() != src.Mode().Type():
@@ -62,7 +62,7 @@ func (t *tree) compareLinks(rel string) (action, error) {
 	}
 	have, err := os.Readlink(t.copied(rel))
 	if err != nil {
-		return keep, err
+		return keep, ofEntry(err)
 	}
 	if want != have {
 		return modify, nil

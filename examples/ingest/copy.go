@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,19 +27,52 @@ const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// copy makes the copy and returns its size. It fails if src is not what it finds. The
-// temporary file is left to discard.
+// changeTries is how often a file is copied that changes meanwhile, and changePause how long it is left alone
+// before the second time.
+const (
+	changeTries = 3
+	changePause = 50 * time.Millisecond
+)
+
+// fresh is how long after its last change a file is read twice. A write that is under way moves the time of the
+// file once, when it begins: so that time tells of no change while it goes on.
+const fresh = 10 * time.Second
+
+// replace makes the copy and returns its size. A source that changes meanwhile is copied again, a few
+// times; then it says errChanged, and the copy is what it was. The temporary file is left to discard.
+func (c copier) replace(ctx context.Context, src fs.FileInfo) (n int64, err error) {
+	for try := range changeTries {
+		if try > 0 {
+			c.discard()
+			if err := sleep(ctx, changePause<<(try-1)); err != nil {
+				return 0, context.Cause(ctx)
+			}
+			if src, err = os.Lstat(c.from); err != nil {
+				return 0, &fileError{err}
+			}
+		}
+		if n, err = c.copy(ctx, src); !errors.Is(err, errChanged) {
+			return n, err
+		}
+	}
+	return 0, err
+}
+
+// copy tries once. The source is looked at before the first byte is read and after the last: if it is
+// not the same, in size, time or place, the copy may be of two halves that never were one file.
 func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
-	if src.Mode().Type() == fs.ModeSymlink {
+	switch src.Mode().Type() {
+	case 0:
+	case fs.ModeSymlink:
 		return 0, c.link()
+	default:
+		return 0, &fileError{errSpecial}
 	}
 	in, err := os.Open(c.from)
 	if err != nil {
 		return 0, &fileError{err}
 	}
 	defer in.Close()
-	// The time of the copy is that of before the first byte was read: if the source
-	// changes meanwhile, the next run sees it.
 	opened, err := in.Stat()
 	if err != nil {
 		return 0, &fileError{err}
@@ -50,17 +84,43 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := c.transfer(ctx, out, in)
+	begun := time.Now()
+	n, err := c.read(ctx, in, opened.Size(), c.into(out))
+	if err == nil {
+		err = out.Truncate(n) // with the hole that ends it
+	}
+	if err == nil && begun.Sub(opened.ModTime()) < fresh {
+		_, err = c.read(ctx, in, opened.Size(), sameAs(out))
+	}
+	if err == nil {
+		err = c.compare(in, opened)
+	}
 	if err == nil {
 		err = c.complete(out, opened)
 	}
 	return n, errors.Join(err, out.Close())
 }
 
+// compare looks whether the source is still what it was when it was opened.
+func (c copier) compare(in *os.File, opened fs.FileInfo) error {
+	now, err := in.Stat()
+	if err != nil {
+		return &fileError{err}
+	}
+	named, err := os.Lstat(c.from)
+	if err != nil {
+		return &fileError{err}
+	}
+	if now.Size() != opened.Size() || !now.ModTime().Equal(opened.ModTime()) || !os.SameFile(named, opened) {
+		return &fileError{errChanged}
+	}
+	return nil
+}
+
 // create makes the temporary file: always a new one, so that another attempt that has
 // the old one open writes into nothing.
 func (c copier) create() (*os.File, error) {
-	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 	out, err := os.OpenFile(c.temp, flags, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		c.discard()
@@ -74,7 +134,7 @@ func (c copier) complete(out *os.File, src fs.FileInfo) error {
 	if err := out.Chmod(src.Mode() & keptMode); err != nil {
 		return err
 	}
-	if err := os.Chtimes(c.temp, time.Time{}, src.ModTime()); err != nil {
+	if err := setModified(c.temp, src.ModTime()); err != nil {
 		return err
 	}
 	if err := os.Rename(c.temp, c.to); err != nil {
@@ -112,30 +172,76 @@ func (c copier) link() error {
 // the way of the next attempt to make it, which says so.
 func (c copier) discard() { _ = os.Remove(c.temp) }
 
-// transfer copies the content, and tells errors of the source from those of the
-// destination, which io.Copy does not.
-func (c copier) transfer(ctx context.Context, out io.Writer, in io.Reader) (int64, error) {
+// into returns what writes pieces of the source to the copy.
+func (c copier) into(out *os.File) func(piece []byte, at int64) error {
+	return func(piece []byte, at int64) error {
+		if _, err := out.WriteAt(piece, at); err != nil {
+			return err
+		}
+		if done := at + int64(len(piece)); done >= bufferSize && c.progress != nil {
+			c.progress(done)
+		}
+		return nil
+	}
+}
+
+// sameAs returns what compares pieces of the source with the copy.
+func sameAs(out *os.File) func(piece []byte, at int64) error {
+	return func(piece []byte, at int64) error {
+		buffer := buffers.Get().(*[bufferSize]byte)
+		defer buffers.Put(buffer)
+		n, err := out.ReadAt(buffer[:len(piece)], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if !bytes.Equal(buffer[:n], piece) {
+			return &fileError{errChanged}
+		}
+		return nil
+	}
+}
+
+// read hands on the content of a file of so many bytes, piece by piece, without its holes, and returns how
+// long it is. It tells errors of the source from those of the destination, which io.Copy does not.
+func (c copier) read(ctx context.Context, in *os.File, size int64, use func(piece []byte, at int64) error) (int64, error) {
+	for done := int64(0); ; {
+		from, to, more := extent(in, done)
+		if !more {
+			return max(done, size), nil
+		}
+		end, err := readExtent(ctx, in, from, to, use)
+		if errors.Is(err, io.EOF) {
+			return end, nil
+		}
+		if err != nil {
+			return end, err
+		}
+		done = end
+	}
+}
+
+// readExtent reads from one position to another, and returns the one that it came to. The error is [io.EOF] at
+// the end of the file.
+func readExtent(ctx context.Context, in *os.File, at, to int64, use func(piece []byte, at int64) error) (int64, error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
-	for done := int64(0); ; {
+	for at < to {
 		if ctx.Err() != nil {
-			return done, context.Cause(ctx)
+			return at, context.Cause(ctx)
 		}
-		n, readErr := in.Read(buffer[:])
+		n, readErr := in.ReadAt(buffer[:min(bufferSize, to-at)], at)
 		if n > 0 {
-			if _, err := out.Write(buffer[:n]); err != nil {
-				return done, err
+			if err := use(buffer[:n], at); err != nil {
+				return at, err
 			}
-			done += int64(n)
-			if done >= bufferSize && c.progress != nil {
-				c.progress(done)
-			}
+			at += int64(n)
 		}
 		switch {
 		case errors.Is(readErr, io.EOF):
-			return done, nil
+			return at, io.EOF
 		case readErr != nil:
-			return done, &fileError{readErr}
+			return at, &fileError{readErr}
 		}
 	}
+	return at, nil
 }

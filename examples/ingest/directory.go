@@ -20,7 +20,7 @@ const (
 )
 
 // directory makes the copy of a directory, or brings its mode and time up to date. What is in
-// it is not its business.
+// it is not its business. One that cannot be given its mode and time is listed, and is no error.
 func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel string, r *record) error {
 	src, err := t.sourceInfo(rel)
 	if err != nil {
@@ -33,25 +33,42 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 		return nil
 	}
 	mode := src.Mode() & keptMode
-	if mode&ownerMode != ownerMode {
-		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
-	}
-	path := t.copied(rel)
 	have, err := t.copiedInfo(rel)
-	if err != nil || have.Mode()&keptMode != mode || !have.ModTime().Equal(src.ModTime()) {
+	if err != nil || !like(have, src) {
 		// Somebody may have changed what is in it. First of all, so that an attempt
 		// that dies after it was put right leaves nothing to trust.
 		if err := known.forget(ctx, rel); err != nil {
 			return err
 		}
 	}
+	err = s.putDirectory(ctx, t, rel, src, have, err)
+	var notSet *modeError
+	switch {
+	case errors.As(err, &notSet):
+		r.list(t.source(rel), kept, notSet.cause)
+		return nil
+	case err == nil && mode&ownerMode != ownerMode:
+		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
+	}
+	return err
+}
+
+// like reports whether a directory has the mode and time of another.
+func like(have, src fs.FileInfo) bool {
+	return have.Mode()&keptMode == src.Mode()&keptMode && have.ModTime().Equal(src.ModTime())
+}
+
+// putDirectory does it, given what is in its place, or the error of looking there.
+func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, have fs.FileInfo, err error) error {
+	path := t.copied(rel)
+	mode := src.Mode() & keptMode
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return event(ctx, directoryCreate, path, func() error {
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case err != nil:
-		return err
+		return ofEntry(err)
 	case !have.IsDir():
 		return event(ctx, directoryCreate, path, func() error {
 			if err := os.Remove(path); err != nil {
@@ -59,13 +76,12 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 			}
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
-	case have.Mode()&keptMode != mode || !have.ModTime().Equal(src.ModTime()):
+	case !like(have, src):
 		return event(ctx, directoryModify, path, func() error {
 			return describeDirectory(path, mode, src.ModTime())
 		})
-	}
-	if mode&ownerMode != ownerMode {
-		return os.Chmod(path, mode|ownerMode) // until the end
+	case mode&ownerMode != ownerMode:
+		return modeOnly(os.Chmod(path, mode|ownerMode)) // until the end
 	}
 	return nil
 }
@@ -83,7 +99,15 @@ func makeDirectory(path, rel string, mode fs.FileMode, modified time.Time) error
 }
 
 func describeDirectory(path string, mode fs.FileMode, modified time.Time) error {
-	return errors.Join(os.Chmod(path, mode|ownerMode), os.Chtimes(path, time.Time{}, modified))
+	return modeOnly(errors.Join(os.Chmod(path, mode|ownerMode), setModified(path, modified)))
+}
+
+// modeOnly marks an error of a directory that is there.
+func modeOnly(err error) error {
+	if lasts(err) {
+		return &modeError{err}
+	}
+	return err
 }
 
 // keepTime gives the copy of a directory the time of its source again. Several tasks may write into
@@ -98,10 +122,13 @@ func (t *tree) keepTime(rel string) error {
 		return nil //nolint:nilerr // it is gone, and the task has said so
 	}
 	have, err := t.copiedInfo(rel)
-	if err != nil || have.ModTime().Equal(src.ModTime()) {
-		return err
+	if err == nil && !have.ModTime().Equal(src.ModTime()) {
+		err = setModified(t.copied(rel), src.ModTime())
 	}
-	return os.Chtimes(t.copied(rel), time.Time{}, src.ModTime())
+	if lasts(err) {
+		return nil // it is somebody else's: its scan, or that above it, has said so
+	}
+	return err
 }
 
 // sourceInfo describes an entry of the source. The top may be a link to a directory.
@@ -126,7 +153,7 @@ func (t *tree) close(dirs []closedDir) error {
 	var problems []error
 	slices.SortFunc(dirs, func(a, b closedDir) int { return cmp.Compare(depth(b.Dir), depth(a.Dir)) })
 	for _, d := range dirs {
-		if err := os.Chmod(t.copied(string(d.Dir)), d.Mode); err != nil {
+		if err := os.Chmod(t.copied(string(d.Dir)), d.Mode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, fmt.Errorf("restore the mode of a directory: %w", err))
 		}
 	}

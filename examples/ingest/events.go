@@ -45,7 +45,7 @@ func pathOf(ctx context.Context) string {
 
 // event makes one change of the copy, within the hooks for it. The context is that of a task.
 func event(ctx context.Context, name, path string, do func() error) error {
-	return handlers.FromContext(ctx).Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return do() })
+	return handlers.FromContext(ctx).Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return ofEntry(do()) })
 }
 
 // logEvents returns hooks that log every change of the copy, at level debug.
@@ -55,14 +55,3 @@ func logEvents(log *slog.Logger) handlers.EventHooks {
 		return nil
 	}}
 }
-
-// fileError is an error that concerns one file of the source and no more: the file is
-// counted and listed, and the task goes on. Any other error fails the attempt, as the
-// destination is no better for the next file.
-type fileError struct{ cause error }
-
-// Error implements error.
-func (e *fileError) Error() string { return e.cause.Error() }
-
-// Unwrap returns what happened.
-func (e *fileError) Unwrap() error { return e.cause }

@@ -11,7 +11,7 @@ import (
 
 // excludes say what is left out, as on the command line.
 type excludes struct {
-	Names []string `json:"names,omitempty"` // expressions on the full source path of files
+	Names []string `json:"names,omitempty"` // expressions to be found in the full source path of files
 	Dirs  []string `json:"dirs,omitempty"`  // and of directories, with all that is in them
 	Types []string `json:"types,omitempty"`
 }

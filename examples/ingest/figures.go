@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
@@ -17,13 +15,15 @@ import (
 const maxListed = 100
 
 // figures are what was done to files, which is everything but directories. Each that is not
-// excluded is copied, unchanged or failed, unless its task failed or was cancelled. A
-// directory that cannot be read or made counts as one that failed.
+// excluded is copied, unchanged, failed or changed, unless its task failed or was cancelled. A
+// directory that cannot be read or made counts as one that failed, with all that is in it. One that cannot be given its
+// mode or time, as it is somebody else's, is listed and not counted: what is in it is synced.
 type figures struct {
 	Copied    int64
 	Unchanged int64
 	Updated   int64 // of the unchanged: those whose mode was brought up to date
-	Failed    int64 // unreadable, vanished, of a type that has no copy
+	Failed    int64 // unreadable, vanished, of a type that has no copy, or that the destination does not take
+	Changed   int64 // each time that they were copied: they have the copy that they had
 	Bytes     int64 // of the copied regular files
 	List      listed
 }
@@ -32,7 +32,14 @@ type figures struct {
 type failed struct {
 	Path   []byte `json:"path"` // in the source; need not be valid UTF-8
 	Reason string `json:"reason"`
+	What   string `json:"what,omitempty"` // empty, or one of those below
 }
+
+// What is said of an entry that did not fail.
+const (
+	changed = "changed"
+	kept    = "not set" // mode and time of a directory
+)
 
 // listed are files that could not be synced, as many as there is room for.
 type listed []failed
@@ -48,6 +55,7 @@ const (
 	filesUnchanged = "files_unchanged"
 	filesUpdated   = "files_updated"
 	filesFailed    = "files_failed"
+	filesChanged   = "files_changed"
 	bytesCopied    = "bytes"
 )
 
@@ -58,7 +66,7 @@ const filesListed = "files_not_synced"
 // tasks are tried again, and workers are killed between doing their work and reporting it. What a dead attempt
 // did is not lost either: the arguments of its task say which files had to be copied. See filesArgs.
 type counters struct {
-	copied, unchanged, updated, failed, bytes handlers.Counter
+	copied, unchanged, updated, failed, changed, bytes handlers.Counter
 
 	list   handlers.List // of files that could not be synced: the first of a run
 	synced handlers.Map  // the cache, which the job keeps
@@ -70,6 +78,7 @@ func newCounters(set *handlers.Set) counters {
 		unchanged: set.Counter(filesUnchanged),
 		updated:   set.Counter(filesUpdated),
 		failed:    set.Counter(filesFailed),
+		changed:   set.Counter(filesChanged),
 		bytes:     set.Counter(bytesCopied),
 		list:      set.List(filesListed, &handlers.ListOptions{Cap: maxListed}),
 		synced:    set.Map(cacheName, &handlers.MapOptions{OfJob: true}),
@@ -84,32 +93,45 @@ type record struct {
 
 // fail counts a file, and lists it while there is room.
 func (r *record) fail(path string, err error) {
+	if errors.Is(err, errChanged) {
+		r.Changed++
+		r.list(path, changed, err)
+		return
+	}
 	r.Failed++
+	r.list(path, "", err)
+}
+
+func (r *record) list(path, what string, err error) {
 	// The path is listed with it already.
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = fmt.Errorf("%s: %w", pe.Op, pe.Err)
 	}
-	r.List.add(failed{Path: []byte(path), Reason: err.Error()})
+	r.List.add(failed{Path: []byte(path), Reason: err.Error(), What: what})
 }
 
-// tell adds what an attempt did to the counters and the list of its run, with its success, and leaves its notes.
-func (s *syncer) tell(a *handlers.Attempt, t *tree, r *record) error {
+// tell adds what an attempt did to the counters and the list of its run, with its success, and notes
+// directories to be closed.
+func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error {
 	a.Add(s.copied, r.Copied)
 	a.Add(s.unchanged, r.Unchanged)
 	a.Add(s.updated, r.Updated)
 	a.Add(s.failed, r.Failed)
+	a.Add(s.changed, r.Changed)
 	a.Add(s.bytes, r.Bytes)
 	items := make([]any, len(r.List))
 	for i, file := range r.List {
 		items[i] = file
 	}
-	n := notes{Closed: r.closed}
-	return errors.Join(a.Append(s.list, items...), n.write(t.state, a.ID))
+	return errors.Join(a.Append(s.list, items...), noteClosed(ctx, a, r.closed))
 }
 
 // counted are the figures that the counters of a run hold.
 func counted(c map[string]int64) figures {
-	return figures{Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated], Failed: c[filesFailed], Bytes: c[bytesCopied]}
+	return figures{
+		Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated],
+		Failed: c[filesFailed], Changed: c[filesChanged], Bytes: c[bytesCopied],
+	}
 }
 
 // figuresOf are what a run did so far, as its tasks committed it with their success.
@@ -123,18 +145,4 @@ func figuresOf(ctx context.Context, h *store.Handles, s syncjob.RunState) (figur
 		f.List.add(file)
 	}
 	return f, nil
-}
-
-// finalFigures are those of a run that has ended. A run that was stopped has no post-job hook: if the destination is
-// seen from here, what its tasks noted is removed.
-func finalFigures(ctx context.Context, h *store.Handles, s syncjob.RunState) (figures, error) {
-	f, err := figuresOf(ctx, h, s)
-	if err != nil || s.Status != syncjob.StatusStopped {
-		return f, err
-	}
-	var root syncArgs
-	if err := json.Unmarshal(s.Args, &root); err != nil {
-		return f, fmt.Errorf("arguments of the run: %w", err)
-	}
-	return f, os.RemoveAll(root.stateOf(s.Number))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,8 @@ type filer struct {
 }
 
 // files copies files of one directory, and sets the modes of others. A file that cannot be
-// read is counted and listed; an error of the destination fails the attempt. The next one
-// finds what is done already, and counts it as its own.
+// read, or that the destination will not take, is counted and listed; another error of the destination fails the
+// attempt, when the other files are done. The next one finds what is done already, and counts it as its own.
 func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 	tr, err := loadTree(&t.Run)
 	if err != nil {
@@ -29,21 +30,23 @@ func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 	}
 	f := &filer{syncer: s, tree: tr, task: t}
 	err = f.all(ctx)
-	return errors.Join(err, tr.keepTime(string(t.Args.Dir)), s.tell(t.Attempt, tr, &f.record))
+	return errors.Join(err, tr.keepTime(string(t.Args.Dir)), s.tell(ctx, t.Attempt, &f.record))
 }
 
 func (f *filer) all(ctx context.Context) error {
+	var problem error // the first
 	for i, name := range f.task.Args.Copy {
-		if err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.copy(ctx, rel, src, i) }); err != nil {
-			return err
-		}
+		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.copy(ctx, rel, src, i) })
+		problem = cmp.Or(problem, err)
 	}
 	for _, name := range f.task.Args.Mode {
-		if err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.chmod(ctx, rel, src) }); err != nil {
-			return err
-		}
+		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.chmod(ctx, rel, src) })
+		problem = cmp.Or(problem, err)
 	}
-	return nil
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return problem
 }
 
 // one does what is to be done with one file.
@@ -98,7 +101,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 			case chmod:
 				err = os.Chmod(c.to, src.Mode()&keptMode)
 			default:
-				bytes, err = c.copy(ctx, src)
+				bytes, err = c.replace(ctx, src)
 			}
 			return err
 		})

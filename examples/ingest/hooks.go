@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // preJob checks the two trees where they are: at a worker. A run that cannot succeed fails
@@ -22,7 +23,7 @@ func (s *syncer) preJob(_ context.Context, run *handlers.Run) error {
 	if err := t.check(); err != nil {
 		return handlers.Permanent(err)
 	}
-	return os.MkdirAll(t.state, 0o700)
+	return nil
 }
 
 func (t *tree) check() error {
@@ -75,22 +76,21 @@ func contains(outer, inner string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(os.PathSeparator))
 }
 
-// postJob closes directories, and removes the notes that say which. If its worker is killed after that and before the
-// hook is done, it is called again and finds none, as none is left to be closed.
+// postJob closes directories. It may be called again, if its worker is killed before it is done.
 func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	t, err := loadTree(&run.RunRef)
 	if err != nil {
 		return err
 	}
-	n, err := readNotes(ctx, t.state)
-	if err != nil {
-		return err
+	dirs, err := closedIn(ctx, syncjob.FromContext(ctx), run.ID())
+	if err == nil {
+		err = t.close(dirs)
 	}
-	if err := t.close(n.Closed); err != nil {
+	if err != nil {
 		return err
 	}
 	f := counted(run.Counters)
 	run.Log().InfoContext(ctx, "synced", "status", run.Status, "src", t.src, "dst", t.dst,
-		"copied", f.Copied, "unchanged", f.Unchanged, "failed", f.Failed, "bytes", f.Bytes)
-	return os.RemoveAll(t.state)
+		"copied", f.Copied, "unchanged", f.Unchanged, "failed", f.Failed, "changed", f.Changed, "bytes", f.Bytes)
+	return nil
 }

@@ -15,6 +15,15 @@ const listUsage = `ingest list -store redis://HOST:PORT [-json]
 Lists the jobs by groups: single-pass, periodic, and stopped ones. With -json each is an
 object in a line of its own.`
 
+// jobLine is the JSON object of a job in a list. Before its first run a periodic job has neither state nor start.
+type jobLine struct {
+	Group     syncjob.Group `json:"group"`
+	Remaining int64         `json:"remaining"` // tasks
+	Started   time.Time     `json:"started,omitzero"`
+	NextDue   time.Time     `json:"next_due,omitzero"` // of a periodic job
+	outcome
+}
+
 // listGroups are the groups of the listing.
 var listGroups = []syncjob.Group{syncjob.GroupSinglePass, syncjob.GroupPeriodic, syncjob.GroupStopped}
 
@@ -45,9 +54,7 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 				r = *job.Run
 			}
 			if o.json {
-				line := newOutcome(r)
-				line.NextDue = job.NextDue
-				printJSON(out, line)
+				printJSON(out, jobLine{Group: group, Remaining: r.Counts.Remaining(), Started: r.Created, NextDue: job.NextDue, outcome: newOutcome(r)})
 				continue
 			}
 			table.row(group, job.Name, cmp.Or(r.Status, "-"),

@@ -16,13 +16,20 @@ const (
 	idleGap = time.Second
 )
 
-// declare makes it a periodic job, also if it was stopped before.
+// declare makes it a periodic job, also if it was stopped before, and sees to it that a run begins at once.
 func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjob.Job) error {
 	job.Schedule = &syncjob.Schedule{Every: f.interval, FireOnCreate: true}
-	if _, err := m.Ensure(ctx, job); err != nil {
+	outcome, err := m.Ensure(ctx, job)
+	if err != nil {
 		return err
 	}
-	return m.Enable(ctx, job.Name)
+	if err := m.Enable(ctx, job.Name); err != nil || outcome == syncjob.Created {
+		return err
+	}
+	if _, err = m.TriggerNow(ctx, job.Name); errors.Is(err, syncjob.ErrJobExists) {
+		return nil // one is under way
+	}
+	return err
 }
 
 // followAll follows the runs of the job that it has declared. When ctx ends it stops the job.
@@ -98,7 +105,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 	if err != nil {
 		return err
 	}
-	figures, err := finalFigures(ctx, m.Handles(), final)
+	figures, err := figuresOf(ctx, m.Handles(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,7 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 	begin := []string{"start", "-src", tr.src, "-dst", tr.dst, "-name", "again", "-interval", "1h"}
 	require.Equal(t, "job again: "+tr.src+" to "+tr.dst+", every 1h0m0s\n", operate(begin...))
 	require.Regexp(t, `(?m)^periodic +again +- +0 +0 .* [-0-9]+ [:0-9]+$`, operate("list"))
+	operate(begin...) // a run is due at once already, or under way
 
 	worker := launch(t, binary, "worker", "-store", server.URL())
 	watch := launch(t, binary, "watch", "again", "-store", server.URL(), "-json")
@@ -57,10 +59,18 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 	status, _ := watch.end()
 	require.Equal(t, exitOK, status, watch.complaints())
 	require.Regexp(t, `(?m)^stopped +again +succeeded .* -$`, operate("list"))
-	require.True(t, lastLine(t, operate("list", "-json")).NextDue.IsZero())
+	require.NotContains(t, operate("list", "-json"), "next_due")
 
+	tr.write("third", "x", 0o644)
 	operate(begin...)
+	again := launch(t, binary, "watch", "again", "-store", server.URL(), "-json")
+	for again.outcome().files.Copied == 0 { // of the last run before, if it is still the newest
+	}
+	require.FileExists(t, filepath.Join(tr.dst, "third"), "it runs at once, though it is due in an hour")
 	require.Equal(t, 1, strings.Count(operate("list"), "periodic"), "it was started again")
+	again.signal(syscall.SIGINT)
+	status, _ = again.end()
+	require.Equal(t, exitOK, status, again.complaints())
 	worker.signal(syscall.SIGTERM)
 	status, _ = worker.end()
 	require.Equal(t, exitOK, status, worker.complaints())

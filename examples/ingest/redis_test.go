@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,12 +24,27 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// build makes the program.
+// buildDir is where the program is, once a test needed it.
+var buildDir string
+
+// program makes the program, once for all tests.
+var program = sync.OnceValues(func() (binary string, err error) {
+	if buildDir, err = os.MkdirTemp("", "ingest-test-"); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(buildDir, "ingest")
+	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, err
+})
+
+// build returns the program.
 func build(t *testing.T) (binary string) {
 	t.Helper()
-	binary = filepath.Join(t.TempDir(), "ingest")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	binary, err := program()
+	require.NoError(t, err)
 	return binary
 }
 
@@ -235,6 +252,16 @@ func TestJobsOnRedisAreOperatedFromOtherProcesses(t *testing.T) {
 	_, stdout = operate("explain", "a job")
 	require.Contains(t, stdout, `run`)
 	require.Contains(t, stdout, "no live worker serves")
+
+	_, stdout = operate("list", "-json")
+	var listed map[string]any
+	require.NoError(t, json.Unmarshal([]byte(stdout), &listed))
+	require.Equal(t, "single-pass", listed["group"])
+	require.EqualValues(t, 1, listed["remaining"])
+	require.EqualValues(t, 1, listed["total"])
+	started, err := time.Parse(time.RFC3339, fmt.Sprint(listed["started"]))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), started, time.Minute)
 
 	// Interrupted watching leaves the job alone.
 	p := launch(t, binary, "watch", "a job", "-store", server.URL())

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"time"
 
@@ -17,8 +19,7 @@ type outcome struct {
 	Retried   int64          `json:"retried"`
 	Cancelled int64          `json:"cancelled"`
 	files
-	Elapsed int64     `json:"elapsed_ms"`
-	NextDue time.Time `json:"next_due,omitzero"` // of a periodic job, in a list
+	Elapsed int64 `json:"elapsed_ms"`
 }
 
 // files are the figures of the object.
@@ -26,6 +27,7 @@ type files struct {
 	Copied    int64 `json:"files_copied"`
 	Unchanged int64 `json:"files_unchanged"`
 	Failed    int64 `json:"files_failed"`
+	Changed   int64 `json:"files_changed,omitempty"`
 	Bytes     int64 `json:"bytes"`
 }
 
@@ -39,7 +41,7 @@ func newOutcome(s syncjob.RunState) outcome {
 		Failed:    s.Counts.Failed,
 		Retried:   s.Retried,
 		Cancelled: s.Counts.Cancelled,
-		files:     files{Copied: f.Copied, Unchanged: f.Unchanged, Failed: f.Failed, Bytes: f.Bytes},
+		files:     files{Copied: f.Copied, Unchanged: f.Unchanged, Failed: f.Failed, Changed: f.Changed, Bytes: f.Bytes},
 		Elapsed:   s.Elapsed.Milliseconds(),
 	}
 }
@@ -71,12 +73,20 @@ func verdict(s syncjob.RunState) error {
 }
 
 func (f *figures) print(out io.Writer) {
-	say(out, "files: %d copied (%d bytes), %d unchanged (%d with a new mode), %d failed",
-		f.Copied, f.Bytes, f.Unchanged, f.Updated, f.Failed)
-	for _, file := range f.List {
-		say(out, "  failed: %q: %s", file.Path, file.Reason)
+	change := ""
+	if f.Changed > 0 {
+		change = fmt.Sprintf(", %d changed while they were copied", f.Changed)
 	}
-	if more := f.Failed - int64(len(f.List)); more > 0 {
+	say(out, "files: %d copied (%d bytes), %d unchanged (%d with a new mode), %d failed%s",
+		f.Copied, f.Bytes, f.Unchanged, f.Updated, f.Failed, change)
+	more := f.Failed + f.Changed
+	for _, file := range f.List {
+		say(out, "  %s: %q: %s", cmp.Or(file.What, "failed"), file.Path, file.Reason)
+		if file.What != kept {
+			more--
+		}
+	}
+	if more > 0 {
 		say(out, "  and %d more", more)
 	}
 }

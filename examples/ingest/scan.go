@@ -48,9 +48,10 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 		err = sc.known.save(t.Attempt, s.synced)
 	}
 	// Also after an error: what could be done was done, and is told.
-	return errors.Join(err, tr.keepTime(sc.dir), s.tell(t.Attempt, tr, &sc.record))
+	return errors.Join(err, tr.keepTime(sc.dir), s.tell(ctx, t.Attempt, &sc.record))
 }
 
+// entries deals with all entries of the directory, also if one of them fails the attempt.
 func (s *scanner) entries(ctx context.Context) error {
 	path := s.tree.source(s.dir)
 	d, err := os.Open(path)
@@ -59,22 +60,23 @@ func (s *scanner) entries(ctx context.Context) error {
 		return nil
 	}
 	defer d.Close()
+	var problem error // the first
 	for {
 		entries, err := d.ReadDir(entriesAtOnce)
 		for _, e := range entries {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err := s.entry(ctx, e); err != nil {
-				return err
+			if err := s.entry(ctx, e); err != nil && problem == nil {
+				problem = err
 			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return problem
 		case err != nil: // the rest of the directory is unreadable
 			s.record.fail(path, err)
-			return nil
+			return problem
 		}
 	}
 }

@@ -88,13 +88,18 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 	if err != nil {
 		return err
 	}
-	figures, err := finalFigures(ctx, m.Handles(), final)
+	figures, err := figuresOf(ctx, m.Handles(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}
 	report(io, final, figures, f.json)
-	if f.strict && figures.Failed > 0 {
+	return f.verdict(final, figures)
+}
+
+// verdict is the error of a run that ended otherwise than was asked for.
+func (f *startFlags) verdict(s syncjob.RunState, files figures) error {
+	if f.strict && files.Failed+files.Changed > 0 {
 		return errFilesFailed
 	}
-	return verdict(final)
+	return verdict(s)
 }

@@ -18,10 +18,16 @@ const startUsage = `ingest start -src DIR [-dst DIR] [flags]
 
 Starts a job that makes DST like SRC, and leaves alone what only DST has. Files whose size and
 modification time are right are skipped, and get their mode if only that is not. Owners and
-hard links are not kept. While it runs, the job keeps its figures in a directory beside DST.
+hard links are not kept; holes in files are, where the system tells of them. What cannot be copied is counted and
+listed, and everything else is copied all the same. A file that changes while it is copied is tried again; if it
+goes on changing it is left as it was in DST, and counted as changed.
 
 With -interval it is a periodic job: a run at once, and one each interval after that; a time at which the last run is
-still under way is skipped. It goes on until it is stopped; starting it again changes it.
+still under way is skipped. It goes on until it is stopped. Starting it again changes it, and begins
+a run at once unless one is under way.
+
+An expression of -exclude-name or -exclude-dir is searched for anywhere in the full path, that of SRC included: "node"
+leaves out /src/nodes, too. Anchor it with ^ and $ where that is not meant: "/node$".
 
 On memory:// the job runs in this process, which waits for it. On Redis it is worked off by
 "ingest worker" processes, and by this one if -workers is given. Interrupt it to stop the
@@ -57,11 +63,11 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	fs.IntVar(&f.filesPerTask, "files-per-task", 50, "put at most `N` files in one task, up to 1000")
 	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
-	fs.BoolVar(&f.strict, "strict", false, "exit with status 1 also if a file could not be copied; implies -wait")
+	fs.BoolVar(&f.strict, "strict", false, "exit with status 1 also if a file could not be copied, or changed while it was; implies -wait")
 	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whatever is known or found of its copy")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "compare and count, but change nothing")
-	fs.Var((*list)(&f.exclude.Names), "exclude-name", "leave out files whose full path matches the regular `expression`; may be repeated")
-	fs.Var((*list)(&f.exclude.Dirs), "exclude-dir", "leave out directories whose full path matches the regular `expression`, with what is in them; may be repeated")
+	fs.Var((*list)(&f.exclude.Names), "exclude-name", "leave out files in whose full path the regular `expression` is found; may be repeated")
+	fs.Var((*list)(&f.exclude.Dirs), "exclude-dir", "leave out directories in whose full path the regular `expression` is found, with what is in them; may be repeated")
 	fs.Var((*list)(&f.exclude.Types), "exclude-type", "leave out a `type`: "+typeNames()+"; may be repeated")
 	fs.StringVar(&f.restartQueue, "restart-queue", restartQueue, "`queue` of the root task")
 	fs.StringVar(&f.pathQueue, "path-queue", pathQueue, "`queue` of the scans")
@@ -133,7 +139,6 @@ func (f *startFlags) args() (syncArgs, error) {
 	return syncArgs{
 		Src:          []byte(src),
 		Dst:          []byte(dst),
-		State:        []byte(stateFor(dst, token()[:10])),
 		FilesPerTask: f.filesPerTask,
 		PathQueue:    f.pathQueue,
 		FileQueue:    f.fileQueue,

@@ -53,5 +53,5 @@ func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
 	if _, err := t.Enqueue(ctx, scanArgs{}, &enqueue.Options{Queue: tr.PathQueue}); err != nil {
 		return err
 	}
-	return s.tell(t.Attempt, tr, &r)
+	return s.tell(ctx, t.Attempt, &r)
 }

@@ -1,0 +1,36 @@
+//go:build linux || freebsd || darwin
+
+package main
+
+import (
+	"errors"
+	"math"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// whences returns those of lseek that find the next data and the next hole.
+func whences() (data, hole int) {
+	if runtime.GOOS == "darwin" {
+		return 4, 3
+	}
+	return 3, 4
+}
+
+// extent returns the next piece of a file, at or after a position, that is not a hole. Where only a
+// hole is left, or nothing, more is false. A file system that knows of no holes has one piece.
+func extent(f *os.File, at int64) (from, to int64, more bool) {
+	data, hole := whences()
+	from, err := f.Seek(at, data)
+	if errors.Is(err, syscall.ENXIO) {
+		return 0, 0, false
+	}
+	if err == nil {
+		to, err = f.Seek(from, hole)
+	}
+	if err != nil || to <= from {
+		return at, math.MaxInt64, true
+	}
+	return from, to, true
+}

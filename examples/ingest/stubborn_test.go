@@ -1,0 +1,136 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// nobody is a user who owns nothing.
+const nobody = 65534
+
+// asNobody runs the program as a user who owns neither tree, or as this one where only root could do so.
+func (tr *trees) asNobody(binary string, args ...string) (status int, o outcome, printed string) {
+	tr.t.Helper()
+	for dir := filepath.Dir(tr.src); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		require.NoError(tr.t, os.Chmod(dir, 0o755))
+	}
+	require.NoError(tr.t, os.Chmod(filepath.Dir(binary), 0o755))
+	cmd := exec.Command(binary, append([]string{"start", "-src", tr.src, "-dst", tr.dst, "-json"}, args...)...)
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil {
+		require.ErrorAs(tr.t, err, &exit)
+	}
+	return cmd.ProcessState.ExitCode(), lastLine(tr.t, string(out)), string(out)
+}
+
+// ten writes ten files of one byte to each directory.
+func (tr *trees) ten(dirs ...string) {
+	for _, dir := range dirs {
+		for _, name := range strings.Split("0123456789", "") {
+			tr.write(filepath.Join(dir, name), "x", 0o644)
+		}
+	}
+}
+
+// own makes a directory of the destination, of a user and a mode.
+func (tr *trees) own(rel string, uid, gid int, mode os.FileMode) {
+	tr.t.Helper()
+	path := filepath.Join(tr.dst, rel)
+	require.NoError(tr.t, os.MkdirAll(path, 0o755))
+	if os.Getuid() == 0 {
+		require.NoError(tr.t, os.Chown(path, uid, gid))
+	}
+	require.NoError(tr.t, os.Chmod(path, mode))
+}
+
+func TestADirectoryOfSomebodyElseDoesNotStopItsNeighbours(t *testing.T) {
+	tr := newTrees(t)
+	tr.ten("a", "sub", "z")
+	tr.write("sub/deep/file", "x", 0o644)
+	tr.own("", nobody, nobody, 0o755)
+	tr.own("sub", 0, 0, 0o555) // of which this user, if it is not root, is the owner
+	status, o, printed := tr.asNobody(build(t))
+	if os.Getuid() != 0 {
+		require.Equal(t, files{Copied: 31, Bytes: 31}, o.files)
+		return
+	}
+	require.Equal(t, exitOK, status, printed)
+	require.Equal(t, files{Copied: 20, Failed: 11, Bytes: 20}, o.files, "10 files, and the directory with the other")
+	require.Contains(t, printed, `failed: "`+tr.src+`/sub/3": open: permission denied`)
+	require.Contains(t, printed, `failed: "`+tr.src+`/sub/deep": mkdir: permission denied`)
+	require.Contains(t, printed, `not set: "`+tr.src+`/sub": `)
+	status, _, _ = tr.asNobody(build(t), "-strict")
+	require.Equal(t, exitFailed, status)
+}
+
+func TestADirectoryThatTheUserMayNotEvenEnterIsOneOfMany(t *testing.T) {
+	tr := newTrees(t)
+	tr.ten("a", "sub")
+	tr.own("", nobody, nobody, 0o755)
+	tr.own("sub", 0, 0, 0o700)
+	_, o, printed := tr.asNobody(build(t))
+	if os.Getuid() == 0 {
+		require.Equal(t, files{Copied: 10, Failed: 10, Bytes: 10}, o.files, printed)
+	}
+}
+
+func TestADestinationMayLieWhereNothingCanBeMadeBesideIt(t *testing.T) {
+	tr := newTrees(t)
+	tr.ten("", "a")
+	tr.write("closed/file", "x", 0o644)
+	require.NoError(t, os.Chmod(filepath.Join(tr.src, "closed"), 0o555))
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(tr.src, "closed"), 0o755) })
+	mount := filepath.Join(filepath.Dir(tr.src), "mount")
+	tr.dst = filepath.Join(mount, "dst")
+	tr.own("", nobody, nobody, 0o755)
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(tr.dst, "closed"), 0o755) })
+	require.NoError(t, os.Chmod(mount, 0o555))
+	t.Cleanup(func() { _ = os.Chmod(mount, 0o755) })
+	status, o, printed := tr.asNobody(build(t), "-strict")
+	require.Equal(t, exitOK, status, printed)
+	require.Equal(t, files{Copied: 21, Bytes: 21}, o.files)
+	tr.requireEqual()
+}
+
+func TestADestinationMayBelongToTheGroup(t *testing.T) {
+	tr := newTrees(t)
+	tr.ten("", "a")
+	tr.own("", 0, nobody, 0o775)
+	status, o, printed := tr.asNobody(build(t), "-strict")
+	require.Equal(t, exitOK, status, printed)
+	require.Equal(t, files{Copied: 20, Bytes: 20}, o.files)
+	if os.Getuid() == 0 {
+		require.Contains(t, printed, `not set: "`+tr.src+`": `)
+	}
+}
+
+func TestAPathThatIsTooLongOnlyInTheDestinationIsOneOfMany(t *testing.T) {
+	tr := newTrees(t)
+	tr.dst = filepath.Join(filepath.Dir(tr.dst), strings.Repeat("d", 200))
+	const longest = 4095 // of a path, in bytes
+	dir := ""
+	room := func() int { return longest - len(filepath.Join(tr.dst, dir, "x")) }
+	for room() > 160 {
+		dir = filepath.Join(dir, strings.Repeat("s", min(200, room()-100)))
+	}
+	tr.ten("", dir)
+	for _, name := range []string{"a", "m", "z"} {
+		tr.write(filepath.Join(dir, strings.Repeat(name, 180)), "x", 0o644)
+		require.NoError(t, os.Mkdir(filepath.Join(tr.src, dir, strings.Repeat(name, 181)), 0o755))
+	}
+	status, stdout, stderr := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-json")
+	require.Equal(t, exitOK, status, stderr)
+	o := lastLine(t, stdout)
+	require.Equal(t, files{Copied: 20, Failed: 6, Bytes: 20}, o.files)
+	require.Equal(t, 6, strings.Count(stdout, "file name too long"), stdout)
+	require.EqualValues(t, 0, o.Retried)
+}

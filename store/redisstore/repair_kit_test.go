@@ -50,8 +50,10 @@ func newPatient(s *scene, job string, begin func(*patient)) *patient {
 }
 
 // someTasks begins a run of which two tasks wait and one is held.
-func (p *patient) someTasks() {
-	p.run = p.begin(store.StartParams{Job: p.job})
+func (p *patient) someTasks() { p.someTasksOf(store.StartParams{Job: p.job}) }
+
+func (p *patient) someTasksOf(start store.StartParams) {
+	p.run = p.begin(start)
 	p.enqueue(p.run, items("k", 3)...)
 	p.held = p.worker.fetch(1, "k")
 	require.Len(p, p.held, 1)

@@ -117,7 +117,7 @@ func stagedBegin(p *patient) {
 func periodicBegin(p *patient) {
 	_, err := p.EnsureJob(p.Context(), store.EnsureParams{Job: p.job, Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")})
 	require.NoError(p, err)
-	p.someTasks()
+	p.someTasksOf(store.StartParams{Job: p.job, Declared: true})
 }
 
 func delayedBegin(p *patient) {

@@ -204,6 +204,10 @@ func (r *retrying) Forfeit(ctx context.Context, limit string, h Holding) error {
 	return repeatErr(ctx, r, "Forfeit", func(ctx context.Context) error { return r.Store.Forfeit(ctx, limit, h) })
 }
 
+func (r *retrying) Reconsider(ctx context.Context, partition int, routes []Route) error {
+	return repeatErr(ctx, r, "Reconsider", func(ctx context.Context) error { return r.Store.Reconsider(ctx, partition, routes) })
+}
+
 func (r *retrying) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
 	return repeat(ctx, r, "SessionsLeft", func(ctx context.Context) (int, error) { return r.Store.SessionsLeft(ctx, partition, prefix) })
 }

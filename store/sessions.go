@@ -56,6 +56,14 @@ type Sessions interface {
 	// LiveSessions lists the sessions of a partition.
 	LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error)
 
+	// Reconsider has every run looked at again that stands aside under the routes. A run stands aside while a fetch would find
+	// that a limit of PerRun leaves nothing of it, or its pre-job hook has not passed: fetches pass it over at no cost, until one of
+	// its leases that count ends, or the hook passes. That a limit is another one by now, or none, only the caller knows: so it
+	// calls this whenever that is so, and before it fetches for the first time. Work that may start is signalled. While sessions
+	// name different limits, the lowest may hold for all.
+	// Repeating it is harmless.
+	Reconsider(ctx context.Context, partition int, routes []Route) error
+
 	// SessionsLeft counts the sessions of a partition whose IDs begin with prefix: those that are registered,
 	// and those that ended but of what they held something is still to be given back.
 	SessionsLeft(ctx context.Context, partition int, prefix string) (int, error)

@@ -40,18 +40,19 @@ type engine struct {
 	configured     chan struct{} // closed when what is configured is in force
 	configuredRuns *runConfigurations
 
-	intake     *intake
-	limits     *limits
-	redeeming  atomic.Int64 // lost sessions of which something may still be leased
-	queues     *queueOrder
-	inReadOnly []string // sets that run in read-only mode
-	partitions []*partition
-	slots      []*slot
-	backlog    *backlog
-	stocked    chan struct{} // capacity 1: tasks were fetched
-	slotsLeft  atomic.Int64
-	slotsDone  chan struct{} // closed when every slot has returned
-	executed   atomic.Int64  // handlers that returned
+	intake        *intake
+	limits        *limits
+	perJobChanged atomic.Bool  // limits of each job, and no partition knows of that
+	redeeming     atomic.Int64 // lost sessions of which something may still be leased
+	queues        *queueOrder
+	inReadOnly    []string // sets that run in read-only mode
+	partitions    []*partition
+	slots         []*slot
+	backlog       *backlog
+	stocked       chan struct{} // capacity 1: tasks were fetched
+	slotsLeft     atomic.Int64
+	slotsDone     chan struct{} // closed when every slot has returned
+	executed      atomic.Int64  // handlers that returned
 
 	// Three lives, each outliving the one before: fetching, handlers, reporting.
 	fetching context.Context
@@ -236,12 +237,37 @@ func (e *engine) watchLimits(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		e.refreshLimits()
+		e.reconsider(ctx)
 		pause(ctx, jitter(watchInterval))
 	}
 }
 
+// reconsider has the store look again at runs that stand aside, once limits of each job have changed: in every partition, however
+// often it takes.
+func (e *engine) reconsider(ctx context.Context) {
+	if e.perJobChanged.Swap(false) {
+		for _, p := range e.partitions {
+			p.stale.Store(true)
+		}
+	}
+	for _, p := range e.partitions {
+		if !p.stale.Swap(false) {
+			continue
+		}
+		if err := e.store.Reconsider(ctx, p.index, e.queues.routes()); err != nil {
+			p.stale.Store(true)
+			if ctx.Err() == nil {
+				p.log(ctx, "cannot have runs looked at again after a limit has changed; it is repeated", "error", err)
+			}
+		}
+	}
+}
+
 func (e *engine) refreshLimits() {
-	first, lowered := e.limits.refresh(e.inventory)
+	first, lowered, perJob := e.limits.refresh(e.inventory)
+	if perJob {
+		e.perJobChanged.Store(true)
+	}
 	for _, l := range first {
 		e.drawers.Go(func(ctx context.Context) { e.drawLoop(ctx, l) })
 	}

@@ -73,8 +73,9 @@ func newLimits(in *intake, reg *handlers.Registry, live *handlers.Live) *limits 
 }
 
 // refresh puts in force what is configured now. It returns the limits that are in force for the first time, and whether any has less to
-// give than before. When the first of all begins, tasks that are leased already are charged to it: inventory visits them.
-func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lowered bool) {
+// give than before, and whether any limit of each job is another one. When the first of all begins, tasks that are leased already are charged to
+// it: inventory visits them.
+func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lowered, perJob bool) {
 	ls.in.mu.Lock()
 	defer ls.in.mu.Unlock()
 	ls.active, ls.perRun = nil, nil
@@ -90,7 +91,7 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 			was := l.max
 			moved = l.permits.set(max(a.MaxRunning, 0))
 			lowered = lowered || moved && l.max > 0 && (was == 0 || l.max < was)
-			changed = changed || l.perJob != max(a.MaxRunningPerJob, 0)
+			perJob = perJob || l.perJob != max(a.MaxRunningPerJob, 0)
 			if l.perJob = max(a.MaxRunningPerJob, 0); l.perJob > 0 {
 				ls.perRun = append(ls.perRun, store.RunLimit{Scope: l.scope, Max: l.perJob})
 			}
@@ -115,13 +116,13 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 		ls.counting = true
 		inventory(ls.chargeLocked)
 	}
-	if changed { // what a limit kept back may run by now, and nothing else tells
+	if changed || perJob { // what a limit kept back may run by now, and nothing else tells
 		for _, src := range ls.in.sources {
 			src.hot = true
 		}
 	}
 	ls.in.decideLocked()
-	return first, lowered
+	return first, lowered, perJob
 }
 
 // chargeLocked counts a leased task, once.

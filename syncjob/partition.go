@@ -24,7 +24,8 @@ type partition struct {
 	session  atomic.Pointer[session] // the latest
 	dueMoved chan struct{}           // capacity 1: the earliest delayed task moved forward
 	firing   *firing
-	heard    moment // when the store last answered
+	stale    atomic.Bool // its runs are to be looked at again, since limits have changed
+	heard    moment      // when the store last answered
 }
 
 func newPartition(e *engine, index int) *partition {
@@ -74,6 +75,9 @@ func (p *partition) run(ctx context.Context) {
 
 func (p *partition) open(ctx context.Context) (*session, error) {
 	id := store.SessionID{Partition: p.index, ID: sessionPrefix(p.e.id) + rand.Text()}
+	if err := p.e.store.Reconsider(ctx, p.index, p.e.queues.routes()); err != nil {
+		return nil, err // its limits may be others than those of the workers before it
+	}
 	if err := p.e.store.OpenSession(ctx, id, p.e.info, p.e.cfg.Lease); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package syncjob_test
 import (
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -126,19 +128,23 @@ var limitTransitions = []transition{
 		w.configure(func(c *syncjob.Configuration) { c.Set.MaxRunningPerJob = handlers.NoLimit })
 		w.starts("leaf 0")
 	}},
-	{name: "a worker without the limit of each job appears", leaves: onePerJob, run: func(w *sleepers) {
-		w.crowd()
-		w.registry = w.unlimited()
+	{name: "a worker without the limit of each job appears", alone: true, run: func(w *sleepers) {
+		m := managerOn(w.t, w.store, w.registry)
+		run, err := m.Start(w.t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true}, nil)
+		w.must(err)
+		w.enqueue(run, leaf{blocks}, nil)
+		w.enqueue(run, leaf{passes}, nil)
+		require.Len(w.t, w.lease("default", 2, perJob...), 1)
 		w.work("default")
 		w.starts("leaf 0")
 	}},
 	{name: "a dead session held the place of a job", leaves: onePerJob, run: func(w *sleepers) {
-		id := w.hold(1, perJob...)
+		w.hold(1, perJob...)
 		run, err := w.caller.Latest(w.t.Context(), "a")
 		w.must(err)
 		w.enqueue(run, leaf{passes}, elsewhere)
 		w.quiet()
-		w.must(w.store.CloseSession(w.t.Context(), id))
+		w.must(w.store.CloseSession(w.t.Context(), dead))
 		w.starts("leaf 1")
 		w.release()
 		w.starts("leaf 0")
@@ -175,16 +181,6 @@ func (w *sleepers) crowd() *syncjob.Run {
 	w.enqueue(run, leaf{passes}, nil)
 	w.quiet()
 	return run
-}
-
-// unlimited is the registry of a worker whose code has no limits.
-func (w *sleepers) unlimited() *handlers.Registry {
-	w.t.Helper()
-	tree := handlers.NewSet("tree", handlers.SetConfig{})
-	handlers.Handle(tree, w.leaf, nil)
-	reg, err := handlers.NewRegistry(tree)
-	w.must(err)
-	return reg
 }
 
 // perJob is the limit of the worker's leaves, as a fetch names it.

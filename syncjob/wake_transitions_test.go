@@ -314,29 +314,22 @@ var transitions = []transition{
 		w.starts("leaf 0")
 	}},
 	{name: "a worker gives back what it holds", run: func(w *sleepers) {
-		id := store.SessionID{Partition: store.PartitionOf("a", wakePartitions), ID: "dead"}
-		w.must(w.store.OpenSession(w.t.Context(), id, store.WorkerInfo{}, late))
-		route := store.Route{Queue: "elsewhere", Set: "tree", Kind: "leaf"}
 		_, err := w.caller.Start(w.t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{passes}, RootOptions: elsewhere}, nil)
 		w.must(err)
-		reply, err := w.store.Fetch(w.t.Context(), store.FetchParams{
-			Session: id, Number: 1, Max: 1, Queues: []store.FetchQueue{{Queue: "elsewhere", Routes: []store.Route{route}}},
-		})
-		w.must(err)
-		require.Len(w.t, reply.Deliveries, 1)
+		held := w.lease("elsewhere", 1)
+		require.Len(w.t, held, 1)
 		w.work("elsewhere")
 		w.quiet()
-		d := reply.Deliveries[0]
 		_, err = w.store.Settle(w.t.Context(), store.SettleParams{
-			Session: id, Number: 1, Outcomes: []store.Outcome{{Lease: d.Lease, Verdict: store.VerdictRelease, Task: d.Task}},
+			Session: dead, Number: 1, Outcomes: []store.Outcome{{Lease: held[0].Lease, Verdict: store.VerdictRelease, Task: held[0].Task}},
 		})
 		w.must(err)
 		w.starts("leaf 0")
 	}},
 	{name: "a dead session is closed", run: func(w *sleepers) {
-		id := w.hold(2)
+		w.hold(2)
 		w.quiet()
-		w.must(w.store.CloseSession(w.t.Context(), id))
+		w.must(w.store.CloseSession(w.t.Context(), dead))
 		// Suspects run one at a time.
 		w.starts("leaf 1")
 		w.quiet()
@@ -386,23 +379,28 @@ func (w *sleepers) schedule(s syncjob.Schedule, does int) {
 	w.ensure(syncjob.Job{Name: "p", Root: leaf{does}, Schedule: &s})
 }
 
-// hold has a session lease n leaves that block, before the worker could.
-func (w *sleepers) hold(n int, limits ...store.RunLimit) store.SessionID {
+// dead is a session that nobody renews, where job a lies.
+var dead = store.SessionID{Partition: store.PartitionOf("a", wakePartitions), ID: "dead"}
+
+// lease has the dead session lease leaves of a queue.
+func (w *sleepers) lease(queue string, n int, limits ...store.RunLimit) []store.Delivery {
 	w.t.Helper()
-	id := store.SessionID{Partition: store.PartitionOf("a", wakePartitions), ID: "dead"}
-	w.must(w.store.OpenSession(w.t.Context(), id, store.WorkerInfo{}, late))
+	w.must(w.store.OpenSession(w.t.Context(), dead, store.WorkerInfo{}, late))
+	route := store.Route{Queue: queue, Set: "tree", Kind: "leaf"}
+	reply, err := w.store.Fetch(w.t.Context(), store.FetchParams{
+		Session: dead, Number: 1, Max: n, Queues: []store.FetchQueue{{Queue: queue, Routes: []store.Route{route}}}, PerRun: limits,
+	})
+	w.must(err)
+	return reply.Deliveries
+}
+
+// hold has the dead session lease n leaves that block, before a worker could.
+func (w *sleepers) hold(n int, limits ...store.RunLimit) {
+	w.t.Helper()
 	run := w.start("a", nil)
-	w.must(run.Pause(w.t.Context()))
 	for range n {
 		w.enqueue(run, leaf{blocks}, elsewhere)
 	}
-	w.must(run.Resume(w.t.Context()))
-	route := store.Route{Queue: "elsewhere", Set: "tree", Kind: "leaf"}
-	reply, err := w.store.Fetch(w.t.Context(), store.FetchParams{
-		Session: id, Number: 1, Max: n, Queues: []store.FetchQueue{{Queue: "elsewhere", Routes: []store.Route{route}}}, PerRun: limits,
-	})
-	w.must(err)
-	require.Len(w.t, reply.Deliveries, n)
+	require.Len(w.t, w.lease("elsewhere", n, limits...), n)
 	w.work("elsewhere")
-	return id
 }

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"context"
 	"math"
 	"slices"
 	"time"
@@ -14,13 +15,6 @@ type bounds struct {
 	budgets []store.Budget // with what is left by now
 	perRun  []store.RunLimit
 	waiting []bool // by budget: more waits in its scope
-	aside   []aside
-}
-
-// aside is a lane that stands outside its ring for the rest of a turn, since its run has all that it may have.
-type aside struct {
-	lane *lane
-	side *heap[*lane]
 }
 
 func newBounds(p *store.FetchParams, now time.Time) *bounds {
@@ -71,10 +65,7 @@ func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int
 		case affords < 1:
 			rings = slices.DeleteFunc(slices.Clone(rings), func(g *ring) bool { return g == l.ring })
 		case allows < 1:
-			l.run.fallShort(l.route.Queue)
-			h := side(l.ring)
-			h.pop()
-			k.aside = append(k.aside, aside{l, h})
+			k.standAside(l)
 		default:
 			return l, min(affords, allows)
 		}
@@ -98,15 +89,11 @@ func (k *picking) spend(l *lane) (tallied bool) {
 	return tallied
 }
 
-// endTurn puts back what stood aside in the turn of a queue, and notes the budgets that made its rings wait.
+// endTurn notes the budgets that made the rings of a queue wait.
 func (k *picking) endTurn(rings []*ring) {
 	if k.bounds == nil {
 		return
 	}
-	for _, a := range k.aside {
-		a.side.push(a.lane)
-	}
-	k.aside = k.aside[:0]
 	for _, g := range rings {
 		for _, h := range []*heap[*lane]{&g.waiting, &g.suspects} {
 			for i := range k.budgets {
@@ -149,22 +136,46 @@ func (r *run) leased(s store.Scope) (n int) {
 	return n
 }
 
-// fallShort notes that a queue waits for a limit of the run.
-func (r *run) fallShort(queue string) {
-	if !slices.Contains(r.short, queue) {
-		r.short = append(r.short, queue)
-	}
+// standAside keeps a lane out of its ring, since its run has all that it may have, until the run may go on.
+func (p *partition) standAside(l *lane) {
+	p.leaveRing(l)
+	l.aside = true
+	l.run.aside = append(l.run.aside, l)
 }
 
-// untally takes a redeemed task out of the count of its kind, and wakes whom a limit made wait.
+// goOn gives those lanes of a run that stand aside their turns again.
+func (p *partition) goOn(r *run, which func(*lane) bool) {
+	var stay []*lane
+	for _, l := range r.aside {
+		if !which(l) {
+			stay = append(stay, l)
+			continue
+		}
+		l.aside = false
+		p.enterRing(l)
+	}
+	r.aside = stay
+}
+
+// Reconsider gives all lanes of the routes that stand aside their turns again.
+func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Route) error {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	for _, r := range part.active {
+		part.goOn(r, func(l *lane) bool { return slices.Contains(routes, l.route) })
+	}
+	return nil
+}
+
+// untally takes a redeemed task out of the count of its kind, which lets the run go on.
 func (p *partition) untally(h *holding) {
 	if !h.tallied {
 		return
 	}
 	r := h.lane.run
 	r.tally(h.lane.route, -1)
-	for _, queue := range r.short {
-		p.signal(store.Signal{Kind: store.SignalWork, Queue: queue})
-	}
-	r.short = nil
+	p.goOn(r, func(*lane) bool { return true })
 }

@@ -17,6 +17,8 @@ type lane struct {
 	suspects fifo // to be delivered one at a time, see fetch.go
 	delayed  heap[*parked]
 
+	aside bool // it is kept out of its ring until its run may go on
+
 	// Positions in ring.waiting, ring.suspects and partition.due; -1 when absent.
 	waitingAt, suspectAt, dueAt int
 }
@@ -72,7 +74,7 @@ func (p *partition) dropLanes(r *run) {
 			delete(p.queues, a.queue.name)
 		}
 	}
-	r.lanes, r.accounts = nil, nil
+	r.lanes, r.accounts, r.aside = nil, nil, nil
 }
 
 // place puts a task into a lane: among the waiting, or, when its time has not

@@ -71,7 +71,7 @@ func inTurn(a, b *lane) bool {
 func (p *partition) enterRing(l *lane) {
 	waiting := l.waitingAt < 0 && l.waiting.n > 0
 	suspects := l.suspectAt < 0 && l.suspects.n > 0
-	if !waiting && !suspects || !l.run.delivers(l.route) {
+	if !waiting && !suspects || l.aside || !l.run.delivers(l.route) {
 		return
 	}
 	if waiting {

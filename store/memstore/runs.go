@@ -24,7 +24,7 @@ type run struct {
 	lanes    map[store.Route]*lane
 	accounts map[string]*account // by queue
 	tallies  map[kind]int        // leased tasks of kinds with a limit
-	short    []string            // queues that wait for such a limit
+	aside    []*lane             // those that wait for such a limit
 
 	reports map[string][]store.RunningTask // tasks that report progress, by session; rec.Reporting is the list of them
 

@@ -208,6 +208,17 @@ var crashPoints = map[string]crashPoint{
 		},
 		want: func(bool) store.Counts { return total(4) },
 	},
+	"reconsider": {
+		begin: func(c *crash) {
+			reply, err := c.victim.Fetch(c.Context(), store.FetchParams{
+				Session: c.victim.id, Number: 1, Max: 3, PerRun: onePerJob,
+				Queues: []store.FetchQueue{{Queue: "q", Routes: []store.Route{routeOf("k")}}},
+			})
+			require.NoError(c, err)
+			require.Len(c, reply.Deliveries, 1)
+		},
+		act: func(c *crash) error { return c.victim.Reconsider(c.Context(), 0, []store.Route{routeOf("k")}) },
+	},
 	"heartbeat": {
 		begin: func(c *crash) { c.hold(1) },
 		act: func(c *crash) error {

@@ -17,6 +17,8 @@ type session struct {
 	hints    []hint
 	emptied  []hint // lanes that were emptied last: what is enqueued into one of them is then found in one round
 
+	aside asides // of Settle, which is serial
+
 	mu   sync.Mutex
 	busy string // what Heartbeat last stored as running
 	// reporting are the numbers of runs in which Heartbeat last showed progress.
@@ -47,7 +49,7 @@ func (s *Store) session(id store.SessionID) *session {
 	defer s.mu.Unlock()
 	ses := s.sessions[id]
 	if ses == nil {
-		ses = new(session)
+		ses = &session{aside: make(asides)}
 		s.sessions[id] = ses
 	}
 	return ses

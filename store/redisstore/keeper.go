@@ -134,7 +134,10 @@ func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (i
 		if err != nil {
 			return total, err
 		}
-		n, remaining, err := s.reclaimSlice(ctx, k, id, held)
+		n, remaining, again, err := s.reclaimSlice(ctx, k, id, held)
+		if again {
+			continue
+		}
 		total += n
 		if err != nil || remaining == 0 || len(held) == 0 {
 			return total, err
@@ -142,7 +145,7 @@ func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (i
 	}
 }
 
-func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionID, held []store.Delivery) (reclaimed, remaining int, err error) {
+func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionID, held []store.Delivery) (reclaimed, remaining int, again bool, err error) {
 	type lane struct {
 		route store.Route
 		tasks []store.Delivery
@@ -172,7 +175,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 	for _, n := range order {
 		meta, _, err := s.meta(ctx, k, n)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, false, err
 		}
 		run := runID(n)
 		base := c.key(k.run(run))
@@ -181,6 +184,9 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		c.key(k.waiting(laneName(run, meta.post)))
 		c.key(k.ring(meta.post))
 		c.int(base).add(run)
+		if err := s.declareAside(ctx, c, k, n); err != nil {
+			return 0, 0, false, err
+		}
 	}
 	for _, n := range order {
 		run := runID(n)
@@ -195,7 +201,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		}
 		names, err := s.deadStages(ctx, k, id, run)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, false, err
 		}
 		c.int(len(names))
 		for _, name := range names {
@@ -204,12 +210,15 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 	}
 	r, err := s.run(ctx, reclaimScript, c)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
+	}
+	if len(r) == 1 && text(r[0]) == "again" {
+		return 0, 0, true, nil
 	}
 	if len(r) != 2 {
-		return 0, 0, unexpected(reclaimScript, text(r[0]))
+		return 0, 0, false, unexpected(reclaimScript, text(r[0]))
 	}
-	return int(number(r[0])), int(number(r[1])), nil
+	return int(number(r[0])), int(number(r[1])), false, nil
 }
 
 // suspected is how a task goes back to waiting after its session died: under

@@ -29,7 +29,7 @@ import (
 //	ids:R:B          zset: digest of a claimed ID → until when, in 64 buckets
 //	W: U: D: M:LANE  waiting, suspects, delayed (zset), markers of staged lists
 //	S:R/DELIVERY/QUEUE/SET/KIND  staged children of one delivery
-//	ring:ROUTE       zset: runs with work, by virtual time
+//	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
 //	clock            hash: queue → virtual time
 //	routes           set: routes ever used
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at

@@ -63,6 +63,7 @@ var damages = []damage{
 	{name: "staged children of nobody", hit: all(hit("HSET", "stage:RUN", "pgone.1.0/q/set/j", "1"), hit("RPUSH", "S:RUN/pgone.1.0/q/set/j", "child")), kinds: kinds(orphan), want: three(0), status: status(0)},
 	// ring, due, lanes, routes, idle, clock, kept, ids
 	{name: "a lane is not in its ring", hit: hit("ZREM", "ring:q/set/k", "RUN"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "a lane stands aside for nothing", hit: hit("ZADD", "ring:q/set/k", "inf", "RUN"), kinds: kinds(index), want: three(0), status: status(0)},
 	{name: "a ring was overwritten", hit: hit("SET", "ring:q/set/k", "x"), kinds: kinds(record, index), want: three(0), status: status(0)},
 	{name: "a lane is not due", begin: delayedBegin, hit: hit("DEL", "due"), kinds: kinds(index), want: three(0), status: status(0)},
 	{name: "a lane is due too late", begin: delayedBegin, hit: hit("ZADD", "due", "9e12", "RUN/q/set/k"), kinds: kinds(index), want: three(0), status: status(0)},

@@ -45,6 +45,7 @@ var (
 	promoteScript      = newScript("promote")
 	openSessionScript  = newScript("open_session")
 	closeSessionScript = newScript("close_session")
+	reconsiderScript   = newScript("reconsider")
 	heartbeatScript    = newScript("heartbeat")
 	reclaimScript      = newScript("reclaim")
 	startRunScript     = newScript("start_run", "begin_run")

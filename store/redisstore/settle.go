@@ -17,31 +17,50 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	if err := p.Validate(); err != nil {
 		return store.SettleReply{}, err
 	}
+	ses := s.session(p.Session)
+	for range hintTries {
+		reply, again, err := s.settleOnce(ctx, &p, ses)
+		if !again {
+			return reply, err
+		}
+	}
+	return store.SettleReply{}, tooManyAgain("settle")
+}
+
+// settleOnce makes one call. It reports whether that is to be made again: more lanes stand aside than were known.
+func (s *Store) settleOnce(
+	ctx context.Context, p *store.SettleParams, ses *session,
+) (_ store.SettleReply, again bool, _ error) {
 	k := s.spaces[p.Session.Partition]
-	st := settlement{batch: newBatch(s, k), params: &p, fields: make([]byte, 0, 48*len(p.Outcomes))}
+	st := settlement{batch: newBatch(s, k), params: p, aside: ses.aside, fields: make([]byte, 0, 48*len(p.Outcomes))}
 	st.args = make([]string, 0, 16+2*len(p.Outcomes))
 	if err := st.gather(ctx, s); err != nil {
-		return store.SettleReply{}, err
+		return store.SettleReply{}, false, err
 	}
 	word, rest, err := s.word(ctx, settleScript, st.call)
 	switch {
 	case err != nil:
-		return store.SettleReply{}, err
+		return store.SettleReply{}, false, err
 	case word == "lost":
 		s.forgetSession(p.Session)
-		return store.SettleReply{}, store.ErrLeaseLost
+		return store.SettleReply{}, false, store.ErrLeaseLost
 	case word == "stale":
-		return store.SettleReply{}, store.ErrStale
+		return store.SettleReply{}, false, store.ErrStale
+	case word == "again" && len(rest) == 2:
+		ses.aside.learn(st.runs[number(rest[0])-1].id.Number, text(rest[1]))
+		return store.SettleReply{}, true, nil
 	case word != "ok" || len(rest) != 1:
-		return store.SettleReply{}, unexpected(settleScript, word)
+		return store.SettleReply{}, false, unexpected(settleScript, word)
 	}
-	return st.decode(text(rest[0]))
+	reply, err := st.decode(text(rest[0]))
+	return reply, false, err
 }
 
 // settlement packs one call of the settle script.
 type settlement struct {
 	*batch
 	params *store.SettleParams
+	aside  asides
 
 	runs     []*settledRun
 	lanes    map[string]int
@@ -117,6 +136,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		c.key(k.waiting(laneName(id, meta.post)))
 		c.key(k.ring(meta.post))
 		c.int(r.base).add(id)
+		st.rings(r)
 	}
 	for _, r := range st.runs {
 		st.plain(r)
@@ -129,6 +149,26 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 	}
 	return nil
+}
+
+// rings declares those of lanes that stand aside, if an outcome may let the run go on.
+func (st *settlement) rings(r *settledRun) {
+	lets := false
+	var lanes []string
+	for _, list := range [][]int{r.specials, r.released} {
+		for _, i := range list {
+			o := &st.params.Outcomes[i]
+			lets = lets || o.Lease.Tallied || o.Verdict == store.VerdictBegin
+			if o.Lease.Tallied {
+				lanes = append(lanes, routeName(o.Lease.Lane.Route))
+			}
+		}
+	}
+	if !lets {
+		st.int(-1)
+		return
+	}
+	st.aside.declare(st.call, st.space, r.id.Number, lanes)
 }
 
 // isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.

@@ -25,6 +25,16 @@ func (r *run) bounded() *worker {
 	return w
 }
 
+// reconsider says that limits of runs are others by now.
+func (w *worker) reconsider() {
+	w.s.tb.Helper()
+	var routes []store.Route
+	for _, q := range w.params(1).Queues {
+		routes = append(routes, q.Routes...)
+	}
+	w.s.NoError(w.s.store.Reconsider(w.s.ctx, w.session.Partition, routes))
+}
+
 // within fetches until nothing more comes within the bounds, and returns the deliveries by kind and
 // the budgets that fell short at last. What is delivered is charged to the budgets.
 func (w *worker) within(budgets []store.Budget, perRun ...store.RunLimit) (byKind map[string][]store.Delivery, short []int) {
@@ -162,8 +172,51 @@ var boundsContract = []testCase{
 		got, _ = other.within(nil, limits...)
 		s.Len(got[scan.Kind], 1)
 		s.Equal(b.id, got[scan.Kind][0].Lease.Lane.Run)
+		other.reconsider()
 		got, _ = other.within(nil)
 		s.Len(append(got[scan.Kind], got[check.Kind]...), 120-5-4, "who names no limit has none")
+	}},
+	{"a run that stood aside goes on when it is reconsidered, and that is signalled", func(s *scene) {
+		for name, next := range map[string][]store.RunLimit{"none": nil, "raised": {{Scope: scope(scan), Max: 9}}} {
+			r := s.open("import/" + name)
+			r.producer().add(r, append(tasks(scan, "scan", 9), tasks(file, "file", 9)...)...)
+			w := r.bounded()
+			limit := store.RunLimit{Scope: scope(scan, file), Max: 1}
+			got, _ := w.within(nil, limit)
+			s.Len(append(got[scan.Kind], got[file.Kind]...), 1)
+			w.reconsider()
+			again, _ := w.within(nil, limit)
+			s.Empty(again, "the limit is what it was")
+			l := s.listen()
+			w.reconsider()
+			l.hearsOfWork(r.partition, scan.Queue, file.Queue)
+			l.stop()
+			rest, _ := w.within(nil, next...)
+			s.Equal(18, len(got[scan.Kind])+len(got[file.Kind])+len(rest[scan.Kind])+len(rest[file.Kind]), name)
+			w.close()
+			r.stop(false)
+		}
+	}},
+	{"a run that stands aside counts as waiting, and can be paused, resumed and stopped", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, tasks(scan, "scan", 3)...)
+		w, limit := r.bounded(), store.RunLimit{Scope: scope(scan), Max: 1}
+		got, _ := w.within(nil, limit)
+		stats, err := s.store.QueueStats(s.ctx, r.partition)
+		s.NoError(err)
+		s.Len(stats, 1)
+		s.EqualValues(2, stats[0].Waiting)
+		s.EqualValues(1, stats[0].Runs)
+		r.pause(true)
+		w.succeed(got[scan.Kind]...)
+		none, _ := w.within(nil, limit)
+		s.Empty(none, "it is paused")
+		r.pause(false)
+		got, _ = w.within(nil, limit)
+		s.Len(got[scan.Kind], 1)
+		r.stop(true)
+		w.succeed(got[scan.Kind]...)
+		r.status(store.StatusStopped)
 	}},
 	{"a limit per run lets more start however a task ends, and signals it", func(s *scene) {
 		limit := store.RunLimit{Scope: scope(scan), Max: 2}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
@@ -80,9 +81,7 @@ var signalsContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		w.settle(plain(d, store.VerdictBegin))
-		for _, queue := range []string{scan.Queue, file.Queue} {
-			l.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork && sig.Queue == queue })
-		}
+		l.hearsOfWork(r.partition, scan.Queue, file.Queue)
 	}},
 	{"every subscriber hears, and none holds up another", func(s *scene) {
 		r := s.open("import")
@@ -178,6 +177,17 @@ func (l *listener) hears(what string, is func(store.Signal) bool) {
 			l.s.Failf("nothing was heard", "of %s", what)
 		}
 	}
+}
+
+// hearsOfWork waits for signals of all the queues.
+func (l *listener) hearsOfWork(partition int, queues ...string) {
+	l.s.tb.Helper()
+	l.hears("work", func(sig store.Signal) bool {
+		if sig.Kind == store.SignalWork && sig.Partition == partition {
+			queues = slices.DeleteFunc(queues, func(queue string) bool { return queue == sig.Queue })
+		}
+		return len(queues) == 0
+	})
 }
 
 // stop ends the subscription, which is no error.

@@ -22,10 +22,11 @@ type machine struct {
 	zombies  []*modelWorker // sessions that ended, with what they held
 	tasks    int            // names given out
 	limits   *modelLimits
-	told     map[string]bool // jobs that were due
-	writer   *writer         // of values
-	names    []string        // of values
-	written  []modelWrite    // of configurations
+	perRun   []store.RunLimit // of the last fetch
+	told     map[string]bool  // jobs that were due
+	writer   *writer          // of values
+	names    []string         // of values
+	written  []modelWrite     // of configurations
 }
 
 // modelWorker is a session and the deliveries that the model says it holds.

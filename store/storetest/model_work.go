@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"reflect"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -22,6 +23,10 @@ func (m *machine) Fetch(t *rapid.T) {
 
 // lease fetches, twice, and records what came.
 func (m *machine) lease(w *modelWorker, p store.FetchParams) store.FetchReply {
+	if !slices.EqualFunc(m.perRun, p.PerRun, func(a, b store.RunLimit) bool { return reflect.DeepEqual(a, b) }) {
+		w.reconsider()
+	}
+	m.perRun = p.PerRun
 	reply, err := m.s.store.Fetch(m.s.ctx, p)
 	m.s.NoError(err)
 	m.s.LessOrEqual(len(reply.Deliveries), p.Max)

@@ -65,6 +65,7 @@ var sabotages = map[string]struct {
 	"shows progress of the dead":           {"Contract_Progress", "Contract, Sessions: a run shows which", func(s store.Store) store.Store { return &showsForever{Store: s} }},
 	"overdraws budgets":                    {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &overdraws{s} }},
 	"forgets limits of runs":               {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &forgetsRunLimits{s} }},
+	"never reconsiders":                    {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &neverReconsiders{s} }},
 	"hides that more waits":                {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &hidesShortness{s} }},
 	"lends one permit too many":            {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &lendsTooMuch{s} }},
 	"takes spent tokens for unused":        {"Contract_Limits", "Contract, Limits: of a limit no more", func(s store.Store) store.Store { return &refillsAtOnce{s} }},

@@ -26,6 +26,11 @@ func (s *forgetsRunLimits) Fetch(ctx context.Context, p store.FetchParams) (stor
 	return s.Store.Fetch(ctx, p)
 }
 
+// neverReconsiders leaves runs aside though their limits have changed.
+type neverReconsiders struct{ store.Store }
+
+func (*neverReconsiders) Reconsider(context.Context, int, []store.Route) error { return nil }
+
 // hidesShortness never says that a budget fell short.
 type hidesShortness struct{ store.Store }
 

@@ -113,15 +113,6 @@ local function room(route, key)
   return least
 end
 
--- fall_short notes in a run that a queue waits for its limits, for whoever settles to wake it.
-local function fall_short(key, queue)
-  local short = redis.call('HGET', key, 'short') or ''
-  if not string.find(short .. ' ', ' ' .. queue .. ' ', 1, true) then
-    redis.call('HDEL', key, 'short') -- first, so that it passes when memory is short
-    redis.call('HSET', key, 'short', short .. ' ' .. queue)
-  end
-end
-
 local HINTS = 64  -- lanes told to the client
 local lanes, hints = {}, {}
 local fields = { 'fetch', '' }
@@ -143,7 +134,7 @@ local function visit(queue, clock, lane, k)
   local function later()
     -- Nothing here for this session now: others first.
     lane.hint.dry = true
-    local last = number_of(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
+    local last = number_of(redis.call('ZREVRANGEBYSCORE', ring, '(+inf', '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
     if last > lane.score then
       rings.left, route.moved = rings.left + 1, true
       lane.score = last
@@ -157,21 +148,31 @@ local function visit(queue, clock, lane, k)
     rings.left, route.moved = rings.left + 1, true
     redis.call('ZREM', ring, id)
   end
+  local function stand_aside()
+    local aside = redis.call('HGET', key, 'aside') or ''
+    if not string.find(aside .. ' ', ' ' .. route.name .. ' ', 1, true) then
+      redis.call('HDEL', key, 'aside') -- first, so that it passes when memory is short
+      redis.call('HSET', key, 'aside', aside .. ' ' .. route.name)
+    end
+    leave()
+    redis.call('ZADD', ring, '+inf', id)
+  end
   if v.err or not tonumber(v[4] or 0) or not tonumber(v[5] or 0) then
     leave() -- the run's record is damaged: everything else goes on
     return 0
   end
   if v[1] ~= route.state or v[2] then
     if v[1] == 'starting' and not v[2] then
-      return later() -- tasks came before the pre-job hook has passed
+      stand_aside() -- tasks came before the pre-job hook has passed
+    else
+      leave()
     end
-    leave()
     return 0
   end
   local left = room(route, key)
   if left and left < 1 then
-    fall_short(key, queue)
-    return later()
+    stand_aside()
+    return 0
   end
   k = math.min(k, left or k)
   local longest = tonumber(v[6] or 0) or 0
@@ -250,9 +251,6 @@ local function visit(queue, clock, lane, k)
     name = '!' .. name
     local tally = 'n:' .. string.match(route.name, '^[^/]*/(.*)$')
     add_to(key, tally, n)
-    if n == left and not empty then
-      fall_short(key, queue)
-    end
   end
   lanes[#lanes + 1] = { route.index, id, v[8] or '', v[9] or '', v[10] or 0, messages }
   summary[#summary + 1] = name .. ' ' .. n
@@ -265,7 +263,7 @@ local function visit(queue, clock, lane, k)
   end
   got, bytes = got + n, bytes - size
   -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
-  lane.score = math.max(number_of(v[3]), lane.score, clock) + n / hint.weight
+  lane.score = math.min(9e15, math.max(number_of(v[3]), lane.score, clock) + n / hint.weight)
   local set = { 'v:' .. queue, lane.score }
   if route.state == 'running' then
     set[3], set[4], set[5], set[6] = 'pending', (tonumber(v[4] or 0) or 0) - n, 'running', (tonumber(v[5] or 0) or 0) + n
@@ -276,6 +274,8 @@ local function visit(queue, clock, lane, k)
   redis.call('HSET', key, unpack(set))
   if empty then
     leave()
+  elseif n == left then
+    stand_aside()
   else
     redis.call('ZADD', ring, lane.score, id)
   end
@@ -334,12 +334,12 @@ local function serve(queue, turn)
   end
 end
 
--- front reads the lanes of a route that stand in front, with their scores.
+-- front reads the lanes of a route that stand in front, with their scores; those that stand aside are behind all.
 local function front(route)
   if route.closed then
     return {}
   end
-  return redis.call('ZRANGE', route.ring, skip, skip + window - 1, 'WITHSCORES')
+  return redis.call('ZRANGEBYSCORE', route.ring, '-inf', '(+inf', 'WITHSCORES', 'LIMIT', skip, window)
 end
 for _, queue in ipairs(queues) do
   -- The lanes of one run in one queue take one turn together.

@@ -1,9 +1,9 @@
 -- Gives back, as suspects, a slice of what a closed session held.
 -- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists
--- ARGV  channel, session; runs: n, (base, id) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
+-- ARGV  channel, session; runs: n, (base, id, rings as in declared) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
 --       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
--- Returns {reclaimed, remaining}; {open} if the session is not closed
+-- Returns {reclaimed, remaining}; {open} if the session is not closed; {again}: other lanes stand aside by now
 -- Repeat: HDEL of the lease can succeed only once, and goes first.
 if redis.call('HEXISTS', KEYS[1], 'fetch') == 1 then
   return { 'open' }
@@ -14,6 +14,9 @@ local runs, bases, total, reclaimed = {}, {}, num(), 0
 for i = 1, total do
   bases[i] = num()
   runs[i] = open_run(KEYS[bases[i]], arg()) or false
+  if declared(runs[i]) then
+    return { 'again' }
+  end
 end
 for i = 1, total do
   local run, base = runs[i], bases[i]
@@ -47,6 +50,7 @@ for i = 1, total do
     redis.call('UNLINK', KEYS[list])
   end
   if run then
+    go_on(run, keys.clock)
     keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 3], KEYS[base + 4]
     maybe_end(run, keys)
     save_run(run)

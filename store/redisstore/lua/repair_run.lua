@@ -134,8 +134,14 @@ for _, lane in ipairs(lanes) do
         redis.call('HDEL', clock, lane.queue)
       end)
     end
-    if lane.work > 0 and not run.paused and not redis.call('ZSCORE', KEYS[lane.base + 4], id) then
+    -- A lane stands aside by right while a lease of its run can let it go on.
+    local turn = redis.call('ZSCORE', KEYS[lane.base + 4], id)
+    local aside = ' ' .. (redis.call('HGET', key, 'aside') or '') .. ' '
+    local stuck = turn == 'inf' and state == 'running' and
+      (tonumber(now_has('running') or 0) == 0 or not string.find(aside, ' ' .. lane.route .. ' ', 1, true))
+    if lane.work > 0 and not run.paused and (not turn or stuck) then
       damage('index', 'lane ' .. lane.route, 'it has work and no turns: it enters the ring', function()
+        redis.call('ZREM', KEYS[lane.base + 4], id)
         enter(KEYS[lane.base + 4], clock, run, lane.queue)
       end)
     end

@@ -2,7 +2,7 @@
 -- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
--- ARGV  channel, number, grows (1: children travel along), runs: n, (base, id) × n;
+-- ARGV  channel, number, grows (1: children travel along), runs: n, (base, id, rings as in declared) × n;
 --       per run: plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
 --         counted: n, and if n > 0: sum, (field, counters) × n;
 --         special: n, (verdict, field, length, …) × n
@@ -21,7 +21,8 @@
 --       H error, result                            post-job ended
 -- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs|refused", where
 --       refused is "ordinal:write:word": that write cannot be applied, or "ordinal:children": fewer are staged than the
---       outcome says, and so nothing of the outcome was applied; lost; stale
+--       outcome says, and so nothing of the outcome was applied; lost; stale;
+--       {again, run, its routes aside}: their rings are to be declared, too
 -- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
@@ -42,6 +43,10 @@ local runs, bases, total = {}, {}, num()
 for i = 1, total do
   bases[i] = num()
   runs[i] = open_run(KEYS[bases[i]], arg()) or false
+  local aside = declared(runs[i])
+  if aside then
+    return { 'again', i, aside }
+  end
 end
 
 local lost, losses, ended, refused = {}, {}, {}, {}
@@ -165,9 +170,7 @@ function verdicts.B(run, base)
   run.state = 'running'
   redis.call('HSET', run.key, 'state', 'running')
   signal('r:' .. run.id)
-  for _, early in ipairs(redis.pcall('SMEMBERS', KEYS[base + 1])) do
-    signal('w:' .. string.match(early, '^[^/]*')) -- workers passed over what came before
-  end
+  run.let = true
   local root = redis.call('HMGET', run.key, 'root', 'rootwhen')
   if not root[1] then
     return
@@ -355,6 +358,7 @@ for i = 1, total do
     at = next
   end
   if run then
+    go_on(run, keys.clock)
     if maybe_end(run, keys) or run.over then
       ended[#ended + 1] = i
     end

@@ -1,0 +1,83 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// reconsiderSlice is how many lanes, and how many rings, one call of the script looks at.
+const reconsiderSlice = store.MaxBatch
+
+// Reconsider implements [store.Sessions].
+func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Route) error {
+	k := s.spaces[partition]
+	for some := range slices.Chunk(routes, reconsiderSlice) {
+		for more := true; more; {
+			c := newCall(k.clock).add(k.channel).int(reconsiderSlice)
+			for _, r := range some {
+				c.key(k.ring(routeName(r)))
+				c.add(r.Queue)
+			}
+			word, rest, err := s.word(ctx, reconsiderScript, c)
+			if err != nil {
+				return err
+			}
+			if word != "ok" || len(rest) != 1 {
+				return unexpected(reconsiderScript, word)
+			}
+			more = number(rest[0]) == reconsiderSlice
+		}
+	}
+	return nil
+}
+
+// asides are the routes under which runs stand aside besides those that a call is about, as far as a session knows: a script
+// that lets a run go on needs the rings.
+type asides map[int64][]string
+
+// maxAsides bounds the runs of which a session remembers that. What it forgets it learns again.
+const maxAsides = 1024
+
+// learn adds what a script said of a run.
+func (a asides) learn(run int64, aside string) {
+	if len(a) >= maxAsides {
+		clear(a)
+	}
+	for route := range strings.FieldsSeq(aside) {
+		if !slices.Contains(a[run], route) {
+			a[run] = append(a[run], route)
+		}
+	}
+}
+
+// declare packs rings as the prelude's declared reads them: of the routes that a call is about, and those known of the run.
+func (a asides) declare(c *call, k *keyspace, run int64, routes []string) {
+	routes = append(routes, a[run]...)
+	slices.Sort(routes)
+	routes = slices.Compact(routes)
+	c.int(len(routes))
+	for _, route := range routes {
+		c.add(route).int(c.key(k.ring(route)))
+	}
+}
+
+// declareAside packs the rings of all lanes of a run that stand aside by now.
+func (s *Store) declareAside(ctx context.Context, c *call, k *keyspace, run int64) error {
+	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(run))).Field("aside").Build()).ToArray()
+	aside, err := firstOf(fields, err)
+	if err = s.translateNil(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+		return err
+	}
+	asides(nil).declare(c, k, run, strings.Fields(aside))
+	return nil
+}
+
+// tooManyAgain is the error of a call that was made again and again since others had more of its runs stand aside.
+func tooManyAgain(what string) error {
+	return store.Transient(fmt.Errorf("%s: runs kept standing aside under other routes", what))
+}

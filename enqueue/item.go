@@ -31,7 +31,7 @@ type Options struct {
 	// Delay before the task may start, by the store's clock. Defaults to none.
 	Delay time.Duration
 	// At is when the task may start, by the store's clock; it excludes Delay. A
-	// time in the past is now. Defaults to now.
+	// time in the past is now, and one beyond the year 9999 is refused. Defaults to now.
 	At time.Time
 	// ID is unique in the run until the task has settled, and for IDFor after
 	// that: a second task of the same ID is not added but reported as a

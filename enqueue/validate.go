@@ -27,6 +27,7 @@ func (o *Options) validate() error {
 	if o.Delay != 0 && !o.At.IsZero() {
 		problems = append(problems, invalid("At", "excludes Delay"))
 	}
+	problems = append(problems, store.ValidateTime("At", o.At))
 	if o.ID != "" {
 		problems = append(problems, store.ValidateTaskID(o.ID))
 	}

@@ -3,7 +3,6 @@ package handlers
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"slices"
 	"time"
 
@@ -67,7 +66,7 @@ type Attributes struct {
 	MaxRunningPerJob int `json:"max_running_per_job,omitempty"`
 	// Rate limits how fast tasks start in all workers together, like MaxRunning. Defaults to NoLimit events.
 	Rate Rate `json:"rate,omitzero"`
-	// Weight of the set's runs for which the job sets none; only sets have it. It acts when a run starts. Defaults to 1.
+	// Weight of the set's runs for which the job sets none; only sets have it. From 0.000001 to 1000000. It acts when a run starts. Defaults to 1.
 	Weight float64 `json:"weight,omitempty"`
 	// Params are free-form parameters of the handlers: whatever encodes as JSON, up to [MaxParams], read with
 	// [Attempt.DecodeParams]. They are inherited as a whole. Defaults to none.
@@ -155,7 +154,7 @@ func (a *Attributes) validate(prefix string, of scope) error {
 	refuse(a.Rate.Events <= 0 && (a.Rate.Per != 0 || a.Rate.Burst != 0), "Rate.Events", "is missing")
 	refuse(a.Rate.Per < 0, "Rate.Per", "is negative")
 	refuse(a.Rate.Burst < 0, "Rate.Burst", "is negative")
-	refuse(!(a.Weight >= 0) || math.IsInf(a.Weight, 0), "Weight", "is not a positive number")
+	refuse(a.Weight != 0 && store.ValidateWeight(a.Weight) != nil, "Weight", "is not within 0.000001 to 1000000")
 	refuse(a.Weight != 0 && of == ofKind, "Weight", "is an attribute of sets")
 	if _, err := encodeParams(a.Params); err != nil {
 		refuse(true, "Params", err.Error())

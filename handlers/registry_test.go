@@ -61,7 +61,7 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 		"Sets[0].Attributes.Rate.Events is missing",
 		"Sets[0].Attributes.Rate.Per is negative",
 		"Sets[0].Attributes.Rate.Burst is negative",
-		"Sets[0].Attributes.Weight is not a positive number",
+		"Sets[0].Attributes.Weight is not within 0.000001 to 1000000",
 		"Sets[0].Attributes.Backoff.First is negative",
 		"Sets[0].Attributes.Backoff.Factor is not a positive number",
 		"Sets[0].Attributes.Backoff.Jitter is not within 0 to 1",

@@ -110,15 +110,24 @@ type Holding struct {
 	Number int64
 }
 
+// MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no fleet holds as many.
+const MaxPermits = 1 << 40
+
+// Clamp lowers numbers above [MaxPermits] to it, so that their sums are exact. Implementations call it after Validate.
+func (p *DrawParams) Clamp() {
+	for _, n := range []*int{&p.Max, &p.Keep, &p.Want, &p.Tokens, &p.Unused, &p.Rate.Events, &p.Rate.Burst} {
+		*n = min(*n, MaxPermits)
+	}
+}
+
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
 func (p *DrawParams) Validate() error {
-	errs := []error{validateSeen("Limit", p.Limit, MaxLimitLen), ValidateName("Holder", p.Holder), ValidateTTL(p.TTL)}
+	errs := []error{validateSeen("Limit", p.Limit, MaxLimitLen), ValidateName("Holder", p.Holder), ValidateTTL(p.TTL), ValidateNumber(p.Number), ValidateTime("Used", p.Used)}
 	refuse := func(bad bool, field, reason string) {
 		if bad {
 			errs = append(errs, &FieldError{Field: field, Reason: reason})
 		}
 	}
-	refuse(p.Number < 1, "Number", "is not positive")
 	refuse(p.Max < 0, "Max", "is negative")
 	refuse(p.Keep < 0, "Keep", "is negative")
 	refuse(p.Want < 0, "Want", "is negative")

@@ -47,7 +47,7 @@ func (p *FireParams) Validate() error {
 	bad := func(field, reason string) {
 		errs = append(errs, &FieldError{Field: field, Reason: reason})
 	}
-	errs = append(errs, p.Start.Validate())
+	errs = append(errs, p.Start.Validate(), ValidateTime("Due", p.Due), ValidateTime("Next", p.Next))
 	if p.Next.IsZero() {
 		bad("Next", "is missing")
 	}

@@ -19,9 +19,10 @@ func (p *StartParams) Validate() error {
 	if p.Root == nil && !p.Open {
 		bad("Root", "is missing, and the run is not open")
 	}
-	if !(p.Weight > 0) { // refuses NaN too
-		bad("Weight", "is not positive")
+	if err := ValidateWeight(p.Weight); err != nil {
+		errs = append(errs, err)
 	}
+	errs = append(errs, p.times()...)
 	if p.Retention <= 0 {
 		bad("Retention", "is not positive")
 	}
@@ -34,9 +35,43 @@ func (p *StartParams) Validate() error {
 	return errors.Join(errs...)
 }
 
+// times reports the times that no Store accepts.
+func (p *StartParams) times() (errs []error) {
+	for name, it := range map[string]*Item{"Root": p.Root, "PreJob": p.PreJob, "PostJob": p.PostJob} {
+		if it != nil {
+			errs = append(errs, badTimes(1, func(int) *Item { return it }, name+"%.0[1]d")...)
+		}
+	}
+	return append(errs, ValidateTime("Due", p.Due))
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *EnqueueParams) Validate() error {
+	errs := []error{ValidateNumber(p.Number)}
+	if len(p.Entries) > MaxBatch {
+		errs = append(errs, &FieldError{Field: "Entries", Reason: "are more than MaxBatch"})
+	}
+	errs = append(errs, badTimes(len(p.Entries), func(i int) *Item { return &p.Entries[i].Item }, "Entries[%d].Item")...)
+	return errors.Join(errs...)
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *FetchParams) Validate() error {
+	errs := []error{ValidateNumber(p.Number)}
+	if p.Max < 1 || p.Max > MaxBatch {
+		errs = append(errs, &FieldError{Field: "Max", Reason: "must be 1 to MaxBatch"})
+	}
+	for i := range p.Budgets {
+		if until := p.Budgets[i].Until; !until.IsZero() {
+			errs = append(errs, ValidateTime(fmt.Sprintf("Budgets[%d].Until", i), until))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
 func (p *SettleParams) Validate() error {
-	var errs []error
+	errs := []error{ValidateNumber(p.Number)}
 	bad := func(reason, field string, args ...any) {
 		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
 	}
@@ -47,6 +82,9 @@ func (p *SettleParams) Validate() error {
 	for i := range p.Outcomes {
 		o := &p.Outcomes[i]
 		children += len(o.Children)
+		if len(o.Children) > 0 {
+			errs = append(errs, badTimes(len(o.Children), func(c int) *Item { return &o.Children[c] }, fmt.Sprintf("Outcomes[%d].Children", i)+"[%d]")...)
+		}
 		if o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && o.Lease.Lane.Route.Counted() {
 			bad("is none that the task can have", "Outcomes[%d].Verdict", i)
 		}
@@ -97,6 +135,7 @@ func (p *StageParams) Validate() error {
 	if len(p.Items) > MaxBatch {
 		bad("Items", "are more than MaxBatch")
 	}
+	errs = append(errs, badTimes(len(p.Items), func(i int) *Item { return &p.Items[i] }, "Items[%d]")...)
 	for i := range p.Items {
 		if p.Items[i].Route != p.Route {
 			bad(fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")

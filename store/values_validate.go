@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -10,10 +11,7 @@ import (
 
 // Validate reports every write that no Store accepts, joined. Implementations call it first.
 func (p *WriteParams) Validate() error {
-	var errs []error
-	if p.Number < 1 {
-		errs = append(errs, &FieldError{Field: "Number", Reason: "is below 1"})
-	}
+	errs := []error{ValidateNumber(p.Number)}
 	if len(p.Writes) > MaxBatch {
 		errs = append(errs, &FieldError{Field: "Writes", Reason: "are more than MaxBatch"})
 	}
@@ -93,11 +91,11 @@ func (w *Write) validateData() (errs []error) {
 func numeric(k ValueKind, b []byte) bool {
 	switch k {
 	case ValueCounter:
-		_, err := strconv.ParseInt(string(b), 10, 64)
-		return err == nil
+		n, err := strconv.ParseInt(string(b), 10, 64)
+		return err == nil && strconv.FormatInt(n, 10) == string(b) // as every store spells it
 	case ValueFloat:
 		f, err := strconv.ParseFloat(string(b), 64)
-		return err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+		return err == nil && !bytes.ContainsAny(b, "_xXpP") && !math.IsNaN(f) && !math.IsInf(f, 0)
 	}
 	return true
 }

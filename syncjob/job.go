@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"errors"
-	"math"
 	"time"
 	"unicode/utf8"
 
@@ -32,7 +31,7 @@ type Job struct {
 	SealAfter time.Duration
 	// Schedule makes it a periodic job, which Ensure declares. It excludes Open.
 	Schedule *Schedule
-	// Weight is the run's share of a queue against those of other runs. Defaults to the attribute of its set.
+	// Weight is the run's share of a queue against those of other runs, from 0.000001 to 1000000. Defaults to the attribute of its set.
 	Weight float64
 	// Configuration is what is configured for each run of the job from its start on, on top of what is
 	// configured for its set; [ConfigureOptions] with that run change it later. Nil is nothing.
@@ -59,8 +58,8 @@ func (j Job) validate() error {
 	case j.Root == nil && j.RootOptions != nil:
 		bad("RootOptions", "is set without Root")
 	}
-	if !(j.Weight >= 0) || math.IsInf(j.Weight, 0) {
-		bad("Weight", "is not a positive number")
+	if j.Weight != 0 && store.ValidateWeight(j.Weight) != nil {
+		bad("Weight", "is not within 0.000001 to 1000000")
 	}
 	if j.SealAfter < 0 {
 		bad("SealAfter", "is negative")

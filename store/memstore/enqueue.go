@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -48,10 +47,7 @@ func (p *partition) producer(stream string, now time.Time) *producer {
 // Enqueue applies the hold openings, adds the entries, then applies the hold
 // closings, in one step.
 func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
-	if err := validateNumber(p.Number); err != nil {
-		return store.EnqueueReply{}, err
-	}
-	if err := validateBatch("Entries", len(p.Entries)); err != nil {
+	if err := p.Validate(); err != nil {
 		return store.EnqueueReply{}, err
 	}
 	part, err := s.at(ctx, p.Partition)
@@ -174,18 +170,4 @@ func (p *partition) admit(r *run, it store.Item, now time.Time) (duplicate bool)
 	r.rec.Counts.Total++
 	p.place(p.lane(r, it.Route), it.Task, dueTime(it, now), now)
 	return false
-}
-
-func validateNumber(n int64) error {
-	if n < 1 {
-		return &store.FieldError{Field: "Number", Reason: "is below 1"}
-	}
-	return nil
-}
-
-func validateBatch(field string, n int) error {
-	if n > store.MaxBatch {
-		return &store.FieldError{Field: field, Reason: fmt.Sprintf("holds more than %d", store.MaxBatch)}
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -15,11 +14,8 @@ const defaultFetchBytes = 1 << 20
 // Fetch leases up to p.Max waiting tasks, fairly between runs (P11). A fetch
 // that delivers nothing does not consume its number.
 func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
-	if err := validateNumber(p.Number); err != nil {
+	if err := p.Validate(); err != nil {
 		return store.FetchReply{}, err
-	}
-	if p.Max < 1 || p.Max > store.MaxBatch {
-		return store.FetchReply{}, &store.FieldError{Field: "Max", Reason: fmt.Sprintf("is not within 1 to %d", store.MaxBatch)}
 	}
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {

@@ -42,6 +42,7 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	if err := p.Validate(); err != nil {
 		return store.DrawReply{}, err
 	}
+	p.Clamp()
 	part, err := s.of(ctx, p.Limit)
 	if err != nil {
 		return store.DrawReply{}, err

@@ -240,7 +240,7 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int)
 		return nil, err
 	}
 	from := min(max(offset, 0), len(r.failures))
-	to := min(from+max(limit, 0), len(r.failures))
+	to := from + min(max(limit, 0), len(r.failures)-from)
 	page := newPage()
 	var failures []store.Failure
 	for _, f := range r.failures[from:to] {

@@ -3,7 +3,6 @@ package memstore
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 // Settle reports outcomes. Each is applied only if its lease is still held.
 func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
-	if err := errors.Join(validateNumber(p.Number), p.Validate()); err != nil {
+	if err := p.Validate(); err != nil {
 		return store.SettleReply{}, err
 	}
 	part, err := s.at(ctx, p.Session.Partition)

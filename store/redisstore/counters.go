@@ -1,6 +1,14 @@
 package redisstore
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// maxSummand is what a counter may be added to by each task of a call for the sum of all to be a number.
+const maxSummand = math.MaxInt64 / store.MaxBatch
 
 // counted packs the successes of a run that bring counters, with the sum of all: mostly every
 // lease is still held, and then the sum is all that is added.
@@ -11,16 +19,19 @@ func (st *settlement) counted(r *settledRun) {
 		return
 	}
 	at := c.reserve()
-	sum := make(map[string]int64)
+	sum, large := make(map[string]int64), false
 	for _, i := range r.counted {
 		o := &st.params.Outcomes[i]
 		st.ordinals = append(st.ordinals, i)
 		c.add(st.leaseField(&o.Lease), encodeCounters(o.Counters))
 		for name, n := range o.Counters {
 			sum[name] += n
+			large = large || n > maxSummand || n < -maxSummand
 		}
 	}
-	c.args[at] = encodeCounters(sum)
+	if !large { // or else the sum may be none: the script adds one by one
+		c.args[at] = encodeCounters(sum)
+	}
 }
 
 // encodeCounters is "name=number name=number …"; names have neither '=' nor spaces.

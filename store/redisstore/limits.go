@@ -17,6 +17,7 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	if err := p.Validate(); err != nil {
 		return store.DrawReply{}, err
 	}
+	p.Clamp()
 	k := s.space(p.Limit)
 	c := newCall(k.limit(p.Limit))
 	c.add(k.channel, p.Limit, p.Holder).int64(p.Number).add(formatMillis(p.TTL)).int(p.Max).int(p.Keep).int(p.Want)

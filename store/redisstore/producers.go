@@ -25,8 +25,8 @@ func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) 
 
 // Enqueue implements [store.Producers].
 func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
-	if len(p.Entries) > store.MaxBatch {
-		return store.EnqueueReply{}, &store.FieldError{Field: "Entries", Reason: "are more than MaxBatch"}
+	if err := p.Validate(); err != nil {
+		return store.EnqueueReply{}, err
 	}
 	k := s.spaces[p.Partition]
 	b := newBatch(s, k)

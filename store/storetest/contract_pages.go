@@ -50,9 +50,8 @@ var pagesContract = []testCase{
 			s.pageOf(len(page.Data))
 		}
 		seen := make(map[string]bool)
-		for cursor := ""; ; {
+		for cursor := ""; ; { // how many come at a time depends on how a store keeps maps
 			page := read("map", store.ValueMap, store.ReadParams{Cursor: cursor, Limit: 100})
-			s.LessOrEqual(len(page.Data), largeItems-1, "a page is bounded by bytes, and by what shares a place in a hash table")
 			for _, d := range page.Data {
 				seen[d.Field] = true
 			}

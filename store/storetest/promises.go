@@ -52,6 +52,7 @@ func contract() []promise {
 		{"Contract_Values", "Contract, Values: runs, jobs and the namespace keep values of a kind; each write counts once, and values go with what they belong to.", valuesContract},
 		{"Contract_Configurations", "Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
 			"those of runs are told to workers and go with the runs.", configurationsContract},
+		{"Contract_Numbers", "Contract, MaxNumber and ValidateTime: each number and time is kept exactly, or refused by its field.", numbersContract},
 		{"Contract_Pages", "Contract, PageBytes: what may be many large items comes by pages of about a mebibyte, and none is left out.", pagesContract},
 		{"Contract_Repair", "Contract, Repairer: a repair changes nothing that is healthy, whatever it is doing.", repairContract},
 		{"Contract_Close", "Contract, Store: a closed store refuses calls, and closing twice is harmless.", closeContract},

@@ -62,6 +62,7 @@ var sabotages = map[string]struct {
 	"keeps configured runs to itself":      {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &tellsNoVersion{s} }},
 	"remembers every change":               {"Contract_Configurations", "Contract, Configurations", func(s store.Store) store.Store { return &neverForgets{s} }},
 	"answers with all at once":             {"Contract_Pages", "Contract, PageBytes", func(s store.Store) store.Store { return &answersAtOnce{s} }},
+	"compares revisions as floats":         {"Contract_Numbers", "Contract, MaxNumber", func(s store.Store) store.Store { return &comparesFloats{s} }},
 	"shows progress of the dead":           {"Contract_Progress", "Contract, Sessions: a run shows which", func(s store.Store) store.Store { return &showsForever{Store: s} }},
 	"overdraws budgets":                    {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &overdraws{s} }},
 	"forgets limits of runs":               {"Contract_Bounds", "Contract, Sessions: a fetch leases no more", func(s store.Store) store.Store { return &forgetsRunLimits{s} }},
@@ -112,7 +113,7 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 
 func TestModelCatchesSabotage(t *testing.T) {
 	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares, nor progress, nor bytes
-		"answers with all at once", "calls everything unknown a success", "fires a due time for each caller", "hides that more waits", "ignores weights",
+		"answers with all at once", "calls everything unknown a success", "compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"remembers every change", "shows progress of the dead", "takes a producer's clock for its own",
 	}
 	for name := range sabotages {

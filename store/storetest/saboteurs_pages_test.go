@@ -18,3 +18,11 @@ func (s *answersAtOnce) Failures(ctx context.Context, id store.RunID, offset, li
 		}
 	}
 }
+
+// comparesFloats takes revisions for floats, as Lua does.
+type comparesFloats struct{ store.Store }
+
+func (s *comparesFloats) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+	p.Revision = int64(float64(p.Revision))
+	return s.Store.EnsureJob(ctx, p)
+}

@@ -3,7 +3,7 @@
 -- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; for a run: channel, run
 -- Returns {ok, version}, {conflict, version}, {corrupt}, {missing}, {finished}
 -- Repeat: the token of the change is found among those kept.
-local token, expected, kept, by, reason, keep, document = arg(), num(), num(), arg(), arg(), num(), arg()
+local token, expected, kept, by, reason, keep, document = arg(), arg(), num(), arg(), arg(), num(), arg()
 local channel, id = arg(), arg()
 
 local stored = redis.call('HGET', KEYS[1], 'version')
@@ -24,7 +24,7 @@ if id then
     return { 'finished' }
   end
 end
-if expected >= 0 and expected ~= version then
+if expected ~= '-1' and expected ~= string.format('%.0f', version) then
   return { 'conflict', version }
 end
 

@@ -3,13 +3,29 @@
 -- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
+-- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and is none is below all.
+local function below(a, b)
+  if not string.match(b or '', '^%-?%d+$') then
+    return false
+  end
+  local negative = string.sub(a, 1, 1) == '-'
+  if negative ~= (string.sub(b, 1, 1) == '-') then
+    return negative
+  elseif negative then
+    a, b = b, a
+  end
+  if #a ~= #b then
+    return #a < #b
+  end
+  return a < b
+end
+
 local v = redis.call('HMGET', KEYS[1], 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')
 if (v[4] or '') ~= ARGV[5] then
   return { 'again' }
 end
 if v[2] then
-  local stored, given = tonumber(v[3]), tonumber(ARGV[4])
-  if stored > given then
+  if below(ARGV[4], v[3]) then
     return { 'kept' }
   end
   if v[1] == ARGV[2] and v[2] == ARGV[3] then

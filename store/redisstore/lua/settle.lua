@@ -311,7 +311,7 @@ for i = 1, total do
     if run then
       run.running = run.running - #redeemed
       run.succeeded = run.succeeded + #redeemed
-      if #redeemed == n then
+      if #redeemed == n and sum ~= '' then
         redeemed = { sum }
       end
       for _, counters in ipairs(redeemed) do

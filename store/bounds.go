@@ -1,0 +1,69 @@
+package store
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds of numbers and times, which every Store keeps exactly, or refuses with a [FieldError].
+const (
+	// MaxNumber is the highest number of a call in a stream.
+	MaxNumber = 1<<53 - 1
+	// MinWeight and MaxWeight bound the weight of a run.
+	MinWeight = 1e-6
+	MaxWeight = 1e6
+)
+
+var (
+	endOfTime   = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	startOfTime = time.Time{}
+)
+
+// ValidateTime checks a time, the zero time too: it lies in the years 1 to 9999 of UTC, as those of JSON and RFC 3339 do. A
+// duration needs no check: the longest, of 292 years, does not lead out of what a Store can keep. The error is a [*FieldError] for the field.
+func ValidateTime(field string, t time.Time) error {
+	if t.Before(startOfTime) || !t.Before(endOfTime) {
+		return &FieldError{Field: field, Reason: "is not in the years 1 to 9999"}
+	}
+	return nil
+}
+
+// ValidateWeight checks a run's share of a queue: [MinWeight] to [MaxWeight]. The error is a [*FieldError] for the field "Weight".
+func ValidateWeight(w float64) error {
+	switch {
+	case !(w > 0): // refuses NaN too
+		return &FieldError{Field: "Weight", Reason: "is not positive"}
+	case w < MinWeight || w > MaxWeight:
+		return &FieldError{Field: "Weight", Reason: "is not within 0.000001 to 1000000"}
+	}
+	return nil
+}
+
+// ValidateNumber checks the number of a call in a stream: 1 to [MaxNumber]. The error is a [*FieldError] for the field "Number".
+func ValidateNumber(n int64) error {
+	switch {
+	case n < 1:
+		return &FieldError{Field: "Number", Reason: "is below 1"}
+	case n > MaxNumber:
+		return &FieldError{Field: "Number", Reason: fmt.Sprintf("is above %d", int64(MaxNumber))}
+	}
+	return nil
+}
+
+// badTime reports a time of an item that no Store accepts. It is on the way of every task, so it costs nothing where there is none.
+func (it *Item) badTime() error {
+	if it.At.IsZero() {
+		return nil
+	}
+	return ValidateTime("At", it.At)
+}
+
+// badTimes reports the items whose time no Store accepts, by the name of each.
+func badTimes(n int, item func(i int) *Item, name string) (errs []error) {
+	for i := range n {
+		if err := item(i).badTime(); err != nil {
+			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf(name, i) + "." + field }))
+		}
+	}
+	return errs
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -26,6 +27,14 @@ type clan struct {
 	parents  int
 	attempts tally         // of parents, each in the middle of its fan-out
 	ran      []atomic.Bool // children, by parent and position
+	blow     atomic.Pointer[blow]
+}
+
+// blow is a loss that is about to come. Parents begin after the mark from which on all is lost, and a few wait for the
+// blow in the middle of their fan-out.
+type blow struct {
+	marked, come chan struct{} // closed then
+	still        atomic.Int64  // how many more may wait
 }
 
 // brood is how many children a parent stages at least, and the step from one parent's children to the next in ran.
@@ -46,9 +55,10 @@ func (clanParent) Kind() string { return "parent" }
 func (clanChild) Kind() string  { return "child" }
 func (clanNiece) Kind() string  { return "niece" }
 
-// children is how many a parent has: mostly what one call of Stage and a bit more carry, or several calls under two routes.
+// children is how many a parent has: what one call of Stage and a bit more carry, or of odd ones what several calls
+// carry: the first for one route, the others for another, so that none of them would miss what the first one staged.
 func (c *clan) children(parent int) int {
-	if parent%4 == 3 {
+	if parent%2 == 1 {
 		return maxBrood
 	}
 	return brood
@@ -62,8 +72,8 @@ func (c *clan) total() (n int64) {
 	return n
 }
 
-// brood are the children of a parent: some of any four parents are delayed, or claim an ID, or go to two routes.
-func (c *clan) brood(parent int) iter.Seq2[enqueue.Item, error] {
+// brood are the children of a parent: those of one in four claim an ID, those of another are delayed now and then.
+func (c *clan) brood(ctx context.Context, parent int) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
 		for i := range c.children(parent) {
 			child := clanChild{parent, i}
@@ -77,16 +87,32 @@ func (c *clan) brood(parent int) iter.Seq2[enqueue.Item, error] {
 				}
 			}
 			item := enqueue.Task(child, opts)
-			if parent%4 == 3 && i%2 == 0 {
+			if i >= store.MaxBatch && parent%2 == 1 {
 				item = enqueue.Task(clanNiece(child), opts)
 			}
 			if i == c.children(parent)/2 {
 				c.attempts.add()
+				c.await(ctx, parent)
 			}
 			if !yield(item, nil) {
 				return
 			}
 		}
+	}
+}
+
+// await has odd parents wait for a blow that is about to come.
+func (c *clan) await(ctx context.Context, parent int) {
+	b := c.blow.Load()
+	if b != nil && parent%2 == 1 && b.still.Add(-1) >= 0 {
+		wait(ctx, b.come)
+	}
+}
+
+func wait(ctx context.Context, gate <-chan struct{}) {
+	select {
+	case <-gate:
+	case <-ctx.Done():
 	}
 }
 
@@ -104,7 +130,10 @@ func (c *clan) registry() (*handlers.Registry, error) {
 		return nil
 	}, nil)
 	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[clanParent]) error {
-		_, err := t.EnqueueAll(ctx, c.brood(t.Args.Parent))
+		if b := c.blow.Load(); b != nil {
+			wait(ctx, b.marked)
+		}
+		_, err := t.EnqueueAll(ctx, c.brood(ctx, t.Args.Parent))
 		return err
 	}, nil)
 	handlers.Handle(s, func(_ context.Context, t *handlers.Task[clanChild]) error {
@@ -126,6 +155,8 @@ func loseStaged(t *testing.T, f *forgetful, random *rand.Rand) {
 	c := &clan{parents: 60}
 	if lossRounds(t) > 1 {
 		c.parents = 400
+	} else {
+		f.blows = 1
 	}
 	c.ran = make([]atomic.Bool, c.parents*maxBrood)
 	reg, err := c.registry()
@@ -156,10 +187,16 @@ func loseStaged(t *testing.T, f *forgetful, random *rand.Rand) {
 		}
 	}
 	for range f.blows {
-		await(2 + random.IntN(c.parents/6))
+		await(2 + random.IntN(c.parents/10))
+		b := &blow{marked: make(chan struct{}), come: make(chan struct{})}
+		b.still.Store(4)
+		c.blow.Store(b)
 		f.mark()
-		await(1 + random.IntN(c.parents/6))
+		close(b.marked)
+		await(1 + random.IntN(c.parents/10))
 		f.lose()
+		c.blow.Store(nil)
+		close(b.come)
 	}
 	final, err := run.Wait(ctx)
 	if err != nil {

@@ -11,11 +11,11 @@ type (
 	managerKey struct{}
 )
 
-// FromContext returns the attempt that a handler's context belongs to, or nil
+// FromContext returns the attempt that a handler's context belongs to, and false
 // outside of handlers and in hooks.
-func FromContext(ctx context.Context) *Attempt {
-	a, _ := ctx.Value(attemptKey{}).(*Attempt)
-	return a
+func FromContext(ctx context.Context) (*Attempt, bool) {
+	a, ok := ctx.Value(attemptKey{}).(*Attempt)
+	return a, ok
 }
 
 // ManagerFromContext returns ExecuteConfig.Manager of the handler or hook that the

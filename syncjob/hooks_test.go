@@ -18,9 +18,16 @@ func TestHooksRunAroundTheTasksAndWaitReturnsAfterThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []string
 		kit := syncjobtest.New(t, set(t, handlers.SetConfig{Hooks: handlers.Hooks{
-			Validate: func(context.Context, *handlers.Run) error { order = append(order, "validate"); return nil },
+			Validate: func(ctx context.Context, _ *handlers.Run) error {
+				order = append(order, "validate")
+				m, ok := syncjob.FromContext(ctx)
+				require.False(t, ok, "it is called where the run is started")
+				require.Nil(t, m)
+				return nil
+			},
 			PreJob: func(ctx context.Context, r *handlers.Run) error {
-				require.NotNil(t, syncjob.FromContext(ctx))
+				_, ok := syncjob.FromContext(ctx)
+				require.True(t, ok)
 				order = append(order, "pre")
 				return nil
 			},

@@ -269,10 +269,9 @@ func (m *Manager) Delete(ctx context.Context, job string) error {
 	return nil
 }
 
-// FromContext returns the manager of the worker that runs the handler or hook. What is
-// done through it is immediate, not staged with the task. It is nil in any other
-// context.
-func FromContext(ctx context.Context) *Manager {
-	m, _ := handlers.ManagerFromContext(ctx).(*Manager)
-	return m
+// FromContext returns the manager of the worker that runs the handler or hook, and false in any
+// other context, as in tests of one handler. What is done through it is immediate, not staged with the task.
+func FromContext(ctx context.Context) (*Manager, bool) {
+	m, ok := handlers.ManagerFromContext(ctx).(*Manager)
+	return m, ok
 }

@@ -157,7 +157,8 @@ func TestHandlersInheritTheValuesOfRun(t *testing.T) {
 		var seen any
 		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
 			seen = ctx.Value(ctxKey{})
-			require.NotNil(t, syncjob.FromContext(ctx))
+			_, ok := syncjob.FromContext(ctx)
+			require.True(t, ok)
 			return nil
 		}))
 		_, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)

@@ -58,7 +58,8 @@ func main() {
 			for n := 1; n <= *nights && ctx.Err() == nil; n++ {
 				err := gate.Run(ctx, func(ctx context.Context) error {
 					// ctx ends if the lease is lost; whatever the report writes can carry the fencing number.
-					fmt.Printf("%s: runs, night %d, fencing number %d\n", gate.Holder, n, semaphore.FromContext(ctx).Fence)
+					lease, _ := semaphore.FromContext(ctx) // a gate calls it
+					fmt.Printf("%s: runs, night %d, fencing number %d\n", gate.Holder, n, lease.Fence)
 					return sleep(ctx, *night/4)
 				})
 				if errors.Is(err, semaphore.ErrSkipped) {

@@ -40,8 +40,8 @@ type cache struct {
 // openCache returns the cache of the job that a task belongs to; nil if the run does not
 // want it, or there is no manager, as in tests of one handler.
 func openCache(ctx context.Context, job string, t *tree) *cache {
-	m := syncjob.FromContext(ctx)
-	if m == nil || t.IgnoreCache || t.DryRun {
+	m, ok := syncjob.FromContext(ctx)
+	if !ok || t.IgnoreCache || t.DryRun {
 		return nil
 	}
 	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))

@@ -285,7 +285,9 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 
 // untilStopping waits, in a handler, until its run is being stopped.
 func untilStopping(ctx context.Context) error {
-	m, id := syncjob.FromContext(ctx), handlers.FromContext(ctx).Run.ID()
+	m, _ := syncjob.FromContext(ctx)
+	a, _ := handlers.FromContext(ctx)
+	id := a.Run.ID()
 	for s, err := range m.Run(id.Job, id.Number).Watch(ctx) {
 		if err != nil || s.Status == syncjob.StatusStopping {
 			return err

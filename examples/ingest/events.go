@@ -45,7 +45,8 @@ func pathOf(ctx context.Context) string {
 
 // event makes one change of the copy, within the hooks for it. The context is that of a task.
 func event(ctx context.Context, name, path string, do func() error) error {
-	return handlers.FromContext(ctx).Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return ofEntry(do()) })
+	a, _ := handlers.FromContext(ctx) // it is one
+	return a.Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return ofEntry(do()) })
 }
 
 // logEvents returns hooks that log every change of the copy, at level debug.

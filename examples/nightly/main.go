@@ -67,7 +67,9 @@ func main() {
 
 // report's context ends with the lease; what it writes may carry the fencing number.
 func report(ctx context.Context, name string) error {
-	fmt.Printf("%s: reports, fencing number %d\n", name, semaphore.FromContext(ctx).Fence)
+	if lease, ok := semaphore.FromContext(ctx); ok {
+		fmt.Printf("%s: reports, fencing number %d\n", name, lease.Fence)
+	}
 	time.Sleep(50 * time.Millisecond)
 	return ctx.Err()
 }

@@ -38,7 +38,8 @@ func ExampleGate() {
 		Holder:     "report on host-1",
 	}
 	err := gate.Run(context.Background(), func(ctx context.Context) error {
-		fmt.Println("runs under a lease:", semaphore.FromContext(ctx).Fence > 0)
+		lease, ok := semaphore.FromContext(ctx)
+		fmt.Println("runs under a lease:", ok && lease.Fence > 0)
 		// A second one, on this or on another machine, lets it be.
 		second := gate.Run(ctx, func(context.Context) error { return errors.New("never called") })
 		fmt.Println("the second is skipped:", errors.Is(second, semaphore.ErrSkipped))

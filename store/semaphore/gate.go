@@ -99,9 +99,9 @@ func (l *Lease) leave(ctx context.Context) error {
 
 type leaseKey struct{}
 
-// FromContext returns the lease that a function runs under which a [Gate] called, and nil
+// FromContext returns the lease that a function runs under which a [Gate] called, and false
 // outside of one.
-func FromContext(ctx context.Context) *Lease {
-	lease, _ := ctx.Value(leaseKey{}).(*Lease)
-	return lease
+func FromContext(ctx context.Context) (*Lease, bool) {
+	lease, ok := ctx.Value(leaseKey{}).(*Lease)
+	return lease, ok
 }

@@ -39,7 +39,8 @@ func TestAGateRunsUnderALeaseThatItsFunctionSees(t *testing.T) {
 		g := newGate(sems)
 		err := g.Run(t.Context(), func(ctx context.Context) error {
 			require.Equal(t, 1, count(t, sems, "nightly"))
-			lease := semaphore.FromContext(ctx)
+			lease, ok := semaphore.FromContext(ctx)
+			require.True(t, ok)
 			require.Equal(t, time.Now().UTC().Add(ttl), lease.Deadline())
 			require.Positive(t, lease.Fence)
 			return errRunner
@@ -47,7 +48,8 @@ func TestAGateRunsUnderALeaseThatItsFunctionSees(t *testing.T) {
 		require.Equal(t, errRunner, err)
 		require.Equal(t, []error{errRunner}, g.errs)
 		require.Zero(t, count(t, sems, "nightly"))
-		require.Nil(t, semaphore.FromContext(t.Context()))
+		_, ok := semaphore.FromContext(t.Context())
+		require.False(t, ok)
 	})
 }
 

@@ -94,10 +94,9 @@ func (a *Attempt) fill(ctx context.Context, d *store.Delivery, x *Executor) {
 	a.ctx.parent, a.ctx.attempt = ctx, a
 }
 
-// runArgs implements argsSource.
-func (a *Attempt) runArgs() ([]byte, error) {
-	rec, err := a.x.Runtime.Run(&a.ctx, a.Run.ID())
-	return rec.Args, err
+// runRecord implements recordSource.
+func (a *Attempt) runRecord() (store.RunRecord, error) {
+	return a.x.Runtime.Run(&a.ctx, a.Run.ID())
 }
 
 // Deadline is when the attempt's context ends, and whether it does.

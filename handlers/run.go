@@ -17,19 +17,19 @@ type RunRef struct {
 	Number int64
 	Set    string
 
-	source argsSource
+	source recordSource
 }
 
-// argsSource is where the arguments of a run come from: the record, or for a task
+// recordSource is where what never changes of a run comes from: its record, or for a task
 // the store, when it asks.
-type argsSource interface {
-	runArgs() ([]byte, error)
+type recordSource interface {
+	runRecord() (store.RunRecord, error)
 }
 
-// knownArgs are arguments that were read already.
-type knownArgs []byte
+// knownRecord was read already.
+type knownRecord struct{ *store.RunRecord }
 
-func (a knownArgs) runArgs() ([]byte, error) { return a, nil }
+func (r knownRecord) runRecord() (store.RunRecord, error) { return *r.RunRecord, nil }
 
 // ID is the run's name in the store.
 func (r *RunRef) ID() store.RunID { return store.RunID{Job: r.Job, Number: r.Number} }
@@ -38,10 +38,11 @@ func (r *RunRef) ID() store.RunID { return store.RunID{Job: r.Job, Number: r.Num
 // pointer. They are stored once per run. An error of decoding is permanent, as repeating
 // would not help; one of reading them is not.
 func (r *RunRef) DecodeArgs(v any) error {
-	args, err := r.source.runArgs()
+	rec, err := r.source.runRecord()
 	if err != nil {
 		return fmt.Errorf("read arguments of %s/%d: %w", r.Job, r.Number, err)
 	}
+	args := rec.Args
 	if len(args) == 0 {
 		args = []byte("null")
 	}
@@ -49,6 +50,17 @@ func (r *RunRef) DecodeArgs(v any) error {
 		return Permanent(fmt.Errorf("decode arguments of %s/%d: %w", r.Job, r.Number, err))
 	}
 	return nil
+}
+
+// RedriveSource is the number of the run, of the same job, whose failed tasks this run runs again: it
+// has those tasks only, with the arguments of that run. It is 0 if the run is no redrive. Like
+// arguments it is read once per run; an error of reading passes.
+func (r *RunRef) RedriveSource() (number int64, err error) {
+	rec, err := r.source.runRecord()
+	if err != nil {
+		return 0, fmt.Errorf("read run %s/%d: %w", r.Job, r.Number, err)
+	}
+	return rec.RedriveOf, nil
 }
 
 // Run is what hooks see of their run: one atomic read, made when the hook
@@ -63,11 +75,16 @@ type Run struct {
 	Counters map[string]int64
 	Retried  int64 // failed attempts that were tried again
 	// Due is the time that the run was fired for by a schedule; zero if it was not.
-	Due     time.Time
-	Created time.Time
-	Started time.Time // when the first task was fetched; zero before
-	Ended   time.Time // when the last task ended; zero before
-	Error   string    // text of the last failure
+	Due time.Time
+	// RedriveOf is the number of the run, of the same job, whose failed tasks this one runs again; 0 if
+	// it is no redrive. Then Counts, Counters and values of the run are of those tasks alone: what
+	// the others did is in the state and the values of that run, for as long as its summary is kept.
+	RedriveOf int64
+	Created   time.Time
+	Started   time.Time // when the first task was fetched; zero before
+	Ended     time.Time // when the last task ended; zero before
+	// Error is the text of the newest failure that counts, see [store.RunRecord].
+	Error string
 	// Retry is how many attempts of this hook have failed before.
 	Retry int
 
@@ -87,18 +104,19 @@ func NewRun(rec store.RunRecord) *Run {
 		status = rec.Outcome
 	}
 	return &Run{
-		RunRef:   RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownArgs(rec.Args)},
-		Headers:  maps.Clone(rec.Headers),
-		Status:   status,
-		Counts:   rec.Counts,
-		Counters: maps.Clone(rec.Counters),
-		Retried:  rec.Retried,
-		Due:      rec.Due,
-		Created:  rec.Created,
-		Started:  rec.Started,
-		Ended:    rec.Ended,
-		Error:    rec.Error,
-		log:      discard,
+		RunRef:    RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownRecord{&rec}},
+		Headers:   maps.Clone(rec.Headers),
+		Status:    status,
+		Counts:    rec.Counts,
+		Counters:  maps.Clone(rec.Counters),
+		Retried:   rec.Retried,
+		Due:       rec.Due,
+		RedriveOf: rec.RedriveOf,
+		Created:   rec.Created,
+		Started:   rec.Started,
+		Ended:     rec.Ended,
+		Error:     rec.Error,
+		log:       discard,
 	}
 }
 

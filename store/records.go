@@ -190,14 +190,19 @@ type RunRecord struct {
 	Created   time.Time
 	Started   time.Time // when the first task was fetched; zero before
 	Ended     time.Time // when the last task ended or the run was stopped; zero before
-	Error     string    // text of the last failure
-	Reason    string    // why it was stopped or skipped
-	HookError string    // why the post-job hook gave up; it never alters Status
-	Graceful  bool      // while stopping: running handlers are left to finish
-	Result    []byte    // JSON that the post-job hook left; nil if none
-	Retention time.Duration
-	Due       time.Time // which due time of a periodic job began it; zero otherwise
-	RedriveOf int64     // number of the run whose failed tasks it runs again; 0 for none
+	// Error is the text of the newest failure that counts: of a task that failed for good, or of the
+	// pre-job hook that gave up or aborted the run. An attempt that is tried again is none.
+	Error string
+	// RetryError is the text of the newest attempt, of a task or hook, that failed and is tried again
+	// (later attempts may have passed since). It is empty in every final state.
+	RetryError string
+	Reason     string // why it was stopped or skipped
+	HookError  string // why the post-job hook gave up; it never alters Status
+	Graceful   bool   // while stopping: running handlers are left to finish
+	Result     []byte // JSON that the post-job hook left; nil if none
+	Retention  time.Duration
+	Due        time.Time // which due time of a periodic job began it; zero otherwise
+	RedriveOf  int64     // number of the run whose failed tasks it runs again; 0 for none
 	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions, by start of
 	// the attempt. At most [MaxReporting]; nil if there are none, as in every final state.
 	Reporting []RunningTask
@@ -205,6 +210,7 @@ type RunRecord struct {
 
 // Failure is one dead letter: a task that failed for good.
 type Failure struct {
+	Place  int64 // which failure of its run it is, from 1; it never changes
 	Lane   Lane
 	Task   Task
 	Error  string

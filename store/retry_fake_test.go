@@ -41,7 +41,7 @@ func (s *scripted) StopRun(ctx context.Context, _ store.StopParams) error { retu
 
 func (s *scripted) SetRunPaused(ctx context.Context, _ store.RunID, _ bool) error { return s.call(ctx) }
 
-func (s *scripted) Failures(ctx context.Context, _ store.RunID, _ int, _ int) ([]store.Failure, error) {
+func (s *scripted) Failures(ctx context.Context, _ store.RunID, _ int64, _ int) ([]store.Failure, error) {
 	return nil, s.call(ctx)
 }
 

@@ -64,8 +64,8 @@ func (r *retrying) SetRunPaused(ctx context.Context, id RunID, paused bool) erro
 	return repeatErr(ctx, r, "SetRunPaused", func(ctx context.Context) error { return r.Store.SetRunPaused(ctx, id, paused) })
 }
 
-func (r *retrying) Failures(ctx context.Context, id RunID, offset, limit int) ([]Failure, error) {
-	return repeat(ctx, r, "Failures", func(ctx context.Context) ([]Failure, error) { return r.Store.Failures(ctx, id, offset, limit) })
+func (r *retrying) Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error) {
+	return repeat(ctx, r, "Failures", func(ctx context.Context) ([]Failure, error) { return r.Store.Failures(ctx, id, after, limit) })
 }
 
 func (r *retrying) Inspect(ctx context.Context, id RunID) (Inspection, error) {

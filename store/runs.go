@@ -30,9 +30,12 @@ type Runs interface {
 	// go on. It is absolute. [ErrRunNotFound], [ErrRunFinished].
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
-	// Failures reads dead letters of a run, oldest first, from offset on: up to limit, or about [PageBytes]; none at the end. The
-	// sample is capped; the total is exact in [Counts].
-	Failures(ctx context.Context, id RunID, offset, limit int) ([]Failure, error)
+	// Failures reads dead letters of a run with places above after, in the order of their places, in
+	// which they failed: up to limit, or about [PageBytes]; none only if there are no more. Of more
+	// than the run's FailureCap, the first FailureCap/2 are kept and the newest; the total is exact in [Counts].
+	// So pages fit together while tasks fail: none comes twice, and those that are missing between
+	// two places are not kept any more. [ErrRunNotFound].
+	Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error)
 
 	// Inspect reads what the sets of a run hold, apart from its counters, so
 	// that the two can be compared. It is not atomic with respect to a moving run;
@@ -57,7 +60,7 @@ type StartParams struct {
 	PostJob    *Item         // its kind is [KindPostJob]
 	Weight     float64       // share of a queue; positive
 	Retention  time.Duration // how long the summary is kept after the end; positive
-	FailureCap int           // dead letters kept; positive
+	FailureCap int           // dead letters kept, see Failures; positive
 	SealAfter  time.Duration // an open run is sealed this long after the last enqueue, or since it was opened again; 0 for never
 	RedriveOf  int64         // number of the run of the job whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for none.

@@ -45,8 +45,8 @@ type Config struct {
 	// Retention is how long the summary of a finished run is kept, unless the job says
 	// otherwise. Defaults to [DefaultRetention].
 	Retention time.Duration
-	// FailureCap is how many failed tasks a run keeps as a sample. Defaults to
-	// [DefaultFailureCap].
+	// FailureCap is how many failed tasks a run keeps: the first half of that many, and the newest.
+	// Defaults to [DefaultFailureCap].
 	FailureCap int
 	// Retry tunes how calls of the store are repeated while it is out of reach.
 	// Defaults to the defaults of [store.RetryOptions].

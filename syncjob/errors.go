@@ -52,7 +52,7 @@ type FailuresGoneError struct {
 
 // Error implements error.
 func (e *FailuresGoneError) Error() string {
-	return fmt.Sprintf("%d failed tasks are gone: only the first %d are kept", e.Gone, e.Kept)
+	return fmt.Sprintf("%d failed tasks are gone: only %d are kept, the first and the newest", e.Gone, e.Kept)
 }
 
 // FieldError reports bad input: which field, and what is wrong with it. It matches

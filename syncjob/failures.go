@@ -20,16 +20,16 @@ type FailuresOptions struct {
 	Kinds []string
 	// IDs of the tasks. Defaults to all.
 	IDs []string
-	// Offset is how many of those that match to pass over, as earlier pages showed them. Defaults to none.
-	Offset int
+	// After leaves out failures up to this [Failure.Place]: the last one of the page before. Defaults to none.
+	After int64
 	// Limit is how many to yield at most. Defaults to all.
 	Limit int
 }
 
 func (o *FailuresOptions) validate() error {
 	var errs []error
-	if o.Offset < 0 {
-		errs = append(errs, &FieldError{Field: "Offset", Reason: "is negative"})
+	if o.After < 0 {
+		errs = append(errs, &FieldError{Field: "After", Reason: "is negative"})
 	}
 	if o.Limit < 0 {
 		errs = append(errs, &FieldError{Field: "Limit", Reason: "is negative"})
@@ -37,9 +37,10 @@ func (o *FailuresOptions) validate() error {
 	return errors.Join(errs...)
 }
 
-// Failures yields the tasks that failed for good, oldest first; nil options mean all. Those kept are the first ones, up
-// to [Config.FailureCap]; the exact number is in the run's Counts. They never change their order, so pages by Offset
-// and Limit fit together also while more tasks fail. An error ends the sequence.
+// Failures yields the tasks that failed for good, in the order in which they failed; nil options mean all. Of more than
+// [Config.FailureCap] of them the first half of that many is kept, and the newest; the exact number is in the run's Counts.
+// Each has a [Failure.Place] that never changes, so pages by After and Limit fit together also while more tasks fail: none
+// comes twice, and a gap between two places is of failures that are not kept any more. An error ends the sequence.
 func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Failure, error] {
 	var o FailuresOptions
 	if opts != nil {
@@ -51,19 +52,16 @@ func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Fai
 			return
 		}
 		matches := selection{o.Kinds, o.IDs}.matcher()
-		passed, yielded := 0, 0
-		for letter, err := range r.deadLetters(ctx, 0) {
+		yielded := 0
+		for letter, err := range r.deadLetters(ctx, o.After) {
 			switch {
 			case err != nil:
 				yield(Failure{}, err)
 				return
-			case !matches(&letter.Failure):
-				continue
-			case passed < o.Offset:
-				passed++
+			case !matches(&letter):
 				continue
 			}
-			if yielded++; !yield(failure(letter.Failure), nil) || yielded == o.Limit {
+			if yielded++; !yield(failure(letter), nil) || yielded == o.Limit {
 				return
 			}
 		}
@@ -78,34 +76,28 @@ func (f Failure) DecodeArgs(v any) error {
 	return nil
 }
 
-// deadLetter is a failure with its place among those of its run, from 0.
-type deadLetter struct {
-	store.Failure
-	place int
-}
-
-// deadLetters yields what is kept of the failures of a run from a place on, in order.
-func (r *Run) deadLetters(ctx context.Context, from int) iter.Seq2[deadLetter, error] {
-	return func(yield func(deadLetter, error) bool) {
+// deadLetters yields what is kept of the failures of a run with places above after, in order.
+func (r *Run) deadLetters(ctx context.Context, after int64) iter.Seq2[store.Failure, error] {
+	return func(yield func(store.Failure, error) bool) {
 		for {
 			var page []store.Failure
 			err := r.do("read failures of", func() (err error) {
-				page, err = r.m.store.Failures(ctx, r.id, from, failurePage)
+				page, err = r.m.store.Failures(ctx, r.id, after, failurePage)
 				return err
 			})
 			if err != nil {
-				yield(deadLetter{}, err)
+				yield(store.Failure{}, err)
 				return
 			}
-			for i, f := range page {
-				if !yield(deadLetter{f, from + i}, nil) {
+			for _, f := range page {
+				if !yield(f, nil) {
 					return
 				}
+				after = f.Place
 			}
 			if len(page) == 0 {
 				return
 			}
-			from += len(page)
 		}
 	}
 }

@@ -39,7 +39,8 @@ func (o *RedriveOptions) validate() error {
 
 // Redrive runs the failed tasks of a finished run again, as a new run of the same job. They keep their IDs, arguments,
 // headers and attributes; attempts are counted from the start. The run has the arguments, headers and weight of this one,
-// and hooks of its own, and its RedriveOf says what it is. With IDs of a kind that has another name now, an alias serves.
+// and hooks of its own, and its RedriveOf says what it is, also to hooks ([handlers.Run]) and handlers
+// ([handlers.RunRef.RedriveSource]). With IDs of a kind that has another name now, an alias serves.
 //
 // It returns when every task is enqueued and the run is sealed. Repeating it, also by another process, also after a crash in
 // between, goes on where the last call came to and returns the same run, for as long as its summary is kept; no task is added
@@ -65,7 +66,7 @@ func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
 	sel := selection{o.Kinds, o.IDs}
 	p, err := r.redriveParams(ctx, source, sel, o)
 	if err == nil {
-		err = r.m.admit(ctx, store.RunRecord{ID: store.RunID{Job: r.id.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight})
+		err = r.m.allow(ctx, p)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redrive run %d of job %q: %w", r.id.Number, r.id.Job, err)
@@ -145,7 +146,7 @@ func (r *Run) survey(ctx context.Context, sel selection) (survey, error) {
 			return found, err
 		}
 		found.kept++
-		if !matches(&letter.Failure) {
+		if !matches(&letter) {
 			continue
 		}
 		if found.tasks++; found.tasks == 1 {

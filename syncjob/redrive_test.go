@@ -276,29 +276,98 @@ func TestADisabledJobIsNotRedriven(t *testing.T) {
 	})
 }
 
+func TestHooksAndHandlersOfARedriveKnowWhatItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		seen := make(map[string][]int64)
+		note := func(who string, of int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[who] = append(seen[who], of)
+		}
+		hook := func(who string) func(context.Context, *handlers.Run) error {
+			return func(_ context.Context, run *handlers.Run) error {
+				of, err := run.RedriveSource()
+				require.Equal(t, run.RedriveOf, of)
+				note(who, run.RedriveOf)
+				return err
+			}
+		}
+		var total int64
+		s := handlers.NewSet("tree", handlers.SetConfig{
+			Attributes: handlers.Attributes{MaxRetries: handlers.NoRetries},
+			Hooks: handlers.Hooks{Validate: hook("validate"), PreJob: hook("pre"), PostJob: func(ctx context.Context, run *handlers.Run) error {
+				total = run.Counts.Succeeded
+				if run.RedriveOf != 0 { // what the others did is in the run that it is about
+					m, ok := syncjob.FromContext(ctx)
+					require.True(t, ok)
+					of, err := m.Run(run.Job, run.RedriveOf).State(ctx)
+					require.NoError(t, err)
+					total += of.Counts.Succeeded
+				}
+				return hook("post")(ctx, run)
+			}},
+		})
+		handlers.Handle(s, func(_ context.Context, task *handlers.Task[leaf]) error {
+			of, err := task.Run.RedriveSource()
+			require.NoError(t, err)
+			note("task", of)
+			if of == 0 && task.Args.I < 2 {
+				return errors.New("broken")
+			}
+			return nil
+		}, nil)
+		reg, err := handlers.NewRegistry(s)
+		require.NoError(t, err)
+		m := manager(t, reg)
+		work(t, m, syncjob.WorkerConfig{})
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true}, nil)
+		require.NoError(t, err)
+		_, err = run.EnqueueAll(t.Context(), leaves(5), nil)
+		require.NoError(t, err)
+		require.NoError(t, run.Seal(t.Context()))
+		_, err = run.Wait(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 3, total)
+		again, err := run.Redrive(t.Context(), nil)
+		require.NoError(t, err)
+		final, err := again.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, run.Number(), final.RedriveOf)
+		require.EqualValues(t, 5, total)
+		n := run.Number()
+		require.Equal(t, map[string][]int64{
+			"validate": {0, n}, "pre": {0, n}, "post": {0, n}, "task": {0, 0, 0, 0, 0, n, n},
+		}, seen)
+	})
+}
+
 func TestFailuresAreReadByPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ml, reg := newMill(t)
 		m := manager(t, reg)
 		work(t, m, syncjob.WorkerConfig{})
 		source := ml.failed(t, m, 250, 4)
+		var last int64 // place of the last one read
 		read := func(o *syncjob.FailuresOptions) (ids []string) {
 			for f, err := range source.Failures(t.Context(), o) {
 				require.NoError(t, err)
-				ids = append(ids, f.TaskID)
+				ids, last = append(ids, f.TaskID), f.Place
 			}
 			return ids
 		}
 		all := read(nil)
 		require.Len(t, all, 254)
+		require.EqualValues(t, 254, last)
 		var paged []string
 		for page := read(&syncjob.FailuresOptions{Limit: 60}); len(page) > 0; {
 			paged = append(paged, page...)
-			page = read(&syncjob.FailuresOptions{Limit: 60, Offset: len(paged)})
+			page = read(&syncjob.FailuresOptions{Limit: 60, After: last})
 		}
 		require.Equal(t, all, paged)
 		require.Len(t, read(&syncjob.FailuresOptions{Kinds: []string{"bulky"}}), 4)
-		require.Len(t, read(&syncjob.FailuresOptions{Kinds: []string{"bulky"}, Offset: 1, Limit: 2}), 2)
+		first := read(&syncjob.FailuresOptions{Kinds: []string{"bulky"}, Limit: 1})
+		require.NotContains(t, read(&syncjob.FailuresOptions{Kinds: []string{"bulky"}, After: last, Limit: 2}), first[0])
 		require.Equal(t, []string{"bulk/3"}, read(&syncjob.FailuresOptions{IDs: []string{"bulk/3", "none"}}))
 		for f, err := range source.Failures(t.Context(), &syncjob.FailuresOptions{IDs: []string{"bulk/3"}}) {
 			require.NoError(t, err)
@@ -307,6 +376,6 @@ func TestFailuresAreReadByPage(t *testing.T) {
 			require.Equal(t, 3, args.I)
 			require.Equal(t, "broken", f.Error)
 		}
-		require.Equal(t, []string{"Offset", "Limit"}, fields(firstError(source.Failures(t.Context(), &syncjob.FailuresOptions{Offset: -1, Limit: -1}))))
+		require.Equal(t, []string{"After", "Limit"}, fields(firstError(source.Failures(t.Context(), &syncjob.FailuresOptions{After: -1, Limit: -1}))))
 	})
 }

@@ -44,7 +44,7 @@ func newRefill(source, target *Run, sel selection) *refill {
 // complete adds what is missing. A call whose chunk is refused begins anew from where the run says; so does one whose stream
 // was forgotten.
 func (f *refill) complete(ctx context.Context) error {
-	for last := -1; ; {
+	for last := int64(-1); ; {
 		place, ok, err := f.place(ctx)
 		if err != nil || !ok {
 			return err
@@ -62,8 +62,8 @@ func (f *refill) complete(ctx context.Context) error {
 	}
 }
 
-// place is where to go on; none if everything was added, or the run has ended.
-func (f *refill) place(ctx context.Context) (place int, ok bool, err error) {
+// place is where to go on, 0 for the beginning; none if everything was added, or the run has ended.
+func (f *refill) place(ctx context.Context) (place int64, ok bool, err error) {
 	in, err := f.store.Inspect(ctx, f.target)
 	if err != nil || in.Run.Status.Final() {
 		return 0, false, err
@@ -73,7 +73,7 @@ func (f *refill) place(ctx context.Context) (place int, ok bool, err error) {
 			return 0, true, nil
 		}
 		if h.Name == refillHold {
-			place, err = strconv.Atoi(h.Mark)
+			place, err = strconv.ParseInt(h.Mark, 10, 64)
 			return place, true, err
 		}
 	}
@@ -83,25 +83,25 @@ func (f *refill) place(ctx context.Context) (place int, ok bool, err error) {
 // refillHold is the run's hold once the first chunk was added.
 const refillHold = "redrive"
 
-// from adds the failures from a place on.
-func (f *refill) from(ctx context.Context, place int) error {
+// from adds the failures from a place on. Its places are those of a run that has ended, which stay.
+func (f *refill) from(ctx context.Context, place int64) error {
 	var chunk []store.Entry
 	size := 0
 	matches := f.sel.matcher()
-	for letter, err := range f.source.deadLetters(ctx, place) {
+	for letter, err := range f.source.deadLetters(ctx, place-1) {
 		if err != nil {
 			return err
 		}
-		if !matches(&letter.Failure) {
+		if !matches(&letter) {
 			continue
 		}
-		item := redriven(letter.Failure)
+		item := redriven(letter)
 		n := enqueue.Size(item)
 		if len(chunk) > 0 && (len(chunk) == refillChunk || size+n > refillBytes) {
-			if err := f.send(ctx, chunk, place, letter.place); err != nil {
+			if err := f.send(ctx, chunk, place, letter.Place); err != nil {
 				return endedMeanwhile(err)
 			}
-			chunk, size, place = nil, 0, letter.place
+			chunk, size, place = nil, 0, letter.Place
 		}
 		chunk, size = append(chunk, store.Entry{Run: f.target, Item: item}), size+n
 	}
@@ -125,7 +125,7 @@ func redriven(f store.Failure) store.Item {
 }
 
 // send adds a chunk that begins at a place, and moves the hold to the place of the next; 0 if this was the last.
-func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int) error {
+func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int64) error {
 	f.number++
 	p := store.EnqueueParams{Partition: f.part, Stream: f.stream, Number: f.number, Entries: chunk}
 	if place == 0 {
@@ -134,10 +134,10 @@ func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int)
 	if place > 0 || next > 0 {
 		hold := store.HoldChange{Run: f.target, Name: refillHold, Guarded: place > 0, Close: next == 0}
 		if place > 0 {
-			hold.From = strconv.Itoa(place)
+			hold.From = strconv.FormatInt(place, 10)
 		}
 		if next > 0 {
-			hold.Mark = strconv.Itoa(next)
+			hold.Mark = strconv.FormatInt(next, 10)
 		}
 		p.Holds = append(p.Holds, hold)
 	}

@@ -143,17 +143,14 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	return run, nil
 }
 
-// allow asks the set's Validate hook about a run that would begin so.
+// allow asks the set's Validate hook about a run that would begin so, if the registry has one.
 func (m *Manager) allow(ctx context.Context, p store.StartParams) error {
-	return m.admit(ctx, store.RunRecord{ID: store.RunID{Job: p.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight})
-}
-
-// admit asks the set's Validate hook about a run that would begin so, if the registry has one.
-func (m *Manager) admit(ctx context.Context, rec store.RunRecord) error {
 	if m.cfg.Registry == nil {
 		return nil
 	}
-	return m.cfg.Registry.Validate(ctx, handlers.NewRun(rec))
+	return m.cfg.Registry.Validate(ctx, handlers.NewRun(store.RunRecord{
+		ID: store.RunID{Job: p.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight, RedriveOf: p.RedriveOf,
+	}))
 }
 
 // drain stops the run and waits for its end.

@@ -95,12 +95,17 @@ type RunState struct {
 	Rate       float64           `json:"rate"`             // tasks that succeeded or failed, per second of Elapsed
 	// ETA is how long the remaining tasks will take at Rate; zero when there are none,
 	// or nothing to judge by.
-	ETA       time.Duration `json:"eta_ns"`
-	LastError string        `json:"last_error,omitempty"`
-	Reason    string        `json:"reason,omitempty"`   // why it was stopped or skipped
-	HookErr   string        `json:"hook_err,omitempty"` // why the post-job hook gave up
-	Retention time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
-	Due       time.Time     `json:"due,omitzero"`       // which due time of its schedule began it; zero if none did
+	ETA time.Duration `json:"eta_ns"`
+	// LastError is the text of the newest failure that counts: of a task that failed for good, or of
+	// the pre-job hook that gave up or aborted the run. So it is empty for a run that succeeded.
+	LastError string `json:"last_error,omitempty"`
+	// RetryError is the text of the newest attempt, of a task or hook, that failed and is tried again;
+	// it may have passed since. It is empty once the run has ended.
+	RetryError string        `json:"retry_error,omitempty"`
+	Reason     string        `json:"reason,omitempty"`   // why it was stopped or skipped
+	HookErr    string        `json:"hook_err,omitempty"` // why the post-job hook gave up
+	Retention  time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
+	Due        time.Time     `json:"due,omitzero"`       // which due time of its schedule began it; zero if none did
 	// RedriveOf is the number of the run whose failed tasks it runs again; 0 for none. See [Run.Redrive].
 	RedriveOf int64 `json:"redrive_of,omitempty"`
 	// Result is what the post-job hook left with [handlers.Run.SetResult]; nil if nothing. See DecodeResult.
@@ -126,6 +131,7 @@ func (s RunState) DecodeResult(v any) error {
 type Failure struct {
 	Job     string            `json:"job"`
 	Number  int64             `json:"number"`
+	Place   int64             `json:"place"` // which failure of its run it is, from 1; it never changes
 	TaskID  string            `json:"task_id"`
 	Kind    string            `json:"kind"`
 	Set     string            `json:"set"`

@@ -55,6 +55,7 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		Started:    r.Started,
 		Ended:      r.Ended,
 		LastError:  r.Error,
+		RetryError: r.RetryError,
 		Reason:     r.Reason,
 		HookErr:    r.HookError,
 		Retention:  r.Retention,
@@ -86,6 +87,7 @@ func failure(f store.Failure) Failure {
 	return Failure{
 		Job:     f.Lane.Run.Job,
 		Number:  f.Lane.Run.Number,
+		Place:   f.Place,
 		TaskID:  f.Task.ID,
 		Kind:    f.Lane.Route.Kind,
 		Set:     f.Lane.Route.Set,

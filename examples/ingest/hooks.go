@@ -82,7 +82,8 @@ func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	if err != nil {
 		return err
 	}
-	dirs, err := closedIn(ctx, syncjob.FromContext(ctx), run.ID())
+	m, _ := syncjob.FromContext(ctx) // a hook has one
+	dirs, err := closedIn(ctx, m, run.ID())
 	if err == nil {
 		err = t.close(dirs)
 	}

@@ -36,8 +36,8 @@ func closedOf(m *syncjob.Manager, run store.RunID) *store.Map[[]closedDir] {
 
 // noteClosed notes directories for the end of the run.
 func noteClosed(ctx context.Context, a *handlers.Attempt, dirs []closedDir) error {
-	m := syncjob.FromContext(ctx)
-	if len(dirs) == 0 || m == nil { // there is none in tests of one handler
+	m, ok := syncjob.FromContext(ctx)
+	if len(dirs) == 0 || !ok { // there is none in tests of one handler
 		return nil
 	}
 	closed := closedOf(m, a.Run.ID())

@@ -118,8 +118,8 @@ func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 
 	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
 	require.NoError(t, err)
-	k.stop(k.start(store.StartParams{Open: true}))
-	k.stop(k.start(store.StartParams{Open: true}))
+	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
+	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	require.NoError(t, k.DeleteJob(k.ctx, "import"))
 	require.Equal(t, before, k.Leftovers())
 }
@@ -128,8 +128,8 @@ func TestTheNewestRunIsNotListedOnceItIsGone(t *testing.T) {
 	k := newKit(t, nil)
 	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
 	require.NoError(t, err)
-	k.stop(k.start(store.StartParams{Open: true}))
-	newest := k.start(store.StartParams{Open: true})
+	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
+	newest := k.start(store.StartParams{Open: true, Declared: true})
 	k.stop(newest)
 	require.NoError(t, k.DeleteRun(k.ctx, newest))
 	page, err := k.ListJobs(k.ctx, store.ListParams{Limit: 1})

@@ -2,8 +2,10 @@ package memstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -28,7 +30,8 @@ type run struct {
 
 	reports map[string][]store.RunningTask // tasks that report progress, by session; rec.Reporting is the list of them
 
-	failures   []store.Failure
+	failures   []store.Failure // those that are kept, by place
+	buried     int64           // place of the newest
 	failureCap int
 
 	configuration document // its own
@@ -227,9 +230,8 @@ func (s *Store) SetRunPaused(ctx context.Context, id store.RunID, paused bool) e
 	return nil
 }
 
-// Failures reads dead letters of a run, oldest first, from offset on. Kept are
-// the first ones, up to the cap of the run.
-func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int) ([]store.Failure, error) {
+// Failures reads dead letters of a run that are kept, in the order of their places.
+func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
 		return nil, err
@@ -239,7 +241,10 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int)
 	if err != nil {
 		return nil, err
 	}
-	from := min(max(offset, 0), len(r.failures))
+	from, found := slices.BinarySearchFunc(r.failures, after, func(f store.Failure, place int64) int { return cmp.Compare(f.Place, place) })
+	if found {
+		from++
+	}
 	to := from + min(max(limit, 0), len(r.failures)-from)
 	page := newPage()
 	var failures []store.Failure

@@ -144,7 +144,7 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 		b.bury(r, h, o)
 	case store.VerdictRetry:
 		r.rec.Retried++
-		r.noteError(o.Error)
+		r.rec.RetryError = o.Error
 		b.again(h, o)
 	case store.VerdictSnooze:
 		b.again(h, o)
@@ -172,8 +172,8 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	pre := h.lane.route.Kind == store.KindPreJob
 	switch o.Verdict {
 	case store.VerdictRetry, store.VerdictSnooze:
-		if pre {
-			r.noteError(o.Error)
+		if o.Verdict == store.VerdictRetry {
+			r.rec.RetryError = o.Error
 		}
 		b.again(h, o)
 		return false
@@ -199,7 +199,7 @@ func (b *settling) preJob(r *run, h *holding, o *store.Outcome) bool {
 		b.finalise(r, store.StatusSkipped, b.now)
 		return true
 	case store.VerdictAbort, store.VerdictFail:
-		r.noteError(o.Error)
+		r.rec.Error = o.Error
 		b.cancelWaiting(r)
 		b.finalise(r, store.StatusFailed, b.now)
 		return true
@@ -248,20 +248,12 @@ func (r *run) count(counters map[string]int64) {
 	}
 }
 
-// noteError records the text of the last failure.
-func (r *run) noteError(text string) {
-	if text != "" {
-		r.rec.Error = text
-	}
-}
-
-// bury keeps the first failures of a run as its dead letters.
+// bury keeps the dead letter of a task: of all that failed, the first, and the newest.
 func (b *settling) bury(r *run, h *holding, o *store.Outcome) {
-	r.noteError(o.Error)
-	if len(r.failures) >= r.failureCap {
-		return
-	}
+	r.rec.Error = o.Error
+	r.buried++
 	r.failures = append(r.failures, store.Failure{
+		Place:  r.buried,
 		Lane:   o.Lease.Lane,
 		Task:   h.task,
 		Error:  o.Error,
@@ -269,4 +261,7 @@ func (b *settling) bury(r *run, h *holding, o *store.Outcome) {
 		Worker: b.worker,
 		At:     b.now,
 	})
+	if len(r.failures) > r.failureCap {
+		r.failures = slices.Delete(r.failures, r.failureCap/2, r.failureCap/2+1)
+	}
 }

@@ -106,7 +106,8 @@ func TestEachVerdictMovesItsCounters(t *testing.T) {
 	k.requireCounts(run, store.Counts{Pending: 2, Delayed: 2, Succeeded: 1, Failed: 1, Cancelled: 1})
 	rec := k.record(run)
 	require.Equal(t, int64(2), rec.Retried)
-	require.Equal(t, "later", rec.Error)
+	require.Equal(t, "later", rec.RetryError)
+	require.Empty(t, rec.Error, "of the failure, which gave none")
 }
 
 func TestReleasedTasksWaitInFrontInTheirOldOrderAndRetriedOnesBehind(t *testing.T) {
@@ -144,7 +145,7 @@ func TestAVerdictThatATaskCannotHaveIsRefusedWhole(t *testing.T) {
 	k.requireCounts(run, store.Counts{Running: 2})
 }
 
-func TestFailuresAreExactAndTheirSampleKeepsTheFirst(t *testing.T) {
+func TestFailuresAreExactAndTheirSampleKeepsTheFirstAndTheNewest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
 		run := k.start(store.StartParams{Open: true, FailureCap: 3})
@@ -161,12 +162,13 @@ func TestFailuresAreExactAndTheirSampleKeepsTheFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, all, 3)
 		require.Equal(t, store.Failure{
-			Lane: store.Lane{Run: run, Route: path}, Task: task("t0").Task,
+			Place: 1, Lane: store.Lane{Run: run, Route: path}, Task: task("t0").Task,
 			Error: "error 0", Stack: "stack", Worker: "w", At: time.Now().UTC(),
 		}, all[0])
 		page, err := k.Failures(k.ctx, run, 1, 1)
 		require.NoError(t, err)
 		require.Equal(t, all[1:2], page)
+		require.Equal(t, []string{"error 3", "error 4"}, []string{all[1].Error, all[2].Error})
 		page, err = k.Failures(k.ctx, run, 9, 1)
 		require.NoError(t, err)
 		require.Empty(t, page)

@@ -84,14 +84,15 @@ func TestStartingAnActiveNameReturnsTheActiveRun(t *testing.T) {
 	k.start(store.StartParams{Open: true})
 }
 
-func TestADisabledJobRefusesDeclaredStartsOnly(t *testing.T) {
+func TestADisabledJobIsNotStartedInAnyWay(t *testing.T) {
 	k := newKit(t, nil)
 	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
 	require.NoError(t, err)
 	require.NoError(t, k.SetJobDisabled(k.ctx, "import", true))
 	_, err = k.StartRun(k.ctx, complete(store.StartParams{Open: true, Declared: true}))
 	require.ErrorIs(t, err, store.ErrJobDisabled)
-	k.stop(k.start(store.StartParams{Open: true}))
+	_, err = k.StartRun(k.ctx, complete(store.StartParams{Open: true}))
+	require.ErrorIs(t, err, store.ErrJobExists)
 	require.NoError(t, k.SetJobDisabled(k.ctx, "import", false))
 	k.start(store.StartParams{Open: true, Declared: true})
 	require.ErrorIs(t, k.SetJobDisabled(k.ctx, "unknown", true), store.ErrJobNotFound)

@@ -128,7 +128,7 @@ func (p *partition) finalise(r *run, status store.Status, now time.Time) {
 	p.dropLanes(r)
 	r.root, r.post, r.holds, r.rec.Holds = nil, nil, nil, 0
 	r.claims = claims{}
-	r.rec.Status, r.rec.Outcome = status, ""
+	r.rec.Status, r.rec.Outcome, r.rec.RetryError = status, "", ""
 	r.rec.Reporting, r.reports = nil, nil
 	if r.rec.Ended.IsZero() {
 		r.rec.Ended = now

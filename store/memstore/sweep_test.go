@@ -178,7 +178,7 @@ func TestASweepDoesABoundedSliceAndSaysThatThereIsMore(t *testing.T) {
 		require.NoError(t, err)
 		const n = 5000
 		for range n {
-			k.stop(k.start(store.StartParams{Open: true, Retention: time.Second}))
+			k.stop(k.start(store.StartParams{Open: true, Declared: true, Retention: time.Second}))
 		}
 		time.Sleep(time.Second)
 		first := k.sweep()

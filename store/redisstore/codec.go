@@ -181,7 +181,7 @@ func (r *reader) string() string {
 	return s
 }
 
-// failure is the stored form of a dead letter, JSON behind the time in ms.
+// failure is the stored form of a dead letter, JSON behind its place and the time in ms.
 type failure struct {
 	Version int    `json:"v"`
 	Route   string `json:"route"`
@@ -200,12 +200,13 @@ func encodeFailure(o *store.Outcome, worker string) string {
 }
 
 func decodeFailure(run store.RunID, stored string) (store.Failure, error) {
-	var at int64
 	var f failure
-	ms, text, ok := cutByte(stored, ' ')
-	at, err := parseInt(ms)
-	if !ok || err != nil {
-		return store.Failure{}, fmt.Errorf("%w: dead letter without a time", store.ErrCorrupt)
+	first, rest, _ := cutByte(stored, ' ')
+	ms, text, ok := cutByte(rest, ' ')
+	place, err := parseInt(first)
+	at, err2 := parseInt(ms)
+	if !ok || err != nil || err2 != nil {
+		return store.Failure{}, fmt.Errorf("%w: dead letter without place or time", store.ErrCorrupt)
 	}
 	if err := json.Unmarshal([]byte(text), &f); err != nil {
 		return store.Failure{}, fmt.Errorf("%w: dead letter: %v", store.ErrCorrupt, err)
@@ -219,7 +220,7 @@ func decodeFailure(run store.RunID, stored string) (store.Failure, error) {
 		return store.Failure{}, err
 	}
 	return store.Failure{
-		Lane: store.Lane{Run: run, Route: route}, Task: task,
+		Place: place, Lane: store.Lane{Run: run, Route: route}, Task: task,
 		Error: f.Error, Stack: f.Stack, Worker: f.Worker, At: time.UnixMilli(at),
 	}, nil
 }

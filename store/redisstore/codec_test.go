@@ -77,12 +77,14 @@ func TestFailuresSurviveStorage(t *testing.T) {
 	run := store.RunID{Job: "j", Number: 7}
 	lane := store.Lane{Run: run, Route: store.Route{Queue: "q", Set: "s", Kind: "k"}}
 	o := store.Outcome{Lease: store.Lease{Lane: lane}, Task: goldenTasks()["full"], Error: "no such file", Stack: "main.go:1"}
-	read, err := decodeFailure(run, "1790000000123 "+encodeFailure(&o, "w1"))
+	read, err := decodeFailure(run, "12 1790000000123 "+encodeFailure(&o, "w1"))
 	require.NoError(t, err)
 	require.Equal(t, store.Failure{
-		Lane: lane, Task: o.Task, Error: o.Error, Stack: o.Stack, Worker: "w1", At: time.UnixMilli(1790000000123),
+		Place: 12, Lane: lane, Task: o.Task, Error: o.Error, Stack: o.Stack, Worker: "w1", At: time.UnixMilli(1790000000123),
 	}, read)
-	for _, damaged := range []string{"", "x {}", "1 {", "1 {\"v\":2}", "1 {\"v\":1,\"route\":\"a/b\"}"} {
+	for _, damaged := range []string{
+		"", "1", "1 {}", "1 x {}", "x 1 {}", "1 1 {", "1 1 {\"v\":2}", "1 1 {\"v\":1,\"route\":\"a/b\"}",
+	} {
 		_, err := decodeFailure(run, damaged)
 		require.ErrorIs(t, err, store.ErrCorrupt, damaged)
 	}

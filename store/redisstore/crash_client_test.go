@@ -102,7 +102,7 @@ func scriptNames(t *testing.T) (all []string, byHash map[string]string) {
 		require.NoError(t, err)
 		texts[strings.TrimSuffix(filepath.Base(file), ".lua")] = string(text) + "\n"
 	}
-	shared := []string{"semaphore", "limit", "begin_run", "values"}
+	shared := []string{"semaphore", "limit", "begin_run", "values", "bury"}
 	byHash = make(map[string]string)
 	for name, text := range texts {
 		if name == "prelude" || slices.Contains(shared, name) {
@@ -112,6 +112,9 @@ func scriptNames(t *testing.T) (all []string, byHash map[string]string) {
 		byHash[hash(texts["prelude"]+text)] = name
 		for _, family := range shared {
 			byHash[hash(texts["prelude"]+texts[family]+text)] = name
+			for _, second := range shared {
+				byHash[hash(texts["prelude"]+texts[family]+texts[second]+text)] = name
+			}
 		}
 	}
 	return all, byHash

@@ -25,7 +25,7 @@ import (
 //	lanes:R          set: routes that the run ever used
 //	holds:R          hash: name → since
 //	stage:R          hash: staged lists whose parents have not settled
-//	dead:R           list: failures
+//	dead:R           zset: failures by their places
 //	ids:R:B          zset: digest of a claimed ID → until when, in 64 buckets
 //	W: U: D: M:LANE  waiting, suspects, delayed (zset), markers of staged lists
 //	S:R/DELIVERY/QUEUE/SET/KIND  staged children of one delivery

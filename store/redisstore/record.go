@@ -15,7 +15,7 @@ import (
 
 // This file translates between stored hashes and records; no other Go file
 // knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
-// paused, error, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting (progress.go), reported,
+// paused, error, retryerror, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting (progress.go), reported,
 // v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased tasks of kinds with a limit) and short (queues that
 // wait for such a limit), and litter: more is left at its end than the list of its lanes, like buckets of claimed IDs.
 
@@ -105,6 +105,9 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Retention: time.Duration(d.int("retention")) * time.Millisecond,
 		Due:       d.time("scheduled"),
 		RedriveOf: d.int("redriveof"),
+	}
+	if !r.Status.Final() {
+		r.RetryError = h["retryerror"] // it stays stored, so that no run pays for its removal
 	}
 	if meta := parseMeta(h["job"], h["routes"]); meta.root != "" {
 		route, ok := parseRoute(meta.root)

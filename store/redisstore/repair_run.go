@@ -108,7 +108,9 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 		return "", err
 	}
 	x.count()
-	x.is.letters, _ = x.s.client.Do(ctx, b().Llen().Key(k.dead(x.id)).Build()).AsInt64()
+	if newest, err := x.s.client.Do(ctx, b().Zrange().Key(k.dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil && len(newest) > 0 {
+		x.is.letters = int64(newest[0].Score) // its place: as many failed
+	}
 	return x.apply(ctx, fixes)
 }
 

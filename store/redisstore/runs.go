@@ -95,22 +95,22 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	return store.Transient(fmt.Errorf("resume run %d of job %q: its lanes keep changing", run.Number, run.Job))
 }
 
-// maxFailures is how many failures one call reads at most, and maxOffset the last place that a list can have.
+// maxFailures is how many failures one call reads at most, and maxOffset the last place that a list, or a failure, can have.
 const (
 	maxFailures = 1000
 	maxOffset   = 1 << 52
 )
 
 // Failures implements [store.Runs].
-func (s *Store) Failures(ctx context.Context, id store.RunID, offset, limit int) ([]store.Failure, error) {
+func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
 	if err := s.own(ctx, id); err != nil {
 		return nil, err
 	}
-	if offset < 0 || limit < 1 {
+	if limit < 1 {
 		return nil, nil
 	}
 	k := s.space(id.Job)
-	c := newCall(k.run(runID(id.Number)), k.dead(runID(id.Number))).int(min(offset, maxOffset)).int(min(limit, maxFailures))
+	c := newCall(k.run(runID(id.Number)), k.dead(runID(id.Number))).int64(min(after, maxOffset)).int(min(limit, maxFailures))
 	word, rest, err := s.word(ctx, readFailuresScript, c)
 	switch {
 	case err != nil:

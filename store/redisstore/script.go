@@ -39,7 +39,7 @@ var (
 	openProducerScript = newScript("open_producer")
 	enqueueScript      = newScript("enqueue")
 	fetchScript        = newScript("fetch")
-	settleScript       = newScript("settle", "values")
+	settleScript       = newScript("settle", "values", "bury")
 	stageScript        = newScript("stage")
 	activateScript     = newScript("activate")
 	promoteScript      = newScript("promote")
@@ -70,7 +70,7 @@ var (
 	repairJobScript     = newScript("repair_job")
 	repairRunScript     = newScript("repair_run")
 	repairStagedScript  = newScript("repair_staged")
-	quarantineScript    = newScript("quarantine")
+	quarantineScript    = newScript("quarantine", "bury")
 )
 
 // run executes the script. Every script replies with an array.

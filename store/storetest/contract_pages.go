@@ -88,7 +88,7 @@ var pagesContract = []testCase{
 			w.settle(failed(d))
 		}
 		for at := 0; at < largeItems; {
-			page, err := s.store.Failures(s.ctx, r.id, at, 100)
+			page, err := s.store.Failures(s.ctx, r.id, int64(at), 100)
 			s.NoError(err)
 			for _, f := range page {
 				s.Equal("scan/"+strconv.Itoa(at), f.Task.ID)

@@ -137,6 +137,65 @@ var runsContract = []testCase{
 		w.settle(plain(ds[1], store.VerdictCancel), plain(ds[2], store.VerdictCancel))
 		r.status(store.StatusStopped)
 	}},
+	{"the last error is that of the newest failure that counts", func(s *scene) {
+		errors := func(r *run, counts, retry string) {
+			s.tb.Helper()
+			rec := r.record()
+			s.Equal([]string{counts, retry}, []string{rec.Error, rec.RetryError}, "error, retry error")
+		}
+		r := s.start(store.StartParams{Job: "passes", PreJob: hook(preJob), PostJob: hook(postJob)})
+		w := r.worker()
+		w.settle(retried(w.one(), 0))
+		errors(r, "", "try again")
+		w.settle(plain(w.one(), store.VerdictBegin))
+		again := retried(w.one(), 0)
+		again.Error = "once more"
+		w.settle(again)
+		errors(r, "", "once more")
+		w.settle(wellDone(w.one()))
+		again = retried(w.one(), 0)
+		again.Error = "mail server is down"
+		w.settle(again)
+		errors(r, "", "mail server is down")
+		w.settle(hookDone(w.one(), ""))
+		r.status(store.StatusSucceeded)
+		errors(r, "", "")
+
+		r = s.open("mixed")
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 3)...)
+		ds := w.fetch(3)
+		w.settle(retried(ds[0], 0), failed(ds[1]), snoozed(ds[2], 0))
+		errors(r, "broken: "+ds[1].Task.ID, "try again")
+		w.settle(retried(w.one(), 0))
+		w.drain(wellDone)
+		errors(r, "broken: "+ds[1].Task.ID, "try again")
+		p.add(r, tasks(scan, "u", 1)...)
+		last := failed(w.one())
+		last.Error = "" // the newest counts, also if it has nothing to say
+		w.settle(last)
+		errors(r, "", "try again")
+		p.seal(r)
+		r.status(store.StatusFailed)
+		errors(r, "", "")
+
+		r = s.start(store.StartParams{Job: "aborted", PreJob: hook(preJob)})
+		w = r.worker()
+		w.settle(retried(w.one(), 0))
+		abort := plain(w.one(), store.VerdictAbort)
+		abort.Error = "no such directory"
+		w.settle(abort)
+		errors(r, "no such directory", "")
+
+		r = s.open("stopped")
+		p, w = r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 2)...)
+		ds = w.fetch(2)
+		r.stop(false)
+		w.settle(retried(ds[0], 0), failed(ds[1]))
+		r.status(store.StatusStopped)
+		errors(r, "broken: "+ds[1].Task.ID, "")
+	}},
 	{"retries, duplicates and the last error are recorded", func(s *scene) {
 		r := s.open("import")
 		p, w := r.producer(), r.worker()

@@ -50,9 +50,13 @@ type modelRun struct {
 	retried   int64
 	duplicate int64
 	counters  map[string]int64
-	due       time.Time     // that began it; zero if none did
-	sealAfter time.Duration // without an enqueue; 0 for never
-	touched   time.Duration // when it was enqueued into, or opened, last
+	failures  []store.Failure // all, with no more than place, ID and error
+	cap       int             // how many are kept
+	err       string          // of the newest failure that counts
+	retryErr  string          // of the newest attempt that is tried again
+	due       time.Time       // that began it; zero if none did
+	sealAfter time.Duration   // without an enqueue; 0 for never
+	touched   time.Duration   // when it was enqueued into, or opened, last
 	retention time.Duration
 	ended     time.Duration // once its status is final: when
 	over      bool          // ended is known
@@ -64,7 +68,7 @@ type modelRun struct {
 func newModelRun(id store.RunID, p store.StartParams, now time.Duration) *modelRun {
 	r := &modelRun{
 		id: id, status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, counters: make(map[string]int64),
-		sealAfter: p.SealAfter, touched: now, retention: p.Retention, values: make(modelValues),
+		sealAfter: p.SealAfter, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
 	}
 	if p.Configuration != nil {
 		r.document.version, r.document.body = 1, p.Configuration
@@ -244,6 +248,8 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		}
 	case store.VerdictFail:
 		t.end("failed")
+		r.err = o.Error
+		r.failures = append(r.failures, store.Failure{Place: int64(len(r.failures) + 1), Task: store.Task{ID: t.item.Task.ID}, Error: o.Error})
 	case store.VerdictCancel:
 		t.end("cancelled")
 	case store.VerdictStopRun:
@@ -251,6 +257,9 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		r.stop(false)
 	case store.VerdictRetry, store.VerdictSnooze:
 		t.retry, t.snoozes = o.Task.Retry, o.Task.Snoozes
+		if verdict == store.VerdictRetry {
+			r.retryErr = o.Error
+		}
 		if verdict == store.VerdictRetry && t.item.Route.Counted() {
 			r.retried++
 		}
@@ -269,7 +278,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		clear(r.holds)
 		r.status = store.StatusSkipped
 		if verdict == store.VerdictAbort {
-			r.status = store.StatusFailed
+			r.status, r.err = store.StatusFailed, o.Error
 		}
 	case store.VerdictHookDone:
 		t.end("succeeded")

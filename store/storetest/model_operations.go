@@ -57,6 +57,9 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 	if rapid.IntRange(0, 3).Draw(t, "configured") == 0 {
 		p.Configuration = []byte("of its own")
 	}
+	if rapid.Bool().Draw(t, "few failures") {
+		p.FailureCap = rapid.IntRange(1, 3).Draw(t, "failures")
+	}
 	known := m.m.jobs[job]
 	p.Declared = (known != nil && known.declared) != (rapid.IntRange(0, 7).Draw(t, "as it is not") == 0)
 	return m.s.params(p)

@@ -104,6 +104,11 @@ func (m *machine) Check(*rapid.T) {
 			s.Equal(r.counters, rec.Counters)
 		}
 		s.Equal([]int64{r.retried, r.duplicate}, []int64{rec.Retried, rec.Duplicate}, "retried, duplicate")
+		retryErr := r.retryErr
+		if r.status.Final() {
+			retryErr = ""
+		}
+		s.Equal([]string{r.err, retryErr}, []string{rec.Error, rec.RetryError}, "the last error, and that of the last retry")
 		if rec.Status == store.StatusRunning {
 			s.Equal(int64(len(r.holds)), rec.Holds)
 		}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -99,7 +100,11 @@ var bounded = []testCase{
 		r.counts(store.Counts{Failed: 300}, "all failed")
 		fs, err := s.store.Failures(s.ctx, r.id, 0, 1000)
 		s.NoError(err)
-		s.Len(fs, limit)
+		places := make([]int64, len(fs))
+		for i, f := range fs {
+			places[i] = f.Place
+		}
+		s.Equal([]int64{1, 2, 3, 4, 5, 296, 297, 298, 299, 300}, places, "the first half and the newest")
 		s.Equal("broken: "+fs[0].Task.ID, fs[0].Error)
 		s.Equal("stack of "+fs[0].Task.ID, fs[0].Stack)
 		s.Equal(w.session.ID, fs[0].Worker)
@@ -108,9 +113,39 @@ var bounded = []testCase{
 		page, err := s.store.Failures(s.ctx, r.id, 4, 3)
 		s.NoError(err)
 		s.Equal(fs[4:7], page, "a page of the same list")
-		past, err := s.store.Failures(s.ctx, r.id, limit, 3)
+		page, err = s.store.Failures(s.ctx, r.id, 100, 3)
 		s.NoError(err)
-		s.Empty(past)
+		s.Equal(fs[5:8], page, "after one that is not kept any more")
+		for _, after := range []int64{300, 301} {
+			past, err := s.store.Failures(s.ctx, r.id, after, 3)
+			s.NoError(err)
+			s.Empty(past)
+		}
+	}},
+	{"pages of dead letters fit together while tasks fail", func(s *scene) {
+		for _, limit := range []int{1, 2, 3, 8} {
+			r := s.start(store.StartParams{Job: fmt.Sprintf("import/%d", limit), FailureCap: limit, Open: true})
+			p, w := r.producer(), r.worker()
+			var seen []int64
+			for n, after := int64(0), int64(0); n < 30; n += 3 {
+				p.add(r, tasks(scan, fmt.Sprint(n), 3)...)
+				w.drain(failed)
+				page, err := s.store.Failures(s.ctx, r.id, after, 2)
+				s.NoError(err)
+				s.NotEmpty(page, "the newest is always kept")
+				for _, f := range page {
+					after = f.Place
+					seen = append(seen, after)
+				}
+				s.Equal(fmt.Sprint("broken: ", page[0].Task.ID), page[0].Error)
+			}
+			s.True(slices.IsSorted(seen))
+			s.Equal(seen, slices.Compact(slices.Clone(seen)), "none comes twice")
+			kept, err := s.store.Failures(s.ctx, r.id, 0, 100)
+			s.NoError(err)
+			s.Len(kept, limit)
+			s.Equal(int64(30), kept[len(kept)-1].Place)
+		}
 	}},
 	{"claimed IDs are forgotten with their tasks, or after Keep", func(s *scene) {
 		partition := s.partition("import")

@@ -18,10 +18,8 @@ end
 if taken == 1 and where ~= '' then
   run[where] = run[where] - 1
   run.failed = run.failed + 1
-  if redis.call('LLEN', KEYS[3]) < (tonumber(redis.call('HGET', run.key, 'failcap') or 0) or 0) then
-    redis.call('RPUSH', KEYS[3], string.format('%.0f ', now) .. letter)
-  end
-  redis.call('HSET', run.key, 'error', err, 'litter', 1)
+  redis.call('HSET', run.key, 'litter', 1)
+  bury(run, KEYS[3], letter, err)
   maybe_end(run, keys)
   save_run(run)
 end

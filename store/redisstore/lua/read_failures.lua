@@ -1,12 +1,12 @@
 -- Reads a page of the failures of a run.
 -- KEYS  1 run, 2 dead letters
--- ARGV  offset, limit
+-- ARGV  place after which they begin, limit
 -- Returns {missing}, {ok, failure …}: fewer than limit where they are large
 -- Repeat: only reads.
-local from, limit = num(), num()
+local after, limit = num(), num()
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return { 'missing' }
 end
 return { 'ok', unpack((page(limit, PAGE_BYTES, nil, function(read, n)
-  return redis.call('LRANGE', KEYS[2], string.format('%.0f', from + read), string.format('%.0f', from + read + n - 1))
+  return redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', after), '+inf', 'LIMIT', read, n)
 end))) }

@@ -55,11 +55,7 @@ local dups = {}
 local function dead_letter(run, base, text, err)
   run.failed = run.failed + 1
   run.running = run.running - 1
-  local cap = number_of(redis.call('HGET', run.key, 'failcap'))
-  if redis.call('LLEN', KEYS[base + 2]) < cap then
-    redis.call('RPUSH', KEYS[base + 2], string.format('%.0f ', now) .. text)
-  end
-  redis.call('HSET', run.key, 'error', err)
+  bury(run, KEYS[base + 2], text, err)
 end
 
 local function cancel(run)
@@ -112,9 +108,6 @@ end
 
 function verdicts.R(run)
   local lane, route, queue, counted, retried, delay, err, message = num(), arg(), arg(), num(), num(), num(), arg(), arg()
-  if err ~= '' then
-    redis.call('HSET', run.key, 'error', err)
-  end
   if counted == 1 then
     if run.state ~= 'running' then
       return cancel(run)
@@ -128,6 +121,9 @@ function verdicts.R(run)
     end
   elseif not waits_for_hook(run) then
     return
+  end
+  if retried == 1 then
+    redis.call('HSET', run.key, 'retryerror', err)
   end
   if delay > 0 then
     redis.call('ZADD', KEYS[lane + 1], now + delay, message)

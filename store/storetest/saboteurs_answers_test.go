@@ -1,0 +1,37 @@
+package storetest_test
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// startsDeclared begins a run of a declared job for whoever starts its name.
+type startsDeclared struct{ store.Store }
+
+func (s *startsDeclared) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	if rec, err := s.Job(ctx, p.Job); err == nil {
+		p.Declared = rec.Kind != store.JobSinglePass
+	}
+	return s.Store.StartRun(ctx, p)
+}
+
+// takesRetriesForFailures shows the error of an attempt that is tried again as that of the run.
+type takesRetriesForFailures struct{ store.Store }
+
+func (s *takesRetriesForFailures) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	rec, err := s.Store.Run(ctx, id)
+	if rec.RetryError != "" {
+		rec.Error = rec.RetryError
+	}
+	return rec, err
+}
+
+// keepsTheFirst forgets all failures but the first of a run.
+type keepsTheFirst struct{ store.Store }
+
+func (s *keepsTheFirst) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
+	page, err := s.Store.Failures(ctx, id, after, limit)
+	return slices.DeleteFunc(page, func(f store.Failure) bool { return f.Place > 2 }), err
+}

@@ -118,8 +118,9 @@ func (a *Attempt) Log() *slog.Logger {
 // chosen ID is claimed with the success, and a task whose ID is taken is left out.
 //
 // Errors of the item are [*store.FieldError]s. [ErrAttemptEnded] after the handler has
-// returned; [store.ErrLeaseLost] and [store.ErrJobStopped] as the store finds. After an
-// error of the store the attempt cannot succeed any more.
+// returned; [store.ErrLeaseLost] and [store.ErrJobStopped] as the store finds; [store.ErrChildrenLost] when
+// the store lost some that this attempt added before: then the task runs again, whatever the handler
+// returns, and that counts as no retry. After an error of the store the attempt cannot succeed any more.
 func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	id, err := a.stage(ctx, enqueue.Task(args, opts))
 	if err != nil {

@@ -78,8 +78,8 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 
 // Execute runs one delivery, of a task or of a hook, and decides its whole outcome.
 // It returns when the handler has: the causes of ctx that the package documentation
-// names reach the handler by its context. An outcome with verdict 0 is to be
-// dropped, as the lease is lost. Execute settles nothing. The lease in d must not change
+// names reach the handler by its context. An outcome with verdict 0 says
+// that the lease is lost: it is to be settled as given back, in case it is not. Execute settles nothing. The lease in d must not change
 // afterwards, as attempts refer to it.
 func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome {
 	return x.ExecuteTimed(ctx, d, nil)

@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,7 +70,7 @@ func (m *Manager) define(j Job) (definition, error) {
 	if reg := m.cfg.Registry; reg != nil && j.Set != "" {
 		if _, ok := reg.Set(j.Set); !ok {
 			problems = append(problems, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)})
-			return definition{}, errors.Join(problems...)
+			return definition{}, store.JoinFields(problems...)
 		}
 	}
 	if j.Configuration != nil {
@@ -91,7 +90,7 @@ func (m *Manager) define(j Job) (definition, error) {
 			d.Root.Queue = j.RootOptions.Queue
 		}
 	}
-	return d, errors.Join(problems...)
+	return d, store.JoinFields(problems...)
 }
 
 // rootField is what a job calls a field of its root task.

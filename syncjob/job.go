@@ -1,7 +1,6 @@
 package syncjob
 
 import (
-	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -83,7 +82,7 @@ func (j Job) validate() error {
 	if j.Configuration != nil {
 		errs = append(errs, store.RenameFields(j.Configuration.ValidateForRun(), func(field string) string { return "Configuration." + field }))
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // checkHeaders validates headers of a run by the rule of a task's.

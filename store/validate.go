@@ -23,6 +23,9 @@ func (p *StartParams) Validate() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, p.times()...)
+	if p.SealAfter > 0 && p.StopAfter > 0 {
+		bad("StopAfter", "excludes SealAfter")
+	}
 	if p.Retention <= 0 {
 		bad("Retention", "is not positive")
 	}

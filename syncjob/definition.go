@@ -21,6 +21,7 @@ type definition struct {
 	Root      *rootTask         `json:"root,omitempty"`
 	Open      bool              `json:"open,omitempty"`
 	SealAfter time.Duration     `json:"seal_after,omitempty"`
+	StopAfter time.Duration     `json:"stop_after,omitempty"`
 	Weight    float64           `json:"weight,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Retention time.Duration     `json:"retention"`
@@ -57,6 +58,7 @@ func (m *Manager) define(j Job) (definition, error) {
 		Set:       j.Set,
 		Open:      j.Open,
 		SealAfter: j.SealAfter,
+		StopAfter: j.StopAfter,
 		Weight:    j.Weight,
 		Headers:   maps.Clone(j.Headers),
 		Retention: j.Retention,
@@ -174,6 +176,7 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 		FailureCap:    d.Failures,
 		Configuration: d.Configuration,
 		SealAfter:     d.SealAfter,
+		StopAfter:     d.StopAfter,
 	}
 	if p.Weight == 0 {
 		p.Weight = m.inForce(d.Set, "").Weight

@@ -34,6 +34,8 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	switch {
 	case !j.Open && j.Schedule == nil:
 		err = store.JoinFields(err, &FieldError{Field: "Open", Reason: "or Schedule must be set: only standing and periodic jobs can be declared"})
+	case j.StopAfter > 0:
+		err = store.JoinFields(err, &FieldError{Field: "StopAfter", Reason: "is set for a declared job"})
 	case j.SealAfter > 0:
 		err = store.JoinFields(err, &FieldError{Field: "SealAfter", Reason: "is set for a declared job"})
 	}

@@ -94,7 +94,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		errs = append(errs, err)
 	}
 	for _, id := range idle {
-		errs = append(errs, s.sealIdle(ctx, k, id))
+		errs = append(errs, s.endIdle(ctx, k, id))
 	}
 	errs = append(errs, s.releaseKept(ctx, k, kept))
 	reply.Purged = len(trash) + len(expired)
@@ -246,7 +246,7 @@ func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID,
 	return names, nil
 }
 
-func (s *Store) sealIdle(ctx context.Context, k *keyspace, id string) error {
+func (s *Store) endIdle(ctx context.Context, k *keyspace, id string) error {
 	n, err := parseInt(id)
 	if err != nil {
 		return fmt.Errorf("%w: run %q to be sealed", store.ErrCorrupt, id)
@@ -256,7 +256,7 @@ func (s *Store) sealIdle(ctx context.Context, k *keyspace, id string) error {
 		return err
 	}
 	c := newCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id), k.waiting(laneName(id, meta.post)), k.ring(meta.post))
-	_, _, err = s.word(ctx, sealIdleScript, c.add(k.channel, id))
+	_, _, err = s.word(ctx, endIdleScript, c.add(k.channel, id, store.IdleReason))
 	return err
 }
 

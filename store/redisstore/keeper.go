@@ -37,6 +37,7 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 			c.key(k.delayed(name))
 			c.key(k.ring(routeName(route)))
 			c.add(id, routeName(route), route.Queue, string(neededState(route)))
+			s.noteWork(partition, routeName(route))
 			n++
 		}
 		c.set(count, n)
@@ -194,6 +195,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		for _, l := range byRun[n] {
 			at := c.key(k.suspects(laneName(run, routeName(l.route))))
 			c.key(k.ring(routeName(l.route)))
+			s.noteWork(id.Partition, routeName(l.route))
 			c.int(at).add(l.route.Queue).flag(l.route.Counted()).add(string(neededState(l.route))).int(len(l.tasks))
 			for _, d := range l.tasks {
 				c.add(leaseField(d.Lease), string(appendTask(nil, suspected(d.Task))))

@@ -2,6 +2,7 @@ package enqueue
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -37,10 +38,7 @@ type Encoder struct {
 func (e *Encoder) Encode(set string, it Item) (store.Item, error) {
 	kind, payload, badArgs := e.payload(it)
 	queue, badRoute := e.queue(set, kind, it.opts.Queue)
-	if badArgs != nil && kind == "" {
-		badRoute = store.ValidateName("Set", set) // what has no arguments cannot tell its kind
-	}
-	if err := store.JoinFields(badArgs, it.opts.validate(), badRoute); err != nil {
+	if err := errors.Join(badArgs, it.opts.validate(), badRoute); err != nil {
 		return store.Item{}, err
 	}
 	opts := &it.opts
@@ -96,7 +94,7 @@ func (e *Encoder) payload(it Item) (string, []byte, error) {
 
 // queue checks the names and returns where a task of the kind waits.
 func (e *Encoder) queue(set, kind, override string) (string, error) {
-	if err := store.JoinFields(store.ValidateName("Set", set), store.ValidateName("Kind", kind)); err != nil {
+	if err := errors.Join(store.ValidateName("Set", set), store.ValidateName("Kind", kind)); err != nil {
 		return "", err
 	}
 	queue := DefaultQueue

@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -36,10 +37,10 @@ func (o *Options) validate() error {
 	case o.IDFor > 0 && o.ID == "":
 		problems = append(problems, invalid("IDFor", "needs ID"))
 	}
-	if err := store.JoinFields(validateHeaders(o.Headers), o.overrides().validate()); err != nil {
+	if err := errors.Join(validateHeaders(o.Headers), o.overrides().validate()); err != nil {
 		problems = append(problems, err)
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }
 
 func (o *Options) overrides() Overrides {
@@ -54,7 +55,7 @@ func (o Overrides) validate() error {
 	if o.Timeout < NoTimeout {
 		problems = append(problems, invalid("Timeout", "is negative and not NoTimeout"))
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }
 
 func validateHeaders(headers map[string]string) error {
@@ -77,7 +78,7 @@ func validateHeaders(headers map[string]string) error {
 func validateRun(run store.RunID) error {
 	err := store.ValidateJobName(run.Job)
 	if run.Number <= 0 {
-		err = store.JoinFields(err, invalid("Number", "is not that of a run"))
+		err = errors.Join(err, invalid("Number", "is not that of a run"))
 	}
 	return err
 }

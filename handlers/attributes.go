@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -158,5 +159,5 @@ func (a *Attributes) validate(prefix string, of scope) error {
 	if _, err := encodeParams(a.Params); err != nil {
 		refuse(true, "Params", err.Error())
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }

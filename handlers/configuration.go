@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,7 +58,7 @@ func (c *Configuration) Validate() error {
 			problems = append(problems, refuseFunctions(field+".", a), a.validate(field+".", ofKind))
 		}
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }
 
 // ValidateForRun reports what cannot be configured for one run: what Validate reports, and what acts outside of the run's attempts, which are the
@@ -69,7 +70,7 @@ func (c *Configuration) ValidateForRun() error {
 			problems = append(problems, refuseOutside(fmt.Sprintf("Kinds[%q].", name), a))
 		}
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }
 
 func refuseFunctions(prefix string, a *Attributes) error {
@@ -77,7 +78,7 @@ func refuseFunctions(prefix string, a *Attributes) error {
 	for _, name := range a.functions() {
 		problems = append(problems, &store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"})
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }
 
 func refuseOutside(prefix string, a *Attributes) error {
@@ -93,7 +94,7 @@ func refuseOutside(prefix string, a *Attributes) error {
 			problems = append(problems, &store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"})
 		}
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }
 
 // configurationVersion is that of the stored form. Fields are only ever added to it; a reader ignores those that it

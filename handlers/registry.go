@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,7 +53,7 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 		}
 		r.bind(s.clone())
 	}
-	if err := store.JoinFields(problems...); err != nil {
+	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
 	}
 	r.code = NewLive(r)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -111,5 +112,5 @@ func (s *Set) validate(prefix string) error {
 	for _, err := range s.problems {
 		problems = append(problems, store.RenameFields(err, func(field string) string { return prefix + field }))
 	}
-	return store.JoinFields(problems...)
+	return errors.Join(problems...)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -123,7 +124,7 @@ func (p *ConfigurationWrite) Validate() error {
 		bad(len(text) > MaxConfigurationText, field, "is longer than 1 KiB")
 		bad(!utf8.ValidString(text), field, "is not valid UTF-8")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // Validate reports what no Store accepts. Implementations call it first.

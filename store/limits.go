@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -137,5 +138,5 @@ func (p *DrawParams) Validate() error {
 		refuse(p.Rate.Per < time.Millisecond, "Rate.Per", "is shorter than a millisecond")
 		refuse(p.Rate.Burst < 1, "Rate.Burst", "is not positive")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func (p *FireParams) Validate() error {
 	if p.Rest < 0 {
 		bad("Rest", "is negative")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // FireVerdict says what FireRun did.

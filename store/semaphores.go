@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -132,7 +133,7 @@ func (p *SemaphoreClaim) Validate() error {
 	if p.Wait != 0 && p.Wait < time.Millisecond {
 		errs = append(errs, &FieldError{Field: "Wait", Reason: "is shorter than a millisecond"})
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // ValidateTTL checks how long a lease of a semaphore shall last: at least a millisecond.

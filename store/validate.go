@@ -23,9 +23,6 @@ func (p *StartParams) Validate() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, p.times()...)
-	if p.SealAfter > 0 && p.StopAfter > 0 {
-		bad("StopAfter", "excludes SealAfter")
-	}
 	if p.Retention <= 0 {
 		bad("Retention", "is not positive")
 	}
@@ -35,7 +32,7 @@ func (p *StartParams) Validate() error {
 	if len(p.Configuration) > MaxConfigurationLen {
 		bad("Configuration", "is longer than 256 KiB")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // times reports the times that no Store accepts.
@@ -55,7 +52,7 @@ func (p *EnqueueParams) Validate() error {
 		errs = append(errs, &FieldError{Field: "Entries", Reason: "are more than MaxBatch"})
 	}
 	errs = append(errs, badTimes(len(p.Entries), func(i int) *Item { return &p.Entries[i].Item }, "Entries[%d].Item")...)
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
@@ -69,7 +66,7 @@ func (p *FetchParams) Validate() error {
 			errs = append(errs, ValidateTime(fmt.Sprintf("Budgets[%d].Until", i), until))
 		}
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
@@ -110,7 +107,7 @@ func (p *SettleParams) Validate() error {
 	if children > MaxBatch {
 		bad("are more than MaxBatch", "Outcomes.Children")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // badStaged reports routes that are listed twice, and counts below zero.
@@ -144,7 +141,7 @@ func (p *StageParams) Validate() error {
 			bad(fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")
 		}
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or neither, with the

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -48,5 +49,5 @@ func (o *Outcome) validateWrites() error {
 	if data > MaxData || size > MaxOutcomeWriteLen {
 		bad(fmt.Sprintf("are more than %d, or take more than %d bytes", MaxData, MaxOutcomeWriteLen), "Writes")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,7 +20,7 @@ func (p *WriteParams) Validate() error {
 			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Writes[%d].%s", i, field) }))
 		}
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // Grows reports whether a write may take memory. A batch in which none does passes when the store has none left.
@@ -53,7 +54,7 @@ func (w *Write) Validate() error {
 	if w.Cap < 0 {
 		bad("Cap", "is negative")
 	}
-	return JoinFields(append(errs, w.validateData()...)...)
+	return errors.Join(append(errs, w.validateData()...)...)
 }
 
 // validateData checks the number and the size of what is written.
@@ -114,7 +115,7 @@ func (p *ReadParams) Validate() error {
 	if p.Limit < 0 || p.Limit > MaxData {
 		errs = append(errs, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not between 0 and %d", MaxData)})
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 func (s ValueScope) validate() error {
@@ -135,7 +136,7 @@ func (s ValueScope) validate() error {
 	default:
 		bad("Of", "is missing")
 	}
-	return JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 func (k ValueKind) known() bool {

@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -81,7 +82,7 @@ func (c *Config) validate() error {
 	if c.FailureCap < 0 {
 		errs = append(errs, &FieldError{Field: "FailureCap", Reason: "is negative"})
 	}
-	return store.JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // retry is Retry with the observer.

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -33,7 +34,7 @@ func (o *FailuresOptions) validate() error {
 	if o.Limit < 0 {
 		errs = append(errs, &FieldError{Field: "Limit", Reason: "is negative"})
 	}
-	return store.JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // Failures yields the tasks that failed for good, in the order in which they failed; nil options mean all. Of more than

@@ -83,6 +83,7 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 		{"four partitions, and a process is killed", 4, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // its tasks wait
 			server, namespace := redistest.Shared(t)
 			s, err := redisstore.Open(t.Context(), server.URL(), redisstore.Config{
 				Namespace: namespace, Partitions: c.partitions, SweepInterval: 100 * time.Millisecond,

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -166,7 +167,7 @@ func (r *Run) Delete(ctx context.Context) error {
 func (r *Run) do(what string, call func() error) error {
 	err := store.ValidateJobName(r.id.Job)
 	if r.id.Number <= 0 {
-		err = store.JoinFields(err, &FieldError{Field: "Number", Reason: "is not that of a run"})
+		err = errors.Join(err, &FieldError{Field: "Number", Reason: "is not that of a run"})
 	}
 	if err == nil {
 		err = call()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 )
 
@@ -81,7 +80,7 @@ func (r Runner) check(field string) (*runner, error) {
 	if r.Gate != nil && r.Gate.Semaphores == nil {
 		bad("Gate.Semaphores", "is nil")
 	}
-	return &runner{Runner: r, times: times}, store.JoinFields(errs...)
+	return &runner{Runner: r, times: times}, errors.Join(errs...)
 }
 
 // first is when a runner is due first, with a scheduler that starts now.

@@ -78,6 +78,8 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
 	case ses.isLost():
+	case t.lost.Load():
+		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Task: t.delivery.Task})
 	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
 		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictCancel, Task: t.delivery.Task})
 	default:
@@ -110,7 +112,7 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) context.Con
 	// The lease may have been lost, or the run stopped, after the checks and before
 	// this task could be found here and cancelled.
 	switch {
-	case t.session.isLost():
+	case t.session.isLost(), t.lost.Load():
 		s.cancel(store.ErrLeaseLost)
 	case t.session.isHalted(t.delivery.Lease.Lane.Run.Number):
 		s.cancel(store.ErrJobStopped)

@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -121,7 +122,7 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 			bad(fmt.Sprintf("Queues[%d].Weight", i), "is not a positive number")
 		}
 	}
-	return store.JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // info is what the worker says of itself in the store.

@@ -36,8 +36,7 @@ type run struct {
 
 	configuration document // its own
 
-	idleAfter time.Duration // without an enqueue, after which an open run is sealed, or stopped
-	stopIdle  bool
+	sealAfter time.Duration
 	touched   time.Time // when it was enqueued into from outside, or opened, last
 
 	stopped bool      // it ended by a stop: repeating the stop must answer as it did then
@@ -113,8 +112,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		},
 		post:       copyItemPtr(params.PostJob),
 		failureCap: params.FailureCap,
-		idleAfter:  params.IdleAfter(),
-		stopIdle:   params.StopAfter > 0,
+		sealAfter:  params.SealAfter,
 		touched:    now,
 		endedAt:    -1,
 	}

@@ -22,6 +22,7 @@ import (
 const sweepInterval = 100 * time.Millisecond
 
 func TestConformance(t *testing.T) {
+	t.Parallel() // beside what computes: on a real server it waits for leases to end
 	t.Run("redis", func(t *testing.T) { storetest.Run(t, realHarness()) })
 	t.Run("miniredis", func(t *testing.T) { storetest.Run(t, miniHarness(t)) })
 }
@@ -135,6 +136,7 @@ func keysUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 var modelSequences = flag.Int("model.sequences", 1000, "sequences that are compared with the model on real Redis")
 
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
+	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
 		storetest.RunModel(t, realHarness(), storetest.ModelOptions{Sequences: *modelSequences, Steps: 10})
 	})

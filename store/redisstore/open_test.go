@@ -129,6 +129,7 @@ func start(tb testing.TB, s store.Store, job string) store.RunID {
 // The suite again where partitions are spread over the masters of a cluster: no
 // script may touch a key of another slot, nor one it did not declare.
 func TestConformanceOnACluster(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)
 	h := realHarness()
 	h.Waiting = 1000

@@ -69,7 +69,7 @@ func (c Config) validate() error {
 	if c.SweepInterval < 10*time.Millisecond {
 		errs = append(errs, &store.FieldError{Field: "SweepInterval", Reason: "must be at least 10 ms"})
 	}
-	return store.JoinFields(errs...)
+	return errors.Join(errs...)
 }
 
 // Store implements [store.Store] over a rueidis client. Make one with [New] or

@@ -94,6 +94,7 @@ func refused(tb testing.TB, server *redistest.Server, code string) int {
 }
 
 func TestRepairOnACluster(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)
 	t.Run("mends each partition by itself", func(t *testing.T) {
 		for _, d := range damages {

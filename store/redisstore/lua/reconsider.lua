@@ -14,7 +14,7 @@ for i = 2, #KEYS do
       redis.call('ZADD', KEYS[i], clock, id)
     end
     moved = moved + #aside
-    signal_work(KEYS[i])
+    signal('w:' .. queue)
   end
 end
 publish(channel)

@@ -77,6 +77,7 @@ type Sessions interface {
 type FetchParams struct {
 	Session  SessionID
 	Number   int64
+	Answered Answered
 	Max      int  // 1 to MaxBatch
 	MaxBytes int  // stop before the payloads exceed this, but return at least one; 0 for 1 MiB
 	Suspect  bool // the session runs no suspect now and may be given one
@@ -88,6 +89,14 @@ type FetchParams struct {
 	PerRun []RunLimit
 	// InReadOnly are the sets whose routes are served while the partition is read-only.
 	InReadOnly []string
+}
+
+// Answered says which calls of a session were answered last. A store that does not know of them has lost
+// what it had acknowledged, in a failover or a restart, and what it holds for the session is not what its
+// worker knows: it answers [ErrLeaseLost], and the session is over. Zero is nothing yet.
+type Answered struct {
+	Fetched int64 // number of the last fetch that delivered something
+	Settled int64 // number of the last settlement
 }
 
 // FetchQueue asks for tasks of some routes of one queue. Queues are tried in
@@ -110,6 +119,7 @@ type FetchReply struct {
 type SettleParams struct {
 	Session  SessionID
 	Number   int64
+	Answered Answered
 	Worker   string    // for failure records
 	Outcomes []Outcome // at most MaxBatch
 }
@@ -211,10 +221,11 @@ type Staged struct {
 
 // HeartbeatParams extends a session.
 type HeartbeatParams struct {
-	Session SessionID
-	Lease   time.Duration
-	Runs    []RunID // runs of which the session holds tasks
-	Running []RunningTask
+	Session  SessionID
+	Answered Answered
+	Lease    time.Duration
+	Runs     []RunID // runs of which the session holds tasks
+	Running  []RunningTask
 }
 
 // HeartbeatReply is what a worker must know.

@@ -29,13 +29,14 @@ func (s *session) fetchLoop(context.Context) {
 			return
 		case g := <-src.grants:
 			p := store.FetchParams{
-				Session: s.id,
-				Number:  number,
-				Max:     g.max,
-				Suspect: g.suspect,
-				Queues:  s.e.queues.next(buf[:0]),
-				Budgets: budgets(g.shares),
-				PerRun:  g.perRun,
+				Session:  s.id,
+				Number:   number,
+				Answered: s.answered(),
+				Max:      g.max,
+				Suspect:  g.suspect,
+				Queues:   s.e.queues.next(buf[:0]),
+				Budgets:  budgets(g.shares),
+				PerRun:   g.perRun,
 
 				InReadOnly: s.e.inReadOnly,
 			}

@@ -52,10 +52,11 @@ func (s *session) beat(ctx context.Context) error {
 	still, moves := s.busy.Load() == 0, s.moves.Load()
 	runs, held := s.runs()
 	reply, err := s.e.store.Heartbeat(ctx, store.HeartbeatParams{
-		Session: s.id,
-		Lease:   s.e.cfg.Lease,
-		Runs:    runs,
-		Running: s.e.running(s),
+		Session:  s.id,
+		Answered: s.answered(),
+		Lease:    s.e.cfg.Lease,
+		Runs:     runs,
+		Running:  s.e.running(s),
 	})
 	switch {
 	case leaseLost(err) || permanent(err):

@@ -67,9 +67,20 @@ func (p *partition) run(ctx context.Context) {
 			s.group.Wait()
 			p.e.drawers.Go(func(ctx context.Context) { p.e.redeem(ctx, s) })
 			p.log(ctx, EventSessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
+			p.abandon(ctx, s)
 			pause(ctx, jitter(reopenWait)) // what ended this one may end the next at once
 		case <-ctx.Done():
 		}
+	}
+}
+
+// abandon closes a session that was lost. Where the store still has it, since it lost what it had answered, what
+// it holds is given to others now, and otherwise, or if this fails, when its lease ends.
+func (p *partition) abandon(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, p.e.cfg.Lease/3)
+	defer cancel()
+	if err := p.e.store.CloseSession(ctx, s.id); err != nil && ctx.Err() == nil {
+		p.log(ctx, "cannot close a lost session; its lease will end", "session", s.id.ID, "error", err)
 	}
 }
 

@@ -42,6 +42,7 @@ type session struct {
 	batches map[*batch]struct{}             // fetches of which something is not settled
 	held    map[int64]*heldRun              // the runs of what is not settled, by number
 	count   int                             // of what is not settled
+	known   store.Answered                  // the calls that were answered last
 	meters  map[store.Lease]*handlers.Meter // of what is not settled and reported progress
 	pending []*chunk                        // outcomes in the order they were reported
 	spare   []*chunk
@@ -180,7 +181,21 @@ func (s *session) take(ds []store.Delivery) *batch {
 	}
 	s.batches[b] = struct{}{}
 	s.count += len(ds)
+	s.known.Fetched = max(s.known.Fetched, ds[0].Lease.Fetch)
 	return b
+}
+
+// answered tells the store what it answered last, so that it notices if it has lost some of that.
+func (s *session) answered() store.Answered {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known
+}
+
+func (s *session) noteSettled(number int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known.Settled = number
 }
 
 // drop takes what was settled out of the inventory, and frees its payload.

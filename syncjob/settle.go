@@ -190,7 +190,7 @@ const (
 // settle reports one chunk, under the same number until there is an answer, so that
 // nothing is applied twice.
 func (s *session) settle(c *chunk, number int64) settleResult {
-	p := store.SettleParams{Session: s.id, Number: number, Worker: s.e.cfg.Name, Outcomes: c.outcomes}
+	p := store.SettleParams{Session: s.id, Number: number, Answered: s.answered(), Worker: s.e.cfg.Name, Outcomes: c.outcomes}
 	s.busy.Add(1)
 	s.moves.Add(1)
 	defer s.busy.Add(-1)
@@ -201,6 +201,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 		case err == nil:
 			now := time.Now()
 			s.p.heard.set(now)
+			s.noteSettled(number)
 			if observe := s.e.journal.obs.Settled; observe != nil {
 				observe(SettleEvent{
 					Worker: s.e.cfg.Name, Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),

@@ -25,7 +25,7 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 
 	sess := part.sessions[p.Session.ID]
 	switch {
-	case sess == nil:
+	case sess.behind(p.Answered):
 		return store.FetchReply{}, store.ErrLeaseLost
 	case p.Number < sess.fetched:
 		return store.FetchReply{}, store.ErrStale

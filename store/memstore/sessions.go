@@ -96,6 +96,11 @@ func (b *batch) each(visit func(index int, h *holding)) {
 	}
 }
 
+// behind reports whether the session is not known, or not all that it was answered.
+func (s *session) behind(a store.Answered) bool {
+	return s == nil || s.fetched < a.Fetched || s.settled < a.Settled
+}
+
 func (s *session) extend(now time.Time) { s.expires, s.graced = now.Add(s.lease), false }
 
 // grace extends the lease after a jump of the clock: once, until it is heard from
@@ -141,7 +146,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	}
 	defer part.unlock()
 	sess := part.sessions[p.Session.ID]
-	if sess == nil {
+	if sess.behind(p.Answered) {
 		return store.HeartbeatReply{}, store.ErrLeaseLost
 	}
 	now := part.now()

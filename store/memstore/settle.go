@@ -22,7 +22,7 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 
 	sess := part.sessions[p.Session.ID]
 	switch {
-	case sess == nil:
+	case sess.behind(p.Answered):
 		return store.SettleReply{}, store.ErrLeaseLost
 	case p.Number == sess.settled:
 		return copySettleReply(sess.settleReply), nil

@@ -133,7 +133,7 @@ type found struct {
 // fetchOnce makes one round over the lanes that come after the first skip of each ring.
 func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
 	c := newCall(k.session(p.Session.ID), k.clock, k.due, k.meta)
-	c.int64(p.Number).int(p.Max).int(p.MaxBytes).flag(p.Suspect)
+	c.int64(p.Number).answered(p.Answered).int(p.Max).int(p.MaxBytes).flag(p.Suspect)
 	window := c.reserve()
 	c.int(skip)
 	var routes []store.Route

@@ -147,6 +147,8 @@ func (c *call) int(n int) *call { return c.add(strconv.Itoa(n)) }
 
 func (c *call) int64(n int64) *call { return c.add(strconv.FormatInt(n, 10)) }
 
+func (c *call) answered(a store.Answered) *call { return c.int64(a.Fetched).int64(a.Settled) }
+
 func (c *call) flag(b bool) *call {
 	if b {
 		return c.add("1")

@@ -52,7 +52,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	changed := ses.busy != busy
 	ses.mu.Unlock()
 	c := newCall(k.session(p.Session.ID), k.leases, k.meta, k.due, k.terms)
-	c.add(p.Session.ID, formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
+	c.add(p.Session.ID).answered(p.Answered).add(formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
 	if changed {
 		c.add(busy)
 	} else {

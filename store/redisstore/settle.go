@@ -121,7 +121,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		grows = grows || o.Grows()
 	}
 	c.keys = append(c.keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
-	c.add(k.channel).int64(st.params.Number).flag(grows).int(len(st.runs))
+	c.add(k.channel).int64(st.params.Number).answered(st.params.Answered).flag(grows).int(len(st.runs))
 	for _, r := range st.runs {
 		meta, _, err := s.meta(ctx, k, r.id.Number)
 		if err != nil {

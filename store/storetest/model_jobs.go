@@ -151,7 +151,13 @@ func (m *machine) Heartbeat(t *rapid.T) {
 	if w.brief {
 		lease = brief
 	}
-	p := store.HeartbeatParams{Session: w.session, Lease: lease}
+	p := store.HeartbeatParams{Session: w.session, Answered: store.Answered{Settled: w.settles}, Lease: lease}
+	if rapid.IntRange(0, 9).Draw(t, "ahead") == 0 {
+		p.Answered.Settled++
+		_, err := m.s.store.Heartbeat(m.s.ctx, p)
+		m.s.ErrorIs(err, store.ErrLeaseLost, "a settlement that was never answered")
+		return
+	}
 	var want []store.RunSignal
 	for _, r := range m.m.ordered() {
 		p.Runs = append(p.Runs, r.id)

@@ -24,6 +24,28 @@ var fencing = []testCase{
 		zombie.close() // closing one that is gone changes nothing
 		refuses(s, r, zombie, ds)
 	}},
+	{"a fetch tells of an answer that the store lost", func(s *scene) {
+		requireKnown(s, func(w *worker, a store.Answered) error {
+			w.fetches++
+			p := w.params(1)
+			p.Answered = a
+			_, err := s.store.Fetch(s.ctx, p)
+			return err
+		})
+	}},
+	{"a settlement tells of an answer that the store lost", func(s *scene) {
+		requireKnown(s, func(w *worker, a store.Answered) error {
+			w.settles++
+			_, err := s.store.Settle(s.ctx, store.SettleParams{Session: w.session, Number: w.settles, Answered: a})
+			return err
+		})
+	}},
+	{"a heartbeat tells of an answer that the store lost", func(s *scene) {
+		requireKnown(s, func(w *worker, a store.Answered) error {
+			_, err := s.store.Heartbeat(s.ctx, store.HeartbeatParams{Session: w.session, Answered: a, Lease: steady})
+			return err
+		})
+	}},
 	{"a session that was never opened can do nothing", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		w := r.worker()
@@ -118,6 +140,29 @@ var fencing = []testCase{
 			s.Zero(counts.Running)
 		}
 	}},
+}
+
+// requireKnown has a worker tell of answers that the store gave, and of later ones that it did not give: it went back
+// to an earlier moment, as a server does that loses what it acknowledged.
+func requireKnown(s *scene, call func(w *worker, a store.Answered) error) {
+	s.tb.Helper()
+	r := s.open("import")
+	r.producer().add(r, tasks(scan, "t", 8)...)
+	for _, lost := range []store.Answered{{Fetched: 1}, {Settled: 1}, {Fetched: 1, Settled: 1}} {
+		w := r.worker()
+		w.succeed(w.one())
+		d := w.one()
+		known := store.Answered{Fetched: d.Lease.Fetch, Settled: w.settles}
+		s.NoError(call(w, store.Answered{}), "nothing is said to be answered")
+		known.Settled = max(known.Settled, w.settles)
+		s.NoError(call(w, known), "what was answered is known")
+		before := len(w.held())
+		lost.Fetched += w.fetches
+		lost.Settled += w.settles
+		s.ErrorIs(call(w, lost), store.ErrLeaseLost, "what is not known was lost: %+v", lost)
+		s.Len(w.held(), before, "a call that is refused changes nothing")
+		w.close()
+	}
 }
 
 // refuses requires that the session can neither settle nor stage nor fetch nor

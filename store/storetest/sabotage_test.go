@@ -48,6 +48,7 @@ var sabotages = map[string]struct {
 	"starts fencing numbers again":         {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &numbersBySlot{s} }},
 	"lets newcomers overtake":              {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &forgetsWaiters{s} }},
 	"never ends a lease":                   {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &leasesForever{s} }},
+	"forgets what it answered":             {"P05_Fencing", "P5 Fencing.", func(s store.Store) store.Store { return &unaware{s} }},
 	"goes on from a call that is lost":     {"Contract_Streams", "Contract, Producers and Sessions", func(s store.Store) store.Store { return &unguards{s} }},
 	"applies a repeated enqueue":           {"P10_SafeRetry", "P10 Safe retry.", func(s store.Store) store.Store { return &countsRepeats{Store: s} }},
 	"gives other tasks to a repeat":        {"P10_SafeRetry", "P10 Safe retry.", func(s store.Store) store.Store { return &fetchesAnew{Store: s} }},

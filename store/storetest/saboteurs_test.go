@@ -71,6 +71,24 @@ func (s *unguards) Enqueue(ctx context.Context, p store.EnqueueParams) (store.En
 	return s.Store.Enqueue(ctx, p)
 }
 
+// unaware does not look at what a session was answered.
+type unaware struct{ store.Store }
+
+func (s *unaware) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	p.Answered = store.Answered{}
+	return s.Store.Fetch(ctx, p)
+}
+
+func (s *unaware) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
+	p.Answered = store.Answered{}
+	return s.Store.Settle(ctx, p)
+}
+
+func (s *unaware) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	p.Answered = store.Answered{}
+	return s.Store.Heartbeat(ctx, p)
+}
+
 // dropsHook starts runs without their post-job hook.
 type dropsHook struct{ store.Store }
 

@@ -1,6 +1,6 @@
 -- Leases waiting tasks to a session, by turns between runs.
 -- KEYS  1 session, 2 clock, 3 due, 4 meta; a ring per route; per hint: run, W, U, M, S
--- ARGV  number, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
+-- ARGV  number, last fetch and settlement answered, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
 --       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared;
 --       sets served in read-only mode, as '/SET/SET/'; budgets: n, (left, until in ms or 0, routes: n, route × n) × n;
 --       limits per run: n, (max, fields of the run that count: n, field × n, routes: n, route × n) × n
@@ -10,10 +10,10 @@
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
 --       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
 -- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
-local number, want, bytes, suspect, window, skip = num(), num(), num(), num(), num(), num()
+local number, fetched, settled, want, bytes, suspect, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
 local text = ARGV[1]
 
-local record = redis.call('HGET', KEYS[1], 'fetch')
+local record = session_records(KEYS[1], fetched, settled)
 if not record then
   return { 'lost' }
 end
@@ -22,9 +22,7 @@ local function next_due()
   return first[2] or ''
 end
 local last = tonumber(string.match(record, '^%d+'))
-if not last then
-  return { 'lost' } -- the session's record is damaged
-elseif number < last then
+if number < last then
   return { 'stale' }
 elseif number == last and last > 0 then
   local fields, i = {}, 0

@@ -1,12 +1,12 @@
 -- Extends a session, reads the states of the runs it works for, and shows in runs which of its tasks report progress.
 -- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms; then by index: a run each, first those whose states are asked for
--- ARGV  session, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
+-- ARGV  session, last fetch and settlement answered, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
 --       reports: n, (index of the run, its number, limit, tasks: n, task × n) × n
 -- Returns {ok, now, next due, held, sweep due (1), (state, graceful, configured) …}, {lost}
 -- Repeat: absolute. ZREM goes first so that it passes when memory is short.
-local session, lease, interval, busy, channel, asked = arg(), num(), num(), arg(), arg(), num()
+local session, fetched, settled, lease, interval, busy, channel, asked = arg(), num(), num(), num(), num(), arg(), arg(), num()
 
-if redis.call('HEXISTS', KEYS[1], 'fetch') == 0 then
+if not session_records(KEYS[1], fetched, settled) then
   return { 'lost' }
 end
 redis.call('ZREM', KEYS[2], session)

@@ -110,6 +110,16 @@ local function answered(record, number, lost)
   end
 end
 
+-- session_records reads the last fetch of a session, 'NUMBER …', and its last settlement. It returns nothing if the session
+-- is not known, or not all that its worker was answered: the server went back to an earlier moment.
+local function session_records(session, fetched, settled)
+  local v = redis.call('HMGET', session, 'fetch', 'settle')
+  local fetch, settle = tonumber((string.match(v[1] or '', '^%d+'))), tonumber((string.match(v[2] or '', '^%d+')))
+  if fetch and settle and fetch >= fetched and settle >= settled then
+    return v[1], v[2]
+  end
+end
+
 -- Signals go out last, as lines of one message, and by pcall: PUBLISH may be refused (ACL) after the
 -- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}

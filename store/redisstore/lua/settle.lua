@@ -2,7 +2,7 @@
 -- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
--- ARGV  channel, number, grows (1: children travel along), runs: n, (base, id, rings as in declared) × n;
+-- ARGV  channel, number, last fetch and settlement answered, grows (1: children travel along), runs: n, (base, id, rings as in declared) × n;
 --       per run: plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
 --         counted: n, and if n > 0: sum, (field, counters) × n;
 --         special: n, (verdict, field, length, …) × n
@@ -26,11 +26,11 @@
 -- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
-local channel, number, grows = arg(), num(), num()
+local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num()
 local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], exact = true }
 local session = KEYS[1]
 
-local record = redis.call('HGET', session, 'settle')
+local _, record = session_records(session, fetched, settled)
 local early = answered(record, number, 'lost')
 if early then
   return early

@@ -45,8 +45,10 @@ const holdTimeout = 10 * time.Second
 // stored, and the hold is closed. With Options.ID on every item it is safe to
 // call again with the same sequence. After a crash of the process the hold
 // stays open until somebody closes it, or the run is stopped. The sequence is called
-// on the caller's goroutine.
-func (e *Enqueuer) EnqueueAll(ctx context.Context, run store.RunID, set string, items iter.Seq2[Item, error], opts *AllOptions) (Summary, error) {
+// on the caller's goroutine: a panic of it, or the end of the goroutine, goes on to the caller once the hold is closed.
+func (e *Enqueuer) EnqueueAll(
+	ctx context.Context, run store.RunID, set string, items iter.Seq2[Item, error], opts *AllOptions,
+) (sum Summary, err error) {
 	hold := "all-" + randomID()
 	var problems []error
 	if opts != nil && opts.Hold != "" {
@@ -63,13 +65,15 @@ func (e *Enqueuer) EnqueueAll(ctx context.Context, run store.RunID, set string, 
 		return Summary{}, fmt.Errorf("enqueue all: %w", err)
 	}
 	b := &bulk{enqueuer: e, run: run, hold: hold, call: randomID(), chunk: &request{}}
-	err := b.all(ctx, set, items)
-	if b.held {
-		err = errors.Join(err, b.release(ctx))
-	}
-	if err != nil {
-		err = fmt.Errorf("enqueue all into %s/%d: %w", run.Job, run.Number, err)
-	}
+	defer func() { // also after a panic, or runtime.Goexit, of the sequence
+		if b.held {
+			err = errors.Join(err, b.release(ctx))
+		}
+		if err != nil {
+			err = fmt.Errorf("enqueue all into %s/%d: %w", run.Job, run.Number, err)
+		}
+	}()
+	err = b.all(ctx, set, items)
 	return b.sum, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
@@ -57,7 +58,7 @@ func New(cfg Config) (*Enqueuer, error) {
 		producers: make([]*stream.Stream[*request], max(1, cfg.Store.Partitions())),
 	}
 	for i := range e.producers {
-		line := &producer{store: cfg.Store, partition: i, log: cfg.Logger}
+		line := &producer{store: cfg.Store, partition: i, log: guard.Logger(cfg.Logger)}
 		e.producers[i] = stream.New(line, e.group, store.ErrClosed)
 	}
 	return e, nil
@@ -106,14 +107,15 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 	return nil
 }
 
-// Close lets calls that were accepted finish, and waits for them. Later calls
+// Close lets calls that were accepted finish, and waits for them, for at most [store.CloseTime]: a store that does not answer
+// has them fail then, stored or not, with an error that matches [store.ErrClosed]. Later calls
 // return [store.ErrClosed]. It does not close the store, and may be called
 // twice.
 func (e *Enqueuer) Close() error {
 	for _, p := range e.producers {
 		p.Close()
 	}
-	e.group.Wait()
+	e.group.StopAfter(store.CloseTime, store.ErrClosed)
 	return nil
 }
 

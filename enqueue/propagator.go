@@ -36,6 +36,17 @@ func Inject(ctx context.Context, p Propagator, headers map[string]string) map[st
 	return all
 }
 
+// Extract returns what the propagator, which may be nil, makes of ctx by the headers; ctx itself if it returns none.
+func Extract(ctx context.Context, p Propagator, headers map[string]string) context.Context {
+	if p == nil {
+		return ctx
+	}
+	if extracted := p.Extract(ctx, headers); extracted != nil {
+		return extracted
+	}
+	return ctx
+}
+
 // EncodeFrom is Encode for an item that is enqueued under ctx: with what Propagator says of that in its headers.
 func (e *Encoder) EncodeFrom(ctx context.Context, set string, it Item) (store.Item, error) {
 	item, err := e.Encode(set, it)

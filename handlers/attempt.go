@@ -135,6 +135,9 @@ func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.
 // then returns nil all the same.
 func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error]) (enqueue.Summary, error) {
 	var sum enqueue.Summary
+	if items == nil {
+		return sum, fmt.Errorf("enqueue from task %s: %w", a.ID, &store.FieldError{Field: "Items", Reason: "is nil"})
+	}
 	for it, err := range items {
 		if err == nil {
 			_, err = a.stage(ctx, it)

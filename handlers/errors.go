@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rollcall-go/rollcall/internal/guard"
 )
 
 // Errors of this package.
@@ -32,17 +34,10 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
-// PanicError is what a panic of a handler, of middleware or of a hook becomes.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
+// PanicError is what a panic of a function of yours becomes, where the library calls it: Value is what it panicked with, which
+// Unwrap returns if it is an error, and Stack where.
+type PanicError = guard.PanicError
 
-// Error implements error.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
-
-// Unwrap returns the value if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+// ErrGoexit is what becomes of a function of yours that ends its goroutine by [runtime.Goexit], as FailNow of a test does.
+// A task fails with it for good, and so does a hook.
+var ErrGoexit = guard.ErrGoexit

@@ -26,7 +26,7 @@ type EventHooks struct {
 
 // Event calls fn between the hooks that the set has for events of that name; without any, it only calls fn. It
 // returns the first error, as it is, and calls nothing after it: an error of Before skips fn and After,
-// an error of fn skips After. What becomes of the task is up to the handler.
+// an error of fn skips After. A nil fn is a [*store.FieldError], and calls nothing. What becomes of the task is up to the handler.
 //
 // Hooks run within the attempt, at its place: under its timeout, as often as it is tried, and a panic of
 // theirs is one of the handler. A worker that is killed between fn and the end of the task leaves an event
@@ -40,6 +40,9 @@ func (a *Attempt) Event(ctx context.Context, name string, fn func(ctx context.Co
 }
 
 func (a *Attempt) event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
+	if fn == nil {
+		return &store.FieldError{Field: "Fn", Reason: "is nil"}
+	}
 	h := a.set.cfg.Hooks.Events[name]
 	if h.Before != nil {
 		if err := h.Before(ctx, Event{name, a}); err != nil {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -82,38 +82,40 @@ func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteCon
 // that the lease is lost: it is to be settled as given back, in case it is not. Execute settles nothing. The lease in d must not change
 // afterwards, as attempts refer to it.
 func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome {
-	return x.ExecuteTimed(ctx, d, nil)
+	var out store.Outcome
+	x.ExecuteTimed(ctx, d, &out, nil)
+	return out
 }
 
 // ExecuteTimed is [Executor.Execute] for who watches the handler, or hook: right before it is called, expires is told when its
-// timeout will be over. It is not called where there is no timeout, and may be nil.
-func (x *Executor) ExecuteTimed(ctx context.Context, d *store.Delivery, expires func(at time.Time)) store.Outcome {
-	out := store.Outcome{Lease: d.Lease, Task: d.Task}
+// timeout will be over. It is not called where there is no timeout, and may be nil. The outcome stands in out
+// when ExecuteTimed returns, and also when the handler ends the goroutine by [runtime.Goexit]: then it is that failure, with [ErrGoexit].
+func (x *Executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *store.Outcome, expires func(at time.Time)) {
+	*out = store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict
-		return out
+		return
 	}
 	if err := unreadable(&d.Task); err != nil {
-		fail(&out, store.VerdictFail, err)
-		return out
+		fail(out, store.VerdictFail, err)
+		return
 	}
 	route := &d.Lease.Lane.Route
 	s, err := x.registry.find(route.Set)
 	if err != nil {
-		fail(&out, store.VerdictFail, err)
-		return out
+		fail(out, store.VerdictFail, err)
+		return
 	}
 	if !route.Counted() {
-		s.executeHook(ctx, &out, &x.ExecuteConfig, expires)
-		return out
+		s.executeHook(ctx, out, &x.ExecuteConfig, expires)
+		return
 	}
 	k, err := s.find(route.Kind)
 	if err != nil {
-		fail(&out, store.VerdictFail, err)
-		return out
+		fail(out, store.VerdictFail, err)
+		return
 	}
-	k.execute(ctx, d, x, &out, expires)
-	return out
+	k.execute(ctx, d, x, out, expires)
 }
 
 // execute runs one delivery of a task.
@@ -124,7 +126,7 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor,
 		return
 	}
 	var a *Attempt // stays nil if decoding panics
-	err := recovered(func() (err error) {
+	err := guard.Call(func() (err error) {
 		if a, err = k.attempt(ctx, d, x, attrs); err != nil {
 			return Permanent(err)
 		}
@@ -133,17 +135,14 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor,
 			expires(a.ctx.deadline)
 		}
 		return k.invoke(&a.ctx, a)
-	})
+	}, func() { k.settle(ctx, out, a, attrs, Permanent(ErrGoexit)) })
 	k.settle(ctx, out, a, attrs, err)
 }
 
 // attempt decodes what the delivery holds.
 func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, x *Executor, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
-	if x.Propagator != nil {
-		ctx = x.Propagator.Extract(ctx, d.Task.Headers)
-	}
-	a.fill(ctx, d, x)
+	a.fill(enqueue.Extract(ctx, x.Propagator, d.Task.Headers), d, x)
 	a.set, a.attrs = k.set, attrs
 	if err == nil {
 		a.overrides, err = enqueue.DecodeOverrides(d.Task.Attributes)
@@ -169,14 +168,4 @@ func unreadable(t *store.Task) error {
 		return errors.New(why)
 	}
 	return nil
-}
-
-// recovered calls fn and makes a panic of it an error.
-func recovered(fn func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return fn()
 }

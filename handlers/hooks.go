@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -36,19 +38,18 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 		fail(out, h.giveUp, err)
 		return
 	}
-	err := recovered(func() error { return s.runHook(ctx, h, attrs, out, cfg, expires) })
-	if err == nil {
-		out.Verdict = h.done
-		return
+	ended := func(err error) {
+		verdict, over := interrupted(ctx)
+		switch {
+		case err == nil:
+			out.Verdict = h.done
+		case over:
+			out.Verdict = verdict
+		default:
+			decided(out, h.giveUp, func() { judgeHook(out, h, attrs, err) })
+		}
 	}
-	if verdict, over := interrupted(ctx); over {
-		out.Verdict = verdict
-		return
-	}
-	// A backoff, or the methods of an error, may panic too.
-	if perr := recovered(func() error { judgeHook(out, h, attrs, err); return nil }); perr != nil {
-		fail(out, h.giveUp, perr)
-	}
+	ended(guard.Call(func() error { return s.runHook(ctx, h, attrs, out, cfg, expires) }, func() { ended(Permanent(ErrGoexit)) }))
 }
 
 func (s *boundSet) runHook(
@@ -63,10 +64,7 @@ func (s *boundSet) runHook(
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = cfg.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
-	if cfg.Propagator != nil {
-		ctx = cfg.Propagator.Extract(ctx, rec.Headers)
-	}
-	ctx = context.WithValue(ctx, managerKey{}, cfg.Manager)
+	ctx = context.WithValue(enqueue.Extract(ctx, cfg.Propagator, rec.Headers), managerKey{}, cfg.Manager)
 	if limit := attrs.Timeout; limit > 0 {
 		var cancel context.CancelFunc
 		at := time.Now().Add(limit)

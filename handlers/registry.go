@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -51,7 +52,7 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 			problems = append(problems, &store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)})
 			continue
 		}
-		r.bind(s.clone())
+		problems = append(problems, r.bind(s.clone(), field+".")...)
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
@@ -60,8 +61,8 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 	return r, nil
 }
 
-// bind numbers a set and its kinds, and wraps its handlers.
-func (r *Registry) bind(s *Set) {
+// bind numbers a set and its kinds, and wraps its handlers. It reports middleware that leaves no handler.
+func (r *Registry) bind(s *Set, prefix string) (problems []error) {
 	b := &boundSet{source: s, hooks: s.cfg.Hooks, index: r.next(), kinds: make(map[string]*boundKind, len(s.kinds))}
 	indexes := make(map[*kind]int, len(s.kinds))
 	for name, k := range s.kinds {
@@ -74,8 +75,13 @@ func (r *Registry) bind(s *Set) {
 			index:  indexes[k],
 			invoke: wrap(wrap(k.handler, k.opts.Middleware), s.cfg.Middleware),
 		}
+		if b.kinds[name].invoke == nil {
+			field := fmt.Sprintf("%sKinds[%q].Middleware", prefix, name)
+			problems = append(problems, &store.FieldError{Field: field, Reason: "returns a nil handler"})
+		}
 	}
 	r.sets[s.name] = b
+	return problems
 }
 
 func (r *Registry) next() int {
@@ -139,14 +145,15 @@ func (r *Registry) Hooks(set string) (pre, post bool) {
 	return ok && s.hooks.PreJob != nil, ok && s.hooks.PostJob != nil
 }
 
-// Validate calls the Validate hook of the run's set, and returns its error as it is. An
+// Validate calls the Validate hook of the run's set, on a goroutine of its own, and returns its error as it is; a panic is a
+// [*PanicError]. An
 // unknown set is a [*store.FieldError] for the field "Set".
 func (r *Registry) Validate(ctx context.Context, run *Run) error {
 	s, err := r.find(run.Set)
 	if err != nil || s.hooks.Validate == nil {
 		return err
 	}
-	return recovered(func() error { return s.hooks.Validate(ctx, run) })
+	return guard.Apart(func() error { return s.hooks.Validate(ctx, run) })
 }
 
 func (r *Registry) find(set string) (*boundSet, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -71,9 +72,19 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		out.Verdict = store.VerdictCancel
 		return
 	}
-	// Attributes that are functions, and errors with methods, may panic too.
-	if perr := recovered(func() error { judge(out, a, attrs, err); return nil }); perr != nil {
-		fail(out, store.VerdictFail, perr)
+	decided(out, store.VerdictFail, func() { judge(out, a, attrs, err) })
+}
+
+// decided calls what decides about a failure. Attributes that are functions, and errors with methods, may
+// panic or end the goroutine, too: then the attempt is given up.
+func decided(out *store.Outcome, giveUp store.Verdict, decide func()) {
+	failed := func(err error) { fail(out, giveUp, err) }
+	err := guard.Call(func() error {
+		decide()
+		return nil
+	}, func() { failed(ErrGoexit) })
+	if err != nil {
+		failed(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/stream"
@@ -39,13 +40,17 @@ func NewHandles(s Store) *Handles {
 	return h
 }
 
-// Close lets writes that were accepted finish, and waits for them. Later writes return [ErrClosed]. It does not
+// CloseTime is how long writes and enqueue calls in flight may take once who makes them is closed.
+const CloseTime = 3 * time.Second
+
+// Close lets writes that were accepted finish, and waits for them, for at most [CloseTime]: a store that does not answer
+// has them fail then, applied or not, with an error that matches [ErrClosed]. Later writes return [ErrClosed]. It does not
 // close the store, and may be called twice.
 func (h *Handles) Close() error {
 	for _, s := range h.streams {
 		s.Close()
 	}
-	h.group.Wait()
+	h.group.StopAfter(CloseTime, ErrClosed)
 	return nil
 }
 

@@ -108,6 +108,14 @@ func validateText(field, s string, limit int) error {
 	return nil
 }
 
+// validateWords is validateText with a limit in characters.
+func validateWords(field, s string, limit int) error {
+	if utf8.RuneCountInString(s) > limit {
+		return &FieldError{Field: field, Reason: fmt.Sprintf("is longer than %d characters", limit)}
+	}
+	return validateText(field, s, utf8.UTFMax*limit)
+}
+
 // PartitionOf returns the partition, 0 to n-1, in which every key of the job
 // lives: FNV-1a of the name modulo n. It is part of the stored format and never
 // changes for a namespace.

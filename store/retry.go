@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-retry"
+
+	"github.com/rollcall-go/rollcall/internal/guard"
 )
 
 // The defaults of [RetryOptions].
@@ -34,8 +36,8 @@ type RetryOptions struct {
 	MaxElapsed time.Duration
 
 	// OnRetry is told of each failed attempt that will be followed by another,
-	// before the wait. It runs on the caller's goroutine, possibly on many at a
-	// time, and must not block. Defaults to nobody.
+	// before the wait, and waited for. It may be called many times at once, and must not block; a panic of it is
+	// dropped, and the call goes on. Defaults to nobody.
 	OnRetry func(RetryEvent)
 }
 
@@ -135,7 +137,7 @@ func repeat[R any](ctx context.Context, r *retrying, method string, call func(co
 	var last error // the last failure that was to be repeated
 	backoff := r.backoff(func(wait time.Duration) {
 		if r.opts.OnRetry != nil {
-			r.opts.OnRetry(RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait})
+			_ = guard.Tell(r.opts.OnRetry, RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait})
 		}
 	})
 	v, err := retry.DoValue(bounded, backoff, func(ctx context.Context) (R, error) {

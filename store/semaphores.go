@@ -11,7 +11,7 @@ import (
 const (
 	// MaxSemaphoreKeyLen bounds the key of a semaphore, in bytes.
 	MaxSemaphoreKeyLen = 200
-	// MaxHolderLen bounds the description of a holder, in bytes.
+	// MaxHolderLen bounds the description of a holder, in characters (runes).
 	MaxHolderLen = 256
 	// MaxSlots is the largest number of places of a semaphore.
 	MaxSlots = 10_000
@@ -69,7 +69,7 @@ type Semaphores interface {
 type SemaphoreClaim struct {
 	Key       string        // 1 to MaxSemaphoreKeyLen bytes, by the rule of job names
 	Token     string        // chosen by the caller: random, unguessable, a new one for each claim
-	Holder    string        // who asks, for others to see; 1 to MaxHolderLen bytes, by the same rule
+	Holder    string        // who asks, for others to see; 1 to MaxHolderLen characters, by the same rule
 	Max       int           // places for this claim to count by; 1 to MaxSlots; claims may differ in it
 	TTL       time.Duration // of the lease, in whole milliseconds; at least one
 	Exclusive bool          // hold the semaphore alone
@@ -124,7 +124,7 @@ func (p *SemaphoreClaim) Validate() error {
 	errs := []error{
 		ValidateSemaphoreKey(p.Key),
 		validateText("Token", p.Token, MaxNameLen),
-		validateText("Holder", p.Holder, MaxHolderLen),
+		validateWords("Holder", p.Holder, MaxHolderLen),
 		ValidateTTL(p.TTL),
 	}
 	if p.Max < 1 || p.Max > MaxSlots {

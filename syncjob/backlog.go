@@ -40,12 +40,15 @@ func (b *backlog) add(tasks []task, suspects int) {
 	b.wakeLocked()
 }
 
-// next waits for a task. It returns nil once the backlog is closed and empty, and whether it had to wait.
+// next waits for a task. It returns nil once the backlog is closed, and whether it had to wait.
 func (b *backlog) next() (t *task, waited bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
-		if t = b.popLocked(); t != nil || b.closed {
+		if b.closed {
+			return nil, waited
+		}
+		if t = b.popLocked(); t != nil {
 			b.wakeLocked()
 			return t, waited
 		}
@@ -90,7 +93,7 @@ func (b *backlog) len() int {
 	return len(b.tasks) - b.head
 }
 
-// close lets the slots return once nothing is left.
+// close lets the slots return. What is left, or still added, can be popped.
 func (b *backlog) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -32,7 +33,7 @@ type Config struct {
 	// has its own. Defaults to [DefaultNamespace].
 	Namespace string
 	// Logger of what happens, under the names of the constants Event…: quiet about single tasks at [slog.LevelInfo]. Defaults to
-	// [slog.DiscardHandler].
+	// [slog.DiscardHandler]. Where a handler of it panics, that record is lost.
 	Logger *slog.Logger
 	// Propagator carries what belongs to a context, such as a trace, with tasks from Start and Enqueue, outside of handlers and in
 	// them, to the attempts, and with runs to their hooks. Defaults to none.
@@ -85,9 +86,10 @@ func (c *Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// retry is Retry with the observer.
+// retry is Retry with the observer, which is guarded.
 func (c *Config) retry() *store.RetryOptions {
 	r := c.Retry
+	r.OnRetry = apart(guard.Logger(c.Logger), "Retry.OnRetry", r.OnRetry)
 	if observe := c.Observer.StoreRetry; observe != nil {
 		first := r.OnRetry
 		r.OnRetry = func(e store.RetryEvent) {

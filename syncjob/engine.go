@@ -61,6 +61,9 @@ type engine struct {
 	hard     context.Context    // of calls that report
 	kill     context.CancelCauseFunc
 
+	hungUp context.Context // ends fetches in flight
+	hangUp context.CancelFunc
+
 	fetchers *lifecycle.Group // fetch loops of all sessions
 	drawers  *lifecycle.Group // draw on limits, as long as tasks are leased
 	loops    *lifecycle.Group // partition loops and the safety poll
@@ -117,6 +120,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 	e.info = w.cfg.info(e.queues.routes())
 	e.fetching, e.drain = context.WithCancel(ctx)
 	e.hard, e.kill = context.WithCancelCause(e.values)
+	e.hungUp, e.hangUp = context.WithCancel(e.hard)
 	e.fetchers = lifecycle.New(e.hard)
 	e.drawers = lifecycle.New(e.hard)
 	e.loops = lifecycle.New(e.fetching)
@@ -152,7 +156,21 @@ func (e *engine) run(ctx context.Context) error {
 	return err
 }
 
-func (e *engine) abort() { e.abortOnce.Do(func() { close(e.aborted) }) }
+func (e *engine) abort() {
+	e.abortOnce.Do(func() {
+		e.drain()
+		close(e.aborted)
+	})
+}
+
+func (e *engine) isAborted() bool {
+	select {
+	case <-e.aborted:
+		return true
+	default:
+		return false
+	}
+}
 
 // notify passes signals on. It does not block.
 func (e *engine) notify(s store.Signal) {

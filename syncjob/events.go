@@ -47,7 +47,8 @@ const (
 	// EventRunConfigurationUnreadable is the same of what one run has of its own.
 	EventRunConfigurationUnreadable = "stored configuration of a run cannot be read; the last good one stays in force"
 
-	EventRunnerFailed = "runner failed" // of a [Scheduler]
+	EventRunnerFailed   = "runner failed"   // of a [Scheduler]
+	EventObserverFailed = "observer failed" // it panicked, or ended its goroutine
 )
 
 // outcomeEvent names what an attempt led to.

@@ -57,7 +57,7 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 	defer s.busy.Add(-1)
 	for {
 		start := time.Now()
-		ctx, cancel := context.WithTimeout(s.life, min(maxFetchTime, s.e.cfg.Lease/3))
+		ctx, cancel := context.WithTimeout(s.calls, min(maxFetchTime, s.e.cfg.Lease/3))
 		reply, err := s.e.store.Fetch(ctx, p)
 		cancel()
 		switch {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -30,7 +31,7 @@ func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time
 	if j.obs.AttemptStarted != nil {
 		j.obs.AttemptStarted(j.attempt(d, at))
 	}
-	if !j.log.Enabled(ctx, slog.LevelDebug) {
+	if !guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		return
 	}
 	event := EventTaskStarted
@@ -48,7 +49,7 @@ func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store
 		j.obs.AttemptDone(e)
 	}
 	event, level := outcomeEvent(out)
-	if !j.log.Enabled(ctx, level) {
+	if !guard.Enabled(ctx, j.log, level) {
 		return
 	}
 	attrs := attemptAttrs(d, slog.Duration("took", ended.Sub(began)))
@@ -92,14 +93,14 @@ func waited(d *store.Delivery, began time.Time) time.Duration {
 }
 
 func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind string, duplicate bool) {
-	if j.log.Enabled(ctx, slog.LevelDebug) {
+	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		j.log.LogAttrs(ctx, slog.LevelDebug, EventTaskEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
 			slog.String("task", task), slog.String("kind", kind), slog.Bool("duplicate", duplicate))
 	}
 }
 
 func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, duplicates int) {
-	if j.log.Enabled(ctx, slog.LevelDebug) {
+	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		j.log.LogAttrs(ctx, slog.LevelDebug, EventTasksEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
 			slog.Int("tasks", tasks), slog.Int("duplicates", duplicates))
 	}

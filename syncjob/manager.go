@@ -10,6 +10,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -48,9 +50,11 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	if s == nil {
 		return nil, fmt.Errorf("new manager: %w", &FieldError{Field: "Store", Reason: "is nil"})
 	}
+	log := guard.Logger(cfg.Logger)
+	cfg.Observer = cfg.Observer.guarded(log)
 	m := &Manager{
 		cfg:     cfg,
-		log:     cfg.Logger,
+		log:     log,
 		store:   store.WithRetry(s, cfg.retry()),
 		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator},
 		active:  newActiveRuns(),
@@ -63,7 +67,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	if cfg.Registry != nil {
 		m.live = handlers.NewLive(cfg.Registry)
 		m.encoder.Router = m.live
-		m.configs = newConfigurations(m.store, cfg.Registry, m.live, cfg.Logger)
+		m.configs = newConfigurations(m.store, cfg.Registry, m.live, log)
 	}
 	enqueuer, err := enqueue.New(enqueue.Config{Store: m.store, Encoder: m.encoder, Logger: cfg.Logger})
 	if err != nil {
@@ -71,14 +75,19 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	}
 	m.enqueuer = enqueuer
 	m.handles = store.NewHandles(m.store)
-	m.hub = newHub(m.store, cfg.Logger)
+	m.hub = newHub(m.store, log)
 	return m, nil
 }
 
 // Close aborts workers and schedulers that still run and waits for them, ends everybody's waiting and
-// watching with [ErrClosed], lets enqueue calls in flight finish, and closes the store
+// watching with [ErrClosed], lets enqueue calls and writes in flight finish, and closes the store
 // if Open made it. Let workers drain before: end the context of their Run, and wait for
 // it. It may be called twice.
+//
+// It takes at most 8 s, and as long only where a store does not answer and handlers ignore their contexts: 5 s at most for workers and
+// schedulers, see [Worker.Abort], and [store.CloseTime] for calls in flight. What was not answered by then fails with
+// [ErrClosed], and may have been done. A client that was handed to a store may hold Close up for as long as it takes it to give up a
+// connection that it is making.
 func (m *Manager) Close() error {
 	var err error
 	m.closing.Do(func() {
@@ -87,20 +96,31 @@ func (m *Manager) Close() error {
 		running := m.running
 		m.running = nil
 		m.mu.Unlock()
+		if m.owned != nil { // what still waits for it then fails at once
+			defer time.AfterFunc(closeTime, func() { _ = m.owned.Close() }).Stop()
+		}
 		for r := range running {
 			r.quit()
 		}
 		for r := range running {
 			r.wait()
 		}
-		err = errors.Join(m.enqueuer.Close(), m.handles.Close())
-		m.hub.close()
+		var flushed error
+		flushing := lifecycle.New(context.Background())
+		flushing.Go(func(context.Context) { flushed = m.handles.Close() })
+		flushing.Go(func(context.Context) { m.hub.close() })
+		err = m.enqueuer.Close()
+		flushing.Wait()
+		err = errors.Join(err, flushed)
 		if m.owned != nil {
 			err = errors.Join(err, m.owned.Close())
 		}
 	})
 	return err
 }
+
+// closeTime is when Close cuts the connections of a store of its own: soon after members, or calls, should have ended.
+const closeTime = endTime + 2*time.Second
 
 // member is what runs for a manager until it is closed.
 type member interface {

@@ -1,13 +1,16 @@
 package syncjob
 
 import (
+	"log/slog"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
 // Observer is told what happens in this process: for metrics. Each function may be nil, and costs nothing then. They are called
-// from many goroutines at once, without any lock held, on the path of the work: they must not block or panic. What they are given is theirs.
+// from many goroutines at once, without any lock held, on the path of the work, so they must not block. What they are given is theirs. A panic, or
+// the end of the goroutine, is logged under [EventObserverFailed], and the work goes on.
 //
 // It sees one process, and a process that dies tells nothing more. For exact accounts read the states of runs.
 type Observer struct {
@@ -26,6 +29,48 @@ type Observer struct {
 	Settled func(SettleEvent)
 	// StoreRetry is told of each call of the store that failed and will be repeated; Config.Retry.OnRetry is told first.
 	StoreRetry func(store.RetryEvent)
+}
+
+// guarded returns an observer that cannot end what it is told of.
+func (o *Observer) guarded(log *slog.Logger) Observer {
+	return Observer{
+		AttemptStarted: inPlace(log, "AttemptStarted", o.AttemptStarted),
+		AttemptDone:    inPlace(log, "AttemptDone", o.AttemptDone),
+		RunStarted:     apart(log, "RunStarted", o.RunStarted),
+		RunDone:        apart(log, "RunDone", o.RunDone),
+		Fetched:        apart(log, "Fetched", o.Fetched),
+		Settled:        apart(log, "Settled", o.Settled),
+		StoreRetry:     apart(log, "StoreRetry", o.StoreRetry),
+	}
+}
+
+// apart returns a function that calls tell on a goroutine of its own, and logs how it failed; nil for nil.
+func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
+	if tell == nil {
+		return nil
+	}
+	return func(e E) {
+		if err := guard.Tell(tell, e); err != nil {
+			log.Error(EventObserverFailed, "observer", name, "error", err)
+		}
+	}
+}
+
+// inPlace is [apart] for what is told of each task: it calls tell on the goroutine of a slot, which survives its end.
+func inPlace[E any](log *slog.Logger, name string, tell func(E)) func(E) {
+	if tell == nil {
+		return nil
+	}
+	failed := func(err error) { log.Error(EventObserverFailed, "observer", name, "error", err) }
+	return func(e E) {
+		err := guard.Call(func() error {
+			tell(e)
+			return nil
+		}, func() { failed(guard.ErrGoexit) })
+		if err != nil {
+			failed(err)
+		}
+	}
 }
 
 // AttemptEvent is one attempt of a task, or of a hook.

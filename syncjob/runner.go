@@ -15,9 +15,13 @@ type Runner struct {
 	Name string
 	// Trigger says when it is due. It is required.
 	Trigger Trigger
-	// Run is what to do. Its context ends when the scheduler's grace period is over, with cause
-	// [handlers.ErrShutdown], and under a Gate with the lease. A panic is a failed run. It is required.
+	// Run is what to do, on a goroutine of its own. Its context ends when that of [Scheduler.Run] does, at once and with its cause, and
+	// under a Gate with the lease: whatever it does should come to an end then. A panic, or the end of the goroutine, is a failed run.
+	// It is required.
 	Run func(ctx context.Context) error
+	// Grace is how long Run may take to return once its context has ended; [NoGrace], or anything below 2 s, for 2 s. Under a Gate the lease is kept
+	// as long. A [Worker] that runs in it, under its context, is given the time that it needs. Defaults to the scheduler's Grace.
+	Grace time.Duration
 	// Gate lets it run in a few places of the cluster at a time: see [semaphore.Gate]. A run that is locked
 	// out is skipped, which is no failure. Defaults to none.
 	Gate *semaphore.Gate
@@ -53,7 +57,7 @@ type runner struct {
 }
 
 // check reports every problem of a runner, under the given field.
-func (r Runner) check(field string) (*runner, error) {
+func (r Runner) check(field string, grace time.Duration) (*runner, error) {
 	var errs []error
 	bad := func(name, reason string) {
 		errs = append(errs, &FieldError{Field: field + name, Reason: reason})
@@ -61,6 +65,14 @@ func (r Runner) check(field string) (*runner, error) {
 	errs = append(errs, checkText(field+"Name", r.Name))
 	if r.Run == nil {
 		bad("Run", "is nil")
+	}
+	switch {
+	case r.Grace == 0:
+		r.Grace = grace
+	case r.Grace == NoGrace:
+		r.Grace = 0
+	case r.Grace < 0:
+		bad("Grace", "is negative and not NoGrace")
 	}
 	t := r.Trigger
 	times, problems := newTimetable(field+"Trigger.", t.Every, t.Cron, t.Zone, t.At)
@@ -96,7 +108,7 @@ func (r *runner) first(now time.Time) time.Time {
 const modeTime = 2 * time.Second
 
 // call runs it once, behind its gate. Skipped says that it was locked out.
-func (r *runner) call(ctx context.Context, m *Manager) (skipped bool, err error) {
+func (r *runner) call(ctx context.Context, m *Manager, v *visit) (skipped bool, err error) {
 	if !r.RunsInReadOnly {
 		bounded, cancel := context.WithTimeout(ctx, modeTime)
 		mode, err := m.Mode(bounded)
@@ -105,10 +117,13 @@ func (r *runner) call(ctx context.Context, m *Manager) (skipped bool, err error)
 			return true, nil
 		}
 	}
-	if r.Gate == nil {
-		return false, guarded(ctx, r.Run)
+	run := func(ctx context.Context) error {
+		return v.host(func() error { return r.Run(ctx) })
 	}
-	err = r.Gate.Run(ctx, func(ctx context.Context) error { return guarded(ctx, r.Run) })
+	if r.Gate == nil {
+		return false, run(ctx)
+	}
+	err = r.Gate.Run(ctx, run)
 	if errors.Is(err, semaphore.ErrSkipped) {
 		return true, nil
 	}

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 )
 
@@ -23,7 +22,7 @@ type SchedulerConfig struct {
 	// return, in the order of becoming due. Defaults to [DefaultSchedulerConcurrency].
 	Concurrency int
 	// Grace is how long runners may go on once the scheduler shuts down, before their contexts are
-	// cancelled; [NoGrace] for not at all. Defaults to [DefaultGrace].
+	// cancelled; [NoGrace], or anything below 2 s, for 2 s. Defaults to [DefaultGrace].
 	Grace time.Duration
 	// OnError is told of every run that failed, by the runner's name, on the goroutine that ran it. Defaults to
 	// nobody; the manager's logger hears of it all the same.
@@ -66,9 +65,11 @@ type Scheduler struct {
 	log     *slog.Logger
 	runners []*runner
 	places  chan struct{}
+	moved   chan struct{} // capacity 1: a visit has changed
 
 	mu     sync.Mutex
 	states map[*runner]*RunnerState
+	visits map[*visit]struct{}
 	abort  context.CancelFunc // of the Run in progress; nil otherwise
 	done   chan struct{}      // closed when that Run returns
 }
@@ -78,11 +79,12 @@ type Scheduler struct {
 func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Scheduler, error) {
 	cfg.setDefaults()
 	s := &Scheduler{m: m, cfg: cfg, log: m.log, states: make(map[*runner]*RunnerState, len(runners))}
+	s.visits, s.moved = make(map[*visit]struct{}), make(chan struct{}, 1)
 	errs := []error{cfg.validate()}
 	names := make(map[string]bool, len(runners))
 	for i, r := range runners {
 		field := fmt.Sprintf("Runners[%d].", i)
-		checked, err := r.check(field)
+		checked, err := r.check(field, cfg.Grace)
 		errs = append(errs, err)
 		if names[r.Name] {
 			errs = append(errs, &FieldError{Field: field + "Name", Reason: fmt.Sprintf("repeats %q", r.Name)})
@@ -98,35 +100,37 @@ func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Schedul
 	return s, nil
 }
 
-// Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, runners go on for
-// the grace period, and then their contexts are cancelled with cause [handlers.ErrShutdown]. Runners see ctx's values,
-// but not its end.
+// Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, and the contexts of runners that
+// go on end at once, with ctx: a [Worker] in one begins to drain. Run waits for each as long as its [Runner.Grace] says, and
+// for a gate to release its lease then, which takes 2 s where the store does not answer.
 //
-// It returns nil when every runner has returned, [*StuckError] when some ignored the end of their context,
-// [ErrClosed] when the manager was closed meanwhile, and [ErrSchedulerRunning] at once if the scheduler runs already.
+// It returns nil when every runner has returned, [*StuckError] when the functions of some went on beyond their grace,
+// [ErrClosed] when the manager was closed meanwhile, which leaves runners 5 s, and [ErrSchedulerRunning] at once if the scheduler runs already.
 func (s *Scheduler) Run(ctx context.Context) error {
-	fire, stop := context.WithCancel(ctx)
+	run, stop := context.WithCancel(ctx)
 	defer stop()
 	if err := s.begin(stop); err != nil {
 		return err
 	}
 	defer s.end()
-	hard, kill := context.WithCancelCause(context.WithoutCancel(ctx))
-	group := lifecycle.New(hard)
+	group := lifecycle.New(context.WithoutCancel(ctx))
 	var left atomic.Int64
 	left.Store(int64(len(s.runners)))
 	idle := make(chan struct{})
 	start := time.Now()
 	for _, r := range s.runners {
-		group.Go(func(hard context.Context) {
-			s.drive(fire, hard, r, start)
+		group.Go(func(context.Context) {
+			s.drive(run, r, start)
 			if left.Add(-1) == 0 {
 				close(idle)
 			}
 		})
 	}
-	<-fire.Done()
-	err := s.shutdown(idle, kill, &left)
+	<-run.Done()
+	var err error
+	if len(s.runners) > 0 {
+		err = s.shutdown(idle)
+	}
 	if left.Load() == 0 {
 		group.Wait()
 	}
@@ -138,45 +142,44 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	return err
 }
 
-// shutdown waits for runners to return: for the grace period, and then a little longer with cancelled contexts.
-func (s *Scheduler) shutdown(idle <-chan struct{}, kill context.CancelCauseFunc, left *atomic.Int64) error {
-	if len(s.runners) == 0 {
-		return nil
-	}
-	grace := time.NewTimer(s.cfg.Grace)
-	defer grace.Stop()
-	select {
-	case <-idle:
-	case <-grace.C:
-	case <-s.m.closed:
-	}
-	kill(handlers.ErrShutdown)
-	bound := time.NewTimer(abandonAfter)
-	defer bound.Stop()
-	select {
-	case <-idle:
-		return nil
-	case <-bound.C:
-		return &StuckError{Handlers: int(left.Load())}
+// shutdown waits for runners to return, as long as their visits last.
+func (s *Scheduler) shutdown(idle <-chan struct{}) error {
+	stopped := time.Now()
+	closed := s.m.closed
+	for {
+		patience, inside := s.patience(stopped)
+		late := time.NewTimer(time.Until(patience))
+		select {
+		case <-idle:
+			late.Stop()
+			return nil
+		case <-s.moved: // one has returned, or brought a grace of its own
+		case <-closed:
+			closed = nil
+			s.hurry(stopped)
+		case <-late.C:
+			return &StuckError{Handlers: inside}
+		}
+		late.Stop()
 	}
 }
 
 // drive fires one runner, time after time.
-func (s *Scheduler) drive(fire, hard context.Context, r *runner, start time.Time) {
+func (s *Scheduler) drive(run context.Context, r *runner, start time.Time) {
 	anchor := r.first(start)
 	for due := anchor; !due.IsZero(); due = r.times.next(anchor, later(due, time.Now())) {
 		acts := due.Add(putOff(r.Trigger.Jitter))
 		s.note(r, func(state *RunnerState) { state.Next = acts })
-		pause(fire, time.Until(acts))
+		pause(run, time.Until(acts))
 		select {
-		case <-fire.Done():
+		case <-run.Done():
 		case s.places <- struct{}{}:
-			if fire.Err() == nil { // both may have been possible
-				s.work(hard, r)
+			if run.Err() == nil { // both may have been possible
+				s.work(run, r)
 			}
 			<-s.places
 		}
-		if fire.Err() != nil {
+		if run.Err() != nil {
 			return
 		}
 	}
@@ -190,10 +193,12 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// work runs a runner once.
+// work runs a runner once. Whatever its functions do, it returns.
 func (s *Scheduler) work(ctx context.Context, r *runner) {
+	v := s.enter(r)
+	defer s.leave(v)
 	s.note(r, func(state *RunnerState) { state.Next, state.Since = time.Time{}, time.Now() })
-	skipped, err := r.call(ctx, s.m)
+	skipped, err := r.call(context.WithValue(ctx, visitKey{}, v), s.m, v)
 	s.note(r, func(state *RunnerState) {
 		state.Since = time.Time{}
 		if skipped {
@@ -207,21 +212,23 @@ func (s *Scheduler) work(ctx context.Context, r *runner) {
 		}
 	})
 	if err != nil {
-		s.log.ErrorContext(ctx, EventRunnerFailed, "runner", r.Name, "error", err)
-		if s.cfg.OnError != nil {
-			s.cfg.OnError(r.Name, err)
-		}
+		s.failed(ctx, r, err)
 	}
 }
 
-// guarded calls a runner's function and makes a panic of it an error.
-func guarded(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &handlers.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return fn(ctx)
+// failed tells of a run that failed.
+func (s *Scheduler) failed(ctx context.Context, r *runner, err error) {
+	s.log.ErrorContext(ctx, EventRunnerFailed, "runner", r.Name, "error", err)
+	if s.cfg.OnError == nil {
+		return
+	}
+	broken := guard.Apart(func() error {
+		s.cfg.OnError(r.Name, err)
+		return nil
+	})
+	if broken != nil {
+		s.log.ErrorContext(ctx, EventRunnerFailed, "runner", r.Name, "error", fmt.Errorf("OnError: %w", broken))
+	}
 }
 
 func (s *Scheduler) note(r *runner, change func(*RunnerState)) {

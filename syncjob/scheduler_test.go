@@ -238,25 +238,134 @@ func TestARunnerRunsWhileTheModeCannotBeRead(t *testing.T) {
 	})
 }
 
-func TestAtTheEndRunnersFinishWithinTheGraceAndAreCancelledThen(t *testing.T) {
+func TestAtTheEndRunnersLearnAtOnceAndAreWaitedForWithinTheirGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var quick, slow error
-		returned := func(to *error, takes time.Duration) func(context.Context) error {
-			return func(ctx context.Context) error {
-				*to = newDiary().run(takes)(ctx)
-				return *to
+		errOver := errors.New("over")
+		var obedient error
+		deaf := func(takes time.Duration) func(context.Context) error {
+			return func(context.Context) error {
+				time.Sleep(takes)
+				return nil
 			}
 		}
 		at := syncjob.Trigger{At: time.Now().Add(time.Second)}
-		start := time.Now()
-		schedule(t, 2*time.Second, syncjob.SchedulerConfig{Grace: 10 * time.Second},
-			syncjob.Runner{Name: "quick", Trigger: at, Run: returned(&quick, 5*time.Second)},
-			syncjob.Runner{Name: "slow", Trigger: at, Run: returned(&slow, time.Hour)},
+		s, err := manager(t, nil).NewScheduler(syncjob.SchedulerConfig{Grace: 5 * time.Second},
+			syncjob.Runner{Name: "obedient", Trigger: at, Run: func(ctx context.Context) error {
+				obedient = newDiary().run(time.Hour)(ctx)
+				return nil
+			}},
+			syncjob.Runner{Name: "short", Trigger: at, Run: deaf(5 * time.Second)},
+			syncjob.Runner{Name: "long", Trigger: at, Run: deaf(30 * time.Second), Grace: 40 * time.Second},
 		)
-		require.NoError(t, quick)
-		require.ErrorIs(t, slow, handlers.ErrShutdown)
-		require.Equal(t, 12*time.Second, time.Since(start))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		start := time.Now()
+		time.AfterFunc(2*time.Second, func() { cancel(errOver) })
+		require.NoError(t, s.Run(ctx))
+		require.Equal(t, errOver, obedient)
+		require.Equal(t, 31*time.Second, time.Since(start))
 	})
+}
+
+func TestOnlyRunnersBeyondTheirGraceAreStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := syncjob.Trigger{At: time.Now().Add(time.Second)}
+		sleeps := func(takes time.Duration) func(context.Context) error {
+			return func(context.Context) error { time.Sleep(takes); return nil }
+		}
+		s, err := manager(t, nil).NewScheduler(syncjob.SchedulerConfig{Grace: 5 * time.Second},
+			syncjob.Runner{Name: "within", Trigger: at, Run: sleeps(20 * time.Second), Grace: 30 * time.Second},
+			syncjob.Runner{Name: "beyond", Trigger: at, Run: sleeps(time.Minute)},
+		)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		start := time.Now()
+		var stuck *syncjob.StuckError
+		require.ErrorAs(t, s.Run(ctx), &stuck)
+		require.Equal(t, 1, stuck.Handlers)
+		require.Equal(t, 21*time.Second, time.Since(start), "the other one was not waited for beyond its grace")
+		time.Sleep(time.Hour)
+	})
+}
+
+// TestARunnerThatHostsAWorkerNeedNotStateItsGrace has a worker in a gate, with a task that takes nine seconds.
+func TestARunnerThatHostsAWorkerNeedNotStateItsGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var began []time.Time
+		stopped := false
+		reg := set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
+			if began = append(began, time.Now()); stopped {
+				return errors.New("a task began after the stop")
+			}
+			time.Sleep(9 * time.Second)
+			return nil
+		})
+		st := memstore.New(nil)
+		m := managerOn(t, st, reg)
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 50}}, nil)
+		require.NoError(t, err)
+		w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 1, Grace: 30 * time.Second})
+		require.NoError(t, err)
+		sems := semaphore.New(st)
+		s, err := m.NewScheduler(syncjob.SchedulerConfig{Grace: time.Second}, syncjob.Runner{
+			Name: "work", Trigger: syncjob.Trigger{Every: time.Second}, Run: w.Run,
+			Gate: &semaphore.Gate{Semaphores: sems, Key: "one", TTL: 3 * time.Second, Holder: "a"},
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Second, func() { stopped = true; cancel() })
+		start := time.Now()
+		require.NoError(t, s.Run(ctx))
+		require.Len(t, began, 2)
+		require.Equal(t, 18*time.Second, time.Since(start))
+		n, err := sems.Count(t.Context(), "one")
+		require.NoError(t, err)
+		require.Zero(t, n, "the lock is free")
+		state, err := run.State(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 3, state.Counts.Succeeded)
+		require.Zero(t, state.Counts.Running)
+	})
+}
+
+// TestWhateverEndsARunnerItIsCalledAgain ends a runner, and those who are told of it, in every way.
+func TestWhateverEndsARunnerItIsCalledAgain(t *testing.T) {
+	for name, end := range badEnds {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sems := semaphore.New(memstore.New(nil))
+				calls, told, beats := 0, 0, 0
+				gate := &semaphore.Gate{
+					Semaphores: sems, Key: "k", TTL: time.Second, Holder: "h",
+					CanRun: func(context.Context) bool {
+						if calls++; calls == 2 {
+							end()
+						}
+						return true
+					},
+					OnError:     func(error) { end() },
+					OnHeartbeat: func(time.Time) { beats++; end() },
+				}
+				ran := 0
+				s := schedule(t, 4500*time.Millisecond, syncjob.SchedulerConfig{Concurrency: 1, OnError: func(string, error) { told++; end() }},
+					syncjob.Runner{Name: "bad", Trigger: syncjob.Trigger{Every: time.Second}, Gate: gate, Run: func(context.Context) error {
+						ran++
+						time.Sleep(500 * time.Millisecond)
+						end()
+						return nil
+					}})
+				require.Equal(t, 5, calls)
+				require.Equal(t, 4, ran, "the gate was asked in vain once")
+				require.Equal(t, 5, told)
+				require.Equal(t, 4, beats)
+				require.Equal(t, 5, s.Runners()[0].Failed)
+				n, err := sems.Count(t.Context(), "k")
+				require.NoError(t, err)
+				require.Zero(t, n)
+			})
+		})
+	}
 }
 
 func TestARunnerThatIgnoresItsContextIsReported(t *testing.T) {

@@ -22,6 +22,7 @@ type session struct {
 
 	life  context.Context // ends when the session is lost or closed
 	stop  context.CancelCauseFunc
+	calls context.Context  // of fetches: ends with life, and at shutdown
 	group *lifecycle.Group // all loops but fetching
 
 	beatSoon chan struct{} // capacity 1: a run of which tasks are held has moved
@@ -82,8 +83,11 @@ func newSession(p *partition, id store.SessionID) *session {
 		held:     make(map[int64]*heldRun),
 	}
 	s.life, s.stop = context.WithCancelCause(e.hard)
+	calls, end := context.WithCancel(e.hungUp)
+	s.calls = calls
+	context.AfterFunc(s.life, end)
 	s.group = lifecycle.New(s.life)
-	s.executor = e.reg.Executor(handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.log, Propagator: e.m.cfg.Propagator, Manager: e.m})
+	s.executor = e.reg.Executor(handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.cfg.Logger, Propagator: e.m.cfg.Propagator, Manager: e.m})
 	return s
 }
 

@@ -7,15 +7,24 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
+// How long each step of a shutdown may take when handlers, or the store, do not do their part.
 const (
-	// abandonAfter is how long handlers may take to return after their contexts were
-	// cancelled, before shutdown goes on without them.
-	abandonAfter = 5 * time.Second
-	// reportTime bounds the reporting of outcomes and the closing of sessions.
-	reportTime = 10 * time.Second
+	// lastFetch is for an answer to a fetch in flight: its deliveries must not be lost with the reply.
+	lastFetch = time.Second
+	// abandonAfter is for handlers to return after their contexts were cancelled, before shutdown goes on
+	// without them.
+	abandonAfter = 2 * time.Second
+	// reportTime is for the reporting of outcomes after the grace period.
+	reportTime = 2 * time.Second
+	// leaveTime is for the closing of sessions.
+	leaveTime = time.Second
+
+	// endTime is all of it: what a shutdown may take beyond the grace period.
+	endTime = abandonAfter + reportTime + leaveTime
 )
 
 // errClosedSession is why a session's loops end after it was closed in order.
@@ -24,21 +33,45 @@ var errClosedSession = errors.New("session was closed")
 // shutdown ends an engine. The order of its steps is what makes it clean; every step is
 // bounded in time.
 func (e *engine) shutdown() error {
-	// 1. Fetch no more. A call in flight is waited for: its deliveries must not be lost
-	// with the reply.
+	graceEnds := time.Now().Add(e.cfg.Grace)
+
+	// 1. Begin nothing more: give back what no handler has seen. A fetch in flight may bring more of that.
 	e.drain()
-	e.fetchers.Wait()
-	e.loops.Wait()
-
-	// 2. Give back what no handler has seen. Slots return once they find nothing.
-	e.unload()
 	e.backlog.close()
+	e.unload()
+	quiet := lifecycle.New(e.values)
+	quiet.Go(func(context.Context) {
+		defer time.AfterFunc(lastFetch, e.hangUp).Stop()
+		e.fetchers.Wait()
+		e.loops.Wait()
+		e.unload()
+	})
 
-	// 3. Let handlers finish, then cancel them.
-	stuck := e.awaitHandlers()
+	// 2. Let handlers finish, then cancel them.
+	stuck := e.awaitHandlers(graceEnds)
+	if e.isAborted() {
+		graceEnds = time.Now()
+	}
+	quiet.Wait()
 
-	// 4. Report every outcome. Heartbeats have kept the leases until here.
-	ctx, cancel := context.WithTimeout(e.hard, reportTime)
+	// 3. Report every outcome. Heartbeats have kept the leases until here. It may take what is left of the grace period.
+	errs := []error{e.report(graceEnds)}
+
+	// 4. Leave. What stuck handlers hold goes to others, as after a crash.
+	errs = append(errs, e.leave())
+	e.tellers.Wait()
+	e.kill(errClosedSession)
+	if stuck > 0 {
+		errs = append(errs, &StuckError{Handlers: stuck})
+	} else {
+		e.pool.Wait()
+	}
+	return errors.Join(errs...)
+}
+
+// report settles everything, unless the store does not answer.
+func (e *engine) report(graceEnds time.Time) error {
+	ctx, cancel := context.WithDeadline(e.hard, later(graceEnds, time.Now()).Add(reportTime))
 	defer cancel()
 	var errs []error
 	for _, p := range e.partitions {
@@ -46,8 +79,14 @@ func (e *engine) shutdown() error {
 			errs = append(errs, s.finish(ctx))
 		}
 	}
+	return errors.Join(errs...)
+}
 
-	// 5. Leave. What stuck handlers hold goes to others, as after a crash.
+// leave closes the sessions, and takes leave of the limits.
+func (e *engine) leave() error {
+	ctx, cancel := context.WithTimeout(e.hard, leaveTime)
+	defer cancel()
+	var errs []error
 	left := true
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil {
@@ -60,13 +99,6 @@ func (e *engine) shutdown() error {
 	e.drawers.Stop(errClosedSession)
 	if left && e.redeeming.Load() == 0 { // otherwise tasks may still be leased, and our permits with them
 		errs = append(errs, e.resign(ctx))
-	}
-	e.tellers.Wait()
-	e.kill(errClosedSession)
-	if stuck > 0 {
-		errs = append(errs, &StuckError{Handlers: stuck})
-	} else {
-		e.pool.Wait()
 	}
 	return errors.Join(errs...)
 }
@@ -82,8 +114,8 @@ func (e *engine) unload() {
 // awaitHandlers waits for the slots to return: for the grace period, unless the worker
 // is aborted, and then for a little longer with cancelled contexts. It returns how many
 // did not.
-func (e *engine) awaitHandlers() (stuck int) {
-	grace := time.NewTimer(e.cfg.Grace)
+func (e *engine) awaitHandlers(graceEnds time.Time) (stuck int) {
+	grace := time.NewTimer(time.Until(graceEnds))
 	defer grace.Stop()
 	select {
 	case <-e.slotsDone:
@@ -105,7 +137,10 @@ func (e *engine) awaitHandlers() (stuck int) {
 // finish settles everything that was reported.
 func (s *session) finish(ctx context.Context) error {
 	if s.doubt.Load() {
-		if err := s.adopt(ctx); err != nil {
+		bounded, cancel := context.WithTimeout(ctx, reportTime) // ctx may last for all of the grace period
+		err := s.adopt(bounded)
+		cancel()
+		if err != nil {
 			s.p.log(ctx, "cannot give back what a lost reply delivered", "error", err)
 		}
 	}

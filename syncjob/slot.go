@@ -19,14 +19,28 @@ type slot struct {
 	mu        sync.Mutex
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	current   *task // nil between tasks
+	current   *task // nil between tasks; a task until its outcome is reported
 	since     time.Time
 	expires   time.Time // when the current task's timeout is over; zero if it has none
 	cancelled time.Time // when the current task's context was ended; zero if it was not
 	reported  bool      // that the handler ignores it
 
 	expire func(at time.Time) // sets expires; made once, as it allocates
+
+	// Of the goroutine that runs current, and after it of the one that goes on in its place.
+	stage   stage
+	outcome store.Outcome // as of the end of stageRun
 }
+
+// stage is how far a slot is with its task. A function of a user may end the goroutine in each of them; then
+// another goroutine goes on with what follows.
+type stage uint8
+
+const (
+	stageBegun stage = iota // the observer is told of the attempt
+	stageRun                // the handler runs
+	stageDone               // the observer is told of its outcome
+)
 
 func newSlot() *slot {
 	s := new(slot)
@@ -47,19 +61,21 @@ func (e *engine) startSlots() {
 	}
 }
 
-// work runs tasks until no more will come. A clock reading serves as the end of one
-// task and the start of the next.
+// work runs tasks until no more will come, beginning with the one that the slot has in hand if the goroutine before was
+// ended. A clock reading serves as the end of one task and the start of the next.
 func (e *engine) work(s *slot) {
 	defer func() {
-		if t := s.exited(); t != nil {
-			e.abandoned(s, t)
-			return
-		}
-		if e.slotsLeft.Add(-1) == 0 {
+		switch {
+		case s.exited():
+			e.pool.Go(func(context.Context) { e.work(s) })
+		case e.slotsLeft.Add(-1) == 0:
 			close(e.slotsDone)
 		}
 	}()
 	now := time.Now()
+	if s.current != nil {
+		now = e.resume(s, now)
+	}
 	for {
 		t, waited := e.backlog.next()
 		if t == nil {
@@ -72,42 +88,76 @@ func (e *engine) work(s *slot) {
 	}
 }
 
-// execute runs one task, unless its lease is lost or its run has been stopped since it
-// was fetched, and passes its outcome on. It returns the time.
+// execute runs one task, unless its lease is lost, its run has been stopped since it
+// was fetched, or the worker shuts down, and passes its outcome on. It returns the time.
 func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
 	case ses.isLost():
 	case t.lost.Load():
 		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Task: t.delivery.Task})
+	case e.fetching.Err() != nil:
+		ses.release(t)
 	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
 		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictCancel, Task: t.delivery.Task})
 	default:
 		if !t.delivery.Lease.Lane.Route.Counted() {
 			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
-		ctx := s.begin(e.values, t, now)
+		s.begin(e.values, t, now)
 		e.journal.attemptStarted(e.values, t.delivery, now)
-		outcome := ses.executorOf(t).ExecuteTimed(ctx, t.delivery, s.expire)
-		s.end()
-		end := time.Now()
-		e.intake.pace.ran(end.Sub(now))
-		e.executed.Add(1)
-		e.journal.attemptDone(e.values, t.delivery, &outcome, now, end)
-		now = end
-		ses.report(t, &outcome)
+		return e.attempt(s)
 	}
 	e.intake.finished()
 	return now
 }
 
-// begin returns the context for the task.
-func (s *slot) begin(values context.Context, t *task, now time.Time) context.Context {
+// attempt runs the handler of the task in hand.
+func (e *engine) attempt(s *slot) time.Time {
+	s.stage = stageRun
+	s.current.session.executorOf(s.current).ExecuteTimed(s.ctx, s.current.delivery, &s.outcome, s.expire)
+	return e.conclude(s, time.Now())
+}
+
+// conclude tells of the outcome, and reports it.
+func (e *engine) conclude(s *slot, end time.Time) time.Time {
+	s.stage = stageDone
+	e.intake.pace.ran(end.Sub(s.since))
+	e.executed.Add(1)
+	e.journal.attemptDone(e.values, s.current.delivery, &s.outcome, s.since, end)
+	e.hand(s)
+	return end
+}
+
+// hand passes the outcome of the task in hand on.
+func (e *engine) hand(s *slot) {
+	s.current.session.report(s.current, &s.outcome)
+	s.end()
+	e.intake.finished()
+}
+
+// resume goes on with a task after a function of a user ended the goroutine. If that was the handler, the executor
+// has made a failure of it.
+func (e *engine) resume(s *slot, now time.Time) time.Time {
+	switch s.stage {
+	case stageBegun:
+		return e.attempt(s)
+	case stageRun:
+		return e.conclude(s, now)
+	default:
+		e.hand(s)
+		return now
+	}
+}
+
+// begin takes the task in hand, and sees to it that there is a context for it.
+func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil || s.ctx.Err() != nil {
 		s.ctx, s.cancel = context.WithCancelCause(values)
 	}
+	s.stage = stageBegun
 	s.current, s.since, s.expires, s.cancelled, s.reported = t, now, time.Time{}, time.Time{}, false
 	// The lease may have been lost, or the run stopped, after the checks and before
 	// this task could be found here and cancelled.
@@ -117,40 +167,24 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) context.Con
 	case t.session.isHalted(t.delivery.Lease.Lane.Run.Number):
 		s.cancel(store.ErrJobStopped)
 	}
-	return s.ctx
 }
 
-// exited releases the slot's context, and returns the task whose handler ended the
-// goroutine itself, by runtime.Goexit; nil if the slot came to its end in order.
-func (s *slot) exited() *task {
+// exited reports whether a function of a user ended the goroutine, by runtime.Goexit, with a task in hand. If the
+// slot came to its end in order, its context is released.
+func (s *slot) exited() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancel != nil {
+	if s.current == nil && s.cancel != nil {
 		s.cancel(nil)
 	}
-	t := s.current
-	s.current = nil
-	return t
+	return s.current != nil
 }
 
-// abandoned fails a task whose handler ended its goroutine, and gives the slot another.
-func (e *engine) abandoned(s *slot, t *task) {
-	out := store.Outcome{
-		Lease:   t.delivery.Lease,
-		Verdict: store.VerdictFail,
-		Task:    t.delivery.Task,
-		Error:   "the handler ended its goroutine (runtime.Goexit)",
-	}
-	e.journal.attemptDone(e.values, t.delivery, &out, s.since, time.Now())
-	t.session.report(t, &out)
-	e.intake.finished()
-	e.pool.Go(func(context.Context) { e.work(s) })
-}
-
+// end lets go of the task, and of what its outcome holds.
 func (s *slot) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = nil
+	s.current, s.outcome = nil, store.Outcome{}
 }
 
 // interrupt cancels the context of the task that runs, if it is one of those meant.

@@ -4,6 +4,7 @@ package lifecycle
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Group runs goroutines under one context and waits for all of them. Make one
@@ -44,6 +45,14 @@ func (g *Group) Go(fn func(ctx context.Context)) bool {
 // more than once.
 func (g *Group) Stop(cause error) {
 	g.cancel(cause)
+	g.Wait()
+}
+
+// StopAfter waits, and cancels the group's context with the given cause once so much time has passed. Goroutines that obey
+// their context return soon after that.
+func (g *Group) StopAfter(d time.Duration, cause error) {
+	late := time.AfterFunc(d, func() { g.cancel(cause) })
+	defer late.Stop()
 	g.Wait()
 }
 

@@ -56,6 +56,30 @@ func TestWaitLetsGoroutinesFinishUndisturbed(t *testing.T) {
 	})
 }
 
+func TestStopAfterCancelsOnlyWhatTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for takes, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: time.Minute} {
+			g := lifecycle.New(t.Context())
+			var cause error
+			g.Go(func(ctx context.Context) {
+				select {
+				case <-ctx.Done():
+					cause = context.Cause(ctx)
+				case <-time.After(takes):
+				}
+			})
+			start := time.Now()
+			g.StopAfter(time.Minute, errOver)
+			require.Equal(t, want, time.Since(start))
+			if takes > time.Minute {
+				require.Equal(t, errOver, cause)
+			} else {
+				require.NoError(t, cause)
+			}
+		}
+	})
+}
+
 func TestNothingStartsOnceTheGroupIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := lifecycle.New(t.Context())

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -85,7 +86,7 @@ func (s *subscriber) take() []store.Signal {
 	return taken
 }
 
-// Subscribe calls fn in the calling goroutine for every signal until ctx ends,
+// Subscribe calls fn, one call at a time, for every signal until ctx ends,
 // then returns nil; when the store is closed it returns [store.ErrClosed].
 // Equal signals that gather while fn runs are delivered once, and a subscriber
 // that falls far behind gets one SignalSync instead. fn may call the store.
@@ -106,7 +107,9 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			fn(sig)
+			if err := guard.Tell(fn, sig); err != nil {
+				return err
+			}
 		}
 	}
 }

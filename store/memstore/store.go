@@ -30,6 +30,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -75,6 +76,7 @@ func New(opts *Options) *Store {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.Logger = guard.Logger(o.Logger)
 	s := &Store{hub: newHub(), closed: make(chan struct{})}
 	for i := range max(o.Partitions, 1) {
 		s.partitions = append(s.partitions, newPartition(i, s.hub, o))

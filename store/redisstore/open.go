@@ -3,10 +3,13 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
 // Open connects to the Redis or Valkey that the URL names and returns a store that owns
@@ -27,7 +30,7 @@ import (
 //	protocol=2              RESP2, for servers and proxies that lack RESP3. Defaults to 3
 //	client_cache=0          no client-side cache: configuration is polled. Defaults to 1
 //	client_name=name        what CLIENT LIST shows. Defaults to rollcall: and the namespace
-//	dial_timeout=5s         how long making one connection may take
+//	dial_timeout=3s         how long making one connection may take
 //	write_timeout=10s       after how long without a reply a connection is given up
 //	skip_verify=1           TLS with a server whose certificate is not checked. Defaults to 0
 //	master_set=name         the master's name: the addresses are those of its sentinels
@@ -40,6 +43,9 @@ import (
 // listed here is refused, never ignored. So is, within a few seconds, TLS with a server that speaks none, and the reverse; a
 // certificate that is not valid; and a database that the server does not have. No error repeats the
 // password, the URL, or what may be a part of either. Open does not retry.
+//
+// It returns when ctx ends, at once, and otherwise within [OpenTime]: a server that is silent for so long is one that matches
+// [store.ErrUnavailable].
 func Open(ctx context.Context, address string, config Config) (*Store, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
@@ -52,11 +58,10 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		// The client's constructor takes no context. Later connections keep this bound, so it is not made too small.
-		option.Dialer.Timeout = max(time.Second, min(option.Dialer.Timeout, time.Until(deadline)))
-		option.Sentinel.Dialer.Timeout = option.Dialer.Timeout
-	}
+	ctx, cancel := context.WithTimeoutCause(ctx, OpenTime, errSilent)
+	defer cancel()
+	conns := watch(&option)
+	awake := context.AfterFunc(ctx, conns.cut)
 	client, err := connect(option, config.Namespace)
 	if err != nil {
 		if wrong := wrongURL(ctx, &option, err); wrong != nil {
@@ -64,13 +69,23 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 		}
 		return nil, (&Store{config: config}).translate(ctx, "connect", err)
 	}
-	s, err := newStore(ctx, client, true, config)
+	s, err := newStore(ctx, client, config)
+	if err == nil && !awake() { // its connections are cut, or about to be
+		err = (&Store{config: config}).translate(ctx, "connect", context.Cause(ctx))
+	}
 	if err != nil {
+		conns.cut() // or Close would wait for the server
 		client.Close()
 		return nil, err
 	}
+	s.conns = conns
 	return s, nil
 }
+
+// OpenTime is how long [Open] waits for a server, and all that it has to read of it.
+const OpenTime = 5 * time.Second
+
+var errSilent = store.Transient(fmt.Errorf("no answer for %v", OpenTime))
 
 // connect makes a client, and does without what the server, or the user's rights, lack: client-side
 // caching (configuration is polled then), and the name of the connection, unless the URL gives one.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -58,6 +59,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Logger = guard.Logger(c.Logger)
 	return c
 }
 
@@ -76,7 +78,7 @@ func (c Config) validate() error {
 // [Open]; its methods may be called concurrently.
 type Store struct {
 	client rueidis.Client
-	owned  bool // the client is ours to close
+	conns  *connections // of a client that is ours to close; nil otherwise
 	config Config
 	spaces []*keyspace
 	metas  []*metaCache
@@ -101,15 +103,15 @@ var _ store.Store = (*Store)(nil)
 // configuration, one that matches [store.ErrUnavailable] when the server, or of a cluster each that knows the namespace, is out of reach, and
 // [store.ErrCorrupt] when the namespace was written by a newer version.
 func New(ctx context.Context, client rueidis.Client, config Config) (*Store, error) {
-	return newStore(ctx, client, false, config)
+	return newStore(ctx, client, config)
 }
 
-func newStore(ctx context.Context, client rueidis.Client, owned bool, config Config) (*Store, error) {
+func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, owned: owned, config: config, hub: newHub(), sessions: make(map[store.SessionID]*session)}
+	s := &Store{client: client, config: config, hub: newHub(), sessions: make(map[store.SessionID]*session)}
 	s.life, s.end = context.WithCancel(context.Background())
 	if err := s.checkEviction(ctx); err != nil {
 		return nil, err
@@ -252,16 +254,21 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close implements [store.Store]. A client that was handed to [New] stays open, and
-// subscriptions on it end with [store.ErrClosed].
+// subscriptions on it end with [store.ErrClosed]. One that [Open] made is closed: a server that does not answer is
+// given up after half a second. Calls in flight then fail with [store.ErrClosed].
 func (s *Store) Close() error {
 	if s.closed.CompareAndSwap(false, true) {
 		s.end()
-		if s.owned {
+		if s.conns != nil {
+			defer time.AfterFunc(closeTime, s.conns.cut).Stop()
 			s.client.Close()
 		}
 	}
 	return nil
 }
+
+// closeTime is how long the client may take to close its connections.
+const closeTime = 500 * time.Millisecond
 
 // begin is the first line of every call.
 func (s *Store) begin(ctx context.Context) error {

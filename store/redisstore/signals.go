@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/sethvargo/go-retry"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -28,7 +29,20 @@ type hub struct {
 }
 
 // subscriber is one call of Subscribe.
-type subscriber struct{ fn func(store.Signal) }
+type subscriber struct {
+	fn     func(store.Signal)
+	failed chan error // capacity 1: how fn ended, if not by returning
+}
+
+// tell calls the user's function.
+func (sub *subscriber) tell(sig store.Signal) {
+	if err := guard.Tell(sub.fn, sig); err != nil {
+		select {
+		case sub.failed <- err:
+		default: // the first one counts
+		}
+	}
+}
 
 func newHub() *hub {
 	return &hub{subscribers: make(map[*subscriber]struct{}), live: make(map[int]bool)}
@@ -41,7 +55,7 @@ func (h *hub) join(life context.Context, sub *subscriber, receive func(ctx conte
 	h.mu.Lock()
 	h.subscribers[sub] = struct{}{}
 	for p := range h.live {
-		sub.fn(store.Signal{Kind: store.SignalSync, Partition: p})
+		sub.tell(store.Signal{Kind: store.SignalSync, Partition: p})
 	}
 	h.mu.Unlock()
 	if h.count++; h.count == 1 {
@@ -70,7 +84,7 @@ func (h *hub) send(sig store.Signal) {
 		h.live[sig.Partition] = true
 	}
 	for sub := range h.subscribers {
-		sub.fn(sig)
+		sub.tell(sig)
 	}
 }
 
@@ -90,7 +104,7 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 		}
 		return err
 	}
-	sub := &subscriber{fn}
+	sub := &subscriber{fn, make(chan error, 1)}
 	s.hub.join(s.life, sub, s.receive)
 	defer s.hub.leave(sub)
 	select {
@@ -98,6 +112,8 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 		return nil
 	case <-s.life.Done():
 		return store.ErrClosed
+	case err := <-sub.failed:
+		return err
 	}
 }
 

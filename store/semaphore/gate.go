@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -25,8 +27,8 @@ type Gate struct {
 	CanRun func(ctx context.Context) bool
 
 	// OnError is told of every error as it happens: of acquiring, of the
-	// runner, of heartbeats, which are tried again while the lease lasts, and of releasing. A skipped run is no error, and a
-	// panic of the runner goes to the caller of Run alone. One Run makes no two calls of it at a time; several that go on at once do.
+	// runner, of heartbeats, which are tried again while the lease lasts, of releasing, and of callbacks that panicked. A skipped run is no
+	// error, and a panic of the runner goes to the caller of Run alone. One Run makes no two calls of it at a time; several that go on at once do.
 	// Defaults to nobody.
 	OnError func(error)
 
@@ -41,15 +43,25 @@ type Gate struct {
 // While fn runs the lease is refreshed at a third of its TTL, whether or not fn makes progress; fn
 // finds it, with its deadline, by [FromContext]. fn's context ends with ctx, and with cause
 // [store.ErrLeaseLost] when the lease is lost; Run waits for fn to return all the same. Whatever
-// happens the lease is released then: also when fn panics, which goes on to the caller.
+// happens the lease is released then: also when fn panics, or ends its goroutine, which goes on to the caller. If the store does
+// not answer Run gives that up after 2 s, and the lease ends with its time.
 //
 // Run returns fn's error, joined with that of the release if that failed: [store.ErrLeaseLost] there
-// means that somebody else may have run meanwhile. Bad input is a [*store.FieldError].
+// means that somebody else may have run meanwhile. A panic of CanRun keeps fn from running and is returned as an error; the first of OnHeartbeat or
+// OnError is joined to what Run returns. Bad input is a [*store.FieldError], also a nil fn for the field "Fn".
 func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	if g.Semaphores == nil {
-		return fmt.Errorf("gate: %w", &store.FieldError{Field: "Semaphores", Reason: "is nil"})
+	if err := g.check(fn); err != nil {
+		return fmt.Errorf("gate: %w", err)
 	}
-	if g.CanRun != nil && !g.CanRun(ctx) {
+	p := &pass{Gate: g}
+	defer func() {
+		if broken := p.broken.Load(); broken != nil {
+			err = errors.Join(err, *broken)
+		}
+	}()
+	if allowed, err := p.allowed(ctx); err != nil {
+		return p.report(err)
+	} else if !allowed {
 		return fmt.Errorf("%w: the predicate does not allow it", ErrSkipped)
 	}
 	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder})
@@ -57,35 +69,86 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 	case errors.Is(err, ErrUnavailable):
 		return fmt.Errorf("%w: %w", ErrSkipped, err)
 	case err != nil:
-		return g.report(err)
+		return p.report(err)
 	}
 	defer func() {
-		if failed := g.report(lease.leave(ctx)); failed != nil {
+		if failed := p.report(lease.leave(ctx)); failed != nil {
 			err = errors.Join(err, failed)
 		}
 	}()
-	return g.report(g.hold(ctx, lease, fn))
+	return p.report(p.hold(ctx, lease, fn))
+}
+
+func (g *Gate) check(fn func(ctx context.Context) error) error {
+	var errs []error
+	if g.Semaphores == nil {
+		errs = append(errs, &store.FieldError{Field: "Semaphores", Reason: "is nil"})
+	}
+	if fn == nil {
+		errs = append(errs, &store.FieldError{Field: "Fn", Reason: "is nil"})
+	}
+	return errors.Join(errs...)
+}
+
+// pass is one Run of a gate.
+type pass struct {
+	Gate
+	broken atomic.Pointer[error] // how the first callback that did not return ended
 }
 
 // hold calls fn while heartbeats keep the lease.
-func (g Gate) hold(ctx context.Context, lease *Lease, fn func(ctx context.Context) error) error {
+func (p *pass) hold(ctx context.Context, lease *Lease, fn func(ctx context.Context) error) error {
+	running, done := context.WithCancelCause(context.WithValue(ctx, leaseKey{}, lease))
+	defer done(context.Canceled)
+	lease.follow(done)
 	// Heartbeats outlive ctx: fn may take its time to return, and holds its place until then.
 	group := lifecycle.New(context.WithoutCancel(ctx))
-	group.Go(func(ctx context.Context) { lease.keep(ctx, g.OnHeartbeat, func(err error) { _ = g.report(err) }) })
+	group.Go(func(ctx context.Context) { lease.keep(ctx, p.beat, func(err error) { _ = p.report(err) }) })
 	defer group.Stop(context.Canceled)
 
-	if lease.ctx.Err() != nil { // this process stood still since the lease was granted
+	if !lease.alive() { // this process stood still since the lease was granted
 		return context.Cause(lease.ctx)
 	}
-	running, done := bind(context.WithValue(ctx, leaseKey{}, lease), lease.ctx)
-	defer done()
 	return fn(running)
 }
 
+// allowed asks the predicate.
+func (p *pass) allowed(ctx context.Context) (allowed bool, err error) {
+	if p.CanRun == nil {
+		return true, nil
+	}
+	err = guard.Apart(func() error {
+		allowed = p.CanRun(ctx)
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("ask whether the gate may run: %w", err)
+	}
+	return allowed, nil
+}
+
+// beat tells of a heartbeat.
+func (p *pass) beat(deadline time.Time) {
+	if p.OnHeartbeat != nil {
+		if err := p.note(guard.Tell(p.OnHeartbeat, deadline)); err != nil {
+			_ = p.report(err)
+		}
+	}
+}
+
 // report passes an error on to OnError, and returns it.
-func (g Gate) report(err error) error {
-	if err != nil && g.OnError != nil {
-		g.OnError(err)
+func (p *pass) report(err error) error {
+	if err != nil && p.OnError != nil {
+		_ = p.note(guard.Tell(p.OnError, err))
+	}
+	return err
+}
+
+// note keeps how a callback ended, if it did not return.
+func (p *pass) note(err error) error {
+	if err != nil {
+		err = fmt.Errorf("callback of the gate: %w", err)
+		p.broken.CompareAndSwap(nil, &err)
 	}
 	return err
 }

@@ -165,7 +165,8 @@ func TestARunnerThatIgnoresTheLossIsReported(t *testing.T) {
 			<-ctx.Done()
 			require.ErrorIs(t, context.Cause(ctx), store.ErrLeaseLost)
 			s.down.Store(false)
-			acquired(t, sems, "nightly", one("heir")) // the store ended it at the same time
+			time.Sleep(margin)
+			acquired(t, sems, "nightly", one("heir")) // the store has ended it, too
 			return nil
 		})
 		require.ErrorIs(t, err, store.ErrLeaseLost)

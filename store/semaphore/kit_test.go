@@ -16,7 +16,11 @@ import (
 	"github.com/rollcall-go/rollcall/store/semaphore"
 )
 
-const ttl = 30 * time.Second
+const (
+	ttl = 30 * time.Second
+	// margin is how long before the end of such a lease its context ends.
+	margin = 100 * time.Millisecond
+)
 
 // one claims the only place there is.
 func one(holder string) semaphore.Options {

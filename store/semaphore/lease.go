@@ -17,32 +17,76 @@ type Lease struct {
 	Fence int64  // higher than that of every lease of the key before
 	Token string // proves the lease; it is for nobody else to know
 
-	store  store.Store
-	ttl    time.Duration
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	store store.Store
+	ttl   time.Duration
+	ctx   context.Context
+
+	ending    sync.Mutex
+	cancel    context.CancelCauseFunc   // of ctx
+	followers []context.CancelCauseFunc // of contexts that end with it
 
 	mu       sync.Mutex
 	deadline time.Time   // by the store's clock
-	until    time.Time   // by ours; never later than deadline
+	until    time.Time   // by ours; before deadline
 	timer    *time.Timer // ends ctx at until; nil once the lease was given back
 }
+
+// margin is how long before the end of a lease its context ends. Timers fire late, by up to 8 ms on a busy
+// machine, and whoever waits for the context has to hear of it; the store counts in whole milliseconds.
+func margin(ttl time.Duration) time.Duration { return min(ttl/10, 100*time.Millisecond) }
 
 // newLease watches over a lease that was asked for at a time before it was granted.
 func newLease(ctx context.Context, s store.Store, c store.SemaphoreClaim, h store.SemaphoreHolder, before time.Time) *Lease {
 	l := &Lease{
 		Key: c.Key, Slot: h.Slot, Fence: h.Fence, Token: c.Token,
-		store: s, ttl: c.TTL, deadline: h.Expires, until: before.Add(c.TTL),
+		store: s, ttl: c.TTL, deadline: h.Expires, until: before.Add(c.TTL - margin(c.TTL)),
 	}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.timer = time.AfterFunc(time.Until(l.until), l.lose)
 	return l
 }
 
-func (l *Lease) lose() { l.cancel(store.ErrLeaseLost) }
+func (l *Lease) lose() { l.end(store.ErrLeaseLost) }
 
-// Context ends with cause [store.ErrLeaseLost] when the lease was found lost or its time
-// passed without a refresh, and with [context.Canceled] when Release is called. It has the values of the context that the lease was
+// end ends the lease's context and those that follow it. When it returns none of them is alive, so that nobody finds
+// one who was told of the loss.
+func (l *Lease) end(cause error) {
+	l.ending.Lock()
+	defer l.ending.Unlock()
+	l.cancel(cause)
+	for _, cancel := range l.followers {
+		cancel(context.Cause(l.ctx))
+	}
+	l.followers = nil
+}
+
+// follow has another context end with the lease's, with its cause.
+func (l *Lease) follow(cancel context.CancelCauseFunc) {
+	l.ending.Lock()
+	defer l.ending.Unlock()
+	if l.ctx.Err() != nil {
+		cancel(context.Cause(l.ctx))
+		return
+	}
+	l.followers = append(l.followers, cancel)
+}
+
+// alive reports whether the lease can still be relied on. In a process that stood still its context may not have
+// ended yet.
+func (l *Lease) alive() bool {
+	l.mu.Lock()
+	late := !time.Now().Before(l.until)
+	l.mu.Unlock()
+	if late {
+		l.lose()
+	}
+	return l.ctx.Err() == nil
+}
+
+// Context ends with cause [store.ErrLeaseLost] when the lease was found lost or its time is about to
+// pass without a refresh, and with [context.Canceled] when Release is called. It ends before the lease does by the store's
+// clock: a tenth of the TTL before, or 100 ms if that is less, counted from before the lease was asked for. A process that is stopped, or has no
+// processor for longer than that, learns of it late. It has the values of the context that the lease was
 // acquired with, and not its end.
 func (l *Lease) Context() context.Context { return l.ctx }
 
@@ -53,8 +97,8 @@ func (l *Lease) Deadline() time.Time {
 	return l.deadline
 }
 
-// Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost, which
-// ends Context; that is final. After any other error, of a store that cannot be reached
+// Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost: Context has
+// ended then, and that is final. After any other error, of a store that cannot be reached
 // while the lease lasts or of ctx, the lease is held on until its deadline.
 func (l *Lease) Refresh(ctx context.Context) error {
 	before := time.Now()
@@ -65,6 +109,7 @@ func (l *Lease) Refresh(ctx context.Context) error {
 		l.lose()
 	}
 	if err == nil && !l.extend(deadline, before) {
+		l.lose()
 		err = store.ErrLeaseLost // its time passed while the answer was on its way
 	}
 	if err != nil {
@@ -80,7 +125,7 @@ func (l *Lease) extend(deadline, before time.Time) bool {
 	if l.timer == nil || l.ctx.Err() != nil || !l.timer.Stop() {
 		return false
 	}
-	if until := before.Add(l.ttl); until.After(l.until) { // of two at a time, the later one counts
+	if until := before.Add(l.ttl - margin(l.ttl)); until.After(l.until) { // of two at a time, the later one counts
 		l.until, l.deadline = until, deadline
 	}
 	l.timer.Reset(time.Until(l.until))
@@ -113,7 +158,7 @@ func (l *Lease) giveUp() {
 			l.lose()
 		}
 	}
-	l.cancel(context.Canceled)
+	l.end(context.Canceled)
 }
 
 // keep refreshes the lease at a third of its time until ctx or the lease ends. It tells
@@ -141,6 +186,9 @@ func (l *Lease) keep(ctx context.Context, beat func(deadline time.Time), failed 
 // bind returns ctx, ended by the end of another one, too, with its cause. The function releases it.
 func bind(ctx, other context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	if other.Err() != nil { // AfterFunc would end it a moment later
+		cancel(context.Cause(other))
+	}
 	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
 	return ctx, func() {
 		stop()

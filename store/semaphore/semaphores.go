@@ -18,7 +18,7 @@ const (
 
 // releaseTimeout bounds the last word to the store when the caller's context has ended. What is not
 // released then ends with its time.
-const releaseTimeout = 5 * time.Second
+const releaseTimeout = 2 * time.Second
 
 // Options say what is claimed. Holder is required.
 type Options struct {
@@ -32,7 +32,7 @@ type Options struct {
 	TTL time.Duration
 
 	// Holder describes who claims, for those who are refused and for operators to read: 1
-	// to [store.MaxHolderLen] bytes of valid UTF-8 without control characters.
+	// to [store.MaxHolderLen] characters of valid UTF-8 without control characters.
 	Holder string
 
 	// Exclusive claims the semaphore for one alone, as a writer does among readers.
@@ -169,7 +169,7 @@ func (s *Semaphores) claim(ctx context.Context, c store.SemaphoreClaim) (*Lease,
 	switch {
 	case err != nil || !reply.Granted:
 		return nil, reply, err
-	case time.Since(before) >= c.TTL:
+	case time.Since(before) >= c.TTL-margin(c.TTL):
 		return nil, reply, errTooLate
 	}
 	return newLease(ctx, s.store, c, reply.Lease, before), reply, nil

@@ -81,10 +81,11 @@ func ordered(keys []string) ([]string, error) {
 
 func (l *Leases) add(lease *Lease) {
 	l.All = append(l.All, lease)
-	context.AfterFunc(lease.ctx, func() { l.cancel(context.Cause(lease.ctx)) })
+	lease.follow(l.cancel)
 }
 
-// Context ends as soon as that of one of the leases does, with its cause.
+// Context ends with that of the first lease which does, with its cause: see [Lease.Context]. It has ended when Refresh says
+// [store.ErrLeaseLost].
 func (l *Leases) Context() context.Context { return l.ctx }
 
 // Refresh lets all leases last for another TTL, as [Lease.Refresh] does one. It tries each

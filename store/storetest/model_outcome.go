@@ -13,6 +13,9 @@ import (
 // outcome draws what becomes of a delivery, and perhaps what its task counted, and brings, which counts only with its success.
 func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 	o := m.verdict(t, h)
+	if o.Verdict != store.VerdictSuccess {
+		o.Staged = h.task.stagedCounts() // to be removed
+	}
 	if h.task.item.Route.Counted() && o.Verdict != store.VerdictSuccess && rapid.IntRange(0, 3).Draw(t, "brings") == 0 {
 		o.Children = []store.Item{m.child(t, h.run)}
 		o.Writes = m.taskWrites(t, h.run.id)
@@ -47,8 +50,7 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 		for range rapid.IntRange(0, 3).Draw(t, "children") {
 			o.Children = append(o.Children, m.child(t, h.run))
 		}
-		o.Staged = h.task.stagedCounts()
-		if len(o.Staged) > 0 && rapid.IntRange(0, 4).Draw(t, "lost") == 0 {
+		if o.Staged = h.task.stagedCounts(); len(o.Staged) > 0 && rapid.IntRange(0, 4).Draw(t, "lost") == 0 {
 			o.Staged[0].Count++ // as if the store had lost one
 		}
 		o.Writes = m.taskWrites(t, h.run.id)

@@ -130,9 +130,9 @@ local function visit(queue, clock, lane, k)
   local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
   local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes', 'configured')
   local function later()
-    -- Nothing here for this session now: others first.
+    -- Nothing here for this session now: others first, unless the last one stands aside, whose time reads as 0.
     lane.hint.dry = true
-    local last = number_of(redis.call('ZREVRANGEBYSCORE', ring, '(+inf', '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
+    local last = number_of(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
     if last > lane.score then
       rings.left, route.moved = rings.left + 1, true
       lane.score = last

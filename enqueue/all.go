@@ -61,7 +61,7 @@ func (e *Enqueuer) EnqueueAll(
 	if items == nil {
 		problems = append(problems, invalid("Items", "is nil"))
 	}
-	if err := errors.Join(append(problems, validateRun(run))...); err != nil {
+	if err := store.JoinFields(append(problems, validateRun(run))...); err != nil {
 		return Summary{}, fmt.Errorf("enqueue all: %w", err)
 	}
 	b := &bulk{enqueuer: e, run: run, hold: hold, call: randomID(), chunk: &request{}}

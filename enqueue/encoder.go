@@ -2,7 +2,6 @@ package enqueue
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -38,7 +37,10 @@ type Encoder struct {
 func (e *Encoder) Encode(set string, it Item) (store.Item, error) {
 	kind, payload, badArgs := e.payload(it)
 	queue, badRoute := e.queue(set, kind, it.opts.Queue)
-	if err := errors.Join(badArgs, it.opts.validate(), badRoute); err != nil {
+	if badArgs != nil && kind == "" {
+		badRoute = store.ValidateName("Set", set) // what has no arguments cannot tell its kind
+	}
+	if err := store.JoinFields(badArgs, it.opts.validate(), badRoute); err != nil {
 		return store.Item{}, err
 	}
 	opts := &it.opts
@@ -94,7 +96,7 @@ func (e *Encoder) payload(it Item) (string, []byte, error) {
 
 // queue checks the names and returns where a task of the kind waits.
 func (e *Encoder) queue(set, kind, override string) (string, error) {
-	if err := errors.Join(store.ValidateName("Set", set), store.ValidateName("Kind", kind)); err != nil {
+	if err := store.JoinFields(store.ValidateName("Set", set), store.ValidateName("Kind", kind)); err != nil {
 		return "", err
 	}
 	queue := DefaultQueue

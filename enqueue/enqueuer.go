@@ -2,7 +2,6 @@ package enqueue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -73,7 +72,7 @@ func New(cfg Config) (*Enqueuer, error) {
 // call that is under way is not taken back. With Options.ID it is safe to repeat.
 func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it Item) (Receipt, error) {
 	item, err := e.encoder.EncodeFrom(ctx, set, it)
-	if err := errors.Join(validateRun(run), err); err != nil {
+	if err := store.JoinFields(validateRun(run), err); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
 	req := &request{}
@@ -93,7 +92,7 @@ func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it 
 // a closed one change nothing. Sealing an open run is closing [store.HoldOpen].
 // Errors as for [Enqueuer.Enqueue].
 func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, open bool) error {
-	if err := errors.Join(validateRun(run), store.ValidateName("Hold", name)); err != nil {
+	if err := store.JoinFields(validateRun(run), store.ValidateName("Hold", name)); err != nil {
 		return fmt.Errorf("set hold: %w", err)
 	}
 	req := &request{}

@@ -41,7 +41,7 @@ func TestBadInputNamesTheFieldAndSendsNothing(t *testing.T) {
 	ctx := t.Context()
 	_, err := e.Enqueue(ctx, store.RunID{}, "", enqueue.Item{})
 	require.ErrorIs(t, err, store.ErrInvalid)
-	for _, field := range []string{"Name is empty", "Number is not", "Set is empty", "Kind is empty", "Args is nil"} {
+	for _, field := range []string{"Name is empty", "Number is not", "Set is empty", "Args is nil"} {
 		require.ErrorContains(t, err, field)
 	}
 	require.ErrorIs(t, e.SetHold(ctx, run, "", true), store.ErrInvalid)

@@ -1,7 +1,6 @@
 package enqueue
 
 import (
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -37,10 +36,10 @@ func (o *Options) validate() error {
 	case o.IDFor > 0 && o.ID == "":
 		problems = append(problems, invalid("IDFor", "needs ID"))
 	}
-	if err := errors.Join(validateHeaders(o.Headers), o.overrides().validate()); err != nil {
+	if err := store.JoinFields(validateHeaders(o.Headers), o.overrides().validate()); err != nil {
 		problems = append(problems, err)
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 func (o *Options) overrides() Overrides {
@@ -55,7 +54,7 @@ func (o Overrides) validate() error {
 	if o.Timeout < NoTimeout {
 		problems = append(problems, invalid("Timeout", "is negative and not NoTimeout"))
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 func validateHeaders(headers map[string]string) error {
@@ -78,7 +77,7 @@ func validateHeaders(headers map[string]string) error {
 func validateRun(run store.RunID) error {
 	err := store.ValidateJobName(run.Job)
 	if run.Number <= 0 {
-		err = errors.Join(err, invalid("Number", "is not that of a run"))
+		err = store.JoinFields(err, invalid("Number", "is not that of a run"))
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -159,5 +158,5 @@ func (a *Attributes) validate(prefix string, of scope) error {
 	if _, err := encodeParams(a.Params); err != nil {
 		refuse(true, "Params", err.Error())
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }

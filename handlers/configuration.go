@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +57,7 @@ func (c *Configuration) Validate() error {
 			problems = append(problems, refuseFunctions(field+".", a), a.validate(field+".", ofKind))
 		}
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 // ValidateForRun reports what cannot be configured for one run: what Validate reports, and what acts outside of the run's attempts, which are the
@@ -70,7 +69,7 @@ func (c *Configuration) ValidateForRun() error {
 			problems = append(problems, refuseOutside(fmt.Sprintf("Kinds[%q].", name), a))
 		}
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 func refuseFunctions(prefix string, a *Attributes) error {
@@ -78,7 +77,7 @@ func refuseFunctions(prefix string, a *Attributes) error {
 	for _, name := range a.functions() {
 		problems = append(problems, &store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"})
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 func refuseOutside(prefix string, a *Attributes) error {
@@ -94,7 +93,7 @@ func refuseOutside(prefix string, a *Attributes) error {
 			problems = append(problems, &store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"})
 		}
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 // configurationVersion is that of the stored form. Fields are only ever added to it; a reader ignores those that it

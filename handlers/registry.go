@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,7 +53,7 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 		}
 		problems = append(problems, r.bind(s.clone(), field+".")...)
 	}
-	if err := errors.Join(problems...); err != nil {
+	if err := store.JoinFields(problems...); err != nil {
 		return nil, fmt.Errorf("new registry: %w", err)
 	}
 	r.code = NewLive(r)

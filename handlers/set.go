@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -112,5 +111,5 @@ func (s *Set) validate(prefix string) error {
 	for _, err := range s.problems {
 		problems = append(problems, store.RenameFields(err, func(field string) string { return prefix + field }))
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }

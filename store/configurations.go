@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -124,7 +123,7 @@ func (p *ConfigurationWrite) Validate() error {
 		bad(len(text) > MaxConfigurationText, field, "is longer than 1 KiB")
 		bad(!utf8.ValidString(text), field, "is not valid UTF-8")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // Validate reports what no Store accepts. Implementations call it first.

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Errors of the contract. A Store returns them wrapped or plain; callers use
@@ -111,6 +112,53 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
 // Is reports whether target is [ErrInvalid].
 func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 
+// JoinFields joins what is wrong with an input, as [errors.Join] does, into one line of text: parts are
+// separated by "; ", and what is said twice is there once. It is nil if all of errs are.
+func JoinFields(errs ...error) error {
+	var all []error
+	said := make(map[string]bool)
+	for _, err := range flat(errs, nil) {
+		if text := err.Error(); !said[text] {
+			said[text] = true
+			all = append(all, err)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return joinedFields(all)
+}
+
+// flat lists errors, and for a join those that it is of.
+func flat(errs, all []error) []error {
+	for _, err := range errs {
+		switch e := err.(type) {
+		case nil:
+		case joinedFields:
+			all = flat(e, all)
+		default:
+			all = append(all, err)
+		}
+	}
+	return all
+}
+
+// joinedFields are several faults of one input.
+type joinedFields []error
+
+func (e joinedFields) Error() string {
+	texts := make([]string, len(e))
+	for i, err := range e {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (e joinedFields) Unwrap() []error { return e }
+
 // RenameFields returns err with the field of every [FieldError] in it passed through
 // rename, for a caller whose input has the refused value under another name.
 // What wraps a FieldError, other than a join, is dropped with its text; an error without one is
@@ -121,7 +169,7 @@ func RenameFields(err error, rename func(field string) string) error {
 		for _, err := range joined.Unwrap() {
 			all = append(all, RenameFields(err, rename))
 		}
-		return errors.Join(all...)
+		return JoinFields(all...)
 	}
 	if field := (*FieldError)(nil); errors.As(err, &field) {
 		return &FieldError{Field: rename(field.Field), Reason: field.Reason}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 )
@@ -138,5 +137,5 @@ func (p *DrawParams) Validate() error {
 		refuse(p.Rate.Per < time.Millisecond, "Rate.Per", "is shorter than a millisecond")
 		refuse(p.Rate.Burst < 1, "Rate.Burst", "is not positive")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }

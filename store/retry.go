@@ -68,6 +68,9 @@ type RetryError struct {
 
 // Error implements error.
 func (e *RetryError) Error() string {
+	if e.Attempts == 0 {
+		return fmt.Sprintf("store: %s was not tried: %v", e.Method, e.Err)
+	}
 	unit := "attempts"
 	if e.Attempts == 1 {
 		unit = "attempt"

@@ -62,12 +62,20 @@ type StartParams struct {
 	Retention  time.Duration // how long the summary is kept after the end; positive
 	FailureCap int           // dead letters kept, see Failures; positive
 	SealAfter  time.Duration // an open run is sealed this long after the last enqueue, or since it was opened again; 0 for never
-	RedriveOf  int64         // number of the run of the job whose failed tasks it runs again; 0 for none
+	// StopAfter stops an open run where SealAfter would seal it, not gracefully and with [IdleReason]: its producer broke off. It excludes SealAfter.
+	StopAfter time.Duration
+	RedriveOf int64 // number of the run of the job whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for none.
 	Configuration []byte
 	Declared      bool      // the run begins as its job was declared, which it must be
 	Due           time.Time // the due time that begins the run; see [Schedules]
 }
+
+// IdleReason is why a run was stopped by its StopAfter.
+const IdleReason = "it was left open: nothing was enqueued for the time of StopAfter"
+
+// IdleAfter is after how long without an enqueue an open run is sealed or stopped; 0 for never.
+func (p *StartParams) IdleAfter() time.Duration { return max(p.SealAfter, p.StopAfter) }
 
 // StartReply names the run.
 type StartReply struct {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -57,7 +56,7 @@ func (p *FireParams) Validate() error {
 	if p.Rest < 0 {
 		bad("Rest", "is negative")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // FireVerdict says what FireRun did.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -133,7 +132,7 @@ func (p *SemaphoreClaim) Validate() error {
 	if p.Wait != 0 && p.Wait < time.Millisecond {
 		errs = append(errs, &FieldError{Field: "Wait", Reason: "is shorter than a millisecond"})
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // ValidateTTL checks how long a lease of a semaphore shall last: at least a millisecond.

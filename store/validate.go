@@ -23,6 +23,9 @@ func (p *StartParams) Validate() error {
 		errs = append(errs, err)
 	}
 	errs = append(errs, p.times()...)
+	if p.SealAfter > 0 && p.StopAfter > 0 {
+		bad("StopAfter", "excludes SealAfter")
+	}
 	if p.Retention <= 0 {
 		bad("Retention", "is not positive")
 	}
@@ -32,7 +35,7 @@ func (p *StartParams) Validate() error {
 	if len(p.Configuration) > MaxConfigurationLen {
 		bad("Configuration", "is longer than 256 KiB")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // times reports the times that no Store accepts.
@@ -52,7 +55,7 @@ func (p *EnqueueParams) Validate() error {
 		errs = append(errs, &FieldError{Field: "Entries", Reason: "are more than MaxBatch"})
 	}
 	errs = append(errs, badTimes(len(p.Entries), func(i int) *Item { return &p.Entries[i].Item }, "Entries[%d].Item")...)
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
@@ -66,7 +69,7 @@ func (p *FetchParams) Validate() error {
 			errs = append(errs, ValidateTime(fmt.Sprintf("Budgets[%d].Until", i), until))
 		}
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
@@ -107,7 +110,7 @@ func (p *SettleParams) Validate() error {
 	if children > MaxBatch {
 		bad("are more than MaxBatch", "Outcomes.Children")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // badStaged reports routes that are listed twice, and counts below zero.
@@ -141,7 +144,7 @@ func (p *StageParams) Validate() error {
 			bad(fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")
 		}
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or neither, with the

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 )
 
@@ -49,5 +48,5 @@ func (o *Outcome) validateWrites() error {
 	if data > MaxData || size > MaxOutcomeWriteLen {
 		bad(fmt.Sprintf("are more than %d, or take more than %d bytes", MaxData, MaxOutcomeWriteLen), "Writes")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -20,7 +19,7 @@ func (p *WriteParams) Validate() error {
 			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Writes[%d].%s", i, field) }))
 		}
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 // Grows reports whether a write may take memory. A batch in which none does passes when the store has none left.
@@ -54,7 +53,7 @@ func (w *Write) Validate() error {
 	if w.Cap < 0 {
 		bad("Cap", "is negative")
 	}
-	return errors.Join(append(errs, w.validateData()...)...)
+	return JoinFields(append(errs, w.validateData()...)...)
 }
 
 // validateData checks the number and the size of what is written.
@@ -115,7 +114,7 @@ func (p *ReadParams) Validate() error {
 	if p.Limit < 0 || p.Limit > MaxData {
 		errs = append(errs, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not between 0 and %d", MaxData)})
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 func (s ValueScope) validate() error {
@@ -136,7 +135,7 @@ func (s ValueScope) validate() error {
 	default:
 		bad("Of", "is missing")
 	}
-	return errors.Join(errs...)
+	return JoinFields(errs...)
 }
 
 func (k ValueKind) known() bool {

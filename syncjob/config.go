@@ -1,7 +1,6 @@
 package syncjob
 
 import (
-	"errors"
 	"log/slog"
 	"time"
 
@@ -83,7 +82,7 @@ func (c *Config) validate() error {
 	if c.FailureCap < 0 {
 		errs = append(errs, &FieldError{Field: "FailureCap", Reason: "is negative"})
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // retry is Retry with the observer, which is guarded.

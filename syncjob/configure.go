@@ -141,7 +141,7 @@ func (m *Manager) configure(ctx context.Context, is SetConfiguration, next Confi
 	if o.Run != nil {
 		err = next.ValidateForRun()
 	}
-	if err := errors.Join(err, m.checkKinds(ctx, is, next)); err != nil {
+	if err := store.JoinFields(err, m.checkKinds(ctx, is, next)); err != nil {
 		return is.Version, err
 	}
 	was, err := is.Configuration.Encode()
@@ -286,7 +286,7 @@ func unknownKinds(prefix string, kinds []string, known ...handlers.SetDescriptio
 			problems = append(problems, &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is no kind of the set"})
 		}
 	}
-	return errors.Join(problems...)
+	return store.JoinFields(problems...)
 }
 
 // descriptions are what is known of a set: by the registry, and as it was published.

@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +21,7 @@ type definition struct {
 	Root      *rootTask         `json:"root,omitempty"`
 	Open      bool              `json:"open,omitempty"`
 	SealAfter time.Duration     `json:"seal_after,omitempty"`
+	StopAfter time.Duration     `json:"stop_after,omitempty"`
 	Weight    float64           `json:"weight,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Retention time.Duration     `json:"retention"`
@@ -58,6 +58,7 @@ func (m *Manager) define(j Job) (definition, error) {
 		Set:       j.Set,
 		Open:      j.Open,
 		SealAfter: j.SealAfter,
+		StopAfter: j.StopAfter,
 		Weight:    j.Weight,
 		Headers:   maps.Clone(j.Headers),
 		Retention: j.Retention,
@@ -71,7 +72,7 @@ func (m *Manager) define(j Job) (definition, error) {
 	if reg := m.cfg.Registry; reg != nil && j.Set != "" {
 		if _, ok := reg.Set(j.Set); !ok {
 			problems = append(problems, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)})
-			return definition{}, errors.Join(problems...)
+			return definition{}, store.JoinFields(problems...)
 		}
 	}
 	if j.Configuration != nil {
@@ -91,7 +92,7 @@ func (m *Manager) define(j Job) (definition, error) {
 			d.Root.Queue = j.RootOptions.Queue
 		}
 	}
-	return d, errors.Join(problems...)
+	return d, store.JoinFields(problems...)
 }
 
 // rootField is what a job calls a field of its root task.
@@ -175,6 +176,7 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 		FailureCap:    d.Failures,
 		Configuration: d.Configuration,
 		SealAfter:     d.SealAfter,
+		StopAfter:     d.StopAfter,
 	}
 	if p.Weight == 0 {
 		p.Weight = m.inForce(d.Set, "").Weight

@@ -80,9 +80,8 @@ type task struct {
 	session  *session
 	batch    *batch
 	run      *heldRun
-	charged  []*limit    // to which it counts as running; guarded by the intake's mutex
-	done     bool        // it was settled; guarded by the session's mutex
-	lost     atomic.Bool // the store holds it no more
+	charged  []*limit // to which it counts as running; guarded by the intake's mutex
+	done     bool     // it was settled; guarded by the session's mutex
 }
 
 func newEngine(ctx context.Context, w *Worker, once bool) *engine {

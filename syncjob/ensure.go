@@ -33,9 +33,11 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	d, err := m.define(j)
 	switch {
 	case !j.Open && j.Schedule == nil:
-		err = errors.Join(err, &FieldError{Field: "Open", Reason: "or Schedule must be set: only standing and periodic jobs can be declared"})
+		err = store.JoinFields(err, &FieldError{Field: "Open", Reason: "or Schedule must be set: only standing and periodic jobs can be declared"})
+	case j.StopAfter > 0:
+		err = store.JoinFields(err, &FieldError{Field: "StopAfter", Reason: "is set for a declared job"})
 	case j.SealAfter > 0:
-		err = errors.Join(err, &FieldError{Field: "SealAfter", Reason: "is set for a declared job"})
+		err = store.JoinFields(err, &FieldError{Field: "SealAfter", Reason: "is set for a declared job"})
 	}
 	if err != nil {
 		return "", fmt.Errorf("ensure: %w", err)

@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -34,7 +33,7 @@ func (o *FailuresOptions) validate() error {
 	if o.Limit < 0 {
 		errs = append(errs, &FieldError{Field: "Limit", Reason: "is negative"})
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // Failures yields the tasks that failed for good, in the order in which they failed; nil options mean all. Of more than

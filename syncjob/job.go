@@ -1,7 +1,6 @@
 package syncjob
 
 import (
-	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -27,8 +26,11 @@ type Job struct {
 	// A job declared by Ensure with Open is a standing job.
 	Open bool
 	// SealAfter seals an open run after this long without an enqueue from outside a
-	// handler. Zero is never.
+	// handler: what was enqueued is all there is. Zero is never.
 	SealAfter time.Duration
+	// StopAfter stops an open run after this long without an enqueue from outside a handler, as [Run.Stop] does, with a reason that says so:
+	// its producer broke off, and part of the work is not the work. Zero is never. It excludes SealAfter.
+	StopAfter time.Duration
 	// Schedule makes it a periodic job, which Ensure declares. It excludes Open.
 	Schedule *Schedule
 	// Weight is the run's share of a queue against those of other runs, from 0.000001 to 1000000. Defaults to the attribute of its set.
@@ -64,6 +66,15 @@ func (j Job) validate() error {
 	if j.SealAfter < 0 {
 		bad("SealAfter", "is negative")
 	}
+	if j.StopAfter < 0 {
+		bad("StopAfter", "is negative")
+	}
+	if j.StopAfter > 0 && !j.Open {
+		bad("StopAfter", "is set for a job that is not open")
+	}
+	if j.StopAfter > 0 && j.SealAfter > 0 {
+		bad("StopAfter", "excludes SealAfter")
+	}
 	if j.SealAfter > 0 && !j.Open {
 		bad("SealAfter", "is set for a job that is not open")
 	}
@@ -83,7 +94,7 @@ func (j Job) validate() error {
 	if j.Configuration != nil {
 		errs = append(errs, store.RenameFields(j.Configuration.ValidateForRun(), func(field string) string { return "Configuration." + field }))
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // checkHeaders validates headers of a run by the rule of a task's.

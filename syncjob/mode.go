@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -36,7 +35,7 @@ func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
 			errs = append(errs, fmt.Errorf("set mode of partition %d: %w", p, err))
 		}
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // Mode reads the mode of the namespace. It is [ReadOnly] if that of any partition is, as after a SetMode that did

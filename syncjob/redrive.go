@@ -34,7 +34,7 @@ func (o *RedriveOptions) validate() error {
 	if o.Key != "" {
 		errs = append(errs, checkText("Key", o.Key))
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // Redrive runs the failed tasks of a finished run again, as a new run of the same job. They keep their IDs, arguments,
@@ -170,7 +170,7 @@ func (s survey) check(failed int64, o RedriveOptions) error {
 	case gone > 0 && !o.AllowPartial && (len(o.IDs) == 0 || len(missing) > 0):
 		return &FailuresGoneError{Kept: int64(s.kept), Gone: gone}
 	case len(missing) > 0 && !o.AllowPartial:
-		return errors.Join(missing...)
+		return store.JoinFields(missing...)
 	case s.tasks == 0:
 		return ErrNothingToRedrive
 	}

@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -167,7 +166,7 @@ func (r *Run) Delete(ctx context.Context) error {
 func (r *Run) do(what string, call func() error) error {
 	err := store.ValidateJobName(r.id.Job)
 	if r.id.Number <= 0 {
-		err = errors.Join(err, &FieldError{Field: "Number", Reason: "is not that of a run"})
+		err = store.JoinFields(err, &FieldError{Field: "Number", Reason: "is not that of a run"})
 	}
 	if err == nil {
 		err = call()

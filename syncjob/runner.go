@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 )
 
@@ -92,7 +93,7 @@ func (r Runner) check(field string, grace time.Duration) (*runner, error) {
 	if r.Gate != nil && r.Gate.Semaphores == nil {
 		bad("Gate.Semaphores", "is nil")
 	}
-	return &runner{Runner: r, times: times}, errors.Join(errs...)
+	return &runner{Runner: r, times: times}, store.JoinFields(errs...)
 }
 
 // first is when a runner is due first, with a scheduler that starts now.

@@ -1,9 +1,10 @@
 package syncjob
 
 import (
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
 // Overlap says what a due time of a periodic job does while the job's last run is still active.
@@ -74,7 +75,7 @@ func (s *Schedule) validate() error {
 	case s.Every > 0 && s.Jitter >= s.Every:
 		errs = append(errs, &FieldError{Field: "Schedule.Jitter", Reason: "is not shorter than Every"})
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // calendar is the stored form of the due times of a schedule: when it changes, the job is due anew.
@@ -101,7 +102,7 @@ func newRecurrence(s *Schedule) *recurrence {
 // next is the due time after the given one, which is zero for a job that was never due, and after now.
 func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	times, errs := newTimetable("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
-	if err := errors.Join(errs...); err != nil {
+	if err := store.JoinFields(errs...); err != nil {
 		return time.Time{}, err // of a newer version, or of another machine's time zones
 	}
 	if due.IsZero() || r.Overlap == AfterCompletion {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
 )
 
 // DefaultSchedulerConcurrency is how many runners of a [Scheduler] run at once.
@@ -49,7 +50,7 @@ func (c *SchedulerConfig) validate() error {
 	if c.Grace < 0 {
 		errs = append(errs, &FieldError{Field: "Grace", Reason: "is negative and not NoGrace"})
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // Scheduler calls runners of this process when they are due, from a bounded pool. One per process is
@@ -93,7 +94,7 @@ func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Schedul
 		s.runners = append(s.runners, checked)
 		s.states[checked] = &RunnerState{Name: r.Name}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := store.JoinFields(errs...); err != nil {
 		return nil, fmt.Errorf("new scheduler: %w", err)
 	}
 	s.places = make(chan struct{}, cfg.Concurrency)

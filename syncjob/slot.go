@@ -94,8 +94,6 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
 	case ses.isLost():
-	case t.lost.Load():
-		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Task: t.delivery.Task})
 	case e.fetching.Err() != nil:
 		ses.release(t)
 	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
@@ -162,7 +160,7 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	// The lease may have been lost, or the run stopped, after the checks and before
 	// this task could be found here and cancelled.
 	switch {
-	case t.session.isLost(), t.lost.Load():
+	case t.session.isLost():
 		s.cancel(store.ErrLeaseLost)
 	case t.session.isHalted(t.delivery.Lease.Lane.Run.Number):
 		s.cancel(store.ErrJobStopped)

@@ -41,7 +41,7 @@ func (o *StartOptions) validate() error {
 	if o.IfActive > Supersede {
 		errs = append(errs, &FieldError{Field: "IfActive", Reason: "is not one of Refuse, Join and Supersede"})
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // supersedeReason is kept with a run that had to make way for the next.
@@ -68,9 +68,9 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	m.fresh(ctx, j.Set)
 	d, err := m.define(j)
 	if j.Schedule != nil {
-		err = errors.Join(err, &FieldError{Field: "Schedule", Reason: "is for jobs that Ensure declares"})
+		err = store.JoinFields(err, &FieldError{Field: "Schedule", Reason: "is for jobs that Ensure declares"})
 	}
-	if err := errors.Join(err, o.validate()); err != nil {
+	if err := store.JoinFields(err, o.validate()); err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	p := m.params(d, j.Name, startToken(o.Key))

@@ -144,6 +144,19 @@ func TestAnOpenRunFinishesOnceSealed(t *testing.T) {
 	})
 }
 
+func TestAStopAfterStopsAnOpenRunWhoseProducerBrokeOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manager(t, set(t, handlers.SetConfig{}, noop))
+		work(t, m, syncjob.WorkerConfig{})
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true, StopAfter: time.Minute}, nil)
+		require.NoError(t, err)
+		final, err := run.Wait(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Contains(t, final.Reason, "StopAfter")
+	})
+}
+
 func TestASealAfterEndsAnIdleOpenRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))

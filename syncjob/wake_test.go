@@ -2,6 +2,7 @@ package syncjob_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -116,6 +117,11 @@ func sleep(t *testing.T, s store.Store, c transition, registered, bubble bool) *
 	tree := handlers.NewSet("tree", cfg)
 	handlers.Handle(tree, w.leaf, &handlers.KindOptions{Attributes: c.leaves})
 	handlers.Handle(tree, w.fan, nil)
+	if !registered && !bubble { // a store may treat workers of many kinds in another way
+		for i := range 100 {
+			handlers.HandleRaw(tree, fmt.Sprint("idle", i), func(context.Context, *handlers.Task[json.RawMessage]) error { return nil }, nil)
+		}
+	}
 	var err error
 	w.registry, err = handlers.NewRegistry(tree)
 	require.NoError(t, err)

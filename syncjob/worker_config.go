@@ -1,7 +1,6 @@
 package syncjob
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -122,7 +121,7 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 			bad(fmt.Sprintf("Queues[%d].Weight", i), "is not a positive number")
 		}
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // info is what the worker says of itself in the store.

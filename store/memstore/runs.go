@@ -36,7 +36,8 @@ type run struct {
 
 	configuration document // its own
 
-	sealAfter time.Duration
+	idleAfter time.Duration // without an enqueue, after which an open run is sealed, or stopped
+	stopIdle  bool
 	touched   time.Time // when it was enqueued into from outside, or opened, last
 
 	stopped bool      // it ended by a stop: repeating the stop must answer as it did then
@@ -112,7 +113,8 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		},
 		post:       copyItemPtr(params.PostJob),
 		failureCap: params.FailureCap,
-		sealAfter:  params.SealAfter,
+		idleAfter:  params.IdleAfter(),
+		stopIdle:   params.StopAfter > 0,
 		touched:    now,
 		endedAt:    -1,
 	}

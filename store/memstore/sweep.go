@@ -39,7 +39,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	}
 	left -= part.reclaimDead(ctx, now, left, &reply)
 	part.lastSweep = now
-	left -= part.sealIdle(now, left)
+	left -= part.endIdle(now, left)
 	left -= part.expireSummaries(now, left, &reply)
 	part.forgetProducers(now)
 	part.forgetSemaphores(now)
@@ -78,18 +78,22 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 	return done
 }
 
-// sealIdle seals open runs that nobody enqueued into for their SealAfter, and
+// endIdle seals open runs that nobody enqueued into for their SealAfter, stops those of StopAfter, and
 // frees claimed IDs of active runs.
-func (p *partition) sealIdle(now time.Time, limit int) (done int) {
+func (p *partition) endIdle(now time.Time, limit int) (done int) {
 	for _, r := range p.active {
 		done += r.claims.expire(now, limit-done)
-		if _, open := r.holds[store.HoldOpen]; !open || r.sealAfter <= 0 || now.Before(r.touched.Add(r.sealAfter)) {
+		if _, open := r.holds[store.HoldOpen]; !open || r.idleAfter <= 0 || now.Before(r.touched.Add(r.idleAfter)) {
+			continue
+		}
+		done++
+		if r.stopIdle {
+			p.stop(r, store.IdleReason, false, now)
 			continue
 		}
 		r.unhold(store.HoldOpen)
 		p.moved(r)
 		p.conclude(r, now)
-		done++
 	}
 	return done
 }

@@ -151,8 +151,8 @@ func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, propo
 	c.key(k.runConfiguration(id))
 
 	seal := ""
-	if p.SealAfter > 0 {
-		seal = strconv.FormatInt(ceilMillis(p.SealAfter), 10)
+	if idle := p.IdleAfter(); idle > 0 {
+		seal = strconv.FormatInt(ceilMillis(idle), 10)
 	}
 	c.add(k.channel, p.Job, p.Token, id, known)
 	head(c)

@@ -259,7 +259,7 @@ var crashPoints = map[string]crashPoint{
 		act:    func(c *crash) error { return c.victim.SetRunPaused(c.Context(), c.run, true) },
 		stands: func(c *crash, after bool) { require.Equal(c, after, c.record(c.run).Paused) },
 	},
-	"seal_idle": {
+	"end_idle": {
 		begin: func(c *crash) {
 			p := second(true)
 			p.SealAfter = time.Hour

@@ -18,6 +18,7 @@ type session struct {
 	emptied  []hint // lanes that were emptied last: what is enqueued into one of them is then found in one round
 
 	aside asides // of Settle, which is serial
+	stock stock
 
 	mu   sync.Mutex
 	busy string // what Heartbeat last stored as running
@@ -93,22 +94,37 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 	ses.fetching.Lock()
 	defer ses.fetching.Unlock()
 	var reply store.FetchReply
-	skip, learns := 0, 0
-	for range fetchRounds {
-		found, err := s.fetchOnce(ctx, k, ses, &p, skip, &reply)
-		if err != nil {
+	named := p
+	ses.stock.begin(p.Queues, s.hub.synced(k.partition))
+	for more := true; more && len(reply.Deliveries) == 0; {
+		named.Queues, more = ses.stock.narrow(p.Queues)
+		if err := s.fetchNamed(ctx, k, ses, &named, &reply); err != nil {
 			if isLost(err) {
 				s.forgetSession(p.Session)
 			}
 			return store.FetchReply{}, err
 		}
+	}
+	return reply, nil
+}
+
+// fetchNamed makes rounds until something is delivered or the routes of p have nothing more.
+func (s *Store) fetchNamed(
+	ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, reply *store.FetchReply,
+) error {
+	skip, learns := 0, 0
+	for range fetchRounds {
+		found, err := s.fetchOnce(ctx, k, ses, p, skip, reply)
+		if err != nil {
+			return err
+		}
 		moved, err := s.activate(ctx, k, ses)
 		if err != nil && len(reply.Deliveries) == 0 {
-			return store.FetchReply{}, err
+			return err
 		}
 		switch {
 		case len(reply.Deliveries) > 0:
-			return reply, nil
+			return nil
 		case found.left > 0 || moved: // that much less to look at next time
 		case found.learned && learns < fetchLearns:
 			learns++
@@ -116,10 +132,10 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 			skip += found.window
 			learns = 0
 		default:
-			return reply, nil
+			return nil
 		}
 	}
-	return reply, nil
+	return nil
 }
 
 // found is what a round that may have delivered nothing has found.
@@ -232,6 +248,9 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		}
 	}
 	reply.ReadOnly = number(rest[7]) == 1
+	if skip == 0 {
+		ses.stock.learn(routes, told, reply.ReadOnly)
+	}
 	return found, nil
 }
 

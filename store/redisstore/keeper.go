@@ -37,6 +37,7 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 			c.key(k.delayed(name))
 			c.key(k.ring(routeName(route)))
 			c.add(id, routeName(route), route.Queue, string(neededState(route)))
+			s.noteWork(partition, routeName(route))
 			n++
 		}
 		c.set(count, n)
@@ -94,7 +95,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		errs = append(errs, err)
 	}
 	for _, id := range idle {
-		errs = append(errs, s.sealIdle(ctx, k, id))
+		errs = append(errs, s.endIdle(ctx, k, id))
 	}
 	errs = append(errs, s.releaseKept(ctx, k, kept))
 	reply.Purged = len(trash) + len(expired)
@@ -194,6 +195,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		for _, l := range byRun[n] {
 			at := c.key(k.suspects(laneName(run, routeName(l.route))))
 			c.key(k.ring(routeName(l.route)))
+			s.noteWork(id.Partition, routeName(l.route))
 			c.int(at).add(l.route.Queue).flag(l.route.Counted()).add(string(neededState(l.route))).int(len(l.tasks))
 			for _, d := range l.tasks {
 				c.add(leaseField(d.Lease), string(appendTask(nil, suspected(d.Task))))
@@ -246,7 +248,7 @@ func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID,
 	return names, nil
 }
 
-func (s *Store) sealIdle(ctx context.Context, k *keyspace, id string) error {
+func (s *Store) endIdle(ctx context.Context, k *keyspace, id string) error {
 	n, err := parseInt(id)
 	if err != nil {
 		return fmt.Errorf("%w: run %q to be sealed", store.ErrCorrupt, id)
@@ -256,7 +258,7 @@ func (s *Store) sealIdle(ctx context.Context, k *keyspace, id string) error {
 		return err
 	}
 	c := newCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id), k.waiting(laneName(id, meta.post)), k.ring(meta.post))
-	_, _, err = s.word(ctx, sealIdleScript, c.add(k.channel, id))
+	_, _, err = s.word(ctx, endIdleScript, c.add(k.channel, id, store.IdleReason))
 	return err
 }
 

@@ -39,6 +39,9 @@ func runFields(p *store.StartParams, maxLen int) []string {
 		"failcap", strconv.Itoa(p.FailureCap),
 		"maxlen", strconv.Itoa(maxLen),
 	}
+	if p.StopAfter > 0 {
+		fields = append(fields, "stopidle", "1")
+	}
 	if p.RedriveOf != 0 {
 		fields = append(fields, "redriveof", strconv.FormatInt(p.RedriveOf, 10))
 	}

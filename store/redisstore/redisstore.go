@@ -71,7 +71,7 @@ func (c Config) validate() error {
 	if c.SweepInterval < 10*time.Millisecond {
 		errs = append(errs, &store.FieldError{Field: "SweepInterval", Reason: "must be at least 10 ms"})
 	}
-	return errors.Join(errs...)
+	return store.JoinFields(errs...)
 }
 
 // Store implements [store.Store] over a rueidis client. Make one with [New] or

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -94,6 +95,83 @@ func (w *sessionOf) oneTaskJobs(n int) {
 		require.Len(w, ds, 1)
 		w.succeed(ds...)
 		require.Empty(w, w.fetch(8))
+	}
+}
+
+func TestRoutesWithoutWorkCostNothing(t *testing.T) {
+	counts := []int{10, 300}
+	if os.Getenv("ROLLCALL_BLOCKED") != "" {
+		counts = []int{10, 1_000, 10_000}
+	}
+	for _, n := range counts {
+		s := ownScene(t)
+		kinds := []string{"k"}
+		for i := range n - 1 {
+			kinds = append(kinds, fmt.Sprint("idle", i))
+		}
+		w := s.limitedSession(kinds...)
+		ctx, stop := context.WithCancel(t.Context())
+		listens, ended := make(chan struct{}, 100), make(chan error, 1)
+		go func() {
+			ended <- s.Subscribe(ctx, func(sig store.Signal) {
+				if sig.Kind == store.SignalSync || sig.Kind == store.SignalWork {
+					listens <- struct{}{}
+				}
+			})
+		}()
+		<-listens
+		require.Empty(t, w.fetch(8), "the first fetch asks for all")
+		calls, took := s.scripts()
+		const jobs = 20
+		for i := range jobs {
+			root := itemOf("k", "t")
+			w.begin(store.StartParams{Job: fmt.Sprint("job ", i), Root: &root})
+			<-listens
+			ds := w.fetch(8)
+			require.Len(t, ds, 1)
+			w.succeed(ds...)
+			require.Empty(t, w.fetch(8))
+		}
+		after, by := s.scripts()
+		t.Logf("with %d routes: %.1f scripts, %v of Redis for a job", n, float64(after-calls)/jobs, (by-took)/jobs)
+		require.LessOrEqual(t, after-calls, 5*jobs)
+		stop()
+		require.NoError(t, <-ended)
+	}
+}
+
+func TestASessionOfManyRoutesMissesNoWork(t *testing.T) {
+	s := newScene(t)
+	var kinds []string
+	for i := range 200 {
+		kinds = append(kinds, fmt.Sprint("k", i))
+	}
+	w := s.limitedSession(kinds...)
+	require.Empty(t, w.fetch(8))
+	run := s.begin(store.StartParams{Job: "a"})
+	// Nobody listens: so each fetch asks for all.
+	for _, kind := range []string{"k0", "k63", "k64", "k199"} {
+		s.enqueue(run, itemOf(kind, kind))
+		ds := w.fetch(8)
+		require.Len(t, ds, 1)
+		require.Equal(t, kind, ds[0].Lease.Lane.Route.Kind)
+		w.settled++
+		child := itemOf("k111", "child of "+kind)
+		_, err := s.Settle(t.Context(), store.SettleParams{Session: w.id, Number: w.settled, Outcomes: []store.Outcome{
+			{Lease: ds[0].Lease, Verdict: store.VerdictSuccess, Task: ds[0].Task, Children: []store.Item{child}},
+		}})
+		require.NoError(t, err)
+		ds = w.fetch(8)
+		require.Len(t, ds, 1)
+		w.succeed(ds...)
+	}
+	for _, kind := range kinds {
+		s.enqueue(run, itemOf(kind, "all "+kind))
+	}
+	for left := len(kinds); left > 0; {
+		ds := w.fetch(8)
+		require.NotEmpty(t, ds)
+		left -= len(ds)
 	}
 }
 

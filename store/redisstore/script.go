@@ -52,7 +52,7 @@ var (
 	fireRunScript      = newScript("fire_run", "begin_run")
 	stopRunScript      = newScript("stop_run")
 	pauseRunScript     = newScript("pause_run")
-	sealIdleScript     = newScript("seal_idle")
+	endIdleScript      = newScript("end_idle")
 	releaseKeptScript  = newScript("release_kept")
 	sweepScript        = newScript("sweep")
 	forgetRunScript    = newScript("forget_run", "values")

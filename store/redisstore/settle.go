@@ -52,6 +52,7 @@ func (s *Store) settleOnce(
 	case word != "ok" || len(rest) != 1:
 		return store.SettleReply{}, false, unexpected(settleScript, word)
 	}
+	ses.stock.noteSettled(&st)
 	reply, err := st.decode(text(rest[0]))
 	return reply, false, err
 }

@@ -26,6 +26,7 @@ type hub struct {
 	mu          sync.Mutex
 	subscribers map[*subscriber]struct{}
 	live        map[int]bool // partitions whose subscription stands
+	syncs       int          // how often one was made
 }
 
 // subscriber is one call of Subscribe.
@@ -82,10 +83,21 @@ func (h *hub) send(sig store.Signal) {
 	defer h.mu.Unlock()
 	if sig.Kind == store.SignalSync {
 		h.live[sig.Partition] = true
+		h.syncs++
 	}
 	for sub := range h.subscribers {
 		sub.tell(sig)
 	}
+}
+
+// synced is how often a subscription was made, and 0 while that of the partition is down.
+func (h *hub) synced(partition int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.live[partition] {
+		return 0
+	}
+	return h.syncs
 }
 
 // down notes that nothing is heard until the next SignalSync.
@@ -159,6 +171,9 @@ func (s *Store) receiveOnce(ctx context.Context) error {
 			for line := range strings.SplitSeq(m.Message, "\n") {
 				if signal, ok := parseSignal(line); ok {
 					signal.Partition = partitions[m.Channel]
+					if route, ok := strings.CutPrefix(line, "w:"); ok {
+						s.noteWork(signal.Partition, route)
+					}
 					s.hub.send(signal)
 				}
 			}
@@ -179,12 +194,13 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads a line of what the scripts publish: "w:QUEUE", "r:RUN", "p:RUN", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
+// parseSignal reads a line of what the scripts publish: "w:ROUTE", "r:RUN", "p:RUN", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {
 	case "w":
-		return store.Signal{Kind: store.SignalWork, Queue: rest}, true
+		queue, _, _ := strings.Cut(rest, "/")
+		return store.Signal{Kind: store.SignalWork, Queue: queue}, true
 	case "r":
 		n, err := parseInt(rest)
 		return store.Signal{Kind: store.SignalRun, Run: n}, err == nil

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -42,7 +41,7 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 	r.parameters()
 	r.transport()
 	if len(r.errs) > 0 {
-		return rueidis.ClientOption{}, errors.Join(r.errs...)
+		return rueidis.ClientOption{}, store.JoinFields(r.errs...)
 	}
 	return r.option, nil
 }

@@ -76,6 +76,26 @@ var completionOnce = []testCase{
 		s.until(r.partition, "the idle run is sealed", func() bool { return r.record().Status.Final() })
 		r.status(store.StatusSucceeded)
 	}},
+	{"an idle open run whose producer broke off is stopped by the sweep, with a reason", func(s *scene) {
+		for name, hooks := range map[string]store.StartParams{"plain": {}, "hooked": {PreJob: hook(preJob), PostJob: hook(postJob)}} {
+			hooks.Job, hooks.Open, hooks.StopAfter = "import-"+name, true, brief
+			r := s.start(hooks)
+			r.producer().add(r, tasks(scan, "scan", 3)...)
+			s.until(r.partition, "the idle run is stopped", func() bool { return r.record().Status.Final() })
+			rec := r.record()
+			s.Equal(store.StatusStopped, rec.Status, name)
+			s.Equal(store.IdleReason, rec.Reason)
+			s.False(rec.Graceful)
+			r.counts(store.Counts{Cancelled: 3}, "what waited is cancelled")
+			r.worker().none("nothing of it is delivered")
+		}
+		fed := s.start(store.StartParams{Job: "fed", Open: true, StopAfter: brief})
+		fed.producer().seal(fed)
+		fed.status(store.StatusSucceeded)
+		p := s.params(store.StartParams{Job: "both", Open: true, StopAfter: brief, SealAfter: brief})
+		_, err := s.store.StartRun(s.ctx, p)
+		s.refuses(err, "StopAfter")
+	}},
 	{"a run that is opened again is sealed so long after that", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, SealAfter: brief})
 		p := r.producer()

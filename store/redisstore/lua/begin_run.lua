@@ -1,7 +1,7 @@
 -- Shared by the scripts that begin a run under a number that the caller proposes from the server's clock.
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes, 9 idle,
 --       10 run, 11 lanes, 12 holds; 13 W, 14 D, 15 ring of the lane of the first task: the pre-job hook's, or else the root's; 16 the run's configuration
--- ARGV  open (1), seal after in ms or '', root (1), pre-job (1), root's message, root's when, then if there is a first
+-- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, then if there is a first
 --       task: route, queue, message, when; fields of the run: n, (name, value) × n; document of its configuration, if it has one
 local function active(state)
   return state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped'

@@ -25,7 +25,7 @@ else
     local queue = arg()
     if redis.call('EXISTS', KEYS[base], KEYS[base + 1], KEYS[base + 2]) > 0 then
       enter(KEYS[base + 3], KEYS[2], run, queue)
-      signal('w:' .. queue) -- the lane may not have left its ring, but workers passed it over
+      signal_work(KEYS[base + 3]) -- the lane may not have left its ring, but workers passed it over
     end
   end
 end

@@ -121,7 +121,7 @@ local function session_records(session, fetched, settled)
 end
 
 -- Signals go out last, as lines of one message, and by pcall: PUBLISH may be refused (ACL) after the
--- writes, and a hint is not worth an error. 'w:QUEUE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
+-- writes, and a hint is not worth an error. 'w:ROUTE' work, 'r:RUN' run, 'p:RUN' its progress, 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true
@@ -180,6 +180,9 @@ end
 -- enter puts a run into a ring, unless it is there, at its own virtual time in
 -- the queue or the queue's clock, whichever is later: who comes back after a pause
 -- gets no credit for it.
+local function signal_work(ring)
+  signal('w:' .. string.match(ring, '^{[^}]*}:ring:(.*)$'))
+end
 local function enter(ring, clock, run, queue)
   if run.paused then
     return
@@ -187,7 +190,7 @@ local function enter(ring, clock, run, queue)
   local mine = number_of(redis.call('HGET', run.key, 'v:' .. queue))
   local all = number_of(redis.call('HGET', clock, queue))
   if redis.call('ZADD', ring, 'NX', math.max(mine, all), run.id) == 1 then
-    signal('w:' .. queue)
+    signal_work(ring)
   end
 end
 

@@ -14,7 +14,7 @@ for i = 2, #KEYS do
       redis.call('ZADD', KEYS[i], clock, id)
     end
     moved = moved + #aside
-    signal('w:' .. queue)
+    signal_work(KEYS[i])
   end
 end
 publish(channel)

@@ -87,6 +87,9 @@ func (x Explanation) explainState(line func(string, ...any)) {
 			line("the hold %q keeps it open for %s", h.Name, x.ago(h.Since))
 		}
 	}
+	if x.Run.RetryError != "" {
+		line("an attempt failed and is tried again: %s", x.Run.RetryError)
+	}
 	if x.Run.LastError != "" {
 		line("last error: %s", x.Run.LastError)
 	}

@@ -145,7 +145,7 @@ func TestExplainNamesDelaysPausesAndErrors(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, why.Disagreements)
 		require.Contains(t, why.String(), "it is paused")
-		require.Contains(t, why.String(), "last error: disk is full")
+		require.Contains(t, why.String(), "an attempt failed and is tried again: disk is full")
 		require.Contains(t, why.String(), "1 tasks of leaf on queue default are delayed, the first until 2000-01-01T01:00:00Z")
 	})
 }

@@ -73,6 +73,7 @@ func miniHarness(t *testing.T) storetest.Harness {
 		},
 		Leftovers:     leftovers,
 		SweepInterval: sweepInterval,
+		Wraps:         true,
 	}
 }
 

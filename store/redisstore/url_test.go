@@ -45,7 +45,7 @@ func TestURLsMeanWhatTheyMeanElsewhere(t *testing.T) {
 		got, err := redisstore.ParseURL(url)
 		require.NoError(t, err, url)
 		require.Equal(t, strings.HasPrefix(url, "unix"), got.DialCtxFn != nil, url)
-		require.Equal(t, 5*time.Second, got.Dialer.Timeout, url)
+		require.Equal(t, 3*time.Second, got.Dialer.Timeout, url)
 		require.Equal(t, got.ClientName, got.Sentinel.ClientName, url)
 		require.Nil(t, got.TLSConfig, url)
 		require.Nil(t, got.Sentinel.TLSConfig, url)

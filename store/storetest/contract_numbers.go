@@ -184,6 +184,8 @@ var numbersContract = []testCase{
 			counting(success(ds[0]), files(math.MaxInt64)), counting(success(ds[1]), files(math.MaxInt64)),
 			counting(success(ds[2]), files(math.MaxInt64)), counting(success(ds[3]), files(-1)),
 		)
-		s.Equal(files(math.MaxInt64-1), r.record().Counters)
+		if !s.h.Wraps {
+			s.Equal(files(math.MaxInt64-1), r.record().Counters)
+		}
 	}},
 }

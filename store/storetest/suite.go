@@ -51,6 +51,10 @@ type Harness struct {
 	// SweepInterval is how often the store wants to be swept. Defaults to 5 s.
 	SweepInterval time.Duration
 
+	// Wraps says that whole numbers of the store's server wrap at the ends of 64 bits, as those of
+	// miniredis do and those of Redis do not: what a sum beyond them leaves is not looked at.
+	Wraps bool
+
 	// Waiting is how many tasks wait in the run that is stopped to show that it
 	// does not matter how many do. Defaults to 20,000.
 	Waiting int

@@ -4,6 +4,9 @@
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
 -- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and is none is below all.
+local function shorter(a, b)
+  return #a < #b or #a == #b and a < b
+end
 local function below(a, b)
   if not string.match(b or '', '^%-?%d+$') then
     return false
@@ -12,12 +15,9 @@ local function below(a, b)
   if negative ~= (string.sub(b, 1, 1) == '-') then
     return negative
   elseif negative then
-    a, b = b, a
+    return shorter(b, a)
   end
-  if #a ~= #b then
-    return #a < #b
-  end
-  return a < b
+  return shorter(a, b)
 end
 
 local v = redis.call('HMGET', KEYS[1], 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')

@@ -17,6 +17,10 @@ type AllOptions struct {
 	// crash of the producer. One call at a time may use a name in a run: a call takes over a hold
 	// that is open. Defaults to a random name.
 	Hold string
+	// Seal seals an open run in the step that adds the last item: if the server loses that step, the run is
+	// open still, and never ends without its tasks. After an error the run is not sealed. Without Seal, a run is
+	// sealed by a step of its own, which a server that lost tasks in between cannot refuse.
+	Seal bool
 }
 
 // Summary says what [Enqueuer.EnqueueAll] stored.
@@ -64,7 +68,7 @@ func (e *Enqueuer) EnqueueAll(
 	if err := store.JoinFields(append(problems, validateRun(run))...); err != nil {
 		return Summary{}, fmt.Errorf("enqueue all: %w", err)
 	}
-	b := &bulk{enqueuer: e, run: run, hold: hold, call: randomID(), chunk: &request{}}
+	b := &bulk{enqueuer: e, run: run, hold: hold, seal: opts != nil && opts.Seal, call: randomID(), chunk: &request{}}
 	defer func() { // also after a panic, or runtime.Goexit, of the sequence
 		if b.held {
 			err = errors.Join(err, b.release(ctx))
@@ -83,6 +87,7 @@ type bulk struct {
 	run      store.RunID
 	hold     string
 	held     bool // the hold may be open
+	seal     bool
 	call     string
 	chunks   int // sent
 	chunk    *request
@@ -109,7 +114,7 @@ func (b *bulk) all(ctx context.Context, set string, items iter.Seq2[Item, error]
 		}
 		b.chunk.add(b.run, item)
 	}
-	if len(b.chunk.entries) == 0 {
+	if len(b.chunk.entries) == 0 && !b.seal {
 		return ctx.Err()
 	}
 	return b.send(ctx, true)
@@ -122,6 +127,9 @@ func (b *bulk) send(ctx context.Context, last bool) error {
 	closes := last && b.held
 	if !last || b.held {
 		req.holds = []store.HoldChange{b.change(last)}
+	}
+	if last && b.seal {
+		req.holds = append(req.holds, store.HoldChange{Run: b.run, Name: store.HoldOpen, Close: true})
 	}
 	b.held = b.held || !last
 	if err := b.enqueuer.producer(b.run).Do(ctx, req); err != nil {

@@ -57,6 +57,29 @@ func TestAnEmptySequenceSendsNothing(t *testing.T) {
 	require.Zero(t, f.calls)
 }
 
+// The last step adds the last items and seals, whatever their number.
+func TestASequenceMaySealItsRun(t *testing.T) {
+	for _, n := range []int{0, 1, store.MaxBatch, store.MaxBatch + 1, 3 * store.MaxBatch} {
+		mem := memstore.New(nil)
+		id := openRun(t, mem)
+		e := newEnqueuer(t, mem)
+		broken := errors.New("broken")
+		_, err := e.EnqueueAll(t.Context(), id, "ingest", filesThen(n, broken), &enqueue.AllOptions{Seal: true})
+		require.ErrorIs(t, err, broken)
+		rec, err := mem.Run(t.Context(), id)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, rec.Holds, "a sequence that broke off leaves the run open")
+		added := rec.Counts.Total
+		sum, err := e.EnqueueAll(t.Context(), id, "ingest", files(n), &enqueue.AllOptions{Seal: true})
+		require.NoError(t, err)
+		require.Equal(t, n, sum.Enqueued)
+		rec, err = mem.Run(t.Context(), id)
+		require.NoError(t, err)
+		require.Zero(t, rec.Holds)
+		require.EqualValues(t, added+int64(n), rec.Counts.Total)
+	}
+}
+
 func TestALongSequenceIsHeldOpenAndNeverGathered(t *testing.T) {
 	const n = 100_000
 	f := &fake{}

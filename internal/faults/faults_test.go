@@ -42,6 +42,7 @@ var rows = []struct {
 	{"F33_memory_is_bounded", memoryIsBounded},
 	{"F34_semaphore_holder_gone", semaphoreHolderGone},
 	{"F35_staged_children_lost", stagedChildrenLost},
+	{"F36_acknowledged_steps_lost", acknowledgedStepsLost},
 }
 
 // TestFaults runs the rows side by side: most of them wait for leases to end most of the

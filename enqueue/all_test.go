@@ -76,7 +76,7 @@ func TestASequenceMaySealItsRun(t *testing.T) {
 		rec, err = mem.Run(t.Context(), id)
 		require.NoError(t, err)
 		require.Zero(t, rec.Holds)
-		require.EqualValues(t, added+int64(n), rec.Counts.Total)
+		require.Equal(t, added+int64(n), rec.Counts.Total)
 	}
 }
 

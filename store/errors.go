@@ -135,7 +135,7 @@ func JoinFields(errs ...error) error {
 // flat lists errors, and for a join those that it is of.
 func flat(errs, all []error) []error {
 	for _, err := range errs {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // one that is wrapped has a text of its own
 		case nil:
 		case joinedFields:
 			all = flat(e, all)

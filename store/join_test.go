@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -32,6 +31,6 @@ func TestACallThatWasNotTriedSaysSo(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualError(t, err, "store: StartRun was not tried: context canceled")
 	var gaveUp *store.RetryError
-	require.True(t, errors.As(err, &gaveUp))
+	require.ErrorAs(t, err, &gaveUp)
 	require.Zero(t, gaveUp.Attempts)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,9 +294,9 @@ func TestOnlyRunnersBeyondTheirGraceAreStuck(t *testing.T) {
 func TestARunnerThatHostsAWorkerNeedNotStateItsGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began []time.Time
-		stopped := false
+		var stopped atomic.Bool
 		reg := set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
-			if began = append(began, time.Now()); stopped {
+			if began = append(began, time.Now()); stopped.Load() {
 				return errors.New("a task began after the stop")
 			}
 			time.Sleep(9 * time.Second)
@@ -314,7 +315,7 @@ func TestARunnerThatHostsAWorkerNeedNotStateItsGrace(t *testing.T) {
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(10*time.Second, func() { stopped = true; cancel() })
+		time.AfterFunc(10*time.Second, func() { stopped.Store(true); cancel() })
 		start := time.Now()
 		require.NoError(t, s.Run(ctx))
 		require.Len(t, began, 2)

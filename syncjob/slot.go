@@ -19,7 +19,7 @@ type slot struct {
 	mu        sync.Mutex
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	current   *task // nil between tasks; a task until its outcome is reported
+	current   *task // nil between tasks; a task until its outcome is about to be reported
 	since     time.Time
 	expires   time.Time // when the current task's timeout is over; zero if it has none
 	cancelled time.Time // when the current task's context was ended; zero if it was not
@@ -127,10 +127,13 @@ func (e *engine) conclude(s *slot, end time.Time) time.Time {
 	return end
 }
 
-// hand passes the outcome of the task in hand on.
+// hand lets go of the task, and then passes its outcome on: once that is settled the session frees the task's payload,
+// which a heartbeat reads as long as the slot shows it.
 func (e *engine) hand(s *slot) {
-	s.current.session.report(s.current, &s.outcome)
+	t := s.current
 	s.end()
+	t.session.report(t, &s.outcome)
+	s.outcome = store.Outcome{}
 	e.intake.finished()
 }
 
@@ -178,11 +181,11 @@ func (s *slot) exited() bool {
 	return s.current != nil
 }
 
-// end lets go of the task, and of what its outcome holds.
+// end lets go of the task.
 func (s *slot) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current, s.outcome = nil, store.Outcome{}
+	s.current = nil
 }
 
 // interrupt cancels the context of the task that runs, if it is one of those meant.

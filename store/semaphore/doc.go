@@ -22,11 +22,12 @@
 // # Time
 //
 // The store's clock decides when a lease ends. A holder cannot see that moment, so
-// [Lease.Context] ends, with cause [store.ErrLeaseLost], by the local monotonic clock: when as
-// much time has passed as the lease lasts since before the last refresh that succeeded was
-// sent. That is never later than the store's end, unless one of the clocks jumps or the
-// process stands still: whatever must hold even then has to check [Lease.Fence], which only
-// grows for a key, where the work takes effect.
+// [Lease.Context] ends, with cause [store.ErrLeaseLost], by the local monotonic clock: a tenth of
+// the lease, at most 100 ms, before as much time has passed as the lease lasts since before the
+// last refresh that succeeded was sent. That is before the store's end, unless one of the clocks
+// jumps, or the process stands still or has no processor for longer than that margin. Whatever
+// must hold even then has to check [Lease.Fence], which only grows for a key, where the work
+// takes effect.
 //
 // # The line
 //

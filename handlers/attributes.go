@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"time"
 
@@ -74,9 +75,9 @@ type Attributes struct {
 
 // Rate limits how many events may happen in a time. The zero value inherits.
 type Rate struct {
-	Events int           `json:"events,omitempty"` // or [NoLimit]
-	Per    time.Duration `json:"per,omitempty"`    // Defaults to 1 s.
-	Burst  int           `json:"burst,omitempty"`  // how many may happen at once after a pause. Defaults to Events.
+	Events int           `json:"events,omitempty"` // up to [store.MaxRateEvents], or [NoLimit]
+	Per    time.Duration `json:"per,omitempty"`    // from 1 ms to 31 days. Defaults to 1 s.
+	Burst  int           `json:"burst,omitempty"`  // how many may happen at once after a pause, up to [store.MaxRateEvents]. Defaults to Events.
 }
 
 // complete fills in the defaults of a rate that limits.
@@ -93,7 +94,11 @@ func (r Rate) complete() Rate {
 	return r
 }
 
+// isSet reports whether a number is not zero. The negative zero is none that inherits: its JSON is no zero either.
+func isSet(f float64) bool { return f != 0 || math.Signbit(f) }
+
 // UnmarshalJSON implements [json.Unmarshaler]: parameters stay JSON, a [json.RawMessage]. Durations are numbers of nanoseconds.
+// A field that is there and zero or empty is a [*store.FieldError], as whoever writes it hardly means that it inherits.
 func (a *Attributes) UnmarshalJSON(b []byte) error {
 	type plain Attributes
 	read := struct {
@@ -101,6 +106,9 @@ func (a *Attributes) UnmarshalJSON(b []byte) error {
 		Params json.RawMessage `json:"params"`
 	}{plain: (*plain)(a)}
 	if err := json.Unmarshal(b, &read); err != nil {
+		return err
+	}
+	if err := refuseZeros(b); err != nil {
 		return err
 	}
 	if a.Params = nil; read.Params != nil {
@@ -151,9 +159,13 @@ func (a *Attributes) validate(prefix string, of scope) error {
 	refuse(a.MaxRunningPerJob < NoLimit, "MaxRunningPerJob", "is negative and not NoLimit")
 	refuse(a.Rate.Events < NoLimit, "Rate.Events", "is negative and not NoLimit")
 	refuse(a.Rate.Events <= 0 && (a.Rate.Per != 0 || a.Rate.Burst != 0), "Rate.Events", "is missing")
-	refuse(a.Rate.Per < 0, "Rate.Per", "is negative")
-	refuse(a.Rate.Burst < 0, "Rate.Burst", "is negative")
-	refuse(a.Weight != 0 && store.ValidateWeight(a.Weight) != nil, "Weight", "is not within 0.000001 to 1000000")
+	refuse(a.Rate.Events <= 0 && a.Rate.Per < 0, "Rate.Per", "is negative")
+	refuse(a.Rate.Events <= 0 && a.Rate.Burst < 0, "Rate.Burst", "is negative")
+	if a.Rate.Events > 0 {
+		err := store.Rate(a.Rate.complete()).Validate()
+		problems = append(problems, store.RenameFields(err, func(field string) string { return prefix + field }))
+	}
+	refuse(isSet(a.Weight) && store.ValidateWeight(a.Weight) != nil, "Weight", "is not within 0.000001 to 1000000")
 	refuse(a.Weight != 0 && of == ofKind, "Weight", "is an attribute of sets")
 	if _, err := encodeParams(a.Params); err != nil {
 		refuse(true, "Params", err.Error())

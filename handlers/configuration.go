@@ -96,20 +96,44 @@ func refuseOutside(prefix string, a *Attributes) error {
 	return store.JoinFields(problems...)
 }
 
+// UnmarshalJSON implements [json.Unmarshaler]. What [Attributes.UnmarshalJSON] refuses is named as by Validate.
+func (c *Configuration) UnmarshalJSON(b []byte) error {
+	var read struct {
+		Set   json.RawMessage            `json:"set"`
+		Kinds map[string]json.RawMessage `json:"kinds"`
+	}
+	if err := json.Unmarshal(b, &read); err != nil {
+		return err
+	}
+	decode := func(prefix string, b []byte, a *Attributes) error {
+		return store.RenameFields(json.Unmarshal(b, a), func(field string) string { return prefix + field })
+	}
+	var problems []error
+	if read.Set != nil {
+		problems = append(problems, decode("Set.", read.Set, &c.Set))
+	}
+	for _, name := range slices.Sorted(maps.Keys(read.Kinds)) {
+		problems = append(problems, decode(fmt.Sprintf("Kinds[%q].", name), read.Kinds[name], c.Kind(name)))
+	}
+	return store.JoinFields(problems...)
+}
+
 // configurationVersion is that of the stored form. Fields are only ever added to it; a reader ignores those that it
 // does not know, and loses them when it writes.
 const configurationVersion = 1
 
-// storedConfiguration is the stored form.
+// storedConfiguration is the stored form. The version is read apart.
 type storedConfiguration struct {
-	Version int `json:"v"`
-	Configuration
+	Version int                    `json:"v"`
+	Set     Attributes             `json:"set,omitzero"`
+	Kinds   map[string]*Attributes `json:"kinds,omitempty"`
 }
 
 // Encode returns the stored form of a valid configuration. A [*store.FieldError] for the field "Configuration" if it is longer than
 // [store.MaxConfigurationLen].
 func (c *Configuration) Encode() ([]byte, error) {
-	stored := storedConfiguration{configurationVersion, c.Clone()}
+	clone := c.Clone()
+	stored := storedConfiguration{configurationVersion, clone.Set, clone.Kinds}
 	maps.DeleteFunc(stored.Kinds, func(_ string, a *Attributes) bool { return a.empty() })
 	b, err := json.Marshal(stored)
 	switch {
@@ -133,17 +157,24 @@ func DecodeConfiguration(b []byte) (Configuration, error) {
 	if b == nil {
 		return Configuration{}, nil
 	}
-	var stored storedConfiguration
+	var (
+		stored struct {
+			Version int `json:"v"`
+		}
+		c Configuration
+	)
 	err := json.Unmarshal(b, &stored)
 	switch {
 	case err != nil:
 	case stored.Version != configurationVersion:
 		err = fmt.Errorf("is of version %d", stored.Version)
 	default:
-		err = stored.Validate()
+		if err = json.Unmarshal(b, &c); err == nil {
+			err = c.Validate()
+		}
 	}
 	if err != nil {
 		return Configuration{}, fmt.Errorf("%w: configuration: %w", store.ErrCorrupt, err)
 	}
-	return stored.Configuration, nil
+	return c, nil
 }

@@ -274,3 +274,30 @@ func TestARegistryTellsWhatItsSetsAre(t *testing.T) {
 	_, err = r.Describe("other")
 	require.ErrorIs(t, err, store.ErrInvalid)
 }
+
+func TestAnExplicitZeroInJSONIsRefusedByName(t *testing.T) {
+	for document, field := range map[string]string{
+		`{"set":{"max_running":0}}`:                          "Set.MaxRunning",
+		`{"set":{"Max_Running":-0}}`:                         "Set.MaxRunning",
+		`{"set":{"max_running_per_job":0}}`:                  "Set.MaxRunningPerJob",
+		`{"set":{"max_retries":0}}`:                          "Set.MaxRetries",
+		`{"set":{"timeout":0}}`:                              "Set.Timeout",
+		`{"set":{"weight":1e-400}}`:                          "Set.Weight",
+		`{"set":{"queue":""}}`:                               "Set.Queue",
+		`{"kinds":{"a":{"rate":{"events":0}}}}`:              `Kinds["a"].Rate.Events`,
+		`{"kinds":{"a":{"rate":{"events":1,"per":0}}}}`:      `Kinds["a"].Rate.Per`,
+		`{"kinds":{"a":{"rate":{"events":1,"burst":0}}}}`:    `Kinds["a"].Rate.Burst`,
+		`{"kinds":{"a":{"max_deliveries":0}}}`:               `Kinds["a"].MaxDeliveries`,
+		`{"kinds":{"a":{"max_snoozes":0}}}`:                  `Kinds["a"].MaxSnoozes`,
+		`{"kinds":{"a":{"backoff":{"first":0}}}}`:            `Kinds["a"].Backoff.First`,
+		`{"kinds":{"a":{"backoff":{"factor":0}}}}`:           `Kinds["a"].Backoff.Factor`,
+		`{"kinds":{"a":{"backoff":{"jitter":0,"first":1}}}}`: `Kinds["a"].Backoff.Jitter`,
+		`{"kinds":{"a":{"backoff":{"cap":0}}}}`:              `Kinds["a"].Backoff.Cap`,
+	} {
+		var c handlers.Configuration
+		err := json.Unmarshal([]byte(document), &c)
+		var bad *store.FieldError
+		require.ErrorAs(t, err, &bad, document)
+		require.Equal(t, field, bad.Field, document)
+	}
+}

@@ -9,7 +9,7 @@ import (
 const (
 	// MaxNumber is the highest number of a call in a stream.
 	MaxNumber = 1<<53 - 1
-	// MinWeight and MaxWeight bound the weight of a run.
+	// MinWeight and MaxWeight bound the weight of a run, and of a queue.
 	MinWeight = 1e-6
 	MaxWeight = 1e6
 )
@@ -28,7 +28,7 @@ func ValidateTime(field string, t time.Time) error {
 	return nil
 }
 
-// ValidateWeight checks a run's share of a queue: [MinWeight] to [MaxWeight]. The error is a [*FieldError] for the field "Weight".
+// ValidateWeight checks the share of a run in a queue, or of a queue in a worker: [MinWeight] to [MaxWeight]. The error is a [*FieldError] for the field "Weight".
 func ValidateWeight(w float64) error {
 	switch {
 	case !(w > 0): // refuses NaN too

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -84,11 +85,36 @@ type DrawParams struct {
 	Used   time.Time // when the last of these was spent, by the clock of a partition; zero if none was
 }
 
-// Rate lends Events tokens in each time of Per, and Burst at once after a pause.
+// Rate lends Events tokens in each time of Per, and Burst at once after a pause. Its bounds are those of [Rate.Validate].
 type Rate struct {
 	Events int
 	Per    time.Duration
 	Burst  int
+}
+
+// Bounds of a [Rate].
+const (
+	MinPer        = time.Millisecond
+	MaxPer        = 31 * 24 * time.Hour
+	MaxRateEvents = 1 << 30 // of Events and of Burst
+)
+
+// MaxFill bounds how long a bucket takes to fill, so that no Store counts further than its clock goes. It is longer than anything runs.
+const MaxFill = 100 * 365 * 24 * time.Hour
+
+// Validate reports what no Store lends by: Events and Burst are 1 to [MaxRateEvents], Per is [MinPer] to [MaxPer]. The
+// errors are [*FieldError]s for the fields "Rate.Events", "Rate.Per" and "Rate.Burst", joined.
+func (r Rate) Validate() error {
+	var errs []error
+	refuse := func(bad bool, field, reason string) {
+		if bad {
+			errs = append(errs, &FieldError{Field: "Rate." + field, Reason: reason})
+		}
+	}
+	refuse(r.Events < 1 || r.Events > MaxRateEvents, "Events", fmt.Sprintf("is not within 1 to %d", MaxRateEvents))
+	refuse(r.Per < MinPer || r.Per > MaxPer, "Per", "is not within 1 ms to 31 days")
+	refuse(r.Burst < 1 || r.Burst > MaxRateEvents, "Burst", fmt.Sprintf("is not within 1 to %d", MaxRateEvents))
+	return JoinFields(errs...)
 }
 
 // DrawReply is what a holder may spend.
@@ -114,7 +140,7 @@ const MaxPermits = 1 << 40
 
 // Clamp lowers numbers above [MaxPermits] to it, so that their sums are exact. Implementations call it after Validate.
 func (p *DrawParams) Clamp() {
-	for _, n := range []*int{&p.Max, &p.Keep, &p.Want, &p.Tokens, &p.Unused, &p.Rate.Events, &p.Rate.Burst} {
+	for _, n := range []*int{&p.Max, &p.Keep, &p.Want, &p.Tokens, &p.Unused} {
 		*n = min(*n, MaxPermits)
 	}
 }
@@ -133,9 +159,7 @@ func (p *DrawParams) Validate() error {
 	refuse(p.Tokens < 0, "Tokens", "is negative")
 	refuse(p.Unused < 0, "Unused", "is negative")
 	if p.Rate != (Rate{}) {
-		refuse(p.Rate.Events < 1, "Rate.Events", "is not positive")
-		refuse(p.Rate.Per < time.Millisecond, "Rate.Per", "is shorter than a millisecond")
-		refuse(p.Rate.Burst < 1, "Rate.Burst", "is not positive")
+		errs = append(errs, p.Rate.Validate())
 	}
 	return JoinFields(errs...)
 }

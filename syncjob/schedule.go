@@ -28,7 +28,7 @@ const (
 // pass while no worker runs make up for one run in all, which has the first of them as its due time.
 type Schedule struct {
 	// Every is a fixed interval, from when the job was declared: the first run is due after one interval. At least
-	// [MinEvery].
+	// [MinEvery], in whole milliseconds.
 	Every time.Duration
 	// Cron is an expression of five fields: minute (0-59), hour (0-23), day of the month (1-31), month
 	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all,
@@ -60,6 +60,9 @@ type Schedule struct {
 // validate reports every problem.
 func (s *Schedule) validate() error {
 	_, errs := newTimetable("Schedule.", s.Every, s.Cron, s.Zone, time.Time{})
+	if s.Every%time.Millisecond != 0 && s.Every > MinEvery {
+		errs = append(errs, &FieldError{Field: "Schedule.Every", Reason: "is not a whole number of milliseconds"})
+	}
 	switch s.Overlap {
 	case "", Skip, QueueOne, Replace:
 	case AfterCompletion:

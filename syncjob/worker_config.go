@@ -2,7 +2,6 @@ package syncjob
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -28,7 +27,7 @@ const NoGrace time.Duration = -1
 type Queue struct {
 	Name string
 	// Weight is the queue's share of the worker against its other queues while several
-	// have work. Defaults to 1.
+	// have work, from 0.000001 to 1000000. Defaults to 1.
 	Weight float64
 }
 
@@ -117,9 +116,9 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 			bad(name, fmt.Sprintf("repeats %q", q.Name))
 		}
 		seen[q.Name] = true
-		if !(q.Weight > 0) || math.IsInf(q.Weight, 0) {
-			bad(fmt.Sprintf("Queues[%d].Weight", i), "is not a positive number")
-		}
+		errs = append(errs, store.RenameFields(store.ValidateWeight(q.Weight), func(field string) string {
+			return fmt.Sprintf("Queues[%d].%s", i, field)
+		}))
 	}
 	return store.JoinFields(errs...)
 }

@@ -179,3 +179,11 @@ func (p *partition) untally(h *holding) {
 	r.tally(h.lane.route, -1)
 	p.goOn(r, func(*lane) bool { return true })
 }
+
+// wholeMillis rounds up to milliseconds, as a server does.
+func wholeMillis(d time.Duration) time.Duration {
+	if rest := d % time.Millisecond; rest > 0 && d <= math.MaxInt64-time.Millisecond {
+		return d - rest + time.Millisecond
+	}
+	return d
+}

@@ -69,7 +69,7 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 		d.permits()
 		d.tokens()
 	}
-	me.ends = now.Add(p.TTL.Truncate(time.Millisecond))
+	me.ends = now.Add(wholeMillis(p.TTL))
 	l.wakeRivals(part, p.Limit, p.Max-d.others-me.held, d.share, now)
 	if d.newly {
 		for name, h := range l.holders {
@@ -219,15 +219,20 @@ func (d *drawing) tokens() {
 	refill(d.now, d.lent)
 	me.tokens = max(0, min(d.p.Tokens, int(math.Floor(d.level+1e-9))))
 	me.void = d.now.Add(store.TokenTTL)
-	d.idle = time.Duration(float64(rate.Burst) * float64(rate.Per) / float64(rate.Events))
+	d.idle = fillTime(float64(rate.Burst), rate)
 	d.level -= float64(me.tokens)
 	switch {
 	case me.tokens >= d.p.Tokens:
 	case rate.Burst > d.lent:
-		d.next = d.now.Add(time.Duration(math.Ceil((1 - d.level) * float64(rate.Per) / float64(rate.Events))))
+		d.next = d.now.Add(fillTime(1-d.level, rate))
 	default:
 		d.next = d.firstVoid
 	}
+}
+
+// fillTime is how long a rate takes to add tokens, up to [store.MaxFill].
+func fillTime(tokens float64, rate store.Rate) time.Duration {
+	return time.Duration(min(math.Ceil(tokens*float64(rate.Per)/float64(rate.Events)), float64(store.MaxFill)))
 }
 
 func (d *drawing) reply() store.DrawReply {

@@ -130,7 +130,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) (s
 	if sem.turn(c.Exclusive, c.Max, ahead) {
 		lease := &store.SemaphoreHolder{
 			Slot: sem.freeSlot(c.Max), Fence: part.nextNumber(now), Holder: c.Holder, Exclusive: c.Exclusive,
-			Acquired: now, Expires: now.Add(c.TTL.Truncate(time.Millisecond)),
+			Acquired: now, Expires: now.Add(wholeMillis(c.TTL)),
 		}
 		sem.leases[c.Token] = lease
 		if at >= 0 {
@@ -146,7 +146,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) (s
 			sem.line = append(sem.line, &waiter{token: c.Token, place: part.nextNumber(now), SemaphoreWaiter: store.SemaphoreWaiter{Since: now}})
 		}
 		w := sem.line[at]
-		w.max, w.Holder, w.Exclusive, w.Expires = c.Max, c.Holder, c.Exclusive, now.Add(c.Wait.Truncate(time.Millisecond))
+		w.max, w.Holder, w.Exclusive, w.Expires = c.Max, c.Holder, c.Exclusive, now.Add(wholeMillis(c.Wait))
 		reply.Place = w.place
 	}
 	holders := sem.holders()
@@ -169,7 +169,7 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 	if lease == nil {
 		return time.Time{}, store.ErrLeaseLost
 	}
-	lease.Expires = now.Add(ttl.Truncate(time.Millisecond))
+	lease.Expires = now.Add(wholeMillis(ttl))
 	return lease.Expires, nil
 }
 

@@ -67,7 +67,7 @@ func appendTask(b []byte, t *store.Task) []byte {
 		b = binary.AppendUvarint(b, uint64(t.Crashes))
 	}
 	if flags&flagKeep != 0 {
-		b = binary.AppendUvarint(b, uint64(t.Keep.Milliseconds()))
+		b = binary.AppendUvarint(b, uint64(ceilMillis(t.Keep)))
 	}
 	if flags&flagAttributes != 0 {
 		b = appendString(b, string(t.Attributes))

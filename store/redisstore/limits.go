@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -21,13 +22,13 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	k := s.space(p.Limit)
 	c := newCall(k.limit(p.Limit))
 	c.add(k.channel, p.Limit, p.Holder).int64(p.Number).add(formatMillis(p.TTL)).int(p.Max).int(p.Keep).int(p.Want)
-	c.int(p.Rate.Events).add(formatMillis(p.Rate.Per)).int(p.Rate.Burst).int(p.Tokens).int(p.Unused)
+	c.int(p.Rate.Events).add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).int(p.Rate.Burst).int(p.Tokens).int(p.Unused)
 	if p.Used.IsZero() {
 		c.add("0")
 	} else {
 		c.int64(p.Used.UnixMilli())
 	}
-	c.add(formatMillis(store.TokenTTL))
+	c.add(formatMillis(store.TokenTTL), formatMillis(store.MaxFill))
 	word, rest, err := s.word(ctx, drawScript, c)
 	switch {
 	case err != nil:

@@ -224,7 +224,8 @@ func (d *hashDecoder) time(field string) time.Time {
 
 func parseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 
-func formatMillis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+// formatMillis rounds up, as [ceilMillis] does.
+func formatMillis(d time.Duration) string { return strconv.FormatInt(ceilMillis(d), 10) }
 
 func cutByte(s string, sep byte) (before, after string, found bool) {
 	if i := strings.IndexByte(s, sep); i >= 0 {

@@ -168,7 +168,7 @@ var numbersContract = []testCase{
 		for number := int64(1); number <= 2; number++ {
 			drawn, err := s.store.Draw(s.ctx, store.DrawParams{
 				Limit: "limit", Holder: "holder", Number: number, TTL: math.MaxInt64, Max: math.MaxInt, Want: math.MaxInt32, Keep: 1,
-				Rate: store.Rate{Events: math.MaxInt, Per: time.Millisecond, Burst: math.MaxInt}, Tokens: 5,
+				Rate: store.Rate{Events: 1, Per: store.MaxPer, Burst: store.MaxRateEvents}, Tokens: 5,
 			})
 			s.NoError(err)
 			s.Equal(math.MaxInt32, drawn.Held)

@@ -1,12 +1,16 @@
 -- Says what a holder keeps of a limit and wants, and takes what it may have.
 -- KEYS  as in limit.lua
--- ARGV  channel, limit, holder, number, ttl in ms, max, keep, want, events, per in ms, burst, tokens, unused, used in ms or 0, ms until tokens are void
+-- ARGV  channel, limit, holder, number, ttl in ms, max, keep, want, events, per in ms, burst, tokens, unused, used in ms or 0, ms until tokens are void,
+--       longest time in ms that a bucket takes to fill
 -- Returns {ok, now, held, reuse, wanted (1), tokens, void or 0, next or 0, {silent holder, number} …}, {stale}
 -- Repeat: the entry of the holder keeps the last number and what it got; the same number is answered with that.
 --       HDEL goes first so that it passes when memory is short.
 local channel, limit, holder, number, ttl = arg(), arg(), arg(), num(), num()
 local max, keep, want = num(), num(), num()
-local events, per, burst, tokens, unused, used, valid = num(), num(), num(), num(), num(), num(), num()
+local events, per, burst, tokens, unused, used, valid, max_fill = num(), num(), num(), num(), num(), num(), num(), num()
+local function fill_time(n)
+  return math.min(math.ceil(n * per / events), max_fill)
+end
 local entries, level, at = open_account()
 local me = entries[holder]
 if me and number < me.number then
@@ -136,7 +140,7 @@ if events > 0 and not repeated then
   me.void = now + valid
   level = level - me.tokens
   if me.tokens < tokens and burst - lent >= 1 then
-    next = now + math.ceil((1 - level) * per / events)
+    next = now + fill_time(1 - level)
   elseif me.tokens < tokens then
     next = first_void
   end
@@ -160,7 +164,7 @@ else
     void = math.max(void, e.void)
   end
   if events > 0 then
-    idle = math.max(idle, void - now + math.ceil(burst * per / events))
+    idle = math.max(idle, void - now + fill_time(burst))
   end
   redis.call('PEXPIRE', ACCOUNT, string.format('%.0f', idle))
 end

@@ -4,5 +4,5 @@ package syncjob_test
 
 import "time"
 
-// atOnce is how soon what is runnable starts. The race detector slows two processors' worth of workers.
+// atOnce is how soon what is runnable starts, where the race detector makes everything slower.
 const atOnce = 4 * time.Second

@@ -345,6 +345,11 @@ var crashPoints = map[string]crashPoint{
 		},
 		stands: func(*crash, bool) {},
 	},
+	"read_fields": {
+		begin:  func(c *crash) { c.hold(1) },
+		act:    func(c *crash) error { _, err := c.victim.Held(c.Context(), c.victim.id, nil); return err },
+		stands: func(*crash, bool) {},
+	},
 	"read_failures": {
 		act:    func(c *crash) error { _, err := c.victim.Failures(c.Context(), c.run, 0, 10); return err },
 		stands: func(*crash, bool) {},

@@ -113,16 +113,11 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 	if len(fields) == 0 {
 		return nil, nil
 	}
-	cmds := make(rueidis.Commands, len(fields))
-	for i, field := range fields {
-		cmds[i] = s.client.B().Hstrlen().Key(key).Field(field).Build()
+	word, rest, err := s.word(ctx, readFieldsScript, newCall(key).add(fields...))
+	if err == nil && word != "ok" {
+		err = unexpected(readFieldsScript, word)
 	}
-	n, err := fitting(s.client.DoMulti(ctx, cmds...), 1)
-	if err != nil {
-		return nil, s.translate(ctx, "read lengths", err)
-	}
-	values, err := s.client.Do(ctx, s.client.B().Hmget().Key(key).Field(fields[:n]...).Build()).ToArray()
-	return values, s.translateNil(ctx, "read fields", err)
+	return rest, err
 }
 
 // fitting is how many of the first items have about [store.PageBytes] in all, at least one, by the replies that tell the

@@ -62,6 +62,7 @@ var (
 	writeValuesScript  = newScript("write_values", "values")
 	readValueScript    = newScript("read_value", "values")
 	readFailuresScript = newScript("read_failures")
+	readFieldsScript   = newScript("read_fields")
 	configureScript    = newScript("configure")
 	setModeScript      = newScript("set_mode")
 

@@ -159,7 +159,7 @@ func (st *settlement) rings(r *settledRun) {
 	for _, list := range [][]int{r.specials, r.released} {
 		for _, i := range list {
 			o := &st.params.Outcomes[i]
-			lets = lets || o.Lease.Tallied || o.Verdict == store.VerdictBegin
+			lets = lets || o.Lease.Tallied || verdictOf(o) == store.VerdictBegin
 			if o.Lease.Tallied {
 				lanes = append(lanes, routeName(o.Lease.Lane.Route))
 			}

@@ -229,7 +229,7 @@ func (w *sleepers) rest() {
 // starts requires that each of the attempts begins within a second.
 func (w *sleepers) starts(attempts ...string) {
 	w.t.Helper()
-	within := time.After(atOnce)
+	within := time.After(time.Second)
 	for _, want := range attempts {
 		select {
 		case got := <-w.began:

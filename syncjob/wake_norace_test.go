@@ -1,8 +1,0 @@
-//go:build !race
-
-package syncjob_test
-
-import "time"
-
-// atOnce is how soon what is runnable starts.
-const atOnce = time.Second

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -50,7 +51,7 @@ func (c *configurations) watch(ctx context.Context, ready func()) {
 			c.log.WarnContext(ctx, "cannot read configuration; what is in force stays", "error", err)
 		}
 		failing = err != nil
-		pause(ctx, jitter(watchInterval))
+		lifecycle.Pause(ctx, lifecycle.Jitter(watchInterval))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -40,12 +41,12 @@ func (e *engine) draw(ctx context.Context, l *limit) time.Duration {
 		if ctx.Err() == nil {
 			e.log.WarnContext(ctx, "cannot draw on a limit; it is repeated", "limit", l.name, "error", err)
 		}
-		return jitter(retryWait)
+		return lifecycle.Jitter(retryWait)
 	}
 	e.limits.answer(l, &q, &reply, epoch)
 	for _, h := range reply.Silent {
 		if e.forfeit(ctx, l.name, h) {
-			wake(l.wake)
+			lifecycle.Wake(l.wake)
 		}
 	}
 	return e.limits.wait(l, &q)
@@ -100,7 +101,7 @@ func (ls *limits) signalled(name string) {
 				l.permits.waiting = true // so that something is said, whatever is held
 			}
 			ls.in.mu.Unlock()
-			wake(l.wake)
+			lifecycle.Wake(l.wake)
 		}
 	}
 }
@@ -131,7 +132,7 @@ func (e *engine) redeem(ctx context.Context, s *session) {
 		if n, err := e.store.SessionsLeft(ctx, s.id.Partition, s.id.ID); err == nil && n == 0 {
 			break
 		}
-		pause(ctx, jitter(reopenWait))
+		lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait))
 	}
 	if ctx.Err() != nil {
 		return

@@ -182,7 +182,7 @@ func (e *engine) notify(s store.Signal) {
 	if s.Kind == store.SignalSync {
 		for _, p := range e.partitions {
 			e.intake.awaken(p.source)
-			wake(p.dueMoved)
+			lifecycle.Wake(p.dueMoved)
 			p.firing.modeSet()
 		}
 		return
@@ -200,7 +200,7 @@ func (e *engine) notify(s store.Signal) {
 		e.intake.awaken(p.source)
 		p.firing.modeSet()
 	case store.SignalDue:
-		wake(p.dueMoved)
+		lifecycle.Wake(p.dueMoved)
 	case store.SignalRun:
 		p.runMoved(s.Run)
 	}
@@ -208,7 +208,7 @@ func (e *engine) notify(s store.Signal) {
 
 // poll makes every partition look for work now and then.
 func (e *engine) poll(ctx context.Context) {
-	for pause(ctx, jitter(e.cfg.poll)); ctx.Err() == nil; pause(ctx, jitter(e.cfg.poll)) {
+	for lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)); ctx.Err() == nil; lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)) {
 		for _, p := range e.partitions {
 			e.intake.awaken(p.source)
 		}
@@ -226,7 +226,7 @@ func (e *engine) relieve(ctx context.Context) {
 		}
 		for e.backlog.len() > 0 && ctx.Err() == nil {
 			before := e.executed.Load()
-			pause(ctx, reliefGap)
+			lifecycle.Pause(ctx, reliefGap)
 			if int64(e.backlog.len()) > e.executed.Load()-before {
 				e.intake.slowed(reliefGap)
 				e.unload()
@@ -255,7 +255,7 @@ func (e *engine) watchLimits(ctx context.Context) {
 	for ctx.Err() == nil {
 		e.refreshLimits()
 		e.reconsider(ctx)
-		pause(ctx, jitter(watchInterval))
+		lifecycle.Pause(ctx, lifecycle.Jitter(watchInterval))
 	}
 }
 

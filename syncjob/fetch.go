@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -89,7 +90,7 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 		case <-s.e.fetching.Done():
 			s.doubt.Store(true)
 			return false
-		case <-time.After(jitter(retryWait)):
+		case <-time.After(lifecycle.Jitter(retryWait)):
 		}
 	}
 }
@@ -115,6 +116,6 @@ func (s *session) accept(reply *store.FetchReply, asked, g grant, took time.Dura
 	s.e.intake.fetched(s.p.source, asked, g, f)
 	if b != nil {
 		s.e.backlog.add(b.tasks, suspects)
-		wake(s.e.stocked)
+		lifecycle.Wake(s.e.stocked)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -40,7 +41,7 @@ func (f *firing) runMoved(number int64) {
 	_, waits := f.runs[number]
 	f.mu.Unlock()
 	if waits {
-		wake(f.moved)
+		lifecycle.Wake(f.moved)
 	}
 }
 
@@ -61,7 +62,7 @@ func (f *firing) modeSet() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.readOnly) > 0 {
-		wake(f.moved)
+		lifecycle.Wake(f.moved)
 	}
 }
 

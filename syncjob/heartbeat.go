@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -15,7 +16,7 @@ const minBeatGap = 250 * time.Millisecond
 // tasks are held has moved, as it may have been stopped, or a handler reported progress.
 func (s *session) heartbeatLoop(ctx context.Context) {
 	last := time.Now()
-	next := last.Add(jitter(s.e.cfg.Lease / 3))
+	next := last.Add(lifecycle.Jitter(s.e.cfg.Lease / 3))
 	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
 	for {
@@ -31,7 +32,7 @@ func (s *session) heartbeatLoop(ctx context.Context) {
 			continue
 		case <-s.beatSoon:
 			if gap := time.Since(last); gap < minBeatGap {
-				pause(ctx, minBeatGap-gap)
+				lifecycle.Pause(ctx, minBeatGap-gap)
 			}
 		}
 		last = time.Now()
@@ -40,7 +41,7 @@ func (s *session) heartbeatLoop(ctx context.Context) {
 			s.p.log(ctx, "heartbeat failed; it is repeated", "error", err)
 			wait /= 4
 		}
-		next = time.Now().Add(jitter(wait))
+		next = time.Now().Add(lifecycle.Jitter(wait))
 		timer.Reset(time.Until(next))
 	}
 }
@@ -71,7 +72,7 @@ func (s *session) beat(ctx context.Context) error {
 	s.halt(reply.Runs)
 	s.reconfigure(ctx, reply.Runs)
 	if reply.SweepDue {
-		wake(s.sweepDue)
+		lifecycle.Wake(s.sweepDue)
 	}
 	// The two figures can be compared only if nothing was in flight meanwhile.
 	if reply.Held > held && still && s.moves.Load() == moves {

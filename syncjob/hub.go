@@ -3,7 +3,6 @@ package syncjob
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -65,7 +64,7 @@ func (h *hub) subscribe(ctx context.Context) {
 		// Everybody looks now and then by themselves, so that a failed subscription
 		// costs latency only.
 		h.log.WarnContext(ctx, "subscription to wake-ups failed", "error", err)
-		pause(ctx, jitter(2*time.Second))
+		lifecycle.Pause(ctx, lifecycle.Jitter(2*time.Second))
 	}
 }
 
@@ -78,26 +77,3 @@ func (h *hub) dispatch(s store.Signal) {
 }
 
 func (h *hub) close() { h.group.Stop(store.ErrClosed) }
-
-// jitter spreads d by ±10 %, so that processes started together part.
-func jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-// wake makes a channel of capacity one readable without blocking.
-func wake(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}

@@ -3,6 +3,8 @@ package syncjob
 import (
 	"context"
 	"time"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 )
 
 const (
@@ -39,7 +41,7 @@ func (s *session) keepLoop(ctx context.Context) {
 				return
 			}
 			s.p.log(ctx, "upkeep failed; it is repeated", "error", err)
-			wait, armed = jitter(keepWait), true
+			wait, armed = lifecycle.Jitter(keepWait), true
 		}
 		timer.Stop()
 		if armed {
@@ -110,7 +112,7 @@ func (s *session) noteDue(now, storeNow, next time.Time) {
 	moved := s.setDueLocked(next)
 	s.mu.Unlock()
 	if moved {
-		wake(s.rearm)
+		lifecycle.Wake(s.rearm)
 	}
 }
 

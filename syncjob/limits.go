@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -101,7 +102,7 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 			moved = l.tokens.set(store.Rate{})
 		}
 		if moved {
-			wake(l.wake)
+			lifecycle.Wake(l.wake)
 			changed = true
 		}
 		if l.account().limits() {
@@ -247,7 +248,7 @@ func (ls *limits) kickLocked() {
 	now := time.Now()
 	for _, l := range ls.all {
 		if !l.drawing && ls.dueLocked(l, now) {
-			wake(l.wake)
+			lifecycle.Wake(l.wake)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -55,7 +56,7 @@ func (p *partition) run(ctx context.Context) {
 			if ctx.Err() == nil {
 				p.log(ctx, "cannot open a session", "error", err)
 			}
-			pause(ctx, jitter(reopenWait))
+			lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait))
 			continue
 		}
 		if !s.serve(ctx) {
@@ -68,7 +69,7 @@ func (p *partition) run(ctx context.Context) {
 			p.e.drawers.Go(func(ctx context.Context) { p.e.redeem(ctx, s) })
 			p.log(ctx, EventSessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
 			p.abandon(ctx, s)
-			pause(ctx, jitter(reopenWait)) // what ended this one may end the next at once
+			lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait)) // what ended this one may end the next at once
 		case <-ctx.Done():
 		}
 	}
@@ -103,7 +104,7 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 func (p *partition) runMoved(number int64) {
 	p.firing.runMoved(number)
 	if s := p.session.Load(); s != nil && s.holds(number) {
-		wake(s.beatSoon)
+		lifecycle.Wake(s.beatSoon)
 	}
 }
 

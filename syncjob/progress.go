@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -22,14 +23,14 @@ func (s *session) reported(lease store.Lease, m *handlers.Meter) {
 	}
 	s.meters[lease] = m
 	s.mu.Unlock()
-	wake(s.progress)
+	lifecycle.Wake(s.progress)
 }
 
 // forgetMeterLocked has what a task reported disappear from its run.
 func (s *session) forgetMeterLocked(lease store.Lease) {
 	if _, ok := s.meters[lease]; ok {
 		delete(s.meters, lease)
-		wake(s.progress)
+		lifecycle.Wake(s.progress)
 	}
 }
 

@@ -171,7 +171,7 @@ func (s *Scheduler) drive(run context.Context, r *runner, start time.Time) {
 	for due := anchor; !due.IsZero(); due = r.times.next(anchor, later(due, time.Now())) {
 		acts := due.Add(putOff(r.Trigger.Jitter))
 		s.note(r, func(state *RunnerState) { state.Next = acts })
-		pause(run, time.Until(acts))
+		lifecycle.Pause(run, time.Until(acts))
 		select {
 		case <-run.Done():
 		case s.places <- struct{}{}:

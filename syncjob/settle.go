@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -81,7 +82,7 @@ func (s *session) report(t *task, o *store.Outcome) {
 	first := len(s.pending) == 1 && len(c.outcomes) == 1
 	s.mu.Unlock()
 	if first {
-		wake(s.toSettle)
+		lifecycle.Wake(s.toSettle)
 	}
 }
 
@@ -134,7 +135,7 @@ func (s *session) postpone(c *chunk) {
 	s.mu.Unlock()
 	if alone {
 		s.p.log(s.life, "store is out of memory; children and writes wait", "tasks", tasks, "children", children)
-		pause(s.life, jitter(retryWait))
+		lifecycle.Pause(s.life, lifecycle.Jitter(retryWait))
 	}
 }
 
@@ -228,7 +229,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			return settleGone
 		}
 		s.p.log(s.life, "settle failed; it is repeated", "error", err)
-		pause(s.life, jitter(retryWait))
+		lifecycle.Pause(s.life, lifecycle.Jitter(retryWait))
 	}
 }
 

@@ -147,7 +147,7 @@ func (s *session) finish(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	wake(s.toSettle)
+	lifecycle.Wake(s.toSettle)
 	select {
 	case <-s.settled:
 	case <-s.life.Done(): // lost: others have the tasks

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 )
 
 // A scheduler that shuts down has to know for how long to wait for a runner, and what of it is still going on. Each call
@@ -39,7 +40,7 @@ func (v *visit) change(do func()) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	do()
-	wake(v.s.moved)
+	lifecycle.Wake(v.s.moved)
 }
 
 // host calls the function of the visit of ctx.

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -67,7 +68,7 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 		leave := r.m.hub.listen(func(s store.Signal) {
 			about := s.Kind == store.SignalRun || s.Kind == store.SignalProgress
 			if s.Kind == store.SignalSync || about && s.Run == r.id.Number {
-				wake(moved)
+				lifecycle.Wake(moved)
 			}
 		})
 		defer leave()
@@ -86,11 +87,11 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 			case <-ctx.Done():
 				yield(store.RunRecord{}, ctx.Err())
 				return
-			case <-time.After(jitter(watchPoll)):
+			case <-time.After(lifecycle.Jitter(watchPoll)):
 			}
 			quiet := time.Since(read)
 			if quiet < gap {
-				pause(ctx, gap-quiet)
+				lifecycle.Pause(ctx, gap-quiet)
 			}
 			if gap = min(2*gap, watchGap); quiet > 4*watchGap {
 				gap = watchFirstGap

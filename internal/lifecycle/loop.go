@@ -1,0 +1,32 @@
+package lifecycle
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// What loops that run in a group have in common.
+
+// Jitter spreads d by ±10 %, so that processes started together part.
+func Jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
+}
+
+// Pause waits for d or until ctx ends.
+func Pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Wake makes a channel of capacity one readable without blocking.
+func Wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// fireTries bounds how often a due time is computed anew since the store's clock had passed it.
+	// fireTries bounds how often a due time is fired anew since the next had passed, or what it waited for had ended.
 	fireTries = 5
 	// replacedReason is kept with a run that had to make way for the next due time.
 	replacedReason = "replaced by the next run"
@@ -123,6 +123,9 @@ func (s *session) isOver(ctx context.Context, run store.RunID) (bool, error) {
 
 // fire makes of the due time of a job what its schedule says.
 func (s *session) fire(ctx context.Context, job string) error {
+	// The due time that follows must still be ahead when the store gets it. So it is looked for as far ahead as
+	// that takes, which an interval may be shorter than.
+	var ahead time.Duration
 	for range fireTries {
 		rec, err := s.e.store.Job(ctx, job)
 		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Kind != Periodic) {
@@ -135,7 +138,15 @@ func (s *session) fire(ctx context.Context, job string) error {
 		if err != nil {
 			return err
 		}
-		reply, err := s.fireRecord(ctx, rec, d)
+		if d.Schedule == nil {
+			return fmt.Errorf("%w: the definition has no schedule", store.ErrCorrupt)
+		}
+		began := time.Now()
+		next, err := d.Schedule.next(rec.Due, s.storeTime().Add(ahead))
+		if err != nil {
+			return err
+		}
+		reply, err := s.fireRecord(ctx, rec, d, next)
 		if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
 			return nil
 		}
@@ -156,7 +167,11 @@ func (s *session) fire(ctx context.Context, job string) error {
 			if err != nil || !again {
 				return err
 			}
-		case store.FireEarly: // by the store's clock, which is known better now
+		case store.FireEarly:
+			if next.After(reply.Now) {
+				return nil // somebody else fired it: it is told of when it is due again
+			}
+			ahead = 2 * (ahead + time.Since(began))
 		default:
 			return nil
 		}
@@ -165,14 +180,9 @@ func (s *session) fire(ctx context.Context, job string) error {
 }
 
 // fireRecord fires what the record of a job says.
-func (s *session) fireRecord(ctx context.Context, rec store.JobRecord, d definition) (store.FireReply, error) {
-	if d.Schedule == nil {
-		return store.FireReply{}, fmt.Errorf("%w: the definition has no schedule", store.ErrCorrupt)
-	}
-	next, err := d.Schedule.next(rec.Due, s.storeTime())
-	if err != nil {
-		return store.FireReply{}, err
-	}
+func (s *session) fireRecord(
+	ctx context.Context, rec store.JobRecord, d definition, next time.Time,
+) (store.FireReply, error) {
 	s.e.m.fresh(ctx, d.Set)
 	start := s.e.m.params(d, rec.Name, "")
 	start.Declared = true

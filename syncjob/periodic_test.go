@@ -2,6 +2,8 @@ package syncjob_test
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -325,4 +327,48 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 	require.Equal(t, []string{"N"}, fields(err))
 	_, err = m.State(t.Context(), "nightly")
 	require.ErrorIs(t, err, syncjob.ErrJobNotFound)
+}
+
+// slowFire is a store that takes so long for each call that fires a job, and counts them.
+type slowFire struct {
+	store.Store
+	takes time.Duration
+	calls atomic.Int64
+}
+
+func (s *slowFire) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
+	s.calls.Add(1)
+	time.Sleep(s.takes)
+	return s.Store.FireRun(ctx, p)
+}
+
+// What follows a due time must be ahead when it is stored, which takes longer here than the interval.
+func TestAnIntervalMayBeShorterThanACallOfTheStore(t *testing.T) {
+	for _, overlap := range []syncjob.Overlap{syncjob.Skip, syncjob.QueueOne, syncjob.Replace, syncjob.AfterCompletion} {
+		for _, takes := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 900 * time.Millisecond} {
+			t.Run(fmt.Sprintf("%s, %v", overlap, takes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &slowFire{Store: memstore.New(nil), takes: takes}
+					began := make(chan struct{}, 10_000)
+					m := managerOn(t, s, set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
+						began <- struct{}{}
+						return nil
+					}))
+					start := time.Now()
+					_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: overlap}))
+					require.NoError(t, err)
+					work(t, m, syncjob.WorkerConfig{})
+					for range 5 {
+						select {
+						case <-began:
+						case <-time.After(time.Minute):
+							t.Fatal("no run begins")
+						}
+					}
+					require.Less(t, time.Since(start), 5*(3*takes+store.FireClaim)+time.Second)
+					require.Less(t, s.calls.Load(), int64(20), "calls for five runs")
+				})
+			})
+		}
+	}
 }

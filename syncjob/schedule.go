@@ -25,7 +25,8 @@ const (
 
 // Schedule says when runs of a periodic job begin. Either Every or Cron is set. Due times are those of the
 // store's clock, to the millisecond. Each begins at most one run, whatever the number of processes; those that
-// pass while no worker runs make up for one run in all, which has the first of them as its due time.
+// pass while no worker runs, or while a run is being begun, make up for one run in all, which has the first of
+// them as its due time. So an interval may be shorter than it takes to begin a run.
 type Schedule struct {
 	// Every is a fixed interval, from when the job was declared: the first run is due after one interval. At least
 	// [MinEvery], in whole milliseconds.
@@ -109,7 +110,7 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 		return time.Time{}, err // of a newer version, or of another machine's time zones
 	}
 	if due.IsZero() || r.Overlap == AfterCompletion {
-		due = now
+		due = now.Truncate(time.Millisecond)
 	}
 	after := now
 	if due.After(now) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
@@ -45,7 +44,7 @@ func (m *Manager) EnqueueAll(ctx context.Context, job string, items iter.Seq2[en
 // activeRun returns the newest run of a job, from memory if it may.
 func (m *Manager) activeRun(ctx context.Context, job string, useCache bool) (run *Run, cached bool, err error) {
 	if useCache {
-		if run := m.active.find(job); run != nil {
+		if run, ok := m.active.Find(job); ok {
 			return run, true, nil
 		}
 	}
@@ -57,38 +56,9 @@ func (m *Manager) activeRun(ctx context.Context, job string, useCache bool) (run
 		return nil, false, fmt.Errorf("job %q has no run: %w", job, ErrRunFinished)
 	}
 	run = m.handle(store.RunID{Job: job, Number: rec.LastRun}, "")
-	m.active.keep(run)
+	m.active.Put(job, run)
 	return run, false, nil
 }
 
 // maxActiveRuns bounds what is remembered of which run of a job is active.
 const maxActiveRuns = 4096
-
-// activeRuns remembers the newest known run of jobs by name.
-type activeRuns struct {
-	mu   sync.RWMutex
-	runs map[string]*Run
-}
-
-func newActiveRuns() *activeRuns { return &activeRuns{runs: make(map[string]*Run)} }
-
-func (a *activeRuns) find(job string) *Run {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return a.runs[job]
-}
-
-func (a *activeRuns) keep(r *Run) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.runs) >= maxActiveRuns {
-		clear(a.runs) // all can be looked up again; which go first does not matter
-	}
-	a.runs[r.id.Job] = r
-}
-
-func (a *activeRuns) forget(job string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.runs, job)
-}

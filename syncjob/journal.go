@@ -3,10 +3,10 @@ package syncjob
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -132,7 +132,7 @@ func (j *journal) tellsRunDone(ctx context.Context) bool {
 
 // runDone tells of a run that has ended, once.
 func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
-	if !rec.Status.Final() || !j.told.first(rec.ID) {
+	if !rec.Status.Final() || !j.first(rec.ID) {
 		return
 	}
 	state := runState(rec, time.Now())
@@ -162,25 +162,12 @@ const maxToldRuns = 4096
 
 // toldRuns remembers of which runs it was told that they have ended: the settlement of the last task and that of the post-job hook
 // may both find the run final.
-type toldRuns struct {
-	mu   sync.Mutex
-	runs map[store.RunID]struct{}
-}
-
-func newToldRuns() *toldRuns { return &toldRuns{runs: make(map[store.RunID]struct{})} }
+type toldRuns = recent.Map[store.RunID, struct{}]
 
 // first reports whether the run was not told of before.
-func (t *toldRuns) first(id store.RunID) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, ok := t.runs[id]; ok {
-		return false
-	}
-	if len(t.runs) >= maxToldRuns {
-		clear(t.runs)
-	}
-	t.runs[id] = struct{}{}
-	return true
+func (j *journal) first(id store.RunID) bool {
+	_, told := j.told.FindOr(id, func() struct{} { return struct{}{} })
+	return !told
 }
 
 // ended tells that a run has ended, if it has and anybody wants to know. It reads the run, and gives up quietly if it cannot.

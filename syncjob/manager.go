@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -32,7 +33,7 @@ type Manager struct {
 	hub      *hub
 
 	published *published
-	active    *activeRuns
+	active    *recent.Map[string, *Run] // the newest known run of jobs, by name
 
 	closing sync.Once
 	closed  chan struct{} // closed by Close: ends waiting and watching
@@ -57,11 +58,11 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		log:     log,
 		store:   store.WithRetry(s, cfg.retry()),
 		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator},
-		active:  newActiveRuns(),
+		active:  recent.New[string, *Run](maxActiveRuns),
 		closed:  make(chan struct{}),
 		running: make(map[member]struct{}),
 	}
-	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: newToldRuns()}
+	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
 	m.published = &published{store: m.store, log: m.log}
 	m.encoder.Router = m.published
 	if cfg.Registry != nil {
@@ -285,7 +286,7 @@ func (m *Manager) Delete(ctx context.Context, job string) error {
 	if err := m.store.DeleteJob(ctx, job); err != nil {
 		return fmt.Errorf("delete job %q: %w", job, err)
 	}
-	m.active.forget(job)
+	m.active.Forget(job)
 	return nil
 }
 

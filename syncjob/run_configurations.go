@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// maxConfiguredRuns bounds each of the two generations of what a worker remembers of configured runs.
+// maxConfiguredRuns bounds what a worker remembers of configured runs.
 const maxConfiguredRuns = 256
 
 // runConfigurations knows what is in force for runs that have a configuration of their own, each read once for each version. Workers
@@ -19,9 +19,7 @@ type runConfigurations struct {
 	store store.Configurations
 	live  *handlers.Live
 	log   *slog.Logger
-
-	mu         sync.Mutex
-	young, old map[int64]*runConfiguration
+	known *recent.Map[int64, *runConfiguration] // by number of the run
 }
 
 // runConfiguration is one version of what is in force for a run.
@@ -31,13 +29,13 @@ type runConfiguration struct {
 }
 
 func newRunConfigurations(s store.Configurations, live *handlers.Live, log *slog.Logger) *runConfigurations {
-	return &runConfigurations{store: s, live: live, log: log, young: make(map[int64]*runConfiguration)}
+	return &runConfigurations{store: s, live: live, log: log, known: recent.New[int64, *runConfiguration](maxConfiguredRuns)}
 }
 
 // find returns what is in force for a run whose configuration has at least the given version. If that cannot be read it is
 // what was known before, or nil.
 func (c *runConfigurations) find(ctx context.Context, run store.RunID, set string, version int64) *runConfiguration {
-	known := c.known(run.Number)
+	known, _ := c.known.Find(run.Number)
 	if known != nil && known.version >= version {
 		return known
 	}
@@ -63,38 +61,12 @@ func (c *runConfigurations) find(ctx context.Context, run store.RunID, set strin
 			next.live = known.live
 		}
 	}
-	return c.keep(run.Number, next)
-}
-
-func (c *runConfigurations) known(run int64) *runConfiguration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known := c.young[run]; known != nil {
-		return known
-	}
-	known := c.old[run]
-	if known != nil {
-		c.keepLocked(run, known)
-	}
-	return known
-}
-
-// keep returns what is known then: somebody else may have read a later version meanwhile.
-func (c *runConfigurations) keep(run int64, next *runConfiguration) *runConfiguration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known := c.young[run]; known != nil && known.version >= next.version {
-		return known
-	}
-	c.keepLocked(run, next)
-	return next
-}
-
-func (c *runConfigurations) keepLocked(run int64, next *runConfiguration) {
-	if len(c.young) >= maxConfiguredRuns {
-		c.old, c.young = c.young, make(map[int64]*runConfiguration)
-	}
-	c.young[run] = next
+	return c.known.Update(run.Number, func(was *runConfiguration, _ bool) *runConfiguration {
+		if was != nil && was.version >= next.version {
+			return was // somebody else has read a later version meanwhile
+		}
+		return next
+	})
 }
 
 // configure has the tasks of runs obey the runs' own configurations, before any of them starts.

@@ -91,7 +91,8 @@ type Item struct {
 type Delivery struct {
 	Lease Lease
 	Task  Task
-	// Configured is the version of the configuration of the task's run, as of this reply to Fetch; 0 if it has none of its own.
+	// Configured marks the last change of the configuration of the task's run, as of this reply to Fetch:
+	// each change has a mark of its own, which says nothing else. 0 if the run has none of its own.
 	Configured int64
 	// Staged is what was staged for the delivery, as told by Held. Fetch leaves it nil.
 	Staged []Staged

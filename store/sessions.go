@@ -242,7 +242,7 @@ type RunSignal struct {
 	Run      RunID
 	Status   Status
 	Graceful bool // while stopping: let handlers finish
-	// Configured is the version of the run's own configuration; 0 if it has none.
+	// Configured marks the last change of the run's own configuration, as [Delivery] does; 0 if it has none.
 	Configured int64
 }
 

@@ -108,6 +108,92 @@ func TestAChangeOfOneRunReachesItsTasksAndNoOthers(t *testing.T) {
 	})
 }
 
+// goesBack is a store whose server can go back to what a run's configuration was earlier.
+type goesBack struct {
+	store.Store
+	to atomic.Pointer[earlier]
+}
+
+type earlier struct {
+	mark   int64
+	record store.ConfigurationRecord
+}
+
+func (s *goesBack) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	reply, err := s.Store.Fetch(ctx, p)
+	if to := s.to.Load(); to != nil {
+		for i := range reply.Deliveries {
+			reply.Deliveries[i].Configured = to.mark
+		}
+	}
+	return reply, err
+}
+
+func (s *goesBack) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	reply, err := s.Store.Heartbeat(ctx, p)
+	if to := s.to.Load(); to != nil {
+		for i := range reply.Runs {
+			reply.Runs[i].Configured = to.mark
+		}
+	}
+	return reply, err
+}
+
+func (s *goesBack) Configuration(ctx context.Context, id store.ConfigurationID) (store.ConfigurationRecord, error) {
+	if to := s.to.Load(); to != nil {
+		return to.record, nil
+	}
+	return s.Store.Configuration(ctx, id)
+}
+
+// A server that loses a change has the worker go back with it: to the change before, or to what holds for all runs.
+func TestAWorkerGoesBackWithTheConfigurationOfARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, seen, on := gates(t)
+		s := &goesBack{Store: memstore.New(nil)}
+		m := managerOn(t, s, reg)
+		work(t, m, syncjob.WorkerConfig{Concurrency: 1})
+		run := standing(t, m, syncjob.Job{Name: "a"})
+		next := func() time.Duration {
+			_, err := run.Enqueue(t.Context(), leaf{}, nil)
+			require.NoError(t, err)
+			d := <-seen
+			on <- struct{}{}
+			return d
+		}
+		configure := func(timeout time.Duration) {
+			_, err := m.Configure(t.Context(), "tree", &syncjob.ConfigureOptions{Run: run}, withTimeout(timeout))
+			require.NoError(t, err)
+			require.Equal(t, timeout, next())
+		}
+		configure(time.Minute)
+		id := store.RunID{Job: "a", Number: run.Number()}
+		first, err := s.Store.Configuration(t.Context(), store.ConfigurationID{Run: id})
+		require.NoError(t, err)
+		configure(time.Hour)
+		s.to.Store(&earlier{1, first})
+		require.Equal(t, time.Minute, next(), "the second change was lost")
+		s.to.Store(&earlier{})
+		require.Equal(t, handlers.DefaultTimeout, next(), "every change was lost")
+		s.to.Store(&earlier{1, first})
+		require.Equal(t, time.Minute, next())
+
+		// What is held when the server goes back obeys, too: a heartbeat tells.
+		for range 3 {
+			_, err := run.Enqueue(t.Context(), leaf{}, nil)
+			require.NoError(t, err)
+		}
+		require.Equal(t, time.Minute, <-seen)
+		s.to.Store(&earlier{})
+		time.Sleep(20 * time.Second)
+		on <- struct{}{}
+		for range 2 {
+			require.Equal(t, handlers.DefaultTimeout, <-seen)
+			on <- struct{}{}
+		}
+	})
+}
+
 // asks counts how often configurations are read, which takes a while.
 type asks struct {
 	store.Store
@@ -231,7 +317,7 @@ func TestAWorkerThatLacksAKindLeavesItsTasksToThoseThatHaveIt(t *testing.T) {
 		}
 		_, err = run.Enqueue(t.Context(), node{}, nil)
 		require.NoError(t, err)
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 		s, err := run.State(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, int64(1), s.Counts.Succeeded, "what both have is done")

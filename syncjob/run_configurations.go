@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/recent"
@@ -13,8 +15,9 @@ import (
 // maxConfiguredRuns bounds what a worker remembers of configured runs.
 const maxConfiguredRuns = 256
 
-// runConfigurations knows what is in force for runs that have a configuration of their own, each read once for each version. Workers
-// learn the versions from the replies to fetches and heartbeats, so other runs cost nothing.
+// runConfigurations knows what is in force for runs that have a configuration of their own. Fetches and
+// heartbeats tell a worker by a mark when one has changed, and the worker reads it once for each mark,
+// so other runs cost nothing.
 type runConfigurations struct {
 	store store.Configurations
 	live  *handlers.Live
@@ -22,32 +25,50 @@ type runConfigurations struct {
 	known *recent.Map[int64, *runConfiguration] // by number of the run
 }
 
-// runConfiguration is one version of what is in force for a run.
+// runConfiguration is what is in force for a run.
 type runConfiguration struct {
-	version int64
-	live    *handlers.Live
+	latest atomic.Pointer[readConfiguration] // nil until it was read
+
+	reading sync.Mutex // one reads at a time, so that what was read later stands
+}
+
+// readConfiguration is what was read after the mark was told. It is of the change that the mark is for, or
+// of a later one. Marks are only ever compared for equality: a server that lost writes tells an earlier one again.
+type readConfiguration struct {
+	mark int64
+	live *handlers.Live
 }
 
 func newRunConfigurations(s store.Configurations, live *handlers.Live, log *slog.Logger) *runConfigurations {
 	return &runConfigurations{store: s, live: live, log: log, known: recent.New[int64, *runConfiguration](maxConfiguredRuns)}
 }
 
-// find returns what is in force for a run whose configuration has at least the given version. If that cannot be read it is
-// what was known before, or nil.
-func (c *runConfigurations) find(ctx context.Context, run store.RunID, set string, version int64) *runConfiguration {
-	known, _ := c.known.Find(run.Number)
-	if known != nil && known.version >= version {
-		return known
+func (r *runConfiguration) is(mark int64) bool {
+	now := r.latest.Load()
+	return now != nil && now.mark == mark
+}
+
+// follow reads the configuration of a run unless that was done for the mark. What cannot be read leaves what
+// was in force before.
+func (c *runConfigurations) follow(ctx context.Context, r *runConfiguration, run store.RunID, set string, mark int64) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if r.is(mark) {
+		return
 	}
 	rec, err := c.store.Configuration(ctx, store.ConfigurationID{Run: run})
 	if errors.Is(err, store.ErrRunNotFound) {
-		return known // what is still held of it can only be cancelled
+		return // what is still held of it can only be cancelled
 	}
 	if err != nil && !permanent(err) {
-		c.log.WarnContext(ctx, "cannot read the configuration of a run; it is read again", "job", run.Job, "run", run.Number, "error", err)
-		return known
+		c.log.WarnContext(ctx, "cannot read the configuration of a run; it is read again",
+			"job", run.Job, "run", run.Number, "error", err)
+		return
 	}
-	next := &runConfiguration{version: max(rec.Version, version)}
+	next := &readConfiguration{mark: mark, live: c.live}
+	if known := r.latest.Load(); known != nil {
+		next.live = known.live
+	}
 	var configured Configuration
 	if err == nil {
 		configured, err = handlers.DecodeConfiguration(rec.Document)
@@ -56,50 +77,40 @@ func (c *runConfigurations) find(ctx context.Context, run store.RunID, set strin
 		next.live = c.live.ForRun(set, configured)
 	} else {
 		c.log.ErrorContext(ctx, EventRunConfigurationUnreadable,
-			"job", run.Job, "run", run.Number, "version", next.version, "error", err)
-		if next.live = c.live; known != nil {
-			next.live = known.live
-		}
+			"job", run.Job, "run", run.Number, "version", rec.Version, "error", err)
 	}
-	return c.known.Update(run.Number, func(was *runConfiguration, _ bool) *runConfiguration {
-		if was != nil && was.version >= next.version {
-			return was // somebody else has read a later version meanwhile
-		}
-		return next
-	})
+	r.latest.Store(next)
 }
 
 // configure has the tasks of runs obey the runs' own configurations, before any of them starts.
 func (s *session) configure(ctx context.Context, tasks []task) {
 	for i := range tasks {
-		d := tasks[i].delivery
-		if version := d.Configured; version != 0 {
-			tasks[i].run.obey(ctx, s.e.configuredRuns, d.Lease.Lane.Route.Set, version)
-		}
+		tasks[i].run.obey(ctx, s.e.configuredRuns, tasks[i].delivery.Configured)
 	}
 }
 
-// reconfigure does the same for what is held when a heartbeat tells of later versions.
+// reconfigure does the same for what is held when a heartbeat tells of changes.
 func (s *session) reconfigure(ctx context.Context, runs []store.RunSignal) {
 	for _, r := range runs {
-		if r.Configured == 0 {
-			continue
-		}
 		s.mu.Lock()
 		held := s.held[r.Run.Number]
 		s.mu.Unlock()
 		if held != nil {
-			held.obey(ctx, s.e.configuredRuns, held.set, r.Configured)
+			held.obey(ctx, s.e.configuredRuns, r.Configured)
 		}
 	}
 }
 
-// obey puts a version of the run's configuration in force for the tasks that are held of it.
-func (r *heldRun) obey(ctx context.Context, c *runConfigurations, set string, version int64) {
-	if now := r.configured.Load(); now != nil && now.version >= version {
+// obey puts the run's configuration in force for the tasks that are held of it. The mark is 0 of a run that has
+// none, also of one whose configuration was lost by the store.
+func (r *heldRun) obey(ctx context.Context, c *runConfigurations, mark int64) {
+	known := r.configured.Load()
+	if known == nil && mark == 0 || known != nil && known.is(mark) {
 		return
 	}
-	if next := c.find(ctx, r.id, set, version); next != nil {
-		r.configured.Store(next)
+	if known == nil {
+		known, _ = c.known.FindOr(r.id.Number, func() *runConfiguration { return new(runConfiguration) })
 	}
+	c.follow(ctx, known, r.id, r.set, mark)
+	r.configured.Store(known)
 }

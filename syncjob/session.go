@@ -161,8 +161,12 @@ func (s *session) executorOf(t *task) *handlers.Executor {
 	if configured == nil {
 		return s.executor
 	}
+	latest := configured.latest.Load()
+	if latest == nil {
+		return s.executor
+	}
 	x := *s.executor
-	x.Live = configured.live
+	x.Live = latest.live
 	return &x
 }
 

@@ -14,6 +14,20 @@ type modelDocument struct {
 	version int64
 	body    []byte                      // nil for none
 	changes []store.ConfigurationChange // newest first, all of them
+	marks   map[int64]int64             // by version, as they were told
+}
+
+// told checks the mark of the last change: one for each version, and of no other.
+func (d *modelDocument) told(s *scene, mark int64) {
+	if d.marks == nil {
+		d.marks = map[int64]int64{0: 0}
+	}
+	if _, known := d.marks[d.version]; !known {
+		d.marks[d.version] = mark
+	}
+	for version, other := range d.marks {
+		s.Equal(version == d.version, mark == other, "version %d has the mark %d", version, other)
+	}
 }
 
 // modelWrite is a write that a store took, and the version that it made.

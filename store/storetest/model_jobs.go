@@ -161,13 +161,14 @@ func (m *machine) Heartbeat(t *rapid.T) {
 	var want []store.RunSignal
 	for _, r := range m.m.ordered() {
 		p.Runs = append(p.Runs, r.id)
-		want = append(want, store.RunSignal{Run: r.id, Status: r.status, Configured: r.document.version})
+		want = append(want, store.RunSignal{Run: r.id, Status: r.status})
 	}
 	reply, err := m.s.store.Heartbeat(m.s.ctx, p)
 	m.s.NoError(err)
 	m.s.Equal(len(w.order), reply.Held)
 	for i := range reply.Runs {
-		reply.Runs[i].Graceful = false
+		m.m.runs[reply.Runs[i].Run].document.told(m.s, reply.Runs[i].Configured)
+		reply.Runs[i].Graceful, reply.Runs[i].Configured = false, 0
 	}
 	m.s.ElementsMatch(want, reply.Runs)
 }

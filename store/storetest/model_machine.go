@@ -159,7 +159,7 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 		}
 		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.suspect}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Suspect},
 			"retry, snoozes, crashes, suspect of %s", d.Task.ID)
-		s.Equal(r.document.version, d.Configured)
+		r.document.told(m.s, d.Configured)
 		t.place = held
 		w.holds[d.Lease] = &holding{d, r, t}
 		w.order = append(w.order, d.Lease)

@@ -46,7 +46,9 @@ end
 local old = version - kept
 redis.call('HDEL', KEYS[1], 'token:' .. old, 'by:' .. old, 'reason:' .. old, 'at:' .. old, 'before:' .. old)
 if id then
-  redis.call('HSET', KEYS[2], 'configured', version)
+  -- The mark that tells workers of the change is a time in µs: if the change is lost, no other gets the same.
+  local mark = math.max(time[1] * 1000000 + time[2], number_of(redis.call('HGET', KEYS[2], 'configured')) + 1)
+  redis.call('HSET', KEYS[2], 'configured', string.format('%.0f', mark))
   signal('r:' .. id)
   publish(channel)
 end

@@ -27,7 +27,7 @@ type scripts struct {
 
 func newScripts(t *testing.T) *scripts {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "store", "redisstore", "lua", "*.lua"))
+	files, err := filepath.Glob(filepath.Join("..", "..", "store", "redisstore", "internal", "script", "lua", "*.lua"))
 	require.NoError(t, err)
 	s := &scripts{texts: make(map[string][]byte), names: make(map[string]string)}
 	for _, file := range files {

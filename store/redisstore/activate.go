@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // activateSlice is how many staged children with a delay or a claimed ID are moved in one call.
@@ -37,17 +38,17 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 			items = append(items, decodeStaged(child, h.route))
 		}
 		bt := newBatch(s, k)
-		c := bt.call
-		c.keys = append(c.keys, k.clock, k.due, k.hist, k.trash, k.routes, k.run(id), k.lanes(id),
+		c := bt.Call
+		c.Keys = append(c.Keys, k.clock, k.due, k.hist, k.trash, k.routes, k.run(id), k.lanes(id),
 			k.waiting(laneName(id, meta.post)), k.ring(meta.post), list)
-		c.add(k.channel, id, h.marker).int64(length).int(len(items))
+		c.Add(k.channel, id, h.marker).Int64(length).Int(len(items))
 		if length == 0 { // nothing is behind the marker, which must not hide what is
 			bt.laneKeys(id, routeName(h.route))
 		} else {
 			groups := bt.group(len(items), func(i int) (store.RunID, *store.Item) { return store.RunID{Number: h.run}, items[i] })
 			bt.addGroup(groups[0]) // its lane is KEYS 11 to 14
 		}
-		if _, _, err := s.word(ctx, activateScript, c); err != nil {
+		if _, _, err := s.word(ctx, script.Activate, c); err != nil {
 			return moved, err
 		}
 		moved = true

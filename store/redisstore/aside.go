@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // reconsiderSlice is how many lanes, and how many rings, one call of the script looks at.
@@ -18,17 +19,17 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 	k := s.spaces[partition]
 	for some := range slices.Chunk(routes, reconsiderSlice) {
 		for more := true; more; {
-			c := newCall(k.clock).add(k.channel).int(reconsiderSlice)
+			c := script.NewCall(k.clock).Add(k.channel).Int(reconsiderSlice)
 			for _, r := range some {
-				c.key(k.ring(routeName(r)))
-				c.add(r.Queue)
+				c.Key(k.ring(routeName(r)))
+				c.Add(r.Queue)
 			}
-			word, rest, err := s.word(ctx, reconsiderScript, c)
+			word, rest, err := s.word(ctx, script.Reconsider, c)
 			if err != nil {
 				return err
 			}
 			if word != "ok" || len(rest) != 1 {
-				return unexpected(reconsiderScript, word)
+				return unexpected(script.Reconsider, word)
 			}
 			more = number(rest[0]) == reconsiderSlice
 		}
@@ -55,19 +56,19 @@ func (a asides) learn(run int64, aside string) {
 	}
 }
 
-// declare packs rings as the prelude's declared reads them: of the routes that a call is about, and those known of the run.
-func (a asides) declare(c *call, k *keyspace, run int64, routes []string) {
+// declare packs rings as read_rings of the part aside reads them: of the routes that a call is about, and those known of the run.
+func (a asides) declare(c *script.Call, k *keyspace, run int64, routes []string) {
 	routes = append(routes, a[run]...)
 	slices.Sort(routes)
 	routes = slices.Compact(routes)
-	c.int(len(routes))
+	c.Int(len(routes))
 	for _, route := range routes {
-		c.add(route).int(c.key(k.ring(route)))
+		c.Add(route).Int(c.Key(k.ring(route)))
 	}
 }
 
 // declareAside packs the rings of all lanes of a run that stand aside by now.
-func (s *Store) declareAside(ctx context.Context, c *call, k *keyspace, run int64) error {
+func (s *Store) declareAside(ctx context.Context, c *script.Call, k *keyspace, run int64) error {
 	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(run))).Field("aside").Build()).ToArray()
 	aside, err := firstOf(fields, err)
 	if err = s.translateNil(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {

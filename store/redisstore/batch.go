@@ -6,12 +6,13 @@ import (
 	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // batch packs new tasks into a script call, for the scripts that share the
-// function add of the prelude: enqueue, settle and activate.
+// part add: enqueue, settle and activate.
 type batch struct {
-	*call
+	*script.Call
 	space    *keyspace
 	now      time.Time
 	buckets  map[string]int
@@ -19,7 +20,7 @@ type batch struct {
 }
 
 func newBatch(s *Store, k *keyspace) *batch {
-	return &batch{call: newCall(), space: k, now: s.estimate()}
+	return &batch{Call: script.NewCall(), space: k, now: s.estimate()}
 }
 
 // group is new tasks of one lane.
@@ -79,10 +80,10 @@ func (b *batch) group(n int, entry func(int) (store.RunID, *store.Item)) []*grou
 // laneKeys declares the waiting list, delayed set, ring and markers of a lane.
 func (b *batch) laneKeys(id, route string) int {
 	lane := laneName(id, route)
-	base := b.key(b.space.waiting(lane))
-	b.key(b.space.delayed(lane))
-	b.key(b.space.ring(route))
-	b.key(b.space.markers(lane))
+	base := b.Key(b.space.waiting(lane))
+	b.Key(b.space.delayed(lane))
+	b.Key(b.space.ring(route))
+	b.Key(b.space.markers(lane))
 	return base
 }
 
@@ -95,33 +96,33 @@ func (b *batch) bucket(run string, n int) int {
 	if b.buckets == nil {
 		b.buckets = make(map[string]int)
 	}
-	i := b.key(k)
+	i := b.Key(k)
 	b.buckets[k] = i
 	return i
 }
 
 // addGroup packs a group as add reads it.
 func (b *batch) addGroup(g *group) {
-	b.int(g.lane).add(routeName(g.route), g.route.Queue)
-	longestAt, countAt := b.reserve(), b.reserve()
+	b.Int(g.lane).Add(routeName(g.route), g.route.Queue)
+	longestAt, countAt := b.Reserve(), b.Reserve()
 	plain, longest := 0, 0
 	messages := b.messages(g.items)
 	for i, item := range g.items {
 		longest = max(longest, len(messages[i]))
 		if !special(item) {
-			b.add(messages[i])
+			b.Add(messages[i])
 			plain++
 		}
 	}
-	b.set(longestAt, longest)
-	b.set(countAt, plain)
-	b.int(len(g.items) - plain)
+	b.Set(longestAt, longest)
+	b.Set(countAt, plain)
+	b.Int(len(g.items) - plain)
 	for i, item := range g.items {
 		if !special(item) {
 			continue
 		}
 		b.specials = append(b.specials, g.entries[i])
-		b.add(messages[i], when(item))
+		b.Add(messages[i], when(item))
 		b.claim(runID(g.run), &item.Task)
 	}
 }
@@ -129,11 +130,11 @@ func (b *batch) addGroup(g *group) {
 // claim packs the bucket and digest of a task's ID, or 0 if the caller did not choose it.
 func (b *batch) claim(run string, t *store.Task) {
 	if !t.Claimed {
-		b.add("0", "")
+		b.Add("0", "")
 		return
 	}
 	d, n := digest(t.ID)
-	b.int(b.bucket(run, n)).add(d)
+	b.Int(b.bucket(run, n)).Add(d)
 }
 
 // special reports whether a new task needs more than to be pushed.

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // hintTries bounds how often a call goes again because what it had read in
@@ -20,7 +21,7 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	if err := p.Validate(); err != nil {
 		return store.StartReply{}, err
 	}
-	word, rest, err := s.beginRun(ctx, startRunScript, &p, func(c *call) { c.flag(p.Declared) })
+	word, rest, err := s.beginRun(ctx, script.StartRun, &p, func(c *script.Call) { c.Flag(p.Declared) })
 	if err != nil {
 		return store.StartReply{}, err
 	}
@@ -42,7 +43,7 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	case "disabled":
 		return store.StartReply{}, store.ErrJobDisabled
 	}
-	return store.StartReply{}, unexpected(startRunScript, word)
+	return store.StartReply{}, unexpected(script.StartRun, word)
 }
 
 // FireRun implements [store.Schedules].
@@ -51,9 +52,9 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 		return store.FireReply{}, err
 	}
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
-	word, rest, err := s.beginRun(ctx, fireRunScript, &p.Start, func(c *call) {
-		c.int64(millis(p.Due)).int64(p.Changes).int64(millis(p.Next)).int64(millis(p.Next.Add(p.Delay)))
-		c.flag(p.Wait).add(formatMillis(p.Rest)).flag(p.InReadOnly)
+	word, rest, err := s.beginRun(ctx, script.FireRun, &p.Start, func(c *script.Call) {
+		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(p.Next.Add(p.Delay)))
+		c.Flag(p.Wait).Add(formatMillis(p.Rest)).Flag(p.InReadOnly)
 	})
 	if err != nil {
 		return store.FireReply{}, err
@@ -76,7 +77,7 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	case "started", "skipped", "waiting", "moved", "early":
 		return reply, nil
 	}
-	return reply, unexpected(fireRunScript, word)
+	return reply, unexpected(script.FireRun, word)
 }
 
 // millis is a time in ms since 1970; 0 for the zero time.
@@ -90,7 +91,7 @@ func millis(t time.Time) int64 {
 // beginRun executes a script that may begin a run. The number is proposed here from the
 // server's clock, since every key of a script must be known beforehand, and
 // the script takes it if it is higher than any before.
-func (s *Store) beginRun(ctx context.Context, sc *script, p *store.StartParams, head func(*call)) (string, []rueidis.RedisMessage, error) {
+func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartParams, head func(*script.Call)) (string, []rueidis.RedisMessage, error) {
 	k := s.space(p.Job)
 	for range hintTries {
 		if err := s.begin(ctx); err != nil {
@@ -127,7 +128,7 @@ func (s *Store) beginRun(ctx context.Context, sc *script, p *store.StartParams, 
 }
 
 // beginCall packs the arguments of a script that begins a run; head adds what is its own.
-func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, proposed int64, head func(*call)) *call {
+func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, proposed int64, head func(*script.Call)) *script.Call {
 	id := runID(proposed)
 	var first *store.Item
 	switch {
@@ -140,23 +141,23 @@ func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, propo
 	if known != "" {
 		lastRun = k.run(known)
 	}
-	c := newCall(k.meta, k.jobs, k.job(p.Job), k.starts(p.Job), lastRun, k.clock, k.due, k.routes, k.idle, k.run(id), k.lanes(id), k.holds(id))
+	c := script.NewCall(k.meta, k.jobs, k.job(p.Job), k.starts(p.Job), lastRun, k.clock, k.due, k.routes, k.idle, k.run(id), k.lanes(id), k.holds(id))
 	lane, ring := id, ""
 	if first != nil {
 		lane, ring = laneName(id, routeName(first.Route)), routeName(first.Route)
 	}
-	c.key(k.waiting(lane))
-	c.key(k.delayed(lane))
-	c.key(k.ring(ring))
-	c.key(k.runConfiguration(id))
+	c.Key(k.waiting(lane))
+	c.Key(k.delayed(lane))
+	c.Key(k.ring(ring))
+	c.Key(k.runConfiguration(id))
 
 	seal := ""
 	if idle := p.IdleAfter(); idle > 0 {
 		seal = strconv.FormatInt(ceilMillis(idle), 10)
 	}
-	c.add(k.channel, p.Job, p.Token, id, known)
+	c.Add(k.channel, p.Job, p.Token, id, known)
 	head(c)
-	c.flag(p.Open).add(seal).flag(p.Root != nil).flag(p.PreJob != nil)
+	c.Flag(p.Open).Add(seal).Flag(p.Root != nil).Flag(p.PreJob != nil)
 	longest := 0
 	message := func(item *store.Item) string {
 		task := item.Task
@@ -168,17 +169,17 @@ func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, propo
 		return m
 	}
 	if p.Root != nil && p.PreJob != nil {
-		c.add(message(p.Root), when(p.Root))
+		c.Add(message(p.Root), when(p.Root))
 	} else {
-		c.add("", "")
+		c.Add("", "")
 	}
 	if first != nil {
-		c.add(routeName(first.Route), first.Route.Queue, message(first), when(first))
+		c.Add(routeName(first.Route), first.Route.Queue, message(first), when(first))
 	}
 	fields := runFields(p, longest)
-	c.int(len(fields) / 2).add(fields...)
+	c.Int(len(fields) / 2).Add(fields...)
 	if p.Configuration != nil {
-		c.add(string(p.Configuration))
+		c.Add(string(p.Configuration))
 	}
 	return c
 }

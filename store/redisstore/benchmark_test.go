@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // What a task costs this process on its way to and from Redis, without Redis. Figures are per batch of MaxBatch tasks,
@@ -109,9 +110,9 @@ func TestPlainSuccessesAreNamedByRanges(t *testing.T) {
 	for _, position := range []int{63, 64, 65, 3, 9, 10, 255, 62, 0, 0, 300, -1} {
 		r.add(position)
 	}
-	c := newCall()
+	c := script.NewCall()
 	r.pack(c)
-	require.Equal(t, []string{"12.", ".34/files/ingest/file", "7", "300", "-1", "0", "3", "9", "10", "255", "1", "62", "65"}, c.args)
+	require.Equal(t, []string{"12.", ".34/files/ingest/file", "7", "300", "-1", "0", "3", "9", "10", "255", "1", "62", "65"}, c.Args)
 	for _, index := range []int{0, 7, 42, 199} {
 		l.Index = index
 		prefix, suffix := leaseAffixes(l)
@@ -122,7 +123,7 @@ func TestPlainSuccessesAreNamedByRanges(t *testing.T) {
 	for i := range store.MaxBatch {
 		all.add(i)
 	}
-	c = newCall()
+	c = script.NewCall()
 	all.pack(c)
-	require.Equal(t, []string{"0", "1", "0", "255"}, c.args[2:])
+	require.Equal(t, []string{"0", "1", "0", "255"}, c.Args[2:])
 }

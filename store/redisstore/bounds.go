@@ -4,32 +4,33 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // bounds packs what keeps tasks back from a fetch of the routes. Without any it is three arguments.
-func bounds(c *call, p *store.FetchParams, routes []store.Route) {
+func bounds(c *script.Call, p *store.FetchParams, routes []store.Route) {
 	if len(p.InReadOnly) == 0 {
-		c.add("")
+		c.Add("")
 	} else {
-		c.add("/" + strings.Join(p.InReadOnly, "/") + "/")
+		c.Add("/" + strings.Join(p.InReadOnly, "/") + "/")
 	}
-	c.int(len(p.Budgets))
+	c.Int(len(p.Budgets))
 	for i := range p.Budgets {
 		b := &p.Budgets[i]
-		c.int(b.Left)
+		c.Int(b.Left)
 		if b.Until.IsZero() {
-			c.add("0")
+			c.Add("0")
 		} else {
-			c.int64(b.Until.UnixMilli())
+			c.Int64(b.Until.UnixMilli())
 		}
 		covered(c, &b.Scope, routes)
 	}
-	c.int(len(p.PerRun))
+	c.Int(len(p.PerRun))
 	for i := range p.PerRun {
 		l := &p.PerRun[i]
-		c.int(l.Max).int(len(l.Scope.Kinds))
+		c.Int(l.Max).Int(len(l.Scope.Kinds))
 		for _, kind := range l.Scope.Kinds {
-			c.add(tallyField(l.Scope.Set, kind))
+			c.Add(tallyField(l.Scope.Set, kind))
 		}
 		covered(c, &l.Scope, routes)
 	}
@@ -41,15 +42,15 @@ func tallyField(set, kind string) string { return tallyPrefix + set + "/" + kind
 const tallyPrefix = "n:"
 
 // covered packs the routes of a scope by their numbers.
-func covered(c *call, scope *store.Scope, routes []store.Route) {
-	count, n := c.reserve(), 0
+func covered(c *script.Call, scope *store.Scope, routes []store.Route) {
+	count, n := c.Reserve(), 0
 	for i, r := range routes {
 		if scope.Covers(r) {
-			c.int(i + 1)
+			c.Int(i + 1)
 			n++
 		}
 	}
-	c.set(count, n)
+	c.Set(count, n)
 }
 
 // affords reports whether a fetch might lease a task of the route.

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // PublishSet implements [store.Configurations].
@@ -135,17 +136,17 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 	if err := p.Validate(); err != nil {
 		return 0, err
 	}
-	c := newCall(s.configuration(p.ID)).add(p.Token).int64(p.IfVersion).int(store.ConfigurationChanges)
-	c.add(p.By, p.Reason).flag(p.Document != nil).add(string(p.Document))
+	c := script.NewCall(s.configuration(p.ID)).Add(p.Token).Int64(p.IfVersion).Int(store.ConfigurationChanges)
+	c.Add(p.By, p.Reason).Flag(p.Document != nil).Add(string(p.Document))
 	if p.ID.Set == "" {
 		if err := s.own(ctx, p.ID.Run); err != nil {
 			return 0, err
 		}
 		k, id := s.space(p.ID.Run.Job), runID(p.ID.Run.Number)
-		c.key(k.run(id))
-		c.add(k.channel, id)
+		c.Key(k.run(id))
+		c.Add(k.channel, id)
 	}
-	word, rest, err := s.word(ctx, configureScript, c)
+	word, rest, err := s.word(ctx, script.Configure, c)
 	switch {
 	case err != nil:
 		return 0, err
@@ -156,7 +157,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 	case word == "corrupt":
 		return 0, fmt.Errorf("%w: version of the %s", store.ErrCorrupt, p.ID)
 	}
-	return 0, runWord(configureScript, word, nil)
+	return 0, runWord(script.Configure, word, nil)
 }
 
 // ConfigurationHistory implements [store.Configurations].

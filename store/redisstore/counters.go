@@ -13,24 +13,24 @@ const maxSummand = math.MaxInt64 / store.MaxBatch
 // counted packs the successes of a run that bring counters, with the sum of all: mostly every
 // lease is still held, and then the sum is all that is added.
 func (st *settlement) counted(r *settledRun) {
-	c := st.call
-	c.int(len(r.counted))
+	c := st.Call
+	c.Int(len(r.counted))
 	if len(r.counted) == 0 {
 		return
 	}
-	at := c.reserve()
+	at := c.Reserve()
 	sum, large := make(map[string]int64), false
 	for _, i := range r.counted {
 		o := &st.params.Outcomes[i]
 		st.ordinals = append(st.ordinals, i)
-		c.add(st.leaseField(&o.Lease), encodeCounters(o.Counters))
+		c.Add(st.leaseField(&o.Lease), encodeCounters(o.Counters))
 		for name, n := range o.Counters {
 			sum[name] += n
 			large = large || n > maxSummand || n < -maxSummand
 		}
 	}
 	if !large { // or else the sum may be none: the script adds one by one
-		c.args[at] = encodeCounters(sum)
+		c.Args[at] = encodeCounters(sum)
 	}
 }
 

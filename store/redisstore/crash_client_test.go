@@ -5,15 +5,13 @@ import (
 	"crypto/sha1" // it is how Redis names scripts
 	"encoding/hex"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/redis/rueidis"
-	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // errDied is what the calls of a process that has died end with.
@@ -90,32 +88,14 @@ func (m *mortal) DoMulti(ctx context.Context, cmds ...rueidis.Completed) []rueid
 	return results
 }
 
-// scriptNames lists the scripts of the store, and names each by the hashes that it may have: with the
-// prelude, and with what a family of scripts shares.
+// scriptNames lists the scripts of the store, and names each by its hash.
 func scriptNames(t *testing.T) (all []string, byHash map[string]string) {
 	t.Helper()
-	texts := make(map[string]string)
-	files, err := filepath.Glob(filepath.Join("lua", "*.lua"))
-	require.NoError(t, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		texts[strings.TrimSuffix(filepath.Base(file), ".lua")] = string(text) + "\n"
-	}
-	shared := []string{"semaphore", "limit", "begin_run", "values", "bury"}
 	byHash = make(map[string]string)
-	for name, text := range texts {
-		if name == "prelude" || slices.Contains(shared, name) {
-			continue
-		}
-		all = append(all, name)
-		byHash[hash(texts["prelude"]+text)] = name
-		for _, family := range shared {
-			byHash[hash(texts["prelude"]+texts[family]+text)] = name
-			for _, second := range shared {
-				byHash[hash(texts["prelude"]+texts[family]+texts[second]+text)] = name
-			}
-		}
+	for sc := range script.All() {
+		all = append(all, sc.Name())
+		byHash[hash(sc.Text())] = sc.Name()
 	}
+	slices.Sort(all)
 	return all, byHash
 }

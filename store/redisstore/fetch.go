@@ -8,6 +8,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // session is what the client remembers of a session between calls: only hints
@@ -148,25 +149,25 @@ type found struct {
 
 // fetchOnce makes one round over the lanes that come after the first skip of each ring.
 func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
-	c := newCall(k.session(p.Session.ID), k.clock, k.due, k.meta)
-	c.int64(p.Number).answered(p.Answered).int(p.Max).int(p.MaxBytes).flag(p.Suspect)
-	window := c.reserve()
-	c.int(skip)
+	c := script.NewCall(k.session(p.Session.ID), k.clock, k.due, k.meta)
+	c.Int64(p.Number).Answered(p.Answered).Int(p.Max).Int(p.MaxBytes).Flag(p.Suspect)
+	window := c.Reserve()
+	c.Int(skip)
 	var routes []store.Route
-	c.int(len(p.Queues))
+	c.Int(len(p.Queues))
 	for _, q := range p.Queues {
-		c.add(q.Queue).int(len(q.Routes))
+		c.Add(q.Queue).Int(len(q.Routes))
 		for _, r := range q.Routes {
 			name := routeName(r)
-			c.key(k.ring(name))
-			c.add(name, string(neededState(r)))
+			c.Key(k.ring(name))
+			c.Add(name, string(neededState(r)))
 			routes = append(routes, r)
 		}
 	}
 	found.window = fetchWindow(len(routes))
-	c.set(window, found.window)
+	c.Set(window, found.window)
 	known := make(map[hint]bool, len(ses.hints))
-	count := c.reserve()
+	count := c.Reserve()
 	n := 0
 	declared := slices.Concat(ses.hints, ses.emptied)
 	for _, h := range declared {
@@ -177,26 +178,26 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		known[h] = true
 		id := runID(h.run)
 		lane := laneName(id, routeName(h.route))
-		c.key(k.run(id))
-		c.key(k.waiting(lane))
-		c.key(k.suspects(lane))
-		c.key(k.markers(lane))
+		c.Key(k.run(id))
+		c.Key(k.waiting(lane))
+		c.Key(k.suspects(lane))
+		c.Key(k.markers(lane))
 		if h.marker == "" {
-			c.key(k.waiting(lane))
+			c.Key(k.waiting(lane))
 		} else {
-			c.key(k.staged(id, stagedName(h.marker, h.route)))
+			c.Key(k.staged(id, stagedName(h.marker, h.route)))
 		}
 		weight := "1" // until the first visit
 		if m, ok := s.metas[k.partition].get(h.run); ok {
 			weight = m.weight
 		}
-		c.int(at+1).add(id, h.marker, weight)
+		c.Int(at+1).Add(id, h.marker, weight)
 		n++
 	}
-	c.set(count, n)
+	c.Set(count, n)
 	bounds(c, p, routes)
 
-	word, rest, err := s.word(ctx, fetchScript, c)
+	word, rest, err := s.word(ctx, script.Fetch, c)
 	switch {
 	case err != nil:
 		return found, err
@@ -205,13 +206,13 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	case word == "stale":
 		return found, store.ErrStale
 	case len(rest) < 3:
-		return found, unexpected(fetchScript, word)
+		return found, unexpected(script.Fetch, word)
 	}
 	reply.Now, reply.NextDue = parseMillis(text(rest[0])), parseMillis(text(rest[1]))
 	s.observe(reply.Now)
 	body, err := rest[2].ToArray()
 	if err != nil {
-		return found, unexpected(fetchScript, word)
+		return found, unexpected(script.Fetch, word)
 	}
 	if word == "replay" {
 		if reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body); err == nil {
@@ -220,14 +221,14 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		return found, err
 	}
 	if err := s.decodeLanes(k, p, routes, body, reply); err != nil {
-		return found, unexpected(fetchScript, word)
+		return found, unexpected(script.Fetch, word)
 	}
 	if len(rest) < 8 {
-		return found, unexpected(fetchScript, word)
+		return found, unexpected(script.Fetch, word)
 	}
 	told, err := rest[3].ToArray()
 	if err != nil {
-		return found, unexpected(fetchScript, word)
+		return found, unexpected(script.Fetch, word)
 	}
 	ses.hints = ses.hints[:0]
 	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints-maxEmptied; i += 3 {
@@ -240,7 +241,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	found.left, found.more = int(number(rest[4])), number(rest[5]) == 1
 	short, err := rest[6].AsIntSlice()
 	if err != nil {
-		return found, unexpected(fetchScript, word)
+		return found, unexpected(script.Fetch, word)
 	}
 	for _, budget := range short {
 		if !slices.Contains(reply.Short, int(budget)) {

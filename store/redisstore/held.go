@@ -7,6 +7,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Held implements [store.Sessions].
@@ -113,9 +114,9 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 	if len(fields) == 0 {
 		return nil, nil
 	}
-	word, rest, err := s.word(ctx, readFieldsScript, newCall(key).add(fields...))
+	word, rest, err := s.word(ctx, script.ReadFields, script.NewCall(key).Add(fields...))
 	if err == nil && word != "ok" {
-		err = unexpected(readFieldsScript, word)
+		err = unexpected(script.ReadFields, word)
 	}
 	return rest, err
 }

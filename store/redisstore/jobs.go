@@ -8,6 +8,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // firstOf reads a reply of one field; "" if it is nil.
@@ -33,9 +34,9 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if known != "" {
 			lastRun = k.run(known)
 		}
-		c := newCall(k.job(p.Job), k.jobs, lastRun, k.due).add(p.Job, string(p.Kind), string(p.Definition)).int64(p.Revision).add(known)
-		c.add(string(p.Schedule)).flag(p.DueNow).add(k.channel)
-		word, _, err := s.word(ctx, ensureJobScript, c)
+		c := script.NewCall(k.job(p.Job), k.jobs, lastRun, k.due).Add(p.Job, string(p.Kind), string(p.Definition)).Int64(p.Revision).Add(known)
+		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.channel)
+		word, _, err := s.word(ctx, script.EnsureJob, c)
 		switch {
 		case err != nil:
 			return "", err
@@ -45,7 +46,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		case word == "created", word == "updated", word == "unchanged", word == "kept":
 			return store.EnsureOutcome(word), nil
 		case word != "again":
-			return "", unexpected(ensureJobScript, word)
+			return "", unexpected(script.EnsureJob, word)
 		}
 	}
 	return "", store.Transient(fmt.Errorf("declare job %q: others keep starting it", p.Job))
@@ -54,14 +55,14 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
-	word, _, err := s.word(ctx, disableJobScript, newCall(k.job(job), k.due).add(job).flag(disabled).add(k.channel))
+	word, _, err := s.word(ctx, script.DisableJob, script.NewCall(k.job(job), k.due).Add(job).Flag(disabled).Add(k.channel))
 	switch {
 	case err != nil:
 		return err
 	case word == "missing":
 		return store.ErrJobNotFound
 	case word != "ok":
-		return unexpected(disableJobScript, word)
+		return unexpected(script.DisableJob, word)
 	}
 	return nil
 }

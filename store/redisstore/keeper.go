@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // promoteSlice is how many tasks one call of promote moves at most.
@@ -20,8 +21,8 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	var reply store.PromoteReply
 	var due []string
 	for range 2 {
-		c := newCall(k.due, k.clock).add(k.channel).int(promoteSlice)
-		count := c.reserve()
+		c := script.NewCall(k.due, k.clock).Add(k.channel).Int(promoteSlice)
+		count := c.Reserve()
 		n := 0
 		for _, name := range due {
 			id, route, ok := parseLane(name)
@@ -32,25 +33,25 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 				}
 				continue
 			}
-			c.key(k.run(id))
-			c.key(k.waiting(name))
-			c.key(k.delayed(name))
-			c.key(k.ring(routeName(route)))
-			c.add(id, routeName(route), route.Queue, string(neededState(route)))
+			c.Key(k.run(id))
+			c.Key(k.waiting(name))
+			c.Key(k.delayed(name))
+			c.Key(k.ring(routeName(route)))
+			c.Add(id, routeName(route), route.Queue, string(neededState(route)))
 			s.noteWork(partition, routeName(route))
 			n++
 		}
-		c.set(count, n)
-		r, err := s.run(ctx, promoteScript, c)
+		c.Set(count, n)
+		r, err := s.run(ctx, script.Promote, c)
 		if err != nil {
 			return reply, err
 		}
 		if len(r) < 4 {
-			return reply, unexpected(promoteScript, "")
+			return reply, unexpected(script.Promote, "")
 		}
 		jobs, err := r[3].ToArray()
 		if err != nil {
-			return reply, unexpected(promoteScript, "")
+			return reply, unexpected(script.Promote, "")
 		}
 		reply.Promoted += int(number(r[0]))
 		reply.Jobs = append(reply.Jobs, stringsOf(jobs)...)
@@ -68,19 +69,19 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := newCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept, k.terms).add(formatMillis(s.config.SweepInterval))
-	r, err := s.run(ctx, sweepScript, c)
+	c := script.NewCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept, k.terms).Add(formatMillis(s.config.SweepInterval))
+	r, err := s.run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
 	}
 	if len(r) != 5 {
-		return store.SweepReply{}, unexpected(sweepScript, "")
+		return store.SweepReply{}, unexpected(script.Sweep, "")
 	}
 	var lists [5][]string
 	for i := range r {
 		ms, err := r[i].ToArray()
 		if err != nil {
-			return store.SweepReply{}, unexpected(sweepScript, "")
+			return store.SweepReply{}, unexpected(script.Sweep, "")
 		}
 		lists[i] = stringsOf(ms)
 	}
@@ -125,7 +126,7 @@ func each(ctx context.Context, ids []string, fn func(ctx context.Context, id str
 // held, a slice at a time. It returns how many deliveries that were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, _, err := s.word(ctx, closeSessionScript, newCall(k.session(id.ID), k.leases, k.terms).add(id.ID).flag(forced))
+	word, _, err := s.word(ctx, script.CloseSession, script.NewCall(k.session(id.ID), k.leases, k.terms).Add(id.ID).Flag(forced))
 	if err != nil || word != "closed" {
 		return 0, err
 	}
@@ -171,46 +172,46 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		l.tasks = append(l.tasks, d)
 	}
 
-	c := newCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash, k.terms)
-	c.add(k.channel, id.ID).int(len(order))
+	c := script.NewCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash, k.terms)
+	c.Add(k.channel, id.ID).Int(len(order))
 	for _, n := range order {
 		meta, _, err := s.meta(ctx, k, n)
 		if err != nil {
 			return 0, 0, false, err
 		}
 		run := runID(n)
-		base := c.key(k.run(run))
-		c.key(k.lanes(run))
-		c.key(k.stage(run))
-		c.key(k.waiting(laneName(run, meta.post)))
-		c.key(k.ring(meta.post))
-		c.int(base).add(run)
+		base := c.Key(k.run(run))
+		c.Key(k.lanes(run))
+		c.Key(k.stage(run))
+		c.Key(k.waiting(laneName(run, meta.post)))
+		c.Key(k.ring(meta.post))
+		c.Int(base).Add(run)
 		if err := s.declareAside(ctx, c, k, n); err != nil {
 			return 0, 0, false, err
 		}
 	}
 	for _, n := range order {
 		run := runID(n)
-		c.int(len(byRun[n]))
+		c.Int(len(byRun[n]))
 		for _, l := range byRun[n] {
-			at := c.key(k.suspects(laneName(run, routeName(l.route))))
-			c.key(k.ring(routeName(l.route)))
+			at := c.Key(k.suspects(laneName(run, routeName(l.route))))
+			c.Key(k.ring(routeName(l.route)))
 			s.noteWork(id.Partition, routeName(l.route))
-			c.int(at).add(l.route.Queue).flag(l.route.Counted()).add(string(neededState(l.route))).int(len(l.tasks))
+			c.Int(at).Add(l.route.Queue).Flag(l.route.Counted()).Add(string(neededState(l.route))).Int(len(l.tasks))
 			for _, d := range l.tasks {
-				c.add(leaseField(d.Lease), string(appendTask(nil, suspected(d.Task))))
+				c.Add(leaseField(d.Lease), string(appendTask(nil, suspected(d.Task))))
 			}
 		}
 		names, err := s.deadStages(ctx, k, id, run)
 		if err != nil {
 			return 0, 0, false, err
 		}
-		c.int(len(names))
+		c.Int(len(names))
 		for _, name := range names {
-			c.int(c.key(k.staged(run, name))).add(name)
+			c.Int(c.Key(k.staged(run, name))).Add(name)
 		}
 	}
-	r, err := s.run(ctx, reclaimScript, c)
+	r, err := s.run(ctx, script.Reclaim, c)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -218,7 +219,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		return 0, 0, true, nil
 	}
 	if len(r) != 2 {
-		return 0, 0, false, unexpected(reclaimScript, text(r[0]))
+		return 0, 0, false, unexpected(script.Reclaim, text(r[0]))
 	}
 	return int(number(r[0])), int(number(r[1])), false, nil
 }
@@ -257,8 +258,8 @@ func (s *Store) endIdle(ctx context.Context, k *keyspace, id string) error {
 	if err != nil {
 		return err
 	}
-	c := newCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id), k.waiting(laneName(id, meta.post)), k.ring(meta.post))
-	_, _, err = s.word(ctx, endIdleScript, c.add(k.channel, id, store.IdleReason))
+	c := script.NewCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id), k.waiting(laneName(id, meta.post)), k.ring(meta.post))
+	_, _, err = s.word(ctx, script.EndIdle, c.Add(k.channel, id, store.IdleReason))
 	return err
 }
 
@@ -267,11 +268,11 @@ func (s *Store) releaseKept(ctx context.Context, k *keyspace, buckets []string) 
 	if len(buckets) == 0 {
 		return nil
 	}
-	c := newCall(k.kept)
+	c := script.NewCall(k.kept)
 	for _, name := range buckets {
-		c.key(k.prefix + "ids:" + name)
-		c.add(name)
+		c.Key(k.prefix + "ids:" + name)
+		c.Add(name)
 	}
-	_, err := s.run(ctx, releaseKeptScript, c)
+	_, err := s.run(ctx, script.ReleaseKept, c)
 	return err
 }

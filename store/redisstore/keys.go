@@ -17,9 +17,9 @@ import (
 //	job:J            hash: kind, definition, revision, disabled, run (last), created, changes, schedule, due, acts (due and its delay), skipped, lastskip
 //	starts:J         hash: token → run, of every run kept
 //	names:job:J      set: names of the job's values; names:run:R likewise
-//	value:job:NAME:J hash or list: one value; see lua/values.lua; value:run:NAME:R and value:all:NAME likewise
+//	value:job:NAME:J hash or list: one value; see values.lua; value:run:NAME:R and value:all:NAME likewise
 //	sets             hash: handler set → description
-//	configuration:S  hash: configuration of the set S; see lua/configure.lua
+//	configuration:S  hash: configuration of the set S; see configure.lua
 //	run:R            hash: one run; see record.go
 //	configured:R     hash: configuration of its own
 //	lanes:R          set: routes that the run ever used
@@ -39,11 +39,11 @@ import (
 //	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
-//	sem:facts:K      hash: leases, slots and waiters of the semaphore K; see lua/semaphore.lua
+//	sem:facts:K      hash: leases, slots and waiters of the semaphore K; see semaphore.lua
 //	sem:held:K       zset: token → when its lease ends
 //	sem:line:K       zset: token of a waiter → its number
 //	sem:live:K       zset: token of a waiter → until when it keeps its place
-//	limit:NAME       hash: the account of a limit; see lua/limit.lua
+//	limit:NAME       hash: the account of a limit; see limit.lua
 //
 // A lane is "R/QUEUE/SET/KIND", a route "QUEUE/SET/KIND".
 type keyspace struct {

@@ -6,11 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
-)
-
-var (
-	drawScript    = newScript("draw", "limit")
-	forfeitScript = newScript("forfeit", "limit")
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Draw implements [store.Limits].
@@ -20,27 +16,27 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	}
 	p.Clamp()
 	k := s.space(p.Limit)
-	c := newCall(k.limit(p.Limit))
-	c.add(k.channel, p.Limit, p.Holder).int64(p.Number).add(formatMillis(p.TTL)).int(p.Max).int(p.Keep).int(p.Want)
-	c.int(p.Rate.Events).add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).int(p.Rate.Burst).int(p.Tokens).int(p.Unused)
+	c := script.NewCall(k.limit(p.Limit))
+	c.Add(k.channel, p.Limit, p.Holder).Int64(p.Number).Add(formatMillis(p.TTL)).Int(p.Max).Int(p.Keep).Int(p.Want)
+	c.Int(p.Rate.Events).Add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).Int(p.Rate.Burst).Int(p.Tokens).Int(p.Unused)
 	if p.Used.IsZero() {
-		c.add("0")
+		c.Add("0")
 	} else {
-		c.int64(p.Used.UnixMilli())
+		c.Int64(p.Used.UnixMilli())
 	}
-	c.add(formatMillis(store.TokenTTL), formatMillis(store.MaxFill))
-	word, rest, err := s.word(ctx, drawScript, c)
+	c.Add(formatMillis(store.TokenTTL), formatMillis(store.MaxFill))
+	word, rest, err := s.word(ctx, script.Draw, c)
 	switch {
 	case err != nil:
 		return store.DrawReply{}, err
 	case word == "stale":
 		return store.DrawReply{}, store.ErrStale
 	case word != "ok" || len(rest) != 8:
-		return store.DrawReply{}, unexpected(drawScript, word)
+		return store.DrawReply{}, unexpected(script.Draw, word)
 	}
 	silent, err := rest[7].AsStrSlice()
 	if err != nil {
-		return store.DrawReply{}, unexpected(drawScript, word)
+		return store.DrawReply{}, unexpected(script.Draw, word)
 	}
 	reply := store.DrawReply{
 		Now: parseMillis(text(rest[0])), Held: int(number(rest[1])), Reuse: int(number(rest[2])), Wanted: number(rest[3]) == 1,
@@ -59,9 +55,9 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 // Forfeit implements [store.Limits].
 func (s *Store) Forfeit(ctx context.Context, limit string, h store.Holding) error {
 	k := s.space(limit)
-	word, _, err := s.word(ctx, forfeitScript, newCall(k.limit(limit)).add(k.channel, limit, h.Holder).int64(h.Number))
+	word, _, err := s.word(ctx, script.Forfeit, script.NewCall(k.limit(limit)).Add(k.channel, limit, h.Holder).Int64(h.Number))
 	if err == nil && word != "ok" {
-		err = unexpected(forfeitScript, word)
+		err = unexpected(script.Forfeit, word)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // SetMode implements [store.Modes].
@@ -12,9 +13,9 @@ func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error 
 		return err
 	}
 	k := s.spaces[partition]
-	word, _, err := s.word(ctx, setModeScript, newCall(k.meta).add(k.channel, string(m)))
+	word, _, err := s.word(ctx, script.SetMode, script.NewCall(k.meta).Add(k.channel, string(m)))
 	if err == nil && word != "ok" {
-		err = unexpected(setModeScript, word)
+		err = unexpected(script.SetMode, word)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // redeemed is the plain successes of one fetch and lane, by their positions in the fetch.
@@ -46,8 +47,8 @@ func (r *redeemed) from(i int, held bool) int {
 // plain packs the plain successes of a run. Most that are settled together were fetched together, and ended in nearly that
 // order, so ranges of positions name them in a few words.
 func (st *settlement) plain(r *settledRun) {
-	c := st.call
-	c.int(len(r.plain))
+	c := st.Call
+	c.Int(len(r.plain))
 	if len(r.plain) == 0 {
 		return
 	}
@@ -70,19 +71,19 @@ func (st *settlement) plain(r *settledRun) {
 		}
 		last.add(l.Index)
 	}
-	c.int(len(fetches))
+	c.Int(len(fetches))
 	for _, f := range fetches {
 		f.pack(c)
 	}
 }
 
-func (r *redeemed) pack(c *call) {
+func (r *redeemed) pack(c *script.Call) {
 	prefix, suffix := leaseAffixes(r.lease)
-	c.add(prefix, suffix)
-	count := c.reserve()
+	c.Add(prefix, suffix)
+	count := c.Reserve()
 	singles, ranges := len(r.odd), 0
 	for _, position := range r.odd {
-		c.int(position)
+		c.Int(position)
 	}
 	var spans []int
 	for first := r.from(0, true); first < store.MaxBatch; {
@@ -90,7 +91,7 @@ func (r *redeemed) pack(c *call) {
 		switch next - first {
 		case 1, 2: // as short as a range, and spelled already
 			for ; first < next; first++ {
-				c.int(first)
+				c.Int(first)
 				singles++
 			}
 		default:
@@ -99,10 +100,10 @@ func (r *redeemed) pack(c *call) {
 		}
 		first = r.from(next, true)
 	}
-	c.set(count, singles)
-	c.int(ranges)
+	c.Set(count, singles)
+	c.Int(ranges)
 	for _, position := range spans {
-		c.int(position)
+		c.Int(position)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // producerTTL is how long an unused producer stream is remembered.
@@ -15,10 +16,10 @@ const producerTTL = 24 * time.Hour
 
 // OpenProducer implements [store.Producers].
 func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
-	c := newCall(s.spaces[partition].producer(stream)).add(formatMillis(producerTTL))
-	word, _, err := s.word(ctx, openProducerScript, c)
+	c := script.NewCall(s.spaces[partition].producer(stream)).Add(formatMillis(producerTTL))
+	word, _, err := s.word(ctx, script.OpenProducer, c)
 	if err == nil && word != "ok" {
-		err = unexpected(openProducerScript, word)
+		err = unexpected(script.OpenProducer, word)
 	}
 	return err
 }
@@ -30,9 +31,9 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	}
 	k := s.spaces[p.Partition]
 	b := newBatch(s, k)
-	c := b.call
-	c.keys = append(c.keys, k.producer(p.Stream), k.clock, k.due, k.routes, k.hist, k.trash, k.idle)
-	c.add(k.channel).int64(p.Number).add(formatMillis(producerTTL))
+	c := b.Call
+	c.Keys = append(c.Keys, k.producer(p.Stream), k.clock, k.due, k.routes, k.hist, k.trash, k.idle)
+	c.Add(k.channel).Int64(p.Number).Add(formatMillis(producerTTL))
 
 	// Runs in the order of their first mention; closing a hold may complete the
 	// run, which needs the lane of its hook.
@@ -60,7 +61,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	for i := range p.Entries {
 		mention(p.Entries[i].Run)
 	}
-	c.int(len(ids))
+	c.Int(len(ids))
 	for _, n := range ids {
 		id, post := runID(n), ""
 		if closes[n] {
@@ -70,43 +71,43 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 			}
 			post = m.post
 		}
-		base := c.key(k.run(id))
-		c.key(k.lanes(id))
-		c.key(k.holds(id))
-		c.key(k.waiting(laneName(id, post)))
-		c.key(k.ring(post))
-		c.int(base).add(id)
+		base := c.Key(k.run(id))
+		c.Key(k.lanes(id))
+		c.Key(k.holds(id))
+		c.Key(k.waiting(laneName(id, post)))
+		c.Key(k.ring(post))
+		c.Int(base).Add(id)
 	}
 
-	c.int(guarded)
+	c.Int(guarded)
 	for _, h := range p.Holds {
 		if h.Guarded {
-			c.int(runs[h.Run.Number]).add(h.Name, h.From)
+			c.Int(runs[h.Run.Number]).Add(h.Name, h.From)
 		}
 	}
-	c.int(opened)
+	c.Int(opened)
 	for _, h := range p.Holds {
 		if !h.Close {
-			c.int(runs[h.Run.Number]).add(h.Name, h.Mark)
+			c.Int(runs[h.Run.Number]).Add(h.Name, h.Mark)
 		}
 	}
 
 	groups := b.group(len(p.Entries), func(i int) (store.RunID, *store.Item) { return p.Entries[i].Run, &p.Entries[i].Item })
-	c.int(len(groups))
+	c.Int(len(groups))
 	for _, g := range groups {
-		c.int(runs[g.run])
-		length := c.reserve()
+		c.Int(runs[g.run])
+		length := c.Reserve()
 		b.addGroup(g)
-		c.set(length, len(c.args)-length-1)
+		c.Set(length, len(c.Args)-length-1)
 	}
-	c.int(len(p.Holds) - opened)
+	c.Int(len(p.Holds) - opened)
 	for _, h := range p.Holds {
 		if h.Close {
-			c.int(runs[h.Run.Number]).add(h.Name)
+			c.Int(runs[h.Run.Number]).Add(h.Name)
 		}
 	}
 
-	word, rest, err := s.word(ctx, enqueueScript, c)
+	word, rest, err := s.word(ctx, script.Enqueue, c)
 	if err != nil {
 		return store.EnqueueReply{}, err
 	}
@@ -120,7 +121,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 			return decodeEnqueueReply(p, text(rest[0]), runs, b.specials)
 		}
 	}
-	return store.EnqueueReply{}, unexpected(enqueueScript, word)
+	return store.EnqueueReply{}, unexpected(script.Enqueue, word)
 }
 
 // decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word per

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // The field reporting of run:R has a line for each task that reports progress: "until session task", the task as JSON. It
@@ -15,7 +16,7 @@ import (
 // addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed reports of it before and
 // have none now. asked are the runs whose keys the call has already, from index first on. It returns the runs that will show
 // reports.
-func (ses *session) addReports(c *call, k *keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
+func (ses *session) addReports(c *script.Call, k *keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
 	byRun := store.Reporting(running)
 	ses.mu.Lock()
 	for number := range ses.reporting {
@@ -27,7 +28,7 @@ func (ses *session) addReports(c *call, k *keyspace, running []store.RunningTask
 		}
 	}
 	ses.mu.Unlock()
-	c.int(len(byRun))
+	c.Int(len(byRun))
 	if len(byRun) == 0 {
 		return nil
 	}
@@ -40,13 +41,13 @@ func (ses *session) addReports(c *call, k *keyspace, running []store.RunningTask
 		id := runID(number)
 		key, ok := index[number]
 		if !ok {
-			key = c.key(k.run(id))
+			key = c.Key(k.run(id))
 		}
-		c.int(key).add(id).int(store.MaxReporting).int(len(tasks))
+		c.Int(key).Add(id).Int(store.MaxReporting).Int(len(tasks))
 		for _, t := range tasks {
 			t.Run = store.RunID{}   // it is that of the hash
 			b, _ := json.Marshal(t) // of strings, numbers and a time, which always marshal
-			c.add(string(b))
+			c.Add(string(b))
 			shown[number] = true
 		}
 	}

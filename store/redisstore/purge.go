@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // remains is what a finished run left behind beside its summary and failures.
@@ -153,11 +154,11 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 	token, job := text(v[0]), text(v[1])
 	number, _ := parseInt(id)
 	for range hintTries {
-		c := newCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)).add(id, token, job)
+		c := script.NewCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)).Add(id, token, job)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.OfRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
 		}
-		word, _, err := s.word(ctx, forgetRunScript, c)
+		word, _, err := s.word(ctx, script.ForgetRun, c)
 		switch {
 		case err != nil:
 			return err
@@ -170,7 +171,7 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 				return err
 			}
 		case word != "again":
-			return unexpected(forgetRunScript, word)
+			return unexpected(script.ForgetRun, word)
 		}
 	}
 	return store.Transient(fmt.Errorf("forget run %s of job %q: their values keep changing", id, job))
@@ -180,11 +181,11 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 func (s *Store) forgetGone(ctx context.Context, k *keyspace, id, job string) error {
 	b := s.client.B
 	number, _ := parseInt(id)
-	values := newCall(k.runConfiguration(id))
+	values := script.NewCall(k.runConfiguration(id))
 	if err := s.values(ctx, k, values, store.ValueScope{Of: store.OfRun, Run: number}); err != nil {
 		return err
 	}
-	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(values.keys...).Build()}
+	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(values.Keys...).Build()}
 	if job != "" {
 		starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
 		if err != nil {
@@ -229,11 +230,11 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 				return err
 			}
 		}
-		c := newCall(k.job(job), k.jobs, k.starts(job), k.due).add(job)
+		c := script.NewCall(k.job(job), k.jobs, k.starts(job), k.due).Add(job)
 		if err := s.values(ctx, k, c, store.JobScope(job)); err != nil {
 			return err
 		}
-		word, _, err := s.word(ctx, deleteJobScript, c)
+		word, _, err := s.word(ctx, script.DeleteJob, c)
 		switch {
 		case err != nil:
 			return err
@@ -244,7 +245,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 		case word == "missing":
 			return store.ErrJobNotFound
 		case word != "runs" && word != "again":
-			return unexpected(deleteJobScript, word)
+			return unexpected(script.DeleteJob, word)
 		}
 		// A run was started, or a value made, meanwhile; if the run is active the next round says so.
 	}

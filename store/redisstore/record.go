@@ -243,7 +243,7 @@ func parseMillis(s string) time.Time {
 	return time.UnixMilli(int64(f))
 }
 
-// documentFields are what is read of the hash of a configuration; see lua/configure.lua.
+// documentFields are what is read of the hash of a configuration; see configure.lua.
 var documentFields = []string{"version", "document"}
 
 // decodeDocument translates a read of documentFields.

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Repair implements [store.Repairer]. It goes from what others depend on to what depends on
@@ -83,10 +84,10 @@ func (r *repair) add(kind store.DamageKind, run, what, detail string) {
 }
 
 // exec executes a script of a repair. In a dry run a key of a wrong type, which would be gone by now, is taken for absent.
-func (r *repair) exec(ctx context.Context, sc *script, c *call) ([]rueidis.RedisMessage, error) {
-	for i, key := range c.keys {
+func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([]rueidis.RedisMessage, error) {
+	for i, key := range c.Keys {
 		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.prefix)) {
-			c.keys[i] = r.k.absent()
+			c.Keys[i] = r.k.absent()
 		}
 	}
 	return r.s.run(ctx, sc, c)
@@ -103,12 +104,12 @@ func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 // missing by what comes after.
 func (r *repair) wrongTypes(ctx context.Context) error {
 	for keys := range slices.Chunk(r.found.wrong, 128) {
-		c := newCall(r.k.meta).flag(r.p.DryRun)
+		c := script.NewCall(r.k.meta).Flag(r.p.DryRun)
 		for _, name := range keys {
-			c.key(r.k.prefix + name)
-			c.add(keyType(name))
+			c.Key(r.k.prefix + name)
+			c.Add(keyType(name))
 		}
-		hit, err := r.s.run(ctx, repairKeysScript, c)
+		hit, err := r.s.run(ctx, script.RepairKeys, c)
 		if err != nil {
 			return err
 		}
@@ -127,12 +128,12 @@ func (r *repair) orphans(ctx context.Context) error {
 			continue
 		}
 		for keys := range slices.Chunk(r.found.orphans[id], 128) {
-			c := newCall(r.k.run(id)).flag(r.p.DryRun)
+			c := script.NewCall(r.k.run(id)).Flag(r.p.DryRun)
 			for _, name := range keys {
-				c.key(r.k.prefix + name)
-				c.add("")
+				c.Key(r.k.prefix + name)
+				c.Add("")
 			}
-			hit, err := r.exec(ctx, repairKeysScript, c)
+			hit, err := r.exec(ctx, script.RepairKeys, c)
 			if err != nil {
 				return err
 			}
@@ -159,17 +160,17 @@ func (r *repair) session(ctx context.Context, id string) error {
 		return nil
 	}
 	fixes := sessionFixes(id, h)
-	c := newCall(r.k.session(id), r.k.leases, r.k.terms).add(id).flag(r.p.DryRun).add(repairLease).flag(true)
-	c.int(len(fixes))
+	c := script.NewCall(r.k.session(id), r.k.leases, r.k.terms).Add(id).Flag(r.p.DryRun).Add(repairLease).Flag(true)
+	c.Int(len(fixes))
 	for _, f := range fixes {
-		c.add(f.name, f.seen, f.set)
+		c.Add(f.name, f.seen, f.set)
 	}
-	reply, err := r.exec(ctx, repairSessionScript, c)
+	reply, err := r.exec(ctx, script.RepairSession, c)
 	if err != nil {
 		return err
 	}
 	if len(reply) < 2 {
-		return unexpected(repairSessionScript, "")
+		return unexpected(script.RepairSession, "")
 	}
 	what := "session " + id
 	if number(reply[0]) == 1 {
@@ -190,29 +191,29 @@ func (r *repair) job(ctx context.Context) error {
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
 		return r.s.translate(ctx, "read a job", err)
 	}
-	c := newCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.due).add(k.channel, r.p.Job).flag(r.p.DryRun)
+	c := script.NewCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.due).Add(k.channel, r.p.Job).Flag(r.p.DryRun)
 	ids := sorted(r.found.runs)
-	c.int(len(ids))
+	c.Int(len(ids))
 	for _, id := range ids {
-		c.key(k.run(id))
-		c.add(id, r.found.runs[id])
+		c.Key(k.run(id))
+		c.Add(id, r.found.runs[id])
 	}
 	fixes := jobFixes(h)
-	c.int(len(fixes))
+	c.Int(len(fixes))
 	for _, f := range fixes {
-		c.add(f.name, f.seen, f.set)
+		c.Add(f.name, f.seen, f.set)
 	}
-	c.int(len(r.found.values))
+	c.Int(len(r.found.values))
 	for _, v := range r.found.values {
-		c.int(c.key(k.valueNames(v.scope)))
-		c.key(k.value(v.scope, v.name))
+		c.Int(c.Key(k.valueNames(v.scope)))
+		c.Key(k.value(v.scope, v.name))
 		what := "value " + v.name
 		if v.scope.Of == store.OfRun {
 			what += " of run " + runID(v.scope.Run)
 		}
-		c.add(v.name, what)
+		c.Add(v.name, what)
 	}
-	found, err := r.exec(ctx, repairJobScript, c)
+	found, err := r.exec(ctx, script.RepairJob, c)
 	if err != nil {
 		return err
 	}

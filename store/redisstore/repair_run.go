@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // repairTries is how often a run is counted that moves while it is.
@@ -131,9 +132,9 @@ func (x *examination) stagedLists(ctx context.Context) error {
 				session, position = session[:i], session[i+1:]+"."+position
 			}
 		}
-		c := newCall(k.run(x.id), k.prefix+key, k.stage(x.id), k.markers(laneName(x.id, lane)), k.session(session), k.clock, k.ring(lane), k.lanes(x.id), k.routes)
-		c.add(k.channel, x.id).flag(x.p.DryRun).add(name, marker, lane, route.Queue, position)
-		reply, err := x.exec(ctx, repairStagedScript, c)
+		c := script.NewCall(k.run(x.id), k.prefix+key, k.stage(x.id), k.markers(laneName(x.id, lane)), k.session(session), k.clock, k.ring(lane), k.lanes(x.id), k.routes)
+		c.Add(k.channel, x.id).Flag(x.p.DryRun).Add(name, marker, lane, route.Queue, position)
+		reply, err := x.exec(ctx, script.RepairStaged, c)
 		if err != nil {
 			return err
 		}
@@ -326,54 +327,54 @@ func (x *examination) missingHook() string {
 func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	k, id := x.k, x.id
 	post := x.h["postroute"]
-	c := newCall(k.run(id), k.clock, k.due, k.routes, k.hist, k.trash, k.idle, k.lanes(id), k.holds(id), k.waiting(laneName(id, post)), k.ring(post), k.kept)
-	c.add(k.channel, id).flag(x.p.DryRun)
+	c := script.NewCall(k.run(id), k.clock, k.due, k.routes, k.hist, k.trash, k.idle, k.lanes(id), k.holds(id), k.waiting(laneName(id, post)), k.ring(post), k.kept)
+	c.Add(k.channel, id).Flag(x.p.DryRun)
 	x.record(c)
-	c.int(len(fixes))
+	c.Int(len(fixes))
 	for _, f := range fixes {
-		c.add(f.name, f.seen, f.set)
+		c.Add(f.name, f.seen, f.set)
 	}
-	c.int(len(x.lanes))
+	c.Int(len(x.lanes))
 	for _, l := range x.lanes {
 		name := routeName(l.route)
 		lane := laneName(id, name)
-		base := c.key(k.waiting(lane))
-		c.key(k.suspects(lane))
-		c.key(k.delayed(lane))
-		c.key(k.markers(lane))
-		c.key(k.ring(name))
-		c.int(base).add(name, l.route.Queue, string(neededState(l.route))).int64(l.waiting).int64(l.suspects).int64(l.delayed).int64(l.markers)
+		base := c.Key(k.waiting(lane))
+		c.Key(k.suspects(lane))
+		c.Key(k.delayed(lane))
+		c.Key(k.markers(lane))
+		c.Key(k.ring(name))
+		c.Int(base).Add(name, l.route.Queue, string(neededState(l.route))).Int64(l.waiting).Int64(l.suspects).Int64(l.delayed).Int64(l.markers)
 	}
 	set, why := countFixes(x.h, x.status, x.is, x.tallies)
-	c.int(len(set)/2).add(set...).add(why, x.missingHook())
+	c.Int(len(set)/2).Add(set...).Add(why, x.missingHook())
 	if err := x.buckets(ctx, c); err != nil {
 		return "", err
 	}
 	x.leftovers(c)
-	reply, err := x.exec(ctx, repairRunScript, c)
+	reply, err := x.exec(ctx, script.RepairRun, c)
 	if err != nil {
 		return "", err
 	}
 	if len(reply) != 3 {
-		return "", unexpected(repairRunScript, text(reply[0]))
+		return "", unexpected(script.RepairRun, text(reply[0]))
 	}
 	wrong, err := reply[1].ToArray()
 	if err != nil {
-		return "", unexpected(repairRunScript, "")
+		return "", unexpected(script.RepairRun, "")
 	}
 	for _, at := range wrong {
 		x.add(store.DamageRecord, id, "record", fixes[number(at)-1].detail)
 	}
 	found, err := reply[2].ToArray()
 	if err != nil {
-		return "", unexpected(repairRunScript, "")
+		return "", unexpected(script.RepairRun, "")
 	}
 	x.addFound(id, found)
 	return text(reply[0]), nil
 }
 
 // record packs what must stand still: counters, state, and virtual times.
-func (x *examination) record(c *call) {
+func (x *examination) record(c *script.Call) {
 	names := []string{"state", "paused", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled", "retried", "duplicates", "holds"}
 	times := 0
 	for name := range x.h {
@@ -382,15 +383,15 @@ func (x *examination) record(c *call) {
 			times++
 		}
 	}
-	c.int(times).int(len(names))
+	c.Int(times).Int(len(names))
 	for _, name := range names {
-		c.add(name, x.h[name])
+		c.Add(name, x.h[name])
 	}
 }
 
 // buckets packs the claimed IDs whose tasks are gone, and the buckets there are.
-func (x *examination) buckets(ctx context.Context, c *call) error {
-	claims := c.reserve()
+func (x *examination) buckets(ctx context.Context, c *script.Call) error {
+	claims := c.Reserve()
 	var gone []string
 	index := make(map[string]int)
 	for _, name := range x.found.keys[x.id] {
@@ -398,38 +399,38 @@ func (x *examination) buckets(ctx context.Context, c *call) error {
 		if !ok || x.status.Final() || x.found.isWrong(name) {
 			continue
 		}
-		index[bucket] = c.key(x.k.prefix + name)
+		index[bucket] = c.Key(x.k.prefix + name)
 		claimed, err := x.s.client.Do(ctx, x.s.client.B().Zrangebyscore().Key(x.k.prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
 		if err != nil {
 			return x.s.translate(ctx, "list claimed IDs", err)
 		}
 		for _, d := range claimed {
 			if !x.claims[d] && x.status == store.StatusRunning {
-				c.int(index[bucket]).add(d)
+				c.Int(index[bucket]).Add(d)
 				gone = append(gone, d)
 			}
 		}
 	}
-	c.set(claims, len(gone))
-	c.int(len(index))
+	c.Set(claims, len(gone))
+	c.Int(len(index))
 	for _, name := range sorted(index) {
-		c.int(index[name]).add(name)
+		c.Int(index[name]).Add(name)
 	}
 	return nil
 }
 
 // leftovers packs what is stored of the run beside its record.
-func (x *examination) leftovers(c *call) {
+func (x *examination) leftovers(c *script.Call) {
 	names := x.found.keys[x.id]
 	if len(names) > 1000 {
 		names = names[:1000] // one would do
 	}
-	c.int(len(names) + 3)
+	c.Int(len(names) + 3)
 	for _, key := range []string{x.k.lanes(x.id), x.k.holds(x.id), x.k.stage(x.id)} {
-		c.int(c.key(key))
+		c.Int(c.Key(key))
 	}
 	for _, name := range names {
-		c.int(c.key(x.k.prefix + name))
+		c.Int(c.Key(x.k.prefix + name))
 	}
 }
 
@@ -443,9 +444,9 @@ func (x *examination) quarantine(ctx context.Context) error {
 				Lease: store.Lease{Lane: store.Lane{Route: t.route}}, Error: t.err.Error(),
 				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
 			}, "repair")
-			c := newCall(t.key, k.run(id), k.dead(id), k.hist, k.trash, k.clock, k.lanes(id), k.waiting(laneName(id, post)), k.ring(post))
-			c.add(k.channel, id, t.message, t.where, letter, t.err.Error())
-			reply, err := x.exec(ctx, quarantineScript, c)
+			c := script.NewCall(t.key, k.run(id), k.dead(id), k.hist, k.trash, k.clock, k.lanes(id), k.waiting(laneName(id, post)), k.ring(post))
+			c.Add(k.channel, id, t.message, t.where, letter, t.err.Error())
+			reply, err := x.exec(ctx, script.Quarantine, c)
 			if err != nil {
 				return err
 			}

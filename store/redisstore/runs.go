@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Run implements [store.Runs].
@@ -26,9 +27,9 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 	if err := s.own(ctx, p.Run); err != nil {
 		return err
 	}
-	c := newCall(k.run(id), k.hist, k.trash).add(k.channel, id).flag(p.Graceful).add(p.Reason)
-	word, _, err := s.word(ctx, stopRunScript, c)
-	return runWord(stopRunScript, word, err)
+	c := script.NewCall(k.run(id), k.hist, k.trash).Add(k.channel, id).Flag(p.Graceful).Add(p.Reason)
+	word, _, err := s.word(ctx, script.StopRun, c)
+	return runWord(script.StopRun, word, err)
 }
 
 // own checks that a run is one of its job: numbers are unique in a partition, which holds many jobs.
@@ -46,7 +47,7 @@ func (s *Store) own(ctx context.Context, id store.RunID) error {
 	return nil
 }
 
-func runWord(sc *script, word string, err error) error {
+func runWord(sc *script.Script, word string, err error) error {
 	switch {
 	case err != nil:
 		return err
@@ -67,7 +68,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	}
 	k, id := s.space(run.Job), runID(run.Number)
 	for range hintTries {
-		c := newCall(k.run(id), k.clock, k.lanes(id)).add(k.channel, id).flag(paused)
+		c := script.NewCall(k.run(id), k.clock, k.lanes(id)).Add(k.channel, id).Flag(paused)
 		var routes []string
 		if !paused {
 			var err error
@@ -76,21 +77,21 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 				return s.translate(ctx, "list lanes", err)
 			}
 		}
-		c.int(len(routes))
+		c.Int(len(routes))
 		for _, name := range routes {
 			lane := laneName(id, name)
-			c.key(k.waiting(lane))
-			c.key(k.suspects(lane))
-			c.key(k.markers(lane))
-			c.key(k.ring(name))
+			c.Key(k.waiting(lane))
+			c.Key(k.suspects(lane))
+			c.Key(k.markers(lane))
+			c.Key(k.ring(name))
 			route, _ := parseRoute(name)
-			c.add(route.Queue)
+			c.Add(route.Queue)
 		}
-		word, _, err := s.word(ctx, pauseRunScript, c)
+		word, _, err := s.word(ctx, script.PauseRun, c)
 		if err == nil && word == "again" {
 			continue
 		}
-		return runWord(pauseRunScript, word, err)
+		return runWord(script.PauseRun, word, err)
 	}
 	return store.Transient(fmt.Errorf("resume run %d of job %q: its lanes keep changing", run.Number, run.Job))
 }
@@ -110,15 +111,15 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit
 		return nil, nil
 	}
 	k := s.space(id.Job)
-	c := newCall(k.run(runID(id.Number)), k.dead(runID(id.Number))).int64(min(after, maxOffset)).int(min(limit, maxFailures))
-	word, rest, err := s.word(ctx, readFailuresScript, c)
+	c := script.NewCall(k.run(runID(id.Number)), k.dead(runID(id.Number))).Int64(min(after, maxOffset)).Int(min(limit, maxFailures))
+	word, rest, err := s.word(ctx, script.ReadFailures, c)
 	switch {
 	case err != nil:
 		return nil, err
 	case word == "missing": // what own remembers may have expired
 		return nil, store.ErrRunNotFound
 	case word != "ok":
-		return nil, unexpected(readFailuresScript, word)
+		return nil, unexpected(script.ReadFailures, word)
 	}
 	stored := stringsOf(rest)
 	out := make([]store.Failure, 0, len(stored))

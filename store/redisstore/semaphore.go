@@ -11,14 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
-)
-
-var (
-	acquireSemaphoreScript      = newScript("acquire_semaphore", "semaphore")
-	refreshSemaphoreScript      = newScript("refresh_semaphore", "semaphore")
-	releaseSemaphoreScript      = newScript("release_semaphore", "semaphore")
-	forceReleaseSemaphoreScript = newScript("force_release_semaphore", "semaphore")
-	readSemaphoreScript         = newScript("read_semaphore", "semaphore")
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Modes of leases and waiters as they are stored.
@@ -28,8 +21,8 @@ const (
 )
 
 // semaphoreCall begins a call of a script about one semaphore.
-func (k *keyspace) semaphoreCall(key string) *call {
-	return newCall(k.semaphoreFacts(key), k.semaphoreHeld(key), k.semaphoreLine(key), k.semaphoreLive(key))
+func (k *keyspace) semaphoreCall(key string) *script.Call {
+	return script.NewCall(k.semaphoreFacts(key), k.semaphoreHeld(key), k.semaphoreLine(key), k.semaphoreLive(key))
 }
 
 // AcquireSemaphore implements [store.Semaphores].
@@ -43,9 +36,9 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 	}
 	k := s.space(p.Key)
 	c := k.semaphoreCall(p.Key)
-	c.key(k.meta)
-	c.add(k.channel, p.Key, p.Token, p.Holder).int(p.Max).add(formatMillis(p.TTL), mode, formatMillis(p.Wait)).int(rand.IntN(p.Max))
-	word, rest, err := s.word(ctx, acquireSemaphoreScript, c)
+	c.Key(k.meta)
+	c.Add(k.channel, p.Key, p.Token, p.Holder).Int(p.Max).Add(formatMillis(p.TTL), mode, formatMillis(p.Wait)).Int(rand.IntN(p.Max))
+	word, rest, err := s.word(ctx, script.AcquireSemaphore, c)
 	switch {
 	case err != nil:
 		return store.SemaphoreReply{}, err
@@ -59,7 +52,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 		reply.Holders = s.holders(ctx, p.Key, rest[4:])
 		return reply, nil
 	}
-	return store.SemaphoreReply{}, unexpected(acquireSemaphoreScript, word)
+	return store.SemaphoreReply{}, unexpected(script.AcquireSemaphore, word)
 }
 
 // RefreshSemaphore implements [store.Semaphores].
@@ -67,15 +60,15 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 	if err := store.ValidateTTL(ttl); err != nil {
 		return time.Time{}, err
 	}
-	c := s.space(key).semaphoreCall(key).add(token, formatMillis(ttl))
-	word, rest, err := s.word(ctx, refreshSemaphoreScript, c)
+	c := s.space(key).semaphoreCall(key).Add(token, formatMillis(ttl))
+	word, rest, err := s.word(ctx, script.RefreshSemaphore, c)
 	switch {
 	case err != nil:
 		return time.Time{}, err
 	case word == "lost":
 		return time.Time{}, store.ErrLeaseLost
 	case word != "ok" || len(rest) != 1:
-		return time.Time{}, unexpected(refreshSemaphoreScript, word)
+		return time.Time{}, unexpected(script.RefreshSemaphore, word)
 	}
 	return parseMillis(text(rest[0])), nil
 }
@@ -83,14 +76,14 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 // ReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 	k := s.space(key)
-	word, _, err := s.word(ctx, releaseSemaphoreScript, k.semaphoreCall(key).add(k.channel, key, token))
+	word, _, err := s.word(ctx, script.ReleaseSemaphore, k.semaphoreCall(key).Add(k.channel, key, token))
 	switch {
 	case err != nil:
 		return err
 	case word == "lost":
 		return store.ErrLeaseLost
 	case word != "ok":
-		return unexpected(releaseSemaphoreScript, word)
+		return unexpected(script.ReleaseSemaphore, word)
 	}
 	return nil
 }
@@ -98,32 +91,32 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 // ForceReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
 	k := s.space(key)
-	r, err := s.run(ctx, forceReleaseSemaphoreScript, k.semaphoreCall(key).add(k.channel, key).int64(fence))
+	r, err := s.run(ctx, script.ForceReleaseSemaphore, k.semaphoreCall(key).Add(k.channel, key).Int64(fence))
 	if err != nil {
 		return 0, err
 	}
 	if len(r) != 1 {
-		return 0, unexpected(forceReleaseSemaphoreScript, "")
+		return 0, unexpected(script.ForceReleaseSemaphore, "")
 	}
 	return int(number(r[0])), nil
 }
 
 // Semaphore implements [store.Semaphores].
 func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
-	r, err := s.run(ctx, readSemaphoreScript, s.space(key).semaphoreCall(key))
+	r, err := s.run(ctx, script.ReadSemaphore, s.space(key).semaphoreCall(key))
 	if err != nil {
 		return store.SemaphoreRecord{}, err
 	}
 	if len(r) != 3 {
-		return store.SemaphoreRecord{}, unexpected(readSemaphoreScript, "")
+		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
 	}
 	leases, err := r[1].ToArray()
 	if err != nil {
-		return store.SemaphoreRecord{}, unexpected(readSemaphoreScript, "")
+		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
 	}
 	waiters, err := r[2].ToArray()
 	if err != nil {
-		return store.SemaphoreRecord{}, unexpected(readSemaphoreScript, "")
+		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
 	}
 	rec := store.SemaphoreRecord{Now: parseMillis(text(r[0]))}
 	rec.Holders = s.holders(ctx, key, leases)

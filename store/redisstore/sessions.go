@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 func isNil(err error) bool  { return rueidis.IsRedisNil(err) }
@@ -22,15 +23,15 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 		return fmt.Errorf("describe the worker: %w", err)
 	}
 	k := s.spaces[id.Partition]
-	c := newCall(k.session(id.ID), k.leases, k.terms).add(id.ID, formatMillis(lease), string(description))
-	word, _, err := s.word(ctx, openSessionScript, c)
+	c := script.NewCall(k.session(id.ID), k.leases, k.terms).Add(id.ID, formatMillis(lease), string(description))
+	word, _, err := s.word(ctx, script.OpenSession, c)
 	switch {
 	case err != nil:
 		return err
 	case word == "stale":
 		return store.ErrStale
 	case word != "ok":
-		return unexpected(openSessionScript, word)
+		return unexpected(script.OpenSession, word)
 	}
 	return nil
 }
@@ -51,20 +52,20 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	ses.mu.Lock()
 	changed := ses.busy != busy
 	ses.mu.Unlock()
-	c := newCall(k.session(p.Session.ID), k.leases, k.meta, k.due, k.terms)
-	c.add(p.Session.ID).answered(p.Answered).add(formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
+	c := script.NewCall(k.session(p.Session.ID), k.leases, k.meta, k.due, k.terms)
+	c.Add(p.Session.ID).Answered(p.Answered).Add(formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
 	if changed {
-		c.add(busy)
+		c.Add(busy)
 	} else {
-		c.add("")
+		c.Add("")
 	}
-	first := len(c.keys) + 1
+	first := len(c.Keys) + 1
 	for _, r := range p.Runs {
-		c.key(k.run(runID(r.Number)))
+		c.Key(k.run(runID(r.Number)))
 	}
-	c.add(k.channel).int(len(p.Runs))
+	c.Add(k.channel).Int(len(p.Runs))
 	reporting := ses.addReports(c, k, p.Running, p.Runs, first)
-	word, rest, err := s.word(ctx, heartbeatScript, c)
+	word, rest, err := s.word(ctx, script.Heartbeat, c)
 	switch {
 	case err != nil:
 		return store.HeartbeatReply{}, err
@@ -72,7 +73,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
 	case word != "ok" || len(rest) != 4+3*len(p.Runs):
-		return store.HeartbeatReply{}, unexpected(heartbeatScript, word)
+		return store.HeartbeatReply{}, unexpected(script.Heartbeat, word)
 	}
 	ses.mu.Lock()
 	ses.busy, ses.reporting = busy, reporting

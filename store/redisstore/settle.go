@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Settle implements [store.Sessions].
@@ -33,11 +34,11 @@ func (s *Store) settleOnce(
 ) (_ store.SettleReply, again bool, _ error) {
 	k := s.spaces[p.Session.Partition]
 	st := settlement{batch: newBatch(s, k), params: p, aside: ses.aside, fields: make([]byte, 0, 48*len(p.Outcomes))}
-	st.args = make([]string, 0, 16+2*len(p.Outcomes))
+	st.Args = make([]string, 0, 16+2*len(p.Outcomes))
 	if err := st.gather(ctx, s); err != nil {
 		return store.SettleReply{}, false, err
 	}
-	word, rest, err := s.word(ctx, settleScript, st.call)
+	word, rest, err := s.word(ctx, script.Settle, st.Call)
 	switch {
 	case err != nil:
 		return store.SettleReply{}, false, err
@@ -50,7 +51,7 @@ func (s *Store) settleOnce(
 		ses.aside.learn(st.runs[number(rest[0])-1].id.Number, text(rest[1]))
 		return store.SettleReply{}, true, nil
 	case word != "ok" || len(rest) != 1:
-		return store.SettleReply{}, false, unexpected(settleScript, word)
+		return store.SettleReply{}, false, unexpected(script.Settle, word)
 	}
 	ses.stock.noteSettled(&st)
 	reply, err := st.decode(text(rest[0]))
@@ -90,7 +91,7 @@ type settledRun struct {
 }
 
 func (st *settlement) gather(ctx context.Context, s *Store) error {
-	k, c := st.space, st.call
+	k, c := st.space, st.Call
 	grows := false
 	var last *settledRun
 	for i := range st.params.Outcomes {
@@ -121,8 +122,8 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 		grows = grows || o.Grows()
 	}
-	c.keys = append(c.keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
-	c.add(k.channel).int64(st.params.Number).answered(st.params.Answered).flag(grows).int(len(st.runs))
+	c.Keys = append(c.Keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
+	c.Add(k.channel).Int64(st.params.Number).Answered(st.params.Answered).Flag(grows).Int(len(st.runs))
 	for _, r := range st.runs {
 		meta, _, err := s.meta(ctx, k, r.id.Number)
 		if err != nil {
@@ -130,20 +131,20 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 		r.meta = meta
 		id := runID(r.id.Number)
-		r.base = c.key(k.run(id))
-		c.key(k.lanes(id))
-		c.key(k.dead(id))
-		c.key(k.stage(id))
-		c.key(k.waiting(laneName(id, meta.post)))
-		c.key(k.ring(meta.post))
-		c.int(r.base).add(id)
+		r.base = c.Key(k.run(id))
+		c.Key(k.lanes(id))
+		c.Key(k.dead(id))
+		c.Key(k.stage(id))
+		c.Key(k.waiting(laneName(id, meta.post)))
+		c.Key(k.ring(meta.post))
+		c.Int(r.base).Add(id)
 		st.rings(r)
 	}
 	for _, r := range st.runs {
 		st.plain(r)
 		st.counted(r)
 		specials := slices.Concat(r.specials, r.released)
-		c.int(len(specials))
+		c.Int(len(specials))
 		for _, i := range specials {
 			st.ordinals = append(st.ordinals, i)
 			st.special(r, &st.params.Outcomes[i])
@@ -166,10 +167,10 @@ func (st *settlement) rings(r *settledRun) {
 		}
 	}
 	if !lets {
-		st.int(-1)
+		st.Int(-1)
 		return
 	}
-	st.aside.declare(st.call, st.space, r.id.Number, lanes)
+	st.aside.declare(st.Call, st.space, r.id.Number, lanes)
 }
 
 // isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.
@@ -194,15 +195,15 @@ func (st *settlement) lane(run, route string) int {
 
 // special packs one outcome that is more than a plain success.
 func (st *settlement) special(r *settledRun, o *store.Outcome) {
-	c := st.call
+	c := st.Call
 	run, route := runID(r.id.Number), o.Lease.Lane.Route
 	verdict := verdictOf(o)
 	letter := verdictLetters[verdict]
 	if verdict == store.VerdictSuccess && len(o.Writes) > 0 {
 		letter = "W"
 	}
-	c.add(letter, st.leaseField(&o.Lease))
-	length := c.reserve()
+	c.Add(letter, st.leaseField(&o.Lease))
+	length := c.Reserve()
 	if letter == "W" {
 		st.writes(o.Writes)
 	}
@@ -210,68 +211,68 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	st.claim(run, &o.Task)
 	if o.Task.Claimed {
 		_, bucket := digest(o.Task.ID)
-		c.add(formatMillis(o.Task.Keep), idsName(run, bucket))
+		c.Add(formatMillis(o.Task.Keep), idsName(run, bucket))
 	} else {
-		c.add("0", "")
+		c.Add("0", "")
 	}
 
 	switch verdict {
 	case store.VerdictSuccess:
-		c.add(encodeCounters(o.Counters))
+		c.Add(encodeCounters(o.Counters))
 		groups := st.group(len(o.Children), func(i int) (store.RunID, *store.Item) { return r.id, &o.Children[i] })
-		c.int(len(groups))
+		c.Int(len(groups))
 		for _, g := range groups {
 			st.addGroup(g)
 		}
 	case store.VerdictFail:
-		c.add(encodeFailure(o, st.params.Worker), o.Error)
+		c.Add(encodeFailure(o, st.params.Worker), o.Error)
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
 		name := routeName(route)
 		lane := st.lane(run, name)
-		c.int(lane).add(name, route.Queue).flag(route.Counted())
+		c.Int(lane).Add(name, route.Queue).Flag(route.Counted())
 		switch {
 		case verdict != store.VerdictRelease:
-			c.flag(verdict == store.VerdictRetry).int64(ceilMillis(o.Delay)).add(o.Error)
+			c.Flag(verdict == store.VerdictRetry).Int64(ceilMillis(o.Delay)).Add(o.Error)
 		case o.Task.Suspect:
-			c.int(c.key(st.space.suspects(laneName(run, name))))
+			c.Int(c.Key(st.space.suspects(laneName(run, name))))
 		default:
-			c.int(lane)
+			c.Int(lane)
 		}
 		task := o.Task
 		task.Suspect = task.Suspect && verdict == store.VerdictRelease
-		c.add(string(appendTask(nil, &task)))
+		c.Add(string(appendTask(nil, &task)))
 	case store.VerdictStopRun:
-		c.add(o.Error)
+		c.Add(o.Error)
 	case store.VerdictBegin:
 		if r.meta.root == "" {
-			c.add("0", "", "")
+			c.Add("0", "", "")
 			break
 		}
 		root, _ := parseRoute(r.meta.root)
-		c.int(st.lane(run, r.meta.root)).add(r.meta.root, root.Queue)
+		c.Int(st.lane(run, r.meta.root)).Add(r.meta.root, root.Queue)
 	case store.VerdictSkip:
-		c.add(string(store.StatusSkipped), o.Error)
+		c.Add(string(store.StatusSkipped), o.Error)
 	case store.VerdictAbort:
-		c.add(string(store.StatusFailed), o.Error)
+		c.Add(string(store.StatusFailed), o.Error)
 	case store.VerdictHookDone:
-		c.add(o.Error, string(o.Result))
+		c.Add(o.Error, string(o.Result))
 	}
-	c.set(length, len(c.args)-length-1)
+	c.Set(length, len(c.Args)-length-1)
 }
 
 // staged packs what a delivery has staged.
 func (st *settlement) staged(run string, o *store.Outcome) {
-	c := st.call
-	c.int(len(o.Staged))
+	c := st.Call
+	c.Int(len(o.Staged))
 	if len(o.Staged) == 0 {
 		return
 	}
 	delivery := deliveryName(o.Lease)
-	c.add(delivery)
+	c.Add(delivery)
 	for i := range o.Staged {
 		route := o.Staged[i].Route
 		name := routeName(route)
-		c.int(st.lane(run, name)).int(st.stagedLists(run, delivery, route)).add(name, route.Queue).int(o.Staged[i].Count)
+		c.Int(st.lane(run, name)).Int(st.stagedLists(run, delivery, route)).Add(name, route.Queue).Int(o.Staged[i].Count)
 	}
 }
 
@@ -281,7 +282,7 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 	_, record, _ = strings.Cut(record, " ")
 	parts := strings.Split(record, "|")
 	if len(parts) != 4 {
-		return store.SettleReply{}, unexpected(settleScript, record)
+		return store.SettleReply{}, unexpected(script.Settle, record)
 	}
 	reply := store.SettleReply{Lost: st.foreign}
 	var errs []error

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Children that are too many to travel with their parent's settlement wait in
@@ -27,8 +28,8 @@ func stagedName(marker string, r store.Route) string {
 // stagedLists declares the keys of both staged lists of a delivery and route, the plain one first, and returns the
 // index of that one.
 func (b *batch) stagedLists(run, delivery string, r store.Route) int {
-	plain := b.key(b.space.staged(run, stagedName(plainMarker(delivery), r)))
-	b.key(b.space.staged(run, stagedName(specialMarker(delivery), r)))
+	plain := b.Key(b.space.staged(run, stagedName(plainMarker(delivery), r)))
+	b.Key(b.space.staged(run, stagedName(specialMarker(delivery), r)))
 	return plain
 }
 
@@ -58,11 +59,11 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 		longest = max(longest, len(message))
 	}
 	id, delivery := runID(p.Lease.Lane.Run.Number), deliveryName(p.Lease)
-	b.keys = append(b.keys, k.session(p.Session.ID), k.run(id), k.stage(id))
+	b.Keys = append(b.Keys, k.session(p.Session.ID), k.run(id), k.stage(id))
 	b.stagedLists(id, delivery, p.Route)
-	b.add(leaseField(p.Lease), delivery+"/"+routeName(p.Route)).int(p.Offset).int(longest)
-	b.int(len(plain)).add(plain...).int(len(specials)).add(specials...)
-	word, rest, err := s.word(ctx, stageScript, b.call)
+	b.Add(leaseField(p.Lease), delivery+"/"+routeName(p.Route)).Int(p.Offset).Int(longest)
+	b.Int(len(plain)).Add(plain...).Int(len(specials)).Add(specials...)
+	word, rest, err := s.word(ctx, script.Stage, b.Call)
 	switch {
 	case err != nil:
 		return err
@@ -76,5 +77,5 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 		_, err := p.StagedAt(int(number(rest[0])))
 		return err
 	}
-	return unexpected(stageScript, word)
+	return unexpected(script.Stage, word)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // WriteValues implements [store.Values].
@@ -18,21 +19,21 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 		return store.WriteReply{}, err
 	}
 	k := s.spaces[p.Partition]
-	w := valueWriter{call: newCall(k.producer(p.Stream)), space: k, owners: true}
-	w.int64(p.Number).add(formatMillis(producerTTL))
-	w.flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).int(len(p.Writes))
+	w := valueWriter{Call: script.NewCall(k.producer(p.Stream)), space: k, owners: true}
+	w.Int64(p.Number).Add(formatMillis(producerTTL))
+	w.Flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).Int(len(p.Writes))
 	for i := range p.Writes {
 		write := &p.Writes[i]
 		w.declare(write.Scope, write.Name)
-		w.int(w.ownerAt)
+		w.Int(w.ownerAt)
 		if write.Scope.Of == store.OfRun {
-			w.add(write.Scope.Job)
+			w.Add(write.Scope.Job)
 		} else {
-			w.add("")
+			w.Add("")
 		}
 		w.write(write)
 	}
-	word, rest, err := s.word(ctx, writeValuesScript, w.call)
+	word, rest, err := s.word(ctx, script.WriteValues, w.Call)
 	switch {
 	case err != nil:
 		return store.WriteReply{}, err
@@ -41,14 +42,14 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	case word == "stale":
 		return store.WriteReply{}, store.ErrStale
 	case word != "ok" || len(rest) != 1:
-		return store.WriteReply{}, unexpected(writeValuesScript, word)
+		return store.WriteReply{}, unexpected(script.WriteValues, word)
 	}
 	return decodeWriteReply(&p, text(rest[0]))
 }
 
-// valueWriter packs writes into a script call as lua/values.lua reads them.
+// valueWriter packs writes into a script call as values.lua reads them.
 type valueWriter struct {
-	*call
+	*script.Call
 	space  *keyspace
 	owners bool // runs and jobs are declared, too
 
@@ -63,52 +64,52 @@ func (w *valueWriter) declare(scope store.ValueScope, name string) {
 	if scope != w.scope {
 		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
 		if scope.Of != store.OfNamespace {
-			w.namesAt = w.key(w.space.valueNames(scope))
+			w.namesAt = w.Key(w.space.valueNames(scope))
 		}
 		switch {
 		case !w.owners:
 		case scope.Of == store.OfRun:
-			w.ownerAt = w.key(w.space.run(runID(scope.Run)))
+			w.ownerAt = w.Key(w.space.run(runID(scope.Run)))
 		case scope.Of == store.OfJob:
-			w.ownerAt = w.key(w.space.job(scope.Job))
+			w.ownerAt = w.Key(w.space.job(scope.Job))
 		}
 	}
 	if name != w.name {
-		w.name, w.valueAt = name, w.key(w.space.value(scope, name))
+		w.name, w.valueAt = name, w.Key(w.space.value(scope, name))
 	}
 }
 
 // write packs one write of the value declared last.
 func (w *valueWriter) write(write *store.Write) {
-	w.int(w.valueAt).int(w.namesAt).add(write.Name, kindLetters[write.Kind], opNames[write.Op])
-	w.int64(ceilMillis(write.Scope.Expiry))
-	count := w.reserve()
+	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, kindLetters[write.Kind], opNames[write.Op])
+	w.Int64(ceilMillis(write.Scope.Expiry))
+	count := w.Reserve()
 	switch write.Op {
 	case store.WriteSwap:
-		w.add(valueField(write.Kind, write.Data[0].Field)).flag(write.Expect != nil).add(string(write.Expect), string(write.Data[0].Bytes))
+		w.Add(valueField(write.Kind, write.Data[0].Field)).Flag(write.Expect != nil).Add(string(write.Expect), string(write.Data[0].Bytes))
 	case store.WriteAppend:
-		w.int64(write.Cap)
+		w.Int64(write.Cap)
 		fallthrough
 	case store.WriteAdd:
 		for i := range write.Data {
-			w.add(string(write.Data[i].Bytes))
+			w.Add(string(write.Data[i].Bytes))
 		}
 	case store.WriteSet:
 		for i := range write.Data {
-			w.add(valueField(write.Kind, write.Data[i].Field), string(write.Data[i].Bytes))
+			w.Add(valueField(write.Kind, write.Data[i].Field), string(write.Data[i].Bytes))
 		}
 	case store.WriteRemove:
 		for i := range write.Data {
-			w.add(valueField(write.Kind, write.Data[i].Field))
+			w.Add(valueField(write.Kind, write.Data[i].Field))
 		}
 	}
-	w.set(count, len(w.args)-count-1)
+	w.Set(count, len(w.Args)-count-1)
 }
 
 // writes packs those of an outcome, whose run and job are there.
 func (st *settlement) writes(writes []store.Write) {
-	w := valueWriter{call: st.call, space: st.space}
-	w.int(len(writes))
+	w := valueWriter{Call: st.Call, space: st.space}
+	w.Int(len(writes))
 	for i := range writes {
 		w.declare(writes[i].Scope, writes[i].Name)
 		w.write(&writes[i])
@@ -144,7 +145,7 @@ func kindOf(letter string) store.ValueKind {
 	return ""
 }
 
-// opNames are the operations of lua/values.lua.
+// opNames are the operations of values.lua.
 var opNames = map[store.WriteOp]string{
 	store.WriteSet: "set", store.WriteAdd: "add", store.WriteSwap: "swap", store.WriteAppend: "append", store.WriteRemove: "remove",
 	store.WriteDelete: "delete",
@@ -197,7 +198,7 @@ func writeResult(w *store.Write, word string) (result store.WriteResult, ok bool
 	return store.WriteResult{Err: err}, err != nil
 }
 
-// refusal is the error for the word with which lua/values.lua refuses a write; nil if it has none.
+// refusal is the error for the word with which values.lua refuses a write; nil if it has none.
 func refusal(scope store.ValueScope, name string, want store.ValueKind, word, detail string) error {
 	switch word {
 	case "full":
@@ -218,20 +219,20 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		return store.ReadReply{}, err
 	}
 	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
-	c := newCall(k.value(p.Scope, p.Name)).add(kindLetters[p.Kind])
+	c := script.NewCall(k.value(p.Scope, p.Name)).Add(kindLetters[p.Kind])
 	switch p.Kind {
 	case store.ValueList:
-		c.int64(min(p.Offset, maxOffset)).int(p.Limit)
+		c.Int64(min(p.Offset, maxOffset)).Int(p.Limit)
 	case store.ValueMap:
 		if p.Cursor == "" {
 			p.Cursor = "0"
 		}
-		c.add(p.Cursor).int(p.Limit).int(len(p.Fields))
+		c.Add(p.Cursor).Int(p.Limit).Int(len(p.Fields))
 		for _, field := range p.Fields {
-			c.add(valueField(p.Kind, field))
+			c.Add(valueField(p.Kind, field))
 		}
 	}
-	word, rest, err := s.word(ctx, readValueScript, c)
+	word, rest, err := s.word(ctx, script.ReadValue, c)
 	switch {
 	case err != nil:
 		return store.ReadReply{}, err
@@ -243,7 +244,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	case word == "corrupt":
 		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Kind, word, "")
 	default:
-		return store.ReadReply{}, unexpected(readValueScript, word)
+		return store.ReadReply{}, unexpected(script.ReadValue, word)
 	}
 	var reply store.ReadReply
 	if p.Kind == store.ValueList || p.Kind == store.ValueMap {
@@ -269,20 +270,20 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 
 // values packs all values of runs and jobs, for the scripts that remove their owners: the sets of their names, and then
 // the values themselves go to KEYS, their names to ARGV.
-func (s *Store) values(ctx context.Context, k *keyspace, c *call, scopes ...store.ValueScope) error {
+func (s *Store) values(ctx context.Context, k *keyspace, c *script.Call, scopes ...store.ValueScope) error {
 	cmds := make(rueidis.Commands, len(scopes))
 	for i, scope := range scopes {
 		cmds[i] = s.client.B().Smembers().Key(k.valueNames(scope)).Build()
-		c.key(k.valueNames(scope))
+		c.Key(k.valueNames(scope))
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		names, err := r.AsStrSlice()
 		if err = empty(s.translateNil(ctx, "list values", err)); err != nil {
 			return err
 		}
-		c.int(len(names)).add(names...)
+		c.Int(len(names)).Add(names...)
 		for _, name := range names {
-			c.key(k.value(scopes[i], name))
+			c.Key(k.value(scopes[i], name))
 		}
 	}
 	return nil

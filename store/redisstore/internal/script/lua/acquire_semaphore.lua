@@ -1,0 +1,69 @@
+-- Takes a place of a semaphore if it is the claim's turn, or a place in the line.
+-- Uses: arguments, clock, numbers, semaphore, signals.
+-- KEYS  as in semaphore.lua; 5 meta
+-- ARGV  channel, key of the semaphore, token, holder, max, ttl in ms, mode, wait in ms (0: no place in the line), random number
+-- Returns {ok, now, lease, expires}, {wait, now, next or 0, ahead, place or 0, (lease, expires) …} of the
+--       64 leases that end first
+-- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the line is kept, but no new one is given.
+-- Repeat: the token of a lease that is held answers with it; the token of a waiter keeps its place.
+local channel, key, token, holder, max, ttl, mode, wait, start = arg(), arg(), arg(), arg(), num(), num(), arg(), num(), num()
+expire()
+local mine = redis.call('HGET', FACTS, 'l:' .. token)
+if mine then
+  return { 'ok', now, mine, redis.call('ZSCORE', HELD, token) }
+end
+
+-- next_number is above every number that the partition gave to a lease or a waiter. The last
+-- one outlives idle semaphores, so that a clock that goes back does not matter.
+local function next_number()
+  local last = number_of(redis.call('HGET', KEYS[5], 'fence'))
+  local n = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
+  redis.call('HSET', KEYS[5], 'fence', n)
+  return n
+end
+
+local stamp = string.format('%.0f', now)
+local rank = redis.call('ZRANK', LINE, token)
+local ahead = rank or redis.call('ZCARD', LINE)
+if has_turn(mode, max, ahead) then
+  local slot = start % max
+  for _ = 1, max do
+    if redis.call('HEXISTS', FACTS, 's:' .. slot) == 0 then
+      break
+    end
+    slot = (slot + 1) % max
+  end
+  leave_line(token)
+  local lease = table.concat({ slot, next_number(), stamp, mode, holder }, ' ')
+  local expires = string.format('%.0f', now + ttl)
+  redis.call('HSET', FACTS, 'l:' .. token, lease, 's:' .. slot, token)
+  redis.call('ZADD', HELD, expires, token)
+  forget_when_idle()
+  signal_first(key)
+  publish(channel)
+  return { 'ok', now, lease, expires }
+end
+
+local place = 0
+if wait > 0 then
+  local since = stamp
+  place = redis.call('ZSCORE', LINE, token)
+  if place then
+    redis.call('ZREM', LIVE, token) -- first, so that a place is kept when memory is short
+    since = string.match(redis.call('HGET', FACTS, 'w:' .. token) or '', '^%d+ (%d+)') or stamp
+  else
+    place = next_number()
+    redis.call('ZADD', LINE, place, token)
+  end
+  redis.call('HSET', FACTS, 'w:' .. token, table.concat({ max, since, mode, holder }, ' '))
+  redis.call('ZADD', LIVE, string.format('%.0f', now + wait), token)
+  forget_when_idle()
+end
+local lease_ends, place_ends = first_score(HELD), first_score(LIVE)
+local reply = { 'wait', now, math.min(lease_ends or place_ends or 0, place_ends or lease_ends or 0), ahead, place }
+local held = redis.call('ZRANGE', HELD, 0, 63, 'WITHSCORES')
+for i = 1, #held, 2 do
+  reply[#reply + 1] = redis.call('HGET', FACTS, 'l:' .. held[i])
+  reply[#reply + 1] = held[i + 1]
+end
+return reply

@@ -1,0 +1,33 @@
+-- Moves a slice of staged children, some of which have a delay or a claimed ID, from behind their marker to their lane.
+-- Uses: add, arguments, ends, runs, signals.
+-- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 run, 7 lanes, 8 and 9 waiting list and ring of the post-job lane,
+--       10 staged list, 11 W, 12 D, 13 ring, 14 M; buckets of IDs
+-- ARGV  channel, run, marker, length of the list as it was read, count, and if count > 0: group as in add
+-- Returns {ok}, {moved}: somebody else was faster
+-- Repeat: the marker and the length of the list, which only shrinks, tell.
+local channel, id, marker, length, count = arg(), arg(), arg(), num(), num()
+local keys = { clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
+local run = open_run(KEYS[6], id)
+local have = redis.pcall('LLEN', KEYS[10])
+if type(have) ~= 'number' then
+  have = 0 -- a list of another type is as good as none
+end
+if not run or run.state ~= 'running' or redis.call('LINDEX', KEYS[14], 0) ~= marker or have ~= length then
+  return { 'moved' }
+end
+if count == length then
+  redis.call('UNLINK', KEYS[10])
+  redis.call('LPOP', KEYS[14])
+else
+  redis.call('LTRIM', KEYS[10], count, -1)
+end
+-- They were counted when their parent succeeded.
+run.total = run.total - count
+run.pending = run.pending - count
+if count > 0 then
+  add(run, keys, {})
+end
+maybe_end(run, keys)
+save_run(run)
+publish(channel)
+return { 'ok' }

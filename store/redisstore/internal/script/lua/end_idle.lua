@@ -1,0 +1,29 @@
+-- Seals, or stops, an open run into which nothing was enqueued for the time it was started with.
+-- Uses: arguments, clock, ends, runs, signals.
+-- KEYS  1 run, 2 idle, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane
+-- ARGV  channel, run, reason if it is stopped
+-- Returns {ok}
+-- Repeat: the hold is removed once. ZREM goes first so that it passes when memory is short.
+local channel, id, reason = arg(), arg(), arg()
+local keys = { clock = KEYS[4], hist = KEYS[5], trash = KEYS[6], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
+local due = redis.call('ZSCORE', KEYS[2], id)
+if not due or tonumber(due) > now then
+  return { 'ok' }
+end
+redis.call('ZREM', KEYS[2], id)
+local run = open_run(KEYS[1], id)
+if run and (run.state == 'running' or run.state == 'starting') and redis.call('HDEL', KEYS[3], 'open') == 1 then
+  run.holds = run.holds - 1
+  if redis.call('HGET', run.key, 'stopidle') then
+    redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
+    run.cancelled = run.cancelled + run.pending + run.delayed
+    run.pending, run.delayed, run.holds = 0, 0, 0
+    run.state = 'stopping'
+    redis.call('HSET', run.key, 'state', 'stopping', 'graceful', '0', 'reason', reason)
+    signal('r:' .. id)
+  end
+  maybe_end(run, keys)
+  save_run(run)
+end
+publish(channel)
+return { 'ok' }

@@ -1,0 +1,102 @@
+-- Adds a batch of tasks to runs, and opens and closes holds.
+-- Uses: add, arguments, clock, ends, numbers, runs, signals, streams.
+-- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle; then by index:
+--       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
+-- ARGV  channel, number, ttl; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
+--       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
+-- Returns {word, record}: ok and the reply, of the first time if it is a repeat;
+--       unknown (no such producer), stale (a lower number)
+-- Repeat: the record holds the last number with its reply; the same number answers it again.
+local channel, number, ttl = arg(), num(), arg()
+local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
+
+local record = redis.call('GET', KEYS[1])
+local early = answered(record, number, 'unknown')
+if early then
+  return early
+end
+
+local runs, words = {}, {}
+for i = 1, num() do
+  local base, id = num(), arg()
+  local run = open_run(KEYS[base], id)
+  if not run then
+    words[i] = 'missing'
+  elseif run.state == 'running' or run.state == 'starting' then
+    words[i] = 'ok'
+    run.base = base
+    runs[i] = run
+  elseif run.state == 'stopping' or run.state == 'stopped' then
+    words[i] = 'stopped'
+  else
+    words[i] = 'finished'
+  end
+end
+
+-- A hold is "since mark", or "since" without a mark. Where one is not as a guard says, the run takes nothing.
+for _ = 1, num() do
+  local i, name, mark = num(), arg(), arg()
+  local held = runs[i] and redis.call('HGET', KEYS[runs[i].base + 2], name)
+  if runs[i] and (not held or string.match(held, '^%d+ ?(.*)$') ~= mark) then
+    runs[i], words[i] = nil, 'moved'
+  end
+end
+
+for _ = 1, num() do
+  local run, name, mark = runs[num()], arg(), arg()
+  if run then
+    local key = KEYS[run.base + 2]
+    if redis.call('HSETNX', key, name, now) == 1 then
+      run.holds = run.holds + 1
+      run.opened = run.opened or name == 'open'
+    end
+    if mark ~= '' then
+      redis.call('HSET', key, name, string.match(redis.call('HGET', key, name), '^%d*') .. ' ' .. mark)
+    end
+  end
+end
+
+local dups = {}
+for _ = 1, num() do
+  local run, length = runs[num()], num()
+  if run then
+    keys.lanes = KEYS[run.base + 1]
+    add(run, keys, dups)
+    run.touched = true
+  else
+    local stop = cursor + length
+    -- Positions of duplicates count through refused groups, too.
+    local n = tonumber(ARGV[cursor + 5])
+    specials = specials + tonumber(ARGV[cursor + 6 + n])
+    cursor = stop
+  end
+end
+
+for _ = 1, num() do
+  local run, name = runs[num()], arg()
+  if run and redis.call('HDEL', KEYS[run.base + 2], name) == 1 then
+    run.holds = run.holds - 1
+    run.closed = true
+    run.opened = run.opened and name ~= 'open'
+  end
+end
+
+for _, run in pairs(runs) do
+  if run.closed then
+    keys.lanes, keys.post, keys.ring = KEYS[run.base + 1], KEYS[run.base + 3], KEYS[run.base + 4]
+    maybe_end(run, keys)
+  end
+  if run.touched or run.opened then
+    local idle = redis.call('HGET', run.key, 'sealafter')
+    if idle and run.opened then
+      redis.call('ZADD', KEYS[7], now + number_of(idle), run.id)
+    elseif idle then
+      redis.call('ZADD', KEYS[7], 'XX', now + number_of(idle), run.id)
+    end
+  end
+  save_run(run)
+end
+record = string.format('%.0f %s|%s', number, table.concat(words, ','), table.concat(dups, ','))
+redis.call('SET', KEYS[1], record, 'PX', ttl)
+publish(channel)
+return { 'ok', record }

@@ -1,0 +1,66 @@
+-- Declares a job, or updates its definition.
+-- Uses: clock, numbers, signals.
+-- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job), 4 due
+-- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
+-- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
+-- Repeat: absolute; a repeat of created or updated finds it unchanged.
+-- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and is none is below all.
+local function shorter(a, b)
+  return #a < #b or #a == #b and a < b
+end
+local function below(a, b)
+  if not string.match(b or '', '^%-?%d+$') then
+    return false
+  end
+  local negative = string.sub(a, 1, 1) == '-'
+  if negative ~= (string.sub(b, 1, 1) == '-') then
+    return negative
+  elseif negative then
+    return shorter(b, a)
+  end
+  return shorter(a, b)
+end
+
+local v = redis.call('HMGET', KEYS[1], 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')
+if (v[4] or '') ~= ARGV[5] then
+  return { 'again' }
+end
+if v[2] then
+  if below(ARGV[4], v[3]) then
+    return { 'kept' }
+  end
+  if v[1] == ARGV[2] and v[2] == ARGV[3] then
+    redis.call('HDEL', KEYS[1], '') -- first, so that a worker can start when memory is short
+    redis.call('HSET', KEYS[1], 'revision', ARGV[4])
+    if ARGV[2] == 'periodic' and not v[6] then
+      redis.call('ZADD', KEYS[4], 'NX', now, 'j:' .. ARGV[1]) -- it is there unless it was lost
+    end
+    return { 'unchanged' }
+  end
+elseif v[4] then
+  local state = redis.call('HGET', KEYS[3], 'state')
+  if state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped' then
+    return { 'active' }
+  end
+end
+redis.call('ZADD', KEYS[2], 0, ARGV[1])
+redis.call('HSET', KEYS[1], 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
+add_to(KEYS[1], 'changes', 1)
+redis.call('HSETNX', KEYS[1], 'created', now)
+local member = 'j:' .. ARGV[1]
+if ARGV[2] ~= 'periodic' then
+  redis.call('HDEL', KEYS[1], 'schedule', 'due', 'acts')
+  redis.call('ZREM', KEYS[4], member)
+elseif v[5] ~= ARGV[6] then
+  redis.call('HSET', KEYS[1], 'schedule', ARGV[6])
+  redis.call('HDEL', KEYS[1], 'due', 'acts')
+  if not v[6] then
+    if not v[2] and ARGV[7] == '1' then
+      redis.call('HSET', KEYS[1], 'due', now, 'acts', now)
+    end
+    redis.call('ZADD', KEYS[4], now, member) -- whoever promotes gives it a due time
+    signal('d')
+    publish(ARGV[8])
+  end
+end
+return { v[2] and 'updated' or 'created' }

@@ -1,0 +1,419 @@
+-- Leases waiting tasks to a session, by turns between runs.
+-- Uses: arguments, clock, names, numbers, streams.
+-- KEYS  1 session, 2 clock, 3 due, 4 meta; a ring per route; per hint: run, W, U, M, S
+-- ARGV  number, last fetch and settlement answered, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
+--       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared;
+--       sets served in read-only mode, as '/SET/SET/'; budgets: n, (left, until in ms or 0, routes: n, route × n) × n;
+--       limits per run: n, (max, fields of the run that count: n, field × n, routes: n, route × n) × n
+-- Returns {ok, now, next due, {{route, run, job, routes, configured, {message …}} …}, {route, run, marker}…, how many lanes left their
+--       place in a ring, 1 if a ring goes on behind the window, {budget of which nothing is left though more waits}…, 1 if read-only},
+--       {replay, now, next due, {field, message …}}, {lost}, {stale}
+-- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
+--       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
+-- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
+local number, fetched, settled, want, bytes, suspect, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
+local text = ARGV[1]
+
+local record = session_records(KEYS[1], fetched, settled)
+if not record then
+  return { 'lost' }
+end
+local function next_due()
+  local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+  return first[2] or ''
+end
+local last = tonumber(string.match(record, '^%d+'))
+if number < last then
+  return { 'stale' }
+elseif number == last and last > 0 then
+  local fields, i = {}, 0
+  for lane, count in string.gmatch(record, ' ([^ ]+) (%d+)') do
+    for _ = 1, tonumber(count) do
+      fields[#fields + 1] = text .. '.' .. i .. '.' .. lane
+      i = i + 1
+    end
+  end
+  local found = redis.call('HMGET', KEYS[1], unpack(fields))
+  local held = {}
+  for j, message in ipairs(found) do
+    if message then
+      held[#held + 1] = fields[j]
+      held[#held + 1] = message
+    end
+  end
+  return { 'replay', now, next_due(), held }
+end
+
+local queues, routes = {}, {}
+for _ = 1, num() do
+  local queue = { name = arg(), first = #routes + 1 }
+  for _ = 1, num() do
+    routes[#routes + 1] = { name = arg(), state = arg(), ring = KEYS[5 + #routes] }
+  end
+  queue.last = #routes
+  queues[#queues + 1] = queue
+end
+local hinted = {}
+for i = 1, num() do
+  local route, run, marker, weight = arg(), arg(), arg(), num()
+  hinted[route .. '/' .. run] = { base = 5 + #routes + 5 * (i - 1), marker = marker, weight = weight }
+end
+
+-- What keeps tasks back: the mode, budgets of the worker, and limits of each run. A route knows those that cover it.
+local exempt = arg()
+local readonly = redis.call('HGET', KEYS[4], 'mode') == 'read-only'
+if readonly then
+  for _, route in ipairs(routes) do
+    route.closed = not string.find(exempt, '/' .. string.match(route.name, '/(.*)/') .. '/', 1, true)
+  end
+end
+local function cover(kind, limit)
+  for _ = 1, num() do
+    local route = routes[num()]
+    route[kind] = route[kind] or {}
+    table.insert(route[kind], limit)
+  end
+end
+local budgets = {}
+for i = 1, num() do
+  local budget, ends = { left = num() }, num()
+  if ends > 0 and ends <= now then
+    budget.left = 0
+  end
+  budgets[i] = budget
+  cover('budgets', budget)
+end
+for _ = 1, num() do
+  local limit = { max = num(), fields = {} }
+  for i = 1, num() do
+    limit.fields[i] = arg()
+  end
+  cover('limits', limit)
+end
+
+-- afford bounds k by the budgets of a route.
+local function afford(route, k)
+  for _, budget in ipairs(route.budgets or {}) do
+    k = math.min(k, budget.left)
+  end
+  return k
+end
+
+-- room is how many more leased tasks the limits of a run leave a route; nil for any number.
+local function room(route, key)
+  local least
+  for _, limit in ipairs(route.limits or {}) do
+    local left = limit.max
+    for _, n in ipairs(redis.call('HMGET', key, unpack(limit.fields))) do
+      left = left - (tonumber(n or 0) or 0)
+    end
+    least = math.min(least or left, left)
+  end
+  return least
+end
+
+local HINTS = 64  -- lanes told to the client
+local lanes, hints = {}, {}
+local fields = { 'fetch', '' }
+local summary = { text }
+local got = 0
+local rings = { left = 0, more = 0 } -- lanes that left their place in a ring; 1 if one goes on behind the window
+
+-- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone
+-- says that it left the ring, its score is where it stands now.
+local function visit(queue, clock, lane, k)
+  local hint, ring, id, route = lane.hint, lane.route.ring, lane.id, lane.route
+  k = afford(route, k)
+  if k < 1 then
+    lane.hint.dry = true
+    return 0
+  end
+  local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
+  local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes', 'configured')
+  local function later()
+    -- Nothing here for this session now: others first, unless the last one stands aside, whose time reads as 0.
+    lane.hint.dry = true
+    local last = number_of(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
+    if last > lane.score then
+      rings.left, route.moved = rings.left + 1, true
+      lane.score = last
+      redis.call('ZREM', ring, id) -- first, so that it passes when memory is short
+      redis.call('ZADD', ring, last, id)
+    end
+    return 0
+  end
+  local function leave()
+    lane.gone = true
+    rings.left, route.moved = rings.left + 1, true
+    redis.call('ZREM', ring, id)
+  end
+  local function stand_aside()
+    local aside = redis.call('HGET', key, 'aside') or ''
+    if not string.find(aside .. ' ', ' ' .. route.name .. ' ', 1, true) then
+      redis.call('HDEL', key, 'aside') -- first, so that it passes when memory is short
+      redis.call('HSET', key, 'aside', aside .. ' ' .. route.name)
+    end
+    leave()
+    redis.call('ZADD', ring, '+inf', id)
+  end
+  if v.err or not tonumber(v[4] or 0) or not tonumber(v[5] or 0) then
+    leave() -- the run's record is damaged: everything else goes on
+    return 0
+  end
+  if v[1] ~= route.state or v[2] then
+    if v[1] == 'starting' and not v[2] then
+      stand_aside() -- tasks came before the pre-job hook has passed
+    else
+      leave()
+    end
+    return 0
+  end
+  local left = room(route, key)
+  if left and left < 1 then
+    stand_aside()
+    return 0
+  end
+  k = math.min(k, left or k)
+  local longest = tonumber(v[6] or 0) or 0
+  if longest > 0 then
+    k = math.min(k, math.floor(bytes / longest))
+    if k < 1 then
+      bytes = 0 -- full
+      if got > 0 then
+        return 0
+      end
+      k = 1
+    end
+  end
+  local messages = {}
+  local function pop(list, n)
+    if n < 1 then
+      return
+    end
+    local popped = redis.pcall('LPOP', list, n)
+    if not popped or popped.err then
+      return
+    elseif #messages == 0 then
+      messages = popped
+      return
+    end
+    for _, message in ipairs(popped) do
+      messages[#messages + 1] = message
+    end
+  end
+  if suspect == 1 then
+    pop(u, 1)
+    if #messages == 1 then
+      suspect = 0
+    end
+  end
+  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its last task.
+  local pending = route.state == 'running' and tonumber(v[4] or 0) or -1
+  local marker, looked = hint.marker, false
+  local function look()
+    marker, looked = redis.call('LINDEX', m, 0) or '', true
+  end
+  if string.sub(marker, 1, 1) == 'p' then
+    look()
+  end
+  if looked and marker == hint.marker then
+    pop(s, math.ceil((k - #messages) / 2))
+    pop(w, k - #messages)
+    pop(s, k - #messages)
+    local left = redis.pcall('LLEN', s)
+    if type(left) ~= 'number' or left == 0 then -- a list of another type is as good as none
+      redis.call('LPOP', m)
+      look()
+    end
+  else
+    pop(w, k - #messages)
+    if not looked and #messages ~= pending then
+      look()
+    end
+  end
+  hint.front = marker -- the keys are those of hint.marker
+  local n = #messages
+  local empty = n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
+  if n == 0 then
+    if not empty then
+      return later() -- a suspect that this session may not have, or children not yet known
+    end
+    leave()
+    return 0
+  end
+
+  local name = id .. '/' .. route.name
+  for _, budget in ipairs(route.budgets or {}) do
+    budget.left = budget.left - n
+  end
+  if route.limits then
+    name = '!' .. name
+    local tally = 'n:' .. string.match(route.name, '^[^/]*/(.*)$')
+    add_to(key, tally, n)
+  end
+  lanes[#lanes + 1] = { route.index, id, v[8] or '', v[9] or '', v[10] or 0, messages }
+  summary[#summary + 1] = name .. ' ' .. n
+  local at, size = #fields, 0
+  name_positions(fields, at + 1, 2, text .. '.', got, got + n - 1, '.' .. name)
+  for _, message in ipairs(messages) do
+    at = at + 2
+    fields[at] = message
+    size = size + #message
+  end
+  got, bytes = got + n, bytes - size
+  -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
+  lane.score = math.min(9e15, math.max(number_of(v[3]), lane.score, clock) + n / hint.weight)
+  local set = { 'v:' .. queue, lane.score }
+  if route.state == 'running' then
+    set[3], set[4], set[5], set[6] = 'pending', (tonumber(v[4] or 0) or 0) - n, 'running', (tonumber(v[5] or 0) or 0) + n
+    if not v[7] then
+      set[7], set[8] = 'started', now
+    end
+  end
+  redis.call('HSET', key, unpack(set))
+  if empty then
+    leave()
+  elseif n == left then
+    stand_aside()
+  else
+    redis.call('ZADD', ring, lane.score, id)
+  end
+  return n
+end
+
+-- shares pours what is still wanted over the runs, lowest virtual time first and by weight, so that their times
+-- come level. A run that gets any gets a sixteenth of it: a visit costs more than a task.
+local function shares(turn, left)
+  local least = math.max(1, math.floor(left / 16))
+  local level, weights, used = turn[1].score, 0, 0
+  for _, run in ipairs(turn) do
+    local rise = weights * (run.score - level)
+    if used + rise >= left then
+      break
+    end
+    used, level, weights = used + rise, run.score, weights + run.weight
+  end
+  level = level + (left - used) / weights
+  for _, run in ipairs(turn) do
+    run.share = math.max(least, math.ceil(run.weight * (level - run.score) - 0.001))
+  end
+end
+
+local function serve(queue, turn)
+  local clock = number_of(redis.call('HGET', KEYS[2], queue))
+  local served = clock
+  -- What a run leaves of its share is shared out again among those that may have more.
+  while got < want and bytes > 0 and #turn > 0 do
+    table.sort(turn, function(a, b) return a.score < b.score end)
+    shares(turn, want - got)
+    local rest = {}
+    for _, run in ipairs(turn) do
+      local took, more = 0, false
+      for i, lane in ipairs(run.lanes) do
+        local k = math.min(math.ceil((run.share - took) / (#run.lanes - i + 1)), want - got)
+        if k > 0 and bytes > 0 and not lane.gone then
+          local n = visit(queue, clock, lane, k)
+          if n > 0 then
+            took, more = took + n, more or n == k and not lane.gone
+            served = math.max(served, run.score)
+          end
+        end
+      end
+      for _, lane in ipairs(run.lanes) do
+        run.score = math.max(run.score, lane.score)
+      end
+      if more then
+        rest[#rest + 1] = run
+      end
+    end
+    turn = rest
+  end
+  if served > clock then
+    redis.call('HSET', KEYS[2], queue, served)
+  end
+end
+
+-- front reads the lanes of a route that stand in front, with their scores; those that stand aside are behind all.
+local function front(route)
+  if route.closed then
+    return {}
+  end
+  return redis.call('ZRANGEBYSCORE', route.ring, '-inf', '(+inf', 'WITHSCORES', 'LIMIT', skip, window)
+end
+for _, queue in ipairs(queues) do
+  -- The lanes of one run in one queue take one turn together.
+  local seen, turn, byrun = {}, {}, {}
+  for r = queue.first, queue.last do
+    routes[r].index = r
+    local entries = front(routes[r])
+    routes[r].front = entries
+    if #entries == 2 * window and afford(routes[r], 1) == 1 then
+      rings.more = 1
+    end
+    for i = 1, #entries, 2 do
+      local id, score = entries[i], number_of(entries[i + 1])
+      local hint = hinted[r .. '/' .. id]
+      local lane = { score = score, route = routes[r], id = id, hint = hint }
+      seen[#seen + 1] = lane
+      if hint then
+        local run = byrun[id]
+        if not run then
+          run = { score = score, weight = hint.weight, lanes = {} }
+          byrun[id] = run
+          turn[#turn + 1] = run
+        end
+        run.score = math.max(run.score, score)
+        run.lanes[#run.lanes + 1] = lane
+      end
+    end
+  end
+  if #turn > 0 then
+    serve(queue.name, turn)
+  end
+  for _, lane in ipairs(seen) do
+    if not lane.gone then
+      for _, budget in ipairs(lane.route.budgets or {}) do
+        budget.short = budget.left < 1
+      end
+    end
+  end
+end
+-- The lanes that stand in front by now are told, those of a queue in turn, and last who gave nothing, so as not to crowd out the others.
+local first, last = {}, {}
+for _, queue in ipairs(queues) do
+  local ahead = {}
+  for r = queue.first, queue.last do
+    local entries = routes[r].moved and front(routes[r]) or routes[r].front
+    for i = 1, #entries, 2 do
+      local id = entries[i]
+      ahead[#ahead + 1] = { index = r, id = id, score = number_of(entries[i + 1]), hint = hinted[r .. '/' .. id] }
+    end
+  end
+  if #routes > 1 then
+    table.sort(ahead, function(a, b) return a.score < b.score end)
+  end
+  for _, lane in ipairs(ahead) do
+    local half = lane.hint and lane.hint.dry and last or first
+    half[#half + 1] = lane
+  end
+end
+for _, half in ipairs({ first, last }) do
+  for _, lane in ipairs(half) do
+    local next = #hints
+    if next < 3 * HINTS then
+      hints[next + 1], hints[next + 2], hints[next + 3] = lane.index, lane.id, lane.hint and (lane.hint.front or lane.hint.marker) or ''
+    end
+  end
+end
+
+if got > 0 then
+  fields[2] = table.concat(summary, ' ')
+  redis.call('HSET', KEYS[1], unpack(fields))
+end
+local short = {}
+for i, budget in ipairs(budgets) do
+  if budget.short then
+    short[#short + 1] = i - 1
+  end
+end
+return { 'ok', now, next_due(), lanes, hints, rings.left, rings.more, short, readonly and 1 or 0 }

@@ -1,0 +1,76 @@
+-- Fires the due time of a periodic job: begins its run, and moves the due time.
+-- Uses: arguments, begin_run, clock, numbers, signals.
+-- KEYS  as begin_run
+-- ARGV  channel, job, token, number, last known number, due (0: none yet), changes, next, when that is acted on, wait (1), rest in ms,
+--       served in read-only mode (1); then as begin_run
+-- Returns {word, now, number}: started and the run, now or earlier; skipped, as a run is active; waiting for that run or for the end of
+--       read-only mode; moved; early; missing; disabled; {again}: the hints no longer hold
+-- Repeat: the same due time finds the same run; one that was moved is due at another time.
+local RECHECK = 5000 -- ms; store.FireRecheck
+local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
+local due, changes, following, acts, wait, rest, anyway = num(), arg(), num(), num(), num(), num(), num()
+
+local v = redis.call('HMGET', KEYS[3], 'kind', 'disabled', 'run', 'due', 'acts', 'changes')
+if not v[1] then
+  return { 'missing', now }
+end
+local member = 'j:' .. job
+local function set_due(at, acted)
+  redis.call('HDEL', KEYS[3], '') -- first, so that it passes when memory is short
+  redis.call('HSET', KEYS[3], 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
+  redis.call('ZADD', KEYS[7], acted, member)
+  signal('d')
+end
+local existing = redis.call('HGET', KEYS[4], token)
+if due > 0 and existing then
+  if not v[2] and v[1] == 'periodic' and tonumber(v[4] or 0) == due and (v[6] or '0') == changes and number_of(v[5]) <= now and following > now then
+    set_due(following, acts) -- the clock went back, and the job was due anew at a time that it was due before
+    publish(channel)
+  end
+  return { 'started', now, existing }
+end
+if v[2] then
+  return { 'disabled', now }
+end
+if (v[3] or '') ~= known then
+  return { 'again' }
+end
+if v[1] ~= 'periodic' or tonumber(v[4] or 0) ~= due or (v[6] or '0') ~= changes then
+  return { 'moved', now }
+end
+if following <= now or due > 0 and number_of(v[5]) > now then
+  return { 'early', now }
+end
+
+if due == 0 then
+  set_due(following, acts)
+  publish(channel)
+  return { 'moved', now }
+end
+local newest = v[3] and redis.call('HMGET', KEYS[5], 'state', 'ended') or {}
+local busy = is_active(newest[1])
+if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
+  redis.call('ZREM', KEYS[7], member) -- first, so that it passes when memory is short
+  redis.call('ZADD', KEYS[7], now + RECHECK, member)
+  return { 'waiting', now, busy and v[3] or '' }
+end
+if busy then
+  set_due(following, acts)
+  add_to(KEYS[3], 'skipped', 1)
+  redis.call('HSET', KEYS[3], 'lastskip', v[4])
+  publish(channel)
+  return { 'skipped', now }
+end
+local rested = number_of(newest[2]) + rest
+if rest > 0 and rested > now then
+  set_due(rested, rested + acts - following)
+  publish(channel)
+  return { 'moved', now }
+end
+if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
+  return { 'again' }
+end
+begin(job, token, number) -- first: it is refused when memory is short
+set_due(following, acts)
+publish(channel)
+return { 'started', now, number }

@@ -1,0 +1,19 @@
+-- Takes the permits of a holder that is silent since the call with the number. While tokens that it was lent count, its entry stays for these.
+-- Uses: arguments, clock, limit, signals.
+-- KEYS  as in limit.lua
+-- ARGV  channel, limit, holder, number
+-- Returns {ok}
+-- Repeat: finds it gone, or without permits.
+local channel, limit, holder, number = arg(), arg(), arg(), num()
+local entries, _, at = open_account()
+local e = entries[holder]
+if e and e.number == number and e.ends <= now then
+  redis.call('HDEL', ACCOUNT, 'h:' .. holder)
+  entries[holder] = nil
+  if e.tokens > 0 and e.void > (at or 0) then
+    redis.call('HSET', ACCOUNT, 'h:' .. holder, string.format('%.0f 0 0 0 %.0f %d %.0f', e.number, e.ends, e.tokens, e.void))
+  end
+  wake_rivals(limit, entries, e.held, 1)
+  publish(channel)
+end
+return { 'ok' }

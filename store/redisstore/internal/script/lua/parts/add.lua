@@ -1,0 +1,66 @@
+-- Uses: arguments, clock, longest, rings, signals.
+-- add reads a group of new tasks of one lane from ARGV and adds them to the run:
+--   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
+-- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms'
+-- for a delay, or a time in ms; longest is the length of the longest message; ids is the index of the bucket of claimed IDs, or 0.
+-- The position of every duplicate among the m of all calls goes to dups.
+-- keys: clock, due, routes, lanes.
+local specials = 0
+local function add(run, keys, dups)
+  local lane, route, queue, longest, n = num(), arg(), arg(), num(), num()
+  local waiting, delayed, ring = KEYS[lane], KEYS[lane + 1], KEYS[lane + 2]
+  local pushed, length, later, earliest = n, 0, 0, nil
+  grow_longest(run.key, longest)
+  if n > 0 then
+    length = redis.call('RPUSH', waiting, unpack(ARGV, cursor + 1, cursor + n))
+    cursor = cursor + n
+  end
+  for _ = 1, num() do
+    local message, when, ids, digest = arg(), arg(), num(), arg()
+    specials = specials + 1
+    local duplicate = false
+    if ids > 0 then
+      if not run.litter then
+        run.litter = true
+        redis.call('HSETNX', run.key, 'litter', 1)
+      end
+      -- A claim stands with the score FAR until its task is settled, then with the
+      -- time until which it is kept.
+      duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR, digest) == 0
+      if duplicate and redis.call('ZREMRANGEBYSCORE', KEYS[ids], '-inf', now) > 0 then
+        duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR, digest) == 0
+      end
+    end
+    if duplicate then
+      run.duplicates = run.duplicates + 1
+      dups[#dups + 1] = specials
+    elseif when == '' then
+      length = redis.call('RPUSH', waiting, message)
+      pushed = pushed + 1
+    else
+      local due = tonumber(when)
+      if string.sub(when, 1, 1) == '+' then
+        due = now + due
+      end
+      redis.call('ZADD', delayed, due, message)
+      later = later + 1
+      earliest = math.min(earliest or due, due)
+    end
+  end
+  run.total = run.total + pushed + later
+  run.pending = run.pending + pushed
+  run.delayed = run.delayed + later
+  if later > 0 then
+    local name = run.id .. '/' .. route
+    if redis.call('ZADD', keys.due, 'LT', 'CH', earliest, name) == 1 then
+      signal('d')
+    end
+    redis.call('SADD', keys.lanes, route)
+    redis.call('SADD', keys.routes, route)
+  end
+  if pushed > 0 and length == pushed then
+    redis.call('SADD', keys.lanes, route)
+    redis.call('SADD', keys.routes, route)
+    enter(ring, keys.clock, run, queue)
+  end
+end

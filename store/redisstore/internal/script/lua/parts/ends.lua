@@ -1,0 +1,53 @@
+-- Uses: clock, numbers, rings, signals.
+-- finish records the final state. The summary expires, the rest is purged: at once where it is clean, that is, nothing
+-- is left but the list of its lanes. facts: retention, reporting, ended.
+local function finish(run, state, keys, facts, clean)
+  run.state = state
+  facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended')
+  if facts[2] then
+    redis.call('HDEL', run.key, 'reporting', 'reported')
+  end
+  redis.call('HSET', run.key, 'state', state, 'ended', facts[3] or now)
+  redis.call('ZADD', keys.hist, now + number_of(facts[1]), run.id)
+  if clean then
+    redis.call('UNLINK', keys.lanes)
+  else
+    redis.call('ZADD', keys.trash, now, run.id)
+  end
+  signal('r:' .. run.id)
+end
+
+-- maybe_end ends a run of which nothing is left: it is sealed and held by
+-- nobody, or it was stopped and has drained. The post-job hook, if there is
+-- one, becomes a task outside the counts. keys: hist, trash, clock, and lanes,
+-- post (waiting list) and ring of the hook's lane; exact (the counts were not in doubt).
+local function maybe_end(run, keys)
+  if run.state == 'running' then
+    if run.pending + run.delayed + run.running + run.holds ~= 0 then
+      return false
+    end
+    local outcome = 'succeeded'
+    if run.failed > 0 then
+      outcome = 'failed'
+    end
+    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter', 'sealafter')
+    if not (facts[4] and facts[5] and facts[6]) then
+      -- No task is left, so no lane is, and no child of one; and each lane left its ring with its last task. Other litter, like buckets
+      -- of claimed IDs, is marked.
+      finish(run, outcome, keys, facts, keys.exact and not facts[7] and not facts[8])
+      return true
+    end
+    run.state = 'finishing'
+    redis.call('HSET', run.key, 'state', 'finishing', 'outcome', outcome, 'ended', now)
+    redis.call('SADD', keys.lanes, facts[5])
+    redis.call('RPUSH', keys.post, facts[4])
+    enter(keys.ring, keys.clock, run, facts[6])
+    signal('r:' .. run.id)
+    return true
+  end
+  if run.state == 'stopping' and run.running == 0 then
+    finish(run, 'stopped', keys)
+    return true
+  end
+  return false
+end

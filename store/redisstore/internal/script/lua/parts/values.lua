@@ -1,0 +1,157 @@
+-- Uses: arguments.
+-- Shared by the scripts that write, read and remove values.
+--
+-- A value is a key of its own. A list is a list. Everything else is a hash with the field "kind"; the value of a
+-- counter, float, time or value is its field "value", a field F of a map its field ":F". The letters of
+-- kinds are c, f, t, v, l, m.
+--
+-- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, kind, op, expiry in ms or 0, n,
+-- argument × n. Names is the set of the names that a run, or a job, has values under.
+local MAX_VALUES = 1000 -- of a run or job, as the contract says
+
+local function next_write()
+  local w = { key = KEYS[num()], names = KEYS[num()], name = arg(), kind = arg(), op = arg(), expiry = num(), n = num() }
+  w.first, w.last = cursor + 1, cursor + w.n
+  cursor = w.last
+  return w
+end
+
+local kinds = {} -- by key: the letter of what is there; false for nothing, '?' for what no write left there
+local function kind_at(key)
+  if kinds[key] == nil then
+    local stored = redis.call('TYPE', key).ok
+    if stored == 'none' then
+      kinds[key] = false
+    elseif stored == 'list' then
+      kinds[key] = 'l'
+    else
+      kinds[key] = stored == 'hash' and redis.call('HGET', key, 'kind') or '?'
+    end
+  end
+  return kinds[key]
+end
+
+-- refusal says why a write cannot be applied; nil if it can. Fresh is how many values are about to be made before it.
+local function refusal(w, fresh)
+  local kind = kind_at(w.key)
+  if kind == '?' then
+    return w.op ~= 'delete' and 'corrupt' or nil
+  elseif kind and kind ~= w.kind then
+    return 'kind:' .. kind
+  elseif not kind and w.names and w.op ~= 'delete' and w.op ~= 'remove' and redis.call('SCARD', w.names) + (fresh or 0) >= MAX_VALUES then
+    return 'full'
+  end
+end
+
+-- next_writes reads n, write × n, and if one of them cannot be applied says which and why.
+local function next_writes()
+  local writes, bad, fresh = {}, nil, 0
+  for i = 1, num() do
+    writes[i] = next_write()
+    local why = not bad and refusal(writes[i], fresh)
+    if why then
+      bad = i .. ':' .. why
+    end
+    if not kind_at(writes[i].key) and (i == 1 or writes[i].key ~= writes[i - 1].key) then
+      fresh = fresh + 1
+    end
+  end
+  return writes, bad
+end
+
+local operations = {}
+
+-- (field, value) × n
+function operations.set(w)
+  redis.call('HSET', w.key, 'kind', w.kind, unpack(ARGV, w.first, w.last))
+  return 'ok'
+end
+
+local function plus(a, b)
+  return a + b
+end
+
+-- number. Redis adds to counters, as its integers have 64 bits and Lua's numbers 53; a sum far beyond is refused here.
+function operations.add(w)
+  local number, had = ARGV[w.first], redis.call('HGET', w.key, 'value') or '0'
+  local numeric, sum = pcall(plus, had, number)
+  if not numeric then
+    return 'corrupt'
+  end
+  if w.kind == 'f' then
+    if sum - sum ~= 0 then -- it is infinite
+      return 'range'
+    end
+    redis.call('HSET', w.key, 'kind', 'f', 'value', string.format('%.17g', sum))
+  else
+    if sum > 9.3e18 or sum < -9.3e18 then
+      return 'range'
+    end
+    local added = redis.pcall('HINCRBY', w.key, 'value', number)
+    if type(added) == 'table' and added.err then
+      return string.find(added.err, 'overflow', 1, true) and 'range' or 'corrupt'
+    end
+    redis.call('HSET', w.key, 'kind', 'c')
+  end
+  return 'ok:' .. redis.call('HGET', w.key, 'value')
+end
+
+-- field, expected (1: a value, 0: nothing), what, value
+function operations.swap(w)
+  local field, some, expected = ARGV[w.first], ARGV[w.first + 1], ARGV[w.first + 2]
+  local had = redis.call('HGET', w.key, field)
+  if some == '1' and had ~= expected or some == '0' and had then
+    return 'no'
+  end
+  redis.call('HSET', w.key, 'kind', w.kind, field, ARGV[w.last])
+  return 'ok'
+end
+
+-- cap or 0, item × n
+function operations.append(w)
+  local cap, last = tonumber(ARGV[w.first]), w.last
+  if cap > 0 then
+    last = math.min(last, w.first + cap - redis.call('LLEN', w.key))
+  end
+  if last > w.first then
+    redis.call('RPUSH', w.key, unpack(ARGV, w.first + 1, last))
+  end
+  return 'ok'
+end
+
+-- field × n
+function operations.remove(w)
+  if kind_at(w.key) then
+    redis.call('HDEL', w.key, unpack(ARGV, w.first, w.last))
+    if redis.call('HLEN', w.key) == 1 then
+      return operations.delete(w)
+    end
+  end
+  return 'ok'
+end
+
+function operations.delete(w)
+  redis.call('UNLINK', w.key)
+  return 'ok'
+end
+
+-- write applies a write that was not refused, and returns the word for its result.
+local function write(w)
+  local had = kind_at(w.key)
+  local word = operations[w.op](w)
+  kinds[w.key] = nil
+  if not had or w.op == 'delete' or w.op == 'remove' then
+    local kind = kind_at(w.key)
+    if w.names and kind and not had then
+      redis.call('SADD', w.names, w.name)
+    elseif w.names and not kind then
+      redis.call('SREM', w.names, w.name)
+    end
+  else
+    kinds[w.key] = had
+  end
+  if w.expiry > 0 and string.sub(word, 1, 2) == 'ok' then
+    redis.call('PEXPIRE', w.key, w.expiry)
+  end
+  return word
+end

@@ -1,0 +1,35 @@
+-- Pauses a run, or resumes it: its lanes enter their rings again.
+-- Uses: arguments, rings, runs, signals.
+-- KEYS  1 run, 2 clock, 3 lanes; per lane: W, U, M, ring
+-- ARGV  channel, run, pause (1), number of lanes, queue × n
+-- Returns {ok}, {missing}, {finished}, {again}: there are more lanes by now
+-- Repeat: absolute.
+local channel, id, pause, count = arg(), arg(), num(), num()
+local run = open_run(KEYS[1], id)
+if not run then
+  return { 'missing' }
+end
+if run.state ~= 'starting' and run.state ~= 'running' and run.state ~= 'finishing' then
+  return { 'finished' }
+end
+if pause == 1 then
+  redis.call('HDEL', run.key, 'paused') -- first, so that it passes when memory is short
+  redis.call('HSET', run.key, 'paused', 1)
+else
+  if redis.call('SCARD', KEYS[3]) ~= count then
+    return { 'again' }
+  end
+  redis.call('HDEL', run.key, 'paused')
+  run.paused = false
+  for i = 1, count do
+    local base = 4 + 4 * (i - 1)
+    local queue = arg()
+    if redis.call('EXISTS', KEYS[base], KEYS[base + 1], KEYS[base + 2]) > 0 then
+      enter(KEYS[base + 3], KEYS[2], run, queue)
+      signal_work(KEYS[base + 3]) -- the lane may not have left its ring, but workers passed it over
+    end
+  end
+end
+signal('r:' .. id)
+publish(channel)
+return { 'ok' }

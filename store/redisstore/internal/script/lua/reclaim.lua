@@ -1,0 +1,66 @@
+-- Gives back, as suspects, a slice of what a closed session held.
+-- Uses: arguments, aside, ends, rings, runs, signals.
+-- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms; then by index:
+--       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists
+-- ARGV  channel, session; runs: n, (base, id, rings as in read_rings) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
+--       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
+-- Returns {reclaimed, remaining}; {open} if the session is not closed; {again}: other lanes stand aside by now
+-- Repeat: HDEL of the lease can succeed only once, and goes first.
+if redis.call('HEXISTS', KEYS[1], 'fetch') == 1 then
+  return { 'open' }
+end
+local channel, session = arg(), arg()
+local keys = { clock = KEYS[3], hist = KEYS[5], trash = KEYS[6] }
+local runs, bases, total, reclaimed = {}, {}, num(), 0
+for i = 1, total do
+  bases[i] = num()
+  runs[i] = open_run(KEYS[bases[i]], arg()) or false
+  if read_rings(runs[i]) then
+    return { 'again' }
+  end
+end
+for i = 1, total do
+  local run, base = runs[i], bases[i]
+  for _ = 1, num() do
+    local lane, queue, counted, state, back = num(), arg(), num(), arg(), {}
+    for _ = 1, num() do
+      local field, message = arg(), arg()
+      if redis.call('HDEL', KEYS[1], field) == 1 and run then
+        reclaimed = reclaimed + 1
+        untally(run, field)
+        if run.state == state then
+          back[#back + 1] = message
+        elseif counted == 1 then
+          run.running = run.running - 1
+          run.cancelled = run.cancelled + 1
+        end
+      end
+    end
+    if #back > 0 then
+      redis.call('RPUSH', KEYS[lane], unpack(back))
+      if counted == 1 then
+        run.running = run.running - #back
+        run.pending = run.pending + #back
+      end
+      enter(KEYS[lane + 1], keys.clock, run, queue)
+    end
+  end
+  for _ = 1, num() do
+    local list, name = num(), arg()
+    redis.call('HDEL', KEYS[base + 2], name)
+    redis.call('UNLINK', KEYS[list])
+  end
+  if run then
+    go_on(run, keys.clock)
+    keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 3], KEYS[base + 4]
+    maybe_end(run, keys)
+    save_run(run)
+  end
+end
+local remaining = redis.call('HLEN', KEYS[1])
+if remaining == 0 then
+  redis.call('ZREM', KEYS[2], session)
+  redis.call('HDEL', KEYS[7], session)
+end
+publish(channel)
+return { reclaimed, remaining }

@@ -1,0 +1,16 @@
+-- Forgets claimed IDs that are kept no longer.
+-- Uses: clock.
+-- KEYS  1 kept, then buckets
+-- ARGV  name of each bucket in kept
+-- Returns {ok}
+-- Repeat: absolute.
+for i, name in ipairs(ARGV) do
+  redis.call('ZREMRANGEBYSCORE', KEYS[i + 1], '-inf', now)
+  local next = redis.call('ZRANGEBYSCORE', KEYS[i + 1], '-inf', '(' .. FAR, 'WITHSCORES', 'LIMIT', 0, 1)
+  if next[2] then
+    redis.call('ZADD', KEYS[1], next[2], name)
+  else
+    redis.call('ZREM', KEYS[1], name)
+  end
+end
+return { 'ok' }

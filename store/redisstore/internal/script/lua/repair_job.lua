@@ -1,0 +1,83 @@
+-- Mends what is stored of a job beside its runs.
+-- Uses: arguments, clock, signals.
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due; a run each; names of a job's or run's values and a value each
+-- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n
+--       A token is '' for a run that only starts names.
+-- Returns {kind, what, detail …}: what was mended, or would be
+-- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+local channel, job, dry = arg(), arg(), num() == 1
+local found, last = {}, 0
+local function damage(kind, what, detail, mend)
+  local n = #found
+  found[n + 1], found[n + 2], found[n + 3] = kind, what, detail
+  if not dry then
+    mend()
+  end
+end
+if not dry then
+  redis.call('HDEL', KEYS[1], '')
+end
+local runs, starts = num(), redis.call('HGETALL', KEYS[3])
+local by_run = {}
+for i = 1, #starts, 2 do
+  by_run[starts[i + 1]] = starts[i]
+end
+for i = 1, runs do
+  local id, token = arg(), arg()
+  if redis.call('EXISTS', KEYS[4 + i]) == 0 then
+    if by_run[id] then
+      damage('record', 'run ' .. id, 'its record is missing, its state is lost: it is forgotten', function()
+        redis.call('HDEL', KEYS[3], by_run[id])
+      end)
+    end
+  else
+    last = math.max(last, tonumber(id))
+    if token ~= '' and redis.call('HGET', KEYS[3], token) ~= id then
+      damage('index', 'run ' .. id, 'the job does not list it: it is listed again', function()
+        redis.call('HSET', KEYS[3], token, id)
+      end)
+    end
+  end
+end
+for _ = 1, num() do
+  local name, seen, new = arg(), arg(), arg()
+  if (redis.call('HGET', KEYS[1], name) or '') == seen then
+    damage('record', 'job', 'field ' .. name .. ' cannot be read: it becomes ' .. new, function()
+      redis.call('HSET', KEYS[1], name, new)
+    end)
+  end
+end
+local known = redis.call('HMGET', KEYS[1], 'kind', 'run', 'created')
+if last > 0 and (tonumber(known[2] or 0) or 0) < last then
+  damage('record', 'job', string.format('its newest run is not %.0f: it is noted again', last), function()
+    redis.call('HSET', KEYS[1], 'run', string.format('%.0f', last))
+  end)
+end
+if last > 0 and not known[1] then
+  damage('record', 'job', 'it has no kind: it is single-pass', function()
+    redis.call('HSET', KEYS[1], 'kind', 'single-pass')
+    redis.call('HSETNX', KEYS[1], 'created', now)
+  end)
+end
+if (last > 0 or known[1]) and not redis.call('ZSCORE', KEYS[2], job) then
+  damage('index', 'job', 'it is not among the jobs: it is listed again', function()
+    redis.call('ZADD', KEYS[2], 0, job)
+  end)
+end
+local fires = redis.call('HMGET', KEYS[1], 'kind', 'disabled', 'acts')
+if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', KEYS[4], 'j:' .. job) then
+  damage('index', 'job', 'nobody would fire it when it is due: somebody will', function()
+    redis.call('ZADD', KEYS[4], tonumber(fires[3] or now) or now, 'j:' .. job)
+    signal('d')
+  end)
+end
+for _ = 1, num() do
+  local index, name, what = num(), arg(), arg()
+  if redis.call('EXISTS', KEYS[index + 1]) == 1 and redis.call('SISMEMBER', KEYS[index], name) == 0 then
+    damage('index', what, 'the job does not list it: it is listed again', function()
+      redis.call('SADD', KEYS[index], name)
+    end)
+  end
+end
+publish(channel)
+return found

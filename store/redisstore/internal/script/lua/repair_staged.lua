@@ -1,0 +1,37 @@
+-- Mends a staged list that nothing leads to: of a parent that succeeded, it gets its marker back; of one that is gone, it goes.
+-- Uses: arguments, rings, runs, signals.
+-- KEYS  1 run, 2 staged list, 3 stage, 4 M, 5 session of the parent, 6 clock, 7 ring, 8 lanes, 9 routes
+-- ARGV  channel, run, dry run (1), name of the list in stage, marker, route, queue, fields of the parent's delivery begin so
+-- Returns {sound}, {marked, length}: it is marked again, {dropped}
+-- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+local channel, id, dry, name, marker, route, queue, prefix = arg(), arg(), num() == 1, arg(), arg(), arg(), arg(), arg()
+local run = open_run(KEYS[1], id)
+if not run or run.state ~= 'running' or redis.call('LLEN', KEYS[2]) == 0 then
+  return { 'sound' }
+end
+for _, have in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
+  if have == marker then
+    return { 'sound' }
+  end
+end
+if redis.call('HEXISTS', KEYS[3], name) == 1 then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[5])) do
+    if string.sub(field, 1, #prefix) == prefix then
+      return { 'sound' }
+    end
+  end
+  if not dry then
+    redis.call('HDEL', KEYS[3], name)
+    redis.call('UNLINK', KEYS[2])
+  end
+  return { 'dropped' }
+end
+-- It leaves stage with its parent's settlement, which removes it unless the parent succeeded.
+if not dry then
+  redis.call('RPUSH', KEYS[4], marker)
+  redis.call('SADD', KEYS[8], route)
+  redis.call('SADD', KEYS[9], route)
+  enter(KEYS[7], KEYS[6], run, queue)
+  publish(channel)
+end
+return { 'marked', redis.call('LLEN', KEYS[2]) }

@@ -1,0 +1,369 @@
+-- Applies a batch of outcomes of a session, each if its lease is still held.
+-- Uses: add, arguments, aside, bury, clock, ends, names, numbers, rings, runs, signals, streams, values.
+-- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept; then by index:
+--       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
+--       per lane: W, D, ring, M; staged lists; buckets of IDs
+-- ARGV  channel, number, last fetch and settlement answered, grows (1: children travel along), runs: n, (base, id, rings as in read_rings) × n;
+--       per run: plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
+--         counted: n, and if n > 0: sum, (field, counters) × n;
+--         special: n, (verdict, field, length, …) × n
+--       Counted are successes that bring counters and no more: "name=number name=number …"; sum is that of all n.
+--       A special goes on: staged: n, and if n > 0: delivery, (lane, first of two lists, route, queue, count) × n;
+--         ids, digest, keep, bucket; then by verdict
+--       S counters, groups: n, group as in add × n   success with children or a claimed ID
+--       W as S, with writes ahead of staged: n, write as in values.lua × n
+--       F record, error                            failed
+--       C                                          cancelled
+--       R lane, route, queue, counted, retried, delay, error, message
+--       L lane, route, queue, counted, list, message   released to the front of W, or of U if it is a suspect
+--       Q reason                                   stop the run
+--       B lane, route, queue                       pre-job passed
+--       K status, reason                           pre-job ended the run: skipped or failed
+--       H error, result                            post-job ended
+-- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs|refused", where
+--       refused is "ordinal:write:word": that write cannot be applied, or "ordinal:children": fewer are staged than the
+--       outcome says, and so nothing of the outcome was applied; lost; stale;
+--       {again, run, its routes aside}: their rings are to be declared, too
+-- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
+--       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
+--       unless it brings children: then the probe is the first.
+local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num()
+local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], exact = true }
+local session = KEYS[1]
+
+local _, record = session_records(session, fetched, settled)
+local early = answered(record, number, 'lost')
+if early then
+  return early
+end
+if grows == 1 then
+  redis.call('HSET', session, 'settle', record)
+end
+
+local runs, bases, total = {}, {}, num()
+for i = 1, total do
+  bases[i] = num()
+  runs[i] = open_run(KEYS[bases[i]], arg()) or false
+  local aside = read_rings(runs[i])
+  if aside then
+    return { 'again', i, aside }
+  end
+end
+
+local lost, losses, ended, refused = {}, {}, {}, {}
+local dups = {}
+
+local function dead_letter(run, base, text, err)
+  run.failed = run.failed + 1
+  run.running = run.running - 1
+  bury(run, KEYS[base + 2], text, err)
+end
+
+local function cancel(run)
+  run.running = run.running - 1
+  run.cancelled = run.cancelled + 1
+end
+
+local function stop(run, reason)
+  run.cancelled = run.cancelled + run.pending + run.delayed
+  run.pending, run.delayed, run.holds = 0, 0, 0
+  run.state = 'stopping'
+  redis.call('HSET', run.key, 'state', 'stopping', 'reason', reason)
+  signal('r:' .. run.id)
+end
+
+-- A hook whose run was ended meanwhile must not leave a task behind.
+local function waits_for_hook(run)
+  return run.state == 'starting' or run.state == 'finishing'
+end
+
+-- count adds to what the tasks of a run count, in Redis, where integers have 64 bits and Lua's have 53. A sum
+-- beyond those is refused, and not worth an error: the lease is redeemed already.
+local function count(run, counters)
+  for name, number in string.gmatch(counters, '([^= ]+)=(%S+)') do
+    redis.pcall('HINCRBY', run.key, 'c:' .. name, number)
+  end
+end
+
+local verdicts = {}
+
+function verdicts.S(run)
+  run.running = run.running - 1
+  run.succeeded = run.succeeded + 1
+  count(run, arg())
+  local groups = num()
+  if run.state == 'running' then
+    for _ = 1, groups do
+      add(run, keys, dups)
+    end
+  end
+end
+
+function verdicts.F(run, base)
+  dead_letter(run, base, arg(), arg())
+end
+
+function verdicts.C(run)
+  cancel(run)
+end
+
+function verdicts.R(run)
+  local lane, route, queue, counted, retried, delay, err, message = num(), arg(), arg(), num(), num(), num(), arg(), arg()
+  if counted == 1 then
+    if run.state ~= 'running' then
+      return cancel(run)
+    end
+    run.running = run.running - 1
+    run.retried = run.retried + retried
+    if delay > 0 then
+      run.delayed = run.delayed + 1
+    else
+      run.pending = run.pending + 1
+    end
+  elseif not waits_for_hook(run) then
+    return
+  end
+  if retried == 1 then
+    redis.call('HSET', run.key, 'retryerror', err)
+  end
+  if delay > 0 then
+    redis.call('ZADD', KEYS[lane + 1], now + delay, message)
+    if redis.call('ZADD', keys.due, 'LT', 'CH', now + delay, run.id .. '/' .. route) == 1 then
+      signal('d')
+    end
+  else
+    redis.call('RPUSH', KEYS[lane], message)
+    enter(KEYS[lane + 2], keys.clock, run, queue)
+  end
+end
+
+function verdicts.L(run)
+  local lane, _, queue, counted, list, message = num(), arg(), arg(), num(), num(), arg()
+  if counted == 1 then
+    if run.state ~= 'running' then
+      return cancel(run)
+    end
+    run.running = run.running - 1
+    run.pending = run.pending + 1
+  elseif not waits_for_hook(run) then
+    return
+  end
+  redis.call('LPUSH', KEYS[list], message)
+  enter(KEYS[lane + 2], keys.clock, run, queue)
+end
+
+function verdicts.Q(run)
+  cancel(run)
+  if run.state == 'running' then
+    stop(run, arg())
+  end
+end
+
+function verdicts.B(run, base)
+  if run.state ~= 'starting' then
+    return
+  end
+  local lane, route, queue = num(), arg(), arg()
+  run.state = 'running'
+  redis.call('HSET', run.key, 'state', 'running')
+  signal('r:' .. run.id)
+  run.let = true
+  local root = redis.call('HMGET', run.key, 'root', 'rootwhen')
+  if not root[1] then
+    return
+  end
+  redis.call('HDEL', run.key, 'root', 'rootwhen')
+  redis.call('SADD', KEYS[base + 1], route)
+  redis.call('SADD', keys.routes, route)
+  if root[2] then
+    local due = number_of(string.match(root[2], '%d+'))
+    if string.sub(root[2], 1, 1) == '+' then
+      due = now + due
+    end
+    redis.call('ZADD', KEYS[lane + 1], due, root[1])
+    redis.call('ZADD', keys.due, 'LT', due, run.id .. '/' .. route)
+    signal('d')
+    run.pending, run.delayed = run.pending - 1, run.delayed + 1
+  else
+    redis.call('RPUSH', KEYS[lane], root[1])
+    enter(KEYS[lane + 2], keys.clock, run, queue)
+  end
+end
+
+function verdicts.K(run)
+  if run.state ~= 'starting' then
+    return
+  end
+  local status, reason = arg(), arg()
+  run.cancelled = run.cancelled + run.pending + run.delayed
+  run.pending, run.delayed, run.holds = 0, 0, 0
+  redis.call('HSET', run.key, status == 'failed' and 'error' or 'reason', reason)
+  finish(run, status, keys)
+  run.over = true
+end
+
+function verdicts.H(run)
+  if run.state ~= 'finishing' then
+    return
+  end
+  local err, result = arg(), arg()
+  if err ~= '' then
+    redis.call('HSET', run.key, 'hookerror', err)
+  end
+  if result ~= '' then
+    redis.call('HSET', run.key, 'result', result)
+  end
+  finish(run, redis.call('HGET', run.key, 'outcome'), keys)
+  run.over = true
+end
+
+-- plain_fields reads which fields of the session plain successes redeem: those of one fetch and lane differ by
+-- their position only.
+local function plain_fields()
+  local fields, next = {}, 1
+  for _ = 1, num() do
+    local prefix, suffix = arg(), arg()
+    for _ = 1, num() do
+      fields[next] = prefix .. arg() .. suffix
+      next = next + 1
+    end
+    for _ = 1, num() do
+      next = name_positions(fields, next, 1, prefix, num(), num(), suffix)
+    end
+  end
+  return fields
+end
+
+-- Staged children become visible with a success of a run that goes on, and vanish otherwise.
+local function visible(verdict, run)
+  return verdict == 'S' and run and run.state == 'running'
+end
+
+-- next_staged reads what a delivery has staged: of each route a list of plain children and one of others, which it
+-- measures. It says whether as many are there as there must be.
+local NONE = {}
+local function next_staged()
+  local n = num()
+  if n == 0 then
+    return NONE, true
+  end
+  local delivery, lists, complete = arg(), {}, true
+  for _ = 1, n do
+    local lane, key, route, queue, missing = num(), num(), arg(), arg(), num()
+    for i, letter in ipairs({ 'p', 'x' }) do
+      local length = tonumber(redis.pcall('LLEN', KEYS[key + i - 1])) or 0 -- one of another type holds no child
+      lists[#lists + 1] = { lane = lane, key = KEYS[key + i - 1], marker = letter .. delivery, route = route, queue = queue, length = length }
+      missing = missing - length
+    end
+    complete = complete and missing == 0
+  end
+  return lists, complete
+end
+
+local function settle_staged(run, base, list, seen)
+  redis.call('HDEL', KEYS[base + 3], list.marker .. '/' .. list.route)
+  if not seen then
+    redis.call('UNLINK', list.key)
+    return
+  end
+  run.total = run.total + list.length
+  run.pending = run.pending + list.length
+  if list.length > 0 then
+    redis.call('RPUSH', KEYS[list.lane + 3], list.marker)
+    redis.call('SADD', keys.lanes, list.route)
+    redis.call('SADD', keys.routes, list.route)
+    enter(KEYS[list.lane + 2], keys.clock, run, list.queue)
+  end
+end
+
+local ordinal = 0
+for i = 1, total do
+  local run, base = runs[i], bases[i]
+  keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 4], KEYS[base + 5]
+  local n = num()
+  if n > 0 then
+    local k = redis.call('HDEL', session, unpack(plain_fields()))
+    if run then
+      run.running = run.running - k
+      run.succeeded = run.succeeded + k
+    else
+      k = 0
+    end
+    if k < n then
+      losses[#losses + 1] = i .. ':' .. (n - k)
+    end
+  end
+  n = num()
+  if n > 0 then
+    local sum, redeemed = arg(), {}
+    for _ = 1, n do
+      ordinal = ordinal + 1
+      local field, counters = arg(), arg()
+      if redis.call('HDEL', session, field) == 0 or not run then
+        lost[#lost + 1] = ordinal
+      else
+        redeemed[#redeemed + 1] = counters
+      end
+    end
+    if run then
+      run.running = run.running - #redeemed
+      run.succeeded = run.succeeded + #redeemed
+      if #redeemed == n and sum ~= '' then
+        redeemed = { sum }
+      end
+      for _, counters in ipairs(redeemed) do
+        count(run, counters)
+      end
+    end
+  end
+  for _ = 1, num() do
+    ordinal = ordinal + 1
+    local verdict, field, length = arg(), arg(), num()
+    local next = cursor + length
+    local writes, bad
+    if verdict == 'W' then
+      verdict = 'S'
+      writes, bad = next_writes()
+    end
+    local staged, complete = next_staged()
+    if not complete and visible(verdict, run) then
+      bad = bad or 'children'
+    end
+    if bad and run and redis.call('HEXISTS', session, field) == 1 then
+      refused[#refused + 1] = ordinal .. ':' .. bad
+    elseif redis.call('HDEL', session, field) == 0 or not run then
+      lost[#lost + 1] = ordinal
+    else
+      for _, w in ipairs(writes or {}) do
+        write(w)
+      end
+      untally(run, field)
+      for _, list in ipairs(staged) do
+        settle_staged(run, base, list, visible(verdict, run))
+      end
+      local ids, digest, keep, bucket = num(), arg(), num(), arg()
+      if ids > 0 and (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then
+        if keep > 0 then
+          redis.call('ZADD', KEYS[ids], now + keep, digest)
+          redis.call('ZADD', KEYS[7], 'GT', now + keep, bucket)
+        else
+          redis.call('ZREM', KEYS[ids], digest)
+        end
+      end
+      verdicts[verdict](run, base)
+    end
+    cursor = next
+  end
+  if run then
+    go_on(run, keys.clock)
+    if maybe_end(run, keys) or run.over then
+      ended[#ended + 1] = i
+    end
+    save_run(run)
+  end
+end
+
+record = string.format('%.0f %s|%s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','), table.concat(refused, ','))
+redis.call('HSET', session, 'settle', record)
+publish(channel)
+return { 'ok', record }

@@ -1,0 +1,39 @@
+-- Begins a run.
+-- Uses: arguments, begin_run, numbers, signals.
+-- KEYS  as begin_run
+-- ARGV  channel, job, token, number, last known number, declared (1); then as begin_run
+-- Returns {ok, number}, {existing, number}, {active, number}, {disabled}, {again}: the hints no longer hold;
+--       {declared, active number or 0, kind}: the name is that of a declared job; {missing}: it should be
+-- Repeat: the same token finds the same run.
+local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
+local declared = num()
+
+local existing = redis.call('HGET', KEYS[4], token)
+if existing then
+  return { 'existing', existing }
+end
+local v = redis.call('HMGET', KEYS[3], 'run', 'disabled', 'kind')
+local is_declared = v[3] and v[3] ~= 'single-pass'
+if declared == 1 and not is_declared then
+  return { 'missing' }
+end
+if declared == 1 and v[2] then
+  return { 'disabled' }
+end
+if (v[1] or '') ~= known then
+  return { 'again' }
+end
+local busy = v[1] and is_active(redis.call('HGET', KEYS[5], 'state'))
+if declared == 0 and is_declared then
+  return { 'declared', busy and v[1] or 0, v[3] }
+end
+if busy then
+  return { 'active', v[1] }
+end
+if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
+  return { 'again' }
+end
+
+begin(job, token, number)
+publish(channel)
+return { 'ok', number }

@@ -1,0 +1,34 @@
+-- Stops a run: what waits is cancelled by moving the counters, whatever its number; the sets are purged later.
+-- Uses: arguments, ends, runs, signals.
+-- KEYS  1 run, 2 hist, 3 trash
+-- ARGV  channel, run, graceful (1), reason
+-- Returns {ok}, {missing}, {finished}
+-- Repeat: the state tells; a run that a stop ended answers ok. HDEL goes first so that it passes when memory is short.
+local channel, id, graceful, reason = arg(), arg(), arg(), arg()
+local keys = { hist = KEYS[2], trash = KEYS[3] }
+local run = open_run(KEYS[1], id)
+if not run then
+  return { 'missing' }
+end
+redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
+if run.state == 'starting' or run.state == 'running' then
+  run.cancelled = run.cancelled + run.pending + run.delayed
+  run.pending, run.delayed, run.holds = 0, 0, 0
+  run.state = 'stopping'
+  redis.call('HSET', run.key, 'state', 'stopping', 'graceful', graceful, 'reason', reason)
+  signal('r:' .. id)
+  maybe_end(run, keys)
+elseif run.state == 'stopping' then
+  if graceful == '0' then
+    redis.call('HSET', run.key, 'graceful', '0')
+    signal('r:' .. id)
+  end
+elseif run.state == 'finishing' then
+  redis.call('HSET', run.key, 'hookerror', 'stopped')
+  finish(run, redis.call('HGET', run.key, 'outcome'), keys)
+elseif run.state ~= 'stopped' and redis.call('HGET', run.key, 'hookerror') ~= 'stopped' then
+  return { 'finished' }
+end
+save_run(run)
+publish(channel)
+return { 'ok' }

@@ -1,0 +1,40 @@
+-- Applies a batch of writes to values, one by one.
+-- Uses: arguments, streams, values.
+-- KEYS  1 producer record; then by index: per write its owner (run or job), the value and the owner's names
+-- ARGV  number, ttl, grows (1: a write may take memory), writes: n, (owner or 0, job of a run or '', write as in values.lua) × n
+-- Returns {word, record}: ok and "number word,word,…", of the first time if it is a repeat; a word is ok, ok:SUM, no (not
+--       swapped), missing (no such owner), full, kind:LETTER, range, corrupt. unknown (no such producer), stale (a lower number)
+-- Repeat: the record holds the last number with its reply; the same number answers it again. Where memory is short a batch that grows
+--       is refused by its first write; one that only removes begins with a write that takes none, and passes.
+local number, ttl, grows = num(), arg(), num()
+local record = redis.call('GET', KEYS[1])
+local early = answered(record, number, 'unknown')
+if early then
+  return early
+end
+if grows == 1 then
+  redis.call('SET', KEYS[1], record, 'PX', ttl)
+else
+  redis.call('PEXPIRE', KEYS[1], ttl)
+end
+-- owned says what is wrong with the owner of a value, a job or the run of a job; nil if nothing is.
+local function owned(owner, job)
+  if job == '' then
+    return redis.call('EXISTS', owner) == 0 and 'missing' or nil
+  end
+  local found = redis.pcall('HGET', owner, 'job')
+  if type(found) == 'table' then
+    return 'corrupt' -- of a wrong type: the writes beside this one go on
+  end
+  return found ~= job and 'missing' or nil
+end
+
+local words = {}
+for i = 1, num() do
+  local owner, job = KEYS[num()], arg()
+  local w = next_write()
+  words[i] = owner and owned(owner, job) or refusal(w) or write(w)
+end
+record = string.format('%.0f %s', number, table.concat(words, ','))
+redis.call('SET', KEYS[1], record, 'PX', ttl)
+return { 'ok', record }

@@ -22,19 +22,14 @@ func newBacklog() *backlog {
 }
 
 // add takes tasks in. Suspects go first: they should not wait.
-func (b *backlog) add(tasks []task, suspects int) {
+func (b *backlog) add(tasks []task) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if suspects > 0 {
+	for _, suspects := range []bool{true, false} {
 		for i := range tasks {
-			if tasks[i].delivery.Task.Suspect {
+			if tasks[i].Delivery.Task.Suspect == suspects {
 				b.tasks = append(b.tasks, &tasks[i])
 			}
-		}
-	}
-	for i := range tasks {
-		if suspects == 0 || !tasks[i].delivery.Task.Suspect {
-			b.tasks = append(b.tasks, &tasks[i])
 		}
 	}
 	b.wakeLocked()

@@ -41,10 +41,9 @@ type engine struct {
 	configuredRuns *runConfigurations
 
 	intake        *intake
-	limits        *limits
 	perJobChanged atomic.Bool  // limits of each job, and no partition knows of that
 	redeeming     atomic.Int64 // lost sessions of which something may still be leased
-	queues        *queueOrder
+	routes        []store.Route
 	inReadOnly    []string // sets that run in read-only mode
 	partitions    []*partition
 	slots         []*slot
@@ -76,12 +75,11 @@ type engine struct {
 
 // task is a delivery on its way through this process.
 type task struct {
-	delivery *store.Delivery
-	session  *session
-	batch    *batch
-	run      *heldRun
-	charged  []*limit // to which it counts as running; guarded by the intake's mutex
-	done     bool     // it was settled; guarded by the session's mutex
+	leased
+	session *session
+	batch   *batch
+	run     *heldRun
+	done    bool // it was settled; guarded by the session's mutex
 }
 
 func newEngine(ctx context.Context, w *Worker, once bool) *engine {
@@ -100,8 +98,6 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 
 		configured:     make(chan struct{}),
 		configuredRuns: newRunConfigurations(m.store, m.live, m.log),
-		intake:         newIntake(w.cfg.Concurrency, n, once),
-		queues:         newQueueOrder(reg, w.cfg.Queues, w.cfg.StrictOrder),
 		backlog:        newBacklog(),
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),
@@ -109,14 +105,25 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		aborted:        make(chan struct{}),
 	}
 	e.journal = m.journal.on(e.log, w.cfg.Name)
-	e.limits = newLimits(e.intake, reg, m.live)
-	e.intake.limits = e.limits
+	e.intake = newIntake(intakeConfig{
+		Concurrency: w.cfg.Concurrency,
+		Partitions:  n,
+		Once:        once,
+		Queues:      w.cfg.weightedQueues(reg),
+		Strict:      w.cfg.StrictOrder,
+		Holder:      e.id,
+		Scopes:      reg.Scopes(),
+		Attributes:  m.live.Attributes,
+	})
+	for _, q := range w.cfg.Queues {
+		e.routes = append(e.routes, reg.Routes(q.Name)...)
+	}
 	for _, set := range reg.Sets() {
 		if reg.RunsInReadOnly(set) {
 			e.inReadOnly = append(e.inReadOnly, set)
 		}
 	}
-	e.info = w.cfg.info(e.queues.routes())
+	e.info = w.cfg.info(e.routes)
 	e.fetching, e.drain = context.WithCancel(ctx)
 	e.hard, e.kill = context.WithCancelCause(e.values)
 	e.hungUp, e.hangUp = context.WithCancel(e.hard)
@@ -146,7 +153,7 @@ func (e *engine) run(ctx context.Context) error {
 	e.loops.Go(e.watchLimits)
 	select {
 	case <-e.fetching.Done():
-	case <-e.intake.quiet:
+	case <-e.intake.nothingLeft():
 	case <-e.aborted:
 	}
 	err := e.shutdown()
@@ -175,13 +182,13 @@ func (e *engine) isAborted() bool {
 func (e *engine) notify(s store.Signal) {
 	if s.Kind == store.SignalLimit {
 		if s.Holder == e.id {
-			e.limits.signalled(s.Limit)
+			e.intake.signalled(s.Limit)
 		}
 		return
 	}
 	if s.Kind == store.SignalSync {
 		for _, p := range e.partitions {
-			e.intake.awaken(p.source)
+			p.source.awaken()
 			lifecycle.Wake(p.dueMoved)
 			p.firing.modeSet()
 		}
@@ -193,11 +200,11 @@ func (e *engine) notify(s store.Signal) {
 	p := e.partitions[s.Partition]
 	switch s.Kind {
 	case store.SignalWork:
-		if e.queues.serves(s.Queue) {
-			e.intake.awaken(p.source)
+		if e.intake.serves(s.Queue) {
+			p.source.awaken()
 		}
 	case store.SignalMode:
-		e.intake.awaken(p.source)
+		p.source.awaken()
 		p.firing.modeSet()
 	case store.SignalDue:
 		lifecycle.Wake(p.dueMoved)
@@ -210,7 +217,7 @@ func (e *engine) notify(s store.Signal) {
 func (e *engine) poll(ctx context.Context) {
 	for lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)); ctx.Err() == nil; lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)) {
 		for _, p := range e.partitions {
-			e.intake.awaken(p.source)
+			p.source.awaken()
 		}
 	}
 }
@@ -271,7 +278,7 @@ func (e *engine) reconsider(ctx context.Context) {
 		if !p.stale.Swap(false) {
 			continue
 		}
-		if err := e.store.Reconsider(ctx, p.index, e.queues.routes()); err != nil {
+		if err := e.store.Reconsider(ctx, p.index, e.routes); err != nil {
 			p.stale.Store(true)
 			if ctx.Err() == nil {
 				p.log(ctx, "cannot have runs looked at again after a limit has changed; it is repeated", "error", err)
@@ -281,23 +288,27 @@ func (e *engine) reconsider(ctx context.Context) {
 }
 
 func (e *engine) refreshLimits() {
-	first, lowered, perJob := e.limits.refresh(e.inventory)
-	if perJob {
+	change := e.intake.refresh(e.inventory)
+	if change.PerJob {
 		e.perJobChanged.Store(true)
 	}
-	for _, l := range first {
+	for _, l := range change.First {
 		e.drawers.Go(func(ctx context.Context) { e.drawLoop(ctx, l) })
 	}
-	if lowered {
+	if change.Lowered {
 		e.unload() // what was prefetched under a higher limit counts as running
 	}
 }
 
-// inventory visits every task that is leased to the worker.
-func (e *engine) inventory(visit func(*task)) {
+// inventory yields every task that is leased to the worker.
+func (e *engine) inventory(yield func(*leased) bool) {
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil {
-			s.each(visit)
+			for t := range s.leased {
+				if !yield(t) {
+					return
+				}
+			}
 		}
 	}
 }

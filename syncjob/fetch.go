@@ -20,24 +20,22 @@ const (
 // fetching, a call in flight included, or with the session.
 func (s *session) fetchLoop(context.Context) {
 	defer close(s.fetched)
-	src := s.p.source
-	var buf []store.FetchQueue
 	for number := int64(1); ; number++ {
 		select {
 		case <-s.life.Done():
 			return
 		case <-s.e.fetching.Done():
 			return
-		case g := <-src.grants:
+		case g := <-s.p.source.granted():
 			p := store.FetchParams{
 				Session:  s.id,
 				Number:   number,
 				Answered: s.answered(),
-				Max:      g.max,
-				Suspect:  g.suspect,
-				Queues:   s.e.queues.next(buf[:0]),
-				Budgets:  budgets(g.shares),
-				PerRun:   g.perRun,
+				Max:      g.Max,
+				Suspect:  g.Suspect,
+				Queues:   g.Queues,
+				Budgets:  g.budgets(),
+				PerRun:   g.PerRun,
 
 				InReadOnly: s.e.inReadOnly,
 			}
@@ -51,8 +49,7 @@ func (s *session) fetchLoop(context.Context) {
 // fetch makes one fetch, with the same number and parameters until there is an answer:
 // what the store delivered in a reply that was lost is then adopted. It reports false
 // when there will be none.
-func (s *session) fetch(p store.FetchParams, g grant) bool {
-	in, asked := s.e.intake, g
+func (s *session) fetch(p store.FetchParams, g *grant) bool {
 	s.busy.Add(1)
 	s.moves.Add(1)
 	defer s.busy.Add(-1)
@@ -69,23 +66,22 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 			if observe := s.e.journal.obs.Fetched; observe != nil {
 				observe(FetchEvent{Worker: s.e.cfg.Name, Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
 			}
-			s.accept(&reply, asked, g, now.Sub(start))
+			s.accept(&reply, g, now.Sub(start))
 			return true
 		case leaseLost(err) || permanent(err):
-			in.giveBack(g)
-			in.owe(s, asked)
+			g.giveBack()
+			g.owe(&s.debt)
 			s.lose(err)
 			return false
 		}
 		// The room is not kept while nobody knows when the answer comes.
-		in.giveBack(g)
-		g = grant{}
+		g.giveBack()
 		if s.life.Err() == nil {
 			s.p.log(s.life, "fetch failed; it is repeated", "error", err)
 		}
 		select {
 		case <-s.life.Done():
-			in.owe(s, asked)
+			g.owe(&s.debt)
 			return false
 		case <-s.e.fetching.Done():
 			s.doubt.Store(true)
@@ -96,26 +92,15 @@ func (s *session) fetch(p store.FetchParams, g grant) bool {
 }
 
 // accept enters deliveries and hands them to the slots.
-func (s *session) accept(reply *store.FetchReply, asked, g grant, took time.Duration) {
-	ds, suspects := reply.Deliveries, 0
-	for i := range ds {
-		if ds[i].Task.Suspect {
-			suspects++
-		}
-	}
-	s.e.queues.received(ds)
-	var b *batch
-	if len(ds) > 0 {
-		b = s.take(ds)
+func (s *session) accept(reply *store.FetchReply, g *grant, took time.Duration) {
+	b := &batch{}
+	if len(reply.Deliveries) > 0 {
+		b = s.take(reply.Deliveries)
 		s.configure(s.life, b.tasks)
 	}
-	f := fetched{n: len(ds), suspects: suspects, took: took, short: reply.Short, now: reply.Now}
-	if b != nil {
-		f.tasks = b.tasks
-	}
-	s.e.intake.fetched(s.p.source, asked, g, f)
-	if b != nil {
-		s.e.backlog.add(b.tasks, suspects)
+	g.answered(reply, took, b.leased)
+	if len(b.tasks) > 0 {
+		s.e.backlog.add(b.tasks)
 		lifecycle.Wake(s.e.stocked)
 	}
 }

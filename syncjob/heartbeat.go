@@ -98,13 +98,13 @@ func (s *session) adopt(ctx context.Context) error {
 	for i := range b.tasks {
 		s.release(&b.tasks[i])
 	}
-	s.e.intake.adopted(s.p.source, len(orphans))
+	s.p.source.adopted(len(orphans))
 	return nil
 }
 
 // release reports a task as given back untouched, without what an attempt that nobody knows of has staged.
 func (s *session) release(t *task) {
-	d := t.delivery
+	d := t.Delivery
 	s.report(t, &store.Outcome{Lease: d.Lease, Verdict: store.VerdictRelease, Task: d.Task, Staged: d.Staged})
 }
 
@@ -115,7 +115,7 @@ func (s *session) leases() map[store.Lease]bool {
 	known := make(map[store.Lease]bool, s.count)
 	for b := range s.batches {
 		for i := range b.tasks {
-			known[b.tasks[i].delivery.Lease] = true
+			known[b.tasks[i].Delivery.Lease] = true
 		}
 	}
 	return known

@@ -1,10 +1,12 @@
 package syncjob
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -17,23 +19,35 @@ const maxFinished = 4 * store.MaxBatch
 // that some other task may kill; but a worker that is never idle must not starve them.
 const suspectPatience = 4 * store.MaxBatch
 
-// intake decides which partition fetches how much and when: as soon as there is room
-// and reason to believe that there is work, and never otherwise. It is asked twice per
-// fetch, and once per task only by an atomic counter.
+// intakeConfig configures an intake.
+type intakeConfig struct {
+	Concurrency int
+	Partitions  int
+	Once        bool            // tell when there is nothing left to do
+	Queues      []weightedQueue // to fetch from
+	Strict      bool            // from a queue only while those before it have nothing
+	Holder      string          // who draws on limits
+
+	Scopes     map[string]store.Scope // what limits may count together, by their names
+	Attributes func(set, kind string) (handlers.Attributes, error)
+}
+
+// intake decides which partition fetches how much, from which queues, and when: as soon as there
+// is room and reason to believe that there is work, and never otherwise. It is asked twice per
+// fetch, and once per task only by an atomic counter. Everything is under one mutex.
 type intake struct {
-	concurrency int
-	once        bool
-	quiet       chan struct{} // closed, for once, when there is nothing left to do
+	cfg   intakeConfig
+	quiet chan struct{} // closed, for once, when there is nothing left to do
 
 	// inHand counts tasks that were asked for, or wait in this process, or run.
 	inHand atomic.Int64
 	// wakeAt is the value of inHand at or below which somebody would fetch.
 	wakeAt atomic.Int64
-
-	limits *limits // nil for none; guarded by mu
+	pace   pace
 
 	mu       sync.Mutex
-	pace     pace
+	limits   *limits
+	queues   *queueOrder
 	prefetch int
 	suspect  bool // one suspect is in hand or was asked for: they run one at a time
 	sources  []*source
@@ -42,66 +56,94 @@ type intake struct {
 
 // source is a partition as the intake sees it.
 type source struct {
-	grants chan grant // capacity 1
+	in     *intake
+	grants chan *grant // capacity 1
 
 	// Guarded by intake.mu.
-	open      bool    // there is a session to fetch with
-	hot       bool    // there may be work that nobody has asked for since
-	unprobed  bool    // it was found empty, but was not asked for suspects
-	busy      bool    // a grant is out
-	pass      float64 // deliveries received, lifted after idleness: the lowest goes first
-	unsettled int     // deliveries not yet settled
-	suspect   bool    // it delivered a suspect that is not settled yet
-	unasked   int     // deliveries since it was last asked for suspects
+	open      bool // there is a session to fetch with
+	hot       bool // there may be work that nobody has asked for since
+	unprobed  bool // it was found empty, but was not asked for suspects
+	busy      bool // a grant is out
+	turn      turn // of the partitions: what is delivered counts
+	unsettled int  // deliveries not yet settled
+	suspect   bool // it delivered a suspect that is not settled yet
+	unasked   int  // deliveries since it was last asked for suspects
 
-	short map[*limit]bool  // limits of which nothing was left while more waited
-	turns map[*limit]int64 // when it was last given something of a limit
+	short map[*limit]bool    // limits of which nothing was left while more waited
+	turns map[*limit]int64   // when it was last given something of a limit
+	ask   []store.FetchQueue // of the grant that is out
 }
 
-// grant is leave to fetch.
+// grant is leave to fetch. It ends by an answer, or is owed.
 type grant struct {
-	max     int
-	suspect bool
-	shares  []share // of limits; reserved until the fetch is answered
-	perRun  []store.RunLimit
+	Max     int
+	Suspect bool
+	Queues  []store.FetchQueue // in the order in which to ask them
+	PerRun  []store.RunLimit
+
+	src    *source
+	shares []share // of limits; reserved until the fetch is answered
+	back   bool    // its room was given back
 }
 
-// fetched is the reply to a fetch as the intake sees it.
-type fetched struct {
-	n, suspects int
-	took        time.Duration
-	tasks       []task // those delivered
-	short       []int  // shares of which nothing was left while more waited
-	now         time.Time
+// leased is a delivery that is leased, as the intake counts it.
+type leased struct {
+	Delivery *store.Delivery
+	charged  []*limit // to which it counts as running; guarded by the intake's mutex
 }
 
-func newIntake(concurrency, partitions int, once bool) *intake {
-	in := &intake{concurrency: concurrency, once: once, quiet: make(chan struct{})}
+// debt is what fetches without an answer may have leased of limits. The zero value is nothing.
+type debt struct{ shares []share } // guarded by the intake's mutex
+
+func newIntake(cfg intakeConfig) *intake {
+	in := &intake{cfg: cfg, quiet: make(chan struct{}), queues: newQueueOrder(cfg.Queues, cfg.Strict)}
+	in.limits = newLimits(in)
 	in.wakeAt.Store(-1)
-	for range partitions {
-		in.sources = append(in.sources, &source{grants: make(chan grant, 1), short: make(map[*limit]bool), turns: make(map[*limit]int64)})
+	for range cfg.Partitions {
+		in.sources = append(in.sources, &source{
+			in:     in,
+			grants: make(chan *grant, 1),
+			turn:   turn{weight: 1},
+			short:  make(map[*limit]bool),
+			turns:  make(map[*limit]int64),
+		})
 	}
 	return in
 }
 
+// source is the one of a partition.
+func (in *intake) source(partition int) *source { return in.sources[partition] }
+
+// nothingLeft is closed, for once, when there is nothing left to do.
+func (in *intake) nothingLeft() <-chan struct{} { return in.quiet }
+
+// serves reports whether the worker fetches from a queue.
+func (in *intake) serves(queue string) bool {
+	_, ok := in.queues.index[queue]
+	return ok
+}
+
+// granted yields leave to fetch from the source, for one fetch at a time.
+func (src *source) granted() <-chan *grant { return src.grants }
+
 // opened says that a session can fetch from the source.
-func (in *intake) opened(src *source) {
+func (src *source) opened() {
+	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	src.open, src.hot, src.unprobed, src.busy, src.unsettled = true, true, false, false, 0
-	if in.limits != nil {
-		in.limits.epoch++
-	}
+	in.limits.epoch++
 	in.decideLocked()
 }
 
 // lost says that the source's session is gone, and with it what it had not settled.
-func (in *intake) lost(src *source) {
+func (src *source) lost() {
+	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	select {
 	case g := <-src.grants:
-		in.returnLocked(g)
+		g.returnLocked()
 		returnLocked(g.shares)
 	default:
 	}
@@ -114,87 +156,102 @@ func (in *intake) lost(src *source) {
 }
 
 // awaken says that the source may have work.
-func (in *intake) awaken(src *source) {
+func (src *source) awaken() {
+	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	src.hot = true
 	in.decideLocked()
 }
 
+// budgets are the grant's shares of limits, as a fetch names them.
+func (g *grant) budgets() []store.Budget { return budgets(g.shares) }
+
 // giveBack returns the room of a grant whose fetch has failed so far; the fetch will be
-// repeated without a grant, and the source stays busy until it answers.
-func (in *intake) giveBack(g grant) {
+// repeated, and the source stays busy until it answers.
+func (g *grant) giveBack() {
+	in := g.src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.returnLocked(g)
+	g.returnLocked()
 	in.decideLocked()
 }
 
 // owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
 // that nothing of the session is left.
-func (in *intake) owe(s *session, asked grant) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	s.owed = append(s.owed, asked.shares...)
+func (g *grant) owe(d *debt) {
+	g.src.in.mu.Lock()
+	defer g.src.in.mu.Unlock()
+	d.shares = append(d.shares, g.shares...)
 }
 
-// appetiteLocked is how many tasks the worker could have in hand.
-func (in *intake) appetiteLocked() int { return in.concurrency + in.prefetch }
-
-func (in *intake) returnLocked(g grant) {
-	in.inHand.Add(-int64(g.max))
-	if g.suspect {
+func (g *grant) returnLocked() {
+	if g.back {
+		return
+	}
+	g.back = true
+	in := g.src.in
+	in.inHand.Add(-int64(g.Max))
+	if g.Suspect {
 		in.suspect = false
 	}
 }
 
-// fetched reports the reply to a fetch. g is the zero grant if it was given back.
-func (in *intake) fetched(src *source, asked, g grant, f fetched) {
+// answered reports the reply to a fetch, and what of it is leased.
+func (g *grant) answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*leased]) {
+	got, suspects := len(r.Deliveries), 0
+	for i := range r.Deliveries {
+		if r.Deliveries[i].Task.Suspect {
+			suspects++
+		}
+	}
+	src, in := g.src, g.src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	got, suspects := f.n, f.suspects
-	if in.limits != nil {
-		in.limits.fetchedLocked(src, asked.shares, f)
-	}
-	in.pace.sample(f.took)
-	in.returnLocked(g)
+	in.limits.fetchedLocked(g, r, tasks)
+	in.queues.receivedLocked(r.Deliveries)
+	in.pace.sample(took)
+	g.returnLocked()
 	in.inHand.Add(int64(got))
 	in.suspect = in.suspect || suspects > 0
 	src.suspect = src.suspect || suspects > 0
 	src.busy = false
 	src.unsettled += got
-	src.pass += float64(got)
-	if src.unasked += got; asked.suspect {
+	src.turn.receive(got)
+	if src.unasked += got; g.Suspect {
 		src.unasked = 0
 	}
 	switch {
 	case got > 0:
 		src.hot = true // a fetch that found something never proves that it was all
-	case !asked.suspect:
+	case !g.Suspect:
 		src.unprobed = true
 	}
 	in.decideLocked()
 }
 
+// ran says how long a handler took.
+func (in *intake) ran(d time.Duration) { in.pace.ran(d) }
+
 // finished says that a task has left a handler's slot, or will never enter one.
 func (in *intake) finished() {
 	left := in.inHand.Add(-1)
-	if left <= in.wakeAt.Load() || left == 0 && in.once {
+	if left <= in.wakeAt.Load() || left == 0 && in.cfg.Once {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.decideLocked()
 	}
 }
 
-// settled says that deliveries of the source are done with. Only then is a suspect off this
+// settled says that n deliveries of the source are done with. Only then is a suspect off this
 // worker's hands: if the process died before, it would be charged, and so would the next.
-func (in *intake) settled(src *source, tasks []*task, suspect bool) {
+func (src *source) settled(tasks iter.Seq[*leased], n int, suspect bool) {
+	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	n := len(tasks)
-	if in.limits != nil && in.limits.counting {
-		for _, t := range tasks {
-			in.limits.dischargeLocked(t)
+	if in.limits.counting {
+		for t := range tasks {
+			t.dischargeLocked()
 		}
 	}
 	if suspect {
@@ -203,15 +260,27 @@ func (in *intake) settled(src *source, tasks []*task, suspect bool) {
 	src.unsettled -= n
 	// What was settled may have children. Their signal will say so, but once must know
 	// now.
-	src.hot = src.hot || in.once
+	src.hot = src.hot || in.cfg.Once
 	in.decideLocked()
 }
 
 // adopted says that n deliveries were found that will be settled but never run.
-func (in *intake) adopted(src *source, n int) {
+func (src *source) adopted(n int) {
+	src.in.mu.Lock()
+	defer src.in.mu.Unlock()
+	src.unsettled += n
+}
+
+// redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is left.
+func (in *intake) redeemed(d *debt, tasks iter.Seq[*leased]) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	src.unsettled += n
+	returnLocked(d.shares)
+	d.shares = nil
+	for t := range tasks {
+		t.dischargeLocked()
+	}
+	in.decideLocked()
 }
 
 // slowed says that handlers take at least that long, whatever the past was like.
@@ -221,6 +290,9 @@ func (in *intake) slowed(d time.Duration) {
 	in.pace.slow(d)
 	in.decideLocked()
 }
+
+// appetiteLocked is how many tasks the worker could have in hand.
+func (in *intake) appetiteLocked() int { return in.cfg.Concurrency + in.prefetch }
 
 // decideLocked hands out grants while there is room. Before it returns it publishes at
 // which inHand it wants to be called again, and then looks once more: a task that
@@ -234,80 +306,79 @@ func (in *intake) decideLocked() {
 			break
 		}
 	}
-	if in.limits != nil {
-		in.limits.kickLocked()
-	}
-	if in.once && !in.isQuiet && in.quietLocked() {
+	in.limits.kickLocked()
+	if in.cfg.Once && !in.isQuiet && in.quietLocked() {
 		in.isQuiet = true
 		close(in.quiet)
 	}
 }
 
 func (in *intake) grantLocked() {
-	in.prefetch = in.pace.prefetch(in.concurrency)
+	in.prefetch = in.pace.prefetch(in.cfg.Concurrency)
 	for {
 		inHand := in.inHand.Load()
 		if inHand > in.roomLocked() {
 			return
 		}
-		slots := int64(in.concurrency) - inHand // without anything to run
+		slots := int64(in.cfg.Concurrency) - inHand // without anything to run
 		var next *source
 		rivals := 0
 		for _, src := range in.sources {
 			if !in.wantsLocked(src, slots > 0) {
 				continue
 			}
-			if rivals++; next == nil || src.pass < next.pass {
+			if rivals++; next == nil || src.turn.pass < next.turn.pass {
 				next = src
 			}
 		}
 		if next == nil {
 			return
 		}
-		free := int64(in.concurrency+in.prefetch) - inHand
-		g := grant{
+		free := int64(in.cfg.Concurrency+in.prefetch) - inHand
+		next.ask = in.queues.nextLocked(next.ask[:0])
+		g := &grant{
 			// A partition that does not answer holds its share of the room, not all of
 			// it.
-			max:     int(min(store.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
-			suspect: !in.suspect && (slots > 0 || next.unasked >= suspectPatience),
+			Max:     int(min(store.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
+			Suspect: !in.suspect && (slots > 0 || next.unasked >= suspectPatience),
+			Queues:  next.ask,
+			PerRun:  in.limits.perRun,
+			src:     next,
 		}
-		if in.limits != nil {
-			g.shares, g.perRun = in.limits.shareLocked(next, g.max), in.limits.perRun
-		}
-		in.inHand.Add(int64(g.max))
-		in.suspect = in.suspect || g.suspect
+		g.shares = in.limits.shareLocked(next, g.Max)
+		in.inHand.Add(int64(g.Max))
+		in.suspect = in.suspect || g.Suspect
 		in.liftLocked(next)
 		next.busy, next.hot, next.unprobed = true, false, false
 		next.grants <- g
 	}
 }
 
-// liftLocked takes from a source the right to a burst that it saved up while it was
-// idle: it may be behind the others that have work by one batch at most.
+// liftLocked has a source be behind the others that have work by one batch at most.
 func (in *intake) liftLocked(src *source) {
 	floor, rivals := 0.0, false
 	for _, other := range in.sources {
-		if other != src && (other.busy || other.hot) && (!rivals || other.pass < floor) {
-			floor, rivals = other.pass, true
+		if other != src && (other.busy || other.hot) && (!rivals || other.turn.pass < floor) {
+			floor, rivals = other.turn.pass, true
 		}
 	}
 	if rivals {
-		src.pass = max(src.pass, floor-store.MaxBatch)
+		src.turn.lift(floor - store.MaxBatch)
 	}
 }
 
 // roomLocked is the highest inHand at which fetching is worth it: a slot has nothing to
 // run, or half of what is prefetched has been used.
 func (in *intake) roomLocked() int64 {
-	full := in.concurrency + in.prefetch
-	return int64(min(full-1, max(in.concurrency-1, full-(in.prefetch+1)/2)))
+	full := in.cfg.Concurrency + in.prefetch
+	return int64(min(full-1, max(in.cfg.Concurrency-1, full-(in.prefetch+1)/2)))
 }
 
 func (in *intake) wantsLocked(src *source, slotFree bool) bool {
-	if !src.open || src.busy || src.unsettled >= in.concurrency+in.prefetch+maxFinished {
+	if !src.open || src.busy || src.unsettled >= in.cfg.Concurrency+in.prefetch+maxFinished {
 		return false
 	}
-	return src.hot || src.unprobed && slotFree && !in.suspect || in.limits != nil && in.limits.wantsLocked(src)
+	return src.hot || src.unprobed && slotFree && !in.suspect || in.limits.wantsLocked(src)
 }
 
 func (in *intake) thresholdLocked() int64 {
@@ -317,7 +388,7 @@ func (in *intake) thresholdLocked() int64 {
 		case in.wantsLocked(src, false):
 			return in.roomLocked()
 		case in.wantsLocked(src, true):
-			at = int64(in.concurrency - 1)
+			at = int64(in.cfg.Concurrency - 1)
 		}
 	}
 	return at
@@ -327,7 +398,7 @@ func (in *intake) quietLocked() bool {
 	if in.inHand.Load() != 0 {
 		return false
 	}
-	if in.limits != nil && in.limits.unansweredLocked() {
+	if in.limits.unansweredLocked() {
 		return false
 	}
 	for _, src := range in.sources {

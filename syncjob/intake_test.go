@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -11,13 +12,28 @@ import (
 )
 
 // granted takes the grant of a source, if there is one.
-func granted(src *source) (grant, bool) {
+func granted(src *source) (*grant, bool) {
 	select {
-	case g := <-src.grants:
+	case g := <-src.granted():
 		return g, true
 	default:
-		return grant{}, false
+		return &grant{}, false
 	}
+}
+
+// give answers a grant with so many deliveries, of which the first are suspects.
+func give(g *grant, n, suspects int, took time.Duration) {
+	r := &store.FetchReply{Deliveries: make([]store.Delivery, n)}
+	for i := range suspects {
+		r.Deliveries[i].Task.Suspect = true
+	}
+	g.answered(r, took, none)
+}
+
+func none(func(*leased) bool) {}
+
+func intakeOf(concurrency, partitions int, once bool) *intake {
+	return newIntake(intakeConfig{Concurrency: concurrency, Partitions: partitions, Once: once})
 }
 
 func finish(in *intake, n int) {
@@ -27,47 +43,48 @@ func finish(in *intake, n int) {
 }
 
 func TestAnIntakeAsksForWhatItHasRoomForAndOnlyWithReason(t *testing.T) {
-	in := newIntake(8, 1, false)
+	in := intakeOf(8, 1, false)
 	src := in.sources[0]
-	in.opened(src)
+	src.opened()
 	g, ok := granted(src)
 	require.True(t, ok)
-	require.Equal(t, grant{max: 8, suspect: true}, g, "nothing is prefetched before a handler has returned")
-	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
+	require.Equal(t, 8, g.Max, "nothing is prefetched before a handler has returned")
+	require.True(t, g.Suspect)
+	give(g, 0, 0, time.Millisecond)
 	_, ok = granted(src)
 	require.False(t, ok, "an empty source is left alone")
-	in.awaken(src)
+	src.awaken()
 	g, ok = granted(src)
 	require.True(t, ok)
-	in.awaken(src)
-	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
+	src.awaken()
+	give(g, 0, 0, time.Millisecond)
 	g, ok = granted(src)
 	require.True(t, ok, "work that came while a fetch was in flight is not missed")
-	in.fetched(src, g, g, fetched{n: 8, suspects: 0, took: time.Millisecond})
+	give(g, 8, 0, time.Millisecond)
 	_, ok = granted(src)
 	require.False(t, ok, "no room")
 	finish(in, 1)
 	g, ok = granted(src)
 	require.True(t, ok)
-	require.Equal(t, 1, g.max)
+	require.Equal(t, 1, g.Max)
 }
 
 func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
-	in := newIntake(10, 1, false)
+	in := intakeOf(10, 1, false)
 	src := in.sources[0]
 	for range 100 {
 		in.pace.ran(100 * time.Microsecond)
 	}
 	in.pace.sample(5 * time.Millisecond) // 20 ms ahead are 200 tasks for each slot
-	in.opened(src)
+	src.opened()
 	require.Equal(t, maxPrefetch, in.prefetch)
 	for {
 		g, ok := granted(src)
 		if !ok {
 			break
 		}
-		require.LessOrEqual(t, g.max, store.MaxBatch)
-		in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: 5 * time.Millisecond})
+		require.LessOrEqual(t, g.Max, store.MaxBatch)
+		give(g, g.Max, 0, 5*time.Millisecond)
 	}
 	held := in.inHand.Load()
 	require.Greater(t, held, int64(10+maxPrefetch/2))
@@ -77,7 +94,7 @@ func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
 	finish(in, 1)
 	g, ok := granted(src)
 	require.True(t, ok)
-	require.Equal(t, store.MaxBatch, g.max)
+	require.Equal(t, store.MaxBatch, g.Max)
 }
 
 func TestPrefetchFollowsTheTimeOfHandlers(t *testing.T) {
@@ -102,18 +119,18 @@ func TestPrefetchFollowsTheTimeOfHandlers(t *testing.T) {
 }
 
 func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
-	in := newIntake(30, 3, false)
+	in := intakeOf(30, 3, false)
 	for _, src := range in.sources[:2] {
-		in.opened(src)
+		src.opened()
 	}
 	got := make([]int, 3)
 	step := func() {
 		for i, src := range in.sources {
 			if g, ok := granted(src); ok {
-				in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: time.Millisecond})
-				got[i] += g.max
-				finish(in, g.max)
-				in.settled(src, make([]*task, g.max), false)
+				give(g, g.Max, 0, time.Millisecond)
+				got[i] += g.Max
+				finish(in, g.Max)
+				src.settled(none, g.Max, false)
 			}
 		}
 	}
@@ -121,7 +138,7 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 		step()
 	}
 	require.InDelta(t, got[0], got[1], 60)
-	in.opened(in.sources[2])
+	in.sources[2].opened()
 	clear(got)
 	for range 100 {
 		step()
@@ -130,7 +147,7 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 }
 
 func TestAPartitionThatDoesNotAnswerKeepsOnlyItsShare(t *testing.T) {
-	in := newIntake(30, 2, false)
+	in := intakeOf(30, 2, false)
 	a, b := in.sources[0], in.sources[1]
 	in.mu.Lock()
 	a.open, a.hot, b.open, b.hot = true, true, true, true
@@ -138,76 +155,76 @@ func TestAPartitionThatDoesNotAnswerKeepsOnlyItsShare(t *testing.T) {
 	in.mu.Unlock()
 	ga, _ := granted(a)
 	gb, _ := granted(b)
-	require.Equal(t, 15, ga.max)
-	require.Equal(t, 15, gb.max)
-	in.giveBack(ga)
-	in.fetched(b, gb, gb, fetched{n: gb.max, suspects: 0, took: time.Millisecond})
+	require.Equal(t, 15, ga.Max)
+	require.Equal(t, 15, gb.Max)
+	ga.giveBack()
+	give(gb, gb.Max, 0, time.Millisecond)
 	g, ok := granted(b)
 	require.True(t, ok)
-	require.Equal(t, 15, g.max, "what the silent one held is free again")
-	in.fetched(a, ga, grant{}, fetched{n: 15, suspects: 1, took: time.Second})
+	require.Equal(t, 15, g.Max, "what the silent one held is free again")
+	give(ga, 15, 1, time.Second)
 	require.EqualValues(t, 45, in.inHand.Load(), "a late reply is adopted beyond the room")
 	require.True(t, in.suspect)
 }
 
 func TestOneSuspectIsInHandAtATime(t *testing.T) {
-	in := newIntake(4, 2, false)
+	in := intakeOf(4, 2, false)
 	a, b := in.sources[0], in.sources[1]
-	in.opened(a)
+	a.opened()
 	ga, _ := granted(a)
-	require.True(t, ga.suspect)
-	in.opened(b)
-	in.fetched(a, ga, ga, fetched{n: 1, suspects: 1, took: time.Millisecond})
+	require.True(t, ga.Suspect)
+	b.opened()
+	give(ga, 1, 1, time.Millisecond)
 	gb, ok := granted(b)
 	require.True(t, ok)
-	require.False(t, gb.suspect)
-	in.fetched(b, gb, gb, fetched{n: 0, suspects: 0, took: time.Millisecond})
+	require.False(t, gb.Suspect)
+	give(gb, 0, 0, time.Millisecond)
 	ga, _ = granted(a)
-	in.fetched(a, ga, ga, fetched{n: 0, suspects: 0, took: time.Millisecond})
+	give(ga, 0, 0, time.Millisecond)
 	_, ok = granted(b)
 	require.False(t, ok)
 	in.finished()
 	_, oka := granted(a)
 	_, okb := granted(b)
 	require.False(t, oka || okb, "a suspect that is not settled is still on this worker's hands")
-	in.settled(a, make([]*task, 1), true)
+	a.settled(none, 1, true)
 	ga, oka = granted(a)
 	gb, okb = granted(b)
 	require.True(t, oka || okb, "those that were not asked for suspects are asked again")
-	require.NotEqual(t, ga.suspect, gb.suspect)
+	require.NotEqual(t, ga.Suspect, gb.Suspect)
 }
 
 func TestALostSessionFreesItsRoom(t *testing.T) {
-	in := newIntake(4, 1, false)
+	in := intakeOf(4, 1, false)
 	src := in.sources[0]
-	in.opened(src)
-	in.lost(src)
+	src.opened()
+	src.lost()
 	require.Zero(t, in.inHand.Load())
 	require.False(t, in.suspect)
-	in.awaken(src)
+	src.awaken()
 	_, ok := granted(src)
 	require.False(t, ok)
-	in.opened(src)
+	src.opened()
 	_, ok = granted(src)
 	require.True(t, ok)
 }
 
 func TestOutcomesThatPileUpStopFetching(t *testing.T) {
-	in := newIntake(4, 1, false)
+	in := intakeOf(4, 1, false)
 	src := in.sources[0]
-	in.opened(src)
+	src.opened()
 	delivered := 0
 	for {
 		g, ok := granted(src)
 		if !ok {
 			break
 		}
-		delivered += g.max
-		in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: time.Millisecond})
-		finish(in, g.max)
+		delivered += g.Max
+		give(g, g.Max, 0, time.Millisecond)
+		finish(in, g.Max)
 	}
 	require.InDelta(t, maxFinished, delivered, 100)
-	in.settled(src, make([]*task, store.MaxBatch), false)
+	src.settled(none, store.MaxBatch, false)
 	_, ok := granted(src)
 	require.True(t, ok)
 }
@@ -215,9 +232,9 @@ func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 // Tasks that finish while a reply to a fetch is taken in must never leave room that
 // nobody fills: the counter and the threshold are not changed in one step.
 func TestNoWakeUpIsLostBetweenCounterAndThreshold(t *testing.T) {
-	in := newIntake(4, 1, false)
+	in := intakeOf(4, 1, false)
 	src := in.sources[0]
-	in.opened(src)
+	src.opened()
 	running := 0
 	for range 20_000 {
 		g, ok := granted(src)
@@ -226,19 +243,19 @@ func TestNoWakeUpIsLostBetweenCounterAndThreshold(t *testing.T) {
 		for range running {
 			wg.Go(func() { in.finished() })
 		}
-		in.fetched(src, g, g, fetched{n: g.max, suspects: 0, took: time.Microsecond})
+		give(g, g.Max, 0, time.Microsecond)
 		wg.Wait()
-		in.settled(src, make([]*task, running), false)
-		if running = g.max; in.inHand.Load() == 4 && len(src.grants) == 0 {
+		src.settled(none, running, false)
+		if running = g.Max; in.inHand.Load() == 4 && len(src.grants) == 0 {
 			in.finished() // all slots were filled anew: free one
-			in.settled(src, make([]*task, 1), false)
+			src.settled(none, 1, false)
 			running--
 		}
 	}
 }
 
 func TestOnceIsQuietOnlyWhenNothingIsLeft(t *testing.T) {
-	in := newIntake(4, 1, true)
+	in := intakeOf(4, 1, true)
 	src := in.sources[0]
 	quiet := func() bool {
 		select {
@@ -248,28 +265,50 @@ func TestOnceIsQuietOnlyWhenNothingIsLeft(t *testing.T) {
 			return false
 		}
 	}
-	in.opened(src)
+	src.opened()
 	g, _ := granted(src)
-	in.fetched(src, g, g, fetched{n: 1, suspects: 0, took: time.Millisecond})
+	give(g, 1, 0, time.Millisecond)
 	g, _ = granted(src)
-	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
+	give(g, 0, 0, time.Millisecond)
 	in.finished()
 	require.False(t, quiet(), "one outcome is not settled")
-	in.settled(src, make([]*task, 1), false)
+	src.settled(none, 1, false)
 	require.False(t, quiet(), "it may have children")
 	g, ok := granted(src)
 	require.True(t, ok)
-	in.fetched(src, g, g, fetched{n: 0, suspects: 0, took: time.Millisecond})
+	give(g, 0, 0, time.Millisecond)
 	require.True(t, quiet())
 }
 
-func TestAStriderSharesByWeight(t *testing.T) {
-	s := newStrider([]float64{3, 1}, false)
+func orderOf(strict bool, weights ...float64) *queueOrder {
+	var queues []weightedQueue
+	for i, w := range weights {
+		queues = append(queues, weightedQueue{FetchQueue: store.FetchQueue{Queue: strconv.Itoa(i)}, Weight: w})
+	}
+	return newQueueOrder(queues, strict)
+}
+
+// first is the queue that is asked first.
+func (o *queueOrder) first() int { return o.index[o.nextLocked(nil)[0].Queue] }
+
+// deliver charges so many deliveries of each queue.
+func (o *queueOrder) deliver(got ...int) {
+	var ds []store.Delivery
+	for q, n := range got {
+		for range n {
+			ds = append(ds, store.Delivery{Lease: store.Lease{Lane: store.Lane{Route: store.Route{Queue: strconv.Itoa(q)}}}})
+		}
+	}
+	o.receivedLocked(ds)
+}
+
+func TestQueuesShareByWeight(t *testing.T) {
+	o := orderOf(false, 3, 1)
 	total := make([]int, 2)
 	for range 1000 {
 		got := make([]int, 2)
-		got[s.order(nil)[0]] = 8
-		s.received(got)
+		got[o.first()] = 8
+		o.deliver(got...)
 		for i, n := range got {
 			total[i] += n
 		}
@@ -277,21 +316,21 @@ func TestAStriderSharesByWeight(t *testing.T) {
 	require.InDelta(t, 3, float64(total[0])/float64(total[1]), 0.05)
 
 	for range 1000 { // the first has nothing, so the second gets all
-		s.received([]int{0, 8})
+		o.deliver(0, 8)
 	}
 	first := 0
 	for range 100 {
-		i := s.order(nil)[0]
+		i := o.first()
 		got := make([]int, 2)
 		got[i] = 8
-		s.received(got)
+		o.deliver(got...)
 		if i == 0 {
 			first++
 		}
 	}
 	require.InDelta(t, 75, first, 3, "idleness saves nothing up")
 
-	strict := newStrider([]float64{1, 1}, true)
-	strict.received([]int{100, 0})
-	require.Equal(t, []int{0, 1}, strict.order(nil))
+	strict := orderOf(true, 1, 1)
+	strict.deliver(100, 0)
+	require.Equal(t, 0, strict.first())
 }

@@ -78,7 +78,7 @@ func (s *session) promote(ctx context.Context) error {
 		s.setDue(reply.Next)
 		s.fireDue(ctx, reply.Jobs)
 		if reply.Promoted > 0 {
-			s.e.intake.awaken(s.p.source)
+			s.p.source.awaken()
 		}
 		if !reply.More {
 			return nil
@@ -95,7 +95,7 @@ func (s *session) sweep(ctx context.Context) error {
 		}
 		if reply.Reclaimed > 0 {
 			s.p.log(ctx, EventTasksReclaimed, "sessions", reply.Sessions, "tasks", reply.Reclaimed)
-			s.e.intake.awaken(s.p.source)
+			s.p.source.awaken()
 		}
 		if !reply.More {
 			return nil

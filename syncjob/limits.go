@@ -2,11 +2,11 @@ package syncjob
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -15,7 +15,6 @@ import (
 // a fetch may take of them is decided with its grant, by the intake, under whose mutex all of this is.
 type limits struct {
 	in    *intake
-	live  *handlers.Live
 	all   []*limit                 // of every set and kind, whether or not it is limited now
 	cover map[store.Route][]*limit // on running tasks, by set and kind; the queue does not matter
 
@@ -28,13 +27,15 @@ type limits struct {
 
 // limit is one of them as this worker sees it: on what runs, by permits, or on starts, by tokens of a rate.
 type limit struct {
+	in      *intake
 	name    string // of its account
 	set     string
 	kind    string // "" for the set
 	scope   store.Scope
 	wake    chan struct{} // capacity 1: there may be reason to draw
-	number  int64         // of the last call; only for who draws
+	number  int64         // of the last call
 	drawing bool          // a call is in flight
+	epoch   int64         // of the sessions when it was made
 	known   bool          // it was in force once
 	perJob  int           // how many tasks of each job may run; 0 for no limit
 
@@ -57,12 +58,15 @@ func (l *limit) account() account {
 	return l.tokens
 }
 
-func newLimits(in *intake, reg *handlers.Registry, live *handlers.Live) *limits {
-	ls := &limits{in: in, live: live, cover: make(map[store.Route][]*limit)}
-	for name, scope := range reg.Scopes() {
+func newLimits(in *intake) *limits {
+	ls := &limits{in: in, cover: make(map[store.Route][]*limit)}
+	for name, scope := range in.cfg.Scopes {
 		set, kind, _ := strings.Cut(name, "/")
-		running := &limit{name: "running:" + name, set: set, kind: kind, scope: scope, wake: make(chan struct{}, 1), permits: &permits{all: ls}}
-		starting := &limit{name: "rate:" + name, set: set, kind: kind, scope: scope, wake: make(chan struct{}, 1), tokens: &tokens{}}
+		of := func(account string) *limit {
+			return &limit{in: in, name: account + ":" + name, set: set, kind: kind, scope: scope, wake: make(chan struct{}, 1)}
+		}
+		running, starting := of("running"), of("rate")
+		running.permits, starting.tokens = &permits{all: ls}, &tokens{}
 		ls.all = append(ls.all, running, starting)
 		for _, kind := range scope.Kinds {
 			r := store.Route{Set: set, Kind: kind}
@@ -73,16 +77,39 @@ func newLimits(in *intake, reg *handlers.Registry, live *handlers.Live) *limits 
 	return ls
 }
 
-// refresh puts in force what is configured now. It returns the limits that are in force for the first time, and whether any has less to
-// give than before, and whether any limit of each job is another one. When the first of all begins, tasks that are leased already are charged to
-// it: inventory visits them.
-func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lowered, perJob bool) {
-	ls.in.mu.Lock()
-	defer ls.in.mu.Unlock()
+// change is what another configuration of limits leads to.
+type change struct {
+	First   []*limit // in force for the first time
+	Lowered bool     // one has less to give than before
+	PerJob  bool     // a limit of each job is another one
+}
+
+// refresh puts the limits in force that are configured now. When the first of all begins, tasks that are leased
+// already are charged to it: inventory lists them.
+func (in *intake) refresh(inventory iter.Seq[*leased]) change {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c, changed := in.limits.refreshLocked()
+	if len(in.limits.active) > 0 && !in.limits.counting {
+		in.limits.counting = true
+		for t := range inventory {
+			in.limits.chargeLocked(t)
+		}
+	}
+	if changed || c.PerJob { // what a limit kept back may run by now, and nothing else tells
+		for _, src := range in.sources {
+			src.hot = true
+		}
+	}
+	in.decideLocked()
+	return c
+}
+
+// refreshLocked reports what has changed, and whether any limit has.
+func (ls *limits) refreshLocked() (c change, changed bool) {
 	ls.active, ls.perRun = nil, nil
-	changed := false
 	for _, l := range ls.all {
-		a, err := ls.live.Attributes(l.set, l.kind)
+		a, err := ls.in.cfg.Attributes(l.set, l.kind)
 		if err != nil {
 			continue // it is of the same registry
 		}
@@ -91,8 +118,8 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 		case l.permits != nil:
 			was := l.max
 			moved = l.permits.set(max(a.MaxRunning, 0))
-			lowered = lowered || moved && l.max > 0 && (was == 0 || l.max < was)
-			perJob = perJob || l.perJob != max(a.MaxRunningPerJob, 0)
+			c.Lowered = c.Lowered || moved && l.max > 0 && (was == 0 || l.max < was)
+			c.PerJob = c.PerJob || l.perJob != max(a.MaxRunningPerJob, 0)
 			if l.perJob = max(a.MaxRunningPerJob, 0); l.perJob > 0 {
 				ls.perRun = append(ls.perRun, store.RunLimit{Scope: l.scope, Max: l.perJob})
 			}
@@ -109,27 +136,17 @@ func (ls *limits) refresh(inventory func(visit func(*task))) (first []*limit, lo
 			ls.active = append(ls.active, l)
 			if !l.known {
 				l.known = true
-				first = append(first, l)
+				c.First = append(c.First, l)
 			}
 		}
 	}
-	if len(ls.active) > 0 && !ls.counting {
-		ls.counting = true
-		inventory(ls.chargeLocked)
-	}
-	if changed || perJob { // what a limit kept back may run by now, and nothing else tells
-		for _, src := range ls.in.sources {
-			src.hot = true
-		}
-	}
-	ls.in.decideLocked()
-	return first, lowered, perJob
+	return c, changed
 }
 
 // chargeLocked counts a leased task, once.
-func (ls *limits) chargeLocked(t *task) {
+func (ls *limits) chargeLocked(t *leased) {
 	if t.charged == nil {
-		r := t.delivery.Lease.Lane.Route
+		r := t.Delivery.Lease.Lane.Route
 		t.charged = ls.cover[store.Route{Set: r.Set, Kind: r.Kind}]
 		for _, l := range t.charged {
 			l.used++
@@ -138,7 +155,7 @@ func (ls *limits) chargeLocked(t *task) {
 }
 
 // dischargeLocked takes a task out of the count that is not leased any more.
-func (ls *limits) dischargeLocked(t *task) {
+func (t *leased) dischargeLocked() {
 	for _, l := range t.charged {
 		l.used--
 	}
@@ -213,24 +230,25 @@ func budgets(shares []share) []store.Budget {
 }
 
 // fetchedLocked charges what a fetch has leased, and notes which limits made more of the source wait.
-func (ls *limits) fetchedLocked(src *source, shares []share, f fetched) {
+func (ls *limits) fetchedLocked(g *grant, r *store.FetchReply, tasks iter.Seq[*leased]) {
 	if !ls.counting {
 		return
 	}
-	returnLocked(shares)
-	for i := range f.tasks {
-		ls.chargeLocked(&f.tasks[i])
+	returnLocked(g.shares)
+	for t := range tasks {
+		ls.chargeLocked(t)
 	}
-	for i, s := range shares {
-		src.short[s.limit] = slices.Contains(f.short, i)
+	for i, s := range g.shares {
+		short := slices.Contains(r.Short, i)
+		g.src.short[s.limit] = short
 		if s.limit.tokens != nil {
 			got := 0
-			for j := range f.tasks {
-				if s.limit.scope.Covers(f.tasks[j].delivery.Lease.Lane.Route) {
+			for j := range r.Deliveries {
+				if s.limit.scope.Covers(r.Deliveries[j].Lease.Lane.Route) {
 					got++
 				}
 			}
-			s.limit.spend(got, f.now, got == 0 && s.n > 0 && src.short[s.limit])
+			s.limit.spend(got, r.Now, got == 0 && s.n > 0 && short)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func newPartition(e *engine, index int) *partition {
 	p := &partition{
 		e:        e,
 		index:    index,
-		source:   e.intake.sources[index],
+		source:   e.intake.source(index),
 		log:      e.log.With("partition", index).WarnContext,
 		dueMoved: make(chan struct{}, 1),
 		firing:   newFiring(),
@@ -87,7 +87,7 @@ func (p *partition) abandon(ctx context.Context, s *session) {
 
 func (p *partition) open(ctx context.Context) (*session, error) {
 	id := store.SessionID{Partition: p.index, ID: sessionPrefix(p.e.id) + rand.Text()}
-	if err := p.e.store.Reconsider(ctx, p.index, p.e.queues.routes()); err != nil {
+	if err := p.e.store.Reconsider(ctx, p.index, p.e.routes); err != nil {
 		return nil, err // its limits may be others than those of the workers before it
 	}
 	if err := p.e.store.OpenSession(ctx, id, p.e.info, p.e.cfg.Lease); err != nil {

@@ -85,7 +85,7 @@ func (c *runConfigurations) follow(ctx context.Context, r *runConfiguration, run
 // configure has the tasks of runs obey the runs' own configurations, before any of them starts.
 func (s *session) configure(ctx context.Context, tasks []task) {
 	for i := range tasks {
-		tasks[i].run.obey(ctx, s.e.configuredRuns, tasks[i].delivery.Configured)
+		tasks[i].run.obey(ctx, s.e.configuredRuns, tasks[i].Delivery.Configured)
 	}
 }
 

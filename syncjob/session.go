@@ -37,7 +37,7 @@ type session struct {
 	busy   atomic.Int64                       // fetches and settlements in flight
 	moves  atomic.Int64                       // fetches and settlements begun
 	doubt  atomic.Bool                        // a fetch was given up without an answer
-	owed   []share                            // of limits, which a fetch without an answer may have used; guarded by the intake's mutex
+	debt   debt
 
 	mu      sync.Mutex
 	batches map[*batch]struct{}             // fetches of which something is not settled
@@ -56,6 +56,15 @@ type session struct {
 type batch struct {
 	tasks []task
 	left  int // not settled
+}
+
+// leased yields all of it.
+func (b *batch) leased(yield func(*leased) bool) {
+	for i := range b.tasks {
+		if !yield(&b.tasks[i].leased) {
+			return
+		}
+	}
 }
 
 // heldRun is a run of which a session holds tasks.
@@ -96,14 +105,14 @@ func newSession(p *partition, id store.SessionID) *session {
 func (s *session) serve(ctx context.Context) bool {
 	s.group.Go(s.settleLoop)
 	s.group.Go(s.heartbeatLoop)
-	if s.e.intake.once {
+	if s.e.intake.cfg.Once {
 		s.tend(ctx)
 	}
 	s.group.Go(s.keepLoop)
 	if !s.e.fetchers.Go(s.fetchLoop) {
 		return false
 	}
-	s.e.intake.opened(s.p.source)
+	s.p.source.opened()
 	return true
 }
 
@@ -112,7 +121,7 @@ func (s *session) serve(ctx context.Context) bool {
 func (s *session) lose(err error) {
 	s.stop(err)
 	s.e.interrupt(store.ErrLeaseLost, func(t *task) bool { return t.session == s })
-	s.e.intake.lost(s.p.source)
+	s.p.source.lost()
 }
 
 func (s *session) isLost() bool { return s.life.Err() != nil }
@@ -150,7 +159,7 @@ func (s *session) halt(runs []store.RunSignal) {
 		if t.session != s {
 			return false
 		}
-		soft, ok := graceful[t.delivery.Lease.Lane.Run.Number]
+		soft, ok := graceful[t.Delivery.Lease.Lane.Run.Number]
 		return ok && !soft
 	})
 }
@@ -185,7 +194,7 @@ func (s *session) take(ds []store.Delivery) *batch {
 			}
 		}
 		run.n++
-		b.tasks[i] = task{delivery: &ds[i], session: s, batch: b, run: run}
+		b.tasks[i] = task{leased: leased{Delivery: &ds[i]}, session: s, batch: b, run: run}
 	}
 	s.batches[b] = struct{}{}
 	s.count += len(ds)
@@ -215,10 +224,10 @@ func (s *session) drop(tasks []*task) {
 			delete(s.held, t.run.id.Number)
 		}
 		if len(s.meters) > 0 {
-			s.forgetMeterLocked(t.delivery.Lease)
+			s.forgetMeterLocked(t.Delivery.Lease)
 		}
 		t.done = true
-		t.delivery.Task = store.Task{}
+		t.Delivery.Task = store.Task{}
 		if t.batch.left--; t.batch.left == 0 {
 			delete(s.batches, t.batch)
 		}
@@ -226,14 +235,14 @@ func (s *session) drop(tasks []*task) {
 	s.count -= len(tasks)
 }
 
-// each visits what is not settled.
-func (s *session) each(visit func(*task)) {
+// leased yields what is not settled.
+func (s *session) leased(yield func(*leased) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for b := range s.batches {
 		for i := range b.tasks {
-			if !b.tasks[i].done {
-				visit(&b.tasks[i])
+			if t := &b.tasks[i]; !t.done && !yield(&t.leased) {
+				return
 			}
 		}
 	}

@@ -26,6 +26,15 @@ type chunk struct {
 	bytes    int
 }
 
+// leased yields its tasks.
+func (c *chunk) leased(yield func(*leased) bool) {
+	for _, t := range c.tasks {
+		if !yield(&t.leased) {
+			return
+		}
+	}
+}
+
 // fits reports whether an outcome of that size may join the chunk.
 func (c *chunk) fits(children, bytes int) bool {
 	return len(c.outcomes) == 0 || len(c.outcomes) < store.MaxBatch &&
@@ -215,10 +224,10 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			s.refused(c, reply.Refused)
 			suspect := false
 			for _, t := range c.tasks {
-				suspect = suspect || t.delivery.Task.Suspect
+				suspect = suspect || t.Delivery.Task.Suspect
 			}
 			s.drop(c.tasks)
-			s.e.intake.settled(s.p.source, c.tasks, suspect)
+			s.p.source.settled(c.leased, len(c.tasks), suspect)
 			return settleDone
 		case errors.Is(err, store.ErrOutOfMemory) && c.grows:
 			return settleLater

@@ -96,14 +96,14 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 	case ses.isLost():
 	case e.fetching.Err() != nil:
 		ses.release(t)
-	case ses.isHalted(t.delivery.Lease.Lane.Run.Number):
-		ses.report(t, &store.Outcome{Lease: t.delivery.Lease, Verdict: store.VerdictCancel, Task: t.delivery.Task})
+	case ses.isHalted(t.Delivery.Lease.Lane.Run.Number):
+		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
 	default:
-		if !t.delivery.Lease.Lane.Route.Counted() {
-			e.runs.forget(t.delivery.Lease.Lane.Run) // hooks see what is stored now
+		if !t.Delivery.Lease.Lane.Route.Counted() {
+			e.runs.forget(t.Delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
 		s.begin(e.values, t, now)
-		e.journal.attemptStarted(e.values, t.delivery, now)
+		e.journal.attemptStarted(e.values, t.Delivery, now)
 		return e.attempt(s)
 	}
 	e.intake.finished()
@@ -113,16 +113,16 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 // attempt runs the handler of the task in hand.
 func (e *engine) attempt(s *slot) time.Time {
 	s.stage = stageRun
-	s.current.session.executorOf(s.current).ExecuteTimed(s.ctx, s.current.delivery, &s.outcome, s.expire)
+	s.current.session.executorOf(s.current).ExecuteTimed(s.ctx, s.current.Delivery, &s.outcome, s.expire)
 	return e.conclude(s, time.Now())
 }
 
 // conclude tells of the outcome, and reports it.
 func (e *engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
-	e.intake.pace.ran(end.Sub(s.since))
+	e.intake.ran(end.Sub(s.since))
 	e.executed.Add(1)
-	e.journal.attemptDone(e.values, s.current.delivery, &s.outcome, s.since, end)
+	e.journal.attemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
 	e.hand(s)
 	return end
 }
@@ -165,7 +165,7 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	switch {
 	case t.session.isLost():
 		s.cancel(store.ErrLeaseLost)
-	case t.session.isHalted(t.delivery.Lease.Lane.Run.Number):
+	case t.session.isHalted(t.Delivery.Lease.Lane.Run.Number):
 		s.cancel(store.ErrJobStopped)
 	}
 }
@@ -226,7 +226,7 @@ func (e *engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers
 	if s.current == nil || s.current.session != ses {
 		return store.RunningTask{}, false
 	}
-	d := s.current.delivery
+	d := s.current.Delivery
 	r := store.RunningTask{
 		Run:   d.Lease.Lane.Run,
 		ID:    d.Task.ID,

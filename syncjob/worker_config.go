@@ -123,6 +123,15 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 	return store.JoinFields(errs...)
 }
 
+// weightedQueues are the queues with what the worker can run of each.
+func (c *WorkerConfig) weightedQueues(reg *handlers.Registry) []weightedQueue {
+	queues := make([]weightedQueue, len(c.Queues))
+	for i, q := range c.Queues {
+		queues[i] = weightedQueue{FetchQueue: store.FetchQueue{Queue: q.Name, Routes: reg.Routes(q.Name)}, Weight: q.Weight}
+	}
+	return queues
+}
+
 // info is what the worker says of itself in the store.
 func (c *WorkerConfig) info(routes []store.Route) store.WorkerInfo {
 	return store.WorkerInfo{

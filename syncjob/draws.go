@@ -1,0 +1,100 @@
+package syncjob
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// What a worker says to the store of a limit, and what it makes of the answers. One call of a limit is in flight at a
+// time: it begins with ask, and ends with answered or failed.
+
+// due is readable when there may be reason to ask.
+func (l *limit) due() <-chan struct{} { return l.wake }
+
+// again has the limit asked for once more.
+func (l *limit) again() { lifecycle.Wake(l.wake) }
+
+// ask returns what to say, nil for nothing, and then after what time the next call is needed though nothing happens; 0 for never.
+func (l *limit) ask(lease time.Duration) (q *store.DrawParams, wait time.Duration) {
+	l.in.mu.Lock()
+	defer l.in.mu.Unlock()
+	all, now := l.in.limits, time.Now()
+	short := all.shortLocked(l)
+	q = &store.DrawParams{Limit: l.name, Holder: l.in.cfg.Holder, Number: l.number + 1}
+	if l.permits != nil {
+		l.drawing = l.permits.ask(q, short, l.in.appetiteLocked(), lease, now)
+	} else {
+		l.drawing = l.tokens.ask(q, short, l.in.appetiteLocked(), now)
+	}
+	if !l.drawing {
+		return nil, l.waitLocked(q, now)
+	}
+	l.number, l.epoch = q.Number, all.epoch
+	return q, 0
+}
+
+// answered takes in the reply to what was said, and returns after what time the next call is needed though nothing happens;
+// 0 for never.
+func (l *limit) answered(q *store.DrawParams, r *store.DrawReply) time.Duration {
+	l.in.mu.Lock()
+	defer l.in.mu.Unlock()
+	now := time.Now()
+	l.drawing = false
+	if l.permits != nil {
+		l.permits.answer(q, r, l.epoch, now)
+	} else {
+		l.tokens.answer(q, r, now)
+	}
+	l.in.decideLocked()
+	return l.waitLocked(q, now)
+}
+
+// failed says that there is no answer. What was said is then said again, under another number.
+func (l *limit) failed() {
+	l.in.mu.Lock()
+	defer l.in.mu.Unlock()
+	l.drawing = false
+}
+
+func (l *limit) waitLocked(q *store.DrawParams, now time.Time) time.Duration {
+	if l.permits != nil {
+		return l.permits.wait(q, now)
+	}
+	return l.tokens.wait(now)
+}
+
+// signalled has a limit looked at: there is more for this worker, or others want what it holds.
+func (in *intake) signalled(name string) {
+	for _, l := range in.limits.all {
+		if l.name == name {
+			in.mu.Lock()
+			if l.permits != nil {
+				l.permits.waiting = true // so that something is said, whatever is held
+			}
+			in.mu.Unlock()
+			lifecycle.Wake(l.wake)
+		}
+	}
+}
+
+// resign returns what to say once nothing is leased any more, so that everything that was drawn is given back.
+func (in *intake) resign() []store.DrawParams {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var all []store.DrawParams
+	for _, l := range in.limits.all {
+		if l.number == 0 {
+			continue
+		}
+		q := store.DrawParams{Limit: l.name, Holder: in.cfg.Holder, Number: l.number + 1, TTL: placeTime}
+		if l.permits != nil {
+			q.Max = l.max
+		} else {
+			q.Rate, q.Unused, q.Used = l.rate, max(0, l.left), l.spent
+		}
+		all = append(all, q)
+	}
+	return all
+}

@@ -37,15 +37,6 @@ func (m *Map[K, V]) FindOr(key K, fresh func() V) (v V, found bool) {
 	return v, found
 }
 
-// Update replaces the entry of a key by what next makes of it, and returns that.
-func (m *Map[K, V]) Update(key K, next func(was V, ok bool) V) V {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v := next(m.findLocked(key))
-	m.putLocked(key, v)
-	return v
-}
-
 // Put keeps an entry, in place of the one of the same key.
 func (m *Map[K, V]) Put(key K, v V) {
 	m.mu.Lock()

@@ -38,10 +38,6 @@ func TestAnEntryIsMadeOnceReplacedAndForgotten(t *testing.T) {
 	v, found = m.FindOr("a", fail)
 	require.True(t, found)
 	require.Equal(t, 1, v)
-	require.Equal(t, 3, m.Update("a", func(was int, ok bool) int {
-		require.True(t, ok)
-		return was + 2
-	}))
 	m.Put("b", 1)
 	m.Put("c", 1) // a is of the older generation now
 	m.Put("a", 4)

@@ -58,8 +58,9 @@ type ConfigurationChange struct {
 	Err error `json:"-"`
 }
 
-// Sets lists the handler sets that workers have published when they started, sorted by name: for operators who have no registry. Of two
-// versions of a set it is the one that started last. [store.ErrCorrupt] names a description that cannot be read.
+// Sets lists the handler sets that workers have published, when they started or reached the store anew, sorted by name: for
+// operators who have no registry. Of two versions of a set it is the one that was published last. [store.ErrCorrupt] names a
+// description that cannot be read.
 func (m *Manager) Sets(ctx context.Context) ([]handlers.SetDescription, error) {
 	records, err := m.store.Sets(ctx)
 	if err != nil {

@@ -242,14 +242,9 @@ func (e *engine) relieve(ctx context.Context) {
 	}
 }
 
-// watchConfiguration keeps what is configured in force, and tells what there is to configure.
+// watchConfiguration keeps what is configured in force.
 func (e *engine) watchConfiguration(ctx context.Context) {
-	e.m.configs.watch(ctx, sync.OnceFunc(func() {
-		defer close(e.configured)
-		if err := e.m.publish(ctx); err != nil && ctx.Err() == nil {
-			e.log.WarnContext(ctx, "cannot publish what the handler sets are", "error", err)
-		}
-	}))
+	e.m.configs.watch(ctx, sync.OnceFunc(func() { close(e.configured) }))
 }
 
 // watchLimits keeps the limits as they are configured, and draws on each that was ever in force.

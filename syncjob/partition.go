@@ -90,6 +90,9 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	if err := p.e.store.Reconsider(ctx, p.index, p.e.routes); err != nil {
 		return nil, err // its limits may be others than those of the workers before it
 	}
+	if err := p.e.m.publish(ctx, p.index); err != nil && ctx.Err() == nil {
+		p.log(ctx, "cannot publish what the handler sets are", "error", err)
+	}
 	if err := p.e.store.OpenSession(ctx, id, p.e.info, p.e.cfg.Lease); err != nil {
 		return nil, err
 	}

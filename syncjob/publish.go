@@ -9,9 +9,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// publish tells whoever has no registry what the sets of the worker are. A failure costs operators a view, and nobody else anything.
-func (m *Manager) publish(ctx context.Context) error {
+// publish tells whoever has no registry what the sets of the worker are that lie in a partition. It comes before each
+// session, so a server that has the session has them, too: where they are lost, the session is, and the next one brings them
+// again. A failure costs operators a view, and nobody else anything.
+func (m *Manager) publish(ctx context.Context, partition int) error {
 	for _, set := range m.cfg.Registry.Sets() {
+		if store.PartitionOf(set, m.store.Partitions()) != partition {
+			continue
+		}
 		d, err := m.cfg.Registry.Describe(set)
 		if err != nil {
 			return err

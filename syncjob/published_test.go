@@ -3,6 +3,8 @@ package syncjob_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -50,6 +53,76 @@ func TestWhoHasNoRegistryGoesByWhatWorkersPublished(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		obeys("other", 3)
+	})
+}
+
+// losesPublished is a store whose server forgets what was published, and the sessions that came after it.
+type losesPublished struct {
+	store.Store
+	mu    sync.Mutex
+	has   map[string]bool
+	loses map[int]bool // partitions that lost their session, and whose worker has not heard so
+}
+
+func (s *losesPublished) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.has, s.loses = make(map[string]bool), make(map[int]bool)
+	for p := range s.Partitions() {
+		s.loses[p] = true
+	}
+}
+
+func (s *losesPublished) PublishSet(ctx context.Context, r store.SetRecord) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.has[r.Name] = true
+	return s.Store.PublishSet(ctx, r)
+}
+
+func (s *losesPublished) Sets(ctx context.Context) ([]store.SetRecord, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, err := s.Store.Sets(ctx)
+	return slices.DeleteFunc(all, func(r store.SetRecord) bool { return !s.has[r.Name] }), err
+}
+
+func (s *losesPublished) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	s.mu.Lock()
+	lost := s.loses[p.Session.Partition]
+	delete(s.loses, p.Session.Partition)
+	s.mu.Unlock()
+	if lost {
+		return store.HeartbeatReply{}, store.ErrLeaseLost
+	}
+	return s.Store.Heartbeat(ctx, p)
+}
+
+func TestWhatTheStoreLostIsPublishedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &losesPublished{Store: memstore.New(&memstore.Options{Partitions: 4}), has: make(map[string]bool)}
+		sets := []*handlers.Set{handlers.NewSet("a", apart), handlers.NewSet("b", apart), handlers.NewSet("c", apart)}
+		for _, set := range sets {
+			handlers.Handle(set, func(context.Context, *handlers.Task[leaf]) error { return nil }, nil)
+		}
+		reg, err := handlers.NewRegistry(sets...)
+		require.NoError(t, err)
+		work(t, managerOn(t, s, reg), syncjob.WorkerConfig{})
+		operator := managerOn(t, s, nil)
+		names := func() (names []string) {
+			synctest.Wait()
+			all, err := operator.Sets(t.Context())
+			require.NoError(t, err)
+			for _, set := range all {
+				names = append(names, set.Name)
+			}
+			return names
+		}
+		require.Equal(t, []string{"a", "b", "c"}, names())
+		s.lose()
+		require.Empty(t, names())
+		time.Sleep(time.Minute) // each worker has heard by its next heartbeat
+		require.Equal(t, []string{"a", "b", "c"}, names())
 	})
 }
 

@@ -28,6 +28,19 @@ func ValidateTime(field string, t time.Time) error {
 	return nil
 }
 
+// DueTime is the millisecond in which something is due, as a Store keeps it: t, rounded up. So nothing
+// is due before its time, and what was put off is never due again at once.
+func DueTime(t time.Time) time.Time {
+	due := t.UTC().Round(0).Truncate(time.Millisecond)
+	if due.Before(t) {
+		due = due.Add(time.Millisecond)
+	}
+	if last := endOfTime.Add(-time.Millisecond); due.After(last) {
+		return last
+	}
+	return due
+}
+
 // ValidateWeight checks the share of a run in a queue, or of a queue in a worker: [MinWeight] to [MaxWeight]. The error is a [*FieldError] for the field "Weight".
 func ValidateWeight(w float64) error {
 	switch {

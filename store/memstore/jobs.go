@@ -120,7 +120,7 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 			return
 		}
 		if p.arm(j, p.now()); created && params.DueNow {
-			p.setDue(j, p.now(), 0)
+			p.setDue(j, p.now().Truncate(time.Millisecond), 0)
 		}
 	}
 }

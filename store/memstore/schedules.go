@@ -35,10 +35,10 @@ func (p *partition) disarm(j *job) {
 	}
 }
 
-// setDue gives a job its next due time. Times are kept to the millisecond, as on a server.
+// setDue gives a job its next due time, as a server would keep it.
 func (p *partition) setDue(j *job, due time.Time, delay time.Duration) {
-	j.rec.Due = due.UTC().Round(0).Truncate(time.Millisecond)
-	j.schedule.at = j.rec.Due.Add(delay)
+	j.rec.Due = store.DueTime(due)
+	j.schedule.at = store.DueTime(j.rec.Due.Add(delay))
 	p.arm(j, j.schedule.at)
 }
 

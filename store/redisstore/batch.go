@@ -148,7 +148,7 @@ func when(item *store.Item) string {
 	case item.Delay > 0:
 		return "+" + strconv.FormatInt(ceilMillis(item.Delay), 10)
 	case !item.At.IsZero():
-		return strconv.FormatInt(max(item.At.UnixMilli(), 1), 10)
+		return strconv.FormatInt(max(millis(item.At), 1), 10)
 	}
 	return ""
 }

@@ -53,7 +53,7 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	}
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	word, rest, err := s.beginRun(ctx, script.FireRun, &p.Start, func(c *script.Call) {
-		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(p.Next.Add(p.Delay)))
+		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(store.DueTime(p.Next).Add(p.Delay)))
 		c.Flag(p.Wait).Add(formatMillis(p.Rest)).Flag(p.InReadOnly)
 	})
 	if err != nil {
@@ -80,12 +80,12 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	return reply, unexpected(script.FireRun, word)
 }
 
-// millis is a time in ms since 1970; 0 for the zero time.
+// millis is the due time of something in ms since 1970; 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	return store.DueTime(t).UnixMilli()
 }
 
 // beginRun executes a script that may begin a run. The number is proposed here from the

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -100,6 +101,28 @@ var numbersContract = []testCase{
 			if lane.Delayed == 1 {
 				s.Equal(lastTime.UnixMilli(), lane.NextDue.UnixMilli())
 			}
+		}
+	}},
+	{"no task is due before its time, by no fraction of a millisecond", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		at := time.Now().Add(never).Truncate(time.Millisecond)
+		for i, part := range []time.Duration{0, 1, 500_000, 999_999} {
+			it := task(scan, fmt.Sprintf("%d", i))
+			it.Route.Kind = fmt.Sprintf("kind-%d", i)
+			it.At = at.Add(part)
+			p.add(r, it)
+		}
+		in, err := s.store.Inspect(s.ctx, r.id)
+		s.NoError(err)
+		due := make(map[string]time.Time)
+		for _, lane := range in.Lanes {
+			due[lane.Route.Kind] = lane.NextDue
+		}
+		for i, part := range []time.Duration{0, 1, 500_000, 999_999} {
+			next := due[fmt.Sprintf("kind-%d", i)]
+			s.False(next.Before(at.Add(part)), "part %d", i)
+			s.Less(next.Sub(at.Add(part)), time.Millisecond, "part %d", i)
 		}
 	}},
 	{"numbers that no store can keep exactly are refused by their field", func(s *scene) {

@@ -71,6 +71,15 @@ func (p *periodic) started(f store.FireParams, why string) *run {
 	return &run{p.s, p.fires(f, store.FireStarted, why).Run, p.partition}
 }
 
+// dueAt requires the job to be due at that time, or less than a millisecond later: never before.
+func (p *periodic) dueAt(want time.Time, why string) {
+	p.s.tb.Helper()
+	due := p.record().Due
+	p.s.False(due.Before(want), "due at %v, before %v: %s", due, want, why)
+	p.s.Less(due.Sub(want), time.Millisecond, why)
+	p.s.True(due.Equal(due.Truncate(time.Millisecond)), "due times are kept to the millisecond")
+}
+
 // runs counts those that were begun.
 func (p *periodic) runs(want int, why string) {
 	p.s.tb.Helper()
@@ -121,7 +130,7 @@ var schedules = []testCase{
 		s.Equal([]int64{began.Load()}, numbers)
 		r := &run{s, store.RunID{Job: p.job, Number: numbers[0]}, p.partition}
 		s.True(f.Due.Equal(r.record().Due), "the run knows its due time")
-		s.True(f.Next.Truncate(time.Millisecond).Equal(p.record().Due), "the next time follows")
+		p.dueAt(f.Next, "the next time follows")
 	}},
 	{"a repeat finds the run, also when that is over and the next is under way", func(s *scene) {
 		p := s.periodic("nightly")
@@ -227,6 +236,27 @@ var schedules = []testCase{
 		s.WithinDuration(ended.Add(time.Hour), p.record().Due, time.Second)
 		p.runs(1, "it has not rested")
 	}},
+	{"fractions of a millisecond make a job due later, never at once again", func(s *scene) {
+		p := s.periodic("nightly")
+		for i, part := range []time.Duration{1, time.Microsecond, 499_999, 500_001, 999_999} {
+			at := p.now().Truncate(time.Millisecond).Add(tick + part)
+			f := p.due(tick)
+			f.Next, f.Delay = at, part
+			f.Rest = time.Millisecond + part
+			p.started(f, "it is due").worker().drain(wellDone)
+			p.dueAt(at, "the next time follows")
+			p.told("the next time has come")
+			s.False(p.now().Before(at.Add(part)), "part %d: it was told of before its time", i)
+			f = p.due(time.Hour)
+			f.Rest = time.Hour + part
+			newest := &run{s, store.RunID{Job: p.job, Number: p.record().LastRun}, p.partition}
+			rested := newest.record().Ended.Add(f.Rest)
+			p.fires(f, store.FireMoved, "it has not rested")
+			s.False(p.record().Due.Before(rested), "due before it has rested")
+			s.NoError(s.store.DeleteJob(s.ctx, p.job))
+			p = s.periodic("nightly")
+		}
+	}},
 	{"a due job is told to one at a time, and again if nobody fires it", func(s *scene) {
 		p := s.periodic("nightly")
 		p.told("it is due")
@@ -245,7 +275,7 @@ var schedules = []testCase{
 		p.told("it is new")
 		f := p.due(time.Hour)
 		p.fires(f, store.FireMoved, "it gets one")
-		s.True(f.Next.Truncate(time.Millisecond).Equal(p.record().Due))
+		p.dueAt(f.Next, "it has one")
 		p.runs(0, "nothing was due")
 		p.silent("it is due in an hour")
 	}},

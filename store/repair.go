@@ -40,7 +40,7 @@ type RepairReport struct {
 
 // Damage is one contradiction in what is stored.
 type Damage struct {
-	Kind   DamageKind `json:"kind"`
+	Type   DamageType `json:"type"`
 	Run    int64      `json:"run,omitempty"` // number of the run; 0 if it is not about one
 	What   string     `json:"what"`          // names the record
 	Detail string     `json:"detail"`        // what is wrong with it, and what mends it
@@ -53,20 +53,20 @@ func (d Damage) String() string {
 	if d.Run != 0 {
 		about = fmt.Sprintf(" of run %d", d.Run)
 	}
-	return printable.Text(fmt.Sprintf("%s: %s%s: %s", d.Kind, d.What, about, d.Detail))
+	return printable.Text(fmt.Sprintf("%s: %s%s: %s", d.Type, d.What, about, d.Detail))
 }
 
-// DamageKind tells damages apart.
-type DamageKind string
+// DamageType tells damages apart.
+type DamageType string
 
-// The kinds of damage.
+// The types of damage.
 const (
-	DamageRecord  DamageKind = "record"  // a record is missing, of another type, or has a field that cannot be read
-	DamageTask    DamageKind = "task"    // a stored task cannot be decoded: it fails
-	DamageCounts  DamageKind = "counts"  // counters disagree with what is stored
-	DamageIndex   DamageKind = "index"   // something is stored that the index by which it is found does not name
-	DamageSession DamageKind = "session" // a session holds tasks and has no lease that could end
-	DamageHook    DamageKind = "hook"    // a hook is due and nowhere
-	DamageState   DamageKind = "state"   // a run should have ended
-	DamageOrphan  DamageKind = "orphan"  // a record belongs to a run or session that is gone
+	DamageRecord  DamageType = "record"  // a record is missing, of another type, or has a field that cannot be read
+	DamageTask    DamageType = "task"    // a stored task cannot be decoded: it fails
+	DamageCounts  DamageType = "counts"  // counters disagree with what is stored
+	DamageIndex   DamageType = "index"   // something is stored that the index by which it is found does not name
+	DamageSession DamageType = "session" // a session holds tasks and has no lease that could end
+	DamageHook    DamageType = "hook"    // a hook is due and nowhere
+	DamageState   DamageType = "state"   // a run should have ended
+	DamageOrphan  DamageType = "orphan"  // a record belongs to a run or session that is gone
 )

@@ -100,13 +100,13 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 	require.NoError(s.t, err)
 	require.True(s.t, why.Stable)
 	require.Contains(s.t, why.Disagreements, fmt.Sprintf("pending: the counter says %d, the sets hold %d", why.Run.Counts.Pending, why.Run.Counts.Pending-1))
-	require.ElementsMatch(s.t, []store.DamageKind{store.DamageSession, store.DamageCounts}, kindsOf(why.Damage), "%v", why.Damage)
+	require.ElementsMatch(s.t, []store.DamageType{store.DamageSession, store.DamageCounts}, kindsOf(why.Damage), "%v", why.Damage)
 	dry, err := s.m.Repair(ctx, r.Job(), &syncjob.RepairOptions{DryRun: true})
 	require.NoError(s.t, err)
 	require.Equal(s.t, before, s.contents(), "who only looks has changed something")
 	found, err := s.m.Repair(ctx, r.Job(), nil)
 	require.NoError(s.t, err)
-	require.Equal(s.t, []store.DamageKind{store.DamageSession, store.DamageCounts, store.DamageTask}, kindsOf(found.Damage), "%v", found)
+	require.Equal(s.t, []store.DamageType{store.DamageSession, store.DamageCounts, store.DamageTask}, kindsOf(found.Damage), "%v", found)
 	require.Equal(s.t, found.String(), strings.ReplaceAll(dry.String(), "found ", "mended "))
 	s.requireUndamaged(ctx, r)
 	why, err = r.Explain(ctx)
@@ -122,9 +122,9 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 	}
 }
 
-func kindsOf(damage []syncjob.Damage) (kinds []store.DamageKind) {
+func kindsOf(damage []syncjob.Damage) (kinds []store.DamageType) {
 	for _, d := range damage {
-		kinds = append(kinds, d.Kind)
+		kinds = append(kinds, d.Type)
 	}
 	return kinds
 }

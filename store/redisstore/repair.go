@@ -78,9 +78,9 @@ func (r *repair) all(ctx context.Context) error {
 	return r.orphans(ctx)
 }
 
-func (r *repair) add(kind store.DamageKind, run, what, detail string) {
+func (r *repair) add(typ store.DamageType, run, what, detail string) {
 	n, _ := strconv.ParseInt(run, 10, 64)
-	r.report.Damage = append(r.report.Damage, store.Damage{Kind: kind, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun})
+	r.report.Damage = append(r.report.Damage, store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun})
 }
 
 // exec executes a script of a repair. In a dry run a key of a wrong type, which would be gone by now, is taken for absent.
@@ -96,7 +96,7 @@ func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([
 // addFound adds triples as the scripts reply them.
 func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 	for i := 0; i+2 < len(triples); i += 3 {
-		r.add(store.DamageKind(text(triples[i])), run, text(triples[i+1]), text(triples[i+2]))
+		r.add(store.DamageType(text(triples[i])), run, text(triples[i+1]), text(triples[i+2]))
 	}
 }
 

@@ -20,7 +20,7 @@ type damage struct {
 	begin func(p *patient)
 	hit   func(p *patient)
 	// kinds are what a repair finds, in any order.
-	kinds []store.DamageKind
+	kinds []store.DamageType
 	// want are the counts once everything is worked off, and status the run's; "" if it is gone.
 	want   store.Counts
 	status store.Status
@@ -129,9 +129,9 @@ func (p *patient) repair(opts store.RepairParams) []store.Damage {
 	return report.Damage
 }
 
-func kindsOf(found []store.Damage) (kinds []store.DamageKind) {
+func kindsOf(found []store.Damage) (kinds []store.DamageType) {
 	for _, d := range found {
-		kinds = append(kinds, d.Kind)
+		kinds = append(kinds, d.Type)
 	}
 	return kinds
 }
@@ -145,7 +145,7 @@ func (p *patient) requireHealthy() {
 }
 
 // requireMended lets a dry run find the damage, repairs it, and requires that nothing is left of it.
-func (p *patient) requireMended(kinds []store.DamageKind) {
+func (p *patient) requireMended(kinds []store.DamageType) {
 	p.Helper()
 	before := p.dump()
 	dry := p.repair(store.RepairParams{DryRun: true})
@@ -155,7 +155,7 @@ func (p *patient) requireMended(kinds []store.DamageKind) {
 }
 
 // requireMendedAs repairs what a dry run has found.
-func (p *patient) requireMendedAs(dry []store.Damage, kinds []store.DamageKind) {
+func (p *patient) requireMendedAs(dry []store.Damage, kinds []store.DamageType) {
 	p.Helper()
 	for _, d := range dry {
 		require.False(p, d.Mended, "%v", d)

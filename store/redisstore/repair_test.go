@@ -19,7 +19,7 @@ const (
 )
 
 // kinds makes the table below read well.
-func kinds(k ...store.DamageKind) []store.DamageKind { return k }
+func kinds(k ...store.DamageType) []store.DamageType { return k }
 
 // three succeed, and that many of them have failed instead.
 func three(failed int64) store.Counts {

@@ -181,7 +181,7 @@ func RenameFields(err error, rename func(field string) string) error {
 // that of a declared job, whose runs begin as it was declared. It matches [ErrJobExists].
 type JobExistsError struct {
 	Active   RunID   // the active run; its Number is 0 if none is active
-	Declared JobKind // the kind of a declared job that was started as if it were none; else empty
+	Declared JobType // the type of a declared job that was started as if it were none; else empty
 }
 
 // Error implements error. It says what begins a run of a declared job.

@@ -15,7 +15,7 @@ func with(fn func(ctx context.Context, h *store.Handles) error) {
 	ctx := context.Background()
 	s := memstore.New(nil)
 	defer s.Close()
-	_, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Kind: store.JobStanding})
+	_, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Type: store.JobStanding})
 	if err == nil {
 		h := store.NewHandles(s) // once for a process; a syncjob.Manager has its own
 		defer h.Close()

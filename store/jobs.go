@@ -35,7 +35,7 @@ type Jobs interface {
 // EnsureParams declares a job.
 type EnsureParams struct {
 	Job        string
-	Kind       JobKind // JobStanding or JobPeriodic
+	Type       JobType // JobStanding or JobPeriodic
 	Definition []byte
 	Revision   int64
 	// Schedule of a periodic job, encoded by the layer above. When it differs from what is stored the job loses

@@ -147,20 +147,20 @@ func (s Status) Final() bool {
 // sealing the run removes it.
 const HoldOpen = "open"
 
-// JobKind tells how a job comes to run.
-type JobKind string
+// JobType tells how a job comes to run.
+type JobType string
 
-// The kinds of job.
+// The types of job.
 const (
-	JobSinglePass JobKind = "single-pass" // each run is started by a call of Start
-	JobStanding   JobKind = "standing"    // declared; one open run that is never sealed
-	JobPeriodic   JobKind = "periodic"    // declared; runs are fired by a schedule
+	JobSinglePass JobType = "single-pass" // each run is started by a call of Start
+	JobStanding   JobType = "standing"    // declared; one open run that is never sealed
+	JobPeriodic   JobType = "periodic"    // declared; runs are fired by a schedule
 )
 
 // JobRecord is what is stored of a job, apart from its runs.
 type JobRecord struct {
 	Name       string
-	Kind       JobKind
+	Type       JobType
 	Definition []byte // of a declared job, encoded by the layer above
 	Revision   int64  // of the definition
 	Disabled   bool   // stopped by name and not enabled again

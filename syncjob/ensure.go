@@ -45,9 +45,9 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	if err := m.allow(ctx, m.params(d, j.Name, "")); err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
-	p := store.EnsureParams{Job: j.Name, Kind: Standing, Revision: j.Revision}
+	p := store.EnsureParams{Job: j.Name, Type: Standing, Revision: j.Revision}
 	if p.Definition, err = d.encode(); err == nil && j.Schedule != nil {
-		p.Kind, p.DueNow = Periodic, j.Schedule.FireOnCreate
+		p.Type, p.DueNow = Periodic, j.Schedule.FireOnCreate
 		p.Schedule, err = json.Marshal(d.Schedule.calendar)
 	}
 	if err != nil {
@@ -83,7 +83,7 @@ func (m *Manager) startDeclared(ctx context.Context, job string) error {
 	if err != nil {
 		return fmt.Errorf("read job %q: %w", job, err)
 	}
-	if rec.Kind != store.JobStanding {
+	if rec.Type != store.JobStanding {
 		return nil
 	}
 	if _, err = m.startStored(ctx, rec); errors.Is(err, ErrJobExists) {

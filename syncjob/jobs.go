@@ -29,11 +29,11 @@ const (
 func (g Group) has(s JobState) bool {
 	switch g {
 	case GroupSinglePass:
-		return s.Kind == SinglePass
+		return s.Type == SinglePass
 	case GroupPeriodic:
-		return s.Kind == Periodic
+		return s.Type == Periodic
 	case GroupStanding:
-		return s.Kind == Standing
+		return s.Type == Standing
 	case GroupStopped:
 		return s.Disabled || s.Run != nil && s.Run.Status == StatusStopped
 	case GroupFinished:

@@ -234,7 +234,7 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
-	declared := rec.Kind != store.JobSinglePass
+	declared := rec.Type != store.JobSinglePass
 	if declared {
 		if err := m.store.SetJobDisabled(ctx, job, true); err != nil {
 			return fmt.Errorf("disable job %q: %w", job, err)

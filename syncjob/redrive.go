@@ -120,7 +120,7 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 		Weight:     source.Weight,
 		Retention:  source.Retention,
 		FailureCap: max(r.m.cfg.FailureCap, found.tasks),
-		Declared:   job.Kind != store.JobSinglePass,
+		Declared:   job.Type != store.JobSinglePass,
 		RedriveOf:  r.id.Number,
 
 		Configuration: own.Document,

@@ -54,7 +54,7 @@ func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 	ways := map[string]*syncjob.StartOptions{
 		"refuse": nil, "join": {IfActive: syncjob.Join}, "supersede": {IfActive: syncjob.Supersede}, "key": {Key: "k"},
 	}
-	for kind, declared := range map[store.JobKind]syncjob.Job{
+	for kind, declared := range map[store.JobType]syncjob.Job{
 		syncjob.Periodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Hour}},
 		syncjob.Standing: {Name: "a", Set: "tree", Open: true},
 	} {

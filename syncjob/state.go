@@ -24,10 +24,10 @@ const (
 	StatusSkipped   = store.StatusSkipped   // the pre-job hook declined to start
 )
 
-// JobKind tells how a job comes to run.
-type JobKind = store.JobKind
+// JobType tells how a job comes to run.
+type JobType = store.JobType
 
-// The kinds of job.
+// The types of job.
 const (
 	SinglePass = store.JobSinglePass // each run is started by a call of Start
 	Standing   = store.JobStanding   // declared by Ensure; one open run that is never sealed
@@ -47,7 +47,7 @@ type Progress = store.Progress
 // JobState is a job as its users see it: what it is, and its newest run.
 type JobState struct {
 	Name     string    `json:"name"`
-	Kind     JobKind   `json:"kind"`
+	Type     JobType   `json:"type"`
 	Revision int64     `json:"revision,omitempty"` // of a declared job's definition
 	Disabled bool      `json:"disabled,omitempty"` // stopped by name and not enabled again
 	Created  time.Time `json:"created,omitzero"`

@@ -14,7 +14,7 @@ const maxETA = 10 * 365 * 24 * time.Hour
 func jobState(e store.JobEntry, now time.Time) JobState {
 	s := JobState{
 		Name:       e.Job.Name,
-		Kind:       e.Job.Kind,
+		Type:       e.Job.Type,
 		Definition: e.Job.Definition,
 		Revision:   e.Job.Revision,
 		Disabled:   e.Job.Disabled,

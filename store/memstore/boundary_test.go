@@ -91,7 +91,7 @@ func TestAClosedStoreRefusesEveryCall(t *testing.T) {
 func everyCall(ctx context.Context, k *kit) map[string]error {
 	errs := map[string]error{}
 	run, session := store.RunID{Job: "import", Number: 1}, store.SessionID{ID: "s"}
-	_, errs["EnsureJob"] = k.EnsureJob(ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
+	_, errs["EnsureJob"] = k.EnsureJob(ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
 	errs["SetJobDisabled"] = k.SetJobDisabled(ctx, "import", true)
 	_, errs["Job"] = k.Job(ctx, "import")
 	_, errs["ListJobs"] = k.ListJobs(ctx, store.ListParams{Limit: 1})

@@ -22,7 +22,7 @@ type job struct {
 	active   *run // nil while none is
 }
 
-func (j *job) declared() bool { return j.rec.Kind != store.JobSinglePass }
+func (j *job) declared() bool { return j.rec.Type != store.JobSinglePass }
 
 // bytes is what of the job, and of its newest run, callers chose.
 func (j *job) bytes() int {
@@ -54,7 +54,7 @@ func (j *job) dropRun(r *run) {
 // addJob makes a job of a name that is not known.
 func (p *partition) addJob(name string) *job {
 	j := &job{
-		rec:      store.JobRecord{Name: name, Kind: store.JobSinglePass, Created: p.now()},
+		rec:      store.JobRecord{Name: name, Type: store.JobSinglePass, Created: p.now()},
 		tokens:   map[string]*run{},
 		schedule: schedule{place: -1},
 	}
@@ -74,7 +74,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 	if err := store.ValidateJobName(p.Job); err != nil {
 		return "", err
 	}
-	if p.Kind != store.JobStanding && p.Kind != store.JobPeriodic {
+	if p.Type != store.JobStanding && p.Type != store.JobPeriodic {
 		return "", &store.FieldError{Field: "Kind", Reason: "is neither standing nor periodic"}
 	}
 	part, err := s.of(ctx, p.Job)
@@ -95,7 +95,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		return store.EnsureCreated, nil
 	case p.Revision < j.rec.Revision:
 		return store.EnsureKept, nil
-	case p.Kind == j.rec.Kind && bytes.Equal(p.Definition, j.rec.Definition):
+	case p.Type == j.rec.Type && bytes.Equal(p.Definition, j.rec.Definition):
 		j.rec.Revision = p.Revision // so that a lower one cannot overwrite it later
 		return store.EnsureUnchanged, nil
 	default:
@@ -107,10 +107,10 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // define stores a definition. The job is due anew if its schedule is another one.
 func (p *partition) define(j *job, params store.EnsureParams) {
 	created := !j.declared()
-	j.rec.Kind, j.rec.Definition, j.rec.Revision = params.Kind, bytes.Clone(params.Definition), params.Revision
+	j.rec.Type, j.rec.Definition, j.rec.Revision = params.Type, bytes.Clone(params.Definition), params.Revision
 	j.rec.Changes++
 	switch {
-	case params.Kind != store.JobPeriodic:
+	case params.Type != store.JobPeriodic:
 		j.rec.Due, j.schedule.spec = time.Time{}, nil
 		p.disarm(j)
 	case bytes.Equal(j.schedule.spec, params.Schedule):
@@ -137,7 +137,7 @@ func (s *Store) SetJobDisabled(ctx context.Context, name string, disabled bool) 
 		return store.ErrJobNotFound
 	}
 	switch {
-	case j.rec.Disabled == disabled || j.rec.Kind != store.JobPeriodic:
+	case j.rec.Disabled == disabled || j.rec.Type != store.JobPeriodic:
 	case disabled:
 		j.rec.Due = time.Time{}
 		part.disarm(j)

@@ -14,8 +14,8 @@ import (
 func TestDeclaringAJobIsAbsolute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
-		ensure := func(kind store.JobKind, definition string, revision int64) store.EnsureOutcome {
-			out, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "nightly", Kind: kind, Definition: []byte(definition), Revision: revision})
+		ensure := func(typ store.JobType, definition string, revision int64) store.EnsureOutcome {
+			out, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "nightly", Type: typ, Definition: []byte(definition), Revision: revision})
 			require.NoError(t, err)
 			return out
 		}
@@ -30,7 +30,7 @@ func TestDeclaringAJobIsAbsolute(t *testing.T) {
 		job, err := k.Job(k.ctx, "nightly")
 		require.NoError(t, err)
 		require.Equal(t, store.JobRecord{
-			Name: "nightly", Kind: store.JobStanding, Definition: []byte("d"), Revision: 6,
+			Name: "nightly", Type: store.JobStanding, Definition: []byte("d"), Revision: 6,
 			Disabled: true, Created: time.Now().UTC(), Changes: 4,
 		}, job, "declaring does not enable")
 	})
@@ -39,7 +39,7 @@ func TestDeclaringAJobIsAbsolute(t *testing.T) {
 func TestASinglePassJobIsDeclaredOnlyWhileItIsIdle(t *testing.T) {
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true})
-	p := store.EnsureParams{Job: "import", Kind: store.JobStanding}
+	p := store.EnsureParams{Job: "import", Type: store.JobStanding}
 	_, err := k.EnsureJob(k.ctx, p)
 	require.ErrorIs(t, err, store.ErrJobExists)
 	k.stop(run)
@@ -47,7 +47,7 @@ func TestASinglePassJobIsDeclaredOnlyWhileItIsIdle(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, store.EnsureCreated, out)
 
-	for _, bad := range []store.EnsureParams{{Job: "", Kind: store.JobStanding}, {Job: "x", Kind: store.JobSinglePass}} {
+	for _, bad := range []store.EnsureParams{{Job: "", Type: store.JobStanding}, {Job: "x", Type: store.JobSinglePass}} {
 		_, err = k.EnsureJob(k.ctx, bad)
 		require.ErrorIs(t, err, store.ErrInvalid)
 	}
@@ -58,7 +58,7 @@ func TestJobsAreListedInPagesInTheOrderOfTheirNames(t *testing.T) {
 	for i := range 25 {
 		k.start(store.StartParams{Job: fmt.Sprintf("job %02d", 24-i), Open: true})
 	}
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "idle", Kind: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "idle", Type: store.JobPeriodic})
 	require.NoError(t, err)
 	var names []string
 	after := ""
@@ -116,7 +116,7 @@ func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 	require.ErrorIs(t, k.DeleteRun(k.ctx, run), store.ErrRunNotFound)
 	require.ErrorIs(t, k.DeleteJob(k.ctx, "import"), store.ErrJobNotFound)
 
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
 	require.NoError(t, err)
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
@@ -126,7 +126,7 @@ func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 
 func TestTheNewestRunIsNotListedOnceItIsGone(t *testing.T) {
 	k := newKit(t, nil)
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
 	require.NoError(t, err)
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	newest := k.start(store.StartParams{Open: true, Declared: true})

@@ -83,7 +83,7 @@ func (j *job) refuses(p *store.StartParams) error {
 	case p.Declared && !declared:
 		return store.ErrJobNotFound
 	case declared && !p.Declared:
-		exists.Declared = j.rec.Kind
+		exists.Declared = j.rec.Type
 		return exists
 	case p.Declared && j.rec.Disabled:
 		return store.ErrJobDisabled

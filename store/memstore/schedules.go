@@ -87,7 +87,7 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 // fire decides about a due time, and acts on it.
 func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.FireVerdict {
 	switch {
-	case j.rec.Kind != store.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
+	case j.rec.Type != store.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
 		return store.FireMoved
 	case !params.Next.After(now) || j.schedule.at.After(now) && !j.rec.Due.IsZero():
 		return store.FireEarly

@@ -86,7 +86,7 @@ func TestStartingAnActiveNameReturnsTheActiveRun(t *testing.T) {
 
 func TestADisabledJobIsNotStartedInAnyWay(t *testing.T) {
 	k := newKit(t, nil)
-	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
+	_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
 	require.NoError(t, err)
 	require.NoError(t, k.SetJobDisabled(k.ctx, "import", true))
 	_, err = k.StartRun(k.ctx, complete(store.StartParams{Open: true, Declared: true}))

@@ -174,7 +174,7 @@ func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
 func TestASweepDoesABoundedSliceAndSaysThatThereIsMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
-		_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Kind: store.JobPeriodic})
+		_, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "import", Type: store.JobPeriodic})
 		require.NoError(t, err)
 		const n = 5000
 		for range n {

@@ -37,7 +37,7 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	case "active":
 		return store.StartReply{}, &store.JobExistsError{Active: id}
 	case "declared":
-		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: store.JobKind(text(rest[1]))}
+		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: store.JobType(text(rest[1]))}
 	case "missing":
 		return store.StartReply{}, store.ErrJobNotFound
 	case "disabled":

@@ -465,7 +465,7 @@ var crashPoints = map[string]crashPoint{
 	"quarantine": {begin: broken("LSET", "W:RUN/q/set/k", "0", "garbage"), act: repairIt, stands: repaired, want: lost(1)},
 }
 
-var periodic = store.EnsureParams{Job: "periodic", Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1}
+var periodic = store.EnsureParams{Job: "periodic", Type: store.JobPeriodic, Definition: []byte("{}"), Revision: 1}
 
 // firing fires the due time of the periodic job that begin has set.
 func firing(c *crash) store.FireParams {
@@ -478,7 +478,7 @@ func firing(c *crash) store.FireParams {
 	return store.FireParams{Start: p, Due: due, Changes: job.Changes, Next: time.Now().Add(time.Hour)}
 }
 
-var declaration = store.EnsureParams{Job: "declared", Kind: store.JobStanding, Definition: []byte("{}"), Revision: 1}
+var declaration = store.EnsureParams{Job: "declared", Type: store.JobStanding, Definition: []byte("{}"), Revision: 1}
 
 func configuration(c *crash) store.ConfigurationWrite {
 	return store.ConfigurationWrite{ID: store.ConfigurationID{Run: c.run}, Token: "token", Document: []byte("{}"), By: "victim", IfVersion: 0}

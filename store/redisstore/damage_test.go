@@ -167,7 +167,7 @@ func (s *wreck) run(name string) store.RunID {
 // periodicOf declares the job that fires beside the run of the name.
 func periodicOf(name string, revision int64) store.EnsureParams {
 	return store.EnsureParams{
-		Job: "periodic-" + name, Kind: store.JobPeriodic, Definition: []byte(strconv.FormatInt(revision, 10)), Revision: revision,
+		Job: "periodic-" + name, Type: store.JobPeriodic, Definition: []byte(strconv.FormatInt(revision, 10)), Revision: revision,
 		Schedule: []byte("s"), DueNow: true,
 	}
 }

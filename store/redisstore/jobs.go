@@ -34,7 +34,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if known != "" {
 			lastRun = k.run(known)
 		}
-		c := script.NewCall(k.job(p.Job), k.jobs, lastRun, k.due).Add(p.Job, string(p.Kind), string(p.Definition)).Int64(p.Revision).Add(known)
+		c := script.NewCall(k.job(p.Job), k.jobs, lastRun, k.due).Add(p.Job, string(p.Type), string(p.Definition)).Int64(p.Revision).Add(known)
 		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.channel)
 		word, _, err := s.word(ctx, script.EnsureJob, c)
 		switch {

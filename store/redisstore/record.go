@@ -150,7 +150,7 @@ func decodeJob(name string, h map[string]string) (store.JobRecord, error) {
 	d := hashDecoder{h: h}
 	j := store.JobRecord{
 		Name:     name,
-		Kind:     store.JobKind(h["kind"]),
+		Type:     store.JobType(h["kind"]),
 		Revision: d.int("revision"),
 		Disabled: h["disabled"] != "",
 		LastRun:  d.int("run"),

@@ -116,7 +116,7 @@ func stagedBegin(p *patient) {
 }
 
 func periodicBegin(p *patient) {
-	_, err := p.EnsureJob(p.Context(), store.EnsureParams{Job: p.job, Kind: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")})
+	_, err := p.EnsureJob(p.Context(), store.EnsureParams{Job: p.job, Type: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}")})
 	require.NoError(p, err)
 	p.someTasksOf(store.StartParams{Job: p.job, Declared: true})
 }

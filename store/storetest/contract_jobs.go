@@ -21,7 +21,7 @@ var jobsContract = []testCase{
 	{"declaring says what it did", func(s *scene) {
 		ensure := func(def string, revision int64) store.EnsureOutcome {
 			s.tb.Helper()
-			outcome, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Kind: store.JobPeriodic, Definition: []byte(def), Revision: revision})
+			outcome, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte(def), Revision: revision})
 			s.NoError(err)
 			return outcome
 		}
@@ -35,12 +35,12 @@ var jobsContract = []testCase{
 		s.NoError(err)
 		s.Equal("v3", string(job.Definition))
 		s.Equal(int64(3), job.Revision)
-		s.Equal(store.JobPeriodic, job.Kind)
+		s.Equal(store.JobPeriodic, job.Type)
 		s.Zero(job.LastRun)
 		s.False(job.Created.IsZero())
 	}},
 	{"disabling is kept apart from the definition", func(s *scene) {
-		def := store.EnsureParams{Job: "nightly", Kind: store.JobStanding, Definition: []byte("v1")}
+		def := store.EnsureParams{Job: "nightly", Type: store.JobStanding, Definition: []byte("v1")}
 		disabled := func() bool {
 			job, err := s.store.Job(s.ctx, "nightly")
 			s.NoError(err)
@@ -59,13 +59,13 @@ var jobsContract = []testCase{
 		s.False(disabled())
 	}},
 	{"a declared job is kept when its runs have expired", func(s *scene) {
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Kind: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
 		s.NoError(err)
 		r := s.start(store.StartParams{Job: "nightly", Declared: true, Retention: tick})
 		job, err := s.store.Job(s.ctx, "nightly")
 		s.NoError(err)
 		s.Equal(r.id.Number, job.LastRun)
-		s.Equal(store.JobPeriodic, job.Kind)
+		s.Equal(store.JobPeriodic, job.Type)
 		r.worker().drain(wellDone)
 		s.until(r.partition, "its run has expired", func() bool {
 			runs, err := s.store.JobRuns(s.ctx, "nightly")
@@ -83,7 +83,7 @@ var jobsContract = []testCase{
 			name := fmt.Sprintf("job/%02d", (i*7)%25)
 			want[s.partition(name)] = append(want[s.partition(name)], name)
 			if i%5 == 0 {
-				_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: name, Kind: store.JobStanding, Definition: []byte("d")})
+				_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: name, Type: store.JobStanding, Definition: []byte("d")})
 				s.NoError(err)
 				continue
 			}
@@ -142,7 +142,7 @@ var jobsContract = []testCase{
 	{"a deleted job is gone with its definition and runs", func(s *scene) {
 		partition := s.partition("nightly")
 		before := s.leftovers()
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Kind: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
 		s.NoError(err)
 		var last *run
 		for range 3 {

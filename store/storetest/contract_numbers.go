@@ -29,7 +29,7 @@ var numbersContract = []testCase{
 			job := s.name("job")
 			ensure := func(revision int64, definition string) store.EnsureOutcome {
 				outcome, err := s.store.EnsureJob(s.ctx, store.EnsureParams{
-					Job: job, Kind: store.JobStanding, Definition: []byte(definition), Revision: revision,
+					Job: job, Type: store.JobStanding, Definition: []byte(definition), Revision: revision,
 				})
 				s.NoError(err)
 				return outcome

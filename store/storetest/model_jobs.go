@@ -12,7 +12,7 @@ import (
 // modelJob is a job as the model knows it, apart from its runs.
 type modelJob struct {
 	declared bool
-	kind     store.JobKind
+	kind     store.JobType
 	revision int64
 	text     string // its definition
 	disabled bool
@@ -45,10 +45,10 @@ func (m *model) forget(id store.RunID) {
 // EnsureJob declares a job, perhaps anew.
 func (m *machine) EnsureJob(t *rapid.T) {
 	p := store.EnsureParams{
-		Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Kind: rapid.SampledFrom([]store.JobKind{store.JobStanding, store.JobPeriodic, store.JobPeriodic}).Draw(t, "kind"),
+		Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Type: rapid.SampledFrom([]store.JobType{store.JobStanding, store.JobPeriodic, store.JobPeriodic}).Draw(t, "kind"),
 		Definition: []byte(rapid.SampledFrom([]string{"{}", "{1}"}).Draw(t, "definition")), Revision: int64(rapid.IntRange(0, 2).Draw(t, "revision")),
 	}
-	if p.Kind == store.JobPeriodic {
+	if p.Type == store.JobPeriodic {
 		p.Schedule, p.DueNow = []byte(rapid.SampledFrom([]string{"often", "rarely"}).Draw(t, "schedule")), rapid.Bool().Draw(t, "due now")
 	}
 	outcome, err := m.s.store.EnsureJob(m.s.ctx, p)
@@ -66,11 +66,11 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	case j.revision > p.Revision:
 		m.s.Equal(store.EnsureKept, outcome)
 		return
-	case j.kind == p.Kind && j.text == string(p.Definition):
+	case j.kind == p.Type && j.text == string(p.Definition):
 		want = store.EnsureUnchanged
 	}
 	m.s.Equal(want, outcome)
-	j.declared, j.kind, j.text, j.revision = true, p.Kind, string(p.Definition), p.Revision
+	j.declared, j.kind, j.text, j.revision = true, p.Type, string(p.Definition), p.Revision
 	if want != store.EnsureUnchanged {
 		m.define(j, p, want == store.EnsureCreated)
 	}
@@ -204,7 +204,7 @@ func (m *machine) checkJobs() {
 			continue
 		}
 		s.NoError(err)
-		s.Equal([]any{j.kind, j.revision, j.text, j.disabled, j.last}, []any{rec.Kind, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun})
+		s.Equal([]any{j.kind, j.revision, j.text, j.disabled, j.last}, []any{rec.Type, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun})
 		s.Equal([]any{j.changes, j.schedule.skipped}, []any{rec.Changes, rec.Skipped}, "changes, skipped")
 		s.True(j.schedule.due.Equal(rec.Due), "due at %v, not %v", j.schedule.due, rec.Due)
 		s.True(j.schedule.lastSkip.Equal(rec.LastSkip), "skipped at %v, not %v", j.schedule.lastSkip, rec.LastSkip)

@@ -70,7 +70,7 @@ var oneActiveRun = []testCase{
 		s.NotEqual(a.id, b.id)
 	}},
 	{"a declared name begins runs as it was declared, and in no other way", func(s *scene) {
-		for _, kind := range []store.JobKind{store.JobPeriodic, store.JobStanding} {
+		for _, kind := range []store.JobType{store.JobPeriodic, store.JobStanding} {
 			name := string(kind)
 			refused := func(active int64, why string) {
 				s.tb.Helper()
@@ -89,7 +89,7 @@ var oneActiveRun = []testCase{
 			s.ErrorIs(err, store.ErrJobNotFound, "nor is it by being started")
 			earlier.stop(false)
 
-			def := store.EnsureParams{Job: name, Kind: kind, Definition: []byte("d")}
+			def := store.EnsureParams{Job: name, Type: kind, Definition: []byte("d")}
 			_, err = s.store.EnsureJob(s.ctx, def)
 			s.NoError(err)
 			refused(0, "declared after a run")

@@ -25,7 +25,7 @@ func (s *scene) periodic(job string) *periodic {
 
 func (p *periodic) declare(e store.EnsureParams) store.EnsureOutcome {
 	p.s.tb.Helper()
-	e.Job, e.Kind = p.job, store.JobPeriodic
+	e.Job, e.Type = p.job, store.JobPeriodic
 	outcome, err := p.s.store.EnsureJob(p.s.ctx, e)
 	p.s.NoError(err)
 	return outcome
@@ -316,7 +316,7 @@ var schedules = []testCase{
 	{"a job that is gone, or is periodic no longer, is not due", func(s *scene) {
 		p := s.periodic("nightly")
 		f := p.due(time.Hour)
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: p.job, Kind: store.JobStanding, Definition: []byte("2")})
+		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")})
 		s.NoError(err)
 		p.fires(f, store.FireMoved, "it stands now")
 		s.Zero(p.record().Due)

@@ -108,7 +108,7 @@ func diary(s *scene) (lines []string) {
 		}
 		return ds
 	}
-	def := store.EnsureParams{Job: "import", Kind: store.JobPeriodic, Definition: []byte("v1"), Revision: 1}
+	def := store.EnsureParams{Job: "import", Type: store.JobPeriodic, Definition: []byte("v1"), Revision: 1}
 	outcome, err := s.store.EnsureJob(s.ctx, def)
 	s.NoError(err)
 	lines = append(lines, "ensure: "+string(outcome))

@@ -98,7 +98,7 @@ var badInput = []testCase{
 		r.status(store.StatusSucceeded)
 	}},
 	{"a disabled job is not started as declared", func(s *scene) {
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Kind: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
 		s.NoError(err)
 		s.NoError(s.store.SetJobDisabled(s.ctx, "nightly", true))
 		before := s.leftovers()
@@ -110,12 +110,12 @@ var badInput = []testCase{
 	}},
 	{"a name that is active cannot be declared", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
-		def := store.EnsureParams{Job: "import", Kind: store.JobStanding, Definition: []byte("d")}
+		def := store.EnsureParams{Job: "import", Type: store.JobStanding, Definition: []byte("d")}
 		_, err := s.store.EnsureJob(s.ctx, def)
 		s.ErrorIs(err, store.ErrJobExists)
 		job, err := s.store.Job(s.ctx, "import")
 		s.NoError(err)
-		s.Equal(store.JobSinglePass, job.Kind)
+		s.Equal(store.JobSinglePass, job.Type)
 		r.stop(false)
 		_, err = s.store.EnsureJob(s.ctx, def)
 		s.NoError(err)

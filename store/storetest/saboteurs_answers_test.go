@@ -12,7 +12,7 @@ type startsDeclared struct{ store.Store }
 
 func (s *startsDeclared) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
 	if rec, err := s.Job(ctx, p.Job); err == nil {
-		p.Declared = rec.Kind != store.JobSinglePass
+		p.Declared = rec.Type != store.JobSinglePass
 	}
 	return s.Store.StartRun(ctx, p)
 }

@@ -45,9 +45,9 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	if err := m.allow(ctx, m.params(d, j.Name, "")); err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
-	p := store.EnsureParams{Job: j.Name, Type: Standing, Revision: j.Revision}
+	p := store.EnsureParams{Job: j.Name, Type: JobStanding, Revision: j.Revision}
 	if p.Definition, err = d.encode(); err == nil && j.Schedule != nil {
-		p.Type, p.DueNow = Periodic, j.Schedule.FireOnCreate
+		p.Type, p.DueNow = JobPeriodic, j.Schedule.FireOnCreate
 		p.Schedule, err = json.Marshal(d.Schedule.calendar)
 	}
 	if err != nil {

@@ -37,7 +37,7 @@ func TestAStandingJobTakesTasksFromEveryReplica(t *testing.T) {
 		synctest.Wait()
 		state, err := m.State(t.Context(), "adhoc")
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Standing, state.Type)
+		require.Equal(t, syncjob.JobStanding, state.Type)
 		require.EqualValues(t, 7, state.Revision)
 		require.EqualValues(t, 12, state.Run.Counts.Succeeded)
 		require.Equal(t, syncjob.StatusRunning, state.Run.Status)

@@ -128,7 +128,7 @@ func (s *session) fire(ctx context.Context, job string) error {
 	var ahead time.Duration
 	for range fireTries {
 		rec, err := s.e.store.Job(ctx, job)
-		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != Periodic) {
+		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != JobPeriodic) {
 			return nil // removed or disabled since it was told of
 		}
 		if err != nil {

@@ -29,11 +29,11 @@ const (
 func (g Group) has(s JobState) bool {
 	switch g {
 	case GroupSinglePass:
-		return s.Type == SinglePass
+		return s.Type == JobSinglePass
 	case GroupPeriodic:
-		return s.Type == Periodic
+		return s.Type == JobPeriodic
 	case GroupStanding:
-		return s.Type == Standing
+		return s.Type == JobStanding
 	case GroupStopped:
 		return s.Disabled || s.Run != nil && s.Run.Status == StatusStopped
 	case GroupFinished:

@@ -20,7 +20,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	if err != nil {
 		return nil, fmt.Errorf("next runs: %w", err)
 	}
-	if rec.Type != Periodic || rec.Due.IsZero() {
+	if rec.Type != JobPeriodic || rec.Due.IsZero() {
 		return nil, nil
 	}
 	d, err := decodeDefinition(rec.Definition)
@@ -44,7 +44,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 // active run comes along. [ErrJobNotFound], also for jobs without a schedule; [ErrJobDisabled].
 func (m *Manager) TriggerNow(ctx context.Context, job string) (*Run, error) {
 	rec, err := m.job(ctx, job)
-	if err == nil && rec.Type != Periodic {
+	if err == nil && rec.Type != JobPeriodic {
 		err = fmt.Errorf("job %q has no schedule: %w", job, ErrJobNotFound)
 	}
 	if err != nil {

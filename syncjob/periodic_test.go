@@ -74,7 +74,7 @@ func TestAPeriodicJobIsDueAfterEachInterval(t *testing.T) {
 		due, began, state := calendarOf(t, 210*time.Second, time.Second, syncjob.Schedule{Every: time.Minute})
 		near(t, minutes(1, 2, 3), due)
 		near(t, minutes(1, 2, 3), began)
-		require.Equal(t, syncjob.Periodic, state.Type)
+		require.Equal(t, syncjob.JobPeriodic, state.Type)
 		require.Zero(t, state.Skipped)
 		require.Equal(t, syncjob.StatusSucceeded, state.Run.Status)
 	})

@@ -55,15 +55,15 @@ func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 		"refuse": nil, "join": {IfActive: syncjob.Join}, "supersede": {IfActive: syncjob.Supersede}, "key": {Key: "k"},
 	}
 	for kind, declared := range map[store.JobType]syncjob.Job{
-		syncjob.Periodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Hour}},
-		syncjob.Standing: {Name: "a", Set: "tree", Open: true},
+		syncjob.JobPeriodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Hour}},
+		syncjob.JobStanding: {Name: "a", Set: "tree", Open: true},
 	} {
 		for way, opts := range ways {
 			t.Run(string(kind)+" "+way, func(t *testing.T) {
 				m := manager(t, set(t, handlers.SetConfig{}, noop))
 				_, err := m.Ensure(t.Context(), declared)
 				require.NoError(t, err)
-				if kind == syncjob.Periodic {
+				if kind == syncjob.JobPeriodic {
 					_, err = m.TriggerNow(t.Context(), "a")
 					require.NoError(t, err)
 				}

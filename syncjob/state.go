@@ -29,9 +29,9 @@ type JobType = store.JobType
 
 // The types of job.
 const (
-	SinglePass = store.JobSinglePass // each run is started by a call of Start
-	Standing   = store.JobStanding   // declared by Ensure; one open run that is never sealed
-	Periodic   = store.JobPeriodic   // declared; runs are fired by a schedule
+	JobSinglePass = store.JobSinglePass // each run is started by a call of Start
+	JobStanding   = store.JobStanding   // declared by Ensure; one open run that is never sealed
+	JobPeriodic   = store.JobPeriodic   // declared; runs are fired by a schedule
 )
 
 // Counts is the exact state of a run's tasks at one moment: Total = Pending + Delayed +

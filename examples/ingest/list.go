@@ -69,7 +69,7 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 // whatever became of its last run.
 func groupOf(job syncjob.JobState) syncjob.Group {
 	switch {
-	case job.Type == syncjob.Periodic && !job.Disabled:
+	case job.Type == syncjob.JobPeriodic && !job.Disabled:
 		return syncjob.GroupPeriodic
 	case job.Disabled || job.Run != nil && job.Run.Status == syncjob.StatusStopped:
 		return syncjob.GroupStopped

@@ -91,7 +91,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 	if err := m.Stop(ctx, job, &syncjob.StopOptions{Graceful: true, Reason: reason}); err != nil {
 		return err
 	}
-	if before.Type == syncjob.Periodic {
+	if before.Type == syncjob.JobPeriodic {
 		say(io.out, "job %s: no run is due any more", job)
 	}
 	run, err := m.Latest(ctx, job)

@@ -30,7 +30,7 @@ func (o *operator) watch(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	if job.Type == syncjob.Periodic {
+	if job.Type == syncjob.JobPeriodic {
 		return followRuns(ctx, o.Manager, o.name, io, o.json)
 	}
 	run, err := o.Latest(ctx, o.name)

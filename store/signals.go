@@ -2,12 +2,12 @@ package store
 
 import "context"
 
-// SignalKind tells what a signal is about.
-type SignalKind uint8
+// SignalType tells what a signal is about.
+type SignalType uint8
 
-// The kinds of signal.
+// The types of signal.
 const (
-	SignalWork      SignalKind = iota + 1 // a lane of Queue got work
+	SignalWork      SignalType = iota + 1 // a lane of Queue got work
 	SignalRun                             // the state or counts of Run moved
 	SignalDue                             // the earliest delayed task moved forward
 	SignalSemaphore                       // it is the turn of who waits for Semaphore at Place
@@ -20,7 +20,7 @@ const (
 // Signal is a hint that something moved. Signals may be lost, late or repeated: they
 // make things fast, never right.
 type Signal struct {
-	Kind      SignalKind
+	Type      SignalType
 	Partition int
 	Queue     string // SignalWork
 	Run       int64  // SignalRun and SignalProgress

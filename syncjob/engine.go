@@ -180,13 +180,13 @@ func (e *engine) isAborted() bool {
 
 // notify passes signals on. It does not block.
 func (e *engine) notify(s store.Signal) {
-	if s.Kind == store.SignalLimit {
+	if s.Type == store.SignalLimit {
 		if s.Holder == e.id {
 			e.intake.signalled(s.Limit)
 		}
 		return
 	}
-	if s.Kind == store.SignalSync {
+	if s.Type == store.SignalSync {
 		for _, p := range e.partitions {
 			p.source.awaken()
 			lifecycle.Wake(p.dueMoved)
@@ -198,7 +198,7 @@ func (e *engine) notify(s store.Signal) {
 		return
 	}
 	p := e.partitions[s.Partition]
-	switch s.Kind {
+	switch s.Type {
 	case store.SignalWork:
 		if e.intake.serves(s.Queue) {
 			p.source.awaken()

@@ -29,6 +29,6 @@ func (in *intake) idle() bool {
 }
 
 // Listen has notify called for each signal of the store, until the returned function is called.
-func (m *Manager) Listen(notify func(partition int, kind store.SignalKind)) (leave func()) {
-	return m.hub.listen(func(s store.Signal) { notify(s.Partition, s.Kind) })
+func (m *Manager) Listen(notify func(partition int, kind store.SignalType)) (leave func()) {
+	return m.hub.listen(func(s store.Signal) { notify(s.Partition, s.Type) })
 }

@@ -144,7 +144,7 @@ func (w *sleepers) subscribe() {
 		return
 	}
 	synced := make(chan int, 100)
-	defer w.m.Listen(func(partition int, kind store.SignalKind) {
+	defer w.m.Listen(func(partition int, kind store.SignalType) {
 		if kind == store.SignalSync {
 			synced <- partition
 		}
@@ -199,7 +199,7 @@ func (w *sleepers) rest() {
 	// A signal of one partition is behind all before it. It wakes workers, too: so they are waited for.
 	for range 2 {
 		heard := make(chan int, 100)
-		leave := w.m.Listen(func(partition int, kind store.SignalKind) {
+		leave := w.m.Listen(func(partition int, kind store.SignalType) {
 			if kind == store.SignalMode {
 				heard <- partition
 			}

@@ -109,7 +109,7 @@ func (p *partition) park(l *lane, t store.Task, due time.Time) {
 		p.due.fix(l.dueAt)
 	}
 	if before.IsZero() || due.Before(before) {
-		p.signal(store.Signal{Kind: store.SignalDue})
+		p.signal(store.Signal{Type: store.SignalDue})
 	}
 }
 

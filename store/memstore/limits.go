@@ -74,7 +74,7 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	if d.newly {
 		for name, h := range l.holders {
 			if h.held > 0 && now.Before(h.ends) {
-				part.signal(store.Signal{Kind: store.SignalLimit, Limit: p.Limit, Holder: name})
+				part.signal(store.Signal{Type: store.SignalLimit, Limit: p.Limit, Holder: name})
 			}
 		}
 	}
@@ -267,7 +267,7 @@ func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.
 		if free < 1 {
 			return
 		}
-		p.signal(store.Signal{Kind: store.SignalLimit, Limit: name, Holder: h.name})
+		p.signal(store.Signal{Type: store.SignalLimit, Limit: name, Holder: h.name})
 		free -= max(1, h.debt(share))
 	}
 }

@@ -18,7 +18,7 @@ func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error 
 	}
 	defer part.unlock()
 	part.mode = m
-	part.signal(store.Signal{Kind: store.SignalMode})
+	part.signal(store.Signal{Type: store.SignalMode})
 	return nil
 }
 

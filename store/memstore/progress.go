@@ -41,5 +41,5 @@ func (p *partition) show(number int64, session string, tasks []store.RunningTask
 	all = all[:min(len(all), store.MaxReporting)]
 	store.SortRunning(all)
 	r.rec.Reporting = all
-	p.signal(store.Signal{Kind: store.SignalProgress, Run: number})
+	p.signal(store.Signal{Type: store.SignalProgress, Run: number})
 }

@@ -80,7 +80,7 @@ func (p *partition) enterRing(l *lane) {
 	if suspects {
 		l.ring.suspects.push(l)
 	}
-	p.signal(store.Signal{Kind: store.SignalWork, Queue: l.route.Queue})
+	p.signal(store.Signal{Type: store.SignalWork, Queue: l.route.Queue})
 }
 
 // leaveRing keeps a lane from being served.

@@ -25,7 +25,7 @@ func (p *partition) arm(j *job, at time.Time) {
 		p.schedules.fix(j.schedule.place)
 	}
 	if before.IsZero() || at.Before(before) {
-		p.signal(store.Signal{Kind: store.SignalDue})
+		p.signal(store.Signal{Type: store.SignalDue})
 	}
 }
 

@@ -262,6 +262,6 @@ func (s *semaphore) next(holders []store.SemaphoreHolder) time.Time {
 // signalFirst tells the first in the line if it is its turn. Once served, it passes that on.
 func (p *partition) signalFirst(key string, s *semaphore) {
 	if len(s.line) > 0 && s.turn(s.line[0].Exclusive, s.line[0].max, 0) {
-		p.signal(store.Signal{Kind: store.SignalSemaphore, Semaphore: key, Place: s.line[0].place})
+		p.signal(store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: s.line[0].place})
 	}
 }

@@ -66,7 +66,7 @@ func (s *subscriber) post(signals []store.Signal) {
 		if len(s.pending) == maxPending {
 			s.pending = s.pending[:0]
 			clear(s.known)
-			sig = store.Signal{Kind: store.SignalSync}
+			sig = store.Signal{Type: store.SignalSync}
 		}
 		s.pending = append(s.pending, sig)
 		s.known[sig] = struct{}{}
@@ -94,7 +94,7 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	sub := &subscriber{wake: make(chan struct{}, 1), known: map[store.Signal]struct{}{}}
 	s.hub.join(sub)
 	defer s.hub.leave(sub)
-	sub.post([]store.Signal{{Kind: store.SignalSync}})
+	sub.post([]store.Signal{{Type: store.SignalSync}})
 	for {
 		select {
 		case <-ctx.Done():
@@ -129,5 +129,5 @@ func (p *partition) signal(sig store.Signal) {
 
 // moved signals that the state or the counts of the run changed.
 func (p *partition) moved(r *run) {
-	p.signal(store.Signal{Kind: store.SignalRun, Run: r.rec.ID.Number})
+	p.signal(store.Signal{Type: store.SignalRun, Run: r.rec.ID.Number})
 }

@@ -37,12 +37,12 @@ func TestSubscribersHearThatTheyListenAndWhatMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
 		heard := listen(t, k)
-		require.Equal(t, []store.Signal{{Kind: store.SignalSync}}, heard())
+		require.Equal(t, []store.Signal{{Type: store.SignalSync}}, heard())
 
 		run := k.start(store.StartParams{Open: true})
-		moved := store.Signal{Kind: store.SignalRun, Run: run.Number}
-		work := store.Signal{Kind: store.SignalWork, Queue: "path"}
-		due := store.Signal{Kind: store.SignalDue}
+		moved := store.Signal{Type: store.SignalRun, Run: run.Number}
+		work := store.Signal{Type: store.SignalWork, Queue: "path"}
+		due := store.Signal{Type: store.SignalDue}
 		require.Equal(t, []store.Signal{moved}, heard())
 
 		k.add(run, tasks(3)...)
@@ -86,7 +86,7 @@ func TestASlowSubscriberNeverBlocksTheStore(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		require.Less(t, len(signals), 1100)
-		require.Contains(t, signals[1:], store.Signal{Kind: store.SignalSync}, "what was dropped is made up for")
+		require.Contains(t, signals[1:], store.Signal{Type: store.SignalSync}, "what was dropped is made up for")
 		cancel()
 		require.NoError(t, <-done)
 	})

@@ -114,7 +114,7 @@ func TestRoutesWithoutWorkCostNothing(t *testing.T) {
 		listens, ended := make(chan struct{}, 100), make(chan error, 1)
 		go func() {
 			ended <- s.Subscribe(ctx, func(sig store.Signal) {
-				if sig.Kind == store.SignalSync || sig.Kind == store.SignalWork {
+				if sig.Type == store.SignalSync || sig.Type == store.SignalWork {
 					listens <- struct{}{}
 				}
 			})

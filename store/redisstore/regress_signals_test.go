@@ -19,7 +19,7 @@ func TestSubscribingWhileSignalsPourInHoldsUpNothing(t *testing.T) {
 		heard := make(chan struct{}, 1)
 		group.Go(func(context.Context) {
 			_ = s.Subscribe(ctx, func(sig store.Signal) {
-				if sig.Kind == store.SignalSync {
+				if sig.Type == store.SignalSync {
 					select {
 					case heard <- struct{}{}:
 					default:

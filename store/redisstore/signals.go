@@ -56,7 +56,7 @@ func (h *hub) join(life context.Context, sub *subscriber, receive func(ctx conte
 	h.mu.Lock()
 	h.subscribers[sub] = struct{}{}
 	for p := range h.live {
-		sub.tell(store.Signal{Kind: store.SignalSync, Partition: p})
+		sub.tell(store.Signal{Type: store.SignalSync, Partition: p})
 	}
 	h.mu.Unlock()
 	if h.count++; h.count == 1 {
@@ -81,7 +81,7 @@ func (h *hub) leave(sub *subscriber) {
 func (h *hub) send(sig store.Signal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if sig.Kind == store.SignalSync {
+	if sig.Type == store.SignalSync {
 		h.live[sig.Partition] = true
 		h.syncs++
 	}
@@ -164,7 +164,7 @@ func (s *Store) receiveOnce(ctx context.Context) error {
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(sub rueidis.PubSubSubscription) {
 			if p, ok := partitions[sub.Channel]; ok && sub.Kind == "subscribe" {
-				s.hub.send(store.Signal{Kind: store.SignalSync, Partition: p})
+				s.hub.send(store.Signal{Type: store.SignalSync, Partition: p})
 			}
 		},
 		OnMessage: func(m rueidis.PubSubMessage) {
@@ -200,24 +200,24 @@ func parseSignal(message string) (store.Signal, bool) {
 	switch kind {
 	case "w":
 		queue, _, _ := strings.Cut(rest, "/")
-		return store.Signal{Kind: store.SignalWork, Queue: queue}, true
+		return store.Signal{Type: store.SignalWork, Queue: queue}, true
 	case "r":
 		n, err := parseInt(rest)
-		return store.Signal{Kind: store.SignalRun, Run: n}, err == nil
+		return store.Signal{Type: store.SignalRun, Run: n}, err == nil
 	case "p":
 		n, err := parseInt(rest)
-		return store.Signal{Kind: store.SignalProgress, Run: n}, err == nil
+		return store.Signal{Type: store.SignalProgress, Run: n}, err == nil
 	case "d":
-		return store.Signal{Kind: store.SignalDue}, true
+		return store.Signal{Type: store.SignalDue}, true
 	case "l":
 		holder, limit, ok := strings.Cut(rest, ":")
-		return store.Signal{Kind: store.SignalLimit, Holder: holder, Limit: limit}, ok
+		return store.Signal{Type: store.SignalLimit, Holder: holder, Limit: limit}, ok
 	case "m":
-		return store.Signal{Kind: store.SignalMode}, true
+		return store.Signal{Type: store.SignalMode}, true
 	case "s":
 		place, key, ok := strings.Cut(rest, ":")
 		n, err := parseInt(place)
-		return store.Signal{Kind: store.SignalSemaphore, Semaphore: key, Place: n}, ok && err == nil
+		return store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: n}, ok && err == nil
 	}
 	return store.Signal{}, false
 }

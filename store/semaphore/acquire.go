@@ -81,7 +81,7 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, o Options) (lease 
 // waiter still looks from time to time.
 func (s *Semaphores) listen(ctx context.Context, key string, place *atomic.Int64, wake chan<- struct{}) {
 	_ = s.store.Subscribe(ctx, func(sig store.Signal) {
-		if sig.Kind == store.SignalSync || sig.Kind == store.SignalSemaphore && sig.Semaphore == key && sig.Place == place.Load() {
+		if sig.Type == store.SignalSync || sig.Type == store.SignalSemaphore && sig.Semaphore == key && sig.Place == place.Load() {
 			select {
 			case wake <- struct{}{}:
 			default: // it is awake already

@@ -240,7 +240,7 @@ var boundsContract = []testCase{
 			l := s.listen()
 			end(w, got[scan.Kind])
 			l.hears("that more may start", func(sig store.Signal) bool {
-				return sig.Kind == store.SignalWork && sig.Queue == scan.Queue && sig.Partition == r.partition
+				return sig.Type == store.SignalWork && sig.Queue == scan.Queue && sig.Partition == r.partition
 			})
 			l.stop()
 			got, _ = other.within(nil, limit)
@@ -299,7 +299,7 @@ var modesContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadWrite))
-		l.hears("the mode", func(sig store.Signal) bool { return sig.Kind == store.SignalMode && sig.Partition == r.partition })
+		l.hears("the mode", func(sig store.Signal) bool { return sig.Type == store.SignalMode && sig.Partition == r.partition })
 		w.succeed(w.one())
 		r.status(store.StatusSucceeded)
 	}},

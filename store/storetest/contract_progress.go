@@ -105,7 +105,7 @@ var progressContract = []testCase{
 		defer l.stop()
 		w.beats(report)
 		l.hears("progress", func(sig store.Signal) bool {
-			return sig.Kind == store.SignalProgress && sig.Partition == r.partition && sig.Run == r.id.Number
+			return sig.Type == store.SignalProgress && sig.Partition == r.partition && sig.Run == r.id.Number
 		})
 	}},
 }

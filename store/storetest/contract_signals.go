@@ -13,7 +13,7 @@ var signalsContract = []testCase{
 	{"a subscriber first hears that it listens", func(s *scene) {
 		l := s.listen()
 		l.stop()
-		s.Equal(store.SignalSync, l.first.Kind)
+		s.Equal(store.SignalSync, l.first.Type)
 	}},
 	{"work that comes into an idle queue is signalled", func(s *scene) {
 		r := s.open("import")
@@ -22,12 +22,12 @@ var signalsContract = []testCase{
 		defer l.stop()
 		p.add(r, task(scan, "t"))
 		l.hears("work", func(sig store.Signal) bool {
-			return sig.Kind == store.SignalWork && sig.Partition == r.partition && sig.Queue == scan.Queue
+			return sig.Type == store.SignalWork && sig.Partition == r.partition && sig.Queue == scan.Queue
 		})
 		w := r.worker()
 		w.settle(success(w.one(), task(file, "child")))
 		l.hears("work for another queue", func(sig store.Signal) bool {
-			return sig.Kind == store.SignalWork && sig.Queue == file.Queue
+			return sig.Type == store.SignalWork && sig.Queue == file.Queue
 		})
 	}},
 	{"a task that is to be run earlier than all others is signalled", func(s *scene) {
@@ -38,7 +38,7 @@ var signalsContract = []testCase{
 		defer l.stop()
 		p.add(r, delayed(scan, "early", time.Hour))
 		l.hears("an earlier due time", func(sig store.Signal) bool {
-			return sig.Kind == store.SignalDue && sig.Partition == r.partition
+			return sig.Type == store.SignalDue && sig.Partition == r.partition
 		})
 	}},
 	{"the end of a run is signalled", func(s *scene) {
@@ -49,7 +49,7 @@ var signalsContract = []testCase{
 		defer l.stop()
 		w.succeed(d)
 		l.hears("the run", func(sig store.Signal) bool {
-			return sig.Kind == store.SignalRun && sig.Partition == r.partition && sig.Run == r.id.Number
+			return sig.Type == store.SignalRun && sig.Partition == r.partition && sig.Run == r.id.Number
 		})
 	}},
 	{"a stop is signalled", func(s *scene) {
@@ -60,7 +60,7 @@ var signalsContract = []testCase{
 		defer l.stop()
 		r.stop(false)
 		l.hears("the run", func(sig store.Signal) bool {
-			return sig.Kind == store.SignalRun && sig.Run == r.id.Number
+			return sig.Type == store.SignalRun && sig.Run == r.id.Number
 		})
 	}},
 	{"resuming a run signals its work", func(s *scene) {
@@ -70,7 +70,7 @@ var signalsContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		r.pause(false)
-		l.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork && sig.Queue == scan.Queue })
+		l.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork && sig.Queue == scan.Queue })
 	}},
 	{"a pre-job hook that passes signals what came before", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, PreJob: hook(preJob)})
@@ -90,7 +90,7 @@ var signalsContract = []testCase{
 		defer b.stop()
 		a.stop()
 		p.add(r, task(scan, "t"))
-		b.hears("work", func(sig store.Signal) bool { return sig.Kind == store.SignalWork })
+		b.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork })
 	}},
 }
 
@@ -183,7 +183,7 @@ func (l *listener) hears(what string, is func(store.Signal) bool) {
 func (l *listener) hearsOfWork(partition int, queues ...string) {
 	l.s.tb.Helper()
 	l.hears("work", func(sig store.Signal) bool {
-		if sig.Kind == store.SignalWork && sig.Partition == partition {
+		if sig.Type == store.SignalWork && sig.Partition == partition {
 			queues = slices.DeleteFunc(queues, func(queue string) bool { return queue == sig.Queue })
 		}
 		return len(queues) == 0

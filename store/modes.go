@@ -7,14 +7,14 @@ type Mode string
 
 // The modes.
 const (
-	ReadWrite Mode = "read-write" // everything: the mode of a namespace for which none was ever set
-	ReadOnly  Mode = "read-only"  // only tasks and hooks of sets that are marked for it; what runs goes on
+	ModeReadWrite Mode = "read-write" // everything: the mode of a namespace for which none was ever set
+	ModeReadOnly  Mode = "read-only"  // only tasks and hooks of sets that are marked for it; what runs goes on
 )
 
 // Validate reports an unknown mode as a [*FieldError] for the field "Mode".
 func (m Mode) Validate() error {
-	if m != ReadWrite && m != ReadOnly {
-		return &FieldError{Field: "Mode", Reason: "is neither ReadWrite nor ReadOnly"}
+	if m != ModeReadWrite && m != ModeReadOnly {
+		return &FieldError{Field: "Mode", Reason: "is neither ModeReadWrite nor ModeReadOnly"}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@
 //
 // # Read-only mode
 //
-// [Manager.SetMode] with [ReadOnly] quiets a namespace for maintenance: what runs goes on to its end, and then workers fetch only tasks and hooks of sets with
+// [Manager.SetMode] with [ModeReadOnly] quiets a namespace for maintenance: what runs goes on to its end, and then workers fetch only tasks and hooks of sets with
 // RunsInReadOnly. Each fetch asks the store. Periodic jobs of other sets are not fired, nor are runners of a [Scheduler] that are not marked; gates
 // obey only with [Manager.Writable] as their predicate. Explain says so.
 //

@@ -22,7 +22,7 @@ type Explanation struct {
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
 	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
-	// ReadOnly says that the namespace is in read-only mode: only tasks and hooks of sets that are marked for it start.
+	// ModeReadOnly says that the namespace is in read-only mode: only tasks and hooks of sets that are marked for it start.
 	ReadOnly bool `json:"read_only"`
 	// Stable says that the run stood still while its sets were counted. Only then can
 	// Disagreements be judged.
@@ -115,7 +115,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	}
 	x := explain(in, sessions, time.Now())
 	x.Limits = r.m.limitsOn(ctx, x.Waiting)
-	x.Damage, x.ReadOnly = damage.Damage, mode == store.ReadOnly && !in.Run.Status.Final()
+	x.Damage, x.ReadOnly = damage.Damage, mode == store.ModeReadOnly && !in.Run.Status.Final()
 	return x, nil
 }
 

@@ -205,7 +205,7 @@ func (s *session) await(ctx context.Context, job string, d definition, run store
 		s.p.firing.waitForMode(job)
 		// It may have ended before its signal could be noticed here.
 		mode, err := s.e.store.Mode(ctx, s.id.Partition)
-		return mode == ReadWrite, err
+		return mode == ModeReadWrite, err
 	}
 	if d.Schedule.Overlap == Replace {
 		err := s.e.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})

@@ -64,10 +64,10 @@ func ExampleManager_SetMode() {
 		log.Fatal(err)
 	}
 	defer func() { _ = m.Close() }()
-	fmt.Println(m.SetMode(ctx, syncjob.ReadOnly))
+	fmt.Println(m.SetMode(ctx, syncjob.ModeReadOnly))
 	mode, err := m.Mode(ctx)
 	fmt.Println(mode, err, m.Writable(ctx))
-	fmt.Println(m.SetMode(ctx, syncjob.ReadWrite), m.Writable(ctx))
+	fmt.Println(m.SetMode(ctx, syncjob.ModeReadWrite), m.Writable(ctx))
 	// Output:
 	// <nil>
 	// read-only <nil> false

@@ -371,7 +371,7 @@ func TestReadOnlyModeLetsOnlyMarkedSetsRun(t *testing.T) {
 		}
 		running := begin("runs", "tree", leaf{})
 		time.Sleep(500 * time.Millisecond)
-		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadOnly))
 		require.False(t, m.Writable(t.Context()))
 		var waiting []*syncjob.Run
 		for i := range 4 {
@@ -386,7 +386,7 @@ func TestReadOnlyModeLetsOnlyMarkedSetsRun(t *testing.T) {
 			require.Contains(t, why.String(), "read-only")
 		}
 		begun := time.Now()
-		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadWrite))
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadWrite))
 		require.True(t, m.Writable(t.Context()))
 		await(t, waiting...)
 		require.Equal(t, 4*time.Second, time.Since(begun), "leaving the mode wakes the worker")
@@ -396,16 +396,16 @@ func TestReadOnlyModeLetsOnlyMarkedSetsRun(t *testing.T) {
 func TestSetModeReportsPartitionsOutOfReach(t *testing.T) {
 	s := &deafPartition{Store: memstore.New(&memstore.Options{Partitions: 3}), deaf: 1}
 	m := managerOn(t, s, nil)
-	err := m.SetMode(t.Context(), syncjob.ReadOnly)
+	err := m.SetMode(t.Context(), syncjob.ModeReadOnly)
 	require.ErrorContains(t, err, "partition 1")
-	for p, want := range []syncjob.Mode{syncjob.ReadOnly, syncjob.ReadWrite, syncjob.ReadOnly} {
+	for p, want := range []syncjob.Mode{syncjob.ModeReadOnly, syncjob.ModeReadWrite, syncjob.ModeReadOnly} {
 		mode, err := s.Store.Mode(t.Context(), p)
 		require.NoError(t, err)
 		require.Equal(t, want, mode)
 	}
 	mode, err := m.Mode(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.ReadOnly, mode)
+	require.Equal(t, syncjob.ModeReadOnly, mode)
 	var field *syncjob.FieldError
 	require.ErrorAs(t, m.SetMode(t.Context(), "shut"), &field)
 	require.Equal(t, "Mode", field.Field)

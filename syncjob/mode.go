@@ -12,10 +12,10 @@ type Mode = store.Mode
 
 // The modes of a namespace.
 const (
-	// ReadWrite lets everything run. It is the mode unless another was set.
-	ReadWrite = store.ReadWrite
-	// ReadOnly lets only tasks and hooks of sets with [handlers.SetConfig.RunsInReadOnly] start.
-	ReadOnly = store.ReadOnly
+	// ModeReadWrite lets everything run. It is the mode unless another was set.
+	ModeReadWrite = store.ModeReadWrite
+	// ModeReadOnly lets only tasks and hooks of sets with [handlers.SetConfig.RunsInReadOnly] start.
+	ModeReadOnly = store.ModeReadOnly
 )
 
 // SetMode sets the mode of the namespace, for all its processes, until it is set again. What runs goes on to its end; from when SetMode
@@ -38,7 +38,7 @@ func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
 	return store.JoinFields(errs...)
 }
 
-// Mode reads the mode of the namespace. It is [ReadOnly] if that of any partition is, as after a SetMode that did
+// Mode reads the mode of the namespace. It is [ModeReadOnly] if that of any partition is, as after a SetMode that did
 // not reach all.
 func (m *Manager) Mode(ctx context.Context) (Mode, error) {
 	for p := range m.store.Partitions() {
@@ -46,18 +46,18 @@ func (m *Manager) Mode(ctx context.Context) (Mode, error) {
 		if err != nil {
 			return "", fmt.Errorf("read mode of partition %d: %w", p, err)
 		}
-		if mode == ReadOnly {
-			return ReadOnly, nil
+		if mode == ModeReadOnly {
+			return ModeReadOnly, nil
 		}
 	}
-	return ReadWrite, nil
+	return ModeReadWrite, nil
 }
 
-// Writable reports whether the namespace is in [ReadWrite] mode, and false when that cannot be read. It is the predicate for gates and
+// Writable reports whether the namespace is in [ModeReadWrite] mode, and false when that cannot be read. It is the predicate for gates and
 // runners that shall obey the mode:
 //
 //	gate := semaphore.Gate{Semaphores: semaphore.New(m.Store()), Key: "nightly", Holder: name, CanRun: m.Writable}
 func (m *Manager) Writable(ctx context.Context) bool {
 	mode, err := m.Mode(ctx)
-	return err == nil && mode == ReadWrite
+	return err == nil && mode == ModeReadWrite
 }

@@ -242,7 +242,7 @@ func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T
 		handlers.Handle(other, func(context.Context, *handlers.Task[node]) error { return nil }, nil)
 		reg, err := handlers.NewRegistry(other)
 		require.NoError(t, err)
-		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadOnly))
 		_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		work(t, managerOn(t, s, reg), syncjob.WorkerConfig{}) // it fires what it cannot run

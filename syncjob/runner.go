@@ -26,7 +26,7 @@ type Runner struct {
 	// Gate lets it run in a few places of the cluster at a time: see [semaphore.Gate]. A run that is locked
 	// out is skipped, which is no failure. Defaults to none.
 	Gate *semaphore.Gate
-	// RunsInReadOnly has it run while the namespace is in [ReadOnly] mode, too; otherwise it is skipped then. While the
+	// RunsInReadOnly has it run while the namespace is in [ModeReadOnly] mode, too; otherwise it is skipped then. While the
 	// mode cannot be read it runs. Defaults to false.
 	RunsInReadOnly bool
 }
@@ -114,7 +114,7 @@ func (r *runner) call(ctx context.Context, m *Manager, v *visit) (skipped bool, 
 		bounded, cancel := context.WithTimeout(ctx, modeTime)
 		mode, err := m.Mode(bounded)
 		cancel()
-		if err == nil && mode == ReadOnly {
+		if err == nil && mode == ModeReadOnly {
 			return true, nil
 		}
 	}

@@ -208,8 +208,8 @@ func TestAGatedRunnerIsSkippedWhileItRunsElsewhere(t *testing.T) {
 func TestReadOnlyModeSkipsRunnersThatAreNotMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, nil)
-		time.AfterFunc(500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ReadOnly) })
-		time.AfterFunc(2500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ReadWrite) })
+		time.AfterFunc(500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ModeReadOnly) })
+		time.AfterFunc(2500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ModeReadWrite) })
 		plain, marked := newDiary(), newDiary()
 		tick := syncjob.Trigger{Every: time.Second}
 		s := scheduleOn(t, m, 3500*time.Millisecond, syncjob.SchedulerConfig{},
@@ -232,7 +232,7 @@ func (modeless) Mode(context.Context, int) (store.Mode, error) { return "", stor
 func TestARunnerRunsWhileTheModeCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
-		require.NoError(t, s.SetMode(t.Context(), 0, syncjob.ReadOnly))
+		require.NoError(t, s.SetMode(t.Context(), 0, syncjob.ModeReadOnly))
 		sch := scheduleOn(t, managerOn(t, modeless{s}, nil), time.Minute, syncjob.SchedulerConfig{},
 			syncjob.Runner{Name: "tick", Trigger: syncjob.Trigger{Every: time.Hour}, Run: newDiary().run(0)})
 		require.Equal(t, 1, sch.Runners()[0].Runs)

@@ -54,7 +54,7 @@ var limitTransitions = []transition{
 		run := w.start("a", nil)
 		w.enqueue(run, leaf{blocks}, elsewhere)
 		w.starts("leaf 1")
-		w.must(w.caller.SetMode(w.t.Context(), syncjob.ReadWrite))
+		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadWrite))
 		w.enqueue(run, leaf{passes}, nil)
 		w.quiet()
 		w.must(stop())

@@ -294,17 +294,17 @@ var transitions = []transition{
 		w.starts("leaf 1")
 	}},
 	{name: "read-only mode ends", run: func(w *sleepers) {
-		w.must(w.caller.SetMode(w.t.Context(), syncjob.ReadOnly))
+		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadOnly))
 		w.start("a", leaf{passes})
 		w.quiet()
-		w.must(w.caller.SetMode(w.t.Context(), syncjob.ReadWrite))
+		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadWrite))
 		w.starts("leaf 0")
 	}},
 	{name: "read-only mode ends and a periodic job is due", run: func(w *sleepers) {
-		w.must(w.caller.SetMode(w.t.Context(), syncjob.ReadOnly))
+		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadOnly))
 		w.schedule(syncjob.Schedule{Every: late, FireOnCreate: true}, passes)
 		w.quiet()
-		w.must(w.caller.SetMode(w.t.Context(), syncjob.ReadWrite))
+		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadWrite))
 		w.starts("leaf 0")
 	}},
 	{name: "a worker appears", alone: true, run: func(w *sleepers) {

@@ -31,7 +31,7 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 		return store.FetchReply{}, store.ErrStale
 	}
 	now := part.now()
-	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), ReadOnly: part.mode == store.ReadOnly}
+	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), ReadOnly: part.mode == store.ModeReadOnly}
 	if p.Number > sess.fetched {
 		reply.Short = part.fetch(sess, p, now)
 	}

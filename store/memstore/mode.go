@@ -34,5 +34,5 @@ func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
 
 // serves reports whether the mode lets tasks of a route be fetched.
 func (p *partition) serves(r store.Route, inReadOnly []string) bool {
-	return p.mode != store.ReadOnly || slices.Contains(inReadOnly, r.Set)
+	return p.mode != store.ModeReadOnly || slices.Contains(inReadOnly, r.Set)
 }

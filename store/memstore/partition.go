@@ -73,7 +73,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 		sessions:       map[string]*session{},
 		semaphores:     map[string]*semaphore{},
 		limits:         map[string]*limit{},
-		mode:           store.ReadWrite,
+		mode:           store.ModeReadWrite,
 	}
 }
 

@@ -94,7 +94,7 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 	case j.rec.Due.IsZero():
 		p.setDue(j, params.Next, params.Delay)
 		return store.FireMoved
-	case p.mode == store.ReadOnly && !params.InReadOnly:
+	case p.mode == store.ModeReadOnly && !params.InReadOnly:
 		p.arm(j, now.Add(store.FireRecheck))
 		return store.FireWaiting
 	case j.active != nil && (params.Wait || params.Rest > 0):

@@ -366,10 +366,10 @@ var crashPoints = map[string]crashPoint{
 		},
 	},
 	"set_mode": {
-		act: func(c *crash) error { return c.victim.SetMode(c.Context(), 0, store.ReadOnly) },
+		act: func(c *crash) error { return c.victim.SetMode(c.Context(), 0, store.ModeReadOnly) },
 		stands: func(c *crash, after bool) {
 			require.Len(c, c.victimless().fetch(1, "k"), pick(after, 1, 0))
-			require.NoError(c, c.SetMode(c.Context(), 0, store.ReadWrite))
+			require.NoError(c, c.SetMode(c.Context(), 0, store.ModeReadWrite))
 		},
 	},
 	"ensure_job": {

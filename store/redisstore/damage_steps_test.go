@@ -71,7 +71,7 @@ func (s *wreck) beside() {
 	require.NoError(s, err)
 	_, err = s.Draw(ctx, drawing("good", 2))
 	require.NoError(s, err)
-	require.NoError(s, s.SetMode(ctx, 0, store.ReadWrite))
+	require.NoError(s, s.SetMode(ctx, 0, store.ModeReadWrite))
 	require.NoError(s, s.PublishSet(ctx, store.SetRecord{Name: "good", Description: []byte("{}")}))
 	_, err = s.SessionsLeft(ctx, 0, "w")
 	require.NoError(s, err)

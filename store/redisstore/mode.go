@@ -29,7 +29,7 @@ func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
 	v, err := s.client.Do(ctx, s.client.B().Hget().Key(k.meta).Field("mode").Build()).ToString()
 	switch {
 	case isNil(err):
-		return store.ReadWrite, nil
+		return store.ModeReadWrite, nil
 	case err != nil:
 		return "", s.translate(ctx, "read the mode", err)
 	}

@@ -104,7 +104,7 @@ func TestAGateObeysReadOnlyModeIfItsPredicateIsWritable(t *testing.T) {
 		ran := 0
 		run := func() error { return g.Run(t.Context(), func(context.Context) error { ran++; return nil }) }
 
-		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadOnly))
 		require.NoError(t, run(), "nobody told it of the mode")
 		g.CanRun = m.Writable
 		called := s.calls.Load()
@@ -112,9 +112,9 @@ func TestAGateObeysReadOnlyModeIfItsPredicateIsWritable(t *testing.T) {
 		require.Equal(t, called, s.calls.Load(), "no place is taken for it")
 		require.Equal(t, 1, ran)
 
-		require.NoError(t, m.SetMode(t.Context(), syncjob.ReadWrite))
+		require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadWrite))
 		require.NoError(t, g.Run(t.Context(), func(ctx context.Context) error {
-			require.NoError(t, m.SetMode(t.Context(), syncjob.ReadOnly))
+			require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadOnly))
 			time.Sleep(ttl)
 			return ctx.Err() // what runs goes on to its end
 		}))

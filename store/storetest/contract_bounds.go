@@ -270,15 +270,15 @@ var modesContract = []testCase{
 	{"a read-only partition gives out only what is marked, and finishes what runs", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
 		w := r.worker()
-		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadOnly))
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ModeReadOnly))
 		w.none("hooks are part of their set")
-		s.mode(r.partition, store.ReadOnly)
-		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadWrite))
-		s.mode(r.partition, store.ReadWrite)
+		s.mode(r.partition, store.ModeReadOnly)
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ModeReadWrite))
+		s.mode(r.partition, store.ModeReadWrite)
 		pre := w.one()
 		w.settle(plain(pre, store.VerdictBegin))
 		root := w.one()
-		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadOnly))
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ModeReadOnly))
 		ops := store.Route{Queue: scan.Queue, Set: "ops", Kind: "report"}
 		w.settle(success(root, task(scan, "child"), task(ops, "report")))
 		w.none("the child waits")
@@ -298,23 +298,23 @@ var modesContract = []testCase{
 
 		l := s.listen()
 		defer l.stop()
-		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ReadWrite))
+		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ModeReadWrite))
 		l.hears("the mode", func(sig store.Signal) bool { return sig.Type == store.SignalMode && sig.Partition == r.partition })
 		w.succeed(w.one())
 		r.status(store.StatusSucceeded)
 	}},
 	{"the mode is each partition's own, and an unknown one is refused", func(s *scene) {
 		for p := range s.store.Partitions() {
-			s.mode(p, store.ReadWrite)
+			s.mode(p, store.ModeReadWrite)
 		}
-		s.NoError(s.store.SetMode(s.ctx, 0, store.ReadOnly))
+		s.NoError(s.store.SetMode(s.ctx, 0, store.ModeReadOnly))
 		for p := range s.store.Partitions() {
 			if p > 0 {
-				s.mode(p, store.ReadWrite)
+				s.mode(p, store.ModeReadWrite)
 			}
 		}
 		s.refuses(s.store.SetMode(s.ctx, 0, "closed"), "Mode")
-		s.mode(0, store.ReadOnly)
+		s.mode(0, store.ModeReadOnly)
 	}},
 }
 

@@ -136,9 +136,9 @@ func (m *machine) SetMode(t *rapid.T) {
 }
 
 func (m *machine) setReadOnly(on bool) {
-	mode := store.ReadWrite
+	mode := store.ModeReadWrite
 	if on {
-		mode = store.ReadOnly
+		mode = store.ModeReadOnly
 	}
 	m.s.NoError(m.s.store.SetMode(m.s.ctx, 0, mode))
 	m.m.readOnly = on
@@ -263,7 +263,7 @@ func (m *machine) checkQueues() {
 	}
 	mode, err := m.s.store.Mode(m.s.ctx, 0)
 	m.s.NoError(err)
-	m.s.Equal(m.m.readOnly, mode == store.ReadOnly)
+	m.s.Equal(m.m.readOnly, mode == store.ModeReadOnly)
 }
 
 // checkSets compares what waits of an active run, lane by lane, and its holds and dead letters.

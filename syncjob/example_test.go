@@ -125,7 +125,7 @@ func ExampleManager_Ensure() {
 	m, done := working(ctx)
 	nightly := syncjob.Job{
 		Name: "nightly", Set: "ingest", Root: scanArgs{Dirs: 500},
-		Schedule: &syncjob.Schedule{Cron: "0 2 * * *", Zone: "Europe/Berlin", Overlap: syncjob.QueueOne, Jitter: time.Minute},
+		Schedule: &syncjob.Schedule{Cron: "0 2 * * *", Zone: "Europe/Berlin", Overlap: syncjob.OverlapQueueOne, Jitter: time.Minute},
 	}
 	for range 2 {
 		outcome, err := m.Ensure(ctx, nightly)

@@ -127,10 +127,10 @@ func knobs() (ints []knob[int], times []knob[time.Duration], floats []knob[float
 			a.config.Retry.MaxElapsed = max(d, time.Second)
 		}},
 		knob[time.Duration]{"Schedule.Every", func(a *trial, d time.Duration) {
-			a.job.Schedule = &syncjob.Schedule{Every: d, FireOnCreate: true, Overlap: syncjob.QueueOne}
+			a.job.Schedule = &syncjob.Schedule{Every: d, FireOnCreate: true, Overlap: syncjob.OverlapQueueOne}
 		}},
 		knob[time.Duration]{"Schedule.Every", func(a *trial, d time.Duration) {
-			a.job.Schedule = &syncjob.Schedule{Every: d, FireOnCreate: true, Overlap: syncjob.AfterCompletion}
+			a.job.Schedule = &syncjob.Schedule{Every: d, FireOnCreate: true, Overlap: syncjob.OverlapAfterCompletion}
 		}},
 		knob[time.Duration]{"Schedule.Jitter", func(a *trial, d time.Duration) {
 			a.job.Schedule = &syncjob.Schedule{Cron: "* * * * *", Jitter: d, FireOnCreate: true}

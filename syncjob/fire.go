@@ -16,7 +16,7 @@ import (
 const (
 	// fireTries bounds how often a due time is fired anew since the next had passed, or what it waited for had ended.
 	fireTries = 5
-	// replacedReason is kept with a run that had to make way for the next due time.
+	// replacedReason is kept with a run that had to make way for the next.
 	replacedReason = "replaced by the next run"
 )
 
@@ -207,7 +207,7 @@ func (s *session) await(ctx context.Context, job string, d definition, run store
 		mode, err := s.e.store.Mode(ctx, s.id.Partition)
 		return mode == ModeReadWrite, err
 	}
-	if d.Schedule.Overlap == Replace {
+	if d.Schedule.Overlap == OverlapReplace {
 		err := s.e.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})
 		if err != nil && !errors.Is(err, ErrRunFinished) && !errors.Is(err, ErrRunNotFound) {
 			return false, err

@@ -31,7 +31,7 @@ func TestMessagesOfBadInputAreOneLineAndSayNothingTwice(t *testing.T) {
 		"start: Set is empty; Root is a nil pointer":                                     second(m.Start(ctx, syncjob.Job{Name: "a", Root: (*leaf)(nil)}, nil)),
 		`start job "a": store: StartRun was not tried: context canceled`:                 second(bare.Start(gone, syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)),
 		"ensure: Name is empty; SealAfter is set for a job that is not open; Open or Schedule must be set: only standing and periodic jobs can be declared": second(m.Ensure(ctx, syncjob.Job{Set: "tree", Root: leaf{}, SealAfter: time.Second})),
-		`start: RootOptions.Delay is negative; IfActive is not one of Refuse, Join and Supersede`: second(m.Start(ctx,
+		`start: RootOptions.Delay is negative; IfActive is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace`: second(m.Start(ctx,
 			syncjob.Job{Name: "a", Set: "tree", Root: leaf{}, RootOptions: &enqueue.Options{Delay: -1}}, &syncjob.StartOptions{IfActive: 9})),
 		"read failures: After is negative; Limit is negative": firstError(m.Run("a", 1).Failures(ctx, &syncjob.FailuresOptions{After: -1, Limit: -1})),
 	} {

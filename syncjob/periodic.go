@@ -10,7 +10,7 @@ import (
 const maxNextRuns = 1000
 
 // NextRuns computes the next n due times of a periodic job, 1 to 1000, earliest first: without jitter, and as if
-// each run were over before the next is due. With [AfterCompletion] only the first is known. There are none for a job without a
+// each run were over before the next is due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a
 // schedule, for one that is disabled, and, for a moment, before a worker has seen it. [ErrJobNotFound].
 func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
 	if n < 1 || n > maxNextRuns {
@@ -28,7 +28,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 		return nil, fmt.Errorf("next runs of job %q: %w", job, err)
 	}
 	times := []time.Time{rec.Due}
-	for len(times) < n && d.Schedule.Overlap != AfterCompletion {
+	for len(times) < n && d.Schedule.Overlap != OverlapAfterCompletion {
 		last := times[len(times)-1]
 		next, err := d.Schedule.next(last, last)
 		if err != nil {

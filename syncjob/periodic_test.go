@@ -99,7 +99,7 @@ func TestSkipPassesADueTimeOverWhileARunIsActive(t *testing.T) {
 
 func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 370*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.QueueOne})
+		due, began, state := calendarOf(t, 370*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapQueueOne})
 		near(t, minutes(1, 2, 4), due) // 3 is made up for by the run that was due at 2
 		near(t, minutes(1, 3.5, 6), began)
 		require.Zero(t, state.Skipped)
@@ -108,7 +108,7 @@ func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 
 func TestReplaceStopsTheActiveRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 190*time.Second, time.Hour, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.Replace})
+		due, began, state := calendarOf(t, 190*time.Second, time.Hour, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapReplace})
 		near(t, minutes(1, 2, 3), due)
 		near(t, minutes(1, 2, 3), began)
 		require.Zero(t, state.Skipped)
@@ -117,7 +117,7 @@ func TestReplaceStopsTheActiveRun(t *testing.T) {
 
 func TestAfterCompletionCountsFromTheEndOfTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 500*time.Second, 90*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.AfterCompletion})
+		due, began, state := calendarOf(t, 500*time.Second, 90*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapAfterCompletion})
 		near(t, minutes(1, 3.5, 6), due)
 		near(t, minutes(1, 3.5, 6), began)
 		require.Zero(t, state.Skipped)
@@ -315,7 +315,7 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 	}
 	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
 	require.Equal(t, []string{"Schedule.Jitter"}, fields(err), "due times would pass unseen")
-	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.AfterCompletion}))
+	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.OverlapAfterCompletion}))
 	require.Equal(t, []string{"Schedule.Overlap"}, fields(err))
 	open := periodic(syncjob.Schedule{Every: time.Hour})
 	open.Open = true

@@ -12,15 +12,15 @@ type Overlap string
 
 // The overlap policies.
 const (
-	// Skip passes the due time over: no run, no hook. [JobState] counts it. It is the default.
-	Skip Overlap = "skip"
-	// QueueOne begins a run as soon as the active one has ended: one, however many due times have passed.
-	QueueOne Overlap = "queue-one"
-	// Replace stops the active run, and begins the next when its handlers have returned.
-	Replace Overlap = "replace"
-	// AfterCompletion makes a run due so long after the last task of the run before has ended as Every says, which it needs;
+	// OverlapSkip passes the due time over: no run, no hook. [JobState] counts it. It is the default.
+	OverlapSkip Overlap = "skip"
+	// OverlapQueueOne begins a run as soon as the active one has ended: one, however many due times have passed.
+	OverlapQueueOne Overlap = "queue-one"
+	// OverlapReplace stops the active run, and begins the next when its handlers have returned.
+	OverlapReplace Overlap = "replace"
+	// OverlapAfterCompletion makes a run due so long after the last task of the run before has ended as Every says, which it needs;
 	// not before the post-job hook of that run has completed.
-	AfterCompletion Overlap = "after-completion"
+	OverlapAfterCompletion Overlap = "after-completion"
 )
 
 // Schedule says when runs of a periodic job begin. Either Every or Cron is set. Due times are those of the
@@ -49,7 +49,7 @@ type Schedule struct {
 	// due times: without a database, which the package tzdata or an import of time/tzdata brings,
 	// only UTC is known. "Local" is refused. Defaults to UTC.
 	Zone string
-	// Overlap is what a due time does while the last run is active. Defaults to Skip.
+	// Overlap is what a due time does while the last run is active. Defaults to OverlapSkip.
 	Overlap Overlap
 	// Jitter puts each run off by a random time below it; it is shorter than Every. Due times stay as they are. One of Cron
 	// that passes while the one before is put off is not made up for. Defaults to none.
@@ -65,13 +65,13 @@ func (s *Schedule) validate() error {
 		errs = append(errs, &FieldError{Field: "Schedule.Every", Reason: "is not a whole number of milliseconds"})
 	}
 	switch s.Overlap {
-	case "", Skip, QueueOne, Replace:
-	case AfterCompletion:
+	case "", OverlapSkip, OverlapQueueOne, OverlapReplace:
+	case OverlapAfterCompletion:
 		if s.Every == 0 {
-			errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: "is AfterCompletion, which needs Every"})
+			errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: "is OverlapAfterCompletion, which needs Every"})
 		}
 	default:
-		errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: fmt.Sprintf("%q is not one of Skip, QueueOne, Replace and AfterCompletion", s.Overlap)})
+		errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: fmt.Sprintf("%q is not one of OverlapSkip, OverlapQueueOne, OverlapReplace and OverlapAfterCompletion", s.Overlap)})
 	}
 	switch {
 	case s.Jitter < 0:
@@ -109,7 +109,7 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	if err := store.JoinFields(errs...); err != nil {
 		return time.Time{}, err // of a newer version, or of another machine's time zones
 	}
-	if due.IsZero() || r.Overlap == AfterCompletion {
+	if due.IsZero() || r.Overlap == OverlapAfterCompletion {
 		due = now.Truncate(time.Millisecond)
 	}
 	after := now
@@ -121,11 +121,11 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 
 // rest is how long after the end of a run the next is due at the earliest.
 func (r *recurrence) rest() time.Duration {
-	if r.Overlap == AfterCompletion {
+	if r.Overlap == OverlapAfterCompletion {
 		return r.Every
 	}
 	return 0
 }
 
 // waits reports whether a due time stands while a run is active.
-func (r *recurrence) waits() bool { return r.Overlap != "" && r.Overlap != Skip }
+func (r *recurrence) waits() bool { return r.Overlap != "" && r.Overlap != OverlapSkip }

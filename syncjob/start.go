@@ -15,11 +15,11 @@ import (
 // IfActive says what Start does while a run of the job is active.
 type IfActive uint8
 
-// What Start does while a run of the job is active. For the name of a declared job it is always Refuse.
+// What Start does while a run of the job is active. For the name of a declared job it is always IfActiveRefuse.
 const (
-	Refuse    IfActive = iota // return [ErrJobExists] and the active run
-	Join                      // return the active run
-	Supersede                 // stop the active run, wait until its handlers have returned, and start
+	IfActiveRefuse  IfActive = iota // return [ErrJobExists] and the active run
+	IfActiveJoin                    // return the active run
+	IfActiveReplace                 // stop the active run, wait until its handlers have returned, and start
 )
 
 // StartOptions says how to start.
@@ -29,7 +29,7 @@ type StartOptions struct {
 	// passes: arguments are not compared. A key belongs to the job's name. A Start that joins an
 	// active run does not leave its key with it. Empty is a new run with every call.
 	Key string
-	// IfActive is what to do while a run of the job is active. Defaults to Refuse.
+	// IfActive is what to do while a run of the job is active. Defaults to IfActiveRefuse.
 	IfActive IfActive
 }
 
@@ -38,20 +38,17 @@ func (o *StartOptions) validate() error {
 	if o.Key != "" {
 		errs = append(errs, checkText("Key", o.Key))
 	}
-	if o.IfActive > Supersede {
-		errs = append(errs, &FieldError{Field: "IfActive", Reason: "is not one of Refuse, Join and Supersede"})
+	if o.IfActive > IfActiveReplace {
+		errs = append(errs, &FieldError{Field: "IfActive", Reason: "is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace"})
 	}
 	return store.JoinFields(errs...)
 }
-
-// supersedeReason is kept with a run that had to make way for the next.
-const supersedeReason = "superseded"
 
 // Start begins a run of a single-pass job: bad input is refused, then the set's
 // Validate hook is asked, and only then anything is written. Repeats after an unknown
 // outcome are harmless within one call, and across calls with a Key.
 //
-// With [ErrJobExists] the active run comes along. With Supersede, Start waits for
+// With [ErrJobExists] the active run comes along. With IfActiveReplace, Start waits for
 // handlers of the run before to return; if ctx ends meanwhile, that run is stopped and
 // none was started.
 //
@@ -91,11 +88,11 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 		switch {
 		case exists.Declared != "": // its runs are begun in another way, and ended in another way
 			return active, err
-		case o.IfActive == Join:
+		case o.IfActive == IfActiveJoin:
 			return active, nil
-		case o.IfActive == Supersede:
+		case o.IfActive == IfActiveReplace:
 			if err := active.drain(ctx); err != nil {
-				return nil, fmt.Errorf("supersede: %w", err)
+				return nil, fmt.Errorf("replace: %w", err)
 			}
 		default:
 			return active, err
@@ -155,7 +152,7 @@ func (m *Manager) allow(ctx context.Context, p store.StartParams) error {
 
 // drain stops the run and waits for its end.
 func (r *Run) drain(ctx context.Context) error {
-	err := r.Stop(ctx, &StopOptions{Reason: supersedeReason})
+	err := r.Stop(ctx, &StopOptions{Reason: replacedReason})
 	if errors.Is(err, ErrRunFinished) || errors.Is(err, ErrRunNotFound) {
 		return nil
 	}

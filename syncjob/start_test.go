@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-func TestStartRefusesJoinsOrSupersedesAnActiveRun(t *testing.T) {
+func TestStartRefusesJoinsOrReplacesAnActiveRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
 			<-ctx.Done()
@@ -31,18 +31,18 @@ func TestStartRefusesJoinsOrSupersedesAnActiveRun(t *testing.T) {
 		require.ErrorIs(t, err, syncjob.ErrJobExists)
 		require.Equal(t, first.Number(), refused.Number())
 
-		joined, err := m.Start(t.Context(), job, &syncjob.StartOptions{IfActive: syncjob.Join})
+		joined, err := m.Start(t.Context(), job, &syncjob.StartOptions{IfActive: syncjob.IfActiveJoin})
 		require.NoError(t, err)
 		require.True(t, joined.Existing())
 		require.Equal(t, first.Number(), joined.Number())
 
-		next, err := m.Start(t.Context(), job, &syncjob.StartOptions{IfActive: syncjob.Supersede})
+		next, err := m.Start(t.Context(), job, &syncjob.StartOptions{IfActive: syncjob.IfActiveReplace})
 		require.NoError(t, err)
 		require.Greater(t, next.Number(), first.Number())
 		state, err := first.State(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, syncjob.StatusStopped, state.Status)
-		require.Equal(t, "superseded", state.Reason)
+		require.Equal(t, "replaced by the next run", state.Reason)
 		require.Zero(t, state.Counts.Running, "its handlers have returned")
 		latest, err := m.Latest(t.Context(), "a")
 		require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestStartRefusesJoinsOrSupersedesAnActiveRun(t *testing.T) {
 
 func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 	ways := map[string]*syncjob.StartOptions{
-		"refuse": nil, "join": {IfActive: syncjob.Join}, "supersede": {IfActive: syncjob.Supersede}, "key": {Key: "k"},
+		"refuse": nil, "join": {IfActive: syncjob.IfActiveJoin}, "replace": {IfActive: syncjob.IfActiveReplace}, "key": {Key: "k"},
 	}
 	for kind, declared := range map[store.JobType]syncjob.Job{
 		syncjob.JobPeriodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Hour}},

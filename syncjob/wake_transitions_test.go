@@ -227,12 +227,12 @@ var transitions = []transition{
 		close(w.letHook)
 		w.starts("leaf 2", "post")
 	}},
-	{name: "a run supersedes another", run: func(w *sleepers) {
+	{name: "a run replaces another", run: func(w *sleepers) {
 		w.start("a", leaf{blocks})
 		w.starts("leaf 1")
 		w.rest()
 		_, err := w.caller.Start(w.t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{passes}},
-			&syncjob.StartOptions{IfActive: syncjob.Supersede})
+			&syncjob.StartOptions{IfActive: syncjob.IfActiveReplace})
 		w.must(err)
 		w.starts("leaf 0")
 	}},
@@ -280,7 +280,7 @@ var transitions = []transition{
 		w.starts("leaf 0")
 	}},
 	{name: "a queued run follows the one before", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: syncjob.QueueOne, FireOnCreate: true}, blocks)
+		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: syncjob.OverlapQueueOne, FireOnCreate: true}, blocks)
 		w.starts("leaf 1")
 		time.Sleep(syncjob.MinEvery + 500*time.Millisecond)
 		w.quiet()
@@ -288,7 +288,7 @@ var transitions = []transition{
 		w.starts("leaf 1")
 	}},
 	{name: "a run replaces the one before", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: syncjob.Replace, FireOnCreate: true}, blocks)
+		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: syncjob.OverlapReplace, FireOnCreate: true}, blocks)
 		w.starts("leaf 1")
 		time.Sleep(syncjob.MinEvery - 500*time.Millisecond)
 		w.starts("leaf 1")

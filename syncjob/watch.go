@@ -66,8 +66,8 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
 		leave := r.m.hub.listen(func(s store.Signal) {
-			about := s.Kind == store.SignalRun || s.Kind == store.SignalProgress
-			if s.Kind == store.SignalSync || about && s.Run == r.id.Number {
+			about := s.Type == store.SignalRun || s.Type == store.SignalProgress
+			if s.Type == store.SignalSync || about && s.Run == r.id.Number {
 				lifecycle.Wake(moved)
 			}
 		})

@@ -139,7 +139,7 @@ func (f *firm) uploads(ctx context.Context, who int) {
 // upload repeats the same sequence under the same hold until the job's run has ended. It returns none if ctx ends.
 func (f *firm) upload(ctx context.Context, job string) (*syncjob.Run, syncjob.RunState) {
 	for ctx.Err() == nil {
-		run, err := f.m.Start(ctx, syncjob.Job{Name: job, Set: "firm", Open: true}, &syncjob.StartOptions{Key: job, IfActive: syncjob.Join})
+		run, err := f.m.Start(ctx, syncjob.Job{Name: job, Set: "firm", Open: true}, &syncjob.StartOptions{Key: job, IfActive: syncjob.IfActiveJoin})
 		if err != nil {
 			continue
 		}

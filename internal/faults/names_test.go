@@ -62,7 +62,7 @@ func hostileNames(t *testing.T) {
 		sent.Store(0)
 		_, err := w.m.Start(ctx, syncjob.Job{Name: "fine", Set: other, Root: node{Path: "a"}}, nil)
 		require.True(rt, refused("a set that nobody has", err))
-		_, err = w.m.Start(ctx, syncjob.Job{Name: job, Set: "tree", Open: true}, &syncjob.StartOptions{Key: other, IfActive: syncjob.Join})
+		_, err = w.m.Start(ctx, syncjob.Job{Name: job, Set: "tree", Open: true}, &syncjob.StartOptions{Key: other, IfActive: syncjob.IfActiveJoin})
 		if !refused("a job", err) {
 			w.requireStored(rt, accepted, job, id, other)
 			payloads[job] = append(payloads[job], w.enqueueToFail(rt, job, other+id))

@@ -70,7 +70,7 @@ func schedulersKilledAndPaused(t *testing.T) {
 	draw.Shuffle(tickers, func(i, k int) { crew[i], crew[k] = crew[k], crew[i] })
 	victim, zombie, others := crew[0], crew[1], crew[2:]
 
-	policies := []syncjob.Overlap{syncjob.Skip, syncjob.QueueOne}
+	policies := []syncjob.Overlap{syncjob.OverlapSkip, syncjob.OverlapQueueOne}
 	for _, overlap := range policies {
 		_, err := m.Ensure(t.Context(), syncjob.Job{
 			Name: string(overlap), Set: "beats", Root: beat{},
@@ -146,7 +146,7 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 		switch {
 		case !due.After(last.Created):
 			made++
-		case overlap == syncjob.Skip && !due.After(last.Ended):
+		case overlap == syncjob.OverlapSkip && !due.After(last.Ended):
 			active++
 		default:
 			t.Errorf("%s: due time %d at %v is missing: the last run was due at %v, began at %v and ended at %v",
@@ -156,7 +156,7 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 	state, err := m.State(t.Context(), job)
 	require.NoError(t, err)
 	require.True(t, state.Disabled)
-	if overlap != syncjob.Skip {
+	if overlap != syncjob.OverlapSkip {
 		require.Zero(t, state.Skipped)
 	}
 	t.Logf("%s: of %d due times %d began one run each, %d were left out since a run was active, for %d a late run made up; none began two, none is missing",

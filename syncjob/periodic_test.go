@@ -344,7 +344,7 @@ func (s *slowFire) FireRun(ctx context.Context, p store.FireParams) (store.FireR
 
 // What follows a due time must be ahead when it is stored, which takes longer here than the interval.
 func TestAnIntervalMayBeShorterThanACallOfTheStore(t *testing.T) {
-	for _, overlap := range []syncjob.Overlap{syncjob.Skip, syncjob.QueueOne, syncjob.Replace, syncjob.AfterCompletion} {
+	for _, overlap := range []syncjob.Overlap{syncjob.OverlapSkip, syncjob.OverlapQueueOne, syncjob.OverlapReplace, syncjob.OverlapAfterCompletion} {
 		for _, takes := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 900 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s, %v", overlap, takes), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

@@ -11,15 +11,17 @@
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
 --       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
 -- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
+local SESSION, CLOCK, DUE, META, FIRST_RING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5
+local RUN, WAITING, SUSPECTS, MARKERS, STAGED, HINT_KEYS = 0, 1, 2, 3, 4, 5 -- behind the base of a hint
 local number, fetched, settled, want, bytes, suspect, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
 local text = ARGV[1]
 
-local record = session_records(KEYS[1], fetched, settled)
+local record = session_records(SESSION, fetched, settled)
 if not record then
   return { 'lost' }
 end
 local function next_due()
-  local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
   return first[2] or ''
 end
 local last = tonumber(string.match(record, '^%d+'))
@@ -33,7 +35,7 @@ elseif number == last and last > 0 then
       i = i + 1
     end
   end
-  local found = redis.call('HMGET', KEYS[1], unpack(fields))
+  local found = redis.call('HMGET', SESSION, unpack(fields))
   local held = {}
   for j, message in ipairs(found) do
     if message then
@@ -48,7 +50,7 @@ local queues, routes = {}, {}
 for _ = 1, num() do
   local queue = { name = arg(), first = #routes + 1 }
   for _ = 1, num() do
-    routes[#routes + 1] = { name = arg(), state = arg(), ring = KEYS[5 + #routes] }
+    routes[#routes + 1] = { name = arg(), state = arg(), ring = KEYS[FIRST_RING + #routes] }
   end
   queue.last = #routes
   queues[#queues + 1] = queue
@@ -56,12 +58,12 @@ end
 local hinted = {}
 for i = 1, num() do
   local route, run, marker, weight = arg(), arg(), arg(), num()
-  hinted[route .. '/' .. run] = { base = 5 + #routes + 5 * (i - 1), marker = marker, weight = weight }
+  hinted[route .. '/' .. run] = { base = FIRST_RING + #routes + HINT_KEYS * (i - 1), marker = marker, weight = weight }
 end
 
 -- What keeps tasks back: the mode, budgets of the worker, and limits of each run. A route knows those that cover it.
 local exempt = arg()
-local readonly = redis.call('HGET', KEYS[4], 'mode') == 'read-only'
+local readonly = redis.call('HGET', META, 'mode') == 'read-only'
 if readonly then
   for _, route in ipairs(routes) do
     route.closed = not string.find(exempt, '/' .. string.match(route.name, '/(.*)/') .. '/', 1, true)
@@ -119,139 +121,133 @@ local summary = { text }
 local got = 0
 local rings = { left = 0, more = 0 } -- lanes that left their place in a ring; 1 if one goes on behind the window
 
--- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone
--- says that it left the ring, its score is where it stands now.
-local function visit(queue, clock, lane, k)
-  local hint, ring, id, route = lane.hint, lane.route.ring, lane.id, lane.route
-  k = afford(route, k)
-  if k < 1 then
-    lane.hint.dry = true
-    return 0
+-- leave takes a lane out of its ring.
+local function leave(lane)
+  lane.gone = true
+  rings.left, lane.route.moved = rings.left + 1, true
+  redis.call('ZREM', lane.route.ring, lane.id)
+end
+
+-- stand_aside puts a lane at the end of its ring, where fetch does not look, until its run may go on.
+local function stand_aside(lane)
+  local key, name = KEYS[lane.hint.base + RUN], lane.route.name
+  local aside = redis.call('HGET', key, 'aside') or ''
+  if not string.find(aside .. ' ', ' ' .. name .. ' ', 1, true) then
+    redis.call('HDEL', key, 'aside') -- first, so that it passes when memory is short
+    redis.call('HSET', key, 'aside', aside .. ' ' .. name)
   end
-  local key, w, u, m, s = KEYS[hint.base], KEYS[hint.base + 1], KEYS[hint.base + 2], KEYS[hint.base + 3], KEYS[hint.base + 4]
-  local v = redis.pcall('HMGET', key, 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen', 'started', 'job', 'routes', 'configured')
-  local function later()
-    -- Nothing here for this session now: others first, unless the last one stands aside, whose time reads as 0.
-    lane.hint.dry = true
-    local last = number_of(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
-    if last > lane.score then
-      rings.left, route.moved = rings.left + 1, true
-      lane.score = last
-      redis.call('ZREM', ring, id) -- first, so that it passes when memory is short
-      redis.call('ZADD', ring, last, id)
-    end
-    return 0
+  leave(lane)
+  redis.call('ZADD', lane.route.ring, '+inf', lane.id)
+end
+
+-- step_back puts a lane with nothing for this session behind the last that does not stand aside: others go first.
+-- The time of one that stands aside reads as 0.
+local function step_back(lane)
+  local ring = lane.route.ring
+  lane.hint.dry = true
+  local last = number_of(redis.call('ZRANGE', ring, -1, -1, 'WITHSCORES')[2])
+  if last > lane.score then
+    rings.left, lane.route.moved = rings.left + 1, true
+    lane.score = last
+    redis.call('ZREM', ring, lane.id) -- first, so that it passes when memory is short
+    redis.call('ZADD', ring, last, lane.id)
   end
-  local function leave()
-    lane.gone = true
-    rings.left, route.moved = rings.left + 1, true
-    redis.call('ZREM', ring, id)
-  end
-  local function stand_aside()
-    local aside = redis.call('HGET', key, 'aside') or ''
-    if not string.find(aside .. ' ', ' ' .. route.name .. ' ', 1, true) then
-      redis.call('HDEL', key, 'aside') -- first, so that it passes when memory is short
-      redis.call('HSET', key, 'aside', aside .. ' ' .. route.name)
-    end
-    leave()
-    redis.call('ZADD', ring, '+inf', id)
-  end
+end
+
+-- open_lane reads what visit needs of a lane's run. It returns nil if the run may not have tasks leased from
+-- this lane: the lane has left its place then.
+local function open_lane(lane, queue)
+  local v = redis.pcall('HMGET', KEYS[lane.hint.base + RUN], 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen',
+    'started', 'job', 'routes', 'configured')
   if v.err or not tonumber(v[4] or 0) or not tonumber(v[5] or 0) then
-    leave() -- the run's record is damaged: everything else goes on
-    return 0
+    return leave(lane) -- the run's record is damaged: everything else goes on
   end
-  if v[1] ~= route.state or v[2] then
-    if v[1] == 'starting' and not v[2] then
-      stand_aside() -- tasks came before the pre-job hook has passed
-    else
-      leave()
+  local state, paused = v[1], v[2]
+  if state ~= lane.route.state or paused then
+    if state == 'starting' and not paused then
+      return stand_aside(lane) -- tasks came before the pre-job hook has passed
     end
-    return 0
+    return leave(lane)
   end
-  local left = room(route, key)
-  if left and left < 1 then
-    stand_aside()
-    return 0
+  return {
+    virtual = number_of(v[3]), pending = tonumber(v[4] or 0), running = tonumber(v[5] or 0), longest = tonumber(v[6] or 0) or 0,
+    started = v[7], job = v[8] or '', routes = v[9] or '', configured = v[10] or 0,
+  }
+end
+
+-- fit bounds k by the bytes left, by the longest message of the run. One task always fits into an empty reply.
+local function fit(run, k)
+  if run.longest <= 0 then
+    return k
   end
-  k = math.min(k, left or k)
-  local longest = tonumber(v[6] or 0) or 0
-  if longest > 0 then
-    k = math.min(k, math.floor(bytes / longest))
-    if k < 1 then
-      bytes = 0 -- full
-      if got > 0 then
-        return 0
-      end
-      k = 1
-    end
+  k = math.min(k, math.floor(bytes / run.longest))
+  if k < 1 then
+    bytes = 0 -- full
+    k = got > 0 and 0 or 1
   end
+  return k
+end
+
+-- pop appends up to n messages of a list.
+local function pop(messages, list, n)
+  local popped = n > 0 and redis.pcall('LPOP', list, n)
+  if not popped or popped.err then
+    return messages
+  elseif #messages == 0 then
+    return popped
+  end
+  for _, message in ipairs(popped) do
+    messages[#messages + 1] = message
+  end
+  return messages
+end
+
+-- take pops up to k messages of a lane: a suspect, if this session may have one, then staged children and what waits. It
+-- says whether nothing is left there.
+local function take(lane, k, pending)
+  local hint, base = lane.hint, lane.hint.base
+  local w, u, m, s = KEYS[base + WAITING], KEYS[base + SUSPECTS], KEYS[base + MARKERS], KEYS[base + STAGED]
   local messages = {}
-  local function pop(list, n)
-    if n < 1 then
-      return
-    end
-    local popped = redis.pcall('LPOP', list, n)
-    if not popped or popped.err then
-      return
-    elseif #messages == 0 then
-      messages = popped
-      return
-    end
-    for _, message in ipairs(popped) do
-      messages[#messages + 1] = message
-    end
-  end
   if suspect == 1 then
-    pop(u, 1)
-    if #messages == 1 then
-      suspect = 0
-    end
+    messages = pop(messages, u, 1)
+    suspect = 1 - #messages
   end
-  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its last task.
-  local pending = route.state == 'running' and tonumber(v[4] or 0) or -1
   local marker, looked = hint.marker, false
-  local function look()
+  if string.sub(marker, 1, 1) == 'p' then
     marker, looked = redis.call('LINDEX', m, 0) or '', true
   end
-  if string.sub(marker, 1, 1) == 'p' then
-    look()
-  end
   if looked and marker == hint.marker then
-    pop(s, math.ceil((k - #messages) / 2))
-    pop(w, k - #messages)
-    pop(s, k - #messages)
+    messages = pop(messages, s, math.ceil((k - #messages) / 2))
+    messages = pop(messages, w, k - #messages)
+    messages = pop(messages, s, k - #messages)
     local left = redis.pcall('LLEN', s)
     if type(left) ~= 'number' or left == 0 then -- a list of another type is as good as none
       redis.call('LPOP', m)
-      look()
+      marker = redis.call('LINDEX', m, 0) or ''
     end
   else
-    pop(w, k - #messages)
+    messages = pop(messages, w, k - #messages)
     if not looked and #messages ~= pending then
-      look()
+      marker = redis.call('LINDEX', m, 0) or ''
     end
   end
   hint.front = marker -- the keys are those of hint.marker
   local n = #messages
-  local empty = n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
-  if n == 0 then
-    if not empty then
-      return later() -- a suspect that this session may not have, or children not yet known
-    end
-    leave()
-    return 0
-  end
+  return messages, n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
+end
 
-  local name = id .. '/' .. route.name
+-- lease writes down what was taken of a lane: in the reply, in the session, and in the run, whose turn it was.
+local function lease(queue, clock, lane, run, messages)
+  local route, key, n = lane.route, KEYS[lane.hint.base + RUN], #messages
+  local name = lane.id .. '/' .. route.name
   for _, budget in ipairs(route.budgets or {}) do
     budget.left = budget.left - n
   end
   if route.limits then
     name = '!' .. name
-    local tally = 'n:' .. string.match(route.name, '^[^/]*/(.*)$')
-    add_to(key, tally, n)
+    add_to(key, 'n:' .. string.match(route.name, '^[^/]*/(.*)$'), n)
   end
-  lanes[#lanes + 1] = { route.index, id, v[8] or '', v[9] or '', v[10] or 0, messages }
+  lanes[#lanes + 1] = { route.index, lane.id, run.job, run.routes, run.configured, messages }
   summary[#summary + 1] = name .. ' ' .. n
   local at, size = #fields, 0
   name_positions(fields, at + 1, 2, text .. '.', got, got + n - 1, '.' .. name)
@@ -262,21 +258,57 @@ local function visit(queue, clock, lane, k)
   end
   got, bytes = got + n, bytes - size
   -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
-  lane.score = math.min(9e15, math.max(number_of(v[3]), lane.score, clock) + n / hint.weight)
+  lane.score = math.min(FAR, math.max(run.virtual, lane.score, clock) + n / lane.hint.weight)
   local set = { 'v:' .. queue, lane.score }
   if route.state == 'running' then
-    set[3], set[4], set[5], set[6] = 'pending', (tonumber(v[4] or 0) or 0) - n, 'running', (tonumber(v[5] or 0) or 0) + n
-    if not v[7] then
+    set[3], set[4], set[5], set[6] = 'pending', run.pending - n, 'running', run.running + n
+    if not run.started then
       set[7], set[8] = 'started', now
     end
   end
   redis.call('HSET', key, unpack(set))
+end
+
+-- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone says that it left the ring, its
+-- score is where it stands now.
+local function visit(queue, clock, lane, k)
+  local route = lane.route
+  k = afford(route, k)
+  if k < 1 then
+    lane.hint.dry = true
+    return 0
+  end
+  local run = open_lane(lane, queue)
+  if not run then
+    return 0
+  end
+  local left = room(route, KEYS[lane.hint.base + RUN])
+  if left and left < 1 then
+    stand_aside(lane)
+    return 0
+  end
+  k = fit(run, math.min(k, left or k))
+  if k < 1 then
+    return 0
+  end
+  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its last task.
+  local messages, empty = take(lane, k, route.state == 'running' and run.pending or -1)
+  local n = #messages
+  if n == 0 then
+    if empty then
+      leave(lane)
+    else
+      step_back(lane) -- a suspect that this session may not have, or children not yet known
+    end
+    return 0
+  end
+  lease(queue, clock, lane, run, messages)
   if empty then
-    leave()
+    leave(lane)
   elseif n == left then
-    stand_aside()
+    stand_aside(lane)
   else
-    redis.call('ZADD', ring, lane.score, id)
+    redis.call('ZADD', route.ring, lane.score, lane.id)
   end
   return n
 end
@@ -300,7 +332,7 @@ local function shares(turn, left)
 end
 
 local function serve(queue, turn)
-  local clock = number_of(redis.call('HGET', KEYS[2], queue))
+  local clock = number_of(redis.call('HGET', CLOCK, queue))
   local served = clock
   -- What a run leaves of its share is shared out again among those that may have more.
   while got < want and bytes > 0 and #turn > 0 do
@@ -329,7 +361,7 @@ local function serve(queue, turn)
     turn = rest
   end
   if served > clock then
-    redis.call('HSET', KEYS[2], queue, served)
+    redis.call('HSET', CLOCK, queue, served)
   end
 end
 
@@ -408,7 +440,7 @@ end
 
 if got > 0 then
   fields[2] = table.concat(summary, ' ')
-  redis.call('HSET', KEYS[1], unpack(fields))
+  redis.call('HSET', SESSION, unpack(fields))
 end
 local short = {}
 for i, budget in ipairs(budgets) do

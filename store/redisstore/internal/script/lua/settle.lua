@@ -28,16 +28,18 @@
 --       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
 --       unless it brings children: then the probe is the first.
 local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num()
+local SESSION, KEPT = KEYS[1], KEYS[7]
+local LANES, DEAD, STAGE, POST, POST_RING = 1, 2, 3, 4, 5 -- behind the base of a run
+local WAITING, DELAYED, RING, MARKERS = 0, 1, 2, 3 -- behind the base of a lane
 local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], exact = true }
-local session = KEYS[1]
 
-local _, record = session_records(session, fetched, settled)
+local _, record = session_records(SESSION, fetched, settled)
 local early = answered(record, number, 'lost')
 if early then
   return early
 end
 if grows == 1 then
-  redis.call('HSET', session, 'settle', record)
+  redis.call('HSET', SESSION, 'settle', record)
 end
 
 local runs, bases, total = {}, {}, num()
@@ -56,7 +58,7 @@ local dups = {}
 local function dead_letter(run, base, text, err)
   run.failed = run.failed + 1
   run.running = run.running - 1
-  bury(run, KEYS[base + 2], text, err)
+  bury(run, KEYS[base + DEAD], text, err)
 end
 
 local function cancel(run)
@@ -127,13 +129,13 @@ function verdicts.R(run)
     redis.call('HSET', run.key, 'retryerror', err)
   end
   if delay > 0 then
-    redis.call('ZADD', KEYS[lane + 1], now + delay, message)
+    redis.call('ZADD', KEYS[lane + DELAYED], now + delay, message)
     if redis.call('ZADD', keys.due, 'LT', 'CH', now + delay, run.id .. '/' .. route) == 1 then
       signal('d')
     end
   else
-    redis.call('RPUSH', KEYS[lane], message)
-    enter(KEYS[lane + 2], keys.clock, run, queue)
+    redis.call('RPUSH', KEYS[lane + WAITING], message)
+    enter(KEYS[lane + RING], keys.clock, run, queue)
   end
 end
 
@@ -149,7 +151,7 @@ function verdicts.L(run)
     return
   end
   redis.call('LPUSH', KEYS[list], message)
-  enter(KEYS[lane + 2], keys.clock, run, queue)
+  enter(KEYS[lane + RING], keys.clock, run, queue)
 end
 
 function verdicts.Q(run)
@@ -173,20 +175,20 @@ function verdicts.B(run, base)
     return
   end
   redis.call('HDEL', run.key, 'root', 'rootwhen')
-  redis.call('SADD', KEYS[base + 1], route)
+  redis.call('SADD', KEYS[base + LANES], route)
   redis.call('SADD', keys.routes, route)
   if root[2] then
     local due = number_of(string.match(root[2], '%d+'))
     if string.sub(root[2], 1, 1) == '+' then
       due = now + due
     end
-    redis.call('ZADD', KEYS[lane + 1], due, root[1])
+    redis.call('ZADD', KEYS[lane + DELAYED], due, root[1])
     redis.call('ZADD', keys.due, 'LT', due, run.id .. '/' .. route)
     signal('d')
     run.pending, run.delayed = run.pending - 1, run.delayed + 1
   else
-    redis.call('RPUSH', KEYS[lane], root[1])
-    enter(KEYS[lane + 2], keys.clock, run, queue)
+    redis.call('RPUSH', KEYS[lane + WAITING], root[1])
+    enter(KEYS[lane + RING], keys.clock, run, queue)
   end
 end
 
@@ -261,7 +263,7 @@ local function next_staged()
 end
 
 local function settle_staged(run, base, list, seen)
-  redis.call('HDEL', KEYS[base + 3], list.marker .. '/' .. list.route)
+  redis.call('HDEL', KEYS[base + STAGE], list.marker .. '/' .. list.route)
   if not seen then
     redis.call('UNLINK', list.key)
     return
@@ -269,90 +271,115 @@ local function settle_staged(run, base, list, seen)
   run.total = run.total + list.length
   run.pending = run.pending + list.length
   if list.length > 0 then
-    redis.call('RPUSH', KEYS[list.lane + 3], list.marker)
+    redis.call('RPUSH', KEYS[list.lane + MARKERS], list.marker)
     redis.call('SADD', keys.lanes, list.route)
     redis.call('SADD', keys.routes, list.route)
-    enter(KEYS[list.lane + 2], keys.clock, run, list.queue)
+    enter(KEYS[list.lane + RING], keys.clock, run, list.queue)
   end
 end
 
-local ordinal = 0
-for i = 1, total do
-  local run, base = runs[i], bases[i]
-  keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 4], KEYS[base + 5]
+-- settle_plain settles the plain successes of a run, the i-th.
+local function settle_plain(i, run)
   local n = num()
-  if n > 0 then
-    local k = redis.call('HDEL', session, unpack(plain_fields()))
-    if run then
-      run.running = run.running - k
-      run.succeeded = run.succeeded + k
-    else
-      k = 0
-    end
-    if k < n then
-      losses[#losses + 1] = i .. ':' .. (n - k)
-    end
+  if n == 0 then
+    return
   end
-  n = num()
-  if n > 0 then
-    local sum, redeemed = arg(), {}
-    for _ = 1, n do
-      ordinal = ordinal + 1
-      local field, counters = arg(), arg()
-      if redis.call('HDEL', session, field) == 0 or not run then
-        lost[#lost + 1] = ordinal
-      else
-        redeemed[#redeemed + 1] = counters
-      end
-    end
-    if run then
-      run.running = run.running - #redeemed
-      run.succeeded = run.succeeded + #redeemed
-      if #redeemed == n and sum ~= '' then
-        redeemed = { sum }
-      end
-      for _, counters in ipairs(redeemed) do
-        count(run, counters)
-      end
-    end
+  local k = redis.call('HDEL', SESSION, unpack(plain_fields()))
+  if run then
+    run.running = run.running - k
+    run.succeeded = run.succeeded + k
+  else
+    k = 0
   end
-  for _ = 1, num() do
+  if k < n then
+    losses[#losses + 1] = i .. ':' .. (n - k)
+  end
+end
+
+local ordinal = 0 -- of the counted and special outcomes of all runs
+
+-- settle_counted settles successes of a run that bring counters and no more.
+local function settle_counted(run)
+  local n = num()
+  if n == 0 then
+    return
+  end
+  local sum, redeemed = arg(), {}
+  for _ = 1, n do
     ordinal = ordinal + 1
-    local verdict, field, length = arg(), arg(), num()
-    local next = cursor + length
-    local writes, bad
-    if verdict == 'W' then
-      verdict = 'S'
-      writes, bad = next_writes()
-    end
-    local staged, complete = next_staged()
-    if not complete and visible(verdict, run) then
-      bad = bad or 'children'
-    end
-    if bad and run and redis.call('HEXISTS', session, field) == 1 then
-      refused[#refused + 1] = ordinal .. ':' .. bad
-    elseif redis.call('HDEL', session, field) == 0 or not run then
+    local field, counters = arg(), arg()
+    if redis.call('HDEL', SESSION, field) == 0 or not run then
       lost[#lost + 1] = ordinal
     else
-      for _, w in ipairs(writes or {}) do
-        write(w)
-      end
-      untally(run, field)
-      for _, list in ipairs(staged) do
-        settle_staged(run, base, list, visible(verdict, run))
-      end
-      local ids, digest, keep, bucket = num(), arg(), num(), arg()
-      if ids > 0 and (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then
-        if keep > 0 then
-          redis.call('ZADD', KEYS[ids], now + keep, digest)
-          redis.call('ZADD', KEYS[7], 'GT', now + keep, bucket)
-        else
-          redis.call('ZREM', KEYS[ids], digest)
-        end
-      end
-      verdicts[verdict](run, base)
+      redeemed[#redeemed + 1] = counters
     end
-    cursor = next
+  end
+  if not run then
+    return
+  end
+  run.running = run.running - #redeemed
+  run.succeeded = run.succeeded + #redeemed
+  if #redeemed == n and sum ~= '' then
+    redeemed = { sum }
+  end
+  for _, counters in ipairs(redeemed) do
+    count(run, counters)
+  end
+end
+
+-- settle_id keeps the ID that a task had claimed for as long as it is to be kept, if the task has ended.
+local function settle_id(verdict)
+  local ids, digest, keep, bucket = num(), arg(), num(), arg()
+  if ids == 0 or not (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then
+    return
+  end
+  if keep > 0 then
+    redis.call('ZADD', KEYS[ids], now + keep, digest)
+    redis.call('ZADD', KEPT, 'GT', now + keep, bucket)
+  else
+    redis.call('ZREM', KEYS[ids], digest)
+  end
+end
+
+-- settle_special settles one outcome of any other kind: all of it, or nothing.
+local function settle_special(run, base)
+  ordinal = ordinal + 1
+  local verdict, field, length = arg(), arg(), num()
+  local next = cursor + length
+  local writes, bad
+  if verdict == 'W' then
+    verdict = 'S'
+    writes, bad = next_writes()
+  end
+  local staged, complete = next_staged()
+  if not complete and visible(verdict, run) then
+    bad = bad or 'children'
+  end
+  if bad and run and redis.call('HEXISTS', SESSION, field) == 1 then
+    refused[#refused + 1] = ordinal .. ':' .. bad
+  elseif redis.call('HDEL', SESSION, field) == 0 or not run then
+    lost[#lost + 1] = ordinal
+  else
+    for _, w in ipairs(writes or {}) do
+      write(w)
+    end
+    untally(run, field)
+    for _, list in ipairs(staged) do
+      settle_staged(run, base, list, visible(verdict, run))
+    end
+    settle_id(verdict)
+    verdicts[verdict](run, base)
+  end
+  cursor = next
+end
+
+for i = 1, total do
+  local run, base = runs[i], bases[i]
+  keys.lanes, keys.post, keys.ring = KEYS[base + LANES], KEYS[base + POST], KEYS[base + POST_RING]
+  settle_plain(i, run)
+  settle_counted(run)
+  for _ = 1, num() do
+    settle_special(run, base)
   end
   if run then
     go_on(run, keys.clock)
@@ -364,6 +391,6 @@ for i = 1, total do
 end
 
 record = string.format('%.0f %s|%s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','), table.concat(refused, ','))
-redis.call('HSET', session, 'settle', record)
+redis.call('HSET', SESSION, 'settle', record)
 publish(channel)
 return { 'ok', record }

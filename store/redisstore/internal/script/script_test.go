@@ -67,9 +67,7 @@ func TestAScriptUsesThePartsThatItNamesAndNoOther(t *testing.T) {
 	for _, name := range slices.Concat(names, parts) {
 		f := readFile(t, name)
 		for _, declared := range f.declared {
-			if part := owner[declared]; part != strings.TrimSuffix(path.Base(name), ".lua") {
-				require.Empty(t, part, "%s declares %s anew", name, declared)
-			}
+			require.NotContains(t, f.used, owner[declared], "%s declares %s anew", name, declared)
 		}
 		var needed []string
 		for mention := range f.mentions {
@@ -79,5 +77,27 @@ func TestAScriptUsesThePartsThatItNamesAndNoOther(t *testing.T) {
 		}
 		slices.Sort(needed)
 		require.Equal(t, slices.Compact(needed), f.used, name)
+	}
+}
+
+func TestNoFunctionIsLong(t *testing.T) {
+	const most = 60 // lines
+	names, err := fs.Glob(luaFiles, "lua/*.lua")
+	require.NoError(t, err)
+	parts, err := fs.Glob(luaFiles, "lua/parts/*.lua")
+	require.NoError(t, err)
+	for _, name := range slices.Concat(names, parts) {
+		b, err := luaFiles.ReadFile(name)
+		require.NoError(t, err)
+		begin, what := 0, ""
+		for i, line := range strings.Split(string(b), "\n") {
+			switch {
+			case strings.HasPrefix(line, "local function "), strings.HasPrefix(line, "function "):
+				begin, what = i, line
+			case line == "end" && what != "":
+				require.LessOrEqual(t, i-begin+1, most, "%s: %s", name, what)
+				what = ""
+			}
+		}
 	}
 }

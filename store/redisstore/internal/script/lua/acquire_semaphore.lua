@@ -6,6 +6,7 @@
 --       64 leases that end first
 -- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the line is kept, but no new one is given.
 -- Repeat: the token of a lease that is held answers with it; the token of a waiter keeps its place.
+local META = KEYS[5]
 local channel, key, token, holder, max, ttl, mode, wait, start = arg(), arg(), arg(), arg(), num(), num(), arg(), num(), num()
 expire()
 local mine = redis.call('HGET', FACTS, 'l:' .. token)
@@ -16,9 +17,9 @@ end
 -- next_number is above every number that the partition gave to a lease or a waiter. The last
 -- one outlives idle semaphores, so that a clock that goes back does not matter.
 local function next_number()
-  local last = number_of(redis.call('HGET', KEYS[5], 'fence'))
+  local last = number_of(redis.call('HGET', META, 'fence'))
   local n = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
-  redis.call('HSET', KEYS[5], 'fence', n)
+  redis.call('HSET', META, 'fence', n)
   return n
 end
 

@@ -5,21 +5,22 @@
 -- ARGV  channel, run, marker, length of the list as it was read, count, and if count > 0: group as in add
 -- Returns {ok}, {moved}: somebody else was faster
 -- Repeat: the marker and the length of the list, which only shrinks, tell.
+local RUN, STAGED, MARKERS = KEYS[6], KEYS[10], KEYS[14]
 local channel, id, marker, length, count = arg(), arg(), arg(), num(), num()
 local keys = { clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
-local run = open_run(KEYS[6], id)
-local have = redis.pcall('LLEN', KEYS[10])
+local run = open_run(RUN, id)
+local have = redis.pcall('LLEN', STAGED)
 if type(have) ~= 'number' then
   have = 0 -- a list of another type is as good as none
 end
-if not run or run.state ~= 'running' or redis.call('LINDEX', KEYS[14], 0) ~= marker or have ~= length then
+if not run or run.state ~= 'running' or redis.call('LINDEX', MARKERS, 0) ~= marker or have ~= length then
   return { 'moved' }
 end
 if count == length then
-  redis.call('UNLINK', KEYS[10])
-  redis.call('LPOP', KEYS[14])
+  redis.call('UNLINK', STAGED)
+  redis.call('LPOP', MARKERS)
 else
-  redis.call('LTRIM', KEYS[10], count, -1)
+  redis.call('LTRIM', STAGED, count, -1)
 end
 -- They were counted when their parent succeeded.
 run.total = run.total - count

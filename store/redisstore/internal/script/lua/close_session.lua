@@ -4,17 +4,18 @@
 -- ARGV  session, forced (1: by its own worker; 0: only if its lease has run out)
 -- Returns {closed}: it holds tasks; {gone}; {alive}
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[3]
 if ARGV[2] == '0' then
-  local expires = redis.call('ZSCORE', KEYS[2], ARGV[1])
+  local expires = redis.call('ZSCORE', LEASES, ARGV[1])
   if expires and tonumber(expires) > now then
     return { 'alive' }
   end
 end
-redis.call('HDEL', KEYS[1], 'fetch', 'settle', 'info', 'busy')
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy')
+if redis.call('EXISTS', SESSION) == 0 then
+  redis.call('ZREM', LEASES, ARGV[1])
+  redis.call('HDEL', TERMS, ARGV[1])
   return { 'gone' }
 end
-redis.call('ZADD', KEYS[2], 0, ARGV[1])
+redis.call('ZADD', LEASES, 0, ARGV[1])
 return { 'closed' }

@@ -4,21 +4,22 @@
 -- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; for a run: channel, run
 -- Returns {ok, version}, {conflict, version}, {corrupt}, {missing}, {finished}
 -- Repeat: the token of the change is found among those kept.
+local DOCUMENT, RUN = KEYS[1], KEYS[2]
 local token, expected, kept, by, reason, keep, document = arg(), arg(), num(), arg(), arg(), num(), arg()
 local channel, id = arg(), arg()
 
-local stored = redis.call('HGET', KEYS[1], 'version')
+local stored = redis.call('HGET', DOCUMENT, 'version')
 local version = number_of(stored)
 if stored and version < 1 then
   return { 'corrupt' }
 end
 for v = version, math.max(1, version - kept + 1), -1 do
-  if redis.call('HGET', KEYS[1], 'token:' .. v) == token then
+  if redis.call('HGET', DOCUMENT, 'token:' .. v) == token then
     return { 'ok', v }
   end
 end
 if id then
-  local state = redis.call('HGET', KEYS[2], 'state')
+  local state = redis.call('HGET', RUN, 'state')
   if not state then
     return { 'missing' }
   elseif state == 'succeeded' or state == 'failed' or state == 'stopped' or state == 'skipped' then
@@ -29,7 +30,7 @@ if expected ~= '-1' and expected ~= string.format('%.0f', version) then
   return { 'conflict', version }
 end
 
-local before = redis.call('HGET', KEYS[1], 'document')
+local before = redis.call('HGET', DOCUMENT, 'document')
 version = version + 1
 local set = { 'version', version, 'token:' .. version, token, 'by:' .. version, by, 'reason:' .. version, reason, 'at:' .. version, now }
 if before then
@@ -40,16 +41,16 @@ if keep == 1 then
   set[#set + 1] = 'document'
   set[#set + 1] = document
 end
-redis.call('HSET', KEYS[1], unpack(set))
+redis.call('HSET', DOCUMENT, unpack(set))
 if keep == 0 then
-  redis.call('HDEL', KEYS[1], 'document')
+  redis.call('HDEL', DOCUMENT, 'document')
 end
 local old = version - kept
-redis.call('HDEL', KEYS[1], 'token:' .. old, 'by:' .. old, 'reason:' .. old, 'at:' .. old, 'before:' .. old)
+redis.call('HDEL', DOCUMENT, 'token:' .. old, 'by:' .. old, 'reason:' .. old, 'at:' .. old, 'before:' .. old)
 if id then
   -- The mark that tells workers of the change is a time in µs: if the change is lost, no other gets the same.
-  local mark = math.max(time[1] * 1000000 + time[2], number_of(redis.call('HGET', KEYS[2], 'configured')) + 1)
-  redis.call('HSET', KEYS[2], 'configured', string.format('%.0f', mark))
+  local mark = math.max(time[1] * 1000000 + time[2], number_of(redis.call('HGET', RUN, 'configured')) + 1)
+  redis.call('HSET', RUN, 'configured', string.format('%.0f', mark))
   signal('r:' .. id)
   publish(channel)
 end

@@ -4,18 +4,19 @@
 -- ARGV  job; names of its values: n, name × n
 -- Returns {ok}, {missing}, {runs}: there are runs, {again}: there are other values by now
 -- Repeat: absolute.
-if redis.call('EXISTS', KEYS[1]) == 0 then
+local JOB, JOBS, STARTS, DUE, NAMES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+if redis.call('EXISTS', JOB) == 0 then
   return { 'missing' }
 end
-if redis.call('EXISTS', KEYS[3]) == 1 then
+if redis.call('EXISTS', STARTS) == 1 then
   return { 'runs' }
 end
 local job = arg()
-if not owns(KEYS[5]) then
+if not owns(NAMES) then
   return { 'again' }
 end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', JOB)
 redis.call('UNLINK', unpack(KEYS, 5))
-redis.call('ZREM', KEYS[4], 'j:' .. job)
-redis.call('ZREM', KEYS[2], job)
+redis.call('ZREM', DUE, 'j:' .. job)
+redis.call('ZREM', JOBS, job)
 return { 'ok' }

@@ -5,19 +5,20 @@
 -- Returns {ok}, {missing}
 -- A periodic job has no due time while it is disabled; whoever promotes gives it one after that.
 -- Repeat: absolute.
-local v = redis.call('HMGET', KEYS[1], 'created', 'kind', 'disabled')
+local JOB, DUE = KEYS[1], KEYS[2]
+local v = redis.call('HMGET', JOB, 'created', 'kind', 'disabled')
 if not v[1] then
   return { 'missing' }
 end
 local member = 'j:' .. ARGV[1]
 if ARGV[2] == '1' then
-  redis.call('ZREM', KEYS[2], member)
-  redis.call('HDEL', KEYS[1], 'due', 'acts')
-  redis.call('HSET', KEYS[1], 'disabled', 1)
+  redis.call('ZREM', DUE, member)
+  redis.call('HDEL', JOB, 'due', 'acts')
+  redis.call('HSET', JOB, 'disabled', 1)
 elseif v[3] then
-  redis.call('HDEL', KEYS[1], 'disabled')
+  redis.call('HDEL', JOB, 'disabled')
   if v[2] == 'periodic' then
-    redis.call('ZADD', KEYS[2], now, member)
+    redis.call('ZADD', DUE, now, member)
     signal('d')
     publish(ARGV[3])
   end

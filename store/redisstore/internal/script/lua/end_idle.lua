@@ -4,15 +4,16 @@
 -- ARGV  channel, run, reason if it is stopped
 -- Returns {ok}
 -- Repeat: the hold is removed once. ZREM goes first so that it passes when memory is short.
+local RUN, IDLE, HOLDS = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, reason = arg(), arg(), arg()
 local keys = { clock = KEYS[4], hist = KEYS[5], trash = KEYS[6], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
-local due = redis.call('ZSCORE', KEYS[2], id)
+local due = redis.call('ZSCORE', IDLE, id)
 if not due or tonumber(due) > now then
   return { 'ok' }
 end
-redis.call('ZREM', KEYS[2], id)
-local run = open_run(KEYS[1], id)
-if run and (run.state == 'running' or run.state == 'starting') and redis.call('HDEL', KEYS[3], 'open') == 1 then
+redis.call('ZREM', IDLE, id)
+local run = open_run(RUN, id)
+if run and (run.state == 'running' or run.state == 'starting') and redis.call('HDEL', HOLDS, 'open') == 1 then
   run.holds = run.holds - 1
   if redis.call('HGET', run.key, 'stopidle') then
     redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')

@@ -7,10 +7,11 @@
 -- Returns {word, record}: ok and the reply, of the first time if it is a repeat;
 --       unknown (no such producer), stale (a lower number)
 -- Repeat: the record holds the last number with its reply; the same number answers it again.
+local PRODUCER, IDLE = KEYS[1], KEYS[7]
 local channel, number, ttl = arg(), num(), arg()
 local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
 
-local record = redis.call('GET', KEYS[1])
+local record = redis.call('GET', PRODUCER)
 local early = answered(record, number, 'unknown')
 if early then
   return early
@@ -89,14 +90,14 @@ for _, run in pairs(runs) do
   if run.touched or run.opened then
     local idle = redis.call('HGET', run.key, 'sealafter')
     if idle and run.opened then
-      redis.call('ZADD', KEYS[7], now + number_of(idle), run.id)
+      redis.call('ZADD', IDLE, now + number_of(idle), run.id)
     elseif idle then
-      redis.call('ZADD', KEYS[7], 'XX', now + number_of(idle), run.id)
+      redis.call('ZADD', IDLE, 'XX', now + number_of(idle), run.id)
     end
   end
   save_run(run)
 end
 record = string.format('%.0f %s|%s', number, table.concat(words, ','), table.concat(dups, ','))
-redis.call('SET', KEYS[1], record, 'PX', ttl)
+redis.call('SET', PRODUCER, record, 'PX', ttl)
 publish(channel)
 return { 'ok', record }

@@ -5,6 +5,7 @@
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
 -- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and is none is below all.
+local JOB, JOBS, LAST_RUN, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local function shorter(a, b)
   return #a < #b or #a == #b and a < b
 end
@@ -21,7 +22,7 @@ local function below(a, b)
   return shorter(a, b)
 end
 
-local v = redis.call('HMGET', KEYS[1], 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')
+local v = redis.call('HMGET', JOB, 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')
 if (v[4] or '') ~= ARGV[5] then
   return { 'again' }
 end
@@ -30,35 +31,35 @@ if v[2] then
     return { 'kept' }
   end
   if v[1] == ARGV[2] and v[2] == ARGV[3] then
-    redis.call('HDEL', KEYS[1], '') -- first, so that a worker can start when memory is short
-    redis.call('HSET', KEYS[1], 'revision', ARGV[4])
+    redis.call('HDEL', JOB, '') -- first, so that a worker can start when memory is short
+    redis.call('HSET', JOB, 'revision', ARGV[4])
     if ARGV[2] == 'periodic' and not v[6] then
-      redis.call('ZADD', KEYS[4], 'NX', now, 'j:' .. ARGV[1]) -- it is there unless it was lost
+      redis.call('ZADD', DUE, 'NX', now, 'j:' .. ARGV[1]) -- it is there unless it was lost
     end
     return { 'unchanged' }
   end
 elseif v[4] then
-  local state = redis.call('HGET', KEYS[3], 'state')
+  local state = redis.call('HGET', LAST_RUN, 'state')
   if state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped' then
     return { 'active' }
   end
 end
-redis.call('ZADD', KEYS[2], 0, ARGV[1])
-redis.call('HSET', KEYS[1], 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
-add_to(KEYS[1], 'changes', 1)
-redis.call('HSETNX', KEYS[1], 'created', now)
+redis.call('ZADD', JOBS, 0, ARGV[1])
+redis.call('HSET', JOB, 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
+add_to(JOB, 'changes', 1)
+redis.call('HSETNX', JOB, 'created', now)
 local member = 'j:' .. ARGV[1]
 if ARGV[2] ~= 'periodic' then
-  redis.call('HDEL', KEYS[1], 'schedule', 'due', 'acts')
-  redis.call('ZREM', KEYS[4], member)
+  redis.call('HDEL', JOB, 'schedule', 'due', 'acts')
+  redis.call('ZREM', DUE, member)
 elseif v[5] ~= ARGV[6] then
-  redis.call('HSET', KEYS[1], 'schedule', ARGV[6])
-  redis.call('HDEL', KEYS[1], 'due', 'acts')
+  redis.call('HSET', JOB, 'schedule', ARGV[6])
+  redis.call('HDEL', JOB, 'due', 'acts')
   if not v[6] then
     if not v[2] and ARGV[7] == '1' then
-      redis.call('HSET', KEYS[1], 'due', now, 'acts', now)
+      redis.call('HSET', JOB, 'due', now, 'acts', now)
     end
-    redis.call('ZADD', KEYS[4], now, member) -- whoever promotes gives it a due time
+    redis.call('ZADD', DUE, now, member) -- whoever promotes gives it a due time
     signal('d')
     publish(ARGV[8])
   end

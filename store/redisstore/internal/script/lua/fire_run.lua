@@ -10,18 +10,18 @@ local RECHECK = 5000 -- ms; store.FireRecheck
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
 local due, changes, following, acts, wait, rest, anyway = num(), arg(), num(), num(), num(), num(), num()
 
-local v = redis.call('HMGET', KEYS[3], 'kind', 'disabled', 'run', 'due', 'acts', 'changes')
+local v = redis.call('HMGET', JOB, 'kind', 'disabled', 'run', 'due', 'acts', 'changes')
 if not v[1] then
   return { 'missing', now }
 end
 local member = 'j:' .. job
 local function set_due(at, acted)
-  redis.call('HDEL', KEYS[3], '') -- first, so that it passes when memory is short
-  redis.call('HSET', KEYS[3], 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
-  redis.call('ZADD', KEYS[7], acted, member)
+  redis.call('HDEL', JOB, '') -- first, so that it passes when memory is short
+  redis.call('HSET', JOB, 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
+  redis.call('ZADD', DUE, acted, member)
   signal('d')
 end
-local existing = redis.call('HGET', KEYS[4], token)
+local existing = redis.call('HGET', STARTS, token)
 if due > 0 and existing then
   if not v[2] and v[1] == 'periodic' and tonumber(v[4] or 0) == due and (v[6] or '0') == changes and number_of(v[5]) <= now and following > now then
     set_due(following, acts) -- the clock went back, and the job was due anew at a time that it was due before
@@ -47,17 +47,17 @@ if due == 0 then
   publish(channel)
   return { 'moved', now }
 end
-local newest = v[3] and redis.call('HMGET', KEYS[5], 'state', 'ended') or {}
+local newest = v[3] and redis.call('HMGET', LAST_RUN, 'state', 'ended') or {}
 local busy = is_active(newest[1])
-if redis.call('HGET', KEYS[1], 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
-  redis.call('ZREM', KEYS[7], member) -- first, so that it passes when memory is short
-  redis.call('ZADD', KEYS[7], now + RECHECK, member)
+if redis.call('HGET', META, 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
+  redis.call('ZREM', DUE, member) -- first, so that it passes when memory is short
+  redis.call('ZADD', DUE, now + RECHECK, member)
   return { 'waiting', now, busy and v[3] or '' }
 end
 if busy then
   set_due(following, acts)
-  add_to(KEYS[3], 'skipped', 1)
-  redis.call('HSET', KEYS[3], 'lastskip', v[4])
+  add_to(JOB, 'skipped', 1)
+  redis.call('HSET', JOB, 'lastskip', v[4])
   publish(channel)
   return { 'skipped', now }
 end
@@ -67,7 +67,7 @@ if rest > 0 and rested > now then
   publish(channel)
   return { 'moved', now }
 end
-if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
+if tonumber(number) <= number_of(redis.call('HGET', META, 'run')) then
   return { 'again' }
 end
 begin(job, token, number) -- first: it is refused when memory is short

@@ -5,25 +5,26 @@
 -- ARGV  run, token, job; names of its values: n, name × n; of the job's likewise
 -- Returns {ok}, {active}, {dirty}: it is still to be purged, {again}: the run, or the job, has other values by now
 -- Repeat: absolute.
+local RUN, DEAD, STARTS, JOB, JOBS, HIST, TRASH, CONFIGURATION, NAMES, JOB_NAMES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local id, token, job = arg(), arg(), arg()
-local state = redis.call('HGET', KEYS[1], 'state')
+local state = redis.call('HGET', RUN, 'state')
 if state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped' then
   return { 'active' }
 end
-if redis.call('ZSCORE', KEYS[7], id) then
+if redis.call('ZSCORE', TRASH, id) then
   return { 'dirty' }
 end
-local n = owns(KEYS[9])
-if not n or not owns(KEYS[10]) then
+local n = owns(NAMES)
+if not n or not owns(JOB_NAMES) then
   return { 'again' }
 end
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[8], KEYS[9], unpack(KEYS, 11, 10 + n))
-redis.call('HDEL', KEYS[3], token)
-redis.call('ZREM', KEYS[6], id)
-local v = redis.call('HMGET', KEYS[4], 'kind', 'disabled')
-if v[1] == 'single-pass' and not v[2] and redis.call('EXISTS', KEYS[3]) == 0 then
-  redis.call('DEL', KEYS[4])
-  redis.call('UNLINK', KEYS[10], unpack(KEYS, 11 + n))
-  redis.call('ZREM', KEYS[5], job)
+redis.call('UNLINK', RUN, DEAD, CONFIGURATION, NAMES, unpack(KEYS, 11, 10 + n))
+redis.call('HDEL', STARTS, token)
+redis.call('ZREM', HIST, id)
+local v = redis.call('HMGET', JOB, 'kind', 'disabled')
+if v[1] == 'single-pass' and not v[2] and redis.call('EXISTS', STARTS) == 0 then
+  redis.call('DEL', JOB)
+  redis.call('UNLINK', JOB_NAMES, unpack(KEYS, 11 + n))
+  redis.call('ZREM', JOBS, job)
 end
 return { 'ok' }

@@ -5,16 +5,17 @@
 --       reports: n, (index of the run, its number, limit, tasks: n, task × n) × n
 -- Returns {ok, now, next due, held, sweep due (1), (state, graceful, configured) …}, {lost}
 -- Repeat: absolute. ZREM goes first so that it passes when memory is short.
+local SESSION, LEASES, META, DUE, TERMS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local session, fetched, settled, lease, interval, busy, channel, asked = arg(), num(), num(), num(), num(), arg(), arg(), num()
 
-if not session_records(KEYS[1], fetched, settled) then
+if not session_records(SESSION, fetched, settled) then
   return { 'lost' }
 end
-redis.call('ZREM', KEYS[2], session)
-redis.call('ZADD', KEYS[2], now + lease, session)
-redis.call('HSET', KEYS[5], session, lease)
+redis.call('ZREM', LEASES, session)
+redis.call('ZADD', LEASES, now + lease, session)
+redis.call('HSET', TERMS, session, lease)
 if busy ~= '' then
-  redis.call('HSET', KEYS[1], 'busy', busy)
+  redis.call('HSET', SESSION, 'busy', busy)
 end
 
 -- report replaces the lines of this session in a run: "until session task". Those of others go when nothing was heard
@@ -60,13 +61,13 @@ for _ = 1, num() do
   report(KEYS[num()], arg(), num())
 end
 
-local swept = number_of(redis.call('HGET', KEYS[3], 'sweep'))
+local swept = number_of(redis.call('HGET', META, 'sweep'))
 local due = 0
 if now - swept >= interval or now < swept then
   due = 1
 end
-local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-local reply = { 'ok', now, first[2] or '', redis.call('HLEN', KEYS[1]) - 4, due }
+local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 4, due }
 for i = 6, 5 + asked do
   local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing of a run whose record is damaged
   reply[#reply + 1] = v[1] or ''

@@ -4,8 +4,9 @@
 -- ARGV  channel, run, pause (1), number of lanes, queue × n
 -- Returns {ok}, {missing}, {finished}, {again}: there are more lanes by now
 -- Repeat: absolute.
+local RUN, CLOCK, LANES = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, pause, count = arg(), arg(), num(), num()
-local run = open_run(KEYS[1], id)
+local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
 end
@@ -16,7 +17,7 @@ if pause == 1 then
   redis.call('HDEL', run.key, 'paused') -- first, so that it passes when memory is short
   redis.call('HSET', run.key, 'paused', 1)
 else
-  if redis.call('SCARD', KEYS[3]) ~= count then
+  if redis.call('SCARD', LANES) ~= count then
     return { 'again' }
   end
   redis.call('HDEL', run.key, 'paused')
@@ -25,7 +26,7 @@ else
     local base = 4 + 4 * (i - 1)
     local queue = arg()
     if redis.call('EXISTS', KEYS[base], KEYS[base + 1], KEYS[base + 2]) > 0 then
-      enter(KEYS[base + 3], KEYS[2], run, queue)
+      enter(KEYS[base + 3], CLOCK, run, queue)
       signal_work(KEYS[base + 3]) -- the lane may not have left its ring, but workers passed it over
     end
   end

@@ -5,17 +5,18 @@
 -- Returns {moved, now, next due, {job …}, lane …}: the lanes due now, as hints for the next call, and jobs, each of which is
 --       left to the caller for a while
 -- Repeat: a task is moved once, by ZREM; a job that was told of is told of again. ZREM goes first so that it passes when memory is short.
+local DUE, CLOCK = KEYS[1], KEYS[2]
 local CLAIM = 200 -- ms; store.FireClaim
 local channel, limit = arg(), num()
 local moved, bytes = 0, PAGE_BYTES
-redis.call('ZREM', KEYS[1], '')
+redis.call('ZREM', DUE, '')
 for i = 1, num() do
   local base = 3 + 4 * (i - 1)
   local id, route, queue, state = arg(), arg(), arg(), arg()
   local name = id .. '/' .. route
   local run = open_run(KEYS[base], id)
   if not run or (run.state ~= state and run.state ~= 'starting') then
-    redis.call('ZREM', KEYS[1], name)
+    redis.call('ZREM', DUE, name)
   elseif moved < limit and bytes > 0 then
     local longest = number_of(redis.call('HGET', run.key, 'maxlen'))
     local messages, size = page(limit - moved, bytes, longest > 0 and longest, function(from, n)
@@ -30,27 +31,27 @@ for i = 1, num() do
         run.delayed = run.delayed - n
         run.pending = run.pending + n
       end
-      enter(KEYS[base + 3], KEYS[2], run, queue)
+      enter(KEYS[base + 3], CLOCK, run, queue)
       save_run(run)
       moved = moved + n
     end
     local first = redis.call('ZRANGE', KEYS[base + 2], 0, 0, 'WITHSCORES')
     if first[2] then
-      redis.call('ZADD', KEYS[1], first[2], name)
+      redis.call('ZADD', DUE, first[2], name)
     else
-      redis.call('ZREM', KEYS[1], name)
+      redis.call('ZREM', DUE, name)
     end
   end
 end
 publish(channel)
 local jobs, lanes = {}, {}
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 16)) do
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 16)) do
   if string.sub(name, 1, 2) == 'j:' then
-    redis.call('ZADD', KEYS[1], now + CLAIM, name)
+    redis.call('ZADD', DUE, now + CLAIM, name)
     jobs[#jobs + 1] = string.sub(name, 3)
   else
     lanes[#lanes + 1] = name
   end
 end
-local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 return { moved, now, first[2] or '', jobs, unpack(lanes) }

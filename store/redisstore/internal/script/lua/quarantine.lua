@@ -4,23 +4,24 @@
 -- ARGV  channel, run, message, where (pending, delayed, or '' for a hook, which is outside the counts), dead letter, error
 -- Returns {taken (1)}
 -- Repeat: it is taken once, by LREM or ZREM, which goes first.
+local PLACE, RUN, DEAD = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, message, where, letter, err = arg(), arg(), arg(), arg(), arg(), arg()
 local keys = { hist = KEYS[4], trash = KEYS[5], clock = KEYS[6], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
-local run = open_run(KEYS[2], id)
+local run = open_run(RUN, id)
 if not run or run.state ~= 'running' and run.state ~= 'starting' and run.state ~= 'finishing' then
   return { 0 }
 end
 local taken
-if redis.call('TYPE', KEYS[1]).ok == 'zset' then
-  taken = redis.call('ZREM', KEYS[1], message)
+if redis.call('TYPE', PLACE).ok == 'zset' then
+  taken = redis.call('ZREM', PLACE, message)
 else
-  taken = redis.call('LREM', KEYS[1], 1, message)
+  taken = redis.call('LREM', PLACE, 1, message)
 end
 if taken == 1 and where ~= '' then
   run[where] = run[where] - 1
   run.failed = run.failed + 1
   redis.call('HSET', run.key, 'litter', 1)
-  bury(run, KEYS[3], letter, err)
+  bury(run, DEAD, letter, err)
   maybe_end(run, keys)
   save_run(run)
 end

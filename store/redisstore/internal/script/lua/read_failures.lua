@@ -4,10 +4,11 @@
 -- ARGV  place after which they begin, limit
 -- Returns {missing}, {ok, failure …}: fewer than limit where they are large
 -- Repeat: only reads.
+local RUN, DEAD = KEYS[1], KEYS[2]
 local after, limit = num(), num()
-if redis.call('EXISTS', KEYS[1]) == 0 then
+if redis.call('EXISTS', RUN) == 0 then
   return { 'missing' }
 end
 return { 'ok', unpack((page(limit, PAGE_BYTES, nil, function(read, n)
-  return redis.call('ZRANGEBYSCORE', KEYS[2], string.format('(%.0f', after), '+inf', 'LIMIT', read, n)
+  return redis.call('ZRANGEBYSCORE', DEAD, string.format('(%.0f', after), '+inf', 'LIMIT', read, n)
 end))) }

@@ -4,12 +4,13 @@
 -- ARGV  field …
 -- Returns {ok, value …}, nothing for a field that is not there
 -- Repeat: only reads.
+local HASH = KEYS[1]
 local size, n = 0, 0
 for _, field in ipairs(ARGV) do
-  size = size + redis.call('HSTRLEN', KEYS[1], field)
+  size = size + redis.call('HSTRLEN', HASH, field)
   if n > 0 and size > PAGE_BYTES then
     break
   end
   n = n + 1
 end
-return { 'ok', unpack(redis.call('HMGET', KEYS[1], unpack(ARGV, 1, n))) }
+return { 'ok', unpack(redis.call('HMGET', HASH, unpack(ARGV, 1, n))) }

@@ -5,7 +5,8 @@
 -- Returns {none}, {kind, letter}, {corrupt}; {ok, length, cursor, data …}: of a map field and value by turns, those of the fields asked for that
 --       are about 1 MiB, with the number of fields looked up as cursor, or with a limit a page from the cursor on, whose next is '0' at the end; of a list items
 -- Repeat: reads only.
-local kind = kind_at(KEYS[1])
+local VALUE = KEYS[1]
+local kind = kind_at(VALUE)
 local want = arg()
 if not kind then
   return { 'none' }
@@ -17,15 +18,15 @@ end
 if kind == 'l' then
   local from = num()
   local items = page(num(), PAGE_BYTES, nil, function(read, n)
-    return redis.call('LRANGE', KEYS[1], string.format('%.0f', from + read), string.format('%.0f', from + read + n - 1))
+    return redis.call('LRANGE', VALUE, string.format('%.0f', from + read), string.format('%.0f', from + read + n - 1))
   end)
-  return { 'ok', redis.call('LLEN', KEYS[1]), '0', unpack(items) }
+  return { 'ok', redis.call('LLEN', VALUE), '0', unpack(items) }
 end
 if kind ~= 'm' then
-  return { 'ok', 1, '0', redis.call('HGET', KEYS[1], 'value') }
+  return { 'ok', 1, '0', redis.call('HGET', VALUE, 'value') }
 end
 local scanned, limit, n = arg(), num(), num()
-local reply = { 'ok', redis.call('HLEN', KEYS[1]) - 1, '0' }
+local reply = { 'ok', redis.call('HLEN', VALUE) - 1, '0' }
 local size, read, most = 0, 0, PAGE_BYTES
 local function give(field, value)
   reply[#reply + 1], reply[#reply + 2] = field, value
@@ -36,7 +37,7 @@ for i = 1, n do
   if size < PAGE_BYTES then
     reply[3] = i
     local field = ARGV[cursor + i]
-    local value = redis.call('HGET', KEYS[1], field)
+    local value = redis.call('HGET', VALUE, field)
     if value then
       give(field, value)
     end
@@ -47,7 +48,7 @@ while n == 0 and read < limit and size < PAGE_BYTES do
   if read == 0 then
     most = 1
   end
-  local found = redis.call('HSCAN', KEYS[1], scanned, 'COUNT', few)
+  local found = redis.call('HSCAN', VALUE, scanned, 'COUNT', few)
   scanned = found[1]
   for i = 1, #found[2], 2 do
     if found[2][i] ~= 'kind' then

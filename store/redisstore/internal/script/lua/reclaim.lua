@@ -6,7 +6,8 @@
 --       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
 -- Returns {reclaimed, remaining}; {open} if the session is not closed; {again}: other lanes stand aside by now
 -- Repeat: HDEL of the lease can succeed only once, and goes first.
-if redis.call('HEXISTS', KEYS[1], 'fetch') == 1 then
+local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[7]
+if redis.call('HEXISTS', SESSION, 'fetch') == 1 then
   return { 'open' }
 end
 local channel, session = arg(), arg()
@@ -25,7 +26,7 @@ for i = 1, total do
     local lane, queue, counted, state, back = num(), arg(), num(), arg(), {}
     for _ = 1, num() do
       local field, message = arg(), arg()
-      if redis.call('HDEL', KEYS[1], field) == 1 and run then
+      if redis.call('HDEL', SESSION, field) == 1 and run then
         reclaimed = reclaimed + 1
         untally(run, field)
         if run.state == state then
@@ -57,10 +58,10 @@ for i = 1, total do
     save_run(run)
   end
 end
-local remaining = redis.call('HLEN', KEYS[1])
+local remaining = redis.call('HLEN', SESSION)
 if remaining == 0 then
-  redis.call('ZREM', KEYS[2], session)
-  redis.call('HDEL', KEYS[7], session)
+  redis.call('ZREM', LEASES, session)
+  redis.call('HDEL', TERMS, session)
 end
 publish(channel)
 return { reclaimed, remaining }

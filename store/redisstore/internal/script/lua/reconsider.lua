@@ -4,12 +4,13 @@
 -- ARGV  channel, how many at most, queue of each ring
 -- Returns {ok, how many}
 -- Repeat: absolute. ZREM goes first so that it passes when memory is short.
+local CLOCK = KEYS[1]
 local channel, most, moved = arg(), num(), 0
 for i = 2, #KEYS do
   local queue = arg()
   local aside = redis.call('ZRANGEBYSCORE', KEYS[i], '+inf', '+inf', 'LIMIT', 0, most - moved)
   if #aside > 0 then
-    local clock = number_of(redis.call('HGET', KEYS[1], queue))
+    local clock = number_of(redis.call('HGET', CLOCK, queue))
     redis.call('ZREM', KEYS[i], unpack(aside))
     for _, id in ipairs(aside) do
       redis.call('ZADD', KEYS[i], clock, id)

@@ -5,6 +5,7 @@
 --       A token is '' for a run that only starts names.
 -- Returns {kind, what, detail …}: what was mended, or would be
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+local JOB, JOBS, STARTS, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, job, dry = arg(), arg(), num() == 1
 local found, last = {}, 0
 local function damage(kind, what, detail, mend)
@@ -15,9 +16,9 @@ local function damage(kind, what, detail, mend)
   end
 end
 if not dry then
-  redis.call('HDEL', KEYS[1], '')
+  redis.call('HDEL', JOB, '')
 end
-local runs, starts = num(), redis.call('HGETALL', KEYS[3])
+local runs, starts = num(), redis.call('HGETALL', STARTS)
 local by_run = {}
 for i = 1, #starts, 2 do
   by_run[starts[i + 1]] = starts[i]
@@ -27,47 +28,47 @@ for i = 1, runs do
   if redis.call('EXISTS', KEYS[4 + i]) == 0 then
     if by_run[id] then
       damage('record', 'run ' .. id, 'its record is missing, its state is lost: it is forgotten', function()
-        redis.call('HDEL', KEYS[3], by_run[id])
+        redis.call('HDEL', STARTS, by_run[id])
       end)
     end
   else
     last = math.max(last, tonumber(id))
-    if token ~= '' and redis.call('HGET', KEYS[3], token) ~= id then
+    if token ~= '' and redis.call('HGET', STARTS, token) ~= id then
       damage('index', 'run ' .. id, 'the job does not list it: it is listed again', function()
-        redis.call('HSET', KEYS[3], token, id)
+        redis.call('HSET', STARTS, token, id)
       end)
     end
   end
 end
 for _ = 1, num() do
   local name, seen, new = arg(), arg(), arg()
-  if (redis.call('HGET', KEYS[1], name) or '') == seen then
+  if (redis.call('HGET', JOB, name) or '') == seen then
     damage('record', 'job', 'field ' .. name .. ' cannot be read: it becomes ' .. new, function()
-      redis.call('HSET', KEYS[1], name, new)
+      redis.call('HSET', JOB, name, new)
     end)
   end
 end
-local known = redis.call('HMGET', KEYS[1], 'kind', 'run', 'created')
+local known = redis.call('HMGET', JOB, 'kind', 'run', 'created')
 if last > 0 and (tonumber(known[2] or 0) or 0) < last then
   damage('record', 'job', string.format('its newest run is not %.0f: it is noted again', last), function()
-    redis.call('HSET', KEYS[1], 'run', string.format('%.0f', last))
+    redis.call('HSET', JOB, 'run', string.format('%.0f', last))
   end)
 end
 if last > 0 and not known[1] then
   damage('record', 'job', 'it has no kind: it is single-pass', function()
-    redis.call('HSET', KEYS[1], 'kind', 'single-pass')
-    redis.call('HSETNX', KEYS[1], 'created', now)
+    redis.call('HSET', JOB, 'kind', 'single-pass')
+    redis.call('HSETNX', JOB, 'created', now)
   end)
 end
-if (last > 0 or known[1]) and not redis.call('ZSCORE', KEYS[2], job) then
+if (last > 0 or known[1]) and not redis.call('ZSCORE', JOBS, job) then
   damage('index', 'job', 'it is not among the jobs: it is listed again', function()
-    redis.call('ZADD', KEYS[2], 0, job)
+    redis.call('ZADD', JOBS, 0, job)
   end)
 end
-local fires = redis.call('HMGET', KEYS[1], 'kind', 'disabled', 'acts')
-if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', KEYS[4], 'j:' .. job) then
+local fires = redis.call('HMGET', JOB, 'kind', 'disabled', 'acts')
+if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', DUE, 'j:' .. job) then
   damage('index', 'job', 'nobody would fire it when it is due: somebody will', function()
-    redis.call('ZADD', KEYS[4], tonumber(fires[3] or now) or now, 'j:' .. job)
+    redis.call('ZADD', DUE, tonumber(fires[3] or now) or now, 'j:' .. job)
     signal('d')
   end)
 end

@@ -3,7 +3,8 @@
 -- ARGV  dry run (1), then for each key its type, or '' if it is an orphan
 -- Returns the positions, from 1, of the keys that were removed, or would be
 -- Repeat: absolute.
-local dry, orphaned, hit = ARGV[1] == '1', redis.call('EXISTS', KEYS[1]) == 0, {}
+local OWNER = KEYS[1]
+local dry, orphaned, hit = ARGV[1] == '1', redis.call('EXISTS', OWNER) == 0, {}
 for i = 2, #KEYS do
   local have, want = redis.call('TYPE', KEYS[i]).ok, ARGV[i]
   if have ~= 'none' and (want == '' and orphaned or want ~= '' and have ~= want) then

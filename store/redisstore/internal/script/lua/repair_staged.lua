@@ -4,34 +4,35 @@
 -- ARGV  channel, run, dry run (1), name of the list in stage, marker, route, queue, fields of the parent's delivery begin so
 -- Returns {sound}, {marked, length}: it is marked again, {dropped}
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+local RUN, STAGED, STAGE, MARKERS, PARENT, CLOCK, RING, LANES, ROUTES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local channel, id, dry, name, marker, route, queue, prefix = arg(), arg(), num() == 1, arg(), arg(), arg(), arg(), arg()
-local run = open_run(KEYS[1], id)
-if not run or run.state ~= 'running' or redis.call('LLEN', KEYS[2]) == 0 then
+local run = open_run(RUN, id)
+if not run or run.state ~= 'running' or redis.call('LLEN', STAGED) == 0 then
   return { 'sound' }
 end
-for _, have in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
+for _, have in ipairs(redis.call('LRANGE', MARKERS, 0, -1)) do
   if have == marker then
     return { 'sound' }
   end
 end
-if redis.call('HEXISTS', KEYS[3], name) == 1 then
-  for _, field in ipairs(redis.call('HKEYS', KEYS[5])) do
+if redis.call('HEXISTS', STAGE, name) == 1 then
+  for _, field in ipairs(redis.call('HKEYS', PARENT)) do
     if string.sub(field, 1, #prefix) == prefix then
       return { 'sound' }
     end
   end
   if not dry then
-    redis.call('HDEL', KEYS[3], name)
-    redis.call('UNLINK', KEYS[2])
+    redis.call('HDEL', STAGE, name)
+    redis.call('UNLINK', STAGED)
   end
   return { 'dropped' }
 end
 -- It leaves stage with its parent's settlement, which removes it unless the parent succeeded.
 if not dry then
-  redis.call('RPUSH', KEYS[4], marker)
-  redis.call('SADD', KEYS[8], route)
-  redis.call('SADD', KEYS[9], route)
-  enter(KEYS[7], KEYS[6], run, queue)
+  redis.call('RPUSH', MARKERS, marker)
+  redis.call('SADD', LANES, route)
+  redis.call('SADD', ROUTES, route)
+  enter(RING, CLOCK, run, queue)
   publish(channel)
 end
-return { 'marked', redis.call('LLEN', KEYS[2]) }
+return { 'marked', redis.call('LLEN', STAGED) }

@@ -4,10 +4,11 @@
 -- ARGV  channel, mode
 -- Returns {ok}
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+local META = KEYS[1]
 local channel, mode = arg(), arg()
-redis.call('HDEL', KEYS[1], 'mode')
+redis.call('HDEL', META, 'mode')
 if mode ~= 'read-write' then
-  redis.call('HSET', KEYS[1], 'mode', mode)
+  redis.call('HSET', META, 'mode', mode)
 end
 signal('m')
 publish(channel)

@@ -5,25 +5,26 @@
 --       plain: n, message × n, special: n, message × n
 -- Returns {ok}, {lost}, {stopped}, {there, n}: n are there instead of offset, which is a repeat, or some are lost
 -- Repeat: the lists are longer than the offset, so the chunk is there. Nothing is counted before the parent succeeds.
+local SESSION, RUN, STAGE, PLAIN, SPECIAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local field, name, offset, longest = arg(), arg(), num(), num()
-if redis.call('HEXISTS', KEYS[1], field) == 0 or redis.call('HEXISTS', KEYS[1], 'settle') == 0 then
+if redis.call('HEXISTS', SESSION, field) == 0 or redis.call('HEXISTS', SESSION, 'settle') == 0 then
   return { 'lost' }
 end
-local state = redis.call('HGET', KEYS[2], 'state')
+local state = redis.call('HGET', RUN, 'state')
 if state ~= 'running' then
   return { state and 'stopped' or 'lost' }
 end
-local there = redis.call('LLEN', KEYS[4]) + redis.call('LLEN', KEYS[5])
+local there = redis.call('LLEN', PLAIN) + redis.call('LLEN', SPECIAL)
 if there ~= offset then
   return { 'there', there }
 end
 -- So the run is purged when it has ended: what a parent leaves that never settles goes then.
-redis.call('HSETNX', KEYS[2], 'litter', 1)
-grow_longest(KEYS[2], longest)
+redis.call('HSETNX', RUN, 'litter', 1)
+grow_longest(RUN, longest)
 for i, letter in ipairs({ 'p', 'x' }) do
   local n = num()
   if n > 0 then
-    redis.call('HSET', KEYS[3], letter .. name, 1)
+    redis.call('HSET', STAGE, letter .. name, 1)
     redis.call('RPUSH', KEYS[3 + i], unpack(ARGV, cursor + 1, cursor + n))
     cursor = cursor + n
   end

@@ -8,11 +8,11 @@
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
 local declared = num()
 
-local existing = redis.call('HGET', KEYS[4], token)
+local existing = redis.call('HGET', STARTS, token)
 if existing then
   return { 'existing', existing }
 end
-local v = redis.call('HMGET', KEYS[3], 'run', 'disabled', 'kind')
+local v = redis.call('HMGET', JOB, 'run', 'disabled', 'kind')
 local is_declared = v[3] and v[3] ~= 'single-pass'
 if declared == 1 and not is_declared then
   return { 'missing' }
@@ -23,14 +23,14 @@ end
 if (v[1] or '') ~= known then
   return { 'again' }
 end
-local busy = v[1] and is_active(redis.call('HGET', KEYS[5], 'state'))
+local busy = v[1] and is_active(redis.call('HGET', LAST_RUN, 'state'))
 if declared == 0 and is_declared then
   return { 'declared', busy and v[1] or 0, v[3] }
 end
 if busy then
   return { 'active', v[1] }
 end
-if tonumber(number) <= number_of(redis.call('HGET', KEYS[1], 'run')) then
+if tonumber(number) <= number_of(redis.call('HGET', META, 'run')) then
   return { 'again' }
 end
 

@@ -4,9 +4,10 @@
 -- ARGV  channel, run, graceful (1), reason
 -- Returns {ok}, {missing}, {finished}
 -- Repeat: the state tells; a run that a stop ended answers ok. HDEL goes first so that it passes when memory is short.
+local RUN, HIST, TRASH = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, graceful, reason = arg(), arg(), arg(), arg()
-local keys = { hist = KEYS[2], trash = KEYS[3] }
-local run = open_run(KEYS[1], id)
+local keys = { hist = HIST, trash = TRASH }
+local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
 end

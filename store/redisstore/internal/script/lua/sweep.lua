@@ -9,29 +9,30 @@
 --       until it is heard from again.
 -- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to be found.
 -- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
+local META, LEASES, TRASH, HIST, IDLE, KEPT, TERMS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local interval = tonumber(ARGV[1])
-local last = number_of(redis.call('HGET', KEYS[1], 'sweep'))
-redis.call('ZREM', KEYS[2], '')
-redis.call('HSET', KEYS[1], 'sweep', now)
+local last = number_of(redis.call('HGET', META, 'sweep'))
+redis.call('ZREM', LEASES, '')
+redis.call('HSET', META, 'sweep', now)
 if last > 0 and (now < last or now - last > 3 * interval) then
-  for _, session in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 1, 'inf')) do
-    local term = number_of(redis.call('HGET', KEYS[7], session))
+  for _, session in ipairs(redis.call('ZRANGEBYSCORE', LEASES, 1, 'inf')) do
+    local term = number_of(redis.call('HGET', TERMS, session))
     if term > 0 then
-      redis.call('HSET', KEYS[7], session, -term) -- once: its next heartbeat brings the term back
-      redis.call('ZADD', KEYS[2], now + term, session)
+      redis.call('HSET', TERMS, session, -term) -- once: its next heartbeat brings the term back
+      redis.call('ZADD', LEASES, now + term, session)
     end
   end
 end
-if redis.call('HLEN', KEYS[7]) > redis.call('ZCARD', KEYS[2]) then
-  local terms = redis.call('HGETALL', KEYS[7])
+if redis.call('HLEN', TERMS) > redis.call('ZCARD', LEASES) then
+  local terms = redis.call('HGETALL', TERMS)
   for i = 1, #terms, 2 do
-    redis.call('ZADD', KEYS[2], 'NX', now + math.abs(number_of(terms[i + 1])), terms[i])
+    redis.call('ZADD', LEASES, 'NX', now + math.abs(number_of(terms[i + 1])), terms[i])
   end
 end
 return {
-  redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 16),
-  redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 64),
-  redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 64),
-  redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 64),
-  redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, 64),
+  redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 16),
+  redis.call('ZRANGEBYSCORE', TRASH, '-inf', now, 'LIMIT', 0, 64),
+  redis.call('ZRANGEBYSCORE', HIST, '-inf', now, 'LIMIT', 0, 64),
+  redis.call('ZRANGEBYSCORE', IDLE, '-inf', now, 'LIMIT', 0, 64),
+  redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, 64),
 }

@@ -6,16 +6,17 @@
 --       swapped), missing (no such owner), full, kind:LETTER, range, corrupt. unknown (no such producer), stale (a lower number)
 -- Repeat: the record holds the last number with its reply; the same number answers it again. Where memory is short a batch that grows
 --       is refused by its first write; one that only removes begins with a write that takes none, and passes.
+local PRODUCER = KEYS[1]
 local number, ttl, grows = num(), arg(), num()
-local record = redis.call('GET', KEYS[1])
+local record = redis.call('GET', PRODUCER)
 local early = answered(record, number, 'unknown')
 if early then
   return early
 end
 if grows == 1 then
-  redis.call('SET', KEYS[1], record, 'PX', ttl)
+  redis.call('SET', PRODUCER, record, 'PX', ttl)
 else
-  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', PRODUCER, ttl)
 end
 -- owned says what is wrong with the owner of a value, a job or the run of a job; nil if nothing is.
 local function owned(owner, job)
@@ -36,5 +37,5 @@ for i = 1, num() do
   words[i] = owner and owned(owner, job) or refusal(w) or write(w)
 end
 record = string.format('%.0f %s', number, table.concat(words, ','))
-redis.call('SET', KEYS[1], record, 'PX', ttl)
+redis.call('SET', PRODUCER, record, 'PX', ttl)
 return { 'ok', record }

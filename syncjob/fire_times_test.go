@@ -15,7 +15,7 @@ func TestARunThatEndsBetweenTwoMillisecondsMakesTheNextDueLaterNotAtOnce(t *test
 	for _, takes := range []time.Duration{time.Second + 1, 1500 * time.Microsecond, 2*time.Second - 1} {
 		synctest.Test(t, func(t *testing.T) {
 			due, _, state := calendarOf(t, 10*time.Second, takes, syncjob.Schedule{
-				Every: time.Second, Overlap: syncjob.AfterCompletion, FireOnCreate: true,
+				Every: time.Second, Overlap: syncjob.OverlapAfterCompletion, FireOnCreate: true,
 			})
 			require.GreaterOrEqual(t, len(due), 3, "%v: %+v", takes, state)
 			for i := 1; i < len(due); i++ {

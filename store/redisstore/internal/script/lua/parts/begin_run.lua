@@ -11,77 +11,80 @@ local function is_active(state)
   return state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped'
 end
 
--- begin makes the run, when everything has been checked.
-local function begin(job, token, number)
-  local open, seal, has_root, has_pre = num(), arg(), num(), num()
+-- list_run notes the run as the newest of its job.
+local function list_run(job, token, number)
   redis.call('HSET', META, 'run', number)
   redis.call('ZADD', JOBS, 0, job)
   redis.call('HSET', JOB, 'run', number)
   redis.call('HSETNX', JOB, 'kind', 'single-pass')
   redis.call('HSETNX', JOB, 'created', now)
   redis.call('HSET', STARTS, token, number)
+end
+
+-- add_first puts the first task into its lane.
+local function add_first(run, route, queue, message, when)
+  redis.call('SADD', LANES, route)
+  redis.call('SADD', ROUTES, route)
+  if when == '' then
+    redis.call('RPUSH', WAITING, message)
+    enter(RING, CLOCK, run, queue)
+    return
+  end
+  local due = tonumber(when)
+  if string.sub(when, 1, 1) == '+' then
+    due = now + due
+  end
+  redis.call('ZADD', DELAYED, due, message)
+  redis.call('ZADD', DUE, due, run.id .. '/' .. route)
+  signal('d')
+end
+
+-- begin makes the run, when everything has been checked.
+local function begin(job, token, number)
+  local open, seal, has_root, has_pre = num() == 1, arg(), num() == 1, num() == 1
+  list_run(job, token, number)
 
   local root, root_when = arg(), arg()
-  local state = 'running'
-  if has_pre == 1 then
-    state = 'starting'
-  end
   local route, queue, message, when
-  if has_root == 1 or has_pre == 1 then
+  if has_root or has_pre then
     route, queue, message, when = arg(), arg(), arg(), arg()
   end
-  local fields = { 'job', job, 'token', token, 'state', state, 'created', now }
+  local fields = { 'job', job, 'token', token, 'state', has_pre and 'starting' or 'running', 'created', now }
+  local function set(name, value)
+    fields[#fields + 1], fields[#fields + 2] = name, value
+  end
   for _ = 1, num() do
-    fields[#fields + 1] = arg()
-    fields[#fields + 1] = arg()
+    set(arg(), arg())
   end
   local document = arg()
   if document then
-    fields[#fields + 1] = 'configured'
-    fields[#fields + 1] = 1
+    set('configured', 1)
     redis.call('HSET', CONFIGURATION, 'version', 1, 'document', document)
   end
-  if open == 1 then
-    fields[#fields + 1] = 'holds'
-    fields[#fields + 1] = 1
+  if open then
+    set('holds', 1)
     redis.call('HSET', HOLDS, 'open', now)
     if seal ~= '' then
-      fields[#fields + 1] = 'sealafter'
-      fields[#fields + 1] = seal
+      set('sealafter', seal)
       redis.call('ZADD', IDLE, now + tonumber(seal), number)
     end
   end
-  if has_pre == 1 and has_root == 1 then
+  if has_pre and has_root then
     -- The root waits in the run itself until the hook has passed; it counts as pending.
-    fields[#fields + 1] = 'root'
-    fields[#fields + 1] = root
+    set('root', root)
     if root_when ~= '' then
-      fields[#fields + 1] = 'rootwhen'
-      fields[#fields + 1] = root_when
+      set('rootwhen', root_when)
     end
   end
   redis.call('HSET', RUN, unpack(fields))
   local run = open_run(RUN, number)
-  if has_root == 1 then
+  if has_root then
     run.total, run.pending = 1, 1
   end
   if route then
-    redis.call('SADD', LANES, route)
-    redis.call('SADD', ROUTES, route)
-    if when ~= '' then
-      local due = tonumber(when)
-      if string.sub(when, 1, 1) == '+' then
-        due = now + due
-      end
-      redis.call('ZADD', DELAYED, due, message)
-      redis.call('ZADD', DUE, due, number .. '/' .. route)
-      signal('d')
-      if has_pre == 0 then
-        run.pending, run.delayed = 0, 1
-      end
-    else
-      redis.call('RPUSH', WAITING, message)
-      enter(RING, CLOCK, run, queue)
+    add_first(run, route, queue, message, when)
+    if when ~= '' and not has_pre then
+      run.pending, run.delayed = 0, 1
     end
   end
   save_run(run)

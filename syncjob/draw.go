@@ -6,18 +6,19 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
 // drawLoop draws on one limit whenever there is reason to, and often enough to be taken for alive, until ctx ends.
-func (e *engine) drawLoop(ctx context.Context, l *limit) {
+func (e *engine) drawLoop(ctx context.Context, l *intake.Limit) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.due():
+		case <-l.Due():
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -28,23 +29,23 @@ func (e *engine) drawLoop(ctx context.Context, l *limit) {
 }
 
 // draw makes one call if there is reason to, and returns after what time the next is needed though nothing happens; 0 for never.
-func (e *engine) draw(ctx context.Context, l *limit) time.Duration {
-	q, wait := l.ask(e.cfg.Lease)
+func (e *engine) draw(ctx context.Context, l *intake.Limit) time.Duration {
+	q, wait := l.Ask(e.cfg.Lease)
 	if q == nil {
 		return wait
 	}
 	reply, err := e.store.Draw(ctx, *q)
 	if err != nil {
-		l.failed()
+		l.Failed()
 		if ctx.Err() == nil {
 			e.log.WarnContext(ctx, "cannot draw on a limit; it is repeated", "limit", q.Limit, "error", err)
 		}
 		return lifecycle.Jitter(retryWait)
 	}
-	wait = l.answered(q, &reply)
+	wait = l.Answered(q, &reply)
 	for _, h := range reply.Silent {
 		if e.forfeit(ctx, q.Limit, h) {
-			l.again()
+			l.Again()
 		}
 	}
 	return wait
@@ -82,13 +83,13 @@ func (e *engine) redeem(ctx context.Context, s *session) {
 		return
 	}
 	e.redeeming.Add(-1)
-	e.intake.redeemed(&s.debt, s.leased)
+	e.intake.Redeemed(&s.debt, s.leased)
 }
 
 // resign gives back everything that was drawn, when all sessions are closed.
 func (e *engine) resign(ctx context.Context) error {
 	var errs []error
-	for _, q := range e.intake.resign() {
+	for _, q := range e.intake.Resign() {
 		_, err := e.store.Draw(ctx, q)
 		errs = append(errs, err)
 	}

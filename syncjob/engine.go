@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -20,7 +21,7 @@ const safetyPoll = 5 * time.Second
 
 // reliefGap is how long a worker may take for what waits in it, at the pace of its handlers, before it is given back: well
 // beyond what it prefetches on purpose.
-const reliefGap = 10 * prefetchHorizon
+const reliefGap = 10 * intake.Horizon
 
 // engine is one Run of a worker: a pool of slots that run handlers, and a partition
 // loop for each partition of the store that feeds the pool and reports outcomes. How it
@@ -40,7 +41,8 @@ type engine struct {
 	configured     chan struct{} // closed when what is configured is in force
 	configuredRuns *runConfigurations
 
-	intake        *intake
+	once          bool // until nothing is left to do
+	intake        *intake.Intake
 	perJobChanged atomic.Bool  // limits of each job, and no partition knows of that
 	redeeming     atomic.Int64 // lost sessions of which something may still be leased
 	routes        []store.Route
@@ -75,7 +77,7 @@ type engine struct {
 
 // task is a delivery on its way through this process.
 type task struct {
-	leased
+	intake.Task
 	session *session
 	batch   *batch
 	run     *heldRun
@@ -88,6 +90,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 	n := m.store.Partitions()
 	e := &engine{
 		id:    rand.Text(),
+		once:  once,
 		w:     w,
 		m:     m,
 		cfg:   &w.cfg,
@@ -105,7 +108,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		aborted:        make(chan struct{}),
 	}
 	e.journal = m.journal.on(e.log, w.cfg.Name)
-	e.intake = newIntake(intakeConfig{
+	e.intake = intake.New(intake.Config{
 		Concurrency: w.cfg.Concurrency,
 		Partitions:  n,
 		Once:        once,
@@ -153,7 +156,7 @@ func (e *engine) run(ctx context.Context) error {
 	e.loops.Go(e.watchLimits)
 	select {
 	case <-e.fetching.Done():
-	case <-e.intake.nothingLeft():
+	case <-e.intake.NothingLeft():
 	case <-e.aborted:
 	}
 	err := e.shutdown()
@@ -182,13 +185,13 @@ func (e *engine) isAborted() bool {
 func (e *engine) notify(s store.Signal) {
 	if s.Type == store.SignalLimit {
 		if s.Holder == e.id {
-			e.intake.signalled(s.Limit)
+			e.intake.Signalled(s.Limit)
 		}
 		return
 	}
 	if s.Type == store.SignalSync {
 		for _, p := range e.partitions {
-			p.source.awaken()
+			p.source.Awaken()
 			lifecycle.Wake(p.dueMoved)
 			p.firing.modeSet()
 		}
@@ -200,11 +203,11 @@ func (e *engine) notify(s store.Signal) {
 	p := e.partitions[s.Partition]
 	switch s.Type {
 	case store.SignalWork:
-		if e.intake.serves(s.Queue) {
-			p.source.awaken()
+		if e.intake.Serves(s.Queue) {
+			p.source.Awaken()
 		}
 	case store.SignalMode:
-		p.source.awaken()
+		p.source.Awaken()
 		p.firing.modeSet()
 	case store.SignalDue:
 		lifecycle.Wake(p.dueMoved)
@@ -217,7 +220,7 @@ func (e *engine) notify(s store.Signal) {
 func (e *engine) poll(ctx context.Context) {
 	for lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)); ctx.Err() == nil; lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)) {
 		for _, p := range e.partitions {
-			p.source.awaken()
+			p.source.Awaken()
 		}
 	}
 }
@@ -235,7 +238,7 @@ func (e *engine) relieve(ctx context.Context) {
 			before := e.executed.Load()
 			lifecycle.Pause(ctx, reliefGap)
 			if int64(e.backlog.len()) > e.executed.Load()-before {
-				e.intake.slowed(reliefGap)
+				e.intake.Slowed(reliefGap)
 				e.unload()
 			}
 		}
@@ -283,7 +286,7 @@ func (e *engine) reconsider(ctx context.Context) {
 }
 
 func (e *engine) refreshLimits() {
-	change := e.intake.refresh(e.inventory)
+	change := e.intake.Refresh(e.inventory)
 	if change.PerJob {
 		e.perJobChanged.Store(true)
 	}
@@ -296,7 +299,7 @@ func (e *engine) refreshLimits() {
 }
 
 // inventory yields every task that is leased to the worker.
-func (e *engine) inventory(yield func(*leased) bool) {
+func (e *engine) inventory(yield func(*intake.Task) bool) {
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil {
 			for t := range s.leased {

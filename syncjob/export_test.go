@@ -14,18 +14,7 @@ func (w *Worker) Idle() bool {
 	w.mu.Lock()
 	e := w.engine
 	w.mu.Unlock()
-	return e != nil && e.intake.idle()
-}
-
-func (in *intake) idle() bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for _, src := range in.sources {
-		if !src.open || src.busy || src.hot && in.inHand.Load() <= in.roomLocked() {
-			return false
-		}
-	}
-	return true
+	return e != nil && e.intake.Idle()
 }
 
 // Listen has notify called for each signal of the store, until the returned function is called.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -26,7 +27,7 @@ func (s *session) fetchLoop(context.Context) {
 			return
 		case <-s.e.fetching.Done():
 			return
-		case g := <-s.p.source.granted():
+		case g := <-s.p.source.Granted():
 			p := store.FetchParams{
 				Session:  s.id,
 				Number:   number,
@@ -34,7 +35,7 @@ func (s *session) fetchLoop(context.Context) {
 				Max:      g.Max,
 				Suspect:  g.Suspect,
 				Queues:   g.Queues,
-				Budgets:  g.budgets(),
+				Budgets:  g.Budgets(),
 				PerRun:   g.PerRun,
 
 				InReadOnly: s.e.inReadOnly,
@@ -49,7 +50,7 @@ func (s *session) fetchLoop(context.Context) {
 // fetch makes one fetch, with the same number and parameters until there is an answer:
 // what the store delivered in a reply that was lost is then adopted. It reports false
 // when there will be none.
-func (s *session) fetch(p store.FetchParams, g *grant) bool {
+func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 	s.busy.Add(1)
 	s.moves.Add(1)
 	defer s.busy.Add(-1)
@@ -69,19 +70,19 @@ func (s *session) fetch(p store.FetchParams, g *grant) bool {
 			s.accept(&reply, g, now.Sub(start))
 			return true
 		case leaseLost(err) || permanent(err):
-			g.giveBack()
-			g.owe(&s.debt)
+			g.GiveBack()
+			g.Owe(&s.debt)
 			s.lose(err)
 			return false
 		}
 		// The room is not kept while nobody knows when the answer comes.
-		g.giveBack()
+		g.GiveBack()
 		if s.life.Err() == nil {
 			s.p.log(s.life, "fetch failed; it is repeated", "error", err)
 		}
 		select {
 		case <-s.life.Done():
-			g.owe(&s.debt)
+			g.Owe(&s.debt)
 			return false
 		case <-s.e.fetching.Done():
 			s.doubt.Store(true)
@@ -92,13 +93,13 @@ func (s *session) fetch(p store.FetchParams, g *grant) bool {
 }
 
 // accept enters deliveries and hands them to the slots.
-func (s *session) accept(reply *store.FetchReply, g *grant, took time.Duration) {
+func (s *session) accept(reply *store.FetchReply, g *intake.Grant, took time.Duration) {
 	b := &batch{}
 	if len(reply.Deliveries) > 0 {
 		b = s.take(reply.Deliveries)
 		s.configure(s.life, b.tasks)
 	}
-	g.answered(reply, took, b.leased)
+	g.Answered(reply, took, b.leased)
 	if len(b.tasks) > 0 {
 		s.e.backlog.add(b.tasks)
 		lifecycle.Wake(s.e.stocked)

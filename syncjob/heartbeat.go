@@ -98,7 +98,7 @@ func (s *session) adopt(ctx context.Context) error {
 	for i := range b.tasks {
 		s.release(&b.tasks[i])
 	}
-	s.p.source.adopted(len(orphans))
+	s.p.source.Adopted(len(orphans))
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (s *session) promote(ctx context.Context) error {
 		s.setDue(reply.Next)
 		s.fireDue(ctx, reply.Jobs)
 		if reply.Promoted > 0 {
-			s.p.source.awaken()
+			s.p.source.Awaken()
 		}
 		if !reply.More {
 			return nil
@@ -95,7 +95,7 @@ func (s *session) sweep(ctx context.Context) error {
 		}
 		if reply.Reclaimed > 0 {
 			s.p.log(ctx, EventTasksReclaimed, "sessions", reply.Sessions, "tasks", reply.Reclaimed)
-			s.p.source.awaken()
+			s.p.source.Awaken()
 		}
 		if !reply.More {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -19,7 +20,7 @@ const reopenWait = 500 * time.Millisecond
 type partition struct {
 	e      *engine
 	index  int
-	source *source
+	source *intake.Source
 	log    func(ctx context.Context, msg string, args ...any) // at warning level
 
 	session  atomic.Pointer[session] // the latest
@@ -33,7 +34,7 @@ func newPartition(e *engine, index int) *partition {
 	p := &partition{
 		e:        e,
 		index:    index,
-		source:   e.intake.source(index),
+		source:   e.intake.Source(index),
 		log:      e.log.With("partition", index).WarnContext,
 		dueMoved: make(chan struct{}, 1),
 		firing:   newFiring(),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -37,7 +38,7 @@ type session struct {
 	busy   atomic.Int64                       // fetches and settlements in flight
 	moves  atomic.Int64                       // fetches and settlements begun
 	doubt  atomic.Bool                        // a fetch was given up without an answer
-	debt   debt
+	debt   intake.Debt
 
 	mu      sync.Mutex
 	batches map[*batch]struct{}             // fetches of which something is not settled
@@ -59,9 +60,9 @@ type batch struct {
 }
 
 // leased yields all of it.
-func (b *batch) leased(yield func(*leased) bool) {
+func (b *batch) leased(yield func(*intake.Task) bool) {
 	for i := range b.tasks {
-		if !yield(&b.tasks[i].leased) {
+		if !yield(&b.tasks[i].Task) {
 			return
 		}
 	}
@@ -105,14 +106,14 @@ func newSession(p *partition, id store.SessionID) *session {
 func (s *session) serve(ctx context.Context) bool {
 	s.group.Go(s.settleLoop)
 	s.group.Go(s.heartbeatLoop)
-	if s.e.intake.cfg.Once {
+	if s.e.once {
 		s.tend(ctx)
 	}
 	s.group.Go(s.keepLoop)
 	if !s.e.fetchers.Go(s.fetchLoop) {
 		return false
 	}
-	s.p.source.opened()
+	s.p.source.Opened()
 	return true
 }
 
@@ -121,7 +122,7 @@ func (s *session) serve(ctx context.Context) bool {
 func (s *session) lose(err error) {
 	s.stop(err)
 	s.e.interrupt(store.ErrLeaseLost, func(t *task) bool { return t.session == s })
-	s.p.source.lost()
+	s.p.source.Lost()
 }
 
 func (s *session) isLost() bool { return s.life.Err() != nil }
@@ -194,7 +195,7 @@ func (s *session) take(ds []store.Delivery) *batch {
 			}
 		}
 		run.n++
-		b.tasks[i] = task{leased: leased{Delivery: &ds[i]}, session: s, batch: b, run: run}
+		b.tasks[i] = task{Task: intake.Task{Delivery: &ds[i]}, session: s, batch: b, run: run}
 	}
 	s.batches[b] = struct{}{}
 	s.count += len(ds)
@@ -236,12 +237,12 @@ func (s *session) drop(tasks []*task) {
 }
 
 // leased yields what is not settled.
-func (s *session) leased(yield func(*leased) bool) {
+func (s *session) leased(yield func(*intake.Task) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for b := range s.batches {
 		for i := range b.tasks {
-			if t := &b.tasks[i]; !t.done && !yield(&t.leased) {
+			if t := &b.tasks[i]; !t.done && !yield(&t.Task) {
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -27,9 +28,9 @@ type chunk struct {
 }
 
 // leased yields its tasks.
-func (c *chunk) leased(yield func(*leased) bool) {
+func (c *chunk) leased(yield func(*intake.Task) bool) {
 	for _, t := range c.tasks {
-		if !yield(&t.leased) {
+		if !yield(&t.Task) {
 			return
 		}
 	}
@@ -227,7 +228,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 				suspect = suspect || t.Delivery.Task.Suspect
 			}
 			s.drop(c.tasks)
-			s.p.source.settled(c.leased, len(c.tasks), suspect)
+			s.p.source.Settled(c.leased, len(c.tasks), suspect)
 			return settleDone
 		case errors.Is(err, store.ErrOutOfMemory) && c.grows:
 			return settleLater

@@ -107,7 +107,7 @@ func (e *engine) leave() error {
 func (e *engine) unload() {
 	for t := e.backlog.pop(); t != nil; t = e.backlog.pop() {
 		t.session.release(t)
-		e.intake.finished()
+		e.intake.Finished()
 	}
 }
 

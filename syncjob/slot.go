@@ -106,7 +106,7 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 		e.journal.attemptStarted(e.values, t.Delivery, now)
 		return e.attempt(s)
 	}
-	e.intake.finished()
+	e.intake.Finished()
 	return now
 }
 
@@ -120,7 +120,7 @@ func (e *engine) attempt(s *slot) time.Time {
 // conclude tells of the outcome, and reports it.
 func (e *engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
-	e.intake.ran(end.Sub(s.since))
+	e.intake.Ran(end.Sub(s.since))
 	e.executed.Add(1)
 	e.journal.attemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
 	e.hand(s)
@@ -134,7 +134,7 @@ func (e *engine) hand(s *slot) {
 	s.end()
 	t.session.report(t, &s.outcome)
 	s.outcome = store.Outcome{}
-	e.intake.finished()
+	e.intake.Finished()
 }
 
 // resume goes on with a task after a function of a user ended the goroutine. If that was the handler, the executor

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -124,10 +125,10 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 }
 
 // weightedQueues are the queues with what the worker can run of each.
-func (c *WorkerConfig) weightedQueues(reg *handlers.Registry) []weightedQueue {
-	queues := make([]weightedQueue, len(c.Queues))
+func (c *WorkerConfig) weightedQueues(reg *handlers.Registry) []intake.Queue {
+	queues := make([]intake.Queue, len(c.Queues))
 	for i, q := range c.Queues {
-		queues[i] = weightedQueue{FetchQueue: store.FetchQueue{Queue: q.Name, Routes: reg.Routes(q.Name)}, Weight: q.Weight}
+		queues[i] = intake.Queue{FetchQueue: store.FetchQueue{Queue: q.Name, Routes: reg.Routes(q.Name)}, Weight: q.Weight}
 	}
 	return queues
 }

@@ -1,4 +1,4 @@
-package syncjob
+package intake
 
 import (
 	"cmp"
@@ -14,20 +14,20 @@ import (
 // limits are what bounds how many tasks of a worker's sets run, or how fast they start, in all workers together. What
 // a fetch may take of them is decided with its grant, by the intake, under whose mutex all of this is.
 type limits struct {
-	in    *intake
-	all   []*limit                 // of every set and kind, whether or not it is limited now
-	cover map[store.Route][]*limit // on running tasks, by set and kind; the queue does not matter
+	in    *Intake
+	all   []*Limit                 // of every set and kind, whether or not it is limited now
+	cover map[store.Route][]*Limit // on running tasks, by set and kind; the queue does not matter
 
-	active   []*limit // those that limit now
+	active   []*Limit // those that limit now
 	perRun   []store.RunLimit
 	counting bool  // deliveries are charged: since a limit was active for the first time
 	epoch    int64 // sessions opened so far
 	turns    int64 // grants with something of a limit so far
 }
 
-// limit is one of them as this worker sees it: on what runs, by permits, or on starts, by tokens of a rate.
-type limit struct {
-	in      *intake
+// Limit is one of them as this worker sees it: on what runs, by permits, or on starts, by tokens of a rate.
+type Limit struct {
+	in      *Intake
 	name    string // of its account
 	set     string
 	kind    string // "" for the set
@@ -51,19 +51,19 @@ type account interface {
 	unreserve(n int)
 }
 
-func (l *limit) account() account {
+func (l *Limit) account() account {
 	if l.permits != nil {
 		return l.permits
 	}
 	return l.tokens
 }
 
-func newLimits(in *intake) *limits {
-	ls := &limits{in: in, cover: make(map[store.Route][]*limit)}
+func newLimits(in *Intake) *limits {
+	ls := &limits{in: in, cover: make(map[store.Route][]*Limit)}
 	for name, scope := range in.cfg.Scopes {
 		set, kind, _ := strings.Cut(name, "/")
-		of := func(account string) *limit {
-			return &limit{in: in, name: account + ":" + name, set: set, kind: kind, scope: scope, wake: make(chan struct{}, 1)}
+		of := func(account string) *Limit {
+			return &Limit{in: in, name: account + ":" + name, set: set, kind: kind, scope: scope, wake: make(chan struct{}, 1)}
 		}
 		running, starting := of("running"), of("rate")
 		running.permits, starting.tokens = &permits{all: ls}, &tokens{}
@@ -73,20 +73,20 @@ func newLimits(in *intake) *limits {
 			ls.cover[r] = append(ls.cover[r], running)
 		}
 	}
-	slices.SortFunc(ls.all, func(a, b *limit) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(ls.all, func(a, b *Limit) int { return cmp.Compare(a.name, b.name) })
 	return ls
 }
 
-// change is what another configuration of limits leads to.
-type change struct {
-	First   []*limit // in force for the first time
+// Change is what another configuration of limits leads to.
+type Change struct {
+	First   []*Limit // in force for the first time
 	Lowered bool     // one has less to give than before
 	PerJob  bool     // a limit of each job is another one
 }
 
-// refresh puts the limits in force that are configured now. When the first of all begins, tasks that are leased
+// Refresh puts the limits in force that are configured now. When the first of all begins, tasks that are leased
 // already are charged to it: inventory lists them.
-func (in *intake) refresh(inventory iter.Seq[*leased]) change {
+func (in *Intake) Refresh(inventory iter.Seq[*Task]) Change {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c, changed := in.limits.refreshLocked()
@@ -106,7 +106,7 @@ func (in *intake) refresh(inventory iter.Seq[*leased]) change {
 }
 
 // refreshLocked reports what has changed, and whether any limit has.
-func (ls *limits) refreshLocked() (c change, changed bool) {
+func (ls *limits) refreshLocked() (c Change, changed bool) {
 	ls.active, ls.perRun = nil, nil
 	for _, l := range ls.all {
 		a, err := ls.in.cfg.Attributes(l.set, l.kind)
@@ -144,7 +144,7 @@ func (ls *limits) refreshLocked() (c change, changed bool) {
 }
 
 // chargeLocked counts a leased task, once.
-func (ls *limits) chargeLocked(t *leased) {
+func (ls *limits) chargeLocked(t *Task) {
 	if t.charged == nil {
 		r := t.Delivery.Lease.Lane.Route
 		t.charged = ls.cover[store.Route{Set: r.Set, Kind: r.Kind}]
@@ -155,7 +155,7 @@ func (ls *limits) chargeLocked(t *leased) {
 }
 
 // dischargeLocked takes a task out of the count that is not leased any more.
-func (t *leased) dischargeLocked() {
+func (t *Task) dischargeLocked() {
 	for _, l := range t.charged {
 		l.used--
 	}
@@ -164,31 +164,31 @@ func (t *leased) dischargeLocked() {
 
 // share is what a grant may take of a limit.
 type share struct {
-	limit *limit
+	limit *Limit
 	n     int
 	until time.Time // by the store's clock; zero for ever
 }
 
 // wantsLocked reports whether something waits in the source for a limit of which something is left, and it is its turn.
-func (ls *limits) wantsLocked(src *source) bool {
+func (ls *limits) wantsLocked(src *Source) bool {
 	if len(ls.active) == 0 || len(src.short) == 0 {
 		return false
 	}
 	now := time.Now()
-	return slices.ContainsFunc(ls.active, func(l *limit) bool {
+	return slices.ContainsFunc(ls.active, func(l *Limit) bool {
 		return src.short[l] && l.account().free(now) > 0 && ls.entitledLocked(src, l)
 	})
 }
 
 // entitledLocked reports whether no other source that waits for the limit was served longer ago.
-func (ls *limits) entitledLocked(src *source, l *limit) bool {
-	return !slices.ContainsFunc(ls.in.sources, func(other *source) bool {
+func (ls *limits) entitledLocked(src *Source, l *Limit) bool {
+	return !slices.ContainsFunc(ls.in.sources, func(other *Source) bool {
 		return other != src && other.open && !other.busy && other.short[l] && other.turns[l] < src.turns[l]
 	})
 }
 
 // shareLocked reserves what a grant may take.
-func (ls *limits) shareLocked(src *source, most int) (shares []share) {
+func (ls *limits) shareLocked(src *Source, most int) (shares []share) {
 	if len(ls.active) == 0 {
 		return nil
 	}
@@ -217,20 +217,8 @@ func returnLocked(shares []share) {
 	}
 }
 
-// budgets are the shares as a fetch names them.
-func budgets(shares []share) []store.Budget {
-	if len(shares) == 0 {
-		return nil
-	}
-	list := make([]store.Budget, len(shares))
-	for i, s := range shares {
-		list[i] = store.Budget{Scope: s.limit.scope, Left: s.n, Until: s.until}
-	}
-	return list
-}
-
 // fetchedLocked charges what a fetch has leased, and notes which limits made more of the source wait.
-func (ls *limits) fetchedLocked(g *grant, r *store.FetchReply, tasks iter.Seq[*leased]) {
+func (ls *limits) fetchedLocked(g *Grant, r *store.FetchReply, tasks iter.Seq[*Task]) {
 	if !ls.counting {
 		return
 	}
@@ -254,8 +242,8 @@ func (ls *limits) fetchedLocked(g *grant, r *store.FetchReply, tasks iter.Seq[*l
 }
 
 // shortLocked reports whether tasks wait for the limit somewhere.
-func (ls *limits) shortLocked(l *limit) bool {
-	return slices.ContainsFunc(ls.in.sources, func(src *source) bool { return src.open && src.short[l] })
+func (ls *limits) shortLocked(l *Limit) bool {
+	return slices.ContainsFunc(ls.in.sources, func(src *Source) bool { return src.open && src.short[l] })
 }
 
 // kickLocked wakes who draws on a limit where there is reason to.
@@ -271,7 +259,7 @@ func (ls *limits) kickLocked() {
 	}
 }
 
-func (ls *limits) dueLocked(l *limit, now time.Time) bool {
+func (ls *limits) dueLocked(l *Limit, now time.Time) bool {
 	short := ls.shortLocked(l)
 	if l.permits != nil {
 		return l.permits.due(short, ls.in.appetiteLocked(), now)
@@ -282,7 +270,7 @@ func (ls *limits) dueLocked(l *limit, now time.Time) bool {
 // unansweredLocked reports whether it is not yet known what could be had of a limit for which tasks wait.
 func (ls *limits) unansweredLocked() bool {
 	now := time.Now()
-	return slices.ContainsFunc(ls.active, func(l *limit) bool {
+	return slices.ContainsFunc(ls.active, func(l *Limit) bool {
 		return ls.shortLocked(l) && (l.drawing || ls.dueLocked(l, now))
 	})
 }

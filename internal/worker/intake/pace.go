@@ -1,4 +1,4 @@
-package syncjob
+package intake
 
 import (
 	"sync/atomic"
@@ -8,9 +8,9 @@ import (
 const (
 	// maxPrefetch bounds what a worker takes beyond what it can run at once.
 	maxPrefetch = 1024
-	// prefetchHorizon bounds how much work, in time, waits in a worker: what one has
+	// Horizon bounds how much work, in time, waits in a worker: what one has
 	// prefetched no other can run, and a stop finds it late.
-	prefetchHorizon = 20 * time.Millisecond
+	Horizon = 20 * time.Millisecond
 	// paceWeight is the share of a new sample in the moving averages.
 	paceWeight = 0.3
 )
@@ -54,7 +54,7 @@ func (p *pace) prefetch(concurrency int) int {
 	if !p.known {
 		return 0
 	}
-	ahead := min(4*p.fetch, float64(prefetchHorizon))
+	ahead := min(4*p.fetch, float64(Horizon))
 	if p.handler <= 0 {
 		return maxPrefetch
 	}

@@ -1,4 +1,4 @@
-package syncjob
+package intake
 
 import (
 	"strconv"
@@ -12,40 +12,40 @@ import (
 )
 
 // granted takes the grant of a source, if there is one.
-func granted(src *source) (*grant, bool) {
+func granted(src *Source) (*Grant, bool) {
 	select {
-	case g := <-src.granted():
+	case g := <-src.Granted():
 		return g, true
 	default:
-		return &grant{}, false
+		return &Grant{}, false
 	}
 }
 
 // give answers a grant with so many deliveries, of which the first are suspects.
-func give(g *grant, n, suspects int, took time.Duration) {
+func give(g *Grant, n, suspects int, took time.Duration) {
 	r := &store.FetchReply{Deliveries: make([]store.Delivery, n)}
 	for i := range suspects {
 		r.Deliveries[i].Task.Suspect = true
 	}
-	g.answered(r, took, none)
+	g.Answered(r, took, none)
 }
 
-func none(func(*leased) bool) {}
+func none(func(*Task) bool) {}
 
-func intakeOf(concurrency, partitions int, once bool) *intake {
-	return newIntake(intakeConfig{Concurrency: concurrency, Partitions: partitions, Once: once})
+func intakeOf(concurrency, partitions int, once bool) *Intake {
+	return New(Config{Concurrency: concurrency, Partitions: partitions, Once: once})
 }
 
-func finish(in *intake, n int) {
+func finish(in *Intake, n int) {
 	for range n {
-		in.finished()
+		in.Finished()
 	}
 }
 
 func TestAnIntakeAsksForWhatItHasRoomForAndOnlyWithReason(t *testing.T) {
 	in := intakeOf(8, 1, false)
 	src := in.sources[0]
-	src.opened()
+	src.Opened()
 	g, ok := granted(src)
 	require.True(t, ok)
 	require.Equal(t, 8, g.Max, "nothing is prefetched before a handler has returned")
@@ -53,10 +53,10 @@ func TestAnIntakeAsksForWhatItHasRoomForAndOnlyWithReason(t *testing.T) {
 	give(g, 0, 0, time.Millisecond)
 	_, ok = granted(src)
 	require.False(t, ok, "an empty source is left alone")
-	src.awaken()
+	src.Awaken()
 	g, ok = granted(src)
 	require.True(t, ok)
-	src.awaken()
+	src.Awaken()
 	give(g, 0, 0, time.Millisecond)
 	g, ok = granted(src)
 	require.True(t, ok, "work that came while a fetch was in flight is not missed")
@@ -76,7 +76,7 @@ func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
 		in.pace.ran(100 * time.Microsecond)
 	}
 	in.pace.sample(5 * time.Millisecond) // 20 ms ahead are 200 tasks for each slot
-	src.opened()
+	src.Opened()
 	require.Equal(t, maxPrefetch, in.prefetch)
 	for {
 		g, ok := granted(src)
@@ -121,7 +121,7 @@ func TestPrefetchFollowsTheTimeOfHandlers(t *testing.T) {
 func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 	in := intakeOf(30, 3, false)
 	for _, src := range in.sources[:2] {
-		src.opened()
+		src.Opened()
 	}
 	got := make([]int, 3)
 	step := func() {
@@ -130,7 +130,7 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 				give(g, g.Max, 0, time.Millisecond)
 				got[i] += g.Max
 				finish(in, g.Max)
-				src.settled(none, g.Max, false)
+				src.Settled(none, g.Max, false)
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 		step()
 	}
 	require.InDelta(t, got[0], got[1], 60)
-	in.sources[2].opened()
+	in.sources[2].Opened()
 	clear(got)
 	for range 100 {
 		step()
@@ -157,7 +157,7 @@ func TestAPartitionThatDoesNotAnswerKeepsOnlyItsShare(t *testing.T) {
 	gb, _ := granted(b)
 	require.Equal(t, 15, ga.Max)
 	require.Equal(t, 15, gb.Max)
-	ga.giveBack()
+	ga.GiveBack()
 	give(gb, gb.Max, 0, time.Millisecond)
 	g, ok := granted(b)
 	require.True(t, ok)
@@ -170,10 +170,10 @@ func TestAPartitionThatDoesNotAnswerKeepsOnlyItsShare(t *testing.T) {
 func TestOneSuspectIsInHandAtATime(t *testing.T) {
 	in := intakeOf(4, 2, false)
 	a, b := in.sources[0], in.sources[1]
-	a.opened()
+	a.Opened()
 	ga, _ := granted(a)
 	require.True(t, ga.Suspect)
-	b.opened()
+	b.Opened()
 	give(ga, 1, 1, time.Millisecond)
 	gb, ok := granted(b)
 	require.True(t, ok)
@@ -183,11 +183,11 @@ func TestOneSuspectIsInHandAtATime(t *testing.T) {
 	give(ga, 0, 0, time.Millisecond)
 	_, ok = granted(b)
 	require.False(t, ok)
-	in.finished()
+	in.Finished()
 	_, oka := granted(a)
 	_, okb := granted(b)
 	require.False(t, oka || okb, "a suspect that is not settled is still on this worker's hands")
-	a.settled(none, 1, true)
+	a.Settled(none, 1, true)
 	ga, oka = granted(a)
 	gb, okb = granted(b)
 	require.True(t, oka || okb, "those that were not asked for suspects are asked again")
@@ -197,14 +197,14 @@ func TestOneSuspectIsInHandAtATime(t *testing.T) {
 func TestALostSessionFreesItsRoom(t *testing.T) {
 	in := intakeOf(4, 1, false)
 	src := in.sources[0]
-	src.opened()
-	src.lost()
+	src.Opened()
+	src.Lost()
 	require.Zero(t, in.inHand.Load())
 	require.False(t, in.suspect)
-	src.awaken()
+	src.Awaken()
 	_, ok := granted(src)
 	require.False(t, ok)
-	src.opened()
+	src.Opened()
 	_, ok = granted(src)
 	require.True(t, ok)
 }
@@ -212,7 +212,7 @@ func TestALostSessionFreesItsRoom(t *testing.T) {
 func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 	in := intakeOf(4, 1, false)
 	src := in.sources[0]
-	src.opened()
+	src.Opened()
 	delivered := 0
 	for {
 		g, ok := granted(src)
@@ -224,7 +224,7 @@ func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 		finish(in, g.Max)
 	}
 	require.InDelta(t, maxFinished, delivered, 100)
-	src.settled(none, store.MaxBatch, false)
+	src.Settled(none, store.MaxBatch, false)
 	_, ok := granted(src)
 	require.True(t, ok)
 }
@@ -234,21 +234,21 @@ func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 func TestNoWakeUpIsLostBetweenCounterAndThreshold(t *testing.T) {
 	in := intakeOf(4, 1, false)
 	src := in.sources[0]
-	src.opened()
+	src.Opened()
 	running := 0
 	for range 20_000 {
 		g, ok := granted(src)
 		require.True(t, ok, "in hand %d", in.inHand.Load())
 		var wg sync.WaitGroup
 		for range running {
-			wg.Go(func() { in.finished() })
+			wg.Go(func() { in.Finished() })
 		}
 		give(g, g.Max, 0, time.Microsecond)
 		wg.Wait()
-		src.settled(none, running, false)
+		src.Settled(none, running, false)
 		if running = g.Max; in.inHand.Load() == 4 && len(src.grants) == 0 {
-			in.finished() // all slots were filled anew: free one
-			src.settled(none, 1, false)
+			in.Finished() // all slots were filled anew: free one
+			src.Settled(none, 1, false)
 			running--
 		}
 	}
@@ -265,14 +265,14 @@ func TestOnceIsQuietOnlyWhenNothingIsLeft(t *testing.T) {
 			return false
 		}
 	}
-	src.opened()
+	src.Opened()
 	g, _ := granted(src)
 	give(g, 1, 0, time.Millisecond)
 	g, _ = granted(src)
 	give(g, 0, 0, time.Millisecond)
-	in.finished()
+	in.Finished()
 	require.False(t, quiet(), "one outcome is not settled")
-	src.settled(none, 1, false)
+	src.Settled(none, 1, false)
 	require.False(t, quiet(), "it may have children")
 	g, ok := granted(src)
 	require.True(t, ok)
@@ -281,9 +281,9 @@ func TestOnceIsQuietOnlyWhenNothingIsLeft(t *testing.T) {
 }
 
 func orderOf(strict bool, weights ...float64) *queueOrder {
-	var queues []weightedQueue
+	var queues []Queue
 	for i, w := range weights {
-		queues = append(queues, weightedQueue{FetchQueue: store.FetchQueue{Queue: strconv.Itoa(i)}, Weight: w})
+		queues = append(queues, Queue{FetchQueue: store.FetchQueue{Queue: strconv.Itoa(i)}, Weight: w})
 	}
 	return newQueueOrder(queues, strict)
 }

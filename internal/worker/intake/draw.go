@@ -1,4 +1,4 @@
-package syncjob
+package intake
 
 import (
 	"time"
@@ -10,14 +10,14 @@ import (
 // What a worker says to the store of a limit, and what it makes of the answers. One call of a limit is in flight at a
 // time: it begins with ask, and ends with answered or failed.
 
-// due is readable when there may be reason to ask.
-func (l *limit) due() <-chan struct{} { return l.wake }
+// Due is readable when there may be reason to ask.
+func (l *Limit) Due() <-chan struct{} { return l.wake }
 
-// again has the limit asked for once more.
-func (l *limit) again() { lifecycle.Wake(l.wake) }
+// Again has the limit asked for once more.
+func (l *Limit) Again() { lifecycle.Wake(l.wake) }
 
-// ask returns what to say, nil for nothing, and then after what time the next call is needed though nothing happens; 0 for never.
-func (l *limit) ask(lease time.Duration) (q *store.DrawParams, wait time.Duration) {
+// Ask returns what to say, nil for nothing, and then after what time the next call is needed though nothing happens; 0 for never.
+func (l *Limit) Ask(lease time.Duration) (q *store.DrawParams, wait time.Duration) {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
 	all, now := l.in.limits, time.Now()
@@ -35,9 +35,9 @@ func (l *limit) ask(lease time.Duration) (q *store.DrawParams, wait time.Duratio
 	return q, 0
 }
 
-// answered takes in the reply to what was said, and returns after what time the next call is needed though nothing happens;
+// Answered takes in the reply to what was said, and returns after what time the next call is needed though nothing happens;
 // 0 for never.
-func (l *limit) answered(q *store.DrawParams, r *store.DrawReply) time.Duration {
+func (l *Limit) Answered(q *store.DrawParams, r *store.DrawReply) time.Duration {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
 	now := time.Now()
@@ -51,22 +51,22 @@ func (l *limit) answered(q *store.DrawParams, r *store.DrawReply) time.Duration 
 	return l.waitLocked(q, now)
 }
 
-// failed says that there is no answer. What was said is then said again, under another number.
-func (l *limit) failed() {
+// Failed says that there is no answer. What was said is then said again, under another number.
+func (l *Limit) Failed() {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
 	l.drawing = false
 }
 
-func (l *limit) waitLocked(q *store.DrawParams, now time.Time) time.Duration {
+func (l *Limit) waitLocked(q *store.DrawParams, now time.Time) time.Duration {
 	if l.permits != nil {
 		return l.permits.wait(q, now)
 	}
 	return l.tokens.wait(now)
 }
 
-// signalled has a limit looked at: there is more for this worker, or others want what it holds.
-func (in *intake) signalled(name string) {
+// Signalled has a limit looked at: there is more for this worker, or others want what it holds.
+func (in *Intake) Signalled(name string) {
 	for _, l := range in.limits.all {
 		if l.name == name {
 			in.mu.Lock()
@@ -79,8 +79,8 @@ func (in *intake) signalled(name string) {
 	}
 }
 
-// resign returns what to say once nothing is leased any more, so that everything that was drawn is given back.
-func (in *intake) resign() []store.DrawParams {
+// Resign returns what to say once nothing is leased any more, so that everything that was drawn is given back.
+func (in *Intake) Resign() []store.DrawParams {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	var all []store.DrawParams

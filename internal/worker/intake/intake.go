@@ -1,4 +1,11 @@
-package syncjob
+// Package intake decides what a worker fetches when. A worker asks it for leave to fetch, a [Grant],
+// in each partition of the store, and tells it what came of that: what was delivered, what has
+// run, what was settled. From that, and from how long handlers and fetches take, it derives how
+// much room there is, which partition and which queues have their turn, and what a fetch may take
+// of the limits on kinds and sets, for which the worker draws permits and tokens from the store.
+//
+// It makes no call, starts no goroutine, and has one mutex.
+package intake
 
 import (
 	"iter"
@@ -19,24 +26,24 @@ const maxFinished = 4 * store.MaxBatch
 // that some other task may kill; but a worker that is never idle must not starve them.
 const suspectPatience = 4 * store.MaxBatch
 
-// intakeConfig configures an intake.
-type intakeConfig struct {
+// Config configures an intake.
+type Config struct {
 	Concurrency int
 	Partitions  int
-	Once        bool            // tell when there is nothing left to do
-	Queues      []weightedQueue // to fetch from
-	Strict      bool            // from a queue only while those before it have nothing
-	Holder      string          // who draws on limits
+	Once        bool    // tell when there is nothing left to do
+	Queues      []Queue // to fetch from
+	Strict      bool    // from a queue only while those before it have nothing
+	Holder      string  // who draws on limits
 
 	Scopes     map[string]store.Scope // what limits may count together, by their names
 	Attributes func(set, kind string) (handlers.Attributes, error)
 }
 
-// intake decides which partition fetches how much, from which queues, and when: as soon as there
+// Intake decides which partition fetches how much, from which queues, and when: as soon as there
 // is room and reason to believe that there is work, and never otherwise. It is asked twice per
 // fetch, and once per task only by an atomic counter. Everything is under one mutex.
-type intake struct {
-	cfg   intakeConfig
+type Intake struct {
+	cfg   Config
 	quiet chan struct{} // closed, for once, when there is nothing left to do
 
 	// inHand counts tasks that were asked for, or wait in this process, or run.
@@ -50,16 +57,16 @@ type intake struct {
 	queues   *queueOrder
 	prefetch int
 	suspect  bool // one suspect is in hand or was asked for: they run one at a time
-	sources  []*source
+	sources  []*Source
 	isQuiet  bool
 }
 
-// source is a partition as the intake sees it.
-type source struct {
-	in     *intake
-	grants chan *grant // capacity 1
+// Source is a partition as the intake sees it.
+type Source struct {
+	in     *Intake
+	grants chan *Grant // capacity 1
 
-	// Guarded by intake.mu.
+	// Guarded by Intake.mu.
 	open      bool // there is a session to fetch with
 	hot       bool // there may be work that nobody has asked for since
 	unprobed  bool // it was found empty, but was not asked for suspects
@@ -69,65 +76,65 @@ type source struct {
 	suspect   bool // it delivered a suspect that is not settled yet
 	unasked   int  // deliveries since it was last asked for suspects
 
-	short map[*limit]bool    // limits of which nothing was left while more waited
-	turns map[*limit]int64   // when it was last given something of a limit
-	ask   []store.FetchQueue // of the grant that is out
+	short map[*Limit]bool    // limits of which nothing was left while more waited
+	turns map[*Limit]int64   // when it was last given something of a limit
+	asked []store.FetchQueue // of the grant that is out
 }
 
-// grant is leave to fetch. It ends by an answer, or is owed.
-type grant struct {
+// Grant is leave to fetch. It ends by an answer, or is owed.
+type Grant struct {
 	Max     int
 	Suspect bool
 	Queues  []store.FetchQueue // in the order in which to ask them
 	PerRun  []store.RunLimit
 
-	src    *source
+	src    *Source
 	shares []share // of limits; reserved until the fetch is answered
 	back   bool    // its room was given back
 }
 
-// leased is a delivery that is leased, as the intake counts it.
-type leased struct {
+// Task is a delivery that is leased, as the intake counts it.
+type Task struct {
 	Delivery *store.Delivery
-	charged  []*limit // to which it counts as running; guarded by the intake's mutex
+	charged  []*Limit // to which it counts as running; guarded by the intake's mutex
 }
 
-// debt is what fetches without an answer may have leased of limits. The zero value is nothing.
-type debt struct{ shares []share } // guarded by the intake's mutex
+// Debt is what fetches without an answer may have leased of limits. The zero value is nothing.
+type Debt struct{ shares []share } // guarded by the intake's mutex
 
-func newIntake(cfg intakeConfig) *intake {
-	in := &intake{cfg: cfg, quiet: make(chan struct{}), queues: newQueueOrder(cfg.Queues, cfg.Strict)}
+func New(cfg Config) *Intake {
+	in := &Intake{cfg: cfg, quiet: make(chan struct{}), queues: newQueueOrder(cfg.Queues, cfg.Strict)}
 	in.limits = newLimits(in)
 	in.wakeAt.Store(-1)
 	for range cfg.Partitions {
-		in.sources = append(in.sources, &source{
+		in.sources = append(in.sources, &Source{
 			in:     in,
-			grants: make(chan *grant, 1),
+			grants: make(chan *Grant, 1),
 			turn:   turn{weight: 1},
-			short:  make(map[*limit]bool),
-			turns:  make(map[*limit]int64),
+			short:  make(map[*Limit]bool),
+			turns:  make(map[*Limit]int64),
 		})
 	}
 	return in
 }
 
-// source is the one of a partition.
-func (in *intake) source(partition int) *source { return in.sources[partition] }
+// Source is the one of a partition.
+func (in *Intake) Source(partition int) *Source { return in.sources[partition] }
 
-// nothingLeft is closed, for once, when there is nothing left to do.
-func (in *intake) nothingLeft() <-chan struct{} { return in.quiet }
+// NothingLeft is closed, for once, when there is nothing left to do.
+func (in *Intake) NothingLeft() <-chan struct{} { return in.quiet }
 
-// serves reports whether the worker fetches from a queue.
-func (in *intake) serves(queue string) bool {
+// Serves reports whether the worker fetches from a queue.
+func (in *Intake) Serves(queue string) bool {
 	_, ok := in.queues.index[queue]
 	return ok
 }
 
-// granted yields leave to fetch from the source, for one fetch at a time.
-func (src *source) granted() <-chan *grant { return src.grants }
+// Granted yields leave to fetch from the source, for one fetch at a time.
+func (src *Source) Granted() <-chan *Grant { return src.grants }
 
-// opened says that a session can fetch from the source.
-func (src *source) opened() {
+// Opened says that a session can fetch from the source.
+func (src *Source) Opened() {
 	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -136,8 +143,8 @@ func (src *source) opened() {
 	in.decideLocked()
 }
 
-// lost says that the source's session is gone, and with it what it had not settled.
-func (src *source) lost() {
+// Lost says that the source's session is gone, and with it what it had not settled.
+func (src *Source) Lost() {
 	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -155,8 +162,8 @@ func (src *source) lost() {
 	in.decideLocked()
 }
 
-// awaken says that the source may have work.
-func (src *source) awaken() {
+// Awaken says that the source may have work.
+func (src *Source) Awaken() {
 	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -164,12 +171,21 @@ func (src *source) awaken() {
 	in.decideLocked()
 }
 
-// budgets are the grant's shares of limits, as a fetch names them.
-func (g *grant) budgets() []store.Budget { return budgets(g.shares) }
+// Budgets are the grant's shares of limits, as a fetch names them.
+func (g *Grant) Budgets() []store.Budget {
+	if len(g.shares) == 0 {
+		return nil
+	}
+	list := make([]store.Budget, len(g.shares))
+	for i, s := range g.shares {
+		list[i] = store.Budget{Scope: s.limit.scope, Left: s.n, Until: s.until}
+	}
+	return list
+}
 
-// giveBack returns the room of a grant whose fetch has failed so far; the fetch will be
+// GiveBack returns the room of a grant whose fetch has failed so far; the fetch will be
 // repeated, and the source stays busy until it answers.
-func (g *grant) giveBack() {
+func (g *Grant) GiveBack() {
 	in := g.src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -177,15 +193,15 @@ func (g *grant) giveBack() {
 	in.decideLocked()
 }
 
-// owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
+// Owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
 // that nothing of the session is left.
-func (g *grant) owe(d *debt) {
+func (g *Grant) Owe(d *Debt) {
 	g.src.in.mu.Lock()
 	defer g.src.in.mu.Unlock()
 	d.shares = append(d.shares, g.shares...)
 }
 
-func (g *grant) returnLocked() {
+func (g *Grant) returnLocked() {
 	if g.back {
 		return
 	}
@@ -197,8 +213,8 @@ func (g *grant) returnLocked() {
 	}
 }
 
-// answered reports the reply to a fetch, and what of it is leased.
-func (g *grant) answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*leased]) {
+// Answered reports the reply to a fetch, and what of it is leased.
+func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*Task]) {
 	got, suspects := len(r.Deliveries), 0
 	for i := range r.Deliveries {
 		if r.Deliveries[i].Task.Suspect {
@@ -230,11 +246,11 @@ func (g *grant) answered(r *store.FetchReply, took time.Duration, tasks iter.Seq
 	in.decideLocked()
 }
 
-// ran says how long a handler took.
-func (in *intake) ran(d time.Duration) { in.pace.ran(d) }
+// Ran says how long a handler took.
+func (in *Intake) Ran(d time.Duration) { in.pace.ran(d) }
 
-// finished says that a task has left a handler's slot, or will never enter one.
-func (in *intake) finished() {
+// Finished says that a task has left a handler's slot, or will never enter one.
+func (in *Intake) Finished() {
 	left := in.inHand.Add(-1)
 	if left <= in.wakeAt.Load() || left == 0 && in.cfg.Once {
 		in.mu.Lock()
@@ -243,9 +259,9 @@ func (in *intake) finished() {
 	}
 }
 
-// settled says that n deliveries of the source are done with. Only then is a suspect off this
+// Settled says that n deliveries of the source are done with. Only then is a suspect off this
 // worker's hands: if the process died before, it would be charged, and so would the next.
-func (src *source) settled(tasks iter.Seq[*leased], n int, suspect bool) {
+func (src *Source) Settled(tasks iter.Seq[*Task], n int, suspect bool) {
 	in := src.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -264,15 +280,15 @@ func (src *source) settled(tasks iter.Seq[*leased], n int, suspect bool) {
 	in.decideLocked()
 }
 
-// adopted says that n deliveries were found that will be settled but never run.
-func (src *source) adopted(n int) {
+// Adopted says that n deliveries were found that will be settled but never run.
+func (src *Source) Adopted(n int) {
 	src.in.mu.Lock()
 	defer src.in.mu.Unlock()
 	src.unsettled += n
 }
 
-// redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is left.
-func (in *intake) redeemed(d *debt, tasks iter.Seq[*leased]) {
+// Redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is left.
+func (in *Intake) Redeemed(d *Debt, tasks iter.Seq[*Task]) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	returnLocked(d.shares)
@@ -283,8 +299,8 @@ func (in *intake) redeemed(d *debt, tasks iter.Seq[*leased]) {
 	in.decideLocked()
 }
 
-// slowed says that handlers take at least that long, whatever the past was like.
-func (in *intake) slowed(d time.Duration) {
+// Slowed says that handlers take at least that long, whatever the past was like.
+func (in *Intake) Slowed(d time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.pace.slow(d)
@@ -292,12 +308,12 @@ func (in *intake) slowed(d time.Duration) {
 }
 
 // appetiteLocked is how many tasks the worker could have in hand.
-func (in *intake) appetiteLocked() int { return in.cfg.Concurrency + in.prefetch }
+func (in *Intake) appetiteLocked() int { return in.cfg.Concurrency + in.prefetch }
 
 // decideLocked hands out grants while there is room. Before it returns it publishes at
 // which inHand it wants to be called again, and then looks once more: a task that
 // finished in between either saw that value or is seen here.
-func (in *intake) decideLocked() {
+func (in *Intake) decideLocked() {
 	for {
 		in.grantLocked()
 		at := in.thresholdLocked()
@@ -313,7 +329,7 @@ func (in *intake) decideLocked() {
 	}
 }
 
-func (in *intake) grantLocked() {
+func (in *Intake) grantLocked() {
 	in.prefetch = in.pace.prefetch(in.cfg.Concurrency)
 	for {
 		inHand := in.inHand.Load()
@@ -321,7 +337,7 @@ func (in *intake) grantLocked() {
 			return
 		}
 		slots := int64(in.cfg.Concurrency) - inHand // without anything to run
-		var next *source
+		var next *Source
 		rivals := 0
 		for _, src := range in.sources {
 			if !in.wantsLocked(src, slots > 0) {
@@ -335,13 +351,13 @@ func (in *intake) grantLocked() {
 			return
 		}
 		free := int64(in.cfg.Concurrency+in.prefetch) - inHand
-		next.ask = in.queues.nextLocked(next.ask[:0])
-		g := &grant{
+		next.asked = in.queues.nextLocked(next.asked[:0])
+		g := &Grant{
 			// A partition that does not answer holds its share of the room, not all of
 			// it.
 			Max:     int(min(store.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
 			Suspect: !in.suspect && (slots > 0 || next.unasked >= suspectPatience),
-			Queues:  next.ask,
+			Queues:  next.asked,
 			PerRun:  in.limits.perRun,
 			src:     next,
 		}
@@ -355,7 +371,7 @@ func (in *intake) grantLocked() {
 }
 
 // liftLocked has a source be behind the others that have work by one batch at most.
-func (in *intake) liftLocked(src *source) {
+func (in *Intake) liftLocked(src *Source) {
 	floor, rivals := 0.0, false
 	for _, other := range in.sources {
 		if other != src && (other.busy || other.hot) && (!rivals || other.turn.pass < floor) {
@@ -369,19 +385,19 @@ func (in *intake) liftLocked(src *source) {
 
 // roomLocked is the highest inHand at which fetching is worth it: a slot has nothing to
 // run, or half of what is prefetched has been used.
-func (in *intake) roomLocked() int64 {
+func (in *Intake) roomLocked() int64 {
 	full := in.cfg.Concurrency + in.prefetch
 	return int64(min(full-1, max(in.cfg.Concurrency-1, full-(in.prefetch+1)/2)))
 }
 
-func (in *intake) wantsLocked(src *source, slotFree bool) bool {
+func (in *Intake) wantsLocked(src *Source, slotFree bool) bool {
 	if !src.open || src.busy || src.unsettled >= in.cfg.Concurrency+in.prefetch+maxFinished {
 		return false
 	}
 	return src.hot || src.unprobed && slotFree && !in.suspect || in.limits.wantsLocked(src)
 }
 
-func (in *intake) thresholdLocked() int64 {
+func (in *Intake) thresholdLocked() int64 {
 	at := int64(-1)
 	for _, src := range in.sources {
 		switch {
@@ -394,7 +410,7 @@ func (in *intake) thresholdLocked() int64 {
 	return at
 }
 
-func (in *intake) quietLocked() bool {
+func (in *Intake) quietLocked() bool {
 	if in.inHand.Load() != 0 {
 		return false
 	}
@@ -403,6 +419,18 @@ func (in *intake) quietLocked() bool {
 	}
 	for _, src := range in.sources {
 		if !src.open || src.busy || src.hot || src.unprobed || src.unsettled > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Idle reports whether every partition was asked for all that there was reason to ask for.
+func (in *Intake) Idle() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, src := range in.sources {
+		if !src.open || src.busy || src.hot && in.inHand.Load() <= in.roomLocked() {
 			return false
 		}
 	}

@@ -1,4 +1,4 @@
-package syncjob
+package intake
 
 import (
 	"cmp"
@@ -21,8 +21,8 @@ func (t *turn) receive(n int) { t.pass += float64(n) / t.weight }
 // nothing: floor is the place of the first of those that did.
 func (t *turn) lift(floor float64) { t.pass = max(t.pass, floor) }
 
-// WeightedQueue is a queue of a worker, with the routes that it can run.
-type weightedQueue struct {
+// Queue is a queue of a worker, with the routes that it can run.
+type Queue struct {
 	store.FetchQueue
 	Weight float64
 }
@@ -34,13 +34,13 @@ type queueOrder struct {
 	strict bool
 	index  map[string]int
 
-	// Guarded by intake.mu.
+	// Guarded by Intake.mu.
 	turns []turn
 	order []int // indexes of the queues, the most entitled first
 	got   []int
 }
 
-func newQueueOrder(queues []weightedQueue, strict bool) *queueOrder {
+func newQueueOrder(queues []Queue, strict bool) *queueOrder {
 	o := &queueOrder{index: make(map[string]int, len(queues)), got: make([]int, len(queues)), strict: strict}
 	for i, q := range queues {
 		o.queues = append(o.queues, q.FetchQueue)

@@ -61,38 +61,6 @@ type Intake struct {
 	isQuiet  bool
 }
 
-// Source is a partition as the intake sees it.
-type Source struct {
-	in     *Intake
-	grants chan *Grant // capacity 1
-
-	// Guarded by Intake.mu.
-	open      bool // there is a session to fetch with
-	hot       bool // there may be work that nobody has asked for since
-	unprobed  bool // it was found empty, but was not asked for suspects
-	busy      bool // a grant is out
-	turn      turn // of the partitions: what is delivered counts
-	unsettled int  // deliveries not yet settled
-	suspect   bool // it delivered a suspect that is not settled yet
-	unasked   int  // deliveries since it was last asked for suspects
-
-	short map[*Limit]bool    // limits of which nothing was left while more waited
-	turns map[*Limit]int64   // when it was last given something of a limit
-	asked []store.FetchQueue // of the grant that is out
-}
-
-// Grant is leave to fetch. It ends by an answer, or is owed.
-type Grant struct {
-	Max     int
-	Suspect bool
-	Queues  []store.FetchQueue // in the order in which to ask them
-	PerRun  []store.RunLimit
-
-	src    *Source
-	shares []share // of limits; reserved until the fetch is answered
-	back   bool    // its room was given back
-}
-
 // Task is a delivery that is leased, as the intake counts it.
 type Task struct {
 	Delivery *store.Delivery
@@ -102,6 +70,7 @@ type Task struct {
 // Debt is what fetches without an answer may have leased of limits. The zero value is nothing.
 type Debt struct{ shares []share } // guarded by the intake's mutex
 
+// New returns an intake of partitions in none of which a session is open.
 func New(cfg Config) *Intake {
 	in := &Intake{cfg: cfg, quiet: make(chan struct{}), queues: newQueueOrder(cfg.Queues, cfg.Strict)}
 	in.limits = newLimits(in)
@@ -130,122 +99,6 @@ func (in *Intake) Serves(queue string) bool {
 	return ok
 }
 
-// Granted yields leave to fetch from the source, for one fetch at a time.
-func (src *Source) Granted() <-chan *Grant { return src.grants }
-
-// Opened says that a session can fetch from the source.
-func (src *Source) Opened() {
-	in := src.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	src.open, src.hot, src.unprobed, src.busy, src.unsettled = true, true, false, false, 0
-	in.limits.epoch++
-	in.decideLocked()
-}
-
-// Lost says that the source's session is gone, and with it what it had not settled.
-func (src *Source) Lost() {
-	in := src.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	select {
-	case g := <-src.grants:
-		g.returnLocked()
-		returnLocked(g.shares)
-	default:
-	}
-	src.open, src.busy, src.unsettled = false, false, 0
-	clear(src.short)
-	if src.suspect {
-		src.suspect, in.suspect = false, false
-	}
-	in.decideLocked()
-}
-
-// Awaken says that the source may have work.
-func (src *Source) Awaken() {
-	in := src.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	src.hot = true
-	in.decideLocked()
-}
-
-// Budgets are the grant's shares of limits, as a fetch names them.
-func (g *Grant) Budgets() []store.Budget {
-	if len(g.shares) == 0 {
-		return nil
-	}
-	list := make([]store.Budget, len(g.shares))
-	for i, s := range g.shares {
-		list[i] = store.Budget{Scope: s.limit.scope, Left: s.n, Until: s.until}
-	}
-	return list
-}
-
-// GiveBack returns the room of a grant whose fetch has failed so far; the fetch will be
-// repeated, and the source stays busy until it answers.
-func (g *Grant) GiveBack() {
-	in := g.src.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	g.returnLocked()
-	in.decideLocked()
-}
-
-// Owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
-// that nothing of the session is left.
-func (g *Grant) Owe(d *Debt) {
-	g.src.in.mu.Lock()
-	defer g.src.in.mu.Unlock()
-	d.shares = append(d.shares, g.shares...)
-}
-
-func (g *Grant) returnLocked() {
-	if g.back {
-		return
-	}
-	g.back = true
-	in := g.src.in
-	in.inHand.Add(-int64(g.Max))
-	if g.Suspect {
-		in.suspect = false
-	}
-}
-
-// Answered reports the reply to a fetch, and what of it is leased.
-func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*Task]) {
-	got, suspects := len(r.Deliveries), 0
-	for i := range r.Deliveries {
-		if r.Deliveries[i].Task.Suspect {
-			suspects++
-		}
-	}
-	src, in := g.src, g.src.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.limits.fetchedLocked(g, r, tasks)
-	in.queues.receivedLocked(r.Deliveries)
-	in.pace.sample(took)
-	g.returnLocked()
-	in.inHand.Add(int64(got))
-	in.suspect = in.suspect || suspects > 0
-	src.suspect = src.suspect || suspects > 0
-	src.busy = false
-	src.unsettled += got
-	src.turn.receive(got)
-	if src.unasked += got; g.Suspect {
-		src.unasked = 0
-	}
-	switch {
-	case got > 0:
-		src.hot = true // a fetch that found something never proves that it was all
-	case !g.Suspect:
-		src.unprobed = true
-	}
-	in.decideLocked()
-}
-
 // Ran says how long a handler took.
 func (in *Intake) Ran(d time.Duration) { in.pace.ran(d) }
 
@@ -257,34 +110,6 @@ func (in *Intake) Finished() {
 		defer in.mu.Unlock()
 		in.decideLocked()
 	}
-}
-
-// Settled says that n deliveries of the source are done with. Only then is a suspect off this
-// worker's hands: if the process died before, it would be charged, and so would the next.
-func (src *Source) Settled(tasks iter.Seq[*Task], n int, suspect bool) {
-	in := src.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.limits.counting {
-		for t := range tasks {
-			t.dischargeLocked()
-		}
-	}
-	if suspect {
-		src.suspect, in.suspect = false, false
-	}
-	src.unsettled -= n
-	// What was settled may have children. Their signal will say so, but once must know
-	// now.
-	src.hot = src.hot || in.cfg.Once
-	in.decideLocked()
-}
-
-// Adopted says that n deliveries were found that will be settled but never run.
-func (src *Source) Adopted(n int) {
-	src.in.mu.Lock()
-	defer src.in.mu.Unlock()
-	src.unsettled += n
 }
 
 // Redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is left.

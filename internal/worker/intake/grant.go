@@ -1,0 +1,95 @@
+package intake
+
+import (
+	"iter"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Grant is leave to fetch. It ends by an answer, or is owed.
+type Grant struct {
+	Max     int
+	Suspect bool
+	Queues  []store.FetchQueue // in the order in which to ask them
+	PerRun  []store.RunLimit
+
+	src    *Source
+	shares []share // of limits; reserved until the fetch is answered
+	back   bool    // its room was given back
+}
+
+// Budgets are the grant's shares of limits, as a fetch names them.
+func (g *Grant) Budgets() []store.Budget {
+	if len(g.shares) == 0 {
+		return nil
+	}
+	list := make([]store.Budget, len(g.shares))
+	for i, s := range g.shares {
+		list[i] = store.Budget{Scope: s.limit.scope, Left: s.n, Until: s.until}
+	}
+	return list
+}
+
+// GiveBack returns the room of a grant whose fetch has failed so far; the fetch will be
+// repeated, and the source stays busy until it answers.
+func (g *Grant) GiveBack() {
+	in := g.src.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	g.returnLocked()
+	in.decideLocked()
+}
+
+// Owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
+// that nothing of the session is left.
+func (g *Grant) Owe(d *Debt) {
+	g.src.in.mu.Lock()
+	defer g.src.in.mu.Unlock()
+	d.shares = append(d.shares, g.shares...)
+}
+
+func (g *Grant) returnLocked() {
+	if g.back {
+		return
+	}
+	g.back = true
+	in := g.src.in
+	in.inHand.Add(-int64(g.Max))
+	if g.Suspect {
+		in.suspect = false
+	}
+}
+
+// Answered reports the reply to a fetch, and what of it is leased.
+func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*Task]) {
+	got, suspects := len(r.Deliveries), 0
+	for i := range r.Deliveries {
+		if r.Deliveries[i].Task.Suspect {
+			suspects++
+		}
+	}
+	src, in := g.src, g.src.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.limits.fetchedLocked(g, r, tasks)
+	in.queues.receivedLocked(r.Deliveries)
+	in.pace.sample(took)
+	g.returnLocked()
+	in.inHand.Add(int64(got))
+	in.suspect = in.suspect || suspects > 0
+	src.suspect = src.suspect || suspects > 0
+	src.busy = false
+	src.unsettled += got
+	src.turn.receive(got)
+	if src.unasked += got; g.Suspect {
+		src.unasked = 0
+	}
+	switch {
+	case got > 0:
+		src.hot = true // a fetch that found something never proves that it was all
+	case !g.Suspect:
+		src.unprobed = true
+	}
+	in.decideLocked()
+}

@@ -115,6 +115,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		Queues:      w.cfg.weightedQueues(reg),
 		Strict:      w.cfg.StrictOrder,
 		Holder:      e.id,
+		Place:       w.cfg.poll,
 		Scopes:      reg.Scopes(),
 		Attributes:  m.live.Attributes,
 	})

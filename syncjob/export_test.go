@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// PollEvery sets how often a worker looks for work though nothing signalled any.
+// PollEvery sets how often a worker looks for work and permits though nothing signalled any.
 func (c *WorkerConfig) PollEvery(d time.Duration) { c.poll = d }
 
 // Idle reports whether the worker has asked every partition for all that it had reason to ask for, and waits for signals.
@@ -15,6 +15,19 @@ func (w *Worker) Idle() bool {
 	e := w.engine
 	w.mu.Unlock()
 	return e != nil && e.intake.Idle()
+}
+
+// WaitsForARun reports whether a periodic job is due and the worker waits for the end of its run.
+func (w *Worker) WaitsForARun() bool {
+	w.mu.Lock()
+	e := w.engine
+	w.mu.Unlock()
+	for _, p := range e.partitions {
+		if len(p.firing.waited()) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Listen has notify called for each signal of the store, until the returned function is called.

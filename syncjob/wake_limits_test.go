@@ -75,9 +75,9 @@ var limitTransitions = []transition{
 		w.configure(func(c *syncjob.Configuration) { c.Set.MaxRunning = handlers.NoLimit })
 		w.starts("leaf 0")
 	}},
-	{name: "a configured limit is reset", run: func(w *sleepers) {
+	{name: "a configured limit is reset", alone: true, run: func(w *sleepers) {
 		w.configure(func(c *syncjob.Configuration) { c.Kind("leaf").MaxRunning = 1 })
-		time.Sleep(reach)
+		w.work("default")
 		w.crowd()
 		w.must(w.caller.ResetConfiguration(w.t.Context(), "tree", nil))
 		w.starts("leaf 0")

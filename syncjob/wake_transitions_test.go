@@ -22,7 +22,8 @@ type transition struct {
 	run    func(w *sleepers)
 }
 
-const late = time.Hour
+// soon is within what a periodic job is due that tests wait for.
+const soon = 50 * time.Millisecond
 
 var elsewhere = &enqueue.Options{Queue: "elsewhere"}
 
@@ -79,7 +80,10 @@ var transitions = []transition{
 		run := w.start("a", nil)
 		w.starts("pre")
 		w.enqueue(run, leaf{passes}, &enqueue.Options{Delay: 20 * time.Millisecond})
-		time.Sleep(100 * time.Millisecond)
+		w.until(func() bool {
+			state, err := run.State(w.t.Context())
+			return err == nil && state.Counts.Delayed == 0
+		}, "the task is never due")
 		w.quiet()
 		close(w.letHook)
 		w.starts("leaf 0")
@@ -253,23 +257,21 @@ var transitions = []transition{
 		w.starts("leaf 0")
 	}},
 	{name: "a periodic job is due", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery}, passes)
-		time.Sleep(syncjob.MinEvery - 500*time.Millisecond)
+		w.schedule(syncjob.Schedule{Every: soon}, passes)
 		w.starts("leaf 0")
 	}},
 	{name: "the schedule of a periodic job changes", run: func(w *sleepers) {
 		w.schedule(syncjob.Schedule{Every: late}, passes)
 		w.rest()
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery}, passes)
-		time.Sleep(syncjob.MinEvery - 500*time.Millisecond)
+		w.schedule(syncjob.Schedule{Every: soon}, passes)
 		w.starts("leaf 0")
 	}},
 	{name: "a periodic job is enabled", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery}, passes)
+		w.schedule(syncjob.Schedule{Every: late}, passes)
 		w.must(w.caller.Stop(w.t.Context(), "p", nil))
-		w.rest()
+		w.schedule(syncjob.Schedule{Every: soon}, passes)
+		w.quiet()
 		w.must(w.caller.Enable(w.t.Context(), "p"))
-		time.Sleep(syncjob.MinEvery - 500*time.Millisecond)
 		w.starts("leaf 0")
 	}},
 	{name: "a periodic job is triggered", run: func(w *sleepers) {
@@ -280,17 +282,16 @@ var transitions = []transition{
 		w.starts("leaf 0")
 	}},
 	{name: "a queued run follows the one before", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: syncjob.OverlapQueueOne, FireOnCreate: true}, blocks)
+		w.schedule(syncjob.Schedule{Every: soon, Overlap: syncjob.OverlapQueueOne, FireOnCreate: true}, blocks)
 		w.starts("leaf 1")
-		time.Sleep(syncjob.MinEvery + 500*time.Millisecond)
+		w.until(w.workers[0].WaitsForARun, "the job is never due")
 		w.quiet()
 		w.release()
 		w.starts("leaf 1")
 	}},
 	{name: "a run replaces the one before", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: syncjob.OverlapReplace, FireOnCreate: true}, blocks)
+		w.schedule(syncjob.Schedule{Every: soon, Overlap: syncjob.OverlapReplace, FireOnCreate: true}, blocks)
 		w.starts("leaf 1")
-		time.Sleep(syncjob.MinEvery - 500*time.Millisecond)
 		w.starts("leaf 1")
 	}},
 	{name: "read-only mode ends", run: func(w *sleepers) {
@@ -349,58 +350,4 @@ var transitions = []transition{
 		w.must(stop())
 		w.starts("leaf 1", "leaf 1", "leaf 1", "leaf 1")
 	}},
-}
-
-// startBoth is starts in any order.
-func (w *sleepers) startBoth(a, b string) {
-	w.t.Helper()
-	within := time.After(time.Second)
-	var got []string
-	for range 2 {
-		select {
-		case what := <-w.began:
-			got = append(got, what)
-		case <-within:
-			w.t.Fatalf("of %q and %q only %q start", a, b, got)
-		}
-	}
-	require.ElementsMatch(w.t, []string{a, b}, got)
-}
-
-func (w *sleepers) ensure(j syncjob.Job) {
-	w.t.Helper()
-	j.Set = "tree"
-	_, err := w.caller.Ensure(w.t.Context(), j)
-	require.NoError(w.t, err)
-}
-
-func (w *sleepers) schedule(s syncjob.Schedule, does int) {
-	w.t.Helper()
-	w.ensure(syncjob.Job{Name: "p", Root: leaf{does}, Schedule: &s})
-}
-
-// dead is a session that nobody renews, where job a lies.
-var dead = store.SessionID{Partition: store.PartitionOf("a", wakePartitions), ID: "dead"}
-
-// lease has the dead session lease leaves of a queue.
-func (w *sleepers) lease(queue string, n int, limits ...store.RunLimit) []store.Delivery {
-	w.t.Helper()
-	w.must(w.store.OpenSession(w.t.Context(), dead, store.WorkerInfo{}, late))
-	route := store.Route{Queue: queue, Set: "tree", Kind: "leaf"}
-	reply, err := w.store.Fetch(w.t.Context(), store.FetchParams{
-		Session: dead, Number: 1, Max: n, Queues: []store.FetchQueue{{Queue: queue, Routes: []store.Route{route}}}, PerRun: limits,
-	})
-	w.must(err)
-	return reply.Deliveries
-}
-
-// hold has the dead session lease n leaves that block, before a worker could.
-func (w *sleepers) hold(n int, limits ...store.RunLimit) {
-	w.t.Helper()
-	run := w.start("a", nil)
-	for range n {
-		w.enqueue(run, leaf{blocks}, elsewhere)
-	}
-	require.Len(w.t, w.lease("elsewhere", n, limits...), n)
-	w.work("elsewhere")
 }

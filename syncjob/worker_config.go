@@ -52,7 +52,7 @@ type WorkerConfig struct {
 	// Defaults to [DefaultLease].
 	Lease time.Duration
 
-	poll time.Duration // how often it looks for work though nothing signalled any; tests set it
+	poll time.Duration // how often it looks for work and permits though nothing signalled any; tests set it
 }
 
 func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {

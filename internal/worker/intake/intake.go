@@ -30,10 +30,11 @@ const suspectPatience = 4 * store.MaxBatch
 type Config struct {
 	Concurrency int
 	Partitions  int
-	Once        bool    // tell when there is nothing left to do
-	Queues      []Queue // to fetch from
-	Strict      bool    // from a queue only while those before it have nothing
-	Holder      string  // who draws on limits
+	Once        bool          // tell when there is nothing left to do
+	Queues      []Queue       // to fetch from
+	Strict      bool          // from a queue only while those before it have nothing
+	Holder      string        // who draws on limits
+	Place       time.Duration // how long it keeps its place in the line of a limit, unless it asks again
 
 	Scopes     map[string]store.Scope // what limits may count together, by their names
 	Attributes func(set, kind string) (handlers.Attributes, error)

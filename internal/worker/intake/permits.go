@@ -9,7 +9,7 @@ import (
 const (
 	// turnTime is how long a worker uses permits for task after task though others wait for whom none is left.
 	turnTime = time.Second
-	// placeTime is how long a worker without permits keeps its place among those who wait, unless it asks again.
+	// placeTime is how long an account remembers a worker that holds nothing of it.
 	placeTime = 5 * time.Second
 )
 
@@ -94,7 +94,7 @@ func (p *permits) ask(q *store.DrawParams, short bool, appetite int, lease time.
 		q.Want = p.want(q.Keep, appetite)
 	}
 	if q.Keep == 0 {
-		q.TTL = min(lease, placeTime)
+		q.TTL = min(lease, p.all.in.cfg.Place)
 	}
 	if q.Want == 0 && p.held == 0 && !p.waiting {
 		return false

@@ -57,7 +57,7 @@ func TestTheRulesOfAnACLUserAllowWhatIsUsedAndNoMore(t *testing.T) {
 }
 
 func TestTheReadmeListsTheRulesOfAnACLUser(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	words := strings.Join(strings.Fields(string(text)), " ")
 	rules := strings.Join(redisstore.ACLRules("rollcall"), " ")

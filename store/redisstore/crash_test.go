@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ type crashPoint struct {
 	want func(after bool) store.Counts
 }
 
-// TestCrashes dies right before and right after each script of the table in ARCHITECTURE.md.
+// TestCrashes dies right before and right after each script of the table in README.md.
 func TestCrashes(t *testing.T) {
 	all, byHash := scriptNames(t)
 	for name := range crashPoints {
@@ -46,7 +45,7 @@ func TestCrashes(t *testing.T) {
 	rows := scriptRows(t)
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
-			require.Contains(t, rows, name, "the table of scripts in ARCHITECTURE.md has no row for it")
+			require.Contains(t, rows, name, "the table of scripts in README.md has no row for it")
 			point, ok := crashPoints[name]
 			require.True(t, ok, "nobody says what a crash at it leaves")
 			for _, after := range []bool{false, true} {
@@ -55,13 +54,13 @@ func TestCrashes(t *testing.T) {
 		})
 	}
 	for _, name := range rows {
-		require.Contains(t, all, name, "a row of the table in ARCHITECTURE.md is about no script")
+		require.Contains(t, all, name, "a row of the table in README.md is about no script")
 	}
 }
 
 // scriptRows are the scripts that have a row in the table.
 func scriptRows(t *testing.T) (names []string) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "ARCHITECTURE.md"))
+	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	_, table, ok := strings.Cut(string(text), "| Script | Does | Crash before | Crash after |")
 	require.True(t, ok)

@@ -19,7 +19,7 @@ var refusedWithoutMemory = map[string]bool{
 	"settle": true, // with children: those without are settled, see below
 }
 
-// TestOutOfMemoryEachScriptPassesOrWritesNothing calls each script of the table in ARCHITECTURE.md, as TestCrashes does, on a
+// TestOutOfMemoryEachScriptPassesOrWritesNothing calls each script of the table in README.md, as TestCrashes does, on a
 // server that has no memory left.
 func TestOutOfMemoryEachScriptPassesOrWritesNothing(t *testing.T) {
 	server := redistest.Start(t, nil)

@@ -2,7 +2,7 @@
 // standalone, Sentinel or Cluster. It is the default Store.
 //
 // Every state change is one Lua script over keys of one partition, and every
-// script is safe to repeat; ARCHITECTURE.md has the tables of keys and
+// script is safe to repeat; README.md has the tables of keys and
 // scripts, and what a crash before and after each leaves. The package does not retry: wrap it with
 // [store.WithRetry], as syncjob does.
 package redisstore

@@ -194,7 +194,7 @@ func (e *engine) notify(s store.Signal) {
 		for _, p := range e.partitions {
 			p.source.Awaken()
 			lifecycle.Wake(p.dueMoved)
-			p.firing.modeSet()
+			p.firing.Notify(s)
 		}
 		return
 	}
@@ -202,6 +202,7 @@ func (e *engine) notify(s store.Signal) {
 		return
 	}
 	p := e.partitions[s.Partition]
+	p.firing.Notify(s)
 	switch s.Type {
 	case store.SignalWork:
 		if e.intake.Serves(s.Queue) {
@@ -209,7 +210,6 @@ func (e *engine) notify(s store.Signal) {
 		}
 	case store.SignalMode:
 		p.source.Awaken()
-		p.firing.modeSet()
 	case store.SignalDue:
 		lifecycle.Wake(p.dueMoved)
 	case store.SignalRun:

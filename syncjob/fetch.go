@@ -63,7 +63,7 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 		case err == nil:
 			now := time.Now()
 			s.p.heard.set(now)
-			s.noteDue(now, reply.Now, reply.NextDue)
+			s.noteDue(reply.Now, reply.NextDue)
 			if observe := s.e.journal.obs.Fetched; observe != nil {
 				observe(FetchEvent{Worker: s.e.cfg.Name, Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
 			}

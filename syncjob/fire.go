@@ -24,15 +24,40 @@ const (
 // moves or the mode is set they are looked at again. It is a short cut only: the store tells of them again after
 // [store.FireRecheck].
 type firing struct {
-	moved chan struct{} // capacity 1: what is waited for has moved
+	m         *Manager
+	journal   journal // of the worker
+	partition int
+	clock     *storeClock
+	moved     chan struct{} // capacity 1: what is waited for has moved
 
 	mu       sync.Mutex
 	runs     map[int64]string    // numbers of runs → the job that waits for their end
 	readOnly map[string]struct{} // jobs that wait for the end of read-only mode
 }
 
-func newFiring() *firing {
-	return &firing{moved: make(chan struct{}, 1), runs: make(map[int64]string), readOnly: make(map[string]struct{})}
+func newFiring(m *Manager, j journal, partition int, clock *storeClock) *firing {
+	return &firing{
+		m:         m,
+		journal:   j,
+		partition: partition,
+		clock:     clock,
+		moved:     make(chan struct{}, 1),
+		runs:      make(map[int64]string),
+		readOnly:  make(map[string]struct{}),
+	}
+}
+
+// Moved is readable when what jobs wait for has moved.
+func (f *firing) Moved() <-chan struct{} { return f.moved }
+
+// Notify is told of every signal of the partition.
+func (f *firing) Notify(s store.Signal) {
+	switch s.Type {
+	case store.SignalRun:
+		f.runMoved(s.Run)
+	case store.SignalMode, store.SignalSync:
+		f.modeSet()
+	}
 }
 
 // runMoved is told of every run of the partition that has moved.
@@ -92,29 +117,29 @@ func (f *firing) waited() []store.RunID {
 	return ids
 }
 
-// fireDue fires jobs that Promote told of. What fails is told of again.
-func (s *session) fireDue(ctx context.Context, jobs []string) {
+// Fire fires jobs that Promote told of. What fails is told of again.
+func (f *firing) Fire(ctx context.Context, jobs []string) {
 	for _, job := range jobs {
-		if err := s.fire(ctx, job); err != nil && ctx.Err() == nil {
-			s.p.log(ctx, "cannot fire a periodic job", "job", job, "error", err)
+		if err := f.fire(ctx, job); err != nil && ctx.Err() == nil {
+			f.journal.log.WarnContext(ctx, "cannot fire a periodic job", "partition", f.partition, "job", job, "error", err)
 		}
 	}
 }
 
-// fireWaiting fires the jobs whose wait may be over.
-func (s *session) fireWaiting(ctx context.Context) {
-	s.fireDue(ctx, s.p.firing.takeReadOnly())
-	for _, run := range s.p.firing.waited() {
-		if over, err := s.isOver(ctx, run); over && err == nil {
-			s.p.firing.forget(run)
-			s.fireDue(ctx, []string{run.Job})
+// FireWaiting fires the jobs whose wait may be over.
+func (f *firing) FireWaiting(ctx context.Context) {
+	f.Fire(ctx, f.takeReadOnly())
+	for _, run := range f.waited() {
+		if over, err := f.isOver(ctx, run); over && err == nil {
+			f.forget(run)
+			f.Fire(ctx, []string{run.Job})
 		}
 	}
 }
 
 // isOver reports whether a run has ended.
-func (s *session) isOver(ctx context.Context, run store.RunID) (bool, error) {
-	rec, err := s.e.store.Run(ctx, run)
+func (f *firing) isOver(ctx context.Context, run store.RunID) (bool, error) {
+	rec, err := f.m.store.Run(ctx, run)
 	if errors.Is(err, ErrRunNotFound) {
 		return true, nil
 	}
@@ -122,12 +147,12 @@ func (s *session) isOver(ctx context.Context, run store.RunID) (bool, error) {
 }
 
 // fire makes of the due time of a job what its schedule says.
-func (s *session) fire(ctx context.Context, job string) error {
+func (f *firing) fire(ctx context.Context, job string) error {
 	// The due time that follows must still be ahead when the store gets it. So it is looked for as far ahead as
 	// that takes, which an interval may be shorter than.
 	var ahead time.Duration
 	for range fireTries {
-		rec, err := s.e.store.Job(ctx, job)
+		rec, err := f.m.store.Job(ctx, job)
 		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != JobPeriodic) {
 			return nil // removed or disabled since it was told of
 		}
@@ -142,28 +167,28 @@ func (s *session) fire(ctx context.Context, job string) error {
 			return fmt.Errorf("%w: the definition has no schedule", store.ErrCorrupt)
 		}
 		began := time.Now()
-		next, err := d.Schedule.next(rec.Due, s.storeTime().Add(ahead))
+		next, err := d.Schedule.next(rec.Due, f.clock.Now().Add(ahead))
 		if err != nil {
 			return err
 		}
-		reply, err := s.fireRecord(ctx, rec, d, next)
+		reply, err := f.fireRecord(ctx, rec, d, next)
 		if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		s.noteClock(reply.Now)
+		f.clock.Note(reply.Now)
 		switch reply.Verdict {
 		case store.FireStarted:
-			s.e.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
-			s.e.log.InfoContext(ctx, EventJobFired, "job", job, "run", reply.Run.Number, "due", rec.Due)
+			f.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
+			f.journal.log.InfoContext(ctx, EventJobFired, "job", job, "run", reply.Run.Number, "due", rec.Due)
 			return nil
 		case store.FireSkipped:
-			s.e.log.InfoContext(ctx, EventDueSkipped, "job", job, "due", rec.Due)
+			f.journal.log.InfoContext(ctx, EventDueSkipped, "job", job, "due", rec.Due)
 			return nil
 		case store.FireWaiting:
-			again, err := s.await(ctx, job, d, reply.Run)
+			again, err := f.await(ctx, job, d, reply.Run)
 			if err != nil || !again {
 				return err
 			}
@@ -180,13 +205,13 @@ func (s *session) fire(ctx context.Context, job string) error {
 }
 
 // fireRecord fires what the record of a job says.
-func (s *session) fireRecord(
+func (f *firing) fireRecord(
 	ctx context.Context, rec store.JobRecord, d definition, next time.Time,
 ) (store.FireReply, error) {
-	s.e.m.fresh(ctx, d.Set)
-	start := s.e.m.params(d, rec.Name, "")
+	f.m.fresh(ctx, d.Set)
+	start := f.m.params(d, rec.Name, "")
 	start.Declared = true
-	return s.e.store.FireRun(ctx, store.FireParams{
+	return f.m.store.FireRun(ctx, store.FireParams{
 		Start:      start,
 		Due:        rec.Due,
 		Changes:    rec.Changes,
@@ -194,45 +219,29 @@ func (s *session) fireRecord(
 		Delay:      putOff(d.Schedule.Jitter),
 		Wait:       d.Schedule.waits(),
 		Rest:       d.Schedule.rest(),
-		InReadOnly: s.e.m.runsInReadOnly(d.Set),
+		InReadOnly: f.m.runsInReadOnly(d.Set),
 	})
 }
 
 // await has the job fired when the active run has ended, or read-only mode if there is none, and ends the run if it is to be
 // replaced. It reports whether that has ended already.
-func (s *session) await(ctx context.Context, job string, d definition, run store.RunID) (over bool, err error) {
+func (f *firing) await(ctx context.Context, job string, d definition, run store.RunID) (over bool, err error) {
 	if run.Number == 0 {
-		s.p.firing.waitForMode(job)
+		f.waitForMode(job)
 		// It may have ended before its signal could be noticed here.
-		mode, err := s.e.store.Mode(ctx, s.id.Partition)
+		mode, err := f.m.store.Mode(ctx, f.partition)
 		return mode == ModeReadWrite, err
 	}
 	if d.Schedule.Overlap == OverlapReplace {
-		err := s.e.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})
+		err := f.m.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})
 		if err != nil && !errors.Is(err, ErrRunFinished) && !errors.Is(err, ErrRunNotFound) {
 			return false, err
 		}
 	}
-	s.p.firing.waitFor(run)
+	f.waitFor(run)
 	// It may have ended before its signal could be noticed here.
-	if over, err = s.isOver(ctx, run); over {
-		s.p.firing.forget(run)
+	if over, err = f.isOver(ctx, run); over {
+		f.forget(run)
 	}
 	return over, err
-}
-
-// storeTime is the store's clock, as of its last replies.
-func (s *session) storeTime() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Add(s.offset)
-}
-
-func (s *session) noteClock(now time.Time) {
-	if now.IsZero() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.offset = time.Until(now)
 }

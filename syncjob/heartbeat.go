@@ -66,9 +66,8 @@ func (s *session) beat(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	now := time.Now()
-	s.p.heard.set(now)
-	s.noteDue(now, reply.Now, reply.NextDue)
+	s.p.heard.set(time.Now())
+	s.noteDue(reply.Now, reply.NextDue)
 	s.halt(reply.Runs)
 	s.reconfigure(ctx, reply.Runs)
 	if reply.SweepDue {

@@ -30,8 +30,8 @@ func (s *session) keepLoop(ctx context.Context) {
 			err = s.promote(ctx)
 		case <-s.p.dueMoved:
 			err = s.promote(ctx) // its reply says when the next is due
-		case <-s.p.firing.moved:
-			s.fireWaiting(ctx)
+		case <-s.p.firing.Moved():
+			s.p.firing.FireWaiting(ctx)
 		case <-s.sweepDue:
 			err = s.sweep(ctx)
 		}
@@ -74,9 +74,9 @@ func (s *session) promote(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.noteClock(reply.Now)
+		s.p.clock.Note(reply.Now)
 		s.setDue(reply.Next)
-		s.fireDue(ctx, reply.Jobs)
+		s.p.firing.Fire(ctx, reply.Jobs)
 		if reply.Promoted > 0 {
 			s.p.source.Awaken()
 		}
@@ -106,9 +106,9 @@ func (s *session) sweep(ctx context.Context) error {
 
 // noteDue learns from a reply how the store's clock stands against ours, and when the
 // next delayed task is due.
-func (s *session) noteDue(now, storeNow, next time.Time) {
+func (s *session) noteDue(now, next time.Time) {
+	s.p.clock.Note(now)
 	s.mu.Lock()
-	s.offset = storeNow.Sub(now)
 	moved := s.setDueLocked(next)
 	s.mu.Unlock()
 	if moved {
@@ -137,5 +137,5 @@ func (s *session) setDueLocked(next time.Time) bool {
 func (s *session) untilDue() (time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Until(s.due.Add(-s.offset)), !s.due.IsZero()
+	return s.p.clock.Until(s.due), !s.due.IsZero()
 }

@@ -28,6 +28,7 @@ type partition struct {
 	firing   *firing
 	stale    atomic.Bool // its runs are to be looked at again, since limits have changed
 	heard    moment      // when the store last answered
+	clock    storeClock
 }
 
 func newPartition(e *engine, index int) *partition {
@@ -37,8 +38,8 @@ func newPartition(e *engine, index int) *partition {
 		source:   e.intake.Source(index),
 		log:      e.log.With("partition", index).WarnContext,
 		dueMoved: make(chan struct{}, 1),
-		firing:   newFiring(),
 	}
+	p.firing = newFiring(e.m, e.journal, index, &p.clock)
 	p.heard.set(time.Now()) // healthy until a lease has passed in silence
 	return p
 }
@@ -104,9 +105,8 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 }
 
 // runMoved has the state of a run looked up soon if a task of it is held here, so that
-// a stop cancels its handlers without waiting for the next heartbeat, or if a job waits for its end.
+// a stop cancels its handlers without waiting for the next heartbeat.
 func (p *partition) runMoved(number int64) {
-	p.firing.runMoved(number)
 	if s := p.session.Load(); s != nil && s.holds(number) {
 		lifecycle.Wake(s.beatSoon)
 	}

@@ -48,9 +48,8 @@ type session struct {
 	meters  map[store.Lease]*handlers.Meter // of what is not settled and reported progress
 	pending []*chunk                        // outcomes in the order they were reported
 	spare   []*chunk
-	closing bool          // no outcome will be reported any more
-	due     time.Time     // when the next delayed task is due, by the store's clock; zero for never
-	offset  time.Duration // of the store's clock against the local one
+	closing bool      // no outcome will be reported any more
+	due     time.Time // when the next delayed task is due, by the store's clock; zero for never
 }
 
 // batch is one reply to a fetch.

@@ -1,0 +1,24 @@
+package syncjob
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// storeClock is the clock of a partition of the store, as of its last replies.
+type storeClock struct{ ahead atomic.Int64 } // of the local clock, in ns
+
+// Now is what it shows.
+func (c *storeClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// Note learns from a reply what it shows now.
+func (c *storeClock) Note(now time.Time) {
+	if !now.IsZero() {
+		c.ahead.Store(int64(time.Until(now)))
+	}
+}
+
+// Until is how long it takes until it shows a time.
+func (c *storeClock) Until(t time.Time) time.Duration {
+	return time.Until(t) - time.Duration(c.ahead.Load())
+}

@@ -121,6 +121,9 @@ type retrying struct {
 	opts RetryOptions
 }
 
+// SignalsAreComplete passes the power on. It is the store's own.
+func (r *retrying) SignalsAreComplete() bool { return SignalsAreComplete(r.Store) }
+
 // errElapsed marks the end of a call by MaxElapsed, as against its caller's
 // context.
 var errElapsed = errors.New("time limit for repeats reached")
@@ -133,8 +136,12 @@ func Repeat[R any](ctx context.Context, opts *RetryOptions, method string, call 
 
 // repeat runs call until it succeeds, fails for good or runs out of time.
 func repeat[R any](ctx context.Context, r *retrying, method string, call func(context.Context) (R, error)) (R, error) {
-	bounded, cancel := context.WithTimeoutCause(ctx, r.opts.MaxElapsed, errElapsed)
-	defer cancel()
+	bounded := ctx // which may end soon enough without a timer
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > r.opts.MaxElapsed {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeoutCause(ctx, r.opts.MaxElapsed, errElapsed)
+		defer cancel()
+	}
 
 	attempts := 0
 	var last error // the last failure that was to be repeated
@@ -175,8 +182,11 @@ func repeatErr(ctx context.Context, r *retrying, method string, call func(contex
 
 // backoff is a fresh sequence of waits; observe is told of each.
 func (r *retrying) backoff(observe func(wait time.Duration)) retry.Backoff {
-	waits := retry.WithFullJitter(retry.WithCappedDuration(r.opts.Cap, retry.NewExponential(r.opts.Base)))
+	var waits retry.Backoff // most calls need none
 	return retry.BackoffFunc(func() (time.Duration, bool) {
+		if waits == nil {
+			waits = retry.WithFullJitter(retry.WithCappedDuration(r.opts.Cap, retry.NewExponential(r.opts.Base)))
+		}
 		wait, stop := waits.Next()
 		if !stop {
 			observe(wait)

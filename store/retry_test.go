@@ -59,6 +59,18 @@ func times(n int, err error) []error {
 	return errs
 }
 
+// telling is a store that signals every change.
+type telling struct{ store.Store }
+
+func (telling) SignalsAreComplete() bool { return true }
+
+func TestRepeatsHideNothingOfWhatAStoreTells(t *testing.T) {
+	var silent struct{ store.Store }
+	require.False(t, store.SignalsAreComplete(silent))
+	require.False(t, store.SignalsAreComplete(store.WithRetry(silent, nil)))
+	require.True(t, store.SignalsAreComplete(store.WithRetry(store.WithRetry(telling{}, nil), nil)))
+}
+
 func TestEveryMethodIsRepeatedWithTheSameParameters(t *testing.T) {
 	contract := reflect.TypeFor[store.Store]()
 	passThrough := map[string]bool{"Subscribe": true, "Close": true, "Partitions": true}

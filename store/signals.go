@@ -7,14 +7,15 @@ type SignalType uint8
 
 // The types of signal.
 const (
-	SignalWork      SignalType = iota + 1 // a lane of Queue got work
-	SignalRun                             // the state or counts of Run moved
-	SignalDue                             // the earliest delayed task moved forward
-	SignalSemaphore                       // it is the turn of who waits for Semaphore at Place
-	SignalLimit                           // Holder should draw on Limit: there is more for it, or others want what it holds
-	SignalMode                            // the mode of the partition was set
-	SignalSync                            // signals may have been missed: look at everything
-	SignalProgress                        // a running task of Run reported progress
+	SignalWork          SignalType = iota + 1 // a lane of Queue got work
+	SignalRun                                 // the state or counts of Run moved
+	SignalDue                                 // the earliest delayed task moved forward
+	SignalSemaphore                           // it is the turn of who waits for Semaphore at Place
+	SignalLimit                               // Holder should draw on Limit: there is more for it, or others want what it holds
+	SignalMode                                // the mode of the partition was set
+	SignalSync                                // signals may have been missed: look at everything
+	SignalProgress                            // a running task of Run reported progress
+	SignalConfiguration                       // the configuration of a set changed; only from [CompleteSignals]
 )
 
 // Signal is a hint that something moved. Signals may be lost, late or repeated: they
@@ -38,4 +39,20 @@ type Signals interface {
 	// as an error, and other subscribers go on. It reconnects by itself; another error
 	// means that it gave up.
 	Subscribe(ctx context.Context, fn func(Signal)) error
+}
+
+// CompleteSignals is an optional power of a [Store]. One that has it, and answers true, signals each change
+// that somebody may wait for, with [SignalConfiguration] also a new version of a set's configuration, after
+// the change and before the call that made it returns. No signal is lost unless [SignalSync] follows, and
+// what was changed before a signal is seen by whoever reads after it. So workers sleep until they are told,
+// and look by themselves only rarely. [WithRetry] passes the power on; a Store that wraps another one and
+// forwards nothing of it is polled.
+type CompleteSignals interface {
+	SignalsAreComplete() bool
+}
+
+// SignalsAreComplete reports whether a Store has the power of [CompleteSignals].
+func SignalsAreComplete(s Signals) bool {
+	complete, ok := s.(CompleteSignals)
+	return ok && complete.SignalsAreComplete()
 }

@@ -39,6 +39,7 @@ type engine struct {
 	runs    *runCache
 
 	configured     chan struct{} // closed when what is configured is in force
+	reconfigured   chan struct{} // capacity 1: it has changed
 	configuredRuns *runConfigurations
 
 	once          bool // until nothing is left to do
@@ -51,6 +52,7 @@ type engine struct {
 	slots         []*slot
 	backlog       *backlog
 	stocked       chan struct{} // capacity 1: tasks were fetched
+	synced        chan struct{} // capacity 1: a subscription has begun, or ended
 	slotsLeft     atomic.Int64
 	slotsDone     chan struct{} // closed when every slot has returned
 	executed      atomic.Int64  // handlers that returned
@@ -100,10 +102,12 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		runs:  newRunCache(m.store),
 
 		configured:     make(chan struct{}),
+		reconfigured:   make(chan struct{}, 1),
 		configuredRuns: newRunConfigurations(m.store, m.live, m.log),
 		backlog:        newBacklog(),
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),
+		synced:         make(chan struct{}, 1),
 		values:         context.WithoutCancel(ctx),
 		aborted:        make(chan struct{}),
 	}
@@ -196,6 +200,7 @@ func (e *engine) notify(s store.Signal) {
 			lifecycle.Wake(p.dueMoved)
 			p.firing.Notify(s)
 		}
+		lifecycle.Wake(e.synced)
 		return
 	}
 	if s.Partition < 0 || s.Partition >= len(e.partitions) {
@@ -217,12 +222,21 @@ func (e *engine) notify(s store.Signal) {
 	}
 }
 
-// poll makes every partition look for work now and then.
+// poll makes every partition look for work now and then, rarely where all work is signalled.
 func (e *engine) poll(ctx context.Context) {
-	for lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)); ctx.Err() == nil; lifecycle.Pause(ctx, lifecycle.Jitter(e.cfg.poll)) {
-		for _, p := range e.partitions {
-			p.source.Awaken()
+	timer := time.NewTimer(lifecycle.Jitter(e.cfg.poll))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.synced:
+		case <-timer.C:
+			for _, p := range e.partitions {
+				p.source.Awaken()
+			}
 		}
+		timer.Reset(lifecycle.Jitter(e.m.hub.every(e.cfg.poll)))
 	}
 }
 
@@ -248,10 +262,15 @@ func (e *engine) relieve(ctx context.Context) {
 
 // watchConfiguration keeps what is configured in force.
 func (e *engine) watchConfiguration(ctx context.Context) {
-	e.m.configs.watch(ctx, sync.OnceFunc(func() { close(e.configured) }))
+	begin := sync.OnceFunc(func() { close(e.configured) })
+	e.m.configs.watch(ctx, func() {
+		begin()
+		lifecycle.Wake(e.reconfigured)
+	})
 }
 
-// watchLimits keeps the limits as they are configured, and draws on each that was ever in force.
+// watchLimits keeps the limits as they are configured, and draws on each that was ever in force. What a partition was
+// not told is repeated.
 func (e *engine) watchLimits(ctx context.Context) {
 	select {
 	case <-e.configured:
@@ -260,36 +279,47 @@ func (e *engine) watchLimits(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		e.refreshLimits()
-		e.reconsider(ctx)
-		lifecycle.Pause(ctx, lifecycle.Jitter(watchInterval))
+		var again <-chan time.Time
+		if !e.reconsider(ctx) {
+			again = time.After(lifecycle.Jitter(watchInterval))
+		}
+		select {
+		case <-ctx.Done():
+		case <-e.reconfigured:
+		case <-again:
+		}
 	}
 }
 
 // reconsider has the store look again at runs that stand aside, once limits of each job have changed: in every partition, however
-// often it takes.
-func (e *engine) reconsider(ctx context.Context) {
+// often it takes. It reports whether all of them have.
+func (e *engine) reconsider(ctx context.Context) bool {
 	if e.perJobChanged.Swap(false) {
 		for _, p := range e.partitions {
 			p.stale.Store(true)
 		}
 	}
+	all := true
 	for _, p := range e.partitions {
 		if !p.stale.Swap(false) {
 			continue
 		}
 		if err := e.store.Reconsider(ctx, p.index, e.routes); err != nil {
 			p.stale.Store(true)
+			all = false
 			if ctx.Err() == nil {
 				p.log(ctx, "cannot have runs looked at again after a limit has changed; it is repeated", "error", err)
 			}
 		}
 	}
+	return all
 }
 
 func (e *engine) refreshLimits() {
 	change := e.intake.Refresh(e.inventory)
 	if change.PerJob {
 		e.perJobChanged.Store(true)
+		lifecycle.Wake(e.reconfigured) // if it was a partition that noticed
 	}
 	for _, l := range change.First {
 		e.drawers.Go(func(ctx context.Context) { e.drawLoop(ctx, l) })

@@ -4,20 +4,26 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
+// rareLook is how often those who are told of every change look by themselves.
+const rareLook = 10 * time.Minute
+
 // hub hands the signals of one subscription to everybody in the process who waits for
 // them: watchers of runs, and workers. It subscribes when the first listener comes and
 // stays subscribed until it is closed, so that short waits do not reconnect again and
 // again.
 type hub struct {
-	store store.Signals
-	log   *slog.Logger
-	group *lifecycle.Group
+	store    store.Signals
+	log      *slog.Logger
+	group    *lifecycle.Group
+	complete bool        // the store signals every change
+	hears    atomic.Bool // a subscription lasts
 
 	mu        sync.RWMutex
 	started   bool
@@ -34,6 +40,7 @@ func newHub(s store.Signals, log *slog.Logger) *hub {
 		store:     s,
 		log:       log,
 		group:     lifecycle.New(context.Background()),
+		complete:  store.SignalsAreComplete(s),
 		listeners: make(map[*listener]struct{}),
 	}
 }
@@ -58,9 +65,11 @@ func (h *hub) listen(notify func(store.Signal)) (leave func()) {
 func (h *hub) subscribe(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := h.store.Subscribe(ctx, h.dispatch)
+		h.hears.Store(false)
 		if ctx.Err() != nil {
 			return
 		}
+		h.tell(store.Signal{Type: store.SignalSync}) // whoever sleeps is to look, and from now on often
 		// Everybody looks now and then by themselves, so that a failed subscription
 		// costs latency only.
 		h.log.WarnContext(ctx, "subscription to wake-ups failed", "error", err)
@@ -69,6 +78,23 @@ func (h *hub) subscribe(ctx context.Context) {
 }
 
 func (h *hub) dispatch(s store.Signal) {
+	h.hears.Store(true)
+	h.tell(s)
+}
+
+// tellsAll reports whether listeners are told of every change, and need not look by themselves.
+func (h *hub) tellsAll() bool { return h.complete && h.hears.Load() }
+
+// every is how often a listener looks though it was told of nothing: as often as it says, or rarely if it is
+// told of every change.
+func (h *hub) every(d time.Duration) time.Duration {
+	if h.tellsAll() {
+		return max(d, rareLook)
+	}
+	return d
+}
+
+func (h *hub) tell(s store.Signal) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for l := range h.listeners {

@@ -63,12 +63,13 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		running: make(map[member]struct{}),
 	}
 	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
+	m.hub = newHub(m.store, log)
 	m.published = &published{store: m.store, log: m.log}
 	m.encoder.Router = m.published
 	if cfg.Registry != nil {
 		m.live = handlers.NewLive(cfg.Registry)
 		m.encoder.Router = m.live
-		m.configs = newConfigurations(m.store, cfg.Registry, m.live, log)
+		m.configs = newConfigurations(m.store, cfg.Registry, m.live, m.hub, log)
 	}
 	enqueuer, err := enqueue.New(enqueue.Config{Store: m.store, Encoder: m.encoder, Logger: cfg.Logger})
 	if err != nil {
@@ -76,7 +77,6 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	}
 	m.enqueuer = enqueuer
 	m.handles = store.NewHandles(m.store)
-	m.hub = newHub(m.store, log)
 	return m, nil
 }
 

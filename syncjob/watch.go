@@ -60,8 +60,8 @@ func (r *Run) Wait(ctx context.Context) (RunState, error) {
 	return runState(last, time.Now()), nil // what is followed ends with its final record
 }
 
-// follow yields a record now, after every signal about the run, and every [watchPoll],
-// until one is final.
+// follow yields a record now, after every signal about the run, and every [watchPoll], or rarely where every
+// change is signalled, until one is final.
 func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
@@ -87,7 +87,7 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 			case <-ctx.Done():
 				yield(store.RunRecord{}, ctx.Err())
 				return
-			case <-time.After(lifecycle.Jitter(watchPoll)):
+			case <-time.After(lifecycle.Jitter(r.m.hub.every(watchPoll))):
 			}
 			quiet := time.Since(read)
 			if quiet < gap {

@@ -145,6 +145,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 	}
 	if p.ID.Set != "" {
 		part.configurations[p.ID.Set] = doc
+		part.signal(store.Signal{Type: store.SignalConfiguration})
 	}
 	doc.write(p, part)
 	return doc.version, nil

@@ -114,6 +114,9 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	}
 }
 
+// SignalsAreComplete implements [store.CompleteSignals]: a mailbox that overflows is replaced by one SignalSync.
+func (s *Store) SignalsAreComplete() bool { return true }
+
 // signal notes a signal for when the call is over. A call that moves the same
 // run many times in a row notes it once.
 func (p *partition) signal(sig store.Signal) {

@@ -7,7 +7,8 @@
 //
 // The store's clock is [time.Now]. Made inside a testing/synctest bubble, a
 // store lives in the bubble's time: delays, leases and retention pass as fast
-// as the bubble's clock is moved.
+// as the bubble's clock is moved. The store signals every change, so nobody polls
+// it, and a day on which nothing happens costs little more than heartbeats.
 //
 // # Concurrency
 //
@@ -61,7 +62,10 @@ type Store struct {
 	closed chan struct{}
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store           = (*Store)(nil)
+	_ store.CompleteSignals = (*Store)(nil)
+)
 
 // New returns an empty store. A nil opts means the defaults. Close it to end
 // its subscriptions; an abandoned store is garbage like any other value.

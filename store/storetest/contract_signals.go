@@ -83,6 +83,27 @@ var signalsContract = []testCase{
 		w.settle(plain(d, store.VerdictBegin))
 		l.hearsOfWork(r.partition, scan.Queue, file.Queue)
 	}},
+	{"a store that tells of everything tells what is configured", func(s *scene) {
+		if !store.SignalsAreComplete(s.store) {
+			return
+		}
+		s.True(store.SignalsAreComplete(store.WithRetry(s.store, nil)), "also with repeats")
+		l := s.listen()
+		defer l.stop()
+		for _, document := range []string{"a", "b"} {
+			v, err := s.configure(ofSet("ingest"), store.AnyVersion, document)
+			s.NoError(err)
+			l.hears("a new version", func(sig store.Signal) bool {
+				return sig.Type == store.SignalConfiguration && sig.Partition == s.partition("ingest")
+			})
+			s.configured(ofSet("ingest"), v, document)
+		}
+		_, err := s.store.WriteConfiguration(s.ctx, store.ConfigurationWrite{
+			ID: ofSet("ingest"), Token: "t", IfVersion: store.AnyVersion,
+		})
+		s.NoError(err)
+		l.hears("a removal", func(sig store.Signal) bool { return sig.Type == store.SignalConfiguration })
+	}},
 	{"every subscriber hears, and none holds up another", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()

@@ -84,6 +84,7 @@ var sabotages = map[string]struct {
 	"starts a declared name anew":          {"P07_OneActiveRun", "P7 One active run per name.", func(s store.Store) store.Store { return &startsDeclared{s} }},
 	"takes retries for failures":           {"Contract_Runs", "Contract, Runs", func(s store.Store) store.Store { return &takesRetriesForFailures{s} }},
 	"keeps the first failures only":        {"P12_Bounded", "P12 Bounded.", func(s store.Store) store.Store { return &keepsTheFirst{s} }},
+	"claims to tell what is configured":    {"Contract_Signals", "Contract, Signals", func(s store.Store) store.Store { return &claimsToTell{s} }},
 	"takes every task for a suspect":       {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &suspectsAll{s} }},
 }
 
@@ -117,7 +118,7 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 
 func TestModelCatchesSabotage(t *testing.T) {
 	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares, nor progress, nor bytes
-		"answers with all at once", "calls everything unknown a success", "compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
+		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured", "compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"remembers every change", "shows progress of the dead", "takes a producer's clock for its own",
 	}
 	for name := range sabotages {

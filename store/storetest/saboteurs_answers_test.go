@@ -35,3 +35,16 @@ func (s *keepsTheFirst) Failures(ctx context.Context, id store.RunID, after int6
 	page, err := s.Store.Failures(ctx, id, after, limit)
 	return slices.DeleteFunc(page, func(f store.Failure) bool { return f.Place > 2 }), err
 }
+
+// claimsToTell says that it signals every change, and tells nobody what is configured.
+type claimsToTell struct{ store.Store }
+
+func (*claimsToTell) SignalsAreComplete() bool { return true }
+
+func (s *claimsToTell) Subscribe(ctx context.Context, fn func(store.Signal)) error {
+	return s.Store.Subscribe(ctx, func(sig store.Signal) {
+		if sig.Type != store.SignalConfiguration {
+			fn(sig)
+		}
+	})
+}

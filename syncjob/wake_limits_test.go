@@ -76,8 +76,12 @@ var limitTransitions = []transition{
 		w.starts("leaf 0")
 	}},
 	{name: "a configured limit is reset", alone: true, run: func(w *sleepers) {
-		w.configure(func(c *syncjob.Configuration) { c.Kind("leaf").MaxRunning = 1 })
-		w.work("default")
+		_, err := w.m.Configure(w.t.Context(), "tree", nil, func(c *syncjob.Configuration) error {
+			c.Kind("leaf").MaxRunning = 1
+			return nil
+		})
+		w.must(err)
+		w.work("default") // it reads that before it begins
 		w.crowd()
 		w.must(w.caller.ResetConfiguration(w.t.Context(), "tree", nil))
 		w.starts("leaf 0")

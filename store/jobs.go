@@ -8,7 +8,7 @@ type Jobs interface {
 	// if p.Revision is at least the stored one and the definition differs.
 	// A single-pass job of that name with an active run is [ErrJobExists].
 	// Repeats are absolute and harmless.
-	EnsureJob(ctx context.Context, p EnsureParams) (EnsureOutcome, error)
+	EnsureJob(ctx context.Context, p EnsureParams) (EnsureResult, error)
 
 	// SetJobDisabled sets or clears the flag that keeps a declared job from
 	// starting. It is absolute. A periodic job has no due time while it is disabled, and gets a new one after that: what it
@@ -44,15 +44,15 @@ type EnsureParams struct {
 	DueNow   bool
 }
 
-// EnsureOutcome says what EnsureJob did.
-type EnsureOutcome string
+// EnsureResult says what EnsureJob did.
+type EnsureResult string
 
-// The outcomes of EnsureJob.
+// The results of EnsureJob.
 const (
-	EnsureCreated   EnsureOutcome = "created"
-	EnsureUpdated   EnsureOutcome = "updated"
-	EnsureUnchanged EnsureOutcome = "unchanged"
-	EnsureKept      EnsureOutcome = "kept" // a higher revision is stored
+	EnsureCreated   EnsureResult = "created"
+	EnsureUpdated   EnsureResult = "updated"
+	EnsureUnchanged EnsureResult = "unchanged"
+	EnsureKept      EnsureResult = "kept" // a higher revision is stored
 )
 
 // ListParams asks for a page of jobs.

@@ -9,7 +9,7 @@ import (
 
 func (s *scripted) Ping(ctx context.Context) error { return s.call(ctx) }
 
-func (s *scripted) EnsureJob(ctx context.Context, _ store.EnsureParams) (store.EnsureOutcome, error) {
+func (s *scripted) EnsureJob(ctx context.Context, _ store.EnsureParams) (store.EnsureResult, error) {
 	return "", s.call(ctx)
 }
 

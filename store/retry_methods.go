@@ -19,8 +19,8 @@ func (r *retrying) Ping(ctx context.Context) error {
 	return repeatErr(ctx, r, "Ping", r.Store.Ping)
 }
 
-func (r *retrying) EnsureJob(ctx context.Context, p EnsureParams) (EnsureOutcome, error) {
-	return repeat(ctx, r, "EnsureJob", func(ctx context.Context) (EnsureOutcome, error) { return r.Store.EnsureJob(ctx, p) })
+func (r *retrying) EnsureJob(ctx context.Context, p EnsureParams) (EnsureResult, error) {
+	return repeat(ctx, r, "EnsureJob", func(ctx context.Context) (EnsureResult, error) { return r.Store.EnsureJob(ctx, p) })
 }
 
 func (r *retrying) SetJobDisabled(ctx context.Context, job string, disabled bool) error {

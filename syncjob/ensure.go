@@ -9,15 +9,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Outcome says what Ensure did with the definition.
-type Outcome = store.EnsureOutcome
+// EnsureResult says what Ensure did with the definition.
+type EnsureResult = store.EnsureResult
 
-// The outcomes of Ensure.
+// The results of Ensure.
 const (
-	Created   = store.EnsureCreated
-	Updated   = store.EnsureUpdated
-	Unchanged = store.EnsureUnchanged
-	Kept      = store.EnsureKept // a higher revision is stored
+	EnsureCreated   = store.EnsureCreated
+	EnsureUpdated   = store.EnsureUpdated
+	EnsureUnchanged = store.EnsureUnchanged
+	EnsureKept      = store.EnsureKept // a higher revision is stored
 )
 
 // Ensure declares a periodic or standing job, from every replica and at every deploy, and sees to
@@ -28,7 +28,7 @@ const (
 // A job that was stopped by name stays disabled, and Ensure is no error then: only
 // [Manager.Enable] starts it again. [ErrJobExists] when a single-pass job of the name
 // is active. Workers fire periodic jobs, whatever sets and queues they serve.
-func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
+func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 	m.fresh(ctx, j.Set)
 	d, err := m.define(j)
 	switch {
@@ -53,7 +53,7 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	if err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
-	outcome, err := m.store.EnsureJob(ctx, p)
+	result, err := m.store.EnsureJob(ctx, p)
 	if err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
@@ -61,7 +61,7 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (Outcome, error) {
 	if errors.Is(err, ErrJobDisabled) {
 		err = nil
 	}
-	return outcome, err
+	return result, err
 }
 
 // Enable lets a declared job run again after it was stopped by name, and starts the run

@@ -15,20 +15,20 @@ func TestAStandingJobTakesTasksFromEveryReplica(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
 		work(t, m, syncjob.WorkerConfig{})
 		job := syncjob.Job{Name: "adhoc", Set: "tree", Open: true, Root: leaf{}}
-		outcome, err := m.Ensure(t.Context(), job)
+		result, err := m.Ensure(t.Context(), job)
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Created, outcome)
-		outcome, err = m.Ensure(t.Context(), job)
+		require.Equal(t, syncjob.EnsureCreated, result)
+		result, err = m.Ensure(t.Context(), job)
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Unchanged, outcome)
+		require.Equal(t, syncjob.EnsureUnchanged, result)
 		job.Weight, job.Revision = 2, 7
-		outcome, err = m.Ensure(t.Context(), job)
+		result, err = m.Ensure(t.Context(), job)
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Updated, outcome)
+		require.Equal(t, syncjob.EnsureUpdated, result)
 		job.Weight, job.Revision = 1, 6
-		outcome, err = m.Ensure(t.Context(), job)
+		result, err = m.Ensure(t.Context(), job)
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Kept, outcome)
+		require.Equal(t, syncjob.EnsureKept, result)
 
 		_, err = m.Enqueue(t.Context(), "adhoc", leaf{}, nil)
 		require.NoError(t, err)

@@ -128,8 +128,8 @@ func ExampleManager_Ensure() {
 		Schedule: &syncjob.Schedule{Cron: "0 2 * * *", Zone: "Europe/Berlin", Overlap: syncjob.OverlapQueueOne, Jitter: time.Minute},
 	}
 	for range 2 {
-		outcome, err := m.Ensure(ctx, nightly)
-		fmt.Println(outcome, err)
+		result, err := m.Ensure(ctx, nightly)
+		fmt.Println(result, err)
 	}
 	run, err := m.TriggerNow(ctx, "nightly") // for once, now
 	if err != nil {

@@ -49,7 +49,7 @@ func (s sealed) StartRun(context.Context, store.StartParams) (store.StartReply, 
 	return store.StartReply{}, errors.New("sealed")
 }
 
-func (s sealed) EnsureJob(context.Context, store.EnsureParams) (store.EnsureOutcome, error) {
+func (s sealed) EnsureJob(context.Context, store.EnsureParams) (store.EnsureResult, error) {
 	s.t.Error("EnsureJob was called")
 	return "", errors.New("sealed")
 }

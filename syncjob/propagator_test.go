@@ -100,8 +100,8 @@ func TestADeclarationBelongsToNoTrace(t *testing.T) {
 		job := syncjob.Job{Name: "a", Set: "tree", Root: leaf{}, Open: true}
 		_, err = m.Ensure(withTrace(t.Context(), "first"), job)
 		require.NoError(t, err)
-		outcome, err := m.Ensure(withTrace(t.Context(), "second"), job)
+		result, err := m.Ensure(withTrace(t.Context(), "second"), job)
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Unchanged, outcome)
+		require.Equal(t, syncjob.EnsureUnchanged, result)
 	})
 }

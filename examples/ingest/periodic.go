@@ -19,11 +19,11 @@ const (
 // declare makes it a periodic job, also if it was stopped before, and sees to it that a run begins at once.
 func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjob.Job) error {
 	job.Schedule = &syncjob.Schedule{Every: f.interval, FireOnCreate: true}
-	outcome, err := m.Ensure(ctx, job)
+	result, err := m.Ensure(ctx, job)
 	if err != nil {
 		return err
 	}
-	if err := m.Enable(ctx, job.Name); err != nil || outcome == syncjob.Created {
+	if err := m.Enable(ctx, job.Name); err != nil || result == syncjob.EnsureCreated {
 		return err
 	}
 	if _, err = m.TriggerNow(ctx, job.Name); errors.Is(err, syncjob.ErrJobExists) {

@@ -70,7 +70,7 @@ func (p *partition) removeJob(j *job) {
 }
 
 // EnsureJob declares a periodic or standing job, or updates its definition.
-func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	if err := store.ValidateJobName(p.Job); err != nil {
 		return "", err
 	}

@@ -375,9 +375,9 @@ var crashPoints = map[string]crashPoint{
 	"ensure_job": {
 		act: func(c *crash) error { _, err := c.victim.EnsureJob(c.Context(), declaration); return err },
 		stands: func(c *crash, after bool) {
-			outcome, err := c.EnsureJob(c.Context(), declaration)
+			result, err := c.EnsureJob(c.Context(), declaration)
 			require.NoError(c, err)
-			require.Equal(c, pick(after, store.EnsureCreated, store.EnsureUnchanged), outcome)
+			require.Equal(c, pick(after, store.EnsureCreated, store.EnsureUnchanged), result)
 		},
 	},
 	"disable_job": {

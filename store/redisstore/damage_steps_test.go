@@ -165,9 +165,9 @@ func (s *wreck) fires() {
 	s.Helper()
 	ctx := s.Context()
 	name := periodicOf("good", 2).Job
-	outcome, err := s.EnsureJob(ctx, periodicOf("good", 2))
+	result, err := s.EnsureJob(ctx, periodicOf("good", 2))
 	require.NoError(s, err)
-	require.Equal(s, store.EnsureUpdated, outcome)
+	require.Equal(s, store.EnsureUpdated, result)
 	job, err := s.Job(ctx, name)
 	require.NoError(s, err)
 	next := time.Now().Add(time.Hour)

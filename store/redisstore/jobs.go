@@ -20,7 +20,7 @@ func firstOf(v []rueidis.RedisMessage, err error) (string, error) {
 }
 
 // EnsureJob implements [store.Jobs].
-func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	k := s.space(p.Job)
 	for range hintTries {
 		if err := s.begin(ctx); err != nil {
@@ -44,7 +44,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 			n, _ := parseInt(known)
 			return "", &store.JobExistsError{Active: store.RunID{Job: p.Job, Number: n}}
 		case word == "created", word == "updated", word == "unchanged", word == "kept":
-			return store.EnsureOutcome(word), nil
+			return store.EnsureResult(word), nil
 		case word != "again":
 			return "", unexpected(script.EnsureJob, word)
 		}

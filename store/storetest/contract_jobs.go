@@ -19,11 +19,11 @@ var jobsContract = []testCase{
 		s.NoError(s.store.DeleteJob(s.ctx, "import"))
 	}},
 	{"declaring says what it did", func(s *scene) {
-		ensure := func(def string, revision int64) store.EnsureOutcome {
+		ensure := func(def string, revision int64) store.EnsureResult {
 			s.tb.Helper()
-			outcome, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte(def), Revision: revision})
+			result, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte(def), Revision: revision})
 			s.NoError(err)
-			return outcome
+			return result
 		}
 		s.Equal(store.EnsureCreated, ensure("v1", 1))
 		s.Equal(store.EnsureUnchanged, ensure("v1", 1))

@@ -27,12 +27,12 @@ var numbersContract = []testCase{
 			{math.MinInt64 + 1, math.MinInt64},
 		} {
 			job := s.name("job")
-			ensure := func(revision int64, definition string) store.EnsureOutcome {
-				outcome, err := s.store.EnsureJob(s.ctx, store.EnsureParams{
+			ensure := func(revision int64, definition string) store.EnsureResult {
+				result, err := s.store.EnsureJob(s.ctx, store.EnsureParams{
 					Job: job, Type: store.JobStanding, Definition: []byte(definition), Revision: revision,
 				})
 				s.NoError(err)
-				return outcome
+				return result
 			}
 			s.Equal(store.EnsureCreated, ensure(revisions[0], "a"))
 			s.Equal(store.EnsureKept, ensure(revisions[1], "b"), "pair %d: a lower one is stored no more", i)

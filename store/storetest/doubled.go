@@ -35,12 +35,12 @@ func (d *doubled) gone(method string, err1, err2, allowed error) {
 	}
 }
 
-func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	first, err := d.Store.EnsureJob(ctx, p)
 	second, err2 := d.Store.EnsureJob(ctx, p)
 	d.same("EnsureJob", "", "", err, err2)
 	if err == nil {
-		assert.Contains(d.t, []store.EnsureOutcome{first, store.EnsureUnchanged}, second, "EnsureJob repeated changes nothing")
+		assert.Contains(d.t, []store.EnsureResult{first, store.EnsureUnchanged}, second, "EnsureJob repeated changes nothing")
 	}
 	return first, err
 }

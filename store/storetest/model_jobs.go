@@ -51,7 +51,7 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	if p.Type == store.JobPeriodic {
 		p.Schedule, p.DueNow = []byte(rapid.SampledFrom([]string{"often", "rarely"}).Draw(t, "schedule")), rapid.Bool().Draw(t, "due now")
 	}
-	outcome, err := m.s.store.EnsureJob(m.s.ctx, p)
+	result, err := m.s.store.EnsureJob(m.s.ctx, p)
 	known := m.m.jobs[p.Job]
 	if known != nil && !known.declared && m.m.active(p.Job) != nil {
 		m.s.ErrorIs(err, store.ErrJobExists)
@@ -64,12 +64,12 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	case !j.declared:
 		want = store.EnsureCreated
 	case j.revision > p.Revision:
-		m.s.Equal(store.EnsureKept, outcome)
+		m.s.Equal(store.EnsureKept, result)
 		return
 	case j.kind == p.Type && j.text == string(p.Definition):
 		want = store.EnsureUnchanged
 	}
-	m.s.Equal(want, outcome)
+	m.s.Equal(want, result)
 	j.declared, j.kind, j.text, j.revision = true, p.Type, string(p.Definition), p.Revision
 	if want != store.EnsureUnchanged {
 		m.define(j, p, want == store.EnsureCreated)

@@ -23,12 +23,12 @@ func (s *scene) periodic(job string) *periodic {
 	return p
 }
 
-func (p *periodic) declare(e store.EnsureParams) store.EnsureOutcome {
+func (p *periodic) declare(e store.EnsureParams) store.EnsureResult {
 	p.s.tb.Helper()
 	e.Job, e.Type = p.job, store.JobPeriodic
-	outcome, err := p.s.store.EnsureJob(p.s.ctx, e)
+	result, err := p.s.store.EnsureJob(p.s.ctx, e)
 	p.s.NoError(err)
-	return outcome
+	return result
 }
 
 func (p *periodic) record() store.JobRecord {

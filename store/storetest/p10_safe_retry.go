@@ -109,9 +109,9 @@ func diary(s *scene) (lines []string) {
 		return ds
 	}
 	def := store.EnsureParams{Job: "import", Type: store.JobPeriodic, Definition: []byte("v1"), Revision: 1}
-	outcome, err := s.store.EnsureJob(s.ctx, def)
+	result, err := s.store.EnsureJob(s.ctx, def)
 	s.NoError(err)
-	lines = append(lines, "ensure: "+string(outcome))
+	lines = append(lines, "ensure: "+string(result))
 	s.NoError(s.store.SetJobDisabled(s.ctx, "import", true))
 	_, err = s.store.StartRun(s.ctx, s.params(store.StartParams{Job: "import", Declared: true}))
 	s.ErrorIs(err, store.ErrJobDisabled)

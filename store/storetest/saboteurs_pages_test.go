@@ -25,7 +25,7 @@ func (s *answersAtOnce) Failures(ctx context.Context, id store.RunID, after int6
 // comparesFloats takes revisions for floats, as Lua does.
 type comparesFloats struct{ store.Store }
 
-func (s *comparesFloats) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureOutcome, error) {
+func (s *comparesFloats) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	p.Revision = int64(float64(p.Revision))
 	return s.Store.EnsureJob(ctx, p)
 }

@@ -154,7 +154,7 @@ func TestAFailedCallFailsEveryCallerOfItsBatchAndNoOther(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrUnavailable)
 		_, err = e.Enqueue(t.Context(), run, "ingest", file("b"))
 		require.NoError(t, err)
-		require.Equal(t, 2, f.opened, "a stream whose last outcome is unknown is abandoned")
+		require.Equal(t, 2, f.opened, "a stream whose last result is unknown is abandoned")
 	})
 }
 
@@ -169,9 +169,9 @@ func TestAForgottenStreamIsReplacedOnce(t *testing.T) {
 	require.Equal(t, 2, f.opened)
 	require.Equal(t, 2, f.stored)
 
-	f.before = func(context.Context, int) error { return store.ErrOutcomeUnknown }
+	f.before = func(context.Context, int) error { return store.ErrResultUnknown }
 	_, err = e.Enqueue(t.Context(), run, "ingest", file("c"))
-	require.ErrorIs(t, err, store.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, store.ErrResultUnknown)
 	require.Equal(t, 5, f.calls, "a, b and its repeat, c and its repeat")
 	require.Equal(t, 2, f.stored)
 }
@@ -182,11 +182,11 @@ func TestAStreamForgottenDuringARepeatIsNotSentAgain(t *testing.T) {
 			if call == 1 {
 				return store.Transient(errors.New("reply lost"))
 			}
-			return store.ErrOutcomeUnknown
+			return store.ErrResultUnknown
 		}}
 		e := newEnqueuer(t, store.WithRetry(f, nil))
 		_, err := e.Enqueue(t.Context(), run, "ingest", file("a"))
-		require.ErrorIs(t, err, store.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, store.ErrResultUnknown)
 		require.Equal(t, 2, f.calls, "the first try may have been applied: a third could count twice")
 	})
 }

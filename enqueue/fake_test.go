@@ -70,7 +70,7 @@ func (f *fake) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enqueu
 	last, known := f.streams[p.Stream]
 	switch {
 	case !known:
-		return store.EnqueueReply{}, store.ErrOutcomeUnknown
+		return store.EnqueueReply{}, store.ErrResultUnknown
 	case p.Number != last+1:
 		return store.EnqueueReply{}, store.ErrStale
 	}

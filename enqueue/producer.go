@@ -56,5 +56,5 @@ func (p *producer) Send(ctx context.Context, stream string, number int64, reques
 // was lost.
 func (p *producer) Forgot(err error) bool {
 	var repeated *store.RetryError
-	return errors.Is(err, store.ErrOutcomeUnknown) && !errors.As(err, &repeated)
+	return errors.Is(err, store.ErrResultUnknown) && !errors.As(err, &repeated)
 }

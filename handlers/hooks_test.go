@@ -90,7 +90,7 @@ func TestAHookSeesItsRun(t *testing.T) {
 	})
 	rt := &runtime{run: store.RunRecord{
 		ID: store.RunID{Job: "import/42", Number: 7}, Set: "ingest", Args: []byte(`{"dir":"a"}`),
-		Status: store.StatusFinishing, Outcome: store.StatusFailed,
+		Status: store.StatusFinishing, FinalStatus: store.StatusFailed,
 		Counts: store.Counts{Total: 2, Succeeded: 1, Failed: 1}, Created: created,
 	}}
 	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{Retry: 1}), handlers.ExecuteConfig{

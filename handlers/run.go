@@ -100,8 +100,8 @@ var discard = slog.New(slog.DiscardHandler)
 // NewRun returns what hooks see of a record. It shares the record's arguments.
 func NewRun(rec store.RunRecord) *Run {
 	status := rec.Status
-	if rec.Outcome != "" {
-		status = rec.Outcome
+	if rec.FinalStatus != "" {
+		status = rec.FinalStatus
 	}
 	return &Run{
 		RunRef:    RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownRecord{&rec}},

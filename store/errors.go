@@ -55,10 +55,10 @@ var (
 	// a restart. The task has to run again, which costs it nothing.
 	ErrChildrenLost = errors.New("staged children were lost")
 
-	// ErrOutcomeUnknown is returned when the store can no longer tell whether a
+	// ErrResultUnknown is returned when the store can no longer tell whether a
 	// repeated mutation was applied, since the record of its stream is gone.
 	// It is never returned for a first attempt that was applied.
-	ErrOutcomeUnknown = errors.New("outcome unknown")
+	ErrResultUnknown = errors.New("result unknown")
 
 	// ErrStale is returned for a stream number lower than the last one applied.
 	// It shows a defect in the caller: a stream sends one batch at a time.
@@ -202,7 +202,7 @@ func (e *JobExistsError) Error() string {
 // Is reports whether target is [ErrJobExists].
 func (e *JobExistsError) Is(target error) bool { return target == ErrJobExists }
 
-// Transient wraps err so that it matches [ErrUnavailable]: the outcome of the
+// Transient wraps err so that it matches [ErrUnavailable]: the result of the
 // call is unknown or it was refused for now, and [WithRetry] repeats it.
 // Implementations of Store use it to classify errors of their backend.
 func Transient(err error) error {

@@ -108,7 +108,7 @@ func (l *valueLine) Send(ctx context.Context, stream string, number int64, batch
 // was lost.
 func (l *valueLine) Forgot(err error) bool {
 	var repeated *RetryError
-	return errors.Is(err, ErrOutcomeUnknown) && !errors.As(err, &repeated)
+	return errors.Is(err, ErrResultUnknown) && !errors.As(err, &repeated)
 }
 
 // handle is what the handles of all kinds share: the name of a value, and the way to it.

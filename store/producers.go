@@ -11,7 +11,7 @@ type Producers interface {
 	// Enqueue applies the hold openings, adds the entries, then applies the hold
 	// closings, in one step. Entries are judged one by one: a refused one does not keep
 	// others out. Repeats with the same Number answer as the first time did.
-	// [ErrOutcomeUnknown] if the stream is not registered (any more): nothing
+	// [ErrResultUnknown] if the stream is not registered (any more): nothing
 	// was written by this call. [ErrStale], [ErrOutOfMemory].
 	Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error)
 }

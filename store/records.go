@@ -174,23 +174,23 @@ type JobRecord struct {
 
 // RunRecord is what is stored of a run: one atomic read.
 type RunRecord struct {
-	ID        RunID
-	Set       string
-	Root      Route  // of the root task; zero if the run has none
-	Args      []byte // arguments of the run, readable by every task
-	Headers   map[string]string
-	Status    Status
-	Outcome   Status // while finishing: the final status that will be recorded
-	Counts    Counts
-	Counters  map[string]int64 // what tasks added with their success, by name; nil if nothing
-	Retried   int64            // failed attempts that were tried again
-	Duplicate int64            // enqueues that met a claimed ID
-	Holds     int64            // named holds that keep the run from finishing; see [HoldOpen]
-	Paused    bool
-	Weight    float64
-	Created   time.Time
-	Started   time.Time // when the first task was fetched; zero before
-	Ended     time.Time // when the last task ended or the run was stopped; zero before
+	ID          RunID
+	Set         string
+	Root        Route  // of the root task; zero if the run has none
+	Args        []byte // arguments of the run, readable by every task
+	Headers     map[string]string
+	Status      Status
+	FinalStatus Status // while finishing: the final status that will be recorded
+	Counts      Counts
+	Counters    map[string]int64 // what tasks added with their success, by name; nil if nothing
+	Retried     int64            // failed attempts that were tried again
+	Duplicate   int64            // enqueues that met a claimed ID
+	Holds       int64            // named holds that keep the run from finishing; see [HoldOpen]
+	Paused      bool
+	Weight      float64
+	Created     time.Time
+	Started     time.Time // when the first task was fetched; zero before
+	Ended       time.Time // when the last task ended or the run was stopped; zero before
 	// Error is the text of the newest failure that counts: of a task that failed for good, or of the
 	// pre-job hook that gave up or aborted the run. An attempt that is tried again is none.
 	Error string

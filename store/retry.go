@@ -55,9 +55,9 @@ type RetryEvent struct {
 // context.
 //
 // Attempts tells what may have happened. With 0 nothing was sent. If the call
-// was given up after 1 or more, its outcome is unknown, and the same parameters
+// was given up after 1 or more, its result is unknown, and the same parameters
 // may be passed again. If it was refused after 2 or more, an earlier attempt may
-// have been applied: an [ErrOutcomeUnknown] can then not be answered by opening
+// have been applied: an [ErrResultUnknown] can then not be answered by opening
 // a new stream. An error that is not wrapped in a RetryError is the answer to
 // the first and only attempt.
 type RetryError struct {

@@ -121,7 +121,7 @@ func TestRepeatsShareTheCallersSlices(t *testing.T) {
 
 func TestPermanentErrorsAreReturnedAtOnceAndUnwrapped(t *testing.T) {
 	for _, permanent := range []error{
-		store.ErrOutcomeUnknown, store.ErrStale, store.ErrLeaseLost, store.ErrRunNotFound, store.ErrOutOfMemory, store.ErrClosed,
+		store.ErrResultUnknown, store.ErrStale, store.ErrLeaseLost, store.ErrRunNotFound, store.ErrOutOfMemory, store.ErrClosed,
 		&store.FieldError{Field: "Name", Reason: "is empty"}, &store.JobExistsError{},
 	} {
 		fake := &scripted{failures: times(1, permanent)}
@@ -135,16 +135,16 @@ func TestPermanentErrorsAreReturnedAtOnceAndUnwrapped(t *testing.T) {
 
 func TestARefusalOfARepeatSaysThatItWasRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fake := &scripted{failures: []error{store.Transient(errCut), store.ErrOutcomeUnknown}}
+		fake := &scripted{failures: []error{store.Transient(errCut), store.ErrResultUnknown}}
 
 		_, err := store.WithRetry(fake, nil).Enqueue(t.Context(), store.EnqueueParams{})
 
-		require.ErrorIs(t, err, store.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, store.ErrResultUnknown)
 		require.NotErrorIs(t, err, store.ErrUnavailable)
 		var repeated *store.RetryError
 		require.ErrorAs(t, err, &repeated)
 		require.Equal(t, 2, repeated.Attempts)
-		require.Equal(t, "store: Enqueue failed after 2 attempts: outcome unknown", err.Error())
+		require.Equal(t, "store: Enqueue failed after 2 attempts: result unknown", err.Error())
 	})
 }
 

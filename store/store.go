@@ -8,7 +8,7 @@
 //
 // # Repeats
 //
-// Every mutation may be repeated after an unknown outcome (a lost reply, a
+// Every mutation may be repeated after an unknown result (a lost reply, a
 // timeout, a cut connection) with the same parameters, and then changes
 // nothing more and answers as the first time did (promise P10). What makes it
 // so is said at each method. Those that matter for speed, Enqueue, Fetch and
@@ -21,7 +21,7 @@
 // All methods may be called concurrently, except that one stream (a producer,
 // the fetches of a session, the settlements of a session) is serial. Methods
 // block until the outcome is known or ctx ends; an error that matches
-// [ErrUnavailable] means that the outcome is unknown or was refused for now.
+// [ErrUnavailable] means that the result is unknown or was refused for now.
 // Parameters and the slices in them belong to the caller and must not be kept
 // or changed after the method returns; what a method returns belongs to the
 // caller. All deadlines are decided by the store's own clock (P14).

@@ -12,7 +12,7 @@ type Values interface {
 	// WriteValues applies the writes of a batch in order, in one step. They are judged one by one: a refused one
 	// does not keep others out. The batch belongs to a producer stream, opened by OpenProducer: a repeat
 	// with the same Number answers as the first time did, so that also what is added, appended or swapped is applied once.
-	// [ErrOutcomeUnknown] if the stream is not registered (any more): nothing was written by this
+	// [ErrResultUnknown] if the stream is not registered (any more): nothing was written by this
 	// call. [ErrStale]; [ErrOutOfMemory] if a write grows something; a [*FieldError] for each write that no Store accepts, and nothing is
 	// written.
 	WriteValues(ctx context.Context, p WriteParams) (WriteReply, error)

@@ -45,7 +45,7 @@
 // When the store says that a session is gone, its handlers' contexts are cancelled with
 // cause [ErrLeaseLost], their outcomes are dropped, and a new session begins. A worker
 // that hears nothing from the store goes on: only the store's clock decides about
-// leases. It repeats calls whose outcome it does not know, under the same number, for
+// leases. It repeats calls whose result it does not know, under the same number, for
 // as long as that takes.
 //
 // # Configuration

@@ -20,7 +20,7 @@ var (
 	ErrRunActive       = store.ErrRunActive
 	ErrLeaseLost       = store.ErrLeaseLost
 	ErrConflict        = store.ErrConflict
-	ErrOutcomeUnknown  = store.ErrOutcomeUnknown
+	ErrResultUnknown   = store.ErrResultUnknown
 	ErrHoldLost        = store.ErrHoldLost
 	ErrPayloadTooLarge = store.ErrPayloadTooLarge
 	ErrOutOfMemory     = store.ErrOutOfMemory

@@ -54,7 +54,7 @@ func (f *refill) complete(ctx context.Context) error {
 			return err
 		}
 		err = f.from(ctx, place)
-		behind := errors.Is(err, store.ErrHoldLost) || errors.Is(err, store.ErrOutcomeUnknown)
+		behind := errors.Is(err, store.ErrHoldLost) || errors.Is(err, store.ErrResultUnknown)
 		if !behind || place == last {
 			return err
 		}

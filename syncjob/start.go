@@ -46,7 +46,7 @@ func (o *StartOptions) validate() error {
 
 // Start begins a run of a single-pass job: bad input is refused, then the set's
 // Validate hook is asked, and only then anything is written. Repeats after an unknown
-// outcome are harmless within one call, and across calls with a Key.
+// result are harmless within one call, and across calls with a Key.
 //
 // With [ErrJobExists] the active run comes along. With IfActiveReplace, Start waits for
 // handlers of the run before to return; if ctx ends meanwhile, that run is stopped and

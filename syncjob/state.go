@@ -71,28 +71,28 @@ func (s JobState) Active() bool { return s.Run != nil && !s.Run.Status.Final() }
 // one atomic step; Elapsed, Rate and ETA are derived from that and, while the run is
 // active, from the local clock.
 type RunState struct {
-	Job        string            `json:"job"`
-	Number     int64             `json:"number"`
-	Set        string            `json:"set"`
-	RootKind   string            `json:"root_kind,omitempty"`  // empty if the run has no root task
-	RootQueue  string            `json:"root_queue,omitempty"` // empty if the run has no root task
-	Args       json.RawMessage   `json:"-"`                    // of the root task; may be large or private
-	Headers    map[string]string `json:"headers,omitempty"`
-	Status     Status            `json:"status"`
-	Outcome    Status            `json:"outcome,omitempty"` // while finishing: the status it will end with
-	Counts     Counts            `json:"counts"`
-	Counters   map[string]int64  `json:"counters,omitempty"` // what its tasks added to them with their success, by name
-	Retried    int64             `json:"retried"`            // failed attempts that were tried again
-	Duplicates int64             `json:"duplicates"`         // enqueues that met an ID in use
-	Holds      int64             `json:"holds"`              // what keeps the run from finishing though no task is left
-	Paused     bool              `json:"paused"`
-	Graceful   bool              `json:"graceful,omitempty"` // while stopping: handlers are left to finish
-	Weight     float64           `json:"weight"`
-	Created    time.Time         `json:"created,omitzero"`
-	Started    time.Time         `json:"started,omitzero"` // when the first task was fetched
-	Ended      time.Time         `json:"ended,omitzero"`   // when the last task ended or the run was stopped
-	Elapsed    time.Duration     `json:"elapsed_ns"`       // from Started to Ended, or to now
-	Rate       float64           `json:"rate"`             // tasks that succeeded or failed, per second of Elapsed
+	Job         string            `json:"job"`
+	Number      int64             `json:"number"`
+	Set         string            `json:"set"`
+	RootKind    string            `json:"root_kind,omitempty"`  // empty if the run has no root task
+	RootQueue   string            `json:"root_queue,omitempty"` // empty if the run has no root task
+	Args        json.RawMessage   `json:"-"`                    // of the root task; may be large or private
+	Headers     map[string]string `json:"headers,omitempty"`
+	Status      Status            `json:"status"`
+	FinalStatus Status            `json:"final_status,omitempty"` // while finishing: the status it will end with
+	Counts      Counts            `json:"counts"`
+	Counters    map[string]int64  `json:"counters,omitempty"` // what its tasks added to them with their success, by name
+	Retried     int64             `json:"retried"`            // failed attempts that were tried again
+	Duplicates  int64             `json:"duplicates"`         // enqueues that met an ID in use
+	Holds       int64             `json:"holds"`              // what keeps the run from finishing though no task is left
+	Paused      bool              `json:"paused"`
+	Graceful    bool              `json:"graceful,omitempty"` // while stopping: handlers are left to finish
+	Weight      float64           `json:"weight"`
+	Created     time.Time         `json:"created,omitzero"`
+	Started     time.Time         `json:"started,omitzero"` // when the first task was fetched
+	Ended       time.Time         `json:"ended,omitzero"`   // when the last task ended or the run was stopped
+	Elapsed     time.Duration     `json:"elapsed_ns"`       // from Started to Ended, or to now
+	Rate        float64           `json:"rate"`             // tasks that succeeded or failed, per second of Elapsed
 	// ETA is how long the remaining tasks will take at Rate; zero when there are none,
 	// or nothing to judge by.
 	ETA time.Duration `json:"eta_ns"`

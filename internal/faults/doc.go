@@ -35,7 +35,7 @@
 //
 // TestFetchSettleAndStopAreLinearizable lets clients of one run enqueue, fetch, settle, stop and read at once, on memory
 // and on a server, while replies are lost, and has porcupine look for an order of the calls in which a run could
-// have answered so. A call whose outcome nobody learned may take effect at any time, or never.
+// have answered so. A call whose result nobody learned may take effect at any time, or never.
 //
 // # The storm
 //

@@ -60,7 +60,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	pr := part.producer(p.Stream, now)
 	switch {
 	case pr == nil:
-		return store.EnqueueReply{}, store.ErrOutcomeUnknown
+		return store.EnqueueReply{}, store.ErrResultUnknown
 	case p.Number == pr.last: // before any run is looked at: the first try may have ended it
 		pr.used = now
 		return copyEnqueueReply(pr.reply), nil

@@ -39,7 +39,7 @@ func TestNumbersOfAStreamAreFenced(t *testing.T) {
 			_, err := k.Enqueue(k.ctx, store.EnqueueParams{Stream: stream, Number: n, Entries: []store.Entry{{Run: run, Item: task("t")}}})
 			return err
 		}
-		require.ErrorIs(t, at("unknown", 1), store.ErrOutcomeUnknown)
+		require.ErrorIs(t, at("unknown", 1), store.ErrResultUnknown)
 		require.ErrorIs(t, at("stream", 0), store.ErrInvalid)
 		require.NoError(t, at("stream", 5))
 		require.ErrorIs(t, at("stream", 4), store.ErrStale)
@@ -50,7 +50,7 @@ func TestNumbersOfAStreamAreFenced(t *testing.T) {
 		time.Sleep(24*time.Hour - 1)
 		require.NoError(t, at("stream", 6))
 		time.Sleep(24 * time.Hour)
-		require.ErrorIs(t, at("stream", 7), store.ErrOutcomeUnknown, "forgotten after a day")
+		require.ErrorIs(t, at("stream", 7), store.ErrResultUnknown, "forgotten after a day")
 		k.requireCounts(run, store.Counts{Pending: 2})
 	})
 }

@@ -212,7 +212,7 @@ func (b *settling) postJob(r *run, h *holding, o *store.Outcome) bool {
 	switch o.Verdict {
 	case store.VerdictHookDone, store.VerdictSuccess, store.VerdictFail:
 		r.rec.HookError, r.rec.Result = o.Error, bytes.Clone(o.Result)
-		b.finalise(r, r.rec.Outcome, b.now)
+		b.finalise(r, r.rec.FinalStatus, b.now)
 		return true
 	}
 	b.release(h, o)

@@ -52,7 +52,7 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 	case store.StatusFinishing:
 		r.rec.HookError = stopReason
 		r.stopped = true
-		p.finalise(r, r.rec.Outcome, now)
+		p.finalise(r, r.rec.FinalStatus, now)
 		return true
 	}
 	r.rec.Status, r.rec.Reason, r.rec.Graceful = store.StatusStopping, reason, graceful
@@ -100,7 +100,7 @@ func (p *partition) complete(r *run, now time.Time) {
 		p.finalise(r, outcome, now)
 		return
 	}
-	r.rec.Status, r.rec.Outcome = store.StatusFinishing, outcome
+	r.rec.Status, r.rec.FinalStatus = store.StatusFinishing, outcome
 	p.placeHook(r, *r.post, now)
 	r.post = nil
 	p.moved(r)
@@ -128,7 +128,7 @@ func (p *partition) finalise(r *run, status store.Status, now time.Time) {
 	p.dropLanes(r)
 	r.root, r.post, r.holds, r.rec.Holds = nil, nil, nil, 0
 	r.claims = claims{}
-	r.rec.Status, r.rec.Outcome, r.rec.RetryError = status, "", ""
+	r.rec.Status, r.rec.FinalStatus, r.rec.RetryError = status, "", ""
 	r.rec.Reporting, r.reports = nil, nil
 	if r.rec.Ended.IsZero() {
 		r.rec.Ended = now

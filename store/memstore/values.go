@@ -38,7 +38,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	pr := part.producer(p.Stream, now)
 	switch {
 	case pr == nil:
-		return store.WriteReply{}, store.ErrOutcomeUnknown
+		return store.WriteReply{}, store.ErrResultUnknown
 	case p.Number == pr.last:
 		pr.used = now
 		return store.WriteReply{Results: slices.Clone(pr.written)}, nil

@@ -363,7 +363,7 @@ func (s *wreck) garble(name string, first int) {
 // typed reports whether an error is one of the contract.
 func typed(err error) bool {
 	for _, known := range []error{
-		store.ErrCorrupt, store.ErrRunNotFound, store.ErrJobNotFound, store.ErrLeaseLost, store.ErrOutcomeUnknown, store.ErrStale,
+		store.ErrCorrupt, store.ErrRunNotFound, store.ErrJobNotFound, store.ErrLeaseLost, store.ErrResultUnknown, store.ErrStale,
 		store.ErrRunFinished, store.ErrJobStopped, store.ErrWrongKind, store.ErrJobExists, store.ErrConflict, store.ErrOutOfRange,
 		store.ErrRunActive, store.ErrJobDisabled, store.ErrTooManyValues,
 	} {

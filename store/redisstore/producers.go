@@ -113,7 +113,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	}
 	switch word {
 	case "unknown":
-		return store.EnqueueReply{}, store.ErrOutcomeUnknown
+		return store.EnqueueReply{}, store.ErrResultUnknown
 	case "stale":
 		return store.EnqueueReply{}, store.ErrStale
 	case "ok":
@@ -131,7 +131,7 @@ func decodeEnqueueReply(p store.EnqueueParams, record string, runs map[int64]int
 	words, dups, _ := strings.Cut(record, "|")
 	byRun := strings.Split(words, ",")
 	if len(byRun) < len(runs) {
-		return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrOutcomeUnknown)
+		return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrResultUnknown)
 	}
 	verdict := func(id store.RunID) error {
 		switch byRun[runs[id.Number]-1] {
@@ -154,7 +154,7 @@ func decodeEnqueueReply(p store.EnqueueParams, record string, runs map[int64]int
 		for d := range strings.SplitSeq(dups, ",") {
 			n, err := strconv.Atoi(d)
 			if err != nil || n < 1 || n > len(specials) {
-				return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrOutcomeUnknown)
+				return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrResultUnknown)
 			}
 			reply.Entries[specials[n-1]].Duplicate = true
 		}

@@ -83,11 +83,11 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 	}
 	d := hashDecoder{h: h}
 	r := store.RunRecord{
-		ID:      id,
-		Set:     h["set"],
-		Args:    []byte(h["args"]),
-		Status:  store.Status(h["state"]),
-		Outcome: store.Status(h["outcome"]),
+		ID:          id,
+		Set:         h["set"],
+		Args:        []byte(h["args"]),
+		Status:      store.Status(h["state"]),
+		FinalStatus: store.Status(h["outcome"]),
 		Counts: store.Counts{
 			Total: d.int("total"), Pending: d.int("pending"), Delayed: d.int("delayed"), Running: d.int("running"),
 			Succeeded: d.int("succeeded"), Failed: d.int("failed"), Cancelled: d.int("cancelled"),

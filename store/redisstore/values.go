@@ -38,7 +38,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	case err != nil:
 		return store.WriteReply{}, err
 	case word == "unknown":
-		return store.WriteReply{}, store.ErrOutcomeUnknown
+		return store.WriteReply{}, store.ErrResultUnknown
 	case word == "stale":
 		return store.WriteReply{}, store.ErrStale
 	case word != "ok" || len(rest) != 1:
@@ -175,7 +175,7 @@ func decodeWriteReply(p *store.WriteParams, record string) (store.WriteReply, er
 		reply.Results = append(reply.Results, result)
 	}
 	if len(reply.Results) != len(p.Writes) {
-		return store.WriteReply{}, fmt.Errorf("%w: the reply to writes is of another batch", store.ErrOutcomeUnknown)
+		return store.WriteReply{}, fmt.Errorf("%w: the reply to writes is of another batch", store.ErrResultUnknown)
 	}
 	return reply, nil
 }

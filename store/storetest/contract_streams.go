@@ -7,12 +7,12 @@ import (
 )
 
 var streamsContract = []testCase{
-	{"a stream that was not opened has an unknown outcome, and writes nothing", func(s *scene) {
+	{"a stream that was not opened has an unknown result, and writes nothing", func(s *scene) {
 		r := s.open("import")
 		stranger := &producer{s: s, partition: r.partition, stream: "stranger"}
 		for range 2 {
 			_, err := stranger.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "t")}}})
-			s.ErrorIs(err, store.ErrOutcomeUnknown)
+			s.ErrorIs(err, store.ErrResultUnknown)
 		}
 		r.counts(store.Counts{}, "an unregistered stream")
 		s.NoError(s.store.OpenProducer(s.ctx, r.partition, "stranger"))
@@ -80,7 +80,7 @@ var streamsContract = []testCase{
 		w.succeed(w.one())
 		r.status(store.StatusSucceeded)
 	}},
-	{"a stream that was not used for long is forgotten, and its outcome unknown", func(s *scene) {
+	{"a stream that was not used for long is forgotten, and its result unknown", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()
 		p.add(r, task(scan, "t"))
@@ -94,7 +94,7 @@ var streamsContract = []testCase{
 		s.h.Advance(s.tb, 48*time.Hour)
 		s.sweep(r.partition)
 		_, err := p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "v")}}})
-		s.ErrorIs(err, store.ErrOutcomeUnknown)
+		s.ErrorIs(err, store.ErrResultUnknown)
 		r.counts(store.Counts{Pending: 2}, "a stream that is forgotten")
 	}},
 	{"an empty batch is a batch", func(s *scene) {

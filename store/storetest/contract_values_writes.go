@@ -170,7 +170,7 @@ func repeatedWrites(s *scene) {
 	stranger := w.last
 	stranger.Stream = "stranger"
 	_, err = s.store.WriteValues(s.ctx, stranger)
-	s.ErrorIs(err, store.ErrOutcomeUnknown)
+	s.ErrorIs(err, store.ErrResultUnknown)
 	h := s.handles()
 	n, err := store.NewCounter(h, scope, "c").Get(s.ctx)
 	s.NoError(err)

@@ -163,7 +163,7 @@ var completionOnce = []testCase{
 		s.Equal([]store.RunID{r.id}, w.settle(success(root)).Ended)
 		rec := r.record()
 		s.Equal(store.StatusFinishing, rec.Status)
-		s.Equal(store.StatusSucceeded, rec.Outcome)
+		s.Equal(store.StatusSucceeded, rec.FinalStatus)
 
 		d := w.one()
 		s.Equal(postJob, d.Lease.Lane.Route)

@@ -23,7 +23,7 @@ func promises() []promise {
 			"acquiring does not wait; each acquisition gets a new unique token, and a token whose lease timed out and was issued again can no longer release it; " +
 			"plus a fencing number that only grows, holder descriptions, and a lost lease cancelling the runner's context.", semaphores},
 		{"P10_SafeRetry", "P10 Safe retry. Transient store errors are retried with backoff and jitter within the caller's context and a default limit; " +
-			"permanent ones are returned at once; repeating any mutation after an unknown outcome changes nothing more.", safeRetry},
+			"permanent ones are returned at once; repeating any mutation after an unknown result changes nothing more.", safeRetry},
 		{"P11_Fair", "P11 Fair. Jobs with waiting tasks in a queue share its workers by weight; a small job never waits for a big one to end.", fairness},
 		{"P12_Bounded", "P12 Bounded. Finished runs leave only a capped, expiring summary and failure sample; payload size is limited; " +
 			"nothing grows without limit.", bounded},

@@ -257,7 +257,7 @@ func TestARegistryTellsWhatItsSetsAre(t *testing.T) {
 		Name: "ingest", Attributes: handlers.Attributes{Timeout: time.Minute}, Functions: []string{"MaxRetriesFor"},
 		Kinds:  []handlers.KindDescription{{Name: "file"}, {Name: "scan", Aliases: []string{"walk"}, Attributes: handlers.Attributes{Queue: "path"}}},
 		PreJob: true, Events: []string{"file.create"}, Counters: []string{"bytes"}, RunsInReadOnly: true,
-		Values: []handlers.ValueDescription{{Name: "lines", Kind: store.ValueList, Cap: 10}, {Name: "seen", Kind: store.ValueMap, OfJob: true}},
+		Values: []handlers.ValueDescription{{Name: "lines", Type: store.ValueList, Cap: 10}, {Name: "seen", Type: store.ValueMap, OfJob: true}},
 	}, d)
 	require.True(t, r.RunsInReadOnly("ingest"))
 	require.False(t, r.RunsInReadOnly("other"))

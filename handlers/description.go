@@ -34,7 +34,7 @@ type KindDescription struct {
 // ValueDescription tells what a declared list or map is.
 type ValueDescription struct {
 	Name  string          `json:"name"`
-	Kind  store.ValueKind `json:"kind"`             // [store.ValueList] or [store.ValueMap]
+	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
 	OfJob bool            `json:"of_job,omitempty"` // the job keeps it from one run to the next
 	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ListOptions]
 }

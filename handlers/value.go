@@ -35,7 +35,7 @@ type MapOptions struct {
 // declared is a value that a set declared.
 type declared struct {
 	set, name string
-	kind      store.ValueKind
+	typ       store.ValueType
 	ofJob     bool
 	cap       int64
 }
@@ -84,7 +84,7 @@ func (s *Set) declare(d *declared) *declared {
 // describeValues tells of each list and map once, however often it was declared.
 func (s *Set) describeValues() (all []ValueDescription) {
 	for _, d := range s.values {
-		all = append(all, ValueDescription{Name: d.name, Kind: d.kind, OfJob: d.ofJob, Cap: d.cap})
+		all = append(all, ValueDescription{Name: d.name, Type: d.typ, OfJob: d.ofJob, Cap: d.cap})
 	}
 	slices.SortFunc(all, func(a, b ValueDescription) int { return strings.Compare(a.Name, b.Name) })
 	return slices.Compact(all)
@@ -116,7 +116,7 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 // A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded, or that the attempt would
 // write more than [store.MaxData] items and fields, or [store.MaxOutcomeWriteLen] bytes, in all; [ErrAttemptEnded] that the handler
 // has returned. Then nothing of this call is added, and the attempt is none the worse. Should the name hold
-// a value of another kind by then, or the run or job have [store.MaxValues], the task fails for good.
+// a value of another type by then, or the run or job have [store.MaxValues], the task fails for good.
 func (a *Attempt) Append(l List, items ...any) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {
@@ -168,7 +168,7 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 	if len(data) == 0 {
 		return nil
 	}
-	next := store.Write{Scope: d.Scope(a.Run.ID()), Name: d.name, Kind: d.kind, Op: op, Data: data, Cap: d.cap}
+	next := store.Write{Scope: d.Scope(a.Run.ID()), Name: d.name, Type: d.typ, Op: op, Data: data, Cap: d.cap}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {

@@ -47,11 +47,11 @@ func TestWritesTravelWithASuccessAndWithNothingElse(t *testing.T) {
 	got := handlerstest.Do(t, set, noteArgs{}, nil)
 	require.NoError(t, got.Err)
 	require.Equal(t, []store.Write{
-		{Scope: store.RunScope(run), Name: "lines", Kind: store.ValueList, Op: store.WriteAppend, Cap: 10,
+		{Scope: store.RunScope(run), Name: "lines", Type: store.ValueList, Op: store.WriteAppend, Cap: 10,
 			Data: []store.Datum{{Bytes: []byte(`"a"`)}, {Bytes: []byte("1")}, {Bytes: []byte("null")}}},
-		{Scope: store.JobScope("test"), Name: "fields", Kind: store.ValueMap, Op: store.WriteSet,
+		{Scope: store.JobScope("test"), Name: "fields", Type: store.ValueMap, Op: store.WriteSet,
 			Data: []store.Datum{{Field: "x", Bytes: []byte("true")}, {Field: "y", Bytes: []byte("2")}}},
-		{Scope: store.JobScope("test"), Name: "fields", Kind: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: "x"}}},
+		{Scope: store.JobScope("test"), Name: "fields", Type: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: "x"}}},
 	}, got.Writes)
 	require.Empty(t, handlerstest.Do(t, set, noteArgs{Fail: true}, nil).Writes)
 }

@@ -72,9 +72,9 @@ var (
 	// written. Enqueuing fails with it; settling goes on.
 	ErrOutOfMemory = errors.New("store is out of memory")
 
-	// ErrWrongKind is returned by a handle on a name that holds a value of another kind. It is
-	// wrapped in a [*KindError].
-	ErrWrongKind = errors.New("value is of another kind")
+	// ErrWrongType is returned by a handle on a name that holds a value of another type. It is
+	// wrapped in a [*TypeError].
+	ErrWrongType = errors.New("value is of another type")
 
 	// ErrTooManyValues is returned when a value would be made in a run, or a job, that has
 	// [MaxValues] already.

@@ -35,7 +35,7 @@ func (l *List[T]) Append(ctx context.Context, items ...T) error {
 }
 
 // Range iterates over the items in order, from an index on, and reads them by pages: what is appended meanwhile is
-// among them, unless the end was reached. An error ends it: [ErrCorrupt] names the item that is no T, [ErrWrongKind].
+// among them, unless the end was reached. An error ends it: [ErrCorrupt] names the item that is no T, [ErrWrongType].
 func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at := from; ; {

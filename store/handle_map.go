@@ -17,7 +17,7 @@ func NewMap[T any](h *Handles, scope ValueScope, name string) *Map[T] {
 	return &Map[T]{handle{h, scope, name, ValueMap}}
 }
 
-// Get reads one field; ok says whether it is there. [ErrCorrupt] names a field whose value is not a T; [ErrWrongKind].
+// Get reads one field; ok says whether it is there. [ErrCorrupt] names a field whose value is not a T; [ErrWrongType].
 func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err error) {
 	got, err := m.GetAll(ctx, field)
 	if err != nil {
@@ -100,7 +100,7 @@ func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
 
 // Range iterates over the fields, each once, in no order, and reads them by pages: a field that is written or removed meanwhile
 // may be among them or not. It remembers the names that it gave. An error ends it: [ErrCorrupt] names a field whose value is
-// not a T, [ErrWrongKind].
+// not a T, [ErrWrongType].
 func (m *Map[T]) Range(ctx context.Context) iter.Seq2[Field[T], error] {
 	return func(yield func(Field[T], error) bool) {
 		given := make(map[string]struct{})

@@ -18,7 +18,7 @@ func NewCounter(h *Handles, scope ValueScope, name string) *Counter {
 }
 
 // Get reads the counter, which is 0 if it was never written to. [ErrCorrupt] if what is stored is no number,
-// [ErrWrongKind].
+// [ErrWrongType].
 func (c *Counter) Get(ctx context.Context) (int64, error) {
 	b, ok, err := c.one(ctx)
 	if err != nil || !ok {
@@ -31,7 +31,7 @@ func (c *Counter) Get(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// Set writes the counter. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongKind].
+// Set writes the counter. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongType].
 func (c *Counter) Set(ctx context.Context, n int64) error {
 	return c.set(ctx, strconv.AppendInt(nil, n, 10))
 }

@@ -17,7 +17,7 @@ func NewValue[T any](h *Handles, scope ValueScope, name string) *Value[T] {
 	return &Value[T]{handle{h, scope, name, ValueJSON}}
 }
 
-// Get reads the value; ok says whether it is there. [ErrCorrupt] if what is stored is no T, [ErrWrongKind].
+// Get reads the value; ok says whether it is there. [ErrCorrupt] if what is stored is no T, [ErrWrongType].
 func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	b, ok, err := v.one(ctx)
 	if err != nil || !ok {
@@ -29,7 +29,7 @@ func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	return value, true, nil
 }
 
-// Set writes the value. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongKind]; a [*FieldError] if it cannot be
+// Set writes the value. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongType]; a [*FieldError] if it cannot be
 // encoded or is too large.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
 	b, err := encode("Value", value)

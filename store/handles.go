@@ -111,20 +111,20 @@ func (l *valueLine) Forgot(err error) bool {
 	return errors.Is(err, ErrResultUnknown) && !errors.As(err, &repeated)
 }
 
-// handle is what the handles of all kinds share: the name of a value, and the way to it.
+// handle is what the handles of all types share: the name of a value, and the way to it.
 type handle struct {
 	all   *Handles
 	scope ValueScope
 	name  string
-	kind  ValueKind
+	typ   ValueType
 }
 
 // String names the value for errors.
-func (h *handle) String() string { return fmt.Sprintf("%s %q of %s", h.kind, h.name, h.scope) }
+func (h *handle) String() string { return fmt.Sprintf("%s %q of %s", h.typ, h.name, h.scope) }
 
 // write applies one write, once.
 func (h *handle) write(ctx context.Context, w Write) (WriteResult, error) {
-	w.Scope, w.Name, w.Kind = h.scope, h.name, h.kind
+	w.Scope, w.Name, w.Type = h.scope, h.name, h.typ
 	err := RenameFields(w.Validate(), w.argument)
 	req := &valueWrite{write: w}
 	if err == nil {
@@ -148,7 +148,7 @@ func (w *Write) argument(field string) string {
 		case WriteRemove:
 			return "Fields"
 		}
-		if w.Kind == ValueMap && w.Op == WriteSet {
+		if w.Type == ValueMap && w.Op == WriteSet {
 			return "Fields"
 		}
 		return "Value"
@@ -157,7 +157,7 @@ func (w *Write) argument(field string) string {
 	if _, err := fmt.Sscanf(field, "Data[%d]", &i); err != nil {
 		return field
 	}
-	switch w.Kind {
+	switch w.Type {
 	case ValueList:
 		return fmt.Sprintf("Items[%d]", i)
 	case ValueMap:
@@ -195,7 +195,7 @@ func (h *handle) drop(ctx context.Context) error {
 
 // read reads the value, or the part of it that p asks for.
 func (h *handle) read(ctx context.Context, p ReadParams) (ReadReply, error) {
-	p.Scope, p.Name, p.Kind = h.scope, h.name, h.kind
+	p.Scope, p.Name, p.Type = h.scope, h.name, h.typ
 	err := RenameFields(p.Validate(), func(field string) string {
 		if field == "Offset" {
 			return "From" // of Range

@@ -197,7 +197,7 @@ type SettleReply struct {
 }
 
 // Refusal is an outcome that was not applied, by its index, and why: [ErrChildrenLost], or of a write a
-// [*KindError], [ErrTooManyValues] or [ErrCorrupt].
+// [*TypeError], [ErrTooManyValues] or [ErrCorrupt].
 type Refusal struct {
 	Index int
 	Err   error

@@ -18,7 +18,7 @@ type Values interface {
 	WriteValues(ctx context.Context, p WriteParams) (WriteReply, error)
 
 	// ReadValue reads one value, or a part of it, in one step. What is not there, with its run or its job, is
-	// empty. A [*KindError] if the name holds a value of another kind.
+	// empty. A [*TypeError] if the name holds a value of another type.
 	ReadValue(ctx context.Context, p ReadParams) (ReadReply, error)
 }
 
@@ -41,43 +41,43 @@ const (
 // ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope], [JobScope]
 // or [NamespaceScope]: the zero ValueScope is none.
 type ValueScope struct {
-	Of     ScopeKind
+	Of     ScopeType
 	Job    string        // of a run or job
 	Run    int64         // of a run: its number
 	Expiry time.Duration // of the namespace; 0 for ever
 }
 
-// ScopeKind is what values can belong to.
-type ScopeKind uint8
+// ScopeType is what values can belong to.
+type ScopeType uint8
 
-// The kinds of scope.
+// The types of scope.
 const (
-	OfRun ScopeKind = iota + 1
-	OfJob
-	OfNamespace
+	ScopeRun ScopeType = iota + 1
+	ScopeJob
+	ScopeNamespace
 )
 
 // RunScope is for values of a run. They go with its summary: when its retention is over or it is deleted.
-func RunScope(id RunID) ValueScope { return ValueScope{Of: OfRun, Job: id.Job, Run: id.Number} }
+func RunScope(id RunID) ValueScope { return ValueScope{Of: ScopeRun, Job: id.Job, Run: id.Number} }
 
 // JobScope is for values that a job keeps from one run to the next. They go with the job: when it is
 // deleted, or with the last summary of a job that was not declared.
-func JobScope(job string) ValueScope { return ValueScope{Of: OfJob, Job: job} }
+func JobScope(job string) ValueScope { return ValueScope{Of: ScopeJob, Job: job} }
 
 // NamespaceScope is for values that belong to no job. One goes when it was not written to for the time of expiry, as it was given with the last
 // write that had one, by the store's clock; 0 gives none.
 func NamespaceScope(expiry time.Duration) ValueScope {
-	return ValueScope{Of: OfNamespace, Expiry: expiry}
+	return ValueScope{Of: ScopeNamespace, Expiry: expiry}
 }
 
 // String names the scope for errors and logs.
 func (s ValueScope) String() string {
 	switch s.Of {
-	case OfRun:
+	case ScopeRun:
 		return fmt.Sprintf("run %d of job %q", s.Run, s.Job)
-	case OfJob:
+	case ScopeJob:
 		return fmt.Sprintf("job %q", s.Job)
-	case OfNamespace:
+	case ScopeNamespace:
 		return "the namespace"
 	}
 	return "no scope"
@@ -86,23 +86,23 @@ func (s ValueScope) String() string {
 // PartitionOfValue returns the partition, 0 to n-1, of a value: that of its job, or in the namespace
 // that of its name. It is part of the stored format, as [PartitionOf] is.
 func PartitionOfValue(scope ValueScope, name string, n int) int {
-	if scope.Of == OfNamespace {
+	if scope.Of == ScopeNamespace {
 		return PartitionOf(name, n)
 	}
 	return PartitionOf(scope.Job, n)
 }
 
-// ValueKind is the type of a value. A name holds a value of one kind until that is deleted.
-type ValueKind string
+// ValueType is the type of a value. A name holds a value of one type until that is deleted.
+type ValueType string
 
-// The kinds of value.
+// The types of value.
 const (
-	ValueCounter ValueKind = "counter" // an int64
-	ValueFloat   ValueKind = "float"   // a float64
-	ValueTime    ValueKind = "time"    // RFC 3339 with nanoseconds
-	ValueJSON    ValueKind = "value"   // anything; handles store JSON
-	ValueList    ValueKind = "list"    // of items
-	ValueMap     ValueKind = "map"     // of fields
+	ValueCounter ValueType = "counter" // an int64
+	ValueFloat   ValueType = "float"   // a float64
+	ValueTime    ValueType = "time"    // RFC 3339 with nanoseconds
+	ValueJSON    ValueType = "value"   // anything; handles store JSON
+	ValueList    ValueType = "list"    // of items
+	ValueMap     ValueType = "map"     // of fields
 )
 
 // WriteOp is what a write does.
@@ -122,7 +122,7 @@ const (
 type Write struct {
 	Scope ValueScope
 	Name  string // see [ValidateName]
-	Kind  ValueKind
+	Type  ValueType
 	Op    WriteOp
 	// Data are what is set, added, appended or removed. Only fields of a map have a name, only those of a
 	// WriteRemove have no bytes.
@@ -150,7 +150,7 @@ type WriteReply struct {
 	Results []WriteResult
 }
 
-// WriteResult is what became of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a [*KindError], [ErrTooManyValues],
+// WriteResult is what became of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a [*TypeError], [ErrTooManyValues],
 // [ErrOutOfRange] or [ErrCorrupt]; after an error nothing was written by this write.
 type WriteResult struct {
 	Swapped bool   // by a WriteSwap
@@ -163,7 +163,7 @@ type WriteResult struct {
 type ReadParams struct {
 	Scope  ValueScope
 	Name   string
-	Kind   ValueKind
+	Type   ValueType
 	Fields []string // of a map
 	Offset int64    // of a list: the first item
 	Cursor string   // of a map: where the page begins; "" for the start
@@ -181,17 +181,17 @@ type ReadReply struct {
 	Cursor string
 }
 
-// KindError reports that a name holds a value of another kind than the handle's. It matches [ErrWrongKind].
-type KindError struct {
+// TypeError reports that a name holds a value of another type than the handle's. It matches [ErrWrongType].
+type TypeError struct {
 	Scope      ValueScope
 	Name       string
-	Want, Have ValueKind
+	Want, Have ValueType
 }
 
 // Error implements error.
-func (e *KindError) Error() string {
+func (e *TypeError) Error() string {
 	return fmt.Sprintf("%q of %s is a %s and no %s", e.Name, e.Scope, e.Have, e.Want)
 }
 
-// Is reports whether target is [ErrWrongKind].
-func (e *KindError) Is(target error) bool { return target == ErrWrongKind }
+// Is reports whether target is [ErrWrongType].
+func (e *TypeError) Is(target error) bool { return target == ErrWrongType }

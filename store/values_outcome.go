@@ -20,7 +20,7 @@ func (o *Outcome) validateWrites() error {
 		scope ValueScope
 		name  string
 	}
-	var kinds map[value]ValueKind
+	var types map[value]ValueType
 	data, size := 0, 0
 	for i := range o.Writes {
 		w := &o.Writes[i]
@@ -31,17 +31,17 @@ func (o *Outcome) validateWrites() error {
 		if w.Scope != RunScope(run) && w.Scope != JobScope(run.Job) {
 			bad("is neither the run of the task nor its job", "Writes[%d].Scope", i)
 		}
-		if w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Kind != ValueMap) {
+		if w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Type != ValueMap) {
 			bad("is none that a task can commit", "Writes[%d].Op", i)
 		}
 		v := value{w.Scope, w.Name}
-		if kind, known := kinds[v]; known && kind != w.Kind {
-			bad("is of two kinds", "Writes[%d].Name", i)
+		if typ, known := types[v]; known && typ != w.Type {
+			bad("is of two types", "Writes[%d].Name", i)
 		}
-		if kinds == nil {
-			kinds = make(map[value]ValueKind)
+		if types == nil {
+			types = make(map[value]ValueType)
 		}
-		kinds[v] = w.Kind
+		types[v] = w.Type
 		data += len(w.Data)
 		size += w.Len()
 	}

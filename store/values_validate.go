@@ -45,10 +45,10 @@ func (w *Write) Validate() error {
 	bad := func(field, reason string) {
 		errs = append(errs, &FieldError{Field: field, Reason: reason})
 	}
-	if !w.Kind.known() {
-		bad("Kind", "is unknown")
-	} else if !w.Op.fits(w.Kind) {
-		bad("Op", "is none that the kind of value has")
+	if !w.Type.known() {
+		bad("Type", "is unknown")
+	} else if !w.Op.fits(w.Type) {
+		bad("Op", "is none that the type of value has")
 	}
 	if w.Cap < 0 {
 		bad("Cap", "is negative")
@@ -61,7 +61,7 @@ func (w *Write) validateData() (errs []error) {
 	bad := func(reason, field string, args ...any) {
 		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
 	}
-	single := w.Op == WriteAdd || w.Op == WriteSwap || w.Op == WriteSet && w.Kind != ValueMap
+	single := w.Op == WriteAdd || w.Op == WriteSwap || w.Op == WriteSet && w.Type != ValueMap
 	switch {
 	case single && len(w.Data) != 1:
 		bad("must be one", "Data")
@@ -76,7 +76,7 @@ func (w *Write) validateData() (errs []error) {
 		if len(d.Bytes) > MaxValueLen {
 			bad(fmt.Sprintf("is longer than %d bytes", MaxValueLen), "Data[%d]", i)
 		}
-		if !numeric(w.Kind, d.Bytes) {
+		if !numeric(w.Type, d.Bytes) {
 			bad("is not a number", "Data[%d]", i)
 		}
 	}
@@ -86,8 +86,8 @@ func (w *Write) validateData() (errs []error) {
 	return errs
 }
 
-// numeric reports whether b is what a value of the kind may hold.
-func numeric(k ValueKind, b []byte) bool {
+// numeric reports whether b is what a value of the type may hold.
+func numeric(k ValueType, b []byte) bool {
 	switch k {
 	case ValueCounter:
 		n, err := strconv.ParseInt(string(b), 10, 64)
@@ -102,8 +102,8 @@ func numeric(k ValueKind, b []byte) bool {
 // Validate reports every field that no Store accepts, joined. Implementations call it first.
 func (p *ReadParams) Validate() error {
 	errs := []error{p.Scope.validate(), ValidateName("Name", p.Name)}
-	if !p.Kind.known() {
-		errs = append(errs, &FieldError{Field: "Kind", Reason: "is unknown"})
+	if !p.Type.known() {
+		errs = append(errs, &FieldError{Field: "Type", Reason: "is unknown"})
 	}
 	if len(p.Fields) > MaxData {
 		errs = append(errs, &FieldError{Field: "Fields", Reason: fmt.Sprintf("are more than %d", MaxData)})
@@ -123,12 +123,12 @@ func (s ValueScope) validate() error {
 		errs = append(errs, &FieldError{Field: "Scope." + field, Reason: reason})
 	}
 	switch s.Of {
-	case OfRun, OfJob:
+	case ScopeRun, ScopeJob:
 		errs = append(errs, RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }))
-		if s.Of == OfRun && s.Run <= 0 {
+		if s.Of == ScopeRun && s.Run <= 0 {
 			bad("Run", "is not the number of a run")
 		}
-	case OfNamespace:
+	case ScopeNamespace:
 		if s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond {
 			bad("Expiry", "is negative, or less than a millisecond")
 		}
@@ -138,7 +138,7 @@ func (s ValueScope) validate() error {
 	return JoinFields(errs...)
 }
 
-func (k ValueKind) known() bool {
+func (k ValueType) known() bool {
 	switch k {
 	case ValueCounter, ValueFloat, ValueTime, ValueJSON, ValueList, ValueMap:
 		return true
@@ -146,8 +146,8 @@ func (k ValueKind) known() bool {
 	return false
 }
 
-// fits reports whether values of the kind have the operation.
-func (o WriteOp) fits(k ValueKind) bool {
+// fits reports whether values of the type have the operation.
+func (o WriteOp) fits(k ValueType) bool {
 	switch o {
 	case WriteSet:
 		return k != ValueList

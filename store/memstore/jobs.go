@@ -75,7 +75,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		return "", err
 	}
 	if p.Type != store.JobStanding && p.Type != store.JobPeriodic {
-		return "", &store.FieldError{Field: "Kind", Reason: "is neither standing nor periodic"}
+		return "", &store.FieldError{Field: "Type", Reason: "is neither standing nor periodic"}
 	}
 	part, err := s.of(ctx, p.Job)
 	if err != nil {

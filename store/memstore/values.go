@@ -14,9 +14,9 @@ import (
 // values are those of one run, one job or the namespace, by name.
 type values map[string]*value
 
-// value is one value. Which field it uses depends on its kind.
+// value is one value. Which field it uses depends on its type.
 type value struct {
-	kind    store.ValueKind
+	typ     store.ValueType
 	data    []byte
 	items   [][]byte
 	fields  map[string][]byte
@@ -68,13 +68,13 @@ func (p *partition) write(w *store.Write, now time.Time) store.WriteResult {
 // valuesOf finds the values of a scope.
 func (p *partition) valuesOf(scope store.ValueScope) (values, error) {
 	switch scope.Of {
-	case store.OfRun:
+	case store.ScopeRun:
 		r, err := p.run(store.RunID{Job: scope.Job, Number: scope.Run})
 		if err != nil {
 			return nil, err
 		}
 		return made(&r.values), nil
-	case store.OfJob:
+	case store.ScopeJob:
 		j := p.jobs[scope.Job]
 		if j == nil {
 			return nil, store.ErrJobNotFound
@@ -105,9 +105,9 @@ func (vs values) find(name string, now time.Time) *value {
 func (vs values) refuses(w *store.Write, fresh int, now time.Time) error {
 	v := vs.find(w.Name, now)
 	switch {
-	case v != nil && v.kind != w.Kind:
-		return &store.KindError{Scope: w.Scope, Name: w.Name, Want: w.Kind, Have: v.kind}
-	case v == nil && w.Grows() && w.Scope.Of != store.OfNamespace && len(vs)+fresh >= store.MaxValues:
+	case v != nil && v.typ != w.Type:
+		return &store.TypeError{Scope: w.Scope, Name: w.Name, Want: w.Type, Have: v.typ}
+	case v == nil && w.Grows() && w.Scope.Of != store.ScopeNamespace && len(vs)+fresh >= store.MaxValues:
 		return store.ErrTooManyValues
 	}
 	return nil
@@ -123,7 +123,7 @@ func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult)
 	case v == nil && w.Op == store.WriteRemove:
 		return result
 	case v == nil:
-		v = &value{kind: w.Kind}
+		v = &value{typ: w.Type}
 	}
 	switch w.Op {
 	case store.WriteSet:
@@ -155,7 +155,7 @@ func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult)
 	if w.Scope.Expiry > 0 {
 		v.expires = now.Add(w.Scope.Expiry)
 	}
-	if v.kind == store.ValueMap && len(v.fields) == 0 || v.kind == store.ValueList && len(v.items) == 0 {
+	if v.typ == store.ValueMap && len(v.fields) == 0 || v.typ == store.ValueList && len(v.items) == 0 {
 		delete(vs, w.Name)
 	} else {
 		vs[w.Name] = v
@@ -164,7 +164,7 @@ func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult)
 }
 
 func (v *value) get(field string) ([]byte, bool) {
-	if v.kind == store.ValueMap {
+	if v.typ == store.ValueMap {
 		b, ok := v.fields[field]
 		return b, ok
 	}
@@ -173,7 +173,7 @@ func (v *value) get(field string) ([]byte, bool) {
 
 func (v *value) set(d store.Datum) {
 	b := append([]byte{}, d.Bytes...)
-	if v.kind != store.ValueMap {
+	if v.typ != store.ValueMap {
 		v.data = b
 		return
 	}
@@ -185,7 +185,7 @@ func (v *value) set(d store.Datum) {
 
 // add adds a number to a counter or a float. Both were checked to be numbers when they were written.
 func (v *value) add(number string) (string, error) {
-	if v.kind == store.ValueFloat {
+	if v.typ == store.ValueFloat {
 		have, _ := strconv.ParseFloat(string(v.data), 64)
 		more, _ := strconv.ParseFloat(number, 64)
 		if have += more; math.IsInf(have, 0) {
@@ -230,11 +230,11 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	switch {
 	case v == nil:
 		return store.ReadReply{}, nil
-	case v.kind != p.Kind:
-		return store.ReadReply{}, &store.KindError{Scope: p.Scope, Name: p.Name, Want: p.Kind, Have: v.kind}
-	case v.kind == store.ValueList:
+	case v.typ != p.Type:
+		return store.ReadReply{}, &store.TypeError{Scope: p.Scope, Name: p.Name, Want: p.Type, Have: v.typ}
+	case v.typ == store.ValueList:
 		return v.list(p), nil
-	case v.kind == store.ValueMap:
+	case v.typ == store.ValueMap:
 		return v.page(p), nil
 	}
 	return store.ReadReply{Data: []store.Datum{{Bytes: bytes.Clone(v.data)}}}, nil

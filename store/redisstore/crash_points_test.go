@@ -319,8 +319,8 @@ var crashPoints = map[string]crashPoint{
 	"write_values": {
 		act: func(c *crash) error {
 			reply, err := c.victim.WriteValues(c.Context(), store.WriteParams{Stream: "victim", Number: 1, Writes: []store.Write{
-				{Scope: store.JobScope("job"), Name: "n", Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
-				{Scope: store.RunScope(c.run), Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
+				{Scope: store.JobScope("job"), Name: "n", Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
+				{Scope: store.RunScope(c.run), Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
 			}})
 			for _, result := range reply.Results {
 				require.NoError(c, result.Err)
@@ -329,8 +329,8 @@ var crashPoints = map[string]crashPoint{
 		},
 		stands: func(c *crash, after bool) {
 			for _, p := range []store.ReadParams{
-				{Scope: store.JobScope("job"), Name: "n", Kind: store.ValueCounter},
-				{Scope: store.RunScope(c.run), Name: "l", Kind: store.ValueList, Limit: 2},
+				{Scope: store.JobScope("job"), Name: "n", Type: store.ValueCounter},
+				{Scope: store.RunScope(c.run), Name: "l", Type: store.ValueList, Limit: 2},
 			} {
 				got, err := c.ReadValue(c.Context(), p)
 				require.NoError(c, err)
@@ -340,7 +340,7 @@ var crashPoints = map[string]crashPoint{
 	},
 	"read_value": {
 		act: func(c *crash) error {
-			_, err := c.victim.ReadValue(c.Context(), store.ReadParams{Scope: store.JobScope("job"), Name: "n", Kind: store.ValueCounter})
+			_, err := c.victim.ReadValue(c.Context(), store.ReadParams{Scope: store.JobScope("job"), Name: "n", Type: store.ValueCounter})
 			return err
 		},
 		stands: func(*crash, bool) {},

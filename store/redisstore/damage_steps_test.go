@@ -234,7 +234,7 @@ func (s *wreck) badIsTyped() {
 		require.True(s, typed(err), "%s: %v", what, err)
 	}
 	for _, w := range s.writes("bad") {
-		_, err := s.ReadValue(ctx, store.ReadParams{Scope: w.Scope, Name: w.Name, Kind: w.Kind})
+		_, err := s.ReadValue(ctx, store.ReadParams{Scope: w.Scope, Name: w.Name, Type: w.Type})
 		require.True(s, typed(err), "read value %s: %v", w.Name, err)
 	}
 }

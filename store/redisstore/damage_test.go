@@ -191,11 +191,11 @@ func (s *wreck) writes(name string) []store.Write {
 	datum := func(field, b string) []store.Datum { return []store.Datum{{Field: field, Bytes: []byte(b)}} }
 	run := store.RunScope(s.run(name))
 	return []store.Write{
-		{Scope: run, Name: "c", Kind: store.ValueCounter, Op: store.WriteAdd, Data: datum("", "1")},
-		{Scope: run, Name: "f", Kind: store.ValueFloat, Op: store.WriteAdd, Data: datum("", "1.5")},
-		{Scope: store.JobScope(name), Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: datum("", "a")},
-		{Scope: store.JobScope(name), Name: "m", Kind: store.ValueMap, Op: store.WriteSet, Data: datum("f", "a")},
-		{Scope: store.NamespaceScope(0), Name: "v-" + name, Kind: store.ValueJSON, Op: store.WriteSet, Data: datum("", "1")},
+		{Scope: run, Name: "c", Type: store.ValueCounter, Op: store.WriteAdd, Data: datum("", "1")},
+		{Scope: run, Name: "f", Type: store.ValueFloat, Op: store.WriteAdd, Data: datum("", "1.5")},
+		{Scope: store.JobScope(name), Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: datum("", "a")},
+		{Scope: store.JobScope(name), Name: "m", Type: store.ValueMap, Op: store.WriteSet, Data: datum("f", "a")},
+		{Scope: store.NamespaceScope(0), Name: "v-" + name, Type: store.ValueJSON, Op: store.WriteSet, Data: datum("", "1")},
 	}
 }
 
@@ -364,7 +364,7 @@ func (s *wreck) garble(name string, first int) {
 func typed(err error) bool {
 	for _, known := range []error{
 		store.ErrCorrupt, store.ErrRunNotFound, store.ErrJobNotFound, store.ErrLeaseLost, store.ErrResultUnknown, store.ErrStale,
-		store.ErrRunFinished, store.ErrJobStopped, store.ErrWrongKind, store.ErrJobExists, store.ErrConflict, store.ErrOutOfRange,
+		store.ErrRunFinished, store.ErrJobStopped, store.ErrWrongType, store.ErrJobExists, store.ErrConflict, store.ErrOutOfRange,
 		store.ErrRunActive, store.ErrJobDisabled, store.ErrTooManyValues,
 	} {
 		if errors.Is(err, known) {

@@ -105,9 +105,9 @@ func (k *keyspace) staged(id, name string) string {
 // value is the key of a value. Its name comes first: unlike the name of a job it holds no ':'.
 func (k *keyspace) value(scope store.ValueScope, name string) string {
 	switch scope.Of {
-	case store.OfRun:
+	case store.ScopeRun:
 		return k.prefix + "value:run:" + name + ":" + runID(scope.Run)
-	case store.OfJob:
+	case store.ScopeJob:
 		return k.prefix + "value:job:" + name + ":" + scope.Job
 	}
 	return k.prefix + "value:all:" + name
@@ -115,7 +115,7 @@ func (k *keyspace) value(scope store.ValueScope, name string) string {
 
 // valueNames is the key of the names of all values of a run or job.
 func (k *keyspace) valueNames(scope store.ValueScope) string {
-	if scope.Of == store.OfRun {
+	if scope.Of == store.ScopeRun {
 		return k.prefix + "names:run:" + runID(scope.Run)
 	}
 	return k.prefix + "names:job:" + scope.Job

@@ -116,21 +116,21 @@ func TestLargeValuesAndFailuresAreReadByPages(t *testing.T) {
 		s.enqueued++
 		data := []store.Datum{{Bytes: mebibyte(i)}}
 		_, err := s.WriteValues(t.Context(), store.WriteParams{Stream: "producer", Number: s.enqueued, Writes: []store.Write{
-			{Scope: scope, Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: data},
-			{Scope: scope, Name: "m", Kind: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: strconv.Itoa(i), Bytes: data[0].Bytes}}},
+			{Scope: scope, Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: data},
+			{Scope: scope, Name: "m", Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: strconv.Itoa(i), Bytes: data[0].Bytes}}},
 		}})
 		require.NoError(t, err)
 		require.NoError(t, s.server.Do(t.Context(), "ZADD", s.prefix()+"dead:"+runID(s.run), strconv.Itoa(i+1), string(mebibyte(i))))
 	}
 	require.NoError(t, s.server.Do(t.Context(), "SLOWLOG", "RESET"))
 	for at := range s.count {
-		page, err := s.ReadValue(t.Context(), store.ReadParams{Scope: scope, Name: "l", Kind: store.ValueList, Offset: int64(at), Limit: 1000})
+		page, err := s.ReadValue(t.Context(), store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: int64(at), Limit: 1000})
 		require.NoError(t, err)
 		require.Len(t, page.Data, 1)
 	}
 	seen := 0
 	for cursor := ""; ; {
-		page, err := s.ReadValue(t.Context(), store.ReadParams{Scope: scope, Name: "m", Kind: store.ValueMap, Cursor: cursor, Limit: 1000})
+		page, err := s.ReadValue(t.Context(), store.ReadParams{Scope: scope, Name: "m", Type: store.ValueMap, Cursor: cursor, Limit: 1000})
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Data), 8, "as many as share a place in the hash table")
 		seen += len(page.Data)

@@ -140,7 +140,7 @@ func TestOutOfMemoryWhatAddsNothingPassesBesideWhatIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	scope := store.JobScope("job")
 	write := func(number int64, w store.Write) error {
-		w.Scope, w.Name, w.Kind = scope, "m", store.ValueMap
+		w.Scope, w.Name, w.Type = scope, "m", store.ValueMap
 		reply, err := s.WriteValues(t.Context(), store.WriteParams{Stream: "producer", Number: number, Writes: []store.Write{w}})
 		for _, r := range reply.Results {
 			require.NoError(t, r.Err)

@@ -155,7 +155,7 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 	number, _ := parseInt(id)
 	for range hintTries {
 		c := script.NewCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)).Add(id, token, job)
-		if err := s.values(ctx, k, c, store.ValueScope{Of: store.OfRun, Run: number}, store.JobScope(job)); err != nil {
+		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
 		}
 		word, _, err := s.word(ctx, script.ForgetRun, c)
@@ -182,7 +182,7 @@ func (s *Store) forgetGone(ctx context.Context, k *keyspace, id, job string) err
 	b := s.client.B
 	number, _ := parseInt(id)
 	values := script.NewCall(k.runConfiguration(id))
-	if err := s.values(ctx, k, values, store.ValueScope{Of: store.OfRun, Run: number}); err != nil {
+	if err := s.values(ctx, k, values, store.ValueScope{Of: store.ScopeRun, Run: number}); err != nil {
 		return err
 	}
 	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(values.Keys...).Build()}

@@ -142,18 +142,18 @@ func TestOutOfMemoryAnOutcomeWithWritesIsRefusedWholeAndMayBeRepeated(t *testing
 // writesOf append an item to a list and set a field of a map.
 func writesOf(run store.RunID) []store.Write {
 	return []store.Write{
-		{Scope: store.RunScope(run), Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
-		{Scope: store.RunScope(run), Name: "m", Kind: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: "f", Bytes: []byte("a")}}},
+		{Scope: store.RunScope(run), Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
+		{Scope: store.RunScope(run), Name: "m", Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: "f", Bytes: []byte("a")}}},
 	}
 }
 
 // requireWritten checks how often the writes of writesOf were applied.
 func (s *scene) requireWritten(run store.RunID, times int64) {
 	s.Helper()
-	list, err := s.ReadValue(s.Context(), store.ReadParams{Scope: store.RunScope(run), Name: "l", Kind: store.ValueList})
+	list, err := s.ReadValue(s.Context(), store.ReadParams{Scope: store.RunScope(run), Name: "l", Type: store.ValueList})
 	require.NoError(s, err)
 	require.Equal(s, times, list.Len)
-	fields, err := s.ReadValue(s.Context(), store.ReadParams{Scope: store.RunScope(run), Name: "m", Kind: store.ValueMap})
+	fields, err := s.ReadValue(s.Context(), store.ReadParams{Scope: store.RunScope(run), Name: "m", Type: store.ValueMap})
 	require.NoError(s, err)
 	require.Equal(s, min(times, 1), fields.Len)
 }

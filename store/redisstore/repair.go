@@ -208,7 +208,7 @@ func (r *repair) job(ctx context.Context) error {
 		c.Int(c.Key(k.valueNames(v.scope)))
 		c.Key(k.value(v.scope, v.name))
 		what := "value " + v.name
-		if v.scope.Of == store.OfRun {
+		if v.scope.Of == store.ScopeRun {
 			what += " of run " + runID(v.scope.Run)
 		}
 		c.Add(v.name, what)

@@ -218,7 +218,7 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	}
 	for _, v := range values {
 		_, kept := c.runs[runID(v.scope.Run)]
-		if v.scope.Of == store.OfRun && kept || v.scope == store.JobScope(r.p.Job) {
+		if v.scope.Of == store.ScopeRun && kept || v.scope == store.JobScope(r.p.Job) {
 			c.values = append(c.values, v)
 		}
 	}

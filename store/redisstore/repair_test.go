@@ -139,7 +139,7 @@ func valueBegin(p *patient) {
 	p.someTasks()
 	p.enqueued++
 	_, err := p.WriteValues(p.Context(), store.WriteParams{Partition: p.partition, Stream: "producer", Number: p.enqueued, Writes: []store.Write{
-		{Scope: store.RunScope(p.run), Name: "n", Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
+		{Scope: store.RunScope(p.run), Name: "n", Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
 	}})
 	require.NoError(p, err)
 }

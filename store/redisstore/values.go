@@ -26,7 +26,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 		write := &p.Writes[i]
 		w.declare(write.Scope, write.Name)
 		w.Int(w.ownerAt)
-		if write.Scope.Of == store.OfRun {
+		if write.Scope.Of == store.ScopeRun {
 			w.Add(write.Scope.Job)
 		} else {
 			w.Add("")
@@ -63,14 +63,14 @@ type valueWriter struct {
 func (w *valueWriter) declare(scope store.ValueScope, name string) {
 	if scope != w.scope {
 		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
-		if scope.Of != store.OfNamespace {
+		if scope.Of != store.ScopeNamespace {
 			w.namesAt = w.Key(w.space.valueNames(scope))
 		}
 		switch {
 		case !w.owners:
-		case scope.Of == store.OfRun:
+		case scope.Of == store.ScopeRun:
 			w.ownerAt = w.Key(w.space.run(runID(scope.Run)))
-		case scope.Of == store.OfJob:
+		case scope.Of == store.ScopeJob:
 			w.ownerAt = w.Key(w.space.job(scope.Job))
 		}
 	}
@@ -81,12 +81,12 @@ func (w *valueWriter) declare(scope store.ValueScope, name string) {
 
 // write packs one write of the value declared last.
 func (w *valueWriter) write(write *store.Write) {
-	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, kindLetters[write.Kind], opNames[write.Op])
+	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, typeLetters[write.Type], opNames[write.Op])
 	w.Int64(ceilMillis(write.Scope.Expiry))
 	count := w.Reserve()
 	switch write.Op {
 	case store.WriteSwap:
-		w.Add(valueField(write.Kind, write.Data[0].Field)).Flag(write.Expect != nil).Add(string(write.Expect), string(write.Data[0].Bytes))
+		w.Add(valueField(write.Type, write.Data[0].Field)).Flag(write.Expect != nil).Add(string(write.Expect), string(write.Data[0].Bytes))
 	case store.WriteAppend:
 		w.Int64(write.Cap)
 		fallthrough
@@ -96,11 +96,11 @@ func (w *valueWriter) write(write *store.Write) {
 		}
 	case store.WriteSet:
 		for i := range write.Data {
-			w.Add(valueField(write.Kind, write.Data[i].Field), string(write.Data[i].Bytes))
+			w.Add(valueField(write.Type, write.Data[i].Field), string(write.Data[i].Bytes))
 		}
 	case store.WriteRemove:
 		for i := range write.Data {
-			w.Add(valueField(write.Kind, write.Data[i].Field))
+			w.Add(valueField(write.Type, write.Data[i].Field))
 		}
 	}
 	w.Set(count, len(w.Args)-count-1)
@@ -125,21 +125,21 @@ func refusedWrite(writes []store.Write, why string) error {
 		return fmt.Errorf("%w: a write was refused with %q", store.ErrCorrupt, why)
 	}
 	w := &writes[i-1]
-	if err := refusal(w.Scope, w.Name, w.Kind, word, detail); err != nil {
+	if err := refusal(w.Scope, w.Name, w.Type, word, detail); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: a write was refused with %q", store.ErrCorrupt, why)
 }
 
-// kindLetters are what keys and scripts call the kinds of value.
-var kindLetters = map[store.ValueKind]string{
+// typeLetters are what keys and scripts call the types of value.
+var typeLetters = map[store.ValueType]string{
 	store.ValueCounter: "c", store.ValueFloat: "f", store.ValueTime: "t", store.ValueJSON: "v", store.ValueList: "l", store.ValueMap: "m",
 }
 
-func kindOf(letter string) store.ValueKind {
-	for kind, l := range kindLetters {
+func typeOf(letter string) store.ValueType {
+	for typ, l := range typeLetters {
 		if l == letter {
-			return kind
+			return typ
 		}
 	}
 	return ""
@@ -152,8 +152,8 @@ var opNames = map[store.WriteOp]string{
 }
 
 // valueField is the field of a value's hash.
-func valueField(kind store.ValueKind, field string) string {
-	if kind == store.ValueMap {
+func valueField(typ store.ValueType, field string) string {
+	if typ == store.ValueMap {
 		return ":" + field
 	}
 	return "value"
@@ -189,17 +189,17 @@ func writeResult(w *store.Write, word string) (result store.WriteResult, ok bool
 	case "no":
 		return store.WriteResult{}, w.Op == store.WriteSwap
 	case "missing":
-		if w.Scope.Of == store.OfRun {
+		if w.Scope.Of == store.ScopeRun {
 			return store.WriteResult{Err: store.ErrRunNotFound}, true
 		}
 		return store.WriteResult{Err: store.ErrJobNotFound}, true
 	}
-	err := refusal(w.Scope, w.Name, w.Kind, word, detail)
+	err := refusal(w.Scope, w.Name, w.Type, word, detail)
 	return store.WriteResult{Err: err}, err != nil
 }
 
 // refusal is the error for the word with which values.lua refuses a write; nil if it has none.
-func refusal(scope store.ValueScope, name string, want store.ValueKind, word, detail string) error {
+func refusal(scope store.ValueScope, name string, want store.ValueType, word, detail string) error {
 	switch word {
 	case "full":
 		return store.ErrTooManyValues
@@ -208,7 +208,7 @@ func refusal(scope store.ValueScope, name string, want store.ValueKind, word, de
 	case "corrupt":
 		return fmt.Errorf("%w: value %q of %s", store.ErrCorrupt, name, scope)
 	case "kind":
-		return &store.KindError{Scope: scope, Name: name, Want: want, Have: kindOf(detail)}
+		return &store.TypeError{Scope: scope, Name: name, Want: want, Have: typeOf(detail)}
 	}
 	return nil
 }
@@ -219,8 +219,8 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		return store.ReadReply{}, err
 	}
 	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
-	c := script.NewCall(k.value(p.Scope, p.Name)).Add(kindLetters[p.Kind])
-	switch p.Kind {
+	c := script.NewCall(k.value(p.Scope, p.Name)).Add(typeLetters[p.Type])
+	switch p.Type {
 	case store.ValueList:
 		c.Int64(min(p.Offset, maxOffset)).Int(p.Limit)
 	case store.ValueMap:
@@ -229,7 +229,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		}
 		c.Add(p.Cursor).Int(p.Limit).Int(len(p.Fields))
 		for _, field := range p.Fields {
-			c.Add(valueField(p.Kind, field))
+			c.Add(valueField(p.Type, field))
 		}
 	}
 	word, rest, err := s.word(ctx, script.ReadValue, c)
@@ -240,14 +240,14 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		return store.ReadReply{}, nil
 	case word == "ok" && len(rest) >= 2:
 	case len(rest) == 1:
-		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Kind, word, text(rest[0]))
+		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Type, word, text(rest[0]))
 	case word == "corrupt":
-		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Kind, word, "")
+		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Type, word, "")
 	default:
 		return store.ReadReply{}, unexpected(script.ReadValue, word)
 	}
 	var reply store.ReadReply
-	if p.Kind == store.ValueList || p.Kind == store.ValueMap {
+	if p.Type == store.ValueList || p.Type == store.ValueMap {
 		reply.Len = number(rest[0])
 	}
 	if cursor := text(rest[1]); len(p.Fields) > 0 {
@@ -256,7 +256,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		reply.Cursor = cursor
 	}
 	data := stringsOf(rest[2:])
-	if p.Kind != store.ValueMap {
+	if p.Type != store.ValueMap {
 		for _, b := range data {
 			reply.Data = append(reply.Data, store.Datum{Bytes: []byte(b)})
 		}

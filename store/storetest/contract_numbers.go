@@ -148,11 +148,11 @@ var numbersContract = []testCase{
 				s.refuses(err, "Weight")
 			}
 		}
-		for kind, texts := range map[store.ValueKind][]string{
+		for kind, texts := range map[store.ValueType][]string{
 			store.ValueCounter: {"+5", "007", "1e3", " 1", "9223372036854775808", "-0"}, store.ValueFloat: {"0x1p-2", "inf", "1_0", "nan", "1e400"},
 		} {
 			for _, text := range texts {
-				_, err := s.writer(store.RunScope(r.id), "n").try(store.Write{Kind: kind, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(text)}}})
+				_, err := s.writer(store.RunScope(r.id), "n").try(store.Write{Type: kind, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(text)}}})
 				s.refuses(err, "Writes[0].Data[0]")
 			}
 		}
@@ -168,13 +168,13 @@ var numbersContract = []testCase{
 		w.settle(failed(w.one()))
 		counter := s.writer(store.RunScope(light.id), "n")
 		for _, n := range []string{"9223372036854775807", "-9223372036854775807", "9007199254740993"} {
-			counter.one(store.Write{Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(n)}}})
+			counter.one(store.Write{Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(n)}}})
 		}
-		reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: store.RunScope(light.id), Name: "n", Kind: store.ValueCounter})
+		reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: store.RunScope(light.id), Name: "n", Type: store.ValueCounter})
 		s.NoError(err)
 		s.Equal("9007199254740993", string(reply.Data[0].Bytes))
 		list, err := s.store.ReadValue(s.ctx, store.ReadParams{
-			Scope: store.RunScope(light.id), Name: "list", Kind: store.ValueList, Offset: math.MaxInt64, Limit: store.MaxData,
+			Scope: store.RunScope(light.id), Name: "list", Type: store.ValueList, Offset: math.MaxInt64, Limit: store.MaxData,
 		})
 		s.NoError(err)
 		s.Empty(list.Data)

@@ -29,13 +29,13 @@ var pagesContract = []testCase{
 		r := s.open("import")
 		w := s.writer(store.RunScope(r.id), "list")
 		for i := range largeItems {
-			w.one(store.Write{Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: large(i)}}})
+			w.one(store.Write{Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: large(i)}}})
 			w.one(store.Write{
-				Name: "map", Kind: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: "f" + strconv.Itoa(i), Bytes: large(i)}},
+				Name: "map", Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: "f" + strconv.Itoa(i), Bytes: large(i)}},
 			})
 		}
-		read := func(name string, kind store.ValueKind, p store.ReadParams) store.ReadReply {
-			p.Scope, p.Name, p.Kind = store.RunScope(r.id), name, kind
+		read := func(name string, kind store.ValueType, p store.ReadParams) store.ReadReply {
+			p.Scope, p.Name, p.Type = store.RunScope(r.id), name, kind
 			reply, err := s.store.ReadValue(s.ctx, p)
 			s.NoError(err)
 			s.EqualValues(largeItems, reply.Len)

@@ -18,7 +18,7 @@ func (s *scene) handles() *store.Handles {
 	return h
 }
 
-// scopes are one of each kind, by name. The run is active.
+// scopes are one of each type, by name. The run is active.
 func (s *scene) scopes() map[string]store.ValueScope {
 	r := s.start(store.StartParams{Job: "import"})
 	return map[string]store.ValueScope{
@@ -188,11 +188,11 @@ var valuesContract = []testCase{
 		w := s.writer(scope, "l")
 		item := store.Datum{Bytes: []byte(strings.Repeat("x", store.MaxValueLen))}
 		for range 3 {
-			w.one(store.Write{Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{item, item}, Cap: 3})
+			w.one(store.Write{Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{item, item}, Cap: 3})
 		}
 		at := int64(0)
 		for {
-			page, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: "l", Kind: store.ValueList, Offset: at, Limit: 100})
+			page, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: at, Limit: 100})
 			s.NoError(err)
 			s.EqualValues(3, page.Len)
 			if len(page.Data) == 0 {
@@ -279,7 +279,7 @@ var valuesContract = []testCase{
 			s.Equal(scope.String(), got)
 		}
 	}},
-	{"a name that holds a value of one kind is refused to handles of others", wrongKinds},
+	{"a name that holds a value of one type is refused to handles of others", wrongTypes},
 	{"a value that is not of the type is reported by name", func(s *scene) {
 		h, scope := s.handles(), store.NamespaceScope(0)
 		s.NoError(store.NewMap[string](h, scope, "m").Set(s.ctx, "field", "text"))

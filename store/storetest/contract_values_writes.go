@@ -10,15 +10,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// wrongKinds makes a value of each kind and tries every handle on it.
-func wrongKinds(s *scene) {
+// wrongTypes makes a value of each type and tries every handle on it.
+func wrongTypes(s *scene) {
 	h := s.handles()
 	type access struct{ write, read func() error }
 	for name, scope := range s.scopes() {
-		of := func(name string) map[store.ValueKind]access {
+		of := func(name string) map[store.ValueType]access {
 			c, f, t := store.NewCounter(h, scope, name), store.NewFloat(h, scope, name), store.NewTime(h, scope, name)
 			v, l, m := store.NewValue[int](h, scope, name), store.NewList[int](h, scope, name), store.NewMap[int](h, scope, name)
-			return map[store.ValueKind]access{
+			return map[store.ValueType]access{
 				store.ValueCounter: {func() error { return c.Set(s.ctx, 1) }, func() error { _, err := c.Get(s.ctx); return err }},
 				store.ValueFloat:   {func() error { _, err := f.Add(s.ctx, 1); return err }, func() error { _, err := f.Get(s.ctx); return err }},
 				store.ValueTime:    {func() error { return t.Set(s.ctx, time.Unix(1, 0)) }, func() error { _, err := t.Get(s.ctx); return err }},
@@ -36,14 +36,14 @@ func wrongKinds(s *scene) {
 						s.NoError(err)
 						continue
 					}
-					s.ErrorIs(err, store.ErrWrongKind)
-					var kind *store.KindError
-					s.ErrorAs(err, &kind)
-					s.Equal(store.KindError{Scope: scope, Name: "of-" + string(have), Want: want, Have: have}, *kind)
+					s.ErrorIs(err, store.ErrWrongType)
+					var typ *store.TypeError
+					s.ErrorAs(err, &typ)
+					s.Equal(store.TypeError{Scope: scope, Name: "of-" + string(have), Want: want, Have: have}, *typ)
 				}
 			}
 			if have != store.ValueList {
-				s.ErrorIs(store.NewList[int](h, scope, "of-"+string(have)).Delete(s.ctx), store.ErrWrongKind)
+				s.ErrorIs(store.NewList[int](h, scope, "of-"+string(have)).Delete(s.ctx), store.ErrWrongType)
 			}
 		}
 	}
@@ -89,14 +89,14 @@ func (w *writer) one(write store.Write) {
 func refusedWrites(s *scene) {
 	r := s.start(store.StartParams{Job: "import"})
 	w := s.writer(store.RunScope(r.id), "v")
-	set := store.Write{Kind: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("1")}}}
+	set := store.Write{Type: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("1")}}}
 	for field, alter := range map[string]func(w *store.Write){
 		"Writes[1].Scope.Job":    func(w *store.Write) { w.Scope = store.JobScope("") },
 		"Writes[1].Scope.Run":    func(w *store.Write) { w.Scope = store.RunScope(store.RunID{Job: "import"}) },
 		"Writes[1].Scope.Expiry": func(w *store.Write) { w.Scope = store.NamespaceScope(-1) },
 		"Writes[1].Scope.Of":     func(w *store.Write) { w.Scope.Job = "import" },
 		"Writes[1].Name":         func(w *store.Write) { w.Name = "a/b" },
-		"Writes[1].Kind":         func(w *store.Write) { w.Kind = "set" },
+		"Writes[1].Type":         func(w *store.Write) { w.Type = "set" },
 		"Writes[1].Op":           func(w *store.Write) { w.Op = store.WriteAppend },
 		"Writes[1].Cap":          func(w *store.Write) { w.Cap = -1 },
 		"Writes[1].Data":         func(w *store.Write) { w.Data = nil },
@@ -108,21 +108,21 @@ func refusedWrites(s *scene) {
 		s.refuses(err, field)
 	}
 	for _, bad := range []store.Write{
-		{Kind: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: strings.Repeat("f", store.MaxFieldLen+1)}}},
-		{Kind: store.ValueMap, Op: store.WriteSet, Data: make([]store.Datum, store.MaxData+1)},
-		{Kind: store.ValueList, Op: store.WriteAppend, Data: slices.Repeat([]store.Datum{{Bytes: make([]byte, store.MaxValueLen)}}, 5)},
-		{Kind: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("1.5")}}},
-		{Kind: store.ValueFloat, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("NaN")}}},
+		{Type: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: strings.Repeat("f", store.MaxFieldLen+1)}}},
+		{Type: store.ValueMap, Op: store.WriteSet, Data: make([]store.Datum, store.MaxData+1)},
+		{Type: store.ValueList, Op: store.WriteAppend, Data: slices.Repeat([]store.Datum{{Bytes: make([]byte, store.MaxValueLen)}}, 5)},
+		{Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("1.5")}}},
+		{Type: store.ValueFloat, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("NaN")}}},
 	} {
 		_, err := w.try(set, bad)
 		s.ErrorIs(err, store.ErrInvalid)
 	}
 	_, err := w.try(slices.Repeat([]store.Write{set}, store.MaxBatch+1)...)
 	s.ErrorIs(err, store.ErrInvalid)
-	got, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: w.scope, Name: "v", Kind: store.ValueJSON})
+	got, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: w.scope, Name: "v", Type: store.ValueJSON})
 	s.NoError(err)
 	s.Empty(got.Data)
-	_, err = s.store.ReadValue(s.ctx, store.ReadParams{Name: "v", Kind: store.ValueJSON})
+	_, err = s.store.ReadValue(s.ctx, store.ReadParams{Name: "v", Type: store.ValueJSON})
 	s.ErrorIs(err, store.ErrInvalid)
 	h := s.handles()
 	s.ErrorIs(store.NewFloat(h, w.scope, "f").Set(s.ctx, math.Inf(1)), store.ErrInvalid)
@@ -138,14 +138,14 @@ func repeatedWrites(s *scene) {
 	w := s.writer(scope, "")
 	data := func(b string) []store.Datum { return []store.Datum{{Bytes: []byte(b)}} }
 	batch := []store.Write{
-		{Name: "c", Kind: store.ValueCounter, Op: store.WriteAdd, Data: data("9007199254740993")},
-		{Name: "c", Kind: store.ValueCounter, Op: store.WriteAdd, Data: data("-1")},
-		{Name: "f", Kind: store.ValueFloat, Op: store.WriteAdd, Data: data("0.1")},
-		{Name: "l", Kind: store.ValueList, Op: store.WriteAppend, Data: data("x")},
-		{Name: "v", Kind: store.ValueJSON, Op: store.WriteSwap, Data: data("1")},
-		{Name: "v", Kind: store.ValueJSON, Op: store.WriteSwap, Data: data("2")},
-		{Name: "l", Kind: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: "x"}}},
-		{Name: "c", Scope: store.RunScope(store.RunID{Job: "import", Number: r.id.Number + 1}), Kind: store.ValueCounter, Op: store.WriteDelete},
+		{Name: "c", Type: store.ValueCounter, Op: store.WriteAdd, Data: data("9007199254740993")},
+		{Name: "c", Type: store.ValueCounter, Op: store.WriteAdd, Data: data("-1")},
+		{Name: "f", Type: store.ValueFloat, Op: store.WriteAdd, Data: data("0.1")},
+		{Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: data("x")},
+		{Name: "v", Type: store.ValueJSON, Op: store.WriteSwap, Data: data("1")},
+		{Name: "v", Type: store.ValueJSON, Op: store.WriteSwap, Data: data("2")},
+		{Name: "l", Type: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: "x"}}},
+		{Name: "c", Scope: store.RunScope(store.RunID{Job: "import", Number: r.id.Number + 1}), Type: store.ValueCounter, Op: store.WriteDelete},
 	}
 	first, err := w.try(batch...)
 	s.NoError(err)
@@ -154,7 +154,7 @@ func repeatedWrites(s *scene) {
 	s.Equal("9007199254740992", results[1].Sum)
 	s.True(results[4].Swapped)
 	s.False(results[5].Swapped)
-	s.ErrorIs(results[6].Err, store.ErrWrongKind)
+	s.ErrorIs(results[6].Err, store.ErrWrongType)
 	s.ErrorIs(results[7].Err, store.ErrRunNotFound)
 	for range 3 {
 		again, err := s.store.WriteValues(s.ctx, w.last)

@@ -10,12 +10,12 @@ import (
 
 // appending is a write of one item to a list.
 func appending(scope store.ValueScope, name, item string) store.Write {
-	return store.Write{Scope: scope, Name: name, Kind: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte(item)}}}
+	return store.Write{Scope: scope, Name: name, Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte(item)}}}
 }
 
 // putting is a write of one field of a map, or without a value its removal.
 func putting(scope store.ValueScope, name, field, value string) store.Write {
-	w := store.Write{Scope: scope, Name: name, Kind: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: field, Bytes: []byte(value)}}}
+	w := store.Write{Scope: scope, Name: name, Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: field, Bytes: []byte(value)}}}
 	if value == "" {
 		w.Op, w.Data[0].Bytes = store.WriteRemove, nil
 	}
@@ -29,19 +29,19 @@ func writing(o store.Outcome, writes ...store.Write) store.Outcome {
 }
 
 // read returns all items of a list, or "field=value" of a map, sorted.
-func (s *scene) read(scope store.ValueScope, name string, kind store.ValueKind) []string {
+func (s *scene) read(scope store.ValueScope, name string, typ store.ValueType) []string {
 	s.tb.Helper()
-	reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: name, Kind: kind, Limit: store.MaxData})
+	reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: name, Type: typ, Limit: store.MaxData})
 	s.NoError(err)
 	var all []string
 	for _, d := range reply.Data {
-		if kind == store.ValueMap {
+		if typ == store.ValueMap {
 			all = append(all, d.Field+"="+string(d.Bytes))
 		} else {
 			all = append(all, string(d.Bytes))
 		}
 	}
-	if kind == store.ValueMap {
+	if typ == store.ValueMap {
 		slices.Sort(all)
 	}
 	return all
@@ -152,9 +152,9 @@ var writesContract = []testCase{
 			s.Empty(reply.Lost)
 			s.Len(reply.Refused, 1)
 			s.Equal(1, reply.Refused[0].Index)
-			var kind *store.KindError
-			s.ErrorAs(reply.Refused[0].Err, &kind)
-			s.Equal(store.KindError{Scope: job, Name: "m", Want: store.ValueMap, Have: store.ValueCounter}, *kind)
+			var typ *store.TypeError
+			s.ErrorAs(reply.Refused[0].Err, &typ)
+			s.Equal(store.TypeError{Scope: job, Name: "m", Want: store.ValueMap, Have: store.ValueCounter}, *typ)
 			s.Equal([]string{"yes"}, s.read(run, "l", store.ValueList))
 			s.Empty(r.record().Counters)
 			r.counts(store.Counts{Running: 1, Succeeded: 2}, "the refused one still runs")
@@ -170,7 +170,7 @@ var writesContract = []testCase{
 		large := strings.Repeat("x", store.MaxOutcomeWriteLen/2+1)
 		many := appending(run, "l", "1")
 		many.Data = make([]store.Datum, store.MaxData)
-		set := store.Write{Scope: run, Name: "v", Kind: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{}}}
+		set := store.Write{Scope: run, Name: "v", Type: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{}}}
 		for _, c := range []struct {
 			field  string
 			writes []store.Write

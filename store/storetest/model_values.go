@@ -17,33 +17,33 @@ import (
 // modelValues are those of a run, of a job or of the namespace, by name.
 type modelValues map[string]*modelValue
 
-// modelValue is one value. Which field it uses depends on its kind.
+// modelValue is one value. Which field it uses depends on its type.
 type modelValue struct {
-	kind   store.ValueKind
+	typ    store.ValueType
 	text   string
 	items  []string
 	fields map[string]string
 	ends   time.Duration // 0 for never
 }
 
-// The names of values in each scope. Tasks write to the last two only, each of one kind, so that no write of theirs is refused.
+// The names of values in each scope. Tasks write to the last two only, each of one type, so that no write of theirs is refused.
 const (
 	modelNames = 4
 	logName    = modelNames - 2
 	seenName   = modelNames - 1
 )
 
-var valueKinds = []store.ValueKind{store.ValueCounter, store.ValueFloat, store.ValueList, store.ValueMap, store.ValueJSON, store.ValueTime}
+var valueTypes = []store.ValueType{store.ValueCounter, store.ValueFloat, store.ValueList, store.ValueMap, store.ValueJSON, store.ValueTime}
 
 // values finds the values of a scope, and the error of writing to one that is gone.
 func (m *model) valuesOf(scope store.ValueScope) (modelValues, error) {
 	switch scope.Of {
-	case store.OfRun:
+	case store.ScopeRun:
 		if r := m.runs[store.RunID{Job: scope.Job, Number: scope.Run}]; r != nil {
 			return r.values, nil
 		}
 		return nil, store.ErrRunNotFound
-	case store.OfJob:
+	case store.ScopeJob:
 		if j := m.jobs[scope.Job]; j != nil {
 			return j.values, nil
 		}
@@ -60,11 +60,11 @@ func (m *model) write(w store.Write) (result store.WriteResult) {
 		return store.WriteResult{Err: err}
 	}
 	v := in[w.Name]
-	if v != nil && v.kind != w.Kind {
-		return store.WriteResult{Err: store.ErrWrongKind}
+	if v != nil && v.typ != w.Type {
+		return store.WriteResult{Err: store.ErrWrongType}
 	}
 	if v == nil {
-		v = &modelValue{kind: w.Kind, fields: make(map[string]string)}
+		v = &modelValue{typ: w.Type, fields: make(map[string]string)}
 	}
 	switch w.Op {
 	case store.WriteDelete:
@@ -100,14 +100,14 @@ func (m *model) write(w store.Write) (result store.WriteResult) {
 		v.ends = m.now + w.Scope.Expiry
 	}
 	in[w.Name] = v
-	if v.kind == store.ValueMap && len(v.fields) == 0 || v.kind == store.ValueList && len(v.items) == 0 {
+	if v.typ == store.ValueMap && len(v.fields) == 0 || v.typ == store.ValueList && len(v.items) == 0 {
 		delete(in, w.Name)
 	}
 	return result
 }
 
 func (v *modelValue) set(d store.Datum) {
-	if v.kind == store.ValueMap {
+	if v.typ == store.ValueMap {
 		v.fields[d.Field] = string(d.Bytes)
 	} else {
 		v.text = string(d.Bytes)
@@ -116,7 +116,7 @@ func (v *modelValue) set(d store.Datum) {
 
 // get is what is there; nil for nothing.
 func (v *modelValue) get(field string, stored bool) []byte {
-	if v.kind == store.ValueMap {
+	if v.typ == store.ValueMap {
 		if text, ok := v.fields[field]; ok {
 			return []byte(text)
 		}
@@ -130,7 +130,7 @@ func (v *modelValue) get(field string, stored bool) []byte {
 
 // add adds to a number. Floats are chosen so that no sum is rounded.
 func (v *modelValue) add(number string) (string, error) {
-	if v.kind == store.ValueFloat {
+	if v.typ == store.ValueFloat {
 		have, _ := strconv.ParseFloat(v.text, 64)
 		more, _ := strconv.ParseFloat(number, 64)
 		v.text = strconv.FormatFloat(have+more, 'g', -1, 64)
@@ -147,14 +147,14 @@ func (v *modelValue) add(number string) (string, error) {
 
 // valueScope draws what a value belongs to: perhaps a run or job that is gone.
 func (m *machine) valueScope(t *rapid.T) store.ValueScope {
-	switch rapid.SampledFrom([]store.ScopeKind{store.OfRun, store.OfJob, store.OfNamespace}).Draw(t, "scope") {
-	case store.OfRun:
+	switch rapid.SampledFrom([]store.ScopeType{store.ScopeRun, store.ScopeJob, store.ScopeNamespace}).Draw(t, "scope") {
+	case store.ScopeRun:
 		ids := []store.RunID{{Job: m.jobs[0], Number: 1}} // gone, or never there
 		for _, r := range m.m.ordered() {
 			ids = append(ids, r.id)
 		}
 		return store.RunScope(ids[rapid.IntRange(0, len(ids)-1).Draw(t, "run")])
-	case store.OfJob:
+	case store.ScopeJob:
 		return store.JobScope(rapid.SampledFrom(m.jobs).Draw(t, "job"))
 	}
 	return store.NamespaceScope(rapid.SampledFrom([]time.Duration{0, m.soonOr(t, "expiry", never), never}).Draw(t, "expires"))
@@ -173,7 +173,7 @@ func (m *machine) WriteValues(t *rapid.T) {
 		want, got := m.m.write(w), reply.Results[i]
 		m.s.ErrorIs(got.Err, want.Err, "%v of %q of %v", w.Op, w.Name, w.Scope)
 		m.s.Equal(want.Swapped, got.Swapped)
-		m.sameText(w.Kind, want.Sum, got.Sum)
+		m.sameText(w.Type, want.Sum, got.Sum)
 	}
 	if rapid.Bool().Draw(t, "twice") {
 		again, err := m.s.store.WriteValues(m.s.ctx, m.writer.last)
@@ -185,23 +185,23 @@ func (m *machine) WriteValues(t *rapid.T) {
 	}
 }
 
-// write draws one write. Most names have a kind of their own.
+// write draws one write. Most names have a type of their own.
 func (m *machine) write(t *rapid.T) store.Write {
 	i := rapid.IntRange(0, modelNames-1).Draw(t, "name")
 	w := store.Write{Scope: m.valueScope(t), Name: m.names[i]}
 	switch i {
 	case logName:
-		w.Kind = store.ValueList
+		w.Type = store.ValueList
 	case seenName:
-		w.Kind = store.ValueMap
+		w.Type = store.ValueMap
 	default:
-		w.Kind = rapid.SampledFrom(valueKinds).Draw(t, "kind")
+		w.Type = rapid.SampledFrom(valueTypes).Draw(t, "kind")
 		if v := m.stored(w.Scope, w.Name); v != nil && rapid.IntRange(0, 3).Draw(t, "another kind") > 0 {
-			w.Kind = v.kind
+			w.Type = v.typ
 		}
 	}
 	ops := []store.WriteOp{store.WriteDelete}
-	switch w.Kind {
+	switch w.Type {
 	case store.ValueCounter, store.ValueFloat:
 		ops = append(ops, store.WriteAdd, store.WriteAdd, store.WriteAdd, store.WriteSet)
 	case store.ValueList:
@@ -224,12 +224,12 @@ func (m *machine) data(t *rapid.T, w *store.Write) {
 		return
 	}
 	n := 1
-	if w.Op == store.WriteAppend || w.Op == store.WriteRemove || w.Op == store.WriteSet && w.Kind == store.ValueMap {
+	if w.Op == store.WriteAppend || w.Op == store.WriteRemove || w.Op == store.WriteSet && w.Type == store.ValueMap {
 		n = rapid.IntRange(1, 3).Draw(t, "data")
 	}
 	for range n {
-		d := store.Datum{Bytes: []byte(rapid.SampledFrom(texts(w.Kind)).Draw(t, "text"))}
-		if w.Kind == store.ValueMap {
+		d := store.Datum{Bytes: []byte(rapid.SampledFrom(texts(w.Type)).Draw(t, "text"))}
+		if w.Type == store.ValueMap {
 			d.Field = rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field")
 		}
 		if w.Op == store.WriteRemove {
@@ -241,7 +241,7 @@ func (m *machine) data(t *rapid.T, w *store.Write) {
 	case store.WriteAppend:
 		w.Cap = int64(rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "cap"))
 	case store.WriteSwap:
-		if v := m.stored(w.Scope, w.Name); v != nil && v.kind == w.Kind && rapid.IntRange(0, 3).Draw(t, "as it is") > 0 {
+		if v := m.stored(w.Scope, w.Name); v != nil && v.typ == w.Type && rapid.IntRange(0, 3).Draw(t, "as it is") > 0 {
 			w.Expect = v.get(w.Data[0].Field, true)
 		} else if rapid.Bool().Draw(t, "expected") {
 			w.Expect = []byte("x")
@@ -249,9 +249,9 @@ func (m *machine) data(t *rapid.T, w *store.Write) {
 	}
 }
 
-// texts are what a value of the kind may hold.
-func texts(kind store.ValueKind) []string {
-	switch kind {
+// texts are what a value of the type may hold.
+func texts(typ store.ValueType) []string {
+	switch typ {
 	case store.ValueCounter:
 		return []string{"1", "-7", "40000000000", "9000000000000000000", "-9000000000000000000"} // miniredis takes sums just out of range
 	case store.ValueFloat:
@@ -287,11 +287,11 @@ func (m *machine) taskWrites(t *rapid.T, run store.RunID) (writes []store.Write)
 // checkValue compares one value.
 func (m *machine) checkValue(scope store.ValueScope, name string) {
 	s, v := m.s, m.stored(scope, name)
-	p := store.ReadParams{Scope: scope, Name: name, Kind: store.ValueCounter}
+	p := store.ReadParams{Scope: scope, Name: name, Type: store.ValueCounter}
 	if v != nil {
-		p.Kind = v.kind
+		p.Type = v.typ
 	}
-	if p.Kind == store.ValueList || p.Kind == store.ValueMap {
+	if p.Type == store.ValueList || p.Type == store.ValueMap {
 		p.Limit = store.MaxData
 	}
 	reply, err := s.store.ReadValue(s.ctx, p)
@@ -301,7 +301,7 @@ func (m *machine) checkValue(scope store.ValueScope, name string) {
 		s.Zero(reply.Len)
 		return
 	}
-	switch v.kind {
+	switch v.typ {
 	case store.ValueList:
 		var items []string
 		for _, d := range reply.Data {
@@ -318,13 +318,13 @@ func (m *machine) checkValue(scope store.ValueScope, name string) {
 		s.Equal(int64(len(fields)), reply.Len)
 	default:
 		s.Len(reply.Data, 1)
-		m.sameText(v.kind, v.text, string(reply.Data[0].Bytes))
+		m.sameText(v.typ, v.text, string(reply.Data[0].Bytes))
 	}
 }
 
 // sameText compares values. Floats may be written in many ways.
-func (m *machine) sameText(kind store.ValueKind, want, got string) {
-	if kind != store.ValueFloat || want == "" {
+func (m *machine) sameText(typ store.ValueType, want, got string) {
+	if typ != store.ValueFloat || want == "" {
 		m.s.Equal(want, got)
 		return
 	}

@@ -80,7 +80,7 @@ var sabotages = map[string]struct {
 	"writes for whoever settles":           {"Contract_Writes", "Contract, Sessions: what a task writes", func(s store.Store) store.Store { return &writesAnyhow{Store: s} }},
 	"applies a repeated write":             {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &addsAgain{Store: s} }},
 	"keeps values of runs for ever":        {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &keepsValues{s} }},
-	"hides that a kind was refused":        {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &hidesKinds{s} }},
+	"hides that a type was refused":        {"Contract_Values", "Contract, Values: runs, jobs and the namespace", func(s store.Store) store.Store { return &hidesTypes{s} }},
 	"starts a declared name anew":          {"P07_OneActiveRun", "P7 One active run per name.", func(s store.Store) store.Store { return &startsDeclared{s} }},
 	"takes retries for failures":           {"Contract_Runs", "Contract, Runs", func(s store.Store) store.Store { return &takesRetriesForFailures{s} }},
 	"keeps the first failures only":        {"P12_Bounded", "P12 Bounded.", func(s store.Store) store.Store { return &keepsTheFirst{s} }},

@@ -493,7 +493,7 @@ type forgetsMaps struct{ store.Store }
 func (s *forgetsMaps) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	p.Writes = slices.Clone(p.Writes)
 	for i := range p.Writes {
-		if p.Writes[i].Kind == store.ValueMap {
+		if p.Writes[i].Type == store.ValueMap {
 			p.Writes[i].Op, p.Writes[i].Data = store.WriteDelete, nil
 		}
 	}

@@ -31,7 +31,7 @@ func (s *addsAgain) WriteValues(ctx context.Context, p store.WriteParams) (store
 type keepsValues struct{ store.Store }
 
 func (s *keepsValues) outside(scope store.ValueScope, name string) (store.ValueScope, string) {
-	if scope.Of == store.OfRun {
+	if scope.Of == store.ScopeRun {
 		return store.NamespaceScope(0), "run" + strconv.FormatInt(scope.Run, 10) + name
 	}
 	return scope, name
@@ -50,13 +50,13 @@ func (s *keepsValues) ReadValue(ctx context.Context, p store.ReadParams) (store.
 	return s.Store.ReadValue(ctx, p)
 }
 
-// hidesKinds answers a write to a value of another kind as if it had been applied.
-type hidesKinds struct{ store.Store }
+// hidesTypes answers a write to a value of another type as if it had been applied.
+type hidesTypes struct{ store.Store }
 
-func (s *hidesKinds) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
+func (s *hidesTypes) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	reply, err := s.Store.WriteValues(ctx, p)
 	for i := range reply.Results {
-		if errors.Is(reply.Results[i].Err, store.ErrWrongKind) {
+		if errors.Is(reply.Results[i].Err, store.ErrWrongType) {
 			reply.Results[i].Err = nil
 		}
 	}

@@ -38,6 +38,14 @@
 // Success stands in spite of a cancelled context: whether the lease still held
 // is decided by the store.
 //
+// # Hooks
+//
+// A set can have hooks ([Hooks]). PreJob runs before any task of a run: an error tries it again, [Permanent] fails the
+// run, [SkipRun] ends it as skipped. PostJob runs after a run that succeeded or failed, not after one that was stopped
+// or skipped. It sees the final counters and can leave a result. If it fails for good, the status of the run stands, and its
+// state says so. Hooks are not counted as tasks. Events are hooks of your own: [Attempt.Event] calls a function between the
+// hooks before and after it. An error of the one before skips the rest.
+//
 // # Attributes
 //
 // What an attempt gets of each attribute is decided in this order; the first that sets it wins:

@@ -27,6 +27,18 @@
 // Event…; [Config.Observer] is told what metrics need; [Config.Propagator] carries traces from whoever enqueues a task to its attempts. What
 // is not set costs nothing.
 //
+// # Failed tasks
+//
+// A run keeps 1,000 failures ([Config].FailureCap): the first 500 and the newest, with arguments, error, stack and worker. It
+// keeps them as long as its summary. [Run.Redrive] starts a new run of the job with what failed, or with
+// some kinds or IDs of it. Call it again after a crash, from anywhere: it continues, and adds nothing twice. If more
+// failed than was kept, it refuses, unless AllowPartial is set.
+//
+// # Progress
+//
+// A handler calls Progress to say how far a long task is. This costs no round trip: it travels with the worker's
+// heartbeat, about once a second. RunState.Reporting shows at most 64 tasks of a run; [Run.Explain] and [Manager.Workers] show all.
+//
 // # A worker
 //
 // A worker keeps one session per partition of the store: a lease on everything it has

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// What [Config.Logger] is told under fixed names. The README lists their levels and attributes. At [slog.LevelInfo] ordinary tasks are
+// What [Config.Logger] is told under fixed names. EVENTS.md lists their levels and attributes. At [slog.LevelInfo] ordinary tasks are
 // silent: what concerns a single one is told at [slog.LevelDebug], but for tasks that failed for good. Payloads, arguments and
 // headers are never told.
 const (

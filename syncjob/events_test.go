@@ -22,16 +22,16 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// listed is an event as the README lists it.
+// listed is an event as EVENTS.md lists it.
 type listed struct {
 	level              string
 	required, optional []string
 }
 
-// listedEvents reads the table of events in the README.
+// listedEvents reads the table of events in EVENTS.md.
 func listedEvents(t *testing.T) map[string]listed {
 	t.Helper()
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("EVENTS.md")
 	require.NoError(t, err)
 	events := make(map[string]listed)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`|]+)` \\| (DEBUG|INFO|WARN|ERROR) \\| (.*) \\|$").FindAllStringSubmatch(string(readme), -1) {

@@ -17,31 +17,55 @@ func (Album) Kind() string { return "album" }
 func (Photo) Kind() string { return "photo" }
 
 func main() {
-	ctx, stop := context.WithCancel(context.Background())
-	photos := handlers.NewSet("photos", handlers.SetConfig{Attributes: handlers.Attributes{MaxRetries: 5}})
-	handlers.Handle(photos, func(ctx context.Context, t *handlers.Task[Album]) (err error) {
-		for n := 0; n < t.Args.Photos && err == nil; n++ {
-			_, err = t.Enqueue(ctx, Photo{n}, nil)
-		}
-		return err // nil: the photos appear with this success, once, however often it was tried
-	}, nil)
-	handlers.Handle(photos, func(context.Context, *handlers.Task[Photo]) error { return nil }, nil)
-
-	manager := must(syncjob.Open(ctx, "memory://", syncjob.Config{Registry: must(handlers.NewRegistry(photos))})) // or redis://…
-	worker, drained := must(manager.NewWorker(syncjob.WorkerConfig{Concurrency: 8})), make(chan error)
-	go func() { drained <- worker.Run(ctx) }() // in any number of processes
-
-	run := must(manager.Start(ctx, syncjob.Job{Name: "album/7", Set: "photos", Root: Album{Photos: 10}}, nil))
-	final := must(run.Wait(ctx))
-	fmt.Printf("%s: %d of %d tasks succeeded\n", final.Status, final.Counts.Succeeded, final.Counts.Total)
-	stop()
-	must(true, <-drained)
-	must(true, manager.Close())
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
+	if err := run(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	return v
+}
+
+func run(ctx context.Context) error {
+	photos := handlers.NewSet("photos", handlers.SetConfig{
+		Attributes: handlers.Attributes{MaxRetries: 5},
+	})
+	handlers.Handle(photos, func(ctx context.Context, t *handlers.Task[Album]) error {
+		for n := range t.Args.Photos {
+			if _, err := t.Enqueue(ctx, Photo{n}, nil); err != nil {
+				return err // the album is tried again
+			}
+		}
+		return nil // the photos appear now: once, however often the album was tried
+	}, nil)
+	handlers.Handle(photos, func(ctx context.Context, t *handlers.Task[Photo]) error {
+		return nil // do the work
+	}, nil)
+	registry, err := handlers.NewRegistry(photos)
+	if err != nil {
+		return err
+	}
+
+	manager, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: registry})
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	worker, err := manager.NewWorker(syncjob.WorkerConfig{Concurrency: 8})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	drained := make(chan error, 1)
+	go func() { drained <- worker.Run(ctx) }()
+
+	job := syncjob.Job{Name: "album/7", Set: "photos", Root: Album{Photos: 10}}
+	album, err := manager.Start(ctx, job, nil)
+	if err != nil {
+		return err
+	}
+	final, err := album.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d of %d tasks succeeded\n", final.Status, final.Counts.Succeeded, final.Counts.Total)
+	stop()
+	return <-drained
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -77,7 +78,7 @@ func (c Config) validate() error {
 // Store implements [store.Store] over a rueidis client. Make one with [New] or
 // [Open]; its methods may be called concurrently.
 type Store struct {
-	client rueidis.Client
+	client *prompt
 	conns  *connections // of a client that is ours to close; nil otherwise
 	config Config
 	spaces []*keyspace
@@ -111,8 +112,9 @@ func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{client: client, config: config, hub: newHub(), sessions: make(map[store.SessionID]*session)}
+	s := &Store{config: config, hub: newHub(), sessions: make(map[store.SessionID]*session)}
 	s.life, s.end = context.WithCancel(context.Background())
+	s.client = &prompt{client, lifecycle.New(s.life)}
 	if err := s.checkEviction(ctx); err != nil {
 		return nil, err
 	}
@@ -253,15 +255,18 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close implements [store.Store]. A client that was handed to [New] stays open, and
-// subscriptions on it end with [store.ErrClosed]. One that [Open] made is closed: a server that does not answer is
-// given up after half a second. Calls in flight then fail with [store.ErrClosed].
+// Close implements [store.Store]. Calls in flight, and subscriptions, end at once with [store.ErrClosed]. A client that was handed to
+// [New] stays open, and may go on with what it was asked until it gives up the connection. One that [Open] made is closed: a server
+// that does not answer is given up after half a second.
 func (s *Store) Close() error {
 	if s.closed.CompareAndSwap(false, true) {
 		s.end()
 		if s.conns != nil {
-			defer time.AfterFunc(closeTime, s.conns.cut).Stop()
-			s.client.Close()
+			late := time.AfterFunc(closeTime, s.conns.cut)
+			s.client.Client.Close()
+			late.Stop()
+			s.conns.cut() // what it was about to make, too
+			s.client.calls.Wait()
 		}
 	}
 	return nil

@@ -171,38 +171,37 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	records := make(map[string]bool)
 	seen := make(map[string]bool)
 	var values []storedValue
-	each := func(names []string, types []string) {
-		for i, name := range names {
-			if seen[name] {
-				continue // a scan may repeat itself
-			}
-			seen[name] = true
-			if want := keyType(name); want != "" && types[i] != want && types[i] != "none" {
-				c.wrong = append(c.wrong, name)
-				if !strings.HasPrefix(name, "L:") {
-					continue
-				}
-			}
-			kind, rest, _ := strings.Cut(name, ":")
-			switch kind {
-			case "L":
-				c.sessions[rest] = true
-			case "run":
-				records[rest] = true
-			case "starts", "job":
-				c.job = c.job || rest == r.p.Job
-			default:
-				if v, ok := parseValue(rest); ok && kind == "value" {
-					values = append(values, v)
-				}
-				if id := runOf(name); id != "" {
-					byRun[id] = append(byRun[id], name)
-				}
+	names, types, err := r.scan(ctx)
+	if err != nil {
+		return c, err
+	}
+	for i, name := range names {
+		if seen[name] {
+			continue // a scan may repeat itself
+		}
+		seen[name] = true
+		if want := keyType(name); want != "" && types[i] != want && types[i] != "none" {
+			c.wrong = append(c.wrong, name)
+			if !strings.HasPrefix(name, "L:") {
+				continue
 			}
 		}
-	}
-	if err := r.scan(ctx, each); err != nil {
-		return c, err
+		kind, rest, _ := strings.Cut(name, ":")
+		switch kind {
+		case "L":
+			c.sessions[rest] = true
+		case "run":
+			records[rest] = true
+		case "starts", "job":
+			c.job = c.job || rest == r.p.Job
+		default:
+			if v, ok := parseValue(rest); ok && kind == "value" {
+				values = append(values, v)
+			}
+			if id := runOf(name); id != "" {
+				byRun[id] = append(byRun[id], name)
+			}
+		}
 	}
 	for id := range records {
 		c.runs[id] = ""
@@ -241,32 +240,51 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	return c, nil
 }
 
-// scan visits every key of the partition, without its prefix, with its type. On a cluster it asks only the server that
+// scan lists every key of the partition, without its prefix, and the type of each. On a cluster it asks only the server that
 // serves the partition, as others may be down. A scan during which the slot moves away misses keys: it fails, to be repeated.
-func (r *repair) scan(ctx context.Context, visit func(names, types []string)) error {
-	return r.s.client.Dedicated(func(owner rueidis.DedicatedClient) error {
-		for cursor := uint64(0); ; {
-			replies := owner.DoMulti(ctx,
-				owner.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.prefix)+"*").Count(1000).Build(),
-				owner.B().Exists().Key(r.k.absent()).Build(), // refused unless the whole slot is there
-			)
-			page, err := replies[0].AsScanEntry()
-			if err == nil {
-				err = replies[1].Error()
+func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
+	type found struct {
+		names, types []string
+		err          error
+	}
+	all, answered := await(ctx, r.s.client, func() (all found) {
+		all.err = r.s.client.Dedicated(func(owner rueidis.DedicatedClient) error {
+			for cursor := uint64(0); ; {
+				page, err := r.page(ctx, owner, cursor)
+				if err != nil {
+					return err
+				}
+				names, types, err := r.types(ctx, page.Elements)
+				if err != nil {
+					return err
+				}
+				all.names, all.types = append(all.names, names...), append(all.types, types...)
+				if cursor = page.Cursor; cursor == 0 {
+					return nil
+				}
 			}
-			if err != nil {
-				return r.s.translate(ctx, "look through the keys", err)
-			}
-			names, types, err := r.types(ctx, page.Elements)
-			if err != nil {
-				return err
-			}
-			visit(names, types)
-			if cursor = page.Cursor; cursor == 0 {
-				return nil
-			}
-		}
+		})
+		return all
 	})
+	if !answered {
+		return nil, nil, r.s.translate(ctx, "look through the keys", gone(ctx).Error())
+	}
+	return all.names, all.types, all.err
+}
+
+func (r *repair) page(ctx context.Context, owner rueidis.DedicatedClient, cursor uint64) (rueidis.ScanEntry, error) {
+	replies := owner.DoMulti(ctx,
+		owner.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.prefix)+"*").Count(1000).Build(),
+		owner.B().Exists().Key(r.k.absent()).Build(), // refused unless the whole slot is there
+	)
+	page, err := replies[0].AsScanEntry()
+	if err == nil {
+		err = replies[1].Error()
+	}
+	if err != nil {
+		return page, r.s.translate(ctx, "look through the keys", err)
+	}
+	return page, nil
 }
 
 // types are the names of keys, without their prefix, and the type of each.

@@ -133,7 +133,7 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 func (s *Store) receive(ctx context.Context) {
 	for wait := resubscribeBackoff(); ctx.Err() == nil; {
 		started := time.Now()
-		err := s.receiveOnce(ctx)
+		err, _ := await(ctx, s.client, func() error { return s.receiveOnce(ctx) })
 		s.hub.down()
 		if ctx.Err() != nil {
 			return

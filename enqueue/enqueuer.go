@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
@@ -111,11 +112,16 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 // return [store.ErrClosed]. It does not close the store, and may be called
 // twice.
 func (e *Enqueuer) Close() error {
+	e.CloseBy(time.Now().Add(store.CloseTime))
+	return nil
+}
+
+// CloseBy is [Enqueuer.Close] with another bound: who closes several things at once gives them one.
+func (e *Enqueuer) CloseBy(deadline time.Time) {
 	for _, p := range e.producers {
 		p.Close()
 	}
-	e.group.StopAfter(store.CloseTime, store.ErrClosed)
-	return nil
+	e.group.StopAfter(time.Until(deadline), store.ErrClosed)
 }
 
 func (e *Enqueuer) producer(run store.RunID) *stream.Stream[*request] {

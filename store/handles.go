@@ -40,18 +40,23 @@ func NewHandles(s Store) *Handles {
 	return h
 }
 
-// CloseTime is how long writes and enqueue calls in flight may take once who makes them is closed.
+// CloseTime is how long writes, enqueue calls, and what else is in progress may take once who makes them is closed.
 const CloseTime = 3 * time.Second
 
 // Close lets writes that were accepted finish, and waits for them, for at most [CloseTime]: a store that does not answer
 // has them fail then, applied or not, with an error that matches [ErrClosed]. Later writes return [ErrClosed]. It does not
 // close the store, and may be called twice.
 func (h *Handles) Close() error {
+	h.CloseBy(time.Now().Add(CloseTime))
+	return nil
+}
+
+// CloseBy is [Handles.Close] with another bound: who closes several things at once gives them one.
+func (h *Handles) CloseBy(deadline time.Time) {
 	for _, s := range h.streams {
 		s.Close()
 	}
-	h.group.StopAfter(CloseTime, ErrClosed)
-	return nil
+	h.group.StopAfter(time.Until(deadline), ErrClosed)
 }
 
 // valueWrite is one write that waits for its result.

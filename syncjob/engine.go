@@ -73,8 +73,8 @@ type engine struct {
 	pool     *lifecycle.Group // slots; not waited for when handlers are stuck
 	tellers  *lifecycle.Group // who tell of runs that have ended
 
-	abortOnce sync.Once
-	aborted   chan struct{}
+	aborted context.Context // ends with abort
+	giveUp  context.CancelFunc
 }
 
 // task is a delivery on its way through this process.
@@ -109,7 +109,6 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 		stocked:        make(chan struct{}, 1),
 		synced:         make(chan struct{}, 1),
 		values:         context.WithoutCancel(ctx),
-		aborted:        make(chan struct{}),
 	}
 	e.journal = m.journal.on(e.log, w.cfg.Name)
 	e.intake = intake.New(intake.Config{
@@ -134,6 +133,7 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 	e.info = w.cfg.info(e.routes)
 	e.fetching, e.drain = context.WithCancel(ctx)
 	e.hard, e.kill = context.WithCancelCause(e.values)
+	e.aborted, e.giveUp = context.WithCancel(e.values)
 	e.hungUp, e.hangUp = context.WithCancel(e.hard)
 	e.fetchers = lifecycle.New(e.hard)
 	e.drawers = lifecycle.New(e.hard)
@@ -162,7 +162,7 @@ func (e *engine) run(ctx context.Context) error {
 	select {
 	case <-e.fetching.Done():
 	case <-e.intake.NothingLeft():
-	case <-e.aborted:
+	case <-e.aborted.Done():
 	}
 	err := e.shutdown()
 	leave()
@@ -171,19 +171,8 @@ func (e *engine) run(ctx context.Context) error {
 }
 
 func (e *engine) abort() {
-	e.abortOnce.Do(func() {
-		e.drain()
-		close(e.aborted)
-	})
-}
-
-func (e *engine) isAborted() bool {
-	select {
-	case <-e.aborted:
-		return true
-	default:
-		return false
-	}
+	e.drain()
+	e.giveUp()
 }
 
 // notify passes signals on. It does not block.

@@ -170,12 +170,16 @@ func (j *journal) first(id store.RunID) bool {
 	return !told
 }
 
-// ended tells that a run has ended, if it has and anybody wants to know. It reads the run, and gives up quietly if it cannot.
+// ended tells that a run has ended, if it has and anybody wants to know, also if the caller's context ends meanwhile.
 func (m *Manager) ended(ctx context.Context, id store.RunID) {
-	if !m.journal.tellsRunDone(ctx) {
-		return
+	if m.journal.tellsRunDone(ctx) {
+		m.tellEnd(context.WithoutCancel(ctx), id)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
+}
+
+// tellEnd reads the run, and gives up quietly if it cannot.
+func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	if rec, err := m.store.Run(ctx, id); err == nil {
 		m.journal.runDone(ctx, rec)
@@ -189,7 +193,7 @@ func (e *engine) ended(runs []store.RunID) {
 	}
 	e.tellers.Go(func(ctx context.Context) {
 		for _, id := range runs {
-			e.m.ended(ctx, id)
+			e.m.tellEnd(ctx, id)
 		}
 	})
 }

@@ -85,13 +85,13 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 // if Open made it. Let workers drain before: end the context of their Run, and wait for
 // it. It may be called twice.
 //
-// It takes at most 8 s, and as long only where a store does not answer and handlers ignore their contexts: 5 s at most for workers and
-// schedulers, see [Worker.Abort], and [store.CloseTime] for calls in flight. What was not answered by then fails with
-// [ErrClosed], and may have been done. A client that was handed to a store may hold Close up for as long as it takes it to give up a
-// connection that it is making.
+// It takes at most 5 s, and as long only where a store does not answer, or functions ignore their contexts: all that is in progress
+// has [store.CloseTime], the release of a gate's lease 2 s more, and a store that Open made half a second. What was not answered by
+// then fails with [ErrClosed], and may have been done.
 func (m *Manager) Close() error {
 	var err error
 	m.closing.Do(func() {
+		end := time.Now().Add(store.CloseTime)
 		close(m.closed)
 		m.mu.Lock()
 		running := m.running
@@ -106,22 +106,20 @@ func (m *Manager) Close() error {
 		for r := range running {
 			r.wait()
 		}
-		var flushed error
 		flushing := lifecycle.New(context.Background())
-		flushing.Go(func(context.Context) { flushed = m.handles.Close() })
+		flushing.Go(func(context.Context) { m.handles.CloseBy(end) })
 		flushing.Go(func(context.Context) { m.hub.close() })
-		err = m.enqueuer.Close()
+		m.enqueuer.CloseBy(end)
 		flushing.Wait()
-		err = errors.Join(err, flushed)
 		if m.owned != nil {
-			err = errors.Join(err, m.owned.Close())
+			err = m.owned.Close()
 		}
 	})
 	return err
 }
 
-// closeTime is when Close cuts the connections of a store of its own: soon after members, or calls, should have ended.
-const closeTime = endTime + 2*time.Second
+// closeTime is when Close closes a store of its own in any case: soon after what was in progress should have ended.
+const closeTime = store.CloseTime + time.Second
 
 // member is what runs for a manager until it is closed.
 type member interface {

@@ -106,7 +106,7 @@ func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Schedul
 // for a gate to release its lease then, which takes 2 s where the store does not answer.
 //
 // It returns nil when every runner has returned, [*StuckError] when the functions of some went on beyond their grace,
-// [ErrClosed] when the manager was closed meanwhile, which leaves runners 5 s, and [ErrSchedulerRunning] at once if the scheduler runs already.
+// [ErrClosed] when the manager was closed meanwhile, which leaves runners [store.CloseTime], and [ErrSchedulerRunning] at once if the scheduler runs already.
 func (s *Scheduler) Run(ctx context.Context) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()

@@ -11,20 +11,25 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// How long each step of a shutdown may take when handlers, or the store, do not do their part.
+// When the steps of a shutdown end at the latest, if handlers, or the store, do not do their part. All are counted from the end
+// of the grace period, by one clock: what one step leaves of its time is the next one's.
+const (
+	// abandonAfter is for handlers to return after their contexts were cancelled: shutdown goes on without them.
+	abandonAfter = 1500 * time.Millisecond
+	// reportAfter is for the reporting of outcomes.
+	reportAfter = 2 * time.Second
+	// endTime is for the closing of sessions, and so for all of it.
+	endTime = 2500 * time.Millisecond
+)
+
+// How long a step may take within that, where the grace period leaves it more.
 const (
 	// lastFetch is for an answer to a fetch in flight: its deliveries must not be lost with the reply.
 	lastFetch = time.Second
-	// abandonAfter is for handlers to return after their contexts were cancelled, before shutdown goes on
-	// without them.
-	abandonAfter = 2 * time.Second
-	// reportTime is for the reporting of outcomes after the grace period.
-	reportTime = 2 * time.Second
+	// readTime is for one read.
+	readTime = 2 * time.Second
 	// leaveTime is for the closing of sessions.
 	leaveTime = time.Second
-
-	// endTime is all of it: what a shutdown may take beyond the grace period.
-	endTime = abandonAfter + reportTime + leaveTime
 )
 
 // errClosedSession is why a session's loops end after it was closed in order.
@@ -33,7 +38,9 @@ var errClosedSession = errors.New("session was closed")
 // shutdown ends an engine. The order of its steps is what makes it clean; every step is
 // bounded in time.
 func (e *engine) shutdown() error {
-	graceEnds := time.Now().Add(e.cfg.Grace)
+	over, end := context.WithTimeout(e.aborted, e.cfg.Grace)
+	defer end()
+	abandoned, reported, left := e.after(over, abandonAfter), e.after(over, reportAfter), e.after(over, endTime)
 
 	// 1. Begin nothing more: give back what no handler has seen. A fetch in flight may bring more of that.
 	e.drain()
@@ -48,17 +55,15 @@ func (e *engine) shutdown() error {
 	})
 
 	// 2. Let handlers finish, then cancel them.
-	stuck := e.awaitHandlers(graceEnds)
-	if e.isAborted() {
-		graceEnds = time.Now()
-	}
+	stuck := e.awaitHandlers(over, abandoned)
 	quiet.Wait()
 
 	// 3. Report every outcome. Heartbeats have kept the leases until here. It may take what is left of the grace period.
-	errs := []error{e.report(graceEnds)}
+	errs := []error{e.report(reported)}
 
 	// 4. Leave. What stuck handlers hold goes to others, as after a crash.
-	errs = append(errs, e.leave())
+	errs = append(errs, e.leave(left))
+	defer context.AfterFunc(left, func() { e.tellers.Stop(errClosedSession) })()
 	e.tellers.Wait()
 	e.kill(errClosedSession)
 	if stuck > 0 {
@@ -69,10 +74,15 @@ func (e *engine) shutdown() error {
 	return errors.Join(errs...)
 }
 
+// after returns a context for calls that ends so long after another one.
+func (e *engine) after(over context.Context, d time.Duration) context.Context {
+	ctx, cancel := context.WithCancelCause(e.hard)
+	context.AfterFunc(over, func() { time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) }) })
+	return ctx
+}
+
 // report settles everything, unless the store does not answer.
-func (e *engine) report(graceEnds time.Time) error {
-	ctx, cancel := context.WithDeadline(e.hard, later(graceEnds, time.Now()).Add(reportTime))
-	defer cancel()
+func (e *engine) report(ctx context.Context) error {
 	var errs []error
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil && !s.isLost() {
@@ -83,8 +93,8 @@ func (e *engine) report(graceEnds time.Time) error {
 }
 
 // leave closes the sessions, and takes leave of the limits.
-func (e *engine) leave() error {
-	ctx, cancel := context.WithTimeout(e.hard, leaveTime)
+func (e *engine) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
 	var errs []error
 	left := true
@@ -111,25 +121,19 @@ func (e *engine) unload() {
 	}
 }
 
-// awaitHandlers waits for the slots to return: for the grace period, unless the worker
-// is aborted, and then for a little longer with cancelled contexts. It returns how many
-// did not.
-func (e *engine) awaitHandlers(graceEnds time.Time) (stuck int) {
-	grace := time.NewTimer(time.Until(graceEnds))
-	defer grace.Stop()
+// awaitHandlers waits for the slots to return: until the grace period is over, and then for a little longer with cancelled
+// contexts. It returns how many did not.
+func (e *engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 	select {
 	case <-e.slotsDone:
 		return 0
-	case <-grace.C:
-	case <-e.aborted:
+	case <-over.Done():
 	}
 	e.interrupt(handlers.ErrShutdown, func(*task) bool { return true })
-	bound := time.NewTimer(abandonAfter)
-	defer bound.Stop()
 	select {
 	case <-e.slotsDone:
 		return 0
-	case <-bound.C:
+	case <-abandoned.Done():
 		return e.stuck()
 	}
 }
@@ -137,7 +141,7 @@ func (e *engine) awaitHandlers(graceEnds time.Time) (stuck int) {
 // finish settles everything that was reported.
 func (s *session) finish(ctx context.Context) error {
 	if s.doubt.Load() {
-		bounded, cancel := context.WithTimeout(ctx, reportTime) // ctx may last for all of the grace period
+		bounded, cancel := context.WithTimeout(ctx, readTime) // ctx may last for all of the grace period
 		err := s.adopt(bounded)
 		cancel()
 		if err != nil {

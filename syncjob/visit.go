@@ -6,11 +6,15 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
 )
 
 // A scheduler that shuts down has to know for how long to wait for a runner, and what of it is still going on. Each call
 // of a runner is a visit: first the runner's function goes on, for which its grace counts, and that of a worker in it; then the
 // library itself, which releases the lease of a gate and is bounded.
+
+// leastGrace is how long a runner's function may at least take to return once its context has ended.
+const leastGrace = 2 * time.Second
 
 // settleTime is for what a scheduler does once a runner's function has returned, or was never called: it ends by itself
 // before, unless a callback blocks.
@@ -66,7 +70,7 @@ func (s *Scheduler) patience(stopped time.Time) (until time.Time, inside int) {
 	}
 	for v := range s.visits {
 		if v.inside {
-			until = later(until, stopped.Add(max(v.grace, abandonAfter)))
+			until = later(until, stopped.Add(max(v.grace, leastGrace)))
 		} else {
 			until = later(until, later(stopped, v.left).Add(settleTime))
 		}
@@ -79,6 +83,6 @@ func (s *Scheduler) hurry(stopped time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for v := range s.visits {
-		v.grace = min(v.grace, time.Since(stopped)+endTime)
+		v.grace = min(v.grace, time.Since(stopped)+store.CloseTime) // longer than a worker in it takes
 	}
 }

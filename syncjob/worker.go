@@ -37,9 +37,8 @@ func (m *Manager) NewWorker(cfg WorkerConfig) (*Worker, error) {
 // values, but not its end.
 //
 // It needs no store that answers: through outages it keeps trying, and after a lost
-// lease it begins anew. Once ctx has ended no task begins any more, and Run returns within Grace and 5 s, whatever the store does: handlers have
-// 2 s to return after they were cancelled, outcomes 2 s to be reported, and what is left of Grace, and 1 s goes to the farewell.
-// A call that waits for a connection to be made to a server that does not answer may add up to twice its dial timeout.
+// lease it begins anew. Once ctx has ended no task begins any more, and Run returns within Grace and 3 s, whatever the store does: once
+// Grace is over handlers are cancelled and have 1.5 s to return, outcomes are reported until 2 s, and the farewell ends at 2.5 s.
 // It returns nil after a clean drain, [*StuckError] when handlers
 // did not return, [ErrClosed] when the manager was closed meanwhile, and
 // [ErrWorkerRunning] at once if the worker runs already. What it could not report runs
@@ -110,7 +109,7 @@ func (w *Worker) wait() {
 	}
 }
 
-// Abort makes a Run in progress shut down at once: it does not wait for Grace, and so takes 5 s at most. It is
+// Abort makes a Run in progress shut down at once: it does not wait for what is left of Grace, and so takes 3 s at most. It is
 // for a second signal. It does not wait for Run to return.
 func (w *Worker) Abort() {
 	w.mu.Lock()

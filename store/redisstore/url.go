@@ -47,8 +47,7 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 }
 
 const (
-	// dialTimeout bounds the making of one connection, and again the greeting on it. A call that waits for a connection which
-	// another call makes does not hear of the end of its context before.
+	// dialTimeout bounds the making of one connection, and again the greeting on it.
 	dialTimeout = 3 * time.Second
 	// pingGap is after how long a silent connection is asked for a sign of life. The client's own second would make pings most of
 	// what an idle worker costs.

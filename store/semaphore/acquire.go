@@ -28,7 +28,7 @@ const (
 //
 // A waiter that dies loses its place in the line after 15 s, one that stands still for as long joins again at
 // its end. Through outages of the store Acquire keeps trying. When ctx ends, the error matches
-// its cause and is an [*UnavailableError] with those who held at last; the place in the line is given up. Bad input
+// its cause and is a [*NotAcquiredError] with those who held at last; the place in the line is given up. Bad input
 // is a [*store.FieldError].
 func (s *Semaphores) Acquire(ctx context.Context, key string, o Options) (lease *Lease, err error) {
 	claim, err := newClaim(key, o)
@@ -46,11 +46,11 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, o Options) (lease 
 	wake := make(chan struct{}, 1)
 	group := lifecycle.New(ctx)
 	defer group.Stop(context.Canceled)
-	taken := &UnavailableError{Key: key}
+	taken := &NotAcquiredError{Key: key}
 	for listening := false; ; listening = true {
 		lease, reply, err := s.claim(ctx, claim)
 		if err == nil {
-			taken = unavailable(key, reply)
+			taken = notAcquired(key, reply)
 			place.Store(reply.Place)
 		}
 		switch {

@@ -67,7 +67,7 @@ func TestWaitersAreServedInOrderAsSoonAsAPlaceIsFree(t *testing.T) {
 		for i, w := range line {
 			require.True(t, w.waits())
 			_, err := sems.TryAcquire(t.Context(), "k", one("in a hurry"))
-			require.ErrorIs(t, err, semaphore.ErrUnavailable)
+			require.ErrorIs(t, err, semaphore.ErrNotAcquired)
 			require.NoError(t, held.Release(t.Context()))
 			require.False(t, w.waits(), "waiter %d", i)
 			require.NoError(t, w.err)
@@ -89,7 +89,7 @@ func TestTryAcquireYieldsToWaiters(t *testing.T) {
 		require.NoError(t, held.Release(t.Context()))
 		require.True(t, w.waits())
 		_, err := sems.TryAcquire(t.Context(), "k", one("in a hurry"))
-		var taken *semaphore.UnavailableError
+		var taken *semaphore.NotAcquiredError
 		require.ErrorAs(t, err, &taken)
 		require.Empty(t, taken.Holders)
 		require.Equal(t, 1, taken.Ahead)
@@ -138,7 +138,7 @@ func TestAWaitEndsWithItsContextAndLeavesTheLine(t *testing.T) {
 		behind := acquire(t.Context(), group, sems, "k", one("patient"))
 		<-w.done
 		require.ErrorIs(t, w.err, context.DeadlineExceeded)
-		var taken *semaphore.UnavailableError
+		var taken *semaphore.NotAcquiredError
 		require.ErrorAs(t, w.err, &taken)
 		require.Equal(t, "h", taken.Holders[0].Holder)
 		waiters, err := sems.Waiters(t.Context(), "k")
@@ -192,7 +192,7 @@ func TestAWriterWaitsForReadersSeesThemAndKeepsNewOnesOut(t *testing.T) {
 		a, b := acquired(t, sems, "tree", reader("a")), acquired(t, sems, "tree", reader("b"))
 		var saw []string
 		writer := acquire(t.Context(), group, sems, "tree", semaphore.Options{Max: 100, TTL: time.Hour, Holder: "w", Exclusive: true,
-			OnBlocked: func(taken *semaphore.UnavailableError) {
+			OnBlocked: func(taken *semaphore.NotAcquiredError) {
 				saw = saw[:0]
 				for _, h := range taken.Holders {
 					saw = append(saw, h.Holder)
@@ -200,7 +200,7 @@ func TestAWriterWaitsForReadersSeesThemAndKeepsNewOnesOut(t *testing.T) {
 			}})
 		require.Equal(t, []string{"a", "b"}, saw)
 		_, err := sems.TryAcquire(t.Context(), "tree", reader("late"))
-		require.ErrorIs(t, err, semaphore.ErrUnavailable)
+		require.ErrorIs(t, err, semaphore.ErrNotAcquired)
 		late := acquire(t.Context(), group, sems, "tree", reader("late"))
 		require.NoError(t, a.Release(t.Context()))
 		require.True(t, writer.waits())

@@ -52,7 +52,7 @@ func TestOf25TakersOf24Slots24Win(t *testing.T) {
 		lease, err := stores[i%len(stores)].TryAcquire(ctx, "k", semaphore.Options{Max: 24, Holder: "taker"})
 		mu.Lock()
 		defer mu.Unlock()
-		if errors.Is(err, semaphore.ErrUnavailable) {
+		if errors.Is(err, semaphore.ErrNotAcquired) {
 			refused++
 			return nil
 		}

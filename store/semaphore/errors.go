@@ -10,26 +10,26 @@ import (
 // Errors of this package. A lease that was lost is [store.ErrLeaseLost], bad input a
 // [*store.FieldError].
 var (
-	// ErrUnavailable is returned by TryAcquire when no place is free, and by Acquire when its
-	// context ended before one was. It comes as an [*UnavailableError]. It is not
+	// ErrNotAcquired is returned by TryAcquire when no place is free, and by Acquire when its
+	// context ended before one was. It comes as a [*NotAcquiredError]. It is not
 	// [store.ErrUnavailable], which means that the store cannot be reached.
-	ErrUnavailable = errors.New("semaphore unavailable")
+	ErrNotAcquired = errors.New("semaphore not acquired")
 
 	// ErrSkipped is returned by Gate.Run when it did not call its function though nothing
 	// is wrong: the predicate did not allow it, or no place was free. Then the
-	// error is an [*UnavailableError], too.
+	// error is a [*NotAcquiredError], too.
 	ErrSkipped = errors.New("gate skipped")
 )
 
-// UnavailableError says who holds what could not be had. It matches [ErrUnavailable].
-type UnavailableError struct {
+// NotAcquiredError says who holds what could not be had. It matches [ErrNotAcquired].
+type NotAcquiredError struct {
 	Key     string
 	Holders []Holder // those whose leases end first, at most [store.MaxShownHolders]
 	Ahead   int      // how many wait in the line before this claim
 }
 
 // Error implements error.
-func (e *UnavailableError) Error() string {
+func (e *NotAcquiredError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "semaphore %q is taken", e.Key)
 	for i, h := range e.Holders {
@@ -45,5 +45,5 @@ func (e *UnavailableError) Error() string {
 	return b.String()
 }
 
-// Is reports whether target is [ErrUnavailable].
-func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+// Is reports whether target is [ErrNotAcquired].
+func (e *NotAcquiredError) Is(target error) bool { return target == ErrNotAcquired }

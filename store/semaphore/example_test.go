@@ -21,7 +21,7 @@ func ExampleNew() {
 		return
 	}
 	_, err = sems.TryAcquire(ctx, "reindex", semaphore.Options{TTL: time.Minute, Holder: "indexer on host-2"})
-	if taken := (*semaphore.UnavailableError)(nil); errors.As(err, &taken) {
+	if taken := (*semaphore.NotAcquiredError)(nil); errors.As(err, &taken) {
 		fmt.Println("taken by", taken.Holders[0].Holder)
 	}
 	fmt.Println(lease.Release(ctx))
@@ -106,7 +106,7 @@ func ExampleSemaphores_Acquire() {
 		return
 	}
 	second, err := sems.Acquire(ctx, "reindex", semaphore.Options{TTL: time.Minute, Holder: "indexer on host-2",
-		OnBlocked: func(taken *semaphore.UnavailableError) {
+		OnBlocked: func(taken *semaphore.NotAcquiredError) {
 			fmt.Println("waits for", taken.Holders[0].Holder)
 			fmt.Println(first.Release(ctx)) // elsewhere, mostly
 		}})
@@ -140,10 +140,10 @@ func ExampleOptions_exclusive() {
 		reading = append(reading, lease)
 	}
 	writer, err := sems.Acquire(ctx, "catalogue", semaphore.Options{Max: 10, Exclusive: true, TTL: time.Minute, Holder: "writer",
-		OnBlocked: func(taken *semaphore.UnavailableError) {
+		OnBlocked: func(taken *semaphore.NotAcquiredError) {
 			fmt.Println(len(taken.Holders), "still read")
 			_, err := sems.TryAcquire(ctx, "catalogue", reader("reader 3"))
-			fmt.Println("a third is refused:", errors.Is(err, semaphore.ErrUnavailable))
+			fmt.Println("a third is refused:", errors.Is(err, semaphore.ErrNotAcquired))
 			for _, lease := range reading {
 				fmt.Println(lease.Release(ctx))
 			}

@@ -66,7 +66,7 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 	}
 	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder})
 	switch {
-	case errors.Is(err, ErrUnavailable):
+	case errors.Is(err, ErrNotAcquired):
 		return fmt.Errorf("%w: %w", ErrSkipped, err)
 	case err != nil:
 		return p.report(err)

@@ -74,7 +74,7 @@ func TestAGateIsSkippedQuietlyWhenTaken(t *testing.T) {
 		acquired(t, sems, "nightly", one("somebody else"))
 		err := g.Run(t.Context(), func(context.Context) error { panic("without a lease") })
 		require.ErrorIs(t, err, semaphore.ErrSkipped)
-		var taken *semaphore.UnavailableError
+		var taken *semaphore.NotAcquiredError
 		require.ErrorAs(t, err, &taken)
 		require.Equal(t, "somebody else", taken.Holders[0].Holder)
 		require.Empty(t, g.errs, "a skip is no failure")
@@ -88,7 +88,7 @@ func TestAGateAsksItsPredicateBeforeEachRun(t *testing.T) {
 		g.CanRun = func(context.Context) bool { return allowed }
 		err := g.Run(t.Context(), func(context.Context) error { panic("not allowed") })
 		require.ErrorIs(t, err, semaphore.ErrSkipped)
-		require.NotErrorIs(t, err, semaphore.ErrUnavailable)
+		require.NotErrorIs(t, err, semaphore.ErrNotAcquired)
 		require.Zero(t, s.calls.Load(), "no place is taken for it")
 		allowed = true
 		require.NoError(t, g.Run(t.Context(), func(context.Context) error { return nil }))

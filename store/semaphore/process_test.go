@@ -101,7 +101,7 @@ func TestThePlaceOfAKilledHolderReturnsAfterItsTime(t *testing.T) {
 	require.Equal(t, "holds", child.says(t))
 	sems := semaphore.New(onServer(t, server, namespace))
 	_, err := sems.TryAcquire(t.Context(), "k", one("heir"))
-	require.ErrorIs(t, err, semaphore.ErrUnavailable)
+	require.ErrorIs(t, err, semaphore.ErrNotAcquired)
 
 	require.NoError(t, child.cmd.Process.Kill())
 

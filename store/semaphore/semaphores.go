@@ -40,7 +40,7 @@ type Options struct {
 
 	// OnBlocked is told by Acquire, as soon as it has to wait and then at least every 5 s, who
 	// holds and how many are ahead. It runs on the caller's goroutine. Defaults to nobody.
-	OnBlocked func(*UnavailableError)
+	OnBlocked func(*NotAcquiredError)
 }
 
 // Holder describes a lease: slot, fencing number, description, since when and until
@@ -63,7 +63,7 @@ func New(s store.Store) *Semaphores {
 	return &Semaphores{store: store.WithRetry(s, nil)}
 }
 
-// TryAcquire takes a free place and does not wait: [*UnavailableError] when there is none, or
+// TryAcquire takes a free place and does not wait: [*NotAcquiredError] when there is none, or
 // when those who wait in [Semaphores.Acquire] are to have it. A [*store.FieldError] for each thing wrong with
 // the key or the options. When the store cannot be reached it tries again for as long as
 // the lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken all the same is given back,
@@ -79,7 +79,7 @@ func (s *Semaphores) TryAcquire(ctx context.Context, key string, o Options) (*Le
 		s.withdraw(ctx, claim)
 		return nil, fmt.Errorf("acquire: %w", err)
 	case lease == nil:
-		return nil, unavailable(key, reply)
+		return nil, notAcquired(key, reply)
 	}
 	return lease, nil
 }
@@ -183,6 +183,6 @@ func (s *Semaphores) withdraw(ctx context.Context, c store.SemaphoreClaim) {
 	_ = s.store.ReleaseSemaphore(ctx, c.Key, c.Token)
 }
 
-func unavailable(key string, r store.SemaphoreReply) *UnavailableError {
-	return &UnavailableError{Key: key, Holders: r.Holders, Ahead: r.Ahead}
+func notAcquired(key string, r store.SemaphoreReply) *NotAcquiredError {
+	return &NotAcquiredError{Key: key, Holders: r.Holders, Ahead: r.Ahead}
 }

@@ -18,9 +18,9 @@ func TestWhoeverIsRefusedReadsWhoHolds(t *testing.T) {
 
 		_, err := sems.TryAcquire(t.Context(), "nightly", one("report on host-2"))
 
-		require.ErrorIs(t, err, semaphore.ErrUnavailable)
+		require.ErrorIs(t, err, semaphore.ErrNotAcquired)
 		require.NotErrorIs(t, err, store.ErrUnavailable)
-		var taken *semaphore.UnavailableError
+		var taken *semaphore.NotAcquiredError
 		require.ErrorAs(t, err, &taken)
 		require.Equal(t, "nightly", taken.Key)
 		require.Len(t, taken.Holders, 1)
@@ -33,7 +33,7 @@ func TestWhoeverIsRefusedReadsWhoHolds(t *testing.T) {
 }
 
 func TestTheTextOfARefusalIsShortHoweverManyHold(t *testing.T) {
-	taken := &semaphore.UnavailableError{Key: "k", Holders: make([]semaphore.Holder, 50), Ahead: 2}
+	taken := &semaphore.NotAcquiredError{Key: "k", Holders: make([]semaphore.Holder, 50), Ahead: 2}
 	require.True(t, strings.HasSuffix(taken.Error(), ", and 47 more, 2 wait"), taken.Error())
 }
 
@@ -100,7 +100,7 @@ func TestAnOutageEndsAnAcquisitionWhenItsLeaseWouldHaveEnded(t *testing.T) {
 		start := time.Now()
 		_, err := sems.TryAcquire(t.Context(), "k", semaphore.Options{TTL: 2 * time.Second, Holder: "h"})
 		require.ErrorIs(t, err, store.ErrUnavailable)
-		require.NotErrorIs(t, err, semaphore.ErrUnavailable)
+		require.NotErrorIs(t, err, semaphore.ErrNotAcquired)
 		require.LessOrEqual(t, time.Since(start), 10*time.Second)
 	})
 }
@@ -114,6 +114,6 @@ func TestLostRepliesTakeNoSecondPlace(t *testing.T) {
 			require.Equal(t, i+1, count(t, sems, "k"))
 		}
 		_, err := sems.TryAcquire(t.Context(), "k", o)
-		require.ErrorIs(t, err, semaphore.ErrUnavailable)
+		require.ErrorIs(t, err, semaphore.ErrNotAcquired)
 	})
 }

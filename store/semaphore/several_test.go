@@ -17,7 +17,7 @@ func TestSeveralKeysAreTakenAllOrNone(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		held := acquired(t, sems, "c", one("somebody"))
 		_, err := sems.TryAcquireAll(t.Context(), []string{"d", "c", "a"}, one("h"))
-		var taken *semaphore.UnavailableError
+		var taken *semaphore.NotAcquiredError
 		require.ErrorAs(t, err, &taken)
 		require.Equal(t, "c", taken.Key)
 		for _, key := range []string{"a", "d"} {

@@ -60,7 +60,7 @@ func fleetRegistry(s store.Store) (*handlers.Registry, error) {
 	sems := semaphore.New(s)
 	return limitedRegistry(handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
 		func(ctx context.Context, _ *handlers.Task[leaf]) error {
-			place, err := sems.TryAcquire(ctx, "overlap", semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"})
+			place, err := sems.TryAcquire(ctx, "overlap", &semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"})
 			if err != nil {
 				return handlers.Permanent(err)
 			}

@@ -191,7 +191,7 @@ func TestAGatedRunnerIsSkippedWhileItRunsElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
 		gate := &semaphore.Gate{Semaphores: semaphore.New(s), Key: "report", TTL: time.Minute, Holder: "a test"}
-		taken, err := gate.Semaphores.TryAcquire(t.Context(), "report", semaphore.Options{TTL: time.Minute, Holder: "elsewhere"})
+		taken, err := gate.Semaphores.TryAcquire(t.Context(), "report", &semaphore.Options{TTL: time.Minute, Holder: "elsewhere"})
 		require.NoError(t, err)
 		time.AfterFunc(1500*time.Millisecond, func() { _ = taken.Release(context.Background()) })
 		d := newDiary()

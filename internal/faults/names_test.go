@@ -70,7 +70,7 @@ func hostileNames(t *testing.T) {
 
 		sent.Store(0)
 		sems := semaphore.New(w.m.Store())
-		lease, err := sems.TryAcquire(ctx, other, semaphore.Options{Holder: id, TTL: time.Minute})
+		lease, err := sems.TryAcquire(ctx, other, &semaphore.Options{Holder: id, TTL: time.Minute})
 		if !refused("a semaphore", err) {
 			held, err := sems.Holders(ctx, other)
 			require.NoError(rt, err)

@@ -116,11 +116,11 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	_, err = store.NewCounter(w.m.Handles(), store.JobScope("declared"), "c").Add(ctx, 1)
 	require.NoError(t, err)
 	sems := semaphore.New(w.m.Store())
-	lease, err := sems.Acquire(ctx, "gate", semaphore.Options{Holder: "the test"})
+	lease, err := sems.Acquire(ctx, "gate", &semaphore.Options{Holder: "the test"})
 	require.NoError(t, err)
 	waiting := make(chan error, 1)
 	go func() {
-		second, err := sems.Acquire(ctx, "gate", semaphore.Options{Holder: "the next"})
+		second, err := sems.Acquire(ctx, "gate", &semaphore.Options{Holder: "the next"})
 		if err == nil {
 			err = second.Release(ctx)
 		}

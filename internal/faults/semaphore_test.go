@@ -56,7 +56,7 @@ func semaphoreHolderGone(t *testing.T) {
 	victim, zombie := w.enlist(order{Role: roleHolder}), w.enlist(order{Role: roleHolder})
 	w.await("both places taken", seen(started, slots))
 	first, second := w.enlist(order{Role: roleHolder}), w.enlist(order{Role: roleHolder})
-	_, err := sems.TryAcquire(t.Context(), slotKey, semaphore.Options{Max: slots, Holder: "the row"})
+	_, err := sems.TryAcquire(t.Context(), slotKey, &semaphore.Options{Max: slots, Holder: "the row"})
 	require.ErrorIs(t, err, semaphore.ErrNotAcquired)
 	before := holders(t, sems)
 	stale := w.list("HKEYS", w.key("sem:facts:"+slotKey))

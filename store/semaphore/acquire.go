@@ -30,8 +30,8 @@ const (
 // its end. Through outages of the store Acquire keeps trying. When ctx ends, the error matches
 // its cause and is a [*NotAcquiredError] with those who held at last; the place in the line is given up. Bad input
 // is a [*store.FieldError].
-func (s *Semaphores) Acquire(ctx context.Context, key string, o Options) (lease *Lease, err error) {
-	claim, err := newClaim(key, o)
+func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (lease *Lease, err error) {
+	claim, err := newClaim(key, opts)
 	if err != nil {
 		return nil, fmt.Errorf("acquire: %w", err)
 	}
@@ -60,8 +60,8 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, o Options) (lease 
 			return nil, fmt.Errorf("acquire: %w: %w", context.Cause(ctx), taken)
 		case err != nil && !errors.Is(err, store.ErrUnavailable):
 			return nil, fmt.Errorf("acquire: %w", err)
-		case err == nil && o.OnBlocked != nil:
-			o.OnBlocked(taken)
+		case err == nil && opts != nil && opts.OnBlocked != nil:
+			opts.OnBlocked(taken)
 		}
 		if !listening {
 			// Only now, so that who gets a place at once costs no subscription. What was

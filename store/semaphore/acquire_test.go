@@ -22,7 +22,7 @@ type waiter struct {
 }
 
 // acquire begins to wait, and returns once it does.
-func acquire(ctx context.Context, group *lifecycle.Group, sems *semaphore.Semaphores, key string, o semaphore.Options) *waiter {
+func acquire(ctx context.Context, group *lifecycle.Group, sems *semaphore.Semaphores, key string, o *semaphore.Options) *waiter {
 	w := &waiter{done: make(chan struct{})}
 	group.Go(func(context.Context) {
 		defer close(w.done)
@@ -55,11 +55,11 @@ func TestWaitersAreServedInOrderAsSoonAsAPlaceIsFree(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		held := acquired(t, sems, "k", semaphore.Options{Holder: "first", TTL: time.Hour})
+		held := acquired(t, sems, "k", &semaphore.Options{Holder: "first", TTL: time.Hour})
 		start := time.Now()
 		var line []*waiter
 		for i := range 5 {
-			line = append(line, acquire(t.Context(), group, sems, "k", semaphore.Options{Holder: fmt.Sprint(i), TTL: time.Hour}))
+			line = append(line, acquire(t.Context(), group, sems, "k", &semaphore.Options{Holder: fmt.Sprint(i), TTL: time.Hour}))
 		}
 		waiters, err := sems.Waiters(t.Context(), "k")
 		require.NoError(t, err)
@@ -102,7 +102,7 @@ func TestAWaiterWakesWhenTheEarliestLeaseEnds(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		dead := acquired(t, sems, "k", semaphore.Options{TTL: 3 * time.Second, Holder: "dies"})
+		dead := acquired(t, sems, "k", &semaphore.Options{TTL: 3 * time.Second, Holder: "dies"})
 		before := s.acquires.Load()
 		w := acquire(t.Context(), group, sems, "k", one("h"))
 		start := time.Now()
@@ -117,7 +117,7 @@ func TestAWaiterWakesWhenTheEarliestLeaseEnds(t *testing.T) {
 func TestWaitingCostsNoPolling(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		group := lifecycle.New(t.Context())
-		acquired(t, sems, "k", semaphore.Options{TTL: 2 * time.Hour, Holder: "h"})
+		acquired(t, sems, "k", &semaphore.Options{TTL: 2 * time.Hour, Holder: "h"})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		w := acquire(ctx, group, sems, "k", one("h"))
@@ -154,7 +154,7 @@ func TestADeadWaiterDoesNotBlockTheLine(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		held := acquired(t, sems, "k", semaphore.Options{TTL: time.Hour, Holder: "h"})
+		held := acquired(t, sems, "k", &semaphore.Options{TTL: time.Hour, Holder: "h"})
 		_, err := s.Store.AcquireSemaphore(t.Context(), store.SemaphoreClaim{
 			Key: "k", Token: "of a process that died", Holder: "dead", Max: 1, TTL: ttl, Wait: 15 * time.Second,
 		})
@@ -172,7 +172,7 @@ func TestAWaiterOutlivesAnOutage(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		held := acquired(t, sems, "k", semaphore.Options{TTL: time.Hour, Holder: "h"})
+		held := acquired(t, sems, "k", &semaphore.Options{TTL: time.Hour, Holder: "h"})
 		w := acquire(t.Context(), group, sems, "k", one("patient"))
 		s.down.Store(true)
 		time.Sleep(10 * time.Minute)
@@ -188,10 +188,12 @@ func TestAWriterWaitsForReadersSeesThemAndKeepsNewOnesOut(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		reader := func(name string) semaphore.Options { return semaphore.Options{Max: 100, TTL: time.Hour, Holder: name} }
+		reader := func(name string) *semaphore.Options {
+			return &semaphore.Options{Max: 100, TTL: time.Hour, Holder: name}
+		}
 		a, b := acquired(t, sems, "tree", reader("a")), acquired(t, sems, "tree", reader("b"))
 		var saw []string
-		writer := acquire(t.Context(), group, sems, "tree", semaphore.Options{Max: 100, TTL: time.Hour, Holder: "w", Exclusive: true,
+		writer := acquire(t.Context(), group, sems, "tree", &semaphore.Options{Max: 100, TTL: time.Hour, Holder: "w", Exclusive: true,
 			OnBlocked: func(taken *semaphore.NotAcquiredError) {
 				saw = saw[:0]
 				for _, h := range taken.Holders {

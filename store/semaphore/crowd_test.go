@@ -49,7 +49,7 @@ func TestOf25TakersOf24Slots24Win(t *testing.T) {
 	slots, fences := map[int]bool{}, map[int64]bool{}
 	refused := 0
 	require.NoError(t, together(t.Context(), 25, func(ctx context.Context, i int) error {
-		lease, err := stores[i%len(stores)].TryAcquire(ctx, "k", semaphore.Options{Max: 24, Holder: "taker"})
+		lease, err := stores[i%len(stores)].TryAcquire(ctx, "k", &semaphore.Options{Max: 24, Holder: "taker"})
 		mu.Lock()
 		defer mu.Unlock()
 		if errors.Is(err, semaphore.ErrNotAcquired) {

@@ -2,7 +2,7 @@
 // gates runners by that.
 //
 //	sems := semaphore.New(s) // over any store.Store
-//	lease, err := sems.TryAcquire(ctx, "reindex", semaphore.Options{Max: 3, TTL: time.Minute, Holder: "indexer on host-7"})
+//	lease, err := sems.TryAcquire(ctx, "reindex", &semaphore.Options{Max: 3, TTL: time.Minute, Holder: "indexer on host-7"})
 //
 // # What is guaranteed
 //

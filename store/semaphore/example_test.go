@@ -15,12 +15,12 @@ import (
 func ExampleNew() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
-	lease, err := sems.TryAcquire(ctx, "reindex", semaphore.Options{TTL: time.Minute, Holder: "indexer on host-1"})
+	lease, err := sems.TryAcquire(ctx, "reindex", &semaphore.Options{TTL: time.Minute, Holder: "indexer on host-1"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = sems.TryAcquire(ctx, "reindex", semaphore.Options{TTL: time.Minute, Holder: "indexer on host-2"})
+	_, err = sems.TryAcquire(ctx, "reindex", &semaphore.Options{TTL: time.Minute, Holder: "indexer on host-2"})
 	if taken := (*semaphore.NotAcquiredError)(nil); errors.As(err, &taken) {
 		fmt.Println("taken by", taken.Holders[0].Holder)
 	}
@@ -100,12 +100,12 @@ func ExampleGate_worker() {
 func ExampleSemaphores_Acquire() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
-	first, err := sems.TryAcquire(ctx, "reindex", semaphore.Options{TTL: time.Minute, Holder: "indexer on host-1"})
+	first, err := sems.TryAcquire(ctx, "reindex", &semaphore.Options{TTL: time.Minute, Holder: "indexer on host-1"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	second, err := sems.Acquire(ctx, "reindex", semaphore.Options{TTL: time.Minute, Holder: "indexer on host-2",
+	second, err := sems.Acquire(ctx, "reindex", &semaphore.Options{TTL: time.Minute, Holder: "indexer on host-2",
 		OnBlocked: func(taken *semaphore.NotAcquiredError) {
 			fmt.Println("waits for", taken.Holders[0].Holder)
 			fmt.Println(first.Release(ctx)) // elsewhere, mostly
@@ -127,8 +127,8 @@ func ExampleSemaphores_Acquire() {
 func ExampleOptions_exclusive() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
-	reader := func(name string) semaphore.Options {
-		return semaphore.Options{Max: 10, TTL: time.Minute, Holder: name}
+	reader := func(name string) *semaphore.Options {
+		return &semaphore.Options{Max: 10, TTL: time.Minute, Holder: name}
 	}
 	var reading []*semaphore.Lease
 	for _, name := range []string{"reader 1", "reader 2"} {
@@ -139,7 +139,7 @@ func ExampleOptions_exclusive() {
 		}
 		reading = append(reading, lease)
 	}
-	writer, err := sems.Acquire(ctx, "catalogue", semaphore.Options{Max: 10, Exclusive: true, TTL: time.Minute, Holder: "writer",
+	writer, err := sems.Acquire(ctx, "catalogue", &semaphore.Options{Max: 10, Exclusive: true, TTL: time.Minute, Holder: "writer",
 		OnBlocked: func(taken *semaphore.NotAcquiredError) {
 			fmt.Println(len(taken.Holders), "still read")
 			_, err := sems.TryAcquire(ctx, "catalogue", reader("reader 3"))
@@ -168,7 +168,7 @@ func ExampleOptions_exclusive() {
 func ExampleSemaphores_AcquireAll() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
-	leases, err := sems.AcquireAll(ctx, []string{"warehouse", "invoices"}, semaphore.Options{TTL: time.Minute, Holder: "closing of the year"})
+	leases, err := sems.AcquireAll(ctx, []string{"warehouse", "invoices"}, &semaphore.Options{TTL: time.Minute, Holder: "closing of the year"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Gate lets a runner run in at most Max places of the cluster at a time. Semaphores, Key and
-// Holder are required. A Gate is a value: it may be copied, and its Run called concurrently.
+// Gate lets a runner run in at most Max places of the cluster at a time. Semaphores and Key
+// are required. A Gate is a value: it may be copied, and its Run called concurrently.
 type Gate struct {
 	Semaphores *Semaphores
 
@@ -64,7 +64,7 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 	} else if !allowed {
 		return fmt.Errorf("%w: the predicate does not allow it", ErrSkipped)
 	}
-	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder})
+	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, &Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder})
 	switch {
 	case errors.Is(err, ErrNotAcquired):
 		return fmt.Errorf("%w: %w", ErrSkipped, err)

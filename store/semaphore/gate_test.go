@@ -260,8 +260,8 @@ func TestAGateRefusesBadInput(t *testing.T) {
 		never := func(context.Context) error { panic("called") }
 		require.ErrorIs(t, semaphore.Gate{}.Run(t.Context(), never), store.ErrInvalid)
 		var bad *store.FieldError
-		require.ErrorAs(t, semaphore.Gate{Semaphores: sems, Key: "k"}.Run(t.Context(), never), &bad)
-		require.Equal(t, "Holder", bad.Field)
+		require.ErrorAs(t, semaphore.Gate{Semaphores: sems}.Run(t.Context(), never), &bad)
+		require.Equal(t, "Key", bad.Field)
 	})
 }
 

@@ -23,8 +23,8 @@ const (
 )
 
 // one claims the only place there is.
-func one(holder string) semaphore.Options {
-	return semaphore.Options{TTL: ttl, Holder: holder}
+func one(holder string) *semaphore.Options {
+	return &semaphore.Options{TTL: ttl, Holder: holder}
 }
 
 // inMemory plays on a store in memory, in virtual time.
@@ -118,7 +118,7 @@ func (f *flaky) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 }
 
 // acquired requires a lease.
-func acquired(t *testing.T, sems *semaphore.Semaphores, key string, o semaphore.Options) *semaphore.Lease {
+func acquired(t *testing.T, sems *semaphore.Semaphores, key string, o *semaphore.Options) *semaphore.Lease {
 	t.Helper()
 	lease, err := sems.TryAcquire(t.Context(), key, o)
 	require.NoError(t, err)

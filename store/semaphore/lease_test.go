@@ -92,7 +92,7 @@ func TestARefreshWhoseReplyIsLostIsMadeAgain(t *testing.T) {
 
 func TestTheEndOfAnotherLeasesContextIsNotTheEndOfThisOne(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
-		outer := acquired(t, sems, "outer", semaphore.Options{TTL: time.Second, Holder: "h"})
+		outer := acquired(t, sems, "outer", &semaphore.Options{TTL: time.Second, Holder: "h"})
 		inner := acquired(t, sems, "inner", one("h"))
 		<-outer.Context().Done()
 		require.ErrorIs(t, inner.Refresh(outer.Context()), store.ErrLeaseLost, "says why it was not done")

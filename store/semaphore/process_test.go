@@ -134,7 +134,7 @@ func takeManyTimes(ctx context.Context, sems *semaphore.Semaphores) error {
 	return together(ctx, takersPerProcess, func(ctx context.Context, _ int) error {
 		var lines strings.Builder
 		for range acquisitionsPerTaker {
-			lease, err := sems.Acquire(ctx, "k", semaphore.Options{Max: crowdedPlaces, Holder: "taker"})
+			lease, err := sems.Acquire(ctx, "k", &semaphore.Options{Max: crowdedPlaces, Holder: "taker"})
 			if err != nil {
 				return err
 			}

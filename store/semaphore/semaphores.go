@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -20,7 +21,7 @@ const (
 // released then ends with its time.
 const releaseTimeout = 2 * time.Second
 
-// Options say what is claimed. Holder is required.
+// Options say what is claimed. Nil options mean all defaults.
 type Options struct {
 	// Max is how many may hold the semaphore at a time, at most [store.MaxSlots]. Each claim counts by its
 	// own, so it may change while some hold: none of them loses its lease. Defaults to
@@ -32,7 +33,8 @@ type Options struct {
 	TTL time.Duration
 
 	// Holder describes who claims, for those who are refused and for operators to read: 1
-	// to [store.MaxHolderLen] characters of valid UTF-8 without control characters.
+	// to [store.MaxHolderLen] characters of valid UTF-8 without control characters. Defaults to the
+	// name of the host and the number of the process, such as "host-7/4711".
 	Holder string
 
 	// Exclusive claims the semaphore for one alone, as a writer does among readers.
@@ -68,8 +70,8 @@ func New(s store.Store) *Semaphores {
 // the key or the options. When the store cannot be reached it tries again for as long as
 // the lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken all the same is given back,
 // or ends with its time if that fails, too.
-func (s *Semaphores) TryAcquire(ctx context.Context, key string, o Options) (*Lease, error) {
-	claim, err := newClaim(key, o)
+func (s *Semaphores) TryAcquire(ctx context.Context, key string, opts *Options) (*Lease, error) {
+	claim, err := newClaim(key, opts)
 	if err != nil {
 		return nil, fmt.Errorf("acquire: %w", err)
 	}
@@ -144,7 +146,14 @@ func (s *Semaphores) force(ctx context.Context, key string, fence int64, bad err
 }
 
 // newClaim makes a claim with a token of its own.
-func newClaim(key string, o Options) (store.SemaphoreClaim, error) {
+func newClaim(key string, opts *Options) (store.SemaphoreClaim, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Holder == "" {
+		o.Holder = thisProcess()
+	}
 	if o.Max == 0 {
 		o.Max = DefaultMax
 	}
@@ -155,6 +164,15 @@ func newClaim(key string, o Options) (store.SemaphoreClaim, error) {
 		Key: key, Token: rand.Text(), Holder: o.Holder, Max: o.Max, TTL: o.TTL.Truncate(time.Millisecond), Exclusive: o.Exclusive,
 	}
 	return claim, claim.Validate()
+}
+
+// thisProcess describes a holder that has no description of its own.
+func thisProcess() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
 // errTooLate ends a claim whose lease would be over before it was answered.

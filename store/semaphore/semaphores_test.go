@@ -2,6 +2,8 @@ package semaphore_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -49,14 +51,28 @@ func TestTokensAreNeverTheSame(t *testing.T) {
 	})
 }
 
+func TestNilOptionsMeanOnePlaceForThisProcess(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		held := acquired(t, sems, "k", nil)
+		_, err := sems.TryAcquire(t.Context(), "k", nil)
+		var taken *semaphore.NotAcquiredError
+		require.ErrorAs(t, err, &taken)
+		host, err := os.Hostname()
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("%s/%d", host, os.Getpid()), taken.Holders[0].Holder)
+		require.Equal(t, semaphore.DefaultTTL, taken.Holders[0].Expires.Sub(taken.Holders[0].Acquired))
+		require.NoError(t, held.Release(t.Context()))
+	})
+}
+
 func TestBadInputNamesTheField(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
-		_, err := sems.TryAcquire(t.Context(), "", semaphore.Options{Max: -1, TTL: -1})
-		for _, field := range []string{"Key is empty", "Holder is empty", "Max is not within", "TTL is shorter"} {
+		_, err := sems.TryAcquire(t.Context(), "", &semaphore.Options{Max: -1, TTL: -1})
+		for _, field := range []string{"Key is empty", "Max is not within", "TTL is shorter"} {
 			require.ErrorContains(t, err, field)
 		}
 		require.ErrorIs(t, err, store.ErrInvalid)
-		_, err = sems.Acquire(t.Context(), "k", semaphore.Options{Holder: strings.Repeat("h", store.MaxHolderLen+1)})
+		_, err = sems.Acquire(t.Context(), "k", &semaphore.Options{Holder: strings.Repeat("h", store.MaxHolderLen+1)})
 		require.ErrorIs(t, err, store.ErrInvalid)
 		_, err = sems.Holders(t.Context(), "")
 		require.ErrorIs(t, err, store.ErrInvalid)
@@ -74,7 +90,7 @@ func TestBadInputNamesTheField(t *testing.T) {
 
 func TestOperatorsEndLeasesAndHoldersLearnIt(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
-		o := semaphore.Options{Max: 3, Holder: "h"}
+		o := &semaphore.Options{Max: 3, Holder: "h"}
 		a, b := acquired(t, sems, "k", o), acquired(t, sems, "k", o)
 		acquired(t, sems, "k", o)
 		ended, err := sems.ForceRelease(t.Context(), "k", a.Fence)
@@ -98,7 +114,7 @@ func TestAnOutageEndsAnAcquisitionWhenItsLeaseWouldHaveEnded(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		s.down.Store(true)
 		start := time.Now()
-		_, err := sems.TryAcquire(t.Context(), "k", semaphore.Options{TTL: 2 * time.Second, Holder: "h"})
+		_, err := sems.TryAcquire(t.Context(), "k", &semaphore.Options{TTL: 2 * time.Second, Holder: "h"})
 		require.ErrorIs(t, err, store.ErrUnavailable)
 		require.NotErrorIs(t, err, semaphore.ErrNotAcquired)
 		require.LessOrEqual(t, time.Since(start), 10*time.Second)
@@ -108,7 +124,7 @@ func TestAnOutageEndsAnAcquisitionWhenItsLeaseWouldHaveEnded(t *testing.T) {
 func TestLostRepliesTakeNoSecondPlace(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
 		s.swallows.Store(true)
-		o := semaphore.Options{Max: 3, Holder: "h"}
+		o := &semaphore.Options{Max: 3, Holder: "h"}
 		for i := range 3 {
 			acquired(t, sems, "k", o)
 			require.Equal(t, i+1, count(t, sems, "k"))

@@ -22,19 +22,19 @@ type Leases struct {
 // free, the others are given back, and the error is that of [Semaphores.TryAcquire] for it. The
 // keys may lie in different partitions, so they are taken one after the other, also where they happen to share one: meanwhile somebody else may
 // be refused a place that is given back a moment later.
-func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, o Options) (*Leases, error) {
-	return acquireAll(ctx, keys, o, s.TryAcquire)
+func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
+	return acquireAll(ctx, keys, opts, s.TryAcquire)
 }
 
 // AcquireAll takes a place of each key, and waits for each until ctx ends: all or none. The same options go for every key. The keys
 // are taken in their order, so that callers cannot wait for each other in a circle. What is held already is kept by
 // heartbeats meanwhile; if it is lost all the same, AcquireAll gives up with [store.ErrLeaseLost].
-func (s *Semaphores) AcquireAll(ctx context.Context, keys []string, o Options) (*Leases, error) {
-	return acquireAll(ctx, keys, o, s.Acquire)
+func (s *Semaphores) AcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
+	return acquireAll(ctx, keys, opts, s.Acquire)
 }
 
-func acquireAll(ctx context.Context, keys []string, o Options,
-	acquire func(context.Context, string, Options) (*Lease, error),
+func acquireAll(ctx context.Context, keys []string, opts *Options,
+	acquire func(context.Context, string, *Options) (*Lease, error),
 ) (held *Leases, err error) {
 	ordered, err := ordered(keys)
 	if err != nil {
@@ -52,7 +52,7 @@ func acquireAll(ctx context.Context, keys []string, o Options,
 	waiting, done := bind(ctx, ls.ctx)
 	defer done()
 	for _, key := range ordered {
-		lease, err := acquire(waiting, key, o)
+		lease, err := acquire(waiting, key, opts)
 		if err != nil {
 			return nil, err
 		}

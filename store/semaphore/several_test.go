@@ -42,7 +42,7 @@ func TestThoseHeldAreKeptWhileOthersAreWaitedFor(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		held := acquired(t, sems, "b", semaphore.Options{TTL: time.Hour, Holder: "slow"})
+		held := acquired(t, sems, "b", &semaphore.Options{TTL: time.Hour, Holder: "slow"})
 		var ls *semaphore.Leases
 		var err error
 		done := make(chan struct{})
@@ -63,7 +63,7 @@ func TestWaitingForSeveralGivesUpWhenOneIsLost(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		group := lifecycle.New(t.Context())
 		defer group.Wait()
-		acquired(t, sems, "b", semaphore.Options{TTL: time.Hour, Holder: "slow"})
+		acquired(t, sems, "b", &semaphore.Options{TTL: time.Hour, Holder: "slow"})
 		var err error
 		done := make(chan struct{})
 		group.Go(func(ctx context.Context) {

@@ -68,8 +68,9 @@ type Sessions interface {
 	// and those that ended but of what they held something is still to be given back.
 	SessionsLeft(ctx context.Context, partition int, prefix string) (int, error)
 
-	// QueueStats counts the tasks that wait in a partition, by route; hooks are none, and those that a pause or a pre-job
-	// hook keeps may be missing. It walks the lanes and may miss what moves meanwhile.
+	// QueueStats counts the tasks that wait and that are held in a partition, by route. Hooks are none, and tasks
+	// that a pause or a pre-job hook keeps may be missing. A route is listed while any waits or is held: nothing
+	// keeps the names of queues that were used. It walks the lanes and may miss what moves meanwhile.
 	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
 }
 

@@ -103,8 +103,16 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 	for _, key := range keysUnder(tb, client, prefix) {
 		_, name, _ := strings.Cut(key, "}:")
 		switch {
-		case name == "meta", name == "terms", name == "clock", name == "routes", strings.HasPrefix(name, "P:"):
-		case name == "jobs", name == "due", name == "idle", name == "leases", name == "trash", name == "hist", strings.HasPrefix(name, "ring:"):
+		case name == "meta", name == "terms", strings.HasPrefix(name, "P:"):
+		case name == "clock":
+			queues, err := client.Do(context.Background(), client.B().Hkeys().Key(key).Build()).AsStrSlice()
+			require.NoError(tb, err)
+			for _, q := range queues {
+				if q != "/" {
+					out = append(out, "clock of "+q)
+				}
+			}
+		case name == "jobs", name == "routes", name == "due", name == "idle", name == "leases", name == "trash", name == "hist", strings.HasPrefix(name, "ring:"):
 			members, err := client.Do(context.Background(), client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
 			require.NoError(tb, err)
 			for _, m := range members {

@@ -304,6 +304,19 @@ var crashPoints = map[string]crashPoint{
 		},
 		want: func(bool) store.Counts { return total(4) },
 	},
+	"forget_routes": {
+		begin: func(c *crash) {
+			c.command("ZADD", "routes", "0", "gone/set/k")
+			c.command("HSET", "clock", "gone", "7")
+		},
+		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+		stands: func(c *crash, after bool) {
+			kept := []string{"routes gone/set/k", "clock of gone"}
+			require.Equal(c, !after, len(without(kept, c.left("routes", "clock"))) == 0)
+			c.sweep()
+			require.ElementsMatch(c, kept, without(kept, c.left("routes", "clock")), "any sweep does it")
+		},
+	},
 	"forget_run": {
 		begin: func(c *crash) { c.scene.begin(second(true)); c.finishSecond() },
 		act: func(c *crash) error {

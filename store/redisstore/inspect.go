@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,14 +129,15 @@ func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) 
 }
 
 // QueueStats implements [store.Sessions]. Of more than 1,000 runs that have work
-// under one route it looks into the first.
+// under one route it looks into the first. Routes are listed while they have a ring, and until a
+// sweep has found that they have none.
 func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	k := s.spaces[partition]
 	b := s.client.B
-	routes, err := s.client.Do(ctx, b().Smembers().Key(k.routes).Build()).AsStrSlice()
+	routes, err := s.client.Do(ctx, b().Zrange().Key(k.routes).Min("0").Max("-1").Build()).AsStrSlice()
 	if err = empty(s.translateNil(ctx, "list routes", err)); err != nil {
 		return nil, err
 	}
@@ -143,8 +145,12 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	if err != nil {
 		return nil, err
 	}
+	for route := range running {
+		routes = append(routes, routeName(route))
+	}
+	slices.Sort(routes)
 	var out []store.QueueRecord
-	for _, name := range routes {
+	for _, name := range slices.Compact(routes) {
 		route, ok := parseRoute(name)
 		if !ok || !route.Counted() {
 			continue
@@ -178,7 +184,9 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 				q.Oldest = lane.Oldest
 			}
 		}
-		out = append(out, q)
+		if q.Waiting+q.Running > 0 {
+			out = append(out, q)
+		}
 	}
 	return out, nil
 }

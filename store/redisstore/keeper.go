@@ -21,7 +21,7 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	var reply store.PromoteReply
 	var due []string
 	for range 2 {
-		c := script.NewCall(k.due, k.clock).Add(k.channel).Int(promoteSlice)
+		c := script.NewCall(k.due, k.clock, k.routes).Add(k.channel).Int(promoteSlice)
 		count := c.Reserve()
 		n := 0
 		for _, name := range due {
@@ -69,15 +69,15 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := script.NewCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept, k.terms).Add(formatMillis(s.config.SweepInterval))
+	c := script.NewCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept, k.terms, k.routes).Add(formatMillis(s.config.SweepInterval))
 	r, err := s.run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
 	}
-	if len(r) != 5 {
+	if len(r) != 6 {
 		return store.SweepReply{}, unexpected(script.Sweep, "")
 	}
-	var lists [5][]string
+	var lists [6][]string
 	for i := range r {
 		ms, err := r[i].ToArray()
 		if err != nil {
@@ -85,7 +85,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		}
 		lists[i] = stringsOf(ms)
 	}
-	sessions, trash, expired, idle, kept := lists[0], lists[1], lists[2], lists[3], lists[4]
+	sessions, trash, expired, idle, kept, routes := lists[0], lists[1], lists[2], lists[3], lists[4], lists[5]
 	var reply store.SweepReply
 	// One damaged record must not keep everything else from being swept.
 	var errs []error
@@ -103,10 +103,12 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	errs = append(errs,
 		s.purge(ctx, k, trash...),
 		each(ctx, expired, func(ctx context.Context, id string) error { return s.forget(ctx, k, id, "") }))
+	forgotten, err := s.forgetRoutes(ctx, k, routes)
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}
-	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64
+	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64 || forgotten > 0
 	return reply, nil
 }
 
@@ -172,7 +174,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		l.tasks = append(l.tasks, d)
 	}
 
-	c := script.NewCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash, k.terms)
+	c := script.NewCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash, k.terms, k.routes)
 	c.Add(k.channel, id.ID).Int(len(order))
 	for _, n := range order {
 		meta, _, err := s.meta(ctx, k, n)
@@ -258,7 +260,8 @@ func (s *Store) endIdle(ctx context.Context, k *keyspace, id string) error {
 	if err != nil {
 		return err
 	}
-	c := script.NewCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id), k.waiting(laneName(id, meta.post)), k.ring(meta.post))
+	c := script.NewCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id),
+		k.waiting(laneName(id, meta.post)), k.ring(meta.post), k.routes)
 	_, _, err = s.word(ctx, script.EndIdle, c.Add(k.channel, id, store.IdleReason))
 	return err
 }
@@ -275,4 +278,24 @@ func (s *Store) releaseKept(ctx context.Context, k *keyspace, buckets []string) 
 	}
 	_, err := s.run(ctx, script.ReleaseKept, c)
 	return err
+}
+
+// forgetRoutes forgets those under which nobody has work, and returns how many.
+func (s *Store) forgetRoutes(ctx context.Context, k *keyspace, routes []string) (int, error) {
+	if len(routes) == 0 {
+		return 0, nil
+	}
+	c := script.NewCall(k.routes, k.clock)
+	for _, route := range routes {
+		c.Key(k.ring(route))
+		c.Add(route)
+	}
+	r, err := s.run(ctx, script.ForgetRoutes, c)
+	if err != nil {
+		return 0, err
+	}
+	if len(r) != 1 {
+		return 0, unexpected(script.ForgetRoutes, "")
+	}
+	return int(number(r[0])), nil
 }

@@ -30,8 +30,8 @@ import (
 //	W: U: D: M:LANE  waiting, suspects, delayed (zset), markers of staged lists
 //	S:R/DELIVERY/QUEUE/SET/KIND  staged children of one delivery
 //	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
-//	clock            hash: queue → virtual time
-//	routes           set: routes ever used
+//	clock            hash: queue → virtual time; under / where those of other queues begin
+//	routes           zset: routes with work, in order of their names
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at
 //	idle             zset: run → when it is sealed
 //	kept             zset: bucket of claimed IDs → until when the last is kept

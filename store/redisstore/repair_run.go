@@ -444,7 +444,8 @@ func (x *examination) quarantine(ctx context.Context) error {
 				Lease: store.Lease{Lane: store.Lane{Route: t.route}}, Error: t.err.Error(),
 				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
 			}, "repair")
-			c := script.NewCall(t.key, k.run(id), k.dead(id), k.hist, k.trash, k.clock, k.lanes(id), k.waiting(laneName(id, post)), k.ring(post))
+			c := script.NewCall(t.key, k.run(id), k.dead(id), k.hist, k.trash, k.clock, k.lanes(id),
+				k.waiting(laneName(id, post)), k.ring(post), k.routes)
 			c.Add(k.channel, id, t.message, t.where, letter, t.err.Error())
 			reply, err := x.exec(ctx, script.Quarantine, c)
 			if err != nil {

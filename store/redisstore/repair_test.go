@@ -67,7 +67,7 @@ var damages = []damage{
 	{name: "a ring was overwritten", hit: hit("SET", "ring:q/set/k", "x"), kinds: kinds(record, index), want: three(0), status: status(0)},
 	{name: "a lane is not due", begin: delayedBegin, hit: hit("DEL", "due"), kinds: kinds(index), want: three(0), status: status(0)},
 	{name: "a lane is due too late", begin: delayedBegin, hit: hit("ZADD", "due", "9e12", "RUN/q/set/k"), kinds: kinds(index), want: three(0), status: status(0)},
-	{name: "a lane is not listed", hit: all(hit("SREM", "lanes:RUN", "q/set/k"), hit("SREM", "routes", "q/set/k")), kinds: kinds(index, index), want: three(0), status: status(0)},
+	{name: "a lane is not listed", hit: all(hit("SREM", "lanes:RUN", "q/set/k"), hit("ZREM", "routes", "q/set/k")), kinds: kinds(index, index), want: three(0), status: status(0)},
 	{name: "an idle run would not be sealed", begin: sealableBegin, hit: hit("ZREM", "idle", "RUN"), kinds: kinds(index), want: three(0), status: status(0)},
 	{name: "a clock cannot be read", hit: hit("HSET", "clock", "q", "noon"), kinds: kinds(record), want: three(0), status: status(0)},
 	{name: "the ID of a task that is gone is claimed", begin: claimedBegin, hit: hit("LPOP", "W:RUN/q/set/k"), kinds: kinds(counts, orphan), want: store.Counts{Total: 1, Failed: 1}, status: status(1)},

@@ -68,7 +68,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	}
 	k, id := s.space(run.Job), runID(run.Number)
 	for range hintTries {
-		c := script.NewCall(k.run(id), k.clock, k.lanes(id)).Add(k.channel, id).Flag(paused)
+		c := script.NewCall(k.run(id), k.clock, k.lanes(id), k.routes).Add(k.channel, id).Flag(paused)
 		var routes []string
 		if !paused {
 			var err error

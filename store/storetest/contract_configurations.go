@@ -233,6 +233,7 @@ var configurationsContract = []testCase{
 			_, err = s.store.ConfigurationHistory(s.ctx, r.document())
 			s.ErrorIs(err, store.ErrRunNotFound)
 		}
+		s.sweep(other.partition)
 		s.nothingBeyond(before, r.partition)
 	}},
 	{"what cannot be stored is refused by field, and nothing is written", func(s *scene) {

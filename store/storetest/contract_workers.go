@@ -78,7 +78,7 @@ var workersContract = []testCase{
 		p.add(r, tasks(scan, "scan", 4)...)
 		p.add(r, tasks(file, "file", 2)...)
 		w.queues = only(file)
-		w.one()
+		held := w.one()
 		q := s.queues(r.partition)
 		s.Equal(int64(5), q[scan].Waiting)
 		s.Equal(int64(1), q[scan].Runs)
@@ -98,6 +98,12 @@ var workersContract = []testCase{
 		r.stop(false)
 		s.until(r.partition, "a stopped run waits for nothing", func() bool {
 			return s.queues(r.partition)[scan].Waiting == 3
+		})
+		w.settle(plain(held, store.VerdictCancel))
+		w.queues = only(scan)
+		s.until(r.partition, "nothing waits or runs", func() bool {
+			w.drain(wellDone)
+			return len(s.queues(r.partition)) == 0
 		})
 	}},
 	{"promoting says what it moved and what is next", func(s *scene) {
@@ -170,17 +176,16 @@ func (s *scene) live(partition int) []store.SessionRecord {
 	return live
 }
 
-// queues reads the statistics of the partition's queues by route, without those
-// where nothing waits or runs.
+// queues reads the statistics of the partition's queues by route. None is of a route where nothing waits or runs.
 func (s *scene) queues(partition int) map[store.Route]store.QueueRecord {
 	s.tb.Helper()
 	list, err := s.store.QueueStats(s.ctx, partition)
 	s.NoError(err)
 	byRoute := make(map[store.Route]store.QueueRecord)
 	for _, q := range list {
-		if q.Waiting > 0 || q.Running > 0 {
-			byRoute[q.Route] = q
-		}
+		s.Positive(q.Waiting+q.Running, "%v", q.Route)
+		s.NotContains(byRoute, q.Route)
+		byRoute[q.Route] = q
 	}
 	return byRoute
 }

@@ -234,6 +234,7 @@ func (m *machine) checkQueues() {
 	m.s.NoError(err)
 	got := make(map[store.Route]store.QueueRecord)
 	for _, rec := range stats {
+		m.s.Positive(rec.Waiting+rec.Running, "%v", rec.Route)
 		got[rec.Route] = rec
 	}
 	least, most, running := make(map[store.Route]int64), make(map[store.Route]int64), make(map[store.Route]int64)

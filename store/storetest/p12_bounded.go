@@ -91,6 +91,34 @@ var bounded = []testCase{
 		})
 		s.nothingBeyond(before, partition)
 	}},
+	{"nothing keeps the name of a queue that was used", func(s *scene) {
+		partition := s.partition("import")
+		p := s.producer(partition)
+		before := s.leftovers()
+		r := s.open("import")
+		const names = 500
+		var queues []store.FetchQueue
+		for i := range names {
+			task := tasks(scan, "t", 1)[0]
+			task.Route.Queue = fmt.Sprintf("q%03d", i)
+			p.add(r, task)
+			if i < 10 {
+				queues = append(queues, store.FetchQueue{Queue: task.Route.Queue, Routes: []store.Route{task.Route}})
+			}
+		}
+		s.Len(s.queues(partition), names)
+		w := s.worker(partition, steady)
+		w.queues = queues
+		ds := w.drain(wellDone)
+		s.Len(ds, len(queues))
+		s.Len(s.queues(partition), names-len(queues))
+		r.stop(false)
+		r.status(store.StatusStopped)
+		s.NoError(s.store.DeleteRun(s.ctx, r.id))
+		w.close()
+		s.nothingBeyond(before, partition)
+		s.Empty(s.queues(partition))
+	}},
 	{"dead letters are capped, their number is exact", func(s *scene) {
 		const limit = 10
 		r := s.start(store.StartParams{Job: "import", FailureCap: limit, Open: true})

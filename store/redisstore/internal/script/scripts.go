@@ -17,6 +17,7 @@ var (
 	FireRun               = newScript("fire_run")
 	ForceReleaseSemaphore = newScript("force_release_semaphore")
 	Forfeit               = newScript("forfeit")
+	ForgetRoutes          = newScript("forget_routes")
 	ForgetRun             = newScript("forget_run")
 	Heartbeat             = newScript("heartbeat")
 	OpenProducer          = newScript("open_producer")

@@ -1,10 +1,11 @@
 -- Pauses a run, or resumes it: its lanes enter their rings again.
 -- Uses: arguments, rings, runs, signals.
--- KEYS  1 run, 2 clock, 3 lanes; per lane: W, U, M, ring
+-- KEYS  1 run, 2 clock, 3 lanes, 4 routes; per lane: W, U, M, ring
 -- ARGV  channel, run, pause (1), number of lanes, queue × n
 -- Returns {ok}, {missing}, {finished}, {again}: there are more lanes by now
 -- Repeat: absolute.
-local RUN, CLOCK, LANES = KEYS[1], KEYS[2], KEYS[3]
+local RUN, LANES = KEYS[1], KEYS[3]
+local keys = { clock = KEYS[2], routes = KEYS[4] }
 local channel, id, pause, count = arg(), arg(), num(), num()
 local run = open_run(RUN, id)
 if not run then
@@ -23,10 +24,10 @@ else
   redis.call('HDEL', run.key, 'paused')
   run.paused = false
   for i = 1, count do
-    local base = 4 + 4 * (i - 1)
+    local base = 5 + 4 * (i - 1)
     local queue = arg()
     if redis.call('EXISTS', KEYS[base], KEYS[base + 1], KEYS[base + 2]) > 0 then
-      enter(KEYS[base + 3], CLOCK, run, queue)
+      enter(KEYS[base + 3], keys, run, queue)
       signal_work(KEYS[base + 3]) -- the lane may not have left its ring, but workers passed it over
     end
   end

@@ -1,17 +1,18 @@
 -- Moves delayed tasks that are due to waiting, and tells of periodic jobs that are due.
 -- Uses: arguments, clock, numbers, pages, rings, runs, signals.
--- KEYS  1 due, 2 clock; per lane: run, W, D, ring
+-- KEYS  1 due, 2 clock, 3 routes; per lane: run, W, D, ring
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
 -- Returns {moved, now, next due, {job …}, lane …}: the lanes due now, as hints for the next call, and jobs, each of which is
 --       left to the caller for a while
 -- Repeat: a task is moved once, by ZREM; a job that was told of is told of again. ZREM goes first so that it passes when memory is short.
-local DUE, CLOCK = KEYS[1], KEYS[2]
+local DUE = KEYS[1]
+local keys = { clock = KEYS[2], routes = KEYS[3] }
 local CLAIM = 200 -- ms; store.FireClaim
 local channel, limit = arg(), num()
 local moved, bytes = 0, PAGE_BYTES
 redis.call('ZREM', DUE, '')
 for i = 1, num() do
-  local base = 3 + 4 * (i - 1)
+  local base = 4 + 4 * (i - 1)
   local id, route, queue, state = arg(), arg(), arg(), arg()
   local name = id .. '/' .. route
   local run = open_run(KEYS[base], id)
@@ -31,7 +32,7 @@ for i = 1, num() do
         run.delayed = run.delayed - n
         run.pending = run.pending + n
       end
-      enter(KEYS[base + 3], CLOCK, run, queue)
+      enter(KEYS[base + 3], keys, run, queue)
       save_run(run)
       moved = moved + n
     end

@@ -1,6 +1,6 @@
 -- Gives back, as suspects, a slice of what a closed session held.
 -- Uses: arguments, aside, ends, rings, runs, signals.
--- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms; then by index:
+-- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists
 -- ARGV  channel, session; runs: n, (base, id, rings as in read_rings) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
 --       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
@@ -11,7 +11,7 @@ if redis.call('HEXISTS', SESSION, 'fetch') == 1 then
   return { 'open' }
 end
 local channel, session = arg(), arg()
-local keys = { clock = KEYS[3], hist = KEYS[5], trash = KEYS[6] }
+local keys = { clock = KEYS[3], routes = KEYS[8], hist = KEYS[5], trash = KEYS[6] }
 local runs, bases, total, reclaimed = {}, {}, num(), 0
 for i = 1, total do
   bases[i] = num()
@@ -43,7 +43,7 @@ for i = 1, total do
         run.running = run.running - #back
         run.pending = run.pending + #back
       end
-      enter(KEYS[lane + 1], keys.clock, run, queue)
+      enter(KEYS[lane + 1], keys, run, queue)
     end
   end
   for _ = 1, num() do
@@ -52,7 +52,7 @@ for i = 1, total do
     redis.call('UNLINK', KEYS[list])
   end
   if run then
-    go_on(run, keys.clock)
+    go_on(run, keys)
     keys.lanes, keys.post, keys.ring = KEYS[base + 1], KEYS[base + 3], KEYS[base + 4]
     maybe_end(run, keys)
     save_run(run)

@@ -14,7 +14,7 @@
 local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, IDLE, LANES, HOLDS, POST, POST_RING, KEPT =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
-local ENDS = { hist = HIST, trash = TRASH, clock = CLOCK, lanes = LANES, post = POST, ring = POST_RING }
+local ENDS = { hist = HIST, trash = TRASH, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
 local channel, id, dry = arg(), arg(), num() == 1
 if redis.call('TYPE', RUN).ok ~= 'hash' then
   return { 'missing', {}, {} }
@@ -128,14 +128,15 @@ local state, run -- as they are once the record is mended
 
 -- list_lane lists a lane that has tasks where it must be listed.
 local function list_lane(lane)
-  if lane.work + lane.delayed > 0 then
-    for set_of, text in pairs({ [LANES] = 'the run', [ROUTES] = 'the partition' }) do
-      if (set_of == LANES or lane.state == 'running') and redis.call('SISMEMBER', set_of, lane.route) == 0 then
-        damage('index', 'lane ' .. lane.route, text .. ' does not list it: it is listed again', function()
-          redis.call('SADD', set_of, lane.route)
-        end)
-      end
-    end
+  if lane.work + lane.delayed > 0 and redis.call('SISMEMBER', LANES, lane.route) == 0 then
+    damage('index', 'lane ' .. lane.route, 'the run does not list it: it is listed again', function()
+      redis.call('SADD', LANES, lane.route)
+    end)
+  end
+  if redis.call('EXISTS', KEYS[lane.base + RING]) == 1 and not redis.call('ZSCORE', ROUTES, lane.route) then
+    damage('index', 'lane ' .. lane.route, 'the partition does not list it: it is listed again', function()
+      redis.call('ZADD', ROUTES, 0, lane.route)
+    end)
   end
 end
 
@@ -168,7 +169,7 @@ local function give_turns(lane)
   if lane.work > 0 and not run.paused and (not turn or stuck) then
     damage('index', 'lane ' .. lane.route, 'it has work and no turns: it enters the ring', function()
       redis.call('ZREM', KEYS[lane.base + RING], id)
-      enter(KEYS[lane.base + RING], CLOCK, run, lane.queue)
+      enter(KEYS[lane.base + RING], ENDS, run, lane.queue)
     end)
   end
 end
@@ -200,7 +201,7 @@ local function mend_hook(still)
       if post[1] then
         redis.call('SADD', LANES, post[2])
         redis.call('RPUSH', POST, post[1])
-        enter(POST_RING, CLOCK, run, post[3])
+        enter(POST_RING, ENDS, run, post[3])
       else
         redis.call('HSET', RUN, 'hookerror', 'lost')
         finish(run, now_has('outcome') or 'failed', ENDS)

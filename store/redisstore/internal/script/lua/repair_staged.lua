@@ -31,8 +31,7 @@ end
 if not dry then
   redis.call('RPUSH', MARKERS, marker)
   redis.call('SADD', LANES, route)
-  redis.call('SADD', ROUTES, route)
-  enter(RING, CLOCK, run, queue)
+  enter(RING, { clock = CLOCK, routes = ROUTES }, run, queue)
   publish(channel)
 end
 return { 'marked', redis.call('LLEN', STAGED) }

@@ -135,7 +135,7 @@ function verdicts.R(run)
     end
   else
     redis.call('RPUSH', KEYS[lane + WAITING], message)
-    enter(KEYS[lane + RING], keys.clock, run, queue)
+    enter(KEYS[lane + RING], keys, run, queue)
   end
 end
 
@@ -151,7 +151,7 @@ function verdicts.L(run)
     return
   end
   redis.call('LPUSH', KEYS[list], message)
-  enter(KEYS[lane + RING], keys.clock, run, queue)
+  enter(KEYS[lane + RING], keys, run, queue)
 end
 
 function verdicts.Q(run)
@@ -176,7 +176,6 @@ function verdicts.B(run, base)
   end
   redis.call('HDEL', run.key, 'root', 'rootwhen')
   redis.call('SADD', KEYS[base + LANES], route)
-  redis.call('SADD', keys.routes, route)
   if root[2] then
     local due = number_of(string.match(root[2], '%d+'))
     if string.sub(root[2], 1, 1) == '+' then
@@ -188,7 +187,7 @@ function verdicts.B(run, base)
     run.pending, run.delayed = run.pending - 1, run.delayed + 1
   else
     redis.call('RPUSH', KEYS[lane + WAITING], root[1])
-    enter(KEYS[lane + RING], keys.clock, run, queue)
+    enter(KEYS[lane + RING], keys, run, queue)
   end
 end
 
@@ -273,8 +272,7 @@ local function settle_staged(run, base, list, seen)
   if list.length > 0 then
     redis.call('RPUSH', KEYS[list.lane + MARKERS], list.marker)
     redis.call('SADD', keys.lanes, list.route)
-    redis.call('SADD', keys.routes, list.route)
-    enter(KEYS[list.lane + RING], keys.clock, run, list.queue)
+    enter(KEYS[list.lane + RING], keys, run, list.queue)
   end
 end
 
@@ -382,7 +380,7 @@ for i = 1, total do
     settle_special(run, base)
   end
   if run then
-    go_on(run, keys.clock)
+    go_on(run, keys)
     if maybe_end(run, keys) or run.over then
       ended[#ended + 1] = i
     end

@@ -1,19 +1,21 @@
 -- Notes that somebody sweeps, and finds what there is to do.
 -- Uses: clock, numbers.
--- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 idle, 6 kept, 7 terms
+-- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 idle, 6 kept, 7 terms, 8 routes
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {runs to seal}, {buckets with claimed IDs
---       that are kept no longer}
+--       that are kept no longer}, {routes: the next 64, in turn}
 -- If nobody swept for three intervals, or the clock went back, no lease could be renewed or judged in that
 --       time: each is extended once by its term, and none has expired. A term below zero is that of such a session
 --       until it is heard from again.
 -- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to be found.
 -- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
-local META, LEASES, TRASH, HIST, IDLE, KEPT, TERMS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local META, LEASES, TRASH, HIST, IDLE, KEPT, TERMS, ROUTES = unpack(KEYS)
 local interval = tonumber(ARGV[1])
-local last = number_of(redis.call('HGET', META, 'sweep'))
+local noted = redis.call('HMGET', META, 'sweep', 'looked')
+local last = number_of(noted[1])
 redis.call('ZREM', LEASES, '')
-redis.call('HSET', META, 'sweep', now)
+local routes = redis.call('ZRANGEBYLEX', ROUTES, '(' .. (noted[2] or ''), '+', 'LIMIT', 0, 64)
+redis.call('HSET', META, 'sweep', now, 'looked', routes[64] or '')
 if last > 0 and (now < last or now - last > 3 * interval) then
   for _, session in ipairs(redis.call('ZRANGEBYSCORE', LEASES, 1, 'inf')) do
     local term = number_of(redis.call('HGET', TERMS, session))
@@ -35,4 +37,5 @@ return {
   redis.call('ZRANGEBYSCORE', HIST, '-inf', now, 'LIMIT', 0, 64),
   redis.call('ZRANGEBYSCORE', IDLE, '-inf', now, 'LIMIT', 0, 64),
   redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, 64),
+  routes,
 }

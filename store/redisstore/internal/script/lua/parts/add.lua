@@ -56,11 +56,9 @@ local function add(run, keys, dups)
       signal('d')
     end
     redis.call('SADD', keys.lanes, route)
-    redis.call('SADD', keys.routes, route)
   end
   if pushed > 0 and length == pushed then
     redis.call('SADD', keys.lanes, route)
-    redis.call('SADD', keys.routes, route)
-    enter(ring, keys.clock, run, queue)
+    enter(ring, keys, run, queue)
   end
 end

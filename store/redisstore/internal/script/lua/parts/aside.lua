@@ -24,7 +24,7 @@ local function read_rings(run)
 end
 
 -- go_on gives the lanes of a run that stand aside their turns again, if anything let the run go on.
-local function go_on(run, clock)
+local function go_on(run, keys)
   local aside = run.let and redis.call('HGET', run.key, 'aside')
   if not aside then
     return
@@ -32,7 +32,7 @@ local function go_on(run, clock)
   redis.call('HDEL', run.key, 'aside')
   for route in string.gmatch(aside, '%S+') do
     if redis.call('ZREM', run.rings[route], run.id) == 1 then
-      enter(run.rings[route], clock, run, string.match(route, '^[^/]*'))
+      enter(run.rings[route], keys, run, string.match(route, '^[^/]*'))
     end
   end
 end

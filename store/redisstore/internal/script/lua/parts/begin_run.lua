@@ -24,10 +24,9 @@ end
 -- add_first puts the first task into its lane.
 local function add_first(run, route, queue, message, when)
   redis.call('SADD', LANES, route)
-  redis.call('SADD', ROUTES, route)
   if when == '' then
     redis.call('RPUSH', WAITING, message)
-    enter(RING, CLOCK, run, queue)
+    enter(RING, { clock = CLOCK, routes = ROUTES }, run, queue)
     return
   end
   local due = tonumber(when)

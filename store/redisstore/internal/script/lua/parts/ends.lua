@@ -19,7 +19,7 @@ end
 
 -- maybe_end ends a run of which nothing is left: it is sealed and held by
 -- nobody, or it was stopped and has drained. The post-job hook, if there is
--- one, becomes a task outside the counts. keys: hist, trash, clock, and lanes,
+-- one, becomes a task outside the counts. keys: hist, trash, clock, routes, and lanes,
 -- post (waiting list) and ring of the hook's lane; exact (the counts were not in doubt).
 local function maybe_end(run, keys)
   if run.state == 'running' then
@@ -41,7 +41,7 @@ local function maybe_end(run, keys)
     redis.call('HSET', run.key, 'state', 'finishing', 'outcome', outcome, 'ended', now)
     redis.call('SADD', keys.lanes, facts[5])
     redis.call('RPUSH', keys.post, facts[4])
-    enter(keys.ring, keys.clock, run, facts[6])
+    enter(keys.ring, keys, run, facts[6])
     signal('r:' .. run.id)
     return true
   end

@@ -38,6 +38,8 @@ type spec struct {
 	// config is the text of a configuration file; empty for none. A sentinel
 	// needs one, since it rewrites it.
 	config string
+	// loading says that it is ready when it answers that it is loading.
+	loading bool
 }
 
 // process is one running server.
@@ -111,7 +113,11 @@ func launch(sp spec) (*process, error) {
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
-	if err := p.awaitReady(sp.port); err != nil {
+	ready := pong
+	if sp.loading {
+		ready = "-LOADING "
+	}
+	if err := p.awaitReady(sp.port, ready); err != nil {
 		p.kill()
 		text, _ := os.ReadFile(logFile)
 		return nil, fmt.Errorf("redis-server on port %d: %w\n%s", sp.port, err, text)

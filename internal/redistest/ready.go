@@ -14,9 +14,12 @@ import (
 	"github.com/sethvargo/go-retry"
 )
 
-// awaitReady returns when this very process answers on the port: another server may
+// pong is how the answer to PING begins of a server that serves.
+const pong = "+PONG"
+
+// awaitReady returns when this very process answers PING as it should on the port: another server may
 // have bound it first.
-func (p *process) awaitReady(port int) error {
+func (p *process) awaitReady(port int, answer string) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), readyTimeout, errors.New("not ready in time"))
 	defer cancel()
 	return eventually(ctx, func(ctx context.Context) error {
@@ -25,7 +28,7 @@ func (p *process) awaitReady(port int) error {
 			return errExited
 		default:
 		}
-		pid, err := probe(ctx, port)
+		pid, err := probe(ctx, port, answer)
 		switch {
 		case err != nil:
 			return notYet(err)
@@ -37,7 +40,7 @@ func (p *process) awaitReady(port int) error {
 }
 
 // probe sends PING and asks who answers it.
-func probe(ctx context.Context, port int) (pid int, err error) {
+func probe(ctx context.Context, port int, answer string) (pid int, err error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 	if err != nil {
 		return 0, err
@@ -50,12 +53,12 @@ func probe(ctx context.Context, port int) (pid int, err error) {
 		return 0, err
 	}
 	r := bufio.NewReader(conn)
-	pong, err := r.ReadString('\n')
+	line, err := r.ReadString('\n')
 	if err != nil {
 		return 0, err
 	}
-	if pong != "+PONG\r\n" {
-		return 0, fmt.Errorf("answer to PING: %q", pong)
+	if !strings.HasPrefix(line, answer) {
+		return 0, fmt.Errorf("answer to PING: %q", line)
 	}
 	info, err := readFrame(r)
 	if err != nil {

@@ -170,6 +170,10 @@ type JobRecord struct {
 	Due        time.Time // of a periodic job: the next due time; zero until somebody has computed it
 	Skipped    int64     // due times that were passed over since a run was active
 	LastSkip   time.Time // the last of them; zero if there was none
+	// Problem is why a periodic job that is due cannot be fired, and ProblemSince when that began; empty and
+	// zero if it can. See [Schedules].PostponeJob.
+	Problem      string
+	ProblemSince time.Time
 }
 
 // RunRecord is what is stored of a run: one atomic read.

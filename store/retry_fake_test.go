@@ -122,6 +122,8 @@ func (s *scripted) FireRun(ctx context.Context, _ store.FireParams) (store.FireR
 	return store.FireReply{}, s.call(ctx)
 }
 
+func (s *scripted) PostponeJob(ctx context.Context, _ store.PostponeParams) error { return s.call(ctx) }
+
 func (s *scripted) Repair(ctx context.Context, _ store.RepairParams) (store.RepairReport, error) {
 	return store.RepairReport{}, s.call(ctx)
 }

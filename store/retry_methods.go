@@ -48,6 +48,10 @@ func (r *retrying) FireRun(ctx context.Context, p FireParams) (FireReply, error)
 	return repeat(ctx, r, "FireRun", func(ctx context.Context) (FireReply, error) { return r.Store.FireRun(ctx, p) })
 }
 
+func (r *retrying) PostponeJob(ctx context.Context, p PostponeParams) error {
+	return repeatErr(ctx, r, "PostponeJob", func(ctx context.Context) error { return r.Store.PostponeJob(ctx, p) })
+}
+
 func (r *retrying) StartRun(ctx context.Context, p StartParams) (StartReply, error) {
 	return repeat(ctx, r, "StartRun", func(ctx context.Context) (StartReply, error) { return r.Store.StartRun(ctx, p) })
 }

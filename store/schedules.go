@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 )
 
 // Schedules fires the runs of periodic jobs. When a job is due is computed above the store, as only
@@ -20,6 +21,52 @@ type Schedules interface {
 	// until that run has ended. A repeat after the run was begun finds it and changes nothing.
 	// [ErrJobNotFound]; [ErrJobDisabled] for a job that was disabled.
 	FireRun(ctx context.Context, p FireParams) (FireReply, error)
+
+	// PostponeJob puts off a periodic job that is due and cannot be fired, as its next due time cannot be
+	// computed, and keeps why in its record. Promote tells of it again after as long as it has had a problem
+	// already, but at least [PostponeFirst] and at most [PostponeLast]: so it costs little, and what was mended
+	// is found. Its due time stands. Firing, disabling and another definition end the problem; the last makes
+	// Promote tell of the job at once. A job that is not due, is not periodic or is disabled stays as it is,
+	// and Promote tells of none that has no schedule in force. A repeat puts it off anew, from the same
+	// beginning. [ErrJobNotFound].
+	PostponeJob(ctx context.Context, p PostponeParams) error
+}
+
+// For how long a job that cannot be fired is put off.
+const (
+	PostponeFirst = time.Second
+	PostponeLast  = time.Minute
+)
+
+// MaxProblemLen is the longest reason why a job cannot be fired, in bytes.
+const MaxProblemLen = 1 << 10
+
+// PostponeParams puts off a job.
+type PostponeParams struct {
+	Job     string
+	Problem string // why it cannot be fired: up to MaxProblemLen bytes of UTF-8
+}
+
+// Validate reports every field that no Store accepts, joined. Implementations call it first.
+func (p *PostponeParams) Validate() error {
+	errs := []error{ValidateJobName(p.Job)}
+	bad := func(reason string) {
+		errs = append(errs, &FieldError{Field: "Problem", Reason: reason})
+	}
+	switch {
+	case p.Problem == "":
+		bad("is empty")
+	case len(p.Problem) > MaxProblemLen:
+		bad("is longer than 1 KiB")
+	case !utf8.ValidString(p.Problem):
+		bad("is not valid UTF-8")
+	}
+	return JoinFields(errs...)
+}
+
+// PostponedUntil is when a job that has had a problem since then is told of again. Implementations call it.
+func PostponedUntil(since, now time.Time) time.Time {
+	return now.Add(min(max(now.Sub(since), PostponeFirst), PostponeLast))
 }
 
 // FireParams fires a due time.

@@ -163,6 +163,15 @@ func decodeDefinition(b []byte) (definition, error) {
 	return d, nil
 }
 
+// scheduled decodes the definition of a periodic job.
+func scheduled(rec store.JobRecord) (definition, error) {
+	d, err := decodeDefinition(rec.Definition)
+	if err == nil && d.Schedule == nil {
+		err = fmt.Errorf("%w: the definition has no schedule", store.ErrCorrupt)
+	}
+	return d, err
+}
+
 // params are those of a run by the definition. What that leaves to the set is as it is in force now.
 func (m *Manager) params(d definition, job, token string) store.StartParams {
 	p := store.StartParams{

@@ -10,11 +10,13 @@ import (
 // silent: what concerns a single one is told at [slog.LevelDebug], but for tasks that failed for good. Payloads, arguments and
 // headers are never told.
 const (
-	EventRunStarted  = "run started"
-	EventJobFired    = "periodic job fired" // its run started at a due time
-	EventDueSkipped  = "due time skipped"   // as its last run was active
-	EventRunStopping = "run stopping"       // a stop was accepted
-	EventRunFinished = "run finished"       // it reached a final state; [Observer.RunDone] says who tells
+	EventRunStarted = "run started"
+	EventJobFired   = "periodic job fired" // its run started at a due time
+	EventDueSkipped = "due time skipped"   // as its last run was active
+	// EventJobNotFired is told once for each definition and reason; [JobState] has the reason.
+	EventJobNotFired = "cannot fire a periodic job"
+	EventRunStopping = "run stopping" // a stop was accepted
+	EventRunFinished = "run finished" // it reached a final state; [Observer.RunDone] says who tells
 
 	EventTaskEnqueued  = "task enqueued"  // from outside of handlers, or by EnqueueNow
 	EventTasksEnqueued = "tasks enqueued" // by one EnqueueAll from outside of handlers

@@ -45,7 +45,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 32)
+	require.Len(t, events, 33)
 	return events
 }
 
@@ -189,6 +189,10 @@ func everythingHappens(t *testing.T, log *slog.Logger) {
 	}
 	stop := work(t, there, syncjob.WorkerConfig{Name: "w1", Grace: syncjob.NoGrace})
 
+	_, err = shared.EnsureJob(t.Context(), store.EnsureParams{
+		Job: "broken", Type: syncjob.JobPeriodic, Definition: []byte(`{"v":2,"root":{"payload":"secret"}}`), Schedule: []byte("often"),
+	})
+	require.NoError(t, err)
 	run := start("all", "retry")
 	for _, do := range []string{"", "fail", "snooze", "now"} {
 		_, err = run.Enqueue(t.Context(), hushed{Do: do, Secret: "secret"}, nil)

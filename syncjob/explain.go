@@ -22,8 +22,10 @@ type Explanation struct {
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
 	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
-	// ModeReadOnly says that the namespace is in read-only mode: only tasks and hooks of sets that are marked for it start.
+	// ReadOnly says that the namespace is in read-only mode: only tasks and hooks of sets that are marked for it start.
 	ReadOnly bool `json:"read_only"`
+	// Problem is why the next run of the job, a periodic one, does not begin; see [JobState].
+	Problem string `json:"problem,omitempty"`
 	// Stable says that the run stood still while its sets were counted. Only then can
 	// Disagreements be judged.
 	Stable bool `json:"stable"`
@@ -115,6 +117,9 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	}
 	x := explain(in, sessions, time.Now())
 	x.Limits = r.m.limitsOn(ctx, x.Waiting)
+	if job, err := r.m.store.Job(bounded, r.id.Job); err == nil { // what is wrong with it is damage
+		x.Problem = job.Problem
+	}
 	x.Damage, x.ReadOnly = damage.Damage, mode == store.ModeReadOnly && !in.Run.Status.Final()
 	return x, nil
 }

@@ -51,6 +51,9 @@ func (x Explanation) String() string {
 			line("%d tasks of %s on queue %s are with worker %s", h.Held, h.Kind, h.Queue, h.Worker)
 		}
 	}
+	if x.Problem != "" {
+		line("the next run of the job does not begin: %s", x.Problem)
+	}
 	for _, d := range x.Disagreements {
 		line("counts disagree: %s", d)
 	}

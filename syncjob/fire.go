@@ -3,7 +3,6 @@ package syncjob
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -29,6 +28,7 @@ type firing struct {
 	partition int
 	clock     *storeClock
 	moved     chan struct{} // capacity 1: what is waited for has moved
+	problems  problems      // of jobs that cannot be fired
 
 	mu       sync.Mutex
 	runs     map[int64]string    // numbers of runs → the job that waits for their end
@@ -117,15 +117,6 @@ func (f *firing) waited() []store.RunID {
 	return ids
 }
 
-// Fire fires jobs that Promote told of. What fails is told of again.
-func (f *firing) Fire(ctx context.Context, jobs []string) {
-	for _, job := range jobs {
-		if err := f.fire(ctx, job); err != nil && ctx.Err() == nil {
-			f.journal.log.WarnContext(ctx, "cannot fire a periodic job", "partition", f.partition, "job", job, "error", err)
-		}
-	}
-}
-
 // FireWaiting fires the jobs whose wait may be over.
 func (f *firing) FireWaiting(ctx context.Context) {
 	f.Fire(ctx, f.takeReadOnly())
@@ -146,66 +137,74 @@ func (f *firing) isOver(ctx context.Context, run store.RunID) (bool, error) {
 	return rec.Status.Final(), err
 }
 
-// fire makes of the due time of a job what its schedule says.
-func (f *firing) fire(ctx context.Context, job string) error {
-	// The due time that follows must still be ahead when the store gets it. So it is looked for as far ahead as
-	// that takes, which an interval may be shorter than.
+// errNotScheduled is why a job is not fired that was told of and has no schedule in force.
+var errNotScheduled = errors.New("the job has no schedule in force")
+
+// fire makes of the due time of a job what its schedule says. It returns the count of changes of the definition
+// that it went by.
+func (f *firing) fire(ctx context.Context, job string) (changes int64, err error) {
 	var ahead time.Duration
 	for range fireTries {
 		rec, err := f.m.store.Job(ctx, job)
 		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != JobPeriodic) {
-			return nil // removed or disabled since it was told of
+			f.postpone(ctx, job, errNotScheduled) // since it was told of, or it is never told of again
+			return 0, nil
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
-		d, err := decodeDefinition(rec.Definition)
-		if err != nil {
-			return err
-		}
-		if d.Schedule == nil {
-			return fmt.Errorf("%w: the definition has no schedule", store.ErrCorrupt)
-		}
-		began := time.Now()
-		next, err := d.Schedule.next(rec.Due, f.clock.Now().Add(ahead))
-		if err != nil {
-			return err
-		}
-		reply, err := f.fireRecord(ctx, rec, d, next)
-		if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f.clock.Note(reply.Now)
-		switch reply.Verdict {
-		case store.FireStarted:
-			f.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
-			f.journal.log.InfoContext(ctx, EventJobFired, "job", job, "run", reply.Run.Number, "due", rec.Due)
-			return nil
-		case store.FireSkipped:
-			f.journal.log.InfoContext(ctx, EventDueSkipped, "job", job, "due", rec.Due)
-			return nil
-		case store.FireWaiting:
-			again, err := f.await(ctx, job, d, reply.Run)
-			if err != nil || !again {
-				return err
-			}
-		case store.FireEarly:
-			if next.After(reply.Now) {
-				return nil // somebody else fired it: it is told of when it is due again
-			}
-			ahead = 2 * (ahead + time.Since(began))
-		default:
-			return nil
+		changes = rec.Changes
+		over, err := f.fireRecord(ctx, rec, &ahead)
+		if over || err != nil {
+			return changes, err
 		}
 	}
-	return nil
+	return changes, nil
 }
 
-// fireRecord fires what the record of a job says.
-func (f *firing) fireRecord(
+// fireRecord fires what the record of a job says, and reports whether that settles it; otherwise it is to be read
+// and fired again. The due time that follows must still be ahead when the store gets it. So it is looked for as
+// far ahead as that took the last time, which an interval may be shorter than.
+func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *time.Duration) (over bool, err error) {
+	d, err := scheduled(rec)
+	if err != nil {
+		return false, err
+	}
+	began := time.Now()
+	next, err := d.Schedule.next(rec.Due, f.clock.Now().Add(*ahead))
+	if err != nil {
+		return false, err
+	}
+	if next.IsZero() {
+		return false, errNeverAgain
+	}
+	reply, err := f.fireNow(ctx, rec, d, next)
+	if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	f.clock.Note(reply.Now)
+	switch reply.Verdict {
+	case store.FireStarted:
+		f.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
+		f.journal.log.InfoContext(ctx, EventJobFired, "job", rec.Name, "run", reply.Run.Number, "due", rec.Due)
+	case store.FireSkipped:
+		f.journal.log.InfoContext(ctx, EventDueSkipped, "job", rec.Name, "due", rec.Due)
+	case store.FireWaiting:
+		again, err := f.await(ctx, rec.Name, d, reply.Run)
+		return !again, err
+	case store.FireEarly:
+		// With the next still ahead, somebody else fired it: it is told of when it is due again.
+		*ahead = 2 * (*ahead + time.Since(began))
+		return next.After(reply.Now), nil
+	}
+	return true, nil
+}
+
+// fireNow asks the store to fire a job, which is due next at the given time.
+func (f *firing) fireNow(
 	ctx context.Context, rec store.JobRecord, d definition, next time.Time,
 ) (store.FireReply, error) {
 	f.m.fresh(ctx, d.Set)

@@ -11,7 +11,8 @@ const maxNextRuns = 1000
 
 // NextRuns computes the next n due times of a periodic job, 1 to 1000, earliest first: without jitter, and as if
 // each run were over before the next is due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a
-// schedule, for one that is disabled, and, for a moment, before a worker has seen it. [ErrJobNotFound].
+// schedule, for one that is disabled, and, for a moment, before a worker has seen it; and fewer than n for a
+// schedule that ends. [ErrDueUnknown], when the workers, or this process, cannot compute them. [ErrJobNotFound].
 func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
 	if n < 1 || n > maxNextRuns {
 		return nil, fmt.Errorf("next runs: %w", &FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)})
@@ -20,19 +21,25 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	if err != nil {
 		return nil, fmt.Errorf("next runs: %w", err)
 	}
-	if rec.Type != JobPeriodic || rec.Due.IsZero() {
+	switch {
+	case rec.Problem != "":
+		return nil, fmt.Errorf("next runs of job %q: %w: %s", job, ErrDueUnknown, rec.Problem)
+	case rec.Type != JobPeriodic || rec.Due.IsZero():
 		return nil, nil
 	}
-	d, err := decodeDefinition(rec.Definition)
-	if err != nil || d.Schedule == nil {
-		return nil, fmt.Errorf("next runs of job %q: %w", job, err)
+	d, err := scheduled(rec)
+	if err != nil {
+		return nil, fmt.Errorf("next runs of job %q: %w: %w", job, ErrDueUnknown, err)
 	}
 	times := []time.Time{rec.Due}
 	for len(times) < n && d.Schedule.Overlap != OverlapAfterCompletion {
 		last := times[len(times)-1]
 		next, err := d.Schedule.next(last, last)
-		if err != nil {
-			return nil, fmt.Errorf("next runs of job %q: %w", job, err)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("next runs of job %q: %w: %w", job, ErrDueUnknown, err)
+		case next.IsZero():
+			return times, nil
 		}
 		times = append(times, next)
 	}

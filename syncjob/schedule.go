@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -103,7 +104,11 @@ func newRecurrence(s *Schedule) *recurrence {
 	return &recurrence{calendar: calendar{Every: s.Every, Cron: s.Cron, Zone: s.Zone}, Overlap: s.Overlap, Jitter: s.Jitter}
 }
 
-// next is the due time after the given one, which is zero for a job that was never due, and after now.
+// errNeverAgain is why a job that is due is not fired: nothing could follow.
+var errNeverAgain = errors.New("its schedule is never due again")
+
+// next is the due time after the given one, which is zero for a job that was never due, and after now. It is zero
+// if there is none that a store can keep.
 func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	times, errs := newTimetable("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
 	if err := store.JoinFields(errs...); err != nil {
@@ -116,7 +121,12 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	if due.After(now) {
 		after = due
 	}
-	return times.next(due, after), nil
+	next := times.next(due, after)
+	kept := store.ValidateTime("Next", next) == nil
+	if !kept || !next.After(after) {
+		return time.Time{}, nil
+	}
+	return next, nil
 }
 
 // rest is how long after the end of a run the next is due at the earliest.

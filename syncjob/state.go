@@ -60,6 +60,11 @@ type JobState struct {
 	NextDue  time.Time `json:"next_due,omitzero"`
 	Skipped  int64     `json:"skipped,omitempty"`  // due times that were passed over since a run was active
 	LastSkip time.Time `json:"last_skip,omitzero"` // the last of them
+	// Problem is why a worker could not fire the job when it was due, and ProblemSince when that began: its zone
+	// is not in the machine's database, or a newer version wrote the definition. It is tried again after 1 s at
+	// first, and each minute later on. Both are zero once the job was fired, or declared anew.
+	Problem      string    `json:"problem,omitempty"`
+	ProblemSince time.Time `json:"problem_since,omitzero"`
 	// Run is the newest run; nil if there was none or its summary has expired.
 	Run *RunState `json:"run,omitempty"`
 }

@@ -24,6 +24,9 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 		NextDue:    e.Job.Due,
 		Skipped:    e.Job.Skipped,
 		LastSkip:   e.Job.LastSkip,
+
+		Problem:      e.Job.Problem,
+		ProblemSince: e.Job.ProblemSince,
 	}
 	if e.Run != nil {
 		run := runState(*e.Run, now)

@@ -109,11 +109,15 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 	created := !j.declared()
 	j.rec.Type, j.rec.Definition, j.rec.Revision = params.Type, bytes.Clone(params.Definition), params.Revision
 	j.rec.Changes++
+	solved := j.solved()
 	switch {
 	case params.Type != store.JobPeriodic:
 		j.rec.Due, j.schedule.spec = time.Time{}, nil
 		p.disarm(j)
 	case bytes.Equal(j.schedule.spec, params.Schedule):
+		if solved {
+			p.arm(j, p.now())
+		}
 	default:
 		j.rec.Due, j.schedule.spec = time.Time{}, bytes.Clone(params.Schedule)
 		if j.rec.Disabled {
@@ -140,6 +144,7 @@ func (s *Store) SetJobDisabled(ctx context.Context, name string, disabled bool) 
 	case j.rec.Disabled == disabled || j.rec.Type != store.JobPeriodic:
 	case disabled:
 		j.rec.Due = time.Time{}
+		j.solved()
 		part.disarm(j)
 	default:
 		part.arm(j, part.now())

@@ -37,9 +37,17 @@ func (p *partition) disarm(j *job) {
 
 // setDue gives a job its next due time, as a server would keep it.
 func (p *partition) setDue(j *job, due time.Time, delay time.Duration) {
+	j.solved()
 	j.rec.Due = store.DueTime(due)
 	j.schedule.at = store.DueTime(j.rec.Due.Add(delay))
 	p.arm(j, j.schedule.at)
+}
+
+// solved ends the problem of a job that could not be fired, and reports whether there was one.
+func (j *job) solved() bool {
+	had := j.rec.Problem != ""
+	j.rec.Problem, j.rec.ProblemSince = "", time.Time{}
+	return had
 }
 
 // dueJobs tells of the jobs that are due, and leaves each to the caller for a while.
@@ -94,10 +102,8 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 	case j.rec.Due.IsZero():
 		p.setDue(j, params.Next, params.Delay)
 		return store.FireMoved
-	case p.mode == store.ModeReadOnly && !params.InReadOnly:
-		p.arm(j, now.Add(store.FireRecheck))
-		return store.FireWaiting
-	case j.active != nil && (params.Wait || params.Rest > 0):
+	case p.mode == store.ModeReadOnly && !params.InReadOnly, j.active != nil && (params.Wait || params.Rest > 0):
+		j.solved()
 		p.arm(j, now.Add(store.FireRecheck))
 		return store.FireWaiting
 	case j.active != nil:
@@ -113,6 +119,32 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 	p.setDue(j, params.Next, params.Delay)
 	p.addRun(j, params.Start)
 	return store.FireStarted
+}
+
+// PostponeJob puts off a job that is due and cannot be fired.
+func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	part, err := s.of(ctx, p.Job)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	now := part.now()
+	j := part.jobs[p.Job]
+	switch {
+	case j == nil:
+		return store.ErrJobNotFound
+	case j.rec.Type != store.JobPeriodic || j.rec.Disabled || !j.rec.Due.IsZero() && j.schedule.at.After(now):
+		return nil
+	}
+	if j.rec.Problem == "" {
+		j.rec.ProblemSince = now.Truncate(time.Millisecond)
+	}
+	j.rec.Problem = p.Problem
+	part.arm(j, store.PostponedUntil(j.rec.ProblemSince, now))
+	return nil
 }
 
 // ended is when the newest run of a job ended, if it is kept and has.

@@ -80,6 +80,24 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	return reply, unexpected(script.FireRun, word)
 }
 
+// PostponeJob implements [store.Schedules].
+func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	k := s.space(p.Job)
+	word, _, err := s.word(ctx, script.PostponeJob, script.NewCall(k.job(p.Job), k.due).Add(p.Job, p.Problem))
+	switch {
+	case err != nil:
+		return err
+	case word == "missing":
+		return store.ErrJobNotFound
+	case word != "ok":
+		return unexpected(script.PostponeJob, word)
+	}
+	return nil
+}
+
 // millis is the due time of something in ms since 1970; 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {

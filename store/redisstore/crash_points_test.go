@@ -120,6 +120,24 @@ var crashPoints = map[string]crashPoint{
 			require.Equal(c, []int64{reply.Run.Number}, runs, "a due time fires once")
 		},
 	},
+	"postpone_job": {
+		begin: func(c *crash) {
+			_, err := c.EnsureJob(c.Context(), periodic)
+			require.NoError(c, err)
+			c.command("HSET", "job:periodic", "due", "1000", "acts", "1000")
+		},
+		act: func(c *crash) error {
+			return c.victim.PostponeJob(c.Context(), store.PostponeParams{Job: "periodic", Problem: "no zone"})
+		},
+		stands: func(c *crash, after bool) {
+			job, err := c.Job(c.Context(), "periodic")
+			require.NoError(c, err)
+			require.Equal(c, pick(after, "", "no zone"), job.Problem)
+			reply, err := c.FireRun(c.Context(), firing(c)) // whoever can
+			require.NoError(c, err)
+			require.Equal(c, store.FireStarted, reply.Verdict)
+		},
+	},
 	"open_producer": {
 		act: func(c *crash) error { return c.victim.OpenProducer(c.Context(), 0, "late") },
 		stands: func(c *crash, after bool) {

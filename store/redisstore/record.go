@@ -159,6 +159,10 @@ func decodeJob(name string, h map[string]string) (store.JobRecord, error) {
 		Due:      d.time("due"),
 		Skipped:  d.int("skipped"),
 		LastSkip: d.time("lastskip"),
+		Problem:  h["problem"],
+	}
+	if j.Problem != "" {
+		j.ProblemSince = d.time("problemsince")
 	}
 	if def, ok := h["definition"]; ok {
 		j.Definition = []byte(def)

@@ -40,3 +40,35 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, numbers, 1)
 }
+
+// What stands in the set of due times and has no schedule in force would be told of for ever.
+func TestPostponingDropsWhatHasNoScheduleInForce(t *testing.T) {
+	s := newScene(t)
+	s.command("ZADD", "due", "1000", "j:ghost")
+	err := s.PostponeJob(t.Context(), store.PostponeParams{Job: "ghost", Problem: "gone"})
+	require.ErrorIs(t, err, store.ErrJobNotFound)
+	_, err = s.EnsureJob(t.Context(), store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1")})
+	require.NoError(t, err)
+	require.NoError(t, s.SetJobDisabled(t.Context(), "nightly", true))
+	s.command("ZADD", "due", "1000", "j:nightly")
+	require.NoError(t, s.PostponeJob(t.Context(), store.PostponeParams{Job: "nightly", Problem: "gone"}))
+	reply, err := s.Promote(t.Context(), 0)
+	require.NoError(t, err)
+	require.Empty(t, reply.Jobs)
+	require.True(t, reply.Next.IsZero())
+}
+
+// A key of a wrong type under a job's name cannot keep why the job is not fired, and is put off all the same.
+func TestAJobThatCannotBeReadIsPostponed(t *testing.T) {
+	s := newScene(t)
+	s.command("ZADD", "due", "1000", "j:nightly")
+	s.command("SET", "job:nightly", "something else")
+	reply, err := s.Promote(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, []string{"nightly"}, reply.Jobs)
+	require.NoError(t, s.PostponeJob(t.Context(), store.PostponeParams{Job: "nightly", Problem: "damaged"}))
+	reply, err = s.Promote(t.Context(), 0)
+	require.NoError(t, err)
+	require.Empty(t, reply.Jobs)
+	require.WithinDuration(t, reply.Now.Add(store.PostponeLast), reply.Next, 10*time.Second)
+}

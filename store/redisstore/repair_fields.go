@@ -39,7 +39,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 // jobFixes are the fields of a job that cannot be read.
 func jobFixes(h map[string]string) []fix {
 	var fixes []fix
-	for _, name := range []string{"revision", "run", "created", "due", "acts", "changes", "skipped", "lastskip"} {
+	for _, name := range []string{"revision", "run", "created", "due", "acts", "changes", "skipped", "lastskip", "problemsince"} {
 		fixes = append(fixes, numberFix(h, name, "0", false)...)
 	}
 	return fixes

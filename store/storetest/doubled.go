@@ -52,6 +52,13 @@ func (d *doubled) SetJobDisabled(ctx context.Context, job string, disabled bool)
 	return err2
 }
 
+func (d *doubled) PostponeJob(ctx context.Context, p store.PostponeParams) error {
+	err := d.Store.PostponeJob(ctx, p)
+	err2 := d.Store.PostponeJob(ctx, p)
+	d.same("PostponeJob", nil, nil, err, err2)
+	return err2
+}
+
 func (d *doubled) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	first, err := d.Store.WriteValues(ctx, p)
 	second, err2 := d.Store.WriteValues(ctx, p)

@@ -79,6 +79,7 @@ func (m *machine) EnsureJob(t *rapid.T) {
 // define changes the definition of a job. It is due anew if its schedule is another one.
 func (m *machine) define(j *modelJob, p store.EnsureParams, created bool) {
 	j.changes++
+	j.schedule.solve()
 	if j.schedule.text == string(p.Schedule) {
 		return
 	}
@@ -206,6 +207,7 @@ func (m *machine) checkJobs() {
 		s.NoError(err)
 		s.Equal([]any{j.kind, j.revision, j.text, j.disabled, j.last}, []any{rec.Type, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun})
 		s.Equal([]any{j.changes, j.schedule.skipped}, []any{rec.Changes, rec.Skipped}, "changes, skipped")
+		s.Equal(j.schedule.problem, rec.Problem)
 		s.True(j.schedule.due.Equal(rec.Due), "due at %v, not %v", j.schedule.due, rec.Due)
 		s.True(j.schedule.lastSkip.Equal(rec.LastSkip), "skipped at %v, not %v", j.schedule.lastSkip, rec.LastSkip)
 		var runs []int64

@@ -16,13 +16,21 @@ type modelSchedule struct {
 	acts     time.Time // when that is acted on
 	skipped  int64
 	lastSkip time.Time
+	problem  string    // why it cannot be fired
+	until    time.Time // for so long it is put off at least
 }
 
 // clear takes the due time, until somebody gives another.
-func (s *modelSchedule) clear() { s.due, s.acts = time.Time{}, time.Time{} }
+func (s *modelSchedule) clear() { s.set(time.Time{}, 0) }
 
 // set gives a due time.
-func (s *modelSchedule) set(due time.Time, delay time.Duration) { s.due, s.acts = due, due.Add(delay) }
+func (s *modelSchedule) set(due time.Time, delay time.Duration) {
+	s.due, s.acts = due, due.Add(delay)
+	s.solve()
+}
+
+// solve ends the problem, if there is one.
+func (s *modelSchedule) solve() { s.problem, s.until = "", time.Time{} }
 
 // clock is the store's.
 func (m *machine) clock() time.Time { return m.promote().Now }
@@ -36,6 +44,7 @@ func (m *machine) promote() store.PromoteReply {
 			j := m.m.jobs[name]
 			m.s.True(j != nil && j.kind == store.JobPeriodic && !j.disabled, "%s is told of and has no schedule in force", name)
 			m.s.False(j.schedule.acts.After(reply.Now), "%s is told of before its time", name)
+			m.s.False(j.schedule.until.After(reply.Now), "%s is told of though it was put off", name)
 			m.told[name] = true
 		}
 		if !reply.More {
@@ -97,6 +106,26 @@ func (m *machine) FireRun(t *rapid.T) {
 	}
 }
 
+// PostponeJob puts off a job that cannot be fired, if it is due.
+func (m *machine) PostponeJob(t *rapid.T) {
+	name := rapid.SampledFrom(m.jobs).Draw(t, "job")
+	p := store.PostponeParams{Job: name, Problem: rapid.SampledFrom([]string{"no zone", "no version"}).Draw(t, "problem")}
+	now := m.clock()
+	err := m.s.store.PostponeJob(m.s.ctx, p)
+	j := m.m.jobs[name]
+	if j == nil {
+		m.s.ErrorIs(err, store.ErrJobNotFound)
+		return
+	}
+	m.s.NoError(err)
+	if s := &j.schedule; j.kind == store.JobPeriodic && !j.disabled && !s.acts.After(now) {
+		rec, err := m.s.store.Job(m.s.ctx, name)
+		m.s.NoError(err)
+		m.s.False(rec.ProblemSince.IsZero())
+		s.problem, s.until = p.Problem, store.PostponedUntil(rec.ProblemSince, now)
+	}
+}
+
 // dueTime draws the due time of a job, an earlier one, or one that it never had.
 func (m *machine) dueTime(t *rapid.T, name string) time.Time {
 	due := m.m.jobs[name].schedule.due
@@ -140,6 +169,7 @@ func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) stor
 		s.set(p.Next, p.Delay)
 		return store.FireMoved
 	case m.readOnly && !p.InReadOnly, busy && (p.Wait || p.Rest > 0):
+		s.solve()
 		return store.FireWaiting
 	case busy:
 		s.skipped, s.lastSkip = s.skipped+1, s.due
@@ -164,7 +194,7 @@ func (m *machine) endSchedules() {
 	for range patience {
 		left = slices.DeleteFunc(left, func(name string) bool {
 			j := m.m.jobs[name]
-			return j == nil || j.kind != store.JobPeriodic || j.disabled || j.schedule.acts.After(soon) || m.told[name]
+			return j == nil || j.kind != store.JobPeriodic || j.disabled || j.schedule.acts.After(soon) || j.schedule.problem != "" || m.told[name]
 		})
 		if len(left) == 0 {
 			return

@@ -18,7 +18,7 @@ func promises() []promise {
 			"are cancelled with cause ErrJobStopped; enqueuing returns ErrJobStopped; once drained, the run is stopped and its summary kept.", stopping},
 		{"P07_OneActiveRun", "P7 One active run per name. Starting an active name returns ErrJobExists.", oneActiveRun},
 		{"P08_Schedule", "P8 Schedule. Each due time fires at most once cluster-wide, with any number of schedulers; overlap policy decides what " +
-			"a due time does while the last run is active (skip, queue one, replace); missed times coalesce into one.", schedules},
+			"a due time does while the last run is active (skip, queue one, replace); missed times coalesce into one.", append(schedules, postponed...)},
 		{"P09_Semaphore", "P9 Semaphore. An issued lease is held until its holder releases it or its timeout passes; the same lease is never issued to two callers; " +
 			"acquiring does not wait; each acquisition gets a new unique token, and a token whose lease timed out and was issued again can no longer release it; " +
 			"plus a fencing number that only grows, holder descriptions, and a lost lease cancelling the runner's context.", semaphores},

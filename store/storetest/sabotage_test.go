@@ -42,6 +42,7 @@ var sabotages = map[string]struct {
 	"fires a due time for each caller":     {"P08_Schedule", "P8 Schedule.", func(s store.Store) store.Store { return &firesForEach{Store: s} }},
 	"fires when it is asked to":            {"P08_Schedule", "P8 Schedule.", func(s store.Store) store.Store { return &firesEarly{s} }},
 	"forgets who waits for a run":          {"P08_Schedule", "P8 Schedule.", func(s store.Store) store.Store { return &waitsForNobody{s} }},
+	"tells of what cannot be fired":        {"P08_Schedule", "P8 Schedule.", func(s store.Store) store.Store { return &neverPostpones{s} }},
 	"gives one place too many":             {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &crowds{s} }},
 	"tries one slot and gives up":          {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &triesOneSlot{s} }},
 	"lets a late token release":            {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &releasesLate{s} }},

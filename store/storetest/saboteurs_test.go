@@ -487,6 +487,14 @@ func (s *waitsForNobody) FireRun(ctx context.Context, p store.FireParams) (store
 	return s.Store.FireRun(ctx, p)
 }
 
+// neverPostpones goes on telling of a job that cannot be fired.
+type neverPostpones struct{ store.Store }
+
+func (s *neverPostpones) PostponeJob(ctx context.Context, p store.PostponeParams) error {
+	_, err := s.Job(ctx, p.Job)
+	return err
+}
+
 // forgetsMaps takes writes to maps and keeps nothing.
 type forgetsMaps struct{ store.Store }
 

@@ -23,6 +23,7 @@ var (
 	OpenProducer          = newScript("open_producer")
 	OpenSession           = newScript("open_session")
 	PauseRun              = newScript("pause_run")
+	PostponeJob           = newScript("postpone_job")
 	Promote               = newScript("promote")
 	Quarantine            = newScript("quarantine")
 	ReadFailures          = newScript("read_failures")

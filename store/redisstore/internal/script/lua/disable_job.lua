@@ -13,7 +13,7 @@ end
 local member = 'j:' .. ARGV[1]
 if ARGV[2] == '1' then
   redis.call('ZREM', DUE, member)
-  redis.call('HDEL', JOB, 'due', 'acts')
+  redis.call('HDEL', JOB, 'due', 'acts', 'problem', 'problemsince')
   redis.call('HSET', JOB, 'disabled', 1)
 elseif v[3] then
   redis.call('HDEL', JOB, 'disabled')

@@ -48,6 +48,7 @@ redis.call('ZADD', JOBS, 0, ARGV[1])
 redis.call('HSET', JOB, 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
 add_to(JOB, 'changes', 1)
 redis.call('HSETNX', JOB, 'created', now)
+local solved = redis.call('HDEL', JOB, 'problem', 'problemsince') > 0
 local member = 'j:' .. ARGV[1]
 if ARGV[2] ~= 'periodic' then
   redis.call('HDEL', JOB, 'schedule', 'due', 'acts')
@@ -63,5 +64,9 @@ elseif v[5] ~= ARGV[6] then
     signal('d')
     publish(ARGV[8])
   end
+elseif solved then
+  redis.call('ZADD', DUE, now, member)
+  signal('d')
+  publish(ARGV[8])
 end
 return { v[2] and 'updated' or 'created' }

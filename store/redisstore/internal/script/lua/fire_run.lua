@@ -16,7 +16,7 @@ if not v[1] then
 end
 local member = 'j:' .. job
 local function set_due(at, acted)
-  redis.call('HDEL', JOB, '') -- first, so that it passes when memory is short
+  redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that it passes when memory is short
   redis.call('HSET', JOB, 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
   redis.call('ZADD', DUE, acted, member)
   signal('d')
@@ -50,7 +50,7 @@ end
 local newest = v[3] and redis.call('HMGET', LAST_RUN, 'state', 'ended') or {}
 local busy = is_active(newest[1])
 if redis.call('HGET', META, 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
-  redis.call('ZREM', DUE, member) -- first, so that it passes when memory is short
+  redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that it passes when memory is short
   redis.call('ZADD', DUE, now + RECHECK, member)
   return { 'waiting', now, busy and v[3] or '' }
 end

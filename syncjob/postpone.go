@@ -1,0 +1,82 @@
+package syncjob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// ErrDueUnknown is returned by [Manager.NextRuns] for a job of which no due time can be computed, since the
+// machine does not know its time zone, or a newer version of this package declared it. The text says why.
+// [JobState] has it as Problem if it is a worker that cannot.
+var ErrDueUnknown = errors.New("its due times cannot be computed")
+
+// problems remembers why jobs cannot be fired, as the log was told.
+type problems struct {
+	mu   sync.Mutex
+	told map[string]problem // by job
+}
+
+// problem is why one definition of a job cannot be fired.
+type problem struct {
+	changes int64
+	reason  string
+}
+
+// news notes a problem, and reports whether it is another one than before.
+func (p *problems) news(job string, now problem) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told[job] == now {
+		return false
+	}
+	if p.told == nil {
+		p.told = make(map[string]problem)
+	}
+	p.told[job] = now
+	return true
+}
+
+// solved forgets the problem of a job, if there is one.
+func (p *problems) solved(job string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.told, job)
+}
+
+// Fire fires jobs that Promote told of. What cannot be fired is put off, with the reason, and logged once: until the
+// definition or the reason is another one, or the job was fired in between. When the store does not answer, the job
+// is not to blame: Promote tells of it again.
+func (f *firing) Fire(ctx context.Context, jobs []string) {
+	for _, job := range jobs {
+		changes, err := f.fire(ctx, job)
+		switch {
+		case err == nil:
+			f.problems.solved(job)
+			continue
+		case ctx.Err() != nil:
+			return
+		case f.problems.news(job, problem{changes, err.Error()}):
+			f.journal.log.WarnContext(ctx, EventJobNotFired, "partition", f.partition, "job", job, "error", err)
+		}
+		if !errors.Is(err, ErrUnavailable) {
+			f.postpone(ctx, job, err)
+		}
+	}
+}
+
+// postpone has Promote tell of a job later. If that fails it tells of it soon.
+func (f *firing) postpone(ctx context.Context, job string, why error) {
+	reason := strings.ToValidUTF8(fmt.Sprintf("worker %q: %v", f.journal.worker, why), "\uFFFD")
+	if len(reason) > store.MaxProblemLen {
+		reason = strings.ToValidUTF8(reason[:store.MaxProblemLen], "")
+	}
+	err := f.m.store.PostponeJob(ctx, store.PostponeParams{Job: job, Problem: reason})
+	if err != nil && !errors.Is(err, ErrJobNotFound) && ctx.Err() == nil {
+		f.journal.log.WarnContext(ctx, "cannot put a periodic job off", "partition", f.partition, "job", job, "error", err)
+	}
+}

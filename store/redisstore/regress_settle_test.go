@@ -239,7 +239,7 @@ func TestChildrenThatAreGoneHideNobody(t *testing.T) {
 						got++
 					}
 					return got == 3
-				}, 5*time.Second, time.Millisecond)
+				}, time.Minute, time.Millisecond)
 				_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
 				require.NoError(t, err)
 				record := s.record(run)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -201,6 +202,13 @@ func (e *JobExistsError) Error() string {
 
 // Is reports whether target is [ErrJobExists].
 func (e *JobExistsError) Is(target error) bool { return target == ErrJobExists }
+
+// Permanent reports whether repeating a call that failed so cannot help. An outage may end, memory
+// may be freed, and the end of a context says nothing of the store.
+func Permanent(err error) bool {
+	return err != nil && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrOutOfMemory) &&
+		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
 
 // Transient wraps err so that it matches [ErrUnavailable]: the result of the
 // call is unknown or it was refused for now, and [WithRetry] repeats it.

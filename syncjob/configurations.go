@@ -61,7 +61,7 @@ func (c *configurations) watch(ctx context.Context, changed func()) {
 	defer c.watchers.Add(-1)
 	for known, failing := int64(-1), false; ctx.Err() == nil; {
 		err := c.refresh(ctx)
-		if now := c.changes.Load(); now != known && (err == nil || permanent(err)) {
+		if now := c.changes.Load(); now != known && (err == nil || store.Permanent(err)) {
 			known = now
 			changed()
 		}

@@ -3,7 +3,7 @@ package syncjob
 import (
 	"context"
 	"crypto/rand"
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -23,26 +23,40 @@ const safetyPoll = 5 * time.Second
 // beyond what it prefetches on purpose.
 const reliefGap = 10 * intake.Horizon
 
+// engineConfig is what an engine runs with.
+type engineConfig struct {
+	Name        string
+	Concurrency int
+	Queues      []intake.Queue
+	StrictOrder bool
+	Once        bool // until nothing is left to do
+	Grace       time.Duration
+	Lease       time.Duration
+	Poll        time.Duration // how often it looks for work though nothing signalled any
+	Info        store.WorkerInfo
+
+	Store    store.Store
+	Registry *handlers.Registry
+	Execute  handlers.ExecuteConfig // of attempts, but for the Runtime, which is the engine's
+	Logger   *slog.Logger
+	Host     host
+}
+
 // engine is one Run of a worker: a pool of slots that run handlers, and a partition
 // loop for each partition of the store that feeds the pool and reports outcomes. How it
 // ends is written in shutdown.go.
 type engine struct {
-	id      string // random, never reused
-	w       *Worker
-	m       *Manager
-	cfg     *WorkerConfig
-	reg     *handlers.Registry
-	store   store.Store
-	log     *slog.Logger
-	journal journal
-	info    store.WorkerInfo
-	runs    *runCache
+	id    string // random, never reused
+	cfg   engineConfig
+	host  host
+	store store.Store
+	log   *slog.Logger
+	runs  *runCache
 
 	configured     chan struct{} // closed when what is configured is in force
 	reconfigured   chan struct{} // capacity 1: it has changed
 	configuredRuns *runConfigurations
 
-	once          bool // until nothing is left to do
 	intake        *intake.Intake
 	perJobChanged atomic.Bool  // limits of each job, and no partition knows of that
 	redeeming     atomic.Int64 // lost sessions of which something may still be leased
@@ -86,51 +100,44 @@ type task struct {
 	done    bool // it was settled; guarded by the session's mutex
 }
 
-func newEngine(ctx context.Context, w *Worker, once bool) *engine {
-	m := w.m
-	reg := m.cfg.Registry
-	n := m.store.Partitions()
+// newEngine returns an engine that ends with ctx, whose values handlers see.
+func newEngine(ctx context.Context, cfg engineConfig) *engine {
 	e := &engine{
 		id:    rand.Text(),
-		once:  once,
-		w:     w,
-		m:     m,
-		cfg:   &w.cfg,
-		reg:   reg,
-		store: m.store,
-		log:   m.log.With("worker", w.cfg.Name),
-		runs:  newRunCache(m.store),
+		cfg:   cfg,
+		host:  cfg.Host,
+		store: cfg.Store,
+		log:   cfg.Logger,
+		runs:  newRunCache(cfg.Store),
 
 		configured:     make(chan struct{}),
 		reconfigured:   make(chan struct{}, 1),
-		configuredRuns: newRunConfigurations(m.store, m.live, m.log),
+		configuredRuns: newRunConfigurations(cfg.Store, cfg.Execute.Live, cfg.Logger),
 		backlog:        newBacklog(),
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),
 		synced:         make(chan struct{}, 1),
 		values:         context.WithoutCancel(ctx),
 	}
-	e.journal = m.journal.on(e.log, w.cfg.Name)
 	e.intake = intake.New(intake.Config{
-		Concurrency: w.cfg.Concurrency,
-		Partitions:  n,
-		Once:        once,
-		Queues:      w.cfg.weightedQueues(reg),
-		Strict:      w.cfg.StrictOrder,
+		Concurrency: cfg.Concurrency,
+		Partitions:  cfg.Store.Partitions(),
+		Once:        cfg.Once,
+		Queues:      cfg.Queues,
+		Strict:      cfg.StrictOrder,
 		Holder:      e.id,
-		Place:       w.cfg.poll,
-		Scopes:      reg.Scopes(),
-		Attributes:  m.live.Attributes,
+		Place:       cfg.Poll,
+		Scopes:      cfg.Registry.Scopes(),
+		Attributes:  cfg.Execute.Live.Attributes,
 	})
-	for _, q := range w.cfg.Queues {
-		e.routes = append(e.routes, reg.Routes(q.Name)...)
+	for _, q := range cfg.Queues {
+		e.routes = append(e.routes, q.Routes...)
 	}
-	for _, set := range reg.Sets() {
-		if reg.RunsInReadOnly(set) {
+	for _, set := range cfg.Registry.Sets() {
+		if cfg.Registry.RunsInReadOnly(set) {
 			e.inReadOnly = append(e.inReadOnly, set)
 		}
 	}
-	e.info = w.cfg.info(e.routes)
 	e.fetching, e.drain = context.WithCancel(ctx)
 	e.hard, e.kill = context.WithCancelCause(e.values)
 	e.aborted, e.giveUp = context.WithCancel(e.values)
@@ -140,17 +147,18 @@ func newEngine(ctx context.Context, w *Worker, once bool) *engine {
 	e.loops = lifecycle.New(e.fetching)
 	e.pool = lifecycle.New(e.values)
 	e.tellers = lifecycle.New(e.values)
-	for i := range n {
+	for i := range cfg.Store.Partitions() {
 		e.partitions = append(e.partitions, newPartition(e, i))
 	}
 	return e
 }
 
-// run works until its context ends, Abort is called, as it is when the manager is
-// closed, or, for RunOnce, nothing is left to do. Then it shuts down.
-func (e *engine) run(ctx context.Context) error {
+// run works until its context ends, abort is called, or, for once, nothing is left to do. Then it
+// shuts down. It returns how many handlers are stuck: they have not returned though their contexts
+// were cancelled.
+func (e *engine) run(ctx context.Context) (stuck int, err error) {
 	e.log.InfoContext(ctx, EventWorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
-	leave := e.m.hub.listen(e.notify)
+	leave := e.host.Listen(e.notify)
 	e.startSlots()
 	for _, p := range e.partitions {
 		e.loops.Go(p.run)
@@ -164,10 +172,10 @@ func (e *engine) run(ctx context.Context) error {
 	case <-e.intake.NothingLeft():
 	case <-e.aborted.Done():
 	}
-	err := e.shutdown()
+	stuck, err = e.shutdown()
 	leave()
 	e.log.InfoContext(ctx, EventWorkerStopped, "executed", e.executed.Load(), "error", err)
-	return err
+	return stuck, err
 }
 
 func (e *engine) abort() {
@@ -187,7 +195,7 @@ func (e *engine) notify(s store.Signal) {
 		for _, p := range e.partitions {
 			p.source.Awaken()
 			lifecycle.Wake(p.dueMoved)
-			p.firing.Notify(s)
+			p.schedules.Notify(s)
 		}
 		lifecycle.Wake(e.synced)
 		return
@@ -196,7 +204,7 @@ func (e *engine) notify(s store.Signal) {
 		return
 	}
 	p := e.partitions[s.Partition]
-	p.firing.Notify(s)
+	p.schedules.Notify(s)
 	switch s.Type {
 	case store.SignalWork:
 		if e.intake.Serves(s.Queue) {
@@ -213,7 +221,7 @@ func (e *engine) notify(s store.Signal) {
 
 // poll makes every partition look for work now and then, rarely where all work is signalled.
 func (e *engine) poll(ctx context.Context) {
-	timer := time.NewTimer(lifecycle.Jitter(e.cfg.poll))
+	timer := time.NewTimer(lifecycle.Jitter(e.cfg.Poll))
 	defer timer.Stop()
 	for {
 		select {
@@ -225,7 +233,7 @@ func (e *engine) poll(ctx context.Context) {
 				p.source.Awaken()
 			}
 		}
-		timer.Reset(lifecycle.Jitter(e.m.hub.every(e.cfg.poll)))
+		timer.Reset(lifecycle.Jitter(e.host.Every(e.cfg.Poll)))
 	}
 }
 
@@ -252,7 +260,7 @@ func (e *engine) relieve(ctx context.Context) {
 // watchConfiguration keeps what is configured in force.
 func (e *engine) watchConfiguration(ctx context.Context) {
 	begin := sync.OnceFunc(func() { close(e.configured) })
-	e.m.configs.watch(ctx, func() {
+	e.host.Fresh(ctx, func() {
 		begin()
 		lifecycle.Wake(e.reconfigured)
 	})
@@ -331,11 +339,14 @@ func (e *engine) inventory(yield func(*intake.Task) bool) {
 	}
 }
 
-// permanent reports whether repeating a call cannot help. Memory may be freed, and an
-// outage may end.
-func permanent(err error) bool {
-	return err != nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrOutOfMemory) &&
-		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+// healthy returns nil while the store has answered in every partition within a lease.
+func (e *engine) healthy() error {
+	for _, p := range e.partitions {
+		if silent := time.Since(p.heard.time()); silent > e.cfg.Lease {
+			return fmt.Errorf("%w: partition %d has not answered for %v", store.ErrUnavailable, p.index, silent.Round(time.Millisecond))
+		}
+	}
+	return nil
 }
 
 // moment is a time that may be read and set concurrently.

@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -20,14 +21,9 @@ func (w *Worker) Idle() bool {
 // WaitsForARun reports whether a periodic job is due and the worker waits for the end of its run.
 func (w *Worker) WaitsForARun() bool {
 	w.mu.Lock()
-	e := w.engine
+	firings := w.host.firings
 	w.mu.Unlock()
-	for _, p := range e.partitions {
-		if len(p.firing.waited()) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(firings, func(f *firing) bool { return len(f.waited()) > 0 })
 }
 
 // Listen has notify called for each signal of the store, until the returned function is called.

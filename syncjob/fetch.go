@@ -64,12 +64,10 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteDue(reply.Now, reply.NextDue)
-			if observe := s.e.journal.obs.Fetched; observe != nil {
-				observe(FetchEvent{Worker: s.e.cfg.Name, Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
-			}
+			s.e.host.Fetched(fetched{Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
 			s.accept(&reply, g, now.Sub(start))
 			return true
-		case leaseLost(err) || permanent(err):
+		case store.Permanent(err):
 			g.GiveBack()
 			g.Owe(&s.debt)
 			s.lose(err)

@@ -60,7 +60,7 @@ func (s *session) beat(ctx context.Context) error {
 		Running:  s.e.running(s),
 	})
 	switch {
-	case leaseLost(err) || permanent(err):
+	case store.Permanent(err):
 		s.lose(err)
 		return nil
 	case err != nil:

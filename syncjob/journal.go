@@ -185,15 +185,3 @@ func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
 		m.journal.runDone(ctx, rec)
 	}
 }
-
-// ended tells of runs that ended by a settlement, without holding up the next one.
-func (e *engine) ended(runs []store.RunID) {
-	if len(runs) == 0 || !e.m.journal.tellsRunDone(e.hard) {
-		return
-	}
-	e.tellers.Go(func(ctx context.Context) {
-		for _, id := range runs {
-			e.m.tellEnd(ctx, id)
-		}
-	})
-}

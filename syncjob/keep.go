@@ -30,8 +30,8 @@ func (s *session) keepLoop(ctx context.Context) {
 			err = s.promote(ctx)
 		case <-s.p.dueMoved:
 			err = s.promote(ctx) // its reply says when the next is due
-		case <-s.p.firing.Moved():
-			s.p.firing.FireWaiting(ctx)
+		case <-s.p.schedules.Moved():
+			s.p.schedules.FireWaiting(ctx)
 		case <-s.sweepDue:
 			err = s.sweep(ctx)
 		}
@@ -76,7 +76,7 @@ func (s *session) promote(ctx context.Context) error {
 		}
 		s.p.clock.Note(reply.Now)
 		s.setDue(reply.Next)
-		s.p.firing.Fire(ctx, reply.Jobs)
+		s.p.schedules.Fire(ctx, reply.Jobs)
 		if reply.Promoted > 0 {
 			s.p.source.Awaken()
 		}

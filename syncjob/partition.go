@@ -23,12 +23,12 @@ type partition struct {
 	source *intake.Source
 	log    func(ctx context.Context, msg string, args ...any) // at warning level
 
-	session  atomic.Pointer[session] // the latest
-	dueMoved chan struct{}           // capacity 1: the earliest delayed task moved forward
-	firing   *firing
-	stale    atomic.Bool // its runs are to be looked at again, since limits have changed
-	heard    moment      // when the store last answered
-	clock    storeClock
+	session   atomic.Pointer[session] // the latest
+	dueMoved  chan struct{}           // capacity 1: the earliest delayed task moved forward
+	schedules schedules
+	stale     atomic.Bool // its runs are to be looked at again, since limits have changed
+	heard     moment      // when the store last answered
+	clock     storeClock
 }
 
 func newPartition(e *engine, index int) *partition {
@@ -39,7 +39,7 @@ func newPartition(e *engine, index int) *partition {
 		log:      e.log.With("partition", index).WarnContext,
 		dueMoved: make(chan struct{}, 1),
 	}
-	p.firing = newFiring(e.m, e.journal, index, &p.clock)
+	p.schedules = e.host.Schedules(index, &p.clock)
 	p.heard.set(time.Now()) // healthy until a lease has passed in silence
 	return p
 }
@@ -92,10 +92,10 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	if err := p.e.store.Reconsider(ctx, p.index, p.e.routes); err != nil {
 		return nil, err // its limits may be others than those of the workers before it
 	}
-	if err := p.e.m.publish(ctx, p.index); err != nil && ctx.Err() == nil {
+	if err := p.e.host.Publish(ctx, p.index); err != nil && ctx.Err() == nil {
 		p.log(ctx, "cannot publish what the handler sets are", "error", err)
 	}
-	if err := p.e.store.OpenSession(ctx, id, p.e.info, p.e.cfg.Lease); err != nil {
+	if err := p.e.store.OpenSession(ctx, id, p.e.cfg.Info, p.e.cfg.Lease); err != nil {
 		return nil, err
 	}
 	p.heard.set(time.Now())

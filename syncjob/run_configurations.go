@@ -60,7 +60,7 @@ func (c *runConfigurations) follow(ctx context.Context, r *runConfiguration, run
 	if errors.Is(err, store.ErrRunNotFound) {
 		return // what is still held of it can only be cancelled
 	}
-	if err != nil && !permanent(err) {
+	if err != nil && !store.Permanent(err) {
 		c.log.WarnContext(ctx, "cannot read the configuration of a run; it is read again",
 			"job", run.Job, "run", run.Number, "error", err)
 		return

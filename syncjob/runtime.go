@@ -22,9 +22,5 @@ func (r sessionRuntime) Stage(ctx context.Context, lease store.Lease, route stor
 func (r sessionRuntime) Progress(lease store.Lease, m *handlers.Meter) { r.s.reported(lease, m) }
 
 func (r sessionRuntime) EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
-	receipt, err := r.s.e.m.enqueuer.Enqueue(ctx, run, set, it)
-	if err == nil {
-		r.s.e.journal.enqueued(ctx, run, receipt.ID, it.Kind(), receipt.Duplicate)
-	}
-	return receipt, err
+	return r.s.e.host.Enqueue(ctx, run, set, it)
 }

@@ -96,7 +96,9 @@ func newSession(p *partition, id store.SessionID) *session {
 	s.calls = calls
 	context.AfterFunc(s.life, end)
 	s.group = lifecycle.New(s.life)
-	s.executor = e.reg.Executor(handlers.ExecuteConfig{Runtime: sessionRuntime{s}, Live: e.m.live, Encoder: e.m.encoder, Logger: e.m.cfg.Logger, Propagator: e.m.cfg.Propagator, Manager: e.m})
+	execute := e.cfg.Execute
+	execute.Runtime = sessionRuntime{s}
+	s.executor = e.cfg.Registry.Executor(execute)
 	return s
 }
 
@@ -105,7 +107,7 @@ func newSession(p *partition, id store.SessionID) *session {
 func (s *session) serve(ctx context.Context) bool {
 	s.group.Go(s.settleLoop)
 	s.group.Go(s.heartbeatLoop)
-	if s.e.once {
+	if s.e.cfg.Once {
 		s.tend(ctx)
 	}
 	s.group.Go(s.keepLoop)

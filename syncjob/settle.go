@@ -213,12 +213,12 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteSettled(number)
-			if observe := s.e.journal.obs.Settled; observe != nil {
-				observe(SettleEvent{
-					Worker: s.e.cfg.Name, Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),
-				})
+			s.e.host.Settled(settlement{
+				Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),
+			})
+			if len(reply.Ended) > 0 { // telling of that holds up nothing
+				s.e.tellers.Go(func(ctx context.Context) { s.e.host.RunsEnded(ctx, reply.Ended) })
 			}
-			s.e.ended(reply.Ended)
 			if len(reply.Lost) > 0 {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
 			}
@@ -232,7 +232,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			return settleDone
 		case errors.Is(err, store.ErrOutOfMemory) && c.grows:
 			return settleLater
-		case leaseLost(err) || permanent(err):
+		case store.Permanent(err):
 			s.lose(err)
 			return settleGone
 		case s.life.Err() != nil:

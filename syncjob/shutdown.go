@@ -36,8 +36,8 @@ const (
 var errClosedSession = errors.New("session was closed")
 
 // shutdown ends an engine. The order of its steps is what makes it clean; every step is
-// bounded in time.
-func (e *engine) shutdown() error {
+// bounded in time. It returns how many handlers have not returned.
+func (e *engine) shutdown() (stuck int, err error) {
 	over, end := context.WithTimeout(e.aborted, e.cfg.Grace)
 	defer end()
 	abandoned, reported, left := e.after(over, abandonAfter), e.after(over, reportAfter), e.after(over, endTime)
@@ -55,7 +55,7 @@ func (e *engine) shutdown() error {
 	})
 
 	// 2. Let handlers finish, then cancel them.
-	stuck := e.awaitHandlers(over, abandoned)
+	stuck = e.awaitHandlers(over, abandoned)
 	quiet.Wait()
 
 	// 3. Report every outcome. Heartbeats have kept the leases until here. It may take what is left of the grace period.
@@ -66,12 +66,10 @@ func (e *engine) shutdown() error {
 	defer context.AfterFunc(left, func() { e.tellers.Stop(errClosedSession) })()
 	e.tellers.Wait()
 	e.kill(errClosedSession)
-	if stuck > 0 {
-		errs = append(errs, &StuckError{Handlers: stuck})
-	} else {
+	if stuck == 0 {
 		e.pool.Wait()
 	}
-	return errors.Join(errs...)
+	return stuck, errors.Join(errs...)
 }
 
 // after returns a context for calls that ends so long after another one.

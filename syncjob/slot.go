@@ -103,7 +103,7 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 			e.runs.forget(t.Delivery.Lease.Lane.Run) // hooks see what is stored now
 		}
 		s.begin(e.values, t, now)
-		e.journal.attemptStarted(e.values, t.Delivery, now)
+		e.host.AttemptStarted(e.values, t.Delivery, now)
 		return e.attempt(s)
 	}
 	e.intake.Finished()
@@ -122,7 +122,7 @@ func (e *engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
 	e.intake.Ran(end.Sub(s.since))
 	e.executed.Add(1)
-	e.journal.attemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
+	e.host.AttemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
 	e.hand(s)
 	return end
 }

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -18,6 +19,7 @@ type Worker struct {
 
 	mu     sync.Mutex
 	engine *engine       // of the Run in progress; nil otherwise
+	host   *workerHost   // of the last Run
 	done   chan struct{} // closed when that Run returns
 }
 
@@ -66,7 +68,10 @@ func (w *Worker) run(ctx context.Context, once bool) (int, error) {
 	}
 	defer w.end()
 	stay(ctx, w.cfg.Grace+endTime+settleTime)
-	err = e.run(ctx)
+	stuck, err := e.run(ctx)
+	if stuck > 0 {
+		err = errors.Join(err, &StuckError{Handlers: stuck})
+	}
 	select {
 	case <-w.m.closed:
 		err = errors.Join(ErrClosed, err)
@@ -84,9 +89,40 @@ func (w *Worker) begin(ctx context.Context, once bool) (*engine, error) {
 	if !w.m.enlist(w) {
 		return nil, ErrClosed
 	}
-	w.engine = newEngine(ctx, w, once)
+	cfg := w.engineConfig(once)
+	w.host = &workerHost{m: w.m, journal: w.m.journal.on(cfg.Logger, cfg.Name)}
+	cfg.Host = w.host
+	w.engine = newEngine(ctx, cfg)
 	w.done = make(chan struct{})
 	return w.engine, nil
+}
+
+// engineConfig is what an engine of the worker runs with.
+func (w *Worker) engineConfig(once bool) engineConfig {
+	m, c := w.m, &w.cfg
+	cfg := engineConfig{
+		Name:        c.Name,
+		Concurrency: c.Concurrency,
+		StrictOrder: c.StrictOrder,
+		Once:        once,
+		Grace:       c.Grace,
+		Lease:       c.Lease,
+		Poll:        c.poll,
+		Store:       m.store,
+		Registry:    m.cfg.Registry,
+		Execute: handlers.ExecuteConfig{
+			Live: m.live, Encoder: m.encoder, Logger: m.cfg.Logger, Propagator: m.cfg.Propagator, Manager: m,
+		},
+		Logger: m.log.With("worker", c.Name),
+	}
+	var routes []store.Route
+	for _, q := range c.Queues {
+		served := store.FetchQueue{Queue: q.Name, Routes: m.cfg.Registry.Routes(q.Name)}
+		cfg.Queues = append(cfg.Queues, intake.Queue{FetchQueue: served, Weight: q.Weight})
+		routes = append(routes, served.Routes...)
+	}
+	cfg.Info = c.info(routes)
+	return cfg
 }
 
 func (w *Worker) end() {
@@ -128,10 +164,5 @@ func (w *Worker) Healthy() error {
 	if e == nil {
 		return errors.New("worker is not running")
 	}
-	for _, p := range e.partitions {
-		if silent := time.Since(p.heard.time()); silent > w.cfg.Lease {
-			return fmt.Errorf("%w: partition %d has not answered for %v", store.ErrUnavailable, p.index, silent.Round(time.Millisecond))
-		}
-	}
-	return nil
+	return e.healthy()
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -122,15 +121,6 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 		}))
 	}
 	return store.JoinFields(errs...)
-}
-
-// weightedQueues are the queues with what the worker can run of each.
-func (c *WorkerConfig) weightedQueues(reg *handlers.Registry) []intake.Queue {
-	queues := make([]intake.Queue, len(c.Queues))
-	for i, q := range c.Queues {
-		queues[i] = intake.Queue{FetchQueue: store.FetchQueue{Queue: q.Name, Routes: reg.Routes(q.Name)}, Weight: q.Weight}
-	}
-	return queues
 }
 
 // info is what the worker says of itself in the store.

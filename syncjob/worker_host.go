@@ -1,0 +1,69 @@
+package syncjob
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// workerHost is the manager as the engine of a worker sees it. It makes of what it is told what
+// the log and the observer hear.
+type workerHost struct {
+	m       *Manager
+	journal journal
+	firings []*firing // by partition
+}
+
+func (h *workerHost) Listen(notify func(store.Signal)) (leave func()) { return h.m.hub.listen(notify) }
+
+func (h *workerHost) Every(d time.Duration) time.Duration { return h.m.hub.every(d) }
+
+func (h *workerHost) Fresh(ctx context.Context, changed func()) { h.m.configs.watch(ctx, changed) }
+
+func (h *workerHost) Publish(ctx context.Context, partition int) error {
+	return h.m.publish(ctx, partition)
+}
+
+func (h *workerHost) Schedules(partition int, clock *storeClock) schedules {
+	f := newFiring(h.m, h.journal, partition, clock)
+	h.firings = append(h.firings, f)
+	return f
+}
+
+func (h *workerHost) Enqueue(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
+	receipt, err := h.m.enqueuer.Enqueue(ctx, run, set, it)
+	if err == nil {
+		h.journal.enqueued(ctx, run, receipt.ID, it.Kind(), receipt.Duplicate)
+	}
+	return receipt, err
+}
+
+func (h *workerHost) AttemptStarted(ctx context.Context, d *store.Delivery, at time.Time) {
+	h.journal.attemptStarted(ctx, d, at)
+}
+
+func (h *workerHost) AttemptDone(ctx context.Context, d *store.Delivery, out *store.Outcome, began, ended time.Time) {
+	h.journal.attemptDone(ctx, d, out, began, ended)
+}
+
+func (h *workerHost) Fetched(f fetched) {
+	if observe := h.journal.obs.Fetched; observe != nil {
+		observe(FetchEvent{Worker: h.journal.worker, Partition: f.Partition, Tasks: f.Tasks, Took: f.Took})
+	}
+}
+
+func (h *workerHost) Settled(s settlement) {
+	if observe := h.journal.obs.Settled; observe != nil {
+		observe(SettleEvent{
+			Worker: h.journal.worker, Partition: s.Partition, Outcomes: s.Outcomes, Lost: s.Lost, Took: s.Took,
+		})
+	}
+}
+
+func (h *workerHost) RunsEnded(ctx context.Context, runs []store.RunID) {
+	for _, id := range runs {
+		h.m.tellEnd(ctx, id)
+	}
+}

@@ -54,8 +54,8 @@ type Attributes struct {
 	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which Retry+1 have failed by now; 0
 	// inherits, and a negative one is none. It excludes Backoff.
 	BackoffFor func(*Attempt) time.Duration `json:"-"`
-	// MaxDeliveries is after how many workers have died with this task as their one
-	// suspect it is failed without being run again. Defaults to 3.
+	// MaxDeliveries is how many workers may die while they run the task alone of those that were recovered
+	// from crashed workers. Then it fails without being run again. Defaults to 3.
 	MaxDeliveries int `json:"max_deliveries,omitempty"`
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
 	MaxSnoozes int `json:"max_snoozes,omitempty"`

@@ -75,7 +75,7 @@ func TestWhatAHandlerReturnsDecidesTheOutcome(t *testing.T) {
 		"cancel job":                {handlers.CancelJob(errBroken), store.Task{}, store.VerdictStopRun, "disk is full", 0, store.Task{}},
 		"cancel job, no cause":      {handlers.CancelJob(nil), store.Task{}, store.VerdictStopRun, "cancel job", 0, store.Task{}},
 		"skip run outside of hooks": {handlers.SkipRun("maintenance"), store.Task{}, store.VerdictFail, "maintenance", 0, store.Task{}},
-		"suspect that lived":        {nil, store.Task{Suspect: true, Crashes: 2}, store.VerdictSuccess, "", 0, store.Task{}},
+		"recovered task that lived": {nil, store.Task{Recovered: true, Crashes: 2}, store.VerdictSuccess, "", 0, store.Task{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			minutes := func(a *handlers.Attempt) time.Duration { return time.Duration(a.Retry+1) * time.Minute }
@@ -229,7 +229,7 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 		"decode attributes of the task": delivery("scan", store.Task{Attributes: []byte(`{`)}),
 		`Kind "other" has no handler`:   delivery("other", store.Task{}),
 		`Set "other" is not registered`: unknownSet,
-		"not run again: 3 workers died": delivery("scan", store.Task{Crashes: 3, Suspect: true}),
+		"not run again: 3 workers died": delivery("scan", store.Task{Crashes: 3, Recovered: true}),
 	} {
 		out := r.Execute(t.Context(), d, handlers.ExecuteConfig{Runtime: &runtime{}})
 		require.Equal(t, store.VerdictFail, out.Verdict, text)

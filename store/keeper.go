@@ -12,7 +12,7 @@ type Keeper interface {
 	// caller is expected to fire them ([Schedules]), as for the next [FireClaim] no other call tells of them.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 
-	// Sweep closes dead sessions and gives back what they held as suspects,
+	// Sweep closes dead sessions and gives back what they held as recovered tasks,
 	// removes what stopped and finished runs left behind, seals idle runs and expires summaries: a
 	// bounded slice of it. If the store's clock jumped, or nobody swept for a
 	// while, it first extends every lease once.

@@ -72,11 +72,11 @@ type Task struct {
 	Attributes []byte
 	// Enqueued is when the task was accepted, by the store's clock as far as
 	// the client knew it. It is informative: no deadline depends on it.
-	Enqueued time.Time
-	Retry    int  // failed attempts so far
-	Snoozes  int  // snoozes so far
-	Crashes  int  // deliveries charged: sessions that died while this was their one suspect
-	Suspect  bool // the session that last held it died
+	Enqueued  time.Time
+	Retry     int  // failed attempts so far
+	Snoozes   int  // snoozes so far
+	Crashes   int  // deliveries charged: sessions that died while this was the one recovered task that they ran
+	Recovered bool // from a session that died while it held the task
 }
 
 // Item is a task to be added to a run.

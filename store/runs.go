@@ -108,13 +108,13 @@ type HoldRecord struct {
 
 // LaneRecord counts what a lane holds.
 type LaneRecord struct {
-	Route    Route
-	Waiting  int64     // plain, in order
-	Suspects int64     // to be run alone, after a session died with them
-	Staged   int64     // children of a settled parent, not yet moved up
-	Delayed  int64     // until a time
-	NextDue  time.Time // earliest of Delayed; zero if none
-	Oldest   time.Time // when the first waiting task was enqueued; zero if none
+	Route     Route
+	Waiting   int64     // plain, in order
+	Recovered int64     // to be run alone, after a session died with them
+	Staged    int64     // children of a settled parent, not yet moved up
+	Delayed   int64     // until a time
+	NextDue   time.Time // earliest of Delayed; zero if none
+	Oldest    time.Time // when the first waiting task was enqueued; zero if none
 }
 
 // HeldRecord counts the tasks of the run that a session holds, by route.

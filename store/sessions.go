@@ -76,13 +76,13 @@ type Sessions interface {
 
 // FetchParams asks for work.
 type FetchParams struct {
-	Session  SessionID
-	Number   int64
-	Answered Answered
-	Max      int  // 1 to MaxBatch
-	MaxBytes int  // stop before the payloads exceed this, but return at least one; 0 for 1 MiB
-	Suspect  bool // the session runs no suspect now and may be given one
-	Queues   []FetchQueue
+	Session   SessionID
+	Number    int64
+	Answered  Answered
+	Max       int  // 1 to MaxBatch
+	MaxBytes  int  // stop before the payloads exceed this, but return at least one; 0 for 1 MiB
+	Recovered bool // the session runs no recovered task now and may be given one
+	Queues    []FetchQueue
 
 	// Budgets bound what is leased of their scopes. Of several that cover a route, each holds.
 	Budgets []Budget

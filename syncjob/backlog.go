@@ -27,7 +27,7 @@ func (b *backlog) add(tasks []task) {
 	defer b.mu.Unlock()
 	for _, suspects := range []bool{true, false} {
 		for i := range tasks {
-			if tasks[i].Delivery.Task.Suspect == suspects {
+			if tasks[i].Delivery.Task.Recovered == suspects {
 				b.tasks = append(b.tasks, &tasks[i])
 			}
 		}

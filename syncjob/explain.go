@@ -45,17 +45,17 @@ var errNoAnswer = store.Transient(errors.New("no answer in time"))
 
 // WaitingTasks are tasks of one route that have not been given to a worker.
 type WaitingTasks struct {
-	Queue    string    `json:"queue"`
-	Set      string    `json:"set"`
-	Kind     string    `json:"kind"`
-	Waiting  int64     `json:"waiting"`  // ready to run
-	Suspects int64     `json:"suspects"` // ready to run alone: a worker died holding them
-	Staged   int64     `json:"staged"`   // children of a settled task, still to be moved up
-	Delayed  int64     `json:"delayed"`
-	NextDue  time.Time `json:"next_due,omitzero"` // of the first delayed one
-	Oldest   time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
-	Unserved bool      `json:"unserved"`          // no live worker has the queue and the handler
-	Workers  int       `json:"workers"`           // live ones that have
+	Queue     string    `json:"queue"`
+	Set       string    `json:"set"`
+	Kind      string    `json:"kind"`
+	Waiting   int64     `json:"waiting"`   // ready to run
+	Recovered int64     `json:"recovered"` // ready to run one at a time: a worker died holding them
+	Staged    int64     `json:"staged"`    // children of a settled task, still to be moved up
+	Delayed   int64     `json:"delayed"`
+	NextDue   time.Time `json:"next_due,omitzero"` // of the first delayed one
+	Oldest    time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
+	Unserved  bool      `json:"unserved"`          // no live worker has the queue and the handler
+	Workers   int       `json:"workers"`           // live ones that have
 }
 
 // ExplainedTask is a running task with the worker that runs it.
@@ -142,21 +142,21 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 	}
 	slices.SortFunc(x.Running, func(a, b ExplainedTask) int { return a.Since.Compare(b.Since) })
 	for _, l := range in.Lanes {
-		if l.Waiting+l.Suspects+l.Staged+l.Delayed == 0 {
+		if l.Waiting+l.Recovered+l.Staged+l.Delayed == 0 {
 			continue
 		}
 		x.Waiting = append(x.Waiting, WaitingTasks{
-			Queue:    l.Route.Queue,
-			Set:      l.Route.Set,
-			Kind:     l.Route.Kind,
-			Waiting:  l.Waiting,
-			Suspects: l.Suspects,
-			Staged:   l.Staged,
-			Delayed:  l.Delayed,
-			NextDue:  l.NextDue,
-			Oldest:   l.Oldest,
-			Unserved: served[l.Route] == 0,
-			Workers:  served[l.Route],
+			Queue:     l.Route.Queue,
+			Set:       l.Route.Set,
+			Kind:      l.Route.Kind,
+			Waiting:   l.Waiting,
+			Recovered: l.Recovered,
+			Staged:    l.Staged,
+			Delayed:   l.Delayed,
+			NextDue:   l.NextDue,
+			Oldest:    l.Oldest,
+			Unserved:  served[l.Route] == 0,
+			Workers:   served[l.Route],
 		})
 	}
 	for _, h := range in.Held {
@@ -195,7 +195,7 @@ func disagreements(in store.Inspection) []string {
 	var waiting, delayed, held int64
 	for _, l := range in.Lanes {
 		if l.Route.Counted() {
-			waiting += l.Waiting + l.Suspects + l.Staged
+			waiting += l.Waiting + l.Recovered + l.Staged
 			delayed += l.Delayed
 		}
 	}

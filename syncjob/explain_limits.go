@@ -41,7 +41,7 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 	}
 	for _, w := range waiting {
 		hook := !store.Route{Queue: w.Queue, Set: w.Set, Kind: w.Kind}.Counted()
-		if hook || w.Waiting+w.Suspects+w.Staged == 0 {
+		if hook || w.Waiting+w.Recovered+w.Staged == 0 {
 			continue // hooks are in no limit, and what is delayed waits for its time
 		}
 		m.fresh(ctx, w.Set)

@@ -106,11 +106,11 @@ func (x Explanation) explainWaiting(line func(string, ...any), w WaitingTasks) {
 	if ready := w.Waiting + w.Staged; ready > 0 {
 		line("%d tasks of %s wait, the oldest for %s", ready, where, x.ago(w.Oldest))
 	}
-	if ready := w.Waiting + w.Suspects + w.Staged; ready > 0 && !w.Unserved && x.startable() {
+	if ready := w.Waiting + w.Recovered + w.Staged; ready > 0 && !w.Unserved && x.startable() {
 		line("%d live workers serve %s: they start it when they have room and it is the job's turn", w.Workers, where)
 	}
-	if w.Suspects > 0 {
-		line("%d tasks of %s wait to be tried one at a time: a worker died holding them", w.Suspects, where)
+	if w.Recovered > 0 {
+		line("%d tasks of %s wait to be tried one at a time: a worker died holding them", w.Recovered, where)
 	}
 	if w.Delayed > 0 {
 		line("%d tasks of %s are delayed, the first until %s", w.Delayed, where, w.NextDue.UTC().Format(time.RFC3339))

@@ -200,7 +200,7 @@ func TestShutdownGivesBackWhatALostReplyDelivered(t *testing.T) {
 		why, err := run.Explain(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, 5, why.Run.Counts.Pending)
-		require.Zero(t, why.Waiting[0].Suspects, "they are no suspects")
+		require.Zero(t, why.Waiting[0].Recovered, "they are no recovered tasks")
 	})
 }
 
@@ -221,7 +221,7 @@ func (refusing) Fetch(context.Context, store.FetchParams) (store.FetchReply, err
 	return store.FetchReply{}, store.ErrCorrupt
 }
 
-func TestSuspectsOfADeadWorkerRunOneAtATime(t *testing.T) {
+func TestRecoveredOfADeadWorkerRunOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
 		var now, most, ran atomic.Int64
@@ -257,7 +257,7 @@ func TestSuspectsOfADeadWorkerRunOneAtATime(t *testing.T) {
 	})
 }
 
-func TestSuspectsAreNotStarvedByABusyWorker(t *testing.T) {
+func TestRecoveredAreNotStarvedByABusyWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
 		var ended []string

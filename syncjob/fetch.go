@@ -29,14 +29,14 @@ func (s *session) fetchLoop(context.Context) {
 			return
 		case g := <-s.p.source.Granted():
 			p := store.FetchParams{
-				Session:  s.id,
-				Number:   number,
-				Answered: s.answered(),
-				Max:      g.Max,
-				Suspect:  g.Suspect,
-				Queues:   g.Queues,
-				Budgets:  g.Budgets(),
-				PerRun:   g.PerRun,
+				Session:   s.id,
+				Number:    number,
+				Answered:  s.answered(),
+				Max:       g.Max,
+				Recovered: g.Suspect,
+				Queues:    g.Queues,
+				Budgets:   g.Budgets(),
+				PerRun:    g.PerRun,
 
 				InReadOnly: s.e.inReadOnly,
 			}

@@ -225,7 +225,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			s.refused(c, reply.Refused)
 			suspect := false
 			for _, t := range c.tasks {
-				suspect = suspect || t.Delivery.Task.Suspect
+				suspect = suspect || t.Delivery.Task.Recovered
 			}
 			s.drop(c.tasks)
 			s.p.source.Settled(c.leased, len(c.tasks), suspect)

@@ -144,7 +144,7 @@ type Failure struct {
 	Payload json.RawMessage   `json:"-"` // the task's arguments; may be large or private
 	Headers map[string]string `json:"headers,omitempty"`
 	Retry   int               `json:"retry"`   // failed attempts before the last
-	Crashes int               `json:"crashes"` // workers that died while it was their suspect
+	Crashes int               `json:"crashes"` // workers that died while they ran it after it was recovered
 	Error   string            `json:"error"`
 	Stack   string            `json:"stack,omitempty"` // of a panic
 	Worker  string            `json:"worker"`

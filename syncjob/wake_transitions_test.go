@@ -331,7 +331,7 @@ var transitions = []transition{
 		w.hold(2)
 		w.quiet()
 		w.must(w.store.CloseSession(w.t.Context(), dead))
-		// Suspects run one at a time.
+		// Recovered tasks run one at a time.
 		w.starts("leaf 1")
 		w.quiet()
 		w.release()

@@ -92,7 +92,7 @@ func poisonTaskKillsTheProcess(t *testing.T) {
 	// Settlements come late, so that others have ended, and are held still, when the
 	// process dies: they are not to be charged either.
 	w.proxy.Inject(redistest.Fault{Kind: redistest.Cut, Match: w.script("settle"), Every: 2})
-	// The first death only makes a suspect of it; two more are charged.
+	// The first death only makes a recovered task of it; two more are charged.
 	for range 3 {
 		w.worker(8).requireGone(killedItself)
 	}

@@ -95,7 +95,7 @@ func (k *picking) endTurn(rings []*ring) {
 		return
 	}
 	for _, g := range rings {
-		for _, h := range []*heap[*lane]{&g.waiting, &g.suspects} {
+		for _, h := range []*heap[*lane]{&g.waiting, &g.recovered} {
 			for i := range k.budgets {
 				if h.len() > 0 && k.budgets[i].Left < 1 && k.budgets[i].Scope.Covers(h.top().route) {
 					k.bounds.waiting[i] = true

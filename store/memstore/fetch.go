@@ -74,7 +74,7 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 	if pick.bytes <= 0 {
 		pick.bytes = defaultFetchBytes
 	}
-	suspect := params.Suspect
+	recovered := params.Recovered
 	for _, q := range params.Queues {
 		rings := make([]*ring, 0, len(q.Routes))
 		for _, route := range q.Routes {
@@ -82,8 +82,8 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 				rings = append(rings, g)
 			}
 		}
-		if suspect && !pick.done() {
-			suspect = !pick.suspect(rings)
+		if recovered && !pick.done() {
+			recovered = !pick.recovered(rings)
 		}
 		pick.waiting(rings)
 		pick.endTurn(rings)
@@ -99,14 +99,14 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 
 func (k *picking) done() bool { return k.want == 0 || k.full }
 
-// suspect takes one suspect, before anything else of the queue: it must not be
+// recovered takes one recovered task, before anything else of the queue: it must not be
 // starved by tasks that never hurt anybody. It reports whether there was one.
-func (k *picking) suspect(rings []*ring) bool {
-	l, _ := k.pick(rings, func(g *ring) *heap[*lane] { return &g.suspects })
-	if l == nil || !k.take(l, &l.suspects) {
+func (k *picking) recovered(rings []*ring) bool {
+	l, _ := k.pick(rings, func(g *ring) *heap[*lane] { return &g.recovered })
+	if l == nil || !k.take(l, &l.recovered) {
 		return false
 	}
-	k.chargeSuspect(l)
+	k.chargeRecovered(l)
 	return true
 }
 

@@ -135,7 +135,7 @@ func TestAPausedRunNeitherBeginsNorFinishes(t *testing.T) {
 	require.ErrorIs(t, k.SetRunPaused(k.ctx, run, false), store.ErrRunFinished)
 }
 
-func TestSuspectsComeOneAtATimeAndOnlyWhenAskedFor(t *testing.T) {
+func TestRecoveredComeOneAtATimeAndOnlyWhenAskedFor(t *testing.T) {
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true})
 	k.add(run, tasks(3)...)
@@ -149,12 +149,12 @@ func TestSuspectsComeOneAtATimeAndOnlyWhenAskedFor(t *testing.T) {
 	require.Empty(t, w.ask(careful))
 	first := w.fetch(10)
 	require.Equal(t, []string{"t0"}, idsOf(first))
-	require.True(t, first[0].Task.Suspect)
+	require.True(t, first[0].Task.Recovered)
 	require.Zero(t, first[0].Task.Crashes)
 	require.Equal(t, []string{"t1"}, idsOf(w.fetch(10)))
 }
 
-func TestOnlyADeliveredSuspectIsChargedWithACrash(t *testing.T) {
+func TestOnlyADeliveredRecoveredIsChargedWithACrash(t *testing.T) {
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true})
 	k.add(run, task("poison"), task("bystander"))
@@ -181,7 +181,7 @@ func TestOnlyADeliveredSuspectIsChargedWithACrash(t *testing.T) {
 	require.Equal(t, 3, ds[0].Task.Crashes)
 	w.settle(with(ds[0], store.VerdictRetry))
 	again := w.fetch(10)[0].Task
-	require.False(t, again.Suspect, "who lived through an attempt is no suspect")
+	require.False(t, again.Recovered, "who lived through an attempt is no recovered task")
 	require.Equal(t, 3, again.Crashes)
 }
 

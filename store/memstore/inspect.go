@@ -61,11 +61,11 @@ func (r *run) laneRecords() []store.LaneRecord {
 
 func (l *lane) record() store.LaneRecord {
 	rec := store.LaneRecord{
-		Route:    l.route,
-		Waiting:  l.waiting.n,
-		Suspects: l.suspects.n,
-		Delayed:  int64(l.delayed.len()),
-		Oldest:   l.oldest(),
+		Route:     l.route,
+		Waiting:   l.waiting.n,
+		Recovered: l.recovered.n,
+		Delayed:   int64(l.delayed.len()),
+		Oldest:    l.oldest(),
 	}
 	if rec.Delayed > 0 {
 		rec.NextDue = l.delayed.top().due
@@ -79,8 +79,8 @@ func (l *lane) oldest() time.Time {
 	if l.waiting.n > 0 {
 		t = l.waiting.front().Enqueued
 	}
-	if l.suspects.n > 0 {
-		t = earlier(t, l.suspects.front().Enqueued)
+	if l.recovered.n > 0 {
+		t = earlier(t, l.recovered.front().Enqueued)
 	}
 	return t
 }
@@ -134,7 +134,7 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	}
 	for _, r := range part.active {
 		for route, l := range r.lanes {
-			if n := l.waiting.n + l.suspects.n; n > 0 && route.Counted() {
+			if n := l.waiting.n + l.recovered.n; n > 0 && route.Counted() {
 				rec := at(route)
 				rec.Waiting += n
 				rec.Runs++

@@ -21,7 +21,7 @@ func TestInspectShowsWhereEveryTaskIs(t *testing.T) {
 		now := time.Now().UTC()
 		run := k.start(store.StartParams{Open: true})
 		dead, w := k.worker(), k.worker()
-		k.add(run, enqueuedAt(task("suspect"), now.Add(-time.Hour)))
+		k.add(run, enqueuedAt(task("recovered"), now.Add(-time.Hour)))
 		dead.one()
 		require.NoError(t, k.CloseSession(k.ctx, dead.session))
 		k.add(run, enqueuedAt(task("a"), now), task("b"), delayed("d", time.Minute), onRoute(file, task("copy")))
@@ -35,7 +35,7 @@ func TestInspectShowsWhereEveryTaskIs(t *testing.T) {
 			Holds:  []store.HoldRecord{{Name: store.HoldOpen, Since: now}},
 			Lanes: []store.LaneRecord{
 				{Route: file},
-				{Route: path, Waiting: 2, Suspects: 1, Delayed: 1, NextDue: now.Add(time.Minute), Oldest: now.Add(-time.Hour)},
+				{Route: path, Waiting: 2, Recovered: 1, Delayed: 1, NextDue: now.Add(time.Minute), Oldest: now.Add(-time.Hour)},
 			},
 			Held: []store.HeldRecord{{Session: w.session.ID, Route: file, Held: 1}},
 		}, in)

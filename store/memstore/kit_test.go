@@ -156,7 +156,7 @@ func (k *kit) record(run store.RunID) store.RunRecord {
 	var pending, delayed, held int64
 	for _, l := range in.Lanes {
 		if l.Route.Counted() {
-			pending += l.Waiting + l.Suspects + l.Staged
+			pending += l.Waiting + l.Recovered + l.Staged
 			delayed += l.Delayed
 		}
 	}
@@ -223,10 +223,10 @@ func (k *kit) workerFor(lease time.Duration) *worker {
 	return w
 }
 
-// fetch asks for anything, suspects included.
+// fetch asks for anything, recovered tasks included.
 func (w *worker) fetch(n int) []store.Delivery {
 	w.tb.Helper()
-	return w.ask(store.FetchParams{Max: n, Suspect: true, Queues: everything})
+	return w.ask(store.FetchParams{Max: n, Recovered: true, Queues: everything})
 }
 
 func (w *worker) ask(p store.FetchParams) []store.Delivery {

@@ -8,19 +8,19 @@ import (
 
 // lane holds the tasks of one run that wait under one route.
 type lane struct {
-	run      *run
-	route    store.Route
-	account  *account
-	ring     *ring
-	seq      int64 // order of creation, to break ties
-	waiting  fifo
-	suspects fifo // to be delivered one at a time, see fetch.go
-	delayed  heap[*parked]
+	run       *run
+	route     store.Route
+	account   *account
+	ring      *ring
+	seq       int64 // order of creation, to break ties
+	waiting   fifo
+	recovered fifo // to be delivered one at a time, see fetch.go
+	delayed   heap[*parked]
 
 	aside bool // it is kept out of its ring until its run may go on
 
-	// Positions in ring.waiting, ring.suspects and partition.due; -1 when absent.
-	waitingAt, suspectAt, dueAt int
+	// Positions in ring.waiting, ring.recovered and partition.due; -1 when absent.
+	waitingAt, recoveredAt, dueAt int
 }
 
 // parked is a delayed task.
@@ -46,7 +46,7 @@ func (p *partition) lane(r *run, route store.Route) *lane {
 	l := &lane{
 		run: r, route: route, account: p.account(r, route.Queue), ring: p.ring(route), seq: p.laneSeq,
 		delayed:   heap[*parked]{less: (*parked).before},
-		waitingAt: -1, suspectAt: -1, dueAt: -1,
+		waitingAt: -1, recoveredAt: -1, dueAt: -1,
 	}
 	l.ring.lanes++
 	l.account.lanes = append(l.account.lanes, l)

@@ -112,7 +112,7 @@ func (l *life) fetchSome(t *rapid.T) {
 	if l.workers[id] == nil {
 		l.workers[id] = l.workerFor(15 * time.Second)
 	}
-	p := store.FetchParams{Max: rapid.IntRange(1, 6).Draw(t, "max"), Suspect: rapid.Bool().Draw(t, "suspect"), Queues: everything}
+	p := store.FetchParams{Max: rapid.IntRange(1, 6).Draw(t, "max"), Recovered: rapid.Bool().Draw(t, "recovered"), Queues: everything}
 	l.held[id] = append(l.held[id], l.workers[id].ask(p)...)
 }
 

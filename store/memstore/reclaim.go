@@ -6,9 +6,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// reclaim closes a session and gives back what it held, as suspects: any one of
-// them may have killed the worker. Only a task that was delivered as a suspect,
-// and so ran as the only suspect of its session, is charged with the crash (P15).
+// reclaim closes a session and gives back what it held, as recovered tasks: any one of
+// them may have killed the worker. Only a task that was delivered as a recovered task,
+// and so ran as the only recovered task of its session, is charged with the crash (P15).
 // What the holdings had staged vanishes with them (P4).
 func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	delete(p.sessions, sess.id.ID)
@@ -23,13 +23,13 @@ func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 
 func (p *partition) giveBack(l *lane, t store.Task, now time.Time) {
 	r := l.run
-	if t.Suspect {
+	if t.Recovered {
 		t.Crashes++
 	}
-	t.Suspect = true
+	t.Recovered = true
 	if !l.route.Counted() {
 		if r.awaits(l.route) {
-			l.suspects.pushBack(t)
+			l.recovered.pushBack(t)
 			p.enterRing(l)
 		}
 		return
@@ -42,6 +42,6 @@ func (p *partition) giveBack(l *lane, t store.Task, now time.Time) {
 		return
 	}
 	r.rec.Counts.Pending++
-	l.suspects.pushBack(t)
+	l.recovered.pushBack(t)
 	p.enterRing(l)
 }

@@ -25,9 +25,9 @@ type account struct {
 
 // ring orders the lanes of one route that can be served.
 type ring struct {
-	lanes    int // that have this route; the ring is forgotten with the last
-	waiting  heap[*lane]
-	suspects heap[*lane]
+	lanes     int // that have this route; the ring is forgotten with the last
+	waiting   heap[*lane]
+	recovered heap[*lane]
 }
 
 func (p *partition) account(r *run, name string) *account {
@@ -52,8 +52,8 @@ func (p *partition) ring(route store.Route) *ring {
 	g := p.rings[route]
 	if g == nil {
 		g = &ring{
-			waiting:  heap[*lane]{less: inTurn, moved: func(l *lane, to int) { l.waitingAt = to }},
-			suspects: heap[*lane]{less: inTurn, moved: func(l *lane, to int) { l.suspectAt = to }},
+			waiting:   heap[*lane]{less: inTurn, moved: func(l *lane, to int) { l.waitingAt = to }},
+			recovered: heap[*lane]{less: inTurn, moved: func(l *lane, to int) { l.recoveredAt = to }},
 		}
 		p.rings[route] = g
 	}
@@ -70,15 +70,15 @@ func inTurn(a, b *lane) bool {
 // enterRing lets a lane be served, if it holds something and its run allows it.
 func (p *partition) enterRing(l *lane) {
 	waiting := l.waitingAt < 0 && l.waiting.n > 0
-	suspects := l.suspectAt < 0 && l.suspects.n > 0
-	if !waiting && !suspects || l.aside || !l.run.delivers(l.route) {
+	recovered := l.recoveredAt < 0 && l.recovered.n > 0
+	if !waiting && !recovered || l.aside || !l.run.delivers(l.route) {
 		return
 	}
 	if waiting {
 		l.ring.waiting.push(l)
 	}
-	if suspects {
-		l.ring.suspects.push(l)
+	if recovered {
+		l.ring.recovered.push(l)
 	}
 	p.signal(store.Signal{Type: store.SignalWork, Queue: l.route.Queue})
 }
@@ -88,8 +88,8 @@ func (p *partition) leaveRing(l *lane) {
 	if l.waitingAt >= 0 {
 		l.ring.waiting.remove(l.waitingAt)
 	}
-	if l.suspectAt >= 0 {
-		l.ring.suspects.remove(l.suspectAt)
+	if l.recoveredAt >= 0 {
+		l.ring.recovered.remove(l.recoveredAt)
 	}
 }
 
@@ -101,9 +101,9 @@ func (p *partition) charge(l *lane, n int) {
 	p.served(l)
 }
 
-// chargeSuspect advances the run of a lane that was served a suspect. That was
+// chargeRecovered advances the run of a lane that was served a recovered task. That was
 // out of turn, and so it says nothing about the queue's clock.
-func (p *partition) chargeSuspect(l *lane) {
+func (p *partition) chargeRecovered(l *lane) {
 	l.account.virtual += 1 / l.run.rec.Weight
 	p.served(l)
 }
@@ -114,15 +114,15 @@ func (p *partition) served(l *lane) {
 	if l.waitingAt >= 0 && l.waiting.n == 0 {
 		l.ring.waiting.remove(l.waitingAt)
 	}
-	if l.suspectAt >= 0 && l.suspects.n == 0 {
-		l.ring.suspects.remove(l.suspectAt)
+	if l.recoveredAt >= 0 && l.recovered.n == 0 {
+		l.ring.recovered.remove(l.recoveredAt)
 	}
 	for _, other := range l.account.lanes {
 		if other.waitingAt >= 0 {
 			other.ring.waiting.fix(other.waitingAt)
 		}
-		if other.suspectAt >= 0 {
-			other.ring.suspects.fix(other.suspectAt)
+		if other.recoveredAt >= 0 {
+			other.ring.recovered.fix(other.recoveredAt)
 		}
 	}
 }

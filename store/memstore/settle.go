@@ -121,7 +121,7 @@ func (b *settling) refuses(o *store.Outcome) error {
 func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
 	c.Running--
-	h.task.Suspect = false
+	h.task.Recovered = false
 	stopping := r.rec.Status == store.StatusStopping
 	verdict := o.Verdict
 	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
@@ -168,7 +168,7 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	if !r.awaits(h.lane.route) {
 		return false
 	}
-	h.task.Suspect = false
+	h.task.Recovered = false
 	pre := h.lane.route.Kind == store.KindPreJob
 	switch o.Verdict {
 	case store.VerdictRetry, store.VerdictSnooze:

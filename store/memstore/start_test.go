@@ -207,10 +207,10 @@ func TestAPreJobHookIsRetriedReleasedAndReclaimedLikeATask(t *testing.T) {
 		require.Equal(t, store.SweepReply{Sessions: 1, Reclaimed: 1}, k.sweep())
 
 		d = w.one()
-		require.True(t, d.Task.Suspect)
+		require.True(t, d.Task.Recovered)
 		w.settle(with(d, store.VerdictRelease))
 		d = w.one()
-		require.False(t, d.Task.Suspect)
+		require.False(t, d.Task.Recovered)
 		k.requireCounts(run, store.Counts{Pending: 1})
 		w.settle(with(d, store.VerdictBegin))
 		k.requireStatus(run, store.StatusRunning)

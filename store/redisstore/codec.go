@@ -29,7 +29,7 @@ const (
 	messageVersion = 1
 
 	flagClaimed    = 1 << 0
-	flagSuspect    = 1 << 1
+	flagRecovered  = 1 << 1
 	flagTries      = 1 << 2
 	flagKeep       = 1 << 3
 	flagAttributes = 1 << 4
@@ -43,8 +43,8 @@ func appendTask(b []byte, t *store.Task) []byte {
 	if t.Claimed {
 		flags |= flagClaimed
 	}
-	if t.Suspect {
-		flags |= flagSuspect
+	if t.Recovered {
+		flags |= flagRecovered
 	}
 	if t.Retry != 0 || t.Snoozes != 0 || t.Crashes != 0 {
 		flags |= flagTries
@@ -95,7 +95,7 @@ func decodeTask(message string) (store.Task, error) {
 		return store.Task{}, fmt.Errorf("%w: task message of version %d", store.ErrCorrupt, version)
 	}
 	flags := r.byte()
-	t := store.Task{Claimed: flags&flagClaimed != 0, Suspect: flags&flagSuspect != 0}
+	t := store.Task{Claimed: flags&flagClaimed != 0, Recovered: flags&flagRecovered != 0}
 	t.Enqueued = time.UnixMilli(int64(r.uvarint()))
 	t.ID = r.string()
 	if flags&flagTries != 0 {

@@ -25,7 +25,7 @@ func goldenTasks() map[string]store.Task {
 		"full": {
 			ID: "row \xe2\x82\xac 7", Payload: []byte{0, 1, 2, 0xff}, Headers: map[string]string{"traceparent": "00-abc"},
 			Claimed: true, Keep: 90 * time.Minute, Attributes: []byte(`{"max_retries":7}`), Enqueued: enqueued,
-			Retry: 3, Snoozes: 400, Crashes: 2, Suspect: true,
+			Retry: 3, Snoozes: 400, Crashes: 2, Recovered: true,
 		},
 	}
 }

@@ -131,7 +131,7 @@ func (c *crash) finish(run store.RunID) store.RunRecord {
 			more = reply.More
 		}
 		var outcomes []store.Outcome
-		for _, d := range other.fetchSuspects(100, "k", "j") {
+		for _, d := range other.fetchRecovered(100, "k", "j") {
 			outcomes = append(outcomes, outcomeOf(d, store.VerdictSuccess))
 		}
 		if len(outcomes) > 0 {

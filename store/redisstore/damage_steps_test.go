@@ -253,7 +253,7 @@ func (s *wreck) finishes() {
 	last := s.worker("last")
 	for idle := 0; idle < 3; {
 		s.keeps(s.Store)
-		d := last.fetchSuspects(100, "k", "m", "staged", "other")
+		d := last.fetchRecovered(100, "k", "m", "staged", "other")
 		if idle++; len(d) == 0 {
 			continue
 		}

@@ -58,9 +58,9 @@ func newWreck(tb testing.TB) *wreck {
 func (s *wreck) fillRun(run store.RunID) {
 	s.Helper()
 	s.enqueue(run, items("k", 2)...)
-	for range 2 { // one goes back as a suspect
+	for range 2 { // one goes back as a recovered task
 		w := s.worker("gone-" + run.Job + strconv.Itoa(int(s.enqueued)))
-		require.NotEmpty(s, w.fetchSuspects(1, "k"))
+		require.NotEmpty(s, w.fetchRecovered(1, "k"))
 		w.die()
 	}
 	delayed, claimed, kept := itemOf("k", "delayed"), itemOf("k", "claimed"), itemOf("k", "kept")

@@ -150,7 +150,7 @@ type found struct {
 // fetchOnce makes one round over the lanes that come after the first skip of each ring.
 func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
 	c := script.NewCall(k.session(p.Session.ID), k.clock, k.due, k.meta)
-	c.Int64(p.Number).Answered(p.Answered).Int(p.Max).Int(p.MaxBytes).Flag(p.Suspect)
+	c.Int64(p.Number).Answered(p.Answered).Int(p.Max).Int(p.MaxBytes).Flag(p.Recovered)
 	window := c.Reserve()
 	c.Int(skip)
 	var routes []store.Route
@@ -180,7 +180,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 		lane := laneName(id, routeName(h.route))
 		c.Key(k.run(id))
 		c.Key(k.waiting(lane))
-		c.Key(k.suspects(lane))
+		c.Key(k.recovered(lane))
 		c.Key(k.markers(lane))
 		if h.marker == "" {
 			c.Key(k.waiting(lane))

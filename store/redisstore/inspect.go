@@ -85,13 +85,13 @@ func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) 
 	b := s.client.B
 	replies := s.client.DoMulti(ctx,
 		b().Llen().Key(k.waiting(lane)).Build(),
-		b().Llen().Key(k.suspects(lane)).Build(),
+		b().Llen().Key(k.recovered(lane)).Build(),
 		b().Zcard().Key(k.delayed(lane)).Build(),
 		b().Lrange().Key(k.markers(lane)).Start(0).Stop(-1).Build(),
 		b().Zrange().Key(k.delayed(lane)).Min("0").Max("0").Withscores().Build(),
 		b().Lindex().Key(k.waiting(lane)).Index(0).Build(),
 	)
-	for i, into := range []*int64{&out.Waiting, &out.Suspects, &out.Delayed} {
+	for i, into := range []*int64{&out.Waiting, &out.Recovered, &out.Delayed} {
 		n, err := replies[i].AsInt64()
 		if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil {
 			return out, err
@@ -179,7 +179,7 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 			if err != nil {
 				return nil, err
 			}
-			q.Waiting += lane.Waiting + lane.Suspects + lane.Staged
+			q.Waiting += lane.Waiting + lane.Recovered + lane.Staged
 			if !lane.Oldest.IsZero() && (q.Oldest.IsZero() || lane.Oldest.Before(q.Oldest)) {
 				q.Oldest = lane.Oldest
 			}

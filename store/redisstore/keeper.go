@@ -196,12 +196,12 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		run := runID(n)
 		c.Int(len(byRun[n]))
 		for _, l := range byRun[n] {
-			at := c.Key(k.suspects(laneName(run, routeName(l.route))))
+			at := c.Key(k.recovered(laneName(run, routeName(l.route))))
 			c.Key(k.ring(routeName(l.route)))
 			s.noteWork(id.Partition, routeName(l.route))
 			c.Int(at).Add(l.route.Queue).Flag(l.route.Counted()).Add(string(neededState(l.route))).Int(len(l.tasks))
 			for _, d := range l.tasks {
-				c.Add(leaseField(d.Lease), string(appendTask(nil, suspected(d.Task))))
+				c.Add(leaseField(d.Lease), string(appendTask(nil, recovered(d.Task))))
 			}
 		}
 		names, err := s.deadStages(ctx, k, id, run)
@@ -226,13 +226,13 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 	return int(number(r[0])), int(number(r[1])), false, nil
 }
 
-// suspected is how a task goes back to waiting after its session died: under
-// suspicion, and charged with the crash if it was the session's one suspect.
-func suspected(t store.Task) *store.Task {
-	if t.Suspect {
+// recovered is how a task goes back to waiting after its session died: to be run
+// one at a time, and charged with the crash if it was the session's one recovered task.
+func recovered(t store.Task) *store.Task {
+	if t.Recovered {
 		t.Crashes++
 	}
-	t.Suspect = true
+	t.Recovered = true
 	return &t
 }
 

@@ -27,7 +27,7 @@ import (
 //	stage:R          hash: staged lists whose parents have not settled
 //	dead:R           zset: failures by their places
 //	ids:R:B          zset: digest of a claimed ID → until when, in 64 buckets
-//	W: U: D: M:LANE  waiting, suspects, delayed (zset), markers of staged lists
+//	W: U: D: M:LANE  waiting, recovered tasks, delayed (zset), markers of staged lists
 //	S:R/DELIVERY/QUEUE/SET/KIND  staged children of one delivery
 //	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
 //	clock            hash: queue → virtual time; under / where those of other queues begin
@@ -86,7 +86,7 @@ func (k *keyspace) ring(route string) string          { return k.prefix + "ring:
 func (k *keyspace) session(id string) string          { return k.prefix + "L:" + id }
 func (k *keyspace) producer(id string) string         { return k.prefix + "P:" + id }
 func (k *keyspace) waiting(lane string) string        { return k.prefix + "W:" + lane }
-func (k *keyspace) suspects(lane string) string       { return k.prefix + "U:" + lane }
+func (k *keyspace) recovered(lane string) string      { return k.prefix + "U:" + lane }
 func (k *keyspace) delayed(lane string) string        { return k.prefix + "D:" + lane }
 func (k *keyspace) markers(lane string) string        { return k.prefix + "M:" + lane }
 func (k *keyspace) semaphoreFacts(key string) string  { return k.prefix + "sem:facts:" + key }

@@ -159,7 +159,7 @@ func (s *scene) worker(name string) *worker {
 	return w
 }
 
-// ask is a fetch of one queue, by a session that takes no suspect.
+// ask is a fetch of one queue, by a session that takes no recovered task.
 func (w *worker) ask(limit int, kinds ...string) store.FetchParams {
 	q := store.FetchQueue{Queue: "q"}
 	for _, kind := range kinds {
@@ -184,11 +184,11 @@ func (w *worker) fetch(limit int, kinds ...string) []store.Delivery {
 	return w.send(w.ask(limit, kinds...))
 }
 
-// fetchSuspects may be given a suspect, too.
-func (w *worker) fetchSuspects(limit int, kinds ...string) []store.Delivery {
+// fetchRecovered may be given a recovered task, too.
+func (w *worker) fetchRecovered(limit int, kinds ...string) []store.Delivery {
 	w.Helper()
 	p := w.ask(limit, kinds...)
-	p.Suspect = true
+	p.Recovered = true
 	return w.send(p)
 }
 

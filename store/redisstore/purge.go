@@ -111,7 +111,7 @@ func (s *Store) removals(cmds rueidis.Commands, k *keyspace, r *remains) rueidis
 	var keys []string
 	for _, route := range r.routes {
 		lane := laneName(id, route)
-		keys = append(keys, k.waiting(lane), k.suspects(lane), k.delayed(lane))
+		keys = append(keys, k.waiting(lane), k.recovered(lane), k.delayed(lane))
 		names = append([]string{k.markers(lane)}, names...)
 		cmds = append(cmds,
 			b().Zrem().Key(k.ring(route)).Member(id).Build(),

@@ -83,11 +83,11 @@ func TestFetchReachesTheSecondQueueBehindRunsThatCannotStart(t *testing.T) {
 	require.Len(t, w.send(ask), 1)
 }
 
-func TestFetchSeesPastSuspectsThatTheSessionMayNotHave(t *testing.T) {
+func TestFetchSeesPastRecoveredThatTheSessionMayNotHave(t *testing.T) {
 	s := newScene(t)
 	w, dead := s.worker("w"), s.worker("dead")
 	for i := range manyRuns {
-		start(t, s, fmt.Sprintf("suspect-%02d", i))
+		start(t, s, fmt.Sprintf("recovered-%02d", i))
 	}
 	for held := 0; held < manyRuns; {
 		d := dead.fetch(manyRuns, "k")

@@ -52,7 +52,7 @@ func TestStagedDuplicatesLetTheRunEnd(t *testing.T) {
 	require.Equal(t, int64(chunks*store.MaxBatch-1), record.Duplicate)
 }
 
-func TestASuspectThatIsReleasedIsStillRunAlone(t *testing.T) {
+func TestARecoveredThatIsReleasedIsStillRunAlone(t *testing.T) {
 	s := newScene(t)
 	s.enqueue(s.begin(store.StartParams{Job: "job"}), items("k", 3)...)
 	first := s.worker("first")
@@ -60,15 +60,15 @@ func TestASuspectThatIsReleasedIsStillRunAlone(t *testing.T) {
 	first.die()
 	for _, name := range []string{"second", "third"} {
 		w := s.worker(name)
-		d := w.fetchSuspects(3, "k")
+		d := w.fetchRecovered(3, "k")
 		require.Len(t, d, 1)
 		w.settle(outcomeOf(d[0], store.VerdictRelease))
 	}
-	require.Empty(t, s.worker("fourth").fetch(3, "k"), "who runs a suspect gets no other")
+	require.Empty(t, s.worker("fourth").fetch(3, "k"), "who runs a recovered task gets no other")
 	last := s.worker("last")
-	d := last.fetchSuspects(3, "k")
+	d := last.fetchRecovered(3, "k")
 	require.Len(t, d, 1)
-	require.True(t, d[0].Task.Suspect)
+	require.True(t, d[0].Task.Recovered)
 	require.Zero(t, d[0].Task.Crashes)
 }
 

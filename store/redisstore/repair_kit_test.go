@@ -200,7 +200,7 @@ func (p *patient) workOff() store.RunRecord {
 		_, err := p.Promote(p.Context(), p.partition)
 		require.NoError(p, err)
 		var outcomes []store.Outcome
-		for _, d := range other.fetchSuspects(100, "k", "j", store.KindPreJob, store.KindPostJob) {
+		for _, d := range other.fetchRecovered(100, "k", "j", store.KindPreJob, store.KindPostJob) {
 			verdict, hook := verdicts[d.Lease.Lane.Route.Kind]
 			if !hook {
 				verdict = store.VerdictSuccess

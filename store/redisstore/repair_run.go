@@ -67,9 +67,9 @@ type examination struct {
 }
 
 type examinedLane struct {
-	route                               store.Route
-	waiting, suspects, delayed, markers int64
-	staged                              int64
+	route                                store.Route
+	waiting, recovered, delayed, markers int64
+	staged                               int64
 }
 
 // brokenTask is a message that cannot be decoded, and where it waits.
@@ -224,11 +224,11 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	b := x.s.client.B
 	replies := x.s.client.DoMulti(ctx, // against the way of a task
 		b().Zcard().Key(x.k.delayed(lane)).Build(),
-		b().Llen().Key(x.k.suspects(lane)).Build(),
+		b().Llen().Key(x.k.recovered(lane)).Build(),
 		b().Llen().Key(x.k.waiting(lane)).Build(),
 		b().Lrange().Key(x.k.markers(lane)).Start(0).Stop(-1).Build(),
 	)
-	for i, into := range []*int64{&l.delayed, &l.suspects, &l.waiting} {
+	for i, into := range []*int64{&l.delayed, &l.recovered, &l.waiting} {
 		n, err := replies[i].AsInt64()
 		if err = x.s.translateNil(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
 			return err
@@ -247,7 +247,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 		}
 		l.staged += n
 	}
-	if l.waiting+l.suspects+l.delayed > 0 && !route.Counted() {
+	if l.waiting+l.recovered+l.delayed > 0 && !route.Counted() {
 		x.hooks[route.Kind] = true
 	}
 	x.lanes = append(x.lanes, l)
@@ -256,7 +256,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	}
 	return errors.Join(
 		x.readTasks(ctx, x.k.waiting(lane), "pending", route),
-		x.readTasks(ctx, x.k.suspects(lane), "pending", route),
+		x.readTasks(ctx, x.k.recovered(lane), "pending", route),
 		x.readTasks(ctx, x.k.delayed(lane), "delayed", route),
 	)
 }
@@ -300,7 +300,7 @@ func (x *examination) count() {
 	}
 	for _, l := range x.lanes {
 		if l.route.Counted() {
-			x.is.pending += l.waiting + l.suspects + l.staged
+			x.is.pending += l.waiting + l.recovered + l.staged
 			x.is.delayed += l.delayed
 		}
 	}
@@ -339,11 +339,11 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		name := routeName(l.route)
 		lane := laneName(id, name)
 		base := c.Key(k.waiting(lane))
-		c.Key(k.suspects(lane))
+		c.Key(k.recovered(lane))
 		c.Key(k.delayed(lane))
 		c.Key(k.markers(lane))
 		c.Key(k.ring(name))
-		c.Int(base).Add(name, l.route.Queue, string(neededState(l.route))).Int64(l.waiting).Int64(l.suspects).Int64(l.delayed).Int64(l.markers)
+		c.Int(base).Add(name, l.route.Queue, string(neededState(l.route))).Int64(l.waiting).Int64(l.recovered).Int64(l.delayed).Int64(l.markers)
 	}
 	set, why := countFixes(x.h, x.status, x.is, x.tallies)
 	c.Int(len(set)/2).Add(set...).Add(why, x.missingHook())

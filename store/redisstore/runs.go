@@ -81,7 +81,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 		for _, name := range routes {
 			lane := laneName(id, name)
 			c.Key(k.waiting(lane))
-			c.Key(k.suspects(lane))
+			c.Key(k.recovered(lane))
 			c.Key(k.markers(lane))
 			c.Key(k.ring(name))
 			route, _ := parseRoute(name)

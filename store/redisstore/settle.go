@@ -233,13 +233,13 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 		switch {
 		case verdict != store.VerdictRelease:
 			c.Flag(verdict == store.VerdictRetry).Int64(ceilMillis(o.Delay)).Add(o.Error)
-		case o.Task.Suspect:
-			c.Int(c.Key(st.space.suspects(laneName(run, name))))
+		case o.Task.Recovered:
+			c.Int(c.Key(st.space.recovered(laneName(run, name))))
 		default:
 			c.Int(lane)
 		}
 		task := o.Task
-		task.Suspect = task.Suspect && verdict == store.VerdictRelease
+		task.Recovered = task.Recovered && verdict == store.VerdictRelease
 		c.Add(string(appendTask(nil, &task)))
 	case store.VerdictStopRun:
 		c.Add(o.Error)

@@ -78,7 +78,7 @@ func (a *actor) work(name string) {
 // round fetches and settles once. It reports whether the session goes on.
 func (a *actor) round(w *worker) bool {
 	ask := w.ask(1+a.rand.IntN(20), stressKinds...)
-	ask.Suspect = a.oneIn(2)
+	ask.Recovered = a.oneIn(2)
 	got, err := a.store.Fetch(a.Context(), ask)
 	if errors.Is(err, store.ErrLeaseLost) {
 		return false

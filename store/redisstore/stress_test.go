@@ -106,7 +106,7 @@ func (s *stress) drain() {
 		_, err = s.Sweep(ctx, 0)
 		require.NoError(s, err)
 		var outcomes []store.Outcome
-		for _, d := range w.fetchSuspects(store.MaxBatch, stressKinds...) {
+		for _, d := range w.fetchRecovered(store.MaxBatch, stressKinds...) {
 			outcomes = append(outcomes, outcomeOf(d, store.VerdictSuccess))
 		}
 		if len(outcomes) > 0 {

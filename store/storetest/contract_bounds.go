@@ -131,7 +131,7 @@ var boundsContract = []testCase{
 		}
 		s.Len(served, len(runs))
 	}},
-	{"suspects are charged to budgets, hooks are not", func(s *scene) {
+	{"recovered tasks are charged to budgets, hooks are not", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
 		w := r.bounded()
 		got, _ := w.within([]store.Budget{{Scope: store.Scope{Set: scan.Set, Kinds: []string{scan.Kind, store.KindPreJob}}}})
@@ -145,7 +145,7 @@ var boundsContract = []testCase{
 		s.Equal([]int{0}, short)
 		got, _ = w.within([]store.Budget{{Scope: scope(scan), Left: 1}})
 		s.Len(got[scan.Kind], 1)
-		s.True(got[scan.Kind][0].Task.Suspect)
+		s.True(got[scan.Kind][0].Task.Recovered)
 	}},
 	{"a limit per run counts what all sessions have leased of it, and holds up no other run", func(s *scene) {
 		sh := newSharing(s)

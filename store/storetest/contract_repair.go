@@ -40,9 +40,9 @@ var repairContract = []testCase{
 		o.Staged = []store.Staged{staged(file, 5)}
 		w.settle(o, retried(ds[1], never), snoozed(ds[2], 0))
 		healthy("staged children are visible")
-		suspects := s.worker(r.partition, steady)
-		suspects.take(2)
-		suspects.close()
+		recovered := s.worker(r.partition, steady)
+		recovered.take(2)
+		recovered.close()
 		healthy("a session died")
 		s.NoError(p.release(r, "upload"))
 		r.stop(true)

@@ -127,12 +127,12 @@ var runsContract = []testCase{
 		s.Equal("upload", in.Holds[0].Name)
 		s.False(in.Holds[0].Since.IsZero())
 		s.Equal([]store.HeldRecord{{Session: w.session.ID, Route: scan, Held: 2}}, in.Held)
-		suspects := int64(0)
+		recovered := int64(0)
 		for _, l := range in.Lanes {
-			suspects += l.Suspects
+			recovered += l.Recovered
 			s.Equal(l.Delayed > 0, !l.NextDue.IsZero(), "NextDue of %v", l.Route)
 		}
-		s.Positive(suspects)
+		s.Positive(recovered)
 		r.stop(false)
 		w.settle(plain(ds[1], store.VerdictCancel), plain(ds[2], store.VerdictCancel))
 		r.status(store.StatusStopped)
@@ -236,7 +236,7 @@ func (s *scene) agrees(in store.Inspection) {
 	var waiting, delayed, held int64
 	for _, l := range in.Lanes {
 		if l.Route.Counted() {
-			waiting += l.Waiting + l.Suspects + l.Staged
+			waiting += l.Waiting + l.Recovered + l.Staged
 			delayed += l.Delayed
 		}
 	}

@@ -32,7 +32,7 @@ var tasksContract = []testCase{
 			s.True(want.Enqueued.Equal(d.Task.Enqueued), "Enqueued: %v", d.Task.Enqueued)
 			got := d.Task
 			want.Enqueued, got.Enqueued = time.Time{}, time.Time{}
-			want.Retry, want.Suspect = got.Retry, got.Suspect
+			want.Retry, want.Recovered = got.Retry, got.Recovered
 			s.Equal(want, got)
 			s.Equal(store.Lane{Run: r.id, Route: file}, d.Lease.Lane)
 			if seen[d.Task.ID]++; seen[d.Task.ID] == 1 {

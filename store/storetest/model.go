@@ -20,15 +20,15 @@ const (
 
 // modelTask is a task as the model knows it.
 type modelTask struct {
-	item    store.Item
-	place   place
-	due     time.Duration // while awaiting: when, on the model's clock
-	verdict string        // once ended: "succeeded", "failed" or "cancelled"
-	suspect bool
-	retry   int
-	snoozes int
-	crashes int
-	staged  []store.Item // children of the current delivery
+	item      store.Item
+	place     place
+	due       time.Duration // while awaiting: when, on the model's clock
+	verdict   string        // once ended: "succeeded", "failed" or "cancelled"
+	recovered bool
+	retry     int
+	snoozes   int
+	crashes   int
+	staged    []store.Item // children of the current delivery
 }
 
 // is reports whether the task is one of the run's counted tasks in the place.
@@ -214,10 +214,10 @@ func (r *modelRun) finish() {
 // die is what becomes of a task whose session died.
 func (r *modelRun) die(t *modelTask) {
 	t.staged = nil
-	if t.suspect {
+	if t.recovered {
 		t.crashes++
 	}
-	t.suspect, t.place = true, waiting
+	t.recovered, t.place = true, waiting
 	if r.status == store.StatusStopping {
 		t.end("cancelled")
 		r.settle()
@@ -227,7 +227,7 @@ func (r *modelRun) die(t *modelTask) {
 // apply is what a settled outcome does; write applies what its task wrote. The verdicts of hooks are apart.
 func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write func(store.Write) store.WriteResult) {
 	staged := t.staged
-	t.staged, t.suspect = nil, false
+	t.staged, t.recovered = nil, false
 	verdict := o.Verdict
 	if r.status == store.StatusStopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
 		verdict = store.VerdictCancel

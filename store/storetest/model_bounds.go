@@ -44,7 +44,7 @@ func (m *machine) FetchWithin(t *rapid.T) {
 	for idle := 0; idle < 4; idle++ {
 		w.fetches++
 		p := w.params(most)
-		p.Suspect = w.mayTakeSuspect()
+		p.Recovered = w.mayTakeRecovered()
 		p.Budgets, p.PerRun = slices.Clone(b.budgets), b.perRun
 		reply := m.lease(w, p)
 		if len(reply.Deliveries) > 0 {
@@ -57,7 +57,7 @@ func (m *machine) FetchWithin(t *rapid.T) {
 	}
 	for _, r := range m.m.ordered() {
 		for _, task := range r.tasks {
-			if !r.deliverable(task) || m.m.readOnly || task.suspect && !w.mayTakeSuspect() {
+			if !r.deliverable(task) || m.m.readOnly || task.recovered && !w.mayTakeRecovered() {
 				continue
 			}
 			m.s.True(m.over(b, r, task.item.Route), "%s of %v is within all bounds, and not delivered", task.item.Task.ID, r.id)

@@ -286,8 +286,8 @@ func (m *machine) checkSets(r *modelRun, in store.Inspection) {
 		want[t.item.Route] = l
 	}
 	for _, l := range in.Lanes {
-		if l.Waiting+l.Suspects+l.Staged+l.Delayed > 0 {
-			got[l.Route] = lane{l.Waiting + l.Suspects + l.Staged, l.Delayed}
+		if l.Waiting+l.Recovered+l.Staged+l.Delayed > 0 {
+			got[l.Route] = lane{l.Waiting + l.Recovered + l.Staged, l.Delayed}
 		}
 	}
 	m.s.Equal(want, got)

@@ -157,8 +157,8 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 		if t.item.Task.ID != d.Task.ID || t.item.Route != d.Lease.Lane.Route || !r.deliverable(t) || m.m.readOnly {
 			continue
 		}
-		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.suspect}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Suspect},
-			"retry, snoozes, crashes, suspect of %s", d.Task.ID)
+		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.recovered}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered},
+			"retry, snoozes, crashes, recovered task of %s", d.Task.ID)
 		r.document.told(m.s, d.Configured)
 		t.place = held
 		w.holds[d.Lease] = &holding{d, r, t}
@@ -180,10 +180,10 @@ func (w *modelWorker) redeem(l store.Lease) {
 	}
 }
 
-// mayTakeSuspect reports whether the session runs none now.
-func (w *modelWorker) mayTakeSuspect() bool {
+// mayTakeRecovered reports whether the session runs none now.
+func (w *modelWorker) mayTakeRecovered() bool {
 	for _, h := range w.holds {
-		if h.task.suspect {
+		if h.task.recovered {
 			return false
 		}
 	}

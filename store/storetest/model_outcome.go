@@ -38,8 +38,8 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 		store.VerdictSnooze, store.VerdictFail, store.VerdictRelease, store.VerdictStopRun,
 	}
 	verdict := rapid.SampledFrom(verdicts).Draw(t, "verdict")
-	if verdict == store.VerdictRelease && h.task.suspect {
-		verdict = store.VerdictFail // whether it stays a suspect is the store's choice
+	if verdict == store.VerdictRelease && h.task.recovered {
+		verdict = store.VerdictFail // whether it stays a recovered task is the store's choice
 	}
 	if verdict == store.VerdictStopRun && rapid.IntRange(0, 3).Draw(t, "stop") != 0 {
 		verdict = store.VerdictSuccess // runs may grow older

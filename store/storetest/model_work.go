@@ -14,7 +14,7 @@ func (m *machine) Fetch(t *rapid.T) {
 	w := m.worker(t)
 	w.fetches++
 	p := w.params(rapid.IntRange(1, 6).Draw(t, "max"))
-	p.Suspect = w.mayTakeSuspect()
+	p.Recovered = w.mayTakeRecovered()
 	if rapid.IntRange(0, 2).Draw(t, "routes") == 0 {
 		p.Queues = only(scan)
 	}
@@ -30,16 +30,16 @@ func (m *machine) lease(w *modelWorker, p store.FetchParams) store.FetchReply {
 	reply, err := m.s.store.Fetch(m.s.ctx, p)
 	m.s.NoError(err)
 	m.s.LessOrEqual(len(reply.Deliveries), p.Max)
-	suspects := 0
+	recovered := 0
 	for _, d := range reply.Deliveries {
 		m.s.True(asked(p, d.Lease.Lane.Route), "nobody asked for %v", d.Lease.Lane.Route)
 		m.hold(w, d)
-		if d.Task.Suspect {
-			suspects++
+		if d.Task.Recovered {
+			recovered++
 		}
 	}
-	m.s.LessOrEqual(suspects, 1, "suspects run alone")
-	m.s.False(suspects > 0 && !p.Suspect, "no suspect was asked for")
+	m.s.LessOrEqual(recovered, 1, "recovered tasks run alone")
+	m.s.False(recovered > 0 && !p.Recovered, "no recovered task was asked for")
 	if len(reply.Deliveries) > 0 {
 		again, err := m.s.store.Fetch(m.s.ctx, p)
 		m.s.NoError(err)
@@ -170,7 +170,7 @@ func (m *machine) drain(w *modelWorker) {
 	for idle := 0; idle < 4; {
 		w.fetches++
 		p := w.params(store.MaxBatch)
-		p.Suspect = w.mayTakeSuspect()
+		p.Recovered = w.mayTakeRecovered()
 		ds := m.lease(w, p).Deliveries
 		if len(ds) == 0 {
 			idle++
@@ -185,8 +185,8 @@ func (m *machine) drain(w *modelWorker) {
 	}
 	for _, r := range m.m.ordered() {
 		for _, task := range r.tasks {
-			// A suspect waits while the worker runs another one.
-			m.s.False(r.deliverable(task) && (!task.suspect || w.mayTakeSuspect()), "%s of %v is not delivered", task.item.Task.ID, r.id)
+			// A recovered task waits while the worker runs another one.
+			m.s.False(r.deliverable(task) && (!task.recovered || w.mayTakeRecovered()), "%s of %v is not delivered", task.item.Task.ID, r.id)
 		}
 	}
 }

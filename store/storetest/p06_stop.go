@@ -7,13 +7,13 @@ import (
 )
 
 var stopping = []testCase{
-	{"waiting, delayed, staged and suspect tasks are cancelled at once", func(s *scene) {
+	{"waiting, delayed, staged and recovered task tasks are cancelled at once", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
 		p, w, crashing := r.producer(), r.worker(), r.worker()
 		parent := w.one()
 		s.NoError(w.stage(parent, file, 0, tasks(file, "staged", 44)...))
 		w.settle(withStaged(success(parent), staged(file, 44)))
-		p.add(r, task(scan, "suspect"))
+		p.add(r, task(scan, "recovered"))
 		crashing.queues = only(scan)
 		crashing.one()
 		crashing.close()

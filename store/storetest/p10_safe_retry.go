@@ -104,7 +104,7 @@ func diary(s *scene) (lines []string) {
 	}
 	saw := func(step string, ds []store.Delivery) []store.Delivery {
 		for _, d := range ds {
-			lines = append(lines, fmt.Sprintf("%s: %s retry %d snoozes %d crashes %d suspect %t", step, d.Task.ID, d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Suspect))
+			lines = append(lines, fmt.Sprintf("%s: %s retry %d snoozes %d crashes %d recovered task %t", step, d.Task.ID, d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered))
 		}
 		return ds
 	}
@@ -162,7 +162,7 @@ func diary(s *scene) (lines []string) {
 	in := r.inspect()
 	slices.SortFunc(in.Lanes, func(a, b store.LaneRecord) int { return strings.Compare(a.Route.Kind, b.Route.Kind) })
 	for _, l := range in.Lanes {
-		lines = append(lines, fmt.Sprintf("lane %s: %d %d %d %d", l.Route.Kind, l.Waiting, l.Suspects, l.Staged, l.Delayed))
+		lines = append(lines, fmt.Sprintf("lane %s: %d %d %d %d", l.Route.Kind, l.Waiting, l.Recovered, l.Staged, l.Delayed))
 	}
 	r.stop(false)
 	note("stop", r)

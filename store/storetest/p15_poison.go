@@ -9,7 +9,7 @@ var poison = []testCase{
 		crashes := 0
 		first := r.worker()
 		for _, d := range first.take(10) {
-			s.False(d.Task.Suspect)
+			s.False(d.Task.Recovered)
 			s.Zero(d.Task.Crashes)
 		}
 		first.close()
@@ -18,7 +18,7 @@ var poison = []testCase{
 		for crashes < 3 {
 			w := r.worker()
 			d := w.one()
-			s.True(d.Task.Suspect, "its session died")
+			s.True(d.Task.Recovered, "its session died")
 			if d.Task.ID != "poison" {
 				s.Zero(d.Task.Crashes, "it only stood beside")
 				w.succeed(d)
@@ -50,7 +50,7 @@ var poison = []testCase{
 		}
 		r.counts(store.Counts{Succeeded: 9, Failed: 1}, "one is poison")
 	}},
-	{"suspects are given out one at a time", func(s *scene) {
+	{"recovered tasks are given out one at a time", func(s *scene) {
 		r := s.open("import")
 		r.producer().add(r, tasks(scan, "t", 5)...)
 		dead := r.worker()
@@ -58,42 +58,42 @@ var poison = []testCase{
 		dead.close()
 		r.counts(store.Counts{Pending: 5}, "reclaim")
 		lane := r.inspect().Lanes[0]
-		s.Equal(int64(5), lane.Suspects)
+		s.Equal(int64(5), lane.Recovered)
 		s.Zero(lane.Waiting)
 
 		w := r.worker()
 		for left := 5; left > 0; left-- {
 			ds := w.fetch(store.MaxBatch)
-			s.Len(ds, 1, "one suspect at a time")
-			s.True(ds[0].Task.Suspect)
-			s.Empty(w.withoutSuspects(store.MaxBatch), "the session runs a suspect")
+			s.Len(ds, 1, "one recovered task at a time")
+			s.True(ds[0].Task.Recovered)
+			s.Empty(w.withoutRecovered(store.MaxBatch), "the session runs a recovered task")
 			w.succeed(ds...)
 		}
 		r.counts(store.Counts{Succeeded: 5}, "each ran alone")
 	}},
-	{"plain tasks pass suspects, whose session may be given none", func(s *scene) {
+	{"plain tasks pass recovered tasks, whose session may be given none", func(s *scene) {
 		r := s.open("import")
 		p, dead := r.producer(), r.worker()
-		p.add(r, task(scan, "suspect"))
+		p.add(r, task(scan, "recovered"))
 		dead.one()
 		dead.close()
 		p.add(r, tasks(scan, "plain", 20)...)
 		w := r.worker()
-		ds := w.withoutSuspects(store.MaxBatch)
+		ds := w.withoutRecovered(store.MaxBatch)
 		s.Equal(named(tasks(scan, "plain", 20)...), ids(ds))
 		w.succeed(ds...)
-		s.Equal("suspect", w.one().Task.ID)
+		s.Equal("recovered", w.one().Task.ID)
 	}},
-	{"a suspect beside plain tasks is the one that is charged", func(s *scene) {
+	{"a recovered task beside plain tasks is the one that is charged", func(s *scene) {
 		r := s.open("import")
 		p, dead := r.producer(), r.worker()
-		p.add(r, task(scan, "suspect"))
+		p.add(r, task(scan, "recovered"))
 		dead.one()
 		dead.close()
 		second := r.worker()
-		s.Equal("suspect", second.one().Task.ID)
+		s.Equal("recovered", second.one().Task.ID)
 		p.add(r, tasks(scan, "plain", 3)...)
-		s.Len(second.withoutSuspects(3), 3)
+		s.Len(second.withoutRecovered(3), 3)
 		second.close()
 
 		w := r.worker()
@@ -103,19 +103,19 @@ var poison = []testCase{
 			charged[d.Task.ID] = d.Task.Crashes
 			w.succeed(d)
 		}
-		s.Equal(map[string]int{"suspect": 1, "plain/0": 0, "plain/1": 0, "plain/2": 0}, charged)
+		s.Equal(map[string]int{"recovered": 1, "plain/0": 0, "plain/1": 0, "plain/2": 0}, charged)
 	}},
 	{"a lease that runs out charges as a closed session does", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		for crashes := range 2 {
 			dead := r.shortLived()
 			d := dead.one()
-			s.Equal(crashes > 0, d.Task.Suspect)
+			s.Equal(crashes > 0, d.Task.Recovered)
 			s.Zero(d.Task.Crashes)
 			s.lapse(dead)
 		}
 		d := r.worker().one()
-		s.True(d.Task.Suspect)
+		s.True(d.Task.Recovered)
 		s.Equal(1, d.Task.Crashes)
 	}},
 	{"releasing charges nothing", func(s *scene) {
@@ -123,7 +123,7 @@ var poison = []testCase{
 		for range 5 {
 			w := r.worker()
 			d := w.one()
-			s.False(d.Task.Suspect)
+			s.False(d.Task.Recovered)
 			s.Zero(d.Task.Crashes)
 			w.settle(plain(d, store.VerdictRelease))
 			w.close()
@@ -132,16 +132,16 @@ var poison = []testCase{
 	}},
 }
 
-// withoutSuspects fetches up to n tasks while the session may be given no suspect.
-func (w *worker) withoutSuspects(n int) []store.Delivery {
+// withoutRecovered fetches up to n tasks while the session may be given no recovered task.
+func (w *worker) withoutRecovered(n int) []store.Delivery {
 	w.s.tb.Helper()
 	w.fetches++
 	p := w.params(n)
-	p.Suspect = false
+	p.Recovered = false
 	reply, err := w.s.store.Fetch(w.s.ctx, p)
 	w.s.NoError(err)
 	for _, d := range reply.Deliveries {
-		w.s.False(d.Task.Suspect)
+		w.s.False(d.Task.Recovered)
 	}
 	return reply.Deliveries
 }

@@ -330,10 +330,10 @@ func (s *forgivesCrashes) Fetch(ctx context.Context, p store.FetchParams) (store
 	return reply, err
 }
 
-// suspectsAll charges every delivery once too often.
-type suspectsAll struct{ store.Store }
+// recoveredAll charges every delivery once too often.
+type recoveredAll struct{ store.Store }
 
-func (s *suspectsAll) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+func (s *recoveredAll) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
 	reply, err := s.Store.Fetch(ctx, p)
 	for i := range reply.Deliveries {
 		reply.Deliveries[i].Task.Crashes++

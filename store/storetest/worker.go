@@ -48,7 +48,7 @@ func (w *worker) refetch(n int) ([]store.Delivery, error) {
 }
 
 func (w *worker) params(n int) store.FetchParams {
-	return store.FetchParams{Session: w.session, Number: w.fetches, Max: n, MaxBytes: 64 << 20, Suspect: true, Queues: w.queues}
+	return store.FetchParams{Session: w.session, Number: w.fetches, Max: n, MaxBytes: 64 << 20, Recovered: true, Queues: w.queues}
 }
 
 // fetch asks for up to n tasks once.

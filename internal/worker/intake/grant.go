@@ -65,7 +65,7 @@ func (g *Grant) returnLocked() {
 func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*Task]) {
 	got, suspects := len(r.Deliveries), 0
 	for i := range r.Deliveries {
-		if r.Deliveries[i].Task.Suspect {
+		if r.Deliveries[i].Task.Recovered {
 			suspects++
 		}
 	}

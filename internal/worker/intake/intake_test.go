@@ -25,7 +25,7 @@ func granted(src *Source) (*Grant, bool) {
 func give(g *Grant, n, suspects int, took time.Duration) {
 	r := &store.FetchReply{Deliveries: make([]store.Delivery, n)}
 	for i := range suspects {
-		r.Deliveries[i].Task.Suspect = true
+		r.Deliveries[i].Task.Recovered = true
 	}
 	g.Answered(r, took, none)
 }

@@ -1,7 +1,7 @@
 -- Leases waiting tasks to a session, by turns between runs.
 -- Uses: arguments, clock, names, numbers, streams.
 -- KEYS  1 session, 2 clock, 3 due, 4 meta; a ring per route; per hint: run, W, U, M, S
--- ARGV  number, last fetch and settlement answered, want, bytes, suspect (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
+-- ARGV  number, last fetch and settlement answered, want, bytes, recovered task (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
 --       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared;
 --       sets served in read-only mode, as '/SET/SET/'; budgets: n, (left, until in ms or 0, routes: n, route × n) × n;
 --       limits per run: n, (max, fields of the run that count: n, field × n, routes: n, route × n) × n
@@ -9,11 +9,11 @@
 --       place in a ring, 1 if a ring goes on behind the window, {budget of which nothing is left though more waits}…, 1 if read-only},
 --       {replay, now, next due, {field, message …}}, {lost}, {stale}
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
---       suspects (one at a time), its waiting list W, and S, the staged children its first marker names.
+--       recovered tasks (one at a time), its waiting list W, and S, the staged children its first marker names.
 -- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
 local SESSION, CLOCK, DUE, META, FIRST_RING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5
 local RUN, WAITING, SUSPECTS, MARKERS, STAGED, HINT_KEYS = 0, 1, 2, 3, 4, 5 -- behind the base of a hint
-local number, fetched, settled, want, bytes, suspect, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
+local number, fetched, settled, want, bytes, recovered, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
 local text = ARGV[1]
 
 local record = session_records(SESSION, fetched, settled)
@@ -202,15 +202,15 @@ local function pop(messages, list, n)
   return messages
 end
 
--- take pops up to k messages of a lane: a suspect, if this session may have one, then staged children and what waits. It
+-- take pops up to k messages of a lane: a recovered task, if this session may have one, then staged children and what waits. It
 -- says whether nothing is left there.
 local function take(lane, k, pending)
   local hint, base = lane.hint, lane.hint.base
   local w, u, m, s = KEYS[base + WAITING], KEYS[base + SUSPECTS], KEYS[base + MARKERS], KEYS[base + STAGED]
   local messages = {}
-  if suspect == 1 then
+  if recovered == 1 then
     messages = pop(messages, u, 1)
-    suspect = 1 - #messages
+    recovered = 1 - #messages
   end
   local marker, looked = hint.marker, false
   if string.sub(marker, 1, 1) == 'p' then
@@ -298,7 +298,7 @@ local function visit(queue, clock, lane, k)
     if empty then
       leave(lane)
     else
-      step_back(lane) -- a suspect that this session may not have, or children not yet known
+      step_back(lane) -- a recovered task that this session may not have, or children not yet known
     end
     return 0
   end

@@ -1,4 +1,4 @@
--- Gives back, as suspects, a slice of what a closed session held.
+-- Gives back, as recovered tasks, a slice of what a closed session held.
 -- Uses: arguments, aside, ends, rings, runs, signals.
 -- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists

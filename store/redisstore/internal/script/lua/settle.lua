@@ -15,7 +15,7 @@
 --       F record, error                            failed
 --       C                                          cancelled
 --       R lane, route, queue, counted, retried, delay, error, message
---       L lane, route, queue, counted, list, message   released to the front of W, or of U if it is a suspect
+--       L lane, route, queue, counted, list, message   released to the front of W, or of U if it is a recovered task
 --       Q reason                                   stop the run
 --       B lane, route, queue                       pre-job passed
 --       K status, reason                           pre-job ended the run: skipped or failed

@@ -72,6 +72,57 @@ var signalsContract = []testCase{
 		r.pause(false)
 		l.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork && sig.Queue == scan.Queue })
 	}},
+	{"a run that is paused is signalled", func(s *scene) {
+		r := s.open("import")
+		l := s.listen()
+		defer l.stop()
+		r.pause(true)
+		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
+	}},
+	{"a run that one of its tasks stops is signalled at once", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, tasks(scan, "t", 2)...)
+		w := r.worker()
+		held := w.take(2)
+		l := s.listen()
+		defer l.stop()
+		w.settle(plain(held[0], store.VerdictStopRun)) // right behind the fetch
+		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
+	}},
+	{"a delayed task that is due is signalled, whoever promotes it", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, delayed(scan, "soon", tick))
+		l := s.listen()
+		defer l.stop()
+		for range patience {
+			reply, err := s.store.Promote(s.ctx, r.partition)
+			s.NoError(err)
+			if reply.Promoted > 0 {
+				break
+			}
+			s.h.Advance(s.tb, tick)
+		}
+		l.hearsOfWork(r.partition, scan.Queue)
+	}},
+	{"a due time that comes sooner than what was known is signalled", func(s *scene) {
+		p := s.periodic("nightly")
+		hears := func(what string, move func()) {
+			l := s.listen()
+			defer l.stop()
+			move()
+			l.hears(what, func(sig store.Signal) bool {
+				return sig.Type == store.SignalDue && sig.Partition == p.partition
+			})
+		}
+		s.NoError(s.store.SetJobDisabled(s.ctx, p.job, true))
+		hears("that a job was enabled", func() { s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false)) })
+		p.told("it has no due time yet")
+		hears("its first due time", func() { p.fires(p.due(tick), store.FireMoved, "it has none") })
+		p.told("it is due")
+		hears("the next one", func() { p.started(p.due(tick), "it is due") })
+		p.told("the next time has come")
+		hears("the one after that", func() { p.fires(p.due(tick), store.FireSkipped, "a run is active") })
+	}},
 	{"a pre-job hook that passes signals what came before", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, PreJob: hook(preJob)})
 		w := r.worker()

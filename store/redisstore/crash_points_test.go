@@ -322,6 +322,18 @@ var crashPoints = map[string]crashPoint{
 		},
 		want: func(bool) store.Counts { return total(4) },
 	},
+	"purge_run": {
+		begin: func(c *crash) {
+			run := c.scene.begin(second(true))
+			c.enqueue(run, itemOf("k", "mine"))
+			require.NoError(c, c.StopRun(c.Context(), store.StopParams{Run: run}))
+		},
+		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+		stands: func(c *crash, after bool) {
+			c.sweep()
+			require.Empty(c, c.left("trash"), "any sweep goes on")
+		},
+	},
 	"forget_routes": {
 		begin: func(c *crash) {
 			c.command("ZADD", "routes", "0", "gone/set/k")

@@ -102,7 +102,13 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	reply.Purged = len(trash) + len(expired)
 	errs = append(errs,
 		s.purge(ctx, k, trash...),
-		each(ctx, expired, func(ctx context.Context, id string) error { return s.forget(ctx, k, id, "") }))
+		each(ctx, expired, func(ctx context.Context, id string) error {
+			err := s.forget(ctx, k, id, "", true)
+			if errors.Is(err, store.ErrRunActive) {
+				return nil // it was listed by a server that has gone back since, or by a hand
+			}
+			return err
+		}))
 	forgotten, err := s.forgetRoutes(ctx, k, routes)
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
@@ -219,6 +225,9 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 	}
 	if len(r) == 1 && text(r[0]) == "again" {
 		return 0, 0, true, nil
+	}
+	if len(r) == 1 && text(r[0]) == "open" {
+		return 0, 0, false, nil // the server has gone back to where the session lived
 	}
 	if len(r) != 2 {
 		return 0, 0, false, unexpected(script.Reclaim, text(r[0]))

@@ -16,6 +16,7 @@ import (
 // remains is what a finished run left behind beside its summary and failures.
 type remains struct {
 	id      string
+	ended   string   // as it was read; empty if the record is gone or damaged
 	routes  []string // its lanes
 	staged  []string // lists of staged children
 	claimed bool     // some of its tasks may have had an ID that was claimed
@@ -24,37 +25,19 @@ type remains struct {
 
 func (r *remains) fail(err error) { r.err = errors.Join(r.err, err) }
 
-// purge removes what finished runs left behind, all but their summaries and failures. The runs are final, so nothing
-// adds to them any more: plain commands, each harmless to repeat, do, and all runs share their round trips. The entries
-// in trash go last; that of a run of which something could not be removed stays, so that it is tried again.
+// purge removes what finished runs left behind, all but their summaries and failures. They are read first, in round trips
+// that they share, and each removal makes sure that its run is as it was read. A run of which something could not be removed
+// stays in trash, so that it is tried again.
 func (s *Store) purge(ctx context.Context, k *keyspace, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	runs := s.remains(ctx, k, ids)
-	var cmds rueidis.Commands
-	var owner []*remains // of each command
+	byID := make(map[string]*remains, len(runs))
 	for _, r := range runs {
-		if r.err == nil {
-			n := len(cmds)
-			cmds = s.removals(cmds, k, r)
-			owner = append(owner, slices.Repeat([]*remains{r}, len(cmds)-n)...)
-		}
+		byID[r.id] = r
 	}
-	for i, reply := range s.client.DoMulti(ctx, cmds...) {
-		owner[i].fail(empty(s.translateNil(ctx, "purge a run", reply.Error())))
-	}
-	var errs []error
-	var done []string
-	for _, r := range runs {
-		if errs = append(errs, r.err); r.err == nil {
-			done = append(done, r.id)
-		}
-	}
-	if len(done) > 0 {
-		errs = append(errs, s.translateNil(ctx, "purge runs", s.client.Do(ctx, s.client.B().Zrem().Key(k.trash).Member(done...).Build()).Error()))
-	}
-	return errors.Join(errs...)
+	return each(ctx, ids, func(ctx context.Context, id string) error { return s.remove(ctx, k, byID[id]) })
 }
 
 // remains lists what is left of runs.
@@ -66,7 +49,7 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 		cmds = append(cmds,
 			b().Smembers().Key(k.lanes(id)).Build(),
 			b().Hkeys().Key(k.stage(id)).Build(),
-			b().Hmget().Key(k.run(id)).Field("job", "litter").Build())
+			b().Hmget().Key(k.run(id)).Field("job", "litter", "ended").Build())
 	}
 	replies := s.client.DoMulti(ctx, cmds...)
 	runs := make([]*remains, len(ids))
@@ -86,6 +69,9 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 		}
 		facts, err := replies[reads*i+2].ToArray()
 		r.claimed = err != nil || facts[0].IsNil() || !facts[1].IsNil() // so may those of one whose record is lost or damaged
+		if err == nil {
+			r.ended = text(facts[2])
+		}
 		for _, route := range r.routes {
 			cmds = append(cmds, b().Lrange().Key(k.markers(laneName(id, route))).Start(0).Stop(-1).Build())
 		}
@@ -104,34 +90,60 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 	return runs
 }
 
-// removals are the commands that remove it. What names other keys goes last, so that a purge that was cut short can be repeated.
-func (s *Store) removals(cmds rueidis.Commands, k *keyspace, r *remains) rueidis.Commands {
-	b, id := s.client.B, r.id
+// purgeSlice is how many routes, or keys, one call of the script removes at most.
+const purgeSlice = store.MaxBatch
+
+// remove removes what is left of one run, a slice at a time. What names other keys goes last, so that
+// a purge that was cut short can be repeated.
+func (s *Store) remove(ctx context.Context, k *keyspace, r *remains) error {
+	if r.err != nil {
+		return r.err
+	}
+	id := r.id
+	slice := func(last bool, routes, keys, buckets []string) (done bool, err error) {
+		c := script.NewCall(k.run(id), k.trash, k.due, k.kept, k.idle).Add(id, r.ended).Flag(last).Int(len(routes))
+		for _, route := range routes {
+			c.Key(k.ring(route))
+		}
+		c.Int(len(routes))
+		for _, route := range routes {
+			c.Add(laneName(id, route))
+		}
+		c.Int(len(buckets)).Add(buckets...)
+		c.Keys = append(c.Keys, keys...)
+		word, _, err := s.word(ctx, script.PurgeRun, c)
+		return word != "ok", err
+	}
+	var keys, buckets []string
 	names := []string{k.holds(id), k.stage(id), k.lanes(id)}
-	var keys []string
-	for _, route := range r.routes {
-		lane := laneName(id, route)
-		keys = append(keys, k.waiting(lane), k.recovered(lane), k.delayed(lane))
-		names = append([]string{k.markers(lane)}, names...)
-		cmds = append(cmds,
-			b().Zrem().Key(k.ring(route)).Member(id).Build(),
-			b().Zrem().Key(k.due).Member(lane).Build())
+	for routes := range slices.Chunk(r.routes, purgeSlice) {
+		var lanes []string
+		for _, route := range routes {
+			lane := laneName(id, route)
+			lanes = append(lanes, k.waiting(lane), k.recovered(lane), k.delayed(lane))
+			names = append([]string{k.markers(lane)}, names...)
+		}
+		if done, err := slice(false, routes, lanes, nil); done || err != nil {
+			return err
+		}
 	}
 	for _, name := range r.staged {
 		keys = append(keys, k.staged(id, name))
 	}
 	if r.claimed {
-		buckets := make([]string, idBuckets)
-		for n := range buckets {
+		for n := range idBuckets {
 			keys = append(keys, k.ids(id, n))
-			buckets[n] = idsName(id, n)
+			buckets = append(buckets, idsName(id, n))
 		}
-		cmds = append(cmds, b().Zrem().Key(k.kept).Member(buckets...).Build())
 	}
-	for chunk := range slices.Chunk(append(keys, names...), 128) {
-		cmds = append(cmds, b().Unlink().Key(chunk...).Build())
+	keys = append(keys, names...)
+	for chunk := range slices.Chunk(keys[:len(keys)-1], purgeSlice) {
+		if done, err := slice(false, nil, chunk, nil); done || err != nil {
+			return err
+		}
 	}
-	return append(cmds, b().Zrem().Key(k.idle).Member(id).Build())
+	_, err := slice(true, nil, keys[len(keys)-1:], buckets)
+	return err
 }
 
 func (s *Store) translateNil(ctx context.Context, doing string, err error) error {
@@ -141,20 +153,17 @@ func (s *Store) translateNil(ctx context.Context, doing string, err error) error
 	return s.translate(ctx, doing, err)
 }
 
-// forget removes the summary of a run that was purged before.
-// Where the record itself is gone, the job, if the caller knows it, loses its entry.
-func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
-	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(id)).Field("token", "job").Build()).ToArray()
-	if err != nil {
-		return s.translate(ctx, "read a run", err)
-	}
-	if v[1].IsNil() {
-		return s.forgetGone(ctx, k, id, job)
-	}
-	token, job := text(v[0]), text(v[1])
+// forget removes the summary of a run that was purged before, or what still names a run whose record is gone. Then the job,
+// if the caller knows it, loses its entry. One that is kept goes only if its time is over.
+func (s *Store) forget(ctx context.Context, k *keyspace, id, job string, kept bool) error {
 	number, _ := parseInt(id)
 	for range hintTries {
-		c := script.NewCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id)).Add(id, token, job)
+		known, job, tokens, err := s.starters(ctx, k, id, job)
+		if err != nil {
+			return err
+		}
+		c := script.NewCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id))
+		c.Add(id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
 		}
@@ -174,35 +183,32 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string) error {
 			return unexpected(script.ForgetRun, word)
 		}
 	}
-	return store.Transient(fmt.Errorf("forget run %s of job %q: their values keep changing", id, job))
+	return store.Transient(fmt.Errorf("forget run %s of job %q: it keeps changing", id, job))
 }
 
-// forgetGone removes what still names a run whose record is gone.
-func (s *Store) forgetGone(ctx context.Context, k *keyspace, id, job string) error {
+// starters reads whether a run has a record, its job, and the tokens that start it.
+func (s *Store) starters(ctx context.Context, k *keyspace, id, job string) (known bool, of string, tokens []string, err error) {
 	b := s.client.B
-	number, _ := parseInt(id)
-	values := script.NewCall(k.runConfiguration(id))
-	if err := s.values(ctx, k, values, store.ValueScope{Of: store.ScopeRun, Run: number}); err != nil {
-		return err
+	v, err := s.client.Do(ctx, b().Hmget().Key(k.run(id)).Field("token", "job").Build()).ToArray()
+	if err != nil {
+		return false, "", nil, s.translate(ctx, "read a run", err)
 	}
-	cmds := rueidis.Commands{b().Zrem().Key(k.hist).Member(id).Build(), b().Unlink().Key(values.Keys...).Build()}
-	if job != "" {
-		starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
-		if err != nil {
-			return s.translate(ctx, "list runs", err)
-		}
-		for token, run := range starts {
-			if run == id {
-				cmds = append(cmds, b().Hdel().Key(k.starts(job)).Field(token).Build())
-			}
-		}
+	if !v[1].IsNil() {
+		return true, text(v[1]), []string{text(v[0])}, nil
 	}
-	for _, r := range s.client.DoMulti(ctx, cmds...) {
-		if err := r.Error(); err != nil {
-			return s.translate(ctx, "forget a run", err)
+	if job == "" {
+		return false, "", nil, nil
+	}
+	starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
+	if err != nil {
+		return false, "", nil, s.translate(ctx, "list runs", err)
+	}
+	for token, run := range starts {
+		if run == id {
+			tokens = append(tokens, token)
 		}
 	}
-	return nil
+	return false, job, tokens, nil
 }
 
 // DeleteRun implements [store.Runs].
@@ -214,7 +220,7 @@ func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
 	if !r.Status.Final() {
 		return store.ErrRunActive
 	}
-	return s.forget(ctx, s.space(id.Job), runID(id.Number), id.Job)
+	return s.forget(ctx, s.space(id.Job), runID(id.Number), id.Job, false)
 }
 
 // DeleteJob implements [store.Jobs].
@@ -226,7 +232,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 			return err
 		}
 		for _, n := range runs {
-			if err := s.forget(ctx, k, runID(n), job); err != nil {
+			if err := s.forget(ctx, k, runID(n), job, false); err != nil {
 				return err
 			}
 		}

@@ -1,8 +1,10 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,12 +19,20 @@ import (
 // litter stops a run that leaves something behind under every kind of key.
 func litter(s *scene, w *worker, job string) store.RunID {
 	s.Helper()
+	run := leaves(s, w, job, 40) // lanes for several commands
+	require.NoError(s, s.StopRun(s.Context(), store.StopParams{Run: run}))
+	return run
+}
+
+// leaves is an active run with something under every kind of key, and so many lanes more.
+func leaves(s *scene, w *worker, job string, lanes int) store.RunID {
+	s.Helper()
 	run := s.begin(store.StartParams{Job: job})
 	claimed, delayed := itemOf("claimed", "claimed"), itemOf("delayed", "delayed")
 	claimed.Task.Claimed, claimed.Task.Keep = true, time.Hour
 	delayed.Delay = time.Hour
 	s.enqueue(run, itemOf("parent", "parent"), claimed, delayed)
-	for i := range 40 { // lanes for several commands
+	for i := range lanes {
 		s.enqueue(run, itemOf(fmt.Sprintf("k%02d", i), "task"))
 	}
 	parent := w.fetchOne("parent")
@@ -30,7 +40,6 @@ func litter(s *scene, w *worker, job string) store.RunID {
 	o := outcomeOf(parent, store.VerdictSuccess)
 	o.Staged = []store.Staged{{Route: routeOf("child"), Count: 1}}
 	w.settle(o)
-	require.NoError(s, s.StopRun(s.Context(), store.StopParams{Run: run}))
 	return run
 }
 
@@ -41,6 +50,13 @@ func remains(s *scene, run store.RunID) []string {
 		out[i] = strings.ReplaceAll(out[i], strconv.FormatInt(run.Number, 10), "RUN")
 	}
 	return out
+}
+
+// isPurge matches the script that purges runs.
+func isPurge(c redistest.Command) bool {
+	return strings.HasPrefix(c.Name, "EVAL") && slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:trash")) }) &&
+		slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:idle")) }) &&
+		bytes.Contains(c.Args[2], []byte("}:run:"))
 }
 
 func TestAPurgeThatIsCutShortAnywhereIsFinishedByTheNext(t *testing.T) {
@@ -54,7 +70,7 @@ func TestAPurgeThatIsCutShortAnywhereIsFinishedByTheNext(t *testing.T) {
 	cuts := 0
 	for nth := 1; ; nth++ {
 		run := litter(s, w, "job")
-		proxy.Inject(redistest.Fault{Kind: redistest.Cut, Match: redistest.Named("UNLINK"), Nth: nth})
+		proxy.Inject(redistest.Fault{Kind: redistest.Cut, Match: isPurge, Nth: nth})
 		_, err := s.Sweep(t.Context(), 0)
 		proxy.Clear()
 		if proxy.Injected() == cuts {

@@ -25,6 +25,7 @@ var (
 	PauseRun              = newScript("pause_run")
 	PostponeJob           = newScript("postpone_job")
 	Promote               = newScript("promote")
+	PurgeRun              = newScript("purge_run")
 	Quarantine            = newScript("quarantine")
 	ReadFailures          = newScript("read_failures")
 	ReadFields            = newScript("read_fields")

@@ -18,6 +18,9 @@ type Registry struct {
 	code  *Live // what is in force while nothing is configured
 }
 
+// HandlerRegistry is another name of [Registry], for code where that alone does not say of what.
+type HandlerRegistry = Registry
+
 // boundSet is a set as it was when the registry was made, ready to run.
 type boundSet struct {
 	source *Set

@@ -165,6 +165,14 @@ func (m *Manager) Store() store.Store { return m.store }
 // end with the manager.
 func (m *Manager) Handles() *store.Handles { return m.handles }
 
+// Enqueuer is what the manager adds tasks to runs with. It knows what is configured of a set as of the last call of
+// the manager about it; [Run.Enqueue] reads that anew if it is older than a second, and logs what was added. It ends
+// with the manager.
+func (m *Manager) Enqueuer() *enqueue.Enqueuer { return m.enqueuer }
+
+// Registry is that of the manager's configuration; nil if it has none.
+func (m *Manager) Registry() *handlers.Registry { return m.cfg.Registry }
+
 // Run returns a handle on a run. It makes no call, and proves nothing: the first method
 // of the handle that does finds out.
 func (m *Manager) Run(job string, number int64) *Run {

@@ -45,6 +45,9 @@ func (o *StopOptions) params(id store.RunID) store.StopParams {
 	return p
 }
 
+// ID names the run in the store, and among values: see [store.RunScope].
+func (r *Run) ID() store.RunID { return r.id }
+
 // Job is the name of the job.
 func (r *Run) Job() string { return r.id.Job }
 

@@ -24,6 +24,29 @@ type WorkerState struct {
 	Running     []RunningTask `json:"running"` // as of its last heartbeat
 }
 
+// WorkerRef is a reference to the workers of one name: mostly one, whose process is alive or not. Making one costs no
+// I/O and proves nothing: see [Manager.Worker]. Its methods may be called concurrently.
+type WorkerRef struct {
+	m    *Manager
+	name string
+}
+
+// Worker returns a reference to a worker by [WorkerConfig.Name]. It makes no call.
+func (m *Manager) Worker(name string) *WorkerRef { return &WorkerRef{m: m, name: name} }
+
+// Name is that of the worker.
+func (w *WorkerRef) Name() string { return w.name }
+
+// States tells what the worker does: one state for each live process whose worker has the name, sorted by start; none
+// if it is not alive. It reads all workers, as [Manager.Workers] does.
+func (w *WorkerRef) States(ctx context.Context) ([]WorkerState, error) {
+	all, err := w.m.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(s WorkerState) bool { return s.Name != w.name }), nil
+}
+
 // Workers lists the workers that are alive, sorted by name and start.
 func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 	type process struct {

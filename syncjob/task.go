@@ -1,0 +1,60 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// TaskRef is a reference to one task of a run. Making one costs no I/O and proves nothing: see [Run.Task]. Its
+// methods may be called concurrently.
+type TaskRef struct {
+	run *Run
+	id  string
+}
+
+// Task returns a reference to a task of the run, by the ID that its [enqueue.Receipt] has. It makes no call.
+func (r *Run) Task(id string) *TaskRef { return &TaskRef{run: r, id: id} }
+
+// ID is that of the task.
+func (t *TaskRef) ID() string { return t.id }
+
+// Run is the run that the task belongs to.
+func (t *TaskRef) Run() *Run { return t.run }
+
+// Running tells which attempt of the task is in progress, and how far it is, as its worker reported it with its last
+// heartbeat; ok is false if none is. A [*FieldError] for an ID that no task can have; an error of the store.
+func (t *TaskRef) Running(ctx context.Context) (running ExplainedTask, ok bool, err error) {
+	if err := t.check(); err != nil {
+		return running, false, err
+	}
+	partition := store.PartitionOf(t.run.id.Job, t.run.m.store.Partitions())
+	sessions, err := t.run.m.store.LiveSessions(ctx, partition)
+	if err != nil {
+		return running, false, fmt.Errorf("read task %q: %w", t.id, err)
+	}
+	for _, s := range sessions {
+		for _, r := range s.Running {
+			if r.Run == t.run.id && r.ID == t.id {
+				return ExplainedTask{RunningTask: r, Worker: s.Worker.Name}, true, nil
+			}
+		}
+	}
+	return running, false, nil
+}
+
+// Failure tells why the task failed for good; ok is false if it did not, or if its failure is none of those that the
+// run keeps: see [Run.Failures]. It reads those that are kept. A [*FieldError] for an ID that no task can have;
+// [ErrRunNotFound], [ErrStateLost].
+func (t *TaskRef) Failure(ctx context.Context) (failure Failure, ok bool, err error) {
+	if err := t.check(); err != nil {
+		return failure, false, err
+	}
+	for f, err := range t.run.Failures(ctx, &FailuresOptions{IDs: []string{t.id}, Limit: 1}) {
+		return f, err == nil, err
+	}
+	return failure, false, nil
+}
+
+func (t *TaskRef) check() error { return store.ValidateTaskID(t.id) }

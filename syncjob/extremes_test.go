@@ -115,6 +115,9 @@ func knobs() (ints []knob[int], times []knob[time.Duration], floats []knob[float
 		knob[time.Duration]{"SealAfter", func(a *trial, d time.Duration) {
 			a.job.SealAfter, a.job.Open = d, d != 0
 		}},
+		knob[time.Duration]{"StopAfter", func(a *trial, d time.Duration) {
+			a.job.StopAfter, a.job.Open = d, d != 0
+		}},
 		knob[time.Duration]{"Retention", func(a *trial, d time.Duration) { a.job.Retention = d }},
 		knob[time.Duration]{"Retention", func(a *trial, d time.Duration) { a.config.Retention = d }},
 		knob[time.Duration]{"Lease", func(a *trial, d time.Duration) {
@@ -282,11 +285,12 @@ func ended(state syncjob.JobState, err error, field string, started bool) bool {
 		return started && field == "Retention" || field == "Schedule.Jitter" && !state.NextDue.IsZero()
 	case started && (state.Run.Status.Final() || state.Run.Holds == 1 && state.Run.Counts.Remaining() == 0):
 		return true
-	case started && state.LastRun > 1:
-		return true
+	case started && strings.HasPrefix(field, "Schedule"):
+		return true // another run may have begun by now
 	}
-	late := started && strings.HasPrefix(field, "Backoff") || field == "RootOptions.Delay"
-	return late && state.Run.Counts.Delayed == 1
+	waits := started && strings.HasPrefix(field, "Backoff") || field == "RootOptions.Delay"
+	limited := started && strings.HasPrefix(field, "Rate") // a retry is one more event
+	return waits && state.Run.Counts.Delayed == 1 || limited && state.Run.Counts.Pending == 1
 }
 
 // complaints keeps the warnings and errors that a worker logs.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -289,6 +290,40 @@ var limitsContract = []testCase{
 			spoil(&bad)
 			_, err := s.store.Draw(s.ctx, bad)
 			s.refuses(err, field)
+		}
+	}},
+	{"a rate at its bounds lends, one beyond them is refused by its field", func(s *scene) {
+		top, per := store.MaxRateEvents, []time.Duration{store.MinPer, store.MinPer + 1, time.Second, store.MaxPer}
+		for i, p := range per {
+			for _, events := range []int{1, top} {
+				for _, burst := range []int{1, top} {
+					d := s.drawer(fmt.Sprintf("limit-%d-%d-%d", i, events, burst), 0)
+					d.p.Rate, d.p.Tokens = store.Rate{Events: events, Per: p, Burst: burst}, top
+					reply := d.draw(0, 0)
+					s.Positive(reply.Tokens, "%+v", d.p.Rate)
+					s.LessOrEqual(reply.Tokens, burst)
+					s.True(reply.Until.After(reply.Now))
+					if reply.Tokens == burst && burst < top {
+						s.True(reply.Next.After(reply.Now), "some are missing: %+v", d.p.Rate)
+						s.False(reply.Next.After(reply.Now.Add(p+time.Second)), "one comes within Per: %+v", d.p.Rate)
+					}
+				}
+			}
+		}
+		for field, rates := range map[string][]store.Rate{
+			"Rate.Events": {{Events: 0, Per: time.Second, Burst: 1}, {Events: -1, Per: time.Second, Burst: 1},
+				{Events: top + 1, Per: time.Second, Burst: 1}},
+			"Rate.Per": {{Events: 1, Burst: 1}, {Events: 1, Per: -1, Burst: 1}, {Events: 1, Per: 1, Burst: 1},
+				{Events: 1, Per: store.MinPer - 1, Burst: 1}, {Events: 1, Per: store.MaxPer + 1, Burst: 1}},
+			"Rate.Burst": {{Events: 1, Per: time.Second}, {Events: 1, Per: time.Second, Burst: -1},
+				{Events: 1, Per: time.Second, Burst: top + 1}},
+		} {
+			for _, rate := range rates {
+				d := s.drawer("limit", 0)
+				d.p.Number, d.p.Rate, d.p.Tokens = 1, rate, 1
+				_, err := s.store.Draw(s.ctx, d.p)
+				s.refuses(err, field)
+			}
 		}
 	}},
 	{"an account that nobody draws on is forgotten", func(s *scene) {

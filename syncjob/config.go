@@ -31,7 +31,7 @@ type Config struct {
 	// different namespaces never meet. Only Open uses it; a store that is handed to New
 	// has its own. Defaults to [DefaultNamespace].
 	Namespace string
-	// Logger of what happens, under the names of the constants Event…: quiet about single tasks at [slog.LevelInfo]. Defaults to
+	// Logger of what happens, under the names of package events: quiet about single tasks at [slog.LevelInfo]. Defaults to
 	// [slog.DiscardHandler]. Where a handler of it panics, that record is lost.
 	Logger *slog.Logger
 	// Propagator carries what belongs to a context, such as a trace, with tasks from Start and Enqueue, outside of handlers and in

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
@@ -129,11 +130,11 @@ func (c *configurations) apply(ctx context.Context, set string, r store.Configur
 		err = c.live.Configure(set, configured)
 	}
 	if err != nil {
-		c.log.ErrorContext(ctx, EventConfigurationUnreadable, "set", set, "version", r.Version, "error", err)
+		c.log.ErrorContext(ctx, events.ConfigurationUnreadable, "set", set, "version", r.Version, "error", err)
 		return
 	}
 	c.changes.Add(1)
-	c.log.InfoContext(ctx, EventConfigured, "set", set, "version", r.Version)
+	c.log.InfoContext(ctx, events.Configured, "set", set, "version", r.Version)
 }
 
 // current reports whether what is in force may be gone by: it was just read, or a worker of the process watches,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
@@ -250,8 +251,8 @@ func TestOfACorruptConfigurationTheLastGoodOneStaysInForce(t *testing.T) {
 			require.Equal(t, time.Minute, next(other))
 			require.Equal(t, time.Second, next(run))
 		}
-		require.Equal(t, 1, logs.count(syncjob.EventConfigurationUnreadable))
-		require.Equal(t, 1, logs.count(syncjob.EventRunConfigurationUnreadable))
+		require.Equal(t, 1, logs.count(events.ConfigurationUnreadable))
+		require.Equal(t, 1, logs.count(events.RunConfigurationUnreadable))
 		_, err = m.Configuration(t.Context(), "tree", nil)
 		require.ErrorIs(t, err, store.ErrCorrupt)
 		require.ErrorContains(t, err, `configuration of the set "tree"`)

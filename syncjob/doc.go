@@ -21,7 +21,7 @@
 //
 // # What can be seen
 //
-// [Config].Logger is told events under fixed names, the constants Event…; EVENTS.md lists them.
+// [Config].Logger is told events under the fixed names of package events.
 // [Config].Observer is told what metrics need. [Config].Propagator carries traces from the caller
 // that enqueues a task to its attempts. What is not set costs nothing.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -61,7 +62,7 @@ func (e *engine) forfeit(ctx context.Context, limit string, h store.Holding) boo
 	}
 	err := e.store.Forfeit(ctx, limit, h)
 	if err == nil {
-		e.log.InfoContext(ctx, EventPermitsTaken, "limit", limit, "holder", h.Holder)
+		e.log.InfoContext(ctx, events.PermitsTaken, "limit", limit, "holder", h.Holder)
 	}
 	return err == nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
@@ -157,7 +158,7 @@ func newEngine(ctx context.Context, cfg engineConfig) *engine {
 // shuts down. It returns how many handlers are stuck: they have not returned though their contexts
 // were cancelled.
 func (e *engine) run(ctx context.Context) (stuck int, err error) {
-	e.log.InfoContext(ctx, EventWorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
+	e.log.InfoContext(ctx, events.WorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
 	leave := e.host.Listen(e.notify)
 	e.startSlots()
 	for _, p := range e.partitions {
@@ -174,7 +175,7 @@ func (e *engine) run(ctx context.Context) (stuck int, err error) {
 	}
 	stuck, err = e.shutdown()
 	leave()
-	e.log.InfoContext(ctx, EventWorkerStopped, "executed", e.executed.Load(), "error", err)
+	e.log.InfoContext(ctx, events.WorkerStopped, "executed", e.executed.Load(), "error", err)
 	return stuck, err
 }
 

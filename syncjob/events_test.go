@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
@@ -31,7 +32,7 @@ type listed struct {
 // listedEvents reads the table of events in EVENTS.md.
 func listedEvents(t *testing.T) map[string]listed {
 	t.Helper()
-	readme, err := os.ReadFile("EVENTS.md")
+	readme, err := os.ReadFile("../events/EVENTS.md")
 	require.NoError(t, err)
 	events := make(map[string]listed)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`|]+)` \\| (DEBUG|INFO|WARN|ERROR) \\| (.*) \\|$").FindAllStringSubmatch(string(readme), -1) {
@@ -281,7 +282,7 @@ func TestAtInfoOrdinaryTasksAreSilent(t *testing.T) {
 		for _, r := range log.list {
 			said = append(said, r.message)
 		}
-		require.Equal(t, []string{syncjob.EventRunStarted, syncjob.EventWorkerStarted, syncjob.EventRunFinished, syncjob.EventWorkerStopped}, said)
+		require.Equal(t, []string{events.RunStarted, events.WorkerStarted, events.RunFinished, events.WorkerStopped}, said)
 	})
 }
 

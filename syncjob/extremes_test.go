@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
@@ -307,7 +308,7 @@ func (c *complaints) WithAttrs([]slog.Attr) slog.Handler { return c }
 func (c *complaints) WithGroup(string) slog.Handler      { return c }
 func (c *complaints) Handle(_ context.Context, r slog.Record) error {
 	line := r.Message
-	if line == syncjob.EventTaskFailed {
+	if line == events.TaskFailed {
 		return nil // as it should, where there is no retry
 	}
 	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })

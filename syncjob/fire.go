@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -189,9 +190,9 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *tim
 	switch reply.Verdict {
 	case store.FireStarted:
 		f.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
-		f.journal.log.InfoContext(ctx, EventJobFired, "job", rec.Name, "run", reply.Run.Number, "due", rec.Due)
+		f.journal.log.InfoContext(ctx, events.JobFired, "job", rec.Name, "run", reply.Run.Number, "due", rec.Due)
 	case store.FireSkipped:
-		f.journal.log.InfoContext(ctx, EventDueSkipped, "job", rec.Name, "due", rec.Due)
+		f.journal.log.InfoContext(ctx, events.DueSkipped, "job", rec.Name, "due", rec.Due)
 	case store.FireWaiting:
 		again, err := f.await(ctx, rec.Name, d, reply.Run)
 		return !again, err

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
@@ -34,9 +35,9 @@ func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time
 	if !guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		return
 	}
-	event := EventTaskStarted
+	event := events.TaskStarted
 	if !d.Lease.Lane.Route.Counted() {
-		event = EventHookStarted
+		event = events.HookStarted
 	}
 	j.log.LogAttrs(ctx, slog.LevelDebug, event, attemptAttrs(d, slog.Duration("wait", waited(d, at)))...) //nolint:sloglint // one of the constants in events
 }
@@ -94,14 +95,14 @@ func waited(d *store.Delivery, began time.Time) time.Duration {
 
 func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind string, duplicate bool) {
 	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
-		j.log.LogAttrs(ctx, slog.LevelDebug, EventTaskEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
+		j.log.LogAttrs(ctx, slog.LevelDebug, events.TaskEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
 			slog.String("task", task), slog.String("kind", kind), slog.Bool("duplicate", duplicate))
 	}
 }
 
 func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, duplicates int) {
 	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
-		j.log.LogAttrs(ctx, slog.LevelDebug, EventTasksEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
+		j.log.LogAttrs(ctx, slog.LevelDebug, events.TasksEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
 			slog.Int("tasks", tasks), slog.Int("duplicates", duplicates))
 	}
 }
@@ -117,11 +118,11 @@ func (j *journal) runStarted(ctx context.Context, id store.RunID, p *store.Start
 	if p.RedriveOf != 0 {
 		attrs = append(attrs, slog.Int64("redrive_of", p.RedriveOf))
 	}
-	j.log.LogAttrs(ctx, slog.LevelInfo, EventRunStarted, attrs...)
+	j.log.LogAttrs(ctx, slog.LevelInfo, events.RunStarted, attrs...)
 }
 
 func (j *journal) runStopping(ctx context.Context, p store.StopParams) {
-	j.log.LogAttrs(ctx, slog.LevelInfo, EventRunStopping, slog.String("job", p.Run.Job), slog.Int64("run", p.Run.Number),
+	j.log.LogAttrs(ctx, slog.LevelInfo, events.RunStopping, slog.String("job", p.Run.Job), slog.Int64("run", p.Run.Number),
 		slog.Bool("graceful", p.Graceful), slog.String("reason", p.Reason))
 }
 
@@ -154,7 +155,7 @@ func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
 			attrs = append(attrs, slog.String(said.key, said.text))
 		}
 	}
-	j.log.LogAttrs(ctx, slog.LevelInfo, EventRunFinished, attrs...)
+	j.log.LogAttrs(ctx, slog.LevelInfo, events.RunFinished, attrs...)
 }
 
 // maxToldRuns bounds what is remembered of runs whose end was told.
@@ -184,4 +185,46 @@ func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
 	if rec, err := m.store.Run(ctx, id); err == nil {
 		m.journal.runDone(ctx, rec)
 	}
+}
+
+// outcomeEvent names what an attempt led to.
+func outcomeEvent(out *store.Outcome) (event string, level slog.Level) {
+	hook := !out.Lease.Lane.Route.Counted()
+	level = slog.LevelDebug
+	switch out.Verdict {
+	case store.VerdictSuccess:
+		event = events.TaskSucceeded
+	case store.VerdictSnooze:
+		event = events.TaskSnoozed
+	case store.VerdictFail:
+		event, level = events.TaskFailed, slog.LevelWarn
+	case store.VerdictStopRun:
+		event = events.TaskCancelled
+	case store.VerdictBegin:
+		event = events.HookPassed
+	case store.VerdictSkip:
+		event = events.HookSkipped
+	case store.VerdictAbort:
+		event, level = events.HookFailed, slog.LevelWarn
+	case store.VerdictHookDone:
+		if event = events.HookPassed; out.Error != "" {
+			event, level = events.HookFailed, slog.LevelWarn
+		}
+	case store.VerdictRetry:
+		if event = events.TaskRetried; hook {
+			event = events.HookRetried
+		}
+	case store.VerdictCancel, store.VerdictRelease:
+		switch {
+		case hook:
+			event = events.HookReleased
+		case out.Verdict == store.VerdictCancel:
+			event = events.TaskCancelled
+		default:
+			event = events.TaskReleased
+		}
+	default:
+		event = events.TaskLost
+	}
+	return event, level
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 )
 
@@ -94,7 +95,7 @@ func (s *session) sweep(ctx context.Context) error {
 			return err
 		}
 		if reply.Reclaimed > 0 {
-			s.p.log(ctx, EventTasksReclaimed, "sessions", reply.Sessions, "tasks", reply.Reclaimed)
+			s.p.log(ctx, events.TasksReclaimed, "sessions", reply.Sessions, "tasks", reply.Reclaimed)
 			s.p.source.Awaken()
 		}
 		if !reply.More {

@@ -4,13 +4,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
 // Observer is told what happens in this process: for metrics. Each function may be nil, and costs nothing then. They are called
 // from many goroutines at once, without any lock held, on the path of the work, so they must not block. What they are given is theirs. A panic, or
-// the end of the goroutine, is logged under [EventObserverFailed], and the work goes on.
+// the end of the goroutine, is logged under [events.ObserverFailed], and the work goes on.
 //
 // It sees one process, and a process that dies tells nothing more. For exact accounts read the states of runs.
 type Observer struct {
@@ -51,7 +52,7 @@ func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	}
 	return func(e E) {
 		if err := guard.Tell(tell, e); err != nil {
-			log.Error(EventObserverFailed, "observer", name, "error", err)
+			log.Error(events.ObserverFailed, "observer", name, "error", err)
 		}
 	}
 }
@@ -61,7 +62,7 @@ func inPlace[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	if tell == nil {
 		return nil
 	}
-	failed := func(err error) { log.Error(EventObserverFailed, "observer", name, "error", err) }
+	failed := func(err error) { log.Error(events.ObserverFailed, "observer", name, "error", err) }
 	return func(e E) {
 		err := guard.Call(func() error {
 			tell(e)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -69,7 +70,7 @@ func (p *partition) run(ctx context.Context) {
 			<-s.fetched
 			s.group.Wait()
 			p.e.drawers.Go(func(ctx context.Context) { p.e.redeem(ctx, s) })
-			p.log(ctx, EventSessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
+			p.log(ctx, events.SessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
 			p.abandon(ctx, s)
 			lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait)) // what ended this one may end the next at once
 		case <-ctx.Done():

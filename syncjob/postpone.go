@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -61,7 +62,7 @@ func (f *firing) Fire(ctx context.Context, jobs []string) {
 		case ctx.Err() != nil:
 			return
 		case f.problems.news(job, problem{changes, err.Error()}):
-			f.journal.log.WarnContext(ctx, EventJobNotFired, "partition", f.partition, "job", job, "error", err)
+			f.journal.log.WarnContext(ctx, events.JobNotFired, "partition", f.partition, "job", job, "error", err)
 		}
 		if !errors.Is(err, ErrUnavailable) {
 			f.postpone(ctx, job, err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
@@ -76,7 +77,7 @@ func (c *runConfigurations) follow(ctx context.Context, r *runConfiguration, run
 	if err == nil {
 		next.live = c.live.ForRun(set, configured)
 	} else {
-		c.log.ErrorContext(ctx, EventRunConfigurationUnreadable,
+		c.log.ErrorContext(ctx, events.RunConfigurationUnreadable,
 			"job", run.Job, "run", run.Number, "version", rec.Version, "error", err)
 	}
 	r.latest.Store(next)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
@@ -219,7 +220,7 @@ func (s *Scheduler) work(ctx context.Context, r *runner) {
 
 // failed tells of a run that failed.
 func (s *Scheduler) failed(ctx context.Context, r *runner, err error) {
-	s.log.ErrorContext(ctx, EventRunnerFailed, "runner", r.Name, "error", err)
+	s.log.ErrorContext(ctx, events.RunnerFailed, "runner", r.Name, "error", err)
 	if s.cfg.OnError == nil {
 		return
 	}
@@ -228,7 +229,7 @@ func (s *Scheduler) failed(ctx context.Context, r *runner, err error) {
 		return nil
 	})
 	if broken != nil {
-		s.log.ErrorContext(ctx, EventRunnerFailed, "runner", r.Name, "error", fmt.Errorf("OnError: %w", broken))
+		s.log.ErrorContext(ctx, events.RunnerFailed, "runner", r.Name, "error", fmt.Errorf("OnError: %w", broken))
 	}
 }
 

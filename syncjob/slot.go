@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -240,7 +241,7 @@ func (e *engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers
 	}
 	if cause := s.ignoredLocked(time.Now()); cause != nil && !s.reported {
 		s.reported = true
-		e.log.WarnContext(e.hard, EventHandlerStuck,
+		e.log.WarnContext(e.hard, events.HandlerStuck,
 			"job", r.Run.Job, "run", r.Run.Number, "task", r.ID, "kind", r.Kind, "cause", cause)
 	}
 	return r, true

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -54,7 +55,7 @@ func TestAHandlerThatIgnoresItsTimeoutIsReportedOnce(t *testing.T) {
 			require.Equal(t, syncjob.StatusSucceeded, final.Status, "success stands")
 			synctest.Wait()
 			for _, r := range log.list {
-				if r.message == syncjob.EventHandlerStuck && strings.HasPrefix(r.text, "job="+job+" ") {
+				if r.message == events.HandlerStuck && strings.HasPrefix(r.text, "job="+job+" ") {
 					texts = append(texts, r.text)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -41,7 +42,7 @@ func handlerIgnoresCancellation(t *testing.T) {
 	// The other slots go on.
 	beside := w.grow(node{Path: "root", Fan: []int{100}})
 	beside.requireGrown(0)
-	worker.awaitLog(syncjob.EventHandlerStuck)
+	worker.awaitLog(events.HandlerStuck)
 	state, err := stalled.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, syncjob.StatusStopping, state.Status, "a handler of it runs")

@@ -6,10 +6,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store/redisstore"
-	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // sweeper sweeps by itself, and is held still where it calls a script.
@@ -115,7 +115,7 @@ func heldWithoutALeaseEntry(t *testing.T) {
 	w.await("all four in hand", seen(started, 5))
 	dead.kill()
 	require.NoError(t, w.server.Do(t.Context(), "DEL", w.key("leases")))
-	alive.awaitLog(syncjob.EventTasksReclaimed)
+	alive.awaitLog(events.TasksReclaimed)
 	w.open()
 	s.requireGrown(0)
 	alive.drain()

@@ -1,0 +1,50 @@
+// Package events names what a manager and its workers tell the log, so that a handler of it can
+// look for them. EVENTS.md lists their levels and attributes.
+package events
+
+// Messages of records that the Logger of a manager's Config gets. At level info ordinary tasks are
+// silent: what concerns a single one is told at level debug, but for tasks that failed for good.
+// Payloads, arguments and headers are never told.
+const (
+	RunStarted = "run started"
+	JobFired   = "periodic job fired" // its run started at a due time
+	DueSkipped = "due time skipped"   // as its last run was active
+	// JobNotFired is told once for each definition and reason; the job's state has the reason.
+	JobNotFired = "cannot fire a periodic job"
+	RunStopping = "run stopping" // a stop was accepted
+	RunFinished = "run finished" // it reached a final state; RunDone of the Observer says who tells
+
+	TaskEnqueued  = "task enqueued"  // from outside of handlers, or by EnqueueNow
+	TasksEnqueued = "tasks enqueued" // by one EnqueueAll from outside of handlers
+
+	TaskStarted   = "task started"
+	TaskSucceeded = "task succeeded"
+	TaskRetried   = "task retried" // the attempt failed, and another will follow
+	TaskSnoozed   = "task snoozed"
+	TaskFailed    = "task failed"    // for good
+	TaskCancelled = "task cancelled" // its run is stopped, or it asked for that
+	TaskReleased  = "task released"  // given back at shutdown
+	TaskLost      = "task lost"      // with its lease: it is somebody else's by now
+
+	HookStarted  = "hook started"
+	HookPassed   = "hook passed"
+	HookRetried  = "hook retried"
+	HookFailed   = "hook failed" // for good
+	HookSkipped  = "hook skipped its run"
+	HookReleased = "hook released" // given back at shutdown, or its run was stopped
+
+	WorkerStarted  = "worker started"
+	WorkerStopped  = "worker stopped"
+	SessionLost    = "session lost"                           // the store took the worker for dead; it begins anew
+	TasksReclaimed = "tasks reclaimed"                        // from workers that died
+	HandlerStuck   = "handler ignores the end of its context" // its timeout, too; once for an attempt
+	PermitsTaken   = "took back the permits of a dead worker" // of the attribute MaxRunning
+
+	Configured              = "configuration in force" // of a set, where it differs from the one before
+	ConfigurationUnreadable = "stored configuration cannot be read; the last good one stays in force"
+	// RunConfigurationUnreadable is the same of what one run has of its own.
+	RunConfigurationUnreadable = "stored configuration of a run cannot be read; the last good one stays in force"
+
+	RunnerFailed   = "runner failed"   // of a scheduler
+	ObserverFailed = "observer failed" // it panicked, or ended its goroutine
+)

@@ -36,8 +36,8 @@ type RetryOptions struct {
 	MaxElapsed time.Duration
 
 	// OnRetry is told of each failed attempt that will be followed by another,
-	// before the wait, and waited for. It may be called many times at once, and must not block; a panic of it is
-	// dropped, and the call goes on. Defaults to nobody.
+	// before the wait, and waited for, a second at most: while it blocks, it is told of nothing more. It may be called many times at once;
+	// a panic of it is dropped, and the call goes on. Defaults to nobody.
 	OnRetry func(RetryEvent)
 }
 
@@ -118,7 +118,8 @@ func setDefault(d *time.Duration, value time.Duration) {
 // overridden in retry_methods.go.
 type retrying struct {
 	Store
-	opts RetryOptions
+	opts    RetryOptions
+	patient guard.Patient // with OnRetry
 }
 
 // SignalsAreComplete passes the power on. It is the store's own.
@@ -147,7 +148,7 @@ func repeat[R any](ctx context.Context, r *retrying, method string, call func(co
 	var last error // the last failure that was to be repeated
 	backoff := r.backoff(func(wait time.Duration) {
 		if r.opts.OnRetry != nil {
-			_ = guard.Tell(r.opts.OnRetry, RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait})
+			_ = guard.Tell(&r.patient, r.opts.OnRetry, RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait})
 		}
 	})
 	v, err := retry.DoValue(bounded, backoff, func(ctx context.Context) (R, error) {

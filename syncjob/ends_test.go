@@ -156,7 +156,8 @@ func TestWhateverACallbackDoesItsRunEndsAndTheWorkerLives(t *testing.T) {
 	}
 }
 
-func endsBadly(t *testing.T, with func(*rude, func()), end func(), want syncjob.Status) {
+// rudeManager is a manager of one set, of which a part ends as the test says.
+func rudeManager(t *testing.T, with func(*rude, func()), end func()) *syncjob.Manager {
 	r := rude{decode: nothing, handler: func(ctx context.Context, task *handlers.Task[rudeArgs]) error {
 		return task.Event(ctx, "e", func(context.Context) error { return nil })
 	}}
@@ -170,6 +171,11 @@ func endsBadly(t *testing.T, with func(*rude, func()), end func(), want syncjob.
 	r.cfg.Registry = reg
 	m, err := syncjob.New(&forgetful{Store: memstore.New(nil), every: 2}, r.cfg)
 	require.NoError(t, err)
+	return m
+}
+
+func endsBadly(t *testing.T, with func(*rude, func()), end func(), want syncjob.Status) {
+	m := rudeManager(t, with, end)
 	defer func() { require.NoError(t, m.Close()) }()
 	stop := work(t, m, syncjob.WorkerConfig{Concurrency: 1})
 	for range 2 {
@@ -234,5 +240,38 @@ func TestAPanicOfWhatIsEnqueuedClosesTheHold(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestWhateverACallbackBlocksTheWorkerEnds has each callback block each time it is called, until the worker and its manager have
+// ended. A callback that is a part of an attempt is given up as a handler is; any other holds up who calls it for a second.
+func TestWhateverACallbackBlocksTheWorkerEnds(t *testing.T) {
+	for name, c := range called {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				m := rudeManager(t, c.with, func() { <-release })
+				ended := make(chan error, 1)
+				w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 1, Grace: syncjob.NoGrace})
+				require.NoError(t, err)
+				ctx, stop := context.WithCancel(t.Context())
+				go func() { ended <- w.Run(ctx) }()
+				_, err = m.Start(t.Context(), syncjob.Job{Name: "a", Set: "rude", Root: rudeArgs{}}, nil)
+				require.NoError(t, err)
+				time.Sleep(time.Minute)
+
+				start := time.Now()
+				stop()
+				var stuck *syncjob.StuckError
+				if err := <-ended; err != nil {
+					require.ErrorAs(t, err, &stuck)
+				}
+				require.LessOrEqual(t, time.Since(start), 3*time.Second)
+				start = time.Now()
+				require.NoError(t, m.Close())
+				require.LessOrEqual(t, time.Since(start), 3*time.Second)
+				close(release)
+			})
+		})
 	}
 }

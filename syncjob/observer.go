@@ -11,7 +11,9 @@ import (
 
 // Observer is told what happens in this process: for metrics. Each function may be nil, and costs nothing then. They are called
 // from many goroutines at once, without any lock held, on the path of the work, so they must not block. What they are given is theirs. A panic, or
-// the end of the goroutine, is logged under [events.ObserverFailed], and the work goes on.
+// the end of the goroutine, is logged under [events.ObserverFailed], and the work goes on. One that blocks is left behind after a
+// second, and is told of nothing more until it returns; how much it missed is logged then. AttemptStarted and AttemptDone are a part of
+// the attempt: while they block, it lasts, and a shutdown gives them up as it does a handler.
 //
 // It sees one process, and a process that dies tells nothing more. For exact accounts read the states of runs.
 type Observer struct {
@@ -50,9 +52,11 @@ func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	if tell == nil {
 		return nil
 	}
+	failed := func(err error) { log.Error(events.ObserverFailed, "observer", name, "error", err) }
+	patient := &guard.Patient{Late: failed}
 	return func(e E) {
-		if err := guard.Tell(tell, e); err != nil {
-			log.Error(events.ObserverFailed, "observer", name, "error", err)
+		if err := guard.Tell(patient, tell, e); err != nil {
+			failed(err)
 		}
 	}
 }

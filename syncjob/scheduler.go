@@ -26,8 +26,8 @@ type SchedulerConfig struct {
 	// Grace is how long runners may go on once the scheduler shuts down, before their contexts are
 	// cancelled; [NoGrace], or anything below 2 s, for 2 s. Defaults to [DefaultGrace].
 	Grace time.Duration
-	// OnError is told of every run that failed, by the runner's name, on the goroutine that ran it. Defaults to
-	// nobody; the manager's logger hears of it all the same.
+	// OnError is told of every run that failed, by the runner's name, and waited for, a second at most: while it blocks, it is told of
+	// nothing more. Defaults to nobody; the manager's logger hears of it all the same.
 	OnError func(runner string, err error)
 }
 
@@ -68,6 +68,7 @@ type Scheduler struct {
 	runners []*runner
 	places  chan struct{}
 	moved   chan struct{} // capacity 1: a visit has changed
+	patient guard.Patient // with OnError
 
 	mu     sync.Mutex
 	states map[*runner]*RunnerState
@@ -224,7 +225,7 @@ func (s *Scheduler) failed(ctx context.Context, r *runner, err error) {
 	if s.cfg.OnError == nil {
 		return
 	}
-	broken := guard.Apart(func() error {
+	_, broken := s.patient.Apart(func() error {
 		s.cfg.OnError(r.Name, err)
 		return nil
 	})

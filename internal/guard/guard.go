@@ -3,6 +3,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -57,10 +58,14 @@ func Apart(fn func() error) error {
 	return err
 }
 
-// Tell is [Apart] for a function that is told something and returns nothing.
-func Tell[E any](fn func(E), e E) error {
-	return Apart(func() error {
-		fn(e)
-		return nil
-	})
+// Until is [Apart], and returns when ctx ends, with its error: fn is left behind on its goroutine then.
+func Until(ctx context.Context, fn func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- Apart(fn) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

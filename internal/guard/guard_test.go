@@ -43,7 +43,7 @@ func TestWhatRunsApartEndsAlone(t *testing.T) {
 	require.NoError(t, guard.Apart(func() error { return nil }))
 	require.Equal(t, errPlain, guard.Apart(func() error { return errPlain }))
 	require.ErrorIs(t, guard.Apart(func() error { panic(errPlain) }), errPlain)
-	require.Equal(t, guard.ErrGoexit, guard.Tell(func(int) { runtime.Goexit() }, 1))
+	require.Equal(t, guard.ErrGoexit, guard.Tell(&guard.Patient{}, func(int) { runtime.Goexit() }, 1))
 }
 
 // rude is a handler each of whose methods ends badly.

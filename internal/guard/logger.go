@@ -3,10 +3,12 @@ package guard
 import (
 	"context"
 	"log/slog"
+	"time"
 )
 
-// Logger returns a logger with the same handler, whose panics and ends of goroutines reach nobody who logs: that
-// record is lost. It is for the goroutines of the library. A logger that is guarded already is returned as it is.
+// Logger returns a logger with the same handler, whose panics, ends of goroutines and waits reach nobody who logs: that
+// record is lost, and while the handler blocks all that follow; how many, it is told when it returns. It is for the
+// goroutines of the library. A logger that is guarded already is returned as it is.
 func Logger(l *slog.Logger) *slog.Logger {
 	switch l.Handler().(type) {
 	case *handler:
@@ -15,15 +17,20 @@ func Logger(l *slog.Logger) *slog.Logger {
 		if l.Handler() == slog.DiscardHandler {
 			return l
 		}
-		return slog.New(&handler{l.Handler()})
+		h := &handler{inner: l.Handler(), patient: &Patient{}}
+		h.patient.Late = h.missed
+		return slog.New(h)
 	}
 }
 
 // Enabled is the Enabled of a guarded logger for who survives the end of the goroutine: it costs next to
-// nothing. A handler that panics is not enabled.
+// nothing. A handler that panics, or blocks, is not enabled.
 func Enabled(ctx context.Context, l *slog.Logger, level slog.Level) (enabled bool) {
 	inner := l.Handler()
 	if h, ok := inner.(*handler); ok {
+		if h.patient.Blocked() {
+			return false
+		}
 		inner = h.inner
 	}
 	_ = Call(func() error {
@@ -34,20 +41,32 @@ func Enabled(ctx context.Context, l *slog.Logger, level slog.Level) (enabled boo
 }
 
 // handler guards a handler of a user.
-type handler struct{ inner slog.Handler }
+type handler struct {
+	inner   slog.Handler
+	patient *Patient // of all that are derived from one
+}
+
+// missed has a handler that blocked log what it missed.
+func (h *handler) missed(err error) {
+	r := slog.NewRecord(time.Now(), slog.LevelError, "the log handler blocked", 0)
+	r.AddAttrs(slog.Any("error", err))
+	_ = h.Handle(context.Background(), r)
+}
 
 // Enabled implements [slog.Handler].
-func (h *handler) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
-	_ = Apart(func() error {
+func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
+	var enabled bool
+	called, err := h.patient.Apart(func() error {
 		enabled = h.inner.Enabled(ctx, level)
 		return nil
 	})
-	return enabled
+	return called && err == nil && enabled // it may still be written to after an error
 }
 
 // Handle implements [slog.Handler].
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	return Apart(func() error { return h.inner.Handle(ctx, r) })
+	_, err := h.patient.Apart(func() error { return h.inner.Handle(ctx, r) })
+	return err
 }
 
 // WithAttrs implements [slog.Handler].
@@ -62,12 +81,13 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 // derive returns the handler as it is where one cannot be derived of it.
 func (h *handler) derive(with func() slog.Handler) slog.Handler {
-	derived := h.inner
-	_ = Apart(func() error {
-		if d := with(); d != nil {
-			derived = d
-		}
+	var derived slog.Handler
+	called, err := h.patient.Apart(func() error {
+		derived = with()
 		return nil
 	})
-	return &handler{derived}
+	if !called || err != nil || derived == nil {
+		return h
+	}
+	return &handler{derived, h.patient}
 }

@@ -107,7 +107,11 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			if err := guard.Tell(fn, sig); err != nil {
+			err := guard.Until(ctx, func() error {
+				fn(sig)
+				return nil
+			})
+			if err != nil && ctx.Err() == nil {
 				return err
 			}
 		}

@@ -48,3 +48,37 @@ func TestSubscribingWhileSignalsPourInHoldsUpNothing(t *testing.T) {
 		cancel()
 	}
 }
+
+// TestASubscriberThatBlocksHoldsUpNobody has one of two subscribers block at its first signal: the other one hears of all that
+// follows, and the first of that, by SignalSync, once it has returned.
+func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
+	s := newScene(t)
+	group := lifecycle.New(t.Context())
+	defer group.Stop(context.Canceled)
+	blocked, release, synced := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	group.Go(func(ctx context.Context) {
+		calls := 0
+		_ = s.Subscribe(ctx, func(sig store.Signal) {
+			switch calls++; {
+			case calls == 1:
+				close(blocked)
+				<-release
+			case calls == 2 && sig.Type == store.SignalSync:
+				close(synced)
+			}
+		})
+	})
+	<-blocked
+	heard := make(chan store.Signal, 100)
+	group.Go(func(ctx context.Context) {
+		_ = s.Subscribe(ctx, func(sig store.Signal) { heard <- sig })
+	})
+	require.Equal(t, store.SignalSync, (<-heard).Type)
+	for range 10 {
+		require.NoError(t, s.server.Client.Do(t.Context(), s.server.Client.B().Publish().Channel("{"+s.namespace+":0}:signals").
+			Message("w:q").Build()).Error())
+		require.Equal(t, store.SignalWork, (<-heard).Type)
+	}
+	close(release)
+	<-synced
+}

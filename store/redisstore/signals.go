@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -31,13 +32,15 @@ type hub struct {
 
 // subscriber is one call of Subscribe.
 type subscriber struct {
-	fn     func(store.Signal)
-	failed chan error // capacity 1: how fn ended, if not by returning
+	fn      func(store.Signal)
+	failed  chan error // capacity 1: how fn ended, if not by returning
+	patient guard.Patient
 }
 
-// tell calls the user's function.
+// tell calls the user's function. One that blocks misses signals, and hears of that when it has returned, by SignalSync.
 func (sub *subscriber) tell(sig store.Signal) {
-	if err := guard.Tell(sub.fn, sig); err != nil {
+	var blocked *guard.BlockedError
+	if err := guard.Tell(&sub.patient, sub.fn, sig); err != nil && !errors.As(err, &blocked) {
 		select {
 		case sub.failed <- err:
 		default: // the first one counts
@@ -55,13 +58,27 @@ func (h *hub) join(life context.Context, sub *subscriber, receive func(ctx conte
 	defer h.turns.Unlock()
 	h.mu.Lock()
 	h.subscribers[sub] = struct{}{}
-	for p := range h.live {
-		sub.tell(store.Signal{Type: store.SignalSync, Partition: p})
-	}
+	h.syncLocked(sub)
 	h.mu.Unlock()
 	if h.count++; h.count == 1 {
 		h.group = lifecycle.New(life)
 		h.group.Go(receive)
+	}
+}
+
+// syncLocked tells a subscriber that it may have missed signals.
+func (h *hub) syncLocked(sub *subscriber) {
+	for p := range h.live {
+		sub.tell(store.Signal{Type: store.SignalSync, Partition: p})
+	}
+}
+
+// caughtUp has a subscriber that missed signals hear of it, unless it has left.
+func (h *hub) caughtUp(sub *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, listens := h.subscribers[sub]; listens {
+		h.syncLocked(sub)
 	}
 }
 
@@ -116,7 +133,8 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 		}
 		return err
 	}
-	sub := &subscriber{fn, make(chan error, 1)}
+	sub := &subscriber{fn: fn, failed: make(chan error, 1)}
+	sub.patient.Late = func(error) { s.hub.caughtUp(sub) }
 	s.hub.join(s.life, sub, s.receive)
 	defer s.hub.leave(sub)
 	select {

@@ -28,7 +28,8 @@ type Gate struct {
 
 	// OnError is told of every error as it happens: of acquiring, of the
 	// runner, of heartbeats, which are tried again while the lease lasts, of releasing, and of callbacks that panicked. A skipped run is no
-	// error, and a panic of the runner goes to the caller of Run alone. One Run makes no two calls of it at a time; several that go on at once do.
+	// error, and a panic of the runner goes to the caller of Run alone. One Run makes no two calls of it at a time; several that go on at once do. A call is
+	// waited for a tenth of the TTL, a second at most; while it blocks, no further one is made.
 	// Defaults to nobody.
 	OnError func(error)
 
@@ -54,6 +55,7 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 		return fmt.Errorf("gate: %w", err)
 	}
 	p := &pass{Gate: g}
+	p.errors.Limit, p.beats.Limit = g.patience(), g.patience()
 	defer func() {
 		if broken := p.broken.Load(); broken != nil {
 			err = errors.Join(err, *broken)
@@ -90,10 +92,20 @@ func (g *Gate) check(fn func(ctx context.Context) error) error {
 	return errors.Join(errs...)
 }
 
+// patience is how long a callback may hold up heartbeats: the lease outlasts it.
+func (g *Gate) patience() time.Duration {
+	if g.TTL == 0 {
+		return guard.Patience
+	}
+	return min(guard.Patience, g.TTL/10)
+}
+
 // pass is one Run of a gate.
 type pass struct {
 	Gate
 	broken atomic.Pointer[error] // how the first callback that did not return ended
+	errors guard.Patient         // with OnError
+	beats  guard.Patient         // with OnHeartbeat
 }
 
 // hold calls fn while heartbeats keep the lease.
@@ -130,7 +142,7 @@ func (p *pass) allowed(ctx context.Context) (allowed bool, err error) {
 // beat tells of a heartbeat.
 func (p *pass) beat(deadline time.Time) {
 	if p.OnHeartbeat != nil {
-		if err := p.note(guard.Tell(p.OnHeartbeat, deadline)); err != nil {
+		if err := p.note(guard.Tell(&p.beats, p.OnHeartbeat, deadline)); err != nil {
 			_ = p.report(err)
 		}
 	}
@@ -139,7 +151,7 @@ func (p *pass) beat(deadline time.Time) {
 // report passes an error on to OnError, and returns it.
 func (p *pass) report(err error) error {
 	if err != nil && p.OnError != nil {
-		_ = p.note(guard.Tell(p.OnError, err))
+		_ = p.note(guard.Tell(&p.errors, p.OnError, err))
 	}
 	return err
 }

@@ -119,6 +119,30 @@ func ExampleManager_Start() {
 	// <nil> <nil>
 }
 
+// A producer breaks off in the middle of an upload. Part of the work is not the work, so the run is stopped.
+func ExampleJob_stopAfter() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m, done := working(ctx)
+	run, err := m.Start(ctx, syncjob.Job{
+		Name: "upload/7", Set: "ingest", Open: true, StopAfter: time.Second,
+	}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := run.Enqueue(ctx, fileArgs{"part/1"}, nil); err != nil {
+		log.Fatal(err)
+	}
+	final, err := run.Wait(ctx) // nobody enqueues any more, and nobody seals the run
+	fmt.Println(final.Status, err)
+	fmt.Println(final.Reason)
+	cancel()
+	fmt.Println(<-done, m.Close())
+	// Output:
+	// stopped <nil>
+	// it was left open: nothing was enqueued for the time of StopAfter
+	// <nil> <nil>
+}
+
 // Every replica declares the job, at every deploy; one of their workers fires it.
 func ExampleManager_Ensure() {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -28,8 +28,9 @@ type Job struct {
 	// SealAfter seals an open run after this long without an enqueue from outside a
 	// handler: what was enqueued is all there is. Zero is never.
 	SealAfter time.Duration
-	// StopAfter stops an open run after this long without an enqueue from outside a handler, as [Run.Stop] does, with a reason that says so:
-	// its producer broke off, and part of the work is not the work. Zero is never. It excludes SealAfter.
+	// StopAfter stops an open run after this long without an enqueue from outside a handler, as [Run.Stop] does
+	// without Graceful, with a reason that says so: its producer broke off, and part of the work is not
+	// the work. A producer that seals the run in time ends it as usual. Zero is never. It excludes SealAfter.
 	StopAfter time.Duration
 	// Schedule makes it a periodic job, which Ensure declares. It excludes Open.
 	Schedule *Schedule

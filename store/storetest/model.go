@@ -55,7 +55,8 @@ type modelRun struct {
 	err       string          // of the newest failure that counts
 	retryErr  string          // of the newest attempt that is tried again
 	due       time.Time       // that began it; zero if none did
-	sealAfter time.Duration   // without an enqueue; 0 for never
+	idleAfter time.Duration   // without an enqueue; 0 for never
+	stopIdle  bool            // it is stopped then, not sealed
 	touched   time.Duration   // when it was enqueued into, or opened, last
 	retention time.Duration
 	ended     time.Duration // once its status is final: when
@@ -68,7 +69,7 @@ type modelRun struct {
 func newModelRun(id store.RunID, p store.StartParams, now time.Duration) *modelRun {
 	r := &modelRun{
 		id: id, status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, counters: make(map[string]int64),
-		sealAfter: p.SealAfter, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
+		idleAfter: p.IdleAfter(), stopIdle: p.StopAfter > 0, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
 	}
 	if p.Configuration != nil {
 		r.document.version, r.document.body = 1, p.Configuration

@@ -50,6 +50,8 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 	}
 	if rapid.IntRange(0, 3).Draw(t, "pre") == 0 {
 		p.PreJob = hook(preJob)
+	} else if rapid.Bool().Draw(t, "stop when idle") { // see Stop
+		p.SealAfter, p.StopAfter = 0, p.SealAfter
 	}
 	if rapid.IntRange(0, 2).Draw(t, "post") == 0 {
 		p.PostJob = hook(postJob)
@@ -198,13 +200,17 @@ func (m *machine) Sweep(*rapid.T) {
 	m.promote()
 }
 
-// sweep seals the runs that nobody enqueued into, and forgets those whose retention is over.
+// sweep seals, or stops, the runs that nobody enqueued into, and forgets those whose retention is over.
 func (m *machine) sweep() {
 	m.s.sweep(0)
 	for _, r := range m.m.ordered() {
-		if _, open := r.holds[store.HoldOpen]; open && r.sealAfter > 0 && r.touched+r.sealAfter <= m.m.now {
-			delete(r.holds, store.HoldOpen)
-			r.settle()
+		if _, open := r.holds[store.HoldOpen]; open && r.idleAfter > 0 && r.touched+r.idleAfter <= m.m.now {
+			if r.stopIdle {
+				r.stop(false)
+			} else {
+				delete(r.holds, store.HoldOpen)
+				r.settle()
+			}
 		}
 		m.m.noteEnd(r)
 		if r.status.Final() && r.ended+r.retention <= m.m.now {

@@ -35,6 +35,7 @@ var sabotages = map[string]struct {
 	"keeps children of failed parents":      {"P04_ExactlyOnceFanOut", "P4 Exactly-once fan-out.", func(s store.Store) store.Store { return &leaksChildren{Store: s} }},
 	"shows staged children at once":         {"P04_ExactlyOnceFanOut", "P4 Exactly-once fan-out.", func(s store.Store) store.Store { return &stagesInTheOpen{Store: s} }},
 	"believes that children are there":      {"P04_ExactlyOnceFanOut", "P4 Exactly-once fan-out.", func(s store.Store) store.Store { return &believesParents{s} }},
+	"seals what broke off":                  {"P03_CompletionOnce", "P3 Completion once.", func(s store.Store) store.Store { return &sealsBrokenOff{s} }},
 	"hides that a lease was lost":           {"P05_Fencing", "P5 Fencing.", func(s store.Store) store.Store { return &hidesLoss{s} }},
 	"lets dead workers enqueue":             {"P05_Fencing", "P5 Fencing.", func(s store.Store) store.Store { return &stagesForTheDead{s} }},
 	"only pauses when it is told to stop":   {"P06_Stop", "P6 Stop.", func(s store.Store) store.Store { return &pausesOnly{s} }},

@@ -298,6 +298,16 @@ func (s *keepsForever) StartRun(ctx context.Context, p store.StartParams) (store
 	return s.Store.StartRun(ctx, p)
 }
 
+// sealsBrokenOff takes what a producer enqueued before it broke off for all there is.
+type sealsBrokenOff struct{ store.Store }
+
+func (s *sealsBrokenOff) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	if p.SealAfter == 0 {
+		p.SealAfter, p.StopAfter = p.StopAfter, 0
+	}
+	return s.Store.StartRun(ctx, p)
+}
+
 // swallowsErrors finds nothing wrong with any stop.
 type swallowsErrors struct{ store.Store }
 

@@ -185,7 +185,8 @@ local function mend_holds()
   end
   local after = tonumber(now_has('sealafter') or nil)
   if after and redis.call('HEXISTS', HOLDS, 'open') == 1 and not redis.call('ZSCORE', IDLE, id) then
-    damage('index', 'open run', 'nobody would seal it when it is idle: somebody will', function()
+    damage('index', 'open run', (now_has('stopidle') and 'nobody would stop it' or 'nobody would seal it') ..
+      ' when it is idle: somebody will', function()
       redis.call('ZADD', IDLE, now + after, id)
     end)
   end

@@ -186,7 +186,7 @@ func TestAHoldThatCannotBeClosedIsReported(t *testing.T) {
 func TestASequenceWhoseHoldIsLostIsNoSuccess(t *testing.T) {
 	s := memstore.New(nil)
 	started, err := s.StartRun(t.Context(), store.StartParams{
-		Job: "import", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+		Job: "import", Token: "token", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
 	})
 	require.NoError(t, err)
 	e := newEnqueuer(t, s)
@@ -212,7 +212,7 @@ func TestASequenceWhoseHoldIsLostIsNoSuccess(t *testing.T) {
 func TestASequenceThatLosesItsHoldToAnotherIsTold(t *testing.T) {
 	s := memstore.New(nil)
 	started, err := s.StartRun(t.Context(), store.StartParams{
-		Job: "import", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+		Job: "import", Token: "token", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
 	})
 	require.NoError(t, err)
 	e := newEnqueuer(t, s)

@@ -40,7 +40,7 @@ func ExampleNew() {
 	ctx := context.Background()
 	s := store.WithRetry(memstore.New(nil), nil)
 	started, err := s.StartRun(ctx, store.StartParams{
-		Job: "gallery", Set: "media", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 10,
+		Job: "gallery", Token: "key", Set: "media", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 10,
 	})
 	if err != nil {
 		fmt.Println(err)

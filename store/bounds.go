@@ -63,20 +63,10 @@ func ValidateNumber(n int64) error {
 	return nil
 }
 
-// badTime reports a time of an item that no Store accepts. It is on the way of every task, so it costs nothing where there is none.
-func (it *Item) badTime() error {
-	if it.At.IsZero() {
-		return nil
+// validateDue checks the due time of a periodic job: the zero time for none, or one from 1970 on.
+func validateDue(field string, t time.Time) error {
+	if !t.IsZero() && t.UnixMilli() <= 0 {
+		return &FieldError{Field: field, Reason: "is before 1970"}
 	}
-	return ValidateTime("At", it.At)
-}
-
-// badTimes reports the items whose time no Store accepts, by the name of each.
-func badTimes(n int, item func(i int) *Item, name string) (errs []error) {
-	for i := range n {
-		if err := item(i).badTime(); err != nil {
-			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf(name, i) + "." + field }))
-		}
-	}
-	return errs
+	return ValidateTime(field, t)
 }

@@ -71,10 +71,11 @@ func (id ConfigurationID) String() string {
 	return fmt.Sprintf("configuration of run %d of job %q", id.Run.Number, id.Run.Job)
 }
 
-func (id ConfigurationID) validate() error {
+// Validate reports what names no document.
+func (id ConfigurationID) Validate() error {
 	switch {
 	case id.Set == "":
-		return ValidateJobName(id.Run.Job)
+		return id.Run.validate()
 	case id.Run != RunID{}:
 		return &FieldError{Field: "Run", Reason: "excludes Set"}
 	}
@@ -107,32 +108,31 @@ type ConfigurationChange struct {
 	Before  []byte    // the document that it replaced; nil if there was none
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
+// Validate reports every field that no Store accepts, joined.
 func (p *ConfigurationWrite) Validate() error {
-	errs := []error{p.ID.validate()}
-	bad := func(is bool, field, reason string) {
-		if is {
-			errs = append(errs, &FieldError{Field: field, Reason: reason})
-		}
-	}
-	bad(p.Token == "", "Token", "is empty")
-	bad(len(p.Token) > MaxConfigurationText, "Token", "is longer than 1 KiB")
-	bad(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
-	bad(len(p.Document) > MaxConfigurationLen, "Document", "is longer than 256 KiB")
-	for field, text := range map[string]string{"By": p.By, "Reason": p.Reason} {
-		bad(len(text) > MaxConfigurationText, field, "is longer than 1 KiB")
-		bad(!utf8.ValidString(text), field, "is not valid UTF-8")
-	}
-	return JoinFields(errs...)
+	var f faults
+	f.check(p.ID.Validate(), "")
+	f.add(p.Token == "", "Token", "is empty")
+	f.add(len(p.Token) > MaxConfigurationText, "Token", "is longer than 1 KiB")
+	f.add(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
+	f.add(len(p.Document) > MaxConfigurationLen, "Document", "is longer than 256 KiB")
+	f.check(validateNote("By", p.By), "")
+	f.check(validateNote("Reason", p.Reason), "")
+	return f.err()
 }
 
-// Validate reports what no Store accepts. Implementations call it first.
+// validateNote checks what a history says of a change.
+func validateNote(field, text string) error {
+	var f faults
+	f.add(len(text) > MaxConfigurationText, field, "is longer than 1 KiB")
+	f.add(!utf8.ValidString(text), field, "is not valid UTF-8")
+	return f.err()
+}
+
+// Validate reports every field that no Store accepts, joined.
 func (r *SetRecord) Validate() error {
-	if err := ValidateName("Set", r.Name); err != nil {
-		return err
-	}
-	if len(r.Description) > MaxConfigurationLen {
-		return &FieldError{Field: "Description", Reason: "is longer than 256 KiB"}
-	}
-	return nil
+	var f faults
+	f.name("Set", r.Name)
+	f.add(len(r.Description) > MaxConfigurationLen, "Description", "is longer than 256 KiB")
+	return f.err()
 }

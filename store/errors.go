@@ -116,18 +116,22 @@ func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 // JoinFields joins what is wrong with an input, as [errors.Join] does, into one line of text: parts are
 // separated by "; ", and what is said twice is there once. It is nil if all of errs are.
 func JoinFields(errs ...error) error {
+	errs = flat(errs, nil)
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
 	var all []error
 	said := make(map[string]bool)
-	for _, err := range flat(errs, nil) {
+	for _, err := range errs {
 		if text := err.Error(); !said[text] {
 			said[text] = true
 			all = append(all, err)
 		}
 	}
-	switch len(all) {
-	case 0:
-		return nil
-	case 1:
+	if len(all) == 1 {
 		return all[0]
 	}
 	return joinedFields(all)

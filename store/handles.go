@@ -29,9 +29,7 @@ type Handles struct {
 // NewHandles returns the handles of a store, which stays the caller's. It makes no call: a stream of a partition is opened by the
 // first write there. Calls that fail for now are repeated as [WithRetry] does, which s may have been made with.
 func NewHandles(s Store) *Handles {
-	if _, repeats := s.(*retrying); !repeats {
-		s = WithRetry(s, nil)
-	}
+	s = WithRetry(s, nil)
 	h := &Handles{store: s, group: lifecycle.New(context.Background())}
 	h.streams = make([]*stream.Stream[*valueWrite], max(1, s.Partitions()))
 	for i := range h.streams {

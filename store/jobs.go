@@ -44,6 +44,19 @@ type EnsureParams struct {
 	DueNow   bool
 }
 
+// MaxDefinitionLen bounds a definition, and a schedule, in bytes.
+const MaxDefinitionLen = 4 << 20
+
+// Validate reports every field that no Store accepts, joined.
+func (p *EnsureParams) Validate() error {
+	var f faults
+	f.check(ValidateJobName(p.Job), "")
+	f.add(p.Type != JobStanding && p.Type != JobPeriodic, "Type", "is neither standing nor periodic")
+	f.add(len(p.Definition) > MaxDefinitionLen, "Definition", "is longer than 4 MiB")
+	f.add(len(p.Schedule) > MaxDefinitionLen, "Schedule", "is longer than 4 MiB")
+	return f.err()
+}
+
 // EnsureResult says what EnsureJob did.
 type EnsureResult string
 
@@ -59,8 +72,14 @@ const (
 type ListParams struct {
 	Partition int
 	After     string // name after which the page begins; "" for the first
-	Limit     int    // at most this many; 1 to 1000
+	Limit     int    // at most this many; 1 to MaxPage
 }
+
+// MaxPage is the highest number of jobs, or of failures, that one call may ask for.
+const MaxPage = 1000
+
+// Validate reports every field that no Store accepts, joined.
+func (p *ListParams) Validate() error { return within("Limit", p.Limit, 1, MaxPage) }
 
 // JobPage is a page of jobs.
 type JobPage struct {

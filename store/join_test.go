@@ -27,9 +27,9 @@ func TestWhatIsWrongIsSaidOnceAndInOneLine(t *testing.T) {
 func TestACallThatWasNotTriedSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := store.WithRetry(&scripted{}, nil).StartRun(ctx, store.StartParams{})
+	err := store.WithRetry(&scripted{}, nil).DeleteJob(ctx, "job")
 	require.ErrorIs(t, err, context.Canceled)
-	require.EqualError(t, err, "store: StartRun was not tried: context canceled")
+	require.EqualError(t, err, "store: DeleteJob was not tried: context canceled")
 	var gaveUp *store.RetryError
 	require.ErrorAs(t, err, &gaveUp)
 	require.Zero(t, gaveUp.Attempts)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -105,16 +104,11 @@ const MaxFill = 100 * 365 * 24 * time.Hour
 // Validate reports what no Store lends by: Events and Burst are 1 to [MaxRateEvents], Per is [MinPer] to [MaxPer]. The
 // errors are [*FieldError]s for the fields "Rate.Events", "Rate.Per" and "Rate.Burst", joined.
 func (r Rate) Validate() error {
-	var errs []error
-	refuse := func(bad bool, field, reason string) {
-		if bad {
-			errs = append(errs, &FieldError{Field: "Rate." + field, Reason: reason})
-		}
-	}
-	refuse(r.Events < 1 || r.Events > MaxRateEvents, "Events", fmt.Sprintf("is not within 1 to %d", MaxRateEvents))
-	refuse(r.Per < MinPer || r.Per > MaxPer, "Per", "is not within 1 ms to 31 days")
-	refuse(r.Burst < 1 || r.Burst > MaxRateEvents, "Burst", fmt.Sprintf("is not within 1 to %d", MaxRateEvents))
-	return JoinFields(errs...)
+	var f faults
+	f.check(within("Rate.Events", r.Events, 1, MaxRateEvents), "")
+	f.add(r.Per < MinPer || r.Per > MaxPer, "Rate.Per", "is not within 1 ms to 31 days")
+	f.check(within("Rate.Burst", r.Burst, 1, MaxRateEvents), "")
+	return f.err()
 }
 
 // DrawReply is what a holder may spend.
@@ -138,28 +132,34 @@ type Holding struct {
 // MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no fleet holds as many.
 const MaxPermits = 1 << 40
 
-// Clamp lowers numbers above [MaxPermits] to it, so that their sums are exact. Implementations call it after Validate.
-func (p *DrawParams) Clamp() {
+// clamp lowers numbers above [MaxPermits] to it, so that their sums are exact.
+func (p *DrawParams) clamp() {
 	for _, n := range []*int{&p.Max, &p.Keep, &p.Want, &p.Tokens, &p.Unused} {
 		*n = min(*n, MaxPermits)
 	}
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
+// Validate reports every field that no Store accepts, joined.
 func (p *DrawParams) Validate() error {
-	errs := []error{validateSeen("Limit", p.Limit, MaxLimitLen), ValidateName("Holder", p.Holder), ValidateTTL(p.TTL), ValidateNumber(p.Number), ValidateTime("Used", p.Used)}
-	refuse := func(bad bool, field, reason string) {
-		if bad {
-			errs = append(errs, &FieldError{Field: field, Reason: reason})
-		}
-	}
-	refuse(p.Max < 0, "Max", "is negative")
-	refuse(p.Keep < 0, "Keep", "is negative")
-	refuse(p.Want < 0, "Want", "is negative")
-	refuse(p.Tokens < 0, "Tokens", "is negative")
-	refuse(p.Unused < 0, "Unused", "is negative")
+	var f faults
+	f.check(validateLimit(p.Limit), "")
+	f.name("Holder", p.Holder)
+	f.check(ValidateNumber(p.Number), "")
+	f.check(ValidateTTL(p.TTL), "")
+	f.add(p.Max < 0, "Max", "is negative")
+	f.add(p.Keep < 0, "Keep", "is negative")
+	f.add(p.Want < 0, "Want", "is negative")
 	if p.Rate != (Rate{}) {
-		errs = append(errs, p.Rate.Validate())
+		f.check(p.Rate.Validate(), "")
 	}
-	return JoinFields(errs...)
+	f.add(p.Tokens < 0, "Tokens", "is negative")
+	f.add(p.Unused < 0, "Unused", "is negative")
+	f.check(ValidateTime("Used", p.Used), "")
+	return f.err()
 }
+
+// validateLimit checks the name of a limit.
+func validateLimit(name string) error { return validateSeen("Limit", name, MaxLimitLen) }
+
+// Validate reports every field that no Store accepts, joined.
+func (h *Holding) Validate() error { return ValidateName("Holder", h.Holder) }

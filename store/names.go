@@ -10,8 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
-// Limits on names and payloads. They hold for every Store; the layers above
-// check them before anything is written, and a Store may rely on that.
+// Limits on names and payloads. They hold for every Store; [Checked] refuses what is beyond them.
 const (
 	// MaxNameLen bounds namespaces, queues, sets and kinds, in bytes.
 	MaxNameLen = 64

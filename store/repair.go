@@ -30,6 +30,14 @@ type RepairParams struct {
 	Quick bool
 }
 
+// Validate reports every field that no Store accepts, joined.
+func (p *RepairParams) Validate() error {
+	var f faults
+	f.check(ValidateJobName(p.Job), "")
+	f.check(within("Run", p.Run, 0, MaxNumber), "")
+	return f.err()
+}
+
 // RepairReport lists what was found, in the order in which it was, or would be, mended.
 type RepairReport struct {
 	Damage []Damage

@@ -81,31 +81,56 @@ func (e *RetryError) Error() string {
 // Unwrap returns what ended the call.
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// WithRetry returns a Store that repeats calls of s with exactly the same
+// Checked returns a Store that answers bad input with a [*FieldError] before s sees it: every method checks its
+// parameters there, once, whichever backend is behind it. A backend may rely on that, and its constructor
+// returns what Checked makes of it. Calls are not repeated; see [WithRetry].
+func Checked(s Store) Store {
+	if _, ok := s.(*front); ok {
+		return s
+	}
+	return &front{Store: s}
+}
+
+// WithRetry returns a Store that checks parameters as [Checked] does, and repeats calls of s with exactly the same
 // parameters while they fail with [ErrUnavailable], as the contract allows for
 // every method (promise P10). Nothing is copied: the parameters stay the
-// caller's, who must not change them before the call returns. opts may be nil.
+// caller's, who must not change them before the call returns.
 //
 // All other errors, and success, are returned at once. A call ends with a
 // [*RetryError] when its context or opts.MaxElapsed ends first. A delete of which
 // only a repeat finds nothing left succeeded. Subscribe, which
 // reconnects by itself, Close and Partitions pass through.
 //
-// A store that retries already is not wrapped twice: its own options give way.
-func WithRetry(s Store, opts *RetryOptions) Store { return newRetrying(s, opts) }
+// A store that checks or repeats already is not wrapped twice. With nil for opts one that repeats is returned as it is, and
+// another one gets the defaults; otherwise its own options give way.
+func WithRetry(s Store, opts *RetryOptions) Store {
+	if f, ok := s.(*front); ok {
+		if f.repeats && opts == nil {
+			return s
+		}
+		s = f.Store // or the waits of both would add up
+	}
+	return newFront(s, opts)
+}
 
-func newRetrying(s Store, opts *RetryOptions) *retrying {
-	if inner, ok := s.(*retrying); ok {
-		s = inner.Store // or the waits of both would add up
-	}
-	r := &retrying{Store: s}
+// front stands before a backend: it checks what callers pass, and repeats calls if it is made to. It embeds the Store for
+// what passes through; everything else is overridden in retry_methods.go.
+type front struct {
+	Store
+	repeats bool
+	opts    RetryOptions
+	patient guard.Patient // with OnRetry
+}
+
+func newFront(s Store, opts *RetryOptions) *front {
+	f := &front{Store: s, repeats: true}
 	if opts != nil {
-		r.opts = *opts
+		f.opts = *opts
 	}
-	setDefault(&r.opts.Base, DefaultRetryBase)
-	setDefault(&r.opts.Cap, DefaultRetryCap)
-	setDefault(&r.opts.MaxElapsed, DefaultRetryMaxElapsed)
-	return r
+	setDefault(&f.opts.Base, DefaultRetryBase)
+	setDefault(&f.opts.Cap, DefaultRetryCap)
+	setDefault(&f.opts.MaxElapsed, DefaultRetryMaxElapsed)
+	return f
 }
 
 func setDefault(d *time.Duration, value time.Duration) {
@@ -114,16 +139,8 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// retrying embeds the Store for what passes through; everything else is
-// overridden in retry_methods.go.
-type retrying struct {
-	Store
-	opts    RetryOptions
-	patient guard.Patient // with OnRetry
-}
-
 // SignalsAreComplete passes the power on. It is the store's own.
-func (r *retrying) SignalsAreComplete() bool { return SignalsAreComplete(r.Store) }
+func (r *front) SignalsAreComplete() bool { return SignalsAreComplete(r.Store) }
 
 // errElapsed marks the end of a call by MaxElapsed, as against its caller's
 // context.
@@ -132,11 +149,20 @@ var errElapsed = errors.New("time limit for repeats reached")
 // Repeat makes one call as [WithRetry] makes those of a store: for what has to be
 // done before there is a store to wrap, such as opening one. The call must be safe to repeat.
 func Repeat[R any](ctx context.Context, opts *RetryOptions, method string, call func(context.Context) (R, error)) (R, error) {
-	return repeat(ctx, newRetrying(nil, opts), method, call)
+	return repeat(ctx, newFront(nil, opts), method, nil, call)
 }
 
-// repeat runs call until it succeeds, fails for good or runs out of time.
-func repeat[R any](ctx context.Context, r *retrying, method string, call func(context.Context) (R, error)) (R, error) {
+// repeat runs call until it succeeds, fails for good or runs out of time; once, if the front does not repeat. It makes no
+// call if the input is bad.
+func repeat[R any](
+	ctx context.Context, r *front, method string, bad error, call func(context.Context) (R, error),
+) (R, error) {
+	if bad != nil {
+		return *new(R), bad
+	}
+	if !r.repeats {
+		return call(ctx)
+	}
 	bounded := ctx // which may end soon enough without a timer
 	if end, ok := ctx.Deadline(); !ok || time.Until(end) > r.opts.MaxElapsed {
 		var cancel context.CancelFunc
@@ -174,15 +200,15 @@ func repeat[R any](ctx context.Context, r *retrying, method string, call func(co
 }
 
 // repeatErr is repeat for methods that return no value.
-func repeatErr(ctx context.Context, r *retrying, method string, call func(context.Context) error) error {
-	_, err := repeat(ctx, r, method, func(ctx context.Context) (struct{}, error) {
+func repeatErr(ctx context.Context, r *front, method string, bad error, call func(context.Context) error) error {
+	_, err := repeat(ctx, r, method, bad, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, call(ctx)
 	})
 	return err
 }
 
 // backoff is a fresh sequence of waits; observe is told of each.
-func (r *retrying) backoff(observe func(wait time.Duration)) retry.Backoff {
+func (r *front) backoff(observe func(wait time.Duration)) retry.Backoff {
 	var waits retry.Backoff // most calls need none
 	return retry.BackoffFunc(func() (time.Duration, bool) {
 		if waits == nil {

@@ -159,7 +159,7 @@ func (s *scripted) ConfigurationHistory(ctx context.Context, _ store.Configurati
 func (s *scripted) Subscribe(ctx context.Context, _ func(store.Signal)) error { return s.call(ctx) }
 
 func (s *scripted) Close() error    { return s.call(context.Background()) }
-func (s *scripted) Partitions() int { return 3 }
+func (s *scripted) Partitions() int { return 1 }
 
 func (s *scripted) SetMode(ctx context.Context, _ int, _ store.Mode) error { return s.call(ctx) }
 

@@ -47,21 +47,14 @@ type PostponeParams struct {
 	Problem string // why it cannot be fired: up to MaxProblemLen bytes of UTF-8
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
+// Validate reports every field that no Store accepts, joined.
 func (p *PostponeParams) Validate() error {
-	errs := []error{ValidateJobName(p.Job)}
-	bad := func(reason string) {
-		errs = append(errs, &FieldError{Field: "Problem", Reason: reason})
-	}
-	switch {
-	case p.Problem == "":
-		bad("is empty")
-	case len(p.Problem) > MaxProblemLen:
-		bad("is longer than 1 KiB")
-	case !utf8.ValidString(p.Problem):
-		bad("is not valid UTF-8")
-	}
-	return JoinFields(errs...)
+	var f faults
+	f.check(ValidateJobName(p.Job), "")
+	f.add(p.Problem == "", "Problem", "is empty")
+	f.add(len(p.Problem) > MaxProblemLen, "Problem", "is longer than 1 KiB")
+	f.add(!utf8.ValidString(p.Problem), "Problem", "is not valid UTF-8")
+	return f.err()
 }
 
 // PostponedUntil is when a job that has had a problem since then is told of again. Implementations call it.
@@ -87,23 +80,19 @@ type FireParams struct {
 	InReadOnly bool
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
+// Validate reports every field that no Store accepts, joined. The token of the run is derived, whatever Start has.
 func (p *FireParams) Validate() error {
-	var errs []error
-	bad := func(field, reason string) {
-		errs = append(errs, &FieldError{Field: field, Reason: reason})
-	}
-	errs = append(errs, p.Start.Validate(), ValidateTime("Due", p.Due), ValidateTime("Next", p.Next))
-	if p.Next.IsZero() {
-		bad("Next", "is missing")
-	}
-	if p.Delay < 0 {
-		bad("Delay", "is negative")
-	}
-	if p.Rest < 0 {
-		bad("Rest", "is negative")
-	}
-	return JoinFields(errs...)
+	var f faults
+	start := p.Start
+	start.Token, start.Due = FireToken(p.Due), time.Time{}
+	f.check(start.Validate(), "")
+	f.check(validateDue("Due", p.Due), "")
+	f.check(within("Changes", p.Changes, 0, MaxNumber), "")
+	f.check(validateDue("Next", p.Next), "")
+	f.add(p.Next.IsZero(), "Next", "is missing")
+	f.add(p.Delay < 0, "Delay", "is negative")
+	f.add(p.Rest < 0, "Rest", "is negative")
+	return f.err()
 }
 
 // FireVerdict says what FireRun did.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -118,21 +117,19 @@ func ValidateSemaphoreKey(key string) error {
 	return validateSeen("Key", key, MaxSemaphoreKeyLen)
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
+// validateSemaphoreToken checks the token of a claim.
+func validateSemaphoreToken(token string) error { return validateText("Token", token, MaxNameLen) }
+
+// Validate reports every field that no Store accepts, joined.
 func (p *SemaphoreClaim) Validate() error {
-	errs := []error{
-		ValidateSemaphoreKey(p.Key),
-		validateText("Token", p.Token, MaxNameLen),
-		validateWords("Holder", p.Holder, MaxHolderLen),
-		ValidateTTL(p.TTL),
-	}
-	if p.Max < 1 || p.Max > MaxSlots {
-		errs = append(errs, &FieldError{Field: "Max", Reason: fmt.Sprintf("is not within 1 to %d", MaxSlots)})
-	}
-	if p.Wait != 0 && p.Wait < time.Millisecond {
-		errs = append(errs, &FieldError{Field: "Wait", Reason: "is shorter than a millisecond"})
-	}
-	return JoinFields(errs...)
+	var f faults
+	f.check(ValidateSemaphoreKey(p.Key), "")
+	f.check(validateSemaphoreToken(p.Token), "")
+	f.check(validateWords("Holder", p.Holder, MaxHolderLen), "")
+	f.check(within("Max", p.Max, 1, MaxSlots), "")
+	f.check(ValidateTTL(p.TTL), "")
+	f.add(p.Wait != 0 && p.Wait < time.Millisecond, "Wait", "is shorter than a millisecond")
+	return f.err()
 }
 
 // ValidateTTL checks how long a lease of a semaphore shall last: at least a millisecond.

@@ -26,6 +26,10 @@
 // or changed after the method returns; what a method returns belongs to the
 // caller. All deadlines are decided by the store's own clock (P14).
 //
+// A backend checks no parameters: its constructor returns what [Checked] makes of it, and that answers bad input
+// with a [*FieldError] for each field. So what a backend is given is valid by the Validate methods of this package: names
+// are names, partitions are there, numbers are within their bounds, and a hook is settled with a verdict of hooks.
+//
 // Package storetest holds the conformance suite that any Store must pass.
 package store
 

@@ -1,177 +1,175 @@
 package store
 
 import (
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"unicode/utf8"
 )
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
-func (p *StartParams) Validate() error {
-	var errs []error
-	bad := func(field, reason string) {
-		errs = append(errs, &FieldError{Field: field, Reason: reason})
+// faults gathers what is wrong with an input. It stays nil while nothing is.
+type faults []error
+
+// add notes a fault of a field if there is one.
+func (f *faults) add(bad bool, field, reason string) {
+	if bad {
+		*f = append(*f, &FieldError{Field: field, Reason: reason})
 	}
-	if err := ValidateJobName(p.Job); err != nil {
-		errs = append(errs, err)
-	}
-	if p.Root == nil && !p.Open {
-		bad("Root", "is missing, and the run is not open")
-	}
-	if err := ValidateWeight(p.Weight); err != nil {
-		errs = append(errs, err)
-	}
-	errs = append(errs, p.times()...)
-	if p.SealAfter > 0 && p.StopAfter > 0 {
-		bad("StopAfter", "excludes SealAfter")
-	}
-	if p.Retention <= 0 {
-		bad("Retention", "is not positive")
-	}
-	if p.FailureCap <= 0 {
-		bad("FailureCap", "is not positive")
-	}
-	if len(p.Configuration) > MaxConfigurationLen {
-		bad("Configuration", "is longer than 256 KiB")
-	}
-	return JoinFields(errs...)
 }
 
-// times reports the times that no Store accepts.
-func (p *StartParams) times() (errs []error) {
-	for name, it := range map[string]*Item{"Root": p.Root, "PreJob": p.PreJob, "PostJob": p.PostJob} {
-		if it != nil {
-			errs = append(errs, badTimes(1, func(int) *Item { return it }, name+"%.0[1]d")...)
-		}
+// check notes what err says, if it says anything. Its fields get the prefix.
+func (f *faults) check(err error, prefix string) {
+	if err != nil {
+		*f = append(*f, RenameFields(err, func(field string) string { return prefix + field }))
 	}
-	return append(errs, ValidateTime("Due", p.Due))
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
-func (p *EnqueueParams) Validate() error {
-	errs := []error{ValidateNumber(p.Number)}
-	if len(p.Entries) > MaxBatch {
-		errs = append(errs, &FieldError{Field: "Entries", Reason: "are more than MaxBatch"})
+// at is check for the element i of a list; the format of the prefix has its index.
+func (f *faults) at(i int, err error, format string) {
+	if err != nil {
+		f.check(err, fmt.Sprintf(format, i))
 	}
-	errs = append(errs, badTimes(len(p.Entries), func(i int) *Item { return &p.Entries[i].Item }, "Entries[%d].Item")...)
-	return JoinFields(errs...)
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
-func (p *FetchParams) Validate() error {
-	errs := []error{ValidateNumber(p.Number)}
-	if p.Max < 1 || p.Max > MaxBatch {
-		errs = append(errs, &FieldError{Field: "Max", Reason: "must be 1 to MaxBatch"})
+// name notes what is wrong with a name by the rule of [ValidateName].
+func (f *faults) name(field, name string) {
+	if err := ValidateName(field, name); err != nil {
+		*f = append(*f, err)
 	}
-	for i := range p.Budgets {
-		if until := p.Budgets[i].Until; !until.IsZero() {
-			errs = append(errs, ValidateTime(fmt.Sprintf("Budgets[%d].Until", i), until))
-		}
-	}
-	return JoinFields(errs...)
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
-func (p *SettleParams) Validate() error {
-	errs := []error{ValidateNumber(p.Number)}
-	bad := func(reason, field string, args ...any) {
-		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
+func (f faults) err() error { return JoinFields(f...) }
+
+// within checks a whole number against its bounds.
+func within[N int | int64](field string, n, low, high N) error {
+	if n < low || n > high {
+		return &FieldError{Field: field, Reason: fmt.Sprintf("is not within %d to %d", low, high)}
 	}
-	if len(p.Outcomes) > MaxBatch {
-		bad("are more than MaxBatch", "Outcomes")
-	}
-	children := 0
-	for i := range p.Outcomes {
-		o := &p.Outcomes[i]
-		children += len(o.Children)
-		if len(o.Children) > 0 {
-			errs = append(errs, badTimes(len(o.Children), func(c int) *Item { return &o.Children[c] }, fmt.Sprintf("Outcomes[%d].Children", i)+"[%d]")...)
-		}
-		if o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && o.Lease.Lane.Route.Counted() {
-			bad("is none that the task can have", "Outcomes[%d].Verdict", i)
-		}
-		if len(o.Counters) > MaxCounters {
-			bad("are more than MaxCounters", "Outcomes[%d].Counters", i)
-		}
-		for _, err := range badNames(o.Counters) {
-			bad(err.Reason, "Outcomes[%d].%s", i, err.Field)
-		}
-		if err := o.validateWrites(); err != nil {
-			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Outcomes[%d].%s", i, field) }))
-		}
-		for _, err := range badStaged(o.Staged) {
-			bad(err.Reason, "Outcomes[%d].%s", i, err.Field)
-		}
-		if len(o.Result) > MaxResultLen {
-			bad("is longer than MaxResultLen", "Outcomes[%d].Result", i)
-		}
-	}
-	if children > MaxBatch {
-		bad("are more than MaxBatch", "Outcomes.Children")
-	}
-	return JoinFields(errs...)
+	return nil
 }
 
-// badStaged reports routes that are listed twice, and counts below zero.
-func badStaged(staged []Staged) (bad []*FieldError) {
-	for i := range staged {
-		if staged[i].Count < 0 {
-			bad = append(bad, &FieldError{Field: fmt.Sprintf("Staged[%d].Count", i), Reason: "is negative"})
-		}
-		if slices.ContainsFunc(staged[:i], func(s Staged) bool { return s.Route == staged[i].Route }) {
-			bad = append(bad, &FieldError{Field: fmt.Sprintf("Staged[%d].Route", i), Reason: "is listed before"})
-		}
+// validatePartition checks that a partition is one of the store's n.
+func validatePartition(field string, partition, n int) error {
+	if partition < 0 || partition >= n {
+		return &FieldError{Field: field, Reason: fmt.Sprintf("is not one of the store's %d", n)}
 	}
-	return bad
+	return nil
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
-func (p *StageParams) Validate() error {
-	var errs []error
-	bad := func(field, reason string) {
-		errs = append(errs, &FieldError{Field: field, Reason: reason})
-	}
-	if p.Offset < 0 {
-		bad("Offset", "is negative")
-	}
-	if len(p.Items) > MaxBatch {
-		bad("Items", "are more than MaxBatch")
-	}
-	errs = append(errs, badTimes(len(p.Items), func(i int) *Item { return &p.Items[i] }, "Items[%d]")...)
-	for i := range p.Items {
-		if p.Items[i].Route != p.Route {
-			bad(fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")
-		}
-	}
-	return JoinFields(errs...)
+// validate checks the name of a run's job. A number that no run can have is one that none has.
+func (id RunID) validate() error {
+	return RenameFields(ValidateJobName(id.Job), func(string) string { return "Run.Job" })
 }
 
-// StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or neither, with the
-// error that Stage returns. Implementations call it.
-func (p *StageParams) StagedAt(have int) (repeat bool, err error) {
-	switch {
-	case have >= p.Offset+len(p.Items):
-		return true, nil
-	case have < p.Offset:
-		return false, fmt.Errorf("%d of %d are there: %w", have, p.Offset, ErrChildrenLost)
-	case have > p.Offset:
-		return false, &FieldError{Field: "Offset", Reason: fmt.Sprintf("is %d where %d are staged", p.Offset, have)}
+// validateIn checks that a run can be one of the partition, of n.
+func (id RunID) validateIn(partition, n int) error {
+	if PartitionOf(id.Job, n) != partition {
+		return &FieldError{Field: "Run.Job", Reason: fmt.Sprintf("is not a job of the partition %d", partition)}
 	}
-	return false, nil
+	return nil
 }
 
-// badNames reports the counters whose names are not valid, in order.
-func badNames(counters map[string]int64) (bad []*FieldError) {
-	for name := range counters {
-		err := ValidateName("Counters", name)
-		if err == nil {
-			continue
-		}
-		if field := (*FieldError)(nil); errors.As(err, &field) {
-			bad = append(bad, &FieldError{Field: fmt.Sprintf("Counters[%q]", name), Reason: field.Reason})
+// validate checks the ID of a session.
+func (id SessionID) validate() error { return ValidateName("Session.ID", id.ID) }
+
+// validate checks the names of a route, of a task or of a hook.
+func (r Route) validate() error {
+	var f faults
+	f.name("Route.Queue", r.Queue)
+	f.name("Route.Set", r.Set)
+	if r.Counted() {
+		f.name("Route.Kind", r.Kind)
+	}
+	return f.err()
+}
+
+// validateRoutes checks a list of routes, each once.
+func validateRoutes(field string, routes []Route) error {
+	var f faults
+	for i, r := range routes {
+		f.at(i, RenameFields(r.validate(), routeField), field+"[%d].")
+	}
+	return f.err()
+}
+
+// validateNames checks a list of names.
+func validateNames(field string, names []string) error {
+	var f faults
+	for i, name := range names {
+		f.at(i, ValidateName("", name), field+"[%d]")
+	}
+	return f.err()
+}
+
+// routeField drops "Route." from the name of a field.
+func routeField(field string) string { return field[len("Route."):] }
+
+// maxTries is the highest count of retries, snoozes or crashes of a task.
+const maxTries = 1<<31 - 1
+
+// validate checks a task. It is on the way of every task, so it costs little where nothing is wrong.
+func (t *Task) validate() error {
+	tries := func(n int) bool { return n < 0 || n > maxTries }
+	plain := len(t.ID) <= MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&
+		t.Keep >= 0 && !tries(t.Retry) && !tries(t.Snoozes) && !tries(t.Crashes) &&
+		len(t.Payload) <= DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && len(t.Headers) == 0
+	if plain {
+		return nil
+	}
+	var f faults
+	f.add(t.Claimed && t.ID == "", "Task.ID", "is empty, and claimed")
+	f.add(len(t.ID) > MaxTaskIDLen, "Task.ID", "is too long")
+	f.add(!utf8.ValidString(t.ID), "Task.ID", "is not valid UTF-8")
+	f.add(t.Keep < 0, "Task.Keep", "is negative")
+	f.check(within("Task.Retry", t.Retry, 0, maxTries), "")
+	f.check(within("Task.Snoozes", t.Snoozes, 0, maxTries), "")
+	f.check(within("Task.Crashes", t.Crashes, 0, maxTries), "")
+	f.add(len(t.Payload) > DefaultMaxPayload, "Task.Payload", "is longer than 1 MiB")
+	f.check(ValidateTime("Task.Enqueued", t.Enqueued), "")
+	f.check(validateHeaders("Task.Headers", t.Headers), "")
+	return f.err()
+}
+
+// validateHeaders checks headers of a task or of a run.
+func validateHeaders(field string, headers map[string]string) error {
+	for key, value := range headers {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return &FieldError{Field: field, Reason: "hold invalid UTF-8"}
 		}
 	}
-	slices.SortFunc(bad, func(a, b *FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return bad
+	return nil
+}
+
+// itemCheck checks items. Most have the route of the one before, which is not looked at again.
+type itemCheck struct{ known Route }
+
+// ordinary checks an item that is no hook.
+func (c *itemCheck) ordinary(it *Item) error {
+	if it.Route != c.known {
+		if !it.Route.Counted() {
+			return &FieldError{Field: "Route.Kind", Reason: "is that of a hook"}
+		}
+		if err := it.Route.validate(); err != nil {
+			return err
+		}
+		c.known = it.Route
+	}
+	if it.At.IsZero() {
+		return it.Task.validate()
+	}
+	var f faults
+	f.check(it.Task.validate(), "")
+	f.check(ValidateTime("At", it.At), "")
+	f.add(it.Delay != 0, "At", "excludes Delay")
+	return f.err()
+}
+
+// hook checks the task of a hook of that kind.
+func (c *itemCheck) hook(it *Item, kind string) error {
+	var f faults
+	f.check(it.Route.validate(), "")
+	f.add(it.Route.Kind != kind, "Route.Kind", fmt.Sprintf("is not %q", kind))
+	f.check(it.Task.validate(), "")
+	f.add(it.Task.Claimed, "Task.Claimed", "is set for a hook")
+	f.add(it.Delay != 0, "Delay", "is set for a hook")
+	f.add(!it.At.IsZero(), "At", "is set for a hook")
+	return f.err()
 }

@@ -1,8 +1,6 @@
 package store
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Grows reports whether the outcome brings what takes memory: without enough of it a settlement that has one such
 // outcome is refused, and one that has none passes.
@@ -12,41 +10,35 @@ func (o *Outcome) Grows() bool {
 
 // validateWrites reports what no Store accepts of the writes of an outcome, joined.
 func (o *Outcome) validateWrites() error {
-	var errs []error
-	bad := func(reason, field string, args ...any) {
-		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
-	}
 	type value struct {
 		scope ValueScope
 		name  string
 	}
-	var types map[value]ValueType
+	var f faults
+	types := make(map[value]ValueType)
 	data, size := 0, 0
 	for i := range o.Writes {
 		w := &o.Writes[i]
-		if err := w.Validate(); err != nil {
-			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Writes[%d].%s", i, field) }))
-		}
-		run := o.Lease.Lane.Run
-		if w.Scope != RunScope(run) && w.Scope != JobScope(run.Job) {
-			bad("is neither the run of the task nor its job", "Writes[%d].Scope", i)
-		}
-		if w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Type != ValueMap) {
-			bad("is none that a task can commit", "Writes[%d].Op", i)
-		}
+		f.at(i, w.Validate(), "Writes[%d].")
+		f.at(i, o.commits(w), "Writes[%d].")
 		v := value{w.Scope, w.Name}
 		if typ, known := types[v]; known && typ != w.Type {
-			bad("is of two types", "Writes[%d].Name", i)
-		}
-		if types == nil {
-			types = make(map[value]ValueType)
+			f.add(true, fmt.Sprintf("Writes[%d].Name", i), "is of two types")
 		}
 		types[v] = w.Type
 		data += len(w.Data)
 		size += w.Len()
 	}
-	if data > MaxData || size > MaxOutcomeWriteLen {
-		bad(fmt.Sprintf("are more than %d, or take more than %d bytes", MaxData, MaxOutcomeWriteLen), "Writes")
-	}
-	return JoinFields(errs...)
+	f.add(data > MaxData || size > MaxOutcomeWriteLen, "Writes", "are more than 1000, or take more than 1 MiB")
+	return f.err()
+}
+
+// commits checks that a write may travel with an outcome.
+func (o *Outcome) commits(w *Write) error {
+	var f faults
+	run := o.Lease.Lane.Run
+	f.add(w.Scope != RunScope(run) && w.Scope != JobScope(run.Job), "Scope", "is neither the run of the task nor its job")
+	f.add(w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Type != ValueMap),
+		"Op", "is none that a task can commit")
+	return f.err()
 }

@@ -8,18 +8,27 @@ import (
 	"time"
 )
 
-// Validate reports every write that no Store accepts, joined. Implementations call it first.
+// Validate reports every field that no Store accepts, joined.
 func (p *WriteParams) Validate() error {
-	errs := []error{ValidateNumber(p.Number)}
-	if len(p.Writes) > MaxBatch {
-		errs = append(errs, &FieldError{Field: "Writes", Reason: "are more than MaxBatch"})
-	}
+	var f faults
+	f.name("Stream", p.Stream)
+	f.check(ValidateNumber(p.Number), "")
+	f.add(len(p.Writes) > MaxBatch, "Writes", "are more than MaxBatch")
 	for i := range p.Writes {
-		if err := p.Writes[i].Validate(); err != nil {
-			errs = append(errs, RenameFields(err, func(field string) string { return fmt.Sprintf("Writes[%d].%s", i, field) }))
+		f.at(i, p.Writes[i].Validate(), "Writes[%d].")
+	}
+	return f.err()
+}
+
+// validateScopes checks that all values are of the partition, of n.
+func (p *WriteParams) validateScopes(n int) error {
+	var f faults
+	for i := range p.Writes {
+		if w := &p.Writes[i]; PartitionOfValue(w.Scope, w.Name, n) != p.Partition {
+			f.add(true, fmt.Sprintf("Writes[%d].Scope", i), "is not of the partition")
 		}
 	}
-	return JoinFields(errs...)
+	return f.err()
 }
 
 // Grows reports whether a write may take memory. A batch in which none does passes when the store has none left.
@@ -41,52 +50,39 @@ func (w *Write) Size() int {
 
 // Validate reports every field that no Store accepts, joined.
 func (w *Write) Validate() error {
-	errs := []error{w.Scope.validate(), ValidateName("Name", w.Name)}
-	bad := func(field, reason string) {
-		errs = append(errs, &FieldError{Field: field, Reason: reason})
-	}
-	if !w.Type.known() {
-		bad("Type", "is unknown")
-	} else if !w.Op.fits(w.Type) {
-		bad("Op", "is none that the type of value has")
-	}
-	if w.Cap < 0 {
-		bad("Cap", "is negative")
-	}
-	return JoinFields(append(errs, w.validateData()...)...)
+	var f faults
+	f.check(w.Scope.validate(), "")
+	f.name("Name", w.Name)
+	f.add(!w.Type.known(), "Type", "is unknown")
+	f.add(w.Type.known() && !w.Op.fits(w.Type), "Op", "is none that the type of value has")
+	f.add(w.Cap < 0, "Cap", "is negative")
+	f.check(w.validateData(), "")
+	return f.err()
 }
 
 // validateData checks the number and the size of what is written.
-func (w *Write) validateData() (errs []error) {
-	bad := func(reason, field string, args ...any) {
-		errs = append(errs, &FieldError{Field: fmt.Sprintf(field, args...), Reason: reason})
-	}
+func (w *Write) validateData() error {
+	var f faults
 	single := w.Op == WriteAdd || w.Op == WriteSwap || w.Op == WriteSet && w.Type != ValueMap
-	switch {
-	case single && len(w.Data) != 1:
-		bad("must be one", "Data")
-	case len(w.Data) > MaxData:
-		bad(fmt.Sprintf("are more than %d", MaxData), "Data")
-	}
+	f.add(single && len(w.Data) != 1, "Data", "must be one")
+	f.add(!single && len(w.Data) > MaxData, "Data", "are more than 1000")
 	for i := range w.Data {
-		d := &w.Data[i]
-		if len(d.Field) > MaxFieldLen {
-			bad(fmt.Sprintf("has a name longer than %d bytes", MaxFieldLen), "Data[%d]", i)
-		}
-		if len(d.Bytes) > MaxValueLen {
-			bad(fmt.Sprintf("is longer than %d bytes", MaxValueLen), "Data[%d]", i)
-		}
-		if !numeric(w.Type, d.Bytes) {
-			bad("is not a number", "Data[%d]", i)
-		}
+		f.at(i, w.Data[i].validate(w.Type), "Data[%d]")
 	}
-	if w.Len() > MaxWriteLen {
-		bad(fmt.Sprintf("take more than %d bytes", MaxWriteLen), "Data")
-	}
-	return errs
+	f.add(w.Len() > MaxWriteLen, "Data", "take more than 4 MiB")
+	return f.err()
 }
 
-// numeric reports whether b is what a value of the type may hold.
+// validate checks what is stored at a time. Its fields have no names of their own.
+func (d *Datum) validate(k ValueType) error {
+	var f faults
+	f.add(len(d.Field) > MaxFieldLen, "", "has a name longer than 8 KiB")
+	f.add(len(d.Bytes) > MaxValueLen, "", "is longer than 1 MiB")
+	f.add(!numeric(k, d.Bytes), "", "is not a number")
+	return f.err()
+}
+
+// numeric reports whether b is what a value of the kind may hold.
 func numeric(k ValueType, b []byte) bool {
 	switch k {
 	case ValueCounter:
@@ -99,43 +95,33 @@ func numeric(k ValueType, b []byte) bool {
 	return true
 }
 
-// Validate reports every field that no Store accepts, joined. Implementations call it first.
+// Validate reports every field that no Store accepts, joined.
 func (p *ReadParams) Validate() error {
-	errs := []error{p.Scope.validate(), ValidateName("Name", p.Name)}
-	if !p.Type.known() {
-		errs = append(errs, &FieldError{Field: "Type", Reason: "is unknown"})
-	}
-	if len(p.Fields) > MaxData {
-		errs = append(errs, &FieldError{Field: "Fields", Reason: fmt.Sprintf("are more than %d", MaxData)})
-	}
-	if p.Offset < 0 {
-		errs = append(errs, &FieldError{Field: "Offset", Reason: "is negative"})
-	}
-	if p.Limit < 0 || p.Limit > MaxData {
-		errs = append(errs, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not between 0 and %d", MaxData)})
-	}
-	return JoinFields(errs...)
+	var f faults
+	f.check(p.Scope.validate(), "")
+	f.name("Name", p.Name)
+	f.add(!p.Type.known(), "Type", "is unknown")
+	f.add(len(p.Fields) > MaxData, "Fields", "are more than 1000")
+	f.add(p.Offset < 0, "Offset", "is negative")
+	f.check(within("Limit", p.Limit, 0, MaxData), "")
+	return f.err()
 }
 
+// validate checks what a value belongs to.
 func (s ValueScope) validate() error {
-	var errs []error
-	bad := func(field, reason string) {
-		errs = append(errs, &FieldError{Field: "Scope." + field, Reason: reason})
-	}
+	var f faults
 	switch s.Of {
-	case ScopeRun, ScopeJob:
-		errs = append(errs, RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }))
-		if s.Of == ScopeRun && s.Run <= 0 {
-			bad("Run", "is not the number of a run")
-		}
+	case ScopeRun:
+		f.check(within("Scope.Run", s.Run, 1, MaxNumber), "")
+		fallthrough
+	case ScopeJob:
+		f.check(RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }), "")
 	case ScopeNamespace:
-		if s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond {
-			bad("Expiry", "is negative, or less than a millisecond")
-		}
+		f.add(s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond, "Scope.Expiry", "is negative, or less than a millisecond")
 	default:
-		bad("Of", "is missing")
+		f.add(true, "Scope.Of", "is missing")
 	}
-	return JoinFields(errs...)
+	return f.err()
 }
 
 func (k ValueType) known() bool {
@@ -146,7 +132,7 @@ func (k ValueType) known() bool {
 	return false
 }
 
-// fits reports whether values of the type have the operation.
+// fits reports whether values of the kind have the operation.
 func (o WriteOp) fits(k ValueType) bool {
 	switch o {
 	case WriteSet:

@@ -75,7 +75,7 @@ func TestACallWhoseContextHasEndedDoesNothing(t *testing.T) {
 	for name, err := range everyCall(ctx, k) {
 		require.ErrorIs(t, err, context.Canceled, name)
 	}
-	require.Empty(t, k.Leftovers())
+	require.Empty(t, k.inside.Leftovers())
 }
 
 func TestAClosedStoreRefusesEveryCall(t *testing.T) {
@@ -109,7 +109,9 @@ func everyCall(ctx context.Context, k *kit) map[string]error {
 	errs["OpenSession"] = k.OpenSession(ctx, session, store.WorkerInfo{}, time.Second)
 	_, errs["Fetch"] = k.Fetch(ctx, store.FetchParams{Session: session, Number: 1, Max: 1})
 	_, errs["Settle"] = k.Settle(ctx, store.SettleParams{Session: session, Number: 1})
-	errs["Stage"] = k.Stage(ctx, store.StageParams{Session: session})
+	errs["Stage"] = k.Stage(ctx, store.StageParams{
+		Session: session, Lease: store.Lease{Lane: store.Lane{Run: run, Route: path}}, Route: path,
+	})
 	_, errs["Heartbeat"] = k.Heartbeat(ctx, store.HeartbeatParams{Session: session, Lease: time.Second})
 	_, errs["Held"] = k.Held(ctx, session, nil)
 	errs["CloseSession"] = k.CloseSession(ctx, session)
@@ -128,7 +130,7 @@ func TestCountsStayExactWhileEverybodyCallsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {
-			stream := fmt.Sprint("stream ", i)
+			stream := fmt.Sprint("stream-", i)
 			if err := k.OpenProducer(k.ctx, 0, stream); err != nil {
 				t.Error(err)
 			}
@@ -142,7 +144,7 @@ func TestCountsStayExactWhileEverybodyCallsAtOnce(t *testing.T) {
 				}
 			}
 		})
-		session := store.SessionID{ID: fmt.Sprint("parallel ", i)}
+		session := store.SessionID{ID: fmt.Sprint("parallel-", i)}
 		all.Go(func() {
 			if err := k.OpenSession(k.ctx, session, store.WorkerInfo{}, time.Hour); err != nil {
 				t.Error(err)

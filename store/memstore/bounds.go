@@ -158,7 +158,7 @@ func (p *partition) goOn(r *run, which func(*lane) bool) {
 }
 
 // Reconsider gives all lanes of the routes that stand aside their turns again.
-func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Route) error {
+func (s *backend) Reconsider(ctx context.Context, partition int, routes []store.Route) error {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return err

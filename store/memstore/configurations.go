@@ -23,10 +23,7 @@ type change struct {
 }
 
 // PublishSet keeps the description of a set.
-func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
-	if err := r.Validate(); err != nil {
-		return err
-	}
+func (s *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 	part, err := s.of(ctx, r.Name)
 	if err != nil {
 		return err
@@ -37,7 +34,7 @@ func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
 }
 
 // Sets lists what was published.
-func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
+func (s *backend) Sets(ctx context.Context) ([]store.SetRecord, error) {
 	var all []store.SetRecord
 	for i := range s.partitions {
 		part, err := s.at(ctx, i)
@@ -54,7 +51,7 @@ func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
 }
 
 // Configuration reads a document.
-func (s *Store) Configuration(ctx context.Context, id store.ConfigurationID) (store.ConfigurationRecord, error) {
+func (s *backend) Configuration(ctx context.Context, id store.ConfigurationID) (store.ConfigurationRecord, error) {
 	part, doc, err := s.document(ctx, id)
 	if err != nil {
 		return store.ConfigurationRecord{}, err
@@ -64,7 +61,7 @@ func (s *Store) Configuration(ctx context.Context, id store.ConfigurationID) (st
 }
 
 // WatchConfigurations reads the documents of sets.
-func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store.ConfigurationRecord, error) {
+func (s *backend) WatchConfigurations(ctx context.Context, sets []string) ([]store.ConfigurationRecord, error) {
 	records := make([]store.ConfigurationRecord, len(sets))
 	for i, set := range sets {
 		var err error
@@ -76,7 +73,7 @@ func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store
 }
 
 // ConfigurationHistory reads the last changes of a document.
-func (s *Store) ConfigurationHistory(ctx context.Context, id store.ConfigurationID) ([]store.ConfigurationChange, error) {
+func (s *backend) ConfigurationHistory(ctx context.Context, id store.ConfigurationID) ([]store.ConfigurationChange, error) {
 	part, doc, err := s.document(ctx, id)
 	if err != nil {
 		return nil, err
@@ -91,7 +88,7 @@ func (s *Store) ConfigurationHistory(ctx context.Context, id store.Configuration
 }
 
 // document finds a document, an empty one if there is none, and locks its partition unless it fails.
-func (s *Store) document(ctx context.Context, id store.ConfigurationID) (*partition, *document, error) {
+func (s *backend) document(ctx context.Context, id store.ConfigurationID) (*partition, *document, error) {
 	name := id.Set
 	if name == "" {
 		name = id.Run.Job
@@ -120,10 +117,7 @@ func (d *document) record() store.ConfigurationRecord {
 }
 
 // WriteConfiguration replaces or removes a document.
-func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
-	if err := p.Validate(); err != nil {
-		return 0, err
-	}
+func (s *backend) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
 	part, doc, err := s.document(ctx, p.ID)
 	if err != nil {
 		return 0, err

@@ -12,11 +12,11 @@ import (
 func harness(partitions int) storetest.Harness {
 	return storetest.Harness{
 		New: func(testing.TB) store.Store {
-			return memstore.New(&memstore.Options{Partitions: partitions})
+			return memstore.NewBackend(&memstore.Options{Partitions: partitions})
 		},
 		Bubble: true,
 		Leftovers: func(_ testing.TB, s store.Store) []string {
-			return s.(*memstore.Store).Leftovers()
+			return s.(*memstore.Backend).Leftovers()
 		},
 	}
 }

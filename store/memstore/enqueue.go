@@ -19,10 +19,7 @@ type producer struct {
 }
 
 // OpenProducer registers a stream.
-func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
-	if stream == "" {
-		return &store.FieldError{Field: "Stream", Reason: "is empty"}
-	}
+func (s *backend) OpenProducer(ctx context.Context, partition int, stream string) error {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return err
@@ -46,10 +43,7 @@ func (p *partition) producer(stream string, now time.Time) *producer {
 
 // Enqueue applies the hold openings, adds the entries, then applies the hold
 // closings, in one step.
-func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.EnqueueReply{}, err
-	}
+func (s *backend) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
 	part, err := s.at(ctx, p.Partition)
 	if err != nil {
 		return store.EnqueueReply{}, err

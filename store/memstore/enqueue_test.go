@@ -91,16 +91,16 @@ func TestKeptIDsAreForgottenBySweep(t *testing.T) {
 		k := newKit(t, nil)
 		run := k.start(store.StartParams{Open: true})
 		w := k.workerFor(24 * time.Hour)
-		before := k.Leftovers()
+		before := k.inside.Leftovers()
 		for range 3 {
 			k.add(run, claimed("a", time.Hour), claimed("b", time.Hour))
 			w.settleAll(w.fetch(2), store.VerdictSuccess)
-			require.NotEqual(t, before, k.Leftovers())
+			require.NotEqual(t, before, k.inside.Leftovers())
 			time.Sleep(time.Hour)
 			k.sweep()
 		}
-		require.Subset(t, k.Leftovers(), before[:1], "the job")
-		require.Contains(t, k.Leftovers()[1], "ids=0 kept=0")
+		require.Subset(t, k.inside.Leftovers(), before[:1], "the job")
+		require.Contains(t, k.inside.Leftovers()[1], "ids=0 kept=0")
 	})
 }
 

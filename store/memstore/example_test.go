@@ -18,6 +18,7 @@ func ExampleNew() {
 	route := store.Route{Queue: "default", Set: "mail", Kind: "send"}
 	started, err := s.StartRun(ctx, store.StartParams{
 		Job:        "newsletter",
+		Token:      "newsletter-7",
 		Set:        "mail",
 		Root:       &store.Item{Route: route, Task: store.Task{ID: "root", Payload: []byte(`{"to":"you"}`)}},
 		Weight:     1,

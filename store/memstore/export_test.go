@@ -5,8 +5,14 @@ import (
 	"time"
 )
 
+// Backend is what is behind the checks of a store.
+type Backend = backend
+
+// NewBackend makes one.
+func NewBackend(opts *Options) *Backend { return newBackend(opts) }
+
 // Leftovers lists everything that is stored because of jobs, runs and tasks.
-func (s *Store) Leftovers() (left []string) {
+func (s *backend) Leftovers() (left []string) {
 	for _, p := range s.partitions {
 		p.mu.Lock()
 		for name, j := range p.jobs {
@@ -51,7 +57,7 @@ func (s *Store) Leftovers() (left []string) {
 }
 
 // SetClock replaces the store's clock, to turn it back.
-func (s *Store) SetClock(clock func() time.Time) {
+func (s *backend) SetClock(clock func() time.Time) {
 	for _, p := range s.partitions {
 		p.mu.Lock()
 		p.clock = clock
@@ -61,7 +67,7 @@ func (s *Store) SetClock(clock func() time.Time) {
 
 // Disagreement describes the first place where the indexes of the store do not
 // agree with what they index; "" if there is none.
-func (s *Store) Disagreement() string {
+func (s *backend) Disagreement() string {
 	for _, p := range s.partitions {
 		p.mu.Lock()
 		defer p.mu.Unlock()

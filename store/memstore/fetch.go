@@ -13,10 +13,7 @@ const defaultFetchBytes = 1 << 20
 
 // Fetch leases up to p.Max waiting tasks, fairly between runs (P11). A fetch
 // that delivers nothing does not consume its number.
-func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.FetchReply{}, err
-	}
+func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {
 		return store.FetchReply{}, err

@@ -76,6 +76,9 @@ func TestOnlyRoutesThatWereAskedForAreDelivered(t *testing.T) {
 	k.add(run, task("scan"), onRoute(file, task("copy")))
 	w := k.worker()
 	only := store.FetchQueue{Queue: "file", Routes: []store.Route{file, path}}
+	_, err := k.Fetch(k.ctx, store.FetchParams{Session: w.session, Number: 1, Max: 10, Queues: []store.FetchQueue{only}})
+	require.ErrorIs(t, err, store.ErrInvalid, "a route of another queue")
+	only.Routes = only.Routes[:1]
 	require.Equal(t, []string{"copy"}, idsOf(w.ask(store.FetchParams{Max: 10, Queues: []store.FetchQueue{only}})))
 }
 

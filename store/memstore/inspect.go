@@ -11,7 +11,7 @@ import (
 
 // Inspect reads what the sets of a run hold, apart from its counters. Here it
 // is atomic, so the reply is always stable.
-func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
+func (s *backend) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
 		return store.Inspection{}, err
@@ -119,7 +119,7 @@ func (p *partition) heldRecords(r *run) []store.HeldRecord {
 }
 
 // QueueStats counts what waits in a partition, by route.
-func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
+func (s *backend) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return nil, err

@@ -3,14 +3,11 @@ package memstore
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
-
-const maxPage = 1000 // jobs in one page, as the contract says
 
 // job is a name with its definition, if it was declared, and its runs.
 type job struct {
@@ -70,13 +67,7 @@ func (p *partition) removeJob(j *job) {
 }
 
 // EnsureJob declares a periodic or standing job, or updates its definition.
-func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
-	if err := store.ValidateJobName(p.Job); err != nil {
-		return "", err
-	}
-	if p.Type != store.JobStanding && p.Type != store.JobPeriodic {
-		return "", &store.FieldError{Field: "Type", Reason: "is neither standing nor periodic"}
-	}
+func (s *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
 		return "", err
@@ -130,7 +121,7 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 }
 
 // SetJobDisabled sets or clears the flag that keeps a declared job from starting.
-func (s *Store) SetJobDisabled(ctx context.Context, name string, disabled bool) error {
+func (s *backend) SetJobDisabled(ctx context.Context, name string, disabled bool) error {
 	part, err := s.of(ctx, name)
 	if err != nil {
 		return err
@@ -154,7 +145,7 @@ func (s *Store) SetJobDisabled(ctx context.Context, name string, disabled bool) 
 }
 
 // Job reads one job.
-func (s *Store) Job(ctx context.Context, name string) (store.JobRecord, error) {
+func (s *backend) Job(ctx context.Context, name string) (store.JobRecord, error) {
 	part, err := s.of(ctx, name)
 	if err != nil {
 		return store.JobRecord{}, err
@@ -168,10 +159,7 @@ func (s *Store) Job(ctx context.Context, name string) (store.JobRecord, error) {
 }
 
 // ListJobs reads a page of the jobs of one partition in the order of their names.
-func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
-	if p.Limit < 1 || p.Limit > maxPage {
-		return store.JobPage{}, &store.FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 1 to %d", maxPage)}
-	}
+func (s *backend) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
 	part, err := s.at(ctx, p.Partition)
 	if err != nil {
 		return store.JobPage{}, err
@@ -219,7 +207,7 @@ func (p *partition) sortedNames() []string {
 }
 
 // JobRuns returns the numbers of the runs of a job that are still kept, newest first.
-func (s *Store) JobRuns(ctx context.Context, name string) ([]int64, error) {
+func (s *backend) JobRuns(ctx context.Context, name string) ([]int64, error) {
 	part, err := s.of(ctx, name)
 	if err != nil {
 		return nil, err
@@ -237,7 +225,7 @@ func (s *Store) JobRuns(ctx context.Context, name string) ([]int64, error) {
 }
 
 // DeleteJob removes a job, its definition and all its runs.
-func (s *Store) DeleteJob(ctx context.Context, name string) error {
+func (s *backend) DeleteJob(ctx context.Context, name string) error {
 	part, err := s.of(ctx, name)
 	if err != nil {
 		return err

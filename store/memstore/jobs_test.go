@@ -107,7 +107,7 @@ func TestRunsOfAJobAreListedNewestFirst(t *testing.T) {
 
 func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 	k := newKit(t, nil)
-	before := k.Leftovers()
+	before := k.inside.Leftovers()
 	run := k.start(store.StartParams{Open: true, Token: "token"})
 	require.ErrorIs(t, k.DeleteRun(k.ctx, run), store.ErrRunActive)
 	require.ErrorIs(t, k.DeleteJob(k.ctx, "import"), store.ErrRunActive)
@@ -121,7 +121,7 @@ func TestOnlyWhatIsNotActiveCanBeDeleted(t *testing.T) {
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	k.stop(k.start(store.StartParams{Open: true, Declared: true}))
 	require.NoError(t, k.DeleteJob(k.ctx, "import"))
-	require.Equal(t, before, k.Leftovers())
+	require.Equal(t, before, k.inside.Leftovers())
 }
 
 func TestTheNewestRunIsNotListedOnceItIsGone(t *testing.T) {

@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"testing"
 	"time"
@@ -27,7 +28,8 @@ var everything = []store.FetchQueue{
 
 // kit is a store with a producer stream, and the number of its last batch.
 type kit struct {
-	*memstore.Store
+	store.Store
+	inside   *memstore.Backend // of the store
 	tb       reporter
 	ctx      context.Context
 	sent     int64
@@ -42,7 +44,8 @@ type reporter interface {
 
 func newKit(tb testing.TB, opts *memstore.Options) *kit {
 	tb.Helper()
-	k := &kit{Store: memstore.New(opts), tb: tb, ctx: tb.Context()}
+	inside := memstore.NewBackend(opts)
+	k := &kit{Store: store.Checked(inside), inside: inside, tb: tb, ctx: tb.Context()}
 	tb.Cleanup(func() { require.NoError(tb, k.Close()) })
 	require.NoError(tb, k.OpenProducer(k.ctx, 0, "stream"))
 	return k
@@ -59,6 +62,12 @@ func (k *kit) start(p store.StartParams) store.RunID {
 func complete(p store.StartParams) store.StartParams {
 	if p.Job == "" {
 		p.Job = "import"
+	}
+	if p.Token == "" {
+		p.Token = rand.Text()
+	}
+	if p.Set == "" {
+		p.Set = path.Set
 	}
 	if p.Weight == 0 {
 		p.Weight = 1

@@ -38,11 +38,7 @@ func (h *holder) lent(at time.Time) bool { return h.tokens > 0 && h.void.After(a
 func (h *holder) debt(share int) int { return max(0, min(h.want, share)-h.held) }
 
 // Draw says what a holder keeps and wants, and takes what it may have.
-func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.DrawReply{}, err
-	}
-	p.Clamp()
+func (s *backend) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
 	part, err := s.of(ctx, p.Limit)
 	if err != nil {
 		return store.DrawReply{}, err
@@ -273,7 +269,7 @@ func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.
 }
 
 // Forfeit takes the permits of a silent holder.
-func (s *Store) Forfeit(ctx context.Context, limit string, holding store.Holding) error {
+func (s *backend) Forfeit(ctx context.Context, limit string, holding store.Holding) error {
 	part, err := s.of(ctx, limit)
 	if err != nil {
 		return err
@@ -315,7 +311,7 @@ func (p *partition) forgetLimits(now time.Time) {
 }
 
 // SessionsLeft counts the sessions whose IDs begin with prefix. What they held is given back when they end.
-func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
+func (s *backend) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return 0, err

@@ -8,10 +8,7 @@ import (
 )
 
 // SetMode sets the mode of a partition.
-func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error {
-	if err := m.Validate(); err != nil {
-		return err
-	}
+func (s *backend) SetMode(ctx context.Context, partition int, m store.Mode) error {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return err
@@ -23,7 +20,7 @@ func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error 
 }
 
 // Mode reads the mode of a partition.
-func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
+func (s *backend) Mode(ctx context.Context, partition int) (store.Mode, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return "", err

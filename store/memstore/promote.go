@@ -10,7 +10,7 @@ import (
 const promoteSlice = 4096
 
 // Promote moves delayed tasks that are due to waiting, earliest first, and tells of the jobs that are due.
-func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
+func (s *backend) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return store.PromoteReply{}, err

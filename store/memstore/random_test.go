@@ -29,7 +29,7 @@ func TestCountsAgreeWithTheSetsAfterAnySequenceOfOperations(t *testing.T) {
 		k := newKit(t, nil)
 		k.tb = rt // so that a failure is shrunk
 		l := &life{kit: k, now: time.Unix(1e9, 0), workers: map[string]*worker{}, held: map[string][]store.Delivery{}}
-		k.SetClock(func() time.Time { return l.now })
+		k.inside.SetClock(func() time.Time { return l.now })
 		rt.Repeat(map[string]func(*rapid.T){
 			"start":   l.startRun,
 			"enqueue": l.enqueueSome,
@@ -53,7 +53,7 @@ func TestCountsAgreeWithTheSetsAfterAnySequenceOfOperations(t *testing.T) {
 }
 
 func (l *life) check() {
-	require.Empty(l.tb, l.Disagreement())
+	require.Empty(l.tb, l.inside.Disagreement())
 	for _, run := range l.runs {
 		if _, err := l.Run(l.ctx, run); !errors.Is(err, store.ErrRunNotFound) {
 			l.record(run)
@@ -226,5 +226,5 @@ func (l *life) end() {
 	}
 	l.now = l.now.Add(30 * time.Second)
 	l.sweep()
-	require.Empty(l.tb, l.Leftovers())
+	require.Empty(l.tb, l.inside.Leftovers())
 }

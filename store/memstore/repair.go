@@ -8,7 +8,7 @@ import (
 
 // Repair finds nothing: memory has no hands but this package's, and what the sets hold is what the counters are
 // kept with, under one lock.
-func (s *Store) Repair(ctx context.Context, p store.RepairParams) (store.RepairReport, error) {
+func (s *backend) Repair(ctx context.Context, p store.RepairParams) (store.RepairReport, error) {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
 		return store.RepairReport{}, err

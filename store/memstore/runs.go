@@ -47,10 +47,7 @@ type run struct {
 
 // StartRun begins a run of p.Job. Its number is the store's clock in
 // microseconds, or the next after the last number if that is not less.
-func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.StartReply{}, err
-	}
+func (s *backend) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
 		return store.StartReply{}, err
@@ -190,7 +187,7 @@ func (r *run) unhold(name string) {
 }
 
 // Run reads one run atomically.
-func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+func (s *backend) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
 		return store.RunRecord{}, err
@@ -205,7 +202,7 @@ func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error
 
 // SetRunPaused stops or allows deliveries of the run's tasks, those of its
 // hooks included: a paused run neither begins nor finishes.
-func (s *Store) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
+func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
 		return err
@@ -233,7 +230,7 @@ func (s *Store) SetRunPaused(ctx context.Context, id store.RunID, paused bool) e
 }
 
 // Failures reads dead letters of a run that are kept, in the order of their places.
-func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
+func (s *backend) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
 		return nil, err
@@ -261,7 +258,7 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit
 }
 
 // DeleteRun removes a finished run at once.
-func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
+func (s *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
 		return err

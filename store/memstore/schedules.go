@@ -62,10 +62,7 @@ func (p *partition) dueJobs(now time.Time) (names []string) {
 }
 
 // FireRun begins the run that a periodic job is due for.
-func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.FireReply{}, err
-	}
+func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
 	part, err := s.of(ctx, p.Start.Job)
 	if err != nil {
 		return store.FireReply{}, err
@@ -122,10 +119,7 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 }
 
 // PostponeJob puts off a job that is due and cannot be fired.
-func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
+func (s *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
 		return err

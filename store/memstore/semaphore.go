@@ -106,10 +106,7 @@ func (p *partition) nextNumber(now time.Time) int64 {
 }
 
 // AcquireSemaphore takes a place if it is the claim's turn, or one in the line.
-func (s *Store) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	if err := c.Validate(); err != nil {
-		return store.SemaphoreReply{}, err
-	}
+func (s *backend) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) (store.SemaphoreReply, error) {
 	part, err := s.of(ctx, c.Key)
 	if err != nil {
 		return store.SemaphoreReply{}, err
@@ -155,10 +152,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) (s
 }
 
 // RefreshSemaphore prolongs a lease.
-func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
-	if err := store.ValidateTTL(ttl); err != nil {
-		return time.Time{}, err
-	}
+func (s *backend) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
 	part, err := s.of(ctx, key)
 	if err != nil {
 		return time.Time{}, err
@@ -174,7 +168,7 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 }
 
 // ReleaseSemaphore ends a lease or a place in the line.
-func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
+func (s *backend) ReleaseSemaphore(ctx context.Context, key, token string) error {
 	part, err := s.of(ctx, key)
 	if err != nil {
 		return err
@@ -195,7 +189,7 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 }
 
 // ForceReleaseSemaphore ends one lease by its number, or all, before their time.
-func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
 	part, err := s.of(ctx, key)
 	if err != nil {
 		return 0, err
@@ -217,7 +211,7 @@ func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int
 }
 
 // Semaphore reads who holds and who waits.
-func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
+func (s *backend) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
 	part, err := s.of(ctx, key)
 	if err != nil {
 		return store.SemaphoreRecord{}, err

@@ -11,7 +11,7 @@ import (
 )
 
 func TestFencingNumbersGrowThoughTheClockGoesBack(t *testing.T) {
-	s := memstore.New(nil)
+	s := memstore.NewBackend(nil)
 	now, last := time.Now(), int64(0)
 	for range 5 {
 		s.SetClock(func() time.Time { return now })

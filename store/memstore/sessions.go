@@ -113,13 +113,7 @@ func (s *session) grace(now time.Time) {
 
 // OpenSession registers a session whose lease lasts for the given time unless
 // Heartbeat extends it.
-func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {
-	if id.ID == "" {
-		return &store.FieldError{Field: "Session.ID", Reason: "is empty"}
-	}
-	if lease <= 0 {
-		return &store.FieldError{Field: "Lease", Reason: "is not positive"}
-	}
+func (s *backend) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {
 	part, err := s.at(ctx, id.Partition)
 	if err != nil {
 		return err
@@ -136,10 +130,7 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 }
 
 // Heartbeat extends the session's lease and reads the states of runs.
-func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
-	if p.Lease <= 0 {
-		return store.HeartbeatReply{}, &store.FieldError{Field: "Lease", Reason: "is not positive"}
-	}
+func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {
 		return store.HeartbeatReply{}, err
@@ -170,7 +161,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 }
 
 // Held lists every delivery that the store holds for the session, oldest fetch first.
-func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.Lease]bool) ([]store.Delivery, error) {
+func (s *backend) Held(ctx context.Context, id store.SessionID, except map[store.Lease]bool) ([]store.Delivery, error) {
 	part, err := s.at(ctx, id.Partition)
 	if err != nil {
 		return nil, err
@@ -193,7 +184,7 @@ func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.L
 
 // CloseSession ends a session. Deliveries it still holds go back to waiting as
 // after a crash.
-func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
+func (s *backend) CloseSession(ctx context.Context, id store.SessionID) error {
 	part, err := s.at(ctx, id.Partition)
 	if err != nil {
 		return err
@@ -206,7 +197,7 @@ func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
 }
 
 // LiveSessions lists the sessions of a partition in the order of their IDs.
-func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
+func (s *backend) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return nil, err

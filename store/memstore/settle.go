@@ -10,10 +10,7 @@ import (
 )
 
 // Settle reports outcomes. Each is applied only if its lease is still held.
-func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.SettleReply{}, err
-	}
+func (s *backend) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {
 		return store.SettleReply{}, err
@@ -162,14 +159,12 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 
 // hook applies the verdict on a hook's delivery and reports whether its run
 // ended. The counts are never touched. A verdict that comes too late, since the
-// run was stopped meanwhile, has no effect. A verdict meant for tasks is taken
-// for the one of the hook that it amounts to: a run must not hang for a word.
+// run was stopped meanwhile, has no effect.
 func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	if !r.awaits(h.lane.route) {
 		return false
 	}
 	h.task.Recovered = false
-	pre := h.lane.route.Kind == store.KindPreJob
 	switch o.Verdict {
 	case store.VerdictRetry, store.VerdictSnooze:
 		if o.Verdict == store.VerdictRetry {
@@ -177,40 +172,19 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 		}
 		b.again(h, o)
 		return false
-	case store.VerdictRelease, store.VerdictCancel:
-		b.release(h, o)
-		return false
-	case store.VerdictStopRun:
-		return b.stop(r, o.Error, false, b.now)
-	}
-	if pre {
-		return b.preJob(r, h, o)
-	}
-	return b.postJob(r, h, o)
-}
-
-func (b *settling) preJob(r *run, h *holding, o *store.Outcome) bool {
-	switch o.Verdict {
-	case store.VerdictBegin, store.VerdictSuccess:
+	case store.VerdictBegin:
 		return b.start(r, b.now)
 	case store.VerdictSkip:
 		r.rec.Reason = o.Error
 		b.cancelWaiting(r)
 		b.finalise(r, store.StatusSkipped, b.now)
 		return true
-	case store.VerdictAbort, store.VerdictFail:
+	case store.VerdictAbort:
 		r.rec.Error = o.Error
 		b.cancelWaiting(r)
 		b.finalise(r, store.StatusFailed, b.now)
 		return true
-	}
-	b.release(h, o)
-	return false
-}
-
-func (b *settling) postJob(r *run, h *holding, o *store.Outcome) bool {
-	switch o.Verdict {
-	case store.VerdictHookDone, store.VerdictSuccess, store.VerdictFail:
+	case store.VerdictHookDone:
 		r.rec.HookError, r.rec.Result = o.Error, bytes.Clone(o.Result)
 		b.finalise(r, r.rec.FinalStatus, b.now)
 		return true

@@ -230,13 +230,13 @@ func TestAVerdictOfAnotherHookGivesTheHookBack(t *testing.T) {
 	require.Equal(t, "gave up", k.record(run).HookError)
 }
 
-func TestAHookCanStopItsRun(t *testing.T) {
+func TestAHookThatAsksForAStopEndsItsRun(t *testing.T) {
 	k := newKit(t, nil)
 	root := task("root")
 	run := k.start(store.StartParams{Root: &root, PreJob: hook(preJob)})
 	w := k.worker()
 	require.Equal(t, []store.RunID{run}, w.settle(with(w.one(), store.VerdictStopRun)).Ended)
-	k.requireStatus(run, store.StatusStopped)
+	k.requireStatus(run, store.StatusFailed)
 	k.requireCounts(run, store.Counts{Cancelled: 1})
 }
 

@@ -90,7 +90,7 @@ func (s *subscriber) take() []store.Signal {
 // then returns nil; when the store is closed it returns [store.ErrClosed].
 // Equal signals that gather while fn runs are delivered once, and a subscriber
 // that falls far behind gets one SignalSync instead. fn may call the store.
-func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
+func (s *backend) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	sub := &subscriber{wake: make(chan struct{}, 1), known: map[store.Signal]struct{}{}}
 	s.hub.join(sub)
 	defer s.hub.leave(sub)
@@ -119,7 +119,7 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 }
 
 // SignalsAreComplete implements [store.CompleteSignals]: a mailbox that overflows is replaced by one SignalSync.
-func (s *Store) SignalsAreComplete() bool { return true }
+func (s *backend) SignalsAreComplete() bool { return true }
 
 // signal notes a signal for when the call is over. A call that moves the same
 // run many times in a row notes it once.

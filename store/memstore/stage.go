@@ -22,10 +22,7 @@ type chunk struct {
 }
 
 // Stage parks children of a running task.
-func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
+func (s *backend) Stage(ctx context.Context, p store.StageParams) error {
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func TestRunNumbersAreMicrosecondsAndGrowWhenTheClockStands(t *testing.T) {
 func TestRunNumbersGrowAlsoWhenTheClockGoesBack(t *testing.T) {
 	k := newKit(t, nil)
 	first := k.start(store.StartParams{Job: "a", Open: true})
-	k.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
+	k.inside.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
 	second := k.start(store.StartParams{Job: "b", Open: true})
 	require.Equal(t, first.Number+1, second.Number)
 }

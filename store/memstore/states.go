@@ -23,7 +23,7 @@ const stopReason = "stopped"
 
 // StopRun ends a run. Repeating it on a run that a stop ended is harmless: it
 // answers as the first time did.
-func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
+func (s *backend) StopRun(ctx context.Context, p store.StopParams) error {
 	part, err := s.of(ctx, p.Run.Job)
 	if err != nil {
 		return err

@@ -26,7 +26,6 @@ package memstore
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -39,7 +38,7 @@ import (
 // configured otherwise.
 const DefaultSweepInterval = 5 * time.Second
 
-// Options configure a [Store]. The zero value is usable.
+// Options configure a store. The zero value is usable.
 type Options struct {
 	// Partitions is the number of partitions. Defaults to 1.
 	Partitions int
@@ -52,9 +51,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [store.Store] in memory. Make one with [New]. Its methods may be
-// called concurrently as the contract allows.
-type Store struct {
+// backend is a [store.Store] in memory, behind the checks.
+type backend struct {
 	partitions []*partition
 	hub        *hub
 
@@ -63,13 +61,15 @@ type Store struct {
 }
 
 var (
-	_ store.Store           = (*Store)(nil)
-	_ store.CompleteSignals = (*Store)(nil)
+	_ store.Store           = (*backend)(nil)
+	_ store.CompleteSignals = (*backend)(nil)
 )
 
-// New returns an empty store. A nil opts means the defaults. Close it to end
+// New returns an empty store, behind the checks of [store.Checked]. A nil opts means the defaults. Close it to end
 // its subscriptions; an abandoned store is garbage like any other value.
-func New(opts *Options) *Store {
+func New(opts *Options) store.Store { return store.Checked(newBackend(opts)) }
+
+func newBackend(opts *Options) *backend {
 	var o Options
 	if opts != nil {
 		o = *opts
@@ -81,7 +81,7 @@ func New(opts *Options) *Store {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Logger = guard.Logger(o.Logger)
-	s := &Store{hub: newHub(), closed: make(chan struct{})}
+	s := &backend{hub: newHub(), closed: make(chan struct{})}
 	for i := range max(o.Partitions, 1) {
 		s.partitions = append(s.partitions, newPartition(i, s.hub, o))
 	}
@@ -89,20 +89,20 @@ func New(opts *Options) *Store {
 }
 
 // Partitions is the number of partitions.
-func (s *Store) Partitions() int { return len(s.partitions) }
+func (s *backend) Partitions() int { return len(s.partitions) }
 
 // Ping fails if the store is closed or ctx has ended.
-func (s *Store) Ping(ctx context.Context) error { return s.open(ctx) }
+func (s *backend) Ping(ctx context.Context) error { return s.open(ctx) }
 
 // Close ends every subscription and makes later calls fail with
 // [store.ErrClosed]. It may be called twice.
-func (s *Store) Close() error {
+func (s *backend) Close() error {
 	s.once.Do(func() { close(s.closed) })
 	return nil
 }
 
 // open reports whether a call may go on: a call whose ctx has ended does nothing.
-func (s *Store) open(ctx context.Context) error {
+func (s *backend) open(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -115,12 +115,9 @@ func (s *Store) open(ctx context.Context) error {
 }
 
 // at locks a partition for one call. The caller unlocks it.
-func (s *Store) at(ctx context.Context, index int) (*partition, error) {
+func (s *backend) at(ctx context.Context, index int) (*partition, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, err
-	}
-	if index < 0 || index >= len(s.partitions) {
-		return nil, &store.FieldError{Field: "Partition", Reason: fmt.Sprintf("is not one of the store's %d", len(s.partitions))}
 	}
 	p := s.partitions[index]
 	p.mu.Lock()
@@ -128,6 +125,6 @@ func (s *Store) at(ctx context.Context, index int) (*partition, error) {
 }
 
 // of locks the partition of a job for one call. The caller unlocks it.
-func (s *Store) of(ctx context.Context, job string) (*partition, error) {
+func (s *backend) of(ctx context.Context, job string) (*partition, error) {
 	return s.at(ctx, store.PartitionOf(job, len(s.partitions)))
 }

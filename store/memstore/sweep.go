@@ -21,7 +21,7 @@ const (
 // back, the machine may have stood still, and with it every worker that would
 // have sent a heartbeat. Then every lease is extended once, and dead sessions
 // are found by the next sweep.
-func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
+func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
 		return store.SweepReply{}, err

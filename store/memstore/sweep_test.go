@@ -69,7 +69,7 @@ func TestAClockThatGoesBackExtendsEveryLease(t *testing.T) {
 		k := newKit(t, nil)
 		w := k.workerFor(time.Second)
 		k.sweep()
-		k.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
+		k.inside.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
 		require.Zero(t, k.sweep())
 		live, err := k.LiveSessions(k.ctx, 0)
 		require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestASummaryIsKeptForItsRetentionAndThenNothingIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
 		w := k.workerFor(24 * time.Hour)
-		before := k.Leftovers()
+		before := k.inside.Leftovers()
 		root := task("root")
 		root.Task.Claimed, root.Task.Keep = true, time.Hour
 		run := k.start(store.StartParams{Root: &root, Token: "token", Retention: time.Minute, PostJob: hook(postJob)})
@@ -146,7 +146,7 @@ func TestASummaryIsKeptForItsRetentionAndThenNothingIsLeft(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrRunNotFound)
 		_, err = k.Job(k.ctx, "import")
 		require.ErrorIs(t, err, store.ErrJobNotFound, "a job that was never declared goes with its last run")
-		require.Equal(t, before, k.Leftovers())
+		require.Equal(t, before, k.inside.Leftovers())
 	})
 }
 
@@ -165,9 +165,9 @@ func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
 		run := k.start(store.StartParams{Job: job, Root: &root})
 		how(k.worker(), run)
 		require.True(t, k.record(run).Status.Final())
-		require.Contains(t, k.Leftovers(), fmt.Sprintf("run %d lanes=0 accounts=0 holds=0 ids=0 kept=0", run.Number))
+		require.Contains(t, k.inside.Leftovers(), fmt.Sprintf("run %d lanes=0 accounts=0 holds=0 ids=0 kept=0", run.Number))
 		require.NoError(t, k.DeleteRun(k.ctx, run))
-		require.Empty(t, k.Leftovers())
+		require.Empty(t, k.inside.Leftovers())
 	}
 }
 

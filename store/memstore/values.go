@@ -24,10 +24,7 @@ type value struct {
 }
 
 // WriteValues applies the writes of a batch of a stream in order, in one step.
-func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.WriteReply{}, err
-	}
+func (s *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	part, err := s.at(ctx, p.Partition)
 	if err != nil {
 		return store.WriteReply{}, err
@@ -213,10 +210,7 @@ func sumOf(a, b int64) (sum int64, ok bool) {
 }
 
 // ReadValue reads one value, or a part of it, in one step.
-func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.ReadReply{}, err
-	}
+func (s *backend) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
 	part, err := s.at(ctx, store.PartitionOfValue(p.Scope, p.Name, len(s.partitions)))
 	if err != nil {
 		return store.ReadReply{}, err

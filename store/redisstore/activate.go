@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
@@ -45,7 +44,7 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 		if length == 0 { // nothing is behind the marker, which must not hide what is
 			bt.laneKeys(id, routeName(h.route))
 		} else {
-			groups := bt.group(len(items), func(i int) (store.RunID, *store.Item) { return store.RunID{Number: h.run}, items[i] })
+			groups := bt.group(len(items), func(i int) (int64, *store.Item) { return h.run, items[i] })
 			bt.addGroup(groups[0]) // its lane is KEYS 11 to 14
 		}
 		if _, _, err := s.word(ctx, script.Activate, c); err != nil {
@@ -91,7 +90,7 @@ func decodeStaged(stored string, route store.Route) *store.Item {
 	if due != "" {
 		ms, _ := strconv.ParseInt(due, 10, 64)
 		if due[0] == '+' {
-			item.Delay = time.Duration(ms) * time.Millisecond
+			item.Delay = millisToDuration(ms)
 		} else {
 			item.At = parseMillis(due)
 		}

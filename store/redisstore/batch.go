@@ -35,7 +35,7 @@ type group struct {
 // group sorts n entries by lane, in the order of first mention, and declares the
 // lanes' keys. An ID that is claimed again under another lane begins new groups, so
 // that of two claims in one batch the first in the caller's order holds.
-func (b *batch) group(n int, entry func(int) (store.RunID, *store.Item)) []*group {
+func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*group {
 	type lane struct {
 		run   int64
 		route store.Route
@@ -51,7 +51,7 @@ func (b *batch) group(n int, entry func(int) (store.RunID, *store.Item)) []*grou
 	for i := range n {
 		run, item := entry(i)
 		if item.Task.Claimed {
-			c := claim{run.Number, item.Task.ID}
+			c := claim{run, item.Task.ID}
 			if route, ok := claims[c]; ok && route != item.Route {
 				clear(index)
 				clear(claims)
@@ -62,11 +62,11 @@ func (b *batch) group(n int, entry func(int) (store.RunID, *store.Item)) []*grou
 			}
 			claims[c] = item.Route
 		}
-		if last == nil || last.run != run.Number || last.route != item.Route {
-			key := lane{run.Number, item.Route}
+		if last == nil || last.run != run || last.route != item.Route {
+			key := lane{run, item.Route}
 			last = index[key]
 			if last == nil {
-				last = &group{run: run.Number, route: item.Route, lane: b.laneKeys(runID(run.Number), routeName(item.Route))}
+				last = &group{run: run, route: item.Route, lane: b.laneKeys(runID(run), routeName(item.Route))}
 				index[key] = last
 				groups = append(groups, last)
 			}

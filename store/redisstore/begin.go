@@ -18,9 +18,6 @@ const hintTries = 100
 
 // StartRun implements [store.Runs].
 func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.StartReply{}, err
-	}
 	word, rest, err := s.beginRun(ctx, script.StartRun, &p, func(c *script.Call) { c.Flag(p.Declared) })
 	if err != nil {
 		return store.StartReply{}, err
@@ -31,6 +28,7 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	}
 	switch word {
 	case "ok":
+		s.metas[store.PartitionOf(p.Job, len(s.metas))].put(id.Number, parseMeta(p.Job, metaRoutes(&p)))
 		return store.StartReply{Run: id}, nil
 	case "existing":
 		return store.StartReply{Run: id, Existing: true}, nil
@@ -48,9 +46,6 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 
 // FireRun implements [store.Schedules].
 func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.FireReply{}, err
-	}
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	word, rest, err := s.beginRun(ctx, script.FireRun, &p.Start, func(c *script.Call) {
 		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(store.DueTime(p.Next).Add(p.Delay)))
@@ -82,9 +77,6 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 
 // PostponeJob implements [store.Schedules].
 func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
 	k := s.space(p.Job)
 	word, _, err := s.word(ctx, script.PostponeJob, script.NewCall(k.job(p.Job), k.due).Add(p.Job, p.Problem))
 	switch {

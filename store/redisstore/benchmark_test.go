@@ -59,7 +59,7 @@ func BenchmarkPackEnqueue(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		batch := newBatch(s, k)
-		for _, g := range batch.group(len(items), func(i int) (store.RunID, *store.Item) { return store.RunID{Job: "job", Number: 1}, items[i] }) {
+		for _, g := range batch.group(len(items), func(i int) (int64, *store.Item) { return 1, items[i] }) {
 			batch.addGroup(g)
 		}
 	}

@@ -18,11 +18,7 @@ func bounds(c *script.Call, p *store.FetchParams, routes []store.Route) {
 	for i := range p.Budgets {
 		b := &p.Budgets[i]
 		c.Int(b.Left)
-		if b.Until.IsZero() {
-			c.Add("0")
-		} else {
-			c.Int64(b.Until.UnixMilli())
-		}
+		c.Int64(instant(b.Until))
 		covered(c, &b.Scope, routes)
 	}
 	c.Int(len(p.PerRun))

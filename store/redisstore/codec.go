@@ -102,7 +102,7 @@ func decodeTask(message string) (store.Task, error) {
 		t.Retry, t.Snoozes, t.Crashes = r.int(), r.int(), r.int()
 	}
 	if flags&flagKeep != 0 {
-		t.Keep = time.Duration(r.int()) * time.Millisecond
+		t.Keep = millisToDuration(int64(r.int()))
 	}
 	if flags&flagAttributes != 0 {
 		t.Attributes = []byte(r.string())

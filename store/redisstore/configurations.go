@@ -16,9 +16,6 @@ import (
 
 // PublishSet implements [store.Configurations].
 func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
-	if err := r.Validate(); err != nil {
-		return err
-	}
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -133,9 +130,6 @@ func (s *Store) document(ctx context.Context, id store.ConfigurationID, r rueidi
 
 // WriteConfiguration implements [store.Configurations].
 func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
-	if err := p.Validate(); err != nil {
-		return 0, err
-	}
 	c := script.NewCall(s.configuration(p.ID)).Add(p.Token).Int64(p.IfVersion).Int(store.ConfigurationChanges)
 	c.Add(p.By, p.Reason).Flag(p.Document != nil).Add(string(p.Document))
 	if p.ID.Set == "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // dialled is a store that made its own client.
-func dialled(t *testing.T, url string) *redisstore.Store {
+func dialled(t *testing.T, url string) store.Store {
 	t.Helper()
 	s, err := redisstore.Open(t.Context(), url, redisstore.Config{Namespace: "ns"})
 	require.NoError(t, err)

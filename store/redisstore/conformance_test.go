@@ -40,7 +40,7 @@ func realHarness() storetest.Harness {
 	}
 }
 
-func open(tb testing.TB, url string, config redisstore.Config) *redisstore.Store {
+func open(tb testing.TB, url string, config redisstore.Config) store.Store {
 	config.SweepInterval = sweepInterval
 	option, err := redisstore.ParseURL(url)
 	require.NoError(tb, err)

@@ -122,7 +122,7 @@ func (c *crash) finish(run store.RunID) store.RunRecord {
 		}
 	}
 	_ = c.SetRunPaused(c.Context(), run, false) // it may have ended
-	other := c.scene.worker("other " + fmt.Sprint(run.Number))
+	other := c.scene.worker("other-" + fmt.Sprint(run.Number))
 	for range 20 {
 		c.sweep()
 		for more := true; more; {

@@ -375,7 +375,7 @@ func typed(err error) bool {
 }
 
 // newProcess opens the store as one that knows nothing yet.
-func (s *wreck) newProcess() *redisstore.Store {
+func (s *wreck) newProcess() store.Store {
 	option, err := redisstore.ParseURL(s.server.URL())
 	require.NoError(s, err)
 	client, err := rueidis.NewClient(option)

@@ -84,9 +84,6 @@ func fetchWindow(routes int) int { return min(32, max(4, 256/max(routes, 1))) }
 
 // Fetch implements [store.Sessions].
 func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.FetchReply{}, err
-	}
 	if p.MaxBytes <= 0 {
 		p.MaxBytes = store.DefaultMaxPayload
 	}

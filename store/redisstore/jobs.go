@@ -107,9 +107,6 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	if err := s.begin(ctx); err != nil {
 		return store.JobPage{}, err
 	}
-	if p.Limit < 1 || p.Limit > 1000 {
-		return store.JobPage{}, &store.FieldError{Field: "Limit", Reason: "must be 1 to 1000"}
-	}
 	k := s.spaces[p.Partition]
 	from := "-"
 	if p.After != "" {

@@ -18,7 +18,7 @@ import (
 // scene is a partition of a store on real servers, with one producer stream.
 type scene struct {
 	testing.TB
-	*redisstore.Store
+	store.Store
 	server    *redistest.Server // nil on a cluster
 	client    rueidis.Client    // goes past the store
 	namespace string

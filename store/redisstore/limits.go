@@ -11,19 +11,11 @@ import (
 
 // Draw implements [store.Limits].
 func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.DrawReply{}, err
-	}
-	p.Clamp()
 	k := s.space(p.Limit)
 	c := script.NewCall(k.limit(p.Limit))
 	c.Add(k.channel, p.Limit, p.Holder).Int64(p.Number).Add(formatMillis(p.TTL)).Int(p.Max).Int(p.Keep).Int(p.Want)
 	c.Int(p.Rate.Events).Add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).Int(p.Rate.Burst).Int(p.Tokens).Int(p.Unused)
-	if p.Used.IsZero() {
-		c.Add("0")
-	} else {
-		c.Int64(p.Used.UnixMilli())
-	}
+	c.Int64(instant(p.Used))
 	c.Add(formatMillis(store.TokenTTL), formatMillis(store.MaxFill))
 	word, rest, err := s.word(ctx, script.Draw, c)
 	switch {

@@ -9,9 +9,6 @@ import (
 
 // SetMode implements [store.Modes].
 func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error {
-	if err := m.Validate(); err != nil {
-		return err
-	}
 	k := s.spaces[partition]
 	word, _, err := s.word(ctx, script.SetMode, script.NewCall(k.meta).Add(k.channel, string(m)))
 	if err == nil && word != "ok" {

@@ -46,7 +46,7 @@ import (
 //
 // It returns when ctx ends, at once, and otherwise within [OpenTime]: a server that is silent for so long is one that matches
 // [store.ErrUnavailable].
-func Open(ctx context.Context, address string, config Config) (*Store, error) {
+func Open(ctx context.Context, address string, config Config) (store.Store, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func Open(ctx context.Context, address string, config Config) (*Store, error) {
 		return nil, err
 	}
 	s.conns = conns
-	return s, nil
+	return store.Checked(s), nil
 }
 
 // OpenTime is how long [Open] waits for a server, and all that it has to read of it.

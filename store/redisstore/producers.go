@@ -26,10 +26,18 @@ func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) 
 
 // Enqueue implements [store.Producers].
 func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
-	if err := p.Validate(); err != nil {
+	k := s.spaces[p.Partition]
+	number, err := s.numbers(ctx, k, func(see func(store.RunID)) {
+		for i := range p.Holds {
+			see(p.Holds[i].Run)
+		}
+		for i := range p.Entries {
+			see(p.Entries[i].Run)
+		}
+	})
+	if err != nil {
 		return store.EnqueueReply{}, err
 	}
-	k := s.spaces[p.Partition]
 	b := newBatch(s, k)
 	c := b.Call
 	c.Keys = append(c.Keys, k.producer(p.Stream), k.clock, k.due, k.routes, k.hist, k.trash, k.idle)
@@ -40,9 +48,9 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	runs := make(map[int64]int)
 	var ids []int64
 	mention := func(id store.RunID) {
-		if _, ok := runs[id.Number]; !ok {
-			ids = append(ids, id.Number)
-			runs[id.Number] = len(ids)
+		if n := number(id); runs[n] == 0 {
+			ids = append(ids, n)
+			runs[n] = len(ids)
 		}
 	}
 	closes := make(map[int64]bool)
@@ -53,7 +61,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		}
 		mention(h.Run)
 		if h.Close {
-			closes[h.Run.Number] = true
+			closes[number(h.Run)] = true
 		} else {
 			opened++
 		}
@@ -82,17 +90,19 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	c.Int(guarded)
 	for _, h := range p.Holds {
 		if h.Guarded {
-			c.Int(runs[h.Run.Number]).Add(h.Name, h.From)
+			c.Int(runs[number(h.Run)]).Add(h.Name, h.From)
 		}
 	}
 	c.Int(opened)
 	for _, h := range p.Holds {
 		if !h.Close {
-			c.Int(runs[h.Run.Number]).Add(h.Name, h.Mark)
+			c.Int(runs[number(h.Run)]).Add(h.Name, h.Mark)
 		}
 	}
 
-	groups := b.group(len(p.Entries), func(i int) (store.RunID, *store.Item) { return p.Entries[i].Run, &p.Entries[i].Item })
+	groups := b.group(len(p.Entries), func(i int) (int64, *store.Item) {
+		return number(p.Entries[i].Run), &p.Entries[i].Item
+	})
 	c.Int(len(groups))
 	for _, g := range groups {
 		c.Int(runs[g.run])
@@ -103,7 +113,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	c.Int(len(p.Holds) - opened)
 	for _, h := range p.Holds {
 		if h.Close {
-			c.Int(runs[h.Run.Number]).Add(h.Name)
+			c.Int(runs[number(h.Run)]).Add(h.Name)
 		}
 	}
 
@@ -118,7 +128,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		return store.EnqueueReply{}, store.ErrStale
 	case "ok":
 		if len(rest) == 1 {
-			return decodeEnqueueReply(p, text(rest[0]), runs, b.specials)
+			return decodeEnqueueReply(p, text(rest[0]), len(runs), func(id store.RunID) int { return runs[number(id)] }, b.specials)
 		}
 	}
 	return store.EnqueueReply{}, unexpected(script.Enqueue, word)
@@ -126,15 +136,17 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 
 // decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word per
 // run, and positions among the entries that had a delay or a claimed ID.
-func decodeEnqueueReply(p store.EnqueueParams, record string, runs map[int64]int, specials []int) (store.EnqueueReply, error) {
+func decodeEnqueueReply(
+	p store.EnqueueParams, record string, runs int, ordinal func(store.RunID) int, specials []int,
+) (store.EnqueueReply, error) {
 	_, record, _ = strings.Cut(record, " ")
 	words, dups, _ := strings.Cut(record, "|")
 	byRun := strings.Split(words, ",")
-	if len(byRun) < len(runs) {
+	if len(byRun) < runs {
 		return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrResultUnknown)
 	}
 	verdict := func(id store.RunID) error {
-		switch byRun[runs[id.Number]-1] {
+		switch byRun[ordinal(id)-1] {
 		case "ok":
 			return nil
 		case "stopped":

@@ -35,7 +35,7 @@ func TestACallEndsWithItsContextWhateverItWaitsFor(t *testing.T) {
 			"silent":    func(*redistest.Proxy) {},
 			"reconnect": func(p *redistest.Proxy) { p.CutAll() },
 		} {
-			for owner, connect := range map[string]func(testing.TB, *redistest.Proxy) *redisstore.Store{"its own": ownClient, "handed in": handedClient} {
+			for owner, connect := range map[string]func(testing.TB, *redistest.Proxy) store.Store{"its own": ownClient, "handed in": handedClient} {
 				t.Run(name+"/"+state+"/"+owner, func(t *testing.T) {
 					t.Parallel()
 					server, _ := redistest.Shared(t)
@@ -51,7 +51,7 @@ func TestACallEndsWithItsContextWhateverItWaitsFor(t *testing.T) {
 }
 
 // endsWith makes the calls, each with a deadline that is far away and repeated until then, and cancels the last one first.
-func endsWith(t *testing.T, s *redisstore.Store, proxy *redistest.Proxy, calls []func(context.Context, store.Store) error) {
+func endsWith(t *testing.T, s store.Store, proxy *redistest.Proxy, calls []func(context.Context, store.Store) error) {
 	errOver := errors.New("over")
 	type call struct {
 		cancel context.CancelCauseFunc
@@ -82,13 +82,13 @@ func endsWith(t *testing.T, s *redisstore.Store, proxy *redistest.Proxy, calls [
 
 const inAnHour = "?write_timeout=1h&dial_timeout=1h"
 
-func ownClient(tb testing.TB, proxy *redistest.Proxy) *redisstore.Store {
+func ownClient(tb testing.TB, proxy *redistest.Proxy) store.Store {
 	s, err := redisstore.Open(tb.Context(), proxy.URL()+inAnHour, redisstore.Config{Namespace: redistest.Namespace()})
 	require.NoError(tb, err)
 	return s
 }
 
-func handedClient(tb testing.TB, proxy *redistest.Proxy) *redisstore.Store {
+func handedClient(tb testing.TB, proxy *redistest.Proxy) store.Store {
 	option, err := redisstore.ParseURL(proxy.URL() + inAnHour)
 	require.NoError(tb, err)
 	client, err := rueidis.NewClient(option)

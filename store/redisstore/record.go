@@ -26,15 +26,11 @@ func runFields(p *store.StartParams, maxLen int) []string {
 		b, _ := json.Marshal(p.Headers) // a map of strings always marshals
 		headers = string(b)
 	}
-	var root, post, postRoute, postQueue string
-	if p.Root != nil {
-		root = routeName(p.Root.Route)
-	}
 	fields := []string{
 		"set", p.Set,
 		"args", string(p.Args),
 		"headers", headers,
-		"weight", strconv.FormatFloat(p.Weight, 'g', -1, 64),
+		"weight", strconv.FormatFloat(p.Weight, 'f', -1, 64),
 		"retention", formatMillis(p.Retention),
 		"failcap", strconv.Itoa(p.FailureCap),
 		"maxlen", strconv.Itoa(maxLen),
@@ -49,10 +45,22 @@ func runFields(p *store.StartParams, maxLen int) []string {
 		fields = append(fields, "scheduled", strconv.FormatInt(p.Due.UnixMilli(), 10))
 	}
 	if p.PostJob != nil {
-		post, postRoute, postQueue = string(appendTask(nil, &p.PostJob.Task)), routeName(p.PostJob.Route), p.PostJob.Route.Queue
-		fields = append(fields, "post", post, "postroute", postRoute, "postqueue", postQueue)
+		fields = append(fields, "post", string(appendTask(nil, &p.PostJob.Task)),
+			"postroute", routeName(p.PostJob.Route), "postqueue", p.PostJob.Route.Queue)
 	}
-	return append(fields, "routes", postRoute+" "+root+" "+strconv.FormatFloat(p.Weight, 'g', -1, 64))
+	return append(fields, "routes", metaRoutes(p))
+}
+
+// metaRoutes is what of a run's routes and weight never changes, as parseMeta reads it.
+func metaRoutes(p *store.StartParams) string {
+	var root, post string
+	if p.Root != nil {
+		root = routeName(p.Root.Route)
+	}
+	if p.PostJob != nil {
+		post = routeName(p.PostJob.Route)
+	}
+	return post + " " + root + " " + strconv.FormatFloat(p.Weight, 'f', -1, 64)
 }
 
 // runMeta is what never changes of a run and is needed to name its keys.
@@ -105,7 +113,7 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Reason:    h["reason"],
 		HookError: h["hookerror"],
 		Graceful:  h["graceful"] == "1",
-		Retention: time.Duration(d.int("retention")) * time.Millisecond,
+		Retention: millisToDuration(d.int("retention")),
 		Due:       d.time("scheduled"),
 		RedriveOf: d.int("redriveof"),
 	}
@@ -227,6 +235,19 @@ func (d *hashDecoder) time(field string) time.Time {
 }
 
 func parseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
+
+// millisToDuration is the other way of [ceilMillis]: the longest duration, rounded up, is the longest again.
+func millisToDuration(ms int64) time.Duration {
+	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}
+
+// instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time. What is long past is just that.
+func instant(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.UnixMilli(), 1)
+}
 
 // formatMillis rounds up, as [ceilMillis] does.
 func formatMillis(d time.Duration) string { return strconv.FormatInt(ceilMillis(d), 10) }

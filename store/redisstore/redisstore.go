@@ -3,8 +3,8 @@
 //
 // Every state change is one Lua script over keys of one partition, and every
 // script is safe to repeat; README.md has the tables of keys and
-// scripts, and what a crash before and after each leaves. The package does not retry: wrap it with
-// [store.WithRetry], as syncjob does.
+// scripts, and what a crash before and after each leaves. Stores check what they are given, by [store.Checked], and do not
+// retry: wrap them with [store.WithRetry], as syncjob does.
 package redisstore
 
 import (
@@ -103,8 +103,12 @@ var _ store.Store = (*Store)(nil)
 // stores their number at first use. Errors are a [*store.FieldError] for bad
 // configuration, one that matches [store.ErrUnavailable] when the server, or of a cluster each that knows the namespace, is out of reach, and
 // [store.ErrCorrupt] when the namespace was written by a newer version.
-func New(ctx context.Context, client rueidis.Client, config Config) (*Store, error) {
-	return newStore(ctx, client, config)
+func New(ctx context.Context, client rueidis.Client, config Config) (store.Store, error) {
+	s, err := newStore(ctx, client, config)
+	if err != nil {
+		return nil, err
+	}
+	return store.Checked(s), nil
 }
 
 func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store, error) {

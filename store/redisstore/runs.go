@@ -47,6 +47,37 @@ func (s *Store) own(ctx context.Context, id store.RunID) error {
 	return nil
 }
 
+// strange reports whether an ID names a run by another job than its own. Scripts find runs by their numbers alone.
+func (s *Store) strange(ctx context.Context, k *keyspace, id store.RunID) (bool, error) {
+	meta, ok, err := s.meta(ctx, k, id.Number)
+	return ok && meta.job != id.Job, err
+}
+
+// numbers tells for the runs that are seen by which numbers scripts find them: 0, which no run has, for a strange one.
+func (s *Store) numbers(ctx context.Context, k *keyspace, all func(see func(store.RunID))) (func(store.RunID) int64, error) {
+	var known store.RunID
+	var strangers map[store.RunID]bool // mostly none
+	var failed error
+	all(func(id store.RunID) {
+		if id == known || failed != nil || strangers[id] {
+			return
+		}
+		strange, err := s.strange(ctx, k, id)
+		if known, failed = id, err; strange {
+			if strangers == nil {
+				strangers = make(map[store.RunID]bool)
+			}
+			strangers[id] = true
+		}
+	})
+	return func(id store.RunID) int64 {
+		if strangers[id] {
+			return 0
+		}
+		return id.Number
+	}, failed
+}
+
 func runWord(sc *script.Script, word string, err error) error {
 	switch {
 	case err != nil:

@@ -27,9 +27,6 @@ func (k *keyspace) semaphoreCall(key string) *script.Call {
 
 // AcquireSemaphore implements [store.Semaphores].
 func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.SemaphoreReply{}, err
-	}
 	mode := modeShared
 	if p.Exclusive {
 		mode = modeExclusive
@@ -57,9 +54,6 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 
 // RefreshSemaphore implements [store.Semaphores].
 func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
-	if err := store.ValidateTTL(ttl); err != nil {
-		return time.Time{}, err
-	}
 	c := s.space(key).semaphoreCall(key).Add(token, formatMillis(ttl))
 	word, rest, err := s.word(ctx, script.RefreshSemaphore, c)
 	switch {

@@ -60,8 +60,16 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		c.Add("")
 	}
 	first := len(c.Keys) + 1
+	numberOf, err := s.numbers(ctx, k, func(see func(store.RunID)) {
+		for _, r := range p.Runs {
+			see(r)
+		}
+	})
+	if err != nil {
+		return store.HeartbeatReply{}, err
+	}
 	for _, r := range p.Runs {
-		c.Key(k.run(runID(r.Number)))
+		c.Key(k.run(runID(numberOf(r))))
 	}
 	c.Add(k.channel).Int(len(p.Runs))
 	reporting := ses.addReports(c, k, p.Running, p.Runs, first)

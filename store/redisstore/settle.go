@@ -15,9 +15,6 @@ import (
 
 // Settle implements [store.Sessions].
 func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.SettleReply{}, err
-	}
 	ses := s.session(p.Session)
 	for range hintTries {
 		reply, again, err := s.settleOnce(ctx, &p, ses)
@@ -67,7 +64,7 @@ type settlement struct {
 	runs     []*settledRun
 	lanes    map[string]int
 	ordinals []int // counted and specials in the order packed, as indexes of outcomes
-	foreign  []int // outcomes whose lease is of another session, which this one can never have
+	foreign  []int // outcomes whose lease this session can never have
 	fields   []byte
 }
 
@@ -96,18 +93,15 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 	var last *settledRun
 	for i := range st.params.Outcomes {
 		o := &st.params.Outcomes[i]
-		if o.Lease.Session != st.params.Session.ID {
+		if id := o.Lease.Lane.Run; last == nil || last.id.Number != id.Number {
+			var err error
+			if last, err = st.run(ctx, s, id); err != nil {
+				return err
+			}
+		}
+		if o.Lease.Session != st.params.Session.ID || o.Lease.Lane.Run.Job != last.id.Job {
 			st.foreign = append(st.foreign, i)
 			continue
-		}
-		id := o.Lease.Lane.Run
-		if last == nil || last.id.Number != id.Number {
-			at := slices.IndexFunc(st.runs, func(r *settledRun) bool { return r.id.Number == id.Number })
-			if at < 0 {
-				st.runs = append(st.runs, &settledRun{id: id})
-				at = len(st.runs) - 1
-			}
-			last = st.runs[at]
 		}
 		switch {
 		case st.isPlain(o) && len(o.Counters) > 0:
@@ -125,18 +119,13 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 	c.Keys = append(c.Keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
 	c.Add(k.channel).Int64(st.params.Number).Answered(st.params.Answered).Flag(grows).Int(len(st.runs))
 	for _, r := range st.runs {
-		meta, _, err := s.meta(ctx, k, r.id.Number)
-		if err != nil {
-			return err
-		}
-		r.meta = meta
 		id := runID(r.id.Number)
 		r.base = c.Key(k.run(id))
 		c.Key(k.lanes(id))
 		c.Key(k.dead(id))
 		c.Key(k.stage(id))
-		c.Key(k.waiting(laneName(id, meta.post)))
-		c.Key(k.ring(meta.post))
+		c.Key(k.waiting(laneName(id, r.meta.post)))
+		c.Key(k.ring(r.meta.post))
 		c.Int(r.base).Add(id)
 		st.rings(r)
 	}
@@ -153,6 +142,25 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 	return nil
 }
 
+// run finds the run of a number among those of the batch, or adds it. What names it by another job is not of it.
+func (st *settlement) run(ctx context.Context, s *Store, id store.RunID) (*settledRun, error) {
+	for _, r := range st.runs {
+		if r.id.Number == id.Number {
+			return r, nil
+		}
+	}
+	meta, ok, err := s.meta(ctx, st.space, id.Number)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		id.Job = meta.job
+	}
+	r := &settledRun{id: id, meta: meta}
+	st.runs = append(st.runs, r)
+	return r, nil
+}
+
 // rings declares those of lanes that stand aside, if an outcome may let the run go on.
 func (st *settlement) rings(r *settledRun) {
 	lets := false
@@ -160,7 +168,7 @@ func (st *settlement) rings(r *settledRun) {
 	for _, list := range [][]int{r.specials, r.released} {
 		for _, i := range list {
 			o := &st.params.Outcomes[i]
-			lets = lets || o.Lease.Tallied || verdictOf(o) == store.VerdictBegin
+			lets = lets || o.Lease.Tallied || o.Verdict == store.VerdictBegin
 			if o.Lease.Tallied {
 				lanes = append(lanes, routeName(o.Lease.Lane.Route))
 			}
@@ -197,7 +205,7 @@ func (st *settlement) lane(run, route string) int {
 func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.Call
 	run, route := runID(r.id.Number), o.Lease.Lane.Route
-	verdict := verdictOf(o)
+	verdict := o.Verdict
 	letter := verdictLetters[verdict]
 	if verdict == store.VerdictSuccess && len(o.Writes) > 0 {
 		letter = "W"
@@ -219,7 +227,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	switch verdict {
 	case store.VerdictSuccess:
 		c.Add(encodeCounters(o.Counters))
-		groups := st.group(len(o.Children), func(i int) (store.RunID, *store.Item) { return r.id, &o.Children[i] })
+		groups := st.group(len(o.Children), func(i int) (int64, *store.Item) { return r.id.Number, &o.Children[i] })
 		c.Int(len(groups))
 		for _, g := range groups {
 			st.addGroup(g)

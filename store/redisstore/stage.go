@@ -35,13 +35,15 @@ func (b *batch) stagedLists(run, delivery string, r store.Route) int {
 
 // Stage implements [store.Sessions].
 func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
 	if p.Lease.Session != p.Session.ID {
 		return store.ErrLeaseLost
 	}
 	k := s.spaces[p.Session.Partition]
+	if strange, err := s.strange(ctx, k, p.Lease.Lane.Run); err != nil {
+		return err
+	} else if strange {
+		return store.ErrLeaseLost
+	}
 	b := newBatch(s, k)
 	items := make([]*store.Item, len(p.Items))
 	for i := range p.Items {

@@ -9,17 +9,16 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
 // actor is one goroutine of the stress test: a worker, a producer, or an operator who also keeps house.
 type actor struct {
 	*stress
-	store *redisstore.Store // of several; it hides the scene's
+	store store.Store // of several; it hides the scene's
 	rand  *rand.Rand
 }
 
-func (s *stress) actor(through *redisstore.Store, number uint64) *actor {
+func (s *stress) actor(through store.Store, number uint64) *actor {
 	return &actor{stress: s, store: through, rand: rand.New(rand.NewPCG(s.seed, number))}
 }
 

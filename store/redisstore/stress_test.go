@@ -48,7 +48,7 @@ func TestNothingIsLostOrLeftUnderStress(t *testing.T) {
 	over, cancel := context.WithTimeout(t.Context(), stressTime)
 	defer cancel()
 	s := &stress{scene: newScene(t), over: over, seed: seed}
-	var stores []*redisstore.Store
+	var stores []store.Store
 	for range stressStores {
 		stores = append(stores, open(t, s.server.URL(), redisstore.Config{Namespace: s.namespace}))
 	}

@@ -15,9 +15,6 @@ import (
 
 // WriteValues implements [store.Values].
 func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.WriteReply{}, err
-	}
 	k := s.spaces[p.Partition]
 	w := valueWriter{Call: script.NewCall(k.producer(p.Stream)), space: k, owners: true}
 	w.Int64(p.Number).Add(formatMillis(producerTTL))
@@ -215,9 +212,6 @@ func refusal(scope store.ValueScope, name string, want store.ValueType, word, de
 
 // ReadValue implements [store.Values].
 func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
-	if err := p.Validate(); err != nil {
-		return store.ReadReply{}, err
-	}
 	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
 	c := script.NewCall(k.value(p.Scope, p.Name)).Add(typeLetters[p.Type])
 	switch p.Type {

@@ -62,8 +62,8 @@ var numbersContract = []testCase{
 			s.refuses(s.store.Stage(s.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: scan, Items: []store.Item{it}}), "Items[0].At")
 			for field, spoil := range map[string]func(p *store.StartParams){
 				"Root.At":    func(p *store.StartParams) { p.Root = &it },
-				"PreJob.At":  func(p *store.StartParams) { p.PreJob = &it },
-				"PostJob.At": func(p *store.StartParams) { p.PostJob = &it },
+				"PreJob.At":  func(p *store.StartParams) { p.PreJob = hook(preJob); p.PreJob.At = at },
+				"PostJob.At": func(p *store.StartParams) { p.PostJob = hook(postJob); p.PostJob.At = at },
 				"Due":        func(p *store.StartParams) { p.Due = at },
 			} {
 				start := s.params(store.StartParams{Job: "other", Open: true})
@@ -178,7 +178,7 @@ var numbersContract = []testCase{
 		})
 		s.NoError(err)
 		s.Empty(list.Data)
-		failures, err := s.store.Failures(s.ctx, weighty.id, math.MaxInt, math.MaxInt)
+		failures, err := s.store.Failures(s.ctx, weighty.id, math.MaxInt, store.MaxPage)
 		s.NoError(err)
 		s.Empty(failures)
 		_, err = s.store.WriteConfiguration(s.ctx, store.ConfigurationWrite{

@@ -1,5 +1,7 @@
 package storetest
 
+import "slices"
+
 // promises lists the sentences of the design with the cases that hold a store to
 // them.
 func promises() []promise {
@@ -27,7 +29,8 @@ func promises() []promise {
 		{"P11_Fair", "P11 Fair. Jobs with waiting tasks in a queue share its workers by weight; a small job never waits for a big one to end.", fairness},
 		{"P12_Bounded", "P12 Bounded. Finished runs leave only a capped, expiring summary and failure sample; payload size is limited; " +
 			"nothing grows without limit.", bounded},
-		{"P13_BadInput", "P13 Bad input gets a typed error that names the field, and nothing is written.", badInput},
+		{"P13_BadInput", "P13 Bad input gets a typed error that names the field, and nothing is written.",
+			slices.Concat(badInput, refusedByField, uniform)},
 		{"P14_OneClock", "P14 One clock. Every deadline is decided by the store's clock (Redis TIME), never by a worker's.", oneClock},
 		{"P15_Poison", "P15 Poison. A task that kills its worker, time after time, is failed after MaxDeliveries, apart from its retry budget; " +
 			"tasks that only stood beside it are not charged.", poison},

@@ -37,21 +37,22 @@ type scene struct {
 	tb    testing.TB
 	ctx   context.Context
 	h     Harness
-	store store.Store
-	names int // of producers, sessions and tokens given out
+	made  store.Store // by the harness
+	store store.Store // behind the checks
+	names int         // of producers, sessions and tokens given out
 }
 
 func newScene(tb testing.TB, h Harness, sentence string) *scene {
 	tb = led{tb, sentence}
-	s := h.New(tb)
-	tb.Cleanup(func() { _ = s.Close() })
-	return &scene{Assertions: require.New(tb), tb: tb, ctx: tb.Context(), h: h, store: s}
+	made := h.New(tb)
+	tb.Cleanup(func() { _ = made.Close() })
+	return &scene{Assertions: require.New(tb), tb: tb, ctx: tb.Context(), h: h, made: made, store: store.Checked(made)}
 }
 
 // over returns the same scene with another store in front: a decorator of the first.
 func (s *scene) over(decorated store.Store) *scene {
 	other := *s
-	other.store = decorated
+	other.store = store.Checked(decorated)
 	return &other
 }
 
@@ -145,7 +146,7 @@ func (s *scene) leftovers() []string {
 	if s.h.Leftovers == nil {
 		return nil
 	}
-	return slices.Sorted(slices.Values(s.h.Leftovers(s.tb, s.store)))
+	return slices.Sorted(slices.Values(s.h.Leftovers(s.tb, s.made)))
 }
 
 // nothingBeyond requires that, in the end, only what was there before is stored.

@@ -1,0 +1,260 @@
+package storetest
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// refusal is a call with one thing wrong, and the field that the answer names.
+type refusal struct {
+	field string
+	call  func(s *scene) error
+}
+
+// spoilt makes refusals of a method: each has the parameters of a call that is accepted, but for one field.
+type spoilt[P any] struct {
+	valid func() P
+	call  func(s *scene, p P) error
+}
+
+func (m spoilt[P]) by(field string, spoil func(p *P)) refusal {
+	return refusal{field, func(s *scene) error {
+		p := m.valid()
+		spoil(&p)
+		return m.call(s, p)
+	}}
+}
+
+// argument is a refusal of a method for an argument of its own.
+func argument(field string, call func(s *scene) error) refusal { return refusal{field, call} }
+
+var (
+	longName   = strings.Repeat("n", store.MaxNameLen+1)
+	longID     = strings.Repeat("i", store.MaxTaskIDLen+1)
+	binary     = "\xff\xfe"
+	afterTime  = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	beforeTime = time.Time{}.Add(-1)
+	before1970 = time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)
+	aRun       = store.RunID{Job: "import", Number: 1}
+	aSession   = store.SessionID{ID: "session"}
+	aLease     = store.Lease{Session: "session", Lane: store.Lane{Run: aRun, Route: scan}, Fetch: 1}
+)
+
+// everyRefusal has each check of the contract at least once.
+func everyRefusal() (all []refusal) {
+	for _, list := range [][]refusal{
+		refusedJobs(), refusedStarts(), refusedItems(), refusedEnqueues(), refusedSessions(), refusedFetches(), refusedOutcomes(),
+		refusedStages(), refusedSemaphores(), refusedLimits(), refusedValues(), refusedConfigurations(), refusedPartitions(),
+	} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+func refusedJobs() []refusal {
+	ensure := spoilt[store.EnsureParams]{
+		func() store.EnsureParams { return store.EnsureParams{Job: "import", Type: store.JobStanding} },
+		func(s *scene, p store.EnsureParams) error { _, err := s.store.EnsureJob(s.ctx, p); return err },
+	}
+	list := spoilt[store.ListParams]{
+		func() store.ListParams { return store.ListParams{Limit: 1} },
+		func(s *scene, p store.ListParams) error { _, err := s.store.ListJobs(s.ctx, p); return err },
+	}
+	repair := spoilt[store.RepairParams]{
+		func() store.RepairParams { return store.RepairParams{Job: "import"} },
+		func(s *scene, p store.RepairParams) error { _, err := s.store.Repair(s.ctx, p); return err },
+	}
+	postpone := spoilt[store.PostponeParams]{
+		func() store.PostponeParams { return store.PostponeParams{Job: "import", Problem: "no registry"} },
+		func(s *scene, p store.PostponeParams) error { return s.store.PostponeJob(s.ctx, p) },
+	}
+	all := []refusal{
+		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
+		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = "" }),
+		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", store.MaxProblemLen+1) }),
+		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = binary }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "" }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = strings.Repeat("n", store.MaxJobNameLen+1) }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = binary }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = " import" }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "im\x00port" }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "im\u200bport" }),
+		ensure.by("Type", func(p *store.EnsureParams) { p.Type = store.JobSinglePass }),
+		ensure.by("Definition", func(p *store.EnsureParams) { p.Definition = make([]byte, store.MaxDefinitionLen+1) }),
+		ensure.by("Schedule", func(p *store.EnsureParams) { p.Schedule = make([]byte, store.MaxDefinitionLen+1) }),
+		list.by("Limit", func(p *store.ListParams) { p.Limit = 0 }),
+		list.by("Limit", func(p *store.ListParams) { p.Limit = store.MaxPage + 1 }),
+		repair.by("Name", func(p *store.RepairParams) { p.Job = "" }),
+		repair.by("Run", func(p *store.RepairParams) { p.Run = -1 }),
+		argument("Name", func(s *scene) error { return s.store.SetJobDisabled(s.ctx, "", true) }),
+		argument("Name", func(s *scene) error { _, err := s.store.Job(s.ctx, ""); return err }),
+		argument("Name", func(s *scene) error { _, err := s.store.JobRuns(s.ctx, ""); return err }),
+		argument("Name", func(s *scene) error { return s.store.DeleteJob(s.ctx, "") }),
+		argument("Run.Job", func(s *scene) error { _, err := s.store.Run(s.ctx, store.RunID{}); return err }),
+		argument("Run.Job", func(s *scene) error { return s.store.StopRun(s.ctx, store.StopParams{}) }),
+		argument("Run.Job", func(s *scene) error { return s.store.SetRunPaused(s.ctx, store.RunID{}, true) }),
+		argument("Run.Job", func(s *scene) error { _, err := s.store.Inspect(s.ctx, store.RunID{}); return err }),
+		argument("Run.Job", func(s *scene) error { return s.store.DeleteRun(s.ctx, store.RunID{}) }),
+		argument("Run.Job", func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err }),
+		argument("Fn", func(s *scene) error { return s.store.Subscribe(s.ctx, nil) }),
+	}
+	for _, limit := range []int{-1, 0, store.MaxPage + 1} {
+		all = append(all, argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }))
+	}
+	return all
+}
+
+func refusedStarts() []refusal {
+	start := spoilt[store.StartParams]{
+		func() store.StartParams {
+			root := task(scan, "root")
+			return store.StartParams{Job: "import", Token: "token", Set: "ingest", Root: &root, Weight: 1, Retention: time.Hour, FailureCap: 1}
+		},
+		func(s *scene, p store.StartParams) error { _, err := s.store.StartRun(s.ctx, p); return err },
+	}
+	fire := spoilt[store.FireParams]{
+		func() store.FireParams { return store.FireParams{Start: start.valid(), Next: time.Now()} },
+		func(s *scene, p store.FireParams) error { _, err := s.store.FireRun(s.ctx, p); return err },
+	}
+	type params = store.StartParams
+	all := []refusal{
+		start.by("Name", func(p *params) { p.Job = "" }),
+		start.by("Token", func(p *params) { p.Token = "" }),
+		start.by("Token", func(p *params) { p.Token = strings.Repeat("t", 2*store.MaxTaskIDLen+1) }),
+		start.by("Set", func(p *params) { p.Set = "" }),
+		start.by("Args", func(p *params) { p.Args = make([]byte, store.DefaultMaxPayload+1) }),
+		start.by("Headers", func(p *params) { p.Headers = map[string]string{binary: ""} }),
+		start.by("Headers", func(p *params) { p.Headers = map[string]string{"key": binary} }),
+		start.by("Root", func(p *params) { p.Root = nil }),
+		start.by("Root.Route.Kind", func(p *params) { p.Root = hook(preJob) }),
+		start.by("PreJob.Route.Kind", func(p *params) { p.PreJob = hook(postJob) }),
+		start.by("PostJob.Route.Kind", func(p *params) { p.PostJob = hook(preJob) }),
+		start.by("SealAfter", func(p *params) { p.SealAfter = -1 }),
+		start.by("StopAfter", func(p *params) { p.StopAfter = -1 }),
+		start.by("StopAfter", func(p *params) { p.SealAfter, p.StopAfter = time.Second, time.Second }),
+		start.by("Retention", func(p *params) { p.Retention = 0 }),
+		start.by("FailureCap", func(p *params) { p.FailureCap = 0 }),
+		start.by("RedriveOf", func(p *params) { p.RedriveOf = -1 }),
+		start.by("RedriveOf", func(p *params) { p.RedriveOf = store.MaxNumber + 1 }),
+		start.by("Configuration", func(p *params) { p.Configuration = make([]byte, store.MaxConfigurationLen+1) }),
+		start.by("Due", func(p *params) { p.Due = before1970 }),
+		start.by("Due", func(p *params) { p.Due = afterTime }),
+		fire.by("Name", func(p *store.FireParams) { p.Start.Job = "" }),
+		fire.by("Due", func(p *store.FireParams) { p.Due = before1970 }),
+		fire.by("Changes", func(p *store.FireParams) { p.Changes = -1 }),
+		fire.by("Next", func(p *store.FireParams) { p.Next = time.Time{} }),
+		fire.by("Next", func(p *store.FireParams) { p.Next = before1970 }),
+		fire.by("Delay", func(p *store.FireParams) { p.Delay = -1 }),
+		fire.by("Rest", func(p *store.FireParams) { p.Rest = -1 }),
+	}
+	for _, weight := range []float64{0, -1, math.NaN(), math.Inf(1), store.MinWeight / 2, store.MaxWeight * 2} {
+		all = append(all, start.by("Weight", func(p *params) { p.Weight = weight }))
+	}
+	for field, spoil := range map[string]func(it *store.Item){
+		"Delay":        func(it *store.Item) { it.Delay = 1 },
+		"At":           func(it *store.Item) { it.At = time.Now() },
+		"Task.Claimed": func(it *store.Item) { it.Task.Claimed = true },
+		"Task.Keep":    func(it *store.Item) { it.Task.Keep = -1 },
+		"Route.Queue":  func(it *store.Item) { it.Route.Queue = "" },
+	} {
+		all = append(all, start.by("PreJob."+field, func(p *params) { p.PreJob = hook(preJob); spoil(p.PreJob) }))
+		all = append(all, start.by("PostJob."+field, func(p *params) { p.PostJob = hook(postJob); spoil(p.PostJob) }))
+	}
+	return all
+}
+
+// refusedItems has everything that can be wrong with a task, wherever it is added.
+func refusedItems() (all []refusal) {
+	for _, bad := range []struct {
+		field string
+		spoil func(it *store.Item)
+	}{
+		{"Route.Queue", func(it *store.Item) { it.Route.Queue = "a/b" }},
+		{"Route.Set", func(it *store.Item) { it.Route.Set = longName }},
+		{"Route.Kind", func(it *store.Item) { it.Route.Kind = "@other" }},
+		{"Route.Kind", func(it *store.Item) { it.Route.Kind = store.KindPostJob }},
+		{"Task.ID", func(it *store.Item) { it.Task.ID, it.Task.Claimed = "", true }},
+		{"Task.ID", func(it *store.Item) { it.Task.ID = longID }},
+		{"Task.ID", func(it *store.Item) { it.Task.ID = binary }},
+		{"Task.Keep", func(it *store.Item) { it.Task.Keep = -1 }},
+		{"Task.Retry", func(it *store.Item) { it.Task.Retry = -1 }},
+		{"Task.Snoozes", func(it *store.Item) { it.Task.Snoozes = -1 }},
+		{"Task.Crashes", func(it *store.Item) { it.Task.Crashes = math.MaxInt }},
+		{"Task.Payload", func(it *store.Item) { it.Task.Payload = make([]byte, store.DefaultMaxPayload+1) }},
+		{"Task.Enqueued", func(it *store.Item) { it.Task.Enqueued = afterTime }},
+		{"Task.Headers", func(it *store.Item) { it.Task.Headers = map[string]string{"key": binary} }},
+		{"At", func(it *store.Item) { it.At = afterTime }},
+		{"At", func(it *store.Item) { it.At, it.Delay = time.Now(), 1 }},
+	} {
+		item := func() store.Item {
+			it := task(scan, "t")
+			bad.spoil(&it)
+			return it
+		}
+		good := task(file, "good")
+		all = append(all,
+			argument("Root."+bad.field, func(s *scene) error {
+				it := item()
+				_, err := s.store.StartRun(s.ctx, s.params(store.StartParams{Job: "import", Root: &it}))
+				return err
+			}),
+			argument("Entries[1].Item."+bad.field, func(s *scene) error {
+				entries := []store.Entry{{Run: aRun, Item: good}, {Run: aRun, Item: item()}}
+				p := store.EnqueueParams{Partition: s.partition(aRun.Job), Stream: "stream", Number: 1, Entries: entries}
+				_, err := s.store.Enqueue(s.ctx, p)
+				return err
+			}),
+			argument("Outcomes[0].Children[1]."+bad.field, func(s *scene) error {
+				o := store.Outcome{Lease: aLease, Verdict: store.VerdictSuccess, Children: []store.Item{good, item()}}
+				_, err := s.store.Settle(s.ctx, store.SettleParams{Session: aSession, Number: 1, Outcomes: []store.Outcome{o}})
+				return err
+			}),
+		)
+		if !strings.HasPrefix(bad.field, "Route.") {
+			all = append(all, argument("Items[1]."+bad.field, func(s *scene) error {
+				return s.store.Stage(s.ctx, store.StageParams{Session: aSession, Lease: aLease, Route: scan, Items: []store.Item{task(scan, "good"), item()}})
+			}))
+		}
+	}
+	return all
+}
+
+func refusedEnqueues() []refusal {
+	type params = store.EnqueueParams
+	enqueue := spoilt[params]{
+		func() params { return params{Stream: "stream", Number: 1} },
+		func(s *scene, p params) error {
+			if p.Partition == 0 {
+				p.Partition = s.partition(aRun.Job)
+			}
+			_, err := s.store.Enqueue(s.ctx, p)
+			return err
+		},
+	}
+	hold := func(h store.HoldChange) func(p *params) {
+		h.Run = aRun
+		return func(p *params) { p.Holds = []store.HoldChange{{Run: aRun, Name: "good"}, h} }
+	}
+	return []refusal{
+		enqueue.by("Stream", func(p *params) { p.Stream = "" }),
+		enqueue.by("Number", func(p *params) { p.Number = 0 }),
+		enqueue.by("Number", func(p *params) { p.Number = store.MaxNumber + 1 }),
+		enqueue.by("Holds", func(p *params) {
+			for range store.MaxBatch + 1 {
+				p.Holds = append(p.Holds, store.HoldChange{Run: aRun, Name: "h"})
+			}
+		}),
+		enqueue.by("Entries", func(p *params) {
+			for range store.MaxBatch + 1 {
+				p.Entries = append(p.Entries, store.Entry{Run: aRun, Item: task(scan, "t")})
+			}
+		}),
+		enqueue.by("Holds[1].Name", hold(store.HoldChange{Name: ""})),
+		enqueue.by("Holds[1].Mark", hold(store.HoldChange{Name: "h", Mark: "a b"})),
+		enqueue.by("Holds[1].From", hold(store.HoldChange{Name: "h", From: "a b"})),
+		argument("Stream", func(s *scene) error { return s.store.OpenProducer(s.ctx, 0, "") }),
+	}
+}

@@ -1,0 +1,425 @@
+package storetest
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+func refusedSessions() []refusal {
+	open := func(spoil func(id *store.SessionID, w *store.WorkerInfo, lease *time.Duration)) func(s *scene) error {
+		return func(s *scene) error {
+			id, w, lease := aSession, store.WorkerInfo{Routes: []store.Route{scan, preJob}}, time.Minute
+			spoil(&id, &w, &lease)
+			return s.store.OpenSession(s.ctx, id, w, lease)
+		}
+	}
+	type params = store.HeartbeatParams
+	beat := spoilt[params]{
+		func() params { return params{Session: aSession, Lease: time.Minute} },
+		func(s *scene, p params) error { _, err := s.store.Heartbeat(s.ctx, p); return err },
+	}
+	return []refusal{
+		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "" })),
+		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = longName })),
+		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "a:b" })),
+		argument("Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = 0 })),
+		argument("Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second })),
+		argument("Info.Routes[1].Set", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Routes[1].Set = "" })),
+		argument("Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime })),
+		beat.by("Session.ID", func(p *params) { p.Session.ID = "" }),
+		beat.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
+		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = store.MaxNumber + 1 }),
+		beat.by("Lease", func(p *params) { p.Lease = 0 }),
+		beat.by("Running[0].Since", func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} }),
+		argument("Session.ID", func(s *scene) error { _, err := s.store.Held(s.ctx, store.SessionID{}, nil); return err }),
+		argument("Session.ID", func(s *scene) error { return s.store.CloseSession(s.ctx, store.SessionID{}) }),
+		argument("Routes[0].Kind", func(s *scene) error {
+			return s.store.Reconsider(s.ctx, 0, []store.Route{{Queue: "q", Set: "s", Kind: "a/b"}})
+		}),
+		argument("Mode", func(s *scene) error { return s.store.SetMode(s.ctx, 0, "closed") }),
+	}
+}
+
+func refusedFetches() []refusal {
+	type params = store.FetchParams
+	fetch := spoilt[params]{
+		func() params {
+			return params{
+				Session: aSession, Number: 1, Max: 1, Queues: everything(), InReadOnly: []string{"ops"},
+				Budgets: []store.Budget{{Scope: scope(scan)}}, PerRun: []store.RunLimit{{Scope: scope(scan)}},
+			}
+		},
+		func(s *scene, p params) error { _, err := s.store.Fetch(s.ctx, p); return err },
+	}
+	return []refusal{
+		fetch.by("Session.ID", func(p *params) { p.Session.ID = "" }),
+		fetch.by("Number", func(p *params) { p.Number = 0 }),
+		fetch.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
+		fetch.by("Max", func(p *params) { p.Max = 0 }),
+		fetch.by("Max", func(p *params) { p.Max = store.MaxBatch + 1 }),
+		fetch.by("MaxBytes", func(p *params) { p.MaxBytes = -1 }),
+		fetch.by("Queues[1].Queue", func(p *params) { p.Queues[1] = store.FetchQueue{Queue: ""} }),
+		fetch.by("Queues[0].Routes[2].Queue", func(p *params) { p.Queues[0].Routes[2] = file }),
+		fetch.by("Queues[0].Routes[2].Kind", func(p *params) { p.Queues[0].Routes[2].Kind = "" }),
+		fetch.by("Budgets[0].Scope.Set", func(p *params) { p.Budgets[0].Scope.Set = "" }),
+		fetch.by("Budgets[0].Scope.Kinds[0]", func(p *params) { p.Budgets[0].Scope.Kinds[0] = "a/b" }),
+		fetch.by("Budgets[0].Until", func(p *params) { p.Budgets[0].Until = afterTime }),
+		fetch.by("PerRun[0].Scope.Set", func(p *params) { p.PerRun[0].Scope.Set = "a/b" }),
+		fetch.by("InReadOnly[0]", func(p *params) { p.InReadOnly[0] = "a/b" }),
+	}
+}
+
+func refusedOutcomes() []refusal {
+	type params = store.SettleParams
+	settle := spoilt[params]{
+		func() params {
+			return params{Session: aSession, Number: 1, Outcomes: []store.Outcome{{Lease: aLease, Verdict: store.VerdictSuccess}}}
+		},
+		func(s *scene, p params) error { _, err := s.store.Settle(s.ctx, p); return err },
+	}
+	outcome := func(field string, spoil func(o *store.Outcome)) refusal {
+		return settle.by("Outcomes[0]."+field, func(p *params) { spoil(&p.Outcomes[0]) })
+	}
+	write := func(field string, w store.Write) refusal {
+		return outcome("Writes[0]."+field, func(o *store.Outcome) { o.Writes = []store.Write{w} })
+	}
+	list := store.Write{Scope: store.RunScope(aRun), Name: "list", Type: store.ValueList, Op: store.WriteAppend}
+	all := []refusal{
+		settle.by("Session.ID", func(p *params) { p.Session.ID = "" }),
+		settle.by("Number", func(p *params) { p.Number = 0 }),
+		settle.by("Answered.Settled", func(p *params) { p.Answered.Settled = -1 }),
+		settle.by("Outcomes", func(p *params) { p.Outcomes = make([]store.Outcome, store.MaxBatch+1); fill(p.Outcomes) }),
+		settle.by("Outcomes.Children", func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", store.MaxBatch+1) }),
+		outcome("Lease.Lane.Route.Set", func(o *store.Outcome) { o.Lease.Lane.Route.Set = "a/b" }),
+		outcome("Verdict", func(o *store.Outcome) { o.Verdict = 0 }),
+		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictHookDone + 1 }),
+		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictBegin }),
+		outcome("Task.Retry", func(o *store.Outcome) { o.Task.Retry = -1 }),
+		outcome("Counters", func(o *store.Outcome) { o.Counters = manyCounters() }),
+		outcome(`Counters["a b"]`, func(o *store.Outcome) { o.Counters = map[string]int64{"a b": 1} }),
+		outcome("Staged[0].Route.Queue", func(o *store.Outcome) { o.Staged = []store.Staged{{Count: 1, Route: store.Route{Set: "s", Kind: "k"}}} }),
+		outcome("Staged[0].Route.Kind", func(o *store.Outcome) { o.Staged = []store.Staged{staged(preJob, 1)} }),
+		outcome("Staged[0].Count", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, -1)} }),
+		outcome("Staged[1].Route", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} }),
+		outcome("Result", func(o *store.Outcome) { o.Result = make([]byte, store.MaxResultLen+1) }),
+		outcome("Writes[1].Name", func(o *store.Outcome) {
+			field := store.Write{Scope: list.Scope, Name: list.Name, Type: store.ValueMap, Op: store.WriteSet}
+			o.Writes = []store.Write{list, field}
+		}),
+		outcome("Writes", func(o *store.Outcome) {
+			half := make([]store.Datum, store.MaxData/2+1)
+			o.Writes = []store.Write{list, list}
+			o.Writes[0].Data, o.Writes[1].Data = half, half
+		}),
+		outcome("Writes", func(o *store.Outcome) {
+			half := []store.Datum{{Bytes: make([]byte, store.MaxOutcomeWriteLen/2+1)}}
+			o.Writes = []store.Write{list, list}
+			o.Writes[0].Data, o.Writes[1].Data = half, half
+		}),
+	}
+	for field, spoil := range map[string]func(w *store.Write){
+		"Name":  func(w *store.Write) { w.Name = "" },
+		"Scope": func(w *store.Write) { w.Scope = store.JobScope("other") },
+		"Op":    func(w *store.Write) { w.Op = store.WriteDelete },
+	} {
+		w := list
+		spoil(&w)
+		all = append(all, write(field, w))
+	}
+	return all
+}
+
+// fill makes successes of outcomes.
+func fill(outcomes []store.Outcome) {
+	for i := range outcomes {
+		outcomes[i] = store.Outcome{Lease: aLease, Verdict: store.VerdictSuccess}
+	}
+}
+
+func manyCounters() map[string]int64 {
+	all := make(map[string]int64)
+	for i := range store.MaxCounters + 1 {
+		all[fmt.Sprint("c", i)] = 1
+	}
+	return all
+}
+
+func refusedStages() []refusal {
+	type params = store.StageParams
+	stage := spoilt[params]{
+		func() params {
+			return params{Session: aSession, Lease: aLease, Route: file, Items: tasks(file, "t", 2)}
+		},
+		func(s *scene, p params) error { return s.store.Stage(s.ctx, p) },
+	}
+	return []refusal{
+		stage.by("Session.ID", func(p *params) { p.Session.ID = "" }),
+		stage.by("Lease.Lane.Route.Kind", func(p *params) { p.Lease.Lane.Route.Kind = "" }),
+		stage.by("Offset", func(p *params) { p.Offset = -1 }),
+		stage.by("Offset", func(p *params) { p.Offset = math.MaxInt }),
+		stage.by("Items", func(p *params) { p.Items = tasks(file, "t", store.MaxBatch+1) }),
+		stage.by("Items[1].Route", func(p *params) { p.Items[1].Route = scan }),
+		stage.by("Route.Kind", func(p *params) { p.Route, p.Items = store.Route{Queue: "q", Set: "s"}, nil }),
+	}
+}
+
+func refusedSemaphores() []refusal {
+	type params = store.SemaphoreClaim
+	claim := spoilt[params]{
+		func() params { return params{Key: "key", Token: "token", Holder: "holder", Max: 1, TTL: time.Second} },
+		func(s *scene, p params) error { _, err := s.store.AcquireSemaphore(s.ctx, p); return err },
+	}
+	return []refusal{
+		claim.by("Key", func(p *params) { p.Key = "" }),
+		claim.by("Key", func(p *params) { p.Key = strings.Repeat("k", store.MaxSemaphoreKeyLen+1) }),
+		claim.by("Token", func(p *params) { p.Token = "" }),
+		claim.by("Token", func(p *params) { p.Token = longName }),
+		claim.by("Holder", func(p *params) { p.Holder = "" }),
+		claim.by("Holder", func(p *params) { p.Holder = strings.Repeat("ä", store.MaxHolderLen+1) }),
+		claim.by("Max", func(p *params) { p.Max = 0 }),
+		claim.by("Max", func(p *params) { p.Max = store.MaxSlots + 1 }),
+		claim.by("TTL", func(p *params) { p.TTL = time.Millisecond - 1 }),
+		claim.by("Wait", func(p *params) { p.Wait = 1 }),
+		claim.by("Wait", func(p *params) { p.Wait = -time.Second }),
+		argument("Key", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "", "t", time.Second); return err }),
+		argument("Token", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "", time.Second); return err }),
+		argument("TTL", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "t", 0); return err }),
+		argument("Key", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "", "t") }),
+		argument("Token", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "k", "") }),
+		argument("Key", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "", 1); return err }),
+		argument("Fence", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "k", -1); return err }),
+		argument("Key", func(s *scene) error { _, err := s.store.Semaphore(s.ctx, binary); return err }),
+	}
+}
+
+func refusedLimits() []refusal {
+	type params = store.DrawParams
+	draw := spoilt[params]{
+		func() params {
+			rate := store.Rate{Events: 1, Per: time.Second, Burst: 1}
+			return params{Limit: "limit", Holder: "holder", Number: 1, TTL: time.Second, Rate: rate}
+		},
+		func(s *scene, p params) error { _, err := s.store.Draw(s.ctx, p); return err },
+	}
+	return []refusal{
+		draw.by("Limit", func(p *params) { p.Limit = "" }),
+		draw.by("Limit", func(p *params) { p.Limit = strings.Repeat("l", store.MaxLimitLen+1) }),
+		draw.by("Holder", func(p *params) { p.Holder = "a b" }),
+		draw.by("Number", func(p *params) { p.Number = 0 }),
+		draw.by("TTL", func(p *params) { p.TTL = 0 }),
+		draw.by("Max", func(p *params) { p.Max = -1 }),
+		draw.by("Keep", func(p *params) { p.Keep = -1 }),
+		draw.by("Want", func(p *params) { p.Want = -1 }),
+		draw.by("Tokens", func(p *params) { p.Tokens = -1 }),
+		draw.by("Unused", func(p *params) { p.Unused = -1 }),
+		draw.by("Used", func(p *params) { p.Used = beforeTime }),
+		draw.by("Rate.Events", func(p *params) { p.Rate.Events = 0 }),
+		draw.by("Rate.Events", func(p *params) { p.Rate.Events = store.MaxRateEvents + 1 }),
+		draw.by("Rate.Per", func(p *params) { p.Rate.Per = store.MinPer - 1 }),
+		draw.by("Rate.Per", func(p *params) { p.Rate.Per = store.MaxPer + 1 }),
+		draw.by("Rate.Burst", func(p *params) { p.Rate.Burst = 0 }),
+		draw.by("Rate.Burst", func(p *params) { p.Rate.Burst = store.MaxRateEvents + 1 }),
+		argument("Limit", func(s *scene) error { return s.store.Forfeit(s.ctx, "", store.Holding{Holder: "h"}) }),
+		argument("Holder", func(s *scene) error { return s.store.Forfeit(s.ctx, "limit", store.Holding{}) }),
+	}
+}
+
+func refusedValues() []refusal {
+	type params = store.WriteParams
+	good := store.Write{Scope: store.RunScope(aRun), Name: "list", Type: store.ValueList, Op: store.WriteAppend}
+	write := spoilt[params]{
+		func() params { return params{Stream: "stream", Number: 1, Writes: []store.Write{good, good}} },
+		func(s *scene, p params) error {
+			p.Partition = s.partition(aRun.Job)
+			_, err := s.store.WriteValues(s.ctx, p)
+			return err
+		},
+	}
+	second := func(field string, spoil func(w *store.Write)) refusal {
+		return write.by("Writes[1]."+field, func(p *params) { spoil(&p.Writes[1]) })
+	}
+	read := spoilt[store.ReadParams]{
+		func() store.ReadParams {
+			return store.ReadParams{Scope: good.Scope, Name: "list", Type: store.ValueList}
+		},
+		func(s *scene, p store.ReadParams) error { _, err := s.store.ReadValue(s.ctx, p); return err },
+	}
+	add := func(typ store.ValueType, text string) refusal {
+		return second("Data[0]", func(w *store.Write) {
+			w.Type, w.Op, w.Data = typ, store.WriteAdd, []store.Datum{{Bytes: []byte(text)}}
+		})
+	}
+	all := []refusal{
+		write.by("Stream", func(p *params) { p.Stream = "" }),
+		write.by("Number", func(p *params) { p.Number = 0 }),
+		write.by("Writes", func(p *params) {
+			for range store.MaxBatch {
+				p.Writes = append(p.Writes, good)
+			}
+		}),
+		second("Scope.Of", func(w *store.Write) { w.Scope = store.ValueScope{} }),
+		second("Scope.Job", func(w *store.Write) { w.Scope = store.JobScope("") }),
+		second("Scope.Job", func(w *store.Write) { w.Scope.Job = binary }),
+		second("Scope.Run", func(w *store.Write) { w.Scope.Run = 0 }),
+		second("Scope.Run", func(w *store.Write) { w.Scope.Run = store.MaxNumber + 1 }),
+		second("Scope.Expiry", func(w *store.Write) { w.Scope = store.NamespaceScope(-1) }),
+		second("Scope.Expiry", func(w *store.Write) { w.Scope = store.NamespaceScope(1) }),
+		second("Name", func(w *store.Write) { w.Name = "a/b" }),
+		second("Type", func(w *store.Write) { w.Type = "set" }),
+		second("Op", func(w *store.Write) { w.Op = store.WriteAdd }),
+		second("Op", func(w *store.Write) { w.Op = 0 }),
+		second("Cap", func(w *store.Write) { w.Cap = -1 }),
+		second("Data", func(w *store.Write) { w.Type, w.Op = store.ValueCounter, store.WriteAdd }),
+		second("Data", func(w *store.Write) { w.Data = make([]store.Datum, store.MaxData+1) }),
+		second("Data", func(w *store.Write) {
+			w.Data = make([]store.Datum, store.MaxWriteLen/store.MaxValueLen+1)
+			for i := range w.Data {
+				w.Data[i].Bytes = make([]byte, store.MaxValueLen)
+			}
+		}),
+		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", store.MaxFieldLen+1)}} }),
+		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, store.MaxValueLen+1)}} }),
+		read.by("Scope.Of", func(p *store.ReadParams) { p.Scope = store.ValueScope{} }),
+		read.by("Name", func(p *store.ReadParams) { p.Name = "" }),
+		read.by("Type", func(p *store.ReadParams) { p.Type = "" }),
+		read.by("Fields", func(p *store.ReadParams) { p.Fields = make([]string, store.MaxData+1) }),
+		read.by("Offset", func(p *store.ReadParams) { p.Offset = -1 }),
+		read.by("Limit", func(p *store.ReadParams) { p.Limit = -1 }),
+		read.by("Limit", func(p *store.ReadParams) { p.Limit = store.MaxData + 1 }),
+	}
+	for _, text := range []string{"", "+5", "007", " 1", "9223372036854775808", "-0", "1.5"} {
+		all = append(all, add(store.ValueCounter, text))
+	}
+	for _, text := range []string{"", "0x1p-2", "inf", "1_0", "nan", "1e400"} {
+		all = append(all, add(store.ValueFloat, text))
+	}
+	return all
+}
+
+func refusedConfigurations() []refusal {
+	type params = store.ConfigurationWrite
+	write := spoilt[params]{
+		func() params {
+			return params{ID: store.ConfigurationID{Set: "set"}, Token: "token", IfVersion: store.AnyVersion}
+		},
+		func(s *scene, p params) error { _, err := s.store.WriteConfiguration(s.ctx, p); return err },
+	}
+	longText := strings.Repeat("t", store.MaxConfigurationText+1)
+	return []refusal{
+		write.by("Run.Job", func(p *params) { p.ID = store.ConfigurationID{} }),
+		write.by("Run", func(p *params) { p.ID.Run = aRun }),
+		write.by("Set", func(p *params) { p.ID.Set = "a/b" }),
+		write.by("Token", func(p *params) { p.Token = "" }),
+		write.by("Token", func(p *params) { p.Token = longText }),
+		write.by("IfVersion", func(p *params) { p.IfVersion = -2 }),
+		write.by("Document", func(p *params) { p.Document = make([]byte, store.MaxConfigurationLen+1) }),
+		write.by("By", func(p *params) { p.By = longText }),
+		write.by("By", func(p *params) { p.By = binary }),
+		write.by("Reason", func(p *params) { p.Reason = longText }),
+		argument("Set", func(s *scene) error { return s.store.PublishSet(s.ctx, store.SetRecord{}) }),
+		argument("Description", func(s *scene) error {
+			return s.store.PublishSet(s.ctx, store.SetRecord{Name: "set", Description: make([]byte, store.MaxConfigurationLen+1)})
+		}),
+		argument("Run.Job", func(s *scene) error { _, err := s.store.Configuration(s.ctx, store.ConfigurationID{}); return err }),
+		argument("Run.Job", func(s *scene) error {
+			_, err := s.store.ConfigurationHistory(s.ctx, store.ConfigurationID{})
+			return err
+		}),
+		argument("Sets[1]", func(s *scene) error { _, err := s.store.WatchConfigurations(s.ctx, []string{"set", ""}); return err }),
+	}
+}
+
+// refusedPartitions has what is of no partition, or of another one.
+func refusedPartitions() (all []refusal) {
+	for _, outside := range []func(s *scene) int{func(*scene) int { return -1 }, func(s *scene) int { return s.store.Partitions() }} {
+		of := func(field string, call func(s *scene, partition int) error) {
+			all = append(all, argument(field, func(s *scene) error { return call(s, outside(s)) }))
+		}
+		session := func(partition int) store.SessionID { return store.SessionID{Partition: partition, ID: "session"} }
+		of("Partition", func(s *scene, p int) error {
+			_, err := s.store.ListJobs(s.ctx, store.ListParams{Partition: p, Limit: 1})
+			return err
+		})
+		of("Partition", func(s *scene, p int) error { return s.store.OpenProducer(s.ctx, p, "stream") })
+		of("Partition", func(s *scene, p int) error {
+			_, err := s.store.Enqueue(s.ctx, store.EnqueueParams{Partition: p, Stream: "stream", Number: 1})
+			return err
+		})
+		of("Partition", func(s *scene, p int) error {
+			_, err := s.store.WriteValues(s.ctx, store.WriteParams{Partition: p, Stream: "stream", Number: 1})
+			return err
+		})
+		of("Session.Partition", func(s *scene, p int) error {
+			return s.store.OpenSession(s.ctx, session(p), store.WorkerInfo{}, time.Minute)
+		})
+		of("Session.Partition", func(s *scene, p int) error {
+			_, err := s.store.Fetch(s.ctx, store.FetchParams{Session: session(p), Number: 1, Max: 1})
+			return err
+		})
+		of("Session.Partition", func(s *scene, p int) error {
+			_, err := s.store.Settle(s.ctx, store.SettleParams{Session: session(p), Number: 1})
+			return err
+		})
+		of("Session.Partition", func(s *scene, p int) error {
+			return s.store.Stage(s.ctx, store.StageParams{Session: session(p), Lease: aLease, Route: file})
+		})
+		of("Session.Partition", func(s *scene, p int) error {
+			_, err := s.store.Heartbeat(s.ctx, store.HeartbeatParams{Session: session(p), Lease: time.Minute})
+			return err
+		})
+		of("Session.Partition", func(s *scene, p int) error { _, err := s.store.Held(s.ctx, session(p), nil); return err })
+		of("Session.Partition", func(s *scene, p int) error { return s.store.CloseSession(s.ctx, session(p)) })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.LiveSessions(s.ctx, p); return err })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.SessionsLeft(s.ctx, p, ""); return err })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.QueueStats(s.ctx, p); return err })
+		of("Partition", func(s *scene, p int) error { return s.store.Reconsider(s.ctx, p, nil) })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.Promote(s.ctx, p); return err })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.Sweep(s.ctx, p); return err })
+		of("Partition", func(s *scene, p int) error { return s.store.SetMode(s.ctx, p, store.ModeReadOnly) })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.Mode(s.ctx, p); return err })
+	}
+	return all
+}
+
+// refusesOtherPartitions has what lies in another partition than the call; there is none in a store of one partition.
+func refusesOtherPartitions(s *scene) {
+	n := s.store.Partitions()
+	if n < 2 {
+		return
+	}
+	here, elsewhere := s.partition(aRun.Job), (s.partition(aRun.Job)+1)%n
+	_, err := s.store.Enqueue(s.ctx, store.EnqueueParams{
+		Partition: elsewhere, Stream: "stream", Number: 1, Entries: []store.Entry{{Run: aRun, Item: task(scan, "t")}},
+	})
+	s.refuses(err, "Entries[0].Run.Job")
+	_, err = s.store.Enqueue(s.ctx, store.EnqueueParams{
+		Partition: elsewhere, Stream: "stream", Number: 1, Holds: []store.HoldChange{{Run: aRun, Name: "h"}},
+	})
+	s.refuses(err, "Holds[0].Run.Job")
+	session := store.SessionID{Partition: elsewhere, ID: "session"}
+	beat := store.HeartbeatParams{Session: session, Lease: time.Minute, Runs: []store.RunID{aRun}}
+	_, err = s.store.Heartbeat(s.ctx, beat)
+	s.refuses(err, "Runs[0].Run.Job")
+	beat.Runs, beat.Running = nil, []store.RunningTask{{Run: aRun}}
+	_, err = s.store.Heartbeat(s.ctx, beat)
+	s.refuses(err, "Running[0].Run.Job")
+	write := store.Write{Scope: store.JobScope(aRun.Job), Name: "list", Type: store.ValueList, Op: store.WriteAppend}
+	_, err = s.store.WriteValues(s.ctx, store.WriteParams{Partition: elsewhere, Stream: "stream", Number: 1, Writes: []store.Write{write}})
+	s.refuses(err, "Writes[0].Scope")
+	s.NoError(s.store.OpenProducer(s.ctx, here, "stream"))
+}
+
+var refusedByField = []testCase{
+	{"whatever no store accepts is refused by its field, by every method", func(s *scene) {
+		before := s.leftovers()
+		for _, r := range everyRefusal() {
+			s.refuses(r.call(s), r.field)
+		}
+		refusesOtherPartitions(s)
+		unwritten(s, before)
+	}},
+}

@@ -1,0 +1,83 @@
+package store_test
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+var (
+	validRoute   = store.Route{Queue: "q", Set: "s", Kind: "k"}
+	validRun     = store.RunID{Job: "job", Number: 1}
+	validSession = store.SessionID{ID: "session"}
+	validLease   = store.Lease{Session: "session", Lane: store.Lane{Run: validRun, Route: validRoute}, Fetch: 1}
+	validStart   = store.StartParams{
+		Job: "job", Token: "t", Set: "s", Root: &store.Item{Route: validRoute}, Weight: 1, Retention: time.Hour, FailureCap: 1,
+	}
+	validClaim = store.SemaphoreClaim{Key: "key", Token: "t", Holder: "h", Max: 1, TTL: time.Second}
+	validDraw  = store.DrawParams{Limit: "limit", Holder: "h", Number: 1, TTL: time.Second}
+	validScope = store.ValueScope{Of: store.ScopeRun, Job: "job", Run: 1}
+	validWrite = store.Write{Scope: validScope, Name: "list", Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{}}}
+)
+
+// valid are parameters of every method that every Store accepts.
+var valid = map[string][]any{
+	"Ping":                  {},
+	"EnsureJob":             {store.EnsureParams{Job: "job", Type: store.JobStanding}},
+	"SetJobDisabled":        {"job", true},
+	"Job":                   {"job"},
+	"ListJobs":              {store.ListParams{Limit: 1}},
+	"JobRuns":               {"job"},
+	"DeleteJob":             {"job"},
+	"FireRun":               {store.FireParams{Start: validStart, Next: time.Now()}},
+	"PostponeJob":           {store.PostponeParams{Job: "job", Problem: "p"}},
+	"StartRun":              {validStart},
+	"Run":                   {validRun},
+	"StopRun":               {store.StopParams{Run: validRun}},
+	"SetRunPaused":          {validRun, true},
+	"Failures":              {validRun, int64(0), 1},
+	"Inspect":               {validRun},
+	"DeleteRun":             {validRun},
+	"OpenProducer":          {0, "stream"},
+	"Enqueue":               {store.EnqueueParams{Stream: "stream", Number: 1, Entries: entries(1), Holds: []store.HoldChange{{Run: validRun, Name: "h"}}}},
+	"OpenSession":           {validSession, store.WorkerInfo{Routes: []store.Route{validRoute}}, time.Second},
+	"Fetch":                 {store.FetchParams{Session: validSession, Number: 1, Max: 1, Queues: []store.FetchQueue{{Queue: "q", Routes: []store.Route{validRoute}}}}},
+	"Settle":                {store.SettleParams{Session: validSession, Number: 1, Outcomes: []store.Outcome{{Lease: validLease, Verdict: store.VerdictSuccess}}}},
+	"Stage":                 {store.StageParams{Session: validSession, Lease: validLease, Route: validRoute}},
+	"Heartbeat":             {store.HeartbeatParams{Session: validSession, Lease: time.Second, Runs: []store.RunID{validRun}}},
+	"Held":                  {validSession, map[store.Lease]bool(nil)},
+	"CloseSession":          {validSession},
+	"LiveSessions":          {0},
+	"QueueStats":            {0},
+	"SessionsLeft":          {0, "prefix"},
+	"Reconsider":            {0, []store.Route{validRoute}},
+	"AcquireSemaphore":      {validClaim},
+	"RefreshSemaphore":      {"key", "token", time.Second},
+	"ReleaseSemaphore":      {"key", "token"},
+	"ForceReleaseSemaphore": {"key", int64(0)},
+	"Semaphore":             {"key"},
+	"Promote":               {0},
+	"Sweep":                 {0},
+	"Repair":                {store.RepairParams{Job: "job"}},
+	"WriteValues":           {store.WriteParams{Stream: "stream", Number: 1, Writes: []store.Write{validWrite}}},
+	"ReadValue":             {store.ReadParams{Scope: validScope, Name: "list", Type: store.ValueList}},
+	"PublishSet":            {store.SetRecord{Name: "s"}},
+	"Sets":                  {},
+	"Configuration":         {store.ConfigurationID{Set: "s"}},
+	"WatchConfigurations":   {[]string{"s"}},
+	"WriteConfiguration":    {store.ConfigurationWrite{ID: store.ConfigurationID{Set: "s"}, Token: "t"}},
+	"ConfigurationHistory":  {store.ConfigurationID{Set: "s"}},
+	"SetMode":               {0, store.ModeReadOnly},
+	"Mode":                  {0},
+	"Draw":                  {validDraw},
+	"Forfeit":               {"limit", store.Holding{Holder: "h", Number: 1}},
+}
+
+// entries are n entries of one run.
+func entries(n int) []store.Entry {
+	out := make([]store.Entry, n)
+	for i := range out {
+		out[i] = store.Entry{Run: validRun, Item: store.Item{Route: validRoute}}
+	}
+	return out
+}

@@ -1,0 +1,100 @@
+package store
+
+// maxTokenLen bounds what names a start, in bytes: a caller's key, with what tells keys apart.
+const maxTokenLen = 2 * MaxTaskIDLen
+
+// Validate reports every field that no Store accepts, joined.
+func (p *StartParams) Validate() error {
+	var f faults
+	f.check(ValidateJobName(p.Job), "")
+	f.check(validateText("Token", p.Token, maxTokenLen), "")
+	f.name("Set", p.Set)
+	f.add(len(p.Args) > DefaultMaxPayload, "Args", "are longer than 1 MiB")
+	f.check(validateHeaders("Headers", p.Headers), "")
+	f.check(p.validateItems(), "")
+	f.check(ValidateWeight(p.Weight), "")
+	f.check(validateDue("Due", p.Due), "")
+	f.add(p.SealAfter < 0, "SealAfter", "is negative")
+	f.add(p.StopAfter < 0, "StopAfter", "is negative")
+	f.add(p.SealAfter > 0 && p.StopAfter > 0, "StopAfter", "excludes SealAfter")
+	f.add(p.Retention <= 0, "Retention", "is not positive")
+	f.add(p.FailureCap < 1, "FailureCap", "is not positive")
+	f.check(within("RedriveOf", p.RedriveOf, 0, MaxNumber), "")
+	f.add(len(p.Configuration) > MaxConfigurationLen, "Configuration", "is longer than 256 KiB")
+	return f.err()
+}
+
+// validateItems checks the first task of a run, and its hooks.
+func (p *StartParams) validateItems() error {
+	var f faults
+	var items itemCheck
+	if p.Root != nil {
+		f.check(items.ordinary(p.Root), "Root.")
+	} else {
+		f.add(!p.Open, "Root", "is missing, and the run is not open")
+	}
+	if p.PreJob != nil {
+		f.check(items.hook(p.PreJob, KindPreJob), "PreJob.")
+	}
+	if p.PostJob != nil {
+		f.check(items.hook(p.PostJob, KindPostJob), "PostJob.")
+	}
+	return f.err()
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (p *StopParams) Validate() error {
+	return p.Run.validate()
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (p *EnqueueParams) Validate() error {
+	var f faults
+	f.name("Stream", p.Stream)
+	f.check(ValidateNumber(p.Number), "")
+	f.add(len(p.Holds) > MaxBatch, "Holds", "are more than MaxBatch")
+	f.add(len(p.Entries) > MaxBatch, "Entries", "are more than MaxBatch")
+	for i := range p.Holds {
+		f.at(i, p.Holds[i].validate(), "Holds[%d].")
+	}
+	var items itemCheck
+	for i := range p.Entries {
+		f.at(i, items.ordinary(&p.Entries[i].Item), "Entries[%d].Item.")
+	}
+	return f.err()
+}
+
+// validateRuns checks that all runs are of the partition, of n.
+func (p *EnqueueParams) validateRuns(n int) error {
+	var f faults
+	var known RunID
+	check := func(id RunID, field string, i int) {
+		if id == known {
+			return
+		}
+		err := id.validateIn(p.Partition, n)
+		f.at(i, err, field)
+		if err == nil {
+			known = id
+		}
+	}
+	for i := range p.Holds {
+		check(p.Holds[i].Run, "Holds[%d].", i)
+	}
+	for i := range p.Entries {
+		check(p.Entries[i].Run, "Entries[%d].", i)
+	}
+	return f.err()
+}
+
+func (h *HoldChange) validate() error {
+	var f faults
+	f.name("Name", h.Name)
+	if h.Mark != "" {
+		f.name("Mark", h.Mark)
+	}
+	if h.From != "" {
+		f.name("From", h.From)
+	}
+	return f.err()
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Validate reports every field that no Store accepts, joined.
+func (a Answered) Validate() error {
+	var f faults
+	f.check(within("Answered.Fetched", a.Fetched, 0, MaxNumber), "")
+	f.check(within("Answered.Settled", a.Settled, 0, MaxNumber), "")
+	return f.err()
+}
+
+// validateSession checks what opens a session.
+func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
+	var f faults
+	f.check(id.validate(), "")
+	f.check(validateRoutes("Info.Routes", info.Routes), "")
+	f.check(ValidateTime("Info.Started", info.Started), "")
+	f.add(lease <= 0, "Lease", "is not positive")
+	return f.err()
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (p *FetchParams) Validate() error {
+	var f faults
+	f.check(p.Session.validate(), "")
+	f.check(ValidateNumber(p.Number), "")
+	f.check(p.Answered.Validate(), "")
+	f.check(within("Max", p.Max, 1, MaxBatch), "")
+	f.add(p.MaxBytes < 0, "MaxBytes", "is negative")
+	for i := range p.Queues {
+		f.at(i, p.Queues[i].validate(), "Queues[%d].")
+	}
+	for i := range p.Budgets {
+		f.at(i, p.Budgets[i].Scope.validate(), "Budgets[%d].")
+		f.at(i, ValidateTime("Until", p.Budgets[i].Until), "Budgets[%d].")
+	}
+	for i := range p.PerRun {
+		f.at(i, p.PerRun[i].Scope.validate(), "PerRun[%d].")
+	}
+	f.check(validateNames("InReadOnly", p.InReadOnly), "")
+	return f.err()
+}
+
+func (q *FetchQueue) validate() error {
+	var f faults
+	f.name("Queue", q.Queue)
+	for i, r := range q.Routes {
+		if r.Queue != q.Queue {
+			f.add(true, fmt.Sprintf("Routes[%d].Queue", i), "is not the queue")
+			continue
+		}
+		f.at(i, RenameFields(r.validate(), routeField), "Routes[%d].")
+	}
+	return f.err()
+}
+
+func (s *Scope) validate() error {
+	var f faults
+	f.name("Scope.Set", s.Set)
+	for i, kind := range s.Kinds {
+		if kind != KindPreJob && kind != KindPostJob { // which no scope covers
+			f.at(i, ValidateName("", kind), "Scope.Kinds[%d]")
+		}
+	}
+	return f.err()
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (p *SettleParams) Validate() error {
+	var f faults
+	f.check(p.Session.validate(), "")
+	f.check(ValidateNumber(p.Number), "")
+	f.check(p.Answered.Validate(), "")
+	f.add(len(p.Outcomes) > MaxBatch, "Outcomes", "are more than MaxBatch")
+	children := 0
+	var leases, items itemCheck
+	for i := range p.Outcomes {
+		o := &p.Outcomes[i]
+		children += len(o.Children)
+		f.at(i, leases.lease(&o.Lease), "Outcomes[%d].")
+		f.at(i, o.validate(&items), "Outcomes[%d].")
+	}
+	f.add(children > MaxBatch, "Outcomes.Children", "are more than MaxBatch")
+	return f.err()
+}
+
+// lease checks that a lease can be one that Fetch gave. Whether it is held only the store knows.
+func (c *itemCheck) lease(l *Lease) error {
+	if l.Lane.Route == c.known {
+		return nil
+	}
+	if err := l.Lane.Route.validate(); err != nil {
+		return RenameFields(err, func(field string) string { return "Lease.Lane." + field })
+	}
+	c.known = l.Lane.Route
+	return nil
+}
+
+func (o *Outcome) validate(items *itemCheck) error {
+	var f faults
+	hook := !o.Lease.Lane.Route.Counted()
+	f.add(o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && !hook,
+		"Verdict", "is none that the task can have")
+	if err := o.Task.validate(); err != nil {
+		f.check(err, "")
+	}
+	for i := range o.Children {
+		f.at(i, items.ordinary(&o.Children[i]), "Children[%d].")
+	}
+	f.add(len(o.Counters) > MaxCounters, "Counters", "are more than MaxCounters")
+	for name := range o.Counters {
+		if err := ValidateName("", name); err != nil {
+			f.check(err, fmt.Sprintf("Counters[%q]", name))
+		}
+	}
+	if len(o.Writes) > 0 {
+		f.check(o.validateWrites(), "")
+	}
+	f.check(validateStaged(o.Staged), "")
+	f.add(len(o.Result) > MaxResultLen, "Result", "is longer than MaxResultLen")
+	return f.err()
+}
+
+// validateStaged refuses routes that are listed twice, or are those of hooks, and counts below zero.
+func validateStaged(staged []Staged) error {
+	var f faults
+	for i := range staged {
+		f.at(i, staged[i].validate(staged[:i]), "Staged[%d].")
+	}
+	return f.err()
+}
+
+func (s *Staged) validate(before []Staged) error {
+	var f faults
+	f.check(s.Route.validate(), "")
+	f.add(!s.Route.Counted(), "Route.Kind", "is that of a hook")
+	f.add(s.Count < 0, "Count", "is negative")
+	f.add(slices.ContainsFunc(before, func(b Staged) bool { return b.Route == s.Route }), "Route", "is listed before")
+	return f.err()
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (p *StageParams) Validate() error {
+	var f faults
+	var leases, items itemCheck
+	f.check(p.Session.validate(), "")
+	f.check(leases.lease(&p.Lease), "")
+	f.check(within("Offset", int64(p.Offset), 0, MaxNumber), "")
+	f.add(len(p.Items) > MaxBatch, "Items", "are more than MaxBatch")
+	for i := range p.Items {
+		if p.Items[i].Route != p.Route {
+			f.add(true, fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")
+			continue
+		}
+		f.at(i, items.ordinary(&p.Items[i]), "Items[%d].")
+	}
+	f.check(p.Route.validate(), "")
+	return f.err()
+}
+
+// StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or neither, with the
+// error that Stage returns. Implementations call it.
+func (p *StageParams) StagedAt(have int) (repeat bool, err error) {
+	switch {
+	case have >= p.Offset+len(p.Items):
+		return true, nil
+	case have < p.Offset:
+		return false, fmt.Errorf("%d of %d are there: %w", have, p.Offset, ErrChildrenLost)
+	case have > p.Offset:
+		return false, &FieldError{Field: "Offset", Reason: fmt.Sprintf("is %d where %d are staged", p.Offset, have)}
+	}
+	return false, nil
+}
+
+// Validate reports every field that no Store accepts, joined.
+func (p *HeartbeatParams) Validate() error {
+	var f faults
+	f.check(p.Session.validate(), "")
+	f.check(p.Answered.Validate(), "")
+	f.add(p.Lease <= 0, "Lease", "is not positive")
+	for i := range p.Running {
+		f.at(i, ValidateTime("Since", p.Running[i].Since), "Running[%d].")
+	}
+	return f.err()
+}
+
+// validateRuns checks that all runs are of the session's partition, of n.
+func (p *HeartbeatParams) validateRuns(n int) error {
+	var f faults
+	for i, id := range p.Runs {
+		f.at(i, id.validateIn(p.Session.Partition, n), "Runs[%d].")
+	}
+	for i := range p.Running {
+		f.at(i, p.Running[i].Run.validateIn(p.Session.Partition, n), "Running[%d].")
+	}
+	return f.err()
+}

@@ -15,7 +15,7 @@ func (w *Worker) Idle() bool {
 	w.mu.Lock()
 	e := w.engine
 	w.mu.Unlock()
-	return e != nil && e.intake.Idle()
+	return e != nil && e.Idle()
 }
 
 // WaitsForARun reports whether a periodic job is due and the worker waits for the end of its run.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -27,7 +28,7 @@ type firing struct {
 	m         *Manager
 	journal   journal // of the worker
 	partition int
-	clock     *storeClock
+	clock     *worker.Clock
 	moved     chan struct{} // capacity 1: what is waited for has moved
 	problems  problems      // of jobs that cannot be fired
 
@@ -36,7 +37,7 @@ type firing struct {
 	readOnly map[string]struct{} // jobs that wait for the end of read-only mode
 }
 
-func newFiring(m *Manager, j journal, partition int, clock *storeClock) *firing {
+func newFiring(m *Manager, j journal, partition int, clock *worker.Clock) *firing {
 	return &firing{
 		m:         m,
 		journal:   j,

@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/recent"
+	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -180,7 +181,7 @@ func (m *Manager) ended(ctx context.Context, id store.RunID) {
 
 // tellEnd reads the run, and gives up quietly if it cannot.
 func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
-	ctx, cancel := context.WithTimeout(ctx, readTime)
+	ctx, cancel := context.WithTimeout(ctx, worker.ReadTime)
 	defer cancel()
 	if rec, err := m.store.Run(ctx, id); err == nil {
 		m.journal.runDone(ctx, rec)

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -18,9 +19,9 @@ type Worker struct {
 	cfg WorkerConfig
 
 	mu     sync.Mutex
-	engine *engine       // of the Run in progress; nil otherwise
-	host   *workerHost   // of the last Run
-	done   chan struct{} // closed when that Run returns
+	engine *worker.Engine // of the Run in progress; nil otherwise
+	host   *workerHost    // of the last Run
+	done   chan struct{}  // closed when that Run returns
 }
 
 // NewWorker returns a worker for the manager's registry. It makes no call and starts
@@ -67,8 +68,8 @@ func (w *Worker) run(ctx context.Context, once bool) (int, error) {
 		return 0, err
 	}
 	defer w.end()
-	stay(ctx, w.cfg.Grace+endTime+settleTime)
-	stuck, err := e.run(ctx)
+	stay(ctx, w.cfg.Grace+worker.EndTime+settleTime)
+	stuck, err := e.Run(ctx)
 	if stuck > 0 {
 		err = errors.Join(err, &StuckError{Handlers: stuck})
 	}
@@ -77,10 +78,10 @@ func (w *Worker) run(ctx context.Context, once bool) (int, error) {
 		err = errors.Join(ErrClosed, err)
 	default:
 	}
-	return int(e.executed.Load()), err
+	return e.Executed(), err
 }
 
-func (w *Worker) begin(ctx context.Context, once bool) (*engine, error) {
+func (w *Worker) begin(ctx context.Context, once bool) (*worker.Engine, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.engine != nil {
@@ -92,15 +93,15 @@ func (w *Worker) begin(ctx context.Context, once bool) (*engine, error) {
 	cfg := w.engineConfig(once)
 	w.host = &workerHost{m: w.m, journal: w.m.journal.on(cfg.Logger, cfg.Name)}
 	cfg.Host = w.host
-	w.engine = newEngine(ctx, cfg)
+	w.engine = worker.New(ctx, cfg)
 	w.done = make(chan struct{})
 	return w.engine, nil
 }
 
 // engineConfig is what an engine of the worker runs with.
-func (w *Worker) engineConfig(once bool) engineConfig {
+func (w *Worker) engineConfig(once bool) worker.Config {
 	m, c := w.m, &w.cfg
-	cfg := engineConfig{
+	cfg := worker.Config{
 		Name:        c.Name,
 		Concurrency: c.Concurrency,
 		StrictOrder: c.StrictOrder,
@@ -151,7 +152,7 @@ func (w *Worker) Abort() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.engine != nil {
-		w.engine.abort()
+		w.engine.Abort()
 	}
 }
 
@@ -164,5 +165,5 @@ func (w *Worker) Healthy() error {
 	if e == nil {
 		return errors.New("worker is not running")
 	}
-	return e.healthy()
+	return e.Healthy()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -82,7 +83,7 @@ func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
 		c.Lease = DefaultLease
 	}
 	if c.poll == 0 {
-		c.poll = safetyPoll
+		c.poll = worker.DefaultPoll
 	}
 }
 

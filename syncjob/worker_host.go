@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -26,7 +27,7 @@ func (h *workerHost) Publish(ctx context.Context, partition int) error {
 	return h.m.publish(ctx, partition)
 }
 
-func (h *workerHost) Schedules(partition int, clock *storeClock) schedules {
+func (h *workerHost) Schedules(partition int, clock *worker.Clock) worker.Schedules {
 	f := newFiring(h.m, h.journal, partition, clock)
 	h.firings = append(h.firings, f)
 	return f
@@ -48,13 +49,13 @@ func (h *workerHost) AttemptDone(ctx context.Context, d *store.Delivery, out *st
 	h.journal.attemptDone(ctx, d, out, began, ended)
 }
 
-func (h *workerHost) Fetched(f fetched) {
+func (h *workerHost) Fetched(f worker.Fetch) {
 	if observe := h.journal.obs.Fetched; observe != nil {
 		observe(FetchEvent{Worker: h.journal.worker, Partition: f.Partition, Tasks: f.Tasks, Took: f.Took})
 	}
 }
 
-func (h *workerHost) Settled(s settlement) {
+func (h *workerHost) Settled(s worker.Settlement) {
 	if observe := h.journal.obs.Settled; observe != nil {
 		observe(SettleEvent{
 			Worker: h.journal.worker, Partition: s.Partition, Outcomes: s.Outcomes, Lost: s.Lost, Took: s.Took,

@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteDue(reply.Now, reply.NextDue)
-			s.e.host.Fetched(fetched{Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
+			s.e.host.Fetched(Fetch{Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
 			s.accept(&reply, g, now.Sub(start))
 			return true
 		case store.Permanent(err):

@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// host is the process in which an engine works: what the engine asks of it, and what it tells it.
+// Host is the process in which an engine works: what the engine asks of it, and what it tells it.
 // All methods may be called concurrently. Those that tell are called on the path of the work, so
 // they must not block.
-type host interface {
+type Host interface {
 	// Listen has notify called for every signal of the store, until leave is called.
 	Listen(notify func(store.Signal)) (leave func())
 	// Every is how often to look for what nothing signalled: as often as asked, or rarely where
@@ -24,7 +24,7 @@ type host interface {
 	Publish(ctx context.Context, partition int) error
 	// Schedules returns what fires the periodic jobs of a partition. It is called once for each,
 	// in order, before the engine runs.
-	Schedules(partition int, clock *storeClock) schedules
+	Schedules(partition int, clock *Clock) Schedules
 	// Enqueue adds a task of an attempt at once.
 	Enqueue(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error)
 
@@ -33,15 +33,15 @@ type host interface {
 	// AttemptDone is told of each attempt that has ended, before that is stored.
 	AttemptDone(ctx context.Context, d *store.Delivery, out *store.Outcome, began, ended time.Time)
 	// Fetched is told of each answer to a fetch.
-	Fetched(fetched)
+	Fetched(Fetch)
 	// Settled is told of each batch of outcomes that was stored.
-	Settled(settlement)
+	Settled(Settlement)
 	// RunsEnded is told of runs that a settlement ended. It may take its time.
 	RunsEnded(ctx context.Context, runs []store.RunID)
 }
 
-// schedules fires the periodic jobs of a partition.
-type schedules interface {
+// Schedules fires the periodic jobs of a partition.
+type Schedules interface {
 	// Fire makes of the due time of each job what its schedule says. What fails is told of again.
 	Fire(ctx context.Context, jobs []string)
 	// Moved is readable when something that due jobs wait for has moved.
@@ -52,15 +52,15 @@ type schedules interface {
 	Notify(store.Signal)
 }
 
-// fetched is one answer to a fetch.
-type fetched struct {
+// Fetch is one answer to a fetch.
+type Fetch struct {
 	Partition int
 	Tasks     int // that were delivered
 	Took      time.Duration
 }
 
-// settlement is one batch of outcomes that was stored.
-type settlement struct {
+// Settlement is one batch of outcomes that was stored.
+type Settlement struct {
 	Partition int
 	Outcomes  int
 	Lost      int // of them, since their lease was lost

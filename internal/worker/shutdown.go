@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -18,16 +18,16 @@ const (
 	abandonAfter = 1500 * time.Millisecond
 	// reportAfter is for the reporting of outcomes.
 	reportAfter = 2 * time.Second
-	// endTime is for the closing of sessions, and so for all of it.
-	endTime = 2500 * time.Millisecond
+	// EndTime is for the closing of sessions, and so for all of it.
+	EndTime = 2500 * time.Millisecond
 )
 
 // How long a step may take within that, where the grace period leaves it more.
 const (
 	// lastFetch is for an answer to a fetch in flight: its deliveries must not be lost with the reply.
 	lastFetch = time.Second
-	// readTime is for one read.
-	readTime = 2 * time.Second
+	// ReadTime is for one read.
+	ReadTime = 2 * time.Second
 	// leaveTime is for the closing of sessions.
 	leaveTime = time.Second
 )
@@ -37,10 +37,10 @@ var errClosedSession = errors.New("session was closed")
 
 // shutdown ends an engine. The order of its steps is what makes it clean; every step is
 // bounded in time. It returns how many handlers have not returned.
-func (e *engine) shutdown() (stuck int, err error) {
+func (e *Engine) shutdown() (stuck int, err error) {
 	over, end := context.WithTimeout(e.aborted, e.cfg.Grace)
 	defer end()
-	abandoned, reported, left := e.after(over, abandonAfter), e.after(over, reportAfter), e.after(over, endTime)
+	abandoned, reported, left := e.after(over, abandonAfter), e.after(over, reportAfter), e.after(over, EndTime)
 
 	// 1. Begin nothing more: give back what no handler has seen. A fetch in flight may bring more of that.
 	e.drain()
@@ -73,14 +73,14 @@ func (e *engine) shutdown() (stuck int, err error) {
 }
 
 // after returns a context for calls that ends so long after another one.
-func (e *engine) after(over context.Context, d time.Duration) context.Context {
+func (e *Engine) after(over context.Context, d time.Duration) context.Context {
 	ctx, cancel := context.WithCancelCause(e.hard)
 	context.AfterFunc(over, func() { time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) }) })
 	return ctx
 }
 
 // report settles everything, unless the store does not answer.
-func (e *engine) report(ctx context.Context) error {
+func (e *Engine) report(ctx context.Context) error {
 	var errs []error
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil && !s.isLost() {
@@ -91,7 +91,7 @@ func (e *engine) report(ctx context.Context) error {
 }
 
 // leave closes the sessions, and takes leave of the limits.
-func (e *engine) leave(ctx context.Context) error {
+func (e *Engine) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
 	var errs []error
@@ -112,7 +112,7 @@ func (e *engine) leave(ctx context.Context) error {
 }
 
 // unload gives back every task that is fetched and not started.
-func (e *engine) unload() {
+func (e *Engine) unload() {
 	for t := e.backlog.pop(); t != nil; t = e.backlog.pop() {
 		t.session.release(t)
 		e.intake.Finished()
@@ -121,7 +121,7 @@ func (e *engine) unload() {
 
 // awaitHandlers waits for the slots to return: until the grace period is over, and then for a little longer with cancelled
 // contexts. It returns how many did not.
-func (e *engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
+func (e *Engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 	select {
 	case <-e.slotsDone:
 		return 0
@@ -139,7 +139,7 @@ func (e *engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 // finish settles everything that was reported.
 func (s *session) finish(ctx context.Context) error {
 	if s.doubt.Load() {
-		bounded, cancel := context.WithTimeout(ctx, readTime) // ctx may last for all of the grace period
+		bounded, cancel := context.WithTimeout(ctx, ReadTime) // ctx may last for all of the grace period
 		err := s.adopt(bounded)
 		cancel()
 		if err != nil {

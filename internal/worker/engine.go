@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -16,16 +16,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// safetyPoll is how often a worker looks for work though nothing signalled any: signals
+// DefaultPoll is how often a worker looks for work though nothing signalled any: signals
 // may be lost.
-const safetyPoll = 5 * time.Second
+const DefaultPoll = 5 * time.Second
 
 // reliefGap is how long a worker may take for what waits in it, at the pace of its handlers, before it is given back: well
 // beyond what it prefetches on purpose.
 const reliefGap = 10 * intake.Horizon
 
-// engineConfig is what an engine runs with.
-type engineConfig struct {
+// Config is what an engine runs with.
+type Config struct {
 	Name        string
 	Concurrency int
 	Queues      []intake.Queue
@@ -40,16 +40,16 @@ type engineConfig struct {
 	Registry *handlers.Registry
 	Execute  handlers.ExecuteConfig // of attempts, but for the Runtime, which is the engine's
 	Logger   *slog.Logger
-	Host     host
+	Host     Host
 }
 
-// engine is one Run of a worker: a pool of slots that run handlers, and a partition
+// Engine is one Run of a worker: a pool of slots that run handlers, and a partition
 // loop for each partition of the store that feeds the pool and reports outcomes. How it
 // ends is written in shutdown.go.
-type engine struct {
+type Engine struct {
 	id    string // random, never reused
-	cfg   engineConfig
-	host  host
+	cfg   Config
+	host  Host
 	store store.Store
 	log   *slog.Logger
 	runs  *runCache
@@ -101,9 +101,9 @@ type task struct {
 	done    bool // it was settled; guarded by the session's mutex
 }
 
-// newEngine returns an engine that ends with ctx, whose values handlers see.
-func newEngine(ctx context.Context, cfg engineConfig) *engine {
-	e := &engine{
+// New returns an engine that ends with ctx, whose values handlers see.
+func New(ctx context.Context, cfg Config) *Engine {
+	e := &Engine{
 		id:    rand.Text(),
 		cfg:   cfg,
 		host:  cfg.Host,
@@ -154,10 +154,10 @@ func newEngine(ctx context.Context, cfg engineConfig) *engine {
 	return e
 }
 
-// run works until its context ends, abort is called, or, for once, nothing is left to do. Then it
+// Run works until its context ends, Abort is called, or, for once, nothing is left to do. Then it
 // shuts down. It returns how many handlers are stuck: they have not returned though their contexts
 // were cancelled.
-func (e *engine) run(ctx context.Context) (stuck int, err error) {
+func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	e.log.InfoContext(ctx, events.WorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
 	leave := e.host.Listen(e.notify)
 	e.startSlots()
@@ -179,13 +179,14 @@ func (e *engine) run(ctx context.Context) (stuck int, err error) {
 	return stuck, err
 }
 
-func (e *engine) abort() {
+// Abort makes Run end without waiting for the grace period. It does not block.
+func (e *Engine) Abort() {
 	e.drain()
 	e.giveUp()
 }
 
 // notify passes signals on. It does not block.
-func (e *engine) notify(s store.Signal) {
+func (e *Engine) notify(s store.Signal) {
 	if s.Type == store.SignalLimit {
 		if s.Holder == e.id {
 			e.intake.Signalled(s.Limit)
@@ -221,7 +222,7 @@ func (e *engine) notify(s store.Signal) {
 }
 
 // poll makes every partition look for work now and then, rarely where all work is signalled.
-func (e *engine) poll(ctx context.Context) {
+func (e *Engine) poll(ctx context.Context) {
 	timer := time.NewTimer(lifecycle.Jitter(e.cfg.Poll))
 	defer timer.Stop()
 	for {
@@ -240,7 +241,7 @@ func (e *engine) poll(ctx context.Context) {
 
 // relieve gives back what was prefetched for handlers that turned out slow: no other worker
 // could run it. It looks only while tasks wait here.
-func (e *engine) relieve(ctx context.Context) {
+func (e *Engine) relieve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -259,7 +260,7 @@ func (e *engine) relieve(ctx context.Context) {
 }
 
 // watchConfiguration keeps what is configured in force.
-func (e *engine) watchConfiguration(ctx context.Context) {
+func (e *Engine) watchConfiguration(ctx context.Context) {
 	begin := sync.OnceFunc(func() { close(e.configured) })
 	e.host.Fresh(ctx, func() {
 		begin()
@@ -269,7 +270,7 @@ func (e *engine) watchConfiguration(ctx context.Context) {
 
 // watchLimits keeps the limits as they are configured, and draws on each that was ever in force. What a partition was
 // not told is repeated.
-func (e *engine) watchLimits(ctx context.Context) {
+func (e *Engine) watchLimits(ctx context.Context) {
 	select {
 	case <-e.configured:
 	case <-ctx.Done():
@@ -279,7 +280,7 @@ func (e *engine) watchLimits(ctx context.Context) {
 		e.refreshLimits()
 		var again <-chan time.Time
 		if !e.reconsider(ctx) {
-			again = time.After(lifecycle.Jitter(watchInterval))
+			again = time.After(lifecycle.Jitter(retryWait))
 		}
 		select {
 		case <-ctx.Done():
@@ -291,7 +292,7 @@ func (e *engine) watchLimits(ctx context.Context) {
 
 // reconsider has the store look again at runs that stand aside, once limits of each job have changed: in every partition, however
 // often it takes. It reports whether all of them have.
-func (e *engine) reconsider(ctx context.Context) bool {
+func (e *Engine) reconsider(ctx context.Context) bool {
 	if e.perJobChanged.Swap(false) {
 		for _, p := range e.partitions {
 			p.stale.Store(true)
@@ -313,7 +314,7 @@ func (e *engine) reconsider(ctx context.Context) bool {
 	return all
 }
 
-func (e *engine) refreshLimits() {
+func (e *Engine) refreshLimits() {
 	change := e.intake.Refresh(e.inventory)
 	if change.PerJob {
 		e.perJobChanged.Store(true)
@@ -328,7 +329,7 @@ func (e *engine) refreshLimits() {
 }
 
 // inventory yields every task that is leased to the worker.
-func (e *engine) inventory(yield func(*intake.Task) bool) {
+func (e *Engine) inventory(yield func(*intake.Task) bool) {
 	for _, p := range e.partitions {
 		if s := p.session.Load(); s != nil {
 			for t := range s.leased {
@@ -340,8 +341,14 @@ func (e *engine) inventory(yield func(*intake.Task) bool) {
 	}
 }
 
-// healthy returns nil while the store has answered in every partition within a lease.
-func (e *engine) healthy() error {
+// Executed is how many handlers have returned, those of hooks included.
+func (e *Engine) Executed() int { return int(e.executed.Load()) }
+
+// Idle reports whether every partition was asked for all that there was reason to ask for.
+func (e *Engine) Idle() bool { return e.intake.Idle() }
+
+// Healthy returns nil while the store has answered in every partition within a lease.
+func (e *Engine) Healthy() error {
 	for _, p := range e.partitions {
 		if silent := time.Since(p.heard.time()); silent > e.cfg.Lease {
 			return fmt.Errorf("%w: partition %d has not answered for %v", store.ErrUnavailable, p.index, silent.Round(time.Millisecond))

@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -53,7 +53,7 @@ func newSlot() *slot {
 	return s
 }
 
-func (e *engine) startSlots() {
+func (e *Engine) startSlots() {
 	e.slotsLeft.Store(int64(e.cfg.Concurrency))
 	for range e.cfg.Concurrency {
 		s := newSlot()
@@ -64,7 +64,7 @@ func (e *engine) startSlots() {
 
 // work runs tasks until no more will come, beginning with the one that the slot has in hand if the goroutine before was
 // ended. A clock reading serves as the end of one task and the start of the next.
-func (e *engine) work(s *slot) {
+func (e *Engine) work(s *slot) {
 	defer func() {
 		switch {
 		case s.exited():
@@ -91,7 +91,7 @@ func (e *engine) work(s *slot) {
 
 // execute runs one task, unless its lease is lost, its run has been stopped since it
 // was fetched, or the worker shuts down, and passes its outcome on. It returns the time.
-func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
+func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
 	case ses.isLost():
@@ -112,14 +112,14 @@ func (e *engine) execute(s *slot, t *task, now time.Time) time.Time {
 }
 
 // attempt runs the handler of the task in hand.
-func (e *engine) attempt(s *slot) time.Time {
+func (e *Engine) attempt(s *slot) time.Time {
 	s.stage = stageRun
 	s.current.session.executorOf(s.current).ExecuteTimed(s.ctx, s.current.Delivery, &s.outcome, s.expire)
 	return e.conclude(s, time.Now())
 }
 
 // conclude tells of the outcome, and reports it.
-func (e *engine) conclude(s *slot, end time.Time) time.Time {
+func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
 	e.intake.Ran(end.Sub(s.since))
 	e.executed.Add(1)
@@ -130,7 +130,7 @@ func (e *engine) conclude(s *slot, end time.Time) time.Time {
 
 // hand lets go of the task, and then passes its outcome on: once that is settled the session frees the task's payload,
 // which a heartbeat reads as long as the slot shows it.
-func (e *engine) hand(s *slot) {
+func (e *Engine) hand(s *slot) {
 	t := s.current
 	s.end()
 	t.session.report(t, &s.outcome)
@@ -140,7 +140,7 @@ func (e *engine) hand(s *slot) {
 
 // resume goes on with a task after a function of a user ended the goroutine. If that was the handler, the executor
 // has made a failure of it.
-func (e *engine) resume(s *slot, now time.Time) time.Time {
+func (e *Engine) resume(s *slot, now time.Time) time.Time {
 	switch s.stage {
 	case stageBegun:
 		return e.attempt(s)
@@ -202,7 +202,7 @@ func (s *slot) interrupt(cause error, meant func(*task) bool) {
 }
 
 // interrupt cancels the contexts of running tasks.
-func (e *engine) interrupt(cause error, meant func(*task) bool) {
+func (e *Engine) interrupt(cause error, meant func(*task) bool) {
 	for _, s := range e.slots {
 		s.interrupt(cause, meant)
 	}
@@ -210,7 +210,7 @@ func (e *engine) interrupt(cause error, meant func(*task) bool) {
 
 // running lists the tasks of a session that run, and logs each that has ignored the end
 // of its context for long.
-func (e *engine) running(ses *session) []store.RunningTask {
+func (e *Engine) running(ses *session) []store.RunningTask {
 	var list []store.RunningTask
 	meters := ses.readMeters()
 	for _, s := range e.slots {
@@ -221,7 +221,7 @@ func (e *engine) running(ses *session) []store.RunningTask {
 	return list
 }
 
-func (e *engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers.Meter) (store.RunningTask, bool) {
+func (e *Engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers.Meter) (store.RunningTask, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil || s.current.session != ses {
@@ -260,7 +260,7 @@ func (s *slot) ignoredLocked(now time.Time) error {
 }
 
 // stuck counts the slots whose handlers have not returned.
-func (e *engine) stuck() int {
+func (e *Engine) stuck() int {
 	n := 0
 	for _, s := range e.slots {
 		s.mu.Lock()

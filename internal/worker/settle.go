@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -213,7 +213,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteSettled(number)
-			s.e.host.Settled(settlement{
+			s.e.host.Settled(Settlement{
 				Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),
 			})
 			if len(reply.Ended) > 0 { // telling of that holds up nothing

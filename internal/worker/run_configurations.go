@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -70,7 +70,7 @@ func (c *runConfigurations) follow(ctx context.Context, r *runConfiguration, run
 	if known := r.latest.Load(); known != nil {
 		next.live = known.live
 	}
-	var configured Configuration
+	var configured handlers.Configuration
 	if err == nil {
 		configured, err = handlers.DecodeConfiguration(rec.Document)
 	}

@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 // keep) around an inventory of what it holds. It ends by being lost, when the store
 // says so, or by being closed at shutdown.
 type session struct {
-	e        *engine
+	e        *Engine
 	p        *partition
 	id       store.SessionID
 	executor *handlers.Executor

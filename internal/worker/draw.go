@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // drawLoop draws on one limit whenever there is reason to, and often enough to be taken for alive, until ctx ends.
-func (e *engine) drawLoop(ctx context.Context, l *intake.Limit) {
+func (e *Engine) drawLoop(ctx context.Context, l *intake.Limit) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -30,7 +30,7 @@ func (e *engine) drawLoop(ctx context.Context, l *intake.Limit) {
 }
 
 // draw makes one call if there is reason to, and returns after what time the next is needed though nothing happens; 0 for never.
-func (e *engine) draw(ctx context.Context, l *intake.Limit) time.Duration {
+func (e *Engine) draw(ctx context.Context, l *intake.Limit) time.Duration {
 	q, wait := l.Ask(e.cfg.Lease)
 	if q == nil {
 		return wait
@@ -54,7 +54,7 @@ func (e *engine) draw(ctx context.Context, l *intake.Limit) time.Duration {
 
 // forfeit takes the permits of a silent worker, once nothing can be leased under them any more: none of its sessions is
 // left in any partition, and one that it opens later waits for its permits to be confirmed. It reports whether it did.
-func (e *engine) forfeit(ctx context.Context, limit string, h store.Holding) bool {
+func (e *Engine) forfeit(ctx context.Context, limit string, h store.Holding) bool {
 	for i := range e.partitions {
 		if n, err := e.store.SessionsLeft(ctx, i, sessionPrefix(h.Holder)); n > 0 || err != nil {
 			return false
@@ -72,7 +72,7 @@ func sessionPrefix(worker string) string { return worker + "-" }
 
 // redeem takes what a lost session had leased out of the count, once the store has given all of it back: until then
 // it counts as running. It runs until ctx ends.
-func (e *engine) redeem(ctx context.Context, s *session) {
+func (e *Engine) redeem(ctx context.Context, s *session) {
 	e.redeeming.Add(1)
 	for ctx.Err() == nil {
 		if n, err := e.store.SessionsLeft(ctx, s.id.Partition, s.id.ID); err == nil && n == 0 {
@@ -88,7 +88,7 @@ func (e *engine) redeem(ctx context.Context, s *session) {
 }
 
 // resign gives back everything that was drawn, when all sessions are closed.
-func (e *engine) resign(ctx context.Context) error {
+func (e *Engine) resign(ctx context.Context) error {
 	var errs []error
 	for _, q := range e.intake.Resign() {
 		_, err := e.store.Draw(ctx, q)

@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"

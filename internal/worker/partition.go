@@ -1,4 +1,4 @@
-package syncjob
+package worker
 
 import (
 	"context"
@@ -19,20 +19,20 @@ const reopenWait = 500 * time.Millisecond
 // partition keeps a session open in one partition of the store for as long as the
 // worker fetches: when one is lost, the next begins.
 type partition struct {
-	e      *engine
+	e      *Engine
 	index  int
 	source *intake.Source
 	log    func(ctx context.Context, msg string, args ...any) // at warning level
 
 	session   atomic.Pointer[session] // the latest
 	dueMoved  chan struct{}           // capacity 1: the earliest delayed task moved forward
-	schedules schedules
+	schedules Schedules
 	stale     atomic.Bool // its runs are to be looked at again, since limits have changed
 	heard     moment      // when the store last answered
-	clock     storeClock
+	clock     Clock
 }
 
-func newPartition(e *engine, index int) *partition {
+func newPartition(e *Engine, index int) *partition {
 	p := &partition{
 		e:        e,
 		index:    index,

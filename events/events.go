@@ -46,5 +46,5 @@ const (
 	RunConfigurationUnreadable = "stored configuration of a run cannot be read; the last good one stays in force"
 
 	RunnerFailed   = "runner failed"   // of a scheduler
-	ObserverFailed = "observer failed" // it panicked, or ended its goroutine
+	ObserverFailed = "observer failed" // it panicked, ended its goroutine, or blocked
 )

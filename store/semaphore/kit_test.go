@@ -56,7 +56,7 @@ type flaky struct {
 	acquires atomic.Int64
 	calls    atomic.Int64
 	deaf     atomic.Bool  // no signal arrives
-	lag      atomic.Int64 // how long the answer to an acquisition takes, in ns
+	lag      atomic.Int64 // how long the answer to an acquisition or a refresh takes, in ns
 }
 
 // fails reports whether the call does not arrive, and whether its reply does not.
@@ -91,6 +91,7 @@ func (f *flaky) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 		return time.Time{}, before
 	}
 	at, err := f.Store.RefreshSemaphore(ctx, key, token, ttl)
+	time.Sleep(time.Duration(f.lag.Load()))
 	if after != nil {
 		return time.Time{}, after
 	}

@@ -33,6 +33,24 @@ func TestALeaseThatIsNotRefreshedEndsItsContext(t *testing.T) {
 	})
 }
 
+// TestAContextEndsBeforeItsLeaseHoweverLateAnswersAre goes by the store's clock, which tells when somebody else may have the place.
+func TestAContextEndsBeforeItsLeaseHoweverLateAnswersAre(t *testing.T) {
+	for _, lag := range []time.Duration{0, time.Millisecond, margin, ttl / 2, ttl - margin - time.Millisecond} {
+		for _, refreshed := range []bool{false, true} {
+			inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, s *flaky) {
+				s.lag.Store(int64(lag))
+				lease := acquired(t, sems, "k", one("h"))
+				if refreshed && lag < ttl/2 { // it is over before a later answer
+					time.Sleep(ttl / 3)
+					require.NoError(t, lease.Refresh(t.Context()))
+				}
+				<-lease.Context().Done()
+				require.Equal(t, margin, time.Until(lease.Deadline()), "%v before the answer", lag)
+			})
+		}
+	}
+}
+
 func TestARefreshedLeaseGoesOn(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		lease := acquired(t, sems, "k", one("h"))

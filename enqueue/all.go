@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -100,14 +101,14 @@ func (b *bulk) all(ctx context.Context, set string, items iter.Seq2[Item, error]
 		if err != nil {
 			return err
 		}
-		item, err := b.enqueuer.encoder.EncodeFrom(ctx, set, it)
+		item, err := Encode(ctx, &b.enqueuer.cfg, set, it)
 		if err != nil {
 			return fmt.Errorf("item %d: %w", n, err)
 		}
 		n++
 		// A full chunk is sent only when there is one more item: so a sequence
 		// that fits in one chunk needs no hold.
-		if !b.chunk.takes(Size(item)) {
+		if !b.chunk.takes(encode.Size(item)) {
 			if err := b.send(ctx, false); err != nil {
 				return err
 			}

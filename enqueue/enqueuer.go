@@ -17,8 +17,13 @@ type Config struct {
 	// Store to enqueue into. Calls that fail for a while are repeated by it: pass
 	// one made by [store.WithRetry]. Required.
 	Store store.Store
-	// Encoder of the items. Defaults to the zero Encoder.
-	Encoder *Encoder
+	// Router refuses unknown kinds and supplies their queues. Defaults to none: every kind is accepted, into
+	// Options.Queue or [DefaultQueue].
+	Router Router
+	// MaxPayload is the largest payload, in bytes. Defaults to [store.DefaultMaxPayload].
+	MaxPayload int
+	// Propagator of what the context of an enqueue carries. Defaults to none.
+	Propagator Propagator
 	// Logger told when a stream had to be replaced. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 }
@@ -26,7 +31,7 @@ type Config struct {
 // Enqueuer adds tasks to runs from outside of handlers. Its methods may be
 // called concurrently.
 type Enqueuer struct {
-	encoder   *Encoder
+	cfg       Config
 	group     *lifecycle.Group
 	producers []*stream.Stream[*request] // by partition
 }
@@ -46,14 +51,11 @@ func New(cfg Config) (*Enqueuer, error) {
 	if cfg.Store == nil {
 		return nil, fmt.Errorf("new enqueuer: %w", invalid("Store", "is nil"))
 	}
-	if cfg.Encoder == nil {
-		cfg.Encoder = &Encoder{}
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Enqueuer{
-		encoder:   cfg.Encoder,
+		cfg:       cfg,
 		group:     lifecycle.New(context.Background()),
 		producers: make([]*stream.Stream[*request], max(1, cfg.Store.Partitions())),
 	}
@@ -72,7 +74,7 @@ func New(cfg Config) (*Enqueuer, error) {
 // If ctx ends first its error is returned, and the task may be stored or not: a
 // call that is under way is not taken back. With Options.ID it is safe to repeat.
 func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it Item) (Receipt, error) {
-	item, err := e.encoder.EncodeFrom(ctx, set, it)
+	item, err := Encode(ctx, &e.cfg, set, it)
 	if err := store.JoinFields(validateRun(run), err); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -131,7 +132,7 @@ func TestABatchStaysWithinTheLimitsOfACall(t *testing.T) {
 		for _, batch := range f.batches {
 			size := 0
 			for _, entry := range batch.Entries {
-				size += enqueue.Size(entry.Item)
+				size += encode.Size(entry.Item)
 			}
 			require.LessOrEqual(t, size, 1<<20)
 			require.LessOrEqual(t, len(batch.Entries), store.MaxBatch)

@@ -19,17 +19,17 @@ func (thumbnail) Kind() string { return "thumbnail" }
 
 func ExampleTask() {
 	it := enqueue.Task(thumbnail{Image: "a.jpg"}, &enqueue.Options{ID: "a.jpg", IDFor: time.Hour})
-	stored, err := (&enqueue.Encoder{}).Encode("media", it)
+	stored, err := enqueue.Encode(context.Background(), nil, "media", it)
 	fmt.Println(stored.Route, stored.Task.ID, string(stored.Task.Payload), err)
 	// Output: {default media thumbnail} a.jpg {"image":"a.jpg"} <nil>
 }
 
 func ExampleRaw() {
 	it := enqueue.Raw("thumbnail", json.RawMessage(`{"image":"b.jpg"}`), &enqueue.Options{Queue: "slow", ID: "b"})
-	stored, err := (&enqueue.Encoder{}).Encode("media", it)
+	stored, err := enqueue.Encode(context.Background(), nil, "media", it)
 	fmt.Println(stored.Route, string(stored.Task.Payload), err)
 
-	_, err = (&enqueue.Encoder{}).Encode("media", enqueue.Raw("no such kind", nil, nil))
+	_, err = enqueue.Encode(context.Background(), nil, "media", enqueue.Raw("no such kind", nil, nil))
 	fmt.Println(err)
 	// Output:
 	// {slow media thumbnail} {"image":"b.jpg"} <nil>

@@ -41,7 +41,7 @@ type Options struct {
 	// no longer than the task.
 	IDFor time.Duration
 	// Headers travel with the task, for example trace contexts. At most
-	// [MaxHeaderBytes] in all. Defaults to none.
+	// 8 KiB of keys and values in all. Defaults to none.
 	Headers map[string]string
 	// MaxRetries of this task, or [NoRetries]. Defaults to that of the kind or the set.
 	MaxRetries int

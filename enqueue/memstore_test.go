@@ -120,10 +120,10 @@ func BenchmarkEnqueue(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	e := &enqueue.Encoder{}
+	e := &enqueue.Config{}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := e.Encode("ingest", file("a/b/c")); err != nil {
+		if _, err := enqueue.Encode(b.Context(), e, "ingest", file("a/b/c")); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package enqueue
 import (
 	"slices"
 
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -25,7 +26,7 @@ func (r *request) next() *request { return &request{entries: r.entries[:0]} }
 
 func (r *request) add(run store.RunID, item store.Item) {
 	r.entries = append(r.entries, store.Entry{Run: run, Item: item})
-	r.bytes += Size(item)
+	r.bytes += encode.Size(item)
 }
 
 // takes reports whether one more item of the size stays within the limits of a

@@ -1,14 +1,9 @@
 package enqueue
 
 import (
-	"fmt"
-	"unicode/utf8"
-
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
-
-// MaxHeaderBytes bounds the keys and values of a task's headers together.
-const MaxHeaderBytes = 8 << 10
 
 func invalid(field, reason string) error {
 	return &store.FieldError{Field: field, Reason: reason}
@@ -36,42 +31,14 @@ func (o *Options) validate() error {
 	case o.IDFor > 0 && o.ID == "":
 		problems = append(problems, invalid("IDFor", "needs ID"))
 	}
-	if err := store.JoinFields(validateHeaders(o.Headers), o.overrides().validate()); err != nil {
+	if err := store.JoinFields(encode.ValidateHeaders(o.Headers), o.overrides().Validate()); err != nil {
 		problems = append(problems, err)
 	}
 	return store.JoinFields(problems...)
 }
 
-func (o *Options) overrides() Overrides {
-	return Overrides{MaxRetries: o.MaxRetries, Timeout: o.Timeout}
-}
-
-func (o Overrides) validate() error {
-	var problems []error
-	if o.MaxRetries < NoRetries {
-		problems = append(problems, invalid("MaxRetries", "is negative and not NoRetries"))
-	}
-	if o.Timeout < NoTimeout {
-		problems = append(problems, invalid("Timeout", "is negative and not NoTimeout"))
-	}
-	return store.JoinFields(problems...)
-}
-
-func validateHeaders(headers map[string]string) error {
-	size := 0
-	for key, value := range headers {
-		switch {
-		case key == "":
-			return invalid("Headers", "holds an empty key")
-		case !utf8.ValidString(key) || !utf8.ValidString(value):
-			return invalid("Headers", "holds invalid UTF-8")
-		}
-		size += len(key) + len(value)
-	}
-	if size > MaxHeaderBytes {
-		return invalid("Headers", fmt.Sprintf("holds %d bytes, over the limit of %d", size, MaxHeaderBytes))
-	}
-	return nil
+func (o *Options) overrides() encode.Overrides {
+	return encode.Overrides{MaxRetries: o.MaxRetries, Timeout: o.Timeout}
 }
 
 func validateRun(run store.RunID) error {

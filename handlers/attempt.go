@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -31,12 +33,12 @@ type Attempt struct {
 	task      any // *Task[A] of this attempt
 	set       *Set
 	attrs     *Attributes // in force when it began
-	x         *Executor
+	x         *executor
 	lease     *store.Lease // of the delivery
-	overrides enqueue.Overrides
-	ctx       attemptContext          // the handler's
-	effects   atomic.Pointer[effects] // nil until there are any
-	meter     atomic.Pointer[Meter]   // nil until progress is reported
+	overrides encode.Overrides
+	ctx       attemptContext                // the handler's
+	effects   atomic.Pointer[effects]       // nil until there are any
+	meter     atomic.Pointer[execute.Meter] // nil until progress is reported
 
 	logOnce sync.Once
 	logger  *slog.Logger
@@ -85,7 +87,7 @@ func begin[A any](payload []byte) (*Attempt, error) {
 }
 
 // fill sets what the delivery and the configuration say.
-func (a *Attempt) fill(ctx context.Context, d *store.Delivery, x *Executor) {
+func (a *Attempt) fill(ctx context.Context, d *store.Delivery, x *executor) {
 	a.x, a.lease = x, &d.Lease
 	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
 	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
@@ -161,7 +163,7 @@ func (a *Attempt) stage(ctx context.Context, it enqueue.Item) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	item, err := a.x.Encoder.EncodeFrom(ctx, a.Run.Set, it)
+	item, err := enqueue.Encode(ctx, &a.x.Enqueue, a.Run.Set, it)
 	if err != nil {
 		return "", err
 	}

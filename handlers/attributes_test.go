@@ -12,11 +12,13 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
 // limits finds out how many retries and how much time a task gets.
-func limits(t *testing.T, set, kind handlers.Attributes, task enqueue.Overrides) (retries int, timeout time.Duration) {
+func limits(t *testing.T, set, kind handlers.Attributes, task encode.Overrides) (retries int, timeout time.Duration) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := registry(t, handlers.SetConfig{Attributes: set}, func(ctx context.Context, a *handlers.Task[scanArgs]) error {
@@ -27,7 +29,7 @@ func limits(t *testing.T, set, kind handlers.Attributes, task enqueue.Overrides)
 			return errBroken
 		}, &handlers.KindOptions{Attributes: kind})
 		retries = 0
-		for execute(t.Context(), r, store.Task{Retry: retries, Attributes: task.Encode()}).Verdict == store.VerdictRetry {
+		for executeScan(t.Context(), r, store.Task{Retry: retries, Attributes: task.Encode()}).Verdict == store.VerdictRetry {
 			retries++
 		}
 	})
@@ -47,24 +49,24 @@ func TestTheInnermostAttributeWins(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		set, kind handlers.Attributes
-		task      enqueue.Overrides
+		task      encode.Overrides
 		retries   int
 		timeout   time.Duration
 	}{
-		"defaults":                        {none, none, enqueue.Overrides{}, 3, time.Hour},
-		"set":                             {fixed(5, 5), none, enqueue.Overrides{}, 5, 5},
-		"kind over set":                   {fixed(5, 5), fixed(6, 6), enqueue.Overrides{}, 6, 6},
-		"task over kind":                  {fixed(5, 5), fixed(6, 6), enqueue.Overrides{MaxRetries: 7, Timeout: 7}, 7, 7},
-		"off in the kind":                 {fixed(5, 5), fixed(handlers.NoRetries, handlers.NoTimeout), enqueue.Overrides{}, 0, 0},
-		"off in the task":                 {fixed(5, 5), none, enqueue.Overrides{MaxRetries: enqueue.NoRetries, Timeout: enqueue.NoTimeout}, 0, 0},
-		"function of the set":             {byAttempt(8, 8), none, enqueue.Overrides{}, 8, 8},
-		"kind's value over set's":         {byAttempt(8, 8), fixed(6, 6), enqueue.Overrides{}, 6, 6},
-		"kind's function over set's":      {fixed(5, 5), byAttempt(9, 9), enqueue.Overrides{}, 9, 9},
-		"kind's function over function":   {byAttempt(8, 8), byAttempt(9, 9), enqueue.Overrides{}, 9, 9},
-		"function that declines":          {fixed(5, 5), byAttempt(0, 0), enqueue.Overrides{}, 5, 5},
-		"functions of which one declines": {byAttempt(8, 8), byAttempt(0, 0), enqueue.Overrides{}, 8, 8},
-		"function that switches off":      {fixed(5, 5), byAttempt(handlers.NoRetries, handlers.NoTimeout), enqueue.Overrides{}, 0, 0},
-		"task over function":              {none, byAttempt(9, 9), enqueue.Overrides{MaxRetries: 7, Timeout: 7}, 7, 7},
+		"defaults":                        {none, none, encode.Overrides{}, 3, time.Hour},
+		"set":                             {fixed(5, 5), none, encode.Overrides{}, 5, 5},
+		"kind over set":                   {fixed(5, 5), fixed(6, 6), encode.Overrides{}, 6, 6},
+		"task over kind":                  {fixed(5, 5), fixed(6, 6), encode.Overrides{MaxRetries: 7, Timeout: 7}, 7, 7},
+		"off in the kind":                 {fixed(5, 5), fixed(handlers.NoRetries, handlers.NoTimeout), encode.Overrides{}, 0, 0},
+		"off in the task":                 {fixed(5, 5), none, encode.Overrides{MaxRetries: enqueue.NoRetries, Timeout: enqueue.NoTimeout}, 0, 0},
+		"function of the set":             {byAttempt(8, 8), none, encode.Overrides{}, 8, 8},
+		"kind's value over set's":         {byAttempt(8, 8), fixed(6, 6), encode.Overrides{}, 6, 6},
+		"kind's function over set's":      {fixed(5, 5), byAttempt(9, 9), encode.Overrides{}, 9, 9},
+		"kind's function over function":   {byAttempt(8, 8), byAttempt(9, 9), encode.Overrides{}, 9, 9},
+		"function that declines":          {fixed(5, 5), byAttempt(0, 0), encode.Overrides{}, 5, 5},
+		"functions of which one declines": {byAttempt(8, 8), byAttempt(0, 0), encode.Overrides{}, 8, 8},
+		"function that switches off":      {fixed(5, 5), byAttempt(handlers.NoRetries, handlers.NoTimeout), encode.Overrides{}, 0, 0},
+		"task over function":              {none, byAttempt(9, 9), encode.Overrides{MaxRetries: 7, Timeout: 7}, 7, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			retries, timeout := limits(t, test.set, test.kind, test.task)
@@ -77,9 +79,9 @@ func TestTheInnermostAttributeWins(t *testing.T) {
 func TestLimitsOfDeliveriesAndSnoozesAreAttributes(t *testing.T) {
 	attrs := handlers.Attributes{MaxDeliveries: 1, MaxSnoozes: 1}
 	r := registry(t, handlers.SetConfig{Attributes: attrs}, returning(handlers.Snooze(time.Second)), nil)
-	require.Equal(t, store.VerdictSnooze, execute(t.Context(), r, store.Task{}).Verdict)
-	require.Equal(t, store.VerdictFail, execute(t.Context(), r, store.Task{Snoozes: 1}).Verdict)
-	require.Equal(t, store.VerdictFail, execute(t.Context(), r, store.Task{Crashes: 1}).Verdict)
+	require.Equal(t, store.VerdictSnooze, executeScan(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{Snoozes: 1}).Verdict)
+	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{Crashes: 1}).Verdict)
 }
 
 func TestExponentialGrowsToItsCap(t *testing.T) {
@@ -158,20 +160,20 @@ func TestHandlersAndHooksReadParams(t *testing.T) {
 		task.Width = 7
 		return t.DecodeParams(&task)
 	}, &handlers.KindOptions{Attributes: handlers.Attributes{Params: map[string]int{"Depth": 2}}})
-	require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, params{Depth: 2, Width: 7}, task, "parameters are inherited as a whole")
-	out := r.Execute(t.Context(), delivery(store.KindPreJob, store.Task{}), handlers.ExecuteConfig{Runtime: &runtime{}})
+	out := r.Execute(t.Context(), delivery(store.KindPreJob, store.Task{}), execute.Config{Runtime: &runtime{}})
 	require.Equal(t, store.VerdictBegin, out.Verdict)
 	require.Equal(t, params{Depth: 1, Width: 1}, hook)
 
 	r = registry(t, handlers.SetConfig{Attributes: handlers.Attributes{Params: "text"}}, func(_ context.Context, t *handlers.Task[scanArgs]) error {
 		return t.DecodeParams(&task)
 	}, nil)
-	out = execute(t.Context(), r, store.Task{})
+	out = executeScan(t.Context(), r, store.Task{})
 	require.Equal(t, store.VerdictRetry, out.Verdict, "what can be mended from outside is tried again")
 	require.Contains(t, out.Error, "decode parameters")
 
 	r = registry(t, handlers.SetConfig{}, func(_ context.Context, t *handlers.Task[scanArgs]) error { return t.DecodeParams(&task) }, nil)
-	require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, params{Depth: 2, Width: 7}, task, "no parameters leave it as it is")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -31,7 +32,7 @@ func benchmarkExecute(b *testing.B, attrs handlers.Attributes, middleware ...han
 		}, Fetch: 1},
 		Task: store.Task{ID: "0123456789abcdef", Payload: []byte(`{"path":"a/b/c"}`)},
 	}
-	cfg := handlers.ExecuteConfig{Runtime: &runtime{}, Encoder: &enqueue.Encoder{Router: registry}}
+	cfg := execute.Config{Runtime: &runtime{}, Enqueue: enqueue.Config{Router: registry}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if out := registry.Execute(ctx, d, cfg); out.Verdict != store.VerdictSuccess {

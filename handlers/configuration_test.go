@@ -10,8 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -42,7 +43,7 @@ func TestEachLevelBeatsTheOneBelow(t *testing.T) {
 			require.LessOrEqual(t, level, all)
 			var code, opts handlers.Attributes
 			var stored, run handlers.Configuration
-			var task enqueue.Overrides
+			var task encode.Overrides
 			for n := 1; n <= level; n++ {
 				switch n {
 				case 1:
@@ -58,7 +59,7 @@ func TestEachLevelBeatsTheOneBelow(t *testing.T) {
 				case 6:
 					*run.Kind("scan") = perRun(marked(n))
 				case 7:
-					task = enqueue.Overrides{MaxRetries: n, Timeout: time.Duration(n) * time.Minute}
+					task = encode.Overrides{MaxRetries: n, Timeout: time.Duration(n) * time.Minute}
 				}
 			}
 			require.NoError(t, stored.Validate())
@@ -100,8 +101,8 @@ func TestEachLevelBeatsTheOneBelow(t *testing.T) {
 
 			retries := 0
 			synctest.Test(t, func(t *testing.T) {
-				cfg := handlers.ExecuteConfig{Runtime: &runtime{}, Live: inRun}
-				for r.Execute(t.Context(), delivery("scan", store.Task{Retry: retries, Attributes: task.Encode()}), cfg).Verdict == store.VerdictRetry {
+				cfg := execute.Config{Runtime: &runtime{}}
+				for inRun.Execute(t.Context(), delivery("scan", store.Task{Retry: retries, Attributes: task.Encode()}), cfg).Verdict == store.VerdictRetry {
 					retries++
 				}
 			})
@@ -122,7 +123,7 @@ func TestAConfiguredValueComesBeforeAFunctionOfTheCode(t *testing.T) {
 	}})
 	live := handlers.NewLive(r)
 	try := func(retry int) store.Outcome {
-		return r.Execute(t.Context(), delivery("scan", store.Task{Retry: retry}), handlers.ExecuteConfig{Runtime: &runtime{}, Live: live})
+		return live.Execute(t.Context(), delivery("scan", store.Task{Retry: retry}), execute.Config{Runtime: &runtime{}})
 	}
 	require.Equal(t, time.Hour, try(8).Delay)
 	var c handlers.Configuration
@@ -166,7 +167,7 @@ func TestHooksObeyWhatIsConfiguredOfTheirSet(t *testing.T) {
 	var c handlers.Configuration
 	c.Set.Timeout, c.Set.MaxRetries = time.Hour, handlers.NoRetries
 	require.NoError(t, live.Configure("ingest", c))
-	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), handlers.ExecuteConfig{Runtime: &runtime{}, Live: live})
+	out := live.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), execute.Config{Runtime: &runtime{}})
 	require.Equal(t, store.VerdictHookDone, out.Verdict)
 	require.Equal(t, "disk is full", out.Error)
 	require.Greater(t, timeout, 59*time.Minute)

@@ -4,12 +4,11 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/rollcall-go/rollcall/internal/execute"
 )
 
-type (
-	attemptKey struct{}
-	managerKey struct{}
-)
+type attemptKey struct{}
 
 // FromContext returns the attempt that a handler's context belongs to, and false
 // outside of handlers and in hooks.
@@ -17,10 +16,6 @@ func FromContext(ctx context.Context) (*Attempt, bool) {
 	a, ok := ctx.Value(attemptKey{}).(*Attempt)
 	return a, ok
 }
-
-// ManagerFromContext returns ExecuteConfig.Manager of the handler or hook that the
-// context belongs to. Users call syncjob.FromContext, which knows its type.
-func ManagerFromContext(ctx context.Context) any { return ctx.Value(managerKey{}) }
 
 // attemptContext is the context of a handler: it carries the attempt, of which it is
 // a part, and ends with the attempt's timeout or when the handler has returned.
@@ -101,7 +96,7 @@ func (c *attemptContext) Value(key any) any {
 	switch key.(type) {
 	case attemptKey:
 		return c.attempt
-	case managerKey:
+	case execute.ManagerKey:
 		return c.attempt.x.Manager
 	}
 	return c.current(false).Value(key)

@@ -21,7 +21,7 @@ func underAMinute(t *testing.T, parent context.Context, fn func(ctx context.Cont
 		fn(ctx)
 		return nil
 	}, &handlers.KindOptions{Attributes: handlers.Attributes{Timeout: time.Minute}})
-	execute(parent, r, store.Task{})
+	executeScan(parent, r, store.Task{})
 }
 
 func TestTheEndShowsWithoutDone(t *testing.T) {
@@ -80,7 +80,7 @@ func TestTheContextHasEndedWhenTheHandlerHasReturned(t *testing.T) {
 					require.Equal(t, timeout > 0, ok)
 					return ctx.Err()
 				}, &handlers.KindOptions{Attributes: handlers.Attributes{Timeout: timeout}})
-				require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+				require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 				require.ErrorIs(t, kept.Err(), context.Canceled)
 				<-kept.Done()
 			}

@@ -43,7 +43,7 @@ func TestCountersTravelWithSuccessOnly(t *testing.T) {
 				task.Add(files, -1)
 				return test.err
 			})
-			require.Equal(t, test.want, execute(t.Context(), r, store.Task{}).Counters)
+			require.Equal(t, test.want, executeScan(t.Context(), r, store.Task{}).Counters)
 		})
 	}
 }
@@ -55,7 +55,7 @@ func TestASuccessThatAStopMeetsCounts(t *testing.T) {
 		task.Add(files, 1)
 		return nil
 	})
-	out := execute(ctx, r, store.Task{})
+	out := executeScan(ctx, r, store.Task{})
 	require.Equal(t, store.VerdictSuccess, out.Verdict)
 	require.Equal(t, map[string]int64{"files": 1}, out.Counters)
 }
@@ -76,7 +76,7 @@ func TestCountersMayBeAddedToConcurrentlyUntilTheHandlerReturns(t *testing.T) {
 		all.Wait()
 		return nil
 	})
-	out := execute(t.Context(), r, store.Task{})
+	out := executeScan(t.Context(), r, store.Task{})
 	attempt.Add(files, 1)
 	require.Equal(t, map[string]int64{"files": 800}, out.Counters)
 }
@@ -93,7 +93,7 @@ func TestACounterThatTheSetDidNotDeclareFailsTheTaskForGood(t *testing.T) {
 				task.Add(undeclared, 1)
 				return nil
 			})
-			out := execute(t.Context(), r, store.Task{})
+			out := executeScan(t.Context(), r, store.Task{})
 			require.Equal(t, store.VerdictFail, out.Verdict)
 			require.Contains(t, out.Error, `is not declared by the set "ingest"`)
 			require.Empty(t, out.Counters)
@@ -109,7 +109,7 @@ func TestACounterThatTheSetDidNotDeclareFailsTheTaskForGood(t *testing.T) {
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
 	late = set.Counter("late")
-	require.Equal(t, store.VerdictFail, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{}).Verdict)
 }
 
 func TestARegistryChecksCountersAndEvents(t *testing.T) {

@@ -49,7 +49,7 @@ func TestAnEventRunsBetweenItsHooks(t *testing.T) {
 				require.Equal(t, test.err, err, "the error is returned as it is")
 				return nil
 			}, nil)
-			require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+			require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 			require.Equal(t, test.steps, steps)
 		})
 	}
@@ -65,7 +65,7 @@ func TestAnEventWithoutHooksOnlyHappens(t *testing.T) {
 		return nil
 	}, nil).With()
 	hooks["file.create"] = handlers.EventHooks{Before: func(context.Context, handlers.Event) error { return errBroken }} // too late
-	require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, 3, happened)
 }
 
@@ -75,7 +75,7 @@ func TestAPanicOfAnEventHookFailsTheAttempt(t *testing.T) {
 	}}}, func(ctx context.Context, task *handlers.Task[scanArgs]) error {
 		return task.Event(ctx, "file.create", func(context.Context) error { return nil })
 	}, nil)
-	out := execute(t.Context(), r, store.Task{})
+	out := executeScan(t.Context(), r, store.Task{})
 	require.Equal(t, store.VerdictRetry, out.Verdict)
 	require.Equal(t, "panic: no disk", out.Error)
 }

@@ -4,93 +4,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Runtime is what an attempt needs of whoever runs it. Its methods may be called
-// concurrently.
-type Runtime interface {
-	// Run reads the run of a task. For tasks it may be answered from a cache: only
-	// what never changes is used. For hooks it must be read anew.
-	Run(ctx context.Context, id store.RunID) (store.RunRecord, error)
-	// Stage parks children of a running task: see [store.Sessions]. The items are
-	// the caller's again when it returns.
-	Stage(ctx context.Context, lease store.Lease, route store.Route, offset int, items []store.Item) error
-	// EnqueueNow adds a task at once: see [enqueue.Enqueuer.Enqueue].
-	EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error)
-	// Progress is told of an attempt's first report of progress, and of the first one after each [Meter.Read]: whoever
-	// reads about once a second is told as often, however fast reports come. It must not block.
-	Progress(lease store.Lease, m *Meter)
-}
-
-// EventWatcher is what a [Runtime] implements that wants to hear of events, as test kits do.
-type EventWatcher interface {
-	// EventDone is told of each [Attempt.Event] that returns, with its error, on the goroutine that called it: so perhaps of
-	// several at once. One that panics is not told of.
-	EventDone(name string, err error)
-}
-
-// ExecuteConfig is what an [Executor] runs deliveries with.
-type ExecuteConfig struct {
-	// Runtime of the attempts. Required.
-	Runtime Runtime
-	// Live are the attributes in force. Defaults to those in code.
-	Live *Live
-	// Encoder of what attempts enqueue. Defaults to one that routes by the registry.
-	Encoder *enqueue.Encoder
-	// Logger that Log of attempts and hooks derives from. Defaults to [slog.DiscardHandler].
-	Logger *slog.Logger
-	// Propagator from the headers of tasks, and for hooks of runs, to the contexts of attempts. Defaults to none.
-	Propagator enqueue.Propagator
-	// Manager is what [ManagerFromContext] returns. Defaults to nil.
-	Manager any
-}
-
-// Executor runs deliveries. It may be used concurrently.
-type Executor struct {
-	ExecuteConfig
+// executor runs deliveries by what is in force in a Live.
+type executor struct {
+	execute.Config
 	registry *Registry
+	live     *Live
 }
 
-// Executor runs deliveries by the registry's handlers. A copy with another Live may be made of it.
-func (r *Registry) Executor(cfg ExecuteConfig) *Executor {
+// Executor runs deliveries by the handlers of the registry, under the attributes in code. It is for workers and test kits.
+func (r *Registry) Executor(cfg execute.Config) execute.Executor {
+	return newExecutor(cfg, r, r.code)
+}
+
+// Executor runs deliveries by the handlers of the registry, under the attributes in force. It is for workers and test kits.
+func (l *Live) Executor(cfg execute.Config) execute.Executor { return newExecutor(cfg, l.reg, l) }
+
+func newExecutor(cfg execute.Config, r *Registry, l *Live) *executor {
 	if cfg.Logger == nil {
 		cfg.Logger = discard
 	}
-	if cfg.Encoder == nil {
-		cfg.Encoder = &enqueue.Encoder{Router: r}
+	if cfg.Enqueue.Router == nil {
+		cfg.Enqueue.Router = l
 	}
-	if cfg.Live == nil {
-		cfg.Live = r.code
-	}
-	return &Executor{cfg, r}
+	return &executor{cfg, r, l}
 }
 
-// Execute runs one delivery by an [Executor] of its own.
-func (r *Registry) Execute(ctx context.Context, d store.Delivery, cfg ExecuteConfig) store.Outcome {
-	return r.Executor(cfg).Execute(ctx, &d)
-}
-
-// Execute runs one delivery, of a task or of a hook, and decides its whole outcome.
-// It returns when the handler has: the causes of ctx that the package documentation
-// names reach the handler by its context. An outcome with verdict 0 says
-// that the lease is lost: it is to be settled as given back, in case it is not. Execute settles nothing. The lease in d must not change
-// afterwards, as attempts refer to it.
-func (x *Executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome {
+// Execute implements [execute.Executor].
+func (x *executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome {
 	var out store.Outcome
 	x.ExecuteTimed(ctx, d, &out, nil)
 	return out
 }
 
-// ExecuteTimed is [Executor.Execute] for who watches the handler, or hook: right before it is called, expires is told when its
-// timeout will be over. It is not called where there is no timeout, and may be nil. The outcome stands in out
-// when ExecuteTimed returns, and also when the handler ends the goroutine by [runtime.Goexit]: then it is that failure, with [ErrGoexit].
-func (x *Executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *store.Outcome, expires func(at time.Time)) {
+// ExecuteTimed implements [execute.Executor].
+func (x *executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *store.Outcome, expires func(at time.Time)) {
 	*out = store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict
@@ -107,7 +62,7 @@ func (x *Executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *sto
 		return
 	}
 	if !route.Counted() {
-		s.executeHook(ctx, out, &x.ExecuteConfig, expires)
+		s.executeHook(ctx, out, x, expires)
 		return
 	}
 	k, err := s.find(route.Kind)
@@ -119,8 +74,8 @@ func (x *Executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *sto
 }
 
 // execute runs one delivery of a task.
-func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor, out *store.Outcome, expires func(time.Time)) {
-	attrs := x.Live.at(k.index)
+func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *executor, out *store.Outcome, expires func(time.Time)) {
+	attrs := x.live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {
 		fail(out, store.VerdictFail, err)
 		return
@@ -140,12 +95,12 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *Executor,
 }
 
 // attempt decodes what the delivery holds.
-func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, x *Executor, attrs *Attributes) (*Attempt, error) {
+func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, x *executor, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
-	a.fill(enqueue.Extract(ctx, x.Propagator, d.Task.Headers), d, x)
+	a.fill(encode.Extract(ctx, x.Enqueue.Propagator, d.Task.Headers), d, x)
 	a.set, a.attrs = k.set, attrs
 	if err == nil {
-		a.overrides, err = enqueue.DecodeOverrides(d.Task.Attributes)
+		a.overrides, err = encode.DecodeOverrides(d.Task.Attributes)
 	}
 	return a, err
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -29,14 +30,14 @@ func TestAHandlerSeesItsTask(t *testing.T) {
 		deadline, ok := task.Deadline()
 		require.True(t, ok)
 		require.InDelta(t, handlers.DefaultTimeout, time.Until(deadline), float64(time.Minute))
-		require.Equal(t, "the manager", handlers.ManagerFromContext(ctx))
+		require.Equal(t, "the manager", execute.Manager(ctx))
 		var root fileArgs
 		require.NoError(t, task.Run.DecodeArgs(&root))
 		require.Equal(t, "root", root.Path)
 		return nil
 	}, nil)
 	d := delivery("scan", store.Task{Retry: 2, Headers: map[string]string{"trace": "x"}})
-	out := r.Execute(t.Context(), d, handlers.ExecuteConfig{
+	out := r.Execute(t.Context(), d, execute.Config{
 		Runtime: &runtime{run: store.RunRecord{Args: []byte(`{"path":"root"}`)}}, Manager: "the manager",
 	})
 	require.Equal(t, store.Outcome{Lease: d.Lease, Task: d.Task, Verdict: store.VerdictSuccess}, out)
@@ -80,7 +81,7 @@ func TestWhatAHandlerReturnsDecidesTheOutcome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			minutes := func(a *handlers.Attempt) time.Duration { return time.Duration(a.Retry+1) * time.Minute }
 			r := registry(t, handlers.SetConfig{Attributes: handlers.Attributes{BackoffFor: minutes}}, returning(test.err), nil)
-			out := execute(t.Context(), r, test.task)
+			out := executeScan(t.Context(), r, test.task)
 			require.Equal(t, test.verdict, out.Verdict)
 			require.Equal(t, test.text, out.Error)
 			require.Equal(t, test.delay, out.Delay)
@@ -114,7 +115,7 @@ func TestTheCauseOfTheContextDecidesWhatAnErrorMeans(t *testing.T) {
 					return result
 				}, nil)
 				task := store.Task{ID: "x", Payload: []byte(`{}`), Retry: 1, Snoozes: 2, Crashes: 1}
-				out := execute(ctx, r, task)
+				out := executeScan(ctx, r, task)
 				require.Equal(t, task, out.Task, "nothing is charged")
 				if result == nil {
 					require.Equal(t, store.VerdictSuccess, out.Verdict, "success stands: the fence of the lease decides")
@@ -133,7 +134,7 @@ func TestNothingStartsUnderAContextThatHasEnded(t *testing.T) {
 		t.Error("started")
 		return nil
 	}, nil)
-	require.Equal(t, store.VerdictCancel, execute(ctx, r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictCancel, executeScan(ctx, r, store.Task{}).Verdict)
 }
 
 func TestATimeoutIsAFailedAttempt(t *testing.T) {
@@ -148,16 +149,16 @@ func TestATimeoutIsAFailedAttempt(t *testing.T) {
 
 		start := time.Now()
 		result = errBroken
-		out := execute(t.Context(), r, store.Task{})
+		out := executeScan(t.Context(), r, store.Task{})
 		require.Equal(t, 90*time.Second, time.Since(start))
 		require.Equal(t, store.VerdictRetry, out.Verdict)
 		require.Equal(t, 1, out.Task.Retry)
 		require.Equal(t, "attempt timed out after 1m30s: disk is full", out.Error)
 
 		result = nil
-		require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+		require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 		result = handlers.Permanent(errBroken)
-		require.Equal(t, store.VerdictFail, execute(t.Context(), r, store.Task{}).Verdict)
+		require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{}).Verdict)
 	})
 }
 
@@ -168,7 +169,7 @@ func TestAPanicIsAFailedAttemptWithItsStack(t *testing.T) {
 		"nil":     func(context.Context, *handlers.Task[scanArgs]) error { panic(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := execute(t.Context(), registry(t, handlers.SetConfig{}, handler, nil), store.Task{})
+			out := executeScan(t.Context(), registry(t, handlers.SetConfig{}, handler, nil), store.Task{})
 			require.Equal(t, store.VerdictRetry, out.Verdict)
 			require.Equal(t, 1, out.Task.Retry)
 			require.True(t, strings.HasPrefix(out.Error, "panic: "), out.Error)
@@ -182,7 +183,7 @@ func TestMiddlewareMayPanicToo(t *testing.T) {
 	r := registry(t, handlers.SetConfig{}, returning(nil), nil).With(func(handlers.Handler) handlers.Handler {
 		return func(context.Context, *handlers.Attempt) error { panic("middleware") }
 	})
-	out := execute(t.Context(), r, store.Task{})
+	out := executeScan(t.Context(), r, store.Task{})
 	require.Equal(t, store.VerdictRetry, out.Verdict)
 	require.Equal(t, "panic: middleware", out.Error)
 }
@@ -197,7 +198,7 @@ func TestAPanicWhileDecodingIsAFailedAttempt(t *testing.T) {
 	handlers.Handle(set, func(context.Context, *handlers.Task[bombArgs]) error { return nil }, nil)
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
-	out := r.Execute(t.Context(), delivery("bomb", store.Task{}), handlers.ExecuteConfig{Runtime: &runtime{}})
+	out := r.Execute(t.Context(), delivery("bomb", store.Task{}), execute.Config{Runtime: &runtime{}})
 	require.Equal(t, store.VerdictRetry, out.Verdict)
 	require.Equal(t, "panic: while decoding", out.Error)
 }
@@ -207,12 +208,12 @@ type panickingError struct{}
 func (panickingError) Error() string { panic("in Error") }
 
 func TestAPanicWhileJudgingFailsTheTask(t *testing.T) {
-	out := execute(t.Context(), registry(t, handlers.SetConfig{}, returning(panickingError{}), nil), store.Task{})
+	out := executeScan(t.Context(), registry(t, handlers.SetConfig{}, returning(panickingError{}), nil), store.Task{})
 	require.Equal(t, store.VerdictFail, out.Verdict)
 	require.Equal(t, "panic: in Error", out.Error)
 
 	backoff := handlers.Attributes{BackoffFor: func(*handlers.Attempt) time.Duration { panic("in BackoffFor") }}
-	out = execute(t.Context(), registry(t, handlers.SetConfig{Attributes: backoff}, returning(errBroken), nil), store.Task{})
+	out = executeScan(t.Context(), registry(t, handlers.SetConfig{Attributes: backoff}, returning(errBroken), nil), store.Task{})
 	require.Equal(t, store.VerdictFail, out.Verdict)
 }
 
@@ -231,7 +232,7 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 		`Set "other" is not registered`: unknownSet,
 		"not run again: 3 workers died": delivery("scan", store.Task{Crashes: 3, Recovered: true}),
 	} {
-		out := r.Execute(t.Context(), d, handlers.ExecuteConfig{Runtime: &runtime{}})
+		out := r.Execute(t.Context(), d, execute.Config{Runtime: &runtime{}})
 		require.Equal(t, store.VerdictFail, out.Verdict, text)
 		require.Contains(t, out.Error, text)
 		require.Equal(t, d.Task, out.Task)
@@ -240,11 +241,11 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 }
 
 func TestTextsAreCutAndValid(t *testing.T) {
-	out := execute(t.Context(), registry(t, handlers.SetConfig{}, returning(errors.New("x"+strings.Repeat("ä", 5000))), nil), store.Task{})
+	out := executeScan(t.Context(), registry(t, handlers.SetConfig{}, returning(errors.New("x"+strings.Repeat("ä", 5000))), nil), store.Task{})
 	require.LessOrEqual(t, len(out.Error), 2<<10)
 	require.Greater(t, len(out.Error), 2000)
 	require.True(t, utf8.ValidString(out.Error))
-	out = execute(t.Context(), registry(t, handlers.SetConfig{}, returning(errors.New("a\xffb")), nil), store.Task{})
+	out = executeScan(t.Context(), registry(t, handlers.SetConfig{}, returning(errors.New("a\xffb")), nil), store.Task{})
 	require.Equal(t, "ab", out.Error)
 }
 
@@ -266,11 +267,11 @@ func TestMiddlewareRunsInTheStatedOrder(t *testing.T) {
 		&handlers.KindOptions{Middleware: []handlers.Middleware{named("kind")}, Aliases: []string{"walk"}},
 	).With(named("registry 2")).With(named("registry 1"))
 	want := []string{"registry 1", "registry 2", "set 1", "set 2", "kind", "handler"}
-	require.Equal(t, store.VerdictSuccess, execute(t.Context(), r, store.Task{}).Verdict)
+	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, want, order)
 
 	order = nil
-	r.Execute(t.Context(), delivery("walk", store.Task{}), handlers.ExecuteConfig{Runtime: &runtime{}})
+	r.Execute(t.Context(), delivery("walk", store.Task{}), execute.Config{Runtime: &runtime{}})
 	require.Equal(t, want, order, "an alias is the same kind")
 }
 
@@ -283,7 +284,7 @@ func TestARawHandlerGetsTheJSON(t *testing.T) {
 	}, nil)
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
-	out := r.Execute(t.Context(), delivery("raw", store.Task{Payload: []byte(`[1, 2]`)}), handlers.ExecuteConfig{Runtime: &runtime{}})
+	out := r.Execute(t.Context(), delivery("raw", store.Task{Payload: []byte(`[1, 2]`)}), execute.Config{Runtime: &runtime{}})
 	require.Equal(t, store.VerdictSuccess, out.Verdict)
 	require.Equal(t, `[1, 2]`, got)
 }
@@ -295,7 +296,7 @@ func TestRunArgumentsThatDoNotDecodeFailForGood(t *testing.T) {
 	}
 	r := registry(t, handlers.SetConfig{}, decode, nil)
 	run := func(rt *runtime) store.Outcome {
-		return r.Execute(t.Context(), delivery("scan", store.Task{}), handlers.ExecuteConfig{Runtime: rt})
+		return r.Execute(t.Context(), delivery("scan", store.Task{}), execute.Config{Runtime: rt})
 	}
 	require.Equal(t, store.VerdictFail, run(&runtime{run: store.RunRecord{Args: []byte(`{"dir":1}`)}}).Verdict)
 	require.Equal(t, store.VerdictRetry, run(&runtime{runErr: store.ErrUnavailable}).Verdict)
@@ -309,6 +310,6 @@ func TestEnqueueNowDoesNotWaitForSuccess(t *testing.T) {
 		require.Equal(t, "now", receipt.ID)
 		return errBroken
 	}, nil)
-	require.Equal(t, store.VerdictRetry, r.Execute(t.Context(), delivery("scan", store.Task{}), handlers.ExecuteConfig{Runtime: rt}).Verdict)
+	require.Equal(t, store.VerdictRetry, r.Execute(t.Context(), delivery("scan", store.Task{}), execute.Config{Runtime: rt}).Verdict)
 	require.Len(t, rt.now, 1)
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -47,7 +47,7 @@ func (f *fanout) add(a *Attempt, item store.Item) error {
 	case f.failed != nil:
 		return f.failed
 	}
-	size := enqueue.Size(item)
+	size := encode.Size(item)
 	if f.routes == nil && !f.holds(size, maxInline, maxInlineBytes) {
 		f.routes = make(map[store.Route]int)
 	}

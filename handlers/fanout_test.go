@@ -13,6 +13,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -30,7 +32,7 @@ func files(n int) iter.Seq2[enqueue.Item, error] {
 func fanOut(t *testing.T, rt *runtime, handler scanHandler) store.Outcome {
 	t.Helper()
 	r := registry(t, handlers.SetConfig{}, handler, nil)
-	return r.Execute(t.Context(), delivery("scan", store.Task{}), handlers.ExecuteConfig{Runtime: rt})
+	return r.Execute(t.Context(), delivery("scan", store.Task{}), execute.Config{Runtime: rt})
 }
 
 func enqueueing(items iter.Seq2[enqueue.Item, error]) scanHandler {
@@ -99,7 +101,7 @@ func TestLargeChildrenAreStaged(t *testing.T) {
 	for _, call := range rt.stages {
 		size := 0
 		for _, it := range call.items {
-			size += enqueue.Size(it)
+			size += encode.Size(it)
 		}
 		require.True(t, size <= 64<<10 || len(call.items) == 1)
 	}
@@ -263,7 +265,7 @@ func TestTheLastChunkIsStagedAlthoughTheContextEnded(t *testing.T) {
 		cancel(handlers.ErrShutdown)
 		return err
 	}, nil)
-	out := r.Execute(ctx, delivery("scan", store.Task{}), handlers.ExecuteConfig{Runtime: rt})
+	out := r.Execute(ctx, delivery("scan", store.Task{}), execute.Config{Runtime: rt})
 	require.Equal(t, store.VerdictSuccess, out.Verdict)
 	require.Equal(t, map[store.Route]int{fileRoute: 300}, rt.staged(t))
 }

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -26,13 +27,13 @@ func (s *boundSet) hook(kind string) hook {
 
 // executeHook runs one delivery of a hook. It passes at once if the set has none:
 // whoever started the run had another version of the set.
-func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *ExecuteConfig, expires func(time.Time)) {
+func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, x *executor, expires func(time.Time)) {
 	h := s.hook(out.Lease.Lane.Route.Kind)
 	if h.call == nil {
 		out.Verdict = h.done
 		return
 	}
-	values := cfg.Live.at(s.index).values()
+	values := x.live.at(s.index).values()
 	attrs := &values
 	if err := poisoned(&out.Task, attrs); err != nil {
 		fail(out, h.giveUp, err)
@@ -49,22 +50,22 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, cfg *Exe
 			decided(out, h.giveUp, func() { judgeHook(out, h, attrs, err) })
 		}
 	}
-	ended(guard.Call(func() error { return s.runHook(ctx, h, attrs, out, cfg, expires) }, func() { ended(Permanent(ErrGoexit)) }))
+	ended(guard.Call(func() error { return s.runHook(ctx, h, attrs, out, x, expires) }, func() { ended(Permanent(ErrGoexit)) }))
 }
 
 func (s *boundSet) runHook(
-	ctx context.Context, h hook, attrs *Attributes, out *store.Outcome, cfg *ExecuteConfig, expires func(time.Time),
+	ctx context.Context, h hook, attrs *Attributes, out *store.Outcome, x *executor, expires func(time.Time),
 ) error {
 	lane := &out.Lease.Lane
-	rec, err := cfg.Runtime.Run(ctx, lane.Run)
+	rec, err := x.Runtime.Run(ctx, lane.Run)
 	if err != nil {
 		return fmt.Errorf("read run %s/%d: %w", lane.Run.Job, lane.Run.Number, err)
 	}
 	run := NewRun(rec)
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
-	run.log = cfg.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
-	ctx = context.WithValue(enqueue.Extract(ctx, cfg.Propagator, rec.Headers), managerKey{}, cfg.Manager)
+	run.log = x.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
+	ctx = context.WithValue(encode.Extract(ctx, x.Enqueue.Propagator, rec.Headers), execute.ManagerKey{}, x.Manager)
 	if limit := attrs.Timeout; limit > 0 {
 		var cancel context.CancelFunc
 		at := time.Now().Add(limit)

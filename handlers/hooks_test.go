@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -20,7 +21,7 @@ type hook = func(context.Context, *handlers.Run) error
 // executeHook runs one delivery of a hook that is both PreJob and PostJob.
 func executeHook(ctx context.Context, t *testing.T, kind string, h hook, task store.Task) store.Outcome {
 	t.Helper()
-	return hookRegistry(t, h).Execute(ctx, delivery(kind, task), handlers.ExecuteConfig{Runtime: &runtime{}})
+	return hookRegistry(t, h).Execute(ctx, delivery(kind, task), execute.Config{Runtime: &runtime{}})
 }
 
 func hookRegistry(t *testing.T, h hook) *handlers.Registry {
@@ -82,7 +83,7 @@ func TestAHookSeesItsRun(t *testing.T) {
 		var args scanArgs
 		require.NoError(t, r.DecodeArgs(&args))
 		require.Equal(t, "a", args.Dir)
-		require.Equal(t, "the manager", handlers.ManagerFromContext(ctx))
+		require.Equal(t, "the manager", execute.Manager(ctx))
 		_, ok := handlers.FromContext(ctx)
 		require.False(t, ok)
 		r.Log().Info("reported")
@@ -93,7 +94,7 @@ func TestAHookSeesItsRun(t *testing.T) {
 		Status: store.StatusFinishing, FinalStatus: store.StatusFailed,
 		Counts: store.Counts{Total: 2, Succeeded: 1, Failed: 1}, Created: created,
 	}}
-	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{Retry: 1}), handlers.ExecuteConfig{
+	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{Retry: 1}), execute.Config{
 		Runtime: rt, Manager: "the manager", Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	require.Equal(t, store.VerdictHookDone, out.Verdict)
@@ -134,7 +135,7 @@ func TestAHookHasATimeoutAndMayPanic(t *testing.T) {
 
 func TestAHookWhoseRunCannotBeReadIsRetried(t *testing.T) {
 	r := hookRegistry(t, func(context.Context, *handlers.Run) error { return nil })
-	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), handlers.ExecuteConfig{
+	out := r.Execute(t.Context(), delivery(store.KindPostJob, store.Task{}), execute.Config{
 		Runtime: &runtime{runErr: store.Transient(errors.New("down"))},
 	})
 	require.Equal(t, store.VerdictRetry, out.Verdict)
@@ -147,7 +148,7 @@ func TestTheLogOfAnAttemptNamesIt(t *testing.T) {
 		task.Log().Info("copied", "bytes", 3)
 		return nil
 	}, nil)
-	r.Execute(t.Context(), delivery("scan", store.Task{Retry: 2}), handlers.ExecuteConfig{
+	r.Execute(t.Context(), delivery("scan", store.Task{Retry: 2}), execute.Config{
 		Runtime: &runtime{}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	require.Contains(t, log.String(), "msg=copied job=import/42 run=7 task=task-1 kind=scan queue=path retry=2 bytes=3")

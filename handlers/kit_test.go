@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -59,7 +60,7 @@ func delivery(kind string, task store.Task) store.Delivery {
 	}
 }
 
-// execute runs one delivery of "scan" over a fresh runtime.
-func execute(ctx context.Context, r *handlers.Registry, task store.Task) store.Outcome {
-	return r.Execute(ctx, delivery("scan", task), handlers.ExecuteConfig{Runtime: &runtime{}})
+// executeScan runs one delivery of "scan" over a fresh runtime.
+func executeScan(ctx context.Context, r *handlers.Registry, task store.Task) store.Outcome {
+	return r.Execute(ctx, delivery("scan", task), execute.Config{Runtime: &runtime{}})
 }

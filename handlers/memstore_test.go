@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 )
@@ -29,7 +30,7 @@ func (s *session) EnqueueNow(context.Context, store.RunID, string, enqueue.Item)
 	return enqueue.Receipt{}, store.ErrClosed
 }
 
-func (s *session) Progress(store.Lease, *handlers.Meter) {}
+func (s *session) Progress(store.Lease, *execute.Meter) {}
 
 // round fetches what waits, runs it and settles it, and reports how much that was.
 func (s *session) round(t *testing.T, r *handlers.Registry) int {
@@ -43,7 +44,7 @@ func (s *session) round(t *testing.T, r *handlers.Registry) int {
 	require.NoError(t, err)
 	settle := store.SettleParams{Session: s.id, Number: s.number}
 	for _, d := range fetched.Deliveries {
-		settle.Outcomes = append(settle.Outcomes, r.Execute(t.Context(), d, handlers.ExecuteConfig{Runtime: s}))
+		settle.Outcomes = append(settle.Outcomes, r.Execute(t.Context(), d, execute.Config{Runtime: s}))
 	}
 	reply, err := s.Settle(t.Context(), settle)
 	require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestChildrenAppearWithTheSuccessOfTheirParentAllOrNone(t *testing.T) {
 				return nil
 			}, nil)
 			mem := memstore.New(nil)
-			root, err := (&enqueue.Encoder{Router: r}).Encode("ingest", enqueue.Task(scanArgs{"root"}, nil))
+			root, err := enqueue.Encode(t.Context(), &enqueue.Config{Router: r}, "ingest", enqueue.Task(scanArgs{"root"}, nil))
 			require.NoError(t, err)
 			started, err := mem.StartRun(t.Context(), store.StartParams{
 				Job: "import/42", Token: "t", Set: "ingest", Root: &root, Weight: 1, Retention: time.Hour, FailureCap: 10,

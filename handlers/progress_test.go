@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -23,10 +24,10 @@ func reports(t *testing.T, rt *runtime, handler func(ctx context.Context, a *han
 	handlers.Handle(s, handler, nil)
 	reg, err := handlers.NewRegistry(s)
 	require.NoError(t, err)
-	item, err := (&enqueue.Encoder{Router: reg}).Encode("set", enqueue.Task(progressArgs{}, nil))
+	item, err := enqueue.Encode(t.Context(), &enqueue.Config{Router: reg}, "set", enqueue.Task(progressArgs{}, nil))
 	require.NoError(t, err)
 	d := store.Delivery{Lease: store.Lease{Lane: store.Lane{Run: store.RunID{Job: "job", Number: 1}, Route: item.Route}}, Task: item.Task}
-	reg.Execute(t.Context(), d, handlers.ExecuteConfig{Runtime: rt})
+	reg.Execute(t.Context(), d, execute.Config{Runtime: rt})
 }
 
 func TestTheRuntimeIsToldOfProgressOncePerReading(t *testing.T) {

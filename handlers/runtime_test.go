@@ -6,11 +6,11 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/enqueue"
-	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// runtime is a [handlers.Runtime] that records.
+// runtime is a [execute.Runtime] that records.
 type runtime struct {
 	run    store.RunRecord
 	runErr error
@@ -20,8 +20,8 @@ type runtime struct {
 	mu     sync.Mutex
 	stages []stageCall
 	now    []enqueue.Item
-	meter  *handlers.Meter // of the last attempt that reported progress
-	told   int             // how often
+	meter  *execute.Meter // of the last attempt that reported progress
+	told   int            // how often
 }
 
 type stageCall struct {
@@ -46,7 +46,7 @@ func (r *runtime) Stage(ctx context.Context, lease store.Lease, route store.Rout
 	return nil
 }
 
-func (r *runtime) Progress(_ store.Lease, m *handlers.Meter) {
+func (r *runtime) Progress(_ store.Lease, m *execute.Meter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.meter = m

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -35,7 +35,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 			err = Permanent(undeclared)
 		}
 		if m := a.meter.Swap(overMeter); m != nil {
-			m.end()
+			m.End()
 		}
 		if err == nil {
 			err = incomplete
@@ -158,17 +158,9 @@ func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func(
 
 // fail sets a verdict with the text of an error, and the stack if it was a panic.
 func fail(out *store.Outcome, verdict store.Verdict, err error) {
-	out.Verdict, out.Error = verdict, cut(err.Error(), maxErrorText)
+	out.Verdict, out.Error = verdict, execute.Cut(err.Error(), maxErrorText)
 	var p *PanicError
 	if errors.As(err, &p) {
-		out.Stack = cut(string(p.Stack), maxStackText)
+		out.Stack = execute.Cut(string(p.Stack), maxStackText)
 	}
-}
-
-// cut returns at most n bytes of s, as valid UTF-8.
-func cut(s string, n int) string {
-	if len(s) > n {
-		s = s[:n]
-	}
-	return strings.ToValidUTF8(s, "")
 }

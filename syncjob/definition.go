@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -84,7 +85,9 @@ func (m *Manager) define(j Job) (definition, error) {
 		}
 	}
 	if j.Root != nil {
-		it, err := m.encoder.Encode(j.Set, enqueue.Task(j.Root, j.RootOptions))
+		plain := m.encoding
+		plain.Propagator = nil // each start adds what its context carries
+		it, err := enqueue.Encode(context.Background(), &plain, j.Set, enqueue.Task(j.Root, j.RootOptions))
 		if err != nil {
 			problems = append(problems, store.RenameFields(err, rootField))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -133,7 +134,7 @@ func TestBadJobsAreRefusedByFieldBeforeAnythingIsWritten(t *testing.T) {
 		"unencodable":       with(func(j *syncjob.Job) { j.Root = unencodable{} }),
 		"nil pointer":       with(func(j *syncjob.Job) { j.Root = (*leaf)(nil) }),
 		"too large":         with(func(j *syncjob.Job) { j.Root = big{strings.Repeat("x", store.DefaultMaxPayload)} }),
-		"headers too large": with(func(j *syncjob.Job) { j.Headers = map[string]string{"k": strings.Repeat("x", enqueue.MaxHeaderBytes)} }),
+		"headers too large": with(func(j *syncjob.Job) { j.Headers = map[string]string{"k": strings.Repeat("x", encode.MaxHeaderBytes)} }),
 		"empty header":      with(func(j *syncjob.Job) { j.Headers = map[string]string{"": "x"} }),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,9 +2,9 @@ package syncjob
 
 import (
 	"time"
-	"unicode/utf8"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -91,26 +91,11 @@ func (j Job) validate() error {
 			bad("Schedule", "is set for an open job")
 		}
 	}
-	errs = append(errs, checkHeaders(j.Headers))
+	errs = append(errs, encode.ValidateHeaders(j.Headers))
 	if j.Configuration != nil {
 		errs = append(errs, store.RenameFields(j.Configuration.ValidateForRun(), func(field string) string { return "Configuration." + field }))
 	}
 	return store.JoinFields(errs...)
-}
-
-// checkHeaders validates headers of a run by the rule of a task's.
-func checkHeaders(headers map[string]string) error {
-	size := 0
-	for key, value := range headers {
-		if key == "" || !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return &FieldError{Field: "Headers", Reason: "holds an empty key or invalid UTF-8"}
-		}
-		size += len(key) + len(value)
-	}
-	if size > enqueue.MaxHeaderBytes {
-		return &FieldError{Field: "Headers", Reason: "is larger than 8 KiB"}
-	}
-	return nil
 }
 
 // checkText validates a key or a hold's name: the rule of task IDs, under the name of

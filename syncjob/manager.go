@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/recent"
@@ -23,9 +24,9 @@ type Manager struct {
 	cfg      Config
 	log      *slog.Logger
 	journal  journal
-	store    store.Store // repeats calls
-	owned    store.Store // closed by Close; nil if it was handed in
-	encoder  *enqueue.Encoder
+	store    store.Store    // repeats calls
+	owned    store.Store    // closed by Close; nil if it was handed in
+	encoding enqueue.Config // of items
 	enqueuer *enqueue.Enqueuer
 	handles  *store.Handles
 	live     *handlers.Live  // nil without a registry
@@ -57,7 +58,6 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		cfg:     cfg,
 		log:     log,
 		store:   store.WithRetry(s, cfg.retry()),
-		encoder: &enqueue.Encoder{MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator},
 		active:  recent.New[string, *Run](maxActiveRuns),
 		closed:  make(chan struct{}),
 		running: make(map[member]struct{}),
@@ -65,13 +65,15 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
 	m.hub = newHub(m.store, log)
 	m.published = &published{store: m.store, log: m.log}
-	m.encoder.Router = m.published
+	m.encoding = enqueue.Config{
+		Store: m.store, Router: m.published, MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator, Logger: cfg.Logger,
+	}
 	if cfg.Registry != nil {
 		m.live = handlers.NewLive(cfg.Registry)
-		m.encoder.Router = m.live
+		m.encoding.Router = m.live
 		m.configs = newConfigurations(m.store, cfg.Registry, m.live, m.hub, log)
 	}
-	enqueuer, err := enqueue.New(enqueue.Config{Store: m.store, Encoder: m.encoder, Logger: cfg.Logger})
+	enqueuer, err := enqueue.New(m.encoding)
 	if err != nil {
 		return nil, fmt.Errorf("new manager: %w", err)
 	}
@@ -299,6 +301,6 @@ func (m *Manager) Delete(ctx context.Context, job string) error {
 // FromContext returns the manager of the worker that runs the handler or hook, and false in any
 // other context, as in tests of one handler. What is done through it is immediate, not staged with the task.
 func FromContext(ctx context.Context) (*Manager, bool) {
-	m, ok := handlers.ManagerFromContext(ctx).(*Manager)
+	m, ok := execute.Manager(ctx).(*Manager)
 	return m, ok
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -96,7 +96,7 @@ func (f *refill) from(ctx context.Context, place int64) error {
 			continue
 		}
 		item := redriven(letter)
-		n := enqueue.Size(item)
+		n := encode.Size(item)
 		if len(chunk) > 0 && (len(chunk) == refillChunk || size+n > refillBytes) {
 			if err := f.send(ctx, chunk, place, letter.Place); err != nil {
 				return endedMeanwhile(err)

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -74,9 +74,9 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	if err := m.allow(ctx, p); err != nil {
 		return nil, fmt.Errorf("start job %q: %w", j.Name, err)
 	}
-	p.Headers = enqueue.Inject(ctx, m.cfg.Propagator, p.Headers)
+	p.Headers = encode.Inject(ctx, m.cfg.Propagator, p.Headers)
 	if p.Root != nil {
-		p.Root.Task.Headers = enqueue.Inject(ctx, m.cfg.Propagator, p.Root.Task.Headers)
+		p.Root.Task.Headers = encode.Inject(ctx, m.cfg.Propagator, p.Root.Task.Headers)
 	}
 	for {
 		run, err := m.startRun(ctx, p)

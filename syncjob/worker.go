@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -111,10 +111,9 @@ func (w *Worker) engineConfig(once bool) worker.Config {
 		Poll:        c.poll,
 		Store:       m.store,
 		Registry:    m.cfg.Registry,
-		Execute: handlers.ExecuteConfig{
-			Live: m.live, Encoder: m.encoder, Logger: m.cfg.Logger, Propagator: m.cfg.Propagator, Manager: m,
-		},
-		Logger: m.log.With("worker", c.Name),
+		Live:        m.live,
+		Execute:     execute.Config{Enqueue: m.encoding, Logger: m.cfg.Logger, Manager: m},
+		Logger:      m.log.With("worker", c.Name),
 	}
 	var routes []store.Route
 	for _, q := range c.Queues {

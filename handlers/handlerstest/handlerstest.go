@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -99,6 +100,8 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	if err != nil {
 		tb.Fatalf("handlerstest: %v", err)
 	}
+	result := &Result{}
+	registry = registry.With(o.Middleware...).With(capture(&result.Err))
 	live := handlers.NewLive(registry)
 	if err := o.Configuration.Validate(); err != nil {
 		tb.Fatalf("handlerstest: %v", err)
@@ -106,9 +109,8 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	if err := live.Configure(set.Name(), o.Configuration); err != nil {
 		tb.Fatalf("handlerstest: %v", err)
 	}
-	result := &Result{}
-	encoder := &enqueue.Encoder{Router: live, Propagator: o.Propagator}
-	item, err := encoder.EncodeFrom(o.Context, set.Name(), enqueue.Task(args, o.Task))
+	producing := enqueue.Config{Router: live, Propagator: o.Propagator}
+	item, err := enqueue.Encode(o.Context, &producing, set.Name(), enqueue.Task(args, o.Task))
 	if err != nil {
 		tb.Fatalf("handlerstest: enqueue the task: %v", err)
 	}
@@ -118,16 +120,14 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 			tb.Fatalf("handlerstest: encode RunArgs: %v", err)
 		}
 	}
-	rt := &recorder{run: rec, encoder: encoder}
+	rt := &recorder{run: rec, enqueue: producing}
 	item.Task.Retry, item.Task.Snoozes = o.Retry, o.Snoozes
 	delivery := store.Delivery{
 		Lease: store.Lease{Lane: store.Lane{Run: o.Run, Route: item.Route}, Fetch: 1},
 		Task:  item.Task,
 	}
-	registry = registry.With(o.Middleware...).With(capture(&result.Err))
-	result.Outcome = registry.Execute(o.Context, delivery, handlers.ExecuteConfig{
-		Runtime: rt, Live: live, Encoder: encoder, Logger: o.Logger, Propagator: o.Propagator,
-	})
+	x := live.Executor(execute.Config{Runtime: rt, Enqueue: producing, Logger: o.Logger})
+	result.Outcome = x.Execute(o.Context, &delivery)
 	result.Children, result.Progress, result.Events = rt.children(result.Outcome), rt.report, rt.events
 	result.Counters, result.Writes = result.Outcome.Counters, result.Outcome.Writes
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {

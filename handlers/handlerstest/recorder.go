@@ -5,14 +5,14 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/enqueue"
-	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// recorder is a [handlers.Runtime] that keeps what an attempt asks for.
+// recorder is a [execute.Runtime] that keeps what an attempt asks for.
 type recorder struct {
 	run     store.RunRecord
-	encoder *enqueue.Encoder
+	enqueue enqueue.Config
 
 	mu     sync.Mutex
 	now    []Child
@@ -21,10 +21,10 @@ type recorder struct {
 	events []Event
 }
 
-// Run implements [handlers.Runtime].
+// Run implements [execute.Runtime].
 func (r *recorder) Run(context.Context, store.RunID) (store.RunRecord, error) { return r.run, nil }
 
-// Stage implements [handlers.Runtime].
+// Stage implements [execute.Runtime].
 func (r *recorder) Stage(_ context.Context, _ store.Lease, _ store.Route, _ int, items []store.Item) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,23 +34,23 @@ func (r *recorder) Stage(_ context.Context, _ store.Lease, _ store.Route, _ int,
 	return nil
 }
 
-// Progress implements [handlers.Runtime].
-func (r *recorder) Progress(_ store.Lease, m *handlers.Meter) {
+// Progress implements [execute.Runtime].
+func (r *recorder) Progress(_ store.Lease, m *execute.Meter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report = append(r.report, m.Read())
 }
 
-// EventDone implements [handlers.EventWatcher].
+// EventDone implements [execute.EventWatcher].
 func (r *recorder) EventDone(name string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, Event{name, err})
 }
 
-// EnqueueNow implements [handlers.Runtime].
+// EnqueueNow implements [execute.Runtime].
 func (r *recorder) EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
-	item, err := r.encoder.EncodeFrom(ctx, set, it)
+	item, err := enqueue.Encode(ctx, &r.enqueue, set, it)
 	if err != nil {
 		return enqueue.Receipt{}, err
 	}

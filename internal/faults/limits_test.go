@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
@@ -82,14 +83,14 @@ func payloadOrBatchAtTheLimit(t *testing.T) {
 	refused(err, syncjob.ErrPayloadTooLarge, "Payload")
 	for field, opts := range map[string]*enqueue.Options{
 		"ID":      {ID: strings.Repeat("i", store.MaxTaskIDLen+1)},
-		"Headers": {Headers: map[string]string{"h": strings.Repeat("v", enqueue.MaxHeaderBytes)}},
+		"Headers": {Headers: map[string]string{"h": strings.Repeat("v", encode.MaxHeaderBytes)}},
 		"Queue":   {Queue: strings.Repeat("q", store.MaxNameLen+1)},
 	} {
 		_, err = s.Enqueue(t.Context(), node{Path: "never sent"}, opts)
 		refused(err, syncjob.ErrInvalid, field)
 	}
 	_, err = s.Enqueue(t.Context(), node{Path: "longest"}, &enqueue.Options{
-		ID: strings.Repeat("i", store.MaxTaskIDLen), Headers: map[string]string{"h": strings.Repeat("v", enqueue.MaxHeaderBytes-1)},
+		ID: strings.Repeat("i", store.MaxTaskIDLen), Headers: map[string]string{"h": strings.Repeat("v", encode.MaxHeaderBytes-1)},
 	})
 	require.NoError(t, err)
 	s.want.paths["longest"] = true

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -38,7 +39,8 @@ type Config struct {
 
 	Store    store.Store
 	Registry *handlers.Registry
-	Execute  handlers.ExecuteConfig // of attempts, but for the Runtime, which is the engine's
+	Live     *handlers.Live // attributes in force
+	Execute  execute.Config // of attempts, but for the Runtime, which is the engine's
 	Logger   *slog.Logger
 	Host     Host
 }
@@ -113,7 +115,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 
 		configured:     make(chan struct{}),
 		reconfigured:   make(chan struct{}, 1),
-		configuredRuns: newRunConfigurations(cfg.Store, cfg.Execute.Live, cfg.Logger),
+		configuredRuns: newRunConfigurations(cfg.Store, cfg.Live, cfg.Logger),
 		backlog:        newBacklog(),
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),
@@ -129,7 +131,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 		Holder:      e.id,
 		Place:       cfg.Poll,
 		Scopes:      cfg.Registry.Scopes(),
-		Attributes:  cfg.Execute.Live.Attributes,
+		Attributes:  cfg.Live.Attributes,
 	})
 	for _, q := range cfg.Queues {
 		e.routes = append(e.routes, q.Routes...)

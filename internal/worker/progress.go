@@ -4,7 +4,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -16,10 +16,10 @@ func progressGap(concurrency int) time.Duration {
 }
 
 // reported notes that a handler reported progress, for the first time or after the last was read.
-func (s *session) reported(lease store.Lease, m *handlers.Meter) {
+func (s *session) reported(lease store.Lease, m *execute.Meter) {
 	s.mu.Lock()
 	if s.meters == nil {
-		s.meters = make(map[store.Lease]*handlers.Meter)
+		s.meters = make(map[store.Lease]*execute.Meter)
 	}
 	s.meters[lease] = m
 	s.mu.Unlock()
@@ -35,7 +35,7 @@ func (s *session) forgetMeterLocked(lease store.Lease) {
 }
 
 // readMeters returns the meters of the tasks that reported progress; nil if none did.
-func (s *session) readMeters() map[store.Lease]*handlers.Meter {
+func (s *session) readMeters() map[store.Lease]*execute.Meter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.meters) == 0 {

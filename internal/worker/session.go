@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -19,7 +19,7 @@ type session struct {
 	e        *Engine
 	p        *partition
 	id       store.SessionID
-	executor *handlers.Executor
+	executor execute.Executor
 
 	life  context.Context // ends when the session is lost or closed
 	stop  context.CancelCauseFunc
@@ -41,12 +41,12 @@ type session struct {
 	debt   intake.Debt
 
 	mu      sync.Mutex
-	batches map[*batch]struct{}             // fetches of which something is not settled
-	held    map[int64]*heldRun              // the runs of what is not settled, by number
-	count   int                             // of what is not settled
-	known   store.Answered                  // the calls that were answered last
-	meters  map[store.Lease]*handlers.Meter // of what is not settled and reported progress
-	pending []*chunk                        // outcomes in the order they were reported
+	batches map[*batch]struct{}            // fetches of which something is not settled
+	held    map[int64]*heldRun             // the runs of what is not settled, by number
+	count   int                            // of what is not settled
+	known   store.Answered                 // the calls that were answered last
+	meters  map[store.Lease]*execute.Meter // of what is not settled and reported progress
+	pending []*chunk                       // outcomes in the order they were reported
 	spare   []*chunk
 	closing bool      // no outcome will be reported any more
 	due     time.Time // when the next delayed task is due, by the store's clock; zero for never
@@ -96,9 +96,7 @@ func newSession(p *partition, id store.SessionID) *session {
 	s.calls = calls
 	context.AfterFunc(s.life, end)
 	s.group = lifecycle.New(s.life)
-	execute := e.cfg.Execute
-	execute.Runtime = sessionRuntime{s}
-	s.executor = e.cfg.Registry.Executor(execute)
+	s.executor = e.cfg.Live.Executor(s.executeConfig())
 	return s
 }
 
@@ -167,7 +165,7 @@ func (s *session) halt(runs []store.RunSignal) {
 }
 
 // executorOf runs a task as its run is configured.
-func (s *session) executorOf(t *task) *handlers.Executor {
+func (s *session) executorOf(t *task) execute.Executor {
 	configured := t.run.configured.Load()
 	if configured == nil {
 		return s.executor
@@ -176,9 +174,14 @@ func (s *session) executorOf(t *task) *handlers.Executor {
 	if latest == nil {
 		return s.executor
 	}
-	x := *s.executor
-	x.Live = latest.live
-	return &x
+	return latest.live.Executor(s.executeConfig())
+}
+
+// executeConfig is what attempts of the session run with.
+func (s *session) executeConfig() execute.Config {
+	cfg := s.e.cfg.Execute
+	cfg.Runtime = sessionRuntime{s}
+	return cfg
 }
 
 // take enters deliveries in the inventory, which owns them from here on.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -53,7 +53,7 @@ func size(o *store.Outcome) int {
 		n += len(o.Task.Payload) // it is stored once more
 	}
 	for i := range o.Children {
-		n += enqueue.Size(o.Children[i])
+		n += encode.Size(o.Children[i])
 	}
 	for i := range o.Writes {
 		n += o.Writes[i].Size()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -221,7 +222,7 @@ func (e *Engine) running(ses *session) []store.RunningTask {
 	return list
 }
 
-func (e *Engine) inspect(s *slot, ses *session, meters map[store.Lease]*handlers.Meter) (store.RunningTask, bool) {
+func (e *Engine) inspect(s *slot, ses *session, meters map[store.Lease]*execute.Meter) (store.RunningTask, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil || s.current.session != ses {

@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -18,25 +20,17 @@ type Router interface {
 	Queue(set, kind string) (string, error)
 }
 
-// Encoder checks items and turns them into what a store keeps. The zero value
-// works. It may be used concurrently and must not be changed meanwhile.
-type Encoder struct {
-	// Router refuses unknown kinds and supplies their queues. Defaults to none:
-	// every kind is accepted, into Options.Queue or [DefaultQueue].
-	Router Router
-	// MaxPayload is the largest payload, in bytes. Defaults to [store.DefaultMaxPayload].
-	MaxPayload int
-	// Propagator of what the context of an enqueue carries. Defaults to none.
-	Propagator Propagator
-}
-
-// Encode checks an item for a run of the given handler set, and gives it an ID
-// if it has none: 80 random bits as 16 lower-case characters. It reports every
-// problem at once, as [*store.FieldError]s; a payload that is too large matches
+// Encode turns an item for a run of the given handler set into what a store keeps, as an [Enqueuer] of this
+// configuration does: it checks the item, gives it an ID if it has none (80 random bits as 16 lower-case characters),
+// finds its queue, and adds what the propagator says of ctx to its headers. Store and Logger are not used, and nil
+// means all defaults. It reports every problem at once, as [*store.FieldError]s; a payload that is too large matches
 // [store.ErrPayloadTooLarge] as well.
-func (e *Encoder) Encode(set string, it Item) (store.Item, error) {
-	kind, payload, badArgs := e.payload(it)
-	queue, badRoute := e.queue(set, kind, it.opts.Queue)
+func Encode(ctx context.Context, cfg *Config, set string, it Item) (store.Item, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	kind, payload, badArgs := cfg.payload(it)
+	queue, badRoute := cfg.queue(set, kind, it.opts.Queue)
 	if badArgs != nil && kind == "" {
 		badRoute = store.ValidateName("Set", set) // what has no arguments cannot tell its kind
 	}
@@ -61,11 +55,12 @@ func (e *Encoder) Encode(set string, it Item) (store.Item, error) {
 	if !item.Task.Claimed {
 		item.Task.ID = randomID()
 	}
+	item.Task.Headers = encode.Inject(ctx, cfg.Propagator, item.Task.Headers)
 	return item, nil
 }
 
 // payload returns the kind and the JSON of an item.
-func (e *Encoder) payload(it Item) (string, []byte, error) {
+func (cfg *Config) payload(it Item) (string, []byte, error) {
 	payload := []byte(it.payload)
 	switch {
 	case it.args == nil && payload == nil:
@@ -83,7 +78,7 @@ func (e *Encoder) payload(it Item) (string, []byte, error) {
 			return it.args.Kind(), nil, fmt.Errorf("%w: %w", invalid("Args", "does not encode as JSON"), err)
 		}
 	}
-	limit := e.MaxPayload
+	limit := cfg.MaxPayload
 	if limit <= 0 {
 		limit = store.DefaultMaxPayload
 	}
@@ -95,14 +90,14 @@ func (e *Encoder) payload(it Item) (string, []byte, error) {
 }
 
 // queue checks the names and returns where a task of the kind waits.
-func (e *Encoder) queue(set, kind, override string) (string, error) {
+func (cfg *Config) queue(set, kind, override string) (string, error) {
 	if err := store.JoinFields(store.ValidateName("Set", set), store.ValidateName("Kind", kind)); err != nil {
 		return "", err
 	}
 	queue := DefaultQueue
-	if e.Router != nil {
+	if cfg.Router != nil {
 		var err error
-		if queue, err = e.Router.Queue(set, kind); err != nil {
+		if queue, err = cfg.Router.Queue(set, kind); err != nil {
 			return "", err
 		}
 	}
@@ -125,13 +120,4 @@ func randomID() string {
 		}
 	}
 	return string(id[:])
-}
-
-// Size is roughly how many bytes an item takes in a call of the store.
-func Size(it store.Item) int {
-	n := 64 + len(it.Task.ID) + len(it.Task.Payload) + len(it.Task.Attributes)
-	for key, value := range it.Task.Headers {
-		n += len(key) + len(value)
-	}
-	return n
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -31,7 +32,7 @@ func (brokenArgs) MarshalJSON() ([]byte, error) { return nil, errors.New("cannot
 func TestEncodeCarriesEveryOption(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	headers := map[string]string{"trace": "abc"}
-	item, err := (&enqueue.Encoder{}).Encode("ingest", enqueue.Task(fileArgs{"a"}, &enqueue.Options{
+	item, err := enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(fileArgs{"a"}, &enqueue.Options{
 		Queue: "slow", At: at, ID: "a b", IDFor: time.Hour, Headers: headers, MaxRetries: enqueue.NoRetries, Timeout: time.Minute,
 	}))
 	require.NoError(t, err)
@@ -41,9 +42,9 @@ func TestEncodeCarriesEveryOption(t *testing.T) {
 	require.True(t, item.Task.Claimed)
 	require.Equal(t, time.Hour, item.Task.Keep)
 	require.JSONEq(t, `{"path":"a"}`, string(item.Task.Payload))
-	overrides, err := enqueue.DecodeOverrides(item.Task.Attributes)
+	overrides, err := encode.DecodeOverrides(item.Task.Attributes)
 	require.NoError(t, err)
-	require.Equal(t, enqueue.Overrides{MaxRetries: enqueue.NoRetries, Timeout: time.Minute}, overrides)
+	require.Equal(t, encode.Overrides{MaxRetries: enqueue.NoRetries, Timeout: time.Minute}, overrides)
 
 	kept := maps.Clone(headers)
 	headers["trace"] = "changed by the caller"
@@ -53,7 +54,7 @@ func TestEncodeCarriesEveryOption(t *testing.T) {
 func TestAnOrdinaryTaskCarriesNoAttributesAndARandomID(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
-		item, err := (&enqueue.Encoder{}).Encode("ingest", file("a"))
+		item, err := enqueue.Encode(t.Context(), nil, "ingest", file("a"))
 		require.NoError(t, err)
 		require.Nil(t, item.Task.Attributes)
 		require.False(t, item.Task.Claimed)
@@ -64,17 +65,17 @@ func TestAnOrdinaryTaskCarriesNoAttributesAndARandomID(t *testing.T) {
 }
 
 func TestTheQueueComesFromTheTaskThenTheRouterThenTheDefault(t *testing.T) {
-	queue := func(e *enqueue.Encoder, opts *enqueue.Options) string {
-		item, err := e.Encode("ingest", enqueue.Task(fileArgs{}, opts))
+	queue := func(e *enqueue.Config, opts *enqueue.Options) string {
+		item, err := enqueue.Encode(t.Context(), e, "ingest", enqueue.Task(fileArgs{}, opts))
 		require.NoError(t, err)
 		return item.Route.Queue
 	}
-	routed := &enqueue.Encoder{Router: router{"ingest.file": "files"}}
+	routed := &enqueue.Config{Router: router{"ingest.file": "files"}}
 	require.Equal(t, "mine", queue(routed, &enqueue.Options{Queue: "mine"}))
 	require.Equal(t, "files", queue(routed, nil))
-	require.Equal(t, enqueue.DefaultQueue, queue(&enqueue.Encoder{}, nil))
+	require.Equal(t, enqueue.DefaultQueue, queue(&enqueue.Config{}, nil))
 
-	_, err := routed.Encode("ingest", enqueue.Raw("scan", nil, &enqueue.Options{Queue: "mine"}))
+	_, err := enqueue.Encode(t.Context(), routed, "ingest", enqueue.Raw("scan", nil, &enqueue.Options{Queue: "mine"}))
 	require.ErrorIs(t, err, store.ErrInvalid, "a queue of its own does not make an unknown kind known")
 }
 
@@ -82,11 +83,11 @@ func TestRawCarriesJSONAsItIs(t *testing.T) {
 	payload := json.RawMessage(`[1, 2]`)
 	it := enqueue.Raw("file", payload, nil)
 	payload[1] = '9'
-	item, err := (&enqueue.Encoder{}).Encode("ingest", it)
+	item, err := enqueue.Encode(t.Context(), nil, "ingest", it)
 	require.NoError(t, err)
 	require.Equal(t, `[1, 2]`, string(item.Task.Payload))
 
-	item, err = (&enqueue.Encoder{}).Encode("ingest", enqueue.Raw("file", nil, nil))
+	item, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Raw("file", nil, nil))
 	require.NoError(t, err)
 	require.Equal(t, "null", string(item.Task.Payload))
 }
@@ -94,27 +95,27 @@ func TestRawCarriesJSONAsItIs(t *testing.T) {
 func TestAnItemServesAsArguments(t *testing.T) {
 	raw := enqueue.Raw("file", json.RawMessage(`{}`), &enqueue.Options{ID: "kept"})
 	require.Equal(t, "file", raw.Kind())
-	item, err := (&enqueue.Encoder{}).Encode("ingest", enqueue.Task(raw, nil))
+	item, err := enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(raw, nil))
 	require.NoError(t, err)
 	require.Equal(t, "kept", item.Task.ID)
 	require.Equal(t, "file", item.Route.Kind)
-	item, err = (&enqueue.Encoder{}).Encode("ingest", enqueue.Task(raw, &enqueue.Options{ID: "other"}))
+	item, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(raw, &enqueue.Options{ID: "other"}))
 	require.NoError(t, err)
 	require.Equal(t, "other", item.Task.ID)
 }
 
 func TestThePayloadLimitIsExact(t *testing.T) {
-	e := &enqueue.Encoder{MaxPayload: 20}
+	e := &enqueue.Config{MaxPayload: 20}
 	payload := func(n int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("x", n-2) + `"`) }
-	_, err := e.Encode("ingest", enqueue.Raw("file", payload(20), nil))
+	_, err := enqueue.Encode(t.Context(), e, "ingest", enqueue.Raw("file", payload(20), nil))
 	require.NoError(t, err)
-	_, err = e.Encode("ingest", enqueue.Raw("file", payload(21), nil))
+	_, err = enqueue.Encode(t.Context(), e, "ingest", enqueue.Raw("file", payload(21), nil))
 	require.ErrorIs(t, err, store.ErrPayloadTooLarge)
 	var field *store.FieldError
 	require.ErrorAs(t, err, &field)
 	require.Equal(t, "Payload", field.Field)
 
-	_, err = (&enqueue.Encoder{}).Encode("ingest", enqueue.Raw("file", payload(store.DefaultMaxPayload+1), nil))
+	_, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Raw("file", payload(store.DefaultMaxPayload+1), nil))
 	require.ErrorIs(t, err, store.ErrPayloadTooLarge)
 }
 
@@ -138,11 +139,11 @@ func TestEncodeNamesTheFieldOfEveryProblem(t *testing.T) {
 		"IDFor ":     enqueue.Task(fileArgs{}, &enqueue.Options{IDFor: time.Hour}),
 		"Headers":    enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"": "a"}}),
 		"Headers ":   enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": "\xff"}}),
-		"Headers  ":  enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": strings.Repeat("x", enqueue.MaxHeaderBytes)}}),
+		"Headers  ":  enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": strings.Repeat("x", encode.MaxHeaderBytes)}}),
 		"MaxRetries": enqueue.Task(fileArgs{}, &enqueue.Options{MaxRetries: -2}),
 		"Timeout":    enqueue.Task(fileArgs{}, &enqueue.Options{Timeout: -time.Second}),
 	} {
-		_, err := (&enqueue.Encoder{}).Encode("ingest", it)
+		_, err := enqueue.Encode(t.Context(), nil, "ingest", it)
 		var problem *store.FieldError
 		require.ErrorAs(t, err, &problem, field)
 		require.Equal(t, strings.TrimSpace(field), problem.Field)
@@ -151,11 +152,11 @@ func TestEncodeNamesTheFieldOfEveryProblem(t *testing.T) {
 }
 
 func TestOverridesFromANewerVersionAreReadAndBrokenOnesRefused(t *testing.T) {
-	o, err := enqueue.DecodeOverrides([]byte(`{"max_retries":2,"added_later":true}`))
+	o, err := encode.DecodeOverrides([]byte(`{"max_retries":2,"added_later":true}`))
 	require.NoError(t, err)
-	require.Equal(t, enqueue.Overrides{MaxRetries: 2}, o)
+	require.Equal(t, encode.Overrides{MaxRetries: 2}, o)
 	for _, b := range []string{`{`, `[]`, `{"max_retries":-2}`, `{"timeout":-5}`, `{"timeout":"1s"}`} {
-		_, err := enqueue.DecodeOverrides([]byte(b))
+		_, err := encode.DecodeOverrides([]byte(b))
 		require.ErrorIs(t, err, store.ErrCorrupt, b)
 	}
 }
@@ -165,13 +166,13 @@ func FuzzDecodeOverrides(f *testing.F) {
 	f.Add([]byte(`{"max_retries":-1,"timeout":60000000000}`))
 	f.Add([]byte(`{"max_retries":1e99}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		o, err := enqueue.DecodeOverrides(b)
+		o, err := encode.DecodeOverrides(b)
 		if err != nil {
 			require.ErrorIs(t, err, store.ErrCorrupt)
 			require.Zero(t, o)
 			return
 		}
-		again, err := enqueue.DecodeOverrides(o.Encode())
+		again, err := encode.DecodeOverrides(o.Encode())
 		require.NoError(t, err)
 		require.Equal(t, o, again)
 	})
@@ -181,7 +182,7 @@ func FuzzEncode(f *testing.F) {
 	f.Add("ingest", "file", "q", "id", []byte(`{}`))
 	f.Add("", "@pre", "{}", "\n", []byte(`{`))
 	f.Fuzz(func(t *testing.T, set, kind, queue, id string, payload []byte) {
-		item, err := (&enqueue.Encoder{}).Encode(set, enqueue.Raw(kind, payload, &enqueue.Options{Queue: queue, ID: id}))
+		item, err := enqueue.Encode(t.Context(), nil, set, enqueue.Raw(kind, payload, &enqueue.Options{Queue: queue, ID: id}))
 		if err != nil {
 			require.ErrorIs(t, err, store.ErrInvalid)
 			return

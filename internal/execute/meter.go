@@ -1,0 +1,69 @@
+package execute
+
+import (
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// maxProgressText is how many bytes of the message of a report of progress are kept.
+const maxProgressText = 200
+
+// Meter holds what one attempt reported last of its progress.
+type Meter struct {
+	mu     sync.Mutex
+	last   store.Progress
+	unread bool // it was set since it was read
+	over   bool // the handler has returned
+}
+
+// Set replaces the progress and reports whether the runtime has to be told.
+func (m *Meter) Set(p store.Progress) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.over || m.last == p {
+		return false
+	}
+	m.last = p
+	tell := !m.unread
+	m.unread = true
+	return tell
+}
+
+// Read returns the last report, which is zero if there is none any more. Progress of a [Runtime] is called again when another
+// one follows.
+func (m *Meter) Read() store.Progress {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unread = false
+	p := m.last
+	p.Message = line(p.Message, maxProgressText)
+	return p
+}
+
+// End takes the report back, and lets none follow.
+func (m *Meter) End() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last, m.over = store.Progress{}, true
+}
+
+// line returns at most n bytes of s as one line of valid UTF-8, in which nothing controls a terminal.
+func line(s string, n int) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, Cut(s, n))
+}
+
+// Cut returns at most n bytes of s, as valid UTF-8.
+func Cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "")
+}

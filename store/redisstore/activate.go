@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -13,14 +14,14 @@ const activateSlice = store.MaxBatch
 
 // activate moves up staged children that cannot be popped as they are. It
 // reports whether it, or somebody else, moved any.
-func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, error) {
+func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) (bool, error) {
 	moved := false
 	for _, h := range ses.hints {
 		if h.marker == "" || h.marker[0] != 'x' {
 			continue
 		}
-		id := runID(h.run)
-		list := k.staged(id, stagedName(h.marker, h.route))
+		id := format.RunID(h.run)
+		list := k.Staged(id, stagedName(h.marker, h.route))
 		length, stored, err := s.readStaged(ctx, k, id, list)
 		if err != nil {
 			return moved, err
@@ -38,11 +39,11 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 		}
 		bt := newBatch(s, k)
 		c := bt.Call
-		c.Keys = append(c.Keys, k.clock, k.due, k.hist, k.trash, k.routes, k.run(id), k.lanes(id),
-			k.waiting(laneName(id, meta.post)), k.ring(meta.post), list)
-		c.Add(k.channel, id, h.marker).Int64(length).Int(len(items))
+		c.Keys = append(c.Keys, k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Run(id), k.Lanes(id),
+			k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), list)
+		c.Add(k.Channel, id, h.marker).Int64(length).Int(len(items))
 		if length == 0 { // nothing is behind the marker, which must not hide what is
-			bt.laneKeys(id, routeName(h.route))
+			bt.laneKeys(id, format.RouteName(h.route))
 		} else {
 			groups := bt.group(len(items), func(i int) (int64, *store.Item) { return h.run, items[i] })
 			bt.addGroup(groups[0]) // its lane is KEYS 11 to 14
@@ -57,11 +58,11 @@ func (s *Store) activate(ctx context.Context, k *keyspace, ses *session) (bool, 
 
 // readStaged reads the length of a staged list and its first children: as many as a
 // call may carry, by number and by bytes.
-func (s *Store) readStaged(ctx context.Context, k *keyspace, run, list string) (length int64, children []string, err error) {
+func (s *Store) readStaged(ctx context.Context, k *format.Keyspace, run, list string) (length int64, children []string, err error) {
 	b := s.client.B
 	replies := s.client.DoMulti(ctx,
 		b().Llen().Key(list).Build(),
-		b().Hmget().Key(k.run(run)).Field("maxlen").Build(),
+		b().Hmget().Key(k.Run(run)).Field("maxlen").Build(),
 	)
 	if length, err = replies[0].AsInt64(); err != nil || length == 0 {
 		return 0, nil, empty(s.translateNil(ctx, "read staged children", err))
@@ -71,7 +72,7 @@ func (s *Store) readStaged(ctx context.Context, k *keyspace, run, list string) (
 		return 0, nil, s.translate(ctx, "read staged children", err)
 	}
 	n := int64(activateSlice)
-	if each, _ := parseInt(longest); each > 0 {
+	if each, _ := format.ParseInt(longest); each > 0 {
 		n = min(n, max(1, store.DefaultMaxPayload/each))
 	}
 	children, err = s.client.Do(ctx, b().Lrange().Key(list).Start(0).Stop(n-1).Build()).AsStrSlice()
@@ -80,9 +81,9 @@ func (s *Store) readStaged(ctx context.Context, k *keyspace, run, list string) (
 
 // decodeStaged reads an entry of a list of special children: when it is due, a space, and its message.
 func decodeStaged(stored string, route store.Route) *store.Item {
-	due, message, _ := cutByte(stored, ' ')
+	due, message, _ := format.CutByte(stored, ' ')
 	item := &store.Item{Route: route}
-	task, err := decodeTask(message)
+	task, err := format.DecodeTask(message)
 	if err != nil {
 		task = store.Task{Headers: map[string]string{store.HeaderCorrupt: err.Error()}}
 	}
@@ -90,9 +91,9 @@ func decodeStaged(stored string, route store.Route) *store.Item {
 	if due != "" {
 		ms, _ := strconv.ParseInt(due, 10, 64)
 		if due[0] == '+' {
-			item.Delay = millisToDuration(ms)
+			item.Delay = format.Duration(ms)
 		} else {
-			item.At = parseMillis(due)
+			item.At = format.ParseMillis(due)
 		}
 	}
 	return item

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -19,9 +20,9 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 	k := s.spaces[partition]
 	for some := range slices.Chunk(routes, reconsiderSlice) {
 		for more := true; more; {
-			c := script.NewCall(k.clock).Add(k.channel).Int(reconsiderSlice)
+			c := script.NewCall(k.Clock).Add(k.Channel).Int(reconsiderSlice)
 			for _, r := range some {
-				c.Key(k.ring(routeName(r)))
+				c.Key(k.Ring(format.RouteName(r)))
 				c.Add(r.Queue)
 			}
 			word, rest, err := s.word(ctx, script.Reconsider, c)
@@ -31,7 +32,7 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 			if word != "ok" || len(rest) != 1 {
 				return unexpected(script.Reconsider, word)
 			}
-			more = number(rest[0]) == reconsiderSlice
+			more = script.Number(rest[0]) == reconsiderSlice
 		}
 	}
 	return nil
@@ -57,19 +58,19 @@ func (a asides) learn(run int64, aside string) {
 }
 
 // declare packs rings as read_rings of the part aside reads them: of the routes that a call is about, and those known of the run.
-func (a asides) declare(c *script.Call, k *keyspace, run int64, routes []string) {
+func (a asides) declare(c *script.Call, k *format.Keyspace, run int64, routes []string) {
 	routes = append(routes, a[run]...)
 	slices.Sort(routes)
 	routes = slices.Compact(routes)
 	c.Int(len(routes))
 	for _, route := range routes {
-		c.Add(route).Int(c.Key(k.ring(route)))
+		c.Add(route).Int(c.Key(k.Ring(route)))
 	}
 }
 
 // declareAside packs the rings of all lanes of a run that stand aside by now.
-func (s *Store) declareAside(ctx context.Context, c *script.Call, k *keyspace, run int64) error {
-	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(run))).Field("aside").Build()).ToArray()
+func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keyspace, run int64) error {
+	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("aside").Build()).ToArray()
 	aside, err := firstOf(fields, err)
 	if err = s.translateNil(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return err

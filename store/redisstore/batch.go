@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -13,13 +14,13 @@ import (
 // part add: enqueue, settle and activate.
 type batch struct {
 	*script.Call
-	space    *keyspace
+	space    *format.Keyspace
 	now      time.Time
 	buckets  map[string]int
 	specials []int // the entries that have a delay or a claimed ID, in the order packed
 }
 
-func newBatch(s *Store, k *keyspace) *batch {
+func newBatch(s *Store, k *format.Keyspace) *batch {
 	return &batch{Call: script.NewCall(), space: k, now: s.estimate()}
 }
 
@@ -66,7 +67,7 @@ func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*gro
 			key := lane{run, item.Route}
 			last = index[key]
 			if last == nil {
-				last = &group{run: run, route: item.Route, lane: b.laneKeys(runID(run), routeName(item.Route))}
+				last = &group{run: run, route: item.Route, lane: b.laneKeys(format.RunID(run), format.RouteName(item.Route))}
 				index[key] = last
 				groups = append(groups, last)
 			}
@@ -79,17 +80,17 @@ func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*gro
 
 // laneKeys declares the waiting list, delayed set, ring and markers of a lane.
 func (b *batch) laneKeys(id, route string) int {
-	lane := laneName(id, route)
-	base := b.Key(b.space.waiting(lane))
-	b.Key(b.space.delayed(lane))
-	b.Key(b.space.ring(route))
-	b.Key(b.space.markers(lane))
+	lane := format.LaneName(id, route)
+	base := b.Key(b.space.Waiting(lane))
+	b.Key(b.space.Delayed(lane))
+	b.Key(b.space.Ring(route))
+	b.Key(b.space.Markers(lane))
 	return base
 }
 
 // bucket declares the bucket of a claimed ID.
 func (b *batch) bucket(run string, n int) int {
-	k := b.space.ids(run, n)
+	k := b.space.IDs(run, n)
 	if i, ok := b.buckets[k]; ok {
 		return i
 	}
@@ -103,7 +104,7 @@ func (b *batch) bucket(run string, n int) int {
 
 // addGroup packs a group as add reads it.
 func (b *batch) addGroup(g *group) {
-	b.Int(g.lane).Add(routeName(g.route), g.route.Queue)
+	b.Int(g.lane).Add(format.RouteName(g.route), g.route.Queue)
 	longestAt, countAt := b.Reserve(), b.Reserve()
 	plain, longest := 0, 0
 	messages := b.messages(g.items)
@@ -123,7 +124,7 @@ func (b *batch) addGroup(g *group) {
 		}
 		b.specials = append(b.specials, g.entries[i])
 		b.Add(messages[i], when(item))
-		b.claim(runID(g.run), &item.Task)
+		b.claim(format.RunID(g.run), &item.Task)
 	}
 }
 
@@ -133,7 +134,7 @@ func (b *batch) claim(run string, t *store.Task) {
 		b.Add("0", "")
 		return
 	}
-	d, n := digest(t.ID)
+	d, n := format.Digest(t.ID)
 	b.Int(b.bucket(run, n)).Add(d)
 }
 
@@ -146,21 +147,11 @@ func special(item *store.Item) bool {
 func when(item *store.Item) string {
 	switch {
 	case item.Delay > 0:
-		return "+" + strconv.FormatInt(ceilMillis(item.Delay), 10)
+		return "+" + strconv.FormatInt(format.CeilMillis(item.Delay), 10)
 	case !item.At.IsZero():
 		return strconv.FormatInt(max(millis(item.At), 1), 10)
 	}
 	return ""
-}
-
-// ceilMillis rounds up, so that a short delay is not none. It holds for every
-// duration: a sum could overflow, and a script that meets a number it cannot read
-// would stop half-way.
-func ceilMillis(d time.Duration) int64 {
-	if d <= 0 {
-		return 0
-	}
-	return int64((d-1)/time.Millisecond) + 1
 }
 
 // messages encodes tasks into one buffer that all of them share.
@@ -176,7 +167,7 @@ func (b *batch) messages(items []*store.Item) []string {
 		if task.Enqueued.IsZero() {
 			task.Enqueued = b.now
 		}
-		buf = appendTask(buf, &task)
+		buf = format.AppendTask(buf, &task)
 		ends[i] = len(buf)
 	}
 	all := unsafe.String(unsafe.SliceData(buf), len(buf)) // nobody writes to it any more

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -24,18 +25,18 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	}
 	id := store.RunID{Job: p.Job}
 	if len(rest) > 0 {
-		id.Number, _ = parseInt(text(rest[0]))
+		id.Number, _ = format.ParseInt(script.Text(rest[0]))
 	}
 	switch word {
 	case "ok":
-		s.metas[store.PartitionOf(p.Job, len(s.metas))].put(id.Number, parseMeta(p.Job, metaRoutes(&p)))
+		s.metas[store.PartitionOf(p.Job, len(s.metas))].put(id.Number, format.ParseMeta(p.Job, format.MetaRoutes(&p)))
 		return store.StartReply{Run: id}, nil
 	case "existing":
 		return store.StartReply{Run: id, Existing: true}, nil
 	case "active":
 		return store.StartReply{}, &store.JobExistsError{Active: id}
 	case "declared":
-		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: store.JobType(text(rest[1]))}
+		return store.StartReply{}, &store.JobExistsError{Active: id, Declared: store.JobType(script.Text(rest[1]))}
 	case "missing":
 		return store.StartReply{}, store.ErrJobNotFound
 	case "disabled":
@@ -49,18 +50,18 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	word, rest, err := s.beginRun(ctx, script.FireRun, &p.Start, func(c *script.Call) {
 		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(store.DueTime(p.Next).Add(p.Delay)))
-		c.Flag(p.Wait).Add(formatMillis(p.Rest)).Flag(p.InReadOnly)
+		c.Flag(p.Wait).Add(format.Millis(p.Rest)).Flag(p.InReadOnly)
 	})
 	if err != nil {
 		return store.FireReply{}, err
 	}
 	reply := store.FireReply{Verdict: store.FireVerdict(word)}
 	if len(rest) > 0 {
-		reply.Now = parseMillis(text(rest[0]))
+		reply.Now = format.ParseMillis(script.Text(rest[0]))
 		s.observe(reply.Now)
 	}
 	if len(rest) > 1 {
-		if n, _ := parseInt(text(rest[1])); n > 0 {
+		if n, _ := format.ParseInt(script.Text(rest[1])); n > 0 {
 			reply.Run = store.RunID{Job: p.Start.Job, Number: n}
 		}
 	}
@@ -78,7 +79,7 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 // PostponeJob implements [store.Schedules].
 func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	k := s.space(p.Job)
-	word, _, err := s.word(ctx, script.PostponeJob, script.NewCall(k.job(p.Job), k.due).Add(p.Job, p.Problem))
+	word, _, err := s.word(ctx, script.PostponeJob, script.NewCall(k.Job(p.Job), k.Due).Add(p.Job, p.Problem))
 	switch {
 	case err != nil:
 		return err
@@ -109,8 +110,8 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 		}
 		b := s.client.B
 		replies := s.client.DoMulti(ctx,
-			b().Hmget().Key(k.job(p.Job)).Field("run").Build(),
-			b().Hmget().Key(k.meta).Field("run").Build(),
+			b().Hmget().Key(k.Job(p.Job)).Field("run").Build(),
+			b().Hmget().Key(k.Meta).Field("run").Build(),
 			// TIME carries no key: on a cluster any node answers, and the floor of meta keeps numbers growing.
 			b().Time().Build(),
 		)
@@ -126,9 +127,9 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 		if err != nil || len(clock) != 2 {
 			return "", nil, s.translate(ctx, "read the clock", err)
 		}
-		seconds, _ := parseInt(clock[0])
-		micros, _ := parseInt(clock[1])
-		floor, _ := parseInt(last)
+		seconds, _ := format.ParseInt(clock[0])
+		micros, _ := format.ParseInt(clock[1])
+		floor, _ := format.ParseInt(last)
 		word, rest, err := s.word(ctx, sc, s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head))
 		if err != nil || word != "again" {
 			return word, rest, err
@@ -138,8 +139,8 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 }
 
 // beginCall packs the arguments of a script that begins a run; head adds what is its own.
-func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, proposed int64, head func(*script.Call)) *script.Call {
-	id := runID(proposed)
+func (s *Store) beginCall(k *format.Keyspace, p *store.StartParams, known string, proposed int64, head func(*script.Call)) *script.Call {
+	id := format.RunID(proposed)
 	var first *store.Item
 	switch {
 	case p.PreJob != nil:
@@ -147,25 +148,25 @@ func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, propo
 	case p.Root != nil:
 		first = p.Root
 	}
-	lastRun := k.job(p.Job)
+	lastRun := k.Job(p.Job)
 	if known != "" {
-		lastRun = k.run(known)
+		lastRun = k.Run(known)
 	}
-	c := script.NewCall(k.meta, k.jobs, k.job(p.Job), k.starts(p.Job), lastRun, k.clock, k.due, k.routes, k.idle, k.run(id), k.lanes(id), k.holds(id))
+	c := script.NewCall(k.Meta, k.Jobs, k.Job(p.Job), k.Starts(p.Job), lastRun, k.Clock, k.Due, k.Routes, k.Idle, k.Run(id), k.Lanes(id), k.Holds(id))
 	lane, ring := id, ""
 	if first != nil {
-		lane, ring = laneName(id, routeName(first.Route)), routeName(first.Route)
+		lane, ring = format.LaneName(id, format.RouteName(first.Route)), format.RouteName(first.Route)
 	}
-	c.Key(k.waiting(lane))
-	c.Key(k.delayed(lane))
-	c.Key(k.ring(ring))
-	c.Key(k.runConfiguration(id))
+	c.Key(k.Waiting(lane))
+	c.Key(k.Delayed(lane))
+	c.Key(k.Ring(ring))
+	c.Key(k.RunConfiguration(id))
 
 	seal := ""
 	if idle := p.IdleAfter(); idle > 0 {
-		seal = strconv.FormatInt(ceilMillis(idle), 10)
+		seal = strconv.FormatInt(format.CeilMillis(idle), 10)
 	}
-	c.Add(k.channel, p.Job, p.Token, id, known)
+	c.Add(k.Channel, p.Job, p.Token, id, known)
 	head(c)
 	c.Flag(p.Open).Add(seal).Flag(p.Root != nil).Flag(p.PreJob != nil)
 	longest := 0
@@ -174,7 +175,7 @@ func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, propo
 		if task.Enqueued.IsZero() {
 			task.Enqueued = s.estimate()
 		}
-		m := string(appendTask(nil, &task))
+		m := string(format.AppendTask(nil, &task))
 		longest = max(longest, len(m))
 		return m
 	}
@@ -184,9 +185,9 @@ func (s *Store) beginCall(k *keyspace, p *store.StartParams, known string, propo
 		c.Add("", "")
 	}
 	if first != nil {
-		c.Add(routeName(first.Route), first.Route.Queue, message(first), when(first))
+		c.Add(format.RouteName(first.Route), first.Route.Queue, message(first), when(first))
 	}
-	fields := runFields(p, longest)
+	fields := format.RunFields(p, longest)
 	c.Int(len(fields) / 2).Add(fields...)
 	if p.Configuration != nil {
 		c.Add(string(p.Configuration))

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -25,10 +26,10 @@ func benchmarkItems() []*store.Item {
 	return items
 }
 
-func benchmarkStore() (*Store, *keyspace) {
-	k := newKeyspace("bench", 0)
-	s := &Store{spaces: []*keyspace{k}, metas: []*metaCache{{}}, sessions: make(map[store.SessionID]*session)}
-	s.metas[0].put(1, runMeta{job: "job", weight: "1"})
+func benchmarkStore() (*Store, *format.Keyspace) {
+	k := format.NewKeyspace("bench", 0)
+	s := &Store{spaces: []*format.Keyspace{k}, metas: []*metaCache{{}}, sessions: make(map[store.SessionID]*session)}
+	s.metas[0].put(1, format.RunMeta{Job: "job", Weight: "1"})
 	return s, k
 }
 
@@ -37,17 +38,17 @@ func BenchmarkEncodeTask(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = appendTask(buf[:0], &item.Task)
+		buf = format.AppendTask(buf[:0], &item.Task)
 	}
 	b.SetBytes(int64(len(buf)))
 }
 
 func BenchmarkDecodeTask(b *testing.B) {
-	message := string(appendTask(nil, &benchmarkItems()[0].Task))
+	message := string(format.AppendTask(nil, &benchmarkItems()[0].Task))
 	b.ReportAllocs()
 	b.SetBytes(int64(len(message)))
 	for b.Loop() {
-		if _, err := decodeTask(message); err != nil {
+		if _, err := format.DecodeTask(message); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -18,7 +19,7 @@ func bounds(c *script.Call, p *store.FetchParams, routes []store.Route) {
 	for i := range p.Budgets {
 		b := &p.Budgets[i]
 		c.Int(b.Left)
-		c.Int64(instant(b.Until))
+		c.Int64(format.Instant(b.Until))
 		covered(c, &b.Scope, routes)
 	}
 	c.Int(len(p.PerRun))

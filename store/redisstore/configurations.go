@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -19,7 +20,7 @@ func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	key := s.space(r.Name).sets
+	key := s.space(r.Name).Sets
 	cmd := func() rueidis.Completed {
 		return s.client.B().Hset().Key(key).FieldValue().FieldValue(r.Name, string(r.Description)).Build()
 	}
@@ -41,7 +42,7 @@ func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
 	}
 	cmds := make(rueidis.Commands, 0, len(s.spaces))
 	for _, k := range s.spaces {
-		cmds = append(cmds, s.client.B().Hgetall().Key(k.sets).Build())
+		cmds = append(cmds, s.client.B().Hgetall().Key(k.Sets).Build())
 	}
 	var all []store.SetRecord
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
@@ -60,9 +61,9 @@ func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
 // configuration names the document of an ID.
 func (s *Store) configuration(id store.ConfigurationID) string {
 	if id.Set != "" {
-		return s.space(id.Set).configuration(id.Set)
+		return s.space(id.Set).Configuration(id.Set)
 	}
-	return s.space(id.Run.Job).runConfiguration(runID(id.Run.Number))
+	return s.space(id.Run.Job).RunConfiguration(format.RunID(id.Run.Number))
 }
 
 // Configuration implements [store.Configurations].
@@ -70,7 +71,7 @@ func (s *Store) Configuration(ctx context.Context, id store.ConfigurationID) (st
 	if err := s.ownConfiguration(ctx, id); err != nil {
 		return store.ConfigurationRecord{}, err
 	}
-	cmd := s.client.B().Hmget().Key(s.configuration(id)).Field(documentFields...).Build()
+	cmd := s.client.B().Hmget().Key(s.configuration(id)).Field(format.DocumentFields...).Build()
 	return s.document(ctx, id, s.client.Do(ctx, cmd))
 }
 
@@ -83,7 +84,7 @@ func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) 
 		return err
 	}
 	// What own remembers may have expired.
-	kept, err := s.client.Do(ctx, s.client.B().Exists().Key(s.space(id.Run.Job).run(runID(id.Run.Number))).Build()).AsInt64()
+	kept, err := s.client.Do(ctx, s.client.B().Exists().Key(s.space(id.Run.Job).Run(format.RunID(id.Run.Number))).Build()).AsInt64()
 	if err == nil && kept == 0 {
 		return store.ErrRunNotFound
 	}
@@ -103,7 +104,7 @@ func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store
 	cmds := make([]rueidis.CacheableTTL, 0, len(sets))
 	for _, set := range sets {
 		key := s.configuration(store.ConfigurationID{Set: set})
-		cmds = append(cmds, rueidis.CT(s.client.B().Hmget().Key(key).Field(documentFields...).Cache(), watchFor))
+		cmds = append(cmds, rueidis.CT(s.client.B().Hmget().Key(key).Field(format.DocumentFields...).Cache(), watchFor))
 	}
 	records := make([]store.ConfigurationRecord, len(sets))
 	for i, r := range s.client.DoMultiCache(ctx, cmds...) {
@@ -125,7 +126,7 @@ func (s *Store) document(ctx context.Context, id store.ConfigurationID, r rueidi
 	if err != nil {
 		return store.ConfigurationRecord{}, s.translate(ctx, "read the "+id.String(), err)
 	}
-	return decodeDocument(id, v)
+	return format.DecodeDocument(id, v)
 }
 
 // WriteConfiguration implements [store.Configurations].
@@ -136,18 +137,18 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 		if err := s.own(ctx, p.ID.Run); err != nil {
 			return 0, err
 		}
-		k, id := s.space(p.ID.Run.Job), runID(p.ID.Run.Number)
-		c.Key(k.run(id))
-		c.Add(k.channel, id)
+		k, id := s.space(p.ID.Run.Job), format.RunID(p.ID.Run.Number)
+		c.Key(k.Run(id))
+		c.Add(k.Channel, id)
 	}
 	word, rest, err := s.word(ctx, script.Configure, c)
 	switch {
 	case err != nil:
 		return 0, err
 	case word == "ok" && len(rest) == 1:
-		return number(rest[0]), nil
+		return script.Number(rest[0]), nil
 	case word == "conflict" && len(rest) == 1:
-		return 0, fmt.Errorf("%w: the %s has version %d", store.ErrConflict, p.ID, number(rest[0]))
+		return 0, fmt.Errorf("%w: the %s has version %d", store.ErrConflict, p.ID, script.Number(rest[0]))
 	case word == "corrupt":
 		return 0, fmt.Errorf("%w: version of the %s", store.ErrCorrupt, p.ID)
 	}
@@ -172,25 +173,25 @@ func (s *Store) ConfigurationHistory(ctx context.Context, id store.Configuration
 		}
 		for i := range values {
 			if !values[i].IsNil() { // or it was forgotten meanwhile
-				h[fields[i]] = text(values[i])
+				h[fields[i]] = script.Text(values[i])
 			}
 		}
 		fields = fields[len(values):]
 	}
-	return decodeChanges(id, h)
+	return format.DecodeChanges(id, h)
 }
 
 // addConfigured completes the deliveries of a replayed fetch.
-func (s *Store) addConfigured(ctx context.Context, k *keyspace, ds []store.Delivery) error {
+func (s *Store) addConfigured(ctx context.Context, k *format.Keyspace, ds []store.Delivery) error {
 	versions := make(map[int64]int64)
 	for i := range ds {
 		run := ds[i].Lease.Lane.Run.Number
 		if _, ok := versions[run]; !ok {
-			v, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(run))).Field("configured").Build()).ToArray())
+			v, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("configured").Build()).ToArray())
 			if err != nil {
 				return s.translate(ctx, "read a run", err)
 			}
-			versions[run], _ = parseInt(v)
+			versions[run], _ = format.ParseInt(v)
 		}
 		ds[i].Configured = versions[run]
 	}

@@ -50,7 +50,7 @@ func broken(words ...string) func(*crash) {
 	return func(c *crash) {
 		args := slices.Clone(words[1:])
 		for i := range args {
-			args[i] = strings.ReplaceAll(args[i], "RUN", runID(c.run))
+			args[i] = strings.ReplaceAll(args[i], "RUN", RunID(c.run))
 		}
 		c.command(words[0], args[0], args[1:]...)
 	}
@@ -283,7 +283,7 @@ var crashPoints = map[string]crashPoint{
 			p.SealAfter = time.Hour
 			reply, err := c.StartRun(c.Context(), p)
 			require.NoError(c, err)
-			c.command("ZADD", "idle", "1", runID(reply.Run))
+			c.command("ZADD", "idle", "1", RunID(reply.Run))
 		},
 		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
 		stands: func(c *crash, after bool) {

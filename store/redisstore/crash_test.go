@@ -200,4 +200,4 @@ func pick[T any](after bool, before, afterwards T) T {
 	return before
 }
 
-func runID(run store.RunID) string { return fmt.Sprint(run.Number) }
+func RunID(run store.RunID) string { return fmt.Sprint(run.Number) }

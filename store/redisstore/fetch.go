@@ -8,6 +8,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -93,7 +94,7 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 	defer ses.fetching.Unlock()
 	var reply store.FetchReply
 	named := p
-	ses.stock.begin(p.Queues, s.hub.synced(k.partition))
+	ses.stock.begin(p.Queues, s.hub.synced(k.Partition))
 	for more := true; more && len(reply.Deliveries) == 0; {
 		named.Queues, more = ses.stock.narrow(p.Queues)
 		if err := s.fetchNamed(ctx, k, ses, &named, &reply); err != nil {
@@ -108,7 +109,7 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 
 // fetchNamed makes rounds until something is delivered or the routes of p have nothing more.
 func (s *Store) fetchNamed(
-	ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, reply *store.FetchReply,
+	ctx context.Context, k *format.Keyspace, ses *session, p *store.FetchParams, reply *store.FetchReply,
 ) error {
 	skip, learns := 0, 0
 	for range fetchRounds {
@@ -145,8 +146,8 @@ type found struct {
 }
 
 // fetchOnce makes one round over the lanes that come after the first skip of each ring.
-func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
-	c := script.NewCall(k.session(p.Session.ID), k.clock, k.due, k.meta)
+func (s *Store) fetchOnce(ctx context.Context, k *format.Keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply) (found found, err error) {
+	c := script.NewCall(k.Session(p.Session.ID), k.Clock, k.Due, k.Meta)
 	c.Int64(p.Number).Answered(p.Answered).Int(p.Max).Int(p.MaxBytes).Flag(p.Recovered)
 	window := c.Reserve()
 	c.Int(skip)
@@ -155,9 +156,9 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	for _, q := range p.Queues {
 		c.Add(q.Queue).Int(len(q.Routes))
 		for _, r := range q.Routes {
-			name := routeName(r)
-			c.Key(k.ring(name))
-			c.Add(name, string(neededState(r)))
+			name := format.RouteName(r)
+			c.Key(k.Ring(name))
+			c.Add(name, string(format.NeededState(r)))
 			routes = append(routes, r)
 		}
 	}
@@ -173,20 +174,20 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 			continue // the worker no longer serves it
 		}
 		known[h] = true
-		id := runID(h.run)
-		lane := laneName(id, routeName(h.route))
-		c.Key(k.run(id))
-		c.Key(k.waiting(lane))
-		c.Key(k.recovered(lane))
-		c.Key(k.markers(lane))
+		id := format.RunID(h.run)
+		lane := format.LaneName(id, format.RouteName(h.route))
+		c.Key(k.Run(id))
+		c.Key(k.Waiting(lane))
+		c.Key(k.Recovered(lane))
+		c.Key(k.Markers(lane))
 		if h.marker == "" {
-			c.Key(k.waiting(lane))
+			c.Key(k.Waiting(lane))
 		} else {
-			c.Key(k.staged(id, stagedName(h.marker, h.route)))
+			c.Key(k.Staged(id, stagedName(h.marker, h.route)))
 		}
 		weight := "1" // until the first visit
-		if m, ok := s.metas[k.partition].get(h.run); ok {
-			weight = m.weight
+		if m, ok := s.metas[k.Partition].get(h.run); ok {
+			weight = m.Weight
 		}
 		c.Int(at+1).Add(id, h.marker, weight)
 		n++
@@ -205,7 +206,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	case len(rest) < 3:
 		return found, unexpected(script.Fetch, word)
 	}
-	reply.Now, reply.NextDue = parseMillis(text(rest[0])), parseMillis(text(rest[1]))
+	reply.Now, reply.NextDue = format.ParseMillis(script.Text(rest[0])), format.ParseMillis(script.Text(rest[1]))
 	s.observe(reply.Now)
 	body, err := rest[2].ToArray()
 	if err != nil {
@@ -229,13 +230,13 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 	}
 	ses.hints = ses.hints[:0]
 	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints-maxEmptied; i += 3 {
-		h := hint{route: routes[number(told[i])-1], marker: text(told[i+2])}
-		h.run, _ = parseInt(text(told[i+1]))
+		h := hint{route: routes[script.Number(told[i])-1], marker: script.Text(told[i+2])}
+		h.run, _ = format.ParseInt(script.Text(told[i+1]))
 		ses.hints = append(ses.hints, h)
 		found.learned = found.learned || !known[h] && affords(p, h.route)
 	}
 	ses.remember(declared)
-	found.left, found.more = int(number(rest[4])), number(rest[5]) == 1
+	found.left, found.more = int(script.Number(rest[4])), script.Number(rest[5]) == 1
 	short, err := rest[6].AsIntSlice()
 	if err != nil {
 		return found, unexpected(script.Fetch, word)
@@ -245,7 +246,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 			reply.Short = append(reply.Short, int(budget))
 		}
 	}
-	reply.ReadOnly = number(rest[7]) == 1
+	reply.ReadOnly = script.Number(rest[7]) == 1
 	if skip == 0 {
 		ses.stock.learn(routes, told, reply.ReadOnly)
 	}
@@ -253,7 +254,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *keyspace, ses *session, p *sto
 }
 
 // decodeLanes reads {route, run, job, routes, configured, {message …}} of each lane.
-func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Route, lanes []rueidis.RedisMessage, reply *store.FetchReply) error {
+func (s *Store) decodeLanes(k *format.Keyspace, p *store.FetchParams, routes []store.Route, lanes []rueidis.RedisMessage, reply *store.FetchReply) error {
 	groups := make([][]rueidis.RedisMessage, len(lanes))
 	total := 0
 	for i := range lanes {
@@ -277,20 +278,20 @@ func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Ro
 	next := reply.Deliveries
 	for i := range lanes {
 		fields, _ := lanes[i].ToArray()
-		route := routes[number(fields[0])-1]
-		run, _ := parseInt(text(fields[1]))
-		meta, ok := s.metas[k.partition].get(run)
+		route := routes[script.Number(fields[0])-1]
+		run, _ := format.ParseInt(script.Text(fields[1]))
+		meta, ok := s.metas[k.Partition].get(run)
 		if !ok {
-			meta = parseMeta(text(fields[2]), text(fields[3]))
-			s.metas[k.partition].put(run, meta)
+			meta = format.ParseMeta(script.Text(fields[2]), script.Text(fields[3]))
+			s.metas[k.Partition].put(run, meta)
 		}
-		configured, tallied := integer(fields[4]), p.Tallies(route)
-		lane := store.Lane{Run: store.RunID{Job: meta.job, Number: run}, Route: route}
+		configured, tallied := script.Integer(fields[4]), p.Tallies(route)
+		lane := store.Lane{Run: store.RunID{Job: meta.Job, Number: run}, Route: route}
 		for j := range groups[i] {
 			d := &next[j]
 			d.Lease = store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: total - len(next) + j, Tallied: tallied}
 			d.Configured = configured
-			d.Task = s.decodeOrQuarantine(text(groups[i][j]))
+			d.Task = s.decodeOrQuarantine(script.Text(groups[i][j]))
 		}
 		next = next[len(groups[i]):]
 	}
@@ -300,7 +301,7 @@ func (s *Store) decodeLanes(k *keyspace, p *store.FetchParams, routes []store.Ro
 // decodeOrQuarantine turns a message that cannot be read into a task without an ID, which the worker
 // fails: it is counted, kept among the failures and reported, and everything else goes on.
 func (s *Store) decodeOrQuarantine(message string) store.Task {
-	t, err := decodeTask(message)
+	t, err := format.DecodeTask(message)
 	if err != nil {
 		s.config.Logger.Error("a stored task cannot be decoded", "error", err)
 		return store.Task{Headers: map[string]string{store.HeaderCorrupt: err.Error()}}
@@ -309,10 +310,10 @@ func (s *Store) decodeOrQuarantine(message string) store.Task {
 }
 
 // held decodes pairs of lease field and message.
-func (s *Store) held(ctx context.Context, k *keyspace, session string, pairs []rueidis.RedisMessage) ([]store.Delivery, error) {
+func (s *Store) held(ctx context.Context, k *format.Keyspace, session string, pairs []rueidis.RedisMessage) ([]store.Delivery, error) {
 	out := make([]store.Delivery, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
-		lease, ok := parseLeaseField(session, text(pairs[i]))
+		lease, ok := format.ParseLeaseField(session, script.Text(pairs[i]))
 		if !ok {
 			continue // one of the session's own fields
 		}
@@ -320,8 +321,8 @@ func (s *Store) held(ctx context.Context, k *keyspace, session string, pairs []r
 		if err != nil {
 			return nil, err
 		}
-		lease.Lane.Run.Job = meta.job
-		out = append(out, store.Delivery{Lease: lease, Task: s.decodeOrQuarantine(text(pairs[i+1]))})
+		lease.Lane.Run.Job = meta.Job
+		out = append(out, store.Delivery{Lease: lease, Task: s.decodeOrQuarantine(script.Text(pairs[i+1]))})
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -16,7 +17,7 @@ func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.L
 		return nil, err
 	}
 	k := s.spaces[id.Partition]
-	live, err := s.client.Do(ctx, s.client.B().Hexists().Key(k.session(id.ID)).Field("fetch").Build()).AsBool()
+	live, err := s.client.Do(ctx, s.client.B().Hexists().Key(k.Session(id.ID)).Field("fetch").Build()).AsBool()
 	if err != nil {
 		return nil, s.translate(ctx, "list what a session holds", err)
 	}
@@ -31,25 +32,25 @@ func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.L
 }
 
 // addStaged adds to deliveries what is staged for them.
-func (s *Store) addStaged(ctx context.Context, k *keyspace, held []store.Delivery) error {
+func (s *Store) addStaged(ctx context.Context, k *format.Keyspace, held []store.Delivery) error {
 	byName := make(map[string]*store.Delivery, len(held))
 	byRun := make(map[string]bool)
 	for i := range held {
-		byName[deliveryName(held[i].Lease)] = &held[i]
-		byRun[runID(held[i].Lease.Lane.Run.Number)] = true
+		byName[format.DeliveryName(held[i].Lease)] = &held[i]
+		byRun[format.RunID(held[i].Lease.Lane.Run.Number)] = true
 	}
 	for _, run := range sorted(byRun) {
-		names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
+		names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
 		if err = empty(s.translateNil(ctx, "list staged children", err)); err != nil {
 			return err
 		}
 		for _, name := range names {
 			marker, lane, _ := strings.Cut(name, "/")
-			route, ok := parseRoute(lane)
+			route, ok := format.ParseRoute(lane)
 			if !ok || marker == "" || byName[marker[1:]] == nil {
 				continue
 			}
-			n, err := s.client.Do(ctx, s.client.B().Llen().Key(k.staged(run, name)).Build()).AsInt64()
+			n, err := s.client.Do(ctx, s.client.B().Llen().Key(k.Staged(run, name)).Build()).AsInt64()
 			if err = empty(s.translateNil(ctx, "count staged children", err)); err != nil {
 				return err
 			}
@@ -71,15 +72,15 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 }
 
 // heldPage reads about [store.PageBytes] of the deliveries of a session, live or closed: names first, which are short.
-func (s *Store) heldPage(ctx context.Context, k *keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
-	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.session(session)).Build()).AsStrSlice()
+func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
+	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
 	if err != nil {
 		return nil, s.translate(ctx, "list what a session holds", err)
 	}
 	var fields []string
 	var out []store.Delivery
 	for _, name := range names {
-		lease, ok := parseLeaseField(session, name)
+		lease, ok := format.ParseLeaseField(session, name)
 		if !ok {
 			continue // one of the session's own fields
 		}
@@ -87,7 +88,7 @@ func (s *Store) heldPage(ctx context.Context, k *keyspace, session string, excep
 		if err != nil {
 			return nil, err
 		}
-		lease.Lane.Run.Job = meta.job
+		lease.Lane.Run.Job = meta.Job
 		if !except[lease] {
 			fields, out = append(fields, name), append(out, store.Delivery{Lease: lease})
 		}
@@ -95,14 +96,14 @@ func (s *Store) heldPage(ctx context.Context, k *keyspace, session string, excep
 			break
 		}
 	}
-	messages, err := s.readFields(ctx, k.session(session), fields)
+	messages, err := s.readFields(ctx, k.Session(session), fields)
 	if err != nil {
 		return nil, err
 	}
 	held := out[:0]
 	for i := range messages {
 		if !messages[i].IsNil() { // or it was settled meanwhile
-			out[i].Task = s.decodeOrQuarantine(text(messages[i]))
+			out[i].Task = s.decodeOrQuarantine(script.Text(messages[i]))
 			held = append(held, out[i])
 		}
 	}

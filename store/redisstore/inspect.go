@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
 // Inspect implements [store.Runs] with reads only. It reads the counts before and after, since
@@ -19,13 +20,13 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	if err != nil {
 		return store.Inspection{}, err
 	}
-	k, run := s.space(id.Job), runID(id.Number)
+	k, run := s.space(id.Job), format.RunID(id.Number)
 	out := store.Inspection{}
 	b := s.client.B
 	replies := s.client.DoMulti(ctx,
-		b().Smembers().Key(k.lanes(run)).Build(),
-		b().Hgetall().Key(k.holds(run)).Build(),
-		b().Zrange().Key(k.leases).Min("0").Max("-1").Build(),
+		b().Smembers().Key(k.Lanes(run)).Build(),
+		b().Hgetall().Key(k.Holds(run)).Build(),
+		b().Zrange().Key(k.Leases).Min("0").Max("-1").Build(),
 	)
 	routes, err := replies[0].AsStrSlice()
 	if err = empty(s.translateNil(ctx, "list lanes", err)); err != nil {
@@ -41,7 +42,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	}
 	for name, since := range holds {
 		since, mark, _ := strings.Cut(since, " ")
-		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: parseMillis(since), Mark: mark})
+		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: format.ParseMillis(since), Mark: mark})
 	}
 	if before.Status == store.StatusStarting && before.Root != (store.Route{}) {
 		// The root waits in the run itself until the pre-job hook has passed.
@@ -56,7 +57,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	}
 	cmds := make(rueidis.Commands, 0, len(sessions))
 	for _, session := range sessions {
-		cmds = append(cmds, b().Hkeys().Key(k.session(session)).Build())
+		cmds = append(cmds, b().Hkeys().Key(k.Session(session)).Build())
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		fields, err := r.AsStrSlice()
@@ -65,7 +66,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		}
 		held := make(map[store.Route]int64)
 		for _, f := range fields {
-			if lease, ok := parseLeaseField(sessions[i], f); ok && lease.Lane.Run.Number == id.Number {
+			if lease, ok := format.ParseLeaseField(sessions[i], f); ok && lease.Lane.Run.Number == id.Number {
 				held[lease.Lane.Route]++
 			}
 		}
@@ -78,18 +79,18 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	return out, err
 }
 
-func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) (store.LaneRecord, error) {
-	route, _ := parseRoute(name)
+func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name string) (store.LaneRecord, error) {
+	route, _ := format.ParseRoute(name)
 	out := store.LaneRecord{Route: route}
-	lane := laneName(run, name)
+	lane := format.LaneName(run, name)
 	b := s.client.B
 	replies := s.client.DoMulti(ctx,
-		b().Llen().Key(k.waiting(lane)).Build(),
-		b().Llen().Key(k.recovered(lane)).Build(),
-		b().Zcard().Key(k.delayed(lane)).Build(),
-		b().Lrange().Key(k.markers(lane)).Start(0).Stop(-1).Build(),
-		b().Zrange().Key(k.delayed(lane)).Min("0").Max("0").Withscores().Build(),
-		b().Lindex().Key(k.waiting(lane)).Index(0).Build(),
+		b().Llen().Key(k.Waiting(lane)).Build(),
+		b().Llen().Key(k.Recovered(lane)).Build(),
+		b().Zcard().Key(k.Delayed(lane)).Build(),
+		b().Lrange().Key(k.Markers(lane)).Start(0).Stop(-1).Build(),
+		b().Zrange().Key(k.Delayed(lane)).Min("0").Max("0").Withscores().Build(),
+		b().Lindex().Key(k.Waiting(lane)).Index(0).Build(),
 	)
 	for i, into := range []*int64{&out.Waiting, &out.Recovered, &out.Delayed} {
 		n, err := replies[i].AsInt64()
@@ -110,13 +111,13 @@ func (s *Store) inspectLane(ctx context.Context, k *keyspace, run, name string) 
 		out.NextDue = time.UnixMilli(int64(first[0].Score))
 	}
 	if message, err := replies[5].ToString(); err == nil {
-		if task, err := decodeTask(message); err == nil {
+		if task, err := format.DecodeTask(message); err == nil {
 			out.Oldest = task.Enqueued
 		}
 	}
 	cmds := make(rueidis.Commands, 0, len(markers))
 	for _, m := range markers {
-		cmds = append(cmds, b().Llen().Key(k.staged(run, m+"/"+name)).Build())
+		cmds = append(cmds, b().Llen().Key(k.Staged(run, m+"/"+name)).Build())
 	}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		n, err := r.AsInt64()
@@ -137,7 +138,7 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	}
 	k := s.spaces[partition]
 	b := s.client.B
-	routes, err := s.client.Do(ctx, b().Zrange().Key(k.routes).Min("0").Max("-1").Build()).AsStrSlice()
+	routes, err := s.client.Do(ctx, b().Zrange().Key(k.Routes).Min("0").Max("-1").Build()).AsStrSlice()
 	if err = empty(s.translateNil(ctx, "list routes", err)); err != nil {
 		return nil, err
 	}
@@ -146,19 +147,19 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 		return nil, err
 	}
 	for route := range running {
-		routes = append(routes, routeName(route))
+		routes = append(routes, format.RouteName(route))
 	}
 	slices.Sort(routes)
 	var out []store.QueueRecord
 	for _, name := range slices.Compact(routes) {
-		route, ok := parseRoute(name)
+		route, ok := format.ParseRoute(name)
 		if !ok || !route.Counted() {
 			continue
 		}
 		q := store.QueueRecord{Route: route, Running: running[route]}
 		replies := s.client.DoMulti(ctx,
-			b().Zcard().Key(k.ring(name)).Build(),
-			b().Zrange().Key(k.ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
+			b().Zcard().Key(k.Ring(name)).Build(),
+			b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
 		)
 		q.Runs, err = replies[0].AsInt64()
 		if err = empty(s.translateNil(ctx, "read a ring", err)); err != nil {
@@ -194,14 +195,14 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 // maxQueueStatRuns is the last position of a ring that QueueStats looks into.
 const maxQueueStatRuns = "999"
 
-func (s *Store) runningByRoute(ctx context.Context, k *keyspace) (map[store.Route]int64, error) {
-	sessions, err := s.client.Do(ctx, s.client.B().Zrange().Key(k.leases).Min("0").Max("-1").Build()).AsStrSlice()
+func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[store.Route]int64, error) {
+	sessions, err := s.client.Do(ctx, s.client.B().Zrange().Key(k.Leases).Min("0").Max("-1").Build()).AsStrSlice()
 	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
 		return nil, err
 	}
 	cmds := make(rueidis.Commands, 0, len(sessions))
 	for _, session := range sessions {
-		cmds = append(cmds, s.client.B().Hkeys().Key(k.session(session)).Build())
+		cmds = append(cmds, s.client.B().Hkeys().Key(k.Session(session)).Build())
 	}
 	running := make(map[store.Route]int64)
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
@@ -210,7 +211,7 @@ func (s *Store) runningByRoute(ctx context.Context, k *keyspace) (map[store.Rout
 			return nil, err
 		}
 		for _, f := range fields {
-			if lease, ok := parseLeaseField(sessions[i], f); ok {
+			if lease, ok := format.ParseLeaseField(sessions[i], f); ok {
 				running[lease.Lane.Route]++
 			}
 		}
@@ -219,10 +220,10 @@ func (s *Store) runningByRoute(ctx context.Context, k *keyspace) (map[store.Rout
 }
 
 // startable leaves out runs that were stopped: what they left in their lanes never starts.
-func (s *Store) startable(ctx context.Context, k *keyspace, runs []string) ([]string, error) {
+func (s *Store) startable(ctx context.Context, k *format.Keyspace, runs []string) ([]string, error) {
 	cmds := make(rueidis.Commands, 0, len(runs))
 	for _, run := range runs {
-		cmds = append(cmds, s.client.B().Hmget().Key(k.run(run)).Field("state").Build())
+		cmds = append(cmds, s.client.B().Hmget().Key(k.Run(run)).Field("state").Build())
 	}
 	var out []string
 	for i, r := range s.client.DoMulti(ctx, cmds...) {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -16,7 +17,7 @@ func firstOf(v []rueidis.RedisMessage, err error) (string, error) {
 	if err != nil || len(v) == 0 || v[0].IsNil() {
 		return "", err
 	}
-	return text(v[0]), nil
+	return script.Text(v[0]), nil
 }
 
 // EnsureJob implements [store.Jobs].
@@ -26,22 +27,22 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if err := s.begin(ctx); err != nil {
 			return "", err
 		}
-		known, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.job(p.Job)).Field("run").Build()).ToArray())
+		known, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray())
 		if err != nil {
 			return "", s.translate(ctx, "read a job", err)
 		}
-		lastRun := k.job(p.Job)
+		lastRun := k.Job(p.Job)
 		if known != "" {
-			lastRun = k.run(known)
+			lastRun = k.Run(known)
 		}
-		c := script.NewCall(k.job(p.Job), k.jobs, lastRun, k.due).Add(p.Job, string(p.Type), string(p.Definition)).Int64(p.Revision).Add(known)
-		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.channel)
+		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due).Add(p.Job, string(p.Type), string(p.Definition)).Int64(p.Revision).Add(known)
+		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.Channel)
 		word, _, err := s.word(ctx, script.EnsureJob, c)
 		switch {
 		case err != nil:
 			return "", err
 		case word == "active":
-			n, _ := parseInt(known)
+			n, _ := format.ParseInt(known)
 			return "", &store.JobExistsError{Active: store.RunID{Job: p.Job, Number: n}}
 		case word == "created", word == "updated", word == "unchanged", word == "kept":
 			return store.EnsureResult(word), nil
@@ -55,7 +56,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
-	word, _, err := s.word(ctx, script.DisableJob, script.NewCall(k.job(job), k.due).Add(job).Flag(disabled).Add(k.channel))
+	word, _, err := s.word(ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel))
 	switch {
 	case err != nil:
 		return err
@@ -72,19 +73,19 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	if err := s.begin(ctx); err != nil {
 		return store.JobRecord{}, err
 	}
-	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.space(job).job(job)).Build()).AsStrMap()
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.space(job).Job(job)).Build()).AsStrMap()
 	if err != nil {
 		return store.JobRecord{}, s.translate(ctx, "read a job", err)
 	}
-	return decodeJob(job, h)
+	return format.DecodeJob(job, h)
 }
 
 // fittingJobs is how many of the first jobs have, with their newest runs, about [store.PageBytes] in all.
-func (s *Store) fittingJobs(ctx context.Context, k *keyspace, names []string) (int, error) {
+func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []string) (int, error) {
 	b := s.client.B
 	cmds := make(rueidis.Commands, 0, len(names))
 	for _, name := range names {
-		cmds = append(cmds, b().Hmget().Key(k.job(name)).Field("run").Build())
+		cmds = append(cmds, b().Hmget().Key(k.Job(name)).Field("run").Build())
 	}
 	large := []string{"args", "headers", "root", "post", "result"}
 	var lengths rueidis.Commands
@@ -93,9 +94,9 @@ func (s *Store) fittingJobs(ctx context.Context, k *keyspace, names []string) (i
 		if err = empty(s.translateNil(ctx, "read a job", err)); err != nil {
 			return 0, err
 		}
-		lengths = append(lengths, b().Hstrlen().Key(k.job(names[i])).Field("definition").Build())
+		lengths = append(lengths, b().Hstrlen().Key(k.Job(names[i])).Field("definition").Build())
 		for _, field := range large {
-			lengths = append(lengths, b().Hstrlen().Key(k.run(run)).Field(field).Build())
+			lengths = append(lengths, b().Hstrlen().Key(k.Run(run)).Field(field).Build())
 		}
 	}
 	n, err := fitting(s.client.DoMulti(ctx, lengths...), 1+len(large))
@@ -113,7 +114,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 		from = "(" + p.After
 	}
 	b := s.client.B
-	names, err := s.client.Do(ctx, b().Zrangebylex().Key(k.jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()).AsStrSlice()
+	names, err := s.client.Do(ctx, b().Zrangebylex().Key(k.Jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()).AsStrSlice()
 	if err = empty(s.translateNil(ctx, "list jobs", err)); err != nil {
 		return store.JobPage{}, err
 	}
@@ -128,7 +129,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	names = names[:n]
 	cmds := make(rueidis.Commands, 0, len(names))
 	for _, name := range names {
-		cmds = append(cmds, b().Hgetall().Key(k.job(name)).Build())
+		cmds = append(cmds, b().Hgetall().Key(k.Job(name)).Build())
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
@@ -137,7 +138,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 		}
 		var j store.JobRecord
 		if err == nil {
-			j, err = decodeJob(names[i], h)
+			j, err = format.DecodeJob(names[i], h)
 		}
 		if errors.Is(err, store.ErrCorrupt) {
 			s.config.Logger.ErrorContext(ctx, "a job is left out of a listing", "job", names[i], "error", err)
@@ -150,7 +151,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	}
 	cmds = make(rueidis.Commands, 0, len(page.Jobs))
 	for _, e := range page.Jobs {
-		cmds = append(cmds, b().Hgetall().Key(k.run(runID(e.Job.LastRun))).Build())
+		cmds = append(cmds, b().Hgetall().Key(k.Run(format.RunID(e.Job.LastRun))).Build())
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
@@ -166,7 +167,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 			continue // it never ran, or the summary has expired
 		}
 		e := &page.Jobs[i]
-		run, err := decodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h, s.estimate())
+		run, err := format.DecodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h, s.estimate())
 		if err != nil {
 			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", e.Job.Name, "run", e.Job.LastRun, "error", err)
 			continue // reading that run says what is wrong

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -21,24 +22,24 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	var reply store.PromoteReply
 	var due []string
 	for range 2 {
-		c := script.NewCall(k.due, k.clock, k.routes).Add(k.channel).Int(promoteSlice)
+		c := script.NewCall(k.Due, k.Clock, k.Routes).Add(k.Channel).Int(promoteSlice)
 		count := c.Reserve()
 		n := 0
 		for _, name := range due {
-			id, route, ok := parseLane(name)
+			id, route, ok := format.ParseLane(name)
 			if !ok {
 				s.config.Logger.ErrorContext(ctx, "a lane with delayed tasks has a damaged name", "partition", partition)
-				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.due).Member(name).Build()).Error(); err != nil {
+				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(name).Build()).Error(); err != nil {
 					return reply, s.translate(ctx, "promote", err)
 				}
 				continue
 			}
-			c.Key(k.run(id))
-			c.Key(k.waiting(name))
-			c.Key(k.delayed(name))
-			c.Key(k.ring(routeName(route)))
-			c.Add(id, routeName(route), route.Queue, string(neededState(route)))
-			s.noteWork(partition, routeName(route))
+			c.Key(k.Run(id))
+			c.Key(k.Waiting(name))
+			c.Key(k.Delayed(name))
+			c.Key(k.Ring(format.RouteName(route)))
+			c.Add(id, format.RouteName(route), route.Queue, string(format.NeededState(route)))
+			s.noteWork(partition, format.RouteName(route))
 			n++
 		}
 		c.Set(count, n)
@@ -53,9 +54,9 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 		if err != nil {
 			return reply, unexpected(script.Promote, "")
 		}
-		reply.Promoted += int(number(r[0]))
+		reply.Promoted += int(script.Number(r[0]))
 		reply.Jobs = append(reply.Jobs, stringsOf(jobs)...)
-		reply.Now, reply.Next = parseMillis(text(r[1])), parseMillis(text(r[2]))
+		reply.Now, reply.Next = format.ParseMillis(script.Text(r[1])), format.ParseMillis(script.Text(r[2]))
 		s.observe(reply.Now)
 		due = stringsOf(r[4:])
 		reply.More = len(due) > 0
@@ -69,7 +70,7 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := script.NewCall(k.meta, k.leases, k.trash, k.hist, k.idle, k.kept, k.terms, k.routes).Add(formatMillis(s.config.SweepInterval))
+	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Idle, k.Kept, k.Terms, k.Routes).Add(format.Millis(s.config.SweepInterval))
 	r, err := s.run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
@@ -134,7 +135,7 @@ func each(ctx context.Context, ids []string, fn func(ctx context.Context, id str
 // held, a slice at a time. It returns how many deliveries that were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, _, err := s.word(ctx, script.CloseSession, script.NewCall(k.session(id.ID), k.leases, k.terms).Add(id.ID).Flag(forced))
+	word, _, err := s.word(ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced))
 	if err != nil || word != "closed" {
 		return 0, err
 	}
@@ -155,7 +156,7 @@ func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (i
 	}
 }
 
-func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionID, held []store.Delivery) (reclaimed, remaining int, again bool, err error) {
+func (s *Store) reclaimSlice(ctx context.Context, k *format.Keyspace, id store.SessionID, held []store.Delivery) (reclaimed, remaining int, again bool, err error) {
 	type lane struct {
 		route store.Route
 		tasks []store.Delivery
@@ -180,34 +181,34 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		l.tasks = append(l.tasks, d)
 	}
 
-	c := script.NewCall(k.session(id.ID), k.leases, k.clock, k.due, k.hist, k.trash, k.terms, k.routes)
-	c.Add(k.channel, id.ID).Int(len(order))
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes)
+	c.Add(k.Channel, id.ID).Int(len(order))
 	for _, n := range order {
 		meta, _, err := s.meta(ctx, k, n)
 		if err != nil {
 			return 0, 0, false, err
 		}
-		run := runID(n)
-		base := c.Key(k.run(run))
-		c.Key(k.lanes(run))
-		c.Key(k.stage(run))
-		c.Key(k.waiting(laneName(run, meta.post)))
-		c.Key(k.ring(meta.post))
+		run := format.RunID(n)
+		base := c.Key(k.Run(run))
+		c.Key(k.Lanes(run))
+		c.Key(k.Stage(run))
+		c.Key(k.Waiting(format.LaneName(run, meta.Post)))
+		c.Key(k.Ring(meta.Post))
 		c.Int(base).Add(run)
 		if err := s.declareAside(ctx, c, k, n); err != nil {
 			return 0, 0, false, err
 		}
 	}
 	for _, n := range order {
-		run := runID(n)
+		run := format.RunID(n)
 		c.Int(len(byRun[n]))
 		for _, l := range byRun[n] {
-			at := c.Key(k.recovered(laneName(run, routeName(l.route))))
-			c.Key(k.ring(routeName(l.route)))
-			s.noteWork(id.Partition, routeName(l.route))
-			c.Int(at).Add(l.route.Queue).Flag(l.route.Counted()).Add(string(neededState(l.route))).Int(len(l.tasks))
+			at := c.Key(k.Recovered(format.LaneName(run, format.RouteName(l.route))))
+			c.Key(k.Ring(format.RouteName(l.route)))
+			s.noteWork(id.Partition, format.RouteName(l.route))
+			c.Int(at).Add(l.route.Queue).Flag(l.route.Counted()).Add(string(format.NeededState(l.route))).Int(len(l.tasks))
 			for _, d := range l.tasks {
-				c.Add(leaseField(d.Lease), string(appendTask(nil, recovered(d.Task))))
+				c.Add(format.LeaseField(d.Lease), string(format.AppendTask(nil, recovered(d.Task))))
 			}
 		}
 		names, err := s.deadStages(ctx, k, id, run)
@@ -216,23 +217,23 @@ func (s *Store) reclaimSlice(ctx context.Context, k *keyspace, id store.SessionI
 		}
 		c.Int(len(names))
 		for _, name := range names {
-			c.Int(c.Key(k.staged(run, name))).Add(name)
+			c.Int(c.Key(k.Staged(run, name))).Add(name)
 		}
 	}
 	r, err := s.run(ctx, script.Reclaim, c)
 	if err != nil {
 		return 0, 0, false, err
 	}
-	if len(r) == 1 && text(r[0]) == "again" {
+	if len(r) == 1 && script.Text(r[0]) == "again" {
 		return 0, 0, true, nil
 	}
-	if len(r) == 1 && text(r[0]) == "open" {
+	if len(r) == 1 && script.Text(r[0]) == "open" {
 		return 0, 0, false, nil // the server has gone back to where the session lived
 	}
 	if len(r) != 2 {
-		return 0, 0, false, unexpected(script.Reclaim, text(r[0]))
+		return 0, 0, false, unexpected(script.Reclaim, script.Text(r[0]))
 	}
-	return int(number(r[0])), int(number(r[1])), false, nil
+	return int(script.Number(r[0])), int(script.Number(r[1])), false, nil
 }
 
 // recovered is how a task goes back to waiting after its session died: to be run
@@ -246,8 +247,8 @@ func recovered(t store.Task) *store.Task {
 }
 
 // deadStages names the staged lists that a session left in a run.
-func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID, run string) ([]string, error) {
-	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.stage(run)).Build()).AsStrSlice()
+func (s *Store) deadStages(ctx context.Context, k *format.Keyspace, id store.SessionID, run string) ([]string, error) {
+	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
 	if err = empty(s.translateNil(ctx, "list staged children", err)); err != nil {
 		return nil, err
 	}
@@ -260,8 +261,8 @@ func (s *Store) deadStages(ctx context.Context, k *keyspace, id store.SessionID,
 	return names, nil
 }
 
-func (s *Store) endIdle(ctx context.Context, k *keyspace, id string) error {
-	n, err := parseInt(id)
+func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, id string) error {
+	n, err := format.ParseInt(id)
 	if err != nil {
 		return fmt.Errorf("%w: run %q to be sealed", store.ErrCorrupt, id)
 	}
@@ -269,20 +270,20 @@ func (s *Store) endIdle(ctx context.Context, k *keyspace, id string) error {
 	if err != nil {
 		return err
 	}
-	c := script.NewCall(k.run(id), k.idle, k.holds(id), k.clock, k.hist, k.trash, k.lanes(id),
-		k.waiting(laneName(id, meta.post)), k.ring(meta.post), k.routes)
-	_, _, err = s.word(ctx, script.EndIdle, c.Add(k.channel, id, store.IdleReason))
+	c := script.NewCall(k.Run(id), k.Idle, k.Holds(id), k.Clock, k.Hist, k.Trash, k.Lanes(id),
+		k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Routes)
+	_, _, err = s.word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
 	return err
 }
 
 // releaseKept forgets claimed IDs whose time is over.
-func (s *Store) releaseKept(ctx context.Context, k *keyspace, buckets []string) error {
+func (s *Store) releaseKept(ctx context.Context, k *format.Keyspace, buckets []string) error {
 	if len(buckets) == 0 {
 		return nil
 	}
-	c := script.NewCall(k.kept)
+	c := script.NewCall(k.Kept)
 	for _, name := range buckets {
-		c.Key(k.prefix + "ids:" + name)
+		c.Key(k.Prefix + "ids:" + name)
 		c.Add(name)
 	}
 	_, err := s.run(ctx, script.ReleaseKept, c)
@@ -290,13 +291,13 @@ func (s *Store) releaseKept(ctx context.Context, k *keyspace, buckets []string) 
 }
 
 // forgetRoutes forgets those under which nobody has work, and returns how many.
-func (s *Store) forgetRoutes(ctx context.Context, k *keyspace, routes []string) (int, error) {
+func (s *Store) forgetRoutes(ctx context.Context, k *format.Keyspace, routes []string) (int, error) {
 	if len(routes) == 0 {
 		return 0, nil
 	}
-	c := script.NewCall(k.routes, k.clock)
+	c := script.NewCall(k.Routes, k.Clock)
 	for _, route := range routes {
-		c.Key(k.ring(route))
+		c.Key(k.Ring(route))
 		c.Add(route)
 	}
 	r, err := s.run(ctx, script.ForgetRoutes, c)
@@ -306,5 +307,5 @@ func (s *Store) forgetRoutes(ctx context.Context, k *keyspace, routes []string) 
 	if len(r) != 1 {
 		return 0, unexpected(script.ForgetRoutes, "")
 	}
-	return int(number(r[0])), nil
+	return int(script.Number(r[0])), nil
 }

@@ -120,7 +120,7 @@ func TestLargeValuesAndFailuresAreReadByPages(t *testing.T) {
 			{Scope: scope, Name: "m", Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: strconv.Itoa(i), Bytes: data[0].Bytes}}},
 		}})
 		require.NoError(t, err)
-		require.NoError(t, s.server.Do(t.Context(), "ZADD", s.prefix()+"dead:"+runID(s.run), strconv.Itoa(i+1), string(mebibyte(i))))
+		require.NoError(t, s.server.Do(t.Context(), "ZADD", s.prefix()+"dead:"+RunID(s.run), strconv.Itoa(i+1), string(mebibyte(i))))
 	}
 	require.NoError(t, s.server.Do(t.Context(), "SLOWLOG", "RESET"))
 	for at := range s.count {

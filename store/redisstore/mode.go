@@ -10,7 +10,7 @@ import (
 // SetMode implements [store.Modes].
 func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error {
 	k := s.spaces[partition]
-	word, _, err := s.word(ctx, script.SetMode, script.NewCall(k.meta).Add(k.channel, string(m)))
+	word, _, err := s.word(ctx, script.SetMode, script.NewCall(k.Meta).Add(k.Channel, string(m)))
 	if err == nil && word != "ok" {
 		err = unexpected(script.SetMode, word)
 	}
@@ -23,7 +23,7 @@ func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
 		return "", err
 	}
 	k := s.spaces[partition]
-	v, err := s.client.Do(ctx, s.client.B().Hget().Key(k.meta).Field("mode").Build()).ToString()
+	v, err := s.client.Do(ctx, s.client.B().Hget().Key(k.Meta).Field("mode").Build()).ToString()
 	switch {
 	case isNil(err):
 		return store.ModeReadWrite, nil

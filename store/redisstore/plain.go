@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -109,7 +110,7 @@ func (r *redeemed) pack(c *script.Call) {
 
 // leaseAffixes is what stands before and behind the position in a [leaseField].
 func leaseAffixes(l *store.Lease) (prefix, suffix string) {
-	field := leaseField(*l)
+	field := format.LeaseField(*l)
 	before := len(strconv.FormatInt(l.Fetch, 10)) + 1
 	return field[:before], field[before+len(strconv.Itoa(l.Index)):]
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -16,7 +17,7 @@ const producerTTL = 24 * time.Hour
 
 // OpenProducer implements [store.Producers].
 func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
-	c := script.NewCall(s.spaces[partition].producer(stream)).Add(formatMillis(producerTTL))
+	c := script.NewCall(s.spaces[partition].Producer(stream)).Add(format.Millis(producerTTL))
 	word, _, err := s.word(ctx, script.OpenProducer, c)
 	if err == nil && word != "ok" {
 		err = unexpected(script.OpenProducer, word)
@@ -40,8 +41,8 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	}
 	b := newBatch(s, k)
 	c := b.Call
-	c.Keys = append(c.Keys, k.producer(p.Stream), k.clock, k.due, k.routes, k.hist, k.trash, k.idle)
-	c.Add(k.channel).Int64(p.Number).Add(formatMillis(producerTTL))
+	c.Keys = append(c.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle)
+	c.Add(k.Channel).Int64(p.Number).Add(format.Millis(producerTTL))
 
 	// Runs in the order of their first mention; closing a hold may complete the
 	// run, which needs the lane of its hook.
@@ -71,19 +72,19 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	}
 	c.Int(len(ids))
 	for _, n := range ids {
-		id, post := runID(n), ""
+		id, post := format.RunID(n), ""
 		if closes[n] {
 			m, _, err := s.meta(ctx, k, n)
 			if err != nil {
 				return store.EnqueueReply{}, err
 			}
-			post = m.post
+			post = m.Post
 		}
-		base := c.Key(k.run(id))
-		c.Key(k.lanes(id))
-		c.Key(k.holds(id))
-		c.Key(k.waiting(laneName(id, post)))
-		c.Key(k.ring(post))
+		base := c.Key(k.Run(id))
+		c.Key(k.Lanes(id))
+		c.Key(k.Holds(id))
+		c.Key(k.Waiting(format.LaneName(id, post)))
+		c.Key(k.Ring(post))
 		c.Int(base).Add(id)
 	}
 
@@ -128,7 +129,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		return store.EnqueueReply{}, store.ErrStale
 	case "ok":
 		if len(rest) == 1 {
-			return decodeEnqueueReply(p, text(rest[0]), len(runs), func(id store.RunID) int { return runs[number(id)] }, b.specials)
+			return decodeEnqueueReply(p, script.Text(rest[0]), len(runs), func(id store.RunID) int { return runs[number(id)] }, b.specials)
 		}
 	}
 	return store.EnqueueReply{}, unexpected(script.Enqueue, word)

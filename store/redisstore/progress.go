@@ -2,11 +2,9 @@ package redisstore
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -16,7 +14,7 @@ import (
 // addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed reports of it before and
 // have none now. asked are the runs whose keys the call has already, from index first on. It returns the runs that will show
 // reports.
-func (ses *session) addReports(c *script.Call, k *keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
+func (ses *session) addReports(c *script.Call, k *format.Keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
 	byRun := store.Reporting(running)
 	ses.mu.Lock()
 	for number := range ses.reporting {
@@ -38,10 +36,10 @@ func (ses *session) addReports(c *script.Call, k *keyspace, running []store.Runn
 	}
 	shown := make(map[int64]bool, len(byRun))
 	for number, tasks := range byRun {
-		id := runID(number)
+		id := format.RunID(number)
 		key, ok := index[number]
 		if !ok {
-			key = c.Key(k.run(id))
+			key = c.Key(k.Run(id))
 		}
 		c.Int(key).Add(id).Int(store.MaxReporting).Int(len(tasks))
 		for _, t := range tasks {
@@ -52,21 +50,4 @@ func (ses *session) addReports(c *script.Call, k *keyspace, running []store.Runn
 		}
 	}
 	return shown
-}
-
-// decodeReporting reads the field, without what is over. It is informative: what cannot be read is left out.
-func decodeReporting(run store.RunID, field string, now time.Time) (all []store.RunningTask) {
-	for line := range strings.SplitSeq(field, "\n") {
-		until, rest, _ := strings.Cut(line, " ")
-		_, text, _ := strings.Cut(rest, " ")
-		ms, err := strconv.ParseInt(until, 10, 64)
-		var t store.RunningTask
-		if err != nil || now.UnixMilli() >= ms || json.Unmarshal([]byte(text), &t) != nil {
-			continue
-		}
-		t.Run = run
-		all = append(all, t)
-	}
-	store.SortRunning(all)
-	return all
 }

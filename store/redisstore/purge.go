@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -28,7 +29,7 @@ func (r *remains) fail(err error) { r.err = errors.Join(r.err, err) }
 // purge removes what finished runs left behind, all but their summaries and failures. They are read first, in round trips
 // that they share, and each removal makes sure that its run is as it was read. A run of which something could not be removed
 // stays in trash, so that it is tried again.
-func (s *Store) purge(ctx context.Context, k *keyspace, ids ...string) error {
+func (s *Store) purge(ctx context.Context, k *format.Keyspace, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -41,15 +42,15 @@ func (s *Store) purge(ctx context.Context, k *keyspace, ids ...string) error {
 }
 
 // remains lists what is left of runs.
-func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remains {
+func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) []*remains {
 	b := s.client.B
 	const reads = 3
 	cmds := make(rueidis.Commands, 0, reads*len(ids))
 	for _, id := range ids {
 		cmds = append(cmds,
-			b().Smembers().Key(k.lanes(id)).Build(),
-			b().Hkeys().Key(k.stage(id)).Build(),
-			b().Hmget().Key(k.run(id)).Field("job", "litter", "ended").Build())
+			b().Smembers().Key(k.Lanes(id)).Build(),
+			b().Hkeys().Key(k.Stage(id)).Build(),
+			b().Hmget().Key(k.Run(id)).Field("job", "litter", "ended").Build())
 	}
 	replies := s.client.DoMulti(ctx, cmds...)
 	runs := make([]*remains, len(ids))
@@ -70,10 +71,10 @@ func (s *Store) remains(ctx context.Context, k *keyspace, ids []string) []*remai
 		facts, err := replies[reads*i+2].ToArray()
 		r.claimed = err != nil || facts[0].IsNil() || !facts[1].IsNil() // so may those of one whose record is lost or damaged
 		if err == nil {
-			r.ended = text(facts[2])
+			r.ended = script.Text(facts[2])
 		}
 		for _, route := range r.routes {
-			cmds = append(cmds, b().Lrange().Key(k.markers(laneName(id, route))).Start(0).Stop(-1).Build())
+			cmds = append(cmds, b().Lrange().Key(k.Markers(format.LaneName(id, route))).Start(0).Stop(-1).Build())
 		}
 	}
 	replies = s.client.DoMulti(ctx, cmds...)
@@ -95,19 +96,19 @@ const purgeSlice = store.MaxBatch
 
 // remove removes what is left of one run, a slice at a time. What names other keys goes last, so that
 // a purge that was cut short can be repeated.
-func (s *Store) remove(ctx context.Context, k *keyspace, r *remains) error {
+func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) error {
 	if r.err != nil {
 		return r.err
 	}
 	id := r.id
 	slice := func(last bool, routes, keys, buckets []string) (done bool, err error) {
-		c := script.NewCall(k.run(id), k.trash, k.due, k.kept, k.idle).Add(id, r.ended).Flag(last).Int(len(routes))
+		c := script.NewCall(k.Run(id), k.Trash, k.Due, k.Kept, k.Idle).Add(id, r.ended).Flag(last).Int(len(routes))
 		for _, route := range routes {
-			c.Key(k.ring(route))
+			c.Key(k.Ring(route))
 		}
 		c.Int(len(routes))
 		for _, route := range routes {
-			c.Add(laneName(id, route))
+			c.Add(format.LaneName(id, route))
 		}
 		c.Int(len(buckets)).Add(buckets...)
 		c.Keys = append(c.Keys, keys...)
@@ -115,25 +116,25 @@ func (s *Store) remove(ctx context.Context, k *keyspace, r *remains) error {
 		return word != "ok", err
 	}
 	var keys, buckets []string
-	names := []string{k.holds(id), k.stage(id), k.lanes(id)}
+	names := []string{k.Holds(id), k.Stage(id), k.Lanes(id)}
 	for routes := range slices.Chunk(r.routes, purgeSlice) {
 		var lanes []string
 		for _, route := range routes {
-			lane := laneName(id, route)
-			lanes = append(lanes, k.waiting(lane), k.recovered(lane), k.delayed(lane))
-			names = append([]string{k.markers(lane)}, names...)
+			lane := format.LaneName(id, route)
+			lanes = append(lanes, k.Waiting(lane), k.Recovered(lane), k.Delayed(lane))
+			names = append([]string{k.Markers(lane)}, names...)
 		}
 		if done, err := slice(false, routes, lanes, nil); done || err != nil {
 			return err
 		}
 	}
 	for _, name := range r.staged {
-		keys = append(keys, k.staged(id, name))
+		keys = append(keys, k.Staged(id, name))
 	}
 	if r.claimed {
-		for n := range idBuckets {
-			keys = append(keys, k.ids(id, n))
-			buckets = append(buckets, idsName(id, n))
+		for n := range format.IDBuckets {
+			keys = append(keys, k.IDs(id, n))
+			buckets = append(buckets, format.IDsName(id, n))
 		}
 	}
 	keys = append(keys, names...)
@@ -155,14 +156,14 @@ func (s *Store) translateNil(ctx context.Context, doing string, err error) error
 
 // forget removes the summary of a run that was purged before, or what still names a run whose record is gone. Then the job,
 // if the caller knows it, loses its entry. One that is kept goes only if its time is over.
-func (s *Store) forget(ctx context.Context, k *keyspace, id, job string, kept bool) error {
-	number, _ := parseInt(id)
+func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, kept bool) error {
+	number, _ := format.ParseInt(id)
 	for range hintTries {
 		known, job, tokens, err := s.starters(ctx, k, id, job)
 		if err != nil {
 			return err
 		}
-		c := script.NewCall(k.run(id), k.dead(id), k.starts(job), k.job(job), k.jobs, k.hist, k.trash, k.runConfiguration(id))
+		c := script.NewCall(k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id))
 		c.Add(id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
@@ -187,19 +188,19 @@ func (s *Store) forget(ctx context.Context, k *keyspace, id, job string, kept bo
 }
 
 // starters reads whether a run has a record, its job, and the tokens that start it.
-func (s *Store) starters(ctx context.Context, k *keyspace, id, job string) (known bool, of string, tokens []string, err error) {
+func (s *Store) starters(ctx context.Context, k *format.Keyspace, id, job string) (known bool, of string, tokens []string, err error) {
 	b := s.client.B
-	v, err := s.client.Do(ctx, b().Hmget().Key(k.run(id)).Field("token", "job").Build()).ToArray()
+	v, err := s.client.Do(ctx, b().Hmget().Key(k.Run(id)).Field("token", "job").Build()).ToArray()
 	if err != nil {
 		return false, "", nil, s.translate(ctx, "read a run", err)
 	}
 	if !v[1].IsNil() {
-		return true, text(v[1]), []string{text(v[0])}, nil
+		return true, script.Text(v[1]), []string{script.Text(v[0])}, nil
 	}
 	if job == "" {
 		return false, "", nil, nil
 	}
-	starts, err := s.client.Do(ctx, b().Hgetall().Key(k.starts(job)).Build()).AsStrMap()
+	starts, err := s.client.Do(ctx, b().Hgetall().Key(k.Starts(job)).Build()).AsStrMap()
 	if err != nil {
 		return false, "", nil, s.translate(ctx, "list runs", err)
 	}
@@ -220,7 +221,7 @@ func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
 	if !r.Status.Final() {
 		return store.ErrRunActive
 	}
-	return s.forget(ctx, s.space(id.Job), runID(id.Number), id.Job, false)
+	return s.forget(ctx, s.space(id.Job), format.RunID(id.Number), id.Job, false)
 }
 
 // DeleteJob implements [store.Jobs].
@@ -232,11 +233,11 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 			return err
 		}
 		for _, n := range runs {
-			if err := s.forget(ctx, k, runID(n), job, false); err != nil {
+			if err := s.forget(ctx, k, format.RunID(n), job, false); err != nil {
 				return err
 			}
 		}
-		c := script.NewCall(k.job(job), k.jobs, k.starts(job), k.due).Add(job)
+		c := script.NewCall(k.Job(job), k.Jobs, k.Starts(job), k.Due).Add(job)
 		if err := s.values(ctx, k, c, store.JobScope(job)); err != nil {
 			return err
 		}
@@ -263,13 +264,13 @@ func (s *Store) JobRuns(ctx context.Context, job string) ([]int64, error) {
 		return nil, err
 	}
 	k := s.space(job)
-	v, err := s.client.Do(ctx, s.client.B().Hvals().Key(k.starts(job)).Build()).AsStrSlice()
+	v, err := s.client.Do(ctx, s.client.B().Hvals().Key(k.Starts(job)).Build()).AsStrSlice()
 	if err != nil {
 		return nil, s.translate(ctx, "list runs", err)
 	}
 	runs := make([]int64, 0, len(v))
 	for _, id := range v {
-		if n, err := parseInt(strings.TrimSpace(id)); err == nil {
+		if n, err := format.ParseInt(strings.TrimSpace(id)); err == nil {
 			runs = append(runs, n)
 		}
 	}

@@ -23,6 +23,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Config says where in Redis a namespace lives.
@@ -81,7 +83,7 @@ type Store struct {
 	client *prompt
 	conns  *connections // of a client that is ours to close; nil otherwise
 	config Config
-	spaces []*keyspace
+	spaces []*format.Keyspace
 	metas  []*metaCache
 
 	closed atomic.Bool
@@ -127,7 +129,7 @@ func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store
 		return nil, err
 	}
 	for p := range n {
-		s.spaces = append(s.spaces, newKeyspace(config.Namespace, p))
+		s.spaces = append(s.spaces, format.NewKeyspace(config.Namespace, p))
 		s.metas = append(s.metas, &metaCache{})
 	}
 	return s, nil
@@ -168,10 +170,10 @@ const storedFormat = "1"
 const clusterPartitions = 16
 
 // agreement reads the number of partitions and the format as the metas of some partitions have them.
-func (s *Store) agreement(ctx context.Context, from, to int) (number, format string, err error) {
+func (s *Store) agreement(ctx context.Context, from, to int) (number, version string, err error) {
 	cmds := make(rueidis.Commands, 0, to-from)
 	for p := from; p < to; p++ {
-		cmds = append(cmds, s.client.B().Hmget().Key(newKeyspace(s.config.Namespace, p).meta).Field("partitions", "format").Build())
+		cmds = append(cmds, s.client.B().Hmget().Key(format.NewKeyspace(s.config.Namespace, p).Meta).Field("partitions", "format").Build())
 	}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		v, e := r.AsStrSlice()
@@ -187,7 +189,7 @@ func (s *Store) agreement(ctx context.Context, from, to int) (number, format str
 func (s *Store) agree(ctx context.Context, from, to int, number string) (err error) {
 	cmds := make(rueidis.Commands, 0, 2*(to-from))
 	for p := from; p < to; p++ {
-		meta := newKeyspace(s.config.Namespace, p).meta
+		meta := format.NewKeyspace(s.config.Namespace, p).Meta
 		cmds = append(cmds, s.client.B().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
 			s.client.B().Hsetnx().Key(meta).Field("partitions").Value(number).Build())
 	}
@@ -207,16 +209,16 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 			want = clusterPartitions
 		}
 	}
-	number, format, err := s.agreement(ctx, 0, 1)
+	number, version, err := s.agreement(ctx, 0, 1)
 	if number == "" {
 		if copied, its, _ := s.agreement(ctx, 1, clusterPartitions); copied != "" {
-			number, format, err = copied, its, nil
+			number, version, err = copied, its, nil
 		}
 	}
 	if err == nil && number == "" {
 		// HSETNX, so that of two first users one decides; a repeat reads what stands.
 		if err = s.agree(ctx, 0, 1, strconv.Itoa(want)); err == nil {
-			number, format, err = s.agreement(ctx, 0, 1)
+			number, version, err = s.agreement(ctx, 0, 1)
 		}
 	}
 	if err != nil {
@@ -224,8 +226,8 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	}
 	n, err := strconv.Atoi(number)
 	switch {
-	case format != storedFormat:
-		return 0, fmt.Errorf("%w: namespace %q has format %q, this library reads %s", store.ErrCorrupt, s.config.Namespace, format, storedFormat)
+	case version != storedFormat:
+		return 0, fmt.Errorf("%w: namespace %q has format %q, this library reads %s", store.ErrCorrupt, s.config.Namespace, version, storedFormat)
 	case err != nil || n < 1 || n > 1024:
 		return 0, fmt.Errorf("%w: namespace %q has %q partitions", store.ErrCorrupt, s.config.Namespace, number)
 	case s.config.Partitions != 0 && s.config.Partitions != n:
@@ -249,7 +251,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	cmds := make(rueidis.Commands, 0, len(s.spaces))
 	for _, k := range s.spaces {
-		cmds = append(cmds, s.client.B().Exists().Key(k.meta).Build())
+		cmds = append(cmds, s.client.B().Exists().Key(k.Meta).Build())
 	}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		if err := r.Error(); err != nil {
@@ -288,7 +290,7 @@ func (s *Store) begin(ctx context.Context) error {
 }
 
 // space is the keyspace of a job.
-func (s *Store) space(job string) *keyspace {
+func (s *Store) space(job string) *format.Keyspace {
 	return s.spaces[store.PartitionOf(job, len(s.spaces))]
 }
 
@@ -308,43 +310,43 @@ func (s *Store) estimate() time.Time {
 // emptied when it is full: each miss costs one read.
 type metaCache struct {
 	mu sync.Mutex
-	m  map[int64]runMeta
+	m  map[int64]format.RunMeta
 }
 
 const metaCacheSize = 1 << 14
 
-func (c *metaCache) get(number int64) (runMeta, bool) {
+func (c *metaCache) get(number int64) (format.RunMeta, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m, ok := c.m[number]
 	return m, ok
 }
 
-func (c *metaCache) put(number int64, m runMeta) {
+func (c *metaCache) put(number int64, m format.RunMeta) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.m == nil || len(c.m) >= metaCacheSize {
-		c.m = make(map[int64]runMeta)
+		c.m = make(map[int64]format.RunMeta)
 	}
 	c.m[number] = m
 }
 
 // meta reads what never changes of a run; ok is false if the run is gone.
-func (s *Store) meta(ctx context.Context, k *keyspace, number int64) (m runMeta, ok bool, err error) {
-	cache := s.metas[k.partition]
+func (s *Store) meta(ctx context.Context, k *format.Keyspace, number int64) (m format.RunMeta, ok bool, err error) {
+	cache := s.metas[k.Partition]
 	if m, ok = cache.get(number); ok {
 		return m, true, nil
 	}
-	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.run(runID(number))).Field("job", "routes").Build()).ToArray()
+	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(number))).Field("job", "routes").Build()).ToArray()
 	if err = s.translateNil(ctx, "read a run", err); errors.Is(err, store.ErrCorrupt) {
-		return runMeta{}, false, nil // as good as gone: the runs beside it go on
+		return format.RunMeta{}, false, nil // as good as gone: the runs beside it go on
 	} else if err != nil {
-		return runMeta{}, false, err
+		return format.RunMeta{}, false, err
 	}
 	if len(v) != 2 || v[0].IsNil() {
-		return runMeta{}, false, nil
+		return format.RunMeta{}, false, nil
 	}
-	m = parseMeta(text(v[0]), text(v[1]))
+	m = format.ParseMeta(script.Text(v[0]), script.Text(v[1]))
 	cache.put(number, m)
 	return m, true, nil
 }
@@ -353,7 +355,7 @@ func (s *Store) meta(ctx context.Context, k *keyspace, number int64) (m runMeta,
 func stringsOf(ms []rueidis.RedisMessage) []string {
 	out := make([]string, len(ms))
 	for i := range ms {
-		out[i] = strings.Clone(text(ms[i]))
+		out[i] = strings.Clone(script.Text(ms[i]))
 	}
 	return out
 }

@@ -39,7 +39,7 @@ func (s *scene) ofRun(run store.RunID) []string {
 	var lines []string
 	for key, content := range s.contents() {
 		_, name, _ := strings.Cut(key, "}:")
-		if !strings.Contains(name, runID(run)) && !strings.HasSuffix(name, ":"+run.Job) && !strings.HasPrefix(name, "ring:") {
+		if !strings.Contains(name, RunID(run)) && !strings.HasSuffix(name, ":"+run.Job) && !strings.HasPrefix(name, "ring:") {
 			continue
 		}
 		if members, ok := content.([]any); ok && strings.HasPrefix(name, "lanes:") { // in no order
@@ -64,7 +64,7 @@ func TestARunThatAServerWentBackToIsLeftAlone(t *testing.T) {
 	}{
 		"a sweep purges it": {act: sweep},
 		"its time is over": {
-			then: func(s *scene, run store.RunID) { s.sweep(); s.command("ZADD", "hist", "1", runID(run)) },
+			then: func(s *scene, run store.RunID) { s.sweep(); s.command("ZADD", "hist", "1", RunID(run)) },
 			act:  sweep,
 		},
 		"it is deleted":           {act: func(s *scene, run store.RunID) error { return s.DeleteRun(s.Context(), run) }},
@@ -119,12 +119,12 @@ func TestARunThatAServerWentBackToIsLeftAlone(t *testing.T) {
 
 func loseRecord(s *scene, run store.RunID) {
 	s.sweep()
-	s.command("DEL", "run:"+runID(run))
+	s.command("DEL", "run:"+RunID(run))
 }
 
 func loseExpired(s *scene, run store.RunID) {
 	loseRecord(s, run)
-	s.command("ZADD", "hist", "1", runID(run))
+	s.command("ZADD", "hist", "1", RunID(run))
 }
 
 // write keeps a value of a run.
@@ -146,7 +146,7 @@ func TestASweepLeavesAnActiveRunAloneWhateverIndexNamesIt(t *testing.T) {
 	run := leaves(s, w, "job", 3)
 	before := s.ofRun(run)
 	for _, index := range []string{"trash", "hist"} {
-		s.command("ZADD", index, "1", runID(run))
+		s.command("ZADD", index, "1", RunID(run))
 		s.sweep()
 		require.Equal(t, before, s.ofRun(run), index)
 		require.Empty(t, s.left(index))

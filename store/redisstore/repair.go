@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -30,7 +31,7 @@ func (s *Store) Repair(ctx context.Context, p store.RepairParams) (store.RepairR
 // repair is one call of Repair.
 type repair struct {
 	s      *Store
-	k      *keyspace
+	k      *format.Keyspace
 	p      store.RepairParams
 	found  census
 	report store.RepairReport
@@ -64,7 +65,7 @@ func (r *repair) all(ctx context.Context) error {
 	}
 	seen := false
 	for _, id := range sorted(r.found.runs) {
-		if r.p.Run != 0 && id != runID(r.p.Run) {
+		if r.p.Run != 0 && id != format.RunID(r.p.Run) {
 			continue
 		}
 		seen = true
@@ -86,8 +87,8 @@ func (r *repair) add(typ store.DamageType, run, what, detail string) {
 // exec executes a script of a repair. In a dry run a key of a wrong type, which would be gone by now, is taken for absent.
 func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([]rueidis.RedisMessage, error) {
 	for i, key := range c.Keys {
-		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.prefix)) {
-			c.Keys[i] = r.k.absent()
+		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.Prefix)) {
+			c.Keys[i] = r.k.Absent()
 		}
 	}
 	return r.s.run(ctx, sc, c)
@@ -96,7 +97,7 @@ func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([
 // addFound adds triples as the scripts reply them.
 func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 	for i := 0; i+2 < len(triples); i += 3 {
-		r.add(store.DamageType(text(triples[i])), run, text(triples[i+1]), text(triples[i+2]))
+		r.add(store.DamageType(script.Text(triples[i])), run, script.Text(triples[i+1]), script.Text(triples[i+2]))
 	}
 }
 
@@ -104,9 +105,9 @@ func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 // missing by what comes after.
 func (r *repair) wrongTypes(ctx context.Context) error {
 	for keys := range slices.Chunk(r.found.wrong, 128) {
-		c := script.NewCall(r.k.meta).Flag(r.p.DryRun)
+		c := script.NewCall(r.k.Meta).Flag(r.p.DryRun)
 		for _, name := range keys {
-			c.Key(r.k.prefix + name)
+			c.Key(r.k.Prefix + name)
 			c.Add(keyType(name))
 		}
 		hit, err := r.s.run(ctx, script.RepairKeys, c)
@@ -114,7 +115,7 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 			return err
 		}
 		for _, at := range hit {
-			name := keys[number(at)-1]
+			name := keys[script.Number(at)-1]
 			r.add(store.DamageRecord, runOf(name), "key "+name, "it is no "+keyType(name)+": it is removed, what it held is lost")
 		}
 	}
@@ -124,13 +125,13 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 // orphans removes keys of runs that are gone. Their numbers are never used again.
 func (r *repair) orphans(ctx context.Context) error {
 	for _, id := range sorted(r.found.orphans) {
-		if r.p.Run != 0 && id != runID(r.p.Run) {
+		if r.p.Run != 0 && id != format.RunID(r.p.Run) {
 			continue
 		}
 		for keys := range slices.Chunk(r.found.orphans[id], 128) {
-			c := script.NewCall(r.k.run(id)).Flag(r.p.DryRun)
+			c := script.NewCall(r.k.Run(id)).Flag(r.p.DryRun)
 			for _, name := range keys {
-				c.Key(r.k.prefix + name)
+				c.Key(r.k.Prefix + name)
 				c.Add("")
 			}
 			hit, err := r.exec(ctx, script.RepairKeys, c)
@@ -138,7 +139,7 @@ func (r *repair) orphans(ctx context.Context) error {
 				return err
 			}
 			for _, at := range hit {
-				r.add(store.DamageOrphan, id, "key "+keys[number(at)-1], "its run is gone: it is removed")
+				r.add(store.DamageOrphan, id, "key "+keys[script.Number(at)-1], "its run is gone: it is removed")
 			}
 		}
 	}
@@ -149,7 +150,7 @@ func (r *repair) orphans(ctx context.Context) error {
 const repairLease = "30000"
 
 func (r *repair) session(ctx context.Context, id string) error {
-	h, err := r.s.client.Do(ctx, r.s.client.B().Hgetall().Key(r.k.session(id)).Build()).AsStrMap()
+	h, err := r.s.client.Do(ctx, r.s.client.B().Hgetall().Key(r.k.Session(id)).Build()).AsStrMap()
 	if err != nil {
 		if r.found.isWrong("L:" + id) {
 			return nil
@@ -160,7 +161,7 @@ func (r *repair) session(ctx context.Context, id string) error {
 		return nil
 	}
 	fixes := sessionFixes(id, h)
-	c := script.NewCall(r.k.session(id), r.k.leases, r.k.terms).Add(id).Flag(r.p.DryRun).Add(repairLease).Flag(true)
+	c := script.NewCall(r.k.Session(id), r.k.Leases, r.k.Terms).Add(id).Flag(r.p.DryRun).Add(repairLease).Flag(true)
 	c.Int(len(fixes))
 	for _, f := range fixes {
 		c.Add(f.name, f.seen, f.set)
@@ -173,29 +174,29 @@ func (r *repair) session(ctx context.Context, id string) error {
 		return unexpected(script.RepairSession, "")
 	}
 	what := "session " + id
-	if number(reply[0]) == 1 {
+	if script.Number(reply[0]) == 1 {
 		r.add(store.DamageSession, "", what, "it has no lease that could end: it gets one")
 	}
-	if number(reply[1]) == 1 {
+	if script.Number(reply[1]) == 1 {
 		r.add(store.DamageRecord, "", what, "its streams cannot be read: it is closed, what it holds goes back")
 	}
 	for _, at := range reply[2:] {
-		r.add(store.DamageRecord, "", what, fixes[number(at)-1].detail)
+		r.add(store.DamageRecord, "", what, fixes[script.Number(at)-1].detail)
 	}
 	return nil
 }
 
 func (r *repair) job(ctx context.Context) error {
 	k, b := r.k, r.s.client.B
-	h, err := r.s.client.Do(ctx, b().Hgetall().Key(k.job(r.p.Job)).Build()).AsStrMap()
+	h, err := r.s.client.Do(ctx, b().Hgetall().Key(k.Job(r.p.Job)).Build()).AsStrMap()
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
 		return r.s.translate(ctx, "read a job", err)
 	}
-	c := script.NewCall(k.job(r.p.Job), k.jobs, k.starts(r.p.Job), k.due).Add(k.channel, r.p.Job).Flag(r.p.DryRun)
+	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due).Add(k.Channel, r.p.Job).Flag(r.p.DryRun)
 	ids := sorted(r.found.runs)
 	c.Int(len(ids))
 	for _, id := range ids {
-		c.Key(k.run(id))
+		c.Key(k.Run(id))
 		c.Add(id, r.found.runs[id])
 	}
 	fixes := jobFixes(h)
@@ -205,11 +206,11 @@ func (r *repair) job(ctx context.Context) error {
 	}
 	c.Int(len(r.found.values))
 	for _, v := range r.found.values {
-		c.Int(c.Key(k.valueNames(v.scope)))
-		c.Key(k.value(v.scope, v.name))
+		c.Int(c.Key(k.ValueNames(v.scope)))
+		c.Key(k.Value(v.scope, v.name))
 		what := "value " + v.name
 		if v.scope.Of == store.ScopeRun {
-			what += " of run " + runID(v.scope.Run)
+			what += " of run " + format.RunID(v.scope.Run)
 		}
 		c.Add(v.name, what)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // census is what is stored in a partition, as far as a repair needs to know.
@@ -82,7 +84,7 @@ func parseValue(rest string) (storedValue, bool) {
 	if of == "job" {
 		return storedValue{store.JobScope(owner), name}, ok
 	}
-	n, err := parseInt(owner)
+	n, err := format.ParseInt(owner)
 	return storedValue{store.RunScope(store.RunID{Number: n}), name}, ok && of == "run" && err == nil
 }
 
@@ -93,7 +95,7 @@ func (r *repair) quickCensus(ctx context.Context) (census, error) {
 		return c, err
 	}
 	if r.p.Run != 0 {
-		c.runs[runID(r.p.Run)] = ""
+		c.runs[format.RunID(r.p.Run)] = ""
 	}
 	return c, r.tokens(ctx, &c)
 }
@@ -109,10 +111,10 @@ func newCensus() census {
 func (r *repair) listed(ctx context.Context, c *census) error {
 	k, b := r.k, r.s.client.B
 	replies := r.s.client.DoMulti(ctx,
-		b().Exists().Key(k.job(r.p.Job)).Build(),
-		b().Hvals().Key(k.starts(r.p.Job)).Build(),
-		b().Zrange().Key(k.leases).Min("0").Max("-1").Build(),
-		b().Hkeys().Key(k.terms).Build(),
+		b().Exists().Key(k.Job(r.p.Job)).Build(),
+		b().Hvals().Key(k.Starts(r.p.Job)).Build(),
+		b().Zrange().Key(k.Leases).Min("0").Max("-1").Build(),
+		b().Hkeys().Key(k.Terms).Build(),
 	)
 	var lists [4][]string
 	for i, reply := range replies {
@@ -127,7 +129,7 @@ func (r *repair) listed(ctx context.Context, c *census) error {
 	n, _ := replies[0].AsInt64()
 	c.job = n > 0 || len(lists[1]) > 0
 	for _, id := range lists[1] {
-		if _, err := parseInt(id); err == nil {
+		if _, err := format.ParseInt(id); err == nil {
 			c.runs[id] = ""
 		}
 	}
@@ -143,7 +145,7 @@ func (r *repair) tokens(ctx context.Context, c *census) error {
 	for chunk := range slices.Chunk(ids, 500) {
 		cmds := make(rueidis.Commands, 0, len(chunk))
 		for _, id := range chunk {
-			cmds = append(cmds, r.s.client.B().Hmget().Key(r.k.run(id)).Field("job", "token").Build())
+			cmds = append(cmds, r.s.client.B().Hmget().Key(r.k.Run(id)).Field("job", "token").Build())
 		}
 		for i, reply := range r.s.client.DoMulti(ctx, cmds...) {
 			v, err := reply.ToArray()
@@ -152,10 +154,10 @@ func (r *repair) tokens(ctx context.Context, c *census) error {
 			} else if err != nil {
 				return err
 			}
-			switch job := text(v[0]); {
+			switch job := script.Text(v[0]); {
 			case job == r.p.Job:
 				c.job = true
-				c.runs[chunk[i]] = text(v[1])
+				c.runs[chunk[i]] = script.Text(v[1])
 			case job != "":
 				delete(c.runs, chunk[i])
 			}
@@ -216,7 +218,7 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 		return c, err
 	}
 	for _, v := range values {
-		_, kept := c.runs[runID(v.scope.Run)]
+		_, kept := c.runs[format.RunID(v.scope.Run)]
 		if v.scope.Of == store.ScopeRun && kept || v.scope == store.JobScope(r.p.Job) {
 			c.values = append(c.values, v)
 		}
@@ -274,8 +276,8 @@ func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
 
 func (r *repair) page(ctx context.Context, owner rueidis.DedicatedClient, cursor uint64) (rueidis.ScanEntry, error) {
 	replies := owner.DoMulti(ctx,
-		owner.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.prefix)+"*").Count(1000).Build(),
-		owner.B().Exists().Key(r.k.absent()).Build(), // refused unless the whole slot is there
+		owner.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.Prefix)+"*").Count(1000).Build(),
+		owner.B().Exists().Key(r.k.Absent()).Build(), // refused unless the whole slot is there
 	)
 	page, err := replies[0].AsScanEntry()
 	if err == nil {
@@ -291,7 +293,7 @@ func (r *repair) page(ctx context.Context, owner rueidis.DedicatedClient, cursor
 func (r *repair) types(ctx context.Context, keys []string) (names, types []string, err error) {
 	cmds := make(rueidis.Commands, 0, len(keys))
 	for _, key := range keys {
-		names = append(names, strings.TrimPrefix(key, r.k.prefix))
+		names = append(names, strings.TrimPrefix(key, r.k.Prefix))
 		cmds = append(cmds, r.s.client.B().Type().Key(key).Build())
 	}
 	for _, reply := range r.s.client.DoMulti(ctx, cmds...) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
 // This file knows, beside record.go, which fields a stored hash must have, and what takes the place of one that
@@ -28,7 +29,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 				fixes = append(fixes, fix{name, v, "[]", "what it says to run cannot be read: it is emptied"})
 			}
 		default:
-			if _, ok := parseLeaseField(id, name); !ok {
+			if _, ok := format.ParseLeaseField(id, name); !ok {
 				fixes = append(fixes, fix{name, v, "", fmt.Sprintf("field %q is no delivery: it is removed", name)})
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -39,7 +40,7 @@ func (r *repair) run(ctx context.Context, id string) error {
 		}
 		if word == "still" || try == repairTries {
 			if word == "moving" {
-				n, _ := parseInt(id)
+				n, _ := format.ParseInt(id)
 				r.report.Moving = append(r.report.Moving, store.RunID{Job: r.p.Job, Number: n})
 			}
 			return x.quarantine(ctx)
@@ -84,7 +85,7 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 	x.tallies = make(map[string]int64)
 	x.hooks, x.claims, x.marked = make(map[string]bool), make(map[string]bool), make(map[store.Route]int64)
 	var err error
-	if x.h, err = x.s.client.Do(ctx, b().Hgetall().Key(k.run(x.id)).Build()).AsStrMap(); err != nil {
+	if x.h, err = x.s.client.Do(ctx, b().Hgetall().Key(k.Run(x.id)).Build()).AsStrMap(); err != nil {
 		return "", x.s.translate(ctx, "read a run", err)
 	}
 	if len(x.h) == 0 {
@@ -109,7 +110,7 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 		return "", err
 	}
 	x.count()
-	if newest, err := x.s.client.Do(ctx, b().Zrange().Key(k.dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil && len(newest) > 0 {
+	if newest, err := x.s.client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil && len(newest) > 0 {
 		x.is.letters = int64(newest[0].Score) // its place: as many failed
 	}
 	return x.apply(ctx, fixes)
@@ -121,7 +122,7 @@ func (x *examination) stagedLists(ctx context.Context) error {
 	for _, key := range x.found.keys[x.id] {
 		name, ok := strings.CutPrefix(key, "S:"+x.id+"/")
 		marker, lane, ok2 := strings.Cut(name, "/")
-		route, ok3 := parseRoute(lane)
+		route, ok3 := format.ParseRoute(lane)
 		if !ok || !ok2 || !ok3 || marker == "" || x.found.isWrong(key) {
 			continue
 		}
@@ -132,19 +133,19 @@ func (x *examination) stagedLists(ctx context.Context) error {
 				session, position = session[:i], session[i+1:]+"."+position
 			}
 		}
-		c := script.NewCall(k.run(x.id), k.prefix+key, k.stage(x.id), k.markers(laneName(x.id, lane)), k.session(session), k.clock, k.ring(lane), k.lanes(x.id), k.routes)
-		c.Add(k.channel, x.id).Flag(x.p.DryRun).Add(name, marker, lane, route.Queue, position)
+		c := script.NewCall(k.Run(x.id), k.Prefix+key, k.Stage(x.id), k.Markers(format.LaneName(x.id, lane)), k.Session(session), k.Clock, k.Ring(lane), k.Lanes(x.id), k.Routes)
+		c.Add(k.Channel, x.id).Flag(x.p.DryRun).Add(name, marker, lane, route.Queue, position)
 		reply, err := x.exec(ctx, script.RepairStaged, c)
 		if err != nil {
 			return err
 		}
-		switch word := text(reply[0]); {
+		switch word := script.Text(reply[0]); {
 		case word == "dropped":
 			x.add(store.DamageOrphan, x.id, "staged children of lane "+lane, "their parent is gone: they are removed")
 		case word == "marked" && len(reply) == 2:
 			x.add(store.DamageIndex, x.id, "staged children of lane "+lane, "their parent succeeded and nothing leads to them: they wait again")
 			if x.p.DryRun {
-				x.marked[route] += number(reply[1])
+				x.marked[route] += script.Number(reply[1])
 			}
 		}
 	}
@@ -160,7 +161,7 @@ func (x *examination) readSessions(ctx context.Context) error {
 	for chunk := range slices.Chunk(sessions, 16) {
 		cmds := make(rueidis.Commands, 0, len(chunk))
 		for _, id := range chunk {
-			cmds = append(cmds, x.s.client.B().Hgetall().Key(x.k.session(id)).Build())
+			cmds = append(cmds, x.s.client.B().Hgetall().Key(x.k.Session(id)).Build())
 		}
 		for i, reply := range x.s.client.DoMulti(ctx, cmds...) {
 			h, err := reply.AsStrMap()
@@ -170,8 +171,8 @@ func (x *examination) readSessions(ctx context.Context) error {
 				return err
 			}
 			for field, message := range h {
-				lease, ok := parseLeaseField(chunk[i], field)
-				if !ok || runID(lease.Lane.Run.Number) != x.id {
+				lease, ok := format.ParseLeaseField(chunk[i], field)
+				if !ok || format.RunID(lease.Lane.Run.Number) != x.id {
 					continue
 				}
 				if !lease.Lane.Route.Counted() {
@@ -182,7 +183,7 @@ func (x *examination) readSessions(ctx context.Context) error {
 				if lease.Tallied {
 					x.tallies["n:"+lease.Lane.Route.Set+"/"+lease.Lane.Route.Kind]++
 				}
-				if task, err := decodeTask(message); err == nil && task.Claimed {
+				if task, err := format.DecodeTask(message); err == nil && task.Claimed {
 					x.claim(task.ID)
 				}
 			}
@@ -192,12 +193,12 @@ func (x *examination) readSessions(ctx context.Context) error {
 }
 
 func (x *examination) claim(id string) {
-	d, _ := digest(id)
+	d, _ := format.Digest(id)
 	x.claims[d] = true
 }
 
 func (x *examination) readLanes(ctx context.Context) error {
-	names, err := x.s.client.Do(ctx, x.s.client.B().Smembers().Key(x.k.lanes(x.id)).Build()).AsStrSlice()
+	names, err := x.s.client.Do(ctx, x.s.client.B().Smembers().Key(x.k.Lanes(x.id)).Build()).AsStrSlice()
 	if err = x.s.translateNil(ctx, "list lanes", err); err != nil && !isCorrupt(err) {
 		return err
 	}
@@ -207,7 +208,7 @@ func (x *examination) readLanes(ctx context.Context) error {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		route, ok := parseRoute(name)
+		route, ok := format.ParseRoute(name)
 		if !ok {
 			continue
 		}
@@ -219,14 +220,14 @@ func (x *examination) readLanes(ctx context.Context) error {
 }
 
 func (x *examination) readLane(ctx context.Context, name string, route store.Route) error {
-	lane := laneName(x.id, name)
+	lane := format.LaneName(x.id, name)
 	l := examinedLane{route: route}
 	b := x.s.client.B
 	replies := x.s.client.DoMulti(ctx, // against the way of a task
-		b().Zcard().Key(x.k.delayed(lane)).Build(),
-		b().Llen().Key(x.k.recovered(lane)).Build(),
-		b().Llen().Key(x.k.waiting(lane)).Build(),
-		b().Lrange().Key(x.k.markers(lane)).Start(0).Stop(-1).Build(),
+		b().Zcard().Key(x.k.Delayed(lane)).Build(),
+		b().Llen().Key(x.k.Recovered(lane)).Build(),
+		b().Llen().Key(x.k.Waiting(lane)).Build(),
+		b().Lrange().Key(x.k.Markers(lane)).Start(0).Stop(-1).Build(),
 	)
 	for i, into := range []*int64{&l.delayed, &l.recovered, &l.waiting} {
 		n, err := replies[i].AsInt64()
@@ -241,7 +242,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	}
 	l.markers = int64(len(markers))
 	for _, m := range markers {
-		n, err := x.s.client.Do(ctx, b().Llen().Key(x.k.staged(x.id, stagedName(m, route))).Build()).AsInt64()
+		n, err := x.s.client.Do(ctx, b().Llen().Key(x.k.Staged(x.id, stagedName(m, route))).Build()).AsInt64()
 		if err = x.s.translateNil(ctx, "read staged children", err); err != nil && !isCorrupt(err) {
 			return err
 		}
@@ -255,9 +256,9 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 		return nil
 	}
 	return errors.Join(
-		x.readTasks(ctx, x.k.waiting(lane), "pending", route),
-		x.readTasks(ctx, x.k.recovered(lane), "pending", route),
-		x.readTasks(ctx, x.k.delayed(lane), "delayed", route),
+		x.readTasks(ctx, x.k.Waiting(lane), "pending", route),
+		x.readTasks(ctx, x.k.Recovered(lane), "pending", route),
+		x.readTasks(ctx, x.k.Delayed(lane), "delayed", route),
 	)
 }
 
@@ -269,7 +270,7 @@ func (x *examination) readTasks(ctx context.Context, key, where string, route st
 	const page = 500
 	for start := int64(0); ; start += page {
 		cmd := x.s.client.B().Lrange().Key(key).Start(start).Stop(start + page - 1).Build()
-		if strings.HasPrefix(key, x.k.prefix+"D:") {
+		if strings.HasPrefix(key, x.k.Prefix+"D:") {
 			cmd = x.s.client.B().Arbitrary("ZRANGE").Keys(key).Args(fmt.Sprint(start), fmt.Sprint(start+page-1)).Build()
 		}
 		messages, err := x.s.client.Do(ctx, cmd).AsStrSlice()
@@ -279,7 +280,7 @@ func (x *examination) readTasks(ctx context.Context, key, where string, route st
 			return err
 		}
 		for _, m := range messages {
-			task, err := decodeTask(m)
+			task, err := format.DecodeTask(m)
 			switch {
 			case err != nil:
 				x.broken = append(x.broken, brokenTask{key, m, where, route, err})
@@ -327,8 +328,8 @@ func (x *examination) missingHook() string {
 func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	k, id := x.k, x.id
 	post := x.h["postroute"]
-	c := script.NewCall(k.run(id), k.clock, k.due, k.routes, k.hist, k.trash, k.idle, k.lanes(id), k.holds(id), k.waiting(laneName(id, post)), k.ring(post), k.kept)
-	c.Add(k.channel, id).Flag(x.p.DryRun)
+	c := script.NewCall(k.Run(id), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle, k.Lanes(id), k.Holds(id), k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Kept)
+	c.Add(k.Channel, id).Flag(x.p.DryRun)
 	x.record(c)
 	c.Int(len(fixes))
 	for _, f := range fixes {
@@ -336,14 +337,14 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	}
 	c.Int(len(x.lanes))
 	for _, l := range x.lanes {
-		name := routeName(l.route)
-		lane := laneName(id, name)
-		base := c.Key(k.waiting(lane))
-		c.Key(k.recovered(lane))
-		c.Key(k.delayed(lane))
-		c.Key(k.markers(lane))
-		c.Key(k.ring(name))
-		c.Int(base).Add(name, l.route.Queue, string(neededState(l.route))).Int64(l.waiting).Int64(l.recovered).Int64(l.delayed).Int64(l.markers)
+		name := format.RouteName(l.route)
+		lane := format.LaneName(id, name)
+		base := c.Key(k.Waiting(lane))
+		c.Key(k.Recovered(lane))
+		c.Key(k.Delayed(lane))
+		c.Key(k.Markers(lane))
+		c.Key(k.Ring(name))
+		c.Int(base).Add(name, l.route.Queue, string(format.NeededState(l.route))).Int64(l.waiting).Int64(l.recovered).Int64(l.delayed).Int64(l.markers)
 	}
 	set, why := countFixes(x.h, x.status, x.is, x.tallies)
 	c.Int(len(set)/2).Add(set...).Add(why, x.missingHook())
@@ -356,21 +357,21 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		return "", err
 	}
 	if len(reply) != 3 {
-		return "", unexpected(script.RepairRun, text(reply[0]))
+		return "", unexpected(script.RepairRun, script.Text(reply[0]))
 	}
 	wrong, err := reply[1].ToArray()
 	if err != nil {
 		return "", unexpected(script.RepairRun, "")
 	}
 	for _, at := range wrong {
-		x.add(store.DamageRecord, id, "record", fixes[number(at)-1].detail)
+		x.add(store.DamageRecord, id, "record", fixes[script.Number(at)-1].detail)
 	}
 	found, err := reply[2].ToArray()
 	if err != nil {
 		return "", unexpected(script.RepairRun, "")
 	}
 	x.addFound(id, found)
-	return text(reply[0]), nil
+	return script.Text(reply[0]), nil
 }
 
 // record packs what must stand still: counters, state, and virtual times.
@@ -399,8 +400,8 @@ func (x *examination) buckets(ctx context.Context, c *script.Call) error {
 		if !ok || x.status.Final() || x.found.isWrong(name) {
 			continue
 		}
-		index[bucket] = c.Key(x.k.prefix + name)
-		claimed, err := x.s.client.Do(ctx, x.s.client.B().Zrangebyscore().Key(x.k.prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
+		index[bucket] = c.Key(x.k.Prefix + name)
+		claimed, err := x.s.client.Do(ctx, x.s.client.B().Zrangebyscore().Key(x.k.Prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
 		if err != nil {
 			return x.s.translate(ctx, "list claimed IDs", err)
 		}
@@ -426,11 +427,11 @@ func (x *examination) leftovers(c *script.Call) {
 		names = names[:1000] // one would do
 	}
 	c.Int(len(names) + 3)
-	for _, key := range []string{x.k.lanes(x.id), x.k.holds(x.id), x.k.stage(x.id)} {
+	for _, key := range []string{x.k.Lanes(x.id), x.k.Holds(x.id), x.k.Stage(x.id)} {
 		c.Int(c.Key(key))
 	}
 	for _, name := range names {
-		c.Int(c.Key(x.k.prefix + name))
+		c.Int(c.Key(x.k.Prefix + name))
 	}
 }
 
@@ -440,18 +441,18 @@ func (x *examination) quarantine(ctx context.Context) error {
 	hooks := false
 	for _, t := range x.broken {
 		if !x.p.DryRun {
-			letter := encodeFailure(&store.Outcome{
+			letter := format.EncodeFailure(&store.Outcome{
 				Lease: store.Lease{Lane: store.Lane{Route: t.route}}, Error: t.err.Error(),
 				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
 			}, "repair")
-			c := script.NewCall(t.key, k.run(id), k.dead(id), k.hist, k.trash, k.clock, k.lanes(id),
-				k.waiting(laneName(id, post)), k.ring(post), k.routes)
-			c.Add(k.channel, id, t.message, t.where, letter, t.err.Error())
+			c := script.NewCall(t.key, k.Run(id), k.Dead(id), k.Hist, k.Trash, k.Clock, k.Lanes(id),
+				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes)
+			c.Add(k.Channel, id, t.message, t.where, letter, t.err.Error())
 			reply, err := x.exec(ctx, script.Quarantine, c)
 			if err != nil {
 				return err
 			}
-			if len(reply) != 1 || number(reply[0]) != 1 {
+			if len(reply) != 1 || script.Number(reply[0]) != 1 {
 				continue // a worker was faster
 			}
 			hooks = hooks || t.where == ""
@@ -460,7 +461,7 @@ func (x *examination) quarantine(ctx context.Context) error {
 		if t.where == "" {
 			becomes = "it is removed, and the hook is due again"
 		}
-		x.add(store.DamageTask, id, "a task of lane "+routeName(t.route), fmt.Sprintf("%v: %s", t.err, becomes))
+		x.add(store.DamageTask, id, "a task of lane "+format.RouteName(t.route), fmt.Sprintf("%v: %s", t.err, becomes))
 	}
 	if !hooks {
 		return nil

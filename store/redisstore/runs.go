@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -14,20 +15,20 @@ func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error
 		return store.RunRecord{}, err
 	}
 	k := s.space(id.Job)
-	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.run(runID(id.Number))).Build()).AsStrMap()
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.Run(format.RunID(id.Number))).Build()).AsStrMap()
 	if err != nil {
 		return store.RunRecord{}, s.translate(ctx, "read a run", err)
 	}
-	return decodeRun(id, h, s.estimate())
+	return format.DecodeRun(id, h, s.estimate())
 }
 
 // StopRun implements [store.Runs].
 func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
-	k, id := s.space(p.Run.Job), runID(p.Run.Number)
+	k, id := s.space(p.Run.Job), format.RunID(p.Run.Number)
 	if err := s.own(ctx, p.Run); err != nil {
 		return err
 	}
-	c := script.NewCall(k.run(id), k.hist, k.trash).Add(k.channel, id).Flag(p.Graceful).Add(p.Reason)
+	c := script.NewCall(k.Run(id), k.Hist, k.Trash).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
 	word, _, err := s.word(ctx, script.StopRun, c)
 	return runWord(script.StopRun, word, err)
 }
@@ -41,20 +42,20 @@ func (s *Store) own(ctx context.Context, id store.RunID) error {
 	if err != nil {
 		return err
 	}
-	if !ok || meta.job != id.Job {
+	if !ok || meta.Job != id.Job {
 		return store.ErrRunNotFound
 	}
 	return nil
 }
 
 // strange reports whether an ID names a run by another job than its own. Scripts find runs by their numbers alone.
-func (s *Store) strange(ctx context.Context, k *keyspace, id store.RunID) (bool, error) {
+func (s *Store) strange(ctx context.Context, k *format.Keyspace, id store.RunID) (bool, error) {
 	meta, ok, err := s.meta(ctx, k, id.Number)
-	return ok && meta.job != id.Job, err
+	return ok && meta.Job != id.Job, err
 }
 
 // numbers tells for the runs that are seen by which numbers scripts find them: 0, which no run has, for a strange one.
-func (s *Store) numbers(ctx context.Context, k *keyspace, all func(see func(store.RunID))) (func(store.RunID) int64, error) {
+func (s *Store) numbers(ctx context.Context, k *format.Keyspace, all func(see func(store.RunID))) (func(store.RunID) int64, error) {
 	var known store.RunID
 	var strangers map[store.RunID]bool // mostly none
 	var failed error
@@ -97,25 +98,25 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	if err := s.own(ctx, run); err != nil {
 		return err
 	}
-	k, id := s.space(run.Job), runID(run.Number)
+	k, id := s.space(run.Job), format.RunID(run.Number)
 	for range hintTries {
-		c := script.NewCall(k.run(id), k.clock, k.lanes(id), k.routes).Add(k.channel, id).Flag(paused)
+		c := script.NewCall(k.Run(id), k.Clock, k.Lanes(id), k.Routes).Add(k.Channel, id).Flag(paused)
 		var routes []string
 		if !paused {
 			var err error
-			routes, err = s.client.Do(ctx, s.client.B().Smembers().Key(k.lanes(id)).Build()).AsStrSlice()
+			routes, err = s.client.Do(ctx, s.client.B().Smembers().Key(k.Lanes(id)).Build()).AsStrSlice()
 			if err != nil {
 				return s.translate(ctx, "list lanes", err)
 			}
 		}
 		c.Int(len(routes))
 		for _, name := range routes {
-			lane := laneName(id, name)
-			c.Key(k.waiting(lane))
-			c.Key(k.recovered(lane))
-			c.Key(k.markers(lane))
-			c.Key(k.ring(name))
-			route, _ := parseRoute(name)
+			lane := format.LaneName(id, name)
+			c.Key(k.Waiting(lane))
+			c.Key(k.Recovered(lane))
+			c.Key(k.Markers(lane))
+			c.Key(k.Ring(name))
+			route, _ := format.ParseRoute(name)
 			c.Add(route.Queue)
 		}
 		word, _, err := s.word(ctx, script.PauseRun, c)
@@ -142,7 +143,7 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit
 		return nil, nil
 	}
 	k := s.space(id.Job)
-	c := script.NewCall(k.run(runID(id.Number)), k.dead(runID(id.Number))).Int64(min(after, maxOffset)).Int(min(limit, maxFailures))
+	c := script.NewCall(k.Run(format.RunID(id.Number)), k.Dead(format.RunID(id.Number))).Int64(min(after, maxOffset)).Int(min(limit, maxFailures))
 	word, rest, err := s.word(ctx, script.ReadFailures, c)
 	switch {
 	case err != nil:
@@ -155,7 +156,7 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit
 	stored := stringsOf(rest)
 	out := make([]store.Failure, 0, len(stored))
 	for _, text := range stored {
-		f, err := decodeFailure(id, text)
+		f, err := format.DecodeFailure(id, text)
 		if err != nil {
 			return out, err
 		}

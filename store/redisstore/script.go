@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/redis/rueidis"
 
@@ -32,32 +31,10 @@ func (s *Store) word(ctx context.Context, sc *script.Script, c *script.Call) (st
 	if len(reply) == 0 {
 		return "", nil, fmt.Errorf("%w: empty reply to %s", store.ErrCorrupt, sc.Name())
 	}
-	return text(reply[0]), reply[1:], nil
+	return script.Text(reply[0]), reply[1:], nil
 }
 
 // unexpected is the error for a word that the script never says.
 func unexpected(sc *script.Script, word string) error {
 	return fmt.Errorf("%w: %s answered %q", store.ErrCorrupt, sc.Name(), word)
-}
-
-// text reads a reply that is a string or a number.
-func text(m rueidis.RedisMessage) string {
-	if s, err := m.ToString(); err == nil {
-		return s
-	}
-	if n, err := m.AsInt64(); err == nil {
-		return strconv.FormatInt(n, 10)
-	}
-	return ""
-}
-
-// integer reads a reply that is a number, or the text of one; 0 if it is neither.
-func integer(m rueidis.RedisMessage) int64 {
-	n, _ := parseInt(text(m))
-	return n
-}
-
-func number(m rueidis.RedisMessage) int64 {
-	n, _ := m.AsInt64()
-	return n
 }

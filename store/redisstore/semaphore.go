@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -21,8 +22,8 @@ const (
 )
 
 // semaphoreCall begins a call of a script about one semaphore.
-func (k *keyspace) semaphoreCall(key string) *script.Call {
-	return script.NewCall(k.semaphoreFacts(key), k.semaphoreHeld(key), k.semaphoreLine(key), k.semaphoreLive(key))
+func semaphoreCall(k *format.Keyspace, key string) *script.Call {
+	return script.NewCall(k.SemaphoreFacts(key), k.SemaphoreHeld(key), k.SemaphoreLine(key), k.SemaphoreLive(key))
 }
 
 // AcquireSemaphore implements [store.Semaphores].
@@ -32,19 +33,19 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 		mode = modeExclusive
 	}
 	k := s.space(p.Key)
-	c := k.semaphoreCall(p.Key)
-	c.Key(k.meta)
-	c.Add(k.channel, p.Key, p.Token, p.Holder).Int(p.Max).Add(formatMillis(p.TTL), mode, formatMillis(p.Wait)).Int(rand.IntN(p.Max))
+	c := semaphoreCall(k, p.Key)
+	c.Key(k.Meta)
+	c.Add(k.Channel, p.Key, p.Token, p.Holder).Int(p.Max).Add(format.Millis(p.TTL), mode, format.Millis(p.Wait)).Int(rand.IntN(p.Max))
 	word, rest, err := s.word(ctx, script.AcquireSemaphore, c)
 	switch {
 	case err != nil:
 		return store.SemaphoreReply{}, err
 	case word == "ok" && len(rest) == 3:
 		lease, err := parseHolder(rest[1], rest[2])
-		return store.SemaphoreReply{Granted: err == nil, Lease: lease, Now: parseMillis(text(rest[0]))}, err
+		return store.SemaphoreReply{Granted: err == nil, Lease: lease, Now: format.ParseMillis(script.Text(rest[0]))}, err
 	case word == "wait" && len(rest) >= 4:
 		reply := store.SemaphoreReply{
-			Now: parseMillis(text(rest[0])), Next: parseMillis(text(rest[1])), Ahead: int(number(rest[2])), Place: parsePlace(text(rest[3])),
+			Now: format.ParseMillis(script.Text(rest[0])), Next: format.ParseMillis(script.Text(rest[1])), Ahead: int(script.Number(rest[2])), Place: parsePlace(script.Text(rest[3])),
 		}
 		reply.Holders = s.holders(ctx, p.Key, rest[4:])
 		return reply, nil
@@ -54,7 +55,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 
 // RefreshSemaphore implements [store.Semaphores].
 func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
-	c := s.space(key).semaphoreCall(key).Add(token, formatMillis(ttl))
+	c := semaphoreCall(s.space(key), key).Add(token, format.Millis(ttl))
 	word, rest, err := s.word(ctx, script.RefreshSemaphore, c)
 	switch {
 	case err != nil:
@@ -64,13 +65,13 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 	case word != "ok" || len(rest) != 1:
 		return time.Time{}, unexpected(script.RefreshSemaphore, word)
 	}
-	return parseMillis(text(rest[0])), nil
+	return format.ParseMillis(script.Text(rest[0])), nil
 }
 
 // ReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 	k := s.space(key)
-	word, _, err := s.word(ctx, script.ReleaseSemaphore, k.semaphoreCall(key).Add(k.channel, key, token))
+	word, _, err := s.word(ctx, script.ReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key, token))
 	switch {
 	case err != nil:
 		return err
@@ -85,19 +86,19 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 // ForceReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
 	k := s.space(key)
-	r, err := s.run(ctx, script.ForceReleaseSemaphore, k.semaphoreCall(key).Add(k.channel, key).Int64(fence))
+	r, err := s.run(ctx, script.ForceReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key).Int64(fence))
 	if err != nil {
 		return 0, err
 	}
 	if len(r) != 1 {
 		return 0, unexpected(script.ForceReleaseSemaphore, "")
 	}
-	return int(number(r[0])), nil
+	return int(script.Number(r[0])), nil
 }
 
 // Semaphore implements [store.Semaphores].
 func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
-	r, err := s.run(ctx, script.ReadSemaphore, s.space(key).semaphoreCall(key))
+	r, err := s.run(ctx, script.ReadSemaphore, semaphoreCall(s.space(key), key))
 	if err != nil {
 		return store.SemaphoreRecord{}, err
 	}
@@ -112,7 +113,7 @@ func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecor
 	if err != nil {
 		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
 	}
-	rec := store.SemaphoreRecord{Now: parseMillis(text(r[0]))}
+	rec := store.SemaphoreRecord{Now: format.ParseMillis(script.Text(r[0]))}
 	rec.Holders = s.holders(ctx, key, leases)
 	for i := 0; i+1 < len(waiters); i += 2 {
 		w, err := parseWaiter(waiters[i], waiters[i+1])
@@ -148,28 +149,28 @@ func (s *Store) holders(ctx context.Context, key string, ms []rueidis.RedisMessa
 
 // parseHolder reads a lease as the scripts write it: "SLOT FENCE ACQUIRED MODE HOLDER".
 func parseHolder(lease, expires rueidis.RedisMessage) (store.SemaphoreHolder, error) {
-	f := strings.SplitN(text(lease), " ", 5)
+	f := strings.SplitN(script.Text(lease), " ", 5)
 	if len(f) != 5 {
-		return store.SemaphoreHolder{}, fmt.Errorf("%w: lease %q of a semaphore", store.ErrCorrupt, text(lease))
+		return store.SemaphoreHolder{}, fmt.Errorf("%w: lease %q of a semaphore", store.ErrCorrupt, script.Text(lease))
 	}
-	slot, err1 := parseInt(f[0])
-	fence, err2 := parseInt(f[1])
+	slot, err1 := format.ParseInt(f[0])
+	fence, err2 := format.ParseInt(f[1])
 	if err1 != nil || err2 != nil {
-		return store.SemaphoreHolder{}, fmt.Errorf("%w: lease %q of a semaphore", store.ErrCorrupt, text(lease))
+		return store.SemaphoreHolder{}, fmt.Errorf("%w: lease %q of a semaphore", store.ErrCorrupt, script.Text(lease))
 	}
 	return store.SemaphoreHolder{
-		Slot: int(slot), Fence: fence, Acquired: parseMillis(f[2]), Exclusive: f[3] == modeExclusive,
-		Holder: strings.Clone(f[4]), Expires: parseMillis(text(expires)),
+		Slot: int(slot), Fence: fence, Acquired: format.ParseMillis(f[2]), Exclusive: f[3] == modeExclusive,
+		Holder: strings.Clone(f[4]), Expires: format.ParseMillis(script.Text(expires)),
 	}, nil
 }
 
 // parseWaiter reads a place in the line as the scripts write it: "MAX SINCE MODE HOLDER".
 func parseWaiter(waiter, expires rueidis.RedisMessage) (store.SemaphoreWaiter, error) {
-	f := strings.SplitN(text(waiter), " ", 4)
+	f := strings.SplitN(script.Text(waiter), " ", 4)
 	if len(f) != 4 {
-		return store.SemaphoreWaiter{}, fmt.Errorf("%w: waiter %q of a semaphore", store.ErrCorrupt, text(waiter))
+		return store.SemaphoreWaiter{}, fmt.Errorf("%w: waiter %q of a semaphore", store.ErrCorrupt, script.Text(waiter))
 	}
 	return store.SemaphoreWaiter{
-		Since: parseMillis(f[1]), Exclusive: f[2] == modeExclusive, Holder: strings.Clone(f[3]), Expires: parseMillis(text(expires)),
+		Since: format.ParseMillis(f[1]), Exclusive: f[2] == modeExclusive, Holder: strings.Clone(f[3]), Expires: format.ParseMillis(script.Text(expires)),
 	}, nil
 }

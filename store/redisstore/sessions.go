@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -23,7 +24,7 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 		return fmt.Errorf("describe the worker: %w", err)
 	}
 	k := s.spaces[id.Partition]
-	c := script.NewCall(k.session(id.ID), k.leases, k.terms).Add(id.ID, formatMillis(lease), string(description))
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), string(description))
 	word, _, err := s.word(ctx, script.OpenSession, c)
 	switch {
 	case err != nil:
@@ -52,8 +53,8 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	ses.mu.Lock()
 	changed := ses.busy != busy
 	ses.mu.Unlock()
-	c := script.NewCall(k.session(p.Session.ID), k.leases, k.meta, k.due, k.terms)
-	c.Add(p.Session.ID).Answered(p.Answered).Add(formatMillis(p.Lease), formatMillis(s.config.SweepInterval))
+	c := script.NewCall(k.Session(p.Session.ID), k.Leases, k.Meta, k.Due, k.Terms)
+	c.Add(p.Session.ID).Answered(p.Answered).Add(format.Millis(p.Lease), format.Millis(s.config.SweepInterval))
 	if changed {
 		c.Add(busy)
 	} else {
@@ -69,9 +70,9 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		return store.HeartbeatReply{}, err
 	}
 	for _, r := range p.Runs {
-		c.Key(k.run(runID(numberOf(r))))
+		c.Key(k.Run(format.RunID(numberOf(r))))
 	}
-	c.Add(k.channel).Int(len(p.Runs))
+	c.Add(k.Channel).Int(len(p.Runs))
 	reporting := ses.addReports(c, k, p.Running, p.Runs, first)
 	word, rest, err := s.word(ctx, script.Heartbeat, c)
 	switch {
@@ -87,15 +88,15 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	ses.busy, ses.reporting = busy, reporting
 	ses.mu.Unlock()
 	reply := store.HeartbeatReply{
-		Now:      parseMillis(text(rest[0])),
-		NextDue:  parseMillis(text(rest[1])),
-		Held:     int(number(rest[2])),
-		SweepDue: number(rest[3]) == 1,
+		Now:      format.ParseMillis(script.Text(rest[0])),
+		NextDue:  format.ParseMillis(script.Text(rest[1])),
+		Held:     int(script.Number(rest[2])),
+		SweepDue: script.Number(rest[3]) == 1,
 	}
 	s.observe(reply.Now)
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
-			Run: r, Status: store.Status(text(rest[4+3*i])), Graceful: text(rest[5+3*i]) == "1", Configured: integer(rest[6+3*i]),
+			Run: r, Status: store.Status(script.Text(rest[4+3*i])), Graceful: script.Text(rest[5+3*i]) == "1", Configured: script.Integer(rest[6+3*i]),
 		})
 	}
 	return reply, nil
@@ -124,7 +125,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	k := s.spaces[partition]
 	b := s.client.B
 	first := s.client.DoMulti(ctx,
-		b().Zrangebyscore().Key(k.leases).Min("1").Max("+inf").Withscores().Build(),
+		b().Zrangebyscore().Key(k.Leases).Min("1").Max("+inf").Withscores().Build(),
 		b().Time().Build(), // of any node of a cluster: it decides nothing
 	)
 	leases, err := first[0].AsZScores()
@@ -135,15 +136,15 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	if err != nil || len(clock) != 2 {
 		return nil, s.translate(ctx, "read the clock", err)
 	}
-	seconds, _ := parseInt(clock[0])
+	seconds, _ := format.ParseInt(clock[0])
 	if len(leases) == 0 {
 		return nil, nil
 	}
 	cmds := make(rueidis.Commands, 0, 2*len(leases))
 	for _, l := range leases {
 		cmds = append(cmds,
-			b().Hmget().Key(k.session(l.Member)).Field("info", "busy").Build(),
-			b().Hlen().Key(k.session(l.Member)).Build())
+			b().Hmget().Key(k.Session(l.Member)).Field("info", "busy").Build(),
+			b().Hlen().Key(k.Session(l.Member)).Build())
 	}
 	replies := s.client.DoMulti(ctx, cmds...)
 	var out []store.SessionRecord
@@ -160,7 +161,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 			Expires: time.UnixMilli(int64(l.Score)), Overdue: seconds*1000 >= int64(l.Score),
 		}
 		if err == nil {
-			err = describe(&r, text(v[0]), text(v[1]))
+			err = describe(&r, script.Text(v[0]), script.Text(v[1]))
 		}
 		if err != nil {
 			s.config.Logger.ErrorContext(ctx, "a session is listed without its worker", "session", l.Member, "error", err)

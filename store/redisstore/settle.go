@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -45,13 +46,13 @@ func (s *Store) settleOnce(
 	case word == "stale":
 		return store.SettleReply{}, false, store.ErrStale
 	case word == "again" && len(rest) == 2:
-		ses.aside.learn(st.runs[number(rest[0])-1].id.Number, text(rest[1]))
+		ses.aside.learn(st.runs[script.Number(rest[0])-1].id.Number, script.Text(rest[1]))
 		return store.SettleReply{}, true, nil
 	case word != "ok" || len(rest) != 1:
 		return store.SettleReply{}, false, unexpected(script.Settle, word)
 	}
 	ses.stock.noteSettled(&st)
-	reply, err := st.decode(text(rest[0]))
+	reply, err := st.decode(script.Text(rest[0]))
 	return reply, false, err
 }
 
@@ -71,7 +72,7 @@ type settlement struct {
 // leaseField is [leaseField] in memory that the fields of a call share.
 func (st *settlement) leaseField(l *store.Lease) string {
 	start := len(st.fields)
-	st.fields = appendLeaseField(st.fields, l)
+	st.fields = format.AppendLeaseField(st.fields, l)
 	field := st.fields[start:]
 	return unsafe.String(unsafe.SliceData(field), len(field)) // never written to again
 }
@@ -84,7 +85,7 @@ type settledRun struct {
 	counted  []int // those that bring counters and no more
 	specials []int
 	released []int
-	meta     runMeta
+	meta     format.RunMeta
 }
 
 func (st *settlement) gather(ctx context.Context, s *Store) error {
@@ -116,16 +117,16 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 		grows = grows || o.Grows()
 	}
-	c.Keys = append(c.Keys, k.session(st.params.Session.ID), k.clock, k.due, k.hist, k.trash, k.routes, k.kept)
-	c.Add(k.channel).Int64(st.params.Number).Answered(st.params.Answered).Flag(grows).Int(len(st.runs))
+	c.Keys = append(c.Keys, k.Session(st.params.Session.ID), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept)
+	c.Add(k.Channel).Int64(st.params.Number).Answered(st.params.Answered).Flag(grows).Int(len(st.runs))
 	for _, r := range st.runs {
-		id := runID(r.id.Number)
-		r.base = c.Key(k.run(id))
-		c.Key(k.lanes(id))
-		c.Key(k.dead(id))
-		c.Key(k.stage(id))
-		c.Key(k.waiting(laneName(id, r.meta.post)))
-		c.Key(k.ring(r.meta.post))
+		id := format.RunID(r.id.Number)
+		r.base = c.Key(k.Run(id))
+		c.Key(k.Lanes(id))
+		c.Key(k.Dead(id))
+		c.Key(k.Stage(id))
+		c.Key(k.Waiting(format.LaneName(id, r.meta.Post)))
+		c.Key(k.Ring(r.meta.Post))
 		c.Int(r.base).Add(id)
 		st.rings(r)
 	}
@@ -154,7 +155,7 @@ func (st *settlement) run(ctx context.Context, s *Store, id store.RunID) (*settl
 		return nil, err
 	}
 	if ok {
-		id.Job = meta.job
+		id.Job = meta.Job
 	}
 	r := &settledRun{id: id, meta: meta}
 	st.runs = append(st.runs, r)
@@ -170,7 +171,7 @@ func (st *settlement) rings(r *settledRun) {
 			o := &st.params.Outcomes[i]
 			lets = lets || o.Lease.Tallied || o.Verdict == store.VerdictBegin
 			if o.Lease.Tallied {
-				lanes = append(lanes, routeName(o.Lease.Lane.Route))
+				lanes = append(lanes, format.RouteName(o.Lease.Lane.Route))
 			}
 		}
 	}
@@ -189,7 +190,7 @@ func (st *settlement) isPlain(o *store.Outcome) bool {
 
 // lane declares the keys of a lane once per call.
 func (st *settlement) lane(run, route string) int {
-	name := laneName(run, route)
+	name := format.LaneName(run, route)
 	if i, ok := st.lanes[name]; ok {
 		return i
 	}
@@ -204,7 +205,7 @@ func (st *settlement) lane(run, route string) int {
 // special packs one outcome that is more than a plain success.
 func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.Call
-	run, route := runID(r.id.Number), o.Lease.Lane.Route
+	run, route := format.RunID(r.id.Number), o.Lease.Lane.Route
 	verdict := o.Verdict
 	letter := verdictLetters[verdict]
 	if verdict == store.VerdictSuccess && len(o.Writes) > 0 {
@@ -218,8 +219,8 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	st.staged(run, o)
 	st.claim(run, &o.Task)
 	if o.Task.Claimed {
-		_, bucket := digest(o.Task.ID)
-		c.Add(formatMillis(o.Task.Keep), idsName(run, bucket))
+		_, bucket := format.Digest(o.Task.ID)
+		c.Add(format.Millis(o.Task.Keep), format.IDsName(run, bucket))
 	} else {
 		c.Add("0", "")
 	}
@@ -233,31 +234,31 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 			st.addGroup(g)
 		}
 	case store.VerdictFail:
-		c.Add(encodeFailure(o, st.params.Worker), o.Error)
+		c.Add(format.EncodeFailure(o, st.params.Worker), o.Error)
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
-		name := routeName(route)
+		name := format.RouteName(route)
 		lane := st.lane(run, name)
 		c.Int(lane).Add(name, route.Queue).Flag(route.Counted())
 		switch {
 		case verdict != store.VerdictRelease:
-			c.Flag(verdict == store.VerdictRetry).Int64(ceilMillis(o.Delay)).Add(o.Error)
+			c.Flag(verdict == store.VerdictRetry).Int64(format.CeilMillis(o.Delay)).Add(o.Error)
 		case o.Task.Recovered:
-			c.Int(c.Key(st.space.recovered(laneName(run, name))))
+			c.Int(c.Key(st.space.Recovered(format.LaneName(run, name))))
 		default:
 			c.Int(lane)
 		}
 		task := o.Task
 		task.Recovered = task.Recovered && verdict == store.VerdictRelease
-		c.Add(string(appendTask(nil, &task)))
+		c.Add(string(format.AppendTask(nil, &task)))
 	case store.VerdictStopRun:
 		c.Add(o.Error)
 	case store.VerdictBegin:
-		if r.meta.root == "" {
+		if r.meta.Root == "" {
 			c.Add("0", "", "")
 			break
 		}
-		root, _ := parseRoute(r.meta.root)
-		c.Int(st.lane(run, r.meta.root)).Add(r.meta.root, root.Queue)
+		root, _ := format.ParseRoute(r.meta.Root)
+		c.Int(st.lane(run, r.meta.Root)).Add(r.meta.Root, root.Queue)
 	case store.VerdictSkip:
 		c.Add(string(store.StatusSkipped), o.Error)
 	case store.VerdictAbort:
@@ -275,11 +276,11 @@ func (st *settlement) staged(run string, o *store.Outcome) {
 	if len(o.Staged) == 0 {
 		return
 	}
-	delivery := deliveryName(o.Lease)
+	delivery := format.DeliveryName(o.Lease)
 	c.Add(delivery)
 	for i := range o.Staged {
 		route := o.Staged[i].Route
-		name := routeName(route)
+		name := format.RouteName(route)
 		c.Int(st.lane(run, name)).Int(st.stagedLists(run, delivery, route)).Add(name, route.Queue).Int(o.Staged[i].Count)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
 // hub shares one subscription among all callers of Subscribe. It has a connection of its own
@@ -173,8 +174,8 @@ func (s *Store) receiveOnce(ctx context.Context) error {
 	partitions := make(map[string]int, len(s.spaces))
 	channels := make([]string, 0, len(s.spaces))
 	for _, k := range s.spaces {
-		partitions[k.channel] = k.partition
-		channels = append(channels, k.channel)
+		partitions[k.Channel] = k.Partition
+		channels = append(channels, k.Channel)
 	}
 	conn, release := s.client.Dedicate()
 	defer release()
@@ -220,10 +221,10 @@ func parseSignal(message string) (store.Signal, bool) {
 		queue, _, _ := strings.Cut(rest, "/")
 		return store.Signal{Type: store.SignalWork, Queue: queue}, true
 	case "r":
-		n, err := parseInt(rest)
+		n, err := format.ParseInt(rest)
 		return store.Signal{Type: store.SignalRun, Run: n}, err == nil
 	case "p":
-		n, err := parseInt(rest)
+		n, err := format.ParseInt(rest)
 		return store.Signal{Type: store.SignalProgress, Run: n}, err == nil
 	case "d":
 		return store.Signal{Type: store.SignalDue}, true
@@ -234,7 +235,7 @@ func parseSignal(message string) (store.Signal, bool) {
 		return store.Signal{Type: store.SignalMode}, true
 	case "s":
 		place, key, ok := strings.Cut(rest, ":")
-		n, err := parseInt(place)
+		n, err := format.ParseInt(place)
 		return store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: n}, ok && err == nil
 	}
 	return store.Signal{}, false

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -22,14 +23,14 @@ func specialMarker(delivery string) string { return "x" + delivery }
 
 // stagedName names the staged list that a marker stands for.
 func stagedName(marker string, r store.Route) string {
-	return marker + "/" + routeName(r)
+	return marker + "/" + format.RouteName(r)
 }
 
 // stagedLists declares the keys of both staged lists of a delivery and route, the plain one first, and returns the
 // index of that one.
 func (b *batch) stagedLists(run, delivery string, r store.Route) int {
-	plain := b.Key(b.space.staged(run, stagedName(plainMarker(delivery), r)))
-	b.Key(b.space.staged(run, stagedName(specialMarker(delivery), r)))
+	plain := b.Key(b.space.Staged(run, stagedName(plainMarker(delivery), r)))
+	b.Key(b.space.Staged(run, stagedName(specialMarker(delivery), r)))
 	return plain
 }
 
@@ -60,10 +61,10 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 		}
 		longest = max(longest, len(message))
 	}
-	id, delivery := runID(p.Lease.Lane.Run.Number), deliveryName(p.Lease)
-	b.Keys = append(b.Keys, k.session(p.Session.ID), k.run(id), k.stage(id))
+	id, delivery := format.RunID(p.Lease.Lane.Run.Number), format.DeliveryName(p.Lease)
+	b.Keys = append(b.Keys, k.Session(p.Session.ID), k.Run(id), k.Stage(id))
 	b.stagedLists(id, delivery, p.Route)
-	b.Add(leaseField(p.Lease), delivery+"/"+routeName(p.Route)).Int(p.Offset).Int(longest)
+	b.Add(format.LeaseField(p.Lease), delivery+"/"+format.RouteName(p.Route)).Int(p.Offset).Int(longest)
 	b.Int(len(plain)).Add(plain...).Int(len(specials)).Add(specials...)
 	word, rest, err := s.word(ctx, script.Stage, b.Call)
 	switch {
@@ -76,7 +77,7 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 	case word == "stopped":
 		return store.ErrJobStopped
 	case word == "there" && len(rest) == 1:
-		_, err := p.StagedAt(int(number(rest[0])))
+		_, err := p.StagedAt(int(script.Number(rest[0])))
 		return err
 	}
 	return unexpected(script.Stage, word)

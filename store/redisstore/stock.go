@@ -7,6 +7,8 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // A fetch names the routes of which it knows that they may have work. Up to maxNamed it names all that it is asked for. Of
@@ -79,16 +81,16 @@ func (k *stock) noteSettled(st *settlement) {
 	}
 	for i := range st.params.Outcomes {
 		o := &st.params.Outcomes[i]
-		k.signalled[routeName(o.Lease.Lane.Route)] = true
+		k.signalled[format.RouteName(o.Lease.Lane.Route)] = true
 		for j := range o.Children {
-			k.signalled[routeName(o.Children[j].Route)] = true
+			k.signalled[format.RouteName(o.Children[j].Route)] = true
 		}
 		for _, s := range o.Staged {
-			k.signalled[routeName(s.Route)] = true
+			k.signalled[format.RouteName(s.Route)] = true
 		}
 	}
 	for _, r := range st.runs {
-		k.signalled[r.meta.post], k.signalled[r.meta.root] = true, true
+		k.signalled[r.meta.Post], k.signalled[r.meta.Root] = true, true
 		for _, route := range st.aside[r.id.Number] {
 			k.signalled[route] = true
 		}
@@ -104,7 +106,7 @@ func (k *stock) take() {
 		k.index = make(map[string]served)
 	}
 	for name := range k.signalled {
-		if route, ok := parseRoute(name); ok {
+		if route, ok := format.ParseRoute(name); ok {
 			k.known[route] = true
 		}
 	}
@@ -181,7 +183,7 @@ func (k *stock) learn(named []store.Route, told []rueidis.RedisMessage, readOnly
 			delete(k.known, r)
 		}
 		for i := 0; i < len(told); i += 3 {
-			k.known[named[number(told[i])-1]] = true
+			k.known[named[script.Number(told[i])-1]] = true
 		}
 		return
 	}

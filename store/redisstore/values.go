@@ -10,14 +10,15 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // WriteValues implements [store.Values].
 func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	k := s.spaces[p.Partition]
-	w := valueWriter{Call: script.NewCall(k.producer(p.Stream)), space: k, owners: true}
-	w.Int64(p.Number).Add(formatMillis(producerTTL))
+	w := valueWriter{Call: script.NewCall(k.Producer(p.Stream)), space: k, owners: true}
+	w.Int64(p.Number).Add(format.Millis(producerTTL))
 	w.Flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).Int(len(p.Writes))
 	for i := range p.Writes {
 		write := &p.Writes[i]
@@ -41,13 +42,13 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	case word != "ok" || len(rest) != 1:
 		return store.WriteReply{}, unexpected(script.WriteValues, word)
 	}
-	return decodeWriteReply(&p, text(rest[0]))
+	return decodeWriteReply(&p, script.Text(rest[0]))
 }
 
 // valueWriter packs writes into a script call as values.lua reads them.
 type valueWriter struct {
 	*script.Call
-	space  *keyspace
+	space  *format.Keyspace
 	owners bool // runs and jobs are declared, too
 
 	// What was declared last: mostly the next write is of the same value.
@@ -61,25 +62,25 @@ func (w *valueWriter) declare(scope store.ValueScope, name string) {
 	if scope != w.scope {
 		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
 		if scope.Of != store.ScopeNamespace {
-			w.namesAt = w.Key(w.space.valueNames(scope))
+			w.namesAt = w.Key(w.space.ValueNames(scope))
 		}
 		switch {
 		case !w.owners:
 		case scope.Of == store.ScopeRun:
-			w.ownerAt = w.Key(w.space.run(runID(scope.Run)))
+			w.ownerAt = w.Key(w.space.Run(format.RunID(scope.Run)))
 		case scope.Of == store.ScopeJob:
-			w.ownerAt = w.Key(w.space.job(scope.Job))
+			w.ownerAt = w.Key(w.space.Job(scope.Job))
 		}
 	}
 	if name != w.name {
-		w.name, w.valueAt = name, w.Key(w.space.value(scope, name))
+		w.name, w.valueAt = name, w.Key(w.space.Value(scope, name))
 	}
 }
 
 // write packs one write of the value declared last.
 func (w *valueWriter) write(write *store.Write) {
 	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, typeLetters[write.Type], opNames[write.Op])
-	w.Int64(ceilMillis(write.Scope.Expiry))
+	w.Int64(format.CeilMillis(write.Scope.Expiry))
 	count := w.Reserve()
 	switch write.Op {
 	case store.WriteSwap:
@@ -213,7 +214,7 @@ func refusal(scope store.ValueScope, name string, want store.ValueType, word, de
 // ReadValue implements [store.Values].
 func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
 	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
-	c := script.NewCall(k.value(p.Scope, p.Name)).Add(typeLetters[p.Type])
+	c := script.NewCall(k.Value(p.Scope, p.Name)).Add(typeLetters[p.Type])
 	switch p.Type {
 	case store.ValueList:
 		c.Int64(min(p.Offset, maxOffset)).Int(p.Limit)
@@ -234,7 +235,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		return store.ReadReply{}, nil
 	case word == "ok" && len(rest) >= 2:
 	case len(rest) == 1:
-		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Type, word, text(rest[0]))
+		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Type, word, script.Text(rest[0]))
 	case word == "corrupt":
 		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Type, word, "")
 	default:
@@ -242,9 +243,9 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	}
 	var reply store.ReadReply
 	if p.Type == store.ValueList || p.Type == store.ValueMap {
-		reply.Len = number(rest[0])
+		reply.Len = script.Number(rest[0])
 	}
-	if cursor := text(rest[1]); len(p.Fields) > 0 {
+	if cursor := script.Text(rest[1]); len(p.Fields) > 0 {
 		reply.Looked, _ = strconv.Atoi(cursor)
 	} else if cursor != "0" {
 		reply.Cursor = cursor
@@ -264,11 +265,11 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 
 // values packs all values of runs and jobs, for the scripts that remove their owners: the sets of their names, and then
 // the values themselves go to KEYS, their names to ARGV.
-func (s *Store) values(ctx context.Context, k *keyspace, c *script.Call, scopes ...store.ValueScope) error {
+func (s *Store) values(ctx context.Context, k *format.Keyspace, c *script.Call, scopes ...store.ValueScope) error {
 	cmds := make(rueidis.Commands, len(scopes))
 	for i, scope := range scopes {
-		cmds[i] = s.client.B().Smembers().Key(k.valueNames(scope)).Build()
-		c.Key(k.valueNames(scope))
+		cmds[i] = s.client.B().Smembers().Key(k.ValueNames(scope)).Build()
+		c.Key(k.ValueNames(scope))
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		names, err := r.AsStrSlice()
@@ -277,7 +278,7 @@ func (s *Store) values(ctx context.Context, k *keyspace, c *script.Call, scopes 
 		}
 		c.Int(len(names)).Add(names...)
 		for _, name := range names {
-			c.Key(k.value(scopes[i], name))
+			c.Key(k.Value(scopes[i], name))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package redisstore
+package format
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // This file translates between stored hashes and records; no other Go file
@@ -19,8 +20,8 @@ import (
 // v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased tasks of kinds with a limit) and short (queues that
 // wait for such a limit), and litter: more is left at its end than the list of its lanes, like buckets of claimed IDs.
 
-// runFields is what a run begins with beside what the script adds itself.
-func runFields(p *store.StartParams, maxLen int) []string {
+// RunFields is what a run begins with beside what the script adds itself.
+func RunFields(p *store.StartParams, maxLen int) []string {
 	headers := ""
 	if len(p.Headers) > 0 {
 		b, _ := json.Marshal(p.Headers) // a map of strings always marshals
@@ -31,7 +32,7 @@ func runFields(p *store.StartParams, maxLen int) []string {
 		"args", string(p.Args),
 		"headers", headers,
 		"weight", strconv.FormatFloat(p.Weight, 'f', -1, 64),
-		"retention", formatMillis(p.Retention),
+		"retention", Millis(p.Retention),
 		"failcap", strconv.Itoa(p.FailureCap),
 		"maxlen", strconv.Itoa(maxLen),
 	}
@@ -45,44 +46,45 @@ func runFields(p *store.StartParams, maxLen int) []string {
 		fields = append(fields, "scheduled", strconv.FormatInt(p.Due.UnixMilli(), 10))
 	}
 	if p.PostJob != nil {
-		fields = append(fields, "post", string(appendTask(nil, &p.PostJob.Task)),
-			"postroute", routeName(p.PostJob.Route), "postqueue", p.PostJob.Route.Queue)
+		fields = append(fields, "post", string(AppendTask(nil, &p.PostJob.Task)),
+			"postroute", RouteName(p.PostJob.Route), "postqueue", p.PostJob.Route.Queue)
 	}
-	return append(fields, "routes", metaRoutes(p))
+	return append(fields, "routes", MetaRoutes(p))
 }
 
-// metaRoutes is what of a run's routes and weight never changes, as parseMeta reads it.
-func metaRoutes(p *store.StartParams) string {
+// MetaRoutes is what of a run's routes and weight never changes, as parseMeta reads it.
+func MetaRoutes(p *store.StartParams) string {
 	var root, post string
 	if p.Root != nil {
-		root = routeName(p.Root.Route)
+		root = RouteName(p.Root.Route)
 	}
 	if p.PostJob != nil {
-		post = routeName(p.PostJob.Route)
+		post = RouteName(p.PostJob.Route)
 	}
 	return post + " " + root + " " + strconv.FormatFloat(p.Weight, 'f', -1, 64)
 }
 
-// runMeta is what never changes of a run and is needed to name its keys.
-type runMeta struct {
-	job  string
-	post string // route of the post-job lane; "" if the set has no such hook
-	root string // route of the root task; "" if there is none
+// RunMeta is what never changes of a run and is needed to name its keys.
+type RunMeta struct {
+	Job  string
+	Post string // route of the post-job lane; "" if the set has no such hook
+	Root string // route of the root task; "" if there is none
 	// weight is as stored, for the script that shares out a fetch.
-	weight string
+	Weight string
 }
 
-func parseMeta(job, routes string) runMeta {
+// ParseMeta reads the fields job and routes of a run.
+func ParseMeta(job, routes string) RunMeta {
 	post, rest, _ := strings.Cut(routes, " ")
 	root, weight, _ := strings.Cut(rest, " ")
 	if w, err := strconv.ParseFloat(weight, 64); err != nil || !(w > 0) || math.IsInf(w, 0) {
 		weight = "1" // it is damaged
 	}
-	return runMeta{job: job, post: post, root: root, weight: weight}
+	return RunMeta{Job: job, Post: post, Root: root, Weight: weight}
 }
 
-// decodeRun translates a hash; the name and number are checked against it. now is the store's clock, as far as known.
-func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRecord, error) {
+// DecodeRun translates a hash; the name and number are checked against it. now is the store's clock, as far as known.
+func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRecord, error) {
 	if len(h) == 0 {
 		return store.RunRecord{}, store.ErrRunNotFound
 	}
@@ -113,15 +115,15 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Reason:    h["reason"],
 		HookError: h["hookerror"],
 		Graceful:  h["graceful"] == "1",
-		Retention: millisToDuration(d.int("retention")),
+		Retention: Duration(d.int("retention")),
 		Due:       d.time("scheduled"),
 		RedriveOf: d.int("redriveof"),
 	}
 	if !r.Status.Final() {
 		r.RetryError = h["retryerror"] // it stays stored, so that no run pays for its removal
 	}
-	if meta := parseMeta(h["job"], h["routes"]); meta.root != "" {
-		route, ok := parseRoute(meta.root)
+	if meta := ParseMeta(h["job"], h["routes"]); meta.Root != "" {
+		route, ok := ParseRoute(meta.Root)
 		d.check(ok, "routes")
 		r.Root = route
 	}
@@ -129,7 +131,7 @@ func decodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		r.Result = []byte(result)
 	}
 	if field, ok := h["reporting"]; ok {
-		r.Reporting = decodeReporting(id, field, now)
+		r.Reporting = DecodeReporting(id, field, now)
 	}
 	if h["headers"] != "" {
 		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")
@@ -150,8 +152,8 @@ func known(s store.Status) bool {
 	return s.Final()
 }
 
-// decodeJob translates a hash.
-func decodeJob(name string, h map[string]string) (store.JobRecord, error) {
+// DecodeJob translates a hash.
+func DecodeJob(name string, h map[string]string) (store.JobRecord, error) {
 	if len(h) == 0 {
 		return store.JobRecord{}, store.ErrJobNotFound
 	}
@@ -199,7 +201,7 @@ func (d *hashDecoder) int(field string) int64 {
 	if !ok {
 		return 0
 	}
-	n, err := parseInt(s)
+	n, err := ParseInt(s)
 	d.check(err == nil, field)
 	return n
 }
@@ -234,33 +236,35 @@ func (d *hashDecoder) time(field string) time.Time {
 	return time.Time{}
 }
 
-func parseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
+// ParseInt reads a whole number.
+func ParseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 
-// millisToDuration is the other way of [ceilMillis]: the longest duration, rounded up, is the longest again.
-func millisToDuration(ms int64) time.Duration {
+// Duration is the other way of [CeilMillis]: the longest duration, rounded up, is the longest again.
+func Duration(ms int64) time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-// instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time. What is long past is just that.
-func instant(t time.Time) int64 {
+// Instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time. What is long past is just that.
+func Instant(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return max(t.UnixMilli(), 1)
 }
 
-// formatMillis rounds up, as [ceilMillis] does.
-func formatMillis(d time.Duration) string { return strconv.FormatInt(ceilMillis(d), 10) }
+// Millis rounds up, as [CeilMillis] does.
+func Millis(d time.Duration) string { return strconv.FormatInt(CeilMillis(d), 10) }
 
-func cutByte(s string, sep byte) (before, after string, found bool) {
+// CutByte is [strings.Cut] by one byte.
+func CutByte(s string, sep byte) (before, after string, found bool) {
 	if i := strings.IndexByte(s, sep); i >= 0 {
 		return s[:i], s[i+1:], true
 	}
 	return s, "", false
 }
 
-// parseMillis reads a time in ms as a script replies it; "" is zero. Scores may come with an exponent or a fraction.
-func parseMillis(s string) time.Time {
+// ParseMillis reads a time in ms as a script replies it; "" is zero. Scores may come with an exponent or a fraction.
+func ParseMillis(s string) time.Time {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || f <= 0 {
 		return time.Time{}
@@ -268,27 +272,27 @@ func parseMillis(s string) time.Time {
 	return time.UnixMilli(int64(f))
 }
 
-// documentFields are what is read of the hash of a configuration; see configure.lua.
-var documentFields = []string{"version", "document"}
+// DocumentFields are what is read of the hash of a configuration; see configure.lua.
+var DocumentFields = []string{"version", "document"}
 
-// decodeDocument translates a read of documentFields.
-func decodeDocument(id store.ConfigurationID, v []rueidis.RedisMessage) (store.ConfigurationRecord, error) {
+// DecodeDocument translates a read of documentFields.
+func DecodeDocument(id store.ConfigurationID, v []rueidis.RedisMessage) (store.ConfigurationRecord, error) {
 	var r store.ConfigurationRecord
-	if len(v) != len(documentFields) || v[0].IsNil() {
+	if len(v) != len(DocumentFields) || v[0].IsNil() {
 		return r, nil
 	}
 	var err error
-	if r.Version, err = parseInt(text(v[0])); err != nil {
+	if r.Version, err = ParseInt(script.Text(v[0])); err != nil {
 		return r, fmt.Errorf("%w: version of the %s", store.ErrCorrupt, id)
 	}
 	if !v[1].IsNil() {
-		r.Document = []byte(text(v[1]))
+		r.Document = []byte(script.Text(v[1]))
 	}
 	return r, nil
 }
 
-// decodeChanges translates the hash of a configuration to its history, newest first.
-func decodeChanges(id store.ConfigurationID, h map[string]string) ([]store.ConfigurationChange, error) {
+// DecodeChanges translates the hash of a configuration to its history, newest first.
+func DecodeChanges(id store.ConfigurationID, h map[string]string) ([]store.ConfigurationChange, error) {
 	d := hashDecoder{h: h}
 	changes := []store.ConfigurationChange{}
 	for v := d.int("version"); v > 0; v-- {
@@ -306,4 +310,31 @@ func decodeChanges(id store.ConfigurationID, h map[string]string) ([]store.Confi
 		return nil, fmt.Errorf("%w: %s of the %s", store.ErrCorrupt, d.bad, id)
 	}
 	return changes, nil
+}
+
+// CeilMillis rounds up, so that a short delay is not none. It holds for every
+// duration: a sum could overflow, and a script that meets a number it cannot read
+// would stop half-way.
+func CeilMillis(d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return int64((d-1)/time.Millisecond) + 1
+}
+
+// DecodeReporting reads the field, without what is over. It is informative: what cannot be read is left out.
+func DecodeReporting(run store.RunID, field string, now time.Time) (all []store.RunningTask) {
+	for line := range strings.SplitSeq(field, "\n") {
+		until, rest, _ := strings.Cut(line, " ")
+		_, text, _ := strings.Cut(rest, " ")
+		ms, err := strconv.ParseInt(until, 10, 64)
+		var t store.RunningTask
+		if err != nil || now.UnixMilli() >= ms || json.Unmarshal([]byte(text), &t) != nil {
+			continue
+		}
+		t.Run = run
+		all = append(all, t)
+	}
+	store.SortRunning(all)
+	return all
 }

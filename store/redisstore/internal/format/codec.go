@@ -1,4 +1,4 @@
-package redisstore
+package format
 
 import (
 	"crypto/sha256"
@@ -37,8 +37,8 @@ const (
 	flagMore       = 1 << 6
 )
 
-// appendTask appends the message of a task.
-func appendTask(b []byte, t *store.Task) []byte {
+// AppendTask appends the message of a task.
+func AppendTask(b []byte, t *store.Task) []byte {
 	var flags byte
 	if t.Claimed {
 		flags |= flagClaimed
@@ -67,7 +67,7 @@ func appendTask(b []byte, t *store.Task) []byte {
 		b = binary.AppendUvarint(b, uint64(t.Crashes))
 	}
 	if flags&flagKeep != 0 {
-		b = binary.AppendUvarint(b, uint64(ceilMillis(t.Keep)))
+		b = binary.AppendUvarint(b, uint64(CeilMillis(t.Keep)))
 	}
 	if flags&flagAttributes != 0 {
 		b = appendString(b, string(t.Attributes))
@@ -87,8 +87,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// decodeTask decodes a message that nobody else holds: the payload aliases it.
-func decodeTask(message string) (store.Task, error) {
+// DecodeTask decodes a message that nobody else holds: the payload aliases it.
+func DecodeTask(message string) (store.Task, error) {
 	r := reader{rest: message}
 	version := r.byte()
 	if version != messageVersion {
@@ -102,7 +102,7 @@ func decodeTask(message string) (store.Task, error) {
 		t.Retry, t.Snoozes, t.Crashes = r.int(), r.int(), r.int()
 	}
 	if flags&flagKeep != 0 {
-		t.Keep = millisToDuration(int64(r.int()))
+		t.Keep = Duration(int64(r.int()))
 	}
 	if flags&flagAttributes != 0 {
 		t.Attributes = []byte(r.string())
@@ -191,31 +191,33 @@ type failure struct {
 	Worker  string `json:"worker,omitempty"`
 }
 
-func encodeFailure(o *store.Outcome, worker string) string {
+// EncodeFailure makes the dead letter of a task that failed, without its place and time.
+func EncodeFailure(o *store.Outcome, worker string) string {
 	b, _ := json.Marshal(failure{ // a struct of strings always marshals
-		Version: 1, Route: routeName(o.Lease.Lane.Route), Task: appendTask(nil, &o.Task),
+		Version: 1, Route: RouteName(o.Lease.Lane.Route), Task: AppendTask(nil, &o.Task),
 		Error: o.Error, Stack: o.Stack, Worker: worker,
 	})
 	return string(b)
 }
 
-func decodeFailure(run store.RunID, stored string) (store.Failure, error) {
+// DecodeFailure reads a dead letter, with its place and time.
+func DecodeFailure(run store.RunID, stored string) (store.Failure, error) {
 	var f failure
-	first, rest, _ := cutByte(stored, ' ')
-	ms, text, ok := cutByte(rest, ' ')
-	place, err := parseInt(first)
-	at, err2 := parseInt(ms)
+	first, rest, _ := CutByte(stored, ' ')
+	ms, text, ok := CutByte(rest, ' ')
+	place, err := ParseInt(first)
+	at, err2 := ParseInt(ms)
 	if !ok || err != nil || err2 != nil {
 		return store.Failure{}, fmt.Errorf("%w: dead letter without place or time", store.ErrCorrupt)
 	}
 	if err := json.Unmarshal([]byte(text), &f); err != nil {
 		return store.Failure{}, fmt.Errorf("%w: dead letter: %v", store.ErrCorrupt, err)
 	}
-	route, ok := parseRoute(f.Route)
+	route, ok := ParseRoute(f.Route)
 	if f.Version != 1 || !ok {
 		return store.Failure{}, fmt.Errorf("%w: dead letter of version %d, route %q", store.ErrCorrupt, f.Version, f.Route)
 	}
-	task, err := decodeTask(string(f.Task))
+	task, err := DecodeTask(string(f.Task))
 	if err != nil {
 		return store.Failure{}, err
 	}
@@ -225,8 +227,8 @@ func decodeFailure(run store.RunID, stored string) (store.Failure, error) {
 	}, nil
 }
 
-// digest is what is stored of a claimed ID, and the bucket it lives in.
-func digest(id string) (string, int) {
+// Digest is what is stored of a claimed ID, and the bucket it lives in.
+func Digest(id string) (string, int) {
 	sum := sha256.Sum256([]byte(id))
-	return string(sum[:16]), int(sum[16]) % idBuckets
+	return string(sum[:16]), int(sum[16]) % IDBuckets
 }

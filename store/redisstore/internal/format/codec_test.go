@@ -1,4 +1,4 @@
-package redisstore
+package format
 
 import (
 	"flag"
@@ -33,14 +33,14 @@ func goldenTasks() map[string]store.Task {
 func TestGoldenTasksAreReadAndWrittenUnchanged(t *testing.T) {
 	for name, task := range goldenTasks() {
 		path := filepath.Join("testdata", "task_"+name+".golden")
-		written := appendTask(nil, &task)
+		written := AppendTask(nil, &task)
 		if *update {
 			require.NoError(t, os.WriteFile(path, written, 0o600))
 		}
 		golden, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, golden, written, name)
-		read, err := decodeTask(string(golden))
+		read, err := DecodeTask(string(golden))
 		require.NoError(t, err)
 		require.Equal(t, task, read, name)
 	}
@@ -55,19 +55,19 @@ func TestEveryFieldOfATaskIsStored(t *testing.T) {
 
 func TestAMessageOfANewerVersionIsRefused(t *testing.T) {
 	task := store.Task{ID: "a"}
-	m := appendTask(nil, &task)
+	m := AppendTask(nil, &task)
 	m[0]++
-	_, err := decodeTask(string(m))
+	_, err := DecodeTask(string(m))
 	require.ErrorIs(t, err, store.ErrCorrupt)
 }
 
 func TestWhatALaterVersionAddsIsSkipped(t *testing.T) {
 	task := store.Task{ID: "a", Enqueued: time.UnixMilli(5)}
-	m := appendTask(nil, &task)
+	m := AppendTask(nil, &task)
 	m[1] |= flagMore
 	m = appendString(m, "something new")
 	m = append(m, "payload"...)
-	read, err := decodeTask(string(m))
+	read, err := DecodeTask(string(m))
 	require.NoError(t, err)
 	task.Payload = []byte("payload")
 	require.Equal(t, task, read)
@@ -77,7 +77,7 @@ func TestFailuresSurviveStorage(t *testing.T) {
 	run := store.RunID{Job: "j", Number: 7}
 	lane := store.Lane{Run: run, Route: store.Route{Queue: "q", Set: "s", Kind: "k"}}
 	o := store.Outcome{Lease: store.Lease{Lane: lane}, Task: goldenTasks()["full"], Error: "no such file", Stack: "main.go:1"}
-	read, err := decodeFailure(run, "12 1790000000123 "+encodeFailure(&o, "w1"))
+	read, err := DecodeFailure(run, "12 1790000000123 "+EncodeFailure(&o, "w1"))
 	require.NoError(t, err)
 	require.Equal(t, store.Failure{
 		Place: 12, Lane: lane, Task: o.Task, Error: o.Error, Stack: o.Stack, Worker: "w1", At: time.UnixMilli(1790000000123),
@@ -85,22 +85,22 @@ func TestFailuresSurviveStorage(t *testing.T) {
 	for _, damaged := range []string{
 		"", "1", "1 {}", "1 x {}", "x 1 {}", "1 1 {", "1 1 {\"v\":2}", "1 1 {\"v\":1,\"route\":\"a/b\"}",
 	} {
-		_, err := decodeFailure(run, damaged)
+		_, err := DecodeFailure(run, damaged)
 		require.ErrorIs(t, err, store.ErrCorrupt, damaged)
 	}
 }
 
 func FuzzDecodeTask(f *testing.F) {
 	for _, task := range goldenTasks() {
-		f.Add(string(appendTask(nil, &task)))
+		f.Add(string(AppendTask(nil, &task)))
 	}
 	f.Fuzz(func(t *testing.T, message string) {
-		task, err := decodeTask(message)
+		task, err := DecodeTask(message)
 		if err != nil {
 			require.ErrorIs(t, err, store.ErrCorrupt)
 			return
 		}
-		again, err := decodeTask(string(appendTask(nil, &task)))
+		again, err := DecodeTask(string(AppendTask(nil, &task)))
 		require.NoError(t, err)
 		require.Equal(t, normal(task), normal(again))
 	})
@@ -136,7 +136,7 @@ func FuzzLeaseField(f *testing.F) {
 		if fetch < 0 || index < 0 || run < 0 {
 			return
 		}
-		read, ok := parseLeaseField("s", leaseField(lease))
+		read, ok := ParseLeaseField("s", LeaseField(lease))
 		require.True(t, ok)
 		require.Equal(t, lease, read)
 	})
@@ -146,12 +146,12 @@ func FuzzKeysOfDifferentNamesDiffer(f *testing.F) {
 	f.Add("a", "a:b")
 	f.Add("{", "}")
 	f.Fuzz(func(t *testing.T, one, other string) {
-		k := newKeyspace("ns", 3)
+		k := NewKeyspace("ns", 3)
 		if one == other || store.ValidateJobName(one) != nil || store.ValidateJobName(other) != nil {
 			return
 		}
 		keys := map[string]bool{}
-		for _, key := range []string{k.job(one), k.job(other), k.starts(one), k.starts(other), k.meta, k.jobs} {
+		for _, key := range []string{k.Job(one), k.Job(other), k.Starts(one), k.Starts(other), k.Meta, k.Jobs} {
 			require.False(t, keys[key], key)
 			require.True(t, strings.HasPrefix(key, "{ns:3}:"), "the first braces of %q are the partition's", key)
 			keys[key] = true

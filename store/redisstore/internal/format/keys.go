@@ -1,0 +1,210 @@
+// Package format says how the Redis store names its keys, and what it keeps under them: the only code
+// that knows a name of a key, a field of a hash, or the form of a message.
+package format
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Keyspace names every key of one partition. All of them begin with the hash
+// tag "{namespace:partition}", so that they share a slot and a script may
+// touch any of them; since the tag is the first pair of braces in a key, names that
+// users chose may follow it as they are.
+//
+//	meta             hash: format, partitions, run and fence (last numbers), sweep (last time), mode
+//	jobs             zset, all scores 0: names of jobs
+//	job:J            hash: kind, definition, revision, disabled, run (last), created, changes, schedule, due, acts (due and its delay), skipped, lastskip
+//	starts:J         hash: token → run, of every run kept
+//	names:job:J      set: names of the job's values; names:run:R likewise
+//	value:job:NAME:J hash or list: one value; see values.lua; value:run:NAME:R and value:all:NAME likewise
+//	sets             hash: handler set → description
+//	configuration:S  hash: configuration of the set S; see configure.lua
+//	run:R            hash: one run; see record.go
+//	configured:R     hash: configuration of its own
+//	lanes:R          set: routes that the run ever used
+//	holds:R          hash: name → since
+//	stage:R          hash: staged lists whose parents have not settled
+//	dead:R           zset: failures by their places
+//	ids:R:B          zset: digest of a claimed ID → until when, in 64 buckets
+//	W: U: D: M:LANE  waiting, recovered tasks, delayed (zset), markers of staged lists
+//	S:R/DELIVERY/QUEUE/SET/KIND  staged children of one delivery
+//	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
+//	clock            hash: queue → virtual time; under / where those of other queues begin
+//	routes           zset: routes with work, in order of their names
+//	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at
+//	idle             zset: run → when it is sealed
+//	kept             zset: bucket of claimed IDs → until when the last is kept
+//	leases, terms    zset: session → expiry; hash: session → length of its lease in ms
+//	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
+//	P:STREAM         string: last number and reply of a producer
+//	trash, hist      zsets: runs to purge; summaries by expiry
+//	sem:facts:K      hash: leases, slots and waiters of the semaphore K; see semaphore.lua
+//	sem:held:K       zset: token → when its lease ends
+//	sem:line:K       zset: token of a waiter → its number
+//	sem:live:K       zset: token of a waiter → until when it keeps its place
+//	limit:NAME       hash: the account of a limit; see limit.lua
+//
+// A lane is "R/QUEUE/SET/KIND", a route "QUEUE/SET/KIND".
+type Keyspace struct {
+	Prefix    string
+	Partition int
+
+	Channel, Meta, Jobs, Sets, Clock, Routes, Due, Idle, Kept, Leases, Terms, Trash, Hist string
+}
+
+// NewKeyspace names the keys of a partition.
+func NewKeyspace(namespace string, partition int) *Keyspace {
+	p := "{" + namespace + ":" + strconv.Itoa(partition) + "}:"
+	return &Keyspace{
+		Prefix: p, Partition: partition,
+		Channel: p + "signals",
+		Meta:    p + "meta",
+		Jobs:    p + "jobs",
+		Sets:    p + "sets",
+		Clock:   p + "clock",
+		Routes:  p + "routes",
+		Due:     p + "due",
+		Idle:    p + "idle",
+		Kept:    p + "kept",
+		Leases:  p + "leases",
+		Terms:   p + "terms",
+		Trash:   p + "trash",
+		Hist:    p + "hist",
+	}
+}
+
+func (k *Keyspace) Job(name string) string            { return k.Prefix + "job:" + name }
+func (k *Keyspace) Starts(name string) string         { return k.Prefix + "starts:" + name }
+func (k *Keyspace) Configuration(set string) string   { return k.Prefix + "configuration:" + set }
+func (k *Keyspace) RunConfiguration(id string) string { return k.Prefix + "configured:" + id }
+func (k *Keyspace) Run(id string) string              { return k.Prefix + "run:" + id }
+func (k *Keyspace) Lanes(id string) string            { return k.Prefix + "lanes:" + id }
+func (k *Keyspace) Holds(id string) string            { return k.Prefix + "holds:" + id }
+func (k *Keyspace) Stage(id string) string            { return k.Prefix + "stage:" + id }
+func (k *Keyspace) Dead(id string) string             { return k.Prefix + "dead:" + id }
+func (k *Keyspace) Ring(route string) string          { return k.Prefix + "ring:" + route }
+func (k *Keyspace) Session(id string) string          { return k.Prefix + "L:" + id }
+func (k *Keyspace) Producer(id string) string         { return k.Prefix + "P:" + id }
+func (k *Keyspace) Waiting(lane string) string        { return k.Prefix + "W:" + lane }
+func (k *Keyspace) Recovered(lane string) string      { return k.Prefix + "U:" + lane }
+func (k *Keyspace) Delayed(lane string) string        { return k.Prefix + "D:" + lane }
+func (k *Keyspace) Markers(lane string) string        { return k.Prefix + "M:" + lane }
+func (k *Keyspace) SemaphoreFacts(key string) string  { return k.Prefix + "sem:facts:" + key }
+func (k *Keyspace) SemaphoreHeld(key string) string   { return k.Prefix + "sem:held:" + key }
+func (k *Keyspace) SemaphoreLine(key string) string   { return k.Prefix + "sem:line:" + key }
+func (k *Keyspace) SemaphoreLive(key string) string   { return k.Prefix + "sem:live:" + key }
+func (k *Keyspace) Limit(name string) string          { return k.Prefix + "limit:" + name }
+
+// absent is a key that never exists.
+func (k *Keyspace) Absent() string { return k.Prefix + "absent" }
+
+func (k *Keyspace) Staged(id, name string) string {
+	return k.Prefix + "S:" + id + "/" + name
+}
+
+// value is the key of a value. Its name comes first: unlike the name of a job it holds no ':'.
+func (k *Keyspace) Value(scope store.ValueScope, name string) string {
+	switch scope.Of {
+	case store.ScopeRun:
+		return k.Prefix + "value:run:" + name + ":" + RunID(scope.Run)
+	case store.ScopeJob:
+		return k.Prefix + "value:job:" + name + ":" + scope.Job
+	}
+	return k.Prefix + "value:all:" + name
+}
+
+// valueNames is the key of the names of all values of a run or job.
+func (k *Keyspace) ValueNames(scope store.ValueScope) string {
+	if scope.Of == store.ScopeRun {
+		return k.Prefix + "names:run:" + RunID(scope.Run)
+	}
+	return k.Prefix + "names:job:" + scope.Job
+}
+
+// IDBuckets spreads the claimed IDs of a run over keys small enough for
+// Redis's compact encoding while there are few.
+const IDBuckets = 64
+
+func (k *Keyspace) IDs(id string, bucket int) string { return k.Prefix + "ids:" + IDsName(id, bucket) }
+
+// IDsName is how kept names a bucket.
+func IDsName(id string, bucket int) string { return id + ":" + strconv.Itoa(bucket) }
+
+// RunID formats a run's number as keys and scripts carry it.
+func RunID(number int64) string { return strconv.FormatInt(number, 10) }
+
+// RouteName is the stored form of a route. Names hold no '/', so that it can be
+// taken apart again.
+func RouteName(r store.Route) string { return r.Queue + "/" + r.Set + "/" + r.Kind }
+
+// ParseRoute takes the stored form of a route apart.
+func ParseRoute(s string) (store.Route, bool) {
+	queue, rest, ok := strings.Cut(s, "/")
+	set, kind, ok2 := strings.Cut(rest, "/")
+	return store.Route{Queue: queue, Set: set, Kind: kind}, ok && ok2 && !strings.Contains(kind, "/")
+}
+
+// LaneName is the stored form of a lane.
+func LaneName(id, route string) string { return id + "/" + route }
+
+// ParseLane takes the stored form of a lane apart.
+func ParseLane(s string) (id string, route store.Route, ok bool) {
+	id, rest, found := strings.Cut(s, "/")
+	route, ok = ParseRoute(rest)
+	return id, route, ok && found
+}
+
+// tallyMark stands before the lane of a lease that its run counts by kind.
+const tallyMark = "!"
+
+// LeaseField is the field of a delivery in its session's hash: fetch number,
+// position and lane, marked if it is tallied. It is never used again, which makes its removal the fence.
+func LeaseField(l store.Lease) string { return string(AppendLeaseField(nil, &l)) }
+
+// AppendLeaseField appends the field of a delivery.
+func AppendLeaseField(b []byte, l *store.Lease) []byte {
+	b = append(strconv.AppendInt(b, l.Fetch, 10), '.')
+	b = append(strconv.AppendInt(b, int64(l.Index), 10), '.')
+	if l.Tallied {
+		b = append(b, tallyMark...)
+	}
+	b = append(strconv.AppendInt(b, l.Lane.Run.Number, 10), '/')
+	r := &l.Lane.Route
+	b = append(append(b, r.Queue...), '/')
+	b = append(append(b, r.Set...), '/')
+	return append(b, r.Kind...)
+}
+
+// ParseLeaseField takes the field of a delivery apart.
+func ParseLeaseField(session, s string) (store.Lease, bool) {
+	fetch, rest, ok := strings.Cut(s, ".")
+	index, lane, ok2 := strings.Cut(rest, ".")
+	lane, tallied := strings.CutPrefix(lane, tallyMark)
+	f, err := strconv.ParseInt(fetch, 10, 64)
+	i, err2 := strconv.Atoi(index)
+	id, route, ok3 := ParseLane(lane)
+	n, err3 := strconv.ParseInt(id, 10, 64)
+	if !ok || !ok2 || !ok3 || err != nil || err2 != nil || err3 != nil {
+		return store.Lease{}, false
+	}
+	return store.Lease{Session: session, Lane: store.Lane{Run: store.RunID{Number: n}, Route: route}, Fetch: f, Index: i, Tallied: tallied}, true
+}
+
+// DeliveryName names the delivery of a lease among all of a partition; staged lists carry it.
+func DeliveryName(l store.Lease) string {
+	return l.Session + "." + strconv.FormatInt(l.Fetch, 10) + "." + strconv.Itoa(l.Index)
+}
+
+// NeededState is the state in which a run's tasks of the route may run.
+func NeededState(r store.Route) store.Status {
+	switch r.Kind {
+	case store.KindPreJob:
+		return store.StatusStarting
+	case store.KindPostJob:
+		return store.StatusFinishing
+	}
+	return store.StatusRunning
+}

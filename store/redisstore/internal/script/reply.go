@@ -1,0 +1,30 @@
+package script
+
+import (
+	"strconv"
+
+	"github.com/redis/rueidis"
+)
+
+// Text reads a reply that is a string or a number.
+func Text(m rueidis.RedisMessage) string {
+	if s, err := m.ToString(); err == nil {
+		return s
+	}
+	if n, err := m.AsInt64(); err == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	return ""
+}
+
+// Integer reads a reply that is a number, or the text of one; 0 if it is neither.
+func Integer(m rueidis.RedisMessage) int64 {
+	n, _ := strconv.ParseInt(Text(m), 10, 64)
+	return n
+}
+
+// Number reads a reply that is a number; 0 if it is none.
+func Number(m rueidis.RedisMessage) int64 {
+	n, _ := m.AsInt64()
+	return n
+}

@@ -21,7 +21,7 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 			continue
 		}
 		id := format.RunID(h.run)
-		list := k.Staged(id, stagedName(h.marker, h.route))
+		list := k.Staged(id, format.StagedName(h.marker, h.route))
 		length, stored, err := s.readStaged(ctx, k, id, list)
 		if err != nil {
 			return moved, err
@@ -48,7 +48,7 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 			groups := bt.group(len(items), func(i int) (int64, *store.Item) { return h.run, items[i] })
 			bt.addGroup(groups[0]) // its lane is KEYS 11 to 14
 		}
-		if _, _, err := s.word(ctx, script.Activate, c); err != nil {
+		if _, _, err := s.server.Word(ctx, script.Activate, c); err != nil {
 			return moved, err
 		}
 		moved = true
@@ -65,18 +65,18 @@ func (s *Store) readStaged(ctx context.Context, k *format.Keyspace, run, list st
 		b().Hmget().Key(k.Run(run)).Field("maxlen").Build(),
 	)
 	if length, err = replies[0].AsInt64(); err != nil || length == 0 {
-		return 0, nil, empty(s.translateNil(ctx, "read staged children", err))
+		return 0, nil, script.Empty(s.server.Translate(ctx, "read staged children", err))
 	}
 	longest, err := firstOf(replies[1].ToArray())
 	if err != nil {
-		return 0, nil, s.translate(ctx, "read staged children", err)
+		return 0, nil, s.server.Translate(ctx, "read staged children", err)
 	}
 	n := int64(activateSlice)
 	if each, _ := format.ParseInt(longest); each > 0 {
 		n = min(n, max(1, store.DefaultMaxPayload/each))
 	}
 	children, err = s.client.Do(ctx, b().Lrange().Key(list).Start(0).Stop(n-1).Build()).AsStrSlice()
-	return length, children, s.translateNil(ctx, "read staged children", err)
+	return length, children, s.server.Translate(ctx, "read staged children", err)
 }
 
 // decodeStaged reads an entry of a list of special children: when it is due, a space, and its message.

@@ -25,12 +25,12 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 				c.Key(k.Ring(format.RouteName(r)))
 				c.Add(r.Queue)
 			}
-			word, rest, err := s.word(ctx, script.Reconsider, c)
+			word, rest, err := s.server.Word(ctx, script.Reconsider, c)
 			if err != nil {
 				return err
 			}
 			if word != "ok" || len(rest) != 1 {
-				return unexpected(script.Reconsider, word)
+				return script.Unexpected(script.Reconsider, word)
 			}
 			more = script.Number(rest[0]) == reconsiderSlice
 		}
@@ -72,7 +72,7 @@ func (a asides) declare(c *script.Call, k *format.Keyspace, run int64, routes []
 func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keyspace, run int64) error {
 	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("aside").Build()).ToArray()
 	aside, err := firstOf(fields, err)
-	if err = s.translateNil(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+	if err = s.server.Translate(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return err
 	}
 	asides(nil).declare(c, k, run, strings.Fields(aside))

@@ -42,7 +42,7 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 	case "disabled":
 		return store.StartReply{}, store.ErrJobDisabled
 	}
-	return store.StartReply{}, unexpected(script.StartRun, word)
+	return store.StartReply{}, script.Unexpected(script.StartRun, word)
 }
 
 // FireRun implements [store.Schedules].
@@ -73,20 +73,20 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 	case "started", "skipped", "waiting", "moved", "early":
 		return reply, nil
 	}
-	return reply, unexpected(script.FireRun, word)
+	return reply, script.Unexpected(script.FireRun, word)
 }
 
 // PostponeJob implements [store.Schedules].
 func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	k := s.space(p.Job)
-	word, _, err := s.word(ctx, script.PostponeJob, script.NewCall(k.Job(p.Job), k.Due).Add(p.Job, p.Problem))
+	word, _, err := s.server.Word(ctx, script.PostponeJob, script.NewCall(k.Job(p.Job), k.Due).Add(p.Job, p.Problem))
 	switch {
 	case err != nil:
 		return err
 	case word == "missing":
 		return store.ErrJobNotFound
 	case word != "ok":
-		return unexpected(script.PostponeJob, word)
+		return script.Unexpected(script.PostponeJob, word)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func millis(t time.Time) int64 {
 func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartParams, head func(*script.Call)) (string, []rueidis.RedisMessage, error) {
 	k := s.space(p.Job)
 	for range hintTries {
-		if err := s.begin(ctx); err != nil {
+		if err := s.server.Begin(ctx); err != nil {
 			return "", nil, err
 		}
 		b := s.client.B
@@ -117,20 +117,20 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 		)
 		known, err := firstOf(replies[0].ToArray())
 		if err != nil {
-			return "", nil, s.translate(ctx, "read a job", err)
+			return "", nil, s.server.Translate(ctx, "read a job", err)
 		}
 		last, err := firstOf(replies[1].ToArray())
 		if err != nil {
-			return "", nil, s.translate(ctx, "read the last number", err)
+			return "", nil, s.server.Translate(ctx, "read the last number", err)
 		}
 		clock, err := replies[2].AsStrSlice()
 		if err != nil || len(clock) != 2 {
-			return "", nil, s.translate(ctx, "read the clock", err)
+			return "", nil, s.server.Translate(ctx, "read the clock", err)
 		}
 		seconds, _ := format.ParseInt(clock[0])
 		micros, _ := format.ParseInt(clock[1])
 		floor, _ := format.ParseInt(last)
-		word, rest, err := s.word(ctx, sc, s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head))
+		word, rest, err := s.server.Word(ctx, sc, s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head))
 		if err != nil || word != "again" {
 			return word, rest, err
 		}

@@ -17,27 +17,27 @@ import (
 
 // PublishSet implements [store.Configurations].
 func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return err
 	}
 	key := s.space(r.Name).Sets
 	cmd := func() rueidis.Completed {
 		return s.client.B().Hset().Key(key).FieldValue().FieldValue(r.Name, string(r.Description)).Build()
 	}
-	err := s.translateNil(ctx, "publish a set", s.client.Do(ctx, cmd()).Error())
+	err := s.server.Translate(ctx, "publish a set", s.client.Do(ctx, cmd()).Error())
 	if errors.Is(err, store.ErrCorrupt) { // an index of a wrong type, which no script meets
 		err = s.client.Do(ctx, s.client.B().Unlink().Key(key).Build()).Error()
 		if err == nil {
 			err = s.client.Do(ctx, cmd()).Error()
 		}
-		err = s.translateNil(ctx, "publish a set", err)
+		err = s.server.Translate(ctx, "publish a set", err)
 	}
 	return err
 }
 
 // Sets implements [store.Configurations].
 func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
 	cmds := make(rueidis.Commands, 0, len(s.spaces))
@@ -47,7 +47,7 @@ func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
 	var all []store.SetRecord
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		sets, err := r.AsStrMap()
-		if err = empty(s.translateNil(ctx, "list sets", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "list sets", err)); err != nil {
 			return nil, err
 		}
 		for name, description := range sets {
@@ -77,7 +77,7 @@ func (s *Store) Configuration(ctx context.Context, id store.ConfigurationID) (st
 
 // ownConfiguration checks that a run is there to have a document.
 func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) error {
-	if err := s.begin(ctx); err != nil || id.Set != "" {
+	if err := s.server.Begin(ctx); err != nil || id.Set != "" {
 		return err
 	}
 	if err := s.own(ctx, id.Run); err != nil {
@@ -88,7 +88,7 @@ func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) 
 	if err == nil && kept == 0 {
 		return store.ErrRunNotFound
 	}
-	return s.translateNil(ctx, "find a run", err)
+	return s.server.Translate(ctx, "find a run", err)
 }
 
 // watchFor bounds how long a document is answered from memory though nothing was heard of it. It only matters where invalidations are
@@ -98,7 +98,7 @@ const watchFor = time.Hour
 // WatchConfigurations implements [store.Configurations] by the client's cache: the server tells each connection what changed of
 // the keys that it read. A client without a cache reads from the server each time.
 func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store.ConfigurationRecord, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
 	cmds := make([]rueidis.CacheableTTL, 0, len(sets))
@@ -124,7 +124,7 @@ func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store
 func (s *Store) document(ctx context.Context, id store.ConfigurationID, r rueidis.RedisResult) (store.ConfigurationRecord, error) {
 	v, err := r.ToArray()
 	if err != nil {
-		return store.ConfigurationRecord{}, s.translate(ctx, "read the "+id.String(), err)
+		return store.ConfigurationRecord{}, s.server.Translate(ctx, "read the "+id.String(), err)
 	}
 	return format.DecodeDocument(id, v)
 }
@@ -141,7 +141,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 		c.Key(k.Run(id))
 		c.Add(k.Channel, id)
 	}
-	word, rest, err := s.word(ctx, script.Configure, c)
+	word, rest, err := s.server.Word(ctx, script.Configure, c)
 	switch {
 	case err != nil:
 		return 0, err
@@ -163,7 +163,7 @@ func (s *Store) ConfigurationHistory(ctx context.Context, id store.Configuration
 	key := s.configuration(id)
 	fields, err := s.client.Do(ctx, s.client.B().Hkeys().Key(key).Build()).AsStrSlice()
 	if err != nil {
-		return nil, s.translate(ctx, "read the history of the "+id.String(), err)
+		return nil, s.server.Translate(ctx, "read the history of the "+id.String(), err)
 	}
 	h := make(map[string]string, len(fields))
 	for len(fields) > 0 {
@@ -189,7 +189,7 @@ func (s *Store) addConfigured(ctx context.Context, k *format.Keyspace, ds []stor
 		if _, ok := versions[run]; !ok {
 			v, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("configured").Build()).ToArray())
 			if err != nil {
-				return s.translate(ctx, "read a run", err)
+				return s.server.Translate(ctx, "read a run", err)
 			}
 			versions[run], _ = format.ParseInt(v)
 		}

@@ -183,7 +183,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *format.Keyspace, ses *session,
 		if h.marker == "" {
 			c.Key(k.Waiting(lane))
 		} else {
-			c.Key(k.Staged(id, stagedName(h.marker, h.route)))
+			c.Key(k.Staged(id, format.StagedName(h.marker, h.route)))
 		}
 		weight := "1" // until the first visit
 		if m, ok := s.metas[k.Partition].get(h.run); ok {
@@ -195,7 +195,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *format.Keyspace, ses *session,
 	c.Set(count, n)
 	bounds(c, p, routes)
 
-	word, rest, err := s.word(ctx, script.Fetch, c)
+	word, rest, err := s.server.Word(ctx, script.Fetch, c)
 	switch {
 	case err != nil:
 		return found, err
@@ -204,13 +204,13 @@ func (s *Store) fetchOnce(ctx context.Context, k *format.Keyspace, ses *session,
 	case word == "stale":
 		return found, store.ErrStale
 	case len(rest) < 3:
-		return found, unexpected(script.Fetch, word)
+		return found, script.Unexpected(script.Fetch, word)
 	}
 	reply.Now, reply.NextDue = format.ParseMillis(script.Text(rest[0])), format.ParseMillis(script.Text(rest[1]))
 	s.observe(reply.Now)
 	body, err := rest[2].ToArray()
 	if err != nil {
-		return found, unexpected(script.Fetch, word)
+		return found, script.Unexpected(script.Fetch, word)
 	}
 	if word == "replay" {
 		if reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body); err == nil {
@@ -219,14 +219,14 @@ func (s *Store) fetchOnce(ctx context.Context, k *format.Keyspace, ses *session,
 		return found, err
 	}
 	if err := s.decodeLanes(k, p, routes, body, reply); err != nil {
-		return found, unexpected(script.Fetch, word)
+		return found, script.Unexpected(script.Fetch, word)
 	}
 	if len(rest) < 8 {
-		return found, unexpected(script.Fetch, word)
+		return found, script.Unexpected(script.Fetch, word)
 	}
 	told, err := rest[3].ToArray()
 	if err != nil {
-		return found, unexpected(script.Fetch, word)
+		return found, script.Unexpected(script.Fetch, word)
 	}
 	ses.hints = ses.hints[:0]
 	for i := 0; i+2 < len(told) && len(ses.hints) < maxHints-maxEmptied; i += 3 {
@@ -239,7 +239,7 @@ func (s *Store) fetchOnce(ctx context.Context, k *format.Keyspace, ses *session,
 	found.left, found.more = int(script.Number(rest[4])), script.Number(rest[5]) == 1
 	short, err := rest[6].AsIntSlice()
 	if err != nil {
-		return found, unexpected(script.Fetch, word)
+		return found, script.Unexpected(script.Fetch, word)
 	}
 	for _, budget := range short {
 		if !slices.Contains(reply.Short, int(budget)) {

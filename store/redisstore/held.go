@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -13,13 +15,13 @@ import (
 
 // Held implements [store.Sessions].
 func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.Lease]bool) ([]store.Delivery, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
 	k := s.spaces[id.Partition]
 	live, err := s.client.Do(ctx, s.client.B().Hexists().Key(k.Session(id.ID)).Field("fetch").Build()).AsBool()
 	if err != nil {
-		return nil, s.translate(ctx, "list what a session holds", err)
+		return nil, s.server.Translate(ctx, "list what a session holds", err)
 	}
 	if !live {
 		return nil, store.ErrLeaseLost
@@ -39,9 +41,9 @@ func (s *Store) addStaged(ctx context.Context, k *format.Keyspace, held []store.
 		byName[format.DeliveryName(held[i].Lease)] = &held[i]
 		byRun[format.RunID(held[i].Lease.Lane.Run.Number)] = true
 	}
-	for _, run := range sorted(byRun) {
+	for _, run := range slices.Sorted(maps.Keys(byRun)) {
 		names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
-		if err = empty(s.translateNil(ctx, "list staged children", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "list staged children", err)); err != nil {
 			return err
 		}
 		for _, name := range names {
@@ -51,7 +53,7 @@ func (s *Store) addStaged(ctx context.Context, k *format.Keyspace, held []store.
 				continue
 			}
 			n, err := s.client.Do(ctx, s.client.B().Llen().Key(k.Staged(run, name)).Build()).AsInt64()
-			if err = empty(s.translateNil(ctx, "count staged children", err)); err != nil {
+			if err = script.Empty(s.server.Translate(ctx, "count staged children", err)); err != nil {
 				return err
 			}
 			addStaged(byName[marker[1:]], route, int(n))
@@ -75,7 +77,7 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
 	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
 	if err != nil {
-		return nil, s.translate(ctx, "list what a session holds", err)
+		return nil, s.server.Translate(ctx, "list what a session holds", err)
 	}
 	var fields []string
 	var out []store.Delivery
@@ -115,9 +117,9 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 	if len(fields) == 0 {
 		return nil, nil
 	}
-	word, rest, err := s.word(ctx, script.ReadFields, script.NewCall(key).Add(fields...))
+	word, rest, err := s.server.Word(ctx, script.ReadFields, script.NewCall(key).Add(fields...))
 	if err == nil && word != "ok" {
-		err = unexpected(script.ReadFields, word)
+		err = script.Unexpected(script.ReadFields, word)
 	}
 	return rest, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Inspect implements [store.Runs] with reads only. It reads the counts before and after, since
@@ -29,15 +30,15 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		b().Zrange().Key(k.Leases).Min("0").Max("-1").Build(),
 	)
 	routes, err := replies[0].AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list lanes", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list lanes", err)); err != nil {
 		return out, err
 	}
 	holds, err := replies[1].AsStrMap()
-	if err = empty(s.translateNil(ctx, "list holds", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list holds", err)); err != nil {
 		return out, err
 	}
 	sessions, err := replies[2].AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
 		return out, err
 	}
 	for name, since := range holds {
@@ -61,7 +62,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		fields, err := r.AsStrSlice()
-		if err = empty(s.translateNil(ctx, "list what a session holds", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "list what a session holds", err)); err != nil {
 			return out, err
 		}
 		held := make(map[store.Route]int64)
@@ -94,17 +95,17 @@ func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name s
 	)
 	for i, into := range []*int64{&out.Waiting, &out.Recovered, &out.Delayed} {
 		n, err := replies[i].AsInt64()
-		if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "read a lane", err)); err != nil {
 			return out, err
 		}
 		*into = n
 	}
 	markers, err := replies[3].AsStrSlice()
-	if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "read a lane", err)); err != nil {
 		return out, err
 	}
 	first, err := replies[4].AsZScores()
-	if err = empty(s.translateNil(ctx, "read a lane", err)); err != nil && !isNil(err) {
+	if err = script.Empty(s.server.Translate(ctx, "read a lane", err)); err != nil && !isNil(err) {
 		return out, err
 	}
 	if len(first) > 0 {
@@ -121,7 +122,7 @@ func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name s
 	}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		n, err := r.AsInt64()
-		if err = empty(s.translateNil(ctx, "read staged children", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "read staged children", err)); err != nil {
 			return out, err
 		}
 		out.Staged += n
@@ -133,13 +134,13 @@ func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name s
 // under one route it looks into the first. Routes are listed while they have a ring, and until a
 // sweep has found that they have none.
 func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
 	k := s.spaces[partition]
 	b := s.client.B
 	routes, err := s.client.Do(ctx, b().Zrange().Key(k.Routes).Min("0").Max("-1").Build()).AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list routes", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list routes", err)); err != nil {
 		return nil, err
 	}
 	running, err := s.runningByRoute(ctx, k)
@@ -162,11 +163,11 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 			b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
 		)
 		q.Runs, err = replies[0].AsInt64()
-		if err = empty(s.translateNil(ctx, "read a ring", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
 			return nil, err
 		}
 		runs, err := replies[1].AsStrSlice()
-		if err = empty(s.translateNil(ctx, "read a ring", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
 			return nil, err
 		}
 		looked := len(runs)
@@ -197,7 +198,7 @@ const maxQueueStatRuns = "999"
 
 func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[store.Route]int64, error) {
 	sessions, err := s.client.Do(ctx, s.client.B().Zrange().Key(k.Leases).Min("0").Max("-1").Build()).AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
 		return nil, err
 	}
 	cmds := make(rueidis.Commands, 0, len(sessions))
@@ -207,7 +208,7 @@ func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[sto
 	running := make(map[store.Route]int64)
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		fields, err := r.AsStrSlice()
-		if err = empty(s.translateNil(ctx, "list what a session holds", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "list what a session holds", err)); err != nil {
 			return nil, err
 		}
 		for _, f := range fields {
@@ -228,7 +229,7 @@ func (s *Store) startable(ctx context.Context, k *format.Keyspace, runs []string
 	var out []string
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		state, err := firstOf(r.ToArray())
-		if err = s.translateNil(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+		if err = s.server.Translate(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return nil, err
 		}
 		if status := store.Status(state); status == store.StatusStarting || status == store.StatusRunning {

@@ -24,12 +24,12 @@ func firstOf(v []rueidis.RedisMessage, err error) (string, error) {
 func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	k := s.space(p.Job)
 	for range hintTries {
-		if err := s.begin(ctx); err != nil {
+		if err := s.server.Begin(ctx); err != nil {
 			return "", err
 		}
 		known, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray())
 		if err != nil {
-			return "", s.translate(ctx, "read a job", err)
+			return "", s.server.Translate(ctx, "read a job", err)
 		}
 		lastRun := k.Job(p.Job)
 		if known != "" {
@@ -37,7 +37,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		}
 		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due).Add(p.Job, string(p.Type), string(p.Definition)).Int64(p.Revision).Add(known)
 		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.Channel)
-		word, _, err := s.word(ctx, script.EnsureJob, c)
+		word, _, err := s.server.Word(ctx, script.EnsureJob, c)
 		switch {
 		case err != nil:
 			return "", err
@@ -47,7 +47,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		case word == "created", word == "updated", word == "unchanged", word == "kept":
 			return store.EnsureResult(word), nil
 		case word != "again":
-			return "", unexpected(script.EnsureJob, word)
+			return "", script.Unexpected(script.EnsureJob, word)
 		}
 	}
 	return "", store.Transient(fmt.Errorf("declare job %q: others keep starting it", p.Job))
@@ -56,26 +56,26 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
-	word, _, err := s.word(ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel))
+	word, _, err := s.server.Word(ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel))
 	switch {
 	case err != nil:
 		return err
 	case word == "missing":
 		return store.ErrJobNotFound
 	case word != "ok":
-		return unexpected(script.DisableJob, word)
+		return script.Unexpected(script.DisableJob, word)
 	}
 	return nil
 }
 
 // Job implements [store.Jobs].
 func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return store.JobRecord{}, err
 	}
 	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.space(job).Job(job)).Build()).AsStrMap()
 	if err != nil {
-		return store.JobRecord{}, s.translate(ctx, "read a job", err)
+		return store.JobRecord{}, s.server.Translate(ctx, "read a job", err)
 	}
 	return format.DecodeJob(job, h)
 }
@@ -91,7 +91,7 @@ func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []str
 	var lengths rueidis.Commands
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		run, err := firstOf(r.ToArray())
-		if err = empty(s.translateNil(ctx, "read a job", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "read a job", err)); err != nil {
 			return 0, err
 		}
 		lengths = append(lengths, b().Hstrlen().Key(k.Job(names[i])).Field("definition").Build())
@@ -100,12 +100,12 @@ func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []str
 		}
 	}
 	n, err := fitting(s.client.DoMulti(ctx, lengths...), 1+len(large))
-	return n, s.translateNil(ctx, "read lengths", err)
+	return n, s.server.Translate(ctx, "read lengths", err)
 }
 
 // ListJobs implements [store.Jobs]: five round trips a page, whatever its size.
 func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return store.JobPage{}, err
 	}
 	k := s.spaces[p.Partition]
@@ -115,7 +115,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	}
 	b := s.client.B
 	names, err := s.client.Do(ctx, b().Zrangebylex().Key(k.Jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()).AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list jobs", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list jobs", err)); err != nil {
 		return store.JobPage{}, err
 	}
 	var page store.JobPage
@@ -133,7 +133,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
-		if err = s.translateNil(ctx, "read a job", err); err == nil && len(h) == 0 {
+		if err = s.server.Translate(ctx, "read a job", err); err == nil && len(h) == 0 {
 			continue // removed meanwhile
 		}
 		var j store.JobRecord
@@ -156,7 +156,7 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
 		if err != nil {
-			err = s.translate(ctx, "read a run", err)
+			err = s.server.Translate(ctx, "read a run", err)
 			if errors.Is(err, store.ErrUnavailable) || context.Cause(ctx) != nil {
 				return store.JobPage{}, err
 			}

@@ -30,7 +30,7 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 			if !ok {
 				s.config.Logger.ErrorContext(ctx, "a lane with delayed tasks has a damaged name", "partition", partition)
 				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(name).Build()).Error(); err != nil {
-					return reply, s.translate(ctx, "promote", err)
+					return reply, s.server.Translate(ctx, "promote", err)
 				}
 				continue
 			}
@@ -43,16 +43,16 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 			n++
 		}
 		c.Set(count, n)
-		r, err := s.run(ctx, script.Promote, c)
+		r, err := s.server.Run(ctx, script.Promote, c)
 		if err != nil {
 			return reply, err
 		}
 		if len(r) < 4 {
-			return reply, unexpected(script.Promote, "")
+			return reply, script.Unexpected(script.Promote, "")
 		}
 		jobs, err := r[3].ToArray()
 		if err != nil {
-			return reply, unexpected(script.Promote, "")
+			return reply, script.Unexpected(script.Promote, "")
 		}
 		reply.Promoted += int(script.Number(r[0]))
 		reply.Jobs = append(reply.Jobs, stringsOf(jobs)...)
@@ -71,18 +71,18 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
 	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Idle, k.Kept, k.Terms, k.Routes).Add(format.Millis(s.config.SweepInterval))
-	r, err := s.run(ctx, script.Sweep, c)
+	r, err := s.server.Run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
 	}
 	if len(r) != 6 {
-		return store.SweepReply{}, unexpected(script.Sweep, "")
+		return store.SweepReply{}, script.Unexpected(script.Sweep, "")
 	}
 	var lists [6][]string
 	for i := range r {
 		ms, err := r[i].ToArray()
 		if err != nil {
-			return store.SweepReply{}, unexpected(script.Sweep, "")
+			return store.SweepReply{}, script.Unexpected(script.Sweep, "")
 		}
 		lists[i] = stringsOf(ms)
 	}
@@ -135,7 +135,7 @@ func each(ctx context.Context, ids []string, fn func(ctx context.Context, id str
 // held, a slice at a time. It returns how many deliveries that were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, _, err := s.word(ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced))
+	word, _, err := s.server.Word(ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced))
 	if err != nil || word != "closed" {
 		return 0, err
 	}
@@ -220,7 +220,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *format.Keyspace, id store.S
 			c.Int(c.Key(k.Staged(run, name))).Add(name)
 		}
 	}
-	r, err := s.run(ctx, script.Reclaim, c)
+	r, err := s.server.Run(ctx, script.Reclaim, c)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -231,7 +231,7 @@ func (s *Store) reclaimSlice(ctx context.Context, k *format.Keyspace, id store.S
 		return 0, 0, false, nil // the server has gone back to where the session lived
 	}
 	if len(r) != 2 {
-		return 0, 0, false, unexpected(script.Reclaim, script.Text(r[0]))
+		return 0, 0, false, script.Unexpected(script.Reclaim, script.Text(r[0]))
 	}
 	return int(script.Number(r[0])), int(script.Number(r[1])), false, nil
 }
@@ -249,7 +249,7 @@ func recovered(t store.Task) *store.Task {
 // deadStages names the staged lists that a session left in a run.
 func (s *Store) deadStages(ctx context.Context, k *format.Keyspace, id store.SessionID, run string) ([]string, error) {
 	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list staged children", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list staged children", err)); err != nil {
 		return nil, err
 	}
 	var names []string
@@ -272,7 +272,7 @@ func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, id string) erro
 	}
 	c := script.NewCall(k.Run(id), k.Idle, k.Holds(id), k.Clock, k.Hist, k.Trash, k.Lanes(id),
 		k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Routes)
-	_, _, err = s.word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
+	_, _, err = s.server.Word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
 	return err
 }
 
@@ -286,7 +286,7 @@ func (s *Store) releaseKept(ctx context.Context, k *format.Keyspace, buckets []s
 		c.Key(k.Prefix + "ids:" + name)
 		c.Add(name)
 	}
-	_, err := s.run(ctx, script.ReleaseKept, c)
+	_, err := s.server.Run(ctx, script.ReleaseKept, c)
 	return err
 }
 
@@ -300,12 +300,12 @@ func (s *Store) forgetRoutes(ctx context.Context, k *format.Keyspace, routes []s
 		c.Key(k.Ring(route))
 		c.Add(route)
 	}
-	r, err := s.run(ctx, script.ForgetRoutes, c)
+	r, err := s.server.Run(ctx, script.ForgetRoutes, c)
 	if err != nil {
 		return 0, err
 	}
 	if len(r) != 1 {
-		return 0, unexpected(script.ForgetRoutes, "")
+		return 0, script.Unexpected(script.ForgetRoutes, "")
 	}
 	return int(script.Number(r[0])), nil
 }

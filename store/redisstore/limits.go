@@ -18,18 +18,18 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	c.Int(p.Rate.Events).Add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).Int(p.Rate.Burst).Int(p.Tokens).Int(p.Unused)
 	c.Int64(format.Instant(p.Used))
 	c.Add(format.Millis(store.TokenTTL), format.Millis(store.MaxFill))
-	word, rest, err := s.word(ctx, script.Draw, c)
+	word, rest, err := s.server.Word(ctx, script.Draw, c)
 	switch {
 	case err != nil:
 		return store.DrawReply{}, err
 	case word == "stale":
 		return store.DrawReply{}, store.ErrStale
 	case word != "ok" || len(rest) != 8:
-		return store.DrawReply{}, unexpected(script.Draw, word)
+		return store.DrawReply{}, script.Unexpected(script.Draw, word)
 	}
 	silent, err := rest[7].AsStrSlice()
 	if err != nil {
-		return store.DrawReply{}, unexpected(script.Draw, word)
+		return store.DrawReply{}, script.Unexpected(script.Draw, word)
 	}
 	reply := store.DrawReply{
 		Now: format.ParseMillis(script.Text(rest[0])), Held: int(script.Number(rest[1])), Reuse: int(script.Number(rest[2])), Wanted: script.Number(rest[3]) == 1,
@@ -48,20 +48,20 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 // Forfeit implements [store.Limits].
 func (s *Store) Forfeit(ctx context.Context, limit string, h store.Holding) error {
 	k := s.space(limit)
-	word, _, err := s.word(ctx, script.Forfeit, script.NewCall(k.Limit(limit)).Add(k.Channel, limit, h.Holder).Int64(h.Number))
+	word, _, err := s.server.Word(ctx, script.Forfeit, script.NewCall(k.Limit(limit)).Add(k.Channel, limit, h.Holder).Int64(h.Number))
 	if err == nil && word != "ok" {
-		err = unexpected(script.Forfeit, word)
+		err = script.Unexpected(script.Forfeit, word)
 	}
 	return err
 }
 
 // SessionsLeft implements [store.Sessions]. A session stays in leases until everything it held is given back.
 func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return 0, err
 	}
 	all, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.spaces[partition].Leases).Min("0").Max("-1").Build()).AsStrSlice()
-	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
 		return 0, err
 	}
 	n := 0

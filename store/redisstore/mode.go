@@ -10,16 +10,16 @@ import (
 // SetMode implements [store.Modes].
 func (s *Store) SetMode(ctx context.Context, partition int, m store.Mode) error {
 	k := s.spaces[partition]
-	word, _, err := s.word(ctx, script.SetMode, script.NewCall(k.Meta).Add(k.Channel, string(m)))
+	word, _, err := s.server.Word(ctx, script.SetMode, script.NewCall(k.Meta).Add(k.Channel, string(m)))
 	if err == nil && word != "ok" {
-		err = unexpected(script.SetMode, word)
+		err = script.Unexpected(script.SetMode, word)
 	}
 	return err
 }
 
 // Mode implements [store.Modes].
 func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return "", err
 	}
 	k := s.spaces[partition]
@@ -28,7 +28,7 @@ func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
 	case isNil(err):
 		return store.ModeReadWrite, nil
 	case err != nil:
-		return "", s.translate(ctx, "read the mode", err)
+		return "", s.server.Translate(ctx, "read the mode", err)
 	}
 	return store.Mode(v), nil
 }

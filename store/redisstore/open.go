@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // Open connects to the Redis or Valkey that the URL names and returns a store that owns
@@ -67,11 +68,11 @@ func Open(ctx context.Context, address string, config Config) (store.Store, erro
 		if wrong := wrongURL(ctx, &option, err); wrong != nil {
 			return nil, wrong
 		}
-		return nil, (&Store{config: config}).translate(ctx, "connect", err)
+		return nil, script.NewServer(nil).Translate(ctx, "connect", err)
 	}
 	s, err := newStore(ctx, client, config)
 	if err == nil && !awake() { // its connections are cut, or about to be
-		err = (&Store{config: config}).translate(ctx, "connect", context.Cause(ctx))
+		err = script.NewServer(nil).Translate(ctx, "connect", context.Cause(ctx))
 	}
 	if err != nil {
 		conns.cut() // or Close would wait for the server

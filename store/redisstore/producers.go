@@ -18,9 +18,9 @@ const producerTTL = 24 * time.Hour
 // OpenProducer implements [store.Producers].
 func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
 	c := script.NewCall(s.spaces[partition].Producer(stream)).Add(format.Millis(producerTTL))
-	word, _, err := s.word(ctx, script.OpenProducer, c)
+	word, _, err := s.server.Word(ctx, script.OpenProducer, c)
 	if err == nil && word != "ok" {
-		err = unexpected(script.OpenProducer, word)
+		err = script.Unexpected(script.OpenProducer, word)
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		}
 	}
 
-	word, rest, err := s.word(ctx, script.Enqueue, c)
+	word, rest, err := s.server.Word(ctx, script.Enqueue, c)
 	if err != nil {
 		return store.EnqueueReply{}, err
 	}
@@ -132,7 +132,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 			return decodeEnqueueReply(p, script.Text(rest[0]), len(runs), func(id store.RunID) int { return runs[number(id)] }, b.specials)
 		}
 	}
-	return store.EnqueueReply{}, unexpected(script.Enqueue, word)
+	return store.EnqueueReply{}, script.Unexpected(script.Enqueue, word)
 }
 
 // decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word per

@@ -62,7 +62,7 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 		r.routes, errs[0] = replies[reads*i].AsStrSlice()
 		r.staged, errs[1] = replies[reads*i+1].AsStrSlice()
 		for _, err := range errs {
-			r.fail(empty(s.translateNil(ctx, "list what is left of a run", err)))
+			r.fail(script.Empty(s.server.Translate(ctx, "list what is left of a run", err)))
 		}
 		if r.err != nil {
 			r.routes = nil
@@ -81,7 +81,7 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 	for _, r := range runs {
 		for i, route := range r.routes {
 			markers, err := replies[i].AsStrSlice()
-			r.fail(empty(s.translateNil(ctx, "list markers", err)))
+			r.fail(script.Empty(s.server.Translate(ctx, "list markers", err)))
 			for _, m := range markers {
 				r.staged = append(r.staged, m+"/"+route)
 			}
@@ -112,7 +112,7 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 		}
 		c.Int(len(buckets)).Add(buckets...)
 		c.Keys = append(c.Keys, keys...)
-		word, _, err := s.word(ctx, script.PurgeRun, c)
+		word, _, err := s.server.Word(ctx, script.PurgeRun, c)
 		return word != "ok", err
 	}
 	var keys, buckets []string
@@ -147,13 +147,6 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 	return err
 }
 
-func (s *Store) translateNil(ctx context.Context, doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return s.translate(ctx, doing, err)
-}
-
 // forget removes the summary of a run that was purged before, or what still names a run whose record is gone. Then the job,
 // if the caller knows it, loses its entry. One that is kept goes only if its time is over.
 func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, kept bool) error {
@@ -168,7 +161,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
 		}
-		word, _, err := s.word(ctx, script.ForgetRun, c)
+		word, _, err := s.server.Word(ctx, script.ForgetRun, c)
 		switch {
 		case err != nil:
 			return err
@@ -181,7 +174,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 				return err
 			}
 		case word != "again":
-			return unexpected(script.ForgetRun, word)
+			return script.Unexpected(script.ForgetRun, word)
 		}
 	}
 	return store.Transient(fmt.Errorf("forget run %s of job %q: it keeps changing", id, job))
@@ -192,7 +185,7 @@ func (s *Store) starters(ctx context.Context, k *format.Keyspace, id, job string
 	b := s.client.B
 	v, err := s.client.Do(ctx, b().Hmget().Key(k.Run(id)).Field("token", "job").Build()).ToArray()
 	if err != nil {
-		return false, "", nil, s.translate(ctx, "read a run", err)
+		return false, "", nil, s.server.Translate(ctx, "read a run", err)
 	}
 	if !v[1].IsNil() {
 		return true, script.Text(v[1]), []string{script.Text(v[0])}, nil
@@ -202,7 +195,7 @@ func (s *Store) starters(ctx context.Context, k *format.Keyspace, id, job string
 	}
 	starts, err := s.client.Do(ctx, b().Hgetall().Key(k.Starts(job)).Build()).AsStrMap()
 	if err != nil {
-		return false, "", nil, s.translate(ctx, "list runs", err)
+		return false, "", nil, s.server.Translate(ctx, "list runs", err)
 	}
 	for token, run := range starts {
 		if run == id {
@@ -241,7 +234,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 		if err := s.values(ctx, k, c, store.JobScope(job)); err != nil {
 			return err
 		}
-		word, _, err := s.word(ctx, script.DeleteJob, c)
+		word, _, err := s.server.Word(ctx, script.DeleteJob, c)
 		switch {
 		case err != nil:
 			return err
@@ -252,7 +245,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 		case word == "missing":
 			return store.ErrJobNotFound
 		case word != "runs" && word != "again":
-			return unexpected(script.DeleteJob, word)
+			return script.Unexpected(script.DeleteJob, word)
 		}
 		// A run was started, or a value made, meanwhile; if the run is active the next round says so.
 	}
@@ -260,13 +253,13 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 
 // JobRuns implements [store.Jobs].
 func (s *Store) JobRuns(ctx context.Context, job string) ([]int64, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
 	k := s.space(job)
 	v, err := s.client.Do(ctx, s.client.B().Hvals().Key(k.Starts(job)).Build()).AsStrSlice()
 	if err != nil {
-		return nil, s.translate(ctx, "list runs", err)
+		return nil, s.server.Translate(ctx, "list runs", err)
 	}
 	runs := make([]int64, 0, len(v))
 	for _, id := range v {

@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -80,17 +81,17 @@ func (c Config) validate() error {
 // Store implements [store.Store] over a rueidis client. Make one with [New] or
 // [Open]; its methods may be called concurrently.
 type Store struct {
-	client *prompt
+	server *script.Server
+	client *prompt.Client
 	conns  *connections // of a client that is ours to close; nil otherwise
 	config Config
 	spaces []*format.Keyspace
 	metas  []*metaCache
 
-	closed atomic.Bool
-	life   context.Context // ends with Close, and subscriptions with it
-	end    context.CancelFunc
-	hub    *hub
-	skew   atomic.Int64 // server time less ours, in ms, as of the last reply
+	life context.Context // ends with Close, and subscriptions with it
+	end  context.CancelFunc
+	hub  *hub
+	skew atomic.Int64 // server time less ours, in ms, as of the last reply
 
 	mu       sync.Mutex
 	sessions map[store.SessionID]*session
@@ -120,7 +121,8 @@ func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store
 	}
 	s := &Store{config: config, hub: newHub(), sessions: make(map[store.SessionID]*session)}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.client = &prompt{client, lifecycle.New(s.life)}
+	s.client = prompt.New(client, lifecycle.New(s.life))
+	s.server = script.NewServer(s.client)
 	if err := s.checkEviction(ctx); err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func (s *Store) checkEviction(ctx context.Context) error {
 				s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "a redis server is out of reach, its eviction policy is not known", slog.String("addr", addr), slog.Any("error", err))
 				continue
 			}
-			return s.translate(ctx, "read the eviction policy", err)
+			return s.server.Translate(ctx, "read the eviction policy", err)
 		}
 		if p := policy["maxmemory-policy"]; p != "" && p != "noeviction" {
 			if !s.config.AllowEviction {
@@ -222,7 +224,7 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 		}
 	}
 	if err != nil {
-		return 0, s.translate(ctx, "agree on partitions", err)
+		return 0, s.server.Translate(ctx, "agree on partitions", err)
 	}
 	n, err := strconv.Atoi(number)
 	switch {
@@ -246,7 +248,7 @@ func (s *Store) Partitions() int { return len(s.spaces) }
 
 // Ping implements [store.Store].
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return err
 	}
 	cmds := make(rueidis.Commands, 0, len(s.spaces))
@@ -255,7 +257,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		if err := r.Error(); err != nil {
-			return s.translate(ctx, "ping", err)
+			return s.server.Translate(ctx, "ping", err)
 		}
 	}
 	return nil
@@ -265,14 +267,14 @@ func (s *Store) Ping(ctx context.Context) error {
 // [New] stays open, and may go on with what it was asked until it gives up the connection. One that [Open] made is closed: a server
 // that does not answer is given up after half a second.
 func (s *Store) Close() error {
-	if s.closed.CompareAndSwap(false, true) {
+	if s.server.Close() {
 		s.end()
 		if s.conns != nil {
 			late := time.AfterFunc(closeTime, s.conns.cut)
 			s.client.Client.Close()
 			late.Stop()
 			s.conns.cut() // what it was about to make, too
-			s.client.calls.Wait()
+			s.client.Wait()
 		}
 	}
 	return nil
@@ -280,14 +282,6 @@ func (s *Store) Close() error {
 
 // closeTime is how long the client may take to close its connections.
 const closeTime = 500 * time.Millisecond
-
-// begin is the first line of every call.
-func (s *Store) begin(ctx context.Context) error {
-	if s.closed.Load() {
-		return store.ErrClosed
-	}
-	return context.Cause(ctx)
-}
 
 // space is the keyspace of a job.
 func (s *Store) space(job string) *format.Keyspace {
@@ -338,7 +332,7 @@ func (s *Store) meta(ctx context.Context, k *format.Keyspace, number int64) (m f
 		return m, true, nil
 	}
 	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(number))).Field("job", "routes").Build()).ToArray()
-	if err = s.translateNil(ctx, "read a run", err); errors.Is(err, store.ErrCorrupt) {
+	if err = s.server.Translate(ctx, "read a run", err); errors.Is(err, store.ErrCorrupt) {
 		return format.RunMeta{}, false, nil // as good as gone: the runs beside it go on
 	} else if err != nil {
 		return format.RunMeta{}, false, err

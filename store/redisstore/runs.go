@@ -11,13 +11,13 @@ import (
 
 // Run implements [store.Runs].
 func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return store.RunRecord{}, err
 	}
 	k := s.space(id.Job)
 	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.Run(format.RunID(id.Number))).Build()).AsStrMap()
 	if err != nil {
-		return store.RunRecord{}, s.translate(ctx, "read a run", err)
+		return store.RunRecord{}, s.server.Translate(ctx, "read a run", err)
 	}
 	return format.DecodeRun(id, h, s.estimate())
 }
@@ -29,13 +29,13 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 		return err
 	}
 	c := script.NewCall(k.Run(id), k.Hist, k.Trash).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
-	word, _, err := s.word(ctx, script.StopRun, c)
+	word, _, err := s.server.Word(ctx, script.StopRun, c)
 	return runWord(script.StopRun, word, err)
 }
 
 // own checks that a run is one of its job: numbers are unique in a partition, which holds many jobs.
 func (s *Store) own(ctx context.Context, id store.RunID) error {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return err
 	}
 	meta, ok, err := s.meta(ctx, s.space(id.Job), id.Number)
@@ -90,7 +90,7 @@ func runWord(sc *script.Script, word string, err error) error {
 	case word == "finished":
 		return store.ErrRunFinished
 	}
-	return unexpected(sc, word)
+	return script.Unexpected(sc, word)
 }
 
 // SetRunPaused implements [store.Runs].
@@ -106,7 +106,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 			var err error
 			routes, err = s.client.Do(ctx, s.client.B().Smembers().Key(k.Lanes(id)).Build()).AsStrSlice()
 			if err != nil {
-				return s.translate(ctx, "list lanes", err)
+				return s.server.Translate(ctx, "list lanes", err)
 			}
 		}
 		c.Int(len(routes))
@@ -119,7 +119,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 			route, _ := format.ParseRoute(name)
 			c.Add(route.Queue)
 		}
-		word, _, err := s.word(ctx, script.PauseRun, c)
+		word, _, err := s.server.Word(ctx, script.PauseRun, c)
 		if err == nil && word == "again" {
 			continue
 		}
@@ -144,14 +144,14 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit
 	}
 	k := s.space(id.Job)
 	c := script.NewCall(k.Run(format.RunID(id.Number)), k.Dead(format.RunID(id.Number))).Int64(min(after, maxOffset)).Int(min(limit, maxFailures))
-	word, rest, err := s.word(ctx, script.ReadFailures, c)
+	word, rest, err := s.server.Word(ctx, script.ReadFailures, c)
 	switch {
 	case err != nil:
 		return nil, err
 	case word == "missing": // what own remembers may have expired
 		return nil, store.ErrRunNotFound
 	case word != "ok":
-		return nil, unexpected(script.ReadFailures, word)
+		return nil, script.Unexpected(script.ReadFailures, word)
 	}
 	stored := stringsOf(rest)
 	out := make([]store.Failure, 0, len(stored))

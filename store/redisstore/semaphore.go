@@ -36,7 +36,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 	c := semaphoreCall(k, p.Key)
 	c.Key(k.Meta)
 	c.Add(k.Channel, p.Key, p.Token, p.Holder).Int(p.Max).Add(format.Millis(p.TTL), mode, format.Millis(p.Wait)).Int(rand.IntN(p.Max))
-	word, rest, err := s.word(ctx, script.AcquireSemaphore, c)
+	word, rest, err := s.server.Word(ctx, script.AcquireSemaphore, c)
 	switch {
 	case err != nil:
 		return store.SemaphoreReply{}, err
@@ -50,20 +50,20 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 		reply.Holders = s.holders(ctx, p.Key, rest[4:])
 		return reply, nil
 	}
-	return store.SemaphoreReply{}, unexpected(script.AcquireSemaphore, word)
+	return store.SemaphoreReply{}, script.Unexpected(script.AcquireSemaphore, word)
 }
 
 // RefreshSemaphore implements [store.Semaphores].
 func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
 	c := semaphoreCall(s.space(key), key).Add(token, format.Millis(ttl))
-	word, rest, err := s.word(ctx, script.RefreshSemaphore, c)
+	word, rest, err := s.server.Word(ctx, script.RefreshSemaphore, c)
 	switch {
 	case err != nil:
 		return time.Time{}, err
 	case word == "lost":
 		return time.Time{}, store.ErrLeaseLost
 	case word != "ok" || len(rest) != 1:
-		return time.Time{}, unexpected(script.RefreshSemaphore, word)
+		return time.Time{}, script.Unexpected(script.RefreshSemaphore, word)
 	}
 	return format.ParseMillis(script.Text(rest[0])), nil
 }
@@ -71,14 +71,14 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 // ReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 	k := s.space(key)
-	word, _, err := s.word(ctx, script.ReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key, token))
+	word, _, err := s.server.Word(ctx, script.ReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key, token))
 	switch {
 	case err != nil:
 		return err
 	case word == "lost":
 		return store.ErrLeaseLost
 	case word != "ok":
-		return unexpected(script.ReleaseSemaphore, word)
+		return script.Unexpected(script.ReleaseSemaphore, word)
 	}
 	return nil
 }
@@ -86,32 +86,32 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 // ForceReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
 	k := s.space(key)
-	r, err := s.run(ctx, script.ForceReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key).Int64(fence))
+	r, err := s.server.Run(ctx, script.ForceReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key).Int64(fence))
 	if err != nil {
 		return 0, err
 	}
 	if len(r) != 1 {
-		return 0, unexpected(script.ForceReleaseSemaphore, "")
+		return 0, script.Unexpected(script.ForceReleaseSemaphore, "")
 	}
 	return int(script.Number(r[0])), nil
 }
 
 // Semaphore implements [store.Semaphores].
 func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
-	r, err := s.run(ctx, script.ReadSemaphore, semaphoreCall(s.space(key), key))
+	r, err := s.server.Run(ctx, script.ReadSemaphore, semaphoreCall(s.space(key), key))
 	if err != nil {
 		return store.SemaphoreRecord{}, err
 	}
 	if len(r) != 3 {
-		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
+		return store.SemaphoreRecord{}, script.Unexpected(script.ReadSemaphore, "")
 	}
 	leases, err := r[1].ToArray()
 	if err != nil {
-		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
+		return store.SemaphoreRecord{}, script.Unexpected(script.ReadSemaphore, "")
 	}
 	waiters, err := r[2].ToArray()
 	if err != nil {
-		return store.SemaphoreRecord{}, unexpected(script.ReadSemaphore, "")
+		return store.SemaphoreRecord{}, script.Unexpected(script.ReadSemaphore, "")
 	}
 	rec := store.SemaphoreRecord{Now: format.ParseMillis(script.Text(r[0]))}
 	rec.Holders = s.holders(ctx, key, leases)

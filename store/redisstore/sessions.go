@@ -25,14 +25,14 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 	}
 	k := s.spaces[id.Partition]
 	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), string(description))
-	word, _, err := s.word(ctx, script.OpenSession, c)
+	word, _, err := s.server.Word(ctx, script.OpenSession, c)
 	switch {
 	case err != nil:
 		return err
 	case word == "stale":
 		return store.ErrStale
 	case word != "ok":
-		return unexpected(script.OpenSession, word)
+		return script.Unexpected(script.OpenSession, word)
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	}
 	c.Add(k.Channel).Int(len(p.Runs))
 	reporting := ses.addReports(c, k, p.Running, p.Runs, first)
-	word, rest, err := s.word(ctx, script.Heartbeat, c)
+	word, rest, err := s.server.Word(ctx, script.Heartbeat, c)
 	switch {
 	case err != nil:
 		return store.HeartbeatReply{}, err
@@ -82,7 +82,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
 	case word != "ok" || len(rest) != 4+3*len(p.Runs):
-		return store.HeartbeatReply{}, unexpected(script.Heartbeat, word)
+		return store.HeartbeatReply{}, script.Unexpected(script.Heartbeat, word)
 	}
 	ses.mu.Lock()
 	ses.busy, ses.reporting = busy, reporting
@@ -119,7 +119,7 @@ func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
 
 // LiveSessions implements [store.Sessions].
 func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
 	}
 	k := s.spaces[partition]
@@ -129,12 +129,12 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		b().Time().Build(), // of any node of a cluster: it decides nothing
 	)
 	leases, err := first[0].AsZScores()
-	if err = empty(s.translateNil(ctx, "list sessions", err)); err != nil {
+	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
 		return nil, err
 	}
 	clock, err := first[1].AsStrSlice()
 	if err != nil || len(clock) != 2 {
-		return nil, s.translate(ctx, "read the clock", err)
+		return nil, s.server.Translate(ctx, "read the clock", err)
 	}
 	seconds, _ := format.ParseInt(clock[0])
 	if len(leases) == 0 {
@@ -150,7 +150,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	var out []store.SessionRecord
 	for i, l := range leases {
 		v, err := replies[2*i].ToArray()
-		if err = s.translateNil(ctx, "read a session", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+		if err = s.server.Translate(ctx, "read a session", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return nil, err
 		}
 		if err == nil && v[0].IsNil() {
@@ -170,7 +170,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		}
 		held, err := replies[2*i+1].AsInt64()
 		if err != nil {
-			return nil, s.translate(ctx, "read a session", err)
+			return nil, s.server.Translate(ctx, "read a session", err)
 		}
 		r.Held = int(held) - sessionFields
 		out = append(out, r)

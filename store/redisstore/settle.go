@@ -36,7 +36,7 @@ func (s *Store) settleOnce(
 	if err := st.gather(ctx, s); err != nil {
 		return store.SettleReply{}, false, err
 	}
-	word, rest, err := s.word(ctx, script.Settle, st.Call)
+	word, rest, err := s.server.Word(ctx, script.Settle, st.Call)
 	switch {
 	case err != nil:
 		return store.SettleReply{}, false, err
@@ -49,7 +49,7 @@ func (s *Store) settleOnce(
 		ses.aside.learn(st.runs[script.Number(rest[0])-1].id.Number, script.Text(rest[1]))
 		return store.SettleReply{}, true, nil
 	case word != "ok" || len(rest) != 1:
-		return store.SettleReply{}, false, unexpected(script.Settle, word)
+		return store.SettleReply{}, false, script.Unexpected(script.Settle, word)
 	}
 	ses.stock.noteSettled(&st)
 	reply, err := st.decode(script.Text(rest[0]))
@@ -291,7 +291,7 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 	_, record, _ = strings.Cut(record, " ")
 	parts := strings.Split(record, "|")
 	if len(parts) != 4 {
-		return store.SettleReply{}, unexpected(script.Settle, record)
+		return store.SettleReply{}, script.Unexpected(script.Settle, record)
 	}
 	reply := store.SettleReply{Lost: st.foreign}
 	var errs []error

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 )
 
 // hub shares one subscription among all callers of Subscribe. It has a connection of its own
@@ -128,7 +129,7 @@ func (h *hub) down() {
 // Subscribe implements [store.Signals] with one pub/sub connection for all calls. What is
 // published while it is down is lost, so every subscription begins with SignalSync.
 func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
-	if err := s.begin(ctx); err != nil {
+	if err := s.server.Begin(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -152,7 +153,7 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 func (s *Store) receive(ctx context.Context) {
 	for wait := resubscribeBackoff(); ctx.Err() == nil; {
 		started := time.Now()
-		err, _ := await(ctx, s.client, func() error { return s.receiveOnce(ctx) })
+		err, _ := prompt.Await(ctx, s.client, func() error { return s.receiveOnce(ctx) })
 		s.hub.down()
 		if ctx.Err() != nil {
 			return

@@ -21,16 +21,11 @@ import (
 func plainMarker(delivery string) string   { return "p" + delivery }
 func specialMarker(delivery string) string { return "x" + delivery }
 
-// stagedName names the staged list that a marker stands for.
-func stagedName(marker string, r store.Route) string {
-	return marker + "/" + format.RouteName(r)
-}
-
 // stagedLists declares the keys of both staged lists of a delivery and route, the plain one first, and returns the
 // index of that one.
 func (b *batch) stagedLists(run, delivery string, r store.Route) int {
-	plain := b.Key(b.space.Staged(run, stagedName(plainMarker(delivery), r)))
-	b.Key(b.space.Staged(run, stagedName(specialMarker(delivery), r)))
+	plain := b.Key(b.space.Staged(run, format.StagedName(plainMarker(delivery), r)))
+	b.Key(b.space.Staged(run, format.StagedName(specialMarker(delivery), r)))
 	return plain
 }
 
@@ -66,7 +61,7 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 	b.stagedLists(id, delivery, p.Route)
 	b.Add(format.LeaseField(p.Lease), delivery+"/"+format.RouteName(p.Route)).Int(p.Offset).Int(longest)
 	b.Int(len(plain)).Add(plain...).Int(len(specials)).Add(specials...)
-	word, rest, err := s.word(ctx, script.Stage, b.Call)
+	word, rest, err := s.server.Word(ctx, script.Stage, b.Call)
 	switch {
 	case err != nil:
 		return err
@@ -80,5 +75,5 @@ func (s *Store) Stage(ctx context.Context, p store.StageParams) error {
 		_, err := p.StagedAt(int(script.Number(rest[0])))
 		return err
 	}
-	return unexpected(script.Stage, word)
+	return script.Unexpected(script.Stage, word)
 }

@@ -31,7 +31,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 		}
 		w.write(write)
 	}
-	word, rest, err := s.word(ctx, script.WriteValues, w.Call)
+	word, rest, err := s.server.Word(ctx, script.WriteValues, w.Call)
 	switch {
 	case err != nil:
 		return store.WriteReply{}, err
@@ -40,7 +40,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	case word == "stale":
 		return store.WriteReply{}, store.ErrStale
 	case word != "ok" || len(rest) != 1:
-		return store.WriteReply{}, unexpected(script.WriteValues, word)
+		return store.WriteReply{}, script.Unexpected(script.WriteValues, word)
 	}
 	return decodeWriteReply(&p, script.Text(rest[0]))
 }
@@ -227,7 +227,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 			c.Add(valueField(p.Type, field))
 		}
 	}
-	word, rest, err := s.word(ctx, script.ReadValue, c)
+	word, rest, err := s.server.Word(ctx, script.ReadValue, c)
 	switch {
 	case err != nil:
 		return store.ReadReply{}, err
@@ -239,7 +239,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	case word == "corrupt":
 		return store.ReadReply{}, refusal(p.Scope, p.Name, p.Type, word, "")
 	default:
-		return store.ReadReply{}, unexpected(script.ReadValue, word)
+		return store.ReadReply{}, script.Unexpected(script.ReadValue, word)
 	}
 	var reply store.ReadReply
 	if p.Type == store.ValueList || p.Type == store.ValueMap {
@@ -273,7 +273,7 @@ func (s *Store) values(ctx context.Context, k *format.Keyspace, c *script.Call, 
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		names, err := r.AsStrSlice()
-		if err = empty(s.translateNil(ctx, "list values", err)); err != nil {
+		if err = script.Empty(s.server.Translate(ctx, "list values", err)); err != nil {
 			return err
 		}
 		c.Int(len(names)).Add(names...)

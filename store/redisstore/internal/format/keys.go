@@ -208,3 +208,8 @@ func NeededState(r store.Route) store.Status {
 	}
 	return store.StatusRunning
 }
+
+// StagedName names the staged list that a marker stands for.
+func StagedName(marker string, r store.Route) string {
+	return marker + "/" + RouteName(r)
+}

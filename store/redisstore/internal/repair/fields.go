@@ -1,4 +1,4 @@
-package redisstore
+package repair
 
 import (
 	"encoding/json"

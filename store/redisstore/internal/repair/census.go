@@ -1,4 +1,4 @@
-package redisstore
+package repair
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -109,8 +110,8 @@ func newCensus() census {
 
 // listed takes in what the indexes name. An index that cannot be read names nothing.
 func (r *repair) listed(ctx context.Context, c *census) error {
-	k, b := r.k, r.s.client.B
-	replies := r.s.client.DoMulti(ctx,
+	k, b := r.k, r.server.Client.B
+	replies := r.server.Client.DoMulti(ctx,
 		b().Exists().Key(k.Job(r.p.Job)).Build(),
 		b().Hvals().Key(k.Starts(r.p.Job)).Build(),
 		b().Zrange().Key(k.Leases).Min("0").Max("-1").Build(),
@@ -119,7 +120,7 @@ func (r *repair) listed(ctx context.Context, c *census) error {
 	var lists [4][]string
 	for i, reply := range replies {
 		if err := reply.Error(); err != nil {
-			if err = r.s.translate(ctx, "read an index", err); !isCorrupt(err) {
+			if err = r.server.Translate(ctx, "read an index", err); !isCorrupt(err) {
 				return err
 			}
 			continue
@@ -145,11 +146,11 @@ func (r *repair) tokens(ctx context.Context, c *census) error {
 	for chunk := range slices.Chunk(ids, 500) {
 		cmds := make(rueidis.Commands, 0, len(chunk))
 		for _, id := range chunk {
-			cmds = append(cmds, r.s.client.B().Hmget().Key(r.k.Run(id)).Field("job", "token").Build())
+			cmds = append(cmds, r.server.Client.B().Hmget().Key(r.k.Run(id)).Field("job", "token").Build())
 		}
-		for i, reply := range r.s.client.DoMulti(ctx, cmds...) {
+		for i, reply := range r.server.Client.DoMulti(ctx, cmds...) {
 			v, err := reply.ToArray()
-			if err = r.s.translateNil(ctx, "read a run", err); isCorrupt(err) {
+			if err = r.server.Translate(ctx, "read a run", err); isCorrupt(err) {
 				continue // as good as gone
 			} else if err != nil {
 				return err
@@ -249,8 +250,8 @@ func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
 		names, types []string
 		err          error
 	}
-	all, answered := await(ctx, r.s.client, func() (all found) {
-		all.err = r.s.client.Dedicated(func(owner rueidis.DedicatedClient) error {
+	all, answered := prompt.Await(ctx, r.server.Client, func() (all found) {
+		all.err = r.server.Client.Dedicated(func(owner rueidis.DedicatedClient) error {
 			for cursor := uint64(0); ; {
 				page, err := r.page(ctx, owner, cursor)
 				if err != nil {
@@ -269,7 +270,7 @@ func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
 		return all
 	})
 	if !answered {
-		return nil, nil, r.s.translate(ctx, "look through the keys", gone(ctx).Error())
+		return nil, nil, r.server.Translate(ctx, "look through the keys", prompt.Gone(ctx).Error())
 	}
 	return all.names, all.types, all.err
 }
@@ -284,7 +285,7 @@ func (r *repair) page(ctx context.Context, owner rueidis.DedicatedClient, cursor
 		err = replies[1].Error()
 	}
 	if err != nil {
-		return page, r.s.translate(ctx, "look through the keys", err)
+		return page, r.server.Translate(ctx, "look through the keys", err)
 	}
 	return page, nil
 }
@@ -294,12 +295,12 @@ func (r *repair) types(ctx context.Context, keys []string) (names, types []strin
 	cmds := make(rueidis.Commands, 0, len(keys))
 	for _, key := range keys {
 		names = append(names, strings.TrimPrefix(key, r.k.Prefix))
-		cmds = append(cmds, r.s.client.B().Type().Key(key).Build())
+		cmds = append(cmds, r.server.Client.B().Type().Key(key).Build())
 	}
-	for _, reply := range r.s.client.DoMulti(ctx, cmds...) {
+	for _, reply := range r.server.Client.DoMulti(ctx, cmds...) {
 		kind, err := reply.ToString()
 		if err != nil {
-			return nil, nil, r.s.translate(ctx, "look through the keys", err)
+			return nil, nil, r.server.Translate(ctx, "look through the keys", err)
 		}
 		types = append(types, kind)
 	}

@@ -1,4 +1,4 @@
-package redisstore
+package script
 
 import (
 	"context"
@@ -11,10 +11,13 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// translate turns an error of the client or the server into one of the
+// Translate turns an error of the client or the server into one of the
 // contract. Whatever is not known to be permanent is unknown or refused for
 // now, and may be repeated: every call of this store is safe to repeat.
-func (s *Store) translate(ctx context.Context, doing string, err error) error {
+func (s *Server) Translate(ctx context.Context, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if s.closed.Load() || errors.Is(err, rueidis.ErrClosing) && s.closesOnce() {
 		return fmt.Errorf("%s: %w", doing, store.ErrClosed)
 	}
@@ -38,8 +41,8 @@ func (s *Store) translate(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, store.Transient(err))
 }
 
-// empty takes an index of a wrong type for an empty one, as scripts do, which remove it when they meet it.
-func empty(err error) error {
+// Empty takes an index of a wrong type for an empty one, as scripts do, which remove it when they meet it.
+func Empty(err error) error {
 	if errors.Is(err, store.ErrCorrupt) {
 		return nil
 	}
@@ -49,8 +52,8 @@ func empty(err error) error {
 // closesOnce reports whether the client ends connections only with itself. One that follows a
 // sentinel, or a cluster's topology, also closes those to a server that was replaced, and calls in
 // flight there fail with the same error: what they were about goes on elsewhere.
-func (s *Store) closesOnce() bool {
-	return s.client != nil && s.client.Mode() == rueidis.ClientModeStandalone
+func (s *Server) closesOnce() bool {
+	return s.Client != nil && s.Client.Mode() == rueidis.ClientModeStandalone
 }
 
 // transientPrefixes begin the server's errors that pass: it is busy, loading,

@@ -1,4 +1,4 @@
-package redisstore
+package repair
 
 import (
 	"context"
@@ -81,12 +81,12 @@ type brokenTask struct {
 }
 
 func (x *examination) examine(ctx context.Context) (string, error) {
-	k, b := x.k, x.s.client.B
+	k, b := x.k, x.server.Client.B
 	x.tallies = make(map[string]int64)
 	x.hooks, x.claims, x.marked = make(map[string]bool), make(map[string]bool), make(map[store.Route]int64)
 	var err error
-	if x.h, err = x.s.client.Do(ctx, b().Hgetall().Key(k.Run(x.id)).Build()).AsStrMap(); err != nil {
-		return "", x.s.translate(ctx, "read a run", err)
+	if x.h, err = x.server.Client.Do(ctx, b().Hgetall().Key(k.Run(x.id)).Build()).AsStrMap(); err != nil {
+		return "", x.server.Translate(ctx, "read a run", err)
 	}
 	if len(x.h) == 0 {
 		return "missing", nil
@@ -110,7 +110,7 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 		return "", err
 	}
 	x.count()
-	if newest, err := x.s.client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil && len(newest) > 0 {
+	if newest, err := x.server.Client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil && len(newest) > 0 {
 		x.is.letters = int64(newest[0].Score) // its place: as many failed
 	}
 	return x.apply(ctx, fixes)
@@ -161,11 +161,11 @@ func (x *examination) readSessions(ctx context.Context) error {
 	for chunk := range slices.Chunk(sessions, 16) {
 		cmds := make(rueidis.Commands, 0, len(chunk))
 		for _, id := range chunk {
-			cmds = append(cmds, x.s.client.B().Hgetall().Key(x.k.Session(id)).Build())
+			cmds = append(cmds, x.server.Client.B().Hgetall().Key(x.k.Session(id)).Build())
 		}
-		for i, reply := range x.s.client.DoMulti(ctx, cmds...) {
+		for i, reply := range x.server.Client.DoMulti(ctx, cmds...) {
 			h, err := reply.AsStrMap()
-			if err = x.s.translateNil(ctx, "read a session", err); isCorrupt(err) {
+			if err = x.server.Translate(ctx, "read a session", err); isCorrupt(err) {
 				continue
 			} else if err != nil {
 				return err
@@ -198,8 +198,8 @@ func (x *examination) claim(id string) {
 }
 
 func (x *examination) readLanes(ctx context.Context) error {
-	names, err := x.s.client.Do(ctx, x.s.client.B().Smembers().Key(x.k.Lanes(x.id)).Build()).AsStrSlice()
-	if err = x.s.translateNil(ctx, "list lanes", err); err != nil && !isCorrupt(err) {
+	names, err := x.server.Client.Do(ctx, x.server.Client.B().Smembers().Key(x.k.Lanes(x.id)).Build()).AsStrSlice()
+	if err = x.server.Translate(ctx, "list lanes", err); err != nil && !isCorrupt(err) {
 		return err
 	}
 	names = append(names, x.found.lanes[x.id]...)
@@ -222,8 +222,8 @@ func (x *examination) readLanes(ctx context.Context) error {
 func (x *examination) readLane(ctx context.Context, name string, route store.Route) error {
 	lane := format.LaneName(x.id, name)
 	l := examinedLane{route: route}
-	b := x.s.client.B
-	replies := x.s.client.DoMulti(ctx, // against the way of a task
+	b := x.server.Client.B
+	replies := x.server.Client.DoMulti(ctx, // against the way of a task
 		b().Zcard().Key(x.k.Delayed(lane)).Build(),
 		b().Llen().Key(x.k.Recovered(lane)).Build(),
 		b().Llen().Key(x.k.Waiting(lane)).Build(),
@@ -231,19 +231,19 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	)
 	for i, into := range []*int64{&l.delayed, &l.recovered, &l.waiting} {
 		n, err := replies[i].AsInt64()
-		if err = x.s.translateNil(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
+		if err = x.server.Translate(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
 			return err
 		}
 		*into = n
 	}
 	markers, err := replies[3].AsStrSlice()
-	if err = x.s.translateNil(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
+	if err = x.server.Translate(ctx, "read a lane", err); err != nil && !isCorrupt(err) {
 		return err
 	}
 	l.markers = int64(len(markers))
 	for _, m := range markers {
-		n, err := x.s.client.Do(ctx, b().Llen().Key(x.k.Staged(x.id, stagedName(m, route))).Build()).AsInt64()
-		if err = x.s.translateNil(ctx, "read staged children", err); err != nil && !isCorrupt(err) {
+		n, err := x.server.Client.Do(ctx, b().Llen().Key(x.k.Staged(x.id, format.StagedName(m, route))).Build()).AsInt64()
+		if err = x.server.Translate(ctx, "read staged children", err); err != nil && !isCorrupt(err) {
 			return err
 		}
 		l.staged += n
@@ -269,12 +269,12 @@ func (x *examination) readTasks(ctx context.Context, key, where string, route st
 	}
 	const page = 500
 	for start := int64(0); ; start += page {
-		cmd := x.s.client.B().Lrange().Key(key).Start(start).Stop(start + page - 1).Build()
+		cmd := x.server.Client.B().Lrange().Key(key).Start(start).Stop(start + page - 1).Build()
 		if strings.HasPrefix(key, x.k.Prefix+"D:") {
-			cmd = x.s.client.B().Arbitrary("ZRANGE").Keys(key).Args(fmt.Sprint(start), fmt.Sprint(start+page-1)).Build()
+			cmd = x.server.Client.B().Arbitrary("ZRANGE").Keys(key).Args(fmt.Sprint(start), fmt.Sprint(start+page-1)).Build()
 		}
-		messages, err := x.s.client.Do(ctx, cmd).AsStrSlice()
-		if err = x.s.translateNil(ctx, "read a lane", err); isCorrupt(err) {
+		messages, err := x.server.Client.Do(ctx, cmd).AsStrSlice()
+		if err = x.server.Translate(ctx, "read a lane", err); isCorrupt(err) {
 			return nil
 		} else if err != nil {
 			return err
@@ -357,18 +357,18 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		return "", err
 	}
 	if len(reply) != 3 {
-		return "", unexpected(script.RepairRun, script.Text(reply[0]))
+		return "", script.Unexpected(script.RepairRun, script.Text(reply[0]))
 	}
 	wrong, err := reply[1].ToArray()
 	if err != nil {
-		return "", unexpected(script.RepairRun, "")
+		return "", script.Unexpected(script.RepairRun, "")
 	}
 	for _, at := range wrong {
 		x.add(store.DamageRecord, id, "record", fixes[script.Number(at)-1].detail)
 	}
 	found, err := reply[2].ToArray()
 	if err != nil {
-		return "", unexpected(script.RepairRun, "")
+		return "", script.Unexpected(script.RepairRun, "")
 	}
 	x.addFound(id, found)
 	return script.Text(reply[0]), nil
@@ -401,9 +401,9 @@ func (x *examination) buckets(ctx context.Context, c *script.Call) error {
 			continue
 		}
 		index[bucket] = c.Key(x.k.Prefix + name)
-		claimed, err := x.s.client.Do(ctx, x.s.client.B().Zrangebyscore().Key(x.k.Prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
+		claimed, err := x.server.Client.Do(ctx, x.server.Client.B().Zrangebyscore().Key(x.k.Prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
 		if err != nil {
-			return x.s.translate(ctx, "list claimed IDs", err)
+			return x.server.Translate(ctx, "list claimed IDs", err)
 		}
 		for _, d := range claimed {
 			if !x.claims[d] && x.status == store.StatusRunning {

@@ -1,0 +1,240 @@
+// Package repair finds and fixes inconsistent data of a job in Redis.
+package repair
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+)
+
+// Job repairs a job, or one run of it, in the partition of a keyspace. It goes from what others depend on to what
+// depends on it: keys of a wrong type, sessions, the job, then run by run; last, what belongs to a run
+// that is gone. In a dry run a key that would be removed is taken for absent.
+func Job(ctx context.Context, server *script.Server, k *format.Keyspace, p store.RepairParams) (store.RepairReport, error) {
+	if err := server.Begin(ctx); err != nil {
+		return store.RepairReport{}, err
+	}
+	r := &repair{server: server, k: k, p: p}
+	err := r.all(ctx)
+	return r.report, err
+}
+
+// repair is one call of Job.
+type repair struct {
+	server *script.Server
+	k      *format.Keyspace
+	p      store.RepairParams
+	found  census
+	report store.RepairReport
+}
+
+func (r *repair) all(ctx context.Context) error {
+	var err error
+	if p := r.p; p.Quick {
+		r.found, err = r.quickCensus(ctx)
+	} else {
+		r.found, err = r.fullCensus(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.wrongTypes(ctx); err != nil {
+		return err
+	}
+	for _, session := range sorted(r.found.sessions) {
+		if err := r.session(ctx, session); err != nil {
+			return err
+		}
+	}
+	if !r.found.job && r.p.Run == 0 {
+		return store.ErrJobNotFound
+	}
+	if r.p.Run == 0 {
+		if err := r.job(ctx); err != nil {
+			return err
+		}
+	}
+	seen := false
+	for _, id := range sorted(r.found.runs) {
+		if r.p.Run != 0 && id != format.RunID(r.p.Run) {
+			continue
+		}
+		seen = true
+		if err := r.run(ctx, id); err != nil {
+			return err
+		}
+	}
+	if r.p.Run != 0 && !seen {
+		return store.ErrRunNotFound
+	}
+	return r.orphans(ctx)
+}
+
+func (r *repair) add(typ store.DamageType, run, what, detail string) {
+	n, _ := strconv.ParseInt(run, 10, 64)
+	r.report.Damage = append(r.report.Damage, store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun})
+}
+
+// exec executes a script of a repair. In a dry run a key of a wrong type, which would be gone by now, is taken for absent.
+func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([]rueidis.RedisMessage, error) {
+	for i, key := range c.Keys {
+		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.Prefix)) {
+			c.Keys[i] = r.k.Absent()
+		}
+	}
+	return r.server.Run(ctx, sc, c)
+}
+
+// addFound adds triples as the scripts reply them.
+func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
+	for i := 0; i+2 < len(triples); i += 3 {
+		r.add(store.DamageType(script.Text(triples[i])), run, script.Text(triples[i+1]), script.Text(triples[i+2]))
+	}
+}
+
+// wrongTypes removes keys that are of another type than they must be. What they held is lost, and found
+// missing by what comes after.
+func (r *repair) wrongTypes(ctx context.Context) error {
+	for keys := range slices.Chunk(r.found.wrong, 128) {
+		c := script.NewCall(r.k.Meta).Flag(r.p.DryRun)
+		for _, name := range keys {
+			c.Key(r.k.Prefix + name)
+			c.Add(keyType(name))
+		}
+		hit, err := r.server.Run(ctx, script.RepairKeys, c)
+		if err != nil {
+			return err
+		}
+		for _, at := range hit {
+			name := keys[script.Number(at)-1]
+			r.add(store.DamageRecord, runOf(name), "key "+name, "it is no "+keyType(name)+": it is removed, what it held is lost")
+		}
+	}
+	return nil
+}
+
+// orphans removes keys of runs that are gone. Their numbers are never used again.
+func (r *repair) orphans(ctx context.Context) error {
+	for _, id := range sorted(r.found.orphans) {
+		if r.p.Run != 0 && id != format.RunID(r.p.Run) {
+			continue
+		}
+		for keys := range slices.Chunk(r.found.orphans[id], 128) {
+			c := script.NewCall(r.k.Run(id)).Flag(r.p.DryRun)
+			for _, name := range keys {
+				c.Key(r.k.Prefix + name)
+				c.Add("")
+			}
+			hit, err := r.exec(ctx, script.RepairKeys, c)
+			if err != nil {
+				return err
+			}
+			for _, at := range hit {
+				r.add(store.DamageOrphan, id, "key "+keys[script.Number(at)-1], "its run is gone: it is removed")
+			}
+		}
+	}
+	return nil
+}
+
+// repairLease is how long a session lives that lost its lease and of which nobody knows how long it was.
+const repairLease = "30000"
+
+func (r *repair) session(ctx context.Context, id string) error {
+	h, err := r.server.Client.Do(ctx, r.server.Client.B().Hgetall().Key(r.k.Session(id)).Build()).AsStrMap()
+	if err != nil {
+		if r.found.isWrong("L:" + id) {
+			return nil
+		}
+		return r.server.Translate(ctx, "read a session", err)
+	}
+	if len(h) == 0 {
+		return nil
+	}
+	fixes := sessionFixes(id, h)
+	c := script.NewCall(r.k.Session(id), r.k.Leases, r.k.Terms).Add(id).Flag(r.p.DryRun).Add(repairLease).Flag(true)
+	c.Int(len(fixes))
+	for _, f := range fixes {
+		c.Add(f.name, f.seen, f.set)
+	}
+	reply, err := r.exec(ctx, script.RepairSession, c)
+	if err != nil {
+		return err
+	}
+	if len(reply) < 2 {
+		return script.Unexpected(script.RepairSession, "")
+	}
+	what := "session " + id
+	if script.Number(reply[0]) == 1 {
+		r.add(store.DamageSession, "", what, "it has no lease that could end: it gets one")
+	}
+	if script.Number(reply[1]) == 1 {
+		r.add(store.DamageRecord, "", what, "its streams cannot be read: it is closed, what it holds goes back")
+	}
+	for _, at := range reply[2:] {
+		r.add(store.DamageRecord, "", what, fixes[script.Number(at)-1].detail)
+	}
+	return nil
+}
+
+func (r *repair) job(ctx context.Context) error {
+	k, b := r.k, r.server.Client.B
+	h, err := r.server.Client.Do(ctx, b().Hgetall().Key(k.Job(r.p.Job)).Build()).AsStrMap()
+	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
+		return r.server.Translate(ctx, "read a job", err)
+	}
+	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due).Add(k.Channel, r.p.Job).Flag(r.p.DryRun)
+	ids := sorted(r.found.runs)
+	c.Int(len(ids))
+	for _, id := range ids {
+		c.Key(k.Run(id))
+		c.Add(id, r.found.runs[id])
+	}
+	fixes := jobFixes(h)
+	c.Int(len(fixes))
+	for _, f := range fixes {
+		c.Add(f.name, f.seen, f.set)
+	}
+	c.Int(len(r.found.values))
+	for _, v := range r.found.values {
+		c.Int(c.Key(k.ValueNames(v.scope)))
+		c.Key(k.Value(v.scope, v.name))
+		what := "value " + v.name
+		if v.scope.Of == store.ScopeRun {
+			what += " of run " + format.RunID(v.scope.Run)
+		}
+		c.Add(v.name, what)
+	}
+	found, err := r.exec(ctx, script.RepairJob, c)
+	if err != nil {
+		return err
+	}
+	r.addFound("", found)
+	return nil
+}
+
+// fix is a field that cannot be read, and what it becomes; "" for none.
+type fix struct{ name, seen, set, detail string }
+
+func numberFix(h map[string]string, name, set string, required bool) []fix {
+	v, ok := h[name]
+	if !ok && !required {
+		return nil
+	}
+	if _, err := strconv.ParseFloat(v, 64); err == nil {
+		return nil
+	}
+	detail := fmt.Sprintf("field %s cannot be read: it is removed", name)
+	if set != "" {
+		detail = fmt.Sprintf("field %s cannot be read: it is set to %s", name, set)
+	}
+	return []fix{{name, v, set, detail}}
+}

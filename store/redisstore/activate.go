@@ -67,7 +67,7 @@ func (s *Store) readStaged(ctx context.Context, k *format.Keyspace, run, list st
 	if length, err = replies[0].AsInt64(); err != nil || length == 0 {
 		return 0, nil, script.Empty(s.server.Translate(ctx, "read staged children", err))
 	}
-	longest, err := firstOf(replies[1].ToArray())
+	longest, err := script.First(replies[1].ToArray())
 	if err != nil {
 		return 0, nil, s.server.Translate(ctx, "read staged children", err)
 	}

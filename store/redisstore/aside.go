@@ -38,40 +38,10 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 	return nil
 }
 
-// asides are the routes under which runs stand aside besides those that a call is about, as far as a session knows: a script
-// that lets a run go on needs the rings.
-type asides map[int64][]string
-
-// maxAsides bounds the runs of which a session remembers that. What it forgets it learns again.
-const maxAsides = 1024
-
-// learn adds what a script said of a run.
-func (a asides) learn(run int64, aside string) {
-	if len(a) >= maxAsides {
-		clear(a)
-	}
-	for route := range strings.FieldsSeq(aside) {
-		if !slices.Contains(a[run], route) {
-			a[run] = append(a[run], route)
-		}
-	}
-}
-
-// declare packs rings as read_rings of the part aside reads them: of the routes that a call is about, and those known of the run.
-func (a asides) declare(c *script.Call, k *format.Keyspace, run int64, routes []string) {
-	routes = append(routes, a[run]...)
-	slices.Sort(routes)
-	routes = slices.Compact(routes)
-	c.Int(len(routes))
-	for _, route := range routes {
-		c.Add(route).Int(c.Key(k.Ring(route)))
-	}
-}
-
 // declareAside packs the rings of all lanes of a run that stand aside by now.
 func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keyspace, run int64) error {
 	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("aside").Build()).ToArray()
-	aside, err := firstOf(fields, err)
+	aside, err := script.First(fields, err)
 	if err = s.server.Translate(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return err
 	}

@@ -179,3 +179,11 @@ func (b *batch) messages(items []*store.Item) []string {
 	}
 	return out
 }
+
+// millis is the due time of something in ms since 1970; 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return store.DueTime(t).UnixMilli()
+}

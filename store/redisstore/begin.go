@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/redis/rueidis"
 
@@ -12,10 +11,6 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
-
-// hintTries bounds how often a call goes again because what it had read in
-// advance no longer holds; each time somebody else made progress.
-const hintTries = 100
 
 // StartRun implements [store.Runs].
 func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
@@ -91,14 +86,6 @@ func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	return nil
 }
 
-// millis is the due time of something in ms since 1970; 0 for the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return store.DueTime(t).UnixMilli()
-}
-
 // beginRun executes a script that may begin a run. The number is proposed here from the
 // server's clock, since every key of a script must be known beforehand, and
 // the script takes it if it is higher than any before.
@@ -115,11 +102,11 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 			// TIME carries no key: on a cluster any node answers, and the floor of meta keeps numbers growing.
 			b().Time().Build(),
 		)
-		known, err := firstOf(replies[0].ToArray())
+		known, err := script.First(replies[0].ToArray())
 		if err != nil {
 			return "", nil, s.server.Translate(ctx, "read a job", err)
 		}
-		last, err := firstOf(replies[1].ToArray())
+		last, err := script.First(replies[1].ToArray())
 		if err != nil {
 			return "", nil, s.server.Translate(ctx, "read the last number", err)
 		}

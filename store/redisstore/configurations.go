@@ -187,7 +187,7 @@ func (s *Store) addConfigured(ctx context.Context, k *format.Keyspace, ds []stor
 	for i := range ds {
 		run := ds[i].Lease.Lane.Run.Number
 		if _, ok := versions[run]; !ok {
-			v, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("configured").Build()).ToArray())
+			v, err := script.First(s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("configured").Build()).ToArray())
 			if err != nil {
 				return s.server.Translate(ctx, "read a run", err)
 			}

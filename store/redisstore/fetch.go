@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/redis/rueidis"
 
@@ -11,40 +10,6 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
-
-// session is what the client remembers of a session between calls: only hints
-// and names, nothing that the store does not hold or verify itself.
-type session struct {
-	fetching sync.Mutex // held during a fetch, which is serial anyway
-	hints    []hint
-	emptied  []hint // lanes that were emptied last: what is enqueued into one of them is then found in one round
-
-	aside asides // of Settle, which is serial
-	stock stock
-
-	mu   sync.Mutex
-	busy string // what Heartbeat last stored as running
-	// reporting are the numbers of runs in which Heartbeat last showed progress.
-	reporting map[int64]bool
-}
-
-// hint is a lane that may have work: a script touches only lanes whose keys the caller declared.
-type hint struct {
-	route  store.Route
-	run    int64
-	marker string // the first marker of staged children, as last seen
-}
-
-// remember notes which of the lanes that were declared are no more told of: they are empty now.
-func (ses *session) remember(declared []hint) {
-	ses.emptied = ses.emptied[:0]
-	for _, h := range declared {
-		told := slices.ContainsFunc(ses.hints, func(o hint) bool { return o.run == h.run && o.route == h.route })
-		if !told && len(ses.emptied) < maxEmptied {
-			ses.emptied = append(ses.emptied, hint{route: h.route, run: h.run})
-		}
-	}
-}
 
 // session returns the memory of a session.
 func (s *Store) session(id store.SessionID) *session {
@@ -63,12 +28,6 @@ func (s *Store) forgetSession(id store.SessionID) {
 	defer s.mu.Unlock()
 	delete(s.sessions, id)
 }
-
-// maxHints bounds the lanes that one fetch declares, of which maxEmptied may have been emptied before.
-const (
-	maxHints   = 64
-	maxEmptied = 4
-)
 
 // A fetch that delivered nothing goes again, with the same number, which is not
 // used up: to look into lanes that it learned of, to look again where lanes left

@@ -228,7 +228,7 @@ func (s *Store) startable(ctx context.Context, k *format.Keyspace, runs []string
 	}
 	var out []string
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		state, err := firstOf(r.ToArray())
+		state, err := script.First(r.ToArray())
 		if err = s.server.Translate(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return nil, err
 		}

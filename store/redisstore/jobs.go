@@ -12,14 +12,6 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// firstOf reads a reply of one field; "" if it is nil.
-func firstOf(v []rueidis.RedisMessage, err error) (string, error) {
-	if err != nil || len(v) == 0 || v[0].IsNil() {
-		return "", err
-	}
-	return script.Text(v[0]), nil
-}
-
 // EnsureJob implements [store.Jobs].
 func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	k := s.space(p.Job)
@@ -27,7 +19,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if err := s.server.Begin(ctx); err != nil {
 			return "", err
 		}
-		known, err := firstOf(s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray())
+		known, err := script.First(s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray())
 		if err != nil {
 			return "", s.server.Translate(ctx, "read a job", err)
 		}
@@ -90,7 +82,7 @@ func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []str
 	large := []string{"args", "headers", "root", "post", "result"}
 	var lengths rueidis.Commands
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		run, err := firstOf(r.ToArray())
+		run, err := script.First(r.ToArray())
 		if err = script.Empty(s.server.Translate(ctx, "read a job", err)); err != nil {
 			return 0, err
 		}

@@ -353,3 +353,7 @@ func stringsOf(ms []rueidis.RedisMessage) []string {
 	}
 	return out
 }
+
+// hintTries bounds how often a call goes again because what it had read in
+// advance no longer holds; each time somebody else made progress.
+const hintTries = 100

@@ -14,8 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-func isNil(err error) bool  { return rueidis.IsRedisNil(err) }
-func isLost(err error) bool { return errors.Is(err, store.ErrLeaseLost) }
+func isNil(err error) bool { return rueidis.IsRedisNil(err) }
 
 // OpenSession implements [store.Sessions].
 func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {

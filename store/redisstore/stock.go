@@ -53,47 +53,11 @@ func (k *stock) serves(q *store.FetchQueue, r store.Route) bool {
 	return is.routes[r]
 }
 
-// noteWork notes for the sessions of a partition that a route has got work.
-func (s *Store) noteWork(partition int, route string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, ses := range s.sessions {
-		if id.Partition == partition {
-			ses.stock.note(route)
-		}
-	}
-}
-
 func (k *stock) note(route string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.wide {
 		k.signalled[route] = true
-	}
-}
-
-// noteSettled notes what the settlement gave work to, as its own session need not wait for the signal.
-func (k *stock) noteSettled(st *settlement) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.wide {
-		return
-	}
-	for i := range st.params.Outcomes {
-		o := &st.params.Outcomes[i]
-		k.signalled[format.RouteName(o.Lease.Lane.Route)] = true
-		for j := range o.Children {
-			k.signalled[format.RouteName(o.Children[j].Route)] = true
-		}
-		for _, s := range o.Staged {
-			k.signalled[format.RouteName(s.Route)] = true
-		}
-	}
-	for _, r := range st.runs {
-		k.signalled[r.meta.Post], k.signalled[r.meta.Root] = true, true
-		for _, route := range st.aside[r.id.Number] {
-			k.signalled[route] = true
-		}
 	}
 }
 

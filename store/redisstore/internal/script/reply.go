@@ -28,3 +28,11 @@ func Number(m rueidis.RedisMessage) int64 {
 	n, _ := m.AsInt64()
 	return n
 }
+
+// First reads a reply of one field; "" if it is nil.
+func First(v []rueidis.RedisMessage, err error) (string, error) {
+	if err != nil || len(v) == 0 || v[0].IsNil() {
+		return "", err
+	}
+	return Text(v[0]), nil
+}

@@ -101,10 +101,10 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 	req := &request{}
 	req.holds = []store.HoldChange{{Run: run, Name: name, Close: !open}}
 	if err := e.producer(run).Do(ctx, req); err != nil {
-		return fmt.Errorf("set hold %q of %s/%d: %w", name, run.Job, run.Number, err)
+		return fmt.Errorf("set hold %q of run %d of job %q: %w", name, run.Number, run.Job, err)
 	}
 	if err := req.reply.Holds[0]; err != nil {
-		return fmt.Errorf("set hold %q of %s/%d: %w", name, run.Job, run.Number, err)
+		return fmt.Errorf("set hold %q of run %d of job %q: %w", name, run.Number, run.Job, err)
 	}
 	return nil
 }

@@ -144,7 +144,7 @@ func (m *Map[T]) Delete(ctx context.Context) error { return m.drop(ctx) }
 
 func (m *Map[T]) decode(d Datum) (value T, err error) {
 	if value, err = decode[T](d.Bytes); err != nil {
-		return value, m.corrupt(fmt.Sprintf("field %q", d.Field), err)
+		return value, m.corrupt(fmt.Sprintf("field %.80q", d.Field), err)
 	}
 	return value, nil
 }

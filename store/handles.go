@@ -123,7 +123,7 @@ type handle struct {
 }
 
 // String names the value for errors.
-func (h *handle) String() string { return fmt.Sprintf("%s %q of %s", h.typ, h.name, h.scope) }
+func (h *handle) String() string { return fmt.Sprintf("%s %.80q of %s", h.typ, h.name, h.scope) }
 
 // write applies one write, once.
 func (h *handle) write(ctx context.Context, w Write) (WriteResult, error) {
@@ -173,9 +173,9 @@ func (w *Write) argument(field string) string {
 func fieldArgument(name string) string {
 	const most = 64
 	if len(name) > most {
-		return fmt.Sprintf("Fields[%q...]", name[:most])
+		return fmt.Sprintf("Fields[%.80q...]", name[:most])
 	}
-	return fmt.Sprintf("Fields[%q]", name)
+	return fmt.Sprintf("Fields[%.80q]", name)
 }
 
 // set writes the one value of a handle that has no parts.

@@ -74,9 +74,9 @@ func NamespaceScope(expiry time.Duration) ValueScope {
 func (s ValueScope) String() string {
 	switch s.Of {
 	case ScopeRun:
-		return fmt.Sprintf("run %d of job %q", s.Run, s.Job)
+		return fmt.Sprintf("run %d of job %.200q", s.Run, s.Job)
 	case ScopeJob:
-		return fmt.Sprintf("job %q", s.Job)
+		return fmt.Sprintf("job %.200q", s.Job)
 	case ScopeNamespace:
 		return "the namespace"
 	}
@@ -190,7 +190,7 @@ type TypeError struct {
 
 // Error implements error.
 func (e *TypeError) Error() string {
-	return fmt.Sprintf("%q of %s is a %s and no %s", e.Name, e.Scope, e.Have, e.Want)
+	return fmt.Sprintf("%.80q of %s is a %s and no %s", e.Name, e.Scope, e.Have, e.Want)
 }
 
 // Is reports whether target is [ErrWrongType].

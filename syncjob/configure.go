@@ -85,11 +85,11 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 	}
 	id, err := m.configurationOf(ctx, set, run)
 	if err != nil {
-		return SetConfiguration{}, fmt.Errorf("read the configuration of %q: %w", set, err)
+		return SetConfiguration{}, fmt.Errorf("read the configuration of %.80q: %w", set, err)
 	}
 	rec, err := m.store.Configuration(ctx, id)
 	if err != nil {
-		return SetConfiguration{}, fmt.Errorf("read the configuration of %q: %w", set, err)
+		return SetConfiguration{}, fmt.Errorf("read the configuration of %.80q: %w", set, err)
 	}
 	c, err := handlers.DecodeConfiguration(rec.Document)
 	if err != nil {
@@ -111,7 +111,7 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 func (m *Manager) Configure(ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error) (SetConfiguration, error) {
 	o := opts.withDefaults()
 	if edit == nil {
-		return SetConfiguration{}, fmt.Errorf("configure %q: %w", set, &FieldError{Field: "Edit", Reason: "is nil"})
+		return SetConfiguration{}, fmt.Errorf("configure %.80q: %w", set, &FieldError{Field: "Edit", Reason: "is nil"})
 	}
 	for {
 		is, err := m.Configuration(ctx, set, &ConfigurationOptions{Run: o.Run})
@@ -131,7 +131,7 @@ func (m *Manager) Configure(ctx context.Context, set string, opts *ConfigureOpti
 		case err == nil:
 			return next, nil
 		case !errors.Is(err, ErrConflict) || o.IfVersion != 0:
-			return is, fmt.Errorf("configure %q: %w", set, err)
+			return is, fmt.Errorf("configure %.80q: %w", set, err)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *Conf
 	o := opts.withDefaults()
 	id, err := m.configurationOf(ctx, set, o.Run)
 	if err != nil {
-		return fmt.Errorf("reset the configuration of %q: %w", set, err)
+		return fmt.Errorf("reset the configuration of %.80q: %w", set, err)
 	}
 	for {
 		rec, err := m.store.Configuration(ctx, id)
@@ -177,7 +177,7 @@ func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *Conf
 		case err == nil:
 			return nil
 		case !errors.Is(err, ErrConflict) || o.IfVersion != 0:
-			return fmt.Errorf("reset the configuration of %q: %w", set, err)
+			return fmt.Errorf("reset the configuration of %.80q: %w", set, err)
 		}
 	}
 }
@@ -191,11 +191,11 @@ func (m *Manager) History(ctx context.Context, set string, opts *ConfigurationOp
 	}
 	id, err := m.configurationOf(ctx, set, run)
 	if err != nil {
-		return nil, fmt.Errorf("read the history of %q: %w", set, err)
+		return nil, fmt.Errorf("read the history of %.80q: %w", set, err)
 	}
 	records, err := m.store.ConfigurationHistory(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("read the history of %q: %w", set, err)
+		return nil, fmt.Errorf("read the history of %.80q: %w", set, err)
 	}
 	changes := make([]ConfigurationChange, len(records))
 	for i, r := range records {

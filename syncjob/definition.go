@@ -70,7 +70,7 @@ func (m *Manager) define(j Job) (definition, error) {
 		d.Retention = m.cfg.Retention
 	}
 	problems := []error{j.validate()}
-	if reg := m.cfg.Registry; reg != nil && j.Set != "" {
+	if reg := m.cfg.Registry; reg != nil && store.ValidateName("Set", j.Set) == nil {
 		if _, ok := reg.Set(j.Set); !ok {
 			problems = append(problems, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)})
 			return definition{}, store.JoinFields(problems...)

@@ -72,7 +72,7 @@ func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobStat
 			o = *opts
 		}
 		if !o.Group.valid() {
-			yield(JobState{}, &FieldError{Field: "Group", Reason: "is unknown"})
+			yield(JobState{}, fmt.Errorf("list jobs: %w", &FieldError{Field: "Group", Reason: "is unknown"}))
 			return
 		}
 		for entry, err := range m.entries(ctx, max(o.After, below(o.Prefix))) {
@@ -153,7 +153,7 @@ func (c *jobCursor) fill(ctx context.Context, s store.Jobs) error {
 // Runs returns handles on the runs of a job that are still kept, the newest first.
 // [ErrJobNotFound].
 func (m *Manager) Runs(ctx context.Context, job string) ([]*Run, error) {
-	if _, err := m.job(ctx, job); err != nil {
+	if _, err := m.readJob(ctx, job); err != nil {
 		return nil, err
 	}
 	numbers, err := m.store.JobRuns(ctx, job)

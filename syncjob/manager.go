@@ -194,7 +194,7 @@ func (m *Manager) handle(id store.RunID, set string) *Run {
 // Latest returns the newest run of a job, active or not. [ErrJobNotFound], or
 // [ErrRunNotFound] if it never ran.
 func (m *Manager) Latest(ctx context.Context, job string) (*Run, error) {
-	rec, err := m.job(ctx, job)
+	rec, err := m.readJob(ctx, job)
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +202,14 @@ func (m *Manager) Latest(ctx context.Context, job string) (*Run, error) {
 		return nil, fmt.Errorf("job %q: %w", job, ErrRunNotFound)
 	}
 	return m.Run(job, rec.LastRun), nil
+}
+
+// readJob is job for calls that do nothing else.
+func (m *Manager) readJob(ctx context.Context, job string) (store.JobRecord, error) {
+	if err := store.ValidateJobName(job); err != nil {
+		return store.JobRecord{}, fmt.Errorf("read job: %w", err)
+	}
+	return m.job(ctx, job)
 }
 
 func (m *Manager) job(ctx context.Context, job string) (store.JobRecord, error) {
@@ -217,7 +225,7 @@ func (m *Manager) job(ctx context.Context, job string) (store.JobRecord, error) 
 
 // State reads a job and its newest run. [ErrJobNotFound].
 func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
-	rec, err := m.job(ctx, job)
+	rec, err := m.readJob(ctx, job)
 	if err != nil {
 		return JobState{}, err
 	}

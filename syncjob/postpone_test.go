@@ -262,3 +262,33 @@ func TestAScheduleThatEndsHasNoMoreDueTimes(t *testing.T) {
 		require.Less(t, times[len(times)-1].Year(), 10000)
 	})
 }
+
+func TestAZoneThatCannotBeUsedIsRefusedAndSaysWhatIsMissing(t *testing.T) {
+	m := manager(t, set(t, handlers.SetConfig{}, noop))
+	installed := bareMachine(t)
+	refused := func(zone string) {
+		t.Helper()
+		want := map[string]string{
+			"Local":          `is "Local", which each machine would read differently`,
+			"Europe/Nowhere": `"Europe/Nowhere" is not the name of a time zone in the database of this machine`,
+			"europe/nowhere": `"europe/nowhere" is not the name of a time zone in the database of this machine`,
+			"Europe/Berlin": `"Europe/Berlin" cannot be looked up: this machine has no time zone database; ` +
+				`install tzdata, or import time/tzdata`,
+		}[zone]
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "0 3 * * *", Zone: zone}))
+		require.EqualError(t, err, "ensure: Schedule.Zone "+want)
+		require.ErrorIs(t, err, syncjob.ErrInvalid)
+		_, err = m.NewScheduler(syncjob.SchedulerConfig{}, syncjob.Runner{
+			Name: "r", Run: func(context.Context) error { return nil }, Trigger: syncjob.Trigger{Cron: "0 3 * * *", Zone: zone},
+		})
+		require.EqualError(t, err, "new scheduler: Runners[0].Trigger.Zone "+want)
+		_, err = m.State(t.Context(), "nightly")
+		require.ErrorIs(t, err, syncjob.ErrJobNotFound, "nothing was written")
+	}
+	refused("Local")
+	refused("Europe/Berlin")
+	installed.Store(true)
+	refused("Local")
+	refused("Europe/Nowhere")
+	refused("europe/nowhere")
+}

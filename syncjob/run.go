@@ -89,7 +89,7 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 // summary says what was stored, also when an error ended it early.
 func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
 	if items == nil {
-		return enqueue.Summary{}, &FieldError{Field: "Items", Reason: "is nil"}
+		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", &FieldError{Field: "Items", Reason: "is nil"})
 	}
 	set, err := r.handlerSet(ctx)
 	if err != nil {
@@ -123,8 +123,8 @@ func (r *Run) Seal(ctx context.Context) error {
 // whose producer died; [Run.Explain] lists them. Removing one that is gone changes
 // nothing. [ErrRunFinished], [ErrRunNotFound].
 func (r *Run) ReleaseHold(ctx context.Context, name string) error {
-	if err := checkText("Name", name); err != nil {
-		return err
+	if err := store.ValidateName("Name", name); err != nil {
+		return fmt.Errorf("release hold: %w", err)
 	}
 	err := r.m.enqueuer.SetHold(ctx, r.id, name, false)
 	if err == nil {

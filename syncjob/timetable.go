@@ -61,9 +61,9 @@ func newTimetable(prefix string, every time.Duration, spec, zone string, at time
 func parseCron(spec string) (*crontab.Expression, error) {
 	switch {
 	case strings.Contains(spec, "TZ="):
-		return nil, fmt.Errorf("%q names a time zone, which is a field of its own", spec)
+		return nil, fmt.Errorf("%.200q names a time zone, which is a field of its own", spec)
 	case strings.HasPrefix(spec, "@every"):
-		return nil, fmt.Errorf("%q is an interval, which is a field of its own", spec)
+		return nil, fmt.Errorf("%.200q is an interval, which is a field of its own", spec)
 	}
 	return crontab.Parse(spec)
 }

@@ -20,8 +20,8 @@ func loadZone(name string) (zone *time.Location, reason string) {
 	}
 	// Every database has this one.
 	if _, err := loadLocation("Europe/London"); err != nil {
-		return nil, fmt.Sprintf("%q cannot be looked up: this machine has no time zone database; "+
+		return nil, fmt.Sprintf("%.80q cannot be looked up: this machine has no time zone database; "+
 			"install tzdata, or import time/tzdata", name)
 	}
-	return nil, fmt.Sprintf("%q is not the name of a time zone in the database of this machine", name)
+	return nil, fmt.Sprintf("%.80q is not the name of a time zone in the database of this machine", name)
 }

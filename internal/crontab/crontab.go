@@ -51,12 +51,12 @@ func Parse(spec string) (*Expression, error) {
 	if len(texts) == 1 && strings.HasPrefix(texts[0], "@") {
 		full, known := descriptors[strings.ToLower(texts[0])]
 		if !known {
-			return nil, fmt.Errorf("%q is not one of @yearly, @monthly, @weekly, @daily and @hourly", spec)
+			return nil, fmt.Errorf("%.200q is not one of @yearly, @monthly, @weekly, @daily and @hourly", spec)
 		}
 		texts = strings.Fields(full)
 	}
 	if len(texts) != len(fields) {
-		return nil, fmt.Errorf("%q is not a cron expression of five fields: it has %d", spec, len(texts))
+		return nil, fmt.Errorf("%.200q is not a cron expression of five fields: it has %d", spec, len(texts))
 	}
 	var sets [len(fields)]uint64
 	var whole [len(fields)]bool
@@ -70,7 +70,7 @@ func Parse(spec string) (*Expression, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		list := strings.ReplaceAll(err.Error(), "\n", "; ")
-		return nil, fmt.Errorf("%q is not a cron expression of five fields: %s", spec, list)
+		return nil, fmt.Errorf("%.200q is not a cron expression of five fields: %s", spec, list)
 	}
 	const sunday, alsoSunday = 1 << 0, 1 << 7
 	if sets[4]&alsoSunday != 0 {
@@ -81,7 +81,7 @@ func Parse(spec string) (*Expression, error) {
 		anyDay: whole[2], anyWeekday: whole[4],
 	}
 	if e.never() {
-		return nil, fmt.Errorf("%q %w", spec, ErrNever)
+		return nil, fmt.Errorf("%.200q %w", spec, ErrNever)
 	}
 	return e, nil
 }

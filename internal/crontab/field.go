@@ -35,7 +35,7 @@ func (f *field) parse(text string) (set uint64, whole bool, err error) {
 		step := 1
 		if stepped {
 			if step, err = number(stepText); err != nil || step == 0 {
-				return 0, false, fmt.Errorf("has the step %q, which is not a positive number", stepText)
+				return 0, false, fmt.Errorf("has the step %.80q, which is not a positive number", stepText)
 			}
 		}
 		from, to, every, err := f.bounds(of, stepped)
@@ -72,7 +72,7 @@ func (f *field) bounds(text string, stepped bool) (from, to int, every bool, err
 		to = f.max // Sunday ends a week, as in FRI-SUN
 	}
 	if from > to {
-		return 0, 0, false, fmt.Errorf("has the range %q, which begins after its end", text)
+		return 0, 0, false, fmt.Errorf("has the range %.80q, which begins after its end", text)
 	}
 	return from, to, false, nil
 }
@@ -86,7 +86,7 @@ func (f *field) value(text string) (int, error) {
 	}
 	n, err := number(text)
 	if err != nil {
-		return 0, fmt.Errorf("has %q, which it does not know", text)
+		return 0, fmt.Errorf("has %.80q, which it does not know", text)
 	}
 	if n < f.first || n > f.max {
 		return 0, fmt.Errorf("has %d, which is not between %d and %d", n, f.first, f.max)

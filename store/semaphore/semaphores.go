@@ -135,7 +135,7 @@ func (s *Semaphores) ForceReleaseAll(ctx context.Context, key string) (int, erro
 }
 
 func (s *Semaphores) force(ctx context.Context, key string, fence int64, bad error) (int, error) {
-	if err := errors.Join(store.ValidateSemaphoreKey(key), bad); err != nil {
+	if err := store.JoinFields(store.ValidateSemaphoreKey(key), bad); err != nil {
 		return 0, fmt.Errorf("force release: %w", err)
 	}
 	n, err := s.store.ForceReleaseSemaphore(ctx, key, fence)

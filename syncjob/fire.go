@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
 const (

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
 // journal tells the log and the observer what happens. It is asked for nothing that nobody wants to know: per task it

@@ -4,9 +4,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
 // Observer is told what happens in this process: for metrics. Each function may be nil, and costs nothing then. They are called

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
 // ErrDueUnknown is returned by [Manager.NextRuns] for a job of which no due time can be computed, since the

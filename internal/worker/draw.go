@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
 // drawLoop draws on one limit whenever there is reason to, and often enough to be taken for alive, until ctx ends.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/rollcall-go/rollcall/events"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
 const (

@@ -32,7 +32,7 @@ type listed struct {
 // listedEvents reads the table of events in EVENTS.md.
 func listedEvents(t *testing.T) map[string]listed {
 	t.Helper()
-	readme, err := os.ReadFile("../events/EVENTS.md")
+	readme, err := os.ReadFile("events/EVENTS.md")
 	require.NoError(t, err)
 	events := make(map[string]listed)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`|]+)` \\| (DEBUG|INFO|WARN|ERROR) \\| (.*) \\|$").FindAllStringSubmatch(string(readme), -1) {

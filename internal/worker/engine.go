@@ -61,6 +61,7 @@ type Engine struct {
 	configuredRuns *runConfigurations
 
 	intake        *intake.Intake
+	drawer        *drawer
 	perJobChanged atomic.Bool  // limits of each job, and no partition knows of that
 	redeeming     atomic.Int64 // lost sessions of which something may still be leased
 	routes        []store.Route
@@ -133,6 +134,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 		Scopes:      cfg.Registry.Scopes(),
 		Attributes:  cfg.Live.Attributes,
 	})
+	e.drawer = &drawer{store: e.store, intake: e.intake, lease: cfg.Lease, log: e.log}
 	for _, q := range cfg.Queues {
 		e.routes = append(e.routes, q.Routes...)
 	}
@@ -323,7 +325,7 @@ func (e *Engine) refreshLimits() {
 		lifecycle.Wake(e.reconfigured) // if it was a partition that noticed
 	}
 	for _, l := range change.First {
-		e.drawers.Go(func(ctx context.Context) { e.drawLoop(ctx, l) })
+		e.drawers.Go(func(ctx context.Context) { e.drawer.loop(ctx, l) })
 	}
 	if change.Lowered {
 		e.unload() // what was prefetched under a higher limit counts as running

@@ -9,13 +9,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-const (
-	// maxFetchTime bounds one call of Fetch, so that a partition that does not answer
-	// soon gives its share of the room to the others.
-	maxFetchTime = 5 * time.Second
-	// retryWait follows a call that failed though the store repeated it.
-	retryWait = 500 * time.Millisecond
-)
+// maxFetchTime bounds one call of Fetch, so that a partition that does not answer
+// soon gives its share of the room to the others.
+const maxFetchTime = 5 * time.Second
 
 // fetchLoop fetches whenever the intake grants it. It ends when the worker stops
 // fetching, a call in flight included, or with the session.

@@ -24,7 +24,7 @@ func (s *session) heartbeatLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-s.progress:
+		case <-s.meters.moved:
 			if soon := last.Add(progressGap(s.e.cfg.Concurrency)); soon.Before(next) {
 				next = soon
 				timer.Reset(time.Until(next))

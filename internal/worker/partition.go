@@ -13,9 +13,6 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// reopenWait follows a session that was lost or could not be opened.
-const reopenWait = 500 * time.Millisecond
-
 // partition keeps a session open in one partition of the store for as long as the
 // worker fetches: when one is lost, the next begins.
 type partition struct {
@@ -103,6 +100,23 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	s := newSession(p, id)
 	p.session.Store(s)
 	return s, nil
+}
+
+// redeem takes what a lost session had leased out of the count, once the store has given all of it back: until then
+// it counts as running. It runs until ctx ends.
+func (e *Engine) redeem(ctx context.Context, s *session) {
+	e.redeeming.Add(1)
+	for ctx.Err() == nil {
+		if n, err := e.store.SessionsLeft(ctx, s.id.Partition, s.id.ID); err == nil && n == 0 {
+			break
+		}
+		lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait))
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	e.redeeming.Add(-1)
+	e.intake.Redeemed(&s.debt, s.leased)
 }
 
 // runMoved has the state of a run looked up soon if a task of it is held here, so that

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"maps"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/execute"
@@ -15,31 +17,47 @@ func progressGap(concurrency int) time.Duration {
 	return time.Second + time.Duration(concurrency)*time.Millisecond
 }
 
-// reported notes that a handler reported progress, for the first time or after the last was read.
-func (s *session) reported(lease store.Lease, m *execute.Meter) {
-	s.mu.Lock()
-	if s.meters == nil {
-		s.meters = make(map[store.Lease]*execute.Meter)
-	}
-	s.meters[lease] = m
-	s.mu.Unlock()
-	lifecycle.Wake(s.progress)
+// meters are those of the tasks of a session that reported progress and are not settled.
+type meters struct {
+	moved chan struct{} // capacity 1: a handler reported progress, or one that had has returned
+	used  atomic.Bool   // one has reported
+
+	mu    sync.Mutex
+	tasks map[store.Lease]*execute.Meter
 }
 
-// forgetMeterLocked has what a task reported disappear from its run.
-func (s *session) forgetMeterLocked(lease store.Lease) {
-	if _, ok := s.meters[lease]; ok {
-		delete(s.meters, lease)
-		lifecycle.Wake(s.progress)
+func newMeters() *meters {
+	return &meters{moved: make(chan struct{}, 1), tasks: make(map[store.Lease]*execute.Meter)}
+}
+
+// report notes that a handler reported progress, for the first time or after the last was read.
+func (ms *meters) report(lease store.Lease, m *execute.Meter) {
+	ms.used.Store(true)
+	ms.mu.Lock()
+	ms.tasks[lease] = m
+	ms.mu.Unlock()
+	lifecycle.Wake(ms.moved)
+}
+
+// forget has what a task reported disappear from its run.
+func (ms *meters) forget(lease store.Lease) {
+	if !ms.used.Load() {
+		return
+	}
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	if _, ok := ms.tasks[lease]; ok {
+		delete(ms.tasks, lease)
+		lifecycle.Wake(ms.moved)
 	}
 }
 
-// readMeters returns the meters of the tasks that reported progress; nil if none did.
-func (s *session) readMeters() map[store.Lease]*execute.Meter {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.meters) == 0 {
+// read returns the meters by the leases of their tasks.
+func (ms *meters) read() map[store.Lease]*execute.Meter {
+	if !ms.used.Load() {
 		return nil
 	}
-	return maps.Clone(s.meters)
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	return maps.Clone(ms.tasks)
 }

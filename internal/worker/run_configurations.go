@@ -83,23 +83,12 @@ func (c *runConfigurations) follow(ctx context.Context, r *runConfiguration, run
 	r.latest.Store(next)
 }
 
-// configure has the tasks of runs obey the runs' own configurations, before any of them starts.
-func (s *session) configure(ctx context.Context, tasks []task) {
-	for i := range tasks {
-		tasks[i].run.obey(ctx, s.e.configuredRuns, tasks[i].Delivery.Configured)
-	}
-}
-
-// reconfigure does the same for what is held when a heartbeat tells of changes.
-func (s *session) reconfigure(ctx context.Context, runs []store.RunSignal) {
-	for _, r := range runs {
-		s.mu.Lock()
-		held := s.held[r.Run.Number]
-		s.mu.Unlock()
-		if held != nil {
-			held.obey(ctx, s.e.configuredRuns, r.Configured)
-		}
-	}
+// heldRun is a run of which a session holds tasks.
+type heldRun struct {
+	id         store.RunID
+	set        string
+	n          int
+	configured atomic.Pointer[runConfiguration] // nil while it obeys its set
 }
 
 // obey puts the run's configuration in force for the tasks that are held of it. The mark is 0 of a run that has

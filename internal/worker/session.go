@@ -27,7 +27,6 @@ type session struct {
 	group *lifecycle.Group // all loops but fetching
 
 	beatSoon chan struct{} // capacity 1: a run of which tasks are held has moved
-	progress chan struct{} // capacity 1: a handler reported progress, or one that had has returned
 	sweepDue chan struct{} // capacity 1: the store wants to be swept
 	rearm    chan struct{} // capacity 1: due has changed
 	toSettle chan struct{} // capacity 1: an outcome was reported, or no more will be
@@ -39,14 +38,14 @@ type session struct {
 	moves  atomic.Int64                       // fetches and settlements begun
 	doubt  atomic.Bool                        // a fetch was given up without an answer
 	debt   intake.Debt
+	meters *meters
 
 	mu      sync.Mutex
-	batches map[*batch]struct{}            // fetches of which something is not settled
-	held    map[int64]*heldRun             // the runs of what is not settled, by number
-	count   int                            // of what is not settled
-	known   store.Answered                 // the calls that were answered last
-	meters  map[store.Lease]*execute.Meter // of what is not settled and reported progress
-	pending []*chunk                       // outcomes in the order they were reported
+	batches map[*batch]struct{} // fetches of which something is not settled
+	held    map[int64]*heldRun  // the runs of what is not settled, by number
+	count   int                 // of what is not settled
+	known   store.Answered      // the calls that were answered last
+	pending []*chunk            // outcomes in the order they were reported
 	spare   []*chunk
 	closing bool      // no outcome will be reported any more
 	due     time.Time // when the next delayed task is due, by the store's clock; zero for never
@@ -67,14 +66,6 @@ func (b *batch) leased(yield func(*intake.Task) bool) {
 	}
 }
 
-// heldRun is a run of which a session holds tasks.
-type heldRun struct {
-	id         store.RunID
-	set        string
-	n          int
-	configured atomic.Pointer[runConfiguration] // nil while it obeys its set
-}
-
 func newSession(p *partition, id store.SessionID) *session {
 	e := p.e
 	s := &session{
@@ -82,7 +73,7 @@ func newSession(p *partition, id store.SessionID) *session {
 		p:        p,
 		id:       id,
 		beatSoon: make(chan struct{}, 1),
-		progress: make(chan struct{}, 1),
+		meters:   newMeters(),
 		sweepDue: make(chan struct{}, 1),
 		rearm:    make(chan struct{}, 1),
 		toSettle: make(chan struct{}, 1),
@@ -228,9 +219,7 @@ func (s *session) drop(tasks []*task) {
 		if t.run.n--; t.run.n == 0 {
 			delete(s.held, t.run.id.Number)
 		}
-		if len(s.meters) > 0 {
-			s.forgetMeterLocked(t.Delivery.Lease)
-		}
+		s.meters.forget(t.Delivery.Lease)
 		t.done = true
 		t.Delivery.Task = store.Task{}
 		if t.batch.left--; t.batch.left == 0 {
@@ -268,4 +257,23 @@ func (s *session) runs() ([]store.RunID, int) {
 		ids = append(ids, run.id)
 	}
 	return ids, s.count
+}
+
+// configure has the tasks of runs obey the runs' own configurations, before any of them starts.
+func (s *session) configure(ctx context.Context, tasks []task) {
+	for i := range tasks {
+		tasks[i].run.obey(ctx, s.e.configuredRuns, tasks[i].Delivery.Configured)
+	}
+}
+
+// reconfigure does the same for what is held when a heartbeat tells of changes.
+func (s *session) reconfigure(ctx context.Context, runs []store.RunSignal) {
+	for _, r := range runs {
+		s.mu.Lock()
+		held := s.held[r.Run.Number]
+		s.mu.Unlock()
+		if held != nil {
+			held.obey(ctx, s.e.configuredRuns, r.Configured)
+		}
+	}
 }

@@ -106,7 +106,7 @@ func (e *Engine) leave(ctx context.Context) error {
 	}
 	e.drawers.Stop(errClosedSession)
 	if left && e.redeeming.Load() == 0 { // otherwise tasks may still be leased, and our permits with them
-		errs = append(errs, e.resign(ctx))
+		errs = append(errs, e.drawer.resign(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -213,7 +213,7 @@ func (e *Engine) interrupt(cause error, meant func(*task) bool) {
 // of its context for long.
 func (e *Engine) running(ses *session) []store.RunningTask {
 	var list []store.RunningTask
-	meters := ses.readMeters()
+	meters := ses.meters.read()
 	for _, s := range e.slots {
 		if r, ok := e.inspect(s, ses, meters); ok {
 			list = append(list, r)

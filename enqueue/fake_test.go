@@ -40,6 +40,13 @@ type fake struct {
 
 func (f *fake) Partitions() int { return max(1, f.partitions) }
 
+func (f *fake) CloseProducer(_ context.Context, _ int, stream string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.streams, stream)
+	return nil
+}
+
 func (f *fake) OpenProducer(_ context.Context, _ int, stream string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -24,6 +24,11 @@ func (p *producer) Open(ctx context.Context, stream string) error {
 	return nil
 }
 
+// Close implements [stream.Line].
+func (p *producer) Close(ctx context.Context, stream string) error {
+	return p.store.CloseProducer(ctx, p.partition, stream)
+}
+
 // Take implements [stream.Line].
 func (p *producer) Take(waiting []*request) int {
 	var b batch

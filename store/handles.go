@@ -75,6 +75,11 @@ func (l *valueLine) Open(ctx context.Context, stream string) error {
 	return l.store.OpenProducer(ctx, l.partition, stream)
 }
 
+// Close implements [stream.Line].
+func (l *valueLine) Close(ctx context.Context, stream string) error {
+	return l.store.CloseProducer(ctx, l.partition, stream)
+}
+
 // Take implements [stream.Line]. Removals go apart from what grows, so that they pass when memory is short.
 func (l *valueLine) Take(waiting []*valueWrite) int {
 	grows := waiting[0].write.Grows()

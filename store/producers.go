@@ -5,8 +5,12 @@ import "context"
 // Producers adds tasks to runs.
 type Producers interface {
 	// OpenProducer registers a stream. Opening a stream that exists changes
-	// nothing. A stream is forgotten when it was not used for a day.
+	// nothing. A stream is forgotten when it is closed, or was not used for a day.
 	OpenProducer(ctx context.Context, partition int, stream string) error
+
+	// CloseProducer forgets a stream that nobody uses any more: a call that still comes is answered with
+	// [ErrResultUnknown]. Closing one that is not registered changes nothing, so it may be repeated. It needs no memory.
+	CloseProducer(ctx context.Context, partition int, stream string) error
 
 	// Enqueue applies the hold openings, adds the entries, then applies the hold
 	// closings, in one step. Entries are judged one by one: a refused one does not keep

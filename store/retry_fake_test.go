@@ -53,6 +53,8 @@ func (s *scripted) DeleteRun(ctx context.Context, _ store.RunID) error { return 
 
 func (s *scripted) Reconsider(ctx context.Context, _ int, _ []store.Route) error { return s.call(ctx) }
 
+func (s *scripted) CloseProducer(ctx context.Context, _ int, _ string) error { return s.call(ctx) }
+
 func (s *scripted) OpenProducer(ctx context.Context, _ int, _ string) error { return s.call(ctx) }
 
 func (s *scripted) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {

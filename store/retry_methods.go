@@ -154,6 +154,13 @@ func (r *front) DeleteRun(ctx context.Context, id RunID) error {
 	return gone(err, ErrRunNotFound)
 }
 
+func (r *front) CloseProducer(ctx context.Context, partition int, stream string) error {
+	bad := JoinFields(r.has("Partition", partition), ValidateName("Stream", stream))
+	return repeatErr(ctx, r, "CloseProducer", bad, func(ctx context.Context) error {
+		return r.Store.CloseProducer(ctx, partition, stream)
+	})
+}
+
 func (r *front) OpenProducer(ctx context.Context, partition int, stream string) error {
 	bad := JoinFields(r.has("Partition", partition), ValidateName("Stream", stream))
 	return repeatErr(ctx, r, "OpenProducer", bad, func(ctx context.Context) error {

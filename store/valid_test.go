@@ -38,6 +38,7 @@ var valid = map[string][]any{
 	"Failures":              {validRun, int64(0), 1},
 	"Inspect":               {validRun},
 	"DeleteRun":             {validRun},
+	"CloseProducer":         {0, "stream"},
 	"OpenProducer":          {0, "stream"},
 	"Enqueue":               {store.EnqueueParams{Stream: "stream", Number: 1, Entries: entries(1), Holds: []store.HoldChange{{Run: validRun, Name: "h"}}}},
 	"OpenSession":           {validSession, store.WorkerInfo{Routes: []store.Route{validRoute}}, time.Second},

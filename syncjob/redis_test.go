@@ -41,6 +41,37 @@ func TestAJobRunsOverRedisFromOpenToTheLastTask(t *testing.T) {
 	t.Logf("%.0f tasks/s", final.Rate)
 }
 
+// Producers of tasks and of values keep a record of their last call in the store. It goes when they are closed, not
+// only after a day.
+func TestAManagerThatIsClosedLeavesNoRecordOfItsProducers(t *testing.T) {
+	server, namespace := redistest.Shared(t)
+	open := func() *syncjob.Manager {
+		m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop), Namespace: namespace})
+		require.NoError(t, err)
+		return m
+	}
+	records := func() []string {
+		keys, err := server.Client.Do(t.Context(), server.Client.B().Keys().Pattern("{"+namespace+":*}:P:*").Build()).AsStrSlice()
+		require.NoError(t, err)
+		return keys
+	}
+	first := open()
+	run, err := first.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true}, nil)
+	require.NoError(t, err)
+	for range 3 {
+		m := open()
+		_, err = m.Run("a", run.Number()).Enqueue(t.Context(), leaf{}, nil)
+		require.NoError(t, err)
+		_, err = store.NewCounter(m.Handles(), store.JobScope("a"), "n").Add(t.Context(), 1)
+		require.NoError(t, err)
+		require.NotEmpty(t, records())
+		require.NoError(t, m.Close())
+		require.Empty(t, records())
+	}
+	require.NoError(t, first.Close())
+	require.Empty(t, records())
+}
+
 func TestCountsAreExactOverRedisThoughRepliesAreLost(t *testing.T) {
 	server := redistest.Start(t, nil)
 	proxy := redistest.NewProxy(t, server.Addr)

@@ -54,6 +54,7 @@ func (f *refill) complete(ctx context.Context) error {
 			return err
 		}
 		err = f.from(ctx, place)
+		_ = f.store.CloseProducer(ctx, f.part, f.stream) // or it is forgotten after a day
 		behind := errors.Is(err, store.ErrHoldLost) || errors.Is(err, store.ErrResultUnknown)
 		if !behind || place == last {
 			return err

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 )
@@ -28,6 +29,8 @@ func (c *Call) base() *Call { return c }
 type Line[R Request] interface {
 	// Open registers a stream. It is safe to repeat.
 	Open(ctx context.Context, stream string) error
+	// Close has the store forget a stream that is not used any more.
+	Close(ctx context.Context, stream string) error
 	// Take tells how many of the requests, from the first on, go together in the next
 	// call: at least one.
 	Take(waiting []R) int
@@ -112,32 +115,46 @@ func (s *Stream[R]) withdraw(call *Call) {
 	}
 }
 
-// Close lets nothing more in. What was handed in is still sent: the group waits for it.
+// closeTime is how long a stream that ends tries to have the store forget it. Otherwise that is done after a day.
+const closeTime = time.Second
+
+// Close lets nothing more in. What was handed in is still sent, and then the store is told to forget the stream: the
+// group waits for both.
 func (s *Stream[R]) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.ended && !s.sending && s.registered {
+		s.sending = s.group.Go(s.send)
+	}
 	s.ended = true
 }
 
 // take returns the next batch, in the order in which requests came. If nothing
-// waits it is empty, and the goroutine ends.
-func (s *Stream[R]) take() []R {
+// waits it is empty, and the goroutine ends: of a stream that was closed for good.
+func (s *Stream[R]) take() (batch []R, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting) == 0 {
-		s.sending = false
-		return nil
+		s.sending = s.ended
+		return nil, s.ended
 	}
 	n := s.line.Take(s.waiting)
-	batch := s.waiting[:n:n]
+	batch = s.waiting[:n:n]
 	s.waiting = append([]R(nil), s.waiting[n:]...)
-	return batch
+	return batch, false
 }
 
 // send is the goroutine. It runs under the group's context, not a caller's:
 // one who gives up must not fail the others in the batch.
 func (s *Stream[R]) send(ctx context.Context) {
-	for batch := s.take(); len(batch) > 0; batch = s.take() {
+	for {
+		batch, closed := s.take()
+		if closed {
+			s.leave(ctx)
+		}
+		if len(batch) == 0 {
+			return
+		}
 		err := s.call(ctx, batch)
 		for _, req := range batch {
 			call := req.base()
@@ -146,6 +163,16 @@ func (s *Stream[R]) send(ctx context.Context) {
 		}
 		runtime.Gosched() // who was answered may ask for more: then it goes along
 	}
+}
+
+// leave has the store forget the stream.
+func (s *Stream[R]) leave(ctx context.Context) {
+	if s.name == "" || !s.registered {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	_ = s.line.Close(ctx, s.name) // or it is forgotten after a day
 }
 
 // call sends one batch. A store that does not know the stream (it forgets one

@@ -35,15 +35,23 @@ type line struct {
 	gate chan struct{}
 	fail func(call int) error
 
-	mu    sync.Mutex
-	names []string
-	calls []string // "stream number: words"
+	mu     sync.Mutex
+	names  []string
+	closed []string
+	calls  []string // "stream number: words"
 }
 
 func (l *line) Open(_ context.Context, stream string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.names = append(l.names, stream)
+	return nil
+}
+
+func (l *line) Close(_ context.Context, stream string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = append(l.closed, stream)
 	return nil
 }
 
@@ -92,9 +100,30 @@ func TestRequestsThatGatherGoTogether(t *testing.T) {
 		callers.Wait()
 		require.Equal(t, []string{"1 1: 0", "1 2: 1 2", "1 3: 3"}, l.calls)
 		require.Equal(t, "1", words[2].reply)
+		require.Empty(t, l.closed)
+		s.Close()
 		s.Close()
 		group.Wait()
+		require.Equal(t, l.names, l.closed, "the store may forget it")
 		require.ErrorIs(t, s.Do(t.Context(), &word{}), errClosed)
+	})
+}
+
+func TestAStreamThatIsClosedWhileItSendsLeavesWithItsLastRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &line{most: 2, gate: make(chan struct{})}
+		group := lifecycle.New(t.Context())
+		s, unused := stream.New(l, group, errClosed), stream.New(l, group, errClosed)
+		var callers sync.WaitGroup
+		callers.Go(func() { require.NoError(t, s.Do(t.Context(), &word{text: "a"})) })
+		synctest.Wait()
+		s.Close()
+		unused.Close()
+		require.Empty(t, l.closed)
+		close(l.gate)
+		callers.Wait()
+		group.Wait()
+		require.Equal(t, l.names, l.closed)
 	})
 }
 

@@ -31,6 +31,17 @@ func (s *backend) OpenProducer(ctx context.Context, partition int, stream string
 	return nil
 }
 
+// CloseProducer forgets a stream.
+func (s *backend) CloseProducer(ctx context.Context, partition int, stream string) error {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	delete(part.producers, stream)
+	return nil
+}
+
 // producer finds a stream that is not forgotten yet.
 func (p *partition) producer(stream string, now time.Time) *producer {
 	pr := p.producers[stream]

@@ -25,6 +25,15 @@ func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) 
 	return err
 }
 
+// CloseProducer implements [store.Producers].
+func (s *Store) CloseProducer(ctx context.Context, partition int, stream string) error {
+	if err := s.server.Begin(ctx); err != nil {
+		return err
+	}
+	cmd := s.client.B().Unlink().Key(s.spaces[partition].Producer(stream)).Build()
+	return s.server.Translate(ctx, "close a producer", s.client.Do(ctx, cmd).Error())
+}
+
 // Enqueue implements [store.Producers].
 func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
 	k := s.spaces[p.Partition]

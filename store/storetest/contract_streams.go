@@ -20,6 +20,18 @@ var streamsContract = []testCase{
 		stranger.add(r, task(scan, "t"))
 		r.counts(store.Counts{Pending: 1}, "the same stream, opened")
 	}},
+	{"a stream that was closed is forgotten, and what it added stays", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		s.NoError(s.store.CloseProducer(s.ctx, p.partition, "stranger"))
+		p.add(r, task(scan, "t"))
+		s.NoError(s.store.CloseProducer(s.ctx, p.partition, p.stream))
+		_, err := p.repeat()
+		s.ErrorIs(err, store.ErrResultUnknown)
+		_, err = p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "late")}}})
+		s.ErrorIs(err, store.ErrResultUnknown)
+		r.counts(store.Counts{Pending: 1}, "of a stream that was closed")
+	}},
 	{"opening a stream that exists changes nothing", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()

@@ -102,6 +102,13 @@ func (d *doubled) DeleteRun(ctx context.Context, id store.RunID) error {
 	return err
 }
 
+func (d *doubled) CloseProducer(ctx context.Context, partition int, stream string) error {
+	err := d.Store.CloseProducer(ctx, partition, stream)
+	err2 := d.Store.CloseProducer(ctx, partition, stream)
+	d.same("CloseProducer", nil, nil, err, err2)
+	return err
+}
+
 func (d *doubled) OpenProducer(ctx context.Context, partition int, stream string) error {
 	err := d.Store.OpenProducer(ctx, partition, stream)
 	err2 := d.Store.OpenProducer(ctx, partition, stream)

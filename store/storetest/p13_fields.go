@@ -256,5 +256,6 @@ func refusedEnqueues() []refusal {
 		enqueue.by("Holds[1].Mark", hold(store.HoldChange{Name: "h", Mark: "a b"})),
 		enqueue.by("Holds[1].From", hold(store.HoldChange{Name: "h", From: "a b"})),
 		argument("Stream", func(s *scene) error { return s.store.OpenProducer(s.ctx, 0, "") }),
+		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
 	}
 }

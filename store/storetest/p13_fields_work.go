@@ -345,6 +345,7 @@ func refusedPartitions() (all []refusal) {
 			return err
 		})
 		of("Partition", func(s *scene, p int) error { return s.store.OpenProducer(s.ctx, p, "stream") })
+		of("Partition", func(s *scene, p int) error { return s.store.CloseProducer(s.ctx, p, "stream") })
 		of("Partition", func(s *scene, p int) error {
 			_, err := s.store.Enqueue(s.ctx, store.EnqueueParams{Partition: p, Stream: "stream", Number: 1})
 			return err

@@ -15,7 +15,7 @@ const (
 	SignalMode                                // the mode of the partition was set
 	SignalSync                                // signals may have been missed: look at everything
 	SignalProgress                            // a running task of Run reported progress
-	SignalConfiguration                       // the configuration of a set changed; only from [CompleteSignals]
+	SignalConfiguration                       // what is configured or published of a set changed; only from [CompleteSignals]
 )
 
 // Signal is a hint that something moved. Signals may be lost, late or repeated: they
@@ -42,8 +42,8 @@ type Signals interface {
 }
 
 // CompleteSignals is an optional power of a [Store]. One that has it, and answers true, signals each change
-// that somebody may wait for, with [SignalConfiguration] also a new version of a set's configuration, after
-// the change and before the call that made it returns. No signal is lost unless [SignalSync] follows, and
+// that somebody may wait for, with [SignalConfiguration] also a new version of a set's configuration and
+// another description of it, after the change and before the call that made it returns. No signal is lost unless [SignalSync] follows, and
 // what was changed before a signal is seen by whoever reads after it. So workers sleep until they are told,
 // and look by themselves only rarely. [WithRetry] passes the power on; a Store that wraps another one and
 // forwards nothing of it is polled.

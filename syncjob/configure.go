@@ -62,15 +62,9 @@ type ConfigurationChange struct {
 // operators who have no registry. Of two versions of a set it is the one that was published last. [store.ErrCorrupt] names a
 // description that cannot be read.
 func (m *Manager) Sets(ctx context.Context) ([]handlers.SetDescription, error) {
-	records, err := m.store.Sets(ctx)
+	sets, err := m.sets.Published(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list sets: %w", err)
-	}
-	sets := make([]handlers.SetDescription, len(records))
-	for i, r := range records {
-		if sets[i], err = decodeDescription(r); err != nil {
-			return nil, err
-		}
 	}
 	return sets, nil
 }
@@ -263,52 +257,21 @@ func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Conf
 	if len(added) == 0 && is.Version > 0 {
 		return nil
 	}
-	known, err := m.descriptions(ctx, is.Set)
-	if err != nil {
+	unknown, known, err := m.sets.Unknown(ctx, is.Set, added)
+	switch {
+	case err != nil:
 		return err
+	case !known:
+		reason := fmt.Sprintf("%q is in no registry that is known here: no worker has published it", is.Set)
+		return &FieldError{Field: "Set", Reason: reason}
 	}
-	if len(known) == 0 {
-		return &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is in no registry that is known here: no worker has published it", is.Set)}
-	}
-	return unknownKinds("", added, known...)
+	return unknownKinds("", unknown)
 }
 
-// unknownKinds refuses kinds that are in none of the descriptions of their set.
-func unknownKinds(prefix string, kinds []string, known ...handlers.SetDescription) error {
-	names := make(map[string]bool)
-	for _, d := range known {
-		for _, k := range d.Kinds {
-			names[k.Name] = true
-		}
-	}
-	var problems []error
-	for _, kind := range kinds {
-		if !names[kind] {
-			problems = append(problems, &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is no kind of the set"})
-		}
+func unknownKinds(prefix string, kinds []string) error {
+	problems := make([]error, len(kinds))
+	for i, kind := range kinds {
+		problems[i] = &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is no kind of the set"}
 	}
 	return store.JoinFields(problems...)
-}
-
-// descriptions are what is known of a set: by the registry, and as it was published.
-func (m *Manager) descriptions(ctx context.Context, set string) ([]handlers.SetDescription, error) {
-	var known []handlers.SetDescription
-	if m.cfg.Registry != nil {
-		if d, err := m.cfg.Registry.Describe(set); err == nil {
-			known = append(known, d)
-		}
-	}
-	records, err := m.store.Sets(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list sets: %w", err)
-	}
-	for _, r := range records {
-		if r.Name != set {
-			continue
-		}
-		if d, err := decodeDescription(r); err == nil {
-			known = append(known, d)
-		}
-	}
-	return known, nil
 }

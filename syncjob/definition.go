@@ -53,7 +53,7 @@ const (
 )
 
 // define validates the job and resolves it. The error reports every problem.
-func (m *Manager) define(j Job) (definition, error) {
+func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	d := definition{
 		Version:   definitionVersion,
 		Set:       j.Set,
@@ -80,9 +80,7 @@ func (m *Manager) define(j Job) (definition, error) {
 		b, err := j.Configuration.Encode()
 		d.Configuration = b
 		problems = append(problems, err)
-		if known, ok := m.describe(j.Set); ok {
-			problems = append(problems, unknownKinds("Configuration.", slices.Sorted(maps.Keys(j.Configuration.Kinds)), known))
-		}
+		problems = append(problems, m.checkConfigured(ctx, j))
 	}
 	if j.Root != nil {
 		plain := m.encoding
@@ -96,6 +94,19 @@ func (m *Manager) define(j Job) (definition, error) {
 		}
 	}
 	return d, store.JoinFields(problems...)
+}
+
+// checkConfigured refuses kinds of the job's configuration that nobody knows. Of a set that nobody knows they
+// may be any: workers may yet come.
+func (m *Manager) checkConfigured(ctx context.Context, j Job) error {
+	if len(j.Configuration.Kinds) == 0 {
+		return nil
+	}
+	unknown, known, err := m.sets.Unknown(ctx, j.Set, slices.Sorted(maps.Keys(j.Configuration.Kinds)))
+	if err != nil || !known {
+		return err
+	}
+	return unknownKinds("Configuration.", unknown)
 }
 
 // rootField is what a job calls a field of its root task.
@@ -191,28 +202,44 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 		StopAfter:     d.StopAfter,
 	}
 	if p.Weight == 0 {
-		p.Weight = m.inForce(d.Set, "").Weight
+		p.Weight = m.sets.InForce(d.Set, "").Weight
 	}
 	var hookQueue string
 	if d.Root != nil {
 		p.Root = d.Root.item(d.Set)
 		p.Args = d.Root.Payload
 		if p.Root.Route.Queue == "" {
-			p.Root.Route.Queue = m.inForce(d.Set, d.Root.Kind).Queue
+			p.Root.Route.Queue = m.sets.InForce(d.Set, d.Root.Kind).Queue
 		}
 		hookQueue = p.Root.Route.Queue // whoever works for the run can run them
 	} else {
-		hookQueue = m.inForce(d.Set, m.firstKind(d.Set)).Queue
+		hookQueue = m.sets.InForce(d.Set, m.firstKind(d.Set)).Queue
 	}
 	p.PreJob, p.PostJob = m.hooks(d.Set, hookQueue)
 	return p
+}
+
+// firstKind is the kind in whose queue the hooks of a run without a root task wait; empty if the set has none that
+// is known.
+func (m *Manager) firstKind(set string) string {
+	d, ok := m.sets.Describe(set)
+	if !ok || len(d.Kinds) == 0 {
+		return ""
+	}
+	return d.Kinds[0].Name
+}
+
+// runsInReadOnly reports whether the set's tasks start in read-only mode.
+func (m *Manager) runsInReadOnly(set string) bool {
+	d, ok := m.sets.Describe(set)
+	return ok && d.RunsInReadOnly
 }
 
 // hooks are the hook tasks of a run of the set, as the registry or what workers published has them. Of a set that nobody has
 // published yet they are both assumed: a worker answers at once for one that it has not.
 func (m *Manager) hooks(set, queue string) (pre, post *store.Item) {
 	hasPre, hasPost := true, true
-	if d, ok := m.describe(set); ok {
+	if d, ok := m.sets.Describe(set); ok {
 		hasPre, hasPost = d.PreJob, d.PostJob
 	}
 	if hasPre {

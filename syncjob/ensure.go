@@ -29,8 +29,8 @@ const (
 // [Manager.Enable] starts it again. [ErrJobExists] when a single-pass job of the name
 // is active. Workers fire periodic jobs, whatever sets and queues they serve.
 func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
-	m.fresh(ctx, j.Set)
-	d, err := m.define(j)
+	m.sets.Fresh(ctx, j.Set)
+	d, err := m.define(ctx, j)
 	switch {
 	case !j.Open && j.Schedule == nil:
 		err = store.JoinFields(err, &FieldError{Field: "Open", Reason: "or Schedule must be set: only standing and periodic jobs can be declared"})
@@ -98,7 +98,7 @@ func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, e
 	if err != nil {
 		return nil, fmt.Errorf("job %q: %w", rec.Name, err)
 	}
-	m.fresh(ctx, d.Set)
+	m.sets.Fresh(ctx, d.Set)
 	p := m.params(d, rec.Name, startToken(""))
 	p.Declared = true
 	run, err := m.startRun(ctx, p)

@@ -27,7 +27,7 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 			return
 		}
 		asked[r] = true
-		a, ok := m.attributes(set, kind)
+		a, ok := m.sets.Attributes(set, kind)
 		if !ok {
 			return // nobody has published it
 		}
@@ -44,7 +44,7 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 		if hook || w.Waiting+w.Recovered+w.Staged == 0 {
 			continue // hooks are in no limit, and what is delayed waits for its time
 		}
-		m.fresh(ctx, w.Set)
+		m.sets.Fresh(ctx, w.Set)
 		add(w.Set, "")
 		add(w.Set, w.Kind)
 	}

@@ -28,7 +28,7 @@ func (w *Worker) WaitsForARun() bool {
 
 // Listen has notify called for each signal of the store, until the returned function is called.
 func (m *Manager) Listen(notify func(partition int, kind store.SignalType)) (leave func()) {
-	return m.hub.listen(func(s store.Signal) { notify(s.Partition, s.Type) })
+	return m.hub.Listen(func(s store.Signal) { notify(s.Partition, s.Type) })
 }
 
 // ReplaceZones replaces the time zone database of this machine, until restore is called.

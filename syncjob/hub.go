@@ -45,9 +45,9 @@ func newHub(s store.Signals, log *slog.Logger) *hub {
 	}
 }
 
-// listen calls notify for every signal until the returned function is called. Whoever
+// Listen calls notify for every signal until the returned function is called. Whoever
 // listens first and looks second misses nothing but lost signals.
-func (h *hub) listen(notify func(store.Signal)) (leave func()) {
+func (h *hub) Listen(notify func(store.Signal)) (leave func()) {
 	l := &listener{notify}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,13 +82,13 @@ func (h *hub) dispatch(s store.Signal) {
 	h.tell(s)
 }
 
-// tellsAll reports whether listeners are told of every change, and need not look by themselves.
-func (h *hub) tellsAll() bool { return h.complete && h.hears.Load() }
+// TellsAll reports whether listeners are told of every change, and need not look by themselves.
+func (h *hub) TellsAll() bool { return h.complete && h.hears.Load() }
 
-// every is how often a listener looks though it was told of nothing: as often as it says, or rarely if it is
+// Every is how often a listener looks though it was told of nothing: as often as it says, or rarely if it is
 // told of every change.
-func (h *hub) every(d time.Duration) time.Duration {
-	if h.tellsAll() {
+func (h *hub) Every(d time.Duration) time.Duration {
+	if h.TellsAll() {
 		return max(d, rareLook)
 	}
 	return d

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/effective"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
@@ -29,12 +30,10 @@ type Manager struct {
 	encoding enqueue.Config // of items
 	enqueuer *enqueue.Enqueuer
 	handles  *store.Handles
-	live     *handlers.Live  // nil without a registry
-	configs  *configurations // likewise
 	hub      *hub
 
-	published *published
-	active    *recent.Map[string, *Run] // the newest known run of jobs, by name
+	sets   *effective.Sets
+	active *recent.Map[string, *Run] // the newest known run of jobs, by name
 
 	closing sync.Once
 	closed  chan struct{} // closed by Close: ends waiting and watching
@@ -64,14 +63,9 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	}
 	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
 	m.hub = newHub(m.store, log)
-	m.published = &published{store: m.store, log: m.log}
+	m.sets = effective.New(effective.Config{Store: m.store, Registry: cfg.Registry, Signals: m.hub, Logger: log})
 	m.encoding = enqueue.Config{
-		Store: m.store, Router: m.published, MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator, Logger: cfg.Logger,
-	}
-	if cfg.Registry != nil {
-		m.live = handlers.NewLive(cfg.Registry)
-		m.encoding.Router = m.live
-		m.configs = newConfigurations(m.store, cfg.Registry, m.live, m.hub, log)
+		Store: m.store, Router: m.sets, MaxPayload: cfg.MaxPayload, Propagator: cfg.Propagator, Logger: cfg.Logger,
 	}
 	enqueuer, err := enqueue.New(m.encoding)
 	if err != nil {

@@ -125,7 +125,7 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 
 		Configuration: own.Document,
 	}
-	r.m.fresh(ctx, source.Set)
+	r.m.sets.Fresh(ctx, source.Set)
 	p.PreJob, p.PostJob = r.m.hooks(source.Set, found.queue)
 	return p, nil
 }

@@ -76,7 +76,7 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 	if err != nil {
 		return enqueue.Receipt{}, err
 	}
-	r.m.fresh(ctx, set)
+	r.m.sets.Fresh(ctx, set)
 	receipt, err := r.m.enqueuer.Enqueue(ctx, r.id, set, enqueue.Task(args, opts))
 	if err == nil {
 		r.m.journal.enqueued(ctx, r.id, receipt.ID, args.Kind(), receipt.Duplicate)
@@ -95,7 +95,7 @@ func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, erro
 	if err != nil {
 		return enqueue.Summary{}, err
 	}
-	r.m.fresh(ctx, set)
+	r.m.sets.Fresh(ctx, set)
 	sum, err := r.m.enqueuer.EnqueueAll(ctx, r.id, set, items, opts)
 	r.m.journal.enqueuedAll(ctx, r.id, sum.Enqueued, sum.Duplicates)
 	return sum, err

@@ -62,8 +62,8 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	if opts != nil {
 		o = *opts
 	}
-	m.fresh(ctx, j.Set)
-	d, err := m.define(j)
+	m.sets.Fresh(ctx, j.Set)
+	d, err := m.define(ctx, j)
 	if j.Schedule != nil {
 		err = store.JoinFields(err, &FieldError{Field: "Schedule", Reason: "is for jobs that Ensure declares"})
 	}

@@ -65,7 +65,7 @@ func (r *Run) Wait(ctx context.Context) (RunState, error) {
 func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
-		leave := r.m.hub.listen(func(s store.Signal) {
+		leave := r.m.hub.Listen(func(s store.Signal) {
 			about := s.Type == store.SignalRun || s.Type == store.SignalProgress
 			if s.Type == store.SignalSync || about && s.Run == r.id.Number {
 				lifecycle.Wake(moved)
@@ -87,7 +87,7 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 			case <-ctx.Done():
 				yield(store.RunRecord{}, ctx.Err())
 				return
-			case <-time.After(lifecycle.Jitter(r.m.hub.every(watchPoll))):
+			case <-time.After(lifecycle.Jitter(r.m.hub.Every(watchPoll))):
 			}
 			quiet := time.Since(read)
 			if quiet < gap {

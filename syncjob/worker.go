@@ -111,7 +111,7 @@ func (w *Worker) engineConfig(once bool) worker.Config {
 		Poll:        c.poll,
 		Store:       m.store,
 		Registry:    m.cfg.Registry,
-		Live:        m.live,
+		Live:        m.sets.Live(),
 		Execute:     execute.Config{Enqueue: m.encoding, Logger: m.cfg.Logger, Manager: m},
 		Logger:      m.log.With("worker", c.Name),
 	}

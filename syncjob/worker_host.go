@@ -17,14 +17,14 @@ type workerHost struct {
 	firings []*firing // by partition
 }
 
-func (h *workerHost) Listen(notify func(store.Signal)) (leave func()) { return h.m.hub.listen(notify) }
+func (h *workerHost) Listen(notify func(store.Signal)) (leave func()) { return h.m.hub.Listen(notify) }
 
-func (h *workerHost) Every(d time.Duration) time.Duration { return h.m.hub.every(d) }
+func (h *workerHost) Every(d time.Duration) time.Duration { return h.m.hub.Every(d) }
 
-func (h *workerHost) Fresh(ctx context.Context, changed func()) { h.m.configs.watch(ctx, changed) }
+func (h *workerHost) Fresh(ctx context.Context, changed func()) { h.m.sets.Watch(ctx, changed) }
 
 func (h *workerHost) Publish(ctx context.Context, partition int) error {
-	return h.m.publish(ctx, partition)
+	return h.m.sets.Publish(ctx, partition)
 }
 
 func (h *workerHost) Schedules(partition int, clock *worker.Clock) worker.Schedules {

@@ -29,7 +29,10 @@ func (s *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 		return err
 	}
 	defer part.unlock()
-	part.sets[r.Name] = append([]byte{}, r.Description...)
+	if was, ok := part.sets[r.Name]; !ok || !bytes.Equal(was, r.Description) {
+		part.sets[r.Name] = append([]byte{}, r.Description...)
+		part.signal(store.Signal{Type: store.SignalConfiguration})
+	}
 	return nil
 }
 

@@ -134,7 +134,7 @@ var signalsContract = []testCase{
 		w.settle(plain(d, store.VerdictBegin))
 		l.hearsOfWork(r.partition, scan.Queue, file.Queue)
 	}},
-	{"a store that tells of everything tells what is configured", func(s *scene) {
+	{"a store that tells of everything tells what is configured and published", func(s *scene) {
 		if !store.SignalsAreComplete(s.store) {
 			return
 		}
@@ -154,6 +154,10 @@ var signalsContract = []testCase{
 		})
 		s.NoError(err)
 		l.hears("a removal", func(sig store.Signal) bool { return sig.Type == store.SignalConfiguration })
+		for _, description := range []string{"a", "b"} {
+			s.NoError(s.store.PublishSet(s.ctx, store.SetRecord{Name: "ingest", Description: []byte(description)}))
+			l.hears("another description", func(sig store.Signal) bool { return sig.Type == store.SignalConfiguration })
+		}
 	}},
 	{"every subscriber hears, and none holds up another", func(s *scene) {
 		r := s.open("import")

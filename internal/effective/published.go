@@ -1,0 +1,143 @@
+package effective
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// publishedSet is what is in force for a set as its workers have published it.
+type publishedSet struct {
+	description handlers.SetDescription
+	attrs       map[string]handlers.Attributes // by kind and alias, and under no name those of the set
+}
+
+func (s *Sets) publishedSet(set string) (p publishedSet, ok bool) {
+	if all := s.published.Load(); all != nil {
+		p, ok = (*all)[set]
+	}
+	return p, ok
+}
+
+// readOthers reads what workers published, also of sets of the registry: theirs may be of another version.
+func (s *Sets) readOthers(ctx context.Context) error {
+	records, err := s.cfg.Store.Sets(ctx)
+	if err != nil || len(records) == 0 {
+		return err
+	}
+	names := make([]string, len(records))
+	for i, r := range records {
+		names[i] = r.Name
+	}
+	err = s.othersDocs.read(ctx, s.cfg.Store, names, func(string, int64, handlers.Configuration, error) {})
+	if err != nil {
+		return err
+	}
+	sets := make(map[string]publishedSet, len(records))
+	for _, r := range records {
+		if d, err := decodeDescription(r); err == nil { // Published tells of others
+			sets[r.Name] = resolve(d, s.othersDocs.good[r.Name])
+		}
+	}
+	s.published.Store(&sets)
+	return nil
+}
+
+func resolve(d handlers.SetDescription, c handlers.Configuration) publishedSet {
+	s := publishedSet{description: d, attrs: make(map[string]handlers.Attributes)}
+	names := []string{""}
+	for _, k := range d.Kinds {
+		names = append(append(names, k.Name), k.Aliases...)
+	}
+	for _, name := range names {
+		if attrs, err := d.Effective(name, c); err == nil {
+			s.attrs[name] = attrs
+		}
+	}
+	return s
+}
+
+// Published reads the descriptions of all sets that workers have published, sorted by name. [store.ErrCorrupt]
+// names one that cannot be read.
+func (s *Sets) Published(ctx context.Context) ([]handlers.SetDescription, error) {
+	records, err := s.cfg.Store.Sets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sets := make([]handlers.SetDescription, len(records))
+	for i, r := range records {
+		if sets[i], err = decodeDescription(r); err != nil {
+			return nil, err
+		}
+	}
+	return sets, nil
+}
+
+// Unknown lists which of the kinds nobody knows: neither the registry nor any worker, of whatever version of the
+// set. known tells whether anybody knows the set. What is unknown is looked for in the store before it is said to be.
+func (s *Sets) Unknown(ctx context.Context, set string, kinds []string) (unknown []string, known bool, err error) {
+	unknown, known = s.unknown(set, kinds)
+	if known && len(unknown) == 0 {
+		return nil, true, nil
+	}
+	if err := s.others.force(ctx); err != nil {
+		return nil, false, fmt.Errorf("read what workers published: %w", err)
+	}
+	unknown, known = s.unknown(set, kinds)
+	return unknown, known, nil
+}
+
+func (s *Sets) unknown(set string, kinds []string) (unknown []string, known bool) {
+	code, own := s.code[set]
+	p, published := s.publishedSet(set)
+	return slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
+		return has(code, kind) || has(p.description, kind)
+	}), own || published
+}
+
+func has(d handlers.SetDescription, kind string) bool {
+	return slices.ContainsFunc(d.Kinds, func(k handlers.KindDescription) bool { return k.Name == kind })
+}
+
+// Publish tells whoever has no registry what its sets are that lie in a partition. It comes before each session of
+// a worker, so a server that has the session has them, too: where they are lost, the session is, and the next one
+// brings them again. A failure costs operators a view, and nobody else anything.
+func (s *Sets) Publish(ctx context.Context, partition int) error {
+	for _, set := range s.names {
+		if store.PartitionOf(set, s.cfg.Store.Partitions()) != partition {
+			continue
+		}
+		b, err := json.Marshal(storedSet{storedVersion, s.code[set]})
+		if err != nil {
+			return fmt.Errorf("describe the set %q: %w", set, err)
+		}
+		if err := s.cfg.Store.PublishSet(ctx, store.SetRecord{Name: set, Description: b}); err != nil {
+			return fmt.Errorf("publish the set %q: %w", set, err)
+		}
+	}
+	return nil
+}
+
+// storedSet is the stored form of a description. Fields are only ever added.
+type storedSet struct {
+	Version int `json:"v"`
+	handlers.SetDescription
+}
+
+const storedVersion = 1
+
+func decodeDescription(r store.SetRecord) (handlers.SetDescription, error) {
+	var p storedSet
+	err := json.Unmarshal(r.Description, &p)
+	if err == nil && p.Version != storedVersion {
+		err = fmt.Errorf("is of version %d", p.Version)
+	}
+	if err != nil {
+		return handlers.SetDescription{}, fmt.Errorf("%w: description of the set %q: %w", store.ErrCorrupt, r.Name, err)
+	}
+	return p.SetDescription, nil
+}

@@ -55,7 +55,7 @@ func (d *declared) Scope(run store.RunID) store.ValueScope {
 //
 // What an attempt appends is committed with its success, in the same step as its children and counters, so the list is
 // exact though tasks are retried, workers are killed and replies are lost. Hooks and others read it with a
-// [store.List] of its Name and Scope, while the run goes on and after its end.
+// [values.List] of its Name and Scope, while the run goes on and after its end.
 //
 // [NewRegistry] checks the name, by the rules of [store.ValidateName], and that no other list or map of the set has it.
 func (s *Set) List(name string, opts *ListOptions) List {

@@ -9,11 +9,12 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // deliver runs the job "mail" in memory, once for each letter, and calls read with the last run.
-func deliver(set *handlers.Set, letters []letter, read func(ctx context.Context, h *store.Handles, run store.RunID) error) {
+func deliver(set *handlers.Set, letters []letter, read func(ctx context.Context, h *values.Client, run store.RunID) error) {
 	ctx := context.Background()
 	must := func(err error) {
 		if err != nil {
@@ -34,7 +35,7 @@ func deliver(set *handlers.Set, letters []letter, read func(ctx context.Context,
 		_, err = w.RunOnce(ctx)
 		must(err)
 	}
-	must(read(ctx, m.Handles(), store.RunID{Job: run.Job(), Number: run.Number()}))
+	must(read(ctx, m.Values(), store.RunID{Job: run.Job(), Number: run.Number()}))
 }
 
 // What an attempt appends is there if it succeeds, so a letter that is tried twice is listed once.
@@ -50,8 +51,8 @@ func ExampleSet_List() {
 		}
 		return nil
 	}, nil)
-	deliver(set, []letter{{"ada"}}, func(ctx context.Context, h *store.Handles, run store.RunID) error {
-		for to, err := range store.NewList[string](h, sent.Scope(run), sent.Name()).Range(ctx, 0) {
+	deliver(set, []letter{{"ada"}}, func(ctx context.Context, h *values.Client, run store.RunID) error {
+		for to, err := range values.NewList[string](h, sent.Scope(run), sent.Name()).Range(ctx, 0) {
 			if err != nil {
 				return err
 			}
@@ -69,8 +70,8 @@ func ExampleSet_Map() {
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
 		return t.Put(known, t.Args.To, true)
 	}, nil)
-	deliver(set, []letter{{"ada"}, {"bob"}}, func(ctx context.Context, h *store.Handles, run store.RunID) error {
-		found, err := store.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob", "eve")
+	deliver(set, []letter{{"ada"}, {"bob"}}, func(ctx context.Context, h *values.Client, run store.RunID) error {
+		found, err := values.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob", "eve")
 		fmt.Println(found)
 		return err
 	})
@@ -87,8 +88,8 @@ func ExampleAttempt_Remove() {
 		}
 		return t.Put(known, t.Args.To, true)
 	}, nil)
-	deliver(set, []letter{{"ada"}, {"bob"}, {"ada, moved"}}, func(ctx context.Context, h *store.Handles, run store.RunID) error {
-		found, err := store.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob")
+	deliver(set, []letter{{"ada"}, {"bob"}, {"ada, moved"}}, func(ctx context.Context, h *values.Client, run store.RunID) error {
+		found, err := values.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob")
 		fmt.Println(found)
 		return err
 	})

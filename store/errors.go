@@ -73,7 +73,7 @@ var (
 	// written. Enqueuing fails with it; settling goes on.
 	ErrOutOfMemory = errors.New("store is out of memory")
 
-	// ErrWrongType is returned by a handle on a name that holds a value of another type. It is
+	// ErrWrongType is returned by a reference to a name that holds a value of another type. It is
 	// wrapped in a [*TypeError].
 	ErrWrongType = errors.New("value is of another type")
 

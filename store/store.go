@@ -33,7 +33,10 @@
 // Package storetest holds the conformance suite that any Store must pass.
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Store is everything Rollcall needs of a backend. It is composed of roles so
 // that each can be read, wrapped and faked by itself.
@@ -65,3 +68,6 @@ type Store interface {
 	// twice.
 	Close() error
 }
+
+// CloseTime is how long writes, enqueue calls, and what else is in progress may take once who makes them is closed.
+const CloseTime = 3 * time.Second

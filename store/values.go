@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Values keeps small data beside tasks: of a run, of a job, or of the namespace. Users hold typed handles on
-// them, made over [Handles]; see [Counter], [Float], [Time], [Value], [List] and [Map].
+// Values keeps small data beside tasks: of a run, of a job, or of the namespace. Users hold typed references to
+// them: see package values.
 type Values interface {
 	// WriteValues applies the writes of a batch in order, in one step. They are judged one by one: a refused one
 	// does not keep others out. The batch belongs to a producer stream, opened by OpenProducer: a repeat
@@ -100,7 +100,7 @@ const (
 	ValueCounter ValueType = "counter" // an int64
 	ValueFloat   ValueType = "float"   // a float64
 	ValueTime    ValueType = "time"    // RFC 3339 with nanoseconds
-	ValueJSON    ValueType = "value"   // anything; handles store JSON
+	ValueJSON    ValueType = "value"   // anything; references store JSON
 	ValueList    ValueType = "list"    // of items
 	ValueMap     ValueType = "map"     // of fields
 )
@@ -181,7 +181,7 @@ type ReadReply struct {
 	Cursor string
 }
 
-// TypeError reports that a name holds a value of another type than the handle's. It matches [ErrWrongType].
+// TypeError reports that a name holds a value of another type than the reference has. It matches [ErrWrongType].
 type TypeError struct {
 	Scope      ValueScope
 	Name       string

@@ -14,7 +14,7 @@ import (
 )
 
 // public are the packages whose functions and types take functions of users.
-var public = []string{"syncjob", "handlers", "enqueue", "store", "store/semaphore", "store/memstore", "store/redisstore"}
+var public = []string{"syncjob", "handlers", "enqueue", "store", "store/values", "store/semaphore", "store/memstore", "store/redisstore"}
 
 // rows say for each callback of the public API which row of the tables called and onCall, or which test, has it return, panic, end
 // its goroutine and block. A test is named with its package.

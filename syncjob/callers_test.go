@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -38,10 +39,10 @@ var onCall = map[string]struct {
 		return err
 	}},
 	"MarshalJSON of a value": {call: func(ctx context.Context, m *syncjob.Manager, end func()) error {
-		return store.NewValue[rudeArgs](m.Handles(), store.NamespaceScope(0), "x").Set(ctx, rudeArgs{end})
+		return values.NewValue[rudeArgs](m.Values(), store.NamespaceScope(0), "x").Set(ctx, rudeArgs{end})
 	}},
 	"UnmarshalJSON of a value": {call: func(ctx context.Context, m *syncjob.Manager, end func()) error {
-		v := store.NewValue[rudeValue](m.Handles(), store.NamespaceScope(0), "y")
+		v := values.NewValue[rudeValue](m.Values(), store.NamespaceScope(0), "y")
 		if err := v.Set(ctx, rudeValue{}); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (m *Manager) activeRun(ctx context.Context, job string, useCache bool) (run
 	if rec.LastRun == 0 {
 		return nil, false, fmt.Errorf("job %q has no run: %w", job, ErrRunFinished)
 	}
-	run = m.handle(store.RunID{Job: job, Number: rec.LastRun}, "")
+	run = m.known(store.RunID{Job: job, Number: rec.LastRun}, "")
 	m.active.Put(job, run)
 	return run, false, nil
 }

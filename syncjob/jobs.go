@@ -150,7 +150,7 @@ func (c *jobCursor) fill(ctx context.Context, s store.Jobs) error {
 	return nil
 }
 
-// Runs returns handles on the runs of a job that are still kept, the newest first.
+// Runs returns references to the runs of a job that are still kept, the newest first.
 // [ErrJobNotFound].
 func (m *Manager) Runs(ctx context.Context, job string) ([]*Run, error) {
 	if _, err := m.readJob(ctx, job); err != nil {
@@ -162,7 +162,7 @@ func (m *Manager) Runs(ctx context.Context, job string) ([]*Run, error) {
 	}
 	runs := make([]*Run, len(numbers))
 	for i, n := range numbers {
-		runs[i] = m.handle(store.RunID{Job: job, Number: n}, "")
+		runs[i] = m.known(store.RunID{Job: job, Number: n}, "")
 	}
 	return runs, nil
 }

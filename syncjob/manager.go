@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // Manager is the control plane: it starts, stops, lists and watches jobs, adds tasks to
@@ -29,7 +30,7 @@ type Manager struct {
 	owned    store.Store    // closed by Close; nil if it was handed in
 	encoding enqueue.Config // of items
 	enqueuer *enqueue.Enqueuer
-	handles  *store.Handles
+	values   *values.Client
 	hub      *hub
 
 	sets   *effective.Sets
@@ -72,7 +73,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		return nil, fmt.Errorf("new manager: %w", err)
 	}
 	m.enqueuer = enqueuer
-	m.handles = store.NewHandles(m.store)
+	m.values = values.NewClient(m.store)
 	return m, nil
 }
 
@@ -103,7 +104,7 @@ func (m *Manager) Close() error {
 			r.wait()
 		}
 		flushing := lifecycle.New(context.Background())
-		flushing.Go(func(context.Context) { m.handles.CloseBy(end) })
+		flushing.Go(func(context.Context) { m.values.CloseBy(end) })
 		flushing.Go(func(context.Context) { m.hub.close() })
 		m.enqueuer.CloseBy(end)
 		flushing.Wait()
@@ -152,14 +153,14 @@ func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 // handlers reach the manager by [FromContext].
 func (m *Manager) Store() store.Store { return m.store }
 
-// Handles are what typed handles on values of the store go through: counters, lists, maps and others of a run, of a job, or of the
+// Values is what values are read and written through: counters, lists, maps and others of a run, of a job, or of the
 // namespace:
 //
-//	seen := store.NewMap[time.Time](m.Handles(), store.JobScope("import/42"), "seen")
+//	seen := values.NewMap[time.Time](m.Values(), store.JobScope("import/42"), "seen")
 //
 // What is written through them is immediate; for writes that join the success of a task see [handlers.Attempt.Append]. They
 // end with the manager.
-func (m *Manager) Handles() *store.Handles { return m.handles }
+func (m *Manager) Values() *values.Client { return m.values }
 
 // Enqueuer is what the manager adds tasks to runs with. It knows what is configured of a set as of the last call of
 // the manager about it; [Run.Enqueue] reads that anew if it is older than a second, and logs what was added. It ends
@@ -169,14 +170,14 @@ func (m *Manager) Enqueuer() *enqueue.Enqueuer { return m.enqueuer }
 // Registry is that of the manager's configuration; nil if it has none.
 func (m *Manager) Registry() *handlers.Registry { return m.cfg.Registry }
 
-// Run returns a handle on a run. It makes no call, and proves nothing: the first method
-// of the handle that does finds out.
+// Run returns a reference to a run. It makes no call, and proves nothing: the first method
+// of the reference that does finds out.
 func (m *Manager) Run(job string, number int64) *Run {
 	return &Run{m: m, id: store.RunID{Job: job, Number: number}}
 }
 
-// handle is a handle on a run that the store has just named.
-func (m *Manager) handle(id store.RunID, set string) *Run {
+// known is a reference to a run that the store has just named.
+func (m *Manager) known(id store.RunID, set string) *Run {
 	r := m.Run(id.Job, id.Number)
 	r.seen.Store(true)
 	if set != "" {

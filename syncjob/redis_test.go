@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -62,7 +63,7 @@ func TestAManagerThatIsClosedLeavesNoRecordOfItsProducers(t *testing.T) {
 		m := open()
 		_, err = m.Run("a", run.Number()).Enqueue(t.Context(), leaf{}, nil)
 		require.NoError(t, err)
-		_, err = store.NewCounter(m.Handles(), store.JobScope("a"), "n").Add(t.Context(), 1)
+		_, err = values.NewCounter(m.Values(), store.JobScope("a"), "n").Add(t.Context(), 1)
 		require.NoError(t, err)
 		require.NotEmpty(t, records())
 		require.NoError(t, m.Close())

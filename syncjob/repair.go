@@ -50,7 +50,7 @@ func (r RepairReport) String() string {
 // Repair finds what is stored of a job in contradiction to itself, and mends it: counters that disagree with the
 // sets, tasks that no index leads to, sessions without a lease, records that cannot be read, hooks that
 // are nowhere. Nothing that the library does leaves such damage; hands and servers that lost writes do. A
-// task that was lost has failed, so that no run is done without it, and a run whose record is lost is forgotten: its handles say
+// task that was lost has failed, so that no run is done without it, and a run whose record is lost is forgotten: its references say
 // [ErrStateLost]. It may be called while everything runs, and repeated after any error. It reads
 // all that the job's partition holds, which takes time in proportion. An index that jobs share, if it was lost whole, is rebuilt
 // for this job: then repair the others, too. opts may be nil.

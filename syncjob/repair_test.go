@@ -48,7 +48,7 @@ func TestAMissingRunIsNeverSound(t *testing.T) {
 	defer func() { require.NoError(t, m.Close()) }()
 	_, err = m.Repair(t.Context(), "job", nil)
 	require.ErrorIs(t, err, ErrJobNotFound)
-	r := m.handle(store.RunID{Job: "job", Number: 1}, "set")
+	r := m.known(store.RunID{Job: "job", Number: 1}, "set")
 	_, err = r.Repair(t.Context(), nil)
 	require.ErrorIs(t, err, ErrStateLost)
 	_, err = r.Explain(t.Context())

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Run is a handle on one run of a job. Making one costs no I/O and proves nothing: see
+// Run is a reference to one run of a job. Making one costs no I/O and proves nothing: see
 // [Manager.Run]. Operations act on exactly this run, never on a later one of the same
 // job. Its methods may be called concurrently.
 type Run struct {
@@ -54,7 +54,7 @@ func (r *Run) Job() string { return r.id.Job }
 // Number identifies the run among those of its job. Numbers grow and never repeat.
 func (r *Run) Number() int64 { return r.id.Number }
 
-// Existing reports that the call that returned the handle started nothing: the run was
+// Existing reports that the call that returned the reference started nothing: the run was
 // there already, by its key or since it was active.
 func (r *Run) Existing() bool { return r.existing }
 
@@ -164,7 +164,7 @@ func (r *Run) Delete(ctx context.Context) error {
 	return r.do("delete", func() error { return r.m.store.DeleteRun(ctx, r.id) })
 }
 
-// do makes one call about the run, if the handle can name one, and says in the error
+// do makes one call about the run, if the reference can name one, and says in the error
 // what was attempted.
 func (r *Run) do(what string, call func() error) error {
 	err := store.ValidateJobName(r.id.Job)

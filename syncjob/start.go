@@ -105,7 +105,7 @@ func (m *Manager) incumbent(exists *JobExistsError) *Run {
 	if exists.Active.Number == 0 {
 		return nil
 	}
-	run := m.handle(exists.Active, "")
+	run := m.known(exists.Active, "")
 	run.existing = true
 	return run
 }
@@ -135,7 +135,7 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	} else {
 		m.journal.runStarted(ctx, reply.Run, &p)
 	}
-	run := m.handle(reply.Run, set)
+	run := m.known(reply.Run, set)
 	run.existing = existing
 	return run, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -132,13 +133,13 @@ func TestEveryErrorOfBadInputCanBeRead(t *testing.T) {
 		things := map[string]any{
 			"Manager": m, "bare Manager": bare, "Run": run, "Run that is not there": m.Run("nobody", 7), "Worker": worker,
 			"Semaphores": semaphore.New(memstore.New(nil)), "Enqueuer": m.Enqueuer(), "bare Enqueuer": bare.Enqueuer(),
-			"Counter": store.NewCounter(m.Handles(), store.JobScope("a"), "c"), "Float": store.NewFloat(m.Handles(), store.JobScope("a"), "f"),
-			"bad Counter": store.NewCounter(m.Handles(), store.JobScope("\n"), "\x1b"),
-			"List":        store.NewList[string](m.Handles(), store.RunScope(run.ID()), "l"),
-			"bad List":    store.NewList[string](m.Handles(), store.RunScope(store.RunID{}), strings.Repeat("long", 10_000)),
-			"Map":         store.NewMap[string](m.Handles(), store.JobScope("a"), "m"),
-			"bad Map":     store.NewMap[string](m.Handles(), store.NamespaceScope(-1), ""),
-			"Value":       store.NewValue[string](m.Handles(), store.JobScope("a"), "v"), "Time": store.NewTime(m.Handles(), store.JobScope("a"), "t"),
+			"Counter": values.NewCounter(m.Values(), store.JobScope("a"), "c"), "Float": values.NewFloat(m.Values(), store.JobScope("a"), "f"),
+			"bad Counter": values.NewCounter(m.Values(), store.JobScope("\n"), "\x1b"),
+			"List":        values.NewList[string](m.Values(), store.RunScope(run.ID()), "l"),
+			"bad List":    values.NewList[string](m.Values(), store.RunScope(store.RunID{}), strings.Repeat("long", 10_000)),
+			"Map":         values.NewMap[string](m.Values(), store.JobScope("a"), "m"),
+			"bad Map":     values.NewMap[string](m.Values(), store.NamespaceScope(-1), ""),
+			"Value":       values.NewValue[string](m.Values(), store.JobScope("a"), "v"), "Time": values.NewTime(m.Values(), store.JobScope("a"), "t"),
 		}
 		called, ended := 0, 0
 		try := func(name string, ctx context.Context, method reflect.Value) {

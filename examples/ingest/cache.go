@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -33,7 +34,7 @@ const cacheName = "synced"
 
 // cache is the part of a job's cache that is about one pair of trees. A nil cache knows nothing.
 type cache struct {
-	known *store.Map[[]byte]
+	known *values.Map[[]byte]
 	trees string
 }
 
@@ -45,7 +46,7 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 		return nil
 	}
 	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))
-	return &cache{known: store.NewMap[[]byte](m.Handles(), store.JobScope(job), cacheName), trees: hex.EncodeToString(pair[:8])}
+	return &cache{known: values.NewMap[[]byte](m.Values(), store.JobScope(job), cacheName), trees: hex.EncodeToString(pair[:8])}
 }
 
 func (c *cache) field(rel string) string { return c.trees + "/" + rel }

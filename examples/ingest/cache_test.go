@@ -22,7 +22,7 @@ func (tr *trees) again() func(change func(*syncArgs)) figures {
 		args := tr.args(change)
 		final := kit.Run(syncjob.Job{Name: "job", Set: setName, Root: args})
 		require.Equal(tr.t, syncjob.StatusSucceeded, final.Status)
-		f, err := figuresOf(tr.t.Context(), kit.Manager.Handles(), final)
+		f, err := figuresOf(tr.t.Context(), kit.Manager.Values(), final)
 		require.NoError(tr.t, err)
 		return f
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -135,9 +136,9 @@ func counted(c map[string]int64) figures {
 }
 
 // figuresOf are what a run did so far, as its tasks committed it with their success.
-func figuresOf(ctx context.Context, h *store.Handles, s syncjob.RunState) (figures, error) {
+func figuresOf(ctx context.Context, h *values.Client, s syncjob.RunState) (figures, error) {
 	f := counted(s.Counters)
-	list := store.NewList[failed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
+	list := values.NewList[failed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
 	for file, err := range list.Range(ctx, 0) {
 		if err != nil {
 			return f, err

@@ -75,7 +75,7 @@ func (tr *trees) sync(change func(*syncArgs)) (syncjob.RunState, figures) {
 	final := kit.Run(syncjob.Job{Name: "job", Set: setName, Root: args})
 	require.Empty(tr.t, final.HookErr)
 	require.True(tr.t, final.Counts.Balanced())
-	f, err := figuresOf(tr.t.Context(), kit.Manager.Handles(), final)
+	f, err := figuresOf(tr.t.Context(), kit.Manager.Values(), final)
 	require.NoError(tr.t, err)
 	return final, f
 }

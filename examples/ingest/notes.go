@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -30,8 +31,8 @@ type closedDir struct {
 	Mode fs.FileMode `json:"mode"`
 }
 
-func closedOf(m *syncjob.Manager, run store.RunID) *store.Map[[]closedDir] {
-	return store.NewMap[[]closedDir](m.Handles(), store.RunScope(run), closedName)
+func closedOf(m *syncjob.Manager, run store.RunID) *values.Map[[]closedDir] {
+	return values.NewMap[[]closedDir](m.Values(), store.RunScope(run), closedName)
 }
 
 // noteClosed notes directories for the end of the run.

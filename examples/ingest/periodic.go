@@ -56,7 +56,7 @@ func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams,
 			if last, err = show(ctx, m.Run(job, s.LastRun), io.err); err != nil {
 				return err
 			}
-			figures, err := figuresOf(ctx, m.Handles(), last)
+			figures, err := figuresOf(ctx, m.Values(), last)
 			if err != nil {
 				return err
 			}
@@ -105,7 +105,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 	if err != nil {
 		return err
 	}
-	figures, err := figuresOf(ctx, m.Handles(), final)
+	figures, err := figuresOf(ctx, m.Values(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}

@@ -88,7 +88,7 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 	if err != nil {
 		return err
 	}
-	figures, err := figuresOf(ctx, m.Handles(), final)
+	figures, err := figuresOf(ctx, m.Values(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}

@@ -41,7 +41,7 @@ func (o *operator) watch(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	figures, err := figuresOf(ctx, o.Handles(), final)
+	figures, err := figuresOf(ctx, o.Values(), final)
 	if err != nil {
 		return err
 	}

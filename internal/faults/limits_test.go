@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -95,7 +96,7 @@ func payloadOrBatchAtTheLimit(t *testing.T) {
 	require.NoError(t, err)
 	s.want.paths["longest"] = true
 
-	value := store.NewValue[string](w.m.Handles(), store.JobScope(jobName), "bulk")
+	value := values.NewValue[string](w.m.Values(), store.JobScope(jobName), "bulk")
 	sent.Store(0)
 	refused(value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-1)), syncjob.ErrInvalid, "Value") // with two quotes
 	require.NoError(t, value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-2)))

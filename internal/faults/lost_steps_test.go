@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -175,7 +176,7 @@ func (f *firm) compareUpload(ctx context.Context, run *syncjob.Run, state *syncj
 	}
 	var listed []int
 	id := store.RunID{Job: run.Job(), Number: run.Number()}
-	for part, err := range store.NewList[int](f.m.Handles(), store.RunScope(id), "parts").Range(ctx, 0) {
+	for part, err := range values.NewList[int](f.m.Values(), store.RunScope(id), "parts").Range(ctx, 0) {
 		if err != nil {
 			f.wrong("list of %s: %w", run.Job(), err)
 			return
@@ -220,7 +221,7 @@ func (f *firm) redrive(ctx context.Context, failed *syncjob.Run, key int) (*sync
 
 // adds counts from outside: no more is there than was added, and what is added when nothing is lost any more is there.
 func (f *firm) adds(ctx context.Context) {
-	counter := store.NewCounter(f.m.Handles(), store.JobScope("beats"), "visits")
+	counter := values.NewCounter(f.m.Values(), store.JobScope("beats"), "visits")
 	tried := int64(0)
 	for ; !f.closed() && ctx.Err() == nil; tried++ {
 		_, _ = counter.Add(ctx, 1)

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -130,12 +131,12 @@ func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, 
 	receipt, err := run.Enqueue(ctx, node{Path: "quiet", Quiet: true}, &enqueue.Options{ID: id, IDFor: time.Hour})
 	require.NoError(rt, err)
 	require.Equal(rt, id != "", receipt.Duplicate, "ID %q", id)
-	values := store.NewMap[string](w.m.Handles(), store.JobScope(job), "names")
-	if err := values.Set(ctx, id, key); err != nil {
+	data := values.NewMap[string](w.m.Values(), store.JobScope(job), "names")
+	if err := data.Set(ctx, id, key); err != nil {
 		require.ErrorIs(rt, err, store.ErrInvalid)
 		return
 	}
-	got, ok, err := values.Get(ctx, id)
+	got, ok, err := data.Get(ctx, id)
 	require.NoError(rt, err)
 	require.True(rt, ok)
 	require.Equal(rt, strings.ToValidUTF8(key, "\ufffd"), got)

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -101,19 +102,19 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.m.Stop(ctx, "declared", nil))
 
-	values := store.NewMap[string](w.m.Handles(), store.JobScope("declared"), "seen")
-	require.NoError(t, values.Set(ctx, "a", secret))
-	for _, err := range values.Range(ctx) {
+	data := values.NewMap[string](w.m.Values(), store.JobScope("declared"), "seen")
+	require.NoError(t, data.Set(ctx, "a", secret))
+	for _, err := range data.Range(ctx) {
 		require.NoError(t, err)
 	}
-	require.NoError(t, values.Remove(ctx, "a"))
-	list := store.NewList[string](w.m.Handles(), store.NamespaceScope(time.Minute), "list")
+	require.NoError(t, data.Remove(ctx, "a"))
+	list := values.NewList[string](w.m.Values(), store.NamespaceScope(time.Minute), "list")
 	require.NoError(t, list.Append(ctx, secret))
 	for _, err := range list.Range(ctx, 0) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, list.Delete(ctx))
-	_, err = store.NewCounter(w.m.Handles(), store.JobScope("declared"), "c").Add(ctx, 1)
+	_, err = values.NewCounter(w.m.Values(), store.JobScope("declared"), "c").Add(ctx, 1)
 	require.NoError(t, err)
 	sems := semaphore.New(w.m.Store())
 	lease, err := sems.Acquire(ctx, "gate", &semaphore.Options{Holder: "the test"})
@@ -171,8 +172,8 @@ func (w *world) requireNoSecret(mu *journal, workers ...*process) {
 	}
 	_, err := redisstore.Open(ctx, "redis://limited:"+password+"wrong@"+w.proxy.Addr, redisstore.Config{})
 	note(err)
-	require.NoError(t, store.NewValue[string](w.m.Handles(), store.NamespaceScope(time.Minute), "text").Set(ctx, secret))
-	_, _, err = store.NewValue[time.Time](w.m.Handles(), store.NamespaceScope(time.Minute), "text").Get(ctx)
+	require.NoError(t, values.NewValue[string](w.m.Values(), store.NamespaceScope(time.Minute), "text").Set(ctx, secret))
+	_, _, err = values.NewValue[time.Time](w.m.Values(), store.NamespaceScope(time.Minute), "text").Get(ctx)
 	note(err)
 	for _, url := range []string{
 		"redis://limited:" + password + "@127.0.0.1:1", "redis://limited:" + password + "@127.0.0.1:port",

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // TestEveryFiftiethReplyToAWriteLost adds, appends and swaps from many callers at once, so that writes share calls, and
@@ -20,9 +21,9 @@ func TestEveryFiftiethReplyToAWriteLost(t *testing.T) {
 	const callers, each = 8, 1250 // additions
 	w := newWorld(t, longLease, nil)
 	scope := store.NamespaceScope(0)
-	h := w.m.Handles()
-	sum, list := store.NewCounter(h, scope, "sum"), store.NewList[string](h, scope, "list")
-	steps := store.NewMap[int](h, scope, "steps")
+	h := w.m.Values()
+	sum, list := values.NewCounter(h, scope, "sum"), values.NewList[string](h, scope, "list")
+	steps := values.NewMap[int](h, scope, "steps")
 	_, err := sum.Add(t.Context(), 0) // the stream is open, the script is loaded
 	require.NoError(t, err)
 	w.proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Match: w.script("write_values"), Every: 50})
@@ -60,7 +61,7 @@ func TestEveryFiftiethReplyToAWriteLost(t *testing.T) {
 	wg.Wait()
 	require.NoError(t, errors.Join(errs...))
 	shared := w.proxy.Injected()
-	one := store.NewCounter(h, scope, "one")
+	one := values.NewCounter(h, scope, "one")
 	for i := range int64(2000) {
 		n, err := one.Add(t.Context(), 1)
 		require.NoError(t, err)
@@ -70,12 +71,12 @@ func TestEveryFiftiethReplyToAWriteLost(t *testing.T) {
 	t.Logf("%d additions by %d callers with %d replies lost, 2000 by one with %d", callers*each, callers, shared, w.proxy.Injected()-shared)
 	require.GreaterOrEqual(t, w.proxy.Injected(), 40)
 
-	direct := w.oracle.Handles()
-	n, err := store.NewCounter(direct, scope, "sum").Get(t.Context())
+	direct := w.oracle.Values()
+	n, err := values.NewCounter(direct, scope, "sum").Get(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, callers*each*(each-1)/2, n)
 	next := make(map[string]int)
-	for item, err := range store.NewList[string](direct, scope, "list").Range(t.Context(), 0) {
+	for item, err := range values.NewList[string](direct, scope, "list").Range(t.Context(), 0) {
 		require.NoError(t, err)
 		var caller, i int
 		_, err = fmt.Sscanf(item, "%d/%d", &caller, &i)
@@ -120,9 +121,9 @@ func TestWhatTasksWriteIsExactThoughWorkersAreKilled(t *testing.T) {
 	require.Zero(t, final.Counts.Failed)
 	require.Equal(t, s.want.weights, final.Counters["weights"])
 
-	h := w.oracle.Handles()
+	h := w.oracle.Values()
 	var listed []string
-	for path, err := range store.NewList[string](h, store.RunScope(store.RunID{Job: jobName, Number: final.Number}), "grown").Range(t.Context(), 0) {
+	for path, err := range values.NewList[string](h, store.RunScope(store.RunID{Job: jobName, Number: final.Number}), "grown").Range(t.Context(), 0) {
 		require.NoError(t, err)
 		listed = append(listed, path)
 	}
@@ -130,7 +131,7 @@ func TestWhatTasksWriteIsExactThoughWorkersAreKilled(t *testing.T) {
 	slices.Sort(listed)
 	require.Equal(t, want, listed, "each path once")
 	var mapped []string
-	for f, err := range store.NewMap[int64](h, store.JobScope(jobName), "latest").Range(t.Context()) {
+	for f, err := range values.NewMap[int64](h, store.JobScope(jobName), "latest").Range(t.Context()) {
 		require.NoError(t, err)
 		require.Equal(t, final.Number, f.Value)
 		mapped = append(mapped, f.Name)

@@ -9,11 +9,12 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// handles are what typed handles of the scene go through, until the test ends.
-func (s *scene) handles() *store.Handles {
-	h := store.NewHandles(s.store)
+// client is what references to values of the scene go through, until the test ends.
+func (s *scene) client() *values.Client {
+	h := values.NewClient(s.store)
 	s.tb.Cleanup(func() { _ = h.Close() })
 	return h
 }
@@ -28,9 +29,9 @@ func (s *scene) scopes() map[string]store.ValueScope {
 
 var valuesContract = []testCase{
 	{"numbers and times are read as they were written, in every scope", func(s *scene) {
-		h := s.handles()
+		h := s.client()
 		for name, scope := range s.scopes() {
-			c := store.NewCounter(h, scope, "c")
+			c := values.NewCounter(h, scope, "c")
 			n, err := c.Get(s.ctx)
 			s.NoError(err, name)
 			s.Zero(n)
@@ -40,14 +41,14 @@ var valuesContract = []testCase{
 				s.NoError(err)
 				s.Equal(want, n)
 			}
-			f := store.NewFloat(h, scope, "f")
+			f := values.NewFloat(h, scope, "f")
 			for _, want := range []float64{0, -0.1, math.MaxFloat64, math.SmallestNonzeroFloat64, 1e21} {
 				s.NoError(f.Set(s.ctx, want))
 				got, err := f.Get(s.ctx)
 				s.NoError(err)
 				s.Equal(want, got) //nolint:testifylint // to the last bit
 			}
-			at := store.NewTime(h, scope, "t")
+			at := values.NewTime(h, scope, "t")
 			got, err := at.Get(s.ctx)
 			s.NoError(err)
 			s.Zero(got)
@@ -66,8 +67,8 @@ var valuesContract = []testCase{
 		}
 	}},
 	{"what is added counts to the last digit, and a sum that is none changes nothing", func(s *scene) {
-		h, scope := s.handles(), store.NamespaceScope(0)
-		c := store.NewCounter(h, scope, "c")
+		h, scope := s.client(), store.NamespaceScope(0)
+		c := values.NewCounter(h, scope, "c")
 		var sum int64
 		for _, n := range []int64{1, -3, 1 << 60, 1<<60 + 1, -1, -(1 << 53) - 1} {
 			sum += n
@@ -82,7 +83,7 @@ var valuesContract = []testCase{
 		s.NoError(err)
 		s.Equal(int64(math.MaxInt64-1), got)
 
-		f := store.NewFloat(h, scope, "f")
+		f := values.NewFloat(h, scope, "f")
 		total := 0.0
 		for _, n := range []float64{0.1, 0.2, -1e-9, 3e17, 1} {
 			total += n
@@ -96,9 +97,9 @@ var valuesContract = []testCase{
 	}},
 	{"a value is swapped only for the one that is there", func(s *scene) {
 		type facts struct{ Name, Note string }
-		h, scope := s.handles(), store.NamespaceScope(0)
-		v := store.NewValue[facts](h, scope, "v")
-		m := store.NewMap[facts](h, scope, "m")
+		h, scope := s.client(), store.NamespaceScope(0)
+		v := values.NewValue[facts](h, scope, "v")
+		m := values.NewMap[facts](h, scope, "m")
 		for name, swap := range map[string]func(old *facts, value facts) (bool, error){
 			"value": func(old *facts, value facts) (bool, error) { return v.CompareAndSet(s.ctx, old, value) },
 			"field": func(old *facts, value facts) (bool, error) { return m.CompareAndSet(s.ctx, "f", old, value) },
@@ -119,7 +120,7 @@ var valuesContract = []testCase{
 		s.True(ok)
 		s.Equal("b", got.Name)
 		// Another version of the type left it encoded otherwise.
-		s.NoError(store.NewValue[map[string]any](h, scope, "v").Set(s.ctx, map[string]any{"Name": "b", "Gone": 1}))
+		s.NoError(values.NewValue[map[string]any](h, scope, "v").Set(s.ctx, map[string]any{"Name": "b", "Gone": 1}))
 		swapped, err := v.CompareAndSet(s.ctx, &facts{Name: "b"}, facts{Name: "d"})
 		s.NoError(err)
 		s.True(swapped)
@@ -129,8 +130,8 @@ var valuesContract = []testCase{
 		s.False(ok)
 	}},
 	{"of callers that swap at once each step is taken by one", func(s *scene) {
-		h := s.handles()
-		v := store.NewValue[int](h, store.NamespaceScope(0), "v")
+		h := s.client()
+		v := values.NewValue[int](h, store.NamespaceScope(0), "v")
 		s.NoError(v.Set(s.ctx, 0))
 		s.together(8, func(int) error {
 			for range 20 {
@@ -151,9 +152,9 @@ var valuesContract = []testCase{
 		s.Equal(160, got)
 	}},
 	{"a list keeps its items in order", func(s *scene) {
-		h := s.handles()
+		h := s.client()
 		for name, scope := range s.scopes() {
-			l := store.NewList[string](h, scope, "l")
+			l := values.NewList[string](h, scope, "l")
 			var want []string
 			for i := range 600 {
 				want = append(want, fmt.Sprintf("%d\x00\xff,%s", i, strings.Repeat("x", i)))
@@ -204,8 +205,8 @@ var valuesContract = []testCase{
 	}},
 	{"a map of a job keeps what was written last, between its runs", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
-		h := s.handles()
-		m := store.NewMap[[]string](h, store.JobScope("import"), "seen")
+		h := s.client()
+		m := values.NewMap[[]string](h, store.JobScope("import"), "seen")
 		s.NoError(m.SetAll(s.ctx, map[string][]string{"a": {"1"}, "b": {"2", "3"}, "": {}}))
 		s.NoError(m.Set(s.ctx, "a", []string{"4"}))
 		r.worker().drain(wellDone)
@@ -221,7 +222,7 @@ var valuesContract = []testCase{
 		_, ok, err := m.Get(s.ctx, "a")
 		s.NoError(err)
 		s.False(ok)
-		other, err := store.NewMap[[]string](h, store.JobScope("import"), "other").GetAll(s.ctx, "b")
+		other, err := values.NewMap[[]string](h, store.JobScope("import"), "other").GetAll(s.ctx, "b")
 		s.NoError(err)
 		s.Empty(other)
 		none, err := m.GetAll(s.ctx)
@@ -231,10 +232,10 @@ var valuesContract = []testCase{
 		n, err = m.Len(s.ctx)
 		s.NoError(err)
 		s.Zero(n, "a map without fields is none")
-		s.NoError(store.NewCounter(h, store.JobScope("import"), "seen").Set(s.ctx, 1), "its name is free")
+		s.NoError(values.NewCounter(h, store.JobScope("import"), "seen").Set(s.ctx, 1), "its name is free")
 	}},
 	{"the fields of a map of any size are iterated over once each", func(s *scene) {
-		m := store.NewMap[int](s.handles(), store.NamespaceScope(0), "m")
+		m := values.NewMap[int](s.client(), store.NamespaceScope(0), "m")
 		want := make(map[string]int)
 		for i := range 3000 {
 			want[fmt.Sprintf("%d:\xff\n kind", i)] = i
@@ -265,36 +266,36 @@ var valuesContract = []testCase{
 		}
 	}},
 	{"values whose names could be confused are apart", func(s *scene) {
-		h := s.handles()
+		h := s.client()
 		scopes := []store.ValueScope{store.NamespaceScope(0)}
 		for _, job := range []string{"a", "a:b", "b:a", "{a}", "1"} {
 			scopes = append(scopes, store.JobScope(job), store.RunScope(s.start(store.StartParams{Job: job}).id))
 		}
 		for _, scope := range scopes {
-			s.NoError(store.NewValue[string](h, scope, "a").Set(s.ctx, scope.String()))
+			s.NoError(values.NewValue[string](h, scope, "a").Set(s.ctx, scope.String()))
 		}
 		for _, scope := range scopes {
-			got, _, err := store.NewValue[string](h, scope, "a").Get(s.ctx)
+			got, _, err := values.NewValue[string](h, scope, "a").Get(s.ctx)
 			s.NoError(err)
 			s.Equal(scope.String(), got)
 		}
 	}},
-	{"a name that holds a value of one type is refused to handles of others", wrongTypes},
+	{"a name that holds a value of one type is refused to references of others", wrongTypes},
 	{"a value that is not of the type is reported by name", func(s *scene) {
-		h, scope := s.handles(), store.NamespaceScope(0)
-		s.NoError(store.NewMap[string](h, scope, "m").Set(s.ctx, "field", "text"))
-		s.NoError(store.NewList[string](h, scope, "l").Append(s.ctx, "1", "text"))
-		s.NoError(store.NewValue[string](h, scope, "v").Set(s.ctx, "text"))
-		_, _, err := store.NewMap[int](h, scope, "m").Get(s.ctx, "field")
+		h, scope := s.client(), store.NamespaceScope(0)
+		s.NoError(values.NewMap[string](h, scope, "m").Set(s.ctx, "field", "text"))
+		s.NoError(values.NewList[string](h, scope, "l").Append(s.ctx, "1", "text"))
+		s.NoError(values.NewValue[string](h, scope, "v").Set(s.ctx, "text"))
+		_, _, err := values.NewMap[int](h, scope, "m").Get(s.ctx, "field")
 		s.ErrorIs(err, store.ErrCorrupt)
 		s.ErrorContains(err, `field "field" of map "m"`)
-		for _, err := range store.NewMap[int](h, scope, "m").Range(s.ctx) {
+		for _, err := range values.NewMap[int](h, scope, "m").Range(s.ctx) {
 			s.ErrorIs(err, store.ErrCorrupt)
 		}
-		_, _, err = store.NewValue[int](h, scope, "v").Get(s.ctx)
+		_, _, err = values.NewValue[int](h, scope, "v").Get(s.ctx)
 		s.ErrorIs(err, store.ErrCorrupt)
 		s.ErrorContains(err, `value "v" of the namespace`)
-		for _, err := range store.NewList[int](h, scope, "l").Range(s.ctx, 0) {
+		for _, err := range values.NewList[int](h, scope, "l").Range(s.ctx, 0) {
 			s.ErrorIs(err, store.ErrCorrupt)
 			s.ErrorContains(err, "item 0")
 		}
@@ -302,37 +303,37 @@ var valuesContract = []testCase{
 	{"what cannot be stored is refused by field, and nothing is written", refusedWrites},
 	{"a value needs its run, or its job", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
-		h := s.handles()
+		h := s.client()
 		unknown := r.id
 		unknown.Number++
 		stranger := store.RunID{Job: "other", Number: r.id.Number}
-		_, err := store.NewCounter(h, store.JobScope("other"), "c").Add(s.ctx, 1)
+		_, err := values.NewCounter(h, store.JobScope("other"), "c").Add(s.ctx, 1)
 		s.ErrorIs(err, store.ErrJobNotFound)
 		for _, id := range []store.RunID{unknown, stranger} {
-			s.ErrorIs(store.NewCounter(h, store.RunScope(id), "c").Set(s.ctx, 1), store.ErrRunNotFound)
-			n, err := store.NewCounter(h, store.RunScope(id), "c").Get(s.ctx)
+			s.ErrorIs(values.NewCounter(h, store.RunScope(id), "c").Set(s.ctx, 1), store.ErrRunNotFound)
+			n, err := values.NewCounter(h, store.RunScope(id), "c").Get(s.ctx)
 			s.NoError(err)
 			s.Zero(n)
 		}
 	}},
 	{"a run, or a job, has only so many values", func(s *scene) {
 		s.start(store.StartParams{Job: "import"})
-		h := s.handles()
+		h := s.client()
 		for i := range store.MaxValues {
-			s.NoError(store.NewCounter(h, store.JobScope("import"), fmt.Sprintf("c%d", i)).Set(s.ctx, 1))
+			s.NoError(values.NewCounter(h, store.JobScope("import"), fmt.Sprintf("c%d", i)).Set(s.ctx, 1))
 		}
-		more := store.NewCounter(h, store.JobScope("import"), "more")
+		more := values.NewCounter(h, store.JobScope("import"), "more")
 		s.ErrorIs(more.Set(s.ctx, 1), store.ErrTooManyValues)
 		_, err := more.Add(s.ctx, 1)
 		s.ErrorIs(err, store.ErrTooManyValues)
-		_, err = store.NewCounter(h, store.JobScope("import"), "c0").Add(s.ctx, 1)
+		_, err = values.NewCounter(h, store.JobScope("import"), "c0").Add(s.ctx, 1)
 		s.NoError(err)
-		s.NoError(store.NewCounter(h, store.JobScope("import"), "c1").Delete(s.ctx))
+		s.NoError(values.NewCounter(h, store.JobScope("import"), "c1").Delete(s.ctx))
 		s.NoError(more.Set(s.ctx, 1))
 	}},
 	{"values go with their run, and with their job", func(s *scene) {
 		before := s.leftovers()
-		h := s.handles()
+		h := s.client()
 		for _, name := range []string{"deleted", "expired", "kept"} {
 			p := store.StartParams{Job: name}
 			if name == "expired" {
@@ -340,22 +341,22 @@ var valuesContract = []testCase{
 			}
 			r := s.start(p)
 			for _, scope := range []store.ValueScope{store.RunScope(r.id), store.JobScope(name)} {
-				s.NoError(store.NewMap[int](h, scope, "m").Set(s.ctx, "f", 1))
-				s.NoError(store.NewList[int](h, scope, "l").Append(s.ctx, 1))
-				s.NoError(store.NewCounter(h, scope, "c").Set(s.ctx, 1))
+				s.NoError(values.NewMap[int](h, scope, "m").Set(s.ctx, "f", 1))
+				s.NoError(values.NewList[int](h, scope, "l").Append(s.ctx, 1))
+				s.NoError(values.NewCounter(h, scope, "c").Set(s.ctx, 1))
 			}
 			w := r.worker()
 			w.drain(wellDone)
 			w.close()
-			s.NoError(store.NewCounter(h, store.RunScope(r.id), "late").Set(s.ctx, 1), "its summary is still there")
+			s.NoError(values.NewCounter(h, store.RunScope(r.id), "late").Set(s.ctx, 1), "its summary is still there")
 			if name == "kept" {
 				next := s.start(store.StartParams{Job: name})
 				s.sweep(r.partition)
 				s.NoError(s.store.DeleteRun(s.ctx, r.id))
-				n, err := store.NewCounter(h, store.RunScope(r.id), "c").Get(s.ctx)
+				n, err := values.NewCounter(h, store.RunScope(r.id), "c").Get(s.ctx)
 				s.NoError(err)
 				s.Zero(n)
-				n, err = store.NewCounter(h, store.JobScope(name), "c").Get(s.ctx)
+				n, err = values.NewCounter(h, store.JobScope(name), "c").Get(s.ctx)
 				s.NoError(err)
 				s.EqualValues(1, n)
 				w := next.worker()
@@ -371,15 +372,15 @@ var valuesContract = []testCase{
 		}
 		s.nothingBeyond(before, s.partition("expired"))
 		s.start(store.StartParams{Job: "deleted"})
-		_, ok, err := store.NewMap[int](h, store.JobScope("deleted"), "m").Get(s.ctx, "f")
+		_, ok, err := values.NewMap[int](h, store.JobScope("deleted"), "m").Get(s.ctx, "f")
 		s.NoError(err)
 		s.False(ok, "a new job of that name begins empty")
 	}},
 	{"a value of the namespace goes when it was not written to for its expiry", func(s *scene) {
 		before := s.leftovers()
-		h := s.handles()
-		forever := store.NewCounter(h, store.NamespaceScope(0), "forever")
-		brief := store.NewCounter(h, store.NamespaceScope(2*tick), "brief")
+		h := s.client()
+		forever := values.NewCounter(h, store.NamespaceScope(0), "forever")
+		brief := values.NewCounter(h, store.NamespaceScope(2*tick), "brief")
 		partition := store.PartitionOfValue(store.NamespaceScope(0), "brief", s.store.Partitions())
 		for want := range int64(4) {
 			n, err := brief.Add(s.ctx, 1)
@@ -404,10 +405,10 @@ var valuesContract = []testCase{
 	{"a repeated batch answers as before and changes nothing more", repeatedWrites},
 	{"every write made twice counts once", func(s *scene) {
 		twice := s.over(&doubled{Store: s.store, t: s.tb})
-		h := twice.handles()
+		h := twice.client()
 		for name, scope := range s.scopes() {
-			c, l := store.NewCounter(h, scope, "c"), store.NewList[int](h, scope, "l")
-			v := store.NewValue[int](h, scope, "v")
+			c, l := values.NewCounter(h, scope, "c"), values.NewList[int](h, scope, "l")
+			v := values.NewValue[int](h, scope, "v")
 			s.together(4, func(i int) error {
 				for range 10 {
 					if _, err := c.Add(s.ctx, 3); err != nil {
@@ -430,12 +431,12 @@ var valuesContract = []testCase{
 			s.True(swapped)
 		}
 	}},
-	{"handles of a stream that the store forgot go on under another", func(s *scene) {
+	{"the client of a stream that the store forgot goes on under another", func(s *scene) {
 		if !s.h.Bubble {
 			return // a day takes longer than a test may wait for
 		}
-		h := s.handles()
-		c := store.NewCounter(h, store.NamespaceScope(0), "c")
+		h := s.client()
+		c := values.NewCounter(h, store.NamespaceScope(0), "c")
 		for want := range int64(3) {
 			n, err := c.Add(s.ctx, 1)
 			s.NoError(err)
@@ -444,9 +445,9 @@ var valuesContract = []testCase{
 			s.sweep(0)
 		}
 	}},
-	{"closed handles refuse writes, and finish what was accepted", func(s *scene) {
-		h := s.handles()
-		c := store.NewCounter(h, store.NamespaceScope(0), "c")
+	{"a closed client refuses writes, and finishes what was accepted", func(s *scene) {
+		h := s.client()
+		c := values.NewCounter(h, store.NamespaceScope(0), "c")
 		group := lifecycle.New(s.ctx)
 		var err error
 		group.Go(func(ctx context.Context) { _, err = c.Add(ctx, 1) })

@@ -8,16 +8,17 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// wrongTypes makes a value of each type and tries every handle on it.
+// wrongTypes makes a value of each type and tries every reference to it.
 func wrongTypes(s *scene) {
-	h := s.handles()
+	h := s.client()
 	type access struct{ write, read func() error }
 	for name, scope := range s.scopes() {
 		of := func(name string) map[store.ValueType]access {
-			c, f, t := store.NewCounter(h, scope, name), store.NewFloat(h, scope, name), store.NewTime(h, scope, name)
-			v, l, m := store.NewValue[int](h, scope, name), store.NewList[int](h, scope, name), store.NewMap[int](h, scope, name)
+			c, f, t := values.NewCounter(h, scope, name), values.NewFloat(h, scope, name), values.NewTime(h, scope, name)
+			v, l, m := values.NewValue[int](h, scope, name), values.NewList[int](h, scope, name), values.NewMap[int](h, scope, name)
 			return map[store.ValueType]access{
 				store.ValueCounter: {func() error { return c.Set(s.ctx, 1) }, func() error { _, err := c.Get(s.ctx); return err }},
 				store.ValueFloat:   {func() error { _, err := f.Add(s.ctx, 1); return err }, func() error { _, err := f.Get(s.ctx); return err }},
@@ -43,7 +44,7 @@ func wrongTypes(s *scene) {
 				}
 			}
 			if have != store.ValueList {
-				s.ErrorIs(store.NewList[int](h, scope, "of-"+string(have)).Delete(s.ctx), store.ErrWrongType)
+				s.ErrorIs(values.NewList[int](h, scope, "of-"+string(have)).Delete(s.ctx), store.ErrWrongType)
 			}
 		}
 	}
@@ -124,11 +125,11 @@ func refusedWrites(s *scene) {
 	s.Empty(got.Data)
 	_, err = s.store.ReadValue(s.ctx, store.ReadParams{Name: "v", Type: store.ValueJSON})
 	s.ErrorIs(err, store.ErrInvalid)
-	h := s.handles()
-	s.ErrorIs(store.NewFloat(h, w.scope, "f").Set(s.ctx, math.Inf(1)), store.ErrInvalid)
-	s.ErrorIs(store.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)), store.ErrInvalid)
-	s.ErrorIs(store.NewValue[func()](h, w.scope, "v").Set(s.ctx, func() {}), store.ErrInvalid)
-	_, err = store.NewCounter(h, w.scope, "no name").Get(s.ctx)
+	h := s.client()
+	s.ErrorIs(values.NewFloat(h, w.scope, "f").Set(s.ctx, math.Inf(1)), store.ErrInvalid)
+	s.ErrorIs(values.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)), store.ErrInvalid)
+	s.ErrorIs(values.NewValue[func()](h, w.scope, "v").Set(s.ctx, func() {}), store.ErrInvalid)
+	_, err = values.NewCounter(h, w.scope, "no name").Get(s.ctx)
 	s.ErrorIs(err, store.ErrInvalid)
 }
 
@@ -171,14 +172,14 @@ func repeatedWrites(s *scene) {
 	stranger.Stream = "stranger"
 	_, err = s.store.WriteValues(s.ctx, stranger)
 	s.ErrorIs(err, store.ErrResultUnknown)
-	h := s.handles()
-	n, err := store.NewCounter(h, scope, "c").Get(s.ctx)
+	h := s.client()
+	n, err := values.NewCounter(h, scope, "c").Get(s.ctx)
 	s.NoError(err)
 	s.Equal(int64(9007199254740992+9007199254740993), n)
-	f, err := store.NewFloat(h, scope, "f").Get(s.ctx)
+	f, err := values.NewFloat(h, scope, "f").Get(s.ctx)
 	s.NoError(err)
 	s.Equal(0.1+0.1, f) //nolint:testifylint // to the last bit
-	n, err = store.NewList[int](h, scope, "l").Len(s.ctx)
+	n, err = values.NewList[int](h, scope, "l").Len(s.ctx)
 	s.NoError(err)
 	s.EqualValues(2, n)
 	s.NoError(errors.Join(s.enqueues(w.producer, r)), "the stream is one of a producer, too")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // appending is a write of one item to a list.
@@ -138,7 +139,7 @@ var writesContract = []testCase{
 		p, w := r.producer(), r.worker()
 		p.add(r, tasks(scan, "t", 3)...)
 		run, job := store.RunScope(r.id), store.JobScope("import")
-		s.NoError(store.NewCounter(s.handles(), job, "m").Set(s.ctx, 7))
+		s.NoError(values.NewCounter(s.client(), job, "m").Set(s.ctx, 7))
 		ds := w.take(3)
 		bad := writing(counting(success(ds[1], task(file, "child")), files(5)), appending(run, "l", "no"), putting(job, "m", "f", "1"))
 		outcomes := []store.Outcome{writing(success(ds[0]), appending(run, "l", "yes")), bad, success(ds[2])}

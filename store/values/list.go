@@ -1,25 +1,27 @@
-package store
+package values
 
 import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
 // pageLen is how many items of a list, or fields of a map, are read at a time.
 const pageLen = 256
 
-// List is a handle on a list of Ts, each stored as JSON. It may be used concurrently.
-type List[T any] struct{ handle }
+// List is a reference to a list of Ts, each stored as JSON. It may be used concurrently.
+type List[T any] struct{ ref }
 
-// NewList returns a handle on the list of that name, as [NewCounter] does.
-func NewList[T any](h *Handles, scope ValueScope, name string) *List[T] {
-	return &List[T]{handle{h, scope, name, ValueList}}
+// NewList returns a reference to the list of that name, as [NewCounter] does.
+func NewList[T any](c *Client, scope store.ValueScope, name string) *List[T] {
+	return &List[T]{ref{c, scope, name, store.ValueList}}
 }
 
-// Append adds items to the end, all in one step and exactly once: at most [MaxData]. Errors as for [Value.Set].
+// Append adds items to the end, all in one step and exactly once: at most [store.MaxData]. Errors as for [Value.Set].
 func (l *List[T]) Append(ctx context.Context, items ...T) error {
-	data := make([]Datum, len(items))
+	data := make([]store.Datum, len(items))
 	for i, item := range items {
 		b, err := encode(fmt.Sprintf("Items[%d]", i), item)
 		if err != nil {
@@ -30,16 +32,16 @@ func (l *List[T]) Append(ctx context.Context, items ...T) error {
 	if len(data) == 0 {
 		return nil
 	}
-	_, err := l.write(ctx, Write{Op: WriteAppend, Data: data})
+	_, err := l.write(ctx, store.Write{Op: store.WriteAppend, Data: data})
 	return err
 }
 
 // Range iterates over the items in order, from an index on, and reads them by pages: what is appended meanwhile is
-// among them, unless the end was reached. An error ends it: [ErrCorrupt] names the item that is no T, [ErrWrongType].
+// among them, unless the end was reached. An error ends it: [store.ErrCorrupt] names the item that is no T, [store.ErrWrongType].
 func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at := from; ; {
-			page, err := l.read(ctx, ReadParams{Offset: at, Limit: pageLen})
+			page, err := l.read(ctx, store.ReadParams{Offset: at, Limit: pageLen})
 			for _, d := range page.Data {
 				item, derr := decode[T](d.Bytes)
 				if derr != nil {
@@ -65,7 +67,7 @@ func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
 
 // Len reads how many items there are.
 func (l *List[T]) Len(ctx context.Context) (int64, error) {
-	reply, err := l.read(ctx, ReadParams{})
+	reply, err := l.read(ctx, store.ReadParams{})
 	return reply.Len, err
 }
 

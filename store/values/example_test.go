@@ -1,4 +1,4 @@
-package store_test
+package values_test
 
 import (
 	"context"
@@ -8,16 +8,17 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// with calls fn with the handles of a store that knows the job "import/42".
-func with(fn func(ctx context.Context, h *store.Handles) error) {
+// with calls fn with a client of a store that knows the job "import/42".
+func with(fn func(ctx context.Context, h *values.Client) error) {
 	ctx := context.Background()
 	s := memstore.New(nil)
 	defer s.Close()
 	_, err := s.EnsureJob(ctx, store.EnsureParams{Job: "import/42", Type: store.JobStanding})
 	if err == nil {
-		h := store.NewHandles(s) // once for a process; a syncjob.Manager has its own
+		h := values.NewClient(s) // once for a process; a syncjob.Manager has its own
 		defer h.Close()
 		err = fn(ctx, h)
 	}
@@ -26,14 +27,14 @@ func with(fn func(ctx context.Context, h *store.Handles) error) {
 	}
 }
 
-func ExampleNewHandles() {
+func ExampleNewClient() {
 	ctx := context.Background()
 	s := memstore.New(nil) // or redisstore.Open
 	defer s.Close()
-	h := store.NewHandles(s)
+	h := values.NewClient(s)
 	defer h.Close()
 
-	visits := store.NewCounter(h, store.NamespaceScope(24*time.Hour), "visits")
+	visits := values.NewCounter(h, store.NamespaceScope(24*time.Hour), "visits")
 	_, err := visits.Add(ctx, 1)
 	n, _ := visits.Get(ctx)
 	fmt.Println(n, err)
@@ -41,8 +42,8 @@ func ExampleNewHandles() {
 }
 
 func ExampleNewCounter() {
-	with(func(ctx context.Context, h *store.Handles) error {
-		credit := store.NewCounter(h, store.JobScope("import/42"), "credit")
+	with(func(ctx context.Context, h *values.Client) error {
+		credit := values.NewCounter(h, store.JobScope("import/42"), "credit")
 		if err := credit.Set(ctx, 100); err != nil {
 			return err
 		}
@@ -54,8 +55,8 @@ func ExampleNewCounter() {
 }
 
 func ExampleNewFloat() {
-	with(func(ctx context.Context, h *store.Handles) error {
-		load := store.NewFloat(h, store.JobScope("import/42"), "load")
+	with(func(ctx context.Context, h *values.Client) error {
+		load := values.NewFloat(h, store.JobScope("import/42"), "load")
 		sum, err := load.Add(ctx, 0.75)
 		fmt.Println(sum)
 		return err
@@ -64,8 +65,8 @@ func ExampleNewFloat() {
 }
 
 func ExampleNewTime() {
-	with(func(ctx context.Context, h *store.Handles) error {
-		synced := store.NewTime(h, store.JobScope("import/42"), "synced")
+	with(func(ctx context.Context, h *values.Client) error {
+		synced := values.NewTime(h, store.JobScope("import/42"), "synced")
 		if err := synced.Set(ctx, time.Date(2026, 11, 27, 2, 0, 0, 0, time.UTC)); err != nil {
 			return err
 		}
@@ -78,8 +79,8 @@ func ExampleNewTime() {
 
 func ExampleNewValue() {
 	type leader struct{ Host string }
-	with(func(ctx context.Context, h *store.Handles) error {
-		elected := store.NewValue[leader](h, store.JobScope("import/42"), "leader")
+	with(func(ctx context.Context, h *values.Client) error {
+		elected := values.NewValue[leader](h, store.JobScope("import/42"), "leader")
 		first, err := elected.CompareAndSet(ctx, nil, leader{"a"})
 		if err != nil {
 			return err
@@ -93,8 +94,8 @@ func ExampleNewValue() {
 }
 
 func ExampleNewList() {
-	with(func(ctx context.Context, h *store.Handles) error {
-		log := store.NewList[string](h, store.JobScope("import/42"), "log")
+	with(func(ctx context.Context, h *values.Client) error {
+		log := values.NewList[string](h, store.JobScope("import/42"), "log")
 		if err := log.Append(ctx, "began", "ended"); err != nil {
 			return err
 		}
@@ -112,8 +113,8 @@ func ExampleNewList() {
 }
 
 func ExampleNewMap() {
-	with(func(ctx context.Context, h *store.Handles) error {
-		seen := store.NewMap[int](h, store.JobScope("import/42"), "seen")
+	with(func(ctx context.Context, h *values.Client) error {
+		seen := values.NewMap[int](h, store.JobScope("import/42"), "seen")
 		if err := seen.SetAll(ctx, map[string]int{"a.txt": 3, "b.txt": 5}); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package store_test
+package values_test
 
 import (
 	"context"
@@ -11,17 +11,18 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
-func TestErrorsOfHandlesNameWhatTheCallerPassed(t *testing.T) {
-	h := store.NewHandles(memstore.New(nil))
+func TestErrorsOfReferencesNameWhatTheCallerPassed(t *testing.T) {
+	h := values.NewClient(memstore.New(nil))
 	defer h.Close()
 	scope := store.NamespaceScope(0)
-	number := store.NewFloat(h, scope, "float")
-	at := store.NewTime(h, scope, "time")
-	value := store.NewValue[any](h, scope, "value")
-	list := store.NewList[any](h, scope, "list")
-	fields := store.NewMap[any](h, scope, "map")
+	number := values.NewFloat(h, scope, "float")
+	at := values.NewTime(h, scope, "time")
+	value := values.NewValue[any](h, scope, "value")
+	list := values.NewList[any](h, scope, "list")
+	fields := values.NewMap[any](h, scope, "map")
 	large := strings.Repeat("x", store.MaxValueLen)
 	long := strings.Repeat("n", store.MaxFieldLen+1)
 	many := make([]string, store.MaxData+1)
@@ -51,7 +52,7 @@ func TestErrorsOfHandlesNameWhatTheCallerPassed(t *testing.T) {
 		{"Map.Remove", func(ctx context.Context) error { return fields.Remove(ctx, "f", long) }, `Fields["` + long[:64] + `"...]`},
 		{"Map.Remove of many", func(ctx context.Context) error { return fields.Remove(ctx, many...) }, "Fields"},
 		{"Map.GetAll of many", func(ctx context.Context) error { _, err := fields.GetAll(ctx, many...); return err }, "Fields"},
-		{"an unusable name", func(ctx context.Context) error { return store.NewCounter(h, scope, "a b").Set(ctx, 1) }, "Name"},
+		{"an unusable name", func(ctx context.Context) error { return values.NewCounter(h, scope, "a b").Set(ctx, 1) }, "Name"},
 	} {
 		err := c.do(t.Context())
 		bad := (*store.FieldError)(nil)

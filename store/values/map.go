@@ -1,4 +1,4 @@
-package store
+package values
 
 import (
 	"context"
@@ -6,18 +6,20 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
-// Map is a handle on a map of strings to Ts, each stored as JSON: one hash, not a key per entry. It may be used
-// concurrently. The names of its fields are any text, or bytes, of up to [MaxFieldLen].
-type Map[T any] struct{ handle }
+// Map is a reference to a map of strings to Ts, each stored as JSON: one hash, not a key per entry. It may be used
+// concurrently. The names of its fields are any text, or bytes, of up to [store.MaxFieldLen].
+type Map[T any] struct{ ref }
 
-// NewMap returns a handle on the map of that name, as [NewCounter] does.
-func NewMap[T any](h *Handles, scope ValueScope, name string) *Map[T] {
-	return &Map[T]{handle{h, scope, name, ValueMap}}
+// NewMap returns a reference to the map of that name, as [NewCounter] does.
+func NewMap[T any](c *Client, scope store.ValueScope, name string) *Map[T] {
+	return &Map[T]{ref{c, scope, name, store.ValueMap}}
 }
 
-// Get reads one field; ok says whether it is there. [ErrCorrupt] names a field whose value is not a T; [ErrWrongType].
+// Get reads one field; ok says whether it is there. [store.ErrCorrupt] names a field whose value is not a T; [store.ErrWrongType].
 func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err error) {
 	got, err := m.GetAll(ctx, field)
 	if err != nil {
@@ -27,7 +29,7 @@ func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err e
 	return value, ok, nil
 }
 
-// GetAll reads several fields, at most [MaxData]: about 1 MiB of them as of one moment, in one round trip, larger ones in several. Those that are
+// GetAll reads several fields, at most [store.MaxData]: about 1 MiB of them as of one moment, in one round trip, larger ones in several. Those that are
 // not there are left out. Errors as for Get.
 func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
 	out := make(map[string]T, len(fields))
@@ -35,7 +37,7 @@ func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, er
 		return out, nil
 	}
 	for len(fields) > 0 {
-		reply, err := m.read(ctx, ReadParams{Fields: fields})
+		reply, err := m.read(ctx, store.ReadParams{Fields: fields})
 		if err != nil {
 			return nil, err
 		}
@@ -57,27 +59,27 @@ func (m *Map[T]) Set(ctx context.Context, field string, value T) error {
 	return m.SetAll(ctx, map[string]T{field: value})
 }
 
-// SetAll writes several fields, at most [MaxData], in one step. Errors as for [Value.Set].
+// SetAll writes several fields, at most [store.MaxData], in one step. Errors as for [Value.Set].
 func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
-	data := make([]Datum, 0, len(fields))
+	data := make([]store.Datum, 0, len(fields))
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		b, err := encode(fieldArgument(field), fields[field])
 		if err != nil {
 			return err
 		}
-		data = append(data, Datum{Field: field, Bytes: b})
+		data = append(data, store.Datum{Field: field, Bytes: b})
 	}
 	if len(data) == 0 {
 		return nil
 	}
-	_, err := m.write(ctx, Write{Op: WriteSet, Data: data})
+	_, err := m.write(ctx, store.Write{Op: store.WriteSet, Data: data})
 	return err
 }
 
 // CompareAndSet writes a field as [Value.CompareAndSet] does a value.
 func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value T) (swapped bool, err error) {
-	return compareAndSet(ctx, &m.handle, field, old, value, func(ctx context.Context) ([]byte, bool, error) {
-		reply, err := m.read(ctx, ReadParams{Fields: []string{field}})
+	return compareAndSet(ctx, &m.ref, field, old, value, func(ctx context.Context) ([]byte, bool, error) {
+		reply, err := m.read(ctx, store.ReadParams{Fields: []string{field}})
 		if err != nil || len(reply.Data) == 0 {
 			return nil, false, err
 		}
@@ -85,27 +87,27 @@ func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value 
 	})
 }
 
-// Remove removes fields, at most [MaxData], in one step. Those that are not there change nothing.
+// Remove removes fields, at most [store.MaxData], in one step. Those that are not there change nothing.
 func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
-	data := make([]Datum, len(fields))
+	data := make([]store.Datum, len(fields))
 	for i, field := range fields {
 		data[i].Field = field
 	}
 	if len(data) == 0 {
 		return nil
 	}
-	_, err := m.write(ctx, Write{Op: WriteRemove, Data: data})
+	_, err := m.write(ctx, store.Write{Op: store.WriteRemove, Data: data})
 	return err
 }
 
 // Range iterates over the fields, each once, in no order, and reads them by pages: a field that is written or removed meanwhile
-// may be among them or not. It remembers the names that it gave. An error ends it: [ErrCorrupt] names a field whose value is
-// not a T, [ErrWrongType].
+// may be among them or not. It remembers the names that it gave. An error ends it: [store.ErrCorrupt] names a field whose value is
+// not a T, [store.ErrWrongType].
 func (m *Map[T]) Range(ctx context.Context) iter.Seq2[Field[T], error] {
 	return func(yield func(Field[T], error) bool) {
 		given := make(map[string]struct{})
 		for cursor := ""; ; {
-			page, err := m.read(ctx, ReadParams{Cursor: cursor, Limit: pageLen})
+			page, err := m.read(ctx, store.ReadParams{Cursor: cursor, Limit: pageLen})
 			if err != nil {
 				yield(Field[T]{}, err)
 				return
@@ -135,14 +137,14 @@ type Field[T any] struct {
 
 // Len reads how many fields there are.
 func (m *Map[T]) Len(ctx context.Context) (int64, error) {
-	reply, err := m.read(ctx, ReadParams{})
+	reply, err := m.read(ctx, store.ReadParams{})
 	return reply.Len, err
 }
 
 // Delete removes the map with all its fields. Deleting one that is not there changes nothing.
 func (m *Map[T]) Delete(ctx context.Context) error { return m.drop(ctx) }
 
-func (m *Map[T]) decode(d Datum) (value T, err error) {
+func (m *Map[T]) decode(d store.Datum) (value T, err error) {
 	if value, err = decode[T](d.Bytes); err != nil {
 		return value, m.corrupt(fmt.Sprintf("field %.80q", d.Field), err)
 	}

@@ -1,4 +1,4 @@
-package store
+package values
 
 import (
 	"bytes"
@@ -7,17 +7,18 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/internal/plain"
+	"github.com/rollcall-go/rollcall/store"
 )
 
-// Value is a handle on a T, stored as JSON. It may be used concurrently.
-type Value[T any] struct{ handle }
+// Value is a reference to a T, stored as JSON. It may be used concurrently.
+type Value[T any] struct{ ref }
 
-// NewValue returns a handle on the value of that name, as [NewCounter] does.
-func NewValue[T any](h *Handles, scope ValueScope, name string) *Value[T] {
-	return &Value[T]{handle{h, scope, name, ValueJSON}}
+// NewValue returns a reference to the value of that name, as [NewCounter] does.
+func NewValue[T any](c *Client, scope store.ValueScope, name string) *Value[T] {
+	return &Value[T]{ref{c, scope, name, store.ValueJSON}}
 }
 
-// Get reads the value; ok says whether it is there. [ErrCorrupt] if what is stored is no T, [ErrWrongType].
+// Get reads the value; ok says whether it is there. [store.ErrCorrupt] if what is stored is no T, [store.ErrWrongType].
 func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	b, ok, err := v.one(ctx)
 	if err != nil || !ok {
@@ -29,7 +30,7 @@ func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	return value, true, nil
 }
 
-// Set writes the value. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongType]; a [*FieldError] if it cannot be
+// Set writes the value. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues], [store.ErrWrongType]; a [*store.FieldError] if it cannot be
 // encoded or is too large.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
 	b, err := encode("Value", value)
@@ -42,7 +43,7 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // CompareAndSet writes the value if old is what is there, nil for nothing, exactly once, and reports whether it did. Two values are the same if
 // their JSON is, once it was decoded into a T. Errors as for Set and Get.
 func (v *Value[T]) CompareAndSet(ctx context.Context, old *T, value T) (swapped bool, err error) {
-	return compareAndSet(ctx, &v.handle, "", old, value, v.one)
+	return compareAndSet(ctx, &v.ref, "", old, value, v.one)
 }
 
 // Delete removes the value. Deleting one that is not there changes nothing.
@@ -50,7 +51,7 @@ func (v *Value[T]) Delete(ctx context.Context) error { return v.drop(ctx) }
 
 // compareAndSet sets a value, or a field of a map, that read reads. Mostly what is stored is what old is encoded as. It may have
 // been encoded otherwise, by another version of T, and then be the same all the same: what was read is compared, and swapped as it was stored.
-func compareAndSet[T any](ctx context.Context, h *handle, field string, old *T, value T,
+func compareAndSet[T any](ctx context.Context, h *ref, field string, old *T, value T,
 	read func(context.Context) ([]byte, bool, error),
 ) (bool, error) {
 	b, err := encode("Value", value)
@@ -59,8 +60,8 @@ func compareAndSet[T any](ctx context.Context, h *handle, field string, old *T, 
 		expected, err = encode("Old", *old)
 	}
 	for expect := expected; err == nil; {
-		var result WriteResult
-		result, err = h.write(ctx, Write{Op: WriteSwap, Data: []Datum{{Field: field, Bytes: b}}, Expect: expect})
+		var result store.WriteResult
+		result, err = h.write(ctx, store.Write{Op: store.WriteSwap, Data: []store.Datum{{Field: field, Bytes: b}}, Expect: expect})
 		if err != nil || result.Swapped || old == nil {
 			return result.Swapped, err
 		}
@@ -83,7 +84,7 @@ func compareAndSet[T any](ctx context.Context, h *handle, field string, old *T, 
 func encode[T any](field string, value T) ([]byte, error) {
 	b, err := json.Marshal(value)
 	if err != nil {
-		return nil, &FieldError{Field: field, Reason: fmt.Sprintf("cannot be stored: %v", err)}
+		return nil, &store.FieldError{Field: field, Reason: fmt.Sprintf("cannot be stored: %v", err)}
 	}
 	return b, nil
 }

@@ -1,24 +1,26 @@
-package store
+package values
 
 import (
 	"context"
 	"strconv"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
-// Counter is a handle on an int64. It may be used concurrently.
+// Counter is a reference to an int64. It may be used concurrently.
 //
 // It is apart from the counters that tasks add to with their success, which the state of a run shows.
-type Counter struct{ handle }
+type Counter struct{ ref }
 
-// NewCounter returns a handle on the counter of that name; see [ValidateName]. It makes no call: what is wrong with the
+// NewCounter returns a reference to the counter of that name; see [store.ValidateName]. It makes no call: what is wrong with the
 // name or the scope is told by the first use.
-func NewCounter(h *Handles, scope ValueScope, name string) *Counter {
-	return &Counter{handle{h, scope, name, ValueCounter}}
+func NewCounter(c *Client, scope store.ValueScope, name string) *Counter {
+	return &Counter{ref{c, scope, name, store.ValueCounter}}
 }
 
-// Get reads the counter, which is 0 if it was never written to. [ErrCorrupt] if what is stored is no number,
-// [ErrWrongType].
+// Get reads the counter, which is 0 if it was never written to. [store.ErrCorrupt] if what is stored is no number,
+// [store.ErrWrongType].
 func (c *Counter) Get(ctx context.Context) (int64, error) {
 	b, ok, err := c.one(ctx)
 	if err != nil || !ok {
@@ -31,13 +33,13 @@ func (c *Counter) Get(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// Set writes the counter. [ErrRunNotFound], [ErrJobNotFound], [ErrTooManyValues], [ErrWrongType].
+// Set writes the counter. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues], [store.ErrWrongType].
 func (c *Counter) Set(ctx context.Context, n int64) error {
 	return c.set(ctx, strconv.AppendInt(nil, n, 10))
 }
 
 // Add adds a number, which may be negative, exactly once, and returns the sum. Errors as for Set, and
-// [ErrOutOfRange].
+// [store.ErrOutOfRange].
 func (c *Counter) Add(ctx context.Context, n int64) (int64, error) {
 	sum, err := c.add(ctx, strconv.AppendInt(nil, n, 10))
 	if err != nil {
@@ -53,12 +55,12 @@ func (c *Counter) Add(ctx context.Context, n int64) (int64, error) {
 // Delete removes the counter. Deleting one that is not there changes nothing.
 func (c *Counter) Delete(ctx context.Context) error { return c.drop(ctx) }
 
-// Float is a handle on a float64 that is neither infinite nor no number. It may be used concurrently.
-type Float struct{ handle }
+// Float is a reference to a float64 that is neither infinite nor no number. It may be used concurrently.
+type Float struct{ ref }
 
-// NewFloat returns a handle on the float of that name, as [NewCounter] does.
-func NewFloat(h *Handles, scope ValueScope, name string) *Float {
-	return &Float{handle{h, scope, name, ValueFloat}}
+// NewFloat returns a reference to the float of that name, as [NewCounter] does.
+func NewFloat(c *Client, scope store.ValueScope, name string) *Float {
+	return &Float{ref{c, scope, name, store.ValueFloat}}
 }
 
 // Get reads the float, which is 0 if it was never written to. Errors as for [Counter.Get].
@@ -96,12 +98,12 @@ func (f *Float) Add(ctx context.Context, n float64) (float64, error) {
 // Delete removes the float. Deleting one that is not there changes nothing.
 func (f *Float) Delete(ctx context.Context) error { return f.drop(ctx) }
 
-// Time is a handle on a point in time, to the nanosecond and in UTC. It may be used concurrently.
-type Time struct{ handle }
+// Time is a reference to a point in time, to the nanosecond and in UTC. It may be used concurrently.
+type Time struct{ ref }
 
-// NewTime returns a handle on the time of that name, as [NewCounter] does.
-func NewTime(h *Handles, scope ValueScope, name string) *Time {
-	return &Time{handle{h, scope, name, ValueTime}}
+// NewTime returns a reference to the time of that name, as [NewCounter] does.
+func NewTime(c *Client, scope store.ValueScope, name string) *Time {
+	return &Time{ref{c, scope, name, store.ValueTime}}
 }
 
 // Get reads the time, which is the zero Time if none is there. Errors as for [Counter.Get].
@@ -116,11 +118,11 @@ func (t *Time) Get(ctx context.Context) (at time.Time, err error) {
 	return at, nil
 }
 
-// Set writes the time. Errors as for [Counter.Set]; a [*FieldError] for a year that has not four digits.
+// Set writes the time. Errors as for [Counter.Set]; a [*store.FieldError] for a year that has not four digits.
 func (t *Time) Set(ctx context.Context, at time.Time) error {
 	b, err := at.UTC().MarshalText()
 	if err != nil {
-		return &FieldError{Field: "Value", Reason: "cannot be stored: " + err.Error()}
+		return &store.FieldError{Field: "Value", Reason: "cannot be stored: " + err.Error()}
 	}
 	return t.set(ctx, b)
 }

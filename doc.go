@@ -67,7 +67,7 @@
 //
 // A gate ([github.com/rollcall-go/rollcall/store/semaphore.Gate]) is for functions of your own: at
 // most N processes run one at a time, and the others do without. Nothing is queued or tried again.
-// A [github.com/rollcall-go/rollcall/syncjob.Scheduler] calls such functions when they are due, by
+// A [github.com/rollcall-go/rollcall/syncjob/cron.Scheduler] calls such functions when they are due, by
 // the clock of each process. Together they replace a crontab on every machine.
 //
 // A limit on a kind of task is for work that must be done, but not all at once. Tasks over the limit

@@ -14,7 +14,7 @@ import (
 )
 
 // public are the packages whose functions and types take functions of users.
-var public = []string{"syncjob", "handlers", "enqueue", "store", "store/values", "store/semaphore", "store/memstore", "store/redisstore"}
+var public = []string{"syncjob", "syncjob/cron", "handlers", "enqueue", "store", "store/values", "store/semaphore", "store/memstore", "store/redisstore"}
 
 // rows say for each callback of the public API which row of the tables called and onCall, or which test, has it return, panic, end
 // its goroutine and block. A test is named with its package.
@@ -67,8 +67,8 @@ var rows = map[string]string{
 	"syncjob.Observer.Settled":          "Settled",
 	"syncjob.Observer.StoreRetry":       "StoreRetry",
 	"syncjob.Run.EnqueueAll(items)":     "EnqueueAll",
-	"syncjob.Runner.Run":                "syncjob.TestWhateverEndsARunnerItIsCalledAgain",
-	"syncjob.SchedulerConfig.OnError":   "OnError of a scheduler",
+	"cron.Runner.Run":                   "cron.TestWhateverEndsARunnerItIsCalledAgain",
+	"cron.Config.OnError":               "OnError of a scheduler",
 }
 
 // none is the row of what only the library itself hands in.

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
 // onCall are the callbacks that a call of a user leads to, each with how it is made; ctx ends after a minute. Those that are told
@@ -107,8 +108,8 @@ var onCall = map[string]struct {
 		return err
 	}},
 	"OnError of a scheduler": {told: true, call: func(ctx context.Context, m *syncjob.Manager, end func()) error {
-		s, err := m.NewScheduler(syncjob.SchedulerConfig{OnError: func(string, error) { end() }}, syncjob.Runner{
-			Name: "r", Trigger: syncjob.Trigger{Every: time.Second}, Run: func(context.Context) error { return errors.New("fails") },
+		s, err := cron.New(m, cron.Config{OnError: func(string, error) { end() }}, cron.Runner{
+			Name: "r", Trigger: cron.Trigger{Every: time.Second}, Run: func(context.Context) error { return errors.New("fails") },
 		})
 		if err != nil {
 			return err

@@ -69,7 +69,7 @@
 //
 // [Manager.SetMode] with [ModeReadOnly] prepares a namespace for maintenance. Running tasks end.
 // Then workers fetch only tasks of sets with RunsInReadOnly; the same is true for periodic jobs and
-// for runners of a [Scheduler]. Gates obey only with [Manager.Writable] as their predicate.
+// for runners of package cron. Gates obey only with [Manager.Writable] as their predicate.
 //
 // # Periodic jobs
 //
@@ -79,6 +79,6 @@
 // [Manager.Stop] ends both, until [Manager.Enable]. In read-only mode due times wait, and are
 // combined into one when it ends.
 //
-// A [Scheduler] is something else: it calls functions of one process, by its local clock.
+// Package cron is something else: it calls functions of one process, by its local clock.
 // Schedulers do not know of each other.
 package syncjob

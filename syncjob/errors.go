@@ -33,9 +33,6 @@ var (
 // of either is in progress on the same worker.
 var ErrWorkerRunning = errors.New("worker is already running")
 
-// ErrSchedulerRunning is returned by [Scheduler.Run] while another call of it is in progress on the same scheduler.
-var ErrSchedulerRunning = errors.New("scheduler is already running")
-
 // ErrNoResult is returned by [RunState.DecodeResult] for a run whose post-job hook has set no
 // result, or has not completed.
 var ErrNoResult = errors.New("run has no result")

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/cron"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
@@ -251,8 +252,8 @@ func everythingHappens(t *testing.T, log *slog.Logger) {
 	require.NoError(t, stopHeir())
 
 	ctx, failed := context.WithCancel(t.Context())
-	scheduler, err := m.NewScheduler(syncjob.SchedulerConfig{OnError: func(string, error) { failed() }}, syncjob.Runner{
-		Name: "broken", Trigger: syncjob.Trigger{Every: time.Hour}, Run: func(context.Context) error { return broken },
+	scheduler, err := cron.New(m, cron.Config{OnError: func(string, error) { failed() }}, cron.Runner{
+		Name: "broken", Trigger: cron.Trigger{Every: time.Hour}, Run: func(context.Context) error { return broken },
 	})
 	require.NoError(t, err)
 	require.NoError(t, scheduler.Run(ctx))

@@ -10,7 +10,6 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
-	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -277,32 +276,4 @@ func workingOn(ctx context.Context, reg *handlers.Registry) (*syncjob.Manager, <
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	return m, done
-}
-
-// A scheduler calls functions of this process when they are due. What must be due once for all processes
-// together is a periodic job, or gets a gate.
-func ExampleManager_NewScheduler() {
-	m, err := syncjob.Open(context.Background(), "memory://", syncjob.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() { _ = m.Close() }()
-	ctx, stop := context.WithCancel(context.Background())
-	s, err := m.NewScheduler(syncjob.SchedulerConfig{Concurrency: 4},
-		syncjob.Runner{Name: "refresh", Trigger: syncjob.Trigger{Every: time.Hour}, Run: func(context.Context) error {
-			fmt.Println("refreshed")
-			stop()
-			return nil
-		}},
-		syncjob.Runner{Name: "report", Trigger: syncjob.Trigger{Cron: "0 2 * * 1-5", Zone: "Europe/Berlin"},
-			Run:  func(context.Context) error { return nil },
-			Gate: &semaphore.Gate{Semaphores: semaphore.New(m.Store()), Key: "report", TTL: time.Minute, Holder: "this process"}},
-	)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(s.Run(ctx)) // until ctx ends
-	// Output:
-	// refreshed
-	// <nil>
 }

@@ -30,10 +30,3 @@ func (w *Worker) WaitsForARun() bool {
 func (m *Manager) Listen(notify func(partition int, kind store.SignalType)) (leave func()) {
 	return m.hub.Listen(func(s store.Signal) { notify(s.Partition, s.Type) })
 }
-
-// ReplaceZones replaces the time zone database of this machine, until restore is called.
-func ReplaceZones(load func(name string) (*time.Location, error)) (restore func()) {
-	before := loadLocation
-	loadLocation = load
-	return func() { loadLocation = before }
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/events"
@@ -217,7 +218,7 @@ func (f *firing) fireNow(
 		Due:        rec.Due,
 		Changes:    rec.Changes,
 		Next:       next,
-		Delay:      putOff(d.Schedule.Jitter),
+		Delay:      timetable.PutOff(d.Schedule.Jitter),
 		Wait:       d.Schedule.waits(),
 		Rest:       d.Schedule.rest(),
 		InReadOnly: f.m.runsInReadOnly(d.Set),

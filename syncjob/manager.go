@@ -37,10 +37,7 @@ type Manager struct {
 	active *recent.Map[string, *Run] // the newest known run of jobs, by name
 
 	closing sync.Once
-	closed  chan struct{} // closed by Close: ends waiting and watching
-
-	mu      sync.Mutex
-	running map[member]struct{} // workers and schedulers; nil once closed
+	roster  *lifecycle.Roster // workers and schedulers, until Close, which ends waiting and watching, too
 }
 
 // New returns a manager on a store, which is not closed with it. It makes no call.
@@ -55,12 +52,11 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	log := guard.Logger(cfg.Logger)
 	cfg.Observer = cfg.Observer.guarded(log)
 	m := &Manager{
-		cfg:     cfg,
-		log:     log,
-		store:   store.WithRetry(s, cfg.retry()),
-		active:  recent.New[string, *Run](maxActiveRuns),
-		closed:  make(chan struct{}),
-		running: make(map[member]struct{}),
+		cfg:    cfg,
+		log:    log,
+		store:  store.WithRetry(s, cfg.retry()),
+		active: recent.New[string, *Run](maxActiveRuns),
+		roster: lifecycle.NewRoster(log),
 	}
 	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
 	m.hub = newHub(m.store, log)
@@ -89,20 +85,10 @@ func (m *Manager) Close() error {
 	var err error
 	m.closing.Do(func() {
 		end := time.Now().Add(store.CloseTime)
-		close(m.closed)
-		m.mu.Lock()
-		running := m.running
-		m.running = nil
-		m.mu.Unlock()
 		if m.owned != nil { // what still waits for it then fails at once
 			defer time.AfterFunc(closeTime, func() { _ = m.owned.Close() }).Stop()
 		}
-		for r := range running {
-			r.quit()
-		}
-		for r := range running {
-			r.wait()
-		}
+		m.roster.Close()
 		flushing := lifecycle.New(context.Background())
 		flushing.Go(func(context.Context) { m.values.CloseBy(end) })
 		flushing.Go(func(context.Context) { m.hub.close() })
@@ -118,28 +104,8 @@ func (m *Manager) Close() error {
 // closeTime is when Close closes a store of its own in any case: soon after what was in progress should have ended.
 const closeTime = store.CloseTime + time.Second
 
-// member is what runs for a manager until it is closed.
-type member interface {
-	quit() // end soon; it does not block
-	wait() // until it has ended
-}
-
-// enlist notes that a member runs. It reports false once the manager is closed.
-func (m *Manager) enlist(r member) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.running == nil {
-		return false
-	}
-	m.running[r] = struct{}{}
-	return true
-}
-
-func (m *Manager) discharge(r member) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.running, r)
-}
+// Roster is what runs for the manager until it is closed. It is for packages of this module.
+func (m *Manager) Roster() *lifecycle.Roster { return m.roster }
 
 // Ping makes one round trip to every partition of the store and fails if one is out of
 // reach.

@@ -15,9 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
 // countedFires is a store that counts the calls that firing makes.
@@ -49,7 +51,7 @@ func (c *countedFires) PostponeJob(ctx context.Context, p store.PostponeParams) 
 // bareMachine has no time zone database until installed is set.
 func bareMachine(t *testing.T) (installed *atomic.Bool) {
 	installed = new(atomic.Bool)
-	t.Cleanup(syncjob.ReplaceZones(func(name string) (*time.Location, error) {
+	t.Cleanup(timetable.ReplaceZones(func(name string) (*time.Location, error) {
 		if !installed.Load() {
 			return nil, fmt.Errorf("unknown time zone %s", name)
 		}
@@ -278,8 +280,8 @@ func TestAZoneThatCannotBeUsedIsRefusedAndSaysWhatIsMissing(t *testing.T) {
 		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "0 3 * * *", Zone: zone}))
 		require.EqualError(t, err, "ensure: Schedule.Zone "+want)
 		require.ErrorIs(t, err, syncjob.ErrInvalid)
-		_, err = m.NewScheduler(syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "r", Run: func(context.Context) error { return nil }, Trigger: syncjob.Trigger{Cron: "0 3 * * *", Zone: zone},
+		_, err = cron.New(m, cron.Config{}, cron.Runner{
+			Name: "r", Run: func(context.Context) error { return nil }, Trigger: cron.Trigger{Cron: "0 3 * * *", Zone: zone},
 		})
 		require.EqualError(t, err, "new scheduler: Runners[0].Trigger.Zone "+want)
 		_, err = m.State(t.Context(), "nightly")

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
 const (
@@ -74,8 +75,8 @@ func (r *roller) join(t *testing.T, server *redistest.Server, i int) *rolled {
 	w, err := p.m.NewWorker(syncjob.WorkerConfig{Concurrency: 1, Grace: rollGrace, Lease: 5 * time.Second})
 	require.NoError(t, err)
 	gate := &semaphore.Gate{Semaphores: semaphore.New(p.m.Store()), Key: "one", TTL: rollTTL, Holder: fmt.Sprint("process ", i)}
-	s, err := p.m.NewScheduler(syncjob.SchedulerConfig{}, syncjob.Runner{
-		Name: "work", Trigger: syncjob.Trigger{Every: 100 * time.Millisecond}, Gate: gate,
+	s, err := cron.New(p.m, cron.Config{}, cron.Runner{
+		Name: "work", Trigger: cron.Trigger{Every: 100 * time.Millisecond}, Gate: gate,
 		Run: func(ctx context.Context) error { return r.hold(ctx, i, w) },
 	})
 	require.NoError(t, err)

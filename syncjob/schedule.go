@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -23,6 +24,9 @@ const (
 	// not before the post-job hook of that run has completed.
 	OverlapAfterCompletion Overlap = "after-completion"
 )
+
+// MinEvery is the shortest interval of a schedule, and of a trigger of package cron.
+const MinEvery = timetable.MinEvery
 
 // Schedule says when runs of a periodic job begin. Either Every or Cron is set. Due times are those of the
 // store's clock, to the millisecond. Each begins at most one run, whatever the number of processes; those that
@@ -61,7 +65,7 @@ type Schedule struct {
 
 // validate reports every problem.
 func (s *Schedule) validate() error {
-	_, errs := newTimetable("Schedule.", s.Every, s.Cron, s.Zone, time.Time{})
+	_, errs := timetable.New("Schedule.", s.Every, s.Cron, s.Zone, time.Time{})
 	if s.Every%time.Millisecond != 0 && s.Every > MinEvery {
 		errs = append(errs, &FieldError{Field: "Schedule.Every", Reason: "is not a whole number of milliseconds"})
 	}
@@ -110,7 +114,7 @@ var errNeverAgain = errors.New("its schedule is never due again")
 // next is the due time after the given one, which is zero for a job that was never due, and after now. It is zero
 // if there is none that a store can keep.
 func (r *recurrence) next(due, now time.Time) (time.Time, error) {
-	times, errs := newTimetable("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
+	times, errs := timetable.New("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
 	if err := store.JoinFields(errs...); err != nil {
 		return time.Time{}, err // of a newer version, or of another machine's time zones
 	}
@@ -121,7 +125,7 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	if due.After(now) {
 		after = due
 	}
-	next := times.next(due, after)
+	next := times.Next(due, after)
 	kept := store.ValidateTime("Next", next) == nil
 	if !kept || !next.After(after) {
 		return time.Time{}, nil

@@ -81,7 +81,7 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 			read := time.Now()
 			select {
 			case <-moved:
-			case <-r.m.closed:
+			case <-r.m.roster.Closed():
 				yield(store.RunRecord{}, ErrClosed)
 				return
 			case <-ctx.Done():

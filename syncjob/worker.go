@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/internal/execute"
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
@@ -21,6 +22,7 @@ type Worker struct {
 	mu     sync.Mutex
 	engine *worker.Engine // of the Run in progress; nil otherwise
 	host   *workerHost    // of the last Run
+	leave  func()         // has the manager forget that Run
 	done   chan struct{}  // closed when that Run returns
 }
 
@@ -68,13 +70,13 @@ func (w *Worker) run(ctx context.Context, once bool) (int, error) {
 		return 0, err
 	}
 	defer w.end()
-	stay(ctx, w.cfg.Grace+worker.EndTime+settleTime)
+	lifecycle.Stay(ctx, w.cfg.Grace+worker.EndTime)
 	stuck, err := e.Run(ctx)
 	if stuck > 0 {
 		err = errors.Join(err, &StuckError{Handlers: stuck})
 	}
 	select {
-	case <-w.m.closed:
+	case <-w.m.roster.Closed():
 		err = errors.Join(ErrClosed, err)
 	default:
 	}
@@ -87,9 +89,11 @@ func (w *Worker) begin(ctx context.Context, once bool) (*worker.Engine, error) {
 	if w.engine != nil {
 		return nil, ErrWorkerRunning
 	}
-	if !w.m.enlist(w) {
+	leave, ok := w.m.roster.Enlist(w.Abort, w.wait)
+	if !ok {
 		return nil, ErrClosed
 	}
+	w.leave = leave
 	cfg := w.engineConfig(once)
 	w.host = &workerHost{m: w.m, journal: w.m.journal.on(cfg.Logger, cfg.Name)}
 	cfg.Host = w.host
@@ -126,14 +130,12 @@ func (w *Worker) engineConfig(once bool) worker.Config {
 }
 
 func (w *Worker) end() {
-	w.m.discharge(w)
+	w.leave()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine = nil
 	close(w.done)
 }
-
-func (w *Worker) quit() { w.Abort() }
 
 // wait returns when no Run is in progress.
 func (w *Worker) wait() {

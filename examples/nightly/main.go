@@ -18,18 +18,19 @@ import (
 
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
 func main() {
 	url := flag.String("redis", "memory://", "where the gate is")
 	machines := flag.Int("machines", 3, "how many to play in this process")
-	cron := flag.String("cron", "", "when, in Europe/Berlin, as a cron expression; in short nights if empty")
+	spec := flag.String("cron", "", "when, in Europe/Berlin, as a cron expression; in short nights if empty")
 	night := flag.Duration("night", 300*time.Millisecond, "from one short night to the next")
 	flag.Parse()
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
-	trigger := syncjob.Trigger{Every: *night}
-	if *cron != "" {
-		trigger = syncjob.Trigger{Cron: *cron, Zone: "Europe/Berlin"}
+	trigger := cron.Trigger{Every: *night}
+	if *spec != "" {
+		trigger = cron.Trigger{Cron: *spec, Zone: "Europe/Berlin"}
 	}
 
 	manager, err := syncjob.Open(context.WithoutCancel(ctx), *url, syncjob.Config{})
@@ -39,7 +40,7 @@ func main() {
 	var all sync.WaitGroup
 	for i := range *machines {
 		name := fmt.Sprintf("machine %d, process %d", i+1, os.Getpid())
-		scheduler, err := manager.NewScheduler(syncjob.SchedulerConfig{}, syncjob.Runner{
+		scheduler, err := cron.New(manager, cron.Config{}, cron.Runner{
 			Name:    "report",
 			Trigger: trigger,
 			Gate: &semaphore.Gate{

@@ -1,12 +1,14 @@
-package syncjob
+package cron
 
 import (
 	"context"
 	"errors"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // Runner is a function that a [Scheduler] calls whenever its trigger is due, in this process. For work that must be
@@ -20,13 +22,13 @@ type Runner struct {
 	// under a Gate with the lease: whatever it does should come to an end then. A panic, or the end of the goroutine, is a failed run.
 	// It is required.
 	Run func(ctx context.Context) error
-	// Grace is how long Run may take to return once its context has ended; [NoGrace], or anything below 2 s, for 2 s. Under a Gate the lease is kept
-	// as long. A [Worker] that runs in it, under its context, is given the time that it needs. Defaults to the scheduler's Grace.
+	// Grace is how long Run may take to return once its context has ended; [syncjob.NoGrace], or anything below 2 s, for 2 s. Under a Gate the lease is kept
+	// as long. A [syncjob.Worker] that runs in it, under its context, is given the time that it needs. Defaults to the scheduler's Grace.
 	Grace time.Duration
 	// Gate lets it run in a few places of the cluster at a time: see [semaphore.Gate]. A run that is locked
 	// out is skipped, which is no failure. Defaults to none.
 	Gate *semaphore.Gate
-	// RunsInReadOnly has it run while the namespace is in [ModeReadOnly] mode, too; otherwise it is skipped then. While the
+	// RunsInReadOnly has it run while the namespace is in [syncjob.ModeReadOnly] mode, too; otherwise it is skipped then. While the
 	// mode cannot be read it runs. Defaults to false.
 	RunsInReadOnly bool
 }
@@ -35,13 +37,13 @@ type Runner struct {
 // put back, a time that has come does not come again.
 type Trigger struct {
 	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless StartDelay
-	// puts it off. At least [MinEvery].
+	// puts it off. At least [syncjob.MinEvery].
 	Every time.Duration
-	// Cron is an expression of five fields, by the rules of [Schedule], also where clocks are changed:
+	// Cron is an expression of five fields, by the rules of [syncjob.Schedule], also where clocks are changed:
 	// a time that does not exist is due when the clocks jump over it, and one that comes twice is
 	// due the first time only.
 	Cron string
-	// Zone is the time zone of Cron, by its IANA name, as in [Schedule]. Defaults to UTC.
+	// Zone is the time zone of Cron, by its IANA name, as in [syncjob.Schedule]. Defaults to UTC.
 	Zone string
 	// At is one time only. One that has passed when the scheduler starts is not due any more.
 	At time.Time
@@ -54,29 +56,29 @@ type Trigger struct {
 // runner is a Runner that was checked.
 type runner struct {
 	Runner
-	times timetable
+	times timetable.Timetable
 }
 
 // check reports every problem of a runner, under the given field.
 func (r Runner) check(field string, grace time.Duration) (*runner, error) {
 	var errs []error
 	bad := func(name, reason string) {
-		errs = append(errs, &FieldError{Field: field + name, Reason: reason})
+		errs = append(errs, &store.FieldError{Field: field + name, Reason: reason})
 	}
-	errs = append(errs, checkText(field+"Name", r.Name))
+	errs = append(errs, store.RenameFields(store.ValidateTaskID(r.Name), func(string) string { return field + "Name" }))
 	if r.Run == nil {
 		bad("Run", "is nil")
 	}
 	switch {
 	case r.Grace == 0:
 		r.Grace = grace
-	case r.Grace == NoGrace:
+	case r.Grace == syncjob.NoGrace:
 		r.Grace = 0
 	case r.Grace < 0:
 		bad("Grace", "is negative and not NoGrace")
 	}
 	t := r.Trigger
-	times, problems := newTimetable(field+"Trigger.", t.Every, t.Cron, t.Zone, t.At)
+	times, problems := timetable.New(field+"Trigger.", t.Every, t.Cron, t.Zone, t.At)
 	errs = append(errs, problems...)
 	if t.StartDelay < 0 {
 		bad("Trigger.StartDelay", "is negative")
@@ -102,19 +104,19 @@ func (r *runner) first(now time.Time) time.Time {
 	if r.Trigger.Every > 0 {
 		return earliest
 	}
-	return r.times.next(now, earliest)
+	return r.times.Next(now, earliest)
 }
 
 // modeTime bounds how long a runner waits to hear the mode.
 const modeTime = 2 * time.Second
 
 // call runs it once, behind its gate. Skipped says that it was locked out.
-func (r *runner) call(ctx context.Context, m *Manager, v *visit) (skipped bool, err error) {
+func (r *runner) call(ctx context.Context, m *syncjob.Manager, v *visit) (skipped bool, err error) {
 	if !r.RunsInReadOnly {
 		bounded, cancel := context.WithTimeout(ctx, modeTime)
 		mode, err := m.Mode(bounded)
 		cancel()
-		if err == nil && mode == ModeReadOnly {
+		if err == nil && mode == syncjob.ModeReadOnly {
 			return true, nil
 		}
 	}

@@ -1,4 +1,6 @@
-package syncjob
+// Package timetable computes due times: those of runners by the local clock, those of periodic
+// jobs by the store's.
+package timetable
 
 import (
 	"fmt"
@@ -7,26 +9,27 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/crontab"
+	"github.com/rollcall-go/rollcall/store"
 )
 
-// MinEvery is the shortest interval of a [Trigger] or a schedule.
+// MinEvery is the shortest interval of a trigger or a schedule.
 const MinEvery = time.Millisecond
 
-// timetable computes due times: those of runners by the local clock, those of periodic jobs by the store's.
-type timetable struct {
+// Timetable is when something is due. Make one with [New].
+type Timetable struct {
 	every time.Duration
 	cron  *crontab.Expression
 	zone  *time.Location
 	at    time.Time
 }
 
-// newTimetable checks the fields of a trigger or schedule, of which exactly one of every, spec and at must
+// New checks the fields of a trigger or schedule, of which exactly one of every, spec and at must
 // be set. Errors name the fields behind prefix.
-func newTimetable(prefix string, every time.Duration, spec, zone string, at time.Time) (t timetable, errs []error) {
+func New(prefix string, every time.Duration, spec, zone string, at time.Time) (t Timetable, errs []error) {
 	bad := func(field, reason string) {
-		errs = append(errs, &FieldError{Field: prefix + field, Reason: reason})
+		errs = append(errs, &store.FieldError{Field: prefix + field, Reason: reason})
 	}
-	t = timetable{every: every, zone: time.UTC, at: at}
+	t = Timetable{every: every, zone: time.UTC, at: at}
 	given := 0
 	for _, set := range []bool{every != 0, spec != "", !at.IsZero()} {
 		if set {
@@ -68,9 +71,9 @@ func parseCron(spec string) (*crontab.Expression, error) {
 	return crontab.Parse(spec)
 }
 
-// next is the first due time after the given one, on the grid of intervals that begins with anchor; zero for
+// Next is the first due time after the given one, on the grid of intervals that begins with anchor; zero for
 // never.
-func (t timetable) next(anchor, after time.Time) time.Time {
+func (t Timetable) Next(anchor, after time.Time) time.Time {
 	switch {
 	case t.cron != nil:
 		return t.cron.Next(after, t.zone)
@@ -84,8 +87,8 @@ func (t timetable) next(anchor, after time.Time) time.Time {
 	return time.Time{}
 }
 
-// putOff is a random part of the longest delay.
-func putOff(longest time.Duration) time.Duration {
+// PutOff is a random part of the longest delay.
+func PutOff(longest time.Duration) time.Duration {
 	if longest <= 0 {
 		return 0
 	}

@@ -1,12 +1,18 @@
-package syncjob
+package timetable
 
 import (
 	"fmt"
 	"time"
 )
 
-// loadLocation is replaced by tests.
 var loadLocation = time.LoadLocation
+
+// ReplaceZones replaces the time zone database of this machine for tests, until restore is called.
+func ReplaceZones(load func(name string) (*time.Location, error)) (restore func()) {
+	before := loadLocation
+	loadLocation = load
+	return func() { loadLocation = before }
+}
 
 // loadZone finds a time zone by its IANA name. Reason says why there is none, as the end of a
 // sentence that begins with the field; it is empty otherwise.

@@ -1,7 +1,6 @@
-package syncjob
+package cron
 
 import (
-	"context"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
@@ -28,8 +27,6 @@ type visit struct {
 	left   time.Time     // when it returned
 }
 
-type visitKey struct{}
-
 // enter begins a visit.
 func (s *Scheduler) enter(r *runner) *visit {
 	v := &visit{s: s, grace: r.Grace}
@@ -54,11 +51,9 @@ func (v *visit) host(fn func() error) error {
 	return guard.Apart(fn)
 }
 
-// stay makes a runner's visit, if ctx is that of one, last as long as a worker in it may take to return once ctx has ended.
-func stay(ctx context.Context, grace time.Duration) {
-	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
-		v.change(func() { v.grace = max(v.grace, grace) })
-	}
+// stay makes the visit last as long as a worker in it may take to return once its context has ended.
+func (v *visit) stay(d time.Duration) {
+	v.change(func() { v.grace = max(v.grace, d+settleTime) })
 }
 
 // patience is until when the visits may last, of a scheduler that was stopped, and how many runners have not returned.

@@ -1,4 +1,4 @@
-package syncjob_test
+package cron_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
 // diary notes when a runner ran, in virtual time since it was opened.
@@ -50,14 +51,14 @@ func (d *diary) read() []time.Duration {
 }
 
 // schedule runs a scheduler for so long, of virtual time.
-func schedule(t *testing.T, d time.Duration, cfg syncjob.SchedulerConfig, runners ...syncjob.Runner) *syncjob.Scheduler {
+func schedule(t *testing.T, d time.Duration, cfg cron.Config, runners ...cron.Runner) *cron.Scheduler {
 	t.Helper()
-	return scheduleOn(t, manager(t, nil), d, cfg, runners...)
+	return scheduleOn(t, manager(t), d, cfg, runners...)
 }
 
-func scheduleOn(t *testing.T, m *syncjob.Manager, d time.Duration, cfg syncjob.SchedulerConfig, runners ...syncjob.Runner) *syncjob.Scheduler {
+func scheduleOn(t *testing.T, m *syncjob.Manager, d time.Duration, cfg cron.Config, runners ...cron.Runner) *cron.Scheduler {
 	t.Helper()
-	s, err := m.NewScheduler(cfg, runners...)
+	s, err := cron.New(m, cfg, runners...)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -68,8 +69,8 @@ func scheduleOn(t *testing.T, m *syncjob.Manager, d time.Duration, cfg syncjob.S
 func TestARunnerIsDueAtOnceAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDiary()
-		s := schedule(t, 3500*time.Millisecond, syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "tick", Trigger: syncjob.Trigger{Every: time.Second}, Run: d.run(time.Millisecond),
+		s := schedule(t, 3500*time.Millisecond, cron.Config{}, cron.Runner{
+			Name: "tick", Trigger: cron.Trigger{Every: time.Second}, Run: d.run(time.Millisecond),
 		})
 		require.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}, d.read())
 		state := s.Runners()[0]
@@ -81,8 +82,8 @@ func TestARunnerIsDueAtOnceAndThenAtEachInterval(t *testing.T) {
 func TestAStartDelayPutsOffTheFirstTimeAndTheGridWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDiary()
-		schedule(t, 3*time.Second, syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "tick", Trigger: syncjob.Trigger{Every: time.Second, StartDelay: 700 * time.Millisecond}, Run: d.run(0),
+		schedule(t, 3*time.Second, cron.Config{}, cron.Runner{
+			Name: "tick", Trigger: cron.Trigger{Every: time.Second, StartDelay: 700 * time.Millisecond}, Run: d.run(0),
 		})
 		require.Equal(t, []time.Duration{700 * time.Millisecond, 1700 * time.Millisecond, 2700 * time.Millisecond}, d.read())
 	})
@@ -91,8 +92,8 @@ func TestAStartDelayPutsOffTheFirstTimeAndTheGridWithIt(t *testing.T) {
 func TestARunnerNeverOverlapsItselfAndLeavesOutWhatItMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDiary()
-		schedule(t, 6500*time.Millisecond, syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "slow", Trigger: syncjob.Trigger{Every: time.Second}, Run: d.run(2500 * time.Millisecond),
+		schedule(t, 6500*time.Millisecond, cron.Config{}, cron.Runner{
+			Name: "slow", Trigger: cron.Trigger{Every: time.Second}, Run: d.run(2500 * time.Millisecond),
 		})
 		require.Equal(t, []time.Duration{0, 3 * time.Second, 6 * time.Second}, d.read())
 	})
@@ -101,13 +102,13 @@ func TestARunnerNeverOverlapsItselfAndLeavesOutWhatItMissed(t *testing.T) {
 func TestARunnerThatIsDueWhileThePoolIsFullWaitsForAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second, third := newDiary(), newDiary(), newDiary()
-		once := func(after time.Duration) syncjob.Trigger {
-			return syncjob.Trigger{At: time.Now().Add(after)}
+		once := func(after time.Duration) cron.Trigger {
+			return cron.Trigger{At: time.Now().Add(after)}
 		}
-		schedule(t, time.Minute, syncjob.SchedulerConfig{Concurrency: 1},
-			syncjob.Runner{Name: "third", Trigger: once(3 * time.Second), Run: third.run(0)},
-			syncjob.Runner{Name: "first", Trigger: once(time.Second), Run: first.run(10 * time.Second)},
-			syncjob.Runner{Name: "second", Trigger: once(2 * time.Second), Run: second.run(5 * time.Second)},
+		schedule(t, time.Minute, cron.Config{Concurrency: 1},
+			cron.Runner{Name: "third", Trigger: once(3 * time.Second), Run: third.run(0)},
+			cron.Runner{Name: "first", Trigger: once(time.Second), Run: first.run(10 * time.Second)},
+			cron.Runner{Name: "second", Trigger: once(2 * time.Second), Run: second.run(5 * time.Second)},
 		)
 		require.Equal(t, []time.Duration{time.Second}, first.read())
 		require.Equal(t, []time.Duration{11 * time.Second}, second.read())
@@ -118,8 +119,8 @@ func TestARunnerThatIsDueWhileThePoolIsFullWaitsForAPlace(t *testing.T) {
 func TestACronTriggerKeepsToItsTimeZone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the bubble begins on 1 January 2000, midnight UTC
 		d := newDiary()
-		schedule(t, 48*time.Hour, syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "nightly", Trigger: syncjob.Trigger{Cron: "30 2 * * *", Zone: "Europe/Berlin"}, Run: d.run(0),
+		schedule(t, 48*time.Hour, cron.Config{}, cron.Runner{
+			Name: "nightly", Trigger: cron.Trigger{Cron: "30 2 * * *", Zone: "Europe/Berlin"}, Run: d.run(0),
 		})
 		require.Equal(t, []time.Duration{90 * time.Minute, 25*time.Hour + 30*time.Minute}, d.read())
 	})
@@ -128,9 +129,9 @@ func TestACronTriggerKeepsToItsTimeZone(t *testing.T) {
 func TestAOneOffTimeThatHasPassedIsNotDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		past, future := newDiary(), newDiary()
-		s := schedule(t, time.Minute, syncjob.SchedulerConfig{},
-			syncjob.Runner{Name: "past", Trigger: syncjob.Trigger{At: time.Now().Add(-time.Second)}, Run: past.run(0)},
-			syncjob.Runner{Name: "future", Trigger: syncjob.Trigger{At: time.Now().Add(time.Second)}, Run: future.run(0)},
+		s := schedule(t, time.Minute, cron.Config{},
+			cron.Runner{Name: "past", Trigger: cron.Trigger{At: time.Now().Add(-time.Second)}, Run: past.run(0)},
+			cron.Runner{Name: "future", Trigger: cron.Trigger{At: time.Now().Add(time.Second)}, Run: future.run(0)},
 		)
 		require.Empty(t, past.read())
 		require.Equal(t, []time.Duration{time.Second}, future.read())
@@ -143,8 +144,8 @@ func TestAOneOffTimeThatHasPassedIsNotDue(t *testing.T) {
 func TestJitterPutsEachRunOffByLessThanItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDiary()
-		schedule(t, 99*time.Second, syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "tick", Trigger: syncjob.Trigger{Every: time.Second, Jitter: 500 * time.Millisecond}, Run: d.run(0),
+		schedule(t, 99*time.Second, cron.Config{}, cron.Runner{
+			Name: "tick", Trigger: cron.Trigger{Every: time.Second, Jitter: 500 * time.Millisecond}, Run: d.run(0),
 		})
 		times, late := d.read(), 0
 		require.GreaterOrEqual(t, len(times), 98)
@@ -165,10 +166,10 @@ func TestFailuresAndPanicsAreToldAndTheRunnerGoesOn(t *testing.T) {
 		broken := errors.New("broken")
 		var told []error
 		n := 0
-		s := schedule(t, 2500*time.Millisecond, syncjob.SchedulerConfig{OnError: func(name string, err error) {
+		s := schedule(t, 2500*time.Millisecond, cron.Config{OnError: func(name string, err error) {
 			require.Equal(t, "flaky", name)
 			told = append(told, err)
-		}}, syncjob.Runner{Name: "flaky", Trigger: syncjob.Trigger{Every: time.Second}, Run: func(context.Context) error {
+		}}, cron.Runner{Name: "flaky", Trigger: cron.Trigger{Every: time.Second}, Run: func(context.Context) error {
 			switch n++; n {
 			case 1:
 				return broken
@@ -183,7 +184,7 @@ func TestFailuresAndPanicsAreToldAndTheRunnerGoesOn(t *testing.T) {
 		require.ErrorAs(t, told[1], &panicked)
 		require.NotEmpty(t, panicked.Stack)
 		state := s.Runners()[0]
-		require.Equal(t, syncjob.RunnerState{Name: "flaky", Runs: 3, Failed: 2, Next: state.Next}, state)
+		require.Equal(t, cron.RunnerState{Name: "flaky", Runs: 3, Failed: 2, Next: state.Next}, state)
 	})
 }
 
@@ -195,8 +196,8 @@ func TestAGatedRunnerIsSkippedWhileItRunsElsewhere(t *testing.T) {
 		require.NoError(t, err)
 		time.AfterFunc(1500*time.Millisecond, func() { _ = taken.Release(context.Background()) })
 		d := newDiary()
-		sch := schedule(t, 3500*time.Millisecond, syncjob.SchedulerConfig{}, syncjob.Runner{
-			Name: "report", Trigger: syncjob.Trigger{Every: time.Second}, Gate: gate, Run: d.run(0),
+		sch := schedule(t, 3500*time.Millisecond, cron.Config{}, cron.Runner{
+			Name: "report", Trigger: cron.Trigger{Every: time.Second}, Gate: gate, Run: d.run(0),
 		})
 		require.Equal(t, []time.Duration{2 * time.Second, 3 * time.Second}, d.read())
 		state := sch.Runners()[0]
@@ -207,14 +208,14 @@ func TestAGatedRunnerIsSkippedWhileItRunsElsewhere(t *testing.T) {
 
 func TestReadOnlyModeSkipsRunnersThatAreNotMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := manager(t, nil)
+		m := manager(t)
 		time.AfterFunc(500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ModeReadOnly) })
 		time.AfterFunc(2500*time.Millisecond, func() { _ = m.SetMode(context.Background(), syncjob.ModeReadWrite) })
 		plain, marked := newDiary(), newDiary()
-		tick := syncjob.Trigger{Every: time.Second}
-		s := scheduleOn(t, m, 3500*time.Millisecond, syncjob.SchedulerConfig{},
-			syncjob.Runner{Name: "plain", Trigger: tick, Run: plain.run(0)},
-			syncjob.Runner{Name: "marked", Trigger: tick, Run: marked.run(0), RunsInReadOnly: true},
+		tick := cron.Trigger{Every: time.Second}
+		s := scheduleOn(t, m, 3500*time.Millisecond, cron.Config{},
+			cron.Runner{Name: "plain", Trigger: tick, Run: plain.run(0)},
+			cron.Runner{Name: "marked", Trigger: tick, Run: marked.run(0), RunsInReadOnly: true},
 		)
 		require.Equal(t, []time.Duration{0, 3 * time.Second}, plain.read())
 		require.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}, marked.read())
@@ -233,8 +234,8 @@ func TestARunnerRunsWhileTheModeCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
 		require.NoError(t, s.SetMode(t.Context(), 0, syncjob.ModeReadOnly))
-		sch := scheduleOn(t, managerOn(t, modeless{s}, nil), time.Minute, syncjob.SchedulerConfig{},
-			syncjob.Runner{Name: "tick", Trigger: syncjob.Trigger{Every: time.Hour}, Run: newDiary().run(0)})
+		sch := scheduleOn(t, managerOn(t, modeless{s}, nil), time.Minute, cron.Config{},
+			cron.Runner{Name: "tick", Trigger: cron.Trigger{Every: time.Hour}, Run: newDiary().run(0)})
 		require.Equal(t, 1, sch.Runners()[0].Runs)
 	})
 }
@@ -249,14 +250,14 @@ func TestAtTheEndRunnersLearnAtOnceAndAreWaitedForWithinTheirGrace(t *testing.T)
 				return nil
 			}
 		}
-		at := syncjob.Trigger{At: time.Now().Add(time.Second)}
-		s, err := manager(t, nil).NewScheduler(syncjob.SchedulerConfig{Grace: 5 * time.Second},
-			syncjob.Runner{Name: "obedient", Trigger: at, Run: func(ctx context.Context) error {
+		at := cron.Trigger{At: time.Now().Add(time.Second)}
+		s, err := cron.New(manager(t), cron.Config{Grace: 5 * time.Second},
+			cron.Runner{Name: "obedient", Trigger: at, Run: func(ctx context.Context) error {
 				obedient = newDiary().run(time.Hour)(ctx)
 				return nil
 			}},
-			syncjob.Runner{Name: "short", Trigger: at, Run: deaf(5 * time.Second)},
-			syncjob.Runner{Name: "long", Trigger: at, Run: deaf(30 * time.Second), Grace: 40 * time.Second},
+			cron.Runner{Name: "short", Trigger: at, Run: deaf(5 * time.Second)},
+			cron.Runner{Name: "long", Trigger: at, Run: deaf(30 * time.Second), Grace: 40 * time.Second},
 		)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -270,13 +271,13 @@ func TestAtTheEndRunnersLearnAtOnceAndAreWaitedForWithinTheirGrace(t *testing.T)
 
 func TestOnlyRunnersBeyondTheirGraceAreStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		at := syncjob.Trigger{At: time.Now().Add(time.Second)}
+		at := cron.Trigger{At: time.Now().Add(time.Second)}
 		sleeps := func(takes time.Duration) func(context.Context) error {
 			return func(context.Context) error { time.Sleep(takes); return nil }
 		}
-		s, err := manager(t, nil).NewScheduler(syncjob.SchedulerConfig{Grace: 5 * time.Second},
-			syncjob.Runner{Name: "within", Trigger: at, Run: sleeps(20 * time.Second), Grace: 30 * time.Second},
-			syncjob.Runner{Name: "beyond", Trigger: at, Run: sleeps(time.Minute)},
+		s, err := cron.New(manager(t), cron.Config{Grace: 5 * time.Second},
+			cron.Runner{Name: "within", Trigger: at, Run: sleeps(20 * time.Second), Grace: 30 * time.Second},
+			cron.Runner{Name: "beyond", Trigger: at, Run: sleeps(time.Minute)},
 		)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -295,22 +296,29 @@ func TestARunnerThatHostsAWorkerNeedNotStateItsGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began []time.Time
 		var stopped atomic.Bool
-		reg := set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
+		leaves := handlers.NewSet("tree", handlers.SetConfig{})
+		handlers.Handle(leaves, func(context.Context, *handlers.Task[leaf]) error {
 			if began = append(began, time.Now()); stopped.Load() {
 				return errors.New("a task began after the stop")
 			}
 			time.Sleep(9 * time.Second)
 			return nil
-		})
+		}, nil)
+		reg, err := handlers.NewRegistry(leaves)
+		require.NoError(t, err)
 		st := memstore.New(nil)
 		m := managerOn(t, st, reg)
-		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 50}}, nil)
+		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true}, nil)
 		require.NoError(t, err)
+		for i := range 50 {
+			_, err := run.Enqueue(t.Context(), leaf{i}, nil)
+			require.NoError(t, err)
+		}
 		w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 1, Grace: 30 * time.Second})
 		require.NoError(t, err)
 		sems := semaphore.New(st)
-		s, err := m.NewScheduler(syncjob.SchedulerConfig{Grace: time.Second}, syncjob.Runner{
-			Name: "work", Trigger: syncjob.Trigger{Every: time.Second}, Run: w.Run,
+		s, err := cron.New(m, cron.Config{Grace: time.Second}, cron.Runner{
+			Name: "work", Trigger: cron.Trigger{Every: time.Second}, Run: w.Run,
 			Gate: &semaphore.Gate{Semaphores: sems, Key: "one", TTL: 3 * time.Second, Holder: "a"},
 		})
 		require.NoError(t, err)
@@ -325,7 +333,7 @@ func TestARunnerThatHostsAWorkerNeedNotStateItsGrace(t *testing.T) {
 		require.Zero(t, n, "the lock is free")
 		state, err := run.State(t.Context())
 		require.NoError(t, err)
-		require.EqualValues(t, 3, state.Counts.Succeeded)
+		require.EqualValues(t, 2, state.Counts.Succeeded)
 		require.Zero(t, state.Counts.Running)
 	})
 }
@@ -349,8 +357,8 @@ func TestWhateverEndsARunnerItIsCalledAgain(t *testing.T) {
 					OnHeartbeat: func(time.Time) { beats++; end() },
 				}
 				ran := 0
-				s := schedule(t, 4500*time.Millisecond, syncjob.SchedulerConfig{Concurrency: 1, OnError: func(string, error) { told++; end() }},
-					syncjob.Runner{Name: "bad", Trigger: syncjob.Trigger{Every: time.Second}, Gate: gate, Run: func(context.Context) error {
+				s := schedule(t, 4500*time.Millisecond, cron.Config{Concurrency: 1, OnError: func(string, error) { told++; end() }},
+					cron.Runner{Name: "bad", Trigger: cron.Trigger{Every: time.Second}, Gate: gate, Run: func(context.Context) error {
 						ran++
 						time.Sleep(500 * time.Millisecond)
 						end()
@@ -373,8 +381,8 @@ func TestARunnerThatIgnoresItsContextIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
-		s, err := manager(t, nil).NewScheduler(syncjob.SchedulerConfig{Grace: syncjob.NoGrace}, syncjob.Runner{
-			Name: "deaf", Trigger: syncjob.Trigger{Every: time.Second}, Run: func(context.Context) error { <-release; return nil },
+		s, err := cron.New(manager(t), cron.Config{Grace: syncjob.NoGrace}, cron.Runner{
+			Name: "deaf", Trigger: cron.Trigger{Every: time.Second}, Run: func(context.Context) error { <-release; return nil },
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -390,14 +398,14 @@ func TestClosingTheManagerEndsItsSchedulers(t *testing.T) {
 		m, err := syncjob.New(memstore.New(nil), syncjob.Config{})
 		require.NoError(t, err)
 		d := newDiary()
-		s, err := m.NewScheduler(syncjob.SchedulerConfig{Grace: time.Hour}, syncjob.Runner{
-			Name: "long", Trigger: syncjob.Trigger{Every: time.Second}, Run: d.run(time.Hour),
+		s, err := cron.New(m, cron.Config{Grace: time.Hour}, cron.Runner{
+			Name: "long", Trigger: cron.Trigger{Every: time.Second}, Run: d.run(time.Hour),
 		})
 		require.NoError(t, err)
 		ended := make(chan error)
 		go func() { ended <- s.Run(t.Context()) }()
 		synctest.Wait()
-		require.ErrorIs(t, s.Run(t.Context()), syncjob.ErrSchedulerRunning)
+		require.ErrorIs(t, s.Run(t.Context()), cron.ErrRunning)
 		require.False(t, s.Runners()[0].Since.IsZero())
 		go func() { _ = m.Close() }()
 		require.ErrorIs(t, <-ended, syncjob.ErrClosed)
@@ -407,40 +415,40 @@ func TestClosingTheManagerEndsItsSchedulers(t *testing.T) {
 }
 
 func TestBadRunnersAreRefusedByField(t *testing.T) {
-	m := manager(t, nil)
+	m := manager(t)
 	run := func(context.Context) error { return nil }
-	tick := syncjob.Trigger{Every: time.Second}
+	tick := cron.Trigger{Every: time.Second}
 	for name, c := range map[string]struct {
-		cfg  syncjob.SchedulerConfig
-		r    syncjob.Runner
+		cfg  cron.Config
+		r    cron.Runner
 		want string
 	}{
-		"no name":               {r: syncjob.Runner{Trigger: tick, Run: run}, want: "Runners[0].Name"},
-		"nothing to run":        {r: syncjob.Runner{Name: "a", Trigger: tick}, want: "Runners[0].Run"},
-		"never due":             {r: syncjob.Runner{Name: "a", Run: run}, want: "Runners[0].Trigger.Every"},
-		"due in two ways":       {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Cron: "@daily"}, Run: run}, want: "Runners[0].Trigger.Every"},
-		"too often":             {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: 1}, Run: run}, want: "Runners[0].Trigger.Every"},
-		"six fields":            {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "0 0 0 1 1 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
-		"30 February":           {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "0 0 30 2 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
-		"interval as cron":      {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "@every 1h"}, Run: run}, want: "Runners[0].Trigger.Cron"},
-		"zone in cron":          {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "TZ=UTC 0 0 * * *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
-		"unknown zone":          {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Cron: "@daily", Zone: "Mars/Olympus"}, Run: run}, want: "Runners[0].Trigger.Zone"},
-		"zone without cron":     {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Zone: "UTC"}, Run: run}, want: "Runners[0].Trigger.Zone"},
-		"negative delay":        {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, StartDelay: -1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
-		"negative jitter":       {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Jitter: -1}, Run: run}, want: "Runners[0].Trigger.Jitter"},
-		"jitter of interval":    {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{Every: time.Second, Jitter: time.Second}, Run: run}, want: "Runners[0].Trigger.Jitter"},
-		"delay of one time":     {r: syncjob.Runner{Name: "a", Trigger: syncjob.Trigger{At: time.Unix(1, 0), StartDelay: 1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
-		"gate without a store":  {r: syncjob.Runner{Name: "a", Trigger: tick, Run: run, Gate: &semaphore.Gate{}}, want: "Runners[0].Gate.Semaphores"},
-		"negative grace":        {cfg: syncjob.SchedulerConfig{Grace: -2}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Grace"},
-		"negative concurrency":  {cfg: syncjob.SchedulerConfig{Concurrency: -1}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
-		"excessive concurrency": {cfg: syncjob.SchedulerConfig{Concurrency: syncjob.MaxConcurrency + 1}, r: syncjob.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
+		"no name":               {r: cron.Runner{Trigger: tick, Run: run}, want: "Runners[0].Name"},
+		"nothing to run":        {r: cron.Runner{Name: "a", Trigger: tick}, want: "Runners[0].Run"},
+		"never due":             {r: cron.Runner{Name: "a", Run: run}, want: "Runners[0].Trigger.Every"},
+		"due in two ways":       {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, Cron: "@daily"}, Run: run}, want: "Runners[0].Trigger.Every"},
+		"too often":             {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: 1}, Run: run}, want: "Runners[0].Trigger.Every"},
+		"six fields":            {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "0 0 0 1 1 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"30 February":           {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "0 0 30 2 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"interval as cron":      {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "@every 1h"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"zone in cron":          {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "TZ=UTC 0 0 * * *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
+		"unknown zone":          {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "@daily", Zone: "Mars/Olympus"}, Run: run}, want: "Runners[0].Trigger.Zone"},
+		"zone without cron":     {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, Zone: "UTC"}, Run: run}, want: "Runners[0].Trigger.Zone"},
+		"negative delay":        {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, StartDelay: -1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
+		"negative jitter":       {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, Jitter: -1}, Run: run}, want: "Runners[0].Trigger.Jitter"},
+		"jitter of interval":    {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, Jitter: time.Second}, Run: run}, want: "Runners[0].Trigger.Jitter"},
+		"delay of one time":     {r: cron.Runner{Name: "a", Trigger: cron.Trigger{At: time.Unix(1, 0), StartDelay: 1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
+		"gate without a store":  {r: cron.Runner{Name: "a", Trigger: tick, Run: run, Gate: &semaphore.Gate{}}, want: "Runners[0].Gate.Semaphores"},
+		"negative grace":        {cfg: cron.Config{Grace: -2}, r: cron.Runner{Name: "a", Trigger: tick, Run: run}, want: "Grace"},
+		"negative concurrency":  {cfg: cron.Config{Concurrency: -1}, r: cron.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
+		"excessive concurrency": {cfg: cron.Config{Concurrency: syncjob.MaxConcurrency + 1}, r: cron.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := m.NewScheduler(c.cfg, c.r)
+			_, err := cron.New(m, c.cfg, c.r)
 			require.ErrorIs(t, err, syncjob.ErrInvalid)
 			require.Contains(t, fields(err), c.want)
 		})
 	}
-	_, err := m.NewScheduler(syncjob.SchedulerConfig{}, syncjob.Runner{Name: "a", Trigger: tick, Run: run}, syncjob.Runner{Name: "a", Trigger: tick, Run: run})
+	_, err := cron.New(m, cron.Config{}, cron.Runner{Name: "a", Trigger: tick, Run: run}, cron.Runner{Name: "a", Trigger: tick, Run: run})
 	require.Equal(t, []string{"Runners[1].Name"}, fields(err))
 }

@@ -1,4 +1,4 @@
-package syncjob
+package cron
 
 import (
 	"context"
@@ -11,59 +11,65 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// DefaultSchedulerConcurrency is how many runners of a [Scheduler] run at once.
-const DefaultSchedulerConcurrency = 10
+// ErrRunning is returned by [Scheduler.Run] while another call of it is in progress on the same
+// scheduler.
+var ErrRunning = errors.New("scheduler is already running")
 
-// SchedulerConfig configures a [Scheduler].
-type SchedulerConfig struct {
+// DefaultConcurrency is how many runners of a [Scheduler] run at once.
+const DefaultConcurrency = 10
+
+// Config configures a [Scheduler].
+type Config struct {
 	// Concurrency bounds how many runners run at once. One that is due while as many run waits for the first to
-	// return, in the order of becoming due. Defaults to [DefaultSchedulerConcurrency].
+	// return, in the order of becoming due. Defaults to [DefaultConcurrency].
 	Concurrency int
 	// Grace is how long runners may go on once the scheduler shuts down, before their contexts are
-	// cancelled; [NoGrace], or anything below 2 s, for 2 s. Defaults to [DefaultGrace].
+	// cancelled; [syncjob.NoGrace], or anything below 2 s, for 2 s. Defaults to [syncjob.DefaultGrace].
 	Grace time.Duration
 	// OnError is told of every run that failed, by the runner's name, and waited for, a second at most: while it blocks, it is told of
 	// nothing more. Defaults to nobody; the manager's logger hears of it all the same.
 	OnError func(runner string, err error)
 }
 
-func (c *SchedulerConfig) setDefaults() {
+func (c *Config) setDefaults() {
 	if c.Concurrency == 0 {
-		c.Concurrency = DefaultSchedulerConcurrency
+		c.Concurrency = DefaultConcurrency
 	}
 	switch c.Grace {
 	case 0:
-		c.Grace = DefaultGrace
-	case NoGrace:
+		c.Grace = syncjob.DefaultGrace
+	case syncjob.NoGrace:
 		c.Grace = 0
 	}
 }
 
-func (c *SchedulerConfig) validate() error {
+func (c *Config) validate() error {
 	var errs []error
-	if c.Concurrency < 0 || c.Concurrency > MaxConcurrency {
-		errs = append(errs, &FieldError{Field: "Concurrency", Reason: fmt.Sprintf("is not between 1 and %d", MaxConcurrency)})
+	if c.Concurrency < 0 || c.Concurrency > syncjob.MaxConcurrency {
+		errs = append(errs, &store.FieldError{Field: "Concurrency", Reason: fmt.Sprintf("is not between 1 and %d", syncjob.MaxConcurrency)})
 	}
 	if c.Grace < 0 {
-		errs = append(errs, &FieldError{Field: "Grace", Reason: "is negative and not NoGrace"})
+		errs = append(errs, &store.FieldError{Field: "Grace", Reason: "is negative and not NoGrace"})
 	}
 	return store.JoinFields(errs...)
 }
 
 // Scheduler calls runners of this process when they are due, from a bounded pool. One per process is
-// enough. Make one with [Manager.NewScheduler]. Its methods may be called concurrently.
+// enough. Make one with [New]. Its methods may be called concurrently.
 //
 // A runner never overlaps itself: times that pass while it runs, or waits for a place in the pool, are
 // left out, and it is due next at the first one after it has returned. What was due while no scheduler ran
 // is not made up for. Where the clocks of a trigger's zone are changed, a time that does not exist is
 // due when the clocks jump over it, and a time that comes twice is due the first time only.
 type Scheduler struct {
-	m       *Manager
-	cfg     SchedulerConfig
+	m       *syncjob.Manager
+	cfg     Config
 	log     *slog.Logger
 	runners []*runner
 	places  chan struct{}
@@ -74,14 +80,15 @@ type Scheduler struct {
 	states map[*runner]*RunnerState
 	visits map[*visit]struct{}
 	abort  context.CancelFunc // of the Run in progress; nil otherwise
+	forget func()             // has the manager forget that Run
 	done   chan struct{}      // closed when that Run returns
 }
 
-// NewScheduler returns a scheduler of the given runners. It starts nothing before Run. It reports every
-// problem at once, as [*FieldError]s of the configuration and of Runners[i].
-func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Scheduler, error) {
+// New returns a scheduler of the given runners. It starts nothing before Run. It reports every
+// problem at once, as [*store.FieldError]s of the configuration and of Runners[i].
+func New(m *syncjob.Manager, cfg Config, runners ...Runner) (*Scheduler, error) {
 	cfg.setDefaults()
-	s := &Scheduler{m: m, cfg: cfg, log: m.log, states: make(map[*runner]*RunnerState, len(runners))}
+	s := &Scheduler{m: m, cfg: cfg, log: m.Roster().Log, states: make(map[*runner]*RunnerState, len(runners))}
 	s.visits, s.moved = make(map[*visit]struct{}), make(chan struct{}, 1)
 	errs := []error{cfg.validate()}
 	names := make(map[string]bool, len(runners))
@@ -90,7 +97,7 @@ func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Schedul
 		checked, err := r.check(field, cfg.Grace)
 		errs = append(errs, err)
 		if names[r.Name] {
-			errs = append(errs, &FieldError{Field: field + "Name", Reason: fmt.Sprintf("repeats %q", r.Name)})
+			errs = append(errs, &store.FieldError{Field: field + "Name", Reason: fmt.Sprintf("repeats %q", r.Name)})
 		}
 		names[r.Name] = true
 		s.runners = append(s.runners, checked)
@@ -104,11 +111,11 @@ func (m *Manager) NewScheduler(cfg SchedulerConfig, runners ...Runner) (*Schedul
 }
 
 // Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, and the contexts of runners that
-// go on end at once, with ctx: a [Worker] in one begins to drain. Run waits for each as long as its [Runner.Grace] says, and
+// go on end at once, with ctx: a [syncjob.Worker] in one begins to drain. Run waits for each as long as its [Runner.Grace] says, and
 // for a gate to release its lease then, which takes 2 s where the store does not answer.
 //
-// It returns nil when every runner has returned, [*StuckError] when the functions of some went on beyond their grace,
-// [ErrClosed] when the manager was closed meanwhile, which leaves runners [store.CloseTime], and [ErrSchedulerRunning] at once if the scheduler runs already.
+// It returns nil when every runner has returned, [*syncjob.StuckError] when the functions of some went on beyond their grace,
+// [store.ErrClosed] when the manager was closed meanwhile, which leaves runners [store.CloseTime], and [ErrRunning] at once if the scheduler runs already.
 func (s *Scheduler) Run(ctx context.Context) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
@@ -138,8 +145,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		group.Wait()
 	}
 	select {
-	case <-s.m.closed:
-		err = errors.Join(ErrClosed, err)
+	case <-s.m.Roster().Closed():
+		err = errors.Join(store.ErrClosed, err)
 	default:
 	}
 	return err
@@ -148,7 +155,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // shutdown waits for runners to return, as long as their visits last.
 func (s *Scheduler) shutdown(idle <-chan struct{}) error {
 	stopped := time.Now()
-	closed := s.m.closed
+	closed := s.m.Roster().Closed()
 	for {
 		patience, inside := s.patience(stopped)
 		late := time.NewTimer(time.Until(patience))
@@ -161,7 +168,7 @@ func (s *Scheduler) shutdown(idle <-chan struct{}) error {
 			closed = nil
 			s.hurry(stopped)
 		case <-late.C:
-			return &StuckError{Handlers: inside}
+			return &syncjob.StuckError{Handlers: inside}
 		}
 		late.Stop()
 	}
@@ -170,8 +177,8 @@ func (s *Scheduler) shutdown(idle <-chan struct{}) error {
 // drive fires one runner, time after time.
 func (s *Scheduler) drive(run context.Context, r *runner, start time.Time) {
 	anchor := r.first(start)
-	for due := anchor; !due.IsZero(); due = r.times.next(anchor, later(due, time.Now())) {
-		acts := due.Add(putOff(r.Trigger.Jitter))
+	for due := anchor; !due.IsZero(); due = r.times.Next(anchor, later(due, time.Now())) {
+		acts := due.Add(timetable.PutOff(r.Trigger.Jitter))
 		s.note(r, func(state *RunnerState) { state.Next = acts })
 		lifecycle.Pause(run, time.Until(acts))
 		select {
@@ -201,7 +208,7 @@ func (s *Scheduler) work(ctx context.Context, r *runner) {
 	v := s.enter(r)
 	defer s.leave(v)
 	s.note(r, func(state *RunnerState) { state.Next, state.Since = time.Time{}, time.Now() })
-	skipped, err := r.call(context.WithValue(ctx, visitKey{}, v), s.m, v)
+	skipped, err := r.call(lifecycle.WithStay(ctx, v.stay), s.m, v)
 	s.note(r, func(state *RunnerState) {
 		state.Since = time.Time{}
 		if skipped {
@@ -255,17 +262,18 @@ func (s *Scheduler) begin(stop context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.abort != nil {
-		return ErrSchedulerRunning
+		return ErrRunning
 	}
-	if !s.m.enlist(s) {
-		return ErrClosed
+	leave, ok := s.m.Roster().Enlist(s.quit, s.wait)
+	if !ok {
+		return store.ErrClosed
 	}
-	s.abort, s.done = stop, make(chan struct{})
+	s.abort, s.forget, s.done = stop, leave, make(chan struct{})
 	return nil
 }
 
 func (s *Scheduler) end() {
-	s.m.discharge(s)
+	s.forget()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abort = nil

@@ -104,7 +104,7 @@ func sabotaged() storetest.Harness {
 func TestSabotaged(t *testing.T) { storetest.Run(t, sabotaged()) }
 
 func TestSabotagedModel(t *testing.T) {
-	storetest.RunModel(t, sabotaged(), storetest.ModelOptions{Sequences: 200})
+	storetest.RunModel(t, sabotaged(), storetest.ModelOptions{Sequences: 2000})
 }
 
 func TestSuiteCatchesEverySabotage(t *testing.T) {

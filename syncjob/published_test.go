@@ -231,6 +231,32 @@ func TestWhoHasNoRegistryRefusesConfiguredKindsThatNobodyPublished(t *testing.T)
 	})
 }
 
+type twig struct{}
+
+func (twig) Kind() string { return "twig" }
+
+func TestAJobConfiguresKindsOfALaterVersionOfItsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		earlier := managerOn(t, s, set(t, handlers.SetConfig{}, noop))
+		configures := func(name, kind string) error {
+			job := syncjob.Job{Name: name, Set: "tree", Root: leaf{}, Configuration: &syncjob.Configuration{}}
+			job.Configuration.Kind(kind).Timeout = time.Minute
+			_, err := earlier.Start(t.Context(), job, nil)
+			return err
+		}
+		require.ErrorIs(t, configures("a", "twig"), syncjob.ErrInvalid)
+		tree := handlers.NewSet("tree", handlers.SetConfig{})
+		handlers.Handle(tree, func(context.Context, *handlers.Task[twig]) error { return nil }, nil)
+		later, err := handlers.NewRegistry(tree)
+		require.NoError(t, err)
+		work(t, managerOn(t, s, later), syncjob.WorkerConfig{})
+		synctest.Wait()
+		require.NoError(t, configures("b", "twig"))
+		require.ErrorIs(t, configures("c", "branch"), syncjob.ErrInvalid)
+	})
+}
+
 func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)

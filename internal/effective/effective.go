@@ -9,6 +9,9 @@
 // What is read of the store is gone by for at most a second ([Sets.Fresh]); in a process that watches it
 // ([Sets.Watch]) on a store that tells of each change, until a change is told. That rule is [reading], once
 // for all that is read. A document that cannot be read leaves the last good one in force.
+//
+// A run may have a configuration of its own, over that of its set: [Runs] knows it for the runs of which a worker
+// holds tasks.
 package effective
 
 import (

@@ -30,13 +30,13 @@ type reading struct {
 	tried  atomic.Int64 // when it was last tried, in ns since 1970
 	heeded atomic.Int64 // told.count, as it was before
 
-	turn    chan struct{} // capacity 1: holds a token while somebody reads
-	done    time.Time     // when it last succeeded; only for who reads
-	failing bool          // that was logged; likewise
+	turn    turn      // of who reads
+	done    time.Time // when it last succeeded; only for who reads
+	failing bool      // that was logged; likewise
 }
 
 func newReading(t *told, read func(context.Context) error, log *slog.Logger) *reading {
-	return &reading{told: t, read: read, log: log, turn: make(chan struct{}, 1)}
+	return &reading{told: t, read: read, log: log, turn: newTurn()}
 }
 
 // current reports whether what was read last may be gone by.
@@ -56,13 +56,13 @@ func (r *reading) ensure(ctx context.Context) {
 	defer cancel()
 	tried := r.tried.Load()
 	if tried == 0 { // nobody goes by nothing while the first reading is on its way
-		if r.begin(ctx) != nil {
+		if r.turn.take(ctx) != nil {
 			return
 		}
-	} else if !r.tryBegin() {
+	} else if !r.turn.tryTake() {
 		return
 	}
-	defer r.end()
+	defer r.turn.give()
 	if r.tried.Load() == tried {
 		_ = r.readNow(ctx) // a failure is logged
 	}
@@ -70,10 +70,10 @@ func (r *reading) ensure(ctx context.Context) {
 
 // refresh reads for a watcher, unless another one just did and nothing was told since.
 func (r *reading) refresh(ctx context.Context) error {
-	if err := r.begin(ctx); err != nil {
+	if err := r.turn.take(ctx); err != nil {
 		return err
 	}
-	defer r.end()
+	defer r.turn.give()
 	if r.told.count.Load() == r.heeded.Load() && time.Since(r.done) < pollInterval*3/4 {
 		return nil
 	}
@@ -82,33 +82,12 @@ func (r *reading) refresh(ctx context.Context) error {
 
 // force reads whatever is known already.
 func (r *reading) force(ctx context.Context) error {
-	if err := r.begin(ctx); err != nil {
+	if err := r.turn.take(ctx); err != nil {
 		return err
 	}
-	defer r.end()
+	defer r.turn.give()
 	return r.readNow(ctx)
 }
-
-// begin waits for the turn to read.
-func (r *reading) begin(ctx context.Context) error {
-	select {
-	case r.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *reading) tryBegin() bool {
-	select {
-	case r.turn <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (r *reading) end() { <-r.turn }
 
 // readNow is for whose turn it is.
 func (r *reading) readNow(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/effective"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
@@ -58,7 +59,7 @@ type Engine struct {
 
 	configured     chan struct{} // closed when what is configured is in force
 	reconfigured   chan struct{} // capacity 1: it has changed
-	configuredRuns *runConfigurations
+	configuredRuns *effective.Runs
 
 	intake        *intake.Intake
 	drawer        *drawer
@@ -116,7 +117,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 
 		configured:     make(chan struct{}),
 		reconfigured:   make(chan struct{}, 1),
-		configuredRuns: newRunConfigurations(cfg.Store, cfg.Live, cfg.Logger),
+		configuredRuns: effective.NewRuns(cfg.Store, cfg.Live, cfg.Logger),
 		backlog:        newBacklog(),
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),

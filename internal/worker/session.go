@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/effective"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
@@ -49,6 +50,12 @@ type session struct {
 	spare   []*chunk
 	closing bool      // no outcome will be reported any more
 	due     time.Time // when the next delayed task is due, by the store's clock; zero for never
+}
+
+// heldRun is a run of which a session holds tasks.
+type heldRun struct {
+	effective.Run
+	n int
 }
 
 // batch is one reply to a fetch.
@@ -157,15 +164,10 @@ func (s *session) halt(runs []store.RunSignal) {
 
 // executorOf runs a task as its run is configured.
 func (s *session) executorOf(t *task) execute.Executor {
-	configured := t.run.configured.Load()
-	if configured == nil {
-		return s.executor
+	if live := t.run.Live(); live != nil {
+		return live.Executor(s.executeConfig())
 	}
-	latest := configured.latest.Load()
-	if latest == nil {
-		return s.executor
-	}
-	return latest.live.Executor(s.executeConfig())
+	return s.executor
 }
 
 // executeConfig is what attempts of the session run with.
@@ -183,9 +185,9 @@ func (s *session) take(ds []store.Delivery) *batch {
 	var run *heldRun
 	for i := range ds {
 		lane := &ds[i].Lease.Lane
-		if run == nil || run.id.Number != lane.Run.Number {
+		if run == nil || run.ID.Number != lane.Run.Number {
 			if run = s.held[lane.Run.Number]; run == nil {
-				run = &heldRun{id: lane.Run, set: lane.Route.Set}
+				run = &heldRun{Run: effective.Run{ID: lane.Run, Set: lane.Route.Set}}
 				s.held[lane.Run.Number] = run
 			}
 		}
@@ -217,7 +219,7 @@ func (s *session) drop(tasks []*task) {
 	defer s.mu.Unlock()
 	for _, t := range tasks {
 		if t.run.n--; t.run.n == 0 {
-			delete(s.held, t.run.id.Number)
+			delete(s.held, t.run.ID.Number)
 		}
 		s.meters.forget(t.Delivery.Lease)
 		t.done = true
@@ -254,7 +256,7 @@ func (s *session) runs() ([]store.RunID, int) {
 	defer s.mu.Unlock()
 	ids := make([]store.RunID, 0, len(s.held))
 	for _, run := range s.held {
-		ids = append(ids, run.id)
+		ids = append(ids, run.ID)
 	}
 	return ids, s.count
 }
@@ -262,7 +264,7 @@ func (s *session) runs() ([]store.RunID, int) {
 // configure has the tasks of runs obey the runs' own configurations, before any of them starts.
 func (s *session) configure(ctx context.Context, tasks []task) {
 	for i := range tasks {
-		tasks[i].run.obey(ctx, s.e.configuredRuns, tasks[i].Delivery.Configured)
+		s.e.configuredRuns.Obey(ctx, &tasks[i].run.Run, tasks[i].Delivery.Configured)
 	}
 }
 
@@ -273,7 +275,7 @@ func (s *session) reconfigure(ctx context.Context, runs []store.RunSignal) {
 		held := s.held[r.Run.Number]
 		s.mu.Unlock()
 		if held != nil {
-			held.obey(ctx, s.e.configuredRuns, r.Configured)
+			s.e.configuredRuns.Obey(ctx, &held.Run, r.Configured)
 		}
 	}
 }

@@ -11,46 +11,46 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// AllOptions alter one call of [Enqueuer.EnqueueAll].
+// AllOptions configure one call of [Enqueuer.EnqueueAll].
 type AllOptions struct {
-	// Hold is the name of the hold that keeps the run from finishing between two
-	// chunks. Choose one to be able to close it, by [Enqueuer.SetHold], after a
-	// crash of the producer. One call at a time may use a name in a run: a call takes over a hold
-	// that is open. Defaults to a random name.
+	// Hold names the hold that keeps the run from finishing between two chunks. Choose a name if
+	// you want to close the hold with [Enqueuer.SetHold] after a crash of the producer. In one run,
+	// only one call at a time may use a name: a call takes over a hold that is open. Defaults to a
+	// random name.
 	Hold string
-	// Seal seals an open run in the step that adds the last item: if the server loses that step, the run is
-	// open still, and never ends without its tasks. After an error the run is not sealed. Without Seal, a run is
-	// sealed by a step of its own, which a server that lost tasks in between cannot refuse.
+	// Seal seals an open run in the same step that adds the last item. If the server loses that
+	// step, the run is still open, so it cannot end without its tasks. After an error the run is
+	// not sealed. A run that is sealed by a later call does not have this protection: if the server
+	// loses tasks before that call, the run ends without them.
 	Seal bool
 }
 
-// Summary says what [Enqueuer.EnqueueAll] stored.
+// Summary is the result of [Enqueuer.EnqueueAll].
 type Summary struct {
 	Enqueued   int // tasks added
-	Duplicates int // items whose chosen ID was taken, so that nothing was added
+	Duplicates int // items not added, since their ID was in use
 }
 
 // holdTimeout bounds the closing of a hold after the caller's context ended.
 const holdTimeout = 10 * time.Second
 
-// EnqueueAll adds the items of a sequence of any length, in chunks, and holds no
-// more than one chunk in memory: at most 256 items and about 1 MiB. If more than one
-// chunk is needed, a named hold keeps the run from finishing from the first
-// chunk to the last, so that tasks that are worked off meanwhile never complete
-// it early.
+// EnqueueAll adds the items of a sequence of any length in chunks. It keeps only one chunk in
+// memory: at most 256 items and about 1 MiB. If there is more than one chunk, a named hold keeps
+// the run from finishing until the last chunk is added, even if all tasks so far have ended.
 //
-// Success means that all items are in the run: each chunk is added only if the hold is as the
-// chunk before left it. If a server lost a chunk that it had acknowledged (a failover, a restart
-// from a snapshot), or somebody closed the hold or took its name meanwhile, the call ends with
-// [store.ErrHoldLost], and the Summary counts what may be lost.
+// If it returns nil, all items are in the run: each chunk is added only if the hold is as the chunk
+// before left it. It returns [store.ErrHoldLost] if the server lost a chunk that it had
+// acknowledged (after a failover, or a restart from a snapshot), or if another caller closed the
+// hold or used its name. Then some of the items that the [Summary] counts may be lost.
 //
-// It stops at the first error: of the sequence, of an item, of ctx or of the
-// store. Then the chunks before are stored, the chunk being gathered is not, of a
-// chunk that was refused some items may be; the Summary counts what is known to be
-// stored, and the hold is closed. With Options.ID on every item it is safe to
-// call again with the same sequence. After a crash of the process the hold
-// stays open until somebody closes it, or the run is stopped. The sequence is called
-// on the caller's goroutine: a panic of it, or the end of the goroutine, goes on to the caller once the hold is closed.
+// It stops at the first error: of the sequence, of an item, of ctx or of the store. Earlier chunks
+// are then stored. The chunk in memory is not. Of a chunk that the store refused, some items may be
+// stored. The Summary counts what is known to be stored, and the hold is closed. If every item has
+// an Options.ID, it is safe to call again with the same sequence.
+//
+// If the process crashes, the hold stays open until it is closed, or the run is stopped. The
+// sequence is called on the caller's goroutine. If it panics or ends the goroutine, the hold is
+// closed first, then the panic goes on to the caller.
 func (e *Enqueuer) EnqueueAll(
 	ctx context.Context, run store.RunID, set string, items iter.Seq2[Item, error], opts *AllOptions,
 ) (sum Summary, err error) {

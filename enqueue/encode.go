@@ -13,18 +13,18 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Router knows which queue the tasks of a kind wait in. A handlers.Registry is
-// one. The error is a [*store.FieldError] for the field "Set" or "Kind" if that is
-// unknown.
+// Router says in which queue the tasks of a kind wait. A handlers.Registry is one. For an unknown
+// set or kind it returns a [*store.FieldError] of the field "Set" or "Kind".
 type Router interface {
 	Queue(set, kind string) (string, error)
 }
 
-// Encode turns an item for a run of the given handler set into what a store keeps, as an [Enqueuer] of this
-// configuration does: it checks the item, gives it an ID if it has none (80 random bits as 16 lower-case characters),
-// finds its queue, and adds what the propagator says of ctx to its headers. Store and Logger are not used, and nil
-// means all defaults. It reports every problem at once, as [*store.FieldError]s; a payload that is too large matches
-// [store.ErrPayloadTooLarge] as well.
+// Encode encodes an item for a run of the given handler set, as an [Enqueuer] with this
+// configuration does. It checks the item, finds its queue, and adds the propagator's headers for
+// ctx. An item without an ID gets a random one: 80 bits as 16 lower-case characters. Store and
+// Logger of the configuration are not used; nil means all defaults. It reports all problems at
+// once, as [*store.FieldError]s; that of a payload that is too large also matches
+// [store.ErrPayloadTooLarge]. It makes no call.
 func Encode(ctx context.Context, cfg *Config, set string, it Item) (store.Item, error) {
 	if cfg == nil {
 		cfg = &Config{}

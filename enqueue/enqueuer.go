@@ -14,17 +14,18 @@ import (
 
 // Config configures an [Enqueuer].
 type Config struct {
-	// Store to enqueue into. Calls that fail for a while are repeated by it: pass
-	// one made by [store.WithRetry]. Required.
+	// Store to enqueue into. Required. Pass one made by [store.WithRetry]: it repeats calls that
+	// fail for a short time.
 	Store store.Store
-	// Router refuses unknown kinds and supplies their queues. Defaults to none: every kind is accepted, into
-	// Options.Queue or [DefaultQueue].
+	// Router gives the queue of each kind, and refuses unknown kinds. Defaults to none: every kind
+	// is accepted, and waits in Options.Queue or [DefaultQueue].
 	Router Router
 	// MaxPayload is the largest payload, in bytes. Defaults to [store.DefaultMaxPayload].
 	MaxPayload int
-	// Propagator of what the context of an enqueue carries. Defaults to none.
+	// Propagator stores values of the context, such as a trace, in the task's headers. Defaults to
+	// none.
 	Propagator Propagator
-	// Logger told when a stream had to be replaced. Defaults to [slog.DiscardHandler].
+	// Logger gets a record when a stream had to be replaced. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 }
 
@@ -36,17 +37,15 @@ type Enqueuer struct {
 	producers []*stream.Stream[*request] // by partition
 }
 
-// Receipt says what became of an item.
+// Receipt is the result of an enqueue.
 type Receipt struct {
 	Run store.RunID
 	ID  string // the task's ID, chosen or generated
-	// Duplicate says that the run already holds a task of the chosen ID, so that
-	// nothing was added.
+	// Duplicate is true if the run already has a task with the chosen ID. Then nothing was added.
 	Duplicate bool
 }
 
-// New returns an Enqueuer. It makes no call: a stream of a partition is opened when
-// it is first needed.
+// New returns an Enqueuer. It makes no call: the stream of a partition is opened at its first use.
 func New(cfg Config) (*Enqueuer, error) {
 	if cfg.Store == nil {
 		return nil, fmt.Errorf("new enqueuer: %w", invalid("Store", "is nil"))
@@ -66,13 +65,12 @@ func New(cfg Config) (*Enqueuer, error) {
 	return e, nil
 }
 
-// Enqueue adds one task to an active run of the given handler set and returns
-// when it is stored. Errors of the item are [*store.FieldError]s, and nothing was
-// sent. The run may refuse with [store.ErrRunNotFound], [store.ErrJobStopped]
-// or [store.ErrRunFinished].
+// Enqueue adds one task to an active run of the given handler set and returns when it is stored. An
+// invalid item gives [*store.FieldError]s, and nothing is sent. Errors of the run are
+// [store.ErrRunNotFound], [store.ErrJobStopped] and [store.ErrRunFinished].
 //
-// If ctx ends first its error is returned, and the task may be stored or not: a
-// call that is under way is not taken back. With Options.ID it is safe to repeat.
+// If ctx ends first, its error is returned. The task may be stored or not: a call that was sent is
+// not cancelled. With Options.ID it is safe to repeat the call.
 func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it Item) (Receipt, error) {
 	item, err := Encode(ctx, &e.cfg, set, it)
 	if err := store.JoinFields(validateRun(run), err); err != nil {
@@ -90,10 +88,9 @@ func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it 
 	return Receipt{Run: run, ID: item.Task.ID, Duplicate: result.Duplicate}, nil
 }
 
-// SetHold opens or closes a named hold: a run that has one cannot finish, so
-// that a producer may add tasks in several calls. Opening an open one and closing
-// a closed one change nothing. Sealing an open run is closing [store.HoldOpen].
-// Errors as for [Enqueuer.Enqueue].
+// SetHold opens or closes a named hold. A run with an open hold cannot finish, so a producer can
+// add tasks in several calls. Opening an open hold changes nothing, nor does closing a closed one.
+// To seal an open run, close [store.HoldOpen]. The errors are those of [Enqueuer.Enqueue].
 func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, open bool) error {
 	if err := store.JoinFields(validateRun(run), store.ValidateName("Hold", name)); err != nil {
 		return fmt.Errorf("set hold: %w", err)
@@ -109,16 +106,17 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 	return nil
 }
 
-// Close lets calls that were accepted finish, and waits for them, for at most [store.CloseTime]: a store that does not answer
-// has them fail then, stored or not, with an error that matches [store.ErrClosed]. Later calls
-// return [store.ErrClosed]. It does not close the store, and may be called
-// twice.
+// Close waits until the calls in progress have finished, for at most [store.CloseTime]. Calls that
+// the store has not answered by then fail with an error that matches [store.ErrClosed]; their tasks
+// may be stored or not. Later calls return [store.ErrClosed]. Close does not close the store. It
+// may be called twice.
 func (e *Enqueuer) Close() error {
 	e.CloseBy(time.Now().Add(store.CloseTime))
 	return nil
 }
 
-// CloseBy is [Enqueuer.Close] with another bound: who closes several things at once gives them one.
+// CloseBy is [Enqueuer.Close] that waits until a deadline. Several things that close together can
+// share one.
 func (e *Enqueuer) CloseBy(deadline time.Time) {
 	for _, p := range e.producers {
 		p.Close()

@@ -6,39 +6,37 @@ import (
 	"time"
 )
 
-// Args are the arguments of a task. They are stored as JSON, and the kind that
-// rides on their type selects the handler. Kind must not depend on the value:
-// it is called on the zero value too.
+// Args are the arguments of a task. They are stored as JSON. Kind selects the handler. It must
+// return the same for every value of the type: it is also called on the zero value.
 type Args interface {
 	Kind() string
 }
 
-// Named values that switch off what zero would inherit.
+// Values that switch a setting off. Zero would inherit it.
 const (
-	// NoRetries makes the first failure of a task its last.
+	// NoRetries makes a task fail for good at its first failure.
 	NoRetries = -1
 	// NoTimeout lets a handler run for as long as it likes.
 	NoTimeout time.Duration = -1
 )
 
-// DefaultQueue is the queue of tasks for which nothing else says one.
+// DefaultQueue is the queue of tasks that have no other: neither their options nor their kind names
+// one.
 const DefaultQueue = "default"
 
-// Options alter one task. The zero value of each field is its default.
+// Options configure one task. The zero value of each field is its default.
 type Options struct {
 	// Queue to wait in. Defaults to the queue of the kind, then to [DefaultQueue].
 	Queue string
 	// Delay before the task may start, by the store's clock. Defaults to none.
 	Delay time.Duration
-	// At is when the task may start, by the store's clock; it excludes Delay. A
-	// time in the past is now, and one beyond the year 9999 is refused. Defaults to now.
+	// At is when the task may start, by the store's clock. It cannot be set together with Delay. A
+	// time in the past means now; a time after the year 9999 is refused. Defaults to now.
 	At time.Time
-	// ID is unique in the run until the task has settled, and for IDFor after
-	// that: a second task of the same ID is not added but reported as a
-	// duplicate. Defaults to a random ID.
+	// ID is unique in the run until the task has settled, and for IDFor after that. A second task
+	// with the same ID is not added; its receipt says Duplicate. Defaults to a random ID.
 	ID string
-	// IDFor keeps ID claimed after the task has settled. It needs ID. Defaults to
-	// no longer than the task.
+	// IDFor is how long ID stays in use after the task has settled. It needs ID. Defaults to zero.
 	IDFor time.Duration
 	// Headers travel with the task, for example trace contexts. At most
 	// 8 KiB of keys and values in all. Defaults to none.
@@ -49,9 +47,9 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// Item is a task to be enqueued. Make one with [Task] or [Raw]; it is checked
-// when it is enqueued, not before. An Item is itself [Args], so that a raw item
-// can be handed to whatever enqueues arguments.
+// Item is a task to be enqueued. Make one with [Task] or [Raw]. It is checked when it is enqueued,
+// not before. An Item is itself [Args], so a raw item can be passed to every function that enqueues
+// arguments.
 type Item struct {
 	kind    string
 	args    Args
@@ -59,9 +57,9 @@ type Item struct {
 	opts    Options
 }
 
-// Task is an item with the given arguments, which must not be changed before
-// the item was enqueued. A nil opts means all defaults. If args is an [Item]
-// the result is that item, under opts unless they are nil.
+// Task makes an item with the given arguments. Do not change them before the item is enqueued. Nil
+// opts means all defaults. If args is an Item, the result is that item, with opts in place of its
+// own unless opts is nil.
 func Task(args Args, opts *Options) Item {
 	it, ok := args.(Item)
 	if !ok {
@@ -73,9 +71,9 @@ func Task(args Args, opts *Options) Item {
 	return it
 }
 
-// Raw is an item of a kind known only by name, for tools: no type vouches that
-// the payload fits the handler. The payload is copied; it must be JSON, and an
-// empty one is stored as null.
+// Raw makes an item from the name of a kind and JSON. It is for tools: no Go type ensures that the
+// payload fits the handler. The payload must be JSON, and is copied. An empty one is stored as
+// null.
 func Raw(kind string, payload json.RawMessage, opts *Options) Item {
 	it := Item{kind: kind, payload: json.RawMessage("null")}
 	if len(payload) > 0 {

@@ -92,7 +92,7 @@ func (a *Attempt) fill(ctx context.Context, d *store.Delivery, x *executor) {
 	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
 	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
 	a.Headers = d.Task.Headers
-	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a}
+	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a, values: x.Values}
 	a.ctx.parent, a.ctx.attempt = ctx, a
 }
 

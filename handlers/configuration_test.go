@@ -244,10 +244,10 @@ func TestARegistryTellsWhatItsSetsAre(t *testing.T) {
 		},
 		RunsInReadOnly: true,
 	})
-	set.Counter("bytes")
-	set.Map("seen", &handlers.MapOptions{OfJob: true})
-	set.List("lines", &handlers.ListOptions{Cap: 10})
-	set.List("lines", &handlers.ListOptions{Cap: 10}) // where it is used, too
+	handlers.NewCounter(set, "bytes")
+	handlers.NewMap[any](set, "seen", &handlers.ValueOptions{OfJob: true})
+	handlers.NewList[any](set, "lines", &handlers.ValueOptions{Cap: 10})
+	handlers.NewList[any](set, "lines", &handlers.ValueOptions{Cap: 10}) // where it is used, too
 	handlers.HandleRaw(set, "scan", raw, &handlers.KindOptions{Aliases: []string{"walk"}, Attributes: handlers.Attributes{Queue: "path"}})
 	handlers.HandleRaw(set, "file", raw, nil)
 	r, err := handlers.NewRegistry(set)

@@ -9,19 +9,19 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Counter is a number of a run that its tasks add to: a handle made by [Set.Counter].
+// Counter is a number of a run that its tasks add to. Declare it with [NewCounter].
 type Counter struct{ set, name string }
 
 // Name is under which the states of runs show the counter.
 func (c Counter) Name() string { return c.name }
 
-// Counter declares a counter of the set, to which its tasks add with [Attempt.Add]. What they add
-// is committed with their success, so the sum over a run is exact though tasks are retried, workers are killed
-// and replies are lost. The run keeps it, apart from other runs, as long as its summary.
+// NewCounter declares a counter of the set, to which its tasks add with [Counter.Add]. What they add is committed with
+// their success, so the sum over a run is exact though tasks are retried, workers are killed and replies are lost. The
+// run keeps it, apart from other runs, as long as its summary.
 //
-// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that there are not more
-// than [store.MaxCounters]. Declaring a name again returns the same counter.
-func (s *Set) Counter(name string) Counter {
+// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that there are not more than
+// [store.MaxCounters]. Declaring a name again returns the same counter.
+func NewCounter(s *Set, name string) Counter {
 	s.counters[name] = true
 	return Counter{set: s.name, name: name}
 }
@@ -37,14 +37,22 @@ func (s *Set) validateCounters(prefix string) (problems []error) {
 	return problems
 }
 
-// Add adds a number, which may be negative, to a counter of the run when this attempt succeeds, in
-// the same step; also while the run is stopping. An attempt that ends otherwise adds nothing, and nothing is added after the handler has
-// returned. It costs no I/O.
+// attempting is the try of a task: *[Attempt] and *[Task].
+type attempting interface{ attempt() *Attempt }
+
+func (a *Attempt) attempt() *Attempt { return a }
+
+// Add adds a number, which may be negative, to the counter of the run when an attempt succeeds, in the same step; also
+// while the run is stopping. t is the [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds
+// nothing, and nothing is added after the handler has returned. It costs no I/O.
 //
-// A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of
-// int64 what an attempt adds may be lost: to stay within is up to the caller. Adding to a counter that the
-// task's set did not declare, before the registry was made, fails the attempt for good.
-func (a *Attempt) Add(c Counter, n int64) { a.gather().tally.add(a.set, c, n) }
+// A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of int64 what an
+// attempt adds may be lost: to stay within is up to the caller. Adding to a counter that the task's set did not declare,
+// before the registry was made, fails the attempt for good.
+func (c Counter) Add(t attempting, n int64) {
+	a := t.attempt()
+	a.gather().tally.add(a.set, c, n)
+}
 
 // tally gathers what one attempt adds to counters.
 type tally struct {

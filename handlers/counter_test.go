@@ -17,7 +17,7 @@ import (
 func counting(t *testing.T, handler func(t *handlers.Task[scanArgs], bytes, files handlers.Counter) error) *handlers.Registry {
 	t.Helper()
 	set := handlers.NewSet("ingest", handlers.SetConfig{})
-	bytes, files := set.Counter("bytes"), set.Counter("files")
+	bytes, files := handlers.NewCounter(set, "bytes"), handlers.NewCounter(set, "files")
 	handlers.Handle(set, func(_ context.Context, task *handlers.Task[scanArgs]) error { return handler(task, bytes, files) }, nil)
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
@@ -38,9 +38,9 @@ func TestCountersTravelWithSuccessOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := counting(t, func(task *handlers.Task[scanArgs], bytes, files handlers.Counter) error {
 				require.Equal(t, "bytes", bytes.Name())
-				task.Add(bytes, 3)
-				task.Add(bytes, 4)
-				task.Add(files, -1)
+				bytes.Add(task, 3)
+				bytes.Add(task, 4)
+				files.Add(task, -1)
 				return test.err
 			})
 			require.Equal(t, test.want, executeScan(t.Context(), r, store.Task{}).Counters)
@@ -52,7 +52,7 @@ func TestASuccessThatAStopMeetsCounts(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r := counting(t, func(task *handlers.Task[scanArgs], _, files handlers.Counter) error {
 		cancel(store.ErrJobStopped)
-		task.Add(files, 1)
+		files.Add(task, 1)
 		return nil
 	})
 	out := executeScan(ctx, r, store.Task{})
@@ -69,7 +69,7 @@ func TestCountersMayBeAddedToConcurrentlyUntilTheHandlerReturns(t *testing.T) {
 		for range 8 {
 			all.Go(func() {
 				for range 100 {
-					task.Add(counter, 1)
+					counter.Add(task, 1)
 				}
 			})
 		}
@@ -77,7 +77,7 @@ func TestCountersMayBeAddedToConcurrentlyUntilTheHandlerReturns(t *testing.T) {
 		return nil
 	})
 	out := executeScan(t.Context(), r, store.Task{})
-	attempt.Add(files, 1)
+	files.Add(attempt, 1)
 	require.Equal(t, map[string]int64{"files": 800}, out.Counters)
 }
 
@@ -85,12 +85,12 @@ func TestACounterThatTheSetDidNotDeclareFailsTheTaskForGood(t *testing.T) {
 	other := handlers.NewSet("other", handlers.SetConfig{})
 	for name, undeclared := range map[string]handlers.Counter{
 		"zero":           {},
-		"of another set": other.Counter("files"),
+		"of another set": handlers.NewCounter(other, "files"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := counting(t, func(task *handlers.Task[scanArgs], _, files handlers.Counter) error {
-				task.Add(files, 1)
-				task.Add(undeclared, 1)
+				files.Add(task, 1)
+				undeclared.Add(task, 1)
 				return nil
 			})
 			out := executeScan(t.Context(), r, store.Task{})
@@ -103,12 +103,12 @@ func TestACounterThatTheSetDidNotDeclareFailsTheTaskForGood(t *testing.T) {
 	set := handlers.NewSet("ingest", handlers.SetConfig{})
 	var late handlers.Counter
 	handlers.Handle(set, func(_ context.Context, task *handlers.Task[scanArgs]) error {
-		task.Add(late, 1)
+		late.Add(task, 1)
 		return nil
 	}, nil)
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
-	late = set.Counter("late")
+	late = handlers.NewCounter(set, "late")
 	require.Equal(t, store.VerdictFail, executeScan(t.Context(), r, store.Task{}).Verdict)
 }
 
@@ -116,12 +116,12 @@ func TestARegistryChecksCountersAndEvents(t *testing.T) {
 	set := handlers.NewSet("ingest", handlers.SetConfig{Hooks: handlers.Hooks{
 		Events: map[string]handlers.EventHooks{"file.create": {}, "file create": {}},
 	}})
-	set.Counter("")
-	set.Counter("a:b")
-	set.Counter(strings.Repeat("c", store.MaxNameLen+1))
+	handlers.NewCounter(set, "")
+	handlers.NewCounter(set, "a:b")
+	handlers.NewCounter(set, strings.Repeat("c", store.MaxNameLen+1))
 	for i := range store.MaxCounters {
-		first := set.Counter(fmt.Sprint("c", i))
-		require.Equal(t, first, set.Counter(fmt.Sprint("c", i)))
+		first := handlers.NewCounter(set, fmt.Sprint("c", i))
+		require.Equal(t, first, handlers.NewCounter(set, fmt.Sprint("c", i)))
 	}
 	_, err := handlers.NewRegistry(set)
 	require.ErrorIs(t, err, store.ErrInvalid)

@@ -36,7 +36,7 @@ type ValueDescription struct {
 	Name  string          `json:"name"`
 	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
 	OfJob bool            `json:"of_job,omitempty"` // the job keeps it from one run to the next
-	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ListOptions]
+	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ValueOptions]
 }
 
 // Describe tells what a set of the registry is. An unknown one is a [*store.FieldError] for the field "Set".

@@ -17,8 +17,8 @@
 //	      handler
 //
 // Middleware may panic too, and the timeout covers it. In a handler, [Attempt.Event] runs between the
-// hooks that the set has for it, [Attempt.Add] adds to a [Counter], [Attempt.Append] to a [List],
-// [Attempt.Put] sets fields of a [Map], and [Attempt.Progress] says how far the task is.
+// hooks that the set has for it, [Counter.Add] adds to a counter, [List.Append] to a list,
+// [Map.Set] sets fields of a map, and [Attempt.Progress] says how far the task is.
 //
 // # What becomes of it
 //

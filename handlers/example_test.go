@@ -53,11 +53,11 @@ func ExampleNewRegistry() {
 }
 
 // What tasks add is committed with their success, so that the sum is exact.
-func ExampleSet_Counter() {
+func ExampleNewCounter() {
 	set := handlers.NewSet("mail", handlers.SetConfig{})
-	sent := set.Counter("bytes_sent")
+	sent := handlers.NewCounter(set, "bytes_sent")
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
-		t.Add(sent, int64(len(t.Args.To)))
+		sent.Add(t, int64(len(t.Args.To)))
 		return nil
 	}, nil)
 	_, err := handlers.NewRegistry(set)

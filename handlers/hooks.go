@@ -61,7 +61,8 @@ func (s *boundSet) runHook(
 	if err != nil {
 		return fmt.Errorf("read run %s/%d: %w", lane.Run.Job, lane.Run.Number, err)
 	}
-	run := NewRun(rec)
+	run := newRun(rec)
+	run.values = x.Values
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = x.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)

@@ -147,15 +147,15 @@ func (r *Registry) Hooks(set string) (pre, post bool) {
 	return ok && s.hooks.PreJob != nil, ok && s.hooks.PostJob != nil
 }
 
-// Validate calls the Validate hook of the run's set, on a goroutine of its own, and returns its error as it is; a panic is a
+// Validate calls the Validate hook of the set of a run that is about to start, on a goroutine of its own, and returns its error as it is; a panic is a
 // [*PanicError]. If ctx ends first it returns with the cause of that, and does not wait for the hook. An
 // unknown set is a [*store.FieldError] for the field "Set".
-func (r *Registry) Validate(ctx context.Context, run *Run) error {
-	s, err := r.find(run.Set)
+func (r *Registry) Validate(ctx context.Context, rec store.RunRecord) error {
+	s, err := r.find(rec.Set)
 	if err != nil || s.hooks.Validate == nil {
 		return err
 	}
-	return guard.Until(ctx, func() error { return s.hooks.Validate(ctx, run) })
+	return guard.Until(ctx, func() error { return s.hooks.Validate(ctx, newRun(rec)) })
 }
 
 func (r *Registry) find(set string) (*boundSet, error) {

@@ -146,7 +146,7 @@ func TestUnknownSetsAndKindsNameTheField(t *testing.T) {
 	_, err = r.Queue("ingest", "other")
 	require.ErrorAs(t, err, &field)
 	require.Equal(t, "Kind", field.Field)
-	require.ErrorIs(t, r.Validate(t.Context(), handlers.NewRun(store.RunRecord{Set: "other"})), store.ErrInvalid)
+	require.ErrorIs(t, r.Validate(t.Context(), store.RunRecord{Set: "other"}), store.ErrInvalid)
 }
 
 func TestValidateCallsTheHookOfTheSet(t *testing.T) {
@@ -169,7 +169,7 @@ func TestValidateCallsTheHookOfTheSet(t *testing.T) {
 	r, err := handlers.NewRegistry(set)
 	require.NoError(t, err)
 	validate := func(args string) error {
-		return r.Validate(t.Context(), handlers.NewRun(store.RunRecord{Set: "ingest", Args: []byte(args)}))
+		return r.Validate(t.Context(), store.RunRecord{Set: "ingest", Args: []byte(args)})
 	}
 	require.NoError(t, validate(`{"dir":"a"}`))
 	require.ErrorIs(t, validate(``), refused)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // RunRef names the run that a task belongs to.
@@ -18,6 +19,7 @@ type RunRef struct {
 	Set    string
 
 	source recordSource
+	values *values.Client // nil where there is no store
 }
 
 // recordSource is where what never changes of a run comes from: its record, or for a task
@@ -33,6 +35,10 @@ func (r knownRecord) runRecord() (store.RunRecord, error) { return *r.RunRecord,
 
 // ID is the run's name in the store.
 func (r *RunRef) ID() store.RunID { return store.RunID{Job: r.Job, Number: r.Number} }
+
+// Values is what values of the run, and of its job, are read and written through, as by [List.Of]. In a test of one
+// handler there are none: each call is a [*store.FieldError].
+func (r *RunRef) Values() *values.Client { return r.values }
 
 // DecodeArgs decodes the arguments that the run was started with into v, a
 // pointer. They are stored once per run. An error of decoding is permanent, as repeating
@@ -71,7 +77,7 @@ type Run struct {
 	// Status is, for PostJob, the final one that will be recorded.
 	Status store.Status
 	Counts store.Counts
-	// Counters are what the tasks of the run added to them, by name; see [Set.Counter].
+	// Counters are what the tasks of the run added to them, by name; see [NewCounter].
 	Counters map[string]int64
 	Retried  int64 // failed attempts that were tried again
 	// Due is the time that the run was fired for by a schedule; zero if it was not.
@@ -97,8 +103,8 @@ type Run struct {
 // discard is the logger of whoever configured none.
 var discard = slog.New(slog.DiscardHandler)
 
-// NewRun returns what hooks see of a record. It shares the record's arguments.
-func NewRun(rec store.RunRecord) *Run {
+// newRun returns what hooks see of a record. It shares the record's arguments.
+func newRun(rec store.RunRecord) *Run {
 	status := rec.Status
 	if rec.FinalStatus != "" {
 		status = rec.FinalStatus

@@ -8,28 +8,23 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// List is a list of a run, or of its job, that tasks append to: a handle made by [Set.List].
-type List struct{ *declared }
+// List is a list of Ts, each stored as JSON, of a run or of its job, to which tasks append. Declare it with [NewList].
+type List[T any] struct{ *declared }
 
-// Map is a map of a run, or of its job, whose fields tasks set and remove: a handle made by [Set.Map].
-type Map struct{ *declared }
+// Map is a map of strings to Ts, each stored as JSON, of a run or of its job, whose fields tasks set and remove. Declare
+// it with [NewMap].
+type Map[T any] struct{ *declared }
 
-// ListOptions alter a list.
-type ListOptions struct {
-	// OfJob makes it a list that the job keeps from one run to the next. Only what one attempt writes is bounded, so without a Cap
-	// it grows with every run until it is deleted. Defaults to one of the run, which goes with its summary.
+// ValueOptions alter a declared list or map.
+type ValueOptions struct {
+	// OfJob has the job keep the value from one run to the next. Only what one attempt writes is bounded, so without a
+	// Cap it grows with every run until it is deleted. Defaults to a value of the run, which goes with its summary.
 	OfJob bool
-	// Cap is how many items the list keeps: the first ones. Later ones are dropped. Defaults to all.
+	// Cap of a list is how many items it keeps: the first ones. Later ones are dropped. Defaults to all.
 	Cap int64
-}
-
-// MapOptions alter a map.
-type MapOptions struct {
-	// OfJob makes it a map that the job keeps from one run to the next. Only what one attempt writes is bounded, so it grows
-	// until its fields are removed. Defaults to one of the run, which goes with its summary.
-	OfJob bool
 }
 
 // declared is a value that a set declared.
@@ -40,10 +35,10 @@ type declared struct {
 	cap       int64
 }
 
-// Name is under which handles of package store read the value.
+// Name is under which package values finds the value.
 func (d *declared) Name() string { return d.name }
 
-// Scope is what the value belongs to, for a run; with the name it is all that handles of package store need to read it.
+// Scope is what the value belongs to, for a run; with the name it is all that package values needs to find it.
 func (d *declared) Scope(run store.RunID) store.ValueScope {
 	if d.ofJob {
 		return store.JobScope(run.Job)
@@ -51,32 +46,45 @@ func (d *declared) Scope(run store.RunID) store.ValueScope {
 	return store.RunScope(run)
 }
 
-// List declares a list of the set, to which its tasks append with [Attempt.Append]. Nil options mean all defaults.
+// runOfValues is a run that knows where its values are: a syncjob.Run, and the [*Run] of a hook.
+type runOfValues interface {
+	ID() store.RunID
+	Values() *values.Client
+}
+
+// NewList declares a list of the set, to which its tasks append with [List.Append]. Nil options mean all defaults.
 //
 // What an attempt appends is committed with its success, in the same step as its children and counters, so the list is
-// exact though tasks are retried, workers are killed and replies are lost. Hooks and others read it with a
-// [values.List] of its Name and Scope, while the run goes on and after its end.
+// exact though tasks are retried, workers are killed and replies are lost. Hooks and others read it by [List.Of], while
+// the run goes on and after its end.
 //
 // [NewRegistry] checks the name, by the rules of [store.ValidateName], and that no other list or map of the set has it.
-func (s *Set) List(name string, opts *ListOptions) List {
-	var o ListOptions
-	if opts != nil {
-		o = *opts
-	}
-	return List{s.declare(&declared{s.name, name, store.ValueList, o.OfJob, o.Cap})}
+func NewList[T any](s *Set, name string, opts *ValueOptions) List[T] {
+	return List[T]{s.declare(name, store.ValueList, opts)}
 }
 
-// Map declares a map of the set, whose fields its tasks set with [Attempt.Put] and remove with [Attempt.Remove]. All else is as
-// for [Set.List]. Of tasks that set the same field the one that succeeds last wins.
-func (s *Set) Map(name string, opts *MapOptions) Map {
-	var o MapOptions
-	if opts != nil {
-		o = *opts
-	}
-	return Map{s.declare(&declared{s.name, name, store.ValueMap, o.OfJob, 0})}
+// NewMap declares a map of the set, whose fields its tasks set with [Map.Set] and remove with [Map.Remove]. All else is
+// as for [NewList]. Of tasks that set the same field the one that succeeds last wins.
+func NewMap[T any](s *Set, name string, opts *ValueOptions) Map[T] {
+	return Map[T]{s.declare(name, store.ValueMap, opts)}
 }
 
-func (s *Set) declare(d *declared) *declared {
+// Of is the list as a run has it, to be read, and written at once, by anybody: run is a syncjob.Run or the [*Run] of a
+// hook. It makes no call.
+func (l List[T]) Of(run runOfValues) *values.List[T] {
+	return values.NewList[T](run.Values(), l.Scope(run.ID()), l.name)
+}
+
+// Of is the map as a run has it. All else is as for [List.Of].
+func (m Map[T]) Of(run runOfValues) *values.Map[T] {
+	return values.NewMap[T](run.Values(), m.Scope(run.ID()), m.name)
+}
+
+func (s *Set) declare(name string, typ store.ValueType, opts *ValueOptions) *declared {
+	d := &declared{set: s.name, name: name, typ: typ}
+	if opts != nil {
+		d.ofJob, d.cap = opts.OfJob, opts.Cap
+	}
 	s.values = append(s.values, d)
 	return d
 }
@@ -99,6 +107,9 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 		if d.cap < 0 {
 			problems = append(problems, &store.FieldError{Field: field + ".Cap", Reason: "is negative"})
 		}
+		if d.cap > 0 && d.typ != store.ValueList {
+			problems = append(problems, &store.FieldError{Field: field + ".Cap", Reason: "is set for a map"})
+		}
 		if other, twice := known[d.name]; twice && other != *d {
 			problems = append(problems, &store.FieldError{Field: field, Reason: "is declared otherwise, too"})
 		}
@@ -110,14 +121,15 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 	return problems
 }
 
-// Append adds items, each as JSON, to a list when this attempt succeeds, in the same step; also while the run is
-// stopping. An attempt that ends otherwise adds nothing. It costs no I/O.
+// Append adds items to the list when an attempt succeeds, in the same step; also while the run is stopping. t is the
+// [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds nothing. It costs no I/O.
 //
-// A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded, or that the attempt would
-// write more than [store.MaxData] items and fields, or [store.MaxOutcomeWriteLen] bytes, in all; [ErrAttemptEnded] that the handler
-// has returned. Then nothing of this call is added, and the attempt is none the worse. Should the name hold
-// a value of another type by then, or the run or job have [store.MaxValues], the task fails for good.
-func (a *Attempt) Append(l List, items ...any) error {
+// A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded, or that the attempt
+// would write more than [store.MaxData] items and fields, or [store.MaxOutcomeWriteLen] bytes, in all;
+// [ErrAttemptEnded] that the handler has returned. Then nothing of this call is added, and the attempt is none the
+// worse. Should the name hold a value of another type by then, or the run or job have [store.MaxValues], the task fails
+// for good.
+func (l List[T]) Append(t attempting, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {
 		b, err := json.Marshal(item)
@@ -126,21 +138,26 @@ func (a *Attempt) Append(l List, items ...any) error {
 		}
 		data[i].Bytes = b
 	}
-	return a.gather().writes.add(a, l.declared, store.WriteAppend, data)
+	return l.write(t, store.WriteAppend, data)
 }
 
-// Put sets a field of a map, to a value as JSON, when this attempt succeeds. All else is as for [Attempt.Append].
-func (a *Attempt) Put(m Map, field string, value any) error {
+// Set sets a field of the map when an attempt succeeds. All else is as for [List.Append].
+func (m Map[T]) Set(t attempting, field string, value T) error {
 	b, err := json.Marshal(value)
 	if err != nil {
 		return cannotStore(field, err)
 	}
-	return a.gather().writes.add(a, m.declared, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
+	return m.write(t, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
 }
 
-// Remove removes a field of a map when this attempt succeeds. All else is as for [Attempt.Append].
-func (a *Attempt) Remove(m Map, field string) error {
-	return a.gather().writes.add(a, m.declared, store.WriteRemove, []store.Datum{{Field: field}})
+// Remove removes a field of the map when an attempt succeeds. All else is as for [List.Append].
+func (m Map[T]) Remove(t attempting, field string) error {
+	return m.write(t, store.WriteRemove, []store.Datum{{Field: field}})
+}
+
+func (d *declared) write(t attempting, op store.WriteOp, data []store.Datum) error {
+	a := t.attempt()
+	return a.gather().writes.add(a, d, op, data)
 }
 
 func cannotStore(field string, err error) error {

@@ -8,13 +8,11 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // deliver runs the job "mail" in memory, once for each letter, and calls read with the last run.
-func deliver(set *handlers.Set, letters []letter, read func(ctx context.Context, h *values.Client, run store.RunID) error) {
+func deliver(set *handlers.Set, letters []letter, read func(ctx context.Context, run *syncjob.Run) error) {
 	ctx := context.Background()
 	must := func(err error) {
 		if err != nil {
@@ -35,15 +33,15 @@ func deliver(set *handlers.Set, letters []letter, read func(ctx context.Context,
 		_, err = w.RunOnce(ctx)
 		must(err)
 	}
-	must(read(ctx, m.Values(), store.RunID{Job: run.Job(), Number: run.Number()}))
+	must(read(ctx, run))
 }
 
 // What an attempt appends is there if it succeeds, so a letter that is tried twice is listed once.
-func ExampleSet_List() {
+func ExampleNewList() {
 	set := handlers.NewSet("mail", handlers.SetConfig{})
-	sent := set.List("sent", nil)
+	sent := handlers.NewList[string](set, "sent", nil)
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
-		if err := t.Append(sent, t.Args.To); err != nil {
+		if err := sent.Append(t, t.Args.To); err != nil {
 			return err
 		}
 		if t.Retry == 0 {
@@ -51,8 +49,8 @@ func ExampleSet_List() {
 		}
 		return nil
 	}, nil)
-	deliver(set, []letter{{"ada"}}, func(ctx context.Context, h *values.Client, run store.RunID) error {
-		for to, err := range values.NewList[string](h, sent.Scope(run), sent.Name()).Range(ctx, 0) {
+	deliver(set, []letter{{"ada"}}, func(ctx context.Context, run *syncjob.Run) error {
+		for to, err := range sent.Of(run).Range(ctx, 0) {
 			if err != nil {
 				return err
 			}
@@ -64,14 +62,14 @@ func ExampleSet_List() {
 }
 
 // A map of the job goes on from one run to the next.
-func ExampleSet_Map() {
+func ExampleNewMap() {
 	set := handlers.NewSet("mail", handlers.SetConfig{})
-	known := set.Map("known", &handlers.MapOptions{OfJob: true})
+	known := handlers.NewMap[bool](set, "known", &handlers.ValueOptions{OfJob: true})
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
-		return t.Put(known, t.Args.To, true)
+		return known.Set(t, t.Args.To, true)
 	}, nil)
-	deliver(set, []letter{{"ada"}, {"bob"}}, func(ctx context.Context, h *values.Client, run store.RunID) error {
-		found, err := values.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob", "eve")
+	deliver(set, []letter{{"ada"}, {"bob"}}, func(ctx context.Context, run *syncjob.Run) error {
+		found, err := known.Of(run).GetAll(ctx, "ada", "bob", "eve")
 		fmt.Println(found)
 		return err
 	})
@@ -79,17 +77,17 @@ func ExampleSet_Map() {
 }
 
 // What an attempt removes is gone if it succeeds.
-func ExampleAttempt_Remove() {
+func ExampleMap_Remove() {
 	set := handlers.NewSet("mail", handlers.SetConfig{})
-	known := set.Map("known", &handlers.MapOptions{OfJob: true})
+	known := handlers.NewMap[bool](set, "known", &handlers.ValueOptions{OfJob: true})
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[letter]) error {
 		if who, moved := strings.CutSuffix(t.Args.To, ", moved"); moved {
-			return t.Remove(known, who)
+			return known.Remove(t, who)
 		}
-		return t.Put(known, t.Args.To, true)
+		return known.Set(t, t.Args.To, true)
 	}, nil)
-	deliver(set, []letter{{"ada"}, {"bob"}, {"ada, moved"}}, func(ctx context.Context, h *values.Client, run store.RunID) error {
-		found, err := values.NewMap[bool](h, known.Scope(run), known.Name()).GetAll(ctx, "ada", "bob")
+	deliver(set, []letter{{"ada"}, {"bob"}, {"ada, moved"}}, func(ctx context.Context, run *syncjob.Run) error {
+		found, err := known.Of(run).GetAll(ctx, "ada", "bob")
 		fmt.Println(found)
 		return err
 	})

@@ -26,15 +26,15 @@ func noting(declare func(set *handlers.Set), handler func(t *handlers.Task[noteA
 }
 
 func TestWritesTravelWithASuccessAndWithNothingElse(t *testing.T) {
-	var list handlers.List
-	var fields handlers.Map
+	var list handlers.List[any]
+	var fields handlers.Map[any]
 	set := noting(func(set *handlers.Set) {
-		list = set.List("lines", &handlers.ListOptions{Cap: 10})
-		fields = set.Map("fields", &handlers.MapOptions{OfJob: true})
+		list = handlers.NewList[any](set, "lines", &handlers.ValueOptions{Cap: 10})
+		fields = handlers.NewMap[any](set, "fields", &handlers.ValueOptions{OfJob: true})
 	}, func(task *handlers.Task[noteArgs]) error {
 		if err := errors.Join(
-			task.Append(list), task.Append(list, "a", 1), task.Append(list, nil),
-			task.Put(fields, "x", true), task.Put(fields, "y", 2), task.Remove(fields, "x"),
+			list.Append(task), list.Append(task, "a", 1), list.Append(task, nil),
+			fields.Set(task, "x", true), fields.Set(task, "y", 2), fields.Remove(task, "x"),
 		); err != nil {
 			return err
 		}
@@ -57,49 +57,53 @@ func TestWritesTravelWithASuccessAndWithNothingElse(t *testing.T) {
 }
 
 func TestAWriteThatIsRefusedDoesNotHarmTheTask(t *testing.T) {
-	var list handlers.List
-	var fields handlers.Map
+	var list handlers.List[any]
+	var fields handlers.Map[any]
 	var kept *handlers.Attempt
-	foreign := handlers.NewSet("other", handlers.SetConfig{}).List("lines", nil)
-	set := noting(func(set *handlers.Set) { list, fields = set.List("lines", nil), set.Map("fields", nil) },
+	foreign := handlers.NewList[any](handlers.NewSet("other", handlers.SetConfig{}), "lines", nil)
+	set := noting(func(set *handlers.Set) {
+		list, fields = handlers.NewList[any](set, "lines", nil), handlers.NewMap[any](set, "fields", nil)
+	},
 		func(task *handlers.Task[noteArgs]) error {
 			kept = task.Attempt
 			large := strings.Repeat("x", store.MaxOutcomeWriteLen)
 			for field, err := range map[string]error{
-				`Values["lines"]`:  task.Append(foreign, 1),
-				`Values[""]`:       task.Append(handlers.List{}, 1),
-				"Items[1]":         task.Append(list, 1, func() {}),
-				"f":                task.Put(fields, "f", func() {}),
-				`Values["fields"]`: task.Put(fields, "f", large),
-				"Data[0]":          task.Remove(fields, strings.Repeat("f", store.MaxFieldLen+1)),
+				`Values["lines"]`:  foreign.Append(task, 1),
+				`Values[""]`:       handlers.List[any]{}.Append(task, 1),
+				"Items[1]":         list.Append(task, 1, func() {}),
+				"f":                fields.Set(task, "f", func() {}),
+				`Values["fields"]`: fields.Set(task, "f", large),
+				"Data[0]":          fields.Remove(task, strings.Repeat("f", store.MaxFieldLen+1)),
 			} {
 				var bad *store.FieldError
 				require.ErrorAs(t, err, &bad, field)
 				require.Equal(t, field, bad.Field)
 			}
 			many := make([]any, store.MaxData)
-			require.NoError(t, task.Append(list, many[1:]...))
-			require.ErrorIs(t, task.Append(list, 1, 2), store.ErrInvalid)
-			return task.Append(list, 1)
+			require.NoError(t, list.Append(task, many[1:]...))
+			require.ErrorIs(t, list.Append(task, 1, 2), store.ErrInvalid)
+			return list.Append(task, 1)
 		})
 	got := handlerstest.Do(t, set, noteArgs{}, nil)
 	require.NoError(t, got.Err)
 	require.Equal(t, store.VerdictSuccess, got.Outcome.Verdict)
 	require.Len(t, got.Writes, 1)
 	require.Len(t, got.Writes[0].Data, store.MaxData)
-	require.ErrorIs(t, kept.Append(list, 1), handlers.ErrAttemptEnded)
+	require.ErrorIs(t, list.Append(kept, 1), handlers.ErrAttemptEnded)
 }
 
 func TestListsAndMapsThatCannotBeAreReported(t *testing.T) {
 	_, err := handlers.NewRegistry(noting(func(set *handlers.Set) {
-		set.List("a b", nil)
-		set.List("twice", nil)
-		set.List("twice", nil)
-		set.Map("both", nil)
-		set.List("both", nil)
-		set.List("cap", &handlers.ListOptions{Cap: -1})
+		handlers.NewList[any](set, "a b", nil)
+		handlers.NewList[any](set, "twice", nil)
+		handlers.NewList[any](set, "twice", nil)
+		handlers.NewMap[any](set, "both", nil)
+		handlers.NewList[any](set, "both", nil)
+		handlers.NewList[any](set, "cap", &handlers.ValueOptions{Cap: -1})
+		handlers.NewMap[any](set, "capped", &handlers.ValueOptions{Cap: 1})
 	}, func(*handlers.Task[noteArgs]) error { return nil }))
 	require.ErrorContains(t, err, `Values["a b"]`)
+	require.ErrorContains(t, err, `Values["capped"].Cap is set for a map`)
 	require.ErrorContains(t, err, `Values["both"] is declared otherwise, too`)
 	require.ErrorContains(t, err, `Values["cap"].Cap is negative`)
 	require.NotContains(t, err.Error(), "twice")

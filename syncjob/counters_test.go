@@ -27,15 +27,15 @@ func counted(t *testing.T) *handlers.Registry {
 			return errors.New("not at once")
 		},
 	}})
-	numbers, leaf0 := s.Counter("numbers"), s.Counter("leaf-0")
+	numbers, leaf0 := handlers.NewCounter(s, "numbers"), handlers.NewCounter(s, "leaf-0")
 	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[node]) error {
 		_, err := t.EnqueueAll(ctx, leaves(t.Args.N))
 		return err
 	}, nil)
 	handlers.Handle(s, func(_ context.Context, t *handlers.Task[leaf]) error {
-		t.Add(numbers, int64(t.Args.I))
+		numbers.Add(t, int64(t.Args.I))
 		if t.Args.I == 0 {
-			t.Add(leaf0, 1)
+			leaf0.Add(t, 1)
 		}
 		if t.Retry < t.Args.I%3 {
 			return errors.New("try again")

@@ -228,9 +228,9 @@ func ExampleRunState_DecodeResult() {
 			return r.SetResult(fmt.Sprintf("%d letters in %d paths", r.Counters["letters"], r.Counts.Succeeded))
 		},
 	}})
-	letters := set.Counter("letters")
+	letters := handlers.NewCounter(set, "letters")
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[fileArgs]) error {
-		t.Add(letters, int64(len(t.Args.Path)))
+		letters.Add(t, int64(len(t.Args.Path)))
 		if t.Retry == 0 {
 			return handlers.RetryAfter(0, nil) // counts nothing
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // Run is a reference to one run of a job. Making one costs no I/O and proves nothing: see
@@ -47,6 +48,10 @@ func (o *StopOptions) params(id store.RunID) store.StopParams {
 
 // ID names the run in the store, and among values: see [store.RunScope].
 func (r *Run) ID() store.RunID { return r.id }
+
+// Values is what values of the run, and of its job, are read and written through: those of the manager. It is how
+// [handlers.List.Of] finds them.
+func (r *Run) Values() *values.Client { return r.m.values }
 
 // Job is the name of the job.
 func (r *Run) Job() string { return r.id.Job }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -145,9 +144,9 @@ func (m *Manager) allow(ctx context.Context, p store.StartParams) error {
 	if m.cfg.Registry == nil {
 		return nil
 	}
-	return m.cfg.Registry.Validate(ctx, handlers.NewRun(store.RunRecord{
+	return m.cfg.Registry.Validate(ctx, store.RunRecord{
 		ID: store.RunID{Job: p.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight, RedriveOf: p.RedriveOf,
-	}))
+	})
 }
 
 // drain stops the run and waits for its end.

@@ -116,7 +116,7 @@ func (w *Worker) engineConfig(once bool) worker.Config {
 		Store:       m.store,
 		Registry:    m.cfg.Registry,
 		Live:        m.sets.Live(),
-		Execute:     execute.Config{Enqueue: m.encoding, Logger: m.cfg.Logger, Manager: m},
+		Execute:     execute.Config{Enqueue: m.encoding, Values: m.values, Logger: m.cfg.Logger, Manager: m},
 		Logger:      m.log.With("worker", c.Name),
 	}
 	var routes []store.Route

@@ -107,14 +107,14 @@ func (d *cachedDir) add(name string, src fs.FileInfo) {
 }
 
 // save keeps what was found for the next run, with the success of the scan, unless that is what was known.
-func (d *cachedDir) save(a *handlers.Attempt, synced handlers.Map) error {
+func (d *cachedDir) save(a *handlers.Attempt, synced handlers.Map[[]byte]) error {
 	switch n := len(d.found) / 8; {
 	case d.cache == nil || n >= maxCached:
 		return nil
 	case !d.news && n == len(d.known):
 		return nil
 	case n == 0:
-		return a.Remove(synced, d.cache.field(d.rel))
+		return synced.Remove(a, d.cache.field(d.rel))
 	}
-	return a.Put(synced, d.cache.field(d.rel), d.found)
+	return synced.Set(a, d.cache.field(d.rel), d.found)
 }

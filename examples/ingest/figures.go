@@ -69,20 +69,20 @@ const filesListed = "files_not_synced"
 type counters struct {
 	copied, unchanged, updated, failed, changed, bytes handlers.Counter
 
-	list   handlers.List // of files that could not be synced: the first of a run
-	synced handlers.Map  // the cache, which the job keeps
+	list   handlers.List[failed] // of files that could not be synced: the first of a run
+	synced handlers.Map[[]byte]  // the cache, which the job keeps
 }
 
 func newCounters(set *handlers.Set) counters {
 	return counters{
-		copied:    set.Counter(filesCopied),
-		unchanged: set.Counter(filesUnchanged),
-		updated:   set.Counter(filesUpdated),
-		failed:    set.Counter(filesFailed),
-		changed:   set.Counter(filesChanged),
-		bytes:     set.Counter(bytesCopied),
-		list:      set.List(filesListed, &handlers.ListOptions{Cap: maxListed}),
-		synced:    set.Map(cacheName, &handlers.MapOptions{OfJob: true}),
+		copied:    handlers.NewCounter(set, filesCopied),
+		unchanged: handlers.NewCounter(set, filesUnchanged),
+		updated:   handlers.NewCounter(set, filesUpdated),
+		failed:    handlers.NewCounter(set, filesFailed),
+		changed:   handlers.NewCounter(set, filesChanged),
+		bytes:     handlers.NewCounter(set, bytesCopied),
+		list:      handlers.NewList[failed](set, filesListed, &handlers.ValueOptions{Cap: maxListed}),
+		synced:    handlers.NewMap[[]byte](set, cacheName, &handlers.ValueOptions{OfJob: true}),
 	}
 }
 
@@ -114,17 +114,13 @@ func (r *record) list(path, what string, err error) {
 // tell adds what an attempt did to the counters and the list of its run, with its success, and notes
 // directories to be closed.
 func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error {
-	a.Add(s.copied, r.Copied)
-	a.Add(s.unchanged, r.Unchanged)
-	a.Add(s.updated, r.Updated)
-	a.Add(s.failed, r.Failed)
-	a.Add(s.changed, r.Changed)
-	a.Add(s.bytes, r.Bytes)
-	items := make([]any, len(r.List))
-	for i, file := range r.List {
-		items[i] = file
-	}
-	return errors.Join(a.Append(s.list, items...), noteClosed(ctx, a, r.closed))
+	s.copied.Add(a, r.Copied)
+	s.unchanged.Add(a, r.Unchanged)
+	s.updated.Add(a, r.Updated)
+	s.failed.Add(a, r.Failed)
+	s.changed.Add(a, r.Changed)
+	s.bytes.Add(a, r.Bytes)
+	return errors.Join(s.list.Append(a, r.List...), noteClosed(ctx, a, r.closed))
 }
 
 // counted are the figures that the counters of a run hold.

@@ -213,10 +213,10 @@ func TestCountersAndEventsOfTheAttemptAreThere(t *testing.T) {
 	set := handlers.NewSet("ingest", handlers.SetConfig{Hooks: handlers.Hooks{Events: map[string]handlers.EventHooks{
 		"file.create": {After: func(_ context.Context, e handlers.Event) error { log = append(log, e.Name+" by "+e.Kind); return nil }},
 	}}})
-	created := set.Counter("files_created")
+	created := handlers.NewCounter(set, "files_created")
 	handlers.Handle(set, func(ctx context.Context, task *handlers.Task[scanArgs]) error {
 		return task.Event(ctx, "file.create", func(context.Context) error {
-			task.Add(created, 2)
+			created.Add(task, 2)
 			if task.Args.Dir == "" {
 				return errors.New("no name")
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // Runtime is what an attempt needs of whoever runs it. Its methods may be called
@@ -41,6 +42,8 @@ type Config struct {
 	// Enqueue says how what attempts enqueue is encoded; Store and Logger are not used. Its Router defaults to the
 	// registry, with the queues in force. Its Propagator takes headers of tasks, and for hooks of runs, to the contexts of attempts.
 	Enqueue enqueue.Config
+	// Values is what values of runs are read and written through. Defaults to nil: there are none.
+	Values *values.Client
 	// Logger that Log of attempts and hooks derives from. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 	// Manager is what [Manager] returns. Defaults to nil.

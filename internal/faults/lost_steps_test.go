@@ -29,7 +29,7 @@ import (
 type firm struct {
 	m      *syncjob.Manager
 	counts handlers.Counter
-	parts  handlers.List
+	parts  handlers.List[int]
 	steps  tally         // of uploads and redrives
 	beats  tally         // runs of the schedule
 	over   chan struct{} // closed when the server has lost for the last time
@@ -59,11 +59,11 @@ func (firmBeat) Kind() string   { return "beat" }
 
 func (f *firm) registry() (*handlers.Registry, error) {
 	s := handlers.NewSet("firm", handlers.SetConfig{})
-	f.counts, f.parts = s.Counter("parts"), s.List("parts", nil)
+	f.counts, f.parts = handlers.NewCounter(s, "parts"), handlers.NewList[int](s, "parts", nil)
 	handlers.Handle(s, func(_ context.Context, t *handlers.Task[firmPart]) error {
 		f.note(t.Run.ID().Job, t.Args.Part)
-		t.Add(f.counts, 1)
-		return t.Append(f.parts, t.Args.Part)
+		f.counts.Add(t, 1)
+		return f.parts.Append(t, t.Args.Part)
 	}, nil)
 	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[firmReject]) error {
 		source, err := t.Run.RedriveSource()

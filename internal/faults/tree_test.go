@@ -67,10 +67,10 @@ var (
 // hands are the handlers of one worker process.
 type hands struct {
 	ledger     *ledger
-	deliveries int              // of a task, before it fails; 0 for 2
-	weights    handlers.Counter // sum of the weights of nodes
-	grown      handlers.List    // paths of nodes, of the run
-	latest     handlers.Map     // path → run that grew it last, of the job
+	deliveries int                   // of a task, before it fails; 0 for 2
+	weights    handlers.Counter      // sum of the weights of nodes
+	grown      handlers.List[string] // paths of nodes, of the run
+	latest     handlers.Map[int64]   // path → run that grew it last, of the job
 }
 
 func (h *hands) registry() (*handlers.Registry, error) {
@@ -81,9 +81,9 @@ func (h *hands) registry() (*handlers.Registry, error) {
 		},
 		Hooks: handlers.Hooks{PostJob: h.postJob},
 	})
-	h.weights = s.Counter("weights")
-	h.grown = s.List("grown", nil)
-	h.latest = s.Map("latest", &handlers.MapOptions{OfJob: true})
+	h.weights = handlers.NewCounter(s, "weights")
+	h.grown = handlers.NewList[string](s, "grown", nil)
+	h.latest = handlers.NewMap[int64](s, "latest", &handlers.ValueOptions{OfJob: true})
 	handlers.Handle(s, h.node, nil)
 	return handlers.NewRegistry(s)
 }
@@ -124,9 +124,9 @@ func (h *hands) node(ctx context.Context, t *handlers.Task[node]) error {
 			return err
 		}
 	}
-	t.Add(h.weights, n.weight())
+	h.weights.Add(t, n.weight())
 	if n.Write {
-		if err := errors.Join(t.Append(h.grown, n.Path), t.Put(h.latest, n.Path, t.Run.Number)); err != nil {
+		if err := errors.Join(h.grown.Append(t, n.Path), h.latest.Set(t, n.Path, t.Run.Number)); err != nil {
 			return err
 		}
 	}

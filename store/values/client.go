@@ -132,6 +132,9 @@ func (h *ref) String() string { return fmt.Sprintf("%s %.80q of %s", h.typ, h.na
 func (h *ref) write(ctx context.Context, w store.Write) (store.WriteResult, error) {
 	w.Scope, w.Name, w.Type = h.scope, h.name, h.typ
 	err := store.RenameFields(w.Validate(), func(field string) string { return argument(&w, field) })
+	if err == nil {
+		err = h.usable()
+	}
 	req := &valueWrite{write: w}
 	if err == nil {
 		err = h.all.streams[store.PartitionOfValue(h.scope, h.name, len(h.all.streams))].Do(ctx, req)
@@ -181,6 +184,14 @@ func fieldArgument(name string) string {
 	return fmt.Sprintf("Fields[%.80q]", name)
 }
 
+// usable reports a reference without a client.
+func (h *ref) usable() error {
+	if h.all == nil {
+		return &store.FieldError{Field: "Client", Reason: "is nil"}
+	}
+	return nil
+}
+
 // set writes the one value of a value that has no parts.
 func (h *ref) set(ctx context.Context, b []byte) error {
 	_, err := h.write(ctx, store.Write{Op: store.WriteSet, Data: []store.Datum{{Bytes: b}}})
@@ -208,6 +219,9 @@ func (h *ref) read(ctx context.Context, p store.ReadParams) (store.ReadReply, er
 		}
 		return field
 	})
+	if err == nil {
+		err = h.usable()
+	}
 	var reply store.ReadReply
 	if err == nil {
 		reply, err = h.all.store.ReadValue(ctx, p)

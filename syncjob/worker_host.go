@@ -33,7 +33,9 @@ func (h *workerHost) Schedules(partition int, clock *worker.Clock) worker.Schedu
 	return f
 }
 
-func (h *workerHost) Enqueue(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
+func (h *workerHost) Enqueue(
+	ctx context.Context, run store.RunID, set string, it enqueue.Item,
+) (enqueue.Receipt, error) {
 	receipt, err := h.m.enqueuer.Enqueue(ctx, run, set, it)
 	if err == nil {
 		h.journal.enqueued(ctx, run, receipt.ID, it.Kind(), receipt.Duplicate)

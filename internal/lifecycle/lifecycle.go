@@ -48,8 +48,8 @@ func (g *Group) Stop(cause error) {
 	g.Wait()
 }
 
-// StopAfter waits, and cancels the group's context with the given cause once so much time has passed. Goroutines that obey
-// their context return soon after that.
+// StopAfter waits, and cancels the group's context with the given cause once so much time has
+// passed. Goroutines that obey their context return soon after that.
 func (g *Group) StopAfter(d time.Duration, cause error) {
 	late := time.AfterFunc(d, func() { g.cancel(cause) })
 	defer late.Stop()

@@ -71,8 +71,8 @@ func parseCron(spec string) (*crontab.Expression, error) {
 	return crontab.Parse(spec)
 }
 
-// Next is the first due time after the given one, on the grid of intervals that begins with anchor; zero for
-// never.
+// Next is the first due time after the given one, on the grid of intervals that begins with anchor;
+// zero for never.
 func (t Timetable) Next(anchor, after time.Time) time.Time {
 	switch {
 	case t.cron != nil:

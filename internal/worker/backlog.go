@@ -2,9 +2,10 @@ package worker
 
 import "sync"
 
-// backlog is the tasks that were fetched and not started. Slots take them one at a time. One slot at most is on its way from
-// sleep to a task, and wakes the next when it gets there: so a crowd wakes only as fast as tasks are left over, and short
-// tasks are run by the few slots that are awake.
+// backlog is the tasks that were fetched and not started. Slots take them one at a time. One slot
+// at most is on its way from sleep to a task, and wakes the next when it gets there: so a crowd
+// wakes only as fast as tasks are left over, and short tasks are run by the few slots that are
+// awake.
 type backlog struct {
 	mu     sync.Mutex
 	ready  sync.Cond

@@ -20,7 +20,8 @@ type drawer struct {
 	log    *slog.Logger
 }
 
-// loop draws on one limit whenever there is reason to, and often enough to be taken for alive, until ctx ends.
+// loop draws on one limit whenever there is reason to, and often enough to be taken for alive,
+// until ctx ends.
 func (d *drawer) loop(ctx context.Context, l *intake.Limit) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -38,7 +39,8 @@ func (d *drawer) loop(ctx context.Context, l *intake.Limit) {
 	}
 }
 
-// draw makes one call if there is reason to, and returns after what time the next is needed though nothing happens; 0 for never.
+// draw makes one call if there is reason to, and returns after what time the next is needed though
+// nothing happens; 0 for never.
 func (d *drawer) draw(ctx context.Context, l *intake.Limit) time.Duration {
 	q, wait := l.Ask(d.lease)
 	if q == nil {
@@ -61,8 +63,9 @@ func (d *drawer) draw(ctx context.Context, l *intake.Limit) time.Duration {
 	return wait
 }
 
-// forfeit takes the permits of a silent worker, once nothing can be leased under them any more: none of its sessions is
-// left in any partition, and one that it opens later waits for its permits to be confirmed. It reports whether it did.
+// forfeit takes the permits of a silent worker, once nothing can be leased under them any more:
+// none of its sessions is left in any partition, and one that it opens later waits for its permits
+// to be confirmed. It reports whether it did.
 func (d *drawer) forfeit(ctx context.Context, limit string, h store.Holding) bool {
 	for i := range d.store.Partitions() {
 		if n, err := d.store.SessionsLeft(ctx, i, sessionPrefix(h.Holder)); n > 0 || err != nil {

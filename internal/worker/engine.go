@@ -22,8 +22,8 @@ import (
 // may be lost.
 const DefaultPoll = 5 * time.Second
 
-// reliefGap is how long a worker may take for what waits in it, at the pace of its handlers, before it is given back: well
-// beyond what it prefetches on purpose.
+// reliefGap is how long a worker may take for what waits in it, at the pace of its handlers, before
+// it is given back: well beyond what it prefetches on purpose.
 const reliefGap = 10 * intake.Horizon
 
 // Config is what an engine runs with.
@@ -273,8 +273,8 @@ func (e *Engine) watchConfiguration(ctx context.Context) {
 	})
 }
 
-// watchLimits keeps the limits as they are configured, and draws on each that was ever in force. What a partition was
-// not told is repeated.
+// watchLimits keeps the limits as they are configured, and draws on each that was ever in force.
+// What a partition was not told is repeated.
 func (e *Engine) watchLimits(ctx context.Context) {
 	select {
 	case <-e.configured:
@@ -295,8 +295,8 @@ func (e *Engine) watchLimits(ctx context.Context) {
 	}
 }
 
-// reconsider has the store look again at runs that stand aside, once limits of each job have changed: in every partition, however
-// often it takes. It reports whether all of them have.
+// reconsider has the store look again at runs that stand aside, once limits of each job have
+// changed: in every partition, however often it takes. It reports whether all of them have.
 func (e *Engine) reconsider(ctx context.Context) bool {
 	if e.perJobChanged.Swap(false) {
 		for _, p := range e.partitions {
@@ -356,7 +356,8 @@ func (e *Engine) Idle() bool { return e.intake.Idle() }
 func (e *Engine) Healthy() error {
 	for _, p := range e.partitions {
 		if silent := time.Since(p.heard.time()); silent > e.cfg.Lease {
-			return fmt.Errorf("%w: partition %d has not answered for %v", store.ErrUnavailable, p.index, silent.Round(time.Millisecond))
+			return fmt.Errorf("%w: partition %d has not answered for %v",
+				store.ErrUnavailable, p.index, silent.Round(time.Millisecond))
 		}
 	}
 	return nil

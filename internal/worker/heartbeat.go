@@ -101,7 +101,8 @@ func (s *session) adopt(ctx context.Context) error {
 	return nil
 }
 
-// release reports a task as given back untouched, without what an attempt that nobody knows of has staged.
+// release reports a task as given back untouched, without what an attempt that nobody knows of has
+// staged.
 func (s *session) release(t *task) {
 	d := t.Delivery
 	s.report(t, &store.Outcome{Lease: d.Lease, Verdict: store.VerdictRelease, Task: d.Task, Staged: d.Staged})

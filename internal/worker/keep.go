@@ -16,8 +16,8 @@ const (
 	keepWait = time.Second
 )
 
-// keepLoop moves delayed tasks up and fires periodic jobs when they are due, and sweeps when the store asks for
-// it. It sleeps until then.
+// keepLoop moves delayed tasks up and fires periodic jobs when they are due, and sweeps when the
+// store asks for it. It sleeps until then.
 func (s *session) keepLoop(ctx context.Context) {
 	timer := time.NewTimer(0) // what is due already
 	defer timer.Stop()

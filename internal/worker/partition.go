@@ -69,14 +69,16 @@ func (p *partition) run(ctx context.Context) {
 			p.e.drawers.Go(func(ctx context.Context) { p.e.redeem(ctx, s) })
 			p.log(ctx, events.SessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
 			p.abandon(ctx, s)
-			lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait)) // what ended this one may end the next at once
+			// What ended this one may end the next at once.
+			lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait))
 		case <-ctx.Done():
 		}
 	}
 }
 
-// abandon closes a session that was lost. Where the store still has it, since it lost what it had answered, what
-// it holds is given to others now, and otherwise, or if this fails, when its lease ends.
+// abandon closes a session that was lost. Where the store still has it, since it lost what it had
+// answered, what it holds is given to others now, and otherwise, or if this fails, when its lease
+// ends.
 func (p *partition) abandon(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, p.e.cfg.Lease/3)
 	defer cancel()
@@ -102,8 +104,8 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// redeem takes what a lost session had leased out of the count, once the store has given all of it back: until then
-// it counts as running. It runs until ctx ends.
+// redeem takes what a lost session had leased out of the count, once the store has given all of it
+// back: until then it counts as running. It runs until ctx ends.
 func (e *Engine) redeem(ctx context.Context, s *session) {
 	e.redeeming.Add(1)
 	for ctx.Err() == nil {

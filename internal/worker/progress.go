@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// progressGap is how long after the last heartbeat progress brings the next one forward: about one a second, and fewer
-// where many handlers make heartbeats large.
+// progressGap is how long after the last heartbeat progress brings the next one forward: about one
+// a second, and fewer where many handlers make heartbeats large.
 func progressGap(concurrency int) time.Duration {
 	return time.Second + time.Duration(concurrency)*time.Millisecond
 }

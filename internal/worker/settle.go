@@ -64,9 +64,10 @@ func size(o *store.Outcome) int {
 	return n
 }
 
-// report takes the outcome of a task for the settle loop. While one call is in flight,
-// outcomes gather for the next: a group commit without a timer. A task whose lease is lost (verdict 0) is given back like
-// any other: mostly the store answers that it is lost, and only then the worker forgets it, with all that it took up.
+// report takes the outcome of a task for the settle loop. While one call is in flight, outcomes
+// gather for the next: a group commit without a timer. A task whose lease is lost (verdict 0) is
+// given back like any other: mostly the store answers that it is lost, and only then the worker
+// forgets it, with all that it took up.
 func (s *session) report(t *task, o *store.Outcome) {
 	if o.Verdict == 0 {
 		o.Verdict = store.VerdictRelease
@@ -194,14 +195,16 @@ type settleResult uint8
 
 const (
 	settleDone  settleResult = iota
-	settleLater              // refused since memory is short: nothing was applied, the number is free
+	settleLater              // refused as memory is short: nothing was applied, the number is free
 	settleGone               // the session is lost
 )
 
 // settle reports one chunk, under the same number until there is an answer, so that
 // nothing is applied twice.
 func (s *session) settle(c *chunk, number int64) settleResult {
-	p := store.SettleParams{Session: s.id, Number: number, Answered: s.answered(), Worker: s.e.cfg.Name, Outcomes: c.outcomes}
+	p := store.SettleParams{
+		Session: s.id, Number: number, Answered: s.answered(), Worker: s.e.cfg.Name, Outcomes: c.outcomes,
+	}
 	s.busy.Add(1)
 	s.moves.Add(1)
 	defer s.busy.Add(-1)
@@ -243,9 +246,9 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 	}
 }
 
-// refused has outcomes that cannot be applied settled otherwise next, also when the session is closing: their
-// leases are still held. A task whose staged children were lost runs again, at no cost to it; one with a bad write fails.
-// It takes them out of the chunk.
+// refused has outcomes that cannot be applied settled otherwise next, also when the session is
+// closing: their leases are still held. A task whose staged children were lost runs again, at no
+// cost to it; one with a bad write fails. It takes them out of the chunk.
 func (s *session) refused(c *chunk, all []store.Refusal) {
 	if len(all) == 0 {
 		return

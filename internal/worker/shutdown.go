@@ -11,10 +11,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// When the steps of a shutdown end at the latest, if handlers, or the store, do not do their part. All are counted from the end
-// of the grace period, by one clock: what one step leaves of its time is the next one's.
+// When the steps of a shutdown end at the latest, if handlers, or the store, do not do their part.
+// All are counted from the end of the grace period, by one clock: what one step leaves of its time
+// is the next one's.
 const (
-	// abandonAfter is for handlers to return after their contexts were cancelled: shutdown goes on without them.
+	// abandonAfter is for handlers to return after their contexts were cancelled: shutdown goes on
+	// without them.
 	abandonAfter = 1500 * time.Millisecond
 	// reportAfter is for the reporting of outcomes.
 	reportAfter = 2 * time.Second
@@ -24,7 +26,8 @@ const (
 
 // How long a step may take within that, where the grace period leaves it more.
 const (
-	// lastFetch is for an answer to a fetch in flight: its deliveries must not be lost with the reply.
+	// lastFetch is for an answer to a fetch in flight: its deliveries must not be lost with the
+	// reply.
 	lastFetch = time.Second
 	// ReadTime is for one read.
 	ReadTime = 2 * time.Second
@@ -42,7 +45,8 @@ func (e *Engine) shutdown() (stuck int, err error) {
 	defer end()
 	abandoned, reported, left := e.after(over, abandonAfter), e.after(over, reportAfter), e.after(over, EndTime)
 
-	// 1. Begin nothing more: give back what no handler has seen. A fetch in flight may bring more of that.
+	// 1. Begin nothing more: give back what no handler has seen. A fetch in flight may bring more
+	// of that.
 	e.drain()
 	e.backlog.close()
 	e.unload()
@@ -58,7 +62,8 @@ func (e *Engine) shutdown() (stuck int, err error) {
 	stuck = e.awaitHandlers(over, abandoned)
 	quiet.Wait()
 
-	// 3. Report every outcome. Heartbeats have kept the leases until here. It may take what is left of the grace period.
+	// 3. Report every outcome. Heartbeats have kept the leases until here. It may take what is left
+	// of the grace period.
 	errs := []error{e.report(reported)}
 
 	// 4. Leave. What stuck handlers hold goes to others, as after a crash.
@@ -105,7 +110,8 @@ func (e *Engine) leave(ctx context.Context) error {
 		}
 	}
 	e.drawers.Stop(errClosedSession)
-	if left && e.redeeming.Load() == 0 { // otherwise tasks may still be leased, and our permits with them
+	// Otherwise tasks may still be leased, and our permits with them.
+	if left && e.redeeming.Load() == 0 {
 		errs = append(errs, e.drawer.resign(ctx))
 	}
 	return errors.Join(errs...)
@@ -119,8 +125,8 @@ func (e *Engine) unload() {
 	}
 }
 
-// awaitHandlers waits for the slots to return: until the grace period is over, and then for a little longer with cancelled
-// contexts. It returns how many did not.
+// awaitHandlers waits for the slots to return: until the grace period is over, and then for a
+// little longer with cancelled contexts. It returns how many did not.
 func (e *Engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 	select {
 	case <-e.slotsDone:
@@ -139,7 +145,8 @@ func (e *Engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 // finish settles everything that was reported.
 func (s *session) finish(ctx context.Context) error {
 	if s.doubt.Load() {
-		bounded, cancel := context.WithTimeout(ctx, ReadTime) // ctx may last for all of the grace period
+		// ctx may last for all of the grace period.
+		bounded, cancel := context.WithTimeout(ctx, ReadTime)
 		err := s.adopt(bounded)
 		cancel()
 		if err != nil {

@@ -34,8 +34,8 @@ type slot struct {
 	outcome store.Outcome // as of the end of stageRun
 }
 
-// stage is how far a slot is with its task. A function of a user may end the goroutine in each of them; then
-// another goroutine goes on with what follows.
+// stage is how far a slot is with its task. A function of a user may end the goroutine in each of
+// them; then another goroutine goes on with what follows.
 type stage uint8
 
 const (
@@ -63,8 +63,9 @@ func (e *Engine) startSlots() {
 	}
 }
 
-// work runs tasks until no more will come, beginning with the one that the slot has in hand if the goroutine before was
-// ended. A clock reading serves as the end of one task and the start of the next.
+// work runs tasks until no more will come, beginning with the one that the slot has in hand if the
+// goroutine before was ended. A clock reading serves as the end of one task and the start of the
+// next.
 func (e *Engine) work(s *slot) {
 	defer func() {
 		switch {
@@ -129,8 +130,8 @@ func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	return end
 }
 
-// hand lets go of the task, and then passes its outcome on: once that is settled the session frees the task's payload,
-// which a heartbeat reads as long as the slot shows it.
+// hand lets go of the task, and then passes its outcome on: once that is settled the session frees
+// the task's payload, which a heartbeat reads as long as the slot shows it.
 func (e *Engine) hand(s *slot) {
 	t := s.current
 	s.end()
@@ -139,8 +140,8 @@ func (e *Engine) hand(s *slot) {
 	e.intake.Finished()
 }
 
-// resume goes on with a task after a function of a user ended the goroutine. If that was the handler, the executor
-// has made a failure of it.
+// resume goes on with a task after a function of a user ended the goroutine. If that was the
+// handler, the executor has made a failure of it.
 func (e *Engine) resume(s *slot, now time.Time) time.Time {
 	switch s.stage {
 	case stageBegun:
@@ -172,8 +173,8 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	}
 }
 
-// exited reports whether a function of a user ended the goroutine, by runtime.Goexit, with a task in hand. If the
-// slot came to its end in order, its context is released.
+// exited reports whether a function of a user ended the goroutine, by runtime.Goexit, with a task
+// in hand. If the slot came to its end in order, its context is released.
 func (s *slot) exited() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,8 +249,8 @@ func (e *Engine) inspect(s *slot, ses *session, meters map[store.Lease]*execute.
 	return r, true
 }
 
-// ignoredLocked says why the context of the task ended, if its handler has ignored that for long. A timeout
-// is judged by the clock: the context has no timer unless the handler waits for its end.
+// ignoredLocked says why the context of the task ended, if its handler has ignored that for long. A
+// timeout is judged by the clock: the context has no timer unless the handler waits for its end.
 func (s *slot) ignoredLocked(now time.Time) error {
 	switch {
 	case !s.cancelled.IsZero() && now.Sub(s.cancelled) > stuckAfter:

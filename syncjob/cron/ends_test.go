@@ -68,7 +68,8 @@ func TestOnlyRunnersBeyondTheirGraceAreStuck(t *testing.T) {
 	})
 }
 
-// TestARunnerThatHostsAWorkerNeedNotStateItsGrace has a worker in a gate, with a task that takes nine seconds.
+// TestARunnerThatHostsAWorkerNeedNotStateItsGrace has a worker in a gate, with a task that takes
+// nine seconds.
 func TestARunnerThatHostsAWorkerNeedNotStateItsGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began []time.Time

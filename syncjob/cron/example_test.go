@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
-// A scheduler calls functions of this process when they are due. What must be due once for all processes
-// together is a periodic job, or gets a gate.
+// A scheduler calls functions of this process when they are due. What must be due once for all
+// processes together is a periodic job, or gets a gate.
 func ExampleNew() {
 	m, err := syncjob.Open(context.Background(), "memory://", syncjob.Config{})
 	if err != nil {

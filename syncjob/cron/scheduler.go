@@ -26,14 +26,16 @@ const DefaultConcurrency = 10
 
 // Config configures a [Scheduler].
 type Config struct {
-	// Concurrency bounds how many runners run at once. One that is due while as many run waits for the first to
-	// return, in the order of becoming due. Defaults to [DefaultConcurrency].
+	// Concurrency bounds how many runners run at once. One that is due while as many run waits for
+	// the first to return, in the order of becoming due. Defaults to [DefaultConcurrency].
 	Concurrency int
 	// Grace is how long runners may go on once the scheduler shuts down, before their contexts are
-	// cancelled; [syncjob.NoGrace], or anything below 2 s, for 2 s. Defaults to [syncjob.DefaultGrace].
+	// cancelled; [syncjob.NoGrace], or anything below 2 s, for 2 s. Defaults to
+	// [syncjob.DefaultGrace].
 	Grace time.Duration
-	// OnError is told of every run that failed, by the runner's name, and waited for, a second at most: while it blocks, it is told of
-	// nothing more. Defaults to nobody; the manager's logger hears of it all the same.
+	// OnError is told of every run that failed, by the runner's name, and waited for, a second at
+	// most: while it blocks, it is told of nothing more. Defaults to nobody; the manager's logger
+	// hears of it all the same.
 	OnError func(runner string, err error)
 }
 
@@ -52,7 +54,8 @@ func (c *Config) setDefaults() {
 func (c *Config) validate() error {
 	var errs []error
 	if c.Concurrency < 0 || c.Concurrency > syncjob.MaxConcurrency {
-		errs = append(errs, &store.FieldError{Field: "Concurrency", Reason: fmt.Sprintf("is not between 1 and %d", syncjob.MaxConcurrency)})
+		reason := fmt.Sprintf("is not between 1 and %d", syncjob.MaxConcurrency)
+		errs = append(errs, &store.FieldError{Field: "Concurrency", Reason: reason})
 	}
 	if c.Grace < 0 {
 		errs = append(errs, &store.FieldError{Field: "Grace", Reason: "is negative and not NoGrace"})
@@ -60,13 +63,14 @@ func (c *Config) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// Scheduler calls runners of this process when they are due, from a bounded pool. One per process is
-// enough. Make one with [New]. Its methods may be called concurrently.
+// Scheduler calls runners of this process when they are due, from a bounded pool. One per process
+// is enough. Make one with [New]. Its methods may be called concurrently.
 //
-// A runner never overlaps itself: times that pass while it runs, or waits for a place in the pool, are
-// left out, and it is due next at the first one after it has returned. What was due while no scheduler ran
-// is not made up for. Where the clocks of a trigger's zone are changed, a time that does not exist is
-// due when the clocks jump over it, and a time that comes twice is due the first time only.
+// A runner never overlaps itself: times that pass while it runs, or waits for a place in the pool,
+// are left out, and it is due next at the first one after it has returned. What was due while no
+// scheduler ran is not made up for. Where the clocks of a trigger's zone are changed, a time that
+// does not exist is due when the clocks jump over it, and a time that comes twice is due the first
+// time only.
 type Scheduler struct {
 	m       *syncjob.Manager
 	cfg     Config
@@ -110,12 +114,14 @@ func New(m *syncjob.Manager, cfg Config, runners ...Runner) (*Scheduler, error) 
 	return s, nil
 }
 
-// Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, and the contexts of runners that
-// go on end at once, with ctx: a [syncjob.Worker] in one begins to drain. Run waits for each as long as its [Runner.Grace] says, and
-// for a gate to release its lease then, which takes 2 s where the store does not answer.
+// Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, and
+// the contexts of runners that go on end at once, with ctx: a [syncjob.Worker] in one begins to
+// drain. Run waits for each as long as its [Runner.Grace] says, and for a gate to release its lease
+// then, which takes 2 s where the store does not answer.
 //
-// It returns nil when every runner has returned, [*syncjob.StuckError] when the functions of some went on beyond their grace,
-// [store.ErrClosed] when the manager was closed meanwhile, which leaves runners [store.CloseTime], and [ErrRunning] at once if the scheduler runs already.
+// It returns nil when every runner has returned, [*syncjob.StuckError] when the functions of some
+// went on beyond their grace, [store.ErrClosed] when the manager was closed meanwhile, which leaves
+// runners [store.CloseTime], and [ErrRunning] at once if the scheduler runs already.
 func (s *Scheduler) Run(ctx context.Context) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()
@@ -280,7 +286,8 @@ func (s *Scheduler) end() {
 	close(s.done)
 }
 
-// quit makes a Run in progress end; the manager is closed, so it does not wait for the grace period.
+// quit makes a Run in progress end; the manager is closed, so it does not wait for the grace
+// period.
 func (s *Scheduler) quit() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

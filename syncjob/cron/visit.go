@@ -8,15 +8,17 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// A scheduler that shuts down has to know for how long to wait for a runner, and what of it is still going on. Each call
-// of a runner is a visit: first the runner's function goes on, for which its grace counts, and that of a worker in it; then the
-// library itself, which releases the lease of a gate and is bounded.
+// A scheduler that shuts down has to know for how long to wait for a runner, and what of it is
+// still going on. Each call of a runner is a visit: first the runner's function goes on, for which
+// its grace counts, and that of a worker in it; then the library itself, which releases the lease
+// of a gate and is bounded.
 
-// leastGrace is how long a runner's function may at least take to return once its context has ended.
+// leastGrace is how long a runner's function may at least take to return once its context has
+// ended.
 const leastGrace = 2 * time.Second
 
-// settleTime is for what a scheduler does once a runner's function has returned, or was never called: it ends by itself
-// before, unless a callback blocks.
+// settleTime is for what a scheduler does once a runner's function has returned, or was never
+// called: it ends by itself before, unless a callback blocks.
 const settleTime = 5 * time.Second
 
 // visit is one call of a runner. Its fields are guarded by the scheduler's mutex.
@@ -51,17 +53,20 @@ func (v *visit) host(fn func() error) error {
 	return guard.Apart(fn)
 }
 
-// stay makes the visit last as long as a worker in it may take to return once its context has ended.
+// stay makes the visit last as long as a worker in it may take to return once its context has
+// ended.
 func (v *visit) stay(d time.Duration) {
 	v.change(func() { v.grace = max(v.grace, d+settleTime) })
 }
 
-// patience is until when the visits may last, of a scheduler that was stopped, and how many runners have not returned.
+// patience is until when the visits may last, of a scheduler that was stopped, and how many runners
+// have not returned.
 func (s *Scheduler) patience(stopped time.Time) (until time.Time, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.visits) == 0 {
-		until = time.Now().Add(settleTime) // those who drive runners are about to find that nothing is to begin
+		// Those who drive runners are about to find that nothing is to begin.
+		until = time.Now().Add(settleTime)
 	}
 	for v := range s.visits {
 		if v.inside {

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// What a worker says to the store of a limit, and what it makes of the answers. One call of a limit is in flight at a
-// time: it begins with ask, and ends with answered or failed.
+// What a worker says to the store of a limit, and what it makes of the answers. One call of a limit
+// is in flight at a time: it begins with ask, and ends with answered or failed.
 
 // Due is readable when there may be reason to ask.
 func (l *Limit) Due() <-chan struct{} { return l.wake }
@@ -16,7 +16,8 @@ func (l *Limit) Due() <-chan struct{} { return l.wake }
 // Again has the limit asked for once more.
 func (l *Limit) Again() { lifecycle.Wake(l.wake) }
 
-// Ask returns what to say, nil for nothing, and then after what time the next call is needed though nothing happens; 0 for never.
+// Ask returns what to say, nil for nothing, and then after what time the next call is needed though
+// nothing happens; 0 for never.
 func (l *Limit) Ask(lease time.Duration) (q *store.DrawParams, wait time.Duration) {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
@@ -35,8 +36,8 @@ func (l *Limit) Ask(lease time.Duration) (q *store.DrawParams, wait time.Duratio
 	return q, 0
 }
 
-// Answered takes in the reply to what was said, and returns after what time the next call is needed though nothing happens;
-// 0 for never.
+// Answered takes in the reply to what was said, and returns after what time the next call is needed
+// though nothing happens; 0 for never.
 func (l *Limit) Answered(q *store.DrawParams, r *store.DrawReply) time.Duration {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
@@ -79,7 +80,8 @@ func (in *Intake) Signalled(name string) {
 	}
 }
 
-// Resign returns what to say once nothing is leased any more, so that everything that was drawn is given back.
+// Resign returns what to say once nothing is leased any more, so that everything that was drawn is
+// given back.
 func (in *Intake) Resign() []store.DrawParams {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -41,8 +41,8 @@ func (g *Grant) GiveBack() {
 	in.decideLocked()
 }
 
-// Owe keeps reserved what a fetch that was given up without an answer may have leased, until it is known
-// that nothing of the session is left.
+// Owe keeps reserved what a fetch that was given up without an answer may have leased, until it is
+// known that nothing of the session is left.
 func (g *Grant) Owe(d *Debt) {
 	g.src.in.mu.Lock()
 	defer g.src.in.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package intake decides what a worker fetches when. A worker asks it for leave to fetch, a [Grant],
-// in each partition of the store, and tells it what came of that: what was delivered, what has
-// run, what was settled. From that, and from how long handlers and fetches take, it derives how
+// Package intake decides what a worker fetches when. A worker asks it for leave to fetch, a
+// [Grant], in each partition of the store, and tells it what came of that: what was delivered, what
+// has run, what was settled. From that, and from how long handlers and fetches take, it derives how
 // much room there is, which partition and which queues have their turn, and what a fetch may take
 // of the limits on kinds and sets, for which the worker draws permits and tokens from the store.
 //
@@ -34,7 +34,7 @@ type Config struct {
 	Queues      []Queue       // to fetch from
 	Strict      bool          // from a queue only while those before it have nothing
 	Holder      string        // who draws on limits
-	Place       time.Duration // how long it keeps its place in the line of a limit, unless it asks again
+	Place       time.Duration // how long it keeps its place in the line of a limit
 
 	Scopes     map[string]store.Scope // what limits may count together, by their names
 	Attributes func(set, kind string) (handlers.Attributes, error)
@@ -113,7 +113,8 @@ func (in *Intake) Finished() {
 	}
 }
 
-// Redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is left.
+// Redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is
+// left.
 func (in *Intake) Redeemed(d *Debt, tasks iter.Seq[*Task]) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -11,8 +11,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// limits are what bounds how many tasks of a worker's sets run, or how fast they start, in all workers together. What
-// a fetch may take of them is decided with its grant, by the intake, under whose mutex all of this is.
+// limits are what bounds how many tasks of a worker's sets run, or how fast they start, in all
+// workers together. What a fetch may take of them is decided with its grant, by the intake, under
+// whose mutex all of this is.
 type limits struct {
 	in    *Intake
 	all   []*Limit                 // of every set and kind, whether or not it is limited now
@@ -25,7 +26,8 @@ type limits struct {
 	turns    int64 // grants with something of a limit so far
 }
 
-// Limit is one of them as this worker sees it: on what runs, by permits, or on starts, by tokens of a rate.
+// Limit is one of them as this worker sees it: on what runs, by permits, or on starts, by tokens of
+// a rate.
 type Limit struct {
 	in      *Intake
 	name    string // of its account
@@ -63,7 +65,10 @@ func newLimits(in *Intake) *limits {
 	for name, scope := range in.cfg.Scopes {
 		set, kind, _ := strings.Cut(name, "/")
 		of := func(account string) *Limit {
-			return &Limit{in: in, name: account + ":" + name, set: set, kind: kind, scope: scope, wake: make(chan struct{}, 1)}
+			return &Limit{
+				in: in, name: account + ":" + name, set: set, kind: kind, scope: scope,
+				wake: make(chan struct{}, 1),
+			}
 		}
 		running, starting := of("running"), of("rate")
 		running.permits, starting.tokens = &permits{all: ls}, &tokens{}
@@ -84,8 +89,8 @@ type Change struct {
 	PerJob  bool     // a limit of each job is another one
 }
 
-// Refresh puts the limits in force that are configured now. When the first of all begins, tasks that are leased
-// already are charged to it: inventory lists them.
+// Refresh puts the limits in force that are configured now. When the first of all begins, tasks
+// that are leased already are charged to it: inventory lists them.
 func (in *Intake) Refresh(inventory iter.Seq[*Task]) Change {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -169,7 +174,8 @@ type share struct {
 	until time.Time // by the store's clock; zero for ever
 }
 
-// wantsLocked reports whether something waits in the source for a limit of which something is left, and it is its turn.
+// wantsLocked reports whether something waits in the source for a limit of which something is left,
+// and it is its turn.
 func (ls *limits) wantsLocked(src *Source) bool {
 	if len(ls.active) == 0 || len(src.short) == 0 {
 		return false
@@ -217,7 +223,8 @@ func returnLocked(shares []share) {
 	}
 }
 
-// fetchedLocked charges what a fetch has leased, and notes which limits made more of the source wait.
+// fetchedLocked charges what a fetch has leased, and notes which limits made more of the source
+// wait.
 func (ls *limits) fetchedLocked(g *Grant, r *store.FetchReply, tasks iter.Seq[*Task]) {
 	if !ls.counting {
 		return
@@ -267,7 +274,8 @@ func (ls *limits) dueLocked(l *Limit, now time.Time) bool {
 	return l.tokens.due(short, now)
 }
 
-// unansweredLocked reports whether it is not yet known what could be had of a limit for which tasks wait.
+// unansweredLocked reports whether it is not yet known what could be had of a limit for which tasks
+// wait.
 func (ls *limits) unansweredLocked() bool {
 	now := time.Now()
 	return slices.ContainsFunc(ls.active, func(l *Limit) bool {

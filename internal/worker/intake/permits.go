@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// turnTime is how long a worker uses permits for task after task though others wait for whom none is left.
+	// turnTime is how long a worker uses permits for task after task though others wait for whom
+	// none is left.
 	turnTime = time.Second
 	// placeTime is how long an account remembers a worker that holds nothing of it.
 	placeTime = 5 * time.Second
 )
 
-// permits are what a worker holds of a limit on running tasks. They are used for task after task without a
-// call, and given back when others want them or nothing has needed them for a while.
+// permits are what a worker holds of a limit on running tasks. They are used for task after task
+// without a call, and given back when others want them or nothing has needed them for a while.
 type permits struct {
 	all *limits
 	max int // in all workers; 0 for no limit
@@ -39,8 +40,9 @@ func (p *permits) set(limit int) (moved bool) {
 	return moved
 }
 
-// free is how many more tasks may be leased. Since a session was opened it is none until the store has confirmed that
-// the permits are still ours: while we stood still, others may have found that no session of ours was left.
+// free is how many more tasks may be leased. Since a session was opened it is none until the store
+// has confirmed that the permits are still ours: while we stood still, others may have found that
+// no session of ours was left.
 func (p *permits) free(now time.Time) int {
 	if p.epoch != p.all.epoch {
 		return 0
@@ -51,7 +53,8 @@ func (p *permits) free(now time.Time) int {
 func (p *permits) reserve(n int)   { p.used += n }
 func (p *permits) unreserve(n int) { p.used -= n }
 
-// keepable is how many permits may be used for task after task. Where there are fewer permits than workers, each has its turn.
+// keepable is how many permits may be used for task after task. Where there are fewer permits than
+// workers, each has its turn.
 func (p *permits) keepable(now time.Time) int {
 	if p.reuse == 0 && now.Sub(p.granted) < turnTime {
 		return p.held
@@ -82,8 +85,8 @@ func (p *permits) due(short bool, appetite int, now time.Time) bool {
 	return !p.waiting && p.held < p.want(p.used, appetite) && p.free(now) == 0
 }
 
-// ask says what to keep and to want. From here on the worker counts with no more than it keeps. It reports false if there is
-// nothing to say.
+// ask says what to keep and to want. From here on the worker counts with no more than it keeps. It
+// reports false if there is nothing to say.
 func (p *permits) ask(q *store.DrawParams, short bool, appetite int, lease time.Duration, now time.Time) bool {
 	q.TTL, q.Max, q.Keep = lease, p.max, p.keep(short, now)
 	if !short && now.Sub(p.needed) >= lease/3 {

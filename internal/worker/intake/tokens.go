@@ -10,7 +10,8 @@ import (
 // blockTime is how much of a rate a worker takes at once.
 const blockTime = 100 * time.Millisecond
 
-// tokens are what a worker was lent of a rate: a block that is spent by fetches, and reported before the next one.
+// tokens are what a worker was lent of a rate: a block that is spent by fetches, and reported
+// before the next one.
 type tokens struct {
 	rate store.Rate // zero for no limit
 

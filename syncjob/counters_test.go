@@ -71,7 +71,7 @@ func TestCountersAreExactThoughTasksAreRetriedAndRepliesLost(t *testing.T) {
 
 func TestCountersAndTheResultAreInTheJSONOfAState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kit := syncjobtest.New(t, counted(t))
+		kit := syncjobtest.New(t, counted(t), nil)
 		text, err := json.Marshal(kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: node{N: 4}}))
 		require.NoError(t, err)
 		var s syncjob.RunState
@@ -84,7 +84,7 @@ func TestCountersAndTheResultAreInTheJSONOfAState(t *testing.T) {
 
 func TestARunWithoutAResultSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kit := syncjobtest.New(t, set(t, handlers.SetConfig{}, noop))
+		kit := syncjobtest.New(t, set(t, handlers.SetConfig{}, noop), nil)
 		final := kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: leaf{}})
 		require.Nil(t, final.Counters)
 		require.ErrorIs(t, final.DecodeResult(new(int)), syncjob.ErrNoResult)

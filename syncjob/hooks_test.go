@@ -38,7 +38,7 @@ func TestHooksRunAroundTheTasksAndWaitReturnsAfterThem(t *testing.T) {
 				order = append(order, "post")
 				return nil
 			},
-		}}, func(context.Context, *handlers.Task[leaf]) error { order = append(order, "leaf"); return nil }))
+		}}, func(context.Context, *handlers.Task[leaf]) error { order = append(order, "leaf"); return nil }), nil)
 		final := kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: node{N: 1}})
 		require.Equal(t, syncjob.StatusSucceeded, final.Status)
 		require.Equal(t, []string{"validate", "pre", "leaf", "post"}, order)
@@ -61,7 +61,7 @@ func TestAPreJobHookDecidesWhetherTasksStart(t *testing.T) {
 				}}, func(context.Context, *handlers.Task[leaf]) error {
 					t.Error("a task started")
 					return nil
-				}))
+				}), nil)
 				final := kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: leaf{}})
 				require.Equal(t, c.status, final.Status)
 				require.Equal(t, c.reason, final.Reason)

@@ -16,7 +16,7 @@ import (
 func (tr *trees) again() func(change func(*syncArgs)) figures {
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(tr.t, err)
-	kit := syncjobtest.New(tr.t, registry)
+	kit := syncjobtest.New(tr.t, registry, nil)
 	return func(change func(*syncArgs)) figures {
 		tr.t.Helper()
 		args := tr.args(change)

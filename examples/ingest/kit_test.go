@@ -71,7 +71,7 @@ func (tr *trees) sync(change func(*syncArgs)) (syncjob.RunState, figures) {
 	registry, err := newRegistry(tr.hooks)
 	require.NoError(tr.t, err)
 	args := tr.args(change)
-	kit := syncjobtest.New(tr.t, registry)
+	kit := syncjobtest.New(tr.t, registry, nil)
 	final := kit.Run(syncjob.Job{Name: "job", Set: setName, Root: args})
 	require.Empty(tr.t, final.HookErr)
 	require.True(tr.t, final.Counts.Balanced())

@@ -38,7 +38,7 @@ func ExampleNew() {
 		}
 
 		start := time.Now()
-		kit := syncjobtest.New(t, reg)
+		kit := syncjobtest.New(t, reg, nil)
 		final := kit.Run(syncjob.Job{Name: "remind/7", Set: "mail", Root: reminder{Hours: 3}})
 
 		fmt.Println("took", time.Since(start).Round(time.Minute))

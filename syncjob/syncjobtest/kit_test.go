@@ -3,6 +3,7 @@ package syncjobtest_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,7 @@ func TestRetriesPassInVirtualTime(t *testing.T) {
 				return errors.New("not yet")
 			}
 			return nil
-		}))
+		}), nil)
 		final := kit.Run(syncjob.Job{Name: "hello", Set: "greeter", Root: greeting{"Ann"}})
 		require.Equal(t, syncjob.StatusSucceeded, final.Status)
 		require.EqualValues(t, 3, final.Retried)
@@ -50,9 +51,51 @@ func TestTheKitEndsWithTheTestThoughAHandlerRuns(t *testing.T) {
 			close(started)
 			<-ctx.Done()
 			return ctx.Err()
-		}))
+		}), nil)
 		_, err := kit.Manager.Start(t.Context(), syncjob.Job{Name: "hello", Set: "greeter", Root: greeting{"Ann"}}, nil)
 		require.NoError(t, err)
 		<-started
+	})
+}
+
+func TestOptionsConfigureTheManagerAndAsManyWorkersAsTheySay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := registry(t, func(context.Context, *handlers.Task[greeting]) error { return nil })
+		var settled atomic.Int64
+		kit := syncjobtest.New(t, reg, &syncjobtest.Options{
+			Config:       syncjob.Config{Observer: syncjob.Observer{Settled: func(syncjob.SettleEvent) { settled.Add(1) }}},
+			WorkerConfig: syncjob.WorkerConfig{Name: "clerk", Concurrency: 3},
+			Workers:      2,
+		})
+		require.Len(t, kit.Workers, 2)
+		require.Same(t, reg, kit.Manager.Registry())
+		synctest.Wait()
+		all, err := kit.Manager.Workers(t.Context())
+		require.NoError(t, err)
+		require.Len(t, all, 2)
+		require.Equal(t, "clerk", all[0].Name)
+		require.Equal(t, "clerk-2", all[1].Name)
+		require.Equal(t, 3, all[1].Concurrency)
+		final := kit.Run(syncjob.Job{Name: "hello", Set: "greeter", Root: greeting{"Ann"}})
+		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		synctest.Wait()
+		require.EqualValues(t, 1, settled.Load())
+	})
+}
+
+func TestAKitWithoutWorkersLeavesTheWorkToTheTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := registry(t, func(context.Context, *handlers.Task[greeting]) error { return nil })
+		kit := syncjobtest.New(t, reg, &syncjobtest.Options{Workers: syncjobtest.NoWorkers})
+		require.Empty(t, kit.Workers)
+		_, err := kit.Manager.Start(t.Context(), syncjob.Job{Name: "hello", Set: "greeter", Root: greeting{"Ann"}}, nil)
+		require.NoError(t, err)
+		w, err := kit.Manager.NewWorker(syncjob.WorkerConfig{})
+		require.NoError(t, err)
+		_, err = w.RunOnce(t.Context())
+		require.NoError(t, err)
+		state, err := kit.Manager.State(t.Context(), "hello")
+		require.NoError(t, err)
+		require.Equal(t, syncjob.StatusSucceeded, state.Run.Status)
 	})
 }

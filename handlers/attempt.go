@@ -32,9 +32,9 @@ type Attempt struct {
 
 	task      any // *Task[A] of this attempt
 	set       *Set
-	attrs     *Attributes // in force when it began
-	x         *executor
-	lease     *store.Lease // of the delivery
+	attrs     *Attributes     // in force when it began
+	cfg       *execute.Config // of whoever runs it
+	lease     *store.Lease    // of the delivery
 	overrides encode.Overrides
 	ctx       attemptContext                // the handler's
 	effects   atomic.Pointer[effects]       // nil until there are any
@@ -87,18 +87,18 @@ func begin[A any](payload []byte) (*Attempt, error) {
 }
 
 // fill sets what the delivery and the configuration say.
-func (a *Attempt) fill(ctx context.Context, d *store.Delivery, x *executor) {
-	a.x, a.lease = x, &d.Lease
+func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *execute.Config) {
+	a.cfg, a.lease = cfg, &d.Lease
 	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
 	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
 	a.Headers = d.Task.Headers
-	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a, values: x.Values}
+	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a, values: cfg.Values}
 	a.ctx.parent, a.ctx.attempt = ctx, a
 }
 
 // runRecord implements recordSource.
 func (a *Attempt) runRecord() (store.RunRecord, error) {
-	return a.x.Runtime.Run(&a.ctx, a.Run.ID())
+	return a.cfg.Runtime.Run(&a.ctx, a.Run.ID())
 }
 
 // Deadline is when the attempt's context ends, and whether it does.
@@ -107,7 +107,7 @@ func (a *Attempt) Deadline() (time.Time, bool) { return a.ctx.Deadline() }
 // Log is a logger with the attributes job, run, task, kind, queue and retry.
 func (a *Attempt) Log() *slog.Logger {
 	a.logOnce.Do(func() {
-		a.logger = a.x.Logger.With("job", a.Run.Job, "run", a.Run.Number,
+		a.logger = a.cfg.Logger.With("job", a.Run.Job, "run", a.Run.Number,
 			"task", a.ID, "kind", a.Kind, "queue", a.Queue, "retry", a.Retry)
 	})
 	return a.logger
@@ -156,14 +156,14 @@ func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, 
 // repeated attempt adds it again, unless it has a chosen ID. Errors as for
 // [enqueue.Enqueuer.Enqueue].
 func (a *Attempt) EnqueueNow(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
-	return a.x.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))
+	return a.cfg.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))
 }
 
 func (a *Attempt) stage(ctx context.Context, it enqueue.Item) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	item, err := enqueue.Encode(ctx, &a.x.Enqueue, a.Run.Set, it)
+	item, err := enqueue.Encode(ctx, &a.cfg.Enqueue, a.Run.Set, it)
 	if err != nil {
 		return "", err
 	}

@@ -97,7 +97,7 @@ func (c *attemptContext) Value(key any) any {
 	case attemptKey:
 		return c.attempt
 	case execute.ManagerKey:
-		return c.attempt.x.Manager
+		return c.attempt.cfg.Manager
 	}
 	return c.current(false).Value(key)
 }

@@ -31,14 +31,6 @@ type KindDescription struct {
 	Functions  []string   `json:"functions,omitempty"` // attributes of the kind that code decides
 }
 
-// ValueDescription tells what a declared list or map is.
-type ValueDescription struct {
-	Name  string          `json:"name"`
-	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
-	OfJob bool            `json:"of_job,omitempty"` // the job keeps it from one run to the next
-	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ValueOptions]
-}
-
 // Describe tells what a set of the registry is. An unknown one is a [*store.FieldError] for the field "Set".
 func (r *Registry) Describe(set string) (SetDescription, error) {
 	b, err := r.find(set)

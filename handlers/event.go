@@ -34,7 +34,7 @@ type EventHooks struct {
 // that happens again with the next attempt. So each event that a task completes was announced at least once.
 func (a *Attempt) Event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
 	err := a.event(ctx, name, fn)
-	if w, ok := a.x.Runtime.(execute.EventWatcher); ok {
+	if w, ok := a.cfg.Runtime.(execute.EventWatcher); ok {
 		w.EventDone(name, err)
 	}
 	return err

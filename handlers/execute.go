@@ -97,7 +97,7 @@ func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *executor,
 // attempt decodes what the delivery holds.
 func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, x *executor, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
-	a.fill(encode.Extract(ctx, x.Enqueue.Propagator, d.Task.Headers), d, x)
+	a.fill(encode.Extract(ctx, x.Enqueue.Propagator, d.Task.Headers), d, &x.Config)
 	a.set, a.attrs = k.set, attrs
 	if err == nil {
 		a.overrides, err = encode.DecodeOverrides(d.Task.Attributes)

@@ -217,3 +217,11 @@ func (w *writes) end() []store.Write {
 	w.ended = true
 	return w.all
 }
+
+// ValueDescription tells what a declared list or map is.
+type ValueDescription struct {
+	Name  string          `json:"name"`
+	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
+	OfJob bool            `json:"of_job,omitempty"` // the job keeps it from one run to the next
+	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ValueOptions]
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/encode"
@@ -15,7 +16,8 @@ import (
 type AllOptions struct {
 	// Hold names the hold that keeps the run from finishing between two chunks. Choose a name if
 	// you want to close the hold with [Enqueuer.SetHold] after a crash of the producer. In one run,
-	// only one call at a time may use a name: a call takes over a hold that is open. Defaults to a
+	// only one call at a time may use a name: a call takes over a hold that is open, and the call
+	// that had it ends with [store.ErrHoldLost] and leaves the hold as it is. Defaults to a
 	// random name.
 	Hold string
 	// Seal seals an open run in the same step that adds the last item. If the server loses that
@@ -160,8 +162,8 @@ func (b *bulk) change(last bool) store.HoldChange {
 	if b.held {
 		h.From = b.mark()
 	}
-	b.chunks++
 	if !last {
+		b.chunks++
 		h.Mark = b.mark()
 	}
 	return h
@@ -170,18 +172,44 @@ func (b *bulk) change(last bool) store.HoldChange {
 // mark is what the hold carries after so many chunks of this call, and of no other.
 func (b *bulk) mark() string { return fmt.Sprintf("%s-%d", b.call, b.chunks) }
 
-// release closes the hold after a failure, also if ctx has ended: a hold that
-// nobody closes keeps the run from finishing.
+// release closes the hold after a failure, also if ctx has ended: a hold that nobody closes keeps
+// the run from finishing. A hold that another call took over is left to that one.
 func (b *bulk) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdTimeout)
 	defer cancel()
-	err := b.enqueuer.SetHold(ctx, b.run, b.hold, false)
-	for _, gone := range []error{store.ErrRunNotFound, store.ErrRunFinished, store.ErrJobStopped} {
+	err := b.close(ctx, b.mark())
+	if errors.Is(err, store.ErrHoldLost) {
+		// The last chunk did not arrive, or the server lost some. Every chunk was answered before
+		// this call was, so the mark moves no more if it is one of this call.
+		err = b.closeOwn(ctx)
+	}
+	for _, gone := range []error{store.ErrRunNotFound, store.ErrRunFinished, store.ErrJobStopped, store.ErrHoldLost} {
 		if errors.Is(err, gone) {
 			return nil // a run that is over has no holds
 		}
 	}
 	return err
+}
+
+// closeOwn closes the hold if its mark is one of this call.
+func (b *bulk) closeOwn(ctx context.Context) error {
+	in, err := b.enqueuer.cfg.Store.Inspect(ctx, b.run)
+	if err != nil {
+		return err
+	}
+	for _, h := range in.Holds {
+		if h.Name == b.hold && strings.HasPrefix(h.Mark, b.call+"-") {
+			return b.close(ctx, h.Mark)
+		}
+	}
+	return nil
+}
+
+// close closes the hold if it carries the mark.
+func (b *bulk) close(ctx context.Context, mark string) error {
+	return b.enqueuer.changeHold(ctx, store.HoldChange{
+		Run: b.run, Name: b.hold, Close: true, Guarded: true, From: mark,
+	})
 }
 
 func firstOf(errs []error) error {

@@ -229,3 +229,93 @@ func TestASequenceThatLosesItsHoldToAnotherIsTold(t *testing.T) {
 	_, err = e.EnqueueAll(t.Context(), started.Run, "ingest", outer, opts)
 	require.ErrorIs(t, err, store.ErrHoldLost)
 }
+
+// A producer that stood still goes on after another has taken over its name: it learns that, and the
+// other ends as if it were alone.
+func TestASequenceThatLostItsHoldLeavesItToWhoTookIt(t *testing.T) {
+	s := memstore.New(nil)
+	started, err := s.StartRun(t.Context(), store.StartParams{
+		Job: "import", Token: "token", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+	})
+	require.NoError(t, err)
+	opts := &enqueue.AllOptions{Hold: "h", Seal: true}
+	begun, taken := make(chan struct{}), make(chan struct{})
+	stalled := func(yield func(enqueue.Item, error) bool) {
+		for i := range 3 * store.MaxBatch {
+			if i == store.MaxBatch+1 {
+				close(begun)
+				<-taken
+			}
+			if !yield(file(fmt.Sprint(i)), nil) {
+				return
+			}
+		}
+	}
+	lost := make(chan error, 1)
+	first := newEnqueuer(t, s)
+	go func() {
+		_, err := first.EnqueueAll(t.Context(), started.Run, "ingest", stalled, opts)
+		lost <- err
+	}()
+	<-begun
+	next := func(yield func(enqueue.Item, error) bool) {
+		for i := range 3 * store.MaxBatch {
+			if i == store.MaxBatch+1 {
+				close(taken)
+				require.ErrorIs(t, <-lost, store.ErrHoldLost)
+			}
+			if !yield(file(fmt.Sprint(i)), nil) {
+				return
+			}
+		}
+	}
+	sum, err := newEnqueuer(t, s).EnqueueAll(t.Context(), started.Run, "ingest", next, opts)
+	require.NoError(t, err)
+	require.Equal(t, 3*store.MaxBatch, sum.Enqueued)
+	in, err := s.Inspect(t.Context(), started.Run)
+	require.NoError(t, err)
+	require.Empty(t, in.Holds)
+}
+
+// A server that went back has the hold with an earlier mark of the call, which closes it all the same.
+func TestAHoldThatWentBackIsClosed(t *testing.T) {
+	s := memstore.New(nil)
+	started, err := s.StartRun(t.Context(), store.StartParams{
+		Job: "import", Token: "token", Set: "ingest", Open: true, Weight: 1, Retention: time.Hour, FailureCap: 1,
+	})
+	require.NoError(t, err)
+	mark := func() string {
+		in, err := s.Inspect(t.Context(), started.Run)
+		require.NoError(t, err)
+		for _, h := range in.Holds {
+			if h.Name == "h" {
+				return h.Mark
+			}
+		}
+		return ""
+	}
+	earlier := ""
+	lossy := func(yield func(enqueue.Item, error) bool) {
+		for i := range 4 * store.MaxBatch {
+			switch i {
+			case store.MaxBatch + 1:
+				earlier = mark()
+			case 2*store.MaxBatch + 1:
+				require.NotEqual(t, earlier, mark())
+				require.NoError(t, s.OpenProducer(t.Context(), 0, "snapshot"))
+				_, err := s.Enqueue(t.Context(), store.EnqueueParams{
+					Stream: "snapshot", Number: 1, Holds: []store.HoldChange{{Run: started.Run, Name: "h", Mark: earlier}},
+				})
+				require.NoError(t, err)
+			}
+			if !yield(file(fmt.Sprint(i)), nil) {
+				return
+			}
+		}
+	}
+	_, err = newEnqueuer(t, s).EnqueueAll(t.Context(), started.Run, "ingest", lossy, &enqueue.AllOptions{Hold: "h"})
+	require.ErrorIs(t, err, store.ErrHoldLost)
+	in, err := s.Inspect(t.Context(), started.Run)
+	require.NoError(t, err)
+	require.Len(t, in.Holds, 1, "of the call none is left")
+}

@@ -93,15 +93,21 @@ func TestRawCarriesJSONAsItIs(t *testing.T) {
 }
 
 func TestAnItemServesAsArguments(t *testing.T) {
-	raw := enqueue.Raw("file", json.RawMessage(`{}`), &enqueue.Options{ID: "kept"})
+	raw := enqueue.Raw("file", json.RawMessage(`{"path":"a"}`), &enqueue.Options{ID: "kept"})
 	require.Equal(t, "file", raw.Kind())
-	item, err := enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(raw, nil))
-	require.NoError(t, err)
-	require.Equal(t, "kept", item.Task.ID)
-	require.Equal(t, "file", item.Route.Kind)
-	item, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(raw, &enqueue.Options{ID: "other"}))
-	require.NoError(t, err)
-	require.Equal(t, "other", item.Task.ID)
+	for _, args := range []enqueue.Args{raw, &raw} {
+		item, err := enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(args, nil))
+		require.NoError(t, err)
+		require.Equal(t, "kept", item.Task.ID)
+		require.Equal(t, "file", item.Route.Kind)
+		require.JSONEq(t, `{"path":"a"}`, string(item.Task.Payload))
+		item, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(args, &enqueue.Options{ID: "other"}))
+		require.NoError(t, err)
+		require.Equal(t, "other", item.Task.ID)
+	}
+	var none *enqueue.Item
+	_, err := enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(none, nil))
+	require.ErrorIs(t, err, store.ErrInvalid)
 }
 
 func TestThePayloadLimitIsExact(t *testing.T) {

@@ -95,13 +95,18 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 	if err := store.JoinFields(validateRun(run), store.ValidateName("Hold", name)); err != nil {
 		return fmt.Errorf("set hold: %w", err)
 	}
+	return e.changeHold(ctx, store.HoldChange{Run: run, Name: name, Close: !open})
+}
+
+func (e *Enqueuer) changeHold(ctx context.Context, h store.HoldChange) error {
 	req := &request{}
-	req.holds = []store.HoldChange{{Run: run, Name: name, Close: !open}}
-	if err := e.producer(run).Do(ctx, req); err != nil {
-		return fmt.Errorf("set hold %q of run %d of job %q: %w", name, run.Number, run.Job, err)
+	req.holds = []store.HoldChange{h}
+	err := e.producer(h.Run).Do(ctx, req)
+	if err == nil {
+		err = req.reply.Holds[0]
 	}
-	if err := req.reply.Holds[0]; err != nil {
-		return fmt.Errorf("set hold %q of run %d of job %q: %w", name, run.Number, run.Job, err)
+	if err != nil {
+		return fmt.Errorf("set hold %q of run %d of job %q: %w", h.Name, h.Run.Number, h.Run.Job, err)
 	}
 	return nil
 }

@@ -58,12 +58,17 @@ type Item struct {
 }
 
 // Task makes an item with the given arguments. Do not change them before the item is enqueued. Nil
-// opts means all defaults. If args is an Item, the result is that item, with opts in place of its
-// own unless opts is nil.
+// opts means all defaults. If args is an Item or points to one, the result is that item, with opts
+// in place of its own unless opts is nil.
 func Task(args Args, opts *Options) Item {
-	it, ok := args.(Item)
-	if !ok {
-		it = Item{args: args}
+	it := Item{args: args}
+	switch inner := args.(type) {
+	case Item:
+		it = inner
+	case *Item:
+		if inner != nil {
+			it = *inner
+		}
 	}
 	if opts != nil {
 		it.opts = *opts

@@ -158,6 +158,14 @@ func (r *rootTask) item(set string) *store.Item {
 	return it
 }
 
+// kinds are those of which the definition needs to know what is in force.
+func (d definition) kinds() []string {
+	if d.Root == nil {
+		return nil
+	}
+	return []string{d.Root.Kind}
+}
+
 func (d definition) encode() ([]byte, error) {
 	b, err := json.Marshal(d)
 	if err != nil {

@@ -98,7 +98,7 @@ func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, e
 	if err != nil {
 		return nil, fmt.Errorf("job %q: %w", rec.Name, err)
 	}
-	m.sets.Fresh(ctx, d.Set)
+	m.sets.Fresh(ctx, d.Set, d.kinds()...)
 	p := m.params(d, rec.Name, startToken(""))
 	p.Declared = true
 	run, err := m.startRun(ctx, p)

@@ -44,7 +44,7 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 		if hook || w.Waiting+w.Recovered+w.Staged == 0 {
 			continue // hooks are in no limit, and what is delayed waits for its time
 		}
-		m.sets.Fresh(ctx, w.Set)
+		m.sets.Fresh(ctx, w.Set, w.Kind)
 		add(w.Set, "")
 		add(w.Set, w.Kind)
 	}

@@ -210,7 +210,7 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *tim
 func (f *firing) fireNow(
 	ctx context.Context, rec store.JobRecord, d definition, next time.Time,
 ) (store.FireReply, error) {
-	f.m.sets.Fresh(ctx, d.Set)
+	f.m.sets.Fresh(ctx, d.Set, d.kinds()...)
 	start := f.m.params(d, rec.Name, "")
 	start.Declared = true
 	return f.m.store.FireRun(ctx, store.FireParams{

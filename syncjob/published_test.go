@@ -257,6 +257,37 @@ func TestAJobConfiguresKindsOfALaterVersionOfItsSet(t *testing.T) {
 	})
 }
 
+func TestAWorkerFiresAKindOfALaterVersionAsThatIsPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(nil)
+		tree := handlers.NewSet("tree", handlers.SetConfig{})
+		handlers.Handle(tree, func(context.Context, *handlers.Task[twig]) error { return nil }, &handlers.KindOptions{
+			Attributes: handlers.Attributes{Queue: "twigs", MaxRunning: 2},
+		})
+		reg, err := handlers.NewRegistry(tree)
+		require.NoError(t, err)
+		earlier, later := managerOn(t, s, set(t, handlers.SetConfig{}, noop)), managerOn(t, s, reg)
+		work(t, earlier, syncjob.WorkerConfig{})
+		synctest.Wait()
+		stop := work(t, later, syncjob.WorkerConfig{})
+		synctest.Wait()
+		require.NoError(t, stop())
+		job := periodic(syncjob.Schedule{Every: time.Minute})
+		job.Root = twig{}
+		_, err = later.Ensure(t.Context(), job)
+		require.NoError(t, err)
+		time.Sleep(time.Minute + time.Second)
+		for _, m := range []*syncjob.Manager{earlier, later, managerOn(t, s, nil)} {
+			run, err := m.Latest(t.Context(), "nightly")
+			require.NoError(t, err)
+			why, err := run.Explain(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "twigs", why.Run.RootQueue)
+			require.Equal(t, []syncjob.Limit{{Set: "tree", Kind: "twig", MaxRunning: 2}}, why.Limits)
+		}
+	})
+}
+
 func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)

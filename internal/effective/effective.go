@@ -3,7 +3,7 @@
 // Explain and operators, in a process that has the set in its registry or in one that has not.
 //
 //	registry (code) ────────┐           a set of the registry: its code under what is configured
-//	published (by workers) ─┼─▶ Sets ─▶ any other set: the same, with the code as its workers published it
+//	published (by workers) ─┼─▶ Sets ─▶ any other set, or kind: the same, with the code as workers published it
 //	configured (documents) ─┘           a set that is neither: nothing
 //
 // What is read of the store is gone by for at most a second ([Sets.Fresh]); in a process that watches it
@@ -17,6 +17,7 @@ package effective
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -79,12 +80,18 @@ func New(cfg Config) *Sets {
 // Live is what is in force for the sets of the registry, for those who run their tasks; nil without one.
 func (s *Sets) Live() *handlers.Live { return s.live }
 
-// Fresh makes what is known of a set no older than a second, for whoever starts or enqueues something: where
-// the process watches, it reads nothing. A store that does not answer soon is not waited for.
-func (s *Sets) Fresh(ctx context.Context, set string) {
-	if _, ok := s.code[set]; ok {
+// Fresh makes what is known of a set, and of some of its kinds, no older than a second, for whoever starts or
+// enqueues something: where the process watches, it reads nothing. A store that does not answer soon is not waited for.
+func (s *Sets) Fresh(ctx context.Context, set string, kinds ...string) {
+	_, own := s.code[set]
+	if own {
 		s.own.ensure(ctx)
-	} else {
+	}
+	later := func(kind string) bool {
+		_, err := s.live.Attributes(set, kind)
+		return err != nil
+	}
+	if !own || slices.ContainsFunc(kinds, later) {
 		s.others.ensure(ctx)
 	}
 }
@@ -99,22 +106,27 @@ func (s *Sets) Describe(set string) (handlers.SetDescription, bool) {
 	return p.description, ok
 }
 
-// Attributes are those in force for a kind, or an alias, of a set; with an empty kind for the set itself. It
-// reports false of what is not known.
+// Attributes are those in force for a kind, or an alias, of a set; with an empty kind for the set itself. A kind
+// that the registry has not may be one of a later version of the set, and is then as its workers published it.
+// It reports false of what is not known.
 func (s *Sets) Attributes(set, kind string) (attrs handlers.Attributes, ok bool) {
 	if _, own := s.code[set]; own {
-		attrs, err := s.live.Attributes(set, kind)
-		return attrs, err == nil
+		if attrs, err := s.live.Attributes(set, kind); err == nil {
+			return attrs, true
+		}
 	}
 	p, _ := s.publishedSet(set)
 	attrs, ok = p.attrs[kind]
 	return attrs, ok
 }
 
-// InForce are the attributes of a kind as Attributes has them, and the defaults of what is not known.
+// InForce are the attributes of a kind as Attributes has them. A kind that is not known has those of its set, and a
+// set that is not known the defaults.
 func (s *Sets) InForce(set, kind string) handlers.Attributes {
-	if attrs, ok := s.Attributes(set, kind); ok {
-		return attrs
+	for _, name := range []string{kind, ""} {
+		if attrs, ok := s.Attributes(set, name); ok {
+			return attrs
+		}
 	}
 	return handlers.Attributes{Queue: enqueue.DefaultQueue, Weight: handlers.DefaultWeight}
 }

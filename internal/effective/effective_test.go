@@ -186,6 +186,9 @@ func TestTheAnswerIsTheSameWithAndWithoutARegistry(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrInvalid, "who has a registry refuses what is not in it")
 		queue, err := h.without.Queue("library", "none")
 		require.NoError(t, err)
+		require.Equal(t, "books", queue, "a kind inherits from its set")
+		queue, err = h.without.Queue("none", "file")
+		require.NoError(t, err)
 		require.Equal(t, "default", queue)
 	})
 }
@@ -357,6 +360,36 @@ func TestWhatIsUnknownIsLookedForBeforeItIsSaidToBe(t *testing.T) {
 			require.True(t, known)
 			require.Equal(t, []string{"none"}, unknown)
 		}
+	})
+}
+
+func TestAKindOfALaterVersionIsAsItsWorkersPublishedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		h.with.Fresh(t.Context(), "library", "audio")
+		_, known := h.with.Attributes("library", "audio")
+		require.False(t, known)
+		require.Equal(t, "books", h.with.InForce("library", "audio").Queue, "that of its set")
+		set := handlers.NewSet("library", handlers.SetConfig{})
+		handlers.Handle(set, func(context.Context, *handlers.Task[audio]) error { return nil }, &handlers.KindOptions{
+			Attributes: handlers.Attributes{Queue: "tapes", MaxRunning: 2},
+		})
+		reg, err := handlers.NewRegistry(set)
+		require.NoError(t, err)
+		cfg := effective.Config{Store: h.shelf, Registry: reg, Signals: &h.ears, Logger: slog.New(slog.DiscardHandler)}
+		require.NoError(t, effective.New(cfg).Publish(t.Context(), 0))
+		h.configure(t, `{"v":1,"kinds":{"audio":{"max_running":4}}}`)
+		time.Sleep(time.Second)
+		h.both(func(s *effective.Sets) {
+			s.Fresh(t.Context(), "library", "audio")
+			attrs, known := s.Attributes("library", "audio")
+			require.True(t, known)
+			require.Equal(t, "tapes", attrs.Queue)
+			require.Equal(t, 4, attrs.MaxRunning)
+		})
+		attrs, known := h.with.Attributes("library", "file")
+		require.True(t, known)
+		require.Equal(t, "books", attrs.Queue, "what it has is as its code says")
 	})
 }
 

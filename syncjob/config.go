@@ -17,27 +17,30 @@ const (
 	DefaultFailureCap = 1000
 )
 
-// Propagator carries what belongs to a context in the headers of tasks and runs.
+// Propagator carries values of a context, such as a trace, in the headers of tasks and runs.
 type Propagator = enqueue.Propagator
 
 // Config configures a [Manager]. The zero value works for producers and operators.
 type Config struct {
-	// Registry of the handler sets. Only workers need one; with one, sets and kinds are
-	// checked before anything is written, and sets' Validate hooks are asked. Who has none goes by the queues and weights that workers
-	// published and that are configured; a set of which no worker has ever started has the defaults. Any valid name is
-	// a queue: Explain and Queues tell of tasks on one that no live worker serves. Defaults to nil.
+	// Registry of the handler sets. Only workers need one. With a registry, sets and kinds are
+	// checked, and the Validate hooks of sets are called, before anything is written. Without one,
+	// the manager uses the queues and weights that workers published or that are configured; for a
+	// set that no worker has published, the defaults. Any valid name is a queue: Explain and Queues
+	// show tasks on queues that no live worker serves. Defaults to nil.
 	Registry *handlers.Registry
-	// Namespace keeps deployments in one Redis apart: jobs, queues and workers of
-	// different namespaces never meet. Only Open uses it; a store that is handed to New
-	// has its own. Defaults to [DefaultNamespace].
+	// Namespace separates deployments that share one Redis: they do not see each other's jobs,
+	// queues and workers. Only Open uses it; a store that is passed to New has its own. Defaults to
+	// [DefaultNamespace].
 	Namespace string
-	// Logger of what happens, under the names of package events: quiet about single tasks at [slog.LevelInfo]. Defaults to
-	// [slog.DiscardHandler]. Where a handler of it panics, that record is lost.
+	// Logger gets a record of each event; package events names them. At [slog.LevelInfo] there are
+	// no records of single tasks, except those that failed for good. If its handler panics, that
+	// record is lost. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
-	// Propagator carries what belongs to a context, such as a trace, with tasks from Start and Enqueue, outside of handlers and in
-	// them, to the attempts, and with runs to their hooks. Defaults to none.
+	// Propagator carries values of a context, such as a trace, from the caller that starts a run or
+	// enqueues a task, in a handler or outside, to the run's hooks and the task's attempts.
+	// Defaults to none.
 	Propagator Propagator
-	// Observer is told what happens, for metrics. Defaults to nobody.
+	// Observer has callbacks for metrics. Defaults to none.
 	Observer Observer
 	// MaxPayload is the largest payload of a task, in bytes, up to and by default
 	// [store.DefaultMaxPayload].
@@ -45,11 +48,11 @@ type Config struct {
 	// Retention is how long the summary of a finished run is kept, unless the job says
 	// otherwise. Defaults to [DefaultRetention].
 	Retention time.Duration
-	// FailureCap is how many failed tasks a run keeps: the first half of that many, and the newest.
-	// Defaults to [DefaultFailureCap].
+	// FailureCap is how many failed tasks a run keeps: half of them the first that failed, half the
+	// newest. Defaults to [DefaultFailureCap].
 	FailureCap int
-	// Retry tunes how calls of the store are repeated while it is out of reach.
-	// Defaults to the defaults of [store.RetryOptions].
+	// Retry says how calls of the store are repeated while it does not answer. Defaults to those of
+	// [store.RetryOptions].
 	Retry store.RetryOptions
 }
 

@@ -15,28 +15,32 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Configuration is attributes of a set and its kinds as data; see [handlers.Configuration].
+// Configuration holds attributes of a set and its kinds that were changed at run time; see
+// [handlers.Configuration].
 type Configuration = handlers.Configuration
 
-// NotConfigured as ConfigureOptions.IfVersion makes a change only where nothing was ever configured.
+// NotConfigured is for ConfigureOptions.IfVersion: it makes a change only if the set or run was
+// never configured.
 const NotConfigured = -1
 
-// ConfigureOptions say who changes a configuration, and under which conditions.
+// ConfigureOptions configure one change of a configuration.
 type ConfigureOptions struct {
 	// By is who makes the change, for the history; up to 1 KiB. Defaults to host and process ID.
 	By string
-	// Reason is why, likewise. Defaults to none.
+	// Reason is why it is made, for the history; up to 1 KiB. Defaults to none.
 	Reason string
-	// IfVersion is the version that the change was decided on, or [NotConfigured]: if another is stored by
-	// now, nothing is changed. Defaults to whatever is stored.
+	// IfVersion is the version that the change is based on, or [NotConfigured]. If another version
+	// is stored, nothing is changed. Defaults to any version.
 	IfVersion int64
-	// Run limits the change to one run that has not ended. It goes with the run. Defaults to all runs.
+	// Run limits the change to one run that has not ended. The change is deleted with the run.
+	// Defaults to all runs.
 	Run *Run
 }
 
-// ConfigurationOptions say which configuration of a set to read.
+// ConfigurationOptions select which configuration of a set to read.
 type ConfigurationOptions struct {
-	// Run reads what is configured for the one run only. Defaults to what is configured for all runs.
+	// Run selects what is configured for this run only. Defaults to what is configured for all
+	// runs.
 	Run *Run
 }
 
@@ -49,7 +53,7 @@ type SetConfiguration struct {
 
 // ConfigurationChange is one change of a configuration.
 type ConfigurationChange struct {
-	Version int64         `json:"version"` // that it made
+	Version int64         `json:"version"` // after the change
 	By      string        `json:"by"`
 	Reason  string        `json:"reason"`
 	At      time.Time     `json:"at"`     // by the store's clock
@@ -58,9 +62,10 @@ type ConfigurationChange struct {
 	Err error `json:"-"`
 }
 
-// Sets lists the handler sets that workers have published, when they started or reached the store anew, sorted by name: for
-// operators who have no registry. Of two versions of a set it is the one that was published last. [store.ErrCorrupt] names a
-// description that cannot be read.
+// Sets lists the handler sets that workers have published, sorted by name. It is for processes that
+// have no registry. A worker publishes when it starts, and when it reaches the store again. If
+// workers publish different versions of a set, the last one is listed. Error: [store.ErrCorrupt]
+// names a description that cannot be read.
 func (m *Manager) Sets(ctx context.Context) ([]handlers.SetDescription, error) {
 	sets, err := m.sets.Published(ctx)
 	if err != nil {
@@ -69,9 +74,11 @@ func (m *Manager) Sets(ctx context.Context) ([]handlers.SetDescription, error) {
 	return sets, nil
 }
 
-// Configuration reads what is configured of a set. Nil options mean all runs. What it leaves open is as in code: [Manager.Sets] and
-// [handlers.SetDescription.Effective] tell. [store.ErrCorrupt] if it cannot be read: workers then go on with
-// what they had, and [Manager.ResetConfiguration] helps. [ErrRunNotFound].
+// Configuration reads what is configured for a set. Nil options mean all runs. Attributes that are
+// not in it have their values in code: see [Manager.Sets] and [handlers.SetDescription.Effective].
+// Errors: [ErrRunNotFound], and [store.ErrCorrupt] if the stored document cannot be read. Then
+// workers keep the last configuration that they could read, and [Manager.ResetConfiguration]
+// removes the document.
 func (m *Manager) Configuration(ctx context.Context, set string, opts *ConfigurationOptions) (SetConfiguration, error) {
 	var run *Run
 	if opts != nil {
@@ -92,16 +99,20 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 	return SetConfiguration{Set: set, Version: rec.Version, Configuration: c}, nil
 }
 
-// Configure changes what is configured of a set, for all runs or with opts.Run for one, and returns what is configured then. It reads the
-// configuration and has edit change it, which may be called several times: without opts.IfVersion, whoever was
-// faster is read again. Nil options mean all defaults.
+// Configure changes the configuration of a set, for all runs or, with opts.Run, for one. It returns
+// the new configuration. It reads the stored configuration, calls edit to change it, and writes it
+// back. If another call changed it meanwhile and opts.IfVersion is not set, it reads and calls edit
+// again. Nil options mean all defaults.
 //
-// The change reaches the next attempt of every worker within a second; attempts that run keep what they began with. Queue
-// acts on what is enqueued from then on, and Weight on runs that start from then on.
+// Attempts that start more than a second after the change use it, on every worker; running attempts
+// keep what they began with. Queue changes only tasks that are enqueued later, and Weight only runs
+// that start later.
 //
-// An error of edit is returned as it is. [*FieldError]s name attributes that are not valid, functions, kinds that neither the registry nor
-// a worker knows, and for a run what cannot differ for it: queue, weight and limits. [ErrConflict] for another version than opts.IfVersion;
-// [ErrRunNotFound], [ErrRunFinished]. With an error nothing is written, unless it is [ErrUnavailable]: then it may have been.
+// Errors: an error of edit is returned unchanged. [*FieldError]s name attributes that are not
+// valid, attributes that are functions, kinds that neither the registry nor a worker knows, and
+// attributes that a single run cannot have (queue, weight and limits). [ErrConflict] says that the
+// stored version is not opts.IfVersion. [ErrRunNotFound], [ErrRunFinished]. With an error nothing
+// is written, except with [ErrUnavailable]: then the change may be written or not.
 func (m *Manager) Configure(ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error) (SetConfiguration, error) {
 	o := opts.withDefaults()
 	if edit == nil {
@@ -150,9 +161,10 @@ func (m *Manager) configure(ctx context.Context, is SetConfiguration, next Confi
 	return m.store.WriteConfiguration(ctx, o.write(is.Set, is.Version, document))
 }
 
-// ResetConfiguration removes all that is configured of a set, so that its code decides again; with opts.Run, all that is configured for the
-// one run, by its job too. It works as well where the stored document is none that can be read. Resetting what is not configured changes
-// nothing. Errors are those of [Manager.Configure].
+// ResetConfiguration removes the configuration of a set, so its values in code apply again. With
+// opts.Run it removes that of one run, including what Job.Configuration set. It also removes a
+// document that cannot be read. If nothing is configured, nothing changes. The errors are those of
+// [Manager.Configure].
 func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *ConfigureOptions) error {
 	o := opts.withDefaults()
 	id, err := m.configurationOf(ctx, set, o.Run)
@@ -176,8 +188,8 @@ func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *Conf
 	}
 }
 
-// History reads the last changes of the configuration of a set, or with opts.Run of one run, newest first: up to 20. Errors are
-// those of [Manager.Configuration].
+// History reads the last changes, up to 20, of the configuration of a set or, with opts.Run, of one
+// run. The newest is first. The errors are those of [Manager.Configuration].
 func (m *Manager) History(ctx context.Context, set string, opts *ConfigurationOptions) ([]ConfigurationChange, error) {
 	var run *Run
 	if opts != nil {

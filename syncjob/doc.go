@@ -1,10 +1,10 @@
-// Package syncjob is what users of Rollcall hold: a [Manager] starts, stops, lists and watches
-// jobs, a [Run] is a reference to one execution of a job, and a [Worker] runs the tasks.
+// Package syncjob starts jobs and runs them. A [Manager] starts, stops, lists and watches jobs. A
+// [Run] is a reference to one execution of a job. A [Worker] runs the tasks.
 //
 // # A run
 //
 // [Manager.Start] begins a run of a job with a root task, which enqueues more tasks. The run is
-// done when its last task is, and when its post-job hook has completed:
+// done when its last task has ended and its post-job hook has completed:
 //
 //	          pre-job          tasks             post-job
 //	starting ---------> running -------> finishing ---------> succeeded, failed
@@ -14,56 +14,58 @@
 //	   `--------------> stopping ---------------------------> stopped
 //	          Stop               handlers have returned
 //
-// A run without a hook passes the state that waits for it at once. A Stop while the run is
-// finishing gives the hook up. An open run stays running until it is sealed. [Run.Wait] and
-// [Run.Watch] follow a run, [Run.Explain] says why it is not done, [Run.Failures] reads what
-// failed, and [Run.Redrive] runs that again.
+// Without a pre-job hook, a run leaves the state starting at once; without a post-job hook, it
+// leaves finishing at once. If a run is stopped while it is finishing, its hook is cancelled. An
+// open run stays running until it is sealed. [Run.Wait] and [Run.Watch] follow a run. [Run.Explain]
+// says why it is not done. [Run.Failures] reads its failed tasks, and [Run.Redrive] runs them
+// again.
 //
-// # What can be seen
+// # Logs, metrics and traces
 //
-// [Config].Logger is told events under the fixed names of package events.
-// [Config].Observer is told what metrics need. [Config].Propagator carries traces from the caller
-// that enqueues a task to its attempts. What is not set costs nothing.
+// Config.Logger gets log records; package events names them. Config.Observer gets callbacks for
+// metrics. Config.Propagator carries traces from the caller that enqueues a task to the task's
+// attempts. Each costs nothing if it is not set.
 //
 // # Failed tasks
 //
-// A run keeps 1,000 failures ([Config].FailureCap): the first 500 and the newest, with arguments,
-// error, stack and worker. It keeps them as long as its summary. [Run.Redrive] starts a new run of
-// the job with what failed, or with some kinds or IDs of it. Call it again after a crash, from any
-// process: it continues, and adds nothing twice. If more failed than was kept, it refuses, unless
-// AllowPartial is set.
+// A run keeps up to 1,000 failures (Config.FailureCap): the first half of that number and the
+// newest, with arguments, error, stack and worker. It keeps them as long as its summary.
+// [Run.Redrive] starts a new run of the job with the failed tasks, or with those of some kinds or
+// IDs. After a crash, call it again from any process: it continues, and adds no task twice. If more
+// tasks failed than were kept, it returns an error, unless AllowPartial is set.
 //
 // # Progress
 //
-// A handler calls Progress to say how far a long task is. This costs no round trip: it travels with
-// the worker's heartbeat, about once a second. RunState.Reporting shows at most 64 tasks of a run;
-// [Run.Explain] and [Manager.Workers] show all.
+// A handler calls Progress to report how far a long task is. This costs no round trip: the worker
+// sends it with its heartbeat, about once a second. RunState.Reporting shows at most 64 tasks of a
+// run. [Run.Explain] and [Manager.Workers] show all.
 //
 // # A worker
 //
-// A worker has one session per partition of the store: a lease on everything that it fetched
-// there. A session has four loops. The fetch loop asks for as many tasks as there is room for, when
-// a signal, a due time, or a reply that was not empty says that there is work, and else every five
-// seconds. The settle loop reports outcomes; those that gather during a call go with the next. The
-// heartbeat loop extends the lease at a third of it, and learns which runs were stopped. The keep
-// loop promotes delayed tasks that are due, fires periodic jobs, and cleans up after dead workers.
+// A worker has one session per partition of the store: a lease on everything that it fetched there.
+// A session has four loops. The fetch loop asks for as many tasks as there is room for. It asks
+// when a signal or a due time says that there is work, after a reply that had tasks, and otherwise
+// every five seconds. The settle loop reports outcomes; those that arrive during one call are sent
+// in the next. The heartbeat loop extends the lease after each third of its length, and learns
+// which runs were stopped. The keep loop moves delayed tasks that are due to their queues, starts
+// periodic jobs, and recovers the tasks of dead workers.
 //
-// A worker fetches ahead as much as its handlers can run in some 20 ms, and nothing if they are
-// slower. So tasks stay free for other workers, and jobs get their turns.
+// A worker fetches ahead only what its handlers can run in about 20 ms, and nothing if they are
+// slower. So other tasks stay free for other workers, and every job gets its share.
 //
-// When the store says that a session is gone, the contexts of its handlers end with the cause
-// [ErrLeaseLost], their outcomes are dropped, and a new session begins. A worker that gets no answer
-// from the store goes on, and repeats its calls under the same number: only the store's clock
-// decides about leases.
+// When the store says that a session has expired, the contexts of its handlers end with the cause
+// [ErrLeaseLost], their outcomes are dropped, and a new session begins. When the store does not
+// answer, the worker continues and repeats its calls under the same number: only the store's clock
+// decides when a lease ends.
 //
 // # Configuration
 //
-// Retries, timeouts, limits, parameters and the other attributes of a handler set can change while
-// everything runs: [Manager.Configure] changes them for a set, its kinds, or one run,
-// [Manager.ResetConfiguration] goes back to the code, and [Manager.History] says who changed what
-// and why. Workers publish their sets, so operators need no registry: [Manager.Sets]. Package
-// handlers says which level wins. The next attempt of every worker obeys within a second. This
-// costs no command per task.
+// Retries, timeouts, limits, parameters and the other attributes of a handler set can change
+// without a restart. [Manager.Configure] changes them for a set, its kinds, or one run.
+// [Manager.ResetConfiguration] goes back to the values in code. [Manager.History] says who changed
+// what and why. Workers publish their sets, so operators need no registry: see [Manager.Sets].
+// Package handlers says which level takes precedence. Attempts that start more than a second after
+// a change use it. This costs no command per task.
 //
 // # Read-only mode
 //
@@ -74,11 +76,11 @@
 // # Periodic jobs
 //
 // [Manager.Ensure] declares a job with a [Schedule], and workers fire it. No worker leads. Each due
-// time starts at most one run, by the store's clock. [Overlap] says what a due time does while a
-// run is active; a paused run is active. [Run.Stop] ends a run and keeps the schedule.
-// [Manager.Stop] ends both, until [Manager.Enable]. In read-only mode due times wait, and are
-// combined into one when it ends.
+// time starts at most one run, by the store's clock. Overlap says what happens if a run is still
+// active at a due time; a paused run is active. [Run.Stop] stops a run and keeps the schedule.
+// [Manager.Stop] stops both, until [Manager.Enable]. In read-only mode due times wait; when the
+// mode ends they start one run together.
 //
-// Package cron is something else: it calls functions of one process, by its local clock.
-// Schedulers do not know of each other.
+// Package cron is something else: it calls functions of one process, by its local clock. The
+// schedulers of several processes are independent.
 package syncjob

@@ -10,9 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Enqueue adds one task to the active run of a job, typically a standing one; see
-// [Run.Enqueue]. That run is remembered: a task costs no look-up.
-// [ErrJobNotFound]; [ErrJobStopped] when it was stopped, [ErrRunFinished] when it has ended otherwise.
+// Enqueue adds one task to the active run of a job, usually a standing one; see [Run.Enqueue]. The
+// manager remembers that run, so a task costs no look-up. Errors: [ErrJobNotFound]; [ErrJobStopped]
+// if the job was stopped; [ErrRunFinished] if the run has ended otherwise.
 func (m *Manager) Enqueue(ctx context.Context, job string, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	run, cached, err := m.activeRun(ctx, job, true)
 	if err != nil {
@@ -31,8 +31,8 @@ func (m *Manager) Enqueue(ctx context.Context, job string, args enqueue.Args, op
 	return next.Enqueue(ctx, args, opts)
 }
 
-// EnqueueAll adds every task of the sequence to the run of a job that is active when it
-// is called; see [Run.EnqueueAll].
+// EnqueueAll adds all tasks of the sequence to the run of the job that is active when it is called;
+// see [Run.EnqueueAll].
 func (m *Manager) EnqueueAll(ctx context.Context, job string, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
 	run, _, err := m.activeRun(ctx, job, false)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// EnsureResult says what Ensure did with the definition.
+// EnsureResult says what [Manager.Ensure] did with the definition.
 type EnsureResult = store.EnsureResult
 
 // The results of Ensure.
@@ -20,14 +20,14 @@ const (
 	EnsureKept      = store.EnsureKept // a higher revision is stored
 )
 
-// Ensure declares a periodic or standing job, from every replica and at every deploy, and sees to
-// it that the run of a standing one is active. It is absolute: repeats change nothing. A lower
-// [Job.Revision] never overwrites a higher. An updated definition holds from the next
-// run on; the active one goes on as it began. Due times change only if Every, Cron or Zone does.
+// Ensure declares a periodic or standing job. For a standing job it also starts the run, if none is
+// active. Every process may call it at every start: a repeat changes nothing. A definition with a
+// lower Job.Revision never replaces one with a higher. A changed definition is used from the next
+// run on; the active run goes on as it began. Due times change only if Every, Cron or Zone changes.
 //
-// A job that was stopped by name stays disabled, and Ensure is no error then: only
-// [Manager.Enable] starts it again. [ErrJobExists] when a single-pass job of the name
-// is active. Workers fire periodic jobs, whatever sets and queues they serve.
+// A job that was stopped with [Manager.Stop] stays disabled: Ensure returns no error, and only
+// [Manager.Enable] starts the job again. Any worker can start a run of a periodic job, whatever
+// sets and queues it serves. Error: [ErrJobExists] if a single-pass job of that name is active.
 func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 	m.sets.Fresh(ctx, j.Set)
 	d, err := m.define(ctx, j)
@@ -64,8 +64,9 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 	return result, err
 }
 
-// Enable lets a declared job run again after it was stopped by name, and starts the run
-// of a standing one. A periodic one is due at the next time of its schedule; what it missed is not made up for. [ErrJobNotFound].
+// Enable lets a declared job run again after [Manager.Stop]. A standing job gets a new run at once.
+// A periodic job is due at the next time of its schedule; due times that passed meanwhile start no
+// run. Error: [ErrJobNotFound].
 func (m *Manager) Enable(ctx context.Context, job string) error {
 	if err := store.ValidateJobName(job); err != nil {
 		return fmt.Errorf("enable: %w", err)

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Errors of the layers below that calls of this package return, so that callers need no
-// second import for [errors.Is]. Each is described where it is declared.
+// Errors of other packages that this package returns, so callers of errors.Is need no second
+// import. Package store describes them.
 var (
 	ErrInvalid         = store.ErrInvalid
 	ErrJobNotFound     = store.ErrJobNotFound
@@ -29,19 +29,20 @@ var (
 	ErrClosed          = store.ErrClosed
 )
 
-// ErrWorkerRunning is returned by [Worker.Run] and [Worker.RunOnce] while another call
-// of either is in progress on the same worker.
+// ErrWorkerRunning is returned by [Worker.Run] and [Worker.RunOnce] if the worker is already
+// running.
 var ErrWorkerRunning = errors.New("worker is already running")
 
-// ErrNoResult is returned by [RunState.DecodeResult] for a run whose post-job hook has set no
-// result, or has not completed.
+// ErrNoResult is returned by [RunState.DecodeResult] if the run's post-job hook has set no result,
+// or has not completed.
 var ErrNoResult = errors.New("run has no result")
 
-// ErrNothingToRedrive is returned by [Run.Redrive] when no failed task of the run is selected.
+// ErrNothingToRedrive is returned by [Run.Redrive] when the options select no failed task of the
+// run.
 var ErrNothingToRedrive = errors.New("no failed task to redrive")
 
-// FailuresGoneError is returned by [Run.Redrive] when more tasks failed than the run keeps, so that not all can
-// be run again.
+// FailuresGoneError is returned by [Run.Redrive] when more tasks failed than the run keeps: the
+// others cannot be run again.
 type FailuresGoneError struct {
 	Kept int64 // failures that the run keeps
 	Gone int64 // failures of which only the number is known
@@ -56,8 +57,8 @@ func (e *FailuresGoneError) Error() string {
 // [ErrInvalid], and nothing was written when it is returned.
 type FieldError = store.FieldError
 
-// JobExistsError names the active run that kept another from starting, or says that the name is
-// that of a declared job. It matches [ErrJobExists].
+// JobExistsError names the active run of the job, or says that the name is that of a declared job.
+// It matches [ErrJobExists].
 type JobExistsError = store.JobExistsError
 
 // StuckError is returned by [Worker.Run] when handlers ignored the end of their context

@@ -10,10 +10,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Explanation answers why a run is not done.
+// Explanation says why a run is not done.
 type Explanation struct {
-	// Unreachable says why the store cannot tell, when the part of it that keeps the job does not
-	// answer: that is what the run waits for. Of Run only job and number are known then.
+	// Unreachable is set if the partition of the store that keeps the job does not answer: it says
+	// why. The run waits for that. Then only job and number of Run are set.
 	Unreachable string `json:"unreachable,omitempty"`
 
 	Run     RunState        `json:"run"`
@@ -21,18 +21,17 @@ type Explanation struct {
 	Limits  []Limit         `json:"limits"`  // on what waits, by the registry or as workers published them
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
-	Holds   []Hold          `json:"holds"`   // what keeps it from finishing though no task is left
-	// ReadOnly says that the namespace is in read-only mode: only tasks and hooks of sets that are marked for it start.
+	Holds   []Hold          `json:"holds"`   // keep it from finishing when no task is left
+	// ReadOnly is true in read-only mode: only tasks and hooks of sets with RunsInReadOnly start.
 	ReadOnly bool `json:"read_only"`
-	// Problem is why the next run of the job, a periodic one, does not begin; see [JobState].
+	// Problem is why the next run of a periodic job does not begin; see [JobState].
 	Problem string `json:"problem,omitempty"`
-	// Stable says that the run stood still while its sets were counted. Only then can
-	// Disagreements be judged.
+	// Stable is true if the run did not change while its tasks were counted. Disagreements are
+	// known only then.
 	Stable bool `json:"stable"`
-	// Disagreements between the counters and what was counted. There should never be
-	// any.
+	// Disagreements between the counters of the run and its counted tasks. There should be none.
 	Disagreements []string `json:"disagreements"`
-	// Damage is what [Run.Repair] would mend, as far as it can be found without reading every task.
+	// Damage is what [Run.Repair] would fix, as far as it can be found without reading every task.
 	Damage []Damage `json:"damage"`
 
 	at time.Time // when it was made
@@ -64,15 +63,15 @@ type ExplainedTask struct {
 	Worker string `json:"worker"`
 }
 
-// HeldTasks counts what a worker holds of the run.
+// HeldTasks counts the tasks of the run on one route that one worker holds.
 type HeldTasks struct {
 	Worker string `json:"worker"`
 	Queue  string `json:"queue"`
 	Kind   string `json:"kind"`
 	Held   int64  `json:"held"`
-	// Lost says that the worker is not alive: the tasks will be given to another.
+	// Lost is true if the worker is not alive: the tasks will be given to another.
 	Lost bool `json:"lost"`
-	// Unserved says that it is lost, and no live worker has the queue and the handler.
+	// Unserved is true if the worker is lost and no live worker has the queue and the handler.
 	Unserved bool `json:"unserved"`
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Limit is what bounds waiting tasks of one kind, or of all kinds of a set together.
+// Limit is a limit on the tasks of one kind, or of all kinds of a set together.
 type Limit struct {
 	Set              string        `json:"set"`
 	Kind             string        `json:"kind,omitempty"`                // empty for all kinds of the set together

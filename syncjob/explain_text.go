@@ -11,8 +11,8 @@ import (
 // maxExplained bounds how many running tasks are listed one by one.
 const maxExplained = 20
 
-// String says it in sentences, one a line, the reasons first. Errors, reasons and names are made
-// [Printable], so that none of them forges a line.
+// String returns sentences, one a line, the reasons first. Errors, reasons and names are made
+// [Printable], so none of them can fake a line.
 func (x Explanation) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(Printable(fmt.Sprintf(format, args...)) + "\n") }

@@ -13,15 +13,16 @@ import (
 // failurePage is how many dead letters are read at a time.
 const failurePage = 100
 
-// FailuresOptions say which failures of a run to read. The zero value is all of them.
+// FailuresOptions select failures of a run. The zero value selects all of them.
 type FailuresOptions struct {
 	// Kinds of the tasks. Defaults to all.
 	Kinds []string
 	// IDs of the tasks. Defaults to all.
 	IDs []string
-	// After leaves out failures up to this [Failure.Place]: the last one of the page before. Defaults to none.
+	// After is the [Failure.Place] of the last failure of the page before: the sequence begins
+	// after it. Defaults to zero: from the first failure.
 	After int64
-	// Limit is how many to yield at most. Defaults to all.
+	// Limit is the largest number of failures to yield. Defaults to all.
 	Limit int
 }
 
@@ -67,7 +68,7 @@ func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Fai
 	}
 }
 
-// DecodeArgs decodes the arguments of the task into v, a pointer.
+// DecodeArgs decodes the arguments of the task from JSON into v, a pointer.
 func (f Failure) DecodeArgs(v any) error {
 	if err := plain.Unmarshal(f.Payload, v); err != nil {
 		return fmt.Errorf("decode arguments of task %s: %w", f.TaskID, err)

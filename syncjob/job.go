@@ -16,35 +16,37 @@ type Job struct {
 	// Set is the handler set that runs its tasks. It is required, and must be in the
 	// manager's registry if that has one.
 	Set string
-	// Root is the argument of the first task, and of the run: every task can decode it.
-	// It may be nil only with Open.
+	// Root has the arguments of the first task. They are also those of the run: every task can
+	// decode them. It may be nil only with Open.
 	Root enqueue.Args
-	// RootOptions says how the root task is enqueued. Nil leaves it to the attributes
-	// of its kind.
+	// RootOptions are the options of the root task. Nil means all defaults.
 	RootOptions *enqueue.Options
-	// Open keeps a run from finishing until it is sealed: it takes tasks from outside.
-	// A job declared by Ensure with Open is a standing job.
+	// Open keeps a run from finishing until it is sealed, so tasks can be added from outside of
+	// handlers. A job declared by Ensure with Open is a standing job.
 	Open bool
-	// SealAfter seals an open run after this long without an enqueue from outside a
-	// handler: what was enqueued is all there is. Zero is never.
+	// SealAfter seals an open run when nothing was enqueued from outside of handlers for this long.
+	// Zero means never.
 	SealAfter time.Duration
-	// StopAfter stops an open run after this long without an enqueue from outside a handler, as [Run.Stop] does
-	// without Graceful, with a reason that says so: its producer broke off, and part of the work is not
-	// the work. A producer that seals the run in time ends it as usual. Zero is never. It excludes SealAfter.
+	// StopAfter stops an open run when nothing was enqueued from outside of handlers for this long,
+	// as [Run.Stop] does without Graceful. The run's reason says so. It is for work that is useless
+	// if its producer crashes before it seals the run. Zero means never. It cannot be set together
+	// with SealAfter.
 	StopAfter time.Duration
-	// Schedule makes it a periodic job, which Ensure declares. It excludes Open.
+	// Schedule makes it a periodic job, which Ensure declares. It cannot be set together with Open.
 	Schedule *Schedule
-	// Weight is the run's share of a queue against those of other runs, from 0.000001 to 1000000. Defaults to the attribute of its set.
+	// Weight is the run's share of a queue, relative to other runs, from 0.000001 to 1000000.
+	// Defaults to the attribute of its set.
 	Weight float64
-	// Configuration is what is configured for each run of the job from its start on, on top of what is
-	// configured for its set; [ConfigureOptions] with that run change it later. Nil is nothing.
+	// Configuration is configured for each run of the job when it starts. It takes precedence over
+	// what is configured for the set. [Manager.Configure] with that run changes it later. Nil means
+	// none.
 	Configuration *Configuration
-	// Headers travel with the run and are readable by its handlers.
+	// Headers are stored with the run. Its handlers and hooks can read them.
 	Headers map[string]string
 	// Retention is how long the summary of a finished run is kept. Defaults to that of
 	// the manager.
 	Retention time.Duration
-	// Revision of a declared job: a lower one never overwrites a higher.
+	// Revision of a declared job. A lower revision never replaces a higher one.
 	Revision int64
 }
 

@@ -52,19 +52,19 @@ func (g Group) valid() bool {
 	return false
 }
 
-// JobsOptions filters a listing.
+// JobsOptions select jobs to list.
 type JobsOptions struct {
 	Group  Group  // Defaults to [GroupAll]
 	Prefix string // of the name; empty for all
-	After  string // names up to this one are left out: the last one of the page before
+	After  string // the last name of the page before: names after it follow
 }
 
 // jobPage is how many jobs of a partition are read at a time.
 const jobPage = 100
 
-// Jobs yields jobs with their newest runs, in the order of their names. It reads them
-// page by page as they are consumed; jobs that are started or removed meanwhile may or
-// may not be among them. An error ends the sequence.
+// Jobs yields jobs with their newest runs, sorted by name. It reads page by page while the caller
+// consumes them. Jobs that are started or removed meanwhile may be missing. An error ends the
+// sequence.
 func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobState, error] {
 	return func(yield func(JobState, error) bool) {
 		var o JobsOptions
@@ -150,7 +150,7 @@ func (c *jobCursor) fill(ctx context.Context, s store.Jobs) error {
 	return nil
 }
 
-// Runs returns references to the runs of a job that are still kept, the newest first.
+// Runs returns references to the runs of a job that have not expired, the newest first. Error:
 // [ErrJobNotFound].
 func (m *Manager) Runs(ctx context.Context, job string) ([]*Run, error) {
 	if _, err := m.readJob(ctx, job); err != nil {

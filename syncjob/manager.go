@@ -19,9 +19,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// Manager is the control plane: it starts, stops, lists and watches jobs, adds tasks to
-// them, and makes workers. One per process is enough. Its methods may be called
-// concurrently.
+// Manager starts, stops, lists and watches jobs, adds tasks to them, and makes workers. One per
+// process is enough. Its methods may be called concurrently.
 type Manager struct {
 	cfg      Config
 	log      *slog.Logger
@@ -40,7 +39,7 @@ type Manager struct {
 	roster  *lifecycle.Roster // workers and schedulers, until Close, which ends waiting and watching, too
 }
 
-// New returns a manager on a store, which is not closed with it. It makes no call.
+// New returns a manager on a store. It makes no call. [Manager.Close] does not close the store.
 func New(s store.Store, cfg Config) (*Manager, error) {
 	cfg.setDefaults()
 	if err := cfg.validate(); err != nil {
@@ -73,14 +72,15 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close aborts workers and schedulers that still run and waits for them, ends everybody's waiting and
-// watching with [ErrClosed], lets enqueue calls and writes in flight finish, and closes the store
-// if Open made it. Let workers drain before: end the context of their Run, and wait for
-// it. It may be called twice.
+// Close aborts workers and schedulers that still run, and waits for them. Calls of Wait and Watch
+// end with [ErrClosed]. Enqueues and writes in progress may finish. Then Close closes the store, if
+// [Open] made it. To let workers finish their tasks, end the context of their Run and wait for it
+// before you call Close. Close may be called twice.
 //
-// It takes at most 5 s, and as long only where a store does not answer, or functions ignore their contexts: all that is in progress
-// has [store.CloseTime], the release of a gate's lease 2 s more, and a store that Open made half a second. What was not answered by
-// then fails with [ErrClosed], and may have been done.
+// Close returns within 5 s, whatever the server does. It takes that long only if the store does not
+// answer, or functions ignore their contexts: everything in progress has [store.CloseTime], the
+// release of a gate's lease 2 s more, and a store that Open made half a second. Calls that were not
+// answered by then fail with [ErrClosed]; they may have taken effect.
 func (m *Manager) Close() error {
 	var err error
 	m.closing.Do(func() {
@@ -107,16 +107,16 @@ const closeTime = store.CloseTime + time.Second
 // Roster is what runs for the manager until it is closed. It is for packages of this module.
 func (m *Manager) Roster() *lifecycle.Roster { return m.roster }
 
-// Ping makes one round trip to every partition of the store and fails if one is out of
-// reach.
+// Ping makes one round trip to every partition of the store. It returns an error if one does not
+// answer.
 func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 
-// Store is the manager's store, for what stands beside jobs, such as semaphores:
+// Store returns the manager's store, for example for semaphores:
 //
 //	gate := semaphore.Gate{Semaphores: semaphore.New(m.Store()), Key: "nightly"}
 //
-// Its calls are repeated as all others are. It ends with the manager, if that opened it. Hooks and
-// handlers reach the manager by [FromContext].
+// Its calls are repeated as Config.Retry says. It is closed with the manager if [Open] made it.
+// Hooks and handlers get the manager from [FromContext].
 func (m *Manager) Store() store.Store { return m.store }
 
 // Values is what values are read and written through: counters, lists, maps and others of a run, of a job, or of the
@@ -124,20 +124,21 @@ func (m *Manager) Store() store.Store { return m.store }
 //
 //	seen := values.NewMap[time.Time](m.Values(), store.JobScope("import/42"), "seen")
 //
-// What is written through them is immediate; for writes that join the success of a task see [handlers.Attempt.Append]. They
-// end with the manager.
+// Writes through it take effect at once. For writes that take effect with the success of a task,
+// see [handlers.Attempt.Append]. It is closed with the manager.
 func (m *Manager) Values() *values.Client { return m.values }
 
-// Enqueuer is what the manager adds tasks to runs with. It knows what is configured of a set as of the last call of
-// the manager about it; [Run.Enqueue] reads that anew if it is older than a second, and logs what was added. It ends
+// Enqueuer returns the enqueuer with which the manager adds tasks to runs. It uses the
+// configuration of a set that the manager read last. [Run.Enqueue] differs: it reads a
+// configuration again that is older than a second, and logs what was added. The enqueuer is closed
 // with the manager.
 func (m *Manager) Enqueuer() *enqueue.Enqueuer { return m.enqueuer }
 
-// Registry is that of the manager's configuration; nil if it has none.
+// Registry returns the registry from the manager's configuration; nil if there is none.
 func (m *Manager) Registry() *handlers.Registry { return m.cfg.Registry }
 
-// Run returns a reference to a run. It makes no call, and proves nothing: the first method
-// of the reference that does finds out.
+// Run returns a reference to a run. It makes no call and does not check that the run exists: the
+// first method that makes a call does.
 func (m *Manager) Run(job string, number int64) *Run {
 	return &Run{m: m, id: store.RunID{Job: job, Number: number}}
 }
@@ -152,7 +153,7 @@ func (m *Manager) known(id store.RunID, set string) *Run {
 	return r
 }
 
-// Latest returns the newest run of a job, active or not. [ErrJobNotFound], or
+// Latest returns the newest run of a job, active or not. Errors: [ErrJobNotFound], or
 // [ErrRunNotFound] if it never ran.
 func (m *Manager) Latest(ctx context.Context, job string) (*Run, error) {
 	rec, err := m.readJob(ctx, job)
@@ -184,7 +185,7 @@ func (m *Manager) job(ctx context.Context, job string) (store.JobRecord, error) 
 	return rec, nil
 }
 
-// State reads a job and its newest run. [ErrJobNotFound].
+// State reads a job and its newest run. Error: [ErrJobNotFound].
 func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
 	rec, err := m.readJob(ctx, job)
 	if err != nil {
@@ -203,9 +204,9 @@ func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
 	return jobState(entry, time.Now()), nil
 }
 
-// Stop stops the active run of a job, see [Run.Stop], and disables a declared job until
-// it is enabled again. Stopping what was stopped changes nothing. [ErrJobNotFound];
-// [ErrRunFinished] for a single-pass job whose last run ended by itself.
+// Stop stops the active run of a job; see [Run.Stop]. It also disables a declared job until
+// [Manager.Enable]. Stopping a stopped job changes nothing. Errors: [ErrJobNotFound];
+// [ErrRunFinished] for a single-pass job whose last run was not stopped and has ended.
 func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error {
 	rec, err := m.job(ctx, job)
 	if err != nil {
@@ -234,9 +235,9 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	return err
 }
 
-// Pause keeps waiting tasks of the job's newest run from starting; see [Run.Pause]. It is about that run alone: between the runs of
-// a job, a periodic one too, it is [ErrRunFinished], and [ErrRunNotFound] before the first or once the last is forgotten. What keeps a periodic job from beginning
-// further runs is [Manager.Stop]. [ErrJobNotFound].
+// Pause pauses the newest run of the job; see [Run.Pause]. It does not pause later runs: to keep a
+// periodic job from starting them, use [Manager.Stop]. Errors: [ErrJobNotFound]; [ErrRunFinished]
+// if the newest run has ended; [ErrRunNotFound] if the job never ran, or its last run has expired.
 func (m *Manager) Pause(ctx context.Context, job string) error {
 	r, err := m.Latest(ctx, job)
 	if err != nil {
@@ -245,7 +246,7 @@ func (m *Manager) Pause(ctx context.Context, job string) error {
 	return r.Pause(ctx)
 }
 
-// Resume ends a pause. Errors are those of Pause.
+// Resume ends a pause. The errors are those of [Manager.Pause].
 func (m *Manager) Resume(ctx context.Context, job string) error {
 	r, err := m.Latest(ctx, job)
 	if err != nil {
@@ -254,8 +255,8 @@ func (m *Manager) Resume(ctx context.Context, job string) error {
 	return r.Resume(ctx)
 }
 
-// Delete removes a job, its definition and all its runs. [ErrRunActive] while a run is
-// active, [ErrJobNotFound].
+// Delete removes a job, its definition and all its runs. Errors: [ErrRunActive] while a run is
+// active; [ErrJobNotFound].
 func (m *Manager) Delete(ctx context.Context, job string) error {
 	if err := store.ValidateJobName(job); err != nil {
 		return fmt.Errorf("delete: %w", err)
@@ -267,8 +268,9 @@ func (m *Manager) Delete(ctx context.Context, job string) error {
 	return nil
 }
 
-// FromContext returns the manager of the worker that runs the handler or hook, and false in any
-// other context, as in tests of one handler. What is done through it is immediate, not staged with the task.
+// FromContext returns the manager of the worker that runs the handler or hook. It returns false in
+// any other context, for example in a test of one handler. Calls of that manager take effect at
+// once; they do not wait for the success of the task.
 func FromContext(ctx context.Context) (*Manager, bool) {
 	m, ok := execute.Manager(ctx).(*Manager)
 	return m, ok

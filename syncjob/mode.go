@@ -7,24 +7,25 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Mode says what the workers of a namespace may fetch.
+// Mode says which tasks the workers of a namespace may fetch.
 type Mode = store.Mode
 
 // The modes of a namespace.
 const (
-	// ModeReadWrite lets everything run. It is the mode unless another was set.
+	// ModeReadWrite lets everything run. It is the default.
 	ModeReadWrite = store.ModeReadWrite
 	// ModeReadOnly lets only tasks and hooks of sets with [handlers.SetConfig.RunsInReadOnly] start.
 	ModeReadOnly = store.ModeReadOnly
 )
 
-// SetMode sets the mode of the namespace, for all its processes, until it is set again. What runs goes on to its end; from when SetMode
-// returns, no fetch leases anything else than the mode allows. Tasks that wait keep waiting, and nothing is charged for that; leaving
-// read-only mode wakes the workers. Starting, stopping and enqueuing are not affected.
+// SetMode sets the mode of the namespace, for all its processes, until it is set again. Running
+// tasks go on to their end. After SetMode returns, workers fetch only what the mode allows. Other
+// tasks wait; this does not count as an attempt. When read-only mode ends, workers fetch again at
+// once. Calls that start, stop and enqueue are not affected.
 //
-// The mode is kept in every partition and read there by each fetch. A partition that is out of reach keeps the
-// mode that it has: the error names it, the others are set all the same, and SetMode may be repeated. An unknown mode is a
-// [*FieldError].
+// The mode is stored in every partition, and each fetch reads it there. If a partition does not
+// answer, it keeps its mode: the error names it, the other partitions are set, and SetMode can be
+// repeated. An unknown mode gives a [*FieldError].
 func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
 	if err := mode.Validate(); err != nil {
 		return fmt.Errorf("set mode: %w", err)
@@ -38,8 +39,8 @@ func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
 	return store.JoinFields(errs...)
 }
 
-// Mode reads the mode of the namespace. It is [ModeReadOnly] if that of any partition is, as after a SetMode that did
-// not reach all.
+// Mode reads the mode of the namespace. It is [ModeReadOnly] if any partition is in that mode, for
+// example after a [Manager.SetMode] that did not reach all partitions.
 func (m *Manager) Mode(ctx context.Context) (Mode, error) {
 	for p := range m.store.Partitions() {
 		mode, err := m.store.Mode(ctx, p)
@@ -53,8 +54,8 @@ func (m *Manager) Mode(ctx context.Context) (Mode, error) {
 	return ModeReadWrite, nil
 }
 
-// Writable reports whether the namespace is in [ModeReadWrite] mode, and false when that cannot be read. It is the predicate for gates and
-// runners that shall obey the mode:
+// Writable reports whether the namespace is in [ModeReadWrite]. It is false if the mode cannot be
+// read. Use it for gates that must obey the mode:
 //
 //	gate := semaphore.Gate{Semaphores: semaphore.New(m.Store()), Key: "nightly", Holder: name, CanRun: m.Writable}
 func (m *Manager) Writable(ctx context.Context) bool {

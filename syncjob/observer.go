@@ -9,28 +9,34 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// Observer is told what happens in this process: for metrics. Each function may be nil, and costs nothing then. They are called
-// from many goroutines at once, without any lock held, on the path of the work, so they must not block. What they are given is theirs. A panic, or
-// the end of the goroutine, is logged under [events.ObserverFailed], and the work goes on. One that blocks is left behind after a
-// second, and is told of nothing more until it returns; how much it missed is logged then. AttemptStarted and AttemptDone are a part of
-// the attempt: while they block, it lasts, and a shutdown gives them up as it does a handler.
+// Observer has callbacks for what happens in this process, for metrics. Each may be nil; then it
+// costs nothing. They are called concurrently, without any lock held. The work waits for them, so
+// they must not block. They may keep and change their arguments. If one panics or ends its
+// goroutine, this is logged as events.ObserverFailed, and the work goes on. If one blocks for a
+// second, the work goes on without it: it is not called again until it returns, and then the number
+// of missed calls is logged. AttemptStarted and AttemptDone are different. They are part of the
+// attempt: while they block, the attempt goes on, and a shutdown treats them like a handler.
 //
-// It sees one process, and a process that dies tells nothing more. For exact accounts read the states of runs.
+// An Observer sees one process, and misses events when the process crashes. For exact numbers read
+// the states of runs.
 type Observer struct {
-	// AttemptStarted is told of each attempt of a task or hook that begins.
+	// AttemptStarted is called when an attempt of a task or hook begins.
 	AttemptStarted func(AttemptEvent)
-	// AttemptDone is told of each attempt that has ended, before that is stored.
+	// AttemptDone is called when an attempt has ended, before the outcome is stored.
 	AttemptDone func(AttemptEvent)
-	// RunStarted is told of each run that a call in this process began, but for one with a key whose reply was lost.
+	// RunStarted is called for each run that a call in this process started. It is not called for a
+	// run with a key if the reply was lost.
 	RunStarted func(RunEvent)
-	// RunDone is told of each run that reached a final state by what a worker in this process settled, or by a call in this
-	// process that stopped or sealed it; seldom of one in two processes. It costs a read of the run.
+	// RunDone is called when a run reached a final state because a worker in this process settled a
+	// task, or a call in this process stopped or sealed it. Rarely, two processes report the same
+	// run. It costs a read of the run.
 	RunDone func(RunState)
-	// Fetched is told of each answer to a worker that looked for tasks, also if there were none.
+	// Fetched is called after each fetch that the store answered, also if it returned no task.
 	Fetched func(FetchEvent)
-	// Settled is told of each batch of outcomes that was stored.
+	// Settled is called after each batch of outcomes that was stored.
 	Settled func(SettleEvent)
-	// StoreRetry is told of each call of the store that failed and will be repeated; Config.Retry.OnRetry is told first.
+	// StoreRetry is called when a call of the store failed and will be repeated, after
+	// Config.Retry.OnRetry.
 	StoreRetry func(store.RetryEvent)
 }
 
@@ -88,16 +94,16 @@ type AttemptEvent struct {
 	Queue  string
 	TaskID string
 	Retry  int // failed attempts before this one
-	// Wait is from when the task was enqueued to the start of the attempt, as far as clocks agree: for the first attempt of a task
-	// without a delay how long it waited.
+	// Wait is the time from the enqueue of the task to the start of the attempt. It includes delays
+	// and earlier attempts. It is exact only as far as the clocks of store and worker agree.
 	Wait time.Duration
 
 	// The rest is set for AttemptDone.
 
-	// Verdict is what the attempt leads to. It is zero if the lease was lost.
+	// Verdict is the result of the attempt. It is zero if the lease was lost.
 	Verdict store.Verdict
 	Took    time.Duration
-	// Error is the text of its failure; empty if there was none.
+	// Error is the text of the error; empty if there was none.
 	Error string
 }
 

@@ -17,14 +17,16 @@ const openTime = 2 * time.Second
 
 // Open connects to a store and returns a manager on it, whose Close closes it:
 //
-//	memory://                           in this process, gone with it; every Open is a store of its own
+//	memory://                           in this process and gone with it; every Open makes a new store
 //	redis://user:password@host:port/db  Redis or Valkey; rediss:// with TLS
 //
-// Further forms (valkey://, unix://, Sentinel, Cluster) and all parameters are listed at [redisstore.Open]; for
-// options of the store (partitions, sweep interval, eviction) use that and [New], and close the store yourself. A server that
-// does not answer is tried for 2 s. A URL that is not valid, or that the server contradicts (TLS, the database), is a
-// [*FieldError] for the field "URL" for each fault; a server that cannot be reached
-// matches [ErrUnavailable]. No error holds the URL's password, nor what may be part of it.
+// redisstore.Open lists other forms (valkey://, unix://, Sentinel, Cluster) and all parameters. For
+// options of the store (partitions, sweep interval, eviction), use redisstore.Open and [New], and
+// close the store yourself.
+//
+// Open tries for 2 s to reach the server; then the error matches [ErrUnavailable]. A URL that is
+// not valid, or that does not fit the server (TLS, the database), gives a [*FieldError] of the
+// field "URL" for each problem. No error contains the password of the URL, or a part of it.
 func Open(ctx context.Context, rawURL string, cfg Config) (*Manager, error) {
 	cfg.setDefaults()
 	if err := cfg.validate(); err != nil {

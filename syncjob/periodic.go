@@ -9,10 +9,12 @@ import (
 // maxNextRuns bounds one call of [Manager.NextRuns].
 const maxNextRuns = 1000
 
-// NextRuns computes the next n due times of a periodic job, 1 to 1000, earliest first: without jitter, and as if
-// each run were over before the next is due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a
-// schedule, for one that is disabled, and, for a moment, before a worker has seen it; and fewer than n for a
-// schedule that ends. [ErrDueUnknown], when the workers, or this process, cannot compute them. [ErrJobNotFound].
+// NextRuns computes the next n due times of a periodic job, earliest first; n is 1 to 1000. Jitter
+// is left out, and each run is assumed to end before the next is due. With [OverlapAfterCompletion]
+// only the first is known. There are none for a job without a schedule, for a disabled job, and for
+// a short time until a worker has read the definition. There are fewer than n for a schedule that
+// ends. Errors: [ErrDueUnknown] if the workers, or this process, cannot compute them;
+// [ErrJobNotFound].
 func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
 	if n < 1 || n > maxNextRuns {
 		return nil, fmt.Errorf("next runs: %w", &FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)})
@@ -46,9 +48,9 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	return times, nil
 }
 
-// TriggerNow begins a run of a periodic job now, beside its due times, which stay as they are. It has no due time
-// of its own. While a run is active it is refused with [ErrJobExists], whatever the overlap policy, and the
-// active run comes along. [ErrJobNotFound], also for jobs without a schedule; [ErrJobDisabled].
+// TriggerNow starts a run of a periodic job now. The due times of the job stay as they are; the run
+// has none. Errors: [ErrJobExists], with the active run, while a run is active, whatever the
+// overlap policy; [ErrJobNotFound], also for jobs without a schedule; [ErrJobDisabled].
 func (m *Manager) TriggerNow(ctx context.Context, job string) (*Run, error) {
 	rec, err := m.job(ctx, job)
 	if err == nil && rec.Type != JobPeriodic {

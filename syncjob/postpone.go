@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// ErrDueUnknown is returned by [Manager.NextRuns] for a job of which no due time can be computed, since the
-// machine does not know its time zone, or a newer version of this package declared it. The text says why.
-// [JobState] has it as Problem if it is a worker that cannot.
+// ErrDueUnknown is returned by [Manager.NextRuns] when the due times of a job cannot be computed:
+// the machine does not know its time zone, or a newer version of this package declared the job. The
+// text says which. If a worker has the problem, [JobState] tells it as Problem.
 var ErrDueUnknown = errors.New("its due times cannot be computed")
 
 // problems remembers why jobs cannot be fired, as the log was told.

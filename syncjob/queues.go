@@ -11,14 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// QueueState is what waits and runs in one queue, over all jobs: what an autoscaler
-// needs, and what shows that nobody works for a queue.
+// QueueState counts the tasks of one queue, of all jobs. An autoscaler can use it, and it shows a
+// queue that no worker serves.
 type QueueState struct {
 	Name    string    `json:"name"`
 	Waiting int64     `json:"waiting"`
 	Running int64     `json:"running"`         // held by workers, running or about to
 	Oldest  time.Time `json:"oldest,omitzero"` // enqueue time of the oldest task at the front; zero if none waits
-	// Unserved says that tasks wait here which no live worker can run.
+	// Unserved is true if tasks wait here that no live worker can run.
 	Unserved bool         `json:"unserved"`
 	Routes   []RouteState `json:"routes"` // sorted by set and kind
 }
@@ -34,8 +34,8 @@ type RouteState struct {
 	Unserved bool      `json:"unserved"` // no live worker has the queue and the handler
 }
 
-// Queues reads what waits in every queue that holds tasks, sorted by name. It walks the
-// store and may miss what moves meanwhile.
+// Queues reads all queues that have tasks, sorted by name. It does not read them in one step: tasks
+// that move meanwhile may be missing or be counted twice.
 func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 	routes := make(map[store.Route]*RouteState)
 	served := make(map[store.Route]int)

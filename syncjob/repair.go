@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Damage is one contradiction in what the store keeps; see [Manager.Repair].
+// Damage is one inconsistency in the stored data; see [Manager.Repair].
 type Damage = store.Damage
 
 // RepairOptions says how to repair.
@@ -47,14 +47,18 @@ func (r RepairReport) String() string {
 	return b.String()
 }
 
-// Repair finds what is stored of a job in contradiction to itself, and mends it: counters that disagree with the
-// sets, tasks that no index leads to, sessions without a lease, records that cannot be read, hooks that
-// are nowhere. Nothing that the library does leaves such damage; hands and servers that lost writes do. A
-// task that was lost has failed, so that no run is done without it, and a run whose record is lost is forgotten: its references say
-// [ErrStateLost]. It may be called while everything runs, and repeated after any error. It reads
-// all that the job's partition holds, which takes time in proportion. An index that jobs share, if it was lost whole, is rebuilt
-// for this job: then repair the others, too. opts may be nil.
-// [ErrJobNotFound] when nothing is stored of the job.
+// Repair finds and fixes inconsistent data of a job: counters that disagree with the tasks, tasks
+// that are in no queue, sessions without a lease, records that cannot be read, hooks that were
+// lost. The library itself leaves no such damage; a server that lost writes, or a manual change,
+// can.
+//
+// A lost task counts as failed, so no run succeeds without it. A run whose record is lost is
+// deleted: references that knew it return [ErrStateLost].
+//
+// Repair may be called while jobs run, and may be repeated after any error. It reads everything in
+// the job's partition, so its time grows with that. If an index that several jobs share was lost,
+// it is rebuilt for this job only: repair the other jobs, too. Nil opts means all defaults. Error:
+// [ErrJobNotFound] if nothing is stored of the job.
 func (m *Manager) Repair(ctx context.Context, job string, opts *RepairOptions) (RepairReport, error) {
 	if err := store.ValidateJobName(job); err != nil {
 		return RepairReport{}, fmt.Errorf("repair: %w", err)

@@ -152,8 +152,8 @@ func (r *Run) Stop(ctx context.Context, opts *StopOptions) error {
 	return err
 }
 
-// Pause keeps waiting tasks of the run from starting; running handlers go on. It is
-// absolute, and lasts until Resume. [ErrRunFinished], [ErrRunNotFound].
+// Pause keeps waiting tasks of the run from starting. Running handlers go on. It lasts until
+// [Run.Resume]; a repeat changes nothing. Errors: [ErrRunFinished], [ErrRunNotFound].
 func (r *Run) Pause(ctx context.Context) error { return r.setPaused(ctx, true) }
 
 // Resume ends a pause.

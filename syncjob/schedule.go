@@ -9,19 +9,20 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Overlap says what a due time of a periodic job does while the job's last run is still active.
+// Overlap says what happens at a due time of a periodic job while the job's last run is active.
 type Overlap string
 
 // The overlap policies.
 const (
-	// OverlapSkip passes the due time over: no run, no hook. [JobState] counts it. It is the default.
+	// OverlapSkip skips the due time: no run, no hook. [JobState] counts it. It is the default.
 	OverlapSkip Overlap = "skip"
-	// OverlapQueueOne begins a run as soon as the active one has ended: one, however many due times have passed.
+	// OverlapQueueOne starts one run when the active one has ended, however many due times have
+	// passed.
 	OverlapQueueOne Overlap = "queue-one"
-	// OverlapReplace stops the active run, and begins the next when its handlers have returned.
+	// OverlapReplace stops the active run, and starts the next when its handlers have returned.
 	OverlapReplace Overlap = "replace"
-	// OverlapAfterCompletion makes a run due so long after the last task of the run before has ended as Every says, which it needs;
-	// not before the post-job hook of that run has completed.
+	// OverlapAfterCompletion makes the next run due Every after the last task of the run before has
+	// ended, but not before the post-job hook of that run has completed. It needs Every.
 	OverlapAfterCompletion Overlap = "after-completion"
 )
 

@@ -11,10 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// IfActive says what Start does while a run of the job is active.
+// IfActive says what [Manager.Start] does while a run of the job is active.
 type IfActive uint8
 
-// What Start does while a run of the job is active. For the name of a declared job it is always IfActiveRefuse.
+// What Start does while a run of the job is active. For a declared job it is always IfActiveRefuse.
 const (
 	IfActiveRefuse  IfActive = iota // return [ErrJobExists] and the active run
 	IfActiveJoin                    // return the active run
@@ -43,19 +43,19 @@ func (o *StartOptions) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// Start begins a run of a single-pass job: bad input is refused, then the set's
-// Validate hook is asked, and only then anything is written. Repeats after an unknown
-// result are harmless within one call, and across calls with a Key.
+// Start starts a run of a single-pass job. It checks the input, then calls the set's Validate hook,
+// and only then writes. Lost replies are repeated within the call and never start a second run. To
+// repeat the call itself, for example after a crash, set StartOptions.Key.
 //
-// With [ErrJobExists] the active run comes along. With IfActiveReplace, Start waits for
-// handlers of the run before to return; if ctx ends meanwhile, that run is stopped and
-// none was started.
+// With [ErrJobExists] it also returns the active run. With [IfActiveReplace] it stops the active
+// run and waits until its handlers have returned. If ctx ends meanwhile, that run is stopped and no
+// new one is started.
 //
-// The name of a declared job is refused with [ErrJobExists], whatever IfActive is, whether a run
-// is active (it comes along) or not (the run is nil), and also while the job is stopped: nothing
-// is stopped or written. [Manager.TriggerNow] begins a run of a periodic job; [Manager.Ensure]
-// and [Manager.Enable] begin the one of a standing job. Only a Key that was given before the job
-// was declared still answers with its run.
+// The name of a declared job always gives [ErrJobExists], whatever IfActive is, also while the job
+// is stopped. Nothing is stopped or written. The active run is returned; it is nil if there is
+// none. Use [Manager.TriggerNow] to start a run of a periodic job, and [Manager.Ensure] or
+// [Manager.Enable] for that of a standing job. There is one exception: a Key that was used before
+// the job was declared still returns its run.
 func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, error) {
 	var o StartOptions
 	if opts != nil {

@@ -16,22 +16,22 @@ type Status = store.Status
 const (
 	StatusStarting  = store.StatusStarting  // the pre-job hook has not completed; no task has started
 	StatusRunning   = store.StatusRunning   // tasks run, or the run is open, held or paused
-	StatusFinishing = store.StatusFinishing // every task has ended; the post-job hook has not completed
+	StatusFinishing = store.StatusFinishing // all tasks have ended; the post-job hook has not completed
 	StatusStopping  = store.StatusStopping  // stopped; some handlers still run
 	StatusSucceeded = store.StatusSucceeded // every task succeeded
 	StatusFailed    = store.StatusFailed    // a task, or the pre-job hook, failed
 	StatusStopped   = store.StatusStopped   // ended by Stop or by a task that cancelled the job
-	StatusSkipped   = store.StatusSkipped   // the pre-job hook declined to start
+	StatusSkipped   = store.StatusSkipped   // the pre-job hook skipped the run
 )
 
-// JobType tells how a job comes to run.
+// JobType says what starts the runs of a job.
 type JobType = store.JobType
 
 // The types of job.
 const (
 	JobSinglePass = store.JobSinglePass // each run is started by a call of Start
 	JobStanding   = store.JobStanding   // declared by Ensure; one open run that is never sealed
-	JobPeriodic   = store.JobPeriodic   // declared; runs are fired by a schedule
+	JobPeriodic   = store.JobPeriodic   // declared by Ensure; a schedule starts its runs
 )
 
 // Counts is the exact state of a run's tasks at one moment: Total = Pending + Delayed +
@@ -41,10 +41,10 @@ type Counts = store.Counts
 // RunningTask is one handler in progress, as its worker last reported it.
 type RunningTask = store.RunningTask
 
-// Progress is how far a running task says that it is.
+// Progress is what a running task reported about how far it is.
 type Progress = store.Progress
 
-// JobState is a job as its users see it: what it is, and its newest run.
+// JobState is the state of a job and of its newest run.
 type JobState struct {
 	Name     string    `json:"name"`
 	Type     JobType   `json:"type"`
@@ -55,14 +55,16 @@ type JobState struct {
 	Definition json.RawMessage `json:"definition,omitempty"`
 	Changes    int64           `json:"changes,omitempty"`  // how often the definition was changed
 	LastRun    int64           `json:"last_run,omitempty"` // number of the newest run; 0 if there was none
-	// NextDue of a periodic job is zero while it is disabled, or was not seen by a worker. It lies in the past while its run has to wait:
-	// for the end of the run before, of read-only mode, which [Manager.Mode] tells, or for a worker.
+	// NextDue is when a periodic job is due next. It is zero while the job is disabled, and until a
+	// worker has read its definition. It is in the past while the run waits: for the end of the run
+	// before, for the end of read-only mode (see [Manager.Mode]), or for a worker.
 	NextDue  time.Time `json:"next_due,omitzero"`
-	Skipped  int64     `json:"skipped,omitempty"`  // due times that were passed over since a run was active
+	Skipped  int64     `json:"skipped,omitempty"`  // due times without a run, because one was active
 	LastSkip time.Time `json:"last_skip,omitzero"` // the last of them
-	// Problem is why a worker could not fire the job when it was due, and ProblemSince when that began: its zone
-	// is not in the machine's database, or a newer version wrote the definition. It is tried again after 1 s at
-	// first, and each minute later on. Both are zero once the job was fired, or declared anew.
+	// Problem is why a worker could not start the job when it was due: its time zone is not in the
+	// machine's database, or a newer version wrote the definition. ProblemSince is when that began.
+	// Workers try again, first after 1 s, later each minute. Both are zero after a run was started,
+	// or the job was declared again.
 	Problem      string    `json:"problem,omitempty"`
 	ProblemSince time.Time `json:"problem_since,omitzero"`
 	// Run is the newest run; nil if there was none or its summary has expired.
@@ -132,11 +134,11 @@ func (s RunState) DecodeResult(v any) error {
 	return nil
 }
 
-// Failure is one task that failed for good, from the capped sample that a run keeps.
+// Failure is one task that failed for good. A run keeps a limited number of them.
 type Failure struct {
 	Job     string            `json:"job"`
 	Number  int64             `json:"number"`
-	Place   int64             `json:"place"` // which failure of its run it is, from 1; it never changes
+	Place   int64             `json:"place"` // its number among the failures of the run, from 1; it never changes
 	TaskID  string            `json:"task_id"`
 	Kind    string            `json:"kind"`
 	Set     string            `json:"set"`
@@ -144,7 +146,7 @@ type Failure struct {
 	Payload json.RawMessage   `json:"-"` // the task's arguments; may be large or private
 	Headers map[string]string `json:"headers,omitempty"`
 	Retry   int               `json:"retry"`   // failed attempts before the last
-	Crashes int               `json:"crashes"` // workers that died while they ran it after it was recovered
+	Crashes int               `json:"crashes"` // how often a worker died while it ran this task after a recovery
 	Error   string            `json:"error"`
 	Stack   string            `json:"stack,omitempty"` // of a panic
 	Worker  string            `json:"worker"`

@@ -26,8 +26,8 @@ type Worker struct {
 	done   chan struct{}  // closed when that Run returns
 }
 
-// NewWorker returns a worker for the manager's registry. It makes no call and starts
-// nothing before Run.
+// NewWorker returns a worker for the manager's registry. It makes no call. Nothing starts before
+// [Worker.Run].
 func (m *Manager) NewWorker(cfg WorkerConfig) (*Worker, error) {
 	cfg.setDefaults(m.cfg.Registry)
 	if err := cfg.validate(m.cfg.Registry); err != nil {

@@ -21,14 +21,14 @@ const (
 	minConcurrency = 8 // of the default: handlers mostly wait for something else
 )
 
-// NoGrace makes a worker cancel its handlers as soon as it shuts down.
+// NoGrace makes a worker cancel its handlers at once when it shuts down.
 const NoGrace time.Duration = -1
 
 // Queue is one queue that a worker consumes.
 type Queue struct {
 	Name string
-	// Weight is the queue's share of the worker against its other queues while several
-	// have work, from 0.000001 to 1000000. Defaults to 1.
+	// Weight is the queue's share of the worker, relative to the worker's other queues that have
+	// tasks, from 0.000001 to 1000000. Defaults to 1.
 	Weight float64
 }
 

@@ -44,7 +44,7 @@ type ConfigurationOptions struct {
 	Run *Run
 }
 
-// SetConfiguration is what is configured of a set, for all runs or for one.
+// SetConfiguration is what is configured for a set, for all runs or for one.
 type SetConfiguration struct {
 	Set           string        `json:"set"`
 	Version       int64         `json:"version"` // grows with each change; 0 if there was none

@@ -61,9 +61,9 @@ type FieldError = store.FieldError
 // It matches [ErrJobExists].
 type JobExistsError = store.JobExistsError
 
-// StuckError is returned by [Worker.Run] when handlers ignored the end of their context
-// for so long that shutdown went on without them. Their tasks will be delivered to
-// other workers, as after a crash; their goroutines still exist.
+// StuckError is returned by [Worker.Run] when handlers did not return after their contexts had
+// ended, and shutdown went on without them. Their tasks will be delivered to other workers, as
+// after a crash. Their goroutines still run.
 type StuckError struct {
 	Handlers int // how many have not returned
 }

@@ -42,19 +42,19 @@ const explainTime = 5 * time.Second
 
 var errNoAnswer = store.Transient(errors.New("no answer in time"))
 
-// WaitingTasks are tasks of one route that have not been given to a worker.
+// WaitingTasks counts the tasks of one route that no worker has fetched.
 type WaitingTasks struct {
 	Queue     string    `json:"queue"`
 	Set       string    `json:"set"`
 	Kind      string    `json:"kind"`
 	Waiting   int64     `json:"waiting"`   // ready to run
-	Recovered int64     `json:"recovered"` // ready to run one at a time: a worker died holding them
-	Staged    int64     `json:"staged"`    // children of a settled task, still to be moved up
+	Recovered int64     `json:"recovered"` // ready to run, one at a time per worker: the worker that had them died
+	Staged    int64     `json:"staged"`    // children of a settled task that are not in the queue yet
 	Delayed   int64     `json:"delayed"`
 	NextDue   time.Time `json:"next_due,omitzero"` // of the first delayed one
 	Oldest    time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
 	Unserved  bool      `json:"unserved"`          // no live worker has the queue and the handler
-	Workers   int       `json:"workers"`           // live ones that have
+	Workers   int       `json:"workers"`           // live workers that have both
 }
 
 // ExplainedTask is a running task with the worker that runs it.
@@ -81,12 +81,14 @@ type Hold struct {
 	Since time.Time `json:"since"`
 }
 
-// Explain tells what the run waits for: tasks by route, which of them nobody
-// serves, and the limits on them; what runs where and since when; what is delayed until when; who holds the run
-// open. It counts the run's sets, and reports how they disagree with its counters, and what else is
-// damaged. It is for people and for alarms, not for tight loops. [ErrRunNotFound], [ErrStateLost];
-// beside [ErrCorrupt], when the run cannot be read, the explanation has the damage. When the store does not answer
-// within seconds, for this job or at all, that is the explanation, and no error.
+// Explain says what the run waits for: its waiting tasks by route, which of them no worker serves,
+// and the limits on them; the running tasks, on which worker and since when; the delayed tasks and
+// when they are due; the holds. It also counts the run's tasks and compares them with its counters,
+// and looks for other damage. It is for people and for alarms, not for tight loops.
+//
+// Errors: [ErrRunNotFound], [ErrStateLost], and store.ErrCorrupt if the run cannot be read; then
+// the explanation has the damage. If the store does not answer within seconds, there is no error:
+// the explanation says so.
 func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	var in store.Inspection
 	var sessions []store.SessionRecord

@@ -37,10 +37,11 @@ func (o *FailuresOptions) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// Failures yields the tasks that failed for good, in the order in which they failed; nil options mean all. Of more than
-// [Config.FailureCap] of them the first half of that many is kept, and the newest; the exact number is in the run's Counts.
-// Each has a [Failure.Place] that never changes, so pages by After and Limit fit together also while more tasks fail: none
-// comes twice, and a gap between two places is of failures that are not kept any more. An error ends the sequence.
+// Failures yields the tasks that failed for good, in the order in which they failed. Nil options
+// mean all. If more than Config.FailureCap failed, half of those kept are the first, and half the
+// newest; the exact number is in the run's Counts. Each failure has a [Failure.Place] that never
+// changes. So pages by After and Limit never repeat one, even while more tasks fail; a gap between
+// two places means failures that are no longer kept. An error ends the sequence.
 func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Failure, error] {
 	var o FailuresOptions
 	if opts != nil {

@@ -107,12 +107,12 @@ type AttemptEvent struct {
 	Error string
 }
 
-// RunEvent is a run that began.
+// RunEvent is a run that started.
 type RunEvent struct {
 	Job       string
 	Run       int64 // its number
 	Set       string
-	RedriveOf int64 // number of the run whose failed tasks it runs again; 0 for none
+	RedriveOf int64 // number of the run whose failed tasks this one runs again; 0 for none
 }
 
 // FetchEvent is one fetch.
@@ -123,7 +123,7 @@ type FetchEvent struct {
 	Took      time.Duration
 }
 
-// SettleEvent is one settlement.
+// SettleEvent is one batch of outcomes that was stored.
 type SettleEvent struct {
 	Worker    string
 	Partition int

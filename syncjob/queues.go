@@ -23,7 +23,7 @@ type QueueState struct {
 	Routes   []RouteState `json:"routes"` // sorted by set and kind
 }
 
-// RouteState is the part of a queue that one handler works off.
+// RouteState counts the tasks of a queue that one handler runs: those of one set and kind.
 type RouteState struct {
 	Set      string    `json:"set"`
 	Kind     string    `json:"kind"`

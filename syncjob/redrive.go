@@ -12,17 +12,18 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// RedriveOptions say which failed tasks of a run to run again. The zero value is all of them, once.
+// RedriveOptions select failed tasks of a run to run again. The zero value selects all of them,
+// once.
 type RedriveOptions struct {
 	// Kinds of the tasks. Defaults to all.
 	Kinds []string
 	// IDs of the tasks; each must be among the failures that are kept. Defaults to all.
 	IDs []string
-	// AllowPartial redrives what is left when more tasks failed than the run keeps. Defaults to refusing
-	// with a [*FailuresGoneError].
+	// AllowPartial redrives the failures that were kept, if more tasks failed than that. Defaults
+	// to false: then the call returns a [*FailuresGoneError].
 	AllowPartial bool
-	// Key tells redrives of the same tasks apart: the same run, selection and Key give the same new run, however often they are
-	// asked for. Set it to redrive once more what was redriven. Defaults to the empty key.
+	// Key identifies this redrive: calls with the same run, selection and Key give the same new
+	// run. To redrive the same tasks a second time, choose another Key. Defaults to the empty key.
 	Key string
 }
 
@@ -37,20 +38,25 @@ func (o *RedriveOptions) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// Redrive runs the failed tasks of a finished run again, as a new run of the same job. They keep their IDs, arguments,
-// headers and attributes; attempts are counted from the start. The run has the arguments, headers and weight of this one,
-// and hooks of its own, and its RedriveOf says what it is, also to hooks ([handlers.Run]) and handlers
-// ([handlers.RunRef.RedriveSource]). With IDs of a kind that has another name now, an alias serves.
+// Redrive runs the failed tasks of a finished run again, in a new run of the same job. The tasks
+// keep their IDs, arguments, headers and attributes; their attempts are counted from zero. The new
+// run has the arguments, headers and weight of this run, and its hooks run again. Its RedriveOf is
+// the number of this run; hooks read it from [handlers.Run], and handlers from
+// [handlers.RunRef.RedriveSource]. If a kind was renamed since, the new handler needs an alias of
+// the old name.
 //
-// It returns when every task is enqueued and the run is sealed. Repeating it, also by another process, also after a crash in
-// between, goes on where the last call came to and returns the same run, for as long as its summary is kept; no task is added
-// twice. If that run was stopped, or its pre-job hook ended it, what was not added until then is not. If this run's summary
-// expires in between, the new run stays open with what it has: stop it, or release its hold, which Explain names.
+// It returns when every task is enqueued and the new run is sealed. It can be repeated, from any
+// process, also after a crash: a repeat continues where the last call ended, returns the same run
+// while its summary is kept, and adds no task twice. If the new run was stopped, or its pre-job
+// hook ended it, the tasks not yet added are not added. If the summary of this run expires before
+// all tasks are added, the new run stays open with those it has: stop it, or release its hold,
+// which [Run.Explain] names.
 //
-// [ErrRunActive] while this run is not finished. [ErrNothingToRedrive]. [*FailuresGoneError] if more tasks failed than the run
-// keeps, and those that are gone may be meant. [ErrJobExists], with the active run, while another run of the job is
-// active; [ErrJobDisabled]. An error of the set's Validate hook. Other errors leave the new run to be completed by
-// a repeat; it comes along.
+// Errors: [ErrRunActive] while this run has not ended. [ErrNothingToRedrive]. [*FailuresGoneError]
+// if more tasks failed than the run keeps, and the options may select one that was not kept.
+// [ErrJobExists], with the active run, while another run of the job is active. [ErrJobDisabled]. An
+// error of the set's Validate hook. After other errors the new run, if it was started, is returned
+// too; a repeat completes it.
 func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
 	var o RedriveOptions
 	if opts != nil {

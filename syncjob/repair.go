@@ -11,24 +11,24 @@ import (
 // Damage is one inconsistency in the stored data; see [Manager.Repair].
 type Damage = store.Damage
 
-// RepairOptions says how to repair.
+// RepairOptions configure a repair.
 type RepairOptions struct {
-	// DryRun finds, and mends nothing.
+	// DryRun finds inconsistent data, and changes nothing.
 	DryRun bool
 }
 
 // RepairReport is what a repair found.
 type RepairReport struct {
-	Damage []Damage `json:"damage"` // in the order in which it was, or would be, mended
-	// Moving are numbers of runs whose counters could not be judged, since work changed them all the time. Pause
-	// them, and repeat.
+	Damage []Damage `json:"damage"` // in the order in which it was, or would be, fixed
+	// Moving has the numbers of runs whose counters could not be checked, because tasks changed
+	// them all the time. Pause these runs, and repeat.
 	Moving []int64 `json:"moving"`
 }
 
-// Sound reports that nothing was found, and everything was judged.
+// Sound reports that everything was checked and nothing was found.
 func (r RepairReport) Sound() bool { return len(r.Damage)+len(r.Moving) == 0 }
 
-// String says it in sentences, one a line, each made [Printable].
+// String returns sentences, one a line, each made [Printable].
 func (r RepairReport) String() string {
 	if r.Sound() {
 		return "nothing is damaged\n"
@@ -70,8 +70,9 @@ func (m *Manager) Repair(ctx context.Context, job string, opts *RepairOptions) (
 	return report, err
 }
 
-// Repair is [Manager.Repair] for one run and the sessions of its partition. [ErrRunNotFound], or [ErrStateLost] when a
-// run that was known to exist vanished without having ended.
+// Repair is [Manager.Repair] for one run and the sessions of its partition. Errors:
+// [ErrRunNotFound], or [ErrStateLost] if a run that is known to have existed is gone and had not
+// ended.
 func (r *Run) Repair(ctx context.Context, opts *RepairOptions) (report RepairReport, err error) {
 	err = r.do("repair", func() (err error) {
 		report, err = r.m.repair(ctx, store.RepairParams{Job: r.id.Job, Run: r.id.Number}, opts)

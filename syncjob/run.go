@@ -12,9 +12,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// Run is a reference to one run of a job. Making one costs no I/O and proves nothing: see
-// [Manager.Run]. Operations act on exactly this run, never on a later one of the same
-// job. Its methods may be called concurrently.
+// Run is a reference to one run of a job. Making one makes no call: see [Manager.Run]. Its methods
+// act on this run only, never on a later one of the same job. Its methods may be called
+// concurrently.
 type Run struct {
 	m        *Manager
 	id       store.RunID
@@ -27,9 +27,10 @@ type Run struct {
 
 // StopOptions says how to stop.
 type StopOptions struct {
-	// Graceful lets handlers that run finish, instead of cancelling their contexts.
-	// Waiting tasks never start either way. What a worker has fetched ahead counts as running: it may start until the
-	// worker hears of the stop, by a signal within milliseconds, or else with its next heartbeat.
+	// Graceful lets running handlers finish, instead of cancelling their contexts. In both cases no
+	// waiting task starts. A task that a worker has already fetched counts as running: it can still
+	// start until the worker hears of the stop, by a signal within milliseconds, at the latest with
+	// its next heartbeat.
 	Graceful bool
 	// Reason is kept with the run. Defaults to "stopped".
 	Reason string
@@ -46,25 +47,25 @@ func (o *StopOptions) params(id store.RunID) store.StopParams {
 	return p
 }
 
-// ID names the run in the store, and among values: see [store.RunScope].
+// ID identifies the run in the store, and the scope of its values: see store.RunScope.
 func (r *Run) ID() store.RunID { return r.id }
 
 // Values is what values of the run, and of its job, are read and written through: those of the manager. It is how
 // [handlers.List.Of] finds them.
 func (r *Run) Values() *values.Client { return r.m.values }
 
-// Job is the name of the job.
+// Job returns the name of the job.
 func (r *Run) Job() string { return r.id.Job }
 
-// Number identifies the run among those of its job. Numbers grow and never repeat.
+// Number identifies the run among the runs of its job. Numbers grow and never repeat.
 func (r *Run) Number() int64 { return r.id.Number }
 
-// Existing reports that the call that returned the reference started nothing: the run was
-// there already, by its key or since it was active.
+// Existing reports whether the call that returned the run found it instead of starting it: the run
+// had the same key, or was active.
 func (r *Run) Existing() bool { return r.existing }
 
-// State reads the run in one atomic step. [ErrRunNotFound], or [ErrStateLost] when a
-// run that was known to exist vanished without having ended.
+// State reads the run in one atomic step. Errors: [ErrRunNotFound], or [ErrStateLost] if a run that
+// is known to have existed is gone and had not ended.
 func (r *Run) State(ctx context.Context) (RunState, error) {
 	rec, err := r.record(ctx)
 	if err != nil {
@@ -73,9 +74,9 @@ func (r *Run) State(ctx context.Context) (RunState, error) {
 	return runState(rec, time.Now()), nil
 }
 
-// Enqueue adds one task to the run from outside its handlers. It returns when the task
-// is stored; if ctx ends first the task may be stored all the same. [ErrJobStopped]
-// once the run was stopped, [ErrRunFinished] after any other end.
+// Enqueue adds one task to the run from outside of its handlers. It returns when the task is
+// stored. If ctx ends first, the task may be stored or not; with Options.ID it is safe to repeat.
+// Errors: [ErrJobStopped] if the run was stopped; [ErrRunFinished] if it has ended otherwise.
 func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	set, err := r.handlerSet(ctx)
 	if err != nil {
@@ -89,9 +90,9 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 	return receipt, err
 }
 
-// EnqueueAll adds every task of the sequence to the run, in bounded memory, however
-// many there are, and keeps the run from finishing between the first and the last. The
-// summary says what was stored, also when an error ended it early.
+// EnqueueAll adds all tasks of the sequence to the run. It needs the same small memory however many
+// there are. It keeps the run from finishing between the first task and the last. After an error,
+// too, the summary says what was stored. See [enqueue.Enqueuer.EnqueueAll].
 func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
 	if items == nil {
 		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", &FieldError{Field: "Items", Reason: "is nil"})
@@ -118,15 +119,14 @@ func (r *Run) handlerSet(ctx context.Context) (string, error) {
 	return rec.Set, nil
 }
 
-// Seal lets an open run finish once its last task has ended. Sealing a run that is
-// sealed changes nothing.
+// Seal lets an open run finish when its last task has ended. Sealing a sealed run changes nothing.
 func (r *Run) Seal(ctx context.Context) error {
 	return r.ReleaseHold(ctx, store.HoldOpen)
 }
 
-// ReleaseHold removes a named hold that keeps the run from finishing, for example one
-// whose producer died; [Run.Explain] lists them. Removing one that is gone changes
-// nothing. [ErrRunFinished], [ErrRunNotFound].
+// ReleaseHold removes a named hold that keeps the run from finishing, for example after a crash of
+// its producer. [Run.Explain] lists the holds. Removing a hold that is gone changes nothing.
+// Errors: [ErrRunFinished], [ErrRunNotFound].
 func (r *Run) ReleaseHold(ctx context.Context, name string) error {
 	if err := store.ValidateName("Name", name); err != nil {
 		return fmt.Errorf("release hold: %w", err)
@@ -138,10 +138,10 @@ func (r *Run) ReleaseHold(ctx context.Context, name string) error {
 	return err
 }
 
-// Stop ends the run. When it returns, no waiting task will start, however many there
-// are; running handlers' contexts are cancelled with cause [ErrJobStopped] as soon as
-// their workers hear of it, at the latest with their next heartbeat. Once they have
-// returned the run is stopped. [ErrRunFinished], [ErrRunNotFound].
+// Stop stops the run. After it returns, no waiting task starts, however many there are. The
+// contexts of running handlers end with the cause [ErrJobStopped] when their workers hear of the
+// stop: by a signal within milliseconds, at the latest with their next heartbeat. When all handlers
+// have returned, the run has the status stopped. Errors: [ErrRunFinished], [ErrRunNotFound].
 func (r *Run) Stop(ctx context.Context, opts *StopOptions) error {
 	p := opts.params(r.id)
 	err := r.do("stop", func() error { return r.m.store.StopRun(ctx, p) })
@@ -163,8 +163,8 @@ func (r *Run) setPaused(ctx context.Context, paused bool) error {
 	return r.do("pause or resume", func() error { return r.m.store.SetRunPaused(ctx, r.id, paused) })
 }
 
-// Delete removes a finished run with its summary and failures at once, before its
-// retention is over. [ErrRunActive], [ErrRunNotFound].
+// Delete removes a finished run with its summary and failures at once, before its retention is
+// over. Errors: [ErrRunActive], [ErrRunNotFound].
 func (r *Run) Delete(ctx context.Context) error {
 	return r.do("delete", func() error { return r.m.store.DeleteRun(ctx, r.id) })
 }

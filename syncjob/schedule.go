@@ -29,13 +29,14 @@ const (
 // MinEvery is the shortest interval of a schedule, and of a trigger of package cron.
 const MinEvery = timetable.MinEvery
 
-// Schedule says when runs of a periodic job begin. Either Every or Cron is set. Due times are those of the
-// store's clock, to the millisecond. Each begins at most one run, whatever the number of processes; those that
-// pass while no worker runs, or while a run is being begun, make up for one run in all, which has the first of
-// them as its due time. So an interval may be shorter than it takes to begin a run.
+// Schedule says when runs of a periodic job start. Set either Every or Cron. Due times are those of
+// the store's clock, to the millisecond. Each starts at most one run, whatever the number of
+// processes. Due times that pass while no worker runs, or while a run is being started, start one
+// run together, with the first of them as its due time. So an interval may be shorter than the time
+// that it takes to start a run.
 type Schedule struct {
-	// Every is a fixed interval, from when the job was declared: the first run is due after one interval. At least
-	// [MinEvery], in whole milliseconds.
+	// Every is a fixed interval. The first run is due one interval after the job was declared. At
+	// least [MinEvery], in whole milliseconds.
 	Every time.Duration
 	// Cron is an expression of five fields: minute (0-59), hour (0-23), day of the month (1-31), month
 	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all,
@@ -46,19 +47,21 @@ type Schedule struct {
 	// expressions, too. Seconds, years, L, W and # are not supported, and an expression that is
 	// never due, such as 30 February, is refused.
 	//
-	// Where clocks are changed, one rule holds: a time is due at the first moment at which the clocks
-	// of the zone show it or a later one. A time that does not exist is due when the clocks jump
-	// over it; several such times are due once; a time that comes twice is due the first time only.
-	// So "0 * * * *" pauses for an hour when clocks are put back: what must go on is due by Every.
+	// When the clocks of the zone change, a time is due at the first moment when they show it or a
+	// later time. So a time that does not exist is due when the clocks jump over it, and several
+	// such times are due once. A time that comes twice is due the first time only: "0 * * * *"
+	// pauses for an hour when clocks are set back. Use Every for a schedule without such a pause.
 	Cron string
-	// Zone is the time zone of Cron, by its IANA name. It is looked up on each machine that computes
-	// due times: without a database, which the package tzdata or an import of time/tzdata brings,
-	// only UTC is known. "Local" is refused. Defaults to UTC.
+	// Zone is the time zone of Cron, by its IANA name. Each machine that computes due times looks
+	// it up in its time zone database. Without a database only UTC is known; the system package
+	// tzdata, or an import of time/tzdata, provides one. "Local" is refused. Defaults to UTC.
 	Zone string
-	// Overlap is what a due time does while the last run is active. Defaults to OverlapSkip.
+	// Overlap says what happens at a due time while the last run is active. Defaults to
+	// OverlapSkip.
 	Overlap Overlap
-	// Jitter puts each run off by a random time below it; it is shorter than Every. Due times stay as they are. One of Cron
-	// that passes while the one before is put off is not made up for. Defaults to none.
+	// Jitter delays each run by a random time shorter than Jitter. It must be shorter than Every.
+	// Due times stay as they are. If the next time of Cron comes while a run is delayed, it starts
+	// no run of its own. Defaults to none.
 	Jitter time.Duration
 	// FireOnCreate makes a run due at once when the job is declared for the first time.
 	FireOnCreate bool

@@ -23,10 +23,10 @@ const (
 
 // StartOptions says how to start.
 type StartOptions struct {
-	// Key makes Start repeatable across processes: the same key gives the same run of
-	// the job, even a finished one, for as long as its summary is kept, whatever else the repeat
-	// passes: arguments are not compared. A key belongs to the job's name. A Start that joins an
-	// active run does not leave its key with it. Empty is a new run with every call.
+	// Key makes Start repeatable across processes: the same key gives the same run of the job, also
+	// a finished one, as long as its summary is kept. Only the key is compared, not the arguments.
+	// A key belongs to the job's name. A Start that joins an active run does not give the run its
+	// key. Empty means a new run with every call.
 	Key string
 	// IfActive is what to do while a run of the job is active. Defaults to IfActiveRefuse.
 	IfActive IfActive

@@ -74,9 +74,8 @@ type JobState struct {
 // Active reports whether the job has a run that has not ended.
 func (s JobState) Active() bool { return s.Run != nil && !s.Run.Status.Final() }
 
-// RunState is one run as its users see it. Everything that is stored of it was read in
-// one atomic step; Elapsed, Rate and ETA are derived from that and, while the run is
-// active, from the local clock.
+// RunState is the state of one run. All stored fields were read in one atomic step. Elapsed, Rate
+// and ETA are computed from them and, while the run is active, from the local clock.
 type RunState struct {
 	Job         string            `json:"job"`
 	Number      int64             `json:"number"`
@@ -88,42 +87,44 @@ type RunState struct {
 	Status      Status            `json:"status"`
 	FinalStatus Status            `json:"final_status,omitempty"` // while finishing: the status it will end with
 	Counts      Counts            `json:"counts"`
-	Counters    map[string]int64  `json:"counters,omitempty"` // what its tasks added to them with their success, by name
+	Counters    map[string]int64  `json:"counters,omitempty"` // sums that its tasks added when they succeeded, by name
 	Retried     int64             `json:"retried"`            // failed attempts that were tried again
-	Duplicates  int64             `json:"duplicates"`         // enqueues that met an ID in use
-	Holds       int64             `json:"holds"`              // what keeps the run from finishing though no task is left
+	Duplicates  int64             `json:"duplicates"`         // enqueues of an ID that was in use
+	Holds       int64             `json:"holds"`              // how many keep it from finishing when no task is left
 	Paused      bool              `json:"paused"`
-	Graceful    bool              `json:"graceful,omitempty"` // while stopping: handlers are left to finish
+	Graceful    bool              `json:"graceful,omitempty"` // while stopping: running handlers may finish
 	Weight      float64           `json:"weight"`
 	Created     time.Time         `json:"created,omitzero"`
 	Started     time.Time         `json:"started,omitzero"` // when the first task was fetched
 	Ended       time.Time         `json:"ended,omitzero"`   // when the last task ended or the run was stopped
 	Elapsed     time.Duration     `json:"elapsed_ns"`       // from Started to Ended, or to now
 	Rate        float64           `json:"rate"`             // tasks that succeeded or failed, per second of Elapsed
-	// ETA is how long the remaining tasks will take at Rate; zero when there are none,
-	// or nothing to judge by.
+	// ETA is how long the remaining tasks will take at Rate; zero if there are none, or if Rate is
+	// not known.
 	ETA time.Duration `json:"eta_ns"`
-	// LastError is the text of the newest failure that counts: of a task that failed for good, or of
-	// the pre-job hook that gave up or aborted the run. So it is empty for a run that succeeded.
+	// LastError is the newest error of a task that failed for good, or of a pre-job hook that
+	// failed for good or aborted the run. It is empty for a run that succeeded.
 	LastError string `json:"last_error,omitempty"`
-	// RetryError is the text of the newest attempt, of a task or hook, that failed and is tried again;
-	// it may have passed since. It is empty once the run has ended.
+	// RetryError is the newest error of an attempt, of a task or hook, that is tried again; the
+	// retry may have succeeded since. It is empty when the run has ended.
 	RetryError string        `json:"retry_error,omitempty"`
 	Reason     string        `json:"reason,omitempty"`   // why it was stopped or skipped
-	HookErr    string        `json:"hook_err,omitempty"` // why the post-job hook gave up
+	HookErr    string        `json:"hook_err,omitempty"` // why the post-job hook failed for good
 	Retention  time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
-	Due        time.Time     `json:"due,omitzero"`       // which due time of its schedule began it; zero if none did
-	// RedriveOf is the number of the run whose failed tasks it runs again; 0 for none. See [Run.Redrive].
+	Due        time.Time     `json:"due,omitzero"`       // the due time of the schedule that started it; zero if none did
+	// RedriveOf is the number of the run whose failed tasks this one runs again; 0 for none. See
+	// [Run.Redrive].
 	RedriveOf int64 `json:"redrive_of,omitempty"`
-	// Result is what the post-job hook left with [handlers.Run.SetResult]; nil if nothing. See DecodeResult.
+	// Result was set by the post-job hook with [handlers.Run.SetResult]; nil if none was. See
+	// DecodeResult.
 	Result json.RawMessage `json:"result,omitempty"`
-	// Reporting are running tasks that report progress, those that began first at the front, as of their workers' last
-	// heartbeats; at most [store.MaxReporting] of them, however many there are.
+	// Reporting has running tasks that report progress, as of their workers' last heartbeats,
+	// sorted by start; at most the first [store.MaxReporting].
 	Reporting []RunningTask `json:"reporting,omitempty"`
 }
 
-// DecodeResult decodes the result that the run's post-job hook set into v, a pointer. [ErrNoResult] if it set none, or
-// has not completed.
+// DecodeResult decodes the result that the run's post-job hook set from JSON into v, a pointer.
+// Error: [ErrNoResult] if the hook set none, or has not completed.
 func (s RunState) DecodeResult(v any) error {
 	if s.Result == nil {
 		return fmt.Errorf("run %d of job %q: %w", s.Number, s.Job, ErrNoResult)

@@ -7,24 +7,25 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// TaskRef is a reference to one task of a run. Making one costs no I/O and proves nothing: see [Run.Task]. Its
-// methods may be called concurrently.
+// TaskRef is a reference to one task of a run. Making one makes no call and does not check that the
+// task exists: see [Run.Task]. Its methods may be called concurrently.
 type TaskRef struct {
 	run *Run
 	id  string
 }
 
-// Task returns a reference to a task of the run, by the ID that its [enqueue.Receipt] has. It makes no call.
+// Task returns a reference to the task with this ID; an [enqueue.Receipt] has it. It makes no call.
 func (r *Run) Task(id string) *TaskRef { return &TaskRef{run: r, id: id} }
 
-// ID is that of the task.
+// ID returns the ID of the task.
 func (t *TaskRef) ID() string { return t.id }
 
-// Run is the run that the task belongs to.
+// Run returns the run of the task.
 func (t *TaskRef) Run() *Run { return t.run }
 
-// Running tells which attempt of the task is in progress, and how far it is, as its worker reported it with its last
-// heartbeat; ok is false if none is. A [*FieldError] for an ID that no task can have; an error of the store.
+// Running returns the attempt of the task that is in progress, and its progress, as of its worker's
+// last heartbeat. ok is false if there is none. Errors: a [*FieldError] for an ID that no task can
+// have; errors of the store.
 func (t *TaskRef) Running(ctx context.Context) (running ExplainedTask, ok bool, err error) {
 	if err := t.check(); err != nil {
 		return running, false, err
@@ -44,9 +45,9 @@ func (t *TaskRef) Running(ctx context.Context) (running ExplainedTask, ok bool, 
 	return running, false, nil
 }
 
-// Failure tells why the task failed for good; ok is false if it did not, or if its failure is none of those that the
-// run keeps: see [Run.Failures]. It reads those that are kept. A [*FieldError] for an ID that no task can have;
-// [ErrRunNotFound], [ErrStateLost].
+// Failure returns why the task failed for good. ok is false if it did not, or if the run does not
+// keep this failure: see [Run.Failures]. It reads the failures that are kept. Errors: a
+// [*FieldError] for an ID that no task can have; [ErrRunNotFound], [ErrStateLost].
 func (t *TaskRef) Failure(ctx context.Context) (failure Failure, ok bool, err error) {
 	if err := t.check(); err != nil {
 		return failure, false, err

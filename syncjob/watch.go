@@ -23,11 +23,10 @@ const (
 	watchFirstGap = 4 * time.Millisecond
 )
 
-// Watch yields a snapshot of the run now and after every change, at most about four a
-// second, and ends after the terminal one. It is driven by signals of the store, not by
-// polling. An error ends the sequence: that of ctx when ctx ends (the run goes on),
-// [ErrStateLost] when a run that was known to exist vanishes before its end,
-// [ErrRunNotFound] when it never existed.
+// Watch yields the state of the run now and after every change, at most about four a second. The
+// final state is the last one. It uses signals of the store, not polling. An error ends the
+// sequence: that of ctx when ctx ends (the run goes on), [ErrStateLost] if a run that is known to
+// have existed is gone before its end, [ErrRunNotFound] if it never existed.
 func (r *Run) Watch(ctx context.Context) iter.Seq2[RunState, error] {
 	return func(yield func(RunState, error) bool) {
 		var last *store.RunRecord
@@ -47,8 +46,8 @@ func (r *Run) Watch(ctx context.Context) iter.Seq2[RunState, error] {
 	}
 }
 
-// Wait returns the final state of the run once it has one, which is after its post-job
-// hook. The error tells why waiting failed, never that the run did: see [Run.Watch].
+// Wait returns the final state of the run when the run has ended, its post-job hook included. An
+// error means that waiting failed, never that the run failed. The errors are those of [Run.Watch].
 func (r *Run) Wait(ctx context.Context) (RunState, error) {
 	var last store.RunRecord
 	for rec, err := range r.follow(ctx) {

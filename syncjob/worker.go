@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Worker fetches tasks of its queues, runs their handlers, and reports what became of
-// them. Make one with [Manager.NewWorker]. Its methods may be called concurrently.
+// Worker fetches tasks of its queues, runs their handlers, and reports the outcomes. Make one with
+// [Manager.NewWorker]. Its methods may be called concurrently.
 type Worker struct {
 	m   *Manager
 	cfg WorkerConfig
@@ -36,26 +36,28 @@ func (m *Manager) NewWorker(cfg WorkerConfig) (*Worker, error) {
 	return &Worker{m: m, cfg: cfg}, nil
 }
 
-// Run works until ctx ends, then drains: it stops fetching, gives tasks that have not
-// started back at no cost, lets handlers finish within Grace, cancels the rest with
-// cause [handlers.ErrShutdown], reports every outcome and leaves. Handlers see ctx's
-// values, but not its end.
+// Run runs tasks until ctx ends. Then it shuts down: it stops fetching, gives back tasks that have
+// not started (this is not an attempt), lets handlers finish within Grace, cancels the rest with
+// the cause [handlers.ErrShutdown], reports every outcome, and closes its sessions. The contexts of
+// handlers have the values of ctx, but do not end with it.
 //
-// It needs no store that answers: through outages it keeps trying, and after a lost
-// lease it begins anew. Once ctx has ended no task begins any more, and Run returns within Grace and 3 s, whatever the store does: once
-// Grace is over handlers are cancelled and have 1.5 s to return, outcomes are reported until 2 s, and the farewell ends at 2.5 s.
-// It returns nil after a clean drain, [*StuckError] when handlers
-// did not return, [ErrClosed] when the manager was closed meanwhile, and
-// [ErrWorkerRunning] at once if the worker runs already. What it could not report runs
-// again elsewhere, as after a crash.
+// If the store does not answer, Run keeps trying; after a lost lease it opens a new session.
+//
+// After ctx has ended, no task starts, and Run returns within Grace + 3 s, whatever the server
+// does. When Grace is over, handlers are cancelled and have 1.5 s to return; outcomes are reported
+// until 2 s after Grace, and sessions are closed until 2.5 s after it. Tasks whose outcome it could
+// not report run again elsewhere, as after a crash.
+//
+// It returns nil if all handlers returned; [*StuckError] if some did not; [ErrClosed] if the
+// manager was closed meanwhile; and [ErrWorkerRunning], at once, if the worker is already running.
 func (w *Worker) Run(ctx context.Context) error {
 	_, err := w.run(ctx, false)
 	return err
 }
 
-// RunOnce works until nothing is left to fetch, and everything fetched is reported,
-// then leaves as Run does. Tasks that are delayed and not due stay. It is for hosts
-// that own their loop, and returns how many tasks, hooks included, it ran.
+// RunOnce runs tasks until there are none to fetch and all outcomes are reported. Then it shuts
+// down as [Worker.Run] does. Delayed tasks that are not due stay. It returns how many tasks, hooks
+// included, it ran. It is for programs that have their own loop.
 func (w *Worker) RunOnce(ctx context.Context) (int, error) {
 	n, err := w.run(ctx, true)
 	if err == nil {
@@ -147,8 +149,8 @@ func (w *Worker) wait() {
 	}
 }
 
-// Abort makes a Run in progress shut down at once: it does not wait for what is left of Grace, and so takes 3 s at most. It is
-// for a second signal. It does not wait for Run to return.
+// Abort makes [Worker.Run] skip the rest of Grace, so it returns within 3 s. Call it for a second
+// SIGTERM, for example. Abort does not wait until Run has returned.
 func (w *Worker) Abort() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,8 +159,8 @@ func (w *Worker) Abort() {
 	}
 }
 
-// Healthy returns nil while the worker runs and the store has answered it in every
-// partition within a lease. It makes no call.
+// Healthy returns nil while the worker runs and every partition of the store has answered it within
+// the last Lease. It makes no call.
 func (w *Worker) Healthy() error {
 	w.mu.Lock()
 	e := w.engine

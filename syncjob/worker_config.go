@@ -39,17 +39,19 @@ type WorkerConfig struct {
 	// Concurrency is how many handlers run at once. Defaults to twice GOMAXPROCS, but
 	// at least 8.
 	Concurrency int
-	// Queues to consume, for as long as the worker runs. Defaults to those that the registry has in code.
+	// Queues are the queues to fetch from; they do not change while the worker runs. Defaults to
+	// those in the code of the registry's sets.
 	Queues []Queue
-	// StrictOrder takes from a queue only while those before it have nothing, and
-	// ignores weights. Defaults to sharing by weight.
+	// StrictOrder fetches from a queue only while the queues before it are empty, and ignores
+	// weights. Defaults to false: queues share the worker by weight.
 	StrictOrder bool
-	// Grace is how long handlers may go on once the worker shuts down, before their
-	// contexts are cancelled; [NoGrace] for not at all. Defaults to [DefaultGrace].
+	// Grace is how long handlers may go on after the worker is told to stop, before their contexts
+	// are cancelled; [NoGrace] cancels them at once. [Worker.Run] returns within Grace + 3 s.
+	// Defaults to [DefaultGrace].
 	Grace time.Duration
-	// Lease is how long the worker's tasks stay its own when nothing is heard from it.
-	// It is renewed at a third of that, however long a task takes. At least [MinLease].
-	// Defaults to [DefaultLease].
+	// Lease is how long the worker keeps its tasks without a heartbeat; then other workers get
+	// them. The worker renews it after each third of Lease, however long a task takes. At least
+	// [MinLease]. Defaults to [DefaultLease].
 	Lease time.Duration
 
 	poll time.Duration // how often it looks for work and permits though nothing signalled any; tests set it

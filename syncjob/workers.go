@@ -18,14 +18,15 @@ type WorkerState struct {
 	Concurrency int           `json:"concurrency"`
 	Queues      []string      `json:"queues"`
 	Started     time.Time     `json:"started"`
-	Expires     time.Time     `json:"expires"` // when it is taken for dead unless it is heard from
-	Overdue     bool          `json:"overdue"` // that time has passed in some partition: it is probably dead
+	Expires     time.Time     `json:"expires"` // when it counts as dead unless a heartbeat comes
+	Overdue     bool          `json:"overdue"` // Expires has passed in some partition: it is probably dead
 	Held        int           `json:"held"`    // tasks it holds, running and prefetched
 	Running     []RunningTask `json:"running"` // as of its last heartbeat
 }
 
-// WorkerRef is a reference to the workers of one name: mostly one, whose process is alive or not. Making one costs no
-// I/O and proves nothing: see [Manager.Worker]. Its methods may be called concurrently.
+// WorkerRef is a reference to the workers of one name. Usually this is one, alive or not. Making
+// one makes no call and does not check that a worker is alive: see [Manager.Worker]. Its methods
+// may be called concurrently.
 type WorkerRef struct {
 	m    *Manager
 	name string
@@ -34,11 +35,11 @@ type WorkerRef struct {
 // Worker returns a reference to a worker by [WorkerConfig.Name]. It makes no call.
 func (m *Manager) Worker(name string) *WorkerRef { return &WorkerRef{m: m, name: name} }
 
-// Name is that of the worker.
+// Name returns the name of the worker.
 func (w *WorkerRef) Name() string { return w.name }
 
-// States tells what the worker does: one state for each live process whose worker has the name, sorted by start; none
-// if it is not alive. It reads all workers, as [Manager.Workers] does.
+// States returns one state for each live worker of that name, sorted by start; none if no such
+// worker is alive. It reads all workers, as [Manager.Workers] does.
 func (w *WorkerRef) States(ctx context.Context) ([]WorkerState, error) {
 	all, err := w.m.Workers(ctx)
 	if err != nil {

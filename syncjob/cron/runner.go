@@ -11,33 +11,33 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// Runner is a function that a [Scheduler] calls whenever its trigger is due, in this process. For
-// work that must be due once for all processes together, declare a periodic job instead.
+// Runner is a function that a [Scheduler] calls in this process whenever its trigger is due. If the
+// function must run once for all processes together, declare a periodic job instead.
 type Runner struct {
 	// Name is unique in the scheduler: 1 to 200 bytes of UTF-8 without control characters. It is
 	// required.
 	Name string
 	// Trigger says when it is due. It is required.
 	Trigger Trigger
-	// Run is what to do, on a goroutine of its own. Its context ends when that of [Scheduler.Run]
-	// does, at once and with its cause, and under a Gate with the lease: whatever it does should
-	// come to an end then. A panic, or the end of the goroutine, is a failed run. It is required.
+	// Run is the function to call, on its own goroutine. It is required. Its context ends when that
+	// of [Scheduler.Run] ends, with the same cause, and under a Gate also when the lease ends; then
+	// the function should return. A panic, or the end of the goroutine, is a failed run.
 	Run func(ctx context.Context) error
 	// Grace is how long Run may take to return once its context has ended; [syncjob.NoGrace], or
 	// anything below 2 s, for 2 s. Under a Gate the lease is kept as long. A [syncjob.Worker] that
 	// runs in it, under its context, is given the time that it needs. Defaults to the scheduler's
 	// Grace.
 	Grace time.Duration
-	// Gate lets it run in a few places of the cluster at a time: see [semaphore.Gate]. A run that
-	// is locked out is skipped, which is no failure. Defaults to none.
+	// Gate limits how many processes run it at a time: see [semaphore.Gate]. A run that the gate
+	// does not admit is skipped; this is not a failure. Defaults to none.
 	Gate *semaphore.Gate
 	// RunsInReadOnly has it run while the namespace is in [syncjob.ModeReadOnly] mode, too;
 	// otherwise it is skipped then. While the mode cannot be read it runs. Defaults to false.
 	RunsInReadOnly bool
 }
 
-// Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set. Where the clock of
-// the machine is put back, a time that has come does not come again.
+// Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set. If the clock of
+// the machine is set back, a time that was due is not due again.
 type Trigger struct {
 	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless
 	// StartDelay puts it off. At least [syncjob.MinEvery].
@@ -48,13 +48,13 @@ type Trigger struct {
 	Cron string
 	// Zone is the time zone of Cron, by its IANA name, as in [syncjob.Schedule]. Defaults to UTC.
 	Zone string
-	// At is one time only. One that has passed when the scheduler starts is not due any more.
+	// At is one time only. A time that is past when the scheduler starts is never due.
 	At time.Time
-	// StartDelay keeps the runner from being due for so long after the start of the scheduler. It
-	// excludes At. Defaults to none.
+	// StartDelay is how long after the start of the scheduler the runner is first due. It cannot be
+	// set together with At. Defaults to none.
 	StartDelay time.Duration
-	// Jitter puts each run off by a random time below it, so that many processes do not act in
-	// step; it is shorter than Every. Defaults to none.
+	// Jitter delays each run by a random time shorter than Jitter, so that many processes do not
+	// act at the same moment. It must be shorter than Every. Defaults to none.
 	Jitter time.Duration
 }
 

@@ -33,9 +33,9 @@ type Config struct {
 	// cancelled; [syncjob.NoGrace], or anything below 2 s, for 2 s. Defaults to
 	// [syncjob.DefaultGrace].
 	Grace time.Duration
-	// OnError is told of every run that failed, by the runner's name, and waited for, a second at
-	// most: while it blocks, it is told of nothing more. Defaults to nobody; the manager's logger
-	// hears of it all the same.
+	// OnError is called with the runner's name and the error of each run that failed. The scheduler
+	// waits for it for at most a second; while it blocks, it is not called again. Defaults to none.
+	// The manager's logger gets a record in any case.
 	OnError func(runner string, err error)
 }
 
@@ -63,14 +63,14 @@ func (c *Config) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// Scheduler calls runners of this process when they are due, from a bounded pool. One per process
-// is enough. Make one with [New]. Its methods may be called concurrently.
+// Scheduler calls runners of this process when they are due, from a pool of limited size. One per
+// process is enough. Make one with [New]. Its methods may be called concurrently.
 //
-// A runner never overlaps itself: times that pass while it runs, or waits for a place in the pool,
-// are left out, and it is due next at the first one after it has returned. What was due while no
-// scheduler ran is not made up for. Where the clocks of a trigger's zone are changed, a time that
-// does not exist is due when the clocks jump over it, and a time that comes twice is due the first
-// time only.
+// A runner never overlaps itself. Times that pass while it runs, or waits for a place in the pool,
+// are skipped; it is due next at the first time after it has returned. Times that pass while no
+// scheduler runs are skipped, too. When the clocks of a trigger's zone change, a time that does not
+// exist is due when the clocks jump over it, and a time that comes twice is due the first time
+// only.
 type Scheduler struct {
 	m       *syncjob.Manager
 	cfg     Config

@@ -41,12 +41,13 @@ type Signals interface {
 	Subscribe(ctx context.Context, fn func(Signal)) error
 }
 
-// CompleteSignals is an optional power of a [Store]. One that has it, and answers true, signals each change
-// that somebody may wait for, with [SignalConfiguration] also a new version of a set's configuration and
-// another description of it, after the change and before the call that made it returns. No signal is lost unless [SignalSync] follows, and
-// what was changed before a signal is seen by whoever reads after it. So workers sleep until they are told,
-// and look by themselves only rarely. [WithRetry] passes the power on; a Store that wraps another one and
-// forwards nothing of it is polled.
+// CompleteSignals is an optional power of a [Store]. One that has it, and answers true, signals
+// each change that somebody may wait for, with [SignalConfiguration] also a new version of a set's
+// configuration and another description of it, after the change and before the call that made it
+// returns. No signal is lost unless [SignalSync] follows, and what was changed before a signal is
+// seen by whoever reads after it. So workers sleep until they are told, and look by themselves only
+// rarely. [WithRetry] passes the power on; a Store that wraps another one and forwards nothing of
+// it is polled.
 type CompleteSignals interface {
 	SignalsAreComplete() bool
 }

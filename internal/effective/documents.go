@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// documents are what is configured of sets, as it was last read. Of one that cannot be read the last good one
-// stays. They are for one caller at a time.
+// documents are what is configured of sets, as it was last read. Of one that cannot be read the
+// last good one stays. They are for one caller at a time.
 type documents struct {
 	last map[string]store.ConfigurationRecord
 	good map[string]handlers.Configuration

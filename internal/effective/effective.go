@@ -1,17 +1,19 @@
-// Package effective answers what holds for a handler set now: what the set is, and which attributes are in
-// force for it and its kinds. Whoever asks gets the one answer: starts, enqueue calls, fetches, attempts,
-// Explain and operators, in a process that has the set in its registry or in one that has not.
+// Package effective answers what holds for a handler set now: what the set is, and which attributes
+// are in force for it and its kinds. Whoever asks gets the one answer: starts, enqueue calls,
+// fetches, attempts, Explain and operators, in a process that has the set in its registry or in one
+// that has not.
 //
 //	registry (code) ────────┐           a set of the registry: its code under what is configured
-//	published (by workers) ─┼─▶ Sets ─▶ any other set, or kind: the same, with the code as workers published it
+//	published (by workers) ─┼─▶ Sets ─▶ others: the same, with the code as workers published it
 //	configured (documents) ─┘           a set that is neither: nothing
 //
-// What is read of the store is gone by for at most a second ([Sets.Fresh]); in a process that watches it
-// ([Sets.Watch]) on a store that tells of each change, until a change is told. That rule is [reading], once
-// for all that is read. A document that cannot be read leaves the last good one in force.
+// What was read from the store is used for at most a second ([Sets.Fresh]). A process that watches a
+// store ([Sets.Watch]) which signals every change uses it until a change is signalled. One type, the
+// reading, has that rule for all that is read. If a document cannot be read, the last good one stays
+// in force.
 //
-// A run may have a configuration of its own, over that of its set: [Runs] knows it for the runs of which a worker
-// holds tasks.
+// A run may have a configuration of its own, over that of its set: [Runs] knows it for the runs of
+// which a worker holds tasks.
 package effective
 
 import (
@@ -42,7 +44,8 @@ type Signals interface {
 	Listen(notify func(store.Signal)) (leave func())
 	// TellsAll reports whether listeners are told of every change now.
 	TellsAll() bool
-	// Every is how often a listener looks by itself: as often as asked, or rarely if it is told of every change.
+	// Every is how often a listener looks by itself: as often as asked, or rarely if it is told of
+	// every change.
 	Every(time.Duration) time.Duration
 }
 
@@ -77,11 +80,13 @@ func New(cfg Config) *Sets {
 	return s
 }
 
-// Live is what is in force for the sets of the registry, for those who run their tasks; nil without one.
+// Live is what is in force for the sets of the registry, for those who run their tasks; nil without
+// one.
 func (s *Sets) Live() *handlers.Live { return s.live }
 
-// Fresh makes what is known of a set, and of some of its kinds, no older than a second, for whoever starts or
-// enqueues something: where the process watches, it reads nothing. A store that does not answer soon is not waited for.
+// Fresh makes what is known of a set, and of some of its kinds, no older than a second, for whoever
+// starts or enqueues something: where the process watches, it reads nothing. A store that does not
+// answer soon is not waited for.
 func (s *Sets) Fresh(ctx context.Context, set string, kinds ...string) {
 	_, own := s.code[set]
 	if own {
@@ -96,8 +101,8 @@ func (s *Sets) Fresh(ctx context.Context, set string, kinds ...string) {
 	}
 }
 
-// Describe tells what a set is: by the registry, or else as workers have published it. It reports false of one
-// that is in neither. The description is shared: it must not be changed.
+// Describe tells what a set is: by the registry, or else as workers have published it. It reports
+// false of one that is in neither. The description is shared: it must not be changed.
 func (s *Sets) Describe(set string) (handlers.SetDescription, bool) {
 	if d, ok := s.code[set]; ok {
 		return d, true
@@ -106,9 +111,9 @@ func (s *Sets) Describe(set string) (handlers.SetDescription, bool) {
 	return p.description, ok
 }
 
-// Attributes are those in force for a kind, or an alias, of a set; with an empty kind for the set itself. A kind
-// that the registry has not may be one of a later version of the set, and is then as its workers published it.
-// It reports false of what is not known.
+// Attributes are those in force for a kind, or an alias, of a set; with an empty kind for the set
+// itself. A kind that the registry has not may be one of a later version of the set, and is then as
+// its workers published it. It reports false of what is not known.
 func (s *Sets) Attributes(set, kind string) (attrs handlers.Attributes, ok bool) {
 	if _, own := s.code[set]; own {
 		if attrs, err := s.live.Attributes(set, kind); err == nil {
@@ -120,8 +125,8 @@ func (s *Sets) Attributes(set, kind string) (attrs handlers.Attributes, ok bool)
 	return attrs, ok
 }
 
-// InForce are the attributes of a kind as Attributes has them. A kind that is not known has those of its set, and a
-// set that is not known the defaults.
+// InForce are the attributes of a kind as Attributes has them. A kind that is not known has those
+// of its set, and a set that is not known the defaults.
 func (s *Sets) InForce(set, kind string) handlers.Attributes {
 	for _, name := range []string{kind, ""} {
 		if attrs, ok := s.Attributes(set, name); ok {
@@ -131,8 +136,9 @@ func (s *Sets) InForce(set, kind string) handlers.Attributes {
 	return handlers.Attributes{Queue: enqueue.DefaultQueue, Weight: handlers.DefaultWeight}
 }
 
-// Queue makes Sets an [enqueue.Router]. In a process with a registry, a set or kind that it has not is a
-// [*store.FieldError] for the field "Set" or "Kind"; in one without, nothing is unknown: workers may yet come.
+// Queue makes Sets an [enqueue.Router]. In a process with a registry, a set or kind that it has not
+// is a [*store.FieldError] for the field "Set" or "Kind"; in one without, nothing is unknown:
+// workers may yet come.
 func (s *Sets) Queue(set, kind string) (string, error) {
 	if s.live != nil {
 		return s.live.Queue(set, kind)
@@ -140,9 +146,10 @@ func (s *Sets) Queue(set, kind string) (string, error) {
 	return s.InForce(set, kind).Queue, nil
 }
 
-// Watch keeps what is configured of the sets of the registry in force until ctx ends: it reads it when a change
-// is signalled, and every [pollInterval], or rarely where every change is signalled. It calls changed when it is
-// in force for the first time, also if it cannot be read and a repeat could not help, and whenever it has changed.
+// Watch keeps what is configured of the sets of the registry in force until ctx ends: it reads it
+// when a change is signalled, and every [pollInterval], or rarely where every change is signalled.
+// It calls changed when it is in force for the first time, also if it cannot be read and a repeat
+// could not help, and whenever it has changed.
 func (s *Sets) Watch(ctx context.Context, changed func()) {
 	signalled := make(chan struct{}, 1)
 	defer s.told.watch(signalled)()

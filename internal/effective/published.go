@@ -23,7 +23,8 @@ func (s *Sets) publishedSet(set string) (p publishedSet, ok bool) {
 	return p, ok
 }
 
-// readOthers reads what workers published, also of sets of the registry: theirs may be of another version.
+// readOthers reads what workers published, also of sets of the registry: theirs may be of another
+// version.
 func (s *Sets) readOthers(ctx context.Context) error {
 	records, err := s.cfg.Store.Sets(ctx)
 	if err != nil || len(records) == 0 {
@@ -61,8 +62,8 @@ func resolve(d handlers.SetDescription, c handlers.Configuration) publishedSet {
 	return s
 }
 
-// Published reads the descriptions of all sets that workers have published, sorted by name. [store.ErrCorrupt]
-// names one that cannot be read.
+// Published reads the descriptions of all sets that workers have published, sorted by name.
+// [store.ErrCorrupt] names one that cannot be read.
 func (s *Sets) Published(ctx context.Context) ([]handlers.SetDescription, error) {
 	records, err := s.cfg.Store.Sets(ctx)
 	if err != nil {
@@ -77,8 +78,9 @@ func (s *Sets) Published(ctx context.Context) ([]handlers.SetDescription, error)
 	return sets, nil
 }
 
-// Unknown lists which of the kinds nobody knows: neither the registry nor any worker, of whatever version of the
-// set. known tells whether anybody knows the set. What is unknown is looked for in the store before it is said to be.
+// Unknown lists which of the kinds nobody knows: neither the registry nor any worker, of whatever
+// version of the set. known tells whether anybody knows the set. What is unknown is looked for in
+// the store before it is said to be.
 func (s *Sets) Unknown(ctx context.Context, set string, kinds []string) (unknown []string, known bool, err error) {
 	unknown, known = s.unknown(set, kinds)
 	if known && len(unknown) == 0 {
@@ -103,9 +105,10 @@ func has(d handlers.SetDescription, kind string) bool {
 	return slices.ContainsFunc(d.Kinds, func(k handlers.KindDescription) bool { return k.Name == kind })
 }
 
-// Publish tells whoever has no registry what its sets are that lie in a partition. It comes before each session of
-// a worker, so a server that has the session has them, too: where they are lost, the session is, and the next one
-// brings them again. A failure costs operators a view, and nobody else anything.
+// Publish tells whoever has no registry what its sets are that lie in a partition. It comes before
+// each session of a worker, so a server that has the session has them, too: where they are lost,
+// the session is, and the next one brings them again. A failure costs operators a view, and nobody
+// else anything.
 func (s *Sets) Publish(ctx context.Context, partition int) error {
 	for _, set := range s.names {
 		if store.PartitionOf(set, s.cfg.Store.Partitions()) != partition {

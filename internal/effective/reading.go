@@ -12,16 +12,17 @@ import (
 )
 
 const (
-	// maxAge is how old what callers go by may be.
+	// maxAge is how old the answers may be that callers use.
 	maxAge = time.Second
-	// pollInterval is how often a watcher asks, unless the store tells of each change. The store mostly answers
-	// from memory.
+	// pollInterval is how often a watcher asks, unless the store tells of each change. The store
+	// mostly answers from memory.
 	pollInterval = 250 * time.Millisecond
 )
 
-// reading is something that is read of the store again and again. It has the one rule of when that is: what was
-// read is gone by for maxAge, or while somebody in the process watches a store that tells of each change, until
-// one is told. One reads at a time, and nobody else waits for that but those who have nothing yet.
+// reading is something that is read from the store again and again. It has the one rule of when that
+// is: what was read is used for maxAge or, while somebody in the process watches a store that signals
+// every change, until a change is signalled. One caller reads at a time. The others go on with what
+// is known; only those who know nothing yet wait.
 type reading struct {
 	told *told
 	read func(context.Context) error
@@ -39,7 +40,7 @@ func newReading(t *told, read func(context.Context) error, log *slog.Logger) *re
 	return &reading{told: t, read: read, log: log, turn: newTurn()}
 }
 
-// current reports whether what was read last may be gone by.
+// current reports whether what was read last may still be used.
 func (r *reading) current() bool {
 	if r.told.everything() {
 		return r.told.count.Load() == r.heeded.Load()
@@ -55,7 +56,7 @@ func (r *reading) ensure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, maxAge)
 	defer cancel()
 	tried := r.tried.Load()
-	if tried == 0 { // nobody goes by nothing while the first reading is on its way
+	if tried == 0 { // nobody goes on knowing nothing
 		if r.turn.take(ctx) != nil {
 			return
 		}

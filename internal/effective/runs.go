@@ -15,9 +15,10 @@ import (
 // maxRuns bounds what a worker remembers of configured runs.
 const maxRuns = 256
 
-// Runs knows what is in force for runs that have a configuration of their own. Fetches and heartbeats tell a
-// worker by a mark when one has changed, and the worker reads it once for each mark, so other runs cost nothing.
-// Marks are only ever compared for equality: a server that lost writes tells an earlier one again.
+// Runs knows what is in force for runs that have a configuration of their own. Fetches and
+// heartbeats tell a worker by a mark when one has changed, and the worker reads it once for each
+// mark, so other runs cost nothing. Marks are only ever compared for equality: a server that lost
+// writes tells an earlier one again.
 type Runs struct {
 	store store.Configurations
 	live  *handlers.Live
@@ -44,7 +45,8 @@ type configuredRun struct {
 	reading turn                    // so that what was read later stands
 }
 
-// readRun is what was read after the mark was told. It is of the change that the mark is for, or of a later one.
+// readRun is what was read after the mark was told. It is of the change that the mark is for, or of
+// a later one.
 type readRun struct {
 	mark int64
 	live *handlers.Live
@@ -55,7 +57,8 @@ func (c *configuredRun) is(mark int64) bool {
 	return now != nil && now.mark == mark
 }
 
-// Live is what is in force for the run alone; nil while that is what is in force for all runs of its set.
+// Live is what is in force for the run alone; nil while that is what is in force for all runs of
+// its set.
 func (r *Run) Live() *handlers.Live {
 	if own := r.own.Load(); own != nil {
 		if latest := own.latest.Load(); latest != nil {
@@ -65,9 +68,9 @@ func (r *Run) Live() *handlers.Live {
 	return nil
 }
 
-// Obey puts the configuration of a run in force for the tasks that are held of it, as of the mark. That is 0 for a
-// run that has none, also for one whose configuration was lost by the store. What cannot be read, or not before
-// ctx ends, leaves what was in force before.
+// Obey puts the configuration of a run in force for the tasks that are held of it, as of the mark.
+// That is 0 for a run that has none, also for one whose configuration was lost by the store. What
+// cannot be read, or not before ctx ends, leaves what was in force before.
 func (c *Runs) Obey(ctx context.Context, r *Run, mark int64) {
 	own := r.own.Load()
 	if own == nil && mark == 0 || own != nil && own.is(mark) {

@@ -86,7 +86,9 @@ func TestTheConfigurationOfARunIsReadOnceForEachMark(t *testing.T) {
 		require.Zero(t, d.reads.Load(), "it has none of its own")
 		for i, mark := range []int64{500, 900, 500} { // the server lost the second change
 			d.write([]string{
-				`{"v":1,"set":{"timeout":1000000000}}`, `{"v":1,"set":{"timeout":2000000000}}`, `{"v":1,"set":{"timeout":1000000000}}`,
+				`{"v":1,"set":{"timeout":1000000000}}`,
+				`{"v":1,"set":{"timeout":2000000000}}`,
+				`{"v":1,"set":{"timeout":1000000000}}`,
 			}[i])
 			want := []time.Duration{time.Second, 2 * time.Second, time.Second}[i]
 			require.Equal(t, both(want), d.obey(t.Context(), mark))

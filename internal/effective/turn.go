@@ -2,7 +2,8 @@ package effective
 
 import "context"
 
-// turn lets one do something at a time. Unlike a mutex, who waits for it can give up, and virtual time passes.
+// turn lets one do something at a time. Unlike a mutex, who waits for it can give up, and virtual
+// time passes.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }

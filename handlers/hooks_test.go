@@ -153,3 +153,60 @@ func TestTheLogOfAnAttemptNamesIt(t *testing.T) {
 	})
 	require.Contains(t, log.String(), "msg=copied job=import/42 run=7 task=task-1 kind=scan queue=path retry=2 bytes=3")
 }
+
+func TestHooksAreSetAfterTheSetIsMade(t *testing.T) {
+	var called []string
+	note := func(name string) func(context.Context, *handlers.Run) error {
+		return func(context.Context, *handlers.Run) error {
+			called = append(called, name)
+			return nil
+		}
+	}
+	s := handlers.NewSet("ingest", handlers.SetConfig{})
+	s.OnValidate(note("validate"))
+	s.OnPreJob(note("pre"))
+	s.OnPostJob(note("post"))
+	s.OnEvent("copy", handlers.EventHooks{After: func(context.Context, handlers.Event) error {
+		called = append(called, "copied")
+		return nil
+	}})
+	handlers.Handle(s, func(ctx context.Context, t *handlers.Task[scanArgs]) error {
+		return t.Event(ctx, "copy", func(context.Context) error { return nil })
+	}, nil)
+	r, err := handlers.NewRegistry(s)
+	require.NoError(t, err)
+	require.NoError(t, r.Validate(t.Context(), store.RunRecord{Set: "ingest"}))
+	for _, kind := range []string{store.KindPreJob, "scan", store.KindPostJob} {
+		r.Execute(t.Context(), delivery(kind, store.Task{}), execute.Config{Runtime: &runtime{}})
+	}
+	require.Equal(t, []string{"validate", "pre", "copied", "post"}, called)
+	for name, set := range map[string]func(){
+		"Validate": func() { s.OnValidate(note("late")) }, "PreJob": func() { s.OnPreJob(note("late")) },
+		"PostJob": func() { s.OnPostJob(note("late")) }, "Events": func() { s.OnEvent("late", handlers.EventHooks{}) },
+	} {
+		require.PanicsWithValue(t, `handlers: hook `+name+` of the set "ingest" was set after a registry was made of it`, set)
+	}
+}
+
+func TestAHookThatIsSetTwiceIsReported(t *testing.T) {
+	none := func(context.Context, *handlers.Run) error { return nil }
+	around := handlers.EventHooks{Before: func(context.Context, handlers.Event) error { return nil }}
+	events := map[string]handlers.EventHooks{"copy": around}
+	s := handlers.NewSet("ingest", handlers.SetConfig{Hooks: handlers.Hooks{PostJob: none, Events: events}})
+	s.OnPostJob(none)
+	s.OnPreJob(none)
+	s.OnPreJob(none)
+	s.OnValidate(nil)
+	s.OnEvent("copy", around)
+	s.OnEvent("move", handlers.EventHooks{})
+	s.OnEvent("a b", around)
+	_, err := handlers.NewRegistry(s)
+	for _, want := range []string{
+		"Sets[0].Hooks.PostJob is set twice", "Sets[0].Hooks.PreJob is set twice", "Sets[0].Hooks.Validate is nil",
+		`Sets[0].Hooks.Events["copy"] is set twice`, `Sets[0].Hooks.Events["move"] has neither Before nor After`,
+		`Sets[0].Hooks.Events["a b"] may hold only`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	require.Len(t, events, 1, "the caller's map is the caller's")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -19,7 +20,8 @@ type Middleware func(next Handler) Handler
 type SetConfig struct {
 	// Attributes of all kinds of the set, and of its hooks.
 	Attributes Attributes
-	// Hooks of the runs that use the set. Defaults to none.
+	// Hooks of the runs that use the set. Those that need the set, as for values declared on it, are set by
+	// [Set.OnPostJob] and its like. Defaults to none.
 	Hooks Hooks
 	// RunsInReadOnly lets workers fetch tasks and hooks of the set while the namespace is read-only, too. Defaults to false.
 	RunsInReadOnly bool
@@ -66,6 +68,7 @@ type Set struct {
 	counters map[string]bool  // those declared
 	values   []*declared      // lists and maps
 	problems []error
+	bound    *atomic.Bool // a registry was made of it
 }
 
 // kind is one handler, as it was registered.
@@ -81,7 +84,7 @@ type kind struct {
 func NewSet(name string, cfg SetConfig) *Set {
 	cfg.Middleware = slices.Clone(cfg.Middleware)
 	cfg.Hooks.Events = maps.Clone(cfg.Hooks.Events)
-	return &Set{name: name, cfg: cfg, kinds: make(map[string]*kind), counters: make(map[string]bool)}
+	return &Set{name: name, cfg: cfg, kinds: make(map[string]*kind), counters: make(map[string]bool), bound: new(atomic.Bool)}
 }
 
 func (s *Set) clone() *Set {

@@ -39,6 +39,9 @@ var rows = map[string]string{
 	"handlers.KindOptions.Middleware":    "Middleware of the kind",
 	"handlers.Registry.With(middleware)": "Middleware of the set",
 	"handlers.SetConfig.Middleware":      "Middleware of the set",
+	"handlers.Set.OnPostJob(fn)":         "PostJob",
+	"handlers.Set.OnPreJob(fn)":          "PreJob",
+	"handlers.Set.OnValidate(fn)":        "Validate",
 
 	"memstore.Options.Logger":        "Logger",
 	"store.Signals.Subscribe(fn)":    "Subscribe",

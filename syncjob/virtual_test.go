@@ -254,12 +254,13 @@ func TestWhileNobodyTellsWorkersPollAndThenSleepAgain(t *testing.T) {
 	})
 }
 
-func TestFourteenVirtualDays(t *testing.T) {
+func TestAVirtualDayOfAnIdleWorkerIsShort(t *testing.T) {
+	const days = 2
 	begun := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		m := managerOn(t, memstore.New(nil), set(t, handlers.SetConfig{}, noop))
 		work(t, m, syncjob.WorkerConfig{})
-		time.Sleep(14 * 24 * time.Hour)
+		time.Sleep(days * 24 * time.Hour)
 	})
-	t.Logf("14 virtual days with an idle worker take %v", time.Since(begun))
+	t.Logf("a virtual day with an idle worker takes %v", time.Since(begun)/days) // it depends on the machine
 }

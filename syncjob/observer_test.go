@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,4 +138,47 @@ func TestVerdictsHaveNames(t *testing.T) {
 	require.Equal(t, "success", store.VerdictSuccess.String())
 	require.Equal(t, "hook done", store.VerdictHookDone.String())
 	require.Equal(t, "unknown", (store.VerdictHookDone + 1).String())
+}
+
+// readRuns is a store that counts reads of runs.
+type readRuns struct {
+	store.Store
+	reads atomic.Int64
+}
+
+func (s *readRuns) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	s.reads.Add(1)
+	return s.Store.Run(ctx, id)
+}
+
+func TestAWorkerReadsARunThatEndedOnlyForWhoWantsToKnow(t *testing.T) {
+	for name, wanted := range map[string]bool{"nobody": false, "an observer": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared := memstore.New(nil)
+				counted := &readRuns{Store: shared}
+				done := 0
+				cfg := syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop)}
+				if wanted {
+					cfg.Observer.RunDone = func(syncjob.RunState) { done++ }
+				}
+				m, err := syncjob.New(counted, cfg)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, m.Close()) })
+				stop := work(t, m, syncjob.WorkerConfig{})
+				other := managerOn(t, shared, cfg.Registry)
+				run, err := other.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
+				require.NoError(t, err)
+				_, err = run.Wait(t.Context())
+				require.NoError(t, err)
+				require.NoError(t, stop())
+				want := 0
+				if wanted {
+					want = 1
+				}
+				require.Equal(t, want, done)
+				require.EqualValues(t, want, counted.reads.Load())
+			})
+		})
+	}
 }

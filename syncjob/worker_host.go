@@ -65,8 +65,13 @@ func (h *workerHost) Settled(s worker.Settlement) {
 	}
 }
 
-func (h *workerHost) RunsEnded(ctx context.Context, runs []store.RunID) {
-	for _, id := range runs {
-		h.m.tellEnd(ctx, id)
+func (h *workerHost) RunsEnded(ctx context.Context, runs []store.RunID) (tell func(context.Context)) {
+	if !h.m.journal.tellsRunDone(ctx) {
+		return nil // it takes a read of each run
+	}
+	return func(ctx context.Context) {
+		for _, id := range runs {
+			h.m.tellEnd(ctx, id)
+		}
 	}
 }

@@ -36,8 +36,9 @@ type Host interface {
 	Fetched(Fetch)
 	// Settled is told of each batch of outcomes that was stored.
 	Settled(Settlement)
-	// RunsEnded is told of runs that a settlement ended. It may take its time.
-	RunsEnded(ctx context.Context, runs []store.RunID)
+	// RunsEnded is told of runs that a settlement ended. What takes time about that it returns as a
+	// function, which holds up nothing; nil for nothing.
+	RunsEnded(ctx context.Context, runs []store.RunID) (tell func(context.Context))
 }
 
 // Schedules fires the periodic jobs of a partition.

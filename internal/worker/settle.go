@@ -219,8 +219,10 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			s.e.host.Settled(Settlement{
 				Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),
 			})
-			if len(reply.Ended) > 0 { // telling of that holds up nothing
-				s.e.tellers.Go(func(ctx context.Context) { s.e.host.RunsEnded(ctx, reply.Ended) })
+			if len(reply.Ended) > 0 {
+				if tell := s.e.host.RunsEnded(s.e.hard, reply.Ended); tell != nil {
+					s.e.tellers.Go(tell)
+				}
 			}
 			if len(reply.Lost) > 0 {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)

@@ -100,10 +100,28 @@ type drawing struct {
 	silent    []store.Holding
 }
 
-// look sums up what the others have and want. A silent one holds, and wants nothing.
+// look sums up what the others have and want.
 func (d *drawing) look(repeated bool) {
-	var rivals []*holder
 	d.noteVoid(d.me)
+	rivals := d.lookAtOthers()
+	d.wanting = len(rivals)
+	if repeated && d.me.want > 0 || !repeated && d.p.Want > 0 {
+		d.wanting++
+	}
+	d.share = max(1, d.p.Max/max(1, d.wanting))
+	for _, h := range rivals {
+		d.owed += h.debt(d.share)
+		if h.want > h.held {
+			d.wanted = true
+			if d.me.since == 0 || h.since < d.me.since {
+				d.ahead += h.debt(d.share)
+			}
+		}
+	}
+}
+
+// lookAtOthers sums up what the others have, and returns those who want permits. A silent one holds, and wants nothing.
+func (d *drawing) lookAtOthers() (rivals []*holder) {
 	for name, h := range d.holders {
 		if d.now.Before(h.void) {
 			d.lent += h.tokens
@@ -126,20 +144,7 @@ func (d *drawing) look(repeated bool) {
 			delete(d.holders, name)
 		}
 	}
-	d.wanting = len(rivals)
-	if repeated && d.me.want > 0 || !repeated && d.p.Want > 0 {
-		d.wanting++
-	}
-	d.share = max(1, d.p.Max/max(1, d.wanting))
-	for _, h := range rivals {
-		d.owed += h.debt(d.share)
-		if h.want > h.held {
-			d.wanted = true
-			if d.me.since == 0 || h.since < d.me.since {
-				d.ahead += h.debt(d.share)
-			}
-		}
-	}
+	return rivals
 }
 
 // noteVoid notes a holder whose tokens are void and took up room until they were.

@@ -122,19 +122,34 @@ func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult)
 	case v == nil:
 		v = &value{typ: w.Type}
 	}
+	if !v.apply(w, &result) {
+		return result
+	}
+	if w.Scope.Expiry > 0 {
+		v.expires = now.Add(w.Scope.Expiry)
+	}
+	if v.empty() {
+		delete(vs, w.Name)
+	} else {
+		vs[w.Name] = v
+	}
+	return result
+}
+
+// apply applies a write to one value. It reports whether the value is as the write wants it.
+func (v *value) apply(w *store.Write, result *store.WriteResult) bool {
 	switch w.Op {
 	case store.WriteSet:
 		for _, d := range w.Data {
 			v.set(d)
 		}
 	case store.WriteAdd:
-		if result.Sum, result.Err = v.add(string(w.Data[0].Bytes)); result.Err != nil {
-			return result
-		}
+		result.Sum, result.Err = v.add(string(w.Data[0].Bytes))
+		return result.Err == nil
 	case store.WriteSwap:
 		have, ok := v.get(w.Data[0].Field)
 		if ok != (w.Expect != nil) || !bytes.Equal(have, w.Expect) {
-			return result
+			return false
 		}
 		v.set(w.Data[0])
 		result.Swapped = true
@@ -149,15 +164,12 @@ func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult)
 			delete(v.fields, d.Field)
 		}
 	}
-	if w.Scope.Expiry > 0 {
-		v.expires = now.Add(w.Scope.Expiry)
-	}
-	if v.typ == store.ValueMap && len(v.fields) == 0 || v.typ == store.ValueList && len(v.items) == 0 {
-		delete(vs, w.Name)
-	} else {
-		vs[w.Name] = v
-	}
-	return result
+	return true
+}
+
+// empty reports whether a map or list has nothing: it is removed then.
+func (v *value) empty() bool {
+	return v.typ == store.ValueMap && len(v.fields) == 0 || v.typ == store.ValueList && len(v.items) == 0
 }
 
 func (v *value) get(field string) ([]byte, bool) {

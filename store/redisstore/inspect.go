@@ -56,24 +56,13 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		}
 		out.Lanes = append(out.Lanes, lane)
 	}
-	cmds := make(rueidis.Commands, 0, len(sessions))
-	for _, session := range sessions {
-		cmds = append(cmds, b().Hkeys().Key(k.Session(session)).Build())
-	}
-	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		fields, err := r.AsStrSlice()
-		if err = script.Empty(s.server.Translate(ctx, "list what a session holds", err)); err != nil {
-			return out, err
+	err = s.leases(ctx, k, sessions, func(session string, lane store.Lane) {
+		if lane.Run.Number == id.Number {
+			out.Held = countHeld(out.Held, session, lane.Route)
 		}
-		held := make(map[store.Route]int64)
-		for _, f := range fields {
-			if lease, ok := format.ParseLeaseField(sessions[i], f); ok && lease.Lane.Run.Number == id.Number {
-				held[lease.Lane.Route]++
-			}
-		}
-		for route, n := range held {
-			out.Held = append(out.Held, store.HeldRecord{Session: sessions[i], Route: route, Held: n})
-		}
+	})
+	if err != nil {
+		return out, err
 	}
 	out.Run, err = s.Run(ctx, id)
 	out.Stable = before.Counts == out.Run.Counts && before.Status == out.Run.Status
@@ -157,40 +146,51 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 		if !ok || !route.Counted() {
 			continue
 		}
-		q := store.QueueRecord{Route: route, Running: running[route]}
-		replies := s.client.DoMulti(ctx,
-			b().Zcard().Key(k.Ring(name)).Build(),
-			b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
-		)
-		q.Runs, err = replies[0].AsInt64()
-		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
-			return nil, err
-		}
-		runs, err := replies[1].AsStrSlice()
-		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
-			return nil, err
-		}
-		looked := len(runs)
-		runs, err = s.startable(ctx, k, runs)
+		q, err := s.queueStats(ctx, k, route)
 		if err != nil {
 			return nil, err
 		}
-		q.Runs -= int64(looked - len(runs))
-		for _, run := range runs {
-			lane, err := s.inspectLane(ctx, k, run, name)
-			if err != nil {
-				return nil, err
-			}
-			q.Waiting += lane.Waiting + lane.Recovered + lane.Staged
-			if !lane.Oldest.IsZero() && (q.Oldest.IsZero() || lane.Oldest.Before(q.Oldest)) {
-				q.Oldest = lane.Oldest
-			}
-		}
-		if q.Waiting+q.Running > 0 {
+		if q.Running = running[route]; q.Waiting+q.Running > 0 {
 			out = append(out, q)
 		}
 	}
 	return out, nil
+}
+
+// queueStats sums up what waits under a route.
+func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, route store.Route) (store.QueueRecord, error) {
+	q := store.QueueRecord{Route: route}
+	name := format.RouteName(route)
+	b := s.client.B
+	replies := s.client.DoMulti(ctx,
+		b().Zcard().Key(k.Ring(name)).Build(),
+		b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
+	)
+	var err error
+	q.Runs, err = replies[0].AsInt64()
+	if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
+		return q, err
+	}
+	all, err := replies[1].AsStrSlice()
+	if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
+		return q, err
+	}
+	runs, err := s.startable(ctx, k, all)
+	if err != nil {
+		return q, err
+	}
+	q.Runs -= int64(len(all) - len(runs))
+	for _, run := range runs {
+		lane, err := s.inspectLane(ctx, k, run, name)
+		if err != nil {
+			return q, err
+		}
+		q.Waiting += lane.Waiting + lane.Recovered + lane.Staged
+		if !lane.Oldest.IsZero() && (q.Oldest.IsZero() || lane.Oldest.Before(q.Oldest)) {
+			q.Oldest = lane.Oldest
+		}
+	}
+	return q, nil
 }
 
 // maxQueueStatRuns is the last position of a ring that QueueStats looks into.
@@ -201,23 +201,42 @@ func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[sto
 	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
 		return nil, err
 	}
+	running := make(map[store.Route]int64)
+	err = s.leases(ctx, k, sessions, func(_ string, lane store.Lane) { running[lane.Route]++ })
+	return running, err
+}
+
+// leases calls each for every task that a session of the list holds, session by session.
+func (s *Store) leases(
+	ctx context.Context, k *format.Keyspace, sessions []string, each func(session string, lane store.Lane),
+) error {
 	cmds := make(rueidis.Commands, 0, len(sessions))
 	for _, session := range sessions {
 		cmds = append(cmds, s.client.B().Hkeys().Key(k.Session(session)).Build())
 	}
-	running := make(map[store.Route]int64)
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		fields, err := r.AsStrSlice()
 		if err = script.Empty(s.server.Translate(ctx, "list what a session holds", err)); err != nil {
-			return nil, err
+			return err
 		}
 		for _, f := range fields {
 			if lease, ok := format.ParseLeaseField(sessions[i], f); ok {
-				running[lease.Lane.Route]++
+				each(sessions[i], lease.Lane)
 			}
 		}
 	}
-	return running, nil
+	return nil
+}
+
+// countHeld counts one more task of a route that a session holds. The records of a session are the last ones.
+func countHeld(records []store.HeldRecord, session string, route store.Route) []store.HeldRecord {
+	for i := len(records) - 1; i >= 0 && records[i].Session == session; i-- {
+		if records[i].Route == route {
+			records[i].Held++
+			return records
+		}
+	}
+	return append(records, store.HeldRecord{Session: session, Route: route, Held: 1})
 }
 
 // startable leaves out runs that were stopped: what they left in their lanes never starts.

@@ -105,8 +105,8 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	if p.After != "" {
 		from = "(" + p.After
 	}
-	b := s.client.B
-	names, err := s.client.Do(ctx, b().Zrangebylex().Key(k.Jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()).AsStrSlice()
+	list := s.client.B().Zrangebylex().Key(k.Jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()
+	names, err := s.client.Do(ctx, list).AsStrSlice()
 	if err = script.Empty(s.server.Translate(ctx, "list jobs", err)); err != nil {
 		return store.JobPage{}, err
 	}
@@ -118,11 +118,22 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	if n < len(names) || n == p.Limit {
 		page.Next = names[n-1]
 	}
-	names = names[:n]
+	if page.Jobs, err = s.readJobs(ctx, k, names[:n]); err != nil {
+		return store.JobPage{}, err
+	}
+	if err := s.readLastRuns(ctx, k, page.Jobs); err != nil {
+		return store.JobPage{}, err
+	}
+	return page, nil
+}
+
+// readJobs reads the records of jobs. It leaves out a job that cannot be read: reading that job says what is wrong.
+func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string) ([]store.JobEntry, error) {
 	cmds := make(rueidis.Commands, 0, len(names))
 	for _, name := range names {
-		cmds = append(cmds, b().Hgetall().Key(k.Job(name)).Build())
+		cmds = append(cmds, s.client.B().Hgetall().Key(k.Job(name)).Build())
 	}
+	var jobs []store.JobEntry
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
 		if err = s.server.Translate(ctx, "read a job", err); err == nil && len(h) == 0 {
@@ -134,37 +145,44 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 		}
 		if errors.Is(err, store.ErrCorrupt) {
 			s.config.Logger.ErrorContext(ctx, "a job is left out of a listing", "job", names[i], "error", err)
-			continue // reading that job says what is wrong
+			continue
 		}
 		if err != nil {
-			return store.JobPage{}, err
+			return nil, err
 		}
-		page.Jobs = append(page.Jobs, store.JobEntry{Job: j})
+		jobs = append(jobs, store.JobEntry{Job: j})
 	}
-	cmds = make(rueidis.Commands, 0, len(page.Jobs))
-	for _, e := range page.Jobs {
-		cmds = append(cmds, b().Hgetall().Key(k.Run(format.RunID(e.Job.LastRun))).Build())
+	return jobs, nil
+}
+
+// readLastRuns adds the newest run of each job. It leaves out a run that cannot be read: reading that run says what
+// is wrong.
+func (s *Store) readLastRuns(ctx context.Context, k *format.Keyspace, jobs []store.JobEntry) error {
+	cmds := make(rueidis.Commands, 0, len(jobs))
+	for _, e := range jobs {
+		cmds = append(cmds, s.client.B().Hgetall().Key(k.Run(format.RunID(e.Job.LastRun))).Build())
 	}
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		e := &jobs[i]
 		h, err := r.AsStrMap()
 		if err != nil {
 			err = s.server.Translate(ctx, "read a run", err)
 			if errors.Is(err, store.ErrUnavailable) || context.Cause(ctx) != nil {
-				return store.JobPage{}, err
+				return err
 			}
-			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", page.Jobs[i].Job.Name, "error", err)
+			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", e.Job.Name, "error", err)
 			continue
 		}
 		if len(h) == 0 {
 			continue // it never ran, or the summary has expired
 		}
-		e := &page.Jobs[i]
 		run, err := format.DecodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h, s.estimate())
 		if err != nil {
-			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", e.Job.Name, "run", e.Job.LastRun, "error", err)
-			continue // reading that run says what is wrong
+			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing",
+				"job", e.Job.Name, "run", e.Job.LastRun, "error", err)
+			continue
 		}
 		e.Run = &run
 	}
-	return page, nil
+	return nil
 }

@@ -48,86 +48,19 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	if err != nil {
 		return store.EnqueueReply{}, err
 	}
-	b := newBatch(s, k)
-	c := b.Call
-	c.Keys = append(c.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle)
-	c.Add(k.Channel).Int64(p.Number).Add(format.Millis(producerTTL))
+	e := enqueueing{
+		batch: newBatch(s, k), holds: p.Holds, entries: p.Entries, number: number, runs: make(map[int64]int),
+	}
+	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle)
+	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(producerTTL))
+	if err := e.packRuns(ctx, s); err != nil {
+		return store.EnqueueReply{}, err
+	}
+	e.packHolds()
+	e.packEntries()
+	e.packCloses()
 
-	// Runs in the order of their first mention; closing a hold may complete the
-	// run, which needs the lane of its hook.
-	runs := make(map[int64]int)
-	var ids []int64
-	mention := func(id store.RunID) {
-		if n := number(id); runs[n] == 0 {
-			ids = append(ids, n)
-			runs[n] = len(ids)
-		}
-	}
-	closes := make(map[int64]bool)
-	opened, guarded := 0, 0
-	for _, h := range p.Holds {
-		if h.Guarded {
-			guarded++
-		}
-		mention(h.Run)
-		if h.Close {
-			closes[number(h.Run)] = true
-		} else {
-			opened++
-		}
-	}
-	for i := range p.Entries {
-		mention(p.Entries[i].Run)
-	}
-	c.Int(len(ids))
-	for _, n := range ids {
-		id, post := format.RunID(n), ""
-		if closes[n] {
-			m, _, err := s.meta(ctx, k, n)
-			if err != nil {
-				return store.EnqueueReply{}, err
-			}
-			post = m.Post
-		}
-		base := c.Key(k.Run(id))
-		c.Key(k.Lanes(id))
-		c.Key(k.Holds(id))
-		c.Key(k.Waiting(format.LaneName(id, post)))
-		c.Key(k.Ring(post))
-		c.Int(base).Add(id)
-	}
-
-	c.Int(guarded)
-	for _, h := range p.Holds {
-		if h.Guarded {
-			c.Int(runs[number(h.Run)]).Add(h.Name, h.From)
-		}
-	}
-	c.Int(opened)
-	for _, h := range p.Holds {
-		if !h.Close {
-			c.Int(runs[number(h.Run)]).Add(h.Name, h.Mark)
-		}
-	}
-
-	groups := b.group(len(p.Entries), func(i int) (int64, *store.Item) {
-		return number(p.Entries[i].Run), &p.Entries[i].Item
-	})
-	c.Int(len(groups))
-	for _, g := range groups {
-		c.Int(runs[g.run])
-		length := c.Reserve()
-		b.addGroup(g)
-		c.Set(length, len(c.Args)-length-1)
-	}
-	c.Int(len(p.Holds) - opened)
-	for _, h := range p.Holds {
-		if h.Close {
-			c.Int(runs[number(h.Run)]).Add(h.Name)
-		}
-	}
-
-	word, rest, err := s.server.Word(ctx, script.Enqueue, c)
+	word, rest, err := s.server.Word(ctx, script.Enqueue, e.Call)
 	if err != nil {
 		return store.EnqueueReply{}, err
 	}
@@ -138,10 +71,111 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		return store.EnqueueReply{}, store.ErrStale
 	case "ok":
 		if len(rest) == 1 {
-			return decodeEnqueueReply(p, script.Text(rest[0]), len(runs), func(id store.RunID) int { return runs[number(id)] }, b.specials)
+			return decodeEnqueueReply(p, script.Text(rest[0]), len(e.runs), e.ordinal, e.specials)
 		}
 	}
 	return store.EnqueueReply{}, script.Unexpected(script.Enqueue, word)
+}
+
+// enqueueing packs a call of the script enqueue, section by section.
+type enqueueing struct {
+	*batch
+	holds   []store.HoldChange
+	entries []store.Entry
+	number  func(store.RunID) int64
+	runs    map[int64]int // ordinals by number, in the order of first mention
+	ids     []int64       // their numbers in that order
+}
+
+// mention numbers a run when it is named for the first time.
+func (e *enqueueing) mention(id store.RunID) {
+	if n := e.number(id); e.runs[n] == 0 {
+		e.ids = append(e.ids, n)
+		e.runs[n] = len(e.ids)
+	}
+}
+
+// ordinal is the number that mention gave a run.
+func (e *enqueueing) ordinal(id store.RunID) int { return e.runs[e.number(id)] }
+
+// packRuns packs the keys of all runs in the order of their first mention. Closing a hold may complete
+// the run, which needs the lane of its hook.
+func (e *enqueueing) packRuns(ctx context.Context, s *Store) error {
+	closes := make(map[int64]bool)
+	for _, h := range e.holds {
+		e.mention(h.Run)
+		if h.Close {
+			closes[e.number(h.Run)] = true
+		}
+	}
+	for i := range e.entries {
+		e.mention(e.entries[i].Run)
+	}
+	c, k := e.Call, e.space
+	c.Int(len(e.ids))
+	for _, n := range e.ids {
+		id, post := format.RunID(n), ""
+		if closes[n] {
+			m, _, err := s.meta(ctx, k, n)
+			if err != nil {
+				return err
+			}
+			post = m.Post
+		}
+		base := c.Key(k.Run(id))
+		c.Key(k.Lanes(id))
+		c.Key(k.Holds(id))
+		c.Key(k.Waiting(format.LaneName(id, post)))
+		c.Key(k.Ring(post))
+		c.Int(base).Add(id)
+	}
+	return nil
+}
+
+// packHolds packs the holds that must still be as they were, and those to be opened.
+func (e *enqueueing) packHolds() {
+	guarded, n := e.Reserve(), 0
+	for _, h := range e.holds {
+		if h.Guarded {
+			e.Int(e.ordinal(h.Run)).Add(h.Name, h.From)
+			n++
+		}
+	}
+	e.Set(guarded, n)
+	opened, n := e.Reserve(), 0
+	for _, h := range e.holds {
+		if !h.Close {
+			e.Int(e.ordinal(h.Run)).Add(h.Name, h.Mark)
+			n++
+		}
+	}
+	e.Set(opened, n)
+}
+
+// packEntries packs the tasks by lane.
+func (e *enqueueing) packEntries() {
+	groups := e.group(len(e.entries), func(i int) (int64, *store.Item) {
+		return e.number(e.entries[i].Run), &e.entries[i].Item
+	})
+	e.Int(len(groups))
+	for _, g := range groups {
+		e.Int(e.runs[g.run])
+		length := e.Reserve()
+		e.addGroup(g)
+		e.Set(length, len(e.Args)-length-1)
+	}
+}
+
+// packCloses packs the holds to be closed.
+func (e *enqueueing) packCloses() {
+	closed, n := e.Reserve(), 0
+	for _, h := range e.holds {
+		if h.Close {
+			e.Int(e.ordinal(h.Run)).Add(h.Name)
+			n++
+		}
+	}
+	e.Set(closed, n)
 }
 
 // decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word per

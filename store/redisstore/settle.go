@@ -205,8 +205,7 @@ func (st *settlement) lane(run, route string) int {
 // special packs one outcome that is more than a plain success.
 func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.Call
-	run, route := format.RunID(r.id.Number), o.Lease.Lane.Route
-	verdict := o.Verdict
+	run, verdict := format.RunID(r.id.Number), o.Verdict
 	letter := verdictLetters[verdict]
 	if verdict == store.VerdictSuccess && len(o.Writes) > 0 {
 		letter = "W"
@@ -236,29 +235,11 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	case store.VerdictFail:
 		c.Add(format.EncodeFailure(o, st.params.Worker), o.Error)
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease:
-		name := format.RouteName(route)
-		lane := st.lane(run, name)
-		c.Int(lane).Add(name, route.Queue).Flag(route.Counted())
-		switch {
-		case verdict != store.VerdictRelease:
-			c.Flag(verdict == store.VerdictRetry).Int64(format.CeilMillis(o.Delay)).Add(o.Error)
-		case o.Task.Recovered:
-			c.Int(c.Key(st.space.Recovered(format.LaneName(run, name))))
-		default:
-			c.Int(lane)
-		}
-		task := o.Task
-		task.Recovered = task.Recovered && verdict == store.VerdictRelease
-		c.Add(string(format.AppendTask(nil, &task)))
+		st.waitsAgain(run, o)
 	case store.VerdictStopRun:
 		c.Add(o.Error)
 	case store.VerdictBegin:
-		if r.meta.Root == "" {
-			c.Add("0", "", "")
-			break
-		}
-		root, _ := format.ParseRoute(r.meta.Root)
-		c.Int(st.lane(run, r.meta.Root)).Add(r.meta.Root, root.Queue)
+		st.begins(r, run)
 	case store.VerdictSkip:
 		c.Add(string(store.StatusSkipped), o.Error)
 	case store.VerdictAbort:
@@ -267,6 +248,35 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 		c.Add(o.Error, string(o.Result))
 	}
 	c.Set(length, len(c.Args)-length-1)
+}
+
+// waitsAgain packs a task that is not done: it waits, behind the others or in front of them.
+func (st *settlement) waitsAgain(run string, o *store.Outcome) {
+	c, route := st.Call, o.Lease.Lane.Route
+	name := format.RouteName(route)
+	lane := st.lane(run, name)
+	c.Int(lane).Add(name, route.Queue).Flag(route.Counted())
+	switch {
+	case o.Verdict != store.VerdictRelease:
+		c.Flag(o.Verdict == store.VerdictRetry).Int64(format.CeilMillis(o.Delay)).Add(o.Error)
+	case o.Task.Recovered:
+		c.Int(c.Key(st.space.Recovered(format.LaneName(run, name))))
+	default:
+		c.Int(lane)
+	}
+	task := o.Task
+	task.Recovered = task.Recovered && o.Verdict == store.VerdictRelease
+	c.Add(string(format.AppendTask(nil, &task)))
+}
+
+// begins packs the lane of the root, if the run has one.
+func (st *settlement) begins(r *settledRun, run string) {
+	if r.meta.Root == "" {
+		st.Add("0", "", "")
+		return
+	}
+	root, _ := format.ParseRoute(r.meta.Root)
+	st.Int(st.lane(run, r.meta.Root)).Add(r.meta.Root, root.Queue)
 }
 
 // staged packs what a delivery has staged.

@@ -241,6 +241,11 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	default:
 		return store.ReadReply{}, script.Unexpected(script.ReadValue, word)
 	}
+	return decodeValue(&p, rest), nil
+}
+
+// decodeValue reads a length, a cursor, and what was read of a value.
+func decodeValue(p *store.ReadParams, rest []rueidis.RedisMessage) store.ReadReply {
 	var reply store.ReadReply
 	if p.Type == store.ValueList || p.Type == store.ValueMap {
 		reply.Len = script.Number(rest[0])
@@ -255,12 +260,12 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 		for _, b := range data {
 			reply.Data = append(reply.Data, store.Datum{Bytes: []byte(b)})
 		}
-		return reply, nil
+		return reply
 	}
 	for i := 0; i+1 < len(data); i += 2 {
 		reply.Data = append(reply.Data, store.Datum{Field: strings.TrimPrefix(data[i], ":"), Bytes: []byte(data[i+1])})
 	}
-	return reply, nil
+	return reply
 }
 
 // values packs all values of runs and jobs, for the scripts that remove their owners: the sets of their names, and then

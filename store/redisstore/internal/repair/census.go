@@ -10,7 +10,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
-	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
@@ -29,65 +28,6 @@ type census struct {
 func (c *census) isWrong(name string) bool { return slices.Contains(c.wrong, name) }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their names
-// begin with. Keys that are not here are not looked at.
-var (
-	fixedTypes = map[string]string{
-		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "idle": "zset", "kept": "zset",
-		"leases": "zset", "terms": "hash", "sets": "hash", "trash": "zset", "hist": "zset",
-	}
-	keyTypes = map[string]string{
-		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
-		"dead": "zset", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
-	}
-)
-
-// keyType is the type that a key must have; "" if that is not known.
-func keyType(name string) string {
-	kind, _, ok := strings.Cut(name, ":")
-	if !ok {
-		return fixedTypes[name]
-	}
-	return keyTypes[kind]
-}
-
-// runOf is the number of the run that a key is of; "" if it is of none.
-func runOf(name string) string {
-	kind, rest, _ := strings.Cut(name, ":")
-	switch kind {
-	case "run", "configured", "lanes", "holds", "stage", "dead":
-		return rest
-	case "names", "value":
-		if of, rest, _ := strings.Cut(rest, ":"); of == "run" {
-			return rest[strings.LastIndexByte(rest, ':')+1:]
-		}
-	case "ids":
-		id, _, _ := strings.Cut(rest, ":")
-		return id
-	case "W", "U", "D", "M", "S":
-		id, _, _ := strings.Cut(rest, "/")
-		return id
-	}
-	return ""
-}
-
-// storedValue names a value of a job or a run.
-type storedValue struct {
-	scope store.ValueScope
-	name  string
-}
-
-// parseValue reads what follows "value:" in a key.
-func parseValue(rest string) (storedValue, bool) {
-	of, rest, _ := strings.Cut(rest, ":")
-	name, owner, ok := strings.Cut(rest, ":")
-	if of == "job" {
-		return storedValue{store.JobScope(owner), name}, ok
-	}
-	n, err := format.ParseInt(owner)
-	return storedValue{store.RunScope(store.RunID{Number: n}), name}, ok && of == "run" && err == nil
-}
 
 // quickCensus believes the indexes.
 func (r *repair) quickCensus(ctx context.Context) (census, error) {
@@ -170,43 +110,12 @@ func (r *repair) tokens(ctx context.Context, c *census) error {
 // fullCensus looks at every key of the partition.
 func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	c := newCensus()
-	byRun := make(map[string][]string)
-	records := make(map[string]bool)
-	seen := make(map[string]bool)
-	var values []storedValue
 	names, types, err := r.scan(ctx)
 	if err != nil {
 		return c, err
 	}
-	for i, name := range names {
-		if seen[name] {
-			continue // a scan may repeat itself
-		}
-		seen[name] = true
-		if want := keyType(name); want != "" && types[i] != want && types[i] != "none" {
-			c.wrong = append(c.wrong, name)
-			if !strings.HasPrefix(name, "L:") {
-				continue
-			}
-		}
-		kind, rest, _ := strings.Cut(name, ":")
-		switch kind {
-		case "L":
-			c.sessions[rest] = true
-		case "run":
-			records[rest] = true
-		case "starts", "job":
-			c.job = c.job || rest == r.p.Job
-		default:
-			if v, ok := parseValue(rest); ok && kind == "value" {
-				values = append(values, v)
-			}
-			if id := runOf(name); id != "" {
-				byRun[id] = append(byRun[id], name)
-			}
-		}
-	}
-	for id := range records {
+	keys := c.sortKeys(r.p.Job, names, types)
+	for id := range keys.records {
 		c.runs[id] = ""
 	}
 	if err := r.tokens(ctx, &c); err != nil {
@@ -218,94 +127,87 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	if err := r.tokens(ctx, &c); err != nil {
 		return c, err
 	}
-	for _, v := range values {
-		_, kept := c.runs[format.RunID(v.scope.Run)]
-		if v.scope.Of == store.ScopeRun && kept || v.scope == store.JobScope(r.p.Job) {
-			c.values = append(c.values, v)
-		}
-	}
-	for id, names := range byRun {
-		if !records[id] {
+	c.addValues(r.p.Job, keys.values)
+	for id, names := range keys.byRun {
+		if keys.records[id] {
+			c.addKeys(id, names)
+		} else {
 			c.orphans[id] = names
-			continue
-		}
-		for _, name := range names {
-			if strings.HasPrefix(name, "dead:") || strings.HasPrefix(name, "configured:") || strings.HasPrefix(name, "names:") || strings.HasPrefix(name, "value:") {
-				continue // they stay with the summary
-			}
-			c.keys[id] = append(c.keys[id], name)
-			if _, rest, _ := strings.Cut(name, "/"); strings.IndexByte("WUDM", name[0]) >= 0 {
-				c.lanes[id] = append(c.lanes[id], rest)
-			}
 		}
 	}
 	slices.Sort(c.wrong)
 	return c, nil
 }
 
-// scan lists every key of the partition, without its prefix, and the type of each. On a cluster it asks only the server that
-// serves the partition, as others may be down. A scan during which the slot moves away misses keys: it fails, to be repeated.
-func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
-	type found struct {
-		names, types []string
-		err          error
-	}
-	all, answered := prompt.Await(ctx, r.server.Client, func() (all found) {
-		all.err = r.server.Client.Dedicated(func(owner rueidis.DedicatedClient) error {
-			for cursor := uint64(0); ; {
-				page, err := r.page(ctx, owner, cursor)
-				if err != nil {
-					return err
-				}
-				names, types, err := r.types(ctx, page.Elements)
-				if err != nil {
-					return err
-				}
-				all.names, all.types = append(all.names, names...), append(all.types, types...)
-				if cursor = page.Cursor; cursor == 0 {
-					return nil
-				}
-			}
-		})
-		return all
-	})
-	if !answered {
-		return nil, nil, r.server.Translate(ctx, "look through the keys", prompt.Gone(ctx).Error())
-	}
-	return all.names, all.types, all.err
+// partitionKeys are the keys of all jobs in a partition.
+type partitionKeys struct {
+	records map[string]bool     // runs that have a record
+	byRun   map[string][]string // the other keys of each run
+	values  []storedValue
 }
 
-func (r *repair) page(ctx context.Context, owner rueidis.DedicatedClient, cursor uint64) (rueidis.ScanEntry, error) {
-	replies := owner.DoMulti(ctx,
-		owner.B().Scan().Cursor(cursor).Match(globQuoter.Replace(r.k.Prefix)+"*").Count(1000).Build(),
-		owner.B().Exists().Key(r.k.Absent()).Build(), // refused unless the whole slot is there
-	)
-	page, err := replies[0].AsScanEntry()
-	if err == nil {
-		err = replies[1].Error()
-	}
-	if err != nil {
-		return page, r.server.Translate(ctx, "look through the keys", err)
-	}
-	return page, nil
-}
-
-// types are the names of keys, without their prefix, and the type of each.
-func (r *repair) types(ctx context.Context, keys []string) (names, types []string, err error) {
-	cmds := make(rueidis.Commands, 0, len(keys))
-	for _, key := range keys {
-		names = append(names, strings.TrimPrefix(key, r.k.Prefix))
-		cmds = append(cmds, r.server.Client.B().Type().Key(key).Build())
-	}
-	for _, reply := range r.server.Client.DoMulti(ctx, cmds...) {
-		kind, err := reply.ToString()
-		if err != nil {
-			return nil, nil, r.server.Translate(ctx, "look through the keys", err)
+// sortKeys sorts keys, given with their types, by what they belong to. It notes sessions, keys of a wrong type, and
+// whether a key names the job.
+func (c *census) sortKeys(job string, names, types []string) partitionKeys {
+	keys := partitionKeys{records: make(map[string]bool), byRun: make(map[string][]string)}
+	seen := make(map[string]bool)
+	for i, name := range names {
+		if seen[name] {
+			continue // a scan may repeat itself
 		}
-		types = append(types, kind)
+		seen[name] = true
+		kind, rest, _ := strings.Cut(name, ":")
+		if want := keyType(name); want != "" && types[i] != want && types[i] != "none" {
+			c.wrong = append(c.wrong, name)
+			if kind != "L" {
+				continue
+			}
+		}
+		switch kind {
+		case "L":
+			c.sessions[rest] = true
+		case "run":
+			keys.records[rest] = true
+		case "starts", "job":
+			c.job = c.job || rest == job
+		default:
+			keys.add(kind, rest, name)
+		}
 	}
-	return names, types, nil
+	return keys
 }
 
-// globQuoter takes the meaning from what a pattern gives one to.
-var globQuoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+// add notes a value, or another key of a run.
+func (k *partitionKeys) add(kind, rest, name string) {
+	if v, ok := parseValue(rest); ok && kind == "value" {
+		k.values = append(k.values, v)
+	}
+	if id := runOf(name); id != "" {
+		k.byRun[id] = append(k.byRun[id], name)
+	}
+}
+
+// addValues keeps the values of the job and of its runs.
+func (c *census) addValues(job string, values []storedValue) {
+	for _, v := range values {
+		_, kept := c.runs[format.RunID(v.scope.Run)]
+		if v.scope.Of == store.ScopeRun && kept || v.scope == store.JobScope(job) {
+			c.values = append(c.values, v)
+		}
+	}
+}
+
+// addKeys keeps the keys of a run that has a record, and the lanes that they name.
+func (c *census) addKeys(id string, names []string) {
+	for _, name := range names {
+		kind, rest, _ := strings.Cut(name, ":")
+		switch kind {
+		case "dead", "configured", "names", "value":
+			continue // they stay with the summary
+		case "W", "U", "D", "M":
+			_, lane, _ := strings.Cut(rest, "/")
+			c.lanes[id] = append(c.lanes[id], lane)
+		}
+		c.keys[id] = append(c.keys[id], name)
+	}
+}

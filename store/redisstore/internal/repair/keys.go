@@ -1,0 +1,67 @@
+package repair
+
+import (
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+)
+
+// fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their names
+// begin with. Keys that are not here are not looked at.
+var (
+	fixedTypes = map[string]string{
+		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "idle": "zset", "kept": "zset",
+		"leases": "zset", "terms": "hash", "sets": "hash", "trash": "zset", "hist": "zset",
+	}
+	keyTypes = map[string]string{
+		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
+		"dead": "zset", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
+	}
+)
+
+// keyType is the type that a key must have; "" if that is not known.
+func keyType(name string) string {
+	kind, _, ok := strings.Cut(name, ":")
+	if !ok {
+		return fixedTypes[name]
+	}
+	return keyTypes[kind]
+}
+
+// runOf is the number of the run that a key is of; "" if it is of none.
+func runOf(name string) string {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "run", "configured", "lanes", "holds", "stage", "dead":
+		return rest
+	case "names", "value":
+		if of, rest, _ := strings.Cut(rest, ":"); of == "run" {
+			return rest[strings.LastIndexByte(rest, ':')+1:]
+		}
+	case "ids":
+		id, _, _ := strings.Cut(rest, ":")
+		return id
+	case "W", "U", "D", "M", "S":
+		id, _, _ := strings.Cut(rest, "/")
+		return id
+	}
+	return ""
+}
+
+// storedValue names a value of a job or a run.
+type storedValue struct {
+	scope store.ValueScope
+	name  string
+}
+
+// parseValue reads what follows "value:" in a key.
+func parseValue(rest string) (storedValue, bool) {
+	of, rest, _ := strings.Cut(rest, ":")
+	name, owner, ok := strings.Cut(rest, ":")
+	if of == "job" {
+		return storedValue{store.JobScope(owner), name}, ok
+	}
+	n, err := format.ParseInt(owner)
+	return storedValue{store.RunScope(store.RunID{Number: n}), name}, ok && of == "run" && err == nil
+}

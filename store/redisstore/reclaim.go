@@ -1,0 +1,181 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+)
+
+// reclaim closes a session, if it is dead or forced, and gives back what it
+// held, a slice at a time. It returns how many deliveries that were.
+func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
+	k := s.spaces[id.Partition]
+	word, _, err := s.server.Word(ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced))
+	if err != nil || word != "closed" {
+		return 0, err
+	}
+	total := 0
+	for {
+		held, err := s.heldPage(ctx, k, id.ID, nil)
+		if err != nil {
+			return total, err
+		}
+		n, remaining, again, err := s.reclaimSlice(ctx, k, id, held)
+		if again {
+			continue
+		}
+		total += n
+		if err != nil || remaining == 0 || len(held) == 0 {
+			return total, err
+		}
+	}
+}
+
+// heldLane is what a session holds of a lane.
+type heldLane struct {
+	route store.Route
+	tasks []store.Delivery
+}
+
+// heldRun is what a session holds of a run, by lane.
+type heldRun struct {
+	number int64
+	lanes  []*heldLane
+}
+
+// byRun sorts what a session holds by run and lane, in the order of first mention.
+func byRun(held []store.Delivery) []*heldRun {
+	var runs []*heldRun
+	index := make(map[int64]*heldRun)
+	for _, d := range held {
+		n := d.Lease.Lane.Run.Number
+		run := index[n]
+		if run == nil {
+			run = &heldRun{number: n}
+			index[n] = run
+			runs = append(runs, run)
+		}
+		l := run.lane(d.Lease.Lane.Route)
+		l.tasks = append(l.tasks, d)
+	}
+	return runs
+}
+
+func (r *heldRun) lane(route store.Route) *heldLane {
+	for _, l := range r.lanes {
+		if l.route == route {
+			return l
+		}
+	}
+	l := &heldLane{route: route}
+	r.lanes = append(r.lanes, l)
+	return l
+}
+
+// reclaimSlice gives back some of what a session held. It reports how many deliveries that were, how many are left, and whether
+// it has to be repeated since something that it had read in advance has changed.
+func (s *Store) reclaimSlice(
+	ctx context.Context, k *format.Keyspace, id store.SessionID, held []store.Delivery,
+) (reclaimed, remaining int, again bool, err error) {
+	runs := byRun(held)
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes)
+	c.Add(k.Channel, id.ID).Int(len(runs))
+	for _, r := range runs {
+		if err := s.packReclaimedRun(ctx, c, k, r.number); err != nil {
+			return 0, 0, false, err
+		}
+	}
+	for _, r := range runs {
+		s.packReclaimedTasks(c, k, r)
+		if err := s.packDeadStages(ctx, c, k, id, format.RunID(r.number)); err != nil {
+			return 0, 0, false, err
+		}
+	}
+	r, err := s.server.Run(ctx, script.Reclaim, c)
+	switch {
+	case err != nil:
+		return 0, 0, false, err
+	case len(r) == 1 && script.Text(r[0]) == "again":
+		return 0, 0, true, nil
+	case len(r) == 1 && script.Text(r[0]) == "open":
+		return 0, 0, false, nil // the server has gone back to where the session lived
+	case len(r) != 2:
+		return 0, 0, false, script.Unexpected(script.Reclaim, script.Text(r[0]))
+	}
+	return int(script.Number(r[0])), int(script.Number(r[1])), false, nil
+}
+
+// packReclaimedRun packs the keys of a run, and those that let it go on or end.
+func (s *Store) packReclaimedRun(ctx context.Context, c *script.Call, k *format.Keyspace, number int64) error {
+	meta, _, err := s.meta(ctx, k, number)
+	if err != nil {
+		return err
+	}
+	run := format.RunID(number)
+	base := c.Key(k.Run(run))
+	c.Key(k.Lanes(run))
+	c.Key(k.Stage(run))
+	c.Key(k.Waiting(format.LaneName(run, meta.Post)))
+	c.Key(k.Ring(meta.Post))
+	c.Int(base).Add(run)
+	return s.declareAside(ctx, c, k, number)
+}
+
+// packReclaimedTasks packs the tasks of a run as they go back to waiting.
+func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, r *heldRun) {
+	c.Int(len(r.lanes))
+	for _, l := range r.lanes {
+		name := format.RouteName(l.route)
+		at := c.Key(k.Recovered(format.LaneName(format.RunID(r.number), name)))
+		c.Key(k.Ring(name))
+		s.noteWork(k.Partition, name)
+		c.Int(at).Add(l.route.Queue).Flag(l.route.Counted())
+		c.Add(string(format.NeededState(l.route))).Int(len(l.tasks))
+		for _, d := range l.tasks {
+			c.Add(format.LeaseField(d.Lease), string(format.AppendTask(nil, recovered(d.Task))))
+		}
+	}
+}
+
+// packDeadStages packs the staged lists that a session left in a run.
+func (s *Store) packDeadStages(
+	ctx context.Context, c *script.Call, k *format.Keyspace, id store.SessionID, run string,
+) error {
+	names, err := s.deadStages(ctx, k, id, run)
+	if err != nil {
+		return err
+	}
+	c.Int(len(names))
+	for _, name := range names {
+		c.Int(c.Key(k.Staged(run, name))).Add(name)
+	}
+	return nil
+}
+
+// recovered is how a task goes back to waiting after its session died: to be run
+// one at a time, and charged with the crash if it was the session's one recovered task.
+func recovered(t store.Task) *store.Task {
+	if t.Recovered {
+		t.Crashes++
+	}
+	t.Recovered = true
+	return &t
+}
+
+// deadStages names the staged lists that a session left in a run.
+func (s *Store) deadStages(ctx context.Context, k *format.Keyspace, id store.SessionID, run string) ([]string, error) {
+	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
+	if err = script.Empty(s.server.Translate(ctx, "list staged children", err)); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, name := range all {
+		if len(name) > 1 && strings.HasPrefix(name[1:], id.ID+".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

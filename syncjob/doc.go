@@ -69,9 +69,10 @@
 //
 // # Read-only mode
 //
-// [Manager.SetMode] with [ModeReadOnly] prepares a namespace for maintenance. Running tasks end.
-// Then workers fetch only tasks of sets with RunsInReadOnly; the same is true for periodic jobs and
-// for runners of package cron. Gates obey only with [Manager.Writable] as their predicate.
+// [Manager.SetMode] with [ModeReadOnly] prepares a namespace for maintenance. Running tasks go on
+// to their end. Workers fetch only tasks of sets with RunsInReadOnly. Periodic jobs start only for
+// such sets, and package cron calls only runners with RunsInReadOnly. A gate obeys the mode only if
+// its CanRun is [Manager.Writable].
 //
 // # Periodic jobs
 //
@@ -81,6 +82,6 @@
 // [Manager.Stop] stops both, until [Manager.Enable]. In read-only mode due times wait; when the
 // mode ends they start one run together.
 //
-// Package cron is something else: it calls functions of one process, by its local clock. The
-// schedulers of several processes are independent.
+// Package cron is different: it calls functions in one process, by the local clock. The schedulers
+// of several processes are independent.
 package syncjob

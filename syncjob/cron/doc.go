@@ -1,5 +1,5 @@
-// Package cron calls functions of one process when they are due, by its local clock. What must be
-// due once for all processes together is a periodic job of package syncjob, or gets a gate.
+// Package cron calls functions of one process when they are due, by its local clock. If a function
+// must run once for all processes together, use a periodic job of package syncjob, or a gate.
 //
-// Schedulers do not know of each other: each process that runs one calls its functions.
+// The schedulers of several processes are independent: each calls its functions.
 package cron

@@ -23,28 +23,28 @@ type Runner struct {
 	// of [Scheduler.Run] ends, with the same cause, and under a Gate also when the lease ends; then
 	// the function should return. A panic, or the end of the goroutine, is a failed run.
 	Run func(ctx context.Context) error
-	// Grace is how long Run may take to return once its context has ended; [syncjob.NoGrace], or
-	// anything below 2 s, for 2 s. Under a Gate the lease is kept as long. A [syncjob.Worker] that
-	// runs in it, under its context, is given the time that it needs. Defaults to the scheduler's
-	// Grace.
+	// Grace is how long Run may take to return after its context has ended; [syncjob.NoGrace] and
+	// values below 2 s mean 2 s. Under a Gate the lease is kept for that time. A [syncjob.Worker]
+	// that runs under this context gets the time that its own Grace needs. Defaults to the
+	// scheduler's Grace.
 	Grace time.Duration
 	// Gate limits how many processes run it at a time: see [semaphore.Gate]. A run that the gate
 	// does not admit is skipped; this is not a failure. Defaults to none.
 	Gate *semaphore.Gate
-	// RunsInReadOnly has it run while the namespace is in [syncjob.ModeReadOnly] mode, too;
-	// otherwise it is skipped then. While the mode cannot be read it runs. Defaults to false.
+	// RunsInReadOnly lets it run in [syncjob.ModeReadOnly], too; without it, it is skipped in that
+	// mode. If the mode cannot be read, it runs. Defaults to false.
 	RunsInReadOnly bool
 }
 
 // Trigger says when a [Runner] is due. Exactly one of Every, Cron and At is set. If the clock of
 // the machine is set back, a time that was due is not due again.
 type Trigger struct {
-	// Every is a fixed interval, from the start of the scheduler: the first time is at once, unless
-	// StartDelay puts it off. At least [syncjob.MinEvery].
+	// Every is a fixed interval. The runner is due at once when the scheduler starts, or after
+	// StartDelay, and then after each interval. At least [syncjob.MinEvery].
 	Every time.Duration
-	// Cron is an expression of five fields, by the rules of [syncjob.Schedule], also where clocks
-	// are changed: a time that does not exist is due when the clocks jump over it, and one that
-	// comes twice is due the first time only.
+	// Cron is an expression of five fields, as in [syncjob.Schedule]. The rules for changing clocks
+	// are the same, too: a time that does not exist is due when the clocks jump over it, and a time
+	// that comes twice is due the first time only.
 	Cron string
 	// Zone is the time zone of Cron, by its IANA name, as in [syncjob.Schedule]. Defaults to UTC.
 	Zone string
@@ -138,13 +138,13 @@ func (r *runner) call(ctx context.Context, m *syncjob.Manager, v *visit) (skippe
 	return false, err
 }
 
-// RunnerState is a runner as [Scheduler.Runners] shows it.
+// RunnerState is the state of a runner.
 type RunnerState struct {
 	Name    string
-	Next    time.Time // when it is due next, by the local clock; zero while it runs, and for never
+	Next    time.Time // when it is due next, by the local clock; zero while it runs, or if it is never due again
 	Since   time.Time // when the run in progress began; zero if none is
-	Runs    int       // that have ended, with or without an error
+	Runs    int       // calls that have ended, with or without an error
 	Failed  int       // of those, with an error
-	Skipped int       // that its gate, or read-only mode, has locked out
+	Skipped int       // due, but not called because of its gate or read-only mode
 	Err     error     // of the last run
 }

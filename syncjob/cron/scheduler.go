@@ -17,20 +17,19 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// ErrRunning is returned by [Scheduler.Run] while another call of it is in progress on the same
-// scheduler.
+// ErrRunning is returned by [Scheduler.Run] if the scheduler is already running.
 var ErrRunning = errors.New("scheduler is already running")
 
-// DefaultConcurrency is how many runners of a [Scheduler] run at once.
+// DefaultConcurrency is how many runners of a [Scheduler] run at once by default.
 const DefaultConcurrency = 10
 
 // Config configures a [Scheduler].
 type Config struct {
-	// Concurrency bounds how many runners run at once. One that is due while as many run waits for
-	// the first to return, in the order of becoming due. Defaults to [DefaultConcurrency].
+	// Concurrency is how many runners run at once. Others wait until one returns, in the order in
+	// which they became due. Defaults to [DefaultConcurrency].
 	Concurrency int
-	// Grace is how long runners may go on once the scheduler shuts down, before their contexts are
-	// cancelled; [syncjob.NoGrace], or anything below 2 s, for 2 s. Defaults to
+	// Grace is how long runners may take to return after the scheduler is told to stop, which ends
+	// their contexts; [syncjob.NoGrace] and values below 2 s mean 2 s. Defaults to
 	// [syncjob.DefaultGrace].
 	Grace time.Duration
 	// OnError is called with the runner's name and the error of each run that failed. The scheduler
@@ -88,8 +87,8 @@ type Scheduler struct {
 	done   chan struct{}      // closed when that Run returns
 }
 
-// New returns a scheduler of the given runners. It starts nothing before Run. It reports every
-// problem at once, as [*store.FieldError]s of the configuration and of Runners[i].
+// New returns a scheduler of the given runners. Nothing starts before [Scheduler.Run]. It reports
+// all problems at once, as [*store.FieldError]s of the configuration and of Runners[i].
 func New(m *syncjob.Manager, cfg Config, runners ...Runner) (*Scheduler, error) {
 	cfg.setDefaults()
 	s := &Scheduler{m: m, cfg: cfg, log: m.Roster().Log, states: make(map[*runner]*RunnerState, len(runners))}
@@ -114,14 +113,14 @@ func New(m *syncjob.Manager, cfg Config, runners ...Runner) (*Scheduler, error) 
 	return s, nil
 }
 
-// Run fires runners until ctx ends, also if none will be due any more. Then nothing is begun, and
-// the contexts of runners that go on end at once, with ctx: a [syncjob.Worker] in one begins to
-// drain. Run waits for each as long as its [Runner.Grace] says, and for a gate to release its lease
-// then, which takes 2 s where the store does not answer.
+// Run calls runners until ctx ends, even if none will be due again. Then no runner starts, and the
+// contexts of those that run end at once; a [syncjob.Worker] in one begins to shut down. Run waits
+// for each runner as long as its Runner.Grace says, and then until its gate has released the lease:
+// 2 s at most, if the store does not answer.
 //
-// It returns nil when every runner has returned, [*syncjob.StuckError] when the functions of some
-// went on beyond their grace, [store.ErrClosed] when the manager was closed meanwhile, which leaves
-// runners [store.CloseTime], and [ErrRunning] at once if the scheduler runs already.
+// It returns nil when all runners have returned; [*syncjob.StuckError] if some did not return
+// within their grace; [store.ErrClosed] if the manager was closed meanwhile, which gives runners
+// [store.CloseTime]; and [ErrRunning], at once, if the scheduler is already running.
 func (s *Scheduler) Run(ctx context.Context) error {
 	run, stop := context.WithCancel(ctx)
 	defer stop()

@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -35,6 +36,16 @@ func ExampleHandle() {
 	}, &handlers.KindOptions{Aliases: []string{"message"}})
 	fmt.Println(set.Kinds())
 	// Output: [letter message]
+}
+
+func ExampleHandleRaw() {
+	set := handlers.NewSet("mail", handlers.SetConfig{})
+	handlers.HandleRaw(set, "webhook", func(ctx context.Context, t *handlers.Task[json.RawMessage]) error {
+		t.Log().InfoContext(ctx, "webhook called", "bytes", len(t.Args))
+		return nil
+	}, nil)
+	fmt.Println(set.Kinds())
+	// Output: [webhook]
 }
 
 func ExampleNewRegistry() {

@@ -9,9 +9,9 @@ import (
 // maxNextRuns bounds one call of [Manager.NextRuns].
 const maxNextRuns = 1000
 
-// NextRuns computes the next n due times of a periodic job, earliest first; n is 1 to 1000. Jitter
-// is left out, and each run is assumed to end before the next is due. With [OverlapAfterCompletion]
-// only the first is known. There are none for a job without a schedule, for a disabled job, and for
+// NextRuns computes the next n due times of a periodic job, earliest first, in the zone of the
+// schedule; n is 1 to 1000. Jitter is left out, and each run is assumed to end before the next is
+// due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a schedule, for a disabled job, and for
 // a short time until a worker has read the definition. There are fewer than n for a schedule that
 // ends. Errors: [ErrDueUnknown] if the workers, or this process, cannot compute them;
 // [ErrJobNotFound].
@@ -33,7 +33,8 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	if err != nil {
 		return nil, fmt.Errorf("next runs of job %q: %w: %w", job, ErrDueUnknown, err)
 	}
-	times := []time.Time{rec.Due}
+	zone := d.Schedule.zone()
+	times := []time.Time{rec.Due.In(zone)}
 	for len(times) < n && d.Schedule.Overlap != OverlapAfterCompletion {
 		last := times[len(times)-1]
 		next, err := d.Schedule.next(last, last)
@@ -43,7 +44,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 		case next.IsZero():
 			return times, nil
 		}
-		times = append(times, next)
+		times = append(times, next.In(zone))
 	}
 	return times, nil
 }

@@ -152,6 +152,29 @@ func TestMissedTimesMakeUpForOneRun(t *testing.T) {
 	})
 }
 
+func TestNextRunsAreInTheZoneOfTheSchedule(t *testing.T) {
+	cairo, err := time.LoadLocation("Africa/Cairo")
+	require.NoError(t, err)
+	for zone, s := range map[*time.Location]syncjob.Schedule{
+		cairo:    {Cron: "30 1 * * *", Zone: cairo.String()},
+		time.UTC: {Every: time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := manager(t, set(t, handlers.SetConfig{}, noop))
+			_, err := m.Ensure(t.Context(), periodic(s))
+			require.NoError(t, err)
+			work(t, m, syncjob.WorkerConfig{})
+			synctest.Wait()
+			times, err := m.NextRuns(t.Context(), "nightly", 3)
+			require.NoError(t, err)
+			require.Len(t, times, 3)
+			for _, at := range times {
+				require.Equal(t, zone.String(), at.Location().String())
+			}
+		})
+	}
+}
+
 func TestStopByNameDisablesTheScheduleUntilItIsEnabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))

@@ -137,6 +137,15 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	return next, nil
 }
 
+// zone is that of the calendar: UTC without one, and where this machine does not know it.
+func (r *recurrence) zone() *time.Location {
+	times, errs := timetable.New("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
+	if len(errs) > 0 {
+		return time.UTC
+	}
+	return times.Zone()
+}
+
 // rest is how long after the end of a run the next is due at the earliest.
 func (r *recurrence) rest() time.Duration {
 	if r.Overlap == OverlapAfterCompletion {

@@ -71,6 +71,9 @@ func parseCron(spec string) (*crontab.Expression, error) {
 	return crontab.Parse(spec)
 }
 
+// Zone is where Cron is read; UTC without one.
+func (t Timetable) Zone() *time.Location { return t.zone }
+
 // Next is the first due time after the given one, on the grid of intervals that begins with anchor;
 // zero for never.
 func (t Timetable) Next(anchor, after time.Time) time.Time {

@@ -121,6 +121,10 @@ func (r *urlReader) address() {
 
 // server adds an address, with the default port if it has none.
 func (r *urlReader) server(what, hostport string) {
+	if strings.Contains(hostport, ",") {
+		r.bad("has several servers in %s: each but the first has a parameter of its own, addr=host:port", what)
+		return
+	}
 	u := url.URL{Host: hostport}
 	host, port := u.Hostname(), u.Port()
 	if host == "" {

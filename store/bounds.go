@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// Bounds of numbers and times, which every Store keeps exactly, or refuses with a [FieldError].
+// Limits of numbers and times. A Store keeps values within them exactly, and refuses others with a
+// [FieldError].
 const (
 	// MaxNumber is the highest number of a call in a stream.
 	MaxNumber = 1<<53 - 1
-	// MinWeight and MaxWeight bound the weight of a run, and of a queue.
+	// MinWeight and MaxWeight are the limits of the weight of a run or a queue.
 	MinWeight = 1e-6
 	MaxWeight = 1e6
 )
@@ -19,8 +20,9 @@ var (
 	startOfTime = time.Time{}
 )
 
-// ValidateTime checks a time, the zero time too: it lies in the years 1 to 9999 of UTC, as those of JSON and RFC 3339 do. A
-// duration needs no check: the longest, of 292 years, does not lead out of what a Store can keep. The error is a [*FieldError] for the field.
+// ValidateTime checks that a time is in the years 1 to 9999 of UTC, as in JSON and RFC 3339; the
+// zero time is. A duration needs no check: a Store can keep the longest, 292 years. The error is a
+// [*FieldError] for the field.
 func ValidateTime(field string, t time.Time) error {
 	if t.Before(startOfTime) || !t.Before(endOfTime) {
 		return &FieldError{Field: field, Reason: "is not in the years 1 to 9999"}
@@ -28,8 +30,8 @@ func ValidateTime(field string, t time.Time) error {
 	return nil
 }
 
-// DueTime is the millisecond in which something is due, as a Store keeps it: t, rounded up. So nothing
-// is due before its time, and what was put off is never due again at once.
+// DueTime returns t rounded up to a millisecond, as a Store keeps it. So nothing is due before its
+// time, and nothing that was delayed is due again at once.
 func DueTime(t time.Time) time.Time {
 	due := t.UTC().Round(0).Truncate(time.Millisecond)
 	if due.Before(t) {

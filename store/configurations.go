@@ -7,11 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Configurations keeps what handler sets are, as their workers publish it, and documents that say how their tasks are
-// run: one for each set, and one for each run that differs from its set. The store does not read either.
+// Configurations keeps the descriptions of handler sets, as workers publish them, and their
+// configurations: one document for each set, and one for each run that differs from its set. The
+// store does not interpret either.
 type Configurations interface {
-	// PublishSet keeps the description of a set. It is absolute: the last one stands. A [*FieldError] if the
-	// name is not valid or the description longer than [MaxConfigurationLen].
+	// PublishSet stores the description of a set, in place of the one before; so a repeat is
+	// harmless. A [*FieldError] if the name is not valid or the description is longer than
+	// [MaxConfigurationLen].
 	PublishSet(ctx context.Context, r SetRecord) error
 
 	// Sets lists what was published, sorted by name.
@@ -21,17 +23,19 @@ type Configurations interface {
 	// [ErrCorrupt] names what cannot be read.
 	Configuration(ctx context.Context, id ConfigurationID) (ConfigurationRecord, error)
 
-	// WatchConfigurations reads the documents of sets, in the order given, for somebody who asks again and again. It may
-	// answer from memory that follows the store by itself, so that asking costs nothing; after a
-	// change it may tell the old state for some tenths of a second. A document that cannot be read has
-	// Err set and leaves the others alone.
+	// WatchConfigurations reads the documents of sets, in the order given. It is for callers who
+	// ask again and again: it may answer from a copy in memory, without a call. After a change it
+	// may return the old state for some tenths of a second. A document that cannot be read has Err
+	// set; the others are not affected.
 	WatchConfigurations(ctx context.Context, sets []string) ([]ConfigurationRecord, error)
 
-	// WriteConfiguration replaces a document, or removes it, in one step with its history: of the last
-	// [ConfigurationChanges] changes, each with the document before it. It returns the new version, which is one more than the one before, also
-	// after a removal. [ErrConflict], and nothing is written, unless the version is p.IfVersion. A repeat
-	// with the same p.Token is recognised among those changes and answers as the first time did. A document of a run goes with
-	// its summary; a new version is signalled with [SignalRun]. [ErrRunNotFound], [ErrRunFinished], [ErrOutOfMemory].
+	// WriteConfiguration replaces or removes a document. In the same step it adds to the history,
+	// which has the last [ConfigurationChanges] changes, each with the document before it. It
+	// returns the new version: one more than before, also after a removal. A repeat with the same
+	// p.Token is recognised as long as the history has the change, and returns the same version.
+	// The document of a run is removed with its summary; a new version is signalled with
+	// [SignalRun]. Errors: [ErrConflict] if the stored version is not p.IfVersion;
+	// [ErrRunNotFound], [ErrRunFinished], [ErrOutOfMemory]. With these errors nothing is written.
 	WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error)
 
 	// ConfigurationHistory reads the last changes of a document, newest first. Errors are those of Configuration.
@@ -101,14 +105,14 @@ type ConfigurationWrite struct {
 
 // ConfigurationChange is one entry of a history.
 type ConfigurationChange struct {
-	Version int64 // that it made
+	Version int64 // after the change
 	By      string
 	Reason  string
 	At      time.Time // by the store's clock
 	Before  []byte    // the document that it replaced; nil if there was none
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *ConfigurationWrite) Validate() error {
 	var f faults
 	f.check(p.ID.Validate(), "")
@@ -129,7 +133,7 @@ func validateNote(field, text string) error {
 	return f.err()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (r *SetRecord) Validate() error {
 	var f faults
 	f.name("Set", r.Name)

@@ -21,8 +21,8 @@ var (
 	// number: it never had one, or the summary has expired.
 	ErrRunNotFound = errors.New("run not found")
 
-	// ErrJobExists is returned by StartRun while a run of that name is active
-	// (promise P7), and for a name that is declared. It is wrapped in a [*JobExistsError].
+	// ErrJobExists is returned by StartRun while a run of that name is active (promise P7), and for
+	// the name of a declared job. It is wrapped in a [*JobExistsError].
 	ErrJobExists = errors.New("job exists already")
 
 	// ErrJobDisabled is returned when a declared job was stopped and not enabled again.
@@ -38,62 +38,63 @@ var (
 	// ErrRunActive is returned by operations that need a finished run.
 	ErrRunActive = errors.New("run is active")
 
-	// ErrConflict is returned when what is stored is not of the version that a change was
-	// made for: somebody else changed it first. Nothing was written.
+	// ErrConflict is returned when the stored version is not the one that a change is based on:
+	// another call changed it first. Nothing was written.
 	ErrConflict = errors.New("changed by somebody else")
 
 	// ErrLeaseLost is returned when a session, or its lease on a task, is no
 	// longer valid: it expired, was reclaimed or was closed (promise P5).
 	ErrLeaseLost = errors.New("lease lost")
 
-	// ErrHoldLost is returned by adding to a run in several calls when the hold between two of
-	// them is not as the last call left it: somebody closed or took it, or the server lost what it
-	// had acknowledged. Earlier calls may be lost. Nothing of this call was written.
+	// ErrHoldLost is returned when tasks are added to a run in several calls, and the hold is not
+	// as the last call left it: another caller closed or took it, or the server lost an
+	// acknowledged write. Earlier calls may be lost. Nothing of this call was written.
 	ErrHoldLost = errors.New("hold of the run is not as it was left")
 
-	// ErrChildrenLost is returned by Stage, and is why Settle refuses a success, when fewer children are
-	// staged for a task than it has staged: the server lost some that it had acknowledged, in a failover or
-	// a restart. The task has to run again, which costs it nothing.
+	// ErrChildrenLost is returned by Stage, and by Settle in Refused, when the store has fewer
+	// staged children of a task than the task has staged: the server lost acknowledged writes in a
+	// failover or a restart. The task must run again; this does not count as a failed attempt.
 	ErrChildrenLost = errors.New("staged children were lost")
 
-	// ErrResultUnknown is returned when the store can no longer tell whether a
-	// repeated mutation was applied, since the record of its stream is gone.
-	// It is never returned for a first attempt that was applied.
+	// ErrResultUnknown is returned when the store cannot tell whether a repeated change was
+	// applied, because the record of its stream is gone. It is never returned for a first attempt
+	// that was applied.
 	ErrResultUnknown = errors.New("result unknown")
 
-	// ErrStale is returned for a stream number lower than the last one applied.
-	// It shows a defect in the caller: a stream sends one batch at a time.
+	// ErrStale is returned for a stream number lower than the last one applied. It shows a bug in
+	// the caller: a stream sends one batch at a time.
 	ErrStale = errors.New("stale stream number")
 
 	// ErrPayloadTooLarge is returned before anything is sent when a payload
 	// exceeds the limit (promise P12).
 	ErrPayloadTooLarge = errors.New("payload too large")
 
-	// ErrOutOfMemory is returned when the server refuses to grow. Nothing was
-	// written. Enqueuing fails with it; settling goes on.
+	// ErrOutOfMemory is returned when the server has no memory for a write. Nothing was written.
+	// Enqueues fail with it; settlements still succeed.
 	ErrOutOfMemory = errors.New("store is out of memory")
 
 	// ErrWrongType is returned by a reference to a name that holds a value of another type. It is
 	// wrapped in a [*TypeError].
 	ErrWrongType = errors.New("value is of another type")
 
-	// ErrTooManyValues is returned when a value would be made in a run, or a job, that has
-	// [MaxValues] already.
+	// ErrTooManyValues is returned by a write of a new value when the run or job has [MaxValues]
+	// values.
 	ErrTooManyValues = errors.New("run or job has too many values")
 
-	// ErrOutOfRange is returned by adding to a counter or float whose sum would be none. It stays what it was.
+	// ErrOutOfRange is returned by an addition to a counter or float whose sum would be out of
+	// range. The value stays as it was.
 	ErrOutOfRange = errors.New("sum is out of range")
 
-	// ErrUnavailable is matched by errors of a store that cannot be reached or
-	// cannot serve for now; repeating the call is safe and may help.
+	// ErrUnavailable is matched by errors of a store that does not answer, or cannot serve for now.
+	// Repeating the call is safe and may help.
 	ErrUnavailable = errors.New("store unavailable")
 
 	// ErrCorrupt is returned when a stored record cannot be decoded, or was
 	// written by a newer version.
 	ErrCorrupt = errors.New("stored record is corrupt")
 
-	// ErrStateLost is returned when a run that was known to exist is gone from
-	// the store (a flush, a failover to an empty replica). It never means done.
+	// ErrStateLost is returned when a run that is known to have existed is gone from the store, for
+	// example after a flush or a failover to an empty replica. It never means that the run is done.
 	ErrStateLost = errors.New("state of the run is lost")
 
 	// ErrClosed is returned by calls on a closed store.
@@ -113,8 +114,8 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
 // Is reports whether target is [ErrInvalid].
 func (e *FieldError) Is(target error) bool { return target == ErrInvalid }
 
-// JoinFields joins what is wrong with an input, as [errors.Join] does, into one line of text: parts are
-// separated by "; ", and what is said twice is there once. It is nil if all of errs are.
+// JoinFields joins the errors of one input, as errors.Join does, but in one line of text: the parts
+// are separated by "; ", and equal parts appear once. It returns nil if all of errs are nil.
 func JoinFields(errs ...error) error {
 	errs = flat(errs, nil)
 	switch len(errs) {
@@ -164,10 +165,9 @@ func (e joinedFields) Error() string {
 
 func (e joinedFields) Unwrap() []error { return e }
 
-// RenameFields returns err with the field of every [FieldError] in it passed through
-// rename, for a caller whose input has the refused value under another name.
-// What wraps a FieldError, other than a join, is dropped with its text; an error without one is
-// returned as it is.
+// RenameFields returns err with the field of every [FieldError] in it renamed by rename. It is for
+// a caller whose own input has the value under another name. Errors that wrap a FieldError are
+// dropped, except joins. An error without a FieldError is returned unchanged.
 func RenameFields(err error, rename func(field string) string) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
@@ -207,16 +207,17 @@ func (e *JobExistsError) Error() string {
 // Is reports whether target is [ErrJobExists].
 func (e *JobExistsError) Is(target error) bool { return target == ErrJobExists }
 
-// Permanent reports whether repeating a call that failed so cannot help. An outage may end, memory
-// may be freed, and the end of a context says nothing of the store.
+// Permanent reports whether it is useless to repeat a call that failed with err. It is false for
+// outages and missing memory, which may end, and for the end of a context, which says nothing about
+// the store.
 func Permanent(err error) bool {
 	return err != nil && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrOutOfMemory) &&
 		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
-// Transient wraps err so that it matches [ErrUnavailable]: the result of the
-// call is unknown or it was refused for now, and [WithRetry] repeats it.
-// Implementations of Store use it to classify errors of their backend.
+// Transient wraps err so that it matches [ErrUnavailable]: the result of the call is unknown, or
+// the store refused it for now. [WithRetry] repeats such calls. Implementations of Store use it for
+// errors of their backend.
 func Transient(err error) error {
 	if err == nil {
 		return nil

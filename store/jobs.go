@@ -44,10 +44,10 @@ type EnsureParams struct {
 	DueNow   bool
 }
 
-// MaxDefinitionLen bounds a definition, and a schedule, in bytes.
+// MaxDefinitionLen is the largest size of a definition or a schedule, in bytes.
 const MaxDefinitionLen = 4 << 20
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *EnsureParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
@@ -78,7 +78,7 @@ type ListParams struct {
 // MaxPage is the highest number of jobs, or of failures, that one call may ask for.
 const MaxPage = 1000
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *ListParams) Validate() error { return within("Limit", p.Limit, 1, MaxPage) }
 
 // JobPage is a page of jobs.

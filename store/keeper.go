@@ -28,8 +28,9 @@ type PromoteReply struct {
 	More     bool      // more are due now
 }
 
-// FireClaim is for how long a periodic job that Promote has told of is left to the caller, and
-// FireRecheck when one that waits for the end of a run is looked at again, lest the signal was lost.
+// FireClaim is how long a periodic job that Promote returned is not returned to other callers.
+// FireRecheck is how often a job that waits for the end of a run is checked again, in case the
+// signal was lost.
 const (
 	FireClaim   = 200 * time.Millisecond
 	FireRecheck = 5 * time.Second

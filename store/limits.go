@@ -17,13 +17,13 @@ func (s Scope) Covers(r Route) bool {
 	return r.Set == s.Set && r.Counted() && slices.Contains(s.Kinds, r.Kind)
 }
 
-// Budget is how many deliveries of a scope a fetch may lease at most, whatever waits: what its worker holds of a
-// limit that spans all partitions and processes. What it does not cover stays where it is.
+// Budget is the largest number of tasks of a scope that a fetch may lease: the worker's share of a
+// limit over all partitions and processes. Other tasks of the scope keep waiting.
 type Budget struct {
 	Scope Scope
 	Left  int
-	// Until is when the budget ends by the clock of the partition: a fetch that comes later leases nothing
-	// of the scope. Zero for never.
+	// Until is when the budget ends, by the clock of the partition: a later fetch leases nothing of
+	// the scope. Zero means never.
 	Until time.Time
 }
 
@@ -42,7 +42,7 @@ type RunLimit struct {
 // MaxLimitLen bounds the name of a limit, in bytes.
 const MaxLimitLen = 200
 
-// TokenTTL is how long tokens of a rate may be used after they were lent.
+// TokenTTL is how long tokens of a rate may be used after Draw returned them.
 const TokenTTL = time.Second
 
 // Limits keeps the accounts of limits that span all partitions and processes. An account begins with the
@@ -98,7 +98,8 @@ const (
 	MaxRateEvents = 1 << 30 // of Events and of Burst
 )
 
-// MaxFill bounds how long a bucket takes to fill, so that no Store counts further than its clock goes. It is longer than anything runs.
+// MaxFill is the longest time that a bucket of tokens takes to fill, so that no Store exceeds the
+// range of its clock. Nothing runs that long.
 const MaxFill = 100 * 365 * 24 * time.Hour
 
 // Validate reports what no Store lends by: Events and Burst are 1 to [MaxRateEvents], Per is [MinPer] to [MaxPer]. The
@@ -129,7 +130,8 @@ type Holding struct {
 	Number int64
 }
 
-// MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no fleet holds as many.
+// MaxPermits is the largest number of permits or tokens. Higher numbers are treated as this one: no
+// fleet has so many.
 const MaxPermits = 1 << 40
 
 // clamp lowers numbers above [MaxPermits] to it, so that their sums are exact.
@@ -139,7 +141,7 @@ func (p *DrawParams) clamp() {
 	}
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *DrawParams) Validate() error {
 	var f faults
 	f.check(validateLimit(p.Limit), "")
@@ -161,5 +163,5 @@ func (p *DrawParams) Validate() error {
 // validateLimit checks the name of a limit.
 func validateLimit(name string) error { return validateSeen("Limit", name, MaxLimitLen) }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (h *Holding) Validate() error { return ValidateName("Holder", h.Holder) }

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
-// Limits on names and payloads. They hold for every Store; [Checked] refuses what is beyond them.
+// Limits on names and payloads. They hold for every Store; [Checked] refuses values beyond them.
 const (
 	// MaxNameLen bounds namespaces, queues, sets and kinds, in bytes.
 	MaxNameLen = 64
@@ -21,8 +21,8 @@ const (
 	// DefaultMaxPayload is the largest payload of a task or of a run's
 	// arguments, in bytes, unless configured lower.
 	DefaultMaxPayload = 1 << 20
-	// PageBytes is about how many bytes one call moves, or answers with, wherever it could be many large items: it goes
-	// on with the next call. A single item may be larger.
+	// PageBytes is about how many bytes one call moves or returns, if there may be many large
+	// items; the next call continues. A single item may be larger.
 	PageBytes = 1 << 20
 	// MaxBatch is the largest number of entries in one Enqueue, of
 	// deliveries in one Fetch, of outcomes in one Settle and of inline
@@ -56,12 +56,13 @@ func ValidateName(field, name string) error {
 	return nil
 }
 
-// ValidateJobName checks the name of a job: 1 to [MaxJobNameLen] bytes of valid
-// UTF-8 that neither begin nor end with a space. People compare names by eye, so each
-// character must be seen as itself. Refused are control characters, with line breaks and ESC; format
-// characters, such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066 to U+2069, and those
-// of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation selectors, fillers and tags; line and
-// paragraph separators; and spaces other than U+0020. The error is a [*FieldError] for the field "Name".
+// ValidateJobName checks the name of a job: 1 to [MaxJobNameLen] bytes of valid UTF-8 that neither
+// begin nor end with a space. People compare names by eye, so every character must be visible and
+// look like itself. Refused are control characters, with line breaks and ESC; format characters,
+// such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066 to U+2069,
+// and those of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation selectors, fillers
+// and tags; line and paragraph separators; and spaces other than U+0020. The error is a
+// [*FieldError] for the field "Name".
 func ValidateJobName(name string) error {
 	return validateSeen("Name", name, MaxJobNameLen)
 }

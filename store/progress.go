@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Limits of what a run shows of its running tasks, so that reading it stays cheap however many there are.
+// Limits of the running tasks in a run's record, so that reading it is cheap however many there
+// are.
 const (
 	// MaxReporting bounds RunRecord.Reporting.
 	MaxReporting = 64
@@ -13,8 +14,9 @@ const (
 	maxReportingBySession = 16
 )
 
-// Reporting picks, out of what a session runs, the tasks that report progress by the number of their run: those that started first, as
-// many as one session may show in [RunRecord].Reporting. It is for implementers of [Store].
+// Reporting returns the running tasks of a session that report progress, by the number of their
+// run. Of each run it returns those that started first, as many as RunRecord.Reporting may show. It
+// is for those who implement a Store.
 func Reporting(running []RunningTask) map[int64][]RunningTask {
 	var byRun map[int64][]RunningTask
 	for _, t := range running {

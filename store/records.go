@@ -23,9 +23,8 @@ type Route struct {
 	Queue, Set, Kind string
 }
 
-// System kinds: tasks that the library adds to a run for its hooks. They are
-// delivered, leased, retried and reclaimed like any other, and are never part of
-// [Counts].
+// Kinds of the tasks that the library adds to a run for its hooks. They are delivered, leased,
+// retried and recovered like other tasks. [Counts] does not include them.
 const (
 	KindPreJob  = "@pre"
 	KindPostJob = "@post"
@@ -52,9 +51,9 @@ type Lease struct {
 	Tallied bool  // its run counts it by kind until it is redeemed; see [RunLimit]
 }
 
-// HeaderCorrupt is the header of a delivered task whose stored form could not
-// be decoded; its value says why. Everything else of the task is zero. The
-// worker fails it, so that it is counted, reported and kept from nothing else.
+// HeaderCorrupt is a header of a delivered task whose stored form could not be decoded; its value
+// says why. All other fields of the task are zero. The worker fails it, so it is counted and
+// reported, and does not block other tasks.
 const HeaderCorrupt = "rollcall-corrupt"
 
 // Task is one unit of work as it waits in the store.
@@ -91,10 +90,10 @@ type Item struct {
 type Delivery struct {
 	Lease Lease
 	Task  Task
-	// Configured marks the last change of the configuration of the task's run, as of this reply to Fetch:
-	// each change has a mark of its own, which says nothing else. 0 if the run has none of its own.
+	// Configured identifies the last change of the configuration of the task's run, as of this
+	// reply to Fetch. It only tells changes apart. 0 if the run has no configuration.
 	Configured int64
-	// Staged is what was staged for the delivery, as told by Held. Fetch leaves it nil.
+	// Staged is what was staged for the delivery. Held sets it; Fetch leaves it nil.
 	Staged []Staged
 }
 

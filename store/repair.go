@@ -30,7 +30,7 @@ type RepairParams struct {
 	Quick bool
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *RepairParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
@@ -46,16 +46,16 @@ type RepairReport struct {
 	Moving []RunID
 }
 
-// Damage is one contradiction in what is stored.
+// Damage is one inconsistency in the stored data.
 type Damage struct {
 	Type   DamageType `json:"type"`
 	Run    int64      `json:"run,omitempty"` // number of the run; 0 if it is not about one
 	What   string     `json:"what"`          // names the record
 	Detail string     `json:"detail"`        // what is wrong with it, and what mends it
-	Mended bool       `json:"mended"`        // false in a dry run, or where it was gone before it could be mended
+	Mended bool       `json:"mended"`        // false in a dry run, or if it was gone before it could be fixed
 }
 
-// String says it in a line, with escapes in place of what would break it.
+// String returns one line of text; characters that would break the line are escaped.
 func (d Damage) String() string {
 	about := ""
 	if d.Run != 0 {
@@ -64,7 +64,7 @@ func (d Damage) String() string {
 	return printable.Text(fmt.Sprintf("%s: %s%s: %s", d.Type, d.What, about, d.Detail))
 }
 
-// DamageType tells damages apart.
+// DamageType says what is wrong.
 type DamageType string
 
 // The types of damage.
@@ -72,9 +72,9 @@ const (
 	DamageRecord  DamageType = "record"  // a record is missing, of another type, or has a field that cannot be read
 	DamageTask    DamageType = "task"    // a stored task cannot be decoded: it fails
 	DamageCounts  DamageType = "counts"  // counters disagree with what is stored
-	DamageIndex   DamageType = "index"   // something is stored that the index by which it is found does not name
+	DamageIndex   DamageType = "index"   // a record is missing in the index by which it is found
 	DamageSession DamageType = "session" // a session holds tasks and has no lease that could end
-	DamageHook    DamageType = "hook"    // a hook is due and nowhere
+	DamageHook    DamageType = "hook"    // a hook is due, and its task is lost
 	DamageState   DamageType = "state"   // a run should have ended
 	DamageOrphan  DamageType = "orphan"  // a record belongs to a run or session that is gone
 )

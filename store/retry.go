@@ -146,8 +146,8 @@ func (r *front) SignalsAreComplete() bool { return SignalsAreComplete(r.Store) }
 // context.
 var errElapsed = errors.New("time limit for repeats reached")
 
-// Repeat makes one call as [WithRetry] makes those of a store: for what has to be
-// done before there is a store to wrap, such as opening one. The call must be safe to repeat.
+// Repeat makes one call, and repeats it as [WithRetry] repeats calls of a store. It is for calls
+// before there is a store, such as opening one. The call must be safe to repeat.
 func Repeat[R any](ctx context.Context, opts *RetryOptions, method string, call func(context.Context) (R, error)) (R, error) {
 	return repeat(ctx, newFront(nil, opts), method, nil, call)
 }

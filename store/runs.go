@@ -71,7 +71,7 @@ type StartParams struct {
 	Due           time.Time // the due time that begins the run; see [Schedules]
 }
 
-// IdleReason is why a run was stopped by its StopAfter.
+// IdleReason is the reason of a run that its StopAfter stopped.
 const IdleReason = "it was left open: nothing was enqueued for the time of StopAfter"
 
 // IdleAfter is after how long without an enqueue an open run is sealed or stopped; 0 for never.

@@ -32,7 +32,7 @@ type Schedules interface {
 	PostponeJob(ctx context.Context, p PostponeParams) error
 }
 
-// For how long a job that cannot be fired is put off.
+// Limits of how long a job that cannot be started is postponed.
 const (
 	PostponeFirst = time.Second
 	PostponeLast  = time.Minute
@@ -47,7 +47,7 @@ type PostponeParams struct {
 	Problem string // why it cannot be fired: up to MaxProblemLen bytes of UTF-8
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *PostponeParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
@@ -57,7 +57,8 @@ func (p *PostponeParams) Validate() error {
 	return f.err()
 }
 
-// PostponedUntil is when a job that has had a problem since then is told of again. Implementations call it.
+// PostponedUntil returns when Promote returns a job again that has had a problem since then.
+// Implementations call it.
 func PostponedUntil(since, now time.Time) time.Time {
 	return now.Add(min(max(now.Sub(since), PostponeFirst), PostponeLast))
 }
@@ -80,7 +81,8 @@ type FireParams struct {
 	InReadOnly bool
 }
 
-// Validate reports every field that no Store accepts, joined. The token of the run is derived, whatever Start has.
+// Validate returns a [*FieldError] for each bad field, joined. The token of the run is derived,
+// whatever Start has.
 func (p *FireParams) Validate() error {
 	var f faults
 	start := p.Start
@@ -114,5 +116,5 @@ type FireReply struct {
 	Now     time.Time // the store's clock
 }
 
-// FireToken is the token of the run that a due time begins.
+// FireToken returns the token of the run that a due time starts.
 func FireToken(due time.Time) string { return "s/" + due.UTC().Format("20060102T150405.000") }

@@ -120,7 +120,7 @@ func ValidateSemaphoreKey(key string) error {
 // validateSemaphoreToken checks the token of a claim.
 func validateSemaphoreToken(token string) error { return validateText("Token", token, MaxNameLen) }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *SemaphoreClaim) Validate() error {
 	var f faults
 	f.check(ValidateSemaphoreKey(p.Key), "")
@@ -132,8 +132,8 @@ func (p *SemaphoreClaim) Validate() error {
 	return f.err()
 }
 
-// ValidateTTL checks how long a lease of a semaphore shall last: at least a millisecond.
-// The error is a [*FieldError] for the field "TTL".
+// ValidateTTL checks the time of a semaphore's lease: at least a millisecond. The error is a
+// [*FieldError] for the field "TTL".
 func ValidateTTL(ttl time.Duration) error {
 	if ttl < time.Millisecond {
 		return &FieldError{Field: "TTL", Reason: "is shorter than a millisecond"}

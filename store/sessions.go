@@ -92,9 +92,10 @@ type FetchParams struct {
 	InReadOnly []string
 }
 
-// Answered says which calls of a session were answered last. A store that does not know of them has lost
-// what it had acknowledged, in a failover or a restart, and what it holds for the session is not what its
-// worker knows: it answers [ErrLeaseLost], and the session is over. Zero is nothing yet.
+// Answered says which calls of a session were answered last. A store that does not know these calls
+// has lost acknowledged writes in a failover or a restart, so its record of the session differs
+// from what the worker knows. It returns [ErrLeaseLost], and the session is over. Zero means none
+// yet.
 type Answered struct {
 	Fetched int64 // number of the last fetch that delivered something
 	Settled int64 // number of the last settlement

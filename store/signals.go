@@ -41,18 +41,17 @@ type Signals interface {
 	Subscribe(ctx context.Context, fn func(Signal)) error
 }
 
-// CompleteSignals is an optional power of a [Store]. One that has it, and answers true, signals
-// each change that somebody may wait for, with [SignalConfiguration] also a new version of a set's
-// configuration and another description of it, after the change and before the call that made it
-// returns. No signal is lost unless [SignalSync] follows, and what was changed before a signal is
-// seen by whoever reads after it. So workers sleep until they are told, and look by themselves only
-// rarely. [WithRetry] passes the power on; a Store that wraps another one and forwards nothing of
-// it is polled.
+// CompleteSignals is an optional interface of a Store. A Store that answers true promises this: it
+// signals each change that a caller may wait for, after the change and before the call that made it
+// returns; that includes, with [SignalConfiguration], new configurations and descriptions of sets.
+// No signal is lost, or [SignalSync] follows. A read after a signal sees the change. So workers
+// sleep until a signal, and poll only rarely. [WithRetry] keeps this interface. A Store that wraps
+// another one and does not forward it is polled.
 type CompleteSignals interface {
 	SignalsAreComplete() bool
 }
 
-// SignalsAreComplete reports whether a Store has the power of [CompleteSignals].
+// SignalsAreComplete reports whether a Store implements [CompleteSignals] and answers true.
 func SignalsAreComplete(s Signals) bool {
 	complete, ok := s.(CompleteSignals)
 	return ok && complete.SignalsAreComplete()

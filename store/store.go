@@ -1,34 +1,32 @@
-// Package store is the contract between Rollcall and what keeps its state, and
-// the records that pass through it.
+// Package store is the contract between Rollcall and the database that keeps its state. It has the
+// interfaces and the records that they exchange.
 //
-// Users of the library hold the concrete types of package syncjob; the [Store]
-// interface is for implementers. Policy (validation, attributes, backoff,
-// hooks) lives above it, atomic state changes below it: every mutating method
-// is one atomic step in one partition of the store.
+// Users of the library need package syncjob; the [Store] interface is for those who implement a
+// store. Validation, attributes, backoff and hooks are above the interface. Atomic changes of state
+// are below it: every method that changes something is one atomic step in one partition of the
+// store.
 //
 // # Repeats
 //
-// Every mutation may be repeated after an unknown result (a lost reply, a
-// timeout, a cut connection) with the same parameters, and then changes
-// nothing more and answers as the first time did (promise P10). What makes it
-// so is said at each method. Those that matter for speed, Enqueue, Fetch and
-// Settle, and WriteValues belong to serial streams: the caller numbers its calls 1, 2, 3 … and
-// has at most one in flight per stream; the store keeps the last number and its
-// reply. [WithRetry] does the repeating.
+// Every change may be repeated with the same parameters after an unknown result: a lost reply, a
+// timeout, a broken connection. The repeat changes nothing more and returns the same reply (promise
+// P10). Each method says how. Enqueue, Fetch, Settle and WriteValues belong to serial streams: the
+// caller numbers its calls 1, 2, 3 … and has at most one in progress per stream; the store keeps
+// the last number and its reply. [WithRetry] repeats calls.
 //
 // # Rules for implementers
 //
-// All methods may be called concurrently, except that one stream (a producer,
-// the fetches of a session, the settlements of a session) is serial. Methods
-// block until the outcome is known or ctx ends; an error that matches
-// [ErrUnavailable] means that the result is unknown or was refused for now.
-// Parameters and the slices in them belong to the caller and must not be kept
-// or changed after the method returns; what a method returns belongs to the
-// caller. All deadlines are decided by the store's own clock (P14).
+// All methods may be called concurrently, except that one stream (a producer, the fetches of a
+// session, the settlements of a session) is serial. Methods block until the result is known or ctx
+// ends. An error that matches [ErrUnavailable] means that the result is unknown, or that the store
+// refused the call for now. Parameters and the slices in them belong to the caller: a store must
+// not change them, or keep them after the method has returned. What a method returns belongs to the
+// caller. The store's own clock decides all deadlines (P14).
 //
-// A backend checks no parameters: its constructor returns what [Checked] makes of it, and that answers bad input
-// with a [*FieldError] for each field. So what a backend is given is valid by the Validate methods of this package: names
-// are names, partitions are there, numbers are within their bounds, and a hook is settled with a verdict of hooks.
+// A backend does not check parameters. Its constructor returns it wrapped by [Checked], which
+// returns a [*FieldError] for each bad field. So all parameters that reach a backend have passed
+// the Validate methods of this package: names are valid, partitions exist, numbers are within their
+// limits, and a hook is settled with a verdict for hooks.
 //
 // Package storetest holds the conformance suite that any Store must pass.
 package store
@@ -69,5 +67,6 @@ type Store interface {
 	Close() error
 }
 
-// CloseTime is how long writes, enqueue calls, and what else is in progress may take once who makes them is closed.
+// CloseTime is how long calls in progress, such as writes and enqueues, may take after Close was
+// called.
 const CloseTime = 3 * time.Second

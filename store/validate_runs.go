@@ -3,7 +3,7 @@ package store
 // maxTokenLen bounds what names a start, in bytes: a caller's key, with what tells keys apart.
 const maxTokenLen = 2 * MaxTaskIDLen
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *StartParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
@@ -42,12 +42,12 @@ func (p *StartParams) validateItems() error {
 	return f.err()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *StopParams) Validate() error {
 	return p.Run.validate()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *EnqueueParams) Validate() error {
 	var f faults
 	f.name("Stream", p.Stream)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (a Answered) Validate() error {
 	var f faults
 	f.check(within("Answered.Fetched", a.Fetched, 0, MaxNumber), "")
@@ -24,7 +24,7 @@ func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 	return f.err()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *FetchParams) Validate() error {
 	var f faults
 	f.check(p.Session.validate(), "")
@@ -70,7 +70,7 @@ func (s *Scope) validate() error {
 	return f.err()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *SettleParams) Validate() error {
 	var f faults
 	f.check(p.Session.validate(), "")
@@ -144,7 +144,7 @@ func (s *Staged) validate(before []Staged) error {
 	return f.err()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *StageParams) Validate() error {
 	var f faults
 	var leases, items itemCheck
@@ -177,7 +177,7 @@ func (p *StageParams) StagedAt(have int) (repeat bool, err error) {
 	return false, nil
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *HeartbeatParams) Validate() error {
 	var f faults
 	f.check(p.Session.validate(), "")

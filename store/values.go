@@ -26,11 +26,13 @@ type Values interface {
 const (
 	// MaxValues is the largest number of values that one run, or one job, may have.
 	MaxValues = 1000
-	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a map, in bytes.
+	// MaxValueLen is the largest size of one value, one item of a list, or one field of a map, in
+	// bytes.
 	MaxValueLen = 1 << 20
 	// MaxFieldLen bounds the name of a field of a map, in bytes.
 	MaxFieldLen = 8 << 10
-	// MaxData bounds what one write has, and what all writes of one outcome have together.
+	// MaxData is the largest number of items and fields in one write, and in all writes of one
+	// outcome together.
 	MaxData = 1000
 	// MaxWriteLen bounds the names and values of one write, in bytes.
 	MaxWriteLen = 4 << 20
@@ -83,8 +85,8 @@ func (s ValueScope) String() string {
 	return "no scope"
 }
 
-// PartitionOfValue returns the partition, 0 to n-1, of a value: that of its job, or in the namespace
-// that of its name. It is part of the stored format, as [PartitionOf] is.
+// PartitionOfValue returns the partition, 0 to n-1, of a value: that of its job or, for a value of
+// the namespace, that of its name. It is part of the stored format, as [PartitionOf] is.
 func PartitionOfValue(scope ValueScope, name string, n int) int {
 	if scope.Of == ScopeNamespace {
 		return PartitionOf(name, n)

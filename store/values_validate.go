@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *WriteParams) Validate() error {
 	var f faults
 	f.name("Stream", p.Stream)
@@ -48,7 +48,7 @@ func (w *Write) Size() int {
 	return 64 + len(w.Scope.Job) + 16*len(w.Data) + w.Len()
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (w *Write) Validate() error {
 	var f faults
 	f.check(w.Scope.validate(), "")
@@ -95,7 +95,7 @@ func numeric(k ValueType, b []byte) bool {
 	return true
 }
 
-// Validate reports every field that no Store accepts, joined.
+// Validate returns a [*FieldError] for each bad field, joined.
 func (p *ReadParams) Validate() error {
 	var f faults
 	f.check(p.Scope.validate(), "")

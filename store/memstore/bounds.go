@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// bounds is what keeps tasks back from one fetch: budgets of its worker and limits of each run. A nil
-// bounds keeps nothing back.
+// bounds is what keeps tasks back from one fetch: budgets of its worker and limits of each run. A
+// nil bounds keeps nothing back.
 type bounds struct {
 	budgets []store.Budget // with what is left by now
 	perRun  []store.RunLimit
@@ -52,8 +52,8 @@ func (b *bounds) allows(l *lane) int {
 	return left
 }
 
-// pick finds the least advanced lane on one side of the rings of which something may be taken, and how many; nil if
-// there is none.
+// pick finds the least advanced lane on one side of the rings of which something may be taken, and
+// how many; nil if there is none.
 func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int) {
 	for {
 		l := next(rings, side)
@@ -136,7 +136,8 @@ func (r *run) leased(s store.Scope) (n int) {
 	return n
 }
 
-// standAside keeps a lane out of its ring, since its run has all that it may have, until the run may go on.
+// standAside keeps a lane out of its ring, since its run has all that it may have, until the run
+// may go on.
 func (p *partition) standAside(l *lane) {
 	p.leaveRing(l)
 	l.aside = true

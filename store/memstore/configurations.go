@@ -90,7 +90,8 @@ func (s *backend) ConfigurationHistory(ctx context.Context, id store.Configurati
 	return changes, nil
 }
 
-// document finds a document, an empty one if there is none, and locks its partition unless it fails.
+// document finds a document, an empty one if there is none, and locks its partition unless it
+// fails.
 func (s *backend) document(ctx context.Context, id store.ConfigurationID) (*partition, *document, error) {
 	name := id.Set
 	if name == "" {

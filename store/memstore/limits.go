@@ -120,7 +120,8 @@ func (d *drawing) look(repeated bool) {
 	}
 }
 
-// lookAtOthers sums up what the others have, and returns those who want permits. A silent one holds, and wants nothing.
+// lookAtOthers sums up what the others have, and returns those who want permits. A silent one still
+// holds its permits, and wants none.
 func (d *drawing) lookAtOthers() (rivals []*holder) {
 	for name, h := range d.holders {
 		if d.now.Before(h.void) {
@@ -154,7 +155,8 @@ func (d *drawing) noteVoid(h *holder) {
 	}
 }
 
-// permits takes what the holder may have: up to a share the line decides, beyond it only what nobody is owed.
+// permits takes what the holder may have: up to a share the line decides, beyond it only what
+// nobody is owed.
 func (d *drawing) permits() {
 	me, keep, want := d.me, d.p.Keep, max(d.p.Want, d.p.Keep)
 	me.number = d.p.Number
@@ -174,8 +176,8 @@ func (d *drawing) permits() {
 	}
 }
 
-// tokens puts back and lends tokens. What is lent takes up room until it is reported, or void: that is what keeps
-// a window from having more than a burst and what the rate adds.
+// tokens puts back and lends tokens. What is lent takes up room until it is reported, or void: that
+// is what keeps a window from having more than a burst and what the rate adds.
 func (d *drawing) tokens() {
 	me, rate := d.me, d.p.Rate
 	if rate.Events == 0 {
@@ -253,7 +255,8 @@ func (d *drawing) reply() store.DrawReply {
 	return r
 }
 
-// wakeRivals signals those who want more of what is free, first who is owed up to a share, and among these who waits longest.
+// wakeRivals signals those who want more of what is free, first who is owed up to a share, and
+// among these who waits longest.
 func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.Time) {
 	var waiting []*holder
 	for _, h := range l.holders {
@@ -295,7 +298,8 @@ func (s *backend) Forfeit(ctx context.Context, limit string, holding store.Holdi
 	return nil
 }
 
-// forgetLimits drops the accounts of which nobody holds anything any more, and whose tokens need not be remembered.
+// forgetLimits drops the accounts of which nobody holds anything any more, and whose tokens need
+// not be remembered.
 func (p *partition) forgetLimits(now time.Time) {
 	for name, l := range p.limits {
 		used, spent := false, l.at
@@ -315,7 +319,8 @@ func (p *partition) forgetLimits(now time.Time) {
 	}
 }
 
-// SessionsLeft counts the sessions whose IDs begin with prefix. What they held is given back when they end.
+// SessionsLeft counts the sessions whose IDs begin with prefix. What they held is given back when
+// they end.
 func (s *backend) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {

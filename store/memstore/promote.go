@@ -9,7 +9,8 @@ import (
 // promoteSlice bounds one call of Promote, which holds the partition's lock.
 const promoteSlice = 4096
 
-// Promote moves delayed tasks that are due to waiting, earliest first, and tells of the jobs that are due.
+// Promote moves delayed tasks that are due to waiting, earliest first, and tells of the jobs that
+// are due.
 func (s *backend) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {

@@ -84,8 +84,8 @@ func (b *settling) apply(index int, o *store.Outcome) {
 	}
 }
 
-// refuses says why an outcome cannot be applied: a write of it cannot be, or it staged more children than are there;
-// nil if it can.
+// refuses says why an outcome cannot be applied: a write of it cannot be, or it staged more
+// children than are there; nil if it can.
 func (b *settling) refuses(o *store.Outcome) error {
 	if len(o.Writes)+len(o.Staged) == 0 || o.Verdict != store.VerdictSuccess {
 		return nil

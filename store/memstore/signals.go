@@ -118,7 +118,8 @@ func (s *backend) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	}
 }
 
-// SignalsAreComplete implements [store.CompleteSignals]: a mailbox that overflows is replaced by one SignalSync.
+// SignalsAreComplete implements [store.CompleteSignals]: a mailbox that overflows is replaced by
+// one SignalSync.
 func (s *backend) SignalsAreComplete() bool { return true }
 
 // signal notes a signal for when the call is over. A call that moves the same

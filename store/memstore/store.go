@@ -65,8 +65,8 @@ var (
 	_ store.CompleteSignals = (*backend)(nil)
 )
 
-// New returns an empty store, behind the checks of [store.Checked]. A nil opts means the defaults. Close it to end
-// its subscriptions; an abandoned store is garbage like any other value.
+// New returns an empty store, behind the checks of [store.Checked]. A nil opts means the defaults.
+// Close it to end its subscriptions; an abandoned store is garbage like any other value.
 func New(opts *Options) store.Store { return store.Checked(newBackend(opts)) }
 
 func newBackend(opts *Options) *backend {

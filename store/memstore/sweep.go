@@ -78,8 +78,8 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 	return done
 }
 
-// endIdle seals open runs that nobody enqueued into for their SealAfter, stops those of StopAfter, and
-// frees claimed IDs of active runs.
+// endIdle seals open runs that nobody enqueued into for their SealAfter, stops those of StopAfter,
+// and frees claimed IDs of active runs.
 func (p *partition) endIdle(now time.Time, limit int) (done int) {
 	for _, r := range p.active {
 		done += r.claims.expire(now, limit-done)

@@ -98,7 +98,8 @@ func (vs values) find(name string, now time.Time) *value {
 	return v
 }
 
-// refuses says why a write cannot be applied. Fresh is how many values are about to be made before it.
+// refuses says why a write cannot be applied. Fresh is how many values are about to be made before
+// it.
 func (vs values) refuses(w *store.Write, fresh int, now time.Time) error {
 	v := vs.find(w.Name, now)
 	switch {
@@ -192,7 +193,8 @@ func (v *value) set(d store.Datum) {
 	v.fields[d.Field] = b
 }
 
-// add adds a number to a counter or a float. Both were checked to be numbers when they were written.
+// add adds a number to a counter or a float. Both were checked to be numbers when they were
+// written.
 func (v *value) add(number string) (string, error) {
 	if v.typ == store.ValueFloat {
 		have, _ := strconv.ParseFloat(string(v.data), 64)
@@ -256,7 +258,8 @@ func (v *value) list(p store.ReadParams) store.ReadReply {
 	return reply
 }
 
-// page reads fields of a map: those asked for, or with a limit the next in the order of their names.
+// page reads fields of a map: those asked for, or with a limit the next in the order of their
+// names.
 func (v *value) page(p store.ReadParams) store.ReadReply {
 	reply := store.ReadReply{Len: int64(len(v.fields))}
 	names := p.Fields

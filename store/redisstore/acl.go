@@ -22,8 +22,9 @@ var (
 //
 //	ACL SETUSER rollcall on >PASSWORD RULES
 //
-// They open its keys and channels, and the commands that are used, none of which is dangerous. Without the right to CONFIG the
-// eviction policy of the server is taken on trust. A user of a Sentinel needs rules of its own.
+// They open its keys and channels, and the commands that are used, none of which is dangerous.
+// Without the right to CONFIG the eviction policy of the server is taken on trust. A user of a
+// Sentinel needs rules of its own.
 func ACLRules(namespace string) []string {
 	rules := []string{"resetkeys", "resetchannels", "~{" + namespace + ":*}:*", "&{" + namespace + ":*}:*", "-@all"}
 	allowed := slices.Concat(usedCommands, clientCommands)

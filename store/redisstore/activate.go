@@ -79,7 +79,8 @@ func (s *Store) readStaged(ctx context.Context, k *format.Keyspace, run, list st
 	return length, children, s.server.Translate(ctx, "read staged children", err)
 }
 
-// decodeStaged reads an entry of a list of special children: when it is due, a space, and its message.
+// decodeStaged reads an entry of a list of special children: when it is due, a space, and its
+// message.
 func decodeStaged(stored string, route store.Route) *store.Item {
 	due, message, _ := format.CutByte(stored, ' ')
 	item := &store.Item{Route: route}

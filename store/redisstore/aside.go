@@ -49,7 +49,8 @@ func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keys
 	return nil
 }
 
-// tooManyAgain is the error of a call that was made again and again since others had more of its runs stand aside.
+// tooManyAgain is the error of a call that was made again and again since others had more of its
+// runs stand aside.
 func tooManyAgain(what string) error {
 	return store.Transient(fmt.Errorf("%s: runs kept standing aside under other routes", what))
 }

@@ -99,7 +99,8 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 		replies := s.client.DoMulti(ctx,
 			b().Hmget().Key(k.Job(p.Job)).Field("run").Build(),
 			b().Hmget().Key(k.Meta).Field("run").Build(),
-			// TIME carries no key: on a cluster any node answers, and the floor of meta keeps numbers growing.
+			// TIME carries no key: on a cluster any node answers, and the floor of meta keeps
+			// numbers growing.
 			b().Time().Build(),
 		)
 		known, err := script.First(replies[0].ToArray())

@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// What a task costs this process on its way to and from Redis, without Redis. Figures are per batch of MaxBatch tasks,
-// but for the codec's.
+// What a task costs this process on its way to and from Redis, without Redis. Figures are per batch
+// of MaxBatch tasks, but for the codec's.
 
 var benchmarkRoute = store.Route{Queue: "files", Set: "ingest", Kind: "file"}
 

@@ -91,12 +91,13 @@ func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) 
 	return s.server.Translate(ctx, "find a run", err)
 }
 
-// watchFor bounds how long a document is answered from memory though nothing was heard of it. It only matters where invalidations are
-// lost without the connection, of which none is known.
+// watchFor bounds how long a document is answered from memory though nothing was heard of it. It
+// only matters where invalidations are lost without the connection, of which none is known.
 const watchFor = time.Hour
 
-// WatchConfigurations implements [store.Configurations] by the client's cache: the server tells each connection what changed of
-// the keys that it read. A client without a cache reads from the server each time.
+// WatchConfigurations implements [store.Configurations] by the client's cache: the server tells
+// each connection what changed of the keys that it read. A client without a cache reads from the
+// server each time.
 func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store.ConfigurationRecord, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return nil, err

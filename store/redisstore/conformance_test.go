@@ -27,7 +27,8 @@ func TestConformance(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) { storetest.Run(t, miniHarness(t)) })
 }
 
-// realHarness keeps every store in a namespace of its own on one real server, whose time passes by itself.
+// realHarness keeps every store in a namespace of its own on one real server, whose time passes by
+// itself.
 func realHarness() storetest.Harness {
 	return storetest.Harness{
 		New: func(tb testing.TB) store.Store {
@@ -61,7 +62,8 @@ func miniHarness(t *testing.T) storetest.Harness {
 	server.SetTime(now)
 	return storetest.Harness{
 		New: func(tb testing.TB) store.Store {
-			// miniredis refuses commands on a connection that subscribes, which RESP3 allows, and has no CLIENT TRACKING.
+			// miniredis refuses commands on a connection that subscribes, which RESP3 allows, and
+			// has no CLIENT TRACKING.
 			return open(tb, "redis://"+server.Addr()+"?protocol=2&client_cache=0", redisstore.Config{Namespace: redistest.Namespace()})
 		},
 		Advance: func(_ testing.TB, d time.Duration) {

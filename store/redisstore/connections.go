@@ -14,8 +14,8 @@ import (
 // dialer makes connections, as [rueidis.ClientOption] has it.
 type dialer func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error)
 
-// connections are those of a client that Open made. The client's constructor takes no context, and its Close waits for
-// a server that does not answer: cutting the connections ends both at once.
+// connections are those of a client that Open made. The client's constructor takes no context, and
+// its Close waits for a server that does not answer: cutting the connections ends both at once.
 type connections struct {
 	dial dialer
 	life context.Context // of dialling

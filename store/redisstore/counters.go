@@ -7,7 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// maxSummand is what a counter may be added to by each task of a call for the sum of all to be a number.
+// maxSummand is what a counter may be added to by each task of a call for the sum of all to be a
+// number.
 const maxSummand = math.MaxInt64 / store.MaxBatch
 
 // counted packs the successes of a run that bring counters, with the sum of all: mostly every

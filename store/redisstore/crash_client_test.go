@@ -17,8 +17,8 @@ import (
 // errDied is what the calls of a process that has died end with.
 var errDied = errors.New("the process has died")
 
-// mortal is the client of a process that dies right before, or right after, it calls a script: nothing that it sends later
-// arrives, and no reply reaches it.
+// mortal is the client of a process that dies right before, or right after, it calls a script:
+// nothing that it sends later arrives, and no reply reaches it.
 type mortal struct {
 	rueidis.Client
 	names map[string]string // scripts by their hash

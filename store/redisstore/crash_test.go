@@ -110,8 +110,8 @@ func (p crashPoint) try(t *testing.T, script string, byHash map[string]string, a
 	c.tidy()
 }
 
-// finish is what others do, who never knew the process: they find its sessions dead, release what it held, and
-// work everything off.
+// finish is what others do, who never knew the process: they find its sessions dead, release what
+// it held, and work everything off.
 func (c *crash) finish(run store.RunID) store.RunRecord {
 	c.Helper()
 	live, err := c.LiveSessions(c.Context(), 0)

@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// goesOn requires that whatever is done about the good run, job, session and so on succeeds beside the damage, that what is
-// done about the bad ones is answered with an error of the contract at worst, and that the good run ends with exact counts.
+// goesOn requires that whatever is done about the good run, job, session and so on succeeds beside
+// the damage, that what is done about the bad ones is answered with an error of the contract at
+// worst, and that the good run ends with exact counts.
 func (s *wreck) goesOn() {
 	s.Helper()
 	beat, err := s.Heartbeat(s.Context(), s.beat(s.bad, s.good))

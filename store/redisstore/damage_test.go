@@ -19,8 +19,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
-// wreck is a partition in which something is stored under each kind of key: of a run, a session, a job and more that are to
-// be damaged, and of others beside them that must go on.
+// wreck is a partition in which something is stored under each kind of key: of a run, a session, a
+// job and more that are to be damaged, and of others beside them that must go on.
 type wreck struct {
 	*scene
 	w, dead   *worker // both hold tasks of both runs
@@ -74,7 +74,8 @@ func (s *wreck) fillRun(run store.RunID) {
 	require.NoError(s, err)
 }
 
-// deliver lets both sessions hold tasks of both runs, of which some staged children, failed or kept their ID.
+// deliver lets both sessions hold tasks of both runs, of which some staged children, failed or kept
+// their ID.
 func (s *wreck) deliver() {
 	s.Helper()
 	limit := store.RunLimit{Scope: store.Scope{Set: "set", Kinds: []string{"m"}}, Max: 100}
@@ -199,7 +200,8 @@ func (s *wreck) writes(name string) []store.Write {
 	}
 }
 
-// badKeys are the keys, without their prefix, that may be damaged: those of what is called bad, and those that all share.
+// badKeys are the keys, without their prefix, that may be damaged: those of what is called bad, and
+// those that all share.
 func (s *wreck) badKeys() (all []string) {
 	s.Helper()
 	good := strconv.FormatInt(s.good.Number, 10)
@@ -328,8 +330,8 @@ func TestANumberOverwrittenWithGarbageCostsNobodyElse(t *testing.T) {
 	})
 }
 
-// garble overwrites every field of a hash, the whole of a string, an item of a list, or the scores of a zset as far as they
-// may be that. Fields get garbage by turns.
+// garble overwrites every field of a hash, the whole of a string, an item of a list, or the scores
+// of a zset as far as they may be that. Fields get garbage by turns.
 func (s *wreck) garble(name string, first int) {
 	s.Helper()
 	value := garbage[first]

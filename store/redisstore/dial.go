@@ -28,7 +28,8 @@ func dialUnix(ctx context.Context, path string, dialer *net.Dialer, _ *tls.Confi
 	return dialer.DialContext(ctx, "unix", path)
 }
 
-// dialTCP makes a connection, with TLS if config is not nil. All of it takes no longer than the dialer's timeout.
+// dialTCP makes a connection, with TLS if config is not nil. All of it takes no longer than the
+// dialer's timeout.
 func dialTCP(ctx context.Context, addr string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
 	if config == nil {
 		return dialer.DialContext(ctx, "tcp", addr)
@@ -85,8 +86,8 @@ func speaksTLS(ctx context.Context, addr string, dialer *net.Dialer) bool {
 	return errors.As(err, &op) && op.Op == "remote error" // an alert: it wants a certificate of ours, for example
 }
 
-// wrongURL says what is wrong with the URL, going by the error of a connection that it led to; nil if that may be an
-// error that passes.
+// wrongURL says what is wrong with the URL, going by the error of a connection that it led to; nil
+// if that may be an error that passes.
 func wrongURL(ctx context.Context, option *rueidis.ClientOption, err error) error {
 	bad := func(format string, args ...any) error {
 		return &store.FieldError{Field: "URL", Reason: fmt.Sprintf(format, args...)}

@@ -123,7 +123,8 @@ func TestConnectionsHaveAName(t *testing.T) {
 	require.ErrorContains(t, err, "setname", "a name that was asked for is not dropped in silence")
 }
 
-// names are those of the connections of a server, each once, but for the test's own, which has none.
+// names are those of the connections of a server, each once, but for the test's own, which has
+// none.
 func names(t *testing.T, server *redistest.Server) (all []string) {
 	t.Helper()
 	list, err := server.Client.Do(t.Context(), server.Client.B().Arbitrary("CLIENT", "LIST").Build()).ToString()

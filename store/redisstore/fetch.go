@@ -25,17 +25,16 @@ func (s *Store) forgetSession(id store.SessionID) {
 	delete(s.sessions, id)
 }
 
-// A fetch that delivered nothing goes again, with the same number, which is not
-// used up: to look into lanes that it learned of, to look again where lanes left
-// their place, and to look behind the window. Others may keep moving the rings,
-// so there is a bound; what is left then is found by the next fetch.
+// A fetch that delivered nothing is repeated with the same number, which is not used up. It then
+// looks into lanes that it learned of, again where lanes left their place, and behind the window.
+// Others may keep moving the rings, so there is a bound: the next fetch finds what is left.
 const (
 	fetchLearns = 6   // rounds that only learn
 	fetchRounds = 200 // rounds in all
 )
 
-// fetchWindow is how many lanes of a ring one round looks at: fewer where there are many rings, so that
-// a round stays short.
+// fetchWindow is how many lanes of a ring one round looks at: fewer where there are many rings, so
+// that a round stays short.
 func fetchWindow(routes int) int { return min(32, max(4, 256/max(routes, 1))) }
 
 // Fetch implements [store.Sessions].

@@ -218,7 +218,8 @@ func TestQueueStatsShowARouteWhoseTasksAllBeganDelayed(t *testing.T) {
 	require.Equal(t, int64(1), stats[0].Waiting)
 }
 
-// The keys of a fetch are declared for the first marker of a lane; one that comes to the front meanwhile waits for the next.
+// The keys of a fetch are declared for the first marker of a lane; one that comes to the front
+// meanwhile waits for the next.
 func TestALaneThatIsVisitedTwiceInAFetchKeepsItsSecondMarker(t *testing.T) {
 	s := newScene(t)
 	w := s.worker("w")

@@ -73,7 +73,8 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 	d.Staged = append(d.Staged, store.Staged{Route: route, Count: n})
 }
 
-// heldPage reads about [store.PageBytes] of the deliveries of a session, live or closed: names first, which are short.
+// heldPage reads about [store.PageBytes] of the deliveries of a session, live or closed: names
+// first, which are short.
 func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
 	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
 	if err != nil {
@@ -112,7 +113,8 @@ func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string
 	return held, nil
 }
 
-// readFields reads the first fields of a hash that have about [store.PageBytes] in all, at least one.
+// readFields reads the first fields of a hash that have about [store.PageBytes] in all, at least
+// one.
 func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]rueidis.RedisMessage, error) {
 	if len(fields) == 0 {
 		return nil, nil
@@ -124,8 +126,8 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 	return rest, err
 }
 
-// fitting is how many of the first items have about [store.PageBytes] in all, at least one, by the replies that tell the
-// lengths of the parts of each.
+// fitting is how many of the first items have about [store.PageBytes] in all, at least one, by the
+// replies that tell the lengths of the parts of each.
 func fitting(lengths []rueidis.RedisResult, parts int) (int, error) {
 	size := int64(0)
 	for i := range lengths {

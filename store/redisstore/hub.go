@@ -10,9 +10,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// hub shares one subscription among all callers of Subscribe. It has a connection of its own
-// while anybody listens: on the client's shared ones, what is published while a second subscription is
-// being made can fill its buffer before the reply to it is read, and stops that connection for good.
+// hub shares one subscription among all callers of Subscribe. It has a connection of its own while
+// anybody listens: on the client's shared ones, what is published while a second subscription is
+// being made can fill its buffer before the reply to it is read, and stops that connection for
+// good.
 type hub struct {
 	turns sync.Mutex       // one joins or leaves at a time, apart from mu: who stops the group waits for a call of send
 	count int              // who listen
@@ -31,7 +32,8 @@ type subscriber struct {
 	patient guard.Patient
 }
 
-// tell calls the user's function. One that blocks misses signals, and hears of that when it has returned, by SignalSync.
+// tell calls the user's function. One that blocks misses signals, and hears of that when it has
+// returned, by SignalSync.
 func (sub *subscriber) tell(sig store.Signal) {
 	var blocked *guard.BlockedError
 	if err := guard.Tell(&sub.patient, sub.fn, sig); err != nil && !errors.As(err, &blocked) {

@@ -85,7 +85,8 @@ func (w *sessionOf) succeed(ds ...store.Delivery) {
 	require.Empty(w, reply.Lost)
 }
 
-// oneTaskJobs runs n jobs of one task each, and reads after each whether there is more, as a worker does.
+// oneTaskJobs runs n jobs of one task each, and reads after each whether there is more, as a worker
+// does.
 func (w *sessionOf) oneTaskJobs(n int) {
 	w.Helper()
 	for i := range n {

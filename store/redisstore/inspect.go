@@ -228,7 +228,8 @@ func (s *Store) leases(
 	return nil
 }
 
-// countHeld counts one more task of a route that a session holds. The records of a session are the last ones.
+// countHeld counts one more task of a route that a session holds. The records of a session are the
+// last ones.
 func countHeld(records []store.HeldRecord, session string, route store.Route) []store.HeldRecord {
 	for i := len(records) - 1; i >= 0 && records[i].Session == session; i-- {
 		if records[i].Route == route {

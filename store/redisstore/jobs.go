@@ -72,7 +72,8 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	return format.DecodeJob(job, h)
 }
 
-// fittingJobs is how many of the first jobs have, with their newest runs, about [store.PageBytes] in all.
+// fittingJobs is how many of the first jobs have, with their newest runs, about [store.PageBytes]
+// in all.
 func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []string) (int, error) {
 	b := s.client.B
 	cmds := make(rueidis.Commands, 0, len(names))
@@ -127,7 +128,8 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	return page, nil
 }
 
-// readJobs reads the records of jobs. It leaves out a job that cannot be read: reading that job says what is wrong.
+// readJobs reads the records of jobs. It leaves out a job that cannot be read: reading that job
+// says what is wrong.
 func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string) ([]store.JobEntry, error) {
 	cmds := make(rueidis.Commands, 0, len(names))
 	for _, name := range names {
@@ -155,8 +157,8 @@ func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string
 	return jobs, nil
 }
 
-// readLastRuns adds the newest run of each job. It leaves out a run that cannot be read: reading that run says what
-// is wrong.
+// readLastRuns adds the newest run of each job. It leaves out a run that cannot be read: reading
+// that run says what is wrong.
 func (s *Store) readLastRuns(ctx context.Context, k *format.Keyspace, jobs []store.JobEntry) error {
 	cmds := make(rueidis.Commands, 0, len(jobs))
 	for _, e := range jobs {

@@ -14,8 +14,8 @@ import (
 // promoteSlice is how many tasks one call of promote moves at most.
 const promoteSlice = store.MaxBatch
 
-// Promote implements [store.Keeper]. The first call of the script learns which
-// lanes are due, the second moves their tasks. Both tell of periodic jobs that are due, each of one once.
+// Promote implements [store.Keeper]. The first call of the script learns which lanes are due, the
+// second moves their tasks. Both tell of periodic jobs that are due, each of one once.
 func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	k := s.spaces[partition]
 	var reply store.PromoteReply
@@ -105,7 +105,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		each(ctx, expired, func(ctx context.Context, id string) error {
 			err := s.forget(ctx, k, id, "", true)
 			if errors.Is(err, store.ErrRunActive) {
-				return nil // it was listed by a server that has gone back since, or by a hand
+				return nil // a server that has gone back since listed it, or a person did
 			}
 			return err
 		}))
@@ -118,8 +118,8 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	return reply, nil
 }
 
-// each calls fn for all of a slice's runs at a time, which share their round trips: one by one, sweeping would
-// fall behind where many small runs end.
+// each calls fn for all of a slice's runs at a time, which share their round trips: one by one,
+// sweeping would fall behind where many small runs end.
 func each(ctx context.Context, ids []string, fn func(ctx context.Context, id string) error) error {
 	errs := make([]error, len(ids))
 	group := lifecycle.New(ctx)

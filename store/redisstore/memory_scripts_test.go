@@ -12,15 +12,15 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
-// refusedWithoutMemory are the scripts that a server without memory refuses, with nothing written. All others pass: they
-// free memory, or keep what is there going.
+// refusedWithoutMemory are the scripts that a server without memory refuses, with nothing written.
+// All others pass: they free memory, or keep what is there going.
 var refusedWithoutMemory = map[string]bool{
 	"start_run": true, "fire_run": true, "enqueue": true, "stage": true, "write_values": true, "configure": true, "ensure_job": true,
 	"settle": true, // with children: those without are settled, see below
 }
 
-// TestOutOfMemoryEachScriptPassesOrWritesNothing calls each script of the table in README.md, as TestCrashes does, on a
-// server that has no memory left.
+// TestOutOfMemoryEachScriptPassesOrWritesNothing calls each script of the table in README.md, as
+// TestCrashes does, on a server that has no memory left.
 func TestOutOfMemoryEachScriptPassesOrWritesNothing(t *testing.T) {
 	server := redistest.Start(t, nil)
 	all, _ := scriptNames(t)

@@ -22,9 +22,9 @@ import (
 //	unix://user:password@/path/to/redis.sock?db=0
 //
 // User, password, port (6379), host (localhost) and database (0) may be left out; a slash at the
-// end means nothing. In a user or password, marks such as # ? / @ % are percent-encoded (%23 %3F %2F %40 %25).
-// A cluster is recognised by itself, and has database 0 only. These parameters may follow a question
-// mark; each but addr once, and values percent-encoded:
+// end means nothing. In a user or password, marks such as # ? / @ % are percent-encoded (%23 %3F
+// %2F %40 %25). A cluster is recognised by itself, and has database 0 only. These parameters may
+// follow a question mark; each but addr once, and values percent-encoded:
 //
 //	addr=host:port          a further server of the cluster, or a further sentinel
 //	db=0                    the database, if the path names none; the server has 16 by default
@@ -40,13 +40,14 @@ import (
 //	sentinel_tls=0          whether sentinels are reached by TLS. Defaults to 1 with rediss:// and
 //	                        valkeys://, else 0
 //
-// Errors are those of [New], and a [*store.FieldError] for the field "URL" for each fault of the URL: what is not
-// listed here is refused, never ignored. So is, within a few seconds, TLS with a server that speaks none, and the reverse; a
-// certificate that is not valid; and a database that the server does not have. No error repeats the
-// password, the URL, or what may be a part of either. Open does not retry.
+// Errors are those of [New], and a [*store.FieldError] for the field "URL" for each fault of the
+// URL: what is not listed here is refused, never ignored. So is, within a few seconds, TLS with a
+// server that speaks none, and the reverse; a certificate that is not valid; and a database that
+// the server does not have. No error repeats the password, the URL, or what may be a part of
+// either. Open does not retry.
 //
-// It returns when ctx ends, at once, and otherwise within [OpenTime]: a server that is silent for so long is one that matches
-// [store.ErrUnavailable].
+// It returns when ctx ends, at once, and otherwise within [OpenTime]: a server that is silent for
+// so long is one that matches [store.ErrUnavailable].
 func Open(ctx context.Context, address string, config Config) (store.Store, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {

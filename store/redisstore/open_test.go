@@ -15,7 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/storetest"
 )
 
-// The cluster client of rueidis leaves goroutines asleep for some seconds after a change of topology, even once it is closed.
+// The cluster client of rueidis leaves goroutines asleep for some seconds after a change of
+// topology, even once it is closed.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),

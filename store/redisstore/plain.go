@@ -29,8 +29,8 @@ func (r *redeemed) add(position int) {
 	r.positions[position/64] |= 1 << (position % 64)
 }
 
-// from is the first position from i on, MaxBatch or more if there is none; held says whether one that was
-// added, or one that was not, is looked for.
+// from is the first position from i on, MaxBatch or more if there is none; held says whether one
+// that was added, or one that was not, is looked for.
 func (r *redeemed) from(i int, held bool) int {
 	for i < store.MaxBatch {
 		word := r.positions[i/64]
@@ -45,8 +45,8 @@ func (r *redeemed) from(i int, held bool) int {
 	return store.MaxBatch
 }
 
-// plain packs the plain successes of a run. Most that are settled together were fetched together, and ended in nearly that
-// order, so ranges of positions name them in a few words.
+// plain packs the plain successes of a run. Most that are settled together were fetched together,
+// and ended in nearly that order, so ranges of positions name them in a few words.
 func (st *settlement) plain(r *settledRun) {
 	c := st.Call
 	c.Int(len(r.plain))

@@ -98,8 +98,8 @@ func (e *enqueueing) mention(id store.RunID) {
 // ordinal is the number that mention gave a run.
 func (e *enqueueing) ordinal(id store.RunID) int { return e.runs[e.number(id)] }
 
-// packRuns packs the keys of all runs in the order of their first mention. Closing a hold may complete
-// the run, which needs the lane of its hook.
+// packRuns packs the keys of all runs in the order of their first mention. Closing a hold may
+// complete the run, which needs the lane of its hook.
 func (e *enqueueing) packRuns(ctx context.Context, s *Store) error {
 	closes := make(map[int64]bool)
 	for _, h := range e.holds {

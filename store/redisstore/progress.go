@@ -8,12 +8,12 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// The field reporting of run:R has a line for each task that reports progress: "until session task", the task as JSON. It
-// is heartbeat.lua that writes it.
+// The field reporting of run:R has a line for each task that reports progress: "until session
+// task", the task as JSON. It is heartbeat.lua that writes it.
 
-// addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed reports of it before and
-// have none now. asked are the runs whose keys the call has already, from index first on. It returns the runs that will show
-// reports.
+// addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed
+// reports of it before and have none now. asked are the runs whose keys the call has already, from
+// index first on. It returns the runs that will show reports.
 func (ses *session) addReports(c *script.Call, k *format.Keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
 	byRun := store.Reporting(running)
 	ses.mu.Lock()

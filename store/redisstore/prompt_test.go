@@ -14,7 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
-// TestACallEndsWithItsContextWhateverItWaitsFor has clients that give up a connection after an hour.
+// TestACallEndsWithItsContextWhateverItWaitsFor has clients that give up a connection after an
+// hour.
 func TestACallEndsWithItsContextWhateverItWaitsFor(t *testing.T) {
 	t.Parallel()
 	ping := func(ctx context.Context, s store.Store) error { return s.Ping(ctx) }
@@ -50,7 +51,8 @@ func TestACallEndsWithItsContextWhateverItWaitsFor(t *testing.T) {
 	}
 }
 
-// endsWith makes the calls, each with a deadline that is far away and repeated until then, and cancels the last one first.
+// endsWith makes the calls, each with a deadline that is far away and repeated until then, and
+// cancels the last one first.
 func endsWith(t *testing.T, s store.Store, proxy *redistest.Proxy, calls []func(context.Context, store.Store) error) {
 	errOver := errors.New("over")
 	type call struct {

@@ -26,9 +26,9 @@ type remains struct {
 
 func (r *remains) fail(err error) { r.err = errors.Join(r.err, err) }
 
-// purge removes what finished runs left behind, all but their summaries and failures. They are read first, in round trips
-// that they share, and each removal makes sure that its run is as it was read. A run of which something could not be removed
-// stays in trash, so that it is tried again.
+// purge removes what finished runs left behind, all but their summaries and failures. They are read
+// first, in round trips that they share, and each removal makes sure that its run is as it was
+// read. A run of which something could not be removed stays in trash, so that it is tried again.
 func (s *Store) purge(ctx context.Context, k *format.Keyspace, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
@@ -94,8 +94,8 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 // purgeSlice is how many routes, or keys, one call of the script removes at most.
 const purgeSlice = store.MaxBatch
 
-// remove removes what is left of one run, a slice at a time. What names other keys goes last, so that
-// a purge that was cut short can be repeated.
+// remove removes what is left of one run, a slice at a time. What names other keys goes last, so
+// that a purge that was cut short can be repeated.
 func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) error {
 	if r.err != nil {
 		return r.err
@@ -147,8 +147,9 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 	return err
 }
 
-// forget removes the summary of a run that was purged before, or what still names a run whose record is gone. Then the job,
-// if the caller knows it, loses its entry. One that is kept goes only if its time is over.
+// forget removes the summary of a run that was purged before, or what still names a run whose
+// record is gone. Then the job, if the caller knows it, loses its entry. One that is kept goes only
+// if its time is over.
 func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, kept bool) error {
 	number, _ := format.ParseInt(id)
 	for range hintTries {

@@ -108,7 +108,8 @@ func TestARunThatEndsByItselfLeavesNothingToPurge(t *testing.T) {
 	require.Empty(t, s.left("ring:", "lanes:", "stage:", "holds:", "W:", "M:", "S:", "due", "trash"))
 }
 
-// One whose tasks staged children is looked after once more: what a parent left that never settled goes then.
+// One whose tasks staged children is looked after once more: what a parent left that never settled
+// goes then.
 func TestARunWhoseTasksStagedIsPurged(t *testing.T) {
 	s, run := endsByItself(t, true)
 	require.EqualValues(t, 15, s.record(run).Counts.Succeeded)
@@ -117,7 +118,8 @@ func TestARunWhoseTasksStagedIsPurged(t *testing.T) {
 	require.Empty(t, s.left("ring:", "lanes:", "stage:", "holds:", "W:", "M:", "S:", "due", "trash"))
 }
 
-// endsByItself plays a run to its end. Of two of its tasks that stage children, one does not say so.
+// endsByItself plays a run to its end. Of two of its tasks that stage children, one does not say
+// so.
 func endsByItself(t *testing.T, stages bool) (*scene, store.RunID) {
 	s := newScene(t)
 	w := s.worker("w")

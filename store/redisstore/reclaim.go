@@ -75,8 +75,8 @@ func (r *heldRun) lane(route store.Route) *heldLane {
 	return l
 }
 
-// reclaimSlice gives back some of what a session held. It reports how many deliveries that were, how many are left, and whether
-// it has to be repeated since something that it had read in advance has changed.
+// reclaimSlice gives back some of what a session held. It reports how many deliveries it gave back,
+// how many are left, and whether to repeat the call because what it had read before has changed.
 func (s *Store) reclaimSlice(
 	ctx context.Context, k *format.Keyspace, id store.SessionID, held []store.Delivery,
 ) (reclaimed, remaining int, again bool, err error) {

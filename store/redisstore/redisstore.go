@@ -1,10 +1,10 @@
 // Package redisstore keeps Rollcall's state in Redis 6.2 or newer, or Valkey:
 // standalone, Sentinel or Cluster. It is the default Store.
 //
-// Every state change is one Lua script over keys of one partition, and every
-// script is safe to repeat; README.md has the tables of keys and
-// scripts, and what a crash before and after each leaves. Stores check what they are given, by [store.Checked], and do not
-// retry: wrap them with [store.WithRetry], as syncjob does.
+// Every state change is one Lua script over keys of one partition, and every script is safe to
+// repeat; README.md has the tables of keys and scripts, and what a crash before and after each
+// leaves. Stores check what they are given, by [store.Checked], and do not retry: wrap them with
+// [store.WithRetry], as syncjob does.
 package redisstore
 
 import (
@@ -99,13 +99,13 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns a store over a client that stays the caller's: Close does not
-// close it. The client must not replay writes on its own (ConnLifetime of
-// rueidis does, harmlessly here since every call is safe to repeat). New makes a few round
-// trips: it reads the server's policy and the namespace's partitions, and
-// stores their number at first use. Errors are a [*store.FieldError] for bad
-// configuration, one that matches [store.ErrUnavailable] when the server, or of a cluster each that knows the namespace, is out of reach, and
-// [store.ErrCorrupt] when the namespace was written by a newer version.
+// New returns a store over a client that stays the caller's: Close does not close it. The client
+// must not replay writes on its own (ConnLifetime of rueidis does, harmlessly here since every call
+// is safe to repeat). New makes a few round trips: it reads the server's policy and the namespace's
+// partitions, and stores their number at first use. Errors are a [*store.FieldError] for bad
+// configuration, one that matches [store.ErrUnavailable] when the server, or of a cluster each that
+// knows the namespace, is out of reach, and [store.ErrCorrupt] when the namespace was written by a
+// newer version.
 func New(ctx context.Context, client rueidis.Client, config Config) (store.Store, error) {
 	s, err := newStore(ctx, client, config)
 	if err != nil {
@@ -137,8 +137,8 @@ func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store
 	return s, nil
 }
 
-// checkEviction refuses a server that may evict keys. A server that does not
-// tell its policy (no CONFIG right, or no such command), or that is one of several and out of reach, is taken on trust.
+// checkEviction refuses a server that may evict keys. A server that does not tell its policy (no
+// CONFIG right, or no such command), or that is one of several and out of reach, is taken on trust.
 func (s *Store) checkEviction(ctx context.Context) error {
 	nodes := s.client.Nodes()
 	for addr, node := range nodes {
@@ -168,10 +168,12 @@ func (s *Store) checkEviction(ctx context.Context) error {
 // storedFormat is the version of keys and scripts. A namespace of another one is refused.
 const storedFormat = "1"
 
-// clusterPartitions is the number of partitions of a namespace that begins on a cluster, unless it is configured.
+// clusterPartitions is the number of partitions of a namespace that begins on a cluster, unless it
+// is configured.
 const clusterPartitions = 16
 
-// agreement reads the number of partitions and the format as the metas of some partitions have them.
+// agreement reads the number of partitions and the format as the metas of some partitions have
+// them.
 func (s *Store) agreement(ctx context.Context, from, to int) (number, version string, err error) {
 	cmds := make(rueidis.Commands, 0, to-from)
 	for p := from; p < to; p++ {
@@ -201,8 +203,9 @@ func (s *Store) agree(ctx context.Context, from, to int, number string) (err err
 	return err
 }
 
-// agreePartitions stores the number of partitions at first use and reads it ever after. Partition 0 decides. The
-// others keep copies, by which a namespace is opened while the server of partition 0 is out of reach or has lost its keys.
+// agreePartitions stores the number of partitions at first use and reads it ever after. Partition 0
+// decides. The others keep copies, by which a namespace is opened while the server of partition 0
+// is out of reach or has lost its keys.
 func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	want := s.config.Partitions
 	if want == 0 {
@@ -263,9 +266,10 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close implements [store.Store]. Calls in flight, and subscriptions, end at once with [store.ErrClosed]. A client that was handed to
-// [New] stays open, and may go on with what it was asked until it gives up the connection. One that [Open] made is closed: a server
-// that does not answer is given up after half a second.
+// Close implements [store.Store]. Calls in flight, and subscriptions, end at once with
+// [store.ErrClosed]. A client that was given to [New] stays open, and may continue its calls until
+// it gives up the connection. A client that [Open] made is closed: it waits half a second at most
+// for a server that does not answer.
 func (s *Store) Close() error {
 	if s.server.Close() {
 		s.end()

@@ -106,8 +106,8 @@ func TestRepairOnACluster(t *testing.T) {
 	t.Run("needs no other master", func(t *testing.T) { repairNeedsNoOther(t, cluster) })
 }
 
-// tryOnEachMaster damages all partitions before the first is repaired: so what a repair does elsewhere
-// shows, be it good or bad.
+// tryOnEachMaster damages all partitions before the first is repaired: so what a repair does
+// elsewhere shows, be it good or bad.
 func (d damage) tryOnEachMaster(t *testing.T, cluster *redistest.Cluster) {
 	w := newWard(t, cluster, d.begin)
 	for _, p := range w.patients {
@@ -138,7 +138,8 @@ var everything = damage{
 	want:  three(1), status: status(1),
 }
 
-// repairFollows moves the partition before each repair, by a store that hears of it only by being refused.
+// repairFollows moves the partition before each repair, by a store that hears of it only by being
+// refused.
 func repairFollows(t *testing.T, cluster *redistest.Cluster) {
 	w := newWard(t, cluster, nil)
 	p := w.patients[0]
@@ -156,8 +157,8 @@ func repairFollows(t *testing.T, cluster *redistest.Cluster) {
 	p.requireRecovered(everything)
 }
 
-// repairWaits repairs a partition of which one key has moved: the session that lost its lease, so that nothing
-// leads to it.
+// repairWaits repairs a partition of which one key has moved: the session that lost its lease, so
+// that nothing leads to it.
 func repairWaits(t *testing.T, cluster *redistest.Cluster) {
 	w := newWard(t, cluster, nil)
 	p := w.patients[0]

@@ -16,7 +16,8 @@ import (
 // damage is one way to break what is stored, and what a repair makes of it.
 type damage struct {
 	name string
-	// begin makes the run that is damaged, healthy. Defaults to two tasks that wait and one that is held.
+	// begin makes the run that is damaged, healthy. Defaults to two tasks that wait and one that is
+	// held.
 	begin func(p *patient)
 	hit   func(p *patient)
 	// kinds are what a repair finds, in any order.
@@ -80,7 +81,8 @@ func all(blows ...func(*patient)) func(*patient) {
 	}
 }
 
-// dump is everything that is stored in the namespace. What has no order is sorted: tables change theirs while they are read.
+// dump is everything that is stored in the namespace. What has no order is sorted: tables change
+// theirs while they are read.
 func (p *patient) dump() map[string]string {
 	p.Helper()
 	b, keys := p.client.B, keysUnder(p, p.client, "{"+p.namespace+":")
@@ -144,7 +146,8 @@ func (p *patient) requireHealthy() {
 	require.Equal(p, before, p.dump(), "a repair has changed what is healthy")
 }
 
-// requireMended lets a dry run find the damage, repairs it, and requires that nothing is left of it.
+// requireMended lets a dry run find the damage, repairs it, and requires that nothing is left of
+// it.
 func (p *patient) requireMended(kinds []store.DamageType) {
 	p.Helper()
 	before := p.dump()
@@ -177,8 +180,8 @@ func mended(dry []store.Damage) []store.Damage {
 	return dry
 }
 
-// workOff settles what is held as the worker would, seals the run and works everything off, with another
-// worker, until it has ended.
+// workOff settles what is held as the worker would, seals the run and works everything off, with
+// another worker, until it has ended.
 func (p *patient) workOff() store.RunRecord {
 	p.Helper()
 	if len(p.held) > 0 {

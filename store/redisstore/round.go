@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// found is what a round that may have delivered nothing has found.
+// found is what a round found, beside its deliveries.
 type found struct {
 	learned bool // lanes that it could not look into yet
 	left    int  // lanes that had nothing, or whose run may not start, and left their ring
@@ -26,7 +26,7 @@ type round struct {
 	skip     int           // lanes of each ring
 	routes   []store.Route // that are asked for, as the script numbers them
 	declared []hint        // lanes that were known
-	known    map[hint]bool // those of them that the script was told of
+	known    map[hint]bool // those that the call names
 	found    found
 }
 
@@ -121,8 +121,9 @@ func (r *round) packHints(c *script.Call, metas *metaCache, k *format.Keyspace) 
 	c.Set(count, n)
 }
 
-// read reads what follows the deliveries in a reply: {route, run, marker …} of lanes, how many lanes left their ring, whether
-// there are more, budgets that were too small, and whether the store takes no writes. It reports whether all of it is there.
+// read reads what follows the deliveries in a reply: {route, run, marker …} of lanes, how many
+// lanes left their ring, whether there are more, budgets that were too small, and whether the store
+// takes no writes. It reports whether all of it is there.
 func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool {
 	if len(rest) < 5 {
 		return false
@@ -149,7 +150,7 @@ func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool 
 	return true
 }
 
-// learn keeps the lanes that the script told of.
+// learn keeps the lanes that the reply names.
 func (r *round) learn(told []rueidis.RedisMessage) {
 	ses := r.session
 	ses.hints = ses.hints[:0]
@@ -207,8 +208,8 @@ func (s *Store) decodeLanes(k *format.Keyspace, p *store.FetchParams, routes []s
 	return nil
 }
 
-// decodeOrQuarantine turns a message that cannot be read into a task without an ID, which the worker
-// fails: it is counted, kept among the failures and reported, and everything else goes on.
+// decodeOrQuarantine turns a message that cannot be read into a task without an ID. The worker
+// fails that task: it is counted, kept among the failures and reported. Other tasks go on.
 func (s *Store) decodeOrQuarantine(message string) store.Task {
 	t, err := format.DecodeTask(message)
 	if err != nil {

@@ -49,8 +49,8 @@ func TestNothingKeepsTheNamesOfTenThousandQueues(t *testing.T) {
 	require.Empty(t, stats)
 }
 
-// A queue that is forgotten and used again goes on where it was: whoever comes first then gains nothing on a run that
-// has had its turns before.
+// A queue that is forgotten and used again goes on where it was: whoever comes first then gains
+// nothing on a run that has had its turns before.
 func TestAForgottenQueueGoesOnWhereItWas(t *testing.T) {
 	s := newScene(t)
 	w := s.worker("w")
@@ -75,7 +75,8 @@ func TestAForgottenQueueGoesOnWhereItWas(t *testing.T) {
 	require.InDelta(t, 20, got, 10, "each has a share")
 }
 
-// Another queue that is used all the time does not put back the one that is forgotten, nor what comes into its own later.
+// Another queue that is used all the time does not put back the one that is forgotten, nor what
+// comes into its own later.
 func TestQueuesInUseKeepTheirClocks(t *testing.T) {
 	s := newScene(t)
 	first := s.begin(store.StartParams{Job: "first"})

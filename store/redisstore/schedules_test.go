@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// When the server's clock was put back and the job was enabled again, it is due once more at a time that has begun a
-// run. It must not be due at that time for ever.
+// When the server's clock was put back and the job was enabled again, it is due once more at a time
+// that has begun a run. It must not be due at that time for ever.
 func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	s := newScene(t)
 	_, err := s.EnsureJob(t.Context(), store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true})
@@ -58,7 +58,8 @@ func TestPostponingDropsWhatHasNoScheduleInForce(t *testing.T) {
 	require.True(t, reply.Next.IsZero())
 }
 
-// A key of a wrong type under a job's name cannot keep why the job is not fired, and is put off all the same.
+// A key of a wrong type under a job's name cannot keep why the job is not fired, and is put off all
+// the same.
 func TestAJobThatCannotBeReadIsPostponed(t *testing.T) {
 	s := newScene(t)
 	s.command("ZADD", "due", "1000", "j:nightly")

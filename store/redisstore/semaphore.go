@@ -132,8 +132,8 @@ func parsePlace(s string) int64 {
 	return int64(f)
 }
 
-// holders reads pairs of a lease and when it ends. One that is damaged is left out: it ends with its
-// time like any other.
+// holders reads pairs of a lease and when it ends. One that is damaged is left out: it ends with
+// its time like any other.
 func (s *Store) holders(ctx context.Context, key string, ms []rueidis.RedisMessage) []store.SemaphoreHolder {
 	var out []store.SemaphoreHolder
 	for i := 0; i+1 < len(ms); i += 2 {

@@ -54,8 +54,8 @@ func (s *scene) ofRun(run store.RunID) []string {
 	return lines
 }
 
-// What removes a run, or parts of it, reads first what there is, and removes it then. A server may go back in between, to
-// where the run was active: whatever the moment, the run is left alone.
+// What removes a run, or parts of it, reads first what there is, and removes it then. A server may
+// go back in between, to where the run was active: whatever the moment, the run is left alone.
 func TestARunThatAServerWentBackToIsLeftAlone(t *testing.T) {
 	sweep := func(s *scene, _ store.RunID) error { _, err := s.Sweep(s.Context(), 0); return err }
 	for name, c := range map[string]struct {
@@ -139,7 +139,8 @@ func (s *scene) write(stream string, run store.RunID) error {
 	return err
 }
 
-// An entry by which nobody may go: a hand put it there, or a server that has gone back since showed it.
+// An entry by which nobody may go: a hand put it there, or a server that has gone back since showed
+// it.
 func TestASweepLeavesAnActiveRunAloneWhateverIndexNamesIt(t *testing.T) {
 	s := newScene(t)
 	w := s.worker("w")

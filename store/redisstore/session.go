@@ -34,7 +34,7 @@ type hint struct {
 	marker string // the first marker of staged children, as last seen
 }
 
-// remember notes which of the lanes that were declared are no more told of: they are empty now.
+// remember notes the declared lanes that the reply does not name: they are empty now.
 func (ses *session) remember(declared []hint) {
 	ses.emptied = ses.emptied[:0]
 	for _, h := range declared {
@@ -45,17 +45,18 @@ func (ses *session) remember(declared []hint) {
 	}
 }
 
-// maxHints bounds the lanes that one fetch declares, of which maxEmptied may have been emptied before.
+// maxHints bounds the lanes that one fetch declares, of which maxEmptied may have been emptied
+// before.
 const (
 	maxHints   = 64
 	maxEmptied = 4
 )
 
-// asides are the routes under which runs stand aside besides those that a call is about, as far as a session knows: a script
-// that lets a run go on needs the rings.
+// asides are, by run, other routes under which the run stands aside, as far as a session knows. A
+// script that lets the run go on needs their rings.
 type asides map[int64][]string
 
-// maxAsides bounds the runs of which a session remembers that. What it forgets it learns again.
+// maxAsides bounds the runs that a session remembers this of. It learns again what it forgets.
 const maxAsides = 1024
 
 // learn adds what a script said of a run.
@@ -70,7 +71,8 @@ func (a asides) learn(run int64, aside string) {
 	}
 }
 
-// declare packs rings as read_rings of the part aside reads them: of the routes that a call is about, and those known of the run.
+// declare packs rings in the form that read_rings of the part aside reads: those of the routes of
+// the call, and those known of the run.
 func (a asides) declare(c *script.Call, k *format.Keyspace, run int64, routes []string) {
 	routes = append(routes, a[run]...)
 	slices.Sort(routes)

@@ -101,8 +101,8 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	return reply, nil
 }
 
-// CloseSession implements [store.Sessions]. What the session showed of its tasks goes first, where it showed any: if that
-// fails, or the session died, it ends with its time.
+// CloseSession implements [store.Sessions]. What the session showed of its tasks goes first, where
+// it showed any: if that fails, or the session died, it ends with its time.
 func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
 	ses := s.session(id)
 	ses.mu.Lock()

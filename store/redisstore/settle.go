@@ -26,7 +26,8 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	return store.SettleReply{}, tooManyAgain("settle")
 }
 
-// settleOnce makes one call. It reports whether that is to be made again: more lanes stand aside than were known.
+// settleOnce makes one call. It reports whether that is to be made again: more lanes stand aside
+// than were known.
 func (s *Store) settleOnce(
 	ctx context.Context, p *store.SettleParams, ses *session,
 ) (_ store.SettleReply, again bool, _ error) {
@@ -143,7 +144,8 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// run finds the run of a number among those of the batch, or adds it. What names it by another job is not of it.
+// run finds the run of a number among those of the batch, or adds it. What names it by another job
+// is not of it.
 func (st *settlement) run(ctx context.Context, s *Store, id store.RunID) (*settledRun, error) {
 	for _, r := range st.runs {
 		if r.id.Number == id.Number {
@@ -182,7 +184,8 @@ func (st *settlement) rings(r *settledRun) {
 	st.aside.declare(st.Call, st.space, r.id.Number, lanes)
 }
 
-// isPlain reports whether all that an outcome does is to redeem its lease, count as a success and add to counters.
+// isPlain reports whether all that an outcome does is to redeem its lease, count as a success and
+// add to counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
 	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
 		len(o.Children)+len(o.Writes)+len(o.Staged) == 0
@@ -349,7 +352,8 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 	return reply, errors.Join(errs...)
 }
 
-// noteSettled notes what the settlement gave work to, as its own session need not wait for the signal.
+// noteSettled notes what the settlement gave work to, as its own session need not wait for the
+// signal.
 func (k *stock) noteSettled(st *settlement) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

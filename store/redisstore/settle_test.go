@@ -141,7 +141,8 @@ func TestWhatWasStagedWithoutAnAnswerVanishesWithItsAttempt(t *testing.T) {
 	require.Equal(t, int64(3), s.record(run).Counts.Total)
 }
 
-// Whatever a server lost, or somebody's hands took, a parent answers for its own children and for no others.
+// Whatever a server lost, or somebody's hands took, a parent answers for its own children and for
+// no others.
 func TestAParentWhoseStagedChildrenAreGoneIsRefused(t *testing.T) {
 	for name, hit := range map[string]func(s *scene, key string){
 		"all of them":           func(s *scene, key string) { s.command("DEL", key) },

@@ -102,7 +102,8 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads a line of what the scripts publish: "w:ROUTE", "r:RUN", "p:RUN", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
+// parseSignal reads a line of what the scripts publish: "w:ROUTE", "r:RUN", "p:RUN", "d", "m",
+// "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {

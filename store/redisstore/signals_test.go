@@ -49,8 +49,8 @@ func TestSubscribingWhileSignalsPourInHoldsUpNothing(t *testing.T) {
 	}
 }
 
-// TestASubscriberThatBlocksHoldsUpNobody has one of two subscribers block at its first signal: the other one hears of all that
-// follows, and the first of that, by SignalSync, once it has returned.
+// TestASubscriberThatBlocksHoldsUpNobody has one of two subscribers block at its first signal: the
+// other one hears of all that follows, and the first of that, by SignalSync, once it has returned.
 func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
 	s := newScene(t)
 	group := lifecycle.New(t.Context())

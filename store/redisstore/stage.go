@@ -21,8 +21,8 @@ import (
 func plainMarker(delivery string) string   { return "p" + delivery }
 func specialMarker(delivery string) string { return "x" + delivery }
 
-// stagedLists declares the keys of both staged lists of a delivery and route, the plain one first, and returns the
-// index of that one.
+// stagedLists declares the keys of both staged lists of a delivery and route, the plain one first,
+// and returns the index of that one.
 func (b *batch) stagedLists(run, delivery string, r store.Route) int {
 	plain := b.Key(b.space.Staged(run, format.StagedName(plainMarker(delivery), r)))
 	b.Key(b.space.Staged(run, format.StagedName(specialMarker(delivery), r)))

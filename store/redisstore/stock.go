@@ -11,9 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// A fetch names the routes of which it knows that they may have work. Up to maxNamed it names all that it is asked for. Of
-// more it names those that the last reply told of and those that were signalled since, and asks for all of them, maxNamed in a
-// call, only when signals may have been missed: when the session begins, when the subscription was down, and each stockAge.
+// A fetch names the routes that may have work. If it is asked for up to maxNamed routes, it names
+// all of them. If it is asked for more, it names those of the last reply and those that were
+// signalled since. It asks for all of them, maxNamed in a call, only when signals may have been
+// missed: when the session begins, after the subscription was down, and each stockAge.
 const (
 	maxNamed = 64
 	maxKnown = 3 * maxNamed
@@ -34,7 +35,8 @@ type stock struct {
 	signalled map[string]bool
 }
 
-// served are the routes of a queue that fetches ask for, indexed for as long as they are the same slice.
+// served are the routes of a queue that fetches ask for, indexed for as long as they are the same
+// slice.
 type served struct {
 	list   []store.Route
 	routes map[store.Route]bool
@@ -61,7 +63,7 @@ func (k *stock) note(route string) {
 	}
 }
 
-// take adds to what is known what was signalled. A signal that comes from here on is for the next call.
+// take adds the signalled routes to the known ones. A later signal is for the next call.
 func (k *stock) take() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -77,8 +79,9 @@ func (k *stock) take() {
 	clear(k.signalled)
 }
 
-// begin decides whether a fetch has to ask for all of its routes before it may say that there is nothing. synced is how often the
-// subscription was made; 0 while it is down. It goes on behind the place that was reached, so that none is asked for too late.
+// begin decides whether a fetch must ask for all of its routes before it may say that there is
+// nothing. synced is how often the subscription was made; 0 while it is down. begin continues
+// behind the last route that was asked for, so that each has its turn.
 func (k *stock) begin(queues []store.FetchQueue, synced int) {
 	total := countRoutes(queues)
 	if total <= maxNamed {
@@ -106,7 +109,8 @@ func countRoutes(queues []store.FetchQueue) (n int) {
 	return n
 }
 
-// narrow chooses which of many routes the next call names. It reports whether others are still to be asked for.
+// narrow chooses which of many routes the next call names. It reports whether others are still to
+// be asked for.
 func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, more bool) {
 	if countRoutes(queues) <= maxNamed {
 		return queues, false
@@ -135,8 +139,8 @@ func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, mor
 	return named, len(k.rest) > 0
 }
 
-// learn takes in which of the named routes a reply told of, as {route, run, marker} of each lane. Where it could not tell of all,
-// any of them may have work.
+// learn reads which of the named routes a reply names, as {route, run, marker} of each lane. If the
+// reply could not name all, any of them may have work.
 func (k *stock) learn(named []store.Route, told []rueidis.RedisMessage, readOnly bool) {
 	if k.known == nil {
 		return

@@ -11,7 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// actor is one goroutine of the stress test: a worker, a producer, or an operator who also keeps house.
+// actor is one goroutine of the stress test: a worker, a producer, or an operator who also keeps
+// house.
 type actor struct {
 	*stress
 	store store.Store // of several; it hides the scene's

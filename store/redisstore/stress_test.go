@@ -18,9 +18,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
-// stress is everything at once, from several stores as if from several processes. It
-// checks that counts balance at every read, repeats answer as the first time did, every run ends, and
-// nothing stays behind.
+// stress is everything at once, from several stores as if from several processes. It checks that
+// counts balance at every read, repeats answer as the first time did, every run ends, and nothing
+// stays behind.
 type stress struct {
 	*scene
 	over context.Context // ends the disorder, not the calls in flight

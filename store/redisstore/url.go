@@ -16,11 +16,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// ParseURL turns a URL as [Open] takes it into options for a client of one's
-// own, with the settings that Rollcall is tested with: no retries by the client, since the store's own layer repeats what is
-// safe to repeat, within a limit; and a small client-side cache, in which workers have the configuration of their sets, so that they ask for it
-// without a command. Open does without where the server, or the user's rights, lack CLIENT TRACKING; one's own client
-// is refused there, and needs DisableCache or client_cache=0 in the URL. Workers then ask the server four times a second.
+// ParseURL turns a URL as [Open] takes it into options for a client of one's own, with the settings
+// that Rollcall is tested with: no retries by the client, since the store's own layer repeats what
+// is safe to repeat, within a limit; and a small client-side cache, in which workers have the
+// configuration of their sets, so that they ask for it without a command. Open does without where
+// the server, or the user's rights, lack CLIENT TRACKING; one's own client is refused there, and
+// needs DisableCache or client_cache=0 in the URL. Workers then ask the server four times a second.
 //
 // It makes no call. What it does not know it refuses, with a [*store.FieldError] for each fault.
 func ParseURL(address string) (rueidis.ClientOption, error) {
@@ -49,10 +50,11 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 const (
 	// dialTimeout bounds the making of one connection, and again the greeting on it.
 	dialTimeout = 3 * time.Second
-	// pingGap is after how long a silent connection is asked for a sign of life. The client's own second would make pings most of
-	// what an idle worker costs.
+	// pingGap is after how long a silent connection is asked for a sign of life. The client's own
+	// second would make pings most of what an idle worker costs.
 	pingGap = 5 * time.Second
-	// replyTimeout is after how long without a reply a connection is given up: the client's default for its default gap.
+	// replyTimeout is after how long without a reply a connection is given up: the client's default
+	// for its default gap.
 	replyTimeout = 10 * time.Second
 	// cacheSize bounds what a connection remembers, in bytes: the configurations of some handler sets.
 	cacheSize = 16 << 20
@@ -63,8 +65,8 @@ const (
 var schemes = []string{"redis", "rediss", "valkey", "valkeys", "unix"}
 
 // splitURL takes a URL apart and refuses what is no URL of a server: most of all what a password
-// becomes whose marks (# ? /) are not encoded, so that the rest of the URL is taken for something else.
-// A reason never repeats a part of the URL that may belong to a password.
+// becomes whose marks (# ? /) are not encoded, so that the rest of the URL is taken for something
+// else. A reason never repeats a part of the URL that may belong to a password.
 func splitURL(address string) (*url.URL, string) {
 	const form = "is not of the form redis://host:port"
 	if address == "" {
@@ -297,7 +299,8 @@ func (r *urlReader) transport() {
 		}
 		c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: r.skipVerify}
 		if o.Sentinel.MasterSet == "" {
-			// Nodes of a cluster tell addresses that certificates do not name. A sentinel and its master have a name each.
+			// Nodes of a cluster tell addresses that certificates do not name. A sentinel and its
+			// master have a name each.
 			c.ServerName, _, _ = net.SplitHostPort(o.InitAddress[0])
 		}
 		return c

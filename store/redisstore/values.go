@@ -268,8 +268,8 @@ func decodeValue(p *store.ReadParams, rest []rueidis.RedisMessage) store.ReadRep
 	return reply
 }
 
-// values packs all values of runs and jobs, for the scripts that remove their owners: the sets of their names, and then
-// the values themselves go to KEYS, their names to ARGV.
+// values packs all values of runs and jobs, for the scripts that remove their owners: the sets of
+// their names, and then the values themselves go to KEYS, their names to ARGV.
 func (s *Store) values(ctx context.Context, k *format.Keyspace, c *script.Call, scopes ...store.ValueScope) error {
 	cmds := make(rueidis.Commands, len(scopes))
 	for i, scope := range scopes {

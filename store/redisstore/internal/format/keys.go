@@ -1,5 +1,5 @@
-// Package format says how the Redis store names its keys, and what it keeps under them: the only code
-// that knows a name of a key, a field of a hash, or the form of a message.
+// Package format says how the Redis store names its keys, and what it keeps under them: the only
+// code that knows a name of a key, a field of a hash, or the form of a message.
 package format
 
 import (
@@ -160,8 +160,8 @@ func ParseLane(s string) (id string, route store.Route, ok bool) {
 // tallyMark stands before the lane of a lease that its run counts by kind.
 const tallyMark = "!"
 
-// LeaseField is the field of a delivery in its session's hash: fetch number,
-// position and lane, marked if it is tallied. It is never used again, which makes its removal the fence.
+// LeaseField is the field of a delivery in its session's hash: fetch number, position and lane,
+// marked if it is tallied. It is never used again, which makes its removal the fence.
 func LeaseField(l store.Lease) string { return string(AppendLeaseField(nil, &l)) }
 
 // AppendLeaseField appends the field of a delivery.

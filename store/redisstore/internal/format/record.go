@@ -14,11 +14,12 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// This file translates between stored hashes and records; no other Go file
-// knows a field of run:R or job:J. Scripts own state, outcome, the counters, started, ended,
-// paused, error, retryerror, reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting (progress.go), reported,
-// v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased tasks of kinds with a limit) and short (queues that
-// wait for such a limit), and litter: more is left at its end than the list of its lanes, like buckets of claimed IDs.
+// This file translates between stored hashes and records; no other Go file knows a field of run:R
+// or job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
+// reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting
+// (progress.go), reported, v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased
+// tasks of kinds with a limit) and short (queues that wait for such a limit), and litter: more is
+// left at its end than the list of its lanes, like buckets of claimed IDs.
 
 // RunFields is what a run begins with beside what the script adds itself.
 func RunFields(p *store.StartParams, maxLen int) []string {
@@ -83,7 +84,8 @@ func ParseMeta(job, routes string) RunMeta {
 	return RunMeta{Job: job, Post: post, Root: root, Weight: weight}
 }
 
-// DecodeRun translates a hash; the name and number are checked against it. now is the store's clock, as far as known.
+// DecodeRun translates a hash; the name and number are checked against it. now is the store's
+// clock, as far as known.
 func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRecord, error) {
 	if len(h) == 0 {
 		return store.RunRecord{}, store.ErrRunNotFound
@@ -239,12 +241,14 @@ func (d *hashDecoder) time(field string) time.Time {
 // ParseInt reads a whole number.
 func ParseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 
-// Duration is the other way of [CeilMillis]: the longest duration, rounded up, is the longest again.
+// Duration is the other way of [CeilMillis]: the longest duration, rounded up, is the longest
+// again.
 func Duration(ms int64) time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }
 
-// Instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time. What is long past is just that.
+// Instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time.
+// What is long past is just that.
 func Instant(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -263,7 +267,8 @@ func CutByte(s string, sep byte) (before, after string, found bool) {
 	return s, "", false
 }
 
-// ParseMillis reads a time in ms as a script replies it; "" is zero. Scores may come with an exponent or a fraction.
+// ParseMillis reads a time in ms as a script replies it; "" is zero. Scores may come with an
+// exponent or a fraction.
 func ParseMillis(s string) time.Time {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || f <= 0 {
@@ -322,7 +327,8 @@ func CeilMillis(d time.Duration) int64 {
 	return int64((d-1)/time.Millisecond) + 1
 }
 
-// DecodeReporting reads the field, without what is over. It is informative: what cannot be read is left out.
+// DecodeReporting reads the field, without what is over. It is informative: what cannot be read is
+// left out.
 func DecodeReporting(run store.RunID, field string, now time.Time) (all []store.RunningTask) {
 	for line := range strings.SplitSeq(field, "\n") {
 		until, rest, _ := strings.Cut(line, " ")

@@ -10,11 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Client is a client whose calls return as soon as their context ends, or the store is closed. A client
-// alone promises less: a call that has a connection for itself looks at the deadline of its context and not
-// at its end, and one that waits for a connection which another call makes looks at neither. So each call
-// runs on a goroutine of its own, which is left behind with what it waits for: it ends when the client
-// gives the connection up, and when connections are cut.
+// Client is a client whose calls return as soon as their context ends, or the store is closed. A
+// client alone promises less: a call that has a connection for itself looks at the deadline of its
+// context and not at its end, and one that waits for a connection which another call makes looks at
+// neither. So each call runs on a goroutine of its own, which is left behind with what it waits
+// for: it ends when the client gives the connection up, and when connections are cut.
 type Client struct {
 	rueidis.Client
 	calls *lifecycle.Group

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// apply hands what was seen to the script, which makes sure that it still holds.
+// apply passes what was seen to the script. The script checks that it is still so.
 func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	k, id := x.k, x.id
 	post := x.h["postroute"]

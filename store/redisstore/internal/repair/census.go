@@ -29,7 +29,7 @@ func (c *census) isWrong(name string) bool { return slices.Contains(c.wrong, nam
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// quickCensus believes the indexes.
+// quickCensus trusts the indexes and does not scan the keys.
 func (r *repair) quickCensus(ctx context.Context) (census, error) {
 	c := newCensus()
 	if err := r.listed(ctx, &c); err != nil {
@@ -48,7 +48,7 @@ func newCensus() census {
 	}
 }
 
-// listed takes in what the indexes name. An index that cannot be read names nothing.
+// listed adds what the indexes name. An index that cannot be read names nothing.
 func (r *repair) listed(ctx context.Context, c *census) error {
 	k, b := r.k, r.server.Client.B
 	replies := r.server.Client.DoMulti(ctx,
@@ -146,8 +146,8 @@ type partitionKeys struct {
 	values  []storedValue
 }
 
-// sortKeys sorts keys, given with their types, by what they belong to. It notes sessions, keys of a wrong type, and
-// whether a key names the job.
+// sortKeys sorts keys, given with their types, by what they belong to. It notes sessions, keys of a
+// wrong type, and whether a key names the job.
 func (c *census) sortKeys(job string, names, types []string) partitionKeys {
 	keys := partitionKeys{records: make(map[string]bool), byRun: make(map[string][]string)}
 	seen := make(map[string]bool)

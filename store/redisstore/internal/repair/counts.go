@@ -11,8 +11,8 @@ import (
 // counted is what was counted of a run: its tasks by where they are.
 type counted struct{ pending, delayed, running, letters int64 }
 
-// countFixes compares the counters of a run with what was counted, and returns the fields to be set and why.
-// tallies are the counts by kind of what is leased.
+// countFixes compares the counters of a run with what was counted, and returns the fields to be set
+// and why. tallies are the counts by kind of what is leased.
 func countFixes(h map[string]string, status store.Status, is counted, tallies map[string]int64) (set []string, why string) {
 	f := counterFixes{h: h}
 	t, lost := truth(h, status, is)
@@ -55,11 +55,12 @@ func readCount(h map[string]string, name string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// totals are the counters of a run that nothing stored can confirm.
+// totals are the counters of a run that cannot be counted again from what is stored.
 type totals struct{ total, succeeded, failed, cancelled int64 }
 
-// truth works out the totals of a run. What ended is not stored, so a counter of it is believed if it can be read.
-// A task that is nowhere failed: the run is never done without it. lost is how many those are.
+// truth works out the totals of a run. What ended is not stored, so a counter of it is believed if
+// it can be read. A task that is found nowhere counts as failed, since without it the run would
+// never end. lost is the number of such tasks.
 func truth(h map[string]string, status store.Status, is counted) (t totals, lost int64) {
 	var okTotal, okSucceeded, okFailed, okCancelled bool
 	t.total, okTotal = readCount(h, "total")

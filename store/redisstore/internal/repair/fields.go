@@ -10,11 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
-// This file knows, beside record.go, which fields a stored hash must have, and what takes the place of one that
-// cannot be read.
+// This file knows, beside record.go, which fields a stored hash must have, and what takes the place
+// of one that cannot be read.
 
-// sessionFixes are the fields of a session that cannot be read: the parts that are shown to people are
-// emptied, and what is neither its own nor a delivery is removed.
+// sessionFixes are the fields of a session that cannot be read: the parts that are shown to people
+// are emptied, and what is neither its own nor a delivery is removed.
 func sessionFixes(id string, h map[string]string) []fix {
 	var fixes []fix
 	for name, v := range h {

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
-// fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their names
-// begin with. Keys that are not here are not looked at.
+// fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their
+// names begin with. Keys that are not here are not looked at.
 var (
 	fixedTypes = map[string]string{
 		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "idle": "zset", "kept": "zset",

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// stagedLists looks after staged lists that nothing leads to.
+// stagedLists fixes staged lists that no marker leads to.
 func (x *examination) stagedLists(ctx context.Context) error {
 	k := x.k
 	for _, key := range x.found.keys[x.id] {
@@ -50,7 +50,7 @@ func (x *examination) stagedLists(ctx context.Context) error {
 	return nil
 }
 
-// readSessions counts what sessions hold. Those that are listed are read anew.
+// readSessions counts what sessions hold. It reads the list of sessions again.
 func (x *examination) readSessions(ctx context.Context) error {
 	if err := x.listed(ctx, &x.found); err != nil {
 		return err

@@ -15,9 +15,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// Job repairs a job, or one run of it, in the partition of a keyspace. It goes from what others depend on to what
-// depends on it: keys of a wrong type, sessions, the job, then run by run; last, what belongs to a run
-// that is gone. In a dry run a key that would be removed is taken for absent.
+// Job repairs a job, or one run of it, in the partition of a keyspace. It repairs first what other
+// data depends on: keys of a wrong type, then sessions, the job and each run. Last come keys of
+// runs that are gone. In a dry run a key that would be removed is taken for absent.
 func Job(ctx context.Context, server *script.Server, k *format.Keyspace, p store.RepairParams) (store.RepairReport, error) {
 	if err := server.Begin(ctx); err != nil {
 		return store.RepairReport{}, err
@@ -83,7 +83,8 @@ func (r *repair) add(typ store.DamageType, run, what, detail string) {
 	r.report.Damage = append(r.report.Damage, store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun})
 }
 
-// exec executes a script of a repair. In a dry run a key of a wrong type, which would be gone by now, is taken for absent.
+// exec executes a script of a repair. In a dry run a key of a wrong type is taken for absent: a
+// real run would have removed it.
 func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([]rueidis.RedisMessage, error) {
 	for i, key := range c.Keys {
 		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.Prefix)) {
@@ -100,8 +101,8 @@ func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 	}
 }
 
-// wrongTypes removes keys that are of another type than they must be. What they held is lost, and found
-// missing by what comes after.
+// wrongTypes removes keys that are of another type than they must be. What they held is lost. The
+// later steps find what is missing.
 func (r *repair) wrongTypes(ctx context.Context) error {
 	for keys := range slices.Chunk(r.found.wrong, 128) {
 		c := script.NewCall(r.k.Meta).Flag(r.p.DryRun)
@@ -145,7 +146,7 @@ func (r *repair) orphans(ctx context.Context) error {
 	return nil
 }
 
-// repairLease is how long a session lives that lost its lease and of which nobody knows how long it was.
+// repairLease is the lease, in ms, of a session that lost its own and whose length is not stored.
 const repairLease = "30000"
 
 func (r *repair) session(ctx context.Context, id string) error {

@@ -42,7 +42,7 @@ func (r *repair) run(ctx context.Context, id string) error {
 			return x.quarantine(ctx)
 		}
 		if !r.p.DryRun {
-			before = len(r.report.Damage) // what was mended stays mended
+			before = len(r.report.Damage) // what was fixed stays fixed
 		}
 	}
 }

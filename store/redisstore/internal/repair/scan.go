@@ -9,8 +9,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 )
 
-// scan lists every key of the partition, without its prefix, and the type of each. On a cluster it asks only the server that
-// serves the partition, as others may be down. A scan during which the slot moves away misses keys: it fails, to be repeated.
+// scan lists every key of the partition, without its prefix, and the type of each. On a cluster it
+// asks only the server that serves the partition, since others may be down. If the slot moves away
+// during a scan, keys are missing: the scan fails, and may be repeated.
 func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
 	type found struct {
 		names, types []string
@@ -73,5 +74,5 @@ func (r *repair) types(ctx context.Context, keys []string) (names, types []strin
 	return names, types, nil
 }
 
-// globQuoter takes the meaning from what a pattern gives one to.
+// globQuoter quotes the special characters of a pattern.
 var globQuoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)

@@ -41,7 +41,8 @@ func (s *Server) Translate(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, store.Transient(err))
 }
 
-// Empty takes an index of a wrong type for an empty one, as scripts do, which remove it when they meet it.
+// Empty takes an index of a wrong type for an empty one, as scripts do, which remove it when they
+// meet it.
 func Empty(err error) error {
 	if errors.Is(err, store.ErrCorrupt) {
 		return nil

@@ -1,5 +1,5 @@
-// Package script holds the steps of the Redis store: one Lua file each, what they share, and how a call
-// of one is packed.
+// Package script holds the steps of the Redis store: one Lua file each, what they share, and how a
+// call of one is packed.
 package script
 
 import (
@@ -39,8 +39,9 @@ func (s *Script) Exec(ctx context.Context, client rueidis.Client, c *Call) ([]ru
 	return s.lua.Exec(ctx, client, c.Keys, c.Args).ToArray()
 }
 
-// newScript reads lua/NAME.lua. Its comment names the parts of lua/parts that it uses, as theirs do:
-// each stands in front of whatever uses it, and no other does, for a part costs time at each call.
+// newScript reads lua/NAME.lua. Its comment names the parts of lua/parts that it uses, as theirs
+// do: each stands in front of whatever uses it, and no other does, for a part costs time at each
+// call.
 func newScript(name string) *Script {
 	var source strings.Builder
 	seen := make(map[string]bool)

@@ -19,7 +19,8 @@ var (
 	uses     = regexp.MustCompile(`(?m)^-- Uses: (.*)\.\n`)
 )
 
-// file is a Lua file by what it declares at its top, by what it mentions, and by the parts that it says it uses.
+// file is a Lua file by what it declares at its top, by what it mentions, and by the parts that it
+// says it uses.
 type file struct {
 	declared, used []string
 	mentions       map[string]bool

@@ -1,7 +1,7 @@
 package script
 
-// The scripts, each of which says in its file what its keys and arguments are, what it returns, and why a
-// repeat does no harm.
+// The scripts, each of which says in its file what its keys and arguments are, what it returns, and
+// why a repeat does no harm.
 var (
 	AcquireSemaphore      = newScript("acquire_semaphore")
 	Activate              = newScript("activate")

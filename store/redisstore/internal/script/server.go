@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 )
 
-// Server is the server, or the cluster, that a store calls. It refuses calls once the store is closed, and
-// words errors as the contract does.
+// Server is the server, or the cluster, that a store calls. It refuses calls once the store is
+// closed, and words errors as the contract does.
 type Server struct {
 	Client *prompt.Client
 	closed atomic.Bool

@@ -1,18 +1,18 @@
--- Mends what is stored of a job beside its runs.
+-- Fixes what is stored of a job beside its runs.
 -- Uses: arguments, clock, signals.
 -- KEYS  1 job, 2 jobs, 3 starts, 4 due; a run each; names of a job's or run's values and a value each
 -- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n
 --       A token is '' for a run that only starts names.
--- Returns {kind, what, detail …}: what was mended, or would be
+-- Returns {kind, what, detail …}: what was fixed, or would be
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
 local JOB, JOBS, STARTS, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, job, dry = arg(), arg(), num() == 1
 local found, last = {}, 0
-local function damage(kind, what, detail, mend)
+local function damage(kind, what, detail, fix)
   local n = #found
   found[n + 1], found[n + 2], found[n + 3] = kind, what, detail
   if not dry then
-    mend()
+    fix()
   end
 end
 if not dry then

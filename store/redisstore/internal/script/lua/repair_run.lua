@@ -1,4 +1,4 @@
--- Mends one run: what its record, its lanes, what sessions hold of it and the indexes say of each other.
+-- Fixes one run: what its record, its lanes, what sessions hold of it and the indexes say of each other.
 -- Uses: arguments, clock, ends, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle, 8 lanes, 9 holds, 10 and 11 waiting list and ring of the post-job lane, 12 kept;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
@@ -7,9 +7,9 @@
 --       lanes: n, (base, route, queue, state it needs, lengths of W, U, D and M as they were read) × n;
 --       counters: n, (name, new value) × n, detail; kind of the hook that is nowhere, or '';
 --       claims: n, (bucket, digest) × n; buckets: n, (index, name) × n; leftovers: n, index × n
--- Returns {missing, still or moving, {positions, from 1, of the fields …}, {kind, what, detail …}}: what was mended, or would be
+-- Returns {missing, still or moving, {positions, from 1, of the fields …}, {kind, what, detail …}}: what was fixed, or would be
 -- What was counted holds if record and lanes are as they were read: no task can have left and come back, as
---       every fetch changes a virtual time. Only then counters, hook and claims are mended; what the script sees for itself, always.
+--       every fetch changes a virtual time. Only then counters, hook and claims are fixed; what the script sees for itself, always.
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
 local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, IDLE, LANES, HOLDS, POST, POST_RING, KEPT =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
@@ -20,18 +20,18 @@ if redis.call('TYPE', RUN).ok ~= 'hash' then
   return { 'missing', {}, {} }
 end
 local wrong, found = {}, {}
-local function damage(kind, what, detail, mend)
+local function damage(kind, what, detail, fix)
   local n = #found
   found[n + 1], found[n + 2], found[n + 3] = kind, what, detail
   if not dry then
-    mend()
+    fix()
   end
 end
 
--- now_has reads a field as it will be once the damaged ones are mended.
-local mended = {}
+-- now_has reads a field as it will be once the damaged ones are fixed.
+local fixed = {}
 local function now_has(name)
-  local value = mended[name] or redis.call('HGET', RUN, name) or ''
+  local value = fixed[name] or redis.call('HGET', RUN, name) or ''
   return value ~= '' and value
 end
 
@@ -53,8 +53,8 @@ local function unmoved()
   return still
 end
 
--- mend_fields replaces the fields that cannot be read.
-local function mend_fields()
+-- fix_fields replaces the fields that cannot be read.
+local function fix_fields()
   if not dry then
     redis.call('HDEL', RUN, '')
   end
@@ -62,7 +62,7 @@ local function mend_fields()
     local name, seen, new = arg(), arg(), arg()
     if (redis.call('HGET', RUN, name) or '') == seen then
       wrong[#wrong + 1] = i
-      mended[name] = new
+      fixed[name] = new
       if dry then
       elseif new == '' then
         redis.call('HDEL', RUN, name)
@@ -105,8 +105,8 @@ local function read_lanes()
   return still
 end
 
--- mend_counters sets counters that the lanes and sessions contradict.
-local function mend_counters(still)
+-- fix_counters sets counters that the lanes and sessions contradict.
+local function fix_counters(still)
   local set = {}
   for _ = 1, num() do
     set[#set + 1] = arg()
@@ -115,7 +115,7 @@ local function mend_counters(still)
   local detail = arg()
   if still and #set > 0 then
     for i = 1, #set, 2 do
-      mended[set[i]] = set[i + 1]
+      fixed[set[i]] = set[i + 1]
     end
     damage('counts', 'counters', detail, function()
       redis.call('HSET', RUN, unpack(set))
@@ -124,7 +124,7 @@ local function mend_counters(still)
   end
 end
 
-local state, run -- as they are once the record is mended
+local state, run -- as they are once the record is fixed
 
 -- list_lane lists a lane that has tasks where it must be listed.
 local function list_lane(lane)
@@ -174,11 +174,11 @@ local function give_turns(lane)
   end
 end
 
--- mend_holds counts the holds, and has an open run end when it is idle.
-local function mend_holds()
+-- fix_holds counts the holds, and has an open run end when it is idle.
+local function fix_holds()
   local held = redis.call('HLEN', HOLDS)
   if tonumber(now_has('holds') or 0) ~= held then
-    mended.holds = held
+    fixed.holds = held
     damage('counts', 'holds', string.format('the counter says %s, there are %d', redis.call('HGET', RUN, 'holds') or 0, held), function()
       redis.call('HSET', RUN, 'holds', held)
     end)
@@ -192,8 +192,8 @@ local function mend_holds()
   end
 end
 
--- mend_hook has a hook that is due and nowhere run, or ends its run without it.
-local function mend_hook(still)
+-- fix_hook has a hook that is due and nowhere run, or ends its run without it.
+local function fix_hook(still)
   local hook = arg()
   local lost_hook = still and not (hook == 'post' and (hooks.finishing or state ~= 'finishing') or hook == 'pre' and (hooks.starting or state ~= 'starting')) and hook
   if lost_hook == 'post' then
@@ -224,8 +224,8 @@ local function mend_hook(still)
   end
 end
 
--- mend_claims frees IDs whose task is gone, and has those that are kept forgotten in time.
-local function mend_claims(still)
+-- fix_claims frees IDs whose task is gone, and has those that are kept forgotten in time.
+local function fix_claims(still)
   for _ = 1, num() do
     local bucket, digest = num(), arg()
     local score = still and redis.call('ZSCORE', KEYS[bucket], digest)
@@ -288,9 +288,9 @@ local function expire()
 end
 
 local still = unmoved()
-mend_fields()
+fix_fields()
 still = read_lanes() and still
-mend_counters(still)
+fix_counters(still)
 state = now_has('state')
 run = { key = RUN, id = id, state = state, paused = now_has('paused') }
 for _, lane in ipairs(lanes) do
@@ -301,7 +301,7 @@ for _, lane in ipairs(lanes) do
   end
 end
 if state == 'starting' or state == 'running' then
-  mend_holds()
+  fix_holds()
 end
 if state == 'starting' or state == 'running' or state == 'finishing' or state == 'stopping' then
   if redis.call('ZSCORE', TRASH, id) then
@@ -310,8 +310,8 @@ if state == 'starting' or state == 'running' or state == 'finishing' or state ==
     end)
   end
 end
-mend_hook(still)
-mend_claims(still)
+fix_hook(still)
+fix_claims(still)
 end_empty()
 expire()
 if not dry and #wrong + #found > 0 then

@@ -101,8 +101,8 @@ var (
 	ErrClosed = errors.New("store is closed")
 )
 
-// FieldError reports bad input: which field, and what is wrong with it. It
-// matches [ErrInvalid]. Nothing was written when it is returned (promise P13).
+// FieldError reports bad input: which field, and what is wrong with it. It matches [ErrInvalid].
+// With this error nothing was written (promise P13).
 type FieldError struct {
 	Field  string // for example "Name" or "Queues[1].Weight"
 	Reason string // for example "is empty"
@@ -182,14 +182,14 @@ func RenameFields(err error, rename func(field string) string) error {
 	return err
 }
 
-// JobExistsError is returned by StartRun while the job has an active run, or when the name is
-// that of a declared job, whose runs begin as it was declared. It matches [ErrJobExists].
+// JobExistsError is returned by StartRun while the job has an active run, or for the name of a
+// declared job, whose runs start as its declaration says. It matches [ErrJobExists].
 type JobExistsError struct {
 	Active   RunID   // the active run; its Number is 0 if none is active
 	Declared JobType // the type of a declared job that was started as if it were none; else empty
 }
 
-// Error implements error. It says what begins a run of a declared job.
+// Error implements error. It says how to start a run of a declared job.
 func (e *JobExistsError) Error() string {
 	active := ""
 	if e.Active.Number != 0 {

@@ -2,25 +2,24 @@ package store
 
 import "context"
 
-// Jobs keeps the names: definitions of declared jobs, and which run is the last.
+// Jobs keeps the definitions of declared jobs, and the number of the last run of each job.
 type Jobs interface {
-	// EnsureJob declares a periodic or standing job, or updates its definition
-	// if p.Revision is at least the stored one and the definition differs.
-	// A single-pass job of that name with an active run is [ErrJobExists].
-	// Repeats are absolute and harmless.
+	// EnsureJob declares a periodic or standing job, or updates its definition if p.Revision is at
+	// least the stored one and the definition differs. A repeat changes nothing. Error:
+	// [ErrJobExists] if a single-pass job of that name has an active run.
 	EnsureJob(ctx context.Context, p EnsureParams) (EnsureResult, error)
 
-	// SetJobDisabled sets or clears the flag that keeps a declared job from
-	// starting. It is absolute. A periodic job has no due time while it is disabled, and gets a new one after that: what it
-	// missed is not made up for. [ErrJobNotFound].
+	// SetJobDisabled sets or clears the flag that keeps a declared job from starting. A repeat
+	// changes nothing. A periodic job has no due time while it is disabled, and gets a new one
+	// after that; due times that passed meanwhile start no run. Error: [ErrJobNotFound].
 	SetJobDisabled(ctx context.Context, job string, disabled bool) error
 
 	// Job reads one job. [ErrJobNotFound].
 	Job(ctx context.Context, job string) (JobRecord, error)
 
-	// ListJobs reads a page of the jobs of one partition in the order of their
-	// names, with the newest run of each: up to p.Limit, or about [PageBytes]. Jobs started or removed meanwhile may
-	// or may not be in it.
+	// ListJobs reads a page of the jobs of one partition in the order of their names, with the
+	// newest run of each: up to p.Limit, or about [PageBytes]. Jobs that are started or removed
+	// meanwhile may be missing.
 	ListJobs(ctx context.Context, p ListParams) (JobPage, error)
 
 	// JobRuns returns the numbers of the runs of a job that are still kept, newest first.
@@ -38,8 +37,8 @@ type EnsureParams struct {
 	Type       JobType // JobStanding or JobPeriodic
 	Definition []byte
 	Revision   int64
-	// Schedule of a periodic job, encoded by the layer above. When it differs from what is stored the job loses
-	// its due time, and so gets a new one; with DueNow, a job that is created is due at once.
+	// Schedule of a periodic job, encoded by the caller. If it differs from the stored one, the job
+	// loses its due time, and a worker computes a new one. With DueNow, a new job is due at once.
 	Schedule []byte
 	DueNow   bool
 }

@@ -5,16 +5,18 @@ import (
 	"time"
 )
 
-// Keeper does what no single caller waits for. Any process may call it at any
-// time; concurrent calls share the work and repeats are harmless.
+// Keeper does the work in the background. Any process may call it at any time. Concurrent calls
+// share the work, and repeats are harmless.
 type Keeper interface {
-	// Promote moves delayed tasks that are due to waiting, up to a bound in number and of about [PageBytes], and tells which periodic jobs are due: the
-	// caller is expected to fire them ([Schedules]), as for the next [FireClaim] no other call tells of them.
+	// Promote moves delayed tasks that are due to the waiting ones: a limited number, of about
+	// [PageBytes]. It also returns the periodic jobs that are due. The caller must start them (see
+	// [Schedules]): for the next [FireClaim] no other call returns them. If the caller crashes, a
+	// later call returns them again.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 
-	// Sweep closes dead sessions and gives back what they held as recovered tasks,
-	// removes what stopped and finished runs left behind, seals idle runs and expires summaries: a
-	// bounded slice of it. If the store's clock jumped, or nobody swept for a
+	// Sweep cleans up. It closes dead sessions, and their tasks become recovered tasks. It removes
+	// what stopped and finished runs left, seals or stops idle runs, and deletes expired summaries.
+	// Each call does a limited part of this. If the store's clock jumped, or no sweep ran for a
 	// while, it first extends every lease once.
 	Sweep(ctx context.Context, partition int) (SweepReply, error)
 }

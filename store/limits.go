@@ -27,7 +27,7 @@ type Budget struct {
 	Until time.Time
 }
 
-// Tallies reports whether runs count what the fetch leases of a route.
+// Tallies reports whether the fetch makes each run count its leases of a route.
 func (p *FetchParams) Tallies(r Route) bool {
 	return slices.ContainsFunc(p.PerRun, func(l RunLimit) bool { return l.Scope.Covers(r) })
 }
@@ -45,43 +45,47 @@ const MaxLimitLen = 200
 // TokenTTL is how long tokens of a rate may be used after Draw returned them.
 const TokenTTL = time.Second
 
-// Limits keeps the accounts of limits that span all partitions and processes. An account begins with the
-// first call and lives in the partition that [PartitionOf] gives for its name. From it each worker draws what its
-// fetches, in whatever partition, may spend as [Budget]: permits, each for one task at a time, which it
-// uses for task after task and gives back, and tokens, each for one start.
+// Limits keeps the accounts of limits over all partitions and processes. The first call makes an
+// account, in the partition that [PartitionOf] gives for its name. Each worker draws from it what
+// its fetches, in any partition, may spend as [Budget]: permits and tokens. A permit is for one
+// task at a time; it is used for task after task, then given back. A token is for one start of a
+// task.
 //
-// No more permits are held than there are, except where Max is lowered below what is in use. Of those who want more than
-// there is each gets its share, and who waits longest is first. In any time of length d no more tokens are spent
-// than Burst + d × Events / Per: what is lent counts as if it were still there until it is reported, or void.
+// No more than Max permits are held, unless Max is lowered below the number in use. If holders want
+// more permits than there are, each gets its share, and the one that waits longest is first. In any
+// time of length d at most Burst + d × Events / Per tokens are spent: a token that was given to a
+// holder does not refill the bucket until its use is reported, or its time is over.
 type Limits interface {
-	// Draw says what a holder keeps and wants, takes what it may have, and keeps it for p.TTL. The calls of a holder for a limit are a stream:
-	// it numbers them, the last number is answered as the first time, and a lower one is [ErrStale].
-	// Whoever may take more since others gave back, and whoever holds what others have come to want, is signalled.
+	// Draw tells the store what a holder keeps and wants, takes what it may have, and holds it for
+	// p.TTL. The calls of one holder for one limit are a stream: it numbers them; the last number
+	// gets the same reply again, and a lower one [ErrStale]. The store signals holders that may
+	// take more because others gave back, and holders of what others now want.
 	//
-	// A holder whose time has passed keeps its permits, since tasks may still be leased under them, until Forfeit takes them.
+	// When its TTL has passed, a holder keeps its permits until Forfeit takes them, because tasks
+	// may still be leased under them.
 	Draw(ctx context.Context, p DrawParams) (DrawReply, error)
 
-	// Forfeit takes the permits of a silent holder, as Draw listed it. Before that the caller makes
-	// sure, with SessionsLeft, that nothing is leased under them. It changes nothing if the holder was heard from since, and
-	// finds nothing when it is repeated.
+	// Forfeit takes the permits of a silent holder, as Draw listed it. Before that, the caller
+	// checks with SessionsLeft that nothing is leased under them. If the holder has called Draw
+	// since, Forfeit changes nothing. A repeat changes nothing.
 	Forfeit(ctx context.Context, limit string, h Holding) error
 }
 
-// DrawParams is one call of a holder.
+// DrawParams are the parameters of Draw.
 type DrawParams struct {
 	Limit  string // 1 to MaxLimitLen bytes, by the rule of job names
-	Holder string // random, never reused; the IDs of its sessions begin with it
+	Holder string // random, never used again; the IDs of its sessions begin with it
 	Number int64  // positive
 	TTL    time.Duration
 
 	Max  int // permits in all; 0 if there is no limit on what runs
-	Keep int // permits in use, which the holder keeps whatever Max is
+	Keep int // permits in use; the holder keeps them whatever Max is
 	Want int // permits that it could use, with Keep
 
 	Rate   Rate      // zero if there is none
-	Tokens int       // wanted; those of the reply before are at an end
-	Unused int       // of these, to be put back
-	Used   time.Time // when the last of these was spent, by the clock of a partition; zero if none was
+	Tokens int       // wanted; those of the reply before can no longer be used
+	Unused int       // of those, to be given back
+	Used   time.Time // when the last of those was spent, by the clock of a partition; zero if none was
 }
 
 // Rate lends Events tokens in each time of Per, and Burst at once after a pause. Its bounds are those of [Rate.Validate].
@@ -112,16 +116,16 @@ func (r Rate) Validate() error {
 	return f.err()
 }
 
-// DrawReply is what a holder may spend.
+// DrawReply says what a holder may spend.
 type DrawReply struct {
 	Now    time.Time // the store's clock
 	Held   int       // permits
-	Reuse  int       // of these, how many it may use for task after task; the others are to be given back when their tasks end
-	Wanted bool      // others want permits: what is not in use is to be given back now
+	Reuse  int       // of these, how many it may use for task after task; it must give the others back when their tasks end
+	Wanted bool      // others want permits: it must give back now those that are not in use
 	Tokens int
-	Until  time.Time // when the tokens are void
+	Until  time.Time // until when the tokens may be used
 	Next   time.Time // when another try for tokens may succeed; zero unless some are missing
-	Silent []Holding // holders of permits that were not heard from for their TTL
+	Silent []Holding // holders of permits that did not call for their TTL
 }
 
 // Holding names a holder, and its last call.

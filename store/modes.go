@@ -2,13 +2,13 @@ package store
 
 import "context"
 
-// Mode says what workers may fetch.
+// Mode says which tasks workers may fetch.
 type Mode string
 
 // The modes.
 const (
-	ModeReadWrite Mode = "read-write" // everything: the mode of a namespace for which none was ever set
-	ModeReadOnly  Mode = "read-only"  // only tasks and hooks of sets that are marked for it; what runs goes on
+	ModeReadWrite Mode = "read-write" // everything; the default
+	ModeReadOnly  Mode = "read-only"  // only tasks and hooks of sets that a fetch names in InReadOnly; running tasks go on
 )
 
 // Validate reports an unknown mode as a [*FieldError] for the field "Mode".
@@ -19,9 +19,9 @@ func (m Mode) Validate() error {
 	return nil
 }
 
-// Modes keeps the mode of each partition. Fetch heeds it from the next call on.
+// Modes keeps the mode of each partition. Every later Fetch obeys it.
 type Modes interface {
-	// SetMode sets the mode of a partition and signals it. It is absolute.
+	// SetMode sets the mode of a partition and signals it. A repeat changes nothing.
 	SetMode(ctx context.Context, partition int, m Mode) error
 
 	// Mode reads the mode of a partition.

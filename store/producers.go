@@ -20,7 +20,7 @@ type Producers interface {
 	Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error)
 }
 
-// EnqueueParams is one batch of a producer stream. All runs are of the partition.
+// EnqueueParams is one batch of a producer stream. All runs must be in the partition.
 type EnqueueParams struct {
 	Partition int
 	Stream    string
@@ -35,32 +35,34 @@ type Entry struct {
 	Item Item
 }
 
-// HoldChange opens or closes a named hold. Opening one that is open and closing
-// one that is not change nothing. Closing the last one of a run without unfinished tasks finishes it.
+// HoldChange opens or closes a named hold. Opening an open hold changes nothing, nor does closing a
+// closed one. Closing the last hold of a run finishes the run if it has no unfinished tasks.
 //
-// A hold can carry a mark: what whoever adds in several calls has added so far. With Guarded a
-// change goes through only from there, so a call never goes on from one that the server lost.
+// A hold can have a mark. A producer that adds tasks in several calls changes the mark with each
+// call. With Guarded, a call is applied only if the mark is that of the call before: so it fails if
+// the server lost that call.
 type HoldChange struct {
 	Run   RunID
 	Name  string
 	Close bool
-	// Mark is what the hold carries then, unless it is closed: a name as [ValidateName] allows. An
-	// open hold keeps its mark if this is empty.
+	// Mark is the new mark of the hold, unless it is closed: a name as [ValidateName] allows. If it
+	// is empty, an open hold keeps its mark.
 	Mark string
-	// Guarded asks that the hold is open and carries the mark From. If not, the run takes nothing
-	// of this call, and its entries and hold changes are answered with [ErrHoldLost].
+	// Guarded requires that the hold is open and has the mark From. If not, nothing of this call is
+	// applied to the run, and its entries and hold changes get [ErrHoldLost].
 	Guarded bool
 	From    string
 }
 
-// EnqueueReply answers entry by entry, and hold change by hold change.
+// EnqueueReply has one result for each entry, and one error for each hold change.
 type EnqueueReply struct {
 	Entries []EnqueueResult
 	Holds   []error // nil, ErrRunNotFound, ErrRunFinished, ErrJobStopped or ErrHoldLost
 }
 
-// EnqueueResult is what became of one entry. Err is nil, [ErrRunNotFound], [ErrJobStopped], [ErrRunFinished] or [ErrHoldLost].
+// EnqueueResult is the result of one entry. Err is nil, [ErrRunNotFound], [ErrJobStopped],
+// [ErrRunFinished] or [ErrHoldLost].
 type EnqueueResult struct {
-	Duplicate bool // the run holds an unsettled task of that claimed ID; nothing was added
+	Duplicate bool // the run has a task with that claimed ID; nothing was added
 	Err       error
 }

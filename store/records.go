@@ -34,15 +34,14 @@ const (
 // all but hooks.
 func (r Route) Counted() bool { return r.Kind != KindPreJob && r.Kind != KindPostJob }
 
-// Lane is where tasks of one run with the same route wait together.
+// Lane is where the tasks of one run with the same route wait.
 type Lane struct {
 	Run   RunID
 	Route Route
 }
 
-// Lease identifies one delivery of one task to one session, and is the fence of
-// its settlement: it can be redeemed once, and never matches a later delivery of
-// the same task.
+// Lease identifies one delivery of one task to one session. It can be redeemed once, by the
+// settlement of the delivery. It never matches a later delivery of the same task.
 type Lease struct {
 	Session string // that holds it; see [SessionID]
 	Lane    Lane
@@ -152,7 +151,7 @@ type JobType string
 // The types of job.
 const (
 	JobSinglePass JobType = "single-pass" // each run is started by a call of Start
-	JobStanding   JobType = "standing"    // declared; one open run that is never sealed
+	JobStanding   JobType = "standing"    // declared; has one open run that is never sealed
 	JobPeriodic   JobType = "periodic"    // declared; runs are fired by a schedule
 )
 
@@ -166,11 +165,11 @@ type JobRecord struct {
 	LastRun    int64  // number of the newest run; 0 if there was none
 	Created    time.Time
 	Changes    int64     // how often the definition was changed
-	Due        time.Time // of a periodic job: the next due time; zero until somebody has computed it
+	Due        time.Time // of a periodic job: the next due time; zero until a worker has computed it
 	Skipped    int64     // due times that were passed over since a run was active
 	LastSkip   time.Time // the last of them; zero if there was none
-	// Problem is why a periodic job that is due cannot be fired, and ProblemSince when that began; empty and
-	// zero if it can. See [Schedules].PostponeJob.
+	// Problem is why a periodic job that is due cannot be started, and ProblemSince when that
+	// began. Empty and zero if there is none. See [Schedules].PostponeJob.
 	Problem      string
 	ProblemSince time.Time
 }
@@ -212,7 +211,7 @@ type RunRecord struct {
 	Reporting []RunningTask
 }
 
-// Failure is one dead letter: a task that failed for good.
+// Failure is one task that failed for good.
 type Failure struct {
 	Place  int64 // which failure of its run it is, from 1; it never changes
 	Lane   Lane

@@ -90,7 +90,7 @@ type StopParams struct {
 	Reason   string
 }
 
-// Inspection is what the sets of a run hold.
+// Inspection has what is stored of a run's tasks, apart from its counters.
 type Inspection struct {
 	Run    RunRecord
 	Stable bool
@@ -106,12 +106,12 @@ type HoldRecord struct {
 	Mark  string // of its last change that set one; see [HoldChange]
 }
 
-// LaneRecord counts what a lane holds.
+// LaneRecord counts the tasks of a lane.
 type LaneRecord struct {
 	Route     Route
-	Waiting   int64     // plain, in order
-	Recovered int64     // to be run alone, after a session died with them
-	Staged    int64     // children of a settled parent, not yet moved up
+	Waiting   int64     // not recovered, in order
+	Recovered int64     // to run one at a time per session: the session that had them died
+	Staged    int64     // children of a settled parent that do not wait yet
 	Delayed   int64     // until a time
 	NextDue   time.Time // earliest of Delayed; zero if none
 	Oldest    time.Time // when the first waiting task was enqueued; zero if none

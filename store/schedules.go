@@ -63,21 +63,24 @@ func PostponedUntil(since, now time.Time) time.Time {
 	return now.Add(min(max(now.Sub(since), PostponeFirst), PostponeLast))
 }
 
-// FireParams fires a due time.
+// FireParams are the parameters of FireRun.
 type FireParams struct {
-	// Start is the run to begin; its token is derived from the due time.
+	// Start is the run to start; its token is derived from the due time.
 	Start StartParams
-	// Due is the due time of the job's record, and Changes its count of changes, as the caller has read them.
+	// Due and Changes are the due time and the number of changes in the job's record, as the caller
+	// has read them.
 	Due     time.Time
 	Changes int64
-	// Next is the due time after this one, later than the store's clock, and Delay puts off when it is acted on.
+	// Next is the due time after this one; it is later than the store's clock. Delay is added to
+	// the time when the job starts then.
 	Next  time.Time
 	Delay time.Duration
-	// Wait leaves the due time as it is while the newest run is active, instead of passing it over.
+	// Wait keeps the due time while the newest run is active, instead of skipping it.
 	Wait bool
-	// Rest is how long after the end of the newest run the job is due at the earliest; what comes sooner is put off. It implies Wait.
+	// Rest is the shortest time between the end of the newest run and the start of the next; an
+	// earlier due time is postponed. It implies Wait.
 	Rest time.Duration
-	// InReadOnly lets the job be fired while the partition is read-only.
+	// InReadOnly allows the start while the partition is read-only.
 	InReadOnly bool
 }
 
@@ -102,17 +105,17 @@ type FireVerdict string
 
 // The verdicts of FireRun.
 const (
-	FireStarted FireVerdict = "started" // the run began, now or with an earlier try
-	FireSkipped FireVerdict = "skipped" // a run is active: the due time was passed over
-	FireWaiting FireVerdict = "waiting" // a run is active, or the partition is read-only: the due time stands
+	FireStarted FireVerdict = "started" // the run was started, by this call or an earlier one
+	FireSkipped FireVerdict = "skipped" // a run is active: the due time was skipped
+	FireWaiting FireVerdict = "waiting" // a run is active, or the partition is read-only: the due time stays
 	FireMoved   FireVerdict = "moved"   // the job is due at another time, or was changed: read it again
-	FireEarly   FireVerdict = "early"   // the store's clock has not come to the due time, or is past Next
+	FireEarly   FireVerdict = "early"   // the store's clock has not reached the due time, or is past Next
 )
 
-// FireReply says what became of a due time.
+// FireReply is the result of FireRun.
 type FireReply struct {
 	Verdict FireVerdict
-	Run     RunID     // that began, or that is active; zero otherwise
+	Run     RunID     // that was started, or that is active; zero otherwise
 	Now     time.Time // the store's clock
 }
 

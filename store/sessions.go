@@ -74,19 +74,20 @@ type Sessions interface {
 	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
 }
 
-// FetchParams asks for work.
+// FetchParams are the parameters of Fetch.
 type FetchParams struct {
 	Session   SessionID
 	Number    int64
 	Answered  Answered
 	Max       int  // 1 to MaxBatch
-	MaxBytes  int  // stop before the payloads exceed this, but return at least one; 0 for 1 MiB
-	Recovered bool // the session runs no recovered task now and may be given one
+	MaxBytes  int  // the most bytes of payloads, unless a single task has more; 0 for 1 MiB
+	Recovered bool // the session runs no recovered task now and may get one
 	Queues    []FetchQueue
 
-	// Budgets bound what is leased of their scopes. Of several that cover a route, each holds.
+	// Budgets limit what is leased of their scopes. If several cover a route, all of them hold.
 	Budgets []Budget
-	// PerRun bounds what each run has leased of their scopes. Of several that cover a route, each holds.
+	// PerRun limits what each run has leased of their scopes. If several cover a route, all of them
+	// hold.
 	PerRun []RunLimit
 	// InReadOnly are the sets whose routes are served while the partition is read-only.
 	InReadOnly []string
@@ -101,19 +102,19 @@ type Answered struct {
 	Settled int64 // number of the last settlement
 }
 
-// FetchQueue asks for tasks of some routes of one queue. Queues are tried in
-// the order given; within a queue, runs take turns by virtual time.
+// FetchQueue asks for tasks of some routes of one queue. Queues are tried in the order given.
+// Within a queue, runs share by virtual time.
 type FetchQueue struct {
 	Queue  string
 	Routes []Route
 }
 
-// FetchReply is what was leased.
+// FetchReply has the leased tasks.
 type FetchReply struct {
 	Deliveries []Delivery
 	Now        time.Time // the store's clock
 	NextDue    time.Time // earliest delayed task of the partition; zero if none
-	Short      []int     // indexes of the budgets of which nothing is left while more waits in their scope, as far as it was seen
+	Short      []int     // indexes of the budgets that are used up while more tasks of their scope wait, as far as the fetch saw
 	ReadOnly   bool      // the partition is read-only: only sets of InReadOnly were served
 }
 
@@ -221,7 +222,7 @@ type Staged struct {
 	Count int
 }
 
-// HeartbeatParams extends a session.
+// HeartbeatParams are the parameters of Heartbeat.
 type HeartbeatParams struct {
 	Session  SessionID
 	Answered Answered
@@ -230,7 +231,7 @@ type HeartbeatParams struct {
 	Running  []RunningTask
 }
 
-// HeartbeatReply is what a worker must know.
+// HeartbeatReply is the reply to a heartbeat.
 type HeartbeatReply struct {
 	Now      time.Time
 	NextDue  time.Time   // earliest delayed task of the partition; zero if none

@@ -7,16 +7,16 @@ import (
 	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
-// Repairer finds what is stored in contradiction to itself and mends it. Nothing that the library
-// does leaves such damage; hands, a server that lost writes, and defects do.
+// Repairer finds and fixes inconsistent data. The library itself leaves no such damage; manual
+// changes, a server that lost writes, and bugs can.
 type Repairer interface {
-	// Repair looks at the runs of a job that are kept, at the job's own records, and at what of
-	// its partition belongs to nobody, and mends what it finds unless p.DryRun is set. It
-	// may be called at any time, beside running work: what is merely in motion is left alone, and
-	// runs whose counts never stood still while they were counted are listed as moving.
-	// Each mend is one atomic step that first makes sure that the damage is still
-	// there, so that repeats and concurrent calls are harmless. It takes time in proportion to what the job, and
-	// unless p.Quick is set the partition, holds. [ErrJobNotFound] when nothing is stored of the job; [ErrRunNotFound].
+	// Repair checks the runs of a job that have not expired, the job's own records, and records of
+	// its partition that belong to no run or session. It fixes the damage that it finds, unless
+	// p.DryRun is set. It may be called at any time, while tasks run: changes in progress are no
+	// damage, and runs whose counters changed all the time are listed as Moving. Each fix is one
+	// atomic step that first checks that the damage is still there, so repeats and concurrent calls
+	// are harmless. Its time grows with the data of the job and, unless p.Quick is set, of the
+	// partition. Errors: [ErrJobNotFound] if nothing is stored of the job; [ErrRunNotFound].
 	Repair(ctx context.Context, p RepairParams) (RepairReport, error)
 }
 

@@ -17,29 +17,27 @@ type Runs interface {
 	// Run reads one run atomically. [ErrRunNotFound], [ErrCorrupt].
 	Run(ctx context.Context, id RunID) (RunRecord, error)
 
-	// StopRun ends a run (promise P6) in time that does not depend on how many
-	// tasks wait: waiting tasks become cancelled at once, none of them is
-	// delivered after it returns; once the last running task has settled the
-	// run is stopped. While finishing, it gives up the post-job hook instead.
-	// Stopping a stopping run changes nothing, except that a stop that is not graceful overrides a
-	// graceful one; stopping one that was stopped changes nothing.
-	// [ErrRunNotFound], [ErrRunFinished].
+	// StopRun stops a run (promise P6). Its time does not depend on how many tasks wait: they
+	// become cancelled at once, and none of them is delivered after it returns. When the last
+	// running task has settled, the run is stopped. If the run is finishing, its post-job hook is
+	// cancelled. Stopping a stopping run changes nothing, except that a stop that is not graceful
+	// overrides a graceful one; stopping one that was stopped changes nothing. [ErrRunNotFound],
+	// [ErrRunFinished].
 	StopRun(ctx context.Context, p StopParams) error
 
-	// SetRunPaused stops or allows deliveries of the run's tasks and hooks; running ones
-	// go on. It is absolute. [ErrRunNotFound], [ErrRunFinished].
+	// SetRunPaused stops or allows deliveries of the run's tasks and hooks. Running ones go on. A
+	// repeat changes nothing. Errors: [ErrRunNotFound], [ErrRunFinished].
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
-	// Failures reads dead letters of a run with places above after, in the order of their places, in
-	// which they failed: up to limit, or about [PageBytes]; none only if there are no more. Of more
-	// than the run's FailureCap, the first FailureCap/2 are kept and the newest; the total is exact in [Counts].
-	// So pages fit together while tasks fail: none comes twice, and those that are missing between
-	// two places are not kept any more. [ErrRunNotFound].
+	// Failures reads failures of a run with a place above after, sorted by place, which is the
+	// order in which they failed: up to limit, or about [PageBytes]. It returns none only if there
+	// are no more. If there are more than the run's FailureCap, the first FailureCap/2 and the
+	// newest are kept; [Counts] has the exact total. Pages never repeat a failure, even while more
+	// tasks fail; places that are missing in between are no longer kept. Error: [ErrRunNotFound].
 	Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error)
 
-	// Inspect reads what the sets of a run hold, apart from its counters, so
-	// that the two can be compared. It is not atomic with respect to a moving run;
-	// Inspection.Stable says whether the run's counts stood still meanwhile.
+	// Inspect counts the stored tasks of a run without its counters, so that the two can be
+	// compared. It is not atomic: Inspection.Stable says whether the counters changed meanwhile.
 	Inspect(ctx context.Context, id RunID) (Inspection, error)
 
 	// DeleteRun removes a finished run at once: [ErrRunActive] otherwise.

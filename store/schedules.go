@@ -6,29 +6,29 @@ import (
 	"unicode/utf8"
 )
 
-// Schedules fires the runs of periodic jobs. When a job is due is computed above the store, as only
-// that knows calendars; whether the time has come, and who of many fires it, is decided here: by the store's clock, and
-// by comparing what the caller has read with what is stored.
+// Schedules starts the runs of periodic jobs. The caller computes due times, because a store knows
+// no calendars. The store decides whether the time has come, by its own clock, and which of several
+// callers starts the run, by comparing what the caller has read with what is stored.
 //
-// [Keeper].Promote tells which jobs are due, and keeps that from other callers for a moment, so that of many
-// processes one fires. A due job that nobody fires is told again.
+// Keeper.Promote returns the jobs that are due. For [FireClaim] it does not return them to other
+// callers, so usually one process starts them. A job that no one starts is returned again.
 type Schedules interface {
-	// FireRun begins the run that a periodic job is due for, in one step with moving its due time, so that
-	// each due time fires at most once (promise P8). A job without a due time, since it is new, was enabled again or got another
-	// schedule, gets p.Next and begins nothing.
+	// FireRun starts the run of a periodic job that is due, and moves its due time in the same
+	// step. So each due time starts at most one run (promise P8). A job without a due time (it is
+	// new, was enabled again or got another schedule) gets p.Next, and no run starts.
 	//
-	// While the newest run of the job is active, the due time is passed over, or with p.Wait left as it is
-	// until that run has ended. A repeat after the run was begun finds it and changes nothing.
-	// [ErrJobNotFound]; [ErrJobDisabled] for a job that was disabled.
+	// While the newest run of the job is active, the due time is skipped or, with p.Wait, kept
+	// until that run has ended. A repeat finds the run that was started and changes nothing.
+	// Errors: [ErrJobNotFound], [ErrJobDisabled].
 	FireRun(ctx context.Context, p FireParams) (FireReply, error)
 
-	// PostponeJob puts off a periodic job that is due and cannot be fired, as its next due time cannot be
-	// computed, and keeps why in its record. Promote tells of it again after as long as it has had a problem
-	// already, but at least [PostponeFirst] and at most [PostponeLast]: so it costs little, and what was mended
-	// is found. Its due time stands. Firing, disabling and another definition end the problem; the last makes
-	// Promote tell of the job at once. A job that is not due, is not periodic or is disabled stays as it is,
-	// and Promote tells of none that has no schedule in force. A repeat puts it off anew, from the same
-	// beginning. [ErrJobNotFound].
+	// PostponeJob postpones a periodic job that is due but cannot be started, because its next due
+	// time cannot be computed. It stores the reason in the job's record; the due time stays.
+	// Promote returns the job again after the time that it has had the problem so far, but at least
+	// [PostponeFirst] and at most [PostponeLast]. The problem ends when a run is started, the job
+	// is disabled, or its definition changes; then Promote returns it at once. PostponeJob changes
+	// nothing for a job that is not due, not periodic or disabled. Promote returns no job without a
+	// schedule. A repeat postpones again, counted from the same beginning. Error: [ErrJobNotFound].
 	PostponeJob(ctx context.Context, p PostponeParams) error
 }
 

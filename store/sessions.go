@@ -17,10 +17,10 @@ type Sessions interface {
 	// unless Heartbeat extends it. Repeating it before the first fetch is harmless.
 	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
 
-	// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). It
-	// does not wait. A repeat with the same Number returns the same deliveries,
-	// less those settled since; a number that delivered nothing is not used up,
-	// so that its repeat may deliver. [ErrLeaseLost] when the session is not (or no longer) registered.
+	// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). It does not wait. A repeat
+	// with the same Number returns the same deliveries, without those settled since. After a reply
+	// without deliveries, the same number may be used again, and may then deliver. Error:
+	// [ErrLeaseLost] if the session is not, or no longer, registered.
 	Fetch(ctx context.Context, p FetchParams) (FetchReply, error)
 
 	// Settle reports outcomes. Each is applied only if its lease is still held
@@ -30,23 +30,24 @@ type Sessions interface {
 	// [ErrLeaseLost] when the session is gone: then every outcome is lost.
 	Settle(ctx context.Context, p SettleParams) (SettleReply, error)
 
-	// Stage parks children of a running task that are too many to travel with its
-	// settlement. They are invisible until it succeeds and vanish if it does
-	// not. Chunks of one route are staged in order; p.Offset is how many were
-	// staged before, so that a repeat is recognised: one whose children are all there changes nothing.
-	// [ErrChildrenLost] when fewer are there than p.Offset, a [*FieldError] when the chunk overlaps what is
-	// there, [ErrLeaseLost] when the parent's lease or its run is gone, [ErrJobStopped] when its run is
-	// stopping. Nothing was written then. Other leases of the session are as before, whatever the answer.
+	// Stage stores children of a running task that are too many for its settlement. They are
+	// invisible until the task succeeds, and are removed if it does not. Chunks of one route are
+	// staged in order. p.Offset is how many were staged before; so a repeat is recognised, and
+	// changes nothing if its children are all there. Errors: [ErrChildrenLost] if fewer than
+	// p.Offset are there; a [*FieldError] if the chunk overlaps those that are there;
+	// [ErrLeaseLost] if the parent's lease or its run is gone; [ErrJobStopped] if the run is
+	// stopping. With these errors nothing was written. Other leases of the session do not change.
 	Stage(ctx context.Context, p StageParams) error
 
-	// Heartbeat extends the session's lease and reads the states of runs. What p.Running says
-	// replaces what it said before, also in the Reporting of runs that are not final; a change of that
-	// is signalled with [SignalProgress]. [ErrLeaseLost] when the session is gone.
+	// Heartbeat extends the session's lease and reads the states of runs. p.Running replaces that
+	// of the heartbeat before, also in the Reporting of runs that are not final; a change of
+	// Reporting is signalled with [SignalProgress]. Error: [ErrLeaseLost] if the session is gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
-	// Held lists deliveries that the store holds for the session, each with what it has staged, but none of except: at most MaxBatch, and
-	// about [PageBytes]. Who gives them back, or excepts them, too, is told the next; none means that there are no more. [ErrLeaseLost]
-	// when the session is gone.
+	// Held lists deliveries that the store holds for the session, each with what it has staged,
+	// without those in except: at most MaxBatch, and about [PageBytes]. To get the next ones, give
+	// these back or add them to except. None means that there are no more. Error: [ErrLeaseLost] if
+	// the session is gone.
 	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
 
 	// CloseSession ends a session. Deliveries it still holds go back to waiting
@@ -56,12 +57,12 @@ type Sessions interface {
 	// LiveSessions lists the sessions of a partition.
 	LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error)
 
-	// Reconsider has every run looked at again that stands aside under the routes. A run stands aside while a fetch would find
-	// that a limit of PerRun leaves nothing of it, or its pre-job hook has not passed: fetches pass it over at no cost, until one of
-	// its leases that count ends, or the hook passes. That a limit is another one by now, or none, only the caller knows: so it
-	// calls this whenever that is so, and before it fetches for the first time. Work that may start is signalled. While sessions
-	// name different limits, the lowest may hold for all.
-	// Repeating it is harmless.
+	// Reconsider makes fetches look again at every run that stands aside under the routes. A run
+	// stands aside while a limit of PerRun is used up, or until its pre-job hook has passed:
+	// fetches skip it at no cost, until one of the leases that count ends, or the hook passes. Only
+	// the caller knows when a limit has changed or is gone; then it calls Reconsider, and also
+	// before its first fetch. Work that may start is signalled. While sessions name different
+	// limits, the lowest may hold for all. Repeats are harmless.
 	Reconsider(ctx context.Context, partition int, routes []Route) error
 
 	// SessionsLeft counts the sessions of a partition whose IDs begin with prefix: those that are registered,

@@ -18,8 +18,8 @@ const (
 	SignalConfiguration                       // what is configured or published of a set changed; only from [CompleteSignals]
 )
 
-// Signal is a hint that something moved. Signals may be lost, late or repeated: they
-// make things fast, never right.
+// Signal is a hint that something changed. Signals may be lost, late or repeated: they save time,
+// but correctness never depends on them.
 type Signal struct {
 	Type      SignalType
 	Partition int

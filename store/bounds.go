@@ -54,8 +54,8 @@ func ValidateWeight(w float64) error {
 	return nil
 }
 
-// ValidateNumber checks the number of a call in a stream: 1 to [MaxNumber]. The error is a [*FieldError] for the field "Number".
-func ValidateNumber(n int64) error {
+// validateNumber checks the number of a call in a stream: 1 to [MaxNumber]. The error is a [*FieldError] for the field "Number".
+func validateNumber(n int64) error {
 	switch {
 	case n < 1:
 		return &FieldError{Field: "Number", Reason: "is below 1"}

@@ -134,14 +134,14 @@ type Holding struct {
 	Number int64
 }
 
-// MaxPermits is the largest number of permits or tokens. Higher numbers are treated as this one: no
+// maxPermits is the largest number of permits or tokens. Higher numbers are treated as this one: no
 // fleet has so many.
-const MaxPermits = 1 << 40
+const maxPermits = 1 << 40
 
-// clamp lowers numbers above [MaxPermits] to it, so that their sums are exact.
+// clamp lowers numbers above [maxPermits] to it, so that their sums are exact.
 func (p *DrawParams) clamp() {
 	for _, n := range []*int{&p.Max, &p.Keep, &p.Want, &p.Tokens, &p.Unused} {
-		*n = min(*n, MaxPermits)
+		*n = min(*n, maxPermits)
 	}
 }
 
@@ -150,8 +150,8 @@ func (p *DrawParams) Validate() error {
 	var f faults
 	f.check(validateLimit(p.Limit), "")
 	f.name("Holder", p.Holder)
-	f.check(ValidateNumber(p.Number), "")
-	f.check(ValidateTTL(p.TTL), "")
+	f.check(validateNumber(p.Number), "")
+	f.check(validateTTL(p.TTL), "")
 	f.add(p.Max < 0, "Max", "is negative")
 	f.add(p.Keep < 0, "Keep", "is negative")
 	f.add(p.Want < 0, "Want", "is negative")

@@ -243,7 +243,7 @@ func (r *front) AcquireSemaphore(ctx context.Context, p SemaphoreClaim) (Semapho
 }
 
 func (r *front) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
-	bad := JoinFields(ValidateSemaphoreKey(key), validateSemaphoreToken(token), ValidateTTL(ttl))
+	bad := JoinFields(ValidateSemaphoreKey(key), validateSemaphoreToken(token), validateTTL(ttl))
 	return repeat(ctx, r, "RefreshSemaphore", bad, func(ctx context.Context) (time.Time, error) {
 		return r.Store.RefreshSemaphore(ctx, key, token, ttl)
 	})

@@ -127,14 +127,14 @@ func (p *SemaphoreClaim) Validate() error {
 	f.check(validateSemaphoreToken(p.Token), "")
 	f.check(validateWords("Holder", p.Holder, MaxHolderLen), "")
 	f.check(within("Max", p.Max, 1, MaxSlots), "")
-	f.check(ValidateTTL(p.TTL), "")
+	f.check(validateTTL(p.TTL), "")
 	f.add(p.Wait != 0 && p.Wait < time.Millisecond, "Wait", "is shorter than a millisecond")
 	return f.err()
 }
 
 // ValidateTTL checks the time of a semaphore's lease: at least a millisecond. The error is a
 // [*FieldError] for the field "TTL".
-func ValidateTTL(ttl time.Duration) error {
+func validateTTL(ttl time.Duration) error {
 	if ttl < time.Millisecond {
 		return &FieldError{Field: "TTL", Reason: "is shorter than a millisecond"}
 	}

@@ -51,7 +51,7 @@ func (p *StopParams) Validate() error {
 func (p *EnqueueParams) Validate() error {
 	var f faults
 	f.name("Stream", p.Stream)
-	f.check(ValidateNumber(p.Number), "")
+	f.check(validateNumber(p.Number), "")
 	f.add(len(p.Holds) > MaxBatch, "Holds", "are more than MaxBatch")
 	f.add(len(p.Entries) > MaxBatch, "Entries", "are more than MaxBatch")
 	for i := range p.Holds {

@@ -28,7 +28,7 @@ func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 func (p *FetchParams) Validate() error {
 	var f faults
 	f.check(p.Session.validate(), "")
-	f.check(ValidateNumber(p.Number), "")
+	f.check(validateNumber(p.Number), "")
 	f.check(p.Answered.Validate(), "")
 	f.check(within("Max", p.Max, 1, MaxBatch), "")
 	f.add(p.MaxBytes < 0, "MaxBytes", "is negative")
@@ -74,7 +74,7 @@ func (s *Scope) validate() error {
 func (p *SettleParams) Validate() error {
 	var f faults
 	f.check(p.Session.validate(), "")
-	f.check(ValidateNumber(p.Number), "")
+	f.check(validateNumber(p.Number), "")
 	f.check(p.Answered.Validate(), "")
 	f.add(len(p.Outcomes) > MaxBatch, "Outcomes", "are more than MaxBatch")
 	children := 0

@@ -12,7 +12,7 @@ import (
 func (p *WriteParams) Validate() error {
 	var f faults
 	f.name("Stream", p.Stream)
-	f.check(ValidateNumber(p.Number), "")
+	f.check(validateNumber(p.Number), "")
 	f.add(len(p.Writes) > MaxBatch, "Writes", "are more than MaxBatch")
 	for i := range p.Writes {
 		f.at(i, p.Writes[i].Validate(), "Writes[%d].")

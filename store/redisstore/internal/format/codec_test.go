@@ -121,6 +121,32 @@ func normal(t store.Task) store.Task {
 	return t
 }
 
+func TestEveryFieldOfALeaseIsStored(t *testing.T) {
+	var lease store.Lease
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString("x")
+		case reflect.Int, reflect.Int64:
+			v.SetInt(7)
+		case reflect.Bool:
+			v.SetBool(true)
+		case reflect.Struct:
+			for i := range v.NumField() {
+				fill(v.Field(i))
+			}
+		default:
+			t.Fatalf("no value for %v", v.Type())
+		}
+	}
+	fill(reflect.ValueOf(&lease).Elem())
+	read, ok := ParseLeaseField(lease.Session, LeaseField(lease))
+	require.True(t, ok)
+	lease.Lane.Run.Job = "" // found by the number of the run
+	require.Equal(t, lease, read)
+}
+
 func FuzzLeaseField(f *testing.F) {
 	f.Add("q", "s", "k", int64(1), 2, int64(1790000000123456), true)
 	f.Fuzz(func(t *testing.T, queue, set, kind string, fetch int64, index int, run int64, tallied bool) {

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -300,5 +301,53 @@ func TestAnExplicitZeroInJSONIsRefusedByName(t *testing.T) {
 		var bad *store.FieldError
 		require.ErrorAs(t, err, &bad, document)
 		require.Equal(t, field, bad.Field, document)
+	}
+}
+
+func TestEveryAttributeIsStoredAndInForce(t *testing.T) {
+	attrs := handlers.Attributes{Params: json.RawMessage(`7`)}
+	var fill func(v reflect.Value, path string)
+	fill = func(v reflect.Value, path string) {
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString("x")
+		case reflect.Int:
+			v.SetInt(7)
+		case reflect.Int64:
+			v.SetInt(int64(time.Minute))
+		case reflect.Float64:
+			v.SetFloat(0.5)
+			if path == "Backoff.Factor" {
+				v.SetFloat(3)
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				fill(v.Field(i), strings.TrimPrefix(path+"."+v.Type().Field(i).Name, "."))
+			}
+		case reflect.Func: // code alone has functions
+		case reflect.Interface:
+			require.Equal(t, "Params", path)
+		default:
+			t.Fatalf("no value for %s", path)
+		}
+	}
+	fill(reflect.ValueOf(&attrs).Elem(), "")
+	ofKind := attrs
+	ofKind.Weight = 0 // the set's alone
+	c := handlers.Configuration{Set: attrs}
+	*c.Kind("scan") = ofKind
+	require.NoError(t, c.Validate())
+	b, err := c.Encode()
+	require.NoError(t, err)
+	read, err := handlers.DecodeConfiguration(b)
+	require.NoError(t, err)
+	require.Equal(t, c, read, "what is stored is what was written")
+	live := handlers.NewLive(registry(t, handlers.SetConfig{}, returning(nil), nil))
+	require.NoError(t, live.Configure("ingest", read))
+	ofKind.Weight = handlers.DefaultWeight
+	for kind, want := range map[string]handlers.Attributes{"": attrs, "scan": ofKind} {
+		inForce, err := live.Attributes("ingest", kind)
+		require.NoError(t, err)
+		require.Equal(t, want, inForce, "and it is in force for %q", kind)
 	}
 }

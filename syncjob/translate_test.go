@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"encoding/json"
 	"reflect"
 	"testing"
 	"time"
@@ -103,3 +104,25 @@ func TestRateAndETAFollowFromTheCounts(t *testing.T) {
 	require.Equal(t, 10*time.Second, s.Elapsed)
 	require.Zero(t, s.ETA)
 }
+
+func TestEveryFieldOfAScheduleIsStored(t *testing.T) {
+	// FireOnCreate is no part of the definition: it is passed on when the job is declared.
+	type stored struct {
+		Recurrence recurrence
+		DueNow     bool
+	}
+	everyFieldShows(t, func(s Schedule) stored {
+		b, err := json.Marshal(newRecurrence(&s))
+		require.NoError(t, err)
+		var read recurrence
+		require.NoError(t, json.Unmarshal(b, &read))
+		require.Equal(t, *newRecurrence(&s), read)
+		return stored{read, s.FireOnCreate}
+	})
+	full := reflect.ValueOf(*newRecurrence(ptr(fill(t, reflect.TypeFor[Schedule]()).Interface().(Schedule))))
+	for _, field := range reflect.VisibleFields(full.Type()) {
+		require.False(t, full.FieldByIndex(field.Index).IsZero(), "%s is never set", field.Name)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

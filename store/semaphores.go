@@ -17,15 +17,14 @@ const (
 	MaxShownHolders = 64
 )
 
-// Semaphores counts who may do something at a time, across processes (promise
-// P9). A semaphore is its key: it begins with the first claim, lives in the
-// partition that [PartitionOf] gives for the key, and leaves nothing behind once the last
-// lease and the last waiter are gone, apart from the numbers never starting again.
+// Semaphores limit how many callers do something at a time, across processes (promise P9). A
+// semaphore is known by its key. The first claim makes it, in the partition that [PartitionOf]
+// gives for the key. It is removed with the last lease and the last waiter; its fencing numbers
+// never start again.
 //
-// A lease is held until its holder releases it, its time passes by the
-// store's clock, or an operator ends it with ForceReleaseSemaphore. Every method judges
-// that first: a lease whose time has passed is gone for each of them, whether
-// or not anything was done about it.
+// A lease is held until its holder releases it, its time passes by the store's clock, or an
+// operator ends it with ForceReleaseSemaphore. Every method checks that first: for all of them a
+// lease whose time has passed is gone.
 type Semaphores interface {
 	// AcquireSemaphore takes a place if it is p's turn, in one atomic step: any
 	// free slot, beginning at a random one. It does not wait. With p.Wait it takes a place in the
@@ -34,17 +33,17 @@ type Semaphores interface {
 	// p's turn. Whenever it becomes the turn of the first in the line, that is signalled, except when
 	// it does by the end of somebody's time, which all who wait know from Next.
 	//
-	// It is p's turn if fewer than p.Max leases are held (an exclusive claim needs none), and
-	// if a lease for p would leave room for everybody ahead in the line, by the Max of each. An
-	// exclusive claim ahead lets nobody pass: that keeps new readers out while a writer waits.
+	// It is p's turn if fewer than p.Max leases are held (for an exclusive claim: none), and if a
+	// lease for p would leave room for all claims ahead in the line, by the Max of each. No claim
+	// passes an exclusive claim in the line: so new readers wait while a writer waits.
 	//
-	// A repeat with the token of a lease that is held answers with that lease, and does
-	// not prolong it. One that arrives after the lease was released or ran out is a new
-	// claim; if nobody wants its lease, that ends with its time. Errors are a [*FieldError].
+	// A repeat with the token of a lease that is held returns that lease, and does not extend it. A
+	// repeat that arrives after the lease was released or has expired is a new claim; if no caller
+	// uses its lease, it expires. Bad input gives a [*FieldError].
 	AcquireSemaphore(ctx context.Context, p SemaphoreClaim) (SemaphoreReply, error)
 
-	// RefreshSemaphore lets the token's lease last for ttl from now on, and returns when
-	// it ends. [ErrLeaseLost] when it is not held any more, or was never. It is absolute.
+	// RefreshSemaphore makes the token's lease end ttl from now, and returns that time. A repeat is
+	// harmless. Error: [ErrLeaseLost] if the lease is not held any more, or never was.
 	RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error)
 
 	// ReleaseSemaphore ends the token's lease, or its place in the line, and signals the

@@ -158,8 +158,8 @@ func (v Verdict) String() string {
 	return "unknown"
 }
 
-// Outcome reports one delivery. While the run is stopping, every verdict but
-// success and failure counts as cancelled, and children are dropped.
+// Outcome reports the end of one delivery. While the run is stopping, every verdict except success
+// and failure counts as cancelled, and children are dropped.
 type Outcome struct {
 	Lease   Lease
 	Verdict Verdict
@@ -171,9 +171,10 @@ type Outcome struct {
 	Stack string // of a panic
 	// Children travel with a success, at most MaxBatch in a call of Settle.
 	Children []Item
-	// Staged says what the delivery has staged, each route once, whatever the verdict: a success makes it
-	// visible, and any other verdict removes it. A success is refused with [ErrChildrenLost] unless as many
-	// are there as Count says. What an outcome does not name stays invisible, and goes with the run at the latest.
+	// Staged says what the delivery has staged, each route once, whatever the verdict: a success
+	// makes it visible, and any other verdict removes it. A success is refused with
+	// [ErrChildrenLost] unless as many are there as Count says. Children that an outcome does not
+	// name stay invisible, and are removed with the run at the latest.
 	Staged []Staged
 	// Counters are added to those of the run with the success of a task, in the same step, also
 	// while the run is stopping; any other verdict drops them. At most [MaxCounters], named as [ValidateName]

@@ -2,8 +2,8 @@ package store
 
 import "fmt"
 
-// Grows reports whether the outcome brings what takes memory: without enough of it a settlement that has one such
-// outcome is refused, and one that has none passes.
+// Grows reports whether the outcome needs memory. If the store has none left, it refuses a
+// settlement with such an outcome, and accepts one without.
 func (o *Outcome) Grows() bool {
 	return o.Verdict == VerdictSuccess && len(o.Children)+len(o.Writes) > 0
 }

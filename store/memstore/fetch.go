@@ -104,6 +104,7 @@ func (k *picking) recovered(rings []*ring) bool {
 		return false
 	}
 	k.chargeRecovered(l)
+	k.spent(l)
 	return true
 }
 
@@ -129,6 +130,7 @@ func (k *picking) waiting(rings []*ring) {
 		}
 		if n > 0 {
 			k.charge(l, n)
+			k.spent(l)
 		}
 	}
 }

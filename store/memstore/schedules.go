@@ -76,6 +76,9 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 	}
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	if r := j.tokens[p.Start.Token]; r != nil && !p.Due.IsZero() {
+		if j.comesAgain(&p, now) {
+			part.setDue(j, p.Next, p.Delay)
+		}
 		reply.Verdict, reply.Run = store.FireStarted, r.rec.ID
 		return reply, nil
 	}
@@ -87,6 +90,13 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 		reply.Run = j.active.rec.ID
 	}
 	return reply, nil
+}
+
+// comesAgain reports whether a job is due at a time that has begun a run already: the clock went back, and the job
+// got a due time anew. It gives way to the next, or the job would be due at that time for ever.
+func (j *job) comesAgain(p *store.FireParams, now time.Time) bool {
+	return !j.rec.Disabled && j.rec.Type == store.JobPeriodic && j.rec.Due.Equal(p.Due) && j.rec.Changes == p.Changes &&
+		!j.schedule.at.After(now) && p.Next.After(now)
 }
 
 // fire decides about a due time, and acts on it.

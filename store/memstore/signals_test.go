@@ -119,3 +119,48 @@ func TestASubscriberMayCallTheStore(t *testing.T) {
 		require.NoError(t, <-done)
 	})
 }
+
+// When the clock was put back and the job was enabled again, it is due once more at a time that has begun a run. It
+// must not be due at that time for ever.
+func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		_, err := k.EnsureJob(k.ctx, store.EnsureParams{
+			Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true,
+		})
+		require.NoError(t, err)
+		rec, err := k.Job(k.ctx, "nightly")
+		require.NoError(t, err)
+		due := rec.Due
+		start := complete(store.StartParams{Job: "nightly", Open: true, Declared: true})
+		start.Token = ""
+		fire := func(at, next time.Time) store.FireReply {
+			rec, err := k.Job(k.ctx, "nightly")
+			require.NoError(t, err)
+			reply, err := k.FireRun(k.ctx, store.FireParams{Start: start, Due: at, Changes: rec.Changes, Next: next})
+			require.NoError(t, err)
+			return reply
+		}
+		first := fire(due, due.Add(time.Hour))
+		require.Equal(t, store.FireStarted, first.Verdict)
+
+		k.inside.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
+		require.NoError(t, k.SetJobDisabled(k.ctx, "nightly", true))
+		require.NoError(t, k.SetJobDisabled(k.ctx, "nightly", false))
+		require.Equal(t, store.FireMoved, fire(time.Time{}, due).Verdict, "it is due at the same time again")
+		k.inside.SetClock(time.Now)
+		told, err := k.Promote(k.ctx, 0)
+		require.NoError(t, err)
+		require.Equal(t, []string{"nightly"}, told.Jobs)
+
+		heard := listen(t, k)
+		require.Len(t, heard(), 1)
+		again := fire(due, due.Add(100*time.Millisecond))
+		require.Equal(t, store.FireStarted, again.Verdict)
+		require.Equal(t, first.Run, again.Run)
+		rec, err = k.Job(k.ctx, "nightly")
+		require.NoError(t, err)
+		require.True(t, rec.Due.Equal(due.Add(100*time.Millisecond)))
+		require.Equal(t, []store.Signal{{Type: store.SignalDue}}, heard())
+	})
+}

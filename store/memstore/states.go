@@ -87,7 +87,7 @@ func (p *partition) conclude(r *run, now time.Time) bool {
 }
 
 // complete records that the last task of a run has ended. It happens once: the
-// run leaves StatusRunning here and never comes back.
+// run leaves StatusRunning here and never comes back. Whoever took the last task signals the run.
 func (p *partition) complete(r *run, now time.Time) {
 	outcome := store.StatusSucceeded
 	if r.rec.Counts.Failed > 0 {
@@ -103,7 +103,6 @@ func (p *partition) complete(r *run, now time.Time) {
 	r.rec.Status, r.rec.FinalStatus = store.StatusFinishing, outcome
 	p.placeHook(r, *r.post, now)
 	r.post = nil
-	p.moved(r)
 }
 
 // start lets the tasks of a run be delivered, after its pre-job hook has passed.

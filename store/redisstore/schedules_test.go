@@ -29,6 +29,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	s.command("HSET", "job:nightly", "due", strconv.FormatInt(due, 10), "acts", strconv.FormatInt(due, 10))
 
 	p.Next = rec.Due.Add(2 * time.Hour)
+	heard := s.listen()
 	again, err := s.FireRun(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, store.FireStarted, again.Verdict)
@@ -36,6 +37,7 @@ func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	rec, err = s.Store.Job(t.Context(), "nightly")
 	require.NoError(t, err)
 	require.True(t, rec.Due.Equal(p.Next))
+	heard(store.Signal{Type: store.SignalDue})
 	numbers, err := s.JobRuns(t.Context(), "nightly")
 	require.NoError(t, err)
 	require.Len(t, numbers, 1)

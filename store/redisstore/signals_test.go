@@ -82,3 +82,43 @@ func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
 	close(release)
 	<-synced
 }
+
+// listen subscribes until the test ends, and returns, once it listens, what waits until a signal is heard.
+func (s *scene) listen() (heard func(store.Signal)) {
+	s.Helper()
+	signals := make(chan store.Signal, 1000)
+	group := lifecycle.New(s.Context())
+	s.Cleanup(func() { group.Stop(context.Canceled) })
+	group.Go(func(ctx context.Context) {
+		_ = s.Subscribe(ctx, func(sig store.Signal) { signals <- sig })
+	})
+	heard = func(want store.Signal) {
+		s.Helper()
+		for late := time.After(20 * time.Second); ; {
+			select {
+			case sig := <-signals:
+				if sig == want {
+					return
+				}
+			case <-late:
+				require.Fail(s, "nothing was heard", "of %+v", want)
+			}
+		}
+	}
+	heard(store.Signal{Type: store.SignalSync})
+	return heard
+}
+
+// TestARepairSignalsARunThatGoesOnToItsHook has a run that is held by nobody but a lost record: no count of it moves.
+func TestARepairSignalsARunThatGoesOnToItsHook(t *testing.T) {
+	s := newScene(t)
+	post := itemOf(store.KindPostJob, "hook")
+	run := s.begin(store.StartParams{Job: "job", PostJob: &post})
+	s.command("DEL", "holds:"+RunID(run))
+	s.command("HSET", "run:"+RunID(run), "holds", "0")
+	heard := s.listen()
+	_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
+	require.NoError(t, err)
+	require.Equal(t, store.StatusFinishing, s.record(run).Status)
+	heard(store.Signal{Type: store.SignalRun, Run: run.Number})
+}

@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// quiet is how long a store may keep back a signal of a run's counts after the last one, at least.
+const quiet = 300 * time.Millisecond
+
+// moves waits for a signal of the run.
+func (l *listener) moves(r *run, what string) {
+	l.s.tb.Helper()
+	l.hears(what, func(sig store.Signal) bool {
+		return sig.Type == store.SignalRun && sig.Partition == r.partition && sig.Run == r.id.Number
+	})
+}
+
+// hearsOfDue waits for a signal that something is due sooner than before.
+func (l *listener) hearsOfDue(partition int, what string) {
+	l.s.tb.Helper()
+	l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalDue && sig.Partition == partition })
+}
+
+// during listens while fn runs, and hands the subscription to heard.
+func (s *scene) during(fn func(), heard func(l *listener)) {
+	s.tb.Helper()
+	l := s.listen()
+	defer l.stop()
+	fn()
+	heard(l)
+}
+
+// wakeupsContract are wake-ups that nothing else tells: each has one place in a store that sends it.
+var wakeupsContract = []testCase{
+	{"a run that begins is signalled, and so is what it delays", func(s *scene) {
+		l := s.listen()
+		defer l.stop()
+		l.moves(s.open("empty"), "a run without tasks")
+		root := delayed(scan, "root", time.Hour)
+		r := s.start(store.StartParams{Job: "import", Root: &root})
+		l.hearsOfDue(r.partition, "a root that waits")
+	}},
+	{"a pre-job hook that passes signals its run, and when the root is due", func(s *scene) {
+		begin := func(p store.StartParams) (*run, func()) {
+			p.PreJob = hook(preJob)
+			r := s.start(p)
+			w := r.worker()
+			d := w.one()
+			return r, func() { w.settle(plain(d, store.VerdictBegin)) }
+		}
+		r, pass := begin(store.StartParams{Job: "open", Open: true})
+		s.during(pass, func(l *listener) { l.moves(r, "the run goes on") })
+		root := delayed(scan, "root", time.Hour)
+		r, pass = begin(store.StartParams{Job: "import", Root: &root})
+		s.during(pass, func(l *listener) { l.hearsOfDue(r.partition, "a root that waits") })
+	}},
+	{"a run is signalled when its last task has ended, and again when its post-job hook has", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
+		w := r.worker()
+		d := w.one()
+		s.during(func() { w.succeed(d) }, func(l *listener) { l.moves(r, "it finishes") })
+		d = w.one()
+		s.during(func() { w.settle(hookDone(d, "")) }, func(l *listener) { l.moves(r, "its end") })
+	}},
+	{"counts that move are signalled, the last ones at once", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		s.during(func() { s.NoError(p.hold(r, "busy")) }, func(l *listener) { l.moves(r, "a hold") })
+		s.h.Advance(s.tb, quiet)
+		s.during(func() { p.add(r, tasks(scan, "t", 2)...) }, func(l *listener) { l.moves(r, "new tasks") })
+		ds := w.take(2)
+		w.succeed(ds[0])
+		s.during(func() { w.succeed(ds[1]) }, func(l *listener) { l.moves(r, "the last task, right behind another") })
+		s.during(func() { s.NoError(p.release(r, "busy")) }, func(l *listener) { l.moves(r, "the hold is closed") })
+	}},
+	{"tasks that come back, or are due, move the counts", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, task(scan, "t"))
+		w.one()
+		s.h.Advance(s.tb, quiet)
+		s.during(w.close, func(l *listener) { l.moves(r, "a session was closed") })
+		p.add(r, delayed(scan, "soon", quiet))
+		s.h.Advance(s.tb, quiet+time.Millisecond)
+		s.during(func() { s.promote(r.partition) }, func(l *listener) { l.moves(r, "a task is due") })
+	}},
+	{"an idle run that is sealed or stopped is signalled", func(s *scene) {
+		r := s.start(store.StartParams{Job: "sealed", Open: true, SealAfter: brief})
+		s.h.Advance(s.tb, brief)
+		s.during(func() { s.sweep(r.partition) }, func(l *listener) { l.moves(r, "it was sealed") })
+		r = s.start(store.StartParams{Job: "stopped", Open: true, StopAfter: brief})
+		w := r.worker()
+		r.producer().add(r, tasks(scan, "t", 3)...)
+		ds := w.take(3)
+		s.h.Advance(s.tb, quiet)
+		w.succeed(ds[0]) // its counts are signalled now
+		s.during(func() { s.sweep(r.partition) }, func(l *listener) { l.moves(r, "it was stopped") })
+		r.status(store.StatusStopping)
+	}},
+	{"a graceful stop that is made a hard one is signalled", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import"})
+		r.worker().one()
+		r.stop(true)
+		s.during(func() { r.stop(false) }, func(l *listener) { l.moves(r, "its tasks are cancelled") })
+	}},
+	{"a configuration of a run is signalled", func(s *scene) {
+		r := s.open("import")
+		s.during(func() {
+			_, err := s.configure(r.document(), store.AnyVersion, "a")
+			s.NoError(err)
+		}, func(l *listener) { l.moves(r, "its configuration") })
+	}},
+	{"staged children that are delayed signal when they are due, once they are seen", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, task(scan, "t"))
+		w := r.worker()
+		d := w.one()
+		s.NoError(w.stage(d, file, 0, delayed(file, "child", time.Hour)))
+		o := success(d)
+		o.Staged = []store.Staged{{Route: file, Count: 1}}
+		s.during(func() {
+			w.settle(o)
+			w.none("it is delayed")
+		}, func(l *listener) { l.hearsOfDue(r.partition, "a child that waits") })
+	}},
+	{"a run that has all its limit allows, and waits, is told of when it is reconsidered", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, tasks(scan, "scan", 3)...)
+		w := r.bounded()
+		w.fetches++
+		p := w.params(1) // exactly what the limit allows: no fetch finds more
+		p.PerRun = []store.RunLimit{{Scope: scope(scan), Max: 1}}
+		reply, err := s.store.Fetch(s.ctx, p)
+		s.NoError(err)
+		s.Len(reply.Deliveries, 1)
+		s.during(w.reconsider, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
+		w.fetches++
+		p.Number, p.PerRun = w.fetches, []store.RunLimit{{Scope: scope(scan), Max: 2}}
+		reply, err = s.store.Fetch(s.ctx, p)
+		s.NoError(err)
+		s.Len(reply.Deliveries, 1)
+		s.during(func() { w.succeed(reply.Deliveries...) }, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
+	}},
+	{"a job that is to rest for less than it would have been left alone is signalled", func(s *scene) {
+		p := s.periodic("nightly")
+		r := p.started(p.due(tick), "at once")
+		p.told("the next time has come")
+		f := p.due(time.Hour)
+		f.Rest = store.FireRecheck - time.Second
+		w := r.worker()
+		d := w.one()
+		p.fires(f, store.FireWaiting, "a run is active")
+		s.during(func() {
+			w.succeed(d)
+			p.fires(f, store.FireMoved, "it has not rested")
+		}, func(l *listener) { l.hearsOfDue(p.partition, "when it has rested") })
+	}},
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 )
 
@@ -39,7 +40,7 @@ func filesThen(n int, err error) iter.Seq2[enqueue.Item, error] {
 }
 
 func TestASequenceOfOneChunkNeedsNoHold(t *testing.T) {
-	for _, n := range []int{1, store.MaxBatch} {
+	for _, n := range []int{1, bounds.MaxBatch} {
 		f := &fake{}
 		sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", files(n), nil)
 		require.NoError(t, err)
@@ -59,7 +60,7 @@ func TestAnEmptySequenceSendsNothing(t *testing.T) {
 
 // The last step adds the last items and seals, whatever their number.
 func TestASequenceMaySealItsRun(t *testing.T) {
-	for _, n := range []int{0, 1, store.MaxBatch, store.MaxBatch + 1, 3 * store.MaxBatch} {
+	for _, n := range []int{0, 1, bounds.MaxBatch, bounds.MaxBatch + 1, 3 * bounds.MaxBatch} {
 		mem := memstore.New(nil)
 		id := openRun(t, mem)
 		e := newEnqueuer(t, mem)
@@ -99,7 +100,7 @@ func TestALongSequenceIsHeldOpenAndNeverGathered(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, enqueue.Summary{Enqueued: n}, sum)
 	require.Equal(t, n, f.stored)
-	require.LessOrEqual(t, ahead, store.MaxBatch+1, "more than a chunk was in memory")
+	require.LessOrEqual(t, ahead, bounds.MaxBatch+1, "more than a chunk was in memory")
 
 	last := len(f.batches) - 1
 	mark := ""
@@ -120,7 +121,7 @@ func TestAnErrorOfTheSequenceEndsItAndClosesTheHold(t *testing.T) {
 	f := &fake{}
 	sum, err := newEnqueuer(t, f).EnqueueAll(t.Context(), run, "ingest", filesThen(600, broken), &enqueue.AllOptions{Hold: "h"})
 	require.ErrorIs(t, err, broken)
-	require.Equal(t, 2*store.MaxBatch, sum.Enqueued, "what was gathered when it broke is not sent")
+	require.Equal(t, 2*bounds.MaxBatch, sum.Enqueued, "what was gathered when it broke is not sent")
 	require.Equal(t, map[string]bool{"h": false}, f.open)
 }
 
@@ -164,7 +165,7 @@ func TestTheHoldIsClosedAfterItsCallersContextEnded(t *testing.T) {
 	}
 	sum, err := newEnqueuer(t, f).EnqueueAll(ctx, run, "ingest", files(1000), &enqueue.AllOptions{Hold: "h"})
 	require.ErrorIs(t, err, context.Canceled)
-	require.GreaterOrEqual(t, sum.Enqueued, store.MaxBatch)
+	require.GreaterOrEqual(t, sum.Enqueued, bounds.MaxBatch)
 	require.Equal(t, map[string]bool{"h": false}, f.open)
 }
 
@@ -191,8 +192,8 @@ func TestASequenceWhoseHoldIsLostIsNoSuccess(t *testing.T) {
 	require.NoError(t, err)
 	e := newEnqueuer(t, s)
 	broken := func(yield func(enqueue.Item, error) bool) {
-		for i := range 3 * store.MaxBatch {
-			if i == 2*store.MaxBatch+1 {
+		for i := range 3 * bounds.MaxBatch {
+			if i == 2*bounds.MaxBatch+1 {
 				require.NoError(t, e.SetHold(t.Context(), started.Run, "h", false))
 			}
 			if !yield(file(fmt.Sprint(i)), nil) {
@@ -202,7 +203,7 @@ func TestASequenceWhoseHoldIsLostIsNoSuccess(t *testing.T) {
 	}
 	sum, err := e.EnqueueAll(t.Context(), started.Run, "ingest", broken, &enqueue.AllOptions{Hold: "h"})
 	require.ErrorIs(t, err, store.ErrHoldLost)
-	require.Equal(t, 2*store.MaxBatch, sum.Enqueued)
+	require.Equal(t, 2*bounds.MaxBatch, sum.Enqueued)
 	in, err := s.Inspect(t.Context(), started.Run)
 	require.NoError(t, err)
 	require.Len(t, in.Holds, 1, "of the call none is left")
@@ -218,12 +219,12 @@ func TestASequenceThatLosesItsHoldToAnotherIsTold(t *testing.T) {
 	e := newEnqueuer(t, s)
 	opts := &enqueue.AllOptions{Hold: "h"}
 	outer := func(yield func(enqueue.Item, error) bool) {
-		for it, err := range files(2*store.MaxBatch + 1) {
+		for it, err := range files(2*bounds.MaxBatch + 1) {
 			if !yield(it, err) {
 				return
 			}
 		}
-		_, err := e.EnqueueAll(t.Context(), started.Run, "ingest", files(store.MaxBatch+1), opts)
+		_, err := e.EnqueueAll(t.Context(), started.Run, "ingest", files(bounds.MaxBatch+1), opts)
 		require.NoError(t, err)
 	}
 	_, err = e.EnqueueAll(t.Context(), started.Run, "ingest", outer, opts)
@@ -241,8 +242,8 @@ func TestASequenceThatLostItsHoldLeavesItToWhoTookIt(t *testing.T) {
 	opts := &enqueue.AllOptions{Hold: "h", Seal: true}
 	begun, taken := make(chan struct{}), make(chan struct{})
 	stalled := func(yield func(enqueue.Item, error) bool) {
-		for i := range 3 * store.MaxBatch {
-			if i == store.MaxBatch+1 {
+		for i := range 3 * bounds.MaxBatch {
+			if i == bounds.MaxBatch+1 {
 				close(begun)
 				<-taken
 			}
@@ -259,8 +260,8 @@ func TestASequenceThatLostItsHoldLeavesItToWhoTookIt(t *testing.T) {
 	}()
 	<-begun
 	next := func(yield func(enqueue.Item, error) bool) {
-		for i := range 3 * store.MaxBatch {
-			if i == store.MaxBatch+1 {
+		for i := range 3 * bounds.MaxBatch {
+			if i == bounds.MaxBatch+1 {
 				close(taken)
 				require.ErrorIs(t, <-lost, store.ErrHoldLost)
 			}
@@ -271,7 +272,7 @@ func TestASequenceThatLostItsHoldLeavesItToWhoTookIt(t *testing.T) {
 	}
 	sum, err := newEnqueuer(t, s).EnqueueAll(t.Context(), started.Run, "ingest", next, opts)
 	require.NoError(t, err)
-	require.Equal(t, 3*store.MaxBatch, sum.Enqueued)
+	require.Equal(t, 3*bounds.MaxBatch, sum.Enqueued)
 	in, err := s.Inspect(t.Context(), started.Run)
 	require.NoError(t, err)
 	require.Empty(t, in.Holds)
@@ -296,11 +297,11 @@ func TestAHoldThatWentBackIsClosed(t *testing.T) {
 	}
 	earlier := ""
 	lossy := func(yield func(enqueue.Item, error) bool) {
-		for i := range 4 * store.MaxBatch {
+		for i := range 4 * bounds.MaxBatch {
 			switch i {
-			case store.MaxBatch + 1:
+			case bounds.MaxBatch + 1:
 				earlier = mark()
-			case 2*store.MaxBatch + 1:
+			case 2*bounds.MaxBatch + 1:
 				require.NotEqual(t, earlier, mark())
 				require.NoError(t, s.OpenProducer(t.Context(), 0, "snapshot"))
 				_, err := s.Enqueue(t.Context(), store.EnqueueParams{

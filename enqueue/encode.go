@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Router says in which queue the tasks of a kind wait. A handlers.Registry is one. For an unknown
@@ -80,7 +81,7 @@ func (cfg *Config) payload(it Item) (string, []byte, error) {
 	}
 	limit := cfg.MaxPayload
 	if limit <= 0 {
-		limit = store.DefaultMaxPayload
+		limit = bounds.DefaultMaxPayload
 	}
 	if len(payload) > limit {
 		reason := fmt.Sprintf("is %d bytes, over the limit of %d", len(payload), limit)

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 type router map[string]string
@@ -121,7 +122,7 @@ func TestThePayloadLimitIsExact(t *testing.T) {
 	require.ErrorAs(t, err, &field)
 	require.Equal(t, "Payload", field.Field)
 
-	_, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Raw("file", payload(store.DefaultMaxPayload+1), nil))
+	_, err = enqueue.Encode(t.Context(), nil, "ingest", enqueue.Raw("file", payload(bounds.DefaultMaxPayload+1), nil))
 	require.ErrorIs(t, err, store.ErrPayloadTooLarge)
 }
 

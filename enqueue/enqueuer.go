@@ -20,7 +20,7 @@ type Config struct {
 	// Router gives the queue of each kind, and refuses unknown kinds. Defaults to none: every kind
 	// is accepted, and waits in Options.Queue or [DefaultQueue].
 	Router Router
-	// MaxPayload is the largest payload, in bytes. Defaults to [store.DefaultMaxPayload].
+	// MaxPayload is the largest payload, in bytes. Defaults to [bounds.DefaultMaxPayload].
 	MaxPayload int
 	// Propagator stores values of the context, such as a trace, in the task's headers. Defaults to
 	// none.

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func TestAnEnqueuerNeedsAStore(t *testing.T) {
@@ -135,7 +136,7 @@ func TestABatchStaysWithinTheLimitsOfACall(t *testing.T) {
 				size += encode.Size(entry.Item)
 			}
 			require.LessOrEqual(t, size, 1<<20)
-			require.LessOrEqual(t, len(batch.Entries), store.MaxBatch)
+			require.LessOrEqual(t, len(batch.Entries), bounds.MaxBatch)
 			total += len(batch.Entries)
 		}
 		require.Equal(t, 300, total)

@@ -6,9 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// maxBatchBytes bounds the entries of one call of the store, as [store.MaxBatch] bounds
+// maxBatchBytes bounds the entries of one call of the store, as [bounds.MaxBatch] bounds
 // their number.
 const maxBatchBytes = 1 << 20
 
@@ -32,7 +33,7 @@ func (r *request) add(run store.RunID, item store.Item) {
 // takes reports whether one more item of the size stays within the limits of a
 // call. The first always does: a payload may be as large as the whole limit.
 func (r *request) takes(size int) bool {
-	return len(r.entries) == 0 || len(r.entries) < store.MaxBatch && r.bytes+size <= maxBatchBytes
+	return len(r.entries) == 0 || len(r.entries) < bounds.MaxBatch && r.bytes+size <= maxBatchBytes
 }
 
 // guarded reports whether the request may be refused because of a hold. It has a call of its own,
@@ -50,8 +51,8 @@ type batch struct {
 // takes reports whether the request stays within the limits of the call. The
 // first always does: alone it is within them.
 func (b *batch) takes(req *request) bool {
-	return b.requests == 0 || b.entries+len(req.entries) <= store.MaxBatch &&
-		b.holds+len(req.holds) <= store.MaxBatch && b.bytes+req.bytes <= maxBatchBytes &&
+	return b.requests == 0 || b.entries+len(req.entries) <= bounds.MaxBatch &&
+		b.holds+len(req.holds) <= bounds.MaxBatch && b.bytes+req.bytes <= maxBatchBytes &&
 		!b.guarded && !req.guarded()
 }
 

@@ -75,9 +75,9 @@ type Attributes struct {
 
 // Rate limits how many events may happen in a time. The zero value inherits.
 type Rate struct {
-	Events int           `json:"events,omitempty"` // up to [store.MaxRateEvents], or [NoLimit]
+	Events int           `json:"events,omitempty"` // up to [bounds.MaxRateEvents], or [NoLimit]
 	Per    time.Duration `json:"per,omitempty"`    // from 1 ms to 31 days. Defaults to 1 s.
-	Burst  int           `json:"burst,omitempty"`  // how many may happen at once after a pause, up to [store.MaxRateEvents]. Defaults to Events.
+	Burst  int           `json:"burst,omitempty"`  // how many may happen at once after a pause, up to [bounds.MaxRateEvents]. Defaults to Events.
 }
 
 // complete fills in the defaults of a rate that limits.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Configuration is what is configured of a set apart from its code: attributes of the set and of its kinds. Zero fields
@@ -130,7 +131,7 @@ type storedConfiguration struct {
 }
 
 // Encode returns the stored form of a valid configuration. A [*store.FieldError] for the field "Configuration" if it is longer than
-// [store.MaxConfigurationLen].
+// [bounds.MaxConfigurationLen].
 func (c *Configuration) Encode() ([]byte, error) {
 	clone := c.Clone()
 	stored := storedConfiguration{configurationVersion, clone.Set, clone.Kinds}
@@ -139,8 +140,8 @@ func (c *Configuration) Encode() ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("encode configuration: %w", err)
-	case len(b) > store.MaxConfigurationLen:
-		return nil, &store.FieldError{Field: "Configuration", Reason: fmt.Sprintf("takes %d bytes, which is more than %d", len(b), store.MaxConfigurationLen)}
+	case len(b) > bounds.MaxConfigurationLen:
+		return nil, &store.FieldError{Field: "Configuration", Reason: fmt.Sprintf("takes %d bytes, which is more than %d", len(b), bounds.MaxConfigurationLen)}
 	}
 	return b, nil
 }

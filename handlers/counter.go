@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Counter is a number of a run that its tasks add to. Declare it with [NewCounter].
@@ -20,7 +21,7 @@ func (c Counter) Name() string { return c.name }
 // run keeps it, apart from other runs, as long as its summary.
 //
 // [NewRegistry] checks the name, by the rules of [store.ValidateName], and that there are not more than
-// [store.MaxCounters]. Declaring a name again returns the same counter.
+// [bounds.MaxCounters]. Declaring a name again returns the same counter.
 func NewCounter(s *Set, name string) Counter {
 	s.counters[name] = true
 	return Counter{set: s.name, name: name}
@@ -31,8 +32,8 @@ func (s *Set) validateCounters(prefix string) (problems []error) {
 	for _, name := range slices.Sorted(maps.Keys(s.counters)) {
 		problems = append(problems, store.ValidateName(fmt.Sprintf("%sCounters[%q]", prefix, name), name))
 	}
-	if len(s.counters) > store.MaxCounters {
-		problems = append(problems, &store.FieldError{Field: prefix + "Counters", Reason: fmt.Sprintf("are more than %d", store.MaxCounters)})
+	if len(s.counters) > bounds.MaxCounters {
+		problems = append(problems, &store.FieldError{Field: prefix + "Counters", Reason: fmt.Sprintf("are more than %d", bounds.MaxCounters)})
 	}
 	return problems
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // counting has one set with the counters "bytes" and "files".
@@ -118,8 +119,8 @@ func TestARegistryChecksCountersAndEvents(t *testing.T) {
 	}})
 	handlers.NewCounter(set, "")
 	handlers.NewCounter(set, "a:b")
-	handlers.NewCounter(set, strings.Repeat("c", store.MaxNameLen+1))
-	for i := range store.MaxCounters {
+	handlers.NewCounter(set, strings.Repeat("c", bounds.MaxNameLen+1))
+	for i := range bounds.MaxCounters {
 		first := handlers.NewCounter(set, fmt.Sprint("c", i))
 		require.Equal(t, first, handlers.NewCounter(set, fmt.Sprint("c", i)))
 	}

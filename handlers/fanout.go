@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Up to so many children travel with their parent's success; more are staged, in
@@ -15,9 +16,9 @@ import (
 const (
 	maxInline      = 128
 	maxInlineBytes = 64 << 10
-	maxChunk       = store.MaxBatch
+	maxChunk       = bounds.MaxBatch
 	maxChunkBytes  = 64 << 10
-	maxRoutes      = store.MaxBatch // different routes that one attempt may stage for
+	maxRoutes      = bounds.MaxBatch // different routes that one attempt may stage for
 )
 
 // finishTimeout bounds the staging of the last chunk, after the handler has

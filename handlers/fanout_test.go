@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func files(n int) iter.Seq2[enqueue.Item, error] {
@@ -50,7 +51,7 @@ func (r *runtime) staged(t *testing.T) map[store.Route]int {
 		require.Equal(t, delivery("scan", store.Task{}).Lease, call.lease)
 		require.Equal(t, offsets[call.route], call.offset)
 		require.NotEmpty(t, call.items)
-		require.LessOrEqual(t, len(call.items), store.MaxBatch)
+		require.LessOrEqual(t, len(call.items), bounds.MaxBatch)
 		for _, it := range call.items {
 			require.Equal(t, call.route, it.Route)
 		}
@@ -125,7 +126,7 @@ func TestFanOutGathersNoMoreThanOneChunkWhateverTheRoutes(t *testing.T) {
 	out := fanOut(t, rt, enqueueing(items))
 	require.Equal(t, store.VerdictSuccess, out.Verdict)
 	require.Len(t, out.Staged, 7)
-	require.LessOrEqual(t, ahead, store.MaxBatch)
+	require.LessOrEqual(t, ahead, bounds.MaxBatch)
 	total := 0
 	for _, n := range rt.staged(t) {
 		total += n
@@ -241,7 +242,7 @@ func TestAnAttemptWhoseChildrenAreIncompleteCannotSucceed(t *testing.T) {
 					require.Equal(t, test.verdict, out.Verdict)
 					require.Empty(t, out.Children)
 					require.Zero(t, out.Task.Snoozes, "a loss costs nothing")
-					require.Equal(t, []store.Staged{{Route: fileRoute, Count: store.MaxBatch * (failAt - 1)}}, out.Staged, "for the store to remove")
+					require.Equal(t, []store.Staged{{Route: fileRoute, Count: bounds.MaxBatch * (failAt - 1)}}, out.Staged, "for the store to remove")
 				}
 			}
 		})

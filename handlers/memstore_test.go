@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 )
 
@@ -40,7 +41,7 @@ func (s *session) round(t *testing.T, r *handlers.Registry) int {
 	for _, queue := range r.Queues() {
 		queues = append(queues, store.FetchQueue{Queue: queue, Routes: r.Routes(queue)})
 	}
-	fetched, err := s.Fetch(t.Context(), store.FetchParams{Session: s.id, Number: s.number, Max: store.MaxBatch, Queues: queues})
+	fetched, err := s.Fetch(t.Context(), store.FetchParams{Session: s.id, Number: s.number, Max: bounds.MaxBatch, Queues: queues})
 	require.NoError(t, err)
 	settle := store.SettleParams{Session: s.id, Number: s.number}
 	for _, d := range fetched.Deliveries {

@@ -9,13 +9,14 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func TestTheResultOfAPostJobHookEndsItsRun(t *testing.T) {
 	out := executeHook(t.Context(), t, store.KindPostJob, func(_ context.Context, r *handlers.Run) error {
 		require.NoError(t, r.SetResult("first"))
 		require.NoError(t, r.SetResult(map[string]int{"files": 3}))
-		for problem, v := range map[string]any{"cannot be encoded": func() {}, "takes 65538 bytes": strings.Repeat("x", store.MaxResultLen)} {
+		for problem, v := range map[string]any{"cannot be encoded": func() {}, "takes 65538 bytes": strings.Repeat("x", bounds.MaxResultLen)} {
 			err := r.SetResult(v)
 			require.ErrorIs(t, err, store.ErrInvalid)
 			require.ErrorContains(t, err, "Result "+problem)

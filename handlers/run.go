@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -129,7 +130,7 @@ func newRun(rec store.RunRecord) *Run {
 // Log is a logger with the attributes job, run and kind.
 func (r *Run) Log() *slog.Logger { return r.log }
 
-// SetResult has the run end with a result: v as JSON, of at most [store.MaxResultLen] bytes. Whoever waits for the
+// SetResult has the run end with a result: v as JSON, of at most [bounds.MaxResultLen] bytes. Whoever waits for the
 // run decodes it. It is stored in the same step as the end of PostJob, if that attempt of the hook returns
 // nil; of several calls the last one counts. Only PostJob may call it. Every error is a [*store.FieldError], and
 // leaves what was set before.
@@ -142,8 +143,8 @@ func (r *Run) SetResult(v any) error {
 	switch {
 	case err != nil:
 		return bad(fmt.Sprintf("cannot be encoded: %v", err))
-	case len(result) > store.MaxResultLen:
-		return bad(fmt.Sprintf("takes %d bytes, which is more than %d", len(result), store.MaxResultLen))
+	case len(result) > bounds.MaxResultLen:
+		return bad(fmt.Sprintf("takes %d bytes, which is more than %d", len(result), bounds.MaxResultLen))
 	}
 	r.result = result
 	return nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -115,8 +116,8 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 		}
 		known[d.name] = *d
 	}
-	if len(known) > store.MaxValues {
-		problems = append(problems, &store.FieldError{Field: prefix + "Values", Reason: fmt.Sprintf("are more than %d", store.MaxValues)})
+	if len(known) > bounds.MaxValues {
+		problems = append(problems, &store.FieldError{Field: prefix + "Values", Reason: fmt.Sprintf("are more than %d", bounds.MaxValues)})
 	}
 	return problems
 }
@@ -125,9 +126,9 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 // [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds nothing. It costs no I/O.
 //
 // A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded, or that the attempt
-// would write more than [store.MaxData] items and fields, or [store.MaxOutcomeWriteLen] bytes, in all;
+// would write more than [bounds.MaxData] items and fields, or [bounds.MaxOutcomeWriteLen] bytes, in all;
 // [ErrAttemptEnded] that the handler has returned. Then nothing of this call is added, and the attempt is none the
-// worse. Should the name hold a value of another type by then, or the run or job have [store.MaxValues], the task fails
+// worse. Should the name hold a value of another type by then, or the run or job have [bounds.MaxValues], the task fails
 // for good.
 func (l List[T]) Append(t attempting, items ...T) error {
 	data := make([]store.Datum, len(items))
@@ -191,10 +192,10 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 	if w.ended {
 		return ErrAttemptEnded
 	}
-	if w.data+len(data) > store.MaxData || w.bytes+next.Len() > store.MaxOutcomeWriteLen {
+	if w.data+len(data) > bounds.MaxData || w.bytes+next.Len() > bounds.MaxOutcomeWriteLen {
 		return &store.FieldError{
 			Field:  fmt.Sprintf("Values[%q]", d.name),
-			Reason: fmt.Sprintf("makes the attempt write more than %d items and fields, or %d bytes", store.MaxData, store.MaxOutcomeWriteLen),
+			Reason: fmt.Sprintf("makes the attempt write more than %d items and fields, or %d bytes", bounds.MaxData, bounds.MaxOutcomeWriteLen),
 		}
 	}
 	if err := next.Validate(); err != nil {

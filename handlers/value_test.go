@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 type noteArgs struct{ Fail bool }
@@ -66,20 +67,20 @@ func TestAWriteThatIsRefusedDoesNotHarmTheTask(t *testing.T) {
 	},
 		func(task *handlers.Task[noteArgs]) error {
 			kept = task.Attempt
-			large := strings.Repeat("x", store.MaxOutcomeWriteLen)
+			large := strings.Repeat("x", bounds.MaxOutcomeWriteLen)
 			for field, err := range map[string]error{
 				`Values["lines"]`:  foreign.Append(task, 1),
 				`Values[""]`:       handlers.List[any]{}.Append(task, 1),
 				"Items[1]":         list.Append(task, 1, func() {}),
 				"f":                fields.Set(task, "f", func() {}),
 				`Values["fields"]`: fields.Set(task, "f", large),
-				"Data[0]":          fields.Remove(task, strings.Repeat("f", store.MaxFieldLen+1)),
+				"Data[0]":          fields.Remove(task, strings.Repeat("f", bounds.MaxFieldLen+1)),
 			} {
 				var bad *store.FieldError
 				require.ErrorAs(t, err, &bad, field)
 				require.Equal(t, field, bad.Field)
 			}
-			many := make([]any, store.MaxData)
+			many := make([]any, bounds.MaxData)
 			require.NoError(t, list.Append(task, many[1:]...))
 			require.ErrorIs(t, list.Append(task, 1, 2), store.ErrInvalid)
 			return list.Append(task, 1)
@@ -88,7 +89,7 @@ func TestAWriteThatIsRefusedDoesNotHarmTheTask(t *testing.T) {
 	require.NoError(t, got.Err)
 	require.Equal(t, store.VerdictSuccess, got.Outcome.Verdict)
 	require.Len(t, got.Writes, 1)
-	require.Len(t, got.Writes[0].Data, store.MaxData)
+	require.Len(t, got.Writes[0].Data, bounds.MaxData)
 	require.ErrorIs(t, list.Append(kept, 1), handlers.ErrAttemptEnded)
 }
 

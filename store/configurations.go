@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Configurations keeps the descriptions of handler sets, as workers publish them, and their
@@ -13,7 +15,7 @@ import (
 type Configurations interface {
 	// PublishSet stores the description of a set, in place of the one before; so a repeat is
 	// harmless. A [*FieldError] if the name is not valid or the description is longer than
-	// [MaxConfigurationLen].
+	// [bounds.MaxConfigurationLen].
 	PublishSet(ctx context.Context, r SetRecord) error
 
 	// Sets lists what was published, sorted by name.
@@ -44,10 +46,6 @@ type Configurations interface {
 
 // Limits of Configurations.
 const (
-	// MaxConfigurationLen bounds a document, and a description, in bytes.
-	MaxConfigurationLen = 256 << 10
-	// MaxConfigurationText bounds who made a change, and why, in bytes.
-	MaxConfigurationText = 1 << 10
 	// ConfigurationChanges is how many changes of a document are kept.
 	ConfigurationChanges = 20
 	// AnyVersion writes a document whatever its version is.
@@ -117,9 +115,9 @@ func (p *ConfigurationWrite) Validate() error {
 	var f faults
 	f.check(p.ID.Validate(), "")
 	f.add(p.Token == "", "Token", "is empty")
-	f.add(len(p.Token) > MaxConfigurationText, "Token", "is longer than 1 KiB")
+	f.add(len(p.Token) > bounds.MaxConfigurationText, "Token", "is longer than 1 KiB")
 	f.add(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
-	f.add(len(p.Document) > MaxConfigurationLen, "Document", "is longer than 256 KiB")
+	f.add(len(p.Document) > bounds.MaxConfigurationLen, "Document", "is longer than 256 KiB")
 	f.check(validateNote("By", p.By), "")
 	f.check(validateNote("Reason", p.Reason), "")
 	return f.err()
@@ -128,7 +126,7 @@ func (p *ConfigurationWrite) Validate() error {
 // validateNote checks what a history says of a change.
 func validateNote(field, text string) error {
 	var f faults
-	f.add(len(text) > MaxConfigurationText, field, "is longer than 1 KiB")
+	f.add(len(text) > bounds.MaxConfigurationText, field, "is longer than 1 KiB")
 	f.add(!utf8.ValidString(text), field, "is not valid UTF-8")
 	return f.err()
 }
@@ -137,6 +135,6 @@ func validateNote(field, text string) error {
 func (r *SetRecord) Validate() error {
 	var f faults
 	f.name("Set", r.Name)
-	f.add(len(r.Description) > MaxConfigurationLen, "Description", "is longer than 256 KiB")
+	f.add(len(r.Description) > bounds.MaxConfigurationLen, "Description", "is longer than 256 KiB")
 	return f.err()
 }

@@ -77,7 +77,7 @@ var (
 	// wrapped in a [*TypeError].
 	ErrWrongType = errors.New("value is of another type")
 
-	// ErrTooManyValues is returned by a write of a new value when the run or job has [MaxValues]
+	// ErrTooManyValues is returned by a write of a new value when the run or job has [bounds.MaxValues]
 	// values.
 	ErrTooManyValues = errors.New("run or job has too many values")
 

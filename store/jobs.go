@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
 
 // Jobs keeps the definitions of declared jobs, and the number of the last run of each job.
 type Jobs interface {
@@ -18,7 +22,7 @@ type Jobs interface {
 	Job(ctx context.Context, job string) (JobRecord, error)
 
 	// ListJobs reads a page of the jobs of one partition in the order of their names, with the
-	// newest run of each: up to p.Limit, or about [PageBytes]. Jobs that are started or removed
+	// newest run of each: up to p.Limit, or about [bounds.PageBytes]. Jobs that are started or removed
 	// meanwhile may be missing.
 	ListJobs(ctx context.Context, p ListParams) (JobPage, error)
 
@@ -43,16 +47,13 @@ type EnsureParams struct {
 	DueNow   bool
 }
 
-// MaxDefinitionLen is the largest size of a definition or a schedule, in bytes.
-const MaxDefinitionLen = 4 << 20
-
 // Validate returns a [*FieldError] for each bad field, joined.
 func (p *EnsureParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
 	f.add(p.Type != JobStanding && p.Type != JobPeriodic, "Type", "is neither standing nor periodic")
-	f.add(len(p.Definition) > MaxDefinitionLen, "Definition", "is longer than 4 MiB")
-	f.add(len(p.Schedule) > MaxDefinitionLen, "Schedule", "is longer than 4 MiB")
+	f.add(len(p.Definition) > bounds.MaxDefinitionLen, "Definition", "is longer than 4 MiB")
+	f.add(len(p.Schedule) > bounds.MaxDefinitionLen, "Schedule", "is longer than 4 MiB")
 	return f.err()
 }
 
@@ -74,11 +75,8 @@ type ListParams struct {
 	Limit     int    // at most this many; 1 to MaxPage
 }
 
-// MaxPage is the highest number of jobs, or of failures, that one call may ask for.
-const MaxPage = 1000
-
 // Validate returns a [*FieldError] for each bad field, joined.
-func (p *ListParams) Validate() error { return within("Limit", p.Limit, 1, MaxPage) }
+func (p *ListParams) Validate() error { return within("Limit", p.Limit, 1, bounds.MaxPage) }
 
 // JobPage is a page of jobs.
 type JobPage struct {

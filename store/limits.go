@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Scope is what a limit counts together: tasks of some kinds of a set, whatever their queue.
@@ -38,12 +40,6 @@ type RunLimit struct {
 	Scope Scope
 	Max   int
 }
-
-// MaxLimitLen bounds the name of a limit, in bytes.
-const MaxLimitLen = 200
-
-// TokenTTL is how long tokens of a rate may be used after Draw returned them.
-const TokenTTL = time.Second
 
 // Limits keeps the accounts of limits over all partitions and processes. The first call makes an
 // account, in the partition that [PartitionOf] gives for its name. Each worker draws from it what
@@ -95,24 +91,13 @@ type Rate struct {
 	Burst  int
 }
 
-// Bounds of a [Rate].
-const (
-	MinPer        = time.Millisecond
-	MaxPer        = 31 * 24 * time.Hour
-	MaxRateEvents = 1 << 30 // of Events and of Burst
-)
-
-// MaxFill is the longest time that a bucket of tokens takes to fill, so that no Store exceeds the
-// range of its clock. Nothing runs that long.
-const MaxFill = 100 * 365 * 24 * time.Hour
-
-// Validate reports what no Store lends by: Events and Burst are 1 to [MaxRateEvents], Per is [MinPer] to [MaxPer]. The
+// Validate reports what no Store lends by: Events and Burst are 1 to [bounds.MaxRateEvents], Per is [bounds.MinPer] to [bounds.MaxPer]. The
 // errors are [*FieldError]s for the fields "Rate.Events", "Rate.Per" and "Rate.Burst", joined.
 func (r Rate) Validate() error {
 	var f faults
-	f.check(within("Rate.Events", r.Events, 1, MaxRateEvents), "")
-	f.add(r.Per < MinPer || r.Per > MaxPer, "Rate.Per", "is not within 1 ms to 31 days")
-	f.check(within("Rate.Burst", r.Burst, 1, MaxRateEvents), "")
+	f.check(within("Rate.Events", r.Events, 1, bounds.MaxRateEvents), "")
+	f.add(r.Per < bounds.MinPer || r.Per > bounds.MaxPer, "Rate.Per", "is not within 1 ms to 31 days")
+	f.check(within("Rate.Burst", r.Burst, 1, bounds.MaxRateEvents), "")
 	return f.err()
 }
 
@@ -165,7 +150,7 @@ func (p *DrawParams) Validate() error {
 }
 
 // validateLimit checks the name of a limit.
-func validateLimit(name string) error { return validateSeen("Limit", name, MaxLimitLen) }
+func validateLimit(name string) error { return validateSeen("Limit", name, bounds.MaxLimitLen) }
 
 // Validate returns a [*FieldError] for each bad field, joined.
 func (h *Holding) Validate() error { return ValidateName("Holder", h.Holder) }

@@ -7,35 +7,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/rollcall-go/rollcall/store/bounds"
+
 	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
-// Limits on names and payloads. They hold for every Store; [Checked] refuses values beyond them.
-const (
-	// MaxNameLen bounds namespaces, queues, sets and kinds, in bytes.
-	MaxNameLen = 64
-	// MaxJobNameLen bounds job names, in bytes.
-	MaxJobNameLen = 200
-	// MaxTaskIDLen bounds caller-chosen task IDs, in bytes.
-	MaxTaskIDLen = 512
-	// DefaultMaxPayload is the largest payload of a task or of a run's
-	// arguments, in bytes, unless configured lower.
-	DefaultMaxPayload = 1 << 20
-	// PageBytes is about how many bytes one call moves or returns, if there may be many large
-	// items; the next call continues. A single item may be larger.
-	PageBytes = 1 << 20
-	// MaxBatch is the largest number of entries in one Enqueue, of
-	// deliveries in one Fetch, of outcomes in one Settle and of inline
-	// children in one outcome.
-	MaxBatch = 256
-	// MaxCounters is the largest number of counters in one outcome.
-	MaxCounters = 64
-	// MaxResultLen bounds the result of a run, in bytes.
-	MaxResultLen = 64 << 10
-)
-
 // ValidateName checks the name of a namespace, queue, handler set or task kind: 1 to
-// [MaxNameLen] bytes of ASCII letters, digits, '.', '_' and '-', the first a
+// [bounds.MaxNameLen] bytes of ASCII letters, digits, '.', '_' and '-', the first a
 // letter or digit. The alphabet leaves '/', ':', '@' and braces free to be
 // separators in stored keys, so that no two names can collide there. The error
 // is a [*FieldError] for the given field.
@@ -43,7 +21,7 @@ func ValidateName(field, name string) error {
 	switch {
 	case name == "":
 		return &FieldError{Field: field, Reason: "is empty"}
-	case len(name) > MaxNameLen:
+	case len(name) > bounds.MaxNameLen:
 		return &FieldError{Field: field, Reason: "is longer than 64 bytes"}
 	}
 	for i := range len(name) {
@@ -56,7 +34,7 @@ func ValidateName(field, name string) error {
 	return nil
 }
 
-// ValidateJobName checks the name of a job: 1 to [MaxJobNameLen] bytes of valid UTF-8 that neither
+// ValidateJobName checks the name of a job: 1 to [bounds.MaxJobNameLen] bytes of valid UTF-8 that neither
 // begin nor end with a space. People compare names by eye, so every character must be visible and
 // look like itself. Refused are control characters, with line breaks and ESC; format characters,
 // such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066 to U+2069,
@@ -64,15 +42,15 @@ func ValidateName(field, name string) error {
 // and tags; line and paragraph separators; and spaces other than U+0020. The error is a
 // [*FieldError] for the field "Name".
 func ValidateJobName(name string) error {
-	return validateSeen("Name", name, MaxJobNameLen)
+	return validateSeen("Name", name, bounds.MaxJobNameLen)
 }
 
-// ValidateTaskID checks a caller-chosen task ID: 1 to [MaxTaskIDLen] bytes of valid
+// ValidateTaskID checks a caller-chosen task ID: 1 to [bounds.MaxTaskIDLen] bytes of valid
 // UTF-8 that hold no control characters and neither begin nor end with a
 // space. The error is a [*FieldError] for the field "ID". Programs compare IDs, and often make them of
 // file names, so they may hold invisible characters, which a job name may not.
 func ValidateTaskID(id string) error {
-	return validateText("ID", id, MaxTaskIDLen)
+	return validateText("ID", id, bounds.MaxTaskIDLen)
 }
 
 // validateSeen is validateText for what people compare by eye.

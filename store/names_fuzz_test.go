@@ -12,15 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // hostileNames are what users, and attackers, call things.
 var hostileNames = []string{
 	"", " ", "a", "A-b_c.9", "-a", ".", "_", "a b", "a/b", "a:b", "a@b", "{a}", "}", "{", "a{b}c", "@pre", "*", "a\nb", "a\r", "\x00", "a\x00b",
 	"\x7f", "\xff", "\xc3\x28", "ünïcode", "import/42", " lead", "trail ", "trail\u00a0", "\u2028", "a\u0085", "👩‍🚀", "a\u202eb", "a\u200bb", "a\u00a0b", "a\u2066b\u2069", "a\ufe0f",
-	strings.Repeat("a", store.MaxNameLen), strings.Repeat("a", store.MaxNameLen+1),
-	strings.Repeat("j", store.MaxJobNameLen), strings.Repeat("j", store.MaxJobNameLen+1),
-	strings.Repeat("i", store.MaxTaskIDLen), strings.Repeat("i", store.MaxTaskIDLen+1), strings.Repeat("x", 10_000),
+	strings.Repeat("a", bounds.MaxNameLen), strings.Repeat("a", bounds.MaxNameLen+1),
+	strings.Repeat("j", bounds.MaxJobNameLen), strings.Repeat("j", bounds.MaxJobNameLen+1),
+	strings.Repeat("i", bounds.MaxTaskIDLen), strings.Repeat("i", bounds.MaxTaskIDLen+1), strings.Repeat("x", 10_000),
 }
 
 // requireField checks that err is typed and names the field.
@@ -49,11 +50,11 @@ func FuzzValidateName(f *testing.F) {
 }
 
 func FuzzValidateJobName(f *testing.F) {
-	fuzzText(f, "Name", store.MaxJobNameLen, seen(store.ValidateJobName))
+	fuzzText(f, "Name", bounds.MaxJobNameLen, seen(store.ValidateJobName))
 }
 
 func FuzzValidateSemaphoreKey(f *testing.F) {
-	fuzzText(f, "Key", store.MaxSemaphoreKeyLen, seen(store.ValidateSemaphoreKey))
+	fuzzText(f, "Key", bounds.MaxSemaphoreKeyLen, seen(store.ValidateSemaphoreKey))
 }
 
 // seen is a validator of what people compare by eye, checked: it accepts no character that changes how text is shown, and no space
@@ -91,7 +92,7 @@ func TestNamesHoldOnlyWhatIsSeen(t *testing.T) {
 }
 
 func FuzzValidateTaskID(f *testing.F) {
-	fuzzText(f, "ID", store.MaxTaskIDLen, store.ValidateTaskID)
+	fuzzText(f, "ID", bounds.MaxTaskIDLen, store.ValidateTaskID)
 }
 
 // fuzzText checks a validator of free text: what it accepts can be stored,

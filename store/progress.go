@@ -8,8 +8,6 @@ import (
 // Limits of the running tasks in a run's record, so that reading it is cheap however many there
 // are.
 const (
-	// MaxReporting bounds RunRecord.Reporting.
-	MaxReporting = 64
 	// maxReportingBySession leaves room for other sessions.
 	maxReportingBySession = 16
 )

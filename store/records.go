@@ -207,7 +207,7 @@ type RunRecord struct {
 	Due        time.Time // which due time of a periodic job began it; zero otherwise
 	RedriveOf  int64     // number of the run whose failed tasks it runs again; 0 for none
 	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions, by start of
-	// the attempt. At most [MaxReporting]; nil if there are none, as in every final state.
+	// the attempt. At most [bounds.MaxReporting]; nil if there are none, as in every final state.
 	Reporting []RunningTask
 }
 

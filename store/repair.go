@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rollcall-go/rollcall/store/bounds"
+
 	"github.com/rollcall-go/rollcall/internal/printable"
 )
 
@@ -34,7 +36,7 @@ type RepairParams struct {
 func (p *RepairParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
-	f.check(within("Run", p.Run, 0, MaxNumber), "")
+	f.check(within("Run", p.Run, 0, bounds.MaxNumber), "")
 	return f.err()
 }
 

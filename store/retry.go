@@ -13,9 +13,9 @@ import (
 
 // The defaults of [RetryOptions].
 const (
-	DefaultRetryBase       = 20 * time.Millisecond
-	DefaultRetryCap        = 2 * time.Second
-	DefaultRetryMaxElapsed = 30 * time.Second
+	defaultRetryBase       = 20 * time.Millisecond
+	defaultRetryCap        = 2 * time.Second
+	defaultRetryMaxElapsed = 30 * time.Second
 )
 
 // RetryOptions tunes [WithRetry]. Durations that are zero or negative mean the
@@ -24,15 +24,15 @@ type RetryOptions struct {
 	// Base is the backoff after the first attempt; it doubles with each one that
 	// follows. Each wait is drawn evenly from zero up to the backoff, so that
 	// callers that failed together do not come back together. Defaults to
-	// [DefaultRetryBase].
+	// 20 ms.
 	Base time.Duration
 
-	// Cap bounds the backoff. Defaults to [DefaultRetryCap].
+	// Cap bounds the backoff. Defaults to 2 s.
 	Cap time.Duration
 
 	// MaxElapsed bounds a call, all attempts and waits taken together, whether
 	// or not its context has a deadline: an attempt that hangs is cancelled then.
-	// Defaults to [DefaultRetryMaxElapsed].
+	// Defaults to 30 s.
 	MaxElapsed time.Duration
 
 	// OnRetry is told of each failed attempt that will be followed by another,
@@ -127,9 +127,9 @@ func newFront(s Store, opts *RetryOptions) *front {
 	if opts != nil {
 		f.opts = *opts
 	}
-	setDefault(&f.opts.Base, DefaultRetryBase)
-	setDefault(&f.opts.Cap, DefaultRetryCap)
-	setDefault(&f.opts.MaxElapsed, DefaultRetryMaxElapsed)
+	setDefault(&f.opts.Base, defaultRetryBase)
+	setDefault(&f.opts.Cap, defaultRetryCap)
+	setDefault(&f.opts.MaxElapsed, defaultRetryMaxElapsed)
 	return f
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // gone answers a repeated removal as its first attempt would have been
@@ -135,7 +137,7 @@ func (r *front) SetRunPaused(ctx context.Context, id RunID, paused bool) error {
 }
 
 func (r *front) Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error) {
-	bad := JoinFields(id.validate(), within("Limit", limit, 1, MaxPage))
+	bad := JoinFields(id.validate(), within("Limit", limit, 1, bounds.MaxPage))
 	return repeat(ctx, r, "Failures", bad, func(ctx context.Context) ([]Failure, error) {
 		return r.Store.Failures(ctx, id, after, limit)
 	})

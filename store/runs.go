@@ -30,7 +30,7 @@ type Runs interface {
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
 	// Failures reads failures of a run with a place above after, sorted by place, which is the
-	// order in which they failed: up to limit, or about [PageBytes]. It returns none only if there
+	// order in which they failed: up to limit, or about [bounds.PageBytes]. It returns none only if there
 	// are no more. If there are more than the run's FailureCap, the first FailureCap/2 and the
 	// newest are kept; [Counts] has the exact total. Pages never repeat a failure, even while more
 	// tasks fail; places that are missing in between are no longer kept. Error: [ErrRunNotFound].

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Schedules starts the runs of periodic jobs. The caller computes due times, because a store knows
@@ -25,21 +27,12 @@ type Schedules interface {
 	// PostponeJob postpones a periodic job that is due but cannot be started, because its next due
 	// time cannot be computed. It stores the reason in the job's record; the due time stays.
 	// Promote returns the job again after the time that it has had the problem so far, but at least
-	// [PostponeFirst] and at most [PostponeLast]. The problem ends when a run is started, the job
+	// [bounds.PostponeFirst] and at most [bounds.PostponeLast]. The problem ends when a run is started, the job
 	// is disabled, or its definition changes; then Promote returns it at once. PostponeJob changes
 	// nothing for a job that is not due, not periodic or disabled. Promote returns no job without a
 	// schedule. A repeat postpones again, counted from the same beginning. Error: [ErrJobNotFound].
 	PostponeJob(ctx context.Context, p PostponeParams) error
 }
-
-// Limits of how long a job that cannot be started is postponed.
-const (
-	PostponeFirst = time.Second
-	PostponeLast  = time.Minute
-)
-
-// MaxProblemLen is the longest reason why a job cannot be fired, in bytes.
-const MaxProblemLen = 1 << 10
 
 // PostponeParams puts off a job.
 type PostponeParams struct {
@@ -52,7 +45,7 @@ func (p *PostponeParams) Validate() error {
 	var f faults
 	f.check(ValidateJobName(p.Job), "")
 	f.add(p.Problem == "", "Problem", "is empty")
-	f.add(len(p.Problem) > MaxProblemLen, "Problem", "is longer than 1 KiB")
+	f.add(len(p.Problem) > bounds.MaxProblemLen, "Problem", "is longer than 1 KiB")
 	f.add(!utf8.ValidString(p.Problem), "Problem", "is not valid UTF-8")
 	return f.err()
 }
@@ -60,7 +53,7 @@ func (p *PostponeParams) Validate() error {
 // PostponedUntil returns when Promote returns a job again that has had a problem since then.
 // Implementations call it.
 func PostponedUntil(since, now time.Time) time.Time {
-	return now.Add(min(max(now.Sub(since), PostponeFirst), PostponeLast))
+	return now.Add(min(max(now.Sub(since), bounds.PostponeFirst), bounds.PostponeLast))
 }
 
 // FireParams are the parameters of FireRun.
@@ -92,7 +85,7 @@ func (p *FireParams) Validate() error {
 	start.Token, start.Due = FireToken(p.Due), time.Time{}
 	f.check(start.Validate(), "")
 	f.check(validateDue("Due", p.Due), "")
-	f.check(within("Changes", p.Changes, 0, MaxNumber), "")
+	f.check(within("Changes", p.Changes, 0, bounds.MaxNumber), "")
 	f.check(validateDue("Next", p.Next), "")
 	f.add(p.Next.IsZero(), "Next", "is missing")
 	f.add(p.Delay < 0, "Delay", "is negative")

@@ -3,18 +3,8 @@ package store
 import (
 	"context"
 	"time"
-)
 
-// Limits on semaphores. They hold for every Store.
-const (
-	// MaxSemaphoreKeyLen bounds the key of a semaphore, in bytes.
-	MaxSemaphoreKeyLen = 200
-	// MaxHolderLen bounds the description of a holder, in characters (runes).
-	MaxHolderLen = 256
-	// MaxSlots is the largest number of places of a semaphore.
-	MaxSlots = 10_000
-	// MaxShownHolders is how many holders the answer to a refused claim lists.
-	MaxShownHolders = 64
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Semaphores limit how many callers do something at a time, across processes (promise P9). A
@@ -110,28 +100,30 @@ type SemaphoreRecord struct {
 	Waiters []SemaphoreWaiter // in order
 }
 
-// ValidateSemaphoreKey checks the key of a semaphore: 1 to [MaxSemaphoreKeyLen]
+// ValidateSemaphoreKey checks the key of a semaphore: 1 to [bounds.MaxSemaphoreKeyLen]
 // bytes, under the same rule as a job name. The error is a [*FieldError] for the field "Key".
 func ValidateSemaphoreKey(key string) error {
-	return validateSeen("Key", key, MaxSemaphoreKeyLen)
+	return validateSeen("Key", key, bounds.MaxSemaphoreKeyLen)
 }
 
 // validateSemaphoreToken checks the token of a claim.
-func validateSemaphoreToken(token string) error { return validateText("Token", token, MaxNameLen) }
+func validateSemaphoreToken(token string) error {
+	return validateText("Token", token, bounds.MaxNameLen)
+}
 
 // Validate returns a [*FieldError] for each bad field, joined.
 func (p *SemaphoreClaim) Validate() error {
 	var f faults
 	f.check(ValidateSemaphoreKey(p.Key), "")
 	f.check(validateSemaphoreToken(p.Token), "")
-	f.check(validateWords("Holder", p.Holder, MaxHolderLen), "")
-	f.check(within("Max", p.Max, 1, MaxSlots), "")
+	f.check(validateWords("Holder", p.Holder, bounds.MaxHolderLen), "")
+	f.check(within("Max", p.Max, 1, bounds.MaxSlots), "")
 	f.check(validateTTL(p.TTL), "")
 	f.add(p.Wait != 0 && p.Wait < time.Millisecond, "Wait", "is shorter than a millisecond")
 	return f.err()
 }
 
-// ValidateTTL checks the time of a semaphore's lease: at least a millisecond. The error is a
+// validateTTL checks the time of a semaphore's lease: at least a millisecond. The error is a
 // [*FieldError] for the field "TTL".
 func validateTTL(ttl time.Duration) error {
 	if ttl < time.Millisecond {

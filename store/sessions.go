@@ -45,7 +45,7 @@ type Sessions interface {
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
 	// Held lists deliveries that the store holds for the session, each with what it has staged,
-	// without those in except: at most MaxBatch, and about [PageBytes]. To get the next ones, give
+	// without those in except: at most MaxBatch, and about [bounds.PageBytes]. To get the next ones, give
 	// these back or add them to except. None means that there are no more. Error: [ErrLeaseLost] if
 	// the session is gone.
 	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
@@ -177,15 +177,15 @@ type Outcome struct {
 	// name stay invisible, and are removed with the run at the latest.
 	Staged []Staged
 	// Counters are added to those of the run with the success of a task, in the same step, also
-	// while the run is stopping; any other verdict drops them. At most [MaxCounters], named as [ValidateName]
+	// while the run is stopping; any other verdict drops them. At most [bounds.MaxCounters], named as [ValidateName]
 	// allows. A sum that would leave the range of int64 is left as it was.
 	Counters map[string]int64
 	// Writes are applied with the success of a task, in order and in the same step, also while the run is stopping; any other
 	// verdict drops them. They append to lists, and set or remove fields of maps, of the run or of its job: at most
-	// [MaxData] items and fields of [MaxOutcomeWriteLen] bytes. If one cannot be applied nothing of the outcome
+	// [bounds.MaxData] items and fields of [bounds.MaxOutcomeWriteLen] bytes. If one cannot be applied nothing of the outcome
 	// is: see Refused of the reply.
 	Writes []Write
-	// Result becomes that of the run with VerdictHookDone, unless it is nil: JSON of at most [MaxResultLen] bytes.
+	// Result becomes that of the run with VerdictHookDone, unless it is nil: JSON of at most [bounds.MaxResultLen] bytes.
 	Result []byte
 }
 

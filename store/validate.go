@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // faults gathers what is wrong with an input. It stays nil while nothing is.
@@ -108,21 +110,21 @@ const maxTries = 1<<31 - 1
 // validate checks a task. It is on the way of every task, so it costs little where nothing is wrong.
 func (t *Task) validate() error {
 	tries := func(n int) bool { return n < 0 || n > maxTries }
-	plain := len(t.ID) <= MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&
+	plain := len(t.ID) <= bounds.MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&
 		t.Keep >= 0 && !tries(t.Retry) && !tries(t.Snoozes) && !tries(t.Crashes) &&
-		len(t.Payload) <= DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && len(t.Headers) == 0
+		len(t.Payload) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && len(t.Headers) == 0
 	if plain {
 		return nil
 	}
 	var f faults
 	f.add(t.Claimed && t.ID == "", "Task.ID", "is empty, and claimed")
-	f.add(len(t.ID) > MaxTaskIDLen, "Task.ID", "is too long")
+	f.add(len(t.ID) > bounds.MaxTaskIDLen, "Task.ID", "is too long")
 	f.add(!utf8.ValidString(t.ID), "Task.ID", "is not valid UTF-8")
 	f.add(t.Keep < 0, "Task.Keep", "is negative")
 	f.check(within("Task.Retry", t.Retry, 0, maxTries), "")
 	f.check(within("Task.Snoozes", t.Snoozes, 0, maxTries), "")
 	f.check(within("Task.Crashes", t.Crashes, 0, maxTries), "")
-	f.add(len(t.Payload) > DefaultMaxPayload, "Task.Payload", "is longer than 1 MiB")
+	f.add(len(t.Payload) > bounds.DefaultMaxPayload, "Task.Payload", "is longer than 1 MiB")
 	f.check(ValidateTime("Task.Enqueued", t.Enqueued), "")
 	f.check(validateHeaders("Task.Headers", t.Headers), "")
 	return f.err()

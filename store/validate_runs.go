@@ -1,7 +1,9 @@
 package store
 
+import "github.com/rollcall-go/rollcall/store/bounds"
+
 // maxTokenLen bounds what names a start, in bytes: a caller's key, with what tells keys apart.
-const maxTokenLen = 2 * MaxTaskIDLen
+const maxTokenLen = 2 * bounds.MaxTaskIDLen
 
 // Validate returns a [*FieldError] for each bad field, joined.
 func (p *StartParams) Validate() error {
@@ -9,7 +11,7 @@ func (p *StartParams) Validate() error {
 	f.check(ValidateJobName(p.Job), "")
 	f.check(validateText("Token", p.Token, maxTokenLen), "")
 	f.name("Set", p.Set)
-	f.add(len(p.Args) > DefaultMaxPayload, "Args", "are longer than 1 MiB")
+	f.add(len(p.Args) > bounds.DefaultMaxPayload, "Args", "are longer than 1 MiB")
 	f.check(validateHeaders("Headers", p.Headers), "")
 	f.check(p.validateItems(), "")
 	f.check(ValidateWeight(p.Weight), "")
@@ -19,8 +21,8 @@ func (p *StartParams) Validate() error {
 	f.add(p.SealAfter > 0 && p.StopAfter > 0, "StopAfter", "excludes SealAfter")
 	f.add(p.Retention <= 0, "Retention", "is not positive")
 	f.add(p.FailureCap < 1, "FailureCap", "is not positive")
-	f.check(within("RedriveOf", p.RedriveOf, 0, MaxNumber), "")
-	f.add(len(p.Configuration) > MaxConfigurationLen, "Configuration", "is longer than 256 KiB")
+	f.check(within("RedriveOf", p.RedriveOf, 0, bounds.MaxNumber), "")
+	f.add(len(p.Configuration) > bounds.MaxConfigurationLen, "Configuration", "is longer than 256 KiB")
 	return f.err()
 }
 
@@ -52,8 +54,8 @@ func (p *EnqueueParams) Validate() error {
 	var f faults
 	f.name("Stream", p.Stream)
 	f.check(validateNumber(p.Number), "")
-	f.add(len(p.Holds) > MaxBatch, "Holds", "are more than MaxBatch")
-	f.add(len(p.Entries) > MaxBatch, "Entries", "are more than MaxBatch")
+	f.add(len(p.Holds) > bounds.MaxBatch, "Holds", "are more than bounds.MaxBatch")
+	f.add(len(p.Entries) > bounds.MaxBatch, "Entries", "are more than bounds.MaxBatch")
 	for i := range p.Holds {
 		f.at(i, p.Holds[i].validate(), "Holds[%d].")
 	}

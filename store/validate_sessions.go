@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Validate returns a [*FieldError] for each bad field, joined.
 func (a Answered) Validate() error {
 	var f faults
-	f.check(within("Answered.Fetched", a.Fetched, 0, MaxNumber), "")
-	f.check(within("Answered.Settled", a.Settled, 0, MaxNumber), "")
+	f.check(within("Answered.Fetched", a.Fetched, 0, bounds.MaxNumber), "")
+	f.check(within("Answered.Settled", a.Settled, 0, bounds.MaxNumber), "")
 	return f.err()
 }
 
@@ -30,7 +32,7 @@ func (p *FetchParams) Validate() error {
 	f.check(p.Session.validate(), "")
 	f.check(validateNumber(p.Number), "")
 	f.check(p.Answered.Validate(), "")
-	f.check(within("Max", p.Max, 1, MaxBatch), "")
+	f.check(within("Max", p.Max, 1, bounds.MaxBatch), "")
 	f.add(p.MaxBytes < 0, "MaxBytes", "is negative")
 	for i := range p.Queues {
 		f.at(i, p.Queues[i].validate(), "Queues[%d].")
@@ -76,7 +78,7 @@ func (p *SettleParams) Validate() error {
 	f.check(p.Session.validate(), "")
 	f.check(validateNumber(p.Number), "")
 	f.check(p.Answered.Validate(), "")
-	f.add(len(p.Outcomes) > MaxBatch, "Outcomes", "are more than MaxBatch")
+	f.add(len(p.Outcomes) > bounds.MaxBatch, "Outcomes", "are more than bounds.MaxBatch")
 	children := 0
 	var leases, items itemCheck
 	for i := range p.Outcomes {
@@ -85,7 +87,7 @@ func (p *SettleParams) Validate() error {
 		f.at(i, leases.lease(&o.Lease), "Outcomes[%d].")
 		f.at(i, o.validate(&items), "Outcomes[%d].")
 	}
-	f.add(children > MaxBatch, "Outcomes.Children", "are more than MaxBatch")
+	f.add(children > bounds.MaxBatch, "Outcomes.Children", "are more than bounds.MaxBatch")
 	return f.err()
 }
 
@@ -112,7 +114,7 @@ func (o *Outcome) validate(items *itemCheck) error {
 	for i := range o.Children {
 		f.at(i, items.ordinary(&o.Children[i]), "Children[%d].")
 	}
-	f.add(len(o.Counters) > MaxCounters, "Counters", "are more than MaxCounters")
+	f.add(len(o.Counters) > bounds.MaxCounters, "Counters", "are more than bounds.MaxCounters")
 	for name := range o.Counters {
 		if err := ValidateName("", name); err != nil {
 			f.check(err, fmt.Sprintf("Counters[%q]", name))
@@ -122,7 +124,7 @@ func (o *Outcome) validate(items *itemCheck) error {
 		f.check(o.validateWrites(), "")
 	}
 	f.check(validateStaged(o.Staged), "")
-	f.add(len(o.Result) > MaxResultLen, "Result", "is longer than MaxResultLen")
+	f.add(len(o.Result) > bounds.MaxResultLen, "Result", "is longer than bounds.MaxResultLen")
 	return f.err()
 }
 
@@ -150,8 +152,8 @@ func (p *StageParams) Validate() error {
 	var leases, items itemCheck
 	f.check(p.Session.validate(), "")
 	f.check(leases.lease(&p.Lease), "")
-	f.check(within("Offset", int64(p.Offset), 0, MaxNumber), "")
-	f.add(len(p.Items) > MaxBatch, "Items", "are more than MaxBatch")
+	f.check(within("Offset", int64(p.Offset), 0, bounds.MaxNumber), "")
+	f.add(len(p.Items) > bounds.MaxBatch, "Items", "are more than bounds.MaxBatch")
 	for i := range p.Items {
 		if p.Items[i].Route != p.Route {
 			f.add(true, fmt.Sprintf("Items[%d].Route", i), "differs from the route of the chunk")

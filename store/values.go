@@ -22,24 +22,6 @@ type Values interface {
 	ReadValue(ctx context.Context, p ReadParams) (ReadReply, error)
 }
 
-// Limits on values.
-const (
-	// MaxValues is the largest number of values that one run, or one job, may have.
-	MaxValues = 1000
-	// MaxValueLen is the largest size of one value, one item of a list, or one field of a map, in
-	// bytes.
-	MaxValueLen = 1 << 20
-	// MaxFieldLen bounds the name of a field of a map, in bytes.
-	MaxFieldLen = 8 << 10
-	// MaxData is the largest number of items and fields in one write, and in all writes of one
-	// outcome together.
-	MaxData = 1000
-	// MaxWriteLen bounds the names and values of one write, in bytes.
-	MaxWriteLen = 4 << 20
-	// MaxOutcomeWriteLen bounds the names and values of all writes of one outcome, in bytes.
-	MaxOutcomeWriteLen = 1 << 20
-)
-
 // ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope], [JobScope]
 // or [NamespaceScope]: the zero ValueScope is none.
 type ValueScope struct {

@@ -1,6 +1,10 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
 
 // Grows reports whether the outcome needs memory. If the store has none left, it refuses a
 // settlement with such an outcome, and accepts one without.
@@ -29,7 +33,7 @@ func (o *Outcome) validateWrites() error {
 		data += len(w.Data)
 		size += w.Len()
 	}
-	f.add(data > MaxData || size > MaxOutcomeWriteLen, "Writes", "are more than 1000, or take more than 1 MiB")
+	f.add(data > bounds.MaxData || size > bounds.MaxOutcomeWriteLen, "Writes", "are more than 1000, or take more than 1 MiB")
 	return f.err()
 }
 

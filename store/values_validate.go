@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Validate returns a [*FieldError] for each bad field, joined.
@@ -13,7 +15,7 @@ func (p *WriteParams) Validate() error {
 	var f faults
 	f.name("Stream", p.Stream)
 	f.check(validateNumber(p.Number), "")
-	f.add(len(p.Writes) > MaxBatch, "Writes", "are more than MaxBatch")
+	f.add(len(p.Writes) > bounds.MaxBatch, "Writes", "are more than bounds.MaxBatch")
 	for i := range p.Writes {
 		f.at(i, p.Writes[i].Validate(), "Writes[%d].")
 	}
@@ -65,19 +67,19 @@ func (w *Write) validateData() error {
 	var f faults
 	single := w.Op == WriteAdd || w.Op == WriteSwap || w.Op == WriteSet && w.Type != ValueMap
 	f.add(single && len(w.Data) != 1, "Data", "must be one")
-	f.add(!single && len(w.Data) > MaxData, "Data", "are more than 1000")
+	f.add(!single && len(w.Data) > bounds.MaxData, "Data", "are more than 1000")
 	for i := range w.Data {
 		f.at(i, w.Data[i].validate(w.Type), "Data[%d]")
 	}
-	f.add(w.Len() > MaxWriteLen, "Data", "take more than 4 MiB")
+	f.add(w.Len() > bounds.MaxWriteLen, "Data", "take more than 4 MiB")
 	return f.err()
 }
 
 // validate checks what is stored at a time. Its fields have no names of their own.
 func (d *Datum) validate(k ValueType) error {
 	var f faults
-	f.add(len(d.Field) > MaxFieldLen, "", "has a name longer than 8 KiB")
-	f.add(len(d.Bytes) > MaxValueLen, "", "is longer than 1 MiB")
+	f.add(len(d.Field) > bounds.MaxFieldLen, "", "has a name longer than 8 KiB")
+	f.add(len(d.Bytes) > bounds.MaxValueLen, "", "is longer than 1 MiB")
 	f.add(!numeric(k, d.Bytes), "", "is not a number")
 	return f.err()
 }
@@ -101,9 +103,9 @@ func (p *ReadParams) Validate() error {
 	f.check(p.Scope.validate(), "")
 	f.name("Name", p.Name)
 	f.add(!p.Type.known(), "Type", "is unknown")
-	f.add(len(p.Fields) > MaxData, "Fields", "are more than 1000")
+	f.add(len(p.Fields) > bounds.MaxData, "Fields", "are more than 1000")
 	f.add(p.Offset < 0, "Offset", "is negative")
-	f.check(within("Limit", p.Limit, 0, MaxData), "")
+	f.check(within("Limit", p.Limit, 0, bounds.MaxData), "")
 	return f.err()
 }
 
@@ -112,7 +114,7 @@ func (s ValueScope) validate() error {
 	var f faults
 	switch s.Of {
 	case ScopeRun:
-		f.check(within("Scope.Run", s.Run, 1, MaxNumber), "")
+		f.check(within("Scope.Run", s.Run, 1, bounds.MaxNumber), "")
 		fallthrough
 	case ScopeJob:
 		f.check(RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }), "")

@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // The defaults of [Config].
@@ -43,7 +44,7 @@ type Config struct {
 	// Observer has callbacks for metrics. Defaults to none.
 	Observer Observer
 	// MaxPayload is the largest payload of a task, in bytes, up to and by default
-	// [store.DefaultMaxPayload].
+	// [bounds.DefaultMaxPayload].
 	MaxPayload int
 	// Retention is how long the summary of a finished run is kept, unless the job says
 	// otherwise. Defaults to [DefaultRetention].
@@ -64,7 +65,7 @@ func (c *Config) setDefaults() {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.MaxPayload == 0 {
-		c.MaxPayload = store.DefaultMaxPayload
+		c.MaxPayload = bounds.DefaultMaxPayload
 	}
 	if c.Retention == 0 {
 		c.Retention = DefaultRetention
@@ -76,7 +77,7 @@ func (c *Config) setDefaults() {
 
 func (c *Config) validate() error {
 	errs := []error{store.ValidateName("Namespace", c.Namespace)}
-	if c.MaxPayload < 0 || c.MaxPayload > store.DefaultMaxPayload {
+	if c.MaxPayload < 0 || c.MaxPayload > bounds.DefaultMaxPayload {
 		errs = append(errs, &FieldError{Field: "MaxPayload", Reason: "is negative or over 1 MiB"})
 	}
 	if c.Retention < 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/events"
@@ -49,7 +50,7 @@ var (
 	}
 	extremeFloats = []float64{
 		math.Inf(-1), -1, -math.SmallestNonzeroFloat64, math.Copysign(0, -1), 0, math.SmallestNonzeroFloat64,
-		store.MinWeight, store.MaxWeight, math.MaxFloat64, math.Inf(1), math.NaN(),
+		bounds.MinWeight, bounds.MaxWeight, math.MaxFloat64, math.Inf(1), math.NaN(),
 	}
 )
 

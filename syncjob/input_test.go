@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -133,7 +134,7 @@ func TestBadJobsAreRefusedByFieldBeforeAnythingIsWritten(t *testing.T) {
 	for name, job := range map[string]syncjob.Job{
 		"unencodable":       with(func(j *syncjob.Job) { j.Root = unencodable{} }),
 		"nil pointer":       with(func(j *syncjob.Job) { j.Root = (*leaf)(nil) }),
-		"too large":         with(func(j *syncjob.Job) { j.Root = big{strings.Repeat("x", store.DefaultMaxPayload)} }),
+		"too large":         with(func(j *syncjob.Job) { j.Root = big{strings.Repeat("x", bounds.DefaultMaxPayload)} }),
 		"headers too large": with(func(j *syncjob.Job) { j.Headers = map[string]string{"k": strings.Repeat("x", encode.MaxHeaderBytes)} }),
 		"empty header":      with(func(j *syncjob.Job) { j.Headers = map[string]string{"": "x"} }),
 	} {
@@ -142,7 +143,7 @@ func TestBadJobsAreRefusedByFieldBeforeAnythingIsWritten(t *testing.T) {
 			require.ErrorIs(t, err, syncjob.ErrInvalid)
 		})
 	}
-	_, err := m.Start(t.Context(), with(func(j *syncjob.Job) { j.Root = big{strings.Repeat("x", store.DefaultMaxPayload)} }), nil)
+	_, err := m.Start(t.Context(), with(func(j *syncjob.Job) { j.Root = big{strings.Repeat("x", bounds.DefaultMaxPayload)} }), nil)
 	require.ErrorIs(t, err, syncjob.ErrPayloadTooLarge)
 	_, err = m.Ensure(t.Context(), good)
 	require.Equal(t, []string{"Open"}, fields(err))
@@ -160,7 +161,7 @@ func TestBadTasksAreRefusedByFieldBeforeAnythingIsSent(t *testing.T) {
 		"nil":             {nil, nil},
 		"nil pointer":     {(*leaf)(nil), nil},
 		"unknown kind":    {stranger{}, nil},
-		"one byte over":   {big{strings.Repeat("x", store.DefaultMaxPayload+1-len(`{"Text":""}`))}, nil},
+		"one byte over":   {big{strings.Repeat("x", bounds.DefaultMaxPayload+1-len(`{"Text":""}`))}, nil},
 		"empty ID kept":   {leaf{}, &enqueue.Options{IDFor: time.Hour}},
 		"negative IDFor":  {leaf{}, &enqueue.Options{ID: "x", IDFor: -1}},
 		"negative delay":  {leaf{}, &enqueue.Options{Delay: -1}},

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
@@ -73,8 +74,8 @@ func (f *firing) Fire(ctx context.Context, jobs []string) {
 // postpone has Promote tell of a job later. If that fails it tells of it soon.
 func (f *firing) postpone(ctx context.Context, job string, why error) {
 	reason := strings.ToValidUTF8(fmt.Sprintf("worker %q: %v", f.journal.worker, why), "\uFFFD")
-	if len(reason) > store.MaxProblemLen {
-		reason = strings.ToValidUTF8(reason[:store.MaxProblemLen], "")
+	if len(reason) > bounds.MaxProblemLen {
+		reason = strings.ToValidUTF8(reason[:bounds.MaxProblemLen], "")
 	}
 	err := f.m.store.PostponeJob(ctx, store.PostponeParams{Job: job, Problem: reason})
 	if err != nil && !errors.Is(err, ErrJobNotFound) && ctx.Err() == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/cron"
@@ -113,7 +114,7 @@ func TestJobsWhoseZoneIsUnknownCostLittleAndSayWhyOnce(t *testing.T) {
 		require.ErrorContains(t, err, state.Problem)
 
 		installed.Store(true)
-		time.Sleep(store.PostponeLast + time.Second)
+		time.Sleep(bounds.PostponeLast + time.Second)
 		for i := range jobs {
 			state, err := m.State(t.Context(), fmt.Sprintf("nightly-%d", i))
 			require.NoError(t, err)
@@ -218,7 +219,7 @@ func TestAnErrorThatPassesLeavesNoProblemBehind(t *testing.T) {
 			}
 			require.LessOrEqual(t, len(logged.read()), lines, "%q", logged.read())
 			s.err.Store(nil)
-			time.Sleep(store.PostponeLast + time.Second)
+			time.Sleep(bounds.PostponeLast + time.Second)
 			state, stateErr := m.State(t.Context(), "nightly")
 			require.NoError(t, stateErr)
 			require.Empty(t, state.Problem)

@@ -9,11 +9,12 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Bounds of the chunks of a redrive.
 const (
-	refillChunk = store.MaxBatch
+	refillChunk = bounds.MaxBatch
 	refillBytes = 1 << 20
 )
 

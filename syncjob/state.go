@@ -119,7 +119,7 @@ type RunState struct {
 	// DecodeResult.
 	Result json.RawMessage `json:"result,omitempty"`
 	// Reporting has running tasks that report progress, as of their workers' last heartbeats,
-	// sorted by start; at most the first [store.MaxReporting].
+	// sorted by start; at most the first [bounds.MaxReporting].
 	Reporting []RunningTask `json:"reporting,omitempty"`
 }
 

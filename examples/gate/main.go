@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
@@ -29,7 +28,7 @@ func main() {
 	night := flag.Duration("night", 400*time.Millisecond, "from one night to the next")
 	nights := flag.Int("nights", 2, "how many nights")
 	flag.Parse()
-	var s store.Store = memstore.New(nil)
+	s := memstore.New(nil)
 	if *url != "" {
 		var err error
 		if s, err = redisstore.Open(context.Background(), *url, redisstore.Config{}); err != nil {

@@ -34,7 +34,7 @@ func run(ctx context.Context) error {
 		}
 		return nil // the photos appear now: once, however often the album was tried
 	}, nil)
-	handlers.Handle(photos, func(ctx context.Context, t *handlers.Task[Photo]) error {
+	handlers.Handle(photos, func(context.Context, *handlers.Task[Photo]) error {
 		return nil // do the work
 	}, nil)
 	registry, err := handlers.NewRegistry(photos)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -103,7 +103,7 @@ func (r *rollcall) fillLarge(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	body := fmt.Appendf(nil, "\"%0*d\"", store.DefaultMaxPayload-2, 0)
+	body := fmt.Appendf(nil, "\"%0*d\"", bounds.DefaultMaxPayload-2, 0)
 	for range n {
 		if _, err := run.Enqueue(ctx, enqueue.Raw(kindTask, body, nil), nil); err != nil {
 			return err

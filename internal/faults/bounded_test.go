@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -70,7 +71,7 @@ func manyRuns(t *testing.T) {
 		require.NoError(t, group.wait())
 		for settled := 0; settled < width; {
 			fetches++
-			reply, err := s.Fetch(t.Context(), store.FetchParams{Session: session, Number: fetches, Max: store.MaxBatch, Queues: []store.FetchQueue{{Queue: "many", Routes: []store.Route{route}}}})
+			reply, err := s.Fetch(t.Context(), store.FetchParams{Session: session, Number: fetches, Max: bounds.MaxBatch, Queues: []store.FetchQueue{{Queue: "many", Routes: []store.Route{route}}}})
 			require.NoError(t, err)
 			outcomes := make([]store.Outcome, 0, len(reply.Deliveries))
 			for _, d := range reply.Deliveries {

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -53,7 +54,7 @@ func sequence(nodes ...node) iter.Seq2[enqueue.Item, error] {
 
 func payloadOrBatchAtTheLimit(t *testing.T) {
 	w := newWorld(t, longLease, nil)
-	atLimit, over := bulky("root", store.DefaultMaxPayload), bulky("root", store.DefaultMaxPayload+1)
+	atLimit, over := bulky("root", bounds.DefaultMaxPayload), bulky("root", bounds.DefaultMaxPayload+1)
 	sent := w.writes()
 
 	// One over: a typed error that names the field, before anything is sent.
@@ -72,7 +73,7 @@ func payloadOrBatchAtTheLimit(t *testing.T) {
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: atLimit, Open: true}, growth{paths: map[string]bool{"root": true}})
 	many := make([]node, 0, 9)
 	for _, path := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-		many = append(many, bulky(path, store.DefaultMaxPayload))
+		many = append(many, bulky(path, bounds.DefaultMaxPayload))
 		s.want.paths[path] = true
 	}
 	_, err = s.EnqueueAll(t.Context(), sequence(many...), nil)
@@ -83,23 +84,23 @@ func payloadOrBatchAtTheLimit(t *testing.T) {
 	_, err = s.EnqueueAll(t.Context(), sequence(node{Path: "never sent"}, over), nil)
 	refused(err, syncjob.ErrPayloadTooLarge, "Payload")
 	for field, opts := range map[string]*enqueue.Options{
-		"ID":      {ID: strings.Repeat("i", store.MaxTaskIDLen+1)},
+		"ID":      {ID: strings.Repeat("i", bounds.MaxTaskIDLen+1)},
 		"Headers": {Headers: map[string]string{"h": strings.Repeat("v", encode.MaxHeaderBytes)}},
-		"Queue":   {Queue: strings.Repeat("q", store.MaxNameLen+1)},
+		"Queue":   {Queue: strings.Repeat("q", bounds.MaxNameLen+1)},
 	} {
 		_, err = s.Enqueue(t.Context(), node{Path: "never sent"}, opts)
 		refused(err, syncjob.ErrInvalid, field)
 	}
 	_, err = s.Enqueue(t.Context(), node{Path: "longest"}, &enqueue.Options{
-		ID: strings.Repeat("i", store.MaxTaskIDLen), Headers: map[string]string{"h": strings.Repeat("v", encode.MaxHeaderBytes-1)},
+		ID: strings.Repeat("i", bounds.MaxTaskIDLen), Headers: map[string]string{"h": strings.Repeat("v", encode.MaxHeaderBytes-1)},
 	})
 	require.NoError(t, err)
 	s.want.paths["longest"] = true
 
 	value := values.NewValue[string](w.m.Values(), store.JobScope(jobName), "bulk")
 	sent.Store(0)
-	refused(value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-1)), syncjob.ErrInvalid, "Value") // with two quotes
-	require.NoError(t, value.Set(t.Context(), strings.Repeat("x", store.MaxValueLen-2)))
+	refused(value.Set(t.Context(), strings.Repeat("x", bounds.MaxValueLen-1)), syncjob.ErrInvalid, "Value") // with two quotes
+	require.NoError(t, value.Set(t.Context(), strings.Repeat("x", bounds.MaxValueLen-2)))
 	require.Positive(t, sent.Load(), "writes of values are counted")
 
 	// Handlers meet the same limits: the child that is too large is refused, and the handler fails.
@@ -135,8 +136,8 @@ func (w *world) batchesAtTheLimit(beside *subject) {
 	defer func() { require.NoError(t, s.Close()) }()
 	run := store.RunID{Job: beside.Job(), Number: beside.Number()}
 	entry := store.Entry{Run: run, Item: store.Item{Route: store.Route{Queue: "q", Set: "tree", Kind: "node"}, Task: store.Task{ID: "a"}}}
-	entries := make([]store.Entry, store.MaxBatch+1)
-	outcomes := make([]store.Outcome, store.MaxBatch+1)
+	entries := make([]store.Entry, bounds.MaxBatch+1)
+	outcomes := make([]store.Outcome, bounds.MaxBatch+1)
 	session := store.SessionID{ID: "limits"}
 	lease := store.Lease{Session: session.ID, Lane: store.Lane{Run: run, Route: entry.Item.Route}}
 	for i := range entries {
@@ -172,9 +173,9 @@ func (w *world) batchesAtTheLimit(beside *subject) {
 		},
 	}
 	for name, call := range calls {
-		require.NoError(t, call(t.Context(), store.MaxBatch), name)
+		require.NoError(t, call(t.Context(), bounds.MaxBatch), name)
 		sent.Store(0)
-		err := call(t.Context(), store.MaxBatch+1)
+		err := call(t.Context(), bounds.MaxBatch+1)
 		require.ErrorIs(t, err, store.ErrInvalid, name)
 		require.Zero(t, sent.Load(), "%s has sent something", name)
 	}

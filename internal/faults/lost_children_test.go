@@ -16,7 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/redistest"
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -87,7 +87,7 @@ func (c *clan) brood(ctx context.Context, parent int) iter.Seq2[enqueue.Item, er
 				}
 			}
 			item := enqueue.Task(child, opts)
-			if i >= store.MaxBatch && parent%2 == 1 {
+			if i >= bounds.MaxBatch && parent%2 == 1 {
 				item = enqueue.Task(clanNiece(child), opts)
 			}
 			if i == c.children(parent)/2 {

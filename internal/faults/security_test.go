@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/store/values"
@@ -183,7 +184,7 @@ func (w *world) requireNoSecret(mu *journal, workers ...*process) {
 		_, err := syncjob.Open(ctx, url, syncjob.Config{})
 		note(err)
 	}
-	_, err = w.m.Start(ctx, syncjob.Job{Name: jobName, Set: "tree", Root: bulky(secret, store.DefaultMaxPayload+1)}, nil)
+	_, err = w.m.Start(ctx, syncjob.Job{Name: jobName, Set: "tree", Root: bulky(secret, bounds.DefaultMaxPayload+1)}, nil)
 	note(err)
 	run, err := w.m.Start(ctx, syncjob.Job{Name: jobName, Set: "tree", Open: true}, nil)
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // stagedBytes is roughly what naming the staged children of a route takes in a call.
@@ -38,8 +39,8 @@ func (c *chunk) leased(yield func(*intake.Task) bool) {
 
 // fits reports whether an outcome of that size may join the chunk.
 func (c *chunk) fits(children, bytes int) bool {
-	return len(c.outcomes) == 0 || len(c.outcomes) < store.MaxBatch &&
-		c.children+children <= store.MaxBatch && c.bytes+bytes <= maxSettleBytes
+	return len(c.outcomes) == 0 || len(c.outcomes) < bounds.MaxBatch &&
+		c.children+children <= bounds.MaxBatch && c.bytes+bytes <= maxSettleBytes
 }
 
 // size is roughly how many bytes an outcome takes in a call.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func TestARepeatedEnqueueAnswersAsTheFirstTimeAndAddsNothing(t *testing.T) {
@@ -58,7 +59,7 @@ func TestNumbersOfAStreamAreFenced(t *testing.T) {
 func TestABatchOverTheLimitIsRefusedWhole(t *testing.T) {
 	k := newKit(t, nil)
 	run := k.start(store.StartParams{Open: true})
-	_, err := k.Enqueue(k.ctx, store.EnqueueParams{Stream: "stream", Number: 1, Entries: make([]store.Entry, store.MaxBatch+1)})
+	_, err := k.Enqueue(k.ctx, store.EnqueueParams{Stream: "stream", Number: 1, Entries: make([]store.Entry, bounds.MaxBatch+1)})
 	require.ErrorIs(t, err, store.ErrInvalid)
 	k.requireCounts(run, store.Counts{})
 }

@@ -57,17 +57,17 @@ func (s *session) deliveries(fetch int64) []store.Delivery {
 // picking is the state of one fetch.
 type picking struct {
 	*partition
-	now     time.Time
-	batch   batch
-	want    int // deliveries still wanted
-	bytes   int // of payload still wanted
-	full    bool
-	*bounds // nil if nothing is kept back
+	now        time.Time
+	batch      batch
+	want       int // deliveries still wanted
+	bytes      int // of payload still wanted
+	full       bool
+	*allowance // nil if nothing is kept back
 }
 
 // fetch leases what it may, and returns the budgets of which nothing is left though more waits.
 func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time) (short []int) {
-	pick := picking{partition: p, now: now, want: params.Max, bytes: params.MaxBytes, bounds: newBounds(&params, now)}
+	pick := picking{partition: p, now: now, want: params.Max, bytes: params.MaxBytes, allowance: newAllowance(&params, now)}
 	if pick.bytes <= 0 {
 		pick.bytes = defaultFetchBytes
 	}

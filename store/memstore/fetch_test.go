@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func TestARepeatedFetchReturnsWhatIsStillHeldOfIt(t *testing.T) {
@@ -64,7 +65,7 @@ func TestAFetchIsBoundedByCountAndBytesButDeliversAtLeastOne(t *testing.T) {
 	require.Equal(t, 1, ask(10, 1))
 	require.Equal(t, 2, ask(10, 200))
 	require.Equal(t, 1, ask(1, 1000))
-	for _, n := range []int{0, store.MaxBatch + 1} {
+	for _, n := range []int{0, bounds.MaxBatch + 1} {
 		_, err := w.Fetch(w.ctx, store.FetchParams{Session: w.session, Number: 9, Max: n})
 		require.ErrorIs(t, err, store.ErrInvalid)
 	}

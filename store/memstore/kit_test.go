@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 )
 
@@ -133,7 +134,7 @@ func (k *kit) send(p store.EnqueueParams) store.EnqueueReply {
 func (k *kit) add(run store.RunID, items ...store.Item) {
 	k.tb.Helper()
 	for len(items) > 0 {
-		n := min(len(items), store.MaxBatch)
+		n := min(len(items), bounds.MaxBatch)
 		entries := make([]store.Entry, n)
 		for i, it := range items[:n] {
 			entries[i] = store.Entry{Run: run, Item: it}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // limit is the account of a limit that spans all partitions.
@@ -221,7 +222,7 @@ func (d *drawing) tokens() {
 	}
 	refill(d.now, d.lent)
 	me.tokens = max(0, min(d.p.Tokens, int(math.Floor(d.level+1e-9))))
-	me.void = d.now.Add(store.TokenTTL)
+	me.void = d.now.Add(bounds.TokenTTL)
 	d.idle = fillTime(float64(rate.Burst), rate)
 	d.level -= float64(me.tokens)
 	switch {
@@ -233,9 +234,9 @@ func (d *drawing) tokens() {
 	}
 }
 
-// fillTime is how long a rate takes to add tokens, up to [store.MaxFill].
+// fillTime is how long a rate takes to add tokens, up to [bounds.MaxFill].
 func fillTime(tokens float64, rate store.Rate) time.Duration {
-	return time.Duration(min(math.Ceil(tokens*float64(rate.Per)/float64(rate.Events)), float64(store.MaxFill)))
+	return time.Duration(min(math.Ceil(tokens*float64(rate.Per)/float64(rate.Events)), float64(bounds.MaxFill)))
 }
 
 func (d *drawing) reply() store.DrawReply {

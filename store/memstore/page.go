@@ -1,15 +1,19 @@
 package memstore
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
 
-// page bounds what one call answers with to about [store.PageBytes], or one item that has more.
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// page bounds what one call answers with to about [bounds.PageBytes], or one item that has more.
 type page struct {
 	left  int
 	begun bool
 	full  bool
 }
 
-func newPage() *page { return &page{left: store.PageBytes} }
+func newPage() *page { return &page{left: bounds.PageBytes} }
 
 // fits takes the next item, unless the page is full.
 func (p *page) fits(size int) bool {

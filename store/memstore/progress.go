@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // report replaces what a session shows in runs of its tasks that report progress.
@@ -38,7 +39,7 @@ func (p *partition) show(number int64, session string, tasks []store.RunningTask
 	for _, session := range slices.Sorted(maps.Keys(r.reports)) {
 		all = append(all, r.reports[session]...)
 	}
-	all = all[:min(len(all), store.MaxReporting)]
+	all = all[:min(len(all), bounds.MaxReporting)]
 	store.SortRunning(all)
 	r.rec.Reporting = all
 	p.signal(store.Signal{Type: store.SignalProgress, Run: number})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // semaphore is one key that somebody holds or waits for.
@@ -147,7 +148,7 @@ func (s *backend) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) 
 		reply.Place = w.place
 	}
 	holders := sem.holders()
-	reply.Next, reply.Holders = sem.next(holders), holders[:min(len(holders), store.MaxShownHolders)]
+	reply.Next, reply.Holders = sem.next(holders), holders[:min(len(holders), bounds.MaxShownHolders)]
 	return reply, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // session is a worker's registration and everything it holds. A session past
@@ -175,7 +176,7 @@ func (s *backend) Held(ctx context.Context, id store.SessionID, except map[store
 	page := newPage()
 	sess.each(func(fetch int64, index int, h *holding) {
 		lease := sess.leaseOf(h, fetch, index)
-		if len(deliveries) < store.MaxBatch && !except[lease] && page.fits(taskBytes(&h.task)) {
+		if len(deliveries) < bounds.MaxBatch && !except[lease] && page.fits(taskBytes(&h.task)) {
 			deliveries = append(deliveries, store.Delivery{Lease: lease, Task: copyTask(h.task), Staged: h.listStaged()})
 		}
 	})

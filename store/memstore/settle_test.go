@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func TestARepeatedSettlementAnswersAsTheFirstTimeAndCountsOnce(t *testing.T) {
@@ -139,7 +140,7 @@ func TestAVerdictThatATaskCannotHaveIsRefusedWhole(t *testing.T) {
 		require.Equal(t, "Outcomes[1].Verdict", fe.Field)
 	}
 	many := with(ds[0], store.VerdictSuccess)
-	many.Children = make([]store.Item, store.MaxBatch+1)
+	many.Children = make([]store.Item, bounds.MaxBatch+1)
 	_, err := w.Settle(w.ctx, store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{many}})
 	require.ErrorIs(t, err, store.ErrInvalid)
 	k.requireCounts(run, store.Counts{Running: 2})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // values are those of one run, one job or the namespace, by name.
@@ -105,7 +106,7 @@ func (vs values) refuses(w *store.Write, fresh int, now time.Time) error {
 	switch {
 	case v != nil && v.typ != w.Type:
 		return &store.TypeError{Scope: w.Scope, Name: w.Name, Want: w.Type, Have: v.typ}
-	case v == nil && w.Grows() && w.Scope.Of != store.ScopeNamespace && len(vs)+fresh >= store.MaxValues:
+	case v == nil && w.Grows() && w.Scope.Of != store.ScopeNamespace && len(vs)+fresh >= bounds.MaxValues:
 		return store.ErrTooManyValues
 	}
 	return nil

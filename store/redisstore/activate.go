@@ -5,12 +5,13 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // activateSlice is how many staged children with a delay or a claimed ID are moved in one call.
-const activateSlice = store.MaxBatch
+const activateSlice = bounds.MaxBatch
 
 // activate moves up staged children that cannot be popped as they are. It
 // reports whether it, or somebody else, moved any.
@@ -73,7 +74,7 @@ func (s *Store) readStaged(ctx context.Context, k *format.Keyspace, run, list st
 	}
 	n := int64(activateSlice)
 	if each, _ := format.ParseInt(longest); each > 0 {
-		n = min(n, max(1, store.DefaultMaxPayload/each))
+		n = min(n, max(1, bounds.DefaultMaxPayload/each))
 	}
 	children, err = s.client.Do(ctx, b().Lrange().Key(list).Start(0).Stop(n-1).Build()).AsStrSlice()
 	return length, children, s.server.Translate(ctx, "read staged children", err)

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // reconsiderSlice is how many lanes, and how many rings, one call of the script looks at.
-const reconsiderSlice = store.MaxBatch
+const reconsiderSlice = bounds.MaxBatch
 
 // Reconsider implements [store.Sessions].
 func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Route) error {

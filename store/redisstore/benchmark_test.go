@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -17,7 +18,7 @@ import (
 var benchmarkRoute = store.Route{Queue: "files", Set: "ingest", Kind: "file"}
 
 func benchmarkItems() []*store.Item {
-	items := make([]*store.Item, store.MaxBatch)
+	items := make([]*store.Item, bounds.MaxBatch)
 	for i := range items {
 		items[i] = &store.Item{Route: benchmarkRoute, Task: store.Task{
 			ID: "0123456789abcdef", Payload: make([]byte, 200), Enqueued: time.UnixMilli(1_700_000_000_000),
@@ -68,7 +69,7 @@ func BenchmarkPackEnqueue(b *testing.B) {
 
 // benchmarkOutcomes is successes in the order in which many handlers end: nearly that of the fetch.
 func benchmarkOutcomes() []store.Outcome {
-	outcomes := make([]store.Outcome, store.MaxBatch)
+	outcomes := make([]store.Outcome, bounds.MaxBatch)
 	for i := range outcomes {
 		lane := store.Lane{Run: store.RunID{Job: "job", Number: 1}, Route: benchmarkRoute}
 		outcomes[i] = store.Outcome{
@@ -121,7 +122,7 @@ func TestPlainSuccessesAreNamedByRanges(t *testing.T) {
 		require.Equal(t, ".34/files/ingest/file", suffix)
 	}
 	all := &redeemed{lease: l}
-	for i := range store.MaxBatch {
+	for i := range bounds.MaxBatch {
 		all.add(i)
 	}
 	c = script.NewCall()

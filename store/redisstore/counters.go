@@ -4,12 +4,12 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // maxSummand is what a counter may be added to by each task of a call for the sum of all to be a
 // number.
-const maxSummand = math.MaxInt64 / store.MaxBatch
+const maxSummand = math.MaxInt64 / bounds.MaxBatch
 
 // counted packs the successes of a run that bring counters, with the sum of all: mostly every
 // lease is still held, and then the sum is all that is added.

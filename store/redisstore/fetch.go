@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
@@ -40,7 +41,7 @@ func fetchWindow(routes int) int { return min(32, max(4, 256/max(routes, 1))) }
 // Fetch implements [store.Sessions].
 func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
 	if p.MaxBytes <= 0 {
-		p.MaxBytes = store.DefaultMaxPayload
+		p.MaxBytes = bounds.DefaultMaxPayload
 	}
 	k := s.spaces[p.Session.Partition]
 	ses := s.session(p.Session)

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -73,7 +74,7 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 	d.Staged = append(d.Staged, store.Staged{Route: route, Count: n})
 }
 
-// heldPage reads about [store.PageBytes] of the deliveries of a session, live or closed: names
+// heldPage reads about [bounds.PageBytes] of the deliveries of a session, live or closed: names
 // first, which are short.
 func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
 	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
@@ -95,7 +96,7 @@ func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string
 		if !except[lease] {
 			fields, out = append(fields, name), append(out, store.Delivery{Lease: lease})
 		}
-		if len(fields) == store.MaxBatch {
+		if len(fields) == bounds.MaxBatch {
 			break
 		}
 	}
@@ -113,7 +114,7 @@ func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string
 	return held, nil
 }
 
-// readFields reads the first fields of a hash that have about [store.PageBytes] in all, at least
+// readFields reads the first fields of a hash that have about [bounds.PageBytes] in all, at least
 // one.
 func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]rueidis.RedisMessage, error) {
 	if len(fields) == 0 {
@@ -126,7 +127,7 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 	return rest, err
 }
 
-// fitting is how many of the first items have about [store.PageBytes] in all, at least one, by the
+// fitting is how many of the first items have about [bounds.PageBytes] in all, at least one, by the
 // replies that tell the lengths of the parts of each.
 func fitting(lengths []rueidis.RedisResult, parts int) (int, error) {
 	size := int64(0)
@@ -135,7 +136,7 @@ func fitting(lengths []rueidis.RedisResult, parts int) (int, error) {
 		if server, ok := rueidis.IsRedisErr(err); err != nil && !(ok && strings.HasPrefix(server.Error(), "WRONGTYPE ")) {
 			return 0, err
 		}
-		if size += n; size > store.PageBytes && i >= parts {
+		if size += n; size > bounds.PageBytes && i >= parts {
 			return i / parts, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // onePerJob lets each run have one task of a kind leased.
@@ -38,7 +39,7 @@ func (w *sessionOf) blocked(n int) {
 		w.enqueue(run, items("k", 3)...)
 	}
 	for n > 0 {
-		n -= len(w.fetch(store.MaxBatch))
+		n -= len(w.fetch(bounds.MaxBatch))
 	}
 }
 

@@ -72,7 +72,7 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	return format.DecodeJob(job, h)
 }
 
-// fittingJobs is how many of the first jobs have, with their newest runs, about [store.PageBytes]
+// fittingJobs is how many of the first jobs have, with their newest runs, about [bounds.PageBytes]
 // in all.
 func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []string) (int, error) {
 	b := s.client.B

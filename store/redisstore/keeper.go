@@ -7,12 +7,13 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
 // promoteSlice is how many tasks one call of promote moves at most.
-const promoteSlice = store.MaxBatch
+const promoteSlice = bounds.MaxBatch
 
 // Promote implements [store.Keeper]. The first call of the script learns which lanes are due, the
 // second moves their tasks. Both tell of periodic jobs that are due, each of one once.

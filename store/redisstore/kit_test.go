@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
@@ -95,7 +96,7 @@ func (s *scene) tryEnqueue(run store.RunID, items ...store.Item) (store.EnqueueR
 func (s *scene) enqueue(run store.RunID, items ...store.Item) {
 	s.Helper()
 	for len(items) > 0 {
-		n := min(store.MaxBatch, len(items))
+		n := min(bounds.MaxBatch, len(items))
 		reply, err := s.tryEnqueue(run, items[:n]...)
 		require.NoError(s, err)
 		for _, entry := range reply.Entries {

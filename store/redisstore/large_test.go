@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // largeCount is how many items of a mebibyte there are: 256 where time does not matter.
 func largeCount() int {
 	if os.Getenv("ROLLCALL_STORM") != "" {
-		return store.MaxBatch
+		return bounds.MaxBatch
 	}
 	return 12
 }
@@ -36,7 +37,7 @@ func newHeavy(t *testing.T) *heavy {
 
 // mebibyte is as large as a payload, or a value, may be.
 func mebibyte(i int) []byte {
-	return append(bytes.Repeat([]byte{'x'}, store.DefaultMaxPayload-8), strconv.Itoa(10000000+i)...)
+	return append(bytes.Repeat([]byte{'x'}, bounds.DefaultMaxPayload-8), strconv.Itoa(10000000+i)...)
 }
 
 // add enqueues large tasks one by one.
@@ -98,7 +99,7 @@ func TestLargeTasksOfADeadWorkerGoBackInSlices(t *testing.T) {
 	s.add(time.Time{})
 	w := s.worker("w")
 	for range s.count {
-		require.Len(t, w.fetch(store.MaxBatch, "k"), 1)
+		require.Len(t, w.fetch(bounds.MaxBatch, "k"), 1)
 	}
 	require.NoError(t, s.server.Do(t.Context(), "SLOWLOG", "RESET"))
 	held, err := s.Held(t.Context(), w.id, nil)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -17,7 +18,7 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	c.Add(k.Channel, p.Limit, p.Holder).Int64(p.Number).Add(format.Millis(p.TTL)).Int(p.Max).Int(p.Keep).Int(p.Want)
 	c.Int(p.Rate.Events).Add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).Int(p.Rate.Burst).Int(p.Tokens).Int(p.Unused)
 	c.Int64(format.Instant(p.Used))
-	c.Add(format.Millis(store.TokenTTL), format.Millis(store.MaxFill))
+	c.Add(format.Millis(bounds.TokenTTL), format.Millis(bounds.MaxFill))
 	word, rest, err := s.server.Word(ctx, script.Draw, c)
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -12,7 +13,7 @@ import (
 // redeemed is the plain successes of one fetch and lane, by their positions in the fetch.
 type redeemed struct {
 	lease     *store.Lease // any of them
-	positions [(store.MaxBatch + 63) / 64]uint64
+	positions [(bounds.MaxBatch + 63) / 64]uint64
 	odd       []int // positions that no fetch gives
 }
 
@@ -22,7 +23,7 @@ func (r *redeemed) of(l *store.Lease) bool {
 }
 
 func (r *redeemed) add(position int) {
-	if position < 0 || position >= store.MaxBatch {
+	if position < 0 || position >= bounds.MaxBatch {
 		r.odd = append(r.odd, position)
 		return
 	}
@@ -32,7 +33,7 @@ func (r *redeemed) add(position int) {
 // from is the first position from i on, MaxBatch or more if there is none; held says whether one
 // that was added, or one that was not, is looked for.
 func (r *redeemed) from(i int, held bool) int {
-	for i < store.MaxBatch {
+	for i < bounds.MaxBatch {
 		word := r.positions[i/64]
 		if !held {
 			word = ^word
@@ -42,7 +43,7 @@ func (r *redeemed) from(i int, held bool) int {
 		}
 		i = (i/64 + 1) * 64
 	}
-	return store.MaxBatch
+	return bounds.MaxBatch
 }
 
 // plain packs the plain successes of a run. Most that are settled together were fetched together,
@@ -87,7 +88,7 @@ func (r *redeemed) pack(c *script.Call) {
 		c.Int(position)
 	}
 	var spans []int
-	for first := r.from(0, true); first < store.MaxBatch; {
+	for first := r.from(0, true); first < bounds.MaxBatch; {
 		next := r.from(first, false)
 		switch next - first {
 		case 1, 2: // as short as a range, and spelled already

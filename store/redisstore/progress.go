@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -41,7 +42,7 @@ func (ses *session) addReports(c *script.Call, k *format.Keyspace, running []sto
 		if !ok {
 			key = c.Key(k.Run(id))
 		}
-		c.Int(key).Add(id).Int(store.MaxReporting).Int(len(tasks))
+		c.Int(key).Add(id).Int(bounds.MaxReporting).Int(len(tasks))
 		for _, t := range tasks {
 			t.Run = store.RunID{}   // it is that of the hash
 			b, _ := json.Marshal(t) // of strings, numbers and a time, which always marshal

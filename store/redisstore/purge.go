@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -92,7 +93,7 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 }
 
 // purgeSlice is how many routes, or keys, one call of the script removes at most.
-const purgeSlice = store.MaxBatch
+const purgeSlice = bounds.MaxBatch
 
 // remove removes what is left of one run, a slice at a time. What names other keys goes last, so
 // that a purge that was cut short can be repeated.

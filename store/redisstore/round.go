@@ -84,7 +84,7 @@ func (r *round) pack(s *Store, k *format.Keyspace) *script.Call {
 	r.found.window = fetchWindow(len(r.routes))
 	c.Set(window, r.found.window)
 	r.packHints(c, s.metas[k.Partition], k)
-	bounds(c, p, r.routes)
+	packBounds(c, p, r.routes)
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // When the server's clock was put back and the job was enabled again, it is due once more at a time
@@ -73,5 +74,5 @@ func TestAJobThatCannotBeReadIsPostponed(t *testing.T) {
 	reply, err = s.Promote(t.Context(), 0)
 	require.NoError(t, err)
 	require.Empty(t, reply.Jobs)
-	require.WithinDuration(t, reply.Now.Add(store.PostponeLast), reply.Next, 10*time.Second)
+	require.WithinDuration(t, reply.Now.Add(bounds.PostponeLast), reply.Next, 10*time.Second)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func TestTooManyChildrenAreRefusedAndNothingIsWritten(t *testing.T) {
@@ -16,12 +17,12 @@ func TestTooManyChildrenAreRefusedAndNothingIsWritten(t *testing.T) {
 	run := start(t, s, "job")
 	w := s.worker("w")
 	parent := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
-	parent.Children = items("child", store.MaxBatch+1)
+	parent.Children = items("child", bounds.MaxBatch+1)
 	var bad *store.FieldError
 	require.ErrorAs(t, w.trySettle(parent), &bad)
 	require.Equal(t, "Outcomes.Children", bad.Field)
 	require.Equal(t, store.Counts{Total: 1, Running: 1}, s.record(run).Counts)
-	parent.Children = parent.Children[:store.MaxBatch]
+	parent.Children = parent.Children[:bounds.MaxBatch]
 	w.settle(parent)
 	require.Equal(t, store.Counts{Total: 257, Pending: 256, Succeeded: 1}, s.record(run).Counts)
 }
@@ -33,23 +34,23 @@ func TestStagedDuplicatesLetTheRunEnd(t *testing.T) {
 	d := w.fetchOne("k")
 	same := itemOf("child", "same")
 	same.Task.Claimed, same.Task.Keep = true, time.Hour
-	chunk := make([]store.Item, store.MaxBatch)
+	chunk := make([]store.Item, bounds.MaxBatch)
 	for i := range chunk {
 		chunk[i] = same
 	}
 	const chunks = 12
 	for i := range chunks {
-		require.NoError(t, w.stage(d, "child", i*store.MaxBatch, chunk...))
+		require.NoError(t, w.stage(d, "child", i*bounds.MaxBatch, chunk...))
 	}
 	parent := outcomeOf(d, store.VerdictSuccess)
-	parent.Staged = []store.Staged{{Route: routeOf("child"), Count: chunks * store.MaxBatch}}
+	parent.Staged = []store.Staged{{Route: routeOf("child"), Count: chunks * bounds.MaxBatch}}
 	w.settle(parent)
 	w.settle(outcomeOf(w.fetchOne("child"), store.VerdictSuccess))
 	require.Empty(t, w.fetch(10, "child"), "all others are duplicates")
 	record := s.record(run)
 	require.Equal(t, store.StatusSucceeded, record.Status)
 	require.Equal(t, store.Counts{Total: 2, Succeeded: 2}, record.Counts)
-	require.Equal(t, int64(chunks*store.MaxBatch-1), record.Duplicate)
+	require.Equal(t, int64(chunks*bounds.MaxBatch-1), record.Duplicate)
 }
 
 func TestARecoveredThatIsReleasedIsStillRunAlone(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // actor is one goroutine of the stress test: a worker, a producer, or an operator who also keeps
@@ -102,7 +103,7 @@ func (a *actor) round(w *worker) bool {
 	children := 0
 	for _, d := range got.Deliveries {
 		o := a.outcome(w, d)
-		if children += len(o.Children); children > store.MaxBatch {
+		if children += len(o.Children); children > bounds.MaxBatch {
 			o.Children = nil
 		}
 		p.Outcomes = append(p.Outcomes, o)

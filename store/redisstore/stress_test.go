@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 )
 
@@ -106,7 +107,7 @@ func (s *stress) drain() {
 		_, err = s.Sweep(ctx, 0)
 		require.NoError(s, err)
 		var outcomes []store.Outcome
-		for _, d := range w.fetchRecovered(store.MaxBatch, stressKinds...) {
+		for _, d := range w.fetchRecovered(bounds.MaxBatch, stressKinds...) {
 			outcomes = append(outcomes, outcomeOf(d, store.VerdictSuccess))
 		}
 		if len(outcomes) > 0 {

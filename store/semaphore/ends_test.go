@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 )
 
@@ -38,8 +39,8 @@ func TestAGateRefusesANilFunctionByField(t *testing.T) {
 
 func TestAHolderIsMeasuredInCharacters(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
-		acquired(t, sems, "k", one(strings.Repeat("漢", store.MaxHolderLen)))
-		_, err := sems.TryAcquire(t.Context(), "l", one(strings.Repeat("é", store.MaxHolderLen+1)))
+		acquired(t, sems, "k", one(strings.Repeat("漢", bounds.MaxHolderLen)))
+		_, err := sems.TryAcquire(t.Context(), "l", one(strings.Repeat("é", bounds.MaxHolderLen+1)))
 		var bad *store.FieldError
 		require.ErrorAs(t, err, &bad)
 		require.Equal(t, store.FieldError{Field: "Holder", Reason: "is longer than 256 characters"}, *bad)

@@ -24,7 +24,7 @@ var (
 // NotAcquiredError says who holds what could not be had. It matches [ErrNotAcquired].
 type NotAcquiredError struct {
 	Key     string
-	Holders []Holder // those whose leases end first, at most [store.MaxShownHolders]
+	Holders []Holder // those whose leases end first, at most [bounds.MaxShownHolders]
 	Ahead   int      // how many wait in the line before this claim
 }
 

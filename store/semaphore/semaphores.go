@@ -23,7 +23,7 @@ const releaseTimeout = 2 * time.Second
 
 // Options say what is claimed. Nil options mean all defaults.
 type Options struct {
-	// Max is how many may hold the semaphore at a time, at most [store.MaxSlots]. Each claim counts by its
+	// Max is how many may hold the semaphore at a time, at most [bounds.MaxSlots]. Each claim counts by its
 	// own, so it may change while some hold: none of them loses its lease. Defaults to
 	// [DefaultMax].
 	Max int
@@ -33,7 +33,7 @@ type Options struct {
 	TTL time.Duration
 
 	// Holder describes who claims, for those who are refused and for operators to read: 1
-	// to [store.MaxHolderLen] characters of valid UTF-8 without control characters. Defaults to the
+	// to [bounds.MaxHolderLen] characters of valid UTF-8 without control characters. Defaults to the
 	// name of the host and the number of the process, such as "host-7/4711".
 	Holder string
 
@@ -53,7 +53,7 @@ type Holder = store.SemaphoreHolder
 type Waiter = store.SemaphoreWaiter
 
 // Semaphores are all semaphores of a store, by their keys: 1 to
-// [store.MaxSemaphoreKeyLen] bytes of valid UTF-8 without control characters. Make it with [New]. Its methods may be called
+// [bounds.MaxSemaphoreKeyLen] bytes of valid UTF-8 without control characters. Make it with [New]. Its methods may be called
 // concurrently. It keeps nothing and need not be closed.
 type Semaphores struct {
 	store store.Store

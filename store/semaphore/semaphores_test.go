@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 )
 
@@ -72,7 +73,7 @@ func TestBadInputNamesTheField(t *testing.T) {
 			require.ErrorContains(t, err, field)
 		}
 		require.ErrorIs(t, err, store.ErrInvalid)
-		_, err = sems.Acquire(t.Context(), "k", &semaphore.Options{Holder: strings.Repeat("h", store.MaxHolderLen+1)})
+		_, err = sems.Acquire(t.Context(), "k", &semaphore.Options{Holder: strings.Repeat("h", bounds.MaxHolderLen+1)})
 		require.ErrorIs(t, err, store.ErrInvalid)
 		_, err = sems.Holders(t.Context(), "")
 		require.ErrorIs(t, err, store.ErrInvalid)

@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
 
 // check is a kind beside scan in its queue.
 var check = store.Route{Queue: scan.Queue, Set: scan.Set, Kind: "check"}
@@ -43,7 +47,7 @@ func (w *worker) within(budgets []store.Budget, perRun ...store.RunLimit) (byKin
 	for idle := 0; idle < 3; idle++ {
 		w.s.promote(w.session.Partition)
 		w.fetches++
-		p := w.params(store.MaxBatch)
+		p := w.params(bounds.MaxBatch)
 		p.Budgets, p.PerRun = budgets, perRun
 		reply, err := w.s.store.Fetch(w.s.ctx, p)
 		w.s.NoError(err)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // ofSet and ofRun name documents.
@@ -237,7 +238,7 @@ var configurationsContract = []testCase{
 		s.nothingBeyond(before, r.partition)
 	}},
 	{"what cannot be stored is refused by field, and nothing is written", func(s *scene) {
-		long := strings.Repeat("x", store.MaxConfigurationLen+1)
+		long := strings.Repeat("x", bounds.MaxConfigurationLen+1)
 		for field, p := range map[string]store.ConfigurationWrite{
 			"Set":       {ID: ofSet("a/b"), Token: "t"},
 			"Run":       {ID: store.ConfigurationID{Set: "a", Run: store.RunID{Job: "j"}}, Token: "t"},

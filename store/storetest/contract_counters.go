@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var countersContract = []testCase{
@@ -120,7 +121,7 @@ var countersContract = []testCase{
 	}},
 	{"what no store accepts is refused by name, and nothing is applied", func(s *scene) {
 		many := make(map[string]int64)
-		for i := range store.MaxCounters + 1 {
+		for i := range bounds.MaxCounters + 1 {
 			many[fmt.Sprintf("c%d", i)] = 1
 		}
 		r := s.start(store.StartParams{Job: "import"})
@@ -131,7 +132,7 @@ var countersContract = []testCase{
 			`Outcomes[0].Counters["a:b"]`: counting(success(d), map[string]int64{"a:b": 1}),
 			`Outcomes[0].Counters[""]`:    counting(success(d), map[string]int64{"": 1}),
 			`Outcomes[0].Counters["a\n"]`: counting(success(d), map[string]int64{"a\n": 1}),
-			"Outcomes[0].Result":          {Lease: d.Lease, Task: d.Task, Verdict: store.VerdictSuccess, Result: []byte(strings.Repeat("1", store.MaxResultLen+1))},
+			"Outcomes[0].Result":          {Lease: d.Lease, Task: d.Task, Verdict: store.VerdictSuccess, Result: []byte(strings.Repeat("1", bounds.MaxResultLen+1))},
 		} {
 			_, err := w.try(o)
 			w.settles-- // the number is free

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // drawer is one holder of a limit: it numbers its calls.
@@ -269,7 +270,7 @@ var limitsContract = []testCase{
 		silent.p.Rate = store.Rate{Events: 20, Per: time.Second, Burst: 3}
 		other.p.Rate = silent.p.Rate
 		until := silent.lend(3, 0, time.Time{}).Until
-		s.h.Advance(s.tb, store.TokenTTL+time.Millisecond)
+		s.h.Advance(s.tb, bounds.TokenTTL+time.Millisecond)
 		reply := other.lend(3, 0, time.Time{})
 		s.False(reply.Now.Before(until))
 		allowed := 20 * (reply.Now.Sub(until) + time.Millisecond).Seconds()
@@ -293,7 +294,7 @@ var limitsContract = []testCase{
 		}
 	}},
 	{"a rate at its bounds lends, one beyond them is refused by its field", func(s *scene) {
-		top, per := store.MaxRateEvents, []time.Duration{store.MinPer, store.MinPer + 1, time.Second, store.MaxPer}
+		top, per := bounds.MaxRateEvents, []time.Duration{bounds.MinPer, bounds.MinPer + 1, time.Second, bounds.MaxPer}
 		for i, p := range per {
 			for _, events := range []int{1, top} {
 				for _, burst := range []int{1, top} {
@@ -314,7 +315,7 @@ var limitsContract = []testCase{
 			"Rate.Events": {{Events: 0, Per: time.Second, Burst: 1}, {Events: -1, Per: time.Second, Burst: 1},
 				{Events: top + 1, Per: time.Second, Burst: 1}},
 			"Rate.Per": {{Events: 1, Burst: 1}, {Events: 1, Per: -1, Burst: 1}, {Events: 1, Per: 1, Burst: 1},
-				{Events: 1, Per: store.MinPer - 1, Burst: 1}, {Events: 1, Per: store.MaxPer + 1, Burst: 1}},
+				{Events: 1, Per: bounds.MinPer - 1, Burst: 1}, {Events: 1, Per: bounds.MaxPer + 1, Burst: 1}},
 			"Rate.Burst": {{Events: 1, Per: time.Second}, {Events: 1, Per: time.Second, Burst: -1},
 				{Events: 1, Per: time.Second, Burst: top + 1}},
 		} {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Times that no store takes, and the last and first that each does.
@@ -128,7 +129,7 @@ var numbersContract = []testCase{
 	{"numbers that no store can keep exactly are refused by their field", func(s *scene) {
 		r := s.open("import")
 		p, w := r.producer(), r.worker()
-		for _, number := range []int64{0, -1, store.MaxNumber + 1, math.MaxInt64} {
+		for _, number := range []int64{0, -1, bounds.MaxNumber + 1, math.MaxInt64} {
 			_, err := s.store.Enqueue(s.ctx, store.EnqueueParams{Partition: r.partition, Stream: p.stream, Number: number})
 			s.refuses(err, "Number")
 			_, err = s.store.WriteValues(s.ctx, store.WriteParams{Partition: r.partition, Stream: p.stream, Number: number})
@@ -159,7 +160,7 @@ var numbersContract = []testCase{
 	}},
 	{"numbers at their bounds are what they are", func(s *scene) {
 		sh := newSharing(s)
-		light, weighty := sh.run("light", store.MinWeight, 40), sh.run("weighty", store.MaxWeight, 40)
+		light, weighty := sh.run("light", bounds.MinWeight, 40), sh.run("weighty", bounds.MaxWeight, 40)
 		w := light.worker()
 		w.succeed(w.take(80)...)
 		many := s.start(store.StartParams{Job: "many", Open: true, FailureCap: math.MaxInt})
@@ -174,11 +175,11 @@ var numbersContract = []testCase{
 		s.NoError(err)
 		s.Equal("9007199254740993", string(reply.Data[0].Bytes))
 		list, err := s.store.ReadValue(s.ctx, store.ReadParams{
-			Scope: store.RunScope(light.id), Name: "list", Type: store.ValueList, Offset: math.MaxInt64, Limit: store.MaxData,
+			Scope: store.RunScope(light.id), Name: "list", Type: store.ValueList, Offset: math.MaxInt64, Limit: bounds.MaxData,
 		})
 		s.NoError(err)
 		s.Empty(list.Data)
-		failures, err := s.store.Failures(s.ctx, weighty.id, math.MaxInt, store.MaxPage)
+		failures, err := s.store.Failures(s.ctx, weighty.id, math.MaxInt, bounds.MaxPage)
 		s.NoError(err)
 		s.Empty(failures)
 		_, err = s.store.WriteConfiguration(s.ctx, store.ConfigurationWrite{
@@ -191,7 +192,7 @@ var numbersContract = []testCase{
 		for number := int64(1); number <= 2; number++ {
 			drawn, err := s.store.Draw(s.ctx, store.DrawParams{
 				Limit: "limit", Holder: "holder", Number: number, TTL: math.MaxInt64, Max: math.MaxInt, Want: math.MaxInt32, Keep: 1,
-				Rate: store.Rate{Events: 1, Per: store.MaxPer, Burst: store.MaxRateEvents}, Tokens: 5,
+				Rate: store.Rate{Events: 1, Per: bounds.MaxPer, Burst: bounds.MaxRateEvents}, Tokens: 5,
 			})
 			s.NoError(err)
 			s.Equal(math.MaxInt32, drawn.Held)

@@ -5,19 +5,20 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Large items, of which two are about [store.PageBytes].
+// Large items, of which two are about [bounds.PageBytes].
 const (
 	largeItems = 7
-	largeItem  = store.PageBytes / 2
+	largeItem  = bounds.PageBytes / 2
 )
 
 func large(i int) []byte {
 	return append(bytes.Repeat([]byte{'x'}, largeItem-64), strconv.Itoa(i)...)
 }
 
-// pageOf requires that a page of large items has some, and not more than about [store.PageBytes].
+// pageOf requires that a page of large items has some, and not more than about [bounds.PageBytes].
 func (s *scene) pageOf(n int) {
 	s.tb.Helper()
 	s.Positive(n)

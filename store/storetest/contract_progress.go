@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var progressContract = []testCase{
@@ -91,10 +92,10 @@ var progressContract = []testCase{
 			}
 			w.beats(list...)
 			shown := r.record().Reporting
-			s.LessOrEqual(len(shown), store.MaxReporting)
+			s.LessOrEqual(len(shown), bounds.MaxReporting)
 			s.NotEmpty(shown)
 		}
-		s.Len(r.record().Reporting, store.MaxReporting)
+		s.Len(r.record().Reporting, bounds.MaxReporting)
 	}},
 	{"progress is signalled", func(s *scene) {
 		r := s.open("import")

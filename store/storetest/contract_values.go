@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -187,7 +188,7 @@ var valuesContract = []testCase{
 	{"a capped append keeps what fits, and large items come by pages", func(s *scene) {
 		scope := store.NamespaceScope(0)
 		w := s.writer(scope, "l")
-		item := store.Datum{Bytes: []byte(strings.Repeat("x", store.MaxValueLen))}
+		item := store.Datum{Bytes: []byte(strings.Repeat("x", bounds.MaxValueLen))}
 		for range 3 {
 			w.one(store.Write{Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{item, item}, Cap: 3})
 		}
@@ -243,7 +244,7 @@ var valuesContract = []testCase{
 		want[""], want["kind"], want["value"], want[":"] = -1, -2, -3, -4
 		all := make(map[string]int)
 		for field, value := range want {
-			if all[field] = value; len(all) == store.MaxData {
+			if all[field] = value; len(all) == bounds.MaxData {
 				s.NoError(m.SetAll(s.ctx, all))
 				clear(all)
 			}
@@ -319,7 +320,7 @@ var valuesContract = []testCase{
 	{"a run, or a job, has only so many values", func(s *scene) {
 		s.start(store.StartParams{Job: "import"})
 		h := s.client()
-		for i := range store.MaxValues {
+		for i := range bounds.MaxValues {
 			s.NoError(values.NewCounter(h, store.JobScope("import"), fmt.Sprintf("c%d", i)).Set(s.ctx, 1))
 		}
 		more := values.NewCounter(h, store.JobScope("import"), "more")

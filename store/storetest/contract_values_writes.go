@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -101,7 +102,7 @@ func refusedWrites(s *scene) {
 		"Writes[1].Op":           func(w *store.Write) { w.Op = store.WriteAppend },
 		"Writes[1].Cap":          func(w *store.Write) { w.Cap = -1 },
 		"Writes[1].Data":         func(w *store.Write) { w.Data = nil },
-		"Writes[1].Data[0]":      func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, store.MaxValueLen+1)}} },
+		"Writes[1].Data[0]":      func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, bounds.MaxValueLen+1)}} },
 	} {
 		bad := set
 		alter(&bad)
@@ -109,16 +110,16 @@ func refusedWrites(s *scene) {
 		s.refuses(err, field)
 	}
 	for _, bad := range []store.Write{
-		{Type: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: strings.Repeat("f", store.MaxFieldLen+1)}}},
-		{Type: store.ValueMap, Op: store.WriteSet, Data: make([]store.Datum, store.MaxData+1)},
-		{Type: store.ValueList, Op: store.WriteAppend, Data: slices.Repeat([]store.Datum{{Bytes: make([]byte, store.MaxValueLen)}}, 5)},
+		{Type: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: strings.Repeat("f", bounds.MaxFieldLen+1)}}},
+		{Type: store.ValueMap, Op: store.WriteSet, Data: make([]store.Datum, bounds.MaxData+1)},
+		{Type: store.ValueList, Op: store.WriteAppend, Data: slices.Repeat([]store.Datum{{Bytes: make([]byte, bounds.MaxValueLen)}}, 5)},
 		{Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("1.5")}}},
 		{Type: store.ValueFloat, Op: store.WriteSet, Data: []store.Datum{{Bytes: []byte("NaN")}}},
 	} {
 		_, err := w.try(set, bad)
 		s.ErrorIs(err, store.ErrInvalid)
 	}
-	_, err := w.try(slices.Repeat([]store.Write{set}, store.MaxBatch+1)...)
+	_, err := w.try(slices.Repeat([]store.Write{set}, bounds.MaxBatch+1)...)
 	s.ErrorIs(err, store.ErrInvalid)
 	got, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: w.scope, Name: "v", Type: store.ValueJSON})
 	s.NoError(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -32,7 +33,7 @@ func writing(o store.Outcome, writes ...store.Write) store.Outcome {
 // read returns all items of a list, or "field=value" of a map, sorted.
 func (s *scene) read(scope store.ValueScope, name string, typ store.ValueType) []string {
 	s.tb.Helper()
-	reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: name, Type: typ, Limit: store.MaxData})
+	reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: scope, Name: name, Type: typ, Limit: bounds.MaxData})
 	s.NoError(err)
 	var all []string
 	for _, d := range reply.Data {
@@ -168,9 +169,9 @@ var writesContract = []testCase{
 		w, run := r.worker(), store.RunScope(r.id)
 		d := w.one()
 		other := store.RunScope(store.RunID{Job: "import", Number: r.id.Number + 1})
-		large := strings.Repeat("x", store.MaxOutcomeWriteLen/2+1)
+		large := strings.Repeat("x", bounds.MaxOutcomeWriteLen/2+1)
 		many := appending(run, "l", "1")
-		many.Data = make([]store.Datum, store.MaxData)
+		many.Data = make([]store.Datum, bounds.MaxData)
 		set := store.Write{Scope: run, Name: "v", Type: store.ValueJSON, Op: store.WriteSet, Data: []store.Datum{{}}}
 		for _, c := range []struct {
 			field  string
@@ -189,7 +190,7 @@ var writesContract = []testCase{
 		}
 		r.counts(store.Counts{Running: 1}, "all was refused")
 		w.settle(writing(success(d), many))
-		s.Len(s.read(run, "l", store.ValueList), store.MaxData)
+		s.Len(s.read(run, "l", store.ValueList), bounds.MaxData)
 	}},
 	{"the post-job hook finds what was written", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})

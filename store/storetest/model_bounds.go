@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // modelBounds is what is left to a worker that fetches within bounds, as the model counts it.
@@ -40,7 +41,7 @@ func (m *machine) bounds(t *rapid.T) *modelBounds {
 // FetchWithin fetches within bounds until nothing more comes. What waits then is over one of them.
 func (m *machine) FetchWithin(t *rapid.T) {
 	w, b := m.worker(t), m.bounds(t)
-	most := rapid.SampledFrom([]int{2, store.MaxBatch}).Draw(t, "max")
+	most := rapid.SampledFrom([]int{2, bounds.MaxBatch}).Draw(t, "max")
 	for idle := 0; idle < 4; idle++ {
 		w.fetches++
 		p := w.params(most)

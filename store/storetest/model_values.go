@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // modelValues are those of a run, of a job or of the namespace, by name.
@@ -292,7 +293,7 @@ func (m *machine) checkValue(scope store.ValueScope, name string) {
 		p.Type = v.typ
 	}
 	if p.Type == store.ValueList || p.Type == store.ValueMap {
-		p.Limit = store.MaxData
+		p.Limit = bounds.MaxData
 	}
 	reply, err := s.store.ReadValue(s.ctx, p)
 	s.NoError(err)

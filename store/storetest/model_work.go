@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Fetch leases some tasks.
@@ -169,7 +170,7 @@ func (m *machine) Drain(t *rapid.T) {
 func (m *machine) drain(w *modelWorker) {
 	for idle := 0; idle < 4; {
 		w.fetches++
-		p := w.params(store.MaxBatch)
+		p := w.params(bounds.MaxBatch)
 		p.Recovered = w.mayTakeRecovered()
 		ds := m.lease(w, p).Deliveries
 		if len(ds) == 0 {

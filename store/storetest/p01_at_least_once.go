@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var atLeastOnce = []testCase{
@@ -106,7 +107,7 @@ var atLeastOnce = []testCase{
 
 		var got []store.Delivery
 		s.until(r.partition, "the task is due", func() bool {
-			got = w.fetch(store.MaxBatch)
+			got = w.fetch(bounds.MaxBatch)
 			return len(got) > 0
 		})
 		s.Equal([]string{"soon"}, ids(got))
@@ -121,7 +122,7 @@ var atLeastOnce = []testCase{
 
 		var got []store.Delivery
 		s.until(r.partition, "both are due", func() bool {
-			got = append(got, w.fetch(store.MaxBatch)...)
+			got = append(got, w.fetch(bounds.MaxBatch)...)
 			return len(got) == 2
 		})
 		retries := map[string]int{got[0].Task.ID: got[0].Task.Retry, got[1].Task.ID: got[1].Task.Retry}
@@ -191,7 +192,7 @@ var atLeastOnce = []testCase{
 		p.add(r, at, past)
 		var got []store.Delivery
 		s.until(r.partition, "both are due", func() bool {
-			got = append(got, w.fetch(store.MaxBatch)...)
+			got = append(got, w.fetch(bounds.MaxBatch)...)
 			return len(got) == 2
 		})
 	}},

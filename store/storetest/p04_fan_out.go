@@ -4,15 +4,16 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var fanOut = []testCase{
 	{"children that travel with a success appear with it", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		w := r.worker()
-		children := append(tasks(scan, "scan", store.MaxBatch/2), tasks(file, "file", store.MaxBatch/2)...)
+		children := append(tasks(scan, "scan", bounds.MaxBatch/2), tasks(file, "file", bounds.MaxBatch/2)...)
 		w.settle(success(w.one(), children...))
-		r.counts(store.Counts{Pending: store.MaxBatch, Succeeded: 1}, "success with children")
+		r.counts(store.Counts{Pending: bounds.MaxBatch, Succeeded: 1}, "success with children")
 		s.Equal(named(children...), ids(w.drain(wellDone)))
 		r.status(store.StatusSucceeded)
 	}},
@@ -149,7 +150,7 @@ func stagedFanOut(s *scene) {
 	}
 	const chunks = 4
 	for i := range chunks {
-		chunk(file, i*store.MaxBatch, tasks(file, fmt.Sprintf("file/%d", i), store.MaxBatch))
+		chunk(file, i*bounds.MaxBatch, tasks(file, fmt.Sprintf("file/%d", i), bounds.MaxBatch))
 	}
 	chunk(scan, 0, tasks(scan, "scan", 100))
 	chunk(scan, 100, []store.Item{
@@ -159,7 +160,7 @@ func stagedFanOut(s *scene) {
 
 	inline := append(tasks(scan, "inline", 10), delayed(scan, "soon/2", 2*tick))
 	all = append(all, inline...)
-	w.settle(withStaged(success(d, inline...), staged(file, chunks*store.MaxBatch), staged(scan, 104)))
+	w.settle(withStaged(success(d, inline...), staged(file, chunks*bounds.MaxBatch), staged(scan, 104)))
 	counts := r.record().Counts
 	s.Equal(int64(len(all)+1), counts.Total, "all appear at once")
 	s.Equal(int64(len(all)), counts.Pending+counts.Delayed)

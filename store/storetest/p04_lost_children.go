@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // lostChildren are lives in which steps of a fan-out do not fit each other: since the store lost one, or a lease.
@@ -13,13 +14,13 @@ var lostChildren = []testCase{
 		p, w := r.producer(), r.worker()
 		p.add(r, tasks(scan, "parent", 2)...)
 		ds := w.take(2)
-		s.NoError(w.stage(ds[0], file, 0, tasks(file, "first", store.MaxBatch)...))
+		s.NoError(w.stage(ds[0], file, 0, tasks(file, "first", bounds.MaxBatch)...))
 		w.succeed(ds[1])
 		s.ErrorIs(w.stage(ds[1], file, 0, task(file, "late")), store.ErrLeaseLost)
-		s.NoError(w.stage(ds[0], file, store.MaxBatch, task(file, "last")))
-		w.settle(withStaged(success(ds[0]), staged(file, store.MaxBatch+1)))
-		r.counts(store.Counts{Pending: store.MaxBatch + 1, Succeeded: 2}, "success of the parent whose lease was held")
-		s.Len(w.drain(wellDone), store.MaxBatch+1)
+		s.NoError(w.stage(ds[0], file, bounds.MaxBatch, task(file, "last")))
+		w.settle(withStaged(success(ds[0]), staged(file, bounds.MaxBatch+1)))
+		r.counts(store.Counts{Pending: bounds.MaxBatch + 1, Succeeded: 2}, "success of the parent whose lease was held")
+		s.Len(w.drain(wellDone), bounds.MaxBatch+1)
 	}},
 	{"a success whose staged children are not all there is refused, and its task runs again", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
@@ -90,7 +91,7 @@ var lostChildren = []testCase{
 		for field, err := range map[string]error{
 			"Offset":         errors.Join(w.stage(d, file, 4, tasks(file, "overlap", 2)...), w.stage(d, file, -1, task(file, "t"))),
 			"Items[1].Route": w.stage(d, file, 5, task(file, "t"), task(scan, "t")),
-			"Items":          w.stage(d, file, 5, tasks(file, "t", store.MaxBatch+1)...),
+			"Items":          w.stage(d, file, 5, tasks(file, "t", bounds.MaxBatch+1)...),
 		} {
 			var bad *store.FieldError
 			s.ErrorAs(err, &bad)

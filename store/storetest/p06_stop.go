@@ -4,6 +4,7 @@ import (
 	"runtime"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var stopping = []testCase{
@@ -216,8 +217,8 @@ func stopOfMany(s *scene) {
 	before := s.leftovers()
 	r := s.start(store.StartParams{Job: "import", Open: true, Retention: brief})
 	n := s.h.Waiting
-	for sent := 0; sent < n; sent += store.MaxBatch {
-		p.add(r, tasks(scan, "t", min(store.MaxBatch, n-sent))...)
+	for sent := 0; sent < n; sent += bounds.MaxBatch {
+		p.add(r, tasks(scan, "t", min(bounds.MaxBatch, n-sent))...)
 	}
 	r.counts(store.Counts{Pending: int64(n)}, "enqueue")
 	r.stop(false)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // postpone says that the job cannot be fired.
@@ -34,7 +35,7 @@ var postponed = []testCase{
 		s.Equal(due, p.record().Due, "its due time stands")
 		p.told("after the first time")
 		second := p.now()
-		s.GreaterOrEqual(second.Sub(began), store.PostponeFirst-time.Millisecond)
+		s.GreaterOrEqual(second.Sub(began), bounds.PostponeFirst-time.Millisecond)
 		s.h.Advance(s.tb, 10*tick)
 		second = p.now()
 		p.postpone("no database")
@@ -108,12 +109,12 @@ var postponed = []testCase{
 	{"a problem is text within bounds", func(s *scene) {
 		p := s.periodic("nightly")
 		p.told("it is due")
-		for _, bad := range []string{"", "\xff", strings.Repeat("x", store.MaxProblemLen+1)} {
+		for _, bad := range []string{"", "\xff", strings.Repeat("x", bounds.MaxProblemLen+1)} {
 			s.refuses(s.store.PostponeJob(s.ctx, store.PostponeParams{Job: p.job, Problem: bad}), "Problem")
 		}
 		s.refuses(s.store.PostponeJob(s.ctx, store.PostponeParams{Problem: "a problem"}), "Name")
 		p.troubled("", "all were refused")
-		longest := strings.Repeat("é", store.MaxProblemLen/2)
+		longest := strings.Repeat("é", bounds.MaxProblemLen/2)
 		p.postpone(longest)
 		p.troubled(longest, "the longest")
 	}},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var semaphores = slices.Concat(semaphoreLeases, semaphoreLines)
@@ -88,7 +89,7 @@ var semaphoreLeases = []testCase{
 	{"the search for a slot begins at a random one", func(s *scene) {
 		var slots []int
 		for range 4 {
-			slots = append(slots, s.granted(s.claim("gate", store.MaxSlots, steady)).Slot)
+			slots = append(slots, s.granted(s.claim("gate", bounds.MaxSlots, steady)).Slot)
 		}
 		s.NotEqual([]int{0, 1, 2, 3}, slots)
 	}},
@@ -273,12 +274,12 @@ var semaphoreLeases = []testCase{
 	{"what no store accepts is refused by name, and nothing is written", func(s *scene) {
 		before := s.leftovers()
 		for field, spoil := range map[string][]func(c *store.SemaphoreClaim){
-			"Key": {func(c *store.SemaphoreClaim) { c.Key = "" }, func(c *store.SemaphoreClaim) { c.Key = strings.Repeat("k", store.MaxSemaphoreKeyLen+1) },
+			"Key": {func(c *store.SemaphoreClaim) { c.Key = "" }, func(c *store.SemaphoreClaim) { c.Key = strings.Repeat("k", bounds.MaxSemaphoreKeyLen+1) },
 				func(c *store.SemaphoreClaim) { c.Key = "a\nb" }},
 			"Token": {func(c *store.SemaphoreClaim) { c.Token = "" }},
-			"Holder": {func(c *store.SemaphoreClaim) { c.Holder = "" }, func(c *store.SemaphoreClaim) { c.Holder = strings.Repeat("h", store.MaxHolderLen+1) },
+			"Holder": {func(c *store.SemaphoreClaim) { c.Holder = "" }, func(c *store.SemaphoreClaim) { c.Holder = strings.Repeat("h", bounds.MaxHolderLen+1) },
 				func(c *store.SemaphoreClaim) { c.Holder = "\xff" }},
-			"Max":  {func(c *store.SemaphoreClaim) { c.Max = 0 }, func(c *store.SemaphoreClaim) { c.Max = store.MaxSlots + 1 }},
+			"Max":  {func(c *store.SemaphoreClaim) { c.Max = 0 }, func(c *store.SemaphoreClaim) { c.Max = bounds.MaxSlots + 1 }},
 			"TTL":  {func(c *store.SemaphoreClaim) { c.TTL = 0 }, func(c *store.SemaphoreClaim) { c.TTL = time.Microsecond }},
 			"Wait": {func(c *store.SemaphoreClaim) { c.Wait = -1 }},
 		} {
@@ -293,7 +294,7 @@ var semaphoreLeases = []testCase{
 			}
 		}
 		c := s.claim("gate", 1, steady)
-		c.Key, c.Holder = strings.Repeat("k", store.MaxSemaphoreKeyLen-7)+"{}:%*é", strings.Repeat("h", store.MaxHolderLen)
+		c.Key, c.Holder = strings.Repeat("k", bounds.MaxSemaphoreKeyLen-7)+"{}:%*é", strings.Repeat("h", bounds.MaxHolderLen)
 		s.Equal(c.Holder, s.granted(c).Holder, "the longest that are allowed")
 		s.release(c)
 		_, err := s.store.RefreshSemaphore(s.ctx, c.Key, c.Token, 0)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var bounded = []testCase{
@@ -204,17 +205,17 @@ var bounded = []testCase{
 		s.nothingBeyond(before, r.partition)
 	}},
 	{"a batch, a name and a payload at their limits are stored whole", func(s *scene) {
-		name := strings.Repeat("j", store.MaxJobNameLen)
+		name := strings.Repeat("j", bounds.MaxJobNameLen)
 		r := s.open(name)
 		p, w := r.producer(), r.worker()
-		items := tasks(scan, "t", store.MaxBatch)
+		items := tasks(scan, "t", bounds.MaxBatch)
 		p.add(r, items...)
-		ds := w.fetch(store.MaxBatch)
-		s.Len(ds, store.MaxBatch)
+		ds := w.fetch(bounds.MaxBatch)
+		s.Len(ds, bounds.MaxBatch)
 		w.succeed(ds...)
 
-		big := claimed(scan, strings.Repeat("i", store.MaxTaskIDLen), 0)
-		big.Task.Payload = bytes.Repeat([]byte{0, 0xff, '\n'}, store.DefaultMaxPayload/3)
+		big := claimed(scan, strings.Repeat("i", bounds.MaxTaskIDLen), 0)
+		big.Task.Payload = bytes.Repeat([]byte{0, 0xff, '\n'}, bounds.DefaultMaxPayload/3)
 		p.add(r, big)
 		d := w.one()
 		s.Equal(big.Task.ID, d.Task.ID)

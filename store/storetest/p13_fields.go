@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // refusal is a call with one thing wrong, and the field that the answer names.
@@ -32,8 +33,8 @@ func (m spoilt[P]) by(field string, spoil func(p *P)) refusal {
 func argument(field string, call func(s *scene) error) refusal { return refusal{field, call} }
 
 var (
-	longName   = strings.Repeat("n", store.MaxNameLen+1)
-	longID     = strings.Repeat("i", store.MaxTaskIDLen+1)
+	longName   = strings.Repeat("n", bounds.MaxNameLen+1)
+	longID     = strings.Repeat("i", bounds.MaxTaskIDLen+1)
 	binary     = "\xff\xfe"
 	afterTime  = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
 	beforeTime = time.Time{}.Add(-1)
@@ -74,19 +75,19 @@ func refusedJobs() []refusal {
 	all := []refusal{
 		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = "" }),
-		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", store.MaxProblemLen+1) }),
+		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", bounds.MaxProblemLen+1) }),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = binary }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "" }),
-		ensure.by("Name", func(p *store.EnsureParams) { p.Job = strings.Repeat("n", store.MaxJobNameLen+1) }),
+		ensure.by("Name", func(p *store.EnsureParams) { p.Job = strings.Repeat("n", bounds.MaxJobNameLen+1) }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = binary }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = " import" }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "im\x00port" }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "im\u200bport" }),
 		ensure.by("Type", func(p *store.EnsureParams) { p.Type = store.JobSinglePass }),
-		ensure.by("Definition", func(p *store.EnsureParams) { p.Definition = make([]byte, store.MaxDefinitionLen+1) }),
-		ensure.by("Schedule", func(p *store.EnsureParams) { p.Schedule = make([]byte, store.MaxDefinitionLen+1) }),
+		ensure.by("Definition", func(p *store.EnsureParams) { p.Definition = make([]byte, bounds.MaxDefinitionLen+1) }),
+		ensure.by("Schedule", func(p *store.EnsureParams) { p.Schedule = make([]byte, bounds.MaxDefinitionLen+1) }),
 		list.by("Limit", func(p *store.ListParams) { p.Limit = 0 }),
-		list.by("Limit", func(p *store.ListParams) { p.Limit = store.MaxPage + 1 }),
+		list.by("Limit", func(p *store.ListParams) { p.Limit = bounds.MaxPage + 1 }),
 		repair.by("Name", func(p *store.RepairParams) { p.Job = "" }),
 		repair.by("Run", func(p *store.RepairParams) { p.Run = -1 }),
 		argument("Name", func(s *scene) error { return s.store.SetJobDisabled(s.ctx, "", true) }),
@@ -101,7 +102,7 @@ func refusedJobs() []refusal {
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err }),
 		argument("Fn", func(s *scene) error { return s.store.Subscribe(s.ctx, nil) }),
 	}
-	for _, limit := range []int{-1, 0, store.MaxPage + 1} {
+	for _, limit := range []int{-1, 0, bounds.MaxPage + 1} {
 		all = append(all, argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }))
 	}
 	return all
@@ -123,9 +124,9 @@ func refusedStarts() []refusal {
 	all := []refusal{
 		start.by("Name", func(p *params) { p.Job = "" }),
 		start.by("Token", func(p *params) { p.Token = "" }),
-		start.by("Token", func(p *params) { p.Token = strings.Repeat("t", 2*store.MaxTaskIDLen+1) }),
+		start.by("Token", func(p *params) { p.Token = strings.Repeat("t", 2*bounds.MaxTaskIDLen+1) }),
 		start.by("Set", func(p *params) { p.Set = "" }),
-		start.by("Args", func(p *params) { p.Args = make([]byte, store.DefaultMaxPayload+1) }),
+		start.by("Args", func(p *params) { p.Args = make([]byte, bounds.DefaultMaxPayload+1) }),
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{binary: ""} }),
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{"key": binary} }),
 		start.by("Root", func(p *params) { p.Root = nil }),
@@ -138,8 +139,8 @@ func refusedStarts() []refusal {
 		start.by("Retention", func(p *params) { p.Retention = 0 }),
 		start.by("FailureCap", func(p *params) { p.FailureCap = 0 }),
 		start.by("RedriveOf", func(p *params) { p.RedriveOf = -1 }),
-		start.by("RedriveOf", func(p *params) { p.RedriveOf = store.MaxNumber + 1 }),
-		start.by("Configuration", func(p *params) { p.Configuration = make([]byte, store.MaxConfigurationLen+1) }),
+		start.by("RedriveOf", func(p *params) { p.RedriveOf = bounds.MaxNumber + 1 }),
+		start.by("Configuration", func(p *params) { p.Configuration = make([]byte, bounds.MaxConfigurationLen+1) }),
 		start.by("Due", func(p *params) { p.Due = before1970 }),
 		start.by("Due", func(p *params) { p.Due = afterTime }),
 		fire.by("Name", func(p *store.FireParams) { p.Start.Job = "" }),
@@ -150,7 +151,7 @@ func refusedStarts() []refusal {
 		fire.by("Delay", func(p *store.FireParams) { p.Delay = -1 }),
 		fire.by("Rest", func(p *store.FireParams) { p.Rest = -1 }),
 	}
-	for _, weight := range []float64{0, -1, math.NaN(), math.Inf(1), store.MinWeight / 2, store.MaxWeight * 2} {
+	for _, weight := range []float64{0, -1, math.NaN(), math.Inf(1), bounds.MinWeight / 2, bounds.MaxWeight * 2} {
 		all = append(all, start.by("Weight", func(p *params) { p.Weight = weight }))
 	}
 	for field, spoil := range map[string]func(it *store.Item){
@@ -183,7 +184,7 @@ func refusedItems() (all []refusal) {
 		{"Task.Retry", func(it *store.Item) { it.Task.Retry = -1 }},
 		{"Task.Snoozes", func(it *store.Item) { it.Task.Snoozes = -1 }},
 		{"Task.Crashes", func(it *store.Item) { it.Task.Crashes = math.MaxInt }},
-		{"Task.Payload", func(it *store.Item) { it.Task.Payload = make([]byte, store.DefaultMaxPayload+1) }},
+		{"Task.Payload", func(it *store.Item) { it.Task.Payload = make([]byte, bounds.DefaultMaxPayload+1) }},
 		{"Task.Enqueued", func(it *store.Item) { it.Task.Enqueued = afterTime }},
 		{"Task.Headers", func(it *store.Item) { it.Task.Headers = map[string]string{"key": binary} }},
 		{"At", func(it *store.Item) { it.At = afterTime }},
@@ -241,14 +242,14 @@ func refusedEnqueues() []refusal {
 	return []refusal{
 		enqueue.by("Stream", func(p *params) { p.Stream = "" }),
 		enqueue.by("Number", func(p *params) { p.Number = 0 }),
-		enqueue.by("Number", func(p *params) { p.Number = store.MaxNumber + 1 }),
+		enqueue.by("Number", func(p *params) { p.Number = bounds.MaxNumber + 1 }),
 		enqueue.by("Holds", func(p *params) {
-			for range store.MaxBatch + 1 {
+			for range bounds.MaxBatch + 1 {
 				p.Holds = append(p.Holds, store.HoldChange{Run: aRun, Name: "h"})
 			}
 		}),
 		enqueue.by("Entries", func(p *params) {
-			for range store.MaxBatch + 1 {
+			for range bounds.MaxBatch + 1 {
 				p.Entries = append(p.Entries, store.Entry{Run: aRun, Item: task(scan, "t")})
 			}
 		}),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func refusedSessions() []refusal {
@@ -32,7 +33,7 @@ func refusedSessions() []refusal {
 		argument("Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime })),
 		beat.by("Session.ID", func(p *params) { p.Session.ID = "" }),
 		beat.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
-		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = store.MaxNumber + 1 }),
+		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = bounds.MaxNumber + 1 }),
 		beat.by("Lease", func(p *params) { p.Lease = 0 }),
 		beat.by("Running[0].Since", func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} }),
 		argument("Session.ID", func(s *scene) error { _, err := s.store.Held(s.ctx, store.SessionID{}, nil); return err }),
@@ -60,7 +61,7 @@ func refusedFetches() []refusal {
 		fetch.by("Number", func(p *params) { p.Number = 0 }),
 		fetch.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
 		fetch.by("Max", func(p *params) { p.Max = 0 }),
-		fetch.by("Max", func(p *params) { p.Max = store.MaxBatch + 1 }),
+		fetch.by("Max", func(p *params) { p.Max = bounds.MaxBatch + 1 }),
 		fetch.by("MaxBytes", func(p *params) { p.MaxBytes = -1 }),
 		fetch.by("Queues[1].Queue", func(p *params) { p.Queues[1] = store.FetchQueue{Queue: ""} }),
 		fetch.by("Queues[0].Routes[2].Queue", func(p *params) { p.Queues[0].Routes[2] = file }),
@@ -92,8 +93,8 @@ func refusedOutcomes() []refusal {
 		settle.by("Session.ID", func(p *params) { p.Session.ID = "" }),
 		settle.by("Number", func(p *params) { p.Number = 0 }),
 		settle.by("Answered.Settled", func(p *params) { p.Answered.Settled = -1 }),
-		settle.by("Outcomes", func(p *params) { p.Outcomes = make([]store.Outcome, store.MaxBatch+1); fill(p.Outcomes) }),
-		settle.by("Outcomes.Children", func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", store.MaxBatch+1) }),
+		settle.by("Outcomes", func(p *params) { p.Outcomes = make([]store.Outcome, bounds.MaxBatch+1); fill(p.Outcomes) }),
+		settle.by("Outcomes.Children", func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", bounds.MaxBatch+1) }),
 		outcome("Lease.Lane.Route.Set", func(o *store.Outcome) { o.Lease.Lane.Route.Set = "a/b" }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = 0 }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictHookDone + 1 }),
@@ -105,18 +106,18 @@ func refusedOutcomes() []refusal {
 		outcome("Staged[0].Route.Kind", func(o *store.Outcome) { o.Staged = []store.Staged{staged(preJob, 1)} }),
 		outcome("Staged[0].Count", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, -1)} }),
 		outcome("Staged[1].Route", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} }),
-		outcome("Result", func(o *store.Outcome) { o.Result = make([]byte, store.MaxResultLen+1) }),
+		outcome("Result", func(o *store.Outcome) { o.Result = make([]byte, bounds.MaxResultLen+1) }),
 		outcome("Writes[1].Name", func(o *store.Outcome) {
 			field := store.Write{Scope: list.Scope, Name: list.Name, Type: store.ValueMap, Op: store.WriteSet}
 			o.Writes = []store.Write{list, field}
 		}),
 		outcome("Writes", func(o *store.Outcome) {
-			half := make([]store.Datum, store.MaxData/2+1)
+			half := make([]store.Datum, bounds.MaxData/2+1)
 			o.Writes = []store.Write{list, list}
 			o.Writes[0].Data, o.Writes[1].Data = half, half
 		}),
 		outcome("Writes", func(o *store.Outcome) {
-			half := []store.Datum{{Bytes: make([]byte, store.MaxOutcomeWriteLen/2+1)}}
+			half := []store.Datum{{Bytes: make([]byte, bounds.MaxOutcomeWriteLen/2+1)}}
 			o.Writes = []store.Write{list, list}
 			o.Writes[0].Data, o.Writes[1].Data = half, half
 		}),
@@ -142,7 +143,7 @@ func fill(outcomes []store.Outcome) {
 
 func manyCounters() map[string]int64 {
 	all := make(map[string]int64)
-	for i := range store.MaxCounters + 1 {
+	for i := range bounds.MaxCounters + 1 {
 		all[fmt.Sprint("c", i)] = 1
 	}
 	return all
@@ -161,7 +162,7 @@ func refusedStages() []refusal {
 		stage.by("Lease.Lane.Route.Kind", func(p *params) { p.Lease.Lane.Route.Kind = "" }),
 		stage.by("Offset", func(p *params) { p.Offset = -1 }),
 		stage.by("Offset", func(p *params) { p.Offset = math.MaxInt }),
-		stage.by("Items", func(p *params) { p.Items = tasks(file, "t", store.MaxBatch+1) }),
+		stage.by("Items", func(p *params) { p.Items = tasks(file, "t", bounds.MaxBatch+1) }),
 		stage.by("Items[1].Route", func(p *params) { p.Items[1].Route = scan }),
 		stage.by("Route.Kind", func(p *params) { p.Route, p.Items = store.Route{Queue: "q", Set: "s"}, nil }),
 	}
@@ -175,13 +176,13 @@ func refusedSemaphores() []refusal {
 	}
 	return []refusal{
 		claim.by("Key", func(p *params) { p.Key = "" }),
-		claim.by("Key", func(p *params) { p.Key = strings.Repeat("k", store.MaxSemaphoreKeyLen+1) }),
+		claim.by("Key", func(p *params) { p.Key = strings.Repeat("k", bounds.MaxSemaphoreKeyLen+1) }),
 		claim.by("Token", func(p *params) { p.Token = "" }),
 		claim.by("Token", func(p *params) { p.Token = longName }),
 		claim.by("Holder", func(p *params) { p.Holder = "" }),
-		claim.by("Holder", func(p *params) { p.Holder = strings.Repeat("ä", store.MaxHolderLen+1) }),
+		claim.by("Holder", func(p *params) { p.Holder = strings.Repeat("ä", bounds.MaxHolderLen+1) }),
 		claim.by("Max", func(p *params) { p.Max = 0 }),
-		claim.by("Max", func(p *params) { p.Max = store.MaxSlots + 1 }),
+		claim.by("Max", func(p *params) { p.Max = bounds.MaxSlots + 1 }),
 		claim.by("TTL", func(p *params) { p.TTL = time.Millisecond - 1 }),
 		claim.by("Wait", func(p *params) { p.Wait = 1 }),
 		claim.by("Wait", func(p *params) { p.Wait = -time.Second }),
@@ -207,7 +208,7 @@ func refusedLimits() []refusal {
 	}
 	return []refusal{
 		draw.by("Limit", func(p *params) { p.Limit = "" }),
-		draw.by("Limit", func(p *params) { p.Limit = strings.Repeat("l", store.MaxLimitLen+1) }),
+		draw.by("Limit", func(p *params) { p.Limit = strings.Repeat("l", bounds.MaxLimitLen+1) }),
 		draw.by("Holder", func(p *params) { p.Holder = "a b" }),
 		draw.by("Number", func(p *params) { p.Number = 0 }),
 		draw.by("TTL", func(p *params) { p.TTL = 0 }),
@@ -218,11 +219,11 @@ func refusedLimits() []refusal {
 		draw.by("Unused", func(p *params) { p.Unused = -1 }),
 		draw.by("Used", func(p *params) { p.Used = beforeTime }),
 		draw.by("Rate.Events", func(p *params) { p.Rate.Events = 0 }),
-		draw.by("Rate.Events", func(p *params) { p.Rate.Events = store.MaxRateEvents + 1 }),
-		draw.by("Rate.Per", func(p *params) { p.Rate.Per = store.MinPer - 1 }),
-		draw.by("Rate.Per", func(p *params) { p.Rate.Per = store.MaxPer + 1 }),
+		draw.by("Rate.Events", func(p *params) { p.Rate.Events = bounds.MaxRateEvents + 1 }),
+		draw.by("Rate.Per", func(p *params) { p.Rate.Per = bounds.MinPer - 1 }),
+		draw.by("Rate.Per", func(p *params) { p.Rate.Per = bounds.MaxPer + 1 }),
 		draw.by("Rate.Burst", func(p *params) { p.Rate.Burst = 0 }),
-		draw.by("Rate.Burst", func(p *params) { p.Rate.Burst = store.MaxRateEvents + 1 }),
+		draw.by("Rate.Burst", func(p *params) { p.Rate.Burst = bounds.MaxRateEvents + 1 }),
 		argument("Limit", func(s *scene) error { return s.store.Forfeit(s.ctx, "", store.Holding{Holder: "h"}) }),
 		argument("Holder", func(s *scene) error { return s.store.Forfeit(s.ctx, "limit", store.Holding{}) }),
 	}
@@ -257,7 +258,7 @@ func refusedValues() []refusal {
 		write.by("Stream", func(p *params) { p.Stream = "" }),
 		write.by("Number", func(p *params) { p.Number = 0 }),
 		write.by("Writes", func(p *params) {
-			for range store.MaxBatch {
+			for range bounds.MaxBatch {
 				p.Writes = append(p.Writes, good)
 			}
 		}),
@@ -265,7 +266,7 @@ func refusedValues() []refusal {
 		second("Scope.Job", func(w *store.Write) { w.Scope = store.JobScope("") }),
 		second("Scope.Job", func(w *store.Write) { w.Scope.Job = binary }),
 		second("Scope.Run", func(w *store.Write) { w.Scope.Run = 0 }),
-		second("Scope.Run", func(w *store.Write) { w.Scope.Run = store.MaxNumber + 1 }),
+		second("Scope.Run", func(w *store.Write) { w.Scope.Run = bounds.MaxNumber + 1 }),
 		second("Scope.Expiry", func(w *store.Write) { w.Scope = store.NamespaceScope(-1) }),
 		second("Scope.Expiry", func(w *store.Write) { w.Scope = store.NamespaceScope(1) }),
 		second("Name", func(w *store.Write) { w.Name = "a/b" }),
@@ -274,22 +275,22 @@ func refusedValues() []refusal {
 		second("Op", func(w *store.Write) { w.Op = 0 }),
 		second("Cap", func(w *store.Write) { w.Cap = -1 }),
 		second("Data", func(w *store.Write) { w.Type, w.Op = store.ValueCounter, store.WriteAdd }),
-		second("Data", func(w *store.Write) { w.Data = make([]store.Datum, store.MaxData+1) }),
+		second("Data", func(w *store.Write) { w.Data = make([]store.Datum, bounds.MaxData+1) }),
 		second("Data", func(w *store.Write) {
-			w.Data = make([]store.Datum, store.MaxWriteLen/store.MaxValueLen+1)
+			w.Data = make([]store.Datum, bounds.MaxWriteLen/bounds.MaxValueLen+1)
 			for i := range w.Data {
-				w.Data[i].Bytes = make([]byte, store.MaxValueLen)
+				w.Data[i].Bytes = make([]byte, bounds.MaxValueLen)
 			}
 		}),
-		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", store.MaxFieldLen+1)}} }),
-		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, store.MaxValueLen+1)}} }),
+		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", bounds.MaxFieldLen+1)}} }),
+		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, bounds.MaxValueLen+1)}} }),
 		read.by("Scope.Of", func(p *store.ReadParams) { p.Scope = store.ValueScope{} }),
 		read.by("Name", func(p *store.ReadParams) { p.Name = "" }),
 		read.by("Type", func(p *store.ReadParams) { p.Type = "" }),
-		read.by("Fields", func(p *store.ReadParams) { p.Fields = make([]string, store.MaxData+1) }),
+		read.by("Fields", func(p *store.ReadParams) { p.Fields = make([]string, bounds.MaxData+1) }),
 		read.by("Offset", func(p *store.ReadParams) { p.Offset = -1 }),
 		read.by("Limit", func(p *store.ReadParams) { p.Limit = -1 }),
-		read.by("Limit", func(p *store.ReadParams) { p.Limit = store.MaxData + 1 }),
+		read.by("Limit", func(p *store.ReadParams) { p.Limit = bounds.MaxData + 1 }),
 	}
 	for _, text := range []string{"", "+5", "007", " 1", "9223372036854775808", "-0", "1.5"} {
 		all = append(all, add(store.ValueCounter, text))
@@ -308,7 +309,7 @@ func refusedConfigurations() []refusal {
 		},
 		func(s *scene, p params) error { _, err := s.store.WriteConfiguration(s.ctx, p); return err },
 	}
-	longText := strings.Repeat("t", store.MaxConfigurationText+1)
+	longText := strings.Repeat("t", bounds.MaxConfigurationText+1)
 	return []refusal{
 		write.by("Run.Job", func(p *params) { p.ID = store.ConfigurationID{} }),
 		write.by("Run", func(p *params) { p.ID.Run = aRun }),
@@ -316,13 +317,13 @@ func refusedConfigurations() []refusal {
 		write.by("Token", func(p *params) { p.Token = "" }),
 		write.by("Token", func(p *params) { p.Token = longText }),
 		write.by("IfVersion", func(p *params) { p.IfVersion = -2 }),
-		write.by("Document", func(p *params) { p.Document = make([]byte, store.MaxConfigurationLen+1) }),
+		write.by("Document", func(p *params) { p.Document = make([]byte, bounds.MaxConfigurationLen+1) }),
 		write.by("By", func(p *params) { p.By = longText }),
 		write.by("By", func(p *params) { p.By = binary }),
 		write.by("Reason", func(p *params) { p.Reason = longText }),
 		argument("Set", func(s *scene) error { return s.store.PublishSet(s.ctx, store.SetRecord{}) }),
 		argument("Description", func(s *scene) error {
-			return s.store.PublishSet(s.ctx, store.SetRecord{Name: "set", Description: make([]byte, store.MaxConfigurationLen+1)})
+			return s.store.PublishSet(s.ctx, store.SetRecord{Name: "set", Description: make([]byte, bounds.MaxConfigurationLen+1)})
 		}),
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Configuration(s.ctx, store.ConfigurationID{}); return err }),
 		argument("Run.Job", func(s *scene) error {

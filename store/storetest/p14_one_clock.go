@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // skew is how wrong the clocks of the workers and producers of these cases are.
@@ -38,7 +39,7 @@ var oneClock = []testCase{
 		}
 		var got []store.Delivery
 		s.until(r.partition, "both are due", func() bool {
-			got = append(got, w.fetch(store.MaxBatch)...)
+			got = append(got, w.fetch(bounds.MaxBatch)...)
 			return len(got) == 2
 		})
 		far := delayed(scan, "never", never)

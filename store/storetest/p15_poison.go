@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
 
 var poison = []testCase{
 	{"a task whose sessions keep dying is charged each time, its neighbours are not", func(s *scene) {
@@ -63,10 +67,10 @@ var poison = []testCase{
 
 		w := r.worker()
 		for left := 5; left > 0; left-- {
-			ds := w.fetch(store.MaxBatch)
+			ds := w.fetch(bounds.MaxBatch)
 			s.Len(ds, 1, "one recovered task at a time")
 			s.True(ds[0].Task.Recovered)
-			s.Empty(w.withoutRecovered(store.MaxBatch), "the session runs a recovered task")
+			s.Empty(w.withoutRecovered(bounds.MaxBatch), "the session runs a recovered task")
 			w.succeed(ds...)
 		}
 		r.counts(store.Counts{Succeeded: 5}, "each ran alone")
@@ -79,7 +83,7 @@ var poison = []testCase{
 		dead.close()
 		p.add(r, tasks(scan, "plain", 20)...)
 		w := r.worker()
-		ds := w.withoutRecovered(store.MaxBatch)
+		ds := w.withoutRecovered(bounds.MaxBatch)
 		s.Equal(named(tasks(scan, "plain", 20)...), ids(ds))
 		w.succeed(ds...)
 		s.Equal("recovered", w.one().Task.ID)

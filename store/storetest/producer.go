@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/rollcall-go/rollcall/store"
+import (
+	"github.com/rollcall-go/rollcall/store"
+
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
 
 // producer adds tasks to runs of a partition. It numbers its calls.
 type producer struct {
@@ -48,7 +52,7 @@ func (p *producer) send(batch store.EnqueueParams) store.EnqueueReply {
 func (p *producer) add(r *run, items ...store.Item) {
 	p.s.tb.Helper()
 	for len(items) > 0 {
-		n := min(len(items), store.MaxBatch)
+		n := min(len(items), bounds.MaxBatch)
 		for i, res := range p.offer(r, items[:n]...) {
 			p.s.NoError(res.Err, "entry %d", i)
 			p.s.False(res.Duplicate, "entry %d is no duplicate", i)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // losesDead takes what a session held when it ended for done.
@@ -227,7 +228,7 @@ func (s *fetchesAnew) Fetch(ctx context.Context, p store.FetchParams) (store.Fet
 type crowds struct{ store.Store }
 
 func (s *crowds) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	if p.Max > 0 && p.Max < store.MaxSlots {
+	if p.Max > 0 && p.Max < bounds.MaxSlots {
 		p.Max++
 	}
 	return s.Store.AcquireSemaphore(ctx, p)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // worker is one session: it numbers its fetches and its settlements.
@@ -65,7 +66,7 @@ func (w *worker) take(n int) (ds []store.Delivery) {
 	w.s.tb.Helper()
 	for idle := 0; len(ds) < n && idle < 8; idle++ {
 		w.s.promote(w.session.Partition)
-		if got := w.fetch(min(n-len(ds), store.MaxBatch)); len(got) > 0 {
+		if got := w.fetch(min(n-len(ds), bounds.MaxBatch)); len(got) > 0 {
 			ds, idle = append(ds, got...), 0
 		}
 	}
@@ -84,7 +85,7 @@ func (w *worker) none(why string) {
 	w.s.tb.Helper()
 	for range 3 {
 		w.s.promote(w.session.Partition)
-		w.s.Empty(w.fetch(store.MaxBatch), "nothing is delivered: %s", why)
+		w.s.Empty(w.fetch(bounds.MaxBatch), "nothing is delivered: %s", why)
 	}
 }
 
@@ -114,7 +115,7 @@ func (w *worker) settle(outcomes ...store.Outcome) store.SettleReply {
 func (w *worker) succeed(ds ...store.Delivery) {
 	w.s.tb.Helper()
 	for len(ds) > 0 {
-		n := min(len(ds), store.MaxBatch)
+		n := min(len(ds), bounds.MaxBatch)
 		outcomes := make([]store.Outcome, n)
 		for i, d := range ds[:n] {
 			outcomes[i] = success(d)
@@ -130,7 +131,7 @@ func (w *worker) drain(outcome func(d store.Delivery) store.Outcome) (all []stor
 	w.s.tb.Helper()
 	for idle := 0; idle < 4; idle++ {
 		w.s.promote(w.session.Partition)
-		ds := w.fetch(store.MaxBatch)
+		ds := w.fetch(bounds.MaxBatch)
 		if len(ds) == 0 {
 			continue
 		}

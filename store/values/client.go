@@ -9,9 +9,10 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/stream"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// maxWritesLen bounds the writes of one call of the store, as [store.MaxBatch] bounds their number.
+// maxWritesLen bounds the writes of one call of the store, as [bounds.MaxBatch] bounds their number.
 const maxWritesLen = 1 << 20
 
 // Client is what typed references to values write and read through: one for a store, or a namespace, is enough for a
@@ -84,7 +85,7 @@ func (l *valueLine) Take(waiting []*valueWrite) int {
 	size := waiting[0].write.Size()
 	for n := 1; n < len(waiting); n++ {
 		size += waiting[n].write.Size()
-		if n == store.MaxBatch || size > maxWritesLen || waiting[n].write.Grows() != grows {
+		if n == bounds.MaxBatch || size > maxWritesLen || waiting[n].write.Grows() != grows {
 			return n
 		}
 	}

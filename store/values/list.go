@@ -19,7 +19,7 @@ func NewList[T any](c *Client, scope store.ValueScope, name string) *List[T] {
 	return &List[T]{ref{c, scope, name, store.ValueList}}
 }
 
-// Append adds items to the end, all in one step and exactly once: at most [store.MaxData]. Errors as for [Value.Set].
+// Append adds items to the end, all in one step and exactly once: at most [bounds.MaxData]. Errors as for [Value.Set].
 func (l *List[T]) Append(ctx context.Context, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {

@@ -11,7 +11,7 @@ import (
 )
 
 // Map is a reference to a map of strings to Ts, each stored as JSON: one hash, not a key per entry. It may be used
-// concurrently. The names of its fields are any text, or bytes, of up to [store.MaxFieldLen].
+// concurrently. The names of its fields are any text, or bytes, of up to [bounds.MaxFieldLen].
 type Map[T any] struct{ ref }
 
 // NewMap returns a reference to the map of that name, as [NewCounter] does.
@@ -29,7 +29,7 @@ func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err e
 	return value, ok, nil
 }
 
-// GetAll reads several fields, at most [store.MaxData]: about 1 MiB of them as of one moment, in one round trip, larger ones in several. Those that are
+// GetAll reads several fields, at most [bounds.MaxData]: about 1 MiB of them as of one moment, in one round trip, larger ones in several. Those that are
 // not there are left out. Errors as for Get.
 func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
 	out := make(map[string]T, len(fields))
@@ -59,7 +59,7 @@ func (m *Map[T]) Set(ctx context.Context, field string, value T) error {
 	return m.SetAll(ctx, map[string]T{field: value})
 }
 
-// SetAll writes several fields, at most [store.MaxData], in one step. Errors as for [Value.Set].
+// SetAll writes several fields, at most [bounds.MaxData], in one step. Errors as for [Value.Set].
 func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
 	data := make([]store.Datum, 0, len(fields))
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
@@ -87,7 +87,7 @@ func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value 
 	})
 }
 
-// Remove removes fields, at most [store.MaxData], in one step. Those that are not there change nothing.
+// Remove removes fields, at most [bounds.MaxData], in one step. Those that are not there change nothing.
 func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
 	data := make([]store.Datum, len(fields))
 	for i, field := range fields {

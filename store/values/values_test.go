@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/values"
 )
@@ -23,9 +24,9 @@ func TestErrorsOfReferencesNameWhatTheCallerPassed(t *testing.T) {
 	value := values.NewValue[any](h, scope, "value")
 	list := values.NewList[any](h, scope, "list")
 	fields := values.NewMap[any](h, scope, "map")
-	large := strings.Repeat("x", store.MaxValueLen)
-	long := strings.Repeat("n", store.MaxFieldLen+1)
-	many := make([]string, store.MaxData+1)
+	large := strings.Repeat("x", bounds.MaxValueLen)
+	long := strings.Repeat("n", bounds.MaxFieldLen+1)
+	many := make([]string, bounds.MaxData+1)
 	for _, c := range []struct {
 		call  string
 		do    func(ctx context.Context) error
@@ -39,7 +40,7 @@ func TestErrorsOfReferencesNameWhatTheCallerPassed(t *testing.T) {
 		{"Value.CompareAndSet", func(ctx context.Context) error { _, err := value.CompareAndSet(ctx, nil, large); return err }, "Value"},
 		{"List.Append", func(ctx context.Context) error { return list.Append(ctx, 0, large) }, "Items[1]"},
 		{"List.Append of no JSON", func(ctx context.Context) error { return list.Append(ctx, 0, make(chan int)) }, "Items[1]"},
-		{"List.Append of many", func(ctx context.Context) error { return list.Append(ctx, make([]any, store.MaxData+1)...) }, "Items"},
+		{"List.Append of many", func(ctx context.Context) error { return list.Append(ctx, make([]any, bounds.MaxData+1)...) }, "Items"},
 		{"List.Range", func(ctx context.Context) error {
 			for _, err := range list.Range(ctx, -1) {
 				return err

@@ -15,16 +15,17 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // maxFinished is how many outcomes of a partition may wait to be settled before
 // fetching from it pauses: a store that is slow to settle must not fill the memory.
-const maxFinished = 4 * store.MaxBatch
+const maxFinished = 4 * bounds.MaxBatch
 
 // suspectPatience is after how many deliveries a partition is asked for suspects though
 // no slot is free. Otherwise they are not, so that a suspect does not wait in a process
 // that some other task may kill; but a worker that is never idle must not starve them.
-const suspectPatience = 4 * store.MaxBatch
+const suspectPatience = 4 * bounds.MaxBatch
 
 // Config configures an intake.
 type Config struct {
@@ -182,7 +183,7 @@ func (in *Intake) grantLocked() {
 		g := &Grant{
 			// A partition that does not answer holds its share of the room, not all of
 			// it.
-			Max:     int(min(store.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
+			Max:     int(min(bounds.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
 			Suspect: !in.suspect && (slots > 0 || next.unasked >= suspectPatience),
 			Queues:  next.asked,
 			PerRun:  in.limits.perRun,
@@ -206,7 +207,7 @@ func (in *Intake) liftLocked(src *Source) {
 		}
 	}
 	if rivals {
-		src.turn.lift(floor - store.MaxBatch)
+		src.turn.lift(floor - bounds.MaxBatch)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // granted takes the grant of a source, if there is one.
@@ -83,7 +84,7 @@ func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
 		if !ok {
 			break
 		}
-		require.LessOrEqual(t, g.Max, store.MaxBatch)
+		require.LessOrEqual(t, g.Max, bounds.MaxBatch)
 		give(g, g.Max, 0, 5*time.Millisecond)
 	}
 	held := in.inHand.Load()
@@ -94,7 +95,7 @@ func TestAnIntakePrefetchesForShortTasksAndRefillsByHalves(t *testing.T) {
 	finish(in, 1)
 	g, ok := granted(src)
 	require.True(t, ok)
-	require.Equal(t, store.MaxBatch, g.Max)
+	require.Equal(t, bounds.MaxBatch, g.Max)
 }
 
 func TestPrefetchFollowsTheTimeOfHandlers(t *testing.T) {
@@ -143,7 +144,7 @@ func TestPartitionsShareTheRoomAndIdlenessSavesNothingUp(t *testing.T) {
 	for range 100 {
 		step()
 	}
-	require.InDelta(t, got[0], got[2], store.MaxBatch+30)
+	require.InDelta(t, got[0], got[2], bounds.MaxBatch+30)
 }
 
 func TestAPartitionThatDoesNotAnswerKeepsOnlyItsShare(t *testing.T) {
@@ -224,7 +225,7 @@ func TestOutcomesThatPileUpStopFetching(t *testing.T) {
 		finish(in, g.Max)
 	}
 	require.InDelta(t, maxFinished, delivered, 100)
-	src.Settled(none, store.MaxBatch, false)
+	src.Settled(none, bounds.MaxBatch, false)
 	_, ok := granted(src)
 	require.True(t, ok)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // blockTime is how much of a rate a worker takes at once.
@@ -35,7 +36,7 @@ func (t *tokens) set(r store.Rate) (moved bool) {
 }
 
 func (t *tokens) free(now time.Time) int {
-	if now.Sub(t.asked) >= store.TokenTTL {
+	if now.Sub(t.asked) >= bounds.TokenTTL {
 		return 0
 	}
 	return t.left
@@ -59,7 +60,7 @@ func (t *tokens) due(short bool, now time.Time) bool {
 	switch {
 	case t.reserved > 0:
 		return false // a fetch in flight may spend them
-	case t.lent > 0 && (t.left == 0 || now.Sub(t.asked) >= store.TokenTTL/2):
+	case t.lent > 0 && (t.left == 0 || now.Sub(t.asked) >= bounds.TokenTTL/2):
 		return true
 	}
 	return short && t.limits() && t.free(now) == 0 && !now.Before(t.next)
@@ -73,7 +74,7 @@ func (t *tokens) ask(q *store.DrawParams, short bool, appetite int, now time.Tim
 	q.TTL, q.Rate, q.Unused, q.Used = placeTime, t.rate, max(0, t.left), t.spent
 	if short && t.limits() {
 		block := math.Ceil(float64(t.rate.Events) * float64(blockTime) / float64(t.rate.Per))
-		q.Tokens = min(appetite, store.MaxBatch, int(block))
+		q.Tokens = min(appetite, bounds.MaxBatch, int(block))
 	}
 	t.lent, t.left, t.asked, t.spent = 0, 0, now, time.Time{}
 	return true
@@ -92,7 +93,7 @@ func (t *tokens) wait(now time.Time) time.Duration {
 	case t.reserved > 0:
 		return 0 // the reply to the fetch tells
 	case t.lent > 0:
-		return max(time.Millisecond, store.TokenTTL/2-now.Sub(t.asked))
+		return max(time.Millisecond, bounds.TokenTTL/2-now.Sub(t.asked))
 	}
 	return max(0, t.next.Sub(now))
 }

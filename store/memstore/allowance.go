@@ -9,19 +9,19 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// bounds is what keeps tasks back from one fetch: budgets of its worker and limits of each run. A
+// allowance is what keeps tasks back from one fetch: budgets of its worker and limits of each run. A
 // nil bounds keeps nothing back.
-type bounds struct {
+type allowance struct {
 	budgets []store.Budget // with what is left by now
 	perRun  []store.RunLimit
 	waiting []bool // by budget: more waits in its scope
 }
 
-func newBounds(p *store.FetchParams, now time.Time) *bounds {
+func newAllowance(p *store.FetchParams, now time.Time) *allowance {
 	if len(p.Budgets) == 0 && len(p.PerRun) == 0 {
 		return nil
 	}
-	b := &bounds{budgets: slices.Clone(p.Budgets), perRun: p.PerRun, waiting: make([]bool, len(p.Budgets))}
+	b := &allowance{budgets: slices.Clone(p.Budgets), perRun: p.PerRun, waiting: make([]bool, len(p.Budgets))}
 	for i := range b.budgets {
 		if until := b.budgets[i].Until; !until.IsZero() && !now.Before(until) {
 			b.budgets[i].Left = 0
@@ -31,7 +31,7 @@ func newBounds(p *store.FetchParams, now time.Time) *bounds {
 }
 
 // affords is how many more tasks of a route the budgets leave.
-func (b *bounds) affords(r store.Route) int {
+func (b *allowance) affords(r store.Route) int {
 	left := math.MaxInt
 	for i := range b.budgets {
 		if b.budgets[i].Scope.Covers(r) {
@@ -42,7 +42,7 @@ func (b *bounds) affords(r store.Route) int {
 }
 
 // allows is how many more tasks of a lane the limits of its run leave.
-func (b *bounds) allows(l *lane) int {
+func (b *allowance) allows(l *lane) int {
 	left := math.MaxInt
 	for i := range b.perRun {
 		if limit := &b.perRun[i]; limit.Scope.Covers(l.route) {
@@ -57,7 +57,7 @@ func (b *bounds) allows(l *lane) int {
 func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int) {
 	for {
 		l := next(rings, side)
-		if l == nil || k.bounds == nil {
+		if l == nil || k.allowance == nil {
 			return l, math.MaxInt
 		}
 		affords, allows := k.affords(l.route), k.allows(l)
@@ -74,7 +74,7 @@ func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int
 
 // spend charges a delivery, and reports whether its run counts it by kind.
 func (k *picking) spend(l *lane) (tallied bool) {
-	if k.bounds == nil {
+	if k.allowance == nil {
 		return false
 	}
 	for i := range k.budgets {
@@ -99,14 +99,14 @@ func (k *picking) spent(l *lane) {
 
 // endTurn notes the budgets that made the rings of a queue wait.
 func (k *picking) endTurn(rings []*ring) {
-	if k.bounds == nil {
+	if k.allowance == nil {
 		return
 	}
 	for _, g := range rings {
 		for _, h := range []*heap[*lane]{&g.waiting, &g.recovered} {
 			for i := range k.budgets {
 				if h.len() > 0 && k.budgets[i].Left < 1 && k.budgets[i].Scope.Covers(h.top().route) {
-					k.bounds.waiting[i] = true
+					k.allowance.waiting[i] = true
 				}
 			}
 		}
@@ -114,7 +114,7 @@ func (k *picking) endTurn(rings []*ring) {
 }
 
 // short lists the budgets of which nothing is left though more waits.
-func (b *bounds) short() (short []int) {
+func (b *allowance) short() (short []int) {
 	if b == nil {
 		return nil
 	}

@@ -3,16 +3,8 @@ package store
 import (
 	"fmt"
 	"time"
-)
 
-// Limits of numbers and times. A Store keeps values within them exactly, and refuses others with a
-// [FieldError].
-const (
-	// MaxNumber is the highest number of a call in a stream.
-	MaxNumber = 1<<53 - 1
-	// MinWeight and MaxWeight are the limits of the weight of a run or a queue.
-	MinWeight = 1e-6
-	MaxWeight = 1e6
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var (
@@ -43,24 +35,24 @@ func DueTime(t time.Time) time.Time {
 	return due
 }
 
-// ValidateWeight checks the share of a run in a queue, or of a queue in a worker: [MinWeight] to [MaxWeight]. The error is a [*FieldError] for the field "Weight".
+// ValidateWeight checks the share of a run in a queue, or of a queue in a worker: [bounds.MinWeight] to [bounds.MaxWeight]. The error is a [*FieldError] for the field "Weight".
 func ValidateWeight(w float64) error {
 	switch {
 	case !(w > 0): // refuses NaN too
 		return &FieldError{Field: "Weight", Reason: "is not positive"}
-	case w < MinWeight || w > MaxWeight:
+	case w < bounds.MinWeight || w > bounds.MaxWeight:
 		return &FieldError{Field: "Weight", Reason: "is not within 0.000001 to 1000000"}
 	}
 	return nil
 }
 
-// validateNumber checks the number of a call in a stream: 1 to [MaxNumber]. The error is a [*FieldError] for the field "Number".
+// validateNumber checks the number of a call in a stream: 1 to [bounds.MaxNumber]. The error is a [*FieldError] for the field "Number".
 func validateNumber(n int64) error {
 	switch {
 	case n < 1:
 		return &FieldError{Field: "Number", Reason: "is below 1"}
-	case n > MaxNumber:
-		return &FieldError{Field: "Number", Reason: fmt.Sprintf("is above %d", int64(MaxNumber))}
+	case n > bounds.MaxNumber:
+		return &FieldError{Field: "Number", Reason: fmt.Sprintf("is above %d", int64(bounds.MaxNumber))}
 	}
 	return nil
 }

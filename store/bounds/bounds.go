@@ -1,0 +1,98 @@
+// Package bounds states the bounds that every store keeps. What lies outside of them is refused with a
+// *store.FieldError, and nothing is written.
+package bounds
+
+import "time"
+
+// Tasks and calls.
+const (
+	// DefaultMaxPayload is the largest payload of a task or of a run's
+	// arguments, in bytes, unless configured lower.
+	DefaultMaxPayload = 1 << 20
+	// MaxBatch is the largest number of entries in one Enqueue, of
+	// deliveries in one Fetch, of outcomes in one Settle and of inline
+	// children in one outcome.
+	MaxBatch = 256
+	// PageBytes is about how many bytes one call moves, or answers with, wherever it could be many large items: it goes
+	// on with the next call. A single item may be larger.
+	PageBytes = 1 << 20
+	// MaxPage is the highest number of jobs, or of failures, that one call may ask for.
+	MaxPage = 1000
+	// MaxNumber is the highest number of a call in a stream.
+	MaxNumber = 1<<53 - 1
+	// MaxCounters is the largest number of counters in one outcome.
+	MaxCounters = 64
+	// MaxResultLen bounds the result of a run, in bytes.
+	MaxResultLen = 64 << 10
+	// MaxReporting bounds RunRecord.Reporting.
+	MaxReporting = 64
+)
+
+// Names and texts, in bytes unless they say otherwise.
+const (
+	// MaxNameLen bounds namespaces, queues, sets and kinds, in bytes.
+	MaxNameLen = 64
+	// MaxJobNameLen bounds job names, in bytes.
+	MaxJobNameLen = 200
+	// MaxTaskIDLen bounds caller-chosen task IDs, in bytes.
+	MaxTaskIDLen = 512
+	// MaxSemaphoreKeyLen bounds the key of a semaphore, in bytes.
+	MaxSemaphoreKeyLen = 200
+	// MaxLimitLen bounds the name of a limit, in bytes.
+	MaxLimitLen = 200
+	// MaxHolderLen bounds the description of a holder, in characters (runes).
+	MaxHolderLen = 256
+	// MaxDefinitionLen bounds a definition, and a schedule, in bytes.
+	MaxDefinitionLen = 4 << 20
+	// MaxConfigurationLen bounds a document, and a description, in bytes.
+	MaxConfigurationLen = 256 << 10
+	// MaxConfigurationText bounds who made a change, and why, in bytes.
+	MaxConfigurationText = 1 << 10
+	// MaxProblemLen is the longest reason why a job cannot be fired, in bytes.
+	MaxProblemLen = 1 << 10
+)
+
+// Weights, limits and semaphores.
+const (
+	// MinWeight and MaxWeight bound the weight of a run, and of a queue.
+	MinWeight = 1e-6
+	MaxWeight = 1e6
+	// MinPer and MaxPer bound the time for which a rate allows its events.
+	MinPer = time.Millisecond
+	MaxPer = 31 * 24 * time.Hour
+	// MaxRateEvents bounds the events of a rate, and its burst.
+	MaxRateEvents = 1 << 30
+	// MaxFill bounds how long a bucket takes to fill, so that no Store counts further than its clock goes. It is longer than anything runs.
+	MaxFill = 100 * 365 * 24 * time.Hour
+	// TokenTTL is how long tokens of a rate may be used after they were lent.
+	TokenTTL = time.Second
+	// MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no fleet holds as many.
+	MaxPermits = 1 << 40
+	// MaxSlots is the largest number of places of a semaphore.
+	MaxSlots = 10_000
+	// MaxShownHolders is how many holders the answer to a refused claim lists.
+	MaxShownHolders = 64
+)
+
+// Values.
+const (
+	// MaxValues is the largest number of values that one run, or one job, may have.
+	MaxValues = 1000
+	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a map, in bytes.
+	MaxValueLen = 1 << 20
+	// MaxFieldLen bounds the name of a field of a map, in bytes.
+	MaxFieldLen = 8 << 10
+	// MaxData bounds what one write has, and what all writes of one outcome have together.
+	MaxData = 1000
+	// MaxWriteLen bounds the names and values of one write, in bytes.
+	MaxWriteLen = 4 << 20
+	// MaxOutcomeWriteLen bounds the names and values of all writes of one outcome, in bytes.
+	MaxOutcomeWriteLen = 1 << 20
+)
+
+// Periodic jobs that cannot be fired.
+const (
+	// PostponeFirst and PostponeLast bound for how long such a job is put off at a time.
+	PostponeFirst = time.Second
+	PostponeLast  = time.Minute
+)

@@ -92,7 +92,7 @@ func (k *picking) spend(l *lane) (tallied bool) {
 // spent has a lane that was served stand aside at once, if its run has all that it may have by now: then a limit that
 // is raised tells of it, also where no other fetch came upon it.
 func (k *picking) spent(l *lane) {
-	if k.bounds != nil && (l.waitingAt >= 0 || l.recoveredAt >= 0) && k.allows(l) < 1 {
+	if k.allowance != nil && (l.waitingAt >= 0 || l.recoveredAt >= 0) && k.allows(l) < 1 {
 		k.standAside(l)
 	}
 }

@@ -88,7 +88,8 @@ var wakeupsContract = []testCase{
 	}},
 	{"an idle run that is sealed or stopped is signalled", func(s *scene) {
 		r := s.start(store.StartParams{Job: "sealed", Open: true, SealAfter: brief})
-		s.h.Advance(s.tb, brief)
+		r.producer().add(r, task(scan, "t")) // so that it does not end
+		s.h.Advance(s.tb, quiet)
 		s.during(func() { s.sweep(r.partition) }, func(l *listener) { l.moves(r, "it was sealed") })
 		r = s.start(store.StartParams{Job: "stopped", Open: true, StopAfter: brief})
 		w := r.worker()

@@ -26,7 +26,8 @@ type Runs interface {
 	StopRun(ctx context.Context, p StopParams) error
 
 	// SetRunPaused stops or allows deliveries of the run's tasks and hooks. Running ones go on. A
-	// repeat changes nothing. Errors: [ErrRunNotFound], [ErrRunFinished].
+	// repeat changes nothing. Errors: [ErrRunNotFound]; [ErrRunFinished], also while the run is
+	// stopping.
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
 	// Failures reads failures of a run with a place above after, sorted by place, which is the

@@ -14,7 +14,7 @@ type SessionID struct {
 // Sessions lets workers lease tasks and report their outcomes.
 type Sessions interface {
 	// OpenSession registers a session whose lease lasts for the given time
-	// unless Heartbeat extends it. Repeating it before the first fetch is harmless.
+	// unless Heartbeat extends it. Repeating it before the first fetch is harmless, and [ErrStale] after that.
 	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
 
 	// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). It does not wait. A repeat
@@ -40,8 +40,8 @@ type Sessions interface {
 	Stage(ctx context.Context, p StageParams) error
 
 	// Heartbeat extends the session's lease and reads the states of runs. p.Running replaces that
-	// of the heartbeat before, also in the Reporting of runs that are not final; a change of
-	// Reporting is signalled with [SignalProgress]. Error: [ErrLeaseLost] if the session is gone.
+	// of the heartbeat before, also in the Reporting of runs that are running or stopping; a
+	// change of Reporting is signalled with [SignalProgress]. Error: [ErrLeaseLost] if the session is gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
 	// Held lists deliveries that the store holds for the session, each with what it has staged,
@@ -163,7 +163,7 @@ func (v Verdict) String() string {
 type Outcome struct {
 	Lease   Lease
 	Verdict Verdict
-	// Task is the delivery's task; for Retry, Snooze and Release with the fields Retry and Snoozes as they shall be stored.
+	// Task is the delivery's task, which is stored again, or buried, as it is here; for Retry, Snooze and Release with the fields Retry and Snoozes as they shall be stored.
 	Task  Task
 	Delay time.Duration // Retry and Snooze
 	// Error is the text of the failure (Retry, Fail, Abort, HookDone) or the reason (StopRun, Skip).

@@ -51,6 +51,7 @@ func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
 	w.fetched--
 	ds = w.fetch(2)
 	intact(ds)
+	ds[1].Task = fresh(ds[1].Task.ID).Task // it is stored again as the outcome has it
 	require.NoError(t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: ds[0].Lease, Route: path, Items: []store.Item{staged}}))
 	spoil(&staged)
 	o := with(ds[0], store.VerdictSuccess)
@@ -60,6 +61,7 @@ func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
 	ds = w.fetch(3)
 	require.Len(t, ds, 3)
 	intact(ds)
+	ds[0].Task = fresh(ds[0].Task.ID).Task
 	w.settle(with(ds[0], store.VerdictFail))
 	for range 2 {
 		failures, err := k.Failures(k.ctx, run, 0, 1)

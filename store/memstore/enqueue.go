@@ -173,6 +173,6 @@ func (p *partition) admit(r *run, it store.Item, now time.Time) (duplicate bool)
 		return true
 	}
 	r.rec.Counts.Total++
-	p.place(p.lane(r, it.Route), it.Task, dueTime(it, now), now)
+	p.add(p.lane(r, it.Route), it, now)
 	return false
 }

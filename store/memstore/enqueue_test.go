@@ -161,6 +161,8 @@ func TestDelaysAndTimesAreKeptByTheStoresClock(t *testing.T) {
 		past := task("past")
 		past.At = time.Now().Add(-time.Minute)
 		k.add(run, delayed("later", 2*time.Minute), at, past)
+		k.requireCounts(run, store.Counts{Delayed: 3})
+		k.promote()
 		k.requireCounts(run, store.Counts{Pending: 1, Delayed: 2})
 
 		w := k.worker()

@@ -28,8 +28,9 @@ func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRe
 		return store.FetchReply{}, store.ErrStale
 	}
 	now := part.now()
-	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), ReadOnly: part.mode == store.ModeReadOnly}
+	reply := store.FetchReply{Now: now, NextDue: part.nextDue()}
 	if p.Number > sess.fetched {
+		reply.ReadOnly = part.mode == store.ModeReadOnly
 		reply.Short = part.fetch(sess, p, now)
 	}
 	reply.Deliveries = sess.deliveries(p.Number)

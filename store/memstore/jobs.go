@@ -105,12 +105,12 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 	case params.Type != store.JobPeriodic:
 		j.rec.Due, j.schedule.spec = time.Time{}, nil
 		p.disarm(j)
-	case bytes.Equal(j.schedule.spec, params.Schedule):
+	case j.schedule.spec != nil && bytes.Equal(j.schedule.spec, params.Schedule):
 		if solved {
 			p.arm(j, p.now())
 		}
 	default:
-		j.rec.Due, j.schedule.spec = time.Time{}, bytes.Clone(params.Schedule)
+		j.rec.Due, j.schedule.spec = time.Time{}, append([]byte{}, params.Schedule...)
 		if j.rec.Disabled {
 			return
 		}

@@ -127,10 +127,12 @@ func (p *partition) unpark() (*lane, store.Task) {
 	return l, t
 }
 
-// dueTime is when an item may first be delivered.
-func dueTime(it store.Item, now time.Time) time.Time {
-	if !it.At.IsZero() {
-		return it.At.UTC().Round(0) // as it would be read back from a server
+// add puts an item into a lane. One that has a time of its own waits for Promote, also if that is past.
+func (p *partition) add(l *lane, it store.Item, now time.Time) {
+	if it.At.IsZero() {
+		p.place(l, it.Task, now.Add(it.Delay), now)
+		return
 	}
-	return now.Add(it.Delay)
+	p.count(l, 0, 1)
+	p.park(l, it.Task, it.At.UTC().Round(0)) // as it would be read back from a server
 }

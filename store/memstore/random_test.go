@@ -82,6 +82,7 @@ func (l *life) startRun(t *rapid.T) {
 	l.jobs++
 	p := store.StartParams{Job: fmt.Sprint("job", l.jobs), Retention: 30 * time.Second, Open: rapid.Bool().Draw(t, "open")}
 	if root := someItem(t); !p.Open || rapid.Bool().Draw(t, "root") {
+		root.Task.Claimed, root.Task.Keep = false, 0
 		p.Root = &root
 	}
 	if rapid.Bool().Draw(t, "pre") {

@@ -212,7 +212,7 @@ func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 	switch {
 	case err != nil:
 		return err
-	case r.rec.Status.Final():
+	case r.rec.Status.Final() || r.rec.Status == store.StatusStopping:
 		return store.ErrRunFinished
 	case r.rec.Paused == paused:
 		return nil

@@ -121,10 +121,14 @@ func (s *backend) OpenSession(ctx context.Context, id store.SessionID, info stor
 	}
 	defer part.unlock()
 	sess := part.sessions[id.ID]
-	if sess == nil {
+	switch {
+	case sess == nil:
 		sess = &session{id: id, worker: copyWorker(info), batches: map[int64]*batch{}}
 		part.sessions[id.ID] = sess
+	case sess.fetched > 0:
+		return store.ErrStale
 	}
+	sess.worker, sess.running, sess.settled, sess.settleReply = copyWorker(info), nil, 0, store.SettleReply{}
 	sess.lease = lease
 	sess.extend(part.now())
 	return nil
@@ -144,7 +148,10 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 	now := part.now()
 	sess.lease, sess.running = p.Lease, slices.Clone(p.Running)
 	sess.extend(now)
-	part.report(sess, store.Reporting(p.Running))
+	part.report(sess, store.Reporting(slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool {
+		_, err := part.run(t.Run)
+		return err != nil
+	})))
 	reply := store.HeartbeatReply{
 		Now:      now,
 		NextDue:  part.nextDue(),

@@ -118,7 +118,6 @@ func (b *settling) refuses(o *store.Outcome) error {
 func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
 	c.Running--
-	h.task.Recovered = false
 	stopping := r.rec.Status == store.StatusStopping
 	verdict := o.Verdict
 	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
@@ -131,14 +130,14 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 		for i := range o.Writes {
 			b.write(&o.Writes[i], b.now)
 		}
-		r.claims.settle(h.task, b.now)
+		r.claims.settle(o.Task, b.now)
 		if !stopping {
 			b.publish(r, h, o)
 		}
 	case store.VerdictFail:
 		c.Failed++
-		r.claims.settle(h.task, b.now)
-		b.bury(r, h, o)
+		r.claims.settle(o.Task, b.now)
+		b.bury(r, o)
 	case store.VerdictRetry:
 		r.rec.Retried++
 		r.rec.RetryError = o.Error
@@ -152,7 +151,7 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 		return b.stop(r, o.Error, false, b.now)
 	default:
 		c.Cancelled++
-		r.claims.settle(h.task, b.now)
+		r.claims.settle(o.Task, b.now)
 	}
 	return b.conclude(r, b.now)
 }
@@ -164,7 +163,6 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	if !r.awaits(h.lane.route) {
 		return false
 	}
-	h.task.Recovered = false
 	switch o.Verdict {
 	case store.VerdictRetry, store.VerdictSnooze:
 		if o.Verdict == store.VerdictRetry {
@@ -195,15 +193,19 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 
 // again lets a task wait behind the others, or until its delay has passed.
 func (b *settling) again(h *holding, o *store.Outcome) {
-	h.task.Retry, h.task.Snoozes = o.Task.Retry, o.Task.Snoozes
-	b.place(h.lane, h.task, b.now.Add(o.Delay), b.now)
+	task := copyTask(o.Task)
+	task.Recovered = false
+	b.place(h.lane, task, b.now.Add(o.Delay), b.now)
 }
 
-// release puts a task back in front of the others.
+// release puts a task back in front of the others that are as it is.
 func (b *settling) release(h *holding, o *store.Outcome) {
-	h.task.Retry, h.task.Snoozes = o.Task.Retry, o.Task.Snoozes
 	b.count(h.lane, 1, 0)
-	h.lane.waiting.pushFront(h.task)
+	if task := copyTask(o.Task); task.Recovered {
+		h.lane.recovered.pushFront(task)
+	} else {
+		h.lane.waiting.pushFront(task)
+	}
 	b.enterRing(h.lane)
 }
 
@@ -223,13 +225,13 @@ func (r *run) count(counters map[string]int64) {
 }
 
 // bury keeps the dead letter of a task: of all that failed, the first, and the newest.
-func (b *settling) bury(r *run, h *holding, o *store.Outcome) {
+func (b *settling) bury(r *run, o *store.Outcome) {
 	r.rec.Error = o.Error
 	r.buried++
 	r.failures = append(r.failures, store.Failure{
 		Place:  r.buried,
 		Lane:   o.Lease.Lane,
-		Task:   h.task,
+		Task:   copyTask(o.Task),
 		Error:  o.Error,
 		Stack:  o.Stack,
 		Worker: b.worker,

@@ -210,7 +210,7 @@ func TestAPreJobHookIsRetriedReleasedAndReclaimedLikeATask(t *testing.T) {
 		require.True(t, d.Task.Recovered)
 		w.settle(with(d, store.VerdictRelease))
 		d = w.one()
-		require.False(t, d.Task.Recovered)
+		require.True(t, d.Task.Recovered, "it was given back untouched")
 		k.requireCounts(run, store.Counts{Pending: 1})
 		w.settle(with(d, store.VerdictBegin))
 		k.requireStatus(run, store.StatusRunning)

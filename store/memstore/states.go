@@ -50,12 +50,12 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 		r.rec.Graceful = r.rec.Graceful && graceful
 		return false
 	case store.StatusFinishing:
-		r.rec.HookError = stopReason
+		r.rec.HookError, r.rec.Paused = stopReason, false
 		r.stopped = true
 		p.finalise(r, r.rec.FinalStatus, now)
 		return true
 	}
-	r.rec.Status, r.rec.Reason, r.rec.Graceful = store.StatusStopping, reason, graceful
+	r.rec.Status, r.rec.Reason, r.rec.Graceful, r.rec.Paused = store.StatusStopping, reason, graceful, false
 	p.cancelWaiting(r)
 	return p.conclude(r, now)
 }
@@ -112,7 +112,7 @@ func (p *partition) start(r *run, now time.Time) bool {
 	if root := r.root; root != nil {
 		r.root = nil
 		r.rec.Counts.Pending--
-		p.place(p.lane(r, root.Route), root.Task, dueTime(*root, now), now)
+		p.add(p.lane(r, root.Route), *root, now)
 	}
 	for _, l := range r.lanes { // what was enqueued from outside meanwhile
 		p.enterRing(l)
@@ -141,5 +141,5 @@ func (p *partition) finalise(r *run, status store.Status, now time.Time) {
 
 // placeHook puts the task of a hook into its lane.
 func (p *partition) placeHook(r *run, it store.Item, now time.Time) {
-	p.place(p.lane(r, it.Route), it.Task, dueTime(it, now), now)
+	p.add(p.lane(r, it.Route), it, now)
 }

@@ -125,7 +125,6 @@ func TestASummaryIsKeptForItsRetentionAndThenNothingIsLeft(t *testing.T) {
 		w := k.workerFor(24 * time.Hour)
 		before := k.inside.Leftovers()
 		root := task("root")
-		root.Task.Claimed, root.Task.Keep = true, time.Hour
 		run := k.start(store.StartParams{Root: &root, Token: "token", Retention: time.Minute, PostJob: hook(postJob)})
 		o := with(w.one(), store.VerdictSuccess)
 		o.Children = []store.Item{onRoute(file, task("copy")), delayed("later", time.Second)}
@@ -152,7 +151,7 @@ func TestASummaryIsKeptForItsRetentionAndThenNothingIsLeft(t *testing.T) {
 
 func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
 	k := newKit(t, nil)
-	root := claimed("root", time.Hour)
+	root := task("root")
 	end := map[string]func(w *worker, run store.RunID){
 		"completed": func(w *worker, _ store.RunID) { w.settleAll(w.fetch(1), store.VerdictSuccess) },
 		"stopped": func(w *worker, run store.RunID) {

@@ -162,10 +162,20 @@ func (b *batch) messages(items []*store.Item) []string {
 	}
 	buf := make([]byte, 0, size)
 	ends := make([]int, len(items))
+	var seen map[string]bool // IDs of those that go to a set, which holds the same message once
 	for i, item := range items {
 		task := item.Task
 		if task.Enqueued.IsZero() {
 			task.Enqueued = b.now
+		}
+		if special(item) {
+			if seen == nil {
+				seen = make(map[string]bool)
+			}
+			if seen[task.ID] {
+				task.Enqueued = task.Enqueued.Add(time.Duration(i) * time.Millisecond)
+			}
+			seen[task.ID] = true
 		}
 		buf = format.AppendTask(buf, &task)
 		ends[i] = len(buf)

@@ -54,6 +54,11 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		if err != nil {
 			return out, err
 		}
+		if before.Status == store.StatusStarting && lane.Route == before.Root {
+			lane.Waiting, lane.Oldest = lane.Waiting+1, before.Created
+			out.Lanes[0] = lane // beside the root
+			continue
+		}
 		out.Lanes = append(out.Lanes, lane)
 	}
 	err = s.leases(ctx, k, sessions, func(session string, lane store.Lane) {

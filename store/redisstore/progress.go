@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
@@ -13,10 +14,12 @@ import (
 // task", the task as JSON. It is heartbeat.lua that writes it.
 
 // addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed
-// reports of it before and have none now. asked are the runs whose keys the call has already, from
+// reports of it before and have none now. p.Runs are the runs whose keys the call has already, from
 // index first on. It returns the runs that will show reports.
-func (ses *session) addReports(c *script.Call, k *format.Keyspace, running []store.RunningTask, asked []store.RunID, first int) map[int64]bool {
-	byRun := store.Reporting(running)
+func (ses *session) addReports(
+	c *script.Call, k *format.Keyspace, p *store.HeartbeatParams, numberOf func(store.RunID) int64, first int,
+) map[int64]bool {
+	byRun := store.Reporting(slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool { return numberOf(t.Run) == 0 }))
 	ses.mu.Lock()
 	for number := range ses.reporting {
 		if _, ok := byRun[number]; !ok {
@@ -31,9 +34,9 @@ func (ses *session) addReports(c *script.Call, k *format.Keyspace, running []sto
 	if len(byRun) == 0 {
 		return nil
 	}
-	index := make(map[int64]int, len(asked))
-	for i, id := range asked {
-		index[id.Number] = first + i
+	index := make(map[int64]int, len(p.Runs))
+	for i, id := range p.Runs {
+		index[numberOf(id)] = first + i
 	}
 	shown := make(map[int64]bool, len(byRun))
 	for number, tasks := range byRun {

@@ -22,6 +22,10 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 	if err != nil {
 		return fmt.Errorf("describe the worker: %w", err)
 	}
+	ses := s.session(id)
+	ses.mu.Lock()
+	ses.busy = "" // as the script leaves it
+	ses.mu.Unlock()
 	k := s.spaces[id.Partition]
 	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), string(description))
 	word, _, err := s.server.Word(ctx, script.OpenSession, c)
@@ -64,6 +68,9 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		for _, r := range p.Runs {
 			see(r)
 		}
+		for i := range p.Running {
+			see(p.Running[i].Run)
+		}
 	})
 	if err != nil {
 		return store.HeartbeatReply{}, err
@@ -72,7 +79,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		c.Key(k.Run(format.RunID(numberOf(r))))
 	}
 	c.Add(k.Channel).Int(len(p.Runs))
-	reporting := ses.addReports(c, k, p.Running, p.Runs, first)
+	reporting := ses.addReports(c, k, &p, numberOf, first)
 	word, rest, err := s.server.Word(ctx, script.Heartbeat, c)
 	switch {
 	case err != nil:

@@ -130,6 +130,7 @@ func refusedStarts() []refusal {
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{binary: ""} }),
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{"key": binary} }),
 		start.by("Root", func(p *params) { p.Root = nil }),
+		start.by("Root.Task.Claimed", func(p *params) { p.Root.Task.Claimed = true }),
 		start.by("Root.Route.Kind", func(p *params) { p.Root = hook(preJob) }),
 		start.by("PreJob.Route.Kind", func(p *params) { p.PreJob = hook(postJob) }),
 		start.by("PostJob.Route.Kind", func(p *params) { p.PostJob = hook(preJob) }),
@@ -257,6 +258,7 @@ func refusedEnqueues() []refusal {
 		enqueue.by("Holds[1].Mark", hold(store.HoldChange{Name: "h", Mark: "a b"})),
 		enqueue.by("Holds[1].From", hold(store.HoldChange{Name: "h", From: "a b"})),
 		argument("Stream", func(s *scene) error { return s.store.OpenProducer(s.ctx, 0, "") }),
+		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
 		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
 	}
 }

@@ -244,7 +244,10 @@ func ParseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 // Duration is the other way of [CeilMillis]: the longest duration, rounded up, is the longest
 // again.
 func Duration(ms int64) time.Duration {
-	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+	if ms > math.MaxInt64/int64(time.Millisecond) {
+		return math.MaxInt64
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // Instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time.

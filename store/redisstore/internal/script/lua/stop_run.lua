@@ -6,10 +6,14 @@
 -- Repeat: the state tells; a run that a stop ended answers ok. HDEL goes first so that it passes when memory is short.
 local RUN, HIST, TRASH = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, graceful, reason = arg(), arg(), arg(), arg()
+local FINAL = { succeeded = true, failed = true, stopped = true, skipped = true }
 local keys = { hist = HIST, trash = TRASH }
 local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
+end
+if FINAL[run.state] then
+  return { (run.state == 'stopped' or redis.call('HGET', run.key, 'hookerror') == 'stopped') and 'ok' or 'finished' }
 end
 redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
 if run.state == 'starting' or run.state == 'running' then
@@ -27,8 +31,6 @@ elseif run.state == 'stopping' then
 elseif run.state == 'finishing' then
   redis.call('HSET', run.key, 'hookerror', 'stopped')
   finish(run, redis.call('HGET', run.key, 'outcome'), keys)
-elseif run.state ~= 'stopped' and redis.call('HGET', run.key, 'hookerror') ~= 'stopped' then
-  return { 'finished' }
 end
 save_run(run)
 publish(channel)

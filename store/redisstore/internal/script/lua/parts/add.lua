@@ -42,8 +42,7 @@ local function add(run, keys, dups)
       if string.sub(when, 1, 1) == '+' then
         due = now + due
       end
-      redis.call('ZADD', delayed, due, message)
-      later = later + 1
+      later = later + redis.call('ZADD', delayed, due, message) -- the same task again, of the same moment, is there
       earliest = math.min(earliest or due, due)
     end
   end

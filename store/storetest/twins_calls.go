@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // firstRun stands for the first run that was begun, firstRun+1 for the second, and so on.
@@ -158,7 +159,7 @@ func (g *twinCalls) start(job string) store.StartParams {
 	root := g.item(scan)
 	root.Task.Claimed = false
 	p := store.StartParams{
-		Job: job, Token: fmt.Sprint("token-", g.IntN(1<<30)), Set: scan.Set, Root: &root, Weight: pickOf(g, 1.0, store.MinWeight, store.MaxWeight),
+		Job: job, Token: fmt.Sprint("token-", g.IntN(1<<30)), Set: scan.Set, Root: &root, Weight: pickOf(g, 1.0, bounds.MinWeight, bounds.MaxWeight),
 		Retention: never, FailureCap: pickOf(g, 1, 2, 100), Args: []byte("args"), Headers: map[string]string{"k": "v"},
 	}
 	if g.one(2) {
@@ -232,11 +233,11 @@ func (g *twinCalls) call() twinCall {
 		c.args[i] = v.Interface()
 	}
 	if p, ok := c.args[0].(store.FetchParams); ok { // of fewer tasks, runs at the same virtual time may come in any order
-		if p.Max > 0 && p.Max < store.MaxBatch {
-			p.Max = store.MaxBatch
+		if p.Max > 0 && p.Max < bounds.MaxBatch {
+			p.Max = bounds.MaxBatch
 		}
 		if p.MaxBytes > 0 {
-			p.MaxBytes = max(p.MaxBytes, store.PageBytes)
+			p.MaxBytes = max(p.MaxBytes, bounds.PageBytes)
 		}
 		c.args[0] = p
 	}
@@ -307,7 +308,7 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 		return []any{session, store.WorkerInfo{Name: "worker", Host: "host", Routes: []store.Route{scan}}, never}
 	case "Fetch":
 		return []any{store.FetchParams{
-			Session: session, Number: g.number("f" + stream), Max: store.MaxBatch, Queues: pickOf(g, everything(), only(scan), nil),
+			Session: session, Number: g.number("f" + stream), Max: bounds.MaxBatch, Queues: pickOf(g, everything(), only(scan), nil),
 			Budgets: []store.Budget{{Scope: scope(file), Left: pickOf(g, 0, 100)}}, PerRun: []store.RunLimit{{Scope: scope(scan), Max: 2}},
 			InReadOnly: []string{scan.Set}, Answered: store.Answered{},
 		}}
@@ -371,7 +372,7 @@ var (
 		{}, beforeTime, firstTime, lastTime, afterTime, before1970, time.Unix(0, 0), time.Unix(0, 1), time.UnixMilli(1), time.Unix(1e9, 999_999_999),
 		time.Date(292277026596, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 1, time.FixedZone("odd", 90*60+7)),
 	}
-	strangeFloats = []float64{0, -1, 1, math.NaN(), math.Inf(1), math.Inf(-1), store.MinWeight, store.MinWeight / 2, store.MaxWeight, store.MaxWeight * 2, math.MaxFloat64, math.SmallestNonzeroFloat64}
+	strangeFloats = []float64{0, -1, 1, math.NaN(), math.Inf(1), math.Inf(-1), bounds.MinWeight, bounds.MinWeight / 2, bounds.MaxWeight, bounds.MaxWeight * 2, math.MaxFloat64, math.SmallestNonzeroFloat64}
 )
 
 // spoil replaces one part of a value by what is strange.

@@ -50,8 +50,8 @@
 // after a lost reply without another effect, and the store layer repeats it for you. A worker that
 // lost its lease can neither settle nor enqueue.
 //
-// Handlers run at least once: a process can die after the effect and before the report. Make effects
-// repeatable, or use the run and the task's ID, which is unique in the run, as a key.
+// Handlers run at least once: a process can die after the effect and before the report. Make
+// effects repeatable, or use the run and the task's ID, which is unique in the run, as a key.
 //
 // # The states of a run
 //
@@ -67,11 +67,11 @@
 //
 // A gate ([github.com/rollcall-go/rollcall/store/semaphore.Gate]) is for functions of your own: at
 // most N processes run one at a time, and the others do without. Nothing is queued or tried again.
-// A [github.com/rollcall-go/rollcall/syncjob/cron.Scheduler] calls such functions when they are due, by
-// the clock of each process. Together they replace a crontab on every machine.
+// A [github.com/rollcall-go/rollcall/syncjob/cron.Scheduler] calls such functions when they are
+// due, by the clock of each process. Together they replace a crontab on every machine.
 //
-// A limit on a kind of task is for work that must be done, but not all at once. Tasks over the limit
-// wait. They cost no attempt and no slot of a worker, and run when there is room.
+// A limit on a kind of task is for work that must be done, but not all at once. Tasks over the
+// limit wait. They cost no attempt and no slot of a worker, and run when there is room.
 //
 // A periodic job ([github.com/rollcall-go/rollcall/syncjob.Schedule]) is for work that is due once
 // for the whole cluster. Each due time starts at most one run, by the store's clock. Its run has

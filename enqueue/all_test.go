@@ -183,7 +183,8 @@ func TestAHoldThatCannotBeClosedIsReported(t *testing.T) {
 	require.ErrorContains(t, err, "set hold")
 }
 
-// Somebody closes the hold, as a server does that goes back to a snapshot: the chunks before may be gone, too.
+// Somebody closes the hold, as a server does that goes back to a snapshot: the chunks before may be
+// gone, too.
 func TestASequenceWhoseHoldIsLostIsNoSuccess(t *testing.T) {
 	s := memstore.New(nil)
 	started, err := s.StartRun(t.Context(), store.StartParams{
@@ -231,8 +232,8 @@ func TestASequenceThatLosesItsHoldToAnotherIsTold(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrHoldLost)
 }
 
-// A producer that stood still goes on after another has taken over its name: it learns that, and the
-// other ends as if it were alone.
+// A producer that stood still goes on after another has taken over its name: it learns that, and
+// the other ends as if it were alone.
 func TestASequenceThatLostItsHoldLeavesItToWhoTookIt(t *testing.T) {
 	s := memstore.New(nil)
 	started, err := s.StartRun(t.Context(), store.StartParams{
@@ -278,7 +279,8 @@ func TestASequenceThatLostItsHoldLeavesItToWhoTookIt(t *testing.T) {
 	require.Empty(t, in.Holds)
 }
 
-// A server that went back has the hold with an earlier mark of the call, which closes it all the same.
+// A server that went back has the hold with an earlier mark of the call, which closes it all the
+// same.
 func TestAHoldThatWentBackIsClosed(t *testing.T) {
 	s := memstore.New(nil)
 	started, err := s.StartRun(t.Context(), store.StartParams{

@@ -110,7 +110,8 @@ func (cfg *Config) queue(set, kind, override string) (string, error) {
 
 const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// randomID is 80 random bits. They keep IDs apart and guard nothing, so the runtime's generator does.
+// randomID is 80 random bits. They keep IDs apart and guard nothing, so the runtime's generator
+// does.
 func randomID() string {
 	var id [16]byte
 	for half := range 2 {

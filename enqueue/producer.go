@@ -47,7 +47,12 @@ func (p *producer) Send(ctx context.Context, stream string, number int64, reques
 	params.Partition, params.Stream, params.Number = p.partition, stream, number
 	reply, err := p.store.Enqueue(ctx, params)
 	if err == nil && (len(reply.Entries) != len(params.Entries) || len(reply.Holds) != len(params.Holds)) {
-		err = fmt.Errorf("%w: the store answered %d of %d entries", store.ErrCorrupt, len(reply.Entries), len(params.Entries))
+		err = fmt.Errorf(
+			"%w: the store answered %d of %d entries",
+			store.ErrCorrupt,
+			len(reply.Entries),
+			len(params.Entries),
+		)
 	}
 	if err == nil {
 		answer(requests, reply)
@@ -57,8 +62,8 @@ func (p *producer) Send(ctx context.Context, stream string, number int64, reques
 	return err
 }
 
-// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been applied before the record
-// was lost.
+// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been
+// applied before the record was lost.
 func (p *producer) Forgot(err error) bool {
 	var repeated *store.RetryError
 	return errors.Is(err, store.ErrResultUnknown) && !errors.As(err, &repeated)

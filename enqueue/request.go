@@ -22,7 +22,8 @@ type request struct {
 	reply   store.EnqueueReply
 }
 
-// next is an empty request in the memory of one that was answered without an error: nobody else holds that.
+// next is an empty request in the memory of one that was answered without an error: nobody else
+// holds that.
 func (r *request) next() *request { return &request{entries: r.entries[:0]} }
 
 func (r *request) add(run store.RunID, item store.Item) {

@@ -119,10 +119,11 @@ func (a *Attempt) Log() *slog.Logger {
 // itself are parked in the store meanwhile. The receipt cannot say Duplicate yet: a
 // chosen ID is claimed with the success, and a task whose ID is taken is left out.
 //
-// Errors of the item are [*store.FieldError]s. [ErrAttemptEnded] after the handler has
-// returned; [store.ErrLeaseLost] and [store.ErrJobStopped] as the store finds; [store.ErrChildrenLost] when
-// the store lost some that this attempt added before: then the task runs again, whatever the handler
-// returns, and that counts as no retry. After an error of the store the attempt cannot succeed any more.
+// Errors of the item are [*store.FieldError]s. [ErrAttemptEnded] after the handler has returned;
+// [store.ErrLeaseLost] and [store.ErrJobStopped] as the store finds; [store.ErrChildrenLost] when
+// the store lost some that this attempt added before: then the task runs again, whatever the
+// handler returns, and that counts as no retry. After an error of the store the attempt cannot
+// succeed any more.
 func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	id, err := a.stage(ctx, enqueue.Task(args, opts))
 	if err != nil {

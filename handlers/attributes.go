@@ -31,11 +31,13 @@ const (
 const MaxParams = 64 << 10
 
 // Attributes say how tasks are run. They are written in code, for a set in its [SetConfig] and for
-// a kind in its [KindOptions], and but for the functions they can be changed while everything runs. A zero
-// field inherits; the package documentation states from where. Hooks use the values of their set, not the functions.
+// a kind in its [KindOptions], and but for the functions they can be changed while everything runs.
+// A zero field inherits; the package documentation states from where. Hooks use the values of their
+// set, not the functions.
 type Attributes struct {
-	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is, and workers keep the queues that
-	// they were started with, so that one must serve it already. Defaults to [enqueue.DefaultQueue].
+	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is,
+	// and workers keep the queues that they were started with, so that one must serve it already.
+	// Defaults to [enqueue.DefaultQueue].
 	Queue string `json:"queue,omitempty"`
 	// MaxRetries is how often a failed task is tried again, so that 3 makes 4 attempts; or
 	// [NoRetries]. Defaults to 3.
@@ -49,13 +51,14 @@ type Attributes struct {
 	// TimeoutFor decides it for an attempt that is about to start; 0 inherits. It
 	// excludes Timeout.
 	TimeoutFor func(*Attempt) time.Duration `json:"-"`
-	// Backoff is the curve of the delays before retries, inherited as a whole. Defaults to the defaults of [Exponential].
+	// Backoff is the curve of the delays before retries, inherited as a whole. Defaults to the
+	// defaults of [Exponential].
 	Backoff Exponential `json:"backoff,omitzero"`
-	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which Retry+1 have failed by now; 0
-	// inherits, and a negative one is none. It excludes Backoff.
+	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which
+	// Retry+1 have failed by now; 0 inherits, and a negative one is none. It excludes Backoff.
 	BackoffFor func(*Attempt) time.Duration `json:"-"`
-	// MaxDeliveries is how many workers may die while they run the task alone of those that were recovered
-	// from crashed workers. Then it fails without being run again. Defaults to 3.
+	// MaxDeliveries is how many workers may die while they run the task alone of those that were
+	// recovered from crashed workers. Then it fails without being run again. Defaults to 3.
 	MaxDeliveries int `json:"max_deliveries,omitempty"`
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
 	MaxSnoozes int `json:"max_snoozes,omitempty"`
@@ -64,12 +67,14 @@ type Attributes struct {
 	MaxRunning int `json:"max_running,omitempty"`
 	// MaxRunningPerJob is the same for the tasks of each job by itself. Defaults to NoLimit.
 	MaxRunningPerJob int `json:"max_running_per_job,omitempty"`
-	// Rate limits how fast tasks start in all workers together, like MaxRunning. Defaults to NoLimit events.
+	// Rate limits how fast tasks start in all workers together, like MaxRunning. Defaults to NoLimit
+	// events.
 	Rate Rate `json:"rate,omitzero"`
-	// Weight of the set's runs for which the job sets none; only sets have it. From 0.000001 to 1000000. It acts when a run starts. Defaults to 1.
+	// Weight of the set's runs for which the job sets none; only sets have it. From 0.000001 to
+	// 1000000. It acts when a run starts. Defaults to 1.
 	Weight float64 `json:"weight,omitempty"`
-	// Params are free-form parameters of the handlers: whatever encodes as JSON, up to [MaxParams], read with
-	// [Attempt.DecodeParams]. They are inherited as a whole. Defaults to none.
+	// Params are free-form parameters of the handlers: whatever encodes as JSON, up to [MaxParams],
+	// read with [Attempt.DecodeParams]. They are inherited as a whole. Defaults to none.
 	Params any `json:"params,omitempty"`
 }
 
@@ -94,11 +99,13 @@ func (r Rate) complete() Rate {
 	return r
 }
 
-// isSet reports whether a number is not zero. The negative zero is none that inherits: its JSON is no zero either.
+// isSet reports whether a number is not zero. The negative zero is none that inherits: its JSON is
+// no zero either.
 func isSet(f float64) bool { return f != 0 || math.Signbit(f) }
 
-// UnmarshalJSON implements [json.Unmarshaler]: parameters stay JSON, a [json.RawMessage]. Durations are numbers of nanoseconds.
-// A field that is there and zero or empty is a [*store.FieldError], as whoever writes it hardly means that it inherits.
+// UnmarshalJSON implements [json.Unmarshaler]: parameters stay JSON, a [json.RawMessage]. Durations
+// are numbers of nanoseconds. A field that is there and zero or empty is a [*store.FieldError], as
+// whoever writes it hardly means that it inherits.
 func (a *Attributes) UnmarshalJSON(b []byte) error {
 	type plain Attributes
 	read := struct {

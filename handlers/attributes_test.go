@@ -113,7 +113,13 @@ func TestJitterSpreadsDelaysWithinItsShare(t *testing.T) {
 
 func TestLimitsAreNotInheritedByKinds(t *testing.T) {
 	r := registry(t, handlers.SetConfig{
-		Attributes: handlers.Attributes{MaxRunning: 9, MaxRunningPerJob: 5, Rate: handlers.Rate{Events: 10}, Weight: 2, Params: map[string]int{"depth": 3}},
+		Attributes: handlers.Attributes{
+			MaxRunning:       9,
+			MaxRunningPerJob: 5,
+			Rate:             handlers.Rate{Events: 10},
+			Weight:           2,
+			Params:           map[string]int{"depth": 3},
+		},
 	}, returning(nil), &handlers.KindOptions{
 		Attributes: handlers.Attributes{MaxRunning: 3, Rate: handlers.Rate{Events: 1, Per: time.Minute, Burst: 4}},
 		Aliases:    []string{"walk"},
@@ -166,9 +172,14 @@ func TestHandlersAndHooksReadParams(t *testing.T) {
 	require.Equal(t, store.VerdictBegin, out.Verdict)
 	require.Equal(t, params{Depth: 1, Width: 1}, hook)
 
-	r = registry(t, handlers.SetConfig{Attributes: handlers.Attributes{Params: "text"}}, func(_ context.Context, t *handlers.Task[scanArgs]) error {
-		return t.DecodeParams(&task)
-	}, nil)
+	r = registry(
+		t,
+		handlers.SetConfig{Attributes: handlers.Attributes{Params: "text"}},
+		func(_ context.Context, t *handlers.Task[scanArgs]) error {
+			return t.DecodeParams(&task)
+		},
+		nil,
+	)
 	out = executeScan(t.Context(), r, store.Task{})
 	require.Equal(t, store.VerdictRetry, out.Verdict, "what can be mended from outside is tried again")
 	require.Contains(t, out.Error, "decode parameters")

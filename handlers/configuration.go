@@ -10,8 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Configuration is what is configured of a set apart from its code: attributes of the set and of its kinds. Zero fields
-// leave what the code says, and a value comes before any function of the code. It can be encoded as JSON.
+// Configuration is what is configured of a set apart from its code: attributes of the set and of
+// its kinds. Zero fields leave what the code says, and a value comes before any function of the
+// code. It can be encoded as JSON.
 type Configuration struct {
 	Set   Attributes             `json:"set,omitzero"`
 	Kinds map[string]*Attributes `json:"kinds,omitempty"` // by name, not by alias
@@ -47,8 +48,8 @@ func (c *Configuration) Clone() Configuration {
 	return clone
 }
 
-// Validate reports everything that cannot be configured, as [*store.FieldError]s: what code cannot have either,
-// and functions.
+// Validate reports everything that cannot be configured, as [*store.FieldError]s: what code cannot
+// have either, and functions.
 func (c *Configuration) Validate() error {
 	problems := []error{refuseFunctions("Set.", &c.Set), c.Set.validate("Set.", ofSet)}
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
@@ -61,8 +62,8 @@ func (c *Configuration) Validate() error {
 	return store.JoinFields(problems...)
 }
 
-// ValidateForRun reports what cannot be configured for one run: what Validate reports, and what acts outside of the run's attempts, which are the
-// queue, the weight and limits.
+// ValidateForRun reports what cannot be configured for one run: what Validate reports, and what
+// acts outside of the run's attempts, which are the queue, the weight and limits.
 func (c *Configuration) ValidateForRun() error {
 	problems := []error{c.Validate(), refuseOutside("Set.", &c.Set)}
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
@@ -76,7 +77,10 @@ func (c *Configuration) ValidateForRun() error {
 func refuseFunctions(prefix string, a *Attributes) error {
 	var problems []error
 	for _, name := range a.functions() {
-		problems = append(problems, &store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"})
+		problems = append(
+			problems,
+			&store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"},
+		)
 	}
 	return store.JoinFields(problems...)
 }
@@ -91,13 +95,17 @@ func refuseOutside(prefix string, a *Attributes) error {
 		{"Rate", a.Rate != Rate{}}, {"Weight", a.Weight != 0},
 	} {
 		if f.set {
-			problems = append(problems, &store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"})
+			problems = append(
+				problems,
+				&store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"},
+			)
 		}
 	}
 	return store.JoinFields(problems...)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. What [Attributes.UnmarshalJSON] refuses is named as by Validate.
+// UnmarshalJSON implements [json.Unmarshaler]. What [Attributes.UnmarshalJSON] refuses is named as
+// by Validate.
 func (c *Configuration) UnmarshalJSON(b []byte) error {
 	var read struct {
 		Set   json.RawMessage            `json:"set"`
@@ -119,8 +127,8 @@ func (c *Configuration) UnmarshalJSON(b []byte) error {
 	return store.JoinFields(problems...)
 }
 
-// configurationVersion is that of the stored form. Fields are only ever added to it; a reader ignores those that it
-// does not know, and loses them when it writes.
+// configurationVersion is that of the stored form. Fields are only ever added to it; a reader
+// ignores those that it does not know, and loses them when it writes.
 const configurationVersion = 1
 
 // storedConfiguration is the stored form. The version is read apart.
@@ -130,8 +138,8 @@ type storedConfiguration struct {
 	Kinds   map[string]*Attributes `json:"kinds,omitempty"`
 }
 
-// Encode returns the stored form of a valid configuration. A [*store.FieldError] for the field "Configuration" if it is longer than
-// [bounds.MaxConfigurationLen].
+// Encode returns the stored form of a valid configuration. A [*store.FieldError] for the field
+// "Configuration" if it is longer than [bounds.MaxConfigurationLen].
 func (c *Configuration) Encode() ([]byte, error) {
 	clone := c.Clone()
 	stored := storedConfiguration{configurationVersion, clone.Set, clone.Kinds}
@@ -141,7 +149,10 @@ func (c *Configuration) Encode() ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("encode configuration: %w", err)
 	case len(b) > bounds.MaxConfigurationLen:
-		return nil, &store.FieldError{Field: "Configuration", Reason: fmt.Sprintf("takes %d bytes, which is more than %d", len(b), bounds.MaxConfigurationLen)}
+		return nil, &store.FieldError{
+			Field:  "Configuration",
+			Reason: fmt.Sprintf("takes %d bytes, which is more than %d", len(b), bounds.MaxConfigurationLen),
+		}
 	}
 	return b, nil
 }
@@ -152,8 +163,8 @@ func (a *Attributes) empty() bool {
 	return err == nil && string(b) == "{}"
 }
 
-// DecodeConfiguration reads the stored form; nil is the empty configuration. What it cannot read, or what is not valid, is
-// [store.ErrCorrupt].
+// DecodeConfiguration reads the stored form; nil is the empty configuration. What it cannot read,
+// or what is not valid, is [store.ErrCorrupt].
 func DecodeConfiguration(b []byte) (Configuration, error) {
 	if b == nil {
 		return Configuration{}, nil

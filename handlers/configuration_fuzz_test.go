@@ -9,7 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// What is read of any stored text is valid, and is written and read again the same; all else is corrupt.
+// What is read of any stored text is valid, and is written and read again the same; all else is
+// corrupt.
 func FuzzDecodeConfiguration(f *testing.F) {
 	for _, seed := range []string{
 		`{"v":1,"set":{"timeout":5,"params":null},"kinds":{"scan":{"max_retries":-1,"rate":{"events":3}},"file":null}}`,

@@ -36,7 +36,8 @@ func perRun(a handlers.Attributes) handlers.Attributes {
 	return a
 }
 
-// TestEachLevelBeatsTheOneBelow adds level after level, from the weakest to the strongest, and looks at what an attempt gets.
+// TestEachLevelBeatsTheOneBelow adds level after level, from the weakest to the strongest, and
+// looks at what an attempt gets.
 func TestEachLevelBeatsTheOneBelow(t *testing.T) {
 	const all = 7
 	for level, name := range []string{"default", "code of the set", "code of the kind", "stored set", "stored kind", "run, set", "run, kind", "task"} {
@@ -257,9 +258,15 @@ func TestARegistryTellsWhatItsSetsAre(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, handlers.SetDescription{
 		Name: "ingest", Attributes: handlers.Attributes{Timeout: time.Minute}, Functions: []string{"MaxRetriesFor"},
-		Kinds:  []handlers.KindDescription{{Name: "file"}, {Name: "scan", Aliases: []string{"walk"}, Attributes: handlers.Attributes{Queue: "path"}}},
+		Kinds: []handlers.KindDescription{
+			{Name: "file"},
+			{Name: "scan", Aliases: []string{"walk"}, Attributes: handlers.Attributes{Queue: "path"}},
+		},
 		PreJob: true, Events: []string{"file.create"}, Counters: []string{"bytes"}, RunsInReadOnly: true,
-		Values: []handlers.ValueDescription{{Name: "lines", Type: store.ValueList, Cap: 10}, {Name: "seen", Type: store.ValueMap, OfJob: true}},
+		Values: []handlers.ValueDescription{
+			{Name: "lines", Type: store.ValueList, Cap: 10},
+			{Name: "seen", Type: store.ValueMap, OfJob: true},
+		},
 	}, d)
 	require.True(t, r.RunsInReadOnly("ingest"))
 	require.False(t, r.RunsInReadOnly("other"))

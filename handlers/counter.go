@@ -16,12 +16,13 @@ type Counter struct{ set, name string }
 // Name is under which the states of runs show the counter.
 func (c Counter) Name() string { return c.name }
 
-// NewCounter declares a counter of the set, to which its tasks add with [Counter.Add]. What they add is committed with
-// their success, so the sum over a run is exact though tasks are retried, workers are killed and replies are lost. The
-// run keeps it, apart from other runs, as long as its summary.
+// NewCounter declares a counter of the set, to which its tasks add with [Counter.Add]. What they
+// add is committed with their success, so the sum over a run is exact though tasks are retried,
+// workers are killed and replies are lost. The run keeps it, apart from other runs, as long as its
+// summary.
 //
-// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that there are not more than
-// [bounds.MaxCounters]. Declaring a name again returns the same counter.
+// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that there are not more
+// than [bounds.MaxCounters]. Declaring a name again returns the same counter.
 func NewCounter(s *Set, name string) Counter {
 	s.counters[name] = true
 	return Counter{set: s.name, name: name}
@@ -33,7 +34,10 @@ func (s *Set) validateCounters(prefix string) (problems []error) {
 		problems = append(problems, store.ValidateName(fmt.Sprintf("%sCounters[%q]", prefix, name), name))
 	}
 	if len(s.counters) > bounds.MaxCounters {
-		problems = append(problems, &store.FieldError{Field: prefix + "Counters", Reason: fmt.Sprintf("are more than %d", bounds.MaxCounters)})
+		problems = append(
+			problems,
+			&store.FieldError{Field: prefix + "Counters", Reason: fmt.Sprintf("are more than %d", bounds.MaxCounters)},
+		)
 	}
 	return problems
 }
@@ -43,13 +47,14 @@ type attempting interface{ attempt() *Attempt }
 
 func (a *Attempt) attempt() *Attempt { return a }
 
-// Add adds a number, which may be negative, to the counter of the run when an attempt succeeds, in the same step; also
-// while the run is stopping. t is the [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds
-// nothing, and nothing is added after the handler has returned. It costs no I/O.
+// Add adds a number, which may be negative, to the counter of the run when an attempt succeeds, in
+// the same step; also while the run is stopping. t is the [*Task] of the handler, or the
+// [*Attempt]. An attempt that ends otherwise adds nothing, and nothing is added after the handler
+// has returned. It costs no I/O.
 //
-// A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of int64 what an
-// attempt adds may be lost: to stay within is up to the caller. Adding to a counter that the task's set did not declare,
-// before the registry was made, fails the attempt for good.
+// A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of
+// int64 what an attempt adds may be lost: to stay within is up to the caller. Adding to a counter
+// that the task's set did not declare, before the registry was made, fails the attempt for good.
 func (c Counter) Add(t attempting, n int64) {
 	a := t.attempt()
 	a.gather().tally.add(a.set, c, n)
@@ -69,7 +74,10 @@ func (t *tally) add(set *Set, c Counter, n int64) {
 	switch {
 	case t.ended:
 	case c.set != set.name || !set.counters[c.name]:
-		t.failed = &store.FieldError{Field: fmt.Sprintf("Counters[%q]", c.name), Reason: fmt.Sprintf("is not declared by the set %q", set.name)}
+		t.failed = &store.FieldError{
+			Field:  fmt.Sprintf("Counters[%q]", c.name),
+			Reason: fmt.Sprintf("is not declared by the set %q", set.name),
+		}
 	default:
 		if t.sums == nil {
 			t.sums = make(map[string]int64)

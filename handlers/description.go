@@ -31,7 +31,8 @@ type KindDescription struct {
 	Functions  []string   `json:"functions,omitempty"` // attributes of the kind that code decides
 }
 
-// Describe tells what a set of the registry is. An unknown one is a [*store.FieldError] for the field "Set".
+// Describe tells what a set of the registry is. An unknown one is a [*store.FieldError] for the
+// field "Set".
 func (r *Registry) Describe(set string) (SetDescription, error) {
 	b, err := r.find(set)
 	if err != nil {
@@ -63,17 +64,24 @@ func (r *Registry) Describe(set string) (SetDescription, error) {
 	return d, nil
 }
 
-// Effective resolves the attributes of a kind, or with an empty name of the set itself, as workers do: from what is configured, the strongest
-// first (of a run, then of the set), and what the description says of the code. Attributes that code decides by a function show
-// the value that the function may decline to. An unknown kind is a [*store.FieldError] for the field "Kind".
+// Effective resolves the attributes of a kind, or with an empty name of the set itself, as workers
+// do: from what is configured, the strongest first (of a run, then of the set), and what the
+// description says of the code. Attributes that code decides by a function show the value that the
+// function may decline to. An unknown kind is a [*store.FieldError] for the field "Kind".
 func (d *SetDescription) Effective(kind string, configured ...Configuration) (Attributes, error) {
 	code := level{set: d.Attributes}
 	if kind == "" {
 		return effectiveOfSet(append(levels("", configured), code)...), nil
 	}
-	i := slices.IndexFunc(d.Kinds, func(k KindDescription) bool { return k.Name == kind || slices.Contains(k.Aliases, kind) })
+	i := slices.IndexFunc(
+		d.Kinds,
+		func(k KindDescription) bool { return k.Name == kind || slices.Contains(k.Aliases, kind) },
+	)
 	if i < 0 {
-		return Attributes{}, &store.FieldError{Field: "Kind", Reason: fmt.Sprintf("%q is none of the set %q", kind, d.Name)}
+		return Attributes{}, &store.FieldError{
+			Field:  "Kind",
+			Reason: fmt.Sprintf("%q is none of the set %q", kind, d.Name),
+		}
 	}
 	code.kind = d.Kinds[i].Attributes
 	return effective(append(levels(d.Kinds[i].Name, configured), code)...), nil

@@ -34,10 +34,10 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
-// PanicError is what a panic of a function of yours becomes, where the library calls it: Value is what it panicked with, which
-// Unwrap returns if it is an error, and Stack where.
+// PanicError is what a panic of a function of yours becomes, where the library calls it: Value is
+// what it panicked with, which Unwrap returns if it is an error, and Stack where.
 type PanicError = guard.PanicError
 
-// ErrGoexit is what becomes of a function of yours that ends its goroutine by [runtime.Goexit], as FailNow of a test does.
-// A task fails with it for good, and so does a hook.
+// ErrGoexit is what becomes of a function of yours that ends its goroutine by [runtime.Goexit], as
+// FailNow of a test does. A task fails with it for good, and so does a hook.
 var ErrGoexit = guard.ErrGoexit

@@ -25,13 +25,15 @@ type EventHooks struct {
 	After func(ctx context.Context, e Event) error
 }
 
-// Event calls fn between the hooks that the set has for events of that name; without any, it only calls fn. It
-// returns the first error, as it is, and calls nothing after it: an error of Before skips fn and After,
-// an error of fn skips After. A nil fn is a [*store.FieldError], and calls nothing. What becomes of the task is up to the handler.
+// Event calls fn between the hooks that the set has for events of that name; without any, it only
+// calls fn. It returns the first error, as it is, and calls nothing after it: an error of Before
+// skips fn and After, an error of fn skips After. A nil fn is a [*store.FieldError], and calls
+// nothing. What becomes of the task is up to the handler.
 //
-// Hooks run within the attempt, at its place: under its timeout, as often as it is tried, and a panic of
-// theirs is one of the handler. A worker that is killed between fn and the end of the task leaves an event
-// that happens again with the next attempt. So each event that a task completes was announced at least once.
+// Hooks run within the attempt, at its place: under its timeout, as often as it is tried, and a
+// panic of theirs is one of the handler. A worker that is killed between fn and the end of the task
+// leaves an event that happens again with the next attempt. So each event that a task completes was
+// announced at least once.
 func (a *Attempt) Event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
 	err := a.event(ctx, name, fn)
 	if w, ok := a.cfg.Runtime.(execute.EventWatcher); ok {

@@ -58,12 +58,17 @@ func TestAnEventRunsBetweenItsHooks(t *testing.T) {
 func TestAnEventWithoutHooksOnlyHappens(t *testing.T) {
 	hooks := map[string]handlers.EventHooks{"directory.create": {}}
 	happened := 0
-	r := registry(t, handlers.SetConfig{Hooks: handlers.Hooks{Events: hooks}}, func(ctx context.Context, task *handlers.Task[scanArgs]) error {
-		for _, name := range []string{"file.create", "directory.create", ""} {
-			require.NoError(t, task.Event(ctx, name, func(context.Context) error { happened++; return nil }))
-		}
-		return nil
-	}, nil).With()
+	r := registry(
+		t,
+		handlers.SetConfig{Hooks: handlers.Hooks{Events: hooks}},
+		func(ctx context.Context, task *handlers.Task[scanArgs]) error {
+			for _, name := range []string{"file.create", "directory.create", ""} {
+				require.NoError(t, task.Event(ctx, name, func(context.Context) error { happened++; return nil }))
+			}
+			return nil
+		},
+		nil,
+	).With()
 	hooks["file.create"] = handlers.EventHooks{Before: func(context.Context, handlers.Event) error { return errBroken }} // too late
 	require.Equal(t, store.VerdictSuccess, executeScan(t.Context(), r, store.Task{}).Verdict)
 	require.Equal(t, 3, happened)

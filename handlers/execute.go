@@ -19,12 +19,14 @@ type executor struct {
 	live     *Live
 }
 
-// Executor runs deliveries by the handlers of the registry, under the attributes in code. It is for workers and test kits.
+// Executor runs deliveries by the handlers of the registry, under the attributes in code. It is for
+// workers and test kits.
 func (r *Registry) Executor(cfg execute.Config) execute.Executor {
 	return newExecutor(cfg, r, r.code)
 }
 
-// Executor runs deliveries by the handlers of the registry, under the attributes in force. It is for workers and test kits.
+// Executor runs deliveries by the handlers of the registry, under the attributes in force. It is
+// for workers and test kits.
 func (l *Live) Executor(cfg execute.Config) execute.Executor { return newExecutor(cfg, l.reg, l) }
 
 func newExecutor(cfg execute.Config, r *Registry, l *Live) *executor {
@@ -45,7 +47,12 @@ func (x *executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome
 }
 
 // ExecuteTimed implements [execute.Executor].
-func (x *executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *store.Outcome, expires func(at time.Time)) {
+func (x *executor) ExecuteTimed(
+	ctx context.Context,
+	d *store.Delivery,
+	out *store.Outcome,
+	expires func(at time.Time),
+) {
 	*out = store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
 		out.Verdict = verdict
@@ -74,7 +81,13 @@ func (x *executor) ExecuteTimed(ctx context.Context, d *store.Delivery, out *sto
 }
 
 // execute runs one delivery of a task.
-func (k *boundKind) execute(ctx context.Context, d *store.Delivery, x *executor, out *store.Outcome, expires func(time.Time)) {
+func (k *boundKind) execute(
+	ctx context.Context,
+	d *store.Delivery,
+	x *executor,
+	out *store.Outcome,
+	expires func(time.Time),
+) {
 	attrs := x.live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {
 		fail(out, store.VerdictFail, err)

@@ -241,7 +241,11 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 }
 
 func TestTextsAreCutAndValid(t *testing.T) {
-	out := executeScan(t.Context(), registry(t, handlers.SetConfig{}, returning(errors.New("x"+strings.Repeat("ä", 5000))), nil), store.Task{})
+	out := executeScan(
+		t.Context(),
+		registry(t, handlers.SetConfig{}, returning(errors.New("x"+strings.Repeat("ä", 5000))), nil),
+		store.Task{},
+	)
 	require.LessOrEqual(t, len(out.Error), 2<<10)
 	require.Greater(t, len(out.Error), 2000)
 	require.True(t, utf8.ValidString(out.Error))

@@ -92,7 +92,10 @@ func (f *fanout) stage(ctx context.Context, a *Attempt, route store.Route, items
 	at, known := f.routes[route]
 	if !known {
 		if at = len(f.staged); at == maxRoutes {
-			return &store.FieldError{Field: "Queue", Reason: fmt.Sprintf("makes more than %d different routes in one fan-out", maxRoutes)}
+			return &store.FieldError{
+				Field:  "Queue",
+				Reason: fmt.Sprintf("makes more than %d different routes in one fan-out", maxRoutes),
+			}
 		}
 		f.routes[route] = at
 		f.staged = append(f.staged, store.Staged{Route: route})
@@ -113,9 +116,9 @@ func (f *fanout) end() error {
 	return f.failed
 }
 
-// finish completes the children of an attempt that succeeded, after end, and returns those that travel
-// inline; if too many, all are staged. The context may have ended
-// meanwhile; the success stands, so the last chunk is staged all the same.
+// finish completes the children of an attempt that succeeded, after end, and returns those that
+// travel inline; if too many, all are staged. The context may have ended meanwhile; the success
+// stands, so the last chunk is staged all the same.
 func (f *fanout) finish(ctx context.Context, a *Attempt) ([]store.Item, error) {
 	if f.routes == nil {
 		return f.items, nil

@@ -242,7 +242,12 @@ func TestAnAttemptWhoseChildrenAreIncompleteCannotSucceed(t *testing.T) {
 					require.Equal(t, test.verdict, out.Verdict)
 					require.Empty(t, out.Children)
 					require.Zero(t, out.Task.Snoozes, "a loss costs nothing")
-					require.Equal(t, []store.Staged{{Route: fileRoute, Count: bounds.MaxBatch * (failAt - 1)}}, out.Staged, "for the store to remove")
+					require.Equal(
+						t,
+						[]store.Staged{{Route: fileRoute, Count: bounds.MaxBatch * (failAt - 1)}},
+						out.Staged,
+						"for the store to remove",
+					)
 				}
 			}
 		})

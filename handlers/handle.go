@@ -31,7 +31,12 @@ func Handle[A enqueue.Args](s *Set, handler func(ctx context.Context, t *Task[A]
 
 // HandleRaw adds a handler for tasks of a kind known only by name, which decodes
 // the JSON of the arguments itself. Nil options mean all defaults.
-func HandleRaw(s *Set, kind string, handler func(ctx context.Context, t *Task[json.RawMessage]) error, opts *KindOptions) {
+func HandleRaw(
+	s *Set,
+	kind string,
+	handler func(ctx context.Context, t *Task[json.RawMessage]) error,
+	opts *KindOptions,
+) {
 	add(s, kind, handler, opts)
 }
 
@@ -40,7 +45,10 @@ func HandleRaw(s *Set, kind string, handler func(ctx context.Context, t *Task[js
 func kindOf[A enqueue.Args]() (name string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &store.FieldError{Field: fmt.Sprintf("Kinds[%T]", *new(A)), Reason: "cannot tell its kind: Kind of the zero value panics"}
+			err = &store.FieldError{
+				Field:  fmt.Sprintf("Kinds[%T]", *new(A)),
+				Reason: "cannot tell its kind: Kind of the zero value panics",
+			}
 		}
 	}()
 	var zero A
@@ -79,7 +87,10 @@ func (s *Set) claim(field, name string, k *kind) {
 		return
 	}
 	if _, taken := s.kinds[name]; taken {
-		s.problems = append(s.problems, &store.FieldError{Field: field, Reason: fmt.Sprintf("repeats %q, which has a handler", name)})
+		s.problems = append(
+			s.problems,
+			&store.FieldError{Field: field, Reason: fmt.Sprintf("repeats %q, which has a handler", name)},
+		)
 		return
 	}
 	s.kinds[name] = k

@@ -50,7 +50,12 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, x *execu
 			decided(out, h.giveUp, func() { judgeHook(out, h, attrs, err) })
 		}
 	}
-	ended(guard.Call(func() error { return s.runHook(ctx, h, attrs, out, x, expires) }, func() { ended(Permanent(ErrGoexit)) }))
+	ended(
+		guard.Call(
+			func() error { return s.runHook(ctx, h, attrs, out, x, expires) },
+			func() { ended(Permanent(ErrGoexit)) },
+		),
+	)
 }
 
 func (s *boundSet) runHook(
@@ -65,7 +70,18 @@ func (s *boundSet) runHook(
 	run.values = x.Values
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
-	run.log = x.Logger.With("job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry)
+	run.log = x.Logger.With(
+		"job",
+		run.Job,
+		"run",
+		run.Number,
+		"kind",
+		lane.Route.Kind,
+		"queue",
+		lane.Route.Queue,
+		"retry",
+		run.Retry,
+	)
 	ctx = context.WithValue(encode.Extract(ctx, x.Enqueue.Propagator, rec.Headers), execute.ManagerKey{}, x.Manager)
 	if limit := attrs.Timeout; limit > 0 {
 		var cancel context.CancelFunc

@@ -129,7 +129,13 @@ func TestAHookHasATimeoutAndMayPanic(t *testing.T) {
 	out := executeHook(t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { panic("boom") }, store.Task{})
 	require.Equal(t, store.VerdictRetry, out.Verdict)
 	require.Contains(t, out.Stack, "hooks_test.go")
-	out = executeHook(t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { return panickingError{} }, store.Task{})
+	out = executeHook(
+		t.Context(),
+		t,
+		store.KindPreJob,
+		func(context.Context, *handlers.Run) error { return panickingError{} },
+		store.Task{},
+	)
 	require.Equal(t, store.VerdictAbort, out.Verdict)
 }
 

@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Live holds the attributes in force of the sets of a registry: those in code under what is configured, of all runs or, if
-// it was made by [Live.ForRun], of one. Attempts read it without a lock, each one state of all of it. Its methods may be called concurrently.
+// Live holds the attributes in force of the sets of a registry: those in code under what is
+// configured, of all runs or, if it was made by [Live.ForRun], of one. Attempts read it without a
+// lock, each one state of all of it. Its methods may be called concurrently.
 type Live struct {
 	reg  *Registry
 	base *Live   // of one run: what is in force for all
@@ -47,12 +48,14 @@ func (s *boundSet) resolve(attrs []Attributes, configured ...Configuration) {
 	code := s.source.cfg.Attributes
 	attrs[s.index] = effectiveOfSet(append(levels("", configured), level{set: code})...)
 	for _, k := range s.kinds {
-		attrs[k.index] = effective(append(levels(k.kind.name, configured), level{set: code, kind: k.kind.opts.Attributes})...)
+		attrs[k.index] = effective(
+			append(levels(k.kind.name, configured), level{set: code, kind: k.kind.opts.Attributes})...)
 	}
 }
 
-// Configure puts a configuration, which must be valid, in force for a set, in place of the one before; the empty one leaves what
-// is in code. Attempts that begin from now on obey it. An unknown set is a [*store.FieldError] for the field "Set".
+// Configure puts a configuration, which must be valid, in force for a set, in place of the one
+// before; the empty one leaves what is in code. Attempts that begin from now on obey it. An unknown
+// set is a [*store.FieldError] for the field "Set".
 func (l *Live) Configure(set string, c Configuration) error {
 	s, err := l.reg.find(set)
 	if err != nil {
@@ -71,7 +74,8 @@ func (l *Live) Configure(set string, c Configuration) error {
 	return nil
 }
 
-// ForRun returns what is in force for one run of a set, which has a configuration of its own. It follows later changes of l.
+// ForRun returns what is in force for one run of a set, which has a configuration of its own. It
+// follows later changes of l.
 func (l *Live) ForRun(set string, c Configuration) *Live {
 	return &Live{reg: l.reg, base: l, run: runOver{set: set, configured: c.Clone()}}
 }
@@ -95,10 +99,11 @@ func (l *Live) state() *state {
 // at is what is in force now for the set or kind of an index.
 func (l *Live) at(index int) *Attributes { return &l.state().attrs[index] }
 
-// Attributes returns what is in force now for a kind, or an alias, of a set; with an empty kind for the set
-// itself, whose MaxRunning, MaxRunningPerJob and Rate are limits for all its kinds together. Every field has a value: NoLimit or NoTimeout for
-// none, and Params are a json.RawMessage or nil. An unknown set or kind is a [*store.FieldError]
-// for the field "Set" or "Kind".
+// Attributes returns what is in force now for a kind, or an alias, of a set; with an empty kind for
+// the set itself, whose MaxRunning, MaxRunningPerJob and Rate are limits for all its kinds
+// together. Every field has a value: NoLimit or NoTimeout for none, and Params are a
+// json.RawMessage or nil. An unknown set or kind is a [*store.FieldError] for the field "Set" or
+// "Kind".
 func (l *Live) Attributes(set, kind string) (Attributes, error) {
 	i, err := l.reg.index(set, kind)
 	if err != nil {
@@ -107,7 +112,8 @@ func (l *Live) Attributes(set, kind string) (Attributes, error) {
 	return *l.at(i), nil
 }
 
-// Queue is the queue in force for a kind. It makes a Live an [enqueue.Router]; errors are those of Attributes.
+// Queue is the queue in force for a kind. It makes a Live an [enqueue.Router]; errors are those of
+// Attributes.
 func (l *Live) Queue(set, kind string) (string, error) {
 	i, err := l.reg.index(set, kind)
 	if err != nil {

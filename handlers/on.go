@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// OnValidate sets the hook [Hooks].Validate of the set after it was made. [NewRegistry] reports a [*store.FieldError] if
-// fn is nil, or the set has the hook already. It panics once a registry was made of the set.
+// OnValidate sets the hook [Hooks].Validate of the set after it was made. [NewRegistry] reports a
+// [*store.FieldError] if fn is nil, or the set has the hook already. It panics once a registry was
+// made of the set.
 func (s *Set) OnValidate(fn func(ctx context.Context, r *Run) error) {
 	s.on("Validate", &s.cfg.Hooks.Validate, fn)
 }
@@ -19,7 +20,8 @@ func (s *Set) OnPreJob(fn func(ctx context.Context, r *Run) error) {
 	s.on("PreJob", &s.cfg.Hooks.PreJob, fn)
 }
 
-// OnPostJob sets the hook [Hooks].PostJob of the set, as OnValidate does: so a hook can use what was declared on the set.
+// OnPostJob sets the hook [Hooks].PostJob of the set, as OnValidate does: so a hook can use what
+// was declared on the set.
 func (s *Set) OnPostJob(fn func(ctx context.Context, r *Run) error) {
 	s.on("PostJob", &s.cfg.Hooks.PostJob, fn)
 }
@@ -56,7 +58,8 @@ func (s *Set) on(name string, to *func(context.Context, *Run) error, fn func(con
 	}
 }
 
-// unbound panics if a hook comes too late: a registry has the set without it, so that it would never be called.
+// unbound panics if a hook comes too late: a registry has the set without it, so that it would
+// never be called.
 func (s *Set) unbound(hook string) {
 	if s.bound.Load() {
 		panic(fmt.Sprintf("handlers: hook %s of the set %.80q was set after a registry was made of it", hook, s.name))

@@ -6,11 +6,13 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 )
 
-// level is what one authority says of a set and of one of its kinds: a run, the stored configuration, or code.
+// level is what one authority says of a set and of one of its kinds: a run, the stored
+// configuration, or code.
 type level struct{ set, kind Attributes }
 
-// effective resolves the attributes of a kind from its levels, the strongest first. It and the methods of Attempt that
-// ask the task first are all there is of the rule that the package documentation states.
+// effective resolves the attributes of a kind from its levels, the strongest first. It and the
+// methods of Attempt that ask the task first are all there is of the rule that the package
+// documentation states.
 func effective(levels ...level) Attributes {
 	var a Attributes
 	for _, l := range levels {
@@ -85,7 +87,8 @@ func (a Attributes) limited(outer Attributes) Attributes {
 	return a
 }
 
-// complete brings what has defaults of its own, or another form, to the form of effective attributes.
+// complete brings what has defaults of its own, or another form, to the form of effective
+// attributes.
 func (a Attributes) complete() Attributes {
 	a.Rate = a.Rate.complete()
 	if a.Params != nil {

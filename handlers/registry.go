@@ -37,9 +37,9 @@ type boundKind struct {
 	invoke Handler // inside of all middleware
 }
 
-// NewRegistry checks and copies sets. It reports every problem at once, as
-// [*store.FieldError]s: sets of the same name, kinds with two handlers, names that
-// are unusable, attributes that are negative or exclude each other, more counters than an outcome may have.
+// NewRegistry checks and copies sets. It reports every problem at once, as [*store.FieldError]s:
+// sets of the same name, kinds with two handlers, names that are unusable, attributes that are
+// negative or exclude each other, more counters than an outcome may have.
 func NewRegistry(sets ...*Set) (*Registry, error) {
 	r := &Registry{sets: make(map[string]*boundSet, len(sets))}
 	var problems []error
@@ -52,7 +52,10 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 		s.bound.Store(true)
 		problems = append(problems, s.validate(field+"."))
 		if _, taken := r.sets[s.name]; taken {
-			problems = append(problems, &store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)})
+			problems = append(
+				problems,
+				&store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)},
+			)
 			continue
 		}
 		problems = append(problems, r.bind(s.clone(), field+".")...)
@@ -64,7 +67,8 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 	return r, nil
 }
 
-// bind numbers a set and its kinds, and wraps its handlers. It reports middleware that leaves no handler.
+// bind numbers a set and its kinds, and wraps its handlers. It reports middleware that leaves no
+// handler.
 func (r *Registry) bind(s *Set, prefix string) (problems []error) {
 	b := &boundSet{source: s, hooks: s.cfg.Hooks, index: r.next(), kinds: make(map[string]*boundKind, len(s.kinds))}
 	indexes := make(map[*kind]int, len(s.kinds))
@@ -136,8 +140,8 @@ func (r *Registry) RunsInReadOnly(set string) bool {
 	return ok && s.source.cfg.RunsInReadOnly
 }
 
-// Attributes returns what is in code for a kind, or an alias, of a set; with an empty kind for the set itself. Every field
-// has a value, as in [Live.Attributes], which tells what is in force.
+// Attributes returns what is in code for a kind, or an alias, of a set; with an empty kind for the
+// set itself. Every field has a value, as in [Live.Attributes], which tells what is in force.
 func (r *Registry) Attributes(set, kind string) (Attributes, error) {
 	return r.code.Attributes(set, kind)
 }
@@ -148,9 +152,10 @@ func (r *Registry) Hooks(set string) (pre, post bool) {
 	return ok && s.hooks.PreJob != nil, ok && s.hooks.PostJob != nil
 }
 
-// Validate calls the Validate hook of the set of a run that is about to start, on a goroutine of its own, and returns its error as it is; a panic is a
-// [*PanicError]. If ctx ends first it returns with the cause of that, and does not wait for the hook. An
-// unknown set is a [*store.FieldError] for the field "Set".
+// Validate calls the Validate hook of the set of a run that is about to start, on a goroutine of
+// its own, and returns its error as it is; a panic is a [*PanicError]. If ctx ends first it returns
+// with the cause of that, and does not wait for the hook. An unknown set is a [*store.FieldError]
+// for the field "Set".
 func (r *Registry) Validate(ctx context.Context, rec store.RunRecord) error {
 	s, err := r.find(rec.Set)
 	if err != nil || s.hooks.Validate == nil {
@@ -186,5 +191,8 @@ func (s *boundSet) find(kind string) (*boundKind, error) {
 	if k, ok := s.kinds[kind]; ok {
 		return k, nil
 	}
-	return nil, &store.FieldError{Field: "Kind", Reason: fmt.Sprintf("%q has no handler in the set %q", kind, s.source.name)}
+	return nil, &store.FieldError{
+		Field:  "Kind",
+		Reason: fmt.Sprintf("%q has no handler in the set %q", kind, s.source.name),
+	}
 }

@@ -113,7 +113,10 @@ func TestQueuesAreThoseOfTheKinds(t *testing.T) {
 	ingest := handlers.NewSet("ingest", handlers.SetConfig{Attributes: handlers.Attributes{Queue: "path"}})
 	handlers.HandleRaw(ingest, "scan", raw, &handlers.KindOptions{Aliases: []string{"walk"}})
 	handlers.HandleRaw(ingest, "file", raw, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: "file"}})
-	mail := handlers.NewSet("mail", handlers.SetConfig{Hooks: handlers.Hooks{PostJob: func(context.Context, *handlers.Run) error { return nil }}})
+	mail := handlers.NewSet(
+		"mail",
+		handlers.SetConfig{Hooks: handlers.Hooks{PostJob: func(context.Context, *handlers.Run) error { return nil }}},
+	)
 	handlers.HandleRaw(mail, "send", raw, nil)
 	r, err := handlers.NewRegistry(ingest, mail)
 	require.NoError(t, err)

@@ -37,8 +37,8 @@ func (r knownRecord) runRecord() (store.RunRecord, error) { return *r.RunRecord,
 // ID is the run's name in the store.
 func (r *RunRef) ID() store.RunID { return store.RunID{Job: r.Job, Number: r.Number} }
 
-// Values is what values of the run, and of its job, are read and written through, as by [List.Of]. In a test of one
-// handler there are none: each call is a [*store.FieldError].
+// Values is what values of the run, and of its job, are read and written through, as by [List.Of].
+// In a test of one handler there are none: each call is a [*store.FieldError].
 func (r *RunRef) Values() *values.Client { return r.values }
 
 // DecodeArgs decodes the arguments that the run was started with into v, a
@@ -59,8 +59,8 @@ func (r *RunRef) DecodeArgs(v any) error {
 	return nil
 }
 
-// RedriveSource is the number of the run, of the same job, whose failed tasks this run runs again: it
-// has those tasks only, with the arguments of that run. It is 0 if the run is no redrive. Like
+// RedriveSource is the number of the run, of the same job, whose failed tasks this run runs again:
+// it has those tasks only, with the arguments of that run. It is 0 if the run is no redrive. Like
 // arguments it is read once per run; an error of reading passes.
 func (r *RunRef) RedriveSource() (number int64, err error) {
 	rec, err := r.source.runRecord()
@@ -83,8 +83,8 @@ type Run struct {
 	Retried  int64 // failed attempts that were tried again
 	// Due is the time that the run was fired for by a schedule; zero if it was not.
 	Due time.Time
-	// RedriveOf is the number of the run, of the same job, whose failed tasks this one runs again; 0 if
-	// it is no redrive. Then Counts, Counters and values of the run are of those tasks alone: what
+	// RedriveOf is the number of the run, of the same job, whose failed tasks this one runs again; 0
+	// if it is no redrive. Then Counts, Counters and values of the run are of those tasks alone: what
 	// the others did is in the state and the values of that run, for as long as its summary is kept.
 	RedriveOf int64
 	Created   time.Time
@@ -130,10 +130,10 @@ func newRun(rec store.RunRecord) *Run {
 // Log is a logger with the attributes job, run and kind.
 func (r *Run) Log() *slog.Logger { return r.log }
 
-// SetResult has the run end with a result: v as JSON, of at most [bounds.MaxResultLen] bytes. Whoever waits for the
-// run decodes it. It is stored in the same step as the end of PostJob, if that attempt of the hook returns
-// nil; of several calls the last one counts. Only PostJob may call it. Every error is a [*store.FieldError], and
-// leaves what was set before.
+// SetResult has the run end with a result: v as JSON, of at most [bounds.MaxResultLen] bytes.
+// Whoever waits for the run decodes it. It is stored in the same step as the end of PostJob, if
+// that attempt of the hook returns nil; of several calls the last one counts. Only PostJob may call
+// it. Every error is a [*store.FieldError], and leaves what was set before.
 func (r *Run) SetResult(v any) error {
 	bad := func(reason string) error { return &store.FieldError{Field: "Result", Reason: reason} }
 	if !r.postJob {

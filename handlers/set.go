@@ -20,17 +20,18 @@ type Middleware func(next Handler) Handler
 type SetConfig struct {
 	// Attributes of all kinds of the set, and of its hooks.
 	Attributes Attributes
-	// Hooks of the runs that use the set. Those that need the set, as for values declared on it, are set by
-	// [Set.OnPostJob] and its like. Defaults to none.
+	// Hooks of the runs that use the set. Those that need the set, as for values declared on it, are
+	// set by [Set.OnPostJob] and its like. Defaults to none.
 	Hooks Hooks
-	// RunsInReadOnly lets workers fetch tasks and hooks of the set while the namespace is read-only, too. Defaults to false.
+	// RunsInReadOnly lets workers fetch tasks and hooks of the set while the namespace is read-only,
+	// too. Defaults to false.
 	RunsInReadOnly bool
 	// Middleware around all kinds of the set, outermost first. Defaults to none.
 	Middleware []Middleware
 }
 
-// Hooks are called for a run as a whole, but for those of events. PreJob and PostJob are tasks of their own: leased,
-// retried and reclaimed like any other, in the queue of the run's root task, but
+// Hooks are called for a run as a whole, but for those of events. PreJob and PostJob are tasks of
+// their own: leased, retried and reclaimed like any other, in the queue of the run's root task, but
 // never part of its counts. Each may be nil.
 type Hooks struct {
 	// Validate is called before a run is started, by whoever starts it. An error
@@ -43,7 +44,8 @@ type Hooks struct {
 	// of one that was stopped or skipped. Its error is retried, and the last one recorded; it never
 	// alters the status or the counts of the run.
 	PostJob func(ctx context.Context, r *Run) error
-	// Events are hooks around what tasks do, by the names that they give to [Attempt.Event]. Defaults to none.
+	// Events are hooks around what tasks do, by the names that they give to [Attempt.Event]. Defaults
+	// to none.
 	Events map[string]EventHooks
 }
 
@@ -84,7 +86,13 @@ type kind struct {
 func NewSet(name string, cfg SetConfig) *Set {
 	cfg.Middleware = slices.Clone(cfg.Middleware)
 	cfg.Hooks.Events = maps.Clone(cfg.Hooks.Events)
-	return &Set{name: name, cfg: cfg, kinds: make(map[string]*kind), counters: make(map[string]bool), bound: new(atomic.Bool)}
+	return &Set{
+		name:     name,
+		cfg:      cfg,
+		kinds:    make(map[string]*kind),
+		counters: make(map[string]bool),
+		bound:    new(atomic.Bool),
+	}
 }
 
 func (s *Set) clone() *Set {

@@ -59,9 +59,9 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		out.Verdict = verdict
 		return
 	}
-	// A store that refuses children may know of a stop, or of the loss of the
-	// lease, before the worker does, and tells of the loss of children. An error that the handler returned is no
-	// evidence: it may be about another job.
+	// A store that refuses children may know of a stop, or of the loss of the lease, before the worker
+	// does, and tells of the loss of children. An error that the handler returned is no evidence: it
+	// may be about another job.
 	switch {
 	case errors.Is(incomplete, store.ErrChildrenLost):
 		out.Verdict = store.VerdictSnooze // at once, and uncounted
@@ -75,8 +75,8 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 	decided(out, store.VerdictFail, func() { judge(out, a, attrs, err) })
 }
 
-// decided calls what decides about a failure. Attributes that are functions, and errors with methods, may
-// panic or end the goroutine, too: then the attempt is given up.
+// decided calls what decides about a failure. Attributes that are functions, and errors with
+// methods, may panic or end the goroutine, too: then the attempt is given up.
 func decided(out *store.Outcome, giveUp store.Verdict, decide func()) {
 	failed := func(err error) { fail(out, giveUp, err) }
 	err := guard.Call(func() error {

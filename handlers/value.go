@@ -12,19 +12,22 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// List is a list of Ts, each stored as JSON, of a run or of its job, to which tasks append. Declare it with [NewList].
+// List is a list of Ts, each stored as JSON, of a run or of its job, to which tasks append. Declare
+// it with [NewList].
 type List[T any] struct{ *declared }
 
-// Map is a map of strings to Ts, each stored as JSON, of a run or of its job, whose fields tasks set and remove. Declare
-// it with [NewMap].
+// Map is a map of strings to Ts, each stored as JSON, of a run or of its job, whose fields tasks
+// set and remove. Declare it with [NewMap].
 type Map[T any] struct{ *declared }
 
 // ValueOptions alter a declared list or map.
 type ValueOptions struct {
-	// OfJob has the job keep the value from one run to the next. Only what one attempt writes is bounded, so without a
-	// Cap it grows with every run until it is deleted. Defaults to a value of the run, which goes with its summary.
+	// OfJob has the job keep the value from one run to the next. Only what one attempt writes is
+	// bounded, so without a Cap it grows with every run until it is deleted. Defaults to a value of
+	// the run, which goes with its summary.
 	OfJob bool
-	// Cap of a list is how many items it keeps: the first ones. Later ones are dropped. Defaults to all.
+	// Cap of a list is how many items it keeps: the first ones. Later ones are dropped. Defaults to
+	// all.
 	Cap int64
 }
 
@@ -39,7 +42,8 @@ type declared struct {
 // Name is under which package values finds the value.
 func (d *declared) Name() string { return d.name }
 
-// Scope is what the value belongs to, for a run; with the name it is all that package values needs to find it.
+// Scope is what the value belongs to, for a run; with the name it is all that package values needs
+// to find it.
 func (d *declared) Scope(run store.RunID) store.ValueScope {
 	if d.ofJob {
 		return store.JobScope(run.Job)
@@ -53,25 +57,28 @@ type runOfValues interface {
 	Values() *values.Client
 }
 
-// NewList declares a list of the set, to which its tasks append with [List.Append]. Nil options mean all defaults.
+// NewList declares a list of the set, to which its tasks append with [List.Append]. Nil options
+// mean all defaults.
 //
-// What an attempt appends is committed with its success, in the same step as its children and counters, so the list is
-// exact though tasks are retried, workers are killed and replies are lost. Hooks and others read it by [List.Of], while
-// the run goes on and after its end.
+// What an attempt appends is committed with its success, in the same step as its children and
+// counters, so the list is exact though tasks are retried, workers are killed and replies are lost.
+// Hooks and others read it by [List.Of], while the run goes on and after its end.
 //
-// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that no other list or map of the set has it.
+// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that no other list or
+// map of the set has it.
 func NewList[T any](s *Set, name string, opts *ValueOptions) List[T] {
 	return List[T]{s.declare(name, store.ValueList, opts)}
 }
 
-// NewMap declares a map of the set, whose fields its tasks set with [Map.Set] and remove with [Map.Remove]. All else is
-// as for [NewList]. Of tasks that set the same field the one that succeeds last wins.
+// NewMap declares a map of the set, whose fields its tasks set with [Map.Set] and remove with
+// [Map.Remove]. All else is as for [NewList]. Of tasks that set the same field the one that
+// succeeds last wins.
 func NewMap[T any](s *Set, name string, opts *ValueOptions) Map[T] {
 	return Map[T]{s.declare(name, store.ValueMap, opts)}
 }
 
-// Of is the list as a run has it, to be read, and written at once, by anybody: run is a syncjob.Run or the [*Run] of a
-// hook. It makes no call.
+// Of is the list as a run has it, to be read, and written at once, by anybody: run is a syncjob.Run
+// or the [*Run] of a hook. It makes no call.
 func (l List[T]) Of(run runOfValues) *values.List[T] {
 	return values.NewList[T](run.Values(), l.Scope(run.ID()), l.name)
 }
@@ -117,19 +124,23 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 		known[d.name] = *d
 	}
 	if len(known) > bounds.MaxValues {
-		problems = append(problems, &store.FieldError{Field: prefix + "Values", Reason: fmt.Sprintf("are more than %d", bounds.MaxValues)})
+		problems = append(
+			problems,
+			&store.FieldError{Field: prefix + "Values", Reason: fmt.Sprintf("are more than %d", bounds.MaxValues)},
+		)
 	}
 	return problems
 }
 
-// Append adds items to the list when an attempt succeeds, in the same step; also while the run is stopping. t is the
-// [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds nothing. It costs no I/O.
+// Append adds items to the list when an attempt succeeds, in the same step; also while the run is
+// stopping. t is the [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds
+// nothing. It costs no I/O.
 //
-// A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded, or that the attempt
-// would write more than [bounds.MaxData] items and fields, or [bounds.MaxOutcomeWriteLen] bytes, in all;
-// [ErrAttemptEnded] that the handler has returned. Then nothing of this call is added, and the attempt is none the
-// worse. Should the name hold a value of another type by then, or the run or job have [bounds.MaxValues], the task fails
-// for good.
+// A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded,
+// or that the attempt would write more than [bounds.MaxData] items and fields, or
+// [bounds.MaxOutcomeWriteLen] bytes, in all; [ErrAttemptEnded] that the handler has returned. Then
+// nothing of this call is added, and the attempt is none the worse. Should the name hold a value of
+// another type by then, or the run or job have [bounds.MaxValues], the task fails for good.
 func (l List[T]) Append(t attempting, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {
@@ -181,7 +192,10 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 		if d != nil {
 			name = d.name
 		}
-		return &store.FieldError{Field: fmt.Sprintf("Values[%q]", name), Reason: fmt.Sprintf("is not declared by the set %q", a.set.name)}
+		return &store.FieldError{
+			Field:  fmt.Sprintf("Values[%q]", name),
+			Reason: fmt.Sprintf("is not declared by the set %q", a.set.name),
+		}
 	}
 	if len(data) == 0 {
 		return nil
@@ -194,8 +208,12 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 	}
 	if w.data+len(data) > bounds.MaxData || w.bytes+next.Len() > bounds.MaxOutcomeWriteLen {
 		return &store.FieldError{
-			Field:  fmt.Sprintf("Values[%q]", d.name),
-			Reason: fmt.Sprintf("makes the attempt write more than %d items and fields, or %d bytes", bounds.MaxData, bounds.MaxOutcomeWriteLen),
+			Field: fmt.Sprintf("Values[%q]", d.name),
+			Reason: fmt.Sprintf(
+				"makes the attempt write more than %d items and fields, or %d bytes",
+				bounds.MaxData,
+				bounds.MaxOutcomeWriteLen,
+			),
 		}
 	}
 	if err := next.Validate(); err != nil {

@@ -33,7 +33,8 @@ type givenRate struct {
 	Burst  *float64 `json:"burst"`
 }
 
-// refuseZeros reports the fields of a JSON document of attributes that are there and zero or empty, which in code would inherit.
+// refuseZeros reports the fields of a JSON document of attributes that are there and zero or empty,
+// which in code would inherit.
 func refuseZeros(b []byte) error {
 	var g given
 	if err := json.Unmarshal(b, &g); err != nil {

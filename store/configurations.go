@@ -21,8 +21,8 @@ type Configurations interface {
 	// Sets lists what was published, sorted by name.
 	Sets(ctx context.Context) ([]SetRecord, error)
 
-	// Configuration reads a document. Its version is 0 if none was ever written. [ErrRunNotFound] for a run that is gone;
-	// [ErrCorrupt] names what cannot be read.
+	// Configuration reads a document. Its version is 0 if none was ever written. [ErrRunNotFound] for
+	// a run that is gone; [ErrCorrupt] names what cannot be read.
 	Configuration(ctx context.Context, id ConfigurationID) (ConfigurationRecord, error)
 
 	// WatchConfigurations reads the documents of sets, in the order given. It is for callers who
@@ -40,7 +40,8 @@ type Configurations interface {
 	// [ErrRunNotFound], [ErrRunFinished], [ErrOutOfMemory]. With these errors nothing is written.
 	WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error)
 
-	// ConfigurationHistory reads the last changes of a document, newest first. Errors are those of Configuration.
+	// ConfigurationHistory reads the last changes of a document, newest first. Errors are those of
+	// Configuration.
 	ConfigurationHistory(ctx context.Context, id ConfigurationID) ([]ConfigurationChange, error)
 }
 
@@ -58,8 +59,8 @@ type SetRecord struct {
 	Description []byte // encoded by the layer above
 }
 
-// ConfigurationID names a document: that of a set, in the partition that [PartitionOf] gives for its name, or that of a run,
-// where the run is. Exactly one of the two is set.
+// ConfigurationID names a document: that of a set, in the partition that [PartitionOf] gives for
+// its name, or that of a run, where the run is. Exactly one of the two is set.
 type ConfigurationID struct {
 	Set string
 	Run RunID

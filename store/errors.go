@@ -77,8 +77,8 @@ var (
 	// wrapped in a [*TypeError].
 	ErrWrongType = errors.New("value is of another type")
 
-	// ErrTooManyValues is returned by a write of a new value when the run or job has [bounds.MaxValues]
-	// values.
+	// ErrTooManyValues is returned by a write of a new value when the run or job has
+	// [bounds.MaxValues] values.
 	ErrTooManyValues = errors.New("run or job has too many values")
 
 	// ErrOutOfRange is returned by an addition to a counter or float whose sum would be out of
@@ -199,7 +199,11 @@ func (e *JobExistsError) Error() string {
 	case JobPeriodic:
 		return fmt.Sprintf("job %q is declared as periodic: use TriggerNow to begin a run%s", e.Active.Job, active)
 	case JobStanding:
-		return fmt.Sprintf("job %q is declared as standing: use Ensure or Enable to begin its run%s", e.Active.Job, active)
+		return fmt.Sprintf(
+			"job %q is declared as standing: use Ensure or Enable to begin its run%s",
+			e.Active.Job,
+			active,
+		)
 	}
 	return fmt.Sprintf("job %q already has the active run %d", e.Active.Job, e.Active.Number)
 }

@@ -9,8 +9,8 @@ import (
 // share the work, and repeats are harmless.
 type Keeper interface {
 	// Promote moves delayed tasks that are due to the waiting ones: a limited number, of about
-	// [bounds.PageBytes]. It also returns the periodic jobs that are due. The caller must start them (see
-	// [Schedules]): for the next [FireClaim] no other call returns them. If the caller crashes, a
+	// [bounds.PageBytes]. It also returns the periodic jobs that are due. The caller must start them
+	// (see [Schedules]): for the next [FireClaim] no other call returns them. If the caller crashes, a
 	// later call returns them again.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 

@@ -84,15 +84,17 @@ type DrawParams struct {
 	Used   time.Time // when the last of those was spent, by the clock of a partition; zero if none was
 }
 
-// Rate lends Events tokens in each time of Per, and Burst at once after a pause. Its bounds are those of [Rate.Validate].
+// Rate lends Events tokens in each time of Per, and Burst at once after a pause. Its bounds are
+// those of [Rate.Validate].
 type Rate struct {
 	Events int
 	Per    time.Duration
 	Burst  int
 }
 
-// Validate reports what no Store lends by: Events and Burst are 1 to [bounds.MaxRateEvents], Per is [bounds.MinPer] to [bounds.MaxPer]. The
-// errors are [*FieldError]s for the fields "Rate.Events", "Rate.Per" and "Rate.Burst", joined.
+// Validate reports what no Store lends by: Events and Burst are 1 to [bounds.MaxRateEvents], Per is
+// [bounds.MinPer] to [bounds.MaxPer]. The errors are [*FieldError]s for the fields "Rate.Events",
+// "Rate.Per" and "Rate.Burst", joined.
 func (r Rate) Validate() error {
 	var f faults
 	f.check(within("Rate.Events", r.Events, 1, bounds.MaxRateEvents), "")

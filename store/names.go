@@ -28,27 +28,30 @@ func ValidateName(field, name string) error {
 		c := name[i]
 		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		if !alnum && (i == 0 || c != '.' && c != '_' && c != '-') {
-			return &FieldError{Field: field, Reason: "may hold only ASCII letters, digits, '.', '_' and '-', and starts with a letter or digit"}
+			return &FieldError{
+				Field:  field,
+				Reason: "may hold only ASCII letters, digits, '.', '_' and '-', and starts with a letter or digit",
+			}
 		}
 	}
 	return nil
 }
 
-// ValidateJobName checks the name of a job: 1 to [bounds.MaxJobNameLen] bytes of valid UTF-8 that neither
-// begin nor end with a space. People compare names by eye, so every character must be visible and
-// look like itself. Refused are control characters, with line breaks and ESC; format characters,
-// such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066 to U+2069,
-// and those of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation selectors, fillers
-// and tags; line and paragraph separators; and spaces other than U+0020. The error is a
+// ValidateJobName checks the name of a job: 1 to [bounds.MaxJobNameLen] bytes of valid UTF-8 that
+// neither begin nor end with a space. People compare names by eye, so every character must be
+// visible and look like itself. Refused are control characters, with line breaks and ESC; format
+// characters, such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066
+// to U+2069, and those of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation selectors,
+// fillers and tags; line and paragraph separators; and spaces other than U+0020. The error is a
 // [*FieldError] for the field "Name".
 func ValidateJobName(name string) error {
 	return validateSeen("Name", name, bounds.MaxJobNameLen)
 }
 
-// ValidateTaskID checks a caller-chosen task ID: 1 to [bounds.MaxTaskIDLen] bytes of valid
-// UTF-8 that hold no control characters and neither begin nor end with a
-// space. The error is a [*FieldError] for the field "ID". Programs compare IDs, and often make them of
-// file names, so they may hold invisible characters, which a job name may not.
+// ValidateTaskID checks a caller-chosen task ID: 1 to [bounds.MaxTaskIDLen] bytes of valid UTF-8
+// that hold no control characters and neither begin nor end with a space. The error is a
+// [*FieldError] for the field "ID". Programs compare IDs, and often make them of file names, so
+// they may hold invisible characters, which a job name may not.
 func ValidateTaskID(id string) error {
 	return validateText("ID", id, bounds.MaxTaskIDLen)
 }
@@ -60,7 +63,10 @@ func validateSeen(field, s string, limit int) error {
 	}
 	for _, r := range s {
 		if !printable.Rune(r) {
-			return &FieldError{Field: field, Reason: fmt.Sprintf("holds %U, which is invisible or changes how text is shown", r)}
+			return &FieldError{
+				Field:  field,
+				Reason: fmt.Sprintf("holds %U, which is invisible or changes how text is shown", r),
+			}
 		}
 	}
 	return nil

@@ -57,8 +57,8 @@ func FuzzValidateSemaphoreKey(f *testing.F) {
 	fuzzText(f, "Key", bounds.MaxSemaphoreKeyLen, seen(store.ValidateSemaphoreKey))
 }
 
-// seen is a validator of what people compare by eye, checked: it accepts no character that changes how text is shown, and no space
-// but one.
+// seen is a validator of what people compare by eye, checked: it accepts no character that changes
+// how text is shown, and no space but one.
 func seen(validate func(string) error) func(string) error {
 	return func(name string) error {
 		err := validate(name)

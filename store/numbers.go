@@ -35,7 +35,8 @@ func DueTime(t time.Time) time.Time {
 	return due
 }
 
-// ValidateWeight checks the share of a run in a queue, or of a queue in a worker: [bounds.MinWeight] to [bounds.MaxWeight]. The error is a [*FieldError] for the field "Weight".
+// ValidateWeight checks the share of a run in a queue, or of a queue in a worker:
+// [bounds.MinWeight] to [bounds.MaxWeight]. The error is a [*FieldError] for the field "Weight".
 func ValidateWeight(w float64) error {
 	switch {
 	case !(w > 0): // refuses NaN too
@@ -46,7 +47,8 @@ func ValidateWeight(w float64) error {
 	return nil
 }
 
-// validateNumber checks the number of a call in a stream: 1 to [bounds.MaxNumber]. The error is a [*FieldError] for the field "Number".
+// validateNumber checks the number of a call in a stream: 1 to [bounds.MaxNumber]. The error is a
+// [*FieldError] for the field "Number".
 func validateNumber(n int64) error {
 	switch {
 	case n < 1:

@@ -5,11 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// What callers say is made uniform here, before a backend sees it, where refusing it would help nobody: a worker must be
-// able to settle a task whatever the text of its error is. Parameters are the caller's, so what changes is copied.
+// What callers say is made uniform here, before a backend sees it, where refusing it would help
+// nobody: a worker must be able to settle a task whatever the text of its error is. Parameters are
+// the caller's, so what changes is copied.
 
-// verdictOf is the verdict to apply. A hook that was settled like a task begins or ends its run all the same, and
-// one that was cancelled is given back, so that a run never waits for a hook that nobody holds.
+// verdictOf is the verdict to apply. A hook that was settled like a task begins or ends its run all
+// the same, and one that was cancelled is given back, so that a run never waits for a hook that
+// nobody holds.
 func verdictOf(o *Outcome) Verdict {
 	v := o.Verdict
 	switch o.Lease.Lane.Route.Kind {
@@ -33,7 +35,8 @@ func verdictOf(o *Outcome) Verdict {
 	return v
 }
 
-// plainly is the settlement as backends see it: verdicts that fit the deliveries, and texts of valid UTF-8.
+// plainly is the settlement as backends see it: verdicts that fit the deliveries, and texts of
+// valid UTF-8.
 func (p SettleParams) plainly() SettleParams {
 	p.Worker = validText(p.Worker)
 	copied := false
@@ -62,7 +65,15 @@ func (p HeartbeatParams) plainly() HeartbeatParams {
 	copied := false
 	for i := range p.Running {
 		t := p.Running[i]
-		t.ID, t.Kind, t.Queue, t.Progress.Message = validText(t.ID), validText(t.Kind), validText(t.Queue), validText(t.Progress.Message)
+		t.ID, t.Kind, t.Queue, t.Progress.Message = validText(
+			t.ID,
+		), validText(
+			t.Kind,
+		), validText(
+			t.Queue,
+		), validText(
+			t.Progress.Message,
+		)
 		if t == p.Running[i] {
 			continue
 		}

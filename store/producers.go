@@ -8,8 +8,9 @@ type Producers interface {
 	// nothing. A stream is forgotten when it is closed, or was not used for a day.
 	OpenProducer(ctx context.Context, partition int, stream string) error
 
-	// CloseProducer forgets a stream that nobody uses any more: a call that still comes is answered with
-	// [ErrResultUnknown]. Closing one that is not registered changes nothing, so it may be repeated. It needs no memory.
+	// CloseProducer forgets a stream that nobody uses any more: a call that still comes is answered
+	// with [ErrResultUnknown]. Closing one that is not registered changes nothing, so it may be
+	// repeated. It needs no memory.
 	CloseProducer(ctx context.Context, partition int, stream string) error
 
 	// Enqueue applies the hold openings, adds the entries, then applies the hold

@@ -206,8 +206,9 @@ type RunRecord struct {
 	Retention  time.Duration
 	Due        time.Time // which due time of a periodic job began it; zero otherwise
 	RedriveOf  int64     // number of the run whose failed tasks it runs again; 0 for none
-	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions, by start of
-	// the attempt. At most [bounds.MaxReporting]; nil if there are none, as in every final state.
+	// Reporting are running tasks that report progress, as of the last heartbeats of their sessions,
+	// by start of the attempt. At most [bounds.MaxReporting]; nil if there are none, as in every final
+	// state.
 	Reporting []RunningTask
 }
 
@@ -241,8 +242,8 @@ type Progress struct {
 	Message string `json:"message,omitempty"`
 }
 
-// String says it in words: "3 of 10, copying a.bin". It is empty for the zero value, and has escapes in
-// place of what in the message would break the line.
+// String says it in words: "3 of 10, copying a.bin". It is empty for the zero value, and has
+// escapes in place of what in the message would break the line.
 func (p Progress) String() string {
 	var parts []string
 	switch {
@@ -263,8 +264,8 @@ type SessionRecord struct {
 	Partition int
 	Worker    WorkerInfo
 	Expires   time.Time // when it is taken for dead unless it is heard from
-	// Overdue says that this time has passed, and no sweep has closed the session yet: either its worker is dead, or it
-	// comes back just in time.
+	// Overdue says that this time has passed, and no sweep has closed the session yet: either its
+	// worker is dead, or it comes back just in time.
 	Overdue bool
 	Held    int // deliveries it holds, running and prefetched
 	Running []RunningTask

@@ -35,9 +35,9 @@ type RetryOptions struct {
 	// Defaults to 30 s.
 	MaxElapsed time.Duration
 
-	// OnRetry is told of each failed attempt that will be followed by another,
-	// before the wait, and waited for, a second at most: while it blocks, it is told of nothing more. It may be called many times at once;
-	// a panic of it is dropped, and the call goes on. Defaults to nobody.
+	// OnRetry is told of each failed attempt that will be followed by another, before the wait, and
+	// waited for, a second at most: while it blocks, it is told of nothing more. It may be called many
+	// times at once; a panic of it is dropped, and the call goes on. Defaults to nobody.
 	OnRetry func(RetryEvent)
 }
 
@@ -81,9 +81,10 @@ func (e *RetryError) Error() string {
 // Unwrap returns what ended the call.
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// Checked returns a Store that answers bad input with a [*FieldError] before s sees it: every method checks its
-// parameters there, once, whichever backend is behind it. A backend may rely on that, and its constructor
-// returns what Checked makes of it. Calls are not repeated; see [WithRetry].
+// Checked returns a Store that answers bad input with a [*FieldError] before s sees it: every
+// method checks its parameters there, once, whichever backend is behind it. A backend may rely on
+// that, and its constructor returns what Checked makes of it. Calls are not repeated; see
+// [WithRetry].
 func Checked(s Store) Store {
 	if _, ok := s.(*front); ok {
 		return s
@@ -91,18 +92,18 @@ func Checked(s Store) Store {
 	return &front{Store: s}
 }
 
-// WithRetry returns a Store that checks parameters as [Checked] does, and repeats calls of s with exactly the same
-// parameters while they fail with [ErrUnavailable], as the contract allows for
-// every method (promise P10). Nothing is copied: the parameters stay the
-// caller's, who must not change them before the call returns.
+// WithRetry returns a Store that checks parameters as [Checked] does, and repeats calls of s with
+// exactly the same parameters while they fail with [ErrUnavailable], as the contract allows for
+// every method (promise P10). Nothing is copied: the parameters stay the caller's, who must not
+// change them before the call returns.
 //
 // All other errors, and success, are returned at once. A call ends with a
 // [*RetryError] when its context or opts.MaxElapsed ends first. A delete of which
 // only a repeat finds nothing left succeeded. Subscribe, which
 // reconnects by itself, Close and Partitions pass through.
 //
-// A store that checks or repeats already is not wrapped twice. With nil for opts one that repeats is returned as it is, and
-// another one gets the defaults; otherwise its own options give way.
+// A store that checks or repeats already is not wrapped twice. With nil for opts one that repeats
+// is returned as it is, and another one gets the defaults; otherwise its own options give way.
 func WithRetry(s Store, opts *RetryOptions) Store {
 	if f, ok := s.(*front); ok {
 		if f.repeats && opts == nil {
@@ -113,8 +114,8 @@ func WithRetry(s Store, opts *RetryOptions) Store {
 	return newFront(s, opts)
 }
 
-// front stands before a backend: it checks what callers pass, and repeats calls if it is made to. It embeds the Store for
-// what passes through; everything else is overridden in retry_methods.go.
+// front stands before a backend: it checks what callers pass, and repeats calls if it is made to.
+// It embeds the Store for what passes through; everything else is overridden in retry_methods.go.
 type front struct {
 	Store
 	repeats bool
@@ -148,12 +149,17 @@ var errElapsed = errors.New("time limit for repeats reached")
 
 // Repeat makes one call, and repeats it as [WithRetry] repeats calls of a store. It is for calls
 // before there is a store, such as opening one. The call must be safe to repeat.
-func Repeat[R any](ctx context.Context, opts *RetryOptions, method string, call func(context.Context) (R, error)) (R, error) {
+func Repeat[R any](
+	ctx context.Context,
+	opts *RetryOptions,
+	method string,
+	call func(context.Context) (R, error),
+) (R, error) {
 	return repeat(ctx, newFront(nil, opts), method, nil, call)
 }
 
-// repeat runs call until it succeeds, fails for good or runs out of time; once, if the front does not repeat. It makes no
-// call if the input is bad.
+// repeat runs call until it succeeds, fails for good or runs out of time; once, if the front does
+// not repeat. It makes no call if the input is bad.
 func repeat[R any](
 	ctx context.Context, r *front, method string, bad error, call func(context.Context) (R, error),
 ) (R, error) {
@@ -174,7 +180,11 @@ func repeat[R any](
 	var last error // the last failure that was to be repeated
 	backoff := r.backoff(func(wait time.Duration) {
 		if r.opts.OnRetry != nil {
-			_ = guard.Tell(&r.patient, r.opts.OnRetry, RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait})
+			_ = guard.Tell(
+				&r.patient,
+				r.opts.OnRetry,
+				RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait},
+			)
 		}
 	})
 	v, err := retry.DoValue(bounded, backoff, func(ctx context.Context) (R, error) {

@@ -227,15 +227,27 @@ func (r *front) CloseSession(ctx context.Context, s SessionID) error {
 }
 
 func (r *front) LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error) {
-	return repeat(ctx, r, "LiveSessions", r.has("Partition", partition), func(ctx context.Context) ([]SessionRecord, error) {
-		return r.Store.LiveSessions(ctx, partition)
-	})
+	return repeat(
+		ctx,
+		r,
+		"LiveSessions",
+		r.has("Partition", partition),
+		func(ctx context.Context) ([]SessionRecord, error) {
+			return r.Store.LiveSessions(ctx, partition)
+		},
+	)
 }
 
 func (r *front) QueueStats(ctx context.Context, partition int) ([]QueueRecord, error) {
-	return repeat(ctx, r, "QueueStats", r.has("Partition", partition), func(ctx context.Context) ([]QueueRecord, error) {
-		return r.Store.QueueStats(ctx, partition)
-	})
+	return repeat(
+		ctx,
+		r,
+		"QueueStats",
+		r.has("Partition", partition),
+		func(ctx context.Context) ([]QueueRecord, error) {
+			return r.Store.QueueStats(ctx, partition)
+		},
+	)
 }
 
 func (r *front) AcquireSemaphore(ctx context.Context, p SemaphoreClaim) (SemaphoreReply, error) {
@@ -319,9 +331,15 @@ func (r *front) Configuration(ctx context.Context, id ConfigurationID) (Configur
 }
 
 func (r *front) WatchConfigurations(ctx context.Context, sets []string) ([]ConfigurationRecord, error) {
-	return repeat(ctx, r, "WatchConfigurations", validateNames("Sets", sets), func(ctx context.Context) ([]ConfigurationRecord, error) {
-		return r.Store.WatchConfigurations(ctx, sets)
-	})
+	return repeat(
+		ctx,
+		r,
+		"WatchConfigurations",
+		validateNames("Sets", sets),
+		func(ctx context.Context) ([]ConfigurationRecord, error) {
+			return r.Store.WatchConfigurations(ctx, sets)
+		},
+	)
 }
 
 func (r *front) WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error) {
@@ -331,9 +349,15 @@ func (r *front) WriteConfiguration(ctx context.Context, p ConfigurationWrite) (i
 }
 
 func (r *front) ConfigurationHistory(ctx context.Context, id ConfigurationID) ([]ConfigurationChange, error) {
-	return repeat(ctx, r, "ConfigurationHistory", id.Validate(), func(ctx context.Context) ([]ConfigurationChange, error) {
-		return r.Store.ConfigurationHistory(ctx, id)
-	})
+	return repeat(
+		ctx,
+		r,
+		"ConfigurationHistory",
+		id.Validate(),
+		func(ctx context.Context) ([]ConfigurationChange, error) {
+			return r.Store.ConfigurationHistory(ctx, id)
+		},
+	)
 }
 
 func (r *front) SetMode(ctx context.Context, partition int, m Mode) error {
@@ -346,32 +370,5 @@ func (r *front) SetMode(ctx context.Context, partition int, m Mode) error {
 func (r *front) Mode(ctx context.Context, partition int) (Mode, error) {
 	return repeat(ctx, r, "Mode", r.has("Partition", partition), func(ctx context.Context) (Mode, error) {
 		return r.Store.Mode(ctx, partition)
-	})
-}
-
-func (r *front) Draw(ctx context.Context, p DrawParams) (DrawReply, error) {
-	p.clamp()
-	return repeat(ctx, r, "Draw", p.Validate(), func(ctx context.Context) (DrawReply, error) {
-		return r.Store.Draw(ctx, p)
-	})
-}
-
-func (r *front) Forfeit(ctx context.Context, limit string, h Holding) error {
-	bad := JoinFields(validateLimit(limit), h.Validate())
-	return repeatErr(ctx, r, "Forfeit", bad, func(ctx context.Context) error {
-		return r.Store.Forfeit(ctx, limit, h)
-	})
-}
-
-func (r *front) Reconsider(ctx context.Context, partition int, routes []Route) error {
-	bad := JoinFields(r.has("Partition", partition), validateRoutes("Routes", routes))
-	return repeatErr(ctx, r, "Reconsider", bad, func(ctx context.Context) error {
-		return r.Store.Reconsider(ctx, partition, routes)
-	})
-}
-
-func (r *front) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
-	return repeat(ctx, r, "SessionsLeft", r.has("Partition", partition), func(ctx context.Context) (int, error) {
-		return r.Store.SessionsLeft(ctx, partition, prefix)
 	})
 }

@@ -30,11 +30,11 @@ type Runs interface {
 	// stopping.
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
-	// Failures reads failures of a run with a place above after, sorted by place, which is the
-	// order in which they failed: up to limit, or about [bounds.PageBytes]. It returns none only if there
-	// are no more. If there are more than the run's FailureCap, the first FailureCap/2 and the
-	// newest are kept; [Counts] has the exact total. Pages never repeat a failure, even while more
-	// tasks fail; places that are missing in between are no longer kept. Error: [ErrRunNotFound].
+	// Failures reads failures of a run with a place above after, sorted by place, which is the order
+	// in which they failed: up to limit, or about [bounds.PageBytes]. It returns none only if there
+	// are no more. If there are more than the run's FailureCap, the first FailureCap/2 and the newest
+	// are kept; [Counts] has the exact total. Pages never repeat a failure, even while more tasks
+	// fail; places that are missing in between are no longer kept. Error: [ErrRunNotFound].
 	Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error)
 
 	// Inspect counts the stored tasks of a run without its counters, so that the two can be
@@ -61,10 +61,12 @@ type StartParams struct {
 	Retention  time.Duration // how long the summary is kept after the end; positive
 	FailureCap int           // dead letters kept, see Failures; positive
 	SealAfter  time.Duration // an open run is sealed this long after the last enqueue, or since it was opened again; 0 for never
-	// StopAfter stops an open run where SealAfter would seal it, not gracefully and with [IdleReason]: its producer broke off. It excludes SealAfter.
+	// StopAfter stops an open run where SealAfter would seal it, not gracefully and with [IdleReason]:
+	// its producer broke off. It excludes SealAfter.
 	StopAfter time.Duration
 	RedriveOf int64 // number of the run of the job whose failed tasks it runs again; 0 for none
-	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for none.
+	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for
+	// none.
 	Configuration []byte
 	Declared      bool      // the run begins as its job was declared, which it must be
 	Due           time.Time // the due time that begins the run; see [Schedules]

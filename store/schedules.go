@@ -25,12 +25,13 @@ type Schedules interface {
 	FireRun(ctx context.Context, p FireParams) (FireReply, error)
 
 	// PostponeJob postpones a periodic job that is due but cannot be started, because its next due
-	// time cannot be computed. It stores the reason in the job's record; the due time stays.
-	// Promote returns the job again after the time that it has had the problem so far, but at least
-	// [bounds.PostponeFirst] and at most [bounds.PostponeLast]. The problem ends when a run is started, the job
-	// is disabled, or its definition changes; then Promote returns it at once. PostponeJob changes
-	// nothing for a job that is not due, not periodic or disabled. Promote returns no job without a
-	// schedule. A repeat postpones again, counted from the same beginning. Error: [ErrJobNotFound].
+	// time cannot be computed. It stores the reason in the job's record; the due time stays. Promote
+	// returns the job again after the time that it has had the problem so far, but at least
+	// [bounds.PostponeFirst] and at most [bounds.PostponeLast]. The problem ends when a run is
+	// started, the job is disabled, or its definition changes; then Promote returns it at once.
+	// PostponeJob changes nothing for a job that is not due, not periodic or disabled. Promote returns
+	// no job without a schedule. A repeat postpones again, counted from the same beginning. Error:
+	// [ErrJobNotFound].
 	PostponeJob(ctx context.Context, p PostponeParams) error
 }
 

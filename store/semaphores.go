@@ -41,10 +41,10 @@ type Semaphores interface {
 	// finds it gone, which [WithRetry] takes for what it asked for.
 	ReleaseSemaphore(ctx context.Context, key, token string) error
 
-	// ForceReleaseSemaphore ends the lease with the fencing number, or with 0 every
-	// lease, before its time, and signals the first in the line. It returns how many it ended; a
-	// number that is not held is none. Who waits keeps waiting. A repeat ends none of the leases given since,
-	// unless it asks for all.
+	// ForceReleaseSemaphore ends the lease with the fencing number, or with 0 every lease, before its
+	// time, and signals the first in the line. It returns how many it ended; a number that is not held
+	// is none. Who waits keeps waiting. A repeat ends none of the leases given since, unless it asks
+	// for all.
 	ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error)
 
 	// Semaphore reads who holds and who waits, in one atomic step. A key that is not

@@ -13,8 +13,8 @@ type SessionID struct {
 
 // Sessions lets workers lease tasks and report their outcomes.
 type Sessions interface {
-	// OpenSession registers a session whose lease lasts for the given time
-	// unless Heartbeat extends it. Repeating it before the first fetch is harmless, and [ErrStale] after that.
+	// OpenSession registers a session whose lease lasts for the given time unless Heartbeat extends
+	// it. Repeating it before the first fetch is harmless, and [ErrStale] after that.
 	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
 
 	// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). It does not wait. A repeat
@@ -23,11 +23,11 @@ type Sessions interface {
 	// [ErrLeaseLost] if the session is not, or no longer, registered.
 	Fetch(ctx context.Context, p FetchParams) (FetchReply, error)
 
-	// Settle reports outcomes. Each is applied only if its lease is still held
-	// (P5); others are listed in Lost. Children become visible with their parent's success, all
-	// or none (P4), and its counters are added with it, once. A success whose staged children are not
-	// all there is refused with [ErrChildrenLost]. A repeat with the same Number answers as the first time did.
-	// [ErrLeaseLost] when the session is gone: then every outcome is lost.
+	// Settle reports outcomes. Each is applied only if its lease is still held (P5); others are listed
+	// in Lost. Children become visible with their parent's success, all or none (P4), and its counters
+	// are added with it, once. A success whose staged children are not all there is refused with
+	// [ErrChildrenLost]. A repeat with the same Number answers as the first time did. [ErrLeaseLost]
+	// when the session is gone: then every outcome is lost.
 	Settle(ctx context.Context, p SettleParams) (SettleReply, error)
 
 	// Stage stores children of a running task that are too many for its settlement. They are
@@ -39,15 +39,15 @@ type Sessions interface {
 	// stopping. With these errors nothing was written. Other leases of the session do not change.
 	Stage(ctx context.Context, p StageParams) error
 
-	// Heartbeat extends the session's lease and reads the states of runs. p.Running replaces that
-	// of the heartbeat before, also in the Reporting of runs that are running or stopping; a
-	// change of Reporting is signalled with [SignalProgress]. Error: [ErrLeaseLost] if the session is gone.
+	// Heartbeat extends the session's lease and reads the states of runs. p.Running replaces that of
+	// the heartbeat before, also in the Reporting of runs that are running or stopping; a change of
+	// Reporting is signalled with [SignalProgress]. Error: [ErrLeaseLost] if the session is gone.
 	Heartbeat(ctx context.Context, p HeartbeatParams) (HeartbeatReply, error)
 
 	// Held lists deliveries that the store holds for the session, each with what it has staged,
-	// without those in except: at most MaxBatch, and about [bounds.PageBytes]. To get the next ones, give
-	// these back or add them to except. None means that there are no more. Error: [ErrLeaseLost] if
-	// the session is gone.
+	// without those in except: at most MaxBatch, and about [bounds.PageBytes]. To get the next ones,
+	// give these back or add them to except. None means that there are no more. Error: [ErrLeaseLost]
+	// if the session is gone.
 	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
 
 	// CloseSession ends a session. Deliveries it still holds go back to waiting
@@ -65,13 +65,14 @@ type Sessions interface {
 	// limits, the lowest may hold for all. Repeats are harmless.
 	Reconsider(ctx context.Context, partition int, routes []Route) error
 
-	// SessionsLeft counts the sessions of a partition whose IDs begin with prefix: those that are registered,
-	// and those that ended but of what they held something is still to be given back.
+	// SessionsLeft counts the sessions of a partition whose IDs begin with prefix: those that are
+	// registered, and those that ended but of what they held something is still to be given back.
 	SessionsLeft(ctx context.Context, partition int, prefix string) (int, error)
 
-	// QueueStats counts the tasks that wait and that are held in a partition, by route. Hooks are none, and tasks
-	// that a pause or a pre-job hook keeps may be missing. A route is listed while any waits or is held: nothing
-	// keeps the names of queues that were used. It walks the lanes and may miss what moves meanwhile.
+	// QueueStats counts the tasks that wait and that are held in a partition, by route. Hooks are
+	// none, and tasks that a pause or a pre-job hook keeps may be missing. A route is listed while any
+	// waits or is held: nothing keeps the names of queues that were used. It walks the lanes and may
+	// miss what moves meanwhile.
 	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
 }
 
@@ -150,7 +151,8 @@ var verdictNames = [...]string{
 	"lost", "success", "retry", "snooze", "fail", "cancel", "release", "stop run", "begin", "skip", "abort", "hook done",
 }
 
-// String names the verdict in lower case, for example "success". That of zero, which is no verdict, is "lost".
+// String names the verdict in lower case, for example "success". That of zero, which is no verdict,
+// is "lost".
 func (v Verdict) String() string {
 	if int(v) < len(verdictNames) {
 		return verdictNames[v]
@@ -163,7 +165,8 @@ func (v Verdict) String() string {
 type Outcome struct {
 	Lease   Lease
 	Verdict Verdict
-	// Task is the delivery's task, which is stored again, or buried, as it is here; for Retry, Snooze and Release with the fields Retry and Snoozes as they shall be stored.
+	// Task is the delivery's task, which is stored again, or buried, as it is here; for Retry, Snooze
+	// and Release with the fields Retry and Snoozes as they shall be stored.
 	Task  Task
 	Delay time.Duration // Retry and Snooze
 	// Error is the text of the failure (Retry, Fail, Abort, HookDone) or the reason (StopRun, Skip).
@@ -176,33 +179,35 @@ type Outcome struct {
 	// [ErrChildrenLost] unless as many are there as Count says. Children that an outcome does not
 	// name stay invisible, and are removed with the run at the latest.
 	Staged []Staged
-	// Counters are added to those of the run with the success of a task, in the same step, also
-	// while the run is stopping; any other verdict drops them. At most [bounds.MaxCounters], named as [ValidateName]
-	// allows. A sum that would leave the range of int64 is left as it was.
+	// Counters are added to those of the run with the success of a task, in the same step, also while
+	// the run is stopping; any other verdict drops them. At most [bounds.MaxCounters], named as
+	// [ValidateName] allows. A sum that would leave the range of int64 is left as it was.
 	Counters map[string]int64
-	// Writes are applied with the success of a task, in order and in the same step, also while the run is stopping; any other
-	// verdict drops them. They append to lists, and set or remove fields of maps, of the run or of its job: at most
-	// [bounds.MaxData] items and fields of [bounds.MaxOutcomeWriteLen] bytes. If one cannot be applied nothing of the outcome
-	// is: see Refused of the reply.
+	// Writes are applied with the success of a task, in order and in the same step, also while the run
+	// is stopping; any other verdict drops them. They append to lists, and set or remove fields of
+	// maps, of the run or of its job: at most [bounds.MaxData] items and fields of
+	// [bounds.MaxOutcomeWriteLen] bytes. If one cannot be applied nothing of the outcome is: see
+	// Refused of the reply.
 	Writes []Write
-	// Result becomes that of the run with VerdictHookDone, unless it is nil: JSON of at most [bounds.MaxResultLen] bytes.
+	// Result becomes that of the run with VerdictHookDone, unless it is nil: JSON of at most
+	// [bounds.MaxResultLen] bytes.
 	Result []byte
 }
 
-// SettleReply lists the outcomes that were not applied since their lease was
-// gone, by index in ascending order, and the runs that reached a final or finishing state with this call.
+// SettleReply lists the outcomes that were not applied since their lease was gone, by index in
+// ascending order, and the runs that reached a final or finishing state with this call.
 type SettleReply struct {
 	// Lost are the outcomes without a lease. When plain successes of one run are among them that
 	// were settled before, their number is exact but others of that run may be named.
 	Lost  []int
 	Ended []RunID
-	// Refused are outcomes with a write that cannot be applied, or whose staged children are not all there.
-	// Their leases are held as before: they are to be settled otherwise.
+	// Refused are outcomes with a write that cannot be applied, or whose staged children are not all
+	// there. Their leases are held as before: they are to be settled otherwise.
 	Refused []Refusal
 }
 
-// Refusal is an outcome that was not applied, by its index, and why: [ErrChildrenLost], or of a write a
-// [*TypeError], [ErrTooManyValues] or [ErrCorrupt].
+// Refusal is an outcome that was not applied, by its index, and why: [ErrChildrenLost], or of a
+// write a [*TypeError], [ErrTooManyValues] or [ErrCorrupt].
 type Refusal struct {
 	Index int
 	Err   error
@@ -217,8 +222,8 @@ type StageParams struct {
 	Items   []Item // all of Route; at most MaxBatch
 }
 
-// Staged is how many children a delivery has staged under a route. Where a call of Stage failed, it may be fewer
-// than the store has.
+// Staged is how many children a delivery has staged under a route. Where a call of Stage failed, it
+// may be fewer than the store has.
 type Staged struct {
 	Route Route
 	Count int
@@ -247,7 +252,8 @@ type RunSignal struct {
 	Run      RunID
 	Status   Status
 	Graceful bool // while stopping: let handlers finish
-	// Configured marks the last change of the run's own configuration, as [Delivery] does; 0 if it has none.
+	// Configured marks the last change of the run's own configuration, as [Delivery] does; 0 if it has
+	// none.
 	Configured int64
 }
 

@@ -33,11 +33,10 @@ type Signal struct {
 
 // Signals tells when to look.
 type Signals interface {
-	// Subscribe calls fn for every signal of every partition until ctx ends,
-	// then returns nil. It calls fn with [SignalSync] once it listens, and again
-	// whenever it may have missed some. fn must not block. If it panics, or ends its goroutine, Subscribe returns that
-	// as an error, and other subscribers go on. It reconnects by itself; another error
-	// means that it gave up.
+	// Subscribe calls fn for every signal of every partition until ctx ends, then returns nil. It
+	// calls fn with [SignalSync] once it listens, and again whenever it may have missed some. fn must
+	// not block. If it panics, or ends its goroutine, Subscribe returns that as an error, and other
+	// subscribers go on. It reconnects by itself; another error means that it gave up.
 	Subscribe(ctx context.Context, fn func(Signal)) error
 }
 

@@ -107,7 +107,8 @@ func routeField(field string) string { return field[len("Route."):] }
 // maxTries is the highest count of retries, snoozes or crashes of a task.
 const maxTries = 1<<31 - 1
 
-// validate checks a task. It is on the way of every task, so it costs little where nothing is wrong.
+// validate checks a task. It is on the way of every task, so it costs little where nothing is
+// wrong.
 func (t *Task) validate() error {
 	tries := func(n int) bool { return n < 0 || n > maxTries }
 	plain := len(t.ID) <= bounds.MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&

@@ -128,7 +128,8 @@ func (o *Outcome) validate(items *itemCheck) error {
 	return f.err()
 }
 
-// validateStaged refuses routes that are listed twice, or are those of hooks, and counts below zero.
+// validateStaged refuses routes that are listed twice, or are those of hooks, and counts below
+// zero.
 func validateStaged(staged []Staged) error {
 	var f faults
 	for i := range staged {
@@ -165,8 +166,8 @@ func (p *StageParams) Validate() error {
 	return f.err()
 }
 
-// StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or neither, with the
-// error that Stage returns. Implementations call it.
+// StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or
+// neither, with the error that Stage returns. Implementations call it.
 func (p *StageParams) StagedAt(have int) (repeat bool, err error) {
 	switch {
 	case have >= p.Offset+len(p.Items):

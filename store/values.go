@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Values keeps small data beside tasks: of a run, of a job, or of the namespace. Users hold typed references to
-// them: see package values.
+// Values keeps small data beside tasks: of a run, of a job, or of the namespace. Users hold typed
+// references to them: see package values.
 type Values interface {
-	// WriteValues applies the writes of a batch in order, in one step. They are judged one by one: a refused one
-	// does not keep others out. The batch belongs to a producer stream, opened by OpenProducer: a repeat
-	// with the same Number answers as the first time did, so that also what is added, appended or swapped is applied once.
-	// [ErrResultUnknown] if the stream is not registered (any more): nothing was written by this
-	// call. [ErrStale]; [ErrOutOfMemory] if a write grows something; a [*FieldError] for each write that no Store accepts, and nothing is
-	// written.
+	// WriteValues applies the writes of a batch in order, in one step. They are judged one by one: a
+	// refused one does not keep others out. The batch belongs to a producer stream, opened by
+	// OpenProducer: a repeat with the same Number answers as the first time did, so that also what is
+	// added, appended or swapped is applied once. [ErrResultUnknown] if the stream is not registered
+	// (any more): nothing was written by this call. [ErrStale]; [ErrOutOfMemory] if a write grows
+	// something; a [*FieldError] for each write that no Store accepts, and nothing is written.
 	WriteValues(ctx context.Context, p WriteParams) (WriteReply, error)
 
-	// ReadValue reads one value, or a part of it, in one step. What is not there, with its run or its job, is
-	// empty. A [*TypeError] if the name holds a value of another type.
+	// ReadValue reads one value, or a part of it, in one step. What is not there, with its run or its
+	// job, is empty. A [*TypeError] if the name holds a value of another type.
 	ReadValue(ctx context.Context, p ReadParams) (ReadReply, error)
 }
 
-// ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope], [JobScope]
-// or [NamespaceScope]: the zero ValueScope is none.
+// ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope],
+// [JobScope] or [NamespaceScope]: the zero ValueScope is none.
 type ValueScope struct {
 	Of     ScopeType
 	Job    string        // of a run or job
@@ -41,15 +41,17 @@ const (
 	ScopeNamespace
 )
 
-// RunScope is for values of a run. They go with its summary: when its retention is over or it is deleted.
+// RunScope is for values of a run. They go with its summary: when its retention is over or it is
+// deleted.
 func RunScope(id RunID) ValueScope { return ValueScope{Of: ScopeRun, Job: id.Job, Run: id.Number} }
 
-// JobScope is for values that a job keeps from one run to the next. They go with the job: when it is
-// deleted, or with the last summary of a job that was not declared.
+// JobScope is for values that a job keeps from one run to the next. They go with the job: when it
+// is deleted, or with the last summary of a job that was not declared.
 func JobScope(job string) ValueScope { return ValueScope{Of: ScopeJob, Job: job} }
 
-// NamespaceScope is for values that belong to no job. One goes when it was not written to for the time of expiry, as it was given with the last
-// write that had one, by the store's clock; 0 gives none.
+// NamespaceScope is for values that belong to no job. One goes when it was not written to for the
+// time of expiry, as it was given with the last write that had one, by the store's clock; 0 gives
+// none.
 func NamespaceScope(expiry time.Duration) ValueScope {
 	return ValueScope{Of: ScopeNamespace, Expiry: expiry}
 }
@@ -108,8 +110,8 @@ type Write struct {
 	Name  string // see [ValidateName]
 	Type  ValueType
 	Op    WriteOp
-	// Data are what is set, added, appended or removed. Only fields of a map have a name, only those of a
-	// WriteRemove have no bytes.
+	// Data are what is set, added, appended or removed. Only fields of a map have a name, only those
+	// of a WriteRemove have no bytes.
 	Data   []Datum
 	Expect []byte // of a WriteSwap: what must be there; nil for nothing
 	Cap    int64  // of a WriteAppend: items beyond that length of the list are dropped; 0 for no bound
@@ -121,7 +123,8 @@ type Datum struct {
 	Bytes []byte
 }
 
-// WriteParams is one batch of a producer stream. All values are of the partition; see [PartitionOfValue].
+// WriteParams is one batch of a producer stream. All values are of the partition; see
+// [PartitionOfValue].
 type WriteParams struct {
 	Partition int
 	Stream    string
@@ -134,16 +137,17 @@ type WriteReply struct {
 	Results []WriteResult
 }
 
-// WriteResult is what became of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a [*TypeError], [ErrTooManyValues],
-// [ErrOutOfRange] or [ErrCorrupt]; after an error nothing was written by this write.
+// WriteResult is what became of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a
+// [*TypeError], [ErrTooManyValues], [ErrOutOfRange] or [ErrCorrupt]; after an error nothing was
+// written by this write.
 type WriteResult struct {
 	Swapped bool   // by a WriteSwap
 	Sum     string // after a WriteAdd
 	Err     error
 }
 
-// ReadParams asks for a value: of a map the fields, or with a Limit a page; of a list a page; of others the
-// value. A list or map without either answers its length.
+// ReadParams asks for a value: of a map the fields, or with a Limit a page; of a list a page; of
+// others the value. A list or map without either answers its length.
 type ReadParams struct {
 	Scope  ValueScope
 	Name   string
@@ -157,15 +161,17 @@ type ReadParams struct {
 // ReadReply is what was read.
 type ReadReply struct {
 	Data []Datum // without the fields that are not there; about [PageBytes], or one that has more
-	// Looked is how many of the fields that were asked for were looked up: all, unless they are large. The others are to be asked for again.
+	// Looked is how many of the fields that were asked for were looked up: all, unless they are large.
+	// The others are to be asked for again.
 	Looked int
 	Len    int64 // of a list or map
-	// Cursor is where the next page of a map begins; "" at the end. Every field that is there from the first page to the last is
-	// in one, or in several, of the pages.
+	// Cursor is where the next page of a map begins; "" at the end. Every field that is there from the
+	// first page to the last is in one, or in several, of the pages.
 	Cursor string
 }
 
-// TypeError reports that a name holds a value of another type than the reference has. It matches [ErrWrongType].
+// TypeError reports that a name holds a value of another type than the reference has. It matches
+// [ErrWrongType].
 type TypeError struct {
 	Scope      ValueScope
 	Name       string

@@ -33,7 +33,8 @@ func (p *WriteParams) validateScopes(n int) error {
 	return f.err()
 }
 
-// Grows reports whether a write may take memory. A batch in which none does passes when the store has none left.
+// Grows reports whether a write may take memory. A batch in which none does passes when the store
+// has none left.
 func (w *Write) Grows() bool { return w.Op != WriteRemove && w.Op != WriteDelete }
 
 // Len is how many bytes the names and values of the write take.
@@ -119,7 +120,11 @@ func (s ValueScope) validate() error {
 	case ScopeJob:
 		f.check(RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }), "")
 	case ScopeNamespace:
-		f.add(s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond, "Scope.Expiry", "is negative, or less than a millisecond")
+		f.add(
+			s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond,
+			"Scope.Expiry",
+			"is negative, or less than a millisecond",
+		)
 	default:
 		f.add(true, "Scope.Of", "is missing")
 	}

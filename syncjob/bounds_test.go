@@ -65,8 +65,9 @@ var downs = map[string]func(*testing.T, *redistest.Proxy, *redistest.Server){
 	},
 }
 
-// TestCloseAndRunEndInTimeForAContainerWhateverTheServerDoes has a client that keeps a silent connection for an hour. It leaves
-// room for a slow machine: what is promised is 3 s after the grace period, and 5 s.
+// TestCloseAndRunEndInTimeForAContainerWhateverTheServerDoes has a client that keeps a silent
+// connection for an hour. It leaves room for a slow machine: what is promised is 3 s after the
+// grace period, and 5 s.
 func TestCloseAndRunEndInTimeForAContainerWhateverTheServerDoes(t *testing.T) {
 	for name, down := range downs {
 		for situation, end := range map[string]func(*testing.T, *syncjob.Manager, *syncjob.Run, func()){
@@ -137,7 +138,8 @@ func timed(t *testing.T, what string, part func()) time.Duration {
 	return took
 }
 
-// goesAway has a worker run a task, and then the server go away under a call that its caller gives up.
+// goesAway has a worker run a task, and then the server go away under a call that its caller gives
+// up.
 func goesAway(t *testing.T, m *syncjob.Manager, run *syncjob.Run, down func()) (ended <-chan error, stop func()) {
 	w, err := m.NewWorker(syncjob.WorkerConfig{Grace: 500 * time.Millisecond})
 	require.NoError(t, err)

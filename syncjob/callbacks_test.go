@@ -14,10 +14,20 @@ import (
 )
 
 // public are the packages whose functions and types take functions of users.
-var public = []string{"syncjob", "syncjob/cron", "handlers", "enqueue", "store", "store/values", "store/semaphore", "store/memstore", "store/redisstore"}
+var public = []string{
+	"syncjob",
+	"syncjob/cron",
+	"handlers",
+	"enqueue",
+	"store",
+	"store/values",
+	"store/semaphore",
+	"store/memstore",
+	"store/redisstore",
+}
 
-// rows say for each callback of the public API which row of the tables called and onCall, or which test, has it return, panic, end
-// its goroutine and block. A test is named with its package.
+// rows say for each callback of the public API which row of the tables called and onCall, or which
+// test, has it return, panic, end its goroutine and block. A test is named with its package.
 var rows = map[string]string{
 	"enqueue.Config.Logger":              "Logger",
 	"enqueue.Config.Propagator":          "Inject",
@@ -77,8 +87,9 @@ var rows = map[string]string{
 // none is the row of what only the library itself hands in.
 const none = "none"
 
-// TestEveryCallbackHasARow goes through the public API for what users' code may be handed to: fields and parameters that are
-// functions, sequences, or of an interface that users implement. Methods that encoding/json calls have rows, and no name here.
+// TestEveryCallbackHasARow goes through the public API for what users' code may be handed to:
+// fields and parameters that are functions, sequences, or of an interface that users implement.
+// Methods that encoding/json calls have rows, and no name here.
 func TestEveryCallbackHasARow(t *testing.T) {
 	found := make(map[string]bool)
 	for _, dir := range public {
@@ -115,7 +126,8 @@ func isTest(t *testing.T, name string) bool {
 	return false
 }
 
-// callbacksOf names the callbacks that a package takes, as package.Type.Field, package.Function(parameter) and package.Type.Method(parameter).
+// callbacksOf names the callbacks that a package takes, as package.Type.Field,
+// package.Function(parameter) and package.Type.Method(parameter).
 func callbacksOf(t *testing.T, dir string) []string {
 	api := &api{pkg: filepath.Base(dir), callable: make(map[string]bool)}
 	names, err := filepath.Glob(filepath.Join("..", dir, "*.go"))

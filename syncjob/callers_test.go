@@ -20,8 +20,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/cron"
 )
 
-// onCall are the callbacks that a call of a user leads to, each with how it is made; ctx ends after a minute. Those that are told
-// something must not hold the call up.
+// onCall are the callbacks that a call of a user leads to, each with how it is made; ctx ends after
+// a minute. Those that are told something must not hold the call up.
 var onCall = map[string]struct {
 	call func(ctx context.Context, m *syncjob.Manager, end func()) error
 	told bool
@@ -158,8 +158,9 @@ func (callerPropagator) Inject(ctx context.Context, _ map[string]string) { endOf
 
 func (callerPropagator) Extract(ctx context.Context, _ map[string]string) context.Context { return ctx }
 
-// TestWhateverACallbackOfACallDoesOthersGoOn has the callback of a call end badly, or block until the end of the test. What it
-// does is the caller's affair: the same call of somebody else succeeds meanwhile, and the manager is closed in time.
+// TestWhateverACallbackOfACallDoesOthersGoOn has the callback of a call end badly, or block until
+// the end of the test. What it does is the caller's affair: the same call of somebody else succeeds
+// meanwhile, and the manager is closed in time.
 func TestWhateverACallbackOfACallDoesOthersGoOn(t *testing.T) {
 	for name, c := range onCall {
 		for way, end := range badEnds {

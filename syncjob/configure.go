@@ -113,7 +113,12 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 // attributes that a single run cannot have (queue, weight and limits). [ErrConflict] says that the
 // stored version is not opts.IfVersion. [ErrRunNotFound], [ErrRunFinished]. With an error nothing
 // is written, except with [ErrUnavailable]: then the change may be written or not.
-func (m *Manager) Configure(ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error) (SetConfiguration, error) {
+func (m *Manager) Configure(
+	ctx context.Context,
+	set string,
+	opts *ConfigureOptions,
+	edit func(*Configuration) error,
+) (SetConfiguration, error) {
 	o := opts.withDefaults()
 	if edit == nil {
 		return SetConfiguration{}, fmt.Errorf("configure %.80q: %w", set, &FieldError{Field: "Edit", Reason: "is nil"})
@@ -141,8 +146,14 @@ func (m *Manager) Configure(ctx context.Context, set string, opts *ConfigureOpti
 	}
 }
 
-// configure writes what was edited, and returns the version. Without a difference nothing is written.
-func (m *Manager) configure(ctx context.Context, is SetConfiguration, next Configuration, o ConfigureOptions) (int64, error) {
+// configure writes what was edited, and returns the version. Without a difference nothing is
+// written.
+func (m *Manager) configure(
+	ctx context.Context,
+	is SetConfiguration,
+	next Configuration,
+	o ConfigureOptions,
+) (int64, error) {
 	err := next.Validate()
 	if o.Run != nil {
 		err = next.ValidateForRun()
@@ -240,7 +251,14 @@ func (o *ConfigureOptions) write(set string, version int64, document []byte) sto
 	if o.Run != nil {
 		id = store.ConfigurationID{Run: o.Run.id}
 	}
-	return store.ConfigurationWrite{ID: id, Token: rand.Text(), IfVersion: version, Document: document, By: o.By, Reason: o.Reason}
+	return store.ConfigurationWrite{
+		ID:        id,
+		Token:     rand.Text(),
+		IfVersion: version,
+		Document:  document,
+		By:        o.By,
+		Reason:    o.Reason,
+	}
 }
 
 // configurationOf names a document. A run must be one of the set.
@@ -258,7 +276,8 @@ func (m *Manager) configurationOf(ctx context.Context, set string, run *Run) (st
 	return store.ConfigurationID{Run: run.id}, err
 }
 
-// checkKinds refuses kinds that were added and that nobody knows: a typing error would be obeyed by nobody, and go unnoticed.
+// checkKinds refuses kinds that were added and that nobody knows: a typing error would be obeyed by
+// nobody, and go unnoticed.
 func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Configuration) error {
 	var added []string
 	for _, kind := range slices.Sorted(maps.Keys(next.Kinds)) {

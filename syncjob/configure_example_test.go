@@ -11,7 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// An operator changes how tasks are run, while workers run them. It needs no registry where a worker has published its sets.
+// An operator changes how tasks are run, while workers run them. It needs no registry where a
+// worker has published its sets.
 func ExampleManager_Configure() {
 	ctx := context.Background()
 	m, err := syncjob.New(memstore.New(nil), syncjob.Config{Registry: ingest()})
@@ -73,7 +74,8 @@ func ExampleManager_History() {
 	// 3 5 <nil>
 }
 
-// Going back to the code is a change like any other, with its reason, and what was configured stays in the history.
+// Going back to the code is a change like any other, with its reason, and what was configured stays
+// in the history.
 func ExampleManager_ResetConfiguration() {
 	ctx := context.Background()
 	m, err := syncjob.New(memstore.New(nil), syncjob.Config{Registry: ingest()})

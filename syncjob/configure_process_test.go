@@ -25,7 +25,8 @@ import (
 // workerEnv holds the URL of the server that this binary shall work for as a process of its own.
 const workerEnv = "SYNCJOB_TEST_WORKER"
 
-// workAsProcess runs a worker until its input ends. Its leaves print their timeout and when they began.
+// workAsProcess runs a worker until its input ends. Its leaves print their timeout and when they
+// began.
 func workAsProcess(url string) error {
 	s := handlers.NewSet("tree", handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}})
 	handlers.Handle(s, func(context.Context, *handlers.Task[node]) error { return nil }, nil)
@@ -105,7 +106,8 @@ func workerProcess(t *testing.T, url string, worker int, attempts chan<- attempt
 	})
 }
 
-// commands counts what clients, not scripts, had the server do: calls of scripts, and readings of configurations.
+// commands counts what clients, not scripts, had the server do: calls of scripts, and readings of
+// configurations.
 func commands(t *testing.T, server *redistest.Server) (scripts, readings int) {
 	t.Helper()
 	text, err := server.Client.Do(t.Context(), server.Client.B().Info().Section("commandstats").Build()).ToString()
@@ -131,7 +133,8 @@ func TestTwoProcessesObeyAChangeAndTasksCostNoMoreCommands(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	run := standing(t, m, syncjob.Job{Name: "a"})
 
-	// until feeds leaves until both workers have reported one of the timeout, and returns the last that began with it first.
+	// until feeds leaves until both workers have reported one of the timeout, and returns the last
+	// that began with it first.
 	until := func(timeout time.Duration) (last time.Time) {
 		first := make(map[int]time.Time)
 		for len(first) < 2 {

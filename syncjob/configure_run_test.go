@@ -146,7 +146,8 @@ func (s *goesBack) Configuration(ctx context.Context, id store.ConfigurationID) 
 	return s.Store.Configuration(ctx, id)
 }
 
-// A server that loses a change has the worker go back with it: to the change before, or to what holds for all runs.
+// A server that loses a change has the worker go back with it: to the change before, or to what
+// holds for all runs.
 func TestAWorkerGoesBackWithTheConfigurationOfARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg, seen, on := gates(t)

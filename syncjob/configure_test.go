@@ -52,7 +52,11 @@ func TestAChangeReachesTheNextAttemptOfEveryWorkerWithinASecond(t *testing.T) {
 		shared := memstore.New(nil)
 		a, b := make(chan time.Duration, 1), make(chan time.Duration, 1)
 		ma := managerOn(t, shared, timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, a))
-		mb := managerOn(t, &asks{Store: shared, delay: reach / 2}, timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, b))
+		mb := managerOn(
+			t,
+			&asks{Store: shared, delay: reach / 2},
+			timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, b),
+		)
 		operator := managerOn(t, shared, nil)
 		stop := work(t, ma, syncjob.WorkerConfig{Concurrency: 1})
 		run := standing(t, operator, syncjob.Job{Name: "a"})
@@ -218,7 +222,10 @@ func TestTheHistoryTellsWhoWhenWhyAndWhatWasBefore(t *testing.T) {
 // damage overwrites a document, as by hand.
 func damage(t *testing.T, s store.Store, id store.ConfigurationID) {
 	t.Helper()
-	_, err := s.WriteConfiguration(t.Context(), store.ConfigurationWrite{ID: id, Token: "by hand", IfVersion: store.AnyVersion, Document: []byte("{")})
+	_, err := s.WriteConfiguration(
+		t.Context(),
+		store.ConfigurationWrite{ID: id, Token: "by hand", IfVersion: store.AnyVersion, Document: []byte("{")},
+	)
 	require.NoError(t, err)
 }
 

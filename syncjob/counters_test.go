@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
-// counted has leaves that add their number to a counter in every attempt, of which the first ones fail. Its
-// post-job hook reports what it sees.
+// counted has leaves that add their number to a counter in every attempt, of which the first ones
+// fail. Its post-job hook reports what it sees.
 func counted(t *testing.T) *handlers.Registry {
 	t.Helper()
 	s := handlers.NewSet("tree", handlers.SetConfig{Hooks: handlers.Hooks{

@@ -13,9 +13,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// definition is a job in the form that starts a run. It is what Ensure stores, as JSON, so that any process can start
-// the declared job, also one that does not have its Go types. What the job leaves to its set (hooks, queue, weight) is
-// not in it: each run begins with what is in force then. Fields are only ever added.
+// definition is a job in the form that starts a run. It is what Ensure stores, as JSON, so that any
+// process can start the declared job, also one that does not have its Go types. What the job leaves
+// to its set (hooks, queue, weight) is not in it: each run begins with what is in force then.
+// Fields are only ever added.
 type definition struct {
 	Version   int               `json:"v"`
 	Set       string            `json:"set"`
@@ -72,7 +73,10 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	problems := []error{j.validate()}
 	if reg := m.cfg.Registry; reg != nil && store.ValidateName("Set", j.Set) == nil {
 		if _, ok := reg.Set(j.Set); !ok {
-			problems = append(problems, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)})
+			problems = append(
+				problems,
+				&FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)},
+			)
 			return definition{}, store.JoinFields(problems...)
 		}
 	}
@@ -96,8 +100,8 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	return d, store.JoinFields(problems...)
 }
 
-// checkConfigured refuses kinds of the job's configuration that nobody knows. Of a set that nobody knows they
-// may be any: workers may yet come.
+// checkConfigured refuses kinds of the job's configuration that nobody knows. Of a set that nobody
+// knows they may be any: workers may yet come.
 func (m *Manager) checkConfigured(ctx context.Context, j Job) error {
 	if len(j.Configuration.Kinds) == 0 {
 		return nil
@@ -194,7 +198,8 @@ func scheduled(rec store.JobRecord) (definition, error) {
 	return d, err
 }
 
-// params are those of a run by the definition. What that leaves to the set is as it is in force now.
+// params are those of a run by the definition. What that leaves to the set is as it is in force
+// now.
 func (m *Manager) params(d definition, job, token string) store.StartParams {
 	p := store.StartParams{
 		Job:           job,
@@ -227,8 +232,8 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 	return p
 }
 
-// firstKind is the kind in whose queue the hooks of a run without a root task wait; empty if the set has none that
-// is known.
+// firstKind is the kind in whose queue the hooks of a run without a root task wait; empty if the
+// set has none that is known.
 func (m *Manager) firstKind(set string) string {
 	d, ok := m.sets.Describe(set)
 	if !ok || len(d.Kinds) == 0 {
@@ -243,8 +248,9 @@ func (m *Manager) runsInReadOnly(set string) bool {
 	return ok && d.RunsInReadOnly
 }
 
-// hooks are the hook tasks of a run of the set, as the registry or what workers published has them. Of a set that nobody has
-// published yet they are both assumed: a worker answers at once for one that it has not.
+// hooks are the hook tasks of a run of the set, as the registry or what workers published has them.
+// Of a set that nobody has published yet they are both assumed: a worker answers at once for one
+// that it has not.
 func (m *Manager) hooks(set, queue string) (pre, post *store.Item) {
 	hasPre, hasPost := true, true
 	if d, ok := m.sets.Describe(set); ok {

@@ -82,7 +82,8 @@ type rude struct {
 	decode  func()
 }
 
-// called are the callbacks that a worker calls, each with what its bad end makes of the one task of a run.
+// called are the callbacks that a worker calls, each with what its bad end makes of the one task of
+// a run.
 var called = map[string]struct {
 	with func(r *rude, end func())
 	want syncjob.Status
@@ -90,11 +91,17 @@ var called = map[string]struct {
 	"handler": {func(r *rude, end func()) {
 		r.handler = func(context.Context, *handlers.Task[rudeArgs]) error { end(); return nil }
 	}, syncjob.StatusFailed},
-	"Middleware of the set":  {func(r *rude, end func()) { r.set.Middleware = []handlers.Middleware{rudeMiddleware(end)} }, syncjob.StatusFailed},
-	"Middleware of the kind": {func(r *rude, end func()) { r.kind.Middleware = []handlers.Middleware{rudeMiddleware(end)} }, syncjob.StatusFailed},
-	"UnmarshalJSON":          {func(r *rude, end func()) { r.decode = end }, syncjob.StatusFailed},
-	"PreJob":                 {func(r *rude, end func()) { r.set.Hooks.PreJob = rudeHook(end) }, syncjob.StatusFailed},
-	"PostJob":                {func(r *rude, end func()) { r.set.Hooks.PostJob = rudeHook(end) }, syncjob.StatusSucceeded},
+	"Middleware of the set": {
+		func(r *rude, end func()) { r.set.Middleware = []handlers.Middleware{rudeMiddleware(end)} },
+		syncjob.StatusFailed,
+	},
+	"Middleware of the kind": {
+		func(r *rude, end func()) { r.kind.Middleware = []handlers.Middleware{rudeMiddleware(end)} },
+		syncjob.StatusFailed,
+	},
+	"UnmarshalJSON": {func(r *rude, end func()) { r.decode = end }, syncjob.StatusFailed},
+	"PreJob":        {func(r *rude, end func()) { r.set.Hooks.PreJob = rudeHook(end) }, syncjob.StatusFailed},
+	"PostJob":       {func(r *rude, end func()) { r.set.Hooks.PostJob = rudeHook(end) }, syncjob.StatusSucceeded},
 	"Before": {func(r *rude, end func()) {
 		r.set.Hooks.Events = map[string]handlers.EventHooks{"e": {Before: rudeEvent(end)}}
 	}, syncjob.StatusFailed},
@@ -144,8 +151,8 @@ func rudeEvent(end func()) func(context.Context, handlers.Event) error {
 
 func rudeFailure(context.Context, *handlers.Task[rudeArgs]) error { return errors.New("fails") }
 
-// TestWhateverACallbackDoesItsRunEndsAndTheWorkerLives has each callback end badly each time it is called, in a worker of
-// one slot, with two runs after each other.
+// TestWhateverACallbackDoesItsRunEndsAndTheWorkerLives has each callback end badly each time it is
+// called, in a worker of one slot, with two runs after each other.
 func TestWhateverACallbackDoesItsRunEndsAndTheWorkerLives(t *testing.T) {
 	for name, c := range called {
 		for way, end := range badEnds {
@@ -188,7 +195,8 @@ func endsBadly(t *testing.T, with func(*rude, func()), end func(), want syncjob.
 	require.NoError(t, stop())
 }
 
-// TestAPanicOfWhatIsEnqueuedClosesTheHold has a sequence, and all that is called for its items, end badly after a few chunks.
+// TestAPanicOfWhatIsEnqueuedClosesTheHold has a sequence, and all that is called for its items, end
+// badly after a few chunks.
 func TestAPanicOfWhatIsEnqueuedClosesTheHold(t *testing.T) {
 	const items = 600
 	for name, sequence := range map[string]func(p *rudePropagator, end func()) func(func(enqueue.Item, error) bool){
@@ -243,8 +251,9 @@ func TestAPanicOfWhatIsEnqueuedClosesTheHold(t *testing.T) {
 	}
 }
 
-// TestWhateverACallbackBlocksTheWorkerEnds has each callback block each time it is called, until the worker and its manager have
-// ended. A callback that is a part of an attempt is given up as a handler is; any other holds up who calls it for a second.
+// TestWhateverACallbackBlocksTheWorkerEnds has each callback block each time it is called, until
+// the worker and its manager have ended. A callback that is a part of an attempt is given up as a
+// handler is; any other holds up who calls it for a second.
 func TestWhateverACallbackBlocksTheWorkerEnds(t *testing.T) {
 	for name, c := range called {
 		t.Run(name, func(t *testing.T) {

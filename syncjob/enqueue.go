@@ -13,7 +13,12 @@ import (
 // Enqueue adds one task to the active run of a job, usually a standing one; see [Run.Enqueue]. The
 // manager remembers that run, so a task costs no look-up. Errors: [ErrJobNotFound]; [ErrJobStopped]
 // if the job was stopped; [ErrRunFinished] if the run has ended otherwise.
-func (m *Manager) Enqueue(ctx context.Context, job string, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
+func (m *Manager) Enqueue(
+	ctx context.Context,
+	job string,
+	args enqueue.Args,
+	opts *enqueue.Options,
+) (enqueue.Receipt, error) {
 	run, cached, err := m.activeRun(ctx, job, true)
 	if err != nil {
 		return enqueue.Receipt{}, fmt.Errorf("enqueue: %w", err)
@@ -33,7 +38,12 @@ func (m *Manager) Enqueue(ctx context.Context, job string, args enqueue.Args, op
 
 // EnqueueAll adds all tasks of the sequence to the run of the job that is active when it is called;
 // see [Run.EnqueueAll].
-func (m *Manager) EnqueueAll(ctx context.Context, job string, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
+func (m *Manager) EnqueueAll(
+	ctx context.Context,
+	job string,
+	items iter.Seq2[enqueue.Item, error],
+	opts *enqueue.AllOptions,
+) (enqueue.Summary, error) {
 	run, _, err := m.activeRun(ctx, job, false)
 	if err != nil {
 		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", err)

@@ -33,7 +33,13 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 	d, err := m.define(ctx, j)
 	switch {
 	case !j.Open && j.Schedule == nil:
-		err = store.JoinFields(err, &FieldError{Field: "Open", Reason: "or Schedule must be set: only standing and periodic jobs can be declared"})
+		err = store.JoinFields(
+			err,
+			&FieldError{
+				Field:  "Open",
+				Reason: "or Schedule must be set: only standing and periodic jobs can be declared",
+			},
+		)
 	case j.StopAfter > 0:
 		err = store.JoinFields(err, &FieldError{Field: "StopAfter", Reason: "is set for a declared job"})
 	case j.SealAfter > 0:
@@ -93,7 +99,8 @@ func (m *Manager) startDeclared(ctx context.Context, job string) error {
 	return err
 }
 
-// startStored starts a run of a declared job as it is stored. With [ErrJobExists] the active run comes along.
+// startStored starts a run of a declared job as it is stored. With [ErrJobExists] the active run
+// comes along.
 func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, error) {
 	d, err := decodeDefinition(rec.Definition)
 	if err != nil {

@@ -118,7 +118,8 @@ func ExampleManager_Start() {
 	// <nil> <nil>
 }
 
-// A producer breaks off in the middle of an upload. Part of the work is not the work, so the run is stopped.
+// A producer breaks off in the middle of an upload. Part of the work is not the work, so the run is
+// stopped.
 func ExampleJob_stopAfter() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m, done := working(ctx)

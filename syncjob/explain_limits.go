@@ -17,8 +17,8 @@ type Limit struct {
 	Rate             handlers.Rate `json:"rate,omitzero"`                 // zero for no limit
 }
 
-// limitsOn returns what is in force for tasks that are ready to run, each limit once: by the registry, or as workers have
-// published it and it is configured.
+// limitsOn returns what is in force for tasks that are ready to run, each limit once: by the
+// registry, or as workers have published it and it is configured.
 func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits []Limit) {
 	asked := make(map[store.Route]bool)
 	add := func(set, kind string) {

@@ -10,7 +10,8 @@ import (
 // PollEvery sets how often a worker looks for work and permits though nothing signalled any.
 func (c *WorkerConfig) PollEvery(d time.Duration) { c.poll = d }
 
-// Idle reports whether the worker has asked every partition for all that it had reason to ask for, and waits for signals.
+// Idle reports whether the worker has asked every partition for all that it had reason to ask for,
+// and waits for signals.
 func (w *Worker) Idle() bool {
 	w.mu.Lock()
 	e := w.engine

@@ -204,7 +204,8 @@ func refused(t *testing.T, name, field string, s store.Store, err error) {
 	require.Zero(t, rec.Version, name)
 }
 
-// play carries a trial out: the first layer that sees the field refuses it, or a task starts, fails once, and ends.
+// play carries a trial out: the first layer that sees the field refuses it, or a task starts, fails
+// once, and ends.
 func play(t *testing.T, name, field string, a *trial, s store.Store) (ran bool) {
 	t.Helper()
 	var calls atomic.Int32

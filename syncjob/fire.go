@@ -16,15 +16,16 @@ import (
 )
 
 const (
-	// fireTries bounds how often a due time is fired anew since the next had passed, or what it waited for had ended.
+	// fireTries bounds how often a due time is fired anew since the next had passed, or what it waited
+	// for had ended.
 	fireTries = 5
 	// replacedReason is kept with a run that had to make way for the next.
 	replacedReason = "replaced by the next run"
 )
 
-// firing remembers which jobs of a partition are due and wait for the end of a run, or of read-only mode: when the run
-// moves or the mode is set they are looked at again. It is a short cut only: the store tells of them again after
-// [store.FireRecheck].
+// firing remembers which jobs of a partition are due and wait for the end of a run, or of read-only
+// mode: when the run moves or the mode is set they are looked at again. It is a short cut only: the
+// store tells of them again after [store.FireRecheck].
 type firing struct {
 	m         *Manager
 	journal   journal // of the worker
@@ -94,7 +95,8 @@ func (f *firing) modeSet() {
 	}
 }
 
-// takeReadOnly empties the list of jobs that wait for the end of read-only mode: those for which it goes on come back.
+// takeReadOnly empties the list of jobs that wait for the end of read-only mode: those for which it
+// goes on come back.
 func (f *firing) takeReadOnly() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -143,8 +145,8 @@ func (f *firing) isOver(ctx context.Context, run store.RunID) (bool, error) {
 // errNotScheduled is why a job is not fired that was told of and has no schedule in force.
 var errNotScheduled = errors.New("the job has no schedule in force")
 
-// fire makes of the due time of a job what its schedule says. It returns the count of changes of the definition
-// that it went by.
+// fire makes of the due time of a job what its schedule says. It returns the count of changes of
+// the definition that it went by.
 func (f *firing) fire(ctx context.Context, job string) (changes int64, err error) {
 	var ahead time.Duration
 	for range fireTries {
@@ -165,9 +167,10 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 	return changes, nil
 }
 
-// fireRecord fires what the record of a job says, and reports whether that settles it; otherwise it is to be read
-// and fired again. The due time that follows must still be ahead when the store gets it. So it is looked for as
-// far ahead as that took the last time, which an interval may be shorter than.
+// fireRecord fires what the record of a job says, and reports whether that settles it; otherwise it
+// is to be read and fired again. The due time that follows must still be ahead when the store gets
+// it. So it is looked for as far ahead as that took the last time, which an interval may be shorter
+// than.
 func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *time.Duration) (over bool, err error) {
 	d, err := scheduled(rec)
 	if err != nil {
@@ -225,8 +228,8 @@ func (f *firing) fireNow(
 	})
 }
 
-// await has the job fired when the active run has ended, or read-only mode if there is none, and ends the run if it is to be
-// replaced. It reports whether that has ended already.
+// await has the job fired when the active run has ended, or read-only mode if there is none, and
+// ends the run if it is to be replaced. It reports whether that has ended already.
 func (f *firing) await(ctx context.Context, job string, d definition, run store.RunID) (over bool, err error) {
 	if run.Number == 0 {
 		f.waitForMode(job)

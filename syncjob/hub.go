@@ -85,8 +85,8 @@ func (h *hub) dispatch(s store.Signal) {
 // TellsAll reports whether listeners are told of every change, and need not look by themselves.
 func (h *hub) TellsAll() bool { return h.complete && h.hears.Load() }
 
-// Every is how often a listener looks though it was told of nothing: as often as it says, or rarely if it is
-// told of every change.
+// Every is how often a listener looks though it was told of nothing: as often as it says, or rarely
+// if it is told of every change.
 func (h *hub) Every(d time.Duration) time.Duration {
 	if h.TellsAll() {
 		return max(d, rareLook)

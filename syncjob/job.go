@@ -96,7 +96,13 @@ func (j Job) validate() error {
 	}
 	errs = append(errs, encode.ValidateHeaders(j.Headers))
 	if j.Configuration != nil {
-		errs = append(errs, store.RenameFields(j.Configuration.ValidateForRun(), func(field string) string { return "Configuration." + field }))
+		errs = append(
+			errs,
+			store.RenameFields(
+				j.Configuration.ValidateForRun(),
+				func(field string) string { return "Configuration." + field },
+			),
+		)
 	}
 	return store.JoinFields(errs...)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// journal tells the log and the observer what happens. It is asked for nothing that nobody wants to know: per task it
-// costs a look at two functions and at the level of the log.
+// journal tells the log and the observer what happens. It is asked for nothing that nobody wants to
+// know: per task it costs a look at two functions and at the level of the log.
 type journal struct {
 	log    *slog.Logger
 	obs    *Observer
@@ -40,7 +40,8 @@ func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time
 	if !d.Lease.Lane.Route.Counted() {
 		event = events.HookStarted
 	}
-	j.log.LogAttrs(ctx, slog.LevelDebug, event, attemptAttrs(d, slog.Duration("wait", waited(d, at)))...) //nolint:sloglint // one of the constants in events
+	j.log.LogAttrs(ctx, slog.LevelDebug, event, //nolint:sloglint // one of the constants in events
+		attemptAttrs(d, slog.Duration("wait", waited(d, at)))...)
 }
 
 // attemptDone tells of an attempt that has ended.
@@ -96,15 +97,30 @@ func waited(d *store.Delivery, began time.Time) time.Duration {
 
 func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind string, duplicate bool) {
 	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
-		j.log.LogAttrs(ctx, slog.LevelDebug, events.TaskEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
-			slog.String("task", task), slog.String("kind", kind), slog.Bool("duplicate", duplicate))
+		j.log.LogAttrs(
+			ctx,
+			slog.LevelDebug,
+			events.TaskEnqueued,
+			slog.String("job", run.Job),
+			slog.Int64("run", run.Number),
+			slog.String("task", task),
+			slog.String("kind", kind),
+			slog.Bool("duplicate", duplicate),
+		)
 	}
 }
 
 func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, duplicates int) {
 	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
-		j.log.LogAttrs(ctx, slog.LevelDebug, events.TasksEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
-			slog.Int("tasks", tasks), slog.Int("duplicates", duplicates))
+		j.log.LogAttrs(
+			ctx,
+			slog.LevelDebug,
+			events.TasksEnqueued,
+			slog.String("job", run.Job),
+			slog.Int64("run", run.Number),
+			slog.Int("tasks", tasks),
+			slog.Int("duplicates", duplicates),
+		)
 	}
 }
 
@@ -123,11 +139,19 @@ func (j *journal) runStarted(ctx context.Context, id store.RunID, p *store.Start
 }
 
 func (j *journal) runStopping(ctx context.Context, p store.StopParams) {
-	j.log.LogAttrs(ctx, slog.LevelInfo, events.RunStopping, slog.String("job", p.Run.Job), slog.Int64("run", p.Run.Number),
-		slog.Bool("graceful", p.Graceful), slog.String("reason", p.Reason))
+	j.log.LogAttrs(
+		ctx,
+		slog.LevelInfo,
+		events.RunStopping,
+		slog.String("job", p.Run.Job),
+		slog.Int64("run", p.Run.Number),
+		slog.Bool("graceful", p.Graceful),
+		slog.String("reason", p.Reason),
+	)
 }
 
-// tellsRunDone reports whether anybody wants to know that a run has ended: it takes a read of the run to tell.
+// tellsRunDone reports whether anybody wants to know that a run has ended: it takes a read of the
+// run to tell.
 func (j *journal) tellsRunDone(ctx context.Context) bool {
 	return j.obs.RunDone != nil || j.log.Enabled(ctx, slog.LevelInfo)
 }
@@ -162,8 +186,8 @@ func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
 // maxToldRuns bounds what is remembered of runs whose end was told.
 const maxToldRuns = 4096
 
-// toldRuns remembers of which runs it was told that they have ended: the settlement of the last task and that of the post-job hook
-// may both find the run final.
+// toldRuns remembers of which runs it was told that they have ended: the settlement of the last
+// task and that of the post-job hook may both find the run final.
 type toldRuns = recent.Map[store.RunID, struct{}]
 
 // first reports whether the run was not told of before.
@@ -172,7 +196,8 @@ func (j *journal) first(id store.RunID) bool {
 	return !told
 }
 
-// ended tells that a run has ended, if it has and anybody wants to know, also if the caller's context ends meanwhile.
+// ended tells that a run has ended, if it has and anybody wants to know, also if the caller's
+// context ends meanwhile.
 func (m *Manager) ended(ctx context.Context, id store.RunID) {
 	if m.journal.tellsRunDone(ctx) {
 		m.tellEnd(context.WithoutCancel(ctx), id)

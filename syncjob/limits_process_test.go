@@ -60,12 +60,17 @@ func workInFleet(url string) error {
 	return errors.Join(w.Run(ctx), m.Close(), s.Close())
 }
 
-// fleetRegistry has leaves that fail if more of them overlap than may, as counted by a semaphore of the store.
+// fleetRegistry has leaves that fail if more of them overlap than may, as counted by a semaphore of
+// the store.
 func fleetRegistry(s store.Store) (*handlers.Registry, error) {
 	sems := semaphore.New(s)
 	return limitedRegistry(handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
 		func(ctx context.Context, _ *handlers.Task[leaf]) error {
-			place, err := sems.TryAcquire(ctx, "overlap", &semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"})
+			place, err := sems.TryAcquire(
+				ctx,
+				"overlap",
+				&semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"},
+			)
 			if err != nil {
 				return handlers.Permanent(err)
 			}
@@ -77,8 +82,9 @@ func fleetRegistry(s store.Store) (*handlers.Registry, error) {
 		})
 }
 
-// A task whose lease ends while its worker stands still runs again elsewhere, beside itself. That is no fault of a limit, so
-// leases last for longer than a crowded machine keeps a process waiting. Only the one of a killed process has to end.
+// A task whose lease ends while its worker stands still runs again elsewhere, beside itself. That
+// is no fault of a limit, so leases last for longer than a crowded machine keeps a process waiting.
+// Only the one of a killed process has to end.
 func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -104,7 +110,12 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			workers := make(map[int]*exec.Cmd)
 			for range fleetProcesses {
 				cmd := exec.CommandContext(t.Context(), os.Args[0])
-				cmd.Env = append(os.Environ(), fleetURLEnv+"="+server.URL(), fleetNamespaceEnv+"="+namespace, fleetLeaseEnv+"="+c.lease.String())
+				cmd.Env = append(
+					os.Environ(),
+					fleetURLEnv+"="+server.URL(),
+					fleetNamespaceEnv+"="+namespace,
+					fleetLeaseEnv+"="+c.lease.String(),
+				)
 				require.NoError(t, cmd.Start())
 				t.Cleanup(func() {
 					_ = cmd.Process.Kill()
@@ -135,14 +146,25 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			shown, samples := most()
 			require.LessOrEqual(t, shown, int64(fleetRunning), "the store never shows more as leased")
 			least := jobs * tasks * fleetTask / fleetRunning
-			t.Logf("%d tasks of %v by %d processes, %d at a time: %v, %.1f %% over the least possible %v; %d samples showed at most %d",
-				jobs*tasks, fleetTask, fleetProcesses, fleetRunning, took.Round(time.Millisecond), 100*float64(took-least)/float64(least), least, samples, shown)
+			t.Logf(
+				"%d tasks of %v by %d processes, %d at a time: %v, %.1f %% over the least possible %v; %d samples showed at most %d",
+				jobs*tasks,
+				fleetTask,
+				fleetProcesses,
+				fleetRunning,
+				took.Round(time.Millisecond),
+				100*float64(took-least)/float64(least),
+				least,
+				samples,
+				shown,
+			)
 		})
 	}
 }
 
-// leasedAtOnce samples how many leaves of the runs the store shows as leased at one moment, until the test ends: runs lie in
-// different partitions, so only what two readings in a row agree on counts. It returns the most, and the number of samples.
+// leasedAtOnce samples how many leaves of the runs the store shows as leased at one moment, until
+// the test ends: runs lie in different partitions, so only what two readings in a row agree on
+// counts. It returns the most, and the number of samples.
 func leasedAtOnce(t *testing.T, s store.Store, runs []*syncjob.Run) func() (most int64, samples int) {
 	var mu sync.Mutex
 	var most int64

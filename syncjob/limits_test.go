@@ -19,7 +19,12 @@ import (
 )
 
 // limited is a set whose leaves, and nodes, may be limited.
-func limited(t testing.TB, cfg handlers.SetConfig, leaves handlers.Attributes, onLeaf func(context.Context, *handlers.Task[leaf]) error) *handlers.Registry {
+func limited(
+	t testing.TB,
+	cfg handlers.SetConfig,
+	leaves handlers.Attributes,
+	onLeaf func(context.Context, *handlers.Task[leaf]) error,
+) *handlers.Registry {
 	t.Helper()
 	reg, err := limitedRegistry(cfg, leaves, onLeaf)
 	require.NoError(t, err)
@@ -53,9 +58,9 @@ func sleeping(d time.Duration) func(context.Context, *handlers.Task[leaf]) error
 	}
 }
 
-// leased samples how many tasks of a kind the store shows as leased, over all partitions, until the test ends. It returns
-// the most that were. It looks when nothing moves: no moment is common to all partitions while a worker settles in one what lets
-// it fetch in another.
+// leased samples how many tasks of a kind the store shows as leased, over all partitions, until the
+// test ends. It returns the most that were. It looks when nothing moves: no moment is common to all
+// partitions while a worker settles in one what lets it fetch in another.
 func leased(t testing.TB, s store.Store, kind string, every time.Duration) func() int64 {
 	var mu sync.Mutex
 	most := int64(0)
@@ -161,7 +166,11 @@ func TestALimitedKindStandsInNobodysWay(t *testing.T) {
 			_, err := t.Enqueue(ctx, node{}, nil)
 			return err
 		}, nil)
-		handlers.Handle(set, sleeping(time.Hour), &handlers.KindOptions{Attributes: handlers.Attributes{MaxRunning: 1, Timeout: handlers.NoTimeout}})
+		handlers.Handle(
+			set,
+			sleeping(time.Hour),
+			&handlers.KindOptions{Attributes: handlers.Attributes{MaxRunning: 1, Timeout: handlers.NoTimeout}},
+		)
 		reg, err := handlers.NewRegistry(set)
 		require.NoError(t, err)
 		l := &line{Store: s}
@@ -342,7 +351,11 @@ func TestRunOnceLeavesWhatALimitKeepsBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, n)
 
-		other := managerOn(t, memstore.New(nil), limited(t, handlers.SetConfig{}, handlers.Attributes{MaxRunning: 1}, sleeping(time.Second)))
+		other := managerOn(
+			t,
+			memstore.New(nil),
+			limited(t, handlers.SetConfig{}, handlers.Attributes{MaxRunning: 1}, sleeping(time.Second)),
+		)
 		run := start(t, other, 1, 3)
 		once, err = other.NewWorker(syncjob.WorkerConfig{})
 		require.NoError(t, err)
@@ -356,7 +369,13 @@ func TestRunOnceLeavesWhatALimitKeepsBack(t *testing.T) {
 func TestReadOnlyModeLetsOnlyMarkedSetsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(&memstore.Options{Partitions: 3})
-		ops := handlers.NewSet("ops", handlers.SetConfig{RunsInReadOnly: true, Hooks: handlers.Hooks{PreJob: func(context.Context, *handlers.Run) error { return nil }}})
+		ops := handlers.NewSet(
+			"ops",
+			handlers.SetConfig{
+				RunsInReadOnly: true,
+				Hooks:          handlers.Hooks{PreJob: func(context.Context, *handlers.Run) error { return nil }},
+			},
+		)
 		handlers.Handle(ops, func(context.Context, *handlers.Task[node]) error { return nil }, nil)
 		tree := handlers.NewSet("tree", handlers.SetConfig{})
 		handlers.Handle(tree, sleeping(time.Second), nil)

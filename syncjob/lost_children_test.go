@@ -31,8 +31,9 @@ func (s *lossy) Stage(ctx context.Context, p store.StageParams) error {
 	return s.Store.Stage(ctx, p)
 }
 
-// A parent of which the store has lost something runs again, at once and at no cost. Whatever it was that was lost,
-// the worker has it off its hands: under a limit of one task nothing else would run.
+// A parent of which the store has lost something runs again, at once and at no cost. Whatever it
+// was that was lost, the worker has it off its hands: under a limit of one task nothing else would
+// run.
 func TestAParentOfWhichTheStoreLostSomethingRunsAgainAtOnce(t *testing.T) {
 	for _, lost := range []error{nil, store.ErrLeaseLost} {
 		for nth := range int64(3) {

@@ -101,7 +101,8 @@ func (m *Manager) Close() error {
 	return err
 }
 
-// closeTime is when Close closes a store of its own in any case: soon after what was in progress should have ended.
+// closeTime is when Close closes a store of its own in any case: soon after what was in progress
+// should have ended.
 const closeTime = store.CloseTime + time.Second
 
 // Roster is what runs for the manager until it is closed. It is for packages of this module.
@@ -119,8 +120,8 @@ func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 // Hooks and handlers get the manager from [FromContext].
 func (m *Manager) Store() store.Store { return m.store }
 
-// Values is what values are read and written through: counters, lists, maps and others of a run, of a job, or of the
-// namespace:
+// Values is what values are read and written through: counters, lists, maps and others of a run, of
+// a job, or of the namespace:
 //
 //	seen := values.NewMap[time.Time](m.Values(), store.JobScope("import/42"), "seen")
 //

@@ -53,7 +53,8 @@ func (o *Observer) guarded(log *slog.Logger) Observer {
 	}
 }
 
-// apart returns a function that calls tell on a goroutine of its own, and logs how it failed; nil for nil.
+// apart returns a function that calls tell on a goroutine of its own, and logs how it failed; nil
+// for nil.
 func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	if tell == nil {
 		return nil
@@ -67,7 +68,8 @@ func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	}
 }
 
-// inPlace is [apart] for what is told of each task: it calls tell on the goroutine of a slot, which survives its end.
+// inPlace is [apart] for what is told of each task: it calls tell on the goroutine of a slot, which
+// survives its end.
 func inPlace[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	if tell == nil {
 		return nil

@@ -71,16 +71,20 @@ func observe(t *testing.T, hooks handlers.Hooks) {
 	if hooks.PreJob != nil {
 		hooked = 2
 	}
-	reg := set(t, handlers.SetConfig{Hooks: hooks, Attributes: handlers.Attributes{MaxRetries: 1}}, func(_ context.Context, task *handlers.Task[leaf]) error {
-		time.Sleep(time.Second)
-		switch {
-		case task.Args.I == 0:
-			return handlers.Permanent(errors.New("broken"))
-		case task.Args.I == 1 && task.Retry == 0:
-			return handlers.RetryAfter(time.Minute, errors.New("not yet"))
-		}
-		return nil
-	})
+	reg := set(
+		t,
+		handlers.SetConfig{Hooks: hooks, Attributes: handlers.Attributes{MaxRetries: 1}},
+		func(_ context.Context, task *handlers.Task[leaf]) error {
+			time.Sleep(time.Second)
+			switch {
+			case task.Args.I == 0:
+				return handlers.Permanent(errors.New("broken"))
+			case task.Args.I == 1 && task.Retry == 0:
+				return handlers.RetryAfter(time.Minute, errors.New("not yet"))
+			}
+			return nil
+		},
+	)
 	var o observed
 	retried := 0
 	m, err := syncjob.New(&forgetful{Store: memstore.New(nil), every: 2}, syncjob.Config{

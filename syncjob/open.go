@@ -52,7 +52,12 @@ func openStore(ctx context.Context, rawURL string, cfg Config) (store.Store, err
 		return memstore.New(nil), nil
 	}
 	// What Open reads and agrees on is safe to repeat, as all later calls are.
-	return store.Repeat(ctx, &store.RetryOptions{MaxElapsed: openTime}, "Open", func(ctx context.Context) (store.Store, error) {
-		return redisstore.Open(ctx, rawURL, redisstore.Config{Namespace: cfg.Namespace, Logger: cfg.Logger})
-	})
+	return store.Repeat(
+		ctx,
+		&store.RetryOptions{MaxElapsed: openTime},
+		"Open",
+		func(ctx context.Context) (store.Store, error) {
+			return redisstore.Open(ctx, rawURL, redisstore.Config{Namespace: cfg.Namespace, Logger: cfg.Logger})
+		},
+	)
 }

@@ -11,13 +11,16 @@ const maxNextRuns = 1000
 
 // NextRuns computes the next n due times of a periodic job, earliest first, in the zone of the
 // schedule; n is 1 to 1000. Jitter is left out, and each run is assumed to end before the next is
-// due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a schedule, for a disabled job, and for
-// a short time until a worker has read the definition. There are fewer than n for a schedule that
-// ends. Errors: [ErrDueUnknown] if the workers, or this process, cannot compute them;
-// [ErrJobNotFound].
+// due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a
+// schedule, for a disabled job, and for a short time until a worker has read the definition. There
+// are fewer than n for a schedule that ends. Errors: [ErrDueUnknown] if the workers, or this
+// process, cannot compute them; [ErrJobNotFound].
 func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
 	if n < 1 || n > maxNextRuns {
-		return nil, fmt.Errorf("next runs: %w", &FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)})
+		return nil, fmt.Errorf(
+			"next runs: %w",
+			&FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)},
+		)
 	}
 	rec, err := m.job(ctx, job)
 	if err != nil {

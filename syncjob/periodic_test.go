@@ -16,8 +16,9 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// calendarOf runs a worker over a job with the schedule for so long of virtual time, and returns when its runs were due
-// and when they began, in virtual time since it was declared. Each run takes as long as given.
+// calendarOf runs a worker over a job with the schedule for so long of virtual time, and returns
+// when its runs were due and when they began, in virtual time since it was declared. Each run takes
+// as long as given.
 func calendarOf(t *testing.T, during, takes time.Duration, s syncjob.Schedule) (due, began []time.Duration, state syncjob.JobState) {
 	t.Helper()
 	m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
@@ -99,7 +100,12 @@ func TestSkipPassesADueTimeOverWhileARunIsActive(t *testing.T) {
 
 func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 370*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapQueueOne})
+		due, began, state := calendarOf(
+			t,
+			370*time.Second,
+			150*time.Second,
+			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapQueueOne},
+		)
 		near(t, minutes(1, 2, 4), due) // 3 is made up for by the run that was due at 2
 		near(t, minutes(1, 3.5, 6), began)
 		require.Zero(t, state.Skipped)
@@ -108,7 +114,12 @@ func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 
 func TestReplaceStopsTheActiveRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 190*time.Second, time.Hour, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapReplace})
+		due, began, state := calendarOf(
+			t,
+			190*time.Second,
+			time.Hour,
+			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapReplace},
+		)
 		near(t, minutes(1, 2, 3), due)
 		near(t, minutes(1, 2, 3), began)
 		require.Zero(t, state.Skipped)
@@ -117,7 +128,12 @@ func TestReplaceStopsTheActiveRun(t *testing.T) {
 
 func TestAfterCompletionCountsFromTheEndOfTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 500*time.Second, 90*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapAfterCompletion})
+		due, began, state := calendarOf(
+			t,
+			500*time.Second,
+			90*time.Second,
+			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapAfterCompletion},
+		)
 		near(t, minutes(1, 3.5, 6), due)
 		near(t, minutes(1, 3.5, 6), began)
 		require.Zero(t, state.Skipped)
@@ -310,7 +326,10 @@ func TestASetWithoutItsWorkersIsFiredByOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
 		producer := managerOn(t, s, nil)
-		_, err := producer.Ensure(t.Context(), syncjob.Job{Name: "nightly", Set: "elsewhere", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@hourly"}})
+		_, err := producer.Ensure(
+			t.Context(),
+			syncjob.Job{Name: "nightly", Set: "elsewhere", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@hourly"}},
+		)
 		require.NoError(t, err)
 		work(t, managerOn(t, s, set(t, handlers.SetConfig{}, noop)), syncjob.WorkerConfig{})
 		time.Sleep(61 * time.Minute)
@@ -365,7 +384,8 @@ func (s *slowFire) FireRun(ctx context.Context, p store.FireParams) (store.FireR
 	return s.Store.FireRun(ctx, p)
 }
 
-// What follows a due time must be ahead when it is stored, which takes longer here than the interval.
+// What follows a due time must be ahead when it is stored, which takes longer here than the
+// interval.
 func TestAnIntervalMayBeShorterThanACallOfTheStore(t *testing.T) {
 	for _, overlap := range []syncjob.Overlap{syncjob.OverlapSkip, syncjob.OverlapQueueOne, syncjob.OverlapReplace, syncjob.OverlapAfterCompletion} {
 		for _, takes := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 900 * time.Millisecond} {

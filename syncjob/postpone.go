@@ -50,9 +50,9 @@ func (p *problems) solved(job string) {
 	delete(p.told, job)
 }
 
-// Fire fires jobs that Promote told of. What cannot be fired is put off, with the reason, and logged once: until the
-// definition or the reason is another one, or the job was fired in between. When the store does not answer, the job
-// is not to blame: Promote tells of it again.
+// Fire fires jobs that Promote told of. What cannot be fired is put off, with the reason, and
+// logged once: until the definition or the reason is another one, or the job was fired in between.
+// When the store does not answer, the job is not to blame: Promote tells of it again.
 func (f *firing) Fire(ctx context.Context, jobs []string) {
 	for _, job := range jobs {
 		changes, err := f.fire(ctx, job)
@@ -79,6 +79,15 @@ func (f *firing) postpone(ctx context.Context, job string, why error) {
 	}
 	err := f.m.store.PostponeJob(ctx, store.PostponeParams{Job: job, Problem: reason})
 	if err != nil && !errors.Is(err, ErrJobNotFound) && ctx.Err() == nil {
-		f.journal.log.WarnContext(ctx, "cannot put a periodic job off", "partition", f.partition, "job", job, "error", err)
+		f.journal.log.WarnContext(
+			ctx,
+			"cannot put a periodic job off",
+			"partition",
+			f.partition,
+			"job",
+			job,
+			"error",
+			err,
+		)
 	}
 }

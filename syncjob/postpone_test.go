@@ -61,7 +61,8 @@ func bareMachine(t *testing.T) (installed *atomic.Bool) {
 	return installed
 }
 
-// declareZoned declares n jobs that are due each half hour in Berlin, on a machine that knows where that is.
+// declareZoned declares n jobs that are due each half hour in Berlin, on a machine that knows where
+// that is.
 func declareZoned(t *testing.T, s store.Store, n int) {
 	t.Helper()
 	m := managerOn(t, s, set(t, handlers.SetConfig{}, noop))

@@ -18,7 +18,8 @@ import (
 // hostile is a text that clears the screen, turns what follows around, hides, and forges a line.
 const hostile = "a.txt\x1b[2J\u009b1m\u202e\u2066\u200b\u061c\x7f\u2028\xff\r\nrun 7 of job \"x\" is succeeded"
 
-// spoil sets every text in a value, at any depth, to the hostile one, and fills each slice with one element.
+// spoil sets every text in a value, at any depth, to the hostile one, and fills each slice with one
+// element.
 func spoil(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:

@@ -9,8 +9,9 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// MapCarrier, Propagation, Tracer and Span stand for what OpenTelemetry has under these names, so that the example needs
-// no dependency: propagation.MapCarrier, otel.GetTextMapPropagator(), otel.Tracer("rollcall") and trace.Span.
+// MapCarrier, Propagation, Tracer and Span stand for what OpenTelemetry has under these names, so
+// that the example needs no dependency: propagation.MapCarrier, otel.GetTextMapPropagator(),
+// otel.Tracer("rollcall") and trace.Span.
 type MapCarrier map[string]string
 
 type spanKey struct{}
@@ -65,7 +66,8 @@ func spans(tracer Tracer) handlers.Middleware {
 	}
 }
 
-// One trace from a request to the last of the tasks that it led to: OpenTelemetry, of which Rollcall knows nothing.
+// One trace from a request to the last of the tasks that it led to: OpenTelemetry, of which
+// Rollcall knows nothing.
 func ExamplePropagator() {
 	ctx := context.Background()
 	tracer := Tracer{}

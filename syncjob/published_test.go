@@ -56,7 +56,8 @@ func TestWhoHasNoRegistryGoesByWhatWorkersPublished(t *testing.T) {
 	})
 }
 
-// losesPublished is a store whose server forgets what was published, and the sessions that came after it.
+// losesPublished is a store whose server forgets what was published, and the sessions that came
+// after it.
 type losesPublished struct {
 	store.Store
 	mu    sync.Mutex
@@ -166,7 +167,8 @@ func TestPeriodicRunsBeginWithWhatIsInForceThen(t *testing.T) {
 	})
 }
 
-// deliveries runs one leaf of a job that is started without a registry, and counts what is delivered of it, hooks included.
+// deliveries runs one leaf of a job that is started without a registry, and counts what is
+// delivered of it, hooks included.
 func deliveries(t *testing.T, cfg handlers.SetConfig) (n int64) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)

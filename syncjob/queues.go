@@ -86,9 +86,9 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 	return list, nil
 }
 
-// addServed counts the sessions whose workers can run a route. Every worker has a session in
-// every partition. One that is overdue serves nothing: where all workers are dead nobody sweeps, so its session
-// would be listed for ever.
+// addServed counts the sessions whose workers can run a route. Every worker has a session in every
+// partition. One that is overdue serves nothing: where all workers are dead nobody sweeps, so its
+// session would be listed for ever.
 func addServed(served map[store.Route]int, sessions []store.SessionRecord) {
 	for _, s := range sessions {
 		if s.Overdue {

@@ -19,7 +19,11 @@ import (
 func TestAJobRunsOverRedisFromOpenToTheLastTask(t *testing.T) {
 	server, namespace := redistest.Shared(t)
 	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{
-		Registry:  set(t, handlers.SetConfig{Hooks: handlers.Hooks{PostJob: func(context.Context, *handlers.Run) error { return nil }}}, noop),
+		Registry: set(
+			t,
+			handlers.SetConfig{Hooks: handlers.Hooks{PostJob: func(context.Context, *handlers.Run) error { return nil }}},
+			noop,
+		),
 		Namespace: namespace,
 	})
 	require.NoError(t, err)
@@ -42,12 +46,16 @@ func TestAJobRunsOverRedisFromOpenToTheLastTask(t *testing.T) {
 	t.Logf("%.0f tasks/s", final.Rate)
 }
 
-// Producers of tasks and of values keep a record of their last call in the store. It goes when they are closed, not
-// only after a day.
+// Producers of tasks and of values keep a record of their last call in the store. It goes when they
+// are closed, not only after a day.
 func TestAManagerThatIsClosedLeavesNoRecordOfItsProducers(t *testing.T) {
 	server, namespace := redistest.Shared(t)
 	open := func() *syncjob.Manager {
-		m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop), Namespace: namespace})
+		m, err := syncjob.Open(
+			t.Context(),
+			server.URL(),
+			syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop), Namespace: namespace},
+		)
 		require.NoError(t, err)
 		return m
 	}

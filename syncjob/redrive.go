@@ -92,7 +92,12 @@ func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
 }
 
 // redriveParams finds out what there is to redrive, and makes of it the parameters of the new run.
-func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel selection, o RedriveOptions) (store.StartParams, error) {
+func (r *Run) redriveParams(
+	ctx context.Context,
+	source store.RunRecord,
+	sel selection,
+	o RedriveOptions,
+) (store.StartParams, error) {
 	if !source.Status.Final() {
 		return store.StartParams{}, ErrRunActive
 	}
@@ -109,7 +114,10 @@ func (r *Run) redriveParams(ctx context.Context, source store.RunRecord, sel sel
 	}
 	if reg := r.m.cfg.Registry; reg != nil {
 		if _, ok := reg.Set(source.Set); !ok {
-			return store.StartParams{}, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", source.Set)}
+			return store.StartParams{}, &FieldError{
+				Field:  "Set",
+				Reason: fmt.Sprintf("%q is not in the registry", source.Set),
+			}
 		}
 	}
 	own, err := r.m.store.Configuration(ctx, store.ConfigurationID{Run: r.id})
@@ -168,7 +176,13 @@ func (s survey) check(failed int64, o RedriveOptions) error {
 	var missing []error
 	for i, id := range o.IDs {
 		if !s.ids[id] {
-			missing = append(missing, &FieldError{Field: fmt.Sprintf("IDs[%d]", i), Reason: fmt.Sprintf("%q is not among the failures that are kept", id)})
+			missing = append(
+				missing,
+				&FieldError{
+					Field:  fmt.Sprintf("IDs[%d]", i),
+					Reason: fmt.Sprintf("%q is not among the failures that are kept", id),
+				},
+			)
 		}
 	}
 	gone := failed - int64(s.kept)

@@ -16,7 +16,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// mortal is the store of a process that dies at a call: what comes after fails. The last call may be applied all the same.
+// mortal is the store of a process that dies at a call: what comes after fails. The last call may
+// be applied all the same.
 type mortal struct {
 	store.Store
 	left    atomic.Int64 // calls that it lives to see answered
@@ -57,8 +58,9 @@ func (s *mortal) Inspect(ctx context.Context, id store.RunID) (store.Inspection,
 	return dying(s, func() (store.Inspection, error) { return s.Store.Inspect(ctx, id) })
 }
 
-// A process dies at every call of a redrive in turn, before it is applied or after, while a worker works off what it has added. Another
-// one completes it, at once or when the stream was forgotten: every task runs once.
+// A process dies at every call of a redrive in turn, before it is applied or after, while a worker
+// works off what it has added. Another one completes it, at once or when the stream was forgotten:
+// every task runs once.
 func TestRedriveGoesOnWhereADeadProcessStopped(t *testing.T) {
 	for _, applied := range []bool{false, true} {
 		for _, later := range []time.Duration{0, 25 * time.Hour} {

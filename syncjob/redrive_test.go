@@ -68,13 +68,21 @@ func (ml *mill) run(a *handlers.Attempt) error {
 // failed runs a job of n leaves and some bulky tasks, of which every one fails.
 func (ml *mill) failed(t testing.TB, m *syncjob.Manager, n, bulk int) *syncjob.Run {
 	t.Helper()
-	run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true, Headers: map[string]string{"who": "me"}, Weight: 2}, nil)
+	run, err := m.Start(
+		t.Context(),
+		syncjob.Job{Name: "a", Set: "tree", Open: true, Headers: map[string]string{"who": "me"}, Weight: 2},
+		nil,
+	)
 	require.NoError(t, err)
 	_, err = run.EnqueueAll(t.Context(), leaves(n), nil)
 	require.NoError(t, err)
 	for i := range bulk {
 		args := bulky{I: i, Padding: strings.Repeat("x", 400<<10)}
-		_, err := run.Enqueue(t.Context(), args, &enqueue.Options{ID: fmt.Sprint("bulk/", i), Headers: map[string]string{"i": fmt.Sprint(i)}})
+		_, err := run.Enqueue(
+			t.Context(),
+			args,
+			&enqueue.Options{ID: fmt.Sprint("bulk/", i), Headers: map[string]string{"i": fmt.Sprint(i)}},
+		)
 		require.NoError(t, err)
 	}
 	require.NoError(t, run.Seal(t.Context()))
@@ -296,17 +304,21 @@ func TestHooksAndHandlersOfARedriveKnowWhatItIs(t *testing.T) {
 		var total int64
 		s := handlers.NewSet("tree", handlers.SetConfig{
 			Attributes: handlers.Attributes{MaxRetries: handlers.NoRetries},
-			Hooks: handlers.Hooks{Validate: hook("validate"), PreJob: hook("pre"), PostJob: func(ctx context.Context, run *handlers.Run) error {
-				total = run.Counts.Succeeded
-				if run.RedriveOf != 0 { // what the others did is in the run that it is about
-					m, ok := syncjob.FromContext(ctx)
-					require.True(t, ok)
-					of, err := m.Run(run.Job, run.RedriveOf).State(ctx)
-					require.NoError(t, err)
-					total += of.Counts.Succeeded
-				}
-				return hook("post")(ctx, run)
-			}},
+			Hooks: handlers.Hooks{
+				Validate: hook("validate"),
+				PreJob:   hook("pre"),
+				PostJob: func(ctx context.Context, run *handlers.Run) error {
+					total = run.Counts.Succeeded
+					if run.RedriveOf != 0 { // what the others did is in the run that it is about
+						m, ok := syncjob.FromContext(ctx)
+						require.True(t, ok)
+						of, err := m.Run(run.Job, run.RedriveOf).State(ctx)
+						require.NoError(t, err)
+						total += of.Counts.Succeeded
+					}
+					return hook("post")(ctx, run)
+				},
+			},
 		})
 		handlers.Handle(s, func(_ context.Context, task *handlers.Task[leaf]) error {
 			of, err := task.Run.RedriveSource()
@@ -376,6 +388,10 @@ func TestFailuresAreReadByPage(t *testing.T) {
 			require.Equal(t, 3, args.I)
 			require.Equal(t, "broken", f.Error)
 		}
-		require.Equal(t, []string{"After", "Limit"}, fields(firstError(source.Failures(t.Context(), &syncjob.FailuresOptions{After: -1, Limit: -1}))))
+		require.Equal(
+			t,
+			[]string{"After", "Limit"},
+			fields(firstError(source.Failures(t.Context(), &syncjob.FailuresOptions{After: -1, Limit: -1}))),
+		)
 	})
 }

@@ -18,10 +18,12 @@ const (
 	refillBytes = 1 << 20
 )
 
-// refill fills the new run of a redrive. It is exact, whoever repeats it after whatever crash, since the run itself says how far
-// it came: its one hold is marked with the place of the first failure that was not added, and each chunk is added only if the
-// mark is where it begins, and moves it. So a chunk that somebody else has added, or that follows one which the server lost, is
-// refused, and the caller goes on from the mark. The run cannot end before the last chunk takes the hold away.
+// refill fills the new run of a redrive. It is exact, whoever repeats it after whatever crash,
+// since the run itself says how far it came: its one hold is marked with the place of the first
+// failure that was not added, and each chunk is added only if the mark is where it begins, and
+// moves it. So a chunk that somebody else has added, or that follows one which the server lost, is
+// refused, and the caller goes on from the mark. The run cannot end before the last chunk takes the
+// hold away.
 type refill struct {
 	source *Run
 	target store.RunID
@@ -42,8 +44,8 @@ func newRefill(source, target *Run, sel selection) *refill {
 	}
 }
 
-// complete adds what is missing. A call whose chunk is refused begins anew from where the run says; so does one whose stream
-// was forgotten.
+// complete adds what is missing. A call whose chunk is refused begins anew from where the run says;
+// so does one whose stream was forgotten.
 func (f *refill) complete(ctx context.Context) error {
 	for last := int64(-1); ; {
 		place, ok, err := f.place(ctx)
@@ -126,7 +128,8 @@ func redriven(f store.Failure) store.Item {
 	}
 }
 
-// send adds a chunk that begins at a place, and moves the hold to the place of the next; 0 if this was the last.
+// send adds a chunk that begins at a place, and moves the hold to the place of the next; 0 if this
+// was the last.
 func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int64) error {
 	f.number++
 	p := store.EnqueueParams{Partition: f.part, Stream: f.stream, Number: f.number, Entries: chunk}

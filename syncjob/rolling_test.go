@@ -25,7 +25,8 @@ const (
 	rollGrace     = 2 * time.Second
 )
 
-// turn is one time that a process held the gate. Grant and ended are by the server's clock, which is that of this machine.
+// turn is one time that a process held the gate. Grant and ended are by the server's clock, which
+// is that of this machine.
 type turn struct {
 	process int
 	fence   int64
@@ -101,7 +102,8 @@ func (r *roller) hold(ctx context.Context, i int, w *syncjob.Worker) error {
 	return err
 }
 
-// requireOneAtATime requires that nobody got the gate before the one before had returned, or its lease had ended by the server's clock.
+// requireOneAtATime requires that nobody got the gate before the one before had returned, or its
+// lease had ended by the server's clock.
 func (r *roller) requireOneAtATime(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,8 +119,9 @@ func (r *roller) requireOneAtATime(t *testing.T) {
 	}
 }
 
-// TestARollingStopOfGatedWorkers stops processes one after the other, each while it holds the gate and works: first of all one whose
-// server is well, dies, or is silent from that moment on. The others take over, and every task is done.
+// TestARollingStopOfGatedWorkers stops processes one after the other, each while it holds the gate
+// and works: first of all one whose server is well, dies, or is silent from that moment on. The
+// others take over, and every task is done.
 func TestARollingStopOfGatedWorkers(t *testing.T) {
 	for name, disturb := range map[string]func(*redistest.Server, *rolled){
 		"the server is well": func(*redistest.Server, *rolled) {},
@@ -163,7 +166,8 @@ func TestARollingStopOfGatedWorkers(t *testing.T) {
 	}
 }
 
-// stopHolder stops the process that has the gate, once it works, and requires that it ends as it should.
+// stopHolder stops the process that has the gate, once it works, and requires that it ends as it
+// should.
 func (r *roller) stopHolder(t *testing.T, server *redistest.Server, processes []*rolled, disturb func(*redistest.Server, *rolled)) {
 	i := <-r.entered
 	<-r.works[i]

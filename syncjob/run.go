@@ -50,8 +50,8 @@ func (o *StopOptions) params(id store.RunID) store.StopParams {
 // ID identifies the run in the store, and the scope of its values: see store.RunScope.
 func (r *Run) ID() store.RunID { return r.id }
 
-// Values is what values of the run, and of its job, are read and written through: those of the manager. It is how
-// [handlers.List.Of] finds them.
+// Values is what values of the run, and of its job, are read and written through: those of the
+// manager. It is how [handlers.List.Of] finds them.
 func (r *Run) Values() *values.Client { return r.m.values }
 
 // Job returns the name of the job.
@@ -93,7 +93,11 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 // EnqueueAll adds all tasks of the sequence to the run. It needs the same small memory however many
 // there are. It keeps the run from finishing between the first task and the last. After an error,
 // too, the summary says what was stored. See [enqueue.Enqueuer.EnqueueAll].
-func (r *Run) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions) (enqueue.Summary, error) {
+func (r *Run) EnqueueAll(
+	ctx context.Context,
+	items iter.Seq2[enqueue.Item, error],
+	opts *enqueue.AllOptions,
+) (enqueue.Summary, error) {
 	if items == nil {
 		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", &FieldError{Field: "Items", Reason: "is nil"})
 	}

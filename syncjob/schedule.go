@@ -77,10 +77,22 @@ func (s *Schedule) validate() error {
 	case "", OverlapSkip, OverlapQueueOne, OverlapReplace:
 	case OverlapAfterCompletion:
 		if s.Every == 0 {
-			errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: "is OverlapAfterCompletion, which needs Every"})
+			errs = append(
+				errs,
+				&FieldError{Field: "Schedule.Overlap", Reason: "is OverlapAfterCompletion, which needs Every"},
+			)
 		}
 	default:
-		errs = append(errs, &FieldError{Field: "Schedule.Overlap", Reason: fmt.Sprintf("%q is not one of OverlapSkip, OverlapQueueOne, OverlapReplace and OverlapAfterCompletion", s.Overlap)})
+		errs = append(
+			errs,
+			&FieldError{
+				Field: "Schedule.Overlap",
+				Reason: fmt.Sprintf(
+					"%q is not one of OverlapSkip, OverlapQueueOne, OverlapReplace and OverlapAfterCompletion",
+					s.Overlap,
+				),
+			},
+		)
 	}
 	switch {
 	case s.Jitter < 0:
@@ -109,14 +121,18 @@ func newRecurrence(s *Schedule) *recurrence {
 	if s == nil {
 		return nil
 	}
-	return &recurrence{calendar: calendar{Every: s.Every, Cron: s.Cron, Zone: s.Zone}, Overlap: s.Overlap, Jitter: s.Jitter}
+	return &recurrence{
+		calendar: calendar{Every: s.Every, Cron: s.Cron, Zone: s.Zone},
+		Overlap:  s.Overlap,
+		Jitter:   s.Jitter,
+	}
 }
 
 // errNeverAgain is why a job that is due is not fired: nothing could follow.
 var errNeverAgain = errors.New("its schedule is never due again")
 
-// next is the due time after the given one, which is zero for a job that was never due, and after now. It is zero
-// if there is none that a store can keep.
+// next is the due time after the given one, which is zero for a job that was never due, and after
+// now. It is zero if there is none that a store can keep.
 func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	times, errs := timetable.New("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
 	if err := store.JoinFields(errs...); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// In Berlin, 02:30 does not exist when the clocks are put forward, so it is due at 03:00; it comes twice when they are put
-// back, and is due the first time.
+// In Berlin, 02:30 does not exist when the clocks are put forward, so it is due at 03:00; it comes
+// twice when they are put back, and is due the first time.
 func TestDueTimesWhereClocksAreChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the bubble begins on 1 January 2000
 		m := manager(t, set(t, handlers.SetConfig{}, noop))

@@ -38,7 +38,10 @@ func (o *StartOptions) validate() error {
 		errs = append(errs, checkText("Key", o.Key))
 	}
 	if o.IfActive > IfActiveReplace {
-		errs = append(errs, &FieldError{Field: "IfActive", Reason: "is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace"})
+		errs = append(
+			errs,
+			&FieldError{Field: "IfActive", Reason: "is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace"},
+		)
 	}
 	return store.JoinFields(errs...)
 }
@@ -99,7 +102,8 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	}
 }
 
-// incumbent is the run that kept another from starting, which may be of another set; nil if none is active.
+// incumbent is the run that kept another from starting, which may be of another set; nil if none is
+// active.
 func (m *Manager) incumbent(exists *JobExistsError) *Run {
 	if exists.Active.Number == 0 {
 		return nil
@@ -126,7 +130,8 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	if err != nil {
 		return nil, fmt.Errorf("start job %q: %w", p.Job, err)
 	}
-	// Nobody else has a token that was made up here: a run that it finds is one of this call, whose reply was lost.
+	// Nobody else has a token that was made up here: a run that it finds is one of this call, whose
+	// reply was lost.
 	existing := reply.Existing && !strings.HasPrefix(p.Token, madeUp)
 	set := p.Set
 	if existing {
@@ -145,7 +150,9 @@ func (m *Manager) allow(ctx context.Context, p store.StartParams) error {
 		return nil
 	}
 	return m.cfg.Registry.Validate(ctx, store.RunRecord{
-		ID: store.RunID{Job: p.Job}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight, RedriveOf: p.RedriveOf,
+		ID: store.RunID{
+			Job: p.Job,
+		}, Set: p.Set, Args: p.Args, Headers: p.Headers, Weight: p.Weight, RedriveOf: p.RedriveOf,
 	})
 }
 

@@ -133,13 +133,21 @@ func TestEveryErrorOfBadInputCanBeRead(t *testing.T) {
 		things := map[string]any{
 			"Manager": m, "bare Manager": bare, "Run": run, "Run that is not there": m.Run("nobody", 7), "Worker": worker,
 			"Semaphores": semaphore.New(memstore.New(nil)), "Enqueuer": m.Enqueuer(), "bare Enqueuer": bare.Enqueuer(),
-			"Counter": values.NewCounter(m.Values(), store.JobScope("a"), "c"), "Float": values.NewFloat(m.Values(), store.JobScope("a"), "f"),
+			"Counter": values.NewCounter(
+				m.Values(),
+				store.JobScope("a"),
+				"c",
+			), "Float": values.NewFloat(m.Values(), store.JobScope("a"), "f"),
 			"bad Counter": values.NewCounter(m.Values(), store.JobScope("\n"), "\x1b"),
 			"List":        values.NewList[string](m.Values(), store.RunScope(run.ID()), "l"),
 			"bad List":    values.NewList[string](m.Values(), store.RunScope(store.RunID{}), strings.Repeat("long", 10_000)),
 			"Map":         values.NewMap[string](m.Values(), store.JobScope("a"), "m"),
 			"bad Map":     values.NewMap[string](m.Values(), store.NamespaceScope(-1), ""),
-			"Value":       values.NewValue[string](m.Values(), store.JobScope("a"), "v"), "Time": values.NewTime(m.Values(), store.JobScope("a"), "t"),
+			"Value": values.NewValue[string](
+				m.Values(),
+				store.JobScope("a"),
+				"v",
+			), "Time": values.NewTime(m.Values(), store.JobScope("a"), "t"),
 		}
 		called, ended := 0, 0
 		try := func(name string, ctx context.Context, method reflect.Value) {

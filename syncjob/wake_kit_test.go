@@ -119,7 +119,12 @@ func sleep(t *testing.T, s store.Store, c transition, registered, bubble bool) *
 	handlers.Handle(tree, w.fan, nil)
 	if !registered && !bubble { // a store may treat workers of many kinds in another way
 		for i := range 100 {
-			handlers.HandleRaw(tree, fmt.Sprint("idle", i), func(context.Context, *handlers.Task[json.RawMessage]) error { return nil }, nil)
+			handlers.HandleRaw(
+				tree,
+				fmt.Sprint("idle", i),
+				func(context.Context, *handlers.Task[json.RawMessage]) error { return nil },
+				nil,
+			)
 		}
 	}
 	var err error
@@ -189,14 +194,16 @@ func (w *sleepers) work(queues ...string) (stop func() error) {
 	return stop
 }
 
-// rest waits until every signal so far was heard and acted on, so that only what comes next wakes the workers.
+// rest waits until every signal so far was heard and acted on, so that only what comes next wakes
+// the workers.
 func (w *sleepers) rest() {
 	w.t.Helper()
 	if w.bubble {
 		synctest.Wait()
 		return
 	}
-	// A signal of one partition is behind all before it. It wakes workers, too: so they are waited for.
+	// A signal of one partition is behind all before it. It wakes workers, too: so they are waited
+	// for.
 	for range 2 {
 		heard := make(chan int, 100)
 		leave := w.m.Listen(func(partition int, kind store.SignalType) {
@@ -226,7 +233,8 @@ func (w *sleepers) rest() {
 	}
 }
 
-// starts requires that the attempts begin, one after the other: within a second of virtual time, or at all.
+// starts requires that the attempts begin, one after the other: within a second of virtual time, or
+// at all.
 func (w *sleepers) starts(attempts ...string) {
 	w.t.Helper()
 	within := time.After(w.within)

@@ -26,8 +26,8 @@ const (
 	patience = 30 * time.Second
 )
 
-// retold is a store that notes which jobs fired since it told of them again, which it does 5 s after they began to
-// wait: the end of what they waited for should have woken the worker.
+// retold is a store that notes which jobs fired since it told of them again, which it does 5 s
+// after they began to wait: the end of what they waited for should have woken the worker.
 type retold struct {
 	store.Store
 

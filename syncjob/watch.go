@@ -59,8 +59,8 @@ func (r *Run) Wait(ctx context.Context) (RunState, error) {
 	return runState(last, time.Now()), nil // what is followed ends with its final record
 }
 
-// follow yields a record now, after every signal about the run, and every [watchPoll], or rarely where every
-// change is signalled, until one is final.
+// follow yields a record now, after every signal about the run, and every [watchPoll], or rarely
+// where every change is signalled, until one is final.
 func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
@@ -114,7 +114,8 @@ func (r *Run) record(ctx context.Context) (store.RunRecord, error) {
 	return rec, r.lost(err)
 }
 
-// lost makes an [ErrStateLost] of the error that a run is not found which is known to have existed, and not to have ended.
+// lost makes an [ErrStateLost] of the error that a run is not found which is known to have existed,
+// and not to have ended.
 func (r *Run) lost(err error) error {
 	if errors.Is(err, ErrRunNotFound) && r.seen.Load() && !r.ended.Load() {
 		return fmt.Errorf("%w: %w", ErrStateLost, err)

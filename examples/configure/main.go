@@ -1,5 +1,5 @@
-// Configure shows how the kinds of a handler set are run, and changes one of them while everything runs. It needs the
-// namespace only, not the handlers: workers publish what their sets are.
+// Configure shows how the kinds of a handler set are run, and changes one of them while everything
+// runs. It needs the namespace only, not the handlers: workers publish what their sets are.
 //
 //	configure -store redis://localhost:6379                               lists every set
 //	configure … -set post -kind mail -timeout 30s -retries 8 -why "slow today"
@@ -21,10 +21,34 @@ import (
 
 func main() {
 	store := flag.String("store", "redis://localhost:6379", "where the jobs live")
-	set, kind := flag.String("set", "", "handler set; none lists all"), flag.String("kind", "", "its kind; none is the set itself")
-	timeout, retries := flag.Duration("timeout", 0, "of an attempt"), flag.Int("retries", 0, "after a failed attempt; -1 for none")
+	set, kind := flag.String(
+		"set",
+		"",
+		"handler set; none lists all",
+	), flag.String(
+		"kind",
+		"",
+		"its kind; none is the set itself",
+	)
+	timeout, retries := flag.Duration(
+		"timeout",
+		0,
+		"of an attempt",
+	), flag.Int(
+		"retries",
+		0,
+		"after a failed attempt; -1 for none",
+	)
 	params, why := flag.String("params", "", "of the handlers, as JSON"), flag.String("why", "", "for the history")
-	reset, history := flag.Bool("reset", false, "go back to the code"), flag.Bool("history", false, "list the last changes")
+	reset, history := flag.Bool(
+		"reset",
+		false,
+		"go back to the code",
+	), flag.Bool(
+		"history",
+		false,
+		"list the last changes",
+	)
 	flag.Parse()
 	ctx := context.Background()
 	m := must(syncjob.Open(ctx, *store, syncjob.Config{}))
@@ -33,7 +57,13 @@ func main() {
 	case *set == "":
 	case *history:
 		for _, c := range must(m.History(ctx, *set, nil)) {
-			fmt.Printf("%d  %s  %s: %s\n", c.Version, c.At.Format(time.DateTime), syncjob.Printable(c.By), syncjob.Printable(c.Reason))
+			fmt.Printf(
+				"%d  %s  %s: %s\n",
+				c.Version,
+				c.At.Format(time.DateTime),
+				syncjob.Printable(c.By),
+				syncjob.Printable(c.Reason),
+			)
 		}
 	case *reset:
 		must(true, m.ResetConfiguration(ctx, *set, opts))

@@ -50,7 +50,14 @@ func main() {
 	end, loaded, mem := must(run.State(ctx)), 0, runtime.MemStats{}
 	db.Range(func(_, n any) bool { loaded += n.(int); return true })
 	runtime.ReadMemStats(&mem)
-	fmt.Printf("%s: %d rows in %d tasks, %v and %d MB of memory\n", end.Status, loaded, end.Counts.Succeeded, end.Elapsed, mem.Sys>>20)
+	fmt.Printf(
+		"%s: %d rows in %d tasks, %v and %d MB of memory\n",
+		end.Status,
+		loaded,
+		end.Counts.Succeeded,
+		end.Elapsed,
+		mem.Sys>>20,
+	)
 }
 
 // chunks yields the parts of a file. It parses the rows, as a quoted field may hold a line break.

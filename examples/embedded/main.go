@@ -48,7 +48,11 @@ func main() {
 
 	http.HandleFunc("POST /albums/{name}", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("images"))
-		run, err := m.Start(r.Context(), syncjob.Job{Name: r.PathValue("name"), Set: "gallery", Root: albumArgs{n}}, nil)
+		run, err := m.Start(
+			r.Context(),
+			syncjob.Job{Name: r.PathValue("name"), Set: "gallery", Root: albumArgs{n}},
+			nil,
+		)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
@@ -57,7 +61,15 @@ func main() {
 			if err != nil {
 				return
 			}
-			fmt.Fprintf(w, "%s: %d of %d tasks, %.0f/s, ETA %v\n", s.Status, s.Counts.Done(), s.Counts.Total, s.Rate, s.ETA)
+			fmt.Fprintf(
+				w,
+				"%s: %d of %d tasks, %.0f/s, ETA %v\n",
+				s.Status,
+				s.Counts.Done(),
+				s.Counts.Total,
+				s.Rate,
+				s.ETA,
+			)
 			_ = http.NewResponseController(w).Flush()
 		}
 	})

@@ -39,7 +39,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Nothing runs in read-only mode, which Manager.SetMode sets for all machines, nor on a machine under maintenance.
+	// Nothing runs in read-only mode, which Manager.SetMode sets for all machines, nor on a machine
+	// under maintenance.
 	allowed := func(ctx context.Context) bool { return m.Writable(ctx) && os.Getenv("MAINTENANCE") == "" }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -23,8 +23,8 @@ import (
 // never a key per file.
 //
 // The cache knows nothing of who else writes to the destination. A directory of which the time or
-// mode was touched is forgotten before it is put right, so a file that was added or removed there is
-// noticed; one whose content was changed in place is not, which is what -ignore-cache is for.
+// mode was touched is forgotten before it is put right, so a file that was added or removed there
+// is noticed; one whose content was changed in place is not, which is what -ignore-cache is for.
 
 // maxCached bounds what is kept of one directory; of a larger one nothing is.
 const maxCached = 30_000
@@ -46,7 +46,10 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 		return nil
 	}
 	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))
-	return &cache{known: values.NewMap[[]byte](m.Values(), store.JobScope(job), cacheName), trees: hex.EncodeToString(pair[:8])}
+	return &cache{
+		known: values.NewMap[[]byte](m.Values(), store.JobScope(job), cacheName),
+		trees: hex.EncodeToString(pair[:8]),
+	}
 }
 
 func (c *cache) field(rel string) string { return c.trees + "/" + rel }
@@ -87,11 +90,22 @@ type cachedDir struct {
 
 // mark is what is remembered of a file: it changes with all that a sync looks at.
 func mark(name string, src fs.FileInfo) uint64 {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %d %s", src.Size(), src.ModTime().Unix(), src.ModTime().Nanosecond(), src.Mode(), name))
+	sum := sha256.Sum256(
+		fmt.Appendf(
+			nil,
+			"%d %d %d %d %s",
+			src.Size(),
+			src.ModTime().Unix(),
+			src.ModTime().Nanosecond(),
+			src.Mode(),
+			name,
+		),
+	)
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
-// has reports whether the copy of a file was found like it, as it is now, before. Links are always looked at.
+// has reports whether the copy of a file was found like it, as it is now, before. Links are always
+// looked at.
 func (d *cachedDir) has(name string, src fs.FileInfo) bool {
 	return d.known != nil && src.Mode().IsRegular() && d.known[mark(name, src)]
 }
@@ -106,7 +120,8 @@ func (d *cachedDir) add(name string, src fs.FileInfo) {
 	d.news = d.news || !d.known[m]
 }
 
-// save keeps what was found for the next run, with the success of the scan, unless that is what was known.
+// save keeps what was found for the next run, with the success of the scan, unless that is what was
+// known.
 func (d *cachedDir) save(a *handlers.Attempt, synced handlers.Map[[]byte]) error {
 	switch n := len(d.found) / 8; {
 	case d.cache == nil || n >= maxCached:

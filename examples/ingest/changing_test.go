@@ -43,8 +43,8 @@ func keepsChanging(t *testing.T, path string, size int) (stop func()) {
 	})
 }
 
-// Whether the writer is in the middle of it when the file is copied is for the machine to say; that a copy is of one
-// letter, and that each file is counted once, is not.
+// Whether the writer is in the middle of it when the file is copied is for the machine to say; that
+// a copy is of one letter, and that each file is counted once, is not.
 func TestACopyIsNeverOfTwoHalves(t *testing.T) {
 	tr := newTrees(t)
 	tr.write("calm", "x", 0o644)
@@ -178,7 +178,12 @@ func TestAFileThatVanishedWhileItWasCopiedIsListed(t *testing.T) {
 	from := filepath.Join(tr.src, "file")
 	src, err := os.Lstat(from)
 	require.NoError(t, err)
-	c := copier{from: from, to: filepath.Join(tr.dst, "file"), temp: filepath.Join(tr.dst, "temp"), progress: func(int64) { _ = os.Remove(from) }}
+	c := copier{
+		from:     from,
+		to:       filepath.Join(tr.dst, "file"),
+		temp:     filepath.Join(tr.dst, "temp"),
+		progress: func(int64) { _ = os.Remove(from) },
+	}
 	_, err = c.replace(t.Context(), src)
 	var failed *fileError
 	require.ErrorAs(t, err, &failed)

@@ -110,7 +110,17 @@ func TestTheHelpSaysWhereExcludesMatch(t *testing.T) {
 		{"-exclude-dir", "node", 2}, {"-exclude-dir", "/node$", 4}, {"-exclude-dir", "^node$", 6}, {"-exclude-dir", "^" + tr.src + "/node$", 5},
 		{"-exclude-name", `\.go`, 4}, {"-exclude-name", `\.go$`, 5}, {"-exclude-name", "/x$", 2}, {"-exclude-name", "src/", 0},
 	} {
-		status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", filepath.Join(t.TempDir(), "dst"), "-json", c.flag, c.expression)
+		status, stdout, _ := command(
+			t.Context(),
+			"start",
+			"-src",
+			tr.src,
+			"-dst",
+			filepath.Join(t.TempDir(), "dst"),
+			"-json",
+			c.flag,
+			c.expression,
+		)
 		require.Equal(t, exitOK, status)
 		require.Equal(t, c.want, lastLine(t, stdout).Copied, c.expression)
 	}
@@ -301,7 +311,14 @@ func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
 		var out bytes.Buffer
 		l := &lines{out: &out}
 		for range 40 {
-			l.update(syncjob.RunState{Status: syncjob.StatusRunning, Counts: syncjob.Counts{Total: 9, Succeeded: 3}, Rate: 2, ETA: 3 * time.Second})
+			l.update(
+				syncjob.RunState{
+					Status: syncjob.StatusRunning,
+					Counts: syncjob.Counts{Total: 9, Succeeded: 3},
+					Rate:   2,
+					ETA:    3 * time.Second,
+				},
+			)
 			time.Sleep(250 * time.Millisecond)
 		}
 		require.Equal(t, strings.Repeat("running: 3 of 9 tasks, 2/s, ETA 3s\n", 10), out.String())
@@ -341,7 +358,15 @@ func TestALargeFileTellsHowFarItIs(t *testing.T) {
 func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {
 	var out bytes.Buffer
 	b := newBar(&out)
-	b.update(syncjob.RunState{Status: syncjob.StatusRunning, Counts: syncjob.Counts{Total: 4, Succeeded: 2, Failed: 1}, Retried: 7, Rate: 2, ETA: time.Second})
+	b.update(
+		syncjob.RunState{
+			Status:  syncjob.StatusRunning,
+			Counts:  syncjob.Counts{Total: 4, Succeeded: 2, Failed: 1},
+			Retried: 7,
+			Rate:    2,
+			ETA:     time.Second,
+		},
+	)
 	require.Contains(t, out.String(), "75%")
 	require.Contains(t, out.String(), "running: 3 of 4 tasks, 1 failed, 7 retried, 2/s, ETA 1s")
 	b.update(syncjob.RunState{Status: syncjob.StatusSucceeded, Counts: syncjob.Counts{Total: 4, Succeeded: 4}})

@@ -27,19 +27,20 @@ const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// changeTries is how often a file is copied that changes meanwhile, and changePause how long it is left alone
-// before the second time.
+// changeTries is how often a file is copied that changes meanwhile, and changePause how long it is
+// left alone before the second time.
 const (
 	changeTries = 3
 	changePause = 50 * time.Millisecond
 )
 
-// fresh is how long after its last change a file is read twice. A write that is under way moves the time of the
-// file once, when it begins: so that time tells of no change while it goes on.
+// fresh is how long after its last change a file is read twice. A write that is under way moves the
+// time of the file once, when it begins: so that time tells of no change while it goes on.
 const fresh = 10 * time.Second
 
-// replace makes the copy and returns its size. A source that changes meanwhile is copied again, a few
-// times; then it says errChanged, and the copy is what it was. The temporary file is left to discard.
+// replace makes the copy and returns its size. A source that changes meanwhile is copied again, a
+// few times; then it says errChanged, and the copy is what it was. The temporary file is left to
+// discard.
 func (c copier) replace(ctx context.Context, src fs.FileInfo) (n int64, err error) {
 	for try := range changeTries {
 		if try > 0 {
@@ -58,8 +59,8 @@ func (c copier) replace(ctx context.Context, src fs.FileInfo) (n int64, err erro
 	return 0, err
 }
 
-// copy tries once. The source is looked at before the first byte is read and after the last: if it is
-// not the same, in size, time or place, the copy may be of two halves that never were one file.
+// copy tries once. The source is looked at before the first byte is read and after the last: if it
+// is not the same, in size, time or place, the copy may be of two halves that never were one file.
 func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	switch src.Mode().Type() {
 	case 0:
@@ -201,9 +202,15 @@ func sameAs(out *os.File) func(piece []byte, at int64) error {
 	}
 }
 
-// read hands on the content of a file of so many bytes, piece by piece, without its holes, and returns how
-// long it is. It tells errors of the source from those of the destination, which io.Copy does not.
-func (c copier) read(ctx context.Context, in *os.File, size int64, use func(piece []byte, at int64) error) (int64, error) {
+// read hands on the content of a file of so many bytes, piece by piece, without its holes, and
+// returns how long it is. It tells errors of the source from those of the destination, which
+// io.Copy does not.
+func (c copier) read(
+	ctx context.Context,
+	in *os.File,
+	size int64,
+	use func(piece []byte, at int64) error,
+) (int64, error) {
 	for done := int64(0); ; {
 		from, to, more := extent(in, done)
 		if !more {
@@ -220,8 +227,8 @@ func (c copier) read(ctx context.Context, in *os.File, size int64, use func(piec
 	}
 }
 
-// readExtent reads from one position to another, and returns the one that it came to. The error is [io.EOF] at
-// the end of the file.
+// readExtent reads from one position to another, and returns the one that it came to. The error is
+// [io.EOF] at the end of the file.
 func readExtent(ctx context.Context, in *os.File, at, to int64, use func(piece []byte, at int64) error) (int64, error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)

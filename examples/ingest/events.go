@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// The events: what is about to happen to a file or a directory of the copy. A file is everything that is
-// not a directory.
+// The events: what is about to happen to a file or a directory of the copy. A file is everything
+// that is not a directory.
 const (
 	fileCreate      = "file.create"
 	fileModify      = "file.modify"
@@ -32,7 +32,12 @@ func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
 			return nil
 		}
 	}
-	return map[string]handlers.EventHooks{fileCreate: hooks, fileModify: hooks, directoryCreate: hooks, directoryModify: hooks}
+	return map[string]handlers.EventHooks{
+		fileCreate:      hooks,
+		fileModify:      hooks,
+		directoryCreate: hooks,
+		directoryModify: hooks,
+	}
 }
 
 type pathKey struct{}

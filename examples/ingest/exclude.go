@@ -55,7 +55,10 @@ func (x excludes) compile() (*excluder, error) {
 	for _, name := range x.Types {
 		mode, ok := fileTypes[name]
 		if !ok {
-			problems = append(problems, &usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is none of %s", name, typeNames())})
+			problems = append(
+				problems,
+				&usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is none of %s", name, typeNames())},
+			)
 			continue
 		}
 		e.types = append(e.types, mode)

@@ -17,8 +17,9 @@ const maxListed = 100
 
 // figures are what was done to files, which is everything but directories. Each that is not
 // excluded is copied, unchanged, failed or changed, unless its task failed or was cancelled. A
-// directory that cannot be read or made counts as one that failed, with all that is in it. One that cannot be given its
-// mode or time, as it is somebody else's, is listed and not counted: what is in it is synced.
+// directory that cannot be read or made counts as one that failed, with all that is in it. One that
+// cannot be given its mode or time, as it is somebody else's, is listed and not counted: what is in
+// it is synced.
 type figures struct {
 	Copied    int64
 	Unchanged int64
@@ -63,9 +64,10 @@ const (
 // filesListed is the list of a run.
 const filesListed = "files_not_synced"
 
-// counters hold the figures of a run. A task adds to them with its success, so they are exact though
-// tasks are tried again, and workers are killed between doing their work and reporting it. What a dead attempt
-// did is not lost either: the arguments of its task say which files had to be copied. See filesArgs.
+// counters hold the figures of a run. A task adds to them with its success, so they are exact
+// though tasks are tried again, and workers are killed between doing their work and reporting it.
+// What a dead attempt did is not lost either: the arguments of its task say which files had to be
+// copied. See filesArgs.
 type counters struct {
 	copied, unchanged, updated, failed, changed, bytes handlers.Counter
 
@@ -111,8 +113,8 @@ func (r *record) list(path, what string, err error) {
 	r.List.add(failed{Path: []byte(path), Reason: err.Error(), What: what})
 }
 
-// tell adds what an attempt did to the counters and the list of its run, with its success, and notes
-// directories to be closed.
+// tell adds what an attempt did to the counters and the list of its run, with its success, and
+// notes directories to be closed.
 func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error {
 	s.copied.Add(a, r.Copied)
 	s.unchanged.Add(a, r.Unchanged)

@@ -20,9 +20,10 @@ type filer struct {
 	record record
 }
 
-// files copies files of one directory, and sets the modes of others. A file that cannot be
-// read, or that the destination will not take, is counted and listed; another error of the destination fails the
-// attempt, when the other files are done. The next one finds what is done already, and counts it as its own.
+// files copies files of one directory, and sets the modes of others. A file that cannot be read, or
+// that the destination will not take, is counted and listed; another error of the destination fails
+// the attempt, when the other files are done. The next one finds what is done already, and counts
+// it as its own.
 func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 	tr, err := loadTree(&t.Run)
 	if err != nil {
@@ -88,7 +89,10 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 			// The name depends on the task, so that an attempt finds and removes what
 			// one before it left when its worker was killed.
 			progress: func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
-			temp:     filepath.Join(f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index)),
+			temp: filepath.Join(
+				f.tree.copied(string(f.task.Args.Dir)),
+				fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index),
+			),
 		}
 		name := fileModify
 		if todo == create {

@@ -93,7 +93,10 @@ func inMemory(url string) bool {
 // process, so there is nothing to be listed, stopped or worked off in it.
 func sharedStore(url string) error {
 	if url == "" || inMemory(url) {
-		return &usageError{Flag: "store", Reason: "needs a Redis that other processes can reach, such as redis://localhost:6379"}
+		return &usageError{
+			Flag:   "store",
+			Reason: "needs a Redis that other processes can reach, such as redis://localhost:6379",
+		}
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ import (
 //
 // Into a directory of which the owner may not write, read or enter the copy, nothing more could be
 // written; so it gets its mode when the run is over. A scan notes such directories in a map of the
-// run, in fields named by its task, before it succeeds: an attempt replaces what one before it noted. The
-// children of an attempt that died never appear, so each note is of a task that exists. The
-// post-job hook reads them.
+// run, in fields named by its task, before it succeeds: an attempt replaces what one before it
+// noted. The children of an attempt that died never appear, so each note is of a task that exists.
+// The post-job hook reads them.
 
 // closedName is the run's map.
 const closedName = "closed"

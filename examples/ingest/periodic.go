@@ -9,14 +9,15 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// How often a periodic job is asked whether it has another run: once that is due, and before, as it may be triggered or
-// stopped meanwhile.
+// How often a periodic job is asked whether it has another run: once that is due, and before, as it
+// may be triggered or stopped meanwhile.
 const (
 	dueGap  = 100 * time.Millisecond
 	idleGap = time.Second
 )
 
-// declare makes it a periodic job, also if it was stopped before, and sees to it that a run begins at once.
+// declare makes it a periodic job, also if it was stopped before, and sees to it that a run begins
+// at once.
 func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjob.Job) error {
 	job.Schedule = &syncjob.Schedule{Every: f.interval, FireOnCreate: true}
 	result, err := m.Ensure(ctx, job)
@@ -43,8 +44,8 @@ func (f *startFlags) followAll(ctx context.Context, m *syncjob.Manager, io strea
 	return stopJob(context.WithoutCancel(ctx), m, f.name, "interrupted", io, f.json)
 }
 
-// followRuns follows the runs of a periodic job, beginning with the newest, and reports each, until the job is
-// disabled. The verdict is that of the last. The error is that of ctx when ctx ends.
+// followRuns follows the runs of a periodic job, beginning with the newest, and reports each, until
+// the job is disabled. The verdict is that of the last. The error is that of ctx when ctx ends.
 func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams, asJSON bool) error {
 	var last syncjob.RunState
 	for {
@@ -82,7 +83,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// stopJob stops a job, and its schedule if it is periodic, waits for the end of its run and reports it.
+// stopJob stops a job, and its schedule if it is periodic, waits for the end of its run and reports
+// it.
 func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io streams, asJSON bool) error {
 	before, err := m.State(ctx, job)
 	if err != nil {

@@ -158,7 +158,23 @@ func TestACopyIsWholeAndItsFiguresExactThoughAWorkerIsKilled(t *testing.T) {
 		workers[i] = launch(t, binary, "worker", "-store", server.URL(), "-workers", "2")
 		require.Equal(t, "working\n", workers[i].line())
 	}
-	p := launch(t, binary, "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-files-per-task", "2", "-wait", "-json", "-name", "job")
+	p := launch(
+		t,
+		binary,
+		"start",
+		"-store",
+		server.URL(),
+		"-src",
+		tr.src,
+		"-dst",
+		tr.dst,
+		"-files-per-task",
+		"2",
+		"-wait",
+		"-json",
+		"-name",
+		"job",
+	)
 	require.Contains(t, p.line(), "job job: ")
 
 	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Namespace: namespace})
@@ -349,7 +365,18 @@ func TestStartCanWorkForItsJobOnRedis(t *testing.T) {
 	server := redistest.Start(t, nil)
 	tr := newTrees(t)
 	tr.write("file", "x", 0o644)
-	status, _, stderr := command(context.WithoutCancel(t.Context()), "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-workers", "2")
+	status, _, stderr := command(
+		context.WithoutCancel(t.Context()),
+		"start",
+		"-store",
+		server.URL(),
+		"-src",
+		tr.src,
+		"-dst",
+		tr.dst,
+		"-workers",
+		"2",
+	)
 	require.Equal(t, exitOK, status, stderr)
 	tr.requireEqual()
 }
@@ -360,7 +387,21 @@ func TestACopyIsWholeAndItsFiguresExactThoughRepliesAreLost(t *testing.T) {
 	tr := newTrees(t)
 	count, size := tr.fill(60)
 	proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Every: 20})
-	status, stdout, stderr := command(t.Context(), "start", "-store", proxy.URL(), "-src", tr.src, "-dst", tr.dst, "-workers", "4", "-files-per-task", "3", "-json")
+	status, stdout, stderr := command(
+		t.Context(),
+		"start",
+		"-store",
+		proxy.URL(),
+		"-src",
+		tr.src,
+		"-dst",
+		tr.dst,
+		"-workers",
+		"4",
+		"-files-per-task",
+		"3",
+		"-json",
+	)
 	require.Equal(t, exitOK, status, stderr)
 	require.Positive(t, proxy.Injected())
 	tr.requireEqual()

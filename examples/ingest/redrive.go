@@ -33,7 +33,14 @@ func redrive(ctx context.Context, args []string, io streams) error {
 			printJSON(io.out, newOutcome(state))
 			return nil
 		}
-		say(io.out, "run %d of job %s: %d tasks of run %d again", state.Number, state.Job, state.Counts.Total, state.RedriveOf)
+		say(
+			io.out,
+			"run %d of job %s: %d tasks of run %d again",
+			state.Number,
+			state.Job,
+			state.Counts.Total,
+			state.RedriveOf,
+		)
 		return nil
 	})
 }

@@ -41,8 +41,14 @@ func newOutcome(s syncjob.RunState) outcome {
 		Failed:    s.Counts.Failed,
 		Retried:   s.Retried,
 		Cancelled: s.Counts.Cancelled,
-		files:     files{Copied: f.Copied, Unchanged: f.Unchanged, Failed: f.Failed, Changed: f.Changed, Bytes: f.Bytes},
-		Elapsed:   s.Elapsed.Milliseconds(),
+		files: files{
+			Copied:    f.Copied,
+			Unchanged: f.Unchanged,
+			Failed:    f.Failed,
+			Changed:   f.Changed,
+			Bytes:     f.Bytes,
+		},
+		Elapsed: s.Elapsed.Milliseconds(),
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// What is printed is made of names of files, errors and reasons, which may hold line breaks, escape sequences
-// and marks that turn text around. Everything is printed by the functions here, which show them as escapes.
+// What is printed is made of names of files, errors and reasons, which may hold line breaks, escape
+// sequences and marks that turn text around. Everything is printed by the functions here, which
+// show them as escapes.
 
 // say prints one line.
 func say(out io.Writer, format string, args ...any) {

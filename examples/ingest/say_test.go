@@ -20,7 +20,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// forged is a name that clears the screen, turns what follows around, and would be a line of its own.
+// forged is a name that clears the screen, turns what follows around, and would be a line of its
+// own.
 const forged = "a\x1b[2J\u009b1m\u202e\u2066\u200b\u061c\x7f\u2028\r\nsucceeded: 1 of 1 tasks"
 
 // requireHarmless requires that what was printed holds nothing but its own lines.
@@ -73,7 +74,20 @@ func TestCommandsShowHostileNamesAsEscapes(t *testing.T) {
 	tr.write(filepath.Join(forged, "file"), "x", 0o644)
 	require.NoError(t, os.Mkdir(tr.dst, 0o755))
 	require.NoError(t, os.WriteFile(tr.dst+forged, nil, 0o600))
-	status, printed, told := command(t.Context(), "start", "-name", "one", "-src", tr.src, "-dst", tr.dst+forged, "-store", server.URL(), "-workers", "2")
+	status, printed, told := command(
+		t.Context(),
+		"start",
+		"-name",
+		"one",
+		"-src",
+		tr.src,
+		"-dst",
+		tr.dst+forged,
+		"-store",
+		server.URL(),
+		"-workers",
+		"2",
+	)
 	require.Equal(t, exitFailed, status)
 	requireHarmless(t, printed+told)
 	require.Contains(t, printed, `last error: `)

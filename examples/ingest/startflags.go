@@ -58,16 +58,39 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	fs.StringVar(&f.dst, "dst", "", "`directory` to make like it (default a new temporary one)")
 	fs.StringVar(&f.name, "name", "", "`name` of the job (default a generated one)")
 	fs.StringVar(&f.url, "store", "memory://", "`url` of where the job lives: memory:// or redis://HOST:PORT")
-	fs.IntVar(&f.workers, "workers", 0, "run up to `N` tasks at once in this process (default by the number of processors on memory://, and none on Redis); implies -wait")
-	fs.DurationVar(&f.interval, "interval", 0, "make it a periodic job with a run each `interval`, such as 10m (default one run)")
+	fs.IntVar(
+		&f.workers,
+		"workers",
+		0,
+		"run up to `N` tasks at once in this process (default by the number of processors on memory://, and none on Redis); implies -wait",
+	)
+	fs.DurationVar(
+		&f.interval,
+		"interval",
+		0,
+		"make it a periodic job with a run each `interval`, such as 10m (default one run)",
+	)
 	fs.IntVar(&f.filesPerTask, "files-per-task", 50, "put at most `N` files in one task, up to 1000")
 	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
-	fs.BoolVar(&f.strict, "strict", false, "exit with status 1 also if a file could not be copied, or changed while it was; implies -wait")
+	fs.BoolVar(
+		&f.strict,
+		"strict",
+		false,
+		"exit with status 1 also if a file could not be copied, or changed while it was; implies -wait",
+	)
 	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whatever is known or found of its copy")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "compare and count, but change nothing")
-	fs.Var((*list)(&f.exclude.Names), "exclude-name", "leave out files in whose full path the regular `expression` is found; may be repeated")
-	fs.Var((*list)(&f.exclude.Dirs), "exclude-dir", "leave out directories in whose full path the regular `expression` is found, with what is in them; may be repeated")
+	fs.Var(
+		(*list)(&f.exclude.Names),
+		"exclude-name",
+		"leave out files in whose full path the regular `expression` is found; may be repeated",
+	)
+	fs.Var(
+		(*list)(&f.exclude.Dirs),
+		"exclude-dir",
+		"leave out directories in whose full path the regular `expression` is found, with what is in them; may be repeated",
+	)
 	fs.Var((*list)(&f.exclude.Types), "exclude-type", "leave out a `type`: "+typeNames()+"; may be repeated")
 	fs.StringVar(&f.restartQueue, "restart-queue", restartQueue, "`queue` of the root task")
 	fs.StringVar(&f.pathQueue, "path-queue", pathQueue, "`queue` of the scans")

@@ -14,7 +14,8 @@ import (
 // nobody is a user who owns nothing.
 const nobody = 65534
 
-// asNobody runs the program as a user who owns neither tree, or as this one where only root could do so.
+// asNobody runs the program as a user who owns neither tree, or as this one where only root could
+// do so.
 func (tr *trees) asNobody(binary string, args ...string) (status int, o outcome, printed string) {
 	tr.t.Helper()
 	for dir := filepath.Dir(tr.src); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// The times that a 64-bit number of nanoseconds since 1970 holds, which is how os.Chtimes passes them on.
+// The times that a 64-bit number of nanoseconds since 1970 holds, which is how os.Chtimes passes
+// them on.
 var (
 	firstNano = time.Unix(0, -1<<63)
 	lastNano  = time.Unix(0, 1<<63-1)

@@ -26,7 +26,11 @@ func work(ctx context.Context, args []string, io streams) error {
 	fs := newFlags(workerUsage, io.err)
 	url := fs.String("store", "", "`url` of where the jobs live: redis://HOST:PORT")
 	fs.IntVar(&cfg.Concurrency, "workers", 0, "run up to `N` tasks at once (default by the number of processors)")
-	names := fs.String("queues", strings.Join([]string{restartQueue, pathQueue, fileQueue}, ","), "`queues` to work for, separated by commas")
+	names := fs.String(
+		"queues",
+		strings.Join([]string{restartQueue, pathQueue, fileQueue}, ","),
+		"`queues` to work for, separated by commas",
+	)
 	s.register(fs, slog.LevelInfo)
 	if _, err := parse(fs, args, ""); err != nil {
 		return err

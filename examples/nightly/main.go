@@ -1,7 +1,8 @@
-// Nightly runs a report every night, on one machine of all that are set to do it. Every machine has the same
-// schedule; whichever passes the gate first runs the report, and the others find it closed and let it be. (A gate counts
-// who runs at a time. If a machine's clock may be late by more than the report takes, declare a periodic job: each of its
-// due times fires once.) Without a Redis it plays three machines and short nights. On a real one:
+// Nightly runs a report every night, on one machine of all that are set to do it. Every machine has
+// the same schedule; whichever passes the gate first runs the report, and the others find it closed
+// and let it be. (A gate counts who runs at a time. If a machine's clock may be late by more than
+// the report takes, declare a periodic job: each of its due times fires once.) Without a Redis it
+// plays three machines and short nights. On a real one:
 //
 //	nightly -redis redis://localhost:6379 -machines 1 -cron '30 2 * * *'
 package main

@@ -36,7 +36,8 @@ type Options struct {
 	Configuration handlers.Configuration
 	// Middleware of the registry, outermost first. Defaults to none.
 	Middleware []handlers.Middleware
-	// Propagator from Context to the task, and from there to the attempt and to its children. Defaults to none.
+	// Propagator from Context to the task, and from there to the attempt and to its children. Defaults
+	// to none.
 	Propagator enqueue.Propagator
 	// Logger of the attempt. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
@@ -55,13 +56,13 @@ type Result struct {
 	Children []Child
 	// Counters are what the attempt added to them, by name, if it succeeded.
 	Counters map[string]int64
-	// Writes are what the attempt appended to lists, and set and removed of maps, in order, if it succeeded. Their data are
-	// JSON.
+	// Writes are what the attempt appended to lists, and set and removed of maps, in order, if it
+	// succeeded. Their data are JSON.
 	Writes []store.Write
 	// Progress is what the attempt reported of it, in order.
 	Progress []store.Progress
-	// Events are what was done through [handlers.Attempt.Event], whether or not the attempt succeeded, in the order
-	// in which the calls returned. One that panicked is not among them.
+	// Events are what was done through [handlers.Attempt.Event], whether or not the attempt succeeded,
+	// in the order in which the calls returned. One that panicked is not among them.
 	Events []Event
 }
 

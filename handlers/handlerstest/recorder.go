@@ -49,7 +49,12 @@ func (r *recorder) EventDone(name string, err error) {
 }
 
 // EnqueueNow implements [execute.Runtime].
-func (r *recorder) EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error) {
+func (r *recorder) EnqueueNow(
+	ctx context.Context,
+	run store.RunID,
+	set string,
+	it enqueue.Item,
+) (enqueue.Receipt, error) {
 	item, err := enqueue.Encode(ctx, &r.enqueue, set, it)
 	if err != nil {
 		return enqueue.Receipt{}, err

@@ -36,7 +36,8 @@ func branch(ctx context.Context, t *handlers.Task[treeArgs]) error {
 	return err
 }
 
-// tree is a root with many children that have as many each, staged with the success of their parents.
+// tree is a root with many children that have as many each, staged with the success of their
+// parents.
 func tree(ctx context.Context, t *trial) error {
 	r, err := t.only()
 	if err != nil {
@@ -94,7 +95,8 @@ func manyJobs(ctx context.Context, t *trial) error {
 	return r.drained(ctx, n)
 }
 
-// drainAll works n tasks off, of any number of runs, until the worker has settled all of them and is closed.
+// drainAll works n tasks off, of any number of runs, until the worker has settled all of them and
+// is closed.
 func drainAll(ctx context.Context, t *trial, r *rollcall, name string, n int) error {
 	c := newCountdown(n)
 	_, err := t.measureAs(ctx, name, n, func() error {
@@ -115,7 +117,11 @@ func startJobs(ctx context.Context, r *rollcall, jobs, tasks int) ([]*syncjob.Ru
 	for range producers {
 		g.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < jobs; i = int(next.Add(1)) - 1 {
-				run, err := r.manager.Start(ctx, syncjob.Job{Name: fmt.Sprintf("job/%05d", i), Set: benchSet, Open: true}, nil)
+				run, err := r.manager.Start(
+					ctx,
+					syncjob.Job{Name: fmt.Sprintf("job/%05d", i), Set: benchSet, Open: true},
+					nil,
+				)
 				if err != nil {
 					return err
 				}

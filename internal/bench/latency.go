@@ -53,8 +53,8 @@ func percentile(sorted []time.Duration, p int) float64 {
 // idleGap is the longest pause between two tasks for an idle worker.
 const idleGap = 20 * time.Millisecond
 
-// pickup is how long it takes from the call that enqueues until the handler starts, with an idle worker, at
-// random times.
+// pickup is how long it takes from the call that enqueues until the handler starts, with an idle
+// worker, at random times.
 func pickup(ctx context.Context, t *trial) error {
 	var late latencies
 	started := make(chan struct{}, 1)

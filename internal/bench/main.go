@@ -1,6 +1,6 @@
-// Bench measures what a task costs: CPU of Redis and of the client, commands, memory,
-// latency and wall time, beside other libraries and beside the floor, which is the bare minimum of the
-// same work. It starts redis-servers of its own, without and with an append-only file.
+// Bench measures what a task costs: CPU of Redis and of the client, commands, memory, latency and
+// wall time, beside other libraries and beside the floor, which is the bare minimum of the same
+// work. It starts redis-servers of its own, without and with an append-only file.
 //
 //	go run -C internal/bench . [-peers rollcall,asynq,watermill,floor] [-scenarios a,b] [-n N] [-rounds N]
 //	        [-quick] [-json FILE] [-markdown] [-cpuprofile FILE]
@@ -21,7 +21,11 @@ import (
 
 func main() {
 	peers := flag.String("peers", strings.Join(peerNames(), ","), "who takes part, separated by commas")
-	scenarios := flag.String("scenarios", "", "which scenarios to run, separated by commas: prefixes of their names (default all)")
+	scenarios := flag.String(
+		"scenarios",
+		"",
+		"which scenarios to run, separated by commas: prefixes of their names (default all)",
+	)
 	n := flag.Int("n", 0, "tasks per scenario and round; slow peers do a tenth (default 300000, quick 30000)")
 	rounds := flag.Int("rounds", 0, "rounds, of which medians are printed (default 3, quick 1)")
 	quick := flag.Bool("quick", false, "everything smaller, to end within 50 seconds")

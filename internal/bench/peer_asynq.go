@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// asynqPeer is asynq with its defaults. It has one mode: tasks are leased, acknowledged one by one and
-// recovered after a crash.
+// asynqPeer is asynq with its defaults. It has one mode: tasks are leased, acknowledged one by one
+// and recovered after a crash.
 type asynqPeer struct {
 	option asynq.RedisClientOpt
 	client *asynq.Client

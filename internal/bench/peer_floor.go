@@ -126,7 +126,8 @@ func (f *floor) settle(ctx context.Context, batches <-chan fetched, handle func(
 			handle([]byte(message))
 			fields[i] = b.number + "." + strconv.Itoa(i+1)
 		}
-		got, err := f.settleScript.Exec(context.WithoutCancel(ctx), f.client, []string{"{b}:R", "{b}:L"}, fields).AsInt64()
+		got, err := f.settleScript.Exec(context.WithoutCancel(ctx), f.client, []string{"{b}:R", "{b}:L"}, fields).
+			AsInt64()
 		if err != nil {
 			return err
 		}

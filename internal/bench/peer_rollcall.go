@@ -23,7 +23,8 @@ const (
 	kindTree   = "tree"
 )
 
-// rollcall is the library through its public API, with everything on: retries, leases, heartbeats, exact counts.
+// rollcall is the library through its public API, with everything on: retries, leases, heartbeats,
+// exact counts.
 type rollcall struct {
 	manager *syncjob.Manager
 	handle  atomic.Pointer[func([]byte)]

@@ -17,9 +17,9 @@ const (
 	watermillGroup = "bench"
 )
 
-// watermillPeer is watermill over Redis streams with its defaults, in a consumer group, so that messages are
-// acknowledged and claimed after a crash. A subscriber handles one message at a
-// time, so concurrency is a number of subscribers.
+// watermillPeer is watermill over Redis streams with its defaults, in a consumer group, so that
+// messages are acknowledged and claimed after a crash. A subscriber handles one message at a time,
+// so concurrency is a number of subscribers.
 type watermillPeer struct {
 	client    *redis.Client
 	publisher *redisstream.Publisher

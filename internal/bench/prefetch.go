@@ -10,8 +10,8 @@ import (
 // slowTime is how long a slow handler takes.
 const slowTime = 10 * time.Millisecond
 
-// slowHandlers shares tasks of 10 ms between two workers that have just had tasks of no length at all.
-// Prefetching must keep the slots busy, and must not keep tasks from the worker that is free.
+// slowHandlers shares tasks of 10 ms between two workers that have just had tasks of no length at
+// all. Prefetching must keep the slots busy, and must not keep tasks from the worker that is free.
 func slowHandlers(ctx context.Context, t *trial) error {
 	if _, ok := t.peer.(*floor); ok {
 		return errUnsupported // it runs handlers one after the other

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// result is one scenario of one peer, as -json writes it: a figure that does not apply is left
-// out. The ratios are Rollcall's own: vs_floor and vs_asynq divide its Redis CPU per task by the other's, or,
-// where latency is measured, its p50.
+// result is one scenario of one peer, as -json writes it: a figure that does not apply is left out.
+// The ratios are Rollcall's own: vs_floor and vs_asynq divide its Redis CPU per task by the
+// other's, or, where latency is measured, its p50.
 type result struct {
 	Scenario     string  `json:"scenario"`
 	Peer         string  `json:"peer"`
@@ -54,8 +54,8 @@ func (r *result) figures() []*float64 {
 	}
 }
 
-// medians makes one row of the rounds of each scenario, peer and server. The longest command is that of all
-// rounds. Then it adds the sum of what a task costs in both halves of its life.
+// medians makes one row of the rounds of each scenario, peer and server. The longest command is
+// that of all rounds. Then it adds the sum of what a task costs in both halves of its life.
 func medians(all []result) []result {
 	rows := make(map[key][]result)
 	var order []key

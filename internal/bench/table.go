@@ -76,11 +76,42 @@ func printTable(out io.Writer, results []result) error {
 // Rollcall does.
 func printMarkdown(out io.Writer, results []result) error {
 	var b strings.Builder
-	markdownTable(&b, results, []string{"scenario", "peer", "tasks/s", "redis µs", "client µs", "redis/floor", "client/floor", "tasks/s:asynq", "redis/asynq", "client/asynq"},
-		func(r *result) bool { return r.RedisUs != 0 || r.unsupported && byTask(r.Scenario) })
+	markdownTable(
+		&b,
+		results,
+		[]string{
+			"scenario",
+			"peer",
+			"tasks/s",
+			"redis µs",
+			"client µs",
+			"redis/floor",
+			"client/floor",
+			"tasks/s:asynq",
+			"redis/asynq",
+			"client/asynq",
+		},
+		func(r *result) bool { return r.RedisUs != 0 || r.unsupported && byTask(r.Scenario) },
+	)
 	b.WriteByte('\n')
-	markdownTable(&b, results, []string{"scenario", "peer", "n", "bytes", "p50 ms", "p99 ms", "requests/s", "cmds/s", "busy", "share", "longest ms"},
-		func(r *result) bool { return r.RedisUs == 0 || r.Busy != 0 || r.P50Us != 0 })
+	markdownTable(
+		&b,
+		results,
+		[]string{
+			"scenario",
+			"peer",
+			"n",
+			"bytes",
+			"p50 ms",
+			"p99 ms",
+			"requests/s",
+			"cmds/s",
+			"busy",
+			"share",
+			"longest ms",
+		},
+		func(r *result) bool { return r.RedisUs == 0 || r.Busy != 0 || r.P50Us != 0 },
+	)
 	_, err := io.WriteString(out, b.String())
 	return err
 }

@@ -8,11 +8,11 @@
 //	month         1-12, or JAN to DEC
 //	day of week   0-7, where 0 and 7 are Sunday, or SUN to SAT
 //
-// A field is a list of parts, separated by commas. A part is a number or name (5), a range (1-5), or
-// * for every one; of the two last, a step picks some (1-31/2, */15), and 5/10 means from 5 to the
-// end by tens. In the fields of days, ? is another way to write *. Case does not matter. Where both
-// fields of days are restricted, a day is due that satisfies one of them; a field is unrestricted
-// that has * or ? without a step.
+// A field is a list of parts, separated by commas. A part is a number or name (5), a range (1-5),
+// or * for every one; of the two last, a step picks some (1-31/2, */15), and 5/10 means from 5 to
+// the end by tens. In the fields of days, ? is another way to write *. Case does not matter. Where
+// both fields of days are restricted, a day is due that satisfies one of them; a field is
+// unrestricted that has * or ? without a step.
 //
 // Instead of five fields, an expression is one of @yearly, @annually, @monthly, @weekly, @daily,
 // @midnight and @hourly. Seconds, years, and L, W and # are not supported.

@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/crontab"
 )
 
-// nasty are zones whose clocks are changed at midnight, by half an hour, by a day, in the month of Ramadan,
-// by rules that lie in the other half of the year, or that have a quarter of an hour.
+// nasty are zones whose clocks are changed at midnight, by half an hour, by a day, in the month of
+// Ramadan, by rules that lie in the other half of the year, or that have a quarter of an hour.
 var nasty = []string{
 	"UTC", "Europe/Berlin", "Europe/Dublin", "America/New_York", "Africa/Cairo", "Africa/Casablanca",
 	"America/Asuncion", "America/Havana", "America/Nuuk", "America/Scoresbysund", "America/St_Johns", "Antarctica/Troll",
@@ -58,8 +58,8 @@ var samples = []sample{
 	}},
 }
 
-// compare walks over the minutes of a time, as the clocks of a zone show them, and requires each sample to be due
-// when they first show a time that it means, or jump over one.
+// compare walks over the minutes of a time, as the clocks of a zone show them, and requires each
+// sample to be due when they first show a time that it means, or jump over one.
 func compare(t *testing.T, name string, from, to time.Time) {
 	t.Helper()
 	zone, err := time.LoadLocation(name)
@@ -89,7 +89,16 @@ func compare(t *testing.T, name string, from, to time.Time) {
 				due = due || s.due(r.Minute(), r.Hour(), r.Day(), r.Month(), r.Weekday())
 			}
 			if due != next[i].Equal(at) {
-				require.Failf(t, "due at another time", "%q in %s at %v: due is %v, computed is %v", s.spec, name, at.In(zone), due, next[i])
+				require.Failf(
+					t,
+					"due at another time",
+					"%q in %s at %v: due is %v, computed is %v",
+					s.spec,
+					name,
+					at.In(zone),
+					due,
+					next[i],
+				)
 			}
 			if due {
 				next[i] = expressions[i].Next(at, zone)

@@ -7,10 +7,10 @@
 //	published (by workers) ─┼─▶ Sets ─▶ others: the same, with the code as workers published it
 //	configured (documents) ─┘           a set that is neither: nothing
 //
-// What was read from the store is used for at most a second ([Sets.Fresh]). A process that watches a
-// store ([Sets.Watch]) which signals every change uses it until a change is signalled. One type, the
-// reading, has that rule for all that is read. If a document cannot be read, the last good one stays
-// in force.
+// What was read from the store is used for at most a second ([Sets.Fresh]). A process that watches
+// a store ([Sets.Watch]) which signals every change uses it until a change is signalled. One type,
+// the reading, has that rule for all that is read. If a document cannot be read, the last good one
+// stays in force.
 //
 // A run may have a configuration of its own, over that of its set: [Runs] knows it for the runs of
 // which a worker holds tasks.
@@ -173,15 +173,29 @@ func (s *Sets) Watch(ctx context.Context, changed func()) {
 
 // readOwn puts in force what is configured of the sets of the registry.
 func (s *Sets) readOwn(ctx context.Context) error {
-	return s.ownDocs.read(ctx, s.cfg.Store, s.names, func(set string, version int64, c handlers.Configuration, err error) {
-		if err == nil {
-			err = s.live.Configure(set, c)
-		}
-		if err != nil {
-			s.cfg.Logger.ErrorContext(ctx, events.ConfigurationUnreadable, "set", set, "version", version, "error", err)
-			return
-		}
-		s.changes.Add(1)
-		s.cfg.Logger.InfoContext(ctx, events.Configured, "set", set, "version", version)
-	})
+	return s.ownDocs.read(
+		ctx,
+		s.cfg.Store,
+		s.names,
+		func(set string, version int64, c handlers.Configuration, err error) {
+			if err == nil {
+				err = s.live.Configure(set, c)
+			}
+			if err != nil {
+				s.cfg.Logger.ErrorContext(
+					ctx,
+					events.ConfigurationUnreadable,
+					"set",
+					set,
+					"version",
+					version,
+					"error",
+					err,
+				)
+				return
+			}
+			s.changes.Add(1)
+			s.cfg.Logger.InfoContext(ctx, events.Configured, "set", set, "version", version)
+		},
+	)
 }

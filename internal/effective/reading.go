@@ -19,10 +19,10 @@ const (
 	pollInterval = 250 * time.Millisecond
 )
 
-// reading is something that is read from the store again and again. It has the one rule of when that
-// is: what was read is used for maxAge or, while somebody in the process watches a store that signals
-// every change, until a change is signalled. One caller reads at a time. The others go on with what
-// is known; only those who know nothing yet wait.
+// reading is something that is read from the store again and again. It has the one rule of when
+// that is: what was read is used for maxAge or, while somebody in the process watches a store that
+// signals every change, until a change is signalled. One caller reads at a time. The others go on
+// with what is known; only those who know nothing yet wait.
 type reading struct {
 	told *told
 	read func(context.Context) error

@@ -37,8 +37,9 @@ type Propagator interface {
 	Extract(ctx context.Context, headers map[string]string) context.Context
 }
 
-// Inject returns headers with those that the propagator, which may be nil, adds for ctx. Headers that are there already
-// stay as they are. What would make them exceed [MaxHeaderBytes] is left out: a task goes ahead of its trace. The given map is not changed.
+// Inject returns headers with those that the propagator, which may be nil, adds for ctx. Headers
+// that are there already stay as they are. What would make them exceed [MaxHeaderBytes] is left
+// out: a task goes ahead of its trace. The given map is not changed.
 func Inject(ctx context.Context, p Propagator, headers map[string]string) map[string]string {
 	if p == nil {
 		return headers
@@ -55,7 +56,8 @@ func Inject(ctx context.Context, p Propagator, headers map[string]string) map[st
 	return all
 }
 
-// Extract returns what the propagator, which may be nil, makes of ctx by the headers; ctx itself if it returns none.
+// Extract returns what the propagator, which may be nil, makes of ctx by the headers; ctx itself if
+// it returns none.
 func Extract(ctx context.Context, p Propagator, headers map[string]string) context.Context {
 	if p == nil {
 		return ctx

@@ -1,5 +1,5 @@
-// Package encode holds what package enqueue shares with those that run tasks: the stored form of what a task sets for
-// itself, headers, and sizes.
+// Package encode holds what package enqueue shares with those that run tasks: the stored form of
+// what a task sets for itself, headers, and sizes.
 package encode
 
 import (

@@ -1,5 +1,5 @@
-// Package execute holds what package handlers shares with those that run its handlers: workers and test kits. It
-// knows nothing of handlers, so that these can keep it out of their public surface.
+// Package execute holds what package handlers shares with those that run its handlers: workers and
+// test kits. It knows nothing of handlers, so that these can keep it out of their public surface.
 package execute
 
 import (
@@ -23,15 +23,16 @@ type Runtime interface {
 	Stage(ctx context.Context, lease store.Lease, route store.Route, offset int, items []store.Item) error
 	// EnqueueNow adds a task at once: see [enqueue.Enqueuer.Enqueue].
 	EnqueueNow(ctx context.Context, run store.RunID, set string, it enqueue.Item) (enqueue.Receipt, error)
-	// Progress is told of an attempt's first report of progress, and of the first one after each [Meter.Read]: whoever
-	// reads about once a second is told as often, however fast reports come. It must not block.
+	// Progress is told of an attempt's first report of progress, and of the first one after each
+	// [Meter.Read]: whoever reads about once a second is told as often, however fast reports come. It
+	// must not block.
 	Progress(lease store.Lease, m *Meter)
 }
 
 // EventWatcher is what a [Runtime] implements that wants to hear of events, as test kits do.
 type EventWatcher interface {
-	// EventDone is told of each Event of an attempt that returns, with its error, on the goroutine that called it: so perhaps of
-	// several at once. One that panics is not told of.
+	// EventDone is told of each Event of an attempt that returns, with its error, on the goroutine
+	// that called it: so perhaps of several at once. One that panics is not told of.
 	EventDone(name string, err error)
 }
 
@@ -39,8 +40,9 @@ type EventWatcher interface {
 type Config struct {
 	// Runtime of the attempts. Required.
 	Runtime Runtime
-	// Enqueue says how what attempts enqueue is encoded; Store and Logger are not used. Its Router defaults to the
-	// registry, with the queues in force. Its Propagator takes headers of tasks, and for hooks of runs, to the contexts of attempts.
+	// Enqueue says how what attempts enqueue is encoded; Store and Logger are not used. Its Router
+	// defaults to the registry, with the queues in force. Its Propagator takes headers of tasks, and
+	// for hooks of runs, to the contexts of attempts.
 	Enqueue enqueue.Config
 	// Values is what values of runs are read and written through. Defaults to nil: there are none.
 	Values *values.Client
@@ -52,20 +54,22 @@ type Config struct {
 
 // Executor runs deliveries by the handlers of a registry. It may be used concurrently.
 type Executor interface {
-	// Execute runs one delivery, of a task or of a hook, and decides its whole outcome.
-	// It returns when the handler has: the causes of ctx that the documentation of package handlers
-	// names reach the handler by its context. An outcome with verdict 0 says
-	// that the lease is lost: it is to be settled as given back, in case it is not. Execute settles nothing. The lease in d must not change
-	// afterwards, as attempts refer to it.
+	// Execute runs one delivery, of a task or of a hook, and decides its whole outcome. It returns
+	// when the handler has: the causes of ctx that the documentation of package handlers names reach
+	// the handler by its context. An outcome with verdict 0 says that the lease is lost: it is to be
+	// settled as given back, in case it is not. Execute settles nothing. The lease in d must not
+	// change afterwards, as attempts refer to it.
 	Execute(ctx context.Context, d *store.Delivery) store.Outcome
-	// ExecuteTimed is Execute for who watches the handler, or hook: right before it is called, expires is told when its
-	// timeout will be over. It is not called where there is no timeout, and may be nil. The outcome stands in out
-	// when ExecuteTimed returns, and also when the handler ends the goroutine by [runtime.Goexit]: then it is that failure.
+	// ExecuteTimed is Execute for who watches the handler, or hook: right before it is called, expires
+	// is told when its timeout will be over. It is not called where there is no timeout, and may be
+	// nil. The outcome stands in out when ExecuteTimed returns, and also when the handler ends the
+	// goroutine by [runtime.Goexit]: then it is that failure.
 	ExecuteTimed(ctx context.Context, d *store.Delivery, out *store.Outcome, expires func(at time.Time))
 }
 
 // ManagerKey is under which the contexts of handlers and hooks have [Config].Manager.
 type ManagerKey struct{}
 
-// Manager returns Config.Manager of the handler or hook that the context belongs to; nil outside of one.
+// Manager returns Config.Manager of the handler or hook that the context belongs to; nil outside of
+// one.
 func Manager(ctx context.Context) any { return ctx.Value(ManagerKey{}) }

@@ -32,8 +32,8 @@ func (m *Meter) Set(p store.Progress) bool {
 	return tell
 }
 
-// Read returns the last report, which is zero if there is none any more. Progress of a [Runtime] is called again when another
-// one follows.
+// Read returns the last report, which is zero if there is none any more. Progress of a [Runtime] is
+// called again when another one follows.
 func (m *Meter) Read() store.Progress {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,7 +50,8 @@ func (m *Meter) End() {
 	m.last, m.over = store.Progress{}, true
 }
 
-// line returns at most n bytes of s as one line of valid UTF-8, in which nothing controls a terminal.
+// line returns at most n bytes of s as one line of valid UTF-8, in which nothing controls a
+// terminal.
 func line(s string, n int) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -27,7 +27,10 @@ func memoryIsBounded(t *testing.T) {
 func manyFailures(t *testing.T) {
 	w := newWorld(t, longLease, nil)
 	first, second := w.worker(16), w.worker(16)
-	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: node{Path: "root", Fan: []int{crowd}, Leaf: fails, Once: true, Quiet: true}}, growth{quiet: true})
+	s := w.begin(
+		syncjob.Job{Name: jobName, Set: "tree", Root: node{Path: "root", Fan: []int{crowd}, Leaf: fails, Once: true, Quiet: true}},
+		growth{quiet: true},
+	)
 	final := s.finish()
 	require.Equal(t, syncjob.Counts{Total: crowd + 1, Succeeded: 1, Failed: crowd}, final.Counts)
 	kept := 0
@@ -45,8 +48,8 @@ func manyFailures(t *testing.T) {
 	s.requireNothingLeft()
 }
 
-// manyRuns has that many runs start and end, by the store's own calls, as fast as it can. Their summaries
-// expire at once, and take everything along.
+// manyRuns has that many runs start and end, by the store's own calls, as fast as it can. Their
+// summaries expire at once, and take everything along.
 func manyRuns(t *testing.T) {
 	const width = 250 // jobs, each of which has one run at a time
 	w := newWorld(t, shortLease, nil)
@@ -62,7 +65,10 @@ func manyRuns(t *testing.T) {
 		for i := range width {
 			group.start(func() error {
 				_, err := s.StartRun(t.Context(), store.StartParams{
-					Job: fmt.Sprintf("many-%d", i), Token: fmt.Sprint(round), Set: "many", Weight: 1, Retention: time.Millisecond, FailureCap: 1,
+					Job: fmt.Sprintf(
+						"many-%d",
+						i,
+					), Token: fmt.Sprint(round), Set: "many", Weight: 1, Retention: time.Millisecond, FailureCap: 1,
 					Root: &store.Item{Route: route, Task: store.Task{ID: "root"}},
 				})
 				return err
@@ -71,7 +77,15 @@ func manyRuns(t *testing.T) {
 		require.NoError(t, group.wait())
 		for settled := 0; settled < width; {
 			fetches++
-			reply, err := s.Fetch(t.Context(), store.FetchParams{Session: session, Number: fetches, Max: bounds.MaxBatch, Queues: []store.FetchQueue{{Queue: "many", Routes: []store.Route{route}}}})
+			reply, err := s.Fetch(
+				t.Context(),
+				store.FetchParams{
+					Session: session,
+					Number:  fetches,
+					Max:     bounds.MaxBatch,
+					Queues:  []store.FetchQueue{{Queue: "many", Routes: []store.Route{route}}},
+				},
+			)
 			require.NoError(t, err)
 			outcomes := make([]store.Outcome, 0, len(reply.Deliveries))
 			for _, d := range reply.Deliveries {
@@ -126,7 +140,8 @@ func (w *world) awaitSwept() {
 	for {
 		n, err := w.server.Client.Do(ctx, w.server.Client.B().Zcard().Key(w.key("trash")).Build()).AsInt64()
 		require.NoError(w.t, err)
-		expired, err := w.server.Client.Do(ctx, w.server.Client.B().Zcount().Key(w.key("hist")).Min("-inf").Max(fmt.Sprint(time.Now().Add(time.Minute).UnixMilli())).Build()).AsInt64()
+		expired, err := w.server.Client.Do(ctx, w.server.Client.B().Zcount().Key(w.key("hist")).Min("-inf").Max(fmt.Sprint(time.Now().Add(time.Minute).UnixMilli())).Build()).
+			AsInt64()
 		require.NoError(w.t, err)
 		if n == 0 && expired == 0 {
 			return

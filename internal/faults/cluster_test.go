@@ -80,8 +80,8 @@ func slotsMoveAndShardsDie(t *testing.T) {
 		run.requireNothingLeft()
 	}
 
-	// A shard dies for good: the others go on, and its job says what it waits for. It is not the one that keeps
-	// the configuration of the set, which who comes waits for.
+	// A shard dies for good: the others go on, and its job says what it waits for. It is not the one
+	// that keeps the configuration of the set, which who comes waits for.
 	names = s.jobs(ctx)
 	d := 0
 	if owner, err := s.cluster.Owner(ctx, s.tag("tree")); owner == s.cluster.Nodes[d] {

@@ -22,7 +22,8 @@ func (s *site) do(job, command, key string, args ...string) any {
 	return reply
 }
 
-// contents is what each key of the namespace holds, but for the replies that producers may ask for again.
+// contents is what each key of the namespace holds, but for the replies that producers may ask for
+// again.
 func (s *site) contents() map[string][]string {
 	s.t.Helper()
 	out := make(map[string][]string)
@@ -34,8 +35,8 @@ func (s *site) contents() map[string][]string {
 	return out
 }
 
-// damage overwrites a task of the run that waits, removes another, and takes from the sessions of its
-// partition what says that they end.
+// damage overwrites a task of the run that waits, removes another, and takes from the sessions of
+// its partition what says that they end.
 func (s *site) damage(r *subject) {
 	s.t.Helper()
 	waiting := fmt.Sprintf("W:%d/default/tree/node", r.Number())
@@ -45,8 +46,8 @@ func (s *site) damage(r *subject) {
 	s.do(r.Job(), "DEL", "leases")
 }
 
-// repairedOnACluster damages jobs on three masters while nobody is there to sweep, and repairs one after the
-// other. Then a master loses all it has.
+// repairedOnACluster damages jobs on three masters while nobody is there to sweep, and repairs one
+// after the other. Then a master loses all it has.
 func repairedOnACluster(t *testing.T) {
 	s := newSite(t, shortLease)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -99,7 +100,11 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 	why, err := r.Explain(ctx)
 	require.NoError(s.t, err)
 	require.True(s.t, why.Stable)
-	require.Contains(s.t, why.Disagreements, fmt.Sprintf("pending: the counter says %d, the sets hold %d", why.Run.Counts.Pending, why.Run.Counts.Pending-1))
+	require.Contains(
+		s.t,
+		why.Disagreements,
+		fmt.Sprintf("pending: the counter says %d, the sets hold %d", why.Run.Counts.Pending, why.Run.Counts.Pending-1),
+	)
 	require.ElementsMatch(s.t, []store.DamageType{store.DamageSession, store.DamageCounts}, kindsOf(why.Damage), "%v", why.Damage)
 	dry, err := s.m.Repair(ctx, r.Job(), &syncjob.RepairOptions{DryRun: true})
 	require.NoError(s.t, err)

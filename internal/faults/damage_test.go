@@ -122,7 +122,11 @@ func missingTask(t *testing.T) {
 	w.do("LPOP", s.lane("W"))
 	require.NoError(t, s.Seal(t.Context()))
 	worker := w.worker(2)
-	beside, err := w.m.Start(t.Context(), syncjob.Job{Name: "beside", Set: "tree", Root: node{Path: "beside", Fan: []int{100}, Quiet: true}}, nil)
+	beside, err := w.m.Start(
+		t.Context(),
+		syncjob.Job{Name: "beside", Set: "tree", Root: node{Path: "beside", Fan: []int{100}, Quiet: true}},
+		nil,
+	)
 	require.NoError(t, err)
 	_, err = beside.Wait(t.Context())
 	require.NoError(t, err)
@@ -154,7 +158,11 @@ func damagedRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, shortLease, nil)
 			first := w.worker(4)
-			bad, err := w.m.Start(t.Context(), syncjob.Job{Name: "bad", Set: "tree", Root: node{Path: "bad", Fan: []int{20}, Leaf: waits}}, nil)
+			bad, err := w.m.Start(
+				t.Context(),
+				syncjob.Job{Name: "bad", Set: "tree", Root: node{Path: "bad", Fan: []int{20}, Leaf: waits}},
+				nil,
+			)
 			require.NoError(t, err)
 			s := w.grow(node{Path: "root", Fan: []int{20}, Leaf: waits})
 			w.await("all hands full", seen(started, 6))

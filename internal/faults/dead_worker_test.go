@@ -36,7 +36,12 @@ func workerKilledMidTask(t *testing.T) {
 		return again > 0
 	})
 	reclaimed := time.Since(killed)
-	t.Logf("reclaimed %v after the kill, with a lease of %v and a sweep every %v", reclaimed.Round(time.Millisecond), shortLease, sweepInterval)
+	t.Logf(
+		"reclaimed %v after the kill, with a lease of %v and a sweep every %v",
+		reclaimed.Round(time.Millisecond),
+		shortLease,
+		sweepInterval,
+	)
 	require.Less(t, reclaimed, reclaimBound)
 	w.open()
 	s.requireGrown(0) // no retry is charged among it

@@ -33,18 +33,20 @@
 //
 // # Histories
 //
-// TestFetchSettleAndStopAreLinearizable lets clients of one run enqueue, fetch, settle, stop and read at once, on memory
-// and on a server, while replies are lost, and has porcupine look for an order of the calls in which a run could
-// have answered so. A call whose result nobody learned may take effect at any time, or never.
+// TestFetchSettleAndStopAreLinearizable lets clients of one run enqueue, fetch, settle, stop and
+// read at once, on memory and on a server, while replies are lost, and has porcupine look for an
+// order of the calls in which a run could have answered so. A call whose result nobody learned may
+// take effect at any time, or never.
 //
 // # The storm
 //
-// TestStorm lets a tree grow while everything goes wrong at random, as drawn from one seed: workers are killed and
-// paused, connections cut, replies lost or late, scripts flushed, the server paused, killed and restarted. The tree has
-// retries, snoozes, staged and claimed children; its nodes add weights to a counter, whose sum tells that
-// each success was counted once with all it brought. In the end, a repair must find nothing. It says how many
-// of each fault there were. The tests play a small one, of fixed seeds, to which is added each that ever failed. One
-// of 100,000 tasks through a minute of faults:
+// TestStorm lets a tree grow while everything goes wrong at random, as drawn from one seed: workers
+// are killed and paused, connections cut, replies lost or late, scripts flushed, the server paused,
+// killed and restarted. The tree has retries, snoozes, staged and claimed children; its nodes add
+// weights to a counter, whose sum tells that each success was counted once with all it brought. In
+// the end, a repair must find nothing. It says how many of each fault there were. The tests play a
+// small one, of fixed seeds, to which is added each that ever failed. One of 100,000 tasks through
+// a minute of faults:
 //
 //	ROLLCALL_STORM=1 ROLLCALL_SEED=7 go test ./internal/faults -run TestStorm -v
 package faults

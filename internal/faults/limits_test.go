@@ -157,7 +157,15 @@ func (w *world) batchesAtTheLimit(beside *subject) {
 			return err
 		},
 		"Fetch": func(ctx context.Context, n int) error {
-			_, err := s.Fetch(ctx, store.FetchParams{Session: session, Number: 1, Max: n, Queues: []store.FetchQueue{{Queue: "q", Routes: []store.Route{entry.Item.Route}}}})
+			_, err := s.Fetch(
+				ctx,
+				store.FetchParams{
+					Session: session,
+					Number:  1,
+					Max:     n,
+					Queues:  []store.FetchQueue{{Queue: "q", Routes: []store.Route{entry.Item.Route}}},
+				},
+			)
 			return err
 		},
 		"Stage": func(ctx context.Context, n int) error {

@@ -325,7 +325,11 @@ func patient[R any](c *chronicler, ask func(store.Store) (R, error)) (R, bool) {
 
 func (c *chronicler) enqueue(ctx context.Context, call int64, id string) {
 	c.sent++
-	p := store.EnqueueParams{Stream: c.stream, Number: c.sent, Entries: []store.Entry{{Run: c.run, Item: store.Item{Route: route, Task: store.Task{ID: id, Payload: []byte("x")}}}}}
+	p := store.EnqueueParams{
+		Stream:  c.stream,
+		Number:  c.sent,
+		Entries: []store.Entry{{Run: c.run, Item: store.Item{Route: route, Task: store.Task{ID: id, Payload: []byte("x")}}}},
+	}
 	reply, unknown := patient(c, func(s store.Store) (store.EnqueueReply, error) { return s.Enqueue(ctx, p) })
 	d := deed{verb: "enqueue", task: id, unknown: unknown}
 	if !unknown && reply.Entries[0].Err != nil {
@@ -339,7 +343,12 @@ func (c *chronicler) enqueue(ctx context.Context, call int64, id string) {
 
 // fetch insists on its reply: which tasks it got cannot be guessed.
 func (c *chronicler) fetch(ctx context.Context, call int64) {
-	p := store.FetchParams{Session: c.session, Number: c.fetched + 1, Max: 1 + c.random.IntN(2), Queues: []store.FetchQueue{{Queue: "q", Routes: []store.Route{route}}}}
+	p := store.FetchParams{
+		Session: c.session,
+		Number:  c.fetched + 1,
+		Max:     1 + c.random.IntN(2),
+		Queues:  []store.FetchQueue{{Queue: "q", Routes: []store.Route{route}}},
+	}
 	reply, err := c.store.Fetch(ctx, p)
 	if c.unknown(err) {
 		reply, err = c.sure.Fetch(ctx, p)

@@ -21,8 +21,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// A clan is a run whose root has parents, each of which stages more children than travel with a success. What its
-// handlers did is known to them alone, in memory that no server loses.
+// A clan is a run whose root has parents, each of which stages more children than travel with a
+// success. What its handlers did is known to them alone, in memory that no server loses.
 type clan struct {
 	parents  int
 	attempts tally         // of parents, each in the middle of its fan-out
@@ -30,14 +30,15 @@ type clan struct {
 	blow     atomic.Pointer[blow]
 }
 
-// blow is a loss that is about to come. Parents begin after the mark from which on all is lost, and a few wait for the
-// blow in the middle of their fan-out.
+// blow is a loss that is about to come. Parents begin after the mark from which on all is lost, and
+// a few wait for the blow in the middle of their fan-out.
 type blow struct {
 	marked, come chan struct{} // closed then
 	still        atomic.Int64  // how many more may wait
 }
 
-// brood is how many children a parent stages at least, and the step from one parent's children to the next in ran.
+// brood is how many children a parent stages at least, and the step from one parent's children to
+// the next in ran.
 const (
 	brood    = 257
 	maxBrood = 600
@@ -55,8 +56,9 @@ func (clanParent) Kind() string { return "parent" }
 func (clanChild) Kind() string  { return "child" }
 func (clanNiece) Kind() string  { return "niece" }
 
-// children is how many a parent has: what one call of Stage and a bit more carry, or of odd ones what several calls
-// carry: the first for one route, the others for another, so that none of them would miss what the first one staged.
+// children is how many a parent has: what one call of Stage and a bit more carry, or of odd ones
+// what several calls carry: the first for one route, the others for another, so that none of them
+// would miss what the first one staged.
 func (c *clan) children(parent int) int {
 	if parent%2 == 1 {
 		return maxBrood
@@ -72,7 +74,8 @@ func (c *clan) total() (n int64) {
 	return n
 }
 
-// brood are the children of a parent: those of one in four claim an ID, those of another are delayed now and then.
+// brood are the children of a parent: those of one in four claim an ID, those of another are
+// delayed now and then.
 func (c *clan) brood(ctx context.Context, parent int) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
 		for i := range c.children(parent) {
@@ -147,8 +150,8 @@ func (c *clan) registry() (*handlers.Registry, error) {
 	return handlers.NewRegistry(s)
 }
 
-// stagedChildrenLost has a server lose what it acknowledged while many parents stage. In the end the run has all that
-// its parents staged, no more, and of all of it nothing is left.
+// stagedChildrenLost has a server lose what it acknowledged while many parents stage. In the end
+// the run has all that its parents staged, no more, and of all of it nothing is left.
 func stagedChildrenLost(t *testing.T) { eachLoss(t, loseStaged) }
 
 func loseStaged(t *testing.T, f *forgetful, random *rand.Rand) {

@@ -22,7 +22,14 @@ func TestEveryTwentiethReplyLost(t *testing.T) {
 	w.proxy.Clear()
 	require.Equal(t, 1, times(s.events(), hookBegan))
 	s.requireOneAttemptEach()
-	t.Logf("%d tasks, %d retries, %d duplicates, %d replies lost, %d polls", final.Counts.Total, final.Retried, final.Duplicates, w.proxy.Injected(), s.polls)
+	t.Logf(
+		"%d tasks, %d retries, %d duplicates, %d replies lost, %d polls",
+		final.Counts.Total,
+		final.Retried,
+		final.Duplicates,
+		w.proxy.Injected(),
+		s.polls,
+	)
 	require.Greater(t, final.Counts.Total, int64(20_000))
 	require.Greater(t, w.proxy.Injected(), 100)
 	for _, p := range workers {

@@ -23,9 +23,10 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// A firm has all in flight that takes more than one step, but for staged children: uploads in chunks under a hold,
-// redrives, a schedule, a counter from outside, and what tasks write to counters and lists. Each of its users goes on
-// until it knows that its work is done, as users do, and then compares what is there with what it did.
+// A firm has all in flight that takes more than one step, but for staged children: uploads in
+// chunks under a hold, redrives, a schedule, a counter from outside, and what tasks write to
+// counters and lists. Each of its users goes on until it knows that its work is done, as users do,
+// and then compares what is there with what it did.
 type firm struct {
 	m      *syncjob.Manager
 	counts handlers.Counter
@@ -114,7 +115,8 @@ func (f *firm) closed() bool {
 	}
 }
 
-// finished waits for a run as long as a user is patient. It reports false if there is nothing final to look at.
+// finished waits for a run as long as a user is patient. It reports false if there is nothing final
+// to look at.
 func finished(ctx context.Context, run *syncjob.Run) (syncjob.RunState, bool) {
 	ctx, cancel := context.WithTimeout(ctx, attention)
 	defer cancel()
@@ -122,8 +124,8 @@ func finished(ctx context.Context, run *syncjob.Run) (syncjob.RunState, bool) {
 	return state, err == nil && state.Status.Final()
 }
 
-// uploads begins jobs into which it uploads parts, until the server has lost for the last time. What had ended may not
-// have ended then: so it looks after each once more.
+// uploads begins jobs into which it uploads parts, until the server has lost for the last time.
+// What had ended may not have ended then: so it looks after each once more.
 func (f *firm) uploads(ctx context.Context, who int) {
 	var jobs []string
 	for !f.closed() && ctx.Err() == nil {
@@ -137,10 +139,15 @@ func (f *firm) uploads(ctx context.Context, who int) {
 	}
 }
 
-// upload repeats the same sequence under the same hold until the job's run has ended. It returns none if ctx ends.
+// upload repeats the same sequence under the same hold until the job's run has ended. It returns
+// none if ctx ends.
 func (f *firm) upload(ctx context.Context, job string) (*syncjob.Run, syncjob.RunState) {
 	for ctx.Err() == nil {
-		run, err := f.m.Start(ctx, syncjob.Job{Name: job, Set: "firm", Open: true}, &syncjob.StartOptions{Key: job, IfActive: syncjob.IfActiveJoin})
+		run, err := f.m.Start(
+			ctx,
+			syncjob.Job{Name: job, Set: "firm", Open: true},
+			&syncjob.StartOptions{Key: job, IfActive: syncjob.IfActiveJoin},
+		)
 		if err != nil {
 			continue
 		}
@@ -165,7 +172,8 @@ func (f *firm) sequence() iter.Seq2[enqueue.Item, error] {
 	}
 }
 
-// compareUpload requires of a run that has ended that all parts are there, each once, and all that their tasks wrote.
+// compareUpload requires of a run that has ended that all parts are there, each once, and all that
+// their tasks wrote.
 func (f *firm) compareUpload(ctx context.Context, run *syncjob.Run, state *syncjob.RunState) {
 	want := syncjob.Counts{Total: uploadParts, Succeeded: uploadParts}
 	if state.Status != syncjob.StatusSucceeded || state.Counts != want || f.did(run.Job()) != uploadParts {
@@ -189,8 +197,8 @@ func (f *firm) compareUpload(ctx context.Context, run *syncjob.Run, state *syncj
 	}
 }
 
-// redrives runs what failed once more, again and again, until the server has lost for the last time, and then looks
-// after each once more.
+// redrives runs what failed once more, again and again, until the server has lost for the last
+// time, and then looks after each once more.
 func (f *firm) redrives(ctx context.Context, failed *syncjob.Run) {
 	n := 0
 	for ; !f.closed() && ctx.Err() == nil; n++ {
@@ -219,7 +227,8 @@ func (f *firm) redrive(ctx context.Context, failed *syncjob.Run, key int) (*sync
 	return nil, syncjob.RunState{}
 }
 
-// adds counts from outside: no more is there than was added, and what is added when nothing is lost any more is there.
+// adds counts from outside: no more is there than was added, and what is added when nothing is lost
+// any more is there.
 func (f *firm) adds(ctx context.Context) {
 	counter := values.NewCounter(f.m.Values(), store.JobScope("beats"), "visits")
 	tried := int64(0)
@@ -254,8 +263,8 @@ func (f *firm) compareBeats(t *testing.T) {
 	require.NotEmpty(t, due)
 }
 
-// acknowledgedStepsLost has a server lose what it acknowledged while uploads, redrives, schedules and values are in flight.
-// In the end each has all that its users were told, and nothing hangs.
+// acknowledgedStepsLost has a server lose what it acknowledged while uploads, redrives, schedules
+// and values are in flight. In the end each has all that its users were told, and nothing hangs.
 func acknowledgedStepsLost(t *testing.T) { eachLoss(t, loseSteps) }
 
 func loseSteps(t *testing.T, server *forgetful, random *rand.Rand) {

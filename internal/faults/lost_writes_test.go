@@ -29,7 +29,8 @@ func lossRounds(t *testing.T) int {
 	return n
 }
 
-// forgetful is a server that loses what it acknowledged from mark to lose. When lose returns, it serves again.
+// forgetful is a server that loses what it acknowledged from mark to lose. When lose returns, it
+// serves again.
 type forgetful struct {
 	url        string
 	blows      int // how often it can be made to lose
@@ -75,7 +76,8 @@ func failingOver(t *testing.T) *forgetful {
 	}
 }
 
-// requireInStep returns when the replica has what its master has now: a replica that lags would lose more than is meant.
+// requireInStep returns when the replica has what its master has now: a replica that lags would
+// lose more than is meant.
 func requireInStep(t *testing.T, master *redistest.Server) {
 	t.Helper()
 	c, release := master.Client.Dedicate()

@@ -82,7 +82,8 @@ func (w *world) anyCall(names ...string) func(redistest.Command) bool {
 	}
 }
 
-// requireKnown requires that each name is a script's: the text of one that is not would be empty, which every call ends with.
+// requireKnown requires that each name is a script's: the text of one that is not would be empty,
+// which every call ends with.
 func (s *scripts) requireKnown(t *testing.T, names []string) {
 	t.Helper()
 	for _, name := range names {

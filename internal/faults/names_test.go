@@ -37,8 +37,8 @@ func anyName() *rapid.Generator[string] {
 	)
 }
 
-// hostileNames hands names of every kind to the public API. Each is refused, with an error that names
-// the field and before anything is sent, or stored as it is, beside all others.
+// hostileNames hands names of every kind to the public API. Each is refused, with an error that
+// names the field and before anything is sent, or stored as it is, beside all others.
 func hostileNames(t *testing.T) {
 	w := newWorld(t, longLease, nil)
 	worker := w.worker(4)
@@ -63,7 +63,11 @@ func hostileNames(t *testing.T) {
 		sent.Store(0)
 		_, err := w.m.Start(ctx, syncjob.Job{Name: "fine", Set: other, Root: node{Path: "a"}}, nil)
 		require.True(rt, refused("a set that nobody has", err))
-		_, err = w.m.Start(ctx, syncjob.Job{Name: job, Set: "tree", Open: true}, &syncjob.StartOptions{Key: other, IfActive: syncjob.IfActiveJoin})
+		_, err = w.m.Start(
+			ctx,
+			syncjob.Job{Name: job, Set: "tree", Open: true},
+			&syncjob.StartOptions{Key: other, IfActive: syncjob.IfActiveJoin},
+		)
 		if !refused("a job", err) {
 			w.requireStored(rt, accepted, job, id, other)
 			payloads[job] = append(payloads[job], w.enqueueToFail(rt, job, other+id))
@@ -110,8 +114,8 @@ func hostileNames(t *testing.T) {
 	t.Logf("%d names of jobs were accepted", len(accepted))
 }
 
-// requireStored requires that the run of a job can be found under its name, and that a task of a chosen
-// ID is that task.
+// requireStored requires that the run of a job can be found under its name, and that a task of a
+// chosen ID is that task.
 func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, key string) {
 	ctx := w.t.Context()
 	require.True(rt, utf8.ValidString(job))
@@ -125,7 +129,11 @@ func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, 
 		require.Equal(rt, before, mark, "job %q was another's", job)
 	}
 	accepted[job] = mark
-	_, err = run.Enqueue(ctx, node{Path: "quiet", Quiet: true}, &enqueue.Options{ID: id, IDFor: time.Hour, Headers: map[string]string{key: id}})
+	_, err = run.Enqueue(
+		ctx,
+		node{Path: "quiet", Quiet: true},
+		&enqueue.Options{ID: id, IDFor: time.Hour, Headers: map[string]string{key: id}},
+	)
 	if err != nil {
 		require.ErrorIs(rt, err, store.ErrInvalid)
 		return
@@ -144,8 +152,8 @@ func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, 
 	require.Equal(rt, strings.ToValidUTF8(key, "\ufffd"), got)
 }
 
-// enqueueToFail adds a task to the run of the job that fails for good, with the text in its payload, and returns that. The text
-// by itself is refused, unless it is JSON.
+// enqueueToFail adds a task to the run of the job that fails for good, with the text in its
+// payload, and returns that. The text by itself is refused, unless it is JSON.
 func (w *world) enqueueToFail(rt *rapid.T, job, text string) string {
 	ctx := w.t.Context()
 	run, err := w.m.Latest(ctx, job)
@@ -161,7 +169,8 @@ func (w *world) enqueueToFail(rt *rapid.T, job, text string) string {
 	return string(payload)
 }
 
-// requireFailed waits for the tasks of the job that fail, and requires that they were run with these payloads.
+// requireFailed waits for the tasks of the job that fail, and requires that they were run with
+// these payloads.
 func (w *world) requireFailed(job string, payloads []string) {
 	run, err := w.m.Latest(w.t.Context(), job)
 	require.NoError(w.t, err)

@@ -79,7 +79,8 @@ func (w *world) awaitLeases(d time.Duration) {
 	defer cancel()
 	until := time.Now().Add(d).UnixMilli()
 	for {
-		behind, err := w.server.Client.Do(ctx, w.server.Client.B().Zcount().Key(w.key("leases")).Min("-inf").Max(fmt.Sprint(until)).Build()).AsInt64()
+		behind, err := w.server.Client.Do(ctx, w.server.Client.B().Zcount().Key(w.key("leases")).Min("-inf").Max(fmt.Sprint(until)).Build()).
+			AsInt64()
 		require.NoError(w.t, err)
 		if behind == 0 {
 			return

@@ -33,7 +33,8 @@ func (w *world) keys() []string {
 	var keys []string
 	for _, node := range w.nodes() {
 		for cursor := uint64(0); ; {
-			page, err := node.Client.Do(w.t.Context(), node.Client.B().Scan().Cursor(cursor).Match("*"+w.namespace+"*").Count(1000).Build()).AsScanEntry()
+			page, err := node.Client.Do(w.t.Context(), node.Client.B().Scan().Cursor(cursor).Match("*"+w.namespace+"*").Count(1000).Build()).
+				AsScanEntry()
 			require.NoError(w.t, err)
 			keys = append(keys, page.Elements...)
 			if cursor = page.Cursor; cursor == 0 {

@@ -34,7 +34,8 @@ func tick(ctx context.Context, o order, l *ledger) error {
 	return workWith(ctx, o, l, registry)
 }
 
-// beats has runs that last for up to one and a half intervals, so that some are active when the next is due.
+// beats has runs that last for up to one and a half intervals, so that some are active when the
+// next is due.
 func beats(l *ledger) (*handlers.Registry, error) {
 	s := handlers.NewSet("beats", handlers.SetConfig{
 		Attributes: handlers.Attributes{MaxDeliveries: 5},
@@ -53,12 +54,15 @@ func beats(l *ledger) (*handlers.Registry, error) {
 	return handlers.NewRegistry(s)
 }
 
-// schedulersKilledAndPaused has five processes fire two jobs of different policies, kills one and pauses another for a
-// while. Each due time began at most one run, and those that began none were left out for a reason.
+// schedulersKilledAndPaused has five processes fire two jobs of different policies, kills one and
+// pauses another for a while. Each due time began at most one run, and those that began none were
+// left out for a reason.
 func schedulersKilledAndPaused(t *testing.T) {
 	_, draw := seed(t)
 	w := newWorld(t, shortLease, nil)
-	registry, err := beats(nil) // whoever declares a job of a set that it does not know has to expect a post-job hook, until which runs are active
+	registry, err := beats(
+		nil,
+	) // whoever declares a job of a set that it does not know has to expect a post-job hook, until which runs are active
 	require.NoError(t, err)
 	m, err := syncjob.New(w.oracle.Store(), syncjob.Config{Registry: registry})
 	require.NoError(t, err)
@@ -139,8 +143,8 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 			began++
 			continue
 		}
-		// The newest run that was due before: either it began only after this time too, and makes up for it, or
-		// it was active still.
+		// The newest run that was due before: either it began only after this time too, and makes up for
+		// it, or it was active still.
 		at, _ := slices.BinarySearchFunc(runs, due, func(s syncjob.RunState, due time.Time) int { return s.Due.Compare(due) })
 		last := runs[at-1]
 		switch {
@@ -159,8 +163,14 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 	if overlap != syncjob.OverlapSkip {
 		require.Zero(t, state.Skipped)
 	}
-	t.Logf("%s: of %d due times %d began one run each, %d were left out since a run was active, for %d a late run made up; none began two, none is missing",
-		job, dueTimes, began, active, made)
+	t.Logf(
+		"%s: of %d due times %d began one run each, %d were left out since a run was active, for %d a late run made up; none began two, none is missing",
+		job,
+		dueTimes,
+		began,
+		active,
+		made,
+	)
 }
 
 // runsIn are the runs whose hook has begun.

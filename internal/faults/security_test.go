@@ -72,7 +72,12 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	// A job that is declared, fed, paused, stopped by halves of its workers' lives, and listed.
 	_, err := w.m.Ensure(ctx, syncjob.Job{Name: "declared", Set: "tree", Open: true})
 	require.NoError(t, err)
-	_, err = w.m.Enqueue(ctx, "declared", node{Path: "declared", Fan: []int{300}, Moods: 1, Secret: secret}, &enqueue.Options{ID: "a", IDFor: time.Second})
+	_, err = w.m.Enqueue(
+		ctx,
+		"declared",
+		node{Path: "declared", Fan: []int{300}, Moods: 1, Secret: secret},
+		&enqueue.Options{ID: "a", IDFor: time.Second},
+	)
 	require.NoError(t, err)
 	held := w.grow(node{Path: "root", Fan: []int{8}, Leaf: waits})
 	w.await("all in hand", startedOf(held, 9))
@@ -83,7 +88,10 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	require.NoError(t, tree.Pause(ctx))
 	require.NoError(t, tree.Resume(ctx))
 	tree.requireGrown(0)
-	failing := w.begin(syncjob.Job{Name: "failing", Set: "tree", Root: node{Path: "root", Leaf: fails, Secret: secret}}, growth{quiet: true})
+	failing := w.begin(
+		syncjob.Job{Name: "failing", Set: "tree", Root: node{Path: "root", Leaf: fails, Secret: secret}},
+		growth{quiet: true},
+	)
 	require.Equal(t, syncjob.StatusFailed, failing.finish().Status)
 	for _, err := range failing.Failures(ctx, nil) {
 		require.NoError(t, err)
@@ -201,7 +209,11 @@ func (w *world) requireNoSecret(mu *journal, workers ...*process) {
 	}
 	texts = append(texts, mu.String())
 	require.NotEmpty(t, texts)
-	require.True(t, slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "DEBUG") }), "nothing was logged at debug level")
+	require.True(
+		t,
+		slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "DEBUG") }),
+		"nothing was logged at debug level",
+	)
 	for _, text := range texts {
 		for _, hidden := range []string{password, secret, card} {
 			if at := strings.Index(text, hidden); at >= 0 {

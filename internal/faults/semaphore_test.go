@@ -118,8 +118,8 @@ func fences(list []semaphore.Holder) map[int64]string {
 	return m
 }
 
-// watchSlots counts the holders as fast as it can until the returned function is called, which tells
-// whether there ever were too many.
+// watchSlots counts the holders as fast as it can until the returned function is called, which
+// tells whether there ever were too many.
 func (w *world) watchSlots(sems *semaphore.Semaphores) func() error {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	verdict := make(chan error, 1)

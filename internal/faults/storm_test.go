@@ -86,7 +86,8 @@ func storm(t *testing.T, seed uint64, lasts time.Duration, fan ...int) {
 	s.requireNothingLeft()
 }
 
-// recruit starts a worker. Faults do not strike it before it has begun, since connecting is not repeated.
+// recruit starts a worker. Faults do not strike it before it has begun, since connecting is not
+// repeated.
 func (x *tempest) recruit() *process {
 	return x.enlist(order{Concurrency: 8, Deliveries: 1000})
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// TestEveryFiftiethReplyToAWriteLost adds, appends and swaps from many callers at once, so that writes share calls, and
-// from one, so that they do not.
+// TestEveryFiftiethReplyToAWriteLost adds, appends and swaps from many callers at once, so that
+// writes share calls, and from one, so that they do not.
 func TestEveryFiftiethReplyToAWriteLost(t *testing.T) {
 	const callers, each = 8, 1250 // additions
 	w := newWorld(t, longLease, nil)
@@ -90,7 +90,8 @@ func TestEveryFiftiethReplyToAWriteLost(t *testing.T) {
 	}
 }
 
-// TestWhatTasksWriteIsExactThoughWorkersAreKilled kills workers at random moments, with replies lost on top.
+// TestWhatTasksWriteIsExactThoughWorkersAreKilled kills workers at random moments, with replies
+// lost on top.
 func TestWhatTasksWriteIsExactThoughWorkersAreKilled(t *testing.T) {
 	moods, rnd := seed(t)
 	w := newWorld(t, shortLease, nil)

@@ -1,5 +1,5 @@
-// Package guard calls functions that users wrote, and tells how each ended: it returned, it panicked, or it ended its
-// goroutine.
+// Package guard calls functions that users wrote, and tells how each ended: it returned, it
+// panicked, or it ended its goroutine.
 package guard
 
 import (
@@ -28,8 +28,9 @@ func (e *PanicError) Unwrap() error {
 // ErrGoexit is what becomes of a function that ends its goroutine.
 var ErrGoexit = errors.New("the function ended its goroutine (runtime.Goexit)")
 
-// Call calls fn on the caller's goroutine, and makes a panic of it a [*PanicError]. Nothing can stop
-// runtime.Goexit there: then exited is called in place of what follows Call, and the goroutine ends.
+// Call calls fn on the caller's goroutine, and makes a panic of it a [*PanicError]. Nothing can
+// stop runtime.Goexit there: then exited is called in place of what follows Call, and the goroutine
+// ends.
 func Call(fn func() error, exited func()) (err error) {
 	returned := false
 	defer func() {
@@ -48,8 +49,9 @@ func Call(fn func() error, exited func()) (err error) {
 	return err
 }
 
-// Apart calls fn on a goroutine of its own and waits for it, so that runtime.Goexit ends that goroutine alone: it
-// becomes [ErrGoexit], and a panic a [*PanicError]. It costs about a microsecond.
+// Apart calls fn on a goroutine of its own and waits for it, so that runtime.Goexit ends that
+// goroutine alone: it becomes [ErrGoexit], and a panic a [*PanicError]. It costs about a
+// microsecond.
 func Apart(fn func() error) error {
 	err := ErrGoexit
 	var call sync.WaitGroup
@@ -58,7 +60,8 @@ func Apart(fn func() error) error {
 	return err
 }
 
-// Until is [Apart], and returns when ctx ends, with its error: fn is left behind on its goroutine then.
+// Until is [Apart], and returns when ctx ends, with its error: fn is left behind on its goroutine
+// then.
 func Until(ctx context.Context, fn func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- Apart(fn) }()

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Logger returns a logger with the same handler, whose panics, ends of goroutines and waits reach nobody who logs: that
-// record is lost, and while the handler blocks all that follow; how many, it is told when it returns. It is for the
-// goroutines of the library. A logger that is guarded already is returned as it is.
+// Logger returns a logger with the same handler, whose panics, ends of goroutines and waits reach
+// nobody who logs: that record is lost, and while the handler blocks all that follow; how many, it
+// is told when it returns. It is for the goroutines of the library. A logger that is guarded
+// already is returned as it is.
 func Logger(l *slog.Logger) *slog.Logger {
 	switch l.Handler().(type) {
 	case *handler:
@@ -23,8 +24,8 @@ func Logger(l *slog.Logger) *slog.Logger {
 	}
 }
 
-// Enabled is the Enabled of a guarded logger for who survives the end of the goroutine: it costs next to
-// nothing. A handler that panics, or blocks, is not enabled.
+// Enabled is the Enabled of a guarded logger for who survives the end of the goroutine: it costs
+// next to nothing. A handler that panics, or blocks, is not enabled.
 func Enabled(ctx context.Context, l *slog.Logger, level slog.Level) (enabled bool) {
 	inner := l.Handler()
 	if h, ok := inner.(*handler); ok {

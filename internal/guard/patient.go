@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// Patience is how long a function that is told something may take, unless a [Patient] says otherwise.
+// Patience is how long a function that is told something may take, unless a [Patient] says
+// otherwise.
 const Patience = time.Second
 
-// Patient calls functions that must not block, and does not depend on it: one that takes longer than Limit
-// is left behind, on its goroutine, and until it returns the next calls are dropped and counted. So a
-// function that blocks costs its caller Limit once. The zero value is ready.
+// Patient calls functions that must not block, and does not depend on it: one that takes longer
+// than Limit is left behind, on its goroutine, and until it returns the next calls are dropped and
+// counted. So a function that blocks costs its caller Limit once. The zero value is ready.
 type Patient struct {
 	// Limit defaults to [Patience].
 	Limit time.Duration
-	// Late is told how many calls were dropped, once the function that was left behind has returned. It is
-	// called on the goroutine of that. Nil for nobody.
+	// Late is told how many calls were dropped, once the function that was left behind has returned.
+	// It is called on the goroutine of that. Nil for nobody.
 	Late func(error)
 
 	behind  atomic.Int64 // calls that were left behind
@@ -42,8 +43,8 @@ func (e *DroppedError) Error() string {
 // Blocked reports whether a function that was left behind has not returned.
 func (p *Patient) Blocked() bool { return p.behind.Load() > 0 }
 
-// Apart is the function [Apart] for a function that must not block: [*BlockedError] for one that was left behind. A
-// call that is dropped returns false.
+// Apart is the function [Apart] for a function that must not block: [*BlockedError] for one that
+// was left behind. A call that is dropped returns false.
 func (p *Patient) Apart(fn func() error) (called bool, err error) {
 	if p.Blocked() {
 		p.dropped.Add(1)
@@ -90,7 +91,8 @@ func (p *Patient) caughtUp() {
 	}
 }
 
-// Tell is [Patient.Apart] for a function that is told something and returns nothing. A call that is dropped is no error.
+// Tell is [Patient.Apart] for a function that is told something and returns nothing. A call that is
+// dropped is no error.
 func Tell[E any](p *Patient, fn func(E), e E) error {
 	_, err := p.Apart(func() error {
 		fn(e)

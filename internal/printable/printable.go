@@ -39,8 +39,8 @@ func String(s string) bool {
 }
 
 // Text returns a text with an escape as in Go source in place of each character that is not seen as
-// itself, and of each byte that is not valid UTF-8. What it returns is one line. Text that
-// is seen as it is comes back as it is, backslashes too: the escapes are for people, and are not decoded.
+// itself, and of each byte that is not valid UTF-8. What it returns is one line. Text that is seen
+// as it is comes back as it is, backslashes too: the escapes are for people, and are not decoded.
 func Text(s string) string {
 	if String(s) {
 		return s

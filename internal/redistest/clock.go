@@ -41,7 +41,8 @@ func NewClock(tb testing.TB, offset time.Duration) *Clock {
 		}
 		tb.Skipf("no C compiler to move a server's clock with: %v", err)
 	}
-	out, err := exec.CommandContext(tb.Context(), "cc", "-shared", "-fPIC", "-o", c.library, source, "-ldl").CombinedOutput()
+	out, err := exec.CommandContext(tb.Context(), "cc", "-shared", "-fPIC", "-o", c.library, source, "-ldl").
+		CombinedOutput()
 	if err != nil {
 		tb.Fatalf("compile the clock: %v\n%s", err, out)
 	}

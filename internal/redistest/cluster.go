@@ -26,8 +26,8 @@ type Cluster struct {
 	Client rueidis.Client
 }
 
-// StartCluster runs a cluster of the given number of masters, each with an equal share of the slots, until
-// tb ends. It returns when every node takes the cluster for complete.
+// StartCluster runs a cluster of the given number of masters, each with an equal share of the
+// slots, until tb ends. It returns when every node takes the cluster for complete.
 func StartCluster(tb testing.TB, masters int) *Cluster {
 	tb.Helper()
 	return startCluster(tb, masters, false)

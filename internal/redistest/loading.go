@@ -9,13 +9,14 @@ import (
 )
 
 const (
-	// loadKeys and loadBytes are what a server has to load: each key takes it loadDelay microseconds, so all of them a
-	// minute, and between two keys it answers commands, most of them with LOADING.
+	// loadKeys and loadBytes are what a server has to load: each key takes it loadDelay microseconds,
+	// so all of them a minute, and between two keys it answers commands, most of them with LOADING.
 	loadKeys, loadBytes, loadDelay = 3000, 2048, "20000"
 )
 
-// Load restarts the server with a large dump, and returns when it answers that it is loading: it goes on to do so for a
-// minute, or until [Server.FinishLoading]. What the server held stays, beside keys under "redistest:load:".
+// Load restarts the server with a large dump, and returns when it answers that it is loading: it
+// goes on to do so for a minute, or until [Server.FinishLoading]. What the server held stays,
+// beside keys under "redistest:load:".
 func (s *Server) Load(ctx context.Context) error {
 	filler := strings.Repeat("x", loadBytes)
 	for first := 0; first < loadKeys; first += 100 {
@@ -32,7 +33,13 @@ func (s *Server) Load(ctx context.Context) error {
 	}
 	s.proc.kill()
 	slow := s.spec
-	slow.args = append(slices.Clone(slow.args), "--key-load-delay", loadDelay, "--loading-process-events-interval-bytes", "1024")
+	slow.args = append(
+		slices.Clone(slow.args),
+		"--key-load-delay",
+		loadDelay,
+		"--loading-process-events-interval-bytes",
+		"1024",
+	)
 	slow.loading = true
 	proc, err := launch(slow)
 	if err != nil {

@@ -69,7 +69,15 @@ func TestWithoutFaultsEveryReplyPassesUnchanged(t *testing.T) {
 		for _, kind := range []string{"string", "integer", "double", "null", "array", "set", "map", "attrib", "push", "verbatim", "bignum", "true", "false"} {
 			commands = append(commands, "DEBUG PROTOCOL "+kind)
 		}
-		commands = append(commands, "*2\r\n$3\r\nGET\r\n$6\r\n\r\nnone", "", "*0", "NOSUCHCOMMAND", "ECHO "+strings.Repeat("x", 60_000), "QUIT")
+		commands = append(
+			commands,
+			"*2\r\n$3\r\nGET\r\n$6\r\n\r\nnone",
+			"",
+			"*0",
+			"NOSUCHCOMMAND",
+			"ECHO "+strings.Repeat("x", 60_000),
+			"QUIT",
+		)
 
 		read := func(addr string) string {
 			w := dial(t, addr)

@@ -17,8 +17,8 @@ import (
 // pong is how the answer to PING begins of a server that serves.
 const pong = "+PONG"
 
-// awaitReady returns when this very process answers PING as it should on the port: another server may
-// have bound it first.
+// awaitReady returns when this very process answers PING as it should on the port: another server
+// may have bound it first.
 func (p *process) awaitReady(port int, answer string) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), readyTimeout, errors.New("not ready in time"))
 	defer cancel()

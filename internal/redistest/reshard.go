@@ -78,7 +78,11 @@ func (c *Cluster) MoveSlot(ctx context.Context, key string, to *Server) error {
 }
 
 // SplitSlot is MoveSlot that stops half-way, with the key moved and all others not. finish goes on.
-func (c *Cluster) SplitSlot(ctx context.Context, key string, to *Server) (finish func(context.Context) error, err error) {
+func (c *Cluster) SplitSlot(
+	ctx context.Context,
+	key string,
+	to *Server,
+) (finish func(context.Context) error, err error) {
 	m, err := c.beginMove(ctx, key, to)
 	if err != nil || m == nil {
 		return nil, err
@@ -123,7 +127,8 @@ func (m *move) set(ctx context.Context, on *Server, state, node string) error {
 
 func (m *move) finish(ctx context.Context) error {
 	for {
-		keys, err := m.from.Client.Do(ctx, m.from.Client.B().ClusterGetkeysinslot().Slot(m.slot).Count(10).Build()).AsStrSlice()
+		keys, err := m.from.Client.Do(ctx, m.from.Client.B().ClusterGetkeysinslot().Slot(m.slot).Count(10).Build()).
+			AsStrSlice()
 		if err != nil {
 			return err
 		}

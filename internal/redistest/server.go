@@ -120,9 +120,10 @@ func (s *Server) Restart() {
 	s.proc = proc
 }
 
-// cutTornTransaction ends the log of a server that was killed while it wrote a transaction before that, as an operator does with
-// redis-check-aof. A server takes only the torn command away when it starts, does not run the half that is left, and
-// appends to it: started once more, it runs that half, too, with what was written since (valkey-io/valkey#4342).
+// cutTornTransaction ends the log of a server that was killed while it wrote a transaction before
+// that, as an operator does with redis-check-aof. A server takes only the torn command away when it
+// starts, does not run the half that is left, and appends to it: started once more, it runs that
+// half, too, with what was written since (valkey-io/valkey#4342).
 func (s *Server) cutTornTransaction() {
 	s.tb.Helper()
 	manifest := filepath.Join(s.spec.dir, "appendonlydir", "appendonly.aof.manifest")

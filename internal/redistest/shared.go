@@ -76,7 +76,8 @@ func (s *Server) removeKeys(namespace string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for cursor := uint64(0); ; {
-		page, err := s.Client.Do(ctx, s.Client.B().Scan().Cursor(cursor).Match("*"+namespace+"*").Count(1000).Build()).AsScanEntry()
+		page, err := s.Client.Do(ctx, s.Client.B().Scan().Cursor(cursor).Match("*"+namespace+"*").Count(1000).Build()).
+			AsScanEntry()
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,10 @@ func TestHalfATransactionIsNeverRun(t *testing.T) {
 		return n
 	}
 	add := func() {
-		require.NoError(t, s.Do(t.Context(), "EVAL", "redis.call('INCR', 'n') redis.call('SET', 'last', ARGV[1]) return 1", "0", "anything"))
+		require.NoError(
+			t,
+			s.Do(t.Context(), "EVAL", "redis.call('INCR', 'n') redis.call('SET', 'last', ARGV[1]) return 1", "0", "anything"),
+		)
 	}
 	add()
 	add()

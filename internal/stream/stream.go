@@ -1,6 +1,6 @@
-// Package stream sends what concurrent callers ask for as numbered batches of one serial
-// stream of a store: a group commit. The store keeps the last number with its reply, so that each batch may be
-// repeated after a lost reply.
+// Package stream sends what concurrent callers ask for as numbered batches of one serial stream of
+// a store: a group commit. The store keeps the last number with its reply, so that each batch may
+// be repeated after a lost reply.
 package stream
 
 import (
@@ -36,14 +36,14 @@ type Line[R Request] interface {
 	Take(waiting []R) int
 	// Send makes one call. When it succeeds every request has its part of the reply.
 	Send(ctx context.Context, stream string, number int64, batch []R) error
-	// Forgot reports whether an error says that the store does not know the stream, and that nothing of the batch was
-	// applied.
+	// Forgot reports whether an error says that the store does not know the stream, and that nothing
+	// of the batch was applied.
 	Forgot(err error) bool
 }
 
-// Stream is a serial stream of requests. Requests gather in waiting while a
-// goroutine sends; it takes what gathered, sends it as one batch, and ends when
-// nothing waits. So there is no goroutine while nobody asks. Its methods may be called concurrently.
+// Stream is a serial stream of requests. Requests gather in waiting while a goroutine sends; it
+// takes what gathered, sends it as one batch, and ends when nothing waits. So there is no goroutine
+// while nobody asks. Its methods may be called concurrently.
 type Stream[R Request] struct {
 	line  Line[R]
 	group *lifecycle.Group
@@ -61,13 +61,14 @@ type Stream[R Request] struct {
 	number     int64 // of the last batch that was answered
 }
 
-// New returns a stream that is opened when it is first needed. Its goroutines are of the group; once it
-// is closed requests are refused with the error closed.
+// New returns a stream that is opened when it is first needed. Its goroutines are of the group;
+// once it is closed requests are refused with the error closed.
 func New[R Request](line Line[R], group *lifecycle.Group, closed error) *Stream[R] {
 	return &Stream[R]{line: line, group: group, closed: closed}
 }
 
-// Do hands in a request, once, and waits until it is answered or ctx ends; then the request may still be sent.
+// Do hands in a request, once, and waits until it is answered or ctx ends; then the request may
+// still be sent.
 func (s *Stream[R]) Do(ctx context.Context, req R) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -115,11 +116,12 @@ func (s *Stream[R]) withdraw(call *Call) {
 	}
 }
 
-// closeTime is how long a stream that ends tries to have the store forget it. Otherwise that is done after a day.
+// closeTime is how long a stream that ends tries to have the store forget it. Otherwise that is
+// done after a day.
 const closeTime = time.Second
 
-// Close lets nothing more in. What was handed in is still sent, and then the store is told to forget the stream: the
-// group waits for both.
+// Close lets nothing more in. What was handed in is still sent, and then the store is told to
+// forget the stream: the group waits for both.
 func (s *Stream[R]) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 // Tally reads what "go test -json" writes and says what ran: a line for each package, the slowest
-// tests, and all that a failed test printed. Its exit status is 1 if a test failed, was skipped or did not end,
-// or if none ran. A skipped test looks like a passed one to whoever reads only exit statuses.
+// tests, and all that a failed test printed. Its exit status is 1 if a test failed, was skipped or
+// did not end, or if none ran. A skipped test looks like a passed one to whoever reads only exit
+// statuses.
 //
 //	go test -json ./... | go run ./internal/tally
 package main

@@ -1,5 +1,5 @@
-// Package bounds states the bounds that every store keeps. What lies outside of them is refused with a
-// *store.FieldError, and nothing is written.
+// Package bounds states the bounds that every store keeps. What lies outside of them is refused
+// with a *store.FieldError, and nothing is written.
 package bounds
 
 import "time"
@@ -13,8 +13,8 @@ const (
 	// deliveries in one Fetch, of outcomes in one Settle and of inline
 	// children in one outcome.
 	MaxBatch = 256
-	// PageBytes is about how many bytes one call moves, or answers with, wherever it could be many large items: it goes
-	// on with the next call. A single item may be larger.
+	// PageBytes is about how many bytes one call moves, or answers with, wherever it could be many
+	// large items: it goes on with the next call. A single item may be larger.
 	PageBytes = 1 << 20
 	// MaxPage is the highest number of jobs, or of failures, that one call may ask for.
 	MaxPage = 1000
@@ -62,11 +62,13 @@ const (
 	MaxPer = 31 * 24 * time.Hour
 	// MaxRateEvents bounds the events of a rate, and its burst.
 	MaxRateEvents = 1 << 30
-	// MaxFill bounds how long a bucket takes to fill, so that no Store counts further than its clock goes. It is longer than anything runs.
+	// MaxFill bounds how long a bucket takes to fill, so that no Store counts further than its clock
+	// goes. It is longer than anything runs.
 	MaxFill = 100 * 365 * 24 * time.Hour
 	// TokenTTL is how long tokens of a rate may be used after they were lent.
 	TokenTTL = time.Second
-	// MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no fleet holds as many.
+	// MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no
+	// fleet holds as many.
 	MaxPermits = 1 << 40
 	// MaxSlots is the largest number of places of a semaphore.
 	MaxSlots = 10_000
@@ -78,7 +80,8 @@ const (
 const (
 	// MaxValues is the largest number of values that one run, or one job, may have.
 	MaxValues = 1000
-	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a map, in bytes.
+	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a
+	// map, in bytes.
 	MaxValueLen = 1 << 20
 	// MaxFieldLen bounds the name of a field of a map, in bytes.
 	MaxFieldLen = 8 << 10

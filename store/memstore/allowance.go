@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// allowance is what keeps tasks back from one fetch: budgets of its worker and limits of each run. A
-// nil bounds keeps nothing back.
+// allowance is what keeps tasks back from one fetch: budgets of its worker and limits of each run.
+// A nil bounds keeps nothing back.
 type allowance struct {
 	budgets []store.Budget // with what is left by now
 	perRun  []store.RunLimit
@@ -89,8 +89,8 @@ func (k *picking) spend(l *lane) (tallied bool) {
 	return tallied
 }
 
-// spent has a lane that was served stand aside at once, if its run has all that it may have by now: then a limit that
-// is raised tells of it, also where no other fetch came upon it.
+// spent has a lane that was served stand aside at once, if its run has all that it may have by now:
+// then a limit that is raised tells of it, also where no other fetch came upon it.
 func (k *picking) spent(l *lane) {
 	if k.allowance != nil && (l.waitingAt >= 0 || l.recoveredAt >= 0) && k.allows(l) < 1 {
 		k.standAside(l)

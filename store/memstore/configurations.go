@@ -76,7 +76,10 @@ func (s *backend) WatchConfigurations(ctx context.Context, sets []string) ([]sto
 }
 
 // ConfigurationHistory reads the last changes of a document.
-func (s *backend) ConfigurationHistory(ctx context.Context, id store.ConfigurationID) ([]store.ConfigurationChange, error) {
+func (s *backend) ConfigurationHistory(
+	ctx context.Context,
+	id store.ConfigurationID,
+) ([]store.ConfigurationChange, error) {
 	part, doc, err := s.document(ctx, id)
 	if err != nil {
 		return nil, err
@@ -152,8 +155,14 @@ func (s *backend) WriteConfiguration(ctx context.Context, p store.ConfigurationW
 func (d *document) write(p store.ConfigurationWrite, part *partition) {
 	d.version++
 	d.changes = slices.Insert(d.changes, 0, change{
-		ConfigurationChange: store.ConfigurationChange{Version: d.version, By: p.By, Reason: p.Reason, At: part.now(), Before: d.body},
-		token:               p.Token,
+		ConfigurationChange: store.ConfigurationChange{
+			Version: d.version,
+			By:      p.By,
+			Reason:  p.Reason,
+			At:      part.now(),
+			Before:  d.body,
+		},
+		token: p.Token,
 	})
 	d.changes = d.changes[:min(len(d.changes), store.ConfigurationChanges)]
 	if d.body = nil; p.Document != nil {

@@ -81,7 +81,8 @@ func (s *backend) Disagreement() string {
 				if l.delayed.len() > 0 {
 					due++
 				}
-				if (l.waitingAt >= 0) != (l.waiting.n > 0 && r.delivers(route)) || (l.recoveredAt >= 0) != (l.recovered.n > 0 && r.delivers(route)) {
+				if (l.waitingAt >= 0) != (l.waiting.n > 0 && r.delivers(route)) ||
+					(l.recoveredAt >= 0) != (l.recovered.n > 0 && r.delivers(route)) {
 					return fmt.Sprintf("lane %v of run %d is not in the ring it belongs to", route, r.rec.ID.Number)
 				}
 				if (l.dueAt >= 0) != (l.delayed.len() > 0) {

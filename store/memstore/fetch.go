@@ -50,7 +50,10 @@ func (s *session) deliveries(fetch int64) []store.Delivery {
 	b.each(func(i int, h *holding) {
 		t := h.task
 		t.Payload, t.Attributes, t.Headers = bytes.copy(t.Payload), bytes.copy(t.Attributes), maps.Clone(t.Headers)
-		out = append(out, store.Delivery{Lease: s.leaseOf(h, fetch, i), Task: t, Configured: h.lane.run.configuration.version})
+		out = append(
+			out,
+			store.Delivery{Lease: s.leaseOf(h, fetch, i), Task: t, Configured: h.lane.run.configuration.version},
+		)
 	})
 	return out
 }
@@ -68,7 +71,13 @@ type picking struct {
 
 // fetch leases what it may, and returns the budgets of which nothing is left though more waits.
 func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time) (short []int) {
-	pick := picking{partition: p, now: now, want: params.Max, bytes: params.MaxBytes, allowance: newAllowance(&params, now)}
+	pick := picking{
+		partition: p,
+		now:       now,
+		want:      params.Max,
+		bytes:     params.MaxBytes,
+		allowance: newAllowance(&params, now),
+	}
 	if pick.bytes <= 0 {
 		pick.bytes = defaultFetchBytes
 	}

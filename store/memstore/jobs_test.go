@@ -15,7 +15,10 @@ func TestDeclaringAJobIsAbsolute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)
 		ensure := func(typ store.JobType, definition string, revision int64) store.EnsureResult {
-			out, err := k.EnsureJob(k.ctx, store.EnsureParams{Job: "nightly", Type: typ, Definition: []byte(definition), Revision: revision})
+			out, err := k.EnsureJob(
+				k.ctx,
+				store.EnsureParams{Job: "nightly", Type: typ, Definition: []byte(definition), Revision: revision},
+			)
 			require.NoError(t, err)
 			return out
 		}

@@ -127,7 +127,8 @@ func (p *partition) unpark() (*lane, store.Task) {
 	return l, t
 }
 
-// add puts an item into a lane. One that has a time of its own waits for Promote, also if that is past.
+// add puts an item into a lane. One that has a time of its own waits for Promote, also if that is
+// past.
 func (p *partition) add(l *lane, it store.Item, now time.Time) {
 	if it.At.IsZero() {
 		p.place(l, it.Task, now.Add(it.Delay), now)

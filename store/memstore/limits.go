@@ -249,7 +249,15 @@ func (d *drawing) reply() store.DrawReply {
 		}
 		reuse = min(d.me.held, max(fair, d.p.Max-d.others-d.owed))
 	}
-	r := store.DrawReply{Now: d.now, Held: d.me.held, Reuse: reuse, Wanted: d.wanted, Tokens: d.me.tokens, Next: d.next, Silent: d.silent}
+	r := store.DrawReply{
+		Now:    d.now,
+		Held:   d.me.held,
+		Reuse:  reuse,
+		Wanted: d.wanted,
+		Tokens: d.me.tokens,
+		Next:   d.next,
+		Silent: d.silent,
+	}
 	if r.Tokens > 0 {
 		r.Until = d.me.void
 	}
@@ -266,7 +274,11 @@ func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.
 		}
 	}
 	slices.SortFunc(waiting, func(a, b *holder) int {
-		return cmp.Or(cmp.Compare(min(1, b.debt(share)), min(1, a.debt(share))), cmp.Compare(a.since, b.since), strings.Compare(a.name, b.name))
+		return cmp.Or(
+			cmp.Compare(min(1, b.debt(share)), min(1, a.debt(share))),
+			cmp.Compare(a.since, b.since),
+			strings.Compare(a.name, b.name),
+		)
 	})
 	for _, h := range waiting {
 		if free < 1 {

@@ -25,7 +25,8 @@ func (p *partition) report(sess *session, reports map[int64][]store.RunningTask)
 // show replaces the tasks of a session in one run. One that is not running or stopping shows none.
 func (p *partition) show(number int64, session string, tasks []store.RunningTask) {
 	r := p.active[number]
-	if r == nil || r.rec.Status != store.StatusRunning && r.rec.Status != store.StatusStopping || slices.Equal(r.reports[session], tasks) {
+	if r == nil || r.rec.Status != store.StatusRunning && r.rec.Status != store.StatusStopping ||
+		slices.Equal(r.reports[session], tasks) {
 		return
 	}
 	if r.reports == nil {

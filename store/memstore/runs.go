@@ -240,7 +240,11 @@ func (s *backend) Failures(ctx context.Context, id store.RunID, after int64, lim
 	if err != nil {
 		return nil, err
 	}
-	from, found := slices.BinarySearchFunc(r.failures, after, func(f store.Failure, place int64) int { return cmp.Compare(f.Place, place) })
+	from, found := slices.BinarySearchFunc(
+		r.failures,
+		after,
+		func(f store.Failure, place int64) int { return cmp.Compare(f.Place, place) },
+	)
 	if found {
 		from++
 	}

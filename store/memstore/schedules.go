@@ -92,8 +92,9 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 	return reply, nil
 }
 
-// comesAgain reports whether a job is due at a time that has begun a run already: the clock went back, and the job
-// got a due time anew. It gives way to the next, or the job would be due at that time for ever.
+// comesAgain reports whether a job is due at a time that has begun a run already: the clock went
+// back, and the job got a due time anew. It gives way to the next, or the job would be due at that
+// time for ever.
 func (j *job) comesAgain(p *store.FireParams, now time.Time) bool {
 	return !j.rec.Disabled && j.rec.Type == store.JobPeriodic && j.rec.Due.Equal(p.Due) && j.rec.Changes == p.Changes &&
 		!j.schedule.at.After(now) && p.Next.After(now)

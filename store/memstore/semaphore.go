@@ -141,7 +141,14 @@ func (s *backend) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) 
 	if c.Wait > 0 {
 		if at < 0 {
 			at = len(sem.line)
-			sem.line = append(sem.line, &waiter{token: c.Token, place: part.nextNumber(now), SemaphoreWaiter: store.SemaphoreWaiter{Since: now}})
+			sem.line = append(
+				sem.line,
+				&waiter{
+					token:           c.Token,
+					place:           part.nextNumber(now),
+					SemaphoreWaiter: store.SemaphoreWaiter{Since: now},
+				},
+			)
 		}
 		w := sem.line[at]
 		w.max, w.Holder, w.Exclusive, w.Expires = c.Max, c.Holder, c.Exclusive, now.Add(wholeMillis(c.Wait))

@@ -45,7 +45,13 @@ type holding struct {
 }
 
 func (s *session) leaseOf(h *holding, fetch int64, index int) store.Lease {
-	return store.Lease{Session: s.id.ID, Lane: store.Lane{Run: h.lane.run.rec.ID, Route: h.lane.route}, Fetch: fetch, Index: index, Tallied: h.tallied}
+	return store.Lease{
+		Session: s.id.ID,
+		Lane:    store.Lane{Run: h.lane.run.rec.ID, Route: h.lane.route},
+		Fetch:   fetch,
+		Index:   index,
+		Tallied: h.tallied,
+	}
 }
 
 // find returns the holding of a lease, or nil if it is not held.
@@ -114,7 +120,12 @@ func (s *session) grace(now time.Time) {
 
 // OpenSession registers a session whose lease lasts for the given time unless
 // Heartbeat extends it.
-func (s *backend) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {
+func (s *backend) OpenSession(
+	ctx context.Context,
+	id store.SessionID,
+	info store.WorkerInfo,
+	lease time.Duration,
+) error {
 	part, err := s.at(ctx, id.Partition)
 	if err != nil {
 		return err
@@ -184,7 +195,10 @@ func (s *backend) Held(ctx context.Context, id store.SessionID, except map[store
 	sess.each(func(fetch int64, index int, h *holding) {
 		lease := sess.leaseOf(h, fetch, index)
 		if len(deliveries) < bounds.MaxBatch && !except[lease] && page.fits(taskBytes(&h.task)) {
-			deliveries = append(deliveries, store.Delivery{Lease: lease, Task: copyTask(h.task), Staged: h.listStaged()})
+			deliveries = append(
+				deliveries,
+				store.Delivery{Lease: lease, Task: copyTask(h.task), Staged: h.listStaged()},
+			)
 		}
 	})
 	return deliveries, nil

@@ -120,8 +120,8 @@ func TestASubscriberMayCallTheStore(t *testing.T) {
 	})
 }
 
-// When the clock was put back and the job was enabled again, it is due once more at a time that has begun a run. It
-// must not be due at that time for ever.
+// When the clock was put back and the job was enabled again, it is due once more at a time that has
+// begun a run. It must not be due at that time for ever.
 func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKit(t, nil)

@@ -79,7 +79,11 @@ func (h *holding) listStaged() (all []store.Staged) {
 		all = append(all, store.Staged{Route: route, Count: st.n})
 	}
 	slices.SortFunc(all, func(a, b store.Staged) int {
-		return cmp.Or(cmp.Compare(a.Route.Queue, b.Route.Queue), cmp.Compare(a.Route.Set, b.Route.Set), cmp.Compare(a.Route.Kind, b.Route.Kind))
+		return cmp.Or(
+			cmp.Compare(a.Route.Queue, b.Route.Queue),
+			cmp.Compare(a.Route.Set, b.Route.Set),
+			cmp.Compare(a.Route.Kind, b.Route.Kind),
+		)
 	})
 	return all
 }

@@ -52,7 +52,11 @@ func TestARepeatedChunkIsRecognisedAndAGapRefused(t *testing.T) {
 	require.NoError(t, w.stage(d, path, 0, tasks(3)...))
 	require.ErrorIs(t, w.stage(d, path, 9, task("gap")), store.ErrChildrenLost)
 	require.ErrorIs(t, w.stage(d, path, 2, tasks(5)...), store.ErrInvalid)
-	require.ErrorIs(t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: file, Items: tasks(1)}), store.ErrInvalid)
+	require.ErrorIs(
+		t,
+		w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: file, Items: tasks(1)}),
+		store.ErrInvalid,
+	)
 	o := with(d, store.VerdictSuccess)
 	o.Staged = []store.Staged{{Route: path, Count: 4}}
 	w.settle(o)

@@ -82,7 +82,10 @@ func TestAStopThatIsNotGracefulOverridesOneThatIs(t *testing.T) {
 	for _, step := range []struct{ ask, want bool }{{true, true}, {true, true}, {false, false}, {true, false}} {
 		require.NoError(t, k.StopRun(k.ctx, store.StopParams{Run: run, Graceful: step.ask}))
 		require.Equal(t, step.want, k.record(run).Graceful)
-		reply, err := k.Heartbeat(k.ctx, store.HeartbeatParams{Session: w.session, Lease: time.Hour, Runs: []store.RunID{run, {Job: "gone"}}})
+		reply, err := k.Heartbeat(
+			k.ctx,
+			store.HeartbeatParams{Session: w.session, Lease: time.Hour, Runs: []store.RunID{run, {Job: "gone"}}},
+		)
 		require.NoError(t, err)
 		require.Equal(t, []store.RunSignal{
 			{Run: run, Status: store.StatusStopping, Graceful: step.want},

@@ -32,7 +32,16 @@ func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, e
 	var reply store.SweepReply
 	left := sweepSlice
 	if part.jumped(now) {
-		part.log.InfoContext(ctx, "clock jumped, leases extended", "partition", part.index, "last", part.lastSweep, "now", now)
+		part.log.InfoContext(
+			ctx,
+			"clock jumped, leases extended",
+			"partition",
+			part.index,
+			"last",
+			part.lastSweep,
+			"now",
+			now,
+		)
 		for _, sess := range part.sessions {
 			sess.grace(now)
 		}
@@ -70,7 +79,18 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 			break
 		}
 		given := p.reclaim(sess, now)
-		p.log.WarnContext(ctx, "session expired", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given)
+		p.log.WarnContext(
+			ctx,
+			"session expired",
+			"partition",
+			p.index,
+			"session",
+			sess.id.ID,
+			"worker",
+			sess.worker.Name,
+			"held",
+			given,
+		)
 		reply.Sessions++
 		reply.Reclaimed += given
 		done += 1 + given

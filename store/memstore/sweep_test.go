@@ -29,7 +29,10 @@ func TestASessionLivesAsLongAsItIsHeardFrom(t *testing.T) {
 		require.Zero(t, k.sweep())
 		time.Sleep(1)
 		require.Equal(t, store.SweepReply{Sessions: 1, Reclaimed: 1}, k.sweep())
-		_, err := k.Settle(k.ctx, store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{with(d, store.VerdictSuccess)}})
+		_, err := k.Settle(
+			k.ctx,
+			store.SettleParams{Session: w.session, Number: 1, Outcomes: []store.Outcome{with(d, store.VerdictSuccess)}},
+		)
 		require.ErrorIs(t, err, store.ErrLeaseLost)
 		k.requireCounts(run, store.Counts{Pending: 1})
 	})

@@ -43,7 +43,8 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keyspace, run int64) error {
 	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("aside").Build()).ToArray()
 	aside, err := script.First(fields, err)
-	if err = s.server.Translate(ctx, "read which lanes stand aside", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+	if err = s.server.Translate(ctx, "read which lanes stand aside", err); err != nil &&
+		!errors.Is(err, store.ErrCorrupt) {
 		return err
 	}
 	asides(nil).declare(c, k, run, strings.Fields(aside))

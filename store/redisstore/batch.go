@@ -67,7 +67,11 @@ func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*gro
 			key := lane{run, item.Route}
 			last = index[key]
 			if last == nil {
-				last = &group{run: run, route: item.Route, lane: b.laneKeys(format.RunID(run), format.RouteName(item.Route))}
+				last = &group{
+					run:   run,
+					route: item.Route,
+					lane:  b.laneKeys(format.RunID(run), format.RouteName(item.Route)),
+				}
 				index[key] = last
 				groups = append(groups, last)
 			}

@@ -89,7 +89,12 @@ func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 // beginRun executes a script that may begin a run. The number is proposed here from the
 // server's clock, since every key of a script must be known beforehand, and
 // the script takes it if it is higher than any before.
-func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartParams, head func(*script.Call)) (string, []rueidis.RedisMessage, error) {
+func (s *Store) beginRun(
+	ctx context.Context,
+	sc *script.Script,
+	p *store.StartParams,
+	head func(*script.Call),
+) (string, []rueidis.RedisMessage, error) {
 	k := s.space(p.Job)
 	for range hintTries {
 		if err := s.server.Begin(ctx); err != nil {
@@ -118,7 +123,11 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 		seconds, _ := format.ParseInt(clock[0])
 		micros, _ := format.ParseInt(clock[1])
 		floor, _ := format.ParseInt(last)
-		word, rest, err := s.server.Word(ctx, sc, s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head))
+		word, rest, err := s.server.Word(
+			ctx,
+			sc,
+			s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head),
+		)
 		if err != nil || word != "again" {
 			return word, rest, err
 		}
@@ -127,7 +136,13 @@ func (s *Store) beginRun(ctx context.Context, sc *script.Script, p *store.StartP
 }
 
 // beginCall packs the arguments of a script that begins a run; head adds what is its own.
-func (s *Store) beginCall(k *format.Keyspace, p *store.StartParams, known string, proposed int64, head func(*script.Call)) *script.Call {
+func (s *Store) beginCall(
+	k *format.Keyspace,
+	p *store.StartParams,
+	known string,
+	proposed int64,
+	head func(*script.Call),
+) *script.Call {
 	id := format.RunID(proposed)
 	var first *store.Item
 	switch {
@@ -140,7 +155,20 @@ func (s *Store) beginCall(k *format.Keyspace, p *store.StartParams, known string
 	if known != "" {
 		lastRun = k.Run(known)
 	}
-	c := script.NewCall(k.Meta, k.Jobs, k.Job(p.Job), k.Starts(p.Job), lastRun, k.Clock, k.Due, k.Routes, k.Idle, k.Run(id), k.Lanes(id), k.Holds(id))
+	c := script.NewCall(
+		k.Meta,
+		k.Jobs,
+		k.Job(p.Job),
+		k.Starts(p.Job),
+		lastRun,
+		k.Clock,
+		k.Due,
+		k.Routes,
+		k.Idle,
+		k.Run(id),
+		k.Lanes(id),
+		k.Holds(id),
+	)
 	lane, ring := id, ""
 	if first != nil {
 		lane, ring = format.LaneName(id, format.RouteName(first.Route)), format.RouteName(first.Route)

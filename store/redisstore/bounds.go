@@ -8,7 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// packBounds packs what keeps tasks back from a fetch of the routes. Without any it is three arguments.
+// packBounds packs what keeps tasks back from a fetch of the routes. Without any it is three
+// arguments.
 func packBounds(c *script.Call, p *store.FetchParams, routes []store.Route) {
 	if len(p.InReadOnly) == 0 {
 		c.Add("")

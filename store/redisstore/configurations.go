@@ -84,7 +84,8 @@ func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) 
 		return err
 	}
 	// What own remembers may have expired.
-	kept, err := s.client.Do(ctx, s.client.B().Exists().Key(s.space(id.Run.Job).Run(format.RunID(id.Run.Number))).Build()).AsInt64()
+	kept, err := s.client.Do(ctx, s.client.B().Exists().Key(s.space(id.Run.Job).Run(format.RunID(id.Run.Number))).Build()).
+		AsInt64()
 	if err == nil && kept == 0 {
 		return store.ErrRunNotFound
 	}
@@ -122,7 +123,11 @@ func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store
 }
 
 // document decodes a read of documentFields.
-func (s *Store) document(ctx context.Context, id store.ConfigurationID, r rueidis.RedisResult) (store.ConfigurationRecord, error) {
+func (s *Store) document(
+	ctx context.Context,
+	id store.ConfigurationID,
+	r rueidis.RedisResult,
+) (store.ConfigurationRecord, error) {
 	v, err := r.ToArray()
 	if err != nil {
 		return store.ConfigurationRecord{}, s.server.Translate(ctx, "read the "+id.String(), err)
@@ -157,7 +162,10 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 }
 
 // ConfigurationHistory implements [store.Configurations].
-func (s *Store) ConfigurationHistory(ctx context.Context, id store.ConfigurationID) ([]store.ConfigurationChange, error) {
+func (s *Store) ConfigurationHistory(
+	ctx context.Context,
+	id store.ConfigurationID,
+) ([]store.ConfigurationChange, error) {
 	if err := s.ownConfiguration(ctx, id); err != nil {
 		return nil, err
 	}
@@ -188,7 +196,10 @@ func (s *Store) addConfigured(ctx context.Context, k *format.Keyspace, ds []stor
 	for i := range ds {
 		run := ds[i].Lease.Lane.Run.Number
 		if _, ok := versions[run]; !ok {
-			v, err := script.First(s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("configured").Build()).ToArray())
+			v, err := script.First(
+				s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("configured").Build()).
+					ToArray(),
+			)
 			if err != nil {
 				return s.server.Translate(ctx, "read a run", err)
 			}

@@ -114,7 +114,14 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 					out = append(out, "clock of "+q)
 				}
 			}
-		case name == "jobs", name == "routes", name == "due", name == "idle", name == "leases", name == "trash", name == "hist", strings.HasPrefix(name, "ring:"):
+		case name == "jobs",
+			name == "routes",
+			name == "due",
+			name == "idle",
+			name == "leases",
+			name == "trash",
+			name == "hist",
+			strings.HasPrefix(name, "ring:"):
 			members, err := client.Do(context.Background(), client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
 			require.NoError(tb, err)
 			for _, m := range members {

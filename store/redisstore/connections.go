@@ -43,7 +43,12 @@ func watch(option *rueidis.ClientOption) *connections {
 }
 
 // connect is a [dialer].
-func (c *connections) connect(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
+func (c *connections) connect(
+	ctx context.Context,
+	address string,
+	d *net.Dialer,
+	config *tls.Config,
+) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()

@@ -185,7 +185,10 @@ var crashPoints = map[string]crashPoint{
 		act: func(c *crash) error {
 			o := outcomeOf(c.held[0], store.VerdictSuccess)
 			o.Children, o.Counters = items("j", 2), map[string]int64{"n": 7}
-			_, err := c.victim.Settle(c.Context(), store.SettleParams{Session: c.victim.id, Number: 1, Outcomes: []store.Outcome{o, outcomeOf(c.held[1], store.VerdictFail)}})
+			_, err := c.victim.Settle(
+				c.Context(),
+				store.SettleParams{Session: c.victim.id, Number: 1, Outcomes: []store.Outcome{o, outcomeOf(c.held[1], store.VerdictFail)}},
+			)
 			return err
 		},
 		stands: func(c *crash, after bool) {
@@ -362,8 +365,20 @@ var crashPoints = map[string]crashPoint{
 	"write_values": {
 		act: func(c *crash) error {
 			reply, err := c.victim.WriteValues(c.Context(), store.WriteParams{Stream: "victim", Number: 1, Writes: []store.Write{
-				{Scope: store.JobScope("job"), Name: "n", Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte("7")}}},
-				{Scope: store.RunScope(c.run), Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
+				{
+					Scope: store.JobScope("job"),
+					Name:  "n",
+					Type:  store.ValueCounter,
+					Op:    store.WriteAdd,
+					Data:  []store.Datum{{Bytes: []byte("7")}},
+				},
+				{
+					Scope: store.RunScope(c.run),
+					Name:  "l",
+					Type:  store.ValueList,
+					Op:    store.WriteAppend,
+					Data:  []store.Datum{{Bytes: []byte("a")}},
+				},
 			}})
 			for _, result := range reply.Results {
 				require.NoError(c, result.Err)
@@ -476,7 +491,10 @@ var crashPoints = map[string]crashPoint{
 	},
 	"forfeit": {
 		begin: func(c *crash) {
-			_, err := c.victim.Draw(c.Context(), store.DrawParams{Limit: "set", Holder: "victim", Number: 1, TTL: time.Millisecond, Max: 2, Want: 2})
+			_, err := c.victim.Draw(
+				c.Context(),
+				store.DrawParams{Limit: "set", Holder: "victim", Number: 1, TTL: time.Millisecond, Max: 2, Want: 2},
+			)
 			require.NoError(c, err)
 			for number := int64(1); len(drawBeside(c, number, 0).Silent) == 0; number++ {
 				require.Less(c, number, int64(1e6), "it is never silent")
@@ -524,7 +542,13 @@ func firing(c *crash) store.FireParams {
 var declaration = store.EnsureParams{Job: "declared", Type: store.JobStanding, Definition: []byte("{}"), Revision: 1}
 
 func configuration(c *crash) store.ConfigurationWrite {
-	return store.ConfigurationWrite{ID: store.ConfigurationID{Run: c.run}, Token: "token", Document: []byte("{}"), By: "victim", IfVersion: 0}
+	return store.ConfigurationWrite{
+		ID:        store.ConfigurationID{Run: c.run},
+		Token:     "token",
+		Document:  []byte("{}"),
+		By:        "victim",
+		IfVersion: 0,
+	}
 }
 
 // finishSecond lets the second run end.

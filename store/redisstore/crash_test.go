@@ -166,8 +166,36 @@ func (c *crash) tidy() {
 		require.NoError(c, c.DeleteJob(c.Context(), entry.Job.Name))
 	}
 	c.sweep()
-	require.Empty(c, c.left("W:", "U:", "D:", "M:", "S:", "L:", "run:", "configured:", "lanes:", "holds:", "stage:", "dead:", "ids:", "job:", "starts:", "names:", "value:", "jobs", "leases", "terms",
-		"trash", "hist", "idle", "due", "kept"))
+	require.Empty(
+		c,
+		c.left(
+			"W:",
+			"U:",
+			"D:",
+			"M:",
+			"S:",
+			"L:",
+			"run:",
+			"configured:",
+			"lanes:",
+			"holds:",
+			"stage:",
+			"dead:",
+			"ids:",
+			"job:",
+			"starts:",
+			"names:",
+			"value:",
+			"jobs",
+			"leases",
+			"terms",
+			"trash",
+			"hist",
+			"idle",
+			"due",
+			"kept",
+		),
+	)
 }
 
 // counts is what the run counts now.

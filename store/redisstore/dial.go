@@ -47,7 +47,10 @@ func dialTCP(ctx context.Context, addr string, dialer *net.Dialer, config *tls.C
 		return conn, err
 	}
 	if speaksPlain(ctx, addr, dialer) {
-		return nil, &store.FieldError{Field: "URL", Reason: fmt.Sprintf("asks for TLS, and %s speaks without: its scheme must be redis or valkey", addr)}
+		return nil, &store.FieldError{
+			Field:  "URL",
+			Reason: fmt.Sprintf("asks for TLS, and %s speaks without: its scheme must be redis or valkey", addr),
+		}
 	}
 	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", addr)
 }

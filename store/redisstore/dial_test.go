@@ -119,7 +119,11 @@ func TestConnectionsHaveAName(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.NoError(t, server.Do(t.Context(), "FLUSHALL"))
 	}
-	_, err := redisstore.Open(t.Context(), "redis://nameless:p@"+server.Addr+"?protocol=2&client_name=mine", redisstore.Config{Namespace: "shop"})
+	_, err := redisstore.Open(
+		t.Context(),
+		"redis://nameless:p@"+server.Addr+"?protocol=2&client_name=mine",
+		redisstore.Config{Namespace: "shop"},
+	)
 	require.ErrorContains(t, err, "setname", "a name that was asked for is not dropped in silence")
 }
 

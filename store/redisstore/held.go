@@ -76,7 +76,12 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 
 // heldPage reads about [bounds.PageBytes] of the deliveries of a session, live or closed: names
 // first, which are short.
-func (s *Store) heldPage(ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool) ([]store.Delivery, error) {
+func (s *Store) heldPage(
+	ctx context.Context,
+	k *format.Keyspace,
+	session string,
+	except map[store.Lease]bool,
+) ([]store.Delivery, error) {
 	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
 	if err != nil {
 		return nil, s.server.Translate(ctx, "list what a session holds", err)
@@ -133,7 +138,8 @@ func fitting(lengths []rueidis.RedisResult, parts int) (int, error) {
 	size := int64(0)
 	for i := range lengths {
 		n, err := lengths[i].AsInt64()
-		if server, ok := rueidis.IsRedisErr(err); err != nil && !(ok && strings.HasPrefix(server.Error(), "WRONGTYPE ")) {
+		if server, ok := rueidis.IsRedisErr(err); err != nil &&
+			!(ok && strings.HasPrefix(server.Error(), "WRONGTYPE ")) {
 			return 0, err
 		}
 		if size += n; size > bounds.PageBytes && i >= parts {

@@ -19,7 +19,9 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if err := s.server.Begin(ctx); err != nil {
 			return "", err
 		}
-		known, err := script.First(s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray())
+		known, err := script.First(
+			s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray(),
+		)
 		if err != nil {
 			return "", s.server.Translate(ctx, "read a job", err)
 		}
@@ -27,7 +29,10 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if known != "" {
 			lastRun = k.Run(known)
 		}
-		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due).Add(p.Job, string(p.Type), string(p.Definition)).Int64(p.Revision).Add(known)
+		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due).
+			Add(p.Job, string(p.Type), string(p.Definition)).
+			Int64(p.Revision).
+			Add(known)
 		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.Channel)
 		word, _, err := s.server.Word(ctx, script.EnsureJob, c)
 		switch {
@@ -48,7 +53,11 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
-	word, _, err := s.server.Word(ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel))
+	word, _, err := s.server.Word(
+		ctx,
+		script.DisableJob,
+		script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel),
+	)
 	switch {
 	case err != nil:
 		return err

@@ -28,7 +28,12 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 		for _, name := range due {
 			id, route, ok := format.ParseLane(name)
 			if !ok {
-				s.config.Logger.ErrorContext(ctx, "a lane with delayed tasks has a damaged name", "partition", partition)
+				s.config.Logger.ErrorContext(
+					ctx,
+					"a lane with delayed tasks has a damaged name",
+					"partition",
+					partition,
+				)
 				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(name).Build()).Error(); err != nil {
 					return reply, s.server.Translate(ctx, "promote", err)
 				}
@@ -70,7 +75,8 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Idle, k.Kept, k.Terms, k.Routes).Add(format.Millis(s.config.SweepInterval))
+	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Idle, k.Kept, k.Terms, k.Routes).
+		Add(format.Millis(s.config.SweepInterval))
 	r, err := s.server.Run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
@@ -115,7 +121,8 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}
-	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64 || forgotten > 0
+	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64 ||
+		forgotten > 0
 	return reply, nil
 }
 

@@ -118,14 +118,23 @@ func TestLargeValuesAndFailuresAreReadByPages(t *testing.T) {
 		data := []store.Datum{{Bytes: mebibyte(i)}}
 		_, err := s.WriteValues(t.Context(), store.WriteParams{Stream: "producer", Number: s.enqueued, Writes: []store.Write{
 			{Scope: scope, Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: data},
-			{Scope: scope, Name: "m", Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: strconv.Itoa(i), Bytes: data[0].Bytes}}},
+			{
+				Scope: scope,
+				Name:  "m",
+				Type:  store.ValueMap,
+				Op:    store.WriteSet,
+				Data:  []store.Datum{{Field: strconv.Itoa(i), Bytes: data[0].Bytes}},
+			},
 		}})
 		require.NoError(t, err)
 		require.NoError(t, s.server.Do(t.Context(), "ZADD", s.prefix()+"dead:"+RunID(s.run), strconv.Itoa(i+1), string(mebibyte(i))))
 	}
 	require.NoError(t, s.server.Do(t.Context(), "SLOWLOG", "RESET"))
 	for at := range s.count {
-		page, err := s.ReadValue(t.Context(), store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: int64(at), Limit: 1000})
+		page, err := s.ReadValue(
+			t.Context(),
+			store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: int64(at), Limit: 1000},
+		)
 		require.NoError(t, err)
 		require.Len(t, page.Data, 1)
 	}

@@ -16,7 +16,11 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 	k := s.space(p.Limit)
 	c := script.NewCall(k.Limit(p.Limit))
 	c.Add(k.Channel, p.Limit, p.Holder).Int64(p.Number).Add(format.Millis(p.TTL)).Int(p.Max).Int(p.Keep).Int(p.Want)
-	c.Int(p.Rate.Events).Add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).Int(p.Rate.Burst).Int(p.Tokens).Int(p.Unused)
+	c.Int(p.Rate.Events).
+		Add(strconv.FormatFloat(p.Rate.Per.Seconds()*1e3, 'g', -1, 64)).
+		Int(p.Rate.Burst).
+		Int(p.Tokens).
+		Int(p.Unused)
 	c.Int64(format.Instant(p.Used))
 	c.Add(format.Millis(bounds.TokenTTL), format.Millis(bounds.MaxFill))
 	word, rest, err := s.server.Word(ctx, script.Draw, c)
@@ -33,7 +37,9 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 		return store.DrawReply{}, script.Unexpected(script.Draw, word)
 	}
 	reply := store.DrawReply{
-		Now: format.ParseMillis(script.Text(rest[0])), Held: int(script.Number(rest[1])), Reuse: int(script.Number(rest[2])), Wanted: script.Number(rest[3]) == 1,
+		Now: format.ParseMillis(
+			script.Text(rest[0]),
+		), Held: int(script.Number(rest[1])), Reuse: int(script.Number(rest[2])), Wanted: script.Number(rest[3]) == 1,
 		Tokens: int(script.Number(rest[4])), Next: format.ParseMillis(script.Text(rest[6])),
 	}
 	if reply.Tokens > 0 {
@@ -49,7 +55,11 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 // Forfeit implements [store.Limits].
 func (s *Store) Forfeit(ctx context.Context, limit string, h store.Holding) error {
 	k := s.space(limit)
-	word, _, err := s.server.Word(ctx, script.Forfeit, script.NewCall(k.Limit(limit)).Add(k.Channel, limit, h.Holder).Int64(h.Number))
+	word, _, err := s.server.Word(
+		ctx,
+		script.Forfeit,
+		script.NewCall(k.Limit(limit)).Add(k.Channel, limit, h.Holder).Int64(h.Number),
+	)
 	if err == nil && word != "ok" {
 		err = script.Unexpected(script.Forfeit, word)
 	}
@@ -62,7 +72,8 @@ func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) 
 	if err := s.server.Begin(ctx); err != nil {
 		return 0, err
 	}
-	all, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.spaces[partition].Leases).Min("0").Max("-1").Build()).AsStrSlice()
+	all, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.spaces[partition].Leases).Min("0").Max("-1").Build()).
+		AsStrSlice()
 	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
 		return 0, err
 	}

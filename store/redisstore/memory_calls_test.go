@@ -143,7 +143,13 @@ func TestOutOfMemoryAnOutcomeWithWritesIsRefusedWholeAndMayBeRepeated(t *testing
 func writesOf(run store.RunID) []store.Write {
 	return []store.Write{
 		{Scope: store.RunScope(run), Name: "l", Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("a")}}},
-		{Scope: store.RunScope(run), Name: "m", Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: "f", Bytes: []byte("a")}}},
+		{
+			Scope: store.RunScope(run),
+			Name:  "m",
+			Type:  store.ValueMap,
+			Op:    store.WriteSet,
+			Data:  []store.Datum{{Field: "f", Bytes: []byte("a")}},
+		},
 	}
 }
 

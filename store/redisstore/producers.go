@@ -187,7 +187,10 @@ func decodeEnqueueReply(
 	words, dups, _ := strings.Cut(record, "|")
 	byRun := strings.Split(words, ",")
 	if len(byRun) < runs {
-		return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrResultUnknown)
+		return store.EnqueueReply{}, fmt.Errorf(
+			"%w: the reply to an enqueue is of another batch",
+			store.ErrResultUnknown,
+		)
 	}
 	verdict := func(id store.RunID) error {
 		switch byRun[ordinal(id)-1] {
@@ -210,7 +213,10 @@ func decodeEnqueueReply(
 		for d := range strings.SplitSeq(dups, ",") {
 			n, err := strconv.Atoi(d)
 			if err != nil || n < 1 || n > len(specials) {
-				return store.EnqueueReply{}, fmt.Errorf("%w: the reply to an enqueue is of another batch", store.ErrResultUnknown)
+				return store.EnqueueReply{}, fmt.Errorf(
+					"%w: the reply to an enqueue is of another batch",
+					store.ErrResultUnknown,
+				)
 			}
 			reply.Entries[specials[n-1]].Duplicate = true
 		}

@@ -19,7 +19,9 @@ import (
 func (ses *session) addReports(
 	c *script.Call, k *format.Keyspace, p *store.HeartbeatParams, numberOf func(store.RunID) int64, first int,
 ) map[int64]bool {
-	byRun := store.Reporting(slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool { return numberOf(t.Run) == 0 }))
+	byRun := store.Reporting(
+		slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool { return numberOf(t.Run) == 0 }),
+	)
 	ses.mu.Lock()
 	for number := range ses.reporting {
 		if _, ok := byRun[number]; !ok {

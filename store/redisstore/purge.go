@@ -70,7 +70,8 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 			continue
 		}
 		facts, err := replies[reads*i+2].ToArray()
-		r.claimed = err != nil || facts[0].IsNil() || !facts[1].IsNil() // so may those of one whose record is lost or damaged
+		r.claimed = err != nil || facts[0].IsNil() ||
+			!facts[1].IsNil() // so may those of one whose record is lost or damaged
 		if err == nil {
 			r.ended = script.Text(facts[2])
 		}
@@ -158,7 +159,16 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 		if err != nil {
 			return err
 		}
-		c := script.NewCall(k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id))
+		c := script.NewCall(
+			k.Run(id),
+			k.Dead(id),
+			k.Starts(job),
+			k.Job(job),
+			k.Jobs,
+			k.Hist,
+			k.Trash,
+			k.RunConfiguration(id),
+		)
 		c.Add(id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
@@ -183,7 +193,11 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 }
 
 // starters reads whether a run has a record, its job, and the tokens that start it.
-func (s *Store) starters(ctx context.Context, k *format.Keyspace, id, job string) (known bool, of string, tokens []string, err error) {
+func (s *Store) starters(
+	ctx context.Context,
+	k *format.Keyspace,
+	id, job string,
+) (known bool, of string, tokens []string, err error) {
 	b := s.client.B
 	v, err := s.client.Do(ctx, b().Hmget().Key(k.Run(id)).Field("token", "job").Build()).ToArray()
 	if err != nil {

@@ -54,7 +54,8 @@ func remains(s *scene, run store.RunID) []string {
 
 // isPurge matches the script that purges runs.
 func isPurge(c redistest.Command) bool {
-	return strings.HasPrefix(c.Name, "EVAL") && slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:trash")) }) &&
+	return strings.HasPrefix(c.Name, "EVAL") &&
+		slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:trash")) }) &&
 		slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:idle")) }) &&
 		bytes.Contains(c.Args[2], []byte("}:run:"))
 }

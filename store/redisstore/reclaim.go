@@ -13,7 +13,11 @@ import (
 // held, a slice at a time. It returns how many deliveries that were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, _, err := s.server.Word(ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced))
+	word, _, err := s.server.Word(
+		ctx,
+		script.CloseSession,
+		script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced),
+	)
 	if err != nil || word != "closed" {
 		return 0, err
 	}

@@ -248,5 +248,27 @@ func (p *patient) requireRecovered(d damage) {
 	require.Zero(p, record.Holds)
 	p.sweep()
 	require.NoError(p, p.DeleteJob(p.Context(), p.job))
-	require.Empty(p, p.left("W:", "U:", "D:", "M:", "S:", "run:", "lanes:", "holds:", "stage:", "dead:", "ids:", "job:", "starts:", "trash", "hist", "idle", "due", "kept"))
+	require.Empty(
+		p,
+		p.left(
+			"W:",
+			"U:",
+			"D:",
+			"M:",
+			"S:",
+			"run:",
+			"lanes:",
+			"holds:",
+			"stage:",
+			"dead:",
+			"ids:",
+			"job:",
+			"starts:",
+			"trash",
+			"hist",
+			"idle",
+			"due",
+			"kept",
+		),
+	)
 }

@@ -164,7 +164,13 @@ func (r *round) learn(told []rueidis.RedisMessage) {
 }
 
 // decodeLanes reads {route, run, job, routes, configured, {message …}} of each lane.
-func (s *Store) decodeLanes(k *format.Keyspace, p *store.FetchParams, routes []store.Route, lanes []rueidis.RedisMessage, reply *store.FetchReply) error {
+func (s *Store) decodeLanes(
+	k *format.Keyspace,
+	p *store.FetchParams,
+	routes []store.Route,
+	lanes []rueidis.RedisMessage,
+	reply *store.FetchReply,
+) error {
 	groups := make([][]rueidis.RedisMessage, len(lanes))
 	total := 0
 	for i := range lanes {
@@ -199,7 +205,13 @@ func (s *Store) decodeLanes(k *format.Keyspace, p *store.FetchParams, routes []s
 		lane := store.Lane{Run: store.RunID{Job: meta.Job, Number: run}, Route: route}
 		for j := range groups[i] {
 			d := &next[j]
-			d.Lease = store.Lease{Session: p.Session.ID, Lane: lane, Fetch: p.Number, Index: total - len(next) + j, Tallied: tallied}
+			d.Lease = store.Lease{
+				Session: p.Session.ID,
+				Lane:    lane,
+				Fetch:   p.Number,
+				Index:   total - len(next) + j,
+				Tallied: tallied,
+			}
 			d.Configured = configured
 			d.Task = s.decodeOrQuarantine(script.Text(groups[i][j]))
 		}
@@ -220,7 +232,12 @@ func (s *Store) decodeOrQuarantine(message string) store.Task {
 }
 
 // held decodes pairs of lease field and message.
-func (s *Store) held(ctx context.Context, k *format.Keyspace, session string, pairs []rueidis.RedisMessage) ([]store.Delivery, error) {
+func (s *Store) held(
+	ctx context.Context,
+	k *format.Keyspace,
+	session string,
+	pairs []rueidis.RedisMessage,
+) ([]store.Delivery, error) {
 	out := make([]store.Delivery, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		lease, ok := format.ParseLeaseField(session, script.Text(pairs[i]))

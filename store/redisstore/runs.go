@@ -58,7 +58,11 @@ func (s *Store) strange(ctx context.Context, k *format.Keyspace, id store.RunID)
 
 // numbers tells for the runs that are seen by which numbers scripts find them: 0, which no run has,
 // for a strange one.
-func (s *Store) numbers(ctx context.Context, k *format.Keyspace, all func(see func(store.RunID))) (func(store.RunID) int64, error) {
+func (s *Store) numbers(
+	ctx context.Context,
+	k *format.Keyspace,
+	all func(see func(store.RunID)),
+) (func(store.RunID) int64, error) {
 	var known store.RunID
 	var strangers map[store.RunID]bool // mostly none
 	var failed error
@@ -147,7 +151,9 @@ func (s *Store) Failures(ctx context.Context, id store.RunID, after int64, limit
 		return nil, nil
 	}
 	k := s.space(id.Job)
-	c := script.NewCall(k.Run(format.RunID(id.Number)), k.Dead(format.RunID(id.Number))).Int64(min(after, maxOffset)).Int(min(limit, maxFailures))
+	c := script.NewCall(k.Run(format.RunID(id.Number)), k.Dead(format.RunID(id.Number))).
+		Int64(min(after, maxOffset)).
+		Int(min(limit, maxFailures))
 	word, rest, err := s.server.Word(ctx, script.ReadFailures, c)
 	switch {
 	case err != nil:

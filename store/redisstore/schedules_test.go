@@ -15,7 +15,10 @@ import (
 // that has begun a run. It must not be due at that time for ever.
 func TestADueTimeThatComesAgainGivesWayToTheNext(t *testing.T) {
 	s := newScene(t)
-	_, err := s.EnsureJob(t.Context(), store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true})
+	_, err := s.EnsureJob(
+		t.Context(),
+		store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("1"), Schedule: []byte("1"), DueNow: true},
+	)
 	require.NoError(t, err)
 	rec, err := s.Store.Job(t.Context(), "nightly")
 	require.NoError(t, err)

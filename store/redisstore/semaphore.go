@@ -35,17 +35,26 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 	k := s.space(p.Key)
 	c := semaphoreCall(k, p.Key)
 	c.Key(k.Meta)
-	c.Add(k.Channel, p.Key, p.Token, p.Holder).Int(p.Max).Add(format.Millis(p.TTL), mode, format.Millis(p.Wait)).Int(rand.IntN(p.Max))
+	c.Add(k.Channel, p.Key, p.Token, p.Holder).
+		Int(p.Max).
+		Add(format.Millis(p.TTL), mode, format.Millis(p.Wait)).
+		Int(rand.IntN(p.Max))
 	word, rest, err := s.server.Word(ctx, script.AcquireSemaphore, c)
 	switch {
 	case err != nil:
 		return store.SemaphoreReply{}, err
 	case word == "ok" && len(rest) == 3:
 		lease, err := parseHolder(rest[1], rest[2])
-		return store.SemaphoreReply{Granted: err == nil, Lease: lease, Now: format.ParseMillis(script.Text(rest[0]))}, err
+		return store.SemaphoreReply{
+			Granted: err == nil,
+			Lease:   lease,
+			Now:     format.ParseMillis(script.Text(rest[0])),
+		}, err
 	case word == "wait" && len(rest) >= 4:
 		reply := store.SemaphoreReply{
-			Now: format.ParseMillis(script.Text(rest[0])), Next: format.ParseMillis(script.Text(rest[1])), Ahead: int(script.Number(rest[2])), Place: parsePlace(script.Text(rest[3])),
+			Now: format.ParseMillis(
+				script.Text(rest[0]),
+			), Next: format.ParseMillis(script.Text(rest[1])), Ahead: int(script.Number(rest[2])), Place: parsePlace(script.Text(rest[3])),
 		}
 		reply.Holders = s.holders(ctx, p.Key, rest[4:])
 		return reply, nil
@@ -168,9 +177,15 @@ func parseHolder(lease, expires rueidis.RedisMessage) (store.SemaphoreHolder, er
 func parseWaiter(waiter, expires rueidis.RedisMessage) (store.SemaphoreWaiter, error) {
 	f := strings.SplitN(script.Text(waiter), " ", 4)
 	if len(f) != 4 {
-		return store.SemaphoreWaiter{}, fmt.Errorf("%w: waiter %q of a semaphore", store.ErrCorrupt, script.Text(waiter))
+		return store.SemaphoreWaiter{}, fmt.Errorf(
+			"%w: waiter %q of a semaphore",
+			store.ErrCorrupt,
+			script.Text(waiter),
+		)
 	}
 	return store.SemaphoreWaiter{
-		Since: format.ParseMillis(f[1]), Exclusive: f[2] == modeExclusive, Holder: strings.Clone(f[3]), Expires: format.ParseMillis(script.Text(expires)),
+		Since: format.ParseMillis(
+			f[1],
+		), Exclusive: f[2] == modeExclusive, Holder: strings.Clone(f[3]), Expires: format.ParseMillis(script.Text(expires)),
 	}, nil
 }

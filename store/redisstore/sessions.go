@@ -170,7 +170,14 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 			err = describe(&r, script.Text(v[0]), script.Text(v[1]))
 		}
 		if err != nil {
-			s.config.Logger.ErrorContext(ctx, "a session is listed without its worker", "session", l.Member, "error", err)
+			s.config.Logger.ErrorContext(
+				ctx,
+				"a session is listed without its worker",
+				"session",
+				l.Member,
+				"error",
+				err,
+			)
 			out = append(out, r)
 			continue
 		}

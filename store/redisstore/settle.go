@@ -294,7 +294,10 @@ func (st *settlement) staged(run string, o *store.Outcome) {
 	for i := range o.Staged {
 		route := o.Staged[i].Route
 		name := format.RouteName(route)
-		c.Int(st.lane(run, name)).Int(st.stagedLists(run, delivery, route)).Add(name, route.Queue).Int(o.Staged[i].Count)
+		c.Int(st.lane(run, name)).
+			Int(st.stagedLists(run, delivery, route)).
+			Add(name, route.Queue).
+			Int(o.Staged[i].Count)
 	}
 }
 
@@ -315,7 +318,10 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 			}
 			n, err := strconv.Atoi(item)
 			if err != nil || n < 1 || n > limit {
-				errs = append(errs, fmt.Errorf("%w: the reply to a settlement is of another batch", store.ErrResultUnknown))
+				errs = append(
+					errs,
+					fmt.Errorf("%w: the reply to a settlement is of another batch", store.ErrResultUnknown),
+				)
 				continue
 			}
 			fn(n - 1)

@@ -50,7 +50,13 @@ func (s *Store) receive(ctx context.Context) {
 			wait = resubscribeBackoff() // it had worked for a while
 		}
 		d, _ := wait.Next()
-		s.config.Logger.LogAttrs(ctx, slog.LevelDebug, "subscription lost", slog.Any("error", err), slog.Duration("again_in", d))
+		s.config.Logger.LogAttrs(
+			ctx,
+			slog.LevelDebug,
+			"subscription lost",
+			slog.Any("error", err),
+			slog.Duration("again_in", d),
+		)
 		select {
 		case <-ctx.Done():
 		case <-time.After(d):

@@ -33,7 +33,8 @@ func TestSubscribingWhileSignalsPourInHoldsUpNothing(t *testing.T) {
 	for range 4 {
 		group.Go(func(ctx context.Context) {
 			for ctx.Err() == nil {
-				_ = s.server.Client.Do(ctx, s.server.Client.B().Publish().Channel("{"+s.namespace+":0}:signals").Message("w:q").Build()).Error()
+				_ = s.server.Client.Do(ctx, s.server.Client.B().Publish().Channel("{"+s.namespace+":0}:signals").Message("w:q").Build()).
+					Error()
 			}
 		})
 	}
@@ -83,7 +84,8 @@ func TestASubscriberThatBlocksHoldsUpNobody(t *testing.T) {
 	<-synced
 }
 
-// listen subscribes until the test ends, and returns, once it listens, what waits until a signal is heard.
+// listen subscribes until the test ends, and returns, once it listens, what waits until a signal is
+// heard.
 func (s *scene) listen() (heard func(store.Signal)) {
 	s.Helper()
 	signals := make(chan store.Signal, 1000)
@@ -109,7 +111,8 @@ func (s *scene) listen() (heard func(store.Signal)) {
 	return heard
 }
 
-// TestARepairSignalsARunThatGoesOnToItsHook has a run that is held by nobody but a lost record: no count of it moves.
+// TestARepairSignalsARunThatGoesOnToItsHook has a run that is held by nobody but a lost record: no
+// count of it moves.
 func TestARepairSignalsARunThatGoesOnToItsHook(t *testing.T) {
 	s := newScene(t)
 	post := itemOf(store.KindPostJob, "hook")

@@ -21,7 +21,8 @@ import (
 
 const twinPartitions = 2
 
-// TestRandomCallsAreAnsweredAsInMemory plays few calls, or as many as ROLLCALL_TWIN_CALLS says, of ROLLCALL_TWIN_SEED.
+// TestRandomCallsAreAnsweredAsInMemory plays few calls, or as many as ROLLCALL_TWIN_CALLS says, of
+// ROLLCALL_TWIN_SEED.
 func TestRandomCallsAreAnsweredAsInMemory(t *testing.T) {
 	t.Parallel()
 	memory := storetest.Harness{New: func(testing.TB) store.Store {
@@ -54,7 +55,8 @@ func variable(tb testing.TB, name string) int {
 	return n
 }
 
-// dump lists every key of a store's namespace with its content, in an order of its own: that of a hash may change by reading it.
+// dump lists every key of a store's namespace with its content, in an order of its own: that of a
+// hash may change by reading it.
 func dump(tb testing.TB, s store.Store) []string {
 	v, ok := opened.Load(s)
 	require.True(tb, ok)

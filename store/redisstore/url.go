@@ -136,7 +136,8 @@ func (r *urlReader) server(what, hostport string) {
 		port = defaultPort
 	}
 	// Port is empty for what is none, and then the host has the colon still.
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || strings.Contains(host, ":") && net.ParseIP(withoutZone(host)) == nil {
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 ||
+		strings.Contains(host, ":") && net.ParseIP(withoutZone(host)) == nil {
 		r.bad("has a host or port, in %s, that is not valid", what)
 	}
 	r.option.InitAddress = append(r.option.InitAddress, net.JoinHostPort(host, port))

@@ -52,7 +52,11 @@ func TestURLsMeanWhatTheyMeanElsewhere(t *testing.T) {
 		got = rueidis.ClientOption{
 			InitAddress: got.InitAddress, Username: got.Username, Password: got.Password, SelectDB: got.SelectDB, ClientName: got.ClientName,
 			AlwaysRESP2: got.AlwaysRESP2, DisableCache: got.DisableCache,
-			Sentinel: rueidis.SentinelOption{MasterSet: got.Sentinel.MasterSet, Username: got.Sentinel.Username, Password: got.Sentinel.Password},
+			Sentinel: rueidis.SentinelOption{
+				MasterSet: got.Sentinel.MasterSet,
+				Username:  got.Sentinel.Username,
+				Password:  got.Sentinel.Password,
+			},
 		}
 		require.Equal(t, want, got, url)
 	}

@@ -84,7 +84,9 @@ func (w *valueWriter) write(write *store.Write) {
 	count := w.Reserve()
 	switch write.Op {
 	case store.WriteSwap:
-		w.Add(valueField(write.Type, write.Data[0].Field)).Flag(write.Expect != nil).Add(string(write.Expect), string(write.Data[0].Bytes))
+		w.Add(valueField(write.Type, write.Data[0].Field)).
+			Flag(write.Expect != nil).
+			Add(string(write.Expect), string(write.Data[0].Bytes))
 	case store.WriteAppend:
 		w.Int64(write.Cap)
 		fallthrough

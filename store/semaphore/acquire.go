@@ -23,13 +23,13 @@ const (
 )
 
 // Acquire takes a place, and waits for one until ctx ends: it is the exception among the ways to
-// acquire. Those who wait are served first come, first served, across processes, and TryAcquire yields to
-// them. A release wakes the first of them, and the end of the earliest lease all.
+// acquire. Those who wait are served first come, first served, across processes, and TryAcquire
+// yields to them. A release wakes the first of them, and the end of the earliest lease all.
 //
-// A waiter that dies loses its place in the line after 15 s, one that stands still for as long joins again at
-// its end. Through outages of the store Acquire keeps trying. When ctx ends, the error matches
-// its cause and is a [*NotAcquiredError] with those who held at last; the place in the line is given up. Bad input
-// is a [*store.FieldError].
+// A waiter that dies loses its place in the line after 15 s, one that stands still for as long
+// joins again at its end. Through outages of the store Acquire keeps trying. When ctx ends, the
+// error matches its cause and is a [*NotAcquiredError] with those who held at last; the place in
+// the line is given up. Bad input is a [*store.FieldError].
 func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (lease *Lease, err error) {
 	claim, err := newClaim(key, opts)
 	if err != nil {
@@ -81,7 +81,8 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (le
 // waiter still looks from time to time.
 func (s *Semaphores) listen(ctx context.Context, key string, place *atomic.Int64, wake chan<- struct{}) {
 	_ = s.store.Subscribe(ctx, func(sig store.Signal) {
-		if sig.Type == store.SignalSync || sig.Type == store.SignalSemaphore && sig.Semaphore == key && sig.Place == place.Load() {
+		if sig.Type == store.SignalSync ||
+			sig.Type == store.SignalSemaphore && sig.Semaphore == key && sig.Place == place.Load() {
 			select {
 			case wake <- struct{}{}:
 			default: // it is awake already

@@ -31,9 +31,9 @@
 //
 // # The line
 //
-// Each that waits in [Semaphores.Acquire] claims again every 5 s, or sooner when it is woken or the first lease ends, and
-// each claim keeps its place in the line for 15 s. So a waiter that died holds up those behind it for at most 15 s, though
-// a place is free.
+// Each that waits in [Semaphores.Acquire] claims again every 5 s, or sooner when it is woken or the
+// first lease ends, and each claim keeps its place in the line for 15 s. So a waiter that died
+// holds up those behind it for at most 15 s, though a place is free.
 //
 // # Readers and writers
 //
@@ -43,9 +43,10 @@
 //
 // # When to use what
 //
-// A [Gate] is for a runner that is fired in many processes and shall run in a few of them
-// at a time: a nightly report, a worker that a licence allows five times. It is not for single tasks:
-// a handler that waits for a semaphore keeps a worker's slot busy. To bound how many tasks of a kind run
-// at a time, set the attribute MaxRunning of the kind: what is over it waits in its queue. What is due at times, once for
-// all processes, is a periodic job. A gate obeys the read-only mode of a namespace only with the manager's Writable as CanRun.
+// A [Gate] is for a runner that is fired in many processes and shall run in a few of them at a
+// time: a nightly report, a worker that a licence allows five times. It is not for single tasks: a
+// handler that waits for a semaphore keeps a worker's slot busy. To bound how many tasks of a kind
+// run at a time, set the attribute MaxRunning of the kind: what is over it waits in its queue. What
+// is due at times, once for all processes, is a periodic job. A gate obeys the read-only mode of a
+// namespace only with the manager's Writable as CanRun.
 package semaphore

@@ -123,7 +123,8 @@ func ExampleSemaphores_Acquire() {
 	// <nil>
 }
 
-// A writer holds the semaphore alone. While it waits no reader is let in, so those that read are the last ones.
+// A writer holds the semaphore alone. While it waits no reader is let in, so those that read are
+// the last ones.
 func ExampleOptions_exclusive() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
@@ -164,11 +165,16 @@ func ExampleOptions_exclusive() {
 	// <nil>
 }
 
-// Whoever needs several gets all of them or none. In whatever order callers name them, none waits for the other in a circle.
+// Whoever needs several gets all of them or none. In whatever order callers name them, none waits
+// for the other in a circle.
 func ExampleSemaphores_AcquireAll() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
-	leases, err := sems.AcquireAll(ctx, []string{"warehouse", "invoices"}, &semaphore.Options{TTL: time.Minute, Holder: "closing of the year"})
+	leases, err := sems.AcquireAll(
+		ctx,
+		[]string{"warehouse", "invoices"},
+		&semaphore.Options{TTL: time.Minute, Holder: "closing of the year"},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

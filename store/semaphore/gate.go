@@ -22,15 +22,16 @@ type Gate struct {
 	TTL    time.Duration // how long a dead runner keeps its place; see [Options]
 	Holder string        // who runs, for whoever is locked out to read; see [Options]
 
-	// CanRun is asked before each run whether it may be; a run under way goes on whatever it would say by then. A gate obeys the
-	// read-only mode of a namespace only if this is syncjob's Manager.Writable, or asks it. Defaults to yes.
+	// CanRun is asked before each run whether it may be; a run under way goes on whatever it would say
+	// by then. A gate obeys the read-only mode of a namespace only if this is syncjob's
+	// Manager.Writable, or asks it. Defaults to yes.
 	CanRun func(ctx context.Context) bool
 
-	// OnError is told of every error as it happens: of acquiring, of the
-	// runner, of heartbeats, which are tried again while the lease lasts, of releasing, and of callbacks that panicked. A skipped run is no
-	// error, and a panic of the runner goes to the caller of Run alone. One Run makes no two calls of it at a time; several that go on at once do. A call is
-	// waited for a tenth of the TTL, a second at most; while it blocks, no further one is made.
-	// Defaults to nobody.
+	// OnError is told of every error as it happens: of acquiring, of the runner, of heartbeats, which
+	// are tried again while the lease lasts, of releasing, and of callbacks that panicked. A skipped
+	// run is no error, and a panic of the runner goes to the caller of Run alone. One Run makes no two
+	// calls of it at a time; several that go on at once do. A call is waited for a tenth of the TTL, a
+	// second at most; while it blocks, no further one is made. Defaults to nobody.
 	OnError func(error)
 
 	// OnHeartbeat is told of each successful heartbeat, and until when the lease lasts by the
@@ -38,18 +39,20 @@ type Gate struct {
 	OnHeartbeat func(deadline time.Time)
 }
 
-// Run calls fn, on the caller's goroutine, if the predicate allows and a place is free, and never without a lease. Otherwise it returns
-// at once an error that matches [ErrSkipped].
+// Run calls fn, on the caller's goroutine, if the predicate allows and a place is free, and never
+// without a lease. Otherwise it returns at once an error that matches [ErrSkipped].
 //
 // While fn runs the lease is refreshed at a third of its TTL, whether or not fn makes progress; fn
 // finds it, with its deadline, by [FromContext]. fn's context ends with ctx, and with cause
 // [store.ErrLeaseLost] when the lease is lost; Run waits for fn to return all the same. Whatever
-// happens the lease is released then: also when fn panics, or ends its goroutine, which goes on to the caller. If the store does
-// not answer Run gives that up after 2 s, and the lease ends with its time.
+// happens the lease is released then: also when fn panics, or ends its goroutine, which goes on to
+// the caller. If the store does not answer Run gives that up after 2 s, and the lease ends with its
+// time.
 //
-// Run returns fn's error, joined with that of the release if that failed: [store.ErrLeaseLost] there
-// means that somebody else may have run meanwhile. A panic of CanRun keeps fn from running and is returned as an error; the first of OnHeartbeat or
-// OnError is joined to what Run returns. Bad input is a [*store.FieldError], also a nil fn for the field "Fn".
+// Run returns fn's error, joined with that of the release if that failed: [store.ErrLeaseLost]
+// there means that somebody else may have run meanwhile. A panic of CanRun keeps fn from running
+// and is returned as an error; the first of OnHeartbeat or OnError is joined to what Run returns.
+// Bad input is a [*store.FieldError], also a nil fn for the field "Fn".
 func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err error) {
 	if err := g.check(fn); err != nil {
 		return fmt.Errorf("gate: %w", err)

@@ -174,7 +174,10 @@ func client(ctx context.Context, s store.Store, h *history, name int, seed uint6
 	for round := range rounds {
 		token := fmt.Sprintf("%d.%d", name, round)
 		granted, err := record(step{verb: "acquire", token: token}, func(st *step) error {
-			r, err := retrying.AcquireSemaphore(ctx, store.SemaphoreClaim{Key: "k", Token: token, Holder: token, Max: historySlots, TTL: historyTTL})
+			r, err := retrying.AcquireSemaphore(
+				ctx,
+				store.SemaphoreClaim{Key: "k", Token: token, Holder: token, Max: historySlots, TTL: historyTTL},
+			)
 			st.ok, st.fence, st.now, st.expires = r.Granted, r.Lease.Fence, r.Now, r.Lease.Expires
 			if st.ok {
 				st.now = r.Lease.Acquired // a repeat answers later
@@ -257,7 +260,16 @@ func TestHistoriesOnRedisAreThoseOfASemaphore(t *testing.T) {
 func TestTheCheckOfHistoriesSeesFaults(t *testing.T) {
 	at := func(ms int) time.Time { return time.UnixMilli(int64(1000 + ms)) }
 	acquire := func(token string, ms int, fence int64) step {
-		return step{verb: "acquire", token: token, call: at(ms), back: at(ms), now: at(ms), ok: true, fence: fence, expires: at(ms).Add(historyTTL)}
+		return step{
+			verb:    "acquire",
+			token:   token,
+			call:    at(ms),
+			back:    at(ms),
+			now:     at(ms),
+			ok:      true,
+			fence:   fence,
+			expires: at(ms).Add(historyTTL),
+		}
 	}
 	end := func(verb, token string, ms int, ok bool) step {
 		return step{verb: verb, token: token, call: at(ms), back: at(ms), ok: ok, expires: at(ms).Add(historyTTL)}

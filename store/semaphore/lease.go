@@ -31,12 +31,19 @@ type Lease struct {
 	timer    *time.Timer // ends ctx at until; nil once the lease was given back
 }
 
-// margin is how long before the end of a lease its context ends. Timers fire late, by up to 8 ms on a busy
-// machine, and whoever waits for the context has to hear of it; the store counts in whole milliseconds.
+// margin is how long before the end of a lease its context ends. Timers fire late, by up to 8 ms on
+// a busy machine, and whoever waits for the context has to hear of it; the store counts in whole
+// milliseconds.
 func margin(ttl time.Duration) time.Duration { return min(ttl/10, 100*time.Millisecond) }
 
 // newLease watches over a lease that was asked for at a time before it was granted.
-func newLease(ctx context.Context, s store.Store, c store.SemaphoreClaim, h store.SemaphoreHolder, before time.Time) *Lease {
+func newLease(
+	ctx context.Context,
+	s store.Store,
+	c store.SemaphoreClaim,
+	h store.SemaphoreHolder,
+	before time.Time,
+) *Lease {
 	l := &Lease{
 		Key: c.Key, Slot: h.Slot, Fence: h.Fence, Token: c.Token,
 		store: s, ttl: c.TTL, deadline: h.Expires, until: before.Add(c.TTL - margin(c.TTL)),
@@ -48,8 +55,8 @@ func newLease(ctx context.Context, s store.Store, c store.SemaphoreClaim, h stor
 
 func (l *Lease) lose() { l.end(store.ErrLeaseLost) }
 
-// end ends the lease's context and those that follow it. When it returns none of them is alive, so that nobody finds
-// one who was told of the loss.
+// end ends the lease's context and those that follow it. When it returns none of them is alive, so
+// that nobody finds one who was told of the loss.
 func (l *Lease) end(cause error) {
 	l.ending.Lock()
 	defer l.ending.Unlock()
@@ -71,8 +78,8 @@ func (l *Lease) follow(cancel context.CancelCauseFunc) {
 	l.followers = append(l.followers, cancel)
 }
 
-// alive reports whether the lease can still be relied on. In a process that stood still its context may not have
-// ended yet.
+// alive reports whether the lease can still be relied on. In a process that stood still its context
+// may not have ended yet.
 func (l *Lease) alive() bool {
 	l.mu.Lock()
 	late := !time.Now().Before(l.until)
@@ -83,11 +90,12 @@ func (l *Lease) alive() bool {
 	return l.ctx.Err() == nil
 }
 
-// Context ends with cause [store.ErrLeaseLost] when the lease was found lost or its time is about to
-// pass without a refresh, and with [context.Canceled] when Release is called. It ends before the lease does by the store's
-// clock: a tenth of the TTL before, or 100 ms if that is less, counted from before the lease was asked for. A process that is stopped, or has no
-// processor for longer than that, learns of it late. It has the values of the context that the lease was
-// acquired with, and not its end.
+// Context ends with cause [store.ErrLeaseLost] when the lease was found lost or its time is about
+// to pass without a refresh, and with [context.Canceled] when Release is called. It ends before the
+// lease does by the store's clock: a tenth of the TTL before, or 100 ms if that is less, counted
+// from before the lease was asked for. A process that is stopped, or has no processor for longer
+// than that, learns of it late. It has the values of the context that the lease was acquired with,
+// and not its end.
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Deadline is when the lease ends by the store's clock, unless it is refreshed.
@@ -97,9 +105,9 @@ func (l *Lease) Deadline() time.Time {
 	return l.deadline
 }
 
-// Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost: Context has
-// ended then, and that is final. After any other error, of a store that cannot be reached
-// while the lease lasts or of ctx, the lease is held on until its deadline.
+// Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost:
+// Context has ended then, and that is final. After any other error, of a store that cannot be
+// reached while the lease lasts or of ctx, the lease is held on until its deadline.
 func (l *Lease) Refresh(ctx context.Context) error {
 	before := time.Now()
 	bounded, done := bind(ctx, l.ctx)
@@ -132,9 +140,9 @@ func (l *Lease) extend(deadline, before time.Time) bool {
 	return true
 }
 
-// Release ends the lease and Context, first of all Context. [store.ErrLeaseLost] when Context had ended with that before,
-// or the lease was not held any more: nobody else's lease is touched. After another error it may be called
-// again, or the lease ends with its time.
+// Release ends the lease and Context, first of all Context. [store.ErrLeaseLost] when Context had
+// ended with that before, or the lease was not held any more: nobody else's lease is touched. After
+// another error it may be called again, or the lease ends with its time.
 func (l *Lease) Release(ctx context.Context) error {
 	l.giveUp()
 	err := l.store.ReleaseSemaphore(ctx, l.Key, l.Token)

@@ -33,7 +33,8 @@ func TestALeaseThatIsNotRefreshedEndsItsContext(t *testing.T) {
 	})
 }
 
-// TestAContextEndsBeforeItsLeaseHoweverLateAnswersAre goes by the store's clock, which tells when somebody else may have the place.
+// TestAContextEndsBeforeItsLeaseHoweverLateAnswersAre goes by the store's clock, which tells when
+// somebody else may have the place.
 func TestAContextEndsBeforeItsLeaseHoweverLateAnswersAre(t *testing.T) {
 	for _, lag := range []time.Duration{0, time.Millisecond, margin, ttl / 2, ttl - margin - time.Millisecond} {
 		for _, refreshed := range []bool{false, true} {

@@ -23,8 +23,8 @@ const releaseTimeout = 2 * time.Second
 
 // Options say what is claimed. Nil options mean all defaults.
 type Options struct {
-	// Max is how many may hold the semaphore at a time, at most [bounds.MaxSlots]. Each claim counts by its
-	// own, so it may change while some hold: none of them loses its lease. Defaults to
+	// Max is how many may hold the semaphore at a time, at most [bounds.MaxSlots]. Each claim counts
+	// by its own, so it may change while some hold: none of them loses its lease. Defaults to
 	// [DefaultMax].
 	Max int
 
@@ -52,24 +52,24 @@ type Holder = store.SemaphoreHolder
 // Waiter describes a place in the line.
 type Waiter = store.SemaphoreWaiter
 
-// Semaphores are all semaphores of a store, by their keys: 1 to
-// [bounds.MaxSemaphoreKeyLen] bytes of valid UTF-8 without control characters. Make it with [New]. Its methods may be called
+// Semaphores are all semaphores of a store, by their keys: 1 to [bounds.MaxSemaphoreKeyLen] bytes
+// of valid UTF-8 without control characters. Make it with [New]. Its methods may be called
 // concurrently. It keeps nothing and need not be closed.
 type Semaphores struct {
 	store store.Store
 }
 
-// New returns the semaphores of a store, which stays the caller's. Calls that fail for now are repeated as
-// [store.WithRetry] does, in time for the lease that they are about.
+// New returns the semaphores of a store, which stays the caller's. Calls that fail for now are
+// repeated as [store.WithRetry] does, in time for the lease that they are about.
 func New(s store.Store) *Semaphores {
 	return &Semaphores{store: store.WithRetry(s, nil)}
 }
 
-// TryAcquire takes a free place and does not wait: [*NotAcquiredError] when there is none, or
-// when those who wait in [Semaphores.Acquire] are to have it. A [*store.FieldError] for each thing wrong with
-// the key or the options. When the store cannot be reached it tries again for as long as
-// the lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken all the same is given back,
-// or ends with its time if that fails, too.
+// TryAcquire takes a free place and does not wait: [*NotAcquiredError] when there is none, or when
+// those who wait in [Semaphores.Acquire] are to have it. A [*store.FieldError] for each thing wrong
+// with the key or the options. When the store cannot be reached it tries again for as long as the
+// lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken all the
+// same is given back, or ends with its time if that fails, too.
 func (s *Semaphores) TryAcquire(ctx context.Context, key string, opts *Options) (*Lease, error) {
 	claim, err := newClaim(key, opts)
 	if err != nil {
@@ -115,10 +115,10 @@ func (s *Semaphores) read(ctx context.Context, key string) (store.SemaphoreRecor
 	return rec, nil
 }
 
-// ForceRelease ends the lease with the fencing number before its time: it is for operators,
-// who find the number with Holders. It reports whether a lease was ended now; false means that none has that number
-// any more. Its holder learns it with the next refresh, and may work on until
-// then: this makes room, it does not stop anybody.
+// ForceRelease ends the lease with the fencing number before its time: it is for operators, who
+// find the number with Holders. It reports whether a lease was ended now; false means that none has
+// that number any more. Its holder learns it with the next refresh, and may work on until then:
+// this makes room, it does not stop anybody.
 func (s *Semaphores) ForceRelease(ctx context.Context, key string, fence int64) (bool, error) {
 	var bad error
 	if fence <= 0 {
@@ -193,8 +193,8 @@ func (s *Semaphores) claim(ctx context.Context, c store.SemaphoreClaim) (*Lease,
 	return newLease(ctx, s.store, c, reply.Lease, before), reply, nil
 }
 
-// withdraw gives back what a claim may have got without our knowing: a lease or a place in the line. If it
-// fails that ends with its time.
+// withdraw gives back what a claim may have got without our knowing: a lease or a place in the
+// line. If it fails that ends with its time.
 func (s *Semaphores) withdraw(ctx context.Context, c store.SemaphoreClaim) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()

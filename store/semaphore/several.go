@@ -18,17 +18,19 @@ type Leases struct {
 	cancel context.CancelCauseFunc
 }
 
-// TryAcquireAll takes a free place of each key and does not wait: all or none. The same options go for every key. If one of them has none
-// free, the others are given back, and the error is that of [Semaphores.TryAcquire] for it. The
-// keys may lie in different partitions, so they are taken one after the other, also where they happen to share one: meanwhile somebody else may
-// be refused a place that is given back a moment later.
+// TryAcquireAll takes a free place of each key and does not wait: all or none. The same options go
+// for every key. If one of them has none free, the others are given back, and the error is that of
+// [Semaphores.TryAcquire] for it. The keys may lie in different partitions, so they are taken one
+// after the other, also where they happen to share one: meanwhile somebody else may be refused a
+// place that is given back a moment later.
 func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
 	return acquireAll(ctx, keys, opts, s.TryAcquire)
 }
 
-// AcquireAll takes a place of each key, and waits for each until ctx ends: all or none. The same options go for every key. The keys
-// are taken in their order, so that callers cannot wait for each other in a circle. What is held already is kept by
-// heartbeats meanwhile; if it is lost all the same, AcquireAll gives up with [store.ErrLeaseLost].
+// AcquireAll takes a place of each key, and waits for each until ctx ends: all or none. The same
+// options go for every key. The keys are taken in their order, so that callers cannot wait for each
+// other in a circle. What is held already is kept by heartbeats meanwhile; if it is lost all the
+// same, AcquireAll gives up with [store.ErrLeaseLost].
 func (s *Semaphores) AcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
 	return acquireAll(ctx, keys, opts, s.Acquire)
 }
@@ -84,8 +86,8 @@ func (l *Leases) add(lease *Lease) {
 	lease.follow(l.cancel)
 }
 
-// Context ends with that of the first lease which does, with its cause: see [Lease.Context]. It has ended when Refresh says
-// [store.ErrLeaseLost].
+// Context ends with that of the first lease which does, with its cause: see [Lease.Context]. It has
+// ended when Refresh says [store.ErrLeaseLost].
 func (l *Leases) Context() context.Context { return l.ctx }
 
 // Refresh lets all leases last for another TTL, as [Lease.Refresh] does one. It tries each

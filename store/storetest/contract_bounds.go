@@ -41,7 +41,10 @@ func (w *worker) reconsider() {
 
 // within fetches until nothing more comes within the bounds, and returns the deliveries by kind and
 // the budgets that fell short at last. What is delivered is charged to the budgets.
-func (w *worker) within(budgets []store.Budget, perRun ...store.RunLimit) (byKind map[string][]store.Delivery, short []int) {
+func (w *worker) within(
+	budgets []store.Budget,
+	perRun ...store.RunLimit,
+) (byKind map[string][]store.Delivery, short []int) {
 	w.s.tb.Helper()
 	byKind = make(map[string][]store.Delivery)
 	for idle := 0; idle < 3; idle++ {
@@ -86,11 +89,23 @@ var boundsContract = []testCase{
 		r := s.open("import")
 		p, w := r.producer(), r.bounded()
 		p.add(r, append(tasks(scan, "scan", 40), tasks(file, "file", 40)...)...)
-		got, short := w.within([]store.Budget{{Scope: scope(scan, check, file), Left: 9}, {Scope: scope(file), Left: 2}, {Scope: scope(scan), Left: 6}})
+		got, short := w.within(
+			[]store.Budget{
+				{Scope: scope(scan, check, file), Left: 9},
+				{Scope: scope(file), Left: 2},
+				{Scope: scope(scan), Left: 6},
+			},
+		)
 		s.Len(got[scan.Kind], 6)
 		s.Len(got[file.Kind], 2)
 		s.Equal([]int{1, 2}, short)
-		got, short = w.within([]store.Budget{{Scope: scope(file, check, scan), Left: 9}, {Scope: scope(scan), Left: 100}, {Scope: scope(file), Left: 100}})
+		got, short = w.within(
+			[]store.Budget{
+				{Scope: scope(file, check, scan), Left: 9},
+				{Scope: scope(scan), Left: 100},
+				{Scope: scope(file), Left: 100},
+			},
+		)
 		s.Len(got[scan.Kind], 9)
 		s.Equal([]int{0}, short)
 	}},
@@ -138,7 +153,9 @@ var boundsContract = []testCase{
 	{"recovered tasks are charged to budgets, hooks are not", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob)})
 		w := r.bounded()
-		got, _ := w.within([]store.Budget{{Scope: store.Scope{Set: scan.Set, Kinds: []string{scan.Kind, store.KindPreJob}}}})
+		got, _ := w.within(
+			[]store.Budget{{Scope: store.Scope{Set: scan.Set, Kinds: []string{scan.Kind, store.KindPreJob}}}},
+		)
 		s.Len(got[store.KindPreJob], 1, "a hook is never covered")
 		w.settle(plain(got[store.KindPreJob][0], store.VerdictBegin))
 		w.one()
@@ -303,7 +320,10 @@ var modesContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ModeReadWrite))
-		l.hears("the mode", func(sig store.Signal) bool { return sig.Type == store.SignalMode && sig.Partition == r.partition })
+		l.hears(
+			"the mode",
+			func(sig store.Signal) bool { return sig.Type == store.SignalMode && sig.Partition == r.partition },
+		)
 		w.succeed(w.one())
 		r.status(store.StatusSucceeded)
 	}},

@@ -78,7 +78,9 @@ var configurationsContract = []testCase{
 			won.Store(0)
 			s.together(writers, func(i int) error {
 				_, err := s.store.WriteConfiguration(s.ctx, store.ConfigurationWrite{
-					ID: ofSet("ingest"), Token: tokens[i] + strconv.FormatInt(version, 10), IfVersion: version, Document: []byte(tokens[i]),
+					ID: ofSet(
+						"ingest",
+					), Token: tokens[i] + strconv.FormatInt(version, 10), IfVersion: version, Document: []byte(tokens[i]),
 				})
 				if err == nil {
 					won.Add(1)
@@ -94,7 +96,10 @@ var configurationsContract = []testCase{
 	{"a removed document leaves its version and its history", func(s *scene) {
 		_, err := s.configure(ofSet("ingest"), 0, "a")
 		s.NoError(err)
-		v, err := s.store.WriteConfiguration(s.ctx, store.ConfigurationWrite{ID: ofSet("ingest"), Token: "t", IfVersion: 1})
+		v, err := s.store.WriteConfiguration(
+			s.ctx,
+			store.ConfigurationWrite{ID: ofSet("ingest"), Token: "t", IfVersion: 1},
+		)
 		s.NoError(err)
 		s.Equal(int64(2), v)
 		rec, err := s.store.Configuration(s.ctx, ofSet("ingest"))
@@ -173,7 +178,11 @@ var configurationsContract = []testCase{
 		for v := range int64(3) {
 			_, err := s.configure(ofSet("ingest"), v, fmt.Sprint("d", v))
 			s.NoError(err)
-			s.until(s.partition("ingest"), "the change is seen", func() bool { return watch() == fmt.Sprint(v+1, " d", v) })
+			s.until(
+				s.partition("ingest"),
+				"the change is seen",
+				func() bool { return watch() == fmt.Sprint(v+1, " d", v) },
+			)
 		}
 		none, err := s.store.WatchConfigurations(s.ctx, nil)
 		s.NoError(err)

@@ -160,7 +160,20 @@ func files(n int64) map[string]int64 { return map[string]int64{"files": n} }
 func countersAddUp(s *scene) {
 	r := s.open("import")
 	p, w := r.producer(), r.worker()
-	numbers := []int64{0, 1, -1, 1 << 40, -(1 << 41), 999_999_999_999, 9_999_999_999_999, 1<<53 + 1, -(1 << 53), 1<<60 + 1, -(1 << 60), -(1 << 61)}
+	numbers := []int64{
+		0,
+		1,
+		-1,
+		1 << 40,
+		-(1 << 41),
+		999_999_999_999,
+		9_999_999_999_999,
+		1<<53 + 1,
+		-(1 << 53),
+		1<<60 + 1,
+		-(1 << 60),
+		-(1 << 61),
+	}
 	p.add(r, tasks(scan, "t", 2*len(numbers))...)
 	var sum int64
 	var outcomes []store.Outcome
@@ -183,7 +196,10 @@ func countersAddUp(s *scene) {
 		}
 	}
 	w.settle(outcomes...)
-	s.Equal(map[string]int64{"bytes": sum, "files": int64(2 * len(numbers)), "deleted": -int64(len(numbers) / 2)}, r.record().Counters)
+	s.Equal(
+		map[string]int64{"bytes": sum, "files": int64(2 * len(numbers)), "deleted": -int64(len(numbers) / 2)},
+		r.record().Counters,
+	)
 	s.Equal(r.record().Counters, r.inspect().Run.Counters)
 	all := w.drain(wellDone)
 	r.counts(store.Counts{Succeeded: int64(2*len(numbers) + len(all))}, "everything ran")

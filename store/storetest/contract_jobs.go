@@ -21,7 +21,15 @@ var jobsContract = []testCase{
 	{"declaring says what it did", func(s *scene) {
 		ensure := func(def string, revision int64) store.EnsureResult {
 			s.tb.Helper()
-			result, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte(def), Revision: revision})
+			result, err := s.store.EnsureJob(
+				s.ctx,
+				store.EnsureParams{
+					Job:        "nightly",
+					Type:       store.JobPeriodic,
+					Definition: []byte(def),
+					Revision:   revision,
+				},
+			)
 			s.NoError(err)
 			return result
 		}
@@ -59,7 +67,10 @@ var jobsContract = []testCase{
 		s.False(disabled())
 	}},
 	{"a declared job is kept when its runs have expired", func(s *scene) {
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(
+			s.ctx,
+			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+		)
 		s.NoError(err)
 		r := s.start(store.StartParams{Job: "nightly", Declared: true, Retention: tick})
 		job, err := s.store.Job(s.ctx, "nightly")
@@ -83,7 +94,10 @@ var jobsContract = []testCase{
 			name := fmt.Sprintf("job/%02d", (i*7)%25)
 			want[s.partition(name)] = append(want[s.partition(name)], name)
 			if i%5 == 0 {
-				_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: name, Type: store.JobStanding, Definition: []byte("d")})
+				_, err := s.store.EnsureJob(
+					s.ctx,
+					store.EnsureParams{Job: name, Type: store.JobStanding, Definition: []byte("d")},
+				)
 				s.NoError(err)
 				continue
 			}
@@ -142,7 +156,10 @@ var jobsContract = []testCase{
 	{"a deleted job is gone with its definition and runs", func(s *scene) {
 		partition := s.partition("nightly")
 		before := s.leftovers()
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(
+			s.ctx,
+			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+		)
 		s.NoError(err)
 		var last *run
 		for range 3 {

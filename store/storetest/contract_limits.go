@@ -88,7 +88,8 @@ var limitsContract = []testCase{
 			last, next := line[i%4], line[(i+1)%4]
 			s.Zero(last.draw(0, 0).Held)
 			l.hears("that it is the turn of the first", func(sig store.Signal) bool {
-				return sig.Type == store.SignalLimit && sig.Limit == "l" && sig.Holder == next.p.Holder && sig.Partition == s.partition("l")
+				return sig.Type == store.SignalLimit && sig.Limit == "l" && sig.Holder == next.p.Holder &&
+					sig.Partition == s.partition("l")
 			})
 			l.stop()
 			s.Zero(last.draw(0, 8).Held, "it yields to those who wait")
@@ -106,7 +107,10 @@ var limitsContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		b.draw(0, 1)
-		l.hears("that others want permits", func(sig store.Signal) bool { return sig.Type == store.SignalLimit && sig.Holder == a.p.Holder })
+		l.hears(
+			"that others want permits",
+			func(sig store.Signal) bool { return sig.Type == store.SignalLimit && sig.Holder == a.p.Holder },
+		)
 	}},
 	{"what is in use is kept when there are fewer, and more are there at once", func(s *scene) {
 		a, b := s.drawer("l", 6), s.drawer("l", 6)
@@ -158,7 +162,10 @@ var limitsContract = []testCase{
 		l := s.listen()
 		defer l.stop()
 		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
-		l.hears("that permits are there", func(sig store.Signal) bool { return sig.Type == store.SignalLimit && sig.Holder == alive.p.Holder })
+		l.hears(
+			"that permits are there",
+			func(sig store.Signal) bool { return sig.Type == store.SignalLimit && sig.Holder == alive.p.Holder },
+		)
 		s.NoError(s.store.Forfeit(s.ctx, "l", silent[0]))
 		s.Equal(2, alive.draw(0, 2).Held)
 		s.Empty(alive.draw(2, 2).Silent)

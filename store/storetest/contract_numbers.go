@@ -13,7 +13,10 @@ import (
 var (
 	badTimes = map[string]time.Time{
 		"2^62 s": time.Unix(1<<62, 0), "the year 10000": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
-		"-2^62 s": time.Unix(-1<<62, 0), "the last second": time.Unix(math.MaxInt64, 0), "the year 0": time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC),
+		"-2^62 s": time.Unix(
+			-1<<62,
+			0,
+		), "the last second": time.Unix(math.MaxInt64, 0), "the year 0": time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC),
 		"10000 elsewhere": time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("west", -7200)),
 	}
 	lastTime  = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
@@ -60,7 +63,13 @@ var numbersContract = []testCase{
 			s.refuses(err, "Entries[1].Item.At")
 			_, err = w.try(success(d, task(scan, "good"), it))
 			s.refuses(err, "Outcomes[0].Children[1].At")
-			s.refuses(s.store.Stage(s.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: scan, Items: []store.Item{it}}), "Items[0].At")
+			s.refuses(
+				s.store.Stage(
+					s.ctx,
+					store.StageParams{Session: w.session, Lease: d.Lease, Route: scan, Items: []store.Item{it}},
+				),
+				"Items[0].At",
+			)
 			for field, spoil := range map[string]func(p *store.StartParams){
 				"Root.At":    func(p *store.StartParams) { p.Root = &it },
 				"PreJob.At":  func(p *store.StartParams) { p.PreJob = hook(preJob); p.PreJob.At = at },
@@ -82,7 +91,10 @@ var numbersContract = []testCase{
 			fetch.Budgets = []store.Budget{{Scope: scope(scan), Left: 1, Until: at}}
 			_, err = s.store.Fetch(s.ctx, fetch)
 			s.refuses(err, "Budgets[0].Until")
-			_, err = s.store.Draw(s.ctx, store.DrawParams{Limit: "limit", Holder: "holder", Number: 1, TTL: time.Second, Used: at})
+			_, err = s.store.Draw(
+				s.ctx,
+				store.DrawParams{Limit: "limit", Holder: "holder", Number: 1, TTL: time.Second, Used: at},
+			)
 			s.refuses(err, "Used")
 			s.Equal(before, s.leftovers(), "%s: nothing was written", name)
 		}
@@ -130,9 +142,15 @@ var numbersContract = []testCase{
 		r := s.open("import")
 		p, w := r.producer(), r.worker()
 		for _, number := range []int64{0, -1, bounds.MaxNumber + 1, math.MaxInt64} {
-			_, err := s.store.Enqueue(s.ctx, store.EnqueueParams{Partition: r.partition, Stream: p.stream, Number: number})
+			_, err := s.store.Enqueue(
+				s.ctx,
+				store.EnqueueParams{Partition: r.partition, Stream: p.stream, Number: number},
+			)
 			s.refuses(err, "Number")
-			_, err = s.store.WriteValues(s.ctx, store.WriteParams{Partition: r.partition, Stream: p.stream, Number: number})
+			_, err = s.store.WriteValues(
+				s.ctx,
+				store.WriteParams{Partition: r.partition, Stream: p.stream, Number: number},
+			)
 			s.refuses(err, "Number")
 			_, err = s.store.Settle(s.ctx, store.SettleParams{Session: w.session, Number: number})
 			s.refuses(err, "Number")
@@ -140,11 +158,17 @@ var numbersContract = []testCase{
 			fetch.Number = number
 			_, err = s.store.Fetch(s.ctx, fetch)
 			s.refuses(err, "Number")
-			_, err = s.store.Draw(s.ctx, store.DrawParams{Limit: "limit", Holder: "holder", Number: number, TTL: time.Second})
+			_, err = s.store.Draw(
+				s.ctx,
+				store.DrawParams{Limit: "limit", Holder: "holder", Number: number, TTL: time.Second},
+			)
 			s.refuses(err, "Number")
 		}
 		for _, weight := range []float64{0, -1, math.NaN(), math.Inf(1), math.MaxFloat64, math.SmallestNonzeroFloat64} {
-			_, err := s.store.StartRun(s.ctx, s.params(store.StartParams{Job: "other", Open: true, Weight: math.Copysign(weight, weight) + 0*weight}))
+			_, err := s.store.StartRun(
+				s.ctx,
+				s.params(store.StartParams{Job: "other", Open: true, Weight: math.Copysign(weight, weight) + 0*weight}),
+			)
 			if weight != 0 { // it means one here
 				s.refuses(err, "Weight")
 			}
@@ -153,7 +177,8 @@ var numbersContract = []testCase{
 			store.ValueCounter: {"+5", "007", "1e3", " 1", "9223372036854775808", "-0"}, store.ValueFloat: {"0x1p-2", "inf", "1_0", "nan", "1e400"},
 		} {
 			for _, text := range texts {
-				_, err := s.writer(store.RunScope(r.id), "n").try(store.Write{Type: kind, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(text)}}})
+				_, err := s.writer(store.RunScope(r.id), "n").
+					try(store.Write{Type: kind, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(text)}}})
 				s.refuses(err, "Writes[0].Data[0]")
 			}
 		}
@@ -169,13 +194,20 @@ var numbersContract = []testCase{
 		w.settle(failed(w.one()))
 		counter := s.writer(store.RunScope(light.id), "n")
 		for _, n := range []string{"9223372036854775807", "-9223372036854775807", "9007199254740993"} {
-			counter.one(store.Write{Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(n)}}})
+			counter.one(
+				store.Write{Type: store.ValueCounter, Op: store.WriteAdd, Data: []store.Datum{{Bytes: []byte(n)}}},
+			)
 		}
-		reply, err := s.store.ReadValue(s.ctx, store.ReadParams{Scope: store.RunScope(light.id), Name: "n", Type: store.ValueCounter})
+		reply, err := s.store.ReadValue(
+			s.ctx,
+			store.ReadParams{Scope: store.RunScope(light.id), Name: "n", Type: store.ValueCounter},
+		)
 		s.NoError(err)
 		s.Equal("9007199254740993", string(reply.Data[0].Bytes))
 		list, err := s.store.ReadValue(s.ctx, store.ReadParams{
-			Scope: store.RunScope(light.id), Name: "list", Type: store.ValueList, Offset: math.MaxInt64, Limit: bounds.MaxData,
+			Scope: store.RunScope(
+				light.id,
+			), Name: "list", Type: store.ValueList, Offset: math.MaxInt64, Limit: bounds.MaxData,
 		})
 		s.NoError(err)
 		s.Empty(list.Data)

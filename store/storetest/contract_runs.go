@@ -28,7 +28,9 @@ var runsContract = []testCase{
 	{"what is passed in and handed out belongs to the caller", func(s *scene) {
 		root := task(scan, "root")
 		root.Task.Headers = map[string]string{"k": "v"}
-		p := s.params(store.StartParams{Job: "import", Args: []byte("args"), Headers: map[string]string{"k": "v"}, Root: &root})
+		p := s.params(
+			store.StartParams{Job: "import", Args: []byte("args"), Headers: map[string]string{"k": "v"}, Root: &root},
+		)
 		r := s.start(p)
 		want := r.record()
 		spoil := func(args []byte, headers map[string]string) {

@@ -221,7 +221,12 @@ type listener struct {
 // listen subscribes, and returns once the subscription listens.
 func (s *scene) listen() *listener {
 	s.tb.Helper()
-	l := &listener{s: s, signals: make(chan store.Signal, 1024), ended: make(chan struct{}), group: lifecycle.New(s.ctx)}
+	l := &listener{
+		s:       s,
+		signals: make(chan store.Signal, 1024),
+		ended:   make(chan struct{}),
+		group:   lifecycle.New(s.ctx),
+	}
 	l.group.Go(func(ctx context.Context) {
 		defer close(l.ended)
 		l.err = s.store.Subscribe(ctx, func(sig store.Signal) {

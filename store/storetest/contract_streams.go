@@ -123,7 +123,9 @@ var streamsContract = []testCase{
 			for i := range holds {
 				holds[i].Run = r.id
 			}
-			reply := p.send(store.EnqueueParams{Holds: holds, Entries: []store.Entry{{Run: r.id, Item: task(scan, id)}}})
+			reply := p.send(
+				store.EnqueueParams{Holds: holds, Entries: []store.Entry{{Run: r.id, Item: task(scan, id)}}},
+			)
 			for _, err := range reply.Holds {
 				s.Equal(reply.Entries[0].Err, err, "the run takes all of a call or nothing")
 			}
@@ -137,17 +139,32 @@ var streamsContract = []testCase{
 			return found
 		}
 		s.ErrorIs(send("early", store.HoldChange{Name: "h", Guarded: true}), store.ErrHoldLost, "it is not open")
-		s.ErrorIs(send("late", store.HoldChange{Name: store.HoldOpen, Guarded: true, From: "x", Close: true}), store.ErrHoldLost)
+		s.ErrorIs(
+			send("late", store.HoldChange{Name: store.HoldOpen, Guarded: true, From: "x", Close: true}),
+			store.ErrHoldLost,
+		)
 		s.NoError(send("first", store.HoldChange{Name: "h", Mark: "1"}))
 		s.NoError(send("second", store.HoldChange{Name: "h", Guarded: true, From: "1", Mark: "2"}))
 		s.ErrorIs(send("again", store.HoldChange{Name: "h", Guarded: true, From: "1", Mark: "3"}), store.ErrHoldLost)
-		s.ErrorIs(send("behind", store.HoldChange{Name: store.HoldOpen, Close: true}, store.HoldChange{Name: "h", Guarded: true, From: "1", Close: true}),
-			store.ErrHoldLost)
+		s.ErrorIs(
+			send(
+				"behind",
+				store.HoldChange{Name: store.HoldOpen, Close: true},
+				store.HoldChange{Name: "h", Guarded: true, From: "1", Close: true},
+			),
+			store.ErrHoldLost,
+		)
 		s.NoError(send("same", store.HoldChange{Name: "h"}), "without a guard, and without a mark")
 		s.Equal(map[string]string{store.HoldOpen: "", "h": "2"}, marks())
 		s.NoError(send("taken", store.HoldChange{Name: "h", Mark: "other"}), "whoever opens it takes it over")
 		s.ErrorIs(send("robbed", store.HoldChange{Name: "h", Guarded: true, From: "2", Close: true}), store.ErrHoldLost)
-		s.NoError(send("last", store.HoldChange{Name: store.HoldOpen, Guarded: true, Close: true}, store.HoldChange{Name: "h", Guarded: true, From: "other", Close: true}))
+		s.NoError(
+			send(
+				"last",
+				store.HoldChange{Name: store.HoldOpen, Guarded: true, Close: true},
+				store.HoldChange{Name: "h", Guarded: true, From: "other", Close: true},
+			),
+		)
 		s.Empty(marks())
 		r.counts(store.Counts{Pending: 5}, "first, second, same, taken, last")
 	}},
@@ -158,9 +175,16 @@ var streamsContract = []testCase{
 			b = s.open(s.name("other"))
 		}
 		reply := a.producer().send(store.EnqueueParams{
-			Holds: []store.HoldChange{{Run: a.id, Name: "h"}, {Run: b.id, Name: store.HoldOpen, Close: true}, {Run: a.id, Name: store.HoldOpen, Close: true}},
+			Holds: []store.HoldChange{
+				{Run: a.id, Name: "h"},
+				{Run: b.id, Name: store.HoldOpen, Close: true},
+				{Run: a.id, Name: store.HoldOpen, Close: true},
+			},
 			Entries: []store.Entry{
-				{Run: a.id, Item: task(scan, "1")}, {Run: b.id, Item: task(scan, "2")}, {Run: a.id, Item: task(file, "3")},
+				{
+					Run:  a.id,
+					Item: task(scan, "1"),
+				}, {Run: b.id, Item: task(scan, "2")}, {Run: a.id, Item: task(file, "3")},
 			},
 		})
 		for _, res := range reply.Entries {

@@ -18,15 +18,57 @@ func wrongTypes(s *scene) {
 	type access struct{ write, read func() error }
 	for name, scope := range s.scopes() {
 		of := func(name string) map[store.ValueType]access {
-			c, f, t := values.NewCounter(h, scope, name), values.NewFloat(h, scope, name), values.NewTime(h, scope, name)
-			v, l, m := values.NewValue[int](h, scope, name), values.NewList[int](h, scope, name), values.NewMap[int](h, scope, name)
+			c, f, t := values.NewCounter(
+				h,
+				scope,
+				name,
+			), values.NewFloat(
+				h,
+				scope,
+				name,
+			), values.NewTime(
+				h,
+				scope,
+				name,
+			)
+			v, l, m := values.NewValue[int](
+				h,
+				scope,
+				name,
+			), values.NewList[int](
+				h,
+				scope,
+				name,
+			), values.NewMap[int](
+				h,
+				scope,
+				name,
+			)
 			return map[store.ValueType]access{
-				store.ValueCounter: {func() error { return c.Set(s.ctx, 1) }, func() error { _, err := c.Get(s.ctx); return err }},
-				store.ValueFloat:   {func() error { _, err := f.Add(s.ctx, 1); return err }, func() error { _, err := f.Get(s.ctx); return err }},
-				store.ValueTime:    {func() error { return t.Set(s.ctx, time.Unix(1, 0)) }, func() error { _, err := t.Get(s.ctx); return err }},
-				store.ValueJSON:    {func() error { return v.Set(s.ctx, 1) }, func() error { _, _, err := v.Get(s.ctx); return err }},
-				store.ValueList:    {func() error { return l.Append(s.ctx, 1) }, func() error { _, err := l.Len(s.ctx); return err }},
-				store.ValueMap:     {func() error { return m.Set(s.ctx, "f", 1) }, func() error { _, err := m.Len(s.ctx); return err }},
+				store.ValueCounter: {
+					func() error { return c.Set(s.ctx, 1) },
+					func() error { _, err := c.Get(s.ctx); return err },
+				},
+				store.ValueFloat: {
+					func() error { _, err := f.Add(s.ctx, 1); return err },
+					func() error { _, err := f.Get(s.ctx); return err },
+				},
+				store.ValueTime: {
+					func() error { return t.Set(s.ctx, time.Unix(1, 0)) },
+					func() error { _, err := t.Get(s.ctx); return err },
+				},
+				store.ValueJSON: {
+					func() error { return v.Set(s.ctx, 1) },
+					func() error { _, _, err := v.Get(s.ctx); return err },
+				},
+				store.ValueList: {
+					func() error { return l.Append(s.ctx, 1) },
+					func() error { _, err := l.Len(s.ctx); return err },
+				},
+				store.ValueMap: {
+					func() error { return m.Set(s.ctx, "f", 1) },
+					func() error { _, err := m.Len(s.ctx); return err },
+				},
 			}
 		}
 		for have := range of("") {
@@ -60,7 +102,11 @@ type writer struct {
 }
 
 func (s *scene) writer(scope store.ValueScope, name string) *writer {
-	return &writer{producer: s.producer(store.PartitionOfValue(scope, name, s.store.Partitions())), scope: scope, name: name}
+	return &writer{
+		producer: s.producer(store.PartitionOfValue(scope, name, s.store.Partitions())),
+		scope:    scope,
+		name:     name,
+	}
 }
 
 // try sends the next batch.
@@ -128,7 +174,10 @@ func refusedWrites(s *scene) {
 	s.ErrorIs(err, store.ErrInvalid)
 	h := s.client()
 	s.ErrorIs(values.NewFloat(h, w.scope, "f").Set(s.ctx, math.Inf(1)), store.ErrInvalid)
-	s.ErrorIs(values.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)), store.ErrInvalid)
+	s.ErrorIs(
+		values.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)),
+		store.ErrInvalid,
+	)
 	s.ErrorIs(values.NewValue[func()](h, w.scope, "v").Set(s.ctx, func() {}), store.ErrInvalid)
 	_, err = values.NewCounter(h, w.scope, "no name").Get(s.ctx)
 	s.ErrorIs(err, store.ErrInvalid)
@@ -147,7 +196,12 @@ func repeatedWrites(s *scene) {
 		{Name: "v", Type: store.ValueJSON, Op: store.WriteSwap, Data: data("1")},
 		{Name: "v", Type: store.ValueJSON, Op: store.WriteSwap, Data: data("2")},
 		{Name: "l", Type: store.ValueMap, Op: store.WriteRemove, Data: []store.Datum{{Field: "x"}}},
-		{Name: "c", Scope: store.RunScope(store.RunID{Job: "import", Number: r.id.Number + 1}), Type: store.ValueCounter, Op: store.WriteDelete},
+		{
+			Name:  "c",
+			Scope: store.RunScope(store.RunID{Job: "import", Number: r.id.Number + 1}),
+			Type:  store.ValueCounter,
+			Op:    store.WriteDelete,
+		},
 	}
 	first, err := w.try(batch...)
 	s.NoError(err)

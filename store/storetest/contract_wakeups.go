@@ -32,7 +32,8 @@ func (s *scene) during(fn func(), heard func(l *listener)) {
 	heard(l)
 }
 
-// wakeupsContract are wake-ups that nothing else tells: each has one place in a store that sends it.
+// wakeupsContract are wake-ups that nothing else tells: each has one place in a store that sends
+// it.
 var wakeupsContract = []testCase{
 	{"a run that begins is signalled, and so is what it delays", func(s *scene) {
 		l := s.listen()
@@ -142,7 +143,10 @@ var wakeupsContract = []testCase{
 		reply, err = s.store.Fetch(s.ctx, p)
 		s.NoError(err)
 		s.Len(reply.Deliveries, 1)
-		s.during(func() { w.succeed(reply.Deliveries...) }, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
+		s.during(
+			func() { w.succeed(reply.Deliveries...) },
+			func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) },
+		)
 	}},
 	{"a job that is to rest for less than it would have been left alone is signalled", func(s *scene) {
 		p := s.periodic("nightly")

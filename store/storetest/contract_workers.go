@@ -18,8 +18,19 @@ var workersContract = []testCase{
 		w := &worker{s: s, session: store.SessionID{Partition: r.partition, ID: "session"}, queues: everything()}
 		s.NoError(s.store.OpenSession(s.ctx, w.session, info, steady))
 		ds := w.take(3)
-		running := []store.RunningTask{{Run: r.id, ID: ds[0].Task.ID, Kind: scan.Kind, Queue: scan.Queue, Since: time.Unix(1_700_000_001, 0).UTC()}}
-		beat, err := s.store.Heartbeat(s.ctx, store.HeartbeatParams{Session: w.session, Lease: steady, Running: running})
+		running := []store.RunningTask{
+			{
+				Run:   r.id,
+				ID:    ds[0].Task.ID,
+				Kind:  scan.Kind,
+				Queue: scan.Queue,
+				Since: time.Unix(1_700_000_001, 0).UTC(),
+			},
+		}
+		beat, err := s.store.Heartbeat(
+			s.ctx,
+			store.HeartbeatParams{Session: w.session, Lease: steady, Running: running},
+		)
 		s.NoError(err)
 		s.Equal(3, beat.Held)
 
@@ -31,7 +42,10 @@ var workersContract = []testCase{
 		s.True(running[0].Since.Equal(got.Running[0].Since))
 		s.WithinDuration(beat.Now.Add(steady), got.Expires, time.Minute)
 		got.Worker.Started, got.Running[0].Since, got.Expires = info.Started, running[0].Since, time.Time{}
-		s.Equal(store.SessionRecord{ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running}, got)
+		s.Equal(
+			store.SessionRecord{ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running},
+			got,
+		)
 
 		w.close()
 		s.Empty(s.live(r.partition))
@@ -176,7 +190,8 @@ func (s *scene) live(partition int) []store.SessionRecord {
 	return live
 }
 
-// queues reads the statistics of the partition's queues by route. None is of a route where nothing waits or runs.
+// queues reads the statistics of the partition's queues by route. None is of a route where nothing
+// waits or runs.
 func (s *scene) queues(partition int) map[store.Route]store.QueueRecord {
 	s.tb.Helper()
 	list, err := s.store.QueueStats(s.ctx, partition)

@@ -12,12 +12,24 @@ import (
 
 // appending is a write of one item to a list.
 func appending(scope store.ValueScope, name, item string) store.Write {
-	return store.Write{Scope: scope, Name: name, Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte(item)}}}
+	return store.Write{
+		Scope: scope,
+		Name:  name,
+		Type:  store.ValueList,
+		Op:    store.WriteAppend,
+		Data:  []store.Datum{{Bytes: []byte(item)}},
+	}
 }
 
 // putting is a write of one field of a map, or without a value its removal.
 func putting(scope store.ValueScope, name, field, value string) store.Write {
-	w := store.Write{Scope: scope, Name: name, Type: store.ValueMap, Op: store.WriteSet, Data: []store.Datum{{Field: field, Bytes: []byte(value)}}}
+	w := store.Write{
+		Scope: scope,
+		Name:  name,
+		Type:  store.ValueMap,
+		Op:    store.WriteSet,
+		Data:  []store.Datum{{Field: field, Bytes: []byte(value)}},
+	}
 	if value == "" {
 		w.Op, w.Data[0].Bytes = store.WriteRemove, nil
 	}
@@ -57,9 +69,20 @@ var writesContract = []testCase{
 		run, job := store.RunScope(r.id), store.JobScope("import")
 		ds := w.take(6)
 		w.settle(
-			writing(counting(success(ds[0], task(file, "child")), files(1)), appending(run, "l", "1"), putting(job, "m", "a", "1"), putting(job, "m", "b", "2")),
+			writing(
+				counting(success(ds[0], task(file, "child")), files(1)),
+				appending(run, "l", "1"),
+				putting(job, "m", "a", "1"),
+				putting(job, "m", "b", "2"),
+			),
 			success(ds[1]),
-			writing(success(ds[2]), appending(run, "l", "2"), appending(job, "l", "3"), putting(job, "m", "a", ""), putting(run, "m", "none", "")),
+			writing(
+				success(ds[2]),
+				appending(run, "l", "2"),
+				appending(job, "l", "3"),
+				putting(job, "m", "a", ""),
+				putting(run, "m", "none", ""),
+			),
 			counting(success(ds[3]), files(2)),
 		)
 		s.NoError(w.stage(ds[4], file, 0, tasks(file, "staged", 3)...))
@@ -119,7 +142,10 @@ var writesContract = []testCase{
 		dead.close()
 		_, err := dead.try(writing(success(late), appending(run, "l", "dead")))
 		s.ErrorIs(err, store.ErrLeaseLost)
-		reply, err := w.try(writing(success(late), appending(run, "l", "late")), writing(success(mine), appending(run, "l", "mine")))
+		reply, err := w.try(
+			writing(success(late), appending(run, "l", "late")),
+			writing(success(mine), appending(run, "l", "mine")),
+		)
 		s.NoError(err)
 		s.Equal([]int{0}, reply.Lost)
 		w.settle(writing(success(w.one()), appending(run, "l", "heir")))
@@ -142,7 +168,11 @@ var writesContract = []testCase{
 		run, job := store.RunScope(r.id), store.JobScope("import")
 		s.NoError(values.NewCounter(s.client(), job, "m").Set(s.ctx, 7))
 		ds := w.take(3)
-		bad := writing(counting(success(ds[1], task(file, "child")), files(5)), appending(run, "l", "no"), putting(job, "m", "f", "1"))
+		bad := writing(
+			counting(success(ds[1], task(file, "child")), files(5)),
+			appending(run, "l", "no"),
+			putting(job, "m", "f", "1"),
+		)
 		outcomes := []store.Outcome{writing(success(ds[0]), appending(run, "l", "yes")), bad, success(ds[2])}
 		for again := range 3 {
 			settle := w.try

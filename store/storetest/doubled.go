@@ -24,7 +24,15 @@ type doubled struct {
 func (d *doubled) same(method string, first, second any, err1, err2 error) {
 	d.t.Helper()
 	assert.Equal(d.t, first, second, "%s repeated answers as the first time did", method)
-	assert.Equal(d.t, err1 == nil, err2 == nil, "%s repeated fails as the first time did: %v, then %v", method, err1, err2)
+	assert.Equal(
+		d.t,
+		err1 == nil,
+		err2 == nil,
+		"%s repeated fails as the first time did: %v, then %v",
+		method,
+		err1,
+		err2,
+	)
 }
 
 // gone requires that after a success the repeat succeeds or fails with allowed.
@@ -40,7 +48,12 @@ func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (store.En
 	second, err2 := d.Store.EnsureJob(ctx, p)
 	d.same("EnsureJob", "", "", err, err2)
 	if err == nil {
-		assert.Contains(d.t, []store.EnsureResult{first, store.EnsureUnchanged}, second, "EnsureJob repeated changes nothing")
+		assert.Contains(
+			d.t,
+			[]store.EnsureResult{first, store.EnsureUnchanged},
+			second,
+			"EnsureJob repeated changes nothing",
+		)
 	}
 	return first, err
 }
@@ -123,7 +136,12 @@ func (d *doubled) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enq
 	return second, err2
 }
 
-func (d *doubled) OpenSession(ctx context.Context, s store.SessionID, info store.WorkerInfo, lease time.Duration) error {
+func (d *doubled) OpenSession(
+	ctx context.Context,
+	s store.SessionID,
+	info store.WorkerInfo,
+	lease time.Duration,
+) error {
 	err := d.Store.OpenSession(ctx, s, info, lease)
 	err2 := d.Store.OpenSession(ctx, s, info, lease)
 	d.same("OpenSession", nil, nil, err, err2)

@@ -225,7 +225,8 @@ func (r *modelRun) die(t *modelTask) {
 	}
 }
 
-// apply is what a settled outcome does; write applies what its task wrote. The verdicts of hooks are apart.
+// apply is what a settled outcome does; write applies what its task wrote. The verdicts of hooks
+// are apart.
 func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write func(store.Write) store.WriteResult) {
 	staged := t.staged
 	t.staged, t.recovered = nil, false
@@ -250,7 +251,10 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 	case store.VerdictFail:
 		t.end("failed")
 		r.err = o.Error
-		r.failures = append(r.failures, store.Failure{Place: int64(len(r.failures) + 1), Task: store.Task{ID: t.item.Task.ID}, Error: o.Error})
+		r.failures = append(
+			r.failures,
+			store.Failure{Place: int64(len(r.failures) + 1), Task: store.Task{ID: t.item.Task.ID}, Error: o.Error},
+		)
 	case store.VerdictCancel:
 		t.end("cancelled")
 	case store.VerdictStopRun:
@@ -312,7 +316,9 @@ type model struct {
 func newModel() *model {
 	m := &model{
 		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), sets: make(map[string]string),
-		document: make(map[string]*modelDocument), values: make(modelValues), sem: modelSemaphore{leases: make(map[string]*modelLease)},
+		document: make(
+			map[string]*modelDocument,
+		), values: make(modelValues), sem: modelSemaphore{leases: make(map[string]*modelLease)},
 	}
 	for _, set := range modelSets {
 		m.document[set] = &modelDocument{}

@@ -33,7 +33,10 @@ func (m *machine) bounds(t *rapid.T) *modelBounds {
 		})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "limits") {
-		b.perRun = append(b.perRun, store.RunLimit{Scope: scopes.Draw(t, "scope of runs"), Max: rapid.IntRange(1, 3).Draw(t, "of each run")})
+		b.perRun = append(
+			b.perRun,
+			store.RunLimit{Scope: scopes.Draw(t, "scope of runs"), Max: rapid.IntRange(1, 3).Draw(t, "of each run")},
+		)
 	}
 	return b
 }
@@ -61,7 +64,12 @@ func (m *machine) FetchWithin(t *rapid.T) {
 			if !r.deliverable(task) || m.m.readOnly || task.recovered && !w.mayTakeRecovered() {
 				continue
 			}
-			m.s.True(m.over(b, r, task.item.Route), "%s of %v is within all bounds, and not delivered", task.item.Task.ID, r.id)
+			m.s.True(
+				m.over(b, r, task.item.Route),
+				"%s of %v is within all bounds, and not delivered",
+				task.item.Task.ID,
+				r.id,
+			)
 		}
 	}
 }
@@ -104,6 +112,9 @@ func (m *machine) tallied(run store.RunID, s store.Scope) (n int) {
 
 // over reports whether a task of the route is kept back by one of the bounds.
 func (m *machine) over(b *modelBounds, r *modelRun, route store.Route) bool {
-	return slices.ContainsFunc(b.budgets, func(budget store.Budget) bool { return budget.Scope.Covers(route) && budget.Left == 0 }) ||
+	return slices.ContainsFunc(
+		b.budgets,
+		func(budget store.Budget) bool { return budget.Scope.Covers(route) && budget.Left == 0 },
+	) ||
 		slices.ContainsFunc(b.perRun, func(l store.RunLimit) bool { return l.Scope.Covers(route) && m.tallied(r.id, l.Scope) >= l.Max })
 }

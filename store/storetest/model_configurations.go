@@ -42,7 +42,11 @@ var modelSets = []string{"ingest", "audit"}
 // write replaces the document, in one step with its history.
 func (d *modelDocument) write(p store.ConfigurationWrite) {
 	d.version++
-	d.changes = slices.Insert(d.changes, 0, store.ConfigurationChange{Version: d.version, By: p.By, Reason: p.Reason, Before: d.body})
+	d.changes = slices.Insert(
+		d.changes,
+		0,
+		store.ConfigurationChange{Version: d.version, By: p.By, Reason: p.Reason, Before: d.body},
+	)
 	d.body = p.Document
 }
 
@@ -65,14 +69,16 @@ func (m *machine) documentID(t *rapid.T) store.ConfigurationID {
 	return store.ConfigurationID{Run: m.run(t, func(*modelRun) bool { return true }).id}
 }
 
-// WriteConfiguration replaces a document, or removes it, if it has the version that the caller expects.
+// WriteConfiguration replaces a document, or removes it, if it has the version that the caller
+// expects.
 func (m *machine) WriteConfiguration(t *rapid.T) {
 	id := m.documentID(t)
 	doc := m.m.documentOf(id)
 	p := store.ConfigurationWrite{
 		ID: id, Token: m.s.name("change"), By: "ada", Reason: fmt.Sprint("number ", m.s.names),
-		IfVersion: rapid.SampledFrom([]int64{doc.version, doc.version, store.AnyVersion, max(0, doc.version-1), doc.version + 1}).Draw(t, "version"),
-		Document:  rapid.SampledFrom([][]byte{[]byte("a"), []byte("b"), {}, nil}).Draw(t, "document"),
+		IfVersion: rapid.SampledFrom([]int64{doc.version, doc.version, store.AnyVersion, max(0, doc.version-1), doc.version + 1}).
+			Draw(t, "version"),
+		Document: rapid.SampledFrom([][]byte{[]byte("a"), []byte("b"), {}, nil}).Draw(t, "document"),
 	}
 	version, err := m.s.store.WriteConfiguration(m.s.ctx, p)
 	switch {
@@ -89,7 +95,8 @@ func (m *machine) WriteConfiguration(t *rapid.T) {
 	m.checkDocument(id)
 }
 
-// RepeatConfiguration sends an earlier write again, which is recognised as long as its change is kept.
+// RepeatConfiguration sends an earlier write again, which is recognised as long as its change is
+// kept.
 func (m *machine) RepeatConfiguration(t *rapid.T) {
 	if len(m.written) == 0 {
 		t.Skip("nothing was written")

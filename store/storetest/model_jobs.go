@@ -36,7 +36,10 @@ func (m *model) job(name string) *modelJob {
 func (m *model) forget(id store.RunID) {
 	delete(m.runs, id)
 	j := m.jobs[id.Job]
-	left := slices.ContainsFunc(slices.Collect(maps.Keys(m.runs)), func(other store.RunID) bool { return other.Job == id.Job })
+	left := slices.ContainsFunc(
+		slices.Collect(maps.Keys(m.runs)),
+		func(other store.RunID) bool { return other.Job == id.Job },
+	)
 	if !left && !j.declared && !j.disabled {
 		delete(m.jobs, id.Job)
 	}
@@ -45,11 +48,19 @@ func (m *model) forget(id store.RunID) {
 // EnsureJob declares a job, perhaps anew.
 func (m *machine) EnsureJob(t *rapid.T) {
 	p := store.EnsureParams{
-		Job: rapid.SampledFrom(m.jobs).Draw(t, "job"), Type: rapid.SampledFrom([]store.JobType{store.JobStanding, store.JobPeriodic, store.JobPeriodic}).Draw(t, "kind"),
-		Definition: []byte(rapid.SampledFrom([]string{"{}", "{1}"}).Draw(t, "definition")), Revision: int64(rapid.IntRange(0, 2).Draw(t, "revision")),
+		Job: rapid.SampledFrom(m.jobs).
+			Draw(t, "job"),
+		Type: rapid.SampledFrom([]store.JobType{store.JobStanding, store.JobPeriodic, store.JobPeriodic}).
+			Draw(t, "kind"),
+		Definition: []byte(
+			rapid.SampledFrom([]string{"{}", "{1}"}).Draw(t, "definition"),
+		), Revision: int64(rapid.IntRange(0, 2).Draw(t, "revision")),
 	}
 	if p.Type == store.JobPeriodic {
-		p.Schedule, p.DueNow = []byte(rapid.SampledFrom([]string{"often", "rarely"}).Draw(t, "schedule")), rapid.Bool().Draw(t, "due now")
+		p.Schedule, p.DueNow = []byte(
+			rapid.SampledFrom([]string{"often", "rarely"}).Draw(t, "schedule"),
+		), rapid.Bool().
+			Draw(t, "due now")
 	}
 	result, err := m.s.store.EnsureJob(m.s.ctx, p)
 	known := m.m.jobs[p.Job]
@@ -205,7 +216,10 @@ func (m *machine) checkJobs() {
 			continue
 		}
 		s.NoError(err)
-		s.Equal([]any{j.kind, j.revision, j.text, j.disabled, j.last}, []any{rec.Type, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun})
+		s.Equal(
+			[]any{j.kind, j.revision, j.text, j.disabled, j.last},
+			[]any{rec.Type, rec.Revision, string(rec.Definition), rec.Disabled, rec.LastRun},
+		)
 		s.Equal([]any{j.changes, j.schedule.skipped}, []any{rec.Changes, rec.Skipped}, "changes, skipped")
 		s.Equal(j.schedule.problem, rec.Problem)
 		s.True(j.schedule.due.Equal(rec.Due), "due at %v, not %v", j.schedule.due, rec.Due)
@@ -230,7 +244,8 @@ func (m *machine) checkJobs() {
 	}
 }
 
-// checkQueues compares what waits and runs by route. A task that may not start, as a hook or a pause keeps it, may or may not be in its queue.
+// checkQueues compares what waits and runs by route. A task that may not start, as a hook or a
+// pause keeps it, may or may not be in its queue.
 func (m *machine) checkQueues() {
 	stats, err := m.s.store.QueueStats(m.s.ctx, 0)
 	m.s.NoError(err)
@@ -298,7 +313,8 @@ func (m *machine) checkSets(r *modelRun, in store.Inspection) {
 	m.s.Equal(r.holds, holds)
 }
 
-// checkFailures compares the dead letters of a run, read in pages: of all that failed, the first, and the newest.
+// checkFailures compares the dead letters of a run, read in pages: of all that failed, the first,
+// and the newest.
 func (m *machine) checkFailures(r *modelRun) {
 	want, got := slices.Clone(r.failures), []store.Failure(nil)
 	if gone := len(want) - r.cap; gone > 0 {

@@ -182,8 +182,9 @@ func (m *machine) checkPermits(h *modelHolder, keep, want int) {
 	}
 }
 
-// spend notes what a holder spent of its last tokens: right when it got them, or just before they were void if that is
-// how long the store did not hear of it. By then it puts nothing back, and all of them took up room until they were void.
+// spend notes what a holder spent of its last tokens: right when it got them, or just before they
+// were void if that is how long the store did not hear of it. By then it puts nothing back, and all
+// of them took up room until they were void.
 func (l *modelLimits) spend(h *modelHolder, n int, now time.Time) {
 	at, known := h.reply.Now, now
 	switch {
@@ -202,8 +203,8 @@ func (l *modelLimits) spend(h *modelHolder, n int, now time.Time) {
 	}
 }
 
-// checkTokens requires that no time has more tokens than it may, also if all that is lent is spent now,
-// and that a bucket that had time to fill is full.
+// checkTokens requires that no time has more tokens than it may, also if all that is lent is spent
+// now, and that a bucket that had time to fill is full.
 func (m *machine) checkTokens(h *modelHolder) {
 	l, s, reply := m.limits, m.s, h.reply
 	spent, lent, settled := slices.Clone(l.spent), 0, l.settled
@@ -238,14 +239,16 @@ func (m *machine) checkTokens(h *modelHolder) {
 	}
 }
 
-// retire puts another holder in the place of one that is gone. What it had of tokens it may have spent.
+// retire puts another holder in the place of one that is gone. What it had of tokens it may have
+// spent.
 func (l *modelLimits) retire(s *scene, i int) {
 	h := l.holders[i]
 	l.spend(h, h.reply.Tokens, h.reply.Until)
 	l.holders[i] = newModelHolder(s)
 }
 
-// Forfeit takes the permits of a holder: of one that is silent since the call that is named, or else of nobody.
+// Forfeit takes the permits of a holder: of one that is silent since the call that is named, or
+// else of nobody.
 func (m *machine) Forfeit(t *rapid.T) {
 	l := m.limits
 	i := rapid.IntRange(0, len(l.holders)-1).Draw(t, "holder")

@@ -48,7 +48,14 @@ type holding struct {
 }
 
 func newMachine(s *scene, virtual bool) *machine {
-	m := &machine{s: s, m: newModel(), virtual: virtual, producer: s.producer(0), limits: newModelLimits(s), told: make(map[string]bool)}
+	m := &machine{
+		s:        s,
+		m:        newModel(),
+		virtual:  virtual,
+		producer: s.producer(0),
+		limits:   newModelLimits(s),
+		told:     make(map[string]bool),
+	}
 	for len(m.jobs) < 2 {
 		if name := s.name("job"); s.partition(name) == 0 {
 			m.jobs = append(m.jobs, name)
@@ -139,7 +146,8 @@ func (m *machine) soon() time.Duration {
 	return 2 * time.Millisecond
 }
 
-// soonOr draws a time that passes in a sequence, or more often the other. Where time costs, it is the other.
+// soonOr draws a time that passes in a sequence, or more often the other. Where time costs, it is
+// the other.
 func (m *machine) soonOr(t *rapid.T, label string, other time.Duration) time.Duration {
 	if m.virtual && rapid.IntRange(0, 3).Draw(t, label) == 0 {
 		return m.soon()
@@ -157,8 +165,12 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 		if t.item.Task.ID != d.Task.ID || t.item.Route != d.Lease.Lane.Route || !r.deliverable(t) || m.m.readOnly {
 			continue
 		}
-		s.Equal([]any{t.retry, t.snoozes, t.crashes, t.recovered}, []any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered},
-			"retry, snoozes, crashes, recovered task of %s", d.Task.ID)
+		s.Equal(
+			[]any{t.retry, t.snoozes, t.crashes, t.recovered},
+			[]any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered},
+			"retry, snoozes, crashes, recovered task of %s",
+			d.Task.ID,
+		)
 		r.document.told(m.s, d.Configured)
 		t.place = held
 		w.holds[d.Lease] = &holding{d, r, t}

@@ -177,10 +177,12 @@ func (m *machine) TimePasses(t *rapid.T) {
 	m.wait(rapid.IntRange(1, 5).Draw(t, "ticks"), nil)
 }
 
-// Stop stops a run. A run whose hook is running is left alone: what its hook may still do is the store's choice.
+// Stop stops a run. A run whose hook is running is left alone: what its hook may still do is the
+// store's choice.
 func (m *machine) Stop(t *rapid.T) {
 	r := m.run(t, func(r *modelRun) bool {
-		return !r.status.Final() && !slices.ContainsFunc(r.tasks, func(t *modelTask) bool { return t.place == held && !t.item.Route.Counted() })
+		return !r.status.Final() &&
+			!slices.ContainsFunc(r.tasks, func(t *modelTask) bool { return t.place == held && !t.item.Route.Counted() })
 	})
 	graceful := rapid.Bool().Draw(t, "graceful")
 	m.s.NoError(m.s.store.StopRun(m.s.ctx, store.StopParams{Run: r.id, Graceful: graceful, Reason: "enough"}))
@@ -200,7 +202,8 @@ func (m *machine) Sweep(*rapid.T) {
 	m.promote()
 }
 
-// sweep seals, or stops, the runs that nobody enqueued into, and forgets those whose retention is over.
+// sweep seals, or stops, the runs that nobody enqueued into, and forgets those whose retention is
+// over.
 func (m *machine) sweep() {
 	m.s.sweep(0)
 	for _, r := range m.m.ordered() {

@@ -10,7 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// outcome draws what becomes of a delivery, and perhaps what its task counted, and brings, which counts only with its success.
+// outcome draws what becomes of a delivery, and perhaps what its task counted, and brings, which
+// counts only with its success.
 func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 	o := m.verdict(t, h)
 	if o.Verdict != store.VerdictSuccess {
@@ -21,7 +22,8 @@ func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 		o.Writes = m.taskWrites(t, h.run.id)
 	}
 	if h.task.item.Route.Counted() && rapid.Bool().Draw(t, "counts") {
-		o.Counters = rapid.MapOfN(rapid.SampledFrom([]string{"files", "bytes"}), rapid.Int64Range(-1<<40, 1<<50), 1, 2).Draw(t, "counters")
+		o.Counters = rapid.MapOfN(rapid.SampledFrom([]string{"files", "bytes"}), rapid.Int64Range(-1<<40, 1<<50), 1, 2).
+			Draw(t, "counters")
 	}
 	return o
 }
@@ -29,7 +31,16 @@ func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 	switch h.task.item.Route.Kind {
 	case store.KindPreJob:
-		return m.hookOutcome(t, h, store.VerdictBegin, store.VerdictBegin, store.VerdictBegin, store.VerdictSkip, store.VerdictAbort, store.VerdictRetry)
+		return m.hookOutcome(
+			t,
+			h,
+			store.VerdictBegin,
+			store.VerdictBegin,
+			store.VerdictBegin,
+			store.VerdictSkip,
+			store.VerdictAbort,
+			store.VerdictRetry,
+		)
 	case store.KindPostJob:
 		return m.hookOutcome(t, h, store.VerdictHookDone, store.VerdictRetry)
 	}

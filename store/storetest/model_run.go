@@ -23,11 +23,12 @@ type ModelOptions struct {
 	Virtual bool
 }
 
-// RunModel plays random sequences of operations (starting, enqueuing, holding,
-// fetching, staging, settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs, pausing,
-// firing them when they are due, heartbeats, read-only mode, configurations, values, semaphores, limits, repairs, the end of retention), each against a fresh
-// store and a small model of the contract, and compares the two after each step. A
-// sequence that shows a difference is shrunk and reported as the operations that it drew.
+// RunModel plays random sequences of operations (starting, enqueuing, holding, fetching, staging,
+// settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs,
+// pausing, firing them when they are due, heartbeats, read-only mode, configurations, values,
+// semaphores, limits, repairs, the end of retention), each against a fresh store and a small model
+// of the contract, and compares the two after each step. A sequence that shows a difference is
+// shrunk and reported as the operations that it drew.
 func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	if h.New == nil {
 		t.Fatal("storetest: Harness.New is nil")
@@ -42,7 +43,8 @@ func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	setFlag(t, "rapid.checks", opts.Sequences)
 	setFlag(t, "rapid.steps", opts.Steps)
 	h.play(t, func(t *testing.T) {
-		// Hidden behind led, a test in a bubble is not asked for its deadline, which is a time outside it.
+		// Hidden behind led, a test in a bubble is not asked for its deadline, which is a time outside
+		// it.
 		rapid.Check(led{t, modelSentence}, func(rt *rapid.T) {
 			s := newScene(drawn{t, rt}, h, modelSentence)
 			defer func() { _ = s.store.Close() }()
@@ -57,8 +59,9 @@ func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 // modelSentence leads every difference.
 const modelSentence = "The store does what the model of its contract says, after every operation."
 
-// weighted are the operations of the machine, and those that tasks go through several times more, under names
-// that come first, which are drawn more often: or most operations would find nothing to work on.
+// weighted are the operations of the machine, and those that tasks go through several times more,
+// under names that come first, which are drawn more often: or most operations would find nothing to
+// work on.
 func weighted(m *machine) map[string]func(*rapid.T) {
 	actions := rapid.StateMachineActions(m)
 	for name, weight := range map[string]int{"Enqueue": 3, "Fetch": 4, "Stage": 1, "Settle": 4, "StartRun": 2, "EnsureJob": 1, "FireRun": 2, "TimePasses": 1} {
@@ -108,7 +111,11 @@ func (m *machine) Check(*rapid.T) {
 		if r.status.Final() {
 			retryErr = ""
 		}
-		s.Equal([]string{r.err, retryErr}, []string{rec.Error, rec.RetryError}, "the last error, and that of the last retry")
+		s.Equal(
+			[]string{r.err, retryErr},
+			[]string{rec.Error, rec.RetryError},
+			"the last error, and that of the last retry",
+		)
 		if rec.Status == store.StatusRunning {
 			s.Equal(int64(len(r.holds)), rec.Holds)
 		}

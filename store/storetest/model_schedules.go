@@ -42,7 +42,11 @@ func (m *machine) promote() store.PromoteReply {
 		m.s.NoError(err)
 		for _, name := range reply.Jobs {
 			j := m.m.jobs[name]
-			m.s.True(j != nil && j.kind == store.JobPeriodic && !j.disabled, "%s is told of and has no schedule in force", name)
+			m.s.True(
+				j != nil && j.kind == store.JobPeriodic && !j.disabled,
+				"%s is told of and has no schedule in force",
+				name,
+			)
 			m.s.False(j.schedule.acts.After(reply.Now), "%s is told of before its time", name)
 			m.s.False(j.schedule.until.After(reply.Now), "%s is told of though it was put off", name)
 			m.told[name] = true
@@ -61,8 +65,10 @@ func (m *machine) FireRun(t *rapid.T) {
 	now := m.clock()
 	p := store.FireParams{
 		Start: m.startParams(t, name), Delay: m.soonOr(t, "delay", 0), Wait: rapid.Bool().Draw(t, "wait"),
-		Rest: rapid.SampledFrom([]time.Duration{0, 0, m.soon(), never}).Draw(t, "rest"), InReadOnly: rapid.Bool().Draw(t, "in read-only mode"),
-		Next: now.Add(rapid.SampledFrom([]time.Duration{m.soon(), m.soon(), never, -tick}).Draw(t, "next")),
+		Rest: rapid.SampledFrom([]time.Duration{0, 0, m.soon(), never}).
+			Draw(t, "rest"),
+		InReadOnly: rapid.Bool().Draw(t, "in read-only mode"),
+		Next:       now.Add(rapid.SampledFrom([]time.Duration{m.soon(), m.soon(), never, -tick}).Draw(t, "next")),
 	}
 	j := m.m.jobs[name]
 	if j == nil {
@@ -109,7 +115,10 @@ func (m *machine) FireRun(t *rapid.T) {
 // PostponeJob puts off a job that cannot be fired, if it is due.
 func (m *machine) PostponeJob(t *rapid.T) {
 	name := rapid.SampledFrom(m.jobs).Draw(t, "job")
-	p := store.PostponeParams{Job: name, Problem: rapid.SampledFrom([]string{"no zone", "no version"}).Draw(t, "problem")}
+	p := store.PostponeParams{
+		Job:     name,
+		Problem: rapid.SampledFrom([]string{"no zone", "no version"}).Draw(t, "problem"),
+	}
 	now := m.clock()
 	err := m.s.store.PostponeJob(m.s.ctx, p)
 	j := m.m.jobs[name]
@@ -154,7 +163,8 @@ func (m *model) begun(job string, due time.Time) *modelRun {
 	return nil
 }
 
-// fire decides what becomes of a due time of a job that is enabled, and moves it. Ended is when the newest run ended, if it has.
+// fire decides what becomes of a due time of a job that is enabled, and moves it. Ended is when the
+// newest run ended, if it has.
 func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) store.FireVerdict {
 	s := &j.schedule
 	busy := m.active(p.Start.Job) != nil
@@ -194,7 +204,9 @@ func (m *machine) endSchedules() {
 	for range patience {
 		left = slices.DeleteFunc(left, func(name string) bool {
 			j := m.m.jobs[name]
-			return j == nil || j.kind != store.JobPeriodic || j.disabled || j.schedule.acts.After(soon) || j.schedule.problem != "" || m.told[name]
+			return j == nil || j.kind != store.JobPeriodic || j.disabled || j.schedule.acts.After(soon) ||
+				j.schedule.problem != "" ||
+				m.told[name]
 		})
 		if len(left) == 0 {
 			return

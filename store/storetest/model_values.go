@@ -27,14 +27,22 @@ type modelValue struct {
 	ends   time.Duration // 0 for never
 }
 
-// The names of values in each scope. Tasks write to the last two only, each of one type, so that no write of theirs is refused.
+// The names of values in each scope. Tasks write to the last two only, each of one type, so that no
+// write of theirs is refused.
 const (
 	modelNames = 4
 	logName    = modelNames - 2
 	seenName   = modelNames - 1
 )
 
-var valueTypes = []store.ValueType{store.ValueCounter, store.ValueFloat, store.ValueList, store.ValueMap, store.ValueJSON, store.ValueTime}
+var valueTypes = []store.ValueType{
+	store.ValueCounter,
+	store.ValueFloat,
+	store.ValueList,
+	store.ValueMap,
+	store.ValueJSON,
+	store.ValueTime,
+}
 
 // values finds the values of a scope, and the error of writing to one that is gone.
 func (m *model) valuesOf(scope store.ValueScope) (modelValues, error) {
@@ -158,7 +166,9 @@ func (m *machine) valueScope(t *rapid.T) store.ValueScope {
 	case store.ScopeJob:
 		return store.JobScope(rapid.SampledFrom(m.jobs).Draw(t, "job"))
 	}
-	return store.NamespaceScope(rapid.SampledFrom([]time.Duration{0, m.soonOr(t, "expiry", never), never}).Draw(t, "expires"))
+	return store.NamespaceScope(
+		rapid.SampledFrom([]time.Duration{0, m.soonOr(t, "expiry", never), never}).Draw(t, "expires"),
+	)
 }
 
 // WriteValues sends some writes in one batch, sometimes twice.
@@ -254,7 +264,13 @@ func (m *machine) data(t *rapid.T, w *store.Write) {
 func texts(typ store.ValueType) []string {
 	switch typ {
 	case store.ValueCounter:
-		return []string{"1", "-7", "40000000000", "9000000000000000000", "-9000000000000000000"} // miniredis takes sums just out of range
+		return []string{
+			"1",
+			"-7",
+			"40000000000",
+			"9000000000000000000",
+			"-9000000000000000000",
+		} // miniredis takes sums just out of range
 	case store.ValueFloat:
 		return []string{"0.5", "-0.25", "1024", "3e9"}
 	case store.ValueTime:
@@ -278,7 +294,12 @@ func (m *machine) taskWrites(t *rapid.T, run store.RunID) (writes []store.Write)
 		}
 		w := appending(scope, m.names[logName], fmt.Sprint(m.tasks))
 		if rapid.Bool().Draw(t, "seen") {
-			w = putting(scope, m.names[seenName], rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field"), rapid.SampledFrom([]string{"1", "2", ""}).Draw(t, "value"))
+			w = putting(
+				scope,
+				m.names[seenName],
+				rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field"),
+				rapid.SampledFrom([]string{"1", "2", ""}).Draw(t, "value"),
+			)
 		}
 		writes = append(writes, w)
 	}

@@ -187,7 +187,12 @@ func (m *machine) drain(w *modelWorker) {
 	for _, r := range m.m.ordered() {
 		for _, task := range r.tasks {
 			// A recovered task waits while the worker runs another one.
-			m.s.False(r.deliverable(task) && (!task.recovered || w.mayTakeRecovered()), "%s of %v is not delivered", task.item.Task.ID, r.id)
+			m.s.False(
+				r.deliverable(task) && (!task.recovered || w.mayTakeRecovered()),
+				"%s of %v is not delivered",
+				task.item.Task.ID,
+				r.id,
+			)
 		}
 	}
 }

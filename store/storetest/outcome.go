@@ -34,7 +34,13 @@ func snoozed(d store.Delivery, delay time.Duration) store.Outcome {
 
 // failed settles a delivery that failed for good.
 func failed(d store.Delivery) store.Outcome {
-	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictFail, Task: d.Task, Error: "broken: " + d.Task.ID, Stack: "stack of " + d.Task.ID}
+	return store.Outcome{
+		Lease:   d.Lease,
+		Verdict: store.VerdictFail,
+		Task:    d.Task,
+		Error:   "broken: " + d.Task.ID,
+		Stack:   "stack of " + d.Task.ID,
+	}
 }
 
 // plain settles a delivery with a verdict that needs nothing more.

@@ -44,7 +44,12 @@ var exactCounts = []testCase{
 			s.NoError(err)
 			r.counts(store.Counts{Running: 4, Delayed: 1}, "fetch repeated")
 		}
-		outcomes := []store.Outcome{success(ds[0], tasks(file, "c", 2)...), failed(ds[1]), retried(ds[2], never), snoozed(ds[3], never)}
+		outcomes := []store.Outcome{
+			success(ds[0], tasks(file, "c", 2)...),
+			failed(ds[1]),
+			retried(ds[2], never),
+			snoozed(ds[3], never),
+		}
 		w.settle(outcomes...)
 		for range 3 {
 			reply, err := w.resettle(outcomes...)
@@ -142,7 +147,9 @@ func countsUnderLoad(s *scene) {
 			defer working.Add(-1)
 			return work(ws[i-producers], r, &added, func() error {
 				if adding.CompareAndSwap(0, -1) {
-					_, err := sealer.try(store.EnqueueParams{Holds: []store.HoldChange{{Run: r.id, Name: store.HoldOpen, Close: true}}})
+					_, err := sealer.try(
+						store.EnqueueParams{Holds: []store.HoldChange{{Run: r.id, Name: store.HoldOpen, Close: true}}},
+					)
 					return err
 				}
 				return nil

@@ -247,7 +247,10 @@ var completionOnce = []testCase{
 		w.none("no task starts")
 	}},
 	{"every run of a declared job completes once, with its hook", func(s *scene) {
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(
+			s.ctx,
+			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+		)
 		s.NoError(err)
 		var last int64
 		for range 3 {

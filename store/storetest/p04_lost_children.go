@@ -7,7 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// lostChildren are lives in which steps of a fan-out do not fit each other: since the store lost one, or a lease.
+// lostChildren are lives in which steps of a fan-out do not fit each other: since the store lost
+// one, or a lease.
 var lostChildren = []testCase{
 	{"a lease that was lost takes no staged children of another", func(s *scene) {
 		r := s.open("import")
@@ -28,7 +29,10 @@ var lostChildren = []testCase{
 		d := w.one()
 		s.NoError(w.stage(d, file, 0, tasks(file, "dead", 5)...))
 		for _, all := range [][]store.Staged{{staged(file, 6)}, {staged(file, 4)}, {staged(file, 5), staged(scan, 1)}, {staged(scan, 5)}} {
-			o := writing(counting(withStaged(success(d, task(scan, "dead")), all...), files(1)), appending(store.RunScope(r.id), "l", "no"))
+			o := writing(
+				counting(withStaged(success(d, task(scan, "dead")), all...), files(1)),
+				appending(store.RunScope(r.id), "l", "no"),
+			)
 			reply, err := w.try(o)
 			s.NoError(err)
 			s.Empty(reply.Lost)
@@ -58,7 +62,11 @@ var lostChildren = []testCase{
 		for _, d := range ds[:3] {
 			s.NoError(w.stage(d, file, 0, tasks(file, d.Task.ID, 2)...))
 		}
-		reply, err := w.try(withStaged(success(ds[0]), staged(file, 2)), withStaged(success(ds[1]), staged(file, 3)), success(ds[3]))
+		reply, err := w.try(
+			withStaged(success(ds[0]), staged(file, 2)),
+			withStaged(success(ds[1]), staged(file, 3)),
+			success(ds[3]),
+		)
 		s.NoError(err)
 		s.Len(reply.Refused, 1)
 		s.Equal(1, reply.Refused[0].Index)
@@ -85,7 +93,13 @@ var lostChildren = []testCase{
 		w := r.worker()
 		d := w.one()
 		s.ErrorIs(w.stage(d, file, 1, task(file, "gap")), store.ErrChildrenLost)
-		s.NoError(w.stage(d, file, 0, append(tasks(file, "t", 3), delayed(file, "later", never), claimed(file, "mine", 0))...))
+		s.NoError(
+			w.stage(
+				d,
+				file,
+				0,
+				append(tasks(file, "t", 3), delayed(file, "later", never), claimed(file, "mine", 0))...),
+		)
 		s.ErrorIs(w.stage(d, file, 6, task(file, "gap")), store.ErrChildrenLost)
 		s.ErrorIs(w.stage(d, scan, 5, task(scan, "gap")), store.ErrChildrenLost)
 		for field, err := range map[string]error{

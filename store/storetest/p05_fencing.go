@@ -50,7 +50,11 @@ var fencing = []testCase{
 		r := s.start(store.StartParams{Job: "import"})
 		w := r.worker()
 		d := w.one()
-		stranger := &worker{s: s, session: store.SessionID{Partition: r.partition, ID: "stranger"}, queues: everything()}
+		stranger := &worker{
+			s:       s,
+			session: store.SessionID{Partition: r.partition, ID: "stranger"},
+			queues:  everything(),
+		}
 		refuses(s, r, stranger, []store.Delivery{d})
 		w.succeed(d)
 		r.status(store.StatusSucceeded)
@@ -142,8 +146,8 @@ var fencing = []testCase{
 	}},
 }
 
-// requireKnown has a worker tell of answers that the store gave, and of later ones that it did not give: it went back
-// to an earlier moment, as a server does that loses what it acknowledged.
+// requireKnown has a worker tell of answers that the store gave, and of later ones that it did not
+// give: it went back to an earlier moment, as a server does that loses what it acknowledged.
 func requireKnown(s *scene, call func(w *worker, a store.Answered) error) {
 	s.tb.Helper()
 	r := s.open("import")

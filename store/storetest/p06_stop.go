@@ -41,8 +41,18 @@ var stopping = []testCase{
 		r.counts(store.Counts{Running: 7, Cancelled: 2}, "stop")
 
 		dropped := success(ds[0], tasks(file, "child", 3)...)
-		w.settle(dropped, failed(ds[1]), retried(ds[2], 0), snoozed(ds[3], 0), plain(ds[4], store.VerdictRelease), plain(ds[5], store.VerdictCancel))
-		r.counts(store.Counts{Running: 1, Succeeded: 1, Failed: 1, Cancelled: 6}, "settled while stopping; children are dropped")
+		w.settle(
+			dropped,
+			failed(ds[1]),
+			retried(ds[2], 0),
+			snoozed(ds[3], 0),
+			plain(ds[4], store.VerdictRelease),
+			plain(ds[5], store.VerdictCancel),
+		)
+		r.counts(
+			store.Counts{Running: 1, Succeeded: 1, Failed: 1, Cancelled: 6},
+			"settled while stopping; children are dropped",
+		)
 		r.status(store.StatusStopping)
 		reply := w.settle(plain(ds[6], store.VerdictCancel))
 		s.Equal([]store.RunID{r.id}, reply.Ended)
@@ -123,7 +133,11 @@ var stopping = []testCase{
 		r.stop(true)
 		s.True(r.record().Graceful)
 		r.stop(false)
-		s.Equal(store.RunSignal{Run: r.id, Status: store.StatusStopping}, beat(), "a stop that is not graceful overrides")
+		s.Equal(
+			store.RunSignal{Run: r.id, Status: store.StatusStopping},
+			beat(),
+			"a stop that is not graceful overrides",
+		)
 		r.stop(true)
 		s.False(beat().Graceful, "and is not taken back")
 		w.succeed(d)

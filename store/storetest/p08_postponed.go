@@ -77,7 +77,9 @@ var postponed = []testCase{
 			same := store.EnsureParams{Definition: p.record().Definition, Schedule: []byte("often")}
 			s.Equal(store.EnsureUnchanged, p.declare(same))
 			p.troubled("a problem", "nothing was changed")
-			p.declare(store.EnsureParams{Definition: []byte(definition), Schedule: []byte([]string{"often", "rarely"}[i])})
+			p.declare(
+				store.EnsureParams{Definition: []byte(definition), Schedule: []byte([]string{"often", "rarely"}[i])},
+			)
 			p.troubled("", "it is another one")
 			reply, err := s.store.Promote(s.ctx, p.partition)
 			s.NoError(err)
@@ -100,11 +102,17 @@ var postponed = []testCase{
 		p.postpone("who asked is late")
 		p.troubled("", "it has been fired")
 		p.told("it is due as it was")
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")})
+		_, err := s.store.EnsureJob(
+			s.ctx,
+			store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
+		)
 		s.NoError(err)
 		p.postpone("who asked is late")
 		p.troubled("", "it has no schedule")
-		s.ErrorIs(s.store.PostponeJob(s.ctx, store.PostponeParams{Job: "unknown", Problem: "none"}), store.ErrJobNotFound)
+		s.ErrorIs(
+			s.store.PostponeJob(s.ctx, store.PostponeParams{Job: "unknown", Problem: "none"}),
+			store.ErrJobNotFound,
+		)
 	}},
 	{"a problem is text within bounds", func(s *scene) {
 		p := s.periodic("nightly")

@@ -56,8 +56,8 @@ func (p *periodic) due(again time.Duration) store.FireParams {
 	return store.FireParams{Start: start, Due: rec.Due, Changes: rec.Changes, Next: p.now().Add(again)}
 }
 
-// fires fires, and requires the verdict. Where the next due time passes before the store hears of it, as the machine is
-// slow, it names a later one.
+// fires fires, and requires the verdict. Where the next due time passes before the store hears of
+// it, as the machine is slow, it names a later one.
 func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string) store.FireReply {
 	p.s.tb.Helper()
 	reply, err := p.s.store.FireRun(p.s.ctx, f)
@@ -294,13 +294,22 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		p.started(p.due(time.Hour), "at once")
 		old := p.due(time.Hour)
-		s.Equal(store.EnsureUpdated, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often"), DueNow: true}))
+		s.Equal(
+			store.EnsureUpdated,
+			p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often"), DueNow: true}),
+		)
 		rec := p.record()
 		s.Equal(old.Due, rec.Due)
 		s.Greater(rec.Changes, old.Changes)
-		s.Equal(store.EnsureUnchanged, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often")}))
+		s.Equal(
+			store.EnsureUnchanged,
+			p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often")}),
+		)
 		s.Equal(rec, p.record())
-		s.Equal(store.EnsureUpdated, p.declare(store.EnsureParams{Definition: []byte("3"), Schedule: []byte("rarely"), DueNow: true}))
+		s.Equal(
+			store.EnsureUpdated,
+			p.declare(store.EnsureParams{Definition: []byte("3"), Schedule: []byte("rarely"), DueNow: true}),
+		)
 		s.Zero(p.record().Due, "due at once are only new jobs")
 		p.told("it needs a due time")
 	}},
@@ -327,7 +336,10 @@ var schedules = []testCase{
 	{"a job that is gone, or is periodic no longer, is not due", func(s *scene) {
 		p := s.periodic("nightly")
 		f := p.due(time.Hour)
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")})
+		_, err := s.store.EnsureJob(
+			s.ctx,
+			store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
+		)
 		s.NoError(err)
 		p.fires(f, store.FireMoved, "it stands now")
 		s.Zero(p.record().Due)

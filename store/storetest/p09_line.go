@@ -94,7 +94,9 @@ var semaphoreLines = []testCase{
 		defer l.stop()
 		hears := func(what string, place int64) {
 			l.hears(what, func(sig store.Signal) bool {
-				return sig.Type == store.SignalSemaphore && sig.Semaphore == "gate" && sig.Partition == s.partition("gate") && sig.Place == place
+				return sig.Type == store.SignalSemaphore && sig.Semaphore == "gate" &&
+					sig.Partition == s.partition("gate") &&
+					sig.Place == place
 			})
 		}
 		s.release(holder)

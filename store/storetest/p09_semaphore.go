@@ -294,7 +294,13 @@ var semaphoreLeases = []testCase{
 			}
 		}
 		c := s.claim("gate", 1, steady)
-		c.Key, c.Holder = strings.Repeat("k", bounds.MaxSemaphoreKeyLen-7)+"{}:%*é", strings.Repeat("h", bounds.MaxHolderLen)
+		c.Key, c.Holder = strings.Repeat(
+			"k",
+			bounds.MaxSemaphoreKeyLen-7,
+		)+"{}:%*é", strings.Repeat(
+			"h",
+			bounds.MaxHolderLen,
+		)
 		s.Equal(c.Holder, s.granted(c).Holder, "the longest that are allowed")
 		s.release(c)
 		_, err := s.store.RefreshSemaphore(s.ctx, c.Key, c.Token, 0)

@@ -99,12 +99,39 @@ var safeRetry = []testCase{
 func diary(s *scene) (lines []string) {
 	note := func(step string, r *run) {
 		rec := r.record()
-		lines = append(lines, fmt.Sprintf("%s: %s %+v counters %v retried %d duplicate %d holds %d paused %t reason %q hook %q error %q result %q",
-			step, rec.Status, rec.Counts, rec.Counters, rec.Retried, rec.Duplicate, rec.Holds, rec.Paused, rec.Reason, rec.HookError, rec.Error, rec.Result))
+		lines = append(
+			lines,
+			fmt.Sprintf(
+				"%s: %s %+v counters %v retried %d duplicate %d holds %d paused %t reason %q hook %q error %q result %q",
+				step,
+				rec.Status,
+				rec.Counts,
+				rec.Counters,
+				rec.Retried,
+				rec.Duplicate,
+				rec.Holds,
+				rec.Paused,
+				rec.Reason,
+				rec.HookError,
+				rec.Error,
+				rec.Result,
+			),
+		)
 	}
 	saw := func(step string, ds []store.Delivery) []store.Delivery {
 		for _, d := range ds {
-			lines = append(lines, fmt.Sprintf("%s: %s retry %d snoozes %d crashes %d recovered task %t", step, d.Task.ID, d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"%s: %s retry %d snoozes %d crashes %d recovered task %t",
+					step,
+					d.Task.ID,
+					d.Task.Retry,
+					d.Task.Snoozes,
+					d.Task.Crashes,
+					d.Task.Recovered,
+				),
+			)
 		}
 		return ds
 	}
@@ -117,7 +144,9 @@ func diary(s *scene) (lines []string) {
 	s.ErrorIs(err, store.ErrJobDisabled)
 	s.NoError(s.store.SetJobDisabled(s.ctx, "import", false))
 
-	r := s.start(store.StartParams{Job: "import", Declared: true, PreJob: hook(preJob), PostJob: hook(postJob), FailureCap: 2})
+	r := s.start(
+		store.StartParams{Job: "import", Declared: true, PreJob: hook(preJob), PostJob: hook(postJob), FailureCap: 2},
+	)
 	p, w := r.producer(), r.worker()
 	note("start", r)
 	w.settle(plain(w.one(), store.VerdictBegin))
@@ -138,10 +167,23 @@ func diary(s *scene) (lines []string) {
 	for i := range 3 {
 		s.NoError(w.stage(root, file, 10*i, tasks(file, fmt.Sprintf("staged/%d", i), 10)...))
 	}
-	w.settle(counting(withStaged(success(root, tasks(file, "inline", 5)...), staged(file, 30)), map[string]int64{"scans": 1, "bytes": 1 << 60}))
+	w.settle(
+		counting(
+			withStaged(success(root, tasks(file, "inline", 5)...), staged(file, 30)),
+			map[string]int64{"scans": 1, "bytes": 1 << 60},
+		),
+	)
 	note("fan-out", r)
 	ds := saw("fetch", w.take(8))
-	w.settle(counting(success(ds[0]), map[string]int64{"scans": 1, "bytes": -1}), counting(retried(ds[1], never), map[string]int64{"scans": 1}), snoozed(ds[2], never), failed(ds[3]), failed(ds[4]), failed(ds[5]), plain(ds[6], store.VerdictRelease))
+	w.settle(
+		counting(success(ds[0]), map[string]int64{"scans": 1, "bytes": -1}),
+		counting(retried(ds[1], never), map[string]int64{"scans": 1}),
+		snoozed(ds[2], never),
+		failed(ds[3]),
+		failed(ds[4]),
+		failed(ds[5]),
+		plain(ds[6], store.VerdictRelease),
+	)
 	note("settle", r)
 	w.close() // with one task held
 	note("close", r)
@@ -162,7 +204,10 @@ func diary(s *scene) (lines []string) {
 	in := r.inspect()
 	slices.SortFunc(in.Lanes, func(a, b store.LaneRecord) int { return strings.Compare(a.Route.Kind, b.Route.Kind) })
 	for _, l := range in.Lanes {
-		lines = append(lines, fmt.Sprintf("lane %s: %d %d %d %d", l.Route.Kind, l.Waiting, l.Recovered, l.Staged, l.Delayed))
+		lines = append(
+			lines,
+			fmt.Sprintf("lane %s: %d %d %d %d", l.Route.Kind, l.Waiting, l.Recovered, l.Staged, l.Delayed),
+		)
 	}
 	r.stop(false)
 	note("stop", r)

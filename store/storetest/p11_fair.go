@@ -35,7 +35,12 @@ var fairness = []testCase{
 		heavy, light := sh.run("heavy", 3, 600), sh.run("light", 1, 600)
 		served := sh.serve(50)
 		s.Equal(50*sh.batch, served[heavy.id]+served[light.id])
-		s.InDelta(float64(served[heavy.id]), 3*float64(served[light.id]), float64(4*sh.batch), "3 to 1, within a batch of each")
+		s.InDelta(
+			float64(served[heavy.id]),
+			3*float64(served[light.id]),
+			float64(4*sh.batch),
+			"3 to 1, within a batch of each",
+		)
 	}},
 	{"runs of equal weight share equally, whatever waits in them", func(s *scene) {
 		sh := newSharing(s)

@@ -17,7 +17,15 @@ var bounded = []testCase{
 		w.none("nothing was started")
 		before := s.leftovers()
 
-		r := s.start(store.StartParams{Job: "import", Retention: brief, PreJob: hook(preJob), PostJob: hook(postJob), Args: []byte("args")})
+		r := s.start(
+			store.StartParams{
+				Job:       "import",
+				Retention: brief,
+				PreJob:    hook(preJob),
+				PostJob:   hook(postJob),
+				Args:      []byte("args"),
+			},
+		)
 		w.settle(plain(w.one(), store.VerdictBegin))
 		root := w.one()
 		s.NoError(w.stage(root, file, 0, tasks(file, "staged", 30)...))

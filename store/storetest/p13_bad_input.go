@@ -16,7 +16,15 @@ var badInput = []testCase{
 		past.At = time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)
 		r := s.start(store.StartParams{Job: "import", Retention: forever})
 		p, w := r.producer(), r.worker()
-		p.add(r, task(scan, "beside"), delayed(scan, "late", forever), delayed(scan, "soon", -time.Second), far, past, claimed(scan, "kept", forever))
+		p.add(
+			r,
+			task(scan, "beside"),
+			delayed(scan, "late", forever),
+			delayed(scan, "soon", -time.Second),
+			far,
+			past,
+			claimed(scan, "kept", forever),
+		)
 		s.promote(r.partition)
 		r.counts(store.Counts{Pending: 5, Delayed: 2}, "what was due in the past is due now")
 		for _, d := range w.take(5) {
@@ -98,7 +106,10 @@ var badInput = []testCase{
 		r.status(store.StatusSucceeded)
 	}},
 	{"a disabled job is not started as declared", func(s *scene) {
-		_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")})
+		_, err := s.store.EnsureJob(
+			s.ctx,
+			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+		)
 		s.NoError(err)
 		s.NoError(s.store.SetJobDisabled(s.ctx, "nightly", true))
 		before := s.leftovers()
@@ -121,7 +132,28 @@ var badInput = []testCase{
 		s.NoError(err)
 	}},
 	{"names and IDs that look like the store's own are stored without collision", func(s *scene) {
-		names := []string{"a", "a:b", "a/b", "{a}", "}{", "{}", "a}", "*", "[a]?", "a b", "é", "e\u0301", "日本", "@pre", "%3A", "%", "\\", "'\"", "0", "-1"}
+		names := []string{
+			"a",
+			"a:b",
+			"a/b",
+			"{a}",
+			"}{",
+			"{}",
+			"a}",
+			"*",
+			"[a]?",
+			"a b",
+			"é",
+			"e\u0301",
+			"日本",
+			"@pre",
+			"%3A",
+			"%",
+			"\\",
+			"'\"",
+			"0",
+			"-1",
+		}
 		for i, name := range names {
 			s.NoError(store.ValidateJobName(name))
 			r := s.open(name)

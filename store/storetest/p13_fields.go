@@ -15,7 +15,8 @@ type refusal struct {
 	call  func(s *scene) error
 }
 
-// spoilt makes refusals of a method: each has the parameters of a call that is accepted, but for one field.
+// spoilt makes refusals of a method: each has the parameters of a call that is accepted, but for
+// one field.
 type spoilt[P any] struct {
 	valid func() P
 	call  func(s *scene, p P) error
@@ -75,7 +76,10 @@ func refusedJobs() []refusal {
 	all := []refusal{
 		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = "" }),
-		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", bounds.MaxProblemLen+1) }),
+		postpone.by(
+			"Problem",
+			func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", bounds.MaxProblemLen+1) },
+		),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = binary }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "" }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = strings.Repeat("n", bounds.MaxJobNameLen+1) }),
@@ -99,11 +103,17 @@ func refusedJobs() []refusal {
 		argument("Run.Job", func(s *scene) error { return s.store.SetRunPaused(s.ctx, store.RunID{}, true) }),
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Inspect(s.ctx, store.RunID{}); return err }),
 		argument("Run.Job", func(s *scene) error { return s.store.DeleteRun(s.ctx, store.RunID{}) }),
-		argument("Run.Job", func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err }),
+		argument(
+			"Run.Job",
+			func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err },
+		),
 		argument("Fn", func(s *scene) error { return s.store.Subscribe(s.ctx, nil) }),
 	}
 	for _, limit := range []int{-1, 0, bounds.MaxPage + 1} {
-		all = append(all, argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }))
+		all = append(
+			all,
+			argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }),
+		)
 	}
 	return all
 }
@@ -112,7 +122,15 @@ func refusedStarts() []refusal {
 	start := spoilt[store.StartParams]{
 		func() store.StartParams {
 			root := task(scan, "root")
-			return store.StartParams{Job: "import", Token: "token", Set: "ingest", Root: &root, Weight: 1, Retention: time.Hour, FailureCap: 1}
+			return store.StartParams{
+				Job:        "import",
+				Token:      "token",
+				Set:        "ingest",
+				Root:       &root,
+				Weight:     1,
+				Retention:  time.Hour,
+				FailureCap: 1,
+			}
 		},
 		func(s *scene, p store.StartParams) error { _, err := s.store.StartRun(s.ctx, p); return err },
 	}
@@ -205,19 +223,35 @@ func refusedItems() (all []refusal) {
 			}),
 			argument("Entries[1].Item."+bad.field, func(s *scene) error {
 				entries := []store.Entry{{Run: aRun, Item: good}, {Run: aRun, Item: item()}}
-				p := store.EnqueueParams{Partition: s.partition(aRun.Job), Stream: "stream", Number: 1, Entries: entries}
+				p := store.EnqueueParams{
+					Partition: s.partition(aRun.Job),
+					Stream:    "stream",
+					Number:    1,
+					Entries:   entries,
+				}
 				_, err := s.store.Enqueue(s.ctx, p)
 				return err
 			}),
 			argument("Outcomes[0].Children[1]."+bad.field, func(s *scene) error {
 				o := store.Outcome{Lease: aLease, Verdict: store.VerdictSuccess, Children: []store.Item{good, item()}}
-				_, err := s.store.Settle(s.ctx, store.SettleParams{Session: aSession, Number: 1, Outcomes: []store.Outcome{o}})
+				_, err := s.store.Settle(
+					s.ctx,
+					store.SettleParams{Session: aSession, Number: 1, Outcomes: []store.Outcome{o}},
+				)
 				return err
 			}),
 		)
 		if !strings.HasPrefix(bad.field, "Route.") {
 			all = append(all, argument("Items[1]."+bad.field, func(s *scene) error {
-				return s.store.Stage(s.ctx, store.StageParams{Session: aSession, Lease: aLease, Route: scan, Items: []store.Item{task(scan, "good"), item()}})
+				return s.store.Stage(
+					s.ctx,
+					store.StageParams{
+						Session: aSession,
+						Lease:   aLease,
+						Route:   scan,
+						Items:   []store.Item{task(scan, "good"), item()},
+					},
+				)
 			}))
 		}
 	}

@@ -25,18 +25,39 @@ func refusedSessions() []refusal {
 	}
 	return []refusal{
 		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "" })),
-		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = longName })),
-		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "a:b" })),
+		argument(
+			"Session.ID",
+			open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = longName }),
+		),
+		argument(
+			"Session.ID",
+			open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "a:b" }),
+		),
 		argument("Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = 0 })),
-		argument("Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second })),
-		argument("Info.Routes[1].Set", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Routes[1].Set = "" })),
-		argument("Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime })),
+		argument(
+			"Lease",
+			open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second }),
+		),
+		argument(
+			"Info.Routes[1].Set",
+			open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Routes[1].Set = "" }),
+		),
+		argument(
+			"Info.Started",
+			open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
+		),
 		beat.by("Session.ID", func(p *params) { p.Session.ID = "" }),
 		beat.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
 		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = bounds.MaxNumber + 1 }),
 		beat.by("Lease", func(p *params) { p.Lease = 0 }),
-		beat.by("Running[0].Since", func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} }),
-		argument("Session.ID", func(s *scene) error { _, err := s.store.Held(s.ctx, store.SessionID{}, nil); return err }),
+		beat.by(
+			"Running[0].Since",
+			func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} },
+		),
+		argument(
+			"Session.ID",
+			func(s *scene) error { _, err := s.store.Held(s.ctx, store.SessionID{}, nil); return err },
+		),
 		argument("Session.ID", func(s *scene) error { return s.store.CloseSession(s.ctx, store.SessionID{}) }),
 		argument("Routes[0].Kind", func(s *scene) error {
 			return s.store.Reconsider(s.ctx, 0, []store.Route{{Queue: "q", Set: "s", Kind: "a/b"}})
@@ -78,7 +99,11 @@ func refusedOutcomes() []refusal {
 	type params = store.SettleParams
 	settle := spoilt[params]{
 		func() params {
-			return params{Session: aSession, Number: 1, Outcomes: []store.Outcome{{Lease: aLease, Verdict: store.VerdictSuccess}}}
+			return params{
+				Session:  aSession,
+				Number:   1,
+				Outcomes: []store.Outcome{{Lease: aLease, Verdict: store.VerdictSuccess}},
+			}
 		},
 		func(s *scene, p params) error { _, err := s.store.Settle(s.ctx, p); return err },
 	}
@@ -93,8 +118,14 @@ func refusedOutcomes() []refusal {
 		settle.by("Session.ID", func(p *params) { p.Session.ID = "" }),
 		settle.by("Number", func(p *params) { p.Number = 0 }),
 		settle.by("Answered.Settled", func(p *params) { p.Answered.Settled = -1 }),
-		settle.by("Outcomes", func(p *params) { p.Outcomes = make([]store.Outcome, bounds.MaxBatch+1); fill(p.Outcomes) }),
-		settle.by("Outcomes.Children", func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", bounds.MaxBatch+1) }),
+		settle.by(
+			"Outcomes",
+			func(p *params) { p.Outcomes = make([]store.Outcome, bounds.MaxBatch+1); fill(p.Outcomes) },
+		),
+		settle.by(
+			"Outcomes.Children",
+			func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", bounds.MaxBatch+1) },
+		),
 		outcome("Lease.Lane.Route.Set", func(o *store.Outcome) { o.Lease.Lane.Route.Set = "a/b" }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = 0 }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = store.VerdictHookDone + 1 }),
@@ -102,10 +133,16 @@ func refusedOutcomes() []refusal {
 		outcome("Task.Retry", func(o *store.Outcome) { o.Task.Retry = -1 }),
 		outcome("Counters", func(o *store.Outcome) { o.Counters = manyCounters() }),
 		outcome(`Counters["a b"]`, func(o *store.Outcome) { o.Counters = map[string]int64{"a b": 1} }),
-		outcome("Staged[0].Route.Queue", func(o *store.Outcome) { o.Staged = []store.Staged{{Count: 1, Route: store.Route{Set: "s", Kind: "k"}}} }),
+		outcome(
+			"Staged[0].Route.Queue",
+			func(o *store.Outcome) { o.Staged = []store.Staged{{Count: 1, Route: store.Route{Set: "s", Kind: "k"}}} },
+		),
 		outcome("Staged[0].Route.Kind", func(o *store.Outcome) { o.Staged = []store.Staged{staged(preJob, 1)} }),
 		outcome("Staged[0].Count", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, -1)} }),
-		outcome("Staged[1].Route", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} }),
+		outcome(
+			"Staged[1].Route",
+			func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} },
+		),
 		outcome("Result", func(o *store.Outcome) { o.Result = make([]byte, bounds.MaxResultLen+1) }),
 		outcome("Writes[1].Name", func(o *store.Outcome) {
 			field := store.Write{Scope: list.Scope, Name: list.Name, Type: store.ValueMap, Op: store.WriteSet}
@@ -186,8 +223,14 @@ func refusedSemaphores() []refusal {
 		claim.by("TTL", func(p *params) { p.TTL = time.Millisecond - 1 }),
 		claim.by("Wait", func(p *params) { p.Wait = 1 }),
 		claim.by("Wait", func(p *params) { p.Wait = -time.Second }),
-		argument("Key", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "", "t", time.Second); return err }),
-		argument("Token", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "", time.Second); return err }),
+		argument(
+			"Key",
+			func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "", "t", time.Second); return err },
+		),
+		argument(
+			"Token",
+			func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "", time.Second); return err },
+		),
 		argument("TTL", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "t", 0); return err }),
 		argument("Key", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "", "t") }),
 		argument("Token", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "k", "") }),
@@ -282,7 +325,10 @@ func refusedValues() []refusal {
 				w.Data[i].Bytes = make([]byte, bounds.MaxValueLen)
 			}
 		}),
-		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", bounds.MaxFieldLen+1)}} }),
+		second(
+			"Data[0]",
+			func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", bounds.MaxFieldLen+1)}} },
+		),
 		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, bounds.MaxValueLen+1)}} }),
 		read.by("Scope.Of", func(p *store.ReadParams) { p.Scope = store.ValueScope{} }),
 		read.by("Name", func(p *store.ReadParams) { p.Name = "" }),
@@ -323,14 +369,23 @@ func refusedConfigurations() []refusal {
 		write.by("Reason", func(p *params) { p.Reason = longText }),
 		argument("Set", func(s *scene) error { return s.store.PublishSet(s.ctx, store.SetRecord{}) }),
 		argument("Description", func(s *scene) error {
-			return s.store.PublishSet(s.ctx, store.SetRecord{Name: "set", Description: make([]byte, bounds.MaxConfigurationLen+1)})
+			return s.store.PublishSet(
+				s.ctx,
+				store.SetRecord{Name: "set", Description: make([]byte, bounds.MaxConfigurationLen+1)},
+			)
 		}),
-		argument("Run.Job", func(s *scene) error { _, err := s.store.Configuration(s.ctx, store.ConfigurationID{}); return err }),
+		argument(
+			"Run.Job",
+			func(s *scene) error { _, err := s.store.Configuration(s.ctx, store.ConfigurationID{}); return err },
+		),
 		argument("Run.Job", func(s *scene) error {
 			_, err := s.store.ConfigurationHistory(s.ctx, store.ConfigurationID{})
 			return err
 		}),
-		argument("Sets[1]", func(s *scene) error { _, err := s.store.WatchConfigurations(s.ctx, []string{"set", ""}); return err }),
+		argument(
+			"Sets[1]",
+			func(s *scene) error { _, err := s.store.WatchConfigurations(s.ctx, []string{"set", ""}); return err },
+		),
 	}
 }
 
@@ -373,7 +428,10 @@ func refusedPartitions() (all []refusal) {
 			_, err := s.store.Heartbeat(s.ctx, store.HeartbeatParams{Session: session(p), Lease: time.Minute})
 			return err
 		})
-		of("Session.Partition", func(s *scene, p int) error { _, err := s.store.Held(s.ctx, session(p), nil); return err })
+		of(
+			"Session.Partition",
+			func(s *scene, p int) error { _, err := s.store.Held(s.ctx, session(p), nil); return err },
+		)
 		of("Session.Partition", func(s *scene, p int) error { return s.store.CloseSession(s.ctx, session(p)) })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.LiveSessions(s.ctx, p); return err })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.SessionsLeft(s.ctx, p, ""); return err })
@@ -387,7 +445,8 @@ func refusedPartitions() (all []refusal) {
 	return all
 }
 
-// refusesOtherPartitions has what lies in another partition than the call; there is none in a store of one partition.
+// refusesOtherPartitions has what lies in another partition than the call; there is none in a store
+// of one partition.
 func refusesOtherPartitions(s *scene) {
 	n := s.store.Partitions()
 	if n < 2 {
@@ -410,7 +469,10 @@ func refusesOtherPartitions(s *scene) {
 	_, err = s.store.Heartbeat(s.ctx, beat)
 	s.refuses(err, "Running[0].Run.Job")
 	write := store.Write{Scope: store.JobScope(aRun.Job), Name: "list", Type: store.ValueList, Op: store.WriteAppend}
-	_, err = s.store.WriteValues(s.ctx, store.WriteParams{Partition: elsewhere, Stream: "stream", Number: 1, Writes: []store.Write{write}})
+	_, err = s.store.WriteValues(
+		s.ctx,
+		store.WriteParams{Partition: elsewhere, Stream: "stream", Number: 1, Writes: []store.Write{write}},
+	)
 	s.refuses(err, "Writes[0].Scope")
 	s.NoError(s.store.OpenProducer(s.ctx, here, "stream"))
 }

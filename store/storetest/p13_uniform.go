@@ -98,8 +98,19 @@ var uniform = []testCase{
 		s.NoError(s.store.OpenSession(s.ctx, id, info, steady))
 		w := &worker{s: s, session: id, queues: everything()}
 		d := w.one()
-		running := store.RunningTask{Run: r.id, ID: "i\xff", Kind: "k\xff", Queue: "q\xff", Progress: store.Progress{Done: 1, Message: "m\xff"}}
-		beat := store.HeartbeatParams{Session: id, Lease: steady, Runs: []store.RunID{r.id}, Running: []store.RunningTask{running}}
+		running := store.RunningTask{
+			Run:      r.id,
+			ID:       "i\xff",
+			Kind:     "k\xff",
+			Queue:    "q\xff",
+			Progress: store.Progress{Done: 1, Message: "m\xff"},
+		}
+		beat := store.HeartbeatParams{
+			Session: id,
+			Lease:   steady,
+			Runs:    []store.RunID{r.id},
+			Running: []store.RunningTask{running},
+		}
 		_, err := s.store.Heartbeat(s.ctx, beat)
 		s.NoError(err)
 		s.Equal("i\xff", beat.Running[0].ID, "parameters are the caller's")
@@ -107,14 +118,23 @@ var uniform = []testCase{
 		s.NoError(err)
 		s.Equal("w\uFFFD h\uFFFD", live[0].Worker.Name+" "+live[0].Worker.Host)
 		shown := live[0].Running[0]
-		s.Equal("i\uFFFD k\uFFFD q\uFFFD m\uFFFD", strings.Join([]string{shown.ID, shown.Kind, shown.Queue, shown.Progress.Message}, " "))
+		s.Equal(
+			"i\uFFFD k\uFFFD q\uFFFD m\uFFFD",
+			strings.Join([]string{shown.ID, shown.Kind, shown.Queue, shown.Progress.Message}, " "),
+		)
 		o := failed(d)
 		o.Error, o.Stack = "e\xff", "s\xff"
-		_, err = s.store.Settle(s.ctx, store.SettleParams{Session: id, Number: 1, Worker: "w\xff", Outcomes: []store.Outcome{o}})
+		_, err = s.store.Settle(
+			s.ctx,
+			store.SettleParams{Session: id, Number: 1, Worker: "w\xff", Outcomes: []store.Outcome{o}},
+		)
 		s.NoError(err)
 		failures, err := s.store.Failures(s.ctx, r.id, 0, 1)
 		s.NoError(err)
-		s.Equal("e\uFFFD s\uFFFD w\uFFFD", strings.Join([]string{failures[0].Error, failures[0].Stack, failures[0].Worker}, " "))
+		s.Equal(
+			"e\uFFFD s\uFFFD w\uFFFD",
+			strings.Join([]string{failures[0].Error, failures[0].Stack, failures[0].Worker}, " "),
+		)
 		s.Equal("e\uFFFD", r.record().Error)
 	}},
 	{"the beginning of 1970 is a time like any other", func(s *scene) {
@@ -146,7 +166,8 @@ func (s *scene) jobBeside(job string) string {
 	}
 }
 
-// withoutTimes gives deliveries the informative time of another, which stores keep to their own precision.
+// withoutTimes gives deliveries the informative time of another, which stores keep to their own
+// precision.
 func withoutTimes(ds []store.Delivery, like store.Delivery) []store.Delivery {
 	for i := range ds {
 		ds[i].Task.Enqueued = like.Task.Enqueued

@@ -6,59 +6,178 @@ import "slices"
 // them.
 func promises() []promise {
 	return []promise{
-		{"P01_AtLeastOnce", "P1 At least once. A task whose enqueue returned nil runs until it succeeds, has used its retries, or its run stops, " +
-			"through worker crashes, lost connections and Redis restarts (as far as Redis itself kept the write).", atLeastOnce},
-		{"P02_ExactCounts", "P2 Exact counts. One atomic read always shows total = pending + delayed + running + succeeded + failed + cancelled, " +
-			"under retries, lost replies, zombie workers and repeated calls.", exactCounts},
-		{"P03_CompletionOnce", "P3 Completion once. A run finishes if and only if it is sealed and its last task has settled. Its final state is recorded once; " +
-			"its post-job hook completes once (retried by its attributes, or after a worker died inside it), for periodic runs too.", completionOnce},
-		{"P04_ExactlyOnceFanOut", "P4 Exactly-once fan-out. Tasks enqueued through a running task's own context become visible with that task's success, " +
-			"all or none, however many there are. A retried parent never duplicates its children.", append(fanOut, lostChildren...)},
+		{
+			"P01_AtLeastOnce",
+			"P1 At least once. A task whose enqueue returned nil runs until it succeeds, has used its retries, or its run stops, " +
+				"through worker crashes, lost connections and Redis restarts (as far as Redis itself kept the write).",
+			atLeastOnce,
+		},
+		{
+			"P02_ExactCounts",
+			"P2 Exact counts. One atomic read always shows total = pending + delayed + running + succeeded + failed + cancelled, " +
+				"under retries, lost replies, zombie workers and repeated calls.",
+			exactCounts,
+		},
+		{
+			"P03_CompletionOnce",
+			"P3 Completion once. A run finishes if and only if it is sealed and its last task has settled. Its final state is recorded once; " +
+				"its post-job hook completes once (retried by its attributes, or after a worker died inside it), for periodic runs too.",
+			completionOnce,
+		},
+		{
+			"P04_ExactlyOnceFanOut",
+			"P4 Exactly-once fan-out. Tasks enqueued through a running task's own context become visible with that task's success, " +
+				"all or none, however many there are. A retried parent never duplicates its children.",
+			append(fanOut, lostChildren...),
+		},
 		{"P05_Fencing", "P5 Fencing. A worker that lost its lease can neither settle the task nor enqueue with it; " +
 			"its handler's context is cancelled with cause ErrLeaseLost.", fencing},
-		{"P06_Stop", "P6 Stop. When Stop returns, no waiting task of the run will start, in time independent of how many wait; running handlers' contexts " +
-			"are cancelled with cause ErrJobStopped; enqueuing returns ErrJobStopped; once drained, the run is stopped and its summary kept.", stopping},
+		{
+			"P06_Stop",
+			"P6 Stop. When Stop returns, no waiting task of the run will start, in time independent of how many wait; running handlers' contexts " +
+				"are cancelled with cause ErrJobStopped; enqueuing returns ErrJobStopped; once drained, the run is stopped and its summary kept.",
+			stopping,
+		},
 		{"P07_OneActiveRun", "P7 One active run per name. Starting an active name returns ErrJobExists.", oneActiveRun},
-		{"P08_Schedule", "P8 Schedule. Each due time fires at most once cluster-wide, with any number of schedulers; overlap policy decides what " +
-			"a due time does while the last run is active (skip, queue one, replace); missed times coalesce into one.", append(schedules, postponed...)},
-		{"P09_Semaphore", "P9 Semaphore. An issued lease is held until its holder releases it or its timeout passes; the same lease is never issued to two callers; " +
-			"acquiring does not wait; each acquisition gets a new unique token, and a token whose lease timed out and was issued again can no longer release it; " +
-			"plus a fencing number that only grows, holder descriptions, and a lost lease cancelling the runner's context.", semaphores},
-		{"P10_SafeRetry", "P10 Safe retry. Transient store errors are retried with backoff and jitter within the caller's context and a default limit; " +
-			"permanent ones are returned at once; repeating any mutation after an unknown result changes nothing more.", safeRetry},
-		{"P11_Fair", "P11 Fair. Jobs with waiting tasks in a queue share its workers by weight; a small job never waits for a big one to end.", fairness},
-		{"P12_Bounded", "P12 Bounded. Finished runs leave only a capped, expiring summary and failure sample; payload size is limited; " +
-			"nothing grows without limit.", bounded},
+		{
+			"P08_Schedule",
+			"P8 Schedule. Each due time fires at most once cluster-wide, with any number of schedulers; overlap policy decides what " +
+				"a due time does while the last run is active (skip, queue one, replace); missed times coalesce into one.",
+			append(schedules, postponed...),
+		},
+		{
+			"P09_Semaphore",
+			"P9 Semaphore. An issued lease is held until its holder releases it or its timeout passes; the same lease is never issued to two callers; " +
+				"acquiring does not wait; each acquisition gets a new unique token, and a token whose lease timed out and was issued again can no longer release it; " +
+				"plus a fencing number that only grows, holder descriptions, and a lost lease cancelling the runner's context.",
+			semaphores,
+		},
+		{
+			"P10_SafeRetry",
+			"P10 Safe retry. Transient store errors are retried with backoff and jitter within the caller's context and a default limit; " +
+				"permanent ones are returned at once; repeating any mutation after an unknown result changes nothing more.",
+			safeRetry,
+		},
+		{
+			"P11_Fair",
+			"P11 Fair. Jobs with waiting tasks in a queue share its workers by weight; a small job never waits for a big one to end.",
+			fairness,
+		},
+		{
+			"P12_Bounded",
+			"P12 Bounded. Finished runs leave only a capped, expiring summary and failure sample; payload size is limited; " +
+				"nothing grows without limit.",
+			bounded,
+		},
 		{"P13_BadInput", "P13 Bad input gets a typed error that names the field, and nothing is written.",
 			slices.Concat(badInput, refusedByField, uniform)},
-		{"P14_OneClock", "P14 One clock. Every deadline is decided by the store's clock (Redis TIME), never by a worker's.", oneClock},
-		{"P15_Poison", "P15 Poison. A task that kills its worker, time after time, is failed after MaxDeliveries, apart from its retry budget; " +
-			"tasks that only stood beside it are not charged.", poison},
+		{
+			"P14_OneClock",
+			"P14 One clock. Every deadline is decided by the store's clock (Redis TIME), never by a worker's.",
+			oneClock,
+		},
+		{
+			"P15_Poison",
+			"P15 Poison. A task that kills its worker, time after time, is failed after MaxDeliveries, apart from its retry budget; " +
+				"tasks that only stood beside it are not charged.",
+			poison,
+		},
 	}
 }
 
 // contract lists what the contract says beyond the promises.
 func contract() []promise {
 	return []promise{
-		{"Contract_Jobs", "Contract, Jobs: definitions are declared absolutely, and what is stored can be listed, read and deleted.", jobsContract},
-		{"Contract_Runs", "Contract, Runs: a run can be read, paused and inspected, and its sets agree with its counters.", runsContract},
-		{"Contract_Streams", "Contract, Producers and Sessions: a stream is serial; unknown and stale numbers are refused, and nothing is written then.", streamsContract},
-		{"Contract_Tasks", "Contract, Producers: tasks keep what they carry, and a claimed ID is unique in its run until it settles, and for Keep after that.", tasksContract},
-		{"Contract_Progress", "Contract, Sessions: a run shows which of its running tasks report progress.", progressContract},
-		{"Contract_Workers", "Contract, Sessions: what sessions hold and queues keep waiting can be seen.", workersContract},
-		{"Contract_Signals", "Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.",
-			slices.Concat(signalsContract, wakeupsContract)},
-		{"Contract_Counters", "Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.", countersContract},
-		{"Contract_Bounds", "Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and nothing is held up by what they keep back.", boundsContract},
-		{"Contract_Limits", "Contract, Limits: of a limit no more is drawn than there is, each gets its share, and what is in use stays in use.", limitsContract},
-		{"Contract_Modes", "Contract, Modes: while a partition is read-only, fetches lease only from sets that are marked for it.", modesContract},
-		{"Contract_Writes", "Contract, Sessions: what a task writes to lists and maps is there with its success, exactly once, and never otherwise.", writesContract},
-		{"Contract_Values", "Contract, Values: runs, jobs and the namespace keep values of a kind; each write counts once, and values go with what they belong to.", valuesContract},
-		{"Contract_Configurations", "Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
-			"those of runs are told to workers and go with the runs.", configurationsContract},
-		{"Contract_Numbers", "Contract, MaxNumber and ValidateTime: each number and time is kept exactly, or refused by its field.", numbersContract},
-		{"Contract_Pages", "Contract, PageBytes: what may be many large items comes by pages of about a mebibyte, and none is left out.", pagesContract},
-		{"Contract_Repair", "Contract, Repairer: a repair changes nothing that is healthy, whatever it is doing.", repairContract},
-		{"Contract_Close", "Contract, Store: a closed store refuses calls, and closing twice is harmless.", closeContract},
+		{
+			"Contract_Jobs",
+			"Contract, Jobs: definitions are declared absolutely, and what is stored can be listed, read and deleted.",
+			jobsContract,
+		},
+		{
+			"Contract_Runs",
+			"Contract, Runs: a run can be read, paused and inspected, and its sets agree with its counters.",
+			runsContract,
+		},
+		{
+			"Contract_Streams",
+			"Contract, Producers and Sessions: a stream is serial; unknown and stale numbers are refused, and nothing is written then.",
+			streamsContract,
+		},
+		{
+			"Contract_Tasks",
+			"Contract, Producers: tasks keep what they carry, and a claimed ID is unique in its run until it settles, and for Keep after that.",
+			tasksContract,
+		},
+		{
+			"Contract_Progress",
+			"Contract, Sessions: a run shows which of its running tasks report progress.",
+			progressContract,
+		},
+		{
+			"Contract_Workers",
+			"Contract, Sessions: what sessions hold and queues keep waiting can be seen.",
+			workersContract,
+		},
+		{
+			"Contract_Signals",
+			"Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.",
+			slices.Concat(signalsContract, wakeupsContract),
+		},
+		{
+			"Contract_Counters",
+			"Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.",
+			countersContract,
+		},
+		{
+			"Contract_Bounds",
+			"Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and nothing is held up by what they keep back.",
+			boundsContract,
+		},
+		{
+			"Contract_Limits",
+			"Contract, Limits: of a limit no more is drawn than there is, each gets its share, and what is in use stays in use.",
+			limitsContract,
+		},
+		{
+			"Contract_Modes",
+			"Contract, Modes: while a partition is read-only, fetches lease only from sets that are marked for it.",
+			modesContract,
+		},
+		{
+			"Contract_Writes",
+			"Contract, Sessions: what a task writes to lists and maps is there with its success, exactly once, and never otherwise.",
+			writesContract,
+		},
+		{
+			"Contract_Values",
+			"Contract, Values: runs, jobs and the namespace keep values of a kind; each write counts once, and values go with what they belong to.",
+			valuesContract,
+		},
+		{
+			"Contract_Configurations",
+			"Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
+				"those of runs are told to workers and go with the runs.",
+			configurationsContract,
+		},
+		{
+			"Contract_Numbers",
+			"Contract, MaxNumber and ValidateTime: each number and time is kept exactly, or refused by its field.",
+			numbersContract,
+		},
+		{
+			"Contract_Pages",
+			"Contract, PageBytes: what may be many large items comes by pages of about a mebibyte, and none is left out.",
+			pagesContract,
+		},
+		{
+			"Contract_Repair",
+			"Contract, Repairer: a repair changes nothing that is healthy, whatever it is doing.",
+			repairContract,
+		},
+		{
+			"Contract_Close",
+			"Contract, Store: a closed store refuses calls, and closing twice is harmless.",
+			closeContract,
+		},
 	}
 }

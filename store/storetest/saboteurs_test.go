@@ -234,7 +234,8 @@ func (s *crowds) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (
 	return s.Store.AcquireSemaphore(ctx, p)
 }
 
-// triesOneSlot refuses a claim when its first slot is taken, as the original did: here, when the one it got is odd.
+// triesOneSlot refuses a claim when its first slot is taken, as the original did: here, when the
+// one it got is odd.
 type triesOneSlot struct{ store.Store }
 
 func (s *triesOneSlot) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
@@ -459,7 +460,8 @@ func (s *stopsToRepair) Repair(ctx context.Context, p store.RepairParams) (store
 	return report, err
 }
 
-// firesForEach takes a due time that was fired for one that is to be fired again, once the run is over.
+// firesForEach takes a due time that was fired for one that is to be fired again, once the run is
+// over.
 type firesForEach struct {
 	store.Store
 	tokens atomic.Int64

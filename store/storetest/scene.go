@@ -97,8 +97,8 @@ func (s *scene) together(n int, fn func(i int) error) {
 	s.NoError(errors.Join(errs...))
 }
 
-// until moves the clock tick by tick until done reports true. It keeps sweeping and
-// promoting the partition, as any process may at any time: a store that finds that nobody swept for a while
+// until moves the clock tick by tick until done reports true. It keeps sweeping and promoting the
+// partition, as any process may at any time: a store that finds that nobody swept for a while
 // grants every lease an extension first, so one late sweep would prove nothing.
 func (s *scene) until(partition int, what string, done func() bool) {
 	s.tb.Helper()

@@ -43,9 +43,9 @@ type Harness struct {
 	// Defaults to waiting for d, which costs nothing in a bubble.
 	Advance func(tb testing.TB, d time.Duration)
 
-	// Leftovers lists what the store keeps because of jobs, runs and tasks, one
-	// entry for each stored thing: everything but records of the namespace whose
-	// number does not grow with use. The suite compares it before and after. Nil leaves those checks out.
+	// Leftovers lists what the store keeps because of jobs, runs and tasks, one entry for each stored
+	// thing: everything but records of the namespace whose number does not grow with use. The suite
+	// compares it before and after. Nil leaves those checks out.
 	Leftovers func(tb testing.TB, s store.Store) []string
 
 	// SweepInterval is how often the store wants to be swept. Defaults to 5 s.

@@ -21,15 +21,16 @@ type TwinOptions struct {
 	Calls int
 	// Seed of the calls. Defaults to 1: each run plays the same ones.
 	Seed uint64
-	// Dump lists everything that is stored in the first store, with its content. The suite compares it before and after
-	// each call that is refused. Nil leaves that out.
+	// Dump lists everything that is stored in the first store, with its content. The suite compares it
+	// before and after each call that is refused. Nil leaves that out.
 	Dump func(tb testing.TB, s store.Store) []string
 }
 
-// RunTwins makes the same random calls of two stores and compares their answers, by kind and field where they are
-// errors. Most calls have something wrong with them, or are at a bound: names and numbers that cannot be, times that are
-// past or far, lists that are empty, doubled or too long. Every method of [store.Store] is among them. A call that is
-// refused must have written nothing. Stores run in real time here.
+// RunTwins makes the same random calls of two stores and compares their answers, by kind and field
+// where they are errors. Most calls have something wrong with them, or are at a bound: names and
+// numbers that cannot be, times that are past or far, lists that are empty, doubled or too long.
+// Every method of [store.Store] is among them. A call that is refused must have written nothing.
+// Stores run in real time here.
 func RunTwins(t *testing.T, h, reference Harness, o TwinOptions) {
 	if o.Calls == 0 {
 		o.Calls = 500
@@ -62,14 +63,29 @@ func RunTwins(t *testing.T, h, reference Harness, o TwinOptions) {
 		}
 		if one != other {
 			from := max(0, commonPrefix(one, other)-100)
-			t.Errorf("call %d of seed %d, %s\nis answered: … %.400s\nand by the reference: … %.400s", i, o.Seed, c, one[from:], other[from:])
+			t.Errorf(
+				"call %d of seed %d, %s\nis answered: … %.400s\nand by the reference: … %.400s",
+				i,
+				o.Seed,
+				c,
+				one[from:],
+				other[from:],
+			)
 			age = callsOfGeneration // what follows would differ, too
 			continue
 		}
 		if failed {
 			refused++
 			if o.Dump != nil {
-				require.Equal(t, before, o.Dump(t, first.made), "call %d of seed %d, %s was refused, and wrote", i, o.Seed, c)
+				require.Equal(
+					t,
+					before,
+					o.Dump(t, first.made),
+					"call %d of seed %d, %s was refused, and wrote",
+					i,
+					o.Seed,
+					c,
+				)
 			}
 		}
 	}
@@ -86,7 +102,8 @@ func commonPrefix(a, b string) (n int) {
 	return n
 }
 
-// callsOfGeneration is how many calls are made of the same two stores: numbers at their bounds use up streams and sessions.
+// callsOfGeneration is how many calls are made of the same two stores: numbers at their bounds use
+// up streams and sessions.
 const callsOfGeneration = 50
 
 // twin is one of two stores, and what its runs are called.
@@ -103,7 +120,8 @@ func newTwin(tb testing.TB, h Harness) *twin {
 	return &twin{tb: tb, made: made, store: store.Checked(made)}
 }
 
-// twinCall is a call that each twin makes with its own runs and leases: in the arguments they have numbers that stand for them.
+// twinCall is a call that each twin makes with its own runs and leases: in the arguments they have
+// numbers that stand for them.
 type twinCall struct {
 	method string
 	args   []any
@@ -117,7 +135,8 @@ func (c twinCall) String() string {
 	return text
 }
 
-// make makes a call and returns the answer in a form that does not depend on the store, and whether it was refused.
+// make makes a call and returns the answer in a form that does not depend on the store, and whether
+// it was refused.
 func (w *twin) make(c twinCall) (answer string, refused bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

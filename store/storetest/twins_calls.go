@@ -28,7 +28,8 @@ type twinCalls struct {
 	repeated   map[string]twinCall // the last of each method
 }
 
-// twinMethods are the methods that are called: all of a Store but those that take no parameter, or wait.
+// twinMethods are the methods that are called: all of a Store but those that take no parameter, or
+// wait.
 func twinMethods() []string {
 	var all []string
 	contract := reflect.TypeFor[store.Store]()
@@ -62,7 +63,10 @@ func (g *twinCalls) begin(tb testing.TB, twins ...*twin) {
 			require.NoError(tb, err)
 			w.meet(reply.Run)
 		}
-		_, err := w.store.EnsureJob(ctx, store.EnsureParams{Job: jobs[2], Type: store.JobPeriodic, Schedule: []byte("daily")})
+		_, err := w.store.EnsureJob(
+			ctx,
+			store.EnsureParams{Job: jobs[2], Type: store.JobPeriodic, Schedule: []byte("daily")},
+		)
 		require.NoError(tb, err)
 		for partition := range g.partitions {
 			require.NoError(tb, w.store.OpenProducer(ctx, partition, "stream"))
@@ -130,7 +134,11 @@ func (g *twinCalls) keepNumbers(c twinCall) twinCall {
 }
 
 func (g *twinCalls) task() store.Task {
-	t := store.Task{ID: fmt.Sprint("t-", g.IntN(1<<40)), Payload: []byte("payload"), Headers: map[string]string{"k": "v"}}
+	t := store.Task{
+		ID:      fmt.Sprint("t-", g.IntN(1<<40)),
+		Payload: []byte("payload"),
+		Headers: map[string]string{"k": "v"},
+	}
 	if g.one(3) {
 		t.ID, t.Claimed, t.Keep = pickOf(g, "a", "b", "c"), true, pickOf(g, 0, time.Hour)
 	}
@@ -172,12 +180,19 @@ func (g *twinCalls) lease(run store.RunID) store.Lease {
 	if !g.one(4) { // one that was given, counted from the newest
 		return store.Lease{Session: "session", Lane: store.Lane{Run: run, Route: scan}, Fetch: firstRun + g.Int64N(4)}
 	}
-	return store.Lease{Session: "session", Lane: store.Lane{Run: run, Route: pickOf(g, scan, file, preJob)}, Fetch: 1 + g.Int64N(3), Index: g.IntN(3)}
+	return store.Lease{
+		Session: "session",
+		Lane:    store.Lane{Run: run, Route: pickOf(g, scan, file, preJob)},
+		Fetch:   1 + g.Int64N(3),
+		Index:   g.IntN(3),
+	}
 }
 
 func (g *twinCalls) outcome(run store.RunID) store.Outcome {
 	o := store.Outcome{
-		Lease: g.lease(run), Verdict: store.Verdict(1 + g.IntN(int(store.VerdictHookDone))), Task: g.task(), Error: "error",
+		Lease: g.lease(
+			run,
+		), Verdict: store.Verdict(1 + g.IntN(int(store.VerdictHookDone))), Task: g.task(), Error: "error",
 		Delay: pickOf(g, 0, time.Hour),
 	}
 	if o.Verdict >= store.VerdictBegin {
@@ -185,7 +200,15 @@ func (g *twinCalls) outcome(run store.RunID) store.Outcome {
 	}
 	if o.Verdict == store.VerdictSuccess && g.one(2) {
 		o.Children, o.Counters = g.items(file), map[string]int64{"files": 1}
-		o.Writes = []store.Write{{Scope: store.RunScope(run), Name: "list", Type: store.ValueList, Op: store.WriteAppend, Data: []store.Datum{{Bytes: []byte("x")}}}}
+		o.Writes = []store.Write{
+			{
+				Scope: store.RunScope(run),
+				Name:  "list",
+				Type:  store.ValueList,
+				Op:    store.WriteAppend,
+				Data:  []store.Datum{{Bytes: []byte("x")}},
+			},
+		}
 	}
 	return o
 }
@@ -204,8 +227,24 @@ func (g *twinCalls) writes() (partition int, all []store.Write) {
 	scope, name := g.scope(), fmt.Sprint("value-", g.IntN(3))
 	for range 1 + g.IntN(3) {
 		w := store.Write{Scope: scope, Name: name, Data: []store.Datum{{Bytes: []byte("7")}}}
-		w.Type = pickOf(g, store.ValueCounter, store.ValueFloat, store.ValueTime, store.ValueJSON, store.ValueList, store.ValueMap)
-		w.Op = pickOf(g, store.WriteSet, store.WriteAdd, store.WriteSwap, store.WriteAppend, store.WriteRemove, store.WriteDelete)
+		w.Type = pickOf(
+			g,
+			store.ValueCounter,
+			store.ValueFloat,
+			store.ValueTime,
+			store.ValueJSON,
+			store.ValueList,
+			store.ValueMap,
+		)
+		w.Op = pickOf(
+			g,
+			store.WriteSet,
+			store.WriteAdd,
+			store.WriteSwap,
+			store.WriteAppend,
+			store.WriteRemove,
+			store.WriteDelete,
+		)
 		all = append(all, w)
 	}
 	return store.PartitionOfValue(scope, name, g.partitions), all
@@ -253,7 +292,14 @@ func (g *twinCalls) args(method string) []any {
 	stream := fmt.Sprint(partition)
 	switch method {
 	case "EnsureJob":
-		return []any{store.EnsureParams{Job: job, Type: pickOf(g, store.JobStanding, store.JobPeriodic), Definition: []byte("d"), Revision: g.Int64N(3)}}
+		return []any{
+			store.EnsureParams{
+				Job:        job,
+				Type:       pickOf(g, store.JobStanding, store.JobPeriodic),
+				Definition: []byte("d"),
+				Revision:   g.Int64N(3),
+			},
+		}
 	case "SetJobDisabled":
 		return []any{job, g.one(2)}
 	case "Job", "JobRuns", "DeleteJob":
@@ -264,7 +310,14 @@ func (g *twinCalls) args(method string) []any {
 		return []any{store.ListParams{Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000}}
 	case "FireRun":
 		due := pickOf(g, time.Time{}, time.Unix(0, 0), time.Now().Add(-time.Hour))
-		return []any{store.FireParams{Start: g.start(jobs[2]), Due: due, Next: time.Now().Add(never).Truncate(time.Second), Changes: 1}}
+		return []any{
+			store.FireParams{
+				Start:   g.start(jobs[2]),
+				Due:     due,
+				Next:    time.Now().Add(never).Truncate(time.Second),
+				Changes: 1,
+			},
+		}
 	case "StartRun":
 		return []any{g.start(job)}
 	case "Run", "Inspect", "DeleteRun":
@@ -283,17 +336,41 @@ func (g *twinCalls) args(method string) []any {
 			p.Entries = append(p.Entries, store.Entry{Run: run, Item: it})
 		}
 		if g.one(2) {
-			p.Holds = []store.HoldChange{{Run: run, Name: "hold", Close: g.one(2), Mark: pickOf(g, "", "mark"), Guarded: g.one(3), From: pickOf(g, "", "mark")}}
+			p.Holds = []store.HoldChange{
+				{
+					Run:     run,
+					Name:    "hold",
+					Close:   g.one(2),
+					Mark:    pickOf(g, "", "mark"),
+					Guarded: g.one(3),
+					From:    pickOf(g, "", "mark"),
+				},
+			}
 		}
 		return []any{p}
 	case "Promote", "Sweep", "LiveSessions", "QueueStats", "Mode":
 		return []any{partition}
 	case "WriteValues":
 		partition, writes := g.writes()
-		return []any{store.WriteParams{Partition: partition, Stream: "values", Number: g.number("v" + fmt.Sprint(partition)), Writes: writes}}
+		return []any{
+			store.WriteParams{
+				Partition: partition,
+				Stream:    "values",
+				Number:    g.number("v" + fmt.Sprint(partition)),
+				Writes:    writes,
+			},
+		}
 	case "ReadValue":
 		p := store.ReadParams{Scope: g.scope(), Name: fmt.Sprint("value-", g.IntN(3)), Offset: g.Int64N(3)}
-		p.Type = pickOf(g, store.ValueCounter, store.ValueFloat, store.ValueTime, store.ValueJSON, store.ValueList, store.ValueMap)
+		p.Type = pickOf(
+			g,
+			store.ValueCounter,
+			store.ValueFloat,
+			store.ValueTime,
+			store.ValueJSON,
+			store.ValueList,
+			store.ValueMap,
+		)
 		return []any{p}
 	}
 	return g.workArgs(method, run, session)
@@ -309,16 +386,35 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 	case "Fetch":
 		return []any{store.FetchParams{
 			Session: session, Number: g.number("f" + stream), Max: bounds.MaxBatch, Queues: pickOf(g, everything(), only(scan), nil),
-			Budgets: []store.Budget{{Scope: scope(file), Left: pickOf(g, 0, 100)}}, PerRun: []store.RunLimit{{Scope: scope(scan), Max: 2}},
+			Budgets: []store.Budget{
+				{Scope: scope(file), Left: pickOf(g, 0, 100)},
+			}, PerRun: []store.RunLimit{{Scope: scope(scan), Max: 2}},
 			InReadOnly: []string{scan.Set}, Answered: store.Answered{},
 		}}
 	case "Settle":
-		return []any{store.SettleParams{Session: session, Number: g.number("s" + stream), Worker: "worker", Outcomes: []store.Outcome{g.outcome(run)}}}
+		return []any{
+			store.SettleParams{
+				Session:  session,
+				Number:   g.number("s" + stream),
+				Worker:   "worker",
+				Outcomes: []store.Outcome{g.outcome(run)},
+			},
+		}
 	case "Stage":
 		route := pickOf(g, scan, file)
-		return []any{store.StageParams{Session: session, Lease: g.lease(run), Route: route, Offset: g.IntN(3), Items: g.items(route)}}
+		return []any{
+			store.StageParams{
+				Session: session,
+				Lease:   g.lease(run),
+				Route:   route,
+				Offset:  g.IntN(3),
+				Items:   g.items(route),
+			},
+		}
 	case "Heartbeat":
-		running := []store.RunningTask{{Run: run, ID: "a", Kind: "k", Queue: "q", Since: time.Unix(1e9, 0), Progress: store.Progress{Done: 1}}}
+		running := []store.RunningTask{
+			{Run: run, ID: "a", Kind: "k", Queue: "q", Since: time.Unix(1e9, 0), Progress: store.Progress{Done: 1}},
+		}
 		return []any{store.HeartbeatParams{Session: session, Lease: never, Runs: []store.RunID{run}, Running: running}}
 	case "Held":
 		return []any{session, map[store.Lease]bool(nil)}
@@ -329,7 +425,16 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 	case "Reconsider":
 		return []any{session.Partition, []store.Route{scan, file}}
 	case "AcquireSemaphore":
-		return []any{store.SemaphoreClaim{Key: key, Token: pickOf(g, "a", "b", "c"), Holder: "holder", Max: 1 + g.IntN(2), TTL: never, Wait: pickOf(g, 0, never)}}
+		return []any{
+			store.SemaphoreClaim{
+				Key:    key,
+				Token:  pickOf(g, "a", "b", "c"),
+				Holder: "holder",
+				Max:    1 + g.IntN(2),
+				TTL:    never,
+				Wait:   pickOf(g, 0, never),
+			},
+		}
 	case "RefreshSemaphore":
 		return []any{key, pickOf(g, "a", "b"), never}
 	case "ReleaseSemaphore":
@@ -347,11 +452,29 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 	case "WatchConfigurations":
 		return []any{[]string{"set", "third"}}
 	case "WriteConfiguration":
-		return []any{store.ConfigurationWrite{ID: g.document(), Token: fmt.Sprint(g.IntN(1 << 30)), IfVersion: g.Int64N(3) - 1, Document: []byte("{}"), By: "me"}}
+		return []any{
+			store.ConfigurationWrite{
+				ID:        g.document(),
+				Token:     fmt.Sprint(g.IntN(1 << 30)),
+				IfVersion: g.Int64N(3) - 1,
+				Document:  []byte("{}"),
+				By:        "me",
+			},
+		}
 	case "SetMode":
 		return []any{session.Partition, pickOf(g, store.ModeReadWrite, store.ModeReadOnly)}
 	case "Draw":
-		return []any{store.DrawParams{Limit: "limit", Holder: pickOf(g, "a", "b"), Number: g.number("limit"), TTL: never, Max: g.IntN(4), Keep: g.IntN(2), Want: g.IntN(4)}}
+		return []any{
+			store.DrawParams{
+				Limit:  "limit",
+				Holder: pickOf(g, "a", "b"),
+				Number: g.number("limit"),
+				TTL:    never,
+				Max:    g.IntN(4),
+				Keep:   g.IntN(2),
+				Want:   g.IntN(4),
+			},
+		}
 	case "Forfeit":
 		return []any{"limit", store.Holding{Holder: pickOf(g, "a", "b"), Number: 1}}
 	}
@@ -361,18 +484,52 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 var (
 	strangeTexts = []string{
 		"", "a", "a b", "a/b", "a:b", "{a}", "}", "@pre", "@post", "@other", " a", "a ", "a\nb", "a\x00b", "\x1b[31m", "a\u200bb", "\xff\xfe", "é", "日本", "%", "*", "-1", "0",
-		strings.Repeat("x", 64), strings.Repeat("x", 65), strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 512), strings.Repeat("x", 513),
+		strings.Repeat(
+			"x",
+			64,
+		), strings.Repeat("x", 65), strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 512), strings.Repeat("x", 513),
 		strings.Repeat("x", 1025), strings.Repeat("y", 10_000),
 	}
 	strangeNumbers = []int64{
 		0, 1, -1, 2, 3, 255, 256, 257, 1000, 1001, 1024, 1 << 20, 1<<31 - 1, 1 << 31, 1 << 40, 1<<53 - 1, 1 << 53, 1<<53 + 1, math.MaxInt64, math.MinInt64, -(1 << 53),
 	}
-	strangeDurations = []time.Duration{math.MinInt64, -time.Hour, -1, 0, time.Hour, never, math.MaxInt64 - 1, math.MaxInt64}
-	strangeTimes     = []time.Time{
-		{}, beforeTime, firstTime, lastTime, afterTime, before1970, time.Unix(0, 0), time.Unix(0, 1), time.UnixMilli(1), time.Unix(1e9, 999_999_999),
-		time.Date(292277026596, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 1, time.FixedZone("odd", 90*60+7)),
+	strangeDurations = []time.Duration{
+		math.MinInt64,
+		-time.Hour,
+		-1,
+		0,
+		time.Hour,
+		never,
+		math.MaxInt64 - 1,
+		math.MaxInt64,
 	}
-	strangeFloats = []float64{0, -1, 1, math.NaN(), math.Inf(1), math.Inf(-1), bounds.MinWeight, bounds.MinWeight / 2, bounds.MaxWeight, bounds.MaxWeight * 2, math.MaxFloat64, math.SmallestNonzeroFloat64}
+	strangeTimes = []time.Time{
+		{}, beforeTime, firstTime, lastTime, afterTime, before1970, time.Unix(0, 0), time.Unix(0, 1), time.UnixMilli(1), time.Unix(1e9, 999_999_999),
+		time.Date(
+			292277026596,
+			1,
+			1,
+			0,
+			0,
+			0,
+			0,
+			time.UTC,
+		), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 1, time.FixedZone("odd", 90*60+7)),
+	}
+	strangeFloats = []float64{
+		0,
+		-1,
+		1,
+		math.NaN(),
+		math.Inf(1),
+		math.Inf(-1),
+		bounds.MinWeight,
+		bounds.MinWeight / 2,
+		bounds.MaxWeight,
+		bounds.MaxWeight * 2,
+		math.MaxFloat64,
+		math.SmallestNonzeroFloat64,
+	}
 )
 
 // spoil replaces one part of a value by what is strange.

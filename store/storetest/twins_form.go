@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// twinForm writes an answer without what may differ between stores: numbers of runs are those in the order in which they began, times
-// are there or not, and lists without an order are sorted.
+// twinForm writes an answer without what may differ between stores: numbers of runs are those in
+// the order in which they began, times are there or not, and lists without an order are sorted.
 type twinForm struct {
 	strings.Builder
 	runs   []store.RunID
@@ -48,7 +48,8 @@ func (n *twinForm) write(v reflect.Value) {
 		n.add("%t", v.Interface().(time.Time).IsZero())
 		return
 	}
-	if in, ok := v.Interface().(store.Inspection); ok && (in.Run.Status.Final() || in.Run.Status == store.StatusStopping) {
+	if in, ok := v.Interface().(store.Inspection); ok &&
+		(in.Run.Status.Final() || in.Run.Status == store.StatusStopping) {
 		v = reflect.ValueOf(store.Inspection{Run: in.Run}) // what is left in its sets goes with a sweep
 	}
 	switch v.Kind() {
@@ -94,7 +95,14 @@ func (n *twinForm) writeFields(v reflect.Value) {
 }
 
 // ordered are lists whose order is said by the contract, or by the call.
-var ordered = map[string]bool{"EnqueueResult": true, "WriteResult": true, "error": true, "Failure": true, "Datum": true, "int64": true}
+var ordered = map[string]bool{
+	"EnqueueResult": true,
+	"WriteResult":   true,
+	"error":         true,
+	"Failure":       true,
+	"Datum":         true,
+	"int64":         true,
+}
 
 func (n *twinForm) writeList(v reflect.Value) {
 	if v.Type().Elem().Kind() == reflect.Uint8 {

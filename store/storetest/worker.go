@@ -31,7 +31,13 @@ func (r *run) shortLived() *worker {
 func (s *scene) worker(partition int, lease time.Duration) *worker {
 	s.tb.Helper()
 	w := &worker{s: s, session: store.SessionID{Partition: partition, ID: s.name("session")}, queues: everything()}
-	info := store.WorkerInfo{Name: w.session.ID, Host: "host", PID: 1, Concurrency: 4, Routes: []store.Route{scan, file}}
+	info := store.WorkerInfo{
+		Name:        w.session.ID,
+		Host:        "host",
+		PID:         1,
+		Concurrency: 4,
+		Routes:      []store.Route{scan, file},
+	}
 	s.NoError(s.store.OpenSession(s.ctx, w.session, info, lease))
 	return w
 }
@@ -49,7 +55,14 @@ func (w *worker) refetch(n int) ([]store.Delivery, error) {
 }
 
 func (w *worker) params(n int) store.FetchParams {
-	return store.FetchParams{Session: w.session, Number: w.fetches, Max: n, MaxBytes: 64 << 20, Recovered: true, Queues: w.queues}
+	return store.FetchParams{
+		Session:   w.session,
+		Number:    w.fetches,
+		Max:       n,
+		MaxBytes:  64 << 20,
+		Recovered: true,
+		Queues:    w.queues,
+	}
 }
 
 // fetch asks for up to n tasks once.
@@ -148,7 +161,10 @@ func (w *worker) drain(outcome func(d store.Delivery) store.Outcome) (all []stor
 
 // stage parks a chunk of children under the delivery.
 func (w *worker) stage(d store.Delivery, r store.Route, offset int, items ...store.Item) error {
-	return w.s.store.Stage(w.s.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: r, Offset: offset, Items: items})
+	return w.s.store.Stage(
+		w.s.ctx,
+		store.StageParams{Session: w.session, Lease: d.Lease, Route: r, Offset: offset, Items: items},
+	)
 }
 
 // heartbeat extends the lease for good and asks for the states of runs.

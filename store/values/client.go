@@ -12,24 +12,28 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// maxWritesLen bounds the writes of one call of the store, as [bounds.MaxBatch] bounds their number.
+// maxWritesLen bounds the writes of one call of the store, as [bounds.MaxBatch] bounds their
+// number.
 const maxWritesLen = 1 << 20
 
-// Client is what typed references to values write and read through: one for a store, or a namespace, is enough for a
-// process. Make it with [NewClient], or take that of a syncjob.Manager. Its methods may be called concurrently.
+// Client is what typed references to values write and read through: one for a store, or a
+// namespace, is enough for a process. Make it with [NewClient], or take that of a syncjob.Manager.
+// Its methods may be called concurrently.
 //
-// A write is applied exactly once, also when replies are lost: writes of concurrent callers gather while a call is in
-// flight, and go together under the next number of a stream, which the store answers as it did before if the
-// number is repeated. So a reference costs nothing to make and keeps nothing in the store but its value. If ctx ends first its error
-// is returned, and if the store stays out of reach a [*store.RetryError]; the write may then be applied or not.
+// A write is applied exactly once, also when replies are lost: writes of concurrent callers gather
+// while a call is in flight, and go together under the next number of a stream, which the store
+// answers as it did before if the number is repeated. So a reference costs nothing to make and
+// keeps nothing in the store but its value. If ctx ends first its error is returned, and if the
+// store stays out of reach a [*store.RetryError]; the write may then be applied or not.
 type Client struct {
 	store   store.Store // repeats calls
 	group   *lifecycle.Group
 	streams []*stream.Stream[*valueWrite] // by partition
 }
 
-// NewClient returns a client of a store, which stays the caller's. It makes no call: a stream of a partition is opened by the
-// first write there. Calls that fail for now are repeated as [store.WithRetry] does, which s may have been made with.
+// NewClient returns a client of a store, which stays the caller's. It makes no call: a stream of a
+// partition is opened by the first write there. Calls that fail for now are repeated as
+// [store.WithRetry] does, which s may have been made with.
 func NewClient(s store.Store) *Client {
 	s = store.WithRetry(s, nil)
 	h := &Client{store: s, group: lifecycle.New(context.Background())}
@@ -40,9 +44,10 @@ func NewClient(s store.Store) *Client {
 	return h
 }
 
-// Close lets writes that were accepted finish, and waits for them, for at most [store.CloseTime]: a store that does not answer
-// has them fail then, applied or not, with an error that matches [store.ErrClosed]. Later writes return [store.ErrClosed]. It does not
-// close the store, and may be called twice.
+// Close lets writes that were accepted finish, and waits for them, for at most [store.CloseTime]: a
+// store that does not answer has them fail then, applied or not, with an error that matches
+// [store.ErrClosed]. Later writes return [store.ErrClosed]. It does not close the store, and may be
+// called twice.
 func (h *Client) Close() error {
 	h.CloseBy(time.Now().Add(store.CloseTime))
 	return nil
@@ -79,7 +84,8 @@ func (l *valueLine) Close(ctx context.Context, stream string) error {
 	return l.store.CloseProducer(ctx, l.partition, stream)
 }
 
-// Take implements [stream.Line]. Removals go apart from what grows, so that they pass when memory is short.
+// Take implements [stream.Line]. Removals go apart from what grows, so that they pass when memory
+// is short.
 func (l *valueLine) Take(waiting []*valueWrite) int {
 	grows := waiting[0].write.Grows()
 	size := waiting[0].write.Size()
@@ -94,7 +100,12 @@ func (l *valueLine) Take(waiting []*valueWrite) int {
 
 // Send implements [stream.Line].
 func (l *valueLine) Send(ctx context.Context, stream string, number int64, batch []*valueWrite) error {
-	p := store.WriteParams{Partition: l.partition, Stream: stream, Number: number, Writes: make([]store.Write, len(batch))}
+	p := store.WriteParams{
+		Partition: l.partition,
+		Stream:    stream,
+		Number:    number,
+		Writes:    make([]store.Write, len(batch)),
+	}
 	for i, w := range batch {
 		p.Writes[i] = w.write
 	}
@@ -111,8 +122,8 @@ func (l *valueLine) Send(ctx context.Context, stream string, number int64, batch
 	return nil
 }
 
-// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been applied before the record
-// was lost.
+// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been
+// applied before the record was lost.
 func (l *valueLine) Forgot(err error) bool {
 	var repeated *store.RetryError
 	return errors.Is(err, store.ErrResultUnknown) && !errors.As(err, &repeated)
@@ -242,7 +253,8 @@ func (h *ref) one(ctx context.Context) (b []byte, ok bool, err error) {
 	return reply.Data[0].Bytes, true, nil
 }
 
-// corrupt is the error for stored bytes that are not what a reference stands for. what names the part, if it is one.
+// corrupt is the error for stored bytes that are not what a reference stands for. what names the
+// part, if it is one.
 func (h *ref) corrupt(what string, err error) error {
 	if what != "" {
 		what += " of "

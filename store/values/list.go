@@ -19,7 +19,8 @@ func NewList[T any](c *Client, scope store.ValueScope, name string) *List[T] {
 	return &List[T]{ref{c, scope, name, store.ValueList}}
 }
 
-// Append adds items to the end, all in one step and exactly once: at most [bounds.MaxData]. Errors as for [Value.Set].
+// Append adds items to the end, all in one step and exactly once: at most [bounds.MaxData]. Errors
+// as for [Value.Set].
 func (l *List[T]) Append(ctx context.Context, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {
@@ -36,8 +37,9 @@ func (l *List[T]) Append(ctx context.Context, items ...T) error {
 	return err
 }
 
-// Range iterates over the items in order, from an index on, and reads them by pages: what is appended meanwhile is
-// among them, unless the end was reached. An error ends it: [store.ErrCorrupt] names the item that is no T, [store.ErrWrongType].
+// Range iterates over the items in order, from an index on, and reads them by pages: what is
+// appended meanwhile is among them, unless the end was reached. An error ends it:
+// [store.ErrCorrupt] names the item that is no T, [store.ErrWrongType].
 func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at := from; ; {

@@ -10,8 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Map is a reference to a map of strings to Ts, each stored as JSON: one hash, not a key per entry. It may be used
-// concurrently. The names of its fields are any text, or bytes, of up to [bounds.MaxFieldLen].
+// Map is a reference to a map of strings to Ts, each stored as JSON: one hash, not a key per entry.
+// It may be used concurrently. The names of its fields are any text, or bytes, of up to
+// [bounds.MaxFieldLen].
 type Map[T any] struct{ ref }
 
 // NewMap returns a reference to the map of that name, as [NewCounter] does.
@@ -19,7 +20,8 @@ func NewMap[T any](c *Client, scope store.ValueScope, name string) *Map[T] {
 	return &Map[T]{ref{c, scope, name, store.ValueMap}}
 }
 
-// Get reads one field; ok says whether it is there. [store.ErrCorrupt] names a field whose value is not a T; [store.ErrWrongType].
+// Get reads one field; ok says whether it is there. [store.ErrCorrupt] names a field whose value is
+// not a T; [store.ErrWrongType].
 func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err error) {
 	got, err := m.GetAll(ctx, field)
 	if err != nil {
@@ -29,8 +31,8 @@ func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err e
 	return value, ok, nil
 }
 
-// GetAll reads several fields, at most [bounds.MaxData]: about 1 MiB of them as of one moment, in one round trip, larger ones in several. Those that are
-// not there are left out. Errors as for Get.
+// GetAll reads several fields, at most [bounds.MaxData]: about 1 MiB of them as of one moment, in
+// one round trip, larger ones in several. Those that are not there are left out. Errors as for Get.
 func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
 	out := make(map[string]T, len(fields))
 	if len(fields) == 0 {
@@ -87,7 +89,8 @@ func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value 
 	})
 }
 
-// Remove removes fields, at most [bounds.MaxData], in one step. Those that are not there change nothing.
+// Remove removes fields, at most [bounds.MaxData], in one step. Those that are not there change
+// nothing.
 func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
 	data := make([]store.Datum, len(fields))
 	for i, field := range fields {
@@ -100,9 +103,9 @@ func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
 	return err
 }
 
-// Range iterates over the fields, each once, in no order, and reads them by pages: a field that is written or removed meanwhile
-// may be among them or not. It remembers the names that it gave. An error ends it: [store.ErrCorrupt] names a field whose value is
-// not a T, [store.ErrWrongType].
+// Range iterates over the fields, each once, in no order, and reads them by pages: a field that is
+// written or removed meanwhile may be among them or not. It remembers the names that it gave. An
+// error ends it: [store.ErrCorrupt] names a field whose value is not a T, [store.ErrWrongType].
 func (m *Map[T]) Range(ctx context.Context) iter.Seq2[Field[T], error] {
 	return func(yield func(Field[T], error) bool) {
 		given := make(map[string]struct{})

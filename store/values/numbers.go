@@ -10,17 +10,18 @@ import (
 
 // Counter is a reference to an int64. It may be used concurrently.
 //
-// It is apart from the counters that tasks add to with their success, which the state of a run shows.
+// It is apart from the counters that tasks add to with their success, which the state of a run
+// shows.
 type Counter struct{ ref }
 
-// NewCounter returns a reference to the counter of that name; see [store.ValidateName]. It makes no call: what is wrong with the
-// name or the scope is told by the first use.
+// NewCounter returns a reference to the counter of that name; see [store.ValidateName]. It makes no
+// call: what is wrong with the name or the scope is told by the first use.
 func NewCounter(c *Client, scope store.ValueScope, name string) *Counter {
 	return &Counter{ref{c, scope, name, store.ValueCounter}}
 }
 
-// Get reads the counter, which is 0 if it was never written to. [store.ErrCorrupt] if what is stored is no number,
-// [store.ErrWrongType].
+// Get reads the counter, which is 0 if it was never written to. [store.ErrCorrupt] if what is
+// stored is no number, [store.ErrWrongType].
 func (c *Counter) Get(ctx context.Context) (int64, error) {
 	b, ok, err := c.one(ctx)
 	if err != nil || !ok {
@@ -33,13 +34,14 @@ func (c *Counter) Get(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// Set writes the counter. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues], [store.ErrWrongType].
+// Set writes the counter. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues],
+// [store.ErrWrongType].
 func (c *Counter) Set(ctx context.Context, n int64) error {
 	return c.set(ctx, strconv.AppendInt(nil, n, 10))
 }
 
-// Add adds a number, which may be negative, exactly once, and returns the sum. Errors as for Set, and
-// [store.ErrOutOfRange].
+// Add adds a number, which may be negative, exactly once, and returns the sum. Errors as for Set,
+// and [store.ErrOutOfRange].
 func (c *Counter) Add(ctx context.Context, n int64) (int64, error) {
 	sum, err := c.add(ctx, strconv.AppendInt(nil, n, 10))
 	if err != nil {
@@ -55,7 +57,8 @@ func (c *Counter) Add(ctx context.Context, n int64) (int64, error) {
 // Delete removes the counter. Deleting one that is not there changes nothing.
 func (c *Counter) Delete(ctx context.Context) error { return c.drop(ctx) }
 
-// Float is a reference to a float64 that is neither infinite nor no number. It may be used concurrently.
+// Float is a reference to a float64 that is neither infinite nor no number. It may be used
+// concurrently.
 type Float struct{ ref }
 
 // NewFloat returns a reference to the float of that name, as [NewCounter] does.
@@ -98,7 +101,8 @@ func (f *Float) Add(ctx context.Context, n float64) (float64, error) {
 // Delete removes the float. Deleting one that is not there changes nothing.
 func (f *Float) Delete(ctx context.Context) error { return f.drop(ctx) }
 
-// Time is a reference to a point in time, to the nanosecond and in UTC. It may be used concurrently.
+// Time is a reference to a point in time, to the nanosecond and in UTC. It may be used
+// concurrently.
 type Time struct{ ref }
 
 // NewTime returns a reference to the time of that name, as [NewCounter] does.
@@ -118,7 +122,8 @@ func (t *Time) Get(ctx context.Context) (at time.Time, err error) {
 	return at, nil
 }
 
-// Set writes the time. Errors as for [Counter.Set]; a [*store.FieldError] for a year that has not four digits.
+// Set writes the time. Errors as for [Counter.Set]; a [*store.FieldError] for a year that has not
+// four digits.
 func (t *Time) Set(ctx context.Context, at time.Time) error {
 	b, err := at.UTC().MarshalText()
 	if err != nil {

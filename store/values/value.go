@@ -18,7 +18,8 @@ func NewValue[T any](c *Client, scope store.ValueScope, name string) *Value[T] {
 	return &Value[T]{ref{c, scope, name, store.ValueJSON}}
 }
 
-// Get reads the value; ok says whether it is there. [store.ErrCorrupt] if what is stored is no T, [store.ErrWrongType].
+// Get reads the value; ok says whether it is there. [store.ErrCorrupt] if what is stored is no T,
+// [store.ErrWrongType].
 func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	b, ok, err := v.one(ctx)
 	if err != nil || !ok {
@@ -30,8 +31,8 @@ func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	return value, true, nil
 }
 
-// Set writes the value. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues], [store.ErrWrongType]; a [*store.FieldError] if it cannot be
-// encoded or is too large.
+// Set writes the value. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues],
+// [store.ErrWrongType]; a [*store.FieldError] if it cannot be encoded or is too large.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
 	b, err := encode("Value", value)
 	if err != nil {
@@ -40,8 +41,9 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	return v.set(ctx, b)
 }
 
-// CompareAndSet writes the value if old is what is there, nil for nothing, exactly once, and reports whether it did. Two values are the same if
-// their JSON is, once it was decoded into a T. Errors as for Set and Get.
+// CompareAndSet writes the value if old is what is there, nil for nothing, exactly once, and
+// reports whether it did. Two values are the same if their JSON is, once it was decoded into a T.
+// Errors as for Set and Get.
 func (v *Value[T]) CompareAndSet(ctx context.Context, old *T, value T) (swapped bool, err error) {
 	return compareAndSet(ctx, &v.ref, "", old, value, v.one)
 }
@@ -49,8 +51,9 @@ func (v *Value[T]) CompareAndSet(ctx context.Context, old *T, value T) (swapped 
 // Delete removes the value. Deleting one that is not there changes nothing.
 func (v *Value[T]) Delete(ctx context.Context) error { return v.drop(ctx) }
 
-// compareAndSet sets a value, or a field of a map, that read reads. Mostly what is stored is what old is encoded as. It may have
-// been encoded otherwise, by another version of T, and then be the same all the same: what was read is compared, and swapped as it was stored.
+// compareAndSet sets a value, or a field of a map, that read reads. Mostly what is stored is what
+// old is encoded as. It may have been encoded otherwise, by another version of T, and then be the
+// same all the same: what was read is compared, and swapped as it was stored.
 func compareAndSet[T any](ctx context.Context, h *ref, field string, old *T, value T,
 	read func(context.Context) ([]byte, bool, error),
 ) (bool, error) {
@@ -61,7 +64,10 @@ func compareAndSet[T any](ctx context.Context, h *ref, field string, old *T, val
 	}
 	for expect := expected; err == nil; {
 		var result store.WriteResult
-		result, err = h.write(ctx, store.Write{Op: store.WriteSwap, Data: []store.Datum{{Field: field, Bytes: b}}, Expect: expect})
+		result, err = h.write(
+			ctx,
+			store.Write{Op: store.WriteSwap, Data: []store.Datum{{Field: field, Bytes: b}}, Expect: expect},
+		)
 		if err != nil || result.Swapped || old == nil {
 			return result.Swapped, err
 		}

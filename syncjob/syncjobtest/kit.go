@@ -19,10 +19,11 @@ import (
 type Options struct {
 	// Config of the manager, whose Registry is that of the call. Defaults to the zero Config.
 	Config syncjob.Config
-	// WorkerConfig of each worker. Its Name defaults to "syncjobtest", with a number behind it from the second worker
-	// on, and its Grace to none.
+	// WorkerConfig of each worker. Its Name defaults to "syncjobtest", with a number behind it from
+	// the second worker on, and its Grace to none.
 	WorkerConfig syncjob.WorkerConfig
-	// Workers is how many there are; [NoWorkers] for none, as where a test runs its own. Defaults to 1.
+	// Workers is how many there are; [NoWorkers] for none, as where a test runs its own. Defaults to
+	// 1.
 	Workers int
 }
 
@@ -42,9 +43,10 @@ type Kit struct {
 // errEnded is why the workers end.
 var errEnded = errors.New("test ended")
 
-// New returns a kit whose workers consume every queue of the registry, unless the options say otherwise; nil options
-// mean all defaults. It ends, handlers included, before the test does; a handler that does not return by then fails
-// the test, and so do options that are not valid. Inside a bubble, call it there.
+// New returns a kit whose workers consume every queue of the registry, unless the options say
+// otherwise; nil options mean all defaults. It ends, handlers included, before the test does; a
+// handler that does not return by then fails the test, and so do options that are not valid. Inside
+// a bubble, call it there.
 func New(tb testing.TB, reg *handlers.Registry, opts *Options) *Kit {
 	tb.Helper()
 	var o Options

@@ -190,7 +190,13 @@ func ParseLeaseField(session, s string) (store.Lease, bool) {
 	if !ok || !ok2 || !ok3 || err != nil || err2 != nil || err3 != nil {
 		return store.Lease{}, false
 	}
-	return store.Lease{Session: session, Lane: store.Lane{Run: store.RunID{Number: n}, Route: route}, Fetch: f, Index: i, Tallied: tallied}, true
+	return store.Lease{
+		Session: session,
+		Lane:    store.Lane{Run: store.RunID{Number: n}, Route: route},
+		Fetch:   f,
+		Index:   i,
+		Tallied: tallied,
+	}, true
 }
 
 // DeliveryName names the delivery of a lease among all of a partition; staged lists carry it.

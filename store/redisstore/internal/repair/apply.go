@@ -13,7 +13,20 @@ import (
 func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	k, id := x.k, x.id
 	post := x.h["postroute"]
-	c := script.NewCall(k.Run(id), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle, k.Lanes(id), k.Holds(id), k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Kept)
+	c := script.NewCall(
+		k.Run(id),
+		k.Clock,
+		k.Due,
+		k.Routes,
+		k.Hist,
+		k.Trash,
+		k.Idle,
+		k.Lanes(id),
+		k.Holds(id),
+		k.Waiting(format.LaneName(id, post)),
+		k.Ring(post),
+		k.Kept,
+	)
 	c.Add(k.Channel, id).Flag(x.p.DryRun)
 	x.record(c)
 	c.Int(len(fixes))
@@ -29,7 +42,12 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 		c.Key(k.Delayed(lane))
 		c.Key(k.Markers(lane))
 		c.Key(k.Ring(name))
-		c.Int(base).Add(name, l.route.Queue, string(format.NeededState(l.route))).Int64(l.waiting).Int64(l.recovered).Int64(l.delayed).Int64(l.markers)
+		c.Int(base).
+			Add(name, l.route.Queue, string(format.NeededState(l.route))).
+			Int64(l.waiting).
+			Int64(l.recovered).
+			Int64(l.delayed).
+			Int64(l.markers)
 	}
 	set, why := countFixes(x.h, x.status, x.is, x.tallies)
 	c.Int(len(set)/2).Add(set...).Add(why, x.missingHook())
@@ -61,7 +79,20 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 
 // record packs what must stand still: counters, state, and virtual times.
 func (x *examination) record(c *script.Call) {
-	names := []string{"state", "paused", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled", "retried", "duplicates", "holds"}
+	names := []string{
+		"state",
+		"paused",
+		"total",
+		"pending",
+		"delayed",
+		"running",
+		"succeeded",
+		"failed",
+		"cancelled",
+		"retried",
+		"duplicates",
+		"holds",
+	}
 	times := 0
 	for name := range x.h {
 		if strings.HasPrefix(name, "v:") {
@@ -86,7 +117,8 @@ func (x *examination) buckets(ctx context.Context, c *script.Call) error {
 			continue
 		}
 		index[bucket] = c.Key(x.k.Prefix + name)
-		claimed, err := x.server.Client.Do(ctx, x.server.Client.B().Zrangebyscore().Key(x.k.Prefix+name).Min("9e15").Max("+inf").Build()).AsStrSlice()
+		claimed, err := x.server.Client.Do(ctx, x.server.Client.B().Zrangebyscore().Key(x.k.Prefix+name).Min("9e15").Max("+inf").Build()).
+			AsStrSlice()
 		if err != nil {
 			return x.server.Translate(ctx, "list claimed IDs", err)
 		}

@@ -75,19 +75,31 @@ func runFixes(id string, h map[string]string) []fix {
 		}
 	}
 	switch state := store.Status(h["state"]); state {
-	case store.StatusStarting, store.StatusRunning, store.StatusStopping, store.StatusSucceeded, store.StatusFailed, store.StatusStopped, store.StatusSkipped:
+	case store.StatusStarting,
+		store.StatusRunning,
+		store.StatusStopping,
+		store.StatusSucceeded,
+		store.StatusFailed,
+		store.StatusStopped,
+		store.StatusSkipped:
 	case store.StatusFinishing:
 		if outcome := store.Status(h["outcome"]); outcome != store.StatusSucceeded && outcome != store.StatusFailed {
 			set := string(store.StatusFailed)
 			if h["failed"] == "" || h["failed"] == "0" {
 				set = string(store.StatusSucceeded)
 			}
-			fixes = append(fixes, fix{"outcome", h["outcome"], set, "its outcome cannot be read: by its counts it is " + set})
+			fixes = append(
+				fixes,
+				fix{"outcome", h["outcome"], set, "its outcome cannot be read: by its counts it is " + set},
+			)
 		}
 	default:
 		// It is not known what may run of it: nothing does. It is not done either.
-		fixes = append(fixes, fix{"state", h["state"], string(store.StatusStopping), "its state cannot be read: it is stopped"},
-			fix{"reason", h["reason"], "its state was lost", "it is stopped since its state was lost"})
+		fixes = append(
+			fixes,
+			fix{"state", h["state"], string(store.StatusStopping), "its state cannot be read: it is stopped"},
+			fix{"reason", h["reason"], "its state was lost", "it is stopped since its state was lost"},
+		)
 	}
 	return fixes
 }

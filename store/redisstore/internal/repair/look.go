@@ -31,7 +31,17 @@ func (x *examination) stagedLists(ctx context.Context) error {
 				session, position = session[:i], session[i+1:]+"."+position
 			}
 		}
-		c := script.NewCall(k.Run(x.id), k.Prefix+key, k.Stage(x.id), k.Markers(format.LaneName(x.id, lane)), k.Session(session), k.Clock, k.Ring(lane), k.Lanes(x.id), k.Routes)
+		c := script.NewCall(
+			k.Run(x.id),
+			k.Prefix+key,
+			k.Stage(x.id),
+			k.Markers(format.LaneName(x.id, lane)),
+			k.Session(session),
+			k.Clock,
+			k.Ring(lane),
+			k.Lanes(x.id),
+			k.Routes,
+		)
 		c.Add(k.Channel, x.id).Flag(x.p.DryRun).Add(name, marker, lane, route.Queue, position)
 		reply, err := x.exec(ctx, script.RepairStaged, c)
 		if err != nil {
@@ -41,7 +51,12 @@ func (x *examination) stagedLists(ctx context.Context) error {
 		case word == "dropped":
 			x.add(store.DamageOrphan, x.id, "staged children of lane "+lane, "their parent is gone: they are removed")
 		case word == "marked" && len(reply) == 2:
-			x.add(store.DamageIndex, x.id, "staged children of lane "+lane, "their parent succeeded and nothing leads to them: they wait again")
+			x.add(
+				store.DamageIndex,
+				x.id,
+				"staged children of lane "+lane,
+				"their parent succeeded and nothing leads to them: they wait again",
+			)
 			if x.p.DryRun {
 				x.marked[route] += script.Number(reply[1])
 			}
@@ -140,7 +155,8 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	}
 	l.markers = int64(len(markers))
 	for _, m := range markers {
-		n, err := x.server.Client.Do(ctx, b().Llen().Key(x.k.Staged(x.id, format.StagedName(m, route))).Build()).AsInt64()
+		n, err := x.server.Client.Do(ctx, b().Llen().Key(x.k.Staged(x.id, format.StagedName(m, route))).Build()).
+			AsInt64()
 		if err = x.server.Translate(ctx, "read staged children", err); err != nil && !isCorrupt(err) {
 			return err
 		}
@@ -169,7 +185,11 @@ func (x *examination) readTasks(ctx context.Context, key, where string, route st
 	for start := int64(0); ; start += page {
 		cmd := x.server.Client.B().Lrange().Key(key).Start(start).Stop(start + page - 1).Build()
 		if strings.HasPrefix(key, x.k.Prefix+"D:") {
-			cmd = x.server.Client.B().Arbitrary("ZRANGE").Keys(key).Args(fmt.Sprint(start), fmt.Sprint(start+page-1)).Build()
+			cmd = x.server.Client.B().
+				Arbitrary("ZRANGE").
+				Keys(key).
+				Args(fmt.Sprint(start), fmt.Sprint(start+page-1)).
+				Build()
 		}
 		messages, err := x.server.Client.Do(ctx, cmd).AsStrSlice()
 		if err = x.server.Translate(ctx, "read a lane", err); isCorrupt(err) {

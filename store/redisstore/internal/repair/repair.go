@@ -18,7 +18,12 @@ import (
 // Job repairs a job, or one run of it, in the partition of a keyspace. It repairs first what other
 // data depends on: keys of a wrong type, then sessions, the job and each run. Last come keys of
 // runs that are gone. In a dry run a key that would be removed is taken for absent.
-func Job(ctx context.Context, server *script.Server, k *format.Keyspace, p store.RepairParams) (store.RepairReport, error) {
+func Job(
+	ctx context.Context,
+	server *script.Server,
+	k *format.Keyspace,
+	p store.RepairParams,
+) (store.RepairReport, error) {
 	if err := server.Begin(ctx); err != nil {
 		return store.RepairReport{}, err
 	}
@@ -80,7 +85,10 @@ func (r *repair) all(ctx context.Context) error {
 
 func (r *repair) add(typ store.DamageType, run, what, detail string) {
 	n, _ := strconv.ParseInt(run, 10, 64)
-	r.report.Damage = append(r.report.Damage, store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun})
+	r.report.Damage = append(
+		r.report.Damage,
+		store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun},
+	)
 }
 
 // exec executes a script of a repair. In a dry run a key of a wrong type is taken for absent: a
@@ -116,7 +124,12 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 		}
 		for _, at := range hit {
 			name := keys[script.Number(at)-1]
-			r.add(store.DamageRecord, runOf(name), "key "+name, "it is no "+keyType(name)+": it is removed, what it held is lost")
+			r.add(
+				store.DamageRecord,
+				runOf(name),
+				"key "+name,
+				"it is no "+keyType(name)+": it is removed, what it held is lost",
+			)
 		}
 	}
 	return nil

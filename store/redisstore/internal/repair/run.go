@@ -106,7 +106,8 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 		return "", err
 	}
 	x.count()
-	if newest, err := x.server.Client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil && len(newest) > 0 {
+	if newest, err := x.server.Client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil &&
+		len(newest) > 0 {
 		x.is.letters = int64(newest[0].Score) // its place: as many failed
 	}
 	return x.apply(ctx, fixes)

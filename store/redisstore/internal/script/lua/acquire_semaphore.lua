@@ -4,7 +4,8 @@
 -- ARGV  channel, key of the semaphore, token, holder, max, ttl in ms, mode, wait in ms (0: no place in the line), random number
 -- Returns {ok, now, lease, expires}, {wait, now, next or 0, ahead, place or 0, (lease, expires) …} of the
 --       64 leases that end first
--- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the line is kept, but no new one is given.
+-- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the
+-- line is kept, but no new one is given.
 -- Repeat: the token of a lease that is held answers with it; the token of a waiter keeps its place.
 local META = KEYS[5]
 local channel, key, token, holder, max, ttl, mode, wait, start = arg(), arg(), arg(), arg(), num(), num(), arg(), num(), num()

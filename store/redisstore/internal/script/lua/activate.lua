@@ -1,4 +1,5 @@
--- Moves a slice of staged children, some of which have a delay or a claimed ID, from behind their marker to their lane.
+-- Moves a slice of staged children, some of which have a delay or a claimed ID, from behind their
+-- marker to their lane.
 -- Uses: add, arguments, ends, runs, signals.
 -- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 run, 7 lanes, 8 and 9 waiting list and ring of the post-job lane,
 --       10 staged list, 11 W, 12 D, 13 ring, 14 M; buckets of IDs

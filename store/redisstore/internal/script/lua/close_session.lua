@@ -1,4 +1,5 @@
--- Closes a session, so that nothing can be fetched, staged or settled by it any more; what it holds stays for reclaim.
+-- Closes a session, so that nothing can be fetched, staged or settled by it any more; what it holds
+-- stays for reclaim.
 -- Uses: clock.
 -- KEYS  1 session, 2 leases, 3 terms
 -- ARGV  session, forced (1: by its own worker; 0: only if its lease has run out)

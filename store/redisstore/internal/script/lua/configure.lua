@@ -48,7 +48,8 @@ end
 local old = version - kept
 redis.call('HDEL', DOCUMENT, 'token:' .. old, 'by:' .. old, 'reason:' .. old, 'at:' .. old, 'before:' .. old)
 if id then
-  -- The mark that tells workers of the change is a time in µs: if the change is lost, no other gets the same.
+  -- The mark that tells workers of the change is a time in µs: if the change is lost, no other gets
+  -- the same.
   local mark = math.max(time[1] * 1000000 + time[2], number_of(redis.call('HGET', RUN, 'configured')) + 1)
   redis.call('HSET', RUN, 'configured', string.format('%.0f', mark))
   signal('r:' .. id)

@@ -100,8 +100,8 @@ if max > 0 and (owed > free or free < 0) then
   reuse = math.min(me.held, math.max(fair, max - others - owed))
 end
 
--- Tokens that are lent take up room until their holder reports them, or they are void: that is what keeps a window
--- from having more than a burst and what the rate adds.
+-- Tokens that are lent take up room until their holder reports them, or they are void: that is what
+-- keeps a window from having more than a burst and what the rate adds.
 local next = 0
 if events > 0 and not repeated then
   level, at = level or burst, at or now

@@ -34,7 +34,8 @@ for i = 1, num() do
   end
 end
 
--- A hold is "since mark", or "since" without a mark. Where one is not as a guard says, the run takes nothing.
+-- A hold is "since mark", or "since" without a mark. Where one is not as a guard says, the run
+-- takes nothing.
 for _ = 1, num() do
   local i, name, mark = num(), arg(), arg()
   local held = runs[i] and redis.call('HGET', KEYS[runs[i].base + 2], name)

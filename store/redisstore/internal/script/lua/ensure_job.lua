@@ -4,7 +4,8 @@
 -- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
--- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and is none is below all.
+-- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and
+-- is none is below all.
 local JOB, JOBS, LAST_RUN, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local function shorter(a, b)
   return #a < #b or #a == #b and a < b

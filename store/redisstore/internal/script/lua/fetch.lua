@@ -61,7 +61,8 @@ for i = 1, num() do
   hinted[route .. '/' .. run] = { base = FIRST_RING + #routes + HINT_KEYS * (i - 1), marker = marker, weight = weight }
 end
 
--- What keeps tasks back: the mode, budgets of the worker, and limits of each run. A route knows those that cover it.
+-- What keeps tasks back: the mode, budgets of the worker, and limits of each run. A route knows
+-- those that cover it.
 local exempt = arg()
 local readonly = redis.call('HGET', META, 'mode') == 'read-only'
 if readonly then
@@ -128,7 +129,8 @@ local function leave(lane)
   redis.call('ZREM', lane.route.ring, lane.id)
 end
 
--- stand_aside puts a lane at the end of its ring, where fetch does not look, until its run may go on.
+-- stand_aside puts a lane at the end of its ring, where fetch does not look, until its run may go
+-- on.
 local function stand_aside(lane)
   local key, name = KEYS[lane.hint.base + RUN], lane.route.name
   local aside = redis.call('HGET', key, 'aside') or ''
@@ -140,8 +142,8 @@ local function stand_aside(lane)
   redis.call('ZADD', lane.route.ring, '+inf', lane.id)
 end
 
--- step_back puts a lane with nothing for this session behind the last that does not stand aside: others go first.
--- The time of one that stands aside reads as 0.
+-- step_back puts a lane with nothing for this session behind the last that does not stand aside:
+-- others go first. The time of one that stands aside reads as 0.
 local function step_back(lane)
   local ring = lane.route.ring
   lane.hint.dry = true
@@ -154,8 +156,8 @@ local function step_back(lane)
   end
 end
 
--- open_lane reads what visit needs of a lane's run. It returns nil if the run may not have tasks leased from
--- this lane: the lane has left its place then.
+-- open_lane reads what visit needs of a lane's run. It returns nil if the run may not have tasks
+-- leased from this lane: the lane has left its place then.
 local function open_lane(lane, queue)
   local v = redis.pcall('HMGET', KEYS[lane.hint.base + RUN], 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen',
     'started', 'job', 'routes', 'configured')
@@ -175,7 +177,8 @@ local function open_lane(lane, queue)
   }
 end
 
--- fit bounds k by the bytes left, by the longest message of the run. One task always fits into an empty reply.
+-- fit bounds k by the bytes left, by the longest message of the run. One task always fits into an
+-- empty reply.
 local function fit(run, k)
   if run.longest <= 0 then
     return k
@@ -202,8 +205,8 @@ local function pop(messages, list, n)
   return messages
 end
 
--- take pops up to k messages of a lane: a recovered task, if this session may have one, then staged children and what waits. It
--- says whether nothing is left there.
+-- take pops up to k messages of a lane: a recovered task, if this session may have one, then staged
+-- children and what waits. It says whether nothing is left there.
 local function take(lane, k, pending)
   local hint, base = lane.hint, lane.hint.base
   local w, u, m, s = KEYS[base + WAITING], KEYS[base + SUSPECTS], KEYS[base + MARKERS], KEYS[base + STAGED]
@@ -236,7 +239,8 @@ local function take(lane, k, pending)
   return messages, n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
 end
 
--- lease writes down what was taken of a lane: in the reply, in the session, and in the run, whose turn it was.
+-- lease writes down what was taken of a lane: in the reply, in the session, and in the run, whose
+-- turn it was.
 local function lease(queue, clock, lane, run, messages)
   local route, key, n = lane.route, KEYS[lane.hint.base + RUN], #messages
   local name = lane.id .. '/' .. route.name
@@ -257,7 +261,8 @@ local function lease(queue, clock, lane, run, messages)
     size = size + #message
   end
   got, bytes = got + n, bytes - size
-  -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's clock is the least.
+  -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's
+  -- clock is the least.
   lane.score = math.min(FAR, math.max(run.virtual, lane.score, clock) + n / lane.hint.weight)
   local set = { 'v:' .. queue, lane.score }
   if route.state == 'running' then
@@ -269,8 +274,8 @@ local function lease(queue, clock, lane, run, messages)
   redis.call('HSET', key, unpack(set))
 end
 
--- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone says that it left the ring, its
--- score is where it stands now.
+-- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone says that it left
+-- the ring, its score is where it stands now.
 local function visit(queue, clock, lane, k)
   local route = lane.route
   k = afford(route, k)
@@ -291,7 +296,8 @@ local function visit(queue, clock, lane, k)
   if k < 1 then
     return 0
   end
-  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its last task.
+  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its
+  -- last task.
   local messages, empty = take(lane, k, route.state == 'running' and run.pending or -1)
   local n = #messages
   if n == 0 then
@@ -313,8 +319,9 @@ local function visit(queue, clock, lane, k)
   return n
 end
 
--- shares pours what is still wanted over the runs, lowest virtual time first and by weight, so that their times
--- come level. A run that gets any gets a sixteenth of it: a visit costs more than a task.
+-- shares pours what is still wanted over the runs, lowest virtual time first and by weight, so that
+-- their times come level. A run that gets any gets a sixteenth of it: a visit costs more than a
+-- task.
 local function shares(turn, left)
   local least = math.max(1, math.floor(left / 16))
   local level, weights, used = turn[1].score, 0, 0
@@ -365,7 +372,8 @@ local function serve(queue, turn)
   end
 end
 
--- front reads the lanes of a route that stand in front, with their scores; those that stand aside are behind all.
+-- front reads the lanes of a route that stand in front, with their scores; those that stand aside
+-- are behind all.
 local function front(route)
   if route.closed then
     return {}
@@ -410,7 +418,8 @@ for _, queue in ipairs(queues) do
     end
   end
 end
--- The lanes that stand in front by now are told, those of a queue in turn, and last who gave nothing, so as not to crowd out the others.
+-- The lanes that stand in front by now are told, those of a queue in turn, and last who gave
+-- nothing, so as not to crowd out the others.
 local first, last = {}, {}
 for _, queue in ipairs(queues) do
   local ahead = {}

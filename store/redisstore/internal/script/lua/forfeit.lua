@@ -1,4 +1,5 @@
--- Takes the permits of a holder that is silent since the call with the number. While tokens that it was lent count, its entry stays for these.
+-- Takes the permits of a holder that is silent since the call with the number. While tokens that it
+-- was lent count, its entry stays for these.
 -- Uses: arguments, clock, limit, signals.
 -- KEYS  as in limit.lua
 -- ARGV  channel, limit, holder, number

@@ -1,4 +1,5 @@
--- Extends a session, reads the states of the runs it works for, and shows in runs which of its tasks report progress.
+-- Extends a session, reads the states of the runs it works for, and shows in runs which of its
+-- tasks report progress.
 -- Uses: arguments, clock, numbers, runs, signals, streams.
 -- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms; then by index: a run each, first those whose states are asked for
 -- ARGV  session, last fetch and settlement answered, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
@@ -18,8 +19,9 @@ if busy ~= '' then
   redis.call('HSET', SESSION, 'busy', busy)
 end
 
--- report replaces the lines of this session in a run: "until session task". Those of others go when nothing was heard
--- of them in time, so that the dead leave nothing, and the field stays within its limit. A final run has none.
+-- report replaces the lines of this session in a run: "until session task". Those of others go when
+-- nothing was heard of them in time, so that the dead leave nothing, and the field stays within its
+-- limit. A final run has none.
 local function report(key, id, limit)
   local mine, lines, before = {}, {}, {}
   for i = 1, num() do

@@ -1,5 +1,5 @@
--- Puts off a periodic job that is due and cannot be fired, and keeps why. What has no schedule in force is
--- not told of again.
+-- Puts off a periodic job that is due and cannot be fired, and keeps why. What has no schedule in
+-- force is not told of again.
 -- Uses: arguments, clock, numbers.
 -- KEYS  1 job, 2 due
 -- ARGV  job, problem

@@ -1,5 +1,5 @@
--- Removes a slice of what a finished run left behind, if the run is as it was read: a server that lost what it had answered
--- may have gone back to where the run was active.
+-- Removes a slice of what a finished run left behind, if the run is as it was read: a server that
+-- lost what it had answered may have gone back to where the run was active.
 -- Uses: arguments.
 -- KEYS  1 run, 2 trash, 3 due, 4 kept, 5 idle; rings; keys that are removed
 -- ARGV  run, its end as it was read, '' for none; 1 for the last slice; number of rings; lanes that may be in due: n, lane × n;

@@ -1,4 +1,5 @@
--- Gives lanes that stand aside their turns again, since a limit has changed: fetches look whether their runs may go on.
+-- Gives lanes that stand aside their turns again, since a limit has changed: fetches look whether
+-- their runs may go on.
 -- Uses: arguments, numbers, rings, signals.
 -- KEYS  1 clock, then rings
 -- ARGV  channel, how many at most, queue of each ring

@@ -1,4 +1,5 @@
--- Fixes one run: what its record, its lanes, what sessions hold of it and the indexes say of each other.
+-- Fixes one run: what its record, its lanes, what sessions hold of it and the indexes say of each
+-- other.
 -- Uses: arguments, clock, ends, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle, 8 lanes, 9 holds, 10 and 11 waiting list and ring of the post-job lane, 12 kept;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
@@ -8,7 +9,8 @@
 --       counters: n, (name, new value) × n, detail; kind of the hook that is nowhere, or '';
 --       claims: n, (bucket, digest) × n; buckets: n, (index, name) × n; leftovers: n, index × n
 -- Returns {missing, still or moving, {positions, from 1, of the fields …}, {kind, what, detail …}}: what was fixed, or would be
--- What was counted holds if record and lanes are as they were read: no task can have left and come back, as
+-- What was counted holds if record and lanes are as they were read: no task can have left and come
+-- back, as
 --       every fetch changes a virtual time. Only then counters, hook and claims are fixed; what the script sees for itself, always.
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
 local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, IDLE, LANES, HOLDS, POST, POST_RING, KEPT =
@@ -78,8 +80,8 @@ local function length(command, list)
   return type(n) == 'number' and n or 0
 end
 
--- read_lanes measures the lanes. It notes in hooks of which states there are tasks, and says whether the lanes are as
--- the caller read them.
+-- read_lanes measures the lanes. It notes in hooks of which states there are tasks, and says
+-- whether the lanes are as the caller read them.
 local lanes, hooks = {}, {}
 local function read_lanes()
   local still = true
@@ -154,7 +156,8 @@ local function promise_delayed(lane)
   end
 end
 
--- give_turns puts a lane that has work into its ring, unless it stands aside by right: while a lease of its run can let it go on.
+-- give_turns puts a lane that has work into its ring, unless it stands aside by right: while a
+-- lease of its run can let it go on.
 local function give_turns(lane)
   local at_clock = redis.call('HGET', CLOCK, lane.queue)
   if at_clock and not tonumber(at_clock) then

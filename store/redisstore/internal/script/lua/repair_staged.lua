@@ -1,4 +1,5 @@
--- Fixes a staged list that nothing leads to: of a parent that succeeded, it gets its marker back; of one that is gone, it goes.
+-- Fixes a staged list that nothing leads to: of a parent that succeeded, it gets its marker back;
+-- of one that is gone, it goes.
 -- Uses: arguments, rings, runs, signals.
 -- KEYS  1 run, 2 staged list, 3 stage, 4 M, 5 session of the parent, 6 clock, 7 ring, 8 lanes, 9 routes
 -- ARGV  channel, run, dry run (1), name of the list in stage, marker, route, queue, fields of the parent's delivery begin so

@@ -79,8 +79,8 @@ local function waits_for_hook(run)
   return run.state == 'starting' or run.state == 'finishing'
 end
 
--- count adds to what the tasks of a run count, in Redis, where integers have 64 bits and Lua's have 53. A sum
--- beyond those is refused, and not worth an error: the lease is redeemed already.
+-- count adds to what the tasks of a run count, in Redis, where integers have 64 bits and Lua's have
+-- 53. A sum beyond those is refused, and not worth an error: the lease is redeemed already.
 local function count(run, counters)
   for name, number in string.gmatch(counters, '([^= ]+)=(%S+)') do
     redis.pcall('HINCRBY', run.key, 'c:' .. name, number)
@@ -218,8 +218,8 @@ function verdicts.H(run)
   run.over = true
 end
 
--- plain_fields reads which fields of the session plain successes redeem: those of one fetch and lane differ by
--- their position only.
+-- plain_fields reads which fields of the session plain successes redeem: those of one fetch and
+-- lane differ by their position only.
 local function plain_fields()
   local fields, next = {}, 1
   for _ = 1, num() do
@@ -240,8 +240,8 @@ local function visible(verdict, run)
   return verdict == 'S' and run and run.state == 'running'
 end
 
--- next_staged reads what a delivery has staged: of each route a list of plain children and one of others, which it
--- measures. It says whether as many are there as there must be.
+-- next_staged reads what a delivery has staged: of each route a list of plain children and one of
+-- others, which it measures. It says whether as many are there as there must be.
 local NONE = {}
 local function next_staged()
   local n = num()
@@ -325,7 +325,8 @@ local function settle_counted(run)
   end
 end
 
--- settle_id keeps the ID that a task had claimed for as long as it is to be kept, if the task has ended.
+-- settle_id keeps the ID that a task had claimed for as long as it is to be kept, if the task has
+-- ended.
 local function settle_id(verdict)
   local ids, digest, keep, bucket = num(), arg(), num(), arg()
   if ids == 0 or not (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then

@@ -1,4 +1,5 @@
--- Stops a run: what waits is cancelled by moving the counters, whatever its number; the sets are purged later.
+-- Stops a run: what waits is cancelled by moving the counters, whatever its number; the sets are
+-- purged later.
 -- Uses: arguments, ends, runs, signals.
 -- KEYS  1 run, 2 hist, 3 trash
 -- ARGV  channel, run, graceful (1), reason

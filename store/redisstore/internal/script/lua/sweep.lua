@@ -4,10 +4,12 @@
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {runs to seal}, {buckets with claimed IDs
 --       that are kept no longer}, {routes: the next 64, in turn}
--- If nobody swept for three intervals, or the clock went back, no lease could be renewed or judged in that
+-- If nobody swept for three intervals, or the clock went back, no lease could be renewed or judged
+-- in that
 --       time: each is extended once by its term, and none has expired. A term below zero is that of such a session
 --       until it is heard from again.
--- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to be found.
+-- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to
+-- be found.
 -- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
 local META, LEASES, TRASH, HIST, IDLE, KEPT, TERMS, ROUTES = unpack(KEYS)
 local interval = tonumber(ARGV[1])

@@ -1,10 +1,10 @@
 -- Uses: arguments, clock, longest, rings, signals.
 -- add reads a group of new tasks of one lane from ARGV and adds them to the run:
 --   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
--- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms'
--- for a delay, or a time in ms; longest is the length of the longest message; ids is the index of the bucket of claimed IDs, or 0.
--- The position of every duplicate among the m of all calls goes to dups.
--- keys: clock, due, routes, lanes.
+-- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms' for a delay, or
+-- a time in ms; longest is the length of the longest message; ids is the index of the bucket of
+-- claimed IDs, or 0. The position of every duplicate among the m of all calls goes to dups. keys:
+-- clock, due, routes, lanes.
 local specials = 0
 local function add(run, keys, dups)
   local lane, route, queue, longest, n = num(), arg(), arg(), num(), num()

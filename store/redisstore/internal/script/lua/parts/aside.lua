@@ -1,9 +1,11 @@
 -- Uses: arguments, rings.
--- A lane whose run has all that its limits allow, or waits for its pre-job hook, stands aside: at the end of its ring, with
--- an infinite time, where fetch does not look. The run lists its route in the field aside, for whoever lets the run go on.
+-- A lane whose run has all that its limits allow, or waits for its pre-job hook, stands aside: at
+-- the end of its ring, with an infinite time, where fetch does not look. The run lists its route in
+-- the field aside, for whoever lets the run go on.
 
--- read_rings reads from ARGV the rings that the caller declares of lanes of a run that may stand aside: n, (route, ring) × n; -1 if
--- the call lets the run not go on. It returns what the run lists if a ring is missing: then the call is to be made again.
+-- read_rings reads from ARGV the rings that the caller declares of lanes of a run that may stand
+-- aside: n, (route, ring) × n; -1 if the call lets the run not go on. It returns what the run lists
+-- if a ring is missing: then the call is to be made again.
 local function read_rings(run)
   local n, rings = num(), {}
   for _ = 1, n do
@@ -37,7 +39,8 @@ local function go_on(run, keys)
   end
 end
 
--- untally takes a redeemed lease that its run counts by kind out of that count, which lets the run go on.
+-- untally takes a redeemed lease that its run counts by kind out of that count, which lets the run
+-- go on.
 local function untally(run, field)
   local kind = string.match(field, '^%d+%.%d+%.!%d+/[^/]*/(.*)$')
   if not kind then

@@ -1,5 +1,6 @@
 -- Uses: arguments, clock, rings, runs, signals.
--- Shared by the scripts that begin a run under a number that the caller proposes from the server's clock.
+-- Shared by the scripts that begin a run under a number that the caller proposes from the server's
+-- clock.
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes, 9 idle,
 --       10 run, 11 lanes, 12 holds; 13 W, 14 D, 15 ring of the lane of the first task: the pre-job hook's, or else the root's; 16 the run's configuration
 -- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, then if there is a first

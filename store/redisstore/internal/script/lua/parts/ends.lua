@@ -1,6 +1,6 @@
 -- Uses: clock, numbers, rings, signals.
--- finish records the final state. The summary expires, the rest is purged: at once where it is clean, that is, nothing
--- is left but the list of its lanes. facts: retention, reporting, ended.
+-- finish records the final state. The summary expires, the rest is purged: at once where it is
+-- clean, that is, nothing is left but the list of its lanes. facts: retention, reporting, ended.
 local function finish(run, state, keys, facts, clean)
   run.state = state
   facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended')
@@ -32,8 +32,8 @@ local function maybe_end(run, keys)
     end
     local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter', 'sealafter')
     if not (facts[4] and facts[5] and facts[6]) then
-      -- No task is left, so no lane is, and no child of one; and each lane left its ring with its last task. Other litter, like buckets
-      -- of claimed IDs, is marked.
+      -- No task is left, so no lane is, and no child of one; and each lane left its ring with its
+      -- last task. Other litter, like buckets of claimed IDs, is marked.
       finish(run, outcome, keys, facts, keys.exact and not facts[7] and not facts[8])
       return true
     end

@@ -24,7 +24,8 @@ local function open_account()
   return entries, facts.level, facts.at
 end
 
--- wake_rivals signals those who want more of what is free, first who is owed up to a share, and among these who waits longest.
+-- wake_rivals signals those who want more of what is free, first who is owed up to a share, and
+-- among these who waits longest.
 local function wake_rivals(limit, entries, free, share)
   local waiting = {}
   for _, e in pairs(entries) do

@@ -1,4 +1,5 @@
--- number_of reads a stored number. What is none, or is out of all bounds, is damage and counts as 0.
+-- number_of reads a stored number. What is none, or is out of all bounds, is damage and counts as
+-- 0.
 local function number_of(v)
   local n = tonumber(v or 0)
   if n and n > -9007199254740992 and n < 9007199254740992 then

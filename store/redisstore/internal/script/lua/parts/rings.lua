@@ -1,7 +1,8 @@
 -- Uses: numbers, signals.
--- Each route with work has a ring, is listed, and its queue has a clock: the virtual time of whoever was served last. A queue
--- whose last route is forgotten loses its clock, and leaves its time in the field LEAST, where the clocks of others begin: so
--- whoever has a time of that queue is not behind those who come later.
+-- Each route with work has a ring, is listed, and its queue has a clock: the virtual time of
+-- whoever was served last. A queue whose last route is forgotten loses its clock, and leaves its
+-- time in the field LEAST, where the clocks of others begin: so whoever has a time of that queue is
+-- not behind those who come later.
 local LEAST = '/'
 local function route_of(ring)
   return string.match(ring, '^{[^}]*}:ring:(.*)$')

@@ -47,8 +47,8 @@ local function first_score(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
 end
 
--- has_turn reports whether a claim with so many ahead of it may have a place: one is free, and would be
--- for everybody ahead even after this claim took its own.
+-- has_turn reports whether a claim with so many ahead of it may have a place: one is free, and
+-- would be for everybody ahead even after this claim took its own.
 local function has_turn(mode, max, ahead)
   local taken = redis.call('ZCARD', HELD)
   if mode == 'x' then

@@ -1,12 +1,13 @@
 -- Uses: arguments.
 -- Shared by the scripts that write, read and remove values.
 --
--- A value is a key of its own. A list is a list. Everything else is a hash with the field "kind"; the value of a
--- counter, float, time or value is its field "value", a field F of a map its field ":F". The letters of
--- kinds are c, f, t, v, l, m.
+-- A value is a key of its own. A list is a list. Everything else is a hash with the field "kind";
+-- the value of a counter, float, time or value is its field "value", a field F of a map its field
+-- ":F". The letters of kinds are c, f, t, v, l, m.
 --
--- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, kind, op, expiry in ms or 0, n,
--- argument × n. Names is the set of the names that a run, or a job, has values under.
+-- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, kind, op,
+-- expiry in ms or 0, n, argument × n. Names is the set of the names that a run, or a job, has
+-- values under.
 local MAX_VALUES = 1000 -- of a run or job, as the contract says
 
 local function next_write()
@@ -31,7 +32,8 @@ local function kind_at(key)
   return kinds[key]
 end
 
--- refusal says why a write cannot be applied; nil if it can. Fresh is how many values are about to be made before it.
+-- refusal says why a write cannot be applied; nil if it can. Fresh is how many values are about to
+-- be made before it.
 local function refusal(w, fresh)
   local kind = kind_at(w.key)
   if kind == '?' then
@@ -71,7 +73,8 @@ local function plus(a, b)
   return a + b
 end
 
--- number. Redis adds to counters, as its integers have 64 bits and Lua's numbers 53; a sum far beyond is refused here.
+-- number. Redis adds to counters, as its integers have 64 bits and Lua's numbers 53; a sum far
+-- beyond is refused here.
 function operations.add(w)
   local number, had = ARGV[w.first], redis.call('HGET', w.key, 'value') or '0'
   local numeric, sum = pcall(plus, had, number)

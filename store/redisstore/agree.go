@@ -1,0 +1,123 @@
+// Package redisstore keeps Rollcall's state in Redis 6.2 or newer, or Valkey:
+// standalone, Sentinel or Cluster. It is the default Store.
+//
+// Every state change is one Lua script over keys of one partition, and every script is safe to
+// repeat; README.md has the tables of keys and scripts, and what a crash before and after each
+// leaves. Stores check what they are given, by [store.Checked], and do not retry: wrap them with
+// [store.WithRetry], as syncjob does.
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+)
+
+// storedFormat is the version of keys and scripts. A namespace of another one is refused.
+const storedFormat = "1"
+
+// clusterPartitions is the number of partitions of a namespace that begins on a cluster, unless it
+// is configured.
+const clusterPartitions = 16
+
+// agreement reads the number of partitions and the format as the metas of some partitions have
+// them.
+func (s *Store) agreement(ctx context.Context, from, to int) (number, version string, err error) {
+	cmds := make(rueidis.Commands, 0, to-from)
+	for p := from; p < to; p++ {
+		cmds = append(
+			cmds,
+			s.client.B().
+				Hmget().
+				Key(format.NewKeyspace(s.config.Namespace, p).Meta).
+				Field("partitions", "format").
+				Build(),
+		)
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		v, e := r.AsStrSlice()
+		if e == nil && v[0] != "" {
+			return v[0], v[1], nil
+		}
+		err = errors.Join(err, e)
+	}
+	return "", "", err
+}
+
+// agree stores what the meta of a partition does not have yet.
+func (s *Store) agree(ctx context.Context, from, to int, number string) (err error) {
+	cmds := make(rueidis.Commands, 0, 2*(to-from))
+	for p := from; p < to; p++ {
+		meta := format.NewKeyspace(s.config.Namespace, p).Meta
+		cmds = append(cmds, s.client.B().Hsetnx().Key(meta).Field("format").Value(storedFormat).Build(),
+			s.client.B().Hsetnx().Key(meta).Field("partitions").Value(number).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		err = errors.Join(err, r.Error())
+	}
+	return err
+}
+
+// agreePartitions stores the number of partitions at first use and reads it ever after. Partition 0
+// decides. The others keep copies, by which a namespace is opened while the server of partition 0
+// is out of reach or has lost its keys.
+func (s *Store) agreePartitions(ctx context.Context) (int, error) {
+	want := s.config.Partitions
+	if want == 0 {
+		want = 1
+		if s.client.Mode() == rueidis.ClientModeCluster {
+			want = clusterPartitions
+		}
+	}
+	number, version, err := s.agreement(ctx, 0, 1)
+	if number == "" {
+		if copied, its, _ := s.agreement(ctx, 1, clusterPartitions); copied != "" {
+			number, version, err = copied, its, nil
+		}
+	}
+	if err == nil && number == "" {
+		// HSETNX, so that of two first users one decides; a repeat reads what stands.
+		if err = s.agree(ctx, 0, 1, strconv.Itoa(want)); err == nil {
+			number, version, err = s.agreement(ctx, 0, 1)
+		}
+	}
+	if err != nil {
+		return 0, s.server.Translate(ctx, "agree on partitions", err)
+	}
+	n, err := strconv.Atoi(number)
+	switch {
+	case version != storedFormat:
+		return 0, fmt.Errorf(
+			"%w: namespace %q has format %q, this library reads %s",
+			store.ErrCorrupt,
+			s.config.Namespace,
+			version,
+			storedFormat,
+		)
+	case err != nil || n < 1 || n > 1024:
+		return 0, fmt.Errorf("%w: namespace %q has %q partitions", store.ErrCorrupt, s.config.Namespace, number)
+	case s.config.Partitions != 0 && s.config.Partitions != n:
+		return 0, &store.FieldError{
+			Field:  "Partitions",
+			Reason: fmt.Sprintf("is %d, but the namespace has %d for its life", s.config.Partitions, n),
+		}
+	}
+	if n > 1 {
+		if err := s.agree(ctx, 0, n, number); err != nil {
+			s.config.Logger.LogAttrs(
+				ctx,
+				slog.LevelDebug,
+				"the number of partitions was not copied everywhere",
+				slog.Any("error", err),
+			)
+		}
+	}
+	return n, nil
+}

@@ -6,6 +6,7 @@ package walls
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,8 +50,8 @@ type listed struct {
 }
 
 // Measure measures the packages of the module at root that patterns match. It builds what they import.
-func Measure(root string, patterns ...string) ([]Package, error) {
-	all, err := list(root, patterns)
+func Measure(ctx context.Context, root string, patterns ...string) ([]Package, error) {
+	all, err := list(ctx, root, patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +77,8 @@ func Measure(root string, patterns ...string) ([]Package, error) {
 	return out, nil
 }
 
-func list(root string, patterns []string) ([]listed, error) {
-	cmd := exec.Command("go", append([]string{"list", "-deps", "-export",
+func list(ctx context.Context, root string, patterns []string) ([]listed, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-export",
 		"-json=ImportPath,Dir,Export,GoFiles,TestGoFiles,XTestGoFiles,Module"}, patterns...)...)
 	cmd.Dir = root
 	cmd.Stderr = os.Stderr
@@ -190,7 +191,7 @@ func wideLines(path string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	code, prose := CodeWidth, ProseWidth
 	switch {
 	case strings.HasSuffix(path, "_test.go"):

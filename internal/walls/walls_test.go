@@ -30,7 +30,7 @@ const head = `# What no package may exceed: exported names, files in the largest
 
 func TestTheWallsStand(t *testing.T) {
 	root := filepath.Join("..", "..")
-	packages, err := Measure(root, "./...")
+	packages, err := Measure(t.Context(), root, "./...")
 	require.NoError(t, err)
 	require.NotEmpty(t, packages)
 	now := make(map[string]figures)

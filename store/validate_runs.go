@@ -32,7 +32,6 @@ func (p *StartParams) validateItems() error {
 	var items itemCheck
 	if p.Root != nil {
 		f.check(items.ordinary(p.Root), "Root.")
-		f.add(p.Root.Task.Claimed, "Root.Task.Claimed", "is set for the first task of a run")
 	} else {
 		f.add(!p.Open, "Root", "is missing, and the run is not open")
 	}

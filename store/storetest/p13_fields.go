@@ -148,7 +148,6 @@ func refusedStarts() []refusal {
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{binary: ""} }),
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{"key": binary} }),
 		start.by("Root", func(p *params) { p.Root = nil }),
-		start.by("Root.Task.Claimed", func(p *params) { p.Root.Task.Claimed = true }),
 		start.by("Root.Route.Kind", func(p *params) { p.Root = hook(preJob) }),
 		start.by("PreJob.Route.Kind", func(p *params) { p.PreJob = hook(postJob) }),
 		start.by("PostJob.Route.Kind", func(p *params) { p.PostJob = hook(preJob) }),

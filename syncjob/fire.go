@@ -167,23 +167,44 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 	return changes, nil
 }
 
+// following is the due time that follows when a job is fired now. It must still be ahead when the
+// store gets it, and ahead is how long that may take. A due time that comes sooner is let pass first,
+// so that the run that begins then makes up for it: none that is still to come is passed over. Some
+// are passed over only where they are much closer together than a call takes.
+func (f *firing) following(
+	ctx context.Context, rec store.JobRecord, s *recurrence, ahead time.Duration,
+) (time.Time, error) {
+	now := f.clock.Now()
+	near, err := s.next(rec.Due, now)
+	if err != nil || near.IsZero() || near.Sub(now) >= ahead {
+		return near, err
+	}
+	after, err := s.next(near, near)
+	switch {
+	case err != nil || after.IsZero():
+		return near, err
+	case 2*after.Sub(near) <= ahead:
+		return s.next(rec.Due, now.Add(ahead))
+	}
+	lifecycle.Pause(ctx, near.Sub(now))
+	return after, nil
+}
+
 // fireRecord fires what the record of a job says, and reports whether that settles it; otherwise it
-// is to be read and fired again. The due time that follows must still be ahead when the store gets
-// it. So it is looked for as far ahead as that took the last time, which an interval may be shorter
-// than.
+// is to be read and fired again, with what it then takes for the time of a call.
 func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *time.Duration) (over bool, err error) {
 	d, err := scheduled(rec)
 	if err != nil {
 		return false, err
 	}
-	began := time.Now()
-	next, err := d.Schedule.next(rec.Due, f.clock.Now().Add(*ahead))
+	next, err := f.following(ctx, rec, d.Schedule, *ahead)
 	if err != nil {
 		return false, err
 	}
 	if next.IsZero() {
 		return false, errNeverAgain
 	}
+	began := time.Now()
 	reply, err := f.fireNow(ctx, rec, d, next)
 	if errors.Is(err, ErrJobNotFound) || errors.Is(err, ErrJobDisabled) {
 		return true, nil
@@ -203,7 +224,7 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *tim
 		return !again, err
 	case store.FireEarly:
 		// With the next still ahead, somebody else fired it: it is told of when it is due again.
-		*ahead = 2 * (*ahead + time.Since(began))
+		*ahead = max(2**ahead, time.Since(began))
 		return next.After(reply.Now), nil
 	}
 	return true, nil

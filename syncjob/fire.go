@@ -168,9 +168,9 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 }
 
 // following is the due time that follows when a job is fired now. It must still be ahead when the
-// store gets it, and ahead is how long that may take. A due time that comes sooner is let pass first,
-// so that the run that begins then makes up for it: none that is still to come is passed over. Some
-// are passed over only where they are much closer together than a call takes.
+// store gets it, and ahead is how long that may take. A due time that comes sooner is let pass
+// first, so that the run that begins then makes up for it: none that is still to come is passed
+// over. Some are passed over only where they are much closer together than a call takes.
 func (f *firing) following(
 	ctx context.Context, rec store.JobRecord, s *recurrence, ahead time.Duration,
 ) (time.Time, error) {

@@ -1,6 +1,9 @@
 package faults
 
 import (
+	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +63,7 @@ func clocksOff(t *testing.T) {
 		// It ends at its furthest: what is delayed waits for its time, however the clock came there.
 		for i, offset := range []time.Duration{-2 * time.Hour, 0, 3 * time.Hour} {
 			w.await("more of it", seen(started, 500+i*1500+random.IntN(500)))
+			w.awaitHeard()
 			clock.Set(offset)
 		}
 		s.requireGrown(0)
@@ -68,4 +72,20 @@ func clocksOff(t *testing.T) {
 		second.drain()
 		s.requireNothingLeft()
 	})
+}
+
+// awaitHeard waits until every session was heard from since the clock has jumped last: a sweep
+// extends a lease once until then.
+func (w *world) awaitHeard() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	extended := func(term string) bool { return strings.HasPrefix(term, "-") }
+	for {
+		terms, err := w.server.Client.Do(ctx, w.server.Client.B().Hvals().Key(w.key("terms")).Build()).AsStrSlice()
+		require.NoError(w.t, err)
+		if !slices.ContainsFunc(terms, extended) {
+			return
+		}
+	}
 }

@@ -213,6 +213,7 @@ type listener struct {
 	s       *scene
 	first   store.Signal
 	signals chan store.Signal
+	synced  map[int]bool  // partitions of which a SignalSync came
 	ended   chan struct{} // closed when Subscribe has returned
 	group   *lifecycle.Group
 	err     error // read once the group has stopped
@@ -224,6 +225,7 @@ func (s *scene) listen() *listener {
 	l := &listener{
 		s:       s,
 		signals: make(chan store.Signal, 1024),
+		synced:  make(map[int]bool),
 		ended:   make(chan struct{}),
 		group:   lifecycle.New(s.ctx),
 	}
@@ -238,10 +240,19 @@ func (s *scene) listen() *listener {
 	})
 	select {
 	case l.first = <-l.signals:
+		l.begins(l.first)
 	case <-time.After(deaf):
 		s.Fail("Subscribe does not say that it listens")
 	}
 	return l
+}
+
+// begins reports whether a SignalSync is the first of its partition. A later one says that signals may
+// have been missed, as where a connection broke, and so stands for each of them.
+func (l *listener) begins(sync store.Signal) bool {
+	known := l.synced[sync.Partition]
+	l.synced[sync.Partition] = true
+	return !known
 }
 
 // hears waits for a signal.
@@ -251,7 +262,7 @@ func (l *listener) hears(what string, is func(store.Signal) bool) {
 	for {
 		select {
 		case sig := <-l.signals:
-			if is(sig) {
+			if is(sig) || sig.Type == store.SignalSync && !l.begins(sig) {
 				return
 			}
 		case <-timeout:

@@ -247,8 +247,8 @@ func (s *scene) listen() *listener {
 	return l
 }
 
-// begins reports whether a SignalSync is the first of its partition. A later one says that signals may
-// have been missed, as where a connection broke, and so stands for each of them.
+// begins reports whether a SignalSync is the first of its partition. A later one says that signals
+// may have been missed, as where a connection broke, and so stands for each of them.
 func (l *listener) begins(sync store.Signal) bool {
 	known := l.synced[sync.Partition]
 	l.synced[sync.Partition] = true

@@ -23,6 +23,7 @@ type hub struct {
 	subscribers map[*subscriber]struct{}
 	live        map[int]bool // partitions whose subscription stands
 	syncs       int          // how often one was made
+	connection  int          // the number of the connection that is heard
 }
 
 // subscriber is one call of Subscribe.
@@ -90,10 +91,21 @@ func (h *hub) leave(sub *subscriber) {
 	}
 }
 
-// send passes a signal on to everybody, one at a time.
-func (h *hub) send(sig store.Signal) {
+// listening is the number of the connection that is heard from now on.
+func (h *hub) listening() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.connection
+}
+
+// send passes a signal of a connection on to everybody, one at a time. A connection that was given
+// up may still speak: it is not heard, or its late SignalSync would vouch for the next one.
+func (h *hub) send(connection int, sig store.Signal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if connection != h.connection {
+		return
+	}
 	if sig.Type == store.SignalSync {
 		h.live[sig.Partition] = true
 		h.syncs++
@@ -113,9 +125,10 @@ func (h *hub) synced(partition int) int {
 	return h.syncs
 }
 
-// down notes that nothing is heard until the next SignalSync.
+// down gives the connection up: nothing is heard until the next one says SignalSync.
 func (h *hub) down() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.connection++
 	clear(h.live)
 }

@@ -40,8 +40,8 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 // receive passes signals on to the hub until ctx ends, over as many connections as it takes.
 func (s *Store) receive(ctx context.Context) {
 	for wait := resubscribeBackoff(); ctx.Err() == nil; {
-		started := time.Now()
-		err, _ := prompt.Await(ctx, s.client, func() error { return s.receiveOnce(ctx) })
+		started, connection := time.Now(), s.hub.listening()
+		err, _ := prompt.Await(ctx, s.client, func() error { return s.receiveOnce(ctx, connection) })
 		s.hub.down()
 		if ctx.Err() != nil {
 			return
@@ -64,8 +64,9 @@ func (s *Store) receive(ctx context.Context) {
 	}
 }
 
-// receiveOnce subscribes on a connection of its own, and returns when that breaks or ctx ends.
-func (s *Store) receiveOnce(ctx context.Context) error {
+// receiveOnce subscribes on a connection of its own, which the hub knows by its number, and returns
+// when that breaks or ctx ends.
+func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 	partitions := make(map[string]int, len(s.spaces))
 	channels := make([]string, 0, len(s.spaces))
 	for _, k := range s.spaces {
@@ -78,7 +79,7 @@ func (s *Store) receiveOnce(ctx context.Context) error {
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(sub rueidis.PubSubSubscription) {
 			if p, ok := partitions[sub.Channel]; ok && sub.Kind == "subscribe" {
-				s.hub.send(store.Signal{Type: store.SignalSync, Partition: p})
+				s.hub.send(connection, store.Signal{Type: store.SignalSync, Partition: p})
 			}
 		},
 		OnMessage: func(m rueidis.PubSubMessage) {
@@ -88,7 +89,7 @@ func (s *Store) receiveOnce(ctx context.Context) error {
 					if route, ok := strings.CutPrefix(line, "w:"); ok {
 						s.noteWork(signal.Partition, route)
 					}
-					s.hub.send(signal)
+					s.hub.send(connection, signal)
 				}
 			}
 		},

@@ -213,7 +213,6 @@ type listener struct {
 	s       *scene
 	first   store.Signal
 	signals chan store.Signal
-	synced  map[int]bool  // partitions of which a SignalSync came
 	ended   chan struct{} // closed when Subscribe has returned
 	group   *lifecycle.Group
 	err     error // read once the group has stopped
@@ -225,7 +224,6 @@ func (s *scene) listen() *listener {
 	l := &listener{
 		s:       s,
 		signals: make(chan store.Signal, 1024),
-		synced:  make(map[int]bool),
 		ended:   make(chan struct{}),
 		group:   lifecycle.New(s.ctx),
 	}
@@ -240,19 +238,10 @@ func (s *scene) listen() *listener {
 	})
 	select {
 	case l.first = <-l.signals:
-		l.begins(l.first)
 	case <-time.After(deaf):
 		s.Fail("Subscribe does not say that it listens")
 	}
 	return l
-}
-
-// begins reports whether a SignalSync is the first of its partition. A later one says that signals
-// may have been missed, as where a connection broke, and so stands for each of them.
-func (l *listener) begins(sync store.Signal) bool {
-	known := l.synced[sync.Partition]
-	l.synced[sync.Partition] = true
-	return !known
 }
 
 // hears waits for a signal.
@@ -262,7 +251,7 @@ func (l *listener) hears(what string, is func(store.Signal) bool) {
 	for {
 		select {
 		case sig := <-l.signals:
-			if is(sig) || sig.Type == store.SignalSync && !l.begins(sig) {
+			if is(sig) {
 				return
 			}
 		case <-timeout:

@@ -76,13 +76,16 @@ var wakeupsContract = []testCase{
 		s.during(func() { w.succeed(ds[1]) }, func(l *listener) { l.moves(r, "the last task, right behind another") })
 		s.during(func() { s.NoError(p.release(r, "busy")) }, func(l *listener) { l.moves(r, "the hold is closed") })
 	}},
-	{"tasks that come back move the counts", func(s *scene) {
+	{"tasks that come back, or are due, move the counts", func(s *scene) {
 		r := s.open("import")
 		p, w := r.producer(), r.worker()
 		p.add(r, task(scan, "t"))
 		w.one()
 		s.h.Advance(s.tb, quiet)
 		s.during(w.close, func(l *listener) { l.moves(r, "a session was closed") })
+		p.add(r, delayed(scan, "soon", quiet))
+		s.h.Advance(s.tb, quiet+time.Millisecond)
+		s.during(func() { s.promote(r.partition) }, func(l *listener) { l.moves(r, "a task is due") })
 	}},
 	{"an idle run that is sealed or stopped is signalled", func(s *scene) {
 		r := s.start(store.StartParams{Job: "sealed", Open: true, SealAfter: brief})

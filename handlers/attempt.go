@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/execute"
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // Attempt is one try of one task. Handlers get it inside of their [Task];
@@ -92,11 +93,14 @@ func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *execute.Conf
 	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
 	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
 	a.Headers = d.Task.Headers
-	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a, values: cfg.Values}
+	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a}
 	a.ctx.parent, a.ctx.attempt = ctx, a
 }
 
-// runRecord implements recordSource.
+// client implements runSource.
+func (a *Attempt) client() *values.Client { return a.cfg.Values }
+
+// runRecord implements runSource.
 func (a *Attempt) runRecord() (store.RunRecord, error) {
 	return a.cfg.Runtime.Run(&a.ctx, a.Run.ID())
 }

@@ -66,8 +66,7 @@ func (s *boundSet) runHook(
 	if err != nil {
 		return fmt.Errorf("read run %s/%d: %w", lane.Run.Job, lane.Run.Number, err)
 	}
-	run := newRun(rec)
-	run.values = x.Values
+	run := newRun(rec, x.Values)
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = x.Logger.With(

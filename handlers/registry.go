@@ -161,7 +161,7 @@ func (r *Registry) Validate(ctx context.Context, rec store.RunRecord) error {
 	if err != nil || s.hooks.Validate == nil {
 		return err
 	}
-	return guard.Until(ctx, func() error { return s.hooks.Validate(ctx, newRun(rec)) })
+	return guard.Until(ctx, func() error { return s.hooks.Validate(ctx, newRun(rec, nil)) })
 }
 
 func (r *Registry) find(set string) (*boundSet, error) {

@@ -19,27 +19,37 @@ type RunRef struct {
 	Number int64
 	Set    string
 
-	source recordSource
-	values *values.Client // nil where there is no store
+	source runSource
 }
 
-// recordSource is where what never changes of a run comes from: its record, or for a task
-// the store, when it asks.
-type recordSource interface {
+// runSource is where what never changes of a run comes from: its record, or for a task the store, when
+// it asks. Its client is nil where there is no store.
+type runSource interface {
 	runRecord() (store.RunRecord, error)
+	client() *values.Client
 }
 
-// knownRecord was read already.
-type knownRecord struct{ *store.RunRecord }
+// knownRun was read already.
+type knownRun struct {
+	record *store.RunRecord
+	values *values.Client
+}
 
-func (r knownRecord) runRecord() (store.RunRecord, error) { return *r.RunRecord, nil }
+func (r knownRun) runRecord() (store.RunRecord, error) { return *r.record, nil }
+
+func (r knownRun) client() *values.Client { return r.values }
 
 // ID is the run's name in the store.
 func (r *RunRef) ID() store.RunID { return store.RunID{Job: r.Job, Number: r.Number} }
 
 // Values is what values of the run, and of its job, are read and written through, as by [List.Of].
 // In a test of one handler there are none: each call is a [*store.FieldError].
-func (r *RunRef) Values() *values.Client { return r.values }
+func (r *RunRef) Values() *values.Client {
+	if r.source == nil {
+		return nil
+	}
+	return r.source.client()
+}
 
 // DecodeArgs decodes the arguments that the run was started with into v, a
 // pointer. They are stored once per run. An error of decoding is permanent, as repeating
@@ -105,13 +115,13 @@ type Run struct {
 var discard = slog.New(slog.DiscardHandler)
 
 // newRun returns what hooks see of a record. It shares the record's arguments.
-func newRun(rec store.RunRecord) *Run {
+func newRun(rec store.RunRecord, client *values.Client) *Run {
 	status := rec.Status
 	if rec.FinalStatus != "" {
 		status = rec.FinalStatus
 	}
 	return &Run{
-		RunRef:    RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownRecord{&rec}},
+		RunRef:    RunRef{Job: rec.ID.Job, Number: rec.ID.Number, Set: rec.Set, source: knownRun{&rec, client}},
 		Headers:   maps.Clone(rec.Headers),
 		Status:    status,
 		Counts:    rec.Counts,

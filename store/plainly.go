@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -41,15 +42,16 @@ func (p SettleParams) plainly() SettleParams {
 	p.Worker = validText(p.Worker)
 	copied := false
 	for i := range p.Outcomes {
-		o := p.Outcomes[i]
-		o.Verdict, o.Error, o.Stack = verdictOf(&o), validText(o.Error), validText(o.Stack)
-		if was := &p.Outcomes[i]; o.Verdict == was.Verdict && o.Error == was.Error && o.Stack == was.Stack {
+		o := &p.Outcomes[i]
+		verdict, err, stack := verdictOf(o), validText(o.Error), validText(o.Stack)
+		if verdict == o.Verdict && err == o.Error && stack == o.Stack {
 			continue
 		}
 		if !copied {
-			p.Outcomes, copied = append([]Outcome(nil), p.Outcomes...), true
+			p.Outcomes, copied = slices.Clone(p.Outcomes), true
+			o = &p.Outcomes[i]
 		}
-		p.Outcomes[i] = o
+		o.Verdict, o.Error, o.Stack = verdict, err, stack
 	}
 	return p
 }
@@ -65,20 +67,13 @@ func (p HeartbeatParams) plainly() HeartbeatParams {
 	copied := false
 	for i := range p.Running {
 		t := p.Running[i]
-		t.ID, t.Kind, t.Queue, t.Progress.Message = validText(
-			t.ID,
-		), validText(
-			t.Kind,
-		), validText(
-			t.Queue,
-		), validText(
-			t.Progress.Message,
-		)
+		t.ID, t.Kind, t.Queue = validText(t.ID), validText(t.Kind), validText(t.Queue)
+		t.Progress.Message = validText(t.Progress.Message)
 		if t == p.Running[i] {
 			continue
 		}
 		if !copied {
-			p.Running, copied = append([]RunningTask(nil), p.Running...), true
+			p.Running, copied = slices.Clone(p.Running), true
 		}
 		p.Running[i] = t
 	}

@@ -104,6 +104,9 @@ func (c *itemCheck) lease(l *Lease) error {
 }
 
 func (o *Outcome) validate(items *itemCheck) error {
+	if o.Verdict == VerdictSuccess && o.bringsNothing() {
+		return o.Task.validate()
+	}
 	var f faults
 	hook := !o.Lease.Lane.Route.Counted()
 	f.add(o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && !hook,
@@ -126,6 +129,11 @@ func (o *Outcome) validate(items *itemCheck) error {
 	f.check(validateStaged(o.Staged), "")
 	f.add(len(o.Result) > bounds.MaxResultLen, "Result", "is longer than bounds.MaxResultLen")
 	return f.err()
+}
+
+// bringsNothing reports whether there is only a verdict, as of most outcomes.
+func (o *Outcome) bringsNothing() bool {
+	return len(o.Children)+len(o.Counters)+len(o.Writes)+len(o.Staged)+len(o.Result) == 0
 }
 
 // validateStaged refuses routes that are listed twice, or are those of hooks, and counts below

@@ -48,10 +48,7 @@ func (p *producer) Send(ctx context.Context, stream string, number int64, reques
 	reply, err := p.store.Enqueue(ctx, params)
 	if err == nil && (len(reply.Entries) != len(params.Entries) || len(reply.Holds) != len(params.Holds)) {
 		err = fmt.Errorf(
-			"%w: the store answered %d of %d entries",
-			store.ErrCorrupt,
-			len(reply.Entries),
-			len(params.Entries),
+			"%w: the store answered %d of %d entries", store.ErrCorrupt, len(reply.Entries), len(params.Entries),
 		)
 	}
 	if err == nil {

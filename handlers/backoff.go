@@ -43,8 +43,7 @@ func (e Exponential) validate(refuse func(bad bool, field, reason string)) {
 	refuse(e.First < NoDelay, "First", "is negative and not NoDelay")
 	refuse(!(e.Factor >= 0) || math.Signbit(e.Factor) || math.IsInf(e.Factor, 0), "Factor", "is not a positive number")
 	refuse(
-		(!(e.Jitter >= 0 && e.Jitter <= 1) || math.Signbit(e.Jitter)) && e.Jitter != NoJitter,
-		"Jitter",
+		(!(e.Jitter >= 0 && e.Jitter <= 1) || math.Signbit(e.Jitter)) && e.Jitter != NoJitter, "Jitter",
 		"is not within 0 to 1 and not NoJitter",
 	)
 	refuse(e.Cap < 0, "Cap", "is negative")

@@ -78,8 +78,7 @@ func refuseFunctions(prefix string, a *Attributes) error {
 	var problems []error
 	for _, name := range a.functions() {
 		problems = append(
-			problems,
-			&store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"},
+			problems, &store.FieldError{Field: prefix + name, Reason: "is a function, which cannot be configured"},
 		)
 	}
 	return store.JoinFields(problems...)
@@ -96,8 +95,7 @@ func refuseOutside(prefix string, a *Attributes) error {
 	} {
 		if f.set {
 			problems = append(
-				problems,
-				&store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"},
+				problems, &store.FieldError{Field: prefix + f.name, Reason: "cannot be configured for one run"},
 			)
 		}
 	}

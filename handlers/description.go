@@ -74,8 +74,7 @@ func (d *SetDescription) Effective(kind string, configured ...Configuration) (At
 		return effectiveOfSet(append(levels("", configured), code)...), nil
 	}
 	i := slices.IndexFunc(
-		d.Kinds,
-		func(k KindDescription) bool { return k.Name == kind || slices.Contains(k.Aliases, kind) },
+		d.Kinds, func(k KindDescription) bool { return k.Name == kind || slices.Contains(k.Aliases, kind) },
 	)
 	if i < 0 {
 		return Attributes{}, &store.FieldError{

@@ -48,10 +48,7 @@ func (x *executor) Execute(ctx context.Context, d *store.Delivery) store.Outcome
 
 // ExecuteTimed implements [execute.Executor].
 func (x *executor) ExecuteTimed(
-	ctx context.Context,
-	d *store.Delivery,
-	out *store.Outcome,
-	expires func(at time.Time),
+	ctx context.Context, d *store.Delivery, out *store.Outcome, expires func(at time.Time),
 ) {
 	*out = store.Outcome{Lease: d.Lease, Task: d.Task}
 	if verdict, over := interrupted(ctx); over {
@@ -82,11 +79,7 @@ func (x *executor) ExecuteTimed(
 
 // execute runs one delivery of a task.
 func (k *boundKind) execute(
-	ctx context.Context,
-	d *store.Delivery,
-	x *executor,
-	out *store.Outcome,
-	expires func(time.Time),
+	ctx context.Context, d *store.Delivery, x *executor, out *store.Outcome, expires func(time.Time),
 ) {
 	attrs := x.live.at(k.index)
 	if err := poisoned(&d.Task, attrs); err != nil {

@@ -242,8 +242,7 @@ func TestWhatCannotBeRunFailsWithoutRetries(t *testing.T) {
 
 func TestTextsAreCutAndValid(t *testing.T) {
 	out := executeScan(
-		t.Context(),
-		registry(t, handlers.SetConfig{}, returning(errors.New("x"+strings.Repeat("ä", 5000))), nil),
+		t.Context(), registry(t, handlers.SetConfig{}, returning(errors.New("x"+strings.Repeat("ä", 5000))), nil),
 		store.Task{},
 	)
 	require.LessOrEqual(t, len(out.Error), 2<<10)

@@ -243,9 +243,7 @@ func TestAnAttemptWhoseChildrenAreIncompleteCannotSucceed(t *testing.T) {
 					require.Empty(t, out.Children)
 					require.Zero(t, out.Task.Snoozes, "a loss costs nothing")
 					require.Equal(
-						t,
-						[]store.Staged{{Route: fileRoute, Count: bounds.MaxBatch * (failAt - 1)}},
-						out.Staged,
+						t, []store.Staged{{Route: fileRoute, Count: bounds.MaxBatch * (failAt - 1)}}, out.Staged,
 						"for the store to remove",
 					)
 				}

@@ -32,10 +32,7 @@ func Handle[A enqueue.Args](s *Set, handler func(ctx context.Context, t *Task[A]
 // HandleRaw adds a handler for tasks of a kind known only by name, which decodes
 // the JSON of the arguments itself. Nil options mean all defaults.
 func HandleRaw(
-	s *Set,
-	kind string,
-	handler func(ctx context.Context, t *Task[json.RawMessage]) error,
-	opts *KindOptions,
+	s *Set, kind string, handler func(ctx context.Context, t *Task[json.RawMessage]) error, opts *KindOptions,
 ) {
 	add(s, kind, handler, opts)
 }
@@ -88,8 +85,7 @@ func (s *Set) claim(field, name string, k *kind) {
 	}
 	if _, taken := s.kinds[name]; taken {
 		s.problems = append(
-			s.problems,
-			&store.FieldError{Field: field, Reason: fmt.Sprintf("repeats %q, which has a handler", name)},
+			s.problems, &store.FieldError{Field: field, Reason: fmt.Sprintf("repeats %q, which has a handler", name)},
 		)
 		return
 	}

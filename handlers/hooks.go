@@ -52,8 +52,7 @@ func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, x *execu
 	}
 	ended(
 		guard.Call(
-			func() error { return s.runHook(ctx, h, attrs, out, x, expires) },
-			func() { ended(Permanent(ErrGoexit)) },
+			func() error { return s.runHook(ctx, h, attrs, out, x, expires) }, func() { ended(Permanent(ErrGoexit)) },
 		),
 	)
 }
@@ -70,16 +69,7 @@ func (s *boundSet) runHook(
 	run.postJob = h.done == store.VerdictHookDone
 	run.Retry, run.attrs = out.Task.Retry, attrs
 	run.log = x.Logger.With(
-		"job",
-		run.Job,
-		"run",
-		run.Number,
-		"kind",
-		lane.Route.Kind,
-		"queue",
-		lane.Route.Queue,
-		"retry",
-		run.Retry,
+		"job", run.Job, "run", run.Number, "kind", lane.Route.Kind, "queue", lane.Route.Queue, "retry", run.Retry,
 	)
 	ctx = context.WithValue(encode.Extract(ctx, x.Enqueue.Propagator, rec.Headers), execute.ManagerKey{}, x.Manager)
 	if limit := attrs.Timeout; limit > 0 {

@@ -130,10 +130,7 @@ func TestAHookHasATimeoutAndMayPanic(t *testing.T) {
 	require.Equal(t, store.VerdictRetry, out.Verdict)
 	require.Contains(t, out.Stack, "hooks_test.go")
 	out = executeHook(
-		t.Context(),
-		t,
-		store.KindPreJob,
-		func(context.Context, *handlers.Run) error { return panickingError{} },
+		t.Context(), t, store.KindPreJob, func(context.Context, *handlers.Run) error { return panickingError{} },
 		store.Task{},
 	)
 	require.Equal(t, store.VerdictAbort, out.Verdict)

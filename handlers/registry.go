@@ -53,8 +53,7 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 		problems = append(problems, s.validate(field+"."))
 		if _, taken := r.sets[s.name]; taken {
 			problems = append(
-				problems,
-				&store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)},
+				problems, &store.FieldError{Field: field + ".Name", Reason: fmt.Sprintf("repeats %q", s.name)},
 			)
 			continue
 		}

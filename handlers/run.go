@@ -22,8 +22,8 @@ type RunRef struct {
 	source runSource
 }
 
-// runSource is where what never changes of a run comes from: its record, or for a task the store, when
-// it asks. Its client is nil where there is no store.
+// runSource is where what never changes of a run comes from: its record, or for a task the store,
+// when it asks. Its client is nil where there is no store.
 type runSource interface {
 	runRecord() (store.RunRecord, error)
 	client() *values.Client

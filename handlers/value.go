@@ -210,8 +210,7 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 		return &store.FieldError{
 			Field: fmt.Sprintf("Values[%q]", d.name),
 			Reason: fmt.Sprintf(
-				"makes the attempt write more than %d items and fields, or %d bytes",
-				bounds.MaxData,
+				"makes the attempt write more than %d items and fields, or %d bytes", bounds.MaxData,
 				bounds.MaxOutcomeWriteLen,
 			),
 		}

@@ -200,9 +200,7 @@ func (e *JobExistsError) Error() string {
 		return fmt.Sprintf("job %q is declared as periodic: use TriggerNow to begin a run%s", e.Active.Job, active)
 	case JobStanding:
 		return fmt.Sprintf(
-			"job %q is declared as standing: use Ensure or Enable to begin its run%s",
-			e.Active.Job,
-			active,
+			"job %q is declared as standing: use Ensure or Enable to begin its run%s", e.Active.Job, active,
 		)
 	}
 	return fmt.Sprintf("job %q already has the active run %d", e.Active.Job, e.Active.Number)

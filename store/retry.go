@@ -150,10 +150,7 @@ var errElapsed = errors.New("time limit for repeats reached")
 // Repeat makes one call, and repeats it as [WithRetry] repeats calls of a store. It is for calls
 // before there is a store, such as opening one. The call must be safe to repeat.
 func Repeat[R any](
-	ctx context.Context,
-	opts *RetryOptions,
-	method string,
-	call func(context.Context) (R, error),
+	ctx context.Context, opts *RetryOptions, method string, call func(context.Context) (R, error),
 ) (R, error) {
 	return repeat(ctx, newFront(nil, opts), method, nil, call)
 }
@@ -181,9 +178,7 @@ func repeat[R any](
 	backoff := r.backoff(func(wait time.Duration) {
 		if r.opts.OnRetry != nil {
 			_ = guard.Tell(
-				&r.patient,
-				r.opts.OnRetry,
-				RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait},
+				&r.patient, r.opts.OnRetry, RetryEvent{Method: method, Attempt: attempts, Err: last, Wait: wait},
 			)
 		}
 	})

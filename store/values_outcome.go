@@ -34,8 +34,7 @@ func (o *Outcome) validateWrites() error {
 		size += w.Len()
 	}
 	f.add(
-		data > bounds.MaxData || size > bounds.MaxOutcomeWriteLen,
-		"Writes",
+		data > bounds.MaxData || size > bounds.MaxOutcomeWriteLen, "Writes",
 		"are more than 1000, or take more than 1 MiB",
 	)
 	return f.err()
@@ -46,9 +45,7 @@ func (o *Outcome) commits(w *Write) error {
 	var f faults
 	run := o.Lease.Lane.Run
 	f.add(
-		w.Scope != RunScope(run) && w.Scope != JobScope(run.Job),
-		"Scope",
-		"is neither the run of the task nor its job",
+		w.Scope != RunScope(run) && w.Scope != JobScope(run.Job), "Scope", "is neither the run of the task nor its job",
 	)
 	f.add(w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Type != ValueMap),
 		"Op", "is none that a task can commit")

@@ -121,8 +121,7 @@ func (s ValueScope) validate() error {
 		f.check(RenameFields(ValidateJobName(s.Job), func(string) string { return "Scope.Job" }), "")
 	case ScopeNamespace:
 		f.add(
-			s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond,
-			"Scope.Expiry",
+			s.Expiry < 0 || s.Expiry > 0 && s.Expiry < time.Millisecond, "Scope.Expiry",
 			"is negative, or less than a millisecond",
 		)
 	default:

@@ -114,10 +114,7 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 // stored version is not opts.IfVersion. [ErrRunNotFound], [ErrRunFinished]. With an error nothing
 // is written, except with [ErrUnavailable]: then the change may be written or not.
 func (m *Manager) Configure(
-	ctx context.Context,
-	set string,
-	opts *ConfigureOptions,
-	edit func(*Configuration) error,
+	ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error,
 ) (SetConfiguration, error) {
 	o := opts.withDefaults()
 	if edit == nil {
@@ -149,10 +146,7 @@ func (m *Manager) Configure(
 // configure writes what was edited, and returns the version. Without a difference nothing is
 // written.
 func (m *Manager) configure(
-	ctx context.Context,
-	is SetConfiguration,
-	next Configuration,
-	o ConfigureOptions,
+	ctx context.Context, is SetConfiguration, next Configuration, o ConfigureOptions,
 ) (int64, error) {
 	err := next.Validate()
 	if o.Run != nil {

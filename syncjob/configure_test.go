@@ -53,8 +53,7 @@ func TestAChangeReachesTheNextAttemptOfEveryWorkerWithinASecond(t *testing.T) {
 		a, b := make(chan time.Duration, 1), make(chan time.Duration, 1)
 		ma := managerOn(t, shared, timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, a))
 		mb := managerOn(
-			t,
-			&asks{Store: shared, delay: reach / 2},
+			t, &asks{Store: shared, delay: reach / 2},
 			timeouts(t, handlers.SetConfig{Attributes: handlers.Attributes{Timeout: 10 * time.Second}}, b),
 		)
 		operator := managerOn(t, shared, nil)

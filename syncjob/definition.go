@@ -74,8 +74,7 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	if reg := m.cfg.Registry; reg != nil && store.ValidateName("Set", j.Set) == nil {
 		if _, ok := reg.Set(j.Set); !ok {
 			problems = append(
-				problems,
-				&FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)},
+				problems, &FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not in the registry", j.Set)},
 			)
 			return definition{}, store.JoinFields(problems...)
 		}

@@ -14,10 +14,7 @@ import (
 // manager remembers that run, so a task costs no look-up. Errors: [ErrJobNotFound]; [ErrJobStopped]
 // if the job was stopped; [ErrRunFinished] if the run has ended otherwise.
 func (m *Manager) Enqueue(
-	ctx context.Context,
-	job string,
-	args enqueue.Args,
-	opts *enqueue.Options,
+	ctx context.Context, job string, args enqueue.Args, opts *enqueue.Options,
 ) (enqueue.Receipt, error) {
 	run, cached, err := m.activeRun(ctx, job, true)
 	if err != nil {
@@ -39,10 +36,7 @@ func (m *Manager) Enqueue(
 // EnqueueAll adds all tasks of the sequence to the run of the job that is active when it is called;
 // see [Run.EnqueueAll].
 func (m *Manager) EnqueueAll(
-	ctx context.Context,
-	job string,
-	items iter.Seq2[enqueue.Item, error],
-	opts *enqueue.AllOptions,
+	ctx context.Context, job string, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions,
 ) (enqueue.Summary, error) {
 	run, _, err := m.activeRun(ctx, job, false)
 	if err != nil {

@@ -40,30 +40,20 @@ func (x Explanation) String() string {
 			progress = ": " + t.Progress.String()
 		}
 		line(
-			"task %s (%s on queue %s, retry %d) runs at %s for %s%s",
-			t.ID,
-			t.Kind,
-			t.Queue,
-			t.Retry,
-			t.Worker,
-			x.ago(t.Since),
-			progress,
+			"task %s (%s on queue %s, retry %d) runs at %s for %s%s", t.ID, t.Kind, t.Queue, t.Retry, t.Worker,
+			x.ago(t.Since), progress,
 		)
 	}
 	for _, h := range x.Held {
 		switch {
 		case h.Unserved:
 			line(
-				"%d tasks of %s on queue %s are held by a worker that is gone, and no live worker serves them",
-				h.Held,
-				h.Kind,
+				"%d tasks of %s on queue %s are held by a worker that is gone, and no live worker serves them", h.Held, h.Kind,
 				h.Queue,
 			)
 		case h.Lost:
 			line(
-				"%d tasks of %s on queue %s are held by a worker that is gone; they will be given to another",
-				h.Held,
-				h.Kind,
+				"%d tasks of %s on queue %s are held by a worker that is gone; they will be given to another", h.Held, h.Kind,
 				h.Queue,
 			)
 		default:

@@ -99,8 +99,7 @@ func (j Job) validate() error {
 		errs = append(
 			errs,
 			store.RenameFields(
-				j.Configuration.ValidateForRun(),
-				func(field string) string { return "Configuration." + field },
+				j.Configuration.ValidateForRun(), func(field string) string { return "Configuration." + field },
 			),
 		)
 	}

@@ -98,14 +98,8 @@ func waited(d *store.Delivery, began time.Time) time.Duration {
 func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind string, duplicate bool) {
 	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		j.log.LogAttrs(
-			ctx,
-			slog.LevelDebug,
-			events.TaskEnqueued,
-			slog.String("job", run.Job),
-			slog.Int64("run", run.Number),
-			slog.String("task", task),
-			slog.String("kind", kind),
-			slog.Bool("duplicate", duplicate),
+			ctx, slog.LevelDebug, events.TaskEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
+			slog.String("task", task), slog.String("kind", kind), slog.Bool("duplicate", duplicate),
 		)
 	}
 }
@@ -113,13 +107,8 @@ func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind stri
 func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, duplicates int) {
 	if guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		j.log.LogAttrs(
-			ctx,
-			slog.LevelDebug,
-			events.TasksEnqueued,
-			slog.String("job", run.Job),
-			slog.Int64("run", run.Number),
-			slog.Int("tasks", tasks),
-			slog.Int("duplicates", duplicates),
+			ctx, slog.LevelDebug, events.TasksEnqueued, slog.String("job", run.Job), slog.Int64("run", run.Number),
+			slog.Int("tasks", tasks), slog.Int("duplicates", duplicates),
 		)
 	}
 }
@@ -140,13 +129,8 @@ func (j *journal) runStarted(ctx context.Context, id store.RunID, p *store.Start
 
 func (j *journal) runStopping(ctx context.Context, p store.StopParams) {
 	j.log.LogAttrs(
-		ctx,
-		slog.LevelInfo,
-		events.RunStopping,
-		slog.String("job", p.Run.Job),
-		slog.Int64("run", p.Run.Number),
-		slog.Bool("graceful", p.Graceful),
-		slog.String("reason", p.Reason),
+		ctx, slog.LevelInfo, events.RunStopping, slog.String("job", p.Run.Job), slog.Int64("run", p.Run.Number),
+		slog.Bool("graceful", p.Graceful), slog.String("reason", p.Reason),
 	)
 }
 

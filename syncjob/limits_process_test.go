@@ -67,9 +67,7 @@ func fleetRegistry(s store.Store) (*handlers.Registry, error) {
 	return limitedRegistry(handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
 		func(ctx context.Context, _ *handlers.Task[leaf]) error {
 			place, err := sems.TryAcquire(
-				ctx,
-				"overlap",
-				&semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"},
+				ctx, "overlap", &semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"},
 			)
 			if err != nil {
 				return handlers.Permanent(err)
@@ -111,9 +109,7 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			for range fleetProcesses {
 				cmd := exec.CommandContext(t.Context(), os.Args[0])
 				cmd.Env = append(
-					os.Environ(),
-					fleetURLEnv+"="+server.URL(),
-					fleetNamespaceEnv+"="+namespace,
+					os.Environ(), fleetURLEnv+"="+server.URL(), fleetNamespaceEnv+"="+namespace,
 					fleetLeaseEnv+"="+c.lease.String(),
 				)
 				require.NoError(t, cmd.Start())
@@ -148,15 +144,8 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			least := jobs * tasks * fleetTask / fleetRunning
 			t.Logf(
 				"%d tasks of %v by %d processes, %d at a time: %v, %.1f %% over the least possible %v; %d samples showed at most %d",
-				jobs*tasks,
-				fleetTask,
-				fleetProcesses,
-				fleetRunning,
-				took.Round(time.Millisecond),
-				100*float64(took-least)/float64(least),
-				least,
-				samples,
-				shown,
+				jobs*tasks, fleetTask, fleetProcesses, fleetRunning, took.Round(time.Millisecond),
+				100*float64(took-least)/float64(least), least, samples, shown,
 			)
 		})
 	}

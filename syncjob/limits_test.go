@@ -20,9 +20,7 @@ import (
 
 // limited is a set whose leaves, and nodes, may be limited.
 func limited(
-	t testing.TB,
-	cfg handlers.SetConfig,
-	leaves handlers.Attributes,
+	t testing.TB, cfg handlers.SetConfig, leaves handlers.Attributes,
 	onLeaf func(context.Context, *handlers.Task[leaf]) error,
 ) *handlers.Registry {
 	t.Helper()
@@ -167,8 +165,7 @@ func TestALimitedKindStandsInNobodysWay(t *testing.T) {
 			return err
 		}, nil)
 		handlers.Handle(
-			set,
-			sleeping(time.Hour),
+			set, sleeping(time.Hour),
 			&handlers.KindOptions{Attributes: handlers.Attributes{MaxRunning: 1, Timeout: handlers.NoTimeout}},
 		)
 		reg, err := handlers.NewRegistry(set)
@@ -352,8 +349,7 @@ func TestRunOnceLeavesWhatALimitKeepsBack(t *testing.T) {
 		require.Zero(t, n)
 
 		other := managerOn(
-			t,
-			memstore.New(nil),
+			t, memstore.New(nil),
 			limited(t, handlers.SetConfig{}, handlers.Attributes{MaxRunning: 1}, sleeping(time.Second)),
 		)
 		run := start(t, other, 1, 3)

@@ -18,8 +18,7 @@ const maxNextRuns = 1000
 func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
 	if n < 1 || n > maxNextRuns {
 		return nil, fmt.Errorf(
-			"next runs: %w",
-			&FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)},
+			"next runs: %w", &FieldError{Field: "N", Reason: fmt.Sprintf("is not between 1 and %d", maxNextRuns)},
 		)
 	}
 	rec, err := m.job(ctx, job)

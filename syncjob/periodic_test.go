@@ -101,10 +101,7 @@ func TestSkipPassesADueTimeOverWhileARunIsActive(t *testing.T) {
 func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due, began, state := calendarOf(
-			t,
-			370*time.Second,
-			150*time.Second,
-			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapQueueOne},
+			t, 370*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapQueueOne},
 		)
 		near(t, minutes(1, 2, 4), due) // 3 is made up for by the run that was due at 2
 		near(t, minutes(1, 3.5, 6), began)
@@ -115,10 +112,7 @@ func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 func TestReplaceStopsTheActiveRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due, began, state := calendarOf(
-			t,
-			190*time.Second,
-			time.Hour,
-			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapReplace},
+			t, 190*time.Second, time.Hour, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapReplace},
 		)
 		near(t, minutes(1, 2, 3), due)
 		near(t, minutes(1, 2, 3), began)
@@ -129,9 +123,7 @@ func TestReplaceStopsTheActiveRun(t *testing.T) {
 func TestAfterCompletionCountsFromTheEndOfTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due, began, state := calendarOf(
-			t,
-			500*time.Second,
-			90*time.Second,
+			t, 500*time.Second, 90*time.Second,
 			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapAfterCompletion},
 		)
 		near(t, minutes(1, 3.5, 6), due)

@@ -80,14 +80,7 @@ func (f *firing) postpone(ctx context.Context, job string, why error) {
 	err := f.m.store.PostponeJob(ctx, store.PostponeParams{Job: job, Problem: reason})
 	if err != nil && !errors.Is(err, ErrJobNotFound) && ctx.Err() == nil {
 		f.journal.log.WarnContext(
-			ctx,
-			"cannot put a periodic job off",
-			"partition",
-			f.partition,
-			"job",
-			job,
-			"error",
-			err,
+			ctx, "cannot put a periodic job off", "partition", f.partition, "job", job, "error", err,
 		)
 	}
 }

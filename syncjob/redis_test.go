@@ -52,9 +52,7 @@ func TestAManagerThatIsClosedLeavesNoRecordOfItsProducers(t *testing.T) {
 	server, namespace := redistest.Shared(t)
 	open := func() *syncjob.Manager {
 		m, err := syncjob.Open(
-			t.Context(),
-			server.URL(),
-			syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop), Namespace: namespace},
+			t.Context(), server.URL(), syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop), Namespace: namespace},
 		)
 		require.NoError(t, err)
 		return m

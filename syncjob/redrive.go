@@ -93,10 +93,7 @@ func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
 
 // redriveParams finds out what there is to redrive, and makes of it the parameters of the new run.
 func (r *Run) redriveParams(
-	ctx context.Context,
-	source store.RunRecord,
-	sel selection,
-	o RedriveOptions,
+	ctx context.Context, source store.RunRecord, sel selection, o RedriveOptions,
 ) (store.StartParams, error) {
 	if !source.Status.Final() {
 		return store.StartParams{}, ErrRunActive

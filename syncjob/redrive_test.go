@@ -69,8 +69,7 @@ func (ml *mill) run(a *handlers.Attempt) error {
 func (ml *mill) failed(t testing.TB, m *syncjob.Manager, n, bulk int) *syncjob.Run {
 	t.Helper()
 	run, err := m.Start(
-		t.Context(),
-		syncjob.Job{Name: "a", Set: "tree", Open: true, Headers: map[string]string{"who": "me"}, Weight: 2},
+		t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true, Headers: map[string]string{"who": "me"}, Weight: 2},
 		nil,
 	)
 	require.NoError(t, err)
@@ -79,9 +78,7 @@ func (ml *mill) failed(t testing.TB, m *syncjob.Manager, n, bulk int) *syncjob.R
 	for i := range bulk {
 		args := bulky{I: i, Padding: strings.Repeat("x", 400<<10)}
 		_, err := run.Enqueue(
-			t.Context(),
-			args,
-			&enqueue.Options{ID: fmt.Sprint("bulk/", i), Headers: map[string]string{"i": fmt.Sprint(i)}},
+			t.Context(), args, &enqueue.Options{ID: fmt.Sprint("bulk/", i), Headers: map[string]string{"i": fmt.Sprint(i)}},
 		)
 		require.NoError(t, err)
 	}
@@ -389,8 +386,7 @@ func TestFailuresAreReadByPage(t *testing.T) {
 			require.Equal(t, "broken", f.Error)
 		}
 		require.Equal(
-			t,
-			[]string{"After", "Limit"},
+			t, []string{"After", "Limit"},
 			fields(firstError(source.Failures(t.Context(), &syncjob.FailuresOptions{After: -1, Limit: -1}))),
 		)
 	})

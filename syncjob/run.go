@@ -94,9 +94,7 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 // there are. It keeps the run from finishing between the first task and the last. After an error,
 // too, the summary says what was stored. See [enqueue.Enqueuer.EnqueueAll].
 func (r *Run) EnqueueAll(
-	ctx context.Context,
-	items iter.Seq2[enqueue.Item, error],
-	opts *enqueue.AllOptions,
+	ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions,
 ) (enqueue.Summary, error) {
 	if items == nil {
 		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", &FieldError{Field: "Items", Reason: "is nil"})

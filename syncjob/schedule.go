@@ -78,8 +78,7 @@ func (s *Schedule) validate() error {
 	case OverlapAfterCompletion:
 		if s.Every == 0 {
 			errs = append(
-				errs,
-				&FieldError{Field: "Schedule.Overlap", Reason: "is OverlapAfterCompletion, which needs Every"},
+				errs, &FieldError{Field: "Schedule.Overlap", Reason: "is OverlapAfterCompletion, which needs Every"},
 			)
 		}
 	default:
@@ -88,8 +87,7 @@ func (s *Schedule) validate() error {
 			&FieldError{
 				Field: "Schedule.Overlap",
 				Reason: fmt.Sprintf(
-					"%q is not one of OverlapSkip, OverlapQueueOne, OverlapReplace and OverlapAfterCompletion",
-					s.Overlap,
+					"%q is not one of OverlapSkip, OverlapQueueOne, OverlapReplace and OverlapAfterCompletion", s.Overlap,
 				),
 			},
 		)

@@ -39,8 +39,7 @@ func (o *StartOptions) validate() error {
 	}
 	if o.IfActive > IfActiveReplace {
 		errs = append(
-			errs,
-			&FieldError{Field: "IfActive", Reason: "is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace"},
+			errs, &FieldError{Field: "IfActive", Reason: "is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace"},
 		)
 	}
 	return store.JoinFields(errs...)

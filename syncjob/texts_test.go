@@ -134,9 +134,7 @@ func TestEveryErrorOfBadInputCanBeRead(t *testing.T) {
 			"Manager": m, "bare Manager": bare, "Run": run, "Run that is not there": m.Run("nobody", 7), "Worker": worker,
 			"Semaphores": semaphore.New(memstore.New(nil)), "Enqueuer": m.Enqueuer(), "bare Enqueuer": bare.Enqueuer(),
 			"Counter": values.NewCounter(
-				m.Values(),
-				store.JobScope("a"),
-				"c",
+				m.Values(), store.JobScope("a"), "c",
 			), "Float": values.NewFloat(m.Values(), store.JobScope("a"), "f"),
 			"bad Counter": values.NewCounter(m.Values(), store.JobScope("\n"), "\x1b"),
 			"List":        values.NewList[string](m.Values(), store.RunScope(run.ID()), "l"),
@@ -144,9 +142,7 @@ func TestEveryErrorOfBadInputCanBeRead(t *testing.T) {
 			"Map":         values.NewMap[string](m.Values(), store.JobScope("a"), "m"),
 			"bad Map":     values.NewMap[string](m.Values(), store.NamespaceScope(-1), ""),
 			"Value": values.NewValue[string](
-				m.Values(),
-				store.JobScope("a"),
-				"v",
+				m.Values(), store.JobScope("a"), "v",
 			), "Time": values.NewTime(m.Values(), store.JobScope("a"), "t"),
 		}
 		called, ended := 0, 0

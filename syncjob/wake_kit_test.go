@@ -120,10 +120,7 @@ func sleep(t *testing.T, s store.Store, c transition, registered, bubble bool) *
 	if !registered && !bubble { // a store may treat workers of many kinds in another way
 		for i := range 100 {
 			handlers.HandleRaw(
-				tree,
-				fmt.Sprint("idle", i),
-				func(context.Context, *handlers.Task[json.RawMessage]) error { return nil },
-				nil,
+				tree, fmt.Sprint("idle", i), func(context.Context, *handlers.Task[json.RawMessage]) error { return nil }, nil,
 			)
 		}
 	}

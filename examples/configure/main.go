@@ -21,34 +21,14 @@ import (
 
 func main() {
 	store := flag.String("store", "redis://localhost:6379", "where the jobs live")
-	set, kind := flag.String(
-		"set",
-		"",
-		"handler set; none lists all",
-	), flag.String(
-		"kind",
-		"",
-		"its kind; none is the set itself",
-	)
-	timeout, retries := flag.Duration(
-		"timeout",
-		0,
-		"of an attempt",
-	), flag.Int(
-		"retries",
-		0,
-		"after a failed attempt; -1 for none",
-	)
-	params, why := flag.String("params", "", "of the handlers, as JSON"), flag.String("why", "", "for the history")
-	reset, history := flag.Bool(
-		"reset",
-		false,
-		"go back to the code",
-	), flag.Bool(
-		"history",
-		false,
-		"list the last changes",
-	)
+	set := flag.String("set", "", "handler set; none lists all")
+	kind := flag.String("kind", "", "its kind; none is the set itself")
+	timeout := flag.Duration("timeout", 0, "of an attempt")
+	retries := flag.Int("retries", 0, "after a failed attempt; -1 for none")
+	params := flag.String("params", "", "of the handlers, as JSON")
+	why := flag.String("why", "", "for the history")
+	reset := flag.Bool("reset", false, "go back to the code")
+	history := flag.Bool("history", false, "list the last changes")
 	flag.Parse()
 	ctx := context.Background()
 	m := must(syncjob.Open(ctx, *store, syncjob.Config{}))
@@ -58,10 +38,7 @@ func main() {
 	case *history:
 		for _, c := range must(m.History(ctx, *set, nil)) {
 			fmt.Printf(
-				"%d  %s  %s: %s\n",
-				c.Version,
-				c.At.Format(time.DateTime),
-				syncjob.Printable(c.By),
+				"%d  %s  %s: %s\n", c.Version, c.At.Format(time.DateTime), syncjob.Printable(c.By),
 				syncjob.Printable(c.Reason),
 			)
 		}

@@ -51,11 +51,7 @@ func main() {
 	db.Range(func(_, n any) bool { loaded += n.(int); return true })
 	runtime.ReadMemStats(&mem)
 	fmt.Printf(
-		"%s: %d rows in %d tasks, %v and %d MB of memory\n",
-		end.Status,
-		loaded,
-		end.Counts.Succeeded,
-		end.Elapsed,
+		"%s: %d rows in %d tasks, %v and %d MB of memory\n", end.Status, loaded, end.Counts.Succeeded, end.Elapsed,
 		mem.Sys>>20,
 	)
 }

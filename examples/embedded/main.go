@@ -49,9 +49,7 @@ func main() {
 	http.HandleFunc("POST /albums/{name}", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("images"))
 		run, err := m.Start(
-			r.Context(),
-			syncjob.Job{Name: r.PathValue("name"), Set: "gallery", Root: albumArgs{n}},
-			nil,
+			r.Context(), syncjob.Job{Name: r.PathValue("name"), Set: "gallery", Root: albumArgs{n}}, nil,
 		)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
@@ -62,13 +60,7 @@ func main() {
 				return
 			}
 			fmt.Fprintf(
-				w,
-				"%s: %d of %d tasks, %.0f/s, ETA %v\n",
-				s.Status,
-				s.Counts.Done(),
-				s.Counts.Total,
-				s.Rate,
-				s.ETA,
+				w, "%s: %d of %d tasks, %.0f/s, ETA %v\n", s.Status, s.Counts.Done(), s.Counts.Total, s.Rate, s.ETA,
 			)
 			_ = http.NewResponseController(w).Flush()
 		}

@@ -92,13 +92,7 @@ type cachedDir struct {
 func mark(name string, src fs.FileInfo) uint64 {
 	sum := sha256.Sum256(
 		fmt.Appendf(
-			nil,
-			"%d %d %d %d %s",
-			src.Size(),
-			src.ModTime().Unix(),
-			src.ModTime().Nanosecond(),
-			src.Mode(),
-			name,
+			nil, "%d %d %d %d %s", src.Size(), src.ModTime().Unix(), src.ModTime().Nanosecond(), src.Mode(), name,
 		),
 	)
 	return binary.BigEndian.Uint64(sum[:8])

@@ -111,15 +111,7 @@ func TestTheHelpSaysWhereExcludesMatch(t *testing.T) {
 		{"-exclude-name", `\.go`, 4}, {"-exclude-name", `\.go$`, 5}, {"-exclude-name", "/x$", 2}, {"-exclude-name", "src/", 0},
 	} {
 		status, stdout, _ := command(
-			t.Context(),
-			"start",
-			"-src",
-			tr.src,
-			"-dst",
-			filepath.Join(t.TempDir(), "dst"),
-			"-json",
-			c.flag,
-			c.expression,
+			t.Context(), "start", "-src", tr.src, "-dst", filepath.Join(t.TempDir(), "dst"), "-json", c.flag, c.expression,
 		)
 		require.Equal(t, exitOK, status)
 		require.Equal(t, c.want, lastLine(t, stdout).Copied, c.expression)

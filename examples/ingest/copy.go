@@ -206,10 +206,7 @@ func sameAs(out *os.File) func(piece []byte, at int64) error {
 // returns how long it is. It tells errors of the source from those of the destination, which
 // io.Copy does not.
 func (c copier) read(
-	ctx context.Context,
-	in *os.File,
-	size int64,
-	use func(piece []byte, at int64) error,
+	ctx context.Context, in *os.File, size int64, use func(piece []byte, at int64) error,
 ) (int64, error) {
 	for done := int64(0); ; {
 		from, to, more := extent(in, done)

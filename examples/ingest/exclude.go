@@ -56,8 +56,7 @@ func (x excludes) compile() (*excluder, error) {
 		mode, ok := fileTypes[name]
 		if !ok {
 			problems = append(
-				problems,
-				&usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is none of %s", name, typeNames())},
+				problems, &usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is none of %s", name, typeNames())},
 			)
 			continue
 		}

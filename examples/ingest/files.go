@@ -90,8 +90,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 			// one before it left when its worker was killed.
 			progress: func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
 			temp: filepath.Join(
-				f.tree.copied(string(f.task.Args.Dir)),
-				fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index),
+				f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index),
 			),
 		}
 		name := fileModify

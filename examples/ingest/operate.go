@@ -36,11 +36,7 @@ func newOperator(ctx context.Context, usage string, args []string, want string, 
 
 // onRun calls do with the newest run of the job that the command line names.
 func onRun(
-	ctx context.Context,
-	usage string,
-	args []string,
-	io streams,
-	do func(o *operator, run *syncjob.Run) error,
+	ctx context.Context, usage string, args []string, io streams, do func(o *operator, run *syncjob.Run) error,
 ) error {
 	o, err := newOperator(ctx, usage, args, "NAME", io.err)
 	if err != nil {

@@ -159,21 +159,8 @@ func TestACopyIsWholeAndItsFiguresExactThoughAWorkerIsKilled(t *testing.T) {
 		require.Equal(t, "working\n", workers[i].line())
 	}
 	p := launch(
-		t,
-		binary,
-		"start",
-		"-store",
-		server.URL(),
-		"-src",
-		tr.src,
-		"-dst",
-		tr.dst,
-		"-files-per-task",
-		"2",
-		"-wait",
-		"-json",
-		"-name",
-		"job",
+		t, binary, "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-files-per-task", "2", "-wait",
+		"-json", "-name", "job",
 	)
 	require.Contains(t, p.line(), "job job: ")
 
@@ -366,15 +353,7 @@ func TestStartCanWorkForItsJobOnRedis(t *testing.T) {
 	tr := newTrees(t)
 	tr.write("file", "x", 0o644)
 	status, _, stderr := command(
-		context.WithoutCancel(t.Context()),
-		"start",
-		"-store",
-		server.URL(),
-		"-src",
-		tr.src,
-		"-dst",
-		tr.dst,
-		"-workers",
+		context.WithoutCancel(t.Context()), "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-workers",
 		"2",
 	)
 	require.Equal(t, exitOK, status, stderr)
@@ -388,19 +367,8 @@ func TestACopyIsWholeAndItsFiguresExactThoughRepliesAreLost(t *testing.T) {
 	count, size := tr.fill(60)
 	proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Every: 20})
 	status, stdout, stderr := command(
-		t.Context(),
-		"start",
-		"-store",
-		proxy.URL(),
-		"-src",
-		tr.src,
-		"-dst",
-		tr.dst,
-		"-workers",
-		"4",
-		"-files-per-task",
-		"3",
-		"-json",
+		t.Context(), "start", "-store", proxy.URL(), "-src", tr.src, "-dst", tr.dst, "-workers", "4", "-files-per-task",
+		"3", "-json",
 	)
 	require.Equal(t, exitOK, status, stderr)
 	require.Positive(t, proxy.Injected())

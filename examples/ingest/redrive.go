@@ -34,11 +34,7 @@ func redrive(ctx context.Context, args []string, io streams) error {
 			return nil
 		}
 		say(
-			io.out,
-			"run %d of job %s: %d tasks of run %d again",
-			state.Number,
-			state.Job,
-			state.Counts.Total,
+			io.out, "run %d of job %s: %d tasks of run %d again", state.Number, state.Job, state.Counts.Total,
 			state.RedriveOf,
 		)
 		return nil

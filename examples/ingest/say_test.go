@@ -75,17 +75,7 @@ func TestCommandsShowHostileNamesAsEscapes(t *testing.T) {
 	require.NoError(t, os.Mkdir(tr.dst, 0o755))
 	require.NoError(t, os.WriteFile(tr.dst+forged, nil, 0o600))
 	status, printed, told := command(
-		t.Context(),
-		"start",
-		"-name",
-		"one",
-		"-src",
-		tr.src,
-		"-dst",
-		tr.dst+forged,
-		"-store",
-		server.URL(),
-		"-workers",
+		t.Context(), "start", "-name", "one", "-src", tr.src, "-dst", tr.dst+forged, "-store", server.URL(), "-workers",
 		"2",
 	)
 	require.Equal(t, exitFailed, status)

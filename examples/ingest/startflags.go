@@ -74,9 +74,7 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
 	fs.BoolVar(
-		&f.strict,
-		"strict",
-		false,
+		&f.strict, "strict", false,
 		"exit with status 1 also if a file could not be copied, or changed while it was; implies -wait",
 	)
 	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whatever is known or found of its copy")

@@ -50,10 +50,7 @@ func (r *recorder) EventDone(name string, err error) {
 
 // EnqueueNow implements [execute.Runtime].
 func (r *recorder) EnqueueNow(
-	ctx context.Context,
-	run store.RunID,
-	set string,
-	it enqueue.Item,
+	ctx context.Context, run store.RunID, set string, it enqueue.Item,
 ) (enqueue.Receipt, error) {
 	item, err := enqueue.Encode(ctx, &r.enqueue, set, it)
 	if err != nil {

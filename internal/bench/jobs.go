@@ -118,9 +118,7 @@ func startJobs(ctx context.Context, r *rollcall, jobs, tasks int) ([]*syncjob.Ru
 		g.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < jobs; i = int(next.Add(1)) - 1 {
 				run, err := r.manager.Start(
-					ctx,
-					syncjob.Job{Name: fmt.Sprintf("job/%05d", i), Set: benchSet, Open: true},
-					nil,
+					ctx, syncjob.Job{Name: fmt.Sprintf("job/%05d", i), Set: benchSet, Open: true}, nil,
 				)
 				if err != nil {
 					return err

@@ -22,9 +22,7 @@ import (
 func main() {
 	peers := flag.String("peers", strings.Join(peerNames(), ","), "who takes part, separated by commas")
 	scenarios := flag.String(
-		"scenarios",
-		"",
-		"which scenarios to run, separated by commas: prefixes of their names (default all)",
+		"scenarios", "", "which scenarios to run, separated by commas: prefixes of their names (default all)",
 	)
 	n := flag.Int("n", 0, "tasks per scenario and round; slow peers do a tenth (default 300000, quick 30000)")
 	rounds := flag.Int("rounds", 0, "rounds, of which medians are printed (default 3, quick 1)")

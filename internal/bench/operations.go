@@ -76,9 +76,7 @@ func idleJobs(ctx context.Context, r *rollcall, jobs int) error {
 	for i := range jobs - jobs/2 {
 		g.Go(func() error {
 			run, err := r.manager.Start(
-				gctx,
-				syncjob.Job{Name: fmt.Sprintf("unserved/%05d", i), Set: benchSet, Open: true},
-				nil,
+				gctx, syncjob.Job{Name: fmt.Sprintf("unserved/%05d", i), Set: benchSet, Open: true}, nil,
 			)
 			if err == nil {
 				_, err = run.Enqueue(gctx, enqueue.Raw(kindTask, nil, &enqueue.Options{Queue: "unserved"}), nil)

@@ -90,13 +90,7 @@ func compare(t *testing.T, name string, from, to time.Time) {
 			}
 			if due != next[i].Equal(at) {
 				require.Failf(
-					t,
-					"due at another time",
-					"%q in %s at %v: due is %v, computed is %v",
-					s.spec,
-					name,
-					at.In(zone),
-					due,
+					t, "due at another time", "%q in %s at %v: due is %v, computed is %v", s.spec, name, at.In(zone), due,
 					next[i],
 				)
 			}

@@ -183,14 +183,7 @@ func (s *Sets) readOwn(ctx context.Context) error {
 			}
 			if err != nil {
 				s.cfg.Logger.ErrorContext(
-					ctx,
-					events.ConfigurationUnreadable,
-					"set",
-					set,
-					"version",
-					version,
-					"error",
-					err,
+					ctx, events.ConfigurationUnreadable, "set", set, "version", version, "error", err,
 				)
 				return
 			}

@@ -66,8 +66,7 @@ func manyRuns(t *testing.T) {
 			group.start(func() error {
 				_, err := s.StartRun(t.Context(), store.StartParams{
 					Job: fmt.Sprintf(
-						"many-%d",
-						i,
+						"many-%d", i,
 					), Token: fmt.Sprint(round), Set: "many", Weight: 1, Retention: time.Millisecond, FailureCap: 1,
 					Root: &store.Item{Route: route, Task: store.Task{ID: "root"}},
 				})

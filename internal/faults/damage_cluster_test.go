@@ -101,8 +101,7 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 	require.NoError(s.t, err)
 	require.True(s.t, why.Stable)
 	require.Contains(
-		s.t,
-		why.Disagreements,
+		s.t, why.Disagreements,
 		fmt.Sprintf("pending: the counter says %d, the sets hold %d", why.Run.Counts.Pending, why.Run.Counts.Pending-1),
 	)
 	require.ElementsMatch(s.t, []store.DamageType{store.DamageSession, store.DamageCounts}, kindsOf(why.Damage), "%v", why.Damage)

@@ -123,8 +123,7 @@ func missingTask(t *testing.T) {
 	require.NoError(t, s.Seal(t.Context()))
 	worker := w.worker(2)
 	beside, err := w.m.Start(
-		t.Context(),
-		syncjob.Job{Name: "beside", Set: "tree", Root: node{Path: "beside", Fan: []int{100}, Quiet: true}},
+		t.Context(), syncjob.Job{Name: "beside", Set: "tree", Root: node{Path: "beside", Fan: []int{100}, Quiet: true}},
 		nil,
 	)
 	require.NoError(t, err)
@@ -159,9 +158,7 @@ func damagedRuns(t *testing.T) {
 			w := newWorld(t, shortLease, nil)
 			first := w.worker(4)
 			bad, err := w.m.Start(
-				t.Context(),
-				syncjob.Job{Name: "bad", Set: "tree", Root: node{Path: "bad", Fan: []int{20}, Leaf: waits}},
-				nil,
+				t.Context(), syncjob.Job{Name: "bad", Set: "tree", Root: node{Path: "bad", Fan: []int{20}, Leaf: waits}}, nil,
 			)
 			require.NoError(t, err)
 			s := w.grow(node{Path: "root", Fan: []int{20}, Leaf: waits})

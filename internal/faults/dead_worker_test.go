@@ -37,10 +37,8 @@ func workerKilledMidTask(t *testing.T) {
 	})
 	reclaimed := time.Since(killed)
 	t.Logf(
-		"reclaimed %v after the kill, with a lease of %v and a sweep every %v",
-		reclaimed.Round(time.Millisecond),
-		shortLease,
-		sweepInterval,
+		"reclaimed %v after the kill, with a lease of %v and a sweep every %v", reclaimed.Round(time.Millisecond),
+		shortLease, sweepInterval,
 	)
 	require.Less(t, reclaimed, reclaimBound)
 	w.open()

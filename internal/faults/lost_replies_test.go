@@ -23,12 +23,8 @@ func TestEveryTwentiethReplyLost(t *testing.T) {
 	require.Equal(t, 1, times(s.events(), hookBegan))
 	s.requireOneAttemptEach()
 	t.Logf(
-		"%d tasks, %d retries, %d duplicates, %d replies lost, %d polls",
-		final.Counts.Total,
-		final.Retried,
-		final.Duplicates,
-		w.proxy.Injected(),
-		s.polls,
+		"%d tasks, %d retries, %d duplicates, %d replies lost, %d polls", final.Counts.Total, final.Retried,
+		final.Duplicates, w.proxy.Injected(), s.polls,
 	)
 	require.Greater(t, final.Counts.Total, int64(20_000))
 	require.Greater(t, w.proxy.Injected(), 100)

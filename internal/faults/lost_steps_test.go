@@ -144,8 +144,7 @@ func (f *firm) uploads(ctx context.Context, who int) {
 func (f *firm) upload(ctx context.Context, job string) (*syncjob.Run, syncjob.RunState) {
 	for ctx.Err() == nil {
 		run, err := f.m.Start(
-			ctx,
-			syncjob.Job{Name: job, Set: "firm", Open: true},
+			ctx, syncjob.Job{Name: job, Set: "firm", Open: true},
 			&syncjob.StartOptions{Key: job, IfActive: syncjob.IfActiveJoin},
 		)
 		if err != nil {

@@ -117,10 +117,8 @@ func (w *world) overtake(big *subject, how string) {
 	require.Equal(t, store.Counts{Total: 51, Succeeded: 51}, final.Counts)
 	after := big.succeeded(ctx, func(int64) bool { return true })
 	t.Logf(
-		"%s: the small job took %v; meanwhile %d tasks of the big one succeeded",
-		how,
-		time.Since(begun).Round(time.Millisecond),
-		after-before,
+		"%s: the small job took %v; meanwhile %d tasks of the big one succeeded", how,
+		time.Since(begun).Round(time.Millisecond), after-before,
 	)
 	require.Less(t, after-before, int64(overtaken))
 	require.NoError(t, small.Delete(ctx))

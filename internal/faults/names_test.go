@@ -30,8 +30,7 @@ var nasty = []string{
 // anyName draws names: those, random text, and mixtures.
 func anyName() *rapid.Generator[string] {
 	return rapid.OneOf(
-		rapid.SampledFrom(nasty),
-		rapid.String(),
+		rapid.SampledFrom(nasty), rapid.String(),
 		rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 40), func(b []byte) string { return string(b) }),
 		rapid.Map(rapid.SliceOfN(rapid.SampledFrom(nasty), 1, 4), func(parts []string) string { return strings.Join(parts, "") }),
 	)
@@ -64,8 +63,7 @@ func hostileNames(t *testing.T) {
 		_, err := w.m.Start(ctx, syncjob.Job{Name: "fine", Set: other, Root: node{Path: "a"}}, nil)
 		require.True(rt, refused("a set that nobody has", err))
 		_, err = w.m.Start(
-			ctx,
-			syncjob.Job{Name: job, Set: "tree", Open: true},
+			ctx, syncjob.Job{Name: job, Set: "tree", Open: true},
 			&syncjob.StartOptions{Key: other, IfActive: syncjob.IfActiveJoin},
 		)
 		if !refused("a job", err) {
@@ -130,8 +128,7 @@ func (w *world) requireStored(rt *rapid.T, accepted map[string]string, job, id, 
 	}
 	accepted[job] = mark
 	_, err = run.Enqueue(
-		ctx,
-		node{Path: "quiet", Quiet: true},
+		ctx, node{Path: "quiet", Quiet: true},
 		&enqueue.Options{ID: id, IDFor: time.Hour, Headers: map[string]string{key: id}},
 	)
 	if err != nil {

@@ -60,9 +60,9 @@ func beats(l *ledger) (*handlers.Registry, error) {
 func schedulersKilledAndPaused(t *testing.T) {
 	_, draw := seed(t)
 	w := newWorld(t, shortLease, nil)
-	registry, err := beats(
-		nil,
-	) // whoever declares a job of a set that it does not know has to expect a post-job hook, until which runs are active
+	// Whoever declares a job of a set that it does not know has to expect a post-job hook, until which
+	// runs are active.
+	registry, err := beats(nil)
 	require.NoError(t, err)
 	m, err := syncjob.New(w.oracle.Store(), syncjob.Config{Registry: registry})
 	require.NoError(t, err)
@@ -165,11 +165,7 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 	}
 	t.Logf(
 		"%s: of %d due times %d began one run each, %d were left out since a run was active, for %d a late run made up; none began two, none is missing",
-		job,
-		dueTimes,
-		began,
-		active,
-		made,
+		job, dueTimes, began, active, made,
 	)
 }
 

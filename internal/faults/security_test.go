@@ -73,9 +73,7 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 	_, err := w.m.Ensure(ctx, syncjob.Job{Name: "declared", Set: "tree", Open: true})
 	require.NoError(t, err)
 	_, err = w.m.Enqueue(
-		ctx,
-		"declared",
-		node{Path: "declared", Fan: []int{300}, Moods: 1, Secret: secret},
+		ctx, "declared", node{Path: "declared", Fan: []int{300}, Moods: 1, Secret: secret},
 		&enqueue.Options{ID: "a", IDFor: time.Second},
 	)
 	require.NoError(t, err)
@@ -210,8 +208,7 @@ func (w *world) requireNoSecret(mu *journal, workers ...*process) {
 	texts = append(texts, mu.String())
 	require.NotEmpty(t, texts)
 	require.True(
-		t,
-		slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "DEBUG") }),
+		t, slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "DEBUG") }),
 		"nothing was logged at debug level",
 	)
 	for _, text := range texts {

@@ -87,9 +87,7 @@ func unpeopled(t *testing.T, lease time.Duration) *world {
 func (w *world) manager(url string) *syncjob.Manager {
 	w.t.Helper()
 	opened, err := redisstore.Open(
-		w.t.Context(),
-		url,
-		redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval, Logger: w.logger},
+		w.t.Context(), url, redisstore.Config{Namespace: w.namespace, SweepInterval: sweepInterval, Logger: w.logger},
 	)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, opened.Close()) })

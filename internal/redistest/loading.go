@@ -34,11 +34,7 @@ func (s *Server) Load(ctx context.Context) error {
 	s.proc.kill()
 	slow := s.spec
 	slow.args = append(
-		slices.Clone(slow.args),
-		"--key-load-delay",
-		loadDelay,
-		"--loading-process-events-interval-bytes",
-		"1024",
+		slices.Clone(slow.args), "--key-load-delay", loadDelay, "--loading-process-events-interval-bytes", "1024",
 	)
 	slow.loading = true
 	proc, err := launch(slow)

@@ -70,12 +70,7 @@ func TestWithoutFaultsEveryReplyPassesUnchanged(t *testing.T) {
 			commands = append(commands, "DEBUG PROTOCOL "+kind)
 		}
 		commands = append(
-			commands,
-			"*2\r\n$3\r\nGET\r\n$6\r\n\r\nnone",
-			"",
-			"*0",
-			"NOSUCHCOMMAND",
-			"ECHO "+strings.Repeat("x", 60_000),
+			commands, "*2\r\n$3\r\nGET\r\n$6\r\n\r\nnone", "", "*0", "NOSUCHCOMMAND", "ECHO "+strings.Repeat("x", 60_000),
 			"QUIT",
 		)
 

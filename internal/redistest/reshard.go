@@ -79,9 +79,7 @@ func (c *Cluster) MoveSlot(ctx context.Context, key string, to *Server) error {
 
 // SplitSlot is MoveSlot that stops half-way, with the key moved and all others not. finish goes on.
 func (c *Cluster) SplitSlot(
-	ctx context.Context,
-	key string,
-	to *Server,
+	ctx context.Context, key string, to *Server,
 ) (finish func(context.Context) error, err error) {
 	m, err := c.beginMove(ctx, key, to)
 	if err != nil || m == nil {

@@ -154,8 +154,7 @@ func TestCountsStayExactWhileEverybodyCallsAtOnce(t *testing.T) {
 			settled := 0
 			for n := int64(1); settled < perWorker; n++ {
 				reply, err := k.Fetch(
-					k.ctx,
-					store.FetchParams{Session: session, Number: n, Max: min(7, perWorker-settled), Queues: everything},
+					k.ctx, store.FetchParams{Session: session, Number: n, Max: min(7, perWorker-settled), Queues: everything},
 				)
 				if err != nil {
 					t.Error(err)

@@ -77,8 +77,7 @@ func (s *backend) WatchConfigurations(ctx context.Context, sets []string) ([]sto
 
 // ConfigurationHistory reads the last changes of a document.
 func (s *backend) ConfigurationHistory(
-	ctx context.Context,
-	id store.ConfigurationID,
+	ctx context.Context, id store.ConfigurationID,
 ) ([]store.ConfigurationChange, error) {
 	part, doc, err := s.document(ctx, id)
 	if err != nil {

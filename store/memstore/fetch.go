@@ -51,8 +51,7 @@ func (s *session) deliveries(fetch int64) []store.Delivery {
 		t := h.task
 		t.Payload, t.Attributes, t.Headers = bytes.copy(t.Payload), bytes.copy(t.Attributes), maps.Clone(t.Headers)
 		out = append(
-			out,
-			store.Delivery{Lease: s.leaseOf(h, fetch, i), Task: t, Configured: h.lane.run.configuration.version},
+			out, store.Delivery{Lease: s.leaseOf(h, fetch, i), Task: t, Configured: h.lane.run.configuration.version},
 		)
 	})
 	return out

@@ -16,8 +16,7 @@ func TestDeclaringAJobIsAbsolute(t *testing.T) {
 		k := newKit(t, nil)
 		ensure := func(typ store.JobType, definition string, revision int64) store.EnsureResult {
 			out, err := k.EnsureJob(
-				k.ctx,
-				store.EnsureParams{Job: "nightly", Type: typ, Definition: []byte(definition), Revision: revision},
+				k.ctx, store.EnsureParams{Job: "nightly", Type: typ, Definition: []byte(definition), Revision: revision},
 			)
 			require.NoError(t, err)
 			return out

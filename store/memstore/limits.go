@@ -275,8 +275,7 @@ func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.
 	}
 	slices.SortFunc(waiting, func(a, b *holder) int {
 		return cmp.Or(
-			cmp.Compare(min(1, b.debt(share)), min(1, a.debt(share))),
-			cmp.Compare(a.since, b.since),
+			cmp.Compare(min(1, b.debt(share)), min(1, a.debt(share))), cmp.Compare(a.since, b.since),
 			strings.Compare(a.name, b.name),
 		)
 	})

@@ -241,9 +241,7 @@ func (s *backend) Failures(ctx context.Context, id store.RunID, after int64, lim
 		return nil, err
 	}
 	from, found := slices.BinarySearchFunc(
-		r.failures,
-		after,
-		func(f store.Failure, place int64) int { return cmp.Compare(f.Place, place) },
+		r.failures, after, func(f store.Failure, place int64) int { return cmp.Compare(f.Place, place) },
 	)
 	if found {
 		from++

@@ -121,10 +121,7 @@ func (s *session) grace(now time.Time) {
 // OpenSession registers a session whose lease lasts for the given time unless
 // Heartbeat extends it.
 func (s *backend) OpenSession(
-	ctx context.Context,
-	id store.SessionID,
-	info store.WorkerInfo,
-	lease time.Duration,
+	ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration,
 ) error {
 	part, err := s.at(ctx, id.Partition)
 	if err != nil {
@@ -196,8 +193,7 @@ func (s *backend) Held(ctx context.Context, id store.SessionID, except map[store
 		lease := sess.leaseOf(h, fetch, index)
 		if len(deliveries) < bounds.MaxBatch && !except[lease] && page.fits(taskBytes(&h.task)) {
 			deliveries = append(
-				deliveries,
-				store.Delivery{Lease: lease, Task: copyTask(h.task), Staged: h.listStaged()},
+				deliveries, store.Delivery{Lease: lease, Task: copyTask(h.task), Staged: h.listStaged()},
 			)
 		}
 	})

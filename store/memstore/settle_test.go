@@ -46,12 +46,9 @@ func TestALeaseFitsOnlyItsOwnDelivery(t *testing.T) {
 		return o
 	}
 	reply := w.settle(
-		forge(func(l *store.Lease) { l.Session = "other" }),
-		forge(func(l *store.Lease) { l.Index = -1 }),
-		forge(func(l *store.Lease) { l.Index = 1 }),
-		forge(func(l *store.Lease) { l.Fetch++ }),
-		forge(func(l *store.Lease) { l.Lane.Route.Kind = "other" }),
-		forge(func(l *store.Lease) { l.Lane.Run.Number++ }),
+		forge(func(l *store.Lease) { l.Session = "other" }), forge(func(l *store.Lease) { l.Index = -1 }),
+		forge(func(l *store.Lease) { l.Index = 1 }), forge(func(l *store.Lease) { l.Fetch++ }),
+		forge(func(l *store.Lease) { l.Lane.Route.Kind = "other" }), forge(func(l *store.Lease) { l.Lane.Run.Number++ }),
 	)
 	require.Equal(t, []int{0, 1, 2, 3, 4, 5}, reply.Lost)
 	gone := forge(func(l *store.Lease) { l.Index = 7 })
@@ -97,12 +94,8 @@ func TestEachVerdictMovesItsCounters(t *testing.T) {
 	snooze := with(ds[3], store.VerdictSnooze)
 	snooze.Delay = time.Hour
 	w.settle(
-		with(ds[0], store.VerdictSuccess),
-		with(ds[1], store.VerdictRetry),
-		later, snooze,
-		with(ds[4], store.VerdictFail),
-		with(ds[5], store.VerdictCancel),
-		with(ds[6], store.VerdictRelease),
+		with(ds[0], store.VerdictSuccess), with(ds[1], store.VerdictRetry), later, snooze,
+		with(ds[4], store.VerdictFail), with(ds[5], store.VerdictCancel), with(ds[6], store.VerdictRelease),
 	)
 	k.requireCounts(run, store.Counts{Pending: 2, Delayed: 2, Succeeded: 1, Failed: 1, Cancelled: 1})
 	rec := k.record(run)

@@ -80,8 +80,7 @@ func (h *holding) listStaged() (all []store.Staged) {
 	}
 	slices.SortFunc(all, func(a, b store.Staged) int {
 		return cmp.Or(
-			cmp.Compare(a.Route.Queue, b.Route.Queue),
-			cmp.Compare(a.Route.Set, b.Route.Set),
+			cmp.Compare(a.Route.Queue, b.Route.Queue), cmp.Compare(a.Route.Set, b.Route.Set),
 			cmp.Compare(a.Route.Kind, b.Route.Kind),
 		)
 	})

@@ -53,8 +53,7 @@ func TestARepeatedChunkIsRecognisedAndAGapRefused(t *testing.T) {
 	require.ErrorIs(t, w.stage(d, path, 9, task("gap")), store.ErrChildrenLost)
 	require.ErrorIs(t, w.stage(d, path, 2, tasks(5)...), store.ErrInvalid)
 	require.ErrorIs(
-		t,
-		w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: file, Items: tasks(1)}),
+		t, w.Stage(w.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: file, Items: tasks(1)}),
 		store.ErrInvalid,
 	)
 	o := with(d, store.VerdictSuccess)

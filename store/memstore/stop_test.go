@@ -83,8 +83,7 @@ func TestAStopThatIsNotGracefulOverridesOneThatIs(t *testing.T) {
 		require.NoError(t, k.StopRun(k.ctx, store.StopParams{Run: run, Graceful: step.ask}))
 		require.Equal(t, step.want, k.record(run).Graceful)
 		reply, err := k.Heartbeat(
-			k.ctx,
-			store.HeartbeatParams{Session: w.session, Lease: time.Hour, Runs: []store.RunID{run, {Job: "gone"}}},
+			k.ctx, store.HeartbeatParams{Session: w.session, Lease: time.Hour, Runs: []store.RunID{run, {Job: "gone"}}},
 		)
 		require.NoError(t, err)
 		require.Equal(t, []store.RunSignal{

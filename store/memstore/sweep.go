@@ -33,14 +33,7 @@ func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, e
 	left := sweepSlice
 	if part.jumped(now) {
 		part.log.InfoContext(
-			ctx,
-			"clock jumped, leases extended",
-			"partition",
-			part.index,
-			"last",
-			part.lastSweep,
-			"now",
-			now,
+			ctx, "clock jumped, leases extended", "partition", part.index, "last", part.lastSweep, "now", now,
 		)
 		for _, sess := range part.sessions {
 			sess.grace(now)
@@ -80,16 +73,7 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 		}
 		given := p.reclaim(sess, now)
 		p.log.WarnContext(
-			ctx,
-			"session expired",
-			"partition",
-			p.index,
-			"session",
-			sess.id.ID,
-			"worker",
-			sess.worker.Name,
-			"held",
-			given,
+			ctx, "session expired", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given,
 		)
 		reply.Sessions++
 		reply.Reclaimed += given

@@ -60,9 +60,7 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 // readStaged reads the length of a staged list and its first children: as many as a
 // call may carry, by number and by bytes.
 func (s *Store) readStaged(
-	ctx context.Context,
-	k *format.Keyspace,
-	run, list string,
+	ctx context.Context, k *format.Keyspace, run, list string,
 ) (length int64, children []string, err error) {
 	b := s.client.B
 	replies := s.client.DoMulti(ctx,

@@ -95,10 +95,7 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	switch {
 	case version != storedFormat:
 		return 0, fmt.Errorf(
-			"%w: namespace %q has format %q, this library reads %s",
-			store.ErrCorrupt,
-			s.config.Namespace,
-			version,
+			"%w: namespace %q has format %q, this library reads %s", store.ErrCorrupt, s.config.Namespace, version,
 			storedFormat,
 		)
 	case err != nil || n < 1 || n > 1024:
@@ -112,10 +109,7 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	if n > 1 {
 		if err := s.agree(ctx, 0, n, number); err != nil {
 			s.config.Logger.LogAttrs(
-				ctx,
-				slog.LevelDebug,
-				"the number of partitions was not copied everywhere",
-				slog.Any("error", err),
+				ctx, slog.LevelDebug, "the number of partitions was not copied everywhere", slog.Any("error", err),
 			)
 		}
 	}

@@ -90,10 +90,7 @@ func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 // server's clock, since every key of a script must be known beforehand, and
 // the script takes it if it is higher than any before.
 func (s *Store) beginRun(
-	ctx context.Context,
-	sc *script.Script,
-	p *store.StartParams,
-	head func(*script.Call),
+	ctx context.Context, sc *script.Script, p *store.StartParams, head func(*script.Call),
 ) (string, []rueidis.RedisMessage, error) {
 	k := s.space(p.Job)
 	for range hintTries {
@@ -124,9 +121,7 @@ func (s *Store) beginRun(
 		micros, _ := format.ParseInt(clock[1])
 		floor, _ := format.ParseInt(last)
 		word, rest, err := s.server.Word(
-			ctx,
-			sc,
-			s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head),
+			ctx, sc, s.beginCall(k, p, known, max(floor+1, seconds*1_000_000+micros), head),
 		)
 		if err != nil || word != "again" {
 			return word, rest, err
@@ -137,11 +132,7 @@ func (s *Store) beginRun(
 
 // beginCall packs the arguments of a script that begins a run; head adds what is its own.
 func (s *Store) beginCall(
-	k *format.Keyspace,
-	p *store.StartParams,
-	known string,
-	proposed int64,
-	head func(*script.Call),
+	k *format.Keyspace, p *store.StartParams, known string, proposed int64, head func(*script.Call),
 ) *script.Call {
 	id := format.RunID(proposed)
 	var first *store.Item
@@ -156,17 +147,7 @@ func (s *Store) beginCall(
 		lastRun = k.Run(known)
 	}
 	c := script.NewCall(
-		k.Meta,
-		k.Jobs,
-		k.Job(p.Job),
-		k.Starts(p.Job),
-		lastRun,
-		k.Clock,
-		k.Due,
-		k.Routes,
-		k.Idle,
-		k.Run(id),
-		k.Lanes(id),
+		k.Meta, k.Jobs, k.Job(p.Job), k.Starts(p.Job), lastRun, k.Clock, k.Due, k.Routes, k.Idle, k.Run(id), k.Lanes(id),
 		k.Holds(id),
 	)
 	lane, ring := id, ""

@@ -124,9 +124,7 @@ func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store
 
 // document decodes a read of documentFields.
 func (s *Store) document(
-	ctx context.Context,
-	id store.ConfigurationID,
-	r rueidis.RedisResult,
+	ctx context.Context, id store.ConfigurationID, r rueidis.RedisResult,
 ) (store.ConfigurationRecord, error) {
 	v, err := r.ToArray()
 	if err != nil {
@@ -163,8 +161,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 
 // ConfigurationHistory implements [store.Configurations].
 func (s *Store) ConfigurationHistory(
-	ctx context.Context,
-	id store.ConfigurationID,
+	ctx context.Context, id store.ConfigurationID,
 ) ([]store.ConfigurationChange, error) {
 	if err := s.ownConfiguration(ctx, id); err != nil {
 		return nil, err

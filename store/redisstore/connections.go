@@ -44,10 +44,7 @@ func watch(option *rueidis.ClientOption) *connections {
 
 // connect is a [dialer].
 func (c *connections) connect(
-	ctx context.Context,
-	address string,
-	d *net.Dialer,
-	config *tls.Config,
+	ctx context.Context, address string, d *net.Dialer, config *tls.Config,
 ) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -120,8 +120,7 @@ func TestConnectionsHaveAName(t *testing.T) {
 		require.NoError(t, server.Do(t.Context(), "FLUSHALL"))
 	}
 	_, err := redisstore.Open(
-		t.Context(),
-		"redis://nameless:p@"+server.Addr+"?protocol=2&client_name=mine",
+		t.Context(), "redis://nameless:p@"+server.Addr+"?protocol=2&client_name=mine",
 		redisstore.Config{Namespace: "shop"},
 	)
 	require.ErrorContains(t, err, "setname", "a name that was asked for is not dropped in silence")

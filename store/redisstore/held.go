@@ -77,10 +77,7 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 // heldPage reads about [bounds.PageBytes] of the deliveries of a session, live or closed: names
 // first, which are short.
 func (s *Store) heldPage(
-	ctx context.Context,
-	k *format.Keyspace,
-	session string,
-	except map[store.Lease]bool,
+	ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool,
 ) ([]store.Delivery, error) {
 	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
 	if err != nil {

@@ -54,9 +54,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
 	word, _, err := s.server.Word(
-		ctx,
-		script.DisableJob,
-		script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel),
+		ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel),
 	)
 	switch {
 	case err != nil:

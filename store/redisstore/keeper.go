@@ -29,10 +29,7 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 			id, route, ok := format.ParseLane(name)
 			if !ok {
 				s.config.Logger.ErrorContext(
-					ctx,
-					"a lane with delayed tasks has a damaged name",
-					"partition",
-					partition,
+					ctx, "a lane with delayed tasks has a damaged name", "partition", partition,
 				)
 				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(name).Build()).Error(); err != nil {
 					return reply, s.server.Translate(ctx, "promote", err)

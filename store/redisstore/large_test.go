@@ -132,8 +132,7 @@ func TestLargeValuesAndFailuresAreReadByPages(t *testing.T) {
 	require.NoError(t, s.server.Do(t.Context(), "SLOWLOG", "RESET"))
 	for at := range s.count {
 		page, err := s.ReadValue(
-			t.Context(),
-			store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: int64(at), Limit: 1000},
+			t.Context(), store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: int64(at), Limit: 1000},
 		)
 		require.NoError(t, err)
 		require.Len(t, page.Data, 1)

@@ -56,9 +56,7 @@ func (s *Store) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, 
 func (s *Store) Forfeit(ctx context.Context, limit string, h store.Holding) error {
 	k := s.space(limit)
 	word, _, err := s.server.Word(
-		ctx,
-		script.Forfeit,
-		script.NewCall(k.Limit(limit)).Add(k.Channel, limit, h.Holder).Int64(h.Number),
+		ctx, script.Forfeit, script.NewCall(k.Limit(limit)).Add(k.Channel, limit, h.Holder).Int64(h.Number),
 	)
 	if err == nil && word != "ok" {
 		err = script.Unexpected(script.Forfeit, word)

@@ -188,8 +188,7 @@ func decodeEnqueueReply(
 	byRun := strings.Split(words, ",")
 	if len(byRun) < runs {
 		return store.EnqueueReply{}, fmt.Errorf(
-			"%w: the reply to an enqueue is of another batch",
-			store.ErrResultUnknown,
+			"%w: the reply to an enqueue is of another batch", store.ErrResultUnknown,
 		)
 	}
 	verdict := func(id store.RunID) error {
@@ -214,8 +213,7 @@ func decodeEnqueueReply(
 			n, err := strconv.Atoi(d)
 			if err != nil || n < 1 || n > len(specials) {
 				return store.EnqueueReply{}, fmt.Errorf(
-					"%w: the reply to an enqueue is of another batch",
-					store.ErrResultUnknown,
+					"%w: the reply to an enqueue is of another batch", store.ErrResultUnknown,
 				)
 			}
 			reply.Entries[specials[n-1]].Duplicate = true

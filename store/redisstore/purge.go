@@ -160,14 +160,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 			return err
 		}
 		c := script.NewCall(
-			k.Run(id),
-			k.Dead(id),
-			k.Starts(job),
-			k.Job(job),
-			k.Jobs,
-			k.Hist,
-			k.Trash,
-			k.RunConfiguration(id),
+			k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id),
 		)
 		c.Add(id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
@@ -194,9 +187,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 
 // starters reads whether a run has a record, its job, and the tokens that start it.
 func (s *Store) starters(
-	ctx context.Context,
-	k *format.Keyspace,
-	id, job string,
+	ctx context.Context, k *format.Keyspace, id, job string,
 ) (known bool, of string, tokens []string, err error) {
 	b := s.client.B
 	v, err := s.client.Do(ctx, b().Hmget().Key(k.Run(id)).Field("token", "job").Build()).ToArray()

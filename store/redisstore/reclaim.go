@@ -14,9 +14,7 @@ import (
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
 	word, _, err := s.server.Word(
-		ctx,
-		script.CloseSession,
-		script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced),
+		ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced),
 	)
 	if err != nil || word != "closed" {
 		return 0, err

@@ -145,20 +145,14 @@ func (s *Store) checkEviction(ctx context.Context) error {
 		if err != nil {
 			if _, ok := rueidis.IsRedisErr(err); ok {
 				s.config.Logger.LogAttrs(
-					ctx,
-					slog.LevelDebug,
-					"redis does not tell its eviction policy",
-					slog.String("addr", addr),
+					ctx, slog.LevelDebug, "redis does not tell its eviction policy", slog.String("addr", addr),
 				)
 				continue
 			}
 			if len(nodes) > 1 && ctx.Err() == nil {
 				s.config.Logger.LogAttrs(
-					ctx,
-					slog.LevelWarn,
-					"a redis server is out of reach, its eviction policy is not known",
-					slog.String("addr", addr),
-					slog.Any("error", err),
+					ctx, slog.LevelWarn, "a redis server is out of reach, its eviction policy is not known",
+					slog.String("addr", addr), slog.Any("error", err),
 				)
 				continue
 			}
@@ -170,10 +164,7 @@ func (s *Store) checkEviction(ctx context.Context) error {
 					&store.FieldError{Field: "AllowEviction", Reason: "is false and maxmemory-policy is " + p})
 			}
 			s.config.Logger.LogAttrs(
-				ctx,
-				slog.LevelWarn,
-				"redis may evict keys, which loses tasks",
-				slog.String("addr", addr),
+				ctx, slog.LevelWarn, "redis may evict keys, which loses tasks", slog.String("addr", addr),
 				slog.String("policy", p),
 			)
 		}

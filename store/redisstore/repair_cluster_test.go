@@ -127,11 +127,8 @@ func (d damage) tryOnEachMaster(t *testing.T, cluster *redistest.Cluster) {
 // everything is damaged in ways that keep all scripts of a repair busy.
 var everything = damage{
 	hit: all(
-		hit("SET", "ring:q/set/k", "x"),
-		hit("ZREM", "leases", "w"),
-		hit("DEL", "job:JOB"),
-		hit("HSET", "run:RUN", "total", "2"),
-		hit("LSET", "W:RUN/q/set/k", "1", "garbage"),
+		hit("SET", "ring:q/set/k", "x"), hit("ZREM", "leases", "w"), hit("DEL", "job:JOB"),
+		hit("HSET", "run:RUN", "total", "2"), hit("LSET", "W:RUN/q/set/k", "1", "garbage"),
 		hit("HSET", "stage:RUN", "pgone.1.0/q/set/j", "1"), hit("RPUSH", "S:RUN/pgone.1.0/q/set/j", "child"),
 	),
 	kinds: kinds(record, session, record, record, orphan, counts, index, store.DamageTask),

@@ -251,24 +251,8 @@ func (p *patient) requireRecovered(d damage) {
 	require.Empty(
 		p,
 		p.left(
-			"W:",
-			"U:",
-			"D:",
-			"M:",
-			"S:",
-			"run:",
-			"lanes:",
-			"holds:",
-			"stage:",
-			"dead:",
-			"ids:",
-			"job:",
-			"starts:",
-			"trash",
-			"hist",
-			"idle",
-			"due",
-			"kept",
+			"W:", "U:", "D:", "M:", "S:", "run:", "lanes:", "holds:", "stage:", "dead:", "ids:", "job:", "starts:", "trash",
+			"hist", "idle", "due", "kept",
 		),
 	)
 }

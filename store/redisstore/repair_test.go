@@ -100,10 +100,8 @@ var damages = []damage{
 	{
 		name: "a delayed task cannot be decoded",
 		hit: all(
-			hit("ZADD", "D:RUN/q/set/k", "9e12", "garbage"),
-			hit("ZADD", "due", "9e12", "RUN/q/set/k"),
-			hit("HINCRBY", "run:RUN", "delayed", "1"),
-			hit("HINCRBY", "run:RUN", "total", "1"),
+			hit("ZADD", "D:RUN/q/set/k", "9e12", "garbage"), hit("ZADD", "due", "9e12", "RUN/q/set/k"),
+			hit("HINCRBY", "run:RUN", "delayed", "1"), hit("HINCRBY", "run:RUN", "total", "1"),
 		),
 		kinds:  kinds(store.DamageTask),
 		want:   store.Counts{Total: 4, Succeeded: 3, Failed: 1},

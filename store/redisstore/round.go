@@ -165,10 +165,7 @@ func (r *round) learn(told []rueidis.RedisMessage) {
 
 // decodeLanes reads {route, run, job, routes, configured, {message …}} of each lane.
 func (s *Store) decodeLanes(
-	k *format.Keyspace,
-	p *store.FetchParams,
-	routes []store.Route,
-	lanes []rueidis.RedisMessage,
+	k *format.Keyspace, p *store.FetchParams, routes []store.Route, lanes []rueidis.RedisMessage,
 	reply *store.FetchReply,
 ) error {
 	groups := make([][]rueidis.RedisMessage, len(lanes))
@@ -233,10 +230,7 @@ func (s *Store) decodeOrQuarantine(message string) store.Task {
 
 // held decodes pairs of lease field and message.
 func (s *Store) held(
-	ctx context.Context,
-	k *format.Keyspace,
-	session string,
-	pairs []rueidis.RedisMessage,
+	ctx context.Context, k *format.Keyspace, session string, pairs []rueidis.RedisMessage,
 ) ([]store.Delivery, error) {
 	out := make([]store.Delivery, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -59,9 +59,7 @@ func (s *Store) strange(ctx context.Context, k *format.Keyspace, id store.RunID)
 // numbers tells for the runs that are seen by which numbers scripts find them: 0, which no run has,
 // for a strange one.
 func (s *Store) numbers(
-	ctx context.Context,
-	k *format.Keyspace,
-	all func(see func(store.RunID)),
+	ctx context.Context, k *format.Keyspace, all func(see func(store.RunID)),
 ) (func(store.RunID) int64, error) {
 	var known store.RunID
 	var strangers map[store.RunID]bool // mostly none

@@ -178,9 +178,7 @@ func parseWaiter(waiter, expires rueidis.RedisMessage) (store.SemaphoreWaiter, e
 	f := strings.SplitN(script.Text(waiter), " ", 4)
 	if len(f) != 4 {
 		return store.SemaphoreWaiter{}, fmt.Errorf(
-			"%w: waiter %q of a semaphore",
-			store.ErrCorrupt,
-			script.Text(waiter),
+			"%w: waiter %q of a semaphore", store.ErrCorrupt, script.Text(waiter),
 		)
 	}
 	return store.SemaphoreWaiter{

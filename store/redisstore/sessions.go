@@ -171,12 +171,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		}
 		if err != nil {
 			s.config.Logger.ErrorContext(
-				ctx,
-				"a session is listed without its worker",
-				"session",
-				l.Member,
-				"error",
-				err,
+				ctx, "a session is listed without its worker", "session", l.Member, "error", err,
 			)
 			out = append(out, r)
 			continue

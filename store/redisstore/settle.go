@@ -319,8 +319,7 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 			n, err := strconv.Atoi(item)
 			if err != nil || n < 1 || n > limit {
 				errs = append(
-					errs,
-					fmt.Errorf("%w: the reply to a settlement is of another batch", store.ErrResultUnknown),
+					errs, fmt.Errorf("%w: the reply to a settlement is of another batch", store.ErrResultUnknown),
 				)
 				continue
 			}

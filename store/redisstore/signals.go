@@ -51,11 +51,7 @@ func (s *Store) receive(ctx context.Context) {
 		}
 		d, _ := wait.Next()
 		s.config.Logger.LogAttrs(
-			ctx,
-			slog.LevelDebug,
-			"subscription lost",
-			slog.Any("error", err),
-			slog.Duration("again_in", d),
+			ctx, slog.LevelDebug, "subscription lost", slog.Any("error", err), slog.Duration("again_in", d),
 		)
 		select {
 		case <-ctx.Done():

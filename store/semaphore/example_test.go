@@ -171,9 +171,7 @@ func ExampleSemaphores_AcquireAll() {
 	ctx := context.Background()
 	sems := semaphore.New(memstore.New(nil)) // or redisstore.Open
 	leases, err := sems.AcquireAll(
-		ctx,
-		[]string{"warehouse", "invoices"},
-		&semaphore.Options{TTL: time.Minute, Holder: "closing of the year"},
+		ctx, []string{"warehouse", "invoices"}, &semaphore.Options{TTL: time.Minute, Holder: "closing of the year"},
 	)
 	if err != nil {
 		fmt.Println(err)

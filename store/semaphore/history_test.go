@@ -175,8 +175,7 @@ func client(ctx context.Context, s store.Store, h *history, name int, seed uint6
 		token := fmt.Sprintf("%d.%d", name, round)
 		granted, err := record(step{verb: "acquire", token: token}, func(st *step) error {
 			r, err := retrying.AcquireSemaphore(
-				ctx,
-				store.SemaphoreClaim{Key: "k", Token: token, Holder: token, Max: historySlots, TTL: historyTTL},
+				ctx, store.SemaphoreClaim{Key: "k", Token: token, Holder: token, Max: historySlots, TTL: historyTTL},
 			)
 			st.ok, st.fence, st.now, st.expires = r.Granted, r.Lease.Fence, r.Now, r.Lease.Expires
 			if st.ok {

@@ -38,11 +38,7 @@ func margin(ttl time.Duration) time.Duration { return min(ttl/10, 100*time.Milli
 
 // newLease watches over a lease that was asked for at a time before it was granted.
 func newLease(
-	ctx context.Context,
-	s store.Store,
-	c store.SemaphoreClaim,
-	h store.SemaphoreHolder,
-	before time.Time,
+	ctx context.Context, s store.Store, c store.SemaphoreClaim, h store.SemaphoreHolder, before time.Time,
 ) *Lease {
 	l := &Lease{
 		Key: c.Key, Slot: h.Slot, Fence: h.Fence, Token: c.Token,

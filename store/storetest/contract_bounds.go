@@ -42,8 +42,7 @@ func (w *worker) reconsider() {
 // within fetches until nothing more comes within the bounds, and returns the deliveries by kind and
 // the budgets that fell short at last. What is delivered is charged to the budgets.
 func (w *worker) within(
-	budgets []store.Budget,
-	perRun ...store.RunLimit,
+	budgets []store.Budget, perRun ...store.RunLimit,
 ) (byKind map[string][]store.Delivery, short []int) {
 	w.s.tb.Helper()
 	byKind = make(map[string][]store.Delivery)
@@ -321,8 +320,7 @@ var modesContract = []testCase{
 		defer l.stop()
 		s.NoError(s.store.SetMode(s.ctx, r.partition, store.ModeReadWrite))
 		l.hears(
-			"the mode",
-			func(sig store.Signal) bool { return sig.Type == store.SignalMode && sig.Partition == r.partition },
+			"the mode", func(sig store.Signal) bool { return sig.Type == store.SignalMode && sig.Partition == r.partition },
 		)
 		w.succeed(w.one())
 		r.status(store.StatusSucceeded)

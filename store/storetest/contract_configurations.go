@@ -97,8 +97,7 @@ var configurationsContract = []testCase{
 		_, err := s.configure(ofSet("ingest"), 0, "a")
 		s.NoError(err)
 		v, err := s.store.WriteConfiguration(
-			s.ctx,
-			store.ConfigurationWrite{ID: ofSet("ingest"), Token: "t", IfVersion: 1},
+			s.ctx, store.ConfigurationWrite{ID: ofSet("ingest"), Token: "t", IfVersion: 1},
 		)
 		s.NoError(err)
 		s.Equal(int64(2), v)
@@ -179,9 +178,7 @@ var configurationsContract = []testCase{
 			_, err := s.configure(ofSet("ingest"), v, fmt.Sprint("d", v))
 			s.NoError(err)
 			s.until(
-				s.partition("ingest"),
-				"the change is seen",
-				func() bool { return watch() == fmt.Sprint(v+1, " d", v) },
+				s.partition("ingest"), "the change is seen", func() bool { return watch() == fmt.Sprint(v+1, " d", v) },
 			)
 		}
 		none, err := s.store.WatchConfigurations(s.ctx, nil)

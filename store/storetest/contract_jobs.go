@@ -68,8 +68,7 @@ var jobsContract = []testCase{
 	}},
 	{"a declared job is kept when its runs have expired", func(s *scene) {
 		_, err := s.store.EnsureJob(
-			s.ctx,
-			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		r := s.start(store.StartParams{Job: "nightly", Declared: true, Retention: tick})
@@ -95,8 +94,7 @@ var jobsContract = []testCase{
 			want[s.partition(name)] = append(want[s.partition(name)], name)
 			if i%5 == 0 {
 				_, err := s.store.EnsureJob(
-					s.ctx,
-					store.EnsureParams{Job: name, Type: store.JobStanding, Definition: []byte("d")},
+					s.ctx, store.EnsureParams{Job: name, Type: store.JobStanding, Definition: []byte("d")},
 				)
 				s.NoError(err)
 				continue
@@ -157,8 +155,7 @@ var jobsContract = []testCase{
 		partition := s.partition("nightly")
 		before := s.leftovers()
 		_, err := s.store.EnsureJob(
-			s.ctx,
-			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		var last *run

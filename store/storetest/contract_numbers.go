@@ -14,8 +14,7 @@ var (
 	badTimes = map[string]time.Time{
 		"2^62 s": time.Unix(1<<62, 0), "the year 10000": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
 		"-2^62 s": time.Unix(
-			-1<<62,
-			0,
+			-1<<62, 0,
 		), "the last second": time.Unix(math.MaxInt64, 0), "the year 0": time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC),
 		"10000 elsewhere": time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("west", -7200)),
 	}
@@ -65,8 +64,7 @@ var numbersContract = []testCase{
 			s.refuses(err, "Outcomes[0].Children[1].At")
 			s.refuses(
 				s.store.Stage(
-					s.ctx,
-					store.StageParams{Session: w.session, Lease: d.Lease, Route: scan, Items: []store.Item{it}},
+					s.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: scan, Items: []store.Item{it}},
 				),
 				"Items[0].At",
 			)
@@ -92,8 +90,7 @@ var numbersContract = []testCase{
 			_, err = s.store.Fetch(s.ctx, fetch)
 			s.refuses(err, "Budgets[0].Until")
 			_, err = s.store.Draw(
-				s.ctx,
-				store.DrawParams{Limit: "limit", Holder: "holder", Number: 1, TTL: time.Second, Used: at},
+				s.ctx, store.DrawParams{Limit: "limit", Holder: "holder", Number: 1, TTL: time.Second, Used: at},
 			)
 			s.refuses(err, "Used")
 			s.Equal(before, s.leftovers(), "%s: nothing was written", name)
@@ -143,13 +140,11 @@ var numbersContract = []testCase{
 		p, w := r.producer(), r.worker()
 		for _, number := range []int64{0, -1, bounds.MaxNumber + 1, math.MaxInt64} {
 			_, err := s.store.Enqueue(
-				s.ctx,
-				store.EnqueueParams{Partition: r.partition, Stream: p.stream, Number: number},
+				s.ctx, store.EnqueueParams{Partition: r.partition, Stream: p.stream, Number: number},
 			)
 			s.refuses(err, "Number")
 			_, err = s.store.WriteValues(
-				s.ctx,
-				store.WriteParams{Partition: r.partition, Stream: p.stream, Number: number},
+				s.ctx, store.WriteParams{Partition: r.partition, Stream: p.stream, Number: number},
 			)
 			s.refuses(err, "Number")
 			_, err = s.store.Settle(s.ctx, store.SettleParams{Session: w.session, Number: number})
@@ -159,15 +154,13 @@ var numbersContract = []testCase{
 			_, err = s.store.Fetch(s.ctx, fetch)
 			s.refuses(err, "Number")
 			_, err = s.store.Draw(
-				s.ctx,
-				store.DrawParams{Limit: "limit", Holder: "holder", Number: number, TTL: time.Second},
+				s.ctx, store.DrawParams{Limit: "limit", Holder: "holder", Number: number, TTL: time.Second},
 			)
 			s.refuses(err, "Number")
 		}
 		for _, weight := range []float64{0, -1, math.NaN(), math.Inf(1), math.MaxFloat64, math.SmallestNonzeroFloat64} {
 			_, err := s.store.StartRun(
-				s.ctx,
-				s.params(store.StartParams{Job: "other", Open: true, Weight: math.Copysign(weight, weight) + 0*weight}),
+				s.ctx, s.params(store.StartParams{Job: "other", Open: true, Weight: math.Copysign(weight, weight) + 0*weight}),
 			)
 			if weight != 0 { // it means one here
 				s.refuses(err, "Weight")
@@ -199,8 +192,7 @@ var numbersContract = []testCase{
 			)
 		}
 		reply, err := s.store.ReadValue(
-			s.ctx,
-			store.ReadParams{Scope: store.RunScope(light.id), Name: "n", Type: store.ValueCounter},
+			s.ctx, store.ReadParams{Scope: store.RunScope(light.id), Name: "n", Type: store.ValueCounter},
 		)
 		s.NoError(err)
 		s.Equal("9007199254740993", string(reply.Data[0].Bytes))

@@ -30,9 +30,7 @@ var progressContract = []testCase{
 		r.shows(early)
 		a.close()
 		s.until(
-			r.partition,
-			"what a closed session reported is gone",
-			func() bool { return len(r.record().Reporting) == 0 },
+			r.partition, "what a closed session reported is gone", func() bool { return len(r.record().Reporting) == 0 },
 		)
 	}},
 	{"a report is of one run", func(s *scene) {
@@ -80,8 +78,7 @@ var progressContract = []testCase{
 		p.add(r, task(scan, "t"))
 		report := running(dead.one(), 1, store.Progress{Done: 1})
 		_, err := s.store.Heartbeat(
-			s.ctx,
-			store.HeartbeatParams{Session: dead.session, Lease: brief, Running: []store.RunningTask{report}},
+			s.ctx, store.HeartbeatParams{Session: dead.session, Lease: brief, Running: []store.RunningTask{report}},
 		)
 		s.NoError(err)
 		s.until(r.partition, "the report is gone", func() bool { return len(r.record().Reporting) == 0 })

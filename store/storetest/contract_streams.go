@@ -140,16 +140,14 @@ var streamsContract = []testCase{
 		}
 		s.ErrorIs(send("early", store.HoldChange{Name: "h", Guarded: true}), store.ErrHoldLost, "it is not open")
 		s.ErrorIs(
-			send("late", store.HoldChange{Name: store.HoldOpen, Guarded: true, From: "x", Close: true}),
-			store.ErrHoldLost,
+			send("late", store.HoldChange{Name: store.HoldOpen, Guarded: true, From: "x", Close: true}), store.ErrHoldLost,
 		)
 		s.NoError(send("first", store.HoldChange{Name: "h", Mark: "1"}))
 		s.NoError(send("second", store.HoldChange{Name: "h", Guarded: true, From: "1", Mark: "2"}))
 		s.ErrorIs(send("again", store.HoldChange{Name: "h", Guarded: true, From: "1", Mark: "3"}), store.ErrHoldLost)
 		s.ErrorIs(
 			send(
-				"behind",
-				store.HoldChange{Name: store.HoldOpen, Close: true},
+				"behind", store.HoldChange{Name: store.HoldOpen, Close: true},
 				store.HoldChange{Name: "h", Guarded: true, From: "1", Close: true},
 			),
 			store.ErrHoldLost,
@@ -160,8 +158,7 @@ var streamsContract = []testCase{
 		s.ErrorIs(send("robbed", store.HoldChange{Name: "h", Guarded: true, From: "2", Close: true}), store.ErrHoldLost)
 		s.NoError(
 			send(
-				"last",
-				store.HoldChange{Name: store.HoldOpen, Guarded: true, Close: true},
+				"last", store.HoldChange{Name: store.HoldOpen, Guarded: true, Close: true},
 				store.HoldChange{Name: "h", Guarded: true, From: "other", Close: true},
 			),
 		)

@@ -195,8 +195,7 @@ var valuesContract = []testCase{
 		at := int64(0)
 		for {
 			page, err := s.store.ReadValue(
-				s.ctx,
-				store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: at, Limit: 100},
+				s.ctx, store.ReadParams{Scope: scope, Name: "l", Type: store.ValueList, Offset: at, Limit: 100},
 			)
 			s.NoError(err)
 			s.EqualValues(3, page.Len)

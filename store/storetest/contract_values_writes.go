@@ -18,32 +18,9 @@ func wrongTypes(s *scene) {
 	type access struct{ write, read func() error }
 	for name, scope := range s.scopes() {
 		of := func(name string) map[store.ValueType]access {
-			c, f, t := values.NewCounter(
-				h,
-				scope,
-				name,
-			), values.NewFloat(
-				h,
-				scope,
-				name,
-			), values.NewTime(
-				h,
-				scope,
-				name,
-			)
-			v, l, m := values.NewValue[int](
-				h,
-				scope,
-				name,
-			), values.NewList[int](
-				h,
-				scope,
-				name,
-			), values.NewMap[int](
-				h,
-				scope,
-				name,
-			)
+			c, f := values.NewCounter(h, scope, name), values.NewFloat(h, scope, name)
+			t, v := values.NewTime(h, scope, name), values.NewValue[int](h, scope, name)
+			l, m := values.NewList[int](h, scope, name), values.NewMap[int](h, scope, name)
 			return map[store.ValueType]access{
 				store.ValueCounter: {
 					func() error { return c.Set(s.ctx, 1) },
@@ -175,8 +152,7 @@ func refusedWrites(s *scene) {
 	h := s.client()
 	s.ErrorIs(values.NewFloat(h, w.scope, "f").Set(s.ctx, math.Inf(1)), store.ErrInvalid)
 	s.ErrorIs(
-		values.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)),
-		store.ErrInvalid,
+		values.NewTime(h, w.scope, "t").Set(s.ctx, time.Date(20_000, 1, 1, 0, 0, 0, 0, time.UTC)), store.ErrInvalid,
 	)
 	s.ErrorIs(values.NewValue[func()](h, w.scope, "v").Set(s.ctx, func() {}), store.ErrInvalid)
 	_, err = values.NewCounter(h, w.scope, "no name").Get(s.ctx)

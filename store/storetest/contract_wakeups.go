@@ -144,8 +144,7 @@ var wakeupsContract = []testCase{
 		s.NoError(err)
 		s.Len(reply.Deliveries, 1)
 		s.during(
-			func() { w.succeed(reply.Deliveries...) },
-			func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) },
+			func() { w.succeed(reply.Deliveries...) }, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) },
 		)
 	}},
 	{"a job that is to rest for less than it would have been left alone is signalled", func(s *scene) {

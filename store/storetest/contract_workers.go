@@ -28,8 +28,7 @@ var workersContract = []testCase{
 			},
 		}
 		beat, err := s.store.Heartbeat(
-			s.ctx,
-			store.HeartbeatParams{Session: w.session, Lease: steady, Running: running},
+			s.ctx, store.HeartbeatParams{Session: w.session, Lease: steady, Running: running},
 		)
 		s.NoError(err)
 		s.Equal(3, beat.Held)
@@ -43,8 +42,7 @@ var workersContract = []testCase{
 		s.WithinDuration(beat.Now.Add(steady), got.Expires, time.Minute)
 		got.Worker.Started, got.Running[0].Since, got.Expires = info.Started, running[0].Since, time.Time{}
 		s.Equal(
-			store.SessionRecord{ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running},
-			got,
+			store.SessionRecord{ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running}, got,
 		)
 
 		w.close()

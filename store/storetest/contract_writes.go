@@ -70,17 +70,12 @@ var writesContract = []testCase{
 		ds := w.take(6)
 		w.settle(
 			writing(
-				counting(success(ds[0], task(file, "child")), files(1)),
-				appending(run, "l", "1"),
-				putting(job, "m", "a", "1"),
+				counting(success(ds[0], task(file, "child")), files(1)), appending(run, "l", "1"), putting(job, "m", "a", "1"),
 				putting(job, "m", "b", "2"),
 			),
 			success(ds[1]),
 			writing(
-				success(ds[2]),
-				appending(run, "l", "2"),
-				appending(job, "l", "3"),
-				putting(job, "m", "a", ""),
+				success(ds[2]), appending(run, "l", "2"), appending(job, "l", "3"), putting(job, "m", "a", ""),
 				putting(run, "m", "none", ""),
 			),
 			counting(success(ds[3]), files(2)),
@@ -143,8 +138,7 @@ var writesContract = []testCase{
 		_, err := dead.try(writing(success(late), appending(run, "l", "dead")))
 		s.ErrorIs(err, store.ErrLeaseLost)
 		reply, err := w.try(
-			writing(success(late), appending(run, "l", "late")),
-			writing(success(mine), appending(run, "l", "mine")),
+			writing(success(late), appending(run, "l", "late")), writing(success(mine), appending(run, "l", "mine")),
 		)
 		s.NoError(err)
 		s.Equal([]int{0}, reply.Lost)
@@ -169,9 +163,7 @@ var writesContract = []testCase{
 		s.NoError(values.NewCounter(s.client(), job, "m").Set(s.ctx, 7))
 		ds := w.take(3)
 		bad := writing(
-			counting(success(ds[1], task(file, "child")), files(5)),
-			appending(run, "l", "no"),
-			putting(job, "m", "f", "1"),
+			counting(success(ds[1], task(file, "child")), files(5)), appending(run, "l", "no"), putting(job, "m", "f", "1"),
 		)
 		outcomes := []store.Outcome{writing(success(ds[0]), appending(run, "l", "yes")), bad, success(ds[2])}
 		for again := range 3 {

@@ -25,13 +25,7 @@ func (d *doubled) same(method string, first, second any, err1, err2 error) {
 	d.t.Helper()
 	assert.Equal(d.t, first, second, "%s repeated answers as the first time did", method)
 	assert.Equal(
-		d.t,
-		err1 == nil,
-		err2 == nil,
-		"%s repeated fails as the first time did: %v, then %v",
-		method,
-		err1,
-		err2,
+		d.t, err1 == nil, err2 == nil, "%s repeated fails as the first time did: %v, then %v", method, err1, err2,
 	)
 }
 
@@ -49,10 +43,7 @@ func (d *doubled) EnsureJob(ctx context.Context, p store.EnsureParams) (store.En
 	d.same("EnsureJob", "", "", err, err2)
 	if err == nil {
 		assert.Contains(
-			d.t,
-			[]store.EnsureResult{first, store.EnsureUnchanged},
-			second,
-			"EnsureJob repeated changes nothing",
+			d.t, []store.EnsureResult{first, store.EnsureUnchanged}, second, "EnsureJob repeated changes nothing",
 		)
 	}
 	return first, err
@@ -137,10 +128,7 @@ func (d *doubled) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enq
 }
 
 func (d *doubled) OpenSession(
-	ctx context.Context,
-	s store.SessionID,
-	info store.WorkerInfo,
-	lease time.Duration,
+	ctx context.Context, s store.SessionID, info store.WorkerInfo, lease time.Duration,
 ) error {
 	err := d.Store.OpenSession(ctx, s, info, lease)
 	err2 := d.Store.OpenSession(ctx, s, info, lease)

@@ -65,10 +65,7 @@ func (m *machine) FetchWithin(t *rapid.T) {
 				continue
 			}
 			m.s.True(
-				m.over(b, r, task.item.Route),
-				"%s of %v is within all bounds, and not delivered",
-				task.item.Task.ID,
-				r.id,
+				m.over(b, r, task.item.Route), "%s of %v is within all bounds, and not delivered", task.item.Task.ID, r.id,
 			)
 		}
 	}
@@ -113,8 +110,7 @@ func (m *machine) tallied(run store.RunID, s store.Scope) (n int) {
 // over reports whether a task of the route is kept back by one of the bounds.
 func (m *machine) over(b *modelBounds, r *modelRun, route store.Route) bool {
 	return slices.ContainsFunc(
-		b.budgets,
-		func(budget store.Budget) bool { return budget.Scope.Covers(route) && budget.Left == 0 },
+		b.budgets, func(budget store.Budget) bool { return budget.Scope.Covers(route) && budget.Left == 0 },
 	) ||
 		slices.ContainsFunc(b.perRun, func(l store.RunLimit) bool { return l.Scope.Covers(route) && m.tallied(r.id, l.Scope) >= l.Max })
 }

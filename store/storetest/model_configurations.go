@@ -43,9 +43,7 @@ var modelSets = []string{"ingest", "audit"}
 func (d *modelDocument) write(p store.ConfigurationWrite) {
 	d.version++
 	d.changes = slices.Insert(
-		d.changes,
-		0,
-		store.ConfigurationChange{Version: d.version, By: p.By, Reason: p.Reason, Before: d.body},
+		d.changes, 0, store.ConfigurationChange{Version: d.version, By: p.By, Reason: p.Reason, Before: d.body},
 	)
 	d.body = p.Document
 }

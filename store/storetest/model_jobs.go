@@ -37,8 +37,7 @@ func (m *model) forget(id store.RunID) {
 	delete(m.runs, id)
 	j := m.jobs[id.Job]
 	left := slices.ContainsFunc(
-		slices.Collect(maps.Keys(m.runs)),
-		func(other store.RunID) bool { return other.Job == id.Job },
+		slices.Collect(maps.Keys(m.runs)), func(other store.RunID) bool { return other.Job == id.Job },
 	)
 	if !left && !j.declared && !j.disabled {
 		delete(m.jobs, id.Job)

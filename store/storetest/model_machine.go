@@ -168,8 +168,7 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 		s.Equal(
 			[]any{t.retry, t.snoozes, t.crashes, t.recovered},
 			[]any{d.Task.Retry, d.Task.Snoozes, d.Task.Crashes, d.Task.Recovered},
-			"retry, snoozes, crashes, recovered task of %s",
-			d.Task.ID,
+			"retry, snoozes, crashes, recovered task of %s", d.Task.ID,
 		)
 		r.document.told(m.s, d.Configured)
 		t.place = held

@@ -32,13 +32,7 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 	switch h.task.item.Route.Kind {
 	case store.KindPreJob:
 		return m.hookOutcome(
-			t,
-			h,
-			store.VerdictBegin,
-			store.VerdictBegin,
-			store.VerdictBegin,
-			store.VerdictSkip,
-			store.VerdictAbort,
+			t, h, store.VerdictBegin, store.VerdictBegin, store.VerdictBegin, store.VerdictSkip, store.VerdictAbort,
 			store.VerdictRetry,
 		)
 	case store.KindPostJob:

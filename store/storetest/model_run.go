@@ -112,9 +112,7 @@ func (m *machine) Check(*rapid.T) {
 			retryErr = ""
 		}
 		s.Equal(
-			[]string{r.err, retryErr},
-			[]string{rec.Error, rec.RetryError},
-			"the last error, and that of the last retry",
+			[]string{r.err, retryErr}, []string{rec.Error, rec.RetryError}, "the last error, and that of the last retry",
 		)
 		if rec.Status == store.StatusRunning {
 			s.Equal(int64(len(r.holds)), rec.Holds)

@@ -43,9 +43,7 @@ func (m *machine) promote() store.PromoteReply {
 		for _, name := range reply.Jobs {
 			j := m.m.jobs[name]
 			m.s.True(
-				j != nil && j.kind == store.JobPeriodic && !j.disabled,
-				"%s is told of and has no schedule in force",
-				name,
+				j != nil && j.kind == store.JobPeriodic && !j.disabled, "%s is told of and has no schedule in force", name,
 			)
 			m.s.False(j.schedule.acts.After(reply.Now), "%s is told of before its time", name)
 			m.s.False(j.schedule.until.After(reply.Now), "%s is told of though it was put off", name)

@@ -295,9 +295,7 @@ func (m *machine) taskWrites(t *rapid.T, run store.RunID) (writes []store.Write)
 		w := appending(scope, m.names[logName], fmt.Sprint(m.tasks))
 		if rapid.Bool().Draw(t, "seen") {
 			w = putting(
-				scope,
-				m.names[seenName],
-				rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field"),
+				scope, m.names[seenName], rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field"),
 				rapid.SampledFrom([]string{"1", "2", ""}).Draw(t, "value"),
 			)
 		}

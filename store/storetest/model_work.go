@@ -188,10 +188,8 @@ func (m *machine) drain(w *modelWorker) {
 		for _, task := range r.tasks {
 			// A recovered task waits while the worker runs another one.
 			m.s.False(
-				r.deliverable(task) && (!task.recovered || w.mayTakeRecovered()),
-				"%s of %v is not delivered",
-				task.item.Task.ID,
-				r.id,
+				r.deliverable(task) && (!task.recovered || w.mayTakeRecovered()), "%s of %v is not delivered",
+				task.item.Task.ID, r.id,
 			)
 		}
 	}

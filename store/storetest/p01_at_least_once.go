@@ -127,9 +127,7 @@ var atLeastOnce = []testCase{
 		})
 		retries := map[string]int{got[0].Task.ID: got[0].Task.Retry, got[1].Task.ID: got[1].Task.Retry}
 		s.Equal(
-			map[string]int{ds[0].Task.ID: 1, ds[1].Task.ID: 0},
-			retries,
-			"a retry costs an attempt, a snooze does not",
+			map[string]int{ds[0].Task.ID: 1, ds[1].Task.ID: 0}, retries, "a retry costs an attempt, a snooze does not",
 		)
 		s.Equal(int64(1), r.record().Retried)
 	}},

@@ -248,8 +248,7 @@ var completionOnce = []testCase{
 	}},
 	{"every run of a declared job completes once, with its hook", func(s *scene) {
 		_, err := s.store.EnsureJob(
-			s.ctx,
-			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		var last int64

@@ -122,10 +122,8 @@ var fanOut = []testCase{
 		s.NoError(w.stage(ds[0], file, 0, tasks(file, "kept", 3)...))
 		s.NoError(w.stage(ds[1], file, 0, tasks(file, "dropped", 3)...))
 		w.settle(
-			withStaged(success(ds[0]), staged(file, 3)),
-			withStaged(failed(ds[1]), staged(file, 3)),
-			success(ds[2], tasks(file, "inline", 2)...),
-			retried(ds[3], never),
+			withStaged(success(ds[0]), staged(file, 3)), withStaged(failed(ds[1]), staged(file, 3)),
+			success(ds[2], tasks(file, "inline", 2)...), retried(ds[3], never),
 		)
 		r.counts(store.Counts{Pending: 5, Delayed: 1, Succeeded: 2, Failed: 1}, "four outcomes at once")
 		s.Equal(named(append(tasks(file, "inline", 2), tasks(file, "kept", 3)...)...), ids(w.drain(wellDone)))
@@ -160,9 +158,7 @@ func stagedFanOut(s *scene) {
 	chunk(scan, 0, tasks(scan, "scan", 100))
 	chunk(scan, 100, []store.Item{
 		claimed(
-			scan,
-			"mine",
-			0,
+			scan, "mine", 0,
 		), delayed(scan, "soon/0", 2*tick), claimed(scan, "yours", never), delayed(scan, "soon/1", 2*tick),
 	})
 	other.none("the parent has not succeeded")

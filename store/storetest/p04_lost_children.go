@@ -63,9 +63,7 @@ var lostChildren = []testCase{
 			s.NoError(w.stage(d, file, 0, tasks(file, d.Task.ID, 2)...))
 		}
 		reply, err := w.try(
-			withStaged(success(ds[0]), staged(file, 2)),
-			withStaged(success(ds[1]), staged(file, 3)),
-			success(ds[3]),
+			withStaged(success(ds[0]), staged(file, 2)), withStaged(success(ds[1]), staged(file, 3)), success(ds[3]),
 		)
 		s.NoError(err)
 		s.Len(reply.Refused, 1)

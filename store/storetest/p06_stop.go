@@ -42,16 +42,11 @@ var stopping = []testCase{
 
 		dropped := success(ds[0], tasks(file, "child", 3)...)
 		w.settle(
-			dropped,
-			failed(ds[1]),
-			retried(ds[2], 0),
-			snoozed(ds[3], 0),
-			plain(ds[4], store.VerdictRelease),
+			dropped, failed(ds[1]), retried(ds[2], 0), snoozed(ds[3], 0), plain(ds[4], store.VerdictRelease),
 			plain(ds[5], store.VerdictCancel),
 		)
 		r.counts(
-			store.Counts{Running: 1, Succeeded: 1, Failed: 1, Cancelled: 6},
-			"settled while stopping; children are dropped",
+			store.Counts{Running: 1, Succeeded: 1, Failed: 1, Cancelled: 6}, "settled while stopping; children are dropped",
 		)
 		r.status(store.StatusStopping)
 		reply := w.settle(plain(ds[6], store.VerdictCancel))
@@ -134,9 +129,7 @@ var stopping = []testCase{
 		s.True(r.record().Graceful)
 		r.stop(false)
 		s.Equal(
-			store.RunSignal{Run: r.id, Status: store.StatusStopping},
-			beat(),
-			"a stop that is not graceful overrides",
+			store.RunSignal{Run: r.id, Status: store.StatusStopping}, beat(), "a stop that is not graceful overrides",
 		)
 		r.stop(true)
 		s.False(beat().Graceful, "and is not taken back")

@@ -103,15 +103,13 @@ var postponed = []testCase{
 		p.troubled("", "it has been fired")
 		p.told("it is due as it was")
 		_, err := s.store.EnsureJob(
-			s.ctx,
-			store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
+			s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
 		)
 		s.NoError(err)
 		p.postpone("who asked is late")
 		p.troubled("", "it has no schedule")
 		s.ErrorIs(
-			s.store.PostponeJob(s.ctx, store.PostponeParams{Job: "unknown", Problem: "none"}),
-			store.ErrJobNotFound,
+			s.store.PostponeJob(s.ctx, store.PostponeParams{Job: "unknown", Problem: "none"}), store.ErrJobNotFound,
 		)
 	}},
 	{"a problem is text within bounds", func(s *scene) {

@@ -302,8 +302,7 @@ var schedules = []testCase{
 		s.Equal(old.Due, rec.Due)
 		s.Greater(rec.Changes, old.Changes)
 		s.Equal(
-			store.EnsureUnchanged,
-			p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often")}),
+			store.EnsureUnchanged, p.declare(store.EnsureParams{Definition: []byte("2"), Schedule: []byte("often")}),
 		)
 		s.Equal(rec, p.record())
 		s.Equal(
@@ -337,8 +336,7 @@ var schedules = []testCase{
 		p := s.periodic("nightly")
 		f := p.due(time.Hour)
 		_, err := s.store.EnsureJob(
-			s.ctx,
-			store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
+			s.ctx, store.EnsureParams{Job: p.job, Type: store.JobStanding, Definition: []byte("2")},
 		)
 		s.NoError(err)
 		p.fires(f, store.FireMoved, "it stands now")

@@ -295,11 +295,9 @@ var semaphoreLeases = []testCase{
 		}
 		c := s.claim("gate", 1, steady)
 		c.Key, c.Holder = strings.Repeat(
-			"k",
-			bounds.MaxSemaphoreKeyLen-7,
+			"k", bounds.MaxSemaphoreKeyLen-7,
 		)+"{}:%*é", strings.Repeat(
-			"h",
-			bounds.MaxHolderLen,
+			"h", bounds.MaxHolderLen,
 		)
 		s.Equal(c.Holder, s.granted(c).Holder, "the longest that are allowed")
 		s.release(c)

@@ -102,19 +102,9 @@ func diary(s *scene) (lines []string) {
 		lines = append(
 			lines,
 			fmt.Sprintf(
-				"%s: %s %+v counters %v retried %d duplicate %d holds %d paused %t reason %q hook %q error %q result %q",
-				step,
-				rec.Status,
-				rec.Counts,
-				rec.Counters,
-				rec.Retried,
-				rec.Duplicate,
-				rec.Holds,
-				rec.Paused,
-				rec.Reason,
-				rec.HookError,
-				rec.Error,
-				rec.Result,
+				"%s: %s %+v counters %v retried %d duplicate %d holds %d paused %t reason %q hook %q error %q result %q", step,
+				rec.Status, rec.Counts, rec.Counters, rec.Retried, rec.Duplicate, rec.Holds, rec.Paused, rec.Reason,
+				rec.HookError, rec.Error, rec.Result,
 			),
 		)
 	}
@@ -123,13 +113,8 @@ func diary(s *scene) (lines []string) {
 			lines = append(
 				lines,
 				fmt.Sprintf(
-					"%s: %s retry %d snoozes %d crashes %d recovered task %t",
-					step,
-					d.Task.ID,
-					d.Task.Retry,
-					d.Task.Snoozes,
-					d.Task.Crashes,
-					d.Task.Recovered,
+					"%s: %s retry %d snoozes %d crashes %d recovered task %t", step, d.Task.ID, d.Task.Retry, d.Task.Snoozes,
+					d.Task.Crashes, d.Task.Recovered,
 				),
 			)
 		}
@@ -177,12 +162,8 @@ func diary(s *scene) (lines []string) {
 	ds := saw("fetch", w.take(8))
 	w.settle(
 		counting(success(ds[0]), map[string]int64{"scans": 1, "bytes": -1}),
-		counting(retried(ds[1], never), map[string]int64{"scans": 1}),
-		snoozed(ds[2], never),
-		failed(ds[3]),
-		failed(ds[4]),
-		failed(ds[5]),
-		plain(ds[6], store.VerdictRelease),
+		counting(retried(ds[1], never), map[string]int64{"scans": 1}), snoozed(ds[2], never), failed(ds[3]),
+		failed(ds[4]), failed(ds[5]), plain(ds[6], store.VerdictRelease),
 	)
 	note("settle", r)
 	w.close() // with one task held
@@ -205,8 +186,7 @@ func diary(s *scene) (lines []string) {
 	slices.SortFunc(in.Lanes, func(a, b store.LaneRecord) int { return strings.Compare(a.Route.Kind, b.Route.Kind) })
 	for _, l := range in.Lanes {
 		lines = append(
-			lines,
-			fmt.Sprintf("lane %s: %d %d %d %d", l.Route.Kind, l.Waiting, l.Recovered, l.Staged, l.Delayed),
+			lines, fmt.Sprintf("lane %s: %d %d %d %d", l.Route.Kind, l.Waiting, l.Recovered, l.Staged, l.Delayed),
 		)
 	}
 	r.stop(false)

@@ -36,10 +36,7 @@ var fairness = []testCase{
 		served := sh.serve(50)
 		s.Equal(50*sh.batch, served[heavy.id]+served[light.id])
 		s.InDelta(
-			float64(served[heavy.id]),
-			3*float64(served[light.id]),
-			float64(4*sh.batch),
-			"3 to 1, within a batch of each",
+			float64(served[heavy.id]), 3*float64(served[light.id]), float64(4*sh.batch), "3 to 1, within a batch of each",
 		)
 	}},
 	{"runs of equal weight share equally, whatever waits in them", func(s *scene) {

@@ -17,12 +17,7 @@ var badInput = []testCase{
 		r := s.start(store.StartParams{Job: "import", Retention: forever})
 		p, w := r.producer(), r.worker()
 		p.add(
-			r,
-			task(scan, "beside"),
-			delayed(scan, "late", forever),
-			delayed(scan, "soon", -time.Second),
-			far,
-			past,
+			r, task(scan, "beside"), delayed(scan, "late", forever), delayed(scan, "soon", -time.Second), far, past,
 			claimed(scan, "kept", forever),
 		)
 		s.promote(r.partition)
@@ -107,8 +102,7 @@ var badInput = []testCase{
 	}},
 	{"a disabled job is not started as declared", func(s *scene) {
 		_, err := s.store.EnsureJob(
-			s.ctx,
-			store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
+			s.ctx, store.EnsureParams{Job: "nightly", Type: store.JobPeriodic, Definition: []byte("d")},
 		)
 		s.NoError(err)
 		s.NoError(s.store.SetJobDisabled(s.ctx, "nightly", true))

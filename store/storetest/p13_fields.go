@@ -77,8 +77,7 @@ func refusedJobs() []refusal {
 		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = "" }),
 		postpone.by(
-			"Problem",
-			func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", bounds.MaxProblemLen+1) },
+			"Problem", func(p *store.PostponeParams) { p.Problem = strings.Repeat("p", bounds.MaxProblemLen+1) },
 		),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = binary }),
 		ensure.by("Name", func(p *store.EnsureParams) { p.Job = "" }),
@@ -104,15 +103,13 @@ func refusedJobs() []refusal {
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Inspect(s.ctx, store.RunID{}); return err }),
 		argument("Run.Job", func(s *scene) error { return s.store.DeleteRun(s.ctx, store.RunID{}) }),
 		argument(
-			"Run.Job",
-			func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err },
+			"Run.Job", func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err },
 		),
 		argument("Fn", func(s *scene) error { return s.store.Subscribe(s.ctx, nil) }),
 	}
 	for _, limit := range []int{-1, 0, bounds.MaxPage + 1} {
 		all = append(
-			all,
-			argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }),
+			all, argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }),
 		)
 	}
 	return all
@@ -234,8 +231,7 @@ func refusedItems() (all []refusal) {
 			argument("Outcomes[0].Children[1]."+bad.field, func(s *scene) error {
 				o := store.Outcome{Lease: aLease, Verdict: store.VerdictSuccess, Children: []store.Item{good, item()}}
 				_, err := s.store.Settle(
-					s.ctx,
-					store.SettleParams{Session: aSession, Number: 1, Outcomes: []store.Outcome{o}},
+					s.ctx, store.SettleParams{Session: aSession, Number: 1, Outcomes: []store.Outcome{o}},
 				)
 				return err
 			}),

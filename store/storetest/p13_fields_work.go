@@ -26,37 +26,31 @@ func refusedSessions() []refusal {
 	return []refusal{
 		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "" })),
 		argument(
-			"Session.ID",
-			open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = longName }),
+			"Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = longName }),
 		),
 		argument(
-			"Session.ID",
-			open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "a:b" }),
+			"Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "a:b" }),
 		),
 		argument("Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = 0 })),
 		argument(
-			"Lease",
-			open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second }),
+			"Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second }),
 		),
 		argument(
 			"Info.Routes[1].Set",
 			open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Routes[1].Set = "" }),
 		),
 		argument(
-			"Info.Started",
-			open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
+			"Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
 		),
 		beat.by("Session.ID", func(p *params) { p.Session.ID = "" }),
 		beat.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
 		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = bounds.MaxNumber + 1 }),
 		beat.by("Lease", func(p *params) { p.Lease = 0 }),
 		beat.by(
-			"Running[0].Since",
-			func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} },
+			"Running[0].Since", func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} },
 		),
 		argument(
-			"Session.ID",
-			func(s *scene) error { _, err := s.store.Held(s.ctx, store.SessionID{}, nil); return err },
+			"Session.ID", func(s *scene) error { _, err := s.store.Held(s.ctx, store.SessionID{}, nil); return err },
 		),
 		argument("Session.ID", func(s *scene) error { return s.store.CloseSession(s.ctx, store.SessionID{}) }),
 		argument("Routes[0].Kind", func(s *scene) error {
@@ -119,12 +113,10 @@ func refusedOutcomes() []refusal {
 		settle.by("Number", func(p *params) { p.Number = 0 }),
 		settle.by("Answered.Settled", func(p *params) { p.Answered.Settled = -1 }),
 		settle.by(
-			"Outcomes",
-			func(p *params) { p.Outcomes = make([]store.Outcome, bounds.MaxBatch+1); fill(p.Outcomes) },
+			"Outcomes", func(p *params) { p.Outcomes = make([]store.Outcome, bounds.MaxBatch+1); fill(p.Outcomes) },
 		),
 		settle.by(
-			"Outcomes.Children",
-			func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", bounds.MaxBatch+1) },
+			"Outcomes.Children", func(p *params) { p.Outcomes[0].Children = tasks(scan, "t", bounds.MaxBatch+1) },
 		),
 		outcome("Lease.Lane.Route.Set", func(o *store.Outcome) { o.Lease.Lane.Route.Set = "a/b" }),
 		outcome("Verdict", func(o *store.Outcome) { o.Verdict = 0 }),
@@ -140,8 +132,7 @@ func refusedOutcomes() []refusal {
 		outcome("Staged[0].Route.Kind", func(o *store.Outcome) { o.Staged = []store.Staged{staged(preJob, 1)} }),
 		outcome("Staged[0].Count", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, -1)} }),
 		outcome(
-			"Staged[1].Route",
-			func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} },
+			"Staged[1].Route", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} },
 		),
 		outcome("Result", func(o *store.Outcome) { o.Result = make([]byte, bounds.MaxResultLen+1) }),
 		outcome("Writes[1].Name", func(o *store.Outcome) {
@@ -224,12 +215,10 @@ func refusedSemaphores() []refusal {
 		claim.by("Wait", func(p *params) { p.Wait = 1 }),
 		claim.by("Wait", func(p *params) { p.Wait = -time.Second }),
 		argument(
-			"Key",
-			func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "", "t", time.Second); return err },
+			"Key", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "", "t", time.Second); return err },
 		),
 		argument(
-			"Token",
-			func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "", time.Second); return err },
+			"Token", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "", time.Second); return err },
 		),
 		argument("TTL", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "t", 0); return err }),
 		argument("Key", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "", "t") }),
@@ -326,8 +315,7 @@ func refusedValues() []refusal {
 			}
 		}),
 		second(
-			"Data[0]",
-			func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", bounds.MaxFieldLen+1)}} },
+			"Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Field: strings.Repeat("f", bounds.MaxFieldLen+1)}} },
 		),
 		second("Data[0]", func(w *store.Write) { w.Data = []store.Datum{{Bytes: make([]byte, bounds.MaxValueLen+1)}} }),
 		read.by("Scope.Of", func(p *store.ReadParams) { p.Scope = store.ValueScope{} }),
@@ -370,13 +358,11 @@ func refusedConfigurations() []refusal {
 		argument("Set", func(s *scene) error { return s.store.PublishSet(s.ctx, store.SetRecord{}) }),
 		argument("Description", func(s *scene) error {
 			return s.store.PublishSet(
-				s.ctx,
-				store.SetRecord{Name: "set", Description: make([]byte, bounds.MaxConfigurationLen+1)},
+				s.ctx, store.SetRecord{Name: "set", Description: make([]byte, bounds.MaxConfigurationLen+1)},
 			)
 		}),
 		argument(
-			"Run.Job",
-			func(s *scene) error { _, err := s.store.Configuration(s.ctx, store.ConfigurationID{}); return err },
+			"Run.Job", func(s *scene) error { _, err := s.store.Configuration(s.ctx, store.ConfigurationID{}); return err },
 		),
 		argument("Run.Job", func(s *scene) error {
 			_, err := s.store.ConfigurationHistory(s.ctx, store.ConfigurationID{})
@@ -429,8 +415,7 @@ func refusedPartitions() (all []refusal) {
 			return err
 		})
 		of(
-			"Session.Partition",
-			func(s *scene, p int) error { _, err := s.store.Held(s.ctx, session(p), nil); return err },
+			"Session.Partition", func(s *scene, p int) error { _, err := s.store.Held(s.ctx, session(p), nil); return err },
 		)
 		of("Session.Partition", func(s *scene, p int) error { return s.store.CloseSession(s.ctx, session(p)) })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.LiveSessions(s.ctx, p); return err })
@@ -470,8 +455,7 @@ func refusesOtherPartitions(s *scene) {
 	s.refuses(err, "Running[0].Run.Job")
 	write := store.Write{Scope: store.JobScope(aRun.Job), Name: "list", Type: store.ValueList, Op: store.WriteAppend}
 	_, err = s.store.WriteValues(
-		s.ctx,
-		store.WriteParams{Partition: elsewhere, Stream: "stream", Number: 1, Writes: []store.Write{write}},
+		s.ctx, store.WriteParams{Partition: elsewhere, Stream: "stream", Number: 1, Writes: []store.Write{write}},
 	)
 	s.refuses(err, "Writes[0].Scope")
 	s.NoError(s.store.OpenProducer(s.ctx, here, "stream"))

@@ -125,8 +125,7 @@ var uniform = []testCase{
 		o := failed(d)
 		o.Error, o.Stack = "e\xff", "s\xff"
 		_, err = s.store.Settle(
-			s.ctx,
-			store.SettleParams{Session: id, Number: 1, Worker: "w\xff", Outcomes: []store.Outcome{o}},
+			s.ctx, store.SettleParams{Session: id, Number: 1, Worker: "w\xff", Outcomes: []store.Outcome{o}},
 		)
 		s.NoError(err)
 		failures, err := s.store.Failures(s.ctx, r.id, 0, 1)

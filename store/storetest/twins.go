@@ -64,11 +64,7 @@ func RunTwins(t *testing.T, h, reference Harness, o TwinOptions) {
 		if one != other {
 			from := max(0, commonPrefix(one, other)-100)
 			t.Errorf(
-				"call %d of seed %d, %s\nis answered: … %.400s\nand by the reference: … %.400s",
-				i,
-				o.Seed,
-				c,
-				one[from:],
+				"call %d of seed %d, %s\nis answered: … %.400s\nand by the reference: … %.400s", i, o.Seed, c, one[from:],
 				other[from:],
 			)
 			age = callsOfGeneration // what follows would differ, too
@@ -78,13 +74,7 @@ func RunTwins(t *testing.T, h, reference Harness, o TwinOptions) {
 			refused++
 			if o.Dump != nil {
 				require.Equal(
-					t,
-					before,
-					o.Dump(t, first.made),
-					"call %d of seed %d, %s was refused, and wrote",
-					i,
-					o.Seed,
-					c,
+					t, before, o.Dump(t, first.made), "call %d of seed %d, %s was refused, and wrote", i, o.Seed, c,
 				)
 			}
 		}

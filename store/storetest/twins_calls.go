@@ -64,8 +64,7 @@ func (g *twinCalls) begin(tb testing.TB, twins ...*twin) {
 			w.meet(reply.Run)
 		}
 		_, err := w.store.EnsureJob(
-			ctx,
-			store.EnsureParams{Job: jobs[2], Type: store.JobPeriodic, Schedule: []byte("daily")},
+			ctx, store.EnsureParams{Job: jobs[2], Type: store.JobPeriodic, Schedule: []byte("daily")},
 		)
 		require.NoError(tb, err)
 		for partition := range g.partitions {
@@ -228,22 +227,10 @@ func (g *twinCalls) writes() (partition int, all []store.Write) {
 	for range 1 + g.IntN(3) {
 		w := store.Write{Scope: scope, Name: name, Data: []store.Datum{{Bytes: []byte("7")}}}
 		w.Type = pickOf(
-			g,
-			store.ValueCounter,
-			store.ValueFloat,
-			store.ValueTime,
-			store.ValueJSON,
-			store.ValueList,
-			store.ValueMap,
+			g, store.ValueCounter, store.ValueFloat, store.ValueTime, store.ValueJSON, store.ValueList, store.ValueMap,
 		)
 		w.Op = pickOf(
-			g,
-			store.WriteSet,
-			store.WriteAdd,
-			store.WriteSwap,
-			store.WriteAppend,
-			store.WriteRemove,
-			store.WriteDelete,
+			g, store.WriteSet, store.WriteAdd, store.WriteSwap, store.WriteAppend, store.WriteRemove, store.WriteDelete,
 		)
 		all = append(all, w)
 	}
@@ -363,13 +350,7 @@ func (g *twinCalls) args(method string) []any {
 	case "ReadValue":
 		p := store.ReadParams{Scope: g.scope(), Name: fmt.Sprint("value-", g.IntN(3)), Offset: g.Int64N(3)}
 		p.Type = pickOf(
-			g,
-			store.ValueCounter,
-			store.ValueFloat,
-			store.ValueTime,
-			store.ValueJSON,
-			store.ValueList,
-			store.ValueMap,
+			g, store.ValueCounter, store.ValueFloat, store.ValueTime, store.ValueJSON, store.ValueList, store.ValueMap,
 		)
 		return []any{p}
 	}
@@ -485,8 +466,7 @@ var (
 	strangeTexts = []string{
 		"", "a", "a b", "a/b", "a:b", "{a}", "}", "@pre", "@post", "@other", " a", "a ", "a\nb", "a\x00b", "\x1b[31m", "a\u200bb", "\xff\xfe", "é", "日本", "%", "*", "-1", "0",
 		strings.Repeat(
-			"x",
-			64,
+			"x", 64,
 		), strings.Repeat("x", 65), strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("x", 512), strings.Repeat("x", 513),
 		strings.Repeat("x", 1025), strings.Repeat("y", 10_000),
 	}
@@ -506,14 +486,7 @@ var (
 	strangeTimes = []time.Time{
 		{}, beforeTime, firstTime, lastTime, afterTime, before1970, time.Unix(0, 0), time.Unix(0, 1), time.UnixMilli(1), time.Unix(1e9, 999_999_999),
 		time.Date(
-			292277026596,
-			1,
-			1,
-			0,
-			0,
-			0,
-			0,
-			time.UTC,
+			292277026596, 1, 1, 0, 0, 0, 0, time.UTC,
 		), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 1, time.FixedZone("odd", 90*60+7)),
 	}
 	strangeFloats = []float64{

@@ -162,8 +162,7 @@ func (w *worker) drain(outcome func(d store.Delivery) store.Outcome) (all []stor
 // stage parks a chunk of children under the delivery.
 func (w *worker) stage(d store.Delivery, r store.Route, offset int, items ...store.Item) error {
 	return w.s.store.Stage(
-		w.s.ctx,
-		store.StageParams{Session: w.session, Lease: d.Lease, Route: r, Offset: offset, Items: items},
+		w.s.ctx, store.StageParams{Session: w.session, Lease: d.Lease, Route: r, Offset: offset, Items: items},
 	)
 }
 

@@ -65,8 +65,7 @@ func compareAndSet[T any](ctx context.Context, h *ref, field string, old *T, val
 	for expect := expected; err == nil; {
 		var result store.WriteResult
 		result, err = h.write(
-			ctx,
-			store.Write{Op: store.WriteSwap, Data: []store.Datum{{Field: field, Bytes: b}}, Expect: expect},
+			ctx, store.Write{Op: store.WriteSwap, Data: []store.Datum{{Field: field, Bytes: b}}, Expect: expect},
 		)
 		if err != nil || result.Swapped || old == nil {
 			return result.Swapped, err

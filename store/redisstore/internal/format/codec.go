@@ -216,10 +216,7 @@ func DecodeFailure(run store.RunID, stored string) (store.Failure, error) {
 	route, ok := ParseRoute(f.Route)
 	if f.Version != 1 || !ok {
 		return store.Failure{}, fmt.Errorf(
-			"%w: dead letter of version %d, route %q",
-			store.ErrCorrupt,
-			f.Version,
-			f.Route,
+			"%w: dead letter of version %d, route %q", store.ErrCorrupt, f.Version, f.Route,
 		)
 	}
 	task, err := DecodeTask(string(f.Task))

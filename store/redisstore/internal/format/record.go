@@ -141,11 +141,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 	d.check(known(r.Status), "state")
 	if d.bad != "" {
 		return store.RunRecord{}, fmt.Errorf(
-			"%w: run %d of job %q: field %q",
-			store.ErrCorrupt,
-			id.Number,
-			id.Job,
-			d.bad,
+			"%w: run %d of job %q: field %q", store.ErrCorrupt, id.Number, id.Job, d.bad,
 		)
 	}
 	return r, nil

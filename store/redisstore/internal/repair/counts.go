@@ -14,10 +14,7 @@ type counted struct{ pending, delayed, running, letters int64 }
 // countFixes compares the counters of a run with what was counted, and returns the fields to be set
 // and why. tallies are the counts by kind of what is leased.
 func countFixes(
-	h map[string]string,
-	status store.Status,
-	is counted,
-	tallies map[string]int64,
+	h map[string]string, status store.Status, is counted, tallies map[string]int64,
 ) (set []string, why string) {
 	f := counterFixes{h: h}
 	t, lost := truth(h, status, is)

@@ -89,15 +89,13 @@ func runFixes(id string, h map[string]string) []fix {
 				set = string(store.StatusSucceeded)
 			}
 			fixes = append(
-				fixes,
-				fix{"outcome", h["outcome"], set, "its outcome cannot be read: by its counts it is " + set},
+				fixes, fix{"outcome", h["outcome"], set, "its outcome cannot be read: by its counts it is " + set},
 			)
 		}
 	default:
 		// It is not known what may run of it: nothing does. It is not done either.
 		fixes = append(
-			fixes,
-			fix{"state", h["state"], string(store.StatusStopping), "its state cannot be read: it is stopped"},
+			fixes, fix{"state", h["state"], string(store.StatusStopping), "its state cannot be read: it is stopped"},
 			fix{"reason", h["reason"], "its state was lost", "it is stopped since its state was lost"},
 		)
 	}

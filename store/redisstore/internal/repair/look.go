@@ -32,15 +32,8 @@ func (x *examination) stagedLists(ctx context.Context) error {
 			}
 		}
 		c := script.NewCall(
-			k.Run(x.id),
-			k.Prefix+key,
-			k.Stage(x.id),
-			k.Markers(format.LaneName(x.id, lane)),
-			k.Session(session),
-			k.Clock,
-			k.Ring(lane),
-			k.Lanes(x.id),
-			k.Routes,
+			k.Run(x.id), k.Prefix+key, k.Stage(x.id), k.Markers(format.LaneName(x.id, lane)), k.Session(session), k.Clock,
+			k.Ring(lane), k.Lanes(x.id), k.Routes,
 		)
 		c.Add(k.Channel, x.id).Flag(x.p.DryRun).Add(name, marker, lane, route.Queue, position)
 		reply, err := x.exec(ctx, script.RepairStaged, c)
@@ -52,9 +45,7 @@ func (x *examination) stagedLists(ctx context.Context) error {
 			x.add(store.DamageOrphan, x.id, "staged children of lane "+lane, "their parent is gone: they are removed")
 		case word == "marked" && len(reply) == 2:
 			x.add(
-				store.DamageIndex,
-				x.id,
-				"staged children of lane "+lane,
+				store.DamageIndex, x.id, "staged children of lane "+lane,
 				"their parent succeeded and nothing leads to them: they wait again",
 			)
 			if x.p.DryRun {
@@ -170,8 +161,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 		return nil
 	}
 	return errors.Join(
-		x.readTasks(ctx, x.k.Waiting(lane), "pending", route),
-		x.readTasks(ctx, x.k.Recovered(lane), "pending", route),
+		x.readTasks(ctx, x.k.Waiting(lane), "pending", route), x.readTasks(ctx, x.k.Recovered(lane), "pending", route),
 		x.readTasks(ctx, x.k.Delayed(lane), "delayed", route),
 	)
 }

@@ -19,10 +19,7 @@ import (
 // data depends on: keys of a wrong type, then sessions, the job and each run. Last come keys of
 // runs that are gone. In a dry run a key that would be removed is taken for absent.
 func Job(
-	ctx context.Context,
-	server *script.Server,
-	k *format.Keyspace,
-	p store.RepairParams,
+	ctx context.Context, server *script.Server, k *format.Keyspace, p store.RepairParams,
 ) (store.RepairReport, error) {
 	if err := server.Begin(ctx); err != nil {
 		return store.RepairReport{}, err
@@ -86,8 +83,7 @@ func (r *repair) all(ctx context.Context) error {
 func (r *repair) add(typ store.DamageType, run, what, detail string) {
 	n, _ := strconv.ParseInt(run, 10, 64)
 	r.report.Damage = append(
-		r.report.Damage,
-		store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun},
+		r.report.Damage, store.Damage{Type: typ, Run: n, What: what, Detail: detail, Mended: !r.p.DryRun},
 	)
 }
 
@@ -125,9 +121,7 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 		for _, at := range hit {
 			name := keys[script.Number(at)-1]
 			r.add(
-				store.DamageRecord,
-				runOf(name),
-				"key "+name,
+				store.DamageRecord, runOf(name), "key "+name,
 				"it is no "+keyType(name)+": it is removed, what it held is lost",
 			)
 		}

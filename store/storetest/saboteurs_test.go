@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // losesDead takes what a session held when it ended for done.
@@ -224,66 +223,6 @@ func (s *fetchesAnew) Fetch(ctx context.Context, p store.FetchParams) (store.Fet
 	return s.Store.Fetch(ctx, p)
 }
 
-// crowds counts one place more than there is.
-type crowds struct{ store.Store }
-
-func (s *crowds) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	if p.Max > 0 && p.Max < bounds.MaxSlots {
-		p.Max++
-	}
-	return s.Store.AcquireSemaphore(ctx, p)
-}
-
-// triesOneSlot refuses a claim when its first slot is taken, as the original did: here, when the
-// one it got is odd.
-type triesOneSlot struct{ store.Store }
-
-func (s *triesOneSlot) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	reply, err := s.Store.AcquireSemaphore(ctx, p)
-	if reply.Granted && reply.Lease.Slot%2 == 1 {
-		_ = s.Store.ReleaseSemaphore(ctx, p.Key, p.Token)
-		return store.SemaphoreReply{Now: reply.Now}, err
-	}
-	return reply, err
-}
-
-// releasesLate finds every release in order.
-type releasesLate struct{ store.Store }
-
-func (s *releasesLate) ReleaseSemaphore(ctx context.Context, key, token string) error {
-	_ = s.Store.ReleaseSemaphore(ctx, key, token)
-	return nil
-}
-
-// numbersBySlot numbers leases from one on, again and again.
-type numbersBySlot struct{ store.Store }
-
-func (s *numbersBySlot) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	reply, err := s.Store.AcquireSemaphore(ctx, p)
-	if reply.Granted {
-		reply.Lease.Fence = int64(reply.Lease.Slot) + 1
-	}
-	return reply, err
-}
-
-// forgetsWaiters gives nobody a place in the line.
-type forgetsWaiters struct{ store.Store }
-
-func (s *forgetsWaiters) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	p.Wait = 0
-	return s.Store.AcquireSemaphore(ctx, p)
-}
-
-// leasesForever lets every lease last for a century.
-type leasesForever struct{ store.Store }
-
-func (s *leasesForever) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (store.SemaphoreReply, error) {
-	if p.TTL >= time.Millisecond {
-		p.TTL = 1e6 * time.Hour
-	}
-	return s.Store.AcquireSemaphore(ctx, p)
-}
-
 // ignoresWeights starts every run with the same weight.
 type ignoresWeights struct{ store.Store }
 
@@ -458,54 +397,6 @@ func (s *stopsToRepair) Repair(ctx context.Context, p store.RepairParams) (store
 		_ = s.StopRun(ctx, store.StopParams{Run: store.RunID{Job: p.Job, Number: rec.LastRun}})
 	}
 	return report, err
-}
-
-// firesForEach takes a due time that was fired for one that is to be fired again, once the run is
-// over.
-type firesForEach struct {
-	store.Store
-	tokens atomic.Int64
-}
-
-func (s *firesForEach) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
-	reply, err := s.Store.FireRun(ctx, p)
-	if reply.Verdict != store.FireStarted {
-		return reply, err
-	}
-	p.Start.Token = "again-" + strconv.FormatInt(s.tokens.Add(1), 10)
-	if r, err := s.StartRun(ctx, p.Start); err == nil {
-		reply.Run = r.Run
-	}
-	return reply, err
-}
-
-// firesEarly begins what is not due.
-type firesEarly struct{ store.Store }
-
-func (s *firesEarly) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
-	reply, err := s.Store.FireRun(ctx, p)
-	if reply.Verdict == store.FireEarly {
-		p.Start.Token = store.FireToken(p.Due)
-		r, startErr := s.StartRun(ctx, p.Start)
-		reply.Verdict, reply.Run, err = store.FireStarted, r.Run, startErr
-	}
-	return reply, err
-}
-
-// waitsForNobody skips a due time that should wait for the end of a run.
-type waitsForNobody struct{ store.Store }
-
-func (s *waitsForNobody) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
-	p.Wait, p.Rest = false, 0
-	return s.Store.FireRun(ctx, p)
-}
-
-// neverPostpones goes on telling of a job that cannot be fired.
-type neverPostpones struct{ store.Store }
-
-func (s *neverPostpones) PostponeJob(ctx context.Context, p store.PostponeParams) error {
-	_, err := s.Job(ctx, p.Job)
-	return err
 }
 
 // forgetsMaps takes writes to maps and keeps nothing.

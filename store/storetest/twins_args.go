@@ -1,0 +1,228 @@
+package storetest
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// call draws a call, and spoils it.
+func (g *twinCalls) call() twinCall {
+	method := pickOf(g, twinMethods()...)
+	if last, ok := g.repeated[method]; ok && g.one(6) {
+		return last
+	}
+	c := twinCall{method: method, args: g.args(method)}
+	for range g.IntN(3) {
+		i := g.IntN(len(c.args))
+		v := reflect.New(reflect.TypeOf(c.args[i])).Elem()
+		v.Set(reflect.ValueOf(c.args[i]))
+		g.spoil(v)
+		c.args[i] = v.Interface()
+	}
+	if p, ok := c.args[0].(store.FetchParams); ok { // of fewer tasks, runs at the same virtual time may come in any order
+		if p.Max > 0 && p.Max < bounds.MaxBatch {
+			p.Max = bounds.MaxBatch
+		}
+		if p.MaxBytes > 0 {
+			p.MaxBytes = max(p.MaxBytes, bounds.PageBytes)
+		}
+		c.args[0] = p
+	}
+	c = g.keepNumbers(c)
+	g.repeated[method] = c
+	return c
+}
+
+func (g *twinCalls) args(method string) []any {
+	job, run := g.job(), g.run()
+	partition := g.partition(run.Job)
+	session := store.SessionID{Partition: partition, ID: "session"}
+	stream := fmt.Sprint(partition)
+	switch method {
+	case "EnsureJob":
+		return []any{
+			store.EnsureParams{
+				Job:        job,
+				Type:       pickOf(g, store.JobStanding, store.JobPeriodic),
+				Definition: []byte("d"),
+				Revision:   g.Int64N(3),
+			},
+		}
+	case "SetJobDisabled":
+		return []any{job, g.one(2)}
+	case "Job", "JobRuns", "DeleteJob":
+		return []any{job}
+	case "PostponeJob":
+		return []any{store.PostponeParams{Job: job, Problem: "problem"}}
+	case "ListJobs":
+		return []any{store.ListParams{Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000}}
+	case "FireRun":
+		due := pickOf(g, time.Time{}, time.Unix(0, 0), time.Now().Add(-time.Hour))
+		return []any{
+			store.FireParams{
+				Start:   g.start(jobs[2]),
+				Due:     due,
+				Next:    time.Now().Add(never).Truncate(time.Second),
+				Changes: 1,
+			},
+		}
+	case "StartRun":
+		return []any{g.start(job)}
+	case "Run", "Inspect", "DeleteRun":
+		return []any{run}
+	case "StopRun":
+		return []any{store.StopParams{Run: run, Graceful: g.one(2), Reason: "reason"}}
+	case "SetRunPaused":
+		return []any{run, g.one(2)}
+	case "Failures":
+		return []any{run, g.Int64N(3), 1 + g.IntN(10)}
+	case "OpenProducer", "CloseProducer":
+		return []any{partition, "stream"}
+	case "Enqueue":
+		p := store.EnqueueParams{Partition: partition, Stream: "stream", Number: g.number("p" + stream)}
+		for _, it := range g.items(pickOf(g, scan, file)) {
+			p.Entries = append(p.Entries, store.Entry{Run: run, Item: it})
+		}
+		if g.one(2) {
+			p.Holds = []store.HoldChange{
+				{
+					Run:     run,
+					Name:    "hold",
+					Close:   g.one(2),
+					Mark:    pickOf(g, "", "mark"),
+					Guarded: g.one(3),
+					From:    pickOf(g, "", "mark"),
+				},
+			}
+		}
+		return []any{p}
+	case "Promote", "Sweep", "LiveSessions", "QueueStats", "Mode":
+		return []any{partition}
+	case "WriteValues":
+		partition, writes := g.writes()
+		return []any{
+			store.WriteParams{
+				Partition: partition,
+				Stream:    "values",
+				Number:    g.number("v" + fmt.Sprint(partition)),
+				Writes:    writes,
+			},
+		}
+	case "ReadValue":
+		p := store.ReadParams{Scope: g.scope(), Name: fmt.Sprint("value-", g.IntN(3)), Offset: g.Int64N(3)}
+		p.Type = pickOf(
+			g, store.ValueCounter, store.ValueFloat, store.ValueTime, store.ValueJSON, store.ValueList, store.ValueMap,
+		)
+		return []any{p}
+	}
+	return g.workArgs(method, run, session)
+}
+
+// workArgs draws what workers and operators say.
+func (g *twinCalls) workArgs(method string, run store.RunID, session store.SessionID) []any {
+	stream := fmt.Sprint(session.Partition)
+	key := pickOf(g, "gate", "door")
+	switch method {
+	case "OpenSession":
+		return []any{session, store.WorkerInfo{Name: "worker", Host: "host", Routes: []store.Route{scan}}, never}
+	case "Fetch":
+		return []any{store.FetchParams{
+			Session: session, Number: g.number("f" + stream), Max: bounds.MaxBatch, Queues: pickOf(g, everything(), only(scan), nil),
+			Budgets: []store.Budget{
+				{Scope: scope(file), Left: pickOf(g, 0, 100)},
+			}, PerRun: []store.RunLimit{{Scope: scope(scan), Max: 2}},
+			InReadOnly: []string{scan.Set}, Answered: store.Answered{},
+		}}
+	case "Settle":
+		return []any{
+			store.SettleParams{
+				Session:  session,
+				Number:   g.number("s" + stream),
+				Worker:   "worker",
+				Outcomes: []store.Outcome{g.outcome(run)},
+			},
+		}
+	case "Stage":
+		route := pickOf(g, scan, file)
+		return []any{
+			store.StageParams{
+				Session: session,
+				Lease:   g.lease(run),
+				Route:   route,
+				Offset:  g.IntN(3),
+				Items:   g.items(route),
+			},
+		}
+	case "Heartbeat":
+		running := []store.RunningTask{
+			{Run: run, ID: "a", Kind: "k", Queue: "q", Since: time.Unix(1e9, 0), Progress: store.Progress{Done: 1}},
+		}
+		return []any{store.HeartbeatParams{Session: session, Lease: never, Runs: []store.RunID{run}, Running: running}}
+	case "Held":
+		return []any{session, map[store.Lease]bool(nil)}
+	case "CloseSession":
+		return []any{session}
+	case "SessionsLeft":
+		return []any{session.Partition, "session"}
+	case "Reconsider":
+		return []any{session.Partition, []store.Route{scan, file}}
+	case "AcquireSemaphore":
+		return []any{
+			store.SemaphoreClaim{
+				Key:    key,
+				Token:  pickOf(g, "a", "b", "c"),
+				Holder: "holder",
+				Max:    1 + g.IntN(2),
+				TTL:    never,
+				Wait:   pickOf(g, 0, never),
+			},
+		}
+	case "RefreshSemaphore":
+		return []any{key, pickOf(g, "a", "b"), never}
+	case "ReleaseSemaphore":
+		return []any{key, pickOf(g, "a", "b")}
+	case "ForceReleaseSemaphore":
+		return []any{key, g.Int64N(2)}
+	case "Semaphore":
+		return []any{key}
+	case "Repair":
+		return []any{store.RepairParams{Job: run.Job, DryRun: g.one(2), Quick: g.one(2)}}
+	case "PublishSet":
+		return []any{store.SetRecord{Name: "set", Description: []byte("description")}}
+	case "Configuration", "ConfigurationHistory":
+		return []any{g.document()}
+	case "WatchConfigurations":
+		return []any{[]string{"set", "third"}}
+	case "WriteConfiguration":
+		return []any{
+			store.ConfigurationWrite{
+				ID:        g.document(),
+				Token:     fmt.Sprint(g.IntN(1 << 30)),
+				IfVersion: g.Int64N(3) - 1,
+				Document:  []byte("{}"),
+				By:        "me",
+			},
+		}
+	case "SetMode":
+		return []any{session.Partition, pickOf(g, store.ModeReadWrite, store.ModeReadOnly)}
+	case "Draw":
+		return []any{
+			store.DrawParams{
+				Limit:  "limit",
+				Holder: pickOf(g, "a", "b"),
+				Number: g.number("limit"),
+				TTL:    never,
+				Max:    g.IntN(4),
+				Keep:   g.IntN(2),
+				Want:   g.IntN(4),
+			},
+		}
+	case "Forfeit":
+		return []any{"limit", store.Holding{Holder: pickOf(g, "a", "b"), Number: 1}}
+	}
+	panic("no arguments for " + method)
+}

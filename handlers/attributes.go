@@ -35,9 +35,9 @@ const MaxParams = 64 << 10
 // A zero field inherits; the package documentation states from where. Hooks use the values of their
 // set, not the functions.
 type Attributes struct {
-	// Queue that tasks wait in. It acts when a task is enqueued: what waits already stays where it is,
-	// and workers keep the queues that they were started with, so that one must serve it already.
-	// Defaults to [enqueue.DefaultQueue].
+	// Queue that tasks wait in. It acts when a task is enqueued. Waiting tasks stay in their queue.
+	// Workers keep the queues that they were started with, so a worker must already serve the new
+	// one. Defaults to [enqueue.DefaultQueue].
 	Queue string `json:"queue,omitempty"`
 	// MaxRetries is how often a failed task is tried again, so that 3 makes 4 attempts; or
 	// [NoRetries]. Defaults to 3.
@@ -57,8 +57,8 @@ type Attributes struct {
 	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which
 	// Retry+1 have failed by now; 0 inherits, and a negative one is none. It excludes Backoff.
 	BackoffFor func(*Attempt) time.Duration `json:"-"`
-	// MaxDeliveries is how many workers may die while they run the task alone of those that were
-	// recovered from crashed workers. Then it fails without being run again. Defaults to 3.
+	// MaxDeliveries is how many workers may die while they run the task alone, after it was
+	// recovered from a crashed worker. Then the task fails and is not run again. Defaults to 3.
 	MaxDeliveries int `json:"max_deliveries,omitempty"`
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
 	MaxSnoozes int `json:"max_snoozes,omitempty"`
@@ -104,8 +104,8 @@ func (r Rate) complete() Rate {
 func isSet(f float64) bool { return f != 0 || math.Signbit(f) }
 
 // UnmarshalJSON implements [json.Unmarshaler]: parameters stay JSON, a [json.RawMessage]. Durations
-// are numbers of nanoseconds. A field that is there and zero or empty is a [*store.FieldError], as
-// whoever writes it hardly means that it inherits.
+// are numbers of nanoseconds. A field that is present and zero or empty is a [*store.FieldError]:
+// leave it out to inherit.
 func (a *Attributes) UnmarshalJSON(b []byte) error {
 	type plain Attributes
 	read := struct {

@@ -53,8 +53,8 @@ func (a *Attempt) attempt() *Attempt { return a }
 // has returned. It costs no I/O.
 //
 // A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of
-// int64 what an attempt adds may be lost: to stay within is up to the caller. Adding to a counter
-// that the task's set did not declare, before the registry was made, fails the attempt for good.
+// int64 what an attempt adds may be lost: stay within that range. Adding to a counter that the
+// task's set did not declare, before the registry was made, fails the attempt for good.
 func (c Counter) Add(t attempting, n int64) {
 	a := t.attempt()
 	a.gather().tally.add(a.set, c, n)

@@ -16,8 +16,8 @@ type Event struct {
 	*Attempt
 }
 
-// EventHooks surround an event. Either may be nil. What the event is about they learn from
-// the context that was given to [Attempt.Event].
+// EventHooks surround an event. Either may be nil. They learn what the event is about from the
+// context that was given to [Attempt.Event].
 type EventHooks struct {
 	// Before is called first. Its error skips the event, and After.
 	Before func(ctx context.Context, e Event) error
@@ -30,10 +30,9 @@ type EventHooks struct {
 // skips fn and After, an error of fn skips After. A nil fn is a [*store.FieldError], and calls
 // nothing. What becomes of the task is up to the handler.
 //
-// Hooks run within the attempt, at its place: under its timeout, as often as it is tried, and a
-// panic of theirs is one of the handler. A worker that is killed between fn and the end of the task
-// leaves an event that happens again with the next attempt. So each event that a task completes was
-// announced at least once.
+// Hooks are part of the attempt: they run under its timeout and again with each retry, and their
+// panic is a panic of the handler. If a worker is killed after fn and before the end of the task,
+// the next attempt makes the event again. So the hooks hear of each event at least once.
 func (a *Attempt) Event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
 	err := a.event(ctx, name, fn)
 	if w, ok := a.cfg.Runtime.(execute.EventWatcher); ok {

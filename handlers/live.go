@@ -9,7 +9,7 @@ import (
 
 // Live holds the attributes in force of the sets of a registry: those in code under what is
 // configured, of all runs or, if it was made by [Live.ForRun], of one. Attempts read it without a
-// lock, each one state of all of it. Its methods may be called concurrently.
+// lock. Each attempt reads one consistent snapshot. Its methods may be called concurrently.
 type Live struct {
 	reg  *Registry
 	base *Live   // of one run: what is in force for all

@@ -23,9 +23,8 @@ func encodeParams(params any) (json.RawMessage, error) {
 }
 
 // DecodeParams decodes the parameters in force for the task's kind into v, a pointer; without any
-// it leaves v as it is. They are those of the moment at which the attempt began. An error is an
-// ordinary one, not permanent: whoever configured what does not decode can configure something that
-// does before the retries are used up.
+// it leaves v as it is. They are those of the moment at which the attempt began. An error is not
+// permanent: an operator can correct the parameters before the retries are used up.
 func (a *Attempt) DecodeParams(v any) error { return decodeParams(a.attrs, v) }
 
 // DecodeParams decodes the parameters in force for the run's set into v, a pointer, as

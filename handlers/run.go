@@ -142,8 +142,8 @@ func (r *Run) Log() *slog.Logger { return r.log }
 
 // SetResult has the run end with a result: v as JSON, of at most [bounds.MaxResultLen] bytes.
 // Whoever waits for the run decodes it. It is stored in the same step as the end of PostJob, if
-// that attempt of the hook returns nil; of several calls the last one counts. Only PostJob may call
-// it. Every error is a [*store.FieldError], and leaves what was set before.
+// that attempt of the hook returns nil; the last call counts. Only PostJob may call it. Every error
+// is a [*store.FieldError], and leaves what was set before.
 func (r *Run) SetResult(v any) error {
 	bad := func(reason string) error { return &store.FieldError{Field: "Result", Reason: reason} }
 	if !r.postJob {

@@ -139,8 +139,9 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 // A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded,
 // or that the attempt would write more than [bounds.MaxData] items and fields, or
 // [bounds.MaxOutcomeWriteLen] bytes, in all; [ErrAttemptEnded] that the handler has returned. Then
-// nothing of this call is added, and the attempt is none the worse. Should the name hold a value of
-// another type by then, or the run or job have [bounds.MaxValues], the task fails for good.
+// this call adds nothing, and the attempt can go on. If the name holds a value of another type when
+// the task succeeds, or the run or job already has [bounds.MaxValues] values, the task fails for
+// good.
 func (l List[T]) Append(t attempting, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {

@@ -22,14 +22,14 @@ const (
 	outagePause = time.Second
 )
 
-// Acquire takes a place, and waits for one until ctx ends: it is the exception among the ways to
-// acquire. Those who wait are served first come, first served, across processes, and TryAcquire
-// yields to them. A release wakes the first of them, and the end of the earliest lease all.
+// Acquire takes a place, and waits for one until ctx ends. Those who wait are served first come,
+// first served, across processes, and TryAcquire yields to them. A release wakes the first of them,
+// and the end of the earliest lease all.
 //
-// A waiter that dies loses its place in the line after 15 s, one that stands still for as long
-// joins again at its end. Through outages of the store Acquire keeps trying. When ctx ends, the
-// error matches its cause and is a [*NotAcquiredError] with those who held at last; the place in
-// the line is given up. Bad input is a [*store.FieldError].
+// A waiter that dies loses its place in the line after 15 s. A process that stands still for that
+// long joins again at the end of the line. Acquire keeps trying while the store does not answer.
+// When ctx ends, the error matches its cause and is a [*NotAcquiredError] with those who held at
+// last; the place in the line is given up. Bad input is a [*store.FieldError].
 func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (lease *Lease, err error) {
 	claim, err := newClaim(key, opts)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package semaphore counts, across processes, who may do something at a time, and
-// gates runners by that.
+// Package semaphore limits how many processes do something at the same time, and gates runners by
+// that limit.
 //
 //	sems := semaphore.New(s) // over any store.Store
 //	lease, err := sems.TryAcquire(ctx, "reindex", &semaphore.Options{Max: 3, TTL: time.Minute, Holder: "indexer on host-7"})
@@ -12,28 +12,26 @@
 //   - Each acquisition has a new unguessable token, and one whose time passed can release
 //     or refresh nothing any more, whoever has the place now.
 //
-// There are two exceptions, both asked for by name: [Semaphores.Acquire] waits, and
-// [Semaphores.ForceRelease] and [Semaphores.ForceReleaseAll] end leases before their time.
+// There are exceptions, which you call by name: [Semaphores.Acquire] waits, and
+// [Semaphores.ForceRelease] and [Semaphores.ForceReleaseAll] end leases early.
 //
-// Any free slot is taken in one atomic step, beginning at a random one. The system that
-// this package re-creates tried one random slot, and gave up when that was taken though others
-// were free; here whoever is refused met as many holders as there are places, or a line of waiters.
+// A claim takes any free slot in one atomic step, beginning at a random one. It is refused only if
+// all places are taken, or others wait in the line.
 //
 // # Time
 //
-// The store's clock decides when a lease ends. A holder cannot see that moment, so
-// [Lease.Context] ends, with cause [store.ErrLeaseLost], by the local monotonic clock: a tenth of
-// the lease, at most 100 ms, before as much time has passed as the lease lasts since before the
-// last refresh that succeeded was sent. That is before the store's end, unless one of the clocks
-// jumps, or the process stands still or has no processor for longer than that margin. Whatever
-// must hold even then has to check [Lease.Fence], which only grows for a key, where the work
-// takes effect.
+// The store's clock decides when a lease ends. A holder cannot see that moment. So [Lease.Context]
+// ends earlier, by the local monotonic clock, with the cause [store.ErrLeaseLost]. It counts from
+// when the last successful refresh was sent, and ends a tenth of the lease early, at most 100 ms.
+// That is before the lease ends in the store, unless a clock jumps, or the process stands still for
+// longer than that margin. If even that must do no harm, the resource itself has to check
+// [Lease.Fence], which only grows for a key.
 //
 // # The line
 //
-// Each that waits in [Semaphores.Acquire] claims again every 5 s, or sooner when it is woken or the
-// first lease ends, and each claim keeps its place in the line for 15 s. So a waiter that died
-// holds up those behind it for at most 15 s, though a place is free.
+// A waiter in [Semaphores.Acquire] claims again every 5 s, or sooner when it is woken or the first
+// lease ends. Each claim keeps its place in the line for 15 s. So a dead waiter delays those behind
+// it by at most 15 s.
 //
 // # Readers and writers
 //
@@ -43,10 +41,10 @@
 //
 // # When to use what
 //
-// A [Gate] is for a runner that is fired in many processes and shall run in a few of them at a
-// time: a nightly report, a worker that a licence allows five times. It is not for single tasks: a
-// handler that waits for a semaphore keeps a worker's slot busy. To bound how many tasks of a kind
-// run at a time, set the attribute MaxRunning of the kind: what is over it waits in its queue. What
-// is due at times, once for all processes, is a periodic job. A gate obeys the read-only mode of a
-// namespace only with the manager's Writable as CanRun.
+// A [Gate] is for a function that many processes call and only a few should run at a time: a
+// nightly report, a worker for which there are five licences. It is not for single tasks: a handler
+// that waits for a semaphore keeps a worker's slot busy. To limit how many tasks of a kind run at a
+// time, set the attribute MaxRunning of the kind: the others wait in their queue. For work that is
+// due at certain times, once for all processes, use a periodic job. A gate obeys the read-only mode
+// of a namespace only with the manager's Writable as CanRun.
 package semaphore

@@ -21,7 +21,7 @@ var (
 	ErrSkipped = errors.New("gate skipped")
 )
 
-// NotAcquiredError says who holds what could not be had. It matches [ErrNotAcquired].
+// NotAcquiredError says who holds the semaphore. It matches [ErrNotAcquired].
 type NotAcquiredError struct {
 	Key     string
 	Holders []Holder // those whose leases end first, at most [bounds.MaxShownHolders]

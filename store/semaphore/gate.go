@@ -22,16 +22,17 @@ type Gate struct {
 	TTL    time.Duration // how long a dead runner keeps its place; see [Options]
 	Holder string        // who runs, for whoever is locked out to read; see [Options]
 
-	// CanRun is asked before each run whether it may be; a run under way goes on whatever it would say
-	// by then. A gate obeys the read-only mode of a namespace only if this is syncjob's
-	// Manager.Writable, or asks it. Defaults to yes.
+	// CanRun is asked before each run. It does not affect a run that has begun. A gate obeys the
+	// read-only mode of a namespace only if this is syncjob's Manager.Writable, or asks it.
+	// Defaults to yes.
 	CanRun func(ctx context.Context) bool
 
-	// OnError is told of every error as it happens: of acquiring, of the runner, of heartbeats, which
-	// are tried again while the lease lasts, of releasing, and of callbacks that panicked. A skipped
-	// run is no error, and a panic of the runner goes to the caller of Run alone. One Run makes no two
-	// calls of it at a time; several that go on at once do. A call is waited for a tenth of the TTL, a
-	// second at most; while it blocks, no further one is made. Defaults to nobody.
+	// OnError is told of every error when it happens: of acquiring, of the function, of heartbeats
+	// (which are repeated while the lease lasts), of releasing, and of callbacks that panicked. A
+	// skipped run is no error. A panic of the function goes only to the caller of Run. One Run
+	// calls it once at a time; several Runs call it at the same time. Run waits for a call for a
+	// tenth of the TTL, at most a second. While a call blocks, no other is made. Defaults to no
+	// function.
 	OnError func(error)
 
 	// OnHeartbeat is told of each successful heartbeat, and until when the lease lasts by the
@@ -44,10 +45,9 @@ type Gate struct {
 //
 // While fn runs the lease is refreshed at a third of its TTL, whether or not fn makes progress; fn
 // finds it, with its deadline, by [FromContext]. fn's context ends with ctx, and with cause
-// [store.ErrLeaseLost] when the lease is lost; Run waits for fn to return all the same. Whatever
-// happens the lease is released then: also when fn panics, or ends its goroutine, which goes on to
-// the caller. If the store does not answer Run gives that up after 2 s, and the lease ends with its
-// time.
+// [store.ErrLeaseLost] when the lease is lost; Run waits for fn to return all the same. Then the
+// lease is released, also when fn panics or ends its goroutine; the panic goes on to the caller. If
+// the store does not answer, Run stops trying after 2 s, and the lease ends with its time.
 //
 // Run returns fn's error, joined with that of the release if that failed: [store.ErrLeaseLost]
 // there means that somebody else may have run meanwhile. A panic of CanRun keeps fn from running

@@ -15,7 +15,7 @@ type Lease struct {
 	Key   string
 	Slot  int    // 0 to Max-1
 	Fence int64  // higher than that of every lease of the key before
-	Token string // proves the lease; it is for nobody else to know
+	Token string // proves the lease; keep it secret
 
 	store store.Store
 	ttl   time.Duration
@@ -102,8 +102,8 @@ func (l *Lease) Deadline() time.Time {
 }
 
 // Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost:
-// Context has ended then, and that is final. After any other error, of a store that cannot be
-// reached while the lease lasts or of ctx, the lease is held on until its deadline.
+// Context has ended then, and that is final. After any other error, such as a store that does not
+// answer or the end of ctx, the lease is held until its deadline.
 func (l *Lease) Refresh(ctx context.Context) error {
 	before := time.Now()
 	bounded, done := bind(ctx, l.ctx)

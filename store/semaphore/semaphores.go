@@ -23,9 +23,9 @@ const releaseTimeout = 2 * time.Second
 
 // Options say what is claimed. Nil options mean all defaults.
 type Options struct {
-	// Max is how many may hold the semaphore at a time, at most [bounds.MaxSlots]. Each claim counts
-	// by its own, so it may change while some hold: none of them loses its lease. Defaults to
-	// [DefaultMax].
+	// Max is how many may hold the semaphore at a time, at most [bounds.MaxSlots]. Each claim
+	// counts by its own Max, so Max may change while leases are held: no holder loses its lease.
+	// Defaults to [DefaultMax].
 	Max int
 
 	// TTL is how long the lease lasts unless it is refreshed, in whole milliseconds.
@@ -68,8 +68,8 @@ func New(s store.Store) *Semaphores {
 // TryAcquire takes a free place and does not wait: [*NotAcquiredError] when there is none, or when
 // those who wait in [Semaphores.Acquire] are to have it. A [*store.FieldError] for each thing wrong
 // with the key or the options. When the store cannot be reached it tries again for as long as the
-// lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken all the
-// same is given back, or ends with its time if that fails, too.
+// lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken is given
+// back; if that fails too, it ends with its time.
 func (s *Semaphores) TryAcquire(ctx context.Context, key string, opts *Options) (*Lease, error) {
 	claim, err := newClaim(key, opts)
 	if err != nil {
@@ -117,8 +117,8 @@ func (s *Semaphores) read(ctx context.Context, key string) (store.SemaphoreRecor
 
 // ForceRelease ends the lease with the fencing number before its time: it is for operators, who
 // find the number with Holders. It reports whether a lease was ended now; false means that none has
-// that number any more. Its holder learns it with the next refresh, and may work on until then:
-// this makes room, it does not stop anybody.
+// that number any more. Its holder learns of it with the next refresh, and can work until then:
+// this makes room, it does not stop the holder.
 func (s *Semaphores) ForceRelease(ctx context.Context, key string, fence int64) (bool, error) {
 	var bad error
 	if fence <= 0 {

@@ -20,17 +20,17 @@ type Leases struct {
 
 // TryAcquireAll takes a free place of each key and does not wait: all or none. The same options go
 // for every key. If one of them has none free, the others are given back, and the error is that of
-// [Semaphores.TryAcquire] for it. The keys may lie in different partitions, so they are taken one
-// after the other, also where they happen to share one: meanwhile somebody else may be refused a
-// place that is given back a moment later.
+// [Semaphores.TryAcquire] for it. The keys are taken one after the other, because they may lie in
+// different partitions. Meanwhile another caller may be refused a place that is given back a moment
+// later.
 func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
 	return acquireAll(ctx, keys, opts, s.TryAcquire)
 }
 
 // AcquireAll takes a place of each key, and waits for each until ctx ends: all or none. The same
 // options go for every key. The keys are taken in their order, so that callers cannot wait for each
-// other in a circle. What is held already is kept by heartbeats meanwhile; if it is lost all the
-// same, AcquireAll gives up with [store.ErrLeaseLost].
+// other in a circle. Heartbeats keep the places that it already holds. If one is lost, AcquireAll
+// gives up with [store.ErrLeaseLost].
 func (s *Semaphores) AcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
 	return acquireAll(ctx, keys, opts, s.Acquire)
 }

@@ -67,7 +67,7 @@ if (last > 0 or known[1]) and not redis.call('ZSCORE', JOBS, job) then
 end
 local fires = redis.call('HMGET', JOB, 'kind', 'disabled', 'acts')
 if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', DUE, 'j:' .. job) then
-  damage('index', 'job', 'nobody would fire it when it is due: somebody will', function()
+  damage('index', 'job', 'it had no due time in the index: it is added', function()
     redis.call('ZADD', DUE, tonumber(fires[3] or now) or now, 'j:' .. job)
     signal('d')
   end)

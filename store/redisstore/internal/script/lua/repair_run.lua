@@ -148,7 +148,7 @@ local function promise_delayed(lane)
     local earliest = redis.call('ZRANGE', KEYS[lane.base + DELAYED], 0, 0, 'WITHSCORES')[2]
     local noted = redis.call('ZSCORE', DUE, id .. '/' .. lane.route)
     if not noted or tonumber(noted) > tonumber(earliest) then
-      damage('index', 'lane ' .. lane.route, 'it has delayed tasks and would not be looked at in time: it will', function()
+      damage('index', 'lane ' .. lane.route, 'its delayed tasks had no due time in the index: it is added', function()
         redis.call('ZADD', DUE, earliest, id .. '/' .. lane.route)
         signal('d')
       end)
@@ -170,7 +170,7 @@ local function give_turns(lane)
   local stuck = turn == 'inf' and state == 'running' and
     (tonumber(now_has('running') or 0) == 0 or not string.find(aside, ' ' .. lane.route .. ' ', 1, true))
   if lane.work > 0 and not run.paused and (not turn or stuck) then
-    damage('index', 'lane ' .. lane.route, 'it has work and no turns: it enters the ring', function()
+    damage('index', 'lane ' .. lane.route, 'it has tasks and would get no turn: it gets turns again', function()
       redis.call('ZREM', KEYS[lane.base + RING], id)
       enter(KEYS[lane.base + RING], ENDS, run, lane.queue)
     end)
@@ -188,8 +188,8 @@ local function fix_holds()
   end
   local after = tonumber(now_has('sealafter') or nil)
   if after and redis.call('HEXISTS', HOLDS, 'open') == 1 and not redis.call('ZSCORE', IDLE, id) then
-    damage('index', 'open run', (now_has('stopidle') and 'nobody would stop it' or 'nobody would seal it') ..
-      ' when it is idle: somebody will', function()
+    damage('index', 'open run', 'it would never be ' .. (now_has('stopidle') and 'stopped' or 'sealed') ..
+      ' for being idle: it is listed again', function()
       redis.call('ZADD', IDLE, now + after, id)
     end)
   end
@@ -201,7 +201,7 @@ local function fix_hook(still)
   local lost_hook = still and not (hook == 'post' and (hooks.finishing or state ~= 'finishing') or hook == 'pre' and (hooks.starting or state ~= 'starting')) and hook
   if lost_hook == 'post' then
     local post = redis.call('HMGET', RUN, 'post', 'postroute', 'postqueue')
-    damage('hook', 'post-job hook', post[1] and 'it is due and nowhere: it waits again' or 'it is due and was lost: the run ends without it', function()
+    damage('hook', 'post-job hook', post[1] and 'it is due and missing: it waits again' or 'it is due and was lost: the run ends without it', function()
       if post[1] then
         redis.call('SADD', LANES, post[2])
         redis.call('RPUSH', POST, post[1])
@@ -242,7 +242,7 @@ local function fix_claims(still)
     local bucket, name = num(), arg()
     local kept_until = redis.call('ZRANGEBYSCORE', KEYS[bucket], '-inf', '(' .. FAR, 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if kept_until and not redis.call('ZSCORE', KEPT, name) then
-      damage('index', 'kept IDs', 'nobody would forget them in time: somebody will', function()
+      damage('index', 'kept IDs', 'they would never expire: they are listed again', function()
         redis.call('ZADD', KEPT, kept_until, name)
       end)
     end
@@ -260,7 +260,7 @@ local function end_empty()
   if not counted then
     return
   end
-  damage('state', 'run', 'nothing is left of it and it has not ended: it ends', function()
+  damage('state', 'run', 'it has no task left and had not ended: it ends', function()
     local c = open_run(RUN, id)
     if c then
       maybe_end(c, ENDS)
@@ -278,12 +278,12 @@ local function expire()
   end
   if state == 'succeeded' or state == 'failed' or state == 'stopped' or state == 'skipped' then
     if not redis.call('ZSCORE', HIST, id) then
-      damage('index', 'finished run', 'its summary would never expire: it will', function()
+      damage('index', 'finished run', 'its summary would never expire: it is listed again', function()
         redis.call('ZADD', HIST, now + tonumber(now_has('retention') or 0), id)
       end)
     end
     if #left > 0 and redis.call('EXISTS', unpack(left)) > 0 and not redis.call('ZSCORE', TRASH, id) then
-      damage('index', 'finished run', 'nobody would remove what is left of it: somebody will', function()
+      damage('index', 'finished run', 'what is left of it would never be removed: it is listed again', function()
         redis.call('ZADD', TRASH, now, id)
       end)
     end
@@ -308,7 +308,7 @@ if state == 'starting' or state == 'running' then
 end
 if state == 'starting' or state == 'running' or state == 'finishing' or state == 'stopping' then
   if redis.call('ZSCORE', TRASH, id) then
-    damage('index', 'active run', 'it is listed to be purged: it is not to be', function()
+    damage('index', 'active run', 'it was listed to be removed: it is taken off the list', function()
       redis.call('ZREM', TRASH, id)
     end)
   end

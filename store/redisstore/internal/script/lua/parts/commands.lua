@@ -1,5 +1,5 @@
 -- Each key has one type, and no call leaves another there. What stands in an index of a wrong type
--- was put there by a hand, and would end a script half-way, and with it the work of others. So the
+-- was put there by a person, and would end a script half-way, and with it the work of others. So the
 -- first command that meets it removes it, and goes on as if nothing had been there; a repair puts
 -- back what can be known. A record of one thing is left as it is: a script about many reads it by
 -- pcall, any other ends with an error about that thing.

@@ -1,10 +1,3 @@
-// Package redisstore keeps Rollcall's state in Redis 6.2 or newer, or Valkey:
-// standalone, Sentinel or Cluster. It is the default Store.
-//
-// Every state change is one Lua script over keys of one partition, and every script is safe to
-// repeat; README.md has the tables of keys and scripts, and what a crash before and after each
-// leaves. Stores check what they are given, by [store.Checked], and do not retry: wrap them with
-// [store.WithRetry], as syncjob does.
 package redisstore
 
 import (

@@ -3,6 +3,8 @@ package syncjob_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -405,5 +407,42 @@ func TestAnIntervalMayBeShorterThanACallOfTheStore(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestNoDueTimeIsPassedOverThatIsStillToCome has calls that take longer than half an interval, so that the next
+// due time often comes before the store hears of it.
+func TestNoDueTimeIsPassedOverThatIsStillToCome(t *testing.T) {
+	const every = 50 * time.Millisecond
+	for _, takes := range []time.Duration{10 * time.Millisecond, 26 * time.Millisecond, 49 * time.Millisecond} {
+		t.Run(takes.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &slowFire{Store: memstore.New(nil), takes: takes}
+				m := managerOn(t, s, set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error {
+					time.Sleep(rand.N(3 * every / 2))
+					return nil
+				}))
+				_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: every, Overlap: syncjob.OverlapQueueOne}))
+				require.NoError(t, err)
+				stop := work(t, m, syncjob.WorkerConfig{})
+				time.Sleep(20 * time.Second)
+				require.NoError(t, stop())
+				runs, err := m.Runs(t.Context(), "nightly")
+				require.NoError(t, err)
+				slices.Reverse(runs)
+				var last syncjob.RunState
+				for _, run := range runs {
+					state, err := run.State(t.Context())
+					require.NoError(t, err)
+					if !last.Due.IsZero() {
+						missing := state.Due.Add(-every) // if it is not the last one
+						require.False(t, missing.After(last.Due) && missing.After(last.Created),
+							"%v was still to come when the run of %v began, at %v", missing, last.Due, last.Created)
+					}
+					last = state
+				}
+				require.Greater(t, len(runs), 50)
+			})
+		})
 	}
 }

@@ -15,6 +15,9 @@ func Jitter(d time.Duration) time.Duration {
 
 // Pause waits for d or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

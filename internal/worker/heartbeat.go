@@ -25,11 +25,14 @@ func (s *session) heartbeatLoop(ctx context.Context) {
 			return
 		case <-timer.C:
 		case <-s.meters.moved:
-			if soon := last.Add(progressGap(s.e.cfg.Concurrency)); soon.Before(next) {
-				next = soon
-				timer.Reset(time.Until(next))
+			soon := last.Add(progressGap(s.e.cfg.Concurrency))
+			if wait := time.Until(soon); wait > 0 {
+				if soon.Before(next) {
+					next = soon
+					timer.Reset(wait)
+				}
+				continue
 			}
-			continue
 		case <-s.beatSoon:
 			if gap := time.Since(last); gap < minBeatGap {
 				lifecycle.Pause(ctx, minBeatGap-gap)

@@ -19,10 +19,22 @@ const (
 // keepLoop moves delayed tasks up and fires periodic jobs when they are due, and sweeps when the
 // store asks for it. It sleeps until then.
 func (s *session) keepLoop(ctx context.Context) {
-	timer := time.NewTimer(0) // what is due already
+	timer := time.NewTimer(keepWait)
 	defer timer.Stop()
-	for {
-		var err error
+	for err := s.promote(ctx); ; { // what is due already
+		wait, armed := s.untilDue()
+		if err != nil && ctx.Err() == nil {
+			if leaseLost(err) {
+				return
+			}
+			s.p.log(ctx, "upkeep failed; it is repeated", "error", err)
+			wait, armed = lifecycle.Jitter(keepWait), true
+		}
+		timer.Stop()
+		if armed {
+			timer.Reset(max(wait, minPromoteGap))
+		}
+		err = nil
 		select {
 		case <-ctx.Done():
 			return
@@ -35,18 +47,6 @@ func (s *session) keepLoop(ctx context.Context) {
 			s.p.schedules.FireWaiting(ctx)
 		case <-s.sweepDue:
 			err = s.sweep(ctx)
-		}
-		wait, armed := s.untilDue()
-		if err != nil && ctx.Err() == nil {
-			if leaseLost(err) {
-				return
-			}
-			s.p.log(ctx, "upkeep failed; it is repeated", "error", err)
-			wait, armed = lifecycle.Jitter(keepWait), true
-		}
-		timer.Stop()
-		if armed {
-			timer.Reset(max(wait, minPromoteGap))
 		}
 	}
 }

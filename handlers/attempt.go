@@ -19,22 +19,21 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// Attempt is one try of one task. Handlers get it inside of their [Task];
-// middleware gets it as it is. Its methods may be called concurrently, until the handler
-// returns.
+// Attempt is one try of one task. A handler gets it as a part of its [Task]. Middleware gets the
+// Attempt itself. Its methods may be called concurrently, until the handler returns.
 type Attempt struct {
 	ID    string // of the task
 	Kind  string // under which it was enqueued, which may be an alias
 	Queue string
 	Retry int // failed attempts before this one
 	Run   RunRef
-	// Headers are those of the task. They must not be changed.
+	// Headers of the task. Do not change them.
 	Headers map[string]string
 
 	task      any // *Task[A] of this attempt
 	set       *Set
-	attrs     *Attributes     // in force when it began
-	cfg       *execute.Config // of whoever runs it
+	attrs     *Attributes     // in force when the attempt began
+	cfg       *execute.Config // of the worker or test kit that runs it
 	lease     *store.Lease    // of the delivery
 	overrides encode.Overrides
 	ctx       attemptContext                // the handler's
@@ -45,14 +44,15 @@ type Attempt struct {
 	logger  *slog.Logger
 }
 
-// effects are what an attempt brings if it succeeds. Few do more than succeed.
+// effects are what an attempt writes if it succeeds. Most attempts write nothing, so it is made
+// when it is needed.
 type effects struct {
 	children fanout
 	tally    tally
 	writes   writes
 }
 
-// overEffects are those of every attempt that has ended without any.
+// overEffects replaces the effects of every attempt that ended without any.
 var overEffects = &effects{children: fanout{ended: true}, tally: tally{ended: true}, writes: writes{ended: true}}
 
 // gather returns the effects to add to.
@@ -80,7 +80,7 @@ func begin[A any](payload []byte) (*Attempt, error) {
 	f.attempt.task = &f.task
 	var err error
 	if raw, ok := any(&f.task.Args).(*json.RawMessage); ok && len(payload) > 0 {
-		*raw = bytes.Clone(payload) // it was valid when it was enqueued; a retry stores the task's own
+		*raw = bytes.Clone(payload) // it was valid when it was enqueued; a retry stores the original payload
 	} else if err = plain.Unmarshal(payload, &f.task.Args); err != nil {
 		err = fmt.Errorf("decode arguments: %w", err)
 	}
@@ -105,10 +105,10 @@ func (a *Attempt) runRecord() (store.RunRecord, error) {
 	return a.cfg.Runtime.Run(&a.ctx, a.Run.ID())
 }
 
-// Deadline is when the attempt's context ends, and whether it does.
+// Deadline returns the time when the attempt's context ends; false if it has no timeout.
 func (a *Attempt) Deadline() (time.Time, bool) { return a.ctx.Deadline() }
 
-// Log is a logger with the attributes job, run, task, kind, queue and retry.
+// Log returns a logger with the attributes job, run, task, kind, queue and retry.
 func (a *Attempt) Log() *slog.Logger {
 	a.logOnce.Do(func() {
 		a.logger = a.cfg.Logger.With("job", a.Run.Job, "run", a.Run.Number,
@@ -117,17 +117,17 @@ func (a *Attempt) Log() *slog.Logger {
 	return a.logger
 }
 
-// Enqueue adds a task to the run. It becomes visible with the success of this one, and not
-// at all if this attempt does not succeed; so a repeated attempt never
-// duplicates it. Any number can be added: those that do not fit into the success
-// itself are parked in the store meanwhile. The receipt cannot say Duplicate yet: a
-// chosen ID is claimed with the success, and a task whose ID is taken is left out.
+// Enqueue adds a child task to the run. The child becomes visible when this attempt succeeds. If
+// the attempt does not succeed, the child is dropped, so a repeated attempt never adds it twice.
+// Any number of children can be added: if there are many, they are staged in the store until the
+// attempt succeeds. The receipt never says Duplicate: IDs are compared when the attempt succeeds,
+// and a child whose ID is in use is then left out.
 //
-// Errors of the item are [*store.FieldError]s. [ErrAttemptEnded] after the handler has returned;
-// [store.ErrLeaseLost] and [store.ErrJobStopped] as the store finds; [store.ErrChildrenLost] when
-// the store lost some that this attempt added before: then the task runs again, whatever the
-// handler returns, and that counts as no retry. After an error of the store the attempt cannot
-// succeed any more.
+// Errors: [*store.FieldError]s if the item is not valid; [ErrAttemptEnded] if the handler has
+// returned; [store.ErrLeaseLost] or [store.ErrJobStopped] if the store reports it;
+// [store.ErrChildrenLost] if the store lost staged children of this attempt. In that last case the
+// task runs again, whatever the handler returns, and this is not counted as a retry. After an error
+// of the store the attempt cannot succeed.
 func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	id, err := a.stage(ctx, enqueue.Task(args, opts))
 	if err != nil {
@@ -136,10 +136,10 @@ func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.
 	return enqueue.Receipt{Run: a.Run.ID(), ID: id}, nil
 }
 
-// EnqueueAll adds the items of a sequence of any length, as [Attempt.Enqueue] does, in
-// bounded memory. It stops at the first error, of the sequence or its own; the
-// summary says how many were added before, and they stay added if the handler
-// then returns nil all the same.
+// EnqueueAll adds the items of a sequence, as [Attempt.Enqueue] does. The sequence may have any
+// length; memory is bounded. EnqueueAll stops at the first error, which is one of the sequence or
+// one of Enqueue. The summary counts the items that were added before. They become visible if the
+// handler then returns nil.
 func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error]) (enqueue.Summary, error) {
 	var sum enqueue.Summary
 	if items == nil {
@@ -157,8 +157,8 @@ func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, 
 	return sum, nil
 }
 
-// EnqueueNow adds a task to the run at once, whatever becomes of this attempt: a
-// repeated attempt adds it again, unless it has a chosen ID. Errors as for
+// EnqueueNow adds a task to the run at once, even if this attempt fails later. A repeated attempt
+// adds the task again; set Options.ID to prevent that. The errors are those of
 // [enqueue.Enqueuer.Enqueue].
 func (a *Attempt) EnqueueNow(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	return a.cfg.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))

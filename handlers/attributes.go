@@ -10,11 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Named values that switch off what zero would inherit.
+// Values that switch a setting off. Zero would inherit it.
 const (
 	NoRetries = enqueue.NoRetries
 	NoTimeout = enqueue.NoTimeout
-	// NoLimit is no limit: for MaxRunning, MaxRunningPerJob and the Events of a [Rate].
+	// NoLimit means no limit. It is for MaxRunning, MaxRunningPerJob and [Rate].Events.
 	NoLimit = -1
 )
 
@@ -27,58 +27,63 @@ const (
 	DefaultWeight        = 1.0
 )
 
-// MaxParams is the largest size of the parameters of one level, in bytes of JSON.
+// MaxParams is the largest size of Params, in bytes of JSON.
 const MaxParams = 64 << 10
 
-// Attributes say how tasks are run. They are written in code, for a set in its [SetConfig] and for
-// a kind in its [KindOptions], and but for the functions they can be changed while everything runs.
-// A zero field inherits; the package documentation states from where. Hooks use the values of their
-// set, not the functions.
+// Attributes say how tasks are run. Code sets them for a set in its [SetConfig], and for a kind in
+// its [KindOptions]. All except the functions can be changed while workers run. A zero field
+// inherits; the package documentation says from where. Hooks use the values of their set, but not
+// its functions.
 type Attributes struct {
-	// Queue that tasks wait in. It acts when a task is enqueued. Waiting tasks stay in their queue.
-	// Workers keep the queues that they were started with, so a worker must already serve the new
-	// one. Defaults to [enqueue.DefaultQueue].
+	// Queue that tasks wait in. It is read when a task is enqueued. A change does not move waiting
+	// tasks. Workers keep the queues that they were started with, so one of them must already serve
+	// the new queue. Defaults to [enqueue.DefaultQueue].
 	Queue string `json:"queue,omitempty"`
-	// MaxRetries is how often a failed task is tried again, so that 3 makes 4 attempts; or
-	// [NoRetries]. Defaults to 3.
+	// MaxRetries is how often a failed task is tried again, or [NoRetries]: 3 means up to 4 attempts.
+	// Defaults to 3.
 	MaxRetries int `json:"max_retries,omitempty"`
-	// MaxRetriesFor decides it for the attempt that has just failed; 0 inherits. It
-	// excludes MaxRetries.
+	// MaxRetriesFor returns MaxRetries for the attempt that has just failed; 0 inherits. It cannot be
+	// set together with MaxRetries.
 	MaxRetriesFor func(*Attempt) int `json:"-"`
-	// Timeout of one attempt, after which the handler's context is cancelled; or
-	// [NoTimeout]. A handler that ignores that keeps its slot, and is logged. Defaults to 1 hour.
+	// Timeout of one attempt, or [NoTimeout]. After it, the handler's context is cancelled. A handler
+	// that ignores this keeps its slot, and is logged. Defaults to 1 hour.
 	Timeout time.Duration `json:"timeout,omitempty"`
-	// TimeoutFor decides it for an attempt that is about to start; 0 inherits. It
-	// excludes Timeout.
+	// TimeoutFor returns Timeout for an attempt that is about to start; 0 inherits. It cannot be set
+	// together with Timeout.
 	TimeoutFor func(*Attempt) time.Duration `json:"-"`
-	// Backoff is the curve of the delays before retries, inherited as a whole. Defaults to the
-	// defaults of [Exponential].
+	// Backoff gives the delays before retries. It is inherited as a whole. Defaults to the defaults of
+	// [Exponential].
 	Backoff Exponential `json:"backoff,omitzero"`
-	// BackoffFor is the delay before the next retry of the attempt that has just failed, of which
-	// Retry+1 have failed by now; 0 inherits, and a negative one is none. It excludes Backoff.
+	// BackoffFor returns the delay before the next retry of the attempt that has just failed. The
+	// field Retry does not count that attempt. 0 inherits; a negative result means no delay. It cannot
+	// be set together with Backoff.
 	BackoffFor func(*Attempt) time.Duration `json:"-"`
-	// MaxDeliveries is how many workers may die while they run the task alone, after it was
-	// recovered from a crashed worker. Then the task fails and is not run again. Defaults to 3.
+	// MaxDeliveries limits crashes. A task that is recovered from a crashed worker runs alone. When so
+	// many workers have died while they ran the task alone, it fails and is not run again. Defaults to
+	// 3.
 	MaxDeliveries int `json:"max_deliveries,omitempty"`
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
 	MaxSnoozes int `json:"max_snoozes,omitempty"`
-	// MaxRunning is how many tasks run at once in all workers together, or [NoLimit]. That of a set
-	// is for all its kinds together and not inherited: both limits hold. Defaults to NoLimit.
+	// MaxRunning is how many tasks run at once in all workers together, or [NoLimit]. The limit of a
+	// set is for all its kinds together. Kinds do not inherit it: both limits hold. Defaults to
+	// NoLimit.
 	MaxRunning int `json:"max_running,omitempty"`
-	// MaxRunningPerJob is the same for the tasks of each job by itself. Defaults to NoLimit.
+	// MaxRunningPerJob is like MaxRunning, but counts the tasks of each job separately. Defaults to
+	// NoLimit.
 	MaxRunningPerJob int `json:"max_running_per_job,omitempty"`
-	// Rate limits how fast tasks start in all workers together, like MaxRunning. Defaults to NoLimit
-	// events.
+	// Rate limits how many tasks start in a time, in all workers together. As for MaxRunning, kinds do
+	// not inherit it. Defaults to NoLimit events.
 	Rate Rate `json:"rate,omitzero"`
-	// Weight of the set's runs for which the job sets none; only sets have it. From 0.000001 to
-	// 1000000. It acts when a run starts. Defaults to 1.
+	// Weight of the runs of a set, if their job sets none, from 0.000001 to 1000000. Only sets have
+	// it. It is read when a run starts. Defaults to 1.
 	Weight float64 `json:"weight,omitempty"`
-	// Params are free-form parameters of the handlers: whatever encodes as JSON, up to [MaxParams],
-	// read with [Attempt.DecodeParams]. They are inherited as a whole. Defaults to none.
+	// Params are parameters for the handlers: any value that can be encoded as JSON, up to
+	// [MaxParams]. Handlers read them with [Attempt.DecodeParams]. They are inherited as a whole.
+	// Defaults to none.
 	Params any `json:"params,omitempty"`
 }
 
-// Rate limits how many events may happen in a time. The zero value inherits.
+// Rate limits how many events may happen in a time. The zero value inherits its attribute.
 type Rate struct {
 	Events int           `json:"events,omitempty"` // up to [bounds.MaxRateEvents], or [NoLimit]
 	Per    time.Duration `json:"per,omitempty"`    // from 1 ms to 31 days. Defaults to 1 s.
@@ -99,13 +104,13 @@ func (r Rate) complete() Rate {
 	return r
 }
 
-// isSet reports whether a number is not zero. The negative zero is none that inherits: its JSON is
-// no zero either.
+// isSet reports whether a number is not zero. Negative zero counts as set, since its JSON is not 0
+// either.
 func isSet(f float64) bool { return f != 0 || math.Signbit(f) }
 
-// UnmarshalJSON implements [json.Unmarshaler]: parameters stay JSON, a [json.RawMessage]. Durations
-// are numbers of nanoseconds. A field that is present and zero or empty is a [*store.FieldError]:
-// leave it out to inherit.
+// UnmarshalJSON implements [json.Unmarshaler]. Params become a [json.RawMessage]. Durations are
+// numbers of nanoseconds. A field that is present must not be zero or empty, or the error is a
+// [*store.FieldError]: leave a field out to inherit.
 func (a *Attributes) UnmarshalJSON(b []byte) error {
 	type plain Attributes
 	read := struct {
@@ -124,7 +129,7 @@ func (a *Attributes) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// functions names the attributes that are decided by code.
+// functions names the attributes that are set as functions.
 func (a *Attributes) functions() (names []string) {
 	for name, is := range map[string]bool{"MaxRetriesFor": a.MaxRetriesFor != nil, "TimeoutFor": a.TimeoutFor != nil, "BackoffFor": a.BackoffFor != nil} {
 		if is {
@@ -135,7 +140,7 @@ func (a *Attributes) functions() (names []string) {
 	return names
 }
 
-// scope says whose attributes are validated.
+// scope says to what the attributes to be validated belong.
 type scope uint8
 
 const (

@@ -10,14 +10,14 @@ import (
 type Exponential struct {
 	First  time.Duration `json:"first,omitempty"`  // before the first retry, or NoDelay. Defaults to 1 s.
 	Factor float64       `json:"factor,omitempty"` // from one retry to the next. Defaults to 2.
-	Jitter float64       `json:"jitter,omitempty"` // greatest random deviation, as a share of the delay, up to 1; or NoJitter. Defaults to 0.2.
-	Cap    time.Duration `json:"cap,omitempty"`    // greatest delay, before the jitter. Defaults to 10 min.
+	Jitter float64       `json:"jitter,omitempty"` // largest random deviation, as a share of the delay, up to 1; or NoJitter. Defaults to 0.2.
+	Cap    time.Duration `json:"cap,omitempty"`    // largest delay, before the jitter. Defaults to 10 min.
 }
 
 const (
 	// NoJitter makes the delays of an [Exponential] exact.
 	NoJitter = -1
-	// NoDelay as First makes retries follow at once.
+	// NoDelay as First means that retries do not wait.
 	NoDelay time.Duration = -1
 )
 
@@ -44,7 +44,7 @@ func (e Exponential) validate(refuse func(bad bool, field, reason string)) {
 	refuse(!(e.Factor >= 0) || math.Signbit(e.Factor) || math.IsInf(e.Factor, 0), "Factor", "is not a positive number")
 	refuse(
 		(!(e.Jitter >= 0 && e.Jitter <= 1) || math.Signbit(e.Jitter)) && e.Jitter != NoJitter, "Jitter",
-		"is not within 0 to 1 and not NoJitter",
+		"is neither within 0 to 1 nor NoJitter",
 	)
 	refuse(e.Cap < 0, "Cap", "is negative")
 }

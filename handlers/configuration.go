@@ -10,15 +10,16 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Configuration is what is configured of a set apart from its code: attributes of the set and of
-// its kinds. Zero fields leave what the code says, and a value comes before any function of the
-// code. It can be encoded as JSON.
+// Configuration has attributes of a set and of its kinds that take precedence over the code. A zero
+// field does not change the attribute in code. A value takes precedence over a function in code,
+// too. A Configuration can be encoded as JSON.
 type Configuration struct {
 	Set   Attributes             `json:"set,omitzero"`
 	Kinds map[string]*Attributes `json:"kinds,omitempty"` // by name, not by alias
 }
 
-// Kind is what is configured of a kind, to be read or changed; it is added if there is nothing.
+// Kind returns the attributes that are configured for a kind, to read or to change. If there are
+// none, it adds an empty entry.
 func (c *Configuration) Kind(name string) *Attributes {
 	if c.Kinds == nil {
 		c.Kinds = make(map[string]*Attributes)
@@ -29,7 +30,7 @@ func (c *Configuration) Kind(name string) *Attributes {
 	return c.Kinds[name]
 }
 
-// kind is what is configured of a kind.
+// kind returns the attributes that are configured for a kind.
 func (c *Configuration) kind(name string) Attributes {
 	if a := c.Kinds[name]; a != nil {
 		return *a
@@ -37,7 +38,7 @@ func (c *Configuration) kind(name string) Attributes {
 	return Attributes{}
 }
 
-// Clone returns a copy that can be changed by itself. Parameters are shared.
+// Clone returns a copy. Changes of the copy do not change c, but both share Params.
 func (c *Configuration) Clone() Configuration {
 	clone := Configuration{Set: c.Set}
 	for name, a := range c.Kinds {
@@ -48,8 +49,8 @@ func (c *Configuration) Clone() Configuration {
 	return clone
 }
 
-// Validate reports everything that cannot be configured, as [*store.FieldError]s: what code cannot
-// have either, and functions.
+// Validate reports all attributes that are not valid, as [*store.FieldError]s. Functions are not
+// valid in a configuration.
 func (c *Configuration) Validate() error {
 	problems := []error{refuseFunctions("Set.", &c.Set), c.Set.validate("Set.", ofSet)}
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
@@ -62,8 +63,8 @@ func (c *Configuration) Validate() error {
 	return store.JoinFields(problems...)
 }
 
-// ValidateForRun reports what cannot be configured for one run: what Validate reports, and what
-// acts outside of the run's attempts, which are the queue, the weight and limits.
+// ValidateForRun reports what cannot be configured for one run: everything that Validate reports,
+// and the queue, the weight and the limits.
 func (c *Configuration) ValidateForRun() error {
 	problems := []error{c.Validate(), refuseOutside("Set.", &c.Set)}
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
@@ -102,8 +103,8 @@ func refuseOutside(prefix string, a *Attributes) error {
 	return store.JoinFields(problems...)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. What [Attributes.UnmarshalJSON] refuses is named as
-// by Validate.
+// UnmarshalJSON implements [json.Unmarshaler]. Its errors are those of [Attributes.UnmarshalJSON].
+// They name fields as Validate does.
 func (c *Configuration) UnmarshalJSON(b []byte) error {
 	var read struct {
 		Set   json.RawMessage            `json:"set"`
@@ -125,19 +126,20 @@ func (c *Configuration) UnmarshalJSON(b []byte) error {
 	return store.JoinFields(problems...)
 }
 
-// configurationVersion is that of the stored form. Fields are only ever added to it; a reader
-// ignores those that it does not know, and loses them when it writes.
+// configurationVersion is the version of the stored form. Later versions of the code may add
+// fields, but never change one. A reader ignores fields that it does not know; if it writes, they
+// are lost.
 const configurationVersion = 1
 
-// storedConfiguration is the stored form. The version is read apart.
+// storedConfiguration is the stored form. The version is read separately.
 type storedConfiguration struct {
 	Version int                    `json:"v"`
 	Set     Attributes             `json:"set,omitzero"`
 	Kinds   map[string]*Attributes `json:"kinds,omitempty"`
 }
 
-// Encode returns the stored form of a valid configuration. A [*store.FieldError] for the field
-// "Configuration" if it is longer than [bounds.MaxConfigurationLen].
+// Encode returns the stored form of a valid configuration. If the form is longer than
+// [bounds.MaxConfigurationLen], it returns a [*store.FieldError] for the field "Configuration".
 func (c *Configuration) Encode() ([]byte, error) {
 	clone := c.Clone()
 	stored := storedConfiguration{configurationVersion, clone.Set, clone.Kinds}
@@ -161,8 +163,8 @@ func (a *Attributes) empty() bool {
 	return err == nil && string(b) == "{}"
 }
 
-// DecodeConfiguration reads the stored form; nil is the empty configuration. What it cannot read,
-// or what is not valid, is [store.ErrCorrupt].
+// DecodeConfiguration reads the stored form. For nil it returns the empty configuration. If the
+// form cannot be read or is not valid, it returns [store.ErrCorrupt].
 func DecodeConfiguration(b []byte) (Configuration, error) {
 	if b == nil {
 		return Configuration{}, nil

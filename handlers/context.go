@@ -10,19 +10,19 @@ import (
 
 type attemptKey struct{}
 
-// FromContext returns the attempt that a handler's context belongs to, and false
-// outside of handlers and in hooks.
+// FromContext returns the attempt of a handler's context. It returns false for any other context,
+// also for that of a hook.
 func FromContext(ctx context.Context) (*Attempt, bool) {
 	a, ok := ctx.Value(attemptKey{}).(*Attempt)
 	return a, ok
 }
 
-// attemptContext is the context of a handler: it carries the attempt, of which it is
-// a part, and ends with the attempt's timeout or when the handler has returned.
+// attemptContext is the context of a handler. It carries the attempt. It ends with the attempt's
+// timeout, or when the handler has returned.
 //
-// The timer is started only when somebody asks for Done, or derives a context.
-// Most handlers do neither, and a timer costs as much as all the rest of an
-// attempt. Nobody can tell: without Done the end shows in Err, which looks at the clock.
+// The timer starts only when Done is called or a context is derived. Most handlers do neither, and
+// a timer costs as much as the rest of an attempt. The handler sees no difference: without Done it
+// can see the end only through Err, and Err reads the clock.
 type attemptContext struct {
 	parent   context.Context
 	attempt  *Attempt
@@ -52,8 +52,7 @@ func (c *attemptContext) end() {
 	}
 }
 
-// current is what the context amounts to now; waiting needs one that ends by
-// itself.
+// current returns the context that answers now. For waiting it makes one that ends by itself.
 func (c *attemptContext) current(waiting bool) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,8 +89,8 @@ func (c *attemptContext) Done() <-chan struct{} { return c.current(true).Done() 
 // Err implements [context.Context].
 func (c *attemptContext) Err() error { return c.current(false).Err() }
 
-// Value implements [context.Context]. Package context asks it for the context to hang
-// derived ones on, and to read the cause from, and so gets the one that ends.
+// Value implements [context.Context]. Package context uses it to find the parent of derived
+// contexts and the cause; it gets the context that ends by itself.
 func (c *attemptContext) Value(key any) any {
 	switch key.(type) {
 	case attemptKey:

@@ -10,25 +10,25 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Counter is a number of a run that its tasks add to. Declare it with [NewCounter].
+// Counter is a number of a run. The tasks of the run add to it. Declare it with [NewCounter].
 type Counter struct{ set, name string }
 
-// Name is under which the states of runs show the counter.
+// Name returns the name of the counter in the states of runs.
 func (c Counter) Name() string { return c.name }
 
-// NewCounter declares a counter of the set, to which its tasks add with [Counter.Add]. What they
-// add is committed with their success, so the sum over a run is exact though tasks are retried,
-// workers are killed and replies are lost. The run keeps it, apart from other runs, as long as its
-// summary.
+// NewCounter declares a counter of the set. Tasks of the set add to it with [Counter.Add]. The
+// store applies the additions of a task in the same step as its success. So the sum is exact, even
+// if tasks are retried, workers are killed or replies are lost. Each run has its own sum, and keeps
+// it as long as its summary.
 //
-// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that there are not more
-// than [bounds.MaxCounters]. Declaring a name again returns the same counter.
+// [NewRegistry] checks the name by the rules of [store.ValidateName], and that the set has at most
+// [bounds.MaxCounters] counters. Declaring a name again returns the same counter.
 func NewCounter(s *Set, name string) Counter {
 	s.counters[name] = true
 	return Counter{set: s.name, name: name}
 }
 
-// validateCounters reports every counter that cannot be.
+// validateCounters reports every counter that is not valid.
 func (s *Set) validateCounters(prefix string) (problems []error) {
 	for _, name := range slices.Sorted(maps.Keys(s.counters)) {
 		problems = append(problems, store.ValidateName(fmt.Sprintf("%sCounters[%q]", prefix, name), name))
@@ -42,25 +42,25 @@ func (s *Set) validateCounters(prefix string) (problems []error) {
 	return problems
 }
 
-// attempting is the try of a task: *[Attempt] and *[Task].
+// attempting is an attempt: an *[Attempt] or a *[Task].
 type attempting interface{ attempt() *Attempt }
 
 func (a *Attempt) attempt() *Attempt { return a }
 
-// Add adds a number, which may be negative, to the counter of the run when an attempt succeeds, in
-// the same step; also while the run is stopping. t is the [*Task] of the handler, or the
-// [*Attempt]. An attempt that ends otherwise adds nothing, and nothing is added after the handler
-// has returned. It costs no I/O.
+// Add adds n, which may be negative, to the counter of the run when the attempt succeeds, in the
+// same step. It does so also while the run is stopping. t is the [*Task] of the handler, or the
+// [*Attempt]. If the attempt does not succeed, nothing is added. A call after the handler has
+// returned has no effect. Add makes no call of the store.
 //
-// A counter is an int64, but beyond ±2^53 many readers of JSON lose digits, and beyond the range of
-// int64 what an attempt adds may be lost: stay within that range. Adding to a counter that the
-// task's set did not declare, before the registry was made, fails the attempt for good.
+// A counter is an int64. Sums outside that range may lose additions. Many readers of JSON lose
+// digits of numbers beyond ±2^53. The task fails for good if its set did not declare the counter
+// before the registry was made.
 func (c Counter) Add(t attempting, n int64) {
 	a := t.attempt()
 	a.gather().tally.add(a.set, c, n)
 }
 
-// tally gathers what one attempt adds to counters.
+// tally collects what one attempt adds to counters.
 type tally struct {
 	mu     sync.Mutex
 	sums   map[string]int64
@@ -86,7 +86,7 @@ func (t *tally) add(set *Set, c Counter, n int64) {
 	}
 }
 
-// end lets nothing more be added, and returns the sums, or why they are not valid.
+// end refuses later additions. It returns the sums, or why they are not valid.
 func (t *tally) end() (map[string]int64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,31 +8,31 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// SetDescription tells what a set is, as data: for those who have no registry.
+// SetDescription describes a set as data, for processes that have no registry.
 type SetDescription struct {
 	Name           string             `json:"name"`
-	Attributes     Attributes         `json:"attributes,omitzero"` // in code, of the set: zero inherits
-	Functions      []string           `json:"functions,omitempty"` // attributes of the set that code decides, such as "TimeoutFor"
-	Kinds          []KindDescription  `json:"kinds,omitempty"`     // by name
-	PreJob         bool               `json:"pre_job,omitempty"`   // there is such a hook
+	Attributes     Attributes         `json:"attributes,omitzero"` // of the set in code; zero inherits
+	Functions      []string           `json:"functions,omitempty"` // attributes of the set that are functions, such as "TimeoutFor"
+	Kinds          []KindDescription  `json:"kinds,omitempty"`     // sorted by name
+	PreJob         bool               `json:"pre_job,omitempty"`   // the set has this hook
 	PostJob        bool               `json:"post_job,omitempty"`
 	Validate       bool               `json:"validate,omitempty"`
-	Events         []string           `json:"events,omitempty"`   // that have hooks
-	Counters       []string           `json:"counters,omitempty"` // declared
-	Values         []ValueDescription `json:"values,omitempty"`   // lists and maps declared, by name
+	Events         []string           `json:"events,omitempty"`   // events with hooks
+	Counters       []string           `json:"counters,omitempty"` // declared ones
+	Values         []ValueDescription `json:"values,omitempty"`   // declared lists and maps, sorted by name
 	RunsInReadOnly bool               `json:"runs_in_read_only,omitempty"`
 }
 
-// KindDescription tells what a kind of a set is.
+// KindDescription describes a kind of a set.
 type KindDescription struct {
 	Name       string     `json:"name"`
 	Aliases    []string   `json:"aliases,omitempty"`
-	Attributes Attributes `json:"attributes,omitzero"` // in code, of the kind: zero inherits
-	Functions  []string   `json:"functions,omitempty"` // attributes of the kind that code decides
+	Attributes Attributes `json:"attributes,omitzero"` // of the kind in code; zero inherits
+	Functions  []string   `json:"functions,omitempty"` // attributes of the kind that are functions
 }
 
-// Describe tells what a set of the registry is. An unknown one is a [*store.FieldError] for the
-// field "Set".
+// Describe describes a set of the registry. For an unknown set it returns a [*store.FieldError] for
+// the field "Set".
 func (r *Registry) Describe(set string) (SetDescription, error) {
 	b, err := r.find(set)
 	if err != nil {
@@ -64,10 +64,11 @@ func (r *Registry) Describe(set string) (SetDescription, error) {
 	return d, nil
 }
 
-// Effective resolves the attributes of a kind, or with an empty name of the set itself, as workers
-// do: from what is configured, the strongest first (of a run, then of the set), and what the
-// description says of the code. Attributes that code decides by a function show the value that the
-// function may decline to. An unknown kind is a [*store.FieldError] for the field "Kind".
+// Effective computes the attributes of a kind as workers do; with an empty name, those of the set
+// itself. Pass the configurations in the order of precedence: that of a run, then that of the set.
+// The attributes in code come after them. Functions cannot be called here: Effective shows the
+// value that holds if the function returns 0. For an unknown kind it returns a [*store.FieldError]
+// for the field "Kind".
 func (d *SetDescription) Effective(kind string, configured ...Configuration) (Attributes, error) {
 	code := level{set: d.Attributes}
 	if kind == "" {
@@ -79,7 +80,7 @@ func (d *SetDescription) Effective(kind string, configured ...Configuration) (At
 	if i < 0 {
 		return Attributes{}, &store.FieldError{
 			Field:  "Kind",
-			Reason: fmt.Sprintf("%q is none of the set %q", kind, d.Name),
+			Reason: fmt.Sprintf("%q is not a kind of the set %q", kind, d.Name),
 		}
 	}
 	code.kind = d.Kinds[i].Attributes

@@ -11,21 +11,21 @@ import (
 
 // Errors of this package.
 var (
-	// ErrShutdown is the cause of a handler's context when its worker's grace
-	// period is over. Whatever the handler then returns as an error, the task is
-	// given back and costs nothing.
+	// ErrShutdown is the cause of a handler's context when the grace period of its worker is over. If
+	// the handler then returns any error, the task is given back, and this is not counted as an
+	// attempt.
 	ErrShutdown = errors.New("worker is shutting down")
 
-	// ErrTimeout is the cause of a handler's context when the attempt's timeout is over.
-	// It comes with the limit in its text, and matches [context.DeadlineExceeded] too.
+	// ErrTimeout is the cause of a handler's context when the attempt's timeout is over. The text of
+	// the error has the timeout. The error also matches [context.DeadlineExceeded].
 	ErrTimeout = errors.New("attempt timed out")
 
-	// ErrAttemptEnded is returned by enqueuing through an attempt whose handler has
-	// returned: its outcome is decided, nothing can be added to it.
+	// ErrAttemptEnded is returned by methods that add to an attempt, such as [Attempt.Enqueue], after
+	// the handler has returned.
 	ErrAttemptEnded = errors.New("attempt has ended")
 )
 
-// timeoutError is [ErrTimeout] with the limit.
+// timeoutError is [ErrTimeout] with the length of the timeout.
 type timeoutError struct{ limit time.Duration }
 
 func (e *timeoutError) Error() string { return fmt.Sprintf("%v after %v", ErrTimeout, e.limit) }
@@ -34,10 +34,11 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
-// PanicError is what a panic of a function of yours becomes, where the library calls it: Value is
-// what it panicked with, which Unwrap returns if it is an error, and Stack where.
+// PanicError is the error that the library returns or records when one of your functions panics.
+// Value is the value of the panic; Unwrap returns it if it is an error. Stack is the stack of the
+// goroutine.
 type PanicError = guard.PanicError
 
-// ErrGoexit is what becomes of a function of yours that ends its goroutine by [runtime.Goexit], as
-// FailNow of a test does. A task fails with it for good, and so does a hook.
+// ErrGoexit is the error when one of your functions ends its goroutine with [runtime.Goexit], as
+// FailNow of a test does. A task or hook that does so fails for good.
 var ErrGoexit = guard.ErrGoexit

@@ -10,29 +10,29 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Event is something that a task does, such as creating a file, as the hooks around it see it.
+// Event is something that a task does, such as creating a file. The hooks around it get this value.
 type Event struct {
-	Name string // as given to [Attempt.Event]
+	Name string // the name passed to [Attempt.Event]
 	*Attempt
 }
 
-// EventHooks surround an event. Either may be nil. They learn what the event is about from the
-// context that was given to [Attempt.Event].
+// EventHooks surround an event. Either may be nil. To pass data to them, put it into the context
+// that you give to [Attempt.Event].
 type EventHooks struct {
-	// Before is called first. Its error skips the event, and After.
+	// Before is called first. If it returns an error, the event and After are skipped.
 	Before func(ctx context.Context, e Event) error
-	// After is called when the event is over, unless it returned an error.
+	// After is called after the event, unless the event returned an error.
 	After func(ctx context.Context, e Event) error
 }
 
-// Event calls fn between the hooks that the set has for events of that name; without any, it only
-// calls fn. It returns the first error, as it is, and calls nothing after it: an error of Before
-// skips fn and After, an error of fn skips After. A nil fn is a [*store.FieldError], and calls
-// nothing. What becomes of the task is up to the handler.
+// Event calls Before, fn and After: Before and After are the hooks of the set for events of this
+// name. If the set has none, Event only calls fn. It returns the first error unchanged, and calls
+// nothing after it. The handler decides what an error means for the task. If fn is nil, it calls
+// nothing and returns a [*store.FieldError].
 //
-// Hooks are part of the attempt: they run under its timeout and again with each retry, and their
-// panic is a panic of the handler. If a worker is killed after fn and before the end of the task,
-// the next attempt makes the event again. So the hooks hear of each event at least once.
+// The hooks are part of the attempt. They share its timeout, each retry calls them again, and a
+// panic in them is a panic of the handler. If a worker is killed after fn and before the end of the
+// task, the next attempt calls Event again. So the hooks are called at least once for each event.
 func (a *Attempt) Event(ctx context.Context, name string, fn func(ctx context.Context) error) error {
 	err := a.event(ctx, name, fn)
 	if w, ok := a.cfg.Runtime.(execute.EventWatcher); ok {

@@ -12,20 +12,20 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// executor runs deliveries by what is in force in a Live.
+// executor runs deliveries with the attributes that are in force in a Live.
 type executor struct {
 	execute.Config
 	registry *Registry
 	live     *Live
 }
 
-// Executor runs deliveries by the handlers of the registry, under the attributes in code. It is for
-// workers and test kits.
+// Executor returns an executor of the registry's handlers that uses the attributes in code. It is
+// for workers and test kits.
 func (r *Registry) Executor(cfg execute.Config) execute.Executor {
 	return newExecutor(cfg, r, r.code)
 }
 
-// Executor runs deliveries by the handlers of the registry, under the attributes in force. It is
+// Executor returns an executor of the registry's handlers that uses the attributes in force. It is
 // for workers and test kits.
 func (l *Live) Executor(cfg execute.Config) execute.Executor { return newExecutor(cfg, l.reg, l) }
 
@@ -100,7 +100,7 @@ func (k *boundKind) execute(
 	k.settle(ctx, out, a, attrs, err)
 }
 
-// attempt decodes what the delivery holds.
+// attempt decodes the task of the delivery.
 func (k *boundKind) attempt(ctx context.Context, d *store.Delivery, x *executor, attrs *Attributes) (*Attempt, error) {
 	a, err := k.kind.begin(d.Task.Payload)
 	a.fill(encode.Extract(ctx, x.Enqueue.Propagator, d.Task.Headers), d, &x.Config)
@@ -119,8 +119,8 @@ func poisoned(t *store.Task, attrs *Attributes) error {
 	return fmt.Errorf("not run again: %d workers died running it", t.Crashes)
 }
 
-// unreadable says why the stored form of a task cannot be read, if it cannot. Such a task has
-// no ID, which every other one has.
+// unreadable says why the stored form of a task cannot be read; nil if it can. A task that cannot
+// be read has no ID; every other task has one.
 func unreadable(t *store.Task) error {
 	if t.ID != "" {
 		return nil

@@ -11,34 +11,34 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Up to so many children travel with their parent's success; more are staged, in
-// chunks. Memory is bounded by one chunk, whatever the number of routes.
+// Up to this many children, and bytes, are sent with the success of their parent. More are staged
+// in chunks. Memory is bounded by one chunk, whatever the number of routes.
 const (
 	maxInline      = 128
 	maxInlineBytes = 64 << 10
 	maxChunk       = bounds.MaxBatch
 	maxChunkBytes  = 64 << 10
-	maxRoutes      = bounds.MaxBatch // different routes that one attempt may stage for
+	maxRoutes      = bounds.MaxBatch // different routes for which one attempt may stage
 )
 
 // finishTimeout bounds the staging of the last chunk, after the handler has
 // returned.
 const finishTimeout = 30 * time.Second
 
-// fanout gathers the children of one attempt.
+// fanout collects the children of one attempt.
 type fanout struct {
 	mu     sync.Mutex
-	items  []store.Item // gathered, not yet staged
+	items  []store.Item // collected, not yet staged
 	bytes  int
 	staged []store.Staged      // what was staged, or may have been
-	routes map[store.Route]int // where a route is in staged; nil while all may travel inline
+	routes map[store.Route]int // index of a route in staged; nil while all children may be sent with the success
 	ended  bool
-	failed error // of a call of Stage: the children are not complete
+	failed error // of a call of Stage: some children are missing
 }
 
-// add gathers a child, and stages what was gathered once it is too much. The
-// mutex is held while a chunk is staged: chunks of a lane go in order, and other
-// callers wait instead of filling memory.
+// add collects a child, and stages the collected ones when they are too many. It holds the mutex
+// while it stages a chunk: so the chunks of a lane keep their order, and other callers wait instead
+// of filling memory.
 func (f *fanout) add(a *Attempt, item store.Item) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,7 +67,7 @@ func (f *fanout) holds(size, items, bytes int) bool {
 	return len(f.items) < items && f.bytes+size <= bytes
 }
 
-// flush stages what was gathered, route by route.
+// flush stages the collected children, route by route.
 func (f *fanout) flush(ctx context.Context, a *Attempt) error {
 	byRoute := make(map[store.Route][]store.Item)
 	var order []store.Route
@@ -107,8 +107,7 @@ func (f *fanout) stage(ctx context.Context, a *Attempt, route store.Route, items
 	return nil
 }
 
-// end lets nothing more be added, and returns why the children are not complete,
-// if they are not.
+// end refuses later children. It returns why children are missing; nil if none are.
 func (f *fanout) end() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,9 +115,9 @@ func (f *fanout) end() error {
 	return f.failed
 }
 
-// finish completes the children of an attempt that succeeded, after end, and returns those that
-// travel inline; if too many, all are staged. The context may have ended meanwhile; the success
-// stands, so the last chunk is staged all the same.
+// finish completes the children of an attempt that succeeded; it is called after end. It returns
+// the children to send with the success. If they are too many, it stages all of them. It does so
+// even if the context has ended, because the attempt has succeeded.
 func (f *fanout) finish(ctx context.Context, a *Attempt) ([]store.Item, error) {
 	if f.routes == nil {
 		return f.items, nil

@@ -10,16 +10,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Task is an attempt with its arguments. It must not be used after the handler
-// has returned.
+// Task is an attempt with its arguments. Do not use it after the handler has returned.
 type Task[A any] struct {
 	Args A
 	*Attempt
 }
 
-// Handle adds the handler for tasks with arguments of type A to a set. The kind
-// is what A's Kind says on the zero value. Arguments that do not decode fail
-// their task without retries. Nil options mean all defaults.
+// Handle adds the handler for tasks with arguments of type A to a set. The kind is the result of
+// A's method Kind on the zero value. If the arguments of a task cannot be decoded, the task fails
+// without retries. Nil options mean all defaults.
 func Handle[A enqueue.Args](s *Set, handler func(ctx context.Context, t *Task[A]) error, opts *KindOptions) {
 	name, err := kindOf[A]()
 	if err != nil {
@@ -29,16 +28,16 @@ func Handle[A enqueue.Args](s *Set, handler func(ctx context.Context, t *Task[A]
 	add(s, name, handler, opts)
 }
 
-// HandleRaw adds a handler for tasks of a kind known only by name, which decodes
-// the JSON of the arguments itself. Nil options mean all defaults.
+// HandleRaw adds a handler for a kind that has no Go type. The handler decodes the JSON of the
+// arguments itself. Nil options mean all defaults.
 func HandleRaw(
 	s *Set, kind string, handler func(ctx context.Context, t *Task[json.RawMessage]) error, opts *KindOptions,
 ) {
 	add(s, kind, handler, opts)
 }
 
-// kindOf calls Kind on the zero value, which fails for an interface type and for
-// a pointer to a type whose method has a value receiver.
+// kindOf calls Kind on the zero value. This fails for an interface type, and for a pointer type if
+// the method has a value receiver.
 func kindOf[A enqueue.Args]() (name string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -76,8 +75,8 @@ func add[A any](s *Set, name string, handler func(context.Context, *Task[A]) err
 	}
 }
 
-// claim gives a name or alias to a kind. System kinds begin with '@' and so are no
-// valid names.
+// claim gives a name or alias to a kind. Names of system kinds begin with '@', so they are not
+// valid here.
 func (s *Set) claim(field, name string, k *kind) {
 	if err := store.ValidateName(field, name); err != nil {
 		s.problems = append(s.problems, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// hook is how the deliveries of one hook are judged.
+// hook says what results of one hook mean.
 type hook struct {
 	call   func(context.Context, *Run) error
 	done   store.Verdict // it passed
@@ -25,8 +25,8 @@ func (s *boundSet) hook(kind string) hook {
 	return hook{s.hooks.PostJob, store.VerdictHookDone, store.VerdictHookDone}
 }
 
-// executeHook runs one delivery of a hook. It passes at once if the set has none:
-// whoever started the run had another version of the set.
+// executeHook runs one delivery of a hook. If the set has no such hook, it passes at once: the
+// process that started the run had another version of the set.
 func (s *boundSet) executeHook(ctx context.Context, out *store.Outcome, x *executor, expires func(time.Time)) {
 	h := s.hook(out.Lease.Lane.Route.Kind)
 	if h.call == nil {
@@ -88,7 +88,7 @@ func (s *boundSet) runHook(
 	return nil
 }
 
-// judgeHook decides what a failed attempt of a hook leads to.
+// judgeHook decides what a failed attempt of a hook means.
 func judgeHook(out *store.Outcome, h hook, attrs *Attributes, err error) {
 	v := verdictOf(err)
 	switch {

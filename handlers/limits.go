@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Scopes lists what limits may count together, by their names: each set as "SET", for all its
-// kinds, and each kind as "SET/KIND", with its aliases. Hooks are in none.
+// Scopes lists the groups of kinds that a limit counts together, by name: "SET" for all kinds of a
+// set, and "SET/KIND" for a kind and its aliases. Hooks are in no group.
 func (r *Registry) Scopes() map[string]store.Scope {
 	scopes := make(map[string]store.Scope)
 	for set, s := range r.sets {

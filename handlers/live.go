@@ -7,32 +7,33 @@ import (
 	"sync/atomic"
 )
 
-// Live holds the attributes in force of the sets of a registry: those in code under what is
-// configured, of all runs or, if it was made by [Live.ForRun], of one. Attempts read it without a
-// lock. Each attempt reads one consistent snapshot. Its methods may be called concurrently.
+// Live holds the attributes in force for the sets of a registry: those in code, and the
+// configurations that take precedence over them. They are for all runs or, if [Live.ForRun] made
+// it, for one. Attempts read them without a lock. Each attempt reads one consistent snapshot. The
+// methods may be called concurrently.
 type Live struct {
 	reg  *Registry
-	base *Live   // of one run: what is in force for all
-	run  runOver // of one run: what differs
+	base *Live   // if it is of one run: what is in force for all runs
+	run  runOver // if it is of one run: what is configured for that run
 
 	mu      sync.Mutex // serialises Configure
 	current atomic.Pointer[state]
 }
 
-// runOver is what one run has of its own.
+// runOver is what is configured for one run.
 type runOver struct {
 	set        string
 	configured Configuration
 }
 
-// state is everything in force at one moment. It is never changed.
+// state holds everything that is in force at one moment. It is never changed.
 type state struct {
-	base       *state                   // of one run: what it was made from
+	base       *state                   // if it is of one run: the state that it was made from
 	configured map[string]Configuration // by set
 	attrs      []Attributes             // by index of a set or kind; all effective
 }
 
-// NewLive returns the attributes that the sets of the registry have in code.
+// NewLive returns a Live with the attributes that the sets of the registry have in code.
 func NewLive(r *Registry) *Live {
 	l := &Live{reg: r}
 	st := &state{attrs: make([]Attributes, r.count)}
@@ -43,7 +44,7 @@ func NewLive(r *Registry) *Live {
 	return l
 }
 
-// resolve sets the attributes of the set and its kinds over those in code.
+// resolve computes the attributes of the set and its kinds from the configuration and the code.
 func (s *boundSet) resolve(attrs []Attributes, configured ...Configuration) {
 	code := s.source.cfg.Attributes
 	attrs[s.index] = effectiveOfSet(append(levels("", configured), level{set: code})...)
@@ -53,9 +54,9 @@ func (s *boundSet) resolve(attrs []Attributes, configured ...Configuration) {
 	}
 }
 
-// Configure puts a configuration, which must be valid, in force for a set, in place of the one
-// before; the empty one leaves what is in code. Attempts that begin from now on obey it. An unknown
-// set is a [*store.FieldError] for the field "Set".
+// Configure replaces the configuration of a set. It must be valid. With the empty one, the
+// attributes in code apply. Attempts that begin later use it. For an unknown set it returns a
+// [*store.FieldError] for the field "Set".
 func (l *Live) Configure(set string, c Configuration) error {
 	s, err := l.reg.find(set)
 	if err != nil {
@@ -74,13 +75,13 @@ func (l *Live) Configure(set string, c Configuration) error {
 	return nil
 }
 
-// ForRun returns what is in force for one run of a set, which has a configuration of its own. It
-// follows later changes of l.
+// ForRun returns a Live for one run of a set that has its own configuration c. Later changes of l
+// change it, too.
 func (l *Live) ForRun(set string, c Configuration) *Live {
 	return &Live{reg: l.reg, base: l, run: runOver{set: set, configured: c.Clone()}}
 }
 
-// state is what is in force now.
+// state returns what is in force now.
 func (l *Live) state() *state {
 	st := l.current.Load()
 	if l.base == nil {
@@ -96,14 +97,14 @@ func (l *Live) state() *state {
 	return st
 }
 
-// at is what is in force now for the set or kind of an index.
+// at returns what is in force now for the set or kind with this index.
 func (l *Live) at(index int) *Attributes { return &l.state().attrs[index] }
 
-// Attributes returns what is in force now for a kind, or an alias, of a set; with an empty kind for
-// the set itself, whose MaxRunning, MaxRunningPerJob and Rate are limits for all its kinds
-// together. Every field has a value: NoLimit or NoTimeout for none, and Params are a
-// json.RawMessage or nil. An unknown set or kind is a [*store.FieldError] for the field "Set" or
-// "Kind".
+// Attributes returns what is in force now for a kind of a set, or for an alias. With an empty kind
+// it returns what is in force for the set itself; then MaxRunning, MaxRunningPerJob and Rate are
+// limits for all its kinds together. Every field has a value, for example NoLimit or NoTimeout.
+// Params is a json.RawMessage or nil. For an unknown set or kind it returns a [*store.FieldError]
+// for the field "Set" or "Kind".
 func (l *Live) Attributes(set, kind string) (Attributes, error) {
 	i, err := l.reg.index(set, kind)
 	if err != nil {
@@ -112,8 +113,8 @@ func (l *Live) Attributes(set, kind string) (Attributes, error) {
 	return *l.at(i), nil
 }
 
-// Queue is the queue in force for a kind. It makes a Live an [enqueue.Router]; errors are those of
-// Attributes.
+// Queue returns the queue in force for a kind. It makes a Live an [enqueue.Router]. The errors are
+// those of Attributes.
 func (l *Live) Queue(set, kind string) (string, error) {
 	i, err := l.reg.index(set, kind)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// OnValidate sets the hook [Hooks].Validate of the set after it was made. [NewRegistry] reports a
-// [*store.FieldError] if fn is nil, or the set has the hook already. It panics once a registry was
-// made of the set.
+// OnValidate sets the hook [Hooks].Validate after the set was made. If fn is nil, or the set has
+// this hook already, [NewRegistry] reports a [*store.FieldError]. OnValidate panics if a registry
+// was made from the set before.
 func (s *Set) OnValidate(fn func(ctx context.Context, r *Run) error) {
 	s.on("Validate", &s.cfg.Hooks.Validate, fn)
 }
@@ -20,13 +20,14 @@ func (s *Set) OnPreJob(fn func(ctx context.Context, r *Run) error) {
 	s.on("PreJob", &s.cfg.Hooks.PreJob, fn)
 }
 
-// OnPostJob sets the hook [Hooks].PostJob of the set, as OnValidate does: so a hook can use what
-// was declared on the set.
+// OnPostJob sets the hook [Hooks].PostJob of the set, as OnValidate does. So the hook can use
+// values that are declared on the set.
 func (s *Set) OnPostJob(fn func(ctx context.Context, r *Run) error) {
 	s.on("PostJob", &s.cfg.Hooks.PostJob, fn)
 }
 
-// OnEvent sets the hooks around events of a name, as OnValidate does. One of the two may be nil.
+// OnEvent sets the hooks for events of this name, as OnValidate does. Before or After may be nil,
+// but not both.
 func (s *Set) OnEvent(name string, hooks EventHooks) {
 	s.unbound("Events")
 	field := fmt.Sprintf("Hooks.Events[%.80q]", name)
@@ -58,7 +59,7 @@ func (s *Set) on(name string, to *func(context.Context, *Run) error, fn func(con
 	}
 }
 
-// unbound panics if a hook comes too late: a registry has the set without it, so that it would
+// unbound panics if a hook is set too late: a registry was made from the set, so the hook would
 // never be called.
 func (s *Set) unbound(hook string) {
 	if s.bound.Load() {

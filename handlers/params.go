@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/plain"
 )
 
-// encodeParams returns the JSON of parameters; nil for none.
+// encodeParams returns the parameters as JSON; nil if there are none.
 func encodeParams(params any) (json.RawMessage, error) {
 	if params == nil {
 		return nil, nil
@@ -22,13 +22,13 @@ func encodeParams(params any) (json.RawMessage, error) {
 	return b, nil
 }
 
-// DecodeParams decodes the parameters in force for the task's kind into v, a pointer; without any
-// it leaves v as it is. They are those of the moment at which the attempt began. An error is not
+// DecodeParams decodes the parameters of the task's kind into v, a pointer. They are those that
+// were in force when the attempt began. If there are none, v does not change. An error is not
 // permanent: an operator can correct the parameters before the retries are used up.
 func (a *Attempt) DecodeParams(v any) error { return decodeParams(a.attrs, v) }
 
-// DecodeParams decodes the parameters in force for the run's set into v, a pointer, as
-// [Attempt.DecodeParams] does for a task. Validate sees those in code.
+// DecodeParams decodes the parameters of the run's set into v, a pointer, as [Attempt.DecodeParams]
+// does for a task. In Validate they are those in code.
 func (r *Run) DecodeParams(v any) error {
 	if r.attrs == nil {
 		return nil

@@ -6,13 +6,13 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 )
 
-// level is what one authority says of a set and of one of its kinds: a run, the stored
+// level has the attributes of a set and of one of its kinds from one source: a run, the stored
 // configuration, or code.
 type level struct{ set, kind Attributes }
 
-// effective resolves the attributes of a kind from its levels, the strongest first. It and the
-// methods of Attempt that ask the task first are all there is of the rule that the package
-// documentation states.
+// effective computes the attributes of a kind from its levels; the first takes precedence. The rule
+// of the package documentation is implemented here, and in the methods of Attempt that read the
+// task's own options first.
 func effective(levels ...level) Attributes {
 	var a Attributes
 	for _, l := range levels {
@@ -21,7 +21,7 @@ func effective(levels ...level) Attributes {
 	return a.inherit(defaults()).limited(defaults()).complete()
 }
 
-// effectiveOfSet resolves the attributes of a set itself, which are those of its hooks.
+// effectiveOfSet computes the attributes of a set itself. Its hooks use them.
 func effectiveOfSet(levels ...level) Attributes {
 	var a Attributes
 	for _, l := range levels {
@@ -30,7 +30,7 @@ func effectiveOfSet(levels ...level) Attributes {
 	return a.inherit(defaults()).limited(defaults()).complete()
 }
 
-// levels are what configurations say of a kind.
+// levels returns the levels of a kind in configurations.
 func levels(kind string, configured []Configuration) []level {
 	all := make([]level, 0, len(configured)+1)
 	for i := range configured {
@@ -39,9 +39,9 @@ func levels(kind string, configured []Configuration) []level {
 	return all
 }
 
-// inherit fills what a leaves open from outer. A function and a value of the same attribute
-// exclude each other on one level, and the inner level wins as a whole unless its
-// function declines by returning 0.
+// inherit copies attributes that are not set in a from outer. One level has either the function or
+// the value of an attribute. The inner level takes precedence as a whole; if its function returns
+// 0, the outer level applies.
 func (a Attributes) inherit(outer Attributes) Attributes {
 	if a.Queue == "" {
 		a.Queue = outer.Queue
@@ -70,7 +70,8 @@ func (a Attributes) inherit(outer Attributes) Attributes {
 	return a
 }
 
-// limited fills what a leaves open of the attributes that a kind does not inherit from its set.
+// limited copies limits that are not set in a from outer. A kind does not inherit limits from its
+// set.
 func (a Attributes) limited(outer Attributes) Attributes {
 	if a.MaxRunning == 0 {
 		a.MaxRunning = outer.MaxRunning
@@ -87,8 +88,7 @@ func (a Attributes) limited(outer Attributes) Attributes {
 	return a
 }
 
-// complete brings what has defaults of its own, or another form, to the form of effective
-// attributes.
+// complete fills in the defaults of Backoff and Rate, and encodes Params.
 func (a Attributes) complete() Attributes {
 	a.Rate = a.Rate.complete()
 	if a.Params != nil {
@@ -97,7 +97,7 @@ func (a Attributes) complete() Attributes {
 	return a
 }
 
-// either asks the inner function first, and the outer one where that declines.
+// either calls the inner function first, and the outer one if the inner returns 0.
 func either[T int | time.Duration](inner, outer func(*Attempt) T) func(*Attempt) T {
 	if inner == nil || outer == nil {
 		if inner == nil {
@@ -113,7 +113,7 @@ func either[T int | time.Duration](inner, outer func(*Attempt) T) func(*Attempt)
 	}
 }
 
-// defaults are the attributes that everything inherits in the end.
+// defaults are the attributes that apply if no level sets them.
 func defaults() Attributes {
 	return Attributes{
 		Queue:            enqueue.DefaultQueue,
@@ -129,13 +129,13 @@ func defaults() Attributes {
 	}
 }
 
-// values are the attributes without the functions: for what has no attempt to ask them about.
+// values returns the attributes without the functions, for cases without an attempt.
 func (a Attributes) values() Attributes {
 	a.MaxRetriesFor, a.TimeoutFor, a.BackoffFor = nil, nil, nil
 	return a
 }
 
-// timeout of an attempt that is about to start; none if it is not positive.
+// timeout returns the timeout of an attempt that is about to start; if not positive, there is none.
 func (a *Attempt) timeout() time.Duration {
 	if a.overrides.Timeout != 0 {
 		return a.overrides.Timeout
@@ -148,7 +148,7 @@ func (a *Attempt) timeout() time.Duration {
 	return a.attrs.Timeout
 }
 
-// maxRetries of an attempt that has failed.
+// maxRetries returns the number of retries for an attempt that has failed.
 func (a *Attempt) maxRetries() int {
 	if a.overrides.MaxRetries != 0 {
 		return a.overrides.MaxRetries
@@ -161,7 +161,7 @@ func (a *Attempt) maxRetries() int {
 	return a.attrs.MaxRetries
 }
 
-// backoff is the delay before the next retry of an attempt that has failed.
+// backoff returns the delay before the next retry of an attempt that has failed.
 func (a *Attempt) backoff() time.Duration {
 	if a.attrs.BackoffFor != nil {
 		if d := a.attrs.BackoffFor(a); d != 0 {

@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Progress reports how far the task is: done of total, in whatever unit suits it, and a line of
-// text, of which the first 200 bytes are kept. A total of 0 is unknown. Watching the run and
-// explaining it show the last report while the attempt runs; Progress(ctx, 0, 0, "") takes it back.
+// Progress reports how far the task is: done of total, in any unit, and a line of text. The first
+// 200 bytes of the text are kept. A total of 0 means unknown. Watch and Explain of the run show the
+// last report while the attempt runs. Progress(ctx, 0, 0, "") removes the report.
 //
-// It makes no call of the store and may be called in every turn of a tight loop: reports travel
-// with the worker's heartbeat, which comes about once a second while they change. It never fails,
-// and nothing depends on it: what is reported after ctx has ended or the handler has returned is
-// dropped, and a retry begins without.
+// It makes no call of the store, so a tight loop may call it each time. The worker sends reports
+// with its heartbeat; while they change, that is about once a second. Progress never fails. A
+// report after ctx has ended or the handler has returned is dropped. A retry begins without a
+// report.
 func (a *Attempt) Progress(ctx context.Context, done, total int64, message string) {
 	if ctx.Err() != nil {
 		return
@@ -31,7 +31,7 @@ func (a *Attempt) Progress(ctx context.Context, done, total int64, message strin
 	}
 }
 
-// overMeter is the meter of every attempt that has ended.
+// overMeter replaces the meter of every attempt that has ended.
 var overMeter = func() *execute.Meter {
 	m := new(execute.Meter)
 	m.End()

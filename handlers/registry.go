@@ -10,36 +10,35 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Registry is a checked, unchanging collection of sets. It may be used
-// concurrently.
+// Registry is a checked collection of sets. It never changes, so it may be used concurrently.
 type Registry struct {
 	sets  map[string]*boundSet
 	count int   // of sets and kinds
-	code  *Live // what is in force while nothing is configured
+	code  *Live // what is in force if nothing is configured
 }
 
-// HandlerRegistry is another name of [Registry], for code where that alone does not say of what.
+// HandlerRegistry is another name of [Registry], for code in which "Registry" is not clear enough.
 type HandlerRegistry = Registry
 
 // boundSet is a set as it was when the registry was made, ready to run.
 type boundSet struct {
 	source *Set
 	hooks  Hooks
-	index  int                   // where a Live has its attributes
+	index  int                   // index of its attributes in a Live
 	kinds  map[string]*boundKind // by name and alias
 }
 
-// boundKind is a kind with everything it inherits.
+// boundKind is a kind with everything that it inherits.
 type boundKind struct {
 	set    *Set // as it was when the registry was made
 	kind   *kind
-	index  int     // where a Live has its attributes; aliases share those of their kind
+	index  int     // index of its attributes in a Live; aliases share those of their kind
 	invoke Handler // inside of all middleware
 }
 
-// NewRegistry checks and copies sets. It reports every problem at once, as [*store.FieldError]s:
-// sets of the same name, kinds with two handlers, names that are unusable, attributes that are
-// negative or exclude each other, more counters than an outcome may have.
+// NewRegistry checks and copies sets. It reports all problems at once, as [*store.FieldError]s: two
+// sets of the same name, kinds with two handlers, names and attributes that are not valid,
+// attributes that cannot be set together, and too many counters or values.
 func NewRegistry(sets ...*Set) (*Registry, error) {
 	r := &Registry{sets: make(map[string]*boundSet, len(sets))}
 	var problems []error
@@ -105,9 +104,8 @@ func wrap(h Handler, middleware []Middleware) Handler {
 	return h
 }
 
-// With returns a registry of the same sets, in which every attempt first passes through
-// the given middleware, the first of it outermost. Nil elements are left out, here
-// as everywhere.
+// With returns a registry of the same sets with more middleware. Every attempt passes through it
+// first; the first element is the outermost. Nil elements are ignored, here as everywhere.
 func (r *Registry) With(middleware ...Middleware) *Registry {
 	outer := &Registry{sets: make(map[string]*boundSet, len(r.sets)), count: r.count, code: r.code}
 	for name, s := range r.sets {
@@ -121,7 +119,7 @@ func (r *Registry) With(middleware ...Middleware) *Registry {
 	return outer
 }
 
-// Set returns a copy of the set of a name, as it was when the registry was made.
+// Set returns a copy of the set with this name, as it was when the registry was made.
 func (r *Registry) Set(name string) (*Set, bool) {
 	s, ok := r.sets[name]
 	if !ok {
@@ -133,28 +131,29 @@ func (r *Registry) Set(name string) (*Set, bool) {
 // Sets lists the names of the sets, sorted.
 func (r *Registry) Sets() []string { return slices.Sorted(maps.Keys(r.sets)) }
 
-// RunsInReadOnly reports whether a set is marked so; see [SetConfig].
+// RunsInReadOnly reports whether the set has [SetConfig].RunsInReadOnly.
 func (r *Registry) RunsInReadOnly(set string) bool {
 	s, ok := r.sets[set]
 	return ok && s.source.cfg.RunsInReadOnly
 }
 
-// Attributes returns what is in code for a kind, or an alias, of a set; with an empty kind for the
-// set itself. Every field has a value, as in [Live.Attributes], which tells what is in force.
+// Attributes returns the attributes in code for a kind of a set, or for an alias; with an empty
+// kind, those of the set itself. Every field has a value, as for [Live.Attributes], which returns
+// the attributes in force.
 func (r *Registry) Attributes(set, kind string) (Attributes, error) {
 	return r.code.Attributes(set, kind)
 }
 
-// Hooks reports which hooks the runs of a set have; an unknown set has none.
+// Hooks reports whether the set has PreJob and PostJob. An unknown set has none.
 func (r *Registry) Hooks(set string) (pre, post bool) {
 	s, ok := r.sets[set]
 	return ok && s.hooks.PreJob != nil, ok && s.hooks.PostJob != nil
 }
 
-// Validate calls the Validate hook of the set of a run that is about to start, on a goroutine of
-// its own, and returns its error as it is; a panic is a [*PanicError]. If ctx ends first it returns
-// with the cause of that, and does not wait for the hook. An unknown set is a [*store.FieldError]
-// for the field "Set".
+// Validate calls the Validate hook of the run's set, before the run starts. It returns the error of
+// the hook unchanged. A panic becomes a [*PanicError]. The hook runs on its own goroutine: if ctx
+// ends first, Validate returns the cause and does not wait for the hook. For an unknown set it
+// returns a [*store.FieldError] for the field "Set".
 func (r *Registry) Validate(ctx context.Context, rec store.RunRecord) error {
 	s, err := r.find(rec.Set)
 	if err != nil || s.hooks.Validate == nil {
@@ -170,7 +169,7 @@ func (r *Registry) find(set string) (*boundSet, error) {
 	return nil, &store.FieldError{Field: "Set", Reason: fmt.Sprintf("%q is not registered", set)}
 }
 
-// index is where the attributes of a kind are, or with an empty kind those of the set itself.
+// index returns where the attributes of a kind are; with an empty kind, those of the set itself.
 func (r *Registry) index(set, kind string) (int, error) {
 	s, err := r.find(set)
 	if err != nil {

@@ -6,15 +6,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Queue returns the queue in code that tasks of a kind wait in unless they say otherwise.
-// It makes a Registry an [enqueue.Router]. An unknown set or kind is a
+// Queue returns the queue of a kind in code. Tasks wait there unless their options name another
+// queue. Queue makes a Registry an [enqueue.Router]. For an unknown set or kind it returns a
 // [*store.FieldError] for the field "Set" or "Kind".
 func (r *Registry) Queue(set, kind string) (string, error) {
 	return r.code.Queue(set, kind)
 }
 
-// Queues lists the queues of all kinds, sorted: what a worker consumes by
-// default.
+// Queues lists the queues of all kinds, sorted. A worker fetches from them by default.
 func (r *Registry) Queues() []string {
 	var queues []string
 	for _, s := range r.sets {
@@ -26,10 +25,9 @@ func (r *Registry) Queues() []string {
 	return slices.Compact(queues)
 }
 
-// Routes lists what a worker of the given queues can run, sorted by set and kind within
-// each queue: every kind and alias on every queue, since any task may name a queue of
-// its own, and the hooks of every set, which wait on the queue of the run's root
-// task.
+// Routes lists what a worker of these queues can run, sorted by queue, set and kind. Each queue has
+// every kind and alias, because a task's options may name any queue. It also has the hooks of every
+// set: they wait in the queue of the run's root task.
 func (r *Registry) Routes(queues ...string) []store.Route {
 	var routes []store.Route
 	for _, queue := range queues {

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// RunRef names the run that a task belongs to.
+// RunRef identifies the run of a task.
 type RunRef struct {
 	Job    string
 	Number int64
@@ -22,14 +22,14 @@ type RunRef struct {
 	source runSource
 }
 
-// runSource is where what never changes of a run comes from: its record, or for a task the store,
-// when it asks. Its client is nil where there is no store.
+// runSource gives the data of a run that never change. A hook has them in its record. A task reads
+// them from the store when it needs them. The client is nil if there is no store.
 type runSource interface {
 	runRecord() (store.RunRecord, error)
 	client() *values.Client
 }
 
-// knownRun was read already.
+// knownRun is a record that was already read.
 type knownRun struct {
 	record *store.RunRecord
 	values *values.Client
@@ -39,11 +39,11 @@ func (r knownRun) runRecord() (store.RunRecord, error) { return *r.record, nil }
 
 func (r knownRun) client() *values.Client { return r.values }
 
-// ID is the run's name in the store.
+// ID identifies the run in the store.
 func (r *RunRef) ID() store.RunID { return store.RunID{Job: r.Job, Number: r.Number} }
 
-// Values is what values of the run, and of its job, are read and written through, as by [List.Of].
-// In a test of one handler there are none: each call is a [*store.FieldError].
+// Values returns a client that reads and writes the values of the run and of its job, as [List.Of]
+// does. In a test of one handler there are no values: each call returns a [*store.FieldError].
 func (r *RunRef) Values() *values.Client {
 	if r.source == nil {
 		return nil
@@ -51,9 +51,9 @@ func (r *RunRef) Values() *values.Client {
 	return r.source.client()
 }
 
-// DecodeArgs decodes the arguments that the run was started with into v, a
-// pointer. They are stored once per run. An error of decoding is permanent, as repeating
-// would not help; one of reading them is not.
+// DecodeArgs decodes the arguments of the run into v, a pointer. They are stored once per run. If
+// they cannot be decoded, the error is permanent, because a retry would not help. If they cannot be
+// read, the error is not permanent.
 func (r *RunRef) DecodeArgs(v any) error {
 	rec, err := r.source.runRecord()
 	if err != nil {
@@ -69,9 +69,9 @@ func (r *RunRef) DecodeArgs(v any) error {
 	return nil
 }
 
-// RedriveSource is the number of the run, of the same job, whose failed tasks this run runs again:
-// it has those tasks only, with the arguments of that run. It is 0 if the run is no redrive. Like
-// arguments it is read once per run; an error of reading passes.
+// RedriveSource returns the number of the earlier run if this run is a redrive; otherwise 0. A
+// redrive runs only the failed tasks of that earlier run of the same job, with its arguments. The
+// number is read once per run; if that fails, a later call tries again.
 func (r *RunRef) RedriveSource() (number int64, err error) {
 	rec, err := r.source.runRecord()
 	if err != nil {
@@ -80,41 +80,42 @@ func (r *RunRef) RedriveSource() (number int64, err error) {
 	return rec.RedriveOf, nil
 }
 
-// Run is what hooks see of their run: one atomic read, made when the hook
+// Run is the state of the run that a hook belongs to. It was read in one atomic step when the hook
 // started.
 type Run struct {
 	RunRef
 	Headers map[string]string
-	// Status is, for PostJob, the final one that will be recorded.
+	// Status of the run. For PostJob it is the final status that the run will have.
 	Status store.Status
 	Counts store.Counts
-	// Counters are what the tasks of the run added to them, by name; see [NewCounter].
+	// Counters are the sums that the tasks of the run added, by name; see [NewCounter].
 	Counters map[string]int64
 	Retried  int64 // failed attempts that were tried again
-	// Due is the time that the run was fired for by a schedule; zero if it was not.
+	// Due is the due time of the schedule that started the run; zero if no schedule did.
 	Due time.Time
-	// RedriveOf is the number of the run, of the same job, whose failed tasks this one runs again; 0
-	// if it is no redrive. Then Counts, Counters and values of the run are of those tasks alone: what
-	// the others did is in the state and the values of that run, for as long as its summary is kept.
+	// RedriveOf is the number of the earlier run if this run is a redrive; otherwise 0. A redrive runs
+	// only the failed tasks of that earlier run. Its Counts, Counters and values are of those tasks
+	// alone. What the other tasks did is in the state and the values of the earlier run, as long as
+	// its summary is kept.
 	RedriveOf int64
 	Created   time.Time
 	Started   time.Time // when the first task was fetched; zero before
 	Ended     time.Time // when the last task ended; zero before
-	// Error is the text of the newest failure that counts, see [store.RunRecord].
+	// Error is the text of the newest failure, see LastError of [store.RunRecord].
 	Error string
-	// Retry is how many attempts of this hook have failed before.
+	// Retry is how many attempts of this hook failed before.
 	Retry int
 
 	log     *slog.Logger
 	attrs   *Attributes // in force when the hook began; nil for Validate
-	postJob bool        // this is it
-	result  []byte      // to be recorded with the end of the hook
+	postJob bool        // this hook is PostJob
+	result  []byte      // stored with the end of the hook
 }
 
-// discard is the logger of whoever configured none.
+// discard is the logger if none is configured.
 var discard = slog.New(slog.DiscardHandler)
 
-// newRun returns what hooks see of a record. It shares the record's arguments.
+// newRun makes a Run from a record. It shares the record's arguments.
 func newRun(rec store.RunRecord, client *values.Client) *Run {
 	status := rec.Status
 	if rec.FinalStatus != "" {
@@ -137,13 +138,13 @@ func newRun(rec store.RunRecord, client *values.Client) *Run {
 	}
 }
 
-// Log is a logger with the attributes job, run and kind.
+// Log returns a logger with the attributes job, run and kind.
 func (r *Run) Log() *slog.Logger { return r.log }
 
-// SetResult has the run end with a result: v as JSON, of at most [bounds.MaxResultLen] bytes.
-// Whoever waits for the run decodes it. It is stored in the same step as the end of PostJob, if
-// that attempt of the hook returns nil; the last call counts. Only PostJob may call it. Every error
-// is a [*store.FieldError], and leaves what was set before.
+// SetResult sets the result of the run: v as JSON, at most [bounds.MaxResultLen] bytes. Callers
+// that wait for the run can decode it. It is stored in the same step as the end of PostJob, if this
+// attempt of the hook returns nil. If it is called more than once, the last call counts. Only
+// PostJob may call it. Every error is a [*store.FieldError]; then the result does not change.
 func (r *Run) SetResult(v any) error {
 	bad := func(reason string) error { return &store.FieldError{Field: "Result", Reason: reason} }
 	if !r.postJob {

@@ -9,68 +9,68 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Handler is the core of a handler, without the type of its arguments.
+// Handler is a handler without the type of its arguments. Middleware wraps it.
 type Handler func(ctx context.Context, a *Attempt) error
 
-// Middleware wraps every attempt that passes through it. It sees the attempt
-// after its arguments were decoded. The package documentation states the order.
+// Middleware wraps a handler. It is called for every attempt, after the arguments were decoded. The
+// package documentation gives the order.
 type Middleware func(next Handler) Handler
 
-// SetConfig configures a [Set]. The zero value is a set of defaults.
+// SetConfig configures a [Set]. The zero value means all defaults.
 type SetConfig struct {
 	// Attributes of all kinds of the set, and of its hooks.
 	Attributes Attributes
-	// Hooks of the runs that use the set. Those that need the set, as for values declared on it, are
-	// set by [Set.OnPostJob] and its like. Defaults to none.
+	// Hooks of the runs of the set. A hook that uses values declared on the set can be set later, for
+	// example with [Set.OnPostJob]. Defaults to none.
 	Hooks Hooks
-	// RunsInReadOnly lets workers fetch tasks and hooks of the set while the namespace is read-only,
-	// too. Defaults to false.
+	// RunsInReadOnly lets workers fetch tasks and hooks of the set also in read-only mode. Defaults to
+	// false.
 	RunsInReadOnly bool
 	// Middleware around all kinds of the set, outermost first. Defaults to none.
 	Middleware []Middleware
 }
 
-// Hooks are called for a run as a whole, but for those of events. PreJob and PostJob are tasks of
-// their own: leased, retried and reclaimed like any other, in the queue of the run's root task, but
-// never part of its counts. Each may be nil.
+// Hooks are functions of a run; Events are those of single tasks. PreJob and PostJob run like
+// tasks: they are leased, retried and recovered, and wait in the queue of the run's root task. But
+// the counts of the run do not include them. Each may be nil.
 type Hooks struct {
-	// Validate is called before a run is started, by whoever starts it. An error
-	// refuses the start, and nothing is written.
+	// Validate is called before a run starts, in the process that starts it. If it returns an error,
+	// the run does not start, and nothing is written.
 	Validate func(ctx context.Context, r *Run) error
-	// PreJob is called before any task of the run starts. An error is retried;
-	// [Permanent], or the last error, fails the run; [SkipRun] ends it as skipped.
+	// PreJob is called before any task of the run starts. After an error it is tried again. If it
+	// returns [Permanent], or its retries are used up, the run fails. If it returns [SkipRun], the run
+	// ends as skipped.
 	PreJob func(ctx context.Context, r *Run) error
-	// PostJob is called after the last task of a run that succeeded or failed, not
-	// of one that was stopped or skipped. Its error is retried, and the last one recorded; it never
-	// alters the status or the counts of the run.
+	// PostJob is called after the last task of a run that succeeded or failed. It is not called if the
+	// run was stopped or skipped. After an error it is tried again; the last error is recorded. It
+	// never changes the status or the counts of the run.
 	PostJob func(ctx context.Context, r *Run) error
-	// Events are hooks around what tasks do, by the names that they give to [Attempt.Event]. Defaults
-	// to none.
+	// Events are hooks around events of tasks, by the name that the task passes to [Attempt.Event].
+	// Defaults to none.
 	Events map[string]EventHooks
 }
 
-// KindOptions alter one kind of a set.
+// KindOptions configure one kind of a set.
 type KindOptions struct {
 	// Attributes of the kind. Defaults to those of the set.
 	Attributes Attributes
-	// Aliases are further kinds that the handler takes, such as earlier names. Defaults to none.
+	// Aliases are other kinds that the handler runs, such as earlier names. Defaults to none.
 	Aliases []string
 	// Middleware around the kind, outermost first, inside that of the set. Defaults to none.
 	Middleware []Middleware
 }
 
-// Set is a named group of handlers. Fill it with [Handle] and [HandleRaw], then
-// give it to [NewRegistry], which reports whatever is wrong with it; later changes
-// of the set have no effect on that registry. Filling a set is not safe for
-// concurrent use.
+// Set is a named group of handlers. Add handlers with [Handle] and [HandleRaw], then pass the set
+// to [NewRegistry], which reports all problems. Later changes of the set do not change that
+// registry. Functions that change a set must not be called concurrently.
 type Set struct {
 	name     string
 	cfg      SetConfig
 	kinds    map[string]*kind // by name and alias
-	counters map[string]bool  // those declared
-	values   []*declared      // lists and maps
+	counters map[string]bool  // declared counters
+	values   []*declared      // declared lists and maps
 	problems []error
-	bound    *atomic.Bool // a registry was made of it
+	bound    *atomic.Bool // a registry was made from it
 }
 
 // kind is one handler, as it was registered.
@@ -81,8 +81,7 @@ type kind struct {
 	handler Handler
 }
 
-// NewSet returns an empty set. Problems, such as an unusable name, are reported by
-// [NewRegistry].
+// NewSet returns an empty set. [NewRegistry] reports problems, such as a name that is not valid.
 func NewSet(name string, cfg SetConfig) *Set {
 	cfg.Middleware = slices.Clone(cfg.Middleware)
 	cfg.Hooks.Events = maps.Clone(cfg.Hooks.Events)
@@ -104,7 +103,7 @@ func (s *Set) clone() *Set {
 	return &c
 }
 
-// Name is what jobs call the set.
+// Name returns the name of the set. A job names its set.
 func (s *Set) Name() string { return s.name }
 
 // Kinds lists the kinds of the set and their aliases, sorted.

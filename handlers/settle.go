@@ -11,14 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Texts that are stored are cut to so many bytes.
+// Stored texts are cut to this many bytes.
 const (
 	maxErrorText = 2 << 10
 	maxStackText = 8 << 10
 )
 
-// settle decides the outcome of an attempt that ended with err. The attempt is
-// nil if it panicked while it was made, and attrs are what it would have had.
+// settle decides the outcome of an attempt that ended with err. The attempt is nil if there was a
+// panic while it was made. attrs are its attributes in both cases.
 func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 	var all *effects
 	var counters map[string]int64
@@ -49,7 +49,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 			out.Children, incomplete = all.children.finish(ctx, a)
 			err = incomplete
 		}
-		out.Staged = all.children.staged // whatever the verdict: what does not become visible is removed
+		out.Staged = all.children.staged // with every verdict: if the attempt failed, the store removes them
 	}
 	if err == nil {
 		out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
@@ -59,12 +59,12 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		out.Verdict = verdict
 		return
 	}
-	// A store that refuses children may know of a stop, or of the loss of the lease, before the worker
-	// does, and tells of the loss of children. An error that the handler returned is no evidence: it
-	// may be about another job.
+	// The store can refuse children because the run was stopped, the lease was lost, or staged
+	// children were lost. It may know this before the worker does. Only an error of staging counts
+	// here: an error that the handler returned may be about another job.
 	switch {
 	case errors.Is(incomplete, store.ErrChildrenLost):
-		out.Verdict = store.VerdictSnooze // at once, and uncounted
+		out.Verdict = store.VerdictSnooze // again at once, and not counted
 		return
 	case errors.Is(incomplete, store.ErrLeaseLost):
 		return
@@ -75,8 +75,8 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 	decided(out, store.VerdictFail, func() { judge(out, a, attrs, err) })
 }
 
-// decided calls what decides about a failure. Attributes that are functions, and errors with
-// methods, may panic or end the goroutine, too: then the attempt is given up.
+// decided calls a function that decides about a failure. It calls code of the user: functions of
+// attributes and methods of errors. If they panic or end the goroutine, the verdict is giveUp.
 func decided(out *store.Outcome, giveUp store.Verdict, decide func()) {
 	failed := func(err error) { fail(out, giveUp, err) }
 	err := guard.Call(func() error {
@@ -88,7 +88,7 @@ func decided(out *store.Outcome, giveUp store.Verdict, decide func()) {
 	}
 }
 
-// explained adds to the error of a handler, or hook, that its time was over, if it was.
+// explained adds the timeout to the error of a handler or hook if its time was over.
 func explained(ctx context.Context, err error) error {
 	var expired *timeoutError
 	if err == nil || !errors.As(context.Cause(ctx), &expired) {
@@ -97,8 +97,8 @@ func explained(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", expired, err)
 }
 
-// interrupted says what the cancellation of the context that the worker gave
-// makes of an attempt, if it was cancelled.
+// interrupted returns the verdict if the worker cancelled the context of the attempt; otherwise
+// false.
 func interrupted(ctx context.Context) (store.Verdict, bool) {
 	cause := context.Cause(ctx)
 	switch {
@@ -109,10 +109,10 @@ func interrupted(ctx context.Context) (store.Verdict, bool) {
 	case errors.Is(cause, store.ErrJobStopped):
 		return store.VerdictCancel, true
 	}
-	return store.VerdictRelease, true // ErrShutdown, or a host that gave up
+	return store.VerdictRelease, true // ErrShutdown, or another end of the context given by the worker
 }
 
-// judge decides what a failed attempt leads to.
+// judge decides what a failed attempt means for the task.
 func judge(out *store.Outcome, a *Attempt, attrs *Attributes, err error) {
 	v := verdictOf(err)
 	switch v.kind {
@@ -140,7 +140,8 @@ func snooze(out *store.Outcome, v *verdict, attrs *Attributes) {
 	out.Verdict, out.Delay = store.VerdictSnooze, v.delay
 }
 
-// retry has a task, or hook, tried again, or gives it up when its retries are used up.
+// retry decides that a task or hook is tried again; if its retries are used up, the verdict is
+// giveUp.
 func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func() time.Duration, giveUp store.Verdict) {
 	if out.Task.Retry >= retries {
 		fail(out, giveUp, err)
@@ -156,7 +157,7 @@ func retry(out *store.Outcome, v *verdict, err error, retries int, backoff func(
 	}
 }
 
-// fail sets a verdict with the text of an error, and the stack if it was a panic.
+// fail sets a verdict with the text of an error, and with the stack if the error is a panic.
 func fail(out *store.Outcome, verdict store.Verdict, err error) {
 	out.Verdict, out.Error = verdict, execute.Cut(err.Error(), maxErrorText)
 	var p *PanicError

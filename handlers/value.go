@@ -12,22 +12,22 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// List is a list of Ts, each stored as JSON, of a run or of its job, to which tasks append. Declare
-// it with [NewList].
+// List is a list of Ts. It belongs to a run or to a job. Tasks append items to it. Each item is
+// stored as JSON. Declare it with [NewList].
 type List[T any] struct{ *declared }
 
-// Map is a map of strings to Ts, each stored as JSON, of a run or of its job, whose fields tasks
-// set and remove. Declare it with [NewMap].
+// Map is a map from strings to Ts. It belongs to a run or to a job. Tasks set and remove its
+// fields. Each field is stored as JSON. Declare it with [NewMap].
 type Map[T any] struct{ *declared }
 
-// ValueOptions alter a declared list or map.
+// ValueOptions configure a declared list or map.
 type ValueOptions struct {
-	// OfJob has the job keep the value from one run to the next. Only what one attempt writes is
-	// bounded, so without a Cap it grows with every run until it is deleted. Defaults to a value of
-	// the run, which goes with its summary.
+	// OfJob means that the value belongs to the job, so the next run continues it. Only the size of
+	// one attempt's writes is bounded: without a Cap the value grows until it is deleted. Defaults to
+	// a value of the run, which is deleted with the run's summary.
 	OfJob bool
-	// Cap of a list is how many items it keeps: the first ones. Later ones are dropped. Defaults to
-	// all.
+	// Cap of a list is the largest number of its items. When the list is full, more items are dropped.
+	// Defaults to no limit.
 	Cap int64
 }
 
@@ -39,11 +39,11 @@ type declared struct {
 	cap       int64
 }
 
-// Name is under which package values finds the value.
+// Name returns the name of the value, for package values.
 func (d *declared) Name() string { return d.name }
 
-// Scope is what the value belongs to, for a run; with the name it is all that package values needs
-// to find it.
+// Scope returns the run, or the job of the run, that the value belongs to. With it and the name,
+// package values finds the value.
 func (d *declared) Scope(run store.RunID) store.ValueScope {
 	if d.ofJob {
 		return store.JobScope(run.Job)
@@ -51,39 +51,39 @@ func (d *declared) Scope(run store.RunID) store.ValueScope {
 	return store.RunScope(run)
 }
 
-// runOfValues is a run that knows where its values are: a syncjob.Run, and the [*Run] of a hook.
+// runOfValues is a run that has a client of its values: a syncjob.Run, or the [*Run] of a hook.
 type runOfValues interface {
 	ID() store.RunID
 	Values() *values.Client
 }
 
-// NewList declares a list of the set, to which its tasks append with [List.Append]. Nil options
+// NewList declares a list of the set. Tasks of the set append to it with [List.Append]. Nil options
 // mean all defaults.
 //
-// What an attempt appends is committed with its success, in the same step as its children and
-// counters, so the list is exact though tasks are retried, workers are killed and replies are lost.
-// Hooks and others read it by [List.Of], while the run goes on and after its end.
+// The store appends the items of an attempt in the same step as its success, its children and its
+// counters. So the list is exact, even if tasks are retried, workers are killed or replies are
+// lost. Everybody can read it with [List.Of], during the run and after it.
 //
-// [NewRegistry] checks the name, by the rules of [store.ValidateName], and that no other list or
-// map of the set has it.
+// [NewRegistry] checks the name by the rules of [store.ValidateName], and that no other list or map
+// of the set has the same name.
 func NewList[T any](s *Set, name string, opts *ValueOptions) List[T] {
 	return List[T]{s.declare(name, store.ValueList, opts)}
 }
 
-// NewMap declares a map of the set, whose fields its tasks set with [Map.Set] and remove with
-// [Map.Remove]. All else is as for [NewList]. Of tasks that set the same field the one that
-// succeeds last wins.
+// NewMap declares a map of the set. Tasks of the set change it with [Map.Set] and [Map.Remove]. If
+// several tasks set the same field, the one that succeeds last wins. Everything else is as for
+// [NewList].
 func NewMap[T any](s *Set, name string, opts *ValueOptions) Map[T] {
 	return Map[T]{s.declare(name, store.ValueMap, opts)}
 }
 
-// Of is the list as a run has it, to be read, and written at once, by anybody: run is a syncjob.Run
-// or the [*Run] of a hook. It makes no call.
+// Of returns the list of a run, or of its job. Any code can use it to read the list, and to write
+// to it at once. run is a *syncjob.Run or the [*Run] of a hook. It makes no call.
 func (l List[T]) Of(run runOfValues) *values.List[T] {
 	return values.NewList[T](run.Values(), l.Scope(run.ID()), l.name)
 }
 
-// Of is the map as a run has it. All else is as for [List.Of].
+// Of returns the map of a run, or of its job, as [List.Of] does.
 func (m Map[T]) Of(run runOfValues) *values.Map[T] {
 	return values.NewMap[T](run.Values(), m.Scope(run.ID()), m.name)
 }
@@ -97,7 +97,7 @@ func (s *Set) declare(name string, typ store.ValueType, opts *ValueOptions) *dec
 	return d
 }
 
-// describeValues tells of each list and map once, however often it was declared.
+// describeValues describes each list and map once, even if it was declared several times.
 func (s *Set) describeValues() (all []ValueDescription) {
 	for _, d := range s.values {
 		all = append(all, ValueDescription{Name: d.name, Type: d.typ, OfJob: d.ofJob, Cap: d.cap})
@@ -106,7 +106,7 @@ func (s *Set) describeValues() (all []ValueDescription) {
 	return slices.Compact(all)
 }
 
-// validateValues reports every list and map that cannot be.
+// validateValues reports every list and map that is not valid.
 func (s *Set) validateValues(prefix string) (problems []error) {
 	known := make(map[string]declared)
 	for _, d := range s.values {
@@ -119,7 +119,10 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 			problems = append(problems, &store.FieldError{Field: field + ".Cap", Reason: "is set for a map"})
 		}
 		if other, twice := known[d.name]; twice && other != *d {
-			problems = append(problems, &store.FieldError{Field: field, Reason: "is declared otherwise, too"})
+			problems = append(
+				problems,
+				&store.FieldError{Field: field, Reason: "is declared twice, with different types or options"},
+			)
 		}
 		known[d.name] = *d
 	}
@@ -132,16 +135,16 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 	return problems
 }
 
-// Append adds items to the list when an attempt succeeds, in the same step; also while the run is
-// stopping. t is the [*Task] of the handler, or the [*Attempt]. An attempt that ends otherwise adds
-// nothing. It costs no I/O.
+// Append adds items to the list when the attempt succeeds, in the same step. It does so also while
+// the run is stopping. t is the [*Task] of the handler, or the [*Attempt]. If the attempt does not
+// succeed, nothing is added. Append makes no call of the store.
 //
-// A [*store.FieldError] says that the set did not declare the list, that an item cannot be encoded,
-// or that the attempt would write more than [bounds.MaxData] items and fields, or
-// [bounds.MaxOutcomeWriteLen] bytes, in all; [ErrAttemptEnded] that the handler has returned. Then
-// this call adds nothing, and the attempt can go on. If the name holds a value of another type when
-// the task succeeds, or the run or job already has [bounds.MaxValues] values, the task fails for
-// good.
+// It returns a [*store.FieldError] if the set did not declare the list, if an item cannot be
+// encoded, or if the attempt would write too much: more than [bounds.MaxData] items and fields in
+// all, or more than [bounds.MaxOutcomeWriteLen] bytes. It returns [ErrAttemptEnded] if the handler
+// has returned. After an error this call adds nothing, and the attempt can go on. When the attempt
+// succeeds, the task fails for good if the name has a value of another type, or if the run or job
+// already has [bounds.MaxValues] values.
 func (l List[T]) Append(t attempting, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {
@@ -154,7 +157,7 @@ func (l List[T]) Append(t attempting, items ...T) error {
 	return l.write(t, store.WriteAppend, data)
 }
 
-// Set sets a field of the map when an attempt succeeds. All else is as for [List.Append].
+// Set sets a field of the map when the attempt succeeds. Everything else is as for [List.Append].
 func (m Map[T]) Set(t attempting, field string, value T) error {
 	b, err := json.Marshal(value)
 	if err != nil {
@@ -163,7 +166,8 @@ func (m Map[T]) Set(t attempting, field string, value T) error {
 	return m.write(t, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
 }
 
-// Remove removes a field of the map when an attempt succeeds. All else is as for [List.Append].
+// Remove removes a field of the map when the attempt succeeds. Everything else is as for
+// [List.Append].
 func (m Map[T]) Remove(t attempting, field string) error {
 	return m.write(t, store.WriteRemove, []store.Datum{{Field: field}})
 }
@@ -177,7 +181,7 @@ func cannotStore(field string, err error) error {
 	return &store.FieldError{Field: field, Reason: fmt.Sprintf("cannot be stored: %v", err)}
 }
 
-// writes gathers what one attempt writes to lists and maps.
+// writes collects what one attempt writes to lists and maps.
 type writes struct {
 	mu    sync.Mutex
 	all   []store.Write
@@ -186,7 +190,7 @@ type writes struct {
 	ended bool
 }
 
-// add gathers a write. It joins the one before if that does the same to the same value.
+// add collects a write. If the last one does the same to the same value, it is extended.
 func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Datum) error {
 	if d == nil || !slices.Contains(a.set.values, d) {
 		name := ""
@@ -229,7 +233,7 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 	return nil
 }
 
-// end lets nothing more be added, and returns what was.
+// end refuses later writes, and returns those before.
 func (w *writes) end() []store.Write {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -237,10 +241,10 @@ func (w *writes) end() []store.Write {
 	return w.all
 }
 
-// ValueDescription tells what a declared list or map is.
+// ValueDescription describes a declared list or map.
 type ValueDescription struct {
 	Name  string          `json:"name"`
 	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
-	OfJob bool            `json:"of_job,omitempty"` // the job keeps it from one run to the next
+	OfJob bool            `json:"of_job,omitempty"` // it belongs to the job, not to one run
 	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ValueOptions]
 }

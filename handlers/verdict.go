@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// verdict is an error by which a handler or hook decides what becomes of it.
+// verdict is an error with which a handler or hook decides its result.
 type verdict struct {
 	kind  verdictKind
 	delay time.Duration
@@ -23,9 +23,9 @@ const (
 	verdictSkipRun    verdictKind = "skip run"
 )
 
-// Permanent fails the task for good: it is not tried again, whatever retries are
-// left. In a PreJob hook it fails the run, in a PostJob hook it gives the hook up.
-// Permanent(nil) is nil.
+// Permanent makes an error that fails the task for good: it is not tried again, even if retries are
+// left. In a PreJob hook it fails the run. In a PostJob hook it fails the hook. Permanent(nil) is
+// nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -33,34 +33,34 @@ func Permanent(err error) error {
 	return &verdict{kind: verdictPermanent, cause: err}
 }
 
-// RetryAfter fails the attempt like a plain error, and says how long to wait before the
-// next instead of the backoff. It costs an attempt: when the retries are used
-// up the task fails. A negative delay is 0; err may be nil.
+// RetryAfter makes an error that fails the attempt like a plain error, but sets the delay before
+// the next attempt, in place of the backoff. It is counted as an attempt: if the retries are used
+// up, the task fails. A negative delay means 0. err may be nil.
 func RetryAfter(delay time.Duration, err error) error {
 	return &verdict{kind: verdictRetryAfter, delay: max(0, delay), cause: err}
 }
 
-// Snooze puts the task back for a while. It costs no attempt, but a task that
-// snoozes more often than Attributes.MaxSnoozes fails. A hook that snoozes is
-// retried after the delay, at the cost of an attempt. A negative delay is 0.
+// Snooze makes an error that runs the task again after the delay. It is not counted as an attempt,
+// but a task that snoozes more often than Attributes.MaxSnoozes fails. In a hook it is counted as
+// an attempt. A negative delay means 0.
 func Snooze(delay time.Duration) error {
 	return &verdict{kind: verdictSnooze, delay: max(0, delay)}
 }
 
-// CancelJob stops the whole run, with err as the reason; the task itself counts as cancelled. In a
-// hook it is the same as [Permanent]. err may be nil.
+// CancelJob makes an error that stops the whole run, with err as the reason. The task itself counts
+// as cancelled. In a hook it is the same as [Permanent]. err may be nil.
 func CancelJob(err error) error {
 	return &verdict{kind: verdictCancelJob, cause: err}
 }
 
-// SkipRun ends the run as skipped before any task has started, when a PreJob hook
-// returns it. Anywhere else it is a permanent failure.
+// SkipRun makes an error for PreJob hooks: the run ends as skipped, and no task starts. Anywhere
+// else it is a permanent failure.
 func SkipRun(reason string) error {
 	return &verdict{kind: verdictSkipRun, cause: errors.New(reason)}
 }
 
-// Error implements error. It is the text of the handler's own error, where there
-// is one: that is what failure lists show.
+// Error implements error. It returns the text of the handler's own error if there is one: lists of
+// failures show it.
 func (v *verdict) Error() string {
 	switch {
 	case v.cause != nil:
@@ -74,8 +74,8 @@ func (v *verdict) Error() string {
 // Unwrap returns the error that the handler gave.
 func (v *verdict) Unwrap() error { return v.cause }
 
-// verdictOf finds the outermost verdict in err. Without one it is a plain failure: a
-// verdict with no kind. So is a panic, whatever its value: nobody decided anything by it.
+// verdictOf finds the outermost verdict in err. If there is none, err is a plain failure: a verdict
+// with no kind. A panic is a plain failure, too, even if its value is a verdict.
 func verdictOf(err error) *verdict {
 	var v *verdict
 	if errors.As(err, &v) && !panicked(err, v) {

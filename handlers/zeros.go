@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// given are the attributes of a JSON document that are there, whatever they are.
+// given holds the attributes that a JSON document has, zero or not.
 type given struct {
 	Queue            *string       `json:"queue"`
 	MaxRetries       *float64      `json:"max_retries"`
@@ -33,8 +33,8 @@ type givenRate struct {
 	Burst  *float64 `json:"burst"`
 }
 
-// refuseZeros reports the fields of a JSON document of attributes that are there and zero or empty,
-// which in code would inherit.
+// refuseZeros reports the fields of a JSON document that are present and zero or empty. In code
+// such a field would inherit.
 func refuseZeros(b []byte) error {
 	var g given
 	if err := json.Unmarshal(b, &g); err != nil {

@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 				return err // the album is tried again
 			}
 		}
-		return nil // the photos appear now: once, however often the album was tried
+		return nil // the photos are added now: exactly once, even after retries
 	}, nil)
 	handlers.Handle(photos, func(context.Context, *handlers.Task[Photo]) error {
 		return nil // do the work

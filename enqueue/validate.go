@@ -44,7 +44,7 @@ func (o *Options) overrides() encode.Overrides {
 func validateRun(run store.RunID) error {
 	err := store.ValidateJobName(run.Job)
 	if run.Number <= 0 {
-		err = store.JoinFields(err, invalid("Number", "is not that of a run"))
+		err = store.JoinFields(err, invalid("Number", "is not the number of a run"))
 	}
 	return err
 }

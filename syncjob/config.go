@@ -33,8 +33,8 @@ type Config struct {
 	// queues and workers. Only Open uses it; a store that is passed to New has its own. Defaults to
 	// [DefaultNamespace].
 	Namespace string
-	// Logger gets a record of each event; package events names them. At [slog.LevelInfo] there are
-	// no records of single tasks, except those that failed for good. If its handler panics, that
+	// Logger gets a record of each event; package events names them. At [slog.LevelInfo] there are no
+	// records of single tasks, except those that failed for good. If the log handler panics, that
 	// record is lost. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 	// Propagator carries values of a context, such as a trace, from the caller that starts a run or
@@ -43,14 +43,14 @@ type Config struct {
 	Propagator Propagator
 	// Observer has callbacks for metrics. Defaults to none.
 	Observer Observer
-	// MaxPayload is the largest payload of a task, in bytes, up to and by default
-	// [bounds.DefaultMaxPayload].
+	// MaxPayload is the largest payload of a task, in bytes. It cannot be larger than the default.
+	// Defaults to [bounds.DefaultMaxPayload].
 	MaxPayload int
 	// Retention is how long the summary of a finished run is kept, unless the job says
 	// otherwise. Defaults to [DefaultRetention].
 	Retention time.Duration
-	// FailureCap is how many failed tasks a run keeps: half of them the first that failed, half the
-	// newest. Defaults to [DefaultFailureCap].
+	// FailureCap is how many failed tasks a run keeps: half of them are the first that failed, half
+	// are the newest. Defaults to [DefaultFailureCap].
 	FailureCap int
 	// Retry says how calls of the store are repeated while it does not answer. Defaults to those of
 	// [store.RetryOptions].
@@ -89,7 +89,7 @@ func (c *Config) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// retry is Retry with the observer, which is guarded.
+// retry returns Retry with the callback of the observer, which is guarded.
 func (c *Config) retry() *store.RetryOptions {
 	r := c.Retry
 	r.OnRetry = apart(guard.Logger(c.Logger), "Retry.OnRetry", r.OnRetry)

@@ -143,8 +143,8 @@ func (m *Manager) Configure(
 	}
 }
 
-// configure writes what was edited, and returns the version. Without a difference nothing is
-// written.
+// configure writes the edited configuration, and returns its version. If nothing differs, it writes
+// nothing.
 func (m *Manager) configure(
 	ctx context.Context, is SetConfiguration, next Configuration, o ConfigureOptions,
 ) (int64, error) {
@@ -227,7 +227,7 @@ func (o *ConfigureOptions) withDefaults() ConfigureOptions {
 	return c
 }
 
-// checkVersion compares what is stored with what the change was decided on.
+// checkVersion compares the stored version with the version that the change is based on.
 func (o *ConfigureOptions) checkVersion(stored int64) error {
 	switch o.IfVersion {
 	case 0, stored:
@@ -255,7 +255,7 @@ func (o *ConfigureOptions) write(set string, version int64, document []byte) sto
 	}
 }
 
-// configurationOf names a document. A run must be one of the set.
+// configurationOf returns the name of a document. A run must be a run of the set.
 func (m *Manager) configurationOf(ctx context.Context, set string, run *Run) (store.ConfigurationID, error) {
 	if err := store.ValidateName("Set", set); err != nil {
 		return store.ConfigurationID{}, err
@@ -270,8 +270,8 @@ func (m *Manager) configurationOf(ctx context.Context, set string, run *Run) (st
 	return store.ConfigurationID{Run: run.id}, err
 }
 
-// checkKinds refuses kinds that were added and that nobody knows: a typing error would be obeyed by
-// nobody, and go unnoticed.
+// checkKinds refuses added kinds that neither the registry nor a worker knows. Otherwise a typing
+// error would have no effect, and nobody would notice it.
 func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Configuration) error {
 	var added []string
 	for _, kind := range slices.Sorted(maps.Keys(next.Kinds)) {
@@ -287,7 +287,7 @@ func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Conf
 	case err != nil:
 		return err
 	case !known:
-		reason := fmt.Sprintf("%q is in no registry that is known here: no worker has published it", is.Set)
+		reason := fmt.Sprintf("%q is unknown: it is not in the registry, and no worker has published it", is.Set)
 		return &FieldError{Field: "Set", Reason: reason}
 	}
 	return unknownKinds("", unknown)
@@ -296,7 +296,7 @@ func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Conf
 func unknownKinds(prefix string, kinds []string) error {
 	problems := make([]error, len(kinds))
 	for i, kind := range kinds {
-		problems[i] = &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is no kind of the set"}
+		problems[i] = &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is not a kind of the set"}
 	}
 	return store.JoinFields(problems...)
 }

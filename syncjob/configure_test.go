@@ -178,7 +178,7 @@ func TestWhatCannotBeConfiguredIsRefusedAndNothingIsWritten(t *testing.T) {
 	c.Kind("leef").Queue = "q"
 	_, err = m.Start(ctx, syncjob.Job{Name: "b", Set: "tree", Root: node{}, Configuration: &c}, nil)
 	require.ErrorContains(t, err, `Configuration.Kinds["leef"].Queue cannot be configured for one run`)
-	require.ErrorContains(t, err, `Configuration.Kinds["leef"] is no kind of the set`)
+	require.ErrorContains(t, err, `Configuration.Kinds["leef"] is not a kind of the set`)
 	_, err = m.State(ctx, "b")
 	require.ErrorIs(t, err, syncjob.ErrJobNotFound)
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// definition is a job in the form that starts a run. It is what Ensure stores, as JSON, so that any
-// process can start the declared job, also one that does not have its Go types. What the job leaves
-// to its set (hooks, queue, weight) is not in it: each run begins with what is in force then.
-// Fields are only ever added.
+// definition is a job in the form that starts a run. Ensure stores it as JSON. So every process can
+// start the declared job, even one without its Go types. It does not have settings that the job
+// takes from its set (hooks, queue, weight): each run reads them when it begins. Later versions of
+// the code may add fields, but never change one.
 type definition struct {
 	Version   int               `json:"v"`
 	Set       string            `json:"set"`
@@ -28,7 +28,7 @@ type definition struct {
 	Headers   map[string]string `json:"headers,omitempty"`
 	Retention time.Duration     `json:"retention"`
 	Failures  int               `json:"failures"`
-	// Configuration of each run, as it is stored with it.
+	// Configuration of each run, in the stored form.
 	Configuration json.RawMessage `json:"configuration,omitempty"`
 	Schedule      *recurrence     `json:"schedule,omitempty"`
 }
@@ -48,12 +48,12 @@ type rootTask struct {
 
 const (
 	definitionVersion = 1
-	// rootID is the ID of root tasks for which the caller chose none. It is not random,
-	// so that the same job always has the same definition.
+	// rootID is the ID of a root task if the caller chose none. It is not random, so the same job
+	// always has the same definition.
 	rootID = "root"
 )
 
-// define validates the job and resolves it. The error reports every problem.
+// define validates the job and makes its definition. The error reports every problem.
 func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	d := definition{
 		Version:   definitionVersion,
@@ -87,7 +87,7 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	}
 	if j.Root != nil {
 		plain := m.encoding
-		plain.Propagator = nil // each start adds what its context carries
+		plain.Propagator = nil // each start adds headers from its context
 		it, err := enqueue.Encode(context.Background(), &plain, j.Set, enqueue.Task(j.Root, j.RootOptions))
 		if err != nil {
 			problems = append(problems, store.RenameFields(err, rootField))
@@ -99,8 +99,8 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	return d, store.JoinFields(problems...)
 }
 
-// checkConfigured refuses kinds of the job's configuration that nobody knows. Of a set that nobody
-// knows they may be any: workers may yet come.
+// checkConfigured refuses unknown kinds in the job's configuration. If the set itself is unknown,
+// it accepts all: a worker may publish the set later.
 func (m *Manager) checkConfigured(ctx context.Context, j Job) error {
 	if len(j.Configuration.Kinds) == 0 {
 		return nil
@@ -112,7 +112,7 @@ func (m *Manager) checkConfigured(ctx context.Context, j Job) error {
 	return unknownKinds("Configuration.", unknown)
 }
 
-// rootField is what a job calls a field of its root task.
+// rootField returns the name of a root task's field in errors about a job.
 func rootField(field string) string {
 	switch field {
 	case "Set":
@@ -161,7 +161,7 @@ func (r *rootTask) item(set string) *store.Item {
 	return it
 }
 
-// kinds are those of which the definition needs to know what is in force.
+// kinds returns the kinds whose attributes in force the definition needs.
 func (d definition) kinds() []string {
 	if d.Root == nil {
 		return nil
@@ -197,8 +197,8 @@ func scheduled(rec store.JobRecord) (definition, error) {
 	return d, err
 }
 
-// params are those of a run by the definition. What that leaves to the set is as it is in force
-// now.
+// params returns the parameters to start a run of the definition. Settings that the definition
+// takes from its set are those in force now.
 func (m *Manager) params(d definition, job, token string) store.StartParams {
 	p := store.StartParams{
 		Job:           job,
@@ -223,7 +223,7 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 		if p.Root.Route.Queue == "" {
 			p.Root.Route.Queue = m.sets.InForce(d.Set, d.Root.Kind).Queue
 		}
-		hookQueue = p.Root.Route.Queue // whoever works for the run can run them
+		hookQueue = p.Root.Route.Queue // a worker that can run tasks of the set can run them
 	} else {
 		hookQueue = m.sets.InForce(d.Set, m.firstKind(d.Set)).Queue
 	}
@@ -231,8 +231,8 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 	return p
 }
 
-// firstKind is the kind in whose queue the hooks of a run without a root task wait; empty if the
-// set has none that is known.
+// firstKind returns the kind whose queue the hooks of a run without a root task use. It is empty if
+// no kind of the set is known.
 func (m *Manager) firstKind(set string) string {
 	d, ok := m.sets.Describe(set)
 	if !ok || len(d.Kinds) == 0 {
@@ -247,9 +247,9 @@ func (m *Manager) runsInReadOnly(set string) bool {
 	return ok && d.RunsInReadOnly
 }
 
-// hooks are the hook tasks of a run of the set, as the registry or what workers published has them.
-// Of a set that nobody has published yet they are both assumed: a worker answers at once for one
-// that it has not.
+// hooks returns the hook tasks of a run of the set, as the registry or the workers know them. If no
+// worker has published the set yet, it assumes both hooks: for a hook that does not exist, a worker
+// settles the hook task at once.
 func (m *Manager) hooks(set, queue string) (pre, post *store.Item) {
 	hasPre, hasPost := true, true
 	if d, ok := m.sets.Describe(set); ok {

@@ -24,8 +24,8 @@ func (m *Manager) Enqueue(
 	if !cached || !errors.Is(err, ErrRunFinished) && !errors.Is(err, ErrRunNotFound) && !errors.Is(err, ErrJobStopped) {
 		return receipt, err
 	}
-	// Another run may have begun since the look-up. The refusal proves that nothing was
-	// added to the old one.
+	// Another run may have begun since the look-up. Nothing was added to the old run: it refused the
+	// call.
 	next, _, lookErr := m.activeRun(ctx, job, false)
 	if lookErr != nil || next.id == run.id {
 		return receipt, err
@@ -45,7 +45,7 @@ func (m *Manager) EnqueueAll(
 	return run.EnqueueAll(ctx, items, opts)
 }
 
-// activeRun returns the newest run of a job, from memory if it may.
+// activeRun returns the newest run of a job. It may answer from memory.
 func (m *Manager) activeRun(ctx context.Context, job string, useCache bool) (run *Run, cached bool, err error) {
 	if useCache {
 		if run, ok := m.active.Find(job); ok {
@@ -64,5 +64,5 @@ func (m *Manager) activeRun(ctx context.Context, job string, useCache bool) (run
 	return run, false, nil
 }
 
-// maxActiveRuns bounds what is remembered of which run of a job is active.
+// maxActiveRuns is for how many jobs the manager remembers the active run.
 const maxActiveRuns = 4096

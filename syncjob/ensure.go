@@ -83,8 +83,8 @@ func (m *Manager) Enable(ctx context.Context, job string) error {
 	return m.startDeclared(ctx, job)
 }
 
-// startDeclared starts the run of a standing job from what is stored, which may be of a
-// higher revision than the caller's, unless one is active.
+// startDeclared starts the run of a standing job unless one is active. It uses the stored
+// definition: its revision may be higher than that of the caller's.
 func (m *Manager) startDeclared(ctx context.Context, job string) error {
 	rec, err := m.store.Job(ctx, job)
 	if err != nil {
@@ -99,8 +99,8 @@ func (m *Manager) startDeclared(ctx context.Context, job string) error {
 	return err
 }
 
-// startStored starts a run of a declared job as it is stored. With [ErrJobExists] the active run
-// comes along.
+// startStored starts a run of a declared job from its stored definition. With [ErrJobExists] it
+// also returns the active run.
 func (m *Manager) startStored(ctx context.Context, rec store.JobRecord) (*Run, error) {
 	d, err := decodeDefinition(rec.Definition)
 	if err != nil {

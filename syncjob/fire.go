@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	// fireTries bounds how often a due time is fired anew since the next had passed, or what it waited
-	// for had ended.
+	// fireTries limits how often firing a job is tried again at once: because the next due time has
+	// passed, or because the run or mode that it waited for has ended.
 	fireTries = 5
-	// replacedReason is kept with a run that had to make way for the next.
+	// replacedReason is the reason of a run that was stopped because the next one was due.
 	replacedReason = "replaced by the next run"
 )
 
-// firing remembers which jobs of a partition are due and wait for the end of a run, or of read-only
-// mode: when the run moves or the mode is set they are looked at again. It is a short cut only: the
-// store tells of them again after [store.FireRecheck].
+// firing remembers the jobs of a partition that are due but wait for the end of a run, or of
+// read-only mode. When the run changes or the mode is set, it tries them again. This only saves
+// time: the store returns them again after [store.FireRecheck].
 type firing struct {
 	m         *Manager
 	journal   journal // of the worker
 	partition int
 	clock     *worker.Clock
-	moved     chan struct{} // capacity 1: what is waited for has moved
-	problems  problems      // of jobs that cannot be fired
+	moved     chan struct{} // capacity 1: a run or the mode that a job waits for has changed
+	problems  problems      // why jobs cannot be fired
 
 	mu       sync.Mutex
-	runs     map[int64]string    // numbers of runs → the job that waits for their end
+	runs     map[int64]string    // number of a run → the job that waits for its end
 	readOnly map[string]struct{} // jobs that wait for the end of read-only mode
 }
 
@@ -51,10 +51,10 @@ func newFiring(m *Manager, j journal, partition int, clock *worker.Clock) *firin
 	}
 }
 
-// Moved is readable when what jobs wait for has moved.
+// Moved receives when a run or the mode that jobs wait for has changed.
 func (f *firing) Moved() <-chan struct{} { return f.moved }
 
-// Notify is told of every signal of the partition.
+// Notify is called for every signal of the partition.
 func (f *firing) Notify(s store.Signal) {
 	switch s.Type {
 	case store.SignalRun:
@@ -64,7 +64,7 @@ func (f *firing) Notify(s store.Signal) {
 	}
 }
 
-// runMoved is told of every run of the partition that has moved.
+// runMoved is called for every run of the partition that has changed.
 func (f *firing) runMoved(number int64) {
 	f.mu.Lock()
 	_, waits := f.runs[number]
@@ -86,7 +86,7 @@ func (f *firing) waitForMode(job string) {
 	f.readOnly[job] = struct{}{}
 }
 
-// modeSet is told whenever the mode of the partition is set.
+// modeSet is called whenever the mode of the partition is set.
 func (f *firing) modeSet() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,8 +95,8 @@ func (f *firing) modeSet() {
 	}
 }
 
-// takeReadOnly empties the list of jobs that wait for the end of read-only mode: those for which it
-// goes on come back.
+// takeReadOnly empties the list of jobs that wait for the end of read-only mode. A job that must
+// wait longer is added again.
 func (f *firing) takeReadOnly() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +111,7 @@ func (f *firing) forget(run store.RunID) {
 	delete(f.runs, run.Number)
 }
 
-// waited lists the runs that are waited for.
+// waited lists the runs for whose end a job waits.
 func (f *firing) waited() []store.RunID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,7 +122,7 @@ func (f *firing) waited() []store.RunID {
 	return ids
 }
 
-// FireWaiting fires the jobs whose wait may be over.
+// FireWaiting fires the jobs that waited and may be able to start now.
 func (f *firing) FireWaiting(ctx context.Context) {
 	f.Fire(ctx, f.takeReadOnly())
 	for _, run := range f.waited() {
@@ -142,17 +142,17 @@ func (f *firing) isOver(ctx context.Context, run store.RunID) (bool, error) {
 	return rec.Status.Final(), err
 }
 
-// errNotScheduled is why a job is not fired that was told of and has no schedule in force.
+// errNotScheduled is the reason if the store returned a job as due that has no schedule.
 var errNotScheduled = errors.New("the job has no schedule in force")
 
-// fire makes of the due time of a job what its schedule says. It returns the count of changes of
-// the definition that it went by.
+// fire does what the schedule of a job says about its due time. It returns Changes of the
+// definition that it used.
 func (f *firing) fire(ctx context.Context, job string) (changes int64, err error) {
 	var ahead time.Duration
 	for range fireTries {
 		rec, err := f.m.store.Job(ctx, job)
 		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != JobPeriodic) {
-			f.postpone(ctx, job, errNotScheduled) // since it was told of, or it is never told of again
+			f.postpone(ctx, job, errNotScheduled) // otherwise the store would never return it again
 			return 0, nil
 		}
 		if err != nil {
@@ -167,10 +167,10 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 	return changes, nil
 }
 
-// following is the due time that follows when a job is fired now. It must still be ahead when the
-// store gets it, and ahead is how long that may take. A due time that comes sooner is let pass
-// first, so that the run that begins then makes up for it: none that is still to come is passed
-// over. Some are passed over only where they are much closer together than a call takes.
+// following returns the next due time for a job that is fired now. It must be in the future when
+// the store gets it; ahead is how long that may take. If a due time comes sooner, following waits
+// until it has passed: the run that begins then covers it, too. So no future due time is skipped,
+// unless due times are much closer together than the time of a call.
 func (f *firing) following(
 	ctx context.Context, rec store.JobRecord, s *recurrence, ahead time.Duration,
 ) (time.Time, error) {
@@ -190,8 +190,8 @@ func (f *firing) following(
 	return after, nil
 }
 
-// fireRecord fires what the record of a job says, and reports whether that settles it; otherwise it
-// is to be read and fired again, with what it then takes for the time of a call.
+// fireRecord fires a job by its record. If it returns false, the caller must read the record and
+// call it again, with the time that a call took.
 func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *time.Duration) (over bool, err error) {
 	d, err := scheduled(rec)
 	if err != nil {
@@ -223,14 +223,15 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *tim
 		again, err := f.await(ctx, rec.Name, d, reply.Run)
 		return !again, err
 	case store.FireEarly:
-		// With the next still ahead, somebody else fired it: it is told of when it is due again.
+		// If the next due time is in the future, another worker fired the job. The store returns it when
+		// it is due again.
 		*ahead = max(2**ahead, time.Since(began))
 		return next.After(reply.Now), nil
 	}
 	return true, nil
 }
 
-// fireNow asks the store to fire a job, which is due next at the given time.
+// fireNow asks the store to fire a job and sets its next due time.
 func (f *firing) fireNow(
 	ctx context.Context, rec store.JobRecord, d definition, next time.Time,
 ) (store.FireReply, error) {
@@ -249,8 +250,9 @@ func (f *firing) fireNow(
 	})
 }
 
-// await has the job fired when the active run has ended, or read-only mode if there is none, and
-// ends the run if it is to be replaced. It reports whether that has ended already.
+// await remembers the job, to fire it when the active run has ended; if no run is active, when
+// read-only mode has ended. If the schedule says so, it stops the run. It reports whether the run
+// or the mode has ended already.
 func (f *firing) await(ctx context.Context, job string, d definition, run store.RunID) (over bool, err error) {
 	if run.Number == 0 {
 		f.waitForMode(job)

@@ -11,19 +11,18 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// rareLook is how often those who are told of every change look by themselves.
+// rareLook is how often a listener that gets a signal of every change reads anyway.
 const rareLook = 10 * time.Minute
 
-// hub hands the signals of one subscription to everybody in the process who waits for
-// them: watchers of runs, and workers. It subscribes when the first listener comes and
-// stays subscribed until it is closed, so that short waits do not reconnect again and
-// again.
+// hub passes the signals of one subscription to all listeners in the process: watchers of runs, and
+// workers. It subscribes for the first listener and stays subscribed until it is closed, so short
+// waits do not connect again and again.
 type hub struct {
 	store    store.Signals
 	log      *slog.Logger
 	group    *lifecycle.Group
 	complete bool        // the store signals every change
-	hears    atomic.Bool // a subscription lasts
+	hears    atomic.Bool // a subscription is open
 
 	mu        sync.RWMutex
 	started   bool
@@ -45,8 +44,8 @@ func newHub(s store.Signals, log *slog.Logger) *hub {
 	}
 }
 
-// Listen calls notify for every signal until the returned function is called. Whoever
-// listens first and looks second misses nothing but lost signals.
+// Listen calls notify for every signal until the returned function is called. Call Listen first and
+// read the state second: then no change is missed, unless its signal is lost.
 func (h *hub) Listen(notify func(store.Signal)) (leave func()) {
 	l := &listener{notify}
 	h.mu.Lock()
@@ -69,9 +68,8 @@ func (h *hub) subscribe(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		h.tell(store.Signal{Type: store.SignalSync}) // whoever sleeps is to look, and from now on often
-		// Everybody looks now and then by themselves, so that a failed subscription
-		// costs latency only.
+		h.tell(store.Signal{Type: store.SignalSync}) // sleeping listeners must read now, and more often from now on
+		// All listeners also read from time to time, so a failed subscription only adds latency.
 		h.log.WarnContext(ctx, "subscription to wake-ups failed", "error", err)
 		lifecycle.Pause(ctx, lifecycle.Jitter(2*time.Second))
 	}
@@ -82,11 +80,11 @@ func (h *hub) dispatch(s store.Signal) {
 	h.tell(s)
 }
 
-// TellsAll reports whether listeners are told of every change, and need not look by themselves.
+// TellsAll reports whether listeners get a signal of every change, so they can read rarely.
 func (h *hub) TellsAll() bool { return h.complete && h.hears.Load() }
 
-// Every is how often a listener looks though it was told of nothing: as often as it says, or rarely
-// if it is told of every change.
+// Every returns how often a listener reads without a signal: at the interval that it asks for, or
+// rarely if it gets a signal of every change.
 func (h *hub) Every(d time.Duration) time.Duration {
 	if h.TellsAll() {
 		return max(d, rareLook)

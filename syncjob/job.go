@@ -51,7 +51,7 @@ type Job struct {
 	Revision int64
 }
 
-// validate reports everything that is wrong with the job, joined.
+// validate reports all problems of the job.
 func (j Job) validate() error {
 	var errs []error
 	bad := func(field, reason string) {
@@ -60,7 +60,7 @@ func (j Job) validate() error {
 	errs = append(errs, store.ValidateJobName(j.Name), store.ValidateName("Set", j.Set))
 	switch {
 	case j.Root == nil && !j.Open:
-		bad("Root", "is nil, which only an open job allows")
+		bad("Root", "is nil: only an open job may have no root task")
 	case j.Root == nil && j.RootOptions != nil:
 		bad("RootOptions", "is set without Root")
 	}
@@ -106,8 +106,7 @@ func (j Job) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// checkText validates a key or a hold's name: the rule of task IDs, under the name of
-// the field.
+// checkText validates a key or the name of a hold. The rule is that of task IDs.
 func checkText(field, s string) error {
 	return store.RenameFields(store.ValidateTaskID(s), func(string) string { return field })
 }

@@ -94,8 +94,8 @@ func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobStat
 	}
 }
 
-// below is a string that is less than every name with the prefix, and not less than any
-// other name before those: no valid UTF-8 holds the byte 0xff.
+// below returns a string that comes directly before the names with the prefix: after all smaller
+// names. It uses the byte 0xff, which valid UTF-8 does not have.
 func below(prefix string) string {
 	last := len(prefix) - 1
 	if last < 0 || prefix[last] == 0 {
@@ -104,7 +104,7 @@ func below(prefix string) string {
 	return prefix[:last] + string([]byte{prefix[last] - 1, 0xff})
 }
 
-// entries merges the listings of all partitions, each of which is in order.
+// entries merges the lists of all partitions. Each list is sorted.
 func (m *Manager) entries(ctx context.Context, after string) iter.Seq2[store.JobEntry, error] {
 	return func(yield func(store.JobEntry, error) bool) {
 		cursors := make([]*jobCursor, m.store.Partitions())
@@ -138,7 +138,7 @@ type jobCursor struct {
 	end       bool
 }
 
-// fill reads on if nothing is left of the page before.
+// fill reads the next page if the last one is used up.
 func (c *jobCursor) fill(ctx context.Context, s store.Jobs) error {
 	for len(c.page) == 0 && !c.end {
 		page, err := s.ListJobs(ctx, store.ListParams{Partition: c.partition, After: c.after, Limit: jobPage})

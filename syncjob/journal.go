@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// journal tells the log and the observer what happens. It is asked for nothing that nobody wants to
-// know: per task it costs a look at two functions and at the level of the log.
+// journal reports events to the log and the observer. If neither wants an event, it costs little:
+// for each task, two checks for nil and a check of the log level.
 type journal struct {
 	log    *slog.Logger
 	obs    *Observer
@@ -22,13 +22,13 @@ type journal struct {
 	told *toldRuns
 }
 
-// on returns the journal of a worker.
+// on returns a journal for a worker.
 func (j journal) on(log *slog.Logger, worker string) journal {
 	j.log, j.worker = log, worker
 	return j
 }
 
-// attemptStarted tells of an attempt that is about to begin.
+// attemptStarted reports an attempt that is about to begin.
 func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time.Time) {
 	if j.obs.AttemptStarted != nil {
 		j.obs.AttemptStarted(j.attempt(d, at))
@@ -44,7 +44,7 @@ func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time
 		attemptAttrs(d, slog.Duration("wait", waited(d, at)))...)
 }
 
-// attemptDone tells of an attempt that has ended.
+// attemptDone reports an attempt that has ended.
 func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store.Outcome, began, ended time.Time) {
 	if j.obs.AttemptDone != nil {
 		e := j.attempt(d, began)
@@ -83,7 +83,7 @@ func (j *journal) attempt(d *store.Delivery, began time.Time) AttemptEvent {
 
 func attemptAttrs(d *store.Delivery, more slog.Attr) []slog.Attr {
 	run, route := &d.Lease.Lane.Run, &d.Lease.Lane.Route
-	return append(make([]slog.Attr, 0, 10), // with those that outcomes add
+	return append(make([]slog.Attr, 0, 10), // more if the outcome adds some
 		slog.String("job", run.Job), slog.Int64("run", run.Number), slog.String("task", d.Task.ID),
 		slog.String("kind", route.Kind), slog.String("queue", route.Queue), slog.Int("retry", d.Task.Retry), more)
 }
@@ -134,13 +134,13 @@ func (j *journal) runStopping(ctx context.Context, p store.StopParams) {
 	)
 }
 
-// tellsRunDone reports whether anybody wants to know that a run has ended: it takes a read of the
-// run to tell.
+// tellsRunDone reports whether the log or the observer wants the end of runs. The event costs a
+// read of the run.
 func (j *journal) tellsRunDone(ctx context.Context) bool {
 	return j.obs.RunDone != nil || j.log.Enabled(ctx, slog.LevelInfo)
 }
 
-// runDone tells of a run that has ended, once.
+// runDone reports once that a run has ended.
 func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
 	if !rec.Status.Final() || !j.first(rec.ID) {
 		return
@@ -167,28 +167,28 @@ func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
 	j.log.LogAttrs(ctx, slog.LevelInfo, events.RunFinished, attrs...)
 }
 
-// maxToldRuns bounds what is remembered of runs whose end was told.
+// maxToldRuns is how many runs toldRuns remembers.
 const maxToldRuns = 4096
 
-// toldRuns remembers of which runs it was told that they have ended: the settlement of the last
-// task and that of the post-job hook may both find the run final.
+// toldRuns remembers the runs whose end was reported. The calls that settle the last task and the
+// post-job hook may both find that the run has ended.
 type toldRuns = recent.Map[store.RunID, struct{}]
 
-// first reports whether the run was not told of before.
+// first reports whether the end of the run was not reported before.
 func (j *journal) first(id store.RunID) bool {
 	_, told := j.told.FindOr(id, func() struct{} { return struct{}{} })
 	return !told
 }
 
-// ended tells that a run has ended, if it has and anybody wants to know, also if the caller's
-// context ends meanwhile.
+// ended reports the end of a run if it has ended and the log or the observer wants to know. It does
+// so even if the caller's context ends meanwhile.
 func (m *Manager) ended(ctx context.Context, id store.RunID) {
 	if m.journal.tellsRunDone(ctx) {
 		m.tellEnd(context.WithoutCancel(ctx), id)
 	}
 }
 
-// tellEnd reads the run, and gives up quietly if it cannot.
+// tellEnd reads the run and reports its end. If it cannot read the run, it reports nothing.
 func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
 	ctx, cancel := context.WithTimeout(ctx, worker.ReadTime)
 	defer cancel()
@@ -197,7 +197,7 @@ func (m *Manager) tellEnd(ctx context.Context, id store.RunID) {
 	}
 }
 
-// outcomeEvent names what an attempt led to.
+// outcomeEvent returns the event for an outcome.
 func outcomeEvent(out *store.Outcome) (event string, level slog.Level) {
 	hook := !out.Lease.Lane.Route.Counted()
 	level = slog.LevelDebug

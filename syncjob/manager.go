@@ -26,17 +26,17 @@ type Manager struct {
 	log      *slog.Logger
 	journal  journal
 	store    store.Store    // repeats calls
-	owned    store.Store    // closed by Close; nil if it was handed in
+	owned    store.Store    // closed by Close; nil if the caller passed it to New
 	encoding enqueue.Config // of items
 	enqueuer *enqueue.Enqueuer
 	values   *values.Client
 	hub      *hub
 
 	sets   *effective.Sets
-	active *recent.Map[string, *Run] // the newest known run of jobs, by name
+	active *recent.Map[string, *Run] // by job name: the newest known run
 
 	closing sync.Once
-	roster  *lifecycle.Roster // workers and schedulers, until Close, which ends waiting and watching, too
+	roster  *lifecycle.Roster // what runs until Close: workers, schedulers, Wait and Watch
 }
 
 // New returns a manager on a store. It makes no call. [Manager.Close] does not close the store.
@@ -85,7 +85,7 @@ func (m *Manager) Close() error {
 	var err error
 	m.closing.Do(func() {
 		end := time.Now().Add(store.CloseTime)
-		if m.owned != nil { // what still waits for it then fails at once
+		if m.owned != nil { // calls that still wait then fail at once
 			defer time.AfterFunc(closeTime, func() { _ = m.owned.Close() }).Stop()
 		}
 		m.roster.Close()
@@ -101,11 +101,12 @@ func (m *Manager) Close() error {
 	return err
 }
 
-// closeTime is when Close closes a store of its own in any case: soon after what was in progress
-// should have ended.
+// closeTime is after how long Close closes a store that Open made, whatever is still in progress.
+// It is a little more than the time that calls in progress have.
 const closeTime = store.CloseTime + time.Second
 
-// Roster is what runs for the manager until it is closed. It is for packages of this module.
+// Roster returns the list of everything that runs until the manager is closed. It is for packages
+// of this module.
 func (m *Manager) Roster() *lifecycle.Roster { return m.roster }
 
 // Ping makes one round trip to every partition of the store. It returns an error if one does not
@@ -120,13 +121,14 @@ func (m *Manager) Ping(ctx context.Context) error { return m.store.Ping(ctx) }
 // Hooks and handlers get the manager from [FromContext].
 func (m *Manager) Store() store.Store { return m.store }
 
-// Values is what values are read and written through: counters, lists, maps and others of a run, of
-// a job, or of the namespace:
+// Values returns a client that reads and writes values: counters, lists, maps and others. A value
+// belongs to a run, to a job, or to the namespace:
 //
 //	seen := values.NewMap[time.Time](m.Values(), store.JobScope("import/42"), "seen")
 //
-// Writes through it take effect at once. For writes that take effect with the success of a task,
-// see [handlers.Attempt.Append]. It is closed with the manager.
+// Writes with this client take effect at once. For writes that take effect when a task succeeds,
+// see [handlers.NewCounter], [handlers.NewList] and [handlers.NewMap]. The client is closed with
+// the manager.
 func (m *Manager) Values() *values.Client { return m.values }
 
 // Enqueuer returns the enqueuer with which the manager adds tasks to runs. It uses the
@@ -144,7 +146,7 @@ func (m *Manager) Run(job string, number int64) *Run {
 	return &Run{m: m, id: store.RunID{Job: job, Number: number}}
 }
 
-// known is a reference to a run that the store has just named.
+// known returns a reference to a run that the store has just returned.
 func (m *Manager) known(id store.RunID, set string) *Run {
 	r := m.Run(id.Job, id.Number)
 	r.seen.Store(true)
@@ -167,7 +169,7 @@ func (m *Manager) Latest(ctx context.Context, job string) (*Run, error) {
 	return m.Run(job, rec.LastRun), nil
 }
 
-// readJob is job for calls that do nothing else.
+// readJob checks the name and reads the job, for calls that do nothing else first.
 func (m *Manager) readJob(ctx context.Context, job string) (store.JobRecord, error) {
 	if err := store.ValidateJobName(job); err != nil {
 		return store.JobRecord{}, fmt.Errorf("read job: %w", err)
@@ -218,7 +220,7 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 		if err := m.store.SetJobDisabled(ctx, job, true); err != nil {
 			return fmt.Errorf("disable job %q: %w", job, err)
 		}
-		// A run may have begun between the two calls; none can begin from here on.
+		// A run may have begun between the two calls. From here on none can begin.
 		if rec, err = m.job(ctx, job); err != nil {
 			return fmt.Errorf("stop: %w", err)
 		}

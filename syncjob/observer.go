@@ -40,7 +40,7 @@ type Observer struct {
 	StoreRetry func(store.RetryEvent)
 }
 
-// guarded returns an observer that cannot end what it is told of.
+// guarded returns an observer that cannot harm the work that it observes.
 func (o *Observer) guarded(log *slog.Logger) Observer {
 	return Observer{
 		AttemptStarted: inPlace(log, "AttemptStarted", o.AttemptStarted),
@@ -53,8 +53,8 @@ func (o *Observer) guarded(log *slog.Logger) Observer {
 	}
 }
 
-// apart returns a function that calls tell on a goroutine of its own, and logs how it failed; nil
-// for nil.
+// apart returns a function that calls tell on its own goroutine, and logs if it fails. For nil it
+// returns nil.
 func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	if tell == nil {
 		return nil
@@ -68,8 +68,8 @@ func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	}
 }
 
-// inPlace is [apart] for what is told of each task: it calls tell on the goroutine of a slot, which
-// survives its end.
+// inPlace is like [apart], for callbacks of single tasks: it calls tell on the goroutine of the
+// slot. The slot continues if the callback ends the goroutine.
 func inPlace[E any](log *slog.Logger, name string, tell func(E)) func(E) {
 	if tell == nil {
 		return nil
@@ -100,7 +100,7 @@ type AttemptEvent struct {
 	// and earlier attempts. It is exact only as far as the clocks of store and worker agree.
 	Wait time.Duration
 
-	// The rest is set for AttemptDone.
+	// The other fields are set only for AttemptDone.
 
 	// Verdict is the result of the attempt. It is zero if the lease was lost.
 	Verdict store.Verdict
@@ -130,6 +130,6 @@ type SettleEvent struct {
 	Worker    string
 	Partition int
 	Outcomes  int // in the batch
-	Lost      int // of them, since their lease was lost
+	Lost      int // outcomes that were dropped because their lease was lost
 	Took      time.Duration
 }

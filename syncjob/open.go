@@ -47,11 +47,11 @@ func Open(ctx context.Context, rawURL string, cfg Config) (*Manager, error) {
 func openStore(ctx context.Context, rawURL string, cfg Config) (store.Store, error) {
 	if scheme, rest, ok := strings.Cut(rawURL, ":"); ok && strings.EqualFold(scheme, "memory") {
 		if rest != "" && rest != "//" {
-			return nil, &FieldError{Field: "URL", Reason: "has more than memory://, which takes nothing else"}
+			return nil, &FieldError{Field: "URL", Reason: "has something after memory://"}
 		}
 		return memstore.New(nil), nil
 	}
-	// What Open reads and agrees on is safe to repeat, as all later calls are.
+	// The calls that Open makes are safe to repeat, as all later calls are.
 	return store.Repeat(
 		ctx,
 		&store.RetryOptions{MaxElapsed: openTime},

@@ -14,22 +14,22 @@ import (
 
 // ErrDueUnknown is returned by [Manager.NextRuns] when the due times of a job cannot be computed:
 // the machine does not know its time zone, or a newer version of this package declared the job. The
-// text says which. If a worker has the problem, [JobState] tells it as Problem.
+// text says which. If a worker has the problem, see Problem of [JobState].
 var ErrDueUnknown = errors.New("its due times cannot be computed")
 
-// problems remembers why jobs cannot be fired, as the log was told.
+// problems remembers why jobs cannot be fired. It prevents repeated log records.
 type problems struct {
 	mu   sync.Mutex
 	told map[string]problem // by job
 }
 
-// problem is why one definition of a job cannot be fired.
+// problem says why one definition of a job cannot be fired.
 type problem struct {
 	changes int64
 	reason  string
 }
 
-// news notes a problem, and reports whether it is another one than before.
+// news stores a problem, and reports whether it differs from the last one of the job.
 func (p *problems) news(job string, now problem) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,9 +50,10 @@ func (p *problems) solved(job string) {
 	delete(p.told, job)
 }
 
-// Fire fires jobs that Promote told of. What cannot be fired is put off, with the reason, and
-// logged once: until the definition or the reason is another one, or the job was fired in between.
-// When the store does not answer, the job is not to blame: Promote tells of it again.
+// Fire fires the jobs that Promote returned. A job that cannot be fired is postponed, with the
+// reason. The reason is logged once; it is logged again if the definition or the reason changes, or
+// if the job was fired in between. If the store does not answer, the job is not postponed: Promote
+// returns it again.
 func (f *firing) Fire(ctx context.Context, jobs []string) {
 	for _, job := range jobs {
 		changes, err := f.fire(ctx, job)
@@ -71,7 +72,7 @@ func (f *firing) Fire(ctx context.Context, jobs []string) {
 	}
 }
 
-// postpone has Promote tell of a job later. If that fails it tells of it soon.
+// postpone makes Promote return a job later. If that fails, Promote returns it soon.
 func (f *firing) postpone(ctx context.Context, job string, why error) {
 	reason := strings.ToValidUTF8(fmt.Sprintf("worker %q: %v", f.journal.worker, why), "\uFFFD")
 	if len(reason) > bounds.MaxProblemLen {
@@ -80,7 +81,7 @@ func (f *firing) postpone(ctx context.Context, job string, why error) {
 	err := f.m.store.PostponeJob(ctx, store.PostponeParams{Job: job, Problem: reason})
 	if err != nil && !errors.Is(err, ErrJobNotFound) && ctx.Err() == nil {
 		f.journal.log.WarnContext(
-			ctx, "cannot put a periodic job off", "partition", f.partition, "job", job, "error", err,
+			ctx, "cannot postpone a periodic job", "partition", f.partition, "job", job, "error", err,
 		)
 	}
 }

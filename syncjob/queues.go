@@ -86,9 +86,9 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 	return list, nil
 }
 
-// addServed counts the sessions whose workers can run a route. Every worker has a session in every
-// partition. One that is overdue serves nothing: where all workers are dead nobody sweeps, so its
-// session would be listed for ever.
+// addServed counts, for each route, the sessions of workers that can run it. Every worker has a
+// session in every partition. An overdue session is not counted: if all workers are dead, no worker
+// removes their sessions, so they stay in the list.
 func addServed(served map[store.Route]int, sessions []store.SessionRecord) {
 	for _, s := range sessions {
 		if s.Overdue {
@@ -100,7 +100,7 @@ func addServed(served map[store.Route]int, sessions []store.SessionRecord) {
 	}
 }
 
-// earliest is the earlier of two times, of which zero is none.
+// earliest returns the earlier of two times. Zero means no time.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

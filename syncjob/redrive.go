@@ -91,7 +91,7 @@ func (r *Run) Redrive(ctx context.Context, opts *RedriveOptions) (*Run, error) {
 	return run, nil
 }
 
-// redriveParams finds out what there is to redrive, and makes of it the parameters of the new run.
+// redriveParams reads which tasks to redrive, and makes the parameters of the new run.
 func (r *Run) redriveParams(
 	ctx context.Context, source store.RunRecord, sel selection, o RedriveOptions,
 ) (store.StartParams, error) {
@@ -141,7 +141,7 @@ func (r *Run) redriveParams(
 	return p, nil
 }
 
-// survey is what a look at the failures that are kept found.
+// survey counts the failures that are kept.
 type survey struct {
 	kept  int             // of all kinds
 	tasks int             // of those selected
@@ -168,7 +168,7 @@ func (r *Run) survey(ctx context.Context, sel selection) (survey, error) {
 	return found, nil
 }
 
-// check refuses a selection that is empty, or of which part may be gone.
+// check refuses a selection that is empty, or that may include failures that are no longer kept.
 func (s survey) check(failed int64, o RedriveOptions) error {
 	var missing []error
 	for i, id := range o.IDs {
@@ -194,7 +194,7 @@ func (s survey) check(failed int64, o RedriveOptions) error {
 	return nil
 }
 
-// redriveToken is the same for everybody who asks for the same.
+// redriveToken returns the same token for every call with the same options.
 func redriveToken(source store.RunID, sel selection, key string) string {
 	normal := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 	asked, _ := json.Marshal([]any{normal(sel.kinds), normal(sel.ids), key}) // strings always marshal

@@ -18,12 +18,12 @@ const (
 	refillBytes = 1 << 20
 )
 
-// refill fills the new run of a redrive. It is exact, whoever repeats it after whatever crash,
-// since the run itself says how far it came: its one hold is marked with the place of the first
-// failure that was not added, and each chunk is added only if the mark is where it begins, and
-// moves it. So a chunk that somebody else has added, or that follows one which the server lost, is
-// refused, and the caller goes on from the mark. The run cannot end before the last chunk takes the
-// hold away.
+// refill fills the new run of a redrive. It can be repeated by any process after any crash, and
+// adds each task once. The run has one hold. The mark of the hold is the place of the first failure
+// that was not added yet. Each chunk is added only if the mark is where the chunk begins, and the
+// same step moves the mark. So a chunk is refused if another caller has added it, or if the server
+// lost the chunk before it. Then the caller continues from the mark. The last chunk removes the
+// hold; until then the run cannot end.
 type refill struct {
 	source *Run
 	target store.RunID
@@ -44,8 +44,8 @@ func newRefill(source, target *Run, sel selection) *refill {
 	}
 }
 
-// complete adds what is missing. A call whose chunk is refused begins anew from where the run says;
-// so does one whose stream was forgotten.
+// complete adds the missing tasks. If a chunk is refused, or the store has forgotten the stream, it
+// continues from the mark of the run.
 func (f *refill) complete(ctx context.Context) error {
 	for last := int64(-1); ; {
 		place, ok, err := f.place(ctx)
@@ -57,7 +57,7 @@ func (f *refill) complete(ctx context.Context) error {
 			return err
 		}
 		err = f.from(ctx, place)
-		_ = f.store.CloseProducer(ctx, f.part, f.stream) // or it is forgotten after a day
+		_ = f.store.CloseProducer(ctx, f.part, f.stream) // otherwise the store keeps it for a day
 		behind := errors.Is(err, store.ErrHoldLost) || errors.Is(err, store.ErrResultUnknown)
 		if !behind || place == last {
 			return err
@@ -66,7 +66,8 @@ func (f *refill) complete(ctx context.Context) error {
 	}
 }
 
-// place is where to go on, 0 for the beginning; none if everything was added, or the run has ended.
+// place returns where to continue: 0 at the beginning. There is no place if everything was added,
+// or the run has ended.
 func (f *refill) place(ctx context.Context) (place int64, ok bool, err error) {
 	in, err := f.store.Inspect(ctx, f.target)
 	if err != nil || in.Run.Status.Final() {
@@ -84,10 +85,10 @@ func (f *refill) place(ctx context.Context) (place int64, ok bool, err error) {
 	return 0, false, nil
 }
 
-// refillHold is the run's hold once the first chunk was added.
+// refillHold is the name of the run's hold after the first chunk was added.
 const refillHold = "redrive"
 
-// from adds the failures from a place on. Its places are those of a run that has ended, which stay.
+// from adds the failures from a place on. The places do not change, because the old run has ended.
 func (f *refill) from(ctx context.Context, place int64) error {
 	var chunk []store.Entry
 	size := 0
@@ -112,7 +113,7 @@ func (f *refill) from(ctx context.Context, place int64) error {
 	return endedMeanwhile(f.send(ctx, chunk, place, 0))
 }
 
-// redriven is a failed task as it begins again.
+// redriven returns a failed task in the form in which it begins again.
 func redriven(f store.Failure) store.Item {
 	return store.Item{
 		Route: f.Lane.Route,
@@ -128,8 +129,8 @@ func redriven(f store.Failure) store.Item {
 	}
 }
 
-// send adds a chunk that begins at a place, and moves the hold to the place of the next; 0 if this
-// was the last.
+// send adds a chunk that begins at a place, and moves the mark to the place of the next chunk. If
+// next is 0, this is the last chunk.
 func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int64) error {
 	f.number++
 	p := store.EnqueueParams{Partition: f.part, Stream: f.stream, Number: f.number, Entries: chunk}
@@ -150,10 +151,10 @@ func (f *refill) send(ctx context.Context, chunk []store.Entry, place, next int6
 	if err != nil {
 		return err
 	}
-	return errors.Join(reply.Holds...) // entries are refused when holds are: as their run is
+	return errors.Join(reply.Holds...) // an item is refused for the same reasons as a hold
 }
 
-// endedMeanwhile finds nothing wrong with a run that took no more tasks since it has ended.
+// endedMeanwhile turns the error of a run that has ended into nil.
 func endedMeanwhile(err error) error {
 	if errors.Is(err, ErrRunFinished) || errors.Is(err, ErrJobStopped) {
 		return nil

@@ -50,8 +50,8 @@ func (o *StopOptions) params(id store.RunID) store.StopParams {
 // ID identifies the run in the store, and the scope of its values: see store.RunScope.
 func (r *Run) ID() store.RunID { return r.id }
 
-// Values is what values of the run, and of its job, are read and written through: those of the
-// manager. It is how [handlers.List.Of] finds them.
+// Values returns the manager's client of values. [handlers.List.Of] uses it to read and write
+// values of the run and of its job.
 func (r *Run) Values() *values.Client { return r.m.values }
 
 // Job returns the name of the job.
@@ -90,9 +90,9 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 	return receipt, err
 }
 
-// EnqueueAll adds all tasks of the sequence to the run. It needs the same small memory however many
-// there are. It keeps the run from finishing between the first task and the last. After an error,
-// too, the summary says what was stored. See [enqueue.Enqueuer.EnqueueAll].
+// EnqueueAll adds all tasks of the sequence to the run. Memory is bounded for any number of tasks.
+// The run cannot finish between the first task and the last. The summary says what was stored, also
+// after an error. See [enqueue.Enqueuer.EnqueueAll].
 func (r *Run) EnqueueAll(
 	ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions,
 ) (enqueue.Summary, error) {
@@ -171,12 +171,11 @@ func (r *Run) Delete(ctx context.Context) error {
 	return r.do("delete", func() error { return r.m.store.DeleteRun(ctx, r.id) })
 }
 
-// do makes one call about the run, if the reference can name one, and says in the error
-// what was attempted.
+// do checks the reference, makes one call about the run, and adds to the error what was attempted.
 func (r *Run) do(what string, call func() error) error {
 	err := store.ValidateJobName(r.id.Job)
 	if r.id.Number <= 0 {
-		err = store.JoinFields(err, &FieldError{Field: "Number", Reason: "is not that of a run"})
+		err = store.JoinFields(err, &FieldError{Field: "Number", Reason: "is not the number of a run"})
 	}
 	if err == nil {
 		err = call()

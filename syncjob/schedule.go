@@ -101,14 +101,15 @@ func (s *Schedule) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// calendar is the stored form of the due times of a schedule: when it changes, the job is due anew.
+// calendar is the stored form of the due times of a schedule. If it changes, the next due time is
+// computed again.
 type calendar struct {
 	Every time.Duration `json:"every,omitempty"`
 	Cron  string        `json:"cron,omitempty"`
 	Zone  string        `json:"zone,omitempty"`
 }
 
-// recurrence is the stored form of a schedule, a part of the definition.
+// recurrence is the stored form of a schedule. It is a part of the definition.
 type recurrence struct {
 	calendar
 	Overlap Overlap       `json:"overlap,omitempty"`
@@ -126,11 +127,11 @@ func newRecurrence(s *Schedule) *recurrence {
 	}
 }
 
-// errNeverAgain is why a job that is due is not fired: nothing could follow.
+// errNeverAgain is why a due job is not fired: it has no next due time.
 var errNeverAgain = errors.New("its schedule is never due again")
 
-// next is the due time after the given one, which is zero for a job that was never due, and after
-// now. It is zero if there is none that a store can keep.
+// next returns the first due time after both the last one and now. The last one is zero for a job
+// that was never due. The result is zero if there is none that a store can keep.
 func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	times, errs := timetable.New("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
 	if err := store.JoinFields(errs...); err != nil {
@@ -151,7 +152,8 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	return next, nil
 }
 
-// zone is that of the calendar: UTC without one, and where this machine does not know it.
+// zone returns the zone of the calendar. It is UTC if there is none, or if this machine does not
+// know it.
 func (r *recurrence) zone() *time.Location {
 	times, errs := timetable.New("Schedule.", r.Every, r.Cron, r.Zone, time.Time{})
 	if len(errs) > 0 {
@@ -160,7 +162,7 @@ func (r *recurrence) zone() *time.Location {
 	return times.Zone()
 }
 
-// rest is how long after the end of a run the next is due at the earliest.
+// rest returns the shortest time from the end of a run to the next due time.
 func (r *recurrence) rest() time.Duration {
 	if r.Overlap == OverlapAfterCompletion {
 		return r.Every
@@ -168,5 +170,5 @@ func (r *recurrence) rest() time.Duration {
 	return 0
 }
 
-// waits reports whether a due time stands while a run is active.
+// waits reports whether a due time waits for the end of the active run.
 func (r *recurrence) waits() bool { return r.Overlap != "" && r.Overlap != OverlapSkip }

@@ -101,8 +101,8 @@ func (m *Manager) Start(ctx context.Context, j Job, opts *StartOptions) (*Run, e
 	}
 }
 
-// incumbent is the run that kept another from starting, which may be of another set; nil if none is
-// active.
+// incumbent returns the active run that prevented the start; nil if none is active. It may be of
+// another set.
 func (m *Manager) incumbent(exists *JobExistsError) *Run {
 	if exists.Active.Number == 0 {
 		return nil
@@ -112,8 +112,8 @@ func (m *Manager) incumbent(exists *JobExistsError) *Run {
 	return run
 }
 
-// startToken derives the token of a start from the caller's key, or makes one up. The
-// prefixes keep the two from meeting.
+// startToken makes the token of a start from the caller's key; without a key it makes a random one.
+// Different prefixes keep the two apart.
 func startToken(key string) string {
 	if key != "" {
 		return "k/" + key
@@ -121,7 +121,7 @@ func startToken(key string) string {
 	return madeUp + rand.Text()
 }
 
-// madeUp begins tokens that no caller knows.
+// madeUp is the prefix of random tokens.
 const madeUp = "r/"
 
 func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, error) {
@@ -129,7 +129,7 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	if err != nil {
 		return nil, fmt.Errorf("start job %q: %w", p.Job, err)
 	}
-	// Nobody else has a token that was made up here: a run that it finds is one of this call, whose
+	// No other call has this random token. If it finds a run, this call started that run, and the
 	// reply was lost.
 	existing := reply.Existing && !strings.HasPrefix(p.Token, madeUp)
 	set := p.Set
@@ -143,7 +143,7 @@ func (m *Manager) startRun(ctx context.Context, p store.StartParams) (*Run, erro
 	return run, nil
 }
 
-// allow asks the set's Validate hook about a run that would begin so, if the registry has one.
+// allow calls the set's Validate hook, if the registry has it, with the run that would start.
 func (m *Manager) allow(ctx context.Context, p store.StartParams) error {
 	if m.cfg.Registry == nil {
 		return nil

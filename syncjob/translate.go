@@ -6,9 +6,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// This file is the only one that knows how records of the store become what users see.
+// Only this file converts records of the store to the types of this package.
 
-// maxETA bounds estimates of runs that hardly move.
+// maxETA is the largest estimate, for runs with little progress.
 const maxETA = 10 * 365 * 24 * time.Hour
 
 func jobState(e store.JobEntry, now time.Time) JobState {

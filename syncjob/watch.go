@@ -13,13 +13,12 @@ import (
 )
 
 const (
-	// watchPoll is how often a run is read though nothing signalled a change: signals
-	// may be lost.
+	// watchPoll is how often a run is read without a signal: signals may be lost.
 	watchPoll = 2 * time.Second
-	// watchGap bounds the reads of a run that never stands still to four a second.
+	// watchGap limits the reads of a run that changes all the time to four a second.
 	watchGap = 250 * time.Millisecond
-	// watchFirstGap follows a read after a quiet time. The gap doubles from there, so
-	// that the end of a short run is seen at once and a long run costs little.
+	// watchFirstGap is the gap after the first read. It doubles with each read while the run changes.
+	// So the end of a short run is seen at once, and a long run costs little.
 	watchFirstGap = 4 * time.Millisecond
 )
 
@@ -56,11 +55,11 @@ func (r *Run) Wait(ctx context.Context) (RunState, error) {
 		}
 		last = rec
 	}
-	return runState(last, time.Now()), nil // what is followed ends with its final record
+	return runState(last, time.Now()), nil // follow ends with the final record
 }
 
-// follow yields a record now, after every signal about the run, and every [watchPoll], or rarely
-// where every change is signalled, until one is final.
+// follow yields a record now, after every signal about the run, and every [watchPoll], until a
+// record is final. If the store signals every change, it reads without a signal only rarely.
 func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	return func(yield func(store.RunRecord, error) bool) {
 		moved := make(chan struct{}, 1)
@@ -99,8 +98,8 @@ func (r *Run) follow(ctx context.Context) iter.Seq2[store.RunRecord, error] {
 	}
 }
 
-// record reads the run. A run that was seen before, or was returned by Start, and is
-// gone without having ended is [ErrStateLost]: absence never means done.
+// record reads the run. If the run is known to have existed, had not ended, and is gone, the error
+// is [ErrStateLost]: a missing run is never taken as done.
 func (r *Run) record(ctx context.Context) (store.RunRecord, error) {
 	var rec store.RunRecord
 	err := r.do("read", func() (err error) {
@@ -114,8 +113,8 @@ func (r *Run) record(ctx context.Context) (store.RunRecord, error) {
 	return rec, r.lost(err)
 }
 
-// lost makes an [ErrStateLost] of the error that a run is not found which is known to have existed,
-// and not to have ended.
+// lost turns [ErrRunNotFound] into [ErrStateLost] if the run is known to have existed and was not
+// seen to end.
 func (r *Run) lost(err error) error {
 	if errors.Is(err, ErrRunNotFound) && r.seen.Load() && !r.ended.Load() {
 		return fmt.Errorf("%w: %w", ErrStateLost, err)

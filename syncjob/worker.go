@@ -22,7 +22,7 @@ type Worker struct {
 	mu     sync.Mutex
 	engine *worker.Engine // of the Run in progress; nil otherwise
 	host   *workerHost    // of the last Run
-	leave  func()         // has the manager forget that Run
+	leave  func()         // removes that Run from the manager's roster
 	done   chan struct{}  // closed when that Run returns
 }
 
@@ -104,7 +104,7 @@ func (w *Worker) begin(ctx context.Context, once bool) (*worker.Engine, error) {
 	return w.engine, nil
 }
 
-// engineConfig is what an engine of the worker runs with.
+// engineConfig returns the configuration of the worker's engine.
 func (w *Worker) engineConfig(once bool) worker.Config {
 	m, c := w.m, &w.cfg
 	cfg := worker.Config{

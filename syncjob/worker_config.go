@@ -18,7 +18,7 @@ const (
 	DefaultLease   = 15 * time.Second
 	MinLease       = time.Second
 	MaxConcurrency = 10000
-	minConcurrency = 8 // of the default: handlers mostly wait for something else
+	minConcurrency = 8 // of the default: most handlers spend their time waiting
 )
 
 // NoGrace makes a worker cancel its handlers at once when it shuts down.
@@ -54,7 +54,7 @@ type WorkerConfig struct {
 	// [MinLease]. Defaults to [DefaultLease].
 	Lease time.Duration
 
-	poll time.Duration // how often it looks for work and permits though nothing signalled any; tests set it
+	poll time.Duration // how often it looks for work and permits without a signal; tests set it
 }
 
 func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
@@ -89,7 +89,7 @@ func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
 	}
 }
 
-// validate reports every problem of a config that has its defaults.
+// validate reports every problem. The defaults are already set.
 func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 	var errs []error
 	bad := func(field, reason string) {
@@ -109,7 +109,7 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 		bad("Lease", fmt.Sprintf("is below %v", MinLease))
 	}
 	if len(c.Queues) == 0 && reg != nil {
-		bad("Queues", "is empty, and the registry names none")
+		bad("Queues", "is empty, and the registry has no queues")
 	}
 	seen := make(map[string]bool, len(c.Queues))
 	for i, q := range c.Queues {
@@ -126,7 +126,7 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 	return store.JoinFields(errs...)
 }
 
-// info is what the worker says of itself in the store.
+// info returns the description of the worker for the store.
 func (c *WorkerConfig) info(routes []store.Route) store.WorkerInfo {
 	return store.WorkerInfo{
 		Name:        c.Name,

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// workerHost is the manager as the engine of a worker sees it. It makes of what it is told what
-// the log and the observer hear.
+// workerHost is what the engine of a worker sees of the manager. It turns the engine's reports into
+// log records and calls of the observer.
 type workerHost struct {
 	m       *Manager
 	journal journal
@@ -67,7 +67,7 @@ func (h *workerHost) Settled(s worker.Settlement) {
 
 func (h *workerHost) RunsEnded(ctx context.Context, runs []store.RunID) (tell func(context.Context)) {
 	if !h.m.journal.tellsRunDone(ctx) {
-		return nil // it takes a read of each run
+		return nil // it costs a read of each run
 	}
 	return func(ctx context.Context) {
 		for _, id := range runs {

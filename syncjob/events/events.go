@@ -1,15 +1,15 @@
-// Package events names what a manager and its workers tell the log, so that a handler of it can
-// look for them. EVENTS.md lists their levels and attributes.
+// Package events has the messages of the log records that a manager and its workers write, so a log
+// handler can compare them. EVENTS.md lists their levels and attributes.
 package events
 
-// Messages of records that the Logger of a manager's Config gets. At level info ordinary tasks are
-// silent: what concerns a single one is told at level debug, but for tasks that failed for good.
-// Payloads, arguments and headers are never told.
+// Messages of the records for the Logger of a manager's Config. Records of single tasks have the
+// level Debug, except those of tasks that failed for good. Payloads, arguments and headers are
+// never logged.
 const (
 	RunStarted = "run started"
 	JobFired   = "periodic job fired" // its run started at a due time
-	DueSkipped = "due time skipped"   // as its last run was active
-	// JobNotFired is told once for each definition and reason; the job's state has the reason.
+	DueSkipped = "due time skipped"   // because its last run was active
+	// JobNotFired is logged once for each definition and reason. The job's state has the reason.
 	JobNotFired = "cannot fire a periodic job"
 	RunStopping = "run stopping" // a stop was accepted
 	RunFinished = "run finished" // it reached a final state; RunDone of the Observer says who tells
@@ -24,7 +24,7 @@ const (
 	TaskFailed    = "task failed"    // for good
 	TaskCancelled = "task cancelled" // its run is stopped, or it asked for that
 	TaskReleased  = "task released"  // given back at shutdown
-	TaskLost      = "task lost"      // with its lease: it is somebody else's by now
+	TaskLost      = "task lost"      // its lease was lost: another worker has it
 
 	HookStarted  = "hook started"
 	HookPassed   = "hook passed"
@@ -35,14 +35,14 @@ const (
 
 	WorkerStarted  = "worker started"
 	WorkerStopped  = "worker stopped"
-	SessionLost    = "session lost"                           // the store took the worker for dead; it begins anew
-	TasksReclaimed = "tasks reclaimed"                        // from workers that died
+	SessionLost    = "session lost"                           // it expired in the store; the worker opens a new one
+	TasksReclaimed = "tasks reclaimed"                        // from dead workers
 	HandlerStuck   = "handler ignores the end of its context" // its timeout, too; once for an attempt
 	PermitsTaken   = "took back the permits of a dead worker" // of the attribute MaxRunning
 
 	Configured              = "configuration in force" // of a set, where it differs from the one before
 	ConfigurationUnreadable = "stored configuration cannot be read; the last good one stays in force"
-	// RunConfigurationUnreadable is the same of what one run has of its own.
+	// RunConfigurationUnreadable is the same for the configuration of one run.
 	RunConfigurationUnreadable = "stored configuration of a run cannot be read; the last good one stays in force"
 
 	RunnerFailed   = "runner failed"   // of a scheduler

@@ -62,7 +62,7 @@ func (e *Enqueuer) EnqueueAll(
 		hold = opts.Hold
 		problems = append(problems, store.ValidateName("Hold", hold))
 		if hold == store.HoldOpen {
-			problems = append(problems, invalid("Hold", "is the one that keeps open runs open"))
+			problems = append(problems, invalid("Hold", "is reserved: it keeps open runs from finishing"))
 		}
 	}
 	if items == nil {
@@ -84,7 +84,7 @@ func (e *Enqueuer) EnqueueAll(
 	return b.sum, err
 }
 
-// bulk is one call of EnqueueAll.
+// bulk is the state of one call of EnqueueAll.
 type bulk struct {
 	enqueuer *Enqueuer
 	run      store.RunID
@@ -169,23 +169,24 @@ func (b *bulk) change(last bool) store.HoldChange {
 	return h
 }
 
-// mark is what the hold carries after so many chunks of this call, and of no other.
+// mark returns the mark of the hold after this number of chunks of this call. No other call has
+// this mark.
 func (b *bulk) mark() string { return fmt.Sprintf("%s-%d", b.call, b.chunks) }
 
-// release closes the hold after a failure, also if ctx has ended: a hold that nobody closes keeps
-// the run from finishing. A hold that another call took over is left to that one.
+// release closes the hold after a failure, even if ctx has ended: otherwise the run could never
+// finish. If another call took over the hold, it stays open.
 func (b *bulk) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdTimeout)
 	defer cancel()
 	err := b.close(ctx, b.mark())
 	if errors.Is(err, store.ErrHoldLost) {
-		// The last chunk did not arrive, or the server lost some. Every chunk was answered before
-		// this call was, so the mark moves no more if it is one of this call.
+		// The last chunk did not arrive, or the server lost some. All chunks of this call were answered
+		// before this reply, so a mark of this call no longer changes.
 		err = b.closeOwn(ctx)
 	}
 	for _, gone := range []error{store.ErrRunNotFound, store.ErrRunFinished, store.ErrJobStopped, store.ErrHoldLost} {
 		if errors.Is(err, gone) {
-			return nil // a run that is over has no holds
+			return nil // a run that has ended has no holds
 		}
 	}
 	return err

@@ -33,7 +33,7 @@ func Encode(ctx context.Context, cfg *Config, set string, it Item) (store.Item, 
 	kind, payload, badArgs := cfg.payload(it)
 	queue, badRoute := cfg.queue(set, kind, it.opts.Queue)
 	if badArgs != nil && kind == "" {
-		badRoute = store.ValidateName("Set", set) // what has no arguments cannot tell its kind
+		badRoute = store.ValidateName("Set", set) // an item without arguments cannot return its kind
 	}
 	if err := store.JoinFields(badArgs, it.opts.validate(), badRoute); err != nil {
 		return store.Item{}, err
@@ -110,8 +110,8 @@ func (cfg *Config) queue(set, kind, override string) (string, error) {
 
 const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// randomID is 80 random bits. They keep IDs apart and guard nothing, so the runtime's generator
-// does.
+// randomID returns 80 random bits. They make IDs unique; they are no secret, so the runtime's
+// generator is good enough.
 func randomID() string {
 	var id [16]byte
 	for half := range 2 {

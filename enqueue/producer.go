@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// producer is the way of requests to the producer stream of one partition.
+// producer sends requests to the producer stream of one partition.
 type producer struct {
 	store     store.Producers
 	partition int
@@ -59,8 +59,8 @@ func (p *producer) Send(ctx context.Context, stream string, number int64, reques
 	return err
 }
 
-// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been
-// applied before the record was lost.
+// Forgot implements [stream.Line]. If the call was a repeat, it returns false: the first try may
+// have been applied before the store forgot the stream.
 func (p *producer) Forgot(err error) bool {
 	var repeated *store.RetryError
 	return errors.Is(err, store.ErrResultUnknown) && !errors.As(err, &repeated)

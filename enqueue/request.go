@@ -13,7 +13,7 @@ import (
 // their number.
 const maxBatchBytes = 1 << 20
 
-// request is what one caller wants stored in one step, and then the answer to it.
+// request is what one caller wants to store in one step. Later it also has the answer.
 type request struct {
 	stream.Call
 	entries []store.Entry
@@ -22,8 +22,8 @@ type request struct {
 	reply   store.EnqueueReply
 }
 
-// next is an empty request in the memory of one that was answered without an error: nobody else
-// holds that.
+// next returns an empty request that reuses the memory of an answered one. The old one had no
+// error, so nobody else uses it.
 func (r *request) next() *request { return &request{entries: r.entries[:0]} }
 
 func (r *request) add(run store.RunID, item store.Item) {
@@ -31,26 +31,26 @@ func (r *request) add(run store.RunID, item store.Item) {
 	r.bytes += encode.Size(item)
 }
 
-// takes reports whether one more item of the size stays within the limits of a
-// call. The first always does: a payload may be as large as the whole limit.
+// takes reports whether one more item of this size stays within the limits of a call. The first
+// item always does: one payload may be as large as the limit.
 func (r *request) takes(size int) bool {
 	return len(r.entries) == 0 || len(r.entries) < bounds.MaxBatch && r.bytes+size <= maxBatchBytes
 }
 
-// guarded reports whether the request may be refused because of a hold. It has a call of its own,
-// so that others who add to the run are not refused with it.
+// guarded reports whether the request may be refused because of a hold. Such a request gets its own
+// call, so that other requests are not refused with it.
 func (r *request) guarded() bool {
 	return slices.ContainsFunc(r.holds, func(h store.HoldChange) bool { return h.Guarded })
 }
 
-// batch sums up the requests that share one call.
+// batch holds the requests that share one call.
 type batch struct {
 	requests, entries, holds, bytes int
 	guarded                         bool
 }
 
-// takes reports whether the request stays within the limits of the call. The
-// first always does: alone it is within them.
+// takes reports whether the request stays within the limits of the call. The first request always
+// does.
 func (b *batch) takes(req *request) bool {
 	return b.requests == 0 || b.entries+len(req.entries) <= bounds.MaxBatch &&
 		b.holds+len(req.holds) <= bounds.MaxBatch && b.bytes+req.bytes <= maxBatchBytes &&
@@ -65,7 +65,7 @@ func (b *batch) add(req *request) {
 	b.guarded = b.guarded || req.guarded()
 }
 
-// joined is the call that requests share.
+// joined returns the parameters of the call that the requests share.
 func joined(requests []*request) store.EnqueueParams {
 	if len(requests) == 1 {
 		return store.EnqueueParams{Entries: requests[0].entries, Holds: requests[0].holds}

@@ -1,5 +1,5 @@
-// Package handlerstest runs handlers in unit tests, without a store and without
-// a worker. What a handler enqueues is recorded instead of being run.
+// Package handlerstest runs handlers in unit tests, without a store and without a worker. Tasks
+// that a handler enqueues are recorded; they do not run.
 package handlerstest
 
 import (
@@ -16,75 +16,76 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Options alter one call of [Do]. The zero value of each field is its default.
+// Options configure one call of [Do]. The zero value of each field is its default.
 type Options struct {
-	// Context of the attempt. Cancel it with the cause [store.ErrJobStopped],
-	// [store.ErrLeaseLost] or [handlers.ErrShutdown] to see what the handler makes of that.
-	// Defaults to that of the test.
+	// Context of the attempt. To test how the handler reacts to cancellation, cancel it with the cause
+	// [store.ErrJobStopped], [store.ErrLeaseLost] or [handlers.ErrShutdown]. Defaults to the context
+	// of the test.
 	Context context.Context
-	// Task is how the task was enqueued. Defaults to all defaults.
+	// Task has the options with which the task was enqueued. Defaults to all defaults.
 	Task *enqueue.Options
-	// Retry is how many attempts of the task have failed before. Defaults to 0.
+	// Retry is how many attempts of the task failed before. Defaults to 0.
 	Retry int
 	// Snoozes is how often the task was snoozed before. Defaults to 0.
 	Snoozes int
-	// Run that the task belongs to. Defaults to run 1 of the job "test".
+	// Run of the task. Defaults to run 1 of the job "test".
 	Run store.RunID
 	// RunArgs are the arguments of the run, for DecodeArgs. Defaults to none.
 	RunArgs enqueue.Args
-	// Configuration is what is configured of the set. Defaults to nothing: the code decides.
+	// Configuration of the set, as from Manager.Configure. Defaults to none: the attributes in code
+	// apply.
 	Configuration handlers.Configuration
 	// Middleware of the registry, outermost first. Defaults to none.
 	Middleware []handlers.Middleware
-	// Propagator from Context to the task, and from there to the attempt and to its children. Defaults
-	// to none.
+	// Propagator carries values from Context to the task, and from the task to the attempt and its
+	// children. Defaults to none.
 	Propagator enqueue.Propagator
 	// Logger of the attempt. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 }
 
-// Result is what became of one attempt.
+// Result is the result of one attempt.
 type Result struct {
-	// Err is what the handler, in its middleware, returned, a [*handlers.PanicError] if it
-	// panicked, or why it was not called.
+	// Err is the error of the handler and its middleware. It is a [*handlers.PanicError] if they
+	// panicked. If the handler was not called, it says why.
 	Err error
-	// Outcome is what would be reported to the store.
+	// Outcome is what a worker would report to the store.
 	Outcome store.Outcome
-	// Children are the tasks that the attempt added to its run: those of EnqueueNow, and
-	// then, if it succeeded, those of Enqueue and EnqueueAll. Children of one kind are in the
-	// order in which they were enqueued.
+	// Children are the tasks that the attempt added to its run. First come those of EnqueueNow; then,
+	// if the attempt succeeded, those of Enqueue and EnqueueAll. Children of one kind are in the order
+	// in which they were enqueued.
 	Children []Child
-	// Counters are what the attempt added to them, by name, if it succeeded.
+	// Counters are the numbers that the attempt added, by counter, if it succeeded.
 	Counters map[string]int64
-	// Writes are what the attempt appended to lists, and set and removed of maps, in order, if it
-	// succeeded. Their data are JSON.
+	// Writes are the attempt's writes to lists and maps, in order, if it succeeded. Their data are
+	// JSON.
 	Writes []store.Write
-	// Progress is what the attempt reported of it, in order.
+	// Progress has the attempt's reports of progress, in order.
 	Progress []store.Progress
-	// Events are what was done through [handlers.Attempt.Event], whether or not the attempt succeeded,
-	// in the order in which the calls returned. One that panicked is not among them.
+	// Events are the calls of [handlers.Attempt.Event], in the order in which they returned, even if
+	// the attempt failed. Calls that panicked are left out.
 	Events []Event
 }
 
 // Event is one call of [handlers.Attempt.Event].
 type Event struct {
 	Name string
-	Err  error // what it returned: the error of a hook, or of the event itself
+	Err  error // the result: an error of a hook, or of the event itself
 }
 
 // Child is a task that an attempt added to its run.
 type Child struct {
 	store.Item
-	Now bool // added by EnqueueNow, not with the success of the attempt
+	Now bool // added by EnqueueNow, which does not wait for success
 }
 
 // Decode decodes the arguments of the child into v, a pointer.
 func (c Child) Decode(v any) error { return json.Unmarshal(c.Task.Payload, v) }
 
-// Do runs one attempt of one task through the handler that the set has for the kind of
-// args, exactly as a worker would: with its middleware, timeout and attributes. It
-// fails the test at once if the set is not valid or the task cannot be enqueued. Nil
-// options mean all defaults. It works inside of a synctest bubble.
+// Do runs one attempt of a task with these arguments. It calls the set's handler for their kind as
+// a worker does: with middleware, timeout and attributes. If the set is not valid or the task
+// cannot be enqueued, the test fails at once. Nil options mean all defaults. Do works inside of a
+// synctest bubble.
 func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Result {
 	tb.Helper()
 	var o Options
@@ -137,7 +138,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	return result
 }
 
-// capture keeps the error of the handler, of which an outcome has only the text.
+// capture keeps the error of the handler, because an outcome has only its text.
 func capture(to *error) handlers.Middleware {
 	return func(next handlers.Handler) handlers.Handler {
 		return func(ctx context.Context, a *handlers.Attempt) (err error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// recorder is a [execute.Runtime] that keeps what an attempt asks for.
+// recorder is an [execute.Runtime] that records what an attempt does.
 type recorder struct {
 	run     store.RunRecord
 	enqueue enqueue.Config
@@ -62,7 +62,7 @@ func (r *recorder) EnqueueNow(
 	return enqueue.Receipt{Run: run, ID: item.Task.ID}, nil
 }
 
-// children are the tasks that the run has in the end.
+// children returns the tasks that the attempt added to the run.
 func (r *recorder) children(out store.Outcome) []Child {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,14 +8,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// documents are what is configured of sets, as it was last read. Of one that cannot be read the
-// last good one stays. They are for one caller at a time.
+// documents holds the configurations of sets as they were last read. If one cannot be read, the
+// last good one is kept. Only one caller at a time may use it.
 type documents struct {
 	last map[string]store.ConfigurationRecord
 	good map[string]handlers.Configuration
 }
 
-// read reads the documents of sets, and tells of each that is another one than before.
+// read reads the documents of sets, and logs each one that changed.
 func (d *documents) read(
 	ctx context.Context, s store.Configurations, sets []string,
 	changed func(set string, version int64, c handlers.Configuration, err error),

@@ -1,19 +1,19 @@
 // Package effective answers what holds for a handler set now: what the set is, and which attributes
-// are in force for it and its kinds. Whoever asks gets the one answer: starts, enqueue calls,
-// fetches, attempts, Explain and operators, in a process that has the set in its registry or in one
-// that has not.
+// are in force for it and its kinds. Starts, enqueue calls, fetches, attempts, Explain and
+// operators all get the same answer, in processes that have the set in their registry and in
+// processes that do not.
 //
 //	registry (code) ────────┐           a set of the registry: its code under what is configured
 //	published (by workers) ─┼─▶ Sets ─▶ others: the same, with the code as workers published it
 //	configured (documents) ─┘           a set that is neither: nothing
 //
-// What was read from the store is used for at most a second ([Sets.Fresh]). A process that watches
-// a store ([Sets.Watch]) which signals every change uses it until a change is signalled. One type,
-// the reading, has that rule for all that is read. If a document cannot be read, the last good one
+// Data from the store is used for at most a second ([Sets.Fresh]). If a process watches the store
+// ([Sets.Watch]) and the store signals every change, the data is used until the next signal. The
+// type reading implements this rule for all data. If a document cannot be read, the last good one
 // stays in force.
 //
-// A run may have a configuration of its own, over that of its set: [Runs] knows it for the runs of
-// which a worker holds tasks.
+// A run may have its own configuration. It takes precedence over that of its set. [Runs] knows it
+// for the runs whose tasks a worker holds.
 package effective
 
 import (
@@ -33,19 +33,19 @@ import (
 // Config of [Sets].
 type Config struct {
 	Store    store.Store
-	Registry *handlers.Registry // nil in a process that has none
+	Registry *handlers.Registry // nil if the process has none
 	Signals  Signals
 	Logger   *slog.Logger
 }
 
-// Signals are those of the store, as the process hears them.
+// Signals are the signals of the store, as the process gets them.
 type Signals interface {
-	// Listen has notify called for each signal until leave is called. notify must not block.
+	// Listen calls notify for each signal until leave is called. notify must not block.
 	Listen(notify func(store.Signal)) (leave func())
-	// TellsAll reports whether listeners are told of every change now.
+	// TellsAll reports whether listeners now get a signal for every change.
 	TellsAll() bool
-	// Every is how often a listener looks by itself: as often as asked, or rarely if it is told of
-	// every change.
+	// Every returns how often a listener reads without a signal: at the interval that it asks for, or
+	// rarely if it gets a signal for every change.
 	Every(time.Duration) time.Duration
 }
 
@@ -59,14 +59,14 @@ type Sets struct {
 
 	own     *reading // what is configured of the sets of the registry
 	ownDocs documents
-	changes atomic.Int64 // how often what is in force for them has changed
+	changes atomic.Int64 // how often the attributes in force for them changed
 
-	others     *reading // the sets that workers published, and what is configured of those
+	others     *reading // the sets that workers published, and their configurations
 	othersDocs documents
 	published  atomic.Pointer[map[string]publishedSet] // never changed
 }
 
-// New returns what the code of the registry says. It makes no call.
+// New returns Sets that know only the code of the registry. It makes no call.
 func New(cfg Config) *Sets {
 	s := &Sets{cfg: cfg, told: told{signals: cfg.Signals}}
 	s.own = newReading(&s.told, s.readOwn, cfg.Logger.With("of", "the registry"))
@@ -74,19 +74,19 @@ func New(cfg Config) *Sets {
 	if reg := cfg.Registry; reg != nil {
 		s.live, s.names, s.code = handlers.NewLive(reg), reg.Sets(), make(map[string]handlers.SetDescription)
 		for _, set := range s.names {
-			s.code[set], _ = reg.Describe(set) // it has it
+			s.code[set], _ = reg.Describe(set) // the registry has the set
 		}
 	}
 	return s
 }
 
-// Live is what is in force for the sets of the registry, for those who run their tasks; nil without
-// one.
+// Live returns what is in force for the sets of the registry, to run their tasks. It is nil without
+// a registry.
 func (s *Sets) Live() *handlers.Live { return s.live }
 
-// Fresh makes what is known of a set, and of some of its kinds, no older than a second, for whoever
-// starts or enqueues something: where the process watches, it reads nothing. A store that does not
-// answer soon is not waited for.
+// Fresh makes sure that what is known of a set and of the given kinds is at most a second old,
+// before a start or an enqueue. In a process that watches, it reads nothing. If the store does not
+// answer soon, Fresh does not wait for it.
 func (s *Sets) Fresh(ctx context.Context, set string, kinds ...string) {
 	_, own := s.code[set]
 	if own {
@@ -101,8 +101,8 @@ func (s *Sets) Fresh(ctx context.Context, set string, kinds ...string) {
 	}
 }
 
-// Describe tells what a set is: by the registry, or else as workers have published it. It reports
-// false of one that is in neither. The description is shared: it must not be changed.
+// Describe describes a set: from the registry if that has the set, otherwise as workers published
+// it. It returns false for a set that neither has. The description is shared: do not change it.
 func (s *Sets) Describe(set string) (handlers.SetDescription, bool) {
 	if d, ok := s.code[set]; ok {
 		return d, true
@@ -111,9 +111,9 @@ func (s *Sets) Describe(set string) (handlers.SetDescription, bool) {
 	return p.description, ok
 }
 
-// Attributes are those in force for a kind, or an alias, of a set; with an empty kind for the set
-// itself. A kind that the registry has not may be one of a later version of the set, and is then as
-// its workers published it. It reports false of what is not known.
+// Attributes returns the attributes in force for a kind of a set, or for an alias; with an empty
+// kind, those of the set itself. A kind that is not in the registry may belong to a later version
+// of the set: then it is as workers published it. It returns false for an unknown set or kind.
 func (s *Sets) Attributes(set, kind string) (attrs handlers.Attributes, ok bool) {
 	if _, own := s.code[set]; own {
 		if attrs, err := s.live.Attributes(set, kind); err == nil {
@@ -125,8 +125,8 @@ func (s *Sets) Attributes(set, kind string) (attrs handlers.Attributes, ok bool)
 	return attrs, ok
 }
 
-// InForce are the attributes of a kind as Attributes has them. A kind that is not known has those
-// of its set, and a set that is not known the defaults.
+// InForce returns the attributes of a kind, as Attributes does. For an unknown kind it returns
+// those of the set. For an unknown set it returns the defaults.
 func (s *Sets) InForce(set, kind string) handlers.Attributes {
 	for _, name := range []string{kind, ""} {
 		if attrs, ok := s.Attributes(set, name); ok {
@@ -136,9 +136,9 @@ func (s *Sets) InForce(set, kind string) handlers.Attributes {
 	return handlers.Attributes{Queue: enqueue.DefaultQueue, Weight: handlers.DefaultWeight}
 }
 
-// Queue makes Sets an [enqueue.Router]. In a process with a registry, a set or kind that it has not
-// is a [*store.FieldError] for the field "Set" or "Kind"; in one without, nothing is unknown:
-// workers may yet come.
+// Queue makes Sets an [enqueue.Router]. In a process with a registry, an unknown set or kind gives
+// a [*store.FieldError] for the field "Set" or "Kind". In a process without a registry, every set
+// and kind is accepted: workers may publish it later.
 func (s *Sets) Queue(set, kind string) (string, error) {
 	if s.live != nil {
 		return s.live.Queue(set, kind)
@@ -146,10 +146,10 @@ func (s *Sets) Queue(set, kind string) (string, error) {
 	return s.InForce(set, kind).Queue, nil
 }
 
-// Watch keeps what is configured of the sets of the registry in force until ctx ends: it reads it
-// when a change is signalled, and every [pollInterval], or rarely where every change is signalled.
-// It calls changed when it is in force for the first time, also if it cannot be read and a repeat
-// could not help, and whenever it has changed.
+// Watch keeps the configurations of the registry's sets in force until ctx ends. It reads them when
+// a change is signalled, and every [pollInterval]; if the store signals every change, it reads
+// without a signal only rarely. It calls changed after each change, and after the first read. That
+// first call comes also if a configuration cannot be read and a repeat could not help.
 func (s *Sets) Watch(ctx context.Context, changed func()) {
 	signalled := make(chan struct{}, 1)
 	defer s.told.watch(signalled)()
@@ -171,7 +171,7 @@ func (s *Sets) Watch(ctx context.Context, changed func()) {
 	}
 }
 
-// readOwn puts in force what is configured of the sets of the registry.
+// readOwn reads the configurations of the registry's sets and puts them in force.
 func (s *Sets) readOwn(ctx context.Context) error {
 	return s.ownDocs.read(
 		ctx,

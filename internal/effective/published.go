@@ -10,10 +10,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// publishedSet is what is in force for a set as its workers have published it.
+// publishedSet is a set as its workers published it, with the attributes in force.
 type publishedSet struct {
 	description handlers.SetDescription
-	attrs       map[string]handlers.Attributes // by kind and alias, and under no name those of the set
+	attrs       map[string]handlers.Attributes // by kind and alias; those of the set have an empty name
 }
 
 func (s *Sets) publishedSet(set string) (p publishedSet, ok bool) {
@@ -23,8 +23,8 @@ func (s *Sets) publishedSet(set string) (p publishedSet, ok bool) {
 	return p, ok
 }
 
-// readOthers reads what workers published, also of sets of the registry: theirs may be of another
-// version.
+// readOthers reads what workers published. It also reads sets of the registry, because workers may
+// have another version of them.
 func (s *Sets) readOthers(ctx context.Context) error {
 	records, err := s.cfg.Store.Sets(ctx)
 	if err != nil || len(records) == 0 {
@@ -40,7 +40,7 @@ func (s *Sets) readOthers(ctx context.Context) error {
 	}
 	sets := make(map[string]publishedSet, len(records))
 	for _, r := range records {
-		if d, err := decodeDescription(r); err == nil { // Published tells of others
+		if d, err := decodeDescription(r); err == nil { // Published reports the other errors
 			sets[r.Name] = resolve(d, s.othersDocs.good[r.Name])
 		}
 	}
@@ -62,8 +62,8 @@ func resolve(d handlers.SetDescription, c handlers.Configuration) publishedSet {
 	return s
 }
 
-// Published reads the descriptions of all sets that workers have published, sorted by name.
-// [store.ErrCorrupt] names one that cannot be read.
+// Published reads the descriptions of all sets that workers have published, sorted by name. If one
+// cannot be read, [store.ErrCorrupt] names it.
 func (s *Sets) Published(ctx context.Context) ([]handlers.SetDescription, error) {
 	records, err := s.cfg.Store.Sets(ctx)
 	if err != nil {
@@ -78,9 +78,9 @@ func (s *Sets) Published(ctx context.Context) ([]handlers.SetDescription, error)
 	return sets, nil
 }
 
-// Unknown lists which of the kinds nobody knows: neither the registry nor any worker, of whatever
-// version of the set. known tells whether anybody knows the set. What is unknown is looked for in
-// the store before it is said to be.
+// Unknown returns those of the kinds that neither the registry nor any worker knows, in any version
+// of the set. known is false if the set itself is unknown. Before it answers that something is
+// unknown, it reads the store.
 func (s *Sets) Unknown(ctx context.Context, set string, kinds []string) (unknown []string, known bool, err error) {
 	unknown, known = s.unknown(set, kinds)
 	if known && len(unknown) == 0 {
@@ -105,10 +105,10 @@ func has(d handlers.SetDescription, kind string) bool {
 	return slices.ContainsFunc(d.Kinds, func(k handlers.KindDescription) bool { return k.Name == kind })
 }
 
-// Publish tells whoever has no registry what its sets are that lie in a partition. It comes before
-// each session of a worker, so a server that has the session has them, too: where they are lost,
-// the session is, and the next one brings them again. A failure costs operators a view, and nobody
-// else anything.
+// Publish writes descriptions of the registry's sets to the store: of those that are kept in this
+// partition. They are for processes without a registry. A worker calls it before it opens a
+// session. So if the server loses the descriptions, it also loses the session, and before the next
+// session they are written again. If the call fails, only the view of operators is incomplete.
 func (s *Sets) Publish(ctx context.Context, partition int) error {
 	for _, set := range s.names {
 		if store.PartitionOf(set, s.cfg.Store.Partitions()) != partition {
@@ -125,7 +125,8 @@ func (s *Sets) Publish(ctx context.Context, partition int) error {
 	return nil
 }
 
-// storedSet is the stored form of a description. Fields are only ever added.
+// storedSet is the stored form of a description. Later versions of the code may add fields, but
+// never change one.
 type storedSet struct {
 	Version int `json:"v"`
 	handlers.SetDescription

@@ -12,35 +12,35 @@ import (
 )
 
 const (
-	// maxAge is how old the answers may be that callers use.
+	// maxAge is the largest age of data that callers use.
 	maxAge = time.Second
-	// pollInterval is how often a watcher asks, unless the store tells of each change. The store
-	// mostly answers from memory.
+	// pollInterval is how often a watcher reads, unless the store signals each change. Usually the
+	// store answers from memory.
 	pollInterval = 250 * time.Millisecond
 )
 
-// reading is something that is read from the store again and again. It has the one rule of when
-// that is: what was read is used for maxAge or, while somebody in the process watches a store that
-// signals every change, until a change is signalled. One caller reads at a time. The others go on
-// with what is known; only those who know nothing yet wait.
+// reading is data that is read from the store again and again. It has the rule of when to read:
+// data is used for maxAge. If the process watches, and the store signals every change, data is used
+// until a change is signalled. One caller reads at a time. The others use the data that is known;
+// they wait only if none is known yet.
 type reading struct {
 	told *told
 	read func(context.Context) error
 	log  *slog.Logger
 
-	tried  atomic.Int64 // when it was last tried, in ns since 1970
-	heeded atomic.Int64 // told.count, as it was before
+	tried  atomic.Int64 // when a read was last tried, in ns since 1970
+	heeded atomic.Int64 // told.count before that read
 
-	turn    turn      // of who reads
-	done    time.Time // when it last succeeded; only for who reads
-	failing bool      // that was logged; likewise
+	turn    turn      // taken by the caller that reads
+	done    time.Time // when a read last succeeded; only for the caller that reads
+	failing bool      // the last logged error; only for the caller that reads
 }
 
 func newReading(t *told, read func(context.Context) error, log *slog.Logger) *reading {
 	return &reading{told: t, read: read, log: log, turn: newTurn()}
 }
 
-// current reports whether what was read last may still be used.
+// current reports whether the data may still be used.
 func (r *reading) current() bool {
 	if r.told.everything() {
 		return r.told.count.Load() == r.heeded.Load()
@@ -48,7 +48,7 @@ func (r *reading) current() bool {
 	return time.Now().UnixNano()-r.tried.Load() < int64(maxAge)
 }
 
-// ensure reads unless what was read is current. It takes at most maxAge.
+// ensure reads unless the data is current. It takes at most maxAge.
 func (r *reading) ensure(ctx context.Context) {
 	if r.current() {
 		return
@@ -56,7 +56,7 @@ func (r *reading) ensure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, maxAge)
 	defer cancel()
 	tried := r.tried.Load()
-	if tried == 0 { // nobody goes on knowing nothing
+	if tried == 0 { // no caller continues without any data
 		if r.turn.take(ctx) != nil {
 			return
 		}
@@ -65,11 +65,11 @@ func (r *reading) ensure(ctx context.Context) {
 	}
 	defer r.turn.give()
 	if r.tried.Load() == tried {
-		_ = r.readNow(ctx) // a failure is logged
+		_ = r.readNow(ctx) // readNow logs a failure
 	}
 }
 
-// refresh reads for a watcher, unless another one just did and nothing was told since.
+// refresh reads for a watcher, unless another one has just read and no change was signalled since.
 func (r *reading) refresh(ctx context.Context) error {
 	if err := r.turn.take(ctx); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (r *reading) refresh(ctx context.Context) error {
 	return r.readNow(ctx)
 }
 
-// force reads whatever is known already.
+// force reads even if the data is current.
 func (r *reading) force(ctx context.Context) error {
 	if err := r.turn.take(ctx); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (r *reading) force(ctx context.Context) error {
 	return r.readNow(ctx)
 }
 
-// readNow is for whose turn it is.
+// readNow reads. The caller must have the turn.
 func (r *reading) readNow(ctx context.Context) error {
 	told := r.told.count.Load()
 	err := r.read(ctx)
@@ -106,14 +106,14 @@ func (r *reading) readNow(ctx context.Context) error {
 	return err
 }
 
-// told counts what the watchers of the process are told of what is read.
+// told counts the signals of changes that the watchers of the process get.
 type told struct {
 	signals  Signals
 	watchers atomic.Int64
 	count    atomic.Int64
 }
 
-// watch has changes counted, and wakes who watches, until leave is called.
+// watch counts changes and wakes the watcher, until leave is called.
 func (t *told) watch(signalled chan<- struct{}) (leave func()) {
 	deafen := t.signals.Listen(func(s store.Signal) {
 		if s.Type == store.SignalConfiguration || s.Type == store.SignalSync {
@@ -121,7 +121,7 @@ func (t *told) watch(signalled chan<- struct{}) (leave func()) {
 			lifecycle.Wake(signalled)
 		}
 	})
-	t.count.Add(1) // what changed before was told to nobody
+	t.count.Add(1) // nobody was told of changes before this
 	t.watchers.Add(1)
 	return func() {
 		t.watchers.Add(-1)
@@ -129,5 +129,5 @@ func (t *told) watch(signalled chan<- struct{}) (leave func()) {
 	}
 }
 
-// everything reports whether somebody watches, and is told of every change.
+// everything reports whether the process watches and gets a signal for every change.
 func (t *told) everything() bool { return t.watchers.Load() > 0 && t.signals.TellsAll() }

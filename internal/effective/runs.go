@@ -12,41 +12,41 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// maxRuns bounds what a worker remembers of configured runs.
+// maxRuns is how many configured runs a worker remembers.
 const maxRuns = 256
 
-// Runs knows what is in force for runs that have a configuration of their own. Fetches and
-// heartbeats tell a worker by a mark when one has changed, and the worker reads it once for each
-// mark, so other runs cost nothing. Marks are only ever compared for equality: a server that lost
-// writes tells an earlier one again.
+// Runs knows what is in force for runs that have their own configuration. Fetches and heartbeats
+// return a mark for such runs. If the mark changes, the worker reads the configuration once, so
+// other runs cost nothing. Marks are only compared for equality: a server that lost writes may
+// return an earlier mark again.
 type Runs struct {
 	store store.Configurations
 	live  *handlers.Live
 	log   *slog.Logger
-	known *recent.Map[int64, *configuredRun] // by number of the run
+	known *recent.Map[int64, *configuredRun] // by run number
 }
 
-// NewRuns returns what knows of no run yet. live is what is in force for all runs.
+// NewRuns returns Runs that know no run yet. live has what is in force for all runs.
 func NewRuns(s store.Configurations, live *handlers.Live, log *slog.Logger) *Runs {
 	return &Runs{store: s, live: live, log: log, known: recent.New[int64, *configuredRun](maxRuns)}
 }
 
-// Run is a run of which a worker holds tasks.
+// Run is a run whose tasks a worker holds.
 type Run struct {
 	ID  store.RunID
 	Set string
 
-	own atomic.Pointer[configuredRun] // nil while it obeys its set
+	own atomic.Pointer[configuredRun] // nil if it has no configuration of its own
 }
 
-// configuredRun is what is in force for a run. All who hold tasks of it share it.
+// configuredRun is what is in force for a run. All holders of its tasks share it.
 type configuredRun struct {
 	latest  atomic.Pointer[readRun] // nil until it was read
-	reading turn                    // so that what was read later stands
+	reading turn                    // so that an earlier read does not replace a later one
 }
 
-// readRun is what was read after the mark was told. It is of the change that the mark is for, or of
-// a later one.
+// readRun is a configuration that was read after a mark was received. It is that of the mark or a
+// later one.
 type readRun struct {
 	mark int64
 	live *handlers.Live
@@ -57,8 +57,8 @@ func (c *configuredRun) is(mark int64) bool {
 	return now != nil && now.mark == mark
 }
 
-// Live is what is in force for the run alone; nil while that is what is in force for all runs of
-// its set.
+// Live returns what is in force for this run only. It is nil if the run has no configuration of its
+// own.
 func (r *Run) Live() *handlers.Live {
 	if own := r.own.Load(); own != nil {
 		if latest := own.latest.Load(); latest != nil {
@@ -68,9 +68,9 @@ func (r *Run) Live() *handlers.Live {
 	return nil
 }
 
-// Obey puts the configuration of a run in force for the tasks that are held of it, as of the mark.
-// That is 0 for a run that has none, also for one whose configuration was lost by the store. What
-// cannot be read, or not before ctx ends, leaves what was in force before.
+// Obey puts the configuration of a run in force for the held tasks of the run. The mark says which
+// change is meant. It is 0 if the run has no configuration, also if the store lost it. If the
+// configuration cannot be read before ctx ends, the last one stays in force.
 func (c *Runs) Obey(ctx context.Context, r *Run, mark int64) {
 	own := r.own.Load()
 	if own == nil && mark == 0 || own != nil && own.is(mark) {
@@ -92,7 +92,7 @@ func (c *Runs) read(ctx context.Context, own *configuredRun, r *Run, mark int64)
 	log := c.log.With("job", r.ID.Job, "run", r.ID.Number)
 	rec, err := c.store.Configuration(ctx, store.ConfigurationID{Run: r.ID})
 	if errors.Is(err, store.ErrRunNotFound) {
-		return // what is still held of it can only be cancelled
+		return // the run is gone: its held tasks can only be cancelled
 	}
 	if err != nil && !store.Permanent(err) {
 		log.WarnContext(ctx, "cannot read the configuration of a run; it is read again", "error", err)

@@ -2,8 +2,8 @@ package effective
 
 import "context"
 
-// turn lets one do something at a time. Unlike a mutex, who waits for it can give up, and virtual
-// time passes.
+// turn lets one goroutine at a time do something. It differs from a mutex: a goroutine can stop
+// waiting for it, and virtual time passes while goroutines wait.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }
@@ -18,7 +18,7 @@ func (t turn) take(ctx context.Context) error {
 	}
 }
 
-// tryTake reports whether nobody had the turn.
+// tryTake takes the turn and returns true if it is free.
 func (t turn) tryTake() bool {
 	select {
 	case t <- struct{}{}:

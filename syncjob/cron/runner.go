@@ -58,7 +58,7 @@ type Trigger struct {
 	Jitter time.Duration
 }
 
-// runner is a Runner that was checked.
+// runner is a checked Runner.
 type runner struct {
 	Runner
 	times timetable.Timetable
@@ -89,7 +89,7 @@ func (r Runner) check(field string, grace time.Duration) (*runner, error) {
 		bad("Trigger.StartDelay", "is negative")
 	}
 	if t.StartDelay > 0 && !t.At.IsZero() {
-		bad("Trigger.StartDelay", "is set beside At")
+		bad("Trigger.StartDelay", "is set together with At")
 	}
 	if t.Jitter < 0 {
 		bad("Trigger.Jitter", "is negative")
@@ -103,7 +103,7 @@ func (r Runner) check(field string, grace time.Duration) (*runner, error) {
 	return &runner{Runner: r, times: times}, store.JoinFields(errs...)
 }
 
-// first is when a runner is due first, with a scheduler that starts now.
+// first returns when a runner is first due if the scheduler starts now.
 func (r *runner) first(now time.Time) time.Time {
 	earliest := now.Add(r.Trigger.StartDelay)
 	if r.Trigger.Every > 0 {
@@ -112,10 +112,10 @@ func (r *runner) first(now time.Time) time.Time {
 	return r.times.Next(now, earliest)
 }
 
-// modeTime bounds how long a runner waits to hear the mode.
+// modeTime limits how long a runner waits for the mode of the namespace.
 const modeTime = 2 * time.Second
 
-// call runs it once, behind its gate. Skipped says that it was locked out.
+// call runs it once, under its gate. Skipped means that the gate or the mode did not allow it.
 func (r *runner) call(ctx context.Context, m *syncjob.Manager, v *visit) (skipped bool, err error) {
 	if !r.RunsInReadOnly {
 		bounded, cancel := context.WithTimeout(ctx, modeTime)
@@ -144,7 +144,7 @@ type RunnerState struct {
 	Next    time.Time // when it is due next, by the local clock; zero while it runs, or if it is never due again
 	Since   time.Time // when the run in progress began; zero if none is
 	Runs    int       // calls that have ended, with or without an error
-	Failed  int       // of those, with an error
+	Failed  int       // calls that ended with an error
 	Skipped int       // due, but not called because of its gate or read-only mode
 	Err     error     // of the last run
 }

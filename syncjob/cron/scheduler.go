@@ -33,8 +33,8 @@ type Config struct {
 	// [syncjob.DefaultGrace].
 	Grace time.Duration
 	// OnError is called with the runner's name and the error of each run that failed. The scheduler
-	// waits for it for at most a second; while it blocks, it is not called again. Defaults to none.
-	// The manager's logger gets a record in any case.
+	// waits at most a second until it returns. While it blocks, it is not called again. The manager's
+	// logger always gets a record, too. Defaults to none.
 	OnError func(runner string, err error)
 }
 
@@ -77,13 +77,13 @@ type Scheduler struct {
 	runners []*runner
 	places  chan struct{}
 	moved   chan struct{} // capacity 1: a visit has changed
-	patient guard.Patient // with OnError
+	patient guard.Patient // calls OnError
 
 	mu     sync.Mutex
 	states map[*runner]*RunnerState
 	visits map[*visit]struct{}
 	abort  context.CancelFunc // of the Run in progress; nil otherwise
-	forget func()             // has the manager forget that Run
+	forget func()             // removes that Run from the manager's roster
 	done   chan struct{}      // closed when that Run returns
 }
 
@@ -179,7 +179,7 @@ func (s *Scheduler) shutdown(idle <-chan struct{}) error {
 	}
 }
 
-// drive fires one runner, time after time.
+// drive calls one runner each time it is due.
 func (s *Scheduler) drive(run context.Context, r *runner, start time.Time) {
 	anchor := r.first(start)
 	for due := anchor; !due.IsZero(); due = r.times.Next(anchor, later(due, time.Now())) {
@@ -208,7 +208,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// work runs a runner once. Whatever its functions do, it returns.
+// work runs a runner once. It returns even if a function of the user panics or ends its goroutine.
 func (s *Scheduler) work(ctx context.Context, r *runner) {
 	v := s.enter(r)
 	defer s.leave(v)
@@ -231,7 +231,7 @@ func (s *Scheduler) work(ctx context.Context, r *runner) {
 	}
 }
 
-// failed tells of a run that failed.
+// failed reports a run that failed.
 func (s *Scheduler) failed(ctx context.Context, r *runner, err error) {
 	s.log.ErrorContext(ctx, events.RunnerFailed, "runner", r.Name, "error", err)
 	if s.cfg.OnError == nil {
@@ -285,7 +285,7 @@ func (s *Scheduler) end() {
 	close(s.done)
 }
 
-// quit makes a Run in progress end; the manager is closed, so it does not wait for the grace
+// quit makes a Run in progress end, because the manager is closed. It does not wait for the grace
 // period.
 func (s *Scheduler) quit() {
 	s.mu.Lock()

@@ -8,17 +8,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// A scheduler that shuts down has to know for how long to wait for a runner, and what of it is
-// still going on. Each call of a runner is a visit: first the runner's function goes on, for which
-// its grace counts, and that of a worker in it; then the library itself, which releases the lease
-// of a gate and is bounded.
+// A scheduler that shuts down must know how long to wait for each runner. Each call of a runner is
+// a visit. It has two parts. First the runner's function runs: it has its grace, or that of a
+// worker in it. Then the library works, for example to release the lease of a gate; this time is
+// bounded.
 
-// leastGrace is how long a runner's function may at least take to return once its context has
-// ended.
+// leastGrace is the shortest grace: the time that a runner's function has to return after its
+// context has ended.
 const leastGrace = 2 * time.Second
 
-// settleTime is for what a scheduler does once a runner's function has returned, or was never
-// called: it ends by itself before, unless a callback blocks.
+// settleTime limits the second part of a visit. It is over earlier unless a callback blocks.
 const settleTime = 5 * time.Second
 
 // visit is one call of a runner. Its fields are guarded by the scheduler's mutex.
@@ -38,7 +37,7 @@ func (s *Scheduler) enter(r *runner) *visit {
 
 func (s *Scheduler) leave(v *visit) { v.change(func() { delete(s.visits, v) }) }
 
-// change makes a change, and has a scheduler that shuts down look again.
+// change makes a change, and wakes a scheduler that shuts down.
 func (v *visit) change(do func()) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
@@ -46,26 +45,26 @@ func (v *visit) change(do func()) {
 	lifecycle.Wake(v.s.moved)
 }
 
-// host calls the function of the visit of ctx.
+// host calls fn, the runner's function. Meanwhile the visit is in its first part.
 func (v *visit) host(fn func() error) error {
 	v.change(func() { v.inside = true })
 	defer v.change(func() { v.inside, v.left = false, time.Now() })
 	return guard.Apart(fn)
 }
 
-// stay makes the visit last as long as a worker in it may take to return once its context has
+// stay makes the visit at least as long as a worker in it may take to return after its context has
 // ended.
 func (v *visit) stay(d time.Duration) {
 	v.change(func() { v.grace = max(v.grace, d+settleTime) })
 }
 
-// patience is until when the visits may last, of a scheduler that was stopped, and how many runners
-// have not returned.
+// patience returns until when the visits of a stopped scheduler may last, and how many runners have
+// not returned.
 func (s *Scheduler) patience(stopped time.Time) (until time.Time, inside int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.visits) == 0 {
-		// Those who drive runners are about to find that nothing is to begin.
+		// The goroutines that drive runners will soon see that nothing may begin.
 		until = time.Now().Add(settleTime)
 	}
 	for v := range s.visits {
@@ -78,7 +77,7 @@ func (s *Scheduler) patience(stopped time.Time) (until time.Time, inside int) {
 	return until, max(1, len(s.visits))
 }
 
-// hurry shortens all visits to what the end of the manager leaves them.
+// hurry shortens all visits to the time that Manager.Close has.
 func (s *Scheduler) hurry(stopped time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

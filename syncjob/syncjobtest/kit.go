@@ -1,5 +1,5 @@
-// Package syncjobtest runs jobs in tests: a manager and workers on memory, that work
-// inside a testing/synctest bubble, where delays, backoffs and leases pass as fast as
+// Package syncjobtest runs jobs in tests. It makes a manager and workers with a store in memory.
+// They work inside a testing/synctest bubble: there, delays, backoffs and leases pass as fast as
 // the bubble's clock.
 package syncjobtest
 
@@ -15,38 +15,38 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// Options alter a [Kit].
+// Options configure a [Kit].
 type Options struct {
-	// Config of the manager, whose Registry is that of the call. Defaults to the zero Config.
+	// Config of the manager. New replaces its Registry. Defaults to the zero Config.
 	Config syncjob.Config
-	// WorkerConfig of each worker. Its Name defaults to "syncjobtest", with a number behind it from
-	// the second worker on, and its Grace to none.
+	// WorkerConfig of each worker. Name defaults to "syncjobtest"; from the second worker on, a number
+	// is added to it. Grace defaults to none.
 	WorkerConfig syncjob.WorkerConfig
-	// Workers is how many there are; [NoWorkers] for none, as where a test runs its own. Defaults to
+	// Workers is how many workers run, or [NoWorkers], for example if a test runs its own. Defaults to
 	// 1.
 	Workers int
 }
 
-// NoWorkers is a number of workers: none.
+// NoWorkers means no workers.
 const NoWorkers = -1
 
 // Kit is a manager and workers of its own store in memory, for one test.
 type Kit struct {
-	// Manager to start jobs with.
+	// Manager of the jobs.
 	Manager *syncjob.Manager
-	// Workers that run them since New.
+	// Workers that run the tasks. New started them.
 	Workers []*syncjob.Worker
 
 	tb testing.TB
 }
 
-// errEnded is why the workers end.
+// errEnded is the cause with which the workers end.
 var errEnded = errors.New("test ended")
 
-// New returns a kit whose workers consume every queue of the registry, unless the options say
-// otherwise; nil options mean all defaults. It ends, handlers included, before the test does; a
-// handler that does not return by then fails the test, and so do options that are not valid. Inside
-// a bubble, call it there.
+// New returns a kit with running workers. By default they serve all queues of the registry. Nil
+// options mean all defaults. The kit ends before the test does, and its handlers with it: a handler
+// that does not return then fails the test. Options that are not valid also fail the test. If the
+// test uses a synctest bubble, call New inside of it.
 func New(tb testing.TB, reg *handlers.Registry, opts *Options) *Kit {
 	tb.Helper()
 	var o Options
@@ -83,7 +83,7 @@ func New(tb testing.TB, reg *handlers.Registry, opts *Options) *Kit {
 	return k
 }
 
-// worker is the configuration of one of the workers.
+// worker returns the configuration of one worker.
 func (o *Options) worker(i int) syncjob.WorkerConfig {
 	cfg := o.WorkerConfig
 	if cfg.Name == "" {
@@ -98,8 +98,8 @@ func (o *Options) worker(i int) syncjob.WorkerConfig {
 	return cfg
 }
 
-// Run starts a run of the job and waits for its end. It fails the test if either is
-// impossible; how the run ended is for the test to judge.
+// Run starts a run of the job and waits for its end. It fails the test if one of the two is
+// impossible. The test must check how the run ended.
 func (k *Kit) Run(job syncjob.Job) syncjob.RunState {
 	k.tb.Helper()
 	run, err := k.Manager.Start(k.tb.Context(), job, nil)

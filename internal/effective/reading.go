@@ -101,7 +101,7 @@ func (r *reading) readNow(ctx context.Context) error {
 		r.done, r.failing = time.Now(), false
 	case !r.failing && !errors.Is(ctx.Err(), context.Canceled):
 		r.failing = true
-		r.log.WarnContext(ctx, "cannot read what is in force for handler sets; what is known stays", "error", err)
+		r.log.WarnContext(ctx, "cannot read handler sets; the last known data stays in force", "error", err)
 	}
 	return err
 }

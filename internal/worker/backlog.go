@@ -2,17 +2,16 @@ package worker
 
 import "sync"
 
-// backlog is the tasks that were fetched and not started. Slots take them one at a time. One slot
-// at most is on its way from sleep to a task, and wakes the next when it gets there: so a crowd
-// wakes only as fast as tasks are left over, and short tasks are run by the few slots that are
-// awake.
+// backlog holds the tasks that were fetched and not started. Slots take them one at a time. At most
+// one sleeping slot is being woken at a time; when it is awake, it wakes the next. So only as many
+// slots wake as there are tasks left over, and short tasks are run by the few slots that are awake.
 type backlog struct {
 	mu     sync.Mutex
 	ready  sync.Cond
-	tasks  []*task // from head on
+	tasks  []*task // waiting from head on
 	head   int
 	asleep int  // slots that wait
-	waking bool // one of them was woken and has not looked yet
+	waking bool // one of them was woken and has not looked for a task yet
 	closed bool
 }
 
@@ -22,7 +21,7 @@ func newBacklog() *backlog {
 	return b
 }
 
-// add takes tasks in. Suspects go first: they should not wait.
+// add adds tasks. Suspects go first: they should not wait.
 func (b *backlog) add(tasks []task) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -36,7 +35,8 @@ func (b *backlog) add(tasks []task) {
 	b.wakeLocked()
 }
 
-// next waits for a task. It returns nil once the backlog is closed, and whether it had to wait.
+// next waits for a task, and reports whether it had to wait. It returns nil after the backlog was
+// closed.
 func (b *backlog) next() (t *task, waited bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +56,7 @@ func (b *backlog) next() (t *task, waited bool) {
 	}
 }
 
-// pop returns a task, nil if there is none.
+// pop returns a task; nil if there is none.
 func (b *backlog) pop() *task {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,14 +82,14 @@ func (b *backlog) wakeLocked() {
 	}
 }
 
-// len is how many tasks wait.
+// len returns how many tasks wait.
 func (b *backlog) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.tasks) - b.head
 }
 
-// close lets the slots return. What is left, or still added, can be popped.
+// close lets the slots return. Tasks that are left, or added later, can be popped.
 func (b *backlog) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

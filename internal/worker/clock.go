@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Clock is the clock of a partition of the store, as of its last replies.
+// Clock estimates the clock of a partition of the store from its last replies.
 type Clock struct{ ahead atomic.Int64 } // of the local clock, in ns
 
-// Now is what it shows.
+// Now returns the store's time.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// Note learns from a reply what it shows now.
+// Note takes the store's time from a reply.
 func (c *Clock) Note(now time.Time) {
 	if !now.IsZero() {
 		c.ahead.Store(int64(time.Until(now)))
 	}
 }
 
-// Until is how long it takes until it shows a time.
+// Until returns how long it takes until the store's clock shows a time.
 func (c *Clock) Until(t time.Time) time.Duration {
 	return time.Until(t) - time.Duration(c.ahead.Load())
 }

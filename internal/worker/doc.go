@@ -1,10 +1,10 @@
-// Package worker fetches tasks, runs their handlers and reports what became of them.
+// Package worker fetches tasks, runs their handlers and reports the outcomes.
 //
-// An [Engine] is one run of a worker: slots that run handlers, and for each partition of the store
-// a session, which is a lease on the tasks that it holds. Four loops serve a session: fetch,
-// settle, heartbeat and keep. The package intake decides what is fetched when. How an engine ends
-// is the body of one function, in shutdown.go.
+// An [Engine] is one run of a worker. It has slots, which run handlers. For each partition of the
+// store it has a session: a lease on the tasks that it holds. A session has four loops: fetch,
+// settle, heartbeat and keep. The package intake decides what is fetched when. One function, in
+// shutdown.go, ends an engine.
 //
-// An engine knows no jobs, schedules or observers. What it needs of them it asks of its [Host], and
-// what it does it tells that.
+// An engine knows no jobs, schedules or observers. It calls its [Host] if it needs something from
+// them, and to report what it does.
 package worker

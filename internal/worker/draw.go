@@ -20,8 +20,8 @@ type drawer struct {
 	log    *slog.Logger
 }
 
-// loop draws on one limit whenever there is reason to, and often enough to be taken for alive,
-// until ctx ends.
+// loop draws on one limit until ctx ends: whenever there is a reason, and often enough that the
+// store does not take the worker for dead.
 func (d *drawer) loop(ctx context.Context, l *intake.Limit) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -39,8 +39,8 @@ func (d *drawer) loop(ctx context.Context, l *intake.Limit) {
 	}
 }
 
-// draw makes one call if there is reason to, and returns after what time the next is needed though
-// nothing happens; 0 for never.
+// draw makes one call if there is a reason. It returns after what time the next call is needed even
+// if nothing happens; 0 means never.
 func (d *drawer) draw(ctx context.Context, l *intake.Limit) time.Duration {
 	q, wait := l.Ask(d.lease)
 	if q == nil {
@@ -50,7 +50,7 @@ func (d *drawer) draw(ctx context.Context, l *intake.Limit) time.Duration {
 	if err != nil {
 		l.Failed()
 		if ctx.Err() == nil {
-			d.log.WarnContext(ctx, "cannot draw on a limit; it is repeated", "limit", q.Limit, "error", err)
+			d.log.WarnContext(ctx, "call about a limit failed; it is repeated", "limit", q.Limit, "error", err)
 		}
 		return lifecycle.Jitter(retryWait)
 	}
@@ -63,9 +63,10 @@ func (d *drawer) draw(ctx context.Context, l *intake.Limit) time.Duration {
 	return wait
 }
 
-// forfeit takes the permits of a silent worker, once nothing can be leased under them any more:
-// none of its sessions is left in any partition, and one that it opens later waits for its permits
-// to be confirmed. It reports whether it did.
+// forfeit takes back the permits of a silent worker, and reports whether it did. It does so only if
+// none of the worker's sessions is left in any partition. Then nothing is leased with these
+// permits, and nothing will be: a session that the worker opens later waits until its permits are
+// confirmed.
 func (d *drawer) forfeit(ctx context.Context, limit string, h store.Holding) bool {
 	for i := range d.store.Partitions() {
 		if n, err := d.store.SessionsLeft(ctx, i, sessionPrefix(h.Holder)); n > 0 || err != nil {
@@ -79,7 +80,7 @@ func (d *drawer) forfeit(ctx context.Context, limit string, h store.Holding) boo
 	return err == nil
 }
 
-// resign gives back everything that was drawn, when all sessions are closed.
+// resign gives back all permits and tokens, after all sessions are closed.
 func (d *drawer) resign(ctx context.Context) error {
 	var errs []error
 	for _, q := range d.intake.Resign() {

@@ -18,37 +18,35 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// DefaultPoll is how often a worker looks for work though nothing signalled any: signals
-// may be lost.
+// DefaultPoll is how often a worker looks for work without a signal: signals may be lost.
 const DefaultPoll = 5 * time.Second
 
-// reliefGap is how long a worker may take for what waits in it, at the pace of its handlers, before
-// it is given back: well beyond what it prefetches on purpose.
+// reliefGap limits the prefetched tasks of a worker: if its handlers would need longer for them,
+// the worker gives them back. It is much more than the worker prefetches on purpose.
 const reliefGap = 10 * intake.Horizon
 
-// Config is what an engine runs with.
+// Config configures an engine.
 type Config struct {
 	Name        string
 	Concurrency int
 	Queues      []intake.Queue
 	StrictOrder bool
-	Once        bool // until nothing is left to do
+	Once        bool // run until nothing is left to do
 	Grace       time.Duration
 	Lease       time.Duration
-	Poll        time.Duration // how often it looks for work though nothing signalled any
+	Poll        time.Duration // how often it looks for work without a signal
 	Info        store.WorkerInfo
 
 	Store    store.Store
 	Registry *handlers.Registry
-	Live     *handlers.Live // attributes in force
-	Execute  execute.Config // of attempts, but for the Runtime, which is the engine's
+	Live     *handlers.Live // has the attributes in force
+	Execute  execute.Config // of attempts; the engine sets the Runtime
 	Logger   *slog.Logger
 	Host     Host
 }
 
-// Engine is one Run of a worker: a pool of slots that run handlers, and a partition
-// loop for each partition of the store that feeds the pool and reports outcomes. How it
-// ends is written in shutdown.go.
+// Engine is one Run of a worker. It has a pool of slots that run handlers. For each partition of
+// the store it has a loop that feeds the pool and reports outcomes. shutdown.go says how it ends.
 type Engine struct {
 	id    string // random, never reused
 	cfg   Config
@@ -57,29 +55,29 @@ type Engine struct {
 	log   *slog.Logger
 	runs  *runCache
 
-	configured     chan struct{} // closed when what is configured is in force
-	reconfigured   chan struct{} // capacity 1: it has changed
+	configured     chan struct{} // closed when the configurations are in force
+	reconfigured   chan struct{} // capacity 1: a configuration has changed
 	configuredRuns *effective.Runs
 
 	intake        *intake.Intake
 	drawer        *drawer
-	perJobChanged atomic.Bool  // limits of each job, and no partition knows of that
-	redeeming     atomic.Int64 // lost sessions of which something may still be leased
+	perJobChanged atomic.Bool  // limits per job changed, and no partition knows it yet
+	redeeming     atomic.Int64 // lost sessions whose tasks may still be leased
 	routes        []store.Route
-	inReadOnly    []string // sets that run in read-only mode
+	inReadOnly    []string // sets whose tasks run in read-only mode
 	partitions    []*partition
 	slots         []*slot
 	backlog       *backlog
 	stocked       chan struct{} // capacity 1: tasks were fetched
-	synced        chan struct{} // capacity 1: a subscription has begun, or ended
+	synced        chan struct{} // capacity 1: a subscription has started or ended
 	slotsLeft     atomic.Int64
 	slotsDone     chan struct{} // closed when every slot has returned
-	executed      atomic.Int64  // handlers that returned
+	executed      atomic.Int64  // how many handlers have returned
 
-	// Three lives, each outliving the one before: fetching, handlers, reporting.
+	// Three contexts end one after the other: of fetching, of handlers, of reporting.
 	fetching context.Context
 	drain    context.CancelFunc // ends fetching
-	values   context.Context    // what handlers inherit
+	values   context.Context    // handlers inherit it
 	hard     context.Context    // of calls that report
 	kill     context.CancelCauseFunc
 
@@ -87,25 +85,25 @@ type Engine struct {
 	hangUp context.CancelFunc
 
 	fetchers *lifecycle.Group // fetch loops of all sessions
-	drawers  *lifecycle.Group // draw on limits, as long as tasks are leased
+	drawers  *lifecycle.Group // loops that draw on limits; they run while tasks are leased
 	loops    *lifecycle.Group // partition loops and the safety poll
-	pool     *lifecycle.Group // slots; not waited for when handlers are stuck
-	tellers  *lifecycle.Group // who tell of runs that have ended
+	pool     *lifecycle.Group // slots; shutdown does not wait for those whose handlers are stuck
+	tellers  *lifecycle.Group // goroutines that report runs that have ended
 
 	aborted context.Context // ends with abort
 	giveUp  context.CancelFunc
 }
 
-// task is a delivery on its way through this process.
+// task is a delivery that this process holds.
 type task struct {
 	intake.Task
 	session *session
 	batch   *batch
 	run     *heldRun
-	done    bool // it was settled; guarded by the session's mutex
+	done    bool // it is settled; guarded by the session's mutex
 }
 
-// New returns an engine that ends with ctx, whose values handlers see.
+// New returns an engine that ends when ctx ends. The contexts of handlers have the values of ctx.
 func New(ctx context.Context, cfg Config) *Engine {
 	e := &Engine{
 		id:    rand.Text(),
@@ -159,9 +157,9 @@ func New(ctx context.Context, cfg Config) *Engine {
 	return e
 }
 
-// Run works until its context ends, Abort is called, or, for once, nothing is left to do. Then it
-// shuts down. It returns how many handlers are stuck: they have not returned though their contexts
-// were cancelled.
+// Run works until its context ends or Abort is called; with Once, also until nothing is left to do.
+// Then it shuts down. It returns how many handlers are stuck: their contexts were cancelled, but
+// they have not returned.
 func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	e.log.InfoContext(ctx, events.WorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
 	leave := e.host.Listen(e.notify)
@@ -184,7 +182,7 @@ func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	return stuck, err
 }
 
-// Abort makes Run end without waiting for the grace period. It does not block.
+// Abort makes Run skip the grace period. It does not block.
 func (e *Engine) Abort() {
 	e.drain()
 	e.giveUp()
@@ -226,7 +224,8 @@ func (e *Engine) notify(s store.Signal) {
 	}
 }
 
-// poll makes every partition look for work now and then, rarely where all work is signalled.
+// poll makes every partition look for work from time to time. If the store signals all work, it
+// does so rarely.
 func (e *Engine) poll(ctx context.Context) {
 	timer := time.NewTimer(lifecycle.Jitter(e.cfg.Poll))
 	defer timer.Stop()
@@ -244,8 +243,8 @@ func (e *Engine) poll(ctx context.Context) {
 	}
 }
 
-// relieve gives back what was prefetched for handlers that turned out slow: no other worker
-// could run it. It looks only while tasks wait here.
+// relieve gives back prefetched tasks if handlers are slower than expected, so that other workers
+// can run them. It checks only while tasks wait here.
 func (e *Engine) relieve(ctx context.Context) {
 	for {
 		select {
@@ -264,7 +263,7 @@ func (e *Engine) relieve(ctx context.Context) {
 	}
 }
 
-// watchConfiguration keeps what is configured in force.
+// watchConfiguration keeps the configurations in force.
 func (e *Engine) watchConfiguration(ctx context.Context) {
 	begin := sync.OnceFunc(func() { close(e.configured) })
 	e.host.Fresh(ctx, func() {
@@ -273,8 +272,8 @@ func (e *Engine) watchConfiguration(ctx context.Context) {
 	})
 }
 
-// watchLimits keeps the limits as they are configured, and draws on each that was ever in force.
-// What a partition was not told is repeated.
+// watchLimits keeps the limits as they are configured, and starts a loop for each limit that comes
+// into force. If a partition could not be told of a change, it repeats the call.
 func (e *Engine) watchLimits(ctx context.Context) {
 	select {
 	case <-e.configured:
@@ -295,8 +294,9 @@ func (e *Engine) watchLimits(ctx context.Context) {
 	}
 }
 
-// reconsider has the store look again at runs that stand aside, once limits of each job have
-// changed: in every partition, however often it takes. It reports whether all of them have.
+// reconsider makes the store look again at runs that wait because of a limit per job. It is called
+// after such limits changed, and repeated until it succeeded in every partition. It reports whether
+// it has.
 func (e *Engine) reconsider(ctx context.Context) bool {
 	if e.perJobChanged.Swap(false) {
 		for _, p := range e.partitions {
@@ -312,7 +312,7 @@ func (e *Engine) reconsider(ctx context.Context) bool {
 			p.stale.Store(true)
 			all = false
 			if ctx.Err() == nil {
-				p.log(ctx, "cannot have runs looked at again after a limit has changed; it is repeated", "error", err)
+				p.log(ctx, "cannot tell a partition that limits changed; it is repeated", "error", err)
 			}
 		}
 	}
@@ -323,13 +323,13 @@ func (e *Engine) refreshLimits() {
 	change := e.intake.Refresh(e.inventory)
 	if change.PerJob {
 		e.perJobChanged.Store(true)
-		lifecycle.Wake(e.reconfigured) // if it was a partition that noticed
+		lifecycle.Wake(e.reconfigured) // if a partition noticed the change
 	}
 	for _, l := range change.First {
 		e.drawers.Go(func(ctx context.Context) { e.drawer.loop(ctx, l) })
 	}
 	if change.Lowered {
-		e.unload() // what was prefetched under a higher limit counts as running
+		e.unload() // tasks that were prefetched under a higher limit count as running
 	}
 }
 
@@ -346,13 +346,13 @@ func (e *Engine) inventory(yield func(*intake.Task) bool) {
 	}
 }
 
-// Executed is how many handlers have returned, those of hooks included.
+// Executed returns how many handlers have returned, hooks included.
 func (e *Engine) Executed() int { return int(e.executed.Load()) }
 
-// Idle reports whether every partition was asked for all that there was reason to ask for.
+// Idle reports whether no partition is left to ask for work.
 func (e *Engine) Idle() bool { return e.intake.Idle() }
 
-// Healthy returns nil while the store has answered in every partition within a lease.
+// Healthy returns nil if every partition of the store has answered within the last lease.
 func (e *Engine) Healthy() error {
 	for _, p := range e.partitions {
 		if silent := time.Since(p.heard.time()); silent > e.cfg.Lease {
@@ -363,7 +363,7 @@ func (e *Engine) Healthy() error {
 	return nil
 }
 
-// moment is a time that may be read and set concurrently.
+// moment is a time that can be read and set concurrently.
 type moment struct{ at atomic.Pointer[time.Time] }
 
 func (m *moment) set(t time.Time) { m.at.Store(&t) }

@@ -9,12 +9,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// maxFetchTime bounds one call of Fetch, so that a partition that does not answer
-// soon gives its share of the room to the others.
+// maxFetchTime limits one call of Fetch. If a partition does not answer by then, the others get its
+// share of the room.
 const maxFetchTime = 5 * time.Second
 
-// fetchLoop fetches whenever the intake grants it. It ends when the worker stops
-// fetching, a call in flight included, or with the session.
+// fetchLoop fetches whenever the intake grants it. It ends when the worker stops fetching, or with
+// the session. A call in flight ends, too.
 func (s *session) fetchLoop(context.Context) {
 	defer close(s.fetched)
 	for number := int64(1); ; number++ {
@@ -43,9 +43,9 @@ func (s *session) fetchLoop(context.Context) {
 	}
 }
 
-// fetch makes one fetch, with the same number and parameters until there is an answer:
-// what the store delivered in a reply that was lost is then adopted. It reports false
-// when there will be none.
+// fetch makes one fetch. It repeats the call with the same number and parameters until there is an
+// answer. If tasks were delivered in a lost reply, a repeat delivers the same ones. It returns
+// false if there will be no answer.
 func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 	s.busy.Add(1)
 	s.moves.Add(1)
@@ -69,7 +69,7 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 			s.lose(err)
 			return false
 		}
-		// The room is not kept while nobody knows when the answer comes.
+		// The room is given back, because it is not known when the answer comes.
 		g.GiveBack()
 		if s.life.Err() == nil {
 			s.p.log(s.life, "fetch failed; it is repeated", "error", err)
@@ -86,7 +86,7 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 	}
 }
 
-// accept enters deliveries and hands them to the slots.
+// accept records deliveries and passes them to the slots.
 func (s *session) accept(reply *store.FetchReply, g *intake.Grant, took time.Duration) {
 	b := &batch{}
 	if len(reply.Deliveries) > 0 {

@@ -9,11 +9,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// minBeatGap bounds the heartbeats that signals of runs bring forward to four a second.
+// minBeatGap limits early heartbeats, which signals of runs cause, to four a second.
 const minBeatGap = 250 * time.Millisecond
 
-// heartbeatLoop extends the lease at a third of it, and sooner when a run of which
-// tasks are held has moved, as it may have been stopped, or a handler reported progress.
+// heartbeatLoop extends the lease after a third of its length. It does so earlier if a run whose
+// tasks are held has changed, because the run may have been stopped, and if a handler reported
+// progress.
 func (s *session) heartbeatLoop(ctx context.Context) {
 	last := time.Now()
 	next := last.Add(lifecycle.Jitter(s.e.cfg.Lease / 3))
@@ -76,26 +77,26 @@ func (s *session) beat(ctx context.Context) error {
 	if reply.SweepDue {
 		lifecycle.Wake(s.sweepDue)
 	}
-	// The two figures can be compared only if nothing was in flight meanwhile.
+	// The two numbers can be compared only if no call was in flight meanwhile.
 	if reply.Held > held && still && s.moves.Load() == moves {
 		return s.adopt(ctx)
 	}
 	return nil
 }
 
-// adopt gives back what the store holds for the session and the session does not know
-// of: the reply that delivered it was lost for good.
+// adopt gives back tasks that the store holds for the session but the session does not know: the
+// reply that delivered them was lost for good.
 func (s *session) adopt(ctx context.Context) error {
 	orphans, err := s.e.store.Held(ctx, s.id, s.leases())
 	if err != nil {
 		return err
 	}
-	known := s.leases() // what arrived meanwhile, too
+	known := s.leases() // also tasks that arrived meanwhile
 	orphans = slices.DeleteFunc(orphans, func(d store.Delivery) bool { return known[d.Lease] })
 	if len(orphans) == 0 {
 		return nil
 	}
-	s.p.log(ctx, "gives back deliveries that never arrived", "tasks", len(orphans))
+	s.p.log(ctx, "gives back tasks of a lost reply", "tasks", len(orphans))
 	b := s.take(orphans)
 	for i := range b.tasks {
 		s.release(&b.tasks[i])
@@ -104,14 +105,14 @@ func (s *session) adopt(ctx context.Context) error {
 	return nil
 }
 
-// release reports a task as given back untouched, without what an attempt that nobody knows of has
-// staged.
+// release reports that a task is given back unchanged. It also removes children that an unknown
+// attempt staged.
 func (s *session) release(t *task) {
 	d := t.Delivery
 	s.report(t, &store.Outcome{Lease: d.Lease, Verdict: store.VerdictRelease, Task: d.Task, Staged: d.Staged})
 }
 
-// leases lists what the session knows that it holds.
+// leases lists the leases that the session knows.
 func (s *session) leases() map[store.Lease]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

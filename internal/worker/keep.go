@@ -9,25 +9,24 @@ import (
 )
 
 const (
-	// minPromoteGap keeps a clock that is estimated a little early from asking again
-	// and again.
+	// minPromoteGap limits repeated calls if the estimated clock is a little ahead of the store's.
 	minPromoteGap = time.Millisecond
-	// keepWait follows a promotion or sweep that failed.
+	// keepWait is the wait after a promotion or sweep that failed.
 	keepWait = time.Second
 )
 
-// keepLoop moves delayed tasks up and fires periodic jobs when they are due, and sweeps when the
-// store asks for it. It sleeps until then.
+// keepLoop moves delayed tasks to their queues and fires periodic jobs when they are due. It sweeps
+// when the store asks for it. Otherwise it sleeps.
 func (s *session) keepLoop(ctx context.Context) {
 	timer := time.NewTimer(keepWait)
 	defer timer.Stop()
-	for err := s.promote(ctx); ; { // what is due already
+	for err := s.promote(ctx); ; { // tasks and jobs that are due already
 		wait, armed := s.untilDue()
 		if err != nil && ctx.Err() == nil {
 			if leaseLost(err) {
 				return
 			}
-			s.p.log(ctx, "upkeep failed; it is repeated", "error", err)
+			s.p.log(ctx, "promotion or sweep failed; it is repeated", "error", err)
 			wait, armed = lifecycle.Jitter(keepWait), true
 		}
 		timer.Stop()
@@ -42,7 +41,7 @@ func (s *session) keepLoop(ctx context.Context) {
 		case <-timer.C:
 			err = s.promote(ctx)
 		case <-s.p.dueMoved:
-			err = s.promote(ctx) // its reply says when the next is due
+			err = s.promote(ctx) // its reply says when the next task or job is due
 		case <-s.p.schedules.Moved():
 			s.p.schedules.FireWaiting(ctx)
 		case <-s.sweepDue:
@@ -51,7 +50,7 @@ func (s *session) keepLoop(ctx context.Context) {
 	}
 }
 
-// tend does at once all that is due: for RunOnce, which will not be there later.
+// tend does everything that is due, at once. It is for RunOnce, which does not stay.
 func (s *session) tend(ctx context.Context) {
 	err := s.promote(ctx)
 	if err == nil {
@@ -105,8 +104,7 @@ func (s *session) sweep(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// noteDue learns from a reply how the store's clock stands against ours, and when the
-// next delayed task is due.
+// noteDue takes the store's time from a reply, and when the next delayed task is due.
 func (s *session) noteDue(now, next time.Time) {
 	s.p.clock.Note(now)
 	s.mu.Lock()
@@ -123,8 +121,8 @@ func (s *session) setDue(next time.Time) {
 	s.setDueLocked(next)
 }
 
-// setDueLocked reports whether a sooner timer is needed. A later one is not: the
-// promotion that comes too early learns better.
+// setDueLocked reports whether the timer must be set earlier. If the time moved back, the timer
+// stays: the early promotion then reads the new time.
 func (s *session) setDueLocked(next time.Time) bool {
 	if next.IsZero() {
 		s.due = time.Time{}

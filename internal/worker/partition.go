@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// partition keeps a session open in one partition of the store for as long as the
-// worker fetches: when one is lost, the next begins.
+// partition keeps a session open in one partition of the store while the worker fetches. If a
+// session is lost, it opens the next.
 type partition struct {
 	e      *Engine
 	index  int
@@ -22,9 +22,9 @@ type partition struct {
 	log    func(ctx context.Context, msg string, args ...any) // at warning level
 
 	session   atomic.Pointer[session] // the latest
-	dueMoved  chan struct{}           // capacity 1: the earliest delayed task moved forward
+	dueMoved  chan struct{}           // capacity 1: the first delayed task is due earlier than before
 	schedules Schedules
-	stale     atomic.Bool // its runs are to be looked at again, since limits have changed
+	stale     atomic.Bool // its runs must be looked at again, because limits changed
 	heard     moment      // when the store last answered
 	clock     Clock
 }
@@ -38,11 +38,11 @@ func newPartition(e *Engine, index int) *partition {
 		dueMoved: make(chan struct{}, 1),
 	}
 	p.schedules = e.host.Schedules(index, &p.clock)
-	p.heard.set(time.Now()) // healthy until a lease has passed in silence
+	p.heard.set(time.Now()) // healthy until a lease has passed without an answer
 	return p
 }
 
-// run ends when fetching does. The last session is left to the shutdown.
+// run ends when fetching ends. The shutdown ends the last session.
 func (p *partition) run(ctx context.Context) {
 	select {
 	case <-p.e.configured: // so that no attempt goes by the code alone
@@ -69,16 +69,16 @@ func (p *partition) run(ctx context.Context) {
 			p.e.drawers.Go(func(ctx context.Context) { p.e.redeem(ctx, s) })
 			p.log(ctx, events.SessionLost, "session", s.id.ID, "cause", context.Cause(s.life))
 			p.abandon(ctx, s)
-			// What ended this one may end the next at once.
+			// The same cause may end the next session at once.
 			lifecycle.Pause(ctx, lifecycle.Jitter(reopenWait))
 		case <-ctx.Done():
 		}
 	}
 }
 
-// abandon closes a session that was lost. Where the store still has it, since it lost what it had
-// answered, what it holds is given to others now, and otherwise, or if this fails, when its lease
-// ends.
+// abandon closes a lost session. The store may still have it, if the server lost acknowledged
+// writes. Then closing it gives its tasks to other workers now. Otherwise, or if the call fails,
+// they get them when its lease ends.
 func (p *partition) abandon(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, p.e.cfg.Lease/3)
 	defer cancel()
@@ -90,10 +90,10 @@ func (p *partition) abandon(ctx context.Context, s *session) {
 func (p *partition) open(ctx context.Context) (*session, error) {
 	id := store.SessionID{Partition: p.index, ID: sessionPrefix(p.e.id) + rand.Text()}
 	if err := p.e.store.Reconsider(ctx, p.index, p.e.routes); err != nil {
-		return nil, err // its limits may be others than those of the workers before it
+		return nil, err // its limits may differ from those of earlier workers
 	}
 	if err := p.e.host.Publish(ctx, p.index); err != nil && ctx.Err() == nil {
-		p.log(ctx, "cannot publish what the handler sets are", "error", err)
+		p.log(ctx, "cannot publish the handler sets", "error", err)
 	}
 	if err := p.e.store.OpenSession(ctx, id, p.e.cfg.Info, p.e.cfg.Lease); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// redeem takes what a lost session had leased out of the count, once the store has given all of it
-// back: until then it counts as running. It runs until ctx ends.
+// redeem waits until the store has given all tasks of a lost session back. Until then they count as
+// running; then it takes them out of the count. It runs until ctx ends.
 func (e *Engine) redeem(ctx context.Context, s *session) {
 	e.redeeming.Add(1)
 	for ctx.Err() == nil {
@@ -121,8 +121,8 @@ func (e *Engine) redeem(ctx context.Context, s *session) {
 	e.intake.Redeemed(&s.debt, s.leased)
 }
 
-// runMoved has the state of a run looked up soon if a task of it is held here, so that
-// a stop cancels its handlers without waiting for the next heartbeat.
+// runMoved brings the next heartbeat forward if a task of the run is held here. So after a stop,
+// the handlers are cancelled soon.
 func (p *partition) runMoved(number int64) {
 	if s := p.session.Load(); s != nil && s.holds(number) {
 		lifecycle.Wake(s.beatSoon)

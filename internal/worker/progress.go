@@ -11,16 +11,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// progressGap is how long after the last heartbeat progress brings the next one forward: about one
-// a second, and fewer where many handlers make heartbeats large.
+// progressGap is how long after the last heartbeat the next one may be made to report progress:
+// about one a second, and fewer if many handlers make heartbeats large.
 func progressGap(concurrency int) time.Duration {
 	return time.Second + time.Duration(concurrency)*time.Millisecond
 }
 
-// meters are those of the tasks of a session that reported progress and are not settled.
+// meters holds the meters of the session's tasks that reported progress and are not settled.
 type meters struct {
-	moved chan struct{} // capacity 1: a handler reported progress, or one that had has returned
-	used  atomic.Bool   // one has reported
+	moved chan struct{} // capacity 1: a handler reported progress, or one that did has returned
+	used  atomic.Bool   // a handler has reported
 
 	mu    sync.Mutex
 	tasks map[store.Lease]*execute.Meter
@@ -30,7 +30,8 @@ func newMeters() *meters {
 	return &meters{moved: make(chan struct{}, 1), tasks: make(map[store.Lease]*execute.Meter)}
 }
 
-// report notes that a handler reported progress, for the first time or after the last was read.
+// report notes a report of a handler. It is called for the first report, and for the first after
+// each reading.
 func (ms *meters) report(lease store.Lease, m *execute.Meter) {
 	ms.used.Store(true)
 	ms.mu.Lock()
@@ -39,7 +40,7 @@ func (ms *meters) report(lease store.Lease, m *execute.Meter) {
 	lifecycle.Wake(ms.moved)
 }
 
-// forget has what a task reported disappear from its run.
+// forget removes the report of a task from its run.
 func (ms *meters) forget(lease store.Lease) {
 	if !ms.used.Load() {
 		return

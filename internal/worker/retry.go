@@ -3,11 +3,11 @@ package worker
 import "time"
 
 const (
-	// retryWait follows a call that failed though the store repeated it.
+	// retryWait is the wait after a call that failed after all repeats.
 	retryWait = 500 * time.Millisecond
-	// reopenWait follows a session that was lost or could not be opened.
+	// reopenWait is the wait after a session that was lost or could not be opened.
 	reopenWait = 500 * time.Millisecond
 )
 
-// sessionPrefix begins the IDs of all sessions of a worker.
+// sessionPrefix returns the prefix of the IDs of all sessions of a worker.
 func sessionPrefix(worker string) string { return worker + "-" }

@@ -7,17 +7,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// maxCachedRuns bounds a run cache.
+// maxCachedRuns is the largest size of a run cache.
 const maxCachedRuns = 256
 
-// runCache reads each run once for the handlers of a worker: what they use of it never
-// changes.
+// runCache reads each run once for the handlers of a worker. The data that they use never changes.
 type runCache struct {
 	store store.Runs
 	runs  *recent.Map[store.RunID, *cachedRun]
 }
 
-// cachedRun is one read; its other fields may be read once done is closed.
+// cachedRun is one read. When done is closed, the other fields may be read.
 type cachedRun struct {
 	done chan struct{}
 	rec  store.RunRecord
@@ -28,8 +27,8 @@ func newRunCache(s store.Runs) *runCache {
 	return &runCache{store: s, runs: recent.New[store.RunID, *cachedRun](maxCachedRuns)}
 }
 
-// find returns the run, reading it if nobody has. Callers that come meanwhile wait for
-// the same read, and make their own if it failed: its context was not theirs.
+// find returns the run. The first caller reads it. Others wait for that read; if it fails, each
+// makes its own read, because the first one had another context.
 func (c *runCache) find(ctx context.Context, id store.RunID) (store.RunRecord, error) {
 	for {
 		entry, known := c.runs.FindOr(id, func() *cachedRun { return &cachedRun{done: make(chan struct{})} })
@@ -52,5 +51,5 @@ func (c *runCache) find(ctx context.Context, id store.RunID) (store.RunRecord, e
 	}
 }
 
-// forget makes the next find read the run anew.
+// forget makes the next find read the run again.
 func (c *runCache) forget(id store.RunID) { c.runs.Forget(id) }

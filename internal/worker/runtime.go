@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// sessionRuntime is what attempts of a session reach of the world: [execute.Runtime].
+// sessionRuntime is the [execute.Runtime] of the attempts of a session.
 type sessionRuntime struct{ s *session }
 
 func (r sessionRuntime) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {

@@ -13,9 +13,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// session is one lease on tasks of a partition: four loops (fetch, settle, heartbeat,
-// keep) around an inventory of what it holds. It ends by being lost, when the store
-// says so, or by being closed at shutdown.
+// session is one lease on tasks of a partition. It has an inventory of the tasks that it holds, and
+// four loops: fetch, settle, heartbeat and keep. It ends when the store says that it is lost, or
+// when the shutdown closes it.
 type session struct {
 	e        *Engine
 	p        *partition
@@ -24,35 +24,35 @@ type session struct {
 
 	life  context.Context // ends when the session is lost or closed
 	stop  context.CancelCauseFunc
-	calls context.Context  // of fetches: ends with life, and at shutdown
+	calls context.Context  // of fetches: ends with life, and when the shutdown begins
 	group *lifecycle.Group // all loops but fetching
 
-	beatSoon chan struct{} // capacity 1: a run of which tasks are held has moved
-	sweepDue chan struct{} // capacity 1: the store wants to be swept
+	beatSoon chan struct{} // capacity 1: a run whose tasks are held has changed
+	sweepDue chan struct{} // capacity 1: the store asks for a sweep
 	rearm    chan struct{} // capacity 1: due has changed
-	toSettle chan struct{} // capacity 1: an outcome was reported, or no more will be
+	toSettle chan struct{} // capacity 1: an outcome was reported, or there will be no more
 	fetched  chan struct{} // closed when the fetch loop has ended
 	settled  chan struct{} // closed when the settle loop has ended
 
-	halted atomic.Pointer[map[int64]struct{}] // numbers of runs whose tasks must not start
+	halted atomic.Pointer[map[int64]struct{}] // run numbers whose tasks must not start
 	busy   atomic.Int64                       // fetches and settlements in flight
 	moves  atomic.Int64                       // fetches and settlements begun
-	doubt  atomic.Bool                        // a fetch was given up without an answer
+	doubt  atomic.Bool                        // a fetch ended without an answer
 	debt   intake.Debt
 	meters *meters
 
 	mu      sync.Mutex
-	batches map[*batch]struct{} // fetches of which something is not settled
-	held    map[int64]*heldRun  // the runs of what is not settled, by number
-	count   int                 // of what is not settled
-	known   store.Answered      // the calls that were answered last
-	pending []*chunk            // outcomes in the order they were reported
+	batches map[*batch]struct{} // fetches with tasks that are not settled
+	held    map[int64]*heldRun  // runs of the tasks that are not settled, by number
+	count   int                 // tasks that are not settled
+	known   store.Answered      // the last answered calls
+	pending []*chunk            // outcomes in the order in which they were reported
 	spare   []*chunk
 	closing bool      // no outcome will be reported any more
 	due     time.Time // when the next delayed task is due, by the store's clock; zero for never
 }
 
-// heldRun is a run of which a session holds tasks.
+// heldRun is a run whose tasks a session holds.
 type heldRun struct {
 	effective.Run
 	n int
@@ -64,7 +64,7 @@ type batch struct {
 	left  int // not settled
 }
 
-// leased yields all of it.
+// leased yields all its tasks.
 func (b *batch) leased(yield func(*intake.Task) bool) {
 	for i := range b.tasks {
 		if !yield(&b.tasks[i].Task) {
@@ -98,8 +98,8 @@ func newSession(p *partition, id store.SessionID) *session {
 	return s
 }
 
-// serve starts the loops. It reports false, and leaves the session to the shutdown,
-// when fetching has ended.
+// serve starts the loops. If fetching has ended, it returns false; then the shutdown ends the
+// session.
 func (s *session) serve(ctx context.Context) bool {
 	s.group.Go(s.settleLoop)
 	s.group.Go(s.heartbeatLoop)
@@ -114,8 +114,8 @@ func (s *session) serve(ctx context.Context) bool {
 	return true
 }
 
-// lose ends the session since the store does not know it any more, and cancels the
-// handlers of its tasks: others may run them already.
+// lose ends the session because the store no longer knows it. It cancels the handlers of its tasks:
+// other workers may run them already.
 func (s *session) lose(err error) {
 	s.stop(err)
 	s.e.interrupt(store.ErrLeaseLost, func(t *task) bool { return t.session == s })
@@ -134,8 +134,8 @@ func (s *session) isHalted(run int64) bool {
 	return ok
 }
 
-// halt notes which of the runs are stopped or gone, and cancels their handlers unless
-// they may finish.
+// halt records which of the runs are stopped or gone. It cancels their handlers unless the stop is
+// graceful.
 func (s *session) halt(runs []store.RunSignal) {
 	var halted map[int64]struct{}
 	graceful := make(map[int64]bool)
@@ -162,7 +162,7 @@ func (s *session) halt(runs []store.RunSignal) {
 	})
 }
 
-// executorOf runs a task as its run is configured.
+// executorOf returns the executor for a task, with the configuration of its run.
 func (s *session) executorOf(t *task) execute.Executor {
 	if live := t.run.Live(); live != nil {
 		return live.Executor(s.executeConfig())
@@ -170,14 +170,14 @@ func (s *session) executorOf(t *task) execute.Executor {
 	return s.executor
 }
 
-// executeConfig is what attempts of the session run with.
+// executeConfig returns the configuration of the session's attempts.
 func (s *session) executeConfig() execute.Config {
 	cfg := s.e.cfg.Execute
 	cfg.Runtime = sessionRuntime{s}
 	return cfg
 }
 
-// take enters deliveries in the inventory, which owns them from here on.
+// take adds deliveries to the inventory, which owns them from now on.
 func (s *session) take(ds []store.Delivery) *batch {
 	b := &batch{tasks: make([]task, len(ds)), left: len(ds)}
 	s.mu.Lock()
@@ -200,7 +200,8 @@ func (s *session) take(ds []store.Delivery) *batch {
 	return b
 }
 
-// answered tells the store what it answered last, so that it notices if it has lost some of that.
+// answered returns the last answered calls. The worker sends them to the store, which can then see
+// if it lost one.
 func (s *session) answered() store.Answered {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,7 +214,7 @@ func (s *session) noteSettled(number int64) {
 	s.known.Settled = number
 }
 
-// drop takes what was settled out of the inventory, and frees its payload.
+// drop removes settled tasks from the inventory, and frees their payloads.
 func (s *session) drop(tasks []*task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,7 +232,7 @@ func (s *session) drop(tasks []*task) {
 	s.count -= len(tasks)
 }
 
-// leased yields what is not settled.
+// leased yields the tasks that are not settled.
 func (s *session) leased(yield func(*intake.Task) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +251,7 @@ func (s *session) holds(run int64) bool {
 	return s.held[run] != nil
 }
 
-// runs lists the runs of which tasks are held, and counts those.
+// runs lists the runs whose tasks are held, and counts the tasks.
 func (s *session) runs() ([]store.RunID, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,14 +262,15 @@ func (s *session) runs() ([]store.RunID, int) {
 	return ids, s.count
 }
 
-// configure has the tasks of runs obey the runs' own configurations, before any of them starts.
+// configure applies the configurations of single runs to their tasks, before any of the tasks
+// starts.
 func (s *session) configure(ctx context.Context, tasks []task) {
 	for i := range tasks {
 		s.e.configuredRuns.Obey(ctx, &tasks[i].run.Run, tasks[i].Delivery.Configured)
 	}
 }
 
-// reconfigure does the same for what is held when a heartbeat tells of changes.
+// reconfigure does the same for held tasks after a heartbeat returned changes.
 func (s *session) reconfigure(ctx context.Context, runs []store.RunSignal) {
 	for _, r := range runs {
 		s.mu.Lock()

@@ -13,18 +13,18 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// stagedBytes is roughly what naming the staged children of a route takes in a call.
+// stagedBytes is roughly how many bytes of a call the staged children of one route need.
 const stagedBytes = 512
 
-// maxSettleBytes bounds what one call of Settle carries, roughly.
+// maxSettleBytes is roughly the largest size of one call of Settle.
 const maxSettleBytes = 1 << 20
 
-// chunk is what goes in one call of Settle.
+// chunk holds the outcomes for one call of Settle.
 type chunk struct {
 	outcomes []store.Outcome
 	tasks    []*task
 	children int
-	grows    bool // an outcome brings what takes memory
+	grows    bool // an outcome needs memory in the store
 	bytes    int
 }
 
@@ -37,13 +37,13 @@ func (c *chunk) leased(yield func(*intake.Task) bool) {
 	}
 }
 
-// fits reports whether an outcome of that size may join the chunk.
+// fits reports whether an outcome of this size may join the chunk.
 func (c *chunk) fits(children, bytes int) bool {
 	return len(c.outcomes) == 0 || len(c.outcomes) < bounds.MaxBatch &&
 		c.children+children <= bounds.MaxBatch && c.bytes+bytes <= maxSettleBytes
 }
 
-// size is roughly how many bytes an outcome takes in a call.
+// size returns roughly how many bytes an outcome takes in a call.
 func size(o *store.Outcome) int {
 	n := len(o.Error) + len(o.Stack) + len(o.Result)
 	for name := range o.Counters {
@@ -51,7 +51,7 @@ func size(o *store.Outcome) int {
 	}
 	switch o.Verdict {
 	case store.VerdictRetry, store.VerdictSnooze, store.VerdictRelease, store.VerdictFail:
-		n += len(o.Task.Payload) // it is stored once more
+		n += len(o.Task.Payload) // the task is stored again
 	}
 	for i := range o.Children {
 		n += encode.Size(o.Children[i])
@@ -65,10 +65,10 @@ func size(o *store.Outcome) int {
 	return n
 }
 
-// report takes the outcome of a task for the settle loop. While one call is in flight, outcomes
-// gather for the next: a group commit without a timer. A task whose lease is lost (verdict 0) is
-// given back like any other: mostly the store answers that it is lost, and only then the worker
-// forgets it, with all that it took up.
+// report passes the outcome of a task to the settle loop. While one call is in flight, outcomes are
+// collected for the next: a group commit without a timer. A task whose lease is lost (verdict 0) is
+// given back as usual. Usually the store answers that it is lost, and only then the worker forgets
+// the task.
 func (s *session) report(t *task, o *store.Outcome) {
 	if o.Verdict == 0 {
 		o.Verdict = store.VerdictRelease
@@ -110,7 +110,7 @@ func (s *session) freshLocked() *chunk {
 	}
 }
 
-// next returns the outcomes to settle now, nil if there are none, and whether there may
+// next returns the outcomes to settle now; nil if there are none. It also reports whether there may
 // be more later.
 func (s *session) next() (c *chunk, more bool) {
 	s.mu.Lock()
@@ -122,8 +122,8 @@ func (s *session) next() (c *chunk, more bool) {
 	return c, !s.closing
 }
 
-// postpone puts off the outcomes of a chunk that bring children or writes, for which the store has
-// no memory now: those that free some go first.
+// postpone moves outcomes with children or writes to the end of the queue, because the store has no
+// memory for them now. Outcomes that free memory go first.
 func (s *session) postpone(c *chunk) {
 	free, grow := &chunk{}, &chunk{}
 	for i := range c.outcomes {
@@ -143,7 +143,7 @@ func (s *session) postpone(c *chunk) {
 	}
 	alone := len(s.pending) == 0
 	s.pending = append(s.pending, grow)
-	tasks, children := len(grow.outcomes), grow.children // others may join the chunk from here on
+	tasks, children := len(grow.outcomes), grow.children // later outcomes may join the chunk
 	s.mu.Unlock()
 	if alone {
 		s.p.log(s.life, "store is out of memory; children and writes wait", "tasks", tasks, "children", children)
@@ -163,7 +163,7 @@ func (s *session) recycle(c *chunk) {
 	}
 }
 
-// settleLoop settles until no outcome can come any more, or the session is lost.
+// settleLoop settles until no more outcomes can come, or the session is lost.
 func (s *session) settleLoop(context.Context) {
 	defer close(s.settled)
 	for number := int64(1); ; {
@@ -191,16 +191,16 @@ func (s *session) settleLoop(context.Context) {
 	}
 }
 
-// settleResult is what became of a call.
+// settleResult is the result of a call.
 type settleResult uint8
 
 const (
 	settleDone  settleResult = iota
-	settleLater              // refused as memory is short: nothing was applied, the number is free
+	settleLater              // refused because memory is short: nothing was applied, and the number can be used again
 	settleGone               // the session is lost
 )
 
-// settle reports one chunk, under the same number until there is an answer, so that
+// settle reports one chunk. It repeats the call with the same number until there is an answer, so
 // nothing is applied twice.
 func (s *session) settle(c *chunk, number int64) settleResult {
 	p := store.SettleParams{
@@ -249,9 +249,10 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 	}
 }
 
-// refused has outcomes that cannot be applied settled otherwise next, also when the session is
-// closing: their leases are still held. A task whose staged children were lost runs again, at no
-// cost to it; one with a bad write fails. It takes them out of the chunk.
+// refused takes outcomes that cannot be applied out of the chunk, and reports other outcomes for
+// these tasks. The session still holds their leases; it does so even while it closes. If staged
+// children of a task were lost, the task runs again, and this is not counted as an attempt. If a
+// write of a task was refused, the task fails.
 func (s *session) refused(c *chunk, all []store.Refusal) {
 	if len(all) == 0 {
 		return

@@ -11,42 +11,40 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// When the steps of a shutdown end at the latest, if handlers, or the store, do not do their part.
-// All are counted from the end of the grace period, by one clock: what one step leaves of its time
-// is the next one's.
+// The latest ends of the steps of a shutdown, if handlers or the store do not respond. All are
+// measured from the end of the grace period. If a step ends early, the next one has more time.
 const (
-	// abandonAfter is for handlers to return after their contexts were cancelled: shutdown goes on
-	// without them.
+	// abandonAfter is how long handlers have to return after their contexts were cancelled. Then the
+	// shutdown goes on without them.
 	abandonAfter = 1500 * time.Millisecond
-	// reportAfter is for the reporting of outcomes.
+	// reportAfter is the end of reporting outcomes.
 	reportAfter = 2 * time.Second
-	// EndTime is for the closing of sessions, and so for all of it.
+	// EndTime is the end of closing sessions, and so of the whole shutdown.
 	EndTime = 2500 * time.Millisecond
 )
 
-// How long a step may take within that, where the grace period leaves it more.
+// The longest times of single steps, even if the grace period leaves more.
 const (
-	// lastFetch is for an answer to a fetch in flight: its deliveries must not be lost with the
-	// reply.
+	// lastFetch is how long to wait for the answer to a fetch in flight, because it may deliver tasks.
 	lastFetch = time.Second
 	// ReadTime is for one read.
 	ReadTime = 2 * time.Second
-	// leaveTime is for the closing of sessions.
+	// leaveTime is for closing the sessions.
 	leaveTime = time.Second
 )
 
-// errClosedSession is why a session's loops end after it was closed in order.
+// errClosedSession is why the loops of a session end after the shutdown closed it.
 var errClosedSession = errors.New("session was closed")
 
-// shutdown ends an engine. The order of its steps is what makes it clean; every step is
-// bounded in time. It returns how many handlers have not returned.
+// shutdown ends an engine. The order of its steps matters, and the time of each step is bounded. It
+// returns how many handlers have not returned.
 func (e *Engine) shutdown() (stuck int, err error) {
 	over, end := context.WithTimeout(e.aborted, e.cfg.Grace)
 	defer end()
 	abandoned, reported, left := e.after(over, abandonAfter), e.after(over, reportAfter), e.after(over, EndTime)
 
-	// 1. Begin nothing more: give back what no handler has seen. A fetch in flight may bring more
-	// of that.
+	// 1. Start no more tasks: give back those that have not started. A fetch in flight may deliver
+	// more of them.
 	e.drain()
 	e.backlog.close()
 	e.unload()
@@ -62,11 +60,11 @@ func (e *Engine) shutdown() (stuck int, err error) {
 	stuck = e.awaitHandlers(over, abandoned)
 	quiet.Wait()
 
-	// 3. Report every outcome. Heartbeats have kept the leases until here. It may take what is left
-	// of the grace period.
+	// 3. Report every outcome. Heartbeats kept the leases until now. This step may use the rest of the
+	// grace period.
 	errs := []error{e.report(reported)}
 
-	// 4. Leave. What stuck handlers hold goes to others, as after a crash.
+	// 4. Close the sessions. Tasks of stuck handlers go to other workers, as after a crash.
 	errs = append(errs, e.leave(left))
 	defer context.AfterFunc(left, func() { e.tellers.Stop(errClosedSession) })()
 	e.tellers.Wait()
@@ -77,14 +75,14 @@ func (e *Engine) shutdown() (stuck int, err error) {
 	return stuck, errors.Join(errs...)
 }
 
-// after returns a context for calls that ends so long after another one.
+// after returns a context for calls. It ends this long after another context.
 func (e *Engine) after(over context.Context, d time.Duration) context.Context {
 	ctx, cancel := context.WithCancelCause(e.hard)
 	context.AfterFunc(over, func() { time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) }) })
 	return ctx
 }
 
-// report settles everything, unless the store does not answer.
+// report settles everything, if the store answers.
 func (e *Engine) report(ctx context.Context) error {
 	var errs []error
 	for _, p := range e.partitions {
@@ -95,7 +93,7 @@ func (e *Engine) report(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// leave closes the sessions, and takes leave of the limits.
+// leave closes the sessions, and then gives back permits and tokens.
 func (e *Engine) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
@@ -110,14 +108,14 @@ func (e *Engine) leave(ctx context.Context) error {
 		}
 	}
 	e.drawers.Stop(errClosedSession)
-	// Otherwise tasks may still be leased, and our permits with them.
+	// Otherwise tasks may still be leased, so the permits stay in use.
 	if left && e.redeeming.Load() == 0 {
 		errs = append(errs, e.drawer.resign(ctx))
 	}
 	return errors.Join(errs...)
 }
 
-// unload gives back every task that is fetched and not started.
+// unload gives back every task that was fetched and not started.
 func (e *Engine) unload() {
 	for t := e.backlog.pop(); t != nil; t = e.backlog.pop() {
 		t.session.release(t)
@@ -125,8 +123,8 @@ func (e *Engine) unload() {
 	}
 }
 
-// awaitHandlers waits for the slots to return: until the grace period is over, and then for a
-// little longer with cancelled contexts. It returns how many did not.
+// awaitHandlers waits for the slots to return until the grace period is over. Then it cancels the
+// contexts of the handlers and waits a little longer. It returns how many slots did not return.
 func (e *Engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 	select {
 	case <-e.slotsDone:
@@ -145,12 +143,12 @@ func (e *Engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 // finish settles everything that was reported.
 func (s *session) finish(ctx context.Context) error {
 	if s.doubt.Load() {
-		// ctx may last for all of the grace period.
+		// ctx may last for the whole grace period.
 		bounded, cancel := context.WithTimeout(ctx, ReadTime)
 		err := s.adopt(bounded)
 		cancel()
 		if err != nil {
-			s.p.log(ctx, "cannot give back what a lost reply delivered", "error", err)
+			s.p.log(ctx, "cannot give back tasks of a lost reply", "error", err)
 		}
 	}
 	s.mu.Lock()
@@ -166,12 +164,12 @@ func (s *session) finish(ctx context.Context) error {
 	return nil
 }
 
-// close leaves the store and ends the session's loops, heartbeats last.
+// close closes the session in the store and ends its loops; heartbeats end last.
 func (s *session) close(ctx context.Context) error {
 	var err error
 	if !s.isLost() {
 		if err = s.e.store.CloseSession(ctx, s.id); err != nil {
-			err = fmt.Errorf("close session: %w", err) // it will expire
+			err = fmt.Errorf("close session: %w", err) // the session will expire
 		}
 	}
 	s.stop(errClosedSession)

@@ -11,37 +11,37 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob/events"
 )
 
-// stuckAfter is how long a handler may ignore the end of its context, or of its timeout,
-// before a heartbeat logs that.
+// stuckAfter is how long a handler may ignore the end of its context or its timeout before a
+// heartbeat logs it.
 const stuckAfter = 10 * time.Second
 
-// slot runs one handler at a time. Its context serves task after task until it is
-// cancelled, so that an ordinary task costs no context of its own.
+// slot runs one handler at a time. It uses the same context for all tasks until the context is
+// cancelled, so most tasks need no new context.
 type slot struct {
 	mu        sync.Mutex
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	current   *task // nil between tasks; a task until its outcome is about to be reported
+	current   *task // nil between tasks; set until the outcome of the task is about to be reported
 	since     time.Time
 	expires   time.Time // when the current task's timeout is over; zero if it has none
 	cancelled time.Time // when the current task's context was ended; zero if it was not
-	reported  bool      // that the handler ignores it
+	reported  bool      // that the handler ignores its context
 
-	expire func(at time.Time) // sets expires; made once, as it allocates
+	expire func(at time.Time) // sets expires; made once, because it allocates
 
-	// Of the goroutine that runs current, and after it of the one that goes on in its place.
+	// These belong to the goroutine that runs current, and after its end to the one that replaces it.
 	stage   stage
-	outcome store.Outcome // as of the end of stageRun
+	outcome store.Outcome // set at the end of stageRun
 }
 
-// stage is how far a slot is with its task. A function of a user may end the goroutine in each of
-// them; then another goroutine goes on with what follows.
+// stage is how far a slot is with its task. In each stage a function of the user may end the
+// goroutine. Then another goroutine continues with the next stage.
 type stage uint8
 
 const (
-	stageBegun stage = iota // the observer is told of the attempt
+	stageBegun stage = iota // the observer is called for the start of the attempt
 	stageRun                // the handler runs
-	stageDone               // the observer is told of its outcome
+	stageDone               // the observer is called for its outcome
 )
 
 func newSlot() *slot {
@@ -63,9 +63,8 @@ func (e *Engine) startSlots() {
 	}
 }
 
-// work runs tasks until no more will come, beginning with the one that the slot has in hand if the
-// goroutine before was ended. A clock reading serves as the end of one task and the start of the
-// next.
+// work runs tasks until no more will come. If the goroutine before was ended, it begins with the
+// slot's current task. It reads the clock once for the end of one task and the start of the next.
 func (e *Engine) work(s *slot) {
 	defer func() {
 		switch {
@@ -91,8 +90,8 @@ func (e *Engine) work(s *slot) {
 	}
 }
 
-// execute runs one task, unless its lease is lost, its run has been stopped since it
-// was fetched, or the worker shuts down, and passes its outcome on. It returns the time.
+// execute runs one task and passes its outcome on. It does not run it if the lease is lost, the run
+// was stopped since the fetch, or the worker shuts down. It returns the time.
 func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
@@ -103,7 +102,7 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
 	default:
 		if !t.Delivery.Lease.Lane.Route.Counted() {
-			e.runs.forget(t.Delivery.Lease.Lane.Run) // hooks see what is stored now
+			e.runs.forget(t.Delivery.Lease.Lane.Run) // hooks read the run again
 		}
 		s.begin(e.values, t, now)
 		e.host.AttemptStarted(e.values, t.Delivery, now)
@@ -113,14 +112,14 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	return now
 }
 
-// attempt runs the handler of the task in hand.
+// attempt runs the handler of the current task.
 func (e *Engine) attempt(s *slot) time.Time {
 	s.stage = stageRun
 	s.current.session.executorOf(s.current).ExecuteTimed(s.ctx, s.current.Delivery, &s.outcome, s.expire)
 	return e.conclude(s, time.Now())
 }
 
-// conclude tells of the outcome, and reports it.
+// conclude calls the observer with the outcome, and reports the outcome.
 func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
 	e.intake.Ran(end.Sub(s.since))
@@ -130,8 +129,9 @@ func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	return end
 }
 
-// hand lets go of the task, and then passes its outcome on: once that is settled the session frees
-// the task's payload, which a heartbeat reads as long as the slot shows it.
+// hand clears the current task and then passes its outcome on. The order matters: after the outcome
+// is settled, the session frees the task's payload, and a heartbeat reads the payload while the
+// task is current.
 func (e *Engine) hand(s *slot) {
 	t := s.current
 	s.end()
@@ -140,8 +140,8 @@ func (e *Engine) hand(s *slot) {
 	e.intake.Finished()
 }
 
-// resume goes on with a task after a function of a user ended the goroutine. If that was the
-// handler, the executor has made a failure of it.
+// resume continues with a task after a function of the user ended the goroutine. If it was the
+// handler, the executor has already made it a failed attempt.
 func (e *Engine) resume(s *slot, now time.Time) time.Time {
 	switch s.stage {
 	case stageBegun:
@@ -154,7 +154,7 @@ func (e *Engine) resume(s *slot, now time.Time) time.Time {
 	}
 }
 
-// begin takes the task in hand, and sees to it that there is a context for it.
+// begin makes the task current, and makes a context if there is none.
 func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,8 +163,8 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	}
 	s.stage = stageBegun
 	s.current, s.since, s.expires, s.cancelled, s.reported = t, now, time.Time{}, time.Time{}, false
-	// The lease may have been lost, or the run stopped, after the checks and before
-	// this task could be found here and cancelled.
+	// The lease may have been lost, or the run stopped, after the checks, but before the task became
+	// current and could be cancelled.
 	switch {
 	case t.session.isLost():
 		s.cancel(store.ErrLeaseLost)
@@ -173,8 +173,8 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	}
 }
 
-// exited reports whether a function of a user ended the goroutine, by runtime.Goexit, with a task
-// in hand. If the slot came to its end in order, its context is released.
+// exited reports whether a function of the user ended the goroutine with runtime.Goexit while a
+// task was current. If the slot ended normally, it releases the context.
 func (s *slot) exited() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,14 +184,14 @@ func (s *slot) exited() bool {
 	return s.current != nil
 }
 
-// end lets go of the task.
+// end clears the current task.
 func (s *slot) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = nil
 }
 
-// interrupt cancels the context of the task that runs, if it is one of those meant.
+// interrupt cancels the context of the current task if it matches.
 func (s *slot) interrupt(cause error, meant func(*task) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,15 +203,15 @@ func (s *slot) interrupt(cause error, meant func(*task) bool) {
 	}
 }
 
-// interrupt cancels the contexts of running tasks.
+// interrupt cancels the contexts of the running tasks that match.
 func (e *Engine) interrupt(cause error, meant func(*task) bool) {
 	for _, s := range e.slots {
 		s.interrupt(cause, meant)
 	}
 }
 
-// running lists the tasks of a session that run, and logs each that has ignored the end
-// of its context for long.
+// running lists the running tasks of a session. It logs each one whose handler has ignored the end
+// of its context for too long.
 func (e *Engine) running(ses *session) []store.RunningTask {
 	var list []store.RunningTask
 	meters := ses.meters.read()
@@ -249,8 +249,9 @@ func (e *Engine) inspect(s *slot, ses *session, meters map[store.Lease]*execute.
 	return r, true
 }
 
-// ignoredLocked says why the context of the task ended, if its handler has ignored that for long. A
-// timeout is judged by the clock: the context has no timer unless the handler waits for its end.
+// ignoredLocked returns why the context of the task ended, if the handler has ignored that for too
+// long. It compares the timeout with the clock, because the context has a timer only if the handler
+// waits for its end.
 func (s *slot) ignoredLocked(now time.Time) error {
 	switch {
 	case !s.cancelled.IsZero() && now.Sub(s.cancelled) > stuckAfter:
@@ -261,7 +262,7 @@ func (s *slot) ignoredLocked(now time.Time) error {
 	return nil
 }
 
-// stuck counts the slots whose handlers have not returned.
+// stuck counts the slots with handlers that have not returned.
 func (e *Engine) stuck() int {
 	n := 0
 	for _, s := range e.slots {

@@ -7,17 +7,17 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// What a worker says to the store of a limit, and what it makes of the answers. One call of a limit
-// is in flight at a time: it begins with ask, and ends with answered or failed.
+// What a worker sends to the store about a limit, and what it does with the answers. One call of a
+// limit is in flight at a time: it begins with Ask, and ends with Answered or Failed.
 
-// Due is readable when there may be reason to ask.
+// Due receives when there may be a reason to ask.
 func (l *Limit) Due() <-chan struct{} { return l.wake }
 
-// Again has the limit asked for once more.
+// Again makes the worker ask again.
 func (l *Limit) Again() { lifecycle.Wake(l.wake) }
 
-// Ask returns what to say, nil for nothing, and then after what time the next call is needed though
-// nothing happens; 0 for never.
+// Ask returns the parameters of a call; nil if no call is needed. Then it also returns after what
+// time the next call is needed even if nothing happens; 0 means never.
 func (l *Limit) Ask(lease time.Duration) (q *store.DrawParams, wait time.Duration) {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
@@ -36,8 +36,8 @@ func (l *Limit) Ask(lease time.Duration) (q *store.DrawParams, wait time.Duratio
 	return q, 0
 }
 
-// Answered takes in the reply to what was said, and returns after what time the next call is needed
-// though nothing happens; 0 for never.
+// Answered processes the reply to a call. It returns after what time the next call is needed even
+// if nothing happens; 0 means never.
 func (l *Limit) Answered(q *store.DrawParams, r *store.DrawReply) time.Duration {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *Limit) Answered(q *store.DrawParams, r *store.DrawReply) time.Duration 
 	return l.waitLocked(q, now)
 }
 
-// Failed says that there is no answer. What was said is then said again, under another number.
+// Failed says that there is no answer. The next call sends the same again, with another number.
 func (l *Limit) Failed() {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
@@ -66,13 +66,14 @@ func (l *Limit) waitLocked(q *store.DrawParams, now time.Time) time.Duration {
 	return l.tokens.wait(now)
 }
 
-// Signalled has a limit looked at: there is more for this worker, or others want what it holds.
+// Signalled is called after a signal about a limit: there is more for this worker, or others want
+// what it holds.
 func (in *Intake) Signalled(name string) {
 	for _, l := range in.limits.all {
 		if l.name == name {
 			in.mu.Lock()
 			if l.permits != nil {
-				l.permits.waiting = true // so that something is said, whatever is held
+				l.permits.waiting = true // so that a call is made in any case
 			}
 			in.mu.Unlock()
 			lifecycle.Wake(l.wake)
@@ -80,8 +81,8 @@ func (in *Intake) Signalled(name string) {
 	}
 }
 
-// Resign returns what to say once nothing is leased any more, so that everything that was drawn is
-// given back.
+// Resign returns the parameters of the call that gives everything back. It is called when nothing
+// is leased.
 func (in *Intake) Resign() []store.DrawParams {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -7,19 +7,19 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Grant is leave to fetch. It ends by an answer, or is owed.
+// Grant is the permission for one fetch. It ends with an answer, or it becomes a debt.
 type Grant struct {
 	Max     int
 	Suspect bool
-	Queues  []store.FetchQueue // in the order in which to ask them
+	Queues  []store.FetchQueue // in the order in which to ask for them
 	PerRun  []store.RunLimit
 
 	src    *Source
-	shares []share // of limits; reserved until the fetch is answered
-	back   bool    // its room was given back
+	shares []share // shares of limits; reserved until the fetch is answered
+	back   bool    // the room was given back
 }
 
-// Budgets are the grant's shares of limits, as a fetch names them.
+// Budgets returns the grant's shares of limits, in the form for a fetch.
 func (g *Grant) Budgets() []store.Budget {
 	if len(g.shares) == 0 {
 		return nil
@@ -31,8 +31,8 @@ func (g *Grant) Budgets() []store.Budget {
 	return list
 }
 
-// GiveBack returns the room of a grant whose fetch has failed so far; the fetch will be
-// repeated, and the source stays busy until it answers.
+// GiveBack returns the room of a grant whose fetch failed. The fetch will be repeated, and the
+// source stays busy until it is answered.
 func (g *Grant) GiveBack() {
 	in := g.src.in
 	in.mu.Lock()
@@ -41,8 +41,8 @@ func (g *Grant) GiveBack() {
 	in.decideLocked()
 }
 
-// Owe keeps reserved what a fetch that was given up without an answer may have leased, until it is
-// known that nothing of the session is left.
+// Owe ends a grant whose fetch ended without an answer. The fetch may have leased tasks. So its
+// shares of limits stay reserved until it is known that the session is gone.
 func (g *Grant) Owe(d *Debt) {
 	g.src.in.mu.Lock()
 	defer g.src.in.mu.Unlock()
@@ -61,7 +61,7 @@ func (g *Grant) returnLocked() {
 	}
 }
 
-// Answered reports the reply to a fetch, and what of it is leased.
+// Answered reports the answer to a fetch, and which tasks are leased.
 func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq[*Task]) {
 	got, suspects := len(r.Deliveries), 0
 	for i := range r.Deliveries {
@@ -87,7 +87,7 @@ func (g *Grant) Answered(r *store.FetchReply, took time.Duration, tasks iter.Seq
 	}
 	switch {
 	case got > 0:
-		src.hot = true // a fetch that found something never proves that it was all
+		src.hot = true // a fetch that found tasks does not prove that there are no more
 	case !g.Suspect:
 		src.unprobed = true
 	}

@@ -1,8 +1,8 @@
-// Package intake decides what a worker fetches when. A worker asks it for leave to fetch, a
-// [Grant], in each partition of the store, and tells it what came of that: what was delivered, what
-// has run, what was settled. From that, and from how long handlers and fetches take, it derives how
-// much room there is, which partition and which queues have their turn, and what a fetch may take
-// of the limits on kinds and sets, for which the worker draws permits and tokens from the store.
+// Package intake decides what a worker fetches when. The worker asks it for a [Grant] to fetch in a
+// partition of the store. It reports to it what was delivered, what has run and what was settled.
+// From this, and from the times of handlers and fetches, intake computes how much room there is,
+// which partition and which queues are next, and how much of each limit a fetch may use. For limits
+// on kinds and sets, the worker draws permits and tokens from the store.
 //
 // It makes no call, starts no goroutine, and has one mutex.
 package intake
@@ -18,39 +18,39 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// maxFinished is how many outcomes of a partition may wait to be settled before
-// fetching from it pauses: a store that is slow to settle must not fill the memory.
+// maxFinished limits how many outcomes of a partition wait to be settled. When there are more,
+// fetching from it pauses, so that a slow store does not fill the memory.
 const maxFinished = 4 * bounds.MaxBatch
 
-// suspectPatience is after how many deliveries a partition is asked for suspects though
-// no slot is free. Otherwise they are not, so that a suspect does not wait in a process
-// that some other task may kill; but a worker that is never idle must not starve them.
+// suspectPatience is after how many deliveries a worker fetches suspects even if no slot is free.
+// Usually it waits for a free slot: a suspect should not wait in a process that another task may
+// kill. But a worker that is always busy must not starve suspects.
 const suspectPatience = 4 * bounds.MaxBatch
 
 // Config configures an intake.
 type Config struct {
 	Concurrency int
 	Partitions  int
-	Once        bool          // tell when there is nothing left to do
+	Once        bool          // report when there is nothing left to do
 	Queues      []Queue       // to fetch from
-	Strict      bool          // from a queue only while those before it have nothing
-	Holder      string        // who draws on limits
-	Place       time.Duration // how long it keeps its place in the line of a limit
+	Strict      bool          // from a queue only while the queues before it are empty
+	Holder      string        // the worker that draws on limits
+	Place       time.Duration // how long it keeps its place among those that wait for a limit
 
-	Scopes     map[string]store.Scope // what limits may count together, by their names
+	Scopes     map[string]store.Scope // the groups of kinds that limits count together, by name
 	Attributes func(set, kind string) (handlers.Attributes, error)
 }
 
-// Intake decides which partition fetches how much, from which queues, and when: as soon as there
-// is room and reason to believe that there is work, and never otherwise. It is asked twice per
-// fetch, and once per task only by an atomic counter. Everything is under one mutex.
+// Intake decides when to fetch, from which partition and queues, and how much. It fetches when
+// there is room and a reason to expect work, and never otherwise. It is called twice for each
+// fetch; for each task only an atomic counter changes. One mutex guards everything.
 type Intake struct {
 	cfg   Config
-	quiet chan struct{} // closed, for once, when there is nothing left to do
+	quiet chan struct{} // closed when there is nothing left to do, if Once
 
-	// inHand counts tasks that were asked for, or wait in this process, or run.
+	// inHand counts tasks that are being fetched, wait in this process, or run.
 	inHand atomic.Int64
-	// wakeAt is the value of inHand at or below which somebody would fetch.
+	// wakeAt: when inHand falls to this value, a fetch is worth it.
 	wakeAt atomic.Int64
 	pace   pace
 
@@ -58,21 +58,22 @@ type Intake struct {
 	limits   *limits
 	queues   *queueOrder
 	prefetch int
-	suspect  bool // one suspect is in hand or was asked for: they run one at a time
+	suspect  bool // a suspect is in hand or is being fetched: they run one at a time
 	sources  []*Source
 	isQuiet  bool
 }
 
-// Task is a delivery that is leased, as the intake counts it.
+// Task is a leased delivery, as the intake counts it.
 type Task struct {
 	Delivery *store.Delivery
-	charged  []*Limit // to which it counts as running; guarded by the intake's mutex
+	charged  []*Limit // limits for which it counts as running; guarded by the intake's mutex
 }
 
-// Debt is what fetches without an answer may have leased of limits. The zero value is nothing.
+// Debt holds the shares of limits that fetches without an answer may have used. The zero value is
+// empty.
 type Debt struct{ shares []share } // guarded by the intake's mutex
 
-// New returns an intake of partitions in none of which a session is open.
+// New returns an intake. No partition has a session yet.
 func New(cfg Config) *Intake {
 	in := &Intake{cfg: cfg, quiet: make(chan struct{}), queues: newQueueOrder(cfg.Queues, cfg.Strict)}
 	in.limits = newLimits(in)
@@ -89,10 +90,10 @@ func New(cfg Config) *Intake {
 	return in
 }
 
-// Source is the one of a partition.
+// Source returns the source of a partition.
 func (in *Intake) Source(partition int) *Source { return in.sources[partition] }
 
-// NothingLeft is closed, for once, when there is nothing left to do.
+// NothingLeft is closed when there is nothing left to do, if Config.Once is set.
 func (in *Intake) NothingLeft() <-chan struct{} { return in.quiet }
 
 // Serves reports whether the worker fetches from a queue.
@@ -101,10 +102,10 @@ func (in *Intake) Serves(queue string) bool {
 	return ok
 }
 
-// Ran says how long a handler took.
+// Ran reports how long a handler took.
 func (in *Intake) Ran(d time.Duration) { in.pace.ran(d) }
 
-// Finished says that a task has left a handler's slot, or will never enter one.
+// Finished reports that a task has left its slot, or will never have one.
 func (in *Intake) Finished() {
 	left := in.inHand.Add(-1)
 	if left <= in.wakeAt.Load() || left == 0 && in.cfg.Once {
@@ -114,8 +115,8 @@ func (in *Intake) Finished() {
 	}
 }
 
-// Redeemed takes what a lost session had leased, or may have, out of the count: nothing of it is
-// left.
+// Redeemed takes the tasks of a lost session, and its debt, out of the count: the store has nothing
+// of the session any more.
 func (in *Intake) Redeemed(d *Debt, tasks iter.Seq[*Task]) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -127,7 +128,7 @@ func (in *Intake) Redeemed(d *Debt, tasks iter.Seq[*Task]) {
 	in.decideLocked()
 }
 
-// Slowed says that handlers take at least that long, whatever the past was like.
+// Slowed reports that handlers now take at least this long.
 func (in *Intake) Slowed(d time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -135,12 +136,12 @@ func (in *Intake) Slowed(d time.Duration) {
 	in.decideLocked()
 }
 
-// appetiteLocked is how many tasks the worker could have in hand.
+// appetiteLocked returns how many tasks the worker could have in hand.
 func (in *Intake) appetiteLocked() int { return in.cfg.Concurrency + in.prefetch }
 
-// decideLocked hands out grants while there is room. Before it returns it publishes at
-// which inHand it wants to be called again, and then looks once more: a task that
-// finished in between either saw that value or is seen here.
+// decideLocked gives grants while there is room. At the end it publishes the value of inHand at
+// which it must be called again, and then checks once more. So it misses no task that finishes in
+// between: that task sees the value, or this check sees the task.
 func (in *Intake) decideLocked() {
 	for {
 		in.grantLocked()
@@ -164,7 +165,7 @@ func (in *Intake) grantLocked() {
 		if inHand > in.roomLocked() {
 			return
 		}
-		slots := int64(in.cfg.Concurrency) - inHand // without anything to run
+		slots := int64(in.cfg.Concurrency) - inHand // with nothing to run
 		var next *Source
 		rivals := 0
 		for _, src := range in.sources {
@@ -181,8 +182,7 @@ func (in *Intake) grantLocked() {
 		free := int64(in.cfg.Concurrency+in.prefetch) - inHand
 		next.asked = in.queues.nextLocked(next.asked[:0])
 		g := &Grant{
-			// A partition that does not answer holds its share of the room, not all of
-			// it.
+			// A partition that does not answer keeps only its share of the room.
 			Max:     int(min(bounds.MaxBatch, (free+int64(rivals)-1)/int64(rivals))),
 			Suspect: !in.suspect && (slots > 0 || next.unasked >= suspectPatience),
 			Queues:  next.asked,
@@ -198,7 +198,7 @@ func (in *Intake) grantLocked() {
 	}
 }
 
-// liftLocked has a source be behind the others that have work by one batch at most.
+// liftLocked limits how far a source is behind the others that have work: to one batch.
 func (in *Intake) liftLocked(src *Source) {
 	floor, rivals := 0.0, false
 	for _, other := range in.sources {
@@ -211,8 +211,8 @@ func (in *Intake) liftLocked(src *Source) {
 	}
 }
 
-// roomLocked is the highest inHand at which fetching is worth it: a slot has nothing to
-// run, or half of what is prefetched has been used.
+// roomLocked returns the highest inHand at which a fetch is worth it: a slot has nothing to run, or
+// half of the prefetched tasks are used up.
 func (in *Intake) roomLocked() int64 {
 	full := in.cfg.Concurrency + in.prefetch
 	return int64(min(full-1, max(in.cfg.Concurrency-1, full-(in.prefetch+1)/2)))
@@ -253,7 +253,7 @@ func (in *Intake) quietLocked() bool {
 	return true
 }
 
-// Idle reports whether every partition was asked for all that there was reason to ask for.
+// Idle reports whether no partition is left to ask for work.
 func (in *Intake) Idle() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -11,41 +11,41 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// limits are what bounds how many tasks of a worker's sets run, or how fast they start, in all
-// workers together. What a fetch may take of them is decided with its grant, by the intake, under
-// whose mutex all of this is.
+// limits holds the limits on how many tasks of a worker's sets run, or how fast they start, in all
+// workers together. The intake decides with each grant how much of them the fetch may use. The
+// intake's mutex guards everything here.
 type limits struct {
 	in    *Intake
-	all   []*Limit                 // of every set and kind, whether or not it is limited now
-	cover map[store.Route][]*Limit // on running tasks, by set and kind; the queue does not matter
+	all   []*Limit                 // of every set and kind, limited now or not
+	cover map[store.Route][]*Limit // limits on running tasks, by set and kind, for all queues
 
-	active   []*Limit // those that limit now
+	active   []*Limit // the limits that are in force now
 	perRun   []store.RunLimit
-	counting bool  // deliveries are charged: since a limit was active for the first time
-	epoch    int64 // sessions opened so far
-	turns    int64 // grants with something of a limit so far
+	counting bool  // deliveries are counted: since a limit was first in force
+	epoch    int64 // how many sessions were opened
+	turns    int64 // how many grants had a share of a limit
 }
 
-// Limit is one of them as this worker sees it: on what runs, by permits, or on starts, by tokens of
-// a rate.
+// Limit is one limit, as this worker sees it. A limit on running tasks uses permits; a limit on
+// starts uses tokens of a rate.
 type Limit struct {
 	in      *Intake
-	name    string // of its account
+	name    string // name of its account
 	set     string
-	kind    string // "" for the set
+	kind    string // empty for the set
 	scope   store.Scope
-	wake    chan struct{} // capacity 1: there may be reason to draw
-	number  int64         // of the last call
+	wake    chan struct{} // capacity 1: there may be a reason to draw
+	number  int64         // number of the last call
 	drawing bool          // a call is in flight
-	epoch   int64         // of the sessions when it was made
-	known   bool          // it was in force once
-	perJob  int           // how many tasks of each job may run; 0 for no limit
+	epoch   int64         // number of sessions when the call was made
+	known   bool          // it was in force before
+	perJob  int           // how many tasks of each job may run; 0 means no limit
 
 	*permits // or
 	*tokens
 }
 
-// account is how much of a limit this worker may spend.
+// account is how much of a limit this worker may use.
 type account interface {
 	limits() bool
 	free(now time.Time) int
@@ -82,15 +82,15 @@ func newLimits(in *Intake) *limits {
 	return ls
 }
 
-// Change is what another configuration of limits leads to.
+// Change says what a new configuration of limits changes.
 type Change struct {
-	First   []*Limit // in force for the first time
-	Lowered bool     // one has less to give than before
-	PerJob  bool     // a limit of each job is another one
+	First   []*Limit // limits that are in force for the first time
+	Lowered bool     // a limit is lower than before
+	PerJob  bool     // a limit per job changed
 }
 
-// Refresh puts the limits in force that are configured now. When the first of all begins, tasks
-// that are leased already are charged to it: inventory lists them.
+// Refresh puts the limits in force that are configured now. When the first limit comes into force,
+// leased tasks are counted: inventory lists them.
 func (in *Intake) Refresh(inventory iter.Seq[*Task]) Change {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -101,7 +101,7 @@ func (in *Intake) Refresh(inventory iter.Seq[*Task]) Change {
 			in.limits.chargeLocked(t)
 		}
 	}
-	if changed || c.PerJob { // what a limit kept back may run by now, and nothing else tells
+	if changed || c.PerJob { // tasks that a limit kept back may be able to run now, and no signal says so
 		for _, src := range in.sources {
 			src.hot = true
 		}
@@ -110,13 +110,13 @@ func (in *Intake) Refresh(inventory iter.Seq[*Task]) Change {
 	return c
 }
 
-// refreshLocked reports what has changed, and whether any limit has.
+// refreshLocked returns what changed, and whether any limit did.
 func (ls *limits) refreshLocked() (c Change, changed bool) {
 	ls.active, ls.perRun = nil, nil
 	for _, l := range ls.all {
 		a, err := ls.in.cfg.Attributes(l.set, l.kind)
 		if err != nil {
-			continue // it is of the same registry
+			continue // its registry is the same
 		}
 		var moved bool
 		switch {
@@ -159,7 +159,7 @@ func (ls *limits) chargeLocked(t *Task) {
 	}
 }
 
-// dischargeLocked takes a task out of the count that is not leased any more.
+// dischargeLocked takes a task that is no longer leased out of the count.
 func (t *Task) dischargeLocked() {
 	for _, l := range t.charged {
 		l.used--
@@ -167,15 +167,15 @@ func (t *Task) dischargeLocked() {
 	t.charged = nil
 }
 
-// share is what a grant may take of a limit.
+// share is how much of a limit a grant may use.
 type share struct {
 	limit *Limit
 	n     int
-	until time.Time // by the store's clock; zero for ever
+	until time.Time // by the store's clock; zero means never
 }
 
-// wantsLocked reports whether something waits in the source for a limit of which something is left,
-// and it is its turn.
+// wantsLocked reports whether tasks of the source wait for a limit that has something left, and it
+// is the source's turn.
 func (ls *limits) wantsLocked(src *Source) bool {
 	if len(ls.active) == 0 || len(src.short) == 0 {
 		return false
@@ -186,14 +186,15 @@ func (ls *limits) wantsLocked(src *Source) bool {
 	})
 }
 
-// entitledLocked reports whether no other source that waits for the limit was served longer ago.
+// entitledLocked reports whether it is the source's turn: of the sources that wait for the limit,
+// none was served earlier.
 func (ls *limits) entitledLocked(src *Source, l *Limit) bool {
 	return !slices.ContainsFunc(ls.in.sources, func(other *Source) bool {
 		return other != src && other.open && !other.busy && other.short[l] && other.turns[l] < src.turns[l]
 	})
 }
 
-// shareLocked reserves what a grant may take.
+// shareLocked reserves what a grant may use.
 func (ls *limits) shareLocked(src *Source, most int) (shares []share) {
 	if len(ls.active) == 0 {
 		return nil
@@ -223,8 +224,8 @@ func returnLocked(shares []share) {
 	}
 }
 
-// fetchedLocked charges what a fetch has leased, and notes which limits made more of the source
-// wait.
+// fetchedLocked counts the tasks that a fetch leased, and records which limits made other tasks of
+// the source wait.
 func (ls *limits) fetchedLocked(g *Grant, r *store.FetchReply, tasks iter.Seq[*Task]) {
 	if !ls.counting {
 		return
@@ -248,12 +249,12 @@ func (ls *limits) fetchedLocked(g *Grant, r *store.FetchReply, tasks iter.Seq[*T
 	}
 }
 
-// shortLocked reports whether tasks wait for the limit somewhere.
+// shortLocked reports whether tasks of any source wait for the limit.
 func (ls *limits) shortLocked(l *Limit) bool {
 	return slices.ContainsFunc(ls.in.sources, func(src *Source) bool { return src.open && src.short[l] })
 }
 
-// kickLocked wakes who draws on a limit where there is reason to.
+// kickLocked wakes the loops that draw on limits, if there is a reason.
 func (ls *limits) kickLocked() {
 	if !ls.counting {
 		return
@@ -274,8 +275,8 @@ func (ls *limits) dueLocked(l *Limit, now time.Time) bool {
 	return l.tokens.due(short, now)
 }
 
-// unansweredLocked reports whether it is not yet known what could be had of a limit for which tasks
-// wait.
+// unansweredLocked reports whether tasks wait for a limit and the store has not yet said how much
+// is left of it.
 func (ls *limits) unansweredLocked() bool {
 	now := time.Now()
 	return slices.ContainsFunc(ls.active, func(l *Limit) bool {

@@ -6,34 +6,34 @@ import (
 )
 
 const (
-	// maxPrefetch bounds what a worker takes beyond what it can run at once.
+	// maxPrefetch limits how many tasks a worker fetches ahead.
 	maxPrefetch = 1024
-	// Horizon bounds how much work, in time, waits in a worker: what one has
-	// prefetched no other can run, and a stop finds it late.
+	// Horizon limits how much work, in time, a worker fetches ahead. No other worker can run
+	// prefetched tasks, and a stop reaches them late.
 	Horizon = 20 * time.Millisecond
 	// paceWeight is the share of a new sample in the moving averages.
 	paceWeight = 0.3
 )
 
-// pace estimates how long handlers and fetches take, to prefetch just enough that no
-// slot waits for a fetch. The counters may be used concurrently; everything else is
-// guarded by the intake's mutex.
+// pace estimates how long handlers and fetches take. The worker needs this to prefetch just enough,
+// so that no slot waits for a fetch. The counters may be used concurrently; the intake's mutex
+// guards everything else.
 type pace struct {
 	busy  atomic.Int64 // nanoseconds in handlers since the last sample
-	tasks atomic.Int64 // handlers that returned since
+	tasks atomic.Int64 // handlers that returned since the last sample
 
 	known   bool
 	handler float64 // moving average of a handler's time, in nanoseconds
 	fetch   float64 // moving average of a fetch's time, in nanoseconds
 }
 
-// ran records one handler.
+// ran records the time of one handler.
 func (p *pace) ran(d time.Duration) {
 	p.busy.Add(int64(d))
 	p.tasks.Add(1)
 }
 
-// sample takes in one fetch and the handlers since the last.
+// sample records one fetch, and the handlers since the last one.
 func (p *pace) sample(fetch time.Duration) {
 	p.fetch = average(p.fetch, float64(fetch), p.fetch > 0)
 	if n := p.tasks.Swap(0); n > 0 {
@@ -47,9 +47,8 @@ func (p *pace) slow(d time.Duration) {
 	p.handler, p.known = max(p.handler, float64(d)), true
 }
 
-// prefetch is how many tasks to hold beyond those that run: what the slots work off
-// during a few fetches. It is none before the first handler has returned, and for long
-// tasks.
+// prefetch returns how many tasks to fetch ahead: as many as the slots run during a few fetches. It
+// is 0 before the first handler has returned, and for long tasks.
 func (p *pace) prefetch(concurrency int) int {
 	if !p.known {
 		return 0

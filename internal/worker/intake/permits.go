@@ -7,28 +7,29 @@ import (
 )
 
 const (
-	// turnTime is how long a worker uses permits for task after task though others wait for whom
-	// none is left.
+	// turnTime is how long a worker keeps using permits for new tasks while other workers wait and
+	// none is left for them.
 	turnTime = time.Second
-	// placeTime is how long an account remembers a worker that holds nothing of it.
+	// placeTime is how long an account remembers a worker that holds no permits.
 	placeTime = 5 * time.Second
 )
 
-// permits are what a worker holds of a limit on running tasks. They are used for task after task
-// without a call, and given back when others want them or nothing has needed them for a while.
+// permits are a worker's part of a limit on running tasks. It uses them for one task after another
+// without a call. It gives them back when other workers want them, or when it has not needed them
+// for a while.
 type permits struct {
 	all *limits
-	max int // in all workers; 0 for no limit
+	max int // of all workers together; 0 means no limit
 
-	used    int // tasks leased, and those that fetches in flight may lease
+	used    int // leased tasks, and those that fetches in flight may lease
 	held    int
-	reuse   int  // of these, how many to use for task after task
-	wanted  bool // by others
-	waiting bool // for more: a signal tells when to ask again
+	reuse   int  // how many of these to use for one task after another
+	wanted  bool // other workers wait for permits
+	waiting bool // it waits for more: a signal says when to ask again
 
-	epoch   int64     // of the sessions when they were confirmed
-	granted time.Time // when more came
-	needed  time.Time // when they were last used up
+	epoch   int64     // number of sessions when they were confirmed
+	granted time.Time // when it got more
+	needed  time.Time // when all were last in use
 }
 
 func (p *permits) limits() bool { return p.max > 0 }
@@ -40,9 +41,9 @@ func (p *permits) set(limit int) (moved bool) {
 	return moved
 }
 
-// free is how many more tasks may be leased. Since a session was opened it is none until the store
-// has confirmed that the permits are still ours: while we stood still, others may have found that
-// no session of ours was left.
+// free returns how many more tasks may be leased. After a session was opened it is 0 until the
+// store has confirmed the permits: this process may have been paused, and other workers may have
+// taken its permits because it had no session.
 func (p *permits) free(now time.Time) int {
 	if p.epoch != p.all.epoch {
 		return 0
@@ -53,8 +54,8 @@ func (p *permits) free(now time.Time) int {
 func (p *permits) reserve(n int)   { p.used += n }
 func (p *permits) unreserve(n int) { p.used -= n }
 
-// keepable is how many permits may be used for task after task. Where there are fewer permits than
-// workers, each has its turn.
+// keepable returns how many permits may be used for one task after another. If there are fewer
+// permits than workers, the workers take turns.
 func (p *permits) keepable(now time.Time) int {
 	if p.reuse == 0 && now.Sub(p.granted) < turnTime {
 		return p.held
@@ -62,7 +63,7 @@ func (p *permits) keepable(now time.Time) int {
 	return min(p.held, p.reuse)
 }
 
-// keep is how many to keep when there is, or is not, something that waits for them.
+// keep returns how many permits to keep, if tasks wait for them or not.
 func (p *permits) keep(short bool, now time.Time) int {
 	if !short && (p.wanted || p.max == 0) {
 		return p.used
@@ -70,10 +71,10 @@ func (p *permits) keep(short bool, now time.Time) int {
 	return max(p.used, p.keepable(now))
 }
 
-// want is how many could be used at most.
+// want returns how many permits could be used at most.
 func (p *permits) want(keep, appetite int) int { return max(keep, min(p.max, appetite)) }
 
-// due reports whether some are to be confirmed, given back or asked for.
+// due reports whether permits must be confirmed, given back or asked for.
 func (p *permits) due(short bool, appetite int, now time.Time) bool {
 	switch {
 	case p.held > 0 && p.epoch != p.all.epoch, p.held > p.keep(short, now):
@@ -85,8 +86,8 @@ func (p *permits) due(short bool, appetite int, now time.Time) bool {
 	return !p.waiting && p.held < p.want(p.used, appetite) && p.free(now) == 0
 }
 
-// ask says what to keep and to want. From here on the worker counts with no more than it keeps. It
-// reports false if there is nothing to say.
+// ask returns how many to keep and how many to want. From now on the worker uses at most those that
+// it keeps. It returns false if no call is needed.
 func (p *permits) ask(q *store.DrawParams, short bool, appetite int, lease time.Duration, now time.Time) bool {
 	q.TTL, q.Max, q.Keep = lease, p.max, p.keep(short, now)
 	if !short && now.Sub(p.needed) >= lease/3 {
@@ -106,7 +107,7 @@ func (p *permits) ask(q *store.DrawParams, short bool, appetite int, lease time.
 	return true
 }
 
-// answer takes in a reply; epoch is that of the sessions when it was asked for.
+// answer processes a reply. epoch is the number of sessions when the call was made.
 func (p *permits) answer(q *store.DrawParams, r *store.DrawReply, epoch int64, now time.Time) {
 	if r.Held > q.Keep {
 		p.granted = now
@@ -114,7 +115,7 @@ func (p *permits) answer(q *store.DrawParams, r *store.DrawReply, epoch int64, n
 	p.held, p.reuse, p.wanted, p.waiting, p.epoch = r.Held, r.Reuse, r.Wanted, r.Held < q.Want, epoch
 }
 
-// wait is after what time the next call is needed though nothing happens; 0 for never.
+// wait returns after what time the next call is needed even if nothing happens; 0 means never.
 func (p *permits) wait(q *store.DrawParams, now time.Time) time.Duration {
 	if p.held == 0 && !p.waiting {
 		return 0

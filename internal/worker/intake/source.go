@@ -6,30 +6,30 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Source is a partition as the intake sees it.
+// Source is a partition of the store, as the intake sees it.
 type Source struct {
 	in     *Intake
 	grants chan *Grant // capacity 1
 
 	// Guarded by Intake.mu.
 	open      bool // there is a session to fetch with
-	hot       bool // there may be work that nobody has asked for since
-	unprobed  bool // it was found empty, but was not asked for suspects
-	busy      bool // a grant is out
-	turn      turn // of the partitions: what is delivered counts
+	hot       bool // there may be work that no fetch has asked for yet
+	unprobed  bool // it was found empty, but the fetch did not ask for suspects
+	busy      bool // a grant is in use
+	turn      turn // its turn among the partitions, by deliveries
 	unsettled int  // deliveries not yet settled
 	suspect   bool // it delivered a suspect that is not settled yet
-	unasked   int  // deliveries since it was last asked for suspects
+	unasked   int  // deliveries since a fetch last asked for suspects
 
-	short map[*Limit]bool    // limits of which nothing was left while more waited
-	turns map[*Limit]int64   // when it was last given something of a limit
-	asked []store.FetchQueue // of the grant that is out
+	short map[*Limit]bool    // limits that had nothing left while tasks waited
+	turns map[*Limit]int64   // when it last got a share of a limit
+	asked []store.FetchQueue // of the grant in use
 }
 
-// Granted yields leave to fetch from the source, for one fetch at a time.
+// Granted receives grants to fetch from the source, one at a time.
 func (src *Source) Granted() <-chan *Grant { return src.grants }
 
-// Opened says that a session can fetch from the source.
+// Opened reports that a session can fetch from the source.
 func (src *Source) Opened() {
 	in := src.in
 	in.mu.Lock()
@@ -39,7 +39,7 @@ func (src *Source) Opened() {
 	in.decideLocked()
 }
 
-// Lost says that the source's session is gone, and with it what it had not settled.
+// Lost reports that the source's session is gone, and with it the tasks that were not settled.
 func (src *Source) Lost() {
 	in := src.in
 	in.mu.Lock()
@@ -58,7 +58,7 @@ func (src *Source) Lost() {
 	in.decideLocked()
 }
 
-// Awaken says that the source may have work.
+// Awaken reports that the source may have work.
 func (src *Source) Awaken() {
 	in := src.in
 	in.mu.Lock()
@@ -67,8 +67,8 @@ func (src *Source) Awaken() {
 	in.decideLocked()
 }
 
-// Settled says that n deliveries of the source are done with. Only then is a suspect off this
-// worker's hands: if the process died before, it would be charged, and so would the next.
+// Settled reports that n deliveries of the source are settled. Only now may the worker fetch the
+// next suspect: if it had two and the process died, both would be counted as crashes.
 func (src *Source) Settled(tasks iter.Seq[*Task], n int, suspect bool) {
 	in := src.in
 	in.mu.Lock()
@@ -82,13 +82,13 @@ func (src *Source) Settled(tasks iter.Seq[*Task], n int, suspect bool) {
 		src.suspect, in.suspect = false, false
 	}
 	src.unsettled -= n
-	// What was settled may have children. Their signal will say so, but once must know
+	// Settled tasks may have children. A signal will report them, but with Once the intake must know
 	// now.
 	src.hot = src.hot || in.cfg.Once
 	in.decideLocked()
 }
 
-// Adopted says that n deliveries were found that will be settled but never run.
+// Adopted reports n deliveries that were found. They will be settled, but never run.
 func (src *Source) Adopted(n int) {
 	src.in.mu.Lock()
 	defer src.in.mu.Unlock()

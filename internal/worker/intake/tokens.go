@@ -8,21 +8,21 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// blockTime is how much of a rate a worker takes at once.
+// blockTime is how much of a rate, in time, a worker takes at once.
 const blockTime = 100 * time.Millisecond
 
-// tokens are what a worker was lent of a rate: a block that is spent by fetches, and reported
-// before the next one.
+// tokens are a worker's part of a rate. It gets a block, uses it for fetches, and reports what it
+// used before it gets the next block.
 type tokens struct {
-	rate store.Rate // zero for no limit
+	rate store.Rate // zero means no limit
 
-	lent     int       // of the last reply, until it is reported
-	left     int       // of these, neither spent nor reserved
-	reserved int       // for fetches in flight
-	asked    time.Time // when they were asked for, by our clock
-	until    time.Time // when they are void, by the store's clock
-	spent    time.Time // when the last was spent, by the store's clock; zero if none was
-	next     time.Time // when another try may succeed, by our clock
+	lent     int       // size of the block in the last reply, until it is reported
+	left     int       // tokens of the block that are neither spent nor reserved
+	reserved int       // tokens reserved for fetches in flight
+	asked    time.Time // when the block was asked for, by the local clock
+	until    time.Time // when the block expires, by the store's clock
+	spent    time.Time // when the last token was spent, by the store's clock; zero if none was
+	next     time.Time // when another try may succeed, by the local clock
 }
 
 func (t *tokens) limits() bool { return t.rate.Events > 0 }
@@ -45,7 +45,7 @@ func (t *tokens) free(now time.Time) int {
 func (t *tokens) reserve(n int)   { t.left, t.reserved = t.left-n, t.reserved+n }
 func (t *tokens) unreserve(n int) { t.left, t.reserved = t.left+n, t.reserved-n }
 
-// spend notes what a fetch has used. void says that the store took them for void.
+// spend records how many tokens a fetch used. void says that the store found them expired.
 func (t *tokens) spend(n int, at time.Time, void bool) {
 	if t.left -= n; n > 0 {
 		t.spent = at
@@ -55,18 +55,18 @@ func (t *tokens) spend(n int, at time.Time, void bool) {
 	}
 }
 
-// due reports whether a block is to be reported, or another is needed and may be had.
+// due reports whether a block must be reported, or another one is needed and may be available.
 func (t *tokens) due(short bool, now time.Time) bool {
 	switch {
 	case t.reserved > 0:
-		return false // a fetch in flight may spend them
+		return false // a fetch in flight may spend tokens
 	case t.lent > 0 && (t.left == 0 || now.Sub(t.asked) >= bounds.TokenTTL/2):
 		return true
 	}
 	return short && t.limits() && t.free(now) == 0 && !now.Before(t.next)
 }
 
-// ask reports the last block, and takes another if it is needed.
+// ask reports the last block, and asks for another one if it is needed.
 func (t *tokens) ask(q *store.DrawParams, short bool, appetite int, now time.Time) bool {
 	if !t.due(short, now) {
 		return false
@@ -87,11 +87,11 @@ func (t *tokens) answer(q *store.DrawParams, r *store.DrawReply, now time.Time) 
 	}
 }
 
-// wait is after what time the next call is needed though nothing happens; 0 for never.
+// wait returns after what time the next call is needed even if nothing happens; 0 means never.
 func (t *tokens) wait(now time.Time) time.Duration {
 	switch {
 	case t.reserved > 0:
-		return 0 // the reply to the fetch tells
+		return 0 // the reply to the fetch will say more
 	case t.lent > 0:
 		return max(time.Millisecond, bounds.TokenTTL/2-now.Sub(t.asked))
 	}

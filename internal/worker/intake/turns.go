@@ -7,28 +7,28 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// turn is the place of a claimant among others that receive something in proportion to their
-// weights (stride scheduling): whoever has received the least for its weight comes first.
+// turn is the place of one claimant among others. They share something by weight (stride
+// scheduling): the claimant that received the least for its weight comes first.
 type turn struct {
 	weight float64
 	pass   float64 // received / weight
 }
 
-// receive charges what the claimant was given.
+// receive records what the claimant was given.
 func (t *turn) receive(n int) { t.pass += float64(n) / t.weight }
 
-// lift takes from a claimant the right to a burst that it saved up while it wanted, or had,
-// nothing: floor is the place of the first of those that did.
+// lift prevents a burst of a claimant that wanted or had nothing for a while: it moves up to floor,
+// the place of the first among the others.
 func (t *turn) lift(floor float64) { t.pass = max(t.pass, floor) }
 
-// Queue is a queue of a worker, with the routes that it can run.
+// Queue is a queue of a worker, with the routes that the worker can run.
 type Queue struct {
 	store.FetchQueue
 	Weight float64
 }
 
-// queueOrder decides in which order a fetch asks a worker's queues: by turns, or strictly as they
-// are configured.
+// queueOrder decides in which order a fetch asks a worker's queues: by turns, or strictly as
+// configured.
 type queueOrder struct {
 	queues []store.FetchQueue // as configured
 	strict bool
@@ -36,7 +36,7 @@ type queueOrder struct {
 
 	// Guarded by Intake.mu.
 	turns []turn
-	order []int // indexes of the queues, the most entitled first
+	order []int // indexes of the queues in the order of their turns
 	got   []int
 }
 
@@ -51,7 +51,7 @@ func newQueueOrder(queues []Queue, strict bool) *queueOrder {
 	return o
 }
 
-// nextLocked is what to ask for. The result is in buf unless there is but one queue.
+// nextLocked returns the queues to ask, in order. If there are several, the result is in buf.
 func (o *queueOrder) nextLocked(buf []store.FetchQueue) []store.FetchQueue {
 	if len(o.queues) == 1 {
 		return o.queues
@@ -67,8 +67,8 @@ func (o *queueOrder) nextLocked(buf []store.FetchQueue) []store.FetchQueue {
 	return buf
 }
 
-// receivedLocked charges deliveries to their queues. All queues were asked, so one that gave
-// nothing had nothing.
+// receivedLocked counts deliveries for their queues. The fetch asked all queues, so a queue that
+// gave nothing was empty.
 func (o *queueOrder) receivedLocked(ds []store.Delivery) {
 	if len(o.queues) == 1 || len(ds) == 0 {
 		return

@@ -11,8 +11,7 @@
 //
 // # The tour
 //
-// The type of a task's arguments names its kind. A handler set has a function, the handler, for
-// each kind:
+// The type of a task's arguments names its kind. A handler set has a handler for each kind:
 //
 //	type Album struct{ Photos int }
 //

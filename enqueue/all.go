@@ -169,12 +169,11 @@ func (b *bulk) change(last bool) store.HoldChange {
 	return h
 }
 
-// mark returns the mark of the hold after this number of chunks of this call. No other call has
-// this mark.
+// mark returns the mark of the hold after this number of chunks. It is unique to this call.
 func (b *bulk) mark() string { return fmt.Sprintf("%s-%d", b.call, b.chunks) }
 
-// release closes the hold after a failure, even if ctx has ended: otherwise the run could never
-// finish. If another call took over the hold, it stays open.
+// release closes the hold after a failure, even if ctx has ended, so that the run can finish. If
+// another call took over the hold, it stays open.
 func (b *bulk) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdTimeout)
 	defer cancel()

@@ -64,7 +64,7 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 		"Sets[0].Attributes.Weight is not within 0.000001 to 1000000",
 		"Sets[0].Attributes.Backoff.First is negative",
 		"Sets[0].Attributes.Backoff.Factor is not a positive number",
-		"Sets[0].Attributes.Backoff.Jitter is not within 0 to 1",
+		"Sets[0].Attributes.Backoff.Jitter is neither within 0 to 1",
 		"Sets[0].Attributes.Backoff.Cap is negative",
 		"Sets[0].Attributes.Params do not encode as JSON",
 		`Sets[0].Kinds[""] is empty`,

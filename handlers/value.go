@@ -119,10 +119,7 @@ func (s *Set) validateValues(prefix string) (problems []error) {
 			problems = append(problems, &store.FieldError{Field: field + ".Cap", Reason: "is set for a map"})
 		}
 		if other, twice := known[d.name]; twice && other != *d {
-			problems = append(
-				problems,
-				&store.FieldError{Field: field, Reason: "is declared twice, with different types or options"},
-			)
+			problems = append(problems, &store.FieldError{Field: field, Reason: "is declared in two ways"})
 		}
 		known[d.name] = *d
 	}
@@ -157,7 +154,7 @@ func (l List[T]) Append(t attempting, items ...T) error {
 	return l.write(t, store.WriteAppend, data)
 }
 
-// Set sets a field of the map when the attempt succeeds. Everything else is as for [List.Append].
+// Set sets a field of the map when the attempt succeeds. All else is as for [List.Append].
 func (m Map[T]) Set(t attempting, field string, value T) error {
 	b, err := json.Marshal(value)
 	if err != nil {
@@ -166,8 +163,7 @@ func (m Map[T]) Set(t attempting, field string, value T) error {
 	return m.write(t, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
 }
 
-// Remove removes a field of the map when the attempt succeeds. Everything else is as for
-// [List.Append].
+// Remove removes a field of the map when the attempt succeeds. All else is as for [List.Append].
 func (m Map[T]) Remove(t attempting, field string) error {
 	return m.write(t, store.WriteRemove, []store.Datum{{Field: field}})
 }

@@ -105,7 +105,7 @@ func TestListsAndMapsThatCannotBeAreReported(t *testing.T) {
 	}, func(*handlers.Task[noteArgs]) error { return nil }))
 	require.ErrorContains(t, err, `Values["a b"]`)
 	require.ErrorContains(t, err, `Values["capped"].Cap is set for a map`)
-	require.ErrorContains(t, err, `Values["both"] is declared twice, with different types or options`)
+	require.ErrorContains(t, err, `Values["both"] is declared in two ways`)
 	require.ErrorContains(t, err, `Values["cap"].Cap is negative`)
 	require.NotContains(t, err.Error(), "twice")
 }

@@ -60,7 +60,7 @@ func (j Job) validate() error {
 	errs = append(errs, store.ValidateJobName(j.Name), store.ValidateName("Set", j.Set))
 	switch {
 	case j.Root == nil && !j.Open:
-		bad("Root", "is nil: only an open job may have no root task")
+		bad("Root", "is nil: only open jobs allow that")
 	case j.Root == nil && j.RootOptions != nil:
 		bad("RootOptions", "is set without Root")
 	}

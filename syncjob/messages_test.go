@@ -25,11 +25,11 @@ func TestMessagesOfBadInputAreOneLineAndSayNothingTwice(t *testing.T) {
 	cancel()
 	second := func(_ any, err error) error { return err }
 	for want, err := range map[string]error{
-		"start: Name is empty; Set is empty; Root is nil: only an open job may have no root task": second(m.Start(ctx, syncjob.Job{}, nil)),
-		"start: Name is empty; Set is empty":                                                      second(bare.Start(ctx, syncjob.Job{Root: leaf{}}, nil)),
-		"start: Root is a nil pointer":                                                            second(m.Start(ctx, syncjob.Job{Name: "a", Set: "tree", Root: (*leaf)(nil)}, nil)),
-		"start: Set is empty; Root is a nil pointer":                                              second(m.Start(ctx, syncjob.Job{Name: "a", Root: (*leaf)(nil)}, nil)),
-		`start job "a": store: StartRun was not tried: context canceled`:                          second(bare.Start(gone, syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)),
+		"start: Name is empty; Set is empty; Root is nil: only open jobs allow that": second(m.Start(ctx, syncjob.Job{}, nil)),
+		"start: Name is empty; Set is empty":                                         second(bare.Start(ctx, syncjob.Job{Root: leaf{}}, nil)),
+		"start: Root is a nil pointer":                                               second(m.Start(ctx, syncjob.Job{Name: "a", Set: "tree", Root: (*leaf)(nil)}, nil)),
+		"start: Set is empty; Root is a nil pointer":                                 second(m.Start(ctx, syncjob.Job{Name: "a", Root: (*leaf)(nil)}, nil)),
+		`start job "a": store: StartRun was not tried: context canceled`:             second(bare.Start(gone, syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)),
 		"ensure: Name is empty; SealAfter is set for a job that is not open; Open or Schedule must be set: only standing and periodic jobs can be declared": second(m.Ensure(ctx, syncjob.Job{Set: "tree", Root: leaf{}, SealAfter: time.Second})),
 		`start: RootOptions.Delay is negative; IfActive is not one of IfActiveRefuse, IfActiveJoin and IfActiveReplace`: second(m.Start(ctx,
 			syncjob.Job{Name: "a", Set: "tree", Root: leaf{}, RootOptions: &enqueue.Options{Delay: -1}}, &syncjob.StartOptions{IfActive: 9})),

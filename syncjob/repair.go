@@ -42,7 +42,7 @@ func (r RepairReport) String() string {
 		b.WriteString(Printable(fmt.Sprintf("%s %s", done, d)) + "\n")
 	}
 	for _, n := range r.Moving {
-		fmt.Fprintf(&b, "run %d changes all the time: pause it, then repair it again to check its counters\n", n)
+		fmt.Fprintf(&b, "run %d changes all the time: pause it, and repeat\n", n)
 	}
 	return b.String()
 }

@@ -34,7 +34,8 @@ func TestRepairTellsWhatItFoundAndMended(t *testing.T) {
 	require.Equal(t, store.RepairParams{Job: "job", DryRun: true}, s.asked)
 	require.False(t, report.Sound())
 	require.Equal(
-		t, "found counts: counters of run 7: pending says 2, is 1\nrun 8 changes all the time: pause it, then repair it again to check its counters\n",
+		t,
+		"found counts: counters of run 7: pending says 2, is 1\nrun 8 changes all the time: pause it, and repeat\n",
 		report.String(),
 	)
 	report, err = m.Run("job", 7).Repair(t.Context(), nil)

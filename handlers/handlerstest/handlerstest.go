@@ -32,8 +32,7 @@ type Options struct {
 	Run store.RunID
 	// RunArgs are the arguments of the run, for DecodeArgs. Defaults to none.
 	RunArgs enqueue.Args
-	// Configuration of the set, as from Manager.Configure. Defaults to none: the attributes in code
-	// apply.
+	// Configuration of the set, as from Manager.Configure. Defaults to none.
 	Configuration handlers.Configuration
 	// Middleware of the registry, outermost first. Defaults to none.
 	Middleware []handlers.Middleware

@@ -89,8 +89,8 @@ type Change struct {
 	PerJob  bool     // a limit per job changed
 }
 
-// Refresh puts the limits in force that are configured now. When the first limit comes into force,
-// leased tasks are counted: inventory lists them.
+// Refresh applies the limits that are configured now. When the first limit comes into force, leased
+// tasks are counted: inventory lists them.
 func (in *Intake) Refresh(inventory iter.Seq[*Task]) Change {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -186,8 +186,7 @@ func (ls *limits) wantsLocked(src *Source) bool {
 	})
 }
 
-// entitledLocked reports whether it is the source's turn: of the sources that wait for the limit,
-// none was served earlier.
+// entitledLocked reports whether no other source that waits for the limit was served earlier.
 func (ls *limits) entitledLocked(src *Source, l *Limit) bool {
 	return !slices.ContainsFunc(ls.in.sources, func(other *Source) bool {
 		return other != src && other.open && !other.busy && other.short[l] && other.turns[l] < src.turns[l]

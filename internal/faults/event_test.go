@@ -23,6 +23,8 @@ const (
 	hookBegan = "hook"      // an attempt of the post-job hook began
 	hookDone  = "hook done" // the post-job hook is about to return success
 	halted    = "halted"    // a producer stands still amid its sequence
+	entered   = "entered"   // a process passed the gate; Run is its fencing number
+	left      = "left"      // its worker has returned
 	produced  = "produced"  // a producer has enqueued all of it
 )
 

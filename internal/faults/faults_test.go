@@ -43,6 +43,7 @@ var rows = []struct {
 	{"F34_semaphore_holder_gone", semaphoreHolderGone},
 	{"F35_staged_children_lost", stagedChildrenLost},
 	{"F36_acknowledged_steps_lost", acknowledgedStepsLost},
+	{"F37_gated_workers_gone", gatedWorkersGone},
 }
 
 // TestFaults runs the rows side by side: most of them wait for leases to end most of the

@@ -47,6 +47,7 @@ var roles = map[string]func(context.Context, order, *ledger) error{
 	roleProducer: produce,
 	roleHolder:   hold,
 	roleTicker:   tick,
+	roleGated:    workGated,
 }
 
 // serve is the whole life of a process. It drains when its standard input ends, which
@@ -89,6 +90,20 @@ func work(ctx context.Context, o order, l *ledger) error {
 
 // workWith is a worker with the given handlers.
 func workWith(ctx context.Context, o order, l *ledger, registry *handlers.Registry) error {
+	return withManager(ctx, o, registry, func(m *syncjob.Manager) error {
+		w, err := o.worker(m)
+		if err != nil {
+			return err
+		}
+		if err := l.note(event{What: ready, Text: o.Name}); err != nil {
+			return err
+		}
+		return w.Run(ctx)
+	})
+}
+
+// withManager calls fn with a manager of the store that the order names.
+func withManager(ctx context.Context, o order, registry *handlers.Registry, fn func(*syncjob.Manager) error) error {
 	level := slog.LevelInfo
 	if o.Debug {
 		level = slog.LevelDebug
@@ -104,12 +119,9 @@ func workWith(ctx context.Context, o order, l *ledger, registry *handlers.Regist
 		return err
 	}
 	defer func() { _ = m.Close() }()
-	w, err := m.NewWorker(syncjob.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency, Lease: o.Lease, Grace: 2 * time.Second})
-	if err != nil {
-		return err
-	}
-	if err := l.note(event{What: ready, Text: o.Name}); err != nil {
-		return err
-	}
-	return w.Run(ctx)
+	return fn(m)
+}
+
+func (o *order) worker(m *syncjob.Manager) (*syncjob.Worker, error) {
+	return m.NewWorker(syncjob.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency, Lease: o.Lease, Grace: 2 * time.Second})
 }

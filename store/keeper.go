@@ -9,15 +9,16 @@ import (
 // share the work, and repeats are harmless.
 type Keeper interface {
 	// Promote moves delayed tasks that are due to the waiting ones: a limited number, of about
-	// [bounds.PageBytes]. It also returns the periodic jobs that are due. The caller must start them
-	// (see [Schedules]): for the next [FireClaim] no other call returns them. If the caller crashes, a
-	// later call returns them again.
+	// [bounds.PageBytes]. It seals or stops open runs that were left idle for their SealAfter or
+	// StopAfter (see [StartParams]). It also returns the periodic jobs that are due. The caller must
+	// start them (see [Schedules]): for the next [FireClaim] no other call returns them. If the caller
+	// crashes, a later call returns them again.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 
 	// Sweep cleans up. It closes dead sessions, and their tasks become recovered tasks. It removes
-	// what stopped and finished runs left, seals or stops idle runs, and deletes expired summaries.
-	// Each call does a limited part of this. If the store's clock jumped, or no sweep ran for a
-	// while, it first extends every lease once.
+	// what stopped and finished runs left, and deletes expired summaries. Each call does a limited
+	// part of this. If the store's clock jumped, or no sweep ran for a while, it first extends every
+	// lease once.
 	Sweep(ctx context.Context, partition int) (SweepReply, error)
 }
 
@@ -26,7 +27,7 @@ type PromoteReply struct {
 	Promoted int
 	Jobs     []string  // periodic jobs that are due
 	Now      time.Time // the store's clock
-	Next     time.Time // when the next task or job is due; zero if none is
+	Next     time.Time // when the next task, job or end of an idle run is due; zero if none is
 	More     bool      // more are due now
 }
 

@@ -9,7 +9,7 @@ type SignalType uint8
 const (
 	SignalWork          SignalType = iota + 1 // a lane of Queue got work
 	SignalRun                                 // the state or counts of Run moved
-	SignalDue                                 // the earliest delayed task moved forward
+	SignalDue                                 // the next due time of Promote moved forward
 	SignalSemaphore                           // it is the turn of who waits for Semaphore at Place
 	SignalLimit                               // Holder should draw on Limit: there is more for it, or others want what it holds
 	SignalMode                                // the mode of the partition was set

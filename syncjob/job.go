@@ -25,13 +25,14 @@ type Job struct {
 	// handlers. A job declared by Ensure with Open is a standing job.
 	Open bool
 	// SealAfter seals an open run when nothing was enqueued from outside of handlers for this long.
-	// Zero means never. Workers notice it late, by up to 5 s and a third of their lease, which is
-	// 10 s with the defaults; while no worker runs, the run stays open.
+	// Zero means never. A worker does it when that time comes, by the store's clock, mostly within
+	// 200 ms, and within 5 s if a signal of the store was lost. While no worker runs, the run stays
+	// open.
 	SealAfter time.Duration
 	// StopAfter stops an open run when nothing was enqueued from outside of handlers for this long,
 	// as [Run.Stop] does without Graceful. The run's reason says so. It is for work that is useless
-	// if its producer crashes before it seals the run. Zero means never. It is noticed as late as
-	// SealAfter, and cannot be set together with it.
+	// if its producer crashes before it seals the run. Zero means never. A worker does it as with
+	// SealAfter, and it cannot be set together with that.
 	StopAfter time.Duration
 	// Schedule makes it a periodic job, which Ensure declares. It cannot be set together with Open.
 	Schedule *Schedule

@@ -269,6 +269,25 @@ func (w *sleepers) start(name string, root enqueue.Args) *syncjob.Run {
 	return run
 }
 
+// open begins an open run of tree.
+func (w *sleepers) open(name string, j syncjob.Job) *syncjob.Run {
+	w.t.Helper()
+	j.Name, j.Set, j.Open = name, "tree", true
+	run, err := w.caller.Start(w.t.Context(), j, nil)
+	require.NoError(w.t, err)
+	return run
+}
+
+// ends requires that a run ends within the time of a transition.
+func (w *sleepers) ends(run *syncjob.Run, as syncjob.Status) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), w.within)
+	defer cancel()
+	final, err := run.Wait(ctx)
+	require.NoError(w.t, err)
+	require.Equal(w.t, as, final.Status)
+}
+
 func (w *sleepers) enqueue(run *syncjob.Run, args enqueue.Args, opts *enqueue.Options) {
 	w.t.Helper()
 	_, err := run.Enqueue(w.t.Context(), args, opts)

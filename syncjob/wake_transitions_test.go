@@ -337,6 +337,22 @@ var transitions = []transition{
 		w.release()
 		w.starts("leaf 1")
 	}},
+	{name: "an open run is sealed for being idle", hooked: true, run: func(w *sleepers) {
+		run := w.open("a", syncjob.Job{SealAfter: soon})
+		w.starts("pre", "post")
+		w.ends(run, syncjob.StatusSucceeded)
+	}},
+	{name: "an open run is sealed before one that is open for longer", hooked: true, run: func(w *sleepers) {
+		w.open("b", syncjob.Job{SealAfter: late})
+		w.starts("pre")
+		w.rest()
+		w.open("a", syncjob.Job{SealAfter: soon})
+		w.starts("pre", "post")
+	}},
+	{name: "an open run is stopped for being idle", run: func(w *sleepers) {
+		run := w.open("a", syncjob.Job{Root: leaf{blocks}, StopAfter: soon})
+		w.ends(run, syncjob.StatusStopped)
+	}},
 	{name: "a worker drains", run: func(w *sleepers) {
 		stop := w.work("elsewhere")
 		run := w.start("a", nil)

@@ -99,7 +99,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		}
 		r, err := accepting(h.Run)
 		if err == nil {
-			r.hold(h.Name, h.Mark, now)
+			p.hold(r, h.Name, h.Mark, now)
 			p.moved(r)
 		}
 		reply.Holds[i] = err
@@ -110,7 +110,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 			reply.Entries[i].Err = err
 			continue
 		}
-		r.touched = now
+		p.fed(r, now)
 		reply.Entries[i].Duplicate = p.admit(r, copyItem(e.Item), now)
 		p.moved(r)
 	}
@@ -120,7 +120,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		}
 		r, err := accepting(h.Run)
 		if err == nil {
-			r.unhold(h.Name)
+			p.unhold(r, h.Name)
 			p.moved(r)
 			p.conclude(r, now)
 		}

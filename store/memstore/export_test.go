@@ -37,6 +37,9 @@ func (s *backend) Leftovers() (left []string) {
 		for _, l := range p.due.items {
 			left = append(left, fmt.Sprintf("due %v", l.route))
 		}
+		for _, r := range p.watched.items {
+			left = append(left, fmt.Sprintf("watched %d", r.rec.ID.Number))
+		}
 		for id, sess := range p.sessions {
 			sess.each(func(fetch int64, index int, _ *holding) {
 				left = append(left, fmt.Sprintf("held %s %d.%d", id, fetch, index))

@@ -29,6 +29,7 @@ type partition struct {
 	queues         map[string]*queue
 	rings          map[store.Route]*ring
 	due            heap[*lane]          // lanes with delayed tasks by the earliest
+	watched        heap[*run]           // open runs by when they are ended for being idle
 	schedules      heap[*job]           // periodic jobs that are not disabled, by when they are looked at
 	sets           map[string][]byte    // descriptions
 	configurations map[string]*document // of sets
@@ -62,6 +63,10 @@ func newPartition(index int, h *hub, o Options) *partition {
 		due: heap[*lane]{
 			less:  func(a, b *lane) bool { return a.delayed.top().before(b.delayed.top()) },
 			moved: func(l *lane, to int) { l.dueAt = to },
+		},
+		watched: heap[*run]{
+			less:  func(a, b *run) bool { return a.idleEnds.Before(b.idleEnds) },
+			moved: func(r *run, to int) { r.watchedAt = to },
 		},
 		schedules: heap[*job]{
 			less:  func(a, b *job) bool { return a.schedule.wakes.Before(b.schedule.wakes) },
@@ -107,13 +112,23 @@ func (p *partition) nextTask() time.Time {
 	return p.due.top().delayed.top().due
 }
 
-// nextDue is when the earliest delayed task or periodic job is due; zero if there is none.
+// nextDue is when the earliest delayed task, periodic job or end of an idle run is due; zero if
+// there is none.
 func (p *partition) nextDue() time.Time {
 	next := p.nextTask()
 	if p.schedules.len() > 0 {
-		if wakes := p.schedules.top().schedule.wakes; next.IsZero() || wakes.Before(next) {
-			next = wakes
-		}
+		next = sooner(next, p.schedules.top().schedule.wakes)
+	}
+	if p.watched.len() > 0 {
+		next = sooner(next, p.watched.top().idleEnds)
 	}
 	return next
+}
+
+// sooner is the earlier of two times, of which the first may be zero for none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -9,8 +9,8 @@ import (
 // promoteSlice bounds one call of Promote, which holds the partition's lock.
 const promoteSlice = 4096
 
-// Promote moves delayed tasks that are due to waiting, earliest first, and tells of the jobs that
-// are due.
+// Promote ends runs that were left idle, moves delayed tasks that are due to waiting, earliest
+// first, and tells of the jobs that are due.
 func (s *backend) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
@@ -18,7 +18,7 @@ func (s *backend) Promote(ctx context.Context, partition int) (store.PromoteRepl
 	}
 	defer part.unlock()
 	now := part.now()
-	reply := store.PromoteReply{Now: now, Jobs: part.dueJobs(now)}
+	reply := store.PromoteReply{Now: now, Jobs: part.dueJobs(now), More: part.endIdle(now, promoteSlice)}
 	for part.due.len() > 0 && !part.nextTask().After(now) {
 		if reply.Promoted == promoteSlice {
 			reply.More = true

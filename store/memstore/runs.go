@@ -38,7 +38,8 @@ type run struct {
 
 	idleAfter time.Duration // without an enqueue, after which an open run is sealed, or stopped
 	stopIdle  bool
-	touched   time.Time // when it was enqueued into from outside, or opened, last
+	idleEnds  time.Time // when that is, while it is in partition.watched
+	watchedAt int       // position in partition.watched; -1 when absent
 
 	stopped bool      // it ended by a stop: repeating the stop must answer as it did then
 	expires time.Time // of a final run: when its summary goes
@@ -112,7 +113,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		failureCap: params.FailureCap,
 		idleAfter:  params.IdleAfter(),
 		stopIdle:   params.StopAfter > 0,
-		touched:    now,
+		watchedAt:  -1,
 		endedAt:    -1,
 	}
 	if params.Configuration != nil {
@@ -124,7 +125,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		j.tokens[r.token] = r
 	}
 	if params.Open {
-		r.hold(store.HoldOpen, "", now)
+		p.hold(r, store.HoldOpen, "", now)
 	}
 	if params.Root != nil {
 		r.rec.Root = params.Root.Route
@@ -163,12 +164,12 @@ func (r *run) awaits(hook store.Route) bool {
 }
 
 // hold opens a named hold.
-func (r *run) hold(name, mark string, now time.Time) {
+func (p *partition) hold(r *run, name, mark string, now time.Time) {
 	h, ok := r.holds[name]
 	if !ok {
 		h = store.HoldRecord{Name: name, Since: now}
 		if name == store.HoldOpen {
-			r.touched = now
+			p.watch(r, now)
 		}
 	}
 	if mark != "" {
@@ -181,7 +182,10 @@ func (r *run) hold(name, mark string, now time.Time) {
 	r.rec.Holds = int64(len(r.holds))
 }
 
-func (r *run) unhold(name string) {
+func (p *partition) unhold(r *run, name string) {
+	if name == store.HoldOpen {
+		p.unwatch(r)
+	}
 	delete(r.holds, name)
 	r.rec.Holds = int64(len(r.holds))
 }

@@ -67,6 +67,7 @@ func (p *partition) cancelWaiting(r *run) {
 	c.Cancelled += c.Pending + c.Delayed
 	c.Pending, c.Delayed = 0, 0
 	p.dropLanes(r)
+	p.unwatch(r)
 	r.root, r.holds, r.rec.Holds = nil, nil, 0
 	r.claims = claims{}
 }
@@ -82,6 +83,57 @@ func (p *partition) conclude(r *run, now time.Time) bool {
 	case r.rec.Status == store.StatusRunning && r.rec.Counts.Remaining() == 0 && r.rec.Holds == 0:
 		p.complete(r, now)
 		return true
+	}
+	return false
+}
+
+// watch lists a run that was opened just now, so that it ends if it is left idle.
+func (p *partition) watch(r *run, now time.Time) {
+	if r.idleAfter <= 0 {
+		return
+	}
+	before := p.nextDue()
+	r.idleEnds = now.Add(r.idleAfter)
+	if r.watchedAt < 0 {
+		p.watched.push(r)
+	} else {
+		p.watched.fix(r.watchedAt)
+	}
+	if before.IsZero() || r.idleEnds.Before(before) {
+		p.signal(store.Signal{Type: store.SignalDue})
+	}
+}
+
+// fed notes that something was enqueued into a run: its idle time begins again.
+func (p *partition) fed(r *run, now time.Time) {
+	if r.watchedAt >= 0 {
+		r.idleEnds = now.Add(r.idleAfter)
+		p.watched.fix(r.watchedAt)
+	}
+}
+
+// unwatch takes a run off the list that is not open any more.
+func (p *partition) unwatch(r *run) {
+	if r.watchedAt >= 0 {
+		p.watched.remove(r.watchedAt)
+	}
+}
+
+// endIdle seals open runs that nobody enqueued into for their SealAfter, and stops those of
+// StopAfter. It returns whether it left some.
+func (p *partition) endIdle(now time.Time, limit int) (more bool) {
+	for p.watched.len() > 0 && !p.watched.top().idleEnds.After(now) {
+		if limit--; limit < 0 {
+			return true
+		}
+		r := p.watched.top()
+		if r.stopIdle {
+			p.stop(r, store.IdleReason, false, now)
+			continue
+		}
+		p.unhold(r, store.HoldOpen)
+		p.moved(r)
+		p.conclude(r, now)
 	}
 	return false
 }
@@ -125,6 +177,7 @@ func (p *partition) start(r *run, now time.Time) bool {
 // the sample of failures, until the retention has passed.
 func (p *partition) finalise(r *run, status store.Status, now time.Time) {
 	p.dropLanes(r)
+	p.unwatch(r)
 	r.root, r.post, r.holds, r.rec.Holds = nil, nil, nil, 0
 	r.claims = claims{}
 	r.rec.Status, r.rec.FinalStatus, r.rec.RetryError = status, "", ""

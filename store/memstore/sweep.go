@@ -14,8 +14,8 @@ const (
 	jumpFactor = 3
 )
 
-// Sweep closes dead sessions, seals idle runs and expires summaries, claimed
-// IDs and unused producer streams: a bounded slice of it.
+// Sweep closes dead sessions and expires summaries, claimed IDs and unused producer streams: a
+// bounded slice of it.
 //
 // When more than three sweep intervals passed since the last sweep, or the clock went
 // back, the machine may have stood still, and with it every worker that would
@@ -41,7 +41,7 @@ func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, e
 	}
 	left -= part.reclaimDead(ctx, now, left, &reply)
 	part.lastSweep = now
-	left -= part.endIdle(now, left)
+	left -= part.expireClaims(now, left)
 	left -= part.expireSummaries(now, left, &reply)
 	part.forgetProducers(now)
 	part.forgetSemaphores(now)
@@ -82,22 +82,10 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 	return done
 }
 
-// endIdle seals open runs that nobody enqueued into for their SealAfter, stops those of StopAfter,
-// and frees claimed IDs of active runs.
-func (p *partition) endIdle(now time.Time, limit int) (done int) {
+// expireClaims frees claimed IDs of active runs.
+func (p *partition) expireClaims(now time.Time, limit int) (done int) {
 	for _, r := range p.active {
 		done += r.claims.expire(now, limit-done)
-		if _, open := r.holds[store.HoldOpen]; !open || r.idleAfter <= 0 || now.Before(r.touched.Add(r.idleAfter)) {
-			continue
-		}
-		done++
-		if r.stopIdle {
-			p.stop(r, store.IdleReason, false, now)
-			continue
-		}
-		r.unhold(store.HoldOpen)
-		p.moved(r)
-		p.conclude(r, now)
 	}
 	return done
 }

@@ -147,8 +147,7 @@ func (s *Store) beginCall(
 		lastRun = k.Run(known)
 	}
 	c := script.NewCall(
-		k.Meta, k.Jobs, k.Job(p.Job), k.Starts(p.Job), lastRun, k.Clock, k.Due, k.Routes, k.Idle, k.Run(id), k.Lanes(id),
-		k.Holds(id),
+		k.Meta, k.Jobs, k.Job(p.Job), k.Starts(p.Job), lastRun, k.Clock, k.Due, k.Routes, k.Run(id), k.Lanes(id), k.Holds(id),
 	)
 	lane, ring := id, ""
 	if first != nil {

@@ -117,7 +117,6 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 		case name == "jobs",
 			name == "routes",
 			name == "due",
-			name == "idle",
 			name == "leases",
 			name == "trash",
 			name == "hist",

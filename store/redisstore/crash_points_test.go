@@ -204,16 +204,17 @@ var crashPoints = map[string]crashPoint{
 			p.SealAfter = time.Hour
 			reply, err := c.StartRun(c.Context(), p)
 			require.NoError(c, err)
-			c.command("ZADD", "idle", "1", RunID(reply.Run))
+			c.command("ZADD", "due", "1", "i:"+RunID(reply.Run))
 		},
-		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+		act: func(c *crash) error { _, err := c.victim.Promote(c.Context(), 0); return err },
 		stands: func(c *crash, after bool) {
 			job, err := c.Job(c.Context(), "second")
 			require.NoError(c, err)
 			id := store.RunID{Job: "second", Number: job.LastRun}
 			require.EqualValues(c, pick(after, 1, 0), c.record(id).Holds)
-			c.sweep()
-			require.Zero(c, c.record(id).Holds, "any sweep does it")
+			_, err = c.Promote(c.Context(), 0)
+			require.NoError(c, err)
+			require.Zero(c, c.record(id).Holds, "any worker of the partition does it")
 		},
 	},
 	"release_kept": {

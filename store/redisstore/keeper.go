@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
@@ -16,35 +15,17 @@ import (
 const promoteSlice = bounds.MaxBatch
 
 // Promote implements [store.Keeper]. The first call of the script learns which lanes are due, the
-// second moves their tasks. Both tell of periodic jobs that are due, each of one once.
+// second moves their tasks. Both tell of periodic jobs that are due, each of one once, and of idle
+// runs, which are ended.
 func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	k := s.spaces[partition]
 	var reply store.PromoteReply
 	var due []string
 	for range 2 {
 		c := script.NewCall(k.Due, k.Clock, k.Routes).Add(k.Channel).Int(promoteSlice)
-		count := c.Reserve()
-		n := 0
-		for _, name := range due {
-			id, route, ok := format.ParseLane(name)
-			if !ok {
-				s.config.Logger.ErrorContext(
-					ctx, "a lane with delayed tasks has a damaged name", "partition", partition,
-				)
-				if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(name).Build()).Error(); err != nil {
-					return reply, s.server.Translate(ctx, "promote", err)
-				}
-				continue
-			}
-			c.Key(k.Run(id))
-			c.Key(k.Waiting(name))
-			c.Key(k.Delayed(name))
-			c.Key(k.Ring(format.RouteName(route)))
-			c.Add(id, format.RouteName(route), route.Queue, string(format.NeededState(route)))
-			s.noteWork(partition, format.RouteName(route))
-			n++
+		if err := s.packDue(ctx, k, c, due); err != nil {
+			return reply, err
 		}
-		c.Set(count, n)
 		r, err := s.server.Run(ctx, script.Promote, c)
 		if err != nil {
 			return reply, err
@@ -69,19 +50,53 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	return reply, nil
 }
 
+// packDue packs the lanes that are due. It ends the idle runs among them, so that the script finds
+// them no longer, and takes out what is neither.
+func (s *Store) packDue(ctx context.Context, k *format.Keyspace, c *script.Call, due []string) error {
+	count := c.Reserve()
+	n := 0
+	var idle, damaged []string
+	for _, name := range due {
+		if _, ok := k.IdleRun(name); ok {
+			idle = append(idle, name)
+			continue
+		}
+		id, route, ok := format.ParseLane(name)
+		if !ok {
+			damaged = append(damaged, name)
+			continue
+		}
+		c.Key(k.Run(id))
+		c.Key(k.Waiting(name))
+		c.Key(k.Delayed(name))
+		c.Key(k.Ring(format.RouteName(route)))
+		c.Add(id, format.RouteName(route), route.Queue, string(format.NeededState(route)))
+		s.noteWork(k.Partition, format.RouteName(route))
+		n++
+	}
+	c.Set(count, n)
+	if len(damaged) > 0 {
+		s.config.Logger.ErrorContext(ctx, "a due time has a damaged name", "partition", k.Partition, "names", len(damaged))
+		if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(damaged...).Build()).Error(); err != nil {
+			return s.server.Translate(ctx, "promote", err)
+		}
+	}
+	return each(ctx, idle, func(ctx context.Context, name string) error { return s.endIdle(ctx, k, name) })
+}
+
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Idle, k.Kept, k.Terms, k.Routes).
+	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Kept, k.Terms, k.Routes).
 		Add(format.Millis(s.config.SweepInterval))
 	r, err := s.server.Run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
 	}
-	if len(r) != 6 {
+	if len(r) != 5 {
 		return store.SweepReply{}, script.Unexpected(script.Sweep, "")
 	}
-	var lists [6][]string
+	var lists [5][]string
 	for i := range r {
 		ms, err := r[i].ToArray()
 		if err != nil {
@@ -89,7 +104,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		}
 		lists[i] = stringsOf(ms)
 	}
-	sessions, trash, expired, idle, kept, routes := lists[0], lists[1], lists[2], lists[3], lists[4], lists[5]
+	sessions, trash, expired, kept, routes := lists[0], lists[1], lists[2], lists[3], lists[4]
 	var reply store.SweepReply
 	// One damaged record must not keep everything else from being swept.
 	var errs []error
@@ -98,9 +113,6 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		reply.Sessions++
 		reply.Reclaimed += n
 		errs = append(errs, err)
-	}
-	for _, id := range idle {
-		errs = append(errs, s.endIdle(ctx, k, id))
 	}
 	errs = append(errs, s.releaseKept(ctx, k, kept))
 	reply.Purged = len(trash) + len(expired)
@@ -118,8 +130,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}
-	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(idle) == 64 || len(kept) == 64 ||
-		forgotten > 0
+	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(kept) == 64 || forgotten > 0
 	return reply, nil
 }
 
@@ -135,16 +146,15 @@ func each(ctx context.Context, ids []string, fn func(ctx context.Context, id str
 	return errors.Join(errs...)
 }
 
-func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, id string) error {
-	n, err := format.ParseInt(id)
-	if err != nil {
-		return fmt.Errorf("%w: run %q to be sealed", store.ErrCorrupt, id)
-	}
-	meta, _, err := s.meta(ctx, k, n)
+// endIdle ends an open run, if it is still idle.
+func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, name string) error {
+	number, _ := k.IdleRun(name)
+	meta, _, err := s.meta(ctx, k, number)
 	if err != nil {
 		return err
 	}
-	c := script.NewCall(k.Run(id), k.Idle, k.Holds(id), k.Clock, k.Hist, k.Trash, k.Lanes(id),
+	id := format.RunID(number)
+	c := script.NewCall(k.Run(id), k.Due, k.Holds(id), k.Clock, k.Hist, k.Trash, k.Lanes(id),
 		k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Routes)
 	_, _, err = s.server.Word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
 	return err

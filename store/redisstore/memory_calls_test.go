@@ -172,6 +172,7 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	delayed := itemOf("k", "delayed")
 	delayed.At = time.UnixMilli(1)
 	s.enqueue(idle, delayed)
+	broken := s.begin(store.StartParams{Job: "broken off", StopAfter: time.Millisecond})
 	s.fill()
 
 	require.NoError(t, s.SetRunPaused(t.Context(), run, true))
@@ -180,6 +181,7 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	promoted, err := s.Promote(t.Context(), 0)
 	require.NoError(t, err)
 	require.Equal(t, 1, promoted.Promoted)
+	require.Equal(t, store.StatusStopped, s.record(broken).Status)
 	_, err = s.Heartbeat(t.Context(), store.HeartbeatParams{Session: w.id, Lease: time.Hour, Runs: []store.RunID{run}})
 	require.NoError(t, err)
 	require.Len(t, s.worker("late").fetch(10, "k"), 2)

@@ -51,7 +51,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	e := enqueueing{
 		batch: newBatch(s, k), holds: p.Holds, entries: p.Entries, number: number, runs: make(map[int64]int),
 	}
-	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle)
+	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash)
 	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(producerTTL))
 	if err := e.packRuns(ctx, s); err != nil {
 		return store.EnqueueReply{}, err

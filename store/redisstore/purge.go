@@ -104,14 +104,18 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 	}
 	id := r.id
 	slice := func(last bool, routes, keys, buckets []string) (done bool, err error) {
-		c := script.NewCall(k.Run(id), k.Trash, k.Due, k.Kept, k.Idle).Add(id, r.ended).Flag(last).Int(len(routes))
+		c := script.NewCall(k.Run(id), k.Trash, k.Due, k.Kept).Add(id, r.ended).Flag(last).Int(len(routes))
 		for _, route := range routes {
 			c.Key(k.Ring(route))
 		}
-		c.Int(len(routes))
+		var due []string
 		for _, route := range routes {
-			c.Add(format.LaneName(id, route))
+			due = append(due, format.LaneName(id, route))
 		}
+		if last {
+			due = append(due, k.IdleEnd(id))
+		}
+		c.Int(len(due)).Add(due...)
 		c.Int(len(buckets)).Add(buckets...)
 		c.Keys = append(c.Keys, keys...)
 		word, _, err := s.server.Word(ctx, script.PurgeRun, c)

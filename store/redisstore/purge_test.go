@@ -56,7 +56,7 @@ func remains(s *scene, run store.RunID) []string {
 func isPurge(c redistest.Command) bool {
 	return strings.HasPrefix(c.Name, "EVAL") &&
 		slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:trash")) }) &&
-		slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:idle")) }) &&
+		slices.ContainsFunc(c.Args, func(a []byte) bool { return bytes.HasSuffix(a, []byte("}:kept")) }) &&
 		bytes.Contains(c.Args[2], []byte("}:run:"))
 }
 

@@ -130,7 +130,7 @@ var damages = []damage{
 		want:   three(0),
 		status: status(0),
 	},
-	// ring, due, lanes, routes, idle, clock, kept, ids
+	// ring, due, lanes, routes, clock, kept, ids
 	{name: "a lane is not in its ring", hit: hit("ZREM", "ring:q/set/k", "RUN"), kinds: kinds(index), want: three(0), status: status(0)},
 	{
 		name:   "a lane stands aside for nothing",
@@ -159,7 +159,7 @@ var damages = []damage{
 	{
 		name:   "an idle run would not be sealed",
 		begin:  sealableBegin,
-		hit:    hit("ZREM", "idle", "RUN"),
+		hit:    hit("ZREM", "due", "i:RUN"),
 		kinds:  kinds(index),
 		want:   three(0),
 		status: status(0),

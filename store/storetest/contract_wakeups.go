@@ -43,6 +43,22 @@ var wakeupsContract = []testCase{
 		r := s.start(store.StartParams{Job: "import", Root: &root})
 		l.hearsOfDue(r.partition, "a root that waits")
 	}},
+	{"it is signalled when the end of an idle run is due before all else", func(s *scene) {
+		for name, p := range idleEnds {
+			p.Job, p.Open = "import-"+name, true
+			var r *run
+			s.during(func() { r = s.start(p) }, func(l *listener) { l.hearsOfDue(r.partition, name+": it is open") })
+			q := r.producer()
+			q.add(r, task(scan, "t"))
+			q.seal(r)
+			s.during(
+				func() { s.NoError(q.hold(r, store.HoldOpen)) },
+				func(l *listener) { l.hearsOfDue(r.partition, name+": it is open again") },
+			)
+			r.stop(false)
+			s.sweep(r.partition)
+		}
+	}},
 	{"a pre-job hook that passes signals its run, and when the root is due", func(s *scene) {
 		begin := func(p store.StartParams) (*run, func()) {
 			p.PreJob = hook(preJob)
@@ -91,14 +107,14 @@ var wakeupsContract = []testCase{
 		r := s.start(store.StartParams{Job: "sealed", Open: true, SealAfter: brief})
 		r.producer().add(r, task(scan, "t")) // so that it does not end
 		s.h.Advance(s.tb, quiet)
-		s.during(func() { s.sweep(r.partition) }, func(l *listener) { l.moves(r, "it was sealed") })
+		s.during(func() { s.promote(r.partition) }, func(l *listener) { l.moves(r, "it was sealed") })
 		r = s.start(store.StartParams{Job: "stopped", Open: true, StopAfter: brief})
 		w := r.worker()
 		r.producer().add(r, tasks(scan, "t", 3)...)
 		ds := w.take(3)
 		s.h.Advance(s.tb, quiet)
 		w.succeed(ds[0]) // its counts are signalled now
-		s.during(func() { s.sweep(r.partition) }, func(l *listener) { l.moves(r, "it was stopped") })
+		s.during(func() { s.promote(r.partition) }, func(l *listener) { l.moves(r, "it was stopped") })
 		r.status(store.StatusStopping)
 	}},
 	{"a graceful stop that is made a hard one is signalled", func(s *scene) {

@@ -202,10 +202,8 @@ func (m *machine) Sweep(*rapid.T) {
 	m.promote()
 }
 
-// sweep seals, or stops, the runs that nobody enqueued into, and forgets those whose retention is
-// over.
-func (m *machine) sweep() {
-	m.s.sweep(0)
+// endIdle seals, or stops, the runs that nobody enqueued into.
+func (m *machine) endIdle() {
 	for _, r := range m.m.ordered() {
 		if _, open := r.holds[store.HoldOpen]; open && r.idleAfter > 0 && r.touched+r.idleAfter <= m.m.now {
 			if r.stopIdle {
@@ -214,7 +212,15 @@ func (m *machine) sweep() {
 				delete(r.holds, store.HoldOpen)
 				r.settle()
 			}
+			m.m.noteEnd(r)
 		}
+	}
+}
+
+// sweep forgets the runs whose retention is over.
+func (m *machine) sweep() {
+	m.s.sweep(0)
+	for _, r := range m.m.ordered() {
 		m.m.noteEnd(r)
 		if r.status.Final() && r.ended+r.retention <= m.m.now {
 			m.m.forget(r.id)

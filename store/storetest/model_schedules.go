@@ -35,7 +35,8 @@ func (s *modelSchedule) solve() { s.problem, s.until = "", time.Time{} }
 // clock is the store's.
 func (m *machine) clock() time.Time { return m.promote().Now }
 
-// promote promotes what is due, and requires that only jobs are told of that are to be looked at.
+// promote promotes what is due, ends idle runs, and requires that only jobs are told of that are to
+// be looked at.
 func (m *machine) promote() store.PromoteReply {
 	for range 10_000 {
 		reply, err := m.s.store.Promote(m.s.ctx, 0)
@@ -50,6 +51,7 @@ func (m *machine) promote() store.PromoteReply {
 			m.told[name] = true
 		}
 		if !reply.More {
+			m.endIdle()
 			return reply
 		}
 	}

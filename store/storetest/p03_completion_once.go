@@ -2,9 +2,16 @@ package storetest
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
+
+// idleEnds are the ways in which an open run that is left idle ends.
+var idleEnds = map[string]store.StartParams{
+	"sealed":  {SealAfter: time.Hour},
+	"stopped": {StopAfter: time.Hour},
+}
 
 var completionOnce = []testCase{
 	{"a root that enqueues nothing completes the run", func(s *scene) {
@@ -71,17 +78,51 @@ var completionOnce = []testCase{
 		r.producer().seal(r)
 		r.status(store.StatusSucceeded)
 	}},
-	{"an idle open run is sealed by the sweep", func(s *scene) {
+	{"an idle open run is sealed when its time has come, before anybody sweeps", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, SealAfter: brief})
-		s.until(r.partition, "the idle run is sealed", func() bool { return r.record().Status.Final() })
+		s.h.Advance(s.tb, brief+tick)
+		s.promote(r.partition)
 		r.status(store.StatusSucceeded)
 	}},
-	{"an idle open run whose producer broke off is stopped by the sweep, with a reason", func(s *scene) {
+	{"the end of an idle run is a due time, which an enqueue moves and a seal takes away", func(s *scene) {
+		for name, p := range idleEnds {
+			p.Job, p.Open = "import-"+name, true
+			r := s.start(p)
+			next := func() time.Time {
+				reply, err := s.store.Promote(s.ctx, r.partition)
+				s.NoError(err)
+				return reply.Next
+			}
+			begun := r.record().Created
+			first := next()
+			s.WithinRange(first, begun.Add(time.Hour), begun.Add(time.Hour+tick), "%s: so long after its start", name)
+			s.h.Advance(s.tb, tick)
+			q := r.producer()
+			q.add(r, task(scan, "t"))
+			fed := next()
+			s.False(fed.Before(first.Add(tick)), "%s: the task came a tick later", name)
+			s.h.Advance(s.tb, tick)
+			s.NoError(q.hold(r, "upload"))
+			s.NoError(q.hold(r, store.HoldOpen), "it is open")
+			s.Equal(fed, next(), "%s: no task came", name)
+			q.seal(r)
+			s.Zero(next(), "%s: it was sealed", name)
+			q.add(r, task(scan, "late"))
+			s.Zero(next(), "%s: it is not open", name)
+			s.NoError(q.hold(r, store.HoldOpen))
+			s.False(next().Before(fed.Add(tick)), "%s: it was opened again", name)
+			r.stop(false)
+			s.sweep(r.partition)
+			s.Zero(next(), "%s: it was stopped", name)
+		}
+	}},
+	{"an idle open run whose producer broke off is stopped when its time has come, with a reason", func(s *scene) {
 		for name, hooks := range map[string]store.StartParams{"plain": {}, "hooked": {PreJob: hook(preJob), PostJob: hook(postJob)}} {
 			hooks.Job, hooks.Open, hooks.StopAfter = "import-"+name, true, brief
 			r := s.start(hooks)
 			r.producer().add(r, tasks(scan, "scan", 3)...)
-			s.until(r.partition, "the idle run is stopped", func() bool { return r.record().Status.Final() })
+			s.h.Advance(s.tb, brief+tick)
+			s.promote(r.partition)
 			rec := r.record()
 			s.Equal(store.StatusStopped, rec.Status, name)
 			s.Equal(store.IdleReason, rec.Reason)

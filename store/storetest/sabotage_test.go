@@ -80,6 +80,11 @@ var sabotages = map[string]struct {
 		"P3 Completion once.",
 		func(s store.Store) store.Store { return &sealsBrokenOff{s} },
 	},
+	"forgets when an idle run ends": {
+		"P03_CompletionOnce",
+		"P3 Completion once.",
+		func(s store.Store) store.Store { return &forgetsIdle{s} },
+	},
 	"hides that a lease was lost": {"P05_Fencing", "P5 Fencing.", func(s store.Store) store.Store { return &hidesLoss{s} }},
 	"lets dead workers enqueue": {
 		"P05_Fencing",

@@ -34,8 +34,8 @@ import (
 //	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
 //	clock            hash: queue → virtual time; under / where those of other queues begin
 //	routes           zset: routes with work, in order of their names
-//	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at
-//	idle             zset: run → when it is sealed
+//	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at;
+//	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before
 //	kept             zset: bucket of claimed IDs → until when the last is kept
 //	leases, terms    zset: session → expiry; hash: session → length of its lease in ms
 //	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
@@ -52,7 +52,7 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Jobs, Sets, Clock, Routes, Due, Idle, Kept, Leases, Terms, Trash, Hist string
+	Channel, Meta, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Trash, Hist string
 }
 
 // NewKeyspace names the keys of a partition.
@@ -67,7 +67,6 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Clock:   p + "clock",
 		Routes:  p + "routes",
 		Due:     p + "due",
-		Idle:    p + "idle",
 		Kept:    p + "kept",
 		Leases:  p + "leases",
 		Terms:   p + "terms",
@@ -155,6 +154,19 @@ func ParseLane(s string) (id string, route store.Route, ok bool) {
 	id, rest, found := strings.Cut(s, "/")
 	route, ok = ParseRoute(rest)
 	return id, route, ok && found
+}
+
+// idleMark stands before the run in the name of its end for being idle.
+const idleMark = "i:"
+
+// IdleEnd is how due names the end of an open run that is left idle.
+func (k *Keyspace) IdleEnd(id string) string { return idleMark + id }
+
+// IdleRun finds the run in the name of its end, if it is such a name.
+func (k *Keyspace) IdleRun(s string) (number int64, ok bool) {
+	id, ok := strings.CutPrefix(s, idleMark)
+	number, err := strconv.ParseInt(id, 10, 64)
+	return number, ok && err == nil && RunID(number) == id
 }
 
 // tallyMark stands before the lane of a lease that its run counts by kind.

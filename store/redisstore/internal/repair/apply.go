@@ -14,7 +14,7 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	k, id := x.k, x.id
 	post := x.h["postroute"]
 	c := script.NewCall(
-		k.Run(id), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Idle, k.Lanes(id), k.Holds(id),
+		k.Run(id), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Lanes(id), k.Holds(id),
 		k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Kept,
 	)
 	c.Add(k.Channel, id).Flag(x.p.DryRun)

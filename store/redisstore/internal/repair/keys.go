@@ -11,7 +11,7 @@ import (
 // names begin with. Keys that are not here are not looked at.
 var (
 	fixedTypes = map[string]string{
-		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "idle": "zset", "kept": "zset",
+		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
 		"leases": "zset", "terms": "hash", "sets": "hash", "trash": "zset", "hist": "zset",
 	}
 	keyTypes = map[string]string{

@@ -1,19 +1,20 @@
 -- Seals, or stops, an open run into which nothing was enqueued for the time it was started with.
 -- Uses: arguments, clock, ends, runs, signals.
--- KEYS  1 run, 2 idle, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane, 10 routes
+-- KEYS  1 run, 2 due, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane, 10 routes
 -- ARGV  channel, run, reason if it is stopped
 -- Returns {ok}
--- Repeat: the hold is removed once. ZREM goes first so that it passes when memory is short.
-local RUN, IDLE, HOLDS = KEYS[1], KEYS[2], KEYS[3]
+-- Repeat: the hold is removed once; a run that was fed meanwhile is due later. ZREM goes first so
+--       that it passes when memory is short.
+local RUN, DUE, HOLDS = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, reason = arg(), arg(), arg()
 local keys = {
   clock = KEYS[4], hist = KEYS[5], trash = KEYS[6], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9], routes = KEYS[10],
 }
-local due = redis.call('ZSCORE', IDLE, id)
+local due = redis.call('ZSCORE', DUE, 'i:' .. id)
 if not due or tonumber(due) > now then
   return { 'ok' }
 end
-redis.call('ZREM', IDLE, id)
+redis.call('ZREM', DUE, 'i:' .. id)
 local run = open_run(RUN, id)
 if run and (run.state == 'running' or run.state == 'starting') and redis.call('HDEL', HOLDS, 'open') == 1 then
   run.holds = run.holds - 1

@@ -1,13 +1,13 @@
 -- Adds a batch of tasks to runs, and opens and closes holds.
--- Uses: add, arguments, clock, ends, numbers, runs, signals, streams.
--- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle; then by index:
+-- Uses: add, arguments, clock, ends, idle, numbers, runs, signals, streams.
+-- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash; then by index:
 --       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
 -- ARGV  channel, number, ttl; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
 --       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
 -- Returns {word, record}: ok and the reply, of the first time if it is a repeat;
 --       unknown (no such producer), stale (a lower number)
 -- Repeat: the record holds the last number with its reply; the same number answers it again.
-local PRODUCER, IDLE = KEYS[1], KEYS[7]
+local PRODUCER = KEYS[1]
 local channel, number, ttl = arg(), num(), arg()
 local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
 
@@ -79,7 +79,10 @@ for _ = 1, num() do
   if run and redis.call('HDEL', KEYS[run.base + 2], name) == 1 then
     run.holds = run.holds - 1
     run.closed = true
-    run.opened = run.opened and name ~= 'open'
+    if name == 'open' then
+      run.opened = false
+      redis.call('ZREM', keys.due, 'i:' .. run.id)
+    end
   end
 end
 
@@ -88,13 +91,11 @@ for _, run in pairs(runs) do
     keys.lanes, keys.post, keys.ring = KEYS[run.base + 1], KEYS[run.base + 3], KEYS[run.base + 4]
     maybe_end(run, keys)
   end
-  if run.touched or run.opened then
-    local idle = redis.call('HGET', run.key, 'sealafter')
-    if idle and run.opened then
-      redis.call('ZADD', IDLE, now + number_of(idle), run.id)
-    elseif idle then
-      redis.call('ZADD', IDLE, 'XX', now + number_of(idle), run.id)
-    end
+  local after = (run.touched or run.opened) and redis.call('HGET', run.key, 'sealafter')
+  if after and run.opened then
+    end_when_idle(keys.due, run.id, after)
+  elseif after then
+    redis.call('ZADD', keys.due, 'XX', now + number_of(after), 'i:' .. run.id)
   end
   save_run(run)
 end

@@ -1,9 +1,10 @@
--- Moves delayed tasks that are due to waiting, and tells of periodic jobs that are due.
+-- Moves delayed tasks that are due to waiting, and tells of periodic jobs and ends of idle runs that
+-- are due.
 -- Uses: arguments, clock, numbers, pages, rings, runs, signals.
 -- KEYS  1 due, 2 clock, 3 routes; per lane: run, W, D, ring
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
--- Returns {moved, now, next due, {job …}, lane …}: the lanes due now, as hints for the next call, and jobs, each of which is
---       left to the caller for a while
+-- Returns {moved, now, next due, {job …}, lane or i:R …}: the lanes due now, as hints for the next
+--       call; idle runs, for end_idle; and jobs, each of which is left to the caller for a while
 -- Repeat: a task is moved once, by ZREM; a job that was told of is told of again. ZREM goes first so that it passes when memory is short.
 local DUE = KEYS[1]
 local keys = { clock = KEYS[2], routes = KEYS[3] }

@@ -1,12 +1,12 @@
 -- Removes a slice of what a finished run left behind, if the run is as it was read: a server that
 -- lost what it had answered may have gone back to where the run was active.
 -- Uses: arguments.
--- KEYS  1 run, 2 trash, 3 due, 4 kept, 5 idle; rings; keys that are removed
--- ARGV  run, its end as it was read, '' for none; 1 for the last slice; number of rings; lanes that may be in due: n, lane × n;
+-- KEYS  1 run, 2 trash, 3 due, 4 kept; rings; keys that are removed
+-- ARGV  run, its end as it was read, '' for none; 1 for the last slice; number of rings; what may be in due: n, name × n;
 --       buckets of IDs that may be in kept: n, name × n
 -- Returns {ok}, {active}: it has not ended, {moved}: it is not as it was read
 -- Repeat: absolute; the entry in trash goes with the last slice. Nothing is written that takes memory.
-local RUN, TRASH, DUE, KEPT, IDLE = unpack(KEYS)
+local RUN, TRASH, DUE, KEPT = unpack(KEYS)
 local id, ended, last, rings = arg(), arg(), num(), num()
 local v = redis.pcall('HMGET', RUN, 'state', 'ended') -- of one whose record is gone or damaged nothing is left to lose
 local state = v[1]
@@ -16,8 +16,8 @@ if state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' a
 elseif (v[2] or '') ~= ended then
   return { 'moved' }
 end
-local first = 6 + rings
-for i = 6, first - 1 do
+local first = 5 + rings
+for i = 5, first - 1 do
   redis.call('ZREM', KEYS[i], id)
 end
 for _ = 1, num() do
@@ -30,7 +30,6 @@ if #KEYS >= first then
   redis.call('UNLINK', unpack(KEYS, first))
 end
 if last == 1 then
-  redis.call('ZREM', IDLE, id)
   redis.call('ZREM', TRASH, id)
 end
 return { 'ok' }

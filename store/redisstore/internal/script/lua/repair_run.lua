@@ -1,7 +1,7 @@
 -- Fixes one run: what its record, its lanes, what sessions hold of it and the indexes say of each
 -- other.
--- Uses: arguments, clock, ends, rings, runs, signals.
--- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 idle, 8 lanes, 9 holds, 10 and 11 waiting list and ring of the post-job lane, 12 kept;
+-- Uses: arguments, clock, ends, idle, rings, runs, signals.
+-- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
 -- ARGV  channel, run, dry run (1); record as it was read: number of its virtual times, n, (name, value) × n;
 --       fields: n, (name, value as it was read, new value, '' for none) × n;
@@ -13,8 +13,8 @@
 -- back, as
 --       every fetch changes a virtual time. Only then counters, hook and claims are fixed; what the script sees for itself, always.
 -- Repeat: absolute. HDEL goes first so that it passes when memory is short.
-local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, IDLE, LANES, HOLDS, POST, POST_RING, KEPT =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
 local ENDS = { hist = HIST, trash = TRASH, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
 local channel, id, dry = arg(), arg(), num() == 1
@@ -187,10 +187,10 @@ local function fix_holds()
     end)
   end
   local after = tonumber(now_has('sealafter') or nil)
-  if after and redis.call('HEXISTS', HOLDS, 'open') == 1 and not redis.call('ZSCORE', IDLE, id) then
+  if after and redis.call('HEXISTS', HOLDS, 'open') == 1 and not redis.call('ZSCORE', DUE, 'i:' .. id) then
     damage('index', 'open run', 'it would never be ' .. (now_has('stopidle') and 'stopped' or 'sealed') ..
       ' for being idle: it is listed again', function()
-      redis.call('ZADD', IDLE, now + after, id)
+      end_when_idle(DUE, id, after)
     end)
   end
 end

@@ -1,8 +1,8 @@
 -- Notes that somebody sweeps, and finds what there is to do.
 -- Uses: clock, numbers.
--- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 idle, 6 kept, 7 terms, 8 routes
+-- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 kept, 6 terms, 7 routes
 -- ARGV  sweep interval in ms
--- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {runs to seal}, {buckets with claimed IDs
+-- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {buckets with claimed IDs
 --       that are kept no longer}, {routes: the next 64, in turn}
 -- If nobody swept for three intervals, or the clock went back, no lease could be renewed or judged
 -- in that
@@ -11,7 +11,7 @@
 -- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to
 -- be found.
 -- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
-local META, LEASES, TRASH, HIST, IDLE, KEPT, TERMS, ROUTES = unpack(KEYS)
+local META, LEASES, TRASH, HIST, KEPT, TERMS, ROUTES = unpack(KEYS)
 local interval = tonumber(ARGV[1])
 local noted = redis.call('HMGET', META, 'sweep', 'looked')
 local last = number_of(noted[1])
@@ -37,7 +37,6 @@ return {
   redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 16),
   redis.call('ZRANGEBYSCORE', TRASH, '-inf', now, 'LIMIT', 0, 64),
   redis.call('ZRANGEBYSCORE', HIST, '-inf', now, 'LIMIT', 0, 64),
-  redis.call('ZRANGEBYSCORE', IDLE, '-inf', now, 'LIMIT', 0, 64),
   redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, 64),
   routes,
 }

@@ -1,11 +1,11 @@
--- Uses: arguments, clock, rings, runs, signals.
+-- Uses: arguments, clock, idle, rings, runs, signals.
 -- Shared by the scripts that begin a run under a number that the caller proposes from the server's
 -- clock.
--- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes, 9 idle,
---       10 run, 11 lanes, 12 holds; 13 W, 14 D, 15 ring of the lane of the first task: the pre-job hook's, or else the root's; 16 the run's configuration
+-- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes,
+--       9 run, 10 lanes, 11 holds; 12 W, 13 D, 14 ring of the lane of the first task: the pre-job hook's, or else the root's; 15 the run's configuration
 -- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, then if there is a first
 --       task: route, queue, message, when; fields of the run: n, (name, value) × n; document of its configuration, if it has one
-local META, JOBS, JOB, STARTS, LAST_RUN, CLOCK, DUE, ROUTES, IDLE, RUN, LANES, HOLDS, WAITING, DELAYED, RING,
+local META, JOBS, JOB, STARTS, LAST_RUN, CLOCK, DUE, ROUTES, RUN, LANES, HOLDS, WAITING, DELAYED, RING,
   CONFIGURATION = unpack(KEYS)
 
 local function is_active(state)
@@ -66,7 +66,7 @@ local function begin(job, token, number)
     redis.call('HSET', HOLDS, 'open', now)
     if seal ~= '' then
       set('sealafter', seal)
-      redis.call('ZADD', IDLE, now + tonumber(seal), number)
+      end_when_idle(DUE, number, seal)
     end
   end
   if has_pre and has_root then

@@ -30,11 +30,11 @@ local function maybe_end(run, keys)
     if run.failed > 0 then
       outcome = 'failed'
     end
-    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter', 'sealafter')
+    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter')
     if not (facts[4] and facts[5] and facts[6]) then
       -- No task is left, so no lane is, and no child of one; and each lane left its ring with its
       -- last task. Other litter, like buckets of claimed IDs, is marked.
-      finish(run, outcome, keys, facts, keys.exact and not facts[7] and not facts[8])
+      finish(run, outcome, keys, facts, keys.exact and not facts[7])
       return true
     end
     run.state = 'finishing'

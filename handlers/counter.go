@@ -8,18 +8,25 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/values"
 )
 
 // Counter is a number of a run. The tasks of the run add to it. Declare it with [NewCounter].
 type Counter struct{ set, name string }
 
-// Name returns the name of the counter in the states of runs.
+// Name returns the name of the counter, in the states of runs and in package values.
 func (c Counter) Name() string { return c.name }
+
+// Of returns the counter of a run, for reading, and for writes that take effect at once: run is a
+// syncjob.Run or the [*Run] of a hook. Anybody may use it. It makes no call.
+func (c Counter) Of(run runOfValues) *values.Counter {
+	return values.NewCounter(run.Values(), store.RunScope(run.ID()), c.name)
+}
 
 // NewCounter declares a counter of the set. Tasks of the set add to it with [Counter.Add]. The
 // store applies the additions of a task in the same step as its success. So the sum is exact, even
 // if tasks are retried, workers are killed or replies are lost. Each run has its own sum, and keeps
-// it as long as its summary.
+// it as long as its summary. [Counter.Of] is the same number in package values.
 //
 // [NewRegistry] checks the name by the rules of [store.ValidateName], and that the set has at most
 // [bounds.MaxCounters] counters. Declaring a name again returns the same counter.

@@ -184,7 +184,7 @@ type RunRecord struct {
 	Status      Status
 	FinalStatus Status // while finishing: the final status that will be recorded
 	Counts      Counts
-	Counters    map[string]int64 // what tasks added with their success, by name; nil if nothing
+	Counters    map[string]int64 // by name; nil if there are none: see ValueScope.InRecord
 	Retried     int64            // failed attempts that were tried again
 	Duplicate   int64            // enqueues that met a claimed ID
 	Holds       int64            // named holds that keep the run from finishing; see [HoldOpen]

@@ -69,6 +69,11 @@ func (s ValueScope) String() string {
 	return "no scope"
 }
 
+// InRecord reports whether a value of the type is kept in the record of a run, and not beside it:
+// that is so for the counters of runs. They are those of [RunRecord], to which tasks add with their
+// success, so their names are apart from those of a run's other values.
+func (s ValueScope) InRecord(typ ValueType) bool { return s.Of == ScopeRun && typ == ValueCounter }
+
 // PartitionOfValue returns the partition, 0 to n-1, of a value: that of its job or, for a value of
 // the namespace, that of its name. It is part of the stored format, as [PartitionOf] is.
 func PartitionOfValue(scope ValueScope, name string, n int) int {
@@ -78,7 +83,8 @@ func PartitionOfValue(scope ValueScope, name string, n int) int {
 	return PartitionOf(scope.Job, n)
 }
 
-// ValueType is the type of a value. A name holds a value of one type until that is deleted.
+// ValueType is the type of a value. A name holds a value of one type until that is deleted; the
+// counters of a run have names of their own: see [ValueScope.InRecord].
 type ValueType string
 
 // The types of value.

@@ -78,7 +78,8 @@ const (
 
 // Values.
 const (
-	// MaxValues is the largest number of values that one run, or one job, may have.
+	// MaxValues is the largest number of values that one run, or one job, may have; so many counters
+	// a run may have beside them.
 	MaxValues = 1000
 	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a
 	// map, in bytes.

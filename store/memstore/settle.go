@@ -217,11 +217,15 @@ func (r *run) count(counters map[string]int64) {
 		if !ok {
 			continue
 		}
-		if r.rec.Counters == nil {
-			r.rec.Counters = make(map[string]int64)
-		}
-		r.rec.Counters[name] = sum
+		r.setCounter(name, sum)
 	}
+}
+
+func (r *run) setCounter(name string, n int64) {
+	if r.rec.Counters == nil {
+		r.rec.Counters = make(map[string]int64)
+	}
+	r.rec.Counters[name] = n
 }
 
 // bury keeps the dead letter of a task: of all that failed, the first, and the newest.

@@ -53,6 +53,13 @@ func (s *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.W
 
 // write applies one write.
 func (p *partition) write(w *store.Write, now time.Time) store.WriteResult {
+	if w.Scope.InRecord(w.Type) {
+		r, err := p.run(store.RunID{Job: w.Scope.Job, Number: w.Scope.Run})
+		if err != nil {
+			return store.WriteResult{Err: err}
+		}
+		return r.writeCounter(w)
+	}
 	in, err := p.valuesOf(w.Scope)
 	if err != nil {
 		return store.WriteResult{Err: err}
@@ -61,6 +68,29 @@ func (p *partition) write(w *store.Write, now time.Time) store.WriteResult {
 		return store.WriteResult{Err: err}
 	}
 	return in.apply(w, now)
+}
+
+// writeCounter applies a write to a counter of the run.
+func (r *run) writeCounter(w *store.Write) (result store.WriteResult) {
+	if w.Op == store.WriteDelete {
+		if delete(r.rec.Counters, w.Name); len(r.rec.Counters) == 0 {
+			r.rec.Counters = nil
+		}
+		return result
+	}
+	have, ok := r.rec.Counters[w.Name]
+	if !ok && len(r.rec.Counters) >= bounds.MaxValues {
+		return store.WriteResult{Err: store.ErrTooManyValues}
+	}
+	n, _ := strconv.ParseInt(string(w.Data[0].Bytes), 10, 64)
+	if w.Op == store.WriteAdd {
+		if n, ok = sumOf(have, n); !ok {
+			return store.WriteResult{Err: store.ErrOutOfRange}
+		}
+		result.Sum = strconv.FormatInt(n, 10)
+	}
+	r.setCounter(w.Name, n)
+	return result
 }
 
 // valuesOf finds the values of a scope.
@@ -231,9 +261,16 @@ func (s *backend) ReadValue(ctx context.Context, p store.ReadParams) (store.Read
 		return store.ReadReply{}, err
 	}
 	defer part.unlock()
+	if p.Scope.InRecord(p.Type) {
+		r, err := part.run(store.RunID{Job: p.Scope.Job, Number: p.Scope.Run})
+		if err != nil {
+			return store.ReadReply{}, nil // what is not there is empty
+		}
+		return r.readCounter(p.Name), nil
+	}
 	in, err := part.valuesOf(p.Scope)
 	if err != nil {
-		return store.ReadReply{}, nil // what is not there is empty
+		return store.ReadReply{}, nil
 	}
 	v := in.find(p.Name, part.now())
 	switch {
@@ -247,6 +284,14 @@ func (s *backend) ReadValue(ctx context.Context, p store.ReadParams) (store.Read
 		return v.page(p), nil
 	}
 	return store.ReadReply{Data: []store.Datum{{Bytes: bytes.Clone(v.data)}}}, nil
+}
+
+// readCounter reads a counter of the run.
+func (r *run) readCounter(name string) (reply store.ReadReply) {
+	if n, ok := r.rec.Counters[name]; ok {
+		reply.Data = []store.Datum{{Bytes: strconv.AppendInt(nil, n, 10)}}
+	}
+	return reply
 }
 
 // list reads a page of a list.

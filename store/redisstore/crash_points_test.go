@@ -293,6 +293,13 @@ var crashPoints = map[string]crashPoint{
 				},
 				{
 					Scope: store.RunScope(c.run),
+					Name:  "n",
+					Type:  store.ValueCounter,
+					Op:    store.WriteAdd,
+					Data:  []store.Datum{{Bytes: []byte("7")}},
+				},
+				{
+					Scope: store.RunScope(c.run),
 					Name:  "l",
 					Type:  store.ValueList,
 					Op:    store.WriteAppend,
@@ -307,6 +314,7 @@ var crashPoints = map[string]crashPoint{
 		stands: func(c *crash, after bool) {
 			for _, p := range []store.ReadParams{
 				{Scope: store.JobScope("job"), Name: "n", Type: store.ValueCounter},
+				{Scope: store.RunScope(c.run), Name: "n", Type: store.ValueCounter},
 				{Scope: store.RunScope(c.run), Name: "l", Type: store.ValueList, Limit: 2},
 			} {
 				got, err := c.ReadValue(c.Context(), p)

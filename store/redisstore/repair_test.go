@@ -363,7 +363,7 @@ func valueBegin(p *patient) {
 			{
 				Scope: store.RunScope(p.run),
 				Name:  "n",
-				Type:  store.ValueCounter,
+				Type:  store.ValueFloat,
 				Op:    store.WriteAdd,
 				Data:  []store.Datum{{Bytes: []byte("7")}},
 			},

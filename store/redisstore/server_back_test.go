@@ -133,7 +133,7 @@ func (s *scene) write(stream string, run store.RunID) error {
 		return err
 	}
 	_, err := s.WriteValues(s.Context(), store.WriteParams{Stream: stream, Number: 1, Writes: []store.Write{{
-		Scope: store.RunScope(run), Name: "n", Type: store.ValueCounter, Op: store.WriteAdd,
+		Scope: store.RunScope(run), Name: "n", Type: store.ValueFloat, Op: store.WriteAdd,
 		Data: []store.Datum{{Bytes: []byte("7")}},
 	}}})
 	return err

@@ -22,7 +22,7 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	w.Flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).Int(len(p.Writes))
 	for i := range p.Writes {
 		write := &p.Writes[i]
-		w.declare(write.Scope, write.Name)
+		w.declare(write)
 		w.Int(w.ownerAt)
 		if write.Scope.Of == store.ScopeRun {
 			w.Add(write.Scope.Job)
@@ -58,7 +58,8 @@ type valueWriter struct {
 }
 
 // declare declares the keys of a write.
-func (w *valueWriter) declare(scope store.ValueScope, name string) {
+func (w *valueWriter) declare(write *store.Write) {
+	scope, name := write.Scope, write.Name
 	if scope != w.scope {
 		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
 		if scope.Of != store.ScopeNamespace {
@@ -72,14 +73,17 @@ func (w *valueWriter) declare(scope store.ValueScope, name string) {
 			w.ownerAt = w.Key(w.space.Job(scope.Job))
 		}
 	}
-	if name != w.name {
+	switch {
+	case scope.InRecord(write.Type):
+		w.name, w.valueAt = "", w.ownerAt
+	case name != w.name:
 		w.name, w.valueAt = name, w.Key(w.space.Value(scope, name))
 	}
 }
 
 // write packs one write of the value declared last.
 func (w *valueWriter) write(write *store.Write) {
-	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, typeLetters[write.Type], opNames[write.Op])
+	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, typeLetter(write.Scope, write.Type), opNames[write.Op])
 	w.Int64(format.CeilMillis(write.Scope.Expiry))
 	count := w.Reserve()
 	switch write.Op {
@@ -111,7 +115,7 @@ func (st *settlement) writes(writes []store.Write) {
 	w := valueWriter{Call: st.Call, space: st.space}
 	w.Int(len(writes))
 	for i := range writes {
-		w.declare(writes[i].Scope, writes[i].Name)
+		w.declare(&writes[i])
 		w.write(&writes[i])
 	}
 }
@@ -134,6 +138,16 @@ func refusedWrite(writes []store.Write, why string) error {
 // typeLetters are what keys and scripts call the types of value.
 var typeLetters = map[store.ValueType]string{
 	store.ValueCounter: "c", store.ValueFloat: "f", store.ValueTime: "t", store.ValueJSON: "v", store.ValueList: "l", store.ValueMap: "m",
+}
+
+// recordLetter is what scripts call a counter of a run, which is a field of the run's hash.
+const recordLetter = "r"
+
+func typeLetter(scope store.ValueScope, typ store.ValueType) string {
+	if scope.InRecord(typ) {
+		return recordLetter
+	}
+	return typeLetters[typ]
 }
 
 func typeOf(letter string) store.ValueType {
@@ -218,6 +232,10 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
 	c := script.NewCall(k.Value(p.Scope, p.Name)).Add(typeLetters[p.Type])
 	switch p.Type {
+	case store.ValueCounter:
+		if p.Scope.InRecord(p.Type) {
+			c = script.NewCall(k.Run(format.RunID(p.Scope.Run))).Add(recordLetter, p.Name, p.Scope.Job)
+		}
 	case store.ValueList:
 		c.Int64(min(p.Offset, maxOffset)).Int(p.Limit)
 	case store.ValueMap:

@@ -319,6 +319,8 @@ var valuesContract = []testCase{
 			s.Zero(n)
 		}
 	}},
+	{"a counter of a run is one number, whether a task adds to it or a reference", oneNumber},
+	{"a run has only so many counters that tasks did not make", boundedCounters},
 	{"a run, or a job, has only so many values", func(s *scene) {
 		s.start(store.StartParams{Job: "import"})
 		h := s.client()

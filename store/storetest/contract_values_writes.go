@@ -49,11 +49,14 @@ func wrongTypes(s *scene) {
 			}
 		}
 		for have := range of("") {
+			if scope.InRecord(have) {
+				continue // its name is no other's
+			}
 			all := of("of-" + string(have))
 			s.NoError(all[have].write(), "%s %s", name, have)
 			for want, try := range all {
 				for _, err := range []error{try.write(), try.read()} {
-					if want == have {
+					if want == have || scope.InRecord(want) {
 						s.NoError(err)
 						continue
 					}

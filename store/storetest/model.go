@@ -3,6 +3,7 @@ package storetest
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -274,11 +275,19 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		}
 	case store.VerdictRelease:
 		t.place = waiting
-	case store.VerdictBegin:
+	default:
 		t.end("succeeded")
+		r.applyHook(verdict, o)
+	}
+	r.settle()
+}
+
+// applyHook is what the verdict of a hook does to its run.
+func (r *modelRun) applyHook(verdict store.Verdict, o store.Outcome) {
+	switch verdict {
+	case store.VerdictBegin:
 		r.status = store.StatusRunning
 	case store.VerdictSkip, store.VerdictAbort:
-		t.end("succeeded")
 		r.cancel()
 		clear(r.holds)
 		r.status = store.StatusSkipped
@@ -286,10 +295,23 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 			r.status, r.err = store.StatusFailed, o.Error
 		}
 	case store.VerdictHookDone:
-		t.end("succeeded")
 		r.finish()
 	}
-	r.settle()
+}
+
+// count applies a write to a counter.
+func (r *modelRun) count(w store.Write) (result store.WriteResult) {
+	if w.Op == store.WriteDelete {
+		delete(r.counters, w.Name)
+		return result
+	}
+	n, _ := strconv.ParseInt(string(w.Data[0].Bytes), 10, 64)
+	if w.Op == store.WriteAdd {
+		n += r.counters[w.Name]
+		result.Sum = strconv.FormatInt(n, 10)
+	}
+	r.counters[w.Name] = n
+	return result
 }
 
 // pass makes due what is due at the given time.

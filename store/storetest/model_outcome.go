@@ -22,10 +22,29 @@ func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 		o.Writes = m.taskWrites(t, h.run.id)
 	}
 	if h.task.item.Route.Counted() && rapid.Bool().Draw(t, "counts") {
-		o.Counters = rapid.MapOfN(rapid.SampledFrom([]string{"files", "bytes"}), rapid.Int64Range(-1<<40, 1<<50), 1, 2).
+		o.Counters = rapid.MapOfN(rapid.SampledFrom(modelCounters), rapid.Int64Range(-1<<40, 1<<50), 1, 2).
 			Draw(t, "counters")
 	}
 	return o
+}
+
+// taskWrites draws what a task commits with its success.
+func (m *machine) taskWrites(t *rapid.T, run store.RunID) (writes []store.Write) {
+	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "task writes") {
+		scope := store.RunScope(run)
+		if rapid.Bool().Draw(t, "of the job") {
+			scope = store.JobScope(run.Job)
+		}
+		w := appending(scope, m.names[logName], fmt.Sprint(m.tasks))
+		if rapid.Bool().Draw(t, "seen") {
+			w = putting(
+				scope, m.names[seenName], rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "field"),
+				rapid.SampledFrom([]string{"1", "2", ""}).Draw(t, "value"),
+			)
+		}
+		writes = append(writes, w)
+	}
+	return writes
 }
 
 func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {

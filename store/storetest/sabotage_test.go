@@ -281,7 +281,12 @@ var sabotages = map[string]struct {
 	"keeps values of runs for ever": {
 		"Contract_Values",
 		"Contract, Values: runs, jobs and the namespace",
-		func(s store.Store) store.Store { return &keepsValues{s} },
+		func(s store.Store) store.Store { return &keepsValues{Store: s} },
+	},
+	"keeps counters of a run beside its record": {
+		"Contract_Values",
+		"Contract, Values: runs, jobs and the namespace",
+		func(s store.Store) store.Store { return &keepsValues{Store: s, counters: true} },
 	},
 	"hides that a type was refused": {
 		"Contract_Values",

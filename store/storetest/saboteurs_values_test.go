@@ -27,11 +27,14 @@ func (s *addsAgain) WriteValues(ctx context.Context, p store.WriteParams) (store
 	return s.Store.WriteValues(ctx, p)
 }
 
-// keepsValues makes values of runs values of the namespace.
-type keepsValues struct{ store.Store }
+// keepsValues makes values of runs, or only their counters, values of the namespace.
+type keepsValues struct {
+	store.Store
+	counters bool
+}
 
-func (s *keepsValues) outside(scope store.ValueScope, name string) (store.ValueScope, string) {
-	if scope.Of == store.ScopeRun {
+func (s *keepsValues) outside(scope store.ValueScope, name string, typ store.ValueType) (store.ValueScope, string) {
+	if scope.Of == store.ScopeRun && (!s.counters || scope.InRecord(typ)) {
 		return store.NamespaceScope(0), "run" + strconv.FormatInt(scope.Run, 10) + name
 	}
 	return scope, name
@@ -40,13 +43,14 @@ func (s *keepsValues) outside(scope store.ValueScope, name string) (store.ValueS
 func (s *keepsValues) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	p.Writes = slices.Clone(p.Writes)
 	for i := range p.Writes {
-		p.Writes[i].Scope, p.Writes[i].Name = s.outside(p.Writes[i].Scope, p.Writes[i].Name)
+		w := &p.Writes[i]
+		w.Scope, w.Name = s.outside(w.Scope, w.Name, w.Type)
 	}
 	return s.Store.WriteValues(ctx, p)
 }
 
 func (s *keepsValues) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
-	p.Scope, p.Name = s.outside(p.Scope, p.Name)
+	p.Scope, p.Name = s.outside(p.Scope, p.Name, p.Type)
 	return s.Store.ReadValue(ctx, p)
 }
 

@@ -6,8 +6,9 @@
 //	err := seen.Set(ctx, "a.csv", time.Now())
 //
 // A reference, such as a [Map], names one value by its scope and name. Making one costs no I/O. A
-// name has a value of one type at a time: the others are refused with [store.ErrWrongType]. What is
-// damaged in the store is [store.ErrCorrupt].
+// name has a value of one type at a time: the others are refused with [store.ErrWrongType]. Only
+// the counters of a run have names of their own. What is damaged in the store is
+// [store.ErrCorrupt].
 //
 // Each write is one step and is applied exactly once, even if the reply is lost. It is stored when
 // the call returns. Writes that join the success of a task are made by package handlers.

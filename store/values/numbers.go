@@ -10,8 +10,9 @@ import (
 
 // Counter is a reference to an int64. It may be used concurrently.
 //
-// It is apart from the counters that tasks add to with their success, which the state of a run
-// shows.
+// The counters of a run are those that the state of the run shows, and that tasks add to with their
+// success (handlers.NewCounter): two references to one number. Their names are apart from those of
+// the run's other values.
 type Counter struct{ ref }
 
 // NewCounter returns a reference to the counter of that name; see [store.ValidateName]. It makes no

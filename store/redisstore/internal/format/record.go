@@ -17,7 +17,7 @@ import (
 // This file translates between stored hashes and records; no other Go file knows a field of run:R
 // or job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
 // reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting
-// (progress.go), reported, v:QUEUE (virtual times), c:NAME (what tasks count), n:SET/KIND (leased
+// (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased
 // tasks of kinds with a limit) and short (queues that wait for such a limit), and litter: more is
 // left at its end than the list of its lanes, like buckets of claimed IDs.
 

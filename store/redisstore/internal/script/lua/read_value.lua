@@ -1,13 +1,21 @@
 -- Reads one value, or a part of it.
 -- Uses: arguments, pages, values.
--- KEYS  1 value
--- ARGV  kind, then for a list: offset, limit; for a map: cursor, limit, n, field × n
+-- KEYS  1 value, or the run whose counter it is
+-- ARGV  kind, then for a counter: name, job; for a list: offset, limit; for a map: cursor, limit, n, field × n
 -- Returns {none}, {kind, letter}, {corrupt}; {ok, length, cursor, data …}: of a map field and value by turns, those of the fields asked for that
 --       are about 1 MiB, with the number of fields looked up as cursor, or with a limit a page from the cursor on, whose next is '0' at the end; of a list items
 -- Repeat: reads only.
 local VALUE = KEYS[1]
-local kind = kind_at(VALUE)
 local want = arg()
+if want == 'r' then
+  local name, job = arg(), arg()
+  local found = redis.pcall('HMGET', VALUE, 'job', 'c:' .. name)
+  if found.err then
+    return { 'corrupt' }
+  end
+  return found[1] == job and found[2] and { 'ok', 1, '0', found[2] } or { 'none' }
+end
+local kind = kind_at(VALUE)
 if not kind then
   return { 'none' }
 elseif kind == '?' then

@@ -30,11 +30,38 @@ local function owned(owner, job)
   return found ~= job and 'missing' or nil
 end
 
+-- many_counters says whether a run has as many counters as it may have values.
+local function many_counters(run)
+  local n = 0
+  if redis.call('HLEN', run) >= MAX_VALUES then
+    for _, field in ipairs(redis.call('HKEYS', run)) do
+      n = n + (string.sub(field, 1, 2) == 'c:' and 1 or 0)
+    end
+  end
+  return n >= MAX_VALUES
+end
+
+-- count applies a write to a counter of a run: it is a field of the run's hash, to which a success
+-- of its tasks adds, too.
+local function count(w)
+  local field = 'c:' .. w.name
+  if w.op == 'delete' then
+    redis.call('HDEL', w.key, field)
+  elseif redis.call('HEXISTS', w.key, field) == 0 and many_counters(w.key) then
+    return 'full'
+  elseif w.op == 'add' then
+    return add_integer(w, field)
+  else
+    redis.call('HSET', w.key, field, ARGV[w.last])
+  end
+  return 'ok'
+end
+
 local words = {}
 for i = 1, num() do
   local owner, job = KEYS[num()], arg()
   local w = next_write()
-  words[i] = owner and owned(owner, job) or refusal(w) or write(w)
+  words[i] = owner and owned(owner, job) or w.kind == 'r' and count(w) or refusal(w) or write(w)
 end
 record = string.format('%.0f %s', number, table.concat(words, ','))
 redis.call('SET', PRODUCER, record, 'PX', ttl)

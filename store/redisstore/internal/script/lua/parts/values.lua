@@ -3,7 +3,8 @@
 --
 -- A value is a key of its own. A list is a list. Everything else is a hash with the field "kind";
 -- the value of a counter, float, time or value is its field "value", a field F of a map its field
--- ":F". The letters of kinds are c, f, t, v, l, m.
+-- ":F". The letters of kinds are c, f, t, v, l, m. A counter of a run is no such key but a field of
+-- the run's hash, and its letter is r: only write_values and read_value see one.
 --
 -- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, kind, op,
 -- expiry in ms or 0, n, argument × n. Names is the set of the names that a run, or a job, has
@@ -73,29 +74,44 @@ local function plus(a, b)
   return a + b
 end
 
--- number. Redis adds to counters, as its integers have 64 bits and Lua's numbers 53; a sum far
--- beyond is refused here.
-function operations.add(w)
-  local number, had = ARGV[w.first], redis.call('HGET', w.key, 'value') or '0'
-  local numeric, sum = pcall(plus, had, number)
-  if not numeric then
+-- sum_of adds the number of a write to a field; nil if the field holds none.
+local function sum_of(w, field)
+  local numeric, sum = pcall(plus, redis.call('HGET', w.key, field) or '0', ARGV[w.first])
+  return numeric and sum or nil
+end
+
+-- add_integer adds to a field and returns the word for the result. Redis adds, as its integers have
+-- 64 bits and Lua's numbers 53; a sum far beyond is refused here.
+local function add_integer(w, field)
+  local sum = sum_of(w, field)
+  if not sum then
     return 'corrupt'
+  elseif sum > 9.3e18 or sum < -9.3e18 then
+    return 'range'
   end
-  if w.kind == 'f' then
-    if sum - sum ~= 0 then -- it is infinite
-      return 'range'
-    end
-    redis.call('HSET', w.key, 'kind', 'f', 'value', string.format('%.17g', sum))
-  else
-    if sum > 9.3e18 or sum < -9.3e18 then
-      return 'range'
-    end
-    local added = redis.pcall('HINCRBY', w.key, 'value', number)
-    if type(added) == 'table' and added.err then
-      return string.find(added.err, 'overflow', 1, true) and 'range' or 'corrupt'
-    end
-    redis.call('HSET', w.key, 'kind', 'c')
+  local added = redis.pcall('HINCRBY', w.key, field, ARGV[w.first])
+  if type(added) == 'table' and added.err then
+    return string.find(added.err, 'overflow', 1, true) and 'range' or 'corrupt'
   end
+  return 'ok:' .. redis.call('HGET', w.key, field)
+end
+
+-- number
+function operations.add(w)
+  if w.kind == 'c' then
+    local word = add_integer(w, 'value')
+    if string.sub(word, 1, 2) == 'ok' then
+      redis.call('HSET', w.key, 'kind', 'c')
+    end
+    return word
+  end
+  local sum = sum_of(w, 'value')
+  if not sum then
+    return 'corrupt'
+  elseif sum - sum ~= 0 then -- it is infinite
+    return 'range'
+  end
+  redis.call('HSET', w.key, 'kind', 'f', 'value', string.format('%.17g', sum))
   return 'ok:' .. redis.call('HGET', w.key, 'value')
 end
 

@@ -122,10 +122,9 @@ func (g *twinCalls) args(method string) []any {
 	return g.workArgs(method, run, session)
 }
 
-// workArgs draws what workers and operators say.
+// workArgs draws what workers say.
 func (g *twinCalls) workArgs(method string, run store.RunID, session store.SessionID) []any {
 	stream := fmt.Sprint(session.Partition)
-	key := pickOf(g, "gate", "door")
 	switch method {
 	case "OpenSession":
 		return []any{session, store.WorkerInfo{Name: "worker", Host: "host", Routes: []store.Route{scan}}, never}
@@ -170,6 +169,14 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 		return []any{session.Partition, "session"}
 	case "Reconsider":
 		return []any{session.Partition, []store.Route{scan, file}}
+	}
+	return g.sharedArgs(method, run, session)
+}
+
+// sharedArgs draws what is said of semaphores, limits and configurations, and by operators.
+func (g *twinCalls) sharedArgs(method string, run store.RunID, session store.SessionID) []any {
+	key := pickOf(g, "gate", "door")
+	switch method {
 	case "AcquireSemaphore":
 		return []any{
 			store.SemaphoreClaim{

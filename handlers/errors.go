@@ -34,6 +34,17 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
+// expiredError adds to the error of a handler, or hook, that its time was over. Its text calls the
+// method of an error that a user wrote, which may panic or end the goroutine: so it is asked for
+// only where an outcome is decided.
+type expiredError struct {
+	expired *timeoutError
+	err     error
+}
+
+func (e *expiredError) Error() string   { return e.expired.Error() + ": " + e.err.Error() }
+func (e *expiredError) Unwrap() []error { return []error{e.expired, e.err} }
+
 // PanicError is the error that the library returns or records when one of your functions panics.
 // Value is the value of the panic; Unwrap returns it if it is an error. Stack is the stack of the
 // goroutine.

@@ -94,7 +94,7 @@ func explained(ctx context.Context, err error) error {
 	if err == nil || !errors.As(context.Cause(ctx), &expired) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", expired, err)
+	return &expiredError{expired, err}
 }
 
 // interrupted returns the verdict if the worker cancelled the context of the attempt; otherwise

@@ -82,7 +82,9 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 		}
 	}
 	if err != nil {
-		return 0, s.server.Translate(ctx, "agree on partitions", err)
+		return 0, s.server.Translate(
+			ctx, "agree on partitions", err, format.NewKeyspace(s.config.Namespace, 0).Meta,
+		)
 	}
 	n, err := strconv.Atoi(number)
 	switch {

@@ -107,11 +107,11 @@ func (s *Store) beginRun(
 		)
 		known, err := script.First(replies[0].ToArray())
 		if err != nil {
-			return "", nil, s.server.Translate(ctx, "read a job", err)
+			return "", nil, s.server.Translate(ctx, "read a job", err, k.Job(p.Job))
 		}
 		last, err := script.First(replies[1].ToArray())
-		if err != nil {
-			return "", nil, s.server.Translate(ctx, "read the last number", err)
+		if err = script.Empty(s.server.Translate(ctx, "read the last number", err)); err != nil {
+			return "", nil, err
 		}
 		clock, err := replies[2].AsStrSlice()
 		if err != nil || len(clock) != 2 {

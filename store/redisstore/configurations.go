@@ -128,7 +128,7 @@ func (s *Store) document(
 ) (store.ConfigurationRecord, error) {
 	v, err := r.ToArray()
 	if err != nil {
-		return store.ConfigurationRecord{}, s.server.Translate(ctx, "read the "+id.String(), err)
+		return store.ConfigurationRecord{}, s.server.Translate(ctx, "read the "+id.String(), err, s.configuration(id))
 	}
 	return format.DecodeDocument(id, v)
 }
@@ -169,7 +169,7 @@ func (s *Store) ConfigurationHistory(
 	key := s.configuration(id)
 	fields, err := s.client.Do(ctx, s.client.B().Hkeys().Key(key).Build()).AsStrSlice()
 	if err != nil {
-		return nil, s.server.Translate(ctx, "read the history of the "+id.String(), err)
+		return nil, s.server.Translate(ctx, "read the history of the "+id.String(), err, key)
 	}
 	h := make(map[string]string, len(fields))
 	for len(fields) > 0 {
@@ -198,7 +198,7 @@ func (s *Store) addConfigured(ctx context.Context, k *format.Keyspace, ds []stor
 					ToArray(),
 			)
 			if err != nil {
-				return s.server.Translate(ctx, "read a run", err)
+				return s.server.Translate(ctx, "read a run", err, k.Run(format.RunID(run)))
 			}
 			versions[run], _ = format.ParseInt(v)
 		}

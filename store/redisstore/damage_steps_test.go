@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -233,10 +234,20 @@ func (s *wreck) badIsTyped() {
 	} {
 		err := try()
 		require.True(s, typed(err), "%s: %v", what, err)
+		s.named(err)
 	}
 	for _, w := range s.writes("bad") {
 		_, err := s.ReadValue(ctx, store.ReadParams{Scope: w.Scope, Name: w.Name, Type: w.Type})
 		require.True(s, typed(err), "read value %s: %v", w.Name, err)
+		s.named(err)
+	}
+}
+
+// named requires that an error about a key of a wrong type says which key it is.
+func (s *wreck) named(err error) {
+	s.Helper()
+	if err != nil && strings.Contains(err.Error(), "WRONGTYPE") {
+		require.ErrorContains(s, err, s.prefix())
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.L
 	k := s.spaces[id.Partition]
 	live, err := s.client.Do(ctx, s.client.B().Hexists().Key(k.Session(id.ID)).Field("fetch").Build()).AsBool()
 	if err != nil {
-		return nil, s.server.Translate(ctx, "list what a session holds", err)
+		return nil, s.server.Translate(ctx, "list what a session holds", err, k.Session(id.ID))
 	}
 	if !live {
 		return nil, store.ErrLeaseLost
@@ -81,7 +81,7 @@ func (s *Store) heldPage(
 ) ([]store.Delivery, error) {
 	names, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Session(session)).Build()).AsStrSlice()
 	if err != nil {
-		return nil, s.server.Translate(ctx, "list what a session holds", err)
+		return nil, s.server.Translate(ctx, "list what a session holds", err, k.Session(session))
 	}
 	var fields []string
 	var out []store.Delivery

@@ -23,7 +23,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 			s.client.Do(ctx, s.client.B().Hmget().Key(k.Job(p.Job)).Field("run").Build()).ToArray(),
 		)
 		if err != nil {
-			return "", s.server.Translate(ctx, "read a job", err)
+			return "", s.server.Translate(ctx, "read a job", err, k.Job(p.Job))
 		}
 		lastRun := k.Job(p.Job)
 		if known != "" {
@@ -72,9 +72,10 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return store.JobRecord{}, err
 	}
-	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(s.space(job).Job(job)).Build()).AsStrMap()
+	key := s.space(job).Job(job)
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(key).Build()).AsStrMap()
 	if err != nil {
-		return store.JobRecord{}, s.server.Translate(ctx, "read a job", err)
+		return store.JobRecord{}, s.server.Translate(ctx, "read a job", err, key)
 	}
 	return format.DecodeJob(job, h)
 }
@@ -145,7 +146,7 @@ func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string
 	var jobs []store.JobEntry
 	for i, r := range s.client.DoMulti(ctx, cmds...) {
 		h, err := r.AsStrMap()
-		if err = s.server.Translate(ctx, "read a job", err); err == nil && len(h) == 0 {
+		if err = s.server.Translate(ctx, "read a job", err, k.Job(names[i])); err == nil && len(h) == 0 {
 			continue // removed meanwhile
 		}
 		var j store.JobRecord
@@ -175,7 +176,7 @@ func (s *Store) readLastRuns(ctx context.Context, k *format.Keyspace, jobs []sto
 		e := &jobs[i]
 		h, err := r.AsStrMap()
 		if err != nil {
-			err = s.server.Translate(ctx, "read a run", err)
+			err = s.server.Translate(ctx, "read a run", err, k.Run(format.RunID(e.Job.LastRun)))
 			if errors.Is(err, store.ErrUnavailable) || context.Cause(ctx) != nil {
 				return err
 			}

@@ -24,11 +24,12 @@ func (s *Store) Mode(ctx context.Context, partition int) (store.Mode, error) {
 	}
 	k := s.spaces[partition]
 	v, err := s.client.Do(ctx, s.client.B().Hget().Key(k.Meta).Field("mode").Build()).ToString()
-	switch {
-	case isNil(err):
+	if isNil(err) {
 		return store.ModeReadWrite, nil
-	case err != nil:
-		return "", s.server.Translate(ctx, "read the mode", err)
+	}
+	if err != nil {
+		// A hash of a wrong type is taken for empty, as scripts take it.
+		return store.ModeReadWrite, script.Empty(s.server.Translate(ctx, "read the mode", err))
 	}
 	return store.Mode(v), nil
 }

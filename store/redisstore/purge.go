@@ -196,7 +196,7 @@ func (s *Store) starters(
 	b := s.client.B
 	v, err := s.client.Do(ctx, b().Hmget().Key(k.Run(id)).Field("token", "job").Build()).ToArray()
 	if err != nil {
-		return false, "", nil, s.server.Translate(ctx, "read a run", err)
+		return false, "", nil, s.server.Translate(ctx, "read a run", err, k.Run(id))
 	}
 	if !v[1].IsNil() {
 		return true, script.Text(v[1]), []string{script.Text(v[0])}, nil
@@ -206,7 +206,7 @@ func (s *Store) starters(
 	}
 	starts, err := s.client.Do(ctx, b().Hgetall().Key(k.Starts(job)).Build()).AsStrMap()
 	if err != nil {
-		return false, "", nil, s.server.Translate(ctx, "list runs", err)
+		return false, "", nil, s.server.Translate(ctx, "list runs", err, k.Starts(job))
 	}
 	for token, run := range starts {
 		if run == id {
@@ -270,7 +270,7 @@ func (s *Store) JobRuns(ctx context.Context, job string) ([]int64, error) {
 	k := s.space(job)
 	v, err := s.client.Do(ctx, s.client.B().Hvals().Key(k.Starts(job)).Build()).AsStrSlice()
 	if err != nil {
-		return nil, s.server.Translate(ctx, "list runs", err)
+		return nil, s.server.Translate(ctx, "list runs", err, k.Starts(job))
 	}
 	runs := make([]int64, 0, len(v))
 	for _, id := range v {

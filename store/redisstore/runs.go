@@ -14,10 +14,10 @@ func (s *Store) Run(ctx context.Context, id store.RunID) (store.RunRecord, error
 	if err := s.server.Begin(ctx); err != nil {
 		return store.RunRecord{}, err
 	}
-	k := s.space(id.Job)
-	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(k.Run(format.RunID(id.Number))).Build()).AsStrMap()
+	key := s.space(id.Job).Run(format.RunID(id.Number))
+	h, err := s.client.Do(ctx, s.client.B().Hgetall().Key(key).Build()).AsStrMap()
 	if err != nil {
-		return store.RunRecord{}, s.server.Translate(ctx, "read a run", err)
+		return store.RunRecord{}, s.server.Translate(ctx, "read a run", err, key)
 	}
 	return format.DecodeRun(id, h, s.estimate())
 }

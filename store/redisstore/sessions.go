@@ -156,7 +156,8 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	var out []store.SessionRecord
 	for i, l := range leases {
 		v, err := replies[2*i].ToArray()
-		if err = s.server.Translate(ctx, "read a session", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+		err = s.server.Translate(ctx, "read a session", err, k.Session(l.Member))
+		if err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return nil, err
 		}
 		if err == nil && v[0].IsNil() {
@@ -178,7 +179,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		}
 		held, err := replies[2*i+1].AsInt64()
 		if err != nil {
-			return nil, s.server.Translate(ctx, "read a session", err)
+			return nil, s.server.Translate(ctx, "read a session", err, k.Session(l.Member))
 		}
 		r.Held = int(held) - sessionFields
 		out = append(out, r)

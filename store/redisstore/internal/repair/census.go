@@ -157,7 +157,7 @@ func (c *census) sortKeys(job string, names, types []string) partitionKeys {
 		}
 		seen[name] = true
 		kind, rest, _ := strings.Cut(name, ":")
-		if want := keyType(name); want != "" && types[i] != want && types[i] != "none" {
+		if want := keyType(name); want != "" && !isType(want, types[i]) && types[i] != "none" {
 			c.wrong = append(c.wrong, name)
 			if kind != "L" {
 				continue

@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -8,7 +9,7 @@ import (
 )
 
 // fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their
-// names begin with. Keys that are not here are not looked at.
+// names begin with. Of several types each is right. Keys that are not here are not looked at.
 var (
 	fixedTypes = map[string]string{
 		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
@@ -17,17 +18,26 @@ var (
 	keyTypes = map[string]string{
 		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
 		"dead": "zset", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
+		"value": "hash list", "limit": "hash",
+		"sem:facts": "hash", "sem:held": "zset", "sem:line": "zset", "sem:live": "zset",
 	}
 )
 
-// keyType is the type that a key must have; "" if that is not known.
+// keyType is the type that a key must have, or several; "" if that is not known.
 func keyType(name string) string {
-	kind, _, ok := strings.Cut(name, ":")
+	kind, rest, ok := strings.Cut(name, ":")
 	if !ok {
 		return fixedTypes[name]
 	}
+	if kind == "sem" {
+		part, _, _ := strings.Cut(rest, ":")
+		kind += ":" + part
+	}
 	return keyTypes[kind]
 }
+
+// isType reports whether a type is the one that a key must have, or one of several.
+func isType(want, have string) bool { return slices.Contains(strings.Fields(want), have) }
 
 // runOf is the number of the run that a key is of; "" if it is of none.
 func runOf(name string) string {

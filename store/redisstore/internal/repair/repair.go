@@ -122,7 +122,7 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 			name := keys[script.Number(at)-1]
 			r.add(
 				store.DamageRecord, runOf(name), "key "+name,
-				"it is no "+keyType(name)+": it is removed, what it held is lost",
+				"it is no "+strings.ReplaceAll(keyType(name), " ", " or ")+": it is removed, what it held is lost",
 			)
 		}
 	}
@@ -162,7 +162,7 @@ func (r *repair) session(ctx context.Context, id string) error {
 		if r.found.isWrong("L:" + id) {
 			return nil
 		}
-		return r.server.Translate(ctx, "read a session", err)
+		return r.server.Translate(ctx, "read a session", err, r.k.Session(id))
 	}
 	if len(h) == 0 {
 		return nil
@@ -197,7 +197,7 @@ func (r *repair) job(ctx context.Context) error {
 	k, b := r.k, r.server.Client.B
 	h, err := r.server.Client.Do(ctx, b().Hgetall().Key(k.Job(r.p.Job)).Build()).AsStrMap()
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
-		return r.server.Translate(ctx, "read a job", err)
+		return r.server.Translate(ctx, "read a job", err, k.Job(r.p.Job))
 	}
 	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due).Add(k.Channel, r.p.Job).Flag(r.p.DryRun)
 	ids := sorted(r.found.runs)

@@ -82,7 +82,7 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 	x.hooks, x.claims, x.marked = make(map[string]bool), make(map[string]bool), make(map[store.Route]int64)
 	var err error
 	if x.h, err = x.server.Client.Do(ctx, b().Hgetall().Key(k.Run(x.id)).Build()).AsStrMap(); err != nil {
-		return "", x.server.Translate(ctx, "read a run", err)
+		return "", x.server.Translate(ctx, "read a run", err, k.Run(x.id))
 	}
 	if len(x.h) == 0 {
 		return "missing", nil

@@ -11,10 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Translate turns an error of the client or the server into one of the
-// contract. Whatever is not known to be permanent is unknown or refused for
-// now, and may be repeated: every call of this store is safe to repeat.
-func (s *Server) Translate(ctx context.Context, doing string, err error) error {
+// Translate turns an error of the client or the server into one of the contract. Whatever is not
+// known to be permanent may be repeated: every call of this store is safe to repeat. keys are those
+// of a command, which an error about a wrong type names. A script names its key itself.
+func (s *Server) Translate(ctx context.Context, doing string, err error, keys ...string) error {
 	if err == nil {
 		return nil
 	}
@@ -27,12 +27,12 @@ func (s *Server) Translate(ctx context.Context, doing string, err error) error {
 	if server, ok := rueidis.IsRedisErr(err); ok {
 		text := server.Error()
 		switch {
-		// Before version 7 the error of a command in a script is wrapped in text.
+		// The error of a script, and before version 7 that of a command in it, is wrapped in text.
+		case strings.Contains(text, "WRONGTYPE "):
+			// Not the key that we wrote: somebody overwrote it.
+			return fmt.Errorf("%s: %w: %s", doing, store.ErrCorrupt, strings.Join(append(keys, text), ": "))
 		case strings.Contains(text, "OOM command not allowed"):
 			return fmt.Errorf("%s: %w", doing, store.ErrOutOfMemory)
-		case strings.HasPrefix(text, "WRONGTYPE "):
-			// Not the key that we wrote: somebody overwrote it.
-			return fmt.Errorf("%s: %w: %v", doing, store.ErrCorrupt, err)
 		case isTransient(text):
 			return fmt.Errorf("%s: %w", doing, store.Transient(err))
 		}

@@ -78,8 +78,7 @@ const (
 
 // Values.
 const (
-	// MaxValues is the largest number of values that one run, or one job, may have; so many counters
-	// a run may have beside them.
+	// MaxValues is the largest number of values of one run or job, and of counters of a run beside.
 	MaxValues = 1000
 	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a
 	// map, in bytes.

@@ -9,12 +9,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// allowance is what keeps tasks back from one fetch: budgets of its worker and limits of each run.
-// A nil bounds keeps nothing back.
+// allowance limits the tasks of one fetch: by the budgets of its worker, and by the limits of each
+// run. A nil allowance has no limits.
 type allowance struct {
-	budgets []store.Budget // with what is left by now
+	budgets []store.Budget // with what is left of them
 	perRun  []store.RunLimit
-	waiting []bool // by budget: more waits in its scope
+	waiting []bool // by budget: more tasks of its scope wait
 }
 
 func newAllowance(p *store.FetchParams, now time.Time) *allowance {
@@ -30,7 +30,7 @@ func newAllowance(p *store.FetchParams, now time.Time) *allowance {
 	return b
 }
 
-// affords is how many more tasks of a route the budgets leave.
+// affords returns how many more tasks of a route the budgets allow.
 func (b *allowance) affords(r store.Route) int {
 	left := math.MaxInt
 	for i := range b.budgets {
@@ -41,7 +41,7 @@ func (b *allowance) affords(r store.Route) int {
 	return left
 }
 
-// allows is how many more tasks of a lane the limits of its run leave.
+// allows returns how many more tasks of a lane the limits of its run allow.
 func (b *allowance) allows(l *lane) int {
 	left := math.MaxInt
 	for i := range b.perRun {
@@ -52,8 +52,8 @@ func (b *allowance) allows(l *lane) int {
 	return left
 }
 
-// pick finds the least advanced lane on one side of the rings of which something may be taken, and
-// how many; nil if there is none.
+// pick finds, on one side of the rings, the least advanced lane from which tasks may be taken, and
+// how many. It returns nil if there is none.
 func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int) {
 	for {
 		l := next(rings, side)
@@ -72,7 +72,7 @@ func (k *picking) pick(rings []*ring, side func(*ring) *heap[*lane]) (*lane, int
 	}
 }
 
-// spend charges a delivery, and reports whether its run counts it by kind.
+// spend counts a delivery, and reports whether its run counts it by kind.
 func (k *picking) spend(l *lane) (tallied bool) {
 	if k.allowance == nil {
 		return false
@@ -89,15 +89,15 @@ func (k *picking) spend(l *lane) (tallied bool) {
 	return tallied
 }
 
-// spent has a lane that was served stand aside at once, if its run has all that it may have by now:
-// then a limit that is raised tells of it, also where no other fetch came upon it.
+// spent sets a served lane aside at once if its run has reached its limit. Then raising the limit
+// wakes workers, even if no other fetch has visited the lane.
 func (k *picking) spent(l *lane) {
 	if k.allowance != nil && (l.waitingAt >= 0 || l.recoveredAt >= 0) && k.allows(l) < 1 {
 		k.standAside(l)
 	}
 }
 
-// endTurn notes the budgets that made the rings of a queue wait.
+// endTurn records the budgets that made the rings of a queue wait.
 func (k *picking) endTurn(rings []*ring) {
 	if k.allowance == nil {
 		return
@@ -113,7 +113,7 @@ func (k *picking) endTurn(rings []*ring) {
 	}
 }
 
-// short lists the budgets of which nothing is left though more waits.
+// short lists the budgets that are used up while more tasks wait.
 func (b *allowance) short() (short []int) {
 	if b == nil {
 		return nil
@@ -126,7 +126,7 @@ func (b *allowance) short() (short []int) {
 	return short
 }
 
-// kind is what a run counts leased tasks by.
+// kind is the key by which a run counts leased tasks.
 type kind struct{ set, kind string }
 
 // tally counts leased tasks by kind.
@@ -144,15 +144,15 @@ func (r *run) leased(s store.Scope) (n int) {
 	return n
 }
 
-// standAside keeps a lane out of its ring, since its run has all that it may have, until the run
-// may go on.
+// standAside takes a lane out of its ring because its run has reached its limit. It stays out until
+// the run may go on.
 func (p *partition) standAside(l *lane) {
 	p.leaveRing(l)
 	l.aside = true
 	l.run.aside = append(l.run.aside, l)
 }
 
-// goOn gives those lanes of a run that stand aside their turns again.
+// goOn puts the lanes of a run that stand aside back into their rings.
 func (p *partition) goOn(r *run, which func(*lane) bool) {
 	var stay []*lane
 	for _, l := range r.aside {
@@ -166,7 +166,7 @@ func (p *partition) goOn(r *run, which func(*lane) bool) {
 	r.aside = stay
 }
 
-// Reconsider gives all lanes of the routes that stand aside their turns again.
+// Reconsider puts all lanes of the routes that stand aside back into their rings.
 func (s *backend) Reconsider(ctx context.Context, partition int, routes []store.Route) error {
 	part, err := s.at(ctx, partition)
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *backend) Reconsider(ctx context.Context, partition int, routes []store.
 	return nil
 }
 
-// untally takes a redeemed task out of the count of its kind, which lets the run go on.
+// untally takes a settled task out of the count of its kind. So the run may go on.
 func (p *partition) untally(h *holding) {
 	if !h.tallied {
 		return

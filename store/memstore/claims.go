@@ -6,10 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// claims are the task IDs of a run that callers chose. An ID is taken until its
-// task has settled for good, and for the task's Keep after that.
+// claims holds the task IDs of a run that callers chose. An ID is in use until its task has ended,
+// and for the task's Keep after that.
 type claims struct {
-	ids  map[string]time.Time // zero while unsettled, else until when the ID is kept
+	ids  map[string]time.Time // until when the ID is kept; zero while the task has not ended
 	kept heap[keptID]
 }
 
@@ -18,14 +18,13 @@ type keptID struct {
 	until time.Time
 }
 
-// take claims the ID of a task and reports whether it was free. IDs that the
-// store's users did not choose are always free.
+// take claims the ID of a task and reports whether it was free. An ID that was not chosen by a
+// caller is always free.
 func (c *claims) take(t store.Task, now time.Time) bool {
 	if !t.Claimed {
 		return true
 	}
-	// Two go for each that comes, so that memory stays bounded by what is kept
-	// even if nobody sweeps.
+	// Each new ID removes up to two expired ones. So memory stays bounded even without sweeps.
 	c.expire(now, 2)
 	if until, ok := c.ids[t.ID]; ok && (until.IsZero() || now.Before(until)) {
 		return false
@@ -37,7 +36,7 @@ func (c *claims) take(t store.Task, now time.Time) bool {
 	return true
 }
 
-// settle gives the ID of a task back, at once or after its Keep.
+// settle frees the ID of a task, at once or after its Keep.
 func (c *claims) settle(t store.Task, now time.Time) {
 	switch {
 	case !t.Claimed || c.ids == nil:
@@ -53,13 +52,12 @@ func (c *claims) settle(t store.Task, now time.Time) {
 	}
 }
 
-// expire frees up to limit IDs whose time has passed, and returns how many entries it
-// looked at.
+// expire frees up to limit expired IDs, and returns how many entries it checked.
 func (c *claims) expire(now time.Time, limit int) int {
 	n := 0
 	for ; n < limit && c.kept.len() > 0 && !now.Before(c.kept.top().until); n++ {
 		k := c.kept.pop()
-		// The ID may have been claimed again since: then it is not this entry's.
+		// The ID may have been claimed again since. Then it does not belong to this entry.
 		if until, ok := c.ids[k.id]; ok && until.Equal(k.until) {
 			delete(c.ids, k.id)
 		}

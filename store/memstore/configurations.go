@@ -22,7 +22,7 @@ type change struct {
 	token string
 }
 
-// PublishSet keeps the description of a set.
+// PublishSet stores the description of a set.
 func (s *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 	part, err := s.of(ctx, r.Name)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *backend) PublishSet(ctx context.Context, r store.SetRecord) error {
 	return nil
 }
 
-// Sets lists what was published.
+// Sets lists the published descriptions.
 func (s *backend) Sets(ctx context.Context) ([]store.SetRecord, error) {
 	var all []store.SetRecord
 	for i := range s.partitions {
@@ -92,8 +92,8 @@ func (s *backend) ConfigurationHistory(
 	return changes, nil
 }
 
-// document finds a document, an empty one if there is none, and locks its partition unless it
-// fails.
+// document finds a document; if there is none, it returns an empty one. Unless it fails, it locks
+// the partition.
 func (s *backend) document(ctx context.Context, id store.ConfigurationID) (*partition, *document, error) {
 	name := id.Set
 	if name == "" {

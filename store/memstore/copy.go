@@ -8,8 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Everything that passes the boundary of the store is copied: what goes in
-// belongs to the caller, and so does what comes out.
+// The store copies all data that come in or go out, because both belong to the caller.
 
 func copyTask(t store.Task) store.Task {
 	t.Payload = bytes.Clone(t.Payload)
@@ -53,8 +52,8 @@ func copySettleReply(r store.SettleReply) store.SettleReply {
 	return store.SettleReply{Lost: slices.Clone(r.Lost), Ended: slices.Clone(r.Ended), Refused: slices.Clone(r.Refused)}
 }
 
-// arena copies many small byte slices into few allocations. What it hands out
-// cannot grow into its neighbour.
+// arena copies many small byte slices into few allocations. An append to one of them does not
+// overwrite the next.
 type arena struct{ free []byte }
 
 func newArena(size int) *arena { return &arena{free: make([]byte, 0, size)} }

@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// producerKept is how long a stream that is not used is remembered.
+// producerKept is how long an unused stream is remembered.
 const producerKept = 24 * time.Hour
 
-// producer is a registered stream: its last number and the reply to that.
+// producer is a registered stream: its last number, and the reply to the call with that number.
 type producer struct {
 	last    int64
-	reply   store.EnqueueReply  // to an Enqueue
-	written []store.WriteResult // by a WriteValues
+	reply   store.EnqueueReply  // if the call was Enqueue
+	written []store.WriteResult // if the call was WriteValues
 	used    time.Time
 }
 
@@ -42,7 +42,7 @@ func (s *backend) CloseProducer(ctx context.Context, partition int, stream strin
 	return nil
 }
 
-// producer finds a stream that is not forgotten yet.
+// producer finds a stream that is still remembered.
 func (p *partition) producer(stream string, now time.Time) *producer {
 	pr := p.producers[stream]
 	if pr != nil && now.Sub(pr.used) >= producerKept {
@@ -52,8 +52,7 @@ func (p *partition) producer(stream string, now time.Time) *producer {
 	return pr
 }
 
-// Enqueue applies the hold openings, adds the entries, then applies the hold
-// closings, in one step.
+// Enqueue opens holds, adds the entries, then closes holds, in one step.
 func (s *backend) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
 	part, err := s.at(ctx, p.Partition)
 	if err != nil {
@@ -129,7 +128,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 	return reply
 }
 
-// lostHolds are the runs of which a hold is not as its guard says.
+// lostHolds returns the runs that have a hold that differs from its guard.
 func (p *partition) lostHolds(holds []store.HoldChange) map[store.RunID]bool {
 	var lost map[store.RunID]bool
 	for _, h := range holds {
@@ -150,7 +149,7 @@ func (p *partition) lostHolds(holds []store.HoldChange) map[store.RunID]bool {
 	return lost
 }
 
-// accepting finds a run that takes tasks and holds.
+// accepting finds a run that accepts tasks and holds.
 func (p *partition) accepting(id store.RunID) (*run, error) {
 	r, err := p.run(id)
 	if err != nil {
@@ -165,8 +164,8 @@ func (p *partition) accepting(id store.RunID) (*run, error) {
 	return nil, store.ErrRunFinished
 }
 
-// admit adds a task to a run, which owns the item from now on, and reports
-// whether it was left out since the run has an unsettled task of its claimed ID.
+// admit adds a task to a run; the run owns the item from now on. It reports whether the task was
+// left out because its claimed ID is in use.
 func (p *partition) admit(r *run, it store.Item, now time.Time) (duplicate bool) {
 	if !r.claims.take(it.Task, now) {
 		r.rec.Duplicate++

@@ -8,11 +8,11 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// defaultFetchBytes bounds the payloads of a fetch that names no bound.
+// defaultFetchBytes limits the payloads of a fetch that sets no limit.
 const defaultFetchBytes = 1 << 20
 
-// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). A fetch
-// that delivers nothing does not consume its number.
+// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). If a fetch delivers nothing,
+// number of its place can be used again.
 func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
 	part, err := s.at(ctx, p.Session.Partition)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRe
 	return reply, nil
 }
 
-// deliveries copies what is still held of one fetch.
+// deliveries copies the tasks of one fetch that are still held.
 func (s *session) deliveries(fetch int64) []store.Delivery {
 	b := s.batches[fetch]
 	if b == nil {
@@ -62,13 +62,13 @@ type picking struct {
 	*partition
 	now        time.Time
 	batch      batch
-	want       int // deliveries still wanted
-	bytes      int // of payload still wanted
+	want       int // how many more deliveries are wanted
+	bytes      int // how many more bytes of payload are wanted
 	full       bool
-	*allowance // nil if nothing is kept back
+	*allowance // nil if nothing limits the fetch
 }
 
-// fetch leases what it may, and returns the budgets of which nothing is left though more waits.
+// fetch leases tasks, and returns the budgets that are used up while more tasks wait.
 func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time) (short []int) {
 	pick := picking{
 		partition: p,
@@ -105,8 +105,8 @@ func (p *partition) fetch(sess *session, params store.FetchParams, now time.Time
 
 func (k *picking) done() bool { return k.want == 0 || k.full }
 
-// recovered takes one recovered task, before anything else of the queue: it must not be
-// starved by tasks that never hurt anybody. It reports whether there was one.
+// recovered takes one recovered task, before other tasks of the queue, so that these do not starve
+// it. It reports whether there was one.
 func (k *picking) recovered(rings []*ring) bool {
 	l, _ := k.pick(rings, func(g *ring) *heap[*lane] { return &g.recovered })
 	if l == nil || !k.take(l, &l.recovered) {
@@ -117,8 +117,8 @@ func (k *picking) recovered(rings []*ring) bool {
 	return true
 }
 
-// waiting serves the runs of a queue in turns. Each visit takes an equal share
-// of what is wanted, so that one fetch already serves many runs.
+// waiting serves the runs of a queue in turns. Each visit takes an equal share of the wanted tasks,
+// so that one fetch serves many runs.
 func (k *picking) waiting(rings []*ring) {
 	lanes := 0
 	for _, g := range rings {
@@ -144,7 +144,7 @@ func (k *picking) waiting(rings []*ring) {
 	}
 }
 
-// next finds the lane whose run is least advanced; nil if no ring has one.
+// next finds the lane with the least advanced run; nil if there is none.
 func next(rings []*ring, side func(*ring) *heap[*lane]) *lane {
 	var best *lane
 	for _, g := range rings {

@@ -3,20 +3,20 @@ package memstore
 import "github.com/rollcall-go/rollcall/store"
 
 const (
-	firstBlock = 4   // most lanes of small jobs never hold more
+	firstBlock = 4   // most lanes of small jobs never have more tasks
 	maxBlock   = 256 // tasks per block of a long list
 )
 
-// fifo is a list of tasks in blocks: appending allocates once per block, both
-// ends take and give in constant time, and a whole block can be linked in,
-// which is how a staged chunk becomes visible at the cost of one pointer.
+// fifo is a list of tasks in blocks. Appending allocates once per block. Adding and taking at both
+// ends need constant time. A whole block can be linked in: so a staged chunk becomes visible for
+// the cost of one pointer.
 type fifo struct {
 	first, last *block
 	n           int64
 }
 
 type block struct {
-	tasks []store.Task // those before head were taken
+	tasks []store.Task // tasks before head were taken
 	head  int
 	next  *block
 }
@@ -64,7 +64,7 @@ func (f *fifo) link(b *block) {
 	f.last = b
 }
 
-// front returns the first task, to be looked at only; the list must not be empty.
+// front returns the first task without taking it. The list must not be empty.
 func (f *fifo) front() *store.Task { return &f.first.tasks[f.first.head] }
 
 // popFront takes the first task; the list must not be empty.

@@ -1,11 +1,11 @@
 package memstore
 
-// heap is a binary heap whose items may know their position, so that one in the
-// middle can be moved or removed in logarithmic time.
+// heap is a binary heap. Its items can know their position. So an item in the middle can be moved
+// or removed in logarithmic time.
 type heap[T any] struct {
 	items []T
 	less  func(a, b T) bool
-	moved func(item T, to int) // told every new position, -1 when the item left; may be nil
+	moved func(item T, to int) // called with every new position; -1 if the item was removed; may be nil
 }
 
 func (h *heap[T]) len() int { return len(h.items) }
@@ -28,7 +28,7 @@ func (h *heap[T]) remove(i int) T {
 		h.put(i, h.items[last])
 	}
 	var zero T
-	h.items[last] = zero // the array must not keep what left alive
+	h.items[last] = zero // the array must not keep the removed item alive
 	h.items = h.items[:last]
 	if i != last {
 		h.fix(i)

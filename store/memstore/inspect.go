@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Inspect reads what the sets of a run hold, apart from its counters. Here it
-// is atomic, so the reply is always stable.
+// Inspect counts the tasks of a run in its sets, without using the counters. Here it is atomic, so
+// the reply is always stable.
 func (s *backend) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
@@ -39,8 +39,8 @@ func (r *run) holdRecords() []store.HoldRecord {
 	return records
 }
 
-// laneRecords counts a root that is set aside as waiting in its lane: that is
-// how it is counted.
+// laneRecords counts a root task that waits for the pre-job hook as waiting in its lane, as the
+// counters do.
 func (r *run) laneRecords() []store.LaneRecord {
 	records := make([]store.LaneRecord, 0, len(r.lanes)+1)
 	for _, l := range r.lanes {
@@ -73,7 +73,7 @@ func (l *lane) record() store.LaneRecord {
 	return rec
 }
 
-// oldest is when the task at the front of the lane was enqueued.
+// oldest returns when the task at the front of the lane was enqueued.
 func (l *lane) oldest() time.Time {
 	var t time.Time
 	if l.waiting.n > 0 {
@@ -85,7 +85,7 @@ func (l *lane) oldest() time.Time {
 	return t
 }
 
-// earlier returns the earlier of two times; a zero time is none.
+// earlier returns the earlier of two times. A zero time means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -118,7 +118,7 @@ func (p *partition) heldRecords(r *run) []store.HeldRecord {
 	return records
 }
 
-// QueueStats counts what waits in a partition, by route.
+// QueueStats counts the waiting tasks of a partition by route.
 func (s *backend) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {

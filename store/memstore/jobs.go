@@ -14,14 +14,14 @@ type job struct {
 	rec      store.JobRecord
 	schedule schedule
 	values   values
-	runs     []*run // those that are kept, oldest first
+	runs     []*run // kept runs, oldest first
 	tokens   map[string]*run
-	active   *run // nil while none is
+	active   *run // nil if none is active
 }
 
 func (j *job) declared() bool { return j.rec.Type != store.JobSinglePass }
 
-// bytes is what of the job, and of its newest run, callers chose.
+// bytes returns the size of the data of the job, and of its newest run, that callers chose.
 func (j *job) bytes() int {
 	n := len(j.rec.Name) + len(j.rec.Definition)
 	if last := len(j.runs) - 1; last >= 0 {
@@ -36,8 +36,7 @@ func (j *job) copyRecord() store.JobRecord {
 	return rec
 }
 
-// dropRun takes a run out of the list of those that are kept. It is nearly
-// always the oldest.
+// dropRun takes a run out of the list of kept runs. Usually it is the oldest.
 func (j *job) dropRun(r *run) {
 	if j.runs[0] == r {
 		j.runs[0] = nil
@@ -48,7 +47,7 @@ func (j *job) dropRun(r *run) {
 	j.runs = slices.Delete(j.runs, i, i+1)
 }
 
-// addJob makes a job of a name that is not known.
+// addJob makes a job with a new name.
 func (p *partition) addJob(name string) *job {
 	j := &job{
 		rec:      store.JobRecord{Name: name, Type: store.JobSinglePass, Created: p.now()},
@@ -87,7 +86,7 @@ func (s *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.En
 	case p.Revision < j.rec.Revision:
 		return store.EnsureKept, nil
 	case p.Type == j.rec.Type && bytes.Equal(p.Definition, j.rec.Definition):
-		j.rec.Revision = p.Revision // so that a lower one cannot overwrite it later
+		j.rec.Revision = p.Revision // so a lower revision cannot replace it later
 		return store.EnsureUnchanged, nil
 	default:
 		part.define(j, p)
@@ -95,7 +94,7 @@ func (s *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.En
 	}
 }
 
-// define stores a definition. The job is due anew if its schedule is another one.
+// define stores a definition. If the schedule changed, the next due time is computed again.
 func (p *partition) define(j *job, params store.EnsureParams) {
 	created := !j.declared()
 	j.rec.Type, j.rec.Definition, j.rec.Revision = params.Type, bytes.Clone(params.Definition), params.Revision
@@ -193,8 +192,7 @@ func (s *backend) ListJobs(ctx context.Context, p store.ListParams) (store.JobPa
 	return page, nil
 }
 
-// sortedNames sorts only after the set of names changed: pages are read far
-// more often than that.
+// sortedNames sorts only after the set of names changed, because pages are read much more often.
 func (p *partition) sortedNames() []string {
 	if p.names == nil {
 		p.names = make([]string, 0, len(p.jobs))
@@ -241,7 +239,7 @@ func (s *backend) DeleteJob(ctx context.Context, name string) error {
 	for _, r := range slices.Clone(j.runs) {
 		part.forget(r)
 	}
-	if part.jobs[name] == j { // the last run did not take it along
+	if part.jobs[name] == j { // the last run did not remove the job with it
 		part.removeJob(j)
 	}
 	return nil

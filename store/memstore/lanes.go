@@ -6,18 +6,18 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// lane holds the tasks of one run that wait under one route.
+// lane holds the waiting tasks of one run and one route.
 type lane struct {
 	run       *run
 	route     store.Route
 	account   *account
 	ring      *ring
-	seq       int64 // order of creation, to break ties
+	seq       int64 // order of creation, if two lanes are equal otherwise
 	waiting   fifo
 	recovered fifo // to be delivered one at a time, see fetch.go
 	delayed   heap[*parked]
 
-	aside bool // it is kept out of its ring until its run may go on
+	aside bool // it is out of its ring until its run may go on
 
 	// Positions in ring.waiting, ring.recovered and partition.due; -1 when absent.
 	waitingAt, recoveredAt, dueAt int
@@ -26,7 +26,7 @@ type lane struct {
 // parked is a delayed task.
 type parked struct {
 	due  time.Time
-	seq  int64 // of tasks due at the same time, the first delayed is the first to run
+	seq  int64 // of tasks with the same due time, the one that was delayed first is first
 	task store.Task
 }
 
@@ -57,8 +57,7 @@ func (p *partition) lane(r *run, route store.Route) *lane {
 	return l
 }
 
-// dropLanes forgets everything that waits in the run, in time that does not
-// depend on how many tasks that is.
+// dropLanes forgets all waiting tasks of the run. The time does not depend on their number.
 func (p *partition) dropLanes(r *run) {
 	for _, l := range r.lanes {
 		p.leaveRing(l)
@@ -77,8 +76,8 @@ func (p *partition) dropLanes(r *run) {
 	r.lanes, r.accounts, r.aside = nil, nil, nil
 }
 
-// place puts a task into a lane: among the waiting, or, when its time has not
-// come, among the delayed. It counts it there.
+// place puts a task into a lane and counts it: as delayed if it is not due yet, otherwise as
+// waiting.
 func (p *partition) place(l *lane, t store.Task, due, now time.Time) {
 	if due.After(now) {
 		p.count(l, 0, 1)
@@ -90,7 +89,7 @@ func (p *partition) place(l *lane, t store.Task, due, now time.Time) {
 	p.enterRing(l)
 }
 
-// count moves the counters of what waits in a lane. Hooks are not counted.
+// count changes the counters of waiting tasks of a lane. Hooks are not counted.
 func (p *partition) count(l *lane, pending, delayed int64) {
 	if l.route.Counted() {
 		l.run.rec.Counts.Pending += pending
@@ -117,8 +116,8 @@ func (p *partition) park(l *lane, t store.Task, due time.Time) {
 func (p *partition) unpark() (*lane, store.Task) {
 	l := p.due.top()
 	t := l.delayed.top().task
-	// The lane's place in p.due depends on its earliest task: the lane leaves
-	// before that task does, and comes back with the next.
+	// The lane's position in p.due depends on its earliest task. So the lane is removed before that
+	// task, and added again with the next one.
 	p.due.pop()
 	l.delayed.pop()
 	if l.delayed.len() > 0 {
@@ -127,13 +126,12 @@ func (p *partition) unpark() (*lane, store.Task) {
 	return l, t
 }
 
-// add puts an item into a lane. One that has a time of its own waits for Promote, also if that is
-// past.
+// add puts an item into a lane. An item with At waits for Promote, even if At is in the past.
 func (p *partition) add(l *lane, it store.Item, now time.Time) {
 	if it.At.IsZero() {
 		p.place(l, it.Task, now.Add(it.Delay), now)
 		return
 	}
 	p.count(l, 0, 1)
-	p.park(l, it.Task, it.At.UTC().Round(0)) // as it would be read back from a server
+	p.park(l, it.Task, it.At.UTC().Round(0)) // in the form in which a server would return it
 }

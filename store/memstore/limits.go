@@ -12,33 +12,33 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// limit is the account of a limit that spans all partitions.
+// limit is the account of a limit for all partitions.
 type limit struct {
 	holders map[string]*holder
-	level   float64       // tokens that are there as of at
-	at      time.Time     // zero before the first token was asked for
-	idle    time.Duration // after which a bucket that nobody draws on is full again
+	level   float64       // tokens that are there at the time at
+	at      time.Time     // zero until a token is first asked for
+	idle    time.Duration // after this time an unused bucket is full again
 }
 
-// holder is what one worker has drawn.
+// holder holds what one worker has drawn.
 type holder struct {
 	name   string
 	number int64
 	held   int
 	want   int
-	since  int64     // order in which holders came to want more than they hold; 0 if this one does not
-	ends   time.Time // until when it is taken for alive
+	since  int64     // order in which holders started to want more than they hold; 0 if this one does not
+	ends   time.Time // until when it counts as alive
 	tokens int
-	void   time.Time // when the tokens are
+	void   time.Time // when the tokens expire
 }
 
-// lent reports whether tokens of the holder still count in a bucket as of at.
+// lent reports whether tokens of the holder still count in a bucket at the time at.
 func (h *holder) lent(at time.Time) bool { return h.tokens > 0 && h.void.After(at) }
 
-// debt is what a holder lacks of what it wants, up to a share.
+// debt returns how much a holder wants but does not have, up to a share.
 func (h *holder) debt(share int) int { return max(0, min(h.want, share)-h.held) }
 
-// Draw says what a holder keeps and wants, and takes what it may have.
+// Draw records what a holder keeps and wants, and gives it what it may have.
 func (s *backend) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {
 	part, err := s.of(ctx, p.Limit)
 	if err != nil {
@@ -83,25 +83,25 @@ func (s *backend) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply
 type drawing struct {
 	*partition
 	*limit
-	me  *holder // not among the holders meanwhile
+	me  *holder // not in the list of holders during the call
 	p   *store.DrawParams
 	now time.Time
 
 	others    int       // permits of the others
-	wanting   int       // holders who want any, with me
+	wanting   int       // number of holders that want permits, with me
 	share     int       // of each
-	owed      int       // what the others lack of it
-	ahead     int       // what those lack who wait for longer
+	owed      int       // what the others lack of their share
+	ahead     int       // what holders lack that have waited longer
 	lent      int       // tokens of the others
-	voided    []*holder // whose tokens have become void since the bucket was looked at
+	voided    []*holder // holders whose tokens expired since the bucket was last read
 	firstVoid time.Time
 	wanted    bool
-	newly     bool // I have come to want more than I hold
+	newly     bool // I want more than I hold, and did not before
 	next      time.Time
 	silent    []store.Holding
 }
 
-// look sums up what the others have and want.
+// look adds up what the others have and want.
 func (d *drawing) look(repeated bool) {
 	d.noteVoid(d.me)
 	rivals := d.lookAtOthers()
@@ -121,8 +121,8 @@ func (d *drawing) look(repeated bool) {
 	}
 }
 
-// lookAtOthers sums up what the others have, and returns those who want permits. A silent one still
-// holds its permits, and wants none.
+// lookAtOthers adds up what the others have, and returns those that want permits. A silent holder
+// still has its permits, but wants none.
 func (d *drawing) lookAtOthers() (rivals []*holder) {
 	for name, h := range d.holders {
 		if d.now.Before(h.void) {
@@ -141,7 +141,7 @@ func (d *drawing) lookAtOthers() (rivals []*holder) {
 		case h.held > 0:
 			d.silent = append(d.silent, store.Holding{Holder: name, Number: h.number})
 		case d.now.Before(h.void) || d.p.Rate.Events > 0 && h.lent(d.at):
-			// It is gone, and its tokens still count.
+			// The holder is gone, but its tokens still count.
 		default:
 			delete(d.holders, name)
 		}
@@ -149,15 +149,15 @@ func (d *drawing) lookAtOthers() (rivals []*holder) {
 	return rivals
 }
 
-// noteVoid notes a holder whose tokens are void and took up room until they were.
+// noteVoid records a holder whose tokens have expired. They used room in the bucket until then.
 func (d *drawing) noteVoid(h *holder) {
 	if h.lent(d.at) && !d.now.Before(h.void) {
 		d.voided = append(d.voided, h)
 	}
 }
 
-// permits takes what the holder may have: up to a share the line decides, beyond it only what
-// nobody is owed.
+// permits gives the holder what it may have. Up to its share, the order of waiting decides. Beyond
+// its share, it gets only permits that no other holder lacks.
 func (d *drawing) permits() {
 	me, keep, want := d.me, d.p.Keep, max(d.p.Want, d.p.Keep)
 	me.number = d.p.Number
@@ -177,8 +177,8 @@ func (d *drawing) permits() {
 	}
 }
 
-// tokens puts back and lends tokens. What is lent takes up room until it is reported, or void: that
-// is what keeps a window from having more than a burst and what the rate adds.
+// tokens takes tokens back and lends new ones. A lent token uses room in the bucket until it is
+// reported or expires. So in any period no more tasks start than the burst and what the rate adds.
 func (d *drawing) tokens() {
 	me, rate := d.me, d.p.Rate
 	if rate.Events == 0 {
@@ -203,7 +203,7 @@ func (d *drawing) tokens() {
 		out += me.tokens
 	}
 	slices.SortFunc(d.voided, func(a, b *holder) int { return a.void.Compare(b.void) })
-	for _, h := range d.voided { // they may have been spent right before
+	for _, h := range d.voided { // they may have been spent shortly before
 		refill(h.void, out)
 		out -= h.tokens
 	}
@@ -234,7 +234,7 @@ func (d *drawing) tokens() {
 	}
 }
 
-// fillTime is how long a rate takes to add tokens, up to [bounds.MaxFill].
+// fillTime returns how long a rate takes to add tokens, up to [bounds.MaxFill].
 func fillTime(tokens float64, rate store.Rate) time.Duration {
 	return time.Duration(min(math.Ceil(tokens*float64(rate.Per)/float64(rate.Events)), float64(bounds.MaxFill)))
 }
@@ -264,8 +264,8 @@ func (d *drawing) reply() store.DrawReply {
 	return r
 }
 
-// wakeRivals signals those who want more of what is free, first who is owed up to a share, and
-// among these who waits longest.
+// wakeRivals signals holders that want free permits or tokens: first those below their share, and
+// of these the one that has waited longest.
 func (l *limit) wakeRivals(p *partition, name string, free, share int, now time.Time) {
 	var waiting []*holder
 	for _, h := range l.holders {
@@ -310,8 +310,7 @@ func (s *backend) Forfeit(ctx context.Context, limit string, holding store.Holdi
 	return nil
 }
 
-// forgetLimits drops the accounts of which nobody holds anything any more, and whose tokens need
-// not be remembered.
+// forgetLimits drops accounts without holders, if their tokens need not be remembered.
 func (p *partition) forgetLimits(now time.Time) {
 	for name, l := range p.limits {
 		used, spent := false, l.at
@@ -331,8 +330,8 @@ func (p *partition) forgetLimits(now time.Time) {
 	}
 }
 
-// SessionsLeft counts the sessions whose IDs begin with prefix. What they held is given back when
-// they end.
+// SessionsLeft counts the sessions whose IDs begin with prefix. When a session ends, its tasks are
+// given back.
 func (s *backend) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// page bounds what one call answers with to about [bounds.PageBytes], or one item that has more.
+// page limits the answer of one call to about [bounds.PageBytes], or to one item that is larger.
 type page struct {
 	left  int
 	begun bool
@@ -15,7 +15,7 @@ type page struct {
 
 func newPage() *page { return &page{left: bounds.PageBytes} }
 
-// fits takes the next item, unless the page is full.
+// fits adds the next item, unless the page is full.
 func (p *page) fits(size int) bool {
 	if p.left -= size; p.left < 0 && p.begun {
 		p.full = true
@@ -24,5 +24,5 @@ func (p *page) fits(size int) bool {
 	return !p.full
 }
 
-// taskBytes is what of a task its caller chose.
+// taskBytes returns the size of the data of a task that the caller chose.
 func taskBytes(t *store.Task) int { return len(t.ID) + len(t.Payload) + len(t.Attributes) }

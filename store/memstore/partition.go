@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// partition holds the jobs that hash to it with all that is theirs. Its methods
-// need mu to be held, except unlock, which gives it back.
+// partition holds the jobs that hash to it, with all their data. The caller of a method must hold
+// mu; unlock releases it.
 type partition struct {
 	index         int
 	hub           *hub
@@ -19,26 +19,26 @@ type partition struct {
 
 	mu             sync.Mutex
 	jobs           map[string]*job
-	names          []string // of jobs in order; nil when it must be sorted again
+	names          []string // job names in order; nil if they must be sorted again
 	runs           map[int64]*run
-	active         map[int64]*run // those of runs that are not final
-	ended          heap[*run]     // final runs by the time their summary expires
-	lastNumber     int64          // of any run that ever was
+	active         map[int64]*run // runs that are not final
+	ended          heap[*run]     // final runs, by the time when their summary expires
+	lastNumber     int64          // largest number of any run
 	laneSeq        int64
 	parkSeq        int64
 	queues         map[string]*queue
 	rings          map[store.Route]*ring
-	due            heap[*lane]          // lanes with delayed tasks by the earliest
+	due            heap[*lane]          // lanes with delayed tasks, by the earliest task
 	watched        heap[*run]           // open runs by when they are ended for being idle
-	schedules      heap[*job]           // periodic jobs that are not disabled, by when they are looked at
+	schedules      heap[*job]           // periodic jobs that are not disabled, by when they are checked
 	sets           map[string][]byte    // descriptions
 	configurations map[string]*document // of sets
 	producers      map[string]*producer
 	sessions       map[string]*session
-	semaphores     map[string]*semaphore // those in use
-	lastFence      int64                 // of any lease or waiter of a semaphore that ever was
-	limits         map[string]*limit     // those of which something is drawn
-	values         values                // of the namespace
+	semaphores     map[string]*semaphore // semaphores in use
+	lastFence      int64                 // largest number of any lease or waiter of a semaphore
+	limits         map[string]*limit     // limits that have holders
+	values         values                // values of the namespace
 	lastSweep      time.Time
 	mode           store.Mode
 	outbox         []store.Signal // sent by unlock
@@ -82,11 +82,11 @@ func newPartition(index int, h *hub, o Options) *partition {
 	}
 }
 
-// now reads the store's clock, without the monotonic part: what is recorded
-// must compare like a time that was read back from a server.
+// now reads the store's clock without the monotonic part, so that stored times compare like times
+// that a server returned.
 func (p *partition) now() time.Time { return p.clock().UTC().Round(0) }
 
-// unlock sends the signals of the call, then lets the next one in.
+// unlock sends the signals of the call, then releases the lock.
 func (p *partition) unlock() {
 	if len(p.outbox) > 0 {
 		p.hub.send(p.outbox)
@@ -95,7 +95,7 @@ func (p *partition) unlock() {
 	p.mu.Unlock()
 }
 
-// run finds a kept run.
+// run finds a run that is kept.
 func (p *partition) run(id store.RunID) (*run, error) {
 	r := p.runs[id.Number]
 	if r == nil || r.rec.ID.Job != id.Job {
@@ -104,7 +104,7 @@ func (p *partition) run(id store.RunID) (*run, error) {
 	return r, nil
 }
 
-// nextTask is when the earliest delayed task is due; zero if there is none.
+// nextTask returns when the earliest delayed task is due; zero if there is none.
 func (p *partition) nextTask() time.Time {
 	if p.due.len() == 0 {
 		return time.Time{}

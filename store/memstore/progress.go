@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// report replaces what a session shows in runs of its tasks that report progress.
+// report replaces the reports of progress that a session shows in runs.
 func (p *partition) report(sess *session, reports map[int64][]store.RunningTask) {
 	before := sess.reports
 	sess.reports = reports
@@ -22,7 +22,8 @@ func (p *partition) report(sess *session, reports map[int64][]store.RunningTask)
 	}
 }
 
-// show replaces the tasks of a session in one run. One that is not running or stopping shows none.
+// show replaces the reporting tasks of a session in one run. A run that is neither running nor
+// stopping shows none.
 func (p *partition) show(number int64, session string, tasks []store.RunningTask) {
 	r := p.active[number]
 	if r == nil || r.rec.Status != store.StatusRunning && r.rec.Status != store.StatusStopping ||

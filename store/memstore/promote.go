@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// promoteSlice bounds one call of Promote, which holds the partition's lock.
+// promoteSlice limits the work of one call of Promote, because it holds the partition's lock.
 const promoteSlice = 4096
 
 // Promote ends runs that were left idle, moves delayed tasks that are due to waiting, earliest

@@ -6,10 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// reclaim closes a session and gives back what it held, as recovered tasks: any one of
-// them may have killed the worker. Only a task that was delivered as a recovered task,
-// and so ran as the only recovered task of its session, is charged with the crash (P15).
-// What the holdings had staged vanishes with them (P4).
+// reclaim closes a session and gives back its tasks as recovered tasks, because any of them may
+// have killed the worker. A crash is counted only for a task that was delivered as a recovered
+// task: it ran as the only recovered task of its session (P15). Children that the tasks had staged
+// are dropped (P4).
 func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	delete(p.sessions, sess.id.ID)
 	p.report(sess, nil)

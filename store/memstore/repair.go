@@ -6,8 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Repair finds nothing: memory has no hands but this package's, and what the sets hold is what the
-// counters are kept with, under one lock.
+// Repair finds nothing: only this package can change the memory, and it changes tasks and counters
+// together, under one lock.
 func (s *backend) Repair(ctx context.Context, p store.RepairParams) (store.RepairReport, error) {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {

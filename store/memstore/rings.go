@@ -2,21 +2,20 @@ package memstore
 
 import "github.com/rollcall-go/rollcall/store"
 
-// Turns between runs are start-time fair queuing. Each run has, per queue, a
-// virtual time that advances by 1/weight for each task it is given; whoever is
-// least advanced is served next. Nobody saves up turns: who had nothing to do,
-// or only work of a kind that no worker asked for, is served once and then
-// continues from the clock of the queue, the virtual time of whoever was served
-// last. Otherwise the others would wait until all those turns are used up.
+// Runs take turns by start-time fair queuing. Each run has a virtual time for each queue. It
+// advances by 1/weight for each task that the run gets. The least advanced run is served next. A
+// run cannot save up turns: after a time without work, or without work that a worker asked for, it
+// is served once and then continues from the clock of the queue, which is the virtual time of the
+// run that was served last. Otherwise the other runs would wait until it has used all saved turns.
 
-// queue is the clock that the runs with lanes on one queue share.
+// queue is the common clock of the runs with lanes on one queue.
 type queue struct {
 	name     string
 	clock    float64
-	accounts int // runs that have one; the queue is forgotten with the last
+	accounts int // runs that have an account; without any, the queue is removed
 }
 
-// account is what a run has consumed of a queue.
+// account records what a run has used of a queue.
 type account struct {
 	queue   *queue
 	virtual float64
@@ -25,7 +24,7 @@ type account struct {
 
 // ring orders the lanes of one route that can be served.
 type ring struct {
-	lanes     int // that have this route; the ring is forgotten with the last
+	lanes     int // lanes of this route; without any, the ring is removed
 	waiting   heap[*lane]
 	recovered heap[*lane]
 }
@@ -67,7 +66,7 @@ func inTurn(a, b *lane) bool {
 	return a.account.virtual < b.account.virtual
 }
 
-// enterRing lets a lane be served, if it holds something and its run allows it.
+// enterRing puts a lane into its ring if it has tasks and its run allows it.
 func (p *partition) enterRing(l *lane) {
 	waiting := l.waitingAt < 0 && l.waiting.n > 0
 	recovered := l.recoveredAt < 0 && l.recovered.n > 0
@@ -83,7 +82,7 @@ func (p *partition) enterRing(l *lane) {
 	p.signal(store.Signal{Type: store.SignalWork, Queue: l.route.Queue})
 }
 
-// leaveRing keeps a lane from being served.
+// leaveRing takes a lane out of its ring, so that it is not served.
 func (p *partition) leaveRing(l *lane) {
 	if l.waitingAt >= 0 {
 		l.ring.waiting.remove(l.waitingAt)
@@ -93,7 +92,7 @@ func (p *partition) leaveRing(l *lane) {
 	}
 }
 
-// charge advances the run of a lane that was just served n tasks in its turn.
+// charge advances the run of a lane that got n tasks in its turn.
 func (p *partition) charge(l *lane, n int) {
 	a := l.account
 	a.queue.clock = max(a.queue.clock, a.virtual)
@@ -101,15 +100,15 @@ func (p *partition) charge(l *lane, n int) {
 	p.served(l)
 }
 
-// chargeRecovered advances the run of a lane that was served a recovered task. That was
-// out of turn, and so it says nothing about the queue's clock.
+// chargeRecovered advances the run of a lane that got a recovered task. This was out of turn, so
+// the clock of the queue does not change.
 func (p *partition) chargeRecovered(l *lane) {
 	l.account.virtual += 1 / l.run.rec.Weight
 	p.served(l)
 }
 
-// served lets a lane leave the places where it has nothing more to give, and
-// moves the others of its run, whose virtual time has changed.
+// served takes a lane out of the rings for which it has no more tasks. It moves the other lanes of
+// the run, because the run's virtual time changed.
 func (p *partition) served(l *lane) {
 	if l.waitingAt >= 0 && l.waiting.n == 0 {
 		l.ring.waiting.remove(l.waitingAt)

@@ -14,40 +14,40 @@ import (
 // run is one execution of a job.
 type run struct {
 	job   *job
-	rec   store.RunRecord // kept complete at all times, so that reading is copying
+	rec   store.RunRecord // always complete, so a read only copies it
 	token string
 
-	root *store.Item // set aside until the pre-job hook has passed
-	post *store.Item // enters its lane when the last task has ended
+	root *store.Item // root task that waits until the pre-job hook has passed
+	post *store.Item // post-job hook; enters its lane when the last task has ended
 
 	holds    map[string]store.HoldRecord // by name; len is rec.Holds
 	claims   claims
 	values   values
 	lanes    map[store.Route]*lane
 	accounts map[string]*account // by queue
-	tallies  map[kind]int        // leased tasks of kinds with a limit
-	aside    []*lane             // those that wait for such a limit
+	tallies  map[kind]int        // number of leased tasks of kinds with a limit
+	aside    []*lane             // lanes that wait for such a limit
 
-	reports map[string][]store.RunningTask // tasks that report progress, by session; rec.Reporting is the list of them
+	reports map[string][]store.RunningTask // tasks that report progress, by session; rec.Reporting lists them
 
-	failures   []store.Failure // those that are kept, by place
-	buried     int64           // place of the newest
+	failures   []store.Failure // kept failures, by place
+	buried     int64           // place of the newest failure
 	failureCap int
 
-	configuration document // its own
+	configuration document // configuration of this run
 
-	idleAfter time.Duration // without an enqueue, after which an open run is sealed, or stopped
+	idleAfter time.Duration // time without an enqueue after which an open run is sealed or stopped
 	stopIdle  bool
 	idleEnds  time.Time // when that is, while it is in partition.watched
 	watchedAt int       // position in partition.watched; -1 when absent
 
-	stopped bool      // it ended by a stop: repeating the stop must answer as it did then
-	expires time.Time // of a final run: when its summary goes
+	stopped bool      // a stop ended it: a repeated stop must have the same answer
+	expires time.Time // when the summary of a final run expires
 	endedAt int       // position in partition.ended; -1 when absent
 }
 
-// StartRun begins a run of p.Job. Its number is the store's clock in
-// microseconds, or the next after the last number if that is not less.
+// StartRun begins a run of p.Job. Its number is the store's clock in microseconds. If that is not
+// larger than the last number, it is the last number plus one.
 func (s *backend) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *backend) StartRun(ctx context.Context, p store.StartParams) (store.Star
 	return store.StartReply{Run: part.addRun(j, p).rec.ID}, nil
 }
 
-// refuses says why no run of the job can begin so; nil if one can. The job may be nil.
+// refuses says why this run of the job cannot begin; nil if it can. The job may be nil.
 func (j *job) refuses(p *store.StartParams) error {
 	declared := j != nil && j.declared()
 	exists := &store.JobExistsError{Active: store.RunID{Job: p.Job}}
@@ -145,8 +145,8 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 	return r
 }
 
-// delivers reports whether tasks of the route may be delivered now: nothing
-// while paused, and outside of StatusRunning only the hook that the run waits for.
+// delivers reports whether tasks of the route may be delivered now. A paused run delivers nothing.
+// Outside of StatusRunning only the hook that the run waits for is delivered.
 func (r *run) delivers(route store.Route) bool {
 	switch {
 	case r.rec.Paused:
@@ -157,7 +157,7 @@ func (r *run) delivers(route store.Route) bool {
 	return r.awaits(route)
 }
 
-// awaits reports whether the run is in the state that the hook of the route is for.
+// awaits reports whether the run is in the state of the route's hook.
 func (r *run) awaits(hook store.Route) bool {
 	return hook.Kind == store.KindPreJob && r.rec.Status == store.StatusStarting ||
 		hook.Kind == store.KindPostJob && r.rec.Status == store.StatusFinishing
@@ -204,8 +204,8 @@ func (s *backend) Run(ctx context.Context, id store.RunID) (store.RunRecord, err
 	return copyRecord(r.rec), nil
 }
 
-// SetRunPaused stops or allows deliveries of the run's tasks, those of its
-// hooks included: a paused run neither begins nor finishes.
+// SetRunPaused stops or allows deliveries of the run's tasks and hooks. A paused run neither begins
+// nor finishes.
 func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 	return nil
 }
 
-// Failures reads dead letters of a run that are kept, in the order of their places.
+// Failures reads the kept dead letters of a run, in the order of their places.
 func (s *backend) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
 	part, err := s.of(ctx, id.Job)
 	if err != nil {
@@ -281,7 +281,8 @@ func (s *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 	return nil
 }
 
-// forget removes a final run, and with the last run a job that was never declared.
+// forget removes a final run. With the last run it also removes the job, if that was never
+// declared.
 func (p *partition) forget(r *run) {
 	j := r.job
 	delete(p.runs, r.rec.ID.Number)

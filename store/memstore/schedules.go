@@ -7,15 +7,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// schedule is when a periodic job is looked at next.
+// schedule says when a periodic job is checked next.
 type schedule struct {
-	spec  []byte    // as the layer above encodes it
-	at    time.Time // when the due time is acted on: it, and its delay
-	wakes time.Time // when Promote tells of the job
+	spec  []byte    // in the encoding of the layer above
+	at    time.Time // when the job is fired: the due time plus its delay
+	wakes time.Time // when Promote returns the job
 	place int       // in partition.schedules; -1 when absent
 }
 
-// arm has Promote tell of a periodic job at that time.
+// arm makes Promote return a periodic job at that time.
 func (p *partition) arm(j *job, at time.Time) {
 	before := p.nextDue()
 	j.schedule.wakes = at
@@ -35,7 +35,7 @@ func (p *partition) disarm(j *job) {
 	}
 }
 
-// setDue gives a job its next due time, as a server would keep it.
+// setDue sets the next due time of a job, with the precision of a server.
 func (p *partition) setDue(j *job, due time.Time, delay time.Duration) {
 	j.solved()
 	j.rec.Due = store.DueTime(due)
@@ -43,14 +43,14 @@ func (p *partition) setDue(j *job, due time.Time, delay time.Duration) {
 	p.arm(j, j.schedule.at)
 }
 
-// solved ends the problem of a job that could not be fired, and reports whether there was one.
+// solved removes the problem of a job that could not be fired, and reports whether there was one.
 func (j *job) solved() bool {
 	had := j.rec.Problem != ""
 	j.rec.Problem, j.rec.ProblemSince = "", time.Time{}
 	return had
 }
 
-// dueJobs tells of the jobs that are due, and leaves each to the caller for a while.
+// dueJobs returns the jobs that are due. Each of them is not returned again for a while.
 func (p *partition) dueJobs(now time.Time) (names []string) {
 	for p.schedules.len() > 0 && !p.schedules.top().schedule.wakes.After(now) {
 		j := p.schedules.top()
@@ -61,7 +61,7 @@ func (p *partition) dueJobs(now time.Time) (names []string) {
 	return names
 }
 
-// FireRun begins the run that a periodic job is due for.
+// FireRun begins a run of a due periodic job.
 func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
 	part, err := s.of(ctx, p.Start.Job)
 	if err != nil {
@@ -92,15 +92,15 @@ func (s *backend) FireRun(ctx context.Context, p store.FireParams) (store.FireRe
 	return reply, nil
 }
 
-// comesAgain reports whether a job is due at a time that has begun a run already: the clock went
-// back, and the job got a due time anew. It gives way to the next, or the job would be due at that
-// time for ever.
+// comesAgain reports whether a run was already begun for this due time. This happens if the clock
+// went back and the due time was computed again. Then the next due time follows; otherwise the job
+// would be due at this time for ever.
 func (j *job) comesAgain(p *store.FireParams, now time.Time) bool {
 	return !j.rec.Disabled && j.rec.Type == store.JobPeriodic && j.rec.Due.Equal(p.Due) && j.rec.Changes == p.Changes &&
 		!j.schedule.at.After(now) && p.Next.After(now)
 }
 
-// fire decides about a due time, and acts on it.
+// fire decides what to do about a due time, and does it.
 func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.FireVerdict {
 	switch {
 	case j.rec.Type != store.JobPeriodic || !j.rec.Due.Equal(params.Due) || j.rec.Changes != params.Changes:
@@ -129,7 +129,7 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 	return store.FireStarted
 }
 
-// PostponeJob puts off a job that is due and cannot be fired.
+// PostponeJob postpones a job that is due and cannot be fired.
 func (s *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	part, err := s.of(ctx, p.Job)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error
 	return nil
 }
 
-// ended is when the newest run of a job ended, if it is kept and has.
+// ended returns when the newest run of a job ended, if it is kept and has ended.
 func (j *job) ended() time.Time {
 	if n := len(j.runs); n > 0 && j.runs[n-1].rec.ID.Number == j.rec.LastRun {
 		return j.runs[n-1].rec.Ended

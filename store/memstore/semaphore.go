@@ -11,22 +11,22 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// semaphore is one key that somebody holds or waits for.
+// semaphore is one key with holders or waiters.
 type semaphore struct {
 	leases map[string]*store.SemaphoreHolder // by token
-	line   []*waiter                         // first come, first
+	line   []*waiter                         // in the order in which they came
 }
 
 // waiter is a place in the line.
 type waiter struct {
 	token string
-	place int64 // its number
+	place int64 // number of its place
 	max   int
 	store.SemaphoreWaiter
 }
 
-// semaphore finds the semaphore of a key with everything gone whose time has
-// passed; an idle one is empty.
+// semaphore finds the semaphore of a key, without expired leases and places. An unused semaphore is
+// empty.
 func (p *partition) semaphore(key string, now time.Time) *semaphore {
 	s := p.semaphores[key]
 	if s == nil {
@@ -36,7 +36,7 @@ func (p *partition) semaphore(key string, now time.Time) *semaphore {
 	return s
 }
 
-// keep stores a semaphore that is in use, and forgets one that is idle.
+// keep stores a semaphore that is in use, and removes an unused one.
 func (p *partition) keep(key string, s *semaphore) {
 	if len(s.leases) == 0 && len(s.line) == 0 {
 		delete(p.semaphores, key)
@@ -45,7 +45,7 @@ func (p *partition) keep(key string, s *semaphore) {
 	p.semaphores[key] = s
 }
 
-// forgetSemaphores drops those whose holders and waiters all died.
+// forgetSemaphores removes semaphores if all their holders and waiters have died.
 func (p *partition) forgetSemaphores(now time.Time) {
 	for key, s := range p.semaphores {
 		s.expire(now)
@@ -66,8 +66,8 @@ func (s *semaphore) place(token string) int {
 	return slices.IndexFunc(s.line, func(w *waiter) bool { return w.token == token })
 }
 
-// turn reports whether a claim with so many ahead of it may have a place: one is free, and would
-// be for everybody ahead even after this claim took its own.
+// turn reports whether a claim may have a place if this many waiters are ahead of it: there must be
+// a free place for the claim, and for each of them.
 func (s *semaphore) turn(exclusive bool, limit, ahead int) bool {
 	taken := len(s.leases)
 	for _, l := range s.leases {
@@ -86,8 +86,8 @@ func (s *semaphore) turn(exclusive bool, limit, ahead int) bool {
 	return taken+ahead < limit
 }
 
-// freeSlot is the first one that is free from a random one on. There is one
-// if fewer leases are held than there are slots.
+// freeSlot returns the first free slot, beginning at a random one. There is one if fewer leases are
+// held than there are slots.
 func (s *semaphore) freeSlot(slots int) int {
 	taken := make(map[int]bool, len(s.leases))
 	for _, l := range s.leases {
@@ -100,13 +100,14 @@ func (s *semaphore) freeSlot(slots int) int {
 	return slot
 }
 
-// nextNumber is above every number that the partition ever gave to a lease or a waiter.
+// nextNumber returns a number that is larger than every earlier number of a lease or waiter of the
+// partition.
 func (p *partition) nextNumber(now time.Time) int64 {
 	p.lastFence = max(p.lastFence+1, now.UnixMicro())
 	return p.lastFence
 }
 
-// AcquireSemaphore takes a place if it is the claim's turn, or one in the line.
+// AcquireSemaphore takes a place if it is the claim's turn; otherwise a place in the line.
 func (s *backend) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) (store.SemaphoreReply, error) {
 	part, err := s.of(ctx, c.Key)
 	if err != nil {
@@ -159,7 +160,7 @@ func (s *backend) AcquireSemaphore(ctx context.Context, c store.SemaphoreClaim) 
 	return reply, nil
 }
 
-// RefreshSemaphore prolongs a lease.
+// RefreshSemaphore extends a lease.
 func (s *backend) RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error) {
 	part, err := s.of(ctx, key)
 	if err != nil {
@@ -218,7 +219,7 @@ func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, fence i
 	return ended, nil
 }
 
-// Semaphore reads who holds and who waits.
+// Semaphore reads the holders and waiters.
 func (s *backend) Semaphore(ctx context.Context, key string) (store.SemaphoreRecord, error) {
 	part, err := s.of(ctx, key)
 	if err != nil {
@@ -235,7 +236,7 @@ func (s *backend) Semaphore(ctx context.Context, key string) (store.SemaphoreRec
 	return rec, nil
 }
 
-// holders lists the leases, those that end first, first.
+// holders lists the leases, sorted by their end.
 func (s *semaphore) holders() []store.SemaphoreHolder {
 	var out []store.SemaphoreHolder
 	for _, l := range s.leases {
@@ -247,7 +248,7 @@ func (s *semaphore) holders() []store.SemaphoreHolder {
 	return out
 }
 
-// next is when the first lease or place in the line ends.
+// next returns when the first lease or place in the line ends.
 func (s *semaphore) next(holders []store.SemaphoreHolder) time.Time {
 	var next time.Time
 	if len(holders) > 0 {
@@ -261,7 +262,8 @@ func (s *semaphore) next(holders []store.SemaphoreHolder) time.Time {
 	return next
 }
 
-// signalFirst tells the first in the line if it is its turn. Once served, it passes that on.
+// signalFirst signals the first waiter in the line if it is its turn. When it is served, the next
+// one is signalled.
 func (p *partition) signalFirst(key string, s *semaphore) {
 	if len(s.line) > 0 && s.turn(s.line[0].Exclusive, s.line[0].max, 0) {
 		p.signal(store.Signal{Type: store.SignalSemaphore, Semaphore: key, Place: s.line[0].place})

@@ -10,19 +10,19 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// session is a worker's registration and everything it holds. A session past
-// its lease is still whole until a sweep closes it: the removal is the fence,
-// not the time, so a late heartbeat can save it but never share a task.
+// session is a worker's registration, with everything that it holds. After its lease has ended, the
+// session stays complete until a sweep closes it. Only the removal takes the tasks away, not the
+// time. So a late heartbeat can keep the session, but no task is ever held twice.
 type session struct {
 	id      store.SessionID
 	worker  store.WorkerInfo
 	lease   time.Duration
 	expires time.Time
-	graced  bool // extended after a jump of the clock, and not heard from since
+	graced  bool // extended after a jump of the clock, with no heartbeat since
 	running []store.RunningTask
-	reports map[int64][]store.RunningTask // what it shows of them in runs, by number
+	reports map[int64][]store.RunningTask // reports of progress that it shows in runs, by run number
 
-	fetched int64            // number of the last fetch that delivered something
+	fetched int64            // number of the last fetch that delivered tasks
 	batches map[int64]*batch // by fetch number
 	held    int
 
@@ -36,9 +36,9 @@ type batch struct {
 	live     int
 }
 
-// holding is one leased task. One that was redeemed is zero.
+// holding is one leased task. After it is settled, it is zero.
 type holding struct {
-	lane    *lane // nil once redeemed
+	lane    *lane // nil after it was settled
 	task    store.Task
 	tallied bool // its run counts it by kind
 	staged  map[store.Route]*staged
@@ -67,7 +67,7 @@ func (s *session) find(l store.Lease) *holding {
 	return h
 }
 
-// redeem takes a holding out of the session. It succeeds once per lease.
+// redeem takes a holding out of the session. It succeeds once for each lease.
 func (s *session) redeem(l store.Lease) (holding, bool) {
 	h := s.find(l)
 	if h == nil {
@@ -83,7 +83,7 @@ func (s *session) redeem(l store.Lease) (holding, bool) {
 	return taken, true
 }
 
-// each visits what the session holds, oldest fetch first.
+// each visits the holdings of the session, oldest fetch first.
 func (s *session) each(visit func(fetch int64, index int, h *holding)) {
 	numbers := make([]int64, 0, len(s.batches))
 	for n := range s.batches {
@@ -103,23 +103,22 @@ func (b *batch) each(visit func(index int, h *holding)) {
 	}
 }
 
-// behind reports whether the session is not known, or not all that it was answered.
+// behind reports whether the store has lost the session, or calls that it had answered.
 func (s *session) behind(a store.Answered) bool {
 	return s == nil || s.fetched < a.Fetched || s.settled < a.Settled
 }
 
 func (s *session) extend(now time.Time) { s.expires, s.graced = now.Add(s.lease), false }
 
-// grace extends the lease after a jump of the clock: once, until it is heard from
-// again, so that a dead session does not live on where sweeps are rare.
+// grace extends the lease after a jump of the clock. It does so once until the next heartbeat, so
+// that a dead session ends even if sweeps are rare.
 func (s *session) grace(now time.Time) {
 	if !s.graced {
 		s.expires, s.graced = now.Add(s.lease), true
 	}
 }
 
-// OpenSession registers a session whose lease lasts for the given time unless
-// Heartbeat extends it.
+// OpenSession registers a session. Its lease lasts for the given time, unless Heartbeat extends it.
 func (s *backend) OpenSession(
 	ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration,
 ) error {

@@ -42,8 +42,8 @@ type settling struct {
 
 func (p *partition) settle(sess *session, params store.SettleParams) store.SettleReply {
 	b := settling{partition: p, session: sess, worker: params.Worker, now: p.now()}
-	// What is given back goes first and in reverse: each task is put in front of
-	// its lane, and so they wait in the order in which they were fetched.
+	// Tasks that are given back are applied first, in reverse order: each one is put at the front of
+	// its lane, so they wait in the order in which they were fetched.
 	for i := range slices.Backward(params.Outcomes) {
 		if o := &params.Outcomes[i]; o.Verdict == store.VerdictRelease {
 			b.apply(i, o)
@@ -58,8 +58,8 @@ func (p *partition) settle(sess *session, params store.SettleParams) store.Settl
 	return b.reply
 }
 
-// apply redeems the lease first: that it can be redeemed once is what makes
-// every verdict count once (P5).
+// apply redeems the lease first. A lease can be redeemed only once, so every verdict counts once
+// (P5).
 func (b *settling) apply(index int, o *store.Outcome) {
 	if err := b.refuses(o); err != nil {
 		b.reply.Refused = append(b.reply.Refused, store.Refusal{Index: index, Err: err})
@@ -84,8 +84,8 @@ func (b *settling) apply(index int, o *store.Outcome) {
 	}
 }
 
-// refuses says why an outcome cannot be applied: a write of it cannot be, or it staged more
-// children than are there; nil if it can.
+// refuses says why an outcome cannot be applied: a write is refused, or staged children are
+// missing. It returns nil if it can be applied.
 func (b *settling) refuses(o *store.Outcome) error {
 	if len(o.Writes)+len(o.Staged) == 0 || o.Verdict != store.VerdictSuccess {
 		return nil
@@ -114,7 +114,7 @@ func (b *settling) refuses(o *store.Outcome) error {
 	return nil
 }
 
-// task applies the verdict on a counted task and reports whether its run ended.
+// task applies the verdict for a counted task and reports whether its run ended.
 func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
 	c.Running--
@@ -156,9 +156,8 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	return b.conclude(r, b.now)
 }
 
-// hook applies the verdict on a hook's delivery and reports whether its run
-// ended. The counts are never touched. A verdict that comes too late, since the
-// run was stopped meanwhile, has no effect.
+// hook applies the verdict for a hook and reports whether its run ended. It never changes the
+// counts. If the run was stopped meanwhile, the verdict has no effect.
 func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	if !r.awaits(h.lane.route) {
 		return false
@@ -191,14 +190,14 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 	return false
 }
 
-// again lets a task wait behind the others, or until its delay has passed.
+// again puts a task behind the others, or delays it.
 func (b *settling) again(h *holding, o *store.Outcome) {
 	task := copyTask(o.Task)
 	task.Recovered = false
 	b.place(h.lane, task, b.now.Add(o.Delay), b.now)
 }
 
-// release puts a task back in front of the others that are as it is.
+// release puts a task back at the front of its list.
 func (b *settling) release(h *holding, o *store.Outcome) {
 	b.count(h.lane, 1, 0)
 	if task := copyTask(o.Task); task.Recovered {
@@ -209,8 +208,8 @@ func (b *settling) release(h *holding, o *store.Outcome) {
 	b.enterRing(h.lane)
 }
 
-// count adds the counters of a task that succeeded. A sum that would leave the range of int64
-// is left as it was.
+// count adds the counters of a task that succeeded. If a sum would leave the range of int64, it
+// does not change.
 func (r *run) count(counters map[string]int64) {
 	for name, n := range counters {
 		sum, ok := sumOf(r.rec.Counters[name], n)
@@ -228,7 +227,7 @@ func (r *run) setCounter(name string, n int64) {
 	r.rec.Counters[name] = n
 }
 
-// bury keeps the dead letter of a task: of all that failed, the first, and the newest.
+// bury keeps the dead letter of a task. A run keeps the first failures and the newest.
 func (b *settling) bury(r *run, o *store.Outcome) {
 	r.rec.Error = o.Error
 	r.buried++

@@ -10,13 +10,13 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// maxPending bounds what waits for one slow subscriber. Beyond it, one
-// SignalSync stands for all.
+// maxPending limits the signals that wait for one slow subscriber. If there are more, one
+// SignalSync replaces all.
 const maxPending = 1024
 
-// hub fans signals out to subscribers. Sending never blocks.
+// hub sends signals to all subscribers. Sending never blocks.
 type hub struct {
-	listening atomic.Int64 // subscribers, read without the lock by who has nothing to say otherwise
+	listening atomic.Int64 // number of subscribers, read without the lock: if it is 0, nothing is sent
 
 	mu          sync.Mutex
 	subscribers map[*subscriber]struct{}
@@ -24,14 +24,13 @@ type hub struct {
 
 func newHub() *hub { return &hub{subscribers: map[*subscriber]struct{}{}} }
 
-// subscriber is the mailbox of one call of Subscribe. Equal signals that wait
-// together are one.
+// subscriber is the mailbox of one call of Subscribe. Equal signals that wait are combined.
 type subscriber struct {
-	wake chan struct{} // holds one token while something is pending
+	wake chan struct{} // has one token while signals are pending
 
 	mu      sync.Mutex
 	pending []store.Signal
-	known   map[store.Signal]struct{} // those in pending
+	known   map[store.Signal]struct{} // the signals in pending
 }
 
 func (h *hub) join(s *subscriber) {
@@ -86,10 +85,9 @@ func (s *subscriber) take() []store.Signal {
 	return taken
 }
 
-// Subscribe calls fn, one call at a time, for every signal until ctx ends,
-// then returns nil; when the store is closed it returns [store.ErrClosed].
-// Equal signals that gather while fn runs are delivered once, and a subscriber
-// that falls far behind gets one SignalSync instead. fn may call the store.
+// Subscribe calls fn for every signal, one call at a time. When ctx ends, it returns nil. When the
+// store is closed, it returns [store.ErrClosed]. Equal signals that arrive while fn runs are
+// delivered once. If too many signals wait, one SignalSync replaces them. fn may call the store.
 func (s *backend) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	sub := &subscriber{wake: make(chan struct{}, 1), known: map[store.Signal]struct{}{}}
 	s.hub.join(sub)
@@ -118,12 +116,12 @@ func (s *backend) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	}
 }
 
-// SignalsAreComplete implements [store.CompleteSignals]: a mailbox that overflows is replaced by
-// one SignalSync.
+// SignalsAreComplete implements [store.CompleteSignals]: if a mailbox overflows, one SignalSync
+// replaces its signals.
 func (s *backend) SignalsAreComplete() bool { return true }
 
-// signal notes a signal for when the call is over. A call that moves the same
-// run many times in a row notes it once.
+// signal records a signal; it is sent when the call ends. If a call changes the same run several
+// times in a row, it is recorded once.
 func (p *partition) signal(sig store.Signal) {
 	if p.hub.listening.Load() == 0 {
 		return
@@ -135,7 +133,7 @@ func (p *partition) signal(sig store.Signal) {
 	p.outbox = append(p.outbox, sig)
 }
 
-// moved signals that the state or the counts of the run changed.
+// moved records the signal that the state or the counts of the run changed.
 func (p *partition) moved(r *run) {
 	p.signal(store.Signal{Type: store.SignalRun, Run: r.rec.ID.Number})
 }

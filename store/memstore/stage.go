@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// staged are the children of a running task for one route. They hang on the
-// holding of their parent, so that losing the lease loses them too.
+// staged holds the children of a running task for one route. They belong to the holding of their
+// parent, so they are dropped if the lease is lost.
 type staged struct {
 	n      int
 	chunks []chunk
@@ -18,7 +18,7 @@ type staged struct {
 // chunk is one call of Stage.
 type chunk struct {
 	items []store.Item // nil if plain
-	plain []store.Task // neither delayed nor claimed: links into the lane as it is
+	plain []store.Task // neither delayed nor with claimed IDs: the block is linked into the lane
 }
 
 // Stage parks children of a running task.
@@ -59,7 +59,7 @@ func (h *holding) stage(p store.StageParams) error {
 	return nil
 }
 
-// complete says whether all that an outcome says was staged is there.
+// complete reports whether all staged children that an outcome names are there.
 func (h *holding) complete(all []store.Staged) bool {
 	for _, want := range all {
 		have := 0
@@ -73,7 +73,7 @@ func (h *holding) complete(all []store.Staged) bool {
 	return true
 }
 
-// listStaged is what is staged for a delivery, by route.
+// listStaged lists what is staged for a delivery, by route.
 func (h *holding) listStaged() (all []store.Staged) {
 	for route, st := range h.staged {
 		all = append(all, store.Staged{Route: route, Count: st.n})
@@ -106,8 +106,8 @@ func newChunk(items []store.Item) chunk {
 	return chunk{items: copied}
 }
 
-// publish makes the children of a succeeded task visible: first the staged ones,
-// which were made first, then those that travelled with the outcome.
+// publish makes the children of a succeeded task visible: first the staged ones, which are older,
+// then those that came with the outcome.
 func (b *settling) publish(r *run, h *holding, o *store.Outcome) {
 	for i := range o.Staged {
 		st := h.staged[o.Staged[i].Route]

@@ -17,12 +17,11 @@ import (
 //
 // A stop while starting ends the run as stopped at once.
 
-// stopReason is the HookError of a run that was stopped while its post-job hook
-// was due.
+// stopReason is the HookError of a run that was stopped before its post-job hook completed.
 const stopReason = "stopped"
 
-// StopRun ends a run. Repeating it on a run that a stop ended is harmless: it
-// answers as the first time did.
+// StopRun stops a run. If a stop has already ended the run, a repeat has the same answer and
+// changes nothing.
 func (s *backend) StopRun(ctx context.Context, p store.StopParams) error {
 	part, err := s.of(ctx, p.Run.Job)
 	if err != nil {
@@ -60,8 +59,8 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 	return p.conclude(r, now)
 }
 
-// cancelWaiting counts all that waits as cancelled and forgets it, with the
-// holds: constant time in tasks, since nobody looks at the lanes again.
+// cancelWaiting counts all waiting tasks as cancelled, and forgets them and the holds. The time
+// does not depend on the number of tasks, because the lanes are not read again.
 func (p *partition) cancelWaiting(r *run) {
 	c := &r.rec.Counts
 	c.Cancelled += c.Pending + c.Delayed
@@ -72,8 +71,8 @@ func (p *partition) cancelWaiting(r *run) {
 	r.claims = claims{}
 }
 
-// conclude moves a run on if nothing is left of it to do, and reports whether
-// it became finishing or final.
+// conclude moves a run to its next state if it has no tasks left, and reports whether it became
+// finishing or final.
 func (p *partition) conclude(r *run, now time.Time) bool {
 	switch {
 	case r.rec.Status == store.StatusStopping && r.rec.Counts.Running == 0:
@@ -138,8 +137,8 @@ func (p *partition) endIdle(now time.Time, limit int) (more bool) {
 	return false
 }
 
-// complete records that the last task of a run has ended. It happens once: the
-// run leaves StatusRunning here and never comes back. Whoever took the last task signals the run.
+// complete records that the last task of a run has ended. It happens once, because the run leaves
+// StatusRunning here for good. The caller signals the run.
 func (p *partition) complete(r *run, now time.Time) {
 	outcome := store.StatusSucceeded
 	if r.rec.Counts.Failed > 0 {
@@ -157,8 +156,8 @@ func (p *partition) complete(r *run, now time.Time) {
 	r.post = nil
 }
 
-// start lets the tasks of a run be delivered, after its pre-job hook has passed.
-// It reports whether that made it end: nothing to do, and nobody holds it open.
+// start allows deliveries of a run's tasks after its pre-job hook has passed. It reports whether
+// the run ended because it has no tasks and no holds.
 func (p *partition) start(r *run, now time.Time) bool {
 	r.rec.Status = store.StatusRunning
 	if root := r.root; root != nil {
@@ -166,15 +165,15 @@ func (p *partition) start(r *run, now time.Time) bool {
 		r.rec.Counts.Pending--
 		p.add(p.lane(r, root.Route), *root, now)
 	}
-	for _, l := range r.lanes { // what was enqueued from outside meanwhile
+	for _, l := range r.lanes { // tasks that were enqueued from outside meanwhile
 		p.enterRing(l)
 	}
 	p.moved(r)
 	return p.conclude(r, now)
 }
 
-// finalise records the final state of a run. What is left is the summary and
-// the sample of failures, until the retention has passed.
+// finalise records the final state of a run. Only the summary and the kept failures remain, until
+// the retention has passed.
 func (p *partition) finalise(r *run, status store.Status, now time.Time) {
 	p.dropLanes(r)
 	p.unwatch(r)

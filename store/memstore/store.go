@@ -1,27 +1,24 @@
-// Package memstore keeps the state of Rollcall in the memory of one process. It
-// has the semantics of the contract in package store to the letter, and loses
-// everything with the process: it is for tests, for tools that run their own
-// workers, and for learning.
+// Package memstore keeps the state of Rollcall in the memory of one process. It implements the
+// contract of package store exactly. Everything is lost when the process ends. It is for tests, for
+// tools that run their own workers, and for learning.
 //
 // # Time
 //
-// The store's clock is [time.Now]. Made inside a testing/synctest bubble, a
-// store lives in the bubble's time: delays, leases and retention pass as fast
-// as the bubble's clock is moved. The store signals every change, so nobody polls
-// it, and a day on which nothing happens costs little more than heartbeats.
+// The store's clock is [time.Now]. A store that is made inside a testing/synctest bubble uses the
+// bubble's time: delays, leases and retention pass as fast as the bubble's clock. The store signals
+// every change, so nothing has to poll it. A day without work costs little more than heartbeats.
 //
 // # Concurrency
 //
-// Each partition has one lock, and every method is one critical section of one
-// partition. That is what makes each of them atomic. The store starts no
-// goroutines: due tasks move with Promote, dead sessions with Sweep, and
-// Subscribe delivers in the goroutine that called it.
+// Each partition has one lock, and each method holds the lock of one partition. So each method is
+// atomic. The store starts no goroutines: Promote moves due tasks, Sweep closes dead sessions, and
+// Subscribe calls its function on the caller's goroutine.
 //
 // # Cost
 //
-// Enqueuing, fetching and settling take constant time per task, apart from a
-// logarithm of the number of lanes for turns between runs and of the delayed
-// tasks of a lane. Stopping a run takes time in its lanes, not in its tasks.
+// Enqueuing, fetching and settling take constant time per task. To this add the logarithm of the
+// number of lanes, for turns between runs, and of the number of delayed tasks of a lane. The time
+// to stop a run depends on the number of its lanes, not of its tasks.
 package memstore
 
 import (
@@ -34,20 +31,19 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// DefaultSweepInterval is how often a partition wants to be swept unless
-// configured otherwise.
+// DefaultSweepInterval is the default of Options.SweepInterval.
 const DefaultSweepInterval = 5 * time.Second
 
 // Options configure a store. The zero value is usable.
 type Options struct {
-	// Partitions is the number of partitions. Defaults to 1.
+	// Partitions returns the number of partitions. Defaults to 1.
 	Partitions int
-	// SweepInterval is how long after a sweep a heartbeat reports the next one
-	// due. When three of them pass without a sweep, nobody can tell dead workers from a
-	// machine that stood still, so the next sweep extends every lease once.
-	// Defaults to [DefaultSweepInterval].
+	// SweepInterval is how long after a sweep heartbeats ask for the next one. If three intervals pass
+	// without a sweep, the store cannot know whether workers died or the machine was paused. Then the
+	// next sweep extends every lease once. Defaults to [DefaultSweepInterval].
 	SweepInterval time.Duration
-	// Logger is told of sessions that expired and of clock jumps. Defaults to one that discards.
+	// Logger gets records of sessions that expired and of clock jumps. Defaults to
+	// [slog.DiscardHandler].
 	Logger *slog.Logger
 }
 
@@ -65,8 +61,8 @@ var (
 	_ store.CompleteSignals = (*backend)(nil)
 )
 
-// New returns an empty store, behind the checks of [store.Checked]. A nil opts means the defaults.
-// Close it to end its subscriptions; an abandoned store is garbage like any other value.
+// New returns an empty store, behind the checks of [store.Checked]. Nil opts means all defaults.
+// Close it to end its subscriptions. A store that is not closed is garbage like any other value.
 func New(opts *Options) store.Store { return store.Checked(newBackend(opts)) }
 
 func newBackend(opts *Options) *backend {
@@ -88,10 +84,10 @@ func newBackend(opts *Options) *backend {
 	return s
 }
 
-// Partitions is the number of partitions.
+// Partitions returns the number of partitions.
 func (s *backend) Partitions() int { return len(s.partitions) }
 
-// Ping fails if the store is closed or ctx has ended.
+// Ping returns an error if the store is closed or ctx has ended.
 func (s *backend) Ping(ctx context.Context) error { return s.open(ctx) }
 
 // Close ends every subscription and makes later calls fail with
@@ -101,7 +97,7 @@ func (s *backend) Close() error {
 	return nil
 }
 
-// open reports whether a call may go on: a call whose ctx has ended does nothing.
+// open returns an error if a call must not go on, because the store is closed or ctx has ended.
 func (s *backend) open(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

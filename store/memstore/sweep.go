@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// sweepSlice bounds what one call of Sweep does, under the partition's lock.
+	// sweepSlice limits the work of one call of Sweep, because it holds the partition's lock.
 	sweepSlice = 4096
-	// jumpFactor times the sweep interval without a sweep is a jump of the clock.
+	// jumpFactor: after this many sweep intervals without a sweep, the store assumes a jump of the
+	// clock.
 	jumpFactor = 3
 )
 
 // Sweep closes dead sessions and expires summaries, claimed IDs and unused producer streams: a
 // bounded slice of it.
 //
-// When more than three sweep intervals passed since the last sweep, or the clock went
-// back, the machine may have stood still, and with it every worker that would
-// have sent a heartbeat. Then every lease is extended once, and dead sessions
-// are found by the next sweep.
+// If more than three sweep intervals passed since the last sweep, or the clock went back, the
+// machine may have been paused with all workers, so that they sent no heartbeat. Then every lease
+// is extended once, and the next sweep finds dead sessions.
 func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	part, err := s.at(ctx, partition)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, e
 	return reply, nil
 }
 
-// sweepDue reports whether somebody should sweep.
+// sweepDue reports whether a sweep is due.
 func (p *partition) sweepDue(now time.Time) bool {
 	since := now.Sub(p.lastSweep)
 	return p.lastSweep.IsZero() || since >= p.sweepInterval || since < 0
@@ -62,7 +62,7 @@ func (p *partition) jumped(now time.Time) bool {
 	return !p.lastSweep.IsZero() && (since > jumpFactor*p.sweepInterval || since < 0)
 }
 
-// reclaimDead returns how much it did, in deliveries and sessions.
+// reclaimDead closes dead sessions. It returns how many deliveries and sessions it handled.
 func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, reply *store.SweepReply) (done int) {
 	for _, sess := range p.sessions {
 		if now.Before(sess.expires) {

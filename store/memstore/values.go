@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// values are those of one run, one job or the namespace, by name.
+// values holds the values of one run, one job or the namespace, by name.
 type values map[string]*value
 
 // value is one value. Which field it uses depends on its type.
@@ -21,7 +21,7 @@ type value struct {
 	data    []byte
 	items   [][]byte
 	fields  map[string][]byte
-	expires time.Time // zero for never
+	expires time.Time // zero means never
 }
 
 // WriteValues applies the writes of a batch of a stream in order, in one step.
@@ -129,8 +129,8 @@ func (vs values) find(name string, now time.Time) *value {
 	return v
 }
 
-// refuses says why a write cannot be applied. Fresh is how many values are about to be made before
-// it.
+// refuses says why a write cannot be applied. fresh is how many new values the writes before it
+// make.
 func (vs values) refuses(w *store.Write, fresh int, now time.Time) error {
 	v := vs.find(w.Name, now)
 	switch {
@@ -142,7 +142,7 @@ func (vs values) refuses(w *store.Write, fresh int, now time.Time) error {
 	return nil
 }
 
-// apply does what a write says, after refuses found nothing.
+// apply applies a write that refuses has accepted.
 func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult) {
 	v := vs[w.Name]
 	switch {
@@ -168,7 +168,7 @@ func (vs values) apply(w *store.Write, now time.Time) (result store.WriteResult)
 	return result
 }
 
-// apply applies a write to one value. It reports whether the value is as the write wants it.
+// apply applies a write to one value. It reports whether the value now is as the write wants it.
 func (v *value) apply(w *store.Write, result *store.WriteResult) bool {
 	switch w.Op {
 	case store.WriteSet:
@@ -199,7 +199,7 @@ func (v *value) apply(w *store.Write, result *store.WriteResult) bool {
 	return true
 }
 
-// empty reports whether a map or list has nothing: it is removed then.
+// empty reports whether a map or list is empty. Then it is removed.
 func (v *value) empty() bool {
 	return v.typ == store.ValueMap && len(v.fields) == 0 || v.typ == store.ValueList && len(v.items) == 0
 }
@@ -224,8 +224,8 @@ func (v *value) set(d store.Datum) {
 	v.fields[d.Field] = b
 }
 
-// add adds a number to a counter or a float. Both were checked to be numbers when they were
-// written.
+// add adds a number to a counter or a float. Both are known to be numbers, because writes are
+// checked.
 func (v *value) add(number string) (string, error) {
 	if v.typ == store.ValueFloat {
 		have, _ := strconv.ParseFloat(string(v.data), 64)
@@ -246,7 +246,7 @@ func (v *value) add(number string) (string, error) {
 	return string(v.data), nil
 }
 
-// sumOf adds two numbers, unless the sum is no int64.
+// sumOf adds two numbers. It returns false if the sum is not an int64.
 func sumOf(a, b int64) (sum int64, ok bool) {
 	if b > 0 && a > math.MaxInt64-b || b < 0 && a < math.MinInt64-b {
 		return 0, false
@@ -264,7 +264,7 @@ func (s *backend) ReadValue(ctx context.Context, p store.ReadParams) (store.Read
 	if p.Scope.InRecord(p.Type) {
 		r, err := part.run(store.RunID{Job: p.Scope.Job, Number: p.Scope.Run})
 		if err != nil {
-			return store.ReadReply{}, nil // what is not there is empty
+			return store.ReadReply{}, nil // a missing value is empty
 		}
 		return r.readCounter(p.Name), nil
 	}
@@ -304,7 +304,7 @@ func (v *value) list(p store.ReadParams) store.ReadReply {
 	return reply
 }
 
-// page reads fields of a map: those asked for, or with a limit the next in the order of their
+// page reads fields of a map: the named ones or, with a limit, the next ones in the order of their
 // names.
 func (v *value) page(p store.ReadParams) store.ReadReply {
 	reply := store.ReadReply{Len: int64(len(v.fields))}
@@ -318,7 +318,7 @@ func (v *value) page(p store.ReadParams) store.ReadReply {
 		slices.Sort(names)
 		if len(names) > p.Limit {
 			names = names[:p.Limit]
-			reply.Cursor = "." + names[p.Limit-1] // a name may be empty, a cursor may not
+			reply.Cursor = "." + names[p.Limit-1] // a name may be empty, but a cursor may not
 		}
 	}
 	page := newPage()
@@ -340,7 +340,7 @@ func (v *value) page(p store.ReadParams) store.ReadReply {
 	return reply
 }
 
-// forgetValues drops what has expired of the namespace.
+// forgetValues removes expired values of the namespace.
 func (p *partition) forgetValues(now time.Time) {
 	for name := range p.values {
 		p.values.find(name, now)

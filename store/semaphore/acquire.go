@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// placeTTL is how long a place in the line outlives its waiter.
+	// placeTTL is how long a place in the line is kept after its waiter died.
 	placeTTL = 15 * time.Second
-	// placeRefresh is how often a waiter says that it lives. It sees then whether
-	// it is its turn, in case a signal was lost.
+	// placeRefresh is how often a waiter refreshes its place. It then also sees whether it is its
+	// turn, in case a signal was lost.
 	placeRefresh = placeTTL / 3
-	// outagePause is between two tries while the store cannot be reached, on top of the
-	// repeats of each.
+	// outagePause is the pause between two tries while the store does not answer. Each try is also
+	// repeated on its own.
 	outagePause = time.Second
 )
 
-// Acquire takes a place, and waits for one until ctx ends. Those who wait are served first come,
-// first served, across processes, and TryAcquire yields to them. A release wakes the first of them,
-// and the end of the earliest lease all.
+// Acquire takes a place, and waits for one until ctx ends. Waiters of all processes are served in
+// the order in which they came. TryAcquire does not overtake them. A release wakes the first
+// waiter. When the earliest lease ends, all waiters try again.
 //
-// A waiter that dies loses its place in the line after 15 s. A process that stands still for that
-// long joins again at the end of the line. Acquire keeps trying while the store does not answer.
-// When ctx ends, the error matches its cause and is a [*NotAcquiredError] with those who held at
-// last; the place in the line is given up. Bad input is a [*store.FieldError].
+// A waiter that dies loses its place in the line after 15 s. A process that is paused for that long
+// joins again at the end of the line. Acquire keeps trying while the store does not answer. When
+// ctx ends, the waiter leaves the line. The error then matches the cause of ctx, and is a
+// [*NotAcquiredError] with the last known holders. Bad input gives a [*store.FieldError].
 func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (lease *Lease, err error) {
 	claim, err := newClaim(key, opts)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (le
 		}
 	}()
 
-	var place atomic.Int64 // in the line; who stood still for too long gets another
+	var place atomic.Int64 // its place in the line; a process that was paused for too long gets another
 	wake := make(chan struct{}, 1)
 	group := lifecycle.New(ctx)
 	defer group.Stop(context.Canceled)
@@ -64,8 +64,8 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (le
 			opts.OnBlocked(taken)
 		}
 		if !listening {
-			// Only now, so that who gets a place at once costs no subscription. What was
-			// signalled meanwhile is not missed: a subscription begins with SignalSync.
+			// The subscription starts only now, so a claim that gets a place at once needs none. No signal
+			// is missed: a subscription begins with SignalSync.
 			group.Go(func(ctx context.Context) { s.listen(ctx, key, &place, wake) })
 		}
 		select {
@@ -77,8 +77,8 @@ func (s *Semaphores) Acquire(ctx context.Context, key string, opts *Options) (le
 	}
 }
 
-// listen wakes a waiter when it is its turn, or may have been, until ctx ends. If it cannot, the
-// waiter still looks from time to time.
+// listen wakes a waiter when it may be its turn, until ctx ends. If the subscription fails, the
+// waiter still tries from time to time.
 func (s *Semaphores) listen(ctx context.Context, key string, place *atomic.Int64, wake chan<- struct{}) {
 	_ = s.store.Subscribe(ctx, func(sig store.Signal) {
 		if sig.Type == store.SignalSync ||
@@ -91,8 +91,8 @@ func (s *Semaphores) listen(ctx context.Context, key string, place *atomic.Int64
 	})
 }
 
-// pause is how long a waiter need not look by itself: until the first lease or place ends,
-// and not so long that it loses its own.
+// pause returns how long a waiter may wait without a signal: until the first lease or place ends,
+// but not so long that it loses its own place.
 func pause(r store.SemaphoreReply, err error) time.Duration {
 	if err != nil {
 		return outagePause

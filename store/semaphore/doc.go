@@ -1,5 +1,4 @@
-// Package semaphore limits how many processes do something at the same time, and gates runners by
-// that limit.
+// Package semaphore limits how many processes do something at the same time.
 //
 //	sems := semaphore.New(s) // over any store.Store
 //	lease, err := sems.TryAcquire(ctx, "reindex", &semaphore.Options{Max: 3, TTL: time.Minute, Holder: "indexer on host-7"})
@@ -7,13 +6,13 @@
 // # What is guaranteed
 //
 //   - A lease is held until its holder releases it or its time passes.
-//   - The same place is never given to two.
+//   - No place has two holders at a time.
 //   - Acquiring does not wait.
-//   - Each acquisition has a new unguessable token, and one whose time passed can release
-//     or refresh nothing any more, whoever has the place now.
+//   - Each acquisition has a new token that nobody can guess. After the lease has ended, its
+//     token can no longer release or refresh anything.
 //
-// There are exceptions, which you call by name: [Semaphores.Acquire] waits, and
-// [Semaphores.ForceRelease] and [Semaphores.ForceReleaseAll] end leases early.
+// Three methods are exceptions: [Semaphores.Acquire] waits, and [Semaphores.ForceRelease] and
+// [Semaphores.ForceReleaseAll] end leases early.
 //
 // A claim takes any free slot in one atomic step, beginning at a random one. It is refused only if
 // all places are taken, or others wait in the line.
@@ -21,11 +20,11 @@
 // # Time
 //
 // The store's clock decides when a lease ends. A holder cannot see that moment. So [Lease.Context]
-// ends earlier, by the local monotonic clock, with the cause [store.ErrLeaseLost]. It counts from
-// when the last successful refresh was sent, and ends a tenth of the lease early, at most 100 ms.
-// That is before the lease ends in the store, unless a clock jumps, or the process stands still for
-// longer than that margin. If even that must do no harm, the resource itself has to check
-// [Lease.Fence], which only grows for a key.
+// ends earlier, by the local monotonic clock, with the cause [store.ErrLeaseLost]. It ends a tenth
+// of the lease early, but at most 100 ms early. It counts from the moment when the last successful
+// refresh was sent. So it ends before the lease does in the store, unless a clock jumps, or the
+// process is paused for longer than that margin. To be safe in these cases too, the resource itself
+// must check [Lease.Fence], which only grows for a key.
 //
 // # The line
 //
@@ -35,16 +34,16 @@
 //
 // # Readers and writers
 //
-// A claim with [Options.Exclusive] is a writer's: it holds the semaphore alone. All others are
-// readers, up to Max. A writer that waits keeps new readers out, and is told by
-// [Options.OnBlocked] who still reads.
+// A claim with [Options.Exclusive] is a writer: it holds the semaphore alone. All others are
+// readers, up to Max. While a writer waits, new readers must wait, too. [Options.OnBlocked] tells
+// the writer which readers still hold.
 //
 // # When to use what
 //
 // A [Gate] is for a function that many processes call and only a few should run at a time: a
-// nightly report, a worker for which there are five licences. It is not for single tasks: a handler
-// that waits for a semaphore keeps a worker's slot busy. To limit how many tasks of a kind run at a
-// time, set the attribute MaxRunning of the kind: the others wait in their queue. For work that is
-// due at certain times, once for all processes, use a periodic job. A gate obeys the read-only mode
-// of a namespace only with the manager's Writable as CanRun.
+// nightly report, or a program with five licences. It is not for single tasks: a handler that waits
+// for a semaphore uses a slot of the worker. To limit how many tasks of a kind run at a time, set
+// the attribute MaxRunning of the kind: the others wait in their queue. For work that is due at
+// certain times, once for all processes, use a periodic job. A gate obeys the read-only mode of a
+// namespace only with the manager's Writable as CanRun.
 package semaphore

@@ -7,24 +7,23 @@ import (
 	"time"
 )
 
-// Errors of this package. A lease that was lost is [store.ErrLeaseLost], bad input a
-// [*store.FieldError].
+// Errors of this package. A lost lease gives [store.ErrLeaseLost], bad input a [*store.FieldError].
 var (
-	// ErrNotAcquired is returned by TryAcquire when no place is free, and by Acquire when its
-	// context ended before one was. It comes as a [*NotAcquiredError]. It is not
-	// [store.ErrUnavailable], which means that the store cannot be reached.
+	// ErrNotAcquired is returned by TryAcquire when no place is free, and by Acquire when its context
+	// ended before it got one. The error is a [*NotAcquiredError]. [store.ErrUnavailable] is
+	// different: it means that the store does not answer.
 	ErrNotAcquired = errors.New("semaphore not acquired")
 
-	// ErrSkipped is returned by Gate.Run when it did not call its function though nothing
-	// is wrong: the predicate did not allow it, or no place was free. Then the
-	// error is a [*NotAcquiredError], too.
+	// ErrSkipped is returned by Gate.Run when it did not call its function, but nothing is wrong:
+	// CanRun did not allow it, or no place was free. If no place was free, the error is also a
+	// [*NotAcquiredError].
 	ErrSkipped = errors.New("gate skipped")
 )
 
 // NotAcquiredError says who holds the semaphore. It matches [ErrNotAcquired].
 type NotAcquiredError struct {
 	Key     string
-	Holders []Holder // those whose leases end first, at most [bounds.MaxShownHolders]
+	Holders []Holder // sorted by the end of the lease; at most [bounds.MaxShownHolders]
 	Ahead   int      // how many wait in the line before this claim
 }
 

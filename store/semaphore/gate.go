@@ -12,47 +12,48 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Gate lets a runner run in at most Max places of the cluster at a time. Semaphores and Key
-// are required. A Gate is a value: it may be copied, and its Run called concurrently.
+// Gate lets at most Max processes run a function at a time. Semaphores and Key are required. A Gate
+// may be copied, and its Run may be called concurrently.
 type Gate struct {
 	Semaphores *Semaphores
 
 	Key    string        // of the semaphore
 	Max    int           // places; see [Options]
-	TTL    time.Duration // how long a dead runner keeps its place; see [Options]
-	Holder string        // who runs, for whoever is locked out to read; see [Options]
+	TTL    time.Duration // how long a place is kept after its process died; see [Options]
+	Holder string        // who runs, for processes that are refused; see [Options]
 
-	// CanRun is asked before each run. It does not affect a run that has begun. A gate obeys the
-	// read-only mode of a namespace only if this is syncjob's Manager.Writable, or asks it.
-	// Defaults to yes.
+	// CanRun is called before each run. If it returns false, the run is skipped. It does not affect a
+	// run that has begun. A gate obeys the read-only mode of a namespace only if CanRun is syncjob's
+	// Manager.Writable, or calls it. Defaults to a function that returns true.
 	CanRun func(ctx context.Context) bool
 
-	// OnError is told of every error when it happens: of acquiring, of the function, of heartbeats
-	// (which are repeated while the lease lasts), of releasing, and of callbacks that panicked. A
-	// skipped run is no error. A panic of the function goes only to the caller of Run. One Run
-	// calls it once at a time; several Runs call it at the same time. Run waits for a call for a
-	// tenth of the TTL, at most a second. While a call blocks, no other is made. Defaults to no
-	// function.
+	// OnError is called for every error: of acquiring, of the function, of heartbeats (which are
+	// repeated while the lease lasts), of releasing, and of callbacks that panicked. A skipped run is
+	// not an error. A panic of the function goes only to the caller of Run. One Run makes one call at
+	// a time; several Runs may call it concurrently. Run waits for a call for a tenth of the TTL, at
+	// most a second. While a call blocks, no other is made. Defaults to none.
 	OnError func(error)
 
-	// OnHeartbeat is told of each successful heartbeat, and until when the lease lasts by the
-	// store's clock, by several Runs at once as OnError is. Defaults to nobody.
+	// OnHeartbeat is called after each successful heartbeat, with the end of the lease by the store's
+	// clock. Several Runs may call it concurrently, as OnError. Defaults to none.
 	OnHeartbeat func(deadline time.Time)
 }
 
-// Run calls fn, on the caller's goroutine, if the predicate allows and a place is free, and never
-// without a lease. Otherwise it returns at once an error that matches [ErrSkipped].
+// Run calls fn on the caller's goroutine if CanRun allows it and a place is free. It never calls fn
+// without a lease. If it does not call fn, it returns at once with an error that matches
+// [ErrSkipped].
 //
-// While fn runs the lease is refreshed at a third of its TTL, whether or not fn makes progress; fn
-// finds it, with its deadline, by [FromContext]. fn's context ends with ctx, and with cause
-// [store.ErrLeaseLost] when the lease is lost; Run waits for fn to return all the same. Then the
-// lease is released, also when fn panics or ends its goroutine; the panic goes on to the caller. If
-// the store does not answer, Run stops trying after 2 s, and the lease ends with its time.
+// While fn runs, the lease is refreshed after each third of its TTL, even if fn makes no progress.
+// fn can read the lease and its deadline with [FromContext]. The context of fn ends with ctx. It
+// also ends, with cause [store.ErrLeaseLost], when the lease is lost; Run still waits for fn to
+// return. Then Run releases the lease, also when fn panics or ends its goroutine. A panic goes on
+// to the caller. If the store does not answer, Run stops trying after 2 s; then the lease lasts
+// until its time has passed.
 //
-// Run returns fn's error, joined with that of the release if that failed: [store.ErrLeaseLost]
-// there means that somebody else may have run meanwhile. A panic of CanRun keeps fn from running
-// and is returned as an error; the first of OnHeartbeat or OnError is joined to what Run returns.
-// Bad input is a [*store.FieldError], also a nil fn for the field "Fn".
+// Run returns the error of fn. If the release failed, it joins that error: [store.ErrLeaseLost]
+// means that another process may have run fn meanwhile. If CanRun panics, fn is not called, and the
+// panic is returned as an error. The first panic of OnHeartbeat or OnError is joined to the result.
+// Bad input gives a [*store.FieldError]; for a nil fn it has the field "Fn".
 func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err error) {
 	if err := g.check(fn); err != nil {
 		return fmt.Errorf("gate: %w", err)
@@ -95,7 +96,7 @@ func (g *Gate) check(fn func(ctx context.Context) error) error {
 	return errors.Join(errs...)
 }
 
-// patience is how long a callback may hold up heartbeats: the lease outlasts it.
+// patience is how long a callback may delay heartbeats. The lease is longer.
 func (g *Gate) patience() time.Duration {
 	if g.TTL == 0 {
 		return guard.Patience
@@ -106,28 +107,28 @@ func (g *Gate) patience() time.Duration {
 // pass is one Run of a gate.
 type pass struct {
 	Gate
-	broken atomic.Pointer[error] // how the first callback that did not return ended
-	errors guard.Patient         // with OnError
-	beats  guard.Patient         // with OnHeartbeat
+	broken atomic.Pointer[error] // why the first callback that did not return ended
+	errors guard.Patient         // calls OnError
+	beats  guard.Patient         // calls OnHeartbeat
 }
 
-// hold calls fn while heartbeats keep the lease.
+// hold calls fn, and refreshes the lease meanwhile.
 func (p *pass) hold(ctx context.Context, lease *Lease, fn func(ctx context.Context) error) error {
 	running, done := context.WithCancelCause(context.WithValue(ctx, leaseKey{}, lease))
 	defer done(context.Canceled)
 	lease.follow(done)
-	// Heartbeats outlive ctx: fn may take its time to return, and holds its place until then.
+	// Heartbeats go on after ctx has ended: fn keeps its place until it returns.
 	group := lifecycle.New(context.WithoutCancel(ctx))
 	group.Go(func(ctx context.Context) { lease.keep(ctx, p.beat, func(err error) { _ = p.report(err) }) })
 	defer group.Stop(context.Canceled)
 
-	if !lease.alive() { // this process stood still since the lease was granted
+	if !lease.alive() { // this process was paused after the lease was granted
 		return context.Cause(lease.ctx)
 	}
 	return fn(running)
 }
 
-// allowed asks the predicate.
+// allowed calls CanRun.
 func (p *pass) allowed(ctx context.Context) (allowed bool, err error) {
 	if p.CanRun == nil {
 		return true, nil
@@ -142,7 +143,7 @@ func (p *pass) allowed(ctx context.Context) (allowed bool, err error) {
 	return allowed, nil
 }
 
-// beat tells of a heartbeat.
+// beat reports a heartbeat.
 func (p *pass) beat(deadline time.Time) {
 	if p.OnHeartbeat != nil {
 		if err := p.note(guard.Tell(&p.beats, p.OnHeartbeat, deadline)); err != nil {
@@ -159,7 +160,7 @@ func (p *pass) report(err error) error {
 	return err
 }
 
-// note keeps how a callback ended, if it did not return.
+// note records why a callback ended, if it did not return.
 func (p *pass) note(err error) error {
 	if err != nil {
 		err = fmt.Errorf("callback of the gate: %w", err)
@@ -168,7 +169,7 @@ func (p *pass) note(err error) error {
 	return err
 }
 
-// leave releases the lease though ctx may have ended.
+// leave releases the lease, even if ctx has ended.
 func (l *Lease) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
@@ -177,8 +178,8 @@ func (l *Lease) leave(ctx context.Context) error {
 
 type leaseKey struct{}
 
-// FromContext returns the lease that a function runs under which a [Gate] called, and false
-// outside of one.
+// FromContext returns the lease of the [Gate] that called the function. It returns false in any
+// other context.
 func FromContext(ctx context.Context) (*Lease, bool) {
 	lease, ok := ctx.Value(leaseKey{}).(*Lease)
 	return lease, ok

@@ -22,21 +22,21 @@ type Lease struct {
 	ctx   context.Context
 
 	ending    sync.Mutex
-	cancel    context.CancelCauseFunc   // of ctx
-	followers []context.CancelCauseFunc // of contexts that end with it
+	cancel    context.CancelCauseFunc   // cancels ctx
+	followers []context.CancelCauseFunc // stop functions of contexts that end with it
 
 	mu       sync.Mutex
 	deadline time.Time   // by the store's clock
-	until    time.Time   // by ours; before deadline
-	timer    *time.Timer // ends ctx at until; nil once the lease was given back
+	until    time.Time   // by the local clock; before deadline
+	timer    *time.Timer // ends ctx at until; nil after the lease was given back
 }
 
-// margin is how long before the end of a lease its context ends. Timers fire late, by up to 8 ms on
-// a busy machine, and whoever waits for the context has to hear of it; the store counts in whole
-// milliseconds.
+// margin is how long before the end of a lease its context ends. It is needed because timers fire
+// late, by up to 8 ms on a busy machine, because code that waits for the context needs time to
+// react, and because the store counts in whole milliseconds.
 func margin(ttl time.Duration) time.Duration { return min(ttl/10, 100*time.Millisecond) }
 
-// newLease watches over a lease that was asked for at a time before it was granted.
+// newLease makes a Lease. The claim was sent after the time before.
 func newLease(
 	ctx context.Context, s store.Store, c store.SemaphoreClaim, h store.SemaphoreHolder, before time.Time,
 ) *Lease {
@@ -51,8 +51,8 @@ func newLease(
 
 func (l *Lease) lose() { l.end(store.ErrLeaseLost) }
 
-// end ends the lease's context and those that follow it. When it returns none of them is alive, so
-// that nobody finds one who was told of the loss.
+// end ends the lease's context and the contexts that follow it. When it returns, all of them have
+// ended. So code that knows of the loss never sees a context that is still alive.
 func (l *Lease) end(cause error) {
 	l.ending.Lock()
 	defer l.ending.Unlock()
@@ -63,7 +63,7 @@ func (l *Lease) end(cause error) {
 	l.followers = nil
 }
 
-// follow has another context end with the lease's, with its cause.
+// follow makes another context end with the lease's context, with the same cause.
 func (l *Lease) follow(cancel context.CancelCauseFunc) {
 	l.ending.Lock()
 	defer l.ending.Unlock()
@@ -74,8 +74,8 @@ func (l *Lease) follow(cancel context.CancelCauseFunc) {
 	l.followers = append(l.followers, cancel)
 }
 
-// alive reports whether the lease can still be relied on. In a process that stood still its context
-// may not have ended yet.
+// alive reports whether the lease is still valid. In a process that was paused, its context may not
+// have ended yet.
 func (l *Lease) alive() bool {
 	l.mu.Lock()
 	late := !time.Now().Before(l.until)
@@ -86,24 +86,25 @@ func (l *Lease) alive() bool {
 	return l.ctx.Err() == nil
 }
 
-// Context ends with cause [store.ErrLeaseLost] when the lease was found lost or its time is about
-// to pass without a refresh, and with [context.Canceled] when Release is called. It ends before the
-// lease does by the store's clock: a tenth of the TTL before, or 100 ms if that is less, counted
-// from before the lease was asked for. A process that is stopped, or has no processor for longer
-// than that, learns of it late. It has the values of the context that the lease was acquired with,
-// and not its end.
+// Context returns a context that ends with the lease. Its cause is [store.ErrLeaseLost] if the
+// lease was lost, or if its time is about to pass without a refresh. It is [context.Canceled] if
+// Release was called. The context ends earlier than the lease does by the store's clock: by a tenth
+// of the TTL, or by 100 ms if that is less, counted from before the lease was asked for. A process
+// that is paused for longer than that sees the end too late. The context has the values of the
+// context that acquired the lease, but does not end with it.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Deadline is when the lease ends by the store's clock, unless it is refreshed.
+// Deadline returns when the lease ends, by the store's clock, unless it is refreshed.
 func (l *Lease) Deadline() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.deadline
 }
 
-// Refresh lets the lease last for another TTL from now on. [store.ErrLeaseLost] when it is lost:
-// Context has ended then, and that is final. After any other error, such as a store that does not
-// answer or the end of ctx, the lease is held until its deadline.
+// Refresh extends the lease: it then lasts for a TTL from now on. If the lease is lost, it returns
+// [store.ErrLeaseLost]; Context has then ended, and the lease cannot come back. After any other
+// error, for example if the store does not answer or ctx has ended, the lease is held until its
+// deadline.
 func (l *Lease) Refresh(ctx context.Context) error {
 	before := time.Now()
 	bounded, done := bind(ctx, l.ctx)
@@ -122,28 +123,29 @@ func (l *Lease) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// extend notes a refresh, and reports false if the lease was lost or given back meanwhile.
+// extend records a refresh. It returns false if the lease was lost or given back meanwhile.
 func (l *Lease) extend(deadline, before time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.timer == nil || l.ctx.Err() != nil || !l.timer.Stop() {
 		return false
 	}
-	if until := before.Add(l.ttl - margin(l.ttl)); until.After(l.until) { // of two at a time, the later one counts
+	if until := before.Add(l.ttl - margin(l.ttl)); until.After(l.until) { // of two concurrent refreshes, the later one counts
 		l.until, l.deadline = until, deadline
 	}
 	l.timer.Reset(time.Until(l.until))
 	return true
 }
 
-// Release ends the lease and Context, first of all Context. [store.ErrLeaseLost] when Context had
-// ended with that before, or the lease was not held any more: nobody else's lease is touched. After
-// another error it may be called again, or the lease ends with its time.
+// Release ends Context, and then the lease. It returns [store.ErrLeaseLost] if Context had ended
+// with that cause before, or if the lease was no longer held; the lease of another holder is not
+// changed. After another error you may call it again; otherwise the lease lasts until its time has
+// passed.
 func (l *Lease) Release(ctx context.Context) error {
 	l.giveUp()
 	err := l.store.ReleaseSemaphore(ctx, l.Key, l.Token)
 	if err == nil && errors.Is(context.Cause(l.ctx), store.ErrLeaseLost) {
-		err = store.ErrLeaseLost // a release that had to be repeated is answered with success, whether or not the first try arrived
+		err = store.ErrLeaseLost // a repeated release succeeds, whether the first try arrived or not
 	}
 	if err != nil {
 		return fmt.Errorf("release the lease of %q: %w", l.Key, err)
@@ -151,7 +153,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	return nil
 }
 
-// giveUp ends Context, with what has become of the lease by now as its cause.
+// giveUp ends Context. The cause says whether the lease was lost or released.
 func (l *Lease) giveUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,8 +167,8 @@ func (l *Lease) giveUp() {
 	l.end(context.Canceled)
 }
 
-// keep refreshes the lease at a third of its time until ctx or the lease ends. It tells
-// what it did; both functions may be nil.
+// keep refreshes the lease after each third of its time, until ctx or the lease ends. It reports to
+// the two functions; both may be nil.
 func (l *Lease) keep(ctx context.Context, beat func(deadline time.Time), failed func(error)) {
 	ticker := time.NewTicker(max(l.ttl/3, time.Millisecond))
 	defer ticker.Stop()
@@ -182,15 +184,16 @@ func (l *Lease) keep(ctx context.Context, beat func(deadline time.Time), failed 
 		case err == nil && beat != nil:
 			beat(l.Deadline())
 		case err != nil && failed != nil && (ctx.Err() == nil || errors.Is(context.Cause(l.ctx), store.ErrLeaseLost)):
-			failed(err) // not that ctx has ended, unless since the lease was found lost
+			failed(err) // the end of ctx is not reported, unless the lease was lost
 		}
 	}
 }
 
-// bind returns ctx, ended by the end of another one, too, with its cause. The function releases it.
+// bind returns a context that ends with ctx, and also with another context, with the same cause.
+// The function releases it.
 func bind(ctx, other context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if other.Err() != nil { // AfterFunc would end it a moment later
+	if other.Err() != nil { // AfterFunc would end it a little later
 		cancel(context.Cause(other))
 	}
 	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })

@@ -17,14 +17,14 @@ const (
 	DefaultTTL = 30 * time.Second
 )
 
-// releaseTimeout bounds the last word to the store when the caller's context has ended. What is not
-// released then ends with its time.
+// releaseTimeout limits the last call to the store after the caller's context has ended. A lease
+// that is not released by then lasts until its time has passed.
 const releaseTimeout = 2 * time.Second
 
-// Options say what is claimed. Nil options mean all defaults.
+// Options configure a claim. Nil options mean all defaults.
 type Options struct {
-	// Max is how many may hold the semaphore at a time, at most [bounds.MaxSlots]. Each claim
-	// counts by its own Max, so Max may change while leases are held: no holder loses its lease.
+	// Max is how many holders the semaphore may have at a time, at most [bounds.MaxSlots]. Each claim
+	// uses its own Max. So Max may change while leases are held, and no holder loses its lease.
 	// Defaults to [DefaultMax].
 	Max int
 
@@ -32,44 +32,44 @@ type Options struct {
 	// Defaults to [DefaultTTL].
 	TTL time.Duration
 
-	// Holder describes who claims, for those who are refused and for operators to read: 1
-	// to [bounds.MaxHolderLen] characters of valid UTF-8 without control characters. Defaults to the
-	// name of the host and the number of the process, such as "host-7/4711".
+	// Holder describes the holder, for callers that are refused and for operators: 1 to
+	// [bounds.MaxHolderLen] characters of valid UTF-8 without control characters. Defaults to host and
+	// process ID, such as "host-7/4711".
 	Holder string
 
-	// Exclusive claims the semaphore for one alone, as a writer does among readers.
+	// Exclusive claims the semaphore for one holder only, as a writer.
 	Exclusive bool
 
-	// OnBlocked is told by Acquire, as soon as it has to wait and then at least every 5 s, who
-	// holds and how many are ahead. It runs on the caller's goroutine. Defaults to nobody.
+	// OnBlocked is called by Acquire when it has to wait, and then at least every 5 s. It gets the
+	// holders, and how many waiters are ahead. It runs on the caller's goroutine. Defaults to none.
 	OnBlocked func(*NotAcquiredError)
 }
 
-// Holder describes a lease: slot, fencing number, description, since when and until
-// when by the store's clock.
+// Holder describes a lease: its slot, fencing number, description, start and end, by the store's
+// clock.
 type Holder = store.SemaphoreHolder
 
 // Waiter describes a place in the line.
 type Waiter = store.SemaphoreWaiter
 
-// Semaphores are all semaphores of a store, by their keys: 1 to [bounds.MaxSemaphoreKeyLen] bytes
-// of valid UTF-8 without control characters. Make it with [New]. Its methods may be called
-// concurrently. It keeps nothing and need not be closed.
+// Semaphores gives access to the semaphores of a store by key. A key has 1 to
+// [bounds.MaxSemaphoreKeyLen] bytes of valid UTF-8 without control characters. Make it with [New].
+// Its methods may be called concurrently. It has no state and need not be closed.
 type Semaphores struct {
 	store store.Store
 }
 
-// New returns the semaphores of a store, which stays the caller's. Calls that fail for now are
-// repeated as [store.WithRetry] does, in time for the lease that they are about.
+// New returns the semaphores of a store. The caller still has to close the store. Calls that fail
+// for a short time are repeated, as with [store.WithRetry], but not longer than the lease lasts.
 func New(s store.Store) *Semaphores {
 	return &Semaphores{store: store.WithRetry(s, nil)}
 }
 
-// TryAcquire takes a free place and does not wait: [*NotAcquiredError] when there is none, or when
-// those who wait in [Semaphores.Acquire] are to have it. A [*store.FieldError] for each thing wrong
-// with the key or the options. When the store cannot be reached it tries again for as long as the
-// lease would last, at most half a minute. If ctx ends meanwhile, a place that was taken is given
-// back; if that fails too, it ends with its time.
+// TryAcquire takes a free place and does not wait. If there is none, or if waiters in
+// [Semaphores.Acquire] come first, it returns a [*NotAcquiredError]. For each problem of the key or
+// the options it returns a [*store.FieldError]. If the store does not answer, it tries again for as
+// long as the lease would last, at most half a minute. If ctx ends meanwhile, a place that was
+// taken is given back; if that fails too, the place is free when its time has passed.
 func (s *Semaphores) TryAcquire(ctx context.Context, key string, opts *Options) (*Lease, error) {
 	claim, err := newClaim(key, opts)
 	if err != nil {
@@ -86,19 +86,19 @@ func (s *Semaphores) TryAcquire(ctx context.Context, key string, opts *Options) 
 	return lease, nil
 }
 
-// Holders lists who holds the semaphore, those whose leases end first, first.
+// Holders lists the holders of the semaphore, sorted by the end of their leases.
 func (s *Semaphores) Holders(ctx context.Context, key string) ([]Holder, error) {
 	rec, err := s.read(ctx, key)
 	return rec.Holders, err
 }
 
-// Waiters lists who waits for the semaphore, in order.
+// Waiters lists the waiters for the semaphore, in order.
 func (s *Semaphores) Waiters(ctx context.Context, key string) ([]Waiter, error) {
 	rec, err := s.read(ctx, key)
 	return rec.Waiters, err
 }
 
-// Count is how many hold the semaphore.
+// Count returns how many holders the semaphore has.
 func (s *Semaphores) Count(ctx context.Context, key string) (int, error) {
 	rec, err := s.read(ctx, key)
 	return len(rec.Holders), err
@@ -115,10 +115,10 @@ func (s *Semaphores) read(ctx context.Context, key string) (store.SemaphoreRecor
 	return rec, nil
 }
 
-// ForceRelease ends the lease with the fencing number before its time: it is for operators, who
-// find the number with Holders. It reports whether a lease was ended now; false means that none has
-// that number any more. Its holder learns of it with the next refresh, and can work until then:
-// this makes room, it does not stop the holder.
+// ForceRelease ends the lease with this fencing number before its time. It is for operators;
+// Holders returns the number. It returns false if no lease has this number any more. It frees the
+// place, but does not stop the holder: the holder sees the loss at its next refresh, and works
+// until then.
 func (s *Semaphores) ForceRelease(ctx context.Context, key string, fence int64) (bool, error) {
 	var bad error
 	if fence <= 0 {
@@ -128,8 +128,8 @@ func (s *Semaphores) ForceRelease(ctx context.Context, key string, fence int64) 
 	return n > 0, err
 }
 
-// ForceReleaseAll ends every lease of the semaphore before its time, as ForceRelease does one, and
-// returns how many. Who waits keeps waiting, and is served.
+// ForceReleaseAll ends every lease of the semaphore before its time, as ForceRelease does with one.
+// It returns how many it ended. Waiters stay in the line and are served.
 func (s *Semaphores) ForceReleaseAll(ctx context.Context, key string) (int, error) {
 	return s.force(ctx, key, 0, nil)
 }
@@ -145,7 +145,7 @@ func (s *Semaphores) force(ctx context.Context, key string, fence int64, bad err
 	return n, nil
 }
 
-// newClaim makes a claim with a token of its own.
+// newClaim makes a claim with a new token.
 func newClaim(key string, opts *Options) (store.SemaphoreClaim, error) {
 	var o Options
 	if opts != nil {
@@ -166,7 +166,7 @@ func newClaim(key string, opts *Options) (store.SemaphoreClaim, error) {
 	return claim, claim.Validate()
 }
 
-// thisProcess describes a holder that has no description of its own.
+// thisProcess is the default description of a holder.
 func thisProcess() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -175,10 +175,10 @@ func thisProcess() string {
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
-// errTooLate ends a claim whose lease would be over before it was answered.
+// errTooLate ends a claim if its lease would end before the store answers.
 var errTooLate = store.Transient(errors.New("no answer for as long as the lease would last"))
 
-// claim asks once. The lease is nil if it was refused.
+// claim makes one try. The lease is nil if it was refused.
 func (s *Semaphores) claim(ctx context.Context, c store.SemaphoreClaim) (*Lease, store.SemaphoreReply, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, c.TTL, errTooLate)
 	defer cancel()
@@ -193,8 +193,8 @@ func (s *Semaphores) claim(ctx context.Context, c store.SemaphoreClaim) (*Lease,
 	return newLease(ctx, s.store, c, reply.Lease, before), reply, nil
 }
 
-// withdraw gives back what a claim may have got without our knowing: a lease or a place in the
-// line. If it fails that ends with its time.
+// withdraw gives back a lease, or a place in the line, that a claim may have got without an answer.
+// If this fails, it ends when its time has passed.
 func (s *Semaphores) withdraw(ctx context.Context, c store.SemaphoreClaim) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()

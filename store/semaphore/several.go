@@ -18,18 +18,18 @@ type Leases struct {
 	cancel context.CancelCauseFunc
 }
 
-// TryAcquireAll takes a free place of each key and does not wait: all or none. The same options go
-// for every key. If one of them has none free, the others are given back, and the error is that of
-// [Semaphores.TryAcquire] for it. The keys are taken one after the other, because they may lie in
-// different partitions. Meanwhile another caller may be refused a place that is given back a moment
-// later.
+// TryAcquireAll takes a free place of each key, all or none, and does not wait. The same options
+// are used for every key. If one key has no free place, the other places are given back, and the
+// error is that of [Semaphores.TryAcquire] for this key. The keys are taken one after the other,
+// because they may lie in different partitions. Meanwhile another caller may be refused a place
+// that is given back a moment later.
 func (s *Semaphores) TryAcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
 	return acquireAll(ctx, keys, opts, s.TryAcquire)
 }
 
-// AcquireAll takes a place of each key, and waits for each until ctx ends: all or none. The same
-// options go for every key. The keys are taken in their order, so that callers cannot wait for each
-// other in a circle. Heartbeats keep the places that it already holds. If one is lost, AcquireAll
+// AcquireAll takes a place of each key, all or none, and waits for each until ctx ends. The same
+// options are used for every key. It takes the keys in sorted order, so callers cannot wait for
+// each other in a circle. It refreshes the places that it already holds. If one is lost, AcquireAll
 // gives up with [store.ErrLeaseLost].
 func (s *Semaphores) AcquireAll(ctx context.Context, keys []string, opts *Options) (*Leases, error) {
 	return acquireAll(ctx, keys, opts, s.Acquire)
@@ -67,7 +67,7 @@ func acquireAll(ctx context.Context, keys []string, opts *Options,
 	return ls, nil
 }
 
-// ordered sorts the keys and refuses what cannot be acquired together.
+// ordered sorts the keys, and refuses an empty list and repeated keys.
 func ordered(keys []string) ([]string, error) {
 	if len(keys) == 0 {
 		return nil, &store.FieldError{Field: "Keys", Reason: "is empty"}
@@ -86,24 +86,24 @@ func (l *Leases) add(lease *Lease) {
 	lease.follow(l.cancel)
 }
 
-// Context ends with that of the first lease which does, with its cause: see [Lease.Context]. It has
-// ended when Refresh says [store.ErrLeaseLost].
+// Context returns a context that ends when the context of one of the leases ends, with the same
+// cause: see [Lease.Context]. It has ended when Refresh returns [store.ErrLeaseLost].
 func (l *Leases) Context() context.Context { return l.ctx }
 
-// Refresh lets all leases last for another TTL, as [Lease.Refresh] does one. It tries each
-// and returns the errors joined.
+// Refresh extends all leases, as [Lease.Refresh] extends one. It tries each of them and returns the
+// joined errors.
 func (l *Leases) Refresh(ctx context.Context) error {
 	return l.each(func(lease *Lease) error { return lease.Refresh(ctx) })
 }
 
-// Release ends all leases, as [Lease.Release] does one, the last one first. It tries each
-// and returns the errors joined.
+// Release ends all leases, as [Lease.Release] ends one; the last one is first. It tries each of
+// them and returns the joined errors.
 func (l *Leases) Release(ctx context.Context) error {
 	l.cancel(context.Canceled)
 	return l.each(func(lease *Lease) error { return lease.Release(ctx) })
 }
 
-// leave releases what was acquired before the rest failed.
+// leave releases the places that were acquired before another one failed.
 func (l *Leases) leave(ctx context.Context) {
 	l.cancel(context.Canceled)
 	_ = l.each(func(lease *Lease) error { return lease.leave(ctx) })

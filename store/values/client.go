@@ -12,28 +12,28 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// maxWritesLen bounds the writes of one call of the store, as [bounds.MaxBatch] bounds their
-// number.
+// maxWritesLen limits the size of the writes in one call of the store. [bounds.MaxBatch] limits
+// their number.
 const maxWritesLen = 1 << 20
 
-// Client is what typed references to values write and read through: one for a store, or a
-// namespace, is enough for a process. Make it with [NewClient], or take that of a syncjob.Manager.
-// Its methods may be called concurrently.
+// Client reads and writes values for the typed references. One for each store, or namespace, is
+// enough for a process. Make it with [NewClient], or use that of a syncjob.Manager. Its methods may
+// be called concurrently.
 //
-// A write is applied exactly once, also when replies are lost: writes of concurrent callers gather
-// while a call is in flight, and go together under the next number of a stream, which the store
-// answers as it did before if the number is repeated. So a reference costs nothing to make and
-// keeps nothing in the store but its value. If ctx ends first its error is returned, and if the
-// store stays out of reach a [*store.RetryError]; the write may then be applied or not.
+// A write is applied exactly once, even if replies are lost. Writes that arrive during one call of
+// the store are sent together in the next, under the next number of a stream. If a call is repeated
+// with the same number, the store returns the same reply and writes nothing. A reference costs
+// nothing, and the store keeps only its value. If ctx ends first, its error is returned. If the
+// store does not answer, the error is a [*store.RetryError]. Then the write may be applied or not.
 type Client struct {
 	store   store.Store // repeats calls
 	group   *lifecycle.Group
 	streams []*stream.Stream[*valueWrite] // by partition
 }
 
-// NewClient returns a client of a store, which stays the caller's. It makes no call: a stream of a
-// partition is opened by the first write there. Calls that fail for now are repeated as
-// [store.WithRetry] does, which s may have been made with.
+// NewClient returns a client of a store. The caller still has to close the store. NewClient makes
+// no call: the first write to a partition opens a stream there. Calls are repeated as with
+// [store.WithRetry], which may also have made s.
 func NewClient(s store.Store) *Client {
 	s = store.WithRetry(s, nil)
 	h := &Client{store: s, group: lifecycle.New(context.Background())}
@@ -44,16 +44,16 @@ func NewClient(s store.Store) *Client {
 	return h
 }
 
-// Close lets writes that were accepted finish, and waits for them, for at most [store.CloseTime]: a
-// store that does not answer has them fail then, applied or not, with an error that matches
-// [store.ErrClosed]. Later writes return [store.ErrClosed]. It does not close the store, and may be
-// called twice.
+// Close waits until writes in progress have finished, for at most [store.CloseTime]. Writes not
+// answered by then fail with [store.ErrClosed]; they may be applied or not. Later writes return
+// [store.ErrClosed]. Close does not close the store. It may be called twice.
 func (h *Client) Close() error {
 	h.CloseBy(time.Now().Add(store.CloseTime))
 	return nil
 }
 
-// CloseBy is [Client.Close] with another bound: who closes several things at once gives them one.
+// CloseBy is [Client.Close] that waits until a deadline. Several things that close together can
+// share one.
 func (h *Client) CloseBy(deadline time.Time) {
 	for _, s := range h.streams {
 		s.Close()
@@ -68,7 +68,7 @@ type valueWrite struct {
 	result store.WriteResult
 }
 
-// valueLine is the way of writes to the producer stream of one partition.
+// valueLine sends writes to the producer stream of one partition.
 type valueLine struct {
 	store     store.Store
 	partition int
@@ -84,8 +84,8 @@ func (l *valueLine) Close(ctx context.Context, stream string) error {
 	return l.store.CloseProducer(ctx, l.partition, stream)
 }
 
-// Take implements [stream.Line]. Removals go apart from what grows, so that they pass when memory
-// is short.
+// Take implements [stream.Line]. Removals have their own calls, so that they succeed when the store
+// is short of memory.
 func (l *valueLine) Take(waiting []*valueWrite) int {
 	grows := waiting[0].write.Grows()
 	size := waiting[0].write.Size()
@@ -122,14 +122,14 @@ func (l *valueLine) Send(ctx context.Context, stream string, number int64, batch
 	return nil
 }
 
-// Forgot implements [stream.Line]: a repeated call is no proof, as its first try may have been
-// applied before the record was lost.
+// Forgot implements [stream.Line]. If the call was a repeat, it returns false: the first try may
+// have been applied before the store forgot the stream.
 func (l *valueLine) Forgot(err error) bool {
 	var repeated *store.RetryError
 	return errors.Is(err, store.ErrResultUnknown) && !errors.As(err, &repeated)
 }
 
-// ref is what the references of all types share: the name of a value, and the way to it.
+// ref is the common part of all references: the name of a value, and the client.
 type ref struct {
 	all   *Client
 	scope store.ValueScope
@@ -137,7 +137,7 @@ type ref struct {
 	typ   store.ValueType
 }
 
-// String names the value for errors.
+// String returns the name of the value for errors.
 func (h *ref) String() string { return fmt.Sprintf("%s %.80q of %s", h.typ, h.name, h.scope) }
 
 // write applies one write, once.
@@ -160,7 +160,7 @@ func (h *ref) write(ctx context.Context, w store.Write) (store.WriteResult, erro
 	return req.result, nil
 }
 
-// argument is what the callers of references know a field of the write as.
+// argument translates a field of the write to the name of a parameter that callers know.
 func argument(w *store.Write, field string) string {
 	if field == "Data" {
 		switch w.Op {
@@ -187,7 +187,7 @@ func argument(w *store.Write, field string) string {
 	return "Value"
 }
 
-// fieldArgument names a field of a map in errors: as much of it as can be read.
+// fieldArgument returns the name of a map's field for errors, cut to a readable length.
 func fieldArgument(name string) string {
 	const most = 64
 	if len(name) > most {
@@ -196,7 +196,7 @@ func fieldArgument(name string) string {
 	return fmt.Sprintf("Fields[%.80q]", name)
 }
 
-// usable reports a reference without a client.
+// usable returns an error if the reference has no client.
 func (h *ref) usable() error {
 	if h.all == nil {
 		return &store.FieldError{Field: "Client", Reason: "is nil"}
@@ -204,7 +204,7 @@ func (h *ref) usable() error {
 	return nil
 }
 
-// set writes the one value of a value that has no parts.
+// set writes a value that has no parts.
 func (h *ref) set(ctx context.Context, b []byte) error {
 	_, err := h.write(ctx, store.Write{Op: store.WriteSet, Data: []store.Datum{{Bytes: b}}})
 	return err
@@ -222,7 +222,7 @@ func (h *ref) drop(ctx context.Context) error {
 	return err
 }
 
-// read reads the value, or the part of it that p asks for.
+// read reads the value, or the part of it that p selects.
 func (h *ref) read(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
 	p.Scope, p.Name, p.Type = h.scope, h.name, h.typ
 	err := store.RenameFields(p.Validate(), func(field string) string {
@@ -244,7 +244,7 @@ func (h *ref) read(ctx context.Context, p store.ReadParams) (store.ReadReply, er
 	return reply, nil
 }
 
-// one reads the one value of a value that has no parts; ok says whether it is there.
+// one reads a value that has no parts. ok is false if there is none.
 func (h *ref) one(ctx context.Context) (b []byte, ok bool, err error) {
 	reply, err := h.read(ctx, store.ReadParams{})
 	if err != nil || len(reply.Data) == 0 {
@@ -253,8 +253,8 @@ func (h *ref) one(ctx context.Context) (b []byte, ok bool, err error) {
 	return reply.Data[0].Bytes, true, nil
 }
 
-// corrupt is the error for stored bytes that are not what a reference stands for. what names the
-// part, if it is one.
+// corrupt returns the error for stored bytes that do not fit the reference. what names the part of
+// the value, if it has parts.
 func (h *ref) corrupt(what string, err error) error {
 	if what != "" {
 		what += " of "

@@ -1,5 +1,5 @@
-// Package values keeps small data beside tasks: counters, floats, times, values, lists and maps of
-// a run, of a job or of the namespace.
+// Package values stores small data: counters, floats, times, JSON values, lists and maps. A value
+// belongs to a run, to a job or to the namespace.
 //
 //	client := values.NewClient(s) // or Values of a syncjob.Manager
 //	seen := values.NewMap[time.Time](client, store.JobScope("import/42"), "seen")
@@ -11,7 +11,7 @@
 // [store.ErrCorrupt].
 //
 // Each write is one step and is applied exactly once, even if the reply is lost. It is stored when
-// the call returns. Writes that join the success of a task are made by package handlers.
+// the call returns. For writes that take effect with the success of a task, see package handlers.
 //
 // How long a value is kept depends on its scope: [store.RunScope], [store.JobScope],
 // [store.NamespaceScope].

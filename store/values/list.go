@@ -8,19 +8,19 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// pageLen is how many items of a list, or fields of a map, are read at a time.
+// pageLen is how many items of a list, or fields of a map, one call reads.
 const pageLen = 256
 
-// List is a reference to a list of Ts, each stored as JSON. It may be used concurrently.
+// List is a reference to a list of Ts. Each item is stored as JSON. It may be used concurrently.
 type List[T any] struct{ ref }
 
-// NewList returns a reference to the list of that name, as [NewCounter] does.
+// NewList returns a reference to the list with this name, as [NewCounter] does.
 func NewList[T any](c *Client, scope store.ValueScope, name string) *List[T] {
 	return &List[T]{ref{c, scope, name, store.ValueList}}
 }
 
-// Append adds items to the end, all in one step and exactly once: at most [bounds.MaxData]. Errors
-// as for [Value.Set].
+// Append adds items to the end of the list, all in one step and exactly once. They may be at most
+// [bounds.MaxData]. The errors are those of [Value.Set].
 func (l *List[T]) Append(ctx context.Context, items ...T) error {
 	data := make([]store.Datum, len(items))
 	for i, item := range items {
@@ -37,9 +37,9 @@ func (l *List[T]) Append(ctx context.Context, items ...T) error {
 	return err
 }
 
-// Range iterates over the items in order, from an index on, and reads them by pages: what is
-// appended meanwhile is among them, unless the end was reached. An error ends it:
-// [store.ErrCorrupt] names the item that is no T, [store.ErrWrongType].
+// Range yields the items in order, from an index on. It reads them page by page: items that are
+// appended meanwhile are included, unless the end was reached. An error ends the sequence:
+// [store.ErrCorrupt] names an item that is not a T; [store.ErrWrongType].
 func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for at := from; ; {
@@ -67,11 +67,11 @@ func (l *List[T]) Range(ctx context.Context, from int64) iter.Seq2[T, error] {
 	}
 }
 
-// Len reads how many items there are.
+// Len reads the number of items.
 func (l *List[T]) Len(ctx context.Context) (int64, error) {
 	reply, err := l.read(ctx, store.ReadParams{})
 	return reply.Len, err
 }
 
-// Delete removes the list. Deleting one that is not there changes nothing.
+// Delete removes the list. If there is none, nothing changes.
 func (l *List[T]) Delete(ctx context.Context) error { return l.drop(ctx) }

@@ -10,18 +10,18 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Map is a reference to a map of strings to Ts, each stored as JSON: one hash, not a key per entry.
-// It may be used concurrently. The names of its fields are any text, or bytes, of up to
-// [bounds.MaxFieldLen].
+// Map is a reference to a map from strings to Ts. Each field is stored as JSON. In Redis the map is
+// one hash, not a key for each field. It may be used concurrently. The name of a field is any text,
+// or any bytes, up to [bounds.MaxFieldLen].
 type Map[T any] struct{ ref }
 
-// NewMap returns a reference to the map of that name, as [NewCounter] does.
+// NewMap returns a reference to the map with this name, as [NewCounter] does.
 func NewMap[T any](c *Client, scope store.ValueScope, name string) *Map[T] {
 	return &Map[T]{ref{c, scope, name, store.ValueMap}}
 }
 
-// Get reads one field; ok says whether it is there. [store.ErrCorrupt] names a field whose value is
-// not a T; [store.ErrWrongType].
+// Get reads one field. ok is false if there is no such field. Errors: [store.ErrCorrupt] names a
+// field that is not a T; [store.ErrWrongType].
 func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err error) {
 	got, err := m.GetAll(ctx, field)
 	if err != nil {
@@ -31,8 +31,8 @@ func (m *Map[T]) Get(ctx context.Context, field string) (value T, ok bool, err e
 	return value, ok, nil
 }
 
-// GetAll reads several fields, at most [bounds.MaxData]: about 1 MiB of them as of one moment, in
-// one round trip, larger ones in several. Those that are not there are left out. Errors as for Get.
+// GetAll reads several fields, at most [bounds.MaxData]. Up to about 1 MiB are read in one step;
+// more data need several. Fields that do not exist are left out. The errors are those of Get.
 func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, error) {
 	out := make(map[string]T, len(fields))
 	if len(fields) == 0 {
@@ -49,19 +49,20 @@ func (m *Map[T]) GetAll(ctx context.Context, fields ...string) (map[string]T, er
 			}
 		}
 		if reply.Looked == 0 {
-			break // nothing is stored under the name
+			break // there is no such map
 		}
 		fields = fields[reply.Looked:]
 	}
 	return out, nil
 }
 
-// Set writes one field. Errors as for [Value.Set].
+// Set writes one field. The errors are those of [Value.Set].
 func (m *Map[T]) Set(ctx context.Context, field string, value T) error {
 	return m.SetAll(ctx, map[string]T{field: value})
 }
 
-// SetAll writes several fields, at most [bounds.MaxData], in one step. Errors as for [Value.Set].
+// SetAll writes several fields, at most [bounds.MaxData], in one step. The errors are those of
+// [Value.Set].
 func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
 	data := make([]store.Datum, 0, len(fields))
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
@@ -78,7 +79,7 @@ func (m *Map[T]) SetAll(ctx context.Context, fields map[string]T) error {
 	return err
 }
 
-// CompareAndSet writes a field as [Value.CompareAndSet] does a value.
+// CompareAndSet writes a field, as [Value.CompareAndSet] writes a value.
 func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value T) (swapped bool, err error) {
 	return compareAndSet(ctx, &m.ref, field, old, value, func(ctx context.Context) ([]byte, bool, error) {
 		reply, err := m.read(ctx, store.ReadParams{Fields: []string{field}})
@@ -89,8 +90,8 @@ func (m *Map[T]) CompareAndSet(ctx context.Context, field string, old *T, value 
 	})
 }
 
-// Remove removes fields, at most [bounds.MaxData], in one step. Those that are not there change
-// nothing.
+// Remove removes fields, at most [bounds.MaxData], in one step. Fields that do not exist are
+// ignored.
 func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
 	data := make([]store.Datum, len(fields))
 	for i, field := range fields {
@@ -103,9 +104,10 @@ func (m *Map[T]) Remove(ctx context.Context, fields ...string) error {
 	return err
 }
 
-// Range iterates over the fields, each once, in no order, and reads them by pages: a field that is
-// written or removed meanwhile may be among them or not. It remembers the names that it gave. An
-// error ends it: [store.ErrCorrupt] names a field whose value is not a T, [store.ErrWrongType].
+// Range yields each field once, in no order. It reads them page by page: a field that is written or
+// removed meanwhile may be included or not. It keeps the names of the fields that it has yielded in
+// memory. An error ends the sequence: [store.ErrCorrupt] names a field that is not a T;
+// [store.ErrWrongType].
 func (m *Map[T]) Range(ctx context.Context) iter.Seq2[Field[T], error] {
 	return func(yield func(Field[T], error) bool) {
 		given := make(map[string]struct{})
@@ -138,13 +140,13 @@ type Field[T any] struct {
 	Value T
 }
 
-// Len reads how many fields there are.
+// Len reads the number of fields.
 func (m *Map[T]) Len(ctx context.Context) (int64, error) {
 	reply, err := m.read(ctx, store.ReadParams{})
 	return reply.Len, err
 }
 
-// Delete removes the map with all its fields. Deleting one that is not there changes nothing.
+// Delete removes the map with all its fields. If there is none, nothing changes.
 func (m *Map[T]) Delete(ctx context.Context) error { return m.drop(ctx) }
 
 func (m *Map[T]) decode(d store.Datum) (value T, err error) {

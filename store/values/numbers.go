@@ -15,14 +15,14 @@ import (
 // the run's other values.
 type Counter struct{ ref }
 
-// NewCounter returns a reference to the counter of that name; see [store.ValidateName]. It makes no
-// call: what is wrong with the name or the scope is told by the first use.
+// NewCounter returns a reference to the counter with this name. It makes no call. If the name or
+// the scope is not valid, the first use returns the error; see [store.ValidateName].
 func NewCounter(c *Client, scope store.ValueScope, name string) *Counter {
 	return &Counter{ref{c, scope, name, store.ValueCounter}}
 }
 
-// Get reads the counter, which is 0 if it was never written to. [store.ErrCorrupt] if what is
-// stored is no number, [store.ErrWrongType].
+// Get reads the counter. It is 0 if it was never written. Errors: [store.ErrCorrupt] if the stored
+// data are not a number; [store.ErrWrongType].
 func (c *Counter) Get(ctx context.Context) (int64, error) {
 	b, ok, err := c.one(ctx)
 	if err != nil || !ok {
@@ -35,14 +35,14 @@ func (c *Counter) Get(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// Set writes the counter. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues],
-// [store.ErrWrongType].
+// Set writes the counter. Errors: [store.ErrRunNotFound], [store.ErrJobNotFound],
+// [store.ErrTooManyValues], [store.ErrWrongType].
 func (c *Counter) Set(ctx context.Context, n int64) error {
 	return c.set(ctx, strconv.AppendInt(nil, n, 10))
 }
 
-// Add adds a number, which may be negative, exactly once, and returns the sum. Errors as for Set,
-// and [store.ErrOutOfRange].
+// Add adds a number, which may be negative, exactly once. It returns the sum. The errors are those
+// of Set, and [store.ErrOutOfRange].
 func (c *Counter) Add(ctx context.Context, n int64) (int64, error) {
 	sum, err := c.add(ctx, strconv.AppendInt(nil, n, 10))
 	if err != nil {
@@ -55,19 +55,18 @@ func (c *Counter) Add(ctx context.Context, n int64) (int64, error) {
 	return total, nil
 }
 
-// Delete removes the counter. Deleting one that is not there changes nothing.
+// Delete removes the counter. If there is none, nothing changes.
 func (c *Counter) Delete(ctx context.Context) error { return c.drop(ctx) }
 
-// Float is a reference to a float64 that is neither infinite nor no number. It may be used
-// concurrently.
+// Float is a reference to a float64. It cannot be infinite or NaN. It may be used concurrently.
 type Float struct{ ref }
 
-// NewFloat returns a reference to the float of that name, as [NewCounter] does.
+// NewFloat returns a reference to the float with this name, as [NewCounter] does.
 func NewFloat(c *Client, scope store.ValueScope, name string) *Float {
 	return &Float{ref{c, scope, name, store.ValueFloat}}
 }
 
-// Get reads the float, which is 0 if it was never written to. Errors as for [Counter.Get].
+// Get reads the float. It is 0 if it was never written. The errors are those of [Counter.Get].
 func (f *Float) Get(ctx context.Context) (float64, error) {
 	b, ok, err := f.one(ctx)
 	if err != nil || !ok {
@@ -80,13 +79,13 @@ func (f *Float) Get(ctx context.Context) (float64, error) {
 	return n, nil
 }
 
-// Set writes the float. Errors as for [Counter.Set].
+// Set writes the float. The errors are those of [Counter.Set].
 func (f *Float) Set(ctx context.Context, n float64) error {
 	return f.set(ctx, strconv.AppendFloat(nil, n, 'g', -1, 64))
 }
 
-// Add adds a number exactly once, and returns the sum, rounded as Go rounds it. Errors as for
-// [Counter.Add].
+// Add adds a number exactly once. It returns the sum, rounded as Go rounds it. The errors are those
+// of [Counter.Add].
 func (f *Float) Add(ctx context.Context, n float64) (float64, error) {
 	sum, err := f.add(ctx, strconv.AppendFloat(nil, n, 'g', -1, 64))
 	if err != nil {
@@ -99,19 +98,19 @@ func (f *Float) Add(ctx context.Context, n float64) (float64, error) {
 	return total, nil
 }
 
-// Delete removes the float. Deleting one that is not there changes nothing.
+// Delete removes the float. If there is none, nothing changes.
 func (f *Float) Delete(ctx context.Context) error { return f.drop(ctx) }
 
 // Time is a reference to a point in time, to the nanosecond and in UTC. It may be used
 // concurrently.
 type Time struct{ ref }
 
-// NewTime returns a reference to the time of that name, as [NewCounter] does.
+// NewTime returns a reference to the time with this name, as [NewCounter] does.
 func NewTime(c *Client, scope store.ValueScope, name string) *Time {
 	return &Time{ref{c, scope, name, store.ValueTime}}
 }
 
-// Get reads the time, which is the zero Time if none is there. Errors as for [Counter.Get].
+// Get reads the time. It is the zero Time if there is none. The errors are those of [Counter.Get].
 func (t *Time) Get(ctx context.Context) (at time.Time, err error) {
 	b, ok, err := t.one(ctx)
 	if err != nil || !ok {
@@ -123,8 +122,8 @@ func (t *Time) Get(ctx context.Context) (at time.Time, err error) {
 	return at, nil
 }
 
-// Set writes the time. Errors as for [Counter.Set]; a [*store.FieldError] for a year that has not
-// four digits.
+// Set writes the time. The errors are those of [Counter.Set], and a [*store.FieldError] if the year
+// does not have four digits.
 func (t *Time) Set(ctx context.Context, at time.Time) error {
 	b, err := at.UTC().MarshalText()
 	if err != nil {
@@ -133,5 +132,5 @@ func (t *Time) Set(ctx context.Context, at time.Time) error {
 	return t.set(ctx, b)
 }
 
-// Delete removes the time. Deleting one that is not there changes nothing.
+// Delete removes the time. If there is none, nothing changes.
 func (t *Time) Delete(ctx context.Context) error { return t.drop(ctx) }

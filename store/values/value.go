@@ -10,16 +10,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Value is a reference to a T, stored as JSON. It may be used concurrently.
+// Value is a reference to a T. It is stored as JSON. It may be used concurrently.
 type Value[T any] struct{ ref }
 
-// NewValue returns a reference to the value of that name, as [NewCounter] does.
+// NewValue returns a reference to the value with this name, as [NewCounter] does.
 func NewValue[T any](c *Client, scope store.ValueScope, name string) *Value[T] {
 	return &Value[T]{ref{c, scope, name, store.ValueJSON}}
 }
 
-// Get reads the value; ok says whether it is there. [store.ErrCorrupt] if what is stored is no T,
-// [store.ErrWrongType].
+// Get reads the value. ok is false if there is none. Errors: [store.ErrCorrupt] if the stored data
+// are not a T; [store.ErrWrongType].
 func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	b, ok, err := v.one(ctx)
 	if err != nil || !ok {
@@ -31,8 +31,9 @@ func (v *Value[T]) Get(ctx context.Context) (value T, ok bool, err error) {
 	return value, true, nil
 }
 
-// Set writes the value. [store.ErrRunNotFound], [store.ErrJobNotFound], [store.ErrTooManyValues],
-// [store.ErrWrongType]; a [*store.FieldError] if it cannot be encoded or is too large.
+// Set writes the value. Errors: [store.ErrRunNotFound], [store.ErrJobNotFound],
+// [store.ErrTooManyValues], [store.ErrWrongType], and a [*store.FieldError] if it cannot be encoded
+// or is too large.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
 	b, err := encode("Value", value)
 	if err != nil {
@@ -41,19 +42,20 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	return v.set(ctx, b)
 }
 
-// CompareAndSet writes the value if old is what is there, nil for nothing, exactly once, and
-// reports whether it did. Two values are the same if their JSON is, once it was decoded into a T.
-// Errors as for Set and Get.
+// CompareAndSet writes the value if the stored one equals old; nil means that there must be none.
+// It does so exactly once, and reports whether it wrote. To compare, the stored JSON is decoded
+// into a T and encoded again: the values are equal if the results are the same. The errors are
+// those of Set and Get.
 func (v *Value[T]) CompareAndSet(ctx context.Context, old *T, value T) (swapped bool, err error) {
 	return compareAndSet(ctx, &v.ref, "", old, value, v.one)
 }
 
-// Delete removes the value. Deleting one that is not there changes nothing.
+// Delete removes the value. If there is none, nothing changes.
 func (v *Value[T]) Delete(ctx context.Context) error { return v.drop(ctx) }
 
-// compareAndSet sets a value, or a field of a map, that read reads. Mostly what is stored is what
-// old is encoded as. It may have been encoded otherwise, by another version of T, and then be the
-// same all the same: what was read is compared, and swapped as it was stored.
+// compareAndSet sets a value, or a field of a map; read reads it. Usually the stored bytes are the
+// encoding of old. Another version of T may have encoded the same value differently. Then the
+// decoded values are compared, and the stored bytes are swapped.
 func compareAndSet[T any](ctx context.Context, h *ref, field string, old *T, value T,
 	read func(context.Context) ([]byte, bool, error),
 ) (bool, error) {

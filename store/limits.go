@@ -76,7 +76,7 @@ type DrawParams struct {
 
 	Max  int // permits in all; 0 if there is no limit on what runs
 	Keep int // permits in use; the holder keeps them whatever Max is
-	Want int // permits that it could use, with Keep
+	Want int // permits that it could use, with Keep; below Keep it stands for Keep
 
 	Rate   Rate      // zero if there is none
 	Tokens int       // wanted; those of the reply before can no longer be used

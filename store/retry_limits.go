@@ -6,7 +6,9 @@ import (
 
 func (r *front) Draw(ctx context.Context, p DrawParams) (DrawReply, error) {
 	p.clamp()
-	return repeat(ctx, r, "Draw", p.Validate(), func(ctx context.Context) (DrawReply, error) {
+	bad := p.Validate()
+	p.Want = max(p.Want, p.Keep)
+	return repeat(ctx, r, "Draw", bad, func(ctx context.Context) (DrawReply, error) {
 		return r.Store.Draw(ctx, p)
 	})
 }

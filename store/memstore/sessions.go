@@ -135,7 +135,7 @@ func (s *backend) OpenSession(
 	case sess.fetched > 0:
 		return store.ErrStale
 	}
-	sess.worker, sess.running, sess.settled, sess.settleReply = copyWorker(info), nil, 0, store.SettleReply{}
+	sess.worker, sess.settled, sess.settleReply = copyWorker(info), 0, store.SettleReply{}
 	sess.lease = lease
 	sess.extend(part.now())
 	return nil

@@ -126,6 +126,15 @@ var limitsContract = []testCase{
 		s.Equal(1, b.draw(0, 1).Held)
 		s.Equal(3, a.draw(2, 9).Held)
 	}},
+	{"who says that it wants less than it keeps wants what it keeps", func(s *scene) {
+		a, b := s.drawer("l", 1), s.drawer("l", 1)
+		s.Equal(1, a.draw(0, 1).Held)
+		s.Zero(b.draw(0, 1).Held)
+		reply := a.draw(1, 0)
+		s.Equal(1, reply.Held)
+		s.Equal(a.again().Reuse, reply.Reuse, "a repeat")
+		s.Equal(a.draw(1, 1).Reuse, reply.Reuse)
+	}},
 	{"calls are a stream: a repeat is answered as the first time, and an earlier one is refused", func(s *scene) {
 		a, b := s.drawer("l", 3), s.drawer("l", 3)
 		first := a.draw(0, 2)

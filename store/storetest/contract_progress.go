@@ -83,6 +83,18 @@ var progressContract = []testCase{
 		s.NoError(err)
 		s.until(r.partition, "the report is gone", func() bool { return len(r.record().Reporting) == 0 })
 	}},
+	{"a repeated opening of a session leaves what it reported", func(s *scene) {
+		r := s.open("import")
+		w := r.worker()
+		report := store.RunningTask{Run: r.id, ID: "t", Since: time.Unix(1, 0).UTC(), Progress: store.Progress{Done: 1}}
+		w.beats(report)
+		s.NoError(s.store.OpenSession(s.ctx, w.session, store.WorkerInfo{Name: "again"}, steady))
+		r.shows(report)
+		live := s.live(r.partition)
+		s.Len(live, 1)
+		s.Equal("again", live[0].Worker.Name)
+		s.Len(live[0].Running, 1, "as its run shows it")
+	}},
 	{"what a run shows is bounded", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()

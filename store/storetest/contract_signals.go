@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 
@@ -158,6 +159,18 @@ var signalsContract = []testCase{
 			s.NoError(s.store.PublishSet(s.ctx, store.SetRecord{Name: "ingest", Description: []byte(description)}))
 			l.hears("another description", func(sig store.Signal) bool { return sig.Type == store.SignalConfiguration })
 		}
+	}},
+	{"a subscriber that panics, or ends its goroutine, gets an error, and others hear on", func(s *scene) {
+		r := s.open("import")
+		other := s.listen()
+		defer other.stop()
+		for _, end := range []func(){func() { panic("rude") }, runtime.Goexit} {
+			err := s.store.Subscribe(s.ctx, func(store.Signal) { end() })
+			s.Error(err)
+			s.NotErrorIs(err, store.ErrClosed)
+		}
+		r.producer().add(r, task(scan, "t"))
+		other.hears("work", func(sig store.Signal) bool { return sig.Type == store.SignalWork })
 	}},
 	{"every subscriber hears, and none holds up another", func(s *scene) {
 		r := s.open("import")

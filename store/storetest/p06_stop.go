@@ -179,8 +179,11 @@ var stopping = []testCase{
 		d := w.one()
 		s.Equal(postJob, d.Lease.Lane.Route)
 		running.stop(false)
-		_, err := w.try(hookDone(d, "given up"))
+		s.Equal([]store.Lease{d.Lease}, leases(w.held()), "until it is settled")
+		reply, err := w.try(hookDone(d, "given up"))
 		s.NoError(err)
+		s.Empty(reply.Lost, "its outcome is accepted, and changes nothing")
+		s.Equal("stopped", running.record().HookError)
 		running.status(store.StatusSucceeded)
 		w.none("the hook is given up")
 	}},

@@ -111,6 +111,9 @@ func (n *twinForm) writeList(v reflect.Value) {
 	}
 	lines := make([]string, 0, v.Len())
 	for i := range v.Len() {
+		if l, ok := v.Index(i).Interface().(store.LaneRecord); ok && l.Waiting+l.Recovered+l.Staged+l.Delayed == 0 {
+			continue // a store may list it, or not
+		}
 		part := &twinForm{runs: n.runs, method: n.method}
 		if v.Type().Elem().Kind() == reflect.Int64 && n.method == "JobRuns" {
 			part.WriteString("#" + n.number(v.Index(i).Int()))

@@ -10,7 +10,8 @@ if record and record ~= '0' then
   return { 'stale' }
 end
 redis.call('ZREM', LEASES, ARGV[1]) -- first, so that it passes when memory is short
-redis.call('HSET', SESSION, 'fetch', '0', 'settle', '0', 'info', ARGV[3], 'busy', '')
+redis.call('HSET', SESSION, 'fetch', '0', 'settle', '0', 'info', ARGV[3])
+redis.call('HSETNX', SESSION, 'busy', '')
 redis.call('HSET', TERMS, ARGV[1], ARGV[2])
 redis.call('ZADD', LEASES, now + ARGV[2], ARGV[1])
 return { 'ok' }

@@ -28,7 +28,9 @@
 // the Validate methods of this package: names are valid, partitions exist, numbers are within their
 // limits, and a hook is settled with a verdict for hooks.
 //
-// Package storetest holds the conformance suite that any Store must pass.
+// Package storetest holds the conformance suite that any Store must pass. The shortest complete
+// Store is package [github.com/rollcall-go/rollcall/internal/filestore], which keeps its state in a
+// file: read it first.
 package store
 
 import (

@@ -1,0 +1,327 @@
+package filestore
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// started is the run of a job that was started with the token; nil if there is none.
+func (s *state) started(job, token string) *run {
+	for _, r := range s.runs(job) {
+		if r.Token == token {
+			return r
+		}
+	}
+	return nil
+}
+
+// StartRun begins a run.
+func (b *backend) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
+	return change(ctx, b, p, (*state).startRun)
+}
+
+func (s *state) startRun(p store.StartParams) (store.StartReply, error) {
+	if r := s.started(p.Job, p.Token); r != nil {
+		return store.StartReply{Run: r.ID, Existing: true}, nil
+	}
+	j := s.Jobs[p.Job]
+	declared := j != nil && j.declared()
+	exists := &store.JobExistsError{Active: store.RunID{Job: p.Job}}
+	if r := s.active(p.Job); r != nil {
+		exists.Active = r.ID
+	}
+	switch {
+	case p.Declared && !declared:
+		return store.StartReply{}, store.ErrJobNotFound
+	case declared && !p.Declared:
+		exists.Declared = j.Type
+		return store.StartReply{}, exists
+	case p.Declared && j.Disabled:
+		return store.StartReply{}, store.ErrJobDisabled
+	case exists.Active.Number != 0:
+		return store.StartReply{}, exists
+	case j == nil:
+		j = s.addJob(p.Job)
+	}
+	return store.StartReply{Run: s.start(j, p).ID}, nil
+}
+
+// start makes a run. It is not ended here if it has nothing to do: it is open then.
+func (s *state) start(j *job, p store.StartParams) *run {
+	r := &run{
+		RunRecord: store.RunRecord{
+			ID: store.RunID{Job: j.Name, Number: s.next()}, Set: p.Set, Args: p.Args, Headers: p.Headers,
+			Status: store.StatusRunning, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due.UTC(),
+			RedriveOf: p.RedriveOf,
+		},
+		Token: p.Token, OpenHolds: map[string]store.HoldRecord{}, FailureCap: p.FailureCap, IdleAfter: p.IdleAfter(),
+		StopIdle: p.StopAfter > 0, Touched: s.now, Served: map[string]float64{}, Values: values{},
+	}
+	s.Runs = append(s.Runs, r)
+	j.LastRun = r.ID.Number
+	if p.Configuration != nil {
+		r.Document = document{Version: 1, Body: p.Configuration}
+	}
+	if p.Open {
+		r.hold(store.HoldChange{Name: store.HoldOpen}, s.now)
+	}
+	if p.Root != nil {
+		r.Root = p.Root.Route
+		r.add(*p.Root, s.now)
+	}
+	if p.PreJob != nil {
+		r.Status = store.StatusStarting
+		for _, t := range r.Tasks {
+			t.Place = aside
+		}
+		r.add(*p.PreJob, s.now)
+	}
+	if p.PostJob != nil {
+		r.Tasks = append(r.Tasks, &task{Item: *p.PostJob, Place: aside})
+	}
+	return r
+}
+
+// begin lets the tasks of a run be delivered, after its pre-job hook has passed. From now on its
+// root waits for its delay.
+func (s *state) begin(r *run) (ended bool) {
+	r.Status = store.StatusRunning
+	for i, t := range r.Tasks {
+		if t.Place == aside && t.Route.Counted() {
+			r.Tasks = slices.Delete(r.Tasks, i, i+1)
+			r.add(t.Item, s.now)
+			break
+		}
+	}
+	return s.conclude(r)
+}
+
+// conclude moves a run on if nothing is left of it to do, and reports whether it has ended, but for
+// its post-job hook. A run leaves StatusRunning here, once.
+func (s *state) conclude(r *run) (ended bool) {
+	c := r.counts()
+	switch {
+	case r.Status == store.StatusStopping && c.Running == 0:
+		r.Stopped = true
+		s.end(r, store.StatusStopped)
+		return true
+	case r.Status != store.StatusRunning || c.Remaining() > 0 || len(r.OpenHolds) > 0:
+		return false
+	}
+	outcome := store.StatusSucceeded
+	if c.Failed > 0 {
+		outcome = store.StatusFailed
+	}
+	for _, t := range r.Tasks {
+		if t.Place == aside { // the post-job hook
+			r.Status, r.FinalStatus, r.Ended = store.StatusFinishing, outcome, s.now
+			r.Tasks, r.Kept = []*task{{Item: t.Item, Place: waiting}}, nil
+			return true
+		}
+	}
+	s.end(r, outcome)
+	return true
+}
+
+// end records the final state. What is left is the summary and the failures, and a hook that is
+// held until its worker settles it.
+func (s *state) end(r *run, status store.Status) {
+	r.Status, r.FinalStatus, r.RetryError, r.Paused = status, "", "", false
+	r.drop(func(t *task) bool { return t.Place != held })
+	r.OpenHolds, r.Kept, r.Served = nil, nil, nil
+	if r.Ended.IsZero() {
+		r.Ended = s.now
+	}
+	r.Expires = s.now.Add(r.Retention)
+}
+
+// cancel counts all that waits as cancelled, and forgets it.
+func (r *run) cancel() {
+	c := r.counts()
+	r.Counts.Cancelled += c.Pending + c.Delayed
+	r.drop(func(t *task) bool { return t.Place != held && t.Place != staged })
+	r.OpenHolds, r.Kept = nil, nil
+}
+
+// hold opens or closes a named hold.
+func (r *run) hold(h store.HoldChange, now time.Time) {
+	if h.Close {
+		delete(r.OpenHolds, h.Name)
+		return
+	}
+	rec, open := r.OpenHolds[h.Name]
+	if !open {
+		rec = store.HoldRecord{Name: h.Name, Since: now}
+		if h.Name == store.HoldOpen {
+			r.Touched = now
+		}
+	}
+	rec.Mark = cmp.Or(h.Mark, rec.Mark)
+	r.OpenHolds[h.Name] = rec
+}
+
+// record is the run as it is told.
+func (s *state) record(r *run) store.RunRecord {
+	rec := r.RunRecord
+	rec.Counts, rec.Holds, rec.Reporting = r.counts(), int64(len(r.OpenHolds)), s.reporting(r)
+	return rec
+}
+
+// Run reads one run.
+func (b *backend) Run(ctx context.Context, id store.RunID) (store.RunRecord, error) {
+	return read(ctx, b, id, func(s *state, id store.RunID) (rec store.RunRecord, err error) {
+		r, err := s.run(id)
+		if err == nil {
+			rec = s.record(r)
+		}
+		return rec, err
+	})
+}
+
+// StopRun stops a run.
+func (b *backend) StopRun(ctx context.Context, p store.StopParams) error {
+	return do(ctx, b, p, func(s *state, p store.StopParams) error {
+		r, err := s.run(p.Run)
+		switch {
+		case err != nil:
+			return err
+		case r.Stopped:
+			return nil
+		case r.Status.Final():
+			return store.ErrRunFinished
+		}
+		s.stop(r, p.Reason, p.Graceful)
+		return nil
+	})
+}
+
+// stop stops an active run, and reports whether it has ended.
+func (s *state) stop(r *run, reason string, graceful bool) (ended bool) {
+	switch r.Status {
+	case store.StatusStopping:
+		r.Graceful = r.Graceful && graceful
+		return false
+	case store.StatusFinishing:
+		r.HookError, r.Stopped = "stopped", true
+		s.end(r, r.FinalStatus)
+		return true
+	}
+	r.Status, r.Reason, r.Graceful, r.Paused = store.StatusStopping, reason, graceful, false
+	r.cancel()
+	return s.conclude(r)
+}
+
+// SetRunPaused stops or allows deliveries of the run's tasks and hooks.
+func (b *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool) error {
+	return do(ctx, b, id, func(s *state, id store.RunID) error {
+		r, err := s.run(id)
+		switch {
+		case err != nil:
+			return err
+		case r.Status.Final() || r.Status == store.StatusStopping:
+			return store.ErrRunFinished
+		}
+		r.Paused = paused
+		return nil
+	})
+}
+
+// Failures reads failures of a run.
+func (b *backend) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
+	return read(ctx, b, id, func(s *state, id store.RunID) (page []store.Failure, err error) {
+		r, err := s.run(id)
+		if err != nil {
+			return nil, err
+		}
+		left := bounds.PageBytes
+		for _, f := range r.Failures {
+			if f.Place <= after {
+				continue
+			}
+			size := taskSize(&f.Task) + len(f.Error) + len(f.Stack)
+			if len(page) >= limit || len(page) > 0 && size > left {
+				break
+			}
+			left -= size
+			page = append(page, f)
+		}
+		return page, nil
+	})
+}
+
+// taskSize is how many bytes of a task its caller chose.
+func taskSize(t *store.Task) int { return len(t.ID) + len(t.Payload) + len(t.Attributes) }
+
+// Inspect counts the tasks of a run.
+func (b *backend) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
+	return read(ctx, b, id, (*state).inspect)
+}
+
+func (s *state) inspect(id store.RunID) (store.Inspection, error) {
+	r, err := s.run(id)
+	if err != nil {
+		return store.Inspection{}, err
+	}
+	in := store.Inspection{Run: s.record(r), Stable: true}
+	for _, name := range slices.Sorted(maps.Keys(r.OpenHolds)) {
+		in.Holds = append(in.Holds, r.OpenHolds[name])
+	}
+	for _, t := range r.Tasks {
+		if t.Place == held {
+			h := find(&in.Held, func(h *store.HeldRecord) bool {
+				return h.Session == t.Lease.Session && h.Route == t.Route
+			})
+			h.Session, h.Route, h.Held = t.Lease.Session, t.Route, h.Held+1
+			continue
+		}
+		if t.Place == staged || t.Place == aside && !t.Route.Counted() {
+			continue // nobody counts them yet
+		}
+		l := find(&in.Lanes, func(l *store.LaneRecord) bool { return l.Route == t.Route })
+		l.Route = t.Route
+		switch t.Place {
+		case delayed:
+			l.Delayed++
+			l.NextDue = earlier(l.NextDue, t.Due)
+			continue
+		case recovered:
+			l.Recovered++
+		default:
+			l.Waiting++
+		}
+		l.Oldest = earlier(l.Oldest, t.Task.Enqueued)
+	}
+	return in, nil
+}
+
+// find returns the record of a list that is meant, and adds one if there is none.
+func find[R any](list *[]R, is func(*R) bool) *R {
+	for i := range *list {
+		if r := &(*list)[i]; is(r) {
+			return r
+		}
+	}
+	*list = append(*list, *new(R))
+	return &(*list)[len(*list)-1]
+}
+
+// DeleteRun removes a run that has ended.
+func (b *backend) DeleteRun(ctx context.Context, id store.RunID) error {
+	return do(ctx, b, id, func(s *state, id store.RunID) error {
+		r, err := s.run(id)
+		switch {
+		case err != nil:
+			return err
+		case !r.Status.Final():
+			return store.ErrRunActive
+		}
+		s.forget(r)
+		return nil
+	})
+}

@@ -92,7 +92,7 @@ func (c *Config) validate() error {
 // retry returns Retry with the callback of the observer, which is guarded.
 func (c *Config) retry() *store.RetryOptions {
 	r := c.Retry
-	r.OnRetry = apart(guard.Logger(c.Logger), "Retry.OnRetry", r.OnRetry)
+	r.OnRetry = retryApart(guard.Logger(c.Logger), "Retry.OnRetry", r.OnRetry)
 	if observe := c.Observer.StoreRetry; observe != nil {
 		first := r.OnRetry
 		r.OnRetry = func(e store.RetryEvent) {

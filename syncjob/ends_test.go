@@ -122,15 +122,24 @@ var called = map[string]struct {
 	"Extract": {func(r *rude, end func()) { r.cfg.Propagator = rudePropagator{nothing, end} }, syncjob.StatusFailed},
 	"Logger":  {func(r *rude, end func()) { r.cfg.Logger = slog.New(rudeLog{end}) }, syncjob.StatusSucceeded},
 	"AttemptStarted": {func(r *rude, end func()) {
-		r.cfg.Observer.AttemptStarted = func(syncjob.AttemptEvent) { end() }
+		r.cfg.Observer.AttemptStarted = func(context.Context, syncjob.AttemptEvent) { end() }
 	}, syncjob.StatusSucceeded},
 	"AttemptDone": {func(r *rude, end func()) {
-		r.cfg.Observer.AttemptDone = func(syncjob.AttemptEvent) { end() }
+		r.cfg.Observer.AttemptDone = func(context.Context, syncjob.AttemptEvent) { end() }
 	}, syncjob.StatusSucceeded},
-	"RunStarted": {func(r *rude, end func()) { r.cfg.Observer.RunStarted = func(syncjob.RunEvent) { end() } }, syncjob.StatusSucceeded},
-	"RunDone":    {func(r *rude, end func()) { r.cfg.Observer.RunDone = func(syncjob.RunState) { end() } }, syncjob.StatusSucceeded},
-	"Fetched":    {func(r *rude, end func()) { r.cfg.Observer.Fetched = func(syncjob.FetchEvent) { end() } }, syncjob.StatusSucceeded},
-	"Settled":    {func(r *rude, end func()) { r.cfg.Observer.Settled = func(syncjob.SettleEvent) { end() } }, syncjob.StatusSucceeded},
+	"Enqueued": {func(r *rude, end func()) {
+		r.cfg.Observer.Enqueued = func(context.Context, syncjob.EnqueueEvent) { end() }
+	}, syncjob.StatusSucceeded},
+	"RunStarted": {func(r *rude, end func()) {
+		r.cfg.Observer.RunStarted = func(context.Context, syncjob.RunEvent) { end() }
+	}, syncjob.StatusSucceeded},
+	"RunDone": {func(r *rude, end func()) { r.cfg.Observer.RunDone = func(context.Context, syncjob.RunState) { end() } }, syncjob.StatusSucceeded},
+	"Fetched": {func(r *rude, end func()) {
+		r.cfg.Observer.Fetched = func(context.Context, syncjob.FetchEvent) { end() }
+	}, syncjob.StatusSucceeded},
+	"Settled": {func(r *rude, end func()) {
+		r.cfg.Observer.Settled = func(context.Context, syncjob.SettleEvent) { end() }
+	}, syncjob.StatusSucceeded},
 	"StoreRetry": {func(r *rude, end func()) { r.cfg.Observer.StoreRetry = func(store.RetryEvent) { end() } }, syncjob.StatusSucceeded},
 	"OnRetry":    {func(r *rude, end func()) { r.cfg.Retry.OnRetry = func(store.RetryEvent) { end() } }, syncjob.StatusSucceeded},
 }

@@ -174,7 +174,7 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	shared := memstore.New(&memstore.Options{Logger: stored})
 	l := &line{Store: shared}
 	on := func(s store.Store) *syncjob.Manager {
-		observer := syncjob.Observer{RunStarted: func(e syncjob.RunEvent) {
+		observer := syncjob.Observer{RunStarted: func(_ context.Context, e syncjob.RunEvent) {
 			if e.Job == "skip" {
 				panic("not that one")
 			}

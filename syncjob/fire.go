@@ -215,7 +215,6 @@ func (f *firing) fireRecord(ctx context.Context, rec store.JobRecord, ahead *tim
 	f.clock.Note(reply.Now)
 	switch reply.Verdict {
 	case store.FireStarted:
-		f.journal.runStarted(ctx, reply.Run, &store.StartParams{Set: d.Set})
 		f.journal.log.InfoContext(ctx, events.JobFired, "job", rec.Name, "run", reply.Run.Number, "due", rec.Due)
 	case store.FireSkipped:
 		f.journal.log.InfoContext(ctx, events.DueSkipped, "job", rec.Name, "due", rec.Due)
@@ -238,7 +237,7 @@ func (f *firing) fireNow(
 	f.m.sets.Fresh(ctx, d.Set, d.kinds()...)
 	start := f.m.params(d, rec.Name, "")
 	start.Declared = true
-	return f.m.store.FireRun(ctx, store.FireParams{
+	reply, err := f.m.store.FireRun(ctx, store.FireParams{
 		Start:      start,
 		Due:        rec.Due,
 		Changes:    rec.Changes,
@@ -248,6 +247,10 @@ func (f *firing) fireNow(
 		Rest:       d.Schedule.rest(),
 		InReadOnly: f.m.runsInReadOnly(d.Set),
 	})
+	if err == nil && reply.Verdict == store.FireStarted {
+		f.journal.runStarted(ctx, reply.Run, &start)
+	}
+	return reply, err
 }
 
 // await remembers the job, to fire it when the active run has ended; if no run is active, when

@@ -31,7 +31,7 @@ func (j journal) on(log *slog.Logger, worker string) journal {
 // attemptStarted reports an attempt that is about to begin.
 func (j *journal) attemptStarted(ctx context.Context, d *store.Delivery, at time.Time) {
 	if j.obs.AttemptStarted != nil {
-		j.obs.AttemptStarted(j.attempt(d, at))
+		j.obs.AttemptStarted(ctx, j.attempt(d, at))
 	}
 	if !guard.Enabled(ctx, j.log, slog.LevelDebug) {
 		return
@@ -49,7 +49,7 @@ func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store
 	if j.obs.AttemptDone != nil {
 		e := j.attempt(d, began)
 		e.Verdict, e.Took, e.Error = out.Verdict, ended.Sub(began), out.Error
-		j.obs.AttemptDone(e)
+		j.obs.AttemptDone(ctx, e)
 	}
 	event, level := outcomeEvent(out)
 	if !guard.Enabled(ctx, j.log, level) {
@@ -115,7 +115,13 @@ func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, dupli
 
 func (j *journal) runStarted(ctx context.Context, id store.RunID, p *store.StartParams) {
 	if j.obs.RunStarted != nil {
-		j.obs.RunStarted(RunEvent{Job: id.Job, Run: id.Number, Set: p.Set, RedriveOf: p.RedriveOf})
+		j.obs.RunStarted(ctx, RunEvent{Job: id.Job, Run: id.Number, Set: p.Set, RedriveOf: p.RedriveOf})
+	}
+	if j.obs.Enqueued != nil && p.Root != nil {
+		route := &p.Root.Route
+		j.obs.Enqueued(ctx, EnqueueEvent{
+			Job: id.Job, Run: id.Number, Set: route.Set, Kind: route.Kind, Queue: route.Queue, Tasks: 1,
+		})
 	}
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return
@@ -147,7 +153,7 @@ func (j *journal) runDone(ctx context.Context, rec store.RunRecord) {
 	}
 	state := runState(rec, time.Now())
 	if j.obs.RunDone != nil {
-		j.obs.RunDone(state)
+		j.obs.RunDone(ctx, state)
 	}
 	if !j.log.Enabled(ctx, slog.LevelInfo) {
 		return

@@ -57,6 +57,9 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		active: recent.New[string, *Run](maxActiveRuns),
 		roster: lifecycle.NewRoster(log),
 	}
+	if tell := cfg.Observer.Enqueued; tell != nil {
+		m.store = &enqueuedStore{m.store, tell}
+	}
 	m.journal = journal{log: m.log, obs: &m.cfg.Observer, told: recent.New[store.RunID, struct{}](maxToldRuns)}
 	m.hub = newHub(m.store, log)
 	m.sets = effective.New(effective.Config{Store: m.store, Registry: cfg.Registry, Signals: m.hub, Logger: log})

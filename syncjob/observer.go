@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -20,70 +21,98 @@ import (
 // An Observer sees one process, and misses events when the process crashes. For exact numbers read
 // the states of runs.
 type Observer struct {
+	// Enqueued is called for each kind of task that a call of the store added to a run: a root task,
+	// tasks that this process enqueued, and children of a task that succeeded here. It is not called
+	// for what an answer said that was lost.
+	Enqueued func(context.Context, EnqueueEvent)
 	// AttemptStarted is called when an attempt of a task or hook begins.
-	AttemptStarted func(AttemptEvent)
+	AttemptStarted func(context.Context, AttemptEvent)
 	// AttemptDone is called when an attempt has ended, before the outcome is stored.
-	AttemptDone func(AttemptEvent)
+	AttemptDone func(context.Context, AttemptEvent)
 	// RunStarted is called for each run that a call in this process started. It is not called for a
 	// run with a key if the reply was lost.
-	RunStarted func(RunEvent)
+	RunStarted func(context.Context, RunEvent)
 	// RunDone is called when a run reached a final state because a worker in this process settled a
 	// task, or a call in this process stopped or sealed it. Rarely, two processes report the same
 	// run. It costs a read of the run.
-	RunDone func(RunState)
+	RunDone func(context.Context, RunState)
 	// Fetched is called after each fetch that the store answered, also if it returned no task.
-	Fetched func(FetchEvent)
+	Fetched func(context.Context, FetchEvent)
 	// Settled is called after each batch of outcomes that was stored.
-	Settled func(SettleEvent)
+	Settled func(context.Context, SettleEvent)
+	// Reclaimed is called when a worker in this process took back the tasks of workers that are dead.
+	Reclaimed func(context.Context, ReclaimEvent)
 	// StoreRetry is called when a call of the store failed and will be repeated, after
 	// Config.Retry.OnRetry.
 	StoreRetry func(store.RetryEvent)
 }
 
-// guarded returns an observer that cannot harm the work that it observes.
+// guarded returns an observer that cannot end what it is told of.
 func (o *Observer) guarded(log *slog.Logger) Observer {
 	return Observer{
+		Enqueued:       apart(log, "Enqueued", o.Enqueued),
 		AttemptStarted: inPlace(log, "AttemptStarted", o.AttemptStarted),
 		AttemptDone:    inPlace(log, "AttemptDone", o.AttemptDone),
 		RunStarted:     apart(log, "RunStarted", o.RunStarted),
 		RunDone:        apart(log, "RunDone", o.RunDone),
 		Fetched:        apart(log, "Fetched", o.Fetched),
 		Settled:        apart(log, "Settled", o.Settled),
-		StoreRetry:     apart(log, "StoreRetry", o.StoreRetry),
+		Reclaimed:      apart(log, "Reclaimed", o.Reclaimed),
+		StoreRetry:     retryApart(log, "StoreRetry", o.StoreRetry),
 	}
 }
 
-// apart returns a function that calls tell on its own goroutine, and logs if it fails. For nil it
-// returns nil.
-func apart[E any](log *slog.Logger, name string, tell func(E)) func(E) {
+// apart returns a function that calls tell on a goroutine of its own, and logs how it failed; nil
+// for nil.
+func apart[E any](log *slog.Logger, name string, tell func(context.Context, E)) func(context.Context, E) {
 	if tell == nil {
 		return nil
 	}
 	failed := func(err error) { log.Error(events.ObserverFailed, "observer", name, "error", err) }
 	patient := &guard.Patient{Late: failed}
-	return func(e E) {
-		if err := guard.Tell(patient, tell, e); err != nil {
+	return func(ctx context.Context, e E) {
+		if err := guard.Tell(patient, func(e E) { tell(ctx, e) }, e); err != nil {
 			failed(err)
 		}
 	}
 }
 
-// inPlace is like [apart], for callbacks of single tasks: it calls tell on the goroutine of the
-// slot. The slot continues if the callback ends the goroutine.
-func inPlace[E any](log *slog.Logger, name string, tell func(E)) func(E) {
+// retryApart is [apart] for what has no context.
+func retryApart(log *slog.Logger, name string, tell func(store.RetryEvent)) func(store.RetryEvent) {
+	if tell == nil {
+		return nil
+	}
+	told := apart(log, name, func(_ context.Context, e store.RetryEvent) { tell(e) })
+	return func(e store.RetryEvent) { told(context.Background(), e) }
+}
+
+// inPlace is [apart] for what is told of each task: it calls tell on the goroutine of a slot, which
+// survives its end.
+func inPlace[E any](log *slog.Logger, name string, tell func(context.Context, E)) func(context.Context, E) {
 	if tell == nil {
 		return nil
 	}
 	failed := func(err error) { log.Error(events.ObserverFailed, "observer", name, "error", err) }
-	return func(e E) {
+	return func(ctx context.Context, e E) {
 		err := guard.Call(func() error {
-			tell(e)
+			tell(ctx, e)
 			return nil
 		}, func() { failed(guard.ErrGoexit) })
 		if err != nil {
 			failed(err)
 		}
 	}
+}
+
+// EnqueueEvent is tasks of one kind that one call of the store added to a run.
+type EnqueueEvent struct {
+	Job        string
+	Run        int64 // its number
+	Set        string
+	Kind       string
+	Queue      string
+	Tasks      int // that were added
+	Duplicates int // that were not: the run has a task with their ID. Of children this is not known.
 }
 
 // AttemptEvent is one attempt of a task, or of a hook.
@@ -121,7 +150,8 @@ type RunEvent struct {
 type FetchEvent struct {
 	Worker    string
 	Partition int
-	Tasks     int // that were delivered
+	Tasks     int            // that were delivered
+	Queues    map[string]int // how many of each queue; nil if there were none
 	Took      time.Duration
 }
 
@@ -129,7 +159,16 @@ type FetchEvent struct {
 type SettleEvent struct {
 	Worker    string
 	Partition int
-	Outcomes  int // in the batch
-	Lost      int // outcomes that were dropped because their lease was lost
+	Outcomes  int            // in the batch
+	Queues    map[string]int // how many of each queue
+	Lost      int            // of them, since their lease was lost
 	Took      time.Duration
+}
+
+// ReclaimEvent is what one sweep took back from workers that are dead.
+type ReclaimEvent struct {
+	Worker    string // whose sweep it was
+	Partition int
+	Sessions  int // that have ended
+	Tasks     int // that they held, and that run again
 }

@@ -17,13 +17,13 @@ func ExampleObserver() {
 	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{
 		Registry: ingest(),
 		Observer: syncjob.Observer{
-			AttemptDone: func(e syncjob.AttemptEvent) {
+			AttemptDone: func(_ context.Context, e syncjob.AttemptEvent) {
 				attempts.Add(1) // duration.WithLabelValues(e.Kind, e.Verdict.String()).Observe(e.Took.Seconds())
 				if e.Verdict == store.VerdictFail {
 					failures.Add(1)
 				}
 			},
-			RunDone: func(s syncjob.RunState) { fmt.Println(s.Job, s.Status) },
+			RunDone: func(_ context.Context, s syncjob.RunState) { fmt.Println(s.Job, s.Status) },
 		},
 	})
 	if err != nil {

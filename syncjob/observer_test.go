@@ -26,12 +26,14 @@ type observed struct {
 	ended    []syncjob.RunState
 	fetched  int
 	settled  int
+	queued   int // fetched of the one queue and not settled
 	retries  int
 	verdicts map[store.Verdict]int
+	enqueued map[[2]string]int // by job and kind
 }
 
-func note[E any](o *observed, to func(E)) func(E) {
-	return func(e E) {
+func note[E any](o *observed, to func(E)) func(context.Context, E) {
+	return func(_ context.Context, e E) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		to(e)
@@ -39,15 +41,20 @@ func note[E any](o *observed, to func(E)) func(E) {
 }
 
 func (o *observed) observer() syncjob.Observer {
-	o.verdicts = make(map[store.Verdict]int)
+	o.verdicts, o.enqueued = make(map[store.Verdict]int), make(map[[2]string]int)
 	return syncjob.Observer{
 		AttemptStarted: note(o, func(e syncjob.AttemptEvent) { o.started = append(o.started, e) }),
 		AttemptDone:    note(o, func(e syncjob.AttemptEvent) { o.done = append(o.done, e); o.verdicts[e.Verdict]++ }),
 		RunStarted:     note(o, func(e syncjob.RunEvent) { o.runs = append(o.runs, e) }),
 		RunDone:        note(o, func(s syncjob.RunState) { o.ended = append(o.ended, s) }),
-		Fetched:        note(o, func(e syncjob.FetchEvent) { o.fetched += e.Tasks }),
-		Settled:        note(o, func(e syncjob.SettleEvent) { o.settled += e.Outcomes - e.Lost }),
-		StoreRetry:     note(o, func(store.RetryEvent) { o.retries++ }),
+		Fetched:        note(o, func(e syncjob.FetchEvent) { o.fetched += e.Tasks; o.queued += e.Queues["default"] }),
+		Settled:        note(o, func(e syncjob.SettleEvent) { o.settled += e.Outcomes - e.Lost; o.queued -= e.Queues["default"] }),
+		Enqueued:       note(o, func(e syncjob.EnqueueEvent) { o.enqueued[[2]string{e.Job, e.Kind}] += e.Tasks }),
+		StoreRetry: func(store.RetryEvent) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.retries++
+		},
 	}
 }
 
@@ -115,6 +122,8 @@ func observe(t *testing.T, hooks handlers.Hooks) {
 	require.Len(t, o.done, attempts)
 	require.GreaterOrEqual(t, o.fetched, attempts, "what is prefetched in vain is given back")
 	require.Equal(t, o.fetched, o.settled)
+	require.Zero(t, o.queued)
+	require.Equal(t, map[[2]string]int{{"a", "node"}: 1, {"a", "leaf"}: size + 2, {"b", "leaf"}: 1}, o.enqueued)
 	require.Equal(t, 1, o.verdicts[store.VerdictRetry])
 	require.Equal(t, 2, o.verdicts[store.VerdictFail])
 	require.Equal(t, size+2, o.verdicts[store.VerdictSuccess])
@@ -135,6 +144,67 @@ func observe(t *testing.T, hooks handlers.Hooks) {
 	require.Equal(t, syncjob.StatusStopped, o.ended[1].Status)
 	require.Positive(t, retried)
 	require.Equal(t, retried, o.retries)
+}
+
+func TestAnObserverIsToldOfTheRootsOfPeriodicRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o observed
+		m, err := syncjob.New(memstore.New(nil), syncjob.Config{
+			Registry: set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error { return nil }),
+			Observer: o.observer(),
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, m.Close()) })
+		_, err = m.Ensure(t.Context(), syncjob.Job{
+			Name: "a", Set: "tree", Root: node{N: 2}, Schedule: &syncjob.Schedule{Every: time.Minute},
+		})
+		require.NoError(t, err)
+		stop := work(t, m, syncjob.WorkerConfig{})
+		time.Sleep(10*time.Minute + time.Second)
+		require.NoError(t, stop())
+		require.Len(t, o.runs, 10)
+		require.Equal(t, map[[2]string]int{{"a", "node"}: 10, {"a", "leaf"}: 20}, o.enqueued)
+	})
+}
+
+// TestAnObserverIsToldOfWhatIsReclaimed has a session end whose worker is not heard from, and
+// observers that end badly.
+func TestAnObserverIsToldOfWhatIsReclaimed(t *testing.T) {
+	for name, end := range badEnds {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := memstore.New(nil)
+				told := make(chan syncjob.ReclaimEvent, 1)
+				m, err := syncjob.New(s, syncjob.Config{
+					Registry: set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error { return nil }),
+					Observer: syncjob.Observer{Reclaimed: func(_ context.Context, e syncjob.ReclaimEvent) {
+						told <- e
+						end()
+					}},
+				})
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, m.Close()) })
+				run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
+				require.NoError(t, err)
+				dead := store.SessionID{Partition: store.PartitionOf("a", s.Partitions()), ID: "dead"}
+				route := store.Route{Queue: "default", Set: "tree", Kind: "leaf"}
+				require.NoError(t, s.OpenSession(t.Context(), dead, store.WorkerInfo{Routes: []store.Route{route}}, 10*time.Second))
+				reply, err := s.Fetch(t.Context(), store.FetchParams{
+					Session: dead, Number: 1, Max: 1,
+					Queues: []store.FetchQueue{{Queue: "default", Routes: []store.Route{route}}},
+				})
+				require.NoError(t, err)
+				require.Len(t, reply.Deliveries, 1)
+
+				stop := work(t, m, syncjob.WorkerConfig{Name: "w1"})
+				require.Equal(t, syncjob.ReclaimEvent{Worker: "w1", Partition: dead.Partition, Sessions: 1, Tasks: 1}, <-told)
+				final, err := run.Wait(t.Context())
+				require.NoError(t, err)
+				require.EqualValues(t, 1, final.Counts.Succeeded)
+				require.NoError(t, stop())
+			})
+		})
+	}
 }
 
 func TestVerdictsHaveNames(t *testing.T) {
@@ -164,7 +234,7 @@ func TestAWorkerReadsARunThatEndedOnlyForWhoWantsToKnow(t *testing.T) {
 				done := 0
 				cfg := syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop)}
 				if wanted {
-					cfg.Observer.RunDone = func(syncjob.RunState) { done++ }
+					cfg.Observer.RunDone = func(context.Context, syncjob.RunState) { done++ }
 				}
 				m, err := syncjob.New(counted, cfg)
 				require.NoError(t, err)

@@ -175,7 +175,7 @@ func deliveries(t *testing.T, cfg handlers.SetConfig) (n int64) {
 		var attempts atomic.Int64
 		w, err := syncjob.New(s, syncjob.Config{
 			Registry: set(t, cfg, noop),
-			Observer: syncjob.Observer{AttemptStarted: func(syncjob.AttemptEvent) { attempts.Add(1) }},
+			Observer: syncjob.Observer{AttemptStarted: func(context.Context, syncjob.AttemptEvent) { attempts.Add(1) }},
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, w.Close()) })

@@ -51,16 +51,41 @@ func (h *workerHost) AttemptDone(ctx context.Context, d *store.Delivery, out *st
 	h.journal.attemptDone(ctx, d, out, began, ended)
 }
 
-func (h *workerHost) Fetched(f worker.Fetch) {
-	if observe := h.journal.obs.Fetched; observe != nil {
-		observe(FetchEvent{Worker: h.journal.worker, Partition: f.Partition, Tasks: f.Tasks, Took: f.Took})
+func (h *workerHost) Fetched(ctx context.Context, f *worker.Fetch) {
+	observe := h.journal.obs.Fetched
+	if observe == nil {
+		return
 	}
+	var queues map[string]int
+	for i := range f.Deliveries {
+		if queues == nil {
+			queues = make(map[string]int)
+		}
+		queues[f.Deliveries[i].Lease.Lane.Route.Queue]++
+	}
+	observe(ctx, FetchEvent{
+		Worker: h.journal.worker, Partition: f.Partition, Tasks: len(f.Deliveries), Queues: queues, Took: f.Took,
+	})
 }
 
-func (h *workerHost) Settled(s worker.Settlement) {
-	if observe := h.journal.obs.Settled; observe != nil {
-		observe(SettleEvent{
-			Worker: h.journal.worker, Partition: s.Partition, Outcomes: s.Outcomes, Lost: s.Lost, Took: s.Took,
+func (h *workerHost) Settled(ctx context.Context, s *worker.Settlement) {
+	observe := h.journal.obs.Settled
+	if observe == nil {
+		return
+	}
+	queues := make(map[string]int)
+	for i := range s.Outcomes {
+		queues[s.Outcomes[i].Lease.Lane.Route.Queue]++
+	}
+	observe(ctx, SettleEvent{
+		Worker: h.journal.worker, Partition: s.Partition, Outcomes: len(s.Outcomes), Queues: queues, Lost: s.Lost, Took: s.Took,
+	})
+}
+
+func (h *workerHost) Reclaimed(ctx context.Context, partition int, r *store.SweepReply) {
+	if observe := h.journal.obs.Reclaimed; observe != nil {
+		observe(ctx, ReclaimEvent{
+			Worker: h.journal.worker, Partition: partition, Sessions: r.Sessions, Tasks: r.Reclaimed,
 		})
 	}
 }

@@ -60,7 +60,7 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteDue(reply.Now, reply.NextDue)
-			s.e.host.Fetched(Fetch{Partition: s.id.Partition, Tasks: len(reply.Deliveries), Took: now.Sub(start)})
+			s.e.host.Fetched(s.life, &Fetch{Partition: s.id.Partition, Deliveries: reply.Deliveries, Took: now.Sub(start)})
 			s.accept(&reply, g, now.Sub(start))
 			return true
 		case store.Permanent(err):

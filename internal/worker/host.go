@@ -34,9 +34,11 @@ type Host interface {
 	// AttemptDone is called for each attempt that has ended, before its outcome is stored.
 	AttemptDone(ctx context.Context, d *store.Delivery, out *store.Outcome, began, ended time.Time)
 	// Fetched is called for each answer to a fetch.
-	Fetched(Fetch)
+	Fetched(context.Context, *Fetch)
 	// Settled is called for each batch of outcomes that was stored.
-	Settled(Settlement)
+	Settled(context.Context, *Settlement)
+	// Reclaimed is told of what a sweep took back from workers that are dead.
+	Reclaimed(ctx context.Context, partition int, r *store.SweepReply)
 	// RunsEnded is called for runs that ended when outcomes were stored. It may return a function for
 	// work that takes time; the engine calls it on another goroutine.
 	RunsEnded(ctx context.Context, runs []store.RunID) (tell func(context.Context))
@@ -56,15 +58,15 @@ type Schedules interface {
 
 // Fetch is one answer to a fetch.
 type Fetch struct {
-	Partition int
-	Tasks     int // delivered ones
-	Took      time.Duration
+	Partition  int
+	Deliveries []store.Delivery
+	Took       time.Duration
 }
 
 // Settlement is one batch of outcomes that was stored.
 type Settlement struct {
 	Partition int
-	Outcomes  int
-	Lost      int // outcomes that were dropped because their lease was lost
+	Outcomes  []store.Outcome
+	Lost      int // of them, since their lease was lost
 	Took      time.Duration
 }

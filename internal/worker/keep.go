@@ -95,6 +95,7 @@ func (s *session) sweep(ctx context.Context) error {
 		}
 		if reply.Reclaimed > 0 {
 			s.p.log(ctx, events.TasksReclaimed, "sessions", reply.Sessions, "tasks", reply.Reclaimed)
+			s.e.host.Reclaimed(ctx, s.id.Partition, &reply)
 			s.p.source.Awaken()
 		}
 		if !reply.More {

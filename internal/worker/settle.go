@@ -217,8 +217,8 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			now := time.Now()
 			s.p.heard.set(now)
 			s.noteSettled(number)
-			s.e.host.Settled(Settlement{
-				Partition: s.id.Partition, Outcomes: len(c.outcomes), Lost: len(reply.Lost), Took: now.Sub(start),
+			s.e.host.Settled(s.life, &Settlement{
+				Partition: s.id.Partition, Outcomes: c.outcomes, Lost: len(reply.Lost), Took: now.Sub(start),
 			})
 			if len(reply.Ended) > 0 {
 				if tell := s.e.host.RunsEnded(s.e.hard, reply.Ended); tell != nil {

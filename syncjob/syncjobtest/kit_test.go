@@ -63,7 +63,7 @@ func TestOptionsConfigureTheManagerAndAsManyWorkersAsTheySay(t *testing.T) {
 		reg := registry(t, func(context.Context, *handlers.Task[greeting]) error { return nil })
 		var settled atomic.Int64
 		kit := syncjobtest.New(t, reg, &syncjobtest.Options{
-			Config:       syncjob.Config{Observer: syncjob.Observer{Settled: func(syncjob.SettleEvent) { settled.Add(1) }}},
+			Config:       syncjob.Config{Observer: syncjob.Observer{Settled: func(context.Context, syncjob.SettleEvent) { settled.Add(1) }}},
 			WorkerConfig: syncjob.WorkerConfig{Name: "clerk", Concurrency: 3},
 			Workers:      2,
 		})

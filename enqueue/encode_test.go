@@ -139,6 +139,7 @@ func TestEncodeNamesTheFieldOfEveryProblem(t *testing.T) {
 		"Queue":      enqueue.Task(fileArgs{}, &enqueue.Options{Queue: "a\x00b"}),
 		"Delay":      enqueue.Task(fileArgs{}, &enqueue.Options{Delay: -1}),
 		"At":         enqueue.Task(fileArgs{}, &enqueue.Options{Delay: 1, At: time.Now()}),
+		"At ":        enqueue.Task(fileArgs{}, &enqueue.Options{At: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}),
 		"ID":         enqueue.Task(fileArgs{}, &enqueue.Options{ID: " a"}),
 		"ID ":        enqueue.Task(fileArgs{}, &enqueue.Options{ID: "\xff"}),
 		"ID  ":       enqueue.Task(fileArgs{}, &enqueue.Options{ID: strings.Repeat("i", 10_000)}),
@@ -146,6 +147,7 @@ func TestEncodeNamesTheFieldOfEveryProblem(t *testing.T) {
 		"IDFor ":     enqueue.Task(fileArgs{}, &enqueue.Options{IDFor: time.Hour}),
 		"Headers":    enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"": "a"}}),
 		"Headers ":   enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": "\xff"}}),
+		"Headers   ": enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"\xff": "a"}}),
 		"Headers  ":  enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": strings.Repeat("x", encode.MaxHeaderBytes)}}),
 		"MaxRetries": enqueue.Task(fileArgs{}, &enqueue.Options{MaxRetries: -2}),
 		"Timeout":    enqueue.Task(fileArgs{}, &enqueue.Options{Timeout: -time.Second}),
@@ -155,6 +157,10 @@ func TestEncodeNamesTheFieldOfEveryProblem(t *testing.T) {
 		require.ErrorAs(t, err, &problem, field)
 		require.Equal(t, strings.TrimSpace(field), problem.Field)
 		require.ErrorIs(t, err, store.ErrInvalid)
+	}
+	for _, it := range []enqueue.Item{enqueue.Task(fileArgs{}, nil), enqueue.Task(nil, nil)} {
+		_, err := enqueue.Encode(t.Context(), nil, "a set", it)
+		require.ErrorContains(t, err, "Set may hold only")
 	}
 }
 

@@ -52,6 +52,11 @@ func TestBadInputNamesTheFieldAndSendsNothing(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrInvalid)
 	_, err = e.EnqueueAll(ctx, run, "ingest", files(1), &enqueue.AllOptions{Hold: store.HoldOpen})
 	require.ErrorIs(t, err, store.ErrInvalid)
+	_, err = e.EnqueueAll(ctx, run, "ingest", files(1), &enqueue.AllOptions{Hold: "a hold"})
+	require.ErrorContains(t, err, "Hold may hold only")
+	_, err = e.EnqueueAll(ctx, store.RunID{}, "ingest", files(1), nil)
+	require.ErrorContains(t, err, "Number is not")
+	require.ErrorContains(t, e.SetHold(ctx, store.RunID{}, "hold", true), "Name is empty")
 	require.Zero(t, f.calls+f.opened)
 }
 

@@ -64,6 +64,7 @@ func TestAnEventWithoutHooksOnlyHappens(t *testing.T) {
 		func(ctx context.Context, task *handlers.Task[scanArgs]) error {
 			for _, name := range []string{"file.create", "directory.create", ""} {
 				require.NoError(t, task.Event(ctx, name, func(context.Context) error { happened++; return nil }))
+				require.ErrorIs(t, task.Event(ctx, name, nil), store.ErrInvalid)
 			}
 			return nil
 		},

@@ -314,6 +314,8 @@ func TestABadChildIsRefusedAndTheAttemptGoesOn(t *testing.T) {
 		require.ErrorIs(t, err, store.ErrInvalid)
 		_, err = task.Enqueue(ctx, fileArgs{"a"}, &enqueue.Options{ID: "\n"})
 		require.ErrorIs(t, err, store.ErrInvalid)
+		_, err = task.EnqueueAll(ctx, nil)
+		require.ErrorContains(t, err, "Items is nil")
 		_, err = task.Enqueue(ctx, fileArgs{"a"}, nil)
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func raw(context.Context, *handlers.Task[json.RawMessage]) error { return nil }
@@ -42,6 +43,15 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 			Backoff: handlers.Exponential{Factor: 3}, BackoffFor: func(*handlers.Attempt) time.Duration { return 1 },
 			Rate: handlers.Rate{Events: -2}, Weight: 2, Params: strings.Repeat("p", handlers.MaxParams),
 		},
+	})
+	handlers.HandleRaw(bad, "fractions", raw, &handlers.KindOptions{Attributes: handlers.Attributes{
+		Backoff: handlers.Exponential{Factor: math.NaN(), Jitter: math.NaN()}, Rate: handlers.Rate{Events: 1, Per: bounds.MaxPer + 1},
+	}})
+	handlers.HandleRaw(bad, "zeros", raw, &handlers.KindOptions{Attributes: handlers.Attributes{
+		Backoff: handlers.Exponential{Factor: math.Copysign(0, -1), Jitter: math.Copysign(0, -1)},
+	}})
+	handlers.HandleRaw(bad, "wrapped", raw, &handlers.KindOptions{
+		Middleware: []handlers.Middleware{func(handlers.Handler) handlers.Handler { return nil }},
 	})
 	handlers.Handle(bad, func(context.Context, *handlers.Task[*valueKind]) error { return nil }, nil)
 	handlers.Handle(bad, func(context.Context, *handlers.Task[enqueue.Args]) error { return nil }, nil)
@@ -81,6 +91,12 @@ func TestARegistryReportsEveryProblemAtOnce(t *testing.T) {
 		`Sets[0].Kinds["aliased"].Attributes.Rate.Events is negative`,
 		`Sets[0].Kinds["aliased"].Attributes.Weight is an attribute of sets`,
 		`Sets[0].Kinds["aliased"].Attributes.Params take 65538 bytes`,
+		`Sets[0].Kinds["fractions"].Attributes.Backoff.Factor is not a positive number`,
+		`Sets[0].Kinds["fractions"].Attributes.Backoff.Jitter is neither`,
+		`Sets[0].Kinds["fractions"].Attributes.Rate.Per is not within`,
+		`Sets[0].Kinds["zeros"].Attributes.Backoff.Factor is not a positive number`,
+		`Sets[0].Kinds["zeros"].Attributes.Backoff.Jitter is neither`,
+		`Sets[0].Kinds["wrapped"].Middleware returns a nil handler`,
 		"Sets[0].Kinds[*handlers_test.valueKind] cannot tell its kind",
 		"Sets[0].Kinds[<nil>] cannot tell its kind",
 		"Sets[1] is nil",

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -102,10 +103,14 @@ func TestListsAndMapsThatCannotBeAreReported(t *testing.T) {
 		handlers.NewList[any](set, "both", nil)
 		handlers.NewList[any](set, "cap", &handlers.ValueOptions{Cap: -1})
 		handlers.NewMap[any](set, "capped", &handlers.ValueOptions{Cap: 1})
+		for i := range bounds.MaxValues {
+			handlers.NewMap[any](set, fmt.Sprint("m", i), nil)
+		}
 	}, func(*handlers.Task[noteArgs]) error { return nil }))
 	require.ErrorContains(t, err, `Values["a b"]`)
 	require.ErrorContains(t, err, `Values["capped"].Cap is set for a map`)
 	require.ErrorContains(t, err, `Values["both"] is declared in two ways`)
 	require.ErrorContains(t, err, `Values["cap"].Cap is negative`)
+	require.ErrorContains(t, err, "Values are more than 1000")
 	require.NotContains(t, err.Error(), "twice")
 }

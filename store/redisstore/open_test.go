@@ -38,6 +38,8 @@ func TestBadConfigurationIsRefusedByField(t *testing.T) {
 		require.ErrorAs(t, err, &bad, field)
 		require.Equal(t, field, bad.Field)
 	}
+	_, err := redisstore.New(t.Context(), nil, redisstore.Config{Partitions: -1})
+	require.ErrorContains(t, err, "Partitions must be")
 }
 
 func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {

@@ -136,7 +136,7 @@ func (r *urlReader) server(what, hostport string) {
 		port = defaultPort
 	}
 	// Port is empty for what is none, and then the host has the colon still.
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 ||
+	if n, _ := strconv.Atoi(port); n < 1 || n > 65535 || // one that is too large for an int gives the largest
 		strings.Contains(host, ":") && net.ParseIP(withoutZone(host)) == nil {
 		r.bad("has a host or port, in %s, that is not valid", what)
 	}
@@ -265,8 +265,8 @@ func setBool(to *bool, value string) (reason string) {
 }
 
 func setDuration(to *time.Duration, value string) (reason string) {
-	d, err := time.ParseDuration(value)
-	if err != nil || d <= 0 {
+	d, _ := time.ParseDuration(value) // 0 if it is none
+	if d <= 0 {
 		return "is not a duration such as 3s or 500ms"
 	}
 	*to = d

@@ -94,6 +94,7 @@ const secret = "5ecret"
 func TestWhatAURLDoesNotKnowIsRefusedByName(t *testing.T) {
 	for url, want := range map[string]string{
 		"":                                                  "is empty",
+		"localhost":                                         "form redis://host:port",
 		"localhost:6379":                                    "form redis://host:port",
 		"127.0.0.1:6379":                                    "form redis://host:port",
 		"redis:localhost:6379":                              "form redis://host:port",
@@ -126,6 +127,7 @@ func TestWhatAURLDoesNotKnowIsRefusedByName(t *testing.T) {
 		"redis://a:1,b:2":                                   "addr=host:port",
 		"redis://:5ecret@a,b:2":                             "addr=host:port",
 		"redis://a?addr=b,c:1":                              "addr=host:port",
+		"redis://localhost:99999999999999999999":            "host or port",
 		"redis://localhost:65536":                           "host or port",
 		"redis://::1":                                       "host or port",
 		"redis://localhost?addr=b:x":                        "host or port",
@@ -141,6 +143,7 @@ func TestWhatAURLDoesNotKnowIsRefusedByName(t *testing.T) {
 		"redis://localhost?client_name=a%20b":               "parameter client_name, which has characters",
 		"redis://localhost?client_name=":                    "parameter client_name, which is empty",
 		"redis://localhost?dial_timeout=3":                  "parameter dial_timeout, which is not a duration",
+		"redis://localhost?write_timeout=9999999h":          "parameter write_timeout, which is not a duration",
 		"redis://localhost?write_timeout=-3s":               "parameter write_timeout, which is not a duration",
 		"redis://localhost?skip_verify=1":                   "parameter skip_verify, which is for TLS",
 		"rediss://localhost?skip_verify=yes":                "parameter skip_verify, which is neither 0 nor 1",

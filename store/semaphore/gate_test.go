@@ -258,7 +258,7 @@ func TestAFailedReleaseIsReported(t *testing.T) {
 func TestAGateRefusesBadInput(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		never := func(context.Context) error { panic("called") }
-		require.ErrorIs(t, semaphore.Gate{}.Run(t.Context(), never), store.ErrInvalid)
+		require.ErrorContains(t, semaphore.Gate{Key: "k"}.Run(t.Context(), never), "Semaphores is nil")
 		var bad *store.FieldError
 		require.ErrorAs(t, semaphore.Gate{Semaphores: sems}.Run(t.Context(), never), &bad)
 		require.Equal(t, "Key", bad.Field)

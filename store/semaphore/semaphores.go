@@ -105,9 +105,6 @@ func (s *Semaphores) Count(ctx context.Context, key string) (int, error) {
 }
 
 func (s *Semaphores) read(ctx context.Context, key string) (store.SemaphoreRecord, error) {
-	if err := store.ValidateSemaphoreKey(key); err != nil {
-		return store.SemaphoreRecord{}, fmt.Errorf("read semaphore: %w", err)
-	}
 	rec, err := s.store.Semaphore(ctx, key)
 	if err != nil {
 		return store.SemaphoreRecord{}, fmt.Errorf("read semaphore: %w", err)
@@ -120,24 +117,21 @@ func (s *Semaphores) read(ctx context.Context, key string) (store.SemaphoreRecor
 // place, but does not stop the holder: the holder sees the loss at its next refresh, and works
 // until then.
 func (s *Semaphores) ForceRelease(ctx context.Context, key string, fence int64) (bool, error) {
-	var bad error
-	if fence <= 0 {
-		bad = &store.FieldError{Field: "Fence", Reason: "is not positive"} // 0 would end every lease
+	if fence <= 0 { // 0 would end every lease
+		bad := &store.FieldError{Field: "Fence", Reason: "is not positive"}
+		return false, fmt.Errorf("force release: %w", store.JoinFields(store.ValidateSemaphoreKey(key), bad))
 	}
-	n, err := s.force(ctx, key, fence, bad)
+	n, err := s.force(ctx, key, fence)
 	return n > 0, err
 }
 
 // ForceReleaseAll ends every lease of the semaphore before its time, as ForceRelease does with one.
 // It returns how many it ended. Waiters stay in the line and are served.
 func (s *Semaphores) ForceReleaseAll(ctx context.Context, key string) (int, error) {
-	return s.force(ctx, key, 0, nil)
+	return s.force(ctx, key, 0)
 }
 
-func (s *Semaphores) force(ctx context.Context, key string, fence int64, bad error) (int, error) {
-	if err := store.JoinFields(store.ValidateSemaphoreKey(key), bad); err != nil {
-		return 0, fmt.Errorf("force release: %w", err)
-	}
+func (s *Semaphores) force(ctx context.Context, key string, fence int64) (int, error) {
 	n, err := s.store.ForceReleaseSemaphore(ctx, key, fence)
 	if err != nil {
 		return 0, fmt.Errorf("force release: %w", err)

@@ -204,6 +204,7 @@ func refusedItems() (all []refusal) {
 		{"Task.Headers", func(it *store.Item) { it.Task.Headers = map[string]string{"key": binary} }},
 		{"At", func(it *store.Item) { it.At = afterTime }},
 		{"At", func(it *store.Item) { it.At, it.Delay = time.Now(), 1 }},
+		{"Task.Keep", func(it *store.Item) { it.At, it.Task.Keep = time.Now(), -1 }},
 	} {
 		item := func() store.Item {
 			it := task(scan, "t")

@@ -53,6 +53,8 @@ func TestErrorsOfReferencesNameWhatTheCallerPassed(t *testing.T) {
 		{"Map.Remove", func(ctx context.Context) error { return fields.Remove(ctx, "f", long) }, `Fields["` + long[:64] + `"...]`},
 		{"Map.Remove of many", func(ctx context.Context) error { return fields.Remove(ctx, many...) }, "Fields"},
 		{"Map.GetAll of many", func(ctx context.Context) error { _, err := fields.GetAll(ctx, many...); return err }, "Fields"},
+		{"no client", func(ctx context.Context) error { return values.NewCounter(nil, scope, "c").Set(ctx, 1) }, "Client"},
+		{"no client", func(ctx context.Context) error { _, err := values.NewFloat(nil, scope, "f").Get(ctx); return err }, "Client"},
 		{"an unusable name", func(ctx context.Context) error { return values.NewCounter(h, scope, "a b").Set(ctx, 1) }, "Name"},
 	} {
 		err := c.do(t.Context())

@@ -125,3 +125,50 @@ func TestARepairSignalsARunThatGoesOnToItsHook(t *testing.T) {
 	require.Equal(t, store.StatusFinishing, s.record(run).Status)
 	heard(store.Signal{Type: store.SignalRun, Run: run.Number})
 }
+
+// TestARepairSignalsWhatCanGoOn has damages that keep a run, or a job, from going on: who repairs
+// them wakes who can run it.
+func TestARepairSignalsWhatCanGoOn(t *testing.T) {
+	work, due := store.Signal{Type: store.SignalWork, Queue: "q"}, store.Signal{Type: store.SignalDue}
+	again := map[string]store.Signal{
+		"a lane is not in its ring":             work,
+		"a lane stands aside for nothing":       work,
+		"the post-job hook is gone":             work,
+		"a lane is not due":                     due,
+		"an idle run would not be sealed":       due,
+		"the periodic job would not fire":       due,
+		"running is too low":                    {Type: store.SignalRun},
+		"the marker of staged children is gone": work,
+	}
+	for _, d := range damages {
+		want, ok := again[d.name]
+		if !ok {
+			continue
+		}
+		delete(again, d.name)
+		t.Run(d.name, func(t *testing.T) {
+			p := newPatient(newScene(t), "job", d.begin)
+			d.hit(p)
+			if want.Type == store.SignalRun {
+				want.Run = p.run.Number
+			}
+			heard := p.listen()
+			require.NotEmpty(t, p.repair(store.RepairParams{}))
+			heard(want)
+		})
+	}
+	require.Empty(t, again, "damages of other names")
+}
+
+// TestDeclaringAJobThatWouldNotFireSignalsIt declares a job as it is, whose due time a person removed.
+func TestDeclaringAJobThatWouldNotFireSignalsIt(t *testing.T) {
+	p := newPatient(newScene(t), "job", periodicBegin)
+	hit("ZREM", "due", "j:JOB")(p)
+	heard := p.listen()
+	result, err := p.EnsureJob(t.Context(), store.EnsureParams{
+		Job: "job", Type: store.JobPeriodic, Definition: []byte("{}"), Revision: 1, Schedule: []byte("{}"),
+	})
+	require.NoError(t, err)
+	require.Equal(t, store.EnsureUnchanged, result)
+	heard(store.Signal{Type: store.SignalDue})
+}

@@ -73,6 +73,45 @@ var wakeupsContract = []testCase{
 		r, pass = begin(store.StartParams{Job: "import", Root: &root})
 		s.during(pass, func(l *listener) { l.hearsOfDue(r.partition, "a root that waits") })
 	}},
+	{"a root and the hooks are signalled as work", func(s *scene) {
+		var r *run
+		hears := func(by func(), route store.Route) {
+			s.tb.Helper()
+			s.during(by, func(l *listener) { l.hearsOfWork(r.partition, route.Queue) })
+		}
+		root := task(scan, "root")
+		hears(func() {
+			r = s.start(store.StartParams{Job: "import", Root: &root, PreJob: hook(preJob), PostJob: hook(postJob)})
+		}, preJob)
+		w := r.worker()
+		d := w.one()
+		hears(func() { w.settle(plain(d, store.VerdictBegin)) }, scan)
+		d = w.one()
+		hears(func() { w.succeed(d) }, postJob)
+		hears(func() { r = s.start(store.StartParams{Job: "plain", Root: &root}) }, scan)
+	}},
+	{"a task that goes back to its lane, or will, is signalled, and so are staged children", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, task(scan, "t"))
+		w := r.worker()
+		for _, back := range []func(store.Delivery) store.Outcome{
+			func(d store.Delivery) store.Outcome { return retried(d, 0) },
+			func(d store.Delivery) store.Outcome { return snoozed(d, 0) },
+			func(d store.Delivery) store.Outcome { return plain(d, store.VerdictRelease) },
+		} {
+			d := w.one()
+			s.during(func() { w.settle(back(d)) }, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
+		}
+		d := w.one()
+		s.NoError(w.stage(d, file, 0, task(file, "child")))
+		o := success(d)
+		o.Staged = []store.Staged{{Route: file, Count: 1}}
+		s.during(func() { w.settle(o) }, func(l *listener) { l.hearsOfWork(r.partition, file.Queue) })
+		d = w.one()
+		s.during(
+			func() { w.settle(retried(d, time.Hour)) }, func(l *listener) { l.hearsOfDue(r.partition, "the next attempt") },
+		)
+	}},
 	{"a run is signalled when its last task has ended, and again when its post-job hook has", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})
 		w := r.worker()
@@ -96,12 +135,47 @@ var wakeupsContract = []testCase{
 		r := s.open("import")
 		p, w := r.producer(), r.worker()
 		p.add(r, task(scan, "t"))
-		w.one()
+		if store.SignalsAreComplete(s.store) {
+			s.during(func() { w.one() }, func(l *listener) { l.moves(r, "a task was taken") })
+		} else {
+			w.one()
+		}
 		s.h.Advance(s.tb, quiet)
 		s.during(w.close, func(l *listener) { l.moves(r, "a session was closed") })
 		p.add(r, delayed(scan, "soon", quiet))
 		s.h.Advance(s.tb, quiet+time.Millisecond)
 		s.during(func() { s.promote(r.partition) }, func(l *listener) { l.moves(r, "a task is due") })
+	}},
+	{"what a session held that is closed is signalled as work, and so is what it kept aside", func(s *scene) {
+		r := s.open("import")
+		r.producer().add(r, task(scan, "t"))
+		w := r.worker()
+		w.one()
+		s.during(w.close, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
+		r.stop(false)
+		r = s.open("limited")
+		r.producer().add(r, tasks(scan, "t", 2)...)
+		w = r.bounded()
+		w.fetches++
+		p := w.params(2)
+		p.PerRun = []store.RunLimit{{Scope: scope(scan), Max: 1}}
+		reply, err := s.store.Fetch(s.ctx, p)
+		s.NoError(err)
+		s.Len(reply.Deliveries, 1)
+		s.during(w.close, func(l *listener) { l.hearsOfWork(r.partition, scan.Queue) })
+	}},
+	{"a periodic job that is declared is signalled, and so is a definition that may end its problem", func(s *scene) {
+		p := &periodic{s: s, job: "nightly", partition: s.partition("nightly")}
+		declare := func(definition, what string) {
+			s.tb.Helper()
+			s.during(func() {
+				p.declare(store.EnsureParams{Definition: []byte(definition), Schedule: []byte("often"), DueNow: true})
+			}, func(l *listener) { l.hearsOfDue(p.partition, what) })
+		}
+		declare("1", "it is due at once")
+		p.told("it is due")
+		p.postpone("no such zone")
+		declare("2", "it may be fired now")
 	}},
 	{"an idle run that is sealed or stopped is signalled", func(s *scene) {
 		r := s.start(store.StartParams{Job: "sealed", Open: true, SealAfter: brief})

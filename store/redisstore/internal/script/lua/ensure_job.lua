@@ -34,8 +34,9 @@ if v[2] then
   if v[1] == ARGV[2] and v[2] == ARGV[3] then
     redis.call('HDEL', JOB, '') -- first, so that a worker can start when memory is short
     redis.call('HSET', JOB, 'revision', ARGV[4])
-    if ARGV[2] == 'periodic' and not v[6] then
-      redis.call('ZADD', DUE, 'NX', now, 'j:' .. ARGV[1]) -- it is there unless it was lost
+    if ARGV[2] == 'periodic' and not v[6] and redis.call('ZADD', DUE, 'NX', now, 'j:' .. ARGV[1]) == 1 then
+      signal('d') -- it was lost
+      publish(ARGV[8])
     end
     return { 'unchanged' }
   end

@@ -206,6 +206,7 @@ local function fix_hook(still)
         redis.call('SADD', LANES, post[2])
         redis.call('RPUSH', POST, post[1])
         enter(POST_RING, ENDS, run, post[3])
+        signal_work(POST_RING) -- the lane may be in its ring, but workers found nothing in it
       else
         redis.call('HSET', RUN, 'hookerror', 'lost')
         finish(run, now_has('outcome') or 'failed', ENDS)

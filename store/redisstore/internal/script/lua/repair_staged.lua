@@ -33,6 +33,7 @@ if not dry then
   redis.call('RPUSH', MARKERS, marker)
   redis.call('SADD', LANES, route)
   enter(RING, { clock = CLOCK, routes = ROUTES }, run, queue)
+  signal_work(RING) -- the lane may be in its ring, but workers found nothing in it
   publish(channel)
 end
 return { 'marked', redis.call('LLEN', STAGED) }

@@ -111,7 +111,12 @@ func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store
 	records := make([]store.ConfigurationRecord, len(sets))
 	for i, r := range s.client.DoMultiCache(ctx, cmds...) {
 		var err error
-		records[i], err = s.document(ctx, store.ConfigurationID{Set: sets[i]}, r)
+		id := store.ConfigurationID{Set: sets[i]}
+		records[i], err = s.document(ctx, id, r)
+		if errors.Is(err, store.ErrOutOfMemory) {
+			// A read for the cache is a transaction. A server without memory does not queue one.
+			records[i], err = s.Configuration(ctx, id)
+		}
 		switch {
 		case errors.Is(err, store.ErrCorrupt):
 			records[i].Err = err

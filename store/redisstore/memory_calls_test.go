@@ -187,6 +187,9 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	require.Len(t, s.worker("late").fetch(10, "k"), 2)
 	another, err := redisstore.Open(t.Context(), s.server.URL(), redisstore.Config{Namespace: s.namespace})
 	require.NoError(t, err)
+	configured, err := another.WatchConfigurations(t.Context(), []string{"set", "other"})
+	require.NoError(t, err, "a worker that starts reads what is configured")
+	require.Len(t, configured, 2)
 	require.NoError(t, another.Close())
 	s.enqueued++
 	_, err = s.Enqueue(t.Context(), store.EnqueueParams{

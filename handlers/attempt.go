@@ -125,9 +125,10 @@ func (a *Attempt) Log() *slog.Logger {
 //
 // Errors: [*store.FieldError]s if the item is not valid; [ErrAttemptEnded] if the handler has
 // returned; [store.ErrLeaseLost] or [store.ErrJobStopped] if the store reports it;
-// [store.ErrChildrenLost] if the store lost staged children of this attempt. In that last case the
-// task runs again, whatever the handler returns, and this is not counted as a retry. After an error
-// of the store the attempt cannot succeed.
+// [store.ErrChildrenLost] if the store lost staged children of this attempt;
+// [store.ErrOutOfMemory]. In the last two cases the task runs again, whatever the handler returns,
+// and this is not counted as a retry; if memory was missing, it waits a second before. After an
+// error of the store the attempt cannot succeed.
 func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	id, err := a.stage(ctx, enqueue.Task(args, opts))
 	if err != nil {

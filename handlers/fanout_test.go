@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -216,6 +217,7 @@ func TestAnAttemptWhoseChildrenAreIncompleteCannotSucceed(t *testing.T) {
 		"stopped":       {store.ErrJobStopped, store.VerdictCancel},
 		"lease lost":    {store.ErrLeaseLost, 0},
 		"children lost": {store.ErrChildrenLost, store.VerdictSnooze},
+		"out of memory": {fmt.Errorf("stage: %w", store.ErrOutOfMemory), store.VerdictSnooze},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, swallow := range []bool{false, true} {
@@ -242,6 +244,7 @@ func TestAnAttemptWhoseChildrenAreIncompleteCannotSucceed(t *testing.T) {
 					require.Equal(t, test.verdict, out.Verdict)
 					require.Empty(t, out.Children)
 					require.Zero(t, out.Task.Snoozes, "a loss costs nothing")
+					require.Equal(t, errors.Is(test.refusal, store.ErrOutOfMemory), out.Delay == time.Second)
 					require.Equal(
 						t, []store.Staged{{Route: fileRoute, Count: bounds.MaxBatch * (failAt - 1)}}, out.Staged,
 						"for the store to remove",

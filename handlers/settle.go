@@ -59,20 +59,31 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 		out.Verdict = verdict
 		return
 	}
-	// The store can refuse children because the run was stopped, the lease was lost, or staged
-	// children were lost. It may know this before the worker does. Only an error of staging counts
-	// here: an error that the handler returned may be about another job.
+	if !refusedChildren(out, incomplete) {
+		decided(out, store.VerdictFail, func() { judge(out, a, attrs, err) })
+	}
+}
+
+// memoryWait is after what time a task runs again for whose children the store had no memory.
+const memoryWait = time.Second
+
+// refusedChildren says what the store's refusal of children makes of their attempt, and reports
+// whether it decides. The store can refuse them because the run was stopped, the lease was lost,
+// staged children were lost, or it has no memory. It may know this before the worker does. Only an
+// error of staging counts here: an error that the handler returned may be about another job.
+func refusedChildren(out *store.Outcome, incomplete error) bool {
 	switch {
 	case errors.Is(incomplete, store.ErrChildrenLost):
 		out.Verdict = store.VerdictSnooze // again at once, and not counted
-		return
+	case errors.Is(incomplete, store.ErrOutOfMemory):
+		out.Verdict, out.Delay = store.VerdictSnooze, memoryWait // not counted
 	case errors.Is(incomplete, store.ErrLeaseLost):
-		return
 	case errors.Is(incomplete, store.ErrJobStopped):
 		out.Verdict = store.VerdictCancel
-		return
+	default:
+		return false
 	}
-	decided(out, store.VerdictFail, func() { judge(out, a, attrs, err) })
+	return true
 }
 
 // decided calls a function that decides about a failure. It calls code of the user: functions of

@@ -68,7 +68,10 @@ func (s *state) reporting(r *run) (all []store.RunningTask) {
 		return nil
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Sessions)) {
-		all = append(all, store.Reporting(s.Sessions[id].Running)[r.ID.Number]...)
+		mine := slices.DeleteFunc(slices.Clone(s.Sessions[id].Running), func(t store.RunningTask) bool {
+			return t.Run != r.ID
+		})
+		all = append(all, store.Reporting(mine)[r.ID.Number]...)
 	}
 	all = all[:min(len(all), bounds.MaxReporting)]
 	store.SortRunning(all)

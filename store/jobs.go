@@ -6,7 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Jobs keeps the definitions of declared jobs, and the number of the last run of each job.
+// Jobs keeps the definitions of declared jobs, and the number of the last run of each job. A job
+// that is not declared is made by its first run, and goes with its last one, unless it is disabled.
 type Jobs interface {
 	// EnsureJob declares a periodic or standing job, or updates its definition if p.Revision is at
 	// least the stored one and the definition differs. A repeat changes nothing. Error:

@@ -48,9 +48,16 @@ type RunLimit struct {
 // task.
 //
 // No more than Max permits are held, unless Max is lowered below the number in use. If holders want
-// more permits than there are, each gets its share, and the one that waits longest is first. In any
-// time of length d at most Burst + d × Events / Per tokens are spent: a token that was given to a
-// holder does not refill the bucket until its use is reported, or its time is over.
+// more permits than there are, each gets its share, and the one that waits longest is first. A
+// share is Max divided by the number of holders that want any permits and are not silent, and at
+// least one. Up to its share a holder gets what is free after those who wait for longer had their
+// shares; beyond it, only what is free after all others had theirs. A holder begins to wait when it
+// first wants more than it holds, and ends when it has all that it wants.
+//
+// Tokens come from a bucket of Burst that fills by Events in each time of Per. In any time of
+// length d at most Burst + d × Events / Per tokens are spent: a token that was lent takes up its
+// room in the bucket until its use is reported, or its time is over. Then it counts as spent at
+// that moment, or at the time that is reported.
 type Limits interface {
 	// Draw tells the store what a holder keeps and wants, takes what it may have, and holds it for
 	// p.TTL. The calls of one holder for one limit are a stream: it numbers them; the last number

@@ -13,11 +13,12 @@ type Producers interface {
 	// repeated. It needs no memory.
 	CloseProducer(ctx context.Context, partition int, stream string) error
 
-	// Enqueue applies the hold openings, adds the entries, then applies the hold
-	// closings, in one step. Entries are judged one by one: a refused one does not keep
-	// others out. Repeats with the same Number answer as the first time did.
-	// [ErrResultUnknown] if the stream is not registered (any more): nothing
-	// was written by this call. [ErrStale], [ErrOutOfMemory].
+	// Enqueue applies the hold openings, adds the entries, then applies the hold closings, in one
+	// step. Entries are judged one by one: a refused one does not keep others out. Runs that are
+	// starting or running take tasks and holds: one that is stopping or stopped answers
+	// [ErrJobStopped], and any other [ErrRunFinished]. Repeats with the same Number answer as the
+	// first time did. [ErrResultUnknown] if the stream is not registered (any more): nothing was
+	// written by this call. [ErrStale], [ErrOutOfMemory].
 	Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error)
 }
 

@@ -74,7 +74,7 @@ type Task struct {
 	Retry     int  // failed attempts so far
 	Snoozes   int  // snoozes so far
 	Crashes   int  // deliveries charged: sessions that died while this was the one recovered task that they ran
-	Recovered bool // from a session that died while it held the task
+	Recovered bool // from a session that died while it held the task, until it is tried again or snoozed
 }
 
 // Item is a task to be added to a run.
@@ -82,7 +82,7 @@ type Item struct {
 	Route Route
 	Task  Task
 	Delay time.Duration // waits this long first, by the store's clock; 0 for now
-	At    time.Time     // or until this time; Delay must be 0
+	At    time.Time     // or until this time, but at least until the next Promote; Delay must be 0
 }
 
 // Delivery is a task leased to a session.
@@ -200,7 +200,7 @@ type RunRecord struct {
 	// (later attempts may have passed since). It is empty in every final state.
 	RetryError string
 	Reason     string // why it was stopped or skipped
-	HookError  string // why the post-job hook gave up; it never alters Status
+	HookError  string // why the post-job hook gave up, or "stopped"; it never alters Status
 	Graceful   bool   // while stopping: running handlers are left to finish
 	Result     []byte // JSON that the post-job hook left; nil if none
 	Retention  time.Duration

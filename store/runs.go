@@ -17,12 +17,14 @@ type Runs interface {
 	// Run reads one run atomically. [ErrRunNotFound], [ErrCorrupt].
 	Run(ctx context.Context, id RunID) (RunRecord, error)
 
-	// StopRun stops a run (promise P6). Its time does not depend on how many tasks wait: they
-	// become cancelled at once, and none of them is delivered after it returns. When the last
-	// running task has settled, the run is stopped. If the run is finishing, its post-job hook is
-	// cancelled. Stopping a stopping run changes nothing, except that a stop that is not graceful
-	// overrides a graceful one; stopping one that was stopped changes nothing. [ErrRunNotFound],
-	// [ErrRunFinished].
+	// StopRun stops a run (promise P6). Its time does not depend on how many tasks wait: they become
+	// cancelled at once, and none of them is delivered after it returns. When the last running task
+	// has settled, the run is stopped: at once if it was starting, since hooks are not waited for. If
+	// the run is finishing, its post-job hook is cancelled: it ends with its FinalStatus, and the
+	// HookError "stopped". A hook that is running then stays held until it is settled; its outcome is
+	// accepted, and changes nothing. Stopping a stopping run changes nothing, except that a stop that
+	// is not graceful overrides a graceful one; stopping one that was stopped changes nothing.
+	// [ErrRunNotFound], [ErrRunFinished].
 	StopRun(ctx context.Context, p StopParams) error
 
 	// SetRunPaused stops or allows deliveries of the run's tasks and hooks. Running ones go on. A
@@ -48,15 +50,19 @@ type Runs interface {
 
 // StartParams begins a run.
 type StartParams struct {
-	Job        string
-	Token      string // same token, same run; unguessable unless derived from a caller's key
-	Set        string
-	Args       []byte
-	Headers    map[string]string
-	Root       *Item         // nil only with Open
-	Open       bool          // put the hold [HoldOpen]
-	PreJob     *Item         // the hook's task; its kind is [KindPreJob]; nil if the set has none
-	PostJob    *Item         // its kind is [KindPostJob]
+	Job     string
+	Token   string // same token, same run; unguessable unless derived from a caller's key
+	Set     string
+	Args    []byte
+	Headers map[string]string
+	Root    *Item // nil only with Open
+	Open    bool  // put the hold [HoldOpen]
+	// PreJob is the hook's task; its kind is [KindPreJob]; nil if the set has none. Until the hook has
+	// passed the root is set aside: it counts as pending, and its Delay begins after that. Other tasks
+	// may be added meanwhile, and wait.
+	PreJob *Item
+	// PostJob is that of the hook that waits when the last task has ended; its kind is [KindPostJob].
+	PostJob    *Item
 	Weight     float64       // share of a queue; positive
 	Retention  time.Duration // how long the summary is kept after the end; positive
 	FailureCap int           // dead letters kept, see Failures; positive
@@ -96,7 +102,7 @@ type Inspection struct {
 	Run    RunRecord
 	Stable bool
 	Holds  []HoldRecord
-	Lanes  []LaneRecord
+	Lanes  []LaneRecord // also the root that is set aside; one where nothing waits may be listed
 	Held   []HeldRecord
 }
 

@@ -19,9 +19,11 @@ type Schedules interface {
 	// step. So each due time starts at most one run (promise P8). A job without a due time (it is
 	// new, was enabled again or got another schedule) gets p.Next, and no run starts.
 	//
-	// While the newest run of the job is active, the due time is skipped or, with p.Wait, kept
-	// until that run has ended. A repeat finds the run that was started and changes nothing.
-	// Errors: [ErrJobNotFound], [ErrJobDisabled].
+	// While the newest run of the job is active, the due time is skipped or, with p.Wait, kept until
+	// that run has ended. Where several verdicts hold, the first of moved, early, waiting and skipped
+	// is returned. A repeat finds the run that was started and changes nothing; only if the job is due
+	// at that time anew, since the clock went back, it gets p.Next. Errors: [ErrJobNotFound],
+	// [ErrJobDisabled].
 	FireRun(ctx context.Context, p FireParams) (FireReply, error)
 
 	// PostponeJob postpones a periodic job that is due but cannot be started, because its next due

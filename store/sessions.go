@@ -17,7 +17,16 @@ type Sessions interface {
 	// it. Repeating it before the first fetch is harmless, and [ErrStale] after that.
 	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
 
-	// Fetch leases up to p.Max waiting tasks, fairly between runs (P11). It does not wait. A repeat
+	// Fetch leases up to p.Max waiting tasks. It does not wait.
+	//
+	// Runs share a queue by weight (P11): each has a virtual time there that goes on by 1/weight with
+	// each task, and the run that is behind comes next. Nobody saves up turns: a run that had nothing
+	// to do goes on from where the run was that was served last. Within a run, the tasks of a route
+	// come roughly in the order in which they were added, tried again or promoted. Of the recovered
+	// tasks at most one comes in a call, if p.Recovered asks for it, and before the other tasks of its
+	// queue.
+	//
+	// A repeat
 	// with the same Number returns the same deliveries, without those settled since. After a reply
 	// without deliveries, the same number may be used again, and may then deliver. Error:
 	// [ErrLeaseLost] if the session is not, or no longer, registered.
@@ -139,7 +148,7 @@ const (
 	VerdictSnooze                      // to be tried again after Delay; costs nothing
 	VerdictFail                        // failed for good
 	VerdictCancel                      // ended by a stop
-	VerdictRelease                     // given back untouched, to the front of its lane
+	VerdictRelease                     // given back untouched, to the front of its lane, in the order of the leases
 	VerdictStopRun                     // succeeded or not, it asks for its run to be stopped; itself cancelled
 	VerdictBegin                       // pre-job hook passed: the root task becomes visible
 	VerdictSkip                        // pre-job hook declined: the run ends as skipped
@@ -244,7 +253,7 @@ type HeartbeatReply struct {
 	NextDue  time.Time   // earliest delayed task of the partition; zero if none
 	Held     int         // deliveries the store holds for the session
 	Runs     []RunSignal // as asked
-	SweepDue bool        // somebody should call Sweep
+	SweepDue bool        // somebody should call Sweep: the last one is some seconds ago
 }
 
 // RunSignal tells a worker the state of a run it works for. A run that is gone has status "".

@@ -19,14 +19,21 @@
 // All methods may be called concurrently, except that one stream (a producer, the fetches of a
 // session, the settlements of a session) is serial. Methods block until the result is known or ctx
 // ends. An error that matches [ErrUnavailable] means that the result is unknown, or that the store
-// refused the call for now. Parameters and the slices in them belong to the caller: a store must
-// not change them, or keep them after the method has returned. What a method returns belongs to the
-// caller. The store's own clock decides all deadlines (P14).
+// refused the call for now. A call whose ctx has ended returns its error and does nothing; a closed
+// store answers [ErrClosed] to everything. Parameters and the slices in them belong to the caller:
+// a store must not change them, or keep them after the method has returned. What a method returns
+// belongs to the caller. The store's own clock decides all deadlines (P14).
 //
 // A backend does not check parameters. Its constructor returns it wrapped by [Checked], which
 // returns a [*FieldError] for each bad field. So all parameters that reach a backend have passed
 // the Validate methods of this package: names are valid, partitions exist, numbers are within their
 // limits, and a hook is settled with a verdict for hooks.
+//
+// A call with several parts is atomic too: its entries, outcomes or writes are judged and applied
+// one after the other, each to what the one before has left. With an error instead of a reply
+// nothing was written; the errors in a reply are of single parts.
+//
+// There is one optional interface, [CompleteSignals].
 //
 // Package storetest holds the conformance suite that any Store must pass. The shortest complete
 // Store is package [github.com/rollcall-go/rollcall/internal/filestore], which keeps its state in a

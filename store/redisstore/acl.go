@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// commands are those that this package and its scripts use. They are in two lists, as a client
-// needs more than it is asked for.
+// commands lists the commands that this package and its scripts use. There are two lists, because a
+// client sends more commands than it is asked for.
 var (
 	usedCommands = strings.Fields("" +
 		"del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx hstrlen hvals " +
@@ -15,16 +15,16 @@ var (
 		"zrem zremrangebyrank zremrangebyscore zscore")
 	clientCommands = strings.Fields("asking cluster|shards cluster|slots ping role select unsubscribe " +
 		"client|caching client|tracking exec multi pttl " + // for its cache
-		"client|setname") // with RESP2, that is, protocol=2
+		"client|setname") // with RESP2 (protocol=2)
 )
 
-// ACLRules are what a Redis user must be allowed for a namespace, and no more:
+// ACLRules returns the rights that a Redis user needs for a namespace, and no others:
 //
 //	ACL SETUSER rollcall on >PASSWORD RULES
 //
-// They open its keys and channels, and the commands that are used, none of which is dangerous.
-// Without the right to CONFIG the eviction policy of the server is taken on trust. A user of a
-// Sentinel needs rules of its own.
+// They allow the keys and channels of the namespace, and the commands that Rollcall uses. No
+// command among them is dangerous. CONFIG is not among them, so the eviction policy of the server
+// is not checked. A user of a Sentinel needs other rules.
 func ACLRules(namespace string) []string {
 	rules := []string{"resetkeys", "resetchannels", "~{" + namespace + ":*}:*", "&{" + namespace + ":*}:*", "-@all"}
 	allowed := slices.Concat(usedCommands, clientCommands)

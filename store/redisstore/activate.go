@@ -10,11 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// activateSlice is how many staged children with a delay or a claimed ID are moved in one call.
+// activateSlice is how many staged children with a delay or a claimed ID one call moves.
 const activateSlice = bounds.MaxBatch
 
-// activate moves up staged children that cannot be popped as they are. It
-// reports whether it, or somebody else, moved any.
+// activate moves staged children with a delay or a claimed ID to their lane. It reports whether it,
+// or another worker, moved any.
 func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) (bool, error) {
 	moved := false
 	for _, h := range ses.hints {
@@ -31,7 +31,7 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 		if err != nil {
 			return moved, err
 		}
-		if !ok || length > 0 && len(stored) == 0 { // somebody else moved the rest meanwhile
+		if !ok || length > 0 && len(stored) == 0 { // another worker moved the rest meanwhile
 			continue
 		}
 		items := make([]*store.Item, 0, len(stored))
@@ -43,7 +43,7 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 		c.Keys = append(c.Keys, k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Run(id), k.Lanes(id),
 			k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), list)
 		c.Add(k.Channel, id, h.marker).Int64(length).Int(len(items))
-		if length == 0 { // nothing is behind the marker, which must not hide what is
+		if length == 0 { // the list of the marker is empty: the marker must not hide later ones
 			bt.laneKeys(id, format.RouteName(h.route))
 		} else {
 			groups := bt.group(len(items), func(i int) (int64, *store.Item) { return h.run, items[i] })
@@ -57,8 +57,8 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 	return moved, nil
 }
 
-// readStaged reads the length of a staged list and its first children: as many as a
-// call may carry, by number and by bytes.
+// readStaged reads the length of a staged list and its first children, as many as one call may
+// have.
 func (s *Store) readStaged(
 	ctx context.Context, k *format.Keyspace, run, list string,
 ) (length int64, children []string, err error) {
@@ -82,7 +82,7 @@ func (s *Store) readStaged(
 	return length, children, s.server.Translate(ctx, "read staged children", err)
 }
 
-// decodeStaged reads an entry of a list of special children: when it is due, a space, and its
+// decodeStaged reads an entry of a list of special children: the due time, a space, and the
 // message.
 func decodeStaged(stored string, route store.Route) *store.Item {
 	due, message, _ := format.CutByte(stored, ' ')

@@ -13,15 +13,13 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
-// storedFormat is the version of keys and scripts. A namespace of another one is refused.
+// storedFormat is the version of keys and scripts. A namespace with another version is refused.
 const storedFormat = "1"
 
-// clusterPartitions is the number of partitions of a namespace that begins on a cluster, unless it
-// is configured.
+// clusterPartitions is the default number of partitions of a new namespace on a cluster.
 const clusterPartitions = 16
 
-// agreement reads the number of partitions and the format as the metas of some partitions have
-// them.
+// agreement reads the number of partitions and the format from the metas of some partitions.
 func (s *Store) agreement(ctx context.Context, from, to int) (number, version string, err error) {
 	cmds := make(rueidis.Commands, 0, to-from)
 	for p := from; p < to; p++ {
@@ -44,7 +42,7 @@ func (s *Store) agreement(ctx context.Context, from, to int) (number, version st
 	return "", "", err
 }
 
-// agree stores what the meta of a partition does not have yet.
+// agree stores the fields that the meta of a partition does not have yet.
 func (s *Store) agree(ctx context.Context, from, to int, number string) (err error) {
 	cmds := make(rueidis.Commands, 0, 2*(to-from))
 	for p := from; p < to; p++ {
@@ -58,9 +56,9 @@ func (s *Store) agree(ctx context.Context, from, to int, number string) (err err
 	return err
 }
 
-// agreePartitions stores the number of partitions at first use and reads it ever after. Partition 0
-// decides. The others keep copies, by which a namespace is opened while the server of partition 0
-// is out of reach or has lost its keys.
+// agreePartitions stores the number of partitions at first use; later it reads the number.
+// Partition 0 decides. The others have copies, so a namespace can be opened while the server of
+// partition 0 does not answer or has lost its keys.
 func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 	want := s.config.Partitions
 	if want == 0 {
@@ -76,7 +74,7 @@ func (s *Store) agreePartitions(ctx context.Context) (int, error) {
 		}
 	}
 	if err == nil && number == "" {
-		// HSETNX, so that of two first users one decides; a repeat reads what stands.
+		// HSETNX: if two processes are first, one decides. A repeat reads the stored number.
 		if err = s.agree(ctx, 0, 1, strconv.Itoa(want)); err == nil {
 			number, version, err = s.agreement(ctx, 0, 1)
 		}

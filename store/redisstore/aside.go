@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// reconsiderSlice is how many lanes, and how many rings, one call of the script looks at.
+// reconsiderSlice is how many lanes, and how many rings, one call of the script checks.
 const reconsiderSlice = bounds.MaxBatch
 
 // Reconsider implements [store.Sessions].
@@ -39,7 +39,7 @@ func (s *Store) Reconsider(ctx context.Context, partition int, routes []store.Ro
 	return nil
 }
 
-// declareAside packs the rings of all lanes of a run that stand aside by now.
+// declareAside packs the rings of all lanes of a run that now stand aside.
 func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keyspace, run int64) error {
 	fields, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(run))).Field("aside").Build()).ToArray()
 	aside, err := script.First(fields, err)
@@ -51,8 +51,8 @@ func (s *Store) declareAside(ctx context.Context, c *script.Call, k *format.Keys
 	return nil
 }
 
-// tooManyAgain is the error of a call that was made again and again since others had more of its
-// runs stand aside.
+// tooManyAgain returns the error of a call that was repeated too often, because other workers set
+// more lanes of its runs aside each time.
 func tooManyAgain(what string) error {
 	return store.Transient(fmt.Errorf("%s: runs kept standing aside under other routes", what))
 }

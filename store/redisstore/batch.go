@@ -10,14 +10,14 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// batch packs new tasks into a script call, for the scripts that share the
-// part add: enqueue, settle and activate.
+// batch packs new tasks into a script call, for the scripts that use the part add: enqueue, settle
+// and activate.
 type batch struct {
 	*script.Call
 	space    *format.Keyspace
 	now      time.Time
 	buckets  map[string]int
-	specials []int // the entries that have a delay or a claimed ID, in the order packed
+	specials []int // the entries with a delay or a claimed ID, in the order in which they were packed
 }
 
 func newBatch(s *Store, k *format.Keyspace) *batch {
@@ -33,9 +33,9 @@ type group struct {
 	entries []int // their positions in the caller's batch
 }
 
-// group sorts n entries by lane, in the order of first mention, and declares the
-// lanes' keys. An ID that is claimed again under another lane begins new groups, so
-// that of two claims in one batch the first in the caller's order holds.
+// group sorts n entries by lane, in the order in which lanes first appear, and declares the lanes'
+// keys. If an ID is claimed again under another lane, new groups begin. So of two claims in one
+// batch, the first in the caller's order gets the ID.
 func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*group {
 	type lane struct {
 		run   int64
@@ -106,7 +106,7 @@ func (b *batch) bucket(run string, n int) int {
 	return i
 }
 
-// addGroup packs a group as add reads it.
+// addGroup packs a group in the form that add reads.
 func (b *batch) addGroup(g *group) {
 	b.Int(g.lane).Add(format.RouteName(g.route), g.route.Queue)
 	longestAt, countAt := b.Reserve(), b.Reserve()
@@ -132,7 +132,7 @@ func (b *batch) addGroup(g *group) {
 	}
 }
 
-// claim packs the bucket and digest of a task's ID, or 0 if the caller did not choose it.
+// claim packs the bucket and digest of a task's ID; 0 if the caller did not choose the ID.
 func (b *batch) claim(run string, t *store.Task) {
 	if !t.Claimed {
 		b.Add("0", "")
@@ -142,12 +142,12 @@ func (b *batch) claim(run string, t *store.Task) {
 	b.Int(b.bucket(run, n)).Add(d)
 }
 
-// special reports whether a new task needs more than to be pushed.
+// special reports whether a new task has a delay or a claimed ID.
 func special(item *store.Item) bool {
 	return item.Task.Claimed || item.Delay > 0 || !item.At.IsZero()
 }
 
-// when is until when a new task waits: "" for now, "+ms", or ms since 1970.
+// when returns until when a new task waits: "" for now, "+ms", or ms since 1970.
 func when(item *store.Item) string {
 	switch {
 	case item.Delay > 0:
@@ -158,7 +158,7 @@ func when(item *store.Item) string {
 	return ""
 }
 
-// messages encodes tasks into one buffer that all of them share.
+// messages encodes tasks into one shared buffer.
 func (b *batch) messages(items []*store.Item) []string {
 	size := 0
 	for _, item := range items {
@@ -166,7 +166,7 @@ func (b *batch) messages(items []*store.Item) []string {
 	}
 	buf := make([]byte, 0, size)
 	ends := make([]int, len(items))
-	var seen map[string]bool // IDs of those that go to a set, which holds the same message once
+	var seen map[string]bool // IDs of tasks for a sorted set, which stores equal messages only once
 	for i, item := range items {
 		task := item.Task
 		if task.Enqueued.IsZero() {
@@ -184,7 +184,7 @@ func (b *batch) messages(items []*store.Item) []string {
 		buf = format.AppendTask(buf, &task)
 		ends[i] = len(buf)
 	}
-	all := unsafe.String(unsafe.SliceData(buf), len(buf)) // nobody writes to it any more
+	all := unsafe.String(unsafe.SliceData(buf), len(buf)) // nothing writes to it any more
 	out := make([]string, len(items))
 	start := 0
 	for i, end := range ends {
@@ -194,7 +194,7 @@ func (b *batch) messages(items []*store.Item) []string {
 	return out
 }
 
-// millis is the due time of something in ms since 1970; 0 for the zero time.
+// millis returns a due time in ms since 1970; 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -86,9 +86,9 @@ func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	return nil
 }
 
-// beginRun executes a script that may begin a run. The number is proposed here from the
-// server's clock, since every key of a script must be known beforehand, and
-// the script takes it if it is higher than any before.
+// beginRun executes a script that may begin a run. It proposes a number from the server's clock,
+// because all keys of a script must be known before. The script uses the number if it is higher
+// than all earlier ones.
 func (s *Store) beginRun(
 	ctx context.Context, sc *script.Script, p *store.StartParams, head func(*script.Call),
 ) (string, []rueidis.RedisMessage, error) {
@@ -101,8 +101,8 @@ func (s *Store) beginRun(
 		replies := s.client.DoMulti(ctx,
 			b().Hmget().Key(k.Job(p.Job)).Field("run").Build(),
 			b().Hmget().Key(k.Meta).Field("run").Build(),
-			// TIME carries no key: on a cluster any node answers, and the floor of meta keeps
-			// numbers growing.
+			// TIME has no key, so on a cluster any node may answer. The last number in meta makes sure that
+			// numbers grow.
 			b().Time().Build(),
 		)
 		known, err := script.First(replies[0].ToArray())
@@ -130,7 +130,8 @@ func (s *Store) beginRun(
 	return "", nil, store.Transient(fmt.Errorf("start of job %q: too many others started at the same moment", p.Job))
 }
 
-// beginCall packs the arguments of a script that begins a run; head adds what is its own.
+// beginCall packs the arguments of a script that begins a run. head adds the arguments that only
+// this script has.
 func (s *Store) beginCall(
 	k *format.Keyspace, p *store.StartParams, known string, proposed int64, head func(*script.Call),
 ) *script.Call {

@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// packBounds packs what keeps tasks back from a fetch of the routes. Without any it is three
+// packBounds packs the budgets and limits for a fetch of the routes. Without any, these are three
 // arguments.
 func packBounds(c *script.Call, p *store.FetchParams, routes []store.Route) {
 	if len(p.InReadOnly) == 0 {
@@ -34,7 +34,8 @@ func packBounds(c *script.Call, p *store.FetchParams, routes []store.Route) {
 	}
 }
 
-// tallyField is the field of a run that counts its leased tasks of a kind, if that has a limit.
+// tallyField returns the field of a run that counts its leased tasks of a kind, if the kind has a
+// limit.
 func tallyField(set, kind string) string { return tallyPrefix + set + "/" + kind }
 
 const tallyPrefix = "n:"
@@ -51,7 +52,7 @@ func covered(c *script.Call, scope *store.Scope, routes []store.Route) {
 	c.Set(count, n)
 }
 
-// affords reports whether a fetch might lease a task of the route.
+// affords reports whether the budgets allow a fetch to lease a task of the route.
 func affords(p *store.FetchParams, r store.Route) bool {
 	for i := range p.Budgets {
 		if p.Budgets[i].Left < 1 && p.Budgets[i].Scope.Covers(r) {

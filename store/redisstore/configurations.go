@@ -25,7 +25,7 @@ func (s *Store) PublishSet(ctx context.Context, r store.SetRecord) error {
 		return s.client.B().Hset().Key(key).FieldValue().FieldValue(r.Name, string(r.Description)).Build()
 	}
 	err := s.server.Translate(ctx, "publish a set", s.client.Do(ctx, cmd()).Error())
-	if errors.Is(err, store.ErrCorrupt) { // an index of a wrong type, which no script meets
+	if errors.Is(err, store.ErrCorrupt) { // an index of a wrong type that no script has found yet
 		err = s.client.Do(ctx, s.client.B().Unlink().Key(key).Build()).Error()
 		if err == nil {
 			err = s.client.Do(ctx, cmd()).Error()
@@ -58,7 +58,7 @@ func (s *Store) Sets(ctx context.Context) ([]store.SetRecord, error) {
 	return all, nil
 }
 
-// configuration names the document of an ID.
+// configuration returns the key of the document of an ID.
 func (s *Store) configuration(id store.ConfigurationID) string {
 	if id.Set != "" {
 		return s.space(id.Set).Configuration(id.Set)
@@ -75,7 +75,7 @@ func (s *Store) Configuration(ctx context.Context, id store.ConfigurationID) (st
 	return s.document(ctx, id, s.client.Do(ctx, cmd))
 }
 
-// ownConfiguration checks that a run is there to have a document.
+// ownConfiguration checks that the run exists.
 func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) error {
 	if err := s.server.Begin(ctx); err != nil || id.Set != "" {
 		return err
@@ -83,7 +83,7 @@ func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) 
 	if err := s.own(ctx, id.Run); err != nil {
 		return err
 	}
-	// What own remembers may have expired.
+	// The run that own remembers may have expired.
 	kept, err := s.client.Do(ctx, s.client.B().Exists().Key(s.space(id.Run.Job).Run(format.RunID(id.Run.Number))).Build()).
 		AsInt64()
 	if err == nil && kept == 0 {
@@ -92,13 +92,13 @@ func (s *Store) ownConfiguration(ctx context.Context, id store.ConfigurationID) 
 	return s.server.Translate(ctx, "find a run", err)
 }
 
-// watchFor bounds how long a document is answered from memory though nothing was heard of it. It
-// only matters where invalidations are lost without the connection, of which none is known.
+// watchFor limits how long a document is answered from the client's cache. It matters only if
+// invalidations are lost while the connection stays open; no such case is known.
 const watchFor = time.Hour
 
-// WatchConfigurations implements [store.Configurations] by the client's cache: the server tells
-// each connection what changed of the keys that it read. A client without a cache reads from the
-// server each time.
+// WatchConfigurations implements [store.Configurations] with the client's cache: the server tells
+// each connection which of the keys that it read have changed. A client without a cache reads from
+// the server each time.
 func (s *Store) WatchConfigurations(ctx context.Context, sets []string) ([]store.ConfigurationRecord, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func (s *Store) ConfigurationHistory(
 			return nil, err
 		}
 		for i := range values {
-			if !values[i].IsNil() { // or it was forgotten meanwhile
+			if !values[i].IsNil() { // or it was removed meanwhile
 				h[fields[i]] = script.Text(values[i])
 			}
 		}
@@ -192,7 +192,7 @@ func (s *Store) ConfigurationHistory(
 	return format.DecodeChanges(id, h)
 }
 
-// addConfigured completes the deliveries of a replayed fetch.
+// addConfigured adds the marks of configurations to the deliveries of a repeated fetch.
 func (s *Store) addConfigured(ctx context.Context, k *format.Keyspace, ds []store.Delivery) error {
 	versions := make(map[int64]int64)
 	for i := range ds {

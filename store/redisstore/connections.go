@@ -14,24 +14,25 @@ import (
 // dialer makes connections, as [rueidis.ClientOption] has it.
 type dialer func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error)
 
-// connections are those of a client that Open made. The client's constructor takes no context, and
-// its Close waits for a server that does not answer: cutting the connections ends both at once.
+// connections holds the connections of a client that Open made. The client's constructor takes no
+// context, and its Close waits for a server that does not answer. To close the connections ends
+// both at once.
 type connections struct {
 	dial dialer
-	life context.Context // of dialling
+	life context.Context // context of dialling
 	end  context.CancelFunc
 
 	mu   sync.Mutex
-	open map[*connection]struct{} // nil once they were cut
+	open map[*connection]struct{} // nil after they were closed
 }
 
-// connection is one of them.
+// connection is one connection of the client.
 type connection struct {
 	net.Conn
 	all *connections
 }
 
-// watch has the client of these options make connections that can be cut.
+// watch makes the client of these options use connections that can be cut.
 func watch(option *rueidis.ClientOption) *connections {
 	c := &connections{dial: option.DialCtxFn, open: make(map[*connection]struct{})}
 	if c.dial == nil {
@@ -64,7 +65,7 @@ func (c *connections) connect(
 	return conn, nil
 }
 
-// cut closes all connections, and lets no further one be made.
+// cut closes all connections, and prevents new ones.
 func (c *connections) cut() {
 	c.end()
 	c.mu.Lock()

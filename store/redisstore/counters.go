@@ -7,12 +7,12 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// maxSummand is what a counter may be added to by each task of a call for the sum of all to be a
-// number.
+// maxSummand is the largest number that each task of a call may add to a counter, so that the sum
+// of all is an exact number.
 const maxSummand = math.MaxInt64 / bounds.MaxBatch
 
-// counted packs the successes of a run that bring counters, with the sum of all: mostly every
-// lease is still held, and then the sum is all that is added.
+// counted packs the successes of a run with counters, and the sum of all. Usually every lease is
+// still held; then the script adds only the sum.
 func (st *settlement) counted(r *settledRun) {
 	c := st.Call
 	c.Int(len(r.counted))
@@ -30,12 +30,12 @@ func (st *settlement) counted(r *settledRun) {
 			large = large || n > maxSummand || n < -maxSummand
 		}
 	}
-	if !large { // or else the sum may be none: the script adds one by one
+	if !large { // otherwise the sum may not be exact: then the script adds one by one
 		c.Args[at] = encodeCounters(sum)
 	}
 }
 
-// encodeCounters is "name=number name=number …"; names have neither '=' nor spaces.
+// encodeCounters returns "name=number name=number …". Names have neither '=' nor spaces.
 func encodeCounters(counters map[string]int64) string {
 	if len(counters) == 0 {
 		return ""

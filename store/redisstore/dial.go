@@ -14,22 +14,21 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// This file makes connections, and finds out why one could not be made. A server that is spoken to
-// with TLS and has none, or the reverse, may close the connection, answer what nobody expects, or
-// stay silent. So whoever gets no answer asks once more in the other way: if that is answered, the
-// scheme of the URL is wrong, and no repeat can help.
+// This file makes connections, and finds out why one failed. If the client uses TLS and the server
+// does not, or the reverse, the server may close the connection, send an unexpected answer, or not
+// answer. So after no answer the client tries once more in the other way. If the server answers
+// that, the scheme of the URL is wrong, and repeats cannot help.
 
 const (
-	tlsPatience = time.Second // before a server that does not answer a TLS handshake is asked without
-	askTime     = time.Second // how long it has to answer
+	tlsPatience = time.Second // how long to wait for a TLS handshake before trying without TLS
+	askTime     = time.Second // how long the server has to answer that
 )
 
 func dialUnix(ctx context.Context, path string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
 	return dialer.DialContext(ctx, "unix", path)
 }
 
-// dialTCP makes a connection, with TLS if config is not nil. All of it takes no longer than the
-// dialer's timeout.
+// dialTCP makes a connection, with TLS if config is not nil. It takes at most the dialer's timeout.
 func dialTCP(ctx context.Context, addr string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
 	if config == nil {
 		return dialer.DialContext(ctx, "tcp", addr)
@@ -55,7 +54,7 @@ func dialTCP(ctx context.Context, addr string, dialer *net.Dialer, config *tls.C
 	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", addr)
 }
 
-// speaksPlain reports whether a server answers without TLS, if only to refuse.
+// speaksPlain reports whether a server answers without TLS, even if it refuses.
 func speaksPlain(ctx context.Context, addr string, dialer *net.Dialer) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -63,9 +62,9 @@ func speaksPlain(ctx context.Context, addr string, dialer *net.Dialer) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = conn.Close() }() // it has told what it was made for
+	defer func() { _ = conn.Close() }() // the connection has done its work
 	if at, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(at) // without one the read ends with the connection
+		_ = conn.SetDeadline(at) // without a deadline, the read ends with the connection
 	}
 	reply := make([]byte, 1)
 	if _, err = conn.Write([]byte("PING\r\n")); err == nil {
@@ -74,11 +73,11 @@ func speaksPlain(ctx context.Context, addr string, dialer *net.Dialer) bool {
 	return err == nil && (reply[0] == '+' || reply[0] == '-')
 }
 
-// speaksTLS reports whether a server answers a TLS handshake, if only to refuse.
+// speaksTLS reports whether a server answers a TLS handshake, even if it refuses.
 func speaksTLS(ctx context.Context, addr string, dialer *net.Dialer) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	// Nothing is sent over this connection, so that nobody needs to prove who answers.
+	// No data is sent over this connection, so the server's certificate need not be checked.
 	d := tls.Dialer{NetDialer: dialer, Config: &tls.Config{InsecureSkipVerify: true}}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err == nil {
@@ -89,8 +88,8 @@ func speaksTLS(ctx context.Context, addr string, dialer *net.Dialer) bool {
 	return errors.As(err, &op) && op.Op == "remote error" // an alert: it wants a certificate of ours, for example
 }
 
-// wrongURL says what is wrong with the URL, going by the error of a connection that it led to; nil
-// if that may be an error that passes.
+// wrongURL derives from the error of a connection what is wrong with the URL. It returns nil if the
+// error may be temporary.
 func wrongURL(ctx context.Context, option *rueidis.ClientOption, err error) error {
 	bad := func(format string, args ...any) error {
 		return &store.FieldError{Field: "URL", Reason: fmt.Sprintf(format, args...)}
@@ -119,7 +118,7 @@ func wrongURL(ctx context.Context, option *rueidis.ClientOption, err error) erro
 	addr := option.InitAddress[0]
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" || first != nil || strings.HasPrefix(addr, "/") {
-		return nil // nobody was reached, or it was asked already
+		return nil // no server was reached, or it was tried already
 	}
 	if speaksTLS(ctx, addr, &option.Dialer) {
 		return bad("asks for no TLS, and %s speaks only TLS: its scheme must be rediss or valkeys", addr)

@@ -26,16 +26,16 @@ func (s *Store) forgetSession(id store.SessionID) {
 	delete(s.sessions, id)
 }
 
-// A fetch that delivered nothing is repeated with the same number, which is not used up. It then
-// looks into lanes that it learned of, again where lanes left their place, and behind the window.
-// Others may keep moving the rings, so there is a bound: the next fetch finds what is left.
+// A fetch that delivered nothing is repeated with the same number. It then looks into lanes that it
+// has learned of, at places that lanes have left, and behind the window. Other workers may change
+// the rings all the time, so the rounds are limited: the next fetch finds the rest.
 const (
-	fetchLearns = 6   // rounds that only learn
+	fetchLearns = 6   // rounds that only learn lanes lanes
 	fetchRounds = 200 // rounds in all
 )
 
-// fetchWindow is how many lanes of a ring one round looks at: fewer where there are many rings, so
-// that a round stays short.
+// fetchWindow returns how many lanes of a ring one round looks at. It is smaller if there are many
+// rings, so that a round stays short.
 func fetchWindow(routes int) int { return min(32, max(4, 256/max(routes, 1))) }
 
 // Fetch implements [store.Sessions].
@@ -62,7 +62,7 @@ func (s *Store) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRepl
 	return reply, nil
 }
 
-// fetchNamed makes rounds until something is delivered or the routes of p have nothing more.
+// fetchNamed makes rounds until tasks are delivered, or the routes of p have no more.
 func (s *Store) fetchNamed(
 	ctx context.Context, k *format.Keyspace, ses *session, p *store.FetchParams, reply *store.FetchReply,
 ) error {

@@ -34,7 +34,7 @@ func (s *Store) Held(ctx context.Context, id store.SessionID, except map[store.L
 	return held, s.addStaged(ctx, k, held)
 }
 
-// addStaged adds to deliveries what is staged for them.
+// addStaged adds to deliveries which children are staged for them.
 func (s *Store) addStaged(ctx context.Context, k *format.Keyspace, held []store.Delivery) error {
 	byName := make(map[string]*store.Delivery, len(held))
 	byRun := make(map[string]bool)
@@ -63,7 +63,7 @@ func (s *Store) addStaged(ctx context.Context, k *format.Keyspace, held []store.
 	return nil
 }
 
-// addStaged adds one of the two lists of a route to what a delivery has staged.
+// addStaged adds one of the two lists of a route to the staged children of a delivery.
 func addStaged(d *store.Delivery, route store.Route, n int) {
 	for i := range d.Staged {
 		if d.Staged[i].Route == route {
@@ -74,8 +74,8 @@ func addStaged(d *store.Delivery, route store.Route, n int) {
 	d.Staged = append(d.Staged, store.Staged{Route: route, Count: n})
 }
 
-// heldPage reads about [bounds.PageBytes] of the deliveries of a session, live or closed: names
-// first, which are short.
+// heldPage reads about [bounds.PageBytes] of the deliveries of a session, live or closed. It reads
+// the names first, because they are short.
 func (s *Store) heldPage(
 	ctx context.Context, k *format.Keyspace, session string, except map[store.Lease]bool,
 ) ([]store.Delivery, error) {
@@ -108,7 +108,7 @@ func (s *Store) heldPage(
 	}
 	held := out[:0]
 	for i := range messages {
-		if !messages[i].IsNil() { // or it was settled meanwhile
+		if !messages[i].IsNil() { // or the task was settled meanwhile
 			out[i].Task = s.decodeOrQuarantine(script.Text(messages[i]))
 			held = append(held, out[i])
 		}
@@ -116,8 +116,8 @@ func (s *Store) heldPage(
 	return held, nil
 }
 
-// readFields reads the first fields of a hash that have about [bounds.PageBytes] in all, at least
-// one.
+// readFields reads the first fields of a hash: about [bounds.PageBytes] in all, but at least one
+// field.
 func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]rueidis.RedisMessage, error) {
 	if len(fields) == 0 {
 		return nil, nil
@@ -129,8 +129,8 @@ func (s *Store) readFields(ctx context.Context, key string, fields []string) ([]
 	return rest, err
 }
 
-// fitting is how many of the first items have about [bounds.PageBytes] in all, at least one, by the
-// replies that tell the lengths of the parts of each.
+// fitting returns how many of the first items fit in about [bounds.PageBytes]; at least one. The
+// replies have the lengths of the parts of each item.
 func fitting(lengths []rueidis.RedisResult, parts int) (int, error) {
 	size := int64(0)
 	for i := range lengths {

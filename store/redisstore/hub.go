@@ -10,31 +10,31 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// hub shares one subscription among all callers of Subscribe. It has a connection of its own while
-// anybody listens: on the client's shared ones, what is published while a second subscription is
-// being made can fill its buffer before the reply to it is read, and stops that connection for
-// good.
+// hub shares one subscription among all callers of Subscribe. While there are subscribers, it has
+// its own connection. The client's shared connections are not safe for this: messages that arrive
+// while a second subscription is made can fill a buffer before the reply is read, and then the
+// connection hangs for good.
 type hub struct {
-	turns sync.Mutex       // one joins or leaves at a time, apart from mu: who stops the group waits for a call of send
-	count int              // who listen
-	group *lifecycle.Group // receives while count is positive
+	turns sync.Mutex       // held to join or leave; not mu, because stopping the group waits for a call of send
+	count int              // the subscribers
+	group *lifecycle.Group // the group receives while there are subscribers
 
 	mu          sync.Mutex
 	subscribers map[*subscriber]struct{}
-	live        map[int]bool // partitions whose subscription stands
-	syncs       int          // how often one was made
-	connection  int          // the number of the connection that is heard
+	live        map[int]bool // partitions with a working subscription
+	syncs       int          // how often a subscription was made
+	connection  int          // the number of the current connection
 }
 
 // subscriber is one call of Subscribe.
 type subscriber struct {
 	fn      func(store.Signal)
-	failed  chan error // capacity 1: how fn ended, if not by returning
+	failed  chan error // capacity 1: why fn ended, if it did not return
 	patient guard.Patient
 }
 
-// tell calls the user's function. One that blocks misses signals, and hears of that when it has
-// returned, by SignalSync.
+// tell calls the user's function. If the function blocks, it misses signals; after it has returned,
+// it gets SignalSync.
 func (sub *subscriber) tell(sig store.Signal) {
 	var blocked *guard.BlockedError
 	if err := guard.Tell(&sub.patient, sub.fn, sig); err != nil && !errors.As(err, &blocked) {
@@ -49,7 +49,7 @@ func newHub() *hub {
 	return &hub{subscribers: make(map[*subscriber]struct{}), live: make(map[int]bool)}
 }
 
-// join lets the subscriber hear of signals. receive is started for the first one.
+// join adds a subscriber. The first one starts receive.
 func (h *hub) join(life context.Context, sub *subscriber, receive func(ctx context.Context)) {
 	h.turns.Lock()
 	defer h.turns.Unlock()
@@ -70,7 +70,7 @@ func (h *hub) syncLocked(sub *subscriber) {
 	}
 }
 
-// caughtUp has a subscriber that missed signals hear of it, unless it has left.
+// caughtUp sends SignalSync to a subscriber that missed signals, unless it has left.
 func (h *hub) caughtUp(sub *subscriber) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -79,7 +79,7 @@ func (h *hub) caughtUp(sub *subscriber) {
 	}
 }
 
-// leave takes back a join. The last one stops what the first one started.
+// leave removes a subscriber. The last one stops receive.
 func (h *hub) leave(sub *subscriber) {
 	h.turns.Lock()
 	defer h.turns.Unlock()
@@ -91,15 +91,16 @@ func (h *hub) leave(sub *subscriber) {
 	}
 }
 
-// listening is the number of the connection that is heard from now on.
+// listening makes the connection with this number the current one.
 func (h *hub) listening() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.connection
 }
 
-// send passes a signal of a connection on to everybody, one at a time. A connection that was given
-// up may still speak: it is not heard, or its late SignalSync would vouch for the next one.
+// send passes a signal of a connection to all subscribers, one signal at a time. It ignores signals
+// of a connection that was given up: otherwise its late SignalSync would count for the next
+// connection.
 func (h *hub) send(connection int, sig store.Signal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,7 +116,7 @@ func (h *hub) send(connection int, sig store.Signal) {
 	}
 }
 
-// synced is how often a subscription was made, and 0 while that of the partition is down.
+// synced returns how often a subscription was made; 0 while that of the partition is down.
 func (h *hub) synced(partition int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,7 +126,7 @@ func (h *hub) synced(partition int) int {
 	return h.syncs
 }
 
-// down gives the connection up: nothing is heard until the next one says SignalSync.
+// down gives the connection up: no signals arrive until the next one sends SignalSync.
 func (h *hub) down() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

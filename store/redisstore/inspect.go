@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// Inspect implements [store.Runs] with reads only. It reads the counts before and after, since
-// no script may look into every session at once without holding up the server.
+// Inspect implements [store.Runs] with reads only. A script that reads every session would block
+// the server. So Inspect reads the counts before and after.
 func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
 	before, err := s.Run(ctx, id)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: format.ParseMillis(since), Mark: mark})
 	}
 	if before.Status == store.StatusStarting && before.Root != (store.Route{}) {
-		// The root waits in the run itself until the pre-job hook has passed.
+		// The root task waits in the run itself until the pre-job hook has passed.
 		out.Lanes = append(out.Lanes, store.LaneRecord{Route: before.Root, Waiting: 1, Oldest: before.Created})
 	}
 	for _, name := range routes {
@@ -56,7 +56,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		}
 		if before.Status == store.StatusStarting && lane.Route == before.Root {
 			lane.Waiting, lane.Oldest = lane.Waiting+1, before.Created
-			out.Lanes[0] = lane // beside the root
+			out.Lanes[0] = lane // in addition to the root task
 			continue
 		}
 		out.Lanes = append(out.Lanes, lane)
@@ -124,9 +124,9 @@ func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name s
 	return out, nil
 }
 
-// QueueStats implements [store.Sessions]. Of more than 1,000 runs that have work
-// under one route it looks into the first. Routes are listed while they have a ring, and until a
-// sweep has found that they have none.
+// QueueStats implements [store.Sessions]. If more than 1,000 runs have work under one route, it
+// reads only the first of them. Routes are listed while they have a ring, and until a sweep has
+// found that they have none.
 func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	return out, nil
 }
 
-// queueStats sums up what waits under a route.
+// queueStats adds up the waiting tasks of a route.
 func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, route store.Route) (store.QueueRecord, error) {
 	q := store.QueueRecord{Route: route}
 	name := format.RouteName(route)
@@ -198,7 +198,7 @@ func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, route store.
 	return q, nil
 }
 
-// maxQueueStatRuns is the last position of a ring that QueueStats looks into.
+// maxQueueStatRuns is the last position of a ring that QueueStats reads.
 const maxQueueStatRuns = "999"
 
 func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[store.Route]int64, error) {
@@ -211,7 +211,7 @@ func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[sto
 	return running, err
 }
 
-// leases calls each for every task that a session of the list holds, session by session.
+// leases calls each for every task that the sessions of the list hold, session by session.
 func (s *Store) leases(
 	ctx context.Context, k *format.Keyspace, sessions []string, each func(session string, lane store.Lane),
 ) error {
@@ -245,7 +245,7 @@ func countHeld(records []store.HeldRecord, session string, route store.Route) []
 	return append(records, store.HeldRecord{Session: session, Route: route, Held: 1})
 }
 
-// startable leaves out runs that were stopped: what they left in their lanes never starts.
+// startable leaves out stopped runs: tasks that are left in their lanes never start.
 func (s *Store) startable(ctx context.Context, k *format.Keyspace, runs []string) ([]string, error) {
 	cmds := make(rueidis.Commands, 0, len(runs))
 	for _, run := range runs {

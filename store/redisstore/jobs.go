@@ -80,8 +80,8 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	return format.DecodeJob(job, h)
 }
 
-// fittingJobs is how many of the first jobs have, with their newest runs, about [bounds.PageBytes]
-// in all.
+// fittingJobs returns how many of the first jobs, with their newest runs, fit in about
+// [bounds.PageBytes].
 func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []string) (int, error) {
 	b := s.client.B
 	cmds := make(rueidis.Commands, 0, len(names))
@@ -104,7 +104,7 @@ func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []str
 	return n, s.server.Translate(ctx, "read lengths", err)
 }
 
-// ListJobs implements [store.Jobs]: five round trips a page, whatever its size.
+// ListJobs implements [store.Jobs]. A page costs five round trips, whatever its size.
 func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return store.JobPage{}, err
@@ -136,8 +136,8 @@ func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage
 	return page, nil
 }
 
-// readJobs reads the records of jobs. It leaves out a job that cannot be read: reading that job
-// says what is wrong.
+// readJobs reads the records of jobs. It leaves out a job that cannot be read: a call for that job
+// returns the error.
 func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string) ([]store.JobEntry, error) {
 	cmds := make(rueidis.Commands, 0, len(names))
 	for _, name := range names {
@@ -165,8 +165,8 @@ func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string
 	return jobs, nil
 }
 
-// readLastRuns adds the newest run of each job. It leaves out a run that cannot be read: reading
-// that run says what is wrong.
+// readLastRuns adds the newest run of each job. It leaves out a run that cannot be read: a call for
+// that run returns the error.
 func (s *Store) readLastRuns(ctx context.Context, k *format.Keyspace, jobs []store.JobEntry) error {
 	cmds := make(rueidis.Commands, 0, len(jobs))
 	for _, e := range jobs {

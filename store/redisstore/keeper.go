@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// promoteSlice is how many tasks one call of promote moves at most.
+// promoteSlice is the largest number of tasks that one call of promote moves.
 const promoteSlice = bounds.MaxBatch
 
 // Promote implements [store.Keeper]. The first call of the script learns which lanes are due, the
@@ -106,7 +106,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	}
 	sessions, trash, expired, kept, routes := lists[0], lists[1], lists[2], lists[3], lists[4]
 	var reply store.SweepReply
-	// One damaged record must not keep everything else from being swept.
+	// One damaged record must not prevent the sweep of everything else.
 	var errs []error
 	for _, id := range sessions {
 		n, err := s.reclaim(ctx, store.SessionID{Partition: partition, ID: id}, false)
@@ -121,7 +121,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		each(ctx, expired, func(ctx context.Context, id string) error {
 			err := s.forget(ctx, k, id, "", true)
 			if errors.Is(err, store.ErrRunActive) {
-				return nil // a server that has gone back since listed it, or a person did
+				return nil // a server that lost writes listed it again, or a manual change did
 			}
 			return err
 		}))
@@ -134,8 +134,8 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	return reply, nil
 }
 
-// each calls fn for all of a slice's runs at a time, which share their round trips: one by one,
-// sweeping would fall behind where many small runs end.
+// each calls fn for all runs of a slice together, so that they share round trips. One by one, a
+// sweep would be too slow if many small runs end.
 func each(ctx context.Context, ids []string, fn func(ctx context.Context, id string) error) error {
 	errs := make([]error, len(ids))
 	group := lifecycle.New(ctx)
@@ -146,7 +146,7 @@ func each(ctx context.Context, ids []string, fn func(ctx context.Context, id str
 	return errors.Join(errs...)
 }
 
-// endIdle ends an open run, if it is still idle.
+// endIdle ends an open run if it is still idle.
 func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, name string) error {
 	number, _ := k.IdleRun(name)
 	meta, _, err := s.meta(ctx, k, number)
@@ -160,7 +160,7 @@ func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, name string) er
 	return err
 }
 
-// releaseKept forgets claimed IDs whose time is over.
+// releaseKept removes claimed IDs whose time is over.
 func (s *Store) releaseKept(ctx context.Context, k *format.Keyspace, buckets []string) error {
 	if len(buckets) == 0 {
 		return nil
@@ -174,7 +174,7 @@ func (s *Store) releaseKept(ctx context.Context, k *format.Keyspace, buckets []s
 	return err
 }
 
-// forgetRoutes forgets those under which nobody has work, and returns how many.
+// forgetRoutes removes routes without work, and returns how many.
 func (s *Store) forgetRoutes(ctx context.Context, k *format.Keyspace, routes []string) (int, error) {
 	if len(routes) == 0 {
 		return 0, nil

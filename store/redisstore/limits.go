@@ -64,8 +64,8 @@ func (s *Store) Forfeit(ctx context.Context, limit string, h store.Holding) erro
 	return err
 }
 
-// SessionsLeft implements [store.Sessions]. A session stays in leases until everything it held is
-// given back.
+// SessionsLeft implements [store.Sessions]. A session stays in leases until all its tasks are given
+// back.
 func (s *Store) SessionsLeft(ctx context.Context, partition int, prefix string) (int, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return 0, err

@@ -10,11 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// redeemed is the plain successes of one fetch and lane, by their positions in the fetch.
+// redeemed holds the plain successes of one fetch and lane, by their positions in the fetch.
 type redeemed struct {
-	lease     *store.Lease // any of them
+	lease     *store.Lease // of any of them
 	positions [(bounds.MaxBatch + 63) / 64]uint64
-	odd       []int // positions that no fetch gives
+	odd       []int // other positions, which no fetch gives
 }
 
 // of reports whether a lease is of the same fetch and lane.
@@ -30,8 +30,8 @@ func (r *redeemed) add(position int) {
 	r.positions[position/64] |= 1 << (position % 64)
 }
 
-// from is the first position from i on, MaxBatch or more if there is none; held says whether one
-// that was added, or one that was not, is looked for.
+// from returns the first position from i on that was added (held is true) or not added (held is
+// false). If there is none, it returns MaxBatch or more.
 func (r *redeemed) from(i int, held bool) int {
 	for i < bounds.MaxBatch {
 		word := r.positions[i/64]
@@ -46,8 +46,9 @@ func (r *redeemed) from(i int, held bool) int {
 	return bounds.MaxBatch
 }
 
-// plain packs the plain successes of a run. Most that are settled together were fetched together,
-// and ended in nearly that order, so ranges of positions name them in a few words.
+// plain packs the plain successes of a run. Most tasks that are settled together were fetched
+// together, and ended in nearly the same order. So a few ranges of positions are enough to name
+// them.
 func (st *settlement) plain(r *settledRun) {
 	c := st.Call
 	c.Int(len(r.plain))
@@ -109,7 +110,7 @@ func (r *redeemed) pack(c *script.Call) {
 	}
 }
 
-// leaseAffixes is what stands before and behind the position in a [leaseField].
+// leaseAffixes returns what comes before and after the position in a [leaseField].
 func leaseAffixes(l *store.Lease) (prefix, suffix string) {
 	field := format.LeaseField(*l)
 	before := len(strconv.FormatInt(l.Fetch, 10)) + 1

@@ -83,11 +83,11 @@ type enqueueing struct {
 	holds   []store.HoldChange
 	entries []store.Entry
 	number  func(store.RunID) int64
-	runs    map[int64]int // ordinals by number, in the order of first mention
+	runs    map[int64]int // ordinals by number, in the order in which runs first appear
 	ids     []int64       // their numbers in that order
 }
 
-// mention numbers a run when it is named for the first time.
+// mention gives a run an ordinal when it first appears.
 func (e *enqueueing) mention(id store.RunID) {
 	if n := e.number(id); e.runs[n] == 0 {
 		e.ids = append(e.ids, n)
@@ -95,11 +95,11 @@ func (e *enqueueing) mention(id store.RunID) {
 	}
 }
 
-// ordinal is the number that mention gave a run.
+// ordinal returns the ordinal of a run.
 func (e *enqueueing) ordinal(id store.RunID) int { return e.runs[e.number(id)] }
 
-// packRuns packs the keys of all runs in the order of their first mention. Closing a hold may
-// complete the run, which needs the lane of its hook.
+// packRuns packs the keys of all runs in the order of their ordinals. They include the lane of the
+// hook, because closing a hold may complete the run.
 func (e *enqueueing) packRuns(ctx context.Context, s *Store) error {
 	closes := make(map[int64]bool)
 	for _, h := range e.holds {
@@ -132,7 +132,7 @@ func (e *enqueueing) packRuns(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// packHolds packs the holds that must still be as they were, and those to be opened.
+// packHolds packs the holds that must not have changed, and the holds to open.
 func (e *enqueueing) packHolds() {
 	guarded, n := e.Reserve(), 0
 	for _, h := range e.holds {
@@ -166,7 +166,7 @@ func (e *enqueueing) packEntries() {
 	}
 }
 
-// packCloses packs the holds to be closed.
+// packCloses packs the holds to close.
 func (e *enqueueing) packCloses() {
 	closed, n := e.Reserve(), 0
 	for _, h := range e.holds {
@@ -178,8 +178,8 @@ func (e *enqueueing) packCloses() {
 	e.Set(closed, n)
 }
 
-// decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word per
-// run, and positions among the entries that had a delay or a claimed ID.
+// decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word for each run, and
+// positions among the entries with a delay or a claimed ID.
 func decodeEnqueueReply(
 	p store.EnqueueParams, record string, runs int, ordinal func(store.RunID) int, specials []int,
 ) (store.EnqueueReply, error) {

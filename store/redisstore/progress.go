@@ -11,11 +11,11 @@ import (
 )
 
 // The field reporting of run:R has a line for each task that reports progress: "until session
-// task", the task as JSON. It is heartbeat.lua that writes it.
+// task", the task as JSON. heartbeat.lua writes it.
 
-// addReports adds to a heartbeat what the session's tasks report, by run, and which runs showed
-// reports of it before and have none now. p.Runs are the runs whose keys the call has already, from
-// index first on. It returns the runs that will show reports.
+// addReports adds to a heartbeat the reports of the session's tasks by run, and the runs that
+// showed reports of the session before and have none now. The call already has the keys of p.Runs,
+// from index first on. addReports returns the runs that will show reports.
 func (ses *session) addReports(
 	c *script.Call, k *format.Keyspace, p *store.HeartbeatParams, numberOf func(store.RunID) int64, first int,
 ) map[int64]bool {
@@ -49,8 +49,8 @@ func (ses *session) addReports(
 		}
 		c.Int(key).Add(id).Int(bounds.MaxReporting).Int(len(tasks))
 		for _, t := range tasks {
-			t.Run = store.RunID{}   // it is that of the hash
-			b, _ := json.Marshal(t) // of strings, numbers and a time, which always marshal
+			t.Run = store.RunID{}   // the hash belongs to the run
+			b, _ := json.Marshal(t) // strings, numbers and a time always marshal
 			c.Add(string(b))
 			shown[number] = true
 		}

@@ -15,21 +15,21 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// remains is what a finished run left behind beside its summary and failures.
+// remains holds what a finished run left behind, without its summary and failures.
 type remains struct {
 	id      string
-	ended   string   // as it was read; empty if the record is gone or damaged
-	routes  []string // its lanes
+	ended   string   // state that was read; empty if the record is gone or damaged
+	routes  []string // lanes of the run
 	staged  []string // lists of staged children
-	claimed bool     // some of its tasks may have had an ID that was claimed
+	claimed bool     // some of its tasks may have had a claimed ID
 	err     error
 }
 
 func (r *remains) fail(err error) { r.err = errors.Join(r.err, err) }
 
-// purge removes what finished runs left behind, all but their summaries and failures. They are read
-// first, in round trips that they share, and each removal makes sure that its run is as it was
-// read. A run of which something could not be removed stays in trash, so that it is tried again.
+// purge removes what finished runs left behind, except their summaries and failures. It first reads
+// all runs in common round trips. Each removal checks that its run has not changed since. If not
+// everything of a run could be removed, the run stays in trash and is tried again.
 func (s *Store) purge(ctx context.Context, k *format.Keyspace, ids ...string) error {
 	if len(ids) == 0 {
 		return nil
@@ -42,7 +42,7 @@ func (s *Store) purge(ctx context.Context, k *format.Keyspace, ids ...string) er
 	return each(ctx, ids, func(ctx context.Context, id string) error { return s.remove(ctx, k, byID[id]) })
 }
 
-// remains lists what is left of runs.
+// remains lists what runs left behind.
 func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) []*remains {
 	b := s.client.B
 	const reads = 3
@@ -71,7 +71,7 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 		}
 		facts, err := replies[reads*i+2].ToArray()
 		r.claimed = err != nil || facts[0].IsNil() ||
-			!facts[1].IsNil() // so may those of one whose record is lost or damaged
+			!facts[1].IsNil() // so may tasks of a run whose record is lost or damaged
 		if err == nil {
 			r.ended = script.Text(facts[2])
 		}
@@ -93,11 +93,11 @@ func (s *Store) remains(ctx context.Context, k *format.Keyspace, ids []string) [
 	return runs
 }
 
-// purgeSlice is how many routes, or keys, one call of the script removes at most.
+// purgeSlice is the largest number of routes, or keys, that one call of the script removes.
 const purgeSlice = bounds.MaxBatch
 
-// remove removes what is left of one run, a slice at a time. What names other keys goes last, so
-// that a purge that was cut short can be repeated.
+// remove removes what one run left behind, a slice at a time. Keys that name other keys are removed
+// last, so an interrupted purge can be repeated.
 func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) error {
 	if r.err != nil {
 		return r.err
@@ -153,9 +153,9 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 	return err
 }
 
-// forget removes the summary of a run that was purged before, or what still names a run whose
-// record is gone. Then the job, if the caller knows it, loses its entry. One that is kept goes only
-// if its time is over.
+// forget removes the summary of a purged run, or what still names a run whose record is gone. If
+// the caller knows the job, it also removes the job's entry. A summary that is still kept is
+// removed only if its time is over.
 func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, kept bool) error {
 	number, _ := format.ParseInt(id)
 	for range hintTries {
@@ -189,7 +189,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 	return store.Transient(fmt.Errorf("forget run %s of job %q: it keeps changing", id, job))
 }
 
-// starters reads whether a run has a record, its job, and the tokens that start it.
+// starters reads whether a run has a record, its job, and the tokens that refer to it.
 func (s *Store) starters(
 	ctx context.Context, k *format.Keyspace, id, job string,
 ) (known bool, of string, tokens []string, err error) {
@@ -252,13 +252,14 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 		case word == "ok":
 			return nil
 		case word == "missing" && len(runs) > 0:
-			return nil // the last run took it along
+			return nil // the job was removed with its last run
 		case word == "missing":
 			return store.ErrJobNotFound
 		case word != "runs" && word != "again":
 			return script.Unexpected(script.DeleteJob, word)
 		}
-		// A run was started, or a value made, meanwhile; if the run is active the next round says so.
+		// A run was started, or a value written, meanwhile. If the run is active, the next round returns
+		// that error.
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// reclaim closes a session, if it is dead or forced, and gives back what it
-// held, a slice at a time. It returns how many deliveries that were.
+// reclaim closes a session if it is dead, or if forced. It gives back the session's tasks, a slice
+// at a time, and returns how many there were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
 	word, _, err := s.server.Word(
@@ -36,19 +36,19 @@ func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (i
 	}
 }
 
-// heldLane is what a session holds of a lane.
+// heldLane holds the deliveries of a session in one lane.
 type heldLane struct {
 	route store.Route
 	tasks []store.Delivery
 }
 
-// heldRun is what a session holds of a run, by lane.
+// heldRun holds the deliveries of a session in one run, by lane.
 type heldRun struct {
 	number int64
 	lanes  []*heldLane
 }
 
-// byRun sorts what a session holds by run and lane, in the order of first mention.
+// byRun sorts the deliveries of a session by run and lane, in the order in which they first appear.
 func byRun(held []store.Delivery) []*heldRun {
 	var runs []*heldRun
 	index := make(map[int64]*heldRun)
@@ -77,8 +77,8 @@ func (r *heldRun) lane(route store.Route) *heldLane {
 	return l
 }
 
-// reclaimSlice gives back some of what a session held. It reports how many deliveries it gave back,
-// how many are left, and whether to repeat the call because what it had read before has changed.
+// reclaimSlice gives back some of a session's deliveries. It returns how many it gave back, how
+// many are left, and whether to repeat the call because data changed after it was read.
 func (s *Store) reclaimSlice(
 	ctx context.Context, k *format.Keyspace, id store.SessionID, held []store.Delivery,
 ) (reclaimed, remaining int, again bool, err error) {
@@ -103,14 +103,14 @@ func (s *Store) reclaimSlice(
 	case len(r) == 1 && script.Text(r[0]) == "again":
 		return 0, 0, true, nil
 	case len(r) == 1 && script.Text(r[0]) == "open":
-		return 0, 0, false, nil // the server has gone back to where the session lived
+		return 0, 0, false, nil // the server lost writes, and the session is open again
 	case len(r) != 2:
 		return 0, 0, false, script.Unexpected(script.Reclaim, script.Text(r[0]))
 	}
 	return int(script.Number(r[0])), int(script.Number(r[1])), false, nil
 }
 
-// packReclaimedRun packs the keys of a run, and those that let it go on or end.
+// packReclaimedRun packs the keys of a run, also those that are needed if it goes on or ends.
 func (s *Store) packReclaimedRun(ctx context.Context, c *script.Call, k *format.Keyspace, number int64) error {
 	meta, _, err := s.meta(ctx, k, number)
 	if err != nil {
@@ -126,7 +126,7 @@ func (s *Store) packReclaimedRun(ctx context.Context, c *script.Call, k *format.
 	return s.declareAside(ctx, c, k, number)
 }
 
-// packReclaimedTasks packs the tasks of a run as they go back to waiting.
+// packReclaimedTasks packs the tasks of a run in the form in which they will wait.
 func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, r *heldRun) {
 	c.Int(len(r.lanes))
 	for _, l := range r.lanes {
@@ -157,8 +157,9 @@ func (s *Store) packDeadStages(
 	return nil
 }
 
-// recovered is how a task goes back to waiting after its session died: to be run
-// one at a time, and charged with the crash if it was the session's one recovered task.
+// recovered returns a task in the form in which it waits after its session died. It will run as the
+// only recovered task of its session. The crash is counted for it if it was the session's only
+// recovered task before.
 func recovered(t store.Task) *store.Task {
 	if t.Recovered {
 		t.Crashes++
@@ -167,7 +168,7 @@ func recovered(t store.Task) *store.Task {
 	return &t
 }
 
-// deadStages names the staged lists that a session left in a run.
+// deadStages returns the names of the staged lists that a session left in a run.
 func (s *Store) deadStages(ctx context.Context, k *format.Keyspace, id store.SessionID, run string) ([]string, error) {
 	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
 	if err = script.Empty(s.server.Translate(ctx, "list staged children", err)); err != nil {

@@ -1,10 +1,10 @@
-// Package redisstore keeps Rollcall's state in Redis 6.2 or newer, or Valkey:
-// standalone, Sentinel or Cluster. It is the default Store.
+// Package redisstore stores Rollcall's state in Redis 6.2 or newer, or Valkey: standalone, Sentinel
+// or Cluster.
 //
-// Every state change is one Lua script over keys of one partition, and every script is safe to
-// repeat; README.md has the tables of keys and scripts, and what a crash before and after each
-// leaves. Stores check what they are given, by [store.Checked], and do not retry: wrap them with
-// [store.WithRetry], as syncjob does.
+// Every state change is one Lua script, which uses keys of one partition. Every script is safe to
+// repeat. README.md has the tables of keys and scripts, and says what a crash leaves. A store
+// checks its arguments with [store.Checked]. It does not retry: wrap it with [store.WithRetry], as
+// syncjob does.
 package redisstore
 
 import (
@@ -27,28 +27,27 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// Config says where in Redis a namespace lives.
+// Config configures a [Store].
 type Config struct {
-	// Namespace prefixes every key, so that several systems can share a
-	// server. See [store.ValidateName]. Defaults to "rollcall".
+	// Namespace is a part of every key, so several systems can share a server. See
+	// [store.ValidateName]. Defaults to "rollcall".
 	Namespace string
 
-	// Partitions is the number of partitions of a namespace that is used for
-	// the first time; later it must be that number, or 0 for whatever is
-	// stored. Jobs spread over partitions, and partitions over the shards of a
-	// cluster. At most 1024. Defaults to 1 on a single server and 16 on a Cluster.
+	// Partitions is the number of partitions, at most 1024. The first use of a namespace stores it;
+	// later it must be the same, or 0. Jobs are spread over partitions, and partitions over the shards
+	// of a cluster. Defaults to the stored number; at first use, to 1 on a single server and 16 on a
+	// Cluster.
 	Partitions int
 
-	// SweepInterval is how often somebody should look for dead sessions and leftovers. It
-	// must be the same for all processes of a namespace. At least 10 ms. Defaults to 5 s.
+	// SweepInterval is how often workers look for dead sessions and remains of ended runs, at least 10
+	// ms. It must be the same in all processes of a namespace. Defaults to 5 s.
 	SweepInterval time.Duration
 
-	// AllowEviction accepts a server whose maxmemory-policy may evict keys,
-	// with a warning in the log. Evicted keys are lost tasks, so by default
-	// New refuses such a server.
+	// AllowEviction accepts a server with a maxmemory-policy that may evict keys, and logs a warning.
+	// Defaults to false: New refuses such a server, because evicted keys are lost tasks.
 	AllowEviction bool
 
-	// Logger hears of what is odd but not an error. Defaults to silence.
+	// Logger gets warnings about conditions that are not errors. Defaults to [slog.DiscardHandler].
 	Logger *slog.Logger
 }
 
@@ -77,20 +76,20 @@ func (c Config) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// Store implements [store.Store] over a rueidis client. Make one with [New] or
-// [Open]; its methods may be called concurrently.
+// Store implements [store.Store] with a rueidis client. Make one with [New] or [Open]. Its methods
+// may be called concurrently.
 type Store struct {
 	server *script.Server
 	client *prompt.Client
-	conns  *connections // of a client that is ours to close; nil otherwise
+	conns  *connections // of a client that Open made; nil otherwise
 	config Config
 	spaces []*format.Keyspace
 	metas  []*metaCache
 
-	life context.Context // ends with Close, and subscriptions with it
+	life context.Context // ends with Close; subscriptions end with it
 	end  context.CancelFunc
 	hub  *hub
-	skew atomic.Int64 // server time less ours, in ms, as of the last reply
+	skew atomic.Int64 // server time minus local time, in ms, from the last reply
 
 	mu       sync.Mutex
 	sessions map[store.SessionID]*session
@@ -98,13 +97,13 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns a store over a client that stays the caller's: Close does not close it. The client
-// must not replay writes on its own (ConnLifetime of rueidis does, harmlessly here since every call
-// is safe to repeat). New makes a few round trips: it reads the server's policy and the namespace's
-// partitions, and stores their number at first use. Errors are a [*store.FieldError] for bad
-// configuration, one that matches [store.ErrUnavailable] when the server, or of a cluster each that
-// knows the namespace, is out of reach, and [store.ErrCorrupt] when the namespace was written by a
-// newer version.
+// New returns a store that uses the client. Close of the store does not close the client. The
+// client should not repeat writes itself. (ConnLifetime of rueidis does, but this is harmless,
+// because every call is safe to repeat.) New makes a few round trips: it reads the server's policy
+// and the number of partitions of the namespace; at first use it stores the number. Errors: a
+// [*store.FieldError] for a bad configuration; [store.ErrUnavailable] if the server does not
+// answer, or on a cluster, no server that knows the namespace; [store.ErrCorrupt] if a newer
+// version wrote the namespace.
 func New(ctx context.Context, client rueidis.Client, config Config) (store.Store, error) {
 	s, err := newStore(ctx, client, config)
 	if err != nil {
@@ -136,8 +135,9 @@ func newStore(ctx context.Context, client rueidis.Client, config Config) (*Store
 	return s, nil
 }
 
-// checkEviction refuses a server that may evict keys. A server that does not tell its policy (no
-// CONFIG right, or no such command), or that is one of several and out of reach, is taken on trust.
+// checkEviction refuses a server that may evict keys. It accepts a server without an answer: if the
+// user has no right to CONFIG, if there is no such command, or if one of several servers does not
+// answer.
 func (s *Store) checkEviction(ctx context.Context) error {
 	nodes := s.client.Nodes()
 	for addr, node := range nodes {
@@ -145,13 +145,13 @@ func (s *Store) checkEviction(ctx context.Context) error {
 		if err != nil {
 			if _, ok := rueidis.IsRedisErr(err); ok {
 				s.config.Logger.LogAttrs(
-					ctx, slog.LevelDebug, "redis does not tell its eviction policy", slog.String("addr", addr),
+					ctx, slog.LevelDebug, "redis server does not return its eviction policy", slog.String("addr", addr),
 				)
 				continue
 			}
 			if len(nodes) > 1 && ctx.Err() == nil {
 				s.config.Logger.LogAttrs(
-					ctx, slog.LevelWarn, "a redis server is out of reach, its eviction policy is not known",
+					ctx, slog.LevelWarn, "redis server does not answer: its eviction policy is not known",
 					slog.String("addr", addr), slog.Any("error", err),
 				)
 				continue
@@ -192,9 +192,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close implements [store.Store]. Calls in flight, and subscriptions, end at once with
-// [store.ErrClosed]. A client that was given to [New] stays open, and may continue its calls until
-// it gives up the connection. A client that [Open] made is closed: it waits half a second at most
+// Close implements [store.Store]. Calls in progress and subscriptions end at once with
+// [store.ErrClosed]. A client that was passed to [New] stays open; it may continue calls until it
+// gives up the connection. A client that [Open] made is closed; Close waits at most half a second
 // for a server that does not answer.
 func (s *Store) Close() error {
 	if s.server.Close() {
@@ -203,35 +203,35 @@ func (s *Store) Close() error {
 			late := time.AfterFunc(closeTime, s.conns.cut)
 			s.client.Client.Close()
 			late.Stop()
-			s.conns.cut() // what it was about to make, too
+			s.conns.cut() // also connections that the client is making
 			s.client.Wait()
 		}
 	}
 	return nil
 }
 
-// closeTime is how long the client may take to close its connections.
+// closeTime is how long the client has to close its connections.
 const closeTime = 500 * time.Millisecond
 
-// space is the keyspace of a job.
+// space returns the keyspace of a job.
 func (s *Store) space(job string) *format.Keyspace {
 	return s.spaces[store.PartitionOf(job, len(s.spaces))]
 }
 
-// observe learns the server's clock from a reply.
+// observe takes the server's time from a reply.
 func (s *Store) observe(now time.Time) {
 	if !now.IsZero() {
 		s.skew.Store(now.UnixMilli() - time.Now().UnixMilli())
 	}
 }
 
-// estimate is the server's clock as far as we know it: for stamps, never for deadlines.
+// estimate estimates the server's time. It is for time stamps, never for deadlines.
 func (s *Store) estimate() time.Time {
 	return time.UnixMilli(time.Now().UnixMilli() + s.skew.Load())
 }
 
-// metaCache remembers what never changes of the runs of a partition. It is
-// emptied when it is full: each miss costs one read.
+// metaCache remembers data of a partition's runs that never change. When it is full, it is emptied:
+// each miss costs one read.
 type metaCache struct {
 	mu sync.Mutex
 	m  map[int64]format.RunMeta
@@ -255,7 +255,7 @@ func (c *metaCache) put(number int64, m format.RunMeta) {
 	c.m[number] = m
 }
 
-// meta reads what never changes of a run; ok is false if the run is gone.
+// meta reads the data of a run that never change. ok is false if the run is gone.
 func (s *Store) meta(ctx context.Context, k *format.Keyspace, number int64) (m format.RunMeta, ok bool, err error) {
 	cache := s.metas[k.Partition]
 	if m, ok = cache.get(number); ok {
@@ -264,7 +264,7 @@ func (s *Store) meta(ctx context.Context, k *format.Keyspace, number int64) (m f
 	v, err := s.client.Do(ctx, s.client.B().Hmget().Key(k.Run(format.RunID(number))).Field("job", "routes").Build()).
 		ToArray()
 	if err = s.server.Translate(ctx, "read a run", err); errors.Is(err, store.ErrCorrupt) {
-		return format.RunMeta{}, false, nil // as good as gone: the runs beside it go on
+		return format.RunMeta{}, false, nil // treated as gone, so that other runs go on
 	} else if err != nil {
 		return format.RunMeta{}, false, err
 	}
@@ -276,7 +276,7 @@ func (s *Store) meta(ctx context.Context, k *format.Keyspace, number int64) (m f
 	return m, true, nil
 }
 
-// strings of a set or list, without nil checks on each.
+// stringsOf returns the strings of a set or list. It does not check each for nil.
 func stringsOf(ms []rueidis.RedisMessage) []string {
 	out := make([]string, len(ms))
 	for i := range ms {
@@ -285,6 +285,6 @@ func stringsOf(ms []rueidis.RedisMessage) []string {
 	return out
 }
 
-// hintTries bounds how often a call goes again because what it had read in
-// advance no longer holds; each time somebody else made progress.
+// hintTries limits how often a call is repeated because data that it had read before has changed.
+// Each time, another call made progress.
 const hintTries = 100

@@ -11,10 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// found is what a round found, beside its deliveries.
+// found is what a round found, without its deliveries.
 type found struct {
-	learned bool // lanes that it could not look into yet
-	left    int  // lanes that had nothing, or whose run may not start, and left their ring
+	learned bool // lanes that it could not read yet
+	left    int  // lanes that left their ring, because they were empty or their run may not start
 	more    bool // a ring is longer than the window
 	window  int
 }
@@ -23,14 +23,14 @@ type found struct {
 type round struct {
 	session  *session
 	params   *store.FetchParams
-	skip     int           // lanes of each ring
-	routes   []store.Route // that are asked for, as the script numbers them
-	declared []hint        // lanes that were known
-	known    map[hint]bool // those that the call names
+	skip     int           // lanes to read of each ring
+	routes   []store.Route // routes that are asked for, in the numbering of the script
+	declared []hint        // lanes that were known before before
+	known    map[hint]bool // known lanes that the call names
 	found    found
 }
 
-// fetchOnce makes one round over the lanes that come after the first skip of each ring.
+// fetchOnce makes one round. In each ring it begins after the first skip lanes.
 func (s *Store) fetchOnce(
 	ctx context.Context, k *format.Keyspace, ses *session, p *store.FetchParams, skip int, reply *store.FetchReply,
 ) (found, error) {
@@ -97,7 +97,7 @@ func (r *round) packHints(c *script.Call, metas *metaCache, k *format.Keyspace) 
 	for _, h := range r.declared {
 		at := slices.Index(r.routes, h.route)
 		if at < 0 {
-			continue // the worker no longer serves it
+			continue // the worker no longer serves the route
 		}
 		r.known[h] = true
 		id := format.RunID(h.run)
@@ -123,7 +123,7 @@ func (r *round) packHints(c *script.Call, metas *metaCache, k *format.Keyspace) 
 
 // read reads what follows the deliveries in a reply: {route, run, marker …} of lanes, how many
 // lanes left their ring, whether there are more, budgets that were too small, and whether the store
-// takes no writes. It reports whether all of it is there.
+// takes no writes. It returns false if a part is missing.
 func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool {
 	if len(rest) < 5 {
 		return false
@@ -150,7 +150,7 @@ func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool 
 	return true
 }
 
-// learn keeps the lanes that the reply names.
+// learn remembers the lanes that the reply names.
 func (r *round) learn(told []rueidis.RedisMessage) {
 	ses := r.session
 	ses.hints = ses.hints[:0]
@@ -217,8 +217,9 @@ func (s *Store) decodeLanes(
 	return nil
 }
 
-// decodeOrQuarantine turns a message that cannot be read into a task without an ID. The worker
-// fails that task: it is counted, kept among the failures and reported. Other tasks go on.
+// decodeOrQuarantine decodes a message. If it cannot be read, the result is a task without an ID.
+// The worker fails that task: it is counted, kept as a failure and reported. Other tasks are not
+// affected.
 func (s *Store) decodeOrQuarantine(message string) store.Task {
 	t, err := format.DecodeTask(message)
 	if err != nil {

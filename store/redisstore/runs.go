@@ -33,8 +33,8 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 	return runWord(script.StopRun, word, err)
 }
 
-// own checks that a run is one of its job: numbers are unique in a partition, which holds many
-// jobs.
+// own checks that a run belongs to the job of its ID. Numbers are unique in a partition, and a
+// partition has many jobs.
 func (s *Store) own(ctx context.Context, id store.RunID) error {
 	if err := s.server.Begin(ctx); err != nil {
 		return err
@@ -49,20 +49,20 @@ func (s *Store) own(ctx context.Context, id store.RunID) error {
 	return nil
 }
 
-// strange reports whether an ID names a run by another job than its own. Scripts find runs by their
-// numbers alone.
+// strange reports whether an ID has the number of a run but the name of another job. Scripts find
+// runs only by number.
 func (s *Store) strange(ctx context.Context, k *format.Keyspace, id store.RunID) (bool, error) {
 	meta, ok, err := s.meta(ctx, k, id.Number)
 	return ok && meta.Job != id.Job, err
 }
 
-// numbers tells for the runs that are seen by which numbers scripts find them: 0, which no run has,
-// for a strange one.
+// numbers returns the numbers with which scripts find these runs. For a strange ID it is 0, which
+// no run has.
 func (s *Store) numbers(
 	ctx context.Context, k *format.Keyspace, all func(see func(store.RunID)),
 ) (func(store.RunID) int64, error) {
 	var known store.RunID
-	var strangers map[store.RunID]bool // mostly none
+	var strangers map[store.RunID]bool // usually none
 	var failed error
 	all(func(id store.RunID) {
 		if id == known || failed != nil || strangers[id] {
@@ -133,8 +133,8 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	return store.Transient(fmt.Errorf("resume run %d of job %q: its lanes keep changing", run.Number, run.Job))
 }
 
-// maxFailures is how many failures one call reads at most, and maxOffset the last place that a
-// list, or a failure, can have.
+// maxFailures is the largest number of failures that one call reads. maxOffset is the largest place
+// of an item in a list, or of a failure.
 const (
 	maxFailures = 1000
 	maxOffset   = 1 << 52

@@ -135,14 +135,14 @@ func (s *Store) Semaphore(ctx context.Context, key string) (store.SemaphoreRecor
 	return rec, nil
 }
 
-// parsePlace reads a number in the line, which may come as the score that it is stored as.
+// parsePlace reads a number in the line. It may have the form of a score.
 func parsePlace(s string) int64 {
 	f, _ := strconv.ParseFloat(s, 64)
 	return int64(f)
 }
 
-// holders reads pairs of a lease and when it ends. One that is damaged is left out: it ends with
-// its time like any other.
+// holders reads pairs of a lease and its end. A damaged one is left out; it ends when its time has
+// passed, like any other.
 func (s *Store) holders(ctx context.Context, key string, ms []rueidis.RedisMessage) []store.SemaphoreHolder {
 	var out []store.SemaphoreHolder
 	for i := 0; i+1 < len(ms); i += 2 {
@@ -156,7 +156,7 @@ func (s *Store) holders(ctx context.Context, key string, ms []rueidis.RedisMessa
 	return out
 }
 
-// parseHolder reads a lease as the scripts write it: "SLOT FENCE ACQUIRED MODE HOLDER".
+// parseHolder reads a lease in the form that scripts write: "SLOT FENCE ACQUIRED MODE HOLDER".
 func parseHolder(lease, expires rueidis.RedisMessage) (store.SemaphoreHolder, error) {
 	f := strings.SplitN(script.Text(lease), " ", 5)
 	if len(f) != 5 {
@@ -173,7 +173,7 @@ func parseHolder(lease, expires rueidis.RedisMessage) (store.SemaphoreHolder, er
 	}, nil
 }
 
-// parseWaiter reads a place in the line as the scripts write it: "MAX SINCE MODE HOLDER".
+// parseWaiter reads a place in the line in the form that scripts write: "MAX SINCE MODE HOLDER".
 func parseWaiter(waiter, expires rueidis.RedisMessage) (store.SemaphoreWaiter, error) {
 	f := strings.SplitN(script.Text(waiter), " ", 4)
 	if len(f) != 4 {

@@ -11,30 +11,30 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// session is what the client remembers of a session between calls: only hints
-// and names, nothing that the store does not hold or verify itself.
+// session is what the client remembers of a session between calls. It has only hints and names. The
+// server has, or checks, everything itself.
 type session struct {
-	fetching sync.Mutex // held during a fetch, which is serial anyway
+	fetching sync.Mutex // held during a fetch; fetches of a session are serial anyway
 	hints    []hint
-	emptied  []hint // lanes that were emptied last: what is enqueued into one of them is then found in one round
+	emptied  []hint // lanes that were emptied last: so new tasks in one of them are found in one round
 
-	aside asides // of Settle, which is serial
+	aside asides // of Settle; its calls are serial
 	stock stock
 
 	mu   sync.Mutex
-	busy string // what Heartbeat last stored as running
-	// reporting are the numbers of runs in which Heartbeat last showed progress.
+	busy string // the running tasks that Heartbeat last stored
+	// reporting has the numbers of the runs in which Heartbeat last showed progress.
 	reporting map[int64]bool
 }
 
-// hint is a lane that may have work: a script touches only lanes whose keys the caller declared.
+// hint is a lane that may have work. A script can use only lanes whose keys the caller declared.
 type hint struct {
 	route  store.Route
 	run    int64
-	marker string // the first marker of staged children, as last seen
+	marker string // the first marker of staged children, from the last read
 }
 
-// remember notes the declared lanes that the reply does not name: they are empty now.
+// remember keeps the declared lanes that the reply does not name: they are empty now.
 func (ses *session) remember(declared []hint) {
 	ses.emptied = ses.emptied[:0]
 	for _, h := range declared {
@@ -45,21 +45,22 @@ func (ses *session) remember(declared []hint) {
 	}
 }
 
-// maxHints bounds the lanes that one fetch declares, of which maxEmptied may have been emptied
-// before.
+// maxHints is the largest number of lanes that one fetch declares. At most maxEmptied of them were
+// emptied before.
 const (
 	maxHints   = 64
 	maxEmptied = 4
 )
 
-// asides are, by run, other routes under which the run stands aside, as far as a session knows. A
-// script that lets the run go on needs their rings.
+// asides has the other routes under which runs stand aside, by run, as far as the session knows. A
+// script that lets a run go on needs the rings of these routes.
 type asides map[int64][]string
 
-// maxAsides bounds the runs that a session remembers this of. It learns again what it forgets.
+// maxAsides is for how many runs a session remembers this. If it forgets a run, it learns the
+// routes again.
 const maxAsides = 1024
 
-// learn adds what a script said of a run.
+// learn adds what a script returned about a run.
 func (a asides) learn(run int64, aside string) {
 	if len(a) >= maxAsides {
 		clear(a)
@@ -71,8 +72,8 @@ func (a asides) learn(run int64, aside string) {
 	}
 }
 
-// declare packs rings in the form that read_rings of the part aside reads: those of the routes of
-// the call, and those known of the run.
+// declare packs rings in the form that read_rings of the part aside reads: the rings of the call's
+// routes, and the known ones of the run.
 func (a asides) declare(c *script.Call, k *format.Keyspace, run int64, routes []string) {
 	routes = append(routes, a[run]...)
 	slices.Sort(routes)

@@ -108,8 +108,8 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	return reply, nil
 }
 
-// CloseSession implements [store.Sessions]. What the session showed of its tasks goes first, where
-// it showed any: if that fails, or the session died, it ends with its time.
+// CloseSession implements [store.Sessions]. First it removes the reports of progress that the
+// session showed. If that fails, or the session died, they expire.
 func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
 	ses := s.session(id)
 	ses.mu.Lock()
@@ -132,7 +132,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	b := s.client.B
 	first := s.client.DoMulti(ctx,
 		b().Zrangebyscore().Key(k.Leases).Min("1").Max("+inf").Withscores().Build(),
-		b().Time().Build(), // of any node of a cluster: it decides nothing
+		b().Time().Build(), // of any node of a cluster: no decision depends on it
 	)
 	leases, err := first[0].AsZScores()
 	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
@@ -187,7 +187,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	return out, nil
 }
 
-// describe decodes what a session says of its worker and of the tasks that this runs.
+// describe decodes a session's description of its worker and of the running tasks.
 func describe(r *store.SessionRecord, info, busy string) error {
 	err := json.Unmarshal([]byte(info), &r.Worker)
 	if err == nil && busy != "" {
@@ -200,5 +200,5 @@ func describe(r *store.SessionRecord, info, busy string) error {
 	return nil
 }
 
-// sessionFields is how many fields a live session's hash has beside its deliveries.
+// sessionFields is how many fields the hash of a live session has, without its deliveries.
 const sessionFields = 4

@@ -26,8 +26,7 @@ func (s *Store) Settle(ctx context.Context, p store.SettleParams) (store.SettleR
 	return store.SettleReply{}, tooManyAgain("settle")
 }
 
-// settleOnce makes one call. It reports whether that is to be made again: more lanes stand aside
-// than were known.
+// settleOnce makes one call. It returns true if unknown lanes stand aside: then repeat it.
 func (s *Store) settleOnce(
 	ctx context.Context, p *store.SettleParams, ses *session,
 ) (_ store.SettleReply, again bool, _ error) {
@@ -65,25 +64,25 @@ type settlement struct {
 
 	runs     []*settledRun
 	lanes    map[string]int
-	ordinals []int // counted and specials in the order packed, as indexes of outcomes
-	foreign  []int // outcomes whose lease this session can never have
+	ordinals []int // counted and specials in the order in which they were packed, as indexes of outcomes
+	foreign  []int // outcomes with a lease that this session cannot have
 	fields   []byte
 }
 
-// leaseField is [leaseField] in memory that the fields of a call share.
+// leaseField is [leaseField], but the fields of a call share memory.
 func (st *settlement) leaseField(l *store.Lease) string {
 	start := len(st.fields)
 	st.fields = format.AppendLeaseField(st.fields, l)
 	field := st.fields[start:]
-	return unsafe.String(unsafe.SliceData(field), len(field)) // never written to again
+	return unsafe.String(unsafe.SliceData(field), len(field)) // not written again
 }
 
-// settledRun is the outcomes of one run in a batch.
+// settledRun holds the outcomes of one run in a batch.
 type settledRun struct {
 	id       store.RunID
 	base     int
-	plain    []int // successes that bring nothing and have no claimed ID
-	counted  []int // those that bring counters and no more
+	plain    []int // successes without effects and without a claimed ID
+	counted  []int // successes with counters, but without other effects
 	specials []int
 	released []int
 	meta     format.RunMeta
@@ -111,7 +110,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		case st.isPlain(o):
 			last.plain = append(last.plain, i)
 		case o.Verdict == store.VerdictRelease:
-			// Each goes to the front, so the last comes first.
+			// Each task is put at the front, so the last one is packed first.
 			last.released = append([]int{i}, last.released...)
 		default:
 			last.specials = append(last.specials, i)
@@ -144,8 +143,8 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// run finds the run of a number among those of the batch, or adds it. What names it by another job
-// is not of it.
+// run finds the run of an ID in the batch, or adds it. An ID with the name of another job does not
+// match.
 func (st *settlement) run(ctx context.Context, s *Store, id store.RunID) (*settledRun, error) {
 	for _, r := range st.runs {
 		if r.id.Number == id.Number {
@@ -164,7 +163,7 @@ func (st *settlement) run(ctx context.Context, s *Store, id store.RunID) (*settl
 	return r, nil
 }
 
-// rings declares those of lanes that stand aside, if an outcome may let the run go on.
+// rings declares the rings of lanes that stand aside, if an outcome may let the run go on.
 func (st *settlement) rings(r *settledRun) {
 	lets := false
 	var lanes []string
@@ -184,14 +183,14 @@ func (st *settlement) rings(r *settledRun) {
 	st.aside.declare(st.Call, st.space, r.id.Number, lanes)
 }
 
-// isPlain reports whether all that an outcome does is to redeem its lease, count as a success and
-// add to counters.
+// isPlain reports whether an outcome only redeems its lease, counts as a success and adds to
+// counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
 	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
 		len(o.Children)+len(o.Writes)+len(o.Staged) == 0
 }
 
-// lane declares the keys of a lane once per call.
+// lane declares the keys of a lane once for each call.
 func (st *settlement) lane(run, route string) int {
 	name := format.LaneName(run, route)
 	if i, ok := st.lanes[name]; ok {
@@ -205,7 +204,7 @@ func (st *settlement) lane(run, route string) int {
 	return i
 }
 
-// special packs one outcome that is more than a plain success.
+// special packs one outcome that is not a plain success.
 func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c := st.Call
 	run, verdict := format.RunID(r.id.Number), o.Verdict
@@ -253,7 +252,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	c.Set(length, len(c.Args)-length-1)
 }
 
-// waitsAgain packs a task that is not done: it waits, behind the others or in front of them.
+// waitsAgain packs a task that is not done. It waits behind the others, or in front of them.
 func (st *settlement) waitsAgain(run string, o *store.Outcome) {
 	c, route := st.Call, o.Lease.Lane.Route
 	name := format.RouteName(route)
@@ -282,7 +281,7 @@ func (st *settlement) begins(r *settledRun, run string) {
 	st.Int(st.lane(run, r.meta.Root)).Add(r.meta.Root, root.Queue)
 }
 
-// staged packs what a delivery has staged.
+// staged packs the staged children of a delivery.
 func (st *settlement) staged(run string, o *store.Outcome) {
 	c := st.Call
 	c.Int(len(o.Staged))
@@ -334,7 +333,8 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 		run, losses, _ := strings.Cut(item, ":")
 		each(run, len(st.runs), func(n int) {
 			plain := st.runs[n].plain
-			// The script removes a run's plain leases in one step and learns how many were gone, not which.
+			// The script removes the plain leases of a run in one step. It knows how many were gone, but not
+			// which.
 			each(losses, len(plain), func(m int) { reply.Lost = append(reply.Lost, plain[len(plain)-m-1:]...) })
 		})
 	}
@@ -357,8 +357,7 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 	return reply, errors.Join(errs...)
 }
 
-// noteSettled notes what the settlement gave work to, as its own session need not wait for the
-// signal.
+// noteSettled records the routes that got work, so that this session need not wait for the signal.
 func (k *stock) noteSettled(st *settlement) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

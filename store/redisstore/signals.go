@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 )
 
-// Subscribe implements [store.Signals] with one pub/sub connection for all calls. What is
-// published while it is down is lost, so every subscription begins with SignalSync.
+// Subscribe implements [store.Signals] with one pub/sub connection for all calls. Messages that are
+// published while it is down are lost, so every subscription begins with SignalSync.
 func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	if err := s.server.Begin(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -37,7 +37,7 @@ func (s *Store) Subscribe(ctx context.Context, fn func(store.Signal)) error {
 	}
 }
 
-// receive passes signals on to the hub until ctx ends, over as many connections as it takes.
+// receive passes signals to the hub until ctx ends. When a connection breaks, it makes a new one.
 func (s *Store) receive(ctx context.Context) {
 	for wait := resubscribeBackoff(); ctx.Err() == nil; {
 		started, connection := time.Now(), s.hub.listening()
@@ -47,7 +47,7 @@ func (s *Store) receive(ctx context.Context) {
 			return
 		}
 		if time.Since(started) > 10*time.Second {
-			wait = resubscribeBackoff() // it had worked for a while
+			wait = resubscribeBackoff() // the connection had worked for a while
 		}
 		d, _ := wait.Next()
 		s.config.Logger.LogAttrs(
@@ -60,8 +60,8 @@ func (s *Store) receive(ctx context.Context) {
 	}
 }
 
-// receiveOnce subscribes on a connection of its own, which the hub knows by its number, and returns
-// when that breaks or ctx ends.
+// receiveOnce subscribes on its own connection, which has a number in the hub. It returns when the
+// connection breaks or ctx ends.
 func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 	partitions := make(map[string]int, len(s.spaces))
 	channels := make([]string, 0, len(s.spaces))
@@ -71,7 +71,7 @@ func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 	}
 	conn, release := s.client.Dedicate()
 	defer release()
-	defer conn.Close() // rather than unsubscribe, which would wait for a server that does not answer
+	defer conn.Close() // not unsubscribe, which would wait for a server that does not answer
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(sub rueidis.PubSubSubscription) {
 			if p, ok := partitions[sub.Channel]; ok && sub.Kind == "subscribe" {
@@ -105,7 +105,7 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads a line of what the scripts publish: "w:ROUTE", "r:RUN", "p:RUN", "d", "m",
+// parseSignal reads a message of the scripts: "w:ROUTE", "r:RUN", "p:RUN", "d", "m",
 // "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
@@ -134,7 +134,7 @@ func parseSignal(message string) (store.Signal, bool) {
 	return store.Signal{}, false
 }
 
-// noteWork notes for the sessions of a partition that a route has got work.
+// noteWork records for the sessions of a partition that a route has work.
 func (s *Store) noteWork(partition int, route string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

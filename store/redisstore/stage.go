@@ -8,21 +8,21 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// Children that are too many to travel with their parent's settlement wait in
-// staged lists, two at most per delivery and route: plain ones, that workers
-// later pop right from there, and special ones, which have a delay or a claimed
-// ID and are moved to their lane a slice at a time. Settling the parent pushes
-// the list's marker to the lane: 'p' or 'x', then the delivery's name. So the
-// cost of a success does not depend on how many children it has.
+// If a task has too many children for its settle call, they wait in staged lists. There are at most
+// two lists for each delivery and route. One has plain children, which workers later take directly
+// from it. The other has special children, with a delay or a claimed ID; they are moved to their
+// lane a slice at a time. When the parent settles, a marker of the list is added to the lane: 'p'
+// or 'x', then the name of the delivery. So the cost of a success does not depend on the number of
+// children.
 //
-// What is staged is known to the server alone: each step says what it takes to be there, and a
-// server that lost some of it refuses the step.
+// Only the server knows what is staged. Each step says how many children it expects there. If the
+// server lost some, it refuses the step.
 
 func plainMarker(delivery string) string   { return "p" + delivery }
 func specialMarker(delivery string) string { return "x" + delivery }
 
-// stagedLists declares the keys of both staged lists of a delivery and route, the plain one first,
-// and returns the index of that one.
+// stagedLists declares the keys of both staged lists of a delivery and route. It returns the index
+// of the plain one; the special one follows.
 func (b *batch) stagedLists(run, delivery string, r store.Route) int {
 	plain := b.Key(b.space.Staged(run, format.StagedName(plainMarker(delivery), r)))
 	b.Key(b.space.Staged(run, format.StagedName(specialMarker(delivery), r)))

@@ -11,38 +11,37 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// A fetch names the routes that may have work. If it is asked for up to maxNamed routes, it names
-// all of them. If it is asked for more, it names those of the last reply and those that were
-// signalled since. It asks for all of them, maxNamed in a call, only when signals may have been
-// missed: when the session begins, after the subscription was down, and each stockAge.
+// A call of fetch names routes. Up to maxNamed routes, it names all. If the worker has more routes,
+// a call names those of the last reply and those that were signalled since. It goes through all
+// routes, maxNamed in a call, only if signals may have been missed: when the session begins, after
+// the subscription was down, and each stockAge.
 const (
 	maxNamed = 64
 	maxKnown = 3 * maxNamed
 	stockAge = 5 * time.Second
 )
 
-// stock is what a session knows of the routes that may have work.
+// stock is what a session knows about routes that may have work.
 type stock struct {
-	known map[store.Route]bool // by the last replies; only for fetches, which are serial
-	rest  []store.Route        // still to be asked for, likewise
-	place int                  // behind the last of all that was asked for, likewise
-	asked time.Time            // when it was last begun to ask for all, likewise
-	sync  int                  // of the hub, at that time, likewise
-	index map[string]served    // by queue, likewise
+	known map[store.Route]bool // from the last replies; only for fetches, which are serial
+	rest  []store.Route        // still to be asked for; likewise
+	place int                  // after the last route that was asked for; likewise
+	asked time.Time            // when the last pass through all routes began; likewise
+	sync  int                  // state of the hub at that time; likewise
+	index map[string]served    // by queue; likewise
 
 	mu        sync.Mutex
 	wide      bool // fetches have more than maxNamed routes
 	signalled map[string]bool
 }
 
-// served are the routes of a queue that fetches ask for, indexed for as long as they are the same
-// slice.
+// served is an index of the routes of a queue. It is valid while fetches pass the same slice.
 type served struct {
 	list   []store.Route
 	routes map[store.Route]bool
 }
 
-// serves reports whether a route is among those of a queue.
+// serves reports whether a queue has a route.
 func (k *stock) serves(q *store.FetchQueue, r store.Route) bool {
 	is := k.index[q.Queue]
 	if len(is.list) != len(q.Routes) || &is.list[0] != &q.Routes[0] {
@@ -63,7 +62,7 @@ func (k *stock) note(route string) {
 	}
 }
 
-// take adds the signalled routes to the known ones. A later signal is for the next call.
+// take adds the signalled routes to the known ones. Later signals are for the next call.
 func (k *stock) take() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,9 +78,9 @@ func (k *stock) take() {
 	clear(k.signalled)
 }
 
-// begin decides whether a fetch must ask for all of its routes before it may say that there is
-// nothing. synced is how often the subscription was made; 0 while it is down. begin continues
-// behind the last route that was asked for, so that each has its turn.
+// begin decides whether a fetch must ask for all of its routes before it may return nothing. synced
+// is how often the subscription was made; 0 while it is down. begin continues after the last route
+// that was asked for, so that each route gets its turn.
 func (k *stock) begin(queues []store.FetchQueue, synced int) {
 	total := countRoutes(queues)
 	if total <= maxNamed {
@@ -109,8 +108,8 @@ func countRoutes(queues []store.FetchQueue) (n int) {
 	return n
 }
 
-// narrow chooses which of many routes the next call names. It reports whether others are still to
-// be asked for.
+// narrow chooses the routes that the next call names. It reports whether others must still be asked
+// for.
 func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, more bool) {
 	if countRoutes(queues) <= maxNamed {
 		return queues, false
@@ -123,7 +122,7 @@ func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, mor
 	}
 	for r := range k.known {
 		if len(chosen) >= maxNamed+maxKnown {
-			break // the others are asked for in turn
+			break // the others follow in turn
 		}
 		chosen[r] = true
 	}
@@ -139,8 +138,8 @@ func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, mor
 	return named, len(k.rest) > 0
 }
 
-// learn reads which of the named routes a reply names, as {route, run, marker} of each lane. If the
-// reply could not name all, any of them may have work.
+// learn reads the routes with work from a reply, which has {route, run, marker} of each lane. If
+// the reply could not name all lanes, any of the routes may have work.
 func (k *stock) learn(named []store.Route, told []rueidis.RedisMessage, readOnly bool) {
 	if k.known == nil {
 		return

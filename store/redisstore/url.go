@@ -16,14 +16,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// ParseURL turns a URL as [Open] takes it into options for a client of one's own, with the settings
-// that Rollcall is tested with: no retries by the client, since the store's own layer repeats what
-// is safe to repeat, within a limit; and a small client-side cache, in which workers have the
-// configuration of their sets, so that they ask for it without a command. Open does without where
-// the server, or the user's rights, lack CLIENT TRACKING; one's own client is refused there, and
-// needs DisableCache or client_cache=0 in the URL. Workers then ask the server four times a second.
+// ParseURL turns a URL in the form for [Open] into options for your own client. They are the
+// settings with which Rollcall is tested. The client does not retry, because the store's own layer
+// repeats calls within a limit. It has a small client-side cache: workers read the configurations
+// of their sets from it without a command. If the server or the user's rights do not allow CLIENT
+// TRACKING, Open works without this cache. Your own client fails then: set DisableCache, or
+// client_cache=0 in the URL. Without the cache, workers ask the server four times a second.
 //
-// It makes no call. What it does not know it refuses, with a [*store.FieldError] for each fault.
+// It makes no call. It refuses everything that it does not know, with a [*store.FieldError] for
+// each problem.
 func ParseURL(address string) (rueidis.ClientOption, error) {
 	u, reason := splitURL(address)
 	if reason != "" {
@@ -48,25 +49,26 @@ func ParseURL(address string) (rueidis.ClientOption, error) {
 }
 
 const (
-	// dialTimeout bounds the making of one connection, and again the greeting on it.
+	// dialTimeout is the longest time to make one connection, and then for its first exchange.
 	dialTimeout = 3 * time.Second
-	// pingGap is after how long a silent connection is asked for a sign of life. The client's own
-	// second would make pings most of what an idle worker costs.
+	// pingGap is after how long an idle connection is pinged. With the client's default of a second,
+	// pings would be most of the cost of an idle worker.
 	pingGap = 5 * time.Second
-	// replyTimeout is after how long without a reply a connection is given up: the client's default
+	// replyTimeout is time without a reply after which a connection is given up: the client's default
 	// for its default gap.
 	replyTimeout = 10 * time.Second
-	// cacheSize bounds what a connection remembers, in bytes: the configurations of some handler sets.
+	// cacheSize is the largest size of a connection's cache, in bytes. It has the configurations of
+	// some handler sets.
 	cacheSize = 16 << 20
-	// defaultPort is that of Redis.
+	// defaultPort is the port of Redis.
 	defaultPort = "6379"
 )
 
 var schemes = []string{"redis", "rediss", "valkey", "valkeys", "unix"}
 
-// splitURL takes a URL apart and refuses what is no URL of a server: most of all what a password
-// becomes whose marks (# ? /) are not encoded, so that the rest of the URL is taken for something
-// else. A reason never repeats a part of the URL that may belong to a password.
+// splitURL splits a URL, and refuses one that is not the URL of a server. The main case is a
+// password with marks (# ? /) that are not encoded, so that the rest of the URL is read wrongly. A
+// reason never repeats a part of the URL that may belong to a password.
 func splitURL(address string) (*url.URL, string) {
 	const form = "is not of the form redis://host:port"
 	if address == "" {
@@ -93,7 +95,7 @@ func splitURL(address string) (*url.URL, string) {
 	return u, ""
 }
 
-// urlReader fills the options of a client from a URL, and notes everything that is wrong with it.
+// urlReader fills the options of a client from a URL, and collects all problems.
 type urlReader struct {
 	u      *url.URL
 	secure bool // with TLS
@@ -107,7 +109,7 @@ func (r *urlReader) bad(format string, args ...any) {
 	r.errs = append(r.errs, &store.FieldError{Field: "URL", Reason: fmt.Sprintf(format, args...)})
 }
 
-// address reads the user, and where the server is.
+// address reads the user and the address of the server.
 func (r *urlReader) address() {
 	r.option.Username = r.u.User.Username()
 	r.option.Password, _ = r.u.User.Password()
@@ -135,7 +137,7 @@ func (r *urlReader) server(what, hostport string) {
 	if port == "" {
 		port = defaultPort
 	}
-	// Port is empty for what is none, and then the host has the colon still.
+	// If the port is not valid, Port is empty, and the host still has the colon.
 	if n, _ := strconv.Atoi(port); n < 1 || n > 65535 || // one that is too large for an int gives the largest
 		strings.Contains(host, ":") && net.ParseIP(withoutZone(host)) == nil {
 		r.bad("has a host or port, in %s, that is not valid", what)
@@ -171,7 +173,7 @@ func (r *urlReader) setDatabase(number string) (reason string) {
 	return ""
 }
 
-// parameters reads what stands behind the question mark.
+// parameters reads the part after the question mark.
 func (r *urlReader) parameters() {
 	query, err := url.ParseQuery(r.u.RawQuery)
 	if err != nil {
@@ -204,8 +206,8 @@ func (r *urlReader) parameters() {
 	}
 }
 
-// parameters are those that a URL may have, as the doc of [Open] lists them. Each takes a value and
-// says what is wrong with it; "" if nothing is.
+// parameters are the parameters of a URL, as in the doc of [Open]. Each function takes a value and
+// returns what is wrong with it; empty if nothing is.
 var parameters = map[string]func(r *urlReader, value string) (reason string){
 	"addr": func(r *urlReader, value string) string {
 		switch {
@@ -273,7 +275,7 @@ func setDuration(to *time.Duration, value string) (reason string) {
 	return ""
 }
 
-// setName takes a name that the server takes: it refuses spaces and what is not ASCII.
+// setName accepts the names that the server accepts: ASCII without spaces.
 func (r *urlReader) setName(name string) (reason string) {
 	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return "has characters that Redis does not allow in the name of a client"
@@ -281,10 +283,10 @@ func (r *urlReader) setName(name string) (reason string) {
 	return setText(&r.option.ClientName, name)
 }
 
-// transport says how connections are made, when all else is known.
+// transport sets how connections are made. It is called last.
 func (r *urlReader) transport() {
 	o := &r.option
-	o.DisableCache = !r.cache || o.AlwaysRESP2 // invalidations come with RESP3 only
+	o.DisableCache = !r.cache || o.AlwaysRESP2 // only RESP3 has invalidations
 	o.Sentinel.Dialer, o.Sentinel.ClientName = o.Dialer, o.ClientName
 	if r.u.Scheme == "unix" {
 		o.DialCtxFn = dialUnix
@@ -300,8 +302,8 @@ func (r *urlReader) transport() {
 		}
 		c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: r.skipVerify}
 		if o.Sentinel.MasterSet == "" {
-			// Nodes of a cluster tell addresses that certificates do not name. A sentinel and its
-			// master have a name each.
+			// Nodes of a cluster return addresses that certificates do not have. A sentinel and its master
+			// each have a name.
 			c.ServerName, _, _ = net.SplitHostPort(o.InitAddress[0])
 		}
 		return c

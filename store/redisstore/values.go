@@ -45,16 +45,16 @@ func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.Wri
 	return decodeWriteReply(&p, script.Text(rest[0]))
 }
 
-// valueWriter packs writes into a script call as values.lua reads them.
+// valueWriter packs writes into a script call in the form that values.lua reads.
 type valueWriter struct {
 	*script.Call
 	space  *format.Keyspace
-	owners bool // runs and jobs are declared, too
+	owners bool // the keys of the keys of runs and jobs are declared, too
 
-	// What was declared last: mostly the next write is of the same value.
+	// The last declared value: usually the next write is to the same one.
 	scope                     store.ValueScope
 	name                      string
-	ownerAt, namesAt, valueAt int // in KEYS; the first two are 0 in the namespace
+	ownerAt, namesAt, valueAt int // indexes in KEYS; the first two are 0 for values of the namespace
 }
 
 // declare declares the keys of a write.
@@ -81,7 +81,7 @@ func (w *valueWriter) declare(write *store.Write) {
 	}
 }
 
-// write packs one write of the value declared last.
+// write packs one write to the last declared value.
 func (w *valueWriter) write(write *store.Write) {
 	w.Int(w.valueAt).Int(w.namesAt).Add(write.Name, typeLetter(write.Scope, write.Type), opNames[write.Op])
 	w.Int64(format.CeilMillis(write.Scope.Expiry))
@@ -110,7 +110,7 @@ func (w *valueWriter) write(write *store.Write) {
 	w.Set(count, len(w.Args)-count-1)
 }
 
-// writes packs those of an outcome, whose run and job are there.
+// writes packs the writes of an outcome. Its run and job are already declared.
 func (st *settlement) writes(writes []store.Write) {
 	w := valueWriter{Call: st.Call, space: st.space}
 	w.Int(len(writes))
@@ -120,7 +120,7 @@ func (st *settlement) writes(writes []store.Write) {
 	}
 }
 
-// refusedWrite is why an outcome was refused, as settle says it: "write:word".
+// refusedWrite returns why an outcome was refused. settle says "write:word".
 func refusedWrite(writes []store.Write, why string) error {
 	position, word, _ := strings.Cut(why, ":")
 	word, detail, _ := strings.Cut(word, ":")
@@ -135,12 +135,12 @@ func refusedWrite(writes []store.Write, why string) error {
 	return fmt.Errorf("%w: a write was refused with %q", store.ErrCorrupt, why)
 }
 
-// typeLetters are what keys and scripts call the types of value.
+// typeLetters are the letters of the types of value in keys and scripts.
 var typeLetters = map[store.ValueType]string{
 	store.ValueCounter: "c", store.ValueFloat: "f", store.ValueTime: "t", store.ValueJSON: "v", store.ValueList: "l", store.ValueMap: "m",
 }
 
-// recordLetter is what scripts call a counter of a run, which is a field of the run's hash.
+// recordLetter is the letter of a run's counter in scripts. It is a field of the run's hash.
 const recordLetter = "r"
 
 func typeLetter(scope store.ValueScope, typ store.ValueType) string {
@@ -194,7 +194,7 @@ func decodeWriteReply(p *store.WriteParams, record string) (store.WriteReply, er
 	return reply, nil
 }
 
-// writeResult reads the word for one write.
+// writeResult reads the word about one write.
 func writeResult(w *store.Write, word string) (result store.WriteResult, ok bool) {
 	word, detail, _ := strings.Cut(word, ":")
 	switch word {
@@ -212,7 +212,7 @@ func writeResult(w *store.Write, word string) (result store.WriteResult, ok bool
 	return store.WriteResult{Err: err}, err != nil
 }
 
-// refusal is the error for the word with which values.lua refuses a write; nil if it has none.
+// refusal returns the error for a word with which values.lua refuses a write; nil for other words.
 func refusal(scope store.ValueScope, name string, want store.ValueType, word, detail string) error {
 	switch word {
 	case "full":
@@ -264,7 +264,7 @@ func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadRe
 	return decodeValue(&p, rest), nil
 }
 
-// decodeValue reads a length, a cursor, and what was read of a value.
+// decodeValue reads a length, a cursor, and the read part of a value.
 func decodeValue(p *store.ReadParams, rest []rueidis.RedisMessage) store.ReadReply {
 	var reply store.ReadReply
 	if p.Type == store.ValueList || p.Type == store.ValueMap {
@@ -288,8 +288,8 @@ func decodeValue(p *store.ReadParams, rest []rueidis.RedisMessage) store.ReadRep
 	return reply
 }
 
-// values packs all values of runs and jobs, for the scripts that remove their owners: the sets of
-// their names, and then the values themselves go to KEYS, their names to ARGV.
+// values packs all values of runs and jobs, for the scripts that remove their owners. KEYS gets the
+// sets of names, and then the values; ARGV gets the names.
 func (s *Store) values(ctx context.Context, k *format.Keyspace, c *script.Call, scopes ...store.ValueScope) error {
 	cmds := make(rueidis.Commands, len(scopes))
 	for i, scope := range scopes {

@@ -24,7 +24,7 @@ import (
 //	more      uvarint length, bytes that this version skips   if flagMore
 //	payload   the rest
 //
-// A later version may add to "more"; a message with another version byte is refused.
+// A later version may add fields in "more". A message with another version byte is refused.
 const (
 	messageVersion = 1
 
@@ -87,7 +87,7 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// DecodeTask decodes a message that nobody else holds: the payload aliases it.
+// DecodeTask decodes a message. The payload shares its memory, so the caller must own the message.
 func DecodeTask(message string) (store.Task, error) {
 	r := reader{rest: message}
 	version := r.byte()
@@ -131,7 +131,7 @@ func DecodeTask(message string) (store.Task, error) {
 	return t, nil
 }
 
-// reader takes a message apart; bad says that it ended early.
+// reader reads the parts of a message. bad is true if the message ended too early.
 type reader struct {
 	rest string
 	bad  bool
@@ -160,7 +160,7 @@ func (r *reader) uvarint() uint64 {
 	return 0
 }
 
-// int reads a number that must fit half an int, so that sums of it do not overflow.
+// int reads a number. It must not exceed half of the largest int, so that sums do not overflow.
 func (r *reader) int() int {
 	v := r.uvarint()
 	if v > 1<<53 {
@@ -181,7 +181,7 @@ func (r *reader) string() string {
 	return s
 }
 
-// failure is the stored form of a dead letter, JSON behind its place and the time in ms.
+// failure is the stored form of a dead letter: place, time in ms, and then this as JSON.
 type failure struct {
 	Version int    `json:"v"`
 	Route   string `json:"route"`
@@ -191,7 +191,7 @@ type failure struct {
 	Worker  string `json:"worker,omitempty"`
 }
 
-// EncodeFailure makes the dead letter of a task that failed, without its place and time.
+// EncodeFailure encodes the dead letter of a task that failed, without its place and time.
 func EncodeFailure(o *store.Outcome, worker string) string {
 	b, _ := json.Marshal(failure{ // a struct of strings always marshals
 		Version: 1, Route: RouteName(o.Lease.Lane.Route), Task: AppendTask(nil, &o.Task),
@@ -200,7 +200,7 @@ func EncodeFailure(o *store.Outcome, worker string) string {
 	return string(b)
 }
 
-// DecodeFailure reads a dead letter, with its place and time.
+// DecodeFailure decodes a dead letter, with its place and time.
 func DecodeFailure(run store.RunID, stored string) (store.Failure, error) {
 	var f failure
 	first, rest, _ := CutByte(stored, ' ')
@@ -229,7 +229,7 @@ func DecodeFailure(run store.RunID, stored string) (store.Failure, error) {
 	}, nil
 }
 
-// Digest is what is stored of a claimed ID, and the bucket it lives in.
+// Digest returns the stored form of a claimed ID, and its bucket.
 func Digest(id string) (string, int) {
 	sum := sha256.Sum256([]byte(id))
 	return string(sum[:16]), int(sum[16]) % IDBuckets

@@ -1,5 +1,5 @@
-// Package format says how the Redis store names its keys, and what it keeps under them: the only
-// code that knows a name of a key, a field of a hash, or the form of a message.
+// Package format defines the names of keys in Redis, the fields of hashes and the form of messages.
+// No other Go code knows them.
 package format
 
 import (
@@ -9,10 +9,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Keyspace names every key of one partition. All of them begin with the hash
-// tag "{namespace:partition}", so that they share a slot and a script may
-// touch any of them; since the tag is the first pair of braces in a key, names that
-// users chose may follow it as they are.
+// Keyspace makes the names of all keys of one partition. They begin with the hash tag
+// "{namespace:partition}". So they share a slot, and a script may use any of them. The tag is the
+// first pair of braces in a key, so names that users chose may follow unchanged.
 //
 //	meta             hash: format, partitions, run and fence (last numbers), sweep (last time), mode
 //	jobs             zset, all scores 0: names of jobs
@@ -55,7 +54,7 @@ type Keyspace struct {
 	Channel, Meta, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Trash, Hist string
 }
 
-// NewKeyspace names the keys of a partition.
+// NewKeyspace returns the keyspace of a partition.
 func NewKeyspace(namespace string, partition int) *Keyspace {
 	p := "{" + namespace + ":" + strconv.Itoa(partition) + "}:"
 	return &Keyspace{
@@ -104,7 +103,8 @@ func (k *Keyspace) Staged(id, name string) string {
 	return k.Prefix + "S:" + id + "/" + name
 }
 
-// value is the key of a value. Its name comes first: unlike the name of a job it holds no ':'.
+// value returns the key of a value. The name of the value comes first because it has no ':'; the
+// name of a job may have one.
 func (k *Keyspace) Value(scope store.ValueScope, name string) string {
 	switch scope.Of {
 	case store.ScopeRun:
@@ -115,7 +115,7 @@ func (k *Keyspace) Value(scope store.ValueScope, name string) string {
 	return k.Prefix + "value:all:" + name
 }
 
-// valueNames is the key of the names of all values of a run or job.
+// valueNames returns the key of the names of all values of a run or job.
 func (k *Keyspace) ValueNames(scope store.ValueScope) string {
 	if scope.Of == store.ScopeRun {
 		return k.Prefix + "names:run:" + RunID(scope.Run)
@@ -123,33 +123,32 @@ func (k *Keyspace) ValueNames(scope store.ValueScope) string {
 	return k.Prefix + "names:job:" + scope.Job
 }
 
-// IDBuckets spreads the claimed IDs of a run over keys small enough for
-// Redis's compact encoding while there are few.
+// IDBuckets is the number of keys for the claimed IDs of a run. With few IDs, each key is small
+// enough for the compact encoding of Redis.
 const IDBuckets = 64
 
 func (k *Keyspace) IDs(id string, bucket int) string { return k.Prefix + "ids:" + IDsName(id, bucket) }
 
-// IDsName is how kept names a bucket.
+// IDsName returns the name of a bucket in kept.
 func IDsName(id string, bucket int) string { return id + ":" + strconv.Itoa(bucket) }
 
-// RunID formats a run's number as keys and scripts carry it.
+// RunID formats the number of a run for keys and scripts.
 func RunID(number int64) string { return strconv.FormatInt(number, 10) }
 
-// RouteName is the stored form of a route. Names hold no '/', so that it can be
-// taken apart again.
+// RouteName returns the stored form of a route. Names have no '/', so it can be parsed again.
 func RouteName(r store.Route) string { return r.Queue + "/" + r.Set + "/" + r.Kind }
 
-// ParseRoute takes the stored form of a route apart.
+// ParseRoute parses the stored form of a route.
 func ParseRoute(s string) (store.Route, bool) {
 	queue, rest, ok := strings.Cut(s, "/")
 	set, kind, ok2 := strings.Cut(rest, "/")
 	return store.Route{Queue: queue, Set: set, Kind: kind}, ok && ok2 && !strings.Contains(kind, "/")
 }
 
-// LaneName is the stored form of a lane.
+// LaneName returns the stored form of a lane.
 func LaneName(id, route string) string { return id + "/" + route }
 
-// ParseLane takes the stored form of a lane apart.
+// ParseLane parses the stored form of a lane.
 func ParseLane(s string) (id string, route store.Route, ok bool) {
 	id, rest, found := strings.Cut(s, "/")
 	route, ok = ParseRoute(rest)
@@ -169,11 +168,12 @@ func (k *Keyspace) IdleRun(s string) (number int64, ok bool) {
 	return number, ok && err == nil && RunID(number) == id
 }
 
-// tallyMark stands before the lane of a lease that its run counts by kind.
+// tallyMark is the prefix of the lane in a lease field if the run counts the lease by kind.
 const tallyMark = "!"
 
-// LeaseField is the field of a delivery in its session's hash: fetch number, position and lane,
-// marked if it is tallied. It is never used again, which makes its removal the fence.
+// LeaseField returns the field of a delivery in its session's hash: fetch number, position and
+// lane, with a mark if it is counted by kind. A field is never used twice. So its removal is the
+// fence.
 func LeaseField(l store.Lease) string { return string(AppendLeaseField(nil, &l)) }
 
 // AppendLeaseField appends the field of a delivery.
@@ -190,7 +190,7 @@ func AppendLeaseField(b []byte, l *store.Lease) []byte {
 	return append(b, r.Kind...)
 }
 
-// ParseLeaseField takes the field of a delivery apart.
+// ParseLeaseField parses the field of a delivery.
 func ParseLeaseField(session, s string) (store.Lease, bool) {
 	fetch, rest, ok := strings.Cut(s, ".")
 	index, lane, ok2 := strings.Cut(rest, ".")
@@ -211,12 +211,13 @@ func ParseLeaseField(session, s string) (store.Lease, bool) {
 	}, true
 }
 
-// DeliveryName names the delivery of a lease among all of a partition; staged lists carry it.
+// DeliveryName returns a name of a lease's delivery that is unique in the partition. Staged lists
+// have it in their names.
 func DeliveryName(l store.Lease) string {
 	return l.Session + "." + strconv.FormatInt(l.Fetch, 10) + "." + strconv.Itoa(l.Index)
 }
 
-// NeededState is the state in which a run's tasks of the route may run.
+// NeededState returns the state in which tasks of the route may run.
 func NeededState(r store.Route) store.Status {
 	switch r.Kind {
 	case store.KindPreJob:
@@ -227,7 +228,7 @@ func NeededState(r store.Route) store.Status {
 	return store.StatusRunning
 }
 
-// StagedName names the staged list that a marker stands for.
+// StagedName returns the name of a marker's staged list.
 func StagedName(marker string, r store.Route) string {
 	return marker + "/" + RouteName(r)
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// This file translates between stored hashes and records; no other Go file knows a field of run:R
-// or job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
+// This file converts between stored hashes and records. No other Go file knows a field of run:R or
+// job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
 // reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting
-// (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased
-// tasks of kinds with a limit) and short (queues that wait for such a limit), and litter: more is
-// left at its end than the list of its lanes, like buckets of claimed IDs.
+// (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased tasks of
+// kinds with a limit) and short (queues that wait for such a limit), and litter: more is left at
+// its end than the list of its lanes, like buckets of claimed IDs.
 
-// RunFields is what a run begins with beside what the script adds itself.
+// RunFields returns the first fields of a run, without those that the script adds itself.
 func RunFields(p *store.StartParams, maxLen int) []string {
 	headers := ""
 	if len(p.Headers) > 0 {
@@ -53,7 +53,8 @@ func RunFields(p *store.StartParams, maxLen int) []string {
 	return append(fields, "routes", MetaRoutes(p))
 }
 
-// MetaRoutes is what of a run's routes and weight never changes, as parseMeta reads it.
+// MetaRoutes encodes the routes and the weight of a run, which never change, in the form that
+// ParseMeta reads.
 func MetaRoutes(p *store.StartParams) string {
 	var root, post string
 	if p.Root != nil {
@@ -65,12 +66,12 @@ func MetaRoutes(p *store.StartParams) string {
 	return post + " " + root + " " + strconv.FormatFloat(p.Weight, 'f', -1, 64)
 }
 
-// RunMeta is what never changes of a run and is needed to name its keys.
+// RunMeta is the data of a run that never changes and is needed to name its keys.
 type RunMeta struct {
 	Job  string
-	Post string // route of the post-job lane; "" if the set has no such hook
-	Root string // route of the root task; "" if there is none
-	// weight is as stored, for the script that shares out a fetch.
+	Post string // route of the post-job lane; empty if the set has no such hook
+	Root string // route of the root task; empty if there is none
+	// weight is in the stored form, for the script fetch.
 	Weight string
 }
 
@@ -84,14 +85,14 @@ func ParseMeta(job, routes string) RunMeta {
 	return RunMeta{Job: job, Post: post, Root: root, Weight: weight}
 }
 
-// DecodeRun translates a hash; the name and number are checked against it. now is the store's
+// DecodeRun converts a hash. It checks that the hash has this name and number. now is the store's
 // clock, as far as known.
 func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRecord, error) {
 	if len(h) == 0 {
 		return store.RunRecord{}, store.ErrRunNotFound
 	}
 	if h["job"] != id.Job {
-		return store.RunRecord{}, store.ErrRunNotFound // that number is a run of another job
+		return store.RunRecord{}, store.ErrRunNotFound // the number belongs to a run of another job
 	}
 	d := hashDecoder{h: h}
 	r := store.RunRecord{
@@ -122,7 +123,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		RedriveOf: d.int("redriveof"),
 	}
 	if !r.Status.Final() {
-		r.RetryError = h["retryerror"] // it stays stored, so that no run pays for its removal
+		r.RetryError = h["retryerror"] // it stays stored, because removing it would cost each run a command
 	}
 	if meta := ParseMeta(h["job"], h["routes"]); meta.Root != "" {
 		route, ok := ParseRoute(meta.Root)
@@ -147,7 +148,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 	return r, nil
 }
 
-// known reports whether the state is one that a run can be in.
+// known reports whether a run can have this state.
 func known(s store.Status) bool {
 	switch s {
 	case store.StatusStarting, store.StatusRunning, store.StatusFinishing, store.StatusStopping:
@@ -156,7 +157,7 @@ func known(s store.Status) bool {
 	return s.Final()
 }
 
-// DecodeJob translates a hash.
+// DecodeJob converts a hash.
 func DecodeJob(name string, h map[string]string) (store.JobRecord, error) {
 	if len(h) == 0 {
 		return store.JobRecord{}, store.ErrJobNotFound
@@ -187,8 +188,7 @@ func DecodeJob(name string, h map[string]string) (store.JobRecord, error) {
 	return j, nil
 }
 
-// hashDecoder reads typed fields and remembers the first that is damaged. An absent
-// field is zero.
+// hashDecoder reads typed fields and remembers the first damaged one. A missing field is zero.
 type hashDecoder struct {
 	h   map[string]string
 	bad string
@@ -210,7 +210,7 @@ func (d *hashDecoder) int(field string) int64 {
 	return n
 }
 
-// counters reads the fields c:NAME; nil if there are none.
+// counters reads the fields c:NAME. It returns nil if there are none.
 func (d *hashDecoder) counters() (all map[string]int64) {
 	for field := range d.h {
 		if name, ok := strings.CutPrefix(field, "c:"); ok {
@@ -243,8 +243,8 @@ func (d *hashDecoder) time(field string) time.Time {
 // ParseInt reads a whole number.
 func ParseInt(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) }
 
-// Duration is the other way of [CeilMillis]: the longest duration, rounded up, is the longest
-// again.
+// Duration is the reverse of [CeilMillis]. The longest duration, rounded up, becomes the longest
+// duration again.
 func Duration(ms int64) time.Duration {
 	if ms > math.MaxInt64/int64(time.Millisecond) {
 		return math.MaxInt64
@@ -252,8 +252,8 @@ func Duration(ms int64) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// Instant is a time in ms since 1970 as scripts compare it with their clock: 0 for the zero time.
-// What is long past is just that.
+// Instant returns a time in ms since 1970, for scripts to compare with their clock; 0 for the zero
+// time. Times before 1970 become 1.
 func Instant(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -264,7 +264,7 @@ func Instant(t time.Time) int64 {
 // Millis rounds up, as [CeilMillis] does.
 func Millis(d time.Duration) string { return strconv.FormatInt(CeilMillis(d), 10) }
 
-// CutByte is [strings.Cut] by one byte.
+// CutByte is [strings.Cut] with a byte as the separator.
 func CutByte(s string, sep byte) (before, after string, found bool) {
 	if i := strings.IndexByte(s, sep); i >= 0 {
 		return s[:i], s[i+1:], true
@@ -272,7 +272,7 @@ func CutByte(s string, sep byte) (before, after string, found bool) {
 	return s, "", false
 }
 
-// ParseMillis reads a time in ms as a script replies it; "" is zero. Scores may come with an
+// ParseMillis reads a time in ms from the reply of a script; empty means zero. Scores may have an
 // exponent or a fraction.
 func ParseMillis(s string) time.Time {
 	f, err := strconv.ParseFloat(s, 64)
@@ -282,10 +282,10 @@ func ParseMillis(s string) time.Time {
 	return time.UnixMilli(int64(f))
 }
 
-// DocumentFields are what is read of the hash of a configuration; see configure.lua.
+// DocumentFields are the fields to read of the hash of a configuration; see configure.lua.
 var DocumentFields = []string{"version", "document"}
 
-// DecodeDocument translates a read of documentFields.
+// DecodeDocument converts a read of DocumentFields.
 func DecodeDocument(id store.ConfigurationID, v []rueidis.RedisMessage) (store.ConfigurationRecord, error) {
 	var r store.ConfigurationRecord
 	if len(v) != len(DocumentFields) || v[0].IsNil() {
@@ -301,7 +301,7 @@ func DecodeDocument(id store.ConfigurationID, v []rueidis.RedisMessage) (store.C
 	return r, nil
 }
 
-// DecodeChanges translates the hash of a configuration to its history, newest first.
+// DecodeChanges converts the hash of a configuration to its history, newest first.
 func DecodeChanges(id store.ConfigurationID, h map[string]string) ([]store.ConfigurationChange, error) {
 	d := hashDecoder{h: h}
 	changes := []store.ConfigurationChange{}
@@ -322,9 +322,9 @@ func DecodeChanges(id store.ConfigurationID, h map[string]string) ([]store.Confi
 	return changes, nil
 }
 
-// CeilMillis rounds up, so that a short delay is not none. It holds for every
-// duration: a sum could overflow, and a script that meets a number it cannot read
-// would stop half-way.
+// CeilMillis rounds up, so that a short delay does not become 0. It works for every duration: an
+// overflow would give a script a number that it cannot read, and the script would end in the
+// middle.
 func CeilMillis(d time.Duration) int64 {
 	if d <= 0 {
 		return 0
@@ -332,8 +332,8 @@ func CeilMillis(d time.Duration) int64 {
 	return int64((d-1)/time.Millisecond) + 1
 }
 
-// DecodeReporting reads the field, without what is over. It is informative: what cannot be read is
-// left out.
+// DecodeReporting reads the field, without reports that have expired. Reports are only information,
+// so those that cannot be read are left out.
 func DecodeReporting(run store.RunID, field string, now time.Time) (all []store.RunningTask) {
 	for line := range strings.SplitSeq(field, "\n") {
 		until, rest, _ := strings.Cut(line, " ")

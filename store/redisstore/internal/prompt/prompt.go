@@ -1,4 +1,4 @@
-// Package prompt makes calls of a Redis client end when they are told to.
+// Package prompt makes calls of a Redis client end when their context ends.
 package prompt
 
 import (
@@ -10,20 +10,20 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Client is a client whose calls return as soon as their context ends, or the store is closed. A
-// client alone promises less: a call that has a connection for itself looks at the deadline of its
-// context and not at its end, and one that waits for a connection which another call makes looks at
-// neither. So each call runs on a goroutine of its own, which is left behind with what it waits
-// for: it ends when the client gives the connection up, and when connections are cut.
+// Client wraps a client. Its calls return when their context ends, or the store is closed. The
+// wrapped client does not do that: a call with its own connection obeys only the deadline of its
+// context, and a call that waits for another call's connection obeys neither. So each call runs on
+// its own goroutine. If the context ends first, that goroutine ends later: when the client gives up
+// the connection, or connections are cut.
 type Client struct {
 	rueidis.Client
 	calls *lifecycle.Group
 }
 
-// New wraps a client. Its calls are left behind when the context of the group ends.
+// New wraps a client. When the context of the group ends, calls in progress are left behind.
 func New(client rueidis.Client, calls *lifecycle.Group) *Client { return &Client{client, calls} }
 
-// Await makes a call, and reports false if ctx, or the life of the store, ended before it.
+// Await makes a call. It returns false if ctx, or the life of the store, ended before.
 func Await[R any](ctx context.Context, p *Client, call func() R) (result R, answered bool) {
 	done := make(chan R, 1)
 	if !p.calls.Go(func(context.Context) { done <- call() }) {
@@ -38,7 +38,7 @@ func Await[R any](ctx context.Context, p *Client, call func() R) (result R, answ
 	return result, false
 }
 
-// Gone is the reply to a call that was left behind.
+// Gone returns the reply for a call that was left behind.
 func Gone(ctx context.Context) rueidis.RedisResult {
 	if err := ctx.Err(); err != nil {
 		return rueidis.NewErrorResult(err)
@@ -87,5 +87,5 @@ func (p *Client) Nodes() map[string]rueidis.Client {
 	return nodes
 }
 
-// Wait waits for the calls that were left behind.
+// Wait waits until the calls that were left behind have returned.
 func (p *Client) Wait() { p.calls.Wait() }

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// apply passes what was seen to the script. The script checks that it is still so.
+// apply passes the data that was read to the script. The script checks that it has not changed.
 func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	k, id := x.k, x.id
 	post := x.h["postroute"]
@@ -67,7 +67,7 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	return script.Text(reply[0]), nil
 }
 
-// record packs what must stand still: counters, state, and virtual times.
+// record packs the data that must not have changed: counters, state, and virtual times.
 func (x *examination) record(c *script.Call) {
 	names := []string{
 		"state",
@@ -127,11 +127,11 @@ func (x *examination) buckets(ctx context.Context, c *script.Call) error {
 	return nil
 }
 
-// leftovers packs what is stored of the run beside its record.
+// leftovers packs what is stored of the run without its record.
 func (x *examination) leftovers(c *script.Call) {
 	names := x.found.keys[x.id]
 	if len(names) > 1000 {
-		names = names[:1000] // one would do
+		names = names[:1000] // one is enough
 	}
 	c.Int(len(names) + 3)
 	for _, key := range []string{x.k.Lanes(x.id), x.k.Holds(x.id), x.k.Stage(x.id)} {

@@ -13,16 +13,16 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// census is what is stored in a partition, as far as a repair needs to know.
+// census lists what is stored in a partition, as far as a repair needs it.
 type census struct {
-	job      bool                // anything names the job
-	runs     map[string]string   // of the job: token, or "" where the record is gone or cannot be read
-	sessions map[string]bool     // that hold or held something, or are said to
-	lanes    map[string][]string // routes by run, beside those that the run lists
-	keys     map[string][]string // of runs of the job, all but those that stay with the summary
-	orphans  map[string][]string // of runs without a record
-	values   []storedValue       // of the job and of its runs
-	wrong    []string            // keys that are of another type than they must be
+	job      bool                // a key or index names the job
+	runs     map[string]string   // runs of the job with their tokens; empty if the record is gone or cannot be read
+	sessions map[string]bool     // sessions that hold or held tasks, or are listed
+	lanes    map[string][]string // routes by run, in addition to those that the run lists
+	keys     map[string][]string // other keys of the job's runs, except those that stay with the summary
+	orphans  map[string][]string // keys of runs without a record
+	values   []storedValue       // values of the job and of its runs
+	wrong    []string            // keys of a wrong type
 }
 
 func (c *census) isWrong(name string) bool { return slices.Contains(c.wrong, name) }
@@ -48,7 +48,7 @@ func newCensus() census {
 	}
 }
 
-// listed adds what the indexes name. An index that cannot be read names nothing.
+// listed adds what the indexes name. An index that cannot be read counts as empty.
 func (r *repair) listed(ctx context.Context, c *census) error {
 	k, b := r.k, r.server.Client.B
 	replies := r.server.Client.DoMulti(ctx,
@@ -91,7 +91,7 @@ func (r *repair) tokens(ctx context.Context, c *census) error {
 		for i, reply := range r.server.Client.DoMulti(ctx, cmds...) {
 			v, err := reply.ToArray()
 			if err = r.server.Translate(ctx, "read a run", err); isCorrupt(err) {
-				continue // as good as gone
+				continue // treated as gone
 			} else if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func (r *repair) tokens(ctx context.Context, c *census) error {
 	return nil
 }
 
-// fullCensus looks at every key of the partition.
+// fullCensus reads all keys of the partition.
 func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	c := newCensus()
 	names, types, err := r.scan(ctx)
@@ -139,15 +139,15 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 	return c, nil
 }
 
-// partitionKeys are the keys of all jobs in a partition.
+// partitionKeys holds the keys of all jobs in a partition.
 type partitionKeys struct {
-	records map[string]bool     // runs that have a record
+	records map[string]bool     // runs with a record
 	byRun   map[string][]string // the other keys of each run
 	values  []storedValue
 }
 
-// sortKeys sorts keys, given with their types, by what they belong to. It notes sessions, keys of a
-// wrong type, and whether a key names the job.
+// sortKeys sorts keys by their owner; it gets the keys with their types. It records sessions, keys
+// of a wrong type, and whether a key names the job.
 func (c *census) sortKeys(job string, names, types []string) partitionKeys {
 	keys := partitionKeys{records: make(map[string]bool), byRun: make(map[string][]string)}
 	seen := make(map[string]bool)
@@ -177,7 +177,7 @@ func (c *census) sortKeys(job string, names, types []string) partitionKeys {
 	return keys
 }
 
-// add notes a value, or another key of a run.
+// add records a value, or another key of a run.
 func (k *partitionKeys) add(kind, rest, name string) {
 	if v, ok := parseValue(rest); ok && kind == "value" {
 		k.values = append(k.values, v)
@@ -197,7 +197,7 @@ func (c *census) addValues(job string, values []storedValue) {
 	}
 }
 
-// addKeys keeps the keys of a run that has a record, and the lanes that they name.
+// addKeys keeps the keys of a run with a record, and the lanes that they name.
 func (c *census) addKeys(id string, names []string) {
 	for _, name := range names {
 		kind, rest, _ := strings.Cut(name, ":")

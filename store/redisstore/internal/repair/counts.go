@@ -8,11 +8,11 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// counted is what was counted of a run: its tasks by where they are.
+// counted is the number of a run's tasks in each place.
 type counted struct{ pending, delayed, running, letters int64 }
 
-// countFixes compares the counters of a run with what was counted, and returns the fields to be set
-// and why. tallies are the counts by kind of what is leased.
+// countFixes compares the counters of a run with the counted tasks. It returns the fields to set,
+// and why. tallies are the counts of leased tasks by kind.
 func countFixes(
 	h map[string]string, status store.Status, is counted, tallies map[string]int64,
 ) (set []string, why string) {
@@ -57,12 +57,12 @@ func readCount(h map[string]string, name string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// totals are the counters of a run that cannot be counted again from what is stored.
+// totals are the counters of a run that cannot be counted again from stored tasks.
 type totals struct{ total, succeeded, failed, cancelled int64 }
 
-// truth works out the totals of a run. What ended is not stored, so a counter of it is believed if
-// it can be read. A task that is found nowhere counts as failed, since without it the run would
-// never end. lost is the number of such tasks.
+// truth computes the totals of a run. Ended tasks are not stored, so their counters are trusted if
+// they can be read. A task that is not found counts as failed; otherwise the run would never end.
+// lost is the number of such tasks.
 func truth(h map[string]string, status store.Status, is counted) (t totals, lost int64) {
 	var okTotal, okSucceeded, okFailed, okCancelled bool
 	t.total, okTotal = readCount(h, "total")
@@ -99,10 +99,10 @@ func truth(h map[string]string, status store.Status, is counted) (t totals, lost
 type counterFixes struct {
 	h   map[string]string
 	set []string // pairs of field and value
-	was []string // what each said
+	was []string // the value that each had
 }
 
-// note sets a counter to n unless it is n already.
+// note sets a counter to n, unless it is n already.
 func (f *counterFixes) note(name string, n int64) {
 	old := f.h[name]
 	if old == "" {
@@ -114,7 +114,7 @@ func (f *counterFixes) note(name string, n int64) {
 	}
 }
 
-// noteTallies sets the counts by kind: those that the record has, and those that it lacks.
+// noteTallies sets the counts by kind: those in the record, and missing ones.
 func (f *counterFixes) noteTallies(tallies map[string]int64) {
 	for name := range f.h {
 		if strings.HasPrefix(name, "n:") {

@@ -10,11 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
-// This file knows, beside record.go, which fields a stored hash must have, and what takes the place
-// of one that cannot be read.
+// This file knows, as does record.go, which fields a stored hash must have. It also knows what
+// replaces a field that cannot be read.
 
-// sessionFixes are the fields of a session that cannot be read: the parts that are shown to people
-// are emptied, and what is neither its own nor a delivery is removed.
+// sessionFixes returns the fixes for a session's fields that cannot be read. Parts that are only
+// shown to people become empty. A field that is neither its own nor a delivery is removed.
 func sessionFixes(id string, h map[string]string) []fix {
 	var fixes []fix
 	for name, v := range h {
@@ -37,7 +37,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 	return fixes
 }
 
-// jobFixes are the fields of a job that cannot be read.
+// jobFixes returns the fixes for a job's fields that cannot be read.
 func jobFixes(h map[string]string) []fix {
 	var fixes []fix
 	for _, name := range []string{"revision", "run", "created", "due", "acts", "changes", "skipped", "lastskip", "problemsince"} {
@@ -46,14 +46,14 @@ func jobFixes(h map[string]string) []fix {
 	return fixes
 }
 
-// A run whose retention, or the like, was lost gets these.
+// The values for lost fields such as the retention of a run.
 const (
 	repairedRetention = "86400000" // ms
 	repairedCap       = "100"
 	repairedMaxLen    = "1048576"
 )
 
-// runFixes are the fields of a run that cannot be read, all but its counters.
+// runFixes returns the fixes for a run's fields that cannot be read, without its counters.
 func runFixes(id string, h map[string]string) []fix {
 	var fixes []fix
 	n, _ := strconv.ParseInt(id, 10, 64)
@@ -93,7 +93,7 @@ func runFixes(id string, h map[string]string) []fix {
 			)
 		}
 	default:
-		// It is not known what may run of it: nothing does. It is not done either.
+		// It is not known which tasks may run, so none do. But the run is not done either.
 		fixes = append(
 			fixes, fix{"state", h["state"], string(store.StatusStopping), "its state cannot be read: it is stopped"},
 			fix{"reason", h["reason"], "its state was lost", "it is stopped since its state was lost"},

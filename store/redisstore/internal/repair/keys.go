@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 )
 
-// fixedTypes are the types of keys that a partition has once; keyTypes those of keys by what their
-// names begin with. Of several types each is right. Keys that are not here are not looked at.
+// fixedTypes are the types of keys that a partition has once. keyTypes are the types of other keys,
+// by the prefix of their names; if there are several, each is allowed. Keys that are in neither are
+// ignored.
 var (
 	fixedTypes = map[string]string{
 		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
@@ -23,7 +24,7 @@ var (
 	}
 )
 
-// keyType is the type that a key must have, or several; "" if that is not known.
+// keyType returns the type that a key must have, or several; empty if it is not known.
 func keyType(name string) string {
 	kind, rest, ok := strings.Cut(name, ":")
 	if !ok {
@@ -39,7 +40,7 @@ func keyType(name string) string {
 // isType reports whether a type is the one that a key must have, or one of several.
 func isType(want, have string) bool { return slices.Contains(strings.Fields(want), have) }
 
-// runOf is the number of the run that a key is of; "" if it is of none.
+// runOf returns the number of a key's run; empty if it belongs to no run.
 func runOf(name string) string {
 	kind, rest, _ := strings.Cut(name, ":")
 	switch kind {
@@ -65,7 +66,7 @@ type storedValue struct {
 	name  string
 }
 
-// parseValue reads what follows "value:" in a key.
+// parseValue reads the part after "value:" in a key.
 func parseValue(rest string) (storedValue, bool) {
 	of, rest, _ := strings.Cut(rest, ":")
 	name, owner, ok := strings.Cut(rest, ":")

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// stagedLists fixes staged lists that no marker leads to.
+// stagedLists fixes staged lists that have no marker.
 func (x *examination) stagedLists(ctx context.Context) error {
 	k := x.k
 	for _, key := range x.found.keys[x.id] {
@@ -56,7 +56,7 @@ func (x *examination) stagedLists(ctx context.Context) error {
 	return nil
 }
 
-// readSessions counts what sessions hold. It reads the list of sessions again.
+// readSessions counts the tasks that sessions hold. It reads the list of sessions again.
 func (x *examination) readSessions(ctx context.Context) error {
 	if err := x.listed(ctx, &x.found); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	lane := format.LaneName(x.id, name)
 	l := examinedLane{route: route}
 	b := x.server.Client.B
-	replies := x.server.Client.DoMulti(ctx, // against the way of a task
+	replies := x.server.Client.DoMulti(ctx, // in the reverse order of a task's way
 		b().Zcard().Key(x.k.Delayed(lane)).Build(),
 		b().Llen().Key(x.k.Recovered(lane)).Build(),
 		b().Llen().Key(x.k.Waiting(lane)).Build(),
@@ -166,7 +166,7 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	)
 }
 
-// readTasks decodes every task that waits under a key.
+// readTasks decodes all waiting tasks of a key.
 func (x *examination) readTasks(ctx context.Context, key, where string, route store.Route) error {
 	if !route.Counted() {
 		where = ""

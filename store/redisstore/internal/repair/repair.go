@@ -15,9 +15,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// Job repairs a job, or one run of it, in the partition of a keyspace. It repairs first what other
-// data depends on: keys of a wrong type, then sessions, the job and each run. Last come keys of
-// runs that are gone. In a dry run a key that would be removed is taken for absent.
+// Job repairs a job, or one of its runs, in the partition of a keyspace. It first repairs data that
+// other data depends on: keys of a wrong type, then sessions, the job and each run. Last come keys
+// of runs that are gone. In a dry run, a key that would be removed counts as absent.
 func Job(
 	ctx context.Context, server *script.Server, k *format.Keyspace, p store.RepairParams,
 ) (store.RepairReport, error) {
@@ -87,8 +87,8 @@ func (r *repair) add(typ store.DamageType, run, what, detail string) {
 	)
 }
 
-// exec executes a script of a repair. In a dry run a key of a wrong type is taken for absent: a
-// real run would have removed it.
+// exec executes a script of a repair. In a dry run, a key of a wrong type counts as absent, because
+// a real run would have removed it.
 func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([]rueidis.RedisMessage, error) {
 	for i, key := range c.Keys {
 		if r.p.DryRun && r.found.isWrong(strings.TrimPrefix(key, r.k.Prefix)) {
@@ -98,15 +98,15 @@ func (r *repair) exec(ctx context.Context, sc *script.Script, c *script.Call) ([
 	return r.server.Run(ctx, sc, c)
 }
 
-// addFound adds triples as the scripts reply them.
+// addFound adds triples from the reply of a script.
 func (r *repair) addFound(run string, triples []rueidis.RedisMessage) {
 	for i := 0; i+2 < len(triples); i += 3 {
 		r.add(store.DamageType(script.Text(triples[i])), run, script.Text(triples[i+1]), script.Text(triples[i+2]))
 	}
 }
 
-// wrongTypes removes keys that are of another type than they must be. What they held is lost. The
-// later steps find what is missing.
+// wrongTypes removes keys of a wrong type. Their data is lost. The later steps find what is
+// missing.
 func (r *repair) wrongTypes(ctx context.Context) error {
 	for keys := range slices.Chunk(r.found.wrong, 128) {
 		c := script.NewCall(r.k.Meta).Flag(r.p.DryRun)
@@ -153,7 +153,7 @@ func (r *repair) orphans(ctx context.Context) error {
 	return nil
 }
 
-// repairLease is the lease, in ms, of a session that lost its own and whose length is not stored.
+// repairLease is the length of the lease, in ms, for a session without a stored one.
 const repairLease = "30000"
 
 func (r *repair) session(ctx context.Context, id string) error {
@@ -229,7 +229,7 @@ func (r *repair) job(ctx context.Context) error {
 	return nil
 }
 
-// fix is a field that cannot be read, and what it becomes; "" for none.
+// fix is a field that cannot be read, and its new value; empty removes the field.
 type fix struct{ name, seen, set, detail string }
 
 func numberFix(h map[string]string, name, set string, required bool) []fix {

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// repairTries is how often a run is counted that moves while it is.
+// repairTries is how often a run is counted if it changes meanwhile.
 const repairTries = 5
 
 func isCorrupt(err error) bool { return errors.Is(err, store.ErrCorrupt) }
@@ -18,7 +18,7 @@ func isCorrupt(err error) bool { return errors.Is(err, store.ErrCorrupt) }
 // run repairs one run of the job.
 func (r *repair) run(ctx context.Context, id string) error {
 	if r.found.isWrong("run:" + id) {
-		return nil // it has no record any more
+		return nil // it no longer has a record
 	}
 	before := len(r.report.Damage)
 	for try := 1; ; try++ {
@@ -42,13 +42,14 @@ func (r *repair) run(ctx context.Context, id string) error {
 			return x.quarantine(ctx)
 		}
 		if !r.p.DryRun {
-			before = len(r.report.Damage) // what was fixed stays fixed
+			before = len(r.report.Damage) // fixes that were made stay
 		}
 	}
 }
 
-// examination is one look at a run: its record first, then what sessions hold of it, then
-// its lanes, against the way of a task, so that none is seen twice unless a fetch came between.
+// examination is one read of a run: first its record, then the tasks that sessions hold, then its
+// lanes. This is the reverse order of a task's way. So no task is counted twice, unless a fetch
+// came between.
 type examination struct {
 	*repair
 	id      string
@@ -56,11 +57,11 @@ type examination struct {
 	status  store.Status
 	lanes   []examinedLane
 	is      counted
-	hooks   map[string]bool       // kinds of hooks that were seen
-	claims  map[string]bool       // digests of IDs whose tasks were seen
+	hooks   map[string]bool       // kinds of hooks that were found
+	claims  map[string]bool       // digests of IDs of tasks that were found
 	tallies map[string]int64      // leased tasks that the run counts by kind, by field
-	marked  map[store.Route]int64 // staged children that a dry run would have marked again
-	broken  []brokenTask          // that cannot be decoded
+	marked  map[store.Route]int64 // staged children that a dry run would mark again
+	broken  []brokenTask          // tasks that cannot be decoded
 }
 
 type examinedLane struct {
@@ -108,15 +109,16 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 	x.count()
 	if newest, err := x.server.Client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil &&
 		len(newest) > 0 {
-		x.is.letters = int64(newest[0].Score) // its place: as many failed
+		x.is.letters = int64(newest[0].Score) // its place: that many tasks failed
 	}
 	return x.apply(ctx, fixes)
 }
 
-// count sums up what was seen. Before its pre-job hook has passed, the root waits in the record.
+// count adds up the tasks that were found. Before the pre-job hook has passed, the root task waits
+// in the record.
 func (x *examination) count() {
 	if x.status != store.StatusStarting && x.status != store.StatusRunning {
-		return // what its lanes still hold is not part of it any more
+		return // tasks left in its lanes are no longer part of it
 	}
 	for _, l := range x.lanes {
 		if l.route.Counted() {
@@ -132,7 +134,7 @@ func (x *examination) count() {
 	}
 }
 
-// missingHook is the kind of the hook that is due and was not seen.
+// missingHook returns the kind of the hook that is due but was not found.
 func (x *examination) missingHook() string {
 	switch {
 	case x.status == store.StatusFinishing && !x.hooks[store.KindPostJob]:
@@ -143,7 +145,7 @@ func (x *examination) missingHook() string {
 	return ""
 }
 
-// quarantine takes out what cannot be decoded.
+// quarantine removes tasks that cannot be decoded.
 func (x *examination) quarantine(ctx context.Context) error {
 	k, id, post := x.k, x.id, x.h["postroute"]
 	hooks := false

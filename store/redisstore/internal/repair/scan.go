@@ -9,9 +9,9 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 )
 
-// scan lists every key of the partition, without its prefix, and the type of each. On a cluster it
-// asks only the server that serves the partition, since others may be down. If the slot moves away
-// during a scan, keys are missing: the scan fails, and may be repeated.
+// scan lists all keys of the partition, without the prefix, and their types. On a cluster it asks
+// only the server of the partition, because others may be down. If the slot moves away during a
+// scan, keys are missing. Then the scan fails, and may be repeated.
 func (r *repair) scan(ctx context.Context) (names, types []string, err error) {
 	type found struct {
 		names, types []string
@@ -57,7 +57,7 @@ func (r *repair) page(ctx context.Context, owner rueidis.DedicatedClient, cursor
 	return page, nil
 }
 
-// types are the names of keys, without their prefix, and the type of each.
+// types returns the names of keys, without the prefix, and their types.
 func (r *repair) types(ctx context.Context, keys []string) (names, types []string, err error) {
 	cmds := make(rueidis.Commands, 0, len(keys))
 	for _, key := range keys {

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Call gathers the keys and arguments of one script call.
+// Call collects the keys and arguments of one script call.
 type Call struct {
 	Keys []string
 	Args []string
@@ -33,7 +33,7 @@ func (c *Call) Int(n int) *Call { return c.Add(strconv.Itoa(n)) }
 // Int64 adds a number as an argument.
 func (c *Call) Int64(n int64) *Call { return c.Add(strconv.FormatInt(n, 10)) }
 
-// Answered adds what the session was answered last.
+// Answered adds the numbers of the session's last answered calls.
 func (c *Call) Answered(a store.Answered) *Call { return c.Int64(a.Fetched).Int64(a.Settled) }
 
 // Flag adds 1 or 0.

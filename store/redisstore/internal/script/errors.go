@@ -11,9 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Translate turns an error of the client or the server into one of the contract. Whatever is not
-// known to be permanent may be repeated: every call of this store is safe to repeat. keys are those
-// of a command, which an error about a wrong type names. A script names its key itself.
+// Translate turns an error of the client or the server into an error of the contract. If an error
+// is not known to be permanent, the call may be repeated, because every call of this store is safe
+// to repeat. keys are the keys of a command: an error about a wrong type names them. A script names
+// its key itself.
 func (s *Server) Translate(ctx context.Context, doing string, err error, keys ...string) error {
 	if err == nil {
 		return nil
@@ -27,9 +28,9 @@ func (s *Server) Translate(ctx context.Context, doing string, err error, keys ..
 	if server, ok := rueidis.IsRedisErr(err); ok {
 		text := server.Error()
 		switch {
-		// The error of a script, and before version 7 that of a command in it, is wrapped in text.
+		// Redis adds text to the error of a script, and before version 7 to that of a command in it.
 		case strings.Contains(text, "WRONGTYPE "):
-			// Not the key that we wrote: somebody overwrote it.
+			// The key is not as this store wrote it: it was overwritten.
 			return fmt.Errorf("%s: %w: %s", doing, store.ErrCorrupt, strings.Join(append(keys, text), ": "))
 		case strings.Contains(text, "OOM command not allowed"):
 			return fmt.Errorf("%s: %w", doing, store.ErrOutOfMemory)
@@ -41,8 +42,7 @@ func (s *Server) Translate(ctx context.Context, doing string, err error, keys ..
 	return fmt.Errorf("%s: %w", doing, store.Transient(err))
 }
 
-// Empty takes an index of a wrong type for an empty one, as scripts do, which remove it when they
-// meet it.
+// Empty treats an index of a wrong type as empty. Scripts do so, too, and remove it.
 func Empty(err error) error {
 	if errors.Is(err, store.ErrCorrupt) {
 		return nil
@@ -50,14 +50,14 @@ func Empty(err error) error {
 	return err
 }
 
-// closesOnce reports whether the client ends connections only with itself. One that follows a
-// sentinel, or a cluster's topology, also closes those to a server that was replaced, and calls in
-// flight there fail with the same error: what they were about goes on elsewhere.
+// closesOnce reports whether the client closes connections only when it is closed itself. A client
+// of a sentinel or a cluster also closes connections to a server that was replaced. Calls in flight
+// there fail with the same error, but may be repeated on another server.
 func (s *Server) closesOnce() bool {
 	return s.Client != nil && s.Client.Mode() == rueidis.ClientModeStandalone
 }
 
-// transientPrefixes begin the server's errors that pass: it is busy, loading,
+// transientPrefixes are the prefixes of temporary errors of the server: it is busy, loading,
 // failing over, or moving slots.
 var transientPrefixes = []string{
 	"BUSY", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "UNBLOCKED", "NOSCRIPT", "MISCONF",
@@ -69,6 +69,6 @@ func isTransient(text string) bool {
 			return true
 		}
 	}
-	// What a script meets when the slot moves away under it.
+	// The error of a script if the slot moves away while it runs.
 	return strings.Contains(text, "attempted to access a non local key")
 }

@@ -23,7 +23,7 @@ func Integer(m rueidis.RedisMessage) int64 {
 	return n
 }
 
-// Number reads a reply that is a number; 0 if it is none.
+// Number reads a reply that is a number; 0 if it is not a number.
 func Number(m rueidis.RedisMessage) int64 {
 	n, _ := m.AsInt64()
 	return n

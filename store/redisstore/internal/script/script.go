@@ -1,5 +1,5 @@
-// Package script holds the steps of the Redis store: one Lua file each, what they share, and how a
-// call of one is packed.
+// Package script has the scripts of the Redis store: a Lua file for each, the shared parts, and the
+// code to pack and make a call.
 package script
 
 import (
@@ -16,7 +16,8 @@ import (
 //go:embed lua/*.lua lua/parts/*.lua
 var luaFiles embed.FS
 
-// Script is one Lua file behind the shared parts that it uses. It is one atomic step of the store.
+// Script is one Lua file, with the shared parts that it uses in front. It is one atomic step of the
+// store.
 type Script struct {
 	name string
 	text string
@@ -28,10 +29,10 @@ var scripts = make(map[string]*Script) // by name
 // All yields every script.
 func All() iter.Seq[*Script] { return maps.Values(scripts) }
 
-// Name is that of its file.
+// Name returns the name of the file.
 func (s *Script) Name() string { return s.name }
 
-// Text is what the server gets, with the parts in front.
+// Text returns the text for the server, with the parts in front.
 func (s *Script) Text() string { return s.text }
 
 // Exec executes the script. Every script replies with an array.
@@ -39,9 +40,9 @@ func (s *Script) Exec(ctx context.Context, client rueidis.Client, c *Call) ([]ru
 	return s.lua.Exec(ctx, client, c.Keys, c.Args).ToArray()
 }
 
-// newScript reads lua/NAME.lua. Its comment names the parts of lua/parts that it uses, as theirs
-// do: each stands in front of whatever uses it, and no other does, for a part costs time at each
-// call.
+// newScript reads lua/NAME.lua. The comment of the file names the parts of lua/parts that it uses;
+// so do the comments of the parts. Each part comes before its users. Other parts are left out,
+// because a part costs time at each call.
 func newScript(name string) *Script {
 	var source strings.Builder
 	seen := make(map[string]bool)

@@ -1,7 +1,7 @@
 package script
 
-// The scripts, each of which says in its file what its keys and arguments are, what it returns, and
-// why a repeat does no harm.
+// The scripts. The file of each one says its keys, arguments and replies, and why a repeat is
+// harmless.
 var (
 	AcquireSemaphore      = newScript("acquire_semaphore")
 	Activate              = newScript("activate")

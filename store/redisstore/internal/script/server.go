@@ -11,20 +11,21 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/prompt"
 )
 
-// Server is the server, or the cluster, that a store calls. It refuses calls once the store is
-// closed, and words errors as the contract does.
+// Server is the server, or the cluster, that a store calls. It refuses calls after the store was
+// closed, and returns errors of the contract.
 type Server struct {
 	Client *prompt.Client
 	closed atomic.Bool
 }
 
-// NewServer is the server of a client.
+// NewServer returns the server of a client.
 func NewServer(client *prompt.Client) *Server { return &Server{Client: client} }
 
-// Close has all later calls fail with [store.ErrClosed]. It reports whether it is the first to.
+// Close makes all later calls fail with [store.ErrClosed]. It reports whether it was the first call
+// of Close.
 func (s *Server) Close() bool { return s.closed.CompareAndSwap(false, true) }
 
-// Begin is the first line of every call.
+// Begin is called first in every call. It checks that the store is open and ctx has not ended.
 func (s *Server) Begin(ctx context.Context) error {
 	if s.closed.Load() {
 		return store.ErrClosed
@@ -32,7 +33,7 @@ func (s *Server) Begin(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Run executes a  Its reply is an array.
+// Run executes a script. Its reply is an array.
 func (s *Server) Run(ctx context.Context, sc *Script, c *Call) ([]rueidis.RedisMessage, error) {
 	if err := s.Begin(ctx); err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (s *Server) Run(ctx context.Context, sc *Script, c *Call) ([]rueidis.RedisM
 	return reply, nil
 }
 
-// Word runs a script whose reply begins with a word and passes that on with the rest.
+// Word executes a script with a reply that begins with a word. It returns the word and the rest.
 func (s *Server) Word(ctx context.Context, sc *Script, c *Call) (string, []rueidis.RedisMessage, error) {
 	reply, err := s.Run(ctx, sc, c)
 	if err != nil {
@@ -56,7 +57,7 @@ func (s *Server) Word(ctx context.Context, sc *Script, c *Call) (string, []rueid
 	return Text(reply[0]), reply[1:], nil
 }
 
-// Unexpected is the error for a word that the script never says.
+// Unexpected returns the error for a word that the script never returns.
 func Unexpected(sc *Script, word string) error {
 	return fmt.Errorf("%w: %s answered %q", store.ErrCorrupt, sc.Name(), word)
 }

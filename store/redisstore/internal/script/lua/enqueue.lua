@@ -91,11 +91,10 @@ for _, run in pairs(runs) do
     keys.lanes, keys.post, keys.ring = KEYS[run.base + 1], KEYS[run.base + 3], KEYS[run.base + 4]
     maybe_end(run, keys)
   end
-  local after = (run.touched or run.opened) and redis.call('HGET', run.key, 'sealafter')
-  if after and run.opened then
-    end_when_idle(keys.due, run.id, after)
-  elseif after then
-    redis.call('ZADD', keys.due, 'XX', now + number_of(after), 'i:' .. run.id)
+  if run.sealafter and run.opened then
+    end_when_idle(keys.due, run.id, run.sealafter)
+  elseif run.sealafter and run.touched then
+    redis.call('ZADD', keys.due, 'XX', now + number_of(run.sealafter), 'i:' .. run.id)
   end
   save_run(run)
 end

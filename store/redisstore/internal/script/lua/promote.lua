@@ -1,6 +1,6 @@
 -- Moves delayed tasks that are due to waiting, and tells of periodic jobs and ends of idle runs that
 -- are due.
--- Uses: arguments, clock, numbers, pages, rings, runs, signals.
+-- Uses: arguments, clock, pages, rings, runs, signals.
 -- KEYS  1 due, 2 clock, 3 routes; per lane: run, W, D, ring
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
 -- Returns {moved, now, next due, {job …}, lane or i:R …}: the lanes due now, as hints for the next
@@ -20,8 +20,7 @@ for i = 1, num() do
   if not run or (run.state ~= state and run.state ~= 'starting') then
     redis.call('ZREM', DUE, name)
   elseif moved < limit and bytes > 0 then
-    local longest = number_of(redis.call('HGET', run.key, 'maxlen'))
-    local messages, size = page(limit - moved, bytes, longest > 0 and longest, function(from, n)
+    local messages, size = page(limit - moved, bytes, run.longest > 0 and run.longest, function(from, n)
       return redis.call('ZRANGEBYSCORE', KEYS[base + 2], '-inf', now, 'LIMIT', from, n)
     end)
     local n = #messages

@@ -1,5 +1,5 @@
 -- Parks a chunk of children of a running task.
--- Uses: arguments, longest.
+-- Uses: arguments, numbers.
 -- KEYS  1 session, 2 run, 3 stage, 4 staged list of plain children, 5 of those with a delay or a claimed ID
 -- ARGV  lease field, name of the lists without their letter, offset, length of the longest message,
 --       plain: n, message × n, special: n, message × n
@@ -20,7 +20,9 @@ if there ~= offset then
 end
 -- So the run is purged when it has ended: what a parent leaves that never settles goes then.
 redis.call('HSETNX', RUN, 'litter', 1)
-grow_longest(RUN, longest)
+if longest > number_of(redis.call('HGET', RUN, 'maxlen')) then
+  redis.call('HSET', RUN, 'maxlen', longest)
+end
 for i, letter in ipairs({ 'p', 'x' }) do
   local n = num()
   if n > 0 then

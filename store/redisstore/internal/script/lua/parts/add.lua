@@ -1,4 +1,4 @@
--- Uses: arguments, clock, longest, rings, signals.
+-- Uses: arguments, clock, rings, signals.
 -- add reads a group of new tasks of one lane from ARGV and adds them to the run:
 --   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
 -- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms' for a delay, or
@@ -10,7 +10,10 @@ local function add(run, keys, dups)
   local lane, route, queue, longest, n = num(), arg(), arg(), num(), num()
   local waiting, delayed, ring = KEYS[lane], KEYS[lane + 1], KEYS[lane + 2]
   local pushed, length, later, earliest = n, 0, 0, nil
-  grow_longest(run.key, longest)
+  if longest > run.longest then
+    run.longest = longest
+    redis.call('HSET', run.key, 'maxlen', longest)
+  end
   if n > 0 then
     length = redis.call('RPUSH', waiting, unpack(ARGV, cursor + 1, cursor + n))
     cursor = cursor + n

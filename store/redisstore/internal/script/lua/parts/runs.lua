@@ -4,13 +4,17 @@ local COUNTERS = { 'total', 'pending', 'delayed', 'running', 'succeeded', 'faile
 local SIGNAL_EVERY = 250 -- ms between two signals about the counts of one run
 
 local function open_run(key, id)
-  local v = redis.pcall('HMGET', key, 'state', 'paused', 'signalled', unpack(COUNTERS))
+  local v = redis.pcall('HMGET', key, 'state', 'paused', 'signalled', 'maxlen', 'sealafter', unpack(COUNTERS))
   if v.err or not v[1] then
     return nil -- gone or damaged: the runs beside it go on
   end
-  local run = { key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = number_of(v[3]), was = {} }
+  local run = {
+    key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = number_of(v[3]),
+    longest = number_of(v[4]), -- message that any of its lanes had, for fetch and promote to bound what they read
+    sealafter = v[5], was = {},
+  }
   for i, name in ipairs(COUNTERS) do
-    local n = tonumber(v[i + 3] or 0)
+    local n = tonumber(v[i + 5] or 0)
     if not n or n - n ~= 0 then
       return nil
     end

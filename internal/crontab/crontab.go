@@ -9,10 +9,10 @@
 //	day of week   0-7, where 0 and 7 are Sunday, or SUN to SAT
 //
 // A field is a list of parts, separated by commas. A part is a number or name (5), a range (1-5),
-// or * for every one; of the two last, a step picks some (1-31/2, */15), and 5/10 means from 5 to
-// the end by tens. In the fields of days, ? is another way to write *. Case does not matter. Where
-// both fields of days are restricted, a day is due that satisfies one of them; a field is
-// unrestricted that has * or ? without a step.
+// or * for all. A range and * may have a step (1-31/2, */15). 5/10 means from 5 to the end in steps
+// of ten. In the fields of days, ? means *. Case does not matter. If both fields of days are
+// restricted, a day is due if it satisfies one of them. A field with * or ? without a step is not
+// restricted.
 //
 // Instead of five fields, an expression is one of @yearly, @annually, @monthly, @weekly, @daily,
 // @midnight and @hourly. Seconds, years, and L, W and # are not supported.
@@ -26,14 +26,14 @@ import (
 	"time"
 )
 
-// Expression is a cron expression that is due now and then. It does not change.
+// Expression is a parsed cron expression. It does not change.
 type Expression struct {
 	minutes, hours, days, months, weekdays uint64 // bit n: n is due
-	anyDay, anyWeekday                     bool   // the field is unrestricted
+	anyDay, anyWeekday                     bool   // the field is not restricted
 }
 
 // ErrNever is returned for an expression without a day that exists, such as 30 February.
-var ErrNever = errors.New("is never due: no month that it names has such a day")
+var ErrNever = errors.New("is never due: none of its months has such a day")
 
 var descriptors = map[string]string{
 	"@yearly":   "0 0 1 1 *",
@@ -86,8 +86,8 @@ func Parse(spec string) (*Expression, error) {
 	return e, nil
 }
 
-// never reports whether no day satisfies the expression. A day of the week that is due is in every
-// month, so only an expression by days of the month can be without any.
+// never reports whether no day satisfies the expression. Every month has all days of the week. So
+// this is possible only for an expression that is restricted by days of the month.
 func (e *Expression) never() bool {
 	if e.anyDay || !e.anyWeekday {
 		return false
@@ -102,26 +102,26 @@ func (e *Expression) never() bool {
 	return true
 }
 
-// Next is the first moment after the given one at which the expression is due in the zone.
+// Next returns the first time after the given one at which the expression is due in the zone.
 //
-// One rule holds where clocks are changed: a time is due at the first moment at which the clocks of
-// the zone show it or a later one. So a time that does not exist is due when the clocks jump over
-// it, several such times are due once, and a time that comes twice is due the first time only.
+// There is one rule for changed clocks: a time is due at the first moment when the clocks of the
+// zone show it or a later time. So a time that does not exist is due when the clocks jump over it,
+// and several such times are due once. A time that comes twice is due only the first time.
 func (e *Expression) Next(after time.Time, zone *time.Location) time.Time {
-	// What the clocks show at that moment they have reached by then, so it is not due any more.
+	// The time that the clocks show at that moment is reached already, so it is no longer due.
 	shown := reading(after.In(zone)).Truncate(time.Minute)
 	for {
 		shown = e.following(shown)
 		if at := reached(shown, zone); at.After(after) {
 			return at
 		}
-		// The clocks were put back and show the time for the second time.
+		// The clocks were set back and show the time for the second time.
 	}
 }
 
-// following is the first reading of a clock after the given one that satisfies the expression.
-// Readings are kept as times in UTC, in which every minute exists once. The search ends after eight
-// years at the latest, which is the longest time between two leap days.
+// following returns the first clock reading after the given one that satisfies the expression. A
+// reading is stored as a time in UTC, because there every minute exists once. The search ends after
+// at most eight years, the longest time between two leap days.
 func (e *Expression) following(shown time.Time) time.Time {
 	shown = shown.Add(time.Minute)
 	for {
@@ -141,7 +141,7 @@ func (e *Expression) following(shown time.Time) time.Time {
 	}
 }
 
-// includes reports whether a day of a month that is due is itself due.
+// includes reports whether a day is due, if its month is due.
 func (e *Expression) includes(day int, weekday time.Weekday) bool {
 	byDay, byWeekday := has(e.days, day), has(e.weekdays, int(weekday))
 	if e.anyDay || e.anyWeekday {
@@ -152,13 +152,13 @@ func (e *Expression) includes(day int, weekday time.Weekday) bool {
 
 func has(set uint64, n int) bool { return set&(1<<n) != 0 }
 
-// reading is what a clock shows at a time in its zone.
+// reading returns what a clock shows at a time in its zone.
 func reading(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// reached is the first moment at which the clocks of the zone show the reading or a later one.
+// reached returns the first moment when the clocks of the zone show the reading or a later one.
 func reached(shown time.Time, zone *time.Location) time.Time {
 	// No zone differs from UTC by a day, so at this moment the clocks have not reached it yet.
 	const day = 24 * time.Hour

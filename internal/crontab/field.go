@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// field is what may stand in one field of an expression.
+// field describes one field of an expression.
 type field struct {
 	name       string
 	first, end int // * is from first to end
-	max        int // the largest number that may be written
+	max        int // the largest allowed number
 	names      []string
-	blank      bool // ? may be written for *
+	blank      bool // ? is allowed for *
 }
 
 var fields = [5]field{
@@ -28,7 +28,7 @@ var fields = [5]field{
 	}},
 }
 
-// parse reads a list of parts. Whole says that the field is unrestricted.
+// parse reads a list of parts. whole is true if the field is not restricted.
 func (f *field) parse(text string) (set uint64, whole bool, err error) {
 	for _, part := range strings.Split(text, ",") {
 		of, stepText, stepped := strings.Cut(part, "/")
@@ -50,7 +50,7 @@ func (f *field) parse(text string) (set uint64, whole bool, err error) {
 	return set, whole, nil
 }
 
-// bounds reads a part without its step. Every says that it is * or ?.
+// bounds reads a part without its step. every is true if the part is * or ?.
 func (f *field) bounds(text string, stepped bool) (from, to int, every bool, err error) {
 	if text == "*" || text == "?" && f.blank {
 		return f.first, f.end, true, nil

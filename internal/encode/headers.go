@@ -9,10 +9,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// MaxHeaderBytes bounds the keys and values of the headers of a task, or run, together.
+// MaxHeaderBytes is the largest size of all header keys and values of a task or run.
 const MaxHeaderBytes = 8 << 10
 
-// ValidateHeaders reports headers that no task or run can have.
+// ValidateHeaders reports headers that are not valid.
 func ValidateHeaders(headers map[string]string) error {
 	bad := func(reason string) error { return &store.FieldError{Field: "Headers", Reason: reason} }
 	size := 0
@@ -37,9 +37,9 @@ type Propagator interface {
 	Extract(ctx context.Context, headers map[string]string) context.Context
 }
 
-// Inject returns headers with those that the propagator, which may be nil, adds for ctx. Headers
-// that are there already stay as they are. What would make them exceed [MaxHeaderBytes] is left
-// out: a task goes ahead of its trace. The given map is not changed.
+// Inject returns the headers, and those that the propagator adds for ctx. The propagator may be
+// nil. Existing headers do not change. Headers that would exceed [MaxHeaderBytes] are left out: a
+// task is more important than its trace. The given map is not changed.
 func Inject(ctx context.Context, p Propagator, headers map[string]string) map[string]string {
 	if p == nil {
 		return headers
@@ -56,8 +56,8 @@ func Inject(ctx context.Context, p Propagator, headers map[string]string) map[st
 	return all
 }
 
-// Extract returns what the propagator, which may be nil, makes of ctx by the headers; ctx itself if
-// it returns none.
+// Extract returns the context that the propagator makes from ctx and the headers. If the propagator
+// is nil or returns nil, Extract returns ctx.
 func Extract(ctx context.Context, p Propagator, headers map[string]string) context.Context {
 	if p == nil {
 		return ctx

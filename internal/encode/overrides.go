@@ -1,5 +1,5 @@
-// Package encode holds what package enqueue shares with those that run tasks: the stored form of
-// what a task sets for itself, headers, and sizes.
+// Package encode has code that package enqueue shares with packages that run tasks: the stored form
+// of a task's own attributes, headers, and sizes.
 package encode
 
 import (
@@ -10,15 +10,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Overrides are the attributes that one task sets for itself, as they are kept in
-// [store.Task].Attributes. Zero inherits.
+// Overrides are a task's own attributes, as stored in [store.Task].Attributes. Zero inherits.
 type Overrides struct {
-	MaxRetries int           `json:"max_retries,omitempty"` // or -1 for none
-	Timeout    time.Duration `json:"timeout,omitempty"`     // in nanoseconds, or -1 for none
+	MaxRetries int           `json:"max_retries,omitempty"` // -1 means none
+	Timeout    time.Duration `json:"timeout,omitempty"`     // in nanoseconds; -1 means none
 }
 
-// Encode returns the stored form: nil for the zero value, so that ordinary tasks
-// pay nothing, and JSON otherwise.
+// Encode returns the stored form as JSON. For the zero value it is nil, so most tasks store
+// nothing.
 func (o Overrides) Encode() []byte {
 	if o == (Overrides{}) {
 		return nil
@@ -30,8 +29,8 @@ func (o Overrides) Encode() []byte {
 	return b
 }
 
-// DecodeOverrides reads the stored form. Fields that it does not know are ignored:
-// they come from a newer version. What it cannot read is [store.ErrCorrupt].
+// DecodeOverrides reads the stored form. It ignores unknown fields: they come from a newer version.
+// If it cannot read the form, it returns [store.ErrCorrupt].
 func DecodeOverrides(b []byte) (Overrides, error) {
 	if len(b) == 0 {
 		return Overrides{}, nil

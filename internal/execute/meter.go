@@ -11,15 +11,15 @@ import (
 // maxProgressText is how many bytes of the message of a report of progress are kept.
 const maxProgressText = 200
 
-// Meter holds what one attempt reported last of its progress.
+// Meter holds the last report of progress of one attempt.
 type Meter struct {
 	mu     sync.Mutex
 	last   store.Progress
-	unread bool // it was set since it was read
+	unread bool // it was set after the last read
 	over   bool // the handler has returned
 }
 
-// Set replaces the progress and reports whether the runtime has to be told.
+// Set replaces the progress, and reports whether the runtime must be called.
 func (m *Meter) Set(p store.Progress) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,8 +32,8 @@ func (m *Meter) Set(p store.Progress) bool {
 	return tell
 }
 
-// Read returns the last report, which is zero if there is none any more. Progress of a [Runtime] is
-// called again when another one follows.
+// Read returns the last report. It is zero if there is none. At the next report, Progress of the
+// [Runtime] is called again.
 func (m *Meter) Read() store.Progress {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -43,15 +43,14 @@ func (m *Meter) Read() store.Progress {
 	return p
 }
 
-// End takes the report back, and lets none follow.
+// End removes the report, and ignores later ones.
 func (m *Meter) End() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last, m.over = store.Progress{}, true
 }
 
-// line returns at most n bytes of s as one line of valid UTF-8, in which nothing controls a
-// terminal.
+// line returns at most n bytes of s as one line of valid UTF-8 that cannot control a terminal.
 func line(s string, n int) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -1,5 +1,5 @@
-// Package guard calls functions that users wrote, and tells how each ended: it returned, it
-// panicked, or it ended its goroutine.
+// Package guard calls functions of users, and reports how each ended: it returned, panicked, or
+// ended its goroutine.
 package guard
 
 import (
@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// PanicError is what a panic becomes.
+// PanicError is the error for a panic.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -25,12 +25,11 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// ErrGoexit is what becomes of a function that ends its goroutine.
+// ErrGoexit is the error for a function that ends its goroutine.
 var ErrGoexit = errors.New("the function ended its goroutine (runtime.Goexit)")
 
-// Call calls fn on the caller's goroutine, and makes a panic of it a [*PanicError]. Nothing can
-// stop runtime.Goexit there: then exited is called in place of what follows Call, and the goroutine
-// ends.
+// Call calls fn on the caller's goroutine, and returns a panic as a [*PanicError]. It cannot stop
+// runtime.Goexit: then it calls exited, and the goroutine ends.
 func Call(fn func() error, exited func()) (err error) {
 	returned := false
 	defer func() {
@@ -49,9 +48,8 @@ func Call(fn func() error, exited func()) (err error) {
 	return err
 }
 
-// Apart calls fn on a goroutine of its own and waits for it, so that runtime.Goexit ends that
-// goroutine alone: it becomes [ErrGoexit], and a panic a [*PanicError]. It costs about a
-// microsecond.
+// Apart calls fn on its own goroutine and waits for it. So runtime.Goexit ends only that goroutine;
+// Apart returns [ErrGoexit]. It returns a panic as a [*PanicError]. It costs about a microsecond.
 func Apart(fn func() error) error {
 	err := ErrGoexit
 	var call sync.WaitGroup
@@ -60,8 +58,7 @@ func Apart(fn func() error) error {
 	return err
 }
 
-// Until is [Apart], and returns when ctx ends, with its error: fn is left behind on its goroutine
-// then.
+// Until is like [Apart]. If ctx ends first, it returns the error of ctx, and fn goes on alone.
 func Until(ctx context.Context, fn func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- Apart(fn) }()

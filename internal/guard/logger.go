@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Logger returns a logger with the same handler, whose panics, ends of goroutines and waits reach
-// nobody who logs: that record is lost, and while the handler blocks all that follow; how many, it
-// is told when it returns. It is for the goroutines of the library. A logger that is guarded
-// already is returned as it is.
+// Logger returns a logger with the same handler that cannot harm its callers. If the handler panics
+// or ends its goroutine, that record is lost. While it blocks, later records are lost; when it
+// returns, it gets a record with their number. It is for the goroutines of the library. A logger
+// that is guarded already is returned unchanged.
 func Logger(l *slog.Logger) *slog.Logger {
 	switch l.Handler().(type) {
 	case *handler:
@@ -24,8 +24,8 @@ func Logger(l *slog.Logger) *slog.Logger {
 	}
 }
 
-// Enabled is the Enabled of a guarded logger for who survives the end of the goroutine: it costs
-// next to nothing. A handler that panics, or blocks, is not enabled.
+// Enabled is a fast version of Enabled for callers that survive the end of the goroutine. A handler
+// that panics or blocks is not enabled.
 func Enabled(ctx context.Context, l *slog.Logger, level slog.Level) (enabled bool) {
 	inner := l.Handler()
 	if h, ok := inner.(*handler); ok {
@@ -44,10 +44,10 @@ func Enabled(ctx context.Context, l *slog.Logger, level slog.Level) (enabled boo
 // handler guards a handler of a user.
 type handler struct {
 	inner   slog.Handler
-	patient *Patient // of all that are derived from one
+	patient *Patient // shared by all handlers that are derived from one
 }
 
-// missed has a handler that blocked log what it missed.
+// missed makes a handler that blocked log how many records it missed.
 func (h *handler) missed(err error) {
 	r := slog.NewRecord(time.Now(), slog.LevelError, "the log handler blocked", 0)
 	r.AddAttrs(slog.Any("error", err))
@@ -80,7 +80,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return h.derive(func() slog.Handler { return h.inner.WithGroup(name) })
 }
 
-// derive returns the handler as it is where one cannot be derived of it.
+// derive returns the handler unchanged if deriving another one fails.
 func (h *handler) derive(with func() slog.Handler) slog.Handler {
 	var derived slog.Handler
 	called, err := h.patient.Apart(func() error {

@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// Patience is how long a function that is told something may take, unless a [Patient] says
-// otherwise.
+// Patience is how long a callback may take, unless a [Patient] has another limit.
 const Patience = time.Second
 
-// Patient calls functions that must not block, and does not depend on it: one that takes longer
-// than Limit is left behind, on its goroutine, and until it returns the next calls are dropped and
-// counted. So a function that blocks costs its caller Limit once. The zero value is ready.
+// Patient calls functions that should not block. If one takes longer than Limit, the caller goes on
+// without it. Until the function returns, further calls are dropped and counted. So a function that
+// blocks costs its caller Limit once. The zero value is ready to use.
 type Patient struct {
 	// Limit defaults to [Patience].
 	Limit time.Duration
-	// Late is told how many calls were dropped, once the function that was left behind has returned.
-	// It is called on the goroutine of that. Nil for nobody.
+	// Late is called with the number of dropped calls, after a function that blocked has returned, on
+	// that function's goroutine. It may be nil.
 	Late func(error)
 
-	behind  atomic.Int64 // calls that were left behind
+	behind  atomic.Int64 // calls that were still running when the caller went on
 	dropped atomic.Int64
 }
 
-// BlockedError is what becomes of a function that was left behind.
+// BlockedError is the error for a function that took longer than the limit.
 type BlockedError struct{ After time.Duration }
 
 // Error implements error.
@@ -32,7 +31,7 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("has not returned after %v: until it does, further calls are dropped", e.After)
 }
 
-// DroppedError says what a function missed that was left behind, and has returned.
+// DroppedError says how many calls a function missed while it blocked. It has returned.
 type DroppedError struct{ Calls int64 }
 
 // Error implements error.
@@ -40,11 +39,11 @@ func (e *DroppedError) Error() string {
 	return fmt.Sprintf("has returned; %d calls were dropped meanwhile", e.Calls)
 }
 
-// Blocked reports whether a function that was left behind has not returned.
+// Blocked reports whether a function still blocks.
 func (p *Patient) Blocked() bool { return p.behind.Load() > 0 }
 
-// Apart is the function [Apart] for a function that must not block: [*BlockedError] for one that
-// was left behind. A call that is dropped returns false.
+// Apart is like the function [Apart], for a function that should not block. If it blocks, Apart
+// returns a [*BlockedError]. A dropped call returns false.
 func (p *Patient) Apart(fn func() error) (called bool, err error) {
 	if p.Blocked() {
 		p.dropped.Add(1)
@@ -55,7 +54,7 @@ func (p *Patient) Apart(fn func() error) (called bool, err error) {
 		limit = Patience
 	}
 	ended := make(chan error, 1)
-	var over atomic.Bool // it has returned, or was left behind: whoever says so first
+	var over atomic.Bool // it has returned, or the caller went on: the first to set it decides
 	go func() {
 		err := ErrGoexit
 		defer func() {
@@ -81,7 +80,7 @@ func (p *Patient) Apart(fn func() error) (called bool, err error) {
 	return true, <-ended
 }
 
-// caughtUp notes that a function has returned that was left behind.
+// caughtUp records that a function that blocked has returned.
 func (p *Patient) caughtUp() {
 	if p.behind.Add(-1) > 0 {
 		return
@@ -91,8 +90,7 @@ func (p *Patient) caughtUp() {
 	}
 }
 
-// Tell is [Patient.Apart] for a function that is told something and returns nothing. A call that is
-// dropped is no error.
+// Tell is [Patient.Apart] for a callback without a result. A dropped call is not an error.
 func Tell[E any](p *Patient, fn func(E), e E) error {
 	_, err := p.Apart(func() error {
 		fn(e)

@@ -1,4 +1,4 @@
-// Package lifecycle starts goroutines so that whoever starts one waits for it.
+// Package lifecycle starts goroutines, and makes their starter wait for them.
 package lifecycle
 
 import (
@@ -14,23 +14,21 @@ type Group struct {
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
-	stopped bool // no goroutine starts after Wait began: Add must not race Wait
+	stopped bool // no goroutine starts after Wait began, because Add must not race with Wait
 
 	wg sync.WaitGroup
 }
 
-// New returns a group whose goroutines see a context derived from ctx.
+// New returns a group. Its goroutines run under a context derived from ctx.
 func New(ctx context.Context) *Group {
 	ctx, cancel := context.WithCancelCause(ctx)
 	return &Group{ctx: ctx, cancel: cancel}
 }
 
-// Context is the context that the group's goroutines run under. It ends with
-// the parent, or with Stop.
+// Context returns the context of the group's goroutines. It ends with the parent, or with Stop.
 func (g *Group) Context() context.Context { return g.ctx }
 
-// Go starts fn. It reports false, and starts nothing, once the group is being
-// waited for.
+// Go starts fn. After Wait has begun, it starts nothing and returns false.
 func (g *Group) Go(fn func(ctx context.Context)) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,15 +46,15 @@ func (g *Group) Stop(cause error) {
 	g.Wait()
 }
 
-// StopAfter waits, and cancels the group's context with the given cause once so much time has
-// passed. Goroutines that obey their context return soon after that.
+// StopAfter waits. After the given time, it cancels the group's context with the given cause.
+// Goroutines that obey their context return soon after that.
 func (g *Group) StopAfter(d time.Duration, cause error) {
 	late := time.AfterFunc(d, func() { g.cancel(cause) })
 	defer late.Stop()
 	g.Wait()
 }
 
-// Wait lets no further goroutine start and returns when all have returned.
+// Wait prevents new goroutines, and returns when all have returned.
 func (g *Group) Wait() {
 	g.mu.Lock()
 	g.stopped = true

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// What loops that run in a group have in common.
+// Helpers for loops that run in a group.
 
-// Jitter spreads d by ±10 %, so that processes started together part.
+// Jitter changes d by up to ±10 %, so that processes that started together do not act together.
 func Jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
 }

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Roster is who runs for somebody until that is closed. Make one with [NewRoster]. Its methods may
-// be called concurrently.
+// Roster lists what runs for an owner until the owner is closed. Make one with [NewRoster]. Its
+// methods may be called concurrently.
 type Roster struct {
-	Log *slog.Logger // of those who run
+	Log *slog.Logger // of the members
 
 	closed chan struct{}
 
 	mu      sync.Mutex
-	members map[*member]struct{} // nil once closed
+	members map[*member]struct{} // nil after Close
 }
 
-// member is what runs.
+// member is one thing that runs.
 type member struct{ quit, wait func() }
 
 // NewRoster returns an empty roster.
@@ -26,9 +26,9 @@ func NewRoster(log *slog.Logger) *Roster {
 	return &Roster{Log: log, closed: make(chan struct{}), members: make(map[*member]struct{})}
 }
 
-// Enlist notes that something runs, until leave is called. When the roster is closed, quit is
-// called, which does not block, and then wait, which returns when it has ended. It reports false if
-// the roster is closed already.
+// Enlist adds a member until leave is called. When the roster is closed, quit is called, which must
+// not block, and then wait, which returns when the member has ended. Enlist returns false if the
+// roster is already closed.
 func (r *Roster) Enlist(quit, wait func()) (leave func(), ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,7 +47,7 @@ func (r *Roster) Enlist(quit, wait func()) (leave func(), ok bool) {
 // Closed is closed when Close begins.
 func (r *Roster) Closed() <-chan struct{} { return r.closed }
 
-// Close has all that runs quit, and waits for it. It is called once.
+// Close makes all members quit, and waits for them. Call it once.
 func (r *Roster) Close() {
 	close(r.closed)
 	r.mu.Lock()
@@ -64,13 +64,13 @@ func (r *Roster) Close() {
 
 type stayKey struct{}
 
-// WithStay returns a context by which what is called with it can ask for time: how long after the
-// end of the context it is to be waited for.
+// WithStay returns a context with which a callee can ask for time: how long to wait for it after
+// the context has ended.
 func WithStay(ctx context.Context, ask func(time.Duration)) context.Context {
 	return context.WithValue(ctx, stayKey{}, ask)
 }
 
-// Stay asks whoever waits for the caller to wait so long after ctx has ended, if anybody does.
+// Stay asks for this much time after ctx has ended, if ctx was made by WithStay.
 func Stay(ctx context.Context, d time.Duration) {
 	if ask, ok := ctx.Value(stayKey{}).(func(time.Duration)); ok {
 		ask(d)

@@ -1,5 +1,5 @@
-// Package plain decodes JSON with errors that tell what is wrong and where, and
-// nothing of what the JSON holds: they end up in logs and in what is stored.
+// Package plain decodes JSON. Its errors say what is wrong and where, but have no data of the JSON,
+// because errors are logged and stored.
 package plain
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Error is why JSON could not be decoded. It wraps the error of encoding/json, or of a type's own
-// UnmarshalJSON, whose text may have parts of the JSON.
+// Error says why JSON could not be decoded. It wraps the error of encoding/json or of a type's own
+// UnmarshalJSON. The text of that error may have parts of the JSON.
 type Error struct {
 	text  string
 	cause error
@@ -22,7 +22,7 @@ func (e *Error) Error() string { return e.text }
 // Unwrap returns the error with the details.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Unmarshal is [json.Unmarshal] with such an error.
+// Unmarshal is [json.Unmarshal] that returns an [*Error].
 func Unmarshal(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	if err == nil {

@@ -1,8 +1,7 @@
-// Package printable tells what a reader sees of a text from what acts on the place where it
-// is shown. File names, errors and reasons come from anywhere: one that holds a line break forges
-// lines, one that holds an escape sequence drives the terminal, one that holds a
-// bidirectional mark reads otherwise than it is stored, and two names that differ by an invisible
-// character look the same.
+// Package printable makes texts of unknown origin safe to show, such as file names, errors and
+// reasons. A line break in such a text can fake a line. An escape sequence can control the
+// terminal. With a bidirectional mark, a text looks different from what is stored. Two names that
+// differ only by an invisible character look the same.
 package printable
 
 import (
@@ -12,20 +11,20 @@ import (
 	"unicode/utf8"
 )
 
-// hidden are the characters that are not seen as themselves: controls, with ESC, DEL and C1; format
-// characters, with the bidirectional marks and those of no width; line and paragraph separators;
-// variation selectors; what fonts leave out by the Unicode standard; and spaces other than U+0020.
-// They are listed, rather than all that Unicode does not call printable, so that characters newer
-// than the tables of this binary count as seen, in every process alike.
+// hidden has the characters that are invisible or change how text is shown: controls, with ESC, DEL
+// and C1; format characters, with bidirectional marks and those of no width; line and paragraph
+// separators; variation selectors; characters that fonts ignore by the Unicode standard; and spaces
+// other than U+0020. It is a list of its own, because characters that are newer than the tables of
+// this binary must count as visible in every process.
 var hidden = []*unicode.RangeTable{
 	unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs,
 	unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
 }
 
-// blank is a letter of Braille without a dot: one more space.
+// blank is the letter of Braille without dots. It looks like a space.
 const blank = '\u2800'
 
-// Rune reports whether a character is seen as itself.
+// Rune reports whether a character is visible and does not change how text is shown.
 func Rune(r rune) bool {
 	if r >= ' ' && r <= '~' {
 		return true
@@ -33,14 +32,14 @@ func Rune(r rune) bool {
 	return r != blank && utf8.ValidRune(r) && !unicode.In(r, hidden...)
 }
 
-// String reports whether all of a text is seen as it is. Text that is not valid UTF-8 is not.
+// String reports whether Rune is true for all characters of a text, and the text is valid UTF-8.
 func String(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !Rune(r) }) < 0
 }
 
-// Text returns a text with an escape as in Go source in place of each character that is not seen as
-// itself, and of each byte that is not valid UTF-8. What it returns is one line. Text that is seen
-// as it is comes back as it is, backslashes too: the escapes are for people, and are not decoded.
+// Text replaces each character for which Rune is false, and each byte that is not valid UTF-8, by
+// an escape as in Go source. The result is one line. Other text does not change, backslashes
+// included: the escapes are for people, and cannot be decoded.
 func Text(s string) string {
 	if String(s) {
 		return s

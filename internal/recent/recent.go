@@ -1,11 +1,11 @@
-// Package recent remembers what was used lately, in bounded memory.
+// Package recent remembers recently used entries in bounded memory.
 package recent
 
 import "sync"
 
-// Map holds the entries that were put or found last: at least as many as its limit says, and at
-// most twice as many. Of two generations the older is dropped when the younger is full, and what
-// is found moves to the younger. Make one with [New]. Its methods may be called concurrently.
+// Map holds the entries that were put or found last: at least its limit, at most twice its limit.
+// It has two generations. When the younger is full, the older is dropped. A found entry moves to
+// the younger. Make one with [New]. Its methods may be called concurrently.
 type Map[K comparable, V any] struct {
 	limit int
 
@@ -26,7 +26,7 @@ func (m *Map[K, V]) Find(key K) (v V, ok bool) {
 	return m.findLocked(key)
 }
 
-// FindOr returns the entry of a key, or, if there is none, keeps one that fresh makes.
+// FindOr returns the entry of a key. If there is none, it keeps and returns one that fresh makes.
 func (m *Map[K, V]) FindOr(key K, fresh func() V) (v V, found bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -37,7 +37,7 @@ func (m *Map[K, V]) FindOr(key K, fresh func() V) (v V, found bool) {
 	return v, found
 }
 
-// Put keeps an entry, in place of the one of the same key.
+// Put keeps an entry. It replaces an entry with the same key.
 func (m *Map[K, V]) Put(key K, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package stream sends what concurrent callers ask for as numbered batches of one serial stream of
-// a store: a group commit. The store keeps the last number with its reply, so that each batch may
-// be repeated after a lost reply.
+// Package stream sends requests of concurrent callers to a store in batches: a group commit. The
+// batches are numbered and serial. The store keeps the last number with its reply, so each batch
+// can be repeated after a lost reply.
 package stream
 
 import (
@@ -13,41 +13,41 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 )
 
-// Request is what one caller asks for. Types that embed a [Call] are requests.
+// Request is the request of one caller. Types that embed a [Call] are requests.
 type Request interface{ base() *Call }
 
 // Call is the part of a request that belongs to the stream.
 type Call struct {
-	// done is closed when err is set, and not before.
+	// done is closed after err is set.
 	done chan struct{}
 	err  error
 }
 
 func (c *Call) base() *Call { return c }
 
-// Line is the way of one kind of request to the store.
+// Line sends one kind of request to the store.
 type Line[R Request] interface {
 	// Open registers a stream. It is safe to repeat.
 	Open(ctx context.Context, stream string) error
-	// Close has the store forget a stream that is not used any more.
+	// Close makes the store forget a stream that is no longer used.
 	Close(ctx context.Context, stream string) error
-	// Take tells how many of the requests, from the first on, go together in the next
-	// call: at least one.
+	// Take returns how many of the requests, from the first on, go together in the next call: at least
+	// one.
 	Take(waiting []R) int
-	// Send makes one call. When it succeeds every request has its part of the reply.
+	// Send makes one call. If it succeeds, every request has its part of the reply.
 	Send(ctx context.Context, stream string, number int64, batch []R) error
-	// Forgot reports whether an error says that the store does not know the stream, and that nothing
+	// Forgot reports whether an error means that the store does not know the stream, and that nothing
 	// of the batch was applied.
 	Forgot(err error) bool
 }
 
-// Stream is a serial stream of requests. Requests gather in waiting while a goroutine sends; it
-// takes what gathered, sends it as one batch, and ends when nothing waits. So there is no goroutine
-// while nobody asks. Its methods may be called concurrently.
+// Stream is a serial stream of requests. While a goroutine sends a batch, new requests are
+// collected. Then it sends these as the next batch. It ends when no requests wait, so an idle
+// stream has no goroutine. Its methods may be called concurrently.
 type Stream[R Request] struct {
 	line  Line[R]
 	group *lifecycle.Group
-	// closed is the error of requests that come too late.
+	// closed is the error for requests after Close.
 	closed error
 
 	mu      sync.Mutex
@@ -55,20 +55,20 @@ type Stream[R Request] struct {
 	sending bool // the goroutine runs
 	ended   bool
 
-	// Owned by the goroutine that sends; mu orders one after the other.
-	name       string // "" before the first use and after a failure
+	// Only the goroutine that sends uses these; mu orders one such goroutine after another.
+	name       string // empty before the first use and after a failure
 	registered bool
-	number     int64 // of the last batch that was answered
+	number     int64 // number of the last batch that was answered
 }
 
-// New returns a stream that is opened when it is first needed. Its goroutines are of the group;
-// once it is closed requests are refused with the error closed.
+// New returns a stream. It is opened at its first use. Its goroutines belong to the group. After
+// Close, requests get the error closed.
 func New[R Request](line Line[R], group *lifecycle.Group, closed error) *Stream[R] {
 	return &Stream[R]{line: line, group: group, closed: closed}
 }
 
-// Do hands in a request, once, and waits until it is answered or ctx ends; then the request may
-// still be sent.
+// Do adds a request and waits until it is answered. If ctx ends first, the request may still be
+// sent. Call it once for each request.
 func (s *Stream[R]) Do(ctx context.Context, req R) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -103,8 +103,8 @@ func (s *Stream[R]) add(req R) error {
 	return nil
 }
 
-// withdraw forgets a request that has not been sent yet, so that callers with
-// short deadlines do not pile up behind a slow store.
+// withdraw removes a request that was not sent yet. So requests of callers with short deadlines do
+// not pile up if the store is slow.
 func (s *Stream[R]) withdraw(call *Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,12 +116,12 @@ func (s *Stream[R]) withdraw(call *Call) {
 	}
 }
 
-// closeTime is how long a stream that ends tries to have the store forget it. Otherwise that is
-// done after a day.
+// closeTime is how long a closing stream tries to make the store forget it. If it fails, the store
+// forgets it after a day.
 const closeTime = time.Second
 
-// Close lets nothing more in. What was handed in is still sent, and then the store is told to
-// forget the stream: the group waits for both.
+// Close refuses new requests. Earlier requests are still sent, and then the store is told to forget
+// the stream. The group waits for both.
 func (s *Stream[R]) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +131,8 @@ func (s *Stream[R]) Close() {
 	s.ended = true
 }
 
-// take returns the next batch, in the order in which requests came. If nothing
-// waits it is empty, and the goroutine ends: of a stream that was closed for good.
+// take returns the next batch, in the order of the requests. If no requests wait, it is empty, and
+// the goroutine ends; if the stream is closed, for good.
 func (s *Stream[R]) take() (batch []R, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,8 +146,8 @@ func (s *Stream[R]) take() (batch []R, closed bool) {
 	return batch, false
 }
 
-// send is the goroutine. It runs under the group's context, not a caller's:
-// one who gives up must not fail the others in the batch.
+// send is the goroutine. It uses the group's context, not that of a caller: if one caller gives up,
+// the others in the batch must not fail.
 func (s *Stream[R]) send(ctx context.Context) {
 	for {
 		batch, closed := s.take()
@@ -163,24 +163,24 @@ func (s *Stream[R]) send(ctx context.Context) {
 			call.err = err
 			close(call.done)
 		}
-		runtime.Gosched() // who was answered may ask for more: then it goes along
+		runtime.Gosched() // an answered caller may send another request, which then joins the batch
 	}
 }
 
-// leave has the store forget the stream.
+// leave makes the store forget the stream.
 func (s *Stream[R]) leave(ctx context.Context) {
 	if s.name == "" || !s.registered {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, closeTime)
 	defer cancel()
-	_ = s.line.Close(ctx, s.name) // or it is forgotten after a day
+	_ = s.line.Close(ctx, s.name) // otherwise the store forgets it after a day
 }
 
-// call sends one batch. A store that does not know the stream (it forgets one
-// that is idle for a day, and all in a flush) wrote nothing: so the batch is sent
-// once more under a new stream. After any other error the next number
-// of the stream would be ambiguous, so the stream is abandoned.
+// call sends one batch. If the store does not know the stream, it wrote nothing, and the batch is
+// sent once more in a new stream. (The store forgets a stream that is idle for a day, and a flush
+// removes all.) After any other error it is not known which number is next, so the stream is
+// abandoned.
 func (s *Stream[R]) call(ctx context.Context, batch []R) error {
 	err := s.try(ctx, batch)
 	if err != nil && s.line.Forgot(err) {

@@ -1,7 +1,7 @@
-// Tally reads what "go test -json" writes and says what ran: a line for each package, the slowest
-// tests, and all that a failed test printed. Its exit status is 1 if a test failed, was skipped or
-// did not end, or if none ran. A skipped test looks like a passed one to whoever reads only exit
-// statuses.
+// Tally reads the output of "go test -json" and reports what ran: a line for each package, the
+// slowest tests, and everything that a failed test printed. Its exit status is 1 if a test failed,
+// was skipped or did not end, or if none ran. The exit status of go test does not show a skipped
+// test.
 //
 //	go test -json ./... | go run ./internal/tally
 package main
@@ -26,12 +26,12 @@ const slowest = 5
 type event struct {
 	Action  string
 	Package string
-	Test    string // empty for what concerns the package
+	Test    string // empty if the event is about the package
 	Elapsed float64
 	Output  string
 }
 
-// test is one test or subtest, or with an empty name what its package printed by itself.
+// test is one test or subtest. With an empty name, it is the output of the package itself.
 type test struct {
 	pkg, name string
 	action    string // the last but output: run, pass, fail, skip
@@ -39,7 +39,7 @@ type test struct {
 	output    strings.Builder
 }
 
-// tally is all that was read.
+// tally holds everything that was read.
 type tally struct {
 	tests    map[[2]string]*test
 	packages []string // in the order of their ends
@@ -57,7 +57,7 @@ func main() {
 	}
 }
 
-// read reads to the end. What is no event is passed on to standard error: it is of the go command.
+// read reads to the end. Lines of the go command, which are not events, go to standard error.
 func read(in io.Reader) (*tally, error) {
 	t := &tally{tests: make(map[[2]string]*test)}
 	for lines := bufio.NewReader(in); ; {
@@ -104,7 +104,7 @@ func (t *tally) add(e event) {
 	}
 }
 
-// report says what ran, and whether all of it passed.
+// report prints what ran, and returns whether all passed.
 func (t *tally) report() (text string, ok bool) {
 	var b strings.Builder
 	var all []*test
@@ -132,7 +132,7 @@ func (t *tally) report() (text string, ok bool) {
 	return b.String(), good && len(all) > 0
 }
 
-// reportBad prints what did not pass, with what it printed.
+// reportBad prints the tests that did not pass, with their output.
 func (t *tally) reportBad(b *strings.Builder, all []*test) (good bool) {
 	good = true
 	for _, name := range t.packages {

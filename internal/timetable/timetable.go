@@ -1,5 +1,5 @@
-// Package timetable computes due times: those of runners by the local clock, those of periodic
-// jobs by the store's.
+// Package timetable computes due times: of runners by the local clock, of periodic jobs by the
+// store's clock.
 package timetable
 
 import (
@@ -15,7 +15,7 @@ import (
 // MinEvery is the shortest interval of a trigger or a schedule.
 const MinEvery = time.Millisecond
 
-// Timetable is when something is due. Make one with [New].
+// Timetable says when something is due. Make one with [New].
 type Timetable struct {
 	every time.Duration
 	cron  *crontab.Expression
@@ -23,8 +23,8 @@ type Timetable struct {
 	at    time.Time
 }
 
-// New checks the fields of a trigger or schedule, of which exactly one of every, spec and at must
-// be set. Errors name the fields behind prefix.
+// New checks the fields of a trigger or schedule. Exactly one of every, spec and at must be set.
+// Errors name the fields after prefix.
 func New(prefix string, every time.Duration, spec, zone string, at time.Time) (t Timetable, errs []error) {
 	bad := func(field, reason string) {
 		errs = append(errs, &store.FieldError{Field: prefix + field, Reason: reason})
@@ -60,22 +60,22 @@ func New(prefix string, every time.Duration, spec, zone string, at time.Time) (t
 	return t, errs
 }
 
-// parseCron reads an expression, and says where to put what other programs write into it.
+// parseCron reads an expression. It refuses a time zone or interval in it: they have fields.
 func parseCron(spec string) (*crontab.Expression, error) {
 	switch {
 	case strings.Contains(spec, "TZ="):
-		return nil, fmt.Errorf("%.200q names a time zone, which is a field of its own", spec)
+		return nil, fmt.Errorf("%.200q names a time zone: use the field Zone", spec)
 	case strings.HasPrefix(spec, "@every"):
-		return nil, fmt.Errorf("%.200q is an interval, which is a field of its own", spec)
+		return nil, fmt.Errorf("%.200q is an interval: use the field Every", spec)
 	}
 	return crontab.Parse(spec)
 }
 
-// Zone is where Cron is read; UTC without one.
+// Zone returns the time zone of Cron; UTC if none is set.
 func (t Timetable) Zone() *time.Location { return t.zone }
 
-// Next is the first due time after the given one, on the grid of intervals that begins with anchor;
-// zero for never.
+// Next returns the first due time after the given one; zero if there is none. Intervals begin at
+// anchor.
 func (t Timetable) Next(anchor, after time.Time) time.Time {
 	switch {
 	case t.cron != nil:
@@ -90,7 +90,7 @@ func (t Timetable) Next(anchor, after time.Time) time.Time {
 	return time.Time{}
 }
 
-// PutOff is a random part of the longest delay.
+// PutOff returns a random part of the longest delay.
 func PutOff(longest time.Duration) time.Duration {
 	if longest <= 0 {
 		return 0

@@ -14,8 +14,8 @@ func ReplaceZones(load func(name string) (*time.Location, error)) (restore func(
 	return func() { loadLocation = before }
 }
 
-// loadZone finds a time zone by its IANA name. Reason says why there is none, as the end of a
-// sentence that begins with the field; it is empty otherwise.
+// loadZone finds a time zone by its IANA name. If there is none, reason says why: it is the end of
+// a sentence that begins with the field.
 func loadZone(name string) (zone *time.Location, reason string) {
 	if name == "Local" {
 		return nil, `is "Local", which each machine would read differently`

@@ -1,7 +1,6 @@
-// Package walls measures how the module is built: for each package the exported names and the
-// largest cycle of its files, for each function how many ways lead through it, for each file how long it is
-// and how wide its lines are. Its test compares the figures with those that stand in maxima.txt, which may
-// only fall, or rise in a commit that says why.
+// Package walls measures the structure of the module: the exported names and the largest cycle of
+// files of each package, the complexity of functions, and the length and width of files. Its test
+// compares the figures with maxima.txt. They may fall, or rise in a commit that says why.
 package walls
 
 import (
@@ -30,17 +29,17 @@ const (
 	TestWidth  = 140
 )
 
-// Package is what was measured of a package.
+// Package has the measured figures of a package.
 type Package struct {
 	Path     string
-	Exported int      // names at its top
-	Cycle    []string // the largest set of files each of which refers, by way of others, to each
+	Exported int      // exported names at the top level
+	Cycle    []string // the largest set of files in which each file refers, directly or not, to each other
 	Wide     int      // lines that are too wide, tests included
 	Longest  int      // lines of its longest file, tests left out
 	Complex  int      // the most ways through a function, tests left out
 }
 
-// listed is a package as the go command lists it.
+// listed is a package in the output of the go command.
 type listed struct {
 	ImportPath, Dir, Export string
 	GoFiles                 []string
@@ -49,7 +48,7 @@ type listed struct {
 	Module                  *struct{ Main bool }
 }
 
-// Measure measures the packages of the module at root that patterns match. It builds what they import.
+// Measure measures the packages of the module at root that match patterns. It builds their imports.
 func Measure(ctx context.Context, root string, patterns ...string) ([]Package, error) {
 	all, err := list(ctx, root, patterns)
 	if err != nil {
@@ -132,7 +131,8 @@ func measure(fset *token.FileSet, imports types.Importer, p listed) (Package, er
 	return out, nil
 }
 
-// references says which files refer to what which others declare: at their top, as a field or as a method.
+// references returns which files refer to names that other files declare: at the top level, as a
+// field or as a method.
 func references(fset *token.FileSet, pkg *types.Package, info *types.Info) map[string]map[string]bool {
 	all := make(map[string]map[string]bool)
 	for id, used := range info.Uses {
@@ -153,7 +153,7 @@ func references(fset *token.FileSet, pkg *types.Package, info *types.Info) map[s
 	return all
 }
 
-// mostComplex counts the ways through each function: one, and one more for each branch.
+// mostComplex counts the paths through each function: one, and one more for each branch.
 func mostComplex(file *ast.File) (most int) {
 	for _, decl := range file.Decls {
 		fn, ok := decl.(*ast.FuncDecl)
@@ -185,7 +185,7 @@ func mostComplex(file *ast.File) (most int) {
 	return most
 }
 
-// wideLines counts the lines of a file that are too wide for what they hold.
+// wideLines counts the lines of a file that are wider than allowed for their kind.
 func wideLines(path string) (n int, err error) {
 	file, err := os.Open(path)
 	if err != nil {

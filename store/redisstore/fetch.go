@@ -30,7 +30,7 @@ func (s *Store) forgetSession(id store.SessionID) {
 // has learned of, at places that lanes have left, and behind the window. Other workers may change
 // the rings all the time, so the rounds are limited: the next fetch finds the rest.
 const (
-	fetchLearns = 6   // rounds that only learn lanes lanes
+	fetchLearns = 6   // rounds that only learn lanes
 	fetchRounds = 200 // rounds in all
 )
 

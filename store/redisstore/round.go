@@ -25,7 +25,7 @@ type round struct {
 	params   *store.FetchParams
 	skip     int           // lanes to read of each ring
 	routes   []store.Route // routes that are asked for, in the numbering of the script
-	declared []hint        // lanes that were known before before
+	declared []hint        // lanes that were known before
 	known    map[hint]bool // known lanes that the call names
 	found    found
 }

@@ -116,7 +116,7 @@ func (p *ConfigurationWrite) Validate() error {
 	var f faults
 	f.check(p.ID.Validate(), "")
 	f.add(p.Token == "", "Token", "is empty")
-	f.add(len(p.Token) > bounds.MaxConfigurationText, "Token", "is longer than 1 KiB")
+	f.add(len(p.Token) > bounds.MaxNoteLen, "Token", "is longer than 1 KiB")
 	f.add(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
 	f.add(len(p.Document) > bounds.MaxConfigurationLen, "Document", "is longer than 256 KiB")
 	f.check(validateNote("By", p.By), "")
@@ -124,10 +124,10 @@ func (p *ConfigurationWrite) Validate() error {
 	return f.err()
 }
 
-// validateNote checks what a history says of a change.
+// validateNote checks what is kept of who did something, or why.
 func validateNote(field, text string) error {
 	var f faults
-	f.add(len(text) > bounds.MaxConfigurationText, field, "is longer than 1 KiB")
+	f.add(len(text) > bounds.MaxNoteLen, field, "is longer than 1 KiB")
 	f.add(!utf8.ValidString(text), field, "is not valid UTF-8")
 	return f.err()
 }

@@ -93,8 +93,8 @@ type StartReply struct {
 // StopParams ends a run.
 type StopParams struct {
 	Run      RunID
-	Graceful bool // leave running handlers to finish instead of cancelling them
-	Reason   string
+	Graceful bool   // leave running handlers to finish instead of cancelling them
+	Reason   string // why, for people: up to [bounds.MaxNoteLen] bytes
 }
 
 // Inspection has what is stored of a run's tasks, apart from its counters.

@@ -46,7 +46,10 @@ func (p *StartParams) validateItems() error {
 
 // Validate returns a [*FieldError] for each bad field, joined.
 func (p *StopParams) Validate() error {
-	return p.Run.validate()
+	var f faults
+	f.check(p.Run.validate(), "")
+	f.check(validateNote("Reason", p.Reason), "")
+	return f.err()
 }
 
 // Validate returns a [*FieldError] for each bad field, joined.

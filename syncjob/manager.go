@@ -218,6 +218,10 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
+	p := opts.params(store.RunID{Job: job})
+	if err := p.Validate(); err != nil { // before anything is written
+		return fmt.Errorf("stop job %q: %w", job, err)
+	}
 	declared := rec.Type != store.JobSinglePass
 	if declared {
 		if err := m.store.SetJobDisabled(ctx, job, true); err != nil {

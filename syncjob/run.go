@@ -32,7 +32,7 @@ type StopOptions struct {
 	// start until the worker hears of the stop, by a signal within milliseconds, at the latest with
 	// its next heartbeat.
 	Graceful bool
-	// Reason is kept with the run. Defaults to "stopped".
+	// Reason is kept with the run; up to 1 KiB. Defaults to "stopped".
 	Reason string
 }
 
@@ -181,7 +181,7 @@ func (r *Run) do(what string, call func() error) error {
 		err = call()
 	}
 	if err != nil {
-		return fmt.Errorf("%s run %d of job %q: %w", what, r.id.Number, r.id.Job, err)
+		return fmt.Errorf("%s run %d of job %.200q: %w", what, r.id.Number, r.id.Job, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package syncjob_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -136,4 +138,21 @@ func TestBetweenTheRunsOfAPeriodicJobThereIsNoneToPause(t *testing.T) {
 		require.NoError(t, last.Delete(t.Context()))
 		require.ErrorIs(t, m.Pause(t.Context(), "nightly"), syncjob.ErrRunNotFound, "the last is forgotten")
 	})
+}
+
+func TestABadReasonStopsNothing(t *testing.T) {
+	m := manager(t, set(t, handlers.SetConfig{}, noop))
+	_, err := m.Ensure(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true})
+	require.NoError(t, err)
+	for _, reason := range []string{strings.Repeat("r", bounds.MaxNoteLen+1), "\xff"} {
+		opts := &syncjob.StopOptions{Reason: reason}
+		require.Equal(t, []string{"Reason"}, fields(m.Stop(t.Context(), "a", opts)))
+		run, err := m.Latest(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, []string{"Reason"}, fields(run.Stop(t.Context(), opts)))
+		state, err := m.State(t.Context(), "a")
+		require.NoError(t, err)
+		require.False(t, state.Disabled)
+		require.Equal(t, syncjob.StatusRunning, state.Run.Status)
+	}
 }

@@ -46,8 +46,8 @@ const (
 	MaxDefinitionLen = 4 << 20
 	// MaxConfigurationLen bounds a document, and a description, in bytes.
 	MaxConfigurationLen = 256 << 10
-	// MaxConfigurationText bounds who made a change, and why, in bytes.
-	MaxConfigurationText = 1 << 10
+	// MaxNoteLen bounds who made a change, and why, and why a run was stopped, in bytes.
+	MaxNoteLen = 1 << 10
 	// MaxProblemLen is the longest reason why a job cannot be fired, in bytes.
 	MaxProblemLen = 1 << 10
 )

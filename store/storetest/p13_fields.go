@@ -99,6 +99,13 @@ func refusedJobs() []refusal {
 		argument("Name", func(s *scene) error { return s.store.DeleteJob(s.ctx, "") }),
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Run(s.ctx, store.RunID{}); return err }),
 		argument("Run.Job", func(s *scene) error { return s.store.StopRun(s.ctx, store.StopParams{}) }),
+		argument("Reason", func(s *scene) error {
+			return s.store.StopRun(s.ctx, store.StopParams{Run: aRun, Reason: binary})
+		}),
+		argument("Reason", func(s *scene) error {
+			long := strings.Repeat("t", bounds.MaxNoteLen+1)
+			return s.store.StopRun(s.ctx, store.StopParams{Run: aRun, Reason: long})
+		}),
 		argument("Run.Job", func(s *scene) error { return s.store.SetRunPaused(s.ctx, store.RunID{}, true) }),
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Inspect(s.ctx, store.RunID{}); return err }),
 		argument("Run.Job", func(s *scene) error { return s.store.DeleteRun(s.ctx, store.RunID{}) }),

@@ -155,7 +155,7 @@ func refusedConfigurations() []refusal {
 		},
 		func(s *scene, p params) error { _, err := s.store.WriteConfiguration(s.ctx, p); return err },
 	}
-	longText := strings.Repeat("t", bounds.MaxConfigurationText+1)
+	longText := strings.Repeat("t", bounds.MaxNoteLen+1)
 	return []refusal{
 		write.by("Run.Job", func(p *params) { p.ID = store.ConfigurationID{} }),
 		write.by("Run", func(p *params) { p.ID.Run = aRun }),

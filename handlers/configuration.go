@@ -54,7 +54,7 @@ func (c *Configuration) Clone() Configuration {
 func (c *Configuration) Validate() error {
 	problems := []error{refuseFunctions("Set.", &c.Set), c.Set.validate("Set.", ofSet)}
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
-		field := fmt.Sprintf("Kinds[%q]", name)
+		field := fmt.Sprintf("Kinds[%.80q]", name)
 		problems = append(problems, store.ValidateName(field, name))
 		if a := c.Kinds[name]; a != nil {
 			problems = append(problems, refuseFunctions(field+".", a), a.validate(field+".", ofKind))
@@ -69,7 +69,7 @@ func (c *Configuration) ValidateForRun() error {
 	problems := []error{c.Validate(), refuseOutside("Set.", &c.Set)}
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
 		if a := c.Kinds[name]; a != nil {
-			problems = append(problems, refuseOutside(fmt.Sprintf("Kinds[%q].", name), a))
+			problems = append(problems, refuseOutside(fmt.Sprintf("Kinds[%.80q].", name), a))
 		}
 	}
 	return store.JoinFields(problems...)
@@ -121,7 +121,7 @@ func (c *Configuration) UnmarshalJSON(b []byte) error {
 		problems = append(problems, decode("Set.", read.Set, &c.Set))
 	}
 	for _, name := range slices.Sorted(maps.Keys(read.Kinds)) {
-		problems = append(problems, decode(fmt.Sprintf("Kinds[%q].", name), read.Kinds[name], c.Kind(name)))
+		problems = append(problems, decode(fmt.Sprintf("Kinds[%.80q].", name), read.Kinds[name], c.Kind(name)))
 	}
 	return store.JoinFields(problems...)
 }

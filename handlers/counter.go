@@ -38,7 +38,7 @@ func NewCounter(s *Set, name string) Counter {
 // validateCounters reports every counter that is not valid.
 func (s *Set) validateCounters(prefix string) (problems []error) {
 	for _, name := range slices.Sorted(maps.Keys(s.counters)) {
-		problems = append(problems, store.ValidateName(fmt.Sprintf("%sCounters[%q]", prefix, name), name))
+		problems = append(problems, store.ValidateName(fmt.Sprintf("%sCounters[%.80q]", prefix, name), name))
 	}
 	if len(s.counters) > bounds.MaxCounters {
 		problems = append(
@@ -82,7 +82,7 @@ func (t *tally) add(set *Set, c Counter, n int64) {
 	case t.ended:
 	case c.set != set.name || !set.counters[c.name]:
 		t.failed = &store.FieldError{
-			Field:  fmt.Sprintf("Counters[%q]", c.name),
+			Field:  fmt.Sprintf("Counters[%.80q]", c.name),
 			Reason: fmt.Sprintf("is not declared by the set %q", set.name),
 		}
 	default:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -85,4 +86,21 @@ func (d *SetDescription) Effective(kind string, configured ...Configuration) (At
 	}
 	code.kind = d.Kinds[i].Attributes
 	return effective(append(levels(d.Kinds[i].Name, configured), code)...), nil
+}
+
+// ValueDescription describes a declared list or map.
+type ValueDescription struct {
+	Name  string          `json:"name"`
+	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
+	OfJob bool            `json:"of_job,omitempty"` // it belongs to the job, not to one run
+	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ValueOptions]
+}
+
+// describeValues describes each list and map once, even if it was declared several times.
+func (s *Set) describeValues() (all []ValueDescription) {
+	for _, d := range s.values {
+		all = append(all, ValueDescription{Name: d.name, Type: d.typ, OfJob: d.ofJob, Cap: d.cap})
+	}
+	slices.SortFunc(all, func(a, b ValueDescription) int { return strings.Compare(a.Name, b.Name) })
+	return slices.Compact(all)
 }

@@ -63,7 +63,7 @@ func (a *Attempt) event(ctx context.Context, name string, fn func(ctx context.Co
 // validateEvents reports every event whose name is not valid.
 func (s *Set) validateEvents(prefix string) (problems []error) {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Hooks.Events)) {
-		problems = append(problems, store.ValidateName(fmt.Sprintf("%sHooks.Events[%q]", prefix, name), name))
+		problems = append(problems, store.ValidateName(fmt.Sprintf("%sHooks.Events[%.80q]", prefix, name), name))
 	}
 	return problems
 }

@@ -62,7 +62,7 @@ func add[A any](s *Set, name string, handler func(context.Context, *Task[A]) err
 		k.opts.Aliases = slices.Clone(opts.Aliases)
 		k.opts.Middleware = slices.Clone(opts.Middleware)
 	}
-	field := fmt.Sprintf("Kinds[%q]", name)
+	field := fmt.Sprintf("Kinds[%.80q]", name)
 	if handler == nil {
 		s.problems = append(s.problems, &store.FieldError{Field: field, Reason: "has a nil handler"})
 	}

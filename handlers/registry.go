@@ -81,7 +81,7 @@ func (r *Registry) bind(s *Set, prefix string) (problems []error) {
 			invoke: wrap(wrap(k.handler, k.opts.Middleware), s.cfg.Middleware),
 		}
 		if b.kinds[name].invoke == nil {
-			field := fmt.Sprintf("%sKinds[%q].Middleware", prefix, name)
+			field := fmt.Sprintf("%sKinds[%.80q].Middleware", prefix, name)
 			problems = append(problems, &store.FieldError{Field: field, Reason: "returns a nil handler"})
 		}
 	}

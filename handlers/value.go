@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -97,20 +96,11 @@ func (s *Set) declare(name string, typ store.ValueType, opts *ValueOptions) *dec
 	return d
 }
 
-// describeValues describes each list and map once, even if it was declared several times.
-func (s *Set) describeValues() (all []ValueDescription) {
-	for _, d := range s.values {
-		all = append(all, ValueDescription{Name: d.name, Type: d.typ, OfJob: d.ofJob, Cap: d.cap})
-	}
-	slices.SortFunc(all, func(a, b ValueDescription) int { return strings.Compare(a.Name, b.Name) })
-	return slices.Compact(all)
-}
-
 // validateValues reports every list and map that is not valid.
 func (s *Set) validateValues(prefix string) (problems []error) {
 	known := make(map[string]declared)
 	for _, d := range s.values {
-		field := fmt.Sprintf("%sValues[%q]", prefix, d.name)
+		field := fmt.Sprintf("%sValues[%.80q]", prefix, d.name)
 		problems = append(problems, store.ValidateName(field, d.name))
 		if d.cap < 0 {
 			problems = append(problems, &store.FieldError{Field: field + ".Cap", Reason: "is negative"})
@@ -158,15 +148,28 @@ func (l List[T]) Append(t attempting, items ...T) error {
 func (m Map[T]) Set(t attempting, field string, value T) error {
 	b, err := json.Marshal(value)
 	if err != nil {
-		return cannotStore(field, err)
+		return cannotStore(argument(field), err)
 	}
-	return m.write(t, store.WriteSet, []store.Datum{{Field: field, Bytes: b}})
+	return m.change(t, store.WriteSet, store.Datum{Field: field, Bytes: b})
 }
 
 // Remove removes a field of the map when the attempt succeeds. All else is as for [List.Append].
 func (m Map[T]) Remove(t attempting, field string) error {
-	return m.write(t, store.WriteRemove, []store.Datum{{Field: field}})
+	return m.change(t, store.WriteRemove, store.Datum{Field: field})
 }
+
+// change writes one field of the map. Errors name it as package values does.
+func (m Map[T]) change(t attempting, op store.WriteOp, d store.Datum) error {
+	return store.RenameFields(m.write(t, op, []store.Datum{d}), func(field string) string {
+		if field == "Data[0]" {
+			return argument(d.Field)
+		}
+		return field
+	})
+}
+
+// argument names a field of a map in errors, as far as it can be read.
+func argument(field string) string { return fmt.Sprintf("Fields[%.80q]", field) }
 
 func (d *declared) write(t attempting, op store.WriteOp, data []store.Datum) error {
 	a := t.attempt()
@@ -194,7 +197,7 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 			name = d.name
 		}
 		return &store.FieldError{
-			Field:  fmt.Sprintf("Values[%q]", name),
+			Field:  fmt.Sprintf("Values[%.80q]", name),
 			Reason: fmt.Sprintf("is not declared by the set %q", a.set.name),
 		}
 	}
@@ -209,7 +212,7 @@ func (w *writes) add(a *Attempt, d *declared, op store.WriteOp, data []store.Dat
 	}
 	if w.data+len(data) > bounds.MaxData || w.bytes+next.Len() > bounds.MaxOutcomeWriteLen {
 		return &store.FieldError{
-			Field: fmt.Sprintf("Values[%q]", d.name),
+			Field: fmt.Sprintf("Values[%.80q]", d.name),
 			Reason: fmt.Sprintf(
 				"makes the attempt write more than %d items and fields, or %d bytes", bounds.MaxData,
 				bounds.MaxOutcomeWriteLen,
@@ -235,12 +238,4 @@ func (w *writes) end() []store.Write {
 	defer w.mu.Unlock()
 	w.ended = true
 	return w.all
-}
-
-// ValueDescription describes a declared list or map.
-type ValueDescription struct {
-	Name  string          `json:"name"`
-	Type  store.ValueType `json:"type"`             // [store.ValueList] or [store.ValueMap]
-	OfJob bool            `json:"of_job,omitempty"` // it belongs to the job, not to one run
-	Cap   int64           `json:"cap,omitempty"`    // of a list: see [ValueOptions]
 }

@@ -73,9 +73,9 @@ func TestAWriteThatIsRefusedDoesNotHarmTheTask(t *testing.T) {
 				`Values["lines"]`:  foreign.Append(task, 1),
 				`Values[""]`:       handlers.List[any]{}.Append(task, 1),
 				"Items[1]":         list.Append(task, 1, func() {}),
-				"f":                fields.Set(task, "f", func() {}),
+				`Fields["f"]`:      fields.Set(task, "f", func() {}),
 				`Values["fields"]`: fields.Set(task, "f", large),
-				"Data[0]":          fields.Remove(task, strings.Repeat("f", bounds.MaxFieldLen+1)),
+				`Fields["` + strings.Repeat("f", 80) + `"]`: fields.Remove(task, strings.Repeat("f", bounds.MaxFieldLen+1)),
 			} {
 				var bad *store.FieldError
 				require.ErrorAs(t, err, &bad, field)

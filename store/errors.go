@@ -127,7 +127,7 @@ func JoinFields(errs ...error) error {
 	var all []error
 	said := make(map[string]bool)
 	for _, err := range errs {
-		if text := err.Error(); !said[text] {
+		if text := fmt.Sprint(err); !said[text] { // not err.Error(), which may be a user's, and panic
 			said[text] = true
 			all = append(all, err)
 		}
@@ -158,7 +158,7 @@ type joinedFields []error
 func (e joinedFields) Error() string {
 	texts := make([]string, len(e))
 	for i, err := range e {
-		texts[i] = err.Error()
+		texts[i] = fmt.Sprint(err)
 	}
 	return strings.Join(texts, "; ")
 }

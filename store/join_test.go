@@ -24,6 +24,18 @@ func TestWhatIsWrongIsSaidOnceAndInOneLine(t *testing.T) {
 	require.EqualError(t, renamed, "Job.Set is empty; Job.Root is nil")
 }
 
+// mute panics when it is asked for its text, as an error that is a nil pointer does.
+type mute struct{}
+
+func (mute) Error() string { panic("no text") }
+
+func TestAnErrorWithoutATextIsJoinedToOthers(t *testing.T) {
+	err := store.JoinFields(&store.FieldError{Field: "Root", Reason: "does not encode as JSON"}, mute{})
+	require.ErrorIs(t, err, store.ErrInvalid)
+	require.ErrorIs(t, err, mute{})
+	require.Contains(t, err.Error(), "Root does not encode as JSON; ")
+}
+
 func TestACallThatWasNotTriedSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

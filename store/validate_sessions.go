@@ -120,7 +120,7 @@ func (o *Outcome) validate(items *itemCheck) error {
 	f.add(len(o.Counters) > bounds.MaxCounters, "Counters", "are more than bounds.MaxCounters")
 	for name := range o.Counters {
 		if err := ValidateName("", name); err != nil {
-			f.check(err, fmt.Sprintf("Counters[%q]", name))
+			f.check(err, fmt.Sprintf("Counters[%.80q]", name))
 		}
 	}
 	if len(o.Writes) > 0 {

@@ -296,7 +296,7 @@ func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Conf
 func unknownKinds(prefix string, kinds []string) error {
 	problems := make([]error, len(kinds))
 	for i, kind := range kinds {
-		problems[i] = &FieldError{Field: fmt.Sprintf("%sKinds[%q]", prefix, kind), Reason: "is not a kind of the set"}
+		problems[i] = &FieldError{Field: fmt.Sprintf("%sKinds[%.80q]", prefix, kind), Reason: "is not a kind of the set"}
 	}
 	return store.JoinFields(problems...)
 }

@@ -83,6 +83,39 @@ func TestAStoreGoesOnWhereItsFileEnds(t *testing.T) {
 	require.EqualValues(t, 2, p.pending(t))
 }
 
+func TestARepeatGetsTheSameErrorsFromTheFile(t *testing.T) {
+	b := backend(t, file(t))
+	p, err := begin(t.Context(), store.Checked(b))
+	require.NoError(t, err)
+	unknown := store.RunID{Job: "import", Number: 1}
+	enqueue := store.EnqueueParams{
+		Stream: "stream", Number: 1, Holds: []store.HoldChange{{Run: p.run, Name: "h"}, {Run: unknown, Name: "h"}},
+		Entries: []store.Entry{{Run: unknown, Item: store.Item{Route: store.Route{Queue: "q", Set: "s", Kind: "k"}}}},
+	}
+	enqueued, err := p.s.Enqueue(t.Context(), enqueue)
+	require.NoError(t, err)
+	require.ErrorIs(t, enqueued.Entries[0].Err, store.ErrRunNotFound)
+	require.NoError(t, b.Reread())
+	again, err := p.s.Enqueue(t.Context(), enqueue)
+	require.NoError(t, err)
+	require.Equal(t, enqueued, again)
+
+	scope, data := store.NamespaceScope(0), []store.Datum{{Bytes: []byte("1")}}
+	write := store.WriteParams{Stream: "stream", Number: 2, Writes: []store.Write{
+		{Scope: scope, Name: "v", Type: store.ValueList, Op: store.WriteAppend, Data: data},
+		{Scope: scope, Name: "v", Type: store.ValueCounter, Op: store.WriteAdd, Data: data},
+		{Scope: store.JobScope("nobody"), Name: "v", Type: store.ValueCounter, Op: store.WriteAdd, Data: data},
+	}}
+	written, err := p.s.WriteValues(t.Context(), write)
+	require.NoError(t, err)
+	require.ErrorIs(t, written.Results[1].Err, store.ErrWrongType)
+	require.ErrorIs(t, written.Results[2].Err, store.ErrJobNotFound)
+	require.NoError(t, b.Reread())
+	rewritten, err := p.s.WriteValues(t.Context(), write)
+	require.NoError(t, err)
+	require.Equal(t, written, rewritten)
+}
+
 func TestWhatIsPartlyWrittenIsIgnored(t *testing.T) {
 	path := file(t)
 	p, err := begin(t.Context(), opened(t, path))

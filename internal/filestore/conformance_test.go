@@ -43,7 +43,7 @@ func harness() storetest.Harness {
 	}
 }
 
-func TestConformance(t *testing.T) { storetest.Run(t, harness()) }
+func TestConformanceOfAFile(t *testing.T) { storetest.Run(t, harness()) }
 
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
 	storetest.RunModel(t, harness(), storetest.ModelOptions{Sequences: 300, Steps: 15})

@@ -286,6 +286,8 @@ func ended(state syncjob.JobState, err error, field string, started bool) bool {
 		return started && field == "Retention" && errors.Is(err, syncjob.ErrJobNotFound)
 	case state.Run == nil:
 		return started && field == "Retention" || field == "Schedule.Jitter" && !state.NextDue.IsZero()
+	case field == "StopAfter" && state.Run.Status == syncjob.StatusStopped:
+		return true // also before its task was fetched
 	case started && (state.Run.Status.Final() || state.Run.Holds == 1 && state.Run.Counts.Remaining() == 0):
 		return true
 	case started && strings.HasPrefix(field, "Schedule"):

@@ -93,27 +93,34 @@ func TestBadJobsAreRefusedByFieldBeforeAnythingIsWritten(t *testing.T) {
 		job  syncjob.Job
 		want []string
 	}{
-		"no name":           {with(func(j *syncjob.Job) { j.Name = "" }), []string{"Name"}},
-		"long name":         {with(func(j *syncjob.Job) { j.Name = strings.Repeat("x", 201) }), []string{"Name"}},
-		"10 kB name":        {with(func(j *syncjob.Job) { j.Name = strings.Repeat("x", 10_000) }), []string{"Name"}},
-		"newline in name":   {with(func(j *syncjob.Job) { j.Name = "a\nb" }), []string{"Name"}},
-		"NUL in name":       {with(func(j *syncjob.Job) { j.Name = "a\x00b" }), []string{"Name"}},
-		"name not UTF-8":    {with(func(j *syncjob.Job) { j.Name = "a\xffb" }), []string{"Name"}},
-		"no set":            {with(func(j *syncjob.Job) { j.Set = "" }), []string{"Set"}},
-		"hostile set":       {with(func(j *syncjob.Job) { j.Set = "{x}" }), []string{"Set"}},
-		"unknown set":       {with(func(j *syncjob.Job) { j.Set = "bush" }), []string{"Set"}},
-		"no root":           {with(func(j *syncjob.Job) { j.Root = nil }), []string{"Root"}},
-		"unknown kind":      {with(func(j *syncjob.Job) { j.Root = stranger{} }), []string{"Root.Kind"}},
-		"hostile kind":      {with(func(j *syncjob.Job) { j.Root = badKind{} }), []string{"Root.Kind"}},
-		"hostile queue":     {with(func(j *syncjob.Job) { j.RootOptions = &enqueue.Options{Queue: "{q}"} }), []string{"RootOptions.Queue"}},
-		"negative delay":    {with(func(j *syncjob.Job) { j.RootOptions = &enqueue.Options{Delay: -1} }), []string{"RootOptions.Delay"}},
-		"negative weight":   {with(func(j *syncjob.Job) { j.Weight = -1 }), []string{"Weight"}},
-		"weight NaN":        {with(func(j *syncjob.Job) { j.Weight = math.NaN() }), []string{"Weight"}},
-		"infinite weight":   {with(func(j *syncjob.Job) { j.Weight = math.Inf(1) }), []string{"Weight"}},
-		"negative seal":     {with(func(j *syncjob.Job) { j.SealAfter = -1 }), []string{"SealAfter"}},
-		"negative stop":     {with(func(j *syncjob.Job) { j.StopAfter = -1 }), []string{"StopAfter"}},
-		"stop of a closed":  {with(func(j *syncjob.Job) { j.StopAfter = time.Hour }), []string{"StopAfter"}},
-		"stop and seal":     {with(func(j *syncjob.Job) { j.Open, j.StopAfter, j.SealAfter = true, 1, 1 }), []string{"StopAfter"}},
+		"no name":          {with(func(j *syncjob.Job) { j.Name = "" }), []string{"Name"}},
+		"long name":        {with(func(j *syncjob.Job) { j.Name = strings.Repeat("x", 201) }), []string{"Name"}},
+		"10 kB name":       {with(func(j *syncjob.Job) { j.Name = strings.Repeat("x", 10_000) }), []string{"Name"}},
+		"newline in name":  {with(func(j *syncjob.Job) { j.Name = "a\nb" }), []string{"Name"}},
+		"NUL in name":      {with(func(j *syncjob.Job) { j.Name = "a\x00b" }), []string{"Name"}},
+		"name not UTF-8":   {with(func(j *syncjob.Job) { j.Name = "a\xffb" }), []string{"Name"}},
+		"no set":           {with(func(j *syncjob.Job) { j.Set = "" }), []string{"Set"}},
+		"hostile set":      {with(func(j *syncjob.Job) { j.Set = "{x}" }), []string{"Set"}},
+		"unknown set":      {with(func(j *syncjob.Job) { j.Set = "bush" }), []string{"Set"}},
+		"no root":          {with(func(j *syncjob.Job) { j.Root = nil }), []string{"Root"}},
+		"unknown kind":     {with(func(j *syncjob.Job) { j.Root = stranger{} }), []string{"Root.Kind"}},
+		"hostile kind":     {with(func(j *syncjob.Job) { j.Root = badKind{} }), []string{"Root.Kind"}},
+		"hostile queue":    {with(func(j *syncjob.Job) { j.RootOptions = &enqueue.Options{Queue: "{q}"} }), []string{"RootOptions.Queue"}},
+		"negative delay":   {with(func(j *syncjob.Job) { j.RootOptions = &enqueue.Options{Delay: -1} }), []string{"RootOptions.Delay"}},
+		"negative weight":  {with(func(j *syncjob.Job) { j.Weight = -1 }), []string{"Weight"}},
+		"weight NaN":       {with(func(j *syncjob.Job) { j.Weight = math.NaN() }), []string{"Weight"}},
+		"infinite weight":  {with(func(j *syncjob.Job) { j.Weight = math.Inf(1) }), []string{"Weight"}},
+		"negative seal":    {with(func(j *syncjob.Job) { j.SealAfter = -1 }), []string{"SealAfter"}},
+		"negative stop":    {with(func(j *syncjob.Job) { j.StopAfter = -1 }), []string{"StopAfter"}},
+		"stop of a closed": {with(func(j *syncjob.Job) { j.StopAfter = time.Hour }), []string{"StopAfter"}},
+		"stop and seal":    {with(func(j *syncjob.Job) { j.Open, j.StopAfter, j.SealAfter = true, 1, 1 }), []string{"StopAfter"}},
+		"stop, seal, weight": {
+			with(func(j *syncjob.Job) { j.Open, j.StopAfter, j.SealAfter, j.Weight = true, 1, 1, -1 }), []string{"StopAfter", "Weight"},
+		},
+		"root options only": {
+			with(func(j *syncjob.Job) { j.Open, j.Root, j.RootOptions = true, nil, &enqueue.Options{} }), []string{"RootOptions"},
+		},
+		"set of no root":    {with(func(j *syncjob.Job) { j.Open, j.Root, j.Set = true, nil, "bush" }), []string{"Set"}},
 		"seal of a closed":  {with(func(j *syncjob.Job) { j.SealAfter = time.Hour }), []string{"SealAfter"}},
 		"negative keep":     {with(func(j *syncjob.Job) { j.Retention = -1 }), []string{"Retention"}},
 		"negative revision": {with(func(j *syncjob.Job) { j.Revision = -1 }), []string{"Revision"}},
@@ -147,6 +154,10 @@ func TestBadJobsAreRefusedByFieldBeforeAnythingIsWritten(t *testing.T) {
 	require.ErrorIs(t, err, syncjob.ErrPayloadTooLarge)
 	_, err = m.Ensure(t.Context(), good)
 	require.Equal(t, []string{"Open"}, fields(err))
+	_, err = m.Ensure(t.Context(), with(func(j *syncjob.Job) { j.Open, j.SealAfter = true, 1 }))
+	require.Equal(t, []string{"SealAfter"}, fields(err))
+	_, err = m.Ensure(t.Context(), with(func(j *syncjob.Job) { j.Open, j.StopAfter = true, 1 }))
+	require.Equal(t, []string{"StopAfter"}, fields(err))
 	_, err = m.Start(t.Context(), good, &syncjob.StartOptions{Key: "a\nb", IfActive: 9})
 	require.Equal(t, []string{"Key", "IfActive"}, fields(err))
 }
@@ -182,6 +193,8 @@ func TestBadTasksAreRefusedByFieldBeforeAnythingIsSent(t *testing.T) {
 	_, err := run.EnqueueAll(t.Context(), nil, nil)
 	require.Equal(t, []string{"Items"}, fields(err))
 	require.Equal(t, []string{"Name"}, fields(run.ReleaseHold(t.Context(), "")))
+	_, err = m.Configure(t.Context(), "a b", &syncjob.ConfigureOptions{Run: run}, func(*syncjob.Configuration) error { return nil })
+	require.Equal(t, []string{"Set"}, fields(err))
 }
 
 func TestBadNamesAreRefusedEverywhere(t *testing.T) {
@@ -246,6 +259,10 @@ func firstError[T any](seq iter.Seq2[T, error]) error {
 func TestBadConfigsAreRefusedByField(t *testing.T) {
 	_, err := syncjob.New(memstore.New(nil), syncjob.Config{Namespace: "{ns}", MaxPayload: -1, Retention: -1, FailureCap: -1})
 	require.Equal(t, []string{"Namespace", "MaxPayload", "Retention", "FailureCap"}, fields(err))
+	_, err = syncjob.New(memstore.New(nil), syncjob.Config{MaxPayload: bounds.DefaultMaxPayload + 1})
+	require.Equal(t, []string{"MaxPayload"}, fields(err))
+	_, err = syncjob.Open(t.Context(), "redis://127.0.0.1:1", syncjob.Config{FailureCap: -1})
+	require.Equal(t, []string{"FailureCap"}, fields(err), "no server is asked")
 	_, err = syncjob.New(nil, syncjob.Config{})
 	require.Equal(t, []string{"Store"}, fields(err))
 	for _, url := range []string{"", "redis://%zz", "http://localhost", "localhost:6379", ":", "redis://user:secret@host:port/x"} {
@@ -256,6 +273,10 @@ func TestBadConfigsAreRefusedByField(t *testing.T) {
 
 	_, err = manager(t, nil).NewWorker(syncjob.WorkerConfig{})
 	require.Equal(t, []string{"Registry"}, fields(err))
+	none, err := handlers.NewRegistry(handlers.NewSet("tree", handlers.SetConfig{}))
+	require.NoError(t, err)
+	_, err = manager(t, none).NewWorker(syncjob.WorkerConfig{})
+	require.Equal(t, []string{"Queues"}, fields(err))
 	m := manager(t, set(t, handlers.SetConfig{}, noop))
 	_, err = m.NewWorker(syncjob.WorkerConfig{
 		Name: "\n", Concurrency: -1, Grace: -2, Lease: time.Millisecond,

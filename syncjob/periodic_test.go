@@ -349,6 +349,10 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: never}))
 		require.Equal(t, []string{"Schedule.Cron"}, fields(err))
 	}
+	for _, other := range []string{"@every 5m", "TZ=UTC 0 0 * * *"} {
+		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: other}))
+		require.ErrorContains(t, err, "which is a field of its own")
+	}
 	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
 	require.Equal(t, []string{"Schedule.Jitter"}, fields(err), "due times would pass unseen")
 	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.OverlapAfterCompletion}))
@@ -359,8 +363,10 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 	require.Equal(t, []string{"Schedule"}, fields(err))
 	_, err = m.Start(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}), nil)
 	require.Equal(t, []string{"Schedule"}, fields(err))
-	_, err = m.NextRuns(t.Context(), "nightly", 0)
-	require.Equal(t, []string{"N"}, fields(err))
+	for _, n := range []int{-1, 0, 1001} {
+		_, err = m.NextRuns(t.Context(), "nightly", n)
+		require.Equal(t, []string{"N"}, fields(err))
+	}
 	_, err = m.State(t.Context(), "nightly")
 	require.ErrorIs(t, err, syncjob.ErrJobNotFound)
 }

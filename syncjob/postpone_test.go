@@ -206,7 +206,8 @@ func (b *broken) FireRun(ctx context.Context, p store.FireParams) (store.FireRep
 }
 
 func TestAnErrorThatPassesLeavesNoProblemBehind(t *testing.T) {
-	for _, err := range []error{store.ErrOutOfMemory, store.ErrCorrupt, store.Transient(errors.New("down"))} {
+	long := fmt.Errorf("%s: %w", strings.Repeat("é", bounds.MaxProblemLen), store.ErrCorrupt)
+	for _, err := range []error{store.ErrOutOfMemory, store.ErrCorrupt, long, store.Transient(errors.New("down"))} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &broken{Store: memstore.New(nil)}
 			s.err.Store(&err)

@@ -218,6 +218,10 @@ func TestRedriveTakesWhatIsSelectedOrSaysWhyNot(t *testing.T) {
 		require.Equal(t, []string{"Kinds[0]", "Key"}, fields(err))
 		_, err = m.Run("a", 1).Redrive(t.Context(), nil)
 		require.ErrorIs(t, err, syncjob.ErrRunNotFound)
+		other, err := handlers.NewRegistry(handlers.NewSet("other", handlers.SetConfig{}))
+		require.NoError(t, err)
+		_, err = managerOn(t, s, other).Run("a", source.Number()).Redrive(t.Context(), nil)
+		require.Equal(t, []string{"Set"}, fields(err))
 
 		run, err := source.Redrive(t.Context(), &syncjob.RedriveOptions{Kinds: []string{"bulky"}})
 		require.NoError(t, err)

@@ -96,9 +96,6 @@ func (r *Run) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Opti
 func (r *Run) EnqueueAll(
 	ctx context.Context, items iter.Seq2[enqueue.Item, error], opts *enqueue.AllOptions,
 ) (enqueue.Summary, error) {
-	if items == nil {
-		return enqueue.Summary{}, fmt.Errorf("enqueue: %w", &FieldError{Field: "Items", Reason: "is nil"})
-	}
 	set, err := r.handlerSet(ctx)
 	if err != nil {
 		return enqueue.Summary{}, err

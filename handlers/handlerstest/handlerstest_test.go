@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,42 @@ func ingest(scan func(context.Context, *handlers.Task[scanArgs]) error) *handler
 		&handlers.KindOptions{Attributes: handlers.Attributes{Queue: "file"}})
 	return set
 }
+
+// strict is a test that says by a panic why it failed.
+type strict struct{ testing.TB }
+
+func (strict) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+func TestWhatCannotBeFailsTheTestAtOnce(t *testing.T) {
+	set := ingest(func(context.Context, *handlers.Task[scanArgs]) error { return nil })
+	negative := handlers.Configuration{Set: handlers.Attributes{MaxRetries: -2}}
+	elsewhere := handlers.Configuration{Kinds: map[string]*handlers.Attributes{"a b": {}}}
+	for want, do := range map[string]func(tb testing.TB){
+		"Sets[0].Name": func(tb testing.TB) { handlerstest.Do(tb, handlers.NewSet("", handlers.SetConfig{}), scanArgs{}, nil) },
+		"Args is nil":  func(tb testing.TB) { handlerstest.Do(tb, set, nil, nil) },
+		"Set.MaxRetries": func(tb testing.TB) {
+			handlerstest.Do(tb, set, scanArgs{}, &handlerstest.Options{Configuration: negative})
+		},
+		`Kinds["a b"]`: func(tb testing.TB) {
+			handlerstest.Do(tb, set, scanArgs{}, &handlerstest.Options{Configuration: elsewhere})
+		},
+		"encode RunArgs": func(tb testing.TB) {
+			handlerstest.Do(tb, set, scanArgs{}, &handlerstest.Options{RunArgs: endless{math.Inf(1)}})
+		},
+	} {
+		said := func() (said any) {
+			defer func() { said = recover() }()
+			do(strict{t})
+			return nil
+		}()
+		require.Contains(t, fmt.Sprint(said), want)
+	}
+}
+
+// endless are arguments that JSON has no form for.
+type endless struct{ N float64 }
+
+func (endless) Kind() string { return "scan" }
 
 func TestChildrenOfASuccessAreRecorded(t *testing.T) {
 	for _, n := range []int{3, 1000} {

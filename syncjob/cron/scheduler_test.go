@@ -252,6 +252,7 @@ func TestBadRunnersAreRefusedByField(t *testing.T) {
 		"nothing to run":        {r: cron.Runner{Name: "a", Trigger: tick}, want: "Runners[0].Run"},
 		"never due":             {r: cron.Runner{Name: "a", Run: run}, want: "Runners[0].Trigger.Every"},
 		"due in two ways":       {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, Cron: "@daily"}, Run: run}, want: "Runners[0].Trigger.Every"},
+		"negative interval":     {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: -time.Second}, Run: run}, want: "Runners[0].Trigger.Every"},
 		"too often":             {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: 1}, Run: run}, want: "Runners[0].Trigger.Every"},
 		"six fields":            {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "0 0 0 1 1 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
 		"30 February":           {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "0 0 30 2 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
@@ -265,6 +266,7 @@ func TestBadRunnersAreRefusedByField(t *testing.T) {
 		"delay of one time":     {r: cron.Runner{Name: "a", Trigger: cron.Trigger{At: time.Unix(1, 0), StartDelay: 1}, Run: run}, want: "Runners[0].Trigger.StartDelay"},
 		"gate without a store":  {r: cron.Runner{Name: "a", Trigger: tick, Run: run, Gate: &semaphore.Gate{}}, want: "Runners[0].Gate.Semaphores"},
 		"negative grace":        {cfg: cron.Config{Grace: -2}, r: cron.Runner{Name: "a", Trigger: tick, Run: run}, want: "Grace"},
+		"negative grace of one": {r: cron.Runner{Name: "a", Trigger: tick, Run: run, Grace: -2}, want: "Runners[0].Grace"},
 		"negative concurrency":  {cfg: cron.Config{Concurrency: -1}, r: cron.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
 		"excessive concurrency": {cfg: cron.Config{Concurrency: syncjob.MaxConcurrency + 1}, r: cron.Runner{Name: "a", Trigger: tick, Run: run}, want: "Concurrency"},
 	} {

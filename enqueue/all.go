@@ -14,11 +14,11 @@ import (
 
 // AllOptions configure one call of [Enqueuer.EnqueueAll].
 type AllOptions struct {
-	// Hold names the hold that keeps the run from finishing between two chunks. Choose a name if
-	// you want to close the hold with [Enqueuer.SetHold] after a crash of the producer. In one run,
-	// only one call at a time may use a name: a call takes over a hold that is open, and the call
-	// that had it ends with [store.ErrHoldLost] and leaves the hold as it is. Defaults to a
-	// random name.
+	// Hold names the hold that keeps the run from finishing between two chunks. Choose a name if you
+	// want to close the hold with [Enqueuer.SetHold] after a crash of the producer. In one run, only
+	// one call at a time may use a name. If the hold is already open, a new call takes it over. The
+	// call that used it before ends with [store.ErrHoldLost] and does not close the hold. Defaults to
+	// a random name.
 	Hold string
 	// Seal seals an open run in the same step that adds the last item. If the server loses that
 	// step, the run is still open, so it cannot end without its tasks. After an error the run is
@@ -40,15 +40,15 @@ const holdTimeout = 10 * time.Second
 // memory: at most 256 items and about 1 MiB. If there is more than one chunk, a named hold keeps
 // the run from finishing until the last chunk is added, even if all tasks so far have ended.
 //
-// If it returns nil, all items are in the run: each chunk is added only if the hold is as the chunk
-// before left it. It returns [store.ErrHoldLost] if the server lost a chunk that it had
+// If it returns nil, all items are in the run: each chunk is added only if the hold has not changed
+// since the chunk before. It returns [store.ErrHoldLost] if the server lost a chunk that it had
 // acknowledged (after a failover, or a restart from a snapshot), or if another caller closed the
 // hold or used its name. Then some of the items that the [Summary] counts may be lost.
 //
 // It stops at the first error: of the sequence, of an item, of ctx or of the store. Earlier chunks
-// are then stored. The chunk in memory is not. Of a chunk that the store refused, some items may be
-// stored. The Summary counts what is known to be stored, and the hold is closed. If every item has
-// an Options.ID, it is safe to call again with the same sequence.
+// are then stored. The chunk in memory is not. If the store refused a chunk, some of its items may
+// be stored. The Summary counts what is known to be stored, and the hold is closed. If every item
+// has an Options.ID, it is safe to call again with the same sequence.
 //
 // If the process crashes, the hold stays open until it is closed, or the run is stopped. The
 // sequence is called on the caller's goroutine. If it panics or ends the goroutine, the hold is

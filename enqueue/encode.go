@@ -24,7 +24,7 @@ type Router interface {
 // configuration does. It checks the item, finds its queue, and adds the propagator's headers for
 // ctx. An item without an ID gets a random one: 80 bits as 16 lower-case characters. Store and
 // Logger of the configuration are not used; nil means all defaults. It reports all problems at
-// once, as [*store.FieldError]s; that of a payload that is too large also matches
+// once, as [*store.FieldError]s. If the payload is too large, the error also matches
 // [store.ErrPayloadTooLarge]. It makes no call.
 func Encode(ctx context.Context, cfg *Config, set string, it Item) (store.Item, error) {
 	if cfg == nil {

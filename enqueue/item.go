@@ -58,8 +58,8 @@ type Item struct {
 }
 
 // Task makes an item with the given arguments. Do not change them before the item is enqueued. Nil
-// opts means all defaults. If args is an Item or points to one, the result is that item, with opts
-// in place of its own unless opts is nil.
+// opts means all defaults. If args is an Item or points to one, the result is that item; if opts is
+// not nil, it replaces the item's options.
 func Task(args Args, opts *Options) Item {
 	it := Item{args: args}
 	switch inner := args.(type) {

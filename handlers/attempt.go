@@ -126,9 +126,9 @@ func (a *Attempt) Log() *slog.Logger {
 // Errors: [*store.FieldError]s if the item is not valid; [ErrAttemptEnded] if the handler has
 // returned; [store.ErrLeaseLost] or [store.ErrJobStopped] if the store reports it;
 // [store.ErrChildrenLost] if the store lost staged children of this attempt;
-// [store.ErrOutOfMemory]. In the last two cases the task runs again, whatever the handler returns,
-// and this is not counted as a retry; if memory was missing, it waits a second before. After an
-// error of the store the attempt cannot succeed.
+// [store.ErrOutOfMemory]. After the last two errors the task runs again, whatever the handler
+// returns, and this is not counted as a retry. After [store.ErrOutOfMemory] it waits a second
+// first. After an error of the store the attempt cannot succeed.
 func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	id, err := a.stage(ctx, enqueue.Task(args, opts))
 	if err != nil {
@@ -138,9 +138,9 @@ func (a *Attempt) Enqueue(ctx context.Context, args enqueue.Args, opts *enqueue.
 }
 
 // EnqueueAll adds the items of a sequence, as [Attempt.Enqueue] does. The sequence may have any
-// length; memory is bounded. EnqueueAll stops at the first error, which is one of the sequence or
-// one of Enqueue. The summary counts the items that were added before. They become visible if the
-// handler then returns nil.
+// length; memory is bounded. EnqueueAll stops at the first error of the sequence or of Enqueue. The
+// summary counts the items that were added before. They become visible if the handler then returns
+// nil.
 func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, error]) (enqueue.Summary, error) {
 	var sum enqueue.Summary
 	if items == nil {

@@ -30,8 +30,8 @@ const (
 // MaxParams is the largest size of Params, in bytes of JSON.
 const MaxParams = 64 << 10
 
-// Attributes say how tasks are run. Code sets them for a set in its [SetConfig], and for a kind in
-// its [KindOptions]. All except the functions can be changed while workers run. A zero field
+// Attributes say how tasks are run. In code, they are set in [SetConfig] for a set, and in
+// [KindOptions] for a kind. All except the functions can be changed while workers run. A zero field
 // inherits; the package documentation says from where. Hooks use the values of their set, but not
 // its functions.
 type Attributes struct {
@@ -54,13 +54,13 @@ type Attributes struct {
 	// Backoff gives the delays before retries. It is inherited as a whole. Defaults to the defaults of
 	// [Exponential].
 	Backoff Exponential `json:"backoff,omitzero"`
-	// BackoffFor returns the delay before the next retry of the attempt that has just failed. The
-	// field Retry does not count that attempt. 0 inherits; a negative result means no delay. It cannot
-	// be set together with Backoff.
+	// BackoffFor returns the delay before the next retry of the attempt that has just failed.
+	// [Attempt].Retry does not count that attempt. 0 inherits; a negative result means no delay. It
+	// cannot be set together with Backoff.
 	BackoffFor func(*Attempt) time.Duration `json:"-"`
-	// MaxDeliveries limits crashes. A task that is recovered from a crashed worker runs alone. When so
-	// many workers have died while they ran the task alone, it fails and is not run again. Defaults to
-	// 3.
+	// MaxDeliveries limits crashes. A task that is recovered from a crashed worker runs alone. When
+	// this many workers have died while they ran the task alone, it fails and is not run again.
+	// Defaults to 3.
 	MaxDeliveries int `json:"max_deliveries,omitempty"`
 	// MaxSnoozes is how often one task may be snoozed. Defaults to 1000.
 	MaxSnoozes int `json:"max_snoozes,omitempty"`
@@ -71,11 +71,11 @@ type Attributes struct {
 	// MaxRunningPerJob is like MaxRunning, but counts the tasks of each job separately. Defaults to
 	// NoLimit.
 	MaxRunningPerJob int `json:"max_running_per_job,omitempty"`
-	// Rate limits how many tasks start in a time, in all workers together. As for MaxRunning, kinds do
-	// not inherit it. Defaults to NoLimit events.
+	// Rate limits how many tasks start in a period, in all workers together. As for MaxRunning, kinds
+	// do not inherit it. Defaults to NoLimit events.
 	Rate Rate `json:"rate,omitzero"`
-	// Weight of the runs of a set, if their job sets none, from 0.000001 to 1000000. Only sets have
-	// it. It is read when a run starts. Defaults to 1.
+	// Weight of a run if its job has no weight, from 0.000001 to 1000000. Only sets have it. It is
+	// read when a run starts. Defaults to 1.
 	Weight float64 `json:"weight,omitempty"`
 	// Params are parameters for the handlers: any value that can be encoded as JSON, up to
 	// [MaxParams]. Handlers read them with [Attempt.DecodeParams]. They are inherited as a whole.
@@ -83,7 +83,7 @@ type Attributes struct {
 	Params any `json:"params,omitempty"`
 }
 
-// Rate limits how many events may happen in a time. The zero value inherits its attribute.
+// Rate limits how many events may happen in a period. The zero value inherits.
 type Rate struct {
 	Events int           `json:"events,omitempty"` // up to [bounds.MaxRateEvents], or [NoLimit]
 	Per    time.Duration `json:"per,omitempty"`    // from 1 ms to 31 days. Defaults to 1 s.
@@ -109,8 +109,8 @@ func (r Rate) complete() Rate {
 func isSet(f float64) bool { return f != 0 || math.Signbit(f) }
 
 // UnmarshalJSON implements [json.Unmarshaler]. Params become a [json.RawMessage]. Durations are
-// numbers of nanoseconds. A field that is present must not be zero or empty, or the error is a
-// [*store.FieldError]: leave a field out to inherit.
+// numbers of nanoseconds. A field that is present and zero or empty gives a [*store.FieldError]:
+// leave a field out to inherit.
 func (a *Attributes) UnmarshalJSON(b []byte) error {
 	type plain Attributes
 	read := struct {

@@ -18,7 +18,7 @@ type Counter struct{ set, name string }
 func (c Counter) Name() string { return c.name }
 
 // Of returns the counter of a run, for reading, and for writes that take effect at once: run is a
-// syncjob.Run or the [*Run] of a hook. Anybody may use it. It makes no call.
+// *syncjob.Run or the [*Run] of a hook. Any code may call it. It makes no call of the store.
 func (c Counter) Of(run runOfValues) *values.Counter {
 	return values.NewCounter(run.Values(), store.RunScope(run.ID()), c.name)
 }

@@ -1,8 +1,8 @@
-// Package handlers binds Go code to the kinds of task.
+// Package handlers connects kinds of tasks with the Go functions that run them.
 //
-// A [Set] groups handlers, hooks and [Attributes] under the name that a job refers to. [Handle]
-// adds a handler to it, by the type of its arguments. A [Registry] is a checked collection of sets.
-// A worker runs the handlers of its registry.
+// A [Set] has a name and groups handlers, hooks and [Attributes]. Each job names its set. [Handle]
+// adds the handler for a type of arguments. A [Registry] is a checked collection of sets. A worker
+// runs the handlers of its registry.
 //
 // # One attempt
 //
@@ -58,9 +58,10 @@
 //	code set     [SetConfig]: the function, then the value
 //	default
 //
-// Code is compiled in. The rest is data: a [Configuration], which an operator changes while
-// everything runs, by Manager.Configure of package syncjob. It reaches the next attempt; an attempt
-// keeps what it began with. [Registry.Describe] says what a set is.
+// Attributes in code cannot change while the program runs. The stored levels and that of a run are
+// data, a [Configuration]. An operator changes it with Manager.Configure of package syncjob. Later
+// attempts use the change; running attempts do not. [Registry.Describe] returns the attributes of a
+// set in code.
 //
 // # Limits
 //

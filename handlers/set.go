@@ -30,9 +30,9 @@ type SetConfig struct {
 	Middleware []Middleware
 }
 
-// Hooks are functions of a run; Events are those of single tasks. PreJob and PostJob run like
-// tasks: they are leased, retried and recovered, and wait in the queue of the run's root task. But
-// the counts of the run do not include them. Each may be nil.
+// Hooks are functions that are called for a run; those of Events are called for single tasks.
+// PreJob and PostJob run like tasks: they are leased, retried and recovered, and wait in the queue
+// of the run's root task. But the counts of the run do not include them. Each may be nil.
 type Hooks struct {
 	// Validate is called before a run starts, in the process that starts it. If it returns an error,
 	// the run does not start, and nothing is written.

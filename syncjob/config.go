@@ -24,10 +24,10 @@ type Propagator = enqueue.Propagator
 // Config configures a [Manager]. The zero value works for producers and operators.
 type Config struct {
 	// Registry of the handler sets. Only workers need one. With a registry, sets and kinds are
-	// checked, and the Validate hooks of sets are called, before anything is written. Without one,
-	// the manager uses the queues and weights that workers published or that are configured; for a
-	// set that no worker has published, the defaults. Any valid name is a queue: Explain and Queues
-	// show tasks on queues that no live worker serves. Defaults to nil.
+	// checked, and the Validate hooks of sets are called, before anything is written. Without a
+	// registry, the manager uses queues and weights that workers published or that are configured. If
+	// no worker has published the set, it uses the defaults. Any valid name is a queue: Explain and
+	// Queues show tasks on queues that no live worker serves. Defaults to nil.
 	Registry *handlers.Registry
 	// Namespace separates deployments that share one Redis: they do not see each other's jobs,
 	// queues and workers. Only Open uses it; a store that is passed to New has its own. Defaults to

@@ -19,8 +19,8 @@ import (
 // [handlers.Configuration].
 type Configuration = handlers.Configuration
 
-// NotConfigured is for ConfigureOptions.IfVersion: it makes a change only if the set or run was
-// never configured.
+// NotConfigured is for ConfigureOptions.IfVersion. With it, a change is made only if the set or run
+// was never configured.
 const NotConfigured = -1
 
 // ConfigureOptions configure one change of a configuration.

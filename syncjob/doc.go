@@ -28,11 +28,11 @@
 //
 // # Failed tasks
 //
-// A run keeps up to 1,000 failures (Config.FailureCap): the first half of that number and the
-// newest, with arguments, error, stack and worker. It keeps them as long as its summary.
-// [Run.Redrive] starts a new run of the job with the failed tasks, or with those of some kinds or
-// IDs. After a crash, call it again from any process: it continues, and adds no task twice. If more
-// tasks failed than were kept, it returns an error, unless AllowPartial is set.
+// A run keeps up to 1,000 failures (Config.FailureCap): half of them are the first failures, half
+// are the newest. Each has arguments, error, stack and worker. The run keeps them as long as its
+// summary. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of some
+// kinds or IDs. After a crash, call it again from any process: it continues, and adds no task
+// twice. If more tasks failed than were kept, it returns an error, unless AllowPartial is set.
 //
 // # Progress
 //

@@ -11,7 +11,7 @@ import (
 )
 
 // Enqueue adds one task to the active run of a job, usually a standing one; see [Run.Enqueue]. The
-// manager remembers that run, so a task costs no look-up. Errors: [ErrJobNotFound]; [ErrJobStopped]
+// manager remembers that run, so a task needs no look-up. Errors: [ErrJobNotFound]; [ErrJobStopped]
 // if the job was stopped; [ErrRunFinished] if the run has ended otherwise.
 func (m *Manager) Enqueue(
 	ctx context.Context, job string, args enqueue.Args, opts *enqueue.Options,

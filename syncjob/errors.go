@@ -57,8 +57,8 @@ func (e *FailuresGoneError) Error() string {
 // [ErrInvalid], and nothing was written when it is returned.
 type FieldError = store.FieldError
 
-// JobExistsError names the active run of the job, or says that the name is that of a declared job.
-// It matches [ErrJobExists].
+// JobExistsError names the active run of the job, or says that the job is a declared one. It
+// matches [ErrJobExists].
 type JobExistsError = store.JobExistsError
 
 // StuckError is returned by [Worker.Run] when handlers did not return after their contexts had

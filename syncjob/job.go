@@ -25,14 +25,14 @@ type Job struct {
 	// handlers. A job declared by Ensure with Open is a standing job.
 	Open bool
 	// SealAfter seals an open run when nothing was enqueued from outside of handlers for this long.
-	// Zero means never. A worker does it when that time comes, by the store's clock, mostly within
+	// Zero means never. A worker does it when the time has passed by the store's clock: usually within
 	// 200 ms, and within 5 s if a signal of the store was lost. While no worker runs, the run stays
 	// open.
 	SealAfter time.Duration
-	// StopAfter stops an open run when nothing was enqueued from outside of handlers for this long,
-	// as [Run.Stop] does without Graceful. The run's reason says so. It is for work that is useless
-	// if its producer crashes before it seals the run. Zero means never. A worker does it as with
-	// SealAfter, and it cannot be set together with that.
+	// StopAfter stops an open run when nothing was enqueued from outside of handlers for this long, as
+	// [Run.Stop] does without Graceful. The run's reason says so. It is for work that is useless if
+	// its producer crashes before it seals the run. Zero means never. A worker does it as for
+	// SealAfter. The two cannot be set together.
 	StopAfter time.Duration
 	// Schedule makes it a periodic job, which Ensure declares. It cannot be set together with Open.
 	Schedule *Schedule

@@ -21,7 +21,7 @@ const (
 	GroupPeriodic   Group = "periodic"    // jobs with a schedule
 	GroupStanding   Group = "standing"    // jobs declared as open
 	GroupStopped    Group = "stopped"     // disabled, or the newest run was stopped
-	GroupFinished   Group = "finished"    // the newest run has ended, in whatever way
+	GroupFinished   Group = "finished"    // the newest run has ended, with any status
 	GroupActive     Group = "active"      // the newest run has not ended
 )
 

@@ -136,8 +136,8 @@ func (m *Manager) Values() *values.Client { return m.values }
 
 // Enqueuer returns the enqueuer with which the manager adds tasks to runs. It uses the
 // configuration of a set that the manager read last. [Run.Enqueue] differs: it reads a
-// configuration again that is older than a second, and logs what was added. The enqueuer is closed
-// with the manager.
+// configuration again if it is older than a second, and it logs the added tasks. The enqueuer is
+// closed with the manager.
 func (m *Manager) Enqueuer() *enqueue.Enqueuer { return m.enqueuer }
 
 // Registry returns the registry from the manager's configuration; nil if there is none.
@@ -212,7 +212,7 @@ func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
 
 // Stop stops the active run of a job; see [Run.Stop]. It also disables a declared job until
 // [Manager.Enable]. Stopping a stopped job changes nothing. Errors: [ErrJobNotFound];
-// [ErrRunFinished] for a single-pass job whose last run was not stopped and has ended.
+// [ErrRunFinished] for a single-pass job if its last run has ended and was not stopped.
 func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error {
 	rec, err := m.job(ctx, job)
 	if err != nil {

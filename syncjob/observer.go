@@ -23,7 +23,7 @@ import (
 type Observer struct {
 	// Enqueued is called for each kind of task that a call of the store added to a run: a root task,
 	// tasks that this process enqueued, and children of a task that succeeded here. It is not called
-	// for what an answer said that was lost.
+	// if the reply was lost.
 	Enqueued func(context.Context, EnqueueEvent)
 	// AttemptStarted is called when an attempt of a task or hook begins.
 	AttemptStarted func(context.Context, AttemptEvent)
@@ -40,7 +40,7 @@ type Observer struct {
 	Fetched func(context.Context, FetchEvent)
 	// Settled is called after each batch of outcomes that was stored.
 	Settled func(context.Context, SettleEvent)
-	// Reclaimed is called when a worker in this process took back the tasks of workers that are dead.
+	// Reclaimed is called after a worker in this process recovered the tasks of dead workers.
 	Reclaimed func(context.Context, ReclaimEvent)
 	// StoreRetry is called when a call of the store failed and will be repeated, after
 	// Config.Retry.OnRetry.
@@ -104,15 +104,15 @@ func inPlace[E any](log *slog.Logger, name string, tell func(context.Context, E)
 	}
 }
 
-// EnqueueEvent is tasks of one kind that one call of the store added to a run.
+// EnqueueEvent reports tasks of one kind that one call of the store added to a run.
 type EnqueueEvent struct {
 	Job        string
 	Run        int64 // its number
 	Set        string
 	Kind       string
 	Queue      string
-	Tasks      int // that were added
-	Duplicates int // that were not: the run has a task with their ID. Of children this is not known.
+	Tasks      int // added ones
+	Duplicates int // not added, because the run has a task with their ID. Not known for children.
 }
 
 // AttemptEvent is one attempt of a task, or of a hook.
@@ -150,7 +150,7 @@ type RunEvent struct {
 type FetchEvent struct {
 	Worker    string
 	Partition int
-	Tasks     int            // that were delivered
+	Tasks     int            // delivered ones
 	Queues    map[string]int // how many of each queue; nil if there were none
 	Took      time.Duration
 }
@@ -161,14 +161,14 @@ type SettleEvent struct {
 	Partition int
 	Outcomes  int            // in the batch
 	Queues    map[string]int // how many of each queue
-	Lost      int            // of them, since their lease was lost
+	Lost      int            // outcomes that were dropped because their lease was lost
 	Took      time.Duration
 }
 
-// ReclaimEvent is what one sweep took back from workers that are dead.
+// ReclaimEvent reports what one sweep recovered from dead workers.
 type ReclaimEvent struct {
-	Worker    string // whose sweep it was
+	Worker    string // that made the sweep
 	Partition int
-	Sessions  int // that have ended
-	Tasks     int // that they held, and that run again
+	Sessions  int // of the dead workers
+	Tasks     int // that they held; they run again
 }

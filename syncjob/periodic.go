@@ -51,8 +51,8 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	return times, nil
 }
 
-// TriggerNow starts a run of a periodic job now. The due times of the job stay as they are; the run
-// has none. Errors: [ErrJobExists], with the active run, while a run is active, whatever the
+// TriggerNow starts a run of a periodic job now. The due times of the job do not change; the run
+// has no due time. Errors: [ErrJobExists], with the active run, while a run is active, whatever the
 // overlap policy; [ErrJobNotFound], also for jobs without a schedule; [ErrJobDisabled].
 func (m *Manager) TriggerNow(ctx context.Context, job string) (*Run, error) {
 	rec, err := m.job(ctx, job)

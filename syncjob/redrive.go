@@ -48,9 +48,9 @@ func (o *RedriveOptions) validate() error {
 // It returns when every task is enqueued and the new run is sealed. It can be repeated, from any
 // process, also after a crash: a repeat continues where the last call ended, returns the same run
 // while its summary is kept, and adds no task twice. If the new run was stopped, or its pre-job
-// hook ended it, the tasks not yet added are not added. If the summary of this run expires before
-// all tasks are added, the new run stays open with those it has: stop it, or release its hold,
-// which [Run.Explain] names.
+// hook ended it, the remaining tasks are not added. If the summary of this run expires before all
+// tasks are added, the new run stays open with those it has: stop it, or release its hold, which
+// [Run.Explain] names.
 //
 // Errors: [ErrRunActive] while this run has not ended. [ErrNothingToRedrive]. [*FailuresGoneError]
 // if more tasks failed than the run keeps, and the options may select one that was not kept.

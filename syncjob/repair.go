@@ -71,8 +71,8 @@ func (m *Manager) Repair(ctx context.Context, job string, opts *RepairOptions) (
 }
 
 // Repair is [Manager.Repair] for one run and the sessions of its partition. Errors:
-// [ErrRunNotFound], or [ErrStateLost] if a run that is known to have existed is gone and had not
-// ended.
+// [ErrRunNotFound], or [ErrStateLost] if the run is known to have existed, had not ended, and is
+// gone.
 func (r *Run) Repair(ctx context.Context, opts *RepairOptions) (report RepairReport, err error) {
 	err = r.do("repair", func() (err error) {
 		report, err = r.m.repair(ctx, store.RepairParams{Job: r.id.Job, Run: r.id.Number}, opts)

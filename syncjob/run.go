@@ -64,8 +64,8 @@ func (r *Run) Number() int64 { return r.id.Number }
 // had the same key, or was active.
 func (r *Run) Existing() bool { return r.existing }
 
-// State reads the run in one atomic step. Errors: [ErrRunNotFound], or [ErrStateLost] if a run that
-// is known to have existed is gone and had not ended.
+// State reads the run in one atomic step. Errors: [ErrRunNotFound], or [ErrStateLost] if the run is
+// known to have existed, had not ended, and is gone.
 func (r *Run) State(ctx context.Context) (RunState, error) {
 	rec, err := r.record(ctx)
 	if err != nil {

@@ -21,8 +21,9 @@ const (
 	OverlapQueueOne Overlap = "queue-one"
 	// OverlapReplace stops the active run, and starts the next when its handlers have returned.
 	OverlapReplace Overlap = "replace"
-	// OverlapAfterCompletion makes the next run due Every after the last task of the run before has
-	// ended, but not before the post-job hook of that run has completed. It needs Every.
+	// OverlapAfterCompletion makes the next run due when the interval Every has passed since the last
+	// task of the run before ended, but not before that run's post-job hook has completed. It needs
+	// Every.
 	OverlapAfterCompletion Overlap = "after-completion"
 )
 
@@ -39,13 +40,13 @@ type Schedule struct {
 	// least [MinEvery], in whole milliseconds.
 	Every time.Duration
 	// Cron is an expression of five fields: minute (0-59), hour (0-23), day of the month (1-31), month
-	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all,
-	// or a list, separated by commas, of numbers, names and ranges (1-5); ranges and * may have a
-	// step (*/15, 8-18/2; 5/10 begins at 5). ? is * in the fields of days. If both fields of days
-	// are restricted, a day is due that satisfies one of them; * or ? without a step is no
-	// restriction. @hourly, @daily (@midnight), @weekly, @monthly and @yearly (@annually) are
-	// expressions, too. Seconds, years, L, W and # are not supported, and an expression that is
-	// never due, such as 30 February, is refused.
+	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all, or
+	// a list, separated by commas, of numbers, names and ranges (1-5); ranges and * may have a step
+	// (*/15, 8-18/2; 5/10 begins at 5). ? is * in the fields of days. If both fields of days are
+	// restricted, a day is due if it satisfies one of them. A field with * or ? without a step is not
+	// restricted. @hourly, @daily (@midnight), @weekly, @monthly and @yearly (@annually) are
+	// expressions, too. Seconds, years, L, W and # are not supported, and an expression that is never
+	// due, such as 30 February, is refused.
 	//
 	// When the clocks of the zone change, a time is due at the first moment when they show it or a
 	// later time. So a time that does not exist is due when the clocks jump over it, and several

@@ -24,8 +24,8 @@ const (
 
 // Watch yields the state of the run now and after every change, at most about four a second. The
 // final state is the last one. It uses signals of the store, not polling. An error ends the
-// sequence: that of ctx when ctx ends (the run goes on), [ErrStateLost] if a run that is known to
-// have existed is gone before its end, [ErrRunNotFound] if it never existed.
+// sequence: the error of ctx when ctx ends (the run goes on); [ErrStateLost] if the run is known to
+// have existed, had not ended, and is gone; [ErrRunNotFound] if it never existed.
 func (r *Run) Watch(ctx context.Context) iter.Seq2[RunState, error] {
 	return func(yield func(RunState, error) bool) {
 		var last *store.RunRecord

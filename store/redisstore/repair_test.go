@@ -277,9 +277,9 @@ var damages = []damage{
 		status: store.StatusFailed,
 	},
 	{
-		name:   "the outcome is gone",
+		name:   "the final status is gone",
 		begin:  finishingBegin,
-		hit:    hit("HDEL", "run:RUN", "outcome"),
+		hit:    hit("HDEL", "run:RUN", "finalstatus"),
 		kinds:  kinds(record),
 		want:   store.Counts{Total: 1, Succeeded: 1},
 		status: status(0),

@@ -221,7 +221,7 @@ func refusal(scope store.ValueScope, name string, want store.ValueType, word, de
 		return store.ErrOutOfRange
 	case "corrupt":
 		return fmt.Errorf("%w: value %q of %s", store.ErrCorrupt, name, scope)
-	case "kind":
+	case "type":
 		return &store.TypeError{Scope: scope, Name: name, Want: want, Have: typeOf(detail)}
 	}
 	return nil

@@ -100,7 +100,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Set:         h["set"],
 		Args:        []byte(h["args"]),
 		Status:      store.Status(h["state"]),
-		FinalStatus: store.Status(h["outcome"]),
+		FinalStatus: store.Status(h["finalstatus"]),
 		Counts: store.Counts{
 			Total: d.int("total"), Pending: d.int("pending"), Delayed: d.int("delayed"), Running: d.int("running"),
 			Succeeded: d.int("succeeded"), Failed: d.int("failed"), Cancelled: d.int("cancelled"),
@@ -165,7 +165,7 @@ func DecodeJob(name string, h map[string]string) (store.JobRecord, error) {
 	d := hashDecoder{h: h}
 	j := store.JobRecord{
 		Name:     name,
-		Type:     store.JobType(h["kind"]),
+		Type:     store.JobType(h["type"]),
 		Revision: d.int("revision"),
 		Disabled: h["disabled"] != "",
 		LastRun:  d.int("run"),

@@ -41,7 +41,7 @@ func countFixes(
 		why += fmt.Sprintf("; %d are nowhere: they failed", lost)
 		f.set = append(f.set, "error", fmt.Sprintf("%d tasks were lost by the store", lost))
 		if status == store.StatusFinishing {
-			f.set = append(f.set, "outcome", string(store.StatusFailed))
+			f.set = append(f.set, "finalstatus", string(store.StatusFailed))
 		}
 	}
 	return f.set, why

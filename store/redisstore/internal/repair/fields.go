@@ -83,13 +83,19 @@ func runFixes(id string, h map[string]string) []fix {
 		store.StatusStopped,
 		store.StatusSkipped:
 	case store.StatusFinishing:
-		if outcome := store.Status(h["outcome"]); outcome != store.StatusSucceeded && outcome != store.StatusFailed {
+		if final := store.Status(h["finalstatus"]); final != store.StatusSucceeded && final != store.StatusFailed {
 			set := string(store.StatusFailed)
 			if h["failed"] == "" || h["failed"] == "0" {
 				set = string(store.StatusSucceeded)
 			}
 			fixes = append(
-				fixes, fix{"outcome", h["outcome"], set, "its outcome cannot be read: by its counts it is " + set},
+				fixes,
+				fix{
+					"finalstatus",
+					h["finalstatus"],
+					set,
+					"its final status cannot be read: by its counts it is " + set,
+				},
 			)
 		}
 	default:

@@ -6,7 +6,7 @@
 -- A periodic job has no due time while it is disabled; whoever promotes gives it one after that.
 -- Repeat: absolute.
 local JOB, DUE = KEYS[1], KEYS[2]
-local v = redis.call('HMGET', JOB, 'created', 'kind', 'disabled')
+local v = redis.call('HMGET', JOB, 'created', 'type', 'disabled')
 if not v[1] then
   return { 'missing' }
 end

@@ -23,7 +23,7 @@ local function below(a, b)
   return shorter(a, b)
 end
 
-local v = redis.call('HMGET', JOB, 'kind', 'definition', 'revision', 'run', 'schedule', 'disabled')
+local v = redis.call('HMGET', JOB, 'type', 'definition', 'revision', 'run', 'schedule', 'disabled')
 if (v[4] or '') ~= ARGV[5] then
   return { 'again' }
 end
@@ -47,7 +47,7 @@ elseif v[4] then
   end
 end
 redis.call('ZADD', JOBS, 0, ARGV[1])
-redis.call('HSET', JOB, 'kind', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
+redis.call('HSET', JOB, 'type', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
 add_to(JOB, 'changes', 1)
 redis.call('HSETNX', JOB, 'created', now)
 local solved = redis.call('HDEL', JOB, 'problem', 'problemsince') > 0

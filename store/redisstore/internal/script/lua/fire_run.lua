@@ -10,7 +10,7 @@ local RECHECK = 5000 -- ms; store.FireRecheck
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
 local due, changes, following, acts, wait, rest, anyway = num(), arg(), num(), num(), num(), num(), num()
 
-local v = redis.call('HMGET', JOB, 'kind', 'disabled', 'run', 'due', 'acts', 'changes')
+local v = redis.call('HMGET', JOB, 'type', 'disabled', 'run', 'due', 'acts', 'changes')
 if not v[1] then
   return { 'missing', now }
 end

@@ -39,7 +39,7 @@ for _, token in ipairs(tokens) do
   end
 end
 redis.call('ZREM', HIST, id)
-local v = redis.call('HMGET', JOB, 'kind', 'disabled')
+local v = redis.call('HMGET', JOB, 'type', 'disabled')
 if v[1] == 'single-pass' and not v[2] and redis.call('EXISTS', STARTS) == 0 then
   redis.call('DEL', JOB)
   redis.call('UNLINK', JOB_NAMES, unpack(KEYS, 11 + n))

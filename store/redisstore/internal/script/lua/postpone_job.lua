@@ -9,7 +9,7 @@ local JOB, DUE = KEYS[1], KEYS[2]
 local FIRST, LAST = 1000, 60000 -- ms; store.PostponeFirst and PostponeLast
 local job, problem = arg(), arg()
 local member = 'j:' .. job
-local v = redis.pcall('HMGET', JOB, 'kind', 'disabled', 'acts', 'problem', 'problemsince')
+local v = redis.pcall('HMGET', JOB, 'type', 'disabled', 'acts', 'problem', 'problemsince')
 if v.err then -- it is no job, and cannot keep why
   redis.call('ZREM', DUE, '') -- first, so that it passes when memory is short
   redis.call('ZADD', DUE, 'XX', now + LAST, member)

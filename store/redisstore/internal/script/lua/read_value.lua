@@ -1,8 +1,8 @@
 -- Reads one value, or a part of it.
 -- Uses: arguments, pages, values.
 -- KEYS  1 value, or the run whose counter it is
--- ARGV  kind, then for a counter: name, job; for a list: offset, limit; for a map: cursor, limit, n, field × n
--- Returns {none}, {kind, letter}, {corrupt}; {ok, length, cursor, data …}: of a map field and value by turns, those of the fields asked for that
+-- ARGV  type, then for a counter: name, job; for a list: offset, limit; for a map: cursor, limit, n, field × n
+-- Returns {none}, {type, letter}, {corrupt}; {ok, length, cursor, data …}: of a map field and value by turns, those of the fields asked for that
 --       are about 1 MiB, with the number of fields looked up as cursor, or with a limit a page from the cursor on, whose next is '0' at the end; of a list items
 -- Repeat: reads only.
 local VALUE = KEYS[1]
@@ -15,22 +15,22 @@ if want == 'r' then
   end
   return found[1] == job and found[2] and { 'ok', 1, '0', found[2] } or { 'none' }
 end
-local kind = kind_at(VALUE)
-if not kind then
+local have = type_at(VALUE)
+if not have then
   return { 'none' }
-elseif kind == '?' then
+elseif have == '?' then
   return { 'corrupt' }
-elseif kind ~= want then
-  return { 'kind', kind }
+elseif have ~= want then
+  return { 'type', have }
 end
-if kind == 'l' then
+if have == 'l' then
   local from = num()
   local items = page(num(), PAGE_BYTES, nil, function(read, n)
     return redis.call('LRANGE', VALUE, string.format('%.0f', from + read), string.format('%.0f', from + read + n - 1))
   end)
   return { 'ok', redis.call('LLEN', VALUE), '0', unpack(items) }
 end
-if kind ~= 'm' then
+if have ~= 'm' then
   return { 'ok', 1, '0', redis.call('HGET', VALUE, 'value') }
 end
 local scanned, limit, n = arg(), num(), num()
@@ -59,7 +59,7 @@ while n == 0 and read < limit and size < PAGE_BYTES do
   local found = redis.call('HSCAN', VALUE, scanned, 'COUNT', few)
   scanned = found[1]
   for i = 1, #found[2], 2 do
-    if found[2][i] ~= 'kind' then
+    if found[2][i] ~= 'type' then
       give(found[2][i], found[2][i + 1])
     end
   end

@@ -48,15 +48,15 @@ for _ = 1, num() do
     end)
   end
 end
-local known = redis.call('HMGET', JOB, 'kind', 'run', 'created')
+local known = redis.call('HMGET', JOB, 'type', 'run', 'created')
 if last > 0 and (tonumber(known[2] or 0) or 0) < last then
   damage('record', 'job', string.format('its newest run is not %.0f: it is noted again', last), function()
     redis.call('HSET', JOB, 'run', string.format('%.0f', last))
   end)
 end
 if last > 0 and not known[1] then
-  damage('record', 'job', 'it has no kind: it is single-pass', function()
-    redis.call('HSET', JOB, 'kind', 'single-pass')
+  damage('record', 'job', 'it has no type: it is single-pass', function()
+    redis.call('HSET', JOB, 'type', 'single-pass')
     redis.call('HSETNX', JOB, 'created', now)
   end)
 end
@@ -65,7 +65,7 @@ if (last > 0 or known[1]) and not redis.call('ZSCORE', JOBS, job) then
     redis.call('ZADD', JOBS, 0, job)
   end)
 end
-local fires = redis.call('HMGET', JOB, 'kind', 'disabled', 'acts')
+local fires = redis.call('HMGET', JOB, 'type', 'disabled', 'acts')
 if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', DUE, 'j:' .. job) then
   damage('index', 'job', 'it had no due time in the index: it is added', function()
     redis.call('ZADD', DUE, tonumber(fires[3] or now) or now, 'j:' .. job)

@@ -209,7 +209,7 @@ local function fix_hook(still)
         signal_work(POST_RING) -- the lane may be in its ring, but workers found nothing in it
       else
         redis.call('HSET', RUN, 'hookerror', 'lost')
-        finish(run, now_has('outcome') or 'failed', ENDS)
+        finish(run, now_has('finalstatus') or 'failed', ENDS)
         state = run.state
       end
     end)

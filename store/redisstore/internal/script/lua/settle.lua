@@ -214,7 +214,7 @@ function verdicts.H(run)
   if result ~= '' then
     redis.call('HSET', run.key, 'result', result)
   end
-  finish(run, redis.call('HGET', run.key, 'outcome'), keys)
+  finish(run, redis.call('HGET', run.key, 'finalstatus'), keys)
   run.over = true
 end
 

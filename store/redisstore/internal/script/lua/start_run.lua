@@ -12,7 +12,7 @@ local existing = redis.call('HGET', STARTS, token)
 if existing then
   return { 'existing', existing }
 end
-local v = redis.call('HMGET', JOB, 'run', 'disabled', 'kind')
+local v = redis.call('HMGET', JOB, 'run', 'disabled', 'type')
 local is_declared = v[3] and v[3] ~= 'single-pass'
 if declared == 1 and not is_declared then
   return { 'missing' }

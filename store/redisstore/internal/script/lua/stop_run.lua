@@ -31,7 +31,7 @@ elseif run.state == 'stopping' then
   end
 elseif run.state == 'finishing' then
   redis.call('HSET', run.key, 'hookerror', 'stopped')
-  finish(run, redis.call('HGET', run.key, 'outcome'), keys)
+  finish(run, redis.call('HGET', run.key, 'finalstatus'), keys)
 end
 save_run(run)
 publish(channel)

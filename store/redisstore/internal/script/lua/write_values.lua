@@ -3,7 +3,7 @@
 -- KEYS  1 producer record; then by index: per write its owner (run or job), the value and the owner's names
 -- ARGV  number, ttl, grows (1: a write may take memory), writes: n, (owner or 0, job of a run or '', write as in values.lua) × n
 -- Returns {word, record}: ok and "number word,word,…", of the first time if it is a repeat; a word is ok, ok:SUM, no (not
---       swapped), missing (no such owner), full, kind:LETTER, range, corrupt. unknown (no such producer), stale (a lower number)
+--       swapped), missing (no such owner), full, type:LETTER, range, corrupt. unknown (no such producer), stale (a lower number)
 -- Repeat: the record holds the last number with its reply; the same number answers it again. Where memory is short a batch that grows
 --       is refused by its first write; one that only removes begins with a write that takes none, and passes.
 local PRODUCER = KEYS[1]
@@ -61,7 +61,7 @@ local words = {}
 for i = 1, num() do
   local owner, job = KEYS[num()], arg()
   local w = next_write()
-  words[i] = owner and owned(owner, job) or w.kind == 'r' and count(w) or refusal(w) or write(w)
+  words[i] = owner and owned(owner, job) or w.type == 'r' and count(w) or refusal(w) or write(w)
 end
 record = string.format('%.0f %s', number, table.concat(words, ','))
 redis.call('SET', PRODUCER, record, 'PX', ttl)

@@ -17,7 +17,7 @@ local function list_run(job, token, number)
   redis.call('HSET', META, 'run', number)
   redis.call('ZADD', JOBS, 0, job)
   redis.call('HSET', JOB, 'run', number)
-  redis.call('HSETNX', JOB, 'kind', 'single-pass')
+  redis.call('HSETNX', JOB, 'type', 'single-pass')
   redis.call('HSETNX', JOB, 'created', now)
   redis.call('HSET', STARTS, token, number)
 end

@@ -26,19 +26,19 @@ local function maybe_end(run, keys)
     if run.pending + run.delayed + run.running + run.holds ~= 0 then
       return false
     end
-    local outcome = 'succeeded'
+    local final = 'succeeded'
     if run.failed > 0 then
-      outcome = 'failed'
+      final = 'failed'
     end
     local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter')
     if not (facts[4] and facts[5] and facts[6]) then
       -- No task is left, so no lane is, and no child of one; and each lane left its ring with its
       -- last task. Other litter, like buckets of claimed IDs, is marked.
-      finish(run, outcome, keys, facts, keys.exact and not facts[7])
+      finish(run, final, keys, facts, keys.exact and not facts[7])
       return true
     end
     run.state = 'finishing'
-    redis.call('HSET', run.key, 'state', 'finishing', 'outcome', outcome, 'ended', now)
+    redis.call('HSET', run.key, 'state', 'finishing', 'finalstatus', final, 'ended', now)
     redis.call('SADD', keys.lanes, facts[5])
     redis.call('RPUSH', keys.post, facts[4])
     enter(keys.ring, keys, run, facts[6])

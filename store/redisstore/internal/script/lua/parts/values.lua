@@ -1,47 +1,47 @@
 -- Uses: arguments.
 -- Shared by the scripts that write, read and remove values.
 --
--- A value is a key of its own. A list is a list. Everything else is a hash with the field "kind";
+-- A value is a key of its own. A list is a list. Everything else is a hash with the field "type";
 -- the value of a counter, float, time or value is its field "value", a field F of a map its field
--- ":F". The letters of kinds are c, f, t, v, l, m. A counter of a run is no such key but a field of
+-- ":F". The letters of types are c, f, t, v, l, m. A counter of a run is no such key but a field of
 -- the run's hash, and its letter is r: only write_values and read_value see one.
 --
--- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, kind, op,
+-- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, type, op,
 -- expiry in ms or 0, n, argument × n. Names is the set of the names that a run, or a job, has
 -- values under.
 local MAX_VALUES = 1000 -- of a run or job, as the contract says
 
 local function next_write()
-  local w = { key = KEYS[num()], names = KEYS[num()], name = arg(), kind = arg(), op = arg(), expiry = num(), n = num() }
+  local w = { key = KEYS[num()], names = KEYS[num()], name = arg(), type = arg(), op = arg(), expiry = num(), n = num() }
   w.first, w.last = cursor + 1, cursor + w.n
   cursor = w.last
   return w
 end
 
-local kinds = {} -- by key: the letter of what is there; false for nothing, '?' for what no write left there
-local function kind_at(key)
-  if kinds[key] == nil then
+local types = {} -- by key: the letter of what is there; false for nothing, '?' for what no write left there
+local function type_at(key)
+  if types[key] == nil then
     local stored = redis.call('TYPE', key).ok
     if stored == 'none' then
-      kinds[key] = false
+      types[key] = false
     elseif stored == 'list' then
-      kinds[key] = 'l'
+      types[key] = 'l'
     else
-      kinds[key] = stored == 'hash' and redis.call('HGET', key, 'kind') or '?'
+      types[key] = stored == 'hash' and redis.call('HGET', key, 'type') or '?'
     end
   end
-  return kinds[key]
+  return types[key]
 end
 
 -- refusal says why a write cannot be applied; nil if it can. Fresh is how many values are about to
 -- be made before it.
 local function refusal(w, fresh)
-  local kind = kind_at(w.key)
-  if kind == '?' then
+  local have = type_at(w.key)
+  if have == '?' then
     return w.op ~= 'delete' and 'corrupt' or nil
-  elseif kind and kind ~= w.kind then
-    return 'kind:' .. kind
-  elseif not kind and w.names and w.op ~= 'delete' and w.op ~= 'remove' and redis.call('SCARD', w.names) + (fresh or 0) >= MAX_VALUES then
+  elseif have and have ~= w.type then
+    return 'type:' .. have
+  elseif not have and w.names and w.op ~= 'delete' and w.op ~= 'remove' and redis.call('SCARD', w.names) + (fresh or 0) >= MAX_VALUES then
     return 'full'
   end
 end
@@ -55,7 +55,7 @@ local function next_writes()
     if why then
       bad = i .. ':' .. why
     end
-    if not kind_at(writes[i].key) and (i == 1 or writes[i].key ~= writes[i - 1].key) then
+    if not type_at(writes[i].key) and (i == 1 or writes[i].key ~= writes[i - 1].key) then
       fresh = fresh + 1
     end
   end
@@ -66,7 +66,7 @@ local operations = {}
 
 -- (field, value) × n
 function operations.set(w)
-  redis.call('HSET', w.key, 'kind', w.kind, unpack(ARGV, w.first, w.last))
+  redis.call('HSET', w.key, 'type', w.type, unpack(ARGV, w.first, w.last))
   return 'ok'
 end
 
@@ -98,10 +98,10 @@ end
 
 -- number
 function operations.add(w)
-  if w.kind == 'c' then
+  if w.type == 'c' then
     local word = add_integer(w, 'value')
     if string.sub(word, 1, 2) == 'ok' then
-      redis.call('HSET', w.key, 'kind', 'c')
+      redis.call('HSET', w.key, 'type', 'c')
     end
     return word
   end
@@ -111,7 +111,7 @@ function operations.add(w)
   elseif sum - sum ~= 0 then -- it is infinite
     return 'range'
   end
-  redis.call('HSET', w.key, 'kind', 'f', 'value', string.format('%.17g', sum))
+  redis.call('HSET', w.key, 'type', 'f', 'value', string.format('%.17g', sum))
   return 'ok:' .. redis.call('HGET', w.key, 'value')
 end
 
@@ -122,7 +122,7 @@ function operations.swap(w)
   if some == '1' and had ~= expected or some == '0' and had then
     return 'no'
   end
-  redis.call('HSET', w.key, 'kind', w.kind, field, ARGV[w.last])
+  redis.call('HSET', w.key, 'type', w.type, field, ARGV[w.last])
   return 'ok'
 end
 
@@ -140,7 +140,7 @@ end
 
 -- field × n
 function operations.remove(w)
-  if kind_at(w.key) then
+  if type_at(w.key) then
     redis.call('HDEL', w.key, unpack(ARGV, w.first, w.last))
     if redis.call('HLEN', w.key) == 1 then
       return operations.delete(w)
@@ -156,18 +156,18 @@ end
 
 -- write applies a write that was not refused, and returns the word for its result.
 local function write(w)
-  local had = kind_at(w.key)
+  local had = type_at(w.key)
   local word = operations[w.op](w)
-  kinds[w.key] = nil
+  types[w.key] = nil
   if not had or w.op == 'delete' or w.op == 'remove' then
-    local kind = kind_at(w.key)
-    if w.names and kind and not had then
+    local have = type_at(w.key)
+    if w.names and have and not had then
       redis.call('SADD', w.names, w.name)
-    elseif w.names and not kind then
+    elseif w.names and not have then
       redis.call('SREM', w.names, w.name)
     end
   else
-    kinds[w.key] = had
+    types[w.key] = had
   end
   if w.expiry > 0 and string.sub(word, 1, 2) == 'ok' then
     redis.call('PEXPIRE', w.key, w.expiry)

@@ -242,7 +242,7 @@ func TestARunnerRunsWhileTheModeCannotBeRead(t *testing.T) {
 func TestBadRunnersAreRefusedByField(t *testing.T) {
 	m := manager(t)
 	run := func(context.Context) error { return nil }
-	tick := cron.Trigger{Every: time.Second}
+	tick, back := cron.Trigger{Every: time.Second}, cron.Trigger{Every: -time.Second}
 	for name, c := range map[string]struct {
 		cfg  cron.Config
 		r    cron.Runner
@@ -252,7 +252,7 @@ func TestBadRunnersAreRefusedByField(t *testing.T) {
 		"nothing to run":        {r: cron.Runner{Name: "a", Trigger: tick}, want: "Runners[0].Run"},
 		"never due":             {r: cron.Runner{Name: "a", Run: run}, want: "Runners[0].Trigger.Every"},
 		"due in two ways":       {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: time.Second, Cron: "@daily"}, Run: run}, want: "Runners[0].Trigger.Every"},
-		"negative interval":     {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: -time.Second}, Run: run}, want: "Runners[0].Trigger.Every"},
+		"negative interval":     {r: cron.Runner{Name: "a", Trigger: back, Run: run}, want: "Runners[0].Trigger.Every"},
 		"too often":             {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Every: 1}, Run: run}, want: "Runners[0].Trigger.Every"},
 		"six fields":            {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "0 0 0 1 1 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},
 		"30 February":           {r: cron.Runner{Name: "a", Trigger: cron.Trigger{Cron: "0 0 30 2 *"}, Run: run}, want: "Runners[0].Trigger.Cron"},

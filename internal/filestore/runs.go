@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -61,7 +62,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 			RedriveOf: p.RedriveOf,
 		},
 		Token: p.Token, OpenHolds: map[string]store.HoldRecord{}, FailureCap: p.FailureCap, IdleAfter: p.IdleAfter(),
-		StopIdle: p.StopAfter > 0, Touched: s.now, Served: map[string]float64{}, Values: values{},
+		StopIdle: p.StopAfter > 0, Touched: s.now, Served: map[string]float64{}, Values: values{}, Numbers: values{},
 	}
 	s.Runs = append(s.Runs, r)
 	j.LastRun = r.ID.Number
@@ -170,6 +171,12 @@ func (r *run) hold(h store.HoldChange, now time.Time) {
 func (s *state) record(r *run) store.RunRecord {
 	rec := r.RunRecord
 	rec.Counts, rec.Holds, rec.Reporting = r.counts(), int64(len(r.OpenHolds)), s.reporting(r)
+	for name, v := range r.Numbers {
+		if rec.Counters == nil {
+			rec.Counters = map[string]int64{}
+		}
+		rec.Counters[name], _ = strconv.ParseInt(string(v.Data), 10, 64)
+	}
 	return rec
 }
 

@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -111,7 +112,7 @@ func (s *state) refuses(r *run, t *task, o *store.Outcome) error {
 	}
 	var fresh []store.Write
 	for _, w := range o.Writes {
-		in, err := s.values(w.Scope)
+		in, err := s.values(w.Scope, w.Type)
 		if err == nil {
 			err = in.refuses(&w, fresh, s.now)
 		}
@@ -245,8 +246,12 @@ func (s *state) publish(r *run, children []*task, o *store.Outcome) {
 // count adds the counters of a task. A sum that would leave the range of int64 is left as it was.
 func (r *run) count(counters map[string]int64) {
 	for name, n := range counters {
-		if sum, ok := sumOf(r.Counters[name], n); ok {
-			r.setCounter(name, sum)
+		v := r.Numbers[name]
+		if v == nil {
+			v = &value{Type: store.ValueCounter}
+		}
+		if _, err := v.add(strconv.FormatInt(n, 10)); err == nil {
+			r.Numbers[name] = v
 		}
 	}
 }

@@ -65,7 +65,8 @@ type task struct {
 	Lease store.Lease `json:",omitzero"`
 }
 
-// run is a run with its tasks. Of the record's counts it has those of tasks that have ended.
+// run is a run with its tasks. Of the record it has what cannot be found otherwise: of the counts,
+// those of tasks that have ended.
 type run struct {
 	store.RunRecord
 	Token      string
@@ -82,6 +83,7 @@ type run struct {
 	Expires    time.Time          // of a run that has ended: when it is forgotten
 	Served     map[string]float64 // by queue: its virtual time; see fetching.next
 	Values     values
+	Numbers    values   // the counters, which have names of their own
 	Document   document // its own configuration
 }
 

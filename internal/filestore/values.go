@@ -12,13 +12,16 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// values finds those of a scope.
-func (s *state) values(scope store.ValueScope) (values, error) {
+// values finds those of a scope among which one of the type is.
+func (s *state) values(scope store.ValueScope, typ store.ValueType) (values, error) {
 	switch scope.Of {
 	case store.ScopeRun:
 		r, err := s.run(store.RunID{Job: scope.Job, Number: scope.Run})
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case scope.InRecord(typ):
+			return r.Numbers, nil
 		}
 		return r.Values, nil
 	case store.ScopeJob:
@@ -59,16 +62,12 @@ func (b *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.W
 
 // write applies one write.
 func (s *state) write(w *store.Write) (result store.WriteResult) {
-	in, err := s.values(w.Scope)
-	if err == nil && !w.Scope.InRecord(w.Type) {
+	in, err := s.values(w.Scope, w.Type)
+	if err == nil {
 		err = in.refuses(w, nil, s.now)
 	}
 	if err != nil {
 		return store.WriteResult{Err: err}
-	}
-	if w.Scope.InRecord(w.Type) {
-		r, _ := s.run(store.RunID{Job: w.Scope.Job, Number: w.Scope.Run})
-		return r.writeCounter(w)
 	}
 	v := in.find(w.Name, s.now)
 	switch {
@@ -90,30 +89,6 @@ func (s *state) write(w *store.Write) (result store.WriteResult) {
 	if v.Type == store.ValueMap && len(v.Fields) == 0 || v.Type == store.ValueList && len(v.Items) == 0 {
 		delete(in, w.Name)
 	}
-	return result
-}
-
-// writeCounter applies a write to a counter of a run's record.
-func (r *run) writeCounter(w *store.Write) (result store.WriteResult) {
-	if w.Op == store.WriteDelete {
-		if delete(r.Counters, w.Name); len(r.Counters) == 0 {
-			r.Counters = nil
-		}
-		return result
-	}
-	have, known := r.Counters[w.Name]
-	if !known && len(r.Counters) >= bounds.MaxValues {
-		return store.WriteResult{Err: store.ErrTooManyValues}
-	}
-	n, _ := strconv.ParseInt(string(w.Data[0].Bytes), 10, 64)
-	if w.Op == store.WriteAdd {
-		var ok bool
-		if n, ok = sumOf(have, n); !ok {
-			return store.WriteResult{Err: store.ErrOutOfRange}
-		}
-		result.Sum = strconv.FormatInt(n, 10)
-	}
-	r.setCounter(w.Name, n)
 	return result
 }
 
@@ -231,13 +206,7 @@ func sumOf(a, b int64) (sum int64, ok bool) {
 // ReadValue reads a value, or a part of it.
 func (b *backend) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
 	return read(ctx, b, p, func(s *state, p store.ReadParams) (reply store.ReadReply, err error) {
-		if p.Scope.InRecord(p.Type) {
-			if r, err := s.run(store.RunID{Job: p.Scope.Job, Number: p.Scope.Run}); err == nil {
-				reply.Data = r.readCounter(p.Name)
-			}
-			return reply, nil
-		}
-		in, _ := s.values(p.Scope)
+		in, _ := s.values(p.Scope, p.Type)
 		v := in.find(p.Name, s.now)
 		switch {
 		case v == nil:
@@ -253,21 +222,6 @@ func (b *backend) ReadValue(ctx context.Context, p store.ReadParams) (store.Read
 		}
 		return store.ReadReply{Data: []store.Datum{{Bytes: v.Data}}}, nil
 	})
-}
-
-func (r *run) setCounter(name string, n int64) {
-	if r.Counters == nil {
-		r.Counters = map[string]int64{}
-	}
-	r.Counters[name] = n
-}
-
-// readCounter reads a counter of a run's record.
-func (r *run) readCounter(name string) []store.Datum {
-	if n, ok := r.Counters[name]; ok {
-		return []store.Datum{{Bytes: strconv.AppendInt(nil, n, 10)}}
-	}
-	return nil
 }
 
 // take adds a datum to a reply, unless that has about [bounds.PageBytes] already.

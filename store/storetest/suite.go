@@ -18,7 +18,10 @@
 //
 // One that talks to a server leaves Bubble unset: the suite then waits in real
 // time, with leases of a fraction of a second. The suite holds either way, since it
-// never asserts that something short has not happened yet.
+// never asserts that something short has not happened yet. A store that keeps its state elsewhere
+// can go on with what is stored there each time that the suite calls Advance, as the tests of
+// internal/filestore do: so nothing may be left in memory only. [RunTwins] makes random calls of two
+// stores, most of them bad, and compares the answers.
 package storetest
 
 import (

@@ -309,6 +309,16 @@ var sabotages = map[string]struct {
 		"Contract, Signals",
 		func(s store.Store) store.Store { return &claimsToTell{s} },
 	},
+	"says nothing of subscribers that end badly": {
+		"Contract_Signals",
+		"Contract, Signals",
+		func(s store.Store) store.Store { return &forgivesSubscribers{s} },
+	},
+	"opens sessions as if they were new": {
+		"Contract_Progress",
+		"Contract, Sessions: a run shows which",
+		func(s store.Store) store.Store { return &opensAnew{s} },
+	},
 	"takes every task for a recovered task": {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &recoveredAll{s} }},
 }
 
@@ -342,8 +352,10 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 
 func TestModelCatchesSabotage(t *testing.T) {
 	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares, nor progress, nor bytes
-		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured", "compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
-		"remembers every change", "shows progress of the dead", "takes a producer's clock for its own",
+		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
+		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
+		"opens sessions as if they were new", "remembers every change", "says nothing of subscribers that end badly",
+		"shows progress of the dead", "takes a producer's clock for its own",
 	}
 	for name := range sabotages {
 		if slices.Contains(blind, name) {

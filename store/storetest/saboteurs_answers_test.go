@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -47,4 +48,25 @@ func (s *claimsToTell) Subscribe(ctx context.Context, fn func(store.Signal)) err
 			fn(sig)
 		}
 	})
+}
+
+// forgivesSubscribers does not tell a subscriber why its subscription ended.
+type forgivesSubscribers struct{ store.Store }
+
+func (s *forgivesSubscribers) Subscribe(ctx context.Context, fn func(store.Signal)) error {
+	_ = s.Store.Subscribe(ctx, fn)
+	return nil
+}
+
+// opensAnew forgets what a session reported when its opening is repeated.
+type opensAnew struct{ store.Store }
+
+func (s *opensAnew) OpenSession(
+	ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration,
+) error {
+	err := s.Store.OpenSession(ctx, id, info, lease)
+	if err == nil {
+		_, err = s.Heartbeat(ctx, store.HeartbeatParams{Session: id, Lease: lease})
+	}
+	return err
 }

@@ -49,6 +49,7 @@ type sessionOf struct {
 	id               store.SessionID
 	fetched, settled int64
 	routes           []store.Route
+	others           []store.FetchQueue // beside the queue of the routes
 }
 
 func (s *scene) limitedSession(kinds ...string) *sessionOf {
@@ -65,7 +66,8 @@ func (w *sessionOf) fetch(n int) []store.Delivery {
 	w.Helper()
 	w.fetched++
 	reply, err := w.Fetch(w.Context(), store.FetchParams{
-		Session: w.id, Number: w.fetched, Max: n, PerRun: onePerJob, Queues: []store.FetchQueue{{Queue: "q", Routes: w.routes}},
+		Session: w.id, Number: w.fetched, Max: n, PerRun: onePerJob,
+		Queues: append(w.others, store.FetchQueue{Queue: "q", Routes: w.routes}),
 	})
 	require.NoError(w, err)
 	if len(reply.Deliveries) == 0 {

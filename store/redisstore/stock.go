@@ -108,8 +108,8 @@ func countRoutes(queues []store.FetchQueue) (n int) {
 	return n
 }
 
-// narrow chooses the routes that the next call names. It reports whether others must still be asked
-// for.
+// narrow chooses the routes that the next call names, and with them their queues. It reports
+// whether others must still be asked for.
 func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, more bool) {
 	if countRoutes(queues) <= maxNamed {
 		return queues, false
@@ -126,14 +126,21 @@ func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, mor
 		}
 		chosen[r] = true
 	}
-	for _, q := range queues {
-		routes := make([]store.Route, 0, len(chosen))
-		for r := range chosen {
-			if r.Queue == q.Queue && len(q.Routes) > 0 && k.serves(&q, r) {
+	byQueue := make(map[string][]store.Route)
+	for r := range chosen {
+		byQueue[r.Queue] = append(byQueue[r.Queue], r)
+	}
+	for i := range queues {
+		q := &queues[i]
+		var routes []store.Route
+		for _, r := range byQueue[q.Queue] {
+			if len(q.Routes) > 0 && k.serves(q, r) {
 				routes = append(routes, r)
 			}
 		}
-		named = append(named, store.FetchQueue{Queue: q.Queue, Routes: routes})
+		if len(routes) > 0 {
+			named = append(named, store.FetchQueue{Queue: q.Queue, Routes: routes})
+		}
 	}
 	return named, len(k.rest) > 0
 }

@@ -1,5 +1,5 @@
-// Configure shows how the kinds of a handler set are run, and changes one of them while everything
-// runs. It needs the namespace only, not the handlers: workers publish what their sets are.
+// Configure shows the attributes of handler sets and their kinds, and changes them while workers
+// run. It needs only the namespace, not the handlers, because workers publish their sets.
 //
 //	configure -store redis://localhost:6379                               lists every set
 //	configure … -set post -kind mail -timeout 30s -retries 8 -why "slow today"
@@ -21,13 +21,13 @@ import (
 
 func main() {
 	store := flag.String("store", "redis://localhost:6379", "where the jobs live")
-	set := flag.String("set", "", "handler set; none lists all")
-	kind := flag.String("kind", "", "its kind; none is the set itself")
+	set := flag.String("set", "", "handler `set` (default: list all)")
+	kind := flag.String("kind", "", "`kind` of the set (default: the set itself)")
 	timeout := flag.Duration("timeout", 0, "of an attempt")
-	retries := flag.Int("retries", 0, "after a failed attempt; -1 for none")
-	params := flag.String("params", "", "of the handlers, as JSON")
+	retries := flag.Int("retries", 0, "`number` of retries; -1 means none")
+	params := flag.String("params", "", "parameters of the handlers, as `JSON`")
 	why := flag.String("why", "", "for the history")
-	reset := flag.Bool("reset", false, "go back to the code")
+	reset := flag.Bool("reset", false, "go back to the values in code")
 	history := flag.Bool("history", false, "list the last changes")
 	flag.Parse()
 	ctx := context.Background()

@@ -1,4 +1,4 @@
-// Csv imports a million rows in bounded memory: tasks say where their rows lie in the file.
+// Csv imports a million rows in bounded memory. A task knows where its rows are in the file.
 package main
 
 import (
@@ -36,17 +36,17 @@ func main() {
 	db, set := &sync.Map{}, handlers.NewSet("csv", handlers.SetConfig{})
 	handlers.Handle(set, func(ctx context.Context, t *handlers.Task[importArgs]) error {
 		_, err := t.EnqueueAll(ctx, chunks(file, 1000))
-		return err // nil: now the chunks appear, all at once
+		return err // nil: now all chunks appear at once
 	}, nil)
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[chunkArgs]) error {
 		rows, err := csv.NewReader(io.NewSectionReader(file, t.Args.From, t.Args.To-t.Args.From)).ReadAll()
-		db.Store(t.Args.From, len(rows)) // a key of its own: a chunk that is loaded twice counts once
+		db.Store(t.Args.From, len(rows)) // each chunk has its own key: if it is loaded twice, it counts once
 		return err
 	}, nil)
 	m := must(syncjob.Open(ctx, "memory://", syncjob.Config{Registry: must(handlers.NewRegistry(set))}))
 	defer m.Close()
 	run := must(m.Start(ctx, syncjob.Job{Name: "orders", Set: "csv", Root: importArgs{}}, nil))
-	must(must(m.NewWorker(syncjob.WorkerConfig{})).RunOnce(ctx)) // until nothing is left
+	must(must(m.NewWorker(syncjob.WorkerConfig{})).RunOnce(ctx)) // until no task is left
 	end, loaded, mem := must(run.State(ctx)), 0, runtime.MemStats{}
 	db.Range(func(_, n any) bool { loaded += n.(int); return true })
 	runtime.ReadMemStats(&mem)
@@ -56,7 +56,7 @@ func main() {
 	)
 }
 
-// chunks yields the parts of a file. It parses the rows, as a quoted field may hold a line break.
+// chunks yields the parts of a file. It parses rows, because a quoted field may have a line break.
 func chunks(file io.ReaderAt, rows int) iter.Seq2[enqueue.Item, error] {
 	return func(yield func(enqueue.Item, error) bool) {
 		r, err := csv.NewReader(io.NewSectionReader(file, 0, 1<<62)), error(nil)

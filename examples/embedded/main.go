@@ -1,4 +1,4 @@
-// Embedded runs a worker inside of an HTTP service that starts jobs and shows how far they are.
+// Embedded runs a worker in an HTTP service. The service starts jobs and shows their progress.
 package main
 
 import (
@@ -37,7 +37,7 @@ func main() {
 		return err
 	}, nil)
 	handlers.Handle(set, func(context.Context, *handlers.Task[imageArgs]) error {
-		time.Sleep(20 * time.Millisecond) // a thumbnail is made
+		time.Sleep(20 * time.Millisecond) // here the thumbnail is made
 		return nil
 	}, nil)
 	m := must(syncjob.Open(ctx, *store, syncjob.Config{Registry: must(handlers.NewRegistry(set))}))
@@ -55,7 +55,7 @@ func main() {
 			http.Error(w, err.Error(), http.StatusConflict)
 			return
 		}
-		for s, err := range run.Watch(r.Context()) { // a client that leaves ends the watching, not the run
+		for s, err := range run.Watch(r.Context()) { // if the client leaves, watching ends, but not the run
 			if err != nil {
 				return
 			}
@@ -68,7 +68,7 @@ func main() {
 	listener := must(net.Listen("tcp", *addr))
 	fmt.Printf("try: curl -N -d images=200 http://%s/albums/summer\n", listener.Addr())
 	go func() { log.Fatal(http.Serve(listener, nil)) }()
-	must(0, <-drained) // after SIGINT or SIGTERM: what has begun is finished
+	must(0, <-drained) // after SIGINT or SIGTERM: running tasks are finished
 	fmt.Println("drained")
 }
 

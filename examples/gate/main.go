@@ -1,6 +1,6 @@
-// Gate runs a nightly report on one machine at a time, of all that are set to do it: they fire
-// together, and whoever finds the place taken sees by whom, and lets it be. Without a Redis it
-// plays three machines and two short nights. On a real machine:
+// Gate runs a nightly report on several machines, but only on one at a time. All machines try at
+// the same time. A machine that does not get the place sees who holds it, and skips the report.
+// Without Redis, the program simulates three machines and two short nights. On a real machine:
 //
 //	gate -redis redis://localhost:6379 -hosts 1 -night 24h -nights 365
 package main
@@ -23,9 +23,9 @@ import (
 )
 
 func main() {
-	url := flag.String("redis", "", "where the semaphore lives; in memory if empty")
-	hosts := flag.Int("hosts", 3, "machines to play in this process")
-	night := flag.Duration("night", 400*time.Millisecond, "from one night to the next")
+	url := flag.String("redis", "", "`URL` of the Redis for the semaphore (default: in memory)")
+	hosts := flag.Int("hosts", 3, "`number` of machines to simulate")
+	night := flag.Duration("night", 400*time.Millisecond, "time from one night to the next")
 	nights := flag.Int("nights", 2, "how many nights")
 	flag.Parse()
 	s := memstore.New(nil)
@@ -35,11 +35,11 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	m, err := syncjob.New(s, syncjob.Config{}) // to know the mode of the namespace
+	m, err := syncjob.New(s, syncjob.Config{}) // to read the mode of the namespace
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Nothing runs in read-only mode, which Manager.SetMode sets for all machines, nor on a machine
+	// Nothing runs in read-only mode, which Manager.SetMode sets for all machines, or on a machine
 	// under maintenance.
 	allowed := func(ctx context.Context) bool { return m.Writable(ctx) && os.Getenv("MAINTENANCE") == "" }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -49,7 +49,7 @@ func main() {
 		gate := semaphore.Gate{
 			Semaphores: semaphore.New(s),
 			Key:        "nightly-report",
-			TTL:        30 * time.Second, // a machine that dies holds up the others for so long
+			TTL:        30 * time.Second, // if a machine dies, the others wait this long
 			Holder:     fmt.Sprintf("machine %d, process %d", i+1, os.Getpid()),
 			CanRun:     allowed,
 			OnError:    func(err error) { log.Print(err) },
@@ -57,7 +57,7 @@ func main() {
 		machines.Go(func() {
 			for n := 1; n <= *nights && ctx.Err() == nil; n++ {
 				err := gate.Run(ctx, func(ctx context.Context) error {
-					// ctx ends if the lease is lost; whatever the report writes can carry the fencing number.
+					// ctx ends if the lease is lost. The report can write the fencing number with its data.
 					lease, _ := semaphore.FromContext(ctx) // a gate calls it
 					fmt.Printf("%s: runs, night %d, fencing number %d\n", gate.Holder, n, lease.Fence)
 					return sleep(ctx, *night/4)

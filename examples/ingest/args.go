@@ -7,17 +7,17 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// The queues of the three kinds, unless the command line names others.
+// The queues of the three kinds, unless the command line has others.
 const (
 	restartQueue = "restart"
 	pathQueue    = "path"
 	fileQueue    = "file"
 )
 
-// Paths travel as bytes, which JSON carries as base64: a name need not be valid UTF-8, and
-// a JSON string would quietly replace what is not.
+// Paths are stored as bytes, in JSON as base64. A file name need not be valid UTF-8, and a JSON
+// string would silently replace bytes that are not.
 
-// syncArgs are the arguments of the root task, and so of the run: every task reads them.
+// syncArgs are the arguments of the root task and of the run. Every task reads them.
 type syncArgs struct {
 	Src          []byte   `json:"src"` // absolute
 	Dst          []byte   `json:"dst"` // absolute
@@ -32,7 +32,7 @@ type syncArgs struct {
 // Kind implements enqueue.Args.
 func (syncArgs) Kind() string { return "sync" }
 
-// scanArgs name one directory to compare with its copy.
+// scanArgs name a directory to compare with its copy.
 type scanArgs struct {
 	Dir []byte `json:"dir"` // relative to the source; empty for the source itself
 }
@@ -40,13 +40,13 @@ type scanArgs struct {
 // Kind implements enqueue.Args.
 func (scanArgs) Kind() string { return "scan" }
 
-// filesArgs are files of one directory that need work. They were compared by the scan of the
-// directory, once: that decision is part of the arguments, so an attempt that finds a
-// file copied knows that one before it did it, in this run.
+// filesArgs are files of one directory that need work. The scan of the directory compared them
+// once. Its decision is part of the arguments. So if an attempt finds that a file is copied, an
+// earlier attempt in this run copied it.
 type filesArgs struct {
 	Dir  []byte   `json:"dir"`
-	Copy [][]byte `json:"copy,omitempty"` // names of files and links to be copied
-	Mode [][]byte `json:"mode,omitempty"` // names of files of which only the mode differs
+	Copy [][]byte `json:"copy,omitempty"` // names of files and links to copy
+	Mode [][]byte `json:"mode,omitempty"` // names of files with a different mode only
 }
 
 // Kind implements enqueue.Args.
@@ -54,7 +54,7 @@ func (filesArgs) Kind() string { return "files" }
 
 func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) }
 
-// tree is the pair of trees that a run brings together.
+// tree is the pair of trees of a run.
 type tree struct {
 	syncArgs
 	src, dst string
@@ -68,13 +68,13 @@ func loadTree(run *handlers.RunRef) (*tree, error) {
 		return nil, err
 	}
 	exclude, err := t.Exclude.compile()
-	if err != nil { // the command line has checked it
+	if err != nil { // the command line was checked
 		return nil, handlers.Permanent(fmt.Errorf("arguments of the run: %w", err))
 	}
 	t.src, t.dst, t.exclude = string(t.Src), string(t.Dst), exclude
 	return t, nil
 }
 
-// source and copied are the two ends of a relative path.
+// source and copied return the two full paths of a relative path.
 func (t *tree) source(rel string) string { return filepath.Join(t.src, rel) }
 func (t *tree) copied(rel string) string { return filepath.Join(t.dst, rel) }

@@ -17,29 +17,28 @@ import (
 
 // The sync-time cache
 //
-// A scan that finds a file like its source writes down what the source was like then, and the
-// next run of the job need not look at the copy while the source stays the same. What
-// is known of a directory is packed in one field of one map of the job: 8 bytes a file,
-// never a key per file.
+// If a scan finds that a copy is equal to its source, it stores a mark of the source. If the source
+// is the same in the next run of the job, that run need not look at the copy. The marks of a
+// directory are one field of one map of the job: 8 bytes for each file, not a key for each file.
 //
-// The cache knows nothing of who else writes to the destination. A directory of which the time or
-// mode was touched is forgotten before it is put right, so a file that was added or removed there
-// is noticed; one whose content was changed in place is not, which is what -ignore-cache is for.
+// The cache does not see other writers to the destination. If the time or mode of a directory was
+// changed, its marks are removed before it is corrected. So added and removed files are noticed. A
+// file that was changed in place is not: use -ignore-cache for that.
 
-// maxCached bounds what is kept of one directory; of a larger one nothing is.
+// maxCached is the largest directory that is cached.
 const maxCached = 30_000
 
 // cacheName is the job's map.
 const cacheName = "synced"
 
-// cache is the part of a job's cache that is about one pair of trees. A nil cache knows nothing.
+// cache is the part of a job's cache for one pair of trees. A nil cache is empty.
 type cache struct {
 	known *values.Map[[]byte]
 	trees string
 }
 
-// openCache returns the cache of the job that a task belongs to; nil if the run does not
-// want it, or there is no manager, as in tests of one handler.
+// openCache returns the cache of the task's job. It is nil if the run does not use it, or if there
+// is no manager, as in tests of one handler.
 func openCache(ctx context.Context, job string, t *tree) *cache {
 	m, ok := syncjob.FromContext(ctx)
 	if !ok || t.IgnoreCache || t.DryRun {
@@ -54,7 +53,7 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 
 func (c *cache) field(rel string) string { return c.trees + "/" + rel }
 
-// forget drops what is known of a directory.
+// forget removes the marks of a directory.
 func (c *cache) forget(ctx context.Context, rel string) error {
 	if c == nil {
 		return nil
@@ -62,14 +61,14 @@ func (c *cache) forget(ctx context.Context, rel string) error {
 	return c.known.Remove(ctx, c.field(rel))
 }
 
-// directory reads what is known of a directory.
+// directory reads the marks of a directory.
 func (c *cache) directory(ctx context.Context, rel string) (*cachedDir, error) {
 	d := &cachedDir{cache: c, rel: rel}
 	if c == nil {
 		return d, nil
 	}
 	packed, _, err := c.known.Get(ctx, c.field(rel))
-	if err != nil && !errors.Is(err, store.ErrCorrupt) { // what cannot be read is not known
+	if err != nil && !errors.Is(err, store.ErrCorrupt) { // marks that cannot be read count as unknown
 		return nil, err
 	}
 	d.known = make(map[uint64]bool, len(packed)/8)
@@ -85,10 +84,10 @@ type cachedDir struct {
 	rel   string
 	known map[uint64]bool
 	found []byte
-	news  bool // something was found that was not known
+	news  bool // a new mark was found
 }
 
-// mark is what is remembered of a file: it changes with all that a sync looks at.
+// mark returns the mark of a file. It changes with everything that a sync compares.
 func mark(name string, src fs.FileInfo) uint64 {
 	sum := sha256.Sum256(
 		fmt.Appendf(
@@ -98,13 +97,13 @@ func mark(name string, src fs.FileInfo) uint64 {
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
-// has reports whether the copy of a file was found like it, as it is now, before. Links are always
-// looked at.
+// has reports whether an earlier scan found that the copy is equal to the file as it is now. Links
+// are always compared.
 func (d *cachedDir) has(name string, src fs.FileInfo) bool {
 	return d.known != nil && src.Mode().IsRegular() && d.known[mark(name, src)]
 }
 
-// add notes that the copy of a file is like it.
+// add records that the copy of a file is equal to it.
 func (d *cachedDir) add(name string, src fs.FileInfo) {
 	if d.cache == nil || !src.Mode().IsRegular() || len(d.found) >= 8*maxCached {
 		return
@@ -114,7 +113,7 @@ func (d *cachedDir) add(name string, src fs.FileInfo) {
 	d.news = d.news || !d.known[m]
 }
 
-// save keeps what was found for the next run, with the success of the scan, unless that is what was
+// save stores the marks for the next run, with the success of the scan, unless they are already
 // known.
 func (d *cachedDir) save(a *handlers.Attempt, synced handlers.Map[[]byte]) error {
 	switch n := len(d.found) / 8; {

@@ -198,7 +198,7 @@ func TestMisuseIsToldByItsFlag(t *testing.T) {
 		"start -src . -files-per-task 1001":        "-files-per-task: is not between 1 and 1000",
 		"start -src . -exclude-name (":             "-exclude-name: error parsing regexp",
 		"start -src . -exclude-dir (":              "-exclude-dir: error parsing regexp",
-		"start -src . -exclude-type file":          `-exclude-type: "file" is none of block, character`,
+		"start -src . -exclude-type file":          `-exclude-type: "file" is not one of block, character`,
 		"start -src . -log-level loud":             "-log-level",
 		"start -src . -log-file /not/there":        "-log-file: open /not/there",
 		"start -src . -profile /not/there":         "-profile: open /not/there",

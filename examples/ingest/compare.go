@@ -7,15 +7,15 @@ import (
 	"syscall"
 )
 
-// action is what makes a file of the copy like its source.
+// action is what must be done to make a copy equal to its source.
 type action int
 
 // The actions.
 const (
-	keep   action = iota // it is like it
-	chmod                // it has the right content, but another mode
-	create               // it is missing
-	modify               // it has other content, or is something else
+	keep   action = iota // the copy is equal
+	chmod                // the copy has the right content, but another mode
+	create               // the copy is missing
+	modify               // the copy has other content, or another type
 )
 
 // Reasons why a file has no copy.
@@ -26,8 +26,8 @@ var (
 	errChanged      = errors.New("changed each time that it was copied")
 )
 
-// compare decides what the copy of a file or link needs. Content is taken to be the same
-// if size and modification time are; with IgnoreCache it is never taken to be the same.
+// compare decides what the copy of a file or link needs. Contents count as equal if size and
+// modification time are equal; with IgnoreCache they never do.
 //
 // A [*fileError] says that the file cannot be synced.
 func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
@@ -37,7 +37,7 @@ func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
 	dst, err := os.Lstat(t.copied(rel))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return create, nil // in a dry run the directories above may not be there
+		return create, nil // in a dry run the parent directories may be missing
 	case err != nil:
 		return keep, ofEntry(err)
 	case dst.IsDir():
@@ -54,7 +54,7 @@ func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
 	return keep, nil
 }
 
-// compareLinks compares where two links lead. Their own times and modes are not kept.
+// compareLinks compares the targets of two links. Their own times and modes are not copied.
 func (t *tree) compareLinks(rel string) (action, error) {
 	want, err := os.Readlink(t.source(rel))
 	if err != nil {

@@ -12,35 +12,35 @@ import (
 	"time"
 )
 
-// copier replaces one file by a copy of another, as a whole: whoever opens it meanwhile
-// sees the old content or the new. It is safe against another attempt at the same file that does
-// not know yet that it lost its lease.
+// copier replaces one file by a copy of another in one step: a reader sees the old content or the
+// new one. It is safe even if another attempt copies the same file because it does not know yet
+// that it lost its lease.
 type copier struct {
 	from, to string
 	temp     string // in the directory of to
-	// progress is told how much of a file that takes several buffers is copied.
+	// progress is called with the copied size of a file that is larger than a buffer.
 	progress func(done int64)
 }
 
-// bufferSize is how much is copied between two looks at the context.
+// bufferSize is how much is copied between two checks of the context.
 const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// changeTries is how often a file is copied that changes meanwhile, and changePause how long it is
-// left alone before the second time.
+// changeTries is how often a file is copied if it changes meanwhile. changePause is the wait before
+// the second try.
 const (
 	changeTries = 3
 	changePause = 50 * time.Millisecond
 )
 
-// fresh is how long after its last change a file is read twice. A write that is under way moves the
-// time of the file once, when it begins: so that time tells of no change while it goes on.
+// fresh is how long after its last change a file is read twice. A write changes the time of the
+// file only when it begins, so the time does not show that the write still goes on.
 const fresh = 10 * time.Second
 
-// replace makes the copy and returns its size. A source that changes meanwhile is copied again, a
-// few times; then it says errChanged, and the copy is what it was. The temporary file is left to
-// discard.
+// replace makes the copy and returns its size. If the source changes meanwhile, it is copied again,
+// a few times. After that, replace returns errChanged, and the copy is as before. The caller
+// removes the temporary file with discard.
 func (c copier) replace(ctx context.Context, src fs.FileInfo) (n int64, err error) {
 	for try := range changeTries {
 		if try > 0 {
@@ -59,8 +59,8 @@ func (c copier) replace(ctx context.Context, src fs.FileInfo) (n int64, err erro
 	return 0, err
 }
 
-// copy tries once. The source is looked at before the first byte is read and after the last: if it
-// is not the same, in size, time or place, the copy may be of two halves that never were one file.
+// copy tries once. It compares the source before the first byte and after the last byte. If size,
+// time or place differ, the copy may be a mix of two versions of the file.
 func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	switch src.Mode().Type() {
 	case 0:
@@ -88,7 +88,7 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	begun := time.Now()
 	n, err := c.read(ctx, in, opened.Size(), c.into(out))
 	if err == nil {
-		err = out.Truncate(n) // with the hole that ends it
+		err = out.Truncate(n) // also the hole at its end
 	}
 	if err == nil && begun.Sub(opened.ModTime()) < fresh {
 		_, err = c.read(ctx, in, opened.Size(), sameAs(out))
@@ -102,7 +102,7 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	return n, errors.Join(err, out.Close())
 }
 
-// compare looks whether the source is still what it was when it was opened.
+// compare checks that the source has not changed since it was opened.
 func (c copier) compare(in *os.File, opened fs.FileInfo) error {
 	now, err := in.Stat()
 	if err != nil {
@@ -118,8 +118,8 @@ func (c copier) compare(in *os.File, opened fs.FileInfo) error {
 	return nil
 }
 
-// create makes the temporary file: always a new one, so that another attempt that has
-// the old one open writes into nothing.
+// create makes a new temporary file. So another attempt that has the old one open cannot write into
+// it.
 func (c copier) create() (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 	out, err := os.OpenFile(c.temp, flags, 0o600)
@@ -141,7 +141,7 @@ func (c copier) complete(out *os.File, src fs.FileInfo) error {
 	if err := os.Rename(c.temp, c.to); err != nil {
 		return err
 	}
-	// The name may have been another attempt's by then, and the file half written.
+	// The name may belong to another attempt now, with a file that is not complete.
 	mine, err := out.Stat()
 	if err != nil {
 		return err
@@ -169,11 +169,11 @@ func (c copier) link() error {
 	return os.Rename(c.temp, c.to)
 }
 
-// discard removes the temporary file. Mostly there is none; one that cannot be removed is in
-// the way of the next attempt to make it, which says so.
+// discard removes the temporary file. Usually there is none. If it cannot be removed, the next
+// attempt cannot make it, and reports that.
 func (c copier) discard() { _ = os.Remove(c.temp) }
 
-// into returns what writes pieces of the source to the copy.
+// into returns a function that writes pieces of the source to the copy.
 func (c copier) into(out *os.File) func(piece []byte, at int64) error {
 	return func(piece []byte, at int64) error {
 		if _, err := out.WriteAt(piece, at); err != nil {
@@ -186,7 +186,7 @@ func (c copier) into(out *os.File) func(piece []byte, at int64) error {
 	}
 }
 
-// sameAs returns what compares pieces of the source with the copy.
+// sameAs returns a function that compares pieces of the source with the copy.
 func sameAs(out *os.File) func(piece []byte, at int64) error {
 	return func(piece []byte, at int64) error {
 		buffer := buffers.Get().(*[bufferSize]byte)
@@ -202,9 +202,8 @@ func sameAs(out *os.File) func(piece []byte, at int64) error {
 	}
 }
 
-// read hands on the content of a file of so many bytes, piece by piece, without its holes, and
-// returns how long it is. It tells errors of the source from those of the destination, which
-// io.Copy does not.
+// read passes the content of a file on, piece by piece, without its holes, and returns its length.
+// Unlike io.Copy, it distinguishes errors of the source from errors of the destination.
 func (c copier) read(
 	ctx context.Context, in *os.File, size int64, use func(piece []byte, at int64) error,
 ) (int64, error) {
@@ -224,8 +223,8 @@ func (c copier) read(
 	}
 }
 
-// readExtent reads from one position to another, and returns the one that it came to. The error is
-// [io.EOF] at the end of the file.
+// readExtent reads from one position to another, and returns the position that it reached. The
+// error is [io.EOF] at the end of the file.
 func readExtent(ctx context.Context, in *os.File, at, to int64, use func(piece []byte, at int64) error) (int64, error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)

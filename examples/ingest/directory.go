@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// keptMode are the bits of a mode that a copy has too.
+	// keptMode has the bits of a mode that are copied.
 	keptMode = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-	// ownerMode is what the owner must be allowed in a directory that is written to.
+	// ownerMode has the rights that the owner of a directory needs to write to it.
 	ownerMode = 0o700
 )
 
-// directory makes the copy of a directory, or brings its mode and time up to date. What is in
-// it is not its business. One that cannot be given its mode and time is listed, and is no error.
+// directory makes the copy of a directory, or updates its mode and time, but not its entries. If
+// the mode and time cannot be set, the directory is listed; this is not an error.
 func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel string, r *record) error {
 	src, err := t.sourceInfo(rel)
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	mode := src.Mode() & keptMode
 	have, err := t.copiedInfo(rel)
 	if err != nil || !like(have, src) {
-		// Somebody may have changed what is in it. First of all, so that an attempt
-		// that dies after it was put right leaves nothing to trust.
+		// The entries may have changed. Forget the marks first: an attempt may die after it corrected the
+		// directory.
 		if err := known.forget(ctx, rel); err != nil {
 			return err
 		}
@@ -53,12 +53,13 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	return err
 }
 
-// like reports whether a directory has the mode and time of another.
+// like reports whether two directories have the same mode and time.
 func like(have, src fs.FileInfo) bool {
 	return have.Mode()&keptMode == src.Mode()&keptMode && have.ModTime().Equal(src.ModTime())
 }
 
-// putDirectory does it, given what is in its place, or the error of looking there.
+// putDirectory makes or updates the directory. It gets what is in its place, or the error of that
+// read.
 func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, have fs.FileInfo, err error) error {
 	path := t.copied(rel)
 	mode := src.Mode() & keptMode
@@ -89,9 +90,9 @@ func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, hav
 func makeDirectory(path, rel string, mode fs.FileMode, modified time.Time) error {
 	mkdir := os.Mkdir
 	if rel == "" {
-		mkdir = os.MkdirAll // the destination, with what is above it
+		mkdir = os.MkdirAll // the destination, with its parents
 	}
-	// Two attempts may meet here, if one of them does not know yet that it is out.
+	// Two attempts may be here at once, if one of them does not know yet that it lost its lease.
 	if err := mkdir(path, ownerMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -102,7 +103,7 @@ func describeDirectory(path string, mode fs.FileMode, modified time.Time) error 
 	return modeOnly(errors.Join(os.Chmod(path, mode|ownerMode), setModified(path, modified)))
 }
 
-// modeOnly marks an error of a directory that is there.
+// modeOnly marks an error of a directory that exists.
 func modeOnly(err error) error {
 	if lasts(err) {
 		return &modeError{err}
@@ -110,28 +111,28 @@ func modeOnly(err error) error {
 	return err
 }
 
-// keepTime gives the copy of a directory the time of its source again. Several tasks may write into
-// one directory at once, in any order, and each write moves the time: so each task calls this
-// after its last write. Whichever call comes last comes after every write.
+// keepTime sets the time of a copied directory to that of its source again. Several tasks may write
+// into one directory at once, and each write changes the time. So each task calls this after its
+// last write. Then the last call comes after every write.
 func (t *tree) keepTime(rel string) error {
 	if t.DryRun {
 		return nil
 	}
 	src, err := t.sourceInfo(rel)
 	if err != nil {
-		return nil //nolint:nilerr // it is gone, and the task has said so
+		return nil //nolint:nilerr // it is gone, and the task has reported it
 	}
 	have, err := t.copiedInfo(rel)
 	if err == nil && !have.ModTime().Equal(src.ModTime()) {
 		err = setModified(t.copied(rel), src.ModTime())
 	}
 	if lasts(err) {
-		return nil // it is somebody else's: its scan, or that above it, has said so
+		return nil // another user owns it: its scan, or that of its parent, has reported it
 	}
 	return err
 }
 
-// sourceInfo describes an entry of the source. The top may be a link to a directory.
+// sourceInfo describes an entry of the source. The root may be a link to a directory.
 func (t *tree) sourceInfo(rel string) (fs.FileInfo, error) {
 	if rel == "" {
 		return os.Stat(t.src)
@@ -139,7 +140,7 @@ func (t *tree) sourceInfo(rel string) (fs.FileInfo, error) {
 	return os.Lstat(t.source(rel))
 }
 
-// copiedInfo describes an entry of the destination, whose top may be a link too.
+// copiedInfo describes an entry of the destination. Its root may be a link, too.
 func (t *tree) copiedInfo(rel string) (fs.FileInfo, error) {
 	if rel == "" {
 		return os.Stat(t.dst)
@@ -147,8 +148,8 @@ func (t *tree) copiedInfo(rel string) (fs.FileInfo, error) {
 	return os.Lstat(t.copied(rel))
 }
 
-// close gives directories the mode of their source, the innermost first: a closed
-// directory cannot be entered.
+// close gives directories the mode of their source, the innermost first, because a closed directory
+// cannot be entered.
 func (t *tree) close(dirs []closedDir) error {
 	var problems []error
 	slices.SortFunc(dirs, func(a, b closedDir) int { return cmp.Compare(depth(b.Dir), depth(a.Dir)) })

@@ -6,19 +6,18 @@ import (
 	"syscall"
 )
 
-// fileError is an error that concerns one entry and no more: it is counted and listed, and the task
-// goes on. After any other error of an entry the task goes on with the others, too, and then fails
-// its attempt: the next may find the disk less full.
+// fileError is an error of one entry only. It is counted and listed, and the task continues. After
+// any other error the task also continues with the other entries, but then the attempt fails: the
+// next attempt may find more space on the disk.
 type fileError struct{ cause error }
 
 // Error implements error.
 func (e *fileError) Error() string { return e.cause.Error() }
 
-// Unwrap returns what happened.
+// Unwrap returns the cause.
 func (e *fileError) Unwrap() error { return e.cause }
 
-// lasting are what the destination says of an entry that it will not take, however often it is
-// tried.
+// lasting has the errors of the destination that a retry does not change.
 var lasting = []syscall.Errno{
 	syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENAMETOOLONG, syscall.EILSEQ, syscall.EINVAL, syscall.ELOOP,
 	syscall.ENOTDIR, syscall.EISDIR, syscall.ENOTEMPTY, syscall.EFBIG, syscall.ENOTSUP, syscall.ETXTBSY, syscall.EMLINK,
@@ -28,7 +27,7 @@ func lasts(err error) bool {
 	return slices.ContainsFunc(lasting, func(no syscall.Errno) bool { return errors.Is(err, no) })
 }
 
-// ofEntry makes an error of the destination one of the entry, if trying again will not help.
+// ofEntry turns an error of the destination into an error of the entry, if a retry will not help.
 func ofEntry(err error) error {
 	var failed *fileError
 	var mode *modeError
@@ -38,12 +37,12 @@ func ofEntry(err error) error {
 	return err
 }
 
-// modeError says that a directory is there and cannot be given its mode or time, as it is somebody
-// else's.
+// modeError says that a directory exists, but its mode or time cannot be set, because another user
+// owns it.
 type modeError struct{ cause error }
 
 // Error implements error.
 func (e *modeError) Error() string { return e.cause.Error() }
 
-// Unwrap returns what happened.
+// Unwrap returns the cause.
 func (e *modeError) Unwrap() error { return e.cause }

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// The events: what is about to happen to a file or a directory of the copy. A file is everything
-// that is not a directory.
+// The events: changes of a file or a directory of the copy. Everything that is not a directory is a
+// file.
 const (
 	fileCreate      = "file.create"
 	fileModify      = "file.modify"
@@ -16,13 +16,13 @@ const (
 	directoryModify = "directory.modify" // its mode or time
 )
 
-// around registers hooks for every event. An error of Before skips
-// the event, and After: the file is listed as failed. An error of
-// After fails the task, which is tried again.
+// around registers hooks for every event. If Before returns an error, the event and After are
+// skipped, and the file is listed as failed. If After returns an error, the task fails and is tried
+// again.
 //
-// A task may be tried again after its worker was killed between an event and the end of the
-// task; then the hooks are called again for files that are copied already. So each change is
-// announced at least once.
+// If a worker is killed between an event and the end of the task, the task is tried again. Then the
+// hooks are called again for files that are already copied. So the hooks are called at least once
+// for each change.
 func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
 	if before := hooks.Before; before != nil {
 		hooks.Before = func(ctx context.Context, e handlers.Event) error {

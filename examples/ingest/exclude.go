@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// excludes say what is left out, as on the command line.
+// excludes say what is left out, in the form of the command line.
 type excludes struct {
-	Names []string `json:"names,omitempty"` // expressions to be found in the full source path of files
-	Dirs  []string `json:"dirs,omitempty"`  // and of directories, with all that is in them
+	Names []string `json:"names,omitempty"` // expressions for the full source path of files
+	Dirs  []string `json:"dirs,omitempty"`  // expressions for directories, which are left out with their entries
 	Types []string `json:"types,omitempty"`
 }
 
-// fileTypes are the types by the names of -exclude-type.
+// fileTypes are the types, by their names for -exclude-type.
 var fileTypes = map[string]fs.FileMode{
 	"regular":   0,
 	"directory": fs.ModeDir,
@@ -27,13 +27,13 @@ var fileTypes = map[string]fs.FileMode{
 	"link":      fs.ModeSymlink,
 }
 
-// excluder is excludes, ready to be asked.
+// excluder is the compiled form of excludes.
 type excluder struct {
 	names, dirs []*regexp.Regexp
 	types       []fs.FileMode
 }
 
-// compile reports every expression and type that is not one.
+// compile reports every expression and type that is not valid.
 func (x excludes) compile() (*excluder, error) {
 	var problems []error
 	expressions := func(flag string, list []string) []*regexp.Regexp {
@@ -56,7 +56,7 @@ func (x excludes) compile() (*excluder, error) {
 		mode, ok := fileTypes[name]
 		if !ok {
 			problems = append(
-				problems, &usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is none of %s", name, typeNames())},
+				problems, &usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is not one of %s", name, typeNames())},
 			)
 			continue
 		}

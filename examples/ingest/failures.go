@@ -12,7 +12,7 @@ const failuresUsage = `ingest failures NAME -store redis://HOST:PORT [-json]
 Lists the tasks of the newest run of a job that failed for good. With -json each is an object in
 a line of its own.`
 
-// failures is the command.
+// failures is the command "failures".
 func failures(ctx context.Context, args []string, io streams) error {
 	return onRun(ctx, failuresUsage, args, io, func(o *operator, run *syncjob.Run) error {
 		table := newTable(io.out)

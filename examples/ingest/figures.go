@@ -12,21 +12,21 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// maxListed bounds the list of files that could not be synced; they are all counted.
+// maxListed is the largest length of the list of files that could not be synced. All of them are
+// counted.
 const maxListed = 100
 
-// figures are what was done to files, which is everything but directories. Each that is not
+// figures count what was done to files: to everything except directories. Each file that is not
 // excluded is copied, unchanged, failed or changed, unless its task failed or was cancelled. A
-// directory that cannot be read or made counts as one that failed, with all that is in it. One that
-// cannot be given its mode or time, as it is somebody else's, is listed and not counted: what is in
-// it is synced.
+// directory that cannot be read or made counts as one failed file. If only its mode or time cannot
+// be set, because another user owns it, it is listed but not counted: its entries are synced.
 type figures struct {
 	Copied    int64
 	Unchanged int64
-	Updated   int64 // of the unchanged: those whose mode was brought up to date
+	Updated   int64 // of the unchanged files: those with an updated mode
 	Failed    int64 // unreadable, vanished, of a type that has no copy, or that the destination does not take
-	Changed   int64 // each time that they were copied: they have the copy that they had
-	Bytes     int64 // of the copied regular files
+	Changed   int64 // files that changed each time that they were copied: their copies are as before
+	Bytes     int64 // bytes of the copied regular files
 	List      listed
 }
 
@@ -34,16 +34,16 @@ type figures struct {
 type failed struct {
 	Path   []byte `json:"path"` // in the source; need not be valid UTF-8
 	Reason string `json:"reason"`
-	What   string `json:"what,omitempty"` // empty, or one of those below
+	What   string `json:"what,omitempty"` // empty, or one of the constants below
 }
 
-// What is said of an entry that did not fail.
+// What happened to a listed entry that did not fail.
 const (
 	changed = "changed"
 	kept    = "not set" // mode and time of a directory
 )
 
-// listed are files that could not be synced, as many as there is room for.
+// listed holds files that could not be synced, up to the limit.
 type listed []failed
 
 func (l *listed) add(files ...failed) {
@@ -61,18 +61,18 @@ const (
 	bytesCopied    = "bytes"
 )
 
-// filesListed is the list of a run.
+// filesListed is the name of a run's list.
 const filesListed = "files_not_synced"
 
-// counters hold the figures of a run. A task adds to them with its success, so they are exact
-// though tasks are tried again, and workers are killed between doing their work and reporting it.
-// What a dead attempt did is not lost either: the arguments of its task say which files had to be
-// copied. See filesArgs.
+// counters hold the figures of a run. A task adds to them with its success. So they are exact, even
+// if tasks are tried again, or workers are killed after the work and before the report. Work of a
+// dead attempt is counted, too: the arguments of its task say which files had to be copied. See
+// filesArgs.
 type counters struct {
 	copied, unchanged, updated, failed, changed, bytes handlers.Counter
 
-	list   handlers.List[failed] // of files that could not be synced: the first of a run
-	synced handlers.Map[[]byte]  // the cache, which the job keeps
+	list   handlers.List[failed] // the first files of a run that could not be synced
+	synced handlers.Map[[]byte]  // the cache, a value of the job
 }
 
 func newCounters(set *handlers.Set) counters {
@@ -88,13 +88,13 @@ func newCounters(set *handlers.Set) counters {
 	}
 }
 
-// record is what one attempt of a task did.
+// record collects what one attempt of a task did.
 type record struct {
 	figures
 	closed []closedDir
 }
 
-// fail counts a file, and lists it while there is room.
+// fail counts a file, and lists it up to the limit.
 func (r *record) fail(path string, err error) {
 	if errors.Is(err, errChanged) {
 		r.Changed++
@@ -106,15 +106,15 @@ func (r *record) fail(path string, err error) {
 }
 
 func (r *record) list(path, what string, err error) {
-	// The path is listed with it already.
+	// The list already has the path.
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = fmt.Errorf("%s: %w", pe.Op, pe.Err)
 	}
 	r.List.add(failed{Path: []byte(path), Reason: err.Error(), What: what})
 }
 
-// tell adds what an attempt did to the counters and the list of its run, with its success, and
-// notes directories to be closed.
+// tell adds the work of an attempt to the counters and the list of the run, with its success. It
+// also records directories to close.
 func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error {
 	s.copied.Add(a, r.Copied)
 	s.unchanged.Add(a, r.Unchanged)
@@ -125,7 +125,7 @@ func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error
 	return errors.Join(s.list.Append(a, r.List...), noteClosed(ctx, a, r.closed))
 }
 
-// counted are the figures that the counters of a run hold.
+// counted returns the figures from the counters of a run.
 func counted(c map[string]int64) figures {
 	return figures{
 		Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated],
@@ -133,7 +133,7 @@ func counted(c map[string]int64) figures {
 	}
 }
 
-// figuresOf are what a run did so far, as its tasks committed it with their success.
+// figuresOf returns the figures of a run up to now, from its tasks that succeeded.
 func figuresOf(ctx context.Context, h *values.Client, s syncjob.RunState) (figures, error) {
 	f := counted(s.Counters)
 	list := values.NewList[failed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// filer works off one task of files.
+// filer runs one task of files.
 type filer struct {
 	*syncer
 	tree   *tree
@@ -21,9 +21,9 @@ type filer struct {
 }
 
 // files copies files of one directory, and sets the modes of others. A file that cannot be read, or
-// that the destination will not take, is counted and listed; another error of the destination fails
-// the attempt, when the other files are done. The next one finds what is done already, and counts
-// it as its own.
+// that the destination does not accept, is counted and listed. Any other error of the destination
+// fails the attempt after the other files are done. The next attempt finds the finished files, and
+// counts them as its own.
 func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 	tr, err := loadTree(&t.Run)
 	if err != nil {
@@ -50,7 +50,7 @@ func (f *filer) all(ctx context.Context) error {
 	return problem
 }
 
-// one does what is to be done with one file.
+// one handles one file.
 func (f *filer) one(ctx context.Context, name []byte, do func(rel string, src fs.FileInfo) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -72,7 +72,7 @@ func (f *filer) one(ctx context.Context, name []byte, do func(rel string, src fs
 	return nil
 }
 
-// copy copies one file or link, unless an attempt before has done so.
+// copy copies one file or link, unless an earlier attempt has done so.
 func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int) error {
 	todo, err := f.tree.compare(src, rel)
 	if err != nil {
@@ -86,8 +86,8 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 		c := copier{
 			from: f.tree.source(rel),
 			to:   f.tree.copied(rel),
-			// The name depends on the task, so that an attempt finds and removes what
-			// one before it left when its worker was killed.
+			// The name depends on the task. So an attempt finds and removes the file that an earlier attempt
+			// left when its worker was killed.
 			progress: func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
 			temp: filepath.Join(
 				f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index),
@@ -117,7 +117,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 	return nil
 }
 
-// chmod brings the mode of one file up to date, and leaves its content alone.
+// chmod updates the mode of one file, but not its content.
 func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 	if !f.tree.DryRun {
 		path := f.tree.copied(rel)

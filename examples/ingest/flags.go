@@ -24,7 +24,7 @@ func (e *usageError) Error() string {
 	return "-" + e.Flag + ": " + e.Reason
 }
 
-// list is a flag that may be given several times.
+// list is a flag that may be repeated.
 type list []string
 
 // String implements flag.Value.
@@ -48,10 +48,9 @@ func newFlags(usage string, help io.Writer) *flag.FlagSet {
 	return fs
 }
 
-// parse reads flags and up to one argument, which may stand before, between or after them.
+// parse reads flags and at most one argument. It may come before, between or after the flags.
 func parse(fs *flag.FlagSet, args []string, want string) (argument string, err error) {
-	// What is wrong is told by whoever gets the error; the flags would tell it too, and
-	// print all of their help.
+	// The caller reports the error. The flag set would report it, too, and print its whole help text.
 	help, out := fs.Usage, fs.Output()
 	fs.Usage = func() {}
 	fs.SetOutput(io.Discard)
@@ -84,13 +83,13 @@ func parse(fs *flag.FlagSet, args []string, want string) (argument string, err e
 // namespace keeps these jobs apart from those of other programs in the same Redis.
 const namespace = "ingest"
 
-// inMemory reports whether a store is gone with this process.
+// inMemory reports whether a store ends with this process.
 func inMemory(url string) bool {
 	return strings.HasPrefix(strings.ToLower(url), "memory:")
 }
 
-// sharedStore checks that other processes can reach the store: memory is gone with the
-// process, so there is nothing to be listed, stopped or worked off in it.
+// sharedStore checks that other processes can use the store. A new memory store is empty, so it has
+// nothing to list, stop or run.
 func sharedStore(url string) error {
 	if url == "" || inMemory(url) {
 		return &usageError{
@@ -101,7 +100,7 @@ func sharedStore(url string) error {
 	return nil
 }
 
-// inputError turns what the library says of bad input into a usage error.
+// inputError turns a library error about bad input into a usage error.
 func inputError(flag string, err error) error {
 	if fe := (*syncjob.FieldError)(nil); errors.As(err, &fe) {
 		return &usageError{Flag: flag, Reason: fe.Reason}

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// extent returns the rest of a file as one piece: this system does not tell of holes.
+// extent returns the rest of a file as one piece, because this system does not report holes.
 func extent(_ *os.File, at int64) (from, to int64, more bool) { return at, math.MaxInt64, true }

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// whences returns those of lseek that find the next data and the next hole.
+// whences returns the arguments of lseek that find the next data and the next hole.
 func whences() (data, hole int) {
 	if runtime.GOOS == "darwin" {
 		return 4, 3
@@ -18,8 +18,8 @@ func whences() (data, hole int) {
 	return 3, 4
 }
 
-// extent returns the next piece of a file, at or after a position, that is not a hole. Where only a
-// hole is left, or nothing, more is false. A file system that knows of no holes has one piece.
+// extent returns the next piece of a file, at or after a position, that is not a hole. If no such
+// piece is left, more is false. On a file system without holes, the file is one piece.
 func extent(f *os.File, at int64) (from, to int64, more bool) {
 	data, hole := whences()
 	from, err := f.Seek(at, data)

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// preJob checks the two trees where they are: at a worker. A run that cannot succeed fails
+// preJob checks the two trees on the machine of a worker. If the run cannot succeed, it fails
 // before any task starts.
 func (s *syncer) preJob(_ context.Context, run *handlers.Run) error {
 	t, err := loadTree(&run.RunRef)
@@ -59,7 +59,7 @@ func (t *tree) check() error {
 	return nil
 }
 
-// resolve follows the links of a path, of which the end need not exist.
+// resolve follows the links of a path. The end of the path need not exist.
 func resolve(path string) (string, error) {
 	end, err := filepath.EvalSymlinks(path)
 	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
@@ -70,13 +70,13 @@ func resolve(path string) (string, error) {
 	return end, err
 }
 
-// contains reports whether inner is outer, or inside of it.
+// contains reports whether inner is equal to outer, or inside of it.
 func contains(outer, inner string) bool {
 	rel, err := filepath.Rel(outer, inner)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(os.PathSeparator))
 }
 
-// postJob closes directories. It may be called again, if its worker is killed before it is done.
+// postJob closes directories. If its worker is killed before it is done, it is called again.
 func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	t, err := loadTree(&run.RunRef)
 	if err != nil {

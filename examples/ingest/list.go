@@ -15,8 +15,8 @@ const listUsage = `ingest list -store redis://HOST:PORT [-json]
 Lists the jobs by groups: single-pass, periodic, and stopped ones. With -json each is an
 object in a line of its own.`
 
-// jobLine is the JSON object of a job in a list. Before its first run a periodic job has neither
-// state nor start.
+// jobLine is the JSON object of a job in a list. Before its first run, a periodic job has no state
+// and no start.
 type jobLine struct {
 	Group     syncjob.Group `json:"group"`
 	Remaining int64         `json:"remaining"` // tasks
@@ -75,8 +75,8 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 	return table.Flush()
 }
 
-// groupOf is the one group in which a job is listed, empty for none. A periodic job is stopped if
-// it is due no more, whatever became of its last run.
+// groupOf returns the group in which a job is listed; empty if there is none. A periodic job counts
+// as stopped if it is never due again, whatever the status of its last run.
 func groupOf(job syncjob.JobState) syncjob.Group {
 	switch {
 	case job.Type == syncjob.JobPeriodic && !job.Disabled:

@@ -1,22 +1,21 @@
-// Ingest syncs a directory tree to another, with as many workers as you like.
+// Ingest copies changes from one directory tree to another, with any number of workers.
 //
-// It is the largest of the examples: a job whose tasks find out what there is to do while it
-// is being done. The root task makes the destination; a scan of each directory compares it with
-// its copy, and hands on its directories to be scanned and its files, in chunks, to be
-// copied. The run is done when the last of them is, and it says exactly what was done,
-// also if workers were killed meanwhile.
+// It is the largest of the examples. The tasks of its job find more work while they run. The root
+// task makes the destination. A scan of each directory compares it with its copy. It enqueues a
+// scan of each subdirectory, and copy tasks for the files, in chunks. The run is done when the last
+// task is done. Its counters say exactly what was done, even if workers were killed.
 //
-// On memory everything happens in one process:
+// With the memory store, everything happens in one process:
 //
 //	go run ./examples/ingest start -src "$(go env GOROOT)/src"
 //
-// On Redis any number of workers share the work, on any number of machines that
-// see both trees under the same paths:
+// With Redis, any number of workers on any number of machines share the work. All machines need
+// both trees under the same paths:
 //
 //	ingest worker -store redis://localhost:6379 &
 //	ingest start  -store redis://localhost:6379 -src DIR -dst DIR -wait
 //
-// With -interval 10m the trees are synced again and again, whichever workers come and go.
+// With -interval 10m, the trees are synced every ten minutes, even if workers come and go.
 package main
 
 import (
@@ -47,14 +46,14 @@ Each command has more flags: ingest COMMAND -h.
 // The exit statuses of the program.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the run did not succeed, or something else went wrong
+	exitFailed = 1 // the run did not succeed, or there was another error
 	exitUsage  = 2
 )
 
-// Why the exit status is not 0 though the command did what it was told.
+// Why the exit status is not 0, although the command itself worked.
 var (
 	errNotSucceeded = errors.New("the run did not succeed")
-	errFilesFailed  = errors.New("not every file could be copied")
+	errFilesFailed  = errors.New("some files could not be copied")
 )
 
 // streams are where a command writes: results to out, everything else to err.
@@ -73,7 +72,7 @@ var commands = map[string]func(ctx context.Context, args []string, io streams) e
 
 func main() {
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends things in order; the next one ends the process.
+	// The first signal ends the command in order; the second one ends the process.
 	context.AfterFunc(ctx, restore)
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr}))
 }

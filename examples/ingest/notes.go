@@ -13,16 +13,15 @@ import (
 
 // Directories that are closed in the end
 //
-// Into a directory of which the owner may not write, read or enter the copy, nothing more could be
-// written; so it gets its mode when the run is over. A scan notes such directories in a map of the
-// run, in fields named by its task, before it succeeds: an attempt replaces what one before it
-// noted. The children of an attempt that died never appear, so each note is of a task that exists.
-// The post-job hook reads them.
+// If a mode does not let the owner write, read or enter a directory, nothing could be added to its
+// copy. So such a directory gets its mode when the run is over. A scan records it in a map of the
+// run. The names of the fields have the ID of the task, so a later attempt replaces the record of
+// an earlier one. The post-job hook reads the map.
 
-// closedName is the run's map.
+// closedName is the name of the run's map.
 const closedName = "closed"
 
-// closedAtOnce bounds the directories in one field.
+// closedAtOnce is the largest number of directories in one field.
 const closedAtOnce = 1000
 
 // closedDir is a directory and the mode that it will have.
@@ -35,7 +34,7 @@ func closedOf(m *syncjob.Manager, run store.RunID) *values.Map[[]closedDir] {
 	return values.NewMap[[]closedDir](m.Values(), store.RunScope(run), closedName)
 }
 
-// noteClosed notes directories for the end of the run.
+// noteClosed records directories for the end of the run.
 func noteClosed(ctx context.Context, a *handlers.Attempt, dirs []closedDir) error {
 	m, ok := syncjob.FromContext(ctx)
 	if len(dirs) == 0 || !ok { // there is none in tests of one handler
@@ -52,7 +51,7 @@ func noteClosed(ctx context.Context, a *handlers.Attempt, dirs []closedDir) erro
 	return nil
 }
 
-// closedIn returns what all tasks of a run noted.
+// closedIn returns the records of all tasks of a run.
 func closedIn(ctx context.Context, m *syncjob.Manager, run store.RunID) (all []closedDir, err error) {
 	for note, err := range closedOf(m, run).Range(ctx) {
 		if err != nil {

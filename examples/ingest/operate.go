@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// operator is what the commands on running jobs have in common.
+// operator is the common part of the commands about running jobs.
 type operator struct {
 	*syncjob.Manager
 	name string // of the job

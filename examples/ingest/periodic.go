@@ -9,15 +9,14 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// How often a periodic job is asked whether it has another run: once that is due, and before, as it
-// may be triggered or stopped meanwhile.
+// How often to check whether a periodic job has a new run: after it is due, and before, because the
+// job may be triggered or stopped.
 const (
 	dueGap  = 100 * time.Millisecond
 	idleGap = time.Second
 )
 
-// declare makes it a periodic job, also if it was stopped before, and sees to it that a run begins
-// at once.
+// declare declares a periodic job, also if it was stopped before, and starts a run at once.
 func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjob.Job) error {
 	job.Schedule = &syncjob.Schedule{Every: f.interval, FireOnCreate: true}
 	result, err := m.Ensure(ctx, job)
@@ -28,24 +27,24 @@ func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjo
 		return err
 	}
 	if _, err = m.TriggerNow(ctx, job.Name); errors.Is(err, syncjob.ErrJobExists) {
-		return nil // one is under way
+		return nil // a run is active
 	}
 	return err
 }
 
-// followAll follows the runs of the job that it has declared. When ctx ends it stops the job.
+// followAll follows the runs of the declared job. When ctx ends, it stops the job.
 func (f *startFlags) followAll(ctx context.Context, m *syncjob.Manager, io streams) error {
 	err := followRuns(ctx, m, f.name, io, f.json)
 	if !errors.Is(err, context.Canceled) {
 		return err
 	}
-	// From here on a further signal ends the process.
+	// From here on, another signal ends the process.
 	say(io.err, "stopping")
 	return stopJob(context.WithoutCancel(ctx), m, f.name, "interrupted", io, f.json)
 }
 
 // followRuns follows the runs of a periodic job, beginning with the newest, and reports each, until
-// the job is disabled. The verdict is that of the last. The error is that of ctx when ctx ends.
+// the job is disabled. It returns the verdict on the last run, or the error of ctx.
 func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams, asJSON bool) error {
 	var last syncjob.RunState
 	for {
@@ -94,7 +93,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 		return err
 	}
 	if before.Type == syncjob.JobPeriodic {
-		say(io.out, "job %s: no run is due any more", job)
+		say(io.out, "job %s: no more runs are due", job)
 	}
 	run, err := m.Latest(ctx, job)
 	if errors.Is(err, syncjob.ErrRunNotFound) {

@@ -55,7 +55,7 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 	tr.requireEqual()
 	require.Regexp(t, `(?m)^periodic +again +succeeded `, operate("list"))
 
-	require.Contains(t, operate("stop", "again"), "job again: no run is due any more\n")
+	require.Contains(t, operate("stop", "again"), "job again: no more runs are due\n")
 	status, _ := watch.end()
 	require.Equal(t, exitOK, status, watch.complaints())
 	require.Regexp(t, `(?m)^stopped +again +succeeded .* -$`, operate("list"))
@@ -85,6 +85,6 @@ func TestAPeriodicJobOnMemoryGoesOnUntilItIsInterrupted(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	status, rest := p.end()
 	require.Equal(t, exitOK, status, p.complaints())
-	require.Contains(t, rest, "no run is due any more")
+	require.Contains(t, rest, "no more runs are due")
 	require.Contains(t, p.complaints(), "stopping")
 }

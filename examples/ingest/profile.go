@@ -17,7 +17,7 @@ type profile struct {
 	err  error // the first
 }
 
-// profileLine is one attempt of a task.
+// profileLine describes one attempt of a task.
 type profileLine struct {
 	Time    time.Time `json:"time"` // when it ended
 	Job     string    `json:"job"`
@@ -38,7 +38,7 @@ func newProfile(path string) (*profile, error) {
 	return &profile{file: f}, nil
 }
 
-// middleware writes a line after each attempt. That of a nil profile is none.
+// middleware writes a line after each attempt. For a nil profile it is nil.
 func (p *profile) middleware() handlers.Middleware {
 	if p == nil {
 		return nil
@@ -61,8 +61,7 @@ func (p *profile) middleware() handlers.Middleware {
 	}
 }
 
-// write keeps its error for Close: a profile that cannot be written is no reason to fail
-// tasks.
+// write keeps its error for Close, because a task must not fail if the profile cannot be written.
 func (p *profile) write(line profileLine) {
 	text, err := json.Marshal(line)
 	p.mu.Lock()
@@ -75,7 +74,7 @@ func (p *profile) write(line profileLine) {
 	}
 }
 
-// Close ends the profile, and returns why it is not complete, if it is not.
+// Close ends the profile. If the profile is not complete, it returns why.
 func (p *profile) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

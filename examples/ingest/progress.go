@@ -13,11 +13,11 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// lineGap is the least time between two lines of progress where it is not a terminal.
+// lineGap is the shortest time between two lines of progress if the output is not a terminal.
 const lineGap = time.Second
 
-// show follows a run until it ends and shows its progress meanwhile: one live line on a terminal,
-// plain lines elsewhere. The error is that of ctx when ctx ends; the run goes on.
+// show follows a run until it ends and shows its progress: one live line on a terminal, otherwise
+// plain lines. If ctx ends, it returns the error of ctx, and the run goes on.
 func show(ctx context.Context, run *syncjob.Run, out io.Writer) (syncjob.RunState, error) {
 	var progress interface {
 		update(s syncjob.RunState)
@@ -38,7 +38,7 @@ func show(ctx context.Context, run *syncjob.Run, out io.Writer) (syncjob.RunStat
 	return last, nil
 }
 
-// counts tells how far a run is.
+// counts returns how far a run is.
 func counts(s syncjob.RunState) string {
 	text := fmt.Sprintf("%d of %d tasks", s.Counts.Done(), s.Counts.Total)
 	if s.Counts.Failed > 0 {
@@ -50,8 +50,7 @@ func counts(s syncjob.RunState) string {
 	return text
 }
 
-// speed tells how fast it is, and for how long it will go on if no new tasks
-// turn up.
+// speed returns how fast a run is, and how long it will take if no new tasks are added.
 func speed(s syncjob.RunState) string {
 	if s.Rate == 0 {
 		return ""
@@ -59,7 +58,7 @@ func speed(s syncjob.RunState) string {
 	return fmt.Sprintf(", %.0f/s, ETA %s", s.Rate, s.ETA.Round(time.Second))
 }
 
-// doing tells what is being copied that takes its time, the longest at work first.
+// doing lists the slow copies that are running, the longest first.
 func doing(s syncjob.RunState) string {
 	if len(s.Reporting) == 0 {
 		return ""
@@ -102,19 +101,18 @@ func newBar(out io.Writer) *bar {
 		progressbar.OptionSetWriter(out),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionUseANSICodes(true),
-		// Counts, rate and ETA are those of the run: whoever joins late sees the same.
+		// Counts, rate and ETA are those of the run, so they do not depend on when watching began.
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionShowDescriptionAtLineEnd(),
 	)}
 }
 
-// update draws the line. Errors are those of a terminal that has gone, which the run does
-// not depend on.
+// update draws the line. It ignores errors: the terminal may be gone, but the run goes on.
 func (b *bar) update(s syncjob.RunState) {
 	b.bar.Describe(syncjob.Printable(fmt.Sprintf("%s: %s%s%s", s.Status, counts(s), speed(s), doing(s))))
-	// The root task is there from the beginning. A bar that is full once stays so: the
-	// last step is taken with the end of the run.
+	// The root task exists from the beginning. A full bar stays full, so the last step is drawn at the
+	// end of the run.
 	total := max(s.Counts.Total, 2)
 	b.bar.ChangeMax64(total)
 	_ = b.bar.Set64(min(s.Counts.Done(), total-1))

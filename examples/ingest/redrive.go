@@ -11,10 +11,10 @@ const redriveUsage = `ingest redrive NAME -store redis://HOST:PORT [-json]
 Runs the failed tasks of the newest run of a job again, as a new run of it. Should it be
 interrupted, give the command again: it goes on, and runs no task twice.`
 
-// redrive is the command.
+// redrive is the command "redrive".
 func redrive(ctx context.Context, args []string, io streams) error {
 	return onRun(ctx, redriveUsage, args, io, func(o *operator, run *syncjob.Run) error {
-		// The newest run may be the one that an interrupted redrive left half filled.
+		// The newest run may come from an interrupted redrive, with only a part of its tasks.
 		state, err := run.State(ctx)
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// outcome is the JSON object that tells how a run ended, or how far it is.
+// outcome is the JSON object that says how a run ended, or how far it is.
 type outcome struct {
 	Name      string         `json:"name"`
 	State     syncjob.Status `json:"state"`
@@ -22,7 +22,7 @@ type outcome struct {
 	Elapsed int64 `json:"elapsed_ms"`
 }
 
-// files are the figures of the object.
+// files holds the figures of the object.
 type files struct {
 	Copied    int64 `json:"files_copied"`
 	Unchanged int64 `json:"files_unchanged"`
@@ -52,7 +52,7 @@ func newOutcome(s syncjob.RunState) outcome {
 	}
 }
 
-// report tells how a run ended.
+// report prints how a run ended.
 func report(io streams, s syncjob.RunState, f figures, asJSON bool) {
 	say(io.out, "%s: %s in %s", s.Status, counts(s), s.Elapsed.Round(time.Millisecond))
 	if s.Reason != "" {
@@ -70,7 +70,7 @@ func report(io streams, s syncjob.RunState, f figures, asJSON bool) {
 	}
 }
 
-// verdict is the error of a run that ended otherwise than it should.
+// verdict returns an error if a run did not end as it should.
 func verdict(s syncjob.RunState) error {
 	if s.Status != syncjob.StatusSucceeded || s.HookErr != "" {
 		return errNotSucceeded

@@ -12,16 +12,16 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// What is printed is made of names of files, errors and reasons, which may hold line breaks, escape
-// sequences and marks that turn text around. Everything is printed by the functions here, which
-// show them as escapes.
+// The output has names of files, errors and reasons. They may have line breaks, escape sequences
+// and marks that change the direction of text. The functions here print everything, and show these
+// as escapes.
 
 // say prints one line.
 func say(out io.Writer, format string, args ...any) {
 	fmt.Fprintln(out, syncjob.Printable(fmt.Sprintf(format, args...)))
 }
 
-// complain prints an error of a command, and each of several in a line of its own.
+// complain prints the errors of a command, each in its own line.
 func complain(out io.Writer, command string, err error) {
 	var several interface{ Unwrap() []error }
 	if errors.As(err, &several) && errors.Join(several.Unwrap()...).Error() == err.Error() {
@@ -33,7 +33,7 @@ func complain(out io.Writer, command string, err error) {
 	say(out, "ingest %s: %v", command, err)
 }
 
-// table prints lines whose cells stand below each other.
+// table prints lines with aligned cells.
 type table struct{ *tabwriter.Writer }
 
 func newTable(out io.Writer) table { return table{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)} }
@@ -46,11 +46,11 @@ func (t table) row(cells ...any) {
 	fmt.Fprintln(t, strings.Join(texts, "\t"))
 }
 
-// printJSON prints a value in one line. What does not print is escaped in strings, as JSON has it.
+// printJSON prints a value in one line. Characters that cannot be printed are escaped as in JSON.
 func printJSON(out io.Writer, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // the types of this program all encode
+		panic(err) // all types of this program can be encoded
 	}
 	var b strings.Builder
 	for _, r := range string(text) {

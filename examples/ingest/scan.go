@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// entriesAtOnce bounds how much of a directory is in memory.
+// entriesAtOnce is how many entries of a directory are in memory at once.
 const entriesAtOnce = 1024
 
 // scanner compares one directory with its copy.
@@ -27,10 +27,9 @@ type scanner struct {
 	known  *cachedDir
 }
 
-// scan compares one directory with its copy. It makes the directories in it, has each of
-// them scanned, and gives the files that differ to tasks of a bounded number of files. All these
-// appear with its success, so a scan that is tried again has had no effect but
-// on directories.
+// scan compares one directory with its copy. It makes the subdirectories, and enqueues a scan of
+// each. It enqueues the files that differ, in chunks. These tasks appear when the scan succeeds, so
+// a scan that is tried again has changed only directories.
 func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 	tr, err := loadTree(&t.Run)
 	if err != nil {
@@ -47,11 +46,11 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 	if err == nil {
 		err = sc.known.save(t.Attempt, s.synced)
 	}
-	// Also after an error: what could be done was done, and is told.
+	// Also after an error: the work that was done is reported.
 	return errors.Join(err, tr.keepTime(sc.dir), s.tell(ctx, t.Attempt, &sc.record))
 }
 
-// entries deals with all entries of the directory, also if one of them fails the attempt.
+// entries handles all entries of the directory, even if one of them fails the attempt.
 func (s *scanner) entries(ctx context.Context) error {
 	path := s.tree.source(s.dir)
 	d, err := os.Open(path)
@@ -81,7 +80,7 @@ func (s *scanner) entries(ctx context.Context) error {
 	}
 }
 
-// entry deals with one entry of the directory.
+// entry handles one entry of the directory.
 func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
 	rel := filepath.Join(s.dir, e.Name())
 	path := s.tree.source(rel)
@@ -130,7 +129,7 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	return s.flush(ctx)
 }
 
-// flush gives the files gathered so far to a task.
+// flush enqueues a task for the files collected up to now.
 func (s *scanner) flush(ctx context.Context) error {
 	if s.work.len() == 0 {
 		return nil

@@ -10,8 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// setup is what the commands that may run tasks have in common: a log, a profile, and
-// the handlers.
+// setup is the common part of the commands that may run tasks: a log, a profile, and the handlers.
 type setup struct {
 	level   slog.Level
 	logFile string
@@ -19,12 +18,12 @@ type setup struct {
 }
 
 func (s *setup) register(fs *flag.FlagSet, level slog.Level) {
-	fs.TextVar(&s.level, "log-level", level, "log what is at least this `level`: DEBUG, INFO, WARN or ERROR")
+	fs.TextVar(&s.level, "log-level", level, "log records of at least this `level`: DEBUG, INFO, WARN or ERROR")
 	fs.StringVar(&s.logFile, "log-file", "", "append the log to a `file` instead of standard error")
 	fs.StringVar(&s.profile, "profile", "", "write one JSON line to a `file` for every task that ends in this process")
 }
 
-// opened are files that a command writes to until it ends.
+// opened holds files that a command writes to until it ends.
 type opened []io.Closer
 
 // Close completes them.
@@ -36,7 +35,7 @@ func (o opened) Close() error {
 	return errors.Join(problems...)
 }
 
-// open returns the configuration of a manager. The files are to be closed also after an error.
+// open returns the configuration of a manager. Close the files also after an error.
 func (s *setup) open(stderr io.Writer) (cfg syncjob.Config, files opened, err error) {
 	if s.logFile != "" {
 		f, err := os.OpenFile(s.logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// start is the command.
+// start is the command "start".
 func start(ctx context.Context, args []string, io streams) error {
 	f, err := parseStart(args, io)
 	if err != nil {
@@ -23,7 +23,7 @@ func start(ctx context.Context, args []string, io streams) error {
 	return errors.Join(err, files.Close())
 }
 
-// run starts the job, and sees it through if it is to be waited for.
+// run starts the job, and with -wait waits for its end.
 func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (err error) {
 	m, err := syncjob.Open(ctx, f.url, cfg)
 	if err != nil {
@@ -76,7 +76,7 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 // follow waits for the end of the run and reports it. When ctx ends, it stops the run first.
 func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjob.Run, io streams) error {
 	final, err := show(ctx, run, io.err)
-	// From here on a further signal ends the process.
+	// From here on, another signal ends the process.
 	ctx = context.WithoutCancel(ctx)
 	if errors.Is(err, context.Canceled) {
 		say(io.err, "stopping")
@@ -96,7 +96,7 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 	return f.verdict(final, figures)
 }
 
-// verdict is the error of a run that ended otherwise than was asked for.
+// verdict returns an error if a run did not end as the command line wants.
 func (f *startFlags) verdict(s syncjob.RunState, files figures) error {
 	if f.strict && files.Failed+files.Changed > 0 {
 		return errFilesFailed

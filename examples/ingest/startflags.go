@@ -33,11 +33,11 @@ On memory:// the job runs in this process, which waits for it. On Redis it is wo
 "ingest worker" processes, and by this one if -workers is given. Interrupt it to stop the
 job: files that are being copied are completed. The exit status is 0 only if the job succeeded.`
 
-// maxFilesPerTask keeps the arguments of a task, with the longest names, far below
-// the limit of a payload.
+// maxFilesPerTask keeps the arguments of a task far below the limit of a payload, even with the
+// longest names.
 const maxFilesPerTask = 1000
 
-// minInterval keeps a mistyped interval from keeping disks busy.
+// minInterval prevents that a mistyped interval keeps disks busy.
 const minInterval = time.Second
 
 // startFlags is the command line of start.
@@ -55,7 +55,7 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	f := &startFlags{}
 	fs := newFlags(startUsage, io.err)
 	fs.StringVar(&f.src, "src", "", "`directory` to copy")
-	fs.StringVar(&f.dst, "dst", "", "`directory` to make like it (default a new temporary one)")
+	fs.StringVar(&f.dst, "dst", "", "destination `directory` (default: a new temporary one)")
 	fs.StringVar(&f.name, "name", "", "`name` of the job (default a generated one)")
 	fs.StringVar(&f.url, "store", "memory://", "`url` of where the job lives: memory:// or redis://HOST:PORT")
 	fs.IntVar(
@@ -75,19 +75,19 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
 	fs.BoolVar(
 		&f.strict, "strict", false,
-		"exit with status 1 also if a file could not be copied, or changed while it was; implies -wait",
+		"exit with status 1 if a file could not be copied, or changed while it was copied; implies -wait",
 	)
-	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, whatever is known or found of its copy")
+	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, even if its copy seems to be equal")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "compare and count, but change nothing")
 	fs.Var(
 		(*list)(&f.exclude.Names),
 		"exclude-name",
-		"leave out files in whose full path the regular `expression` is found; may be repeated",
+		"leave out files with a full path that matches the regular `expression`; may be repeated",
 	)
 	fs.Var(
 		(*list)(&f.exclude.Dirs),
 		"exclude-dir",
-		"leave out directories in whose full path the regular `expression` is found, with what is in them; may be repeated",
+		"leave out directories with a full path that matches the regular `expression`, and their entries; may be repeated",
 	)
 	fs.Var((*list)(&f.exclude.Types), "exclude-type", "leave out a `type`: "+typeNames()+"; may be repeated")
 	fs.StringVar(&f.restartQueue, "restart-queue", restartQueue, "`queue` of the root task")
@@ -120,7 +120,7 @@ func (f *startFlags) validate() error {
 		problems = append(problems, err)
 	}
 	if f.setup.profile != "" && !f.works() {
-		bad("profile", "needs -workers on Redis, as no task runs in this process")
+		bad("profile", "needs -workers on Redis, because no task runs in this process")
 	}
 	f.wait = f.wait || f.json || f.strict || f.works()
 	if f.name == "" {
@@ -141,7 +141,7 @@ func (f *startFlags) works() bool {
 
 func token() string { return strings.ToLower(rand.Text()) }
 
-// args are the arguments of the run. They make the temporary destination, if there is to be one.
+// args returns the arguments of the run. It makes a temporary destination if -dst is not set.
 func (f *startFlags) args() (syncArgs, error) {
 	src, err := filepath.Abs(f.src)
 	if err != nil {

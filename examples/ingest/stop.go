@@ -11,7 +11,7 @@ Stops a job: nothing that waits will start, and files that are being copied are
 completed. It returns when they are. What was done is left as it is. A periodic job is
 due no more, until it is started again.`
 
-// stop is the command.
+// stop is the command "stop".
 func stop(ctx context.Context, args []string, io streams) error {
 	o, err := newOperator(ctx, stopUsage, args, "NAME", io.err)
 	if err != nil {

@@ -21,8 +21,8 @@ func newRegistry(hooks handlers.EventHooks, middleware ...handlers.Middleware) (
 	s := &syncer{}
 	set := handlers.NewSet(setName, handlers.SetConfig{
 		Attributes: handlers.Attributes{
-			// A large file takes as long as it takes: what ends a task that hangs is
-			// its worker, which stops being heard from.
+			// A large file may take any time, so there is no timeout. If a task hangs with its worker, the
+			// lease of the worker ends.
 			Timeout: handlers.NoTimeout,
 			Backoff: handlers.Exponential{First: 500 * time.Millisecond, Cap: time.Minute},
 		},
@@ -36,7 +36,7 @@ func newRegistry(hooks handlers.EventHooks, middleware ...handlers.Middleware) (
 	return handlers.NewRegistry(set)
 }
 
-// sync is the root task: it makes the destination and has it scanned.
+// sync is the root task: it makes the destination and enqueues its scan.
 func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
 	tr, err := loadTree(&t.Run)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
 	var r record
 	err = s.directory(ctx, tr, openCache(ctx, t.Run.Job, tr), "", &r)
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
-		return handlers.Permanent(err) // without the top there is nothing to sync
+		return handlers.Permanent(err) // without the root directory there is nothing to sync
 	}
 	if err != nil {
 		return err

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// The times that a 64-bit number of nanoseconds since 1970 holds, which is how os.Chtimes passes
-// them on.
+// The range of times in a 64-bit number of nanoseconds since 1970. os.Chtimes uses such a number.
 var (
 	firstNano = time.Unix(0, -1<<63)
 	lastNano  = time.Unix(0, 1<<63-1)
 )
 
-// setModified gives a file its modification time, of any year that the file system holds.
+// setModified sets the modification time of a file, to any year that the file system supports.
 func setModified(path string, modified time.Time) error {
 	if !modified.Before(firstNano) && !modified.After(lastNano) {
 		return os.Chtimes(path, time.Time{}, modified)
@@ -31,5 +30,5 @@ func timespec(t time.Time) (ts syscall.Timespec) {
 	return ts
 }
 
-// set assigns to a field whose size depends on the machine.
+// set assigns to a field. The size of the field depends on the machine.
 func set[T int32 | int64](field *T, value int64) { *field = T(value) }

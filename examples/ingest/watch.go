@@ -13,7 +13,7 @@ Follows the newest run of a job until it ends, and of a periodic job each run af
 the job is stopped. Interrupt it to end the watching: the job goes on. The exit status is 0
 if the last run succeeded, or the watching was interrupted.`
 
-// watch is the command.
+// watch is the command "watch".
 func watch(ctx context.Context, args []string, io streams) error {
 	o, err := newOperator(ctx, watchUsage, args, "NAME", io.err)
 	if err != nil {

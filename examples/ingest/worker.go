@@ -15,8 +15,8 @@ const workerUsage = `ingest worker -store redis://HOST:PORT [flags]
 Works for jobs on a Redis until it is interrupted; then it completes what it has begun. It must
 see the source and the destination of the jobs under the paths that they were started with.`
 
-// lease is how soon the tasks of a killed worker are given to others. A task that is run
-// twice because its worker was only stalled does no harm.
+// lease is how soon other workers get the tasks of a killed worker. If a worker was only paused, a
+// task may run twice; this does no harm.
 const lease = 6 * time.Second
 
 // work is the command "worker".
@@ -25,11 +25,11 @@ func work(ctx context.Context, args []string, io streams) error {
 	var cfg syncjob.WorkerConfig
 	fs := newFlags(workerUsage, io.err)
 	url := fs.String("store", "", "`url` of where the jobs live: redis://HOST:PORT")
-	fs.IntVar(&cfg.Concurrency, "workers", 0, "run up to `N` tasks at once (default by the number of processors)")
+	fs.IntVar(&cfg.Concurrency, "workers", 0, "run up to `N` tasks at once (default: 2 per processor, at least 8)")
 	names := fs.String(
 		"queues",
 		strings.Join([]string{restartQueue, pathQueue, fileQueue}, ","),
-		"`queues` to work for, separated by commas",
+		"`queues` to serve, separated by commas",
 	)
 	s.register(fs, slog.LevelInfo)
 	if _, err := parse(fs, args, ""); err != nil {
@@ -61,7 +61,7 @@ func workOn(ctx context.Context, url string, base syncjob.Config, cfg syncjob.Wo
 	return worker.Run(ctx)
 }
 
-// workerInput names the flag of what the library says of a worker's configuration.
+// workerInput turns an error about a worker's configuration into one about a flag.
 func workerInput(err error) error {
 	fe := (*syncjob.FieldError)(nil)
 	switch {
@@ -73,7 +73,7 @@ func workerInput(err error) error {
 	return err
 }
 
-// queues lists each name once.
+// queues lists each queue once.
 func queues(names ...string) []syncjob.Queue {
 	var list []syncjob.Queue
 	seen := make(map[string]bool)
@@ -86,8 +86,8 @@ func queues(names ...string) []syncjob.Queue {
 	return list
 }
 
-// background runs a worker until the function that it returns is called, whatever becomes of
-// ctx: a run that is being stopped still needs it.
+// background runs a worker until the returned function is called. It does not end with ctx, because
+// a run that is being stopped still needs the worker.
 func background(ctx context.Context, w *syncjob.Worker) (end func() error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)

@@ -1,8 +1,8 @@
-// Nightly runs a report every night, on one machine of all that are set to do it. Every machine has
-// the same schedule; whichever passes the gate first runs the report, and the others find it closed
-// and let it be. (A gate counts who runs at a time. If a machine's clock may be late by more than
-// the report takes, declare a periodic job: each of its due times fires once.) Without a Redis it
-// plays three machines and short nights. On a real one:
+// Nightly runs a report every night on one of several machines. All machines have the same
+// schedule. The first one to pass the gate runs the report; the others skip it. (A gate limits only
+// how many run at the same time. If the clock of a machine may be late by more than the report
+// takes, declare a periodic job: each due time starts one run.) Without Redis, the program
+// simulates three machines and short nights. On a real machine:
 //
 //	nightly -redis redis://localhost:6379 -machines 1 -cron '30 2 * * *'
 package main
@@ -24,9 +24,9 @@ import (
 
 func main() {
 	url := flag.String("redis", "memory://", "where the gate is")
-	machines := flag.Int("machines", 3, "how many to play in this process")
-	spec := flag.String("cron", "", "when, in Europe/Berlin, as a cron expression; in short nights if empty")
-	night := flag.Duration("night", 300*time.Millisecond, "from one short night to the next")
+	machines := flag.Int("machines", 3, "`number` of machines to simulate")
+	spec := flag.String("cron", "", "cron `expression`, in Europe/Berlin (default: short nights)")
+	night := flag.Duration("night", 300*time.Millisecond, "time from one short night to the next")
 	flag.Parse()
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt)
 	trigger := cron.Trigger{Every: *night}
@@ -47,7 +47,7 @@ func main() {
 			Gate: &semaphore.Gate{
 				Semaphores: semaphore.New(manager.Store()),
 				Key:        "nightly-report",
-				TTL:        30 * time.Second, // a machine that dies holds up the others for so long
+				TTL:        30 * time.Second, // if a machine dies, the others wait this long
 				Holder:     name,
 			},
 			Run: func(ctx context.Context) error { return report(ctx, name) },
@@ -60,14 +60,14 @@ func main() {
 				log.Print(err)
 			}
 			state := scheduler.Runners()[0]
-			fmt.Printf("%s: ran %d times, let it be %d times\n", name, state.Runs, state.Skipped)
+			fmt.Printf("%s: ran %d times, skipped %d times\n", name, state.Runs, state.Skipped)
 		})
 	}
 	all.Wait()
 	_ = manager.Close()
 }
 
-// report's context ends with the lease; what it writes may carry the fencing number.
+// The context of report ends with the lease. The report can write the fencing number with its data.
 func report(ctx context.Context, name string) error {
 	if lease, ok := semaphore.FromContext(ctx); ok {
 		fmt.Printf("%s: reports, fencing number %d\n", name, lease.Fence)

@@ -1,5 +1,5 @@
-// Worker is a worker process with two queues: urgent tasks get four turns for every one of the
-// others. SIGTERM drains it, a second one hurries, and /healthz says how it is.
+// Worker is a worker process with two queues. Urgent tasks get four turns for each of the others.
+// SIGTERM lets its tasks finish; a second SIGTERM ends it sooner. /healthz reports its health.
 package main
 
 import (
@@ -25,18 +25,18 @@ func (mailArgs) Kind() string { return "mail" }
 
 func main() {
 	store := flag.String("store", "memory://", "where the jobs live")
-	addr := flag.String("health", "localhost:8081", "where to answer health checks")
+	addr := flag.String("health", "localhost:8081", "`address` for health checks")
 	flag.Parse()
 	set := handlers.NewSet("post", handlers.SetConfig{})
 	handlers.Handle(set, func(_ context.Context, t *handlers.Task[mailArgs]) error {
-		time.Sleep(200 * time.Millisecond) // it is sent
+		time.Sleep(200 * time.Millisecond) // here the mail is sent
 		fmt.Printf("%s mail to %s\n", t.Queue, syncjob.Printable(t.Args.To))
 		return nil
 	}, nil)
 	ctx := context.Background()
 	m := must(syncjob.Open(ctx, *store, syncjob.Config{Registry: must(handlers.NewRegistry(set))}))
 	defer m.Close()
-	// A standing job takes tasks at any time. In earnest others send them, on the same Redis.
+	// A standing job takes tasks at any time. Usually other processes send them.
 	must(m.Ensure(ctx, syncjob.Job{Name: "post", Set: "post", Open: true}))
 	for i := range 100 {
 		queue := []string{"urgent", "bulk"}[i%2]
@@ -63,7 +63,7 @@ func main() {
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	go func() {
 		<-signals
-		cancel() // fetch no more, finish what has begun
+		cancel() // fetch no more tasks, finish running ones
 		<-signals
 		w.Abort()
 	}()

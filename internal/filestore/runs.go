@@ -3,7 +3,6 @@ package filestore
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -264,59 +263,6 @@ func (b *backend) Failures(ctx context.Context, id store.RunID, after int64, lim
 
 // taskSize is how many bytes of a task its caller chose.
 func taskSize(t *store.Task) int { return len(t.ID) + len(t.Payload) + len(t.Attributes) }
-
-// Inspect counts the tasks of a run.
-func (b *backend) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {
-	return read(ctx, b, id, (*state).inspect)
-}
-
-func (s *state) inspect(id store.RunID) (store.Inspection, error) {
-	r, err := s.run(id)
-	if err != nil {
-		return store.Inspection{}, err
-	}
-	in := store.Inspection{Run: s.record(r), Stable: true}
-	for _, name := range slices.Sorted(maps.Keys(r.OpenHolds)) {
-		in.Holds = append(in.Holds, r.OpenHolds[name])
-	}
-	for _, t := range r.Tasks {
-		if t.Place == held {
-			h := find(&in.Held, func(h *store.HeldRecord) bool {
-				return h.Session == t.Lease.Session && h.Route == t.Route
-			})
-			h.Session, h.Route, h.Held = t.Lease.Session, t.Route, h.Held+1
-			continue
-		}
-		if t.Place == staged || t.Place == aside && !t.Route.Counted() {
-			continue // nobody counts them yet
-		}
-		l := find(&in.Lanes, func(l *store.LaneRecord) bool { return l.Route == t.Route })
-		l.Route = t.Route
-		switch t.Place {
-		case delayed:
-			l.Delayed++
-			l.NextDue = earlier(l.NextDue, t.Due)
-			continue
-		case recovered:
-			l.Recovered++
-		default:
-			l.Waiting++
-		}
-		l.Oldest = earlier(l.Oldest, t.Task.Enqueued)
-	}
-	return in, nil
-}
-
-// find returns the record of a list that is meant, and adds one if there is none.
-func find[R any](list *[]R, is func(*R) bool) *R {
-	for i := range *list {
-		if r := &(*list)[i]; is(r) {
-			return r
-		}
-	}
-	*list = append(*list, *new(R))
-	return &(*list)[len(*list)-1]
-}
 
 // DeleteRun removes a run that has ended.
 func (b *backend) DeleteRun(ctx context.Context, id store.RunID) error {

@@ -203,31 +203,3 @@ func (b *backend) Reconsider(ctx context.Context, _ int, routes []store.Route) e
 		return nil
 	})
 }
-
-// QueueStats counts the tasks that wait and that are held.
-func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, error) {
-	return read(ctx, b, 0, func(s *state, _ int) (all []store.QueueRecord, err error) {
-		for _, r := range s.Runs {
-			var seen []store.Route
-			for _, t := range r.Tasks {
-				waits := t.Place == waiting || t.Place == recovered
-				if !t.Route.Counted() || !waits && t.Place != held {
-					continue
-				}
-				rec := find(&all, func(rec *store.QueueRecord) bool { return rec.Route == t.Route })
-				rec.Route = t.Route
-				if !waits {
-					rec.Running++
-					continue
-				}
-				rec.Waiting++
-				rec.Oldest = earlier(rec.Oldest, t.Task.Enqueued)
-				if !slices.Contains(seen, t.Route) {
-					seen = append(seen, t.Route)
-					rec.Runs++
-				}
-			}
-		}
-		return all, nil
-	})
-}

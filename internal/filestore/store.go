@@ -1,15 +1,15 @@
 // Package filestore keeps the state of Rollcall in one file, for one process. It is the shortest
 // complete [store.Store]: read it to learn what a Store must do, or to begin one of your own. It
 // imports nothing but package store. It has no indexes: most calls loop over everything that is
-// stored, and each call that changes something writes all of it. So it is for some thousand tasks at
-// a time; for more, use package redisstore.
+// stored, and each call that changes something writes all of it. So it is for some thousand tasks
+// at a time; for more, use package redisstore.
 //
 // # How it is made
 //
 // [state] is plain data: maps and slices that encode to JSON. What a method of the contract does is
 // a function of the state and its parameters, in a file that is named as in package store; fetch.go
-// and settle.go have the two large ones of sessions. Such a function reads and changes the data, and
-// knows nothing of what surrounds it:
+// and settle.go have the two large ones of sessions. Such a function reads and changes the data,
+// and knows nothing of what surrounds it:
 //
 //   - call (this file) makes each of them atomic, with one mutex. It copies the parameters and the
 //     reply, since both belong to the caller.

@@ -138,3 +138,14 @@ func (r *run) ended(t store.Task, now time.Time) {
 		r.Kept[t.ID] = now.Add(t.Keep)
 	}
 }
+
+// find returns the record of a list that is meant, and adds one if there is none.
+func find[R any](list *[]R, is func(*R) bool) *R {
+	for i := range *list {
+		if r := &(*list)[i]; is(r) {
+			return r
+		}
+	}
+	*list = append(*list, *new(R))
+	return &(*list)[len(*list)-1]
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
@@ -35,11 +36,26 @@ func (b *backend) open() error {
 		b.size = bytes.LastIndexByte(text, '\n') + 1
 		err = b.decode(text)
 	}
+	if err == nil {
+		err = b.syncName()
+	}
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
 	b.file = f
 	return nil
+}
+
+// syncName makes the name of a new file survive a loss of power.
+func (b *backend) syncName() error {
+	if !b.options.Sync {
+		return nil
+	}
+	dir, err := os.Open(filepath.Dir(b.path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // decode reads the last whole line.
@@ -108,7 +124,7 @@ func (b *backend) renew(line []byte) error {
 	}
 	_ = b.file.Close()
 	b.file, b.size = f, len(line)
-	return nil
+	return b.syncName()
 }
 
 // clone copies a value with all that it points to, apart from errors, which nobody changes.

@@ -169,7 +169,9 @@ func TestAFileOfWhichTheFirstStateIsNotWholeIsEmpty(t *testing.T) {
 
 func TestOldStatesAreDropped(t *testing.T) {
 	path := file(t)
-	b := backend(t, path)
+	b, err := filestore.OpenBackend(path, &filestore.Options{Sync: true})
+	require.NoError(t, err)
+	defer b.Close()
 	p, err := begin(t.Context(), store.Checked(b))
 	require.NoError(t, err)
 	for range 100 {

@@ -81,6 +81,9 @@ var (
 	// [bounds.MaxValues] values.
 	ErrTooManyValues = errors.New("run or job has too many values")
 
+	// ErrTooManyPauses is returned by Pause when [bounds.MaxPauses] other scopes are paused.
+	ErrTooManyPauses = errors.New("too many scopes are paused")
+
 	// ErrOutOfRange is returned by an addition to a counter or float whose sum would be out of
 	// range. The value stays as it was.
 	ErrOutOfRange = errors.New("sum is out of range")

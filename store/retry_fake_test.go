@@ -163,9 +163,13 @@ func (s *scripted) Subscribe(ctx context.Context, _ func(store.Signal)) error { 
 func (s *scripted) Close() error    { return s.call(context.Background()) }
 func (s *scripted) Partitions() int { return 1 }
 
-func (s *scripted) SetMode(ctx context.Context, _ int, _ store.Mode) error { return s.call(ctx) }
+func (s *scripted) Pause(ctx context.Context, _ int, _ store.Pause) error { return s.call(ctx) }
 
-func (s *scripted) Mode(ctx context.Context, _ int) (store.Mode, error) { return "", s.call(ctx) }
+func (s *scripted) Resume(ctx context.Context, _ int, _ store.PauseScope) error { return s.call(ctx) }
+
+func (s *scripted) Pauses(ctx context.Context, _ int) (store.PauseSet, error) {
+	return store.PauseSet{}, s.call(ctx)
+}
 
 func (s *scripted) Draw(ctx context.Context, _ store.DrawParams) (store.DrawReply, error) {
 	return store.DrawReply{}, s.call(ctx)

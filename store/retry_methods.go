@@ -360,15 +360,22 @@ func (r *front) ConfigurationHistory(ctx context.Context, id ConfigurationID) ([
 	)
 }
 
-func (r *front) SetMode(ctx context.Context, partition int, m Mode) error {
-	bad := JoinFields(r.has("Partition", partition), m.Validate())
-	return repeatErr(ctx, r, "SetMode", bad, func(ctx context.Context) error {
-		return r.Store.SetMode(ctx, partition, m)
+func (r *front) Pause(ctx context.Context, partition int, p Pause) error {
+	bad := JoinFields(r.has("Partition", partition), p.Validate())
+	return repeatErr(ctx, r, "Pause", bad, func(ctx context.Context) error {
+		return r.Store.Pause(ctx, partition, p)
 	})
 }
 
-func (r *front) Mode(ctx context.Context, partition int) (Mode, error) {
-	return repeat(ctx, r, "Mode", r.has("Partition", partition), func(ctx context.Context) (Mode, error) {
-		return r.Store.Mode(ctx, partition)
+func (r *front) Resume(ctx context.Context, partition int, scope PauseScope) error {
+	bad := JoinFields(r.has("Partition", partition), scope.Validate())
+	return repeatErr(ctx, r, "Resume", bad, func(ctx context.Context) error {
+		return r.Store.Resume(ctx, partition, scope)
+	})
+}
+
+func (r *front) Pauses(ctx context.Context, partition int) (PauseSet, error) {
+	return repeat(ctx, r, "Pauses", r.has("Partition", partition), func(ctx context.Context) (PauseSet, error) {
+		return r.Store.Pauses(ctx, partition)
 	})
 }

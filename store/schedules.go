@@ -76,7 +76,8 @@ type FireParams struct {
 	// Rest is the shortest time between the end of the newest run and the start of the next; an
 	// earlier due time is postponed. It implies Wait.
 	Rest time.Duration
-	// InReadOnly allows the start while the partition is read-only.
+	// InReadOnly allows the start in read-only mode. Other pauses do not matter: the run begins and
+	// waits.
 	InReadOnly bool
 }
 

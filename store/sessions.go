@@ -17,7 +17,7 @@ type Sessions interface {
 	// it. Repeating it before the first fetch is harmless, and [ErrStale] after that.
 	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
 
-	// Fetch leases up to p.Max waiting tasks. It does not wait.
+	// Fetch leases up to p.Max waiting tasks that are not paused (see [Pauses]). It does not wait.
 	//
 	// Runs share a queue by weight (P11): each has a virtual time there that goes on by 1/weight with
 	// each task, and the run that is behind comes next. Nobody saves up turns: a run that had nothing
@@ -100,7 +100,7 @@ type FetchParams struct {
 	// PerRun limits what each run has leased of their scopes. If several cover a route, all of them
 	// hold.
 	PerRun []RunLimit
-	// InReadOnly are the sets whose routes are served while the partition is read-only.
+	// InReadOnly are the sets that read-only mode does not hold back; see [PauseScope].
 	InReadOnly []string
 }
 
@@ -126,7 +126,7 @@ type FetchReply struct {
 	Now        time.Time // the store's clock
 	NextDue    time.Time // earliest delayed task of the partition; zero if none
 	Short      []int     // indexes of the budgets that are used up while more tasks of their scope wait, as far as the fetch saw
-	ReadOnly   bool      // the partition is read-only: only sets of InReadOnly were served
+	Pauses     int64     // the version of the pauses; see [PauseSet]
 }
 
 // SettleParams is one batch of outcomes.
@@ -254,6 +254,7 @@ type HeartbeatReply struct {
 	Held     int         // deliveries the store holds for the session
 	Runs     []RunSignal // as asked
 	SweepDue bool        // somebody should call Sweep: the last one is some seconds ago
+	Pauses   int64       // the version of the pauses; see [PauseSet]
 }
 
 // RunSignal tells a worker the state of a run it works for. A run that is gone has status "".

@@ -12,7 +12,7 @@ const (
 	SignalDue                                 // the next due time of Promote moved forward
 	SignalSemaphore                           // it is the turn of who waits for Semaphore at Place
 	SignalLimit                               // Holder should draw on Limit: there is more for it, or others want what it holds
-	SignalMode                                // the mode of the partition was set
+	SignalPause                               // something was paused or resumed in the partition
 	SignalSync                                // signals may have been missed: look at everything
 	SignalProgress                            // a running task of Run reported progress
 	SignalConfiguration                       // what is configured or published of a set changed; only from [CompleteSignals]

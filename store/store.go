@@ -57,7 +57,7 @@ type Store interface {
 	Repairer
 	Semaphores
 	Limits
-	Modes
+	Pauses
 	Signals
 	Values
 	Configurations

@@ -79,8 +79,9 @@ var valid = map[string][]any{
 	"WatchConfigurations":   {[]string{"s"}},
 	"WriteConfiguration":    {store.ConfigurationWrite{ID: store.ConfigurationID{Set: "s"}, Token: "t"}},
 	"ConfigurationHistory":  {store.ConfigurationID{Set: "s"}},
-	"SetMode":               {0, store.ModeReadOnly},
-	"Mode":                  {0},
+	"Pause":                 {0, store.Pause{Scope: store.PauseScope{Queue: "q"}}},
+	"Resume":                {0, store.PauseScope{Queue: "q"}},
+	"Pauses":                {0},
 	"Draw":                  {validDraw},
 	"Forfeit":               {"limit", store.Holding{Holder: "h", Number: 1}},
 }

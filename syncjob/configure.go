@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -25,7 +24,8 @@ const NotConfigured = -1
 
 // ConfigureOptions configure one change of a configuration.
 type ConfigureOptions struct {
-	// By is who makes the change, for the history; up to 1 KiB. Defaults to host and process ID.
+	// By is who makes the change, for the history; up to 1 KiB. Defaults to the
+	// actor of the context (see [WithActor]), or else to host and process ID.
 	By string
 	// Reason is why it is made, for the history; up to 1 KiB. Defaults to none.
 	Reason string
@@ -116,7 +116,7 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 func (m *Manager) Configure(
 	ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error,
 ) (SetConfiguration, error) {
-	o := opts.withDefaults()
+	o := opts.withDefaults(ctx)
 	if edit == nil {
 		return SetConfiguration{}, fmt.Errorf("configure %.80q: %w", set, &FieldError{Field: "Edit", Reason: "is nil"})
 	}
@@ -171,7 +171,7 @@ func (m *Manager) configure(
 // document that cannot be read. If nothing is configured, nothing changes. The errors are those of
 // [Manager.Configure].
 func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *ConfigureOptions) error {
-	o := opts.withDefaults()
+	o := opts.withDefaults(ctx)
 	id, err := m.configurationOf(ctx, set, o.Run)
 	if err != nil {
 		return fmt.Errorf("reset the configuration of %.80q: %w", set, err)
@@ -216,13 +216,13 @@ func (m *Manager) History(ctx context.Context, set string, opts *ConfigurationOp
 	return changes, nil
 }
 
-func (o *ConfigureOptions) withDefaults() ConfigureOptions {
+func (o *ConfigureOptions) withDefaults(ctx context.Context) ConfigureOptions {
 	var c ConfigureOptions
 	if o != nil {
 		c = *o
 	}
 	if c.By == "" {
-		c.By = fmt.Sprintf("%s-%d", hostname(), os.Getpid())
+		c.By = actor(ctx)
 	}
 	return c
 }

@@ -67,7 +67,12 @@
 // Package handlers says which level takes precedence. Attempts that start more than a second after
 // a change use it. This costs no command per task.
 //
-// # Read-only mode
+// # Pauses and read-only mode
+//
+// [Manager.Pause] holds back the tasks and hooks of a queue or of a handler set, or the tasks of a
+// kind, in all processes, until [Manager.Resume]. [Manager.Pauses] lists the pauses: since when, by
+// whom and why. [Run.Pause] holds back one run. [Run.Explain] names everything that keeps a task
+// from starting.
 //
 // [Manager.SetMode] with [ModeReadOnly] prepares a namespace for maintenance. Running tasks go on
 // to their end. Workers fetch only tasks of sets with RunsInReadOnly. Periodic jobs start only for

@@ -22,6 +22,7 @@ var (
 	ErrConflict        = store.ErrConflict
 	ErrResultUnknown   = store.ErrResultUnknown
 	ErrHoldLost        = store.ErrHoldLost
+	ErrTooManyPauses   = store.ErrTooManyPauses
 	ErrPayloadTooLarge = store.ErrPayloadTooLarge
 	ErrOutOfMemory     = store.ErrOutOfMemory
 	ErrUnavailable     = store.ErrUnavailable

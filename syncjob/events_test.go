@@ -47,7 +47,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 33)
+	require.Len(t, events, 35)
 	return events
 }
 
@@ -193,6 +193,8 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 		return run
 	}
 	stop := work(t, there, syncjob.WorkerConfig{Name: "w1", Grace: syncjob.NoGrace})
+	require.NoError(t, m.Pause(t.Context(), syncjob.Scope{Queue: "slow"}, "because"))
+	require.NoError(t, m.Resume(t.Context(), syncjob.Scope{Queue: "slow"}))
 
 	_, err = shared.EnsureJob(t.Context(), store.EnsureParams{
 		Job: "broken", Type: syncjob.JobPeriodic, Definition: []byte(`{"v":2,"root":{"payload":"secret"}}`), Schedule: []byte("often"),

@@ -18,6 +18,7 @@ type Explanation struct {
 
 	Run     RunState        `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
+	Pauses  []PauseState    `json:"pauses"`  // that cover what waits
 	Limits  []Limit         `json:"limits"`  // on what waits, by the registry or as workers published them
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
@@ -55,6 +56,12 @@ type WaitingTasks struct {
 	Oldest    time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
 	Unserved  bool      `json:"unserved"`          // no live worker has the queue and the handler
 	Workers   int       `json:"workers"`           // live workers that have both
+	// HeldBack names everything that keeps these tasks from starting, each in words: a pause of the
+	// run; a pause of the queue, set or kind; read-only mode; a pre-job hook that has not passed; that
+	// no live worker serves them; and the limits on them, whether these are used up or not.
+	HeldBack []string `json:"held_back"`
+
+	limits int // how many of these are limits
 }
 
 // ExplainedTask is a running task with the worker that runs it.
@@ -81,10 +88,11 @@ type Hold struct {
 	Since time.Time `json:"since"`
 }
 
-// Explain says what the run waits for: its waiting tasks by route, which of them no worker serves,
-// and the limits on them; the running tasks, on which worker and since when; the delayed tasks and
-// when they are due; the holds. It also counts the run's tasks and compares them with its counters,
-// and looks for other damage. It is for people and for alarms, not for tight loops.
+// Explain says what the run waits for: its waiting tasks by route, and all that holds them back, be
+// it a pause, a mode, a hook, a limit, or that no worker serves them; the running tasks, on which
+// worker and since when; the delayed tasks and when they are due; the holds. It also counts the
+// run's tasks and compares them with its counters, and looks for other damage. It is for people and
+// for alarms, not for tight loops.
 //
 // Errors: [ErrRunNotFound], [ErrStateLost], and store.ErrCorrupt if the run cannot be read; then
 // the explanation has the damage. If the store does not answer within seconds, there is no error:
@@ -93,7 +101,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	var in store.Inspection
 	var sessions []store.SessionRecord
 	var damage store.RepairReport
-	var mode store.Mode
+	var pauses store.PauseSet
 	partition := store.PartitionOf(r.id.Job, r.m.store.Partitions())
 	bounded, cancel := context.WithTimeoutCause(ctx, explainTime, errNoAnswer)
 	defer cancel()
@@ -105,7 +113,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 			sessions, err = r.m.store.LiveSessions(bounded, partition)
 		}
 		if err == nil {
-			mode, err = r.m.store.Mode(bounded, partition)
+			pauses, err = r.m.store.Pauses(bounded, partition)
 		}
 		return err
 	})
@@ -121,7 +129,8 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	if job, err := r.m.store.Job(bounded, r.id.Job); err == nil { // what is wrong with it is damage
 		x.Problem = job.Problem
 	}
-	x.Damage, x.ReadOnly = damage.Damage, mode == store.ModeReadOnly && !in.Run.Status.Final()
+	x.Damage = damage.Damage
+	x.holdBack(pauses, r.m.runsInReadOnly)
 	return x, nil
 }
 

@@ -51,8 +51,9 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 	return limits
 }
 
-// explain says one bound a line.
-func (l Limit) explain(line func(string, ...any)) {
+// bounds says each bound of a limit.
+func (l Limit) bounds() (all []string) {
+	line := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	who := "set " + l.Set
 	if l.Kind != "" {
 		who = fmt.Sprintf("%s of set %s", l.Kind, l.Set)
@@ -66,4 +67,5 @@ func (l Limit) explain(line func(string, ...any)) {
 	if l.Rate.Events > 0 {
 		line("%s is limited to %d starts in %v", who, l.Rate.Events, l.Rate.Per)
 	}
+	return all
 }

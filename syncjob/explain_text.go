@@ -24,11 +24,15 @@ func (x Explanation) String() string {
 	line("run %d of job %q is %s: %d of %d tasks done: %d succeeded, %d failed, %d cancelled",
 		x.Run.Number, x.Run.Job, x.Run.Status, c.Done(), c.Total, c.Succeeded, c.Failed, c.Cancelled)
 	x.explainState(line)
+	said := map[string]bool{heldByRun: true, heldByReadOnly: true, heldByPreJob: true} // of the run
 	for _, w := range x.Waiting {
-		x.explainWaiting(line, w)
-	}
-	for _, l := range x.Limits {
-		l.explain(line)
+		for _, reason := range w.HeldBack {
+			if !said[reason] { // or it holds back another route, too
+				line("%s", reason)
+			}
+			said[reason] = true
+		}
+		x.explainWaiting(line, &w)
 	}
 	for i, t := range x.Running {
 		if i == maxExplained {
@@ -79,14 +83,14 @@ func (x Explanation) explainState(line func(string, ...any)) {
 			line("it ended because: %s", x.Run.Reason)
 		}
 	case x.Run.Paused:
-		line("it is paused")
+		line(heldByRun)
 	}
 	if x.ReadOnly {
-		line("the namespace is in read-only mode: only sets that are marked for it start tasks")
+		line(heldByReadOnly)
 	}
 	switch x.Run.Status {
 	case store.StatusStarting:
-		line("its pre-job hook has not completed")
+		line(heldByPreJob)
 	case store.StatusFinishing:
 		line("its post-job hook has not completed")
 	case store.StatusStopping:
@@ -107,15 +111,12 @@ func (x Explanation) explainState(line func(string, ...any)) {
 	}
 }
 
-func (x Explanation) explainWaiting(line func(string, ...any), w WaitingTasks) {
-	where := fmt.Sprintf("%s on queue %s", w.Kind, w.Queue)
-	if w.Unserved {
-		line("no live worker serves %s of set %s", where, w.Set)
-	}
+func (x Explanation) explainWaiting(line func(string, ...any), w *WaitingTasks) {
+	where := w.where()
 	if ready := w.Waiting + w.Staged; ready > 0 {
 		line("%d tasks of %s wait, the oldest for %s", ready, where, x.ago(w.Oldest))
 	}
-	if ready := w.Waiting + w.Recovered + w.Staged; ready > 0 && !w.Unserved && x.startable() {
+	if ready := w.Waiting + w.Recovered + w.Staged; ready > 0 && x.startable(w) {
 		line("%d live workers serve %s: they start it when they have room and it is the job's turn", w.Workers, where)
 	}
 	if w.Recovered > 0 {
@@ -126,9 +127,9 @@ func (x Explanation) explainWaiting(line func(string, ...any), w WaitingTasks) {
 	}
 }
 
-// startable reports whether the run's tasks may start, as far as it is up to the run and the mode.
-func (x Explanation) startable() bool {
-	return x.Run.Status == store.StatusRunning && !x.Run.Paused && !x.ReadOnly
+// startable reports whether nothing holds tasks back but limits.
+func (x Explanation) startable(w *WaitingTasks) bool {
+	return x.Run.Status == store.StatusRunning && len(w.HeldBack) == w.limits
 }
 
 func (x Explanation) ago(t time.Time) string {

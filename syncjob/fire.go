@@ -59,7 +59,7 @@ func (f *firing) Notify(s store.Signal) {
 	switch s.Type {
 	case store.SignalRun:
 		f.runMoved(s.Run)
-	case store.SignalMode, store.SignalSync:
+	case store.SignalPause, store.SignalSync:
 		f.modeSet()
 	}
 }
@@ -86,7 +86,7 @@ func (f *firing) waitForMode(job string) {
 	f.readOnly[job] = struct{}{}
 }
 
-// modeSet is called whenever the mode of the partition is set.
+// modeSet is called whenever the mode of the partition may have been set.
 func (f *firing) modeSet() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -260,8 +260,8 @@ func (f *firing) await(ctx context.Context, job string, d definition, run store.
 	if run.Number == 0 {
 		f.waitForMode(job)
 		// It may have ended before its signal could be noticed here.
-		mode, err := f.m.store.Mode(ctx, f.partition)
-		return mode == ModeReadWrite, err
+		set, err := f.m.store.Pauses(ctx, f.partition)
+		return err == nil && !set.ReadOnly(), err
 	}
 	if d.Schedule.Overlap == OverlapReplace {
 		err := f.m.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})

@@ -140,6 +140,21 @@ func (j *journal) runStopping(ctx context.Context, p store.StopParams) {
 	)
 }
 
+// paused logs that a scope was paused.
+func (j *journal) paused(ctx context.Context, p store.Pause) {
+	j.log.LogAttrs(
+		ctx, slog.LevelInfo, events.TasksPaused, slog.String("scope", p.Scope.String()), slog.String("by", p.By),
+		slog.String("reason", p.Reason),
+	)
+}
+
+// resumed logs that the pause of a scope has ended.
+func (j *journal) resumed(ctx context.Context, scope store.PauseScope, by string) {
+	j.log.LogAttrs(
+		ctx, slog.LevelInfo, events.TasksResumed, slog.String("scope", scope.String()), slog.String("by", by),
+	)
+}
+
 // tellsRunDone reports whether the log or the observer wants the end of runs. The event costs a
 // read of the run.
 func (j *journal) tellsRunDone(ctx context.Context) bool {

@@ -245,10 +245,11 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	return err
 }
 
-// Pause pauses the newest run of the job; see [Run.Pause]. It does not pause later runs: to keep a
-// periodic job from starting them, use [Manager.Stop]. Errors: [ErrJobNotFound]; [ErrRunFinished]
-// if the newest run has ended; [ErrRunNotFound] if the job never ran, or its last run has expired.
-func (m *Manager) Pause(ctx context.Context, job string) error {
+// PauseJob pauses the newest run of the job; see [Run.Pause]. It does not pause later runs: to keep
+// a periodic job from starting them, use [Manager.Stop]. To pause queues, sets or kinds, use
+// [Manager.Pause]. Errors: [ErrJobNotFound]; [ErrRunFinished] if the newest run has ended;
+// [ErrRunNotFound] if the job never ran, or its last run has expired.
+func (m *Manager) PauseJob(ctx context.Context, job string) error {
 	r, err := m.Latest(ctx, job)
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -256,8 +257,8 @@ func (m *Manager) Pause(ctx context.Context, job string) error {
 	return r.Pause(ctx)
 }
 
-// Resume ends a pause. The errors are those of [Manager.Pause].
-func (m *Manager) Resume(ctx context.Context, job string) error {
+// ResumeJob ends a pause of [Manager.PauseJob]. The errors are the same.
+func (m *Manager) ResumeJob(ctx context.Context, job string) error {
 	r, err := m.Latest(ctx, job)
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)

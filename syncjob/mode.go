@@ -8,46 +8,45 @@ import (
 )
 
 // Mode says which tasks the workers of a namespace may fetch.
-type Mode = store.Mode
+type Mode string
 
 // The modes of a namespace.
 const (
-	// ModeReadWrite lets everything run. It is the default.
-	ModeReadWrite = store.ModeReadWrite
+	// ModeReadWrite lets everything run that is not paused. It is the default.
+	ModeReadWrite Mode = "read-write"
 	// ModeReadOnly lets only tasks and hooks of sets with [handlers.SetConfig.RunsInReadOnly] start.
-	ModeReadOnly = store.ModeReadOnly
+	ModeReadOnly Mode = "read-only"
 )
 
-// SetMode sets the mode of the namespace, for all its processes, until it is set again. Running
-// tasks go on to their end. After SetMode returns, workers fetch only what the mode allows. Other
-// tasks wait; this does not count as an attempt. When read-only mode ends, workers fetch again at
-// once. Calls that start, stop and enqueue are not affected.
+// SetMode sets the mode of the namespace, for all its processes, until it is set again. Read-only
+// mode is a pause of everything but the sets that are marked for it, and what [Manager.Pause] says
+// holds for it: what runs goes on, what was fetched and not begun is given back, the rest waits. It
+// also keeps periodic jobs of other sets from beginning runs. When it ends, workers fetch again at
+// once what no pause holds back.
 //
-// The mode is stored in every partition, and each fetch reads it there. If a partition does not
-// answer, it keeps its mode: the error names it, the other partitions are set, and SetMode can be
-// repeated. An unknown mode gives a [*FieldError].
+// An unknown mode gives a [*FieldError]. Another error names the partitions that may not have the
+// mode; the others have it, and SetMode can be repeated.
 func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
-	if err := mode.Validate(); err != nil {
-		return fmt.Errorf("set mode: %w", err)
+	switch mode {
+	case ModeReadOnly:
+		return m.pause(ctx, store.Pause{By: actor(ctx), Reason: string(ModeReadOnly)})
+	case ModeReadWrite:
+		return m.resume(ctx, Scope{})
 	}
-	var errs []error
-	for p := range m.store.Partitions() {
-		if err := m.store.SetMode(ctx, p, mode); err != nil {
-			errs = append(errs, fmt.Errorf("set mode of partition %d: %w", p, err))
-		}
-	}
-	return store.JoinFields(errs...)
+	return fmt.Errorf(
+		"set mode: %w", &FieldError{Field: "Mode", Reason: "is neither ModeReadWrite nor ModeReadOnly"},
+	)
 }
 
 // Mode reads the mode of the namespace. It is [ModeReadOnly] if any partition is in that mode, for
 // example after a [Manager.SetMode] that did not reach all partitions.
 func (m *Manager) Mode(ctx context.Context) (Mode, error) {
 	for p := range m.store.Partitions() {
-		mode, err := m.store.Mode(ctx, p)
+		set, err := m.store.Pauses(ctx, p)
 		if err != nil {
 			return "", fmt.Errorf("read mode of partition %d: %w", p, err)
 		}
-		if mode == ModeReadOnly {
+		if set.ReadOnly() {
 			return ModeReadOnly, nil
 		}
 	}

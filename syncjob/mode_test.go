@@ -67,10 +67,10 @@ func TestSetModeReportsPartitionsOutOfReach(t *testing.T) {
 	m := managerOn(t, s, nil)
 	err := m.SetMode(t.Context(), syncjob.ModeReadOnly)
 	require.ErrorContains(t, err, "partition 1")
-	for p, want := range []syncjob.Mode{syncjob.ModeReadOnly, syncjob.ModeReadWrite, syncjob.ModeReadOnly} {
-		mode, err := s.Store.Mode(t.Context(), p)
+	for p, want := range []int{1, 0, 1} {
+		set, err := s.Pauses(t.Context(), p)
 		require.NoError(t, err)
-		require.Equal(t, want, mode)
+		require.Len(t, set.Pauses, want)
 	}
 	mode, err := m.Mode(t.Context())
 	require.NoError(t, err)
@@ -78,15 +78,15 @@ func TestSetModeReportsPartitionsOutOfReach(t *testing.T) {
 	require.Equal(t, []string{"Mode"}, fields(m.SetMode(t.Context(), "shut")), "once, not for each partition")
 }
 
-// deafPartition refuses to have the mode of one partition set.
+// deafPartition refuses to have anything paused in one partition.
 type deafPartition struct {
 	store.Store
 	deaf int
 }
 
-func (s *deafPartition) SetMode(ctx context.Context, p int, m store.Mode) error {
-	if p == s.deaf {
+func (s *deafPartition) Pause(ctx context.Context, partition int, p store.Pause) error {
+	if partition == s.deaf {
 		return store.ErrCorrupt
 	}
-	return s.Store.SetMode(ctx, p, m)
+	return s.Store.Pause(ctx, partition, p)
 }

@@ -204,7 +204,7 @@ func (w *sleepers) rest() {
 	for range 2 {
 		heard := make(chan int, 100)
 		leave := w.m.Listen(func(partition int, kind store.SignalType) {
-			if kind == store.SignalMode {
+			if kind == store.SignalPause {
 				heard <- partition
 			}
 		})

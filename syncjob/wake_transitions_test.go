@@ -308,6 +308,15 @@ var transitions = []transition{
 		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadWrite))
 		w.starts("leaf 0")
 	}},
+	{name: "what was paused is resumed", run: func(w *sleepers) {
+		for _, scope := range []syncjob.Scope{{Queue: "default"}, {Set: "tree"}, {Kind: "leaf"}} {
+			w.must(w.caller.Pause(w.t.Context(), scope, ""))
+			w.start(scope.String(), leaf{passes})
+			w.quiet()
+			w.must(w.caller.Resume(w.t.Context(), scope))
+			w.starts("leaf 0")
+		}
+	}},
 	{name: "a worker appears", alone: true, run: func(w *sleepers) {
 		_, err := managerOn(w.t, w.store, w.registry).Start(w.t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{passes}}, nil)
 		w.must(err)

@@ -59,7 +59,7 @@ type WorkerConfig struct {
 
 func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
 	if c.Name == "" {
-		c.Name = fmt.Sprintf("%s-%d", hostname(), os.Getpid())
+		c.Name = hostAndProcess()
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = max(minConcurrency, 2*runtime.GOMAXPROCS(0))
@@ -136,12 +136,4 @@ func (c *WorkerConfig) info(routes []store.Route) store.WorkerInfo {
 		Routes:      routes,
 		Started:     time.Now(),
 	}
-}
-
-func hostname() string {
-	host, err := os.Hostname()
-	if err != nil {
-		return "unknown-host"
-	}
-	return host
 }

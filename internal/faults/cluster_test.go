@@ -62,7 +62,7 @@ func (s *site) growAll(names []string, root node) []*subject {
 func slotsMoveAndShardsDie(t *testing.T) {
 	moods, random := seed(t)
 	s := newSite(t, longLease)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience+2*unanswered)
 	defer cancel()
 	first, second := s.worker(8), s.worker(8)
 
@@ -91,6 +91,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	others := slices.Delete(slices.Clone(names), d, d+1)
 	dead := s.begin(syncjob.Job{Name: names[d], Set: "tree", Root: node{Path: "root", Fan: []int{8}, Leaf: waits}}, growth{quiet: true})
 	s.await("it in hand", startedOf(dead, 9))
+	lost := s.partitionsOf(ctx, s.cluster.Nodes[d])
 	s.cluster.Replicas[d].Kill()
 	s.cluster.Nodes[d].Kill()
 	for _, run := range s.growAll(others, node{Path: "root", Fan: []int{100}}) {
@@ -100,6 +101,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 		run.requireNothingLeft()
 	}
 	s.requireExplained(ctx, dead)
+	s.requirePausedElsewhere(ctx, lost)
 	first.pause()
 	second.pause()
 	late := s.worker(8)
@@ -111,6 +113,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	s.cluster.Nodes[d].Restart() // with what it had acknowledged
 	s.cluster.Replicas[d].Restart()
 	require.NoError(t, s.cluster.AwaitOK(ctx))
+	s.requirePausedEverywhere(ctx, lost)
 	s.open()
 	require.Equal(t, store.Counts{Total: 9, Succeeded: 9}, dead.finish().Counts)
 	dead.requireNothingLeft()
@@ -140,6 +143,64 @@ func (s *site) requireUndamaged(ctx context.Context, r *subject) {
 	report, err := s.m.Repair(ctx, r.Job(), nil)
 	require.NoError(s.t, err)
 	require.True(s.t, report.Sound(), report.String())
+}
+
+// partitionsOf lists the partitions that a node has.
+func (s *site) partitionsOf(ctx context.Context, node *redistest.Server) (all []int) {
+	s.t.Helper()
+	for p := range s.oracle.Store().Partitions() {
+		owner, err := s.cluster.Owner(ctx, fmt.Sprintf("{%s:%d}:", s.namespace, p))
+		require.NoError(s.t, err)
+		if owner == node {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// unanswered is how long a call waits for partitions that do not answer.
+const unanswered = 3 * time.Second
+
+var pausedByNobody = syncjob.Scope{Queue: "nobody"}
+
+// requirePausedElsewhere requires that a pause names the partitions that do not answer, and that
+// the others have it.
+func (s *site) requirePausedElsewhere(ctx context.Context, lost []int) {
+	s.t.Helper()
+	require.NotEmpty(s.t, lost)
+	names := func(err error) (all []int) {
+		require.Error(s.t, err)
+		for p := range s.oracle.Store().Partitions() {
+			if contains(err.Error(), fmt.Sprintf("partition %d:", p)) {
+				all = append(all, p)
+			}
+		}
+		return all
+	}
+	bounded, cancel := context.WithTimeout(ctx, unanswered)
+	defer cancel()
+	require.Equal(s.t, lost, names(s.m.Pause(bounded, pausedByNobody, "the test")))
+	bounded, cancel = context.WithTimeout(ctx, unanswered)
+	defer cancel()
+	list, err := s.m.Pauses(bounded)
+	require.Equal(s.t, lost, names(err))
+	require.Len(s.t, list, 1)
+	require.Empty(s.t, list[0].Lacked, "those that answer have it")
+}
+
+// requirePausedEverywhere requires that it is seen which partitions lack the pause, and that a
+// repeat gives it to them.
+func (s *site) requirePausedEverywhere(ctx context.Context, lost []int) {
+	s.t.Helper()
+	list, err := s.m.Pauses(ctx)
+	require.NoError(s.t, err)
+	require.Len(s.t, list, 1)
+	require.Equal(s.t, lost, list[0].Lacked)
+	require.NoError(s.t, s.m.Pause(ctx, pausedByNobody, "the test"))
+	list, err = s.m.Pauses(ctx)
+	require.NoError(s.t, err)
+	require.Empty(s.t, list[0].Lacked)
+	require.NoError(s.t, s.m.Resume(ctx, pausedByNobody))
 }
 
 // requireExplained requires that the run says that its partition is out of reach.

@@ -44,6 +44,7 @@ var rows = []struct {
 	{"F35_staged_children_lost", stagedChildrenLost},
 	{"F36_acknowledged_steps_lost", acknowledgedStepsLost},
 	{"F37_gated_workers_gone", gatedWorkersGone},
+	{"F38_queue_paused_under_load", queuePausedUnderLoad},
 }
 
 // TestFaults runs the rows side by side: most of them wait for leases to end most of the

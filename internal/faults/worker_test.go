@@ -27,7 +27,8 @@ type order struct {
 	URL, Namespace  string // of the store, through the proxy
 	Ledger, Witness string // address and namespace of the ledger
 	Concurrency     int
-	Deliveries      int // of a task, before it fails; 0 for 2
+	Queues          []string // none for the default
+	Deliveries      int      // of a task, before it fails; 0 for 2
 	Lease, Sweep    time.Duration
 	Certificate     string // PEM file of the one to trust; empty for the system's
 	Debug           bool   // log everything
@@ -123,5 +124,9 @@ func withManager(ctx context.Context, o order, registry *handlers.Registry, fn f
 }
 
 func (o *order) worker(m *syncjob.Manager) (*syncjob.Worker, error) {
-	return m.NewWorker(syncjob.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency, Lease: o.Lease, Grace: 2 * time.Second})
+	c := syncjob.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency, Lease: o.Lease, Grace: 2 * time.Second}
+	for _, name := range o.Queues {
+		c.Queues = append(c.Queues, syncjob.Queue{Name: name})
+	}
+	return m.NewWorker(c)
 }

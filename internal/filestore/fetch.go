@@ -21,14 +21,14 @@ func (s *state) fetch(p store.FetchParams) (store.FetchReply, error) {
 	case p.Number < sess.Fetched:
 		return store.FetchReply{}, store.ErrStale
 	}
-	reply := store.FetchReply{Now: s.now, NextDue: s.nextDue()}
+	reply := store.FetchReply{Now: s.now, NextDue: s.nextDue(), Pauses: s.Pauses.Version}
 	if p.Number > sess.Fetched {
 		f := &fetching{state: s, p: &p, bytes: p.MaxBytes}
 		if f.bytes == 0 {
 			f.bytes = bounds.PageBytes
 		}
 		f.all()
-		reply.Short, reply.ReadOnly = f.short(), s.Mode == store.ModeReadOnly
+		reply.Short = f.short()
 		if f.taken > 0 { // a fetch that delivers nothing does not use up its number
 			sess.Fetched = p.Number
 		}
@@ -88,10 +88,8 @@ func (f *fetching) turns(q store.FetchQueue, in place) (turns []*turn) {
 	return turns
 }
 
-// serves reports whether the mode lets tasks of a route be fetched.
-func (f *fetching) serves(r store.Route) bool {
-	return f.Mode != store.ModeReadOnly || slices.Contains(f.p.InReadOnly, r.Set)
-}
+// serves reports whether tasks of a route are not paused.
+func (f *fetching) serves(r store.Route) bool { return len(f.Pauses.Covering(r, f.p.InReadOnly)) == 0 }
 
 // next leases the next task of a queue, and reports whether it did.
 //

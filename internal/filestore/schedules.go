@@ -72,7 +72,7 @@ func (s *state) fire(j *job, p *store.FireParams) store.FireVerdict {
 	case j.Due.IsZero():
 		j.setDue(p.Next, p.Delay)
 		return store.FireMoved
-	case s.Mode == store.ModeReadOnly && !p.InReadOnly, active && (p.Wait || p.Rest > 0):
+	case s.Pauses.ReadOnly() && !p.InReadOnly, active && (p.Wait || p.Rest > 0):
 		j.solved()
 		j.Wakes = s.now.Add(store.FireRecheck)
 		return store.FireWaiting

@@ -51,6 +51,7 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 	sess.Lease, sess.Expires, sess.Graced, sess.Running = p.Lease, s.now.Add(p.Lease), false, p.Running
 	reply := store.HeartbeatReply{
 		Now: s.now, NextDue: s.nextDue(), Held: len(s.deliveries(p.Session.ID)), SweepDue: s.sweepDue(),
+		Pauses: s.Pauses.Version,
 	}
 	for _, id := range p.Runs {
 		signal := store.RunSignal{Run: id}

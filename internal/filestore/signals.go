@@ -34,7 +34,7 @@ type runView struct {
 
 func (s *state) view() *view {
 	v := &view{about: map[store.Signal]any{}, work: map[store.Lane]work{}, due: s.nextDue()}
-	v.about[store.Signal{Type: store.SignalMode}] = s.Mode
+	v.about[store.Signal{Type: store.SignalPause}] = s.LastPauses
 	for name, text := range s.Sets {
 		v.about[store.Signal{Type: store.SignalConfiguration, Queue: name}] = string(text)
 	}

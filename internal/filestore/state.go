@@ -9,7 +9,8 @@ import (
 // state is everything that is stored. Its exported fields are the file.
 type state struct {
 	Format         int
-	Mode           store.Mode
+	Pauses         store.PauseSet
+	LastPauses     int64 // version of the pauses after their last change
 	LastNumber     int64 // of any run, lease of a semaphore or place in a line that ever was
 	LastSweep      time.Time
 	Jobs           map[string]*job
@@ -29,7 +30,6 @@ type state struct {
 
 func newState() *state {
 	return &state{
-		Mode:           store.ModeReadWrite,
 		Jobs:           map[string]*job{},
 		Clocks:         map[string]float64{},
 		Producers:      map[string]*producer{},

@@ -152,19 +152,6 @@ func (b *backend) isClosed() bool {
 	}
 }
 
-// SetMode sets the mode.
-func (b *backend) SetMode(ctx context.Context, _ int, m store.Mode) error {
-	return do(ctx, b, m, func(s *state, m store.Mode) error {
-		s.Mode = m
-		return nil
-	})
-}
-
-// Mode reads the mode.
-func (b *backend) Mode(ctx context.Context, _ int) (store.Mode, error) {
-	return read(ctx, b, 0, func(s *state, _ int) (store.Mode, error) { return s.Mode, nil })
-}
-
 // Repair finds nothing: what is counted is not stored, so nothing can disagree.
 func (b *backend) Repair(ctx context.Context, p store.RepairParams) (store.RepairReport, error) {
 	return read(ctx, b, p, func(s *state, p store.RepairParams) (report store.RepairReport, err error) {

@@ -56,11 +56,25 @@ func (b *backlog) next() (t *task, waited bool) {
 	}
 }
 
-// pop returns a task; nil if there is none.
-func (b *backlog) pop() *task {
+// remove takes out and returns the tasks that meant selects, in order.
+func (b *backlog) remove(meant func(*task) bool) (removed []*task) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.popLocked()
+	waiting := b.tasks[b.head:]
+	kept := waiting[:0]
+	for _, t := range waiting {
+		if meant(t) {
+			removed = append(removed, t)
+		} else {
+			kept = append(kept, t)
+		}
+	}
+	clear(waiting[len(kept):])
+	b.tasks = b.tasks[:b.head+len(kept)]
+	if len(kept) == 0 {
+		b.tasks, b.head = b.tasks[:0], 0
+	}
+	return removed
 }
 
 func (b *backlog) popLocked() *task {
@@ -89,7 +103,7 @@ func (b *backlog) len() int {
 	return len(b.tasks) - b.head
 }
 
-// close lets the slots return. Tasks that are left, or added later, can be popped.
+// close lets the slots return. Tasks that are left, or added later, can be removed.
 func (b *backlog) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

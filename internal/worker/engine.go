@@ -166,6 +166,7 @@ func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	e.startSlots()
 	for _, p := range e.partitions {
 		e.loops.Go(p.run)
+		e.loops.Go(p.watchPauses)
 	}
 	e.loops.Go(e.poll)
 	e.loops.Go(e.relieve)
@@ -200,6 +201,7 @@ func (e *Engine) notify(s store.Signal) {
 		for _, p := range e.partitions {
 			p.source.Awaken()
 			lifecycle.Wake(p.dueMoved)
+			lifecycle.Wake(p.pauses.moved)
 			p.schedules.Notify(s)
 		}
 		lifecycle.Wake(e.synced)
@@ -215,8 +217,9 @@ func (e *Engine) notify(s store.Signal) {
 		if e.intake.Serves(s.Queue) {
 			p.source.Awaken()
 		}
-	case store.SignalMode:
+	case store.SignalPause:
 		p.source.Awaken()
+		lifecycle.Wake(p.pauses.moved)
 	case store.SignalDue:
 		lifecycle.Wake(p.dueMoved)
 	case store.SignalRun:
@@ -257,7 +260,7 @@ func (e *Engine) relieve(ctx context.Context) {
 			lifecycle.Pause(ctx, reliefGap)
 			if int64(e.backlog.len()) > e.executed.Load()-before {
 				e.intake.Slowed(reliefGap)
-				e.unload()
+				e.unload(all)
 			}
 		}
 	}
@@ -329,7 +332,7 @@ func (e *Engine) refreshLimits() {
 		e.drawers.Go(func(ctx context.Context) { e.drawer.loop(ctx, l) })
 	}
 	if change.Lowered {
-		e.unload() // tasks that were prefetched under a higher limit count as running
+		e.unload(all) // tasks that were prefetched under a higher limit count as running
 	}
 }
 

@@ -88,6 +88,7 @@ func (s *session) fetch(p store.FetchParams, g *intake.Grant) bool {
 
 // accept records deliveries and passes them to the slots.
 func (s *session) accept(reply *store.FetchReply, g *intake.Grant, took time.Duration) {
+	s.p.pauses.heed(s.life, reply.Pauses)
 	b := &batch{}
 	if len(reply.Deliveries) > 0 {
 		b = s.take(reply.Deliveries)

@@ -74,6 +74,7 @@ func (s *session) beat(ctx context.Context) error {
 	s.noteDue(reply.Now, reply.NextDue)
 	s.halt(reply.Runs)
 	s.reconfigure(ctx, reply.Runs)
+	s.p.pauses.heed(ctx, reply.Pauses)
 	if reply.SweepDue {
 		lifecycle.Wake(s.sweepDue)
 	}

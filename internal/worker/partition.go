@@ -24,6 +24,7 @@ type partition struct {
 	session   atomic.Pointer[session] // the latest
 	dueMoved  chan struct{}           // capacity 1: the first delayed task is due earlier than before
 	schedules Schedules
+	pauses    pauses
 	stale     atomic.Bool // its runs must be looked at again, because limits changed
 	heard     moment      // when the store last answered
 	clock     Clock
@@ -36,6 +37,13 @@ func newPartition(e *Engine, index int) *partition {
 		source:   e.intake.Source(index),
 		log:      e.log.With("partition", index).WarnContext,
 		dueMoved: make(chan struct{}, 1),
+	}
+	p.pauses = pauses{
+		read:       func(ctx context.Context) (store.PauseSet, error) { return e.store.Pauses(ctx, index) },
+		giveBack:   func() { e.unload(p.isPaused) },
+		inReadOnly: e.inReadOnly,
+		bound:      e.cfg.Lease / 3,
+		moved:      make(chan struct{}, 1),
 	}
 	p.schedules = e.host.Schedules(index, &p.clock)
 	p.heard.set(time.Now()) // healthy until a lease has passed without an answer
@@ -102,6 +110,16 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	s := newSession(p, id)
 	p.session.Store(s)
 	return s, nil
+}
+
+// watchPauses keeps what the worker knows to be paused up to date.
+func (p *partition) watchPauses(ctx context.Context) {
+	p.pauses.watch(ctx, func(err error) { p.log(ctx, "cannot read what is paused; it is repeated", "error", err) })
+}
+
+// isPaused reports whether a task is of the partition and must not begin.
+func (p *partition) isPaused(t *task) bool {
+	return t.session.p == p && p.pauses.covers(t.Delivery.Lease.Lane.Route)
 }
 
 // redeem waits until the store has given all tasks of a lost session back. Until then they count as

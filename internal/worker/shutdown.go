@@ -47,13 +47,13 @@ func (e *Engine) shutdown() (stuck int, err error) {
 	// more of them.
 	e.drain()
 	e.backlog.close()
-	e.unload()
+	e.unload(all)
 	quiet := lifecycle.New(e.values)
 	quiet.Go(func(context.Context) {
 		defer time.AfterFunc(lastFetch, e.hangUp).Stop()
 		e.fetchers.Wait()
 		e.loops.Wait()
-		e.unload()
+		e.unload(all)
 	})
 
 	// 2. Let handlers finish, then cancel them.
@@ -115,9 +115,12 @@ func (e *Engine) leave(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// unload gives back every task that was fetched and not started.
-func (e *Engine) unload() {
-	for t := e.backlog.pop(); t != nil; t = e.backlog.pop() {
+// all selects every task.
+func all(*task) bool { return true }
+
+// unload gives back the tasks that meant selects, of those that were fetched and not started.
+func (e *Engine) unload(meant func(*task) bool) {
+	for _, t := range e.backlog.remove(meant) {
 		t.session.release(t)
 		e.intake.Finished()
 	}
@@ -131,7 +134,7 @@ func (e *Engine) awaitHandlers(over, abandoned context.Context) (stuck int) {
 		return 0
 	case <-over.Done():
 	}
-	e.interrupt(handlers.ErrShutdown, func(*task) bool { return true })
+	e.interrupt(handlers.ErrShutdown, all)
 	select {
 	case <-e.slotsDone:
 		return 0

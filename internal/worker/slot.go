@@ -91,7 +91,7 @@ func (e *Engine) work(s *slot) {
 }
 
 // execute runs one task and passes its outcome on. It does not run it if the lease is lost, the run
-// was stopped since the fetch, or the worker shuts down. It returns the time.
+// was stopped or its route paused since the fetch, or the worker shuts down. It returns the time.
 func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
@@ -100,6 +100,8 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 		ses.release(t)
 	case ses.isHalted(t.Delivery.Lease.Lane.Run.Number):
 		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
+	case ses.p.isPaused(t):
+		ses.release(t)
 	default:
 		if !t.Delivery.Lease.Lane.Route.Counted() {
 			e.runs.forget(t.Delivery.Lease.Lane.Run) // hooks read the run again

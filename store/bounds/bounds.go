@@ -72,6 +72,8 @@ const (
 	MaxPermits = 1 << 40
 	// MaxSlots is the largest number of places of a semaphore.
 	MaxSlots = 10_000
+	// MaxPauses is the largest number of scopes that are paused at a time, beside read-only mode.
+	MaxPauses = 256
 	// MaxShownHolders is how many holders the answer to a refused claim lists.
 	MaxShownHolders = 64
 )

@@ -28,9 +28,8 @@ func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRe
 		return store.FetchReply{}, store.ErrStale
 	}
 	now := part.now()
-	reply := store.FetchReply{Now: now, NextDue: part.nextDue()}
+	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), Pauses: part.pauses.Version}
 	if p.Number > sess.fetched {
-		reply.ReadOnly = part.mode == store.ModeReadOnly
 		reply.Short = part.fetch(sess, p, now)
 	}
 	reply.Deliveries = sess.deliveries(p.Number)

@@ -40,7 +40,8 @@ type partition struct {
 	limits         map[string]*limit     // limits that have holders
 	values         values                // values of the namespace
 	lastSweep      time.Time
-	mode           store.Mode
+	pauses         store.PauseSet
+	pauseVersion   int64          // the last
 	outbox         []store.Signal // sent by unlock
 }
 
@@ -78,7 +79,6 @@ func newPartition(index int, h *hub, o Options) *partition {
 		sessions:       map[string]*session{},
 		semaphores:     map[string]*semaphore{},
 		limits:         map[string]*limit{},
-		mode:           store.ModeReadWrite,
 	}
 }
 

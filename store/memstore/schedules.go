@@ -110,7 +110,7 @@ func (p *partition) fire(j *job, params *store.FireParams, now time.Time) store.
 	case j.rec.Due.IsZero():
 		p.setDue(j, params.Next, params.Delay)
 		return store.FireMoved
-	case p.mode == store.ModeReadOnly && !params.InReadOnly, j.active != nil && (params.Wait || params.Rest > 0):
+	case p.pauses.ReadOnly() && !params.InReadOnly, j.active != nil && (params.Wait || params.Rest > 0):
 		j.solved()
 		p.arm(j, now.Add(store.FireRecheck))
 		return store.FireWaiting

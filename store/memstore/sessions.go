@@ -165,6 +165,7 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 		Held:     sess.held,
 		Runs:     make([]store.RunSignal, len(p.Runs)),
 		SweepDue: part.sweepDue(now),
+		Pauses:   part.pauses.Version,
 	}
 	for i, id := range p.Runs {
 		reply.Runs[i].Run = id

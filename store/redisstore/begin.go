@@ -42,10 +42,12 @@ func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartR
 
 // FireRun implements [store.Schedules].
 func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireReply, error) {
+	k := s.space(p.Start.Job)
 	p.Start.Due, p.Start.Token = p.Due, store.FireToken(p.Due)
 	word, rest, err := s.beginRun(ctx, script.FireRun, &p.Start, func(c *script.Call) {
 		c.Int64(millis(p.Due)).Int64(p.Changes).Int64(millis(p.Next)).Int64(millis(store.DueTime(p.Next).Add(p.Delay)))
 		c.Flag(p.Wait).Add(format.Millis(p.Rest)).Flag(p.InReadOnly)
+		c.Key(k.Pauses)
 	})
 	if err != nil {
 		return store.FireReply{}, err

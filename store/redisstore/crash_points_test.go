@@ -350,11 +350,11 @@ var crashPoints = map[string]crashPoint{
 			require.EqualValues(c, 1, version)
 		},
 	},
-	"set_mode": {
-		act: func(c *crash) error { return c.victim.SetMode(c.Context(), 0, store.ModeReadOnly) },
+	"set_pause": {
+		act: func(c *crash) error { return c.victim.Pause(c.Context(), 0, paused) },
 		stands: func(c *crash, after bool) {
 			require.Len(c, c.victimless().fetch(1, "k"), pick(after, 1, 0))
-			require.NoError(c, c.SetMode(c.Context(), 0, store.ModeReadWrite))
+			require.NoError(c, c.Resume(c.Context(), 0, paused.Scope))
 		},
 	},
 	"ensure_job": {

@@ -128,3 +128,6 @@ func (c *crash) finishSecond() {
 
 // victimless is a session of another process.
 func (c *crash) victimless() *worker { return c.scene.worker("aside") }
+
+// paused is what set_pause pauses.
+var paused = store.Pause{Scope: store.PauseScope{Kind: "k"}, By: "me", Reason: "because"}

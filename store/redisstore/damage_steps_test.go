@@ -73,7 +73,7 @@ func (s *wreck) beside() {
 	require.NoError(s, err)
 	_, err = s.Draw(ctx, drawing("good", 2))
 	require.NoError(s, err)
-	require.NoError(s, s.SetMode(ctx, 0, store.ModeReadWrite))
+	require.NoError(s, s.Resume(ctx, 0, store.PauseScope{}))
 	require.NoError(s, s.PublishSet(ctx, store.SetRecord{Name: "good", Description: []byte("{}")}))
 	_, err = s.SessionsLeft(ctx, 0, "w")
 	require.NoError(s, err)
@@ -208,7 +208,7 @@ func (s *wreck) badIsTyped() {
 		"history":   func() error { _, err := s.ConfigurationHistory(ctx, store.ConfigurationID{Set: "bad"}); return err },
 		"document":  func() error { _, err := s.Configuration(ctx, store.ConfigurationID{Run: s.bad}); return err },
 		"held":      func() error { _, err := s.Held(ctx, s.dead.id, nil); return err },
-		"mode":      func() error { _, err := s.Mode(ctx, 0); return err },
+		"pauses":    func() error { _, err := s.Pauses(ctx, 0); return err },
 		"producer":  func() error { return s.OpenProducer(ctx, 0, "bad") },
 		"enqueue": func() error {
 			_, err := s.Enqueue(ctx, store.EnqueueParams{Stream: "bad", Number: 3})

@@ -42,6 +42,7 @@ func newWreck(tb testing.TB) *wreck {
 		}
 		require.NoError(s, s.StopRun(s.Context(), store.StopParams{Run: run}))
 	}
+	require.NoError(s, s.Pause(s.Context(), 0, store.Pause{Scope: store.PauseScope{Queue: "nobody"}}))
 	s.dead = s.worker("dead")
 	s.w = s.worker("w")
 	for _, run := range []store.RunID{s.bad, s.good} {

@@ -202,3 +202,26 @@ func TestRunsAtTheirLimitCostNothing(t *testing.T) {
 		require.LessOrEqual(t, after-calls, plain, "calls for %d jobs beside %d that are blocked", jobs, blocked)
 	}
 }
+
+func TestWhatIsPausedCostsNothing(t *testing.T) {
+	var plain int
+	for _, paused := range []int{0, 200} {
+		s := ownScene(t)
+		w := s.limitedSession("k", "paused")
+		require.NoError(t, s.Pause(t.Context(), 0, store.Pause{Scope: store.PauseScope{Kind: "paused"}}))
+		for i := range paused {
+			s.enqueue(s.begin(store.StartParams{Job: fmt.Sprint("paused ", i)}), items("paused", 3)...)
+		}
+		require.Empty(t, w.fetch(8))
+		w.oneTaskJobs(1)
+		calls, took := s.scripts()
+		const jobs = 20
+		w.oneTaskJobs(jobs)
+		after, by := s.scripts()
+		t.Logf("beside %d paused jobs: %.1f scripts, %v of Redis for a job", paused, float64(after-calls)/jobs, (by-took)/jobs)
+		if plain == 0 {
+			plain = after - calls
+		}
+		require.LessOrEqual(t, after-calls, plain, "calls for %d jobs beside %d that are paused", jobs, paused)
+	}
+}

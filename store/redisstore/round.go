@@ -53,6 +53,9 @@ func (s *Store) fetchOnce(
 	case err != nil:
 		return r.found, script.Unexpected(script.Fetch, word)
 	case word == "replay":
+		if len(rest) > 3 {
+			reply.Pauses = script.Integer(rest[3])
+		}
 		if reply.Deliveries, err = s.held(ctx, k, p.Session.ID, body); err == nil {
 			err = s.addConfigured(ctx, k, reply.Deliveries)
 		}
@@ -67,7 +70,7 @@ func (s *Store) fetchOnce(
 // pack builds the call: the routes, the known lanes, and the bounds.
 func (r *round) pack(s *Store, k *format.Keyspace) *script.Call {
 	p := r.params
-	c := script.NewCall(k.Session(p.Session.ID), k.Clock, k.Due, k.Meta)
+	c := script.NewCall(k.Session(p.Session.ID), k.Clock, k.Due, k.Pauses)
 	c.Int64(p.Number).Answered(p.Answered).Int(p.Max).Int(p.MaxBytes).Flag(p.Recovered)
 	window := c.Reserve()
 	c.Int(r.skip)
@@ -122,8 +125,8 @@ func (r *round) packHints(c *script.Call, metas *metaCache, k *format.Keyspace) 
 }
 
 // read reads what follows the deliveries in a reply: {route, run, marker …} of lanes, how many
-// lanes left their ring, whether there are more, budgets that were too small, and whether the store
-// takes no writes. It returns false if a part is missing.
+// lanes left their ring, whether there are more, budgets that were too small, and the version of
+// the pauses. It returns false if a part is missing.
 func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool {
 	if len(rest) < 5 {
 		return false
@@ -143,9 +146,9 @@ func (r *round) read(rest []rueidis.RedisMessage, reply *store.FetchReply) bool 
 			reply.Short = append(reply.Short, int(budget))
 		}
 	}
-	reply.ReadOnly = script.Number(rest[4]) == 1
+	reply.Pauses = script.Integer(rest[4])
 	if r.skip == 0 {
-		r.session.stock.learn(r.routes, told, reply.ReadOnly)
+		r.session.stock.learn(r.routes, told)
 	}
 	return true
 }

@@ -56,7 +56,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	ses.mu.Lock()
 	changed := ses.busy != busy
 	ses.mu.Unlock()
-	c := script.NewCall(k.Session(p.Session.ID), k.Leases, k.Meta, k.Due, k.Terms)
+	c := script.NewCall(k.Session(p.Session.ID), k.Leases, k.Meta, k.Due, k.Terms, k.Pauses)
 	c.Add(p.Session.ID).Answered(p.Answered).Add(format.Millis(p.Lease), format.Millis(s.config.SweepInterval))
 	if changed {
 		c.Add(busy)
@@ -87,7 +87,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	case word == "lost":
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
-	case word != "ok" || len(rest) != 4+3*len(p.Runs):
+	case word != "ok" || len(rest) != 5+3*len(p.Runs):
 		return store.HeartbeatReply{}, script.Unexpected(script.Heartbeat, word)
 	}
 	ses.mu.Lock()
@@ -98,11 +98,15 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		NextDue:  format.ParseMillis(script.Text(rest[1])),
 		Held:     int(script.Number(rest[2])),
 		SweepDue: script.Number(rest[3]) == 1,
+		Pauses:   script.Integer(rest[4]),
 	}
 	s.observe(reply.Now)
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
-			Run: r, Status: store.Status(script.Text(rest[4+3*i])), Graceful: script.Text(rest[5+3*i]) == "1", Configured: script.Integer(rest[6+3*i]),
+			Run:        r,
+			Status:     store.Status(script.Text(rest[5+3*i])),
+			Graceful:   script.Text(rest[6+3*i]) == "1",
+			Configured: script.Integer(rest[7+3*i]),
 		})
 	}
 	return reply, nil

@@ -82,8 +82,11 @@ func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 			for line := range strings.SplitSeq(m.Message, "\n") {
 				if signal, ok := parseSignal(line); ok {
 					signal.Partition = partitions[m.Channel]
-					if route, ok := strings.CutPrefix(line, "w:"); ok {
+					switch route, ok := strings.CutPrefix(line, "w:"); {
+					case ok:
 						s.noteWork(signal.Partition, route)
+					case signal.Type == store.SignalPause:
+						s.notePauses(signal.Partition)
 					}
 					s.hub.send(connection, signal)
 				}
@@ -125,7 +128,7 @@ func parseSignal(message string) (store.Signal, bool) {
 		holder, limit, ok := strings.Cut(rest, ":")
 		return store.Signal{Type: store.SignalLimit, Holder: holder, Limit: limit}, ok
 	case "m":
-		return store.Signal{Type: store.SignalMode}, true
+		return store.Signal{Type: store.SignalPause}, true
 	case "s":
 		place, key, ok := strings.Cut(rest, ":")
 		n, err := format.ParseInt(place)
@@ -136,11 +139,20 @@ func parseSignal(message string) (store.Signal, bool) {
 
 // noteWork records for the sessions of a partition that a route has work.
 func (s *Store) noteWork(partition int, route string) {
+	s.eachSession(partition, func(ses *session) { ses.stock.note(route) })
+}
+
+// notePauses notes for them that something was paused or resumed: any route may have work.
+func (s *Store) notePauses(partition int) {
+	s.eachSession(partition, func(ses *session) { ses.stock.noteAll() })
+}
+
+func (s *Store) eachSession(partition int, do func(*session)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, ses := range s.sessions {
 		if id.Partition == partition {
-			ses.stock.note(route)
+			do(ses)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 // A call of fetch names routes. Up to maxNamed routes, it names all. If the worker has more routes,
 // a call names those of the last reply and those that were signalled since. It goes through all
-// routes, maxNamed in a call, only if signals may have been missed: when the session begins, after
-// the subscription was down, and each stockAge.
+// routes, maxNamed in a call, only if signals may have been missed, or do not name routes: when the
+// session begins, after a pause began or ended, after the subscription was down, and each stockAge.
 const (
 	maxNamed = 64
 	maxKnown = 3 * maxNamed
@@ -32,6 +32,7 @@ type stock struct {
 
 	mu        sync.Mutex
 	wide      bool // fetches have more than maxNamed routes
+	moved     bool // a pause began or ended: any route may have work that no reply named
 	signalled map[string]bool
 }
 
@@ -62,8 +63,16 @@ func (k *stock) note(route string) {
 	}
 }
 
-// take adds the signalled routes to the known ones. Later signals are for the next call.
-func (k *stock) take() {
+// noteAll makes the next fetch ask for all routes.
+func (k *stock) noteAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.moved = true
+}
+
+// take adds the signalled routes to the known ones, and reports whether a pause began or ended.
+// Later signals are for the next call.
+func (k *stock) take() (moved bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.wide {
@@ -76,6 +85,8 @@ func (k *stock) take() {
 		}
 	}
 	clear(k.signalled)
+	moved, k.moved = k.moved, false
+	return moved
 }
 
 // begin decides whether a fetch must ask for all of its routes before it may return nothing. synced
@@ -86,8 +97,9 @@ func (k *stock) begin(queues []store.FetchQueue, synced int) {
 	if total <= maxNamed {
 		return
 	}
-	k.take()
-	if synced != 0 && synced == k.sync && time.Since(k.asked) < stockAge && len(k.known) <= maxKnown {
+	moved := k.take()
+	fresh := synced != 0 && synced == k.sync && time.Since(k.asked) < stockAge && len(k.known) <= maxKnown
+	if fresh && !moved {
 		return
 	}
 	k.asked, k.sync = time.Now(), synced
@@ -147,11 +159,11 @@ func (k *stock) narrow(queues []store.FetchQueue) (named []store.FetchQueue, mor
 
 // learn reads the routes with work from a reply, which has {route, run, marker} of each lane. If
 // the reply could not name all lanes, any of the routes may have work.
-func (k *stock) learn(named []store.Route, told []rueidis.RedisMessage, readOnly bool) {
+func (k *stock) learn(named []store.Route, told []rueidis.RedisMessage) {
 	if k.known == nil {
 		return
 	}
-	all := readOnly || len(told) >= 3*maxHints
+	all := len(told) >= 3*maxHints
 	if !all {
 		for _, r := range named {
 			delete(k.known, r)

@@ -214,10 +214,17 @@ func (d *doubled) Forfeit(ctx context.Context, limit string, h store.Holding) er
 	return err2
 }
 
-func (d *doubled) SetMode(ctx context.Context, partition int, m store.Mode) error {
-	err := d.Store.SetMode(ctx, partition, m)
-	err2 := d.Store.SetMode(ctx, partition, m)
-	d.same("SetMode", nil, nil, err, err2)
+func (d *doubled) Pause(ctx context.Context, partition int, p store.Pause) error {
+	err := d.Store.Pause(ctx, partition, p)
+	err2 := d.Store.Pause(ctx, partition, p)
+	d.same("Pause", nil, nil, err, err2)
+	return err2
+}
+
+func (d *doubled) Resume(ctx context.Context, partition int, scope store.PauseScope) error {
+	err := d.Store.Resume(ctx, partition, scope)
+	err2 := d.Store.Resume(ctx, partition, scope)
+	d.same("Resume", nil, nil, err, err2)
 	return err2
 }
 

@@ -329,7 +329,7 @@ type model struct {
 	runs     map[store.RunID]*modelRun
 	jobs     map[string]*modelJob
 	sem      modelSemaphore
-	readOnly bool
+	pauses   modelPauses
 	sets     map[string]string // descriptions of handler sets
 	document map[string]*modelDocument
 	values   modelValues // of the namespace
@@ -340,7 +340,9 @@ func newModel() *model {
 		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), sets: make(map[string]string),
 		document: make(
 			map[string]*modelDocument,
-		), values: make(modelValues), sem: modelSemaphore{leases: make(map[string]*modelLease)},
+		), values: make(modelValues),
+		pauses: modelPauses{scopes: make(map[store.PauseScope]*modelPause)},
+		sem:    modelSemaphore{leases: make(map[string]*modelLease)},
 	}
 	for _, set := range modelSets {
 		m.document[set] = &modelDocument{}

@@ -61,7 +61,7 @@ func (m *machine) FetchWithin(t *rapid.T) {
 	}
 	for _, r := range m.m.ordered() {
 		for _, task := range r.tasks {
-			if !r.deliverable(task) || m.m.readOnly || task.recovered && !w.mayTakeRecovered() {
+			if !r.deliverable(task) || m.m.pauses.cover(task.item.Route) || task.recovered && !w.mayTakeRecovered() {
 				continue
 			}
 			m.s.True(

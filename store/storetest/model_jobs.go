@@ -138,21 +138,21 @@ func (m *machine) DeleteJob(t *rapid.T) {
 	}
 }
 
-// SetMode makes the partition read-only for a while.
-func (m *machine) SetMode(t *rapid.T) {
-	if !m.m.readOnly && rapid.IntRange(0, 3).Draw(t, "mode") != 0 {
+// PauseScope pauses a scope for a while.
+func (m *machine) PauseScope(t *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
 		t.Skip("or little would run")
 	}
-	m.setReadOnly(!m.m.readOnly)
+	m.m.pauses.pause(m.s, store.Pause{
+		Scope:  rapid.SampledFrom(modelScopes).Draw(t, "scope"),
+		By:     rapid.SampledFrom([]string{"", "me"}).Draw(t, "by"),
+		Reason: rapid.SampledFrom([]string{"", "because", "é\n"}).Draw(t, "reason"),
+	})
 }
 
-func (m *machine) setReadOnly(on bool) {
-	mode := store.ModeReadWrite
-	if on {
-		mode = store.ModeReadOnly
-	}
-	m.s.NoError(m.s.store.SetMode(m.s.ctx, 0, mode))
-	m.m.readOnly = on
+// ResumeScope ends a pause, or none.
+func (m *machine) ResumeScope(t *rapid.T) {
+	m.m.pauses.resume(m.s, rapid.SampledFrom(modelScopes).Draw(t, "scope"))
 }
 
 // Heartbeat extends a session and tells what it holds and how its runs are.
@@ -177,6 +177,7 @@ func (m *machine) Heartbeat(t *rapid.T) {
 	reply, err := m.s.store.Heartbeat(m.s.ctx, p)
 	m.s.NoError(err)
 	m.s.Equal(len(w.order), reply.Held)
+	m.s.Equal(m.m.pauses.version, reply.Pauses)
 	for i := range reply.Runs {
 		m.m.runs[reply.Runs[i].Run].document.told(m.s, reply.Runs[i].Configured)
 		reply.Runs[i].Graceful, reply.Runs[i].Configured = false, 0
@@ -278,9 +279,7 @@ func (m *machine) checkQueues() {
 		m.s.NoError(err)
 		m.s.GreaterOrEqual(n, 1, "its session is there")
 	}
-	mode, err := m.s.store.Mode(m.s.ctx, 0)
-	m.s.NoError(err)
-	m.s.Equal(m.m.readOnly, mode == store.ModeReadOnly)
+	m.s.Equal(m.m.pauses.version, m.m.pauses.check(m.s))
 }
 
 // checkSets compares what waits of an active run, lane by lane, and its holds and dead letters.

@@ -162,7 +162,8 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 	r := m.m.runs[d.Lease.Lane.Run]
 	s.NotNil(r, "delivery of an unknown run: %+v", d)
 	for _, t := range r.tasks {
-		if t.item.Task.ID != d.Task.ID || t.item.Route != d.Lease.Lane.Route || !r.deliverable(t) || m.m.readOnly {
+		same := t.item.Task.ID == d.Task.ID && t.item.Route == d.Lease.Lane.Route
+		if !same || !r.deliverable(t) || m.m.pauses.cover(t.item.Route) {
 			continue
 		}
 		s.Equal(

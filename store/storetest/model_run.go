@@ -25,10 +25,10 @@ type ModelOptions struct {
 
 // RunModel plays random sequences of operations (starting, enqueuing, holding, fetching, staging,
 // settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs,
-// pausing, firing them when they are due, heartbeats, read-only mode, configurations, values,
-// semaphores, limits, repairs, the end of retention), each against a fresh store and a small model
-// of the contract, and compares the two after each step. A sequence that shows a difference is
-// shrunk and reported as the operations that it drew.
+// pausing, firing them when they are due, heartbeats, pauses and read-only mode, configurations,
+// values, semaphores, limits, repairs, the end of retention), each against a fresh store and a
+// small model of the contract, and compares the two after each step. A sequence that shows a
+// difference is shrunk and reported as the operations that it drew.
 func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	if h.New == nil {
 		t.Fatal("storetest: Harness.New is nil")
@@ -148,7 +148,7 @@ func (m *machine) Check(*rapid.T) {
 // end brings the sequence to an end: what may run runs, every session dies, the
 // rest is stopped.
 func (m *machine) end() {
-	m.setReadOnly(false)
+	m.m.pauses.resumeAll(m.s)
 	m.endSchedules()
 	m.drain(m.workers[0])
 	m.endLimits()

@@ -178,7 +178,7 @@ func (m *model) fire(j *modelJob, p store.FireParams, now, ended time.Time) stor
 	case s.due.IsZero():
 		s.set(p.Next, p.Delay)
 		return store.FireMoved
-	case m.readOnly && !p.InReadOnly, busy && (p.Wait || p.Rest > 0):
+	case m.pauses.readOnly() && !p.InReadOnly, busy && (p.Wait || p.Rest > 0):
 		s.solve()
 		return store.FireWaiting
 	case busy:

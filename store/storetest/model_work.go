@@ -31,6 +31,7 @@ func (m *machine) lease(w *modelWorker, p store.FetchParams) store.FetchReply {
 	reply, err := m.s.store.Fetch(m.s.ctx, p)
 	m.s.NoError(err)
 	m.s.LessOrEqual(len(reply.Deliveries), p.Max)
+	m.s.Equal(m.m.pauses.version, reply.Pauses)
 	recovered := 0
 	for _, d := range reply.Deliveries {
 		m.s.True(asked(p, d.Lease.Lane.Route), "nobody asked for %v", d.Lease.Lane.Route)
@@ -163,7 +164,7 @@ func (m *machine) Drain(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
 		t.Skip("not now") // or no run would grow old
 	}
-	m.setReadOnly(false)
+	m.m.pauses.resumeAll(m.s)
 	m.drain(m.worker(t))
 }
 

@@ -353,17 +353,17 @@ var schedules = []testCase{
 	}},
 	{"in read-only mode a due time stands, unless its set is marked", func(s *scene) {
 		p := s.periodic("nightly")
-		s.NoError(s.store.SetMode(s.ctx, p.partition, store.ModeReadOnly))
+		s.readOnly(p.partition, true)
 		f := p.due(tick)
 		s.Zero(p.fires(f, store.FireWaiting, "read-only").Run)
 		s.Equal(f.Due, p.record().Due)
 		p.runs(0, "read-only")
 		f.InReadOnly = true
 		r := p.started(f, "its set is marked")
-		s.NoError(s.store.SetMode(s.ctx, p.partition, store.ModeReadWrite))
+		s.readOnly(p.partition, false)
 		r.worker().drain(wellDone)
 		r.status(store.StatusSucceeded)
-		s.NoError(s.store.SetMode(s.ctx, p.partition, store.ModeReadOnly))
+		s.readOnly(p.partition, true)
 		p.told("the next time has come")
 		s.Zero(p.fires(p.due(time.Hour), store.FireWaiting, "read-only").Run, "the newest run has ended")
 	}},

@@ -48,7 +48,7 @@ var (
 // everyRefusal has each check of the contract at least once.
 func everyRefusal() (all []refusal) {
 	for _, list := range [][]refusal{
-		refusedJobs(), refusedStarts(), refusedItems(), refusedEnqueues(), refusedSessions(), refusedFetches(), refusedOutcomes(),
+		refusedJobs(), refusedStarts(), refusedItems(), refusedEnqueues(), refusedSessions(), refusedPauses(), refusedFetches(), refusedOutcomes(),
 		refusedStages(), refusedSemaphores(), refusedLimits(), refusedValues(), refusedConfigurations(), refusedPartitions(),
 	} {
 		all = append(all, list...)
@@ -298,4 +298,21 @@ func refusedEnqueues() []refusal {
 		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
 		argument("Stream", func(s *scene) error { return s.store.CloseProducer(s.ctx, 0, "") }),
 	}
+}
+
+func refusedPauses() []refusal {
+	return []refusal{
+		argument("Scope.Queue", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("a/b", "s", "k", "")) }),
+		argument("Scope.Set", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "@s", "k", "")) }),
+		argument("Scope.Kind", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "s", "k k", "")) }),
+		argument("Reason", func(s *scene) error { return s.store.Pause(s.ctx, 0, pauseOf("q", "s", "k", "\xff")) }),
+		argument("By", func(s *scene) error { return s.store.Pause(s.ctx, 0, store.Pause{By: "\xff"}) }),
+		argument("Scope.Queue", func(s *scene) error {
+			return s.store.Resume(s.ctx, 0, store.PauseScope{Queue: strings.Repeat("q", bounds.MaxNameLen+1)})
+		}),
+	}
+}
+
+func pauseOf(queue, set, kind, reason string) store.Pause {
+	return store.Pause{Scope: store.PauseScope{Queue: queue, Set: set, Kind: kind}, Reason: reason}
 }

@@ -236,8 +236,9 @@ func refusedPartitions() (all []refusal) {
 		of("Partition", func(s *scene, p int) error { return s.store.Reconsider(s.ctx, p, nil) })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.Promote(s.ctx, p); return err })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.Sweep(s.ctx, p); return err })
-		of("Partition", func(s *scene, p int) error { return s.store.SetMode(s.ctx, p, store.ModeReadOnly) })
-		of("Partition", func(s *scene, p int) error { _, err := s.store.Mode(s.ctx, p); return err })
+		of("Partition", func(s *scene, p int) error { return s.store.Pause(s.ctx, p, store.Pause{}) })
+		of("Partition", func(s *scene, p int) error { return s.store.Resume(s.ctx, p, store.PauseScope{}) })
+		of("Partition", func(s *scene, p int) error { _, err := s.store.Pauses(s.ctx, p); return err })
 	}
 	return all
 }

@@ -55,7 +55,6 @@ func refusedSessions() []refusal {
 		argument("Routes[0].Kind", func(s *scene) error {
 			return s.store.Reconsider(s.ctx, 0, []store.Route{{Queue: "q", Set: "s", Kind: "a/b"}})
 		}),
-		argument("Mode", func(s *scene) error { return s.store.SetMode(s.ctx, 0, "closed") }),
 	}
 }
 

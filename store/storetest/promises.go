@@ -139,9 +139,10 @@ func contract() []promise {
 			limitsContract,
 		},
 		{
-			"Contract_Modes",
-			"Contract, Modes: while a partition is read-only, fetches lease only from sets that are marked for it.",
-			modesContract,
+			"Contract_Pauses",
+			"Contract, Pauses: once a scope is paused in a partition, none of its tasks is newly leased there, " +
+				"and others are as before.",
+			pausesContract,
 		},
 		{
 			"Contract_Writes",

@@ -254,9 +254,29 @@ var sabotages = map[string]struct {
 		func(s store.Store) store.Store { return &drawsAnew{Store: s} },
 	},
 	"serves everything in read-only mode": {
-		"Contract_Modes",
-		"Contract, Modes: while a partition",
-		func(s store.Store) store.Store { return &ignoresModes{s} },
+		"Contract_Pauses",
+		"Contract, Pauses: once a scope",
+		func(s store.Store) store.Store { return &ignoresReadOnly{s} },
+	},
+	"serves what is paused": {
+		"Contract_Pauses",
+		"Contract, Pauses: once a scope",
+		func(s store.Store) store.Store { return &ignoresPauses{s} },
+	},
+	"pauses kinds with their whole set": {
+		"Contract_Pauses",
+		"Contract, Pauses: once a scope",
+		func(s store.Store) store.Store { return &pausesTooMuch{s} },
+	},
+	"forgets since when a scope is paused": {
+		"Contract_Pauses",
+		"Contract, Pauses: once a scope",
+		func(s store.Store) store.Store { return &pausesAnew{s} },
+	},
+	"tells no version of what is paused": {
+		"Contract_Pauses",
+		"Contract, Pauses: once a scope",
+		func(s store.Store) store.Store { return &tellsNoPauses{s} },
 	},
 	"keeps nothing in maps": {
 		"Contract_Values",

@@ -39,15 +39,3 @@ func (s *hidesShortness) Fetch(ctx context.Context, p store.FetchParams) (store.
 	reply.Short = nil
 	return reply, err
 }
-
-// ignoresModes keeps the mode, and fetches all the same.
-type ignoresModes struct{ store.Store }
-
-func (s *ignoresModes) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
-	for _, q := range p.Queues {
-		for _, r := range q.Routes {
-			p.InReadOnly = append(slices.Clip(p.InReadOnly), r.Set)
-		}
-	}
-	return s.Store.Fetch(ctx, p)
-}

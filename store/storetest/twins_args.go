@@ -100,7 +100,7 @@ func (g *twinCalls) args(method string) []any {
 			}
 		}
 		return []any{p}
-	case "Promote", "Sweep", "LiveSessions", "QueueStats", "Mode":
+	case "Promote", "Sweep", "LiveSessions", "QueueStats", "Pauses":
 		return []any{partition}
 	case "WriteValues":
 		partition, writes := g.writes()
@@ -214,8 +214,10 @@ func (g *twinCalls) sharedArgs(method string, run store.RunID, session store.Ses
 				By:        "me",
 			},
 		}
-	case "SetMode":
-		return []any{session.Partition, pickOf(g, store.ModeReadWrite, store.ModeReadOnly)}
+	case "Pause":
+		return []any{session.Partition, store.Pause{Scope: g.pauseScope(), By: "me", Reason: "because"}}
+	case "Resume":
+		return []any{session.Partition, g.pauseScope()}
 	case "Draw":
 		return []any{
 			store.DrawParams{

@@ -220,6 +220,14 @@ func (g *twinCalls) scope() store.ValueScope {
 	return store.NamespaceScope(0)
 }
 
+// pauseScope is one that covers little, or everything for once.
+func (g *twinCalls) pauseScope() store.PauseScope {
+	return pickOf(
+		g, store.PauseScope{}, store.PauseScope{Queue: file.Queue}, store.PauseScope{Kind: file.Kind},
+		store.PauseScope{Queue: scan.Queue, Set: "ops"}, store.PauseScope{Set: scan.Set, Kind: scan.Kind},
+	)
+}
+
 func (g *twinCalls) writes() (partition int, all []store.Write) {
 	scope, name := g.scope(), fmt.Sprint("value-", g.IntN(3))
 	for range 1 + g.IntN(3) {

@@ -81,8 +81,9 @@ func (n *twinForm) writeFields(v reflect.Value) {
 		field := v.Type().Field(i)
 		switch name := v.Type().Name() + "." + field.Name; {
 		case unlike[name]:
-		case strings.HasSuffix(name, ".Configured"): // a mark of the store's own
-			n.add("Configured:%t ", v.Field(i).Int() != 0)
+		case strings.HasSuffix(name, ".Configured"), name == "FetchReply.Pauses", name == "HeartbeatReply.Pauses",
+			name == "PauseSet.Version": // a mark of the store's own
+			n.add("%s:%t ", field.Name, v.Field(i).Int() != 0)
 		case name == "JobRecord.LastRun", name == "RunRecord.RedriveOf", name == "Damage.Run":
 			n.add("%s:#%s ", field.Name, n.number(v.Field(i).Int()))
 		default:
@@ -143,6 +144,7 @@ var kinds = []error{
 	store.ErrInvalid, store.ErrJobNotFound, store.ErrRunNotFound, store.ErrJobExists, store.ErrJobDisabled, store.ErrJobStopped,
 	store.ErrRunFinished, store.ErrRunActive, store.ErrConflict, store.ErrLeaseLost, store.ErrHoldLost, store.ErrChildrenLost,
 	store.ErrResultUnknown, store.ErrStale, store.ErrOutOfMemory, store.ErrWrongType, store.ErrTooManyValues,
+	store.ErrTooManyPauses,
 	store.ErrOutOfRange, store.ErrUnavailable, store.ErrCorrupt, store.ErrStateLost, store.ErrClosed,
 }
 

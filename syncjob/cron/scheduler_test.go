@@ -227,12 +227,14 @@ func TestReadOnlyModeSkipsRunnersThatAreNotMarked(t *testing.T) {
 // modeless is a store whose mode cannot be read.
 type modeless struct{ store.Store }
 
-func (modeless) Mode(context.Context, int) (store.Mode, error) { return "", store.Transient(errCut) }
+func (modeless) Pauses(context.Context, int) (store.PauseSet, error) {
+	return store.PauseSet{}, store.Transient(errCut)
+}
 
 func TestARunnerRunsWhileTheModeCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(nil)
-		require.NoError(t, s.SetMode(t.Context(), 0, syncjob.ModeReadOnly))
+		require.NoError(t, s.Pause(t.Context(), 0, store.Pause{}))
 		sch := scheduleOn(t, managerOn(t, modeless{s}, nil), time.Minute, cron.Config{},
 			cron.Runner{Name: "tick", Trigger: cron.Trigger{Every: time.Hour}, Run: newDiary().run(0)})
 		require.Equal(t, 1, sch.Runners()[0].Runs)

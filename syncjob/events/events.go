@@ -33,6 +33,9 @@ const (
 	HookSkipped  = "hook skipped its run"
 	HookReleased = "hook released" // given back at shutdown, or its run was stopped
 
+	TasksPaused  = "tasks paused"  // those of a scope; also by read-only mode
+	TasksResumed = "tasks resumed" // likewise
+
 	WorkerStarted  = "worker started"
 	WorkerStopped  = "worker stopped"
 	SessionLost    = "session lost"                           // it expired in the store; the worker opens a new one

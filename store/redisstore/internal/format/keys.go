@@ -13,7 +13,8 @@ import (
 // "{namespace:partition}". So they share a slot, and a script may use any of them. The tag is the
 // first pair of braces in a key, so names that users chose may follow unchanged.
 //
-//	meta             hash: format, partitions, run and fence (last numbers), sweep (last time), mode
+//	meta             hash: format, partitions; last run, fence, version of pauses, sweep
+//	pauses           hash: scope → since and note; version; see set_pause.lua
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created, changes, schedule, due, acts (due and its delay), skipped, lastskip
 //	starts:J         hash: token → run, of every run kept
@@ -51,7 +52,7 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Trash, Hist string
+	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Trash, Hist string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -61,6 +62,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Prefix: p, Partition: partition,
 		Channel: p + "signals",
 		Meta:    p + "meta",
+		Pauses:  p + "pauses",
 		Jobs:    p + "jobs",
 		Sets:    p + "sets",
 		Clock:   p + "clock",

@@ -13,7 +13,8 @@ import (
 // ignored.
 var (
 	fixedTypes = map[string]string{
-		"meta": "hash", "jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
+		"meta": "hash", "pauses": "hash",
+		"jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
 		"leases": "zset", "terms": "hash", "sets": "hash", "trash": "zset", "hist": "zset",
 	}
 	keyTypes = map[string]string{

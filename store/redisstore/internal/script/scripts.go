@@ -41,7 +41,7 @@ var (
 	RepairRun             = newScript("repair_run")
 	RepairSession         = newScript("repair_session")
 	RepairStaged          = newScript("repair_staged")
-	SetMode               = newScript("set_mode")
+	SetPause              = newScript("set_pause")
 	Settle                = newScript("settle")
 	Stage                 = newScript("stage")
 	StartRun              = newScript("start_run")

@@ -1,17 +1,17 @@
 -- Leases waiting tasks to a session, by turns between runs.
--- Uses: arguments, clock, names, numbers, streams.
--- KEYS  1 session, 2 clock, 3 due, 4 meta; a ring per route; per hint: run, W, U, M, S
+-- Uses: arguments, clock, names, numbers, pauses, streams.
+-- KEYS  1 session, 2 clock, 3 due, 4 pauses; a ring per route; per hint: run, W, U, M, S
 -- ARGV  number, last fetch and settlement answered, want, bytes, recovered task (1: may get one), window, skip: lanes of each ring to look at, and to pass over; queues: n, (queue, routes: n, (route, state of the run it needs) …) …;
 --       hints: n, (route, run, marker, weight) × n: lanes learned from the last reply, whose keys are declared;
 --       sets served in read-only mode, as '/SET/SET/'; budgets: n, (left, until in ms or 0, routes: n, route × n) × n;
 --       limits per run: n, (max, fields of the run that count: n, field × n, routes: n, route × n) × n
 -- Returns {ok, now, next due, {{route, run, job, routes, configured, {message …}} …}, {route, run, marker}…, how many lanes left their
---       place in a ring, 1 if a ring goes on behind the window, {budget of which nothing is left though more waits}…, 1 if read-only},
---       {replay, now, next due, {field, message …}}, {lost}, {stale}
+--       place in a ring, 1 if a ring goes on behind the window, {budget of which nothing is left though more waits}…, version of the pauses},
+--       {replay, now, next due, {field, message …}, version of the pauses}, {lost}, {stale}
 -- Only hinted lanes are touched; the rest comes back as hints. A lane's sources are its list of
 --       recovered tasks (one at a time), its waiting list W, and S, the staged children its first marker names.
 -- Repeat: the session keeps the last number that delivered and its lanes; the same number reads them again.
-local SESSION, CLOCK, DUE, META, FIRST_RING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5
+local SESSION, CLOCK, DUE, PAUSES, FIRST_RING = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 5
 local RUN, WAITING, SUSPECTS, MARKERS, STAGED, HINT_KEYS = 0, 1, 2, 3, 4, 5 -- behind the base of a hint
 local number, fetched, settled, want, bytes, recovered, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
 local text = ARGV[1]
@@ -19,6 +19,14 @@ local text = ARGV[1]
 local record = session_records(SESSION, fetched, settled)
 if not record then
   return { 'lost' }
+end
+-- The scopes that are paused, and their version; nearly always there are none.
+local paused, pauses = {}, 0
+for _, scope in ipairs(redis.call('HKEYS', PAUSES)) do
+  paused[scope] = true
+end
+if next(paused) then
+  pauses = pauses_version(PAUSES)
 end
 local function next_due()
   local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
@@ -43,7 +51,7 @@ elseif number == last and last > 0 then
       held[#held + 1] = message
     end
   end
-  return { 'replay', now, next_due(), held }
+  return { 'replay', now, next_due(), held, pauses }
 end
 
 local queues, routes = {}, {}
@@ -61,13 +69,28 @@ for i = 1, num() do
   hinted[route .. '/' .. run] = { base = FIRST_RING + #routes + HINT_KEYS * (i - 1), marker = marker, weight = weight }
 end
 
--- What keeps tasks back: the mode, budgets of the worker, and limits of each run. A route knows
--- those that cover it.
+-- What keeps tasks back: pauses, budgets of the worker, and limits of each run. A route knows those
+-- that cover it.
 local exempt = arg()
-local readonly = redis.call('HGET', META, 'mode') == 'read-only'
-if readonly then
+
+-- is_paused looks up the scopes that a route may be in; the one of all is read-only mode.
+local function is_paused(name)
+  local queue, set, kind = string.match(name, '^(.*)/(.*)/(.*)$')
+  for _, q in ipairs({ queue, '' }) do
+    for _, s in ipairs({ set, '' }) do
+      for _, k in ipairs({ kind, '' }) do
+        local scope = q .. '/' .. s .. '/' .. k
+        if paused[scope] and (scope ~= '//' or not string.find(exempt, '/' .. set .. '/', 1, true)) then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
+if next(paused) then
   for _, route in ipairs(routes) do
-    route.closed = not string.find(exempt, '/' .. string.match(route.name, '/(.*)/') .. '/', 1, true)
+    route.closed = is_paused(route.name)
   end
 end
 local function cover(kind, limit)
@@ -457,4 +480,4 @@ for i, budget in ipairs(budgets) do
     short[#short + 1] = i - 1
   end
 end
-return { 'ok', now, next_due(), lanes, hints, rings.left, rings.more, short, readonly and 1 or 0 }
+return { 'ok', now, next_due(), lanes, hints, rings.left, rings.more, short, pauses }

@@ -1,11 +1,12 @@
 -- Fires the due time of a periodic job: begins its run, and moves the due time.
 -- Uses: arguments, begin_run, clock, numbers, signals.
--- KEYS  as begin_run
+-- KEYS  as begin_run; 16 pauses
 -- ARGV  channel, job, token, number, last known number, due (0: none yet), changes, next, when that is acted on, wait (1), rest in ms,
 --       served in read-only mode (1); then as begin_run
 -- Returns {word, now, number}: started and the run, now or earlier; skipped, as a run is active; waiting for that run or for the end of
 --       read-only mode; moved; early; missing; disabled; {again}: the hints no longer hold
 -- Repeat: the same due time finds the same run; one that was moved is due at another time.
+local PAUSES = KEYS[16]
 local RECHECK = 5000 -- ms; store.FireRecheck
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
 local due, changes, following, acts, wait, rest, anyway = num(), arg(), num(), num(), num(), num(), num()
@@ -49,7 +50,7 @@ if due == 0 then
 end
 local newest = v[3] and redis.call('HMGET', LAST_RUN, 'state', 'ended') or {}
 local busy = is_active(newest[1])
-if redis.call('HGET', META, 'mode') == 'read-only' and anyway == 0 or busy and (wait == 1 or rest > 0) then
+if anyway == 0 and redis.call('HEXISTS', PAUSES, '//') == 1 or busy and (wait == 1 or rest > 0) then
   redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that it passes when memory is short
   redis.call('ZADD', DUE, now + RECHECK, member)
   return { 'waiting', now, busy and v[3] or '' }

@@ -1,12 +1,12 @@
 -- Extends a session, reads the states of the runs it works for, and shows in runs which of its
 -- tasks report progress.
--- Uses: arguments, clock, numbers, runs, signals, streams.
--- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms; then by index: a run each, first those whose states are asked for
+-- Uses: arguments, clock, numbers, pauses, runs, signals, streams.
+-- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms, 6 pauses; then by index: a run each, first those whose states are asked for
 -- ARGV  session, last fetch and settlement answered, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
 --       reports: n, (index of the run, its number, limit, tasks: n, task × n) × n
--- Returns {ok, now, next due, held, sweep due (1), (state, graceful, configured) …}, {lost}
+-- Returns {ok, now, next due, held, sweep due (1), version of the pauses, (state, graceful, configured) …}, {lost}
 -- Repeat: absolute. ZREM goes first so that it passes when memory is short.
-local SESSION, LEASES, META, DUE, TERMS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local SESSION, LEASES, META, DUE, TERMS, PAUSES = unpack(KEYS, 1, 6)
 local session, fetched, settled, lease, interval, busy, channel, asked = arg(), num(), num(), num(), num(), arg(), arg(), num()
 
 if not session_records(SESSION, fetched, settled) then
@@ -69,8 +69,8 @@ if now - swept >= interval or now < swept then
   due = 1
 end
 local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 4, due }
-for i = 6, 5 + asked do
+local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 4, due, pauses_version(PAUSES) }
+for i = 7, 6 + asked do
   local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing of a run whose record is damaged
   reply[#reply + 1] = v[1] or ''
   reply[#reply + 1] = v[2] or ''

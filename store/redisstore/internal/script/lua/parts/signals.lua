@@ -1,6 +1,6 @@
 -- Signals go out last, as lines of one message, and by pcall: PUBLISH may be refused (ACL) after
 -- the writes, and a hint is not worth an error. 'w:ROUTE' work, 'r:RUN' run, 'p:RUN' its progress,
--- 'd' due, 'm' mode, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
+-- 'd' due, 'm' pauses, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true

@@ -1,0 +1,85 @@
+package syncjob
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// What keeps tasks of a run from starting, in the words of an explanation. Whatever can hold a task
+// back is named by heldBack, and nowhere else.
+const (
+	heldByRun      = "it is paused"
+	heldByReadOnly = "the namespace is in read-only mode: only sets that are marked for it start tasks"
+	heldByPreJob   = "its pre-job hook has not completed"
+)
+
+// holdBack adds to each waiting route what holds it back. exempt reports whether read-only mode
+// does not hold back a set.
+func (x *Explanation) holdBack(set store.PauseSet, exempt func(set string) bool) {
+	if x.Run.Status.Final() {
+		return
+	}
+	x.ReadOnly = set.ReadOnly()
+	said := make(map[Scope]bool)
+	for i := range x.Waiting {
+		w := &x.Waiting[i]
+		var pauses []PauseState
+		for _, p := range set.Covering(w.route(), nil) {
+			if !p.Scope.IsReadOnly() {
+				pauses = append(pauses, pauseState(p))
+			}
+		}
+		w.HeldBack = x.heldBack(w, pauses, x.ReadOnly && !exempt(w.Set))
+		for _, p := range pauses {
+			if !said[p.Scope] {
+				said[p.Scope] = true
+				x.Pauses = append(x.Pauses, p)
+			}
+		}
+	}
+}
+
+func (x *Explanation) heldBack(w *WaitingTasks, pauses []PauseState, byReadOnly bool) (reasons []string) {
+	add := func(holds bool, reason string) {
+		if holds {
+			reasons = append(reasons, reason)
+		}
+	}
+	add(x.Run.Paused, heldByRun)
+	add(x.Run.Status == store.StatusStarting && w.route().Counted(), heldByPreJob)
+	add(byReadOnly, heldByReadOnly)
+	for _, p := range pauses {
+		add(true, p.String())
+	}
+	add(w.Unserved, fmt.Sprintf("no live worker serves %s of set %s", w.where(), w.Set))
+	for _, l := range x.Limits {
+		if l.Set == w.Set && (l.Kind == "" || l.Kind == w.Kind) && w.route().Counted() {
+			limits := l.bounds()
+			reasons, w.limits = append(reasons, limits...), w.limits+len(limits)
+		}
+	}
+	return reasons
+}
+
+// String says what is paused, since when, by whom and why.
+func (p PauseState) String() string {
+	text := p.Scope.String() + " is paused"
+	if !p.Since.IsZero() {
+		text += " since " + p.Since.UTC().Format(time.RFC3339)
+	}
+	if p.By != "" {
+		text += " by " + p.By
+	}
+	if p.Reason != "" {
+		text += ": " + p.Reason
+	}
+	return text
+}
+
+func (w *WaitingTasks) route() store.Route {
+	return store.Route{Queue: w.Queue, Set: w.Set, Kind: w.Kind}
+}
+
+func (w *WaitingTasks) where() string { return fmt.Sprintf("%s on queue %s", w.Kind, w.Queue) }

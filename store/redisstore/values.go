@@ -230,12 +230,12 @@ func refusal(scope store.ValueScope, name string, want store.ValueType, word, de
 // ReadValue implements [store.Values].
 func (s *Store) ReadValue(ctx context.Context, p store.ReadParams) (store.ReadReply, error) {
 	k := s.spaces[store.PartitionOfValue(p.Scope, p.Name, len(s.spaces))]
-	c := script.NewCall(k.Value(p.Scope, p.Name)).Add(typeLetters[p.Type])
+	c := script.NewCall(k.Value(p.Scope, p.Name)).Add(typeLetter(p.Scope, p.Type))
+	if p.Scope.Of == store.ScopeRun {
+		c.Key(k.Run(format.RunID(p.Scope.Run)))
+		c.Add(p.Scope.Job, p.Name)
+	}
 	switch p.Type {
-	case store.ValueCounter:
-		if p.Scope.InRecord(p.Type) {
-			c = script.NewCall(k.Run(format.RunID(p.Scope.Run))).Add(recordLetter, p.Name, p.Scope.Job)
-		}
 	case store.ValueList:
 		c.Int64(min(p.Offset, maxOffset)).Int(p.Limit)
 	case store.ValueMap:

@@ -304,21 +304,7 @@ var valuesContract = []testCase{
 		}
 	}},
 	{"what cannot be stored is refused by field, and nothing is written", refusedWrites},
-	{"a value needs its run, or its job", func(s *scene) {
-		r := s.start(store.StartParams{Job: "import"})
-		h := s.client()
-		unknown := r.id
-		unknown.Number++
-		stranger := store.RunID{Job: "other", Number: r.id.Number}
-		_, err := values.NewCounter(h, store.JobScope("other"), "c").Add(s.ctx, 1)
-		s.ErrorIs(err, store.ErrJobNotFound)
-		for _, id := range []store.RunID{unknown, stranger} {
-			s.ErrorIs(values.NewCounter(h, store.RunScope(id), "c").Set(s.ctx, 1), store.ErrRunNotFound)
-			n, err := values.NewCounter(h, store.RunScope(id), "c").Get(s.ctx)
-			s.NoError(err)
-			s.Zero(n)
-		}
-	}},
+	{"a value needs its run, or its job", needsOwner},
 	{"a counter of a run is one number, whether a task adds to it or a reference", oneNumber},
 	{"a run has only so many counters that tasks did not make", boundedCounters},
 	{"a run, or a job, has only so many values", func(s *scene) {

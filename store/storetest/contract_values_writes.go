@@ -73,6 +73,30 @@ func wrongTypes(s *scene) {
 	}
 }
 
+// needsOwner names runs and jobs that are not there, or are not those of the values.
+func needsOwner(s *scene) {
+	r := s.start(store.StartParams{Job: "import"})
+	h := s.client()
+	unknown := r.id
+	unknown.Number++
+	stranger := store.RunID{Job: s.jobBeside("import"), Number: r.id.Number}
+	_, err := values.NewCounter(h, store.JobScope("other"), "c").Add(s.ctx, 1)
+	s.ErrorIs(err, store.ErrJobNotFound)
+	s.NoError(values.NewCounter(h, store.RunScope(r.id), "c").Set(s.ctx, 1))
+	s.NoError(values.NewList[int](h, store.RunScope(r.id), "l").Append(s.ctx, 1))
+	for _, id := range []store.RunID{unknown, stranger} {
+		l := values.NewList[int](h, store.RunScope(id), "l")
+		s.ErrorIs(l.Append(s.ctx, 1), store.ErrRunNotFound)
+		length, err := l.Len(s.ctx)
+		s.NoError(err)
+		s.Zero(length)
+		s.ErrorIs(values.NewCounter(h, store.RunScope(id), "c").Set(s.ctx, 1), store.ErrRunNotFound)
+		n, err := values.NewCounter(h, store.RunScope(id), "c").Get(s.ctx)
+		s.NoError(err)
+		s.Zero(n)
+	}
+}
+
 // writer sends batches of writes of one value, under numbers.
 type writer struct {
 	*producer

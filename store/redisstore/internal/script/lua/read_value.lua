@@ -1,19 +1,22 @@
 -- Reads one value, or a part of it.
 -- Uses: arguments, pages, values.
--- KEYS  1 value, or the run whose counter it is
--- ARGV  type, then for a counter: name, job; for a list: offset, limit; for a map: cursor, limit, n, field × n
+-- KEYS  1 value, 2 run, if it is a value of one
+-- ARGV  type, of a run's value also: job, name; then for a list: offset, limit; for a map: cursor, limit, n, field × n
 -- Returns {none}, {type, letter}, {corrupt}; {ok, length, cursor, data …}: of a map field and value by turns, those of the fields asked for that
 --       are about 1 MiB, with the number of fields looked up as cursor, or with a limit a page from the cursor on, whose next is '0' at the end; of a list items
 -- Repeat: reads only.
-local VALUE = KEYS[1]
+local VALUE, RUN = KEYS[1], KEYS[2]
 local want = arg()
-if want == 'r' then
-  local name, job = arg(), arg()
-  local found = redis.pcall('HMGET', VALUE, 'job', 'c:' .. name)
+if RUN then
+  local job, name = arg(), arg()
+  local found = redis.pcall('HMGET', RUN, 'job', 'c:' .. name)
   if found.err then
     return { 'corrupt' }
+  elseif found[1] ~= job or want == 'r' and not found[2] then
+    return { 'none' }
+  elseif want == 'r' then
+    return { 'ok', 1, '0', found[2] }
   end
-  return found[1] == job and found[2] and { 'ok', 1, '0', found[2] } or { 'none' }
 end
 local have = type_at(VALUE)
 if not have then

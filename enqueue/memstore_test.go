@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/memstore"
 )
 
@@ -86,19 +87,43 @@ func TestARunIsSealedByItsHold(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrRunNotFound)
 }
 
-func TestAStreamIdleForADayIsReplaced(t *testing.T) {
+// dropping fails the first try of each Enqueue: before it is applied, or after.
+type dropping struct {
+	store.Store
+	calls atomic.Int64
+}
+
+func (d *dropping) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
+	switch d.calls.Add(1) % 4 {
+	case 1:
+		return store.EnqueueReply{}, store.Transient(errors.New("the connection was gone"))
+	case 3:
+		_, _ = d.Store.Enqueue(ctx, p)
+		return store.EnqueueReply{}, store.Transient(errors.New("reply lost"))
+	}
+	return d.Store.Enqueue(ctx, p)
+}
+
+// TestAProducerThatWasQuietForLongGoesOn pauses for less and for longer than a store remembers the
+// stream. The connection does not last for so long, so each call is repeated, in half of the cases
+// after it was applied.
+func TestAProducerThatWasQuietForLongGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := memstore.New(nil)
 		id := openRun(t, mem)
-		e := newEnqueuer(t, store.WithRetry(mem, nil))
-		for range 3 {
-			_, err := e.Enqueue(t.Context(), id, "ingest", file("a"))
-			require.NoError(t, err)
-			time.Sleep(25 * time.Hour)
+		e := newEnqueuer(t, store.WithRetry(&dropping{Store: mem}, nil))
+		var sent int64
+		for _, quiet := range []time.Duration{bounds.StreamKept / 2, bounds.StreamKept - time.Second, bounds.StreamKept, 25 * time.Hour} {
+			for range 2 {
+				_, err := e.Enqueue(t.Context(), id, "ingest", file("a"))
+				require.NoError(t, err, "after %v", quiet)
+				sent++
+				time.Sleep(quiet)
+			}
 		}
 		rec, err := mem.Run(t.Context(), id)
 		require.NoError(t, err)
-		require.EqualValues(t, 3, rec.Counts.Total)
+		require.Equal(t, sent, rec.Counts.Total)
 	})
 }
 

@@ -4,8 +4,10 @@ import "context"
 
 // Producers adds tasks to runs.
 type Producers interface {
-	// OpenProducer registers a stream. Opening a stream that exists changes
-	// nothing. A stream is forgotten when it is closed, or was not used for a day.
+	// OpenProducer registers a stream. Opening a stream that exists only counts as a use of it. A
+	// stream is forgotten when it is closed, or was not used for [bounds.StreamKept]. A producer that
+	// may have been quiet for so long opens its stream again before it goes on: then the next number
+	// is applied, whether the stream was forgotten or not.
 	OpenProducer(ctx context.Context, partition int, stream string) error
 
 	// CloseProducer forgets a stream that nobody uses any more: a call that still comes is answered

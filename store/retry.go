@@ -32,7 +32,8 @@ type RetryOptions struct {
 
 	// MaxElapsed bounds a call, all attempts and waits taken together, whether
 	// or not its context has a deadline: an attempt that hangs is cancelled then.
-	// Defaults to 30 s.
+	// An Enqueue or WriteValues that is repeated for longer than 10 minutes may get
+	// [ErrResultUnknown], see [bounds.StreamKept]. Defaults to 30 s.
 	MaxElapsed time.Duration
 
 	// OnRetry is told of each failed attempt that will be followed by another, before the wait, and

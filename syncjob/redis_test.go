@@ -47,7 +47,7 @@ func TestAJobRunsOverRedisFromOpenToTheLastTask(t *testing.T) {
 }
 
 // Producers of tasks and of values keep a record of their last call in the store. It goes when they
-// are closed, not only after a day.
+// are closed, not only after a while.
 func TestAManagerThatIsClosedLeavesNoRecordOfItsProducers(t *testing.T) {
 	server, namespace := redistest.Shared(t)
 	open := func() *syncjob.Manager {

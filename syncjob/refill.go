@@ -57,7 +57,7 @@ func (f *refill) complete(ctx context.Context) error {
 			return err
 		}
 		err = f.from(ctx, place)
-		_ = f.store.CloseProducer(ctx, f.part, f.stream) // otherwise the store keeps it for a day
+		_ = f.store.CloseProducer(ctx, f.part, f.stream) // otherwise the store keeps it for a while
 		behind := errors.Is(err, store.ErrHoldLost) || errors.Is(err, store.ErrResultUnknown)
 		if !behind || place == last {
 			return err

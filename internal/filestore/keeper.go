@@ -87,7 +87,7 @@ func (s *state) sweep(int) (reply store.SweepReply, err error) {
 		}
 	}
 	maps.DeleteFunc(s.Clocks, func(queue string, _ float64) bool { return !used[queue] })
-	maps.DeleteFunc(s.Producers, func(_ string, p *producer) bool { return s.now.Sub(p.Used) >= producerKept })
+	maps.DeleteFunc(s.Producers, func(_ string, p *producer) bool { return p.over(s.now) })
 	for key := range s.Semaphores {
 		s.keep(key, s.semaphore(key))
 	}

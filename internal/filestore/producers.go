@@ -5,16 +5,14 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
-
-// producerKept is how long a stream that is not used is remembered.
-const producerKept = 24 * time.Hour
 
 // producer finds a stream, and judges the number of its call. A repeat gets the last reply.
 func (s *state) producer(stream string, number int64) (p *producer, repeat bool, err error) {
 	p = s.Producers[stream]
 	switch {
-	case p == nil || s.now.Sub(p.Used) >= producerKept:
+	case p == nil || p.over(s.now):
 		return nil, false, store.ErrResultUnknown
 	case number < p.Last:
 		return nil, false, store.ErrStale
@@ -24,12 +22,16 @@ func (s *state) producer(stream string, number int64) (p *producer, repeat bool,
 	return p, repeat, nil
 }
 
+// over reports whether a stream was not used for so long that it is forgotten.
+func (p *producer) over(now time.Time) bool { return now.Sub(p.Used) >= bounds.StreamKept }
+
 // OpenProducer registers a stream.
 func (b *backend) OpenProducer(ctx context.Context, _ int, stream string) error {
 	return do(ctx, b, stream, func(s *state, stream string) error {
-		if p := s.Producers[stream]; p == nil || s.now.Sub(p.Used) >= producerKept {
-			s.Producers[stream] = &producer{Used: s.now}
+		if p := s.Producers[stream]; p == nil || p.over(s.now) {
+			s.Producers[stream] = &producer{}
 		}
+		s.Producers[stream].Used = s.now
 		return nil
 	})
 }

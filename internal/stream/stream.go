@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Request is the request of one caller. Types that embed a [Call] are requests.
@@ -58,7 +59,8 @@ type Stream[R Request] struct {
 	// Only the goroutine that sends uses these; mu orders one such goroutine after another.
 	name       string // empty before the first use and after a failure
 	registered bool
-	number     int64 // number of the last batch that was answered
+	used       time.Time // when the last batch was sent
+	number     int64     // number of the last batch that was answered
 }
 
 // New returns a stream. It is opened at its first use. Its goroutines belong to the group. After
@@ -117,7 +119,7 @@ func (s *Stream[R]) withdraw(call *Call) {
 }
 
 // closeTime is how long a closing stream tries to make the store forget it. If it fails, the store
-// forgets it after a day.
+// forgets it after [bounds.StreamKept].
 const closeTime = time.Second
 
 // Close refuses new requests. Earlier requests are still sent, and then the store is told to forget
@@ -174,13 +176,12 @@ func (s *Stream[R]) leave(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, closeTime)
 	defer cancel()
-	_ = s.line.Close(ctx, s.name) // otherwise the store forgets it after a day
+	_ = s.line.Close(ctx, s.name) // otherwise the store forgets it after [bounds.StreamKept]
 }
 
 // call sends one batch. If the store does not know the stream, it wrote nothing, and the batch is
-// sent once more in a new stream. (The store forgets a stream that is idle for a day, and a flush
-// removes all.) After any other error it is not known which number is next, so the stream is
-// abandoned.
+// sent once more in a new stream. (A flush removes all streams.) After any other error it is not
+// known which number is next, so the stream is abandoned.
 func (s *Stream[R]) call(ctx context.Context, batch []R) error {
 	err := s.try(ctx, batch)
 	if err != nil && s.line.Forgot(err) {
@@ -193,16 +194,24 @@ func (s *Stream[R]) call(ctx context.Context, batch []R) error {
 	return err
 }
 
+// quietTime is how long a stream may be quiet before it is opened again, because the store forgets
+// a stream that is quiet for [bounds.StreamKept]. The call itself cannot find that out. Its first
+// try may fail on a connection that was quiet for long. Then the repeat hears that the stream is
+// unknown, and does not know whether the first try was applied. The rest of the time is for the
+// repeats of one call.
+const quietTime = bounds.StreamKept / 3
+
 func (s *Stream[R]) try(ctx context.Context, batch []R) error {
 	if s.name == "" {
 		s.name, s.registered, s.number = rand.Text(), false, 0
 	}
-	if !s.registered {
+	if !s.registered || time.Since(s.used) > quietTime {
 		if err := s.line.Open(ctx, s.name); err != nil {
 			return err
 		}
 		s.registered = true
 	}
+	s.used = time.Now()
 	s.number++
 	return s.line.Send(ctx, s.name, s.number, batch)
 }

@@ -52,6 +52,12 @@ const (
 	MaxProblemLen = 1 << 10
 )
 
+// StreamKept is how long a Store remembers the stream of a producer that is not used: its last
+// number and the reply to it. Each call of the stream, and each repeat of one, begins that time
+// again. So it is much longer than a call is repeated, 30 s by default. A repeat that comes even
+// later gets store.ErrResultUnknown.
+const StreamKept = 15 * time.Minute
+
 // Weights, limits and semaphores.
 const (
 	// MinWeight and MaxWeight bound the weight of a run, and of a queue.

@@ -5,10 +5,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
-
-// producerKept is how long an unused stream is remembered.
-const producerKept = 24 * time.Hour
 
 // producer is a registered stream: its last number, and the reply to the call with that number.
 type producer struct {
@@ -42,15 +40,18 @@ func (s *backend) CloseProducer(ctx context.Context, partition int, stream strin
 	return nil
 }
 
-// producer finds a stream that is still remembered.
+// producer finds a stream that is still remembered, and notes that it is used.
 func (p *partition) producer(stream string, now time.Time) *producer {
 	pr := p.producers[stream]
-	if pr != nil && now.Sub(pr.used) >= producerKept {
-		delete(p.producers, stream)
+	if pr == nil || pr.over(now) {
 		return nil
 	}
+	pr.used = now
 	return pr
 }
+
+// over reports whether a stream was not used for so long that it is forgotten.
+func (pr *producer) over(now time.Time) bool { return now.Sub(pr.used) >= bounds.StreamKept }
 
 // Enqueue opens holds, adds the entries, then closes holds, in one step.
 func (s *backend) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
@@ -66,13 +67,12 @@ func (s *backend) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enq
 	case pr == nil:
 		return store.EnqueueReply{}, store.ErrResultUnknown
 	case p.Number == pr.last: // before any run is looked at: the first try may have ended it
-		pr.used = now
 		return copyEnqueueReply(pr.reply), nil
 	case p.Number < pr.last:
 		return store.EnqueueReply{}, store.ErrStale
 	}
 	reply := part.enqueue(p, now)
-	pr.last, pr.reply, pr.written, pr.used = p.Number, copyEnqueueReply(reply), nil, now
+	pr.last, pr.reply, pr.written = p.Number, copyEnqueueReply(reply), nil
 	return reply, nil
 }
 

@@ -48,10 +48,15 @@ func TestNumbersOfAStreamAreFenced(t *testing.T) {
 		require.ErrorIs(t, at("stream", 4), store.ErrStale)
 		k.requireCounts(run, store.Counts{Pending: 1})
 
-		time.Sleep(24*time.Hour - 1)
+		time.Sleep(bounds.StreamKept - 1)
 		require.NoError(t, at("stream", 6))
-		time.Sleep(24 * time.Hour)
-		require.ErrorIs(t, at("stream", 7), store.ErrResultUnknown, "forgotten after a day")
+		time.Sleep(bounds.StreamKept - 1)
+		require.NoError(t, k.OpenProducer(k.ctx, 0, "stream"))
+		time.Sleep(bounds.StreamKept - 1)
+		require.ErrorIs(t, at("stream", 5), store.ErrStale, "opening it counted as a use")
+		require.NoError(t, at("stream", 6), "a repeat does")
+		time.Sleep(bounds.StreamKept)
+		require.ErrorIs(t, at("stream", 7), store.ErrResultUnknown, "it is forgotten")
 		k.requireCounts(run, store.Counts{Pending: 2})
 	})
 }

@@ -125,6 +125,7 @@ func (k *kit) send(p store.EnqueueParams) store.EnqueueReply {
 	k.tb.Helper()
 	k.sent++
 	p.Stream, p.Number = "stream", k.sent
+	require.NoError(k.tb, k.OpenProducer(k.ctx, p.Partition, p.Stream), "it may have been quiet for long")
 	reply, err := k.Enqueue(k.ctx, p)
 	require.NoError(k.tb, err)
 	return reply

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -100,7 +101,5 @@ func (p *partition) expireSummaries(now time.Time, limit int, reply *store.Sweep
 }
 
 func (p *partition) forgetProducers(now time.Time) {
-	for stream := range p.producers {
-		p.producer(stream, now)
-	}
+	maps.DeleteFunc(p.producers, func(_ string, pr *producer) bool { return pr.over(now) })
 }

@@ -38,7 +38,6 @@ func (s *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.W
 	case pr == nil:
 		return store.WriteReply{}, store.ErrResultUnknown
 	case p.Number == pr.last:
-		pr.used = now
 		return store.WriteReply{Results: slices.Clone(pr.written)}, nil
 	case p.Number < pr.last:
 		return store.WriteReply{}, store.ErrStale
@@ -47,7 +46,7 @@ func (s *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.W
 	for i := range p.Writes {
 		results[i] = part.write(&p.Writes[i], now)
 	}
-	pr.last, pr.reply, pr.written, pr.used = p.Number, store.EnqueueReply{}, slices.Clone(results), now
+	pr.last, pr.reply, pr.written = p.Number, store.EnqueueReply{}, slices.Clone(results)
 	return store.WriteReply{Results: results}, nil
 }
 

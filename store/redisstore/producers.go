@@ -5,19 +5,16 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// producerTTL is how long an unused producer stream is remembered.
-const producerTTL = 24 * time.Hour
-
 // OpenProducer implements [store.Producers].
 func (s *Store) OpenProducer(ctx context.Context, partition int, stream string) error {
-	c := script.NewCall(s.spaces[partition].Producer(stream)).Add(format.Millis(producerTTL))
+	c := script.NewCall(s.spaces[partition].Producer(stream)).Add(format.Millis(bounds.StreamKept))
 	word, _, err := s.server.Word(ctx, script.OpenProducer, c)
 	if err == nil && word != "ok" {
 		err = script.Unexpected(script.OpenProducer, word)
@@ -52,7 +49,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 		batch: newBatch(s, k), holds: p.Holds, entries: p.Entries, number: number, runs: make(map[int64]int),
 	}
 	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash)
-	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(producerTTL))
+	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept))
 	if err := e.packRuns(ctx, s); err != nil {
 		return store.EnqueueReply{}, err
 	}

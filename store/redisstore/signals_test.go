@@ -172,3 +172,16 @@ func TestDeclaringAJobThatWouldNotFireSignalsIt(t *testing.T) {
 	require.Equal(t, store.EnsureUnchanged, result)
 	heard(store.Signal{Type: store.SignalDue})
 }
+
+// TestARepairThatFailsTheLastTaskSignalsTheEnd has a run whose only task cannot be read.
+func TestARepairThatFailsTheLastTaskSignalsTheEnd(t *testing.T) {
+	s := newScene(t)
+	root := itemOf("k", "root")
+	run := s.begin(store.StartParams{Job: "job", Root: &root})
+	s.command("LSET", "W:"+RunID(run)+"/q/set/k", "0", "garbage")
+	heard := s.listen()
+	_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
+	require.NoError(t, err)
+	require.Equal(t, store.StatusFailed, s.record(run).Status)
+	heard(store.Signal{Type: store.SignalRun, Run: run.Number})
+}

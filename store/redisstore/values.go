@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -18,7 +19,7 @@ import (
 func (s *Store) WriteValues(ctx context.Context, p store.WriteParams) (store.WriteReply, error) {
 	k := s.spaces[p.Partition]
 	w := valueWriter{Call: script.NewCall(k.Producer(p.Stream)), space: k, owners: true}
-	w.Int64(p.Number).Add(format.Millis(producerTTL))
+	w.Int64(p.Number).Add(format.Millis(bounds.StreamKept))
 	w.Flag(slices.ContainsFunc(p.Writes, func(w store.Write) bool { return w.Grows() })).Int(len(p.Writes))
 	for i := range p.Writes {
 		write := &p.Writes[i]

@@ -1,9 +1,8 @@
 package storetest
 
 import (
-	"time"
-
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var streamsContract = []testCase{
@@ -97,17 +96,26 @@ var streamsContract = []testCase{
 		p := r.producer()
 		p.add(r, task(scan, "t"))
 		if !s.h.Bubble {
-			p.add(r, task(scan, "u")) // a day takes longer than a test may wait for
+			p.add(r, task(scan, "u")) // it takes longer than a test may wait for
 			return
 		}
-		s.h.Advance(s.tb, 23*time.Hour)
+		s.h.Advance(s.tb, bounds.StreamKept-tick)
 		s.sweep(r.partition)
 		p.add(r, task(scan, "u"))
-		s.h.Advance(s.tb, 48*time.Hour)
+		s.h.Advance(s.tb, bounds.StreamKept-tick)
+		s.NoError(s.store.OpenProducer(s.ctx, p.partition, p.stream))
+		s.h.Advance(s.tb, bounds.StreamKept-tick)
 		s.sweep(r.partition)
-		_, err := p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "v")}}})
+		_, err := p.repeat()
+		s.NoError(err, "opening it counted as a use")
+		s.h.Advance(s.tb, bounds.StreamKept+tick)
+		s.sweep(r.partition)
+		_, err = p.try(store.EnqueueParams{Entries: []store.Entry{{Run: r.id, Item: task(scan, "v")}}})
 		s.ErrorIs(err, store.ErrResultUnknown)
 		r.counts(store.Counts{Pending: 2}, "a stream that is forgotten")
+		s.NoError(s.store.OpenProducer(s.ctx, p.partition, p.stream))
+		p.add(r, task(scan, "w"))
+		r.counts(store.Counts{Pending: 3}, "the same stream, opened again, goes on with its next number")
 	}},
 	{"an empty batch is a batch", func(s *scene) {
 		r := s.open("import")

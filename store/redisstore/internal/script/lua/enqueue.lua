@@ -14,6 +14,7 @@ local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5],
 local record = redis.call('GET', PRODUCER)
 local early = answered(record, number, 'unknown')
 if early then
+  redis.call('PEXPIRE', PRODUCER, ttl)
   return early
 end
 

@@ -2,10 +2,10 @@
 -- KEYS  1 producer record
 -- ARGV  ttl
 -- Returns {ok}
--- Repeat: one that is there stays as it is. UNLINK goes first so that it passes when memory is short: to seal a run takes a stream.
+-- Repeat: one that is there only lives on. PEXPIRE goes first so that it passes when memory is
+--       short: to seal a run takes a stream.
 local PRODUCER = KEYS[1]
-if redis.call('EXISTS', PRODUCER) == 0 then
-  redis.call('UNLINK', PRODUCER)
+if redis.call('PEXPIRE', PRODUCER, ARGV[1]) == 0 then
   redis.call('SET', PRODUCER, '0 |', 'PX', ARGV[1])
 end
 return { 'ok' }

@@ -11,6 +11,7 @@ local number, ttl, grows = num(), arg(), num()
 local record = redis.call('GET', PRODUCER)
 local early = answered(record, number, 'unknown')
 if early then
+  redis.call('PEXPIRE', PRODUCER, ttl)
   return early
 end
 if grows == 1 then

@@ -36,3 +36,12 @@ func TestANamespaceOpensWithoutTheServerOfItsFirstPartition(t *testing.T) {
 	_, err := redisstore.Open(t.Context(), cluster.URL(), redisstore.Config{Namespace: namespace, Partitions: wardPartitions + 1})
 	require.ErrorIs(t, err, store.ErrInvalid)
 }
+
+func TestAClusterHasOneDatabase(t *testing.T) {
+	cluster := redistest.StartCluster(t, 3)
+	_, err := redisstore.Open(t.Context(), cluster.URL()+"&db=1", redisstore.Config{})
+	var bad *store.FieldError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, "URL", bad.Field)
+	require.ErrorContains(t, err, "names database 1, and a cluster has only database 0")
+}

@@ -12,7 +12,7 @@ local events, per, burst, tokens, unused, used, valid, max_fill = num(), num(), 
 local function fill_time(n)
   return math.min(math.ceil(n * per / events), max_fill)
 end
-local entries, level, at = open_account()
+local entries, level, at, turned_back = open_account()
 local me = entries[holder]
 if me and number < me.number then
   return { 'stale' }
@@ -135,7 +135,6 @@ if events > 0 and not repeated then
     refill(now, lent + back)
     level = math.min(level + back, burst - lent)
   end
-  at = math.min(at, now) -- the clock may have gone back
   refill(now, lent)
   me.tokens = math.max(0, math.min(tokens, math.floor(level + 1e-9)))
   me.void = now + valid
@@ -151,7 +150,11 @@ end
 
 me.ends = now + ttl
 redis.call('HDEL', ACCOUNT, '', unpack(gone))
-redis.call('HSET', ACCOUNT, 'h:' .. holder, string.format('%.0f %d %d %.0f %.0f %d %.0f', me.number, me.held, me.want, me.since, me.ends, me.tokens, me.void))
+keep_entry(me)
+redis.call('HSET', ACCOUNT, 'seen', now)
+for _, e in pairs(turned_back and entries or {}) do
+  keep_entry(e)
+end
 if events > 0 and not repeated then
   redis.call('HSET', ACCOUNT, 'level', string.format('%.17g', level), 'at', string.format('%.17g', at))
 end

@@ -9,12 +9,16 @@ local channel, limit, holder, number = arg(), arg(), arg(), num()
 local entries, _, at = open_account()
 local e = entries[holder]
 if e and e.number == number and e.ends <= now then
+  local held = e.held
   redis.call('HDEL', ACCOUNT, 'h:' .. holder)
   entries[holder] = nil
   if e.tokens > 0 and e.void > (at or 0) then
-    redis.call('HSET', ACCOUNT, 'h:' .. holder, string.format('%.0f 0 0 0 %.0f %d %.0f', e.number, e.ends, e.tokens, e.void))
+    e.held, e.want, e.since = 0, 0, 0
+    keep_entry(e)
+  elseif not next(entries) then
+    redis.call('HDEL', ACCOUNT, 'seen')
   end
-  wake_rivals(limit, entries, e.held, 1)
+  wake_rivals(limit, entries, held, 1)
   publish(channel)
 end
 return { 'ok' }

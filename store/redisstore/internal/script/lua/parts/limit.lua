@@ -1,10 +1,19 @@
 -- Uses: clock, signals.
 -- Shared by the scripts of limits.
--- KEYS  1 account: level and at (tokens of the rate, and as of when), h:HOLDER → 'NUMBER HELD WANT SINCE ENDS TOKENS UNTIL';
+-- KEYS  1 account: level and at (tokens of the rate, and as of when), seen (when something was last drawn),
+--       h:HOLDER → 'NUMBER HELD WANT SINCE ENDS TOKENS UNTIL';
 --       since is when the holder began to want more than it holds, in µs, or 0; ends is until when it is taken for alive
 local ACCOUNT = KEYS[1]
 
--- open_account reads it: the entries of the holders by name, level and at.
+-- keep_entry writes the entry of a holder.
+local function keep_entry(e)
+  local entry = string.format('%.0f %d %d %.0f %.0f %d %.0f', e.number, e.held, e.want, e.since, e.ends, e.tokens, e.void)
+  redis.call('HSET', ACCOUNT, 'h:' .. e.holder, entry)
+end
+
+-- open_account reads it: the entries of the holders by name, level and at; and whether the clock was
+-- set back. Then every time is as far ahead as it was, or else the dead would keep what they have
+-- for that much longer.
 local function open_account()
   local entries, facts = {}, {}
   local all = redis.call('HGETALL', ACCOUNT)
@@ -21,7 +30,11 @@ local function open_account()
       facts[all[i]] = n and n - n == 0 and n or nil
     end
   end
-  return entries, facts.level, facts.at
+  local back = math.max(0, (facts.seen or 0) - now)
+  for _, e in pairs(entries) do
+    e.ends, e.void = math.max(0, e.ends - back), math.max(0, e.void - back)
+  end
+  return entries, facts.level, facts.at and facts.at - back, back > 0
 end
 
 -- wake_rivals signals those who want more of what is free, first who is owed up to a share, and

@@ -1,8 +1,9 @@
--- Uses: clock, signals.
+-- Uses: clock, numbers, signals.
 -- Shared by the scripts of semaphores.
 -- KEYS  1 facts, 2 held, 3 line, 4 live
 --   facts  hash: l:TOKEN → 'SLOT FENCE ACQUIRED MODE HOLDER' of a lease, s:SLOT → token,
---          w:TOKEN → 'MAX SINCE MODE HOLDER' of a waiter; a mode is 'x' (exclusive) or 's' (shared)
+--          w:TOKEN → 'MAX SINCE MODE HOLDER' of a waiter; a mode is 'x' (exclusive) or 's' (shared);
+--          seen → when something was last granted, extended or ended
 --   held   zset: token → when its lease ends
 --   line   zset: waiter's token → its number
 --   live   zset: waiter's token → until when it keeps its place
@@ -20,9 +21,27 @@ local function leave_line(token)
   redis.call('HDEL', FACTS, 'w:' .. token)
 end
 
+-- turn_back gives every lease and place the time that it had left when the clock was set back, or
+-- else the dead would keep theirs for that much longer.
+local function turn_back()
+  local back = number_of(redis.call('HGET', FACTS, 'seen')) - now
+  if back <= 0 then
+    return
+  end
+  redis.call('HDEL', FACTS, '') -- first, so that it passes when memory is short
+  redis.call('HSET', FACTS, 'seen', now)
+  for _, key in ipairs({ HELD, LIVE }) do
+    local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+    for i = 1, #all, 2 do
+      redis.call('ZADD', key, string.format('%.0f', number_of(all[i + 1]) - back), all[i])
+    end
+  end
+end
+
 -- expire removes what timed out. It comes first in every script that writes, so that each
--- judges time alike; it only removes, so that it passes when memory is short.
+-- judges time alike; it removes first, so that it passes when memory is short.
 local function expire()
+  turn_back()
   for _, token in ipairs(redis.call('ZRANGEBYSCORE', HELD, '-inf', now)) do
     end_lease(token)
   end
@@ -31,8 +50,10 @@ local function expire()
   end
 end
 
--- forget_when_idle lets the keys go with the last lease and waiter.
+-- forget_when_idle lets the keys go with the last lease and waiter. It comes last in every script
+-- that wrote.
 local function forget_when_idle()
+  redis.call('HSET', FACTS, 'seen', now)
   local last = 0
   for _, key in ipairs({ HELD, LIVE }) do
     last = math.max(last, tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2] or 0))

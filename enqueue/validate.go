@@ -19,7 +19,7 @@ func (o *Options) validate() error {
 		problems = append(problems, invalid("Delay", "is negative"))
 	}
 	if o.Delay != 0 && !o.At.IsZero() {
-		problems = append(problems, invalid("At", "excludes Delay"))
+		problems = append(problems, invalid("At", "cannot be set together with Delay"))
 	}
 	problems = append(problems, store.ValidateTime("At", o.At))
 	if o.ID != "" {

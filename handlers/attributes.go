@@ -160,10 +160,10 @@ func (a *Attributes) validate(prefix string, of scope) error {
 		problems = append(problems, store.ValidateName(prefix+"Queue", a.Queue))
 	}
 	refuse(a.MaxRetries < NoRetries, "MaxRetries", "is negative and not NoRetries")
-	refuse(a.MaxRetries != 0 && a.MaxRetriesFor != nil, "MaxRetriesFor", "excludes MaxRetries")
+	refuse(a.MaxRetries != 0 && a.MaxRetriesFor != nil, "MaxRetriesFor", "cannot be set together with MaxRetries")
 	refuse(a.Timeout < NoTimeout, "Timeout", "is negative and not NoTimeout")
-	refuse(a.Timeout != 0 && a.TimeoutFor != nil, "TimeoutFor", "excludes Timeout")
-	refuse(a.Backoff != Exponential{} && a.BackoffFor != nil, "BackoffFor", "excludes Backoff")
+	refuse(a.Timeout != 0 && a.TimeoutFor != nil, "TimeoutFor", "cannot be set together with Timeout")
+	refuse(a.Backoff != Exponential{} && a.BackoffFor != nil, "BackoffFor", "cannot be set together with Backoff")
 	a.Backoff.validate(func(bad bool, field, reason string) { refuse(bad, "Backoff."+field, reason) })
 	refuse(a.MaxDeliveries < 0, "MaxDeliveries", "is negative")
 	refuse(a.MaxSnoozes < 0, "MaxSnoozes", "is negative")

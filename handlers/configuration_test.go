@@ -183,7 +183,7 @@ func TestWhatCannotBeConfiguredIsReportedByField(t *testing.T) {
 	err := c.Validate()
 	require.ErrorIs(t, err, store.ErrInvalid)
 	for _, problem := range []string{
-		"Set.Timeout is negative", "Set.TimeoutFor is a function", "Set.TimeoutFor excludes Timeout",
+		"Set.Timeout is negative", "Set.TimeoutFor is a function", "Set.TimeoutFor cannot be set together with Timeout",
 		`Kinds["scan"].Weight is an attribute of sets`, `Kinds["a/b"] may hold only`,
 	} {
 		require.ErrorContains(t, err, problem)

@@ -21,8 +21,8 @@ type Configurations interface {
 	// Sets lists what was published, sorted by name.
 	Sets(ctx context.Context) ([]SetRecord, error)
 
-	// Configuration reads a document. Its version is 0 if none was ever written. [ErrRunNotFound] for
-	// a run that is gone; [ErrCorrupt] names what cannot be read.
+	// Configuration reads a document. Its version is 0 if none was ever written. Errors:
+	// [ErrRunNotFound] for a run that is gone; [ErrCorrupt] if the document cannot be read.
 	Configuration(ctx context.Context, id ConfigurationID) (ConfigurationRecord, error)
 
 	// WatchConfigurations reads the documents of sets, in the order given. It is for callers who
@@ -40,7 +40,7 @@ type Configurations interface {
 	// [ErrRunNotFound], [ErrRunFinished], [ErrOutOfMemory]. With these errors nothing is written.
 	WriteConfiguration(ctx context.Context, p ConfigurationWrite) (int64, error)
 
-	// ConfigurationHistory reads the last changes of a document, newest first. Errors are those of
+	// ConfigurationHistory reads the last changes of a document, newest first. The errors are those of
 	// Configuration.
 	ConfigurationHistory(ctx context.Context, id ConfigurationID) ([]ConfigurationChange, error)
 }
@@ -49,7 +49,7 @@ type Configurations interface {
 const (
 	// ConfigurationChanges is how many changes of a document are kept.
 	ConfigurationChanges = 20
-	// AnyVersion writes a document whatever its version is.
+	// AnyVersion writes a document in any version.
 	AnyVersion = -1
 )
 
@@ -59,8 +59,9 @@ type SetRecord struct {
 	Description []byte // encoded by the layer above
 }
 
-// ConfigurationID names a document: that of a set, in the partition that [PartitionOf] gives for
-// its name, or that of a run, where the run is. Exactly one of the two is set.
+// ConfigurationID names the document of a set or of a run. Exactly one of the two is set. A set's
+// document is in the partition that [PartitionOf] returns for its name; a run's document is in the
+// partition of the run.
 type ConfigurationID struct {
 	Set string
 	Run RunID
@@ -74,13 +75,13 @@ func (id ConfigurationID) String() string {
 	return fmt.Sprintf("configuration of run %d of job %q", id.Run.Number, id.Run.Job)
 }
 
-// Validate reports what names no document.
+// Validate returns an error if the ID names no document.
 func (id ConfigurationID) Validate() error {
 	switch {
 	case id.Set == "":
 		return id.Run.validate()
 	case id.Run != RunID{}:
-		return &FieldError{Field: "Run", Reason: "excludes Set"}
+		return &FieldError{Field: "Run", Reason: "cannot be set together with Set"}
 	}
 	return ValidateName("Set", id.Set)
 }
@@ -96,10 +97,10 @@ type ConfigurationRecord struct {
 type ConfigurationWrite struct {
 	ID        ConfigurationID
 	Token     string // random: names the change
-	IfVersion int64  // that is replaced, 0 for none; or [AnyVersion]
+	IfVersion int64  // the version to replace; 0 if there is none; or [AnyVersion]
 	Document  []byte // nil removes it
 	By        string // who, for the history
-	Reason    string // why, likewise
+	Reason    string // why, for the history
 }
 
 // ConfigurationChange is one entry of a history.
@@ -124,7 +125,7 @@ func (p *ConfigurationWrite) Validate() error {
 	return f.err()
 }
 
-// validateNote checks what is kept of who did something, or why.
+// validateNote checks a text that says who did something, or why.
 func validateNote(field, text string) error {
 	var f faults
 	f.add(len(text) > bounds.MaxNoteLen, field, "is longer than 1 KiB")

@@ -17,8 +17,8 @@ var (
 	// never started, or its last summary has expired.
 	ErrJobNotFound = errors.New("job not found")
 
-	// ErrRunNotFound is returned when the job exists but holds no run of that
-	// number: it never had one, or the summary has expired.
+	// ErrRunNotFound is returned when the job has no run with this number: it never had one, or the
+	// summary has expired.
 	ErrRunNotFound = errors.New("run not found")
 
 	// ErrJobExists is returned by StartRun while a run of that name is active (promise P7), and for
@@ -40,15 +40,15 @@ var (
 
 	// ErrConflict is returned when the stored version is not the one that a change is based on:
 	// another call changed it first. Nothing was written.
-	ErrConflict = errors.New("changed by somebody else")
+	ErrConflict = errors.New("changed by another call")
 
 	// ErrLeaseLost is returned when a session, or its lease on a task, is no
 	// longer valid: it expired, was reclaimed or was closed (promise P5).
 	ErrLeaseLost = errors.New("lease lost")
 
-	// ErrHoldLost is returned when tasks are added to a run in several calls, and the hold is not
-	// as the last call left it: another caller closed or took it, or the server lost an
-	// acknowledged write. Earlier calls may be lost. Nothing of this call was written.
+	// ErrHoldLost is returned when tasks are added to a run in several calls, and the hold has changed
+	// since the last call: another caller closed or took it, or the server lost an acknowledged write.
+	// Earlier calls may be lost. Nothing of this call was written.
 	ErrHoldLost = errors.New("hold of the run is not as it was left")
 
 	// ErrChildrenLost is returned by Stage, and by Settle in Refused, when the store has fewer
@@ -73,8 +73,8 @@ var (
 	// Enqueues fail with it; settlements still succeed.
 	ErrOutOfMemory = errors.New("store is out of memory")
 
-	// ErrWrongType is returned by a reference to a name that holds a value of another type. It is
-	// wrapped in a [*TypeError].
+	// ErrWrongType is returned by a reference if the name has a value of another type. It is wrapped
+	// in a [*TypeError].
 	ErrWrongType = errors.New("value is of another type")
 
 	// ErrTooManyValues is returned by a write of a new value when the run or job has
@@ -84,8 +84,8 @@ var (
 	// ErrTooManyPauses is returned by Pause when [bounds.MaxPauses] other scopes are paused.
 	ErrTooManyPauses = errors.New("too many scopes are paused")
 
-	// ErrOutOfRange is returned by an addition to a counter or float whose sum would be out of
-	// range. The value stays as it was.
+	// ErrOutOfRange is returned when a number is added to a counter or float and the sum would be out
+	// of range. The value does not change.
 	ErrOutOfRange = errors.New("sum is out of range")
 
 	// ErrUnavailable is matched by errors of a store that does not answer, or cannot serve for now.
@@ -130,7 +130,7 @@ func JoinFields(errs ...error) error {
 	var all []error
 	said := make(map[string]bool)
 	for _, err := range errs {
-		if text := fmt.Sprint(err); !said[text] { // not err.Error(), which may be a user's, and panic
+		if text := fmt.Sprint(err); !said[text] { // not err.Error(): it may be code of a user, and panic
 			said[text] = true
 			all = append(all, err)
 		}
@@ -141,10 +141,10 @@ func JoinFields(errs ...error) error {
 	return joinedFields(all)
 }
 
-// flat lists errors, and for a join those that it is of.
+// flat lists errors; of a join it lists the parts.
 func flat(errs, all []error) []error {
 	for _, err := range errs {
-		switch e := err.(type) { //nolint:errorlint // one that is wrapped has a text of its own
+		switch e := err.(type) { //nolint:errorlint // a wrapped join has its own text
 		case nil:
 		case joinedFields:
 			all = flat(e, all)
@@ -155,7 +155,7 @@ func flat(errs, all []error) []error {
 	return all
 }
 
-// joinedFields are several faults of one input.
+// joinedFields holds several problems of one input.
 type joinedFields []error
 
 func (e joinedFields) Error() string {
@@ -185,11 +185,11 @@ func RenameFields(err error, rename func(field string) string) error {
 	return err
 }
 
-// JobExistsError is returned by StartRun while the job has an active run, or for the name of a
-// declared job, whose runs start as its declaration says. It matches [ErrJobExists].
+// JobExistsError is returned by StartRun while the job has an active run, and for the name of a
+// declared job, because its declaration says how its runs start. It matches [ErrJobExists].
 type JobExistsError struct {
 	Active   RunID   // the active run; its Number is 0 if none is active
-	Declared JobType // the type of a declared job that was started as if it were none; else empty
+	Declared JobType // the type of a declared job; otherwise empty
 }
 
 // Error implements error. It says how to start a run of a declared job.

@@ -7,7 +7,8 @@ import (
 )
 
 // Jobs keeps the definitions of declared jobs, and the number of the last run of each job. A job
-// that is not declared is made by its first run, and goes with its last one, unless it is disabled.
+// that is not declared is made by its first run, and removed with its last run, unless it is
+// disabled.
 type Jobs interface {
 	// EnsureJob declares a periodic or standing job, or updates its definition if p.Revision is at
 	// least the stored one and the definition differs. A repeat changes nothing. Error:
@@ -19,7 +20,7 @@ type Jobs interface {
 	// after that; due times that passed meanwhile start no run. Error: [ErrJobNotFound].
 	SetJobDisabled(ctx context.Context, job string, disabled bool) error
 
-	// Job reads one job. [ErrJobNotFound].
+	// Job reads one job. Error: [ErrJobNotFound].
 	Job(ctx context.Context, job string) (JobRecord, error)
 
 	// ListJobs reads a page of the jobs of one partition in the order of their names, with the
@@ -31,8 +32,8 @@ type Jobs interface {
 	// An unknown job has none.
 	JobRuns(ctx context.Context, job string) ([]int64, error)
 
-	// DeleteJob removes a job, its definition and all its runs. While a run is
-	// active it fails with [ErrRunActive]. An unknown name is [ErrJobNotFound].
+	// DeleteJob removes a job, its definition and all its runs. Errors: [ErrRunActive] while a run is
+	// active; [ErrJobNotFound].
 	DeleteJob(ctx context.Context, job string) error
 }
 
@@ -72,7 +73,7 @@ const (
 // ListParams asks for a page of jobs.
 type ListParams struct {
 	Partition int
-	After     string // name after which the page begins; "" for the first
+	After     string // name after which the page begins; empty for the first page
 	Limit     int    // at most this many; 1 to MaxPage
 }
 
@@ -82,11 +83,11 @@ func (p *ListParams) Validate() error { return within("Limit", p.Limit, 1, bound
 // JobPage is a page of jobs.
 type JobPage struct {
 	Jobs []JobEntry
-	Next string // pass as After for the next page; "" at the end
+	Next string // pass as After for the next page; empty at the end
 }
 
-// JobEntry is one job with its newest run, which is nil if it never ran or the
-// summary has expired.
+// JobEntry is one job with its newest run. The run is nil if the job never ran or the summary has
+// expired.
 type JobEntry struct {
 	Job JobRecord
 	Run *RunRecord

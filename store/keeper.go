@@ -22,7 +22,7 @@ type Keeper interface {
 	Sweep(ctx context.Context, partition int) (SweepReply, error)
 }
 
-// PromoteReply says what was moved and when the next is due.
+// PromoteReply says what was moved, and when the next task or job is due.
 type PromoteReply struct {
 	Promoted int
 	Jobs     []string  // periodic jobs that are due
@@ -43,6 +43,6 @@ const (
 type SweepReply struct {
 	Sessions  int  // dead sessions closed
 	Reclaimed int  // deliveries given back
-	Purged    int  // runs whose leftovers or summary were removed
+	Purged    int  // runs of which data or the summary were removed
 	More      bool // there is more to do now
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Scope is what a limit counts together: tasks of some kinds of a set, whatever their queue.
+// Scope is a group of tasks that a limit counts together: those of some kinds of a set, in all
+// queues.
 type Scope struct {
 	Set   string
 	Kinds []string
 }
 
-// Covers reports whether tasks of the route are counted. Hooks never are.
+// Covers reports whether tasks of the route are counted. Hooks are never counted.
 func (s Scope) Covers(r Route) bool {
 	return r.Set == s.Set && r.Counted() && slices.Contains(s.Kinds, r.Kind)
 }
@@ -34,30 +35,31 @@ func (p *FetchParams) Tallies(r Route) bool {
 	return slices.ContainsFunc(p.PerRun, func(l RunLimit) bool { return l.Scope.Covers(r) })
 }
 
-// RunLimit bounds how many tasks of a scope each run has leased at a time, to all sessions
-// together. It counts what was leased by fetches that named a limit for the kind.
+// RunLimit limits how many tasks of a scope are leased at a time in each run, in all sessions
+// together. It counts only leases of fetches that named a limit for the kind.
 type RunLimit struct {
 	Scope Scope
 	Max   int
 }
 
 // Limits keeps the accounts of limits over all partitions and processes. The first call makes an
-// account, in the partition that [PartitionOf] gives for its name. Each worker draws from it what
-// its fetches, in any partition, may spend as [Budget]: permits and tokens. A permit is for one
-// task at a time; it is used for task after task, then given back. A token is for one start of a
-// task.
+// account, in the partition that [PartitionOf] returns for its name. Workers draw permits and
+// tokens from it. Their fetches, in any partition, spend these as [Budget]s. A permit is for one
+// task at a time: it is used for one task after another, then given back. A token is for one start
+// of a task.
 //
-// No more than Max permits are held, unless Max is lowered below the number in use. If holders want
-// more permits than there are, each gets its share, and the one that waits longest is first. A
-// share is Max divided by the number of holders that want any permits and are not silent, and at
-// least one. Up to its share a holder gets what is free after those who wait for longer had their
-// shares; beyond it, only what is free after all others had theirs. A holder begins to wait when it
-// first wants more than it holds, and ends when it has all that it wants.
+// At most Max permits are held, unless Max is lowered below the number in use. If holders want more
+// permits than there are, each gets a share, and the one that has waited longest is first. A share
+// is Max divided by the number of holders that want any permits and are not silent, and at least
+// one. Up to its share, a holder gets permits that are free after holders that have waited longer
+// got their shares. Beyond its share, it gets only permits that are free after all others got
+// theirs. A holder starts to wait when it first wants more than it holds. It stops when it has all
+// that it wants.
 //
-// Tokens come from a bucket of Burst that fills by Events in each time of Per. In any time of
-// length d at most Burst + d × Events / Per tokens are spent: a token that was lent takes up its
-// room in the bucket until its use is reported, or its time is over. Then it counts as spent at
-// that moment, or at the time that is reported.
+// Tokens come from a bucket of size Burst, which fills by Events in each period Per. In any period
+// of length d, at most Burst + d × Events / Per tokens are spent. A lent token uses room in the
+// bucket until its use is reported, or its time is over. Then it counts as spent at the reported
+// time, or at that moment.
 type Limits interface {
 	// Draw tells the store what a holder keeps and wants, takes what it may have, and holds it for
 	// p.TTL. The calls of one holder for one limit are a stream: it numbers them; the last number
@@ -83,25 +85,25 @@ type DrawParams struct {
 
 	Max  int // permits in all; 0 if there is no limit on what runs
 	Keep int // permits in use; the holder keeps them whatever Max is
-	Want int // permits that it could use, with Keep; below Keep it stands for Keep
+	Want int // permits that it could use, including Keep; if less, it counts as Keep
 
 	Rate   Rate      // zero if there is none
-	Tokens int       // wanted; those of the reply before can no longer be used
-	Unused int       // of those, to be given back
-	Used   time.Time // when the last of those was spent, by the clock of a partition; zero if none was
+	Tokens int       // tokens tokens wanted; those of the reply before can no longer be used
+	Unused int       // unused tokens of the reply before, given back
+	Used   time.Time // when the last token of the reply before was spent, by the clock of a partition; zero if none was
 }
 
-// Rate lends Events tokens in each time of Per, and Burst at once after a pause. Its bounds are
-// those of [Rate.Validate].
+// Rate lends Events tokens in each period Per, and Burst at once after a pause. [Rate.Validate]
+// checks it.
 type Rate struct {
 	Events int
 	Per    time.Duration
 	Burst  int
 }
 
-// Validate reports what no Store lends by: Events and Burst are 1 to [bounds.MaxRateEvents], Per is
-// [bounds.MinPer] to [bounds.MaxPer]. The errors are [*FieldError]s for the fields "Rate.Events",
-// "Rate.Per" and "Rate.Burst", joined.
+// Validate checks that Events and Burst are 1 to [bounds.MaxRateEvents], and Per is [bounds.MinPer]
+// to [bounds.MaxPer]. The errors are [*FieldError]s for the fields "Rate.Events", "Rate.Per" and
+// "Rate.Burst", joined.
 func (r Rate) Validate() error {
 	var f faults
 	f.check(within("Rate.Events", r.Events, 1, bounds.MaxRateEvents), "")
@@ -114,8 +116,8 @@ func (r Rate) Validate() error {
 type DrawReply struct {
 	Now    time.Time // the store's clock
 	Held   int       // permits
-	Reuse  int       // of these, how many it may use for task after task; it must give the others back when their tasks end
-	Wanted bool      // others want permits: it must give back now those that are not in use
+	Reuse  int       // how many of these it may use again and again; the others it must give back when their tasks end
+	Wanted bool      // others want permits: it must give back unused ones now
 	Tokens int
 	Until  time.Time // until when the tokens may be used
 	Next   time.Time // when another try for tokens may succeed; zero unless some are missing

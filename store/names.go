@@ -13,10 +13,9 @@ import (
 )
 
 // ValidateName checks the name of a namespace, queue, handler set or task kind: 1 to
-// [bounds.MaxNameLen] bytes of ASCII letters, digits, '.', '_' and '-', the first a
-// letter or digit. The alphabet leaves '/', ':', '@' and braces free to be
-// separators in stored keys, so that no two names can collide there. The error
-// is a [*FieldError] for the given field.
+// [bounds.MaxNameLen] bytes of ASCII letters, digits, '.', '_' and '-', the first a letter or
+// digit. Names cannot have '/', ':', '@' and braces. These are separators in stored keys, so that
+// names never collide there. The error is a [*FieldError] for the given field.
 func ValidateName(field, name string) error {
 	switch {
 	case name == "":
@@ -38,25 +37,25 @@ func ValidateName(field, name string) error {
 }
 
 // ValidateJobName checks the name of a job: 1 to [bounds.MaxJobNameLen] bytes of valid UTF-8 that
-// neither begin nor end with a space. People compare names by eye, so every character must be
-// visible and look like itself. Refused are control characters, with line breaks and ESC; format
-// characters, such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and U+2066
-// to U+2069, and those of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation selectors,
-// fillers and tags; line and paragraph separators; and spaces other than U+0020. The error is a
-// [*FieldError] for the field "Name".
+// neither begin nor end with a space. People compare names by reading, so every character must be
+// visible and look like itself. These are refused: control characters, with line breaks and ESC;
+// format characters, such as the bidirectional marks U+200E, U+200F, U+061C, U+202A to U+202E and
+// U+2066 to U+2069, and those of no width, such as U+200B, U+200D, U+00AD and U+FEFF; variation
+// selectors, fillers and tags; line and paragraph separators; and spaces other than U+0020. The
+// error is a [*FieldError] for the field "Name".
 func ValidateJobName(name string) error {
 	return validateSeen("Name", name, bounds.MaxJobNameLen)
 }
 
 // ValidateTaskID checks a caller-chosen task ID: 1 to [bounds.MaxTaskIDLen] bytes of valid UTF-8
-// that hold no control characters and neither begin nor end with a space. The error is a
-// [*FieldError] for the field "ID". Programs compare IDs, and often make them of file names, so
-// they may hold invisible characters, which a job name may not.
+// without control characters. It must not begin or end with a space. The error is a [*FieldError]
+// for the field "ID". Programs compare IDs, and often make them from file names. So, unlike job
+// names, they may have invisible characters.
 func ValidateTaskID(id string) error {
 	return validateText("ID", id, bounds.MaxTaskIDLen)
 }
 
-// validateSeen is validateText for what people compare by eye.
+// validateSeen is validateText for texts that people compare by reading.
 func validateSeen(field, s string, limit int) error {
 	if err := validateText(field, s, limit); err != nil {
 		return err
@@ -100,9 +99,8 @@ func validateWords(field, s string, limit int) error {
 	return validateText(field, s, utf8.UTFMax*limit)
 }
 
-// PartitionOf returns the partition, 0 to n-1, in which every key of the job
-// lives: FNV-1a of the name modulo n. It is part of the stored format and never
-// changes for a namespace.
+// PartitionOf returns the partition, 0 to n-1, that has all keys of the job: FNV-1a of the name
+// modulo n. It is part of the stored format and never changes for a namespace.
 func PartitionOf(job string, n int) int {
 	if n <= 1 {
 		return 0

@@ -12,9 +12,9 @@ var (
 	startOfTime = time.Time{}
 )
 
-// ValidateTime checks that a time is in the years 1 to 9999 of UTC, as in JSON and RFC 3339; the
-// zero time is. A duration needs no check: a Store can keep the longest, 292 years. The error is a
-// [*FieldError] for the field.
+// ValidateTime checks that a time is in the years 1 to 9999 of UTC, as in JSON and RFC 3339. The
+// zero time is valid. A duration needs no check: a Store can keep the longest, 292 years. The error
+// is a [*FieldError] for the field.
 func ValidateTime(field string, t time.Time) error {
 	if t.Before(startOfTime) || !t.Before(endOfTime) {
 		return &FieldError{Field: field, Reason: "is not in the years 1 to 9999"}

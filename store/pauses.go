@@ -69,7 +69,7 @@ func (s PauseScope) Validate() error {
 type Pause struct {
 	Scope  PauseScope
 	By     string    // who paused it, up to [bounds.MaxNoteLen] bytes; empty if not known
-	Reason string    // why, likewise
+	Reason string    // why, for the history
 	Since  time.Time // when it was paused first, by the store's clock; the store sets it
 }
 

@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// What callers say is made uniform here, before a backend sees it, where refusing it would help
-// nobody: a worker must be able to settle a task whatever the text of its error is. Parameters are
-// the caller's, so what changes is copied.
+// This file corrects some parameters before a backend sees them, where it would not help to refuse
+// them: a worker must be able to settle a task with any error text. Parameters belong to the
+// caller, so they are copied before a change.
 
-// verdictOf is the verdict to apply. A hook that was settled like a task begins or ends its run all
-// the same, and one that was cancelled is given back, so that a run never waits for a hook that
-// nobody holds.
+// verdictOf returns the verdict to apply. A hook that was settled with a verdict for tasks still
+// begins or ends its run. A cancelled hook is given back, so that a run never waits for a hook that
+// no worker holds.
 func verdictOf(o *Outcome) Verdict {
 	v := o.Verdict
 	switch o.Lease.Lane.Route.Kind {
@@ -36,8 +36,8 @@ func verdictOf(o *Outcome) Verdict {
 	return v
 }
 
-// plainly is the settlement as backends see it: verdicts that fit the deliveries, and texts of
-// valid UTF-8.
+// plainly returns the settlement for backends: verdicts fit the deliveries, and texts are valid
+// UTF-8.
 func (p SettleParams) plainly() SettleParams {
 	p.Worker = validText(p.Worker)
 	copied := false
@@ -56,13 +56,13 @@ func (p SettleParams) plainly() SettleParams {
 	return p
 }
 
-// plainly is the description of a worker as backends see it.
+// plainly returns the description of a worker for backends.
 func (w WorkerInfo) plainly() WorkerInfo {
 	w.Name, w.Host = validText(w.Name), validText(w.Host)
 	return w
 }
 
-// plainly is the heartbeat as backends see it.
+// plainly returns the heartbeat for backends.
 func (p HeartbeatParams) plainly() HeartbeatParams {
 	copied := false
 	for i := range p.Running {
@@ -80,7 +80,7 @@ func (p HeartbeatParams) plainly() HeartbeatParams {
 	return p
 }
 
-// validText replaces what is no UTF-8.
+// validText replaces bytes that are not valid UTF-8.
 func validText(s string) string {
 	if utf8.ValidString(s) {
 		return s

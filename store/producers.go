@@ -10,17 +10,17 @@ type Producers interface {
 	// is applied, whether the stream was forgotten or not.
 	OpenProducer(ctx context.Context, partition int, stream string) error
 
-	// CloseProducer forgets a stream that nobody uses any more: a call that still comes is answered
-	// with [ErrResultUnknown]. Closing one that is not registered changes nothing, so it may be
+	// CloseProducer forgets a stream that is no longer used. A later call in the stream gets
+	// [ErrResultUnknown]. If the stream is not registered, nothing changes, so the call may be
 	// repeated. It needs no memory.
 	CloseProducer(ctx context.Context, partition int, stream string) error
 
-	// Enqueue applies the hold openings, adds the entries, then applies the hold closings, in one
-	// step. Entries are judged one by one: a refused one does not keep others out. Runs that are
-	// starting or running take tasks and holds: one that is stopping or stopped answers
-	// [ErrJobStopped], and any other [ErrRunFinished]. Repeats with the same Number answer as the
-	// first time did. [ErrResultUnknown] if the stream is not registered (any more): nothing was
-	// written by this call. [ErrStale], [ErrOutOfMemory].
+	// Enqueue opens holds, adds the entries, then closes holds, in one step. Each entry is checked on
+	// its own: a refused one does not affect the others. Runs that are starting or running accept
+	// tasks and holds. A run that is stopping or stopped refuses them with [ErrJobStopped], any other
+	// with [ErrRunFinished]. A repeat with the same Number returns the same reply. Errors:
+	// [ErrResultUnknown] if the stream is not registered, or no longer: this call wrote nothing;
+	// [ErrStale]; [ErrOutOfMemory].
 	Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error)
 }
 
@@ -43,8 +43,8 @@ type Entry struct {
 // closed one. Closing the last hold of a run finishes the run if it has no unfinished tasks.
 //
 // A hold can have a mark. A producer that adds tasks in several calls changes the mark with each
-// call. With Guarded, a call is applied only if the mark is that of the call before: so it fails if
-// the server lost that call.
+// call. With Guarded, a call is applied only if the hold has the mark of the call before. So it
+// fails if the server lost that call.
 type HoldChange struct {
 	Run   RunID
 	Name  string

@@ -5,16 +5,15 @@ import (
 	"slices"
 )
 
-// Limits of the running tasks in a run's record, so that reading it is cheap however many there
-// are.
+// Limits of the running tasks in a run's record, so that a read is cheap for any number of them.
 const (
 	// maxReportingBySession leaves room for other sessions.
 	maxReportingBySession = 16
 )
 
 // Reporting returns the running tasks of a session that report progress, by the number of their
-// run. Of each run it returns those that started first, as many as RunRecord.Reporting may show. It
-// is for those who implement a Store.
+// run. For each run it returns those that started first, up to the limit of RunRecord.Reporting. It
+// is for implementations of Store.
 func Reporting(running []RunningTask) map[int64][]RunningTask {
 	var byRun map[int64][]RunningTask
 	for _, t := range running {

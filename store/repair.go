@@ -12,23 +12,23 @@ import (
 // Repairer finds and fixes inconsistent data. The library itself leaves no such damage; manual
 // changes, a server that lost writes, and bugs can.
 type Repairer interface {
-	// Repair checks the runs of a job that have not expired, the job's own records, and records of
-	// its partition that belong to no run or session. It fixes the damage that it finds, unless
-	// p.DryRun is set. It may be called at any time, while tasks run: changes in progress are no
-	// damage, and runs whose counters changed all the time are listed as Moving. Each fix is one
-	// atomic step that first checks that the damage is still there, so repeats and concurrent calls
-	// are harmless. Its time grows with the data of the job and, unless p.Quick is set, of the
-	// partition. Errors: [ErrJobNotFound] if nothing is stored of the job; [ErrRunNotFound].
+	// Repair checks the runs of a job that have not expired, the job's own records, and records of its
+	// partition that belong to no run or session. It fixes the damage that it finds, unless p.DryRun
+	// is set. It may be called at any time, while tasks run: changes in progress are not damage, and
+	// runs whose counters changed all the time are listed as Moving. Each fix is one atomic step that
+	// first checks that the damage is still there, so repeats and concurrent calls are harmless. Its
+	// time grows with the data of the job and, unless p.Quick is set, of the partition. Errors:
+	// [ErrJobNotFound] if nothing is stored of the job; [ErrRunNotFound].
 	Repair(ctx context.Context, p RepairParams) (RepairReport, error)
 }
 
-// RepairParams says what to look at.
+// RepairParams says what to check.
 type RepairParams struct {
 	Job    string
-	Run    int64 // only this run and what it depends on; 0 for all that are kept
-	DryRun bool  // find, and mend nothing
-	// Quick leaves out what takes long: reading every stored task, and looking for records that
-	// nothing names.
+	Run    int64 // only this run and what it depends on; 0 means all runs that are kept
+	DryRun bool  // find, but fix nothing
+	// Quick leaves out slow checks: reading every stored task, and searching for records that nothing
+	// names.
 	Quick bool
 }
 
@@ -40,21 +40,21 @@ func (p *RepairParams) Validate() error {
 	return f.err()
 }
 
-// RepairReport lists what was found, in the order in which it was, or would be, mended.
+// RepairReport lists what was found, in the order in which it was, or would be, fixed.
 type RepairReport struct {
 	Damage []Damage
-	// Moving are runs whose counters could not be judged: other calls changed them all the
-	// time. Pause them, and repeat.
+	// Moving has the runs whose counters could not be checked, because other calls changed them all
+	// the time. Pause these runs, and repeat.
 	Moving []RunID
 }
 
 // Damage is one inconsistency in the stored data.
 type Damage struct {
 	Type   DamageType `json:"type"`
-	Run    int64      `json:"run,omitempty"` // number of the run; 0 if it is not about one
+	Run    int64      `json:"run,omitempty"` // number of the run; 0 if it is not about a run
 	What   string     `json:"what"`          // names the record
-	Detail string     `json:"detail"`        // what is wrong with it, and what mends it
-	Mended bool       `json:"mended"`        // false in a dry run, or if it was gone before it could be fixed
+	Detail string     `json:"detail"`        // what is wrong with it, and what fixes it
+	Mended bool       `json:"mended"`        // false in a dry run, or if the damage was gone before it could be fixed
 }
 
 // String returns one line of text; characters that would break the line are escaped.
@@ -71,12 +71,12 @@ type DamageType string
 
 // The types of damage.
 const (
-	DamageRecord  DamageType = "record"  // a record is missing, of another type, or has a field that cannot be read
+	DamageRecord  DamageType = "record"  // a record is missing, has a wrong type, or has a field that cannot be read
 	DamageTask    DamageType = "task"    // a stored task cannot be decoded: it fails
 	DamageCounts  DamageType = "counts"  // counters disagree with what is stored
-	DamageIndex   DamageType = "index"   // a record is missing in the index by which it is found
+	DamageIndex   DamageType = "index"   // a record is missing in its index
 	DamageSession DamageType = "session" // a session holds tasks and has no lease that could end
-	DamageHook    DamageType = "hook"    // a hook is due, and its task is lost
+	DamageHook    DamageType = "hook"    // a hook is due, but its task is lost
 	DamageState   DamageType = "state"   // a run should have ended
 	DamageOrphan  DamageType = "orphan"  // a record belongs to a run or session that is gone
 )

@@ -18,16 +18,14 @@ const (
 	defaultRetryMaxElapsed = 30 * time.Second
 )
 
-// RetryOptions tunes [WithRetry]. Durations that are zero or negative mean the
-// default.
+// RetryOptions configure [WithRetry]. Durations that are zero or negative mean the default.
 type RetryOptions struct {
-	// Base is the backoff after the first attempt; it doubles with each one that
-	// follows. Each wait is drawn evenly from zero up to the backoff, so that
-	// callers that failed together do not come back together. Defaults to
-	// 20 ms.
+	// Base is the backoff after the first attempt. It doubles with each further attempt. Each wait is
+	// a random time from zero to the backoff, so that callers that failed together do not retry
+	// together. Defaults to 20 ms.
 	Base time.Duration
 
-	// Cap bounds the backoff. Defaults to 2 s.
+	// Cap is the largest backoff. Defaults to 2 s.
 	Cap time.Duration
 
 	// MaxElapsed bounds a call, all attempts and waits taken together, whether
@@ -36,9 +34,9 @@ type RetryOptions struct {
 	// [ErrResultUnknown], see [bounds.StreamKept]. Defaults to 30 s.
 	MaxElapsed time.Duration
 
-	// OnRetry is told of each failed attempt that will be followed by another, before the wait, and
-	// waited for, a second at most: while it blocks, it is told of nothing more. It may be called many
-	// times at once; a panic of it is dropped, and the call goes on. Defaults to nobody.
+	// OnRetry is called after each failed attempt that will be repeated, before the wait. The call
+	// waits at most a second until it returns; while it blocks, it is not called again. It may be
+	// called concurrently. If it panics, this is ignored. Defaults to none.
 	OnRetry func(RetryEvent)
 }
 
@@ -50,17 +48,15 @@ type RetryEvent struct {
 	Wait    time.Duration // until the next attempt
 }
 
-// RetryError is returned by a Store made by [WithRetry] for a call that was
-// given up, or that was repeated and then refused. It wraps the last failure of
-// the store and, if that is why it was given up, the error and cause of the
-// context.
+// RetryError is returned by a Store made by [WithRetry] for a call that was given up, or that was
+// repeated and then refused. It wraps the last failure of the store. If the context ended the call,
+// it also wraps the error and cause of the context.
 //
-// Attempts tells what may have happened. With 0 nothing was sent. If the call
-// was given up after 1 or more, its result is unknown, and the same parameters
-// may be passed again. If it was refused after 2 or more, an earlier attempt may
-// have been applied: an [ErrResultUnknown] can then not be answered by opening
-// a new stream. An error that is not wrapped in a RetryError is the answer to
-// the first and only attempt.
+// Attempts tells what may have happened. With 0, nothing was sent. If the call was given up after 1
+// or more, its result is unknown, and it may be repeated with the same parameters. If it was
+// refused after 2 or more, an earlier attempt may have been applied: after [ErrResultUnknown], do
+// not send the same again in a new stream. An error that is not wrapped in a RetryError is the
+// answer to the first and only attempt.
 type RetryError struct {
 	Method   string
 	Attempts int
@@ -82,10 +78,10 @@ func (e *RetryError) Error() string {
 // Unwrap returns what ended the call.
 func (e *RetryError) Unwrap() error { return e.Err }
 
-// Checked returns a Store that answers bad input with a [*FieldError] before s sees it: every
-// method checks its parameters there, once, whichever backend is behind it. A backend may rely on
-// that, and its constructor returns what Checked makes of it. Calls are not repeated; see
-// [WithRetry].
+// Checked returns a Store that checks the parameters of every method, and returns a [*FieldError]
+// for bad input before s sees it. So the checks are the same for all backends, and a backend need
+// not check. The constructor of a backend returns it wrapped by Checked. Calls are not repeated;
+// see [WithRetry].
 func Checked(s Store) Store {
 	if _, ok := s.(*front); ok {
 		return s
@@ -93,35 +89,34 @@ func Checked(s Store) Store {
 	return &front{Store: s}
 }
 
-// WithRetry returns a Store that checks parameters as [Checked] does, and repeats calls of s with
-// exactly the same parameters while they fail with [ErrUnavailable], as the contract allows for
-// every method (promise P10). Nothing is copied: the parameters stay the caller's, who must not
-// change them before the call returns.
+// WithRetry returns a Store that checks parameters as [Checked] does. While a call of s fails with
+// [ErrUnavailable], it repeats the call with the same parameters; the contract allows this for
+// every method (promise P10). Parameters are not copied: do not change them before the call
+// returns.
 //
-// All other errors, and success, are returned at once. A call ends with a
-// [*RetryError] when its context or opts.MaxElapsed ends first. A delete of which
-// only a repeat finds nothing left succeeded. Subscribe, which
-// reconnects by itself, Close and Partitions pass through.
+// Success and all other errors are returned at once. If its context or opts.MaxElapsed ends first,
+// a call returns a [*RetryError]. If a repeat of a delete finds nothing, the delete has succeeded.
+// Subscribe reconnects by itself, so it is not repeated; nor are Close and Partitions.
 //
-// A store that checks or repeats already is not wrapped twice. With nil for opts one that repeats
-// is returned as it is, and another one gets the defaults; otherwise its own options give way.
+// A store that already checks or repeats is not wrapped twice. If s already repeats calls, nil opts
+// keep its options, and other opts replace them. If it does not, nil opts mean all defaults.
 func WithRetry(s Store, opts *RetryOptions) Store {
 	if f, ok := s.(*front); ok {
 		if f.repeats && opts == nil {
 			return s
 		}
-		s = f.Store // or the waits of both would add up
+		s = f.Store // otherwise the waits of both would add up
 	}
 	return newFront(s, opts)
 }
 
-// front stands before a backend: it checks what callers pass, and repeats calls if it is made to.
-// It embeds the Store for what passes through; everything else is overridden in retry_methods.go.
+// front wraps a backend. It checks parameters, and repeats calls if it is made by WithRetry. It
+// embeds the Store; retry_methods.go overrides all methods that are checked or repeated.
 type front struct {
 	Store
 	repeats bool
 	opts    RetryOptions
-	patient guard.Patient // with OnRetry
+	patient guard.Patient // calls OnRetry
 }
 
 func newFront(s Store, opts *RetryOptions) *front {
@@ -141,23 +136,22 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// SignalsAreComplete passes the power on. It is the store's own.
+// SignalsAreComplete returns the answer of the wrapped store.
 func (r *front) SignalsAreComplete() bool { return SignalsAreComplete(r.Store) }
 
-// errElapsed marks the end of a call by MaxElapsed, as against its caller's
-// context.
+// errElapsed marks that MaxElapsed ended a call, not the context of its caller.
 var errElapsed = errors.New("time limit for repeats reached")
 
-// Repeat makes one call, and repeats it as [WithRetry] repeats calls of a store. It is for calls
-// before there is a store, such as opening one. The call must be safe to repeat.
+// Repeat makes a call, and repeats it as [WithRetry] repeats calls of a store. It is for calls such
+// as opening a store. The call must be safe to repeat.
 func Repeat[R any](
 	ctx context.Context, opts *RetryOptions, method string, call func(context.Context) (R, error),
 ) (R, error) {
 	return repeat(ctx, newFront(nil, opts), method, nil, call)
 }
 
-// repeat runs call until it succeeds, fails for good or runs out of time; once, if the front does
-// not repeat. It makes no call if the input is bad.
+// repeat makes a call until it succeeds, fails for good, or has no time left. If the front does not
+// repeat, it makes the call once. If the input is bad, it makes no call.
 func repeat[R any](
 	ctx context.Context, r *front, method string, bad error, call func(context.Context) (R, error),
 ) (R, error) {
@@ -167,7 +161,7 @@ func repeat[R any](
 	if !r.repeats {
 		return call(ctx)
 	}
-	bounded := ctx // which may end soon enough without a timer
+	bounded := ctx // the context may end soon enough without a timer
 	if end, ok := ctx.Deadline(); !ok || time.Until(end) > r.opts.MaxElapsed {
 		var cancel context.CancelFunc
 		bounded, cancel = context.WithTimeoutCause(ctx, r.opts.MaxElapsed, errElapsed)
@@ -175,7 +169,7 @@ func repeat[R any](
 	}
 
 	attempts := 0
-	var last error // the last failure that was to be repeated
+	var last error // the last failure that was followed by a repeat
 	backoff := r.backoff(func(wait time.Duration) {
 		if r.opts.OnRetry != nil {
 			_ = guard.Tell(
@@ -213,7 +207,7 @@ func repeatErr(ctx context.Context, r *front, method string, bad error, call fun
 	return err
 }
 
-// backoff is a fresh sequence of waits; observe is told of each.
+// backoff returns a new sequence of waits. observe is called for each.
 func (r *front) backoff(observe func(wait time.Duration)) retry.Backoff {
 	var waits retry.Backoff // most calls need none
 	return retry.BackoffFunc(func() (time.Duration, bool) {
@@ -228,8 +222,8 @@ func (r *front) backoff(observe func(wait time.Duration)) retry.Backoff {
 	})
 }
 
-// givenUp explains why a call ended without an answer: err is what ended it,
-// last the failure before that, if any, and ctx the caller's context.
+// givenUp returns the error of a call that ended without an answer. err ended it; last is the
+// failure before that, if any; ctx is the caller's context.
 func givenUp(ctx context.Context, err, last error) error {
 	end := ctx.Err()
 	switch cause := context.Cause(ctx); {

@@ -9,8 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// gone answers a repeated removal as its first attempt would have been
-// answered: that it now finds nothing is what it asked for.
+// gone returns success if a repeated removal finds nothing: an earlier attempt removed it.
 func gone(err, notFound error) error {
 	if repeated := (*RetryError)(nil); errors.As(err, &repeated) && repeated.Attempts > 1 && errors.Is(err, notFound) {
 		return nil
@@ -23,7 +22,7 @@ func (r *front) has(field string, partition int) error {
 	return validatePartition(field, partition, r.Partitions())
 }
 
-// What lies where is checked last, as it takes a partition that is one.
+// Which run is in which partition is checked last, because this needs a valid partition.
 
 func (r *front) badEnqueue(p *EnqueueParams) error {
 	if bad := JoinFields(r.has("Partition", p.Partition), p.Validate()); bad != nil {

@@ -7,23 +7,23 @@ import (
 
 // Runs starts, stops and reads runs.
 type Runs interface {
-	// StartRun begins a run of p.Job, unless a run with the same p.Token is kept: then that run
-	// is returned with Existing set, even if it is finished. That is what makes a repeat harmless.
-	// [*JobExistsError] while a run is active, and for a declared job without p.Declared. With
-	// p.Declared, [ErrJobNotFound] unless the job is declared, and [ErrJobDisabled] while it is
-	// disabled. Nothing is written with an error.
+	// StartRun begins a run of p.Job. If a run with the same p.Token is kept, even a finished one, it
+	// returns that run with Existing set; so a repeat is harmless. Errors: [*JobExistsError] while a
+	// run is active, and for a declared job without p.Declared; with p.Declared, [ErrJobNotFound] if
+	// the job is not declared, and [ErrJobDisabled] while it is disabled. With an error nothing is
+	// written.
 	StartRun(ctx context.Context, p StartParams) (StartReply, error)
 
-	// Run reads one run atomically. [ErrRunNotFound], [ErrCorrupt].
+	// Run reads one run in one atomic step. Errors: [ErrRunNotFound], [ErrCorrupt].
 	Run(ctx context.Context, id RunID) (RunRecord, error)
 
-	// StopRun stops a run (promise P6). Its time does not depend on how many tasks wait: they become
-	// cancelled at once, and none of them is delivered after it returns. When the last running task
-	// has settled, the run is stopped: at once if it was starting, since hooks are not waited for. If
-	// the run is finishing, its post-job hook is cancelled: it ends with its FinalStatus, and the
-	// HookError "stopped". A hook that is running then stays held until it is settled; its outcome is
-	// accepted, and changes nothing. Stopping a stopping run changes nothing, except that a stop that
-	// is not graceful overrides a graceful one; stopping one that was stopped changes nothing.
+	// StopRun stops a run (promise P6). Waiting tasks become cancelled at once, and none of them is
+	// delivered after it returns; its time does not depend on their number. When the last running task
+	// has settled, the run is stopped. A run that is starting is stopped at once, because hooks are
+	// not waited for. If the run is finishing, its post-job hook is cancelled: the run ends with its
+	// FinalStatus, and the HookError "stopped". A hook that is running stays held until it is settled;
+	// its outcome is accepted, but changes nothing. Stopping a run again changes nothing, except that
+	// a stop that is not graceful replaces a graceful one while the run is stopping. Errors:
 	// [ErrRunNotFound], [ErrRunFinished].
 	StopRun(ctx context.Context, p StopParams) error
 
@@ -43,45 +43,47 @@ type Runs interface {
 	// compared. It is not atomic: Inspection.Stable says whether the counters changed meanwhile.
 	Inspect(ctx context.Context, id RunID) (Inspection, error)
 
-	// DeleteRun removes a finished run at once: [ErrRunActive] otherwise.
-	// Deleting a run that is gone is [ErrRunNotFound].
+	// DeleteRun removes a finished run at once. Errors: [ErrRunActive] while the run is active;
+	// [ErrRunNotFound].
 	DeleteRun(ctx context.Context, id RunID) error
 }
 
 // StartParams begins a run.
 type StartParams struct {
 	Job     string
-	Token   string // same token, same run; unguessable unless derived from a caller's key
+	Token   string // the same token gives the same run; random, or derived from a caller's key
 	Set     string
 	Args    []byte
 	Headers map[string]string
 	Root    *Item // nil only with Open
-	Open    bool  // put the hold [HoldOpen]
-	// PreJob is the hook's task; its kind is [KindPreJob]; nil if the set has none. Until the hook has
-	// passed the root is set aside: it counts as pending, and its Delay begins after that. Other tasks
-	// may be added meanwhile, and wait.
+	Open    bool  // open the hold [HoldOpen]
+	// PreJob is the task of the pre-job hook, of the kind [KindPreJob]; nil if the set has none. Until
+	// the hook has passed, the root task is set aside: it counts as pending, and its Delay begins
+	// after that. Other tasks may be added meanwhile; they wait.
 	PreJob *Item
-	// PostJob is that of the hook that waits when the last task has ended; its kind is [KindPostJob].
+	// PostJob is the task of the post-job hook, of the kind [KindPostJob]. It waits when the last task
+	// has ended.
 	PostJob    *Item
 	Weight     float64       // share of a queue; positive
 	Retention  time.Duration // how long the summary is kept after the end; positive
-	FailureCap int           // dead letters kept, see Failures; positive
-	SealAfter  time.Duration // an open run is sealed this long after the last enqueue, or since it was opened again; 0 for never
-	// StopAfter stops an open run where SealAfter would seal it, not gracefully and with [IdleReason]:
-	// its producer broke off. It excludes SealAfter.
+	FailureCap int           // how many failures are kept, see Failures; positive
+	SealAfter  time.Duration // an open run is sealed this long after its last enqueue or opening; 0 means never
+	// StopAfter is like SealAfter, but stops the run, not gracefully and with [IdleReason], because
+	// its producer has probably crashed. It cannot be set together with SealAfter.
 	StopAfter time.Duration
-	RedriveOf int64 // number of the run of the job whose failed tasks it runs again; 0 for none
+	RedriveOf int64 // number of the run whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for
 	// none.
 	Configuration []byte
-	Declared      bool      // the run begins as its job was declared, which it must be
+	Declared      bool      // start the run of a declared job; the job must be declared
 	Due           time.Time // the due time that begins the run; see [Schedules]
 }
 
-// IdleReason is the reason of a run that its StopAfter stopped.
+// IdleReason is the reason of a run that was stopped by its StopAfter.
 const IdleReason = "it was left open: nothing was enqueued for the time of StopAfter"
 
-// IdleAfter is after how long without an enqueue an open run is sealed or stopped; 0 for never.
+// IdleAfter returns after how long without an enqueue an open run is sealed or stopped; 0 means
+// never.
 func (p *StartParams) IdleAfter() time.Duration { return max(p.SealAfter, p.StopAfter) }
 
 // StartReply names the run.
@@ -93,16 +95,16 @@ type StartReply struct {
 // StopParams ends a run.
 type StopParams struct {
 	Run      RunID
-	Graceful bool   // leave running handlers to finish instead of cancelling them
+	Graceful bool   // let running handlers finish instead of cancelling them
 	Reason   string // why, for people: up to [bounds.MaxNoteLen] bytes
 }
 
-// Inspection has what is stored of a run's tasks, apart from its counters.
+// Inspection has the stored tasks of a run, counted without its counters.
 type Inspection struct {
 	Run    RunRecord
 	Stable bool
 	Holds  []HoldRecord
-	Lanes  []LaneRecord // also the root that is set aside; one where nothing waits may be listed
+	Lanes  []LaneRecord // also with the root task that is set aside; empty lanes may be listed
 	Held   []HeldRecord
 }
 
@@ -110,15 +112,15 @@ type Inspection struct {
 type HoldRecord struct {
 	Name  string
 	Since time.Time
-	Mark  string // of its last change that set one; see [HoldChange]
+	Mark  string // from the last change that set one; see [HoldChange]
 }
 
 // LaneRecord counts the tasks of a lane.
 type LaneRecord struct {
 	Route     Route
 	Waiting   int64     // not recovered, in order
-	Recovered int64     // to run one at a time per session: the session that had them died
-	Staged    int64     // children of a settled parent that do not wait yet
+	Recovered int64     // recovered, recovered, to run one at a time per session: the session that had them died
+	Staged    int64     // children of a settled parent that are not in the lane yet
 	Delayed   int64     // until a time
 	NextDue   time.Time // earliest of Delayed; zero if none
 	Oldest    time.Time // when the first waiting task was enqueued; zero if none

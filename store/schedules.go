@@ -20,10 +20,10 @@ type Schedules interface {
 	// new, was enabled again or got another schedule) gets p.Next, and no run starts.
 	//
 	// While the newest run of the job is active, the due time is skipped or, with p.Wait, kept until
-	// that run has ended. Where several verdicts hold, the first of moved, early, waiting and skipped
-	// is returned. A repeat finds the run that was started and changes nothing; only if the job is due
-	// at that time anew, since the clock went back, it gets p.Next. Errors: [ErrJobNotFound],
-	// [ErrJobDisabled].
+	// that run has ended. If several verdicts are true, FireRun returns the first of moved, early,
+	// waiting and skipped. A repeat finds the started run and changes nothing. There is one exception:
+	// if the clock went back and the job is due at that time again, the job gets p.Next. Errors:
+	// [ErrJobNotFound], [ErrJobDisabled].
 	FireRun(ctx context.Context, p FireParams) (FireReply, error)
 
 	// PostponeJob postpones a periodic job that is due but cannot be started, because its next due

@@ -7,21 +7,21 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Semaphores limit how many callers do something at a time, across processes (promise P9). A
-// semaphore is known by its key. The first claim makes it, in the partition that [PartitionOf]
-// gives for the key. It is removed with the last lease and the last waiter; its fencing numbers
-// never start again.
+// Semaphores limit how many callers do something at a time, in all processes (promise P9). A
+// semaphore has a key. The first claim makes it, in the partition that [PartitionOf] returns for
+// the key. It is removed with the last lease and the last waiter; its fencing numbers never start
+// again.
 //
 // A lease is held until its holder releases it, its time passes by the store's clock, or an
-// operator ends it with ForceReleaseSemaphore. Every method checks that first: for all of them a
-// lease whose time has passed is gone.
+// operator ends it with ForceReleaseSemaphore. For every method, a lease is gone when its time has
+// passed.
 type Semaphores interface {
-	// AcquireSemaphore takes a place if it is p's turn, in one atomic step: any
-	// free slot, beginning at a random one. It does not wait. With p.Wait it takes a place in the
-	// line instead, first come first served, and keeps it for that long; it is
-	// called again with the same token to keep the place longer, and to see whether it is
-	// p's turn. Whenever it becomes the turn of the first in the line, that is signalled, except when
-	// it does by the end of somebody's time, which all who wait know from Next.
+	// AcquireSemaphore takes a place, in one atomic step, if it is p's turn: any free slot, beginning
+	// at a random one. It does not wait. If it is not p's turn and p.Wait is set, it takes a place in
+	// the line, in the order of arrival, and keeps it for that time. Call it again with the same token
+	// to keep the place longer, and to see whether it is p's turn. A signal is sent when it becomes
+	// the turn of the first in the line. There is no signal if this happens because a time has passed:
+	// waiters know that time from Next.
 	//
 	// It is p's turn if fewer than p.Max leases are held (for an exclusive claim: none), and if a
 	// lease for p would leave room for all claims ahead in the line, by the Max of each. No claim
@@ -32,35 +32,34 @@ type Semaphores interface {
 	// uses its lease, it expires. Bad input gives a [*FieldError].
 	AcquireSemaphore(ctx context.Context, p SemaphoreClaim) (SemaphoreReply, error)
 
-	// RefreshSemaphore makes the token's lease end ttl from now, and returns that time. A repeat is
-	// harmless. Error: [ErrLeaseLost] if the lease is not held any more, or never was.
+	// RefreshSemaphore makes the token's lease end after ttl from now, and returns that time. A repeat
+	// is harmless. Error: [ErrLeaseLost] if the lease is not held.
 	RefreshSemaphore(ctx context.Context, key, token string, ttl time.Duration) (time.Time, error)
 
-	// ReleaseSemaphore ends the token's lease, or its place in the line, and signals the
-	// first in the line. [ErrLeaseLost] when it has neither; no other lease is touched. A repeat
-	// finds it gone, which [WithRetry] takes for what it asked for.
+	// ReleaseSemaphore ends the token's lease, or its place in the line, and signals the first in the
+	// line. Error: [ErrLeaseLost] if it has neither; no other lease changes. A repeat finds it gone;
+	// [WithRetry] treats this as success.
 	ReleaseSemaphore(ctx context.Context, key, token string) error
 
-	// ForceReleaseSemaphore ends the lease with the fencing number, or with 0 every lease, before its
-	// time, and signals the first in the line. It returns how many it ended; a number that is not held
-	// is none. Who waits keeps waiting. A repeat ends none of the leases given since, unless it asks
-	// for all.
+	// ForceReleaseSemaphore ends the lease with the fencing number before its time; with 0, every
+	// lease. It signals the first in the line. It returns how many leases it ended: 0 if no lease has
+	// the number. Waiters keep waiting. A repeat does not end leases that were given since, except
+	// with 0.
 	ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error)
 
-	// Semaphore reads who holds and who waits, in one atomic step. A key that is not
-	// in use has neither.
+	// Semaphore reads the holders and waiters in one atomic step. A key that is not in use has none.
 	Semaphore(ctx context.Context, key string) (SemaphoreRecord, error)
 }
 
 // SemaphoreClaim asks for a place.
 type SemaphoreClaim struct {
 	Key       string        // 1 to MaxSemaphoreKeyLen bytes, by the rule of job names
-	Token     string        // chosen by the caller: random, unguessable, a new one for each claim
-	Holder    string        // who asks, for others to see; 1 to MaxHolderLen characters, by the same rule
-	Max       int           // places for this claim to count by; 1 to MaxSlots; claims may differ in it
+	Token     string        // chosen by the caller: a new random one for each claim, which nobody can guess
+	Holder    string        // describes the caller, for others; 1 to MaxHolderLen characters, by the same rule
+	Max       int           // number of places for this claim, 1 to MaxSlots; other claims may have another Max
 	TTL       time.Duration // of the lease, in whole milliseconds; at least one
 	Exclusive bool          // hold the semaphore alone
-	Wait      time.Duration // keep a place in the line for this long, in whole milliseconds; 0 for no place
+	Wait      time.Duration // keep a place in the line for this long, in whole milliseconds; 0 means no place
 }
 
 // SemaphoreReply is the answer to a claim.
@@ -71,8 +70,8 @@ type SemaphoreReply struct {
 	Now     time.Time         // the store's clock
 	Next    time.Time         // if not Granted: when the first lease or place in the line ends; zero if there is none
 	Ahead   int               // if not Granted: how many wait before this claim
-	Place   int64             // if it waits: its number in the line, as signals name it; growing and never used again
-	Holders []SemaphoreHolder // if not Granted: those whose leases end first, at most MaxShownHolders
+	Place   int64             // if it waits: its number in the line, also in signals; numbers grow and never repeat
+	Holders []SemaphoreHolder // if not Granted: holders, sorted by the end of their leases, at most MaxShownHolders
 }
 
 // SemaphoreHolder describes a lease without the token that proves it.
@@ -96,7 +95,7 @@ type SemaphoreWaiter struct {
 // SemaphoreRecord is a semaphore at one moment.
 type SemaphoreRecord struct {
 	Now     time.Time         // the store's clock
-	Holders []SemaphoreHolder // those whose leases end first, first
+	Holders []SemaphoreHolder // sorted by the end of their leases
 	Waiters []SemaphoreWaiter // in order
 }
 

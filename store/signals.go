@@ -2,20 +2,20 @@ package store
 
 import "context"
 
-// SignalType tells what a signal is about.
+// SignalType says what a signal is about.
 type SignalType uint8
 
 // The types of signal.
 const (
-	SignalWork          SignalType = iota + 1 // a lane of Queue got work
-	SignalRun                                 // the state or counts of Run moved
-	SignalDue                                 // the next due time of Promote moved forward
-	SignalSemaphore                           // it is the turn of who waits for Semaphore at Place
+	SignalWork          SignalType = iota + 1 // a lane of Queue has new work
+	SignalRun                                 // the state or counts of Run changed
+	SignalDue                                 // the next due time of Promote is earlier than before
+	SignalSemaphore                           // it is the turn of the waiter for Semaphore at Place
 	SignalLimit                               // Holder should draw on Limit: there is more for it, or others want what it holds
 	SignalPause                               // something was paused or resumed in the partition
-	SignalSync                                // signals may have been missed: look at everything
+	SignalSync                                // signals may have been missed: read everything
 	SignalProgress                            // a running task of Run reported progress
-	SignalConfiguration                       // what is configured or published of a set changed; only from [CompleteSignals]
+	SignalConfiguration                       // the configuration or description of a set changed; only from [CompleteSignals]
 )
 
 // Signal is a hint that something changed. Signals may be lost, late or repeated: they save time,
@@ -31,12 +31,12 @@ type Signal struct {
 	Holder    string // SignalLimit
 }
 
-// Signals tells when to look.
+// Signals tells callers when to read again.
 type Signals interface {
 	// Subscribe calls fn for every signal of every partition until ctx ends, then returns nil. It
-	// calls fn with [SignalSync] once it listens, and again whenever it may have missed some. fn must
-	// not block. If it panics, or ends its goroutine, Subscribe returns that as an error, and other
-	// subscribers go on. It reconnects by itself; another error means that it gave up.
+	// calls fn with [SignalSync] when it is connected, and again whenever it may have missed signals.
+	// fn must not block. If fn panics, or ends its goroutine, Subscribe returns this as an error, and
+	// other subscribers go on. Subscribe reconnects by itself. Any other error means that it gave up.
 	Subscribe(ctx context.Context, fn func(Signal)) error
 }
 

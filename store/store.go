@@ -29,9 +29,9 @@
 // the Validate methods of this package: names are valid, partitions exist, numbers are within their
 // limits, and a hook is settled with a verdict for hooks.
 //
-// A call with several parts is atomic too: its entries, outcomes or writes are judged and applied
-// one after the other, each to what the one before has left. With an error instead of a reply
-// nothing was written; the errors in a reply are of single parts.
+// A call with several parts is atomic, too: its entries, outcomes or writes are checked and applied
+// one after another, each to the result of the one before. If the call returns an error, nothing
+// was written; errors in a reply are about single parts.
 //
 // There is one optional interface, [CompleteSignals].
 //
@@ -45,8 +45,8 @@ import (
 	"time"
 )
 
-// Store is everything Rollcall needs of a backend. It is composed of roles so
-// that each can be read, wrapped and faked by itself.
+// Store is everything that Rollcall needs of a backend. It consists of roles, so that each can be
+// read, wrapped and faked on its own.
 type Store interface {
 	Jobs
 	Schedules
@@ -62,17 +62,15 @@ type Store interface {
 	Values
 	Configurations
 
-	// Partitions is the number of partitions, fixed for a namespace's life.
-	// Everything of one job lives in the partition that [PartitionOf] gives.
+	// Partitions returns the number of partitions. It never changes for a namespace. All data of a job
+	// is in the partition that [PartitionOf] returns.
 	Partitions() int
 
-	// Ping makes one round trip to every partition and fails if one is out of
-	// reach.
+	// Ping makes one round trip to every partition. It returns an error if one does not answer.
 	Ping(ctx context.Context) error
 
-	// Close releases what the store opened itself, and nothing that was handed
-	// to it. Calls in flight fail with [ErrClosed] or finish. It may be called
-	// twice.
+	// Close releases what the store opened itself, but nothing that was passed to it. Calls in
+	// progress fail with [ErrClosed] or finish. It may be called twice.
 	Close() error
 }
 

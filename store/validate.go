@@ -7,31 +7,31 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// faults gathers what is wrong with an input. It stays nil while nothing is.
+// faults collects the problems of an input. It is nil while there are none.
 type faults []error
 
-// add notes a fault of a field if there is one.
+// add records a problem of a field if bad is true.
 func (f *faults) add(bad bool, field, reason string) {
 	if bad {
 		*f = append(*f, &FieldError{Field: field, Reason: reason})
 	}
 }
 
-// check notes what err says, if it says anything. Its fields get the prefix.
+// check records err if it is not nil. Its fields get the prefix.
 func (f *faults) check(err error, prefix string) {
 	if err != nil {
 		*f = append(*f, RenameFields(err, func(field string) string { return prefix + field }))
 	}
 }
 
-// at is check for the element i of a list; the format of the prefix has its index.
+// at is check for element i of a list. The format of the prefix has the index.
 func (f *faults) at(i int, err error, format string) {
 	if err != nil {
 		f.check(err, fmt.Sprintf(format, i))
 	}
 }
 
-// name notes what is wrong with a name by the rule of [ValidateName].
+// name records problems of a name by the rule of [ValidateName].
 func (f *faults) name(field, name string) {
 	if err := ValidateName(field, name); err != nil {
 		*f = append(*f, err)
@@ -56,12 +56,13 @@ func validatePartition(field string, partition, n int) error {
 	return nil
 }
 
-// validate checks the name of a run's job. A number that no run can have is one that none has.
+// validate checks the name of a run's job. It does not check the number: a run with an impossible
+// number is just not found.
 func (id RunID) validate() error {
 	return RenameFields(ValidateJobName(id.Job), func(string) string { return "Run.Job" })
 }
 
-// validateIn checks that a run can be one of the partition, of n.
+// validateIn checks that a run can be in the partition; n is the number of partitions.
 func (id RunID) validateIn(partition, n int) error {
 	if PartitionOf(id.Job, n) != partition {
 		return &FieldError{Field: "Run.Job", Reason: fmt.Sprintf("is not a job of the partition %d", partition)}
@@ -83,7 +84,7 @@ func (r Route) validate() error {
 	return f.err()
 }
 
-// validateRoutes checks a list of routes, each once.
+// validateRoutes checks a list of routes, and that each is listed once.
 func validateRoutes(field string, routes []Route) error {
 	var f faults
 	for i, r := range routes {
@@ -101,14 +102,13 @@ func validateNames(field string, names []string) error {
 	return f.err()
 }
 
-// routeField drops "Route." from the name of a field.
+// routeField removes "Route." from the name of a field.
 func routeField(field string) string { return field[len("Route."):] }
 
 // maxTries is the highest count of retries, snoozes or crashes of a task.
 const maxTries = 1<<31 - 1
 
-// validate checks a task. It is on the way of every task, so it costs little where nothing is
-// wrong.
+// validate checks a task. It is called for every task, so it must be cheap for valid ones.
 func (t *Task) validate() error {
 	tries := func(n int) bool { return n < 0 || n > maxTries }
 	plain := len(t.ID) <= bounds.MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&
@@ -118,7 +118,7 @@ func (t *Task) validate() error {
 		return nil
 	}
 	var f faults
-	f.add(t.Claimed && t.ID == "", "Task.ID", "is empty, and claimed")
+	f.add(t.Claimed && t.ID == "", "Task.ID", "is empty, but Claimed is set")
 	f.add(len(t.ID) > bounds.MaxTaskIDLen, "Task.ID", "is too long")
 	f.add(!utf8.ValidString(t.ID), "Task.ID", "is not valid UTF-8")
 	f.add(t.Keep < 0, "Task.Keep", "is negative")
@@ -141,10 +141,11 @@ func validateHeaders(field string, headers map[string]string) error {
 	return nil
 }
 
-// itemCheck checks items. Most have the route of the one before, which is not looked at again.
+// itemCheck checks items. If an item has the same route as the last one, the route is not checked
+// again.
 type itemCheck struct{ known Route }
 
-// ordinary checks an item that is no hook.
+// ordinary checks an item that is not a hook.
 func (c *itemCheck) ordinary(it *Item) error {
 	if it.Route != c.known {
 		if !it.Route.Counted() {
@@ -161,7 +162,7 @@ func (c *itemCheck) ordinary(it *Item) error {
 	var f faults
 	f.check(it.Task.validate(), "")
 	f.check(ValidateTime("At", it.At), "")
-	f.add(it.Delay != 0, "At", "excludes Delay")
+	f.add(it.Delay != 0, "At", "cannot be set together with Delay")
 	return f.err()
 }
 

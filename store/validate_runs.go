@@ -2,7 +2,7 @@ package store
 
 import "github.com/rollcall-go/rollcall/store/bounds"
 
-// maxTokenLen bounds what names a start, in bytes: a caller's key, with what tells keys apart.
+// maxTokenLen is the largest length of a start's token, in bytes: a caller's key, and a prefix.
 const maxTokenLen = 2 * bounds.MaxTaskIDLen
 
 // Validate returns a [*FieldError] for each bad field, joined.
@@ -69,7 +69,7 @@ func (p *EnqueueParams) Validate() error {
 	return f.err()
 }
 
-// validateRuns checks that all runs are of the partition, of n.
+// validateRuns checks that all runs are in the partition; n is the number of partitions.
 func (p *EnqueueParams) validateRuns(n int) error {
 	var f faults
 	var known RunID

@@ -16,7 +16,7 @@ func (a Answered) Validate() error {
 	return f.err()
 }
 
-// validateSession checks what opens a session.
+// validateSession checks the parameters of OpenSession.
 func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 	var f faults
 	f.check(id.validate(), "")
@@ -91,7 +91,7 @@ func (p *SettleParams) Validate() error {
 	return f.err()
 }
 
-// lease checks that a lease can be one that Fetch gave. Whether it is held only the store knows.
+// lease checks that Fetch can have given the lease. Only the store knows whether it is held.
 func (c *itemCheck) lease(l *Lease) error {
 	if l.Lane.Route == c.known {
 		return nil
@@ -110,7 +110,7 @@ func (o *Outcome) validate(items *itemCheck) error {
 	var f faults
 	hook := !o.Lease.Lane.Route.Counted()
 	f.add(o.Verdict < VerdictSuccess || o.Verdict > VerdictHookDone || o.Verdict >= VerdictBegin && !hook,
-		"Verdict", "is none that the task can have")
+		"Verdict", "is not one that the task can have")
 	if err := o.Task.validate(); err != nil {
 		f.check(err, "")
 	}
@@ -131,13 +131,12 @@ func (o *Outcome) validate(items *itemCheck) error {
 	return f.err()
 }
 
-// bringsNothing reports whether there is only a verdict, as of most outcomes.
+// bringsNothing reports whether there is only a verdict, as in most outcomes.
 func (o *Outcome) bringsNothing() bool {
 	return len(o.Children)+len(o.Counters)+len(o.Writes)+len(o.Staged)+len(o.Result) == 0
 }
 
-// validateStaged refuses routes that are listed twice, or are those of hooks, and counts below
-// zero.
+// validateStaged refuses routes that are listed twice, routes of hooks, and counts below zero.
 func validateStaged(staged []Staged) error {
 	var f faults
 	for i := range staged {
@@ -174,8 +173,8 @@ func (p *StageParams) Validate() error {
 	return f.err()
 }
 
-// StagedAt judges a chunk by how many children are staged there: it is new (nil), a repeat, or
-// neither, with the error that Stage returns. Implementations call it.
+// StagedAt compares a chunk with the number of children that are staged already. It returns whether
+// the chunk is a repeat, or the error for Stage. Implementations call it.
 func (p *StageParams) StagedAt(have int) (repeat bool, err error) {
 	switch {
 	case have >= p.Offset+len(p.Items):
@@ -200,7 +199,7 @@ func (p *HeartbeatParams) Validate() error {
 	return f.err()
 }
 
-// validateRuns checks that all runs are of the session's partition, of n.
+// validateRuns checks that all runs are in the session's partition; n is the number of partitions.
 func (p *HeartbeatParams) validateRuns(n int) error {
 	var f faults
 	for i, id := range p.Runs {

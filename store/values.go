@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Values keeps small data beside tasks: of a run, of a job, or of the namespace. Users hold typed
-// references to them: see package values.
+// Values stores small data of a run, of a job, or of the namespace. Users have typed references to
+// them: see package values.
 type Values interface {
-	// WriteValues applies the writes of a batch in order, in one step. They are judged one by one: a
-	// refused one does not keep others out. The batch belongs to a producer stream, opened by
-	// OpenProducer: a repeat with the same Number answers as the first time did, so that also what is
-	// added, appended or swapped is applied once. [ErrResultUnknown] if the stream is not registered
-	// (any more): nothing was written by this call. [ErrStale]; [ErrOutOfMemory] if a write grows
-	// something; a [*FieldError] for each write that no Store accepts, and nothing is written.
+	// WriteValues applies the writes of a batch in order, in one step. Each write is checked on its
+	// own: a refused one does not affect the others. The batch belongs to a producer stream, opened by
+	// OpenProducer. A repeat with the same Number returns the same reply, so every write is applied
+	// once. Errors: [ErrResultUnknown] if the stream is not registered, or no longer: this call wrote
+	// nothing; [ErrStale]; [ErrOutOfMemory] if a write needs memory; a [*FieldError] for each write
+	// that is not valid, and nothing is written.
 	WriteValues(ctx context.Context, p WriteParams) (WriteReply, error)
 
-	// ReadValue reads one value, or a part of it, in one step. What is not there, with its run or its
-	// job, is empty. A [*TypeError] if the name holds a value of another type.
+	// ReadValue reads one value, or a part of it, in one step. If the value, its run or its job does
+	// not exist, the reply is empty. Error: a [*TypeError] if the name has a value of another type.
 	ReadValue(ctx context.Context, p ReadParams) (ReadReply, error)
 }
 
 // ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope],
-// [JobScope] or [NamespaceScope]: the zero ValueScope is none.
+// [JobScope] or [NamespaceScope]: the zero ValueScope is not valid.
 type ValueScope struct {
 	Of     ScopeType
 	Job    string        // of a run or job
 	Run    int64         // of a run: its number
-	Expiry time.Duration // of the namespace; 0 for ever
+	Expiry time.Duration // of the namespace; 0 means never
 }
 
 // ScopeType is what values can belong to.
@@ -41,22 +41,22 @@ const (
 	ScopeNamespace
 )
 
-// RunScope is for values of a run. They go with its summary: when its retention is over or it is
-// deleted.
+// RunScope is for values of a run. They are removed with its summary: when its retention is over,
+// or when it is deleted.
 func RunScope(id RunID) ValueScope { return ValueScope{Of: ScopeRun, Job: id.Job, Run: id.Number} }
 
-// JobScope is for values that a job keeps from one run to the next. They go with the job: when it
-// is deleted, or with the last summary of a job that was not declared.
+// JobScope is for values of a job. Its runs share them. They are removed with the job: when it is
+// deleted, or with the last summary of a job that was not declared.
 func JobScope(job string) ValueScope { return ValueScope{Of: ScopeJob, Job: job} }
 
-// NamespaceScope is for values that belong to no job. One goes when it was not written to for the
-// time of expiry, as it was given with the last write that had one, by the store's clock; 0 gives
-// none.
+// NamespaceScope is for values that belong to no job. A value is removed when it was not written
+// for the time of expiry, by the store's clock. The last write with an expiry sets this time; 0
+// sets none.
 func NamespaceScope(expiry time.Duration) ValueScope {
 	return ValueScope{Of: ScopeNamespace, Expiry: expiry}
 }
 
-// String names the scope for errors and logs.
+// String returns the name of the scope for errors and logs.
 func (s ValueScope) String() string {
 	switch s.Of {
 	case ScopeRun:
@@ -69,9 +69,9 @@ func (s ValueScope) String() string {
 	return "no scope"
 }
 
-// InRecord reports whether a value of the type is kept in the record of a run, and not beside it:
-// that is so for the counters of runs. They are those of [RunRecord], to which tasks add with their
-// success, so their names are apart from those of a run's other values.
+// InRecord reports whether a value of the type is kept in the record of a run. This is so only for
+// counters of runs: they are the counters of [RunRecord], to which tasks add with their success. So
+// they may have the same names as other values of the run.
 func (s ValueScope) InRecord(typ ValueType) bool { return s.Of == ScopeRun && typ == ValueCounter }
 
 // PartitionOfValue returns the partition, 0 to n-1, of a value: that of its job or, for a value of
@@ -92,21 +92,21 @@ const (
 	ValueCounter ValueType = "counter" // an int64
 	ValueFloat   ValueType = "float"   // a float64
 	ValueTime    ValueType = "time"    // RFC 3339 with nanoseconds
-	ValueJSON    ValueType = "value"   // anything; references store JSON
+	ValueJSON    ValueType = "value"   // any bytes; references store JSON
 	ValueList    ValueType = "list"    // of items
 	ValueMap     ValueType = "map"     // of fields
 )
 
-// WriteOp is what a write does.
+// WriteOp says what a write does.
 type WriteOp uint8
 
-// The operations. All but WriteRemove and WriteDelete make the value if it is not there.
+// The operations. All except WriteRemove and WriteDelete make the value if it does not exist.
 const (
 	WriteSet    WriteOp = iota + 1 // sets the value, or fields of a map
 	WriteAdd                       // adds a number, as text, to a counter or float
-	WriteSwap                      // sets the value, or one field of a map, if Expect is what is there
+	WriteSwap                      // sets the value, or one field of a map, if the stored bytes equal Expect
 	WriteAppend                    // appends items to a list
-	WriteRemove                    // removes fields of a map; with the last the map goes
+	WriteRemove                    // removes fields of a map; with the last field also the map
 	WriteDelete                    // removes the value
 )
 
@@ -116,11 +116,11 @@ type Write struct {
 	Name  string // see [ValidateName]
 	Type  ValueType
 	Op    WriteOp
-	// Data are what is set, added, appended or removed. Only fields of a map have a name, only those
-	// of a WriteRemove have no bytes.
+	// Data is what to set, add, append or remove. Only fields of a map have a name. Only a WriteRemove
+	// has no bytes.
 	Data   []Datum
-	Expect []byte // of a WriteSwap: what must be there; nil for nothing
-	Cap    int64  // of a WriteAppend: items beyond that length of the list are dropped; 0 for no bound
+	Expect []byte // of a WriteSwap: the bytes that must be stored; nil if there must be no value
+	Cap    int64  // of a WriteAppend: items beyond this length of the list are dropped; 0 means no limit
 }
 
 // Datum is a value, an item of a list, or a field of a map.
@@ -129,7 +129,7 @@ type Datum struct {
 	Bytes []byte
 }
 
-// WriteParams is one batch of a producer stream. All values are of the partition; see
+// WriteParams is one batch of a producer stream. All values are in the partition; see
 // [PartitionOfValue].
 type WriteParams struct {
 	Partition int
@@ -138,45 +138,46 @@ type WriteParams struct {
 	Writes    []Write // at most MaxBatch
 }
 
-// WriteReply answers write by write.
+// WriteReply has one result for each write.
 type WriteReply struct {
 	Results []WriteResult
 }
 
-// WriteResult is what became of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a
-// [*TypeError], [ErrTooManyValues], [ErrOutOfRange] or [ErrCorrupt]; after an error nothing was
-// written by this write.
+// WriteResult is the result of one write. Err is nil, [ErrRunNotFound], [ErrJobNotFound], a
+// [*TypeError], [ErrTooManyValues], [ErrOutOfRange] or [ErrCorrupt]; after an error this write
+// wrote nothing.
 type WriteResult struct {
 	Swapped bool   // by a WriteSwap
 	Sum     string // after a WriteAdd
 	Err     error
 }
 
-// ReadParams asks for a value: of a map the fields, or with a Limit a page; of a list a page; of
-// others the value. A list or map without either answers its length.
+// ReadParams asks for a value: for fields of a map, or with Limit for a page; for a page of a list;
+// for other values as a whole. Without Fields and Limit, the reply for a list or map has only its
+// length.
 type ReadParams struct {
 	Scope  ValueScope
 	Name   string
 	Type   ValueType
 	Fields []string // of a map
 	Offset int64    // of a list: the first item
-	Cursor string   // of a map: where the page begins; "" for the start
-	Limit  int      // of a page: about so many, fewer if they are large
+	Cursor string   // of a map: where the page begins; empty for the first page
+	Limit  int      // of a page: about this many, fewer if they are large
 }
 
-// ReadReply is what was read.
+// ReadReply is the result of a read.
 type ReadReply struct {
-	Data []Datum // without the fields that are not there; about [PageBytes], or one that has more
-	// Looked is how many of the fields that were asked for were looked up: all, unless they are large.
-	// The others are to be asked for again.
+	Data []Datum // without fields that do not exist; about [PageBytes], or one larger item
+	// Looked is how many of the named fields were read: all, unless they are large. Ask for the others
+	// again.
 	Looked int
 	Len    int64 // of a list or map
-	// Cursor is where the next page of a map begins; "" at the end. Every field that is there from the
-	// first page to the last is in one, or in several, of the pages.
+	// Cursor is where the next page of a map begins; empty at the end. Every field that exists from
+	// the first page to the last is in at least one page.
 	Cursor string
 }
 
-// TypeError reports that a name holds a value of another type than the reference has. It matches
+// TypeError reports that a name has a value of another type than the reference. It matches
 // [ErrWrongType].
 type TypeError struct {
 	Scope      ValueScope
@@ -186,7 +187,7 @@ type TypeError struct {
 
 // Error implements error.
 func (e *TypeError) Error() string {
-	return fmt.Sprintf("%.80q of %s is a %s and no %s", e.Name, e.Scope, e.Have, e.Want)
+	return fmt.Sprintf("%.80q of %s is a %s, not a %s", e.Name, e.Scope, e.Have, e.Want)
 }
 
 // Is reports whether target is [ErrWrongType].

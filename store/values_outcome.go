@@ -12,7 +12,7 @@ func (o *Outcome) Grows() bool {
 	return o.Verdict == VerdictSuccess && len(o.Children)+len(o.Writes) > 0
 }
 
-// validateWrites reports what no Store accepts of the writes of an outcome, joined.
+// validateWrites reports all problems of the writes of an outcome, joined.
 func (o *Outcome) validateWrites() error {
 	type value struct {
 		scope ValueScope
@@ -27,7 +27,7 @@ func (o *Outcome) validateWrites() error {
 		f.at(i, o.commits(w), "Writes[%d].")
 		v := value{w.Scope, w.Name}
 		if typ, known := types[v]; known && typ != w.Type {
-			f.add(true, fmt.Sprintf("Writes[%d].Name", i), "is of two types")
+			f.add(true, fmt.Sprintf("Writes[%d].Name", i), "is used with two types")
 		}
 		types[v] = w.Type
 		data += len(w.Data)
@@ -40,7 +40,7 @@ func (o *Outcome) validateWrites() error {
 	return f.err()
 }
 
-// commits checks that a write may travel with an outcome.
+// commits checks that a write may be part of an outcome.
 func (o *Outcome) commits(w *Write) error {
 	var f faults
 	run := o.Lease.Lane.Run
@@ -48,6 +48,6 @@ func (o *Outcome) commits(w *Write) error {
 		w.Scope != RunScope(run) && w.Scope != JobScope(run.Job), "Scope", "is neither the run of the task nor its job",
 	)
 	f.add(w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Type != ValueMap),
-		"Op", "is none that a task can commit")
+		"Op", "is not one that a task can commit")
 	return f.err()
 }

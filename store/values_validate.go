@@ -22,7 +22,7 @@ func (p *WriteParams) Validate() error {
 	return f.err()
 }
 
-// validateScopes checks that all values are of the partition, of n.
+// validateScopes checks that all values are in the partition; n is the number of partitions.
 func (p *WriteParams) validateScopes(n int) error {
 	var f faults
 	for i := range p.Writes {
@@ -33,11 +33,11 @@ func (p *WriteParams) validateScopes(n int) error {
 	return f.err()
 }
 
-// Grows reports whether a write may take memory. A batch in which none does passes when the store
-// has none left.
+// Grows reports whether a write may need memory. A batch without such writes succeeds even if the
+// store has none left.
 func (w *Write) Grows() bool { return w.Op != WriteRemove && w.Op != WriteDelete }
 
-// Len is how many bytes the names and values of the write take.
+// Len returns how many bytes the names and values of the write have.
 func (w *Write) Len() int {
 	n := len(w.Expect)
 	for i := range w.Data {
@@ -46,7 +46,7 @@ func (w *Write) Len() int {
 	return n
 }
 
-// Size is how many bytes the write takes in a call, roughly.
+// Size returns roughly how many bytes the write has in a call.
 func (w *Write) Size() int {
 	return 64 + len(w.Scope.Job) + 16*len(w.Data) + w.Len()
 }
@@ -57,13 +57,13 @@ func (w *Write) Validate() error {
 	f.check(w.Scope.validate(), "")
 	f.name("Name", w.Name)
 	f.add(!w.Type.known(), "Type", "is unknown")
-	f.add(w.Type.known() && !w.Op.fits(w.Type), "Op", "is none that the type of value has")
+	f.add(w.Type.known() && !w.Op.fits(w.Type), "Op", "is not one that the type of value has")
 	f.add(w.Cap < 0, "Cap", "is negative")
 	f.check(w.validateData(), "")
 	return f.err()
 }
 
-// validateData checks the number and the size of what is written.
+// validateData checks the number and the size of the data.
 func (w *Write) validateData() error {
 	var f faults
 	single := w.Op == WriteAdd || w.Op == WriteSwap || w.Op == WriteSet && w.Type != ValueMap
@@ -76,7 +76,7 @@ func (w *Write) validateData() error {
 	return f.err()
 }
 
-// validate checks what is stored at a time. Its fields have no names of their own.
+// validate checks one datum. The names of its fields are empty.
 func (d *Datum) validate(k ValueType) error {
 	var f faults
 	f.add(len(d.Field) > bounds.MaxFieldLen, "", "has a name longer than 8 KiB")
@@ -85,12 +85,12 @@ func (d *Datum) validate(k ValueType) error {
 	return f.err()
 }
 
-// numeric reports whether b is what a value of the kind may hold.
+// numeric reports whether b is valid for a value of the type.
 func numeric(k ValueType, b []byte) bool {
 	switch k {
 	case ValueCounter:
 		n, err := strconv.ParseInt(string(b), 10, 64)
-		return err == nil && strconv.FormatInt(n, 10) == string(b) // as every store spells it
+		return err == nil && strconv.FormatInt(n, 10) == string(b) // the form of every store
 	case ValueFloat:
 		f, err := strconv.ParseFloat(string(b), 64)
 		return err == nil && !bytes.ContainsAny(b, "_xXpP") && !math.IsNaN(f) && !math.IsInf(f, 0)
@@ -110,7 +110,7 @@ func (p *ReadParams) Validate() error {
 	return f.err()
 }
 
-// validate checks what a value belongs to.
+// validate checks the owner of a value.
 func (s ValueScope) validate() error {
 	var f faults
 	switch s.Of {
@@ -138,7 +138,7 @@ func (k ValueType) known() bool {
 	return false
 }
 
-// fits reports whether values of the kind have the operation.
+// fits reports whether values of the type have the operation.
 func (o WriteOp) fits(k ValueType) bool {
 	switch o {
 	case WriteSet:

@@ -42,7 +42,7 @@ func ExampleManager_Configure() {
 	// Output:
 	// version 1 <nil>
 	// configure "ingest": Kinds["file"].MaxSnoozes is negative
-	// configure: changed by somebody else: version 1 is stored
+	// configure: changed by another call: version 1 is stored
 }
 
 // The history tells who changed what, when and why; an earlier state can be restored.

@@ -1,5 +1,5 @@
-// Package bounds states the bounds that every store keeps. What lies outside of them is refused
-// with a *store.FieldError, and nothing is written.
+// Package bounds has the bounds that every store checks. Data outside of them is refused with a
+// *store.FieldError, and nothing is written.
 package bounds
 
 import "time"
@@ -13,8 +13,8 @@ const (
 	// deliveries in one Fetch, of outcomes in one Settle and of inline
 	// children in one outcome.
 	MaxBatch = 256
-	// PageBytes is about how many bytes one call moves, or answers with, wherever it could be many
-	// large items: it goes on with the next call. A single item may be larger.
+	// PageBytes is about how many bytes one call moves or returns, if there may be many large items:
+	// the next call continues. A single item may be larger.
 	PageBytes = 1 << 20
 	// MaxPage is the highest number of jobs, or of failures, that one call may ask for.
 	MaxPage = 1000
@@ -68,13 +68,12 @@ const (
 	MaxPer = 31 * 24 * time.Hour
 	// MaxRateEvents bounds the events of a rate, and its burst.
 	MaxRateEvents = 1 << 30
-	// MaxFill bounds how long a bucket takes to fill, so that no Store counts further than its clock
-	// goes. It is longer than anything runs.
+	// MaxFill limits the time in which a bucket fills, so that no Store exceeds the range of its
+	// clock. It is longer than any program runs.
 	MaxFill = 100 * 365 * 24 * time.Hour
 	// TokenTTL is how long tokens of a rate may be used after they were lent.
 	TokenTTL = time.Second
-	// MaxPermits is the highest number of permits or tokens that is told apart from a higher one: no
-	// fleet holds as many.
+	// MaxPermits is the largest number of permits or tokens. Higher numbers count as this one.
 	MaxPermits = 1 << 40
 	// MaxSlots is the largest number of places of a semaphore.
 	MaxSlots = 10_000
@@ -86,14 +85,13 @@ const (
 
 // Values.
 const (
-	// MaxValues is the largest number of values of one run or job, and of counters of a run beside.
+	// MaxValues is the largest number of values of one run or job, and also of counters of a run.
 	MaxValues = 1000
-	// MaxValueLen bounds what is stored at a time: one value, one item of a list, or one field of a
-	// map, in bytes.
+	// MaxValueLen bounds one value, one item of a list, or one field of a map, in bytes.
 	MaxValueLen = 1 << 20
 	// MaxFieldLen bounds the name of a field of a map, in bytes.
 	MaxFieldLen = 8 << 10
-	// MaxData bounds what one write has, and what all writes of one outcome have together.
+	// MaxData bounds the items and fields of one write, and of all writes of one outcome together.
 	MaxData = 1000
 	// MaxWriteLen bounds the names and values of one write, in bytes.
 	MaxWriteLen = 4 << 20
@@ -103,7 +101,7 @@ const (
 
 // Periodic jobs that cannot be fired.
 const (
-	// PostponeFirst and PostponeLast bound for how long such a job is put off at a time.
+	// PostponeFirst and PostponeLast bound for how long such a job is postponed at a time.
 	PostponeFirst = time.Second
 	PostponeLast  = time.Minute
 )

@@ -58,7 +58,7 @@ func (p SettleParams) plainly() SettleParams {
 
 // plainly returns the description of a worker for backends.
 func (w WorkerInfo) plainly() WorkerInfo {
-	w.Name, w.Host = validText(w.Name), validText(w.Host)
+	w.Name, w.Host, w.Started = validText(w.Name), validText(w.Host), w.Started.UTC()
 	return w
 }
 
@@ -69,6 +69,7 @@ func (p HeartbeatParams) plainly() HeartbeatParams {
 		t := p.Running[i]
 		t.ID, t.Kind, t.Queue = validText(t.ID), validText(t.Kind), validText(t.Queue)
 		t.Progress.Message = validText(t.Progress.Message)
+		t.Since = t.Since.UTC() // JSON has not every zone
 		if t == p.Running[i] {
 			continue
 		}

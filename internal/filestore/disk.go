@@ -127,14 +127,14 @@ func (b *backend) renew(line []byte) error {
 	return b.syncName()
 }
 
-// clone copies a value with all that it points to, apart from errors, which nobody changes.
+// clone copies a value with all that it points to, apart from errors, which nobody changes. Times
+// are in UTC then, and have no monotonic part, as they would be read back from the file; JSON cannot
+// keep every zone.
 func clone[T any](v T) T {
 	out := reflect.ValueOf(&v).Elem()
 	out.Set(copied(out))
 	return v
 }
-
-var timeType = reflect.TypeFor[time.Time]()
 
 func copied(v reflect.Value) reflect.Value {
 	switch v.Kind() {
@@ -166,8 +166,8 @@ func copied(v reflect.Value) reflect.Value {
 		out.Elem().Set(copied(v.Elem()))
 		return out
 	case reflect.Struct:
-		if v.Type() == timeType {
-			return v
+		if at, ok := v.Interface().(time.Time); ok {
+			return reflect.ValueOf(at.UTC().Round(0))
 		}
 		out := reflect.New(v.Type()).Elem()
 		for i := range v.NumField() {

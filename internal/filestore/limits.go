@@ -64,7 +64,10 @@ func (s *state) draw(p store.DrawParams) (store.DrawReply, error) {
 		l = &limit{Holders: map[string]*holder{}}
 		s.Limits[p.Limit] = l
 	}
-	if l.Rate = p.Rate; s.now.Before(l.At) { // the clock has gone back
+	if p.Rate.Events > 0 { // or others still count by the last one
+		l.Rate = p.Rate
+	}
+	if s.now.Before(l.At) { // the clock has gone back
 		l.At = s.now
 	}
 	me := l.Holders[p.Holder]

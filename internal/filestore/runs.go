@@ -57,7 +57,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 	r := &run{
 		RunRecord: store.RunRecord{
 			ID: store.RunID{Job: j.Name, Number: s.next()}, Set: p.Set, Args: p.Args, Headers: p.Headers,
-			Status: store.StatusRunning, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due.UTC(),
+			Status: store.StatusRunning, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due,
 			RedriveOf: p.RedriveOf,
 		},
 		Token: p.Token, OpenHolds: map[string]store.HoldRecord{}, FailureCap: p.FailureCap, IdleAfter: p.IdleAfter(),

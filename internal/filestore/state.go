@@ -140,7 +140,7 @@ type waiter struct {
 // limit is who holds what of a limit, and its bucket of tokens.
 type limit struct {
 	Holders map[string]*holder
-	Rate    store.Rate // of the last call
+	Rate    store.Rate // of the last call that had one
 	Level   float64    // tokens that were there at At, without those that were lent and not reported
 	At      time.Time  // zero for a bucket that is full
 }

@@ -96,7 +96,7 @@ func call[P, R any](
 	if b.isClosed() {
 		return none, store.ErrClosed
 	}
-	b.state.now = time.Now().UTC().Round(0) // as it is read back from the file
+	b.state.now = clone(time.Now())
 	reply, err := apply(b.state, clone(p))
 	if b.unsaved = b.unsaved || changes; b.unsaved {
 		if err := b.save(); err != nil {

@@ -105,7 +105,7 @@ func (r *run) add(it store.Item, now time.Time) {
 	t := &task{Item: it, Place: waiting}
 	switch {
 	case !it.At.IsZero():
-		t.Place, t.Due = delayed, it.At.UTC()
+		t.Place, t.Due = delayed, it.At
 	case it.Delay > 0:
 		t.Place, t.Due = delayed, now.Add(it.Delay)
 	}

@@ -113,6 +113,28 @@ var numbersContract = []testCase{
 			}
 		}
 	}},
+	{"times are kept whatever zone they are in", func(s *scene) {
+		for _, offset := range []int{1, -3661, 25 * 3600, -30 * 3600} { // RFC 3339 has none of these
+			at := time.Date(1999, 1, 2, 3, 4, 5, 6_000_000, time.FixedZone("far", offset))
+			r := s.start(store.StartParams{Job: s.name("job"), Open: true, Due: at})
+			it := task(scan, "t")
+			it.Task.Enqueued, it.At = at, at
+			r.producer().add(r, it)
+			s.promote(r.partition)
+			w := r.worker()
+			s.NoError(s.store.OpenSession(s.ctx, w.session, store.WorkerInfo{Started: at}, steady))
+			d := w.one()
+			w.beats(store.RunningTask{Run: r.id, ID: "t", Since: at, Progress: store.Progress{Done: 1}})
+			for what, kept := range map[string]time.Time{
+				"Enqueued": d.Task.Enqueued, "Due": r.record().Due, "Since": r.record().Reporting[0].Since,
+				"Started": s.live(r.partition)[0].Worker.Started,
+			} {
+				s.True(kept.Equal(at), "%s: %v, not %v", what, kept, at)
+			}
+			w.succeed(d)
+			w.close()
+		}
+	}},
 	{"no task is due before its time, by no fraction of a millisecond", func(s *scene) {
 		r := s.open("import")
 		p := r.producer()

@@ -128,8 +128,8 @@ func (b *backend) renew(line []byte) error {
 }
 
 // clone copies a value with all that it points to, apart from errors, which nobody changes. Times
-// are in UTC then, and have no monotonic part, as they would be read back from the file; JSON cannot
-// keep every zone.
+// are in UTC then, and have no monotonic part, as they would be read back from the file; JSON
+// cannot keep every zone.
 func clone[T any](v T) T {
 	out := reflect.ValueOf(&v).Elem()
 	out.Set(copied(out))

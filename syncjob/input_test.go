@@ -120,7 +120,7 @@ func TestBadJobsAreRefusedByFieldBeforeAnythingIsWritten(t *testing.T) {
 		"root options only": {
 			with(func(j *syncjob.Job) { j.Open, j.Root, j.RootOptions = true, nil, &enqueue.Options{} }), []string{"RootOptions"},
 		},
-		"set of no root":    {with(func(j *syncjob.Job) { j.Open, j.Root, j.Set = true, nil, "bush" }), []string{"Set"}},
+		"set of no root":    {with(func(j *syncjob.Job) { j.Open, j.Root, j.Set, j.Weight = true, nil, "bush", -1 }), []string{"Set", "Weight"}},
 		"seal of a closed":  {with(func(j *syncjob.Job) { j.SealAfter = time.Hour }), []string{"SealAfter"}},
 		"negative keep":     {with(func(j *syncjob.Job) { j.Retention = -1 }), []string{"Retention"}},
 		"negative revision": {with(func(j *syncjob.Job) { j.Revision = -1 }), []string{"Revision"}},

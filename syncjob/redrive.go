@@ -109,14 +109,6 @@ func (r *Run) redriveParams(
 	if err := found.check(source.Counts.Failed, o); err != nil {
 		return store.StartParams{}, err
 	}
-	if reg := r.m.cfg.Registry; reg != nil {
-		if _, ok := reg.Set(source.Set); !ok {
-			return store.StartParams{}, &FieldError{
-				Field:  "Set",
-				Reason: fmt.Sprintf("%q is not in the registry", source.Set),
-			}
-		}
-	}
 	own, err := r.m.store.Configuration(ctx, store.ConfigurationID{Run: r.id})
 	if err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return store.StartParams{}, err

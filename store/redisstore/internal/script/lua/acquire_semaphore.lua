@@ -1,12 +1,13 @@
--- Takes a place of a semaphore if it is the claim's turn, or a place in the line.
+-- Takes a place of a semaphore if it is the claim's turn; otherwise a place in the line.
 -- Uses: arguments, clock, numbers, semaphore, signals.
 -- KEYS  as in semaphore.lua; 5 meta
 -- ARGV  channel, key of the semaphore, token, holder, max, ttl in ms, mode, wait in ms (0: no place in the line), random number
 -- Returns {ok, now, lease, expires}, {wait, now, next or 0, ahead, place or 0, (lease, expires) …} of the
 --       64 leases that end first
--- A lease is granted when memory is short, too: the removal in front lets it pass. A place in the
--- line is kept, but no new one is given.
--- Repeat: the token of a lease that is held answers with it; the token of a waiter keeps its place.
+-- A lease is granted also when memory is short, because the script removes something first. A place
+-- in the line is kept, but no new one is given.
+-- Repeat: for the token of a held lease it returns the lease; the token of a waiter keeps its
+--       place.
 local META = KEYS[5]
 local channel, key, token, holder, max, ttl, mode, wait, start = arg(), arg(), arg(), arg(), num(), num(), arg(), num(), num()
 expire()
@@ -15,8 +16,8 @@ if mine then
   return { 'ok', now, mine, redis.call('ZSCORE', HELD, token) }
 end
 
--- next_number is above every number that the partition gave to a lease or a waiter. The last
--- one outlives idle semaphores, so that a clock that goes back does not matter.
+-- next_number returns a number above all earlier ones of leases and waiters of the partition. The
+-- last number stays when a semaphore is removed, so a clock that goes back does no harm.
 local function next_number()
   local last = number_of(redis.call('HGET', META, 'fence'))
   local n = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))

@@ -1,18 +1,18 @@
--- Moves a slice of staged children, some of which have a delay or a claimed ID, from behind their
--- marker to their lane.
+-- Moves a slice of staged children with a delay or a claimed ID from their staged list to their
+-- lane.
 -- Uses: add, arguments, ends, runs, signals.
 -- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 run, 7 lanes, 8 and 9 waiting list and ring of the post-job lane,
 --       10 staged list, 11 W, 12 D, 13 ring, 14 M; buckets of IDs
 -- ARGV  channel, run, marker, length of the list as it was read, count, and if count > 0: group as in add
--- Returns {ok}, {moved}: somebody else was faster
--- Repeat: the marker and the length of the list, which only shrinks, tell.
+-- Returns {ok}, {moved}: another worker was faster
+-- Repeat: the script compares the marker and the length of the list, which only becomes shorter.
 local RUN, STAGED, MARKERS = KEYS[6], KEYS[10], KEYS[14]
 local channel, id, marker, length, count = arg(), arg(), arg(), num(), num()
 local keys = { clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
 local run = open_run(RUN, id)
 local have = redis.pcall('LLEN', STAGED)
 if type(have) ~= 'number' then
-  have = 0 -- a list of another type is as good as none
+  have = 0 -- a list of a wrong type counts as empty
 end
 if not run or run.state ~= 'running' or redis.call('LINDEX', MARKERS, 0) ~= marker or have ~= length then
   return { 'moved' }

@@ -1,10 +1,9 @@
--- Closes a session, so that nothing can be fetched, staged or settled by it any more; what it holds
--- stays for reclaim.
+-- Closes a session: it can no longer fetch, stage or settle. Its tasks stay until reclaim.
 -- Uses: clock.
 -- KEYS  1 session, 2 leases, 3 terms
 -- ARGV  session, forced (1: by its own worker; 0: only if its lease has run out)
 -- Returns {closed}: it holds tasks; {gone}; {alive}
--- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+-- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
 local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[3]
 if ARGV[2] == '0' then
   local expires = redis.call('ZSCORE', LEASES, ARGV[1])

@@ -3,7 +3,7 @@
 -- KEYS  1 document; for a run: 2 run
 -- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; for a run: channel, run
 -- Returns {ok, version}, {conflict, version}, {corrupt}, {missing}, {finished}
--- Repeat: the token of the change is found among those kept.
+-- Repeat: the script finds the token of the change in the history.
 local DOCUMENT, RUN = KEYS[1], KEYS[2]
 local token, expected, kept, by, reason, keep, document = arg(), arg(), num(), arg(), arg(), num(), arg()
 local channel, id = arg(), arg()
@@ -48,8 +48,8 @@ end
 local old = version - kept
 redis.call('HDEL', DOCUMENT, 'token:' .. old, 'by:' .. old, 'reason:' .. old, 'at:' .. old, 'before:' .. old)
 if id then
-  -- The mark that tells workers of the change is a time in µs: if the change is lost, no other gets
-  -- the same.
+  -- The mark of the change, which workers compare, is a time in µs. So if the server loses the
+  -- change, no later one gets the same mark.
   local mark = math.max(time[1] * 1000000 + time[2], number_of(redis.call('HGET', RUN, 'configured')) + 1)
   redis.call('HSET', RUN, 'configured', string.format('%.0f', mark))
   signal('r:' .. id)

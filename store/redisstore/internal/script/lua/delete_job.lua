@@ -1,8 +1,8 @@
--- Removes a job of which no run is left.
+-- Removes a job without runs.
 -- Uses: arguments, owned.
 -- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 names of its values; its values
 -- ARGV  job; names of its values: n, name × n
--- Returns {ok}, {missing}, {runs}: there are runs, {again}: there are other values by now
+-- Returns {ok}, {missing}, {runs}: there are runs, {again}: its values have changed
 -- Repeat: absolute.
 local JOB, JOBS, STARTS, DUE, NAMES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 if redis.call('EXISTS', JOB) == 0 then

@@ -3,7 +3,7 @@
 -- KEYS  1 job, 2 due
 -- ARGV  job, disabled (1), channel
 -- Returns {ok}, {missing}
--- A periodic job has no due time while it is disabled; whoever promotes gives it one after that.
+-- A periodic job has no due time while it is disabled. Later a worker that promotes gives it one.
 -- Repeat: absolute.
 local JOB, DUE = KEYS[1], KEYS[2]
 local v = redis.call('HMGET', JOB, 'created', 'type', 'disabled')

@@ -1,11 +1,12 @@
--- Says what a holder keeps of a limit and wants, and takes what it may have.
+-- Stores what a holder keeps and wants of a limit, and gives it what it may have.
 -- Uses: arguments, clock, limit, signals.
 -- KEYS  as in limit.lua
 -- ARGV  channel, limit, holder, number, ttl in ms, max, keep, want, events, per in ms, burst, tokens, unused, used in ms or 0, ms until tokens are void,
 --       longest time in ms that a bucket takes to fill
 -- Returns {ok, now, held, reuse, wanted (1), tokens, void or 0, next or 0, {silent holder, number} …}, {stale}
--- Repeat: the entry of the holder keeps the last number and what it got; the same number is answered with that.
---       HDEL goes first so that it passes when memory is short.
+-- Repeat: the entry of the holder has the last number and what it got; the same number gets the
+--       same reply.
+--       HDEL is first, so that the script runs when memory is short.
 local channel, limit, holder, number, ttl = arg(), arg(), arg(), num(), num()
 local max, keep, want = num(), num(), num()
 local events, per, burst, tokens, unused, used, valid, max_fill = num(), num(), num(), num(), num(), num(), num(), num()
@@ -21,10 +22,10 @@ local repeated = me and number == me.number
 me = me or { holder = holder, held = 0, want = 0, since = 0, tokens = 0, void = 0 }
 entries[holder] = nil
 
--- What the others have and want. A silent one holds, and wants nothing.
+-- What the others have and want. A silent holder keeps its permits, but wants nothing.
 local others, lent, first_void, rivals, silent, gone = 0, 0, nil, {}, {}, {}
 local latest = 0
--- Whose tokens have become void since the bucket was looked at: they took up room until then.
+-- Holders whose tokens have expired since the last read of the bucket. They used room until then.
 local voided = {}
 local function counts(e)
   return e.tokens > 0 and e.void > (at or 0)
@@ -74,7 +75,8 @@ end
 local newly = false
 if not repeated then
   me.number = number
-  -- Up to a share the line decides, beyond it only what nobody is owed.
+  -- Up to its share, the order of waiting decides. Beyond it, a holder gets only what no other
+  -- lacks.
   want = math.max(want, keep)
   local free = max - others - keep
   local take = math.max(0, math.min(math.min(want, share) - keep, free - ahead))
@@ -100,8 +102,8 @@ if max > 0 and (owed > free or free < 0) then
   reuse = math.min(me.held, math.max(fair, max - others - owed))
 end
 
--- Tokens that are lent take up room until their holder reports them, or they are void: that is what
--- keeps a window from having more than a burst and what the rate adds.
+-- Lent tokens use room in the bucket until their holder reports them, or they expire. So in any
+-- period no more are spent than the burst and what the rate adds.
 local next = 0
 if events > 0 and not repeated then
   level, at = level or burst, at or now

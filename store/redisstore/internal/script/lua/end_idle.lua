@@ -3,7 +3,8 @@
 -- KEYS  1 run, 2 due, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane, 10 routes
 -- ARGV  channel, run, reason if it is stopped
 -- Returns {ok}
--- Repeat: the hold is removed once; a run that was fed meanwhile is due later. ZREM goes first so
+-- Repeat: the hold is removed once; after an enqueue meanwhile, the run is due later. ZREM goes
+--       first so
 --       that it passes when memory is short.
 local RUN, DUE, HOLDS = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, reason = arg(), arg(), arg()

@@ -4,9 +4,9 @@
 --       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
 -- ARGV  channel, number, ttl; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
 --       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
--- Returns {word, record}: ok and the reply, of the first time if it is a repeat;
+-- Returns {word, record}: ok and the reply, for a repeat the same one;
 --       unknown (no such producer), stale (a lower number)
--- Repeat: the record holds the last number with its reply; the same number answers it again.
+-- Repeat: the record has the last number with its reply; the same number gets it again.
 local PRODUCER = KEYS[1]
 local channel, number, ttl = arg(), num(), arg()
 local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
@@ -35,8 +35,8 @@ for i = 1, num() do
   end
 end
 
--- A hold is "since mark", or "since" without a mark. Where one is not as a guard says, the run
--- takes nothing.
+-- A hold is "since mark", or "since" without a mark. If a hold differs from its guard, nothing is
+-- applied to the run.
 for _ = 1, num() do
   local i, name, mark = num(), arg(), arg()
   local held = runs[i] and redis.call('HGET', KEYS[runs[i].base + 2], name)
@@ -68,7 +68,7 @@ for _ = 1, num() do
     run.touched = true
   else
     local stop = cursor + length
-    -- Positions of duplicates count through refused groups, too.
+    -- Positions of duplicates also count refused groups.
     local n = tonumber(ARGV[cursor + 5])
     specials = specials + tonumber(ARGV[cursor + 6 + n])
     cursor = stop

@@ -4,8 +4,8 @@
 -- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
--- below compares whole numbers as they are spelled, as Lua's have 53 bits. One that is stored and
--- is none is below all.
+-- below compares whole numbers as texts, because numbers of Lua have 53 bits. A stored text that is
+-- not a number is below all.
 local JOB, JOBS, LAST_RUN, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local function shorter(a, b)
   return #a < #b or #a == #b and a < b
@@ -62,7 +62,7 @@ elseif v[5] ~= ARGV[6] then
     if not v[2] and ARGV[7] == '1' then
       redis.call('HSET', JOB, 'due', now, 'acts', now)
     end
-    redis.call('ZADD', DUE, now, member) -- whoever promotes gives it a due time
+    redis.call('ZADD', DUE, now, member) -- a worker that promotes gives it a due time
     signal('d')
     publish(ARGV[8])
   end

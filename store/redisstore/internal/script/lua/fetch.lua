@@ -69,11 +69,11 @@ for i = 1, num() do
   hinted[route .. '/' .. run] = { base = FIRST_RING + #routes + HINT_KEYS * (i - 1), marker = marker, weight = weight }
 end
 
--- What keeps tasks back: pauses, budgets of the worker, and limits of each run. A route knows those
+-- What limits a fetch: pauses, budgets of the worker, and limits of each run. A route knows those
 -- that cover it.
 local exempt = arg()
 
--- is_paused looks up the scopes that a route may be in; the one of all is read-only mode.
+-- is_paused looks up the scopes of a route; the scope of all routes is read-only mode.
 local function is_paused(name)
   local queue, set, kind = string.match(name, '^(.*)/(.*)/(.*)$')
   for _, q in ipairs({ queue, '' }) do
@@ -117,7 +117,7 @@ for _ = 1, num() do
   cover('limits', limit)
 end
 
--- afford bounds k by the budgets of a route.
+-- afford limits k by the budgets of a route.
 local function afford(route, k)
   for _, budget in ipairs(route.budgets or {}) do
     k = math.min(k, budget.left)
@@ -125,7 +125,7 @@ local function afford(route, k)
   return k
 end
 
--- room is how many more leased tasks the limits of a run leave a route; nil for any number.
+-- room returns how many more tasks of a route the limits of a run allow; nil if there is no limit.
 local function room(route, key)
   local least
   for _, limit in ipairs(route.limits or {}) do
@@ -158,15 +158,15 @@ local function stand_aside(lane)
   local key, name = KEYS[lane.hint.base + RUN], lane.route.name
   local aside = redis.call('HGET', key, 'aside') or ''
   if not string.find(aside .. ' ', ' ' .. name .. ' ', 1, true) then
-    redis.call('HDEL', key, 'aside') -- first, so that it passes when memory is short
+    redis.call('HDEL', key, 'aside') -- first, so that the script runs when memory is short
     redis.call('HSET', key, 'aside', aside .. ' ' .. name)
   end
   leave(lane)
   redis.call('ZADD', lane.route.ring, '+inf', lane.id)
 end
 
--- step_back puts a lane with nothing for this session behind the last that does not stand aside:
--- others go first. The time of one that stands aside reads as 0.
+-- step_back puts a lane without tasks for this session behind the last lane that does not stand
+-- aside, so that others go first. The time of a lane that stands aside reads as 0.
 local function step_back(lane)
   local ring = lane.route.ring
   lane.hint.dry = true
@@ -174,18 +174,18 @@ local function step_back(lane)
   if last > lane.score then
     rings.left, lane.route.moved = rings.left + 1, true
     lane.score = last
-    redis.call('ZREM', ring, lane.id) -- first, so that it passes when memory is short
+    redis.call('ZREM', ring, lane.id) -- first, so that the script runs when memory is short
     redis.call('ZADD', ring, last, lane.id)
   end
 end
 
--- open_lane reads what visit needs of a lane's run. It returns nil if the run may not have tasks
--- leased from this lane: the lane has left its place then.
+-- open_lane reads the data of a lane's run that visit needs. It returns nil if tasks of this lane
+-- may not be leased; then the lane has left its place.
 local function open_lane(lane, queue)
   local v = redis.pcall('HMGET', KEYS[lane.hint.base + RUN], 'state', 'paused', 'v:' .. queue, 'pending', 'running', 'maxlen',
     'started', 'job', 'routes', 'configured')
   if v.err or not tonumber(v[4] or 0) or not tonumber(v[5] or 0) then
-    return leave(lane) -- the run's record is damaged: everything else goes on
+    return leave(lane) -- the run's record is damaged: other runs are not affected
   end
   local state, paused = v[1], v[2]
   if state ~= lane.route.state or paused then
@@ -200,8 +200,8 @@ local function open_lane(lane, queue)
   }
 end
 
--- fit bounds k by the bytes left, by the longest message of the run. One task always fits into an
--- empty reply.
+-- fit limits k by the bytes that are left, using the longest message of the run. One task always
+-- fits into an empty reply.
 local function fit(run, k)
   if run.longest <= 0 then
     return k
@@ -228,8 +228,8 @@ local function pop(messages, list, n)
   return messages
 end
 
--- take pops up to k messages of a lane: a recovered task, if this session may have one, then staged
--- children and what waits. It says whether nothing is left there.
+-- take pops up to k messages of a lane: a recovered task if this session may have one, then staged
+-- children and waiting tasks. It returns whether the lane is empty.
 local function take(lane, k, pending)
   local hint, base = lane.hint, lane.hint.base
   local w, u, m, s = KEYS[base + WAITING], KEYS[base + SUSPECTS], KEYS[base + MARKERS], KEYS[base + STAGED]
@@ -247,7 +247,7 @@ local function take(lane, k, pending)
     messages = pop(messages, w, k - #messages)
     messages = pop(messages, s, k - #messages)
     local left = redis.pcall('LLEN', s)
-    if type(left) ~= 'number' or left == 0 then -- a list of another type is as good as none
+    if type(left) ~= 'number' or left == 0 then -- a list of a wrong type counts as empty
       redis.call('LPOP', m)
       marker = redis.call('LINDEX', m, 0) or ''
     end
@@ -262,8 +262,8 @@ local function take(lane, k, pending)
   return messages, n > 0 and n < k and n == pending or redis.call('EXISTS', w, u, m) == 0
 end
 
--- lease writes down what was taken of a lane: in the reply, in the session, and in the run, whose
--- turn it was.
+-- lease records the tasks taken from a lane: in the reply, in the session, and in the run, which
+-- had its turn.
 local function lease(queue, clock, lane, run, messages)
   local route, key, n = lane.route, KEYS[lane.hint.base + RUN], #messages
   local name = lane.id .. '/' .. route.name
@@ -284,8 +284,8 @@ local function lease(queue, clock, lane, run, messages)
     size = size + #message
   end
   got, bytes = got + n, bytes - size
-  -- Turns that a run did not take, since nobody served its kind, are not saved up: the queue's
-  -- clock is the least.
+  -- A run does not save up turns that it could not take because no worker served its kind: the
+  -- queue's clock is the minimum.
   lane.score = math.min(FAR, math.max(run.virtual, lane.score, clock) + n / lane.hint.weight)
   local set = { 'v:' .. queue, lane.score }
   if route.state == 'running' then
@@ -297,8 +297,8 @@ local function lease(queue, clock, lane, run, messages)
   redis.call('HSET', key, unpack(set))
 end
 
--- visit pops up to k tasks of a hinted lane; it returns how many. The lane's gone says that it left
--- the ring, its score is where it stands now.
+-- visit pops up to k tasks of a hinted lane, and returns how many. lane.gone says that it left the
+-- ring; lane.score is its place now.
 local function visit(queue, clock, lane, k)
   local route = lane.route
   k = afford(route, k)
@@ -319,15 +319,14 @@ local function visit(queue, clock, lane, k)
   if k < 1 then
     return 0
   end
-  -- A run of which nothing more is pending has nothing in any lane. A lane leaves its ring with its
-  -- last task.
+  -- A run without pending tasks has nothing in any lane. A lane leaves its ring with its last task.
   local messages, empty = take(lane, k, route.state == 'running' and run.pending or -1)
   local n = #messages
   if n == 0 then
     if empty then
       leave(lane)
     else
-      step_back(lane) -- a recovered task that this session may not have, or children not yet known
+      step_back(lane) -- it has a recovered task that this session may not have, or children that are not known yet
     end
     return 0
   end
@@ -342,9 +341,9 @@ local function visit(queue, clock, lane, k)
   return n
 end
 
--- shares pours what is still wanted over the runs, lowest virtual time first and by weight, so that
--- their times come level. A run that gets any gets a sixteenth of it: a visit costs more than a
--- task.
+-- shares divides the wanted tasks among the runs by weight, the lowest virtual time first, so that
+-- their times become equal. A run that gets any gets at least a sixteenth, because a visit costs
+-- more than a task.
 local function shares(turn, left)
   local least = math.max(1, math.floor(left / 16))
   local level, weights, used = turn[1].score, 0, 0
@@ -364,7 +363,7 @@ end
 local function serve(queue, turn)
   local clock = number_of(redis.call('HGET', CLOCK, queue))
   local served = clock
-  -- What a run leaves of its share is shared out again among those that may have more.
+  -- If a run does not use its share, the rest is divided again among runs that may have more.
   while got < want and bytes > 0 and #turn > 0 do
     table.sort(turn, function(a, b) return a.score < b.score end)
     shares(turn, want - got)
@@ -395,8 +394,8 @@ local function serve(queue, turn)
   end
 end
 
--- front reads the lanes of a route that stand in front, with their scores; those that stand aside
--- are behind all.
+-- front reads the first lanes of a route, with their scores. Lanes that stand aside come after all
+-- others.
 local function front(route)
   if route.closed then
     return {}
@@ -441,8 +440,8 @@ for _, queue in ipairs(queues) do
     end
   end
 end
--- The lanes that stand in front by now are told, those of a queue in turn, and last who gave
--- nothing, so as not to crowd out the others.
+-- The reply names the lanes that are now in front, those of a queue by turns. Lanes that gave
+-- nothing come last, so that they do not displace the others.
 local first, last = {}, {}
 for _, queue in ipairs(queues) do
   local ahead = {}

@@ -1,11 +1,12 @@
--- Fires the due time of a periodic job: begins its run, and moves the due time.
+-- Fires a due time of a periodic job: begins a run, and sets the next due time.
 -- Uses: arguments, begin_run, clock, numbers, signals.
 -- KEYS  as begin_run; 16 pauses
 -- ARGV  channel, job, token, number, last known number, due (0: none yet), changes, next, when that is acted on, wait (1), rest in ms,
 --       served in read-only mode (1); then as begin_run
 -- Returns {word, now, number}: started and the run, now or earlier; skipped, as a run is active; waiting for that run or for the end of
---       read-only mode; moved; early; missing; disabled; {again}: the hints no longer hold
--- Repeat: the same due time finds the same run; one that was moved is due at another time.
+--       read-only mode; moved; early; missing; disabled; {again}: data that the caller read has
+--       changed
+-- Repeat: the same due time finds the same run. If the due time was changed, the reply is moved.
 local PAUSES = KEYS[16]
 local RECHECK = 5000 -- ms; store.FireRecheck
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
@@ -17,7 +18,7 @@ if not v[1] then
 end
 local member = 'j:' .. job
 local function set_due(at, acted)
-  redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that it passes when memory is short
+  redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that the script runs when memory is short
   redis.call('HSET', JOB, 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
   redis.call('ZADD', DUE, acted, member)
   signal('d')
@@ -25,7 +26,7 @@ end
 local existing = redis.call('HGET', STARTS, token)
 if due > 0 and existing then
   if not v[2] and v[1] == 'periodic' and tonumber(v[4] or 0) == due and (v[6] or '0') == changes and number_of(v[5]) <= now and following > now then
-    set_due(following, acts) -- the clock went back, and the job was due anew at a time that it was due before
+    set_due(following, acts) -- the clock went back, and the job is due again at the same time
     publish(channel)
   end
   return { 'started', now, existing }
@@ -51,7 +52,7 @@ end
 local newest = v[3] and redis.call('HMGET', LAST_RUN, 'state', 'ended') or {}
 local busy = is_active(newest[1])
 if anyway == 0 and redis.call('HEXISTS', PAUSES, '//') == 1 or busy and (wait == 1 or rest > 0) then
-  redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that it passes when memory is short
+  redis.call('HDEL', JOB, 'problem', 'problemsince') -- first, so that the script runs when memory is short
   redis.call('ZADD', DUE, now + RECHECK, member)
   return { 'waiting', now, busy and v[3] or '' }
 end

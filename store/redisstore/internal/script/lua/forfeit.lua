@@ -1,10 +1,10 @@
--- Takes the permits of a holder that is silent since the call with the number. While tokens that it
--- was lent count, its entry stays for these.
+-- Takes the permits of a holder if the call with this number was its last. Its entry stays while
+-- its lent tokens count.
 -- Uses: arguments, clock, limit, signals.
 -- KEYS  as in limit.lua
 -- ARGV  channel, limit, holder, number
 -- Returns {ok}
--- Repeat: finds it gone, or without permits.
+-- Repeat: finds no holder, or one without permits.
 local channel, limit, holder, number = arg(), arg(), arg(), num()
 local entries, _, at = open_account()
 local e = entries[holder]

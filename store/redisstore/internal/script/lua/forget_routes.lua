@@ -1,9 +1,9 @@
--- Forgets routes under which no run has work, and the clocks of queues of which no route is left.
+-- Removes routes without work, and the clocks of queues without routes.
 -- Uses: arguments, numbers, rings.
 -- KEYS  1 routes, 2 clock; a ring per route
 -- ARGV  the routes
 -- Returns {how many were forgotten}
--- Repeat: absolute; a route is listed again when a run enters its ring. ZREM goes first so that it passes when memory is short.
+-- Repeat: absolute; a route is listed again when a run enters its ring. ZREM is first, so that the script runs when memory is short.
 local ROUTES, CLOCK = KEYS[1], KEYS[2]
 local forgotten = 0
 for i = 3, #KEYS do

@@ -1,5 +1,5 @@
--- Removes the summary of a purged run, and its job with the last of them unless the job is declared
--- or disabled; or what still names a run whose record is gone.
+-- Removes the summary of a purged run. With the last summary it also removes the job, unless that
+-- is declared or disabled. If the record of a run is gone, it removes what still names the run.
 -- Uses: arguments, clock, numbers, owned.
 -- KEYS  1 run, 2 dead letters, 3 starts, 4 job, 5 jobs, 6 hist, 7 trash, 8 its configuration, 9 names of its values,
 --       10 names of the job's values; its values; the job's values

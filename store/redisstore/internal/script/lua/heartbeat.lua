@@ -1,11 +1,11 @@
--- Extends a session, reads the states of the runs it works for, and shows in runs which of its
--- tasks report progress.
+-- Extends a session, reads the states of the runs whose tasks it holds, and shows its progress
+-- reports in runs.
 -- Uses: arguments, clock, numbers, pauses, runs, signals, streams.
 -- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms, 6 pauses; then by index: a run each, first those whose states are asked for
 -- ARGV  session, last fetch and settlement answered, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
 --       reports: n, (index of the run, its number, limit, tasks: n, task × n) × n
 -- Returns {ok, now, next due, held, sweep due (1), version of the pauses, (state, graceful, configured) …}, {lost}
--- Repeat: absolute. ZREM goes first so that it passes when memory is short.
+-- Repeat: absolute. ZREM is first, so that the script runs when memory is short.
 local SESSION, LEASES, META, DUE, TERMS, PAUSES = unpack(KEYS, 1, 6)
 local session, fetched, settled, lease, interval, busy, channel, asked = arg(), num(), num(), num(), num(), arg(), arg(), num()
 
@@ -19,9 +19,9 @@ if busy ~= '' then
   redis.call('HSET', SESSION, 'busy', busy)
 end
 
--- report replaces the lines of this session in a run: "until session task". Those of others go when
--- nothing was heard of them in time, so that the dead leave nothing, and the field stays within its
--- limit. A final run has none.
+-- report replaces the lines of this session in a run: "until session task". It removes lines of
+-- other sessions when their time has passed, so dead sessions leave nothing, and the field stays
+-- within its limit. A final run has no lines.
 local function report(key, id, limit)
   local mine, lines, before = {}, {}, {}
   for i = 1, num() do
@@ -71,7 +71,7 @@ end
 local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 4, due, pauses_version(PAUSES) }
 for i = 7, 6 + asked do
-  local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing of a run whose record is damaged
+  local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing for a run with a damaged record
   reply[#reply + 1] = v[1] or ''
   reply[#reply + 1] = v[2] or ''
   reply[#reply + 1] = v[3] or 0

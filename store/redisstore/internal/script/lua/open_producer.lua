@@ -2,8 +2,8 @@
 -- KEYS  1 producer record
 -- ARGV  ttl
 -- Returns {ok}
--- Repeat: one that is there only lives on. PEXPIRE goes first so that it passes when memory is
---       short: to seal a run takes a stream.
+-- Repeat: an existing record is only kept longer. PEXPIRE is first, so that the script runs when
+--       memory is short: sealing a run needs a stream.
 local PRODUCER = KEYS[1]
 if redis.call('PEXPIRE', PRODUCER, ARGV[1]) == 0 then
   redis.call('SET', PRODUCER, '0 |', 'PX', ARGV[1])

@@ -9,7 +9,7 @@ local record = redis.call('HGET', SESSION, 'fetch')
 if record and record ~= '0' then
   return { 'stale' }
 end
-redis.call('ZREM', LEASES, ARGV[1]) -- first, so that it passes when memory is short
+redis.call('ZREM', LEASES, ARGV[1]) -- first, so that the script runs when memory is short
 redis.call('HSET', SESSION, 'fetch', '0', 'settle', '0', 'info', ARGV[3])
 redis.call('HSETNX', SESSION, 'busy', '')
 redis.call('HSET', TERMS, ARGV[1], ARGV[2])

@@ -2,7 +2,7 @@
 -- Uses: arguments, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 lanes, 4 routes; per lane: W, U, M, ring
 -- ARGV  channel, run, pause (1), number of lanes, queue × n
--- Returns {ok}, {missing}, {finished}, {again}: there are more lanes by now
+-- Returns {ok}, {missing}, {finished}, {again}: there are more lanes now
 -- Repeat: absolute.
 local RUN, LANES = KEYS[1], KEYS[3]
 local keys = { clock = KEYS[2], routes = KEYS[4] }
@@ -15,7 +15,7 @@ if run.state ~= 'starting' and run.state ~= 'running' and run.state ~= 'finishin
   return { 'finished' }
 end
 if pause == 1 then
-  redis.call('HDEL', run.key, 'paused') -- first, so that it passes when memory is short
+  redis.call('HDEL', run.key, 'paused') -- first, so that the script runs when memory is short
   redis.call('HSET', run.key, 'paused', 1)
 else
   if redis.call('SCARD', LANES) ~= count then
@@ -28,7 +28,7 @@ else
     local queue = arg()
     if redis.call('EXISTS', KEYS[base], KEYS[base + 1], KEYS[base + 2]) > 0 then
       enter(KEYS[base + 3], keys, run, queue)
-      signal_work(KEYS[base + 3]) -- the lane may not have left its ring, but workers passed it over
+      signal_work(KEYS[base + 3]) -- the lane may still be in its ring, but workers skipped it
     end
   end
 end

@@ -5,7 +5,8 @@
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
 -- Returns {moved, now, next due, {job …}, lane or i:R …}: the lanes due now, as hints for the next
 --       call; idle runs, for end_idle; and jobs, each of which is left to the caller for a while
--- Repeat: a task is moved once, by ZREM; a job that was told of is told of again. ZREM goes first so that it passes when memory is short.
+-- Repeat: ZREM moves a task once; a returned job is returned again. ZREM goes first so that it
+--       passes when memory is short.
 local DUE = KEYS[1]
 local keys = { clock = KEYS[2], routes = KEYS[3] }
 local CLAIM = 200 -- ms; store.FireClaim

@@ -1,10 +1,10 @@
--- Takes a task that cannot be decoded out of where it waits: it has failed.
+-- Removes a task that cannot be decoded from where it waits, and counts it as failed.
 -- Uses: arguments, bury, ends, runs, signals.
 -- KEYS  1 where it waits, 2 run, 3 dead letters, 4 hist, 5 trash, 6 clock, 7 lanes,
 --       8 and 9 waiting list and ring of the post-job lane, 10 routes
 -- ARGV  channel, run, message, where (pending, delayed, or '' for a hook, which is outside the counts), dead letter, error
 -- Returns {taken (1)}
--- Repeat: it is taken once, by LREM or ZREM, which goes first.
+-- Repeat: LREM or ZREM, which is first, removes the task once.
 local PLACE, RUN, DEAD = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, message, where, letter, err = arg(), arg(), arg(), arg(), arg(), arg()
 local keys = {

@@ -1,4 +1,4 @@
--- Reads fields of a hash: the first of those named that have about PAGE_BYTES in all, at least one.
+-- Reads fields of a hash: the first of the named ones, about PAGE_BYTES in all, but at least one.
 -- Uses: pages.
 -- KEYS  1 hash
 -- ARGV  field …

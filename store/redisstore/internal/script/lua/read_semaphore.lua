@@ -1,4 +1,4 @@
--- Reads who holds a semaphore and who waits for it.
+-- Reads the holders and waiters of a semaphore.
 -- Uses: clock, semaphore.
 -- KEYS  as in semaphore.lua
 -- ARGV  none

@@ -1,10 +1,11 @@
--- Gives back, as recovered tasks, a slice of what a closed session held.
+-- Gives back a slice of a closed session's tasks as recovered tasks.
 -- Uses: arguments, aside, ends, rings, runs, signals.
 -- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists
 -- ARGV  channel, session; runs: n, (base, id, rings as in read_rings) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
 --       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
--- Returns {reclaimed, remaining}; {open} if the session is not closed; {again}: other lanes stand aside by now
+-- Returns {reclaimed, remaining}; {open} if the session is not closed; {again}: other lanes stand
+--       aside now
 -- Repeat: HDEL of the lease can succeed only once, and goes first.
 local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[7]
 if redis.call('HEXISTS', SESSION, 'fetch') == 1 then

@@ -1,10 +1,10 @@
--- Gives lanes that stand aside their turns again, since a limit has changed: fetches look whether
--- their runs may go on.
+-- Puts lanes that stand aside back into their turns, because a limit has changed: the next fetches
+-- check whether their runs may go on.
 -- Uses: arguments, numbers, rings, signals.
 -- KEYS  1 clock, then rings
 -- ARGV  channel, how many at most, queue of each ring
 -- Returns {ok, how many}
--- Repeat: absolute. ZREM goes first so that it passes when memory is short.
+-- Repeat: absolute. ZREM is first, so that the script runs when memory is short.
 local CLOCK = KEYS[1]
 local channel, most, moved = arg(), num(), 0
 for i = 2, #KEYS do

@@ -1,9 +1,9 @@
--- Lets a lease of a semaphore last longer.
+-- Extends a lease of a semaphore.
 -- Uses: arguments, clock, semaphore.
 -- KEYS  as in semaphore.lua
 -- ARGV  token, ttl in ms
 -- Returns {ok, expires}, {lost}
--- Repeat: absolute. ZREM goes first so that it passes when memory is short.
+-- Repeat: absolute. ZREM is first, so that the script runs when memory is short.
 local token, ttl = arg(), num()
 expire()
 if redis.call('ZREM', HELD, token) == 0 then

@@ -1,4 +1,4 @@
--- Forgets claimed IDs that are kept no longer.
+-- Removes claimed IDs whose time is over.
 -- Uses: clock.
 -- KEYS  1 kept, then buckets
 -- ARGV  name of each bucket in kept

@@ -1,10 +1,10 @@
--- Fixes what is stored of a job beside its runs.
+-- Fixes what is stored of a job, without its runs.
 -- Uses: arguments, clock, signals.
 -- KEYS  1 job, 2 jobs, 3 starts, 4 due; a run each; names of a job's or run's values and a value each
 -- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n
---       A token is '' for a run that only starts names.
+--       A token is '' for a run that only starts has.
 -- Returns {kind, what, detail …}: what was fixed, or would be
--- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+-- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
 local JOB, JOBS, STARTS, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, job, dry = arg(), arg(), num() == 1
 local found, last = {}, 0

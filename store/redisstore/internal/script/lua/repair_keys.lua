@@ -1,5 +1,4 @@
--- Removes keys that are of another type than they must be, and keys of a run or session that is
--- gone.
+-- Removes keys of a wrong type, and keys of a run or session that is gone.
 -- KEYS  1 record to which the orphans belong, then keys
 -- ARGV  dry run (1), then for each key its type, or several, or '' if it is an orphan
 -- Returns the positions, from 1, of the keys that were removed, or would be

@@ -1,5 +1,5 @@
--- Fixes one run: what its record, its lanes, what sessions hold of it and the indexes say of each
--- other.
+-- Fixes one run: differences between its record, its lanes, the sessions that hold its tasks, and
+-- the indexes.
 -- Uses: arguments, clock, ends, idle, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
@@ -9,10 +9,10 @@
 --       counters: n, (name, new value) × n, detail; kind of the hook that is nowhere, or '';
 --       claims: n, (bucket, digest) × n; buckets: n, (index, name) × n; leftovers: n, index × n
 -- Returns {missing, still or moving, {positions, from 1, of the fields …}, {kind, what, detail …}}: what was fixed, or would be
--- What was counted holds if record and lanes are as they were read: no task can have left and come
--- back, as
---       every fetch changes a virtual time. Only then counters, hook and claims are fixed; what the script sees for itself, always.
--- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+-- The caller's count is right if record and lanes have not changed since it read them: no task can
+-- have left and come back, because every fetch changes a virtual time. Only then the script fixes
+-- counters, hook and claims. It always fixes what it can check itself.
+-- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
 local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
@@ -30,14 +30,14 @@ local function damage(kind, what, detail, fix)
   end
 end
 
--- now_has reads a field as it will be once the damaged ones are fixed.
+-- now_has reads a field as it will be after the damaged ones are fixed.
 local fixed = {}
 local function now_has(name)
   local value = fixed[name] or redis.call('HGET', RUN, name) or ''
   return value ~= '' and value
 end
 
--- unmoved reads the record as the caller read it, and says whether it still is so.
+-- unmoved compares the record with what the caller read, and returns whether they are equal.
 local function unmoved()
   local times = num()
   for _, name in ipairs(redis.call('HKEYS', RUN)) do
@@ -80,8 +80,8 @@ local function length(command, list)
   return type(n) == 'number' and n or 0
 end
 
--- read_lanes measures the lanes. It notes in hooks of which states there are tasks, and says
--- whether the lanes are as the caller read them.
+-- read_lanes measures the lanes. It records in hooks which states have tasks, and returns whether
+-- the lanes are as the caller read them.
 local lanes, hooks = {}, {}
 local function read_lanes()
   local still = true
@@ -107,7 +107,7 @@ local function read_lanes()
   return still
 end
 
--- fix_counters sets counters that the lanes and sessions contradict.
+-- fix_counters sets counters that differ from the lanes and sessions.
 local function fix_counters(still)
   local set = {}
   for _ = 1, num() do
@@ -126,9 +126,9 @@ local function fix_counters(still)
   end
 end
 
-local state, run -- as they are once the record is fixed
+local state, run -- as they are after the record is fixed
 
--- list_lane lists a lane that has tasks where it must be listed.
+-- list_lane adds a lane with tasks to the lists in which it must be.
 local function list_lane(lane)
   if lane.work + lane.delayed > 0 and redis.call('SISMEMBER', LANES, lane.route) == 0 then
     damage('index', 'lane ' .. lane.route, 'the run does not list it: it is listed again', function()
@@ -142,7 +142,7 @@ local function list_lane(lane)
   end
 end
 
--- promise_delayed has the delayed tasks of a lane looked at in time.
+-- promise_delayed makes sure that the delayed tasks of a lane are promoted in time.
 local function promise_delayed(lane)
   if lane.delayed > 0 then
     local earliest = redis.call('ZRANGE', KEYS[lane.base + DELAYED], 0, 0, 'WITHSCORES')[2]
@@ -156,8 +156,8 @@ local function promise_delayed(lane)
   end
 end
 
--- give_turns puts a lane that has work into its ring, unless it stands aside by right: while a
--- lease of its run can let it go on.
+-- give_turns puts a lane with work into its ring, unless it may stand aside: while a lease of its
+-- run can let it go on.
 local function give_turns(lane)
   local at_clock = redis.call('HGET', CLOCK, lane.queue)
   if at_clock and not tonumber(at_clock) then
@@ -177,7 +177,7 @@ local function give_turns(lane)
   end
 end
 
--- fix_holds counts the holds, and has an open run end when it is idle.
+-- fix_holds counts the holds, and makes sure that an idle open run ends.
 local function fix_holds()
   local held = redis.call('HLEN', HOLDS)
   if tonumber(now_has('holds') or 0) ~= held then
@@ -195,7 +195,7 @@ local function fix_holds()
   end
 end
 
--- fix_hook has a hook that is due and nowhere run, or ends its run without it.
+-- fix_hook adds a hook that is due but missing, or ends the run without it.
 local function fix_hook(still)
   local hook = arg()
   local lost_hook = still and not (hook == 'post' and (hooks.finishing or state ~= 'finishing') or hook == 'pre' and (hooks.starting or state ~= 'starting')) and hook
@@ -206,7 +206,7 @@ local function fix_hook(still)
         redis.call('SADD', LANES, post[2])
         redis.call('RPUSH', POST, post[1])
         enter(POST_RING, ENDS, run, post[3])
-        signal_work(POST_RING) -- the lane may be in its ring, but workers found nothing in it
+        signal_work(POST_RING) -- the lane may be in its ring, but workers found it empty
       else
         redis.call('HSET', RUN, 'hookerror', 'lost')
         finish(run, now_has('finalstatus') or 'failed', ENDS)
@@ -228,7 +228,7 @@ local function fix_hook(still)
   end
 end
 
--- fix_claims frees IDs whose task is gone, and has those that are kept forgotten in time.
+-- fix_claims frees IDs whose task is gone, and makes sure that kept ones are removed in time.
 local function fix_claims(still)
   for _ = 1, num() do
     local bucket, digest = num(), arg()
@@ -250,7 +250,7 @@ local function fix_claims(still)
   end
 end
 
--- end_empty ends a run whose last task was lost, which would wait for ever.
+-- end_empty ends a run that lost its last task: otherwise it would wait for ever.
 local function end_empty()
   local counted = ({ running = { 'pending', 'delayed', 'running', 'holds' }, stopping = { 'running' } })[state]
   for _, name in ipairs(counted or {}) do
@@ -271,7 +271,7 @@ local function end_empty()
   end)
 end
 
--- expire has a finished run removed in time.
+-- expire makes sure that a finished run is removed in time.
 local function expire()
   local left = {}
   for _ = 1, num() do

@@ -4,7 +4,7 @@
 -- ARGV  session, dry run (1), lease in ms if its own is unknown, broken (1: its streams cannot be read, it is to be closed);
 --       fields: n, (name, value as it was read, new value, '' for none) × n
 -- Returns {leased (1), closed (1), positions, from 1, of the fields …}: what was fixed, or would be
--- Repeat: absolute; a lease is given only to a session that has none. HDEL goes first so that it passes when memory is short.
+-- Repeat: absolute; a lease is given only to a session that has none. HDEL is first, so that the script runs when memory is short.
 local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[3]
 local session, dry, lease, broken = arg(), num() == 1, num(), num() == 1
 local reply = { 0, 0 }

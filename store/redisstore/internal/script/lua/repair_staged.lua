@@ -1,10 +1,10 @@
--- Fixes a staged list that nothing leads to: of a parent that succeeded, it gets its marker back;
--- of one that is gone, it goes.
+-- Fixes a staged list without a marker. If the parent succeeded, the list gets its marker back. If
+-- the parent is gone, the list is removed.
 -- Uses: arguments, rings, runs, signals.
 -- KEYS  1 run, 2 staged list, 3 stage, 4 M, 5 session of the parent, 6 clock, 7 ring, 8 lanes, 9 routes
 -- ARGV  channel, run, dry run (1), name of the list in stage, marker, route, queue, fields of the parent's delivery begin so
 -- Returns {sound}, {marked, length}: it is marked again, {dropped}
--- Repeat: absolute. HDEL goes first so that it passes when memory is short.
+-- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
 local RUN, STAGED, STAGE, MARKERS, PARENT, CLOCK, RING, LANES, ROUTES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local channel, id, dry, name, marker, route, queue, prefix = arg(), arg(), num() == 1, arg(), arg(), arg(), arg(), arg()
 local run = open_run(RUN, id)
@@ -28,12 +28,12 @@ if redis.call('HEXISTS', STAGE, name) == 1 then
   end
   return { 'dropped' }
 end
--- It leaves stage with its parent's settlement, which removes it unless the parent succeeded.
+-- The parent's settlement takes the list out of stage, and removes it unless the parent succeeded.
 if not dry then
   redis.call('RPUSH', MARKERS, marker)
   redis.call('SADD', LANES, route)
   enter(RING, { clock = CLOCK, routes = ROUTES }, run, queue)
-  signal_work(RING) -- the lane may be in its ring, but workers found nothing in it
+  signal_work(RING) -- the lane may be in its ring, but workers found it empty
   publish(channel)
 end
 return { 'marked', redis.call('LLEN', STAGED) }

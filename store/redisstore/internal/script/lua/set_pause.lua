@@ -4,12 +4,12 @@
 --       differs after each change; 2 meta: pauses is the last version
 -- ARGV  channel, scope, pause (1), how many scopes may be paused beside read-only mode, note
 -- Returns {ok}, {full}
--- Repeat: absolute; since stays. HDEL goes first so that it passes when memory is short.
+-- Repeat: absolute; since stays. HDEL is first, so that the script runs when memory is short.
 local PAUSES, META = KEYS[1], KEYS[2]
 local READ_ONLY = '//'
 local channel, scope, pause, most, note = arg(), arg(), num(), num(), arg()
 local before = redis.call('HGET', PAUSES, scope)
--- By the clock, so that none that a server has lost comes again.
+-- From the clock, so that a version that the server lost is not used again.
 local version = math.max(number_of(redis.call('HGET', META, 'pauses')) + 1, time[1] * 1000000 + time[2])
 version = string.format('%.0f', version)
 if pause == 1 and not before and scope ~= READ_ONLY then

@@ -7,7 +7,8 @@
 --       per run: plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
 --         counted: n, and if n > 0: sum, (field, counters) × n;
 --         special: n, (verdict, field, length, …) × n
---       Counted are successes that bring counters and no more: "name=number name=number …"; sum is that of all n.
+--       Counted are successes with counters and no other effects: "name=number name=number …"; sum
+--       is that of all n.
 --       A special goes on: staged: n, and if n > 0: delivery, (lane, first of two lists, route, queue, count) × n;
 --         ids, digest, keep, bucket; then by verdict
 --       S counters, groups: n, group as in add × n   success with children or a claimed ID
@@ -74,13 +75,13 @@ local function stop(run, reason)
   signal('r:' .. run.id)
 end
 
--- A hook whose run was ended meanwhile must not leave a task behind.
+-- If the run ended meanwhile, its hook must not leave a task behind.
 local function waits_for_hook(run)
   return run.state == 'starting' or run.state == 'finishing'
 end
 
--- count adds to what the tasks of a run count, in Redis, where integers have 64 bits and Lua's have
--- 53. A sum beyond those is refused, and not worth an error: the lease is redeemed already.
+-- count adds to counters of a run. Redis adds, because its integers have 64 bits, and those of Lua
+-- 53. A sum out of range is refused without an error, because the lease has already ended.
 local function count(run, counters)
   for name, number in string.gmatch(counters, '([^= ]+)=(%S+)') do
     redis.pcall('HINCRBY', run.key, 'c:' .. name, number)
@@ -218,8 +219,8 @@ function verdicts.H(run)
   run.over = true
 end
 
--- plain_fields reads which fields of the session plain successes redeem: those of one fetch and
--- lane differ by their position only.
+-- plain_fields reads which fields of the session the plain successes end. Fields of one fetch and
+-- lane differ only in the position.
 local function plain_fields()
   local fields, next = {}, 1
   for _ = 1, num() do
@@ -235,13 +236,13 @@ local function plain_fields()
   return fields
 end
 
--- Staged children become visible with a success of a run that goes on, and vanish otherwise.
+-- Staged children become visible with a success if the run goes on. Otherwise they are removed.
 local function visible(verdict, run)
   return verdict == 'S' and run and run.state == 'running'
 end
 
--- next_staged reads what a delivery has staged: of each route a list of plain children and one of
--- others, which it measures. It says whether as many are there as there must be.
+-- next_staged reads what a delivery has staged: for each route a list of plain children and one of
+-- others. It measures the lists, and returns whether all children are there.
 local NONE = {}
 local function next_staged()
   local n = num()
@@ -252,7 +253,7 @@ local function next_staged()
   for _ = 1, n do
     local lane, key, route, queue, missing = num(), num(), arg(), arg(), num()
     for i, letter in ipairs({ 'p', 'x' }) do
-      local length = tonumber(redis.pcall('LLEN', KEYS[key + i - 1])) or 0 -- one of another type holds no child
+      local length = tonumber(redis.pcall('LLEN', KEYS[key + i - 1])) or 0 -- a list of a wrong type has no children
       lists[#lists + 1] = { lane = lane, key = KEYS[key + i - 1], marker = letter .. delivery, route = route, queue = queue, length = length }
       missing = missing - length
     end
@@ -276,7 +277,7 @@ local function settle_staged(run, base, list, seen)
   end
 end
 
--- settle_plain settles the plain successes of a run, the i-th.
+-- settle_plain settles the plain successes of run i.
 local function settle_plain(i, run)
   local n = num()
   if n == 0 then
@@ -296,7 +297,7 @@ end
 
 local ordinal = 0 -- of the counted and special outcomes of all runs
 
--- settle_counted settles successes of a run that bring counters and no more.
+-- settle_counted settles successes of a run with counters and no other effects.
 local function settle_counted(run)
   local n = num()
   if n == 0 then
@@ -325,8 +326,7 @@ local function settle_counted(run)
   end
 end
 
--- settle_id keeps the ID that a task had claimed for as long as it is to be kept, if the task has
--- ended.
+-- settle_id keeps a claimed ID for its time after the task has ended.
 local function settle_id(verdict)
   local ids, digest, keep, bucket = num(), arg(), num(), arg()
   if ids == 0 or not (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then

@@ -2,7 +2,8 @@
 -- Uses: arguments, begin_run, numbers, signals.
 -- KEYS  as begin_run
 -- ARGV  channel, job, token, number, last known number, declared (1); then as begin_run
--- Returns {ok, number}, {existing, number}, {active, number}, {disabled}, {again}: the hints no longer hold;
+-- Returns {ok, number}, {existing, number}, {active, number}, {disabled}, {again}: data that the
+--       caller read has changed;
 --       {declared, active number or 0, kind}: the name is that of a declared job; {missing}: it should be
 -- Repeat: the same token finds the same run.
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()

@@ -1,16 +1,15 @@
--- Notes that somebody sweeps, and finds what there is to do.
+-- Stores the time of the sweep, and finds work for it.
 -- Uses: clock, numbers.
 -- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 kept, 6 terms, 7 routes
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {buckets with claimed IDs
 --       that are kept no longer}, {routes: the next 64, in turn}
--- If nobody swept for three intervals, or the clock went back, no lease could be renewed or judged
--- in that
+-- If no worker swept for three intervals, or the clock went back, workers may not have been able to
+-- extend their leases in that
 --       time: each is extended once by its term, and none has expired. A term below zero is that of such a session
 --       until it is heard from again.
--- A session that has a term and no lease was damaged: it gets one more term, to be heard from or to
--- be found.
--- Repeat: only reads apart from that. ZREM goes first so that it passes when memory is short.
+-- A session with a term but without a lease is damaged: it gets one more term.
+-- Repeat: only reads apart from that. ZREM is first, so that the script runs when memory is short.
 local META, LEASES, TRASH, HIST, KEPT, TERMS, ROUTES = unpack(KEYS)
 local interval = tonumber(ARGV[1])
 local noted = redis.call('HMGET', META, 'sweep', 'looked')
@@ -22,7 +21,7 @@ if last > 0 and (now < last or now - last > 3 * interval) then
   for _, session in ipairs(redis.call('ZRANGEBYSCORE', LEASES, 1, 'inf')) do
     local term = number_of(redis.call('HGET', TERMS, session))
     if term > 0 then
-      redis.call('HSET', TERMS, session, -term) -- once: its next heartbeat brings the term back
+      redis.call('HSET', TERMS, session, -term) -- once: its next heartbeat restores the term
       redis.call('ZADD', LEASES, now + term, session)
     end
   end

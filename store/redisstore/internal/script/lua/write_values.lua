@@ -19,19 +19,20 @@ if grows == 1 then
 else
   redis.call('PEXPIRE', PRODUCER, ttl)
 end
--- owned says what is wrong with the owner of a value, a job or the run of a job; nil if nothing is.
+-- owned returns what is wrong with the owner of a value, a job or the run of a job; nil if nothing
+-- is.
 local function owned(owner, job)
   if job == '' then
     return redis.call('EXISTS', owner) == 0 and 'missing' or nil
   end
   local found = redis.pcall('HGET', owner, 'job')
   if type(found) == 'table' then
-    return 'corrupt' -- of a wrong type: the writes beside this one go on
+    return 'corrupt' -- of a wrong type: the other writes are not affected
   end
   return found ~= job and 'missing' or nil
 end
 
--- many_counters says whether a run has as many counters as it may have values.
+-- many_counters returns whether a run has the largest number of counters.
 local function many_counters(run)
   local n = 0
   if redis.call('HLEN', run) >= MAX_VALUES then
@@ -42,8 +43,8 @@ local function many_counters(run)
   return n >= MAX_VALUES
 end
 
--- count applies a write to a counter of a run: it is a field of the run's hash, to which a success
--- of its tasks adds, too.
+-- count applies a write to a counter of a run. The counter is a field of the run's hash; tasks add
+-- to it with their success.
 local function count(w)
   local field = 'c:' .. w.name
   if w.op == 'delete' then

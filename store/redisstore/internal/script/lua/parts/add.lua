@@ -3,7 +3,8 @@
 --   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
 -- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms' for a delay, or
 -- a time in ms; longest is the length of the longest message; ids is the index of the bucket of
--- claimed IDs, or 0. The position of every duplicate among the m of all calls goes to dups. keys:
+-- claimed IDs, or 0. The positions of duplicates, among the m of all calls, are added to dups.
+-- keys:
 -- clock, due, routes, lanes.
 local specials = 0
 local function add(run, keys, dups)
@@ -27,8 +28,7 @@ local function add(run, keys, dups)
         run.litter = true
         redis.call('HSETNX', run.key, 'litter', 1)
       end
-      -- A claim stands with the score FAR until its task is settled, then with the
-      -- time until which it is kept.
+      -- A claim has the score FAR until its task has ended, then the time until which it is kept.
       duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR, digest) == 0
       if duplicate and redis.call('ZREMRANGEBYSCORE', KEYS[ids], '-inf', now) > 0 then
         duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR, digest) == 0
@@ -45,7 +45,7 @@ local function add(run, keys, dups)
       if string.sub(when, 1, 1) == '+' then
         due = now + due
       end
-      later = later + redis.call('ZADD', delayed, due, message) -- the same task again, of the same moment, is there
+      later = later + redis.call('ZADD', delayed, due, message) -- an equal task of the same moment is already there
       earliest = math.min(earliest or due, due)
     end
   end

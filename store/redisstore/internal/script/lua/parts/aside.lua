@@ -1,11 +1,11 @@
 -- Uses: arguments, rings.
--- A lane whose run has all that its limits allow, or waits for its pre-job hook, stands aside: at
+-- A lane stands aside if its run has reached a limit, or waits for its pre-job hook. Then it is at
 -- the end of its ring, with an infinite time, where fetch does not look. The run lists its route in
--- the field aside, for whoever lets the run go on.
+-- the field aside, for the script that lets the run go on.
 
 -- read_rings reads from ARGV the rings that the caller declares of lanes of a run that may stand
--- aside: n, (route, ring) × n; -1 if the call lets the run not go on. It returns what the run lists
--- if a ring is missing: then the call is to be made again.
+-- aside: n, (route, ring) × n; -1 if the call lets the run not go on. If a ring is missing, it
+-- returns the list of the run: then the call must be made again.
 local function read_rings(run)
   local n, rings = num(), {}
   for _ = 1, n do
@@ -25,7 +25,7 @@ local function read_rings(run)
   return nil
 end
 
--- go_on gives the lanes of a run that stand aside their turns again, if anything let the run go on.
+-- go_on puts the lanes of a run that stand aside back into their turns, if the run may go on.
 local function go_on(run, keys)
   local aside = run.let and redis.call('HGET', run.key, 'aside')
   if not aside then
@@ -39,13 +39,12 @@ local function go_on(run, keys)
   end
 end
 
--- untally takes a redeemed lease that its run counts by kind out of that count, which lets the run
--- go on.
+-- untally takes an ended lease out of its run's count by kind. So the run may go on.
 local function untally(run, field)
   local kind = string.match(field, '^%d+%.%d+%.!%d+/[^/]*/(.*)$')
   if not kind then
     return
   end
-  redis.pcall('HINCRBY', run.key, 'n:' .. kind, -1) -- a damaged count is no reason to keep the lease
+  redis.pcall('HINCRBY', run.key, 'n:' .. kind, -1) -- the lease ends even if the count is damaged
   run.let = true
 end

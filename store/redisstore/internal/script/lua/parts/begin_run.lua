@@ -12,7 +12,7 @@ local function is_active(state)
   return state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped'
 end
 
--- list_run notes the run as the newest of its job.
+-- list_run stores the run as the newest of its job.
 local function list_run(job, token, number)
   redis.call('HSET', META, 'run', number)
   redis.call('ZADD', JOBS, 0, job)
@@ -39,7 +39,7 @@ local function add_first(run, route, queue, message, when)
   signal('d')
 end
 
--- begin makes the run, when everything has been checked.
+-- begin makes the run after everything was checked.
 local function begin(job, token, number)
   local open, seal, has_root, has_pre = num() == 1, arg(), num() == 1, num() == 1
   list_run(job, token, number)
@@ -70,7 +70,7 @@ local function begin(job, token, number)
     end
   end
   if has_pre and has_root then
-    -- The root waits in the run itself until the hook has passed; it counts as pending.
+    -- The root task waits in the run itself until the hook has passed. It counts as pending.
     set('root', root)
     if root_when ~= '' then
       set('rootwhen', root_when)

@@ -1,8 +1,8 @@
 -- Uses: clock, numbers.
--- Shared by the scripts that fail tasks. bury keeps the dead letter of a task of a run, and what
--- went wrong: of all that failed, the first FailureCap / 2, and the newest. A letter's score is its
--- place, which failure of its run it is; the newest is always kept, so that its place tells the
--- next one. A key of another type is no reason to keep the task.
+-- Shared by the scripts that fail tasks. bury keeps the dead letter of a task of a run, with the
+-- error: the first FailureCap / 2 of a run, and the newest. The score of a letter is its place, the
+-- number of the failure in its run. The newest is always kept, so its place gives the next one. If
+-- the key has a wrong type, the task still fails.
 local function bury(run, key, letter, err)
   redis.pcall('HSET', run.key, 'error', err)
   local cap = number_of(redis.call('HGET', run.key, 'failcap'))

@@ -1,8 +1,8 @@
--- Each key has one type, and no call leaves another there. What stands in an index of a wrong type
--- was put there by a person, and would end a script half-way, and with it the work of others. So the
--- first command that meets it removes it, and goes on as if nothing had been there; a repair puts
--- back what can be known. A record of one thing is left as it is: a script about many reads it by
--- pcall, any other ends with an error that names its key.
+-- Each key has one type. An index of a wrong type comes from a manual change. It would end a script
+-- in the middle, and stop the work of others. So the first command that finds it removes it, and
+-- continues as if it were empty; a repair restores what can be known. A record of a wrong type is
+-- not removed: a script that handles many records reads it with pcall, any other ends with an error
+-- that names the key.
 local RECORDS = { run = true, job = true, value = true, sem = true, limit = true, configuration = true, configured = true }
 local server = redis
 local redis = { pcall = server.pcall }
@@ -16,7 +16,7 @@ function redis.call(command, key, ...)
       server.log(server.LOG_WARNING, 'rollcall: removed a key of a wrong type: ' .. key)
       server.call('UNLINK', key)
     end
-    return server.call(command, key, ...) -- fails again, with the error as the server words it, unless that was it
+    return server.call(command, key, ...) -- fails again with the server's own error, unless that was the cause
   end
   return reply
 end

@@ -1,6 +1,7 @@
 -- Uses: clock, numbers, rings, signals.
--- finish records the final state. The summary expires, the rest is purged: at once where it is
--- clean, that is, nothing is left but the list of its lanes. facts: retention, reporting, ended.
+-- finish records the final state. The summary expires, the rest is purged. If only the list of
+-- lanes is left, the run is clean, and the list is removed at once. facts: retention, reporting,
+-- ended.
 local function finish(run, state, keys, facts, clean)
   run.state = state
   facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended')
@@ -17,9 +18,8 @@ local function finish(run, state, keys, facts, clean)
   signal('r:' .. run.id)
 end
 
--- maybe_end ends a run of which nothing is left: it is sealed and held by
--- nobody, or it was stopped and has drained. The post-job hook, if there is
--- one, becomes a task outside the counts. keys: hist, trash, clock, routes, and lanes,
+-- maybe_end ends a run without tasks, if it has no holds, or was stopped. The post-job hook, if
+-- there is one, becomes a task outside the counts. keys: hist, trash, clock, routes, and lanes,
 -- post (waiting list) and ring of the hook's lane; exact (the counts were not in doubt).
 local function maybe_end(run, keys)
   if run.state == 'running' then
@@ -32,8 +32,8 @@ local function maybe_end(run, keys)
     end
     local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter')
     if not (facts[4] and facts[5] and facts[6]) then
-      -- No task is left, so no lane is, and no child of one; and each lane left its ring with its
-      -- last task. Other litter, like buckets of claimed IDs, is marked.
+      -- No task is left, so there are no lanes and no children; each lane left its ring with its
+      -- last task. The field litter says if there is more, such as buckets of claimed IDs.
       finish(run, final, keys, facts, keys.exact and not facts[7])
       return true
     end

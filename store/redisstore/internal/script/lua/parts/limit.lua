@@ -2,7 +2,8 @@
 -- Shared by the scripts of limits.
 -- KEYS  1 account: level and at (tokens of the rate, and as of when), seen (when something was last drawn),
 --       h:HOLDER → 'NUMBER HELD WANT SINCE ENDS TOKENS UNTIL';
---       since is when the holder began to want more than it holds, in µs, or 0; ends is until when it is taken for alive
+--       since is when the holder began to want more than it holds, in µs, or 0; ends is until when
+--       it counts as alive
 local ACCOUNT = KEYS[1]
 
 -- keep_entry writes the entry of a holder.
@@ -11,9 +12,9 @@ local function keep_entry(e)
   redis.call('HSET', ACCOUNT, 'h:' .. e.holder, entry)
 end
 
--- open_account reads it: the entries of the holders by name, level and at; and whether the clock was
--- set back. Then every time is as far ahead as it was, or else the dead would keep what they have
--- for that much longer.
+-- open_account reads the account: the entries of the holders by name, level and at, and whether the
+-- clock was set back. If it was, every time is moved back, too: otherwise dead holders would keep
+-- their permits longer.
 local function open_account()
   local entries, facts = {}, {}
   local all = redis.call('HGETALL', ACCOUNT)
@@ -37,8 +38,8 @@ local function open_account()
   return entries, facts.level, facts.at and facts.at - back, back > 0
 end
 
--- wake_rivals signals those who want more of what is free, first who is owed up to a share, and
--- among these who waits longest.
+-- wake_rivals signals holders that want what is free: first those below their share, and of these
+-- the one that has waited longest.
 local function wake_rivals(limit, entries, free, share)
   local waiting = {}
   for _, e in pairs(entries) do

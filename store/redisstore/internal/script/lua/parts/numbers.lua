@@ -1,5 +1,5 @@
--- number_of reads a stored number. What is none, or is out of all bounds, is damage and counts as
--- 0.
+-- number_of reads a stored number. If it is not a number, or out of all bounds, it is damaged and
+-- counts as 0.
 local function number_of(v)
   local n = tonumber(v or 0)
   if n and n > -9007199254740992 and n < 9007199254740992 then
@@ -8,7 +8,7 @@ local function number_of(v)
   return 0
 end
 
--- add_to adds to a stored number; one that is damaged begins anew.
+-- add_to adds to a stored number; a damaged one begins again at 0.
 local function add_to(key, field, n)
   if type(redis.pcall('HINCRBY', key, field, n)) ~= 'number' then
     redis.call('HSET', key, field, n)

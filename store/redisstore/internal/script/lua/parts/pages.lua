@@ -1,6 +1,6 @@
--- page reads up to limit items that have bytes in all, or one that has more: by read(how many there
--- are, how many to read). longest is what one may have; where that is not known, it goes by those
--- that it has read, few at a time.
+-- page reads up to limit items with bytes in all, or one that is larger. It calls read(number of
+-- items read, number to read). longest is the largest size of an item. If it is not known, page
+-- reads few items at a time, and estimates from their sizes.
 local PAGE_BYTES = 1048576
 local function page(limit, bytes, longest, read)
   local items, size, most = {}, 0, longest or bytes

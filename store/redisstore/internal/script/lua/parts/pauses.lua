@@ -1,5 +1,5 @@
 -- Uses: numbers.
--- pauses_version is the version of what is paused in a partition; 0 if nothing is.
+-- pauses_version returns the version of the pauses in a partition; 0 if nothing is paused.
 local function pauses_version(key)
   if redis.call('EXISTS', key) == 0 then
     return 0

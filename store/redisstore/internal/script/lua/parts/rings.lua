@@ -1,8 +1,8 @@
 -- Uses: numbers, signals.
--- Each route with work has a ring, is listed, and its queue has a clock: the virtual time of
--- whoever was served last. A queue whose last route is forgotten loses its clock, and leaves its
--- time in the field LEAST, where the clocks of others begin: so whoever has a time of that queue is
--- not behind those who come later.
+-- Each route with work has a ring and is listed. Its queue has a clock: the virtual time of the run
+-- that was served last. When the last route of a queue is removed, the clock is removed, too, and
+-- its time goes to the field LEAST, where new clocks begin. So a run with a virtual time of that
+-- queue is not behind later runs.
 local LEAST = '/'
 local function route_of(ring)
   return string.match(ring, '^{[^}]*}:ring:(.*)$')
@@ -11,9 +11,8 @@ local function signal_work(ring)
   signal('w:' .. route_of(ring))
 end
 
--- enter puts a run into a ring, unless it is there, at its own virtual time in
--- the queue or the queue's clock, whichever is later: who comes back after a pause
--- gets no credit for it. keys: clock, routes.
+-- enter puts a run into a ring, unless it is there: at its own virtual time in the queue, or at the
+-- queue's clock if that is later. So a run gets no credit for a pause. keys: clock, routes.
 local function enter(ring, keys, run, queue)
   if run.paused then
     return

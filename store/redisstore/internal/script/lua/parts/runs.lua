@@ -6,11 +6,11 @@ local SIGNAL_EVERY = 250 -- ms between two signals about the counts of one run
 local function open_run(key, id)
   local v = redis.pcall('HMGET', key, 'state', 'paused', 'signalled', 'maxlen', 'sealafter', unpack(COUNTERS))
   if v.err or not v[1] then
-    return nil -- gone or damaged: the runs beside it go on
+    return nil -- gone or damaged: other runs are not affected
   end
   local run = {
     key = key, id = id, state = v[1], paused = v[2] and true or false, signalled = number_of(v[3]),
-    longest = number_of(v[4]), -- message that any of its lanes had, for fetch and promote to bound what they read
+    longest = number_of(v[4]), -- longest message of its lanes: fetch and promote use it to limit what they read
     sealafter = v[5], was = {},
   }
   for i, name in ipairs(COUNTERS) do
@@ -35,7 +35,7 @@ local function save_run(run)
   if #set == 0 then
     return
   end
-  -- What may be the last change for a while is told at once.
+  -- A change that may be the last one for a while is signalled at once.
   if now - run.signalled >= SIGNAL_EVERY or now < run.signalled or run.pending + run.running == 0 then
     set[#set + 1] = 'signalled'
     set[#set + 1] = now

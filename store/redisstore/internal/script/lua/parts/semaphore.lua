@@ -21,14 +21,14 @@ local function leave_line(token)
   redis.call('HDEL', FACTS, 'w:' .. token)
 end
 
--- turn_back gives every lease and place the time that it had left when the clock was set back, or
--- else the dead would keep theirs for that much longer.
+-- turn_back moves the end of every lease and place back with the clock: otherwise dead holders
+-- would keep theirs longer.
 local function turn_back()
   local back = number_of(redis.call('HGET', FACTS, 'seen')) - now
   if back <= 0 then
     return
   end
-  redis.call('HDEL', FACTS, '') -- first, so that it passes when memory is short
+  redis.call('HDEL', FACTS, '') -- first, so that the script runs when memory is short
   redis.call('HSET', FACTS, 'seen', now)
   for _, key in ipairs({ HELD, LIVE }) do
     local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
@@ -38,8 +38,9 @@ local function turn_back()
   end
 end
 
--- expire removes what timed out. It comes first in every script that writes, so that each
--- judges time alike; it removes first, so that it passes when memory is short.
+-- expire removes leases and places whose time has passed. Every script that writes calls it first,
+-- so that all treat time in the same way. It begins with a removal, so that the script runs when
+-- memory is short.
 local function expire()
   turn_back()
   for _, token in ipairs(redis.call('ZRANGEBYSCORE', HELD, '-inf', now)) do
@@ -50,8 +51,8 @@ local function expire()
   end
 end
 
--- forget_when_idle lets the keys go with the last lease and waiter. It comes last in every script
--- that wrote.
+-- forget_when_idle makes the keys expire with the last lease and waiter. Every script that wrote
+-- calls it last.
 local function forget_when_idle()
   redis.call('HSET', FACTS, 'seen', now)
   local last = 0
@@ -63,13 +64,13 @@ local function forget_when_idle()
   end
 end
 
--- first_score is the lowest score of a zset, or nil.
+-- first_score returns the lowest score of a zset, or nil.
 local function first_score(key)
   return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
 end
 
--- has_turn reports whether a claim with so many ahead of it may have a place: one is free, and
--- would be for everybody ahead even after this claim took its own.
+-- has_turn returns whether a claim may have a place if this many waiters are ahead: there must be a
+-- free place for the claim, and for each of them.
 local function has_turn(mode, max, ahead)
   local taken = redis.call('ZCARD', HELD)
   if mode == 'x' then
@@ -94,7 +95,8 @@ local function has_turn(mode, max, ahead)
   return true
 end
 
--- signal_first tells the first in the line if it is its turn. Once served, it passes that on.
+-- signal_first signals the first waiter in the line if it is its turn. When it is served, the next
+-- one is signalled.
 local function signal_first(key)
   local first = redis.call('ZRANGE', LINE, 0, 0, 'WITHSCORES')
   if first[1] then

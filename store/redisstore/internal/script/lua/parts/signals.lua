@@ -1,5 +1,5 @@
--- Signals go out last, as lines of one message, and by pcall: PUBLISH may be refused (ACL) after
--- the writes, and a hint is not worth an error. 'w:ROUTE' work, 'r:RUN' run, 'p:RUN' its progress,
+-- Signals are sent last, as lines of one message, with pcall: PUBLISH may be refused (ACL) after
+-- the writes, and a lost signal is not an error. 'w:ROUTE' work, 'r:RUN' run, 'p:RUN' its progress,
 -- 'd' due, 'm' pauses, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)

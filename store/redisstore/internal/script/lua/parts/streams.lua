@@ -1,6 +1,6 @@
--- answered says what a call of a stream gets instead of being done, by the stream's record, 'NUMBER
--- reply': lost if there is none, the reply again if the call is the last one, stale if it is older;
--- nil if the call is new.
+-- answered compares a call of a stream with the stream's record, 'NUMBER reply'. It returns the
+-- answer if the call must not be done: lost if there is no record, the same reply if the call is
+-- the last one, stale if it is older. It returns nil if the call is new.
 local function answered(record, number, lost)
   local last = record and tonumber(string.match(record, '^%d+'))
   if not last then
@@ -13,8 +13,8 @@ local function answered(record, number, lost)
 end
 
 -- session_records reads the last fetch of a session, 'NUMBER …', and its last settlement. It
--- returns nothing if the session is not known, or not all that its worker was answered: the server
--- went back to an earlier moment.
+-- returns nothing if the session is not known, or lacks calls that its worker knows as answered:
+-- then the server has lost writes.
 local function session_records(session, fetched, settled)
   local v = redis.call('HMGET', session, 'fetch', 'settle')
   local fetch, settle = tonumber((string.match(v[1] or '', '^%d+'))), tonumber((string.match(v[2] or '', '^%d+')))

@@ -6,9 +6,9 @@
 -- ":F". The letters of types are c, f, t, v, l, m. A counter of a run is no such key but a field of
 -- the run's hash, and its letter is r: only write_values and read_value see one.
 --
--- A write travels as: value, names (indexes of KEYS; names is 0 in the namespace), name, type, op,
--- expiry in ms or 0, n, argument × n. Names is the set of the names that a run, or a job, has
--- values under.
+-- A write has the form: value, names (indexes of KEYS; names is 0 in the namespace), name, type,
+-- op,
+-- expiry in ms or 0, n, argument × n. Names is the set of the names of a run's or job's values.
 local MAX_VALUES = 1000 -- of a run or job, as the contract says
 
 local function next_write()
@@ -18,7 +18,7 @@ local function next_write()
   return w
 end
 
-local types = {} -- by key: the letter of what is there; false for nothing, '?' for what no write left there
+local types = {} -- by key: the letter of the stored type; false if there is none, '?' if no write can have stored it
 local function type_at(key)
   if types[key] == nil then
     local stored = redis.call('TYPE', key).ok
@@ -33,8 +33,8 @@ local function type_at(key)
   return types[key]
 end
 
--- refusal says why a write cannot be applied; nil if it can. Fresh is how many values are about to
--- be made before it.
+-- refusal returns why a write cannot be applied; nil if it can. Fresh is how many new values the
+-- writes before it make.
 local function refusal(w, fresh)
   local have = type_at(w.key)
   if have == '?' then
@@ -46,7 +46,7 @@ local function refusal(w, fresh)
   end
 end
 
--- next_writes reads n, write × n, and if one of them cannot be applied says which and why.
+-- next_writes reads n, write × n. If one of them cannot be applied, it returns which one, and why.
 local function next_writes()
   local writes, bad, fresh = {}, nil, 0
   for i = 1, num() do
@@ -74,14 +74,14 @@ local function plus(a, b)
   return a + b
 end
 
--- sum_of adds the number of a write to a field; nil if the field holds none.
+-- sum_of adds the number of a write to a field; nil if the field is not a number.
 local function sum_of(w, field)
   local numeric, sum = pcall(plus, redis.call('HGET', w.key, field) or '0', ARGV[w.first])
   return numeric and sum or nil
 end
 
--- add_integer adds to a field and returns the word for the result. Redis adds, as its integers have
--- 64 bits and Lua's numbers 53; a sum far beyond is refused here.
+-- add_integer adds to a field and returns the word for the result. Redis adds, because its integers
+-- have 64 bits, and numbers of Lua 53; a sum far out of range is refused here.
 local function add_integer(w, field)
   local sum = sum_of(w, field)
   if not sum then

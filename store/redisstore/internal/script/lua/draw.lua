@@ -5,8 +5,7 @@
 --       longest time in ms that a bucket takes to fill
 -- Returns {ok, now, held, reuse, wanted (1), tokens, void or 0, next or 0, {silent holder, number} …}, {stale}
 -- Repeat: the entry of the holder has the last number and what it got; the same number gets the
---       same reply.
---       HDEL is first, so that the script runs when memory is short.
+--       same reply. HDEL is first, so that the script runs when memory is short.
 local channel, limit, holder, number, ttl = arg(), arg(), arg(), num(), num()
 local max, keep, want = num(), num(), num()
 local events, per, burst, tokens, unused, used, valid, max_fill = num(), num(), num(), num(), num(), num(), num(), num()

@@ -1,11 +1,10 @@
--- Seals, or stops, an open run into which nothing was enqueued for the time it was started with.
+-- Seals or stops an open run after its time without an enqueue.
 -- Uses: arguments, clock, ends, runs, signals.
 -- KEYS  1 run, 2 due, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane, 10 routes
 -- ARGV  channel, run, reason if it is stopped
 -- Returns {ok}
--- Repeat: the hold is removed once; after an enqueue meanwhile, the run is due later. ZREM goes
---       first so
---       that it passes when memory is short.
+-- Repeat: the hold is removed once; after an enqueue meanwhile, the run is due later. ZREM is
+--       first, so that the script runs when memory is short.
 local RUN, DUE, HOLDS = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, reason = arg(), arg(), arg()
 local keys = {

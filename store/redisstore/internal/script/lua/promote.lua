@@ -1,12 +1,12 @@
--- Moves delayed tasks that are due to waiting, and tells of periodic jobs and ends of idle runs that
--- are due.
+-- Moves due tasks from delayed to waiting, and returns periodic jobs and ends of idle runs that are
+-- due.
 -- Uses: arguments, clock, pages, rings, runs, signals.
 -- KEYS  1 due, 2 clock, 3 routes; per lane: run, W, D, ring
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
 -- Returns {moved, now, next due, {job …}, lane or i:R …}: the lanes due now, as hints for the next
 --       call; idle runs, for end_idle; and jobs, each of which is left to the caller for a while
--- Repeat: ZREM moves a task once; a returned job is returned again. ZREM goes first so that it
---       passes when memory is short.
+-- Repeat: ZREM moves a task once; a returned job is returned again. ZREM is first, so that
+--       the script runs when memory is short.
 local DUE = KEYS[1]
 local keys = { clock = KEYS[2], routes = KEYS[3] }
 local CLAIM = 200 -- ms; store.FireClaim

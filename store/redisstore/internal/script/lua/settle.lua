@@ -24,10 +24,10 @@
 -- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs|refused", where
 --       refused is "ordinal:write:word": that write cannot be applied, or "ordinal:children": fewer are staged than the
 --       outcome says, and so nothing of the outcome was applied; lost; stale;
---       {again, run, its routes aside}: their rings are to be declared, too
--- Repeat: the session keeps the last number with its reply; the same number answers it again. Beyond that HDEL
---       of the lease can succeed only once. It is the first write, so that the script passes when memory is short,
---       unless it brings children: then the probe is the first.
+--       {again, run, its routes aside}: declare the rings of these routes, too
+-- Repeat: the session keeps the last number with its reply; the same number gets it again. HDEL of a
+--       lease can also succeed only once. It is the first write, so that the script runs when memory
+--       is short; with children, the probe is the first write.
 local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num()
 local SESSION, KEPT = KEYS[1], KEYS[7]
 local LANES, DEAD, STAGE, POST, POST_RING = 1, 2, 3, 4, 5 -- behind the base of a run

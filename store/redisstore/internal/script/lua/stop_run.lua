@@ -4,8 +4,8 @@
 -- KEYS  1 run, 2 hist, 3 trash
 -- ARGV  channel, run, graceful (1), reason
 -- Returns {ok}, {missing}, {finished}
--- Repeat: the state shows it; for a run that a stop ended, the reply is ok. HDEL goes first so that
---       it passes when memory is short.
+-- Repeat: the state shows it; for a run that a stop ended, the reply is ok. HDEL is first, so
+--       that the script runs when memory is short.
 local RUN, HIST, TRASH = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, graceful, reason = arg(), arg(), arg(), arg()
 local FINAL = { succeeded = true, failed = true, stopped = true, skipped = true }

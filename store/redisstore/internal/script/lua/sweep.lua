@@ -5,9 +5,8 @@
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {buckets with claimed IDs
 --       that are kept no longer}, {routes: the next 64, in turn}
 -- If no worker swept for three intervals, or the clock went back, workers may not have been able to
--- extend their leases in that
---       time: each is extended once by its term, and none has expired. A term below zero is that of such a session
---       until it is heard from again.
+-- extend their leases. Then each lease is extended once by its term, and none has expired. Until the
+-- next heartbeat of such a session, its term is below zero.
 -- A session with a term but without a lease is damaged: it gets one more term.
 -- Repeat: only reads apart from that. ZREM is first, so that the script runs when memory is short.
 local META, LEASES, TRASH, HIST, KEPT, TERMS, ROUTES = unpack(KEYS)

@@ -278,6 +278,8 @@ func TestBadConfigsAreRefusedByField(t *testing.T) {
 	_, err = manager(t, none).NewWorker(syncjob.WorkerConfig{})
 	require.Equal(t, []string{"Queues"}, fields(err))
 	m := manager(t, set(t, handlers.SetConfig{}, noop))
+	_, err = m.NewWorker(syncjob.WorkerConfig{Concurrency: syncjob.MaxConcurrency + 1})
+	require.Equal(t, []string{"Concurrency"}, fields(err))
 	_, err = m.NewWorker(syncjob.WorkerConfig{
 		Name: "\n", Concurrency: -1, Grace: -2, Lease: time.Millisecond,
 		Queues: []syncjob.Queue{{Name: "a", Weight: -1}, {Name: "a"}, {Name: ""}},

@@ -353,7 +353,9 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: other}))
 		require.ErrorContains(t, err, ": use the field ")
 	}
-	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
+	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Second + 1}))
+	require.Equal(t, []string{"Schedule.Every"}, fields(err))
+	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
 	require.Equal(t, []string{"Schedule.Jitter"}, fields(err), "due times would pass unseen")
 	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.OverlapAfterCompletion}))
 	require.Equal(t, []string{"Schedule.Overlap"}, fields(err))

@@ -96,7 +96,7 @@ type ConfigurationRecord struct {
 // ConfigurationWrite changes a document.
 type ConfigurationWrite struct {
 	ID        ConfigurationID
-	Token     string // random: names the change
+	Token     string // random: names the change; 1 to MaxNoteLen bytes of text
 	IfVersion int64  // the version to replace; 0 if there is none; or [AnyVersion]
 	Document  []byte // nil removes it
 	By        string // who, for the history
@@ -116,8 +116,7 @@ type ConfigurationChange struct {
 func (p *ConfigurationWrite) Validate() error {
 	var f faults
 	f.check(p.ID.Validate(), "")
-	f.add(p.Token == "", "Token", "is empty")
-	f.add(len(p.Token) > bounds.MaxNoteLen, "Token", "is longer than 1 KiB")
+	f.check(validateText("Token", p.Token, bounds.MaxNoteLen), "")
 	f.add(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
 	f.add(len(p.Document) > bounds.MaxConfigurationLen, "Document", "is longer than 256 KiB")
 	f.check(validateNote("By", p.By), "")

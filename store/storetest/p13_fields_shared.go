@@ -162,6 +162,7 @@ func refusedConfigurations() []refusal {
 		write.by("Set", func(p *params) { p.ID.Set = "a/b" }),
 		write.by("Token", func(p *params) { p.Token = "" }),
 		write.by("Token", func(p *params) { p.Token = longText }),
+		write.by("Token", func(p *params) { p.Token = binary }),
 		write.by("IfVersion", func(p *params) { p.IfVersion = -2 }),
 		write.by("Document", func(p *params) { p.Document = make([]byte, bounds.MaxConfigurationLen+1) }),
 		write.by("By", func(p *params) { p.By = longText }),

@@ -88,7 +88,7 @@ type DrawParams struct {
 	Want int // permits that it could use, including Keep; if less, it counts as Keep
 
 	Rate   Rate      // zero if there is none: the bucket stays as it is
-	Tokens int       // tokens tokens wanted; those of the reply before can no longer be used
+	Tokens int       // tokens that it wants; those of the reply before can no longer be used
 	Unused int       // unused tokens of the reply before, given back
 	Used   time.Time // when the last token of the reply before was spent, by the clock of a partition; zero if none was
 }

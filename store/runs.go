@@ -119,7 +119,7 @@ type HoldRecord struct {
 type LaneRecord struct {
 	Route     Route
 	Waiting   int64     // not recovered, in order
-	Recovered int64     // recovered, recovered, to run one at a time per session: the session that had them died
+	Recovered int64     // recovered, to run one at a time per session: the session that had them died
 	Staged    int64     // children of a settled parent that are not in the lane yet
 	Delayed   int64     // until a time
 	NextDue   time.Time // earliest of Delayed; zero if none

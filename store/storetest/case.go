@@ -1,13 +1,13 @@
 package storetest
 
-// promise is one sentence that a store must keep, and the cases that try it.
+// promise is a sentence that a store must keep, with the cases that test it.
 type promise struct {
-	name     string // of the subtest
-	sentence string // leads every failure message
+	name     string // name of the subtest
+	sentence string // first part of every failure message
 	cases    []testCase
 }
 
-// testCase is one life to play. Its name says the behaviour that it expects.
+// testCase is one test. Its name says the expected behaviour.
 type testCase struct {
 	name string
 	play func(s *scene)

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// check is a kind beside scan in its queue.
+// check is a second kind in the queue of scan.
 var check = store.Route{Queue: scan.Queue, Set: scan.Set, Kind: "check"}
 
 // scope covers the kinds of routes of one set.
@@ -18,7 +18,7 @@ func scope(routes ...store.Route) store.Scope {
 	return s
 }
 
-// bounded is a worker that asks for scan and check in one queue, and for file in another.
+// bounded is a worker that fetches scan and check from one queue, and file from another.
 func (r *run) bounded() *worker {
 	r.s.tb.Helper()
 	w := r.worker()
@@ -29,7 +29,7 @@ func (r *run) bounded() *worker {
 	return w
 }
 
-// reconsider says that limits of runs are others by now.
+// reconsider tells the store that limits of runs have changed.
 func (w *worker) reconsider() {
 	w.s.tb.Helper()
 	var routes []store.Route
@@ -39,8 +39,8 @@ func (w *worker) reconsider() {
 	w.s.NoError(w.s.store.Reconsider(w.s.ctx, w.session.Partition, routes))
 }
 
-// within fetches until nothing more comes within the bounds, and returns the deliveries by kind and
-// the budgets that fell short at last. What is delivered is charged to the budgets.
+// within fetches until the bounds allow no more. It returns the deliveries by kind, and the budgets
+// that were used up at last. Deliveries reduce the budgets.
 func (w *worker) within(
 	budgets []store.Budget, perRun ...store.RunLimit,
 ) (byKind map[string][]store.Delivery, short []int) {

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// ofSet and ofRun name documents.
+// ofSet and ofRun return names of documents.
 func ofSet(set string) store.ConfigurationID { return store.ConfigurationID{Set: set} }
 
 func (r *run) document() store.ConfigurationID { return store.ConfigurationID{Run: r.id} }
@@ -23,7 +23,7 @@ func (s *scene) configure(id store.ConfigurationID, version int64, document stri
 	})
 }
 
-// configured requires a document to be what it should.
+// configured requires a document to be as expected.
 func (s *scene) configured(id store.ConfigurationID, version int64, document string) {
 	s.tb.Helper()
 	rec, err := s.store.Configuration(s.ctx, id)

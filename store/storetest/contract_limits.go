@@ -19,7 +19,7 @@ func (s *scene) drawer(limit string, maxRunning int) *drawer {
 	return &drawer{s, store.DrawParams{Limit: limit, Holder: s.name("holder"), TTL: steady, Max: maxRunning}}
 }
 
-// draw keeps and wants permits.
+// draw makes a call for permits.
 func (d *drawer) draw(keep, want int) store.DrawReply {
 	d.s.tb.Helper()
 	d.p.Number++
@@ -35,7 +35,7 @@ func (d *drawer) again() store.DrawReply {
 	return reply
 }
 
-// lend takes tokens of a rate; those of the call before are reported.
+// lend takes tokens of a rate, and reports those of the call before.
 func (d *drawer) lend(n, unused int, used time.Time) store.DrawReply {
 	d.s.tb.Helper()
 	d.p.Tokens, d.p.Unused, d.p.Used = n, unused, used

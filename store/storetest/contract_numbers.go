@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// Times that no store takes, and the last and first that each does.
+// Times that every store refuses, and the first and last that every store accepts.
 var (
 	badTimes = map[string]time.Time{
 		"2^62 s": time.Unix(1<<62, 0), "the year 10000": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -24,7 +24,7 @@ var (
 
 var numbersContract = []testCase{
 	{"revisions are compared digit by digit", func(s *scene) {
-		const exact = 1 << 53 // above, not every number is a float
+		const exact = 1 << 53 // above this, not every integer is a float
 		for i, revisions := range [][2]int64{
 			{exact + 1, exact}, {math.MaxInt64, math.MaxInt64 - 1}, {1, 0}, {0, -1}, {-1, -2}, {-exact, -exact - 1}, {10, 9}, {-9, -10}, {1, math.MinInt64},
 			{math.MinInt64 + 1, math.MinInt64},

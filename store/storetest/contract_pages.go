@@ -18,7 +18,8 @@ func large(i int) []byte {
 	return append(bytes.Repeat([]byte{'x'}, largeItem-64), strconv.Itoa(i)...)
 }
 
-// pageOf requires that a page of large items has some, and not more than about [bounds.PageBytes].
+// pageOf requires that a page of large items is not empty, and has at most about
+// [bounds.PageBytes].
 func (s *scene) pageOf(n int) {
 	s.tb.Helper()
 	s.Positive(n)

@@ -127,7 +127,7 @@ var progressContract = []testCase{
 	}},
 }
 
-// running is the delivery as a worker reports it; at orders the starts of attempts.
+// running returns a delivery in the form of a worker's report; at orders the starts of attempts.
 func running(d store.Delivery, at int, p store.Progress) store.RunningTask {
 	return store.RunningTask{
 		Run: d.Lease.Lane.Run, ID: d.Task.ID, Kind: d.Lease.Lane.Route.Kind, Queue: d.Lease.Lane.Route.Queue, Retry: d.Task.Retry,
@@ -135,7 +135,7 @@ func running(d store.Delivery, at int, p store.Progress) store.RunningTask {
 	}
 }
 
-// beats makes a heartbeat that says what runs.
+// beats makes a heartbeat with these running tasks.
 func (w *worker) beats(list ...store.RunningTask) {
 	w.s.tb.Helper()
 	_, err := w.s.store.Heartbeat(w.s.ctx, store.HeartbeatParams{Session: w.session, Lease: steady, Running: list})

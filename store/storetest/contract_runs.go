@@ -232,7 +232,7 @@ var runsContract = []testCase{
 	}},
 }
 
-// agrees requires that what the sets hold adds up to the counters.
+// agrees requires that the tasks in the sets add up to the counters.
 func (s *scene) agrees(in store.Inspection) {
 	s.tb.Helper()
 	var waiting, delayed, held int64

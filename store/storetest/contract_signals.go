@@ -87,7 +87,7 @@ var signalsContract = []testCase{
 		held := w.take(2)
 		l := s.listen()
 		defer l.stop()
-		w.settle(plain(held[0], store.VerdictStopRun)) // right behind the fetch
+		w.settle(plain(held[0], store.VerdictStopRun)) // directly after the fetch
 		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
 	}},
 	{"a delayed task that is due is signalled, whoever promotes it", func(s *scene) {
@@ -218,7 +218,7 @@ var closeContract = []testCase{
 	}},
 }
 
-// deaf bounds the wait for a signal.
+// deaf is the longest wait for a signal.
 const deaf = 20 * time.Second
 
 // listener is a subscription that runs until stop.
@@ -231,7 +231,7 @@ type listener struct {
 	err     error // read once the group has stopped
 }
 
-// listen subscribes, and returns once the subscription listens.
+// listen subscribes, and returns when the subscription works.
 func (s *scene) listen() *listener {
 	s.tb.Helper()
 	l := &listener{
@@ -284,7 +284,7 @@ func (l *listener) hearsOfWork(partition int, queues ...string) {
 	})
 }
 
-// stop ends the subscription, which is no error.
+// stop ends the subscription. This is not an error.
 func (l *listener) stop() {
 	l.s.tb.Helper()
 	l.group.Stop(context.Canceled)

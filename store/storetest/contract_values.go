@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// client is what references to values of the scene go through, until the test ends.
+// client returns the client for references to values. It works until the test ends.
 func (s *scene) client() *values.Client {
 	h := values.NewClient(s.store)
 	s.tb.Cleanup(func() { _ = h.Close() })
@@ -120,7 +120,7 @@ var valuesContract = []testCase{
 		s.NoError(err)
 		s.True(ok)
 		s.Equal("b", got.Name)
-		// Another version of the type left it encoded otherwise.
+		// Another version of the type encoded it differently.
 		s.NoError(values.NewValue[map[string]any](h, scope, "v").Set(s.ctx, map[string]any{"Name": "b", "Gone": 1}))
 		swapped, err := v.CompareAndSet(s.ctx, &facts{Name: "b"}, facts{Name: "d"})
 		s.NoError(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
-// oneNumber adds to a counter of a run by tasks and by a reference.
+// oneNumber adds to a counter of a run with tasks and with a reference.
 func oneNumber(s *scene) {
 	r := s.open("import")
 	p, w := r.producer(), r.worker()
@@ -53,7 +53,7 @@ func oneNumber(s *scene) {
 	is(8)
 }
 
-// boundedCounters makes as many counters of a run as it may have.
+// boundedCounters makes the largest number of counters of a run.
 func boundedCounters(s *scene) {
 	r := s.open("import")
 	p, w := r.producer(), r.worker()

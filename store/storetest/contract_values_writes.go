@@ -50,7 +50,7 @@ func wrongTypes(s *scene) {
 		}
 		for have := range of("") {
 			if scope.InRecord(have) {
-				continue // its name is no other's
+				continue // its name is not that of another value
 			}
 			all := of("of-" + string(have))
 			s.NoError(all[have].write(), "%s %s", name, have)
@@ -129,7 +129,7 @@ func (w *writer) try(writes ...store.Write) (store.WriteReply, error) {
 	return w.s.store.WriteValues(w.s.ctx, w.last)
 }
 
-// one sends one write that is accepted.
+// one sends one write that must be accepted.
 func (w *writer) one(write store.Write) {
 	w.s.tb.Helper()
 	reply, err := w.try(write)

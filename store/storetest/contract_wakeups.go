@@ -6,7 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// quiet is how long a store may keep back a signal of a run's counts after the last one, at least.
+// quiet is the shortest time for which every store may delay a signal of a run's counts after the
+// last one.
 const quiet = 300 * time.Millisecond
 
 // moves waits for a signal of the run.
@@ -17,13 +18,13 @@ func (l *listener) moves(r *run, what string) {
 	})
 }
 
-// hearsOfDue waits for a signal that something is due sooner than before.
+// hearsOfDue waits for a signal that something is due earlier than before.
 func (l *listener) hearsOfDue(partition int, what string) {
 	l.s.tb.Helper()
 	l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalDue && sig.Partition == partition })
 }
 
-// during listens while fn runs, and hands the subscription to heard.
+// during listens while fn runs, and passes the subscription to heard.
 func (s *scene) during(fn func(), heard func(l *listener)) {
 	s.tb.Helper()
 	l := s.listen()
@@ -32,8 +33,8 @@ func (s *scene) during(fn func(), heard func(l *listener)) {
 	heard(l)
 }
 
-// wakeupsContract are wake-ups that nothing else tells: each has one place in a store that sends
-// it.
+// wakeupsContract has the cases of wake-ups that no other test covers. Each is sent at one place in
+// a store.
 var wakeupsContract = []testCase{
 	{"a run that begins is signalled, and so is what it delays", func(s *scene) {
 		l := s.listen()

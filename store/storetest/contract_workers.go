@@ -188,8 +188,8 @@ func (s *scene) live(partition int) []store.SessionRecord {
 	return live
 }
 
-// queues reads the statistics of the partition's queues by route. None is of a route where nothing
-// waits or runs.
+// queues reads the statistics of the partition's queues by route. Routes without waiting or running
+// tasks must not be listed.
 func (s *scene) queues(partition int) map[store.Route]store.QueueRecord {
 	s.tb.Helper()
 	list, err := s.store.QueueStats(s.ctx, partition)

@@ -21,7 +21,7 @@ func appending(scope store.ValueScope, name, item string) store.Write {
 	}
 }
 
-// putting is a write of one field of a map, or without a value its removal.
+// putting is a write of one field of a map; without a value, its removal.
 func putting(scope store.ValueScope, name, field, value string) store.Write {
 	w := store.Write{
 		Scope: scope,

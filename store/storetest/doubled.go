@@ -11,16 +11,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// doubled makes every mutation twice with the same parameters, as a caller does
-// that lost the first reply, and returns the second answer. Where the answers may
-// differ by the contract (what was deleted is not found, what was created is unchanged)
-// it returns the first and requires the second to be the one that is named.
+// doubled makes every mutation twice with the same parameters, like a caller that lost the first
+// reply, and returns the second answer. If the contract allows that the answers differ (a deleted
+// record is not found, a created one is unchanged), it returns the first answer and checks the
+// second one.
 type doubled struct {
 	store.Store
 	t testing.TB
 }
 
-// same requires that the second answer is the first.
+// same requires that both answers are equal.
 func (d *doubled) same(method string, first, second any, err1, err2 error) {
 	d.t.Helper()
 	assert.Equal(d.t, first, second, "%s repeated answers as the first time did", method)
@@ -29,7 +29,7 @@ func (d *doubled) same(method string, first, second any, err1, err2 error) {
 	)
 }
 
-// gone requires that after a success the repeat succeeds or fails with allowed.
+// gone requires that after a success the repeat succeeds, or fails with the allowed error.
 func (d *doubled) gone(method string, err1, err2, allowed error) {
 	d.t.Helper()
 	if err1 == nil && err2 != nil && !errors.Is(err2, allowed) {

@@ -8,34 +8,33 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Harness tells the suite how to make a store and how to let its time pass. Only New is required.
+// Harness tells the suite how to make a store and how to let time pass. Only New is required.
 type Harness struct {
-	// New returns a store with a fresh, empty namespace. The suite closes it;
-	// what the store does not own (a server, a client) is the harness's to clean up, with tb.Cleanup.
+	// New returns a store with a new, empty namespace. The suite closes the store. The harness must
+	// clean up everything that the store does not own (a server, a client), with tb.Cleanup.
 	New func(tb testing.TB) store.Store
 
-	// Bubble runs every test in a bubble of testing/synctest, for stores whose
-	// clock is the one of package time.
+	// Bubble runs every test in a bubble of testing/synctest. It is for stores that use the clock of
+	// package time.
 	Bubble bool
 
-	// Advance returns when the store's clock has moved on by at least d.
-	// Defaults to waiting for d, which costs nothing in a bubble.
+	// Advance returns when the store's clock has advanced by at least d. Defaults to waiting for d,
+	// which costs nothing in a bubble.
 	Advance func(tb testing.TB, d time.Duration)
 
-	// Leftovers lists what the store keeps because of jobs, runs and tasks, one entry for each stored
-	// thing: everything but records of the namespace whose number does not grow with use. The suite
-	// compares it before and after. Nil leaves those checks out.
+	// Leftovers lists what the store keeps because of jobs, runs and tasks, one entry for each record.
+	// It leaves out records of the namespace if their number does not grow with use. The suite
+	// compares the lists before and after. Nil leaves these checks out.
 	Leftovers func(tb testing.TB, s store.Store) []string
 
-	// SweepInterval is how often the store wants to be swept. Defaults to 5 s.
+	// SweepInterval is how often the store asks for a sweep. Defaults to 5 s.
 	SweepInterval time.Duration
 
-	// Wraps says that whole numbers of the store's server wrap at the ends of 64 bits, as those of
-	// miniredis do and those of Redis do not: what a sum beyond them leaves is not looked at.
+	// Wraps says that integers of the store's server wrap around at 64 bits, as in miniredis; those of
+	// Redis do not. Then the suite does not check the result of a sum out of range.
 	Wraps bool
 
-	// Waiting is how many tasks wait in the run that is stopped to show that it
-	// does not matter how many do. Defaults to 20,000.
+	// Waiting is how many tasks wait in the run whose stop is timed. Defaults to 20,000.
 	Waiting int
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// The routes of the lives that are played.
+// The routes of the tests.
 var (
 	scan    = store.Route{Queue: "path", Set: "ingest", Kind: "scan"}
 	file    = store.Route{Queue: "file", Set: "ingest", Kind: "file"}
@@ -28,12 +28,12 @@ func only(r store.Route) []store.FetchQueue {
 	return []store.FetchQueue{{Queue: r.Queue, Routes: []store.Route{r}}}
 }
 
-// task is an item whose ID is also its payload.
+// task returns an item. Its ID is also its payload.
 func task(r store.Route, id string) store.Item {
 	return store.Item{Route: r, Task: store.Task{ID: id, Payload: []byte(id)}}
 }
 
-// tasks are n items named prefix/0, prefix/1 and so on.
+// tasks returns n items with the names prefix/0, prefix/1 and so on.
 func tasks(r store.Route, prefix string, n int) []store.Item {
 	items := make([]store.Item, n)
 	for i := range items {
@@ -42,34 +42,34 @@ func tasks(r store.Route, prefix string, n int) []store.Item {
 	return items
 }
 
-// delayed is an item that waits first.
+// delayed returns an item with a delay.
 func delayed(r store.Route, id string, d time.Duration) store.Item {
 	it := task(r, id)
 	it.Delay = d
 	return it
 }
 
-// claimed is an item whose ID is the caller's, kept for a while after it settled.
+// claimed returns an item with a claimed ID, which is kept for a while after it settled.
 func claimed(r store.Route, id string, keep time.Duration) store.Item {
 	it := task(r, id)
 	it.Task.Claimed, it.Task.Keep = true, keep
 	return it
 }
 
-// hook is the item of a hook.
+// hook returns the item of a hook.
 func hook(r store.Route) *store.Item {
 	it := task(r, r.Kind)
 	return &it
 }
 
-// run is a started run as its starter sees it.
+// run is a started run.
 type run struct {
 	s         *scene
 	id        store.RunID
 	partition int
 }
 
-// params fills what p leaves out: an own token, the set, and limits that no test meets.
+// params fills in fields that p leaves out: a token, the set, and limits that no test reaches.
 func (s *scene) params(p store.StartParams) store.StartParams {
 	if p.Token == "" {
 		p.Token = s.name("token")
@@ -93,7 +93,7 @@ func (s *scene) params(p store.StartParams) store.StartParams {
 	return p
 }
 
-// start begins a run. What p leaves out is filled in.
+// start begins a run. Fields that p leaves out are filled in.
 func (s *scene) start(p store.StartParams) *run {
 	s.tb.Helper()
 	reply, err := s.store.StartRun(s.ctx, s.params(p))
@@ -103,7 +103,7 @@ func (s *scene) start(p store.StartParams) *run {
 	return &run{s, reply.Run, s.partition(p.Job)}
 }
 
-// open begins an open run that nothing holds up.
+// open begins an open run without hooks.
 func (s *scene) open(job string) *run {
 	s.tb.Helper()
 	return s.start(store.StartParams{Job: job, Open: true})
@@ -120,7 +120,7 @@ func (r *run) record() store.RunRecord {
 	return rec
 }
 
-// counts requires the run to count exactly so. Total is summed up here.
+// counts requires these exact counts of the run. Total is computed here.
 func (r *run) counts(want store.Counts, step string) {
 	r.s.tb.Helper()
 	want.Total = want.Remaining() + want.Done()

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// place is where a task of the model is.
+// place says where a task of the model is.
 type place string
 
 const (
@@ -19,7 +19,7 @@ const (
 	ended    place = "ended"
 )
 
-// modelTask is a task as the model knows it.
+// modelTask is a task of the model.
 type modelTask struct {
 	item      store.Item
 	place     place
@@ -35,11 +35,10 @@ type modelTask struct {
 // is reports whether the task is one of the run's counted tasks in the place.
 func (t *modelTask) is(p place) bool { return t.place == p && t.item.Route.Counted() }
 
-// end takes the task out of the run's remaining ones.
+// end takes the task out of the remaining tasks of the run.
 func (t *modelTask) end(verdict string) { t.place, t.verdict = ended, verdict }
 
-// modelRun is a run as the model knows it: a list of tasks. Counts are counted,
-// never kept.
+// modelRun is a run of the model: a list of tasks. Counts are computed, never stored.
 type modelRun struct {
 	id        store.RunID
 	status    store.Status
@@ -149,7 +148,7 @@ func (r *modelRun) deliverable(t *modelTask) bool {
 	return r.status == store.StatusRunning
 }
 
-// refusal is the error of enqueuing into the run now.
+// refusal returns the error of an enqueue into the run now.
 func (r *modelRun) refusal() error {
 	switch r.status {
 	case store.StatusStarting, store.StatusRunning:
@@ -160,7 +159,7 @@ func (r *modelRun) refusal() error {
 	return store.ErrRunFinished
 }
 
-// stop ends what waits. While finishing it gives up the hook.
+// stop ends waiting tasks. If the run is finishing, it drops the hook.
 func (r *modelRun) stop(graceful bool) {
 	switch r.status {
 	case store.StatusStopping:
@@ -213,7 +212,7 @@ func (r *modelRun) finish() {
 	}
 }
 
-// die is what becomes of a task whose session died.
+// die changes a task whose session died.
 func (r *modelRun) die(t *modelTask) {
 	t.staged = nil
 	if t.recovered {
@@ -226,8 +225,8 @@ func (r *modelRun) die(t *modelTask) {
 	}
 }
 
-// apply is what a settled outcome does; write applies what its task wrote. The verdicts of hooks
-// are apart.
+// apply applies an outcome of a task; write applies the task's writes. applyHook handles the
+// verdicts of hooks.
 func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write func(store.Write) store.WriteResult) {
 	staged := t.staged
 	t.staged, t.recovered = nil, false
@@ -282,7 +281,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 	r.settle()
 }
 
-// applyHook is what the verdict of a hook does to its run.
+// applyHook applies the verdict of a hook to its run.
 func (r *modelRun) applyHook(verdict store.Verdict, o store.Outcome) {
 	switch verdict {
 	case store.VerdictBegin:
@@ -314,7 +313,7 @@ func (r *modelRun) count(w store.Write) (result store.WriteResult) {
 	return result
 }
 
-// pass makes due what is due at the given time.
+// pass makes tasks due that are due at the given time.
 func (r *modelRun) pass(now time.Duration) {
 	for _, t := range r.tasks {
 		if t.place == awaiting && t.due <= now {
@@ -323,7 +322,7 @@ func (r *modelRun) pass(now time.Duration) {
 	}
 }
 
-// model is all that the store should know.
+// model is everything that the store should know.
 type model struct {
 	now      time.Duration
 	runs     map[store.RunID]*modelRun
@@ -350,15 +349,15 @@ func newModel() *model {
 	return m
 }
 
-// noteEnd notes when a run ended, if it has.
+// noteEnd records when a run ended, if it has.
 func (m *model) noteEnd(r *modelRun) {
 	if r.status.Final() && !r.over {
 		r.over, r.ended = true, m.now
 	}
 }
 
-// ordered are the runs in the order in which they were started, so that a
-// sequence is the same each time it is played.
+// ordered returns the runs in the order in which they were started, so that a sequence is the same
+// each time.
 func (m *model) ordered() []*modelRun {
 	return slices.SortedFunc(maps.Values(m.runs), func(a, b *modelRun) int {
 		return int(a.id.Number - b.id.Number)

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// machine plays operations, drawn at random, against the store and the model. Each exported
-// method but Check is one operation; what it draws that cannot be played is skipped.
+// machine plays random operations against the store and the model. Each exported method except
+// Check is one operation. If an operation is not possible, it is skipped.
 type machine struct {
 	s        *scene
 	m        *model
@@ -29,7 +29,7 @@ type machine struct {
 	written  []modelWrite     // of configurations
 }
 
-// modelWorker is a session and the deliveries that the model says it holds.
+// modelWorker is a session, with the deliveries that it holds in the model.
 type modelWorker struct {
 	*worker
 	brief   bool // its lease runs out unless it is heard from
@@ -40,7 +40,7 @@ type modelWorker struct {
 	reply   store.SettleReply
 }
 
-// holding is a delivery and what the model knows of it.
+// holding is a delivery, with what the model knows about it.
 type holding struct {
 	store.Delivery
 	run  *modelRun
@@ -155,7 +155,7 @@ func (m *machine) soonOr(t *rapid.T, label string, other time.Duration) time.Dur
 	return other
 }
 
-// hold records a delivery. It must be one that the model allows.
+// hold records a delivery. The model must allow it.
 func (m *machine) hold(w *modelWorker, d store.Delivery) {
 	m.s.tb.Helper()
 	s := m.s
@@ -202,7 +202,7 @@ func (w *modelWorker) mayTakeRecovered() bool {
 	return true
 }
 
-// die is what becomes of everything that the session held.
+// die gives back everything that the session held.
 func (m *machine) die(slot int, mortal bool) {
 	w := m.workers[slot]
 	for _, l := range w.order {

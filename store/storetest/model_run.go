@@ -10,16 +10,16 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// ModelOptions bound the sequences of [RunModel]. The zero value is usable.
+// ModelOptions configure [RunModel]. The zero value means all defaults.
 type ModelOptions struct {
-	// Sequences is how many are played. Defaults to 100.
+	// Sequences is how many sequences are played. Defaults to 100.
 	Sequences int
 
 	// Steps is how many operations a sequence has, on average. Defaults to 100.
 	Steps int
 
-	// Virtual says that [Harness.Advance] costs no time, so that delays and
-	// leases that run out join the sequences. A [Harness.Bubble] implies it.
+	// Virtual says that [Harness.Advance] costs no time. Then the sequences include delays and leases
+	// that end. [Harness.Bubble] implies it.
 	Virtual bool
 }
 
@@ -27,8 +27,8 @@ type ModelOptions struct {
 // settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs,
 // pausing, firing them when they are due, heartbeats, pauses and read-only mode, configurations,
 // values, semaphores, limits, repairs, the end of retention), each against a fresh store and a
-// small model of the contract, and compares the two after each step. A sequence that shows a
-// difference is shrunk and reported as the operations that it drew.
+// small model of the contract, and compares the two after each step. If a sequence shows a
+// difference, it is shrunk, and its operations are reported.
 func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	if h.New == nil {
 		t.Fatal("storetest: Harness.New is nil")
@@ -56,7 +56,7 @@ func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	})
 }
 
-// modelSentence leads every difference.
+// modelSentence is the first part of every reported difference.
 const modelSentence = "The store does what the model of its contract says, after every operation."
 
 // weighted are the operations of the machine, and those that tasks go through several times more,

@@ -22,7 +22,7 @@ func (m *machine) Fetch(t *rapid.T) {
 	m.lease(w, p)
 }
 
-// lease fetches, twice, and records what came.
+// lease fetches twice, and records the deliveries.
 func (m *machine) lease(w *modelWorker, p store.FetchParams) store.FetchReply {
 	if !slices.EqualFunc(m.perRun, p.PerRun, func(a, b store.RunLimit) bool { return reflect.DeepEqual(a, b) }) {
 		w.reconsider()
@@ -55,7 +55,7 @@ func asked(p store.FetchParams, r store.Route) bool {
 	return slices.ContainsFunc(p.Queues, func(q store.FetchQueue) bool { return slices.Contains(q.Routes, r) })
 }
 
-// Stage parks children under a task that is held.
+// Stage stages children of a held task.
 func (m *machine) Stage(t *rapid.T) {
 	w := m.holder(t)
 	h := w.holds[rapid.SampledFrom(w.order).Draw(t, "lease")]
@@ -86,7 +86,7 @@ func (m *machine) Stage(t *rapid.T) {
 	h.task.staged = append(h.task.staged, chunk...)
 }
 
-// Settle reports outcomes of some of what a worker holds, and perhaps a late one.
+// Settle reports outcomes of some tasks of a worker, and perhaps a late one.
 func (m *machine) Settle(t *rapid.T) {
 	w := m.holder(t)
 	var outcomes []store.Outcome
@@ -101,8 +101,8 @@ func (m *machine) Settle(t *rapid.T) {
 	m.settle(w, outcomes)
 }
 
-// settle reports outcomes and does in the model, in order, what they did in the
-// store. Delays of zero are over at the next promotion, which is made here.
+// settle reports outcomes, and applies them to the model in the same order. Delays of zero end at
+// the next promotion, which is made here.
 func (m *machine) settle(w *modelWorker, outcomes []store.Outcome) {
 	reply, err := w.try(outcomes...)
 	m.s.NoError(err)
@@ -141,7 +141,7 @@ func (m *machine) RepeatSettle(t *rapid.T) {
 	m.s.Equal(w.reply, again)
 }
 
-// Zombie has a session that ended settle, stage, fetch and send a heartbeat.
+// Zombie lets an ended session settle, stage, fetch and send a heartbeat.
 func (m *machine) Zombie(t *rapid.T) {
 	if len(m.zombies) == 0 {
 		t.Skip("nobody died")
@@ -159,7 +159,7 @@ func (m *machine) Zombie(t *rapid.T) {
 	}
 }
 
-// Drain runs everything that may be delivered, and requires that all of it comes.
+// Drain runs everything that may be delivered, and requires that all tasks come.
 func (m *machine) Drain(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
 		t.Skip("not now") // or no run would grow old

@@ -12,7 +12,7 @@ func success(d store.Delivery, children ...store.Item) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictSuccess, Task: d.Task, Children: children}
 }
 
-// counting is the outcome with counters.
+// counting returns the outcome with counters.
 func counting(o store.Outcome, counters map[string]int64) store.Outcome {
 	o.Counters = counters
 	return o
@@ -25,7 +25,7 @@ func retried(d store.Delivery, delay time.Duration) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictRetry, Task: t, Delay: delay, Error: "try again"}
 }
 
-// snoozed settles an attempt that is to be made later, free of charge.
+// snoozed settles a task that snoozes.
 func snoozed(d store.Delivery, delay time.Duration) store.Outcome {
 	t := d.Task
 	t.Snoozes++
@@ -43,12 +43,12 @@ func failed(d store.Delivery) store.Outcome {
 	}
 }
 
-// plain settles a delivery with a verdict that needs nothing more.
+// plain settles a delivery with a verdict that needs no other fields.
 func plain(d store.Delivery, v store.Verdict) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: v, Task: d.Task}
 }
 
-// hookDone settles the post-job hook; text is why it gave up, if it did.
+// hookDone settles the post-job hook. text is its error if it failed for good.
 func hookDone(d store.Delivery, text string) store.Outcome {
 	return store.Outcome{Lease: d.Lease, Verdict: store.VerdictHookDone, Task: d.Task, Error: text}
 }
@@ -64,7 +64,7 @@ func wellDone(d store.Delivery) store.Outcome {
 	return success(d)
 }
 
-// ids are the IDs of the tasks delivered, sorted.
+// ids returns the IDs of the delivered tasks, sorted.
 func ids(ds []store.Delivery) []string {
 	list := make([]string, len(ds))
 	for i, d := range ds {
@@ -74,7 +74,7 @@ func ids(ds []store.Delivery) []string {
 	return list
 }
 
-// named are the IDs of the items, sorted.
+// named returns the IDs of the items, sorted.
 func named(items ...store.Item) []string {
 	list := make([]string, len(items))
 	for i, it := range items {

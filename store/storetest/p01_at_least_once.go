@@ -200,7 +200,7 @@ var atLeastOnce = []testCase{
 	}},
 }
 
-// leases are the leases of the deliveries, in their order.
+// leases returns the leases of the deliveries, in their order.
 func leases(ds []store.Delivery) []store.Lease {
 	list := make([]store.Lease, len(ds))
 	for i, d := range ds {

@@ -61,7 +61,7 @@ var exactCounts = []testCase{
 	}},
 }
 
-// countsOfALife looks at the counts after every single step.
+// countsOfALife checks the counts after each step.
 func countsOfALife(s *scene) {
 	r := s.open("import")
 	p, w := r.producer(), r.worker()
@@ -120,8 +120,8 @@ func countsOfALife(s *scene) {
 	r.status(store.StatusStopped)
 }
 
-// countsUnderLoad reads the run without pause while producers add to it and
-// workers end its tasks in every way, some dying, and requires each read to balance.
+// countsUnderLoad reads the run all the time while producers add tasks, and workers end them in
+// every way, and some workers die. Each read must balance.
 func countsUnderLoad(s *scene) {
 	const producers, workers, each = 4, 6, 60
 	r := s.open("import")
@@ -186,15 +186,14 @@ func produce(p *producer, r *run, who, n int) error {
 	return nil
 }
 
-// rounds bounds the loops that wait for a run to end, so that a store which
-// never ends it fails the test instead of holding it up.
+// rounds limits the loops that wait for the end of a run, so that a store that never ends it fails
+// the test.
 const rounds = 200_000
 
 var errEndless = errors.New("the run does not end")
 
-// work ends tasks in every way until the run is final. Every call is made
-// twice, as after a lost reply. It adds up the children in added, and calls idle
-// when nothing waits.
+// work ends tasks in every way until the run is final. It makes every call twice, as after a lost
+// reply. It counts the children in added, and calls idle when nothing waits.
 func work(w *worker, r *run, added *atomic.Int64, idle func() error) error {
 	for round := range rounds {
 		if _, err := w.s.store.Promote(w.s.ctx, r.partition); err != nil {
@@ -233,7 +232,7 @@ func work(w *worker, r *run, added *atomic.Int64, idle func() error) error {
 	return errEndless
 }
 
-// anyWay picks an outcome; a task is retried, snoozed or released a few times at most. Scans count
+// anyWay picks an outcome. A task is retried, snoozed or released at most a few times. Scans count
 // themselves in every attempt.
 func anyWay(d store.Delivery, n int) store.Outcome {
 	o := verdictAnyWay(d, n)
@@ -259,7 +258,7 @@ func verdictAnyWay(d store.Delivery, n int) store.Outcome {
 	return success(d)
 }
 
-// watchBalance reads the run until nobody works on it.
+// watchBalance reads the run until all work has ended.
 func watchBalance(r *run, working, reads *atomic.Int64) error {
 	for {
 		over := working.Load() == 0 // the last read comes after all work

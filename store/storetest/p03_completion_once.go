@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// idleEnds are the ways in which an open run that is left idle ends.
+// idleEnds has the ways in which an idle open run ends.
 var idleEnds = map[string]store.StartParams{
 	"sealed":  {SealAfter: time.Hour},
 	"stopped": {StopAfter: time.Hour},
@@ -316,7 +316,7 @@ var completionOnce = []testCase{
 	}},
 }
 
-// lastSettlements has 64 sessions settle the last 64 tasks of a run at once.
+// lastSettlements lets 64 sessions settle the last 64 tasks of a run at once.
 func lastSettlements(s *scene) {
 	const n = 64
 	r := s.start(store.StartParams{Job: "import", PostJob: hook(postJob)})

@@ -130,7 +130,7 @@ var fanOut = []testCase{
 	}},
 }
 
-// withStaged says what the delivery has staged.
+// withStaged adds to an outcome what the delivery has staged.
 func withStaged(o store.Outcome, all ...store.Staged) store.Outcome {
 	o.Staged = all
 	return o
@@ -138,8 +138,8 @@ func withStaged(o store.Outcome, all ...store.Staged) store.Outcome {
 
 func staged(r store.Route, n int) store.Staged { return store.Staged{Route: r, Count: n} }
 
-// stagedFanOut stages more than a batch under two routes, with delayed children
-// and claimed IDs among them, and sees all of them come once, and none too early.
+// stagedFanOut stages more than a batch under two routes, also with delays and claimed IDs. All
+// children must come once, and none too early.
 func stagedFanOut(s *scene) {
 	r := s.start(store.StartParams{Job: "import"})
 	w, other := r.worker(), r.worker()

@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// lostChildren are lives in which steps of a fan-out do not fit each other: since the store lost
+// lostChildren has cases in which steps of a fan-out do not fit together, because the store lost
 // one, or a lease.
 var lostChildren = []testCase{
 	{"a lease that was lost takes no staged children of another", func(s *scene) {

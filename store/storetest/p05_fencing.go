@@ -21,7 +21,7 @@ var fencing = []testCase{
 		p.add(r, tasks(scan, "t", 2)...)
 		ds := zombie.take(2)
 		zombie.close()
-		zombie.close() // closing one that is gone changes nothing
+		zombie.close() // if it is gone, closing changes nothing
 		refuses(s, r, zombie, ds)
 	}},
 	{"a fetch tells of an answer that the store lost", func(s *scene) {
@@ -146,8 +146,8 @@ var fencing = []testCase{
 	}},
 }
 
-// requireKnown has a worker tell of answers that the store gave, and of later ones that it did not
-// give: it went back to an earlier moment, as a server does that loses what it acknowledged.
+// requireKnown sends numbers of answered calls that the store knows, and later ones that it does
+// not know, as after a server lost acknowledged writes.
 func requireKnown(s *scene, call func(w *worker, a store.Answered) error) {
 	s.tb.Helper()
 	r := s.open("import")
@@ -169,8 +169,8 @@ func requireKnown(s *scene, call func(w *worker, a store.Answered) error) {
 	}
 }
 
-// refuses requires that the session can neither settle nor stage nor fetch nor
-// be heard from, and that its attempts leave no trace in the run.
+// refuses requires that the session can no longer settle, stage, fetch or send a heartbeat, and
+// that these calls do not change the run.
 func refuses(s *scene, r *run, w *worker, ds []store.Delivery) {
 	s.tb.Helper()
 	before := r.record().Counts

@@ -219,8 +219,8 @@ var stopping = []testCase{
 	{"a stop in the middle of everything leaves exact counts", stopUnderLoad},
 }
 
-// stopOfMany stops a run with as many waiting tasks as the harness likes: one
-// call ends them all, nothing starts afterwards, and what they left is removed.
+// stopOfMany stops a run with the harness's number of waiting tasks. One call must end all of them,
+// nothing may start afterwards, and their data must be removed.
 func stopOfMany(s *scene) {
 	partition := s.partition("import")
 	p, w := s.producer(partition), s.worker(partition, steady)
@@ -261,7 +261,7 @@ func stopUnderLoad(s *scene) {
 					return err
 				}
 				if reply.Entries[0].Err != nil {
-					return nil // refused, as it must be in the end
+					return nil // refused, as it must be at the end
 				}
 			}
 			return errEndless
@@ -282,7 +282,7 @@ func stopUnderLoad(s *scene) {
 	ws[0].none("the run is stopped")
 }
 
-// churn settles what it gets with a child each until the run is final.
+// churn settles each task with a child, until the run is final.
 func churn(w *worker, r *run, done chan<- struct{}) error {
 	for range rounds {
 		ds, err := w.tryFetch(3)

@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// postpone says that the job cannot be fired.
+// postpone calls PostponeJob for the job.
 func (p *periodic) postpone(problem string) {
 	p.s.tb.Helper()
 	p.s.NoError(p.s.store.PostponeJob(p.s.ctx, store.PostponeParams{Job: p.job, Problem: problem}))
@@ -22,7 +22,7 @@ func (p *periodic) troubled(problem, why string) {
 	p.s.Equal(problem == "", rec.ProblemSince.IsZero(), why)
 }
 
-// postponed are jobs that are due and cannot be fired.
+// postponed has the cases of jobs that are due and cannot be fired.
 var postponed = []testCase{
 	{"a job that cannot be fired is told of less and less often, and says why", func(s *scene) {
 		p := s.periodic("nightly")

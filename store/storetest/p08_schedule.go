@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// periodic is a periodic job as a process that fires it sees it.
+// periodic is a periodic job in the view of a process that fires it.
 type periodic struct {
 	s         *scene
 	job       string
@@ -39,7 +39,7 @@ func (p *periodic) record() store.JobRecord {
 	return rec
 }
 
-// now is the store's clock.
+// now returns the store's time.
 func (p *periodic) now() time.Time {
 	p.s.tb.Helper()
 	reply, err := p.s.store.Promote(p.s.ctx, p.partition)
@@ -47,7 +47,7 @@ func (p *periodic) now() time.Time {
 	return reply.Now
 }
 
-// due is what fires the job as its record says, to be due again after so long.
+// due returns the parameters to fire the job by its record; it is due again after this time.
 func (p *periodic) due(again time.Duration) store.FireParams {
 	p.s.tb.Helper()
 	rec := p.record()
@@ -56,8 +56,8 @@ func (p *periodic) due(again time.Duration) store.FireParams {
 	return store.FireParams{Start: start, Due: rec.Due, Changes: rec.Changes, Next: p.now().Add(again)}
 }
 
-// fires fires, and requires the verdict. Where the next due time passes before the store hears of
-// it, as the machine is slow, it names a later one.
+// fires fires the job, and requires the verdict. On a slow machine, the next due time may pass
+// before the store gets it. Then it tries a later one.
 func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string) store.FireReply {
 	p.s.tb.Helper()
 	reply, err := p.s.store.FireRun(p.s.ctx, f)
@@ -77,7 +77,7 @@ func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string)
 	return reply
 }
 
-// started fires, and returns the run that began.
+// started fires the job, and returns the run that began.
 func (p *periodic) started(f store.FireParams, why string) *run {
 	p.s.tb.Helper()
 	return &run{p.s, p.fires(f, store.FireStarted, why).Run, p.partition}
@@ -100,7 +100,7 @@ func (p *periodic) runs(want int, why string) {
 	p.s.Len(numbers, want, why)
 }
 
-// told waits until Promote tells of the job.
+// told waits until Promote returns the job.
 func (p *periodic) told(why string) {
 	p.s.tb.Helper()
 	for range patience {
@@ -114,7 +114,7 @@ func (p *periodic) told(why string) {
 	p.s.Fail("Promote never tells of the job", why)
 }
 
-// silent requires that Promote does not tell of the job.
+// silent requires that Promote does not return the job.
 func (p *periodic) silent(why string) {
 	p.s.tb.Helper()
 	reply, err := p.s.store.Promote(p.s.ctx, p.partition)

@@ -2,7 +2,7 @@ package storetest
 
 import "github.com/rollcall-go/rollcall/store"
 
-// semaphoreLines tries the line of those who wait for a semaphore, and exclusive claims.
+// semaphoreLines tests the line of waiters of a semaphore, and exclusive claims.
 var semaphoreLines = []testCase{
 	{"who waits is served in order, and who does not wait lets them", func(s *scene) {
 		holder := s.claim("gate", 1, steady)

@@ -13,7 +13,7 @@ import (
 
 var semaphores = slices.Concat(semaphoreLeases, semaphoreLines)
 
-// semaphoreLeases tries leases as such; semaphoreLines, who may have one.
+// semaphoreLeases tests leases; semaphoreLines tests who may have one.
 var semaphoreLeases = []testCase{
 	{"a lease is held until its holder releases it", func(s *scene) {
 		mine := s.claim("gate", 1, steady)
@@ -307,7 +307,7 @@ var semaphoreLeases = []testCase{
 	}},
 }
 
-// claim makes a claim with a token of its own that does not wait.
+// claim makes a claim with a new token that does not wait.
 func (s *scene) claim(key string, slots int, ttl time.Duration) store.SemaphoreClaim {
 	token := s.name("token")
 	return store.SemaphoreClaim{Key: key, Token: token, Holder: "holder of " + token, Max: slots, TTL: ttl}
@@ -324,7 +324,7 @@ func (s *scene) granted(c store.SemaphoreClaim) store.SemaphoreHolder {
 	return r.Lease
 }
 
-// refused requires that the claim gets none now.
+// refused requires that the claim gets no lease now.
 func (s *scene) refused(c store.SemaphoreClaim) store.SemaphoreReply {
 	s.tb.Helper()
 	r, err := s.store.AcquireSemaphore(s.ctx, c)
@@ -346,7 +346,7 @@ func (s *scene) eventually(c store.SemaphoreClaim) (lease store.SemaphoreHolder)
 	return lease
 }
 
-// pass lets the store's clock pass a time.
+// pass waits until the store's clock has passed a time.
 func (s *scene) pass(at time.Time) {
 	s.tb.Helper()
 	s.until(s.partition("clock"), "its time has passed", func() bool { return !s.semaphore("clock").Now.Before(at) })
@@ -357,7 +357,7 @@ func (s *scene) release(c store.SemaphoreClaim) {
 	s.NoError(s.store.ReleaseSemaphore(s.ctx, c.Key, c.Token))
 }
 
-// lost requires that the token of the claim proves nothing.
+// lost requires that the token of the claim is no longer valid.
 func (s *scene) lost(c store.SemaphoreClaim) {
 	s.tb.Helper()
 	_, err := s.store.RefreshSemaphore(s.ctx, c.Key, c.Token, steady)
@@ -372,13 +372,13 @@ func (s *scene) semaphore(key string) store.SemaphoreRecord {
 	return rec
 }
 
-// hold is a lease and for how long it was certainly held, by the store's clock.
+// hold is a lease, with the time for which it was certainly held, by the store's clock.
 type hold struct {
 	fence    int64
 	from, to time.Time
 }
 
-// overlap requires that at no instant more leases than slots were held, and that later ones
+// overlap requires that there were never more leases than slots at a time, and that later leases
 // have higher numbers.
 func (s *scene) overlap(holds []hold, slots int) {
 	s.tb.Helper()

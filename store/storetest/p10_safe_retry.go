@@ -94,8 +94,8 @@ var safeRetry = []testCase{
 	}},
 }
 
-// diary plays the whole life of some jobs and writes down what it sees, leaving
-// out what differs between two lives: times, run numbers and leases.
+// diary plays the whole life of some jobs and records the replies, without data that differs
+// between two plays: times, run numbers and leases.
 func diary(s *scene) (lines []string) {
 	note := func(step string, r *run) {
 		rec := r.record()

@@ -256,8 +256,8 @@ var bounded = []testCase{
 	}},
 }
 
-// gone waits until the summary of a finished run has expired, and requires that
-// the run, and its single-pass job, are unknown then.
+// gone waits until the summary of a finished run has expired. Then the run and its single-pass job
+// must be unknown.
 func gone(s *scene, r *run) {
 	s.tb.Helper()
 	s.until(r.partition, "the summary has expired", func() bool {

@@ -9,14 +9,14 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// refusal is a call with one thing wrong, and the field that the answer names.
+// refusal is a call with one wrong field, and the name of this field in the answer.
 type refusal struct {
 	field string
 	call  func(s *scene) error
 }
 
-// spoilt makes refusals of a method: each has the parameters of a call that is accepted, but for
-// one field.
+// spoilt makes refusals of a method. Each has the parameters of an accepted call with one field
+// changed.
 type spoilt[P any] struct {
 	valid func() P
 	call  func(s *scene, p P) error
@@ -30,7 +30,7 @@ func (m spoilt[P]) by(field string, spoil func(p *P)) refusal {
 	}}
 }
 
-// argument is a refusal of a method for an argument of its own.
+// argument is a refusal of a method because of one argument.
 func argument(field string, call func(s *scene) error) refusal { return refusal{field, call} }
 
 var (
@@ -189,7 +189,7 @@ func refusedStarts() []refusal {
 	return all
 }
 
-// refusedItems has everything that can be wrong with a task, wherever it is added.
+// refusedItems has all problems of a task, for every way to add it.
 func refusedItems() (all []refusal) {
 	for _, bad := range []struct {
 		field string

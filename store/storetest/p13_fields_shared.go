@@ -188,7 +188,7 @@ func refusedConfigurations() []refusal {
 	}
 }
 
-// refusedPartitions has what is of no partition, or of another one.
+// refusedPartitions has calls for partitions that do not exist, or for another partition.
 func refusedPartitions() (all []refusal) {
 	for _, outside := range []func(s *scene) int{func(*scene) int { return -1 }, func(s *scene) int { return s.store.Partitions() }} {
 		of := func(field string, call func(s *scene, partition int) error) {

@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// uniform has what stores were found to answer differently.
+// uniform has calls that stores once answered differently.
 var uniform = []testCase{
 	{"a hook that failed before it passed leaves no error on a run that succeeded", func(s *scene) {
 		for name, p := range map[string]store.StartParams{
@@ -149,14 +149,14 @@ var uniform = []testCase{
 	}},
 }
 
-// finish ends a run that a case is done with.
+// finish ends a run that a case no longer needs.
 func (r *run) finish(w *worker) {
 	r.s.tb.Helper()
 	w.drain(wellDone)
 	r.s.True(r.record().Status.Final())
 }
 
-// jobBeside is the name of another job in the same partition.
+// jobBeside returns the name of another job in the same partition.
 func (s *scene) jobBeside(job string) string {
 	for {
 		if other := s.name("beside"); s.partition(other) == s.partition(job) {
@@ -165,8 +165,7 @@ func (s *scene) jobBeside(job string) string {
 	}
 }
 
-// withoutTimes gives deliveries the informative time of another, which stores keep to their own
-// precision.
+// withoutTimes replaces times in deliveries, because stores keep them with their own precision.
 func withoutTimes(ds []store.Delivery, like store.Delivery) []store.Delivery {
 	for i := range ds {
 		ds[i].Task.Enqueued = like.Task.Enqueued

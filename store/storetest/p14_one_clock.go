@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// skew is how wrong the clocks of the workers and producers of these cases are.
+// skew is the error of the clocks of workers and producers in these cases.
 const skew = 5 * 365 * 24 * time.Hour
 
 var oneClock = []testCase{

@@ -136,7 +136,7 @@ var poison = []testCase{
 	}},
 }
 
-// withoutRecovered fetches up to n tasks while the session may be given no recovered task.
+// withoutRecovered fetches up to n tasks, but no recovered task.
 func (w *worker) withoutRecovered(n int) []store.Delivery {
 	w.s.tb.Helper()
 	w.fetches++

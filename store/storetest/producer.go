@@ -61,7 +61,7 @@ func (p *producer) add(r *run, items ...store.Item) {
 	}
 }
 
-// offer enqueues one batch and returns what became of each item.
+// offer enqueues one batch and returns the result of each item.
 func (p *producer) offer(r *run, items ...store.Item) []store.EnqueueResult {
 	p.s.tb.Helper()
 	entries := make([]store.Entry, len(items))

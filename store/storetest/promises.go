@@ -2,8 +2,7 @@ package storetest
 
 import "slices"
 
-// promises lists the sentences of the design with the cases that hold a store to
-// them.
+// promises lists the sentences of the design, with the cases that test them.
 func promises() []promise {
 	return []promise{
 		{
@@ -85,17 +84,17 @@ func promises() []promise {
 	}
 }
 
-// contract lists what the contract says beyond the promises.
+// contract lists sentences of the contract that are not promises, with their cases.
 func contract() []promise {
 	return []promise{
 		{
 			"Contract_Jobs",
-			"Contract, Jobs: definitions are declared absolutely, and what is stored can be listed, read and deleted.",
+			"Contract, Jobs: declaring a definition again changes nothing, and jobs can be listed, read and deleted.",
 			jobsContract,
 		},
 		{
 			"Contract_Runs",
-			"Contract, Runs: a run can be read, paused and inspected, and its sets agree with its counters.",
+			"Contract, Runs: a run can be read, paused and inspected, and its counters are those of its tasks.",
 			runsContract,
 		},
 		{
@@ -105,7 +104,7 @@ func contract() []promise {
 		},
 		{
 			"Contract_Tasks",
-			"Contract, Producers: tasks keep what they carry, and a claimed ID is unique in its run until it settles, and for Keep after that.",
+			"Contract, Producers: tasks keep their fields, and a claimed ID is unique in its run until the task settles, and for Keep after that.",
 			tasksContract,
 		},
 		{
@@ -115,27 +114,27 @@ func contract() []promise {
 		},
 		{
 			"Contract_Workers",
-			"Contract, Sessions: what sessions hold and queues keep waiting can be seen.",
+			"Contract, Sessions: the tasks that sessions hold and that wait in queues can be read.",
 			workersContract,
 		},
 		{
 			"Contract_Signals",
-			"Contract, Signals: a subscriber hears that it listens, that work arrived, and that a run moved.",
+			"Contract, Signals: a subscriber gets signals: that it is connected, that there is work, and that a run changed.",
 			slices.Concat(signalsContract, wakeupsContract),
 		},
 		{
 			"Contract_Counters",
-			"Contract, Sessions: what a task counts is added to its run with its success, exactly once, and never otherwise.",
+			"Contract, Sessions: counters of a task are added to its run with its success, exactly once, and never without it.",
 			countersContract,
 		},
 		{
 			"Contract_Bounds",
-			"Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and nothing is held up by what they keep back.",
+			"Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and other tasks do not wait for these.",
 			boundsContract,
 		},
 		{
 			"Contract_Limits",
-			"Contract, Limits: of a limit no more is drawn than there is, each gets its share, and what is in use stays in use.",
+			"Contract, Limits: no more is drawn of a limit than it has, each holder gets its share, and permits in use stay in use.",
 			limitsContract,
 		},
 		{
@@ -146,33 +145,33 @@ func contract() []promise {
 		},
 		{
 			"Contract_Writes",
-			"Contract, Sessions: what a task writes to lists and maps is there with its success, exactly once, and never otherwise.",
+			"Contract, Sessions: writes of a task to lists and maps appear with its success, exactly once, and never without it.",
 			writesContract,
 		},
 		{
 			"Contract_Values",
-			"Contract, Values: runs, jobs and the namespace keep values of a kind; each write counts once, and values go with what they belong to.",
+			"Contract, Values: runs, jobs and the namespace have typed values; each write is applied once, and values are removed with their owner.",
 			valuesContract,
 		},
 		{
 			"Contract_Configurations",
-			"Contract, Configurations: a document is changed from one version to the next, once, with its history; " +
-				"those of runs are told to workers and go with the runs.",
+			"Contract, Configurations: a change of a document makes the next version, once, and is kept in its history; " +
+				"workers get the documents of runs, which are removed with the runs.",
 			configurationsContract,
 		},
 		{
 			"Contract_Numbers",
-			"Contract, MaxNumber and ValidateTime: each number and time is kept exactly, or refused by its field.",
+			"Contract, MaxNumber and ValidateTime: each number and time is kept exactly, or refused with the name of its field.",
 			numbersContract,
 		},
 		{
 			"Contract_Pages",
-			"Contract, PageBytes: what may be many large items comes by pages of about a mebibyte, and none is left out.",
+			"Contract, PageBytes: many large items are read in pages of about a mebibyte, and none is left out.",
 			pagesContract,
 		},
 		{
 			"Contract_Repair",
-			"Contract, Repairer: a repair changes nothing that is healthy, whatever it is doing.",
+			"Contract, Repairer: a repair does not change healthy data, also while tasks run.",
 			repairContract,
 		},
 		{

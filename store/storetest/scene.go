@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	// steady is a lease that outlives every test.
+	// steady is a lease that is longer than every test.
 	steady = time.Hour
-	// brief is a lease that a test waits to run out. Nothing that a test does
-	// meanwhile depends on the session being alive for long.
+	// brief is a short lease: a test waits for its end. The rest of the test must not need the session
+	// for long.
 	brief = 200 * time.Millisecond
-	// tick is how far the clock moves between two looks: small beside a lease, so that
-	// a store that watches for stalls of its sweeps sees none.
+	// tick is how far the clock moves between two checks. It is short compared with a lease, so that a
+	// store does not see a gap between its sweeps.
 	tick = 50 * time.Millisecond
-	// patience bounds every wait, in ticks.
+	// patience is the longest wait, in ticks.
 	patience = 400
-	// never is a delay that no test lives to see the end of.
+	// never is a delay that is longer than every test.
 	never = 24 * time.Hour
 )
 
-// scene is what one case plays on: a fresh store, its clock, and assertions that
-// lead with the sentence that is being tried.
+// scene is the environment of one case: a new store, its clock, and assertions that begin with the
+// tested sentence.
 type scene struct {
 	*require.Assertions
 	tb    testing.TB
@@ -49,14 +49,14 @@ func newScene(tb testing.TB, h Harness, sentence string) *scene {
 	return &scene{Assertions: require.New(tb), tb: tb, ctx: tb.Context(), h: h, made: made, store: store.Checked(made)}
 }
 
-// over returns the same scene with another store in front: a decorator of the first.
+// over returns the same scene with another store, which wraps the first.
 func (s *scene) over(decorated store.Store) *scene {
 	other := *s
 	other.store = store.Checked(decorated)
 	return &other
 }
 
-// led is a testing.TB whose failures lead with a sentence.
+// led is a testing.TB. Its failures begin with a sentence.
 type led struct {
 	testing.TB
 	sentence string
@@ -79,8 +79,8 @@ func (s *scene) name(prefix string) string {
 	return fmt.Sprintf("%s-%d", prefix, s.names)
 }
 
-// together runs fn for 0 to n-1 at the same moment, as far as the scheduler
-// allows, and waits for all. fn must not end the test: it returns what went wrong.
+// together runs fn for 0 to n-1 at the same time, as far as the scheduler allows, and waits for
+// all. fn must not end the test: it returns its error.
 func (s *scene) together(n int, fn func(i int) error) {
 	s.tb.Helper()
 	errs := make([]error, n)
@@ -97,9 +97,9 @@ func (s *scene) together(n int, fn func(i int) error) {
 	s.NoError(errors.Join(errs...))
 }
 
-// until moves the clock tick by tick until done reports true. It keeps sweeping and promoting the
-// partition, as any process may at any time: a store that finds that nobody swept for a while
-// grants every lease an extension first, so one late sweep would prove nothing.
+// until moves the clock tick by tick until done returns true. Meanwhile it sweeps and promotes the
+// partition, as any process may. This is necessary: if no sweep came for a while, a store first
+// extends every lease, so one late sweep would prove nothing.
 func (s *scene) until(partition int, what string, done func() bool) {
 	s.tb.Helper()
 	for range patience {
@@ -113,7 +113,7 @@ func (s *scene) until(partition int, what string, done func() bool) {
 	s.Failf("waited in vain", "until %s", what)
 }
 
-// sweep sweeps until there is no more to do now.
+// sweep sweeps until no more work is left.
 func (s *scene) sweep(partition int) {
 	s.tb.Helper()
 	for range 10_000 {
@@ -126,7 +126,7 @@ func (s *scene) sweep(partition int) {
 	s.Fail("Sweep reports More for ever")
 }
 
-// promote promotes until nothing more is due now, and returns how many it moved.
+// promote promotes until no more tasks are due, and returns how many it moved.
 func (s *scene) promote(partition int) (promoted int) {
 	s.tb.Helper()
 	for range 10_000 {
@@ -141,7 +141,7 @@ func (s *scene) promote(partition int) (promoted int) {
 	return promoted
 }
 
-// leftovers lists what is stored, sorted; nothing if the harness cannot tell.
+// leftovers lists what is stored, sorted; nothing if the harness has no Leftovers.
 func (s *scene) leftovers() []string {
 	if s.h.Leftovers == nil {
 		return nil
@@ -149,7 +149,7 @@ func (s *scene) leftovers() []string {
 	return slices.Sorted(slices.Values(s.h.Leftovers(s.tb, s.made)))
 }
 
-// nothingBeyond requires that, in the end, only what was there before is stored.
+// nothingBeyond requires that at the end only the records from before are stored.
 func (s *scene) nothingBeyond(before []string, partition int) {
 	s.tb.Helper()
 	var extra []string
@@ -159,7 +159,7 @@ func (s *scene) nothingBeyond(before []string, partition int) {
 	})
 }
 
-// without returns what list holds beyond known, counting repetitions.
+// without returns the entries of list that are not in known, with repetitions.
 func without(list, known []string) (extra []string) {
 	count := make(map[string]int)
 	for _, k := range known {

@@ -122,7 +122,7 @@ func (m *machine) DisableJob(t *rapid.T) {
 // DeleteJob removes a job with all its runs, and is refused while one is active.
 func (m *machine) DeleteJob(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
-		t.Skip("not now") // or no run would grow old
+		t.Skip("not now") // otherwise no run would become old
 	}
 	name := rapid.SampledFrom(m.jobs).Draw(t, "job")
 	err := m.s.store.DeleteJob(m.s.ctx, name)

@@ -162,7 +162,7 @@ func (m *machine) Zombie(t *rapid.T) {
 // Drain runs everything that may be delivered, and requires that all tasks come.
 func (m *machine) Drain(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now") != 0 {
-		t.Skip("not now") // or no run would grow old
+		t.Skip("not now") // otherwise no run would become old
 	}
 	m.m.pauses.resumeAll(m.s)
 	m.drain(m.worker(t))

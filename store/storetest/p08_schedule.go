@@ -56,7 +56,7 @@ func (p *periodic) due(again time.Duration) store.FireParams {
 	return store.FireParams{Start: start, Due: rec.Due, Changes: rec.Changes, Next: p.now().Add(again)}
 }
 
-// fires fires the job, and requires the verdict. On a slow machine, the next due time may pass
+// fires makes the call, and requires the verdict. On a slow machine, the next due time may pass
 // before the store gets it. Then it tries a later one.
 func (p *periodic) fires(f store.FireParams, want store.FireVerdict, why string) store.FireReply {
 	p.s.tb.Helper()

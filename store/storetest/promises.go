@@ -134,7 +134,7 @@ func contract() []promise {
 		},
 		{
 			"Contract_Limits",
-			"Contract, Limits: no more is drawn of a limit than it has, each holder gets its share, and permits in use stay in use.",
+			"Contract, Limits: no more than a limit is drawn, each holder gets its share, and used permits stay in use.",
 			limitsContract,
 		},
 		{

@@ -39,14 +39,14 @@ func harness() storetest.Harness {
 			<-time.After(d)
 		},
 		Leftovers: func(_ testing.TB, s store.Store) []string { return s.(*filestore.Backend).Leftovers() },
-		Waiting:   2000,
+		Waiting:   1000,
 	}
 }
 
 func TestConformanceOfAFile(t *testing.T) { storetest.Run(t, harness()) }
 
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
-	storetest.RunModel(t, harness(), storetest.ModelOptions{Sequences: 300, Steps: 15})
+	storetest.RunModel(t, harness(), storetest.ModelOptions{Sequences: 150, Steps: 15})
 }
 
 func TestRandomCallsAreAnsweredAsInMemory(t *testing.T) {

@@ -49,17 +49,20 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		// The root task waits in the run itself until the pre-job hook has passed.
 		out.Lanes = append(out.Lanes, store.LaneRecord{Route: before.Root, Waiting: 1, Oldest: before.Created})
 	}
-	for _, name := range routes {
-		lane, err := s.inspectLane(ctx, k, run, name)
-		if err != nil {
-			return out, err
-		}
+	lanes := make([]storedLane, len(routes))
+	for i, name := range routes {
+		lanes[i] = storedLane{run, name}
+	}
+	err = s.inspectLanes(ctx, k, lanes, func(_ int, lane store.LaneRecord) {
 		if before.Status == store.StatusStarting && lane.Route == before.Root {
 			lane.Waiting, lane.Oldest = lane.Waiting+1, before.Created
 			out.Lanes[0] = lane // in addition to the root task
-			continue
+			return
 		}
 		out.Lanes = append(out.Lanes, lane)
+	})
+	if err != nil {
+		return out, err
 	}
 	err = s.leases(ctx, k, sessions, func(session string, lane store.Lane) {
 		if lane.Run.Number == id.Number {
@@ -74,33 +77,90 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 	return out, err
 }
 
-func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name string) (store.LaneRecord, error) {
-	route, _ := format.ParseRoute(name)
-	out := store.LaneRecord{Route: route}
-	lane := format.LaneName(run, name)
+// storedLane is a lane of a run, by the name of its route.
+type storedLane struct{ run, route string }
+
+// lanesAtOnce is how many lanes one call reads: of each it gets the first message, which may be
+// large.
+const lanesAtOnce = 32
+
+// inspectLanes reads lanes, and calls each with the record of each in their order.
+func (s *Store) inspectLanes(
+	ctx context.Context, k *format.Keyspace, lanes []storedLane, each func(i int, lane store.LaneRecord),
+) error {
+	n := 0
+	for chunk := range slices.Chunk(lanes, lanesAtOnce) {
+		records, err := s.readLanes(ctx, k, chunk)
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			each(n, records[i])
+			n++
+		}
+	}
+	return nil
+}
+
+// readLanes reads lanes in two round trips; in one where no staged children wait.
+func (s *Store) readLanes(ctx context.Context, k *format.Keyspace, lanes []storedLane) ([]store.LaneRecord, error) {
+	const commands = 6
 	b := s.client.B
-	replies := s.client.DoMulti(ctx,
-		b().Llen().Key(k.Waiting(lane)).Build(),
-		b().Llen().Key(k.Recovered(lane)).Build(),
-		b().Zcard().Key(k.Delayed(lane)).Build(),
-		b().Lrange().Key(k.Markers(lane)).Start(0).Stop(-1).Build(),
-		b().Zrange().Key(k.Delayed(lane)).Min("0").Max("0").Withscores().Build(),
-		b().Lindex().Key(k.Waiting(lane)).Index(0).Build(),
-	)
+	cmds := make(rueidis.Commands, 0, commands*len(lanes))
+	for _, l := range lanes {
+		lane := format.LaneName(l.run, l.route)
+		cmds = append(cmds,
+			b().Llen().Key(k.Waiting(lane)).Build(),
+			b().Llen().Key(k.Recovered(lane)).Build(),
+			b().Zcard().Key(k.Delayed(lane)).Build(),
+			b().Lrange().Key(k.Markers(lane)).Start(0).Stop(-1).Build(),
+			b().Zrange().Key(k.Delayed(lane)).Min("0").Max("0").Withscores().Build(),
+			b().Lindex().Key(k.Waiting(lane)).Index(0).Build(),
+		)
+	}
+	replies := s.client.DoMulti(ctx, cmds...)
+	records := make([]store.LaneRecord, len(lanes))
+	var staged rueidis.Commands
+	var owners []int // of the staged lists: indexes of their lanes
+	for i, l := range lanes {
+		markers, err := s.decodeLane(ctx, replies[commands*i:commands*(i+1)], &records[i])
+		if err != nil {
+			return nil, err
+		}
+		records[i].Route, _ = format.ParseRoute(l.route)
+		for _, m := range markers {
+			staged = append(staged, b().Llen().Key(k.Staged(l.run, m+"/"+l.route)).Build())
+			owners = append(owners, i)
+		}
+	}
+	for i, r := range s.client.DoMulti(ctx, staged...) {
+		n, err := r.AsInt64()
+		if err = script.Empty(s.server.Translate(ctx, "read staged children", err)); err != nil {
+			return nil, err
+		}
+		records[owners[i]].Staged += n
+	}
+	return records, nil
+}
+
+// decodeLane reads the replies about one lane, and returns the markers of its staged lists.
+func (s *Store) decodeLane(
+	ctx context.Context, replies []rueidis.RedisResult, out *store.LaneRecord,
+) (markers []string, err error) {
 	for i, into := range []*int64{&out.Waiting, &out.Recovered, &out.Delayed} {
 		n, err := replies[i].AsInt64()
 		if err = script.Empty(s.server.Translate(ctx, "read a lane", err)); err != nil {
-			return out, err
+			return nil, err
 		}
 		*into = n
 	}
-	markers, err := replies[3].AsStrSlice()
+	markers, err = replies[3].AsStrSlice()
 	if err = script.Empty(s.server.Translate(ctx, "read a lane", err)); err != nil {
-		return out, err
+		return nil, err
 	}
 	first, err := replies[4].AsZScores()
 	if err = script.Empty(s.server.Translate(ctx, "read a lane", err)); err != nil && !isNil(err) {
-		return out, err
+		return nil, err
 	}
 	if len(first) > 0 {
 		out.NextDue = time.UnixMilli(int64(first[0].Score))
@@ -110,18 +170,7 @@ func (s *Store) inspectLane(ctx context.Context, k *format.Keyspace, run, name s
 			out.Oldest = task.Enqueued
 		}
 	}
-	cmds := make(rueidis.Commands, 0, len(markers))
-	for _, m := range markers {
-		cmds = append(cmds, b().Llen().Key(k.Staged(run, m+"/"+name)).Build())
-	}
-	for _, r := range s.client.DoMulti(ctx, cmds...) {
-		n, err := r.AsInt64()
-		if err = script.Empty(s.server.Translate(ctx, "read staged children", err)); err != nil {
-			return out, err
-		}
-		out.Staged += n
-	}
-	return out, nil
+	return markers, nil
 }
 
 // QueueStats implements [store.Sessions]. If more than 1,000 runs have work under one route, it
@@ -146,56 +195,85 @@ func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRec
 	}
 	slices.Sort(routes)
 	var out []store.QueueRecord
-	for _, name := range slices.Compact(routes) {
-		route, ok := format.ParseRoute(name)
-		if !ok || !route.Counted() {
-			continue
-		}
-		q, err := s.queueStats(ctx, k, route)
+	for chunk := range slices.Chunk(slices.Compact(routes), ringsAtOnce) {
+		stats, err := s.queueStats(ctx, k, chunk)
 		if err != nil {
 			return nil, err
 		}
-		if q.Running = running[route]; q.Waiting+q.Running > 0 {
-			out = append(out, q)
+		for _, q := range stats {
+			if q.Running = running[q.Route]; q.Waiting+q.Running > 0 {
+				out = append(out, q)
+			}
 		}
 	}
 	return out, nil
 }
 
-// queueStats adds up the waiting tasks of a route.
-func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, route store.Route) (store.QueueRecord, error) {
-	q := store.QueueRecord{Route: route}
-	name := format.RouteName(route)
+// ringsAtOnce is how many rings QueueStats reads in one call.
+const ringsAtOnce = 128
+
+// queueStats adds up the waiting tasks of each route. Names of hooks, and what is no name, are left
+// out.
+func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, names []string) ([]store.QueueRecord, error) {
 	b := s.client.B
-	replies := s.client.DoMulti(ctx,
-		b().Zcard().Key(k.Ring(name)).Build(),
-		b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build(),
-	)
-	var err error
-	q.Runs, err = replies[0].AsInt64()
-	if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
-		return q, err
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		route, ok := format.ParseRoute(name)
+		return !ok || !route.Counted()
+	})
+	cmds := make(rueidis.Commands, 0, 2*len(names))
+	for _, name := range names {
+		cmds = append(cmds,
+			b().Zcard().Key(k.Ring(name)).Build(),
+			b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build())
 	}
-	all, err := replies[1].AsStrSlice()
-	if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
-		return q, err
-	}
-	runs, err := s.startable(ctx, k, all)
-	if err != nil {
-		return q, err
-	}
-	q.Runs -= int64(len(all) - len(runs))
-	for _, run := range runs {
-		lane, err := s.inspectLane(ctx, k, run, name)
-		if err != nil {
-			return q, err
+	replies := s.client.DoMulti(ctx, cmds...)
+	stats := make([]store.QueueRecord, len(names))
+	var lanes []storedLane
+	var owners []int // of the lanes: indexes of their routes
+	for i, name := range names {
+		q := &stats[i]
+		q.Route, _ = format.ParseRoute(name)
+		var err error
+		q.Runs, err = replies[2*i].AsInt64()
+		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
+			return nil, err
 		}
+		runs, err := replies[2*i+1].AsStrSlice()
+		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
+			return nil, err
+		}
+		for _, run := range runs {
+			lanes, owners = append(lanes, storedLane{run, name}), append(owners, i)
+		}
+	}
+	return stats, s.addLanes(ctx, k, stats, lanes, owners)
+}
+
+// addLanes adds lanes to the routes that own them. It leaves out those of stopped runs: what is left
+// in them never starts.
+func (s *Store) addLanes(
+	ctx context.Context, k *format.Keyspace, stats []store.QueueRecord, lanes []storedLane, owners []int,
+) error {
+	starts, err := s.startable(ctx, k, lanes)
+	if err != nil {
+		return err
+	}
+	var live []storedLane
+	var of []int
+	for i, l := range lanes {
+		if !starts[l.run] {
+			stats[owners[i]].Runs--
+			continue
+		}
+		live, of = append(live, l), append(of, owners[i])
+	}
+	return s.inspectLanes(ctx, k, live, func(i int, lane store.LaneRecord) {
+		q := &stats[of[i]]
 		q.Waiting += lane.Waiting + lane.Recovered + lane.Staged
 		if !lane.Oldest.IsZero() && (q.Oldest.IsZero() || lane.Oldest.Before(q.Oldest)) {
 			q.Oldest = lane.Oldest
 		}
-	}
-	return q, nil
+	})
 }
 
 // maxQueueStatRuns is the last position of a ring that QueueStats reads.
@@ -245,21 +323,29 @@ func countHeld(records []store.HeldRecord, session string, route store.Route) []
 	return append(records, store.HeldRecord{Session: session, Route: route, Held: 1})
 }
 
-// startable leaves out stopped runs: tasks that are left in their lanes never start.
-func (s *Store) startable(ctx context.Context, k *format.Keyspace, runs []string) ([]string, error) {
-	cmds := make(rueidis.Commands, 0, len(runs))
-	for _, run := range runs {
-		cmds = append(cmds, s.client.B().Hmget().Key(k.Run(run)).Field("state").Build())
-	}
-	var out []string
-	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		state, err := script.First(r.ToArray())
-		if err = s.server.Translate(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
-			return nil, err
-		}
-		if status := store.Status(state); status == store.StatusStarting || status == store.StatusRunning {
-			out = append(out, runs[i])
+// startable tells the runs of lanes that were not stopped: tasks of others never start.
+func (s *Store) startable(ctx context.Context, k *format.Keyspace, lanes []storedLane) (map[string]bool, error) {
+	starts := make(map[string]bool)
+	var runs []string
+	for _, l := range lanes {
+		if _, known := starts[l.run]; !known {
+			starts[l.run] = false
+			runs = append(runs, l.run)
 		}
 	}
-	return out, nil
+	for chunk := range slices.Chunk(runs, 500) {
+		cmds := make(rueidis.Commands, 0, len(chunk))
+		for _, run := range chunk {
+			cmds = append(cmds, s.client.B().Hmget().Key(k.Run(run)).Field("state").Build())
+		}
+		for i, r := range s.client.DoMulti(ctx, cmds...) {
+			state, err := script.First(r.ToArray())
+			if err = s.server.Translate(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
+				return nil, err
+			}
+			status := store.Status(state)
+			starts[chunk[i]] = status == store.StatusStarting || status == store.StatusRunning
+		}
+	}
+	return starts, nil
 }

@@ -8,14 +8,14 @@ import (
 
 type actorKey struct{}
 
-// WithActor returns a context whose calls are made in the name of somebody: the user of a tool, for
-// example. [Manager.Pause] keeps the name with the pause, and [Manager.Configure] in the history.
-// It has up to 1 KiB. Without a name that is host and process ID.
+// WithActor returns a context with the name of the caller, for example the user of a tool.
+// [Manager.Pause] keeps the name with the pause, and [Manager.Configure] in the history. The name
+// has up to 1 KiB. Without a name, host and process ID are used.
 func WithActor(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, actorKey{}, name)
 }
 
-// actor is in whose name a call is made.
+// actor returns the name of the caller.
 func actor(ctx context.Context) string {
 	if name, _ := ctx.Value(actorKey{}).(string); name != "" {
 		return name

@@ -18,7 +18,7 @@ type Explanation struct {
 
 	Run     RunState        `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
-	Pauses  []PauseState    `json:"pauses"`  // that cover what waits
+	Pauses  []PauseState    `json:"pauses"`  // that cover waiting tasks
 	Limits  []Limit         `json:"limits"`  // on what waits, by the registry or as workers published them
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
@@ -88,11 +88,11 @@ type Hold struct {
 	Since time.Time `json:"since"`
 }
 
-// Explain says what the run waits for: its waiting tasks by route, and all that holds them back, be
-// it a pause, a mode, a hook, a limit, or that no worker serves them; the running tasks, on which
-// worker and since when; the delayed tasks and when they are due; the holds. It also counts the
-// run's tasks and compares them with its counters, and looks for other damage. It is for people and
-// for alarms, not for tight loops.
+// Explain says what the run waits for: its waiting tasks by route, and everything that holds them
+// back (pauses, read-only mode, a hook, limits, no worker that serves them); the running tasks, on
+// which worker and since when; the delayed tasks and when they are due; the holds. It also counts
+// the run's tasks and compares them with its counters, and looks for other damage. It is for people
+// and for alarms, not for tight loops.
 //
 // Errors: [ErrRunNotFound], [ErrStateLost], and store.ErrCorrupt if the run cannot be read; then
 // the explanation has the damage. If the store does not answer within seconds, there is no error:

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// What keeps tasks of a run from starting, in the words of an explanation. Whatever can hold a task
-// back is named by heldBack, and nowhere else.
+// The texts for what keeps tasks of a run from starting. Only heldBack names what holds a task
+// back.
 const (
 	heldByRun      = "it is paused"
 	heldByReadOnly = "the namespace is in read-only mode: only sets that are marked for it start tasks"

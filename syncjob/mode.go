@@ -19,10 +19,10 @@ const (
 )
 
 // SetMode sets the mode of the namespace, for all its processes, until it is set again. Read-only
-// mode is a pause of everything but the sets that are marked for it, and what [Manager.Pause] says
-// holds for it: what runs goes on, what was fetched and not begun is given back, the rest waits. It
-// also keeps periodic jobs of other sets from beginning runs. When it ends, workers fetch again at
-// once what no pause holds back.
+// mode is a pause of all sets without RunsInReadOnly, and works like [Manager.Pause]: running tasks
+// go on, workers give back fetched tasks that have not started, and other tasks wait. Periodic jobs
+// of these sets do not start runs either. When the mode ends, workers fetch at once all tasks that
+// no pause holds back.
 //
 // An unknown mode gives a [*FieldError]. Another error names the partitions that may not have the
 // mode; the others have it, and SetMode can be repeated.

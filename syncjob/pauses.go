@@ -10,13 +10,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// Scope says which tasks a pause holds back: those whose queue, handler set and kind are the ones
-// that it names. An empty field matches anything; at least one must be set. Hooks belong to a queue
-// and a set, and to no kind: Scope{Queue: q} and Scope{Set: s} hold them back, Scope{Kind: k} does
-// not.
+// Scope says which tasks a pause holds back: those with this queue, handler set and kind. An empty
+// field matches everything; at least one field must be set. Hooks have a queue and a set, but no
+// kind: Scope{Queue: q} and Scope{Set: s} hold them back, Scope{Kind: k} does not.
 type Scope = store.PauseScope
 
-// PauseState is a pause that is in force.
+// PauseState is a pause in force.
 type PauseState struct {
 	Scope  Scope     `json:"scope"`
 	By     string    `json:"by"`             // who paused it; see [WithActor]
@@ -31,9 +30,9 @@ type PauseState struct {
 // scope.
 //
 // When it returns nil, every partition of the store has the pause: after that moment of the store's
-// clock no task of the scope is leased. Running tasks go on to their end. Workers give back the
-// tasks that they fetched and did not begin; this is no attempt. They do so when the signal reaches
-// them, at the latest with their next fetch or heartbeat; until then they may begin such a task.
+// clock no task of the scope is leased. Running tasks go on to their end. Workers give back fetched
+// tasks that have not started; this is not counted as an attempt. They do so when a signal reaches
+// them, at the latest with their next fetch or heartbeat. Until then they may start such a task.
 // Tasks of other scopes are not slowed down, however many tasks are held back. Calls that start,
 // stop and enqueue are not affected. Periodic jobs still begin their runs, and the runs wait.
 // [Run.Explain] says what holds a run back.

@@ -41,15 +41,15 @@ func workInFleet(url string) error {
 	if err != nil {
 		return err
 	}
-	reg, err := fleetRegistry(s)
+	lease, err := time.ParseDuration(os.Getenv(fleetLeaseEnv))
+	if err != nil {
+		return err
+	}
+	reg, err := fleetRegistry(s, lease)
 	if err != nil {
 		return err
 	}
 	m, err := syncjob.New(s, syncjob.Config{Registry: reg})
-	if err != nil {
-		return err
-	}
-	lease, err := time.ParseDuration(os.Getenv(fleetLeaseEnv))
 	if err != nil {
 		return err
 	}
@@ -61,13 +61,14 @@ func workInFleet(url string) error {
 }
 
 // fleetRegistry has leaves that fail if more of them overlap than may, as counted by a semaphore of
-// the store.
-func fleetRegistry(s store.Store) (*handlers.Registry, error) {
+// the store. A place there ends before the lease of a task that a process died with, and lasts for
+// longer than a crowded machine keeps a process waiting.
+func fleetRegistry(s store.Store, lease time.Duration) (*handlers.Registry, error) {
 	sems := semaphore.New(s)
 	return limitedRegistry(handlers.SetConfig{}, handlers.Attributes{MaxRunning: fleetRunning, MaxRetries: handlers.NoRetries},
 		func(ctx context.Context, _ *handlers.Task[leaf]) error {
 			place, err := sems.TryAcquire(
-				ctx, "overlap", &semaphore.Options{Max: fleetRunning, TTL: 500 * time.Millisecond, Holder: "leaf"},
+				ctx, "overlap", &semaphore.Options{Max: fleetRunning, TTL: lease / 3, Holder: "leaf"},
 			)
 			if err != nil {
 				return handlers.Permanent(err)
@@ -102,7 +103,7 @@ func TestMaxRunningHoldsOverProcesses(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
-			reg, err := fleetRegistry(s)
+			reg, err := fleetRegistry(s, c.lease)
 			require.NoError(t, err)
 			m := managerOn(t, s, reg)
 			workers := make(map[int]*exec.Cmd)

@@ -76,6 +76,17 @@ type Task struct {
 	Snoozes   int  // snoozes so far
 	Crashes   int  // sessions that died while this was their only recovered task
 	Recovered bool // a session died while it held the task; false again after a retry or snooze
+	// Attempts are the last ones that did not succeed, oldest first; see [Task.Tried]. They are
+	// informative: a task that is run for the first time has none.
+	Attempts []Attempt
+}
+
+// Attempt is an attempt of a task that did not succeed, as the task itself carries it.
+type Attempt struct {
+	Ended  time.Time     `json:"ended"`   // by the clock of the worker; of one that died, by the store's
+	Took   time.Duration `json:"took_ns"` // 0 if that is not known
+	Worker string        `json:"worker"`  // name of the worker; "" if that is not known
+	Error  string        `json:"error"`   // why it did not succeed; may be cut
 }
 
 // Item is a task to be added to a run.

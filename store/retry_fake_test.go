@@ -45,6 +45,10 @@ func (s *scripted) Failures(ctx context.Context, _ store.RunID, _ int64, _ int) 
 	return nil, s.call(ctx)
 }
 
+func (s *scripted) Tasks(ctx context.Context, _ store.TasksParams) (store.TasksReply, error) {
+	return store.TasksReply{}, s.call(ctx)
+}
+
 func (s *scripted) Inspect(ctx context.Context, _ store.RunID) (store.Inspection, error) {
 	return store.Inspection{}, s.call(ctx)
 }

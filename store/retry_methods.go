@@ -142,6 +142,12 @@ func (r *front) Failures(ctx context.Context, id RunID, after int64, limit int) 
 	})
 }
 
+func (r *front) Tasks(ctx context.Context, p TasksParams) (TasksReply, error) {
+	return repeat(ctx, r, "Tasks", p.Validate(), func(ctx context.Context) (TasksReply, error) {
+		return r.Store.Tasks(ctx, p)
+	})
+}
+
 func (r *front) Inspect(ctx context.Context, id RunID) (Inspection, error) {
 	return repeat(ctx, r, "Inspect", id.validate(), func(ctx context.Context) (Inspection, error) {
 		return r.Store.Inspect(ctx, id)

@@ -39,6 +39,17 @@ type Runs interface {
 	// fail; places that are missing in between are no longer kept. Error: [ErrRunNotFound].
 	Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error)
 
+	// Tasks reads a page of the tasks of a run that p selects. It looks at up to p.Limit tasks, or at
+	// about [bounds.PageBytes] of them, so a page may be short, or have none, and not be the last.
+	//
+	// First come those that sessions hold, by session and fetch; then those that wait for a time, the
+	// recovered and the waiting ones, each by route and with the last to run first; then the failures
+	// that are kept, by place. What succeeded or was cancelled is gone. Hooks are not listed, nor are
+	// children that are staged for a task that still runs. Pages are no snapshot: a task that moves
+	// meanwhile may be missing, or be there twice; one that does not move is there. Errors:
+	// [ErrRunNotFound]; a [*FieldError] for a cursor that no page gave.
+	Tasks(ctx context.Context, p TasksParams) (TasksReply, error)
+
 	// Inspect counts the stored tasks of a run without its counters, so that the two can be
 	// compared. It is not atomic: Inspection.Stable says whether the counters changed meanwhile.
 	Inspect(ctx context.Context, id RunID) (Inspection, error)

@@ -176,7 +176,8 @@ type Outcome struct {
 	Lease   Lease
 	Verdict Verdict
 	// Task is the delivery's task, in the form in which it is stored again or kept as a failure. For
-	// Retry, Snooze and Release, the fields Retry and Snoozes have their new values.
+	// Retry, Snooze and Release, the fields Retry, Snoozes and Attempts have their new
+	// values.
 	Task  Task
 	Delay time.Duration // Retry and Snooze
 	// Error is the text of the failure (Retry, Fail, Abort, HookDone) or the reason (StopRun, Skip).

@@ -36,6 +36,7 @@ var valid = map[string][]any{
 	"StopRun":        {store.StopParams{Run: validRun}},
 	"SetRunPaused":   {validRun, true},
 	"Failures":       {validRun, int64(0), 1},
+	"Tasks":          {store.TasksParams{Run: validRun, Limit: 1}},
 	"Inspect":        {validRun},
 	"DeleteRun":      {validRun},
 	"CloseProducer":  {0, "stream"},

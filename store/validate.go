@@ -113,7 +113,9 @@ func (t *Task) validate() error {
 	tries := func(n int) bool { return n < 0 || n > maxTries }
 	plain := len(t.ID) <= bounds.MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&
 		t.Keep >= 0 && !tries(t.Retry) && !tries(t.Snoozes) && !tries(t.Crashes) &&
-		len(t.Payload) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && len(t.Headers) == 0
+		len(
+			t.Payload,
+		) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && len(t.Headers)+len(t.Attempts) == 0
 	if plain {
 		return nil
 	}
@@ -128,6 +130,26 @@ func (t *Task) validate() error {
 	f.add(len(t.Payload) > bounds.DefaultMaxPayload, "Task.Payload", "is longer than 1 MiB")
 	f.check(ValidateTime("Task.Enqueued", t.Enqueued), "")
 	f.check(validateHeaders("Task.Headers", t.Headers), "")
+	f.check(validateAttempts("Task.Attempts", t.Attempts), "")
+	return f.err()
+}
+
+// attemptOverhead is what an attempt takes at most beside its texts, in bytes.
+const attemptOverhead = 24
+
+// validateAttempts refuses what [Task.Tried] does not leave.
+func validateAttempts(field string, all []Attempt) error {
+	var f faults
+	size := 0
+	for i := range all {
+		a := &all[i]
+		size += attemptOverhead + len(a.Worker) + len(a.Error)
+		f.check(ValidateTime(field, a.Ended), "")
+		f.add(a.Took < 0, field, "have a negative duration")
+		f.add(!utf8.ValidString(a.Worker) || !utf8.ValidString(a.Error), field, "hold invalid UTF-8")
+	}
+	f.add(len(all) > bounds.MaxAttempts, field, "are more than bounds.MaxAttempts")
+	f.add(size > bounds.MaxAttemptBytes, field, "are longer than bounds.MaxAttemptBytes")
 	return f.err()
 }
 

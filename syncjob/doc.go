@@ -17,8 +17,8 @@
 // Without a pre-job hook, a run leaves the state starting at once; without a post-job hook, it
 // leaves finishing at once. If a run is stopped while it is finishing, its hook is cancelled. An
 // open run stays running until it is sealed. [Run.Wait] and [Run.Watch] follow a run. [Run.Explain]
-// says why it is not done. [Run.Failures] reads its failed tasks, and [Run.Redrive] runs them
-// again.
+// says why it is not done. [Run.Tasks] lists its tasks, [Run.Failures] reads its failed tasks, and
+// [Run.Redrive] runs them again.
 //
 // # Logs, metrics and traces
 //
@@ -33,6 +33,12 @@
 // summary. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of some
 // kinds or IDs. After a crash, call it again from any process: it continues, and adds no task
 // twice. If more tasks failed than were kept, it returns an error, unless AllowPartial is set.
+//
+// # Tasks
+//
+// [Run.Tasks] lists the tasks of a run that wait, run or have failed. [TaskRef.State] finds one:
+// where it is, its last attempts, and when it is tried next. A task carries its last five attempts
+// that did not succeed. Nothing is stored of a task that has succeeded.
 //
 // # Progress
 //

@@ -34,6 +34,11 @@ var (
 // running.
 var ErrWorkerRunning = errors.New("worker is already running")
 
+// ErrTaskNotFound is returned by [TaskRef.State] if the run has no task of that ID that waits, runs
+// or has failed. What is gone cannot be told apart: the task may never have been enqueued; it may
+// have succeeded; or it was discarded, as a stop cancelled it, or its failure is not kept any more.
+var ErrTaskNotFound = errors.New("task not found: it never was, has succeeded, or was discarded")
+
 // ErrNoResult is returned by [RunState.DecodeResult] if the run's post-job hook has set no result,
 // or has not completed.
 var ErrNoResult = errors.New("run has no result")

@@ -105,3 +105,34 @@ func failure(f store.Failure) Failure {
 		At:      f.At,
 	}
 }
+
+func taskState(run store.RunID, r *store.TaskRecord) TaskState {
+	s := TaskState{
+		Job:         run.Job,
+		Number:      run.Number,
+		ID:          r.Task.ID,
+		Kind:        r.Route.Kind,
+		Queue:       r.Route.Queue,
+		Set:         r.Route.Set,
+		State:       r.Status,
+		Since:       r.Since,
+		NextAttempt: r.Due,
+		Attempt:     r.Task.Retry + 1,
+		Crashes:     r.Task.Crashes,
+		Worker:      r.Worker,
+		Progress:    r.Progress,
+		Error:       r.Error,
+		Attempts:    r.Task.Attempts,
+		Enqueued:    r.Task.Enqueued,
+		Headers:     r.Task.Headers,
+		Payload:     r.Task.Payload,
+		Cursor:      r.Cursor,
+	}
+	if r.Status != TaskRunning && r.Status != TaskFailed {
+		s.Since = r.Task.Enqueued
+		if n := len(r.Task.Attempts); n > 0 {
+			s.Since = r.Task.Attempts[n-1].Ended
+		}
+	}
+	return s
+}

@@ -143,6 +143,7 @@ func (b *backend) CloseSession(ctx context.Context, id store.SessionID) error {
 // have killed the worker. Only a task that ran as the one recovered task of its session is charged
 // with that (P15). What they had staged is gone (P4).
 func (s *state) reclaim(session string) (given int) {
+	said := s.said(session)
 	delete(s.Sessions, session)
 	for _, r := range slices.Clone(s.Runs) {
 		r.drop(func(t *task) bool { return t.Place == staged && t.Lease.Session == session })
@@ -159,13 +160,20 @@ func (s *state) reclaim(session string) (given int) {
 				s.conclude(r)
 				continue
 			}
-			if t.Task.Recovered {
-				t.Task.Crashes++
-			}
-			t.Task.Recovered, t.Place, t.Lease = true, recovered, store.Lease{}
+			t.Task = t.Task.Reclaimed(said, r.ID, s.now)
+			t.Place, t.Lease = recovered, store.Lease{}
 		}
 	}
 	return given
+}
+
+// said is what a session told of its worker and of what this runs.
+func (s *state) said(session string) *store.SessionRecord {
+	said := &store.SessionRecord{ID: session}
+	if sess := s.Sessions[session]; sess != nil {
+		said.Worker, said.Running = sess.Worker, sess.Running
+	}
+	return said
 }
 
 // LiveSessions lists the sessions.

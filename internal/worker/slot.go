@@ -126,9 +126,25 @@ func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
 	e.intake.Ran(end.Sub(s.since))
 	e.executed.Add(1)
+	e.noteAttempt(&s.outcome, s.since, end)
 	e.host.AttemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
 	e.hand(s)
 	return end
+}
+
+// noteAttempt has a task that did not succeed, and is stored once more, carry the attempt.
+func (e *Engine) noteAttempt(out *store.Outcome, began, ended time.Time) {
+	why := out.Error
+	switch out.Verdict {
+	case store.VerdictRetry, store.VerdictFail:
+	case store.VerdictRelease:
+		why = handlers.ErrShutdown.Error()
+	case 0: // if it is given back all the same
+		why = store.ErrLeaseLost.Error()
+	default:
+		return
+	}
+	out.Task.Tried(store.Attempt{Ended: ended, Took: ended.Sub(began), Worker: e.cfg.Name, Error: why})
 }
 
 // hand clears the current task and then passes its outcome on. The order matters: after the outcome

@@ -16,7 +16,7 @@ const (
 	// PageBytes is about how many bytes one call moves or returns, if there may be many large items:
 	// the next call continues. A single item may be larger.
 	PageBytes = 1 << 20
-	// MaxPage is the highest number of jobs, or of failures, that one call may ask for.
+	// MaxPage is the highest number of jobs, tasks or failures that one call may ask for.
 	MaxPage = 1000
 	// MaxNumber is the highest number of a call in a stream.
 	MaxNumber = 1<<53 - 1
@@ -24,6 +24,10 @@ const (
 	MaxCounters = 64
 	// MaxResultLen bounds the result of a run, in bytes.
 	MaxResultLen = 64 << 10
+	// MaxAttempts is how many of its attempts a task carries, and MaxAttemptBytes how many bytes these
+	// take.
+	MaxAttempts     = 5
+	MaxAttemptBytes = 512
 	// MaxReporting bounds RunRecord.Reporting.
 	MaxReporting = 64
 )

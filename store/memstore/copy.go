@@ -14,6 +14,7 @@ func copyTask(t store.Task) store.Task {
 	t.Payload = bytes.Clone(t.Payload)
 	t.Attributes = bytes.Clone(t.Attributes)
 	t.Headers = maps.Clone(t.Headers)
+	t.Attempts = slices.Clone(t.Attempts)
 	return t
 }
 

@@ -335,6 +335,13 @@ var crashPoints = map[string]crashPoint{
 		act:    func(c *crash) error { _, err := c.victim.Held(c.Context(), c.victim.id, nil); return err },
 		stands: func(*crash, bool) {},
 	},
+	"read_tasks": {
+		act: func(c *crash) error {
+			_, err := c.victim.Tasks(c.Context(), store.TasksParams{Run: c.run, Limit: 10})
+			return err
+		},
+		stands: func(*crash, bool) {},
+	},
 	"read_failures": {
 		act:    func(c *crash) error { _, err := c.victim.Failures(c.Context(), c.run, 0, 10); return err },
 		stands: func(*crash, bool) {},

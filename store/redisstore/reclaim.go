@@ -13,11 +13,15 @@ import (
 // at a time, and returns how many there were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, _, err := s.server.Word(
+	word, rest, err := s.server.Word(
 		ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced),
 	)
 	if err != nil || word != "closed" {
 		return 0, err
+	}
+	said := store.SessionRecord{ID: id.ID}
+	if len(rest) == 2 {
+		_ = describe(&said, script.Text(rest[0]), script.Text(rest[1])) // for attempts, which do without it
 	}
 	total := 0
 	for {
@@ -25,7 +29,7 @@ func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (i
 		if err != nil {
 			return total, err
 		}
-		n, remaining, again, err := s.reclaimSlice(ctx, k, id, held)
+		n, remaining, again, err := s.reclaimSlice(ctx, k, &said, held)
 		if again {
 			continue
 		}
@@ -80,19 +84,19 @@ func (r *heldRun) lane(route store.Route) *heldLane {
 // reclaimSlice gives back some of a session's deliveries. It returns how many it gave back, how
 // many are left, and whether to repeat the call because data changed after it was read.
 func (s *Store) reclaimSlice(
-	ctx context.Context, k *format.Keyspace, id store.SessionID, held []store.Delivery,
+	ctx context.Context, k *format.Keyspace, said *store.SessionRecord, held []store.Delivery,
 ) (reclaimed, remaining int, again bool, err error) {
 	runs := byRun(held)
-	c := script.NewCall(k.Session(id.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes)
-	c.Add(k.Channel, id.ID).Int(len(runs))
+	c := script.NewCall(k.Session(said.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes)
+	c.Add(k.Channel, said.ID).Int(len(runs))
 	for _, r := range runs {
 		if err := s.packReclaimedRun(ctx, c, k, r.number); err != nil {
 			return 0, 0, false, err
 		}
 	}
 	for _, r := range runs {
-		s.packReclaimedTasks(c, k, r)
-		if err := s.packDeadStages(ctx, c, k, id, format.RunID(r.number)); err != nil {
+		s.packReclaimedTasks(c, k, said, r)
+		if err := s.packDeadStages(ctx, c, k, said.ID, format.RunID(r.number)); err != nil {
 			return 0, 0, false, err
 		}
 	}
@@ -127,7 +131,7 @@ func (s *Store) packReclaimedRun(ctx context.Context, c *script.Call, k *format.
 }
 
 // packReclaimedTasks packs the tasks of a run in the form in which they will wait.
-func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, r *heldRun) {
+func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, said *store.SessionRecord, r *heldRun) {
 	c.Int(len(r.lanes))
 	for _, l := range r.lanes {
 		name := format.RouteName(l.route)
@@ -137,16 +141,17 @@ func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, r *heldRu
 		c.Int(at).Add(l.route.Queue).Flag(l.route.Counted())
 		c.Add(string(format.NeededState(l.route))).Int(len(l.tasks))
 		for _, d := range l.tasks {
-			c.Add(format.LeaseField(d.Lease), string(format.AppendTask(nil, recovered(d.Task))))
+			task := d.Task.Reclaimed(said, d.Lease.Lane.Run, s.estimate())
+			c.Add(format.LeaseField(d.Lease), string(format.AppendTask(nil, &task)))
 		}
 	}
 }
 
 // packDeadStages packs the staged lists that a session left in a run.
 func (s *Store) packDeadStages(
-	ctx context.Context, c *script.Call, k *format.Keyspace, id store.SessionID, run string,
+	ctx context.Context, c *script.Call, k *format.Keyspace, session, run string,
 ) error {
-	names, err := s.deadStages(ctx, k, id, run)
+	names, err := s.deadStages(ctx, k, session, run)
 	if err != nil {
 		return err
 	}
@@ -157,26 +162,15 @@ func (s *Store) packDeadStages(
 	return nil
 }
 
-// recovered returns a task in the form in which it waits after its session died. It will run as the
-// only recovered task of its session. The crash is counted for it if it was the session's only
-// recovered task before.
-func recovered(t store.Task) *store.Task {
-	if t.Recovered {
-		t.Crashes++
-	}
-	t.Recovered = true
-	return &t
-}
-
 // deadStages returns the names of the staged lists that a session left in a run.
-func (s *Store) deadStages(ctx context.Context, k *format.Keyspace, id store.SessionID, run string) ([]string, error) {
+func (s *Store) deadStages(ctx context.Context, k *format.Keyspace, session, run string) ([]string, error) {
 	all, err := s.client.Do(ctx, s.client.B().Hkeys().Key(k.Stage(run)).Build()).AsStrSlice()
 	if err = script.Empty(s.server.Translate(ctx, "list staged children", err)); err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, name := range all {
-		if len(name) > 1 && strings.HasPrefix(name[1:], id.ID+".") {
+		if len(name) > 1 && strings.HasPrefix(name[1:], session+".") {
 			names = append(names, name)
 		}
 	}

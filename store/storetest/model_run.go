@@ -133,6 +133,7 @@ func (m *machine) Check(*rapid.T) {
 			}
 		}
 		m.checkFailures(r)
+		m.checkListing(r)
 	}
 	m.checkJobs()
 	m.checkQueues()

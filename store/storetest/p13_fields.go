@@ -73,7 +73,20 @@ func refusedJobs() []refusal {
 		func() store.PostponeParams { return store.PostponeParams{Job: "import", Problem: "no registry"} },
 		func(s *scene, p store.PostponeParams) error { return s.store.PostponeJob(s.ctx, p) },
 	}
+	tasks := spoilt[store.TasksParams]{
+		func() store.TasksParams { return store.TasksParams{Run: aRun, Limit: 1} },
+		func(s *scene, p store.TasksParams) error { _, err := s.store.Tasks(s.ctx, p); return err },
+	}
 	all := []refusal{
+		tasks.by("Run.Job", func(p *store.TasksParams) { p.Run.Job = "" }),
+		tasks.by("Status", func(p *store.TasksParams) { p.Status = "succeeded" }),
+		tasks.by("Queue", func(p *store.TasksParams) { p.Queue = longName }),
+		tasks.by("Set", func(p *store.TasksParams) { p.Set = "a/b" }),
+		tasks.by("Kind", func(p *store.TasksParams) { p.Kind = store.KindPreJob }),
+		tasks.by("ID", func(p *store.TasksParams) { p.ID = longID }),
+		tasks.by("Cursor", func(p *store.TasksParams) { p.Cursor = "next" }),
+		tasks.by("Limit", func(p *store.TasksParams) { p.Limit = 0 }),
+		tasks.by("Limit", func(p *store.TasksParams) { p.Limit = bounds.MaxPage + 1 }),
 		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = "" }),
 		postpone.by(

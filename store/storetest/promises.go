@@ -170,6 +170,11 @@ func contract() []promise {
 			pagesContract,
 		},
 		{
+			"Contract_Listing",
+			"Contract, Runs: the tasks of a run are listed where they are, and nothing else is.",
+			listingContract,
+		},
+		{
 			"Contract_Repair",
 			"Contract, Repairer: a repair does not change healthy data, also while tasks run.",
 			repairContract,

@@ -323,6 +323,26 @@ var sabotages = map[string]struct {
 		"Contract, Runs",
 		func(s store.Store) store.Store { return &takesRetriesForFailures{s} },
 	},
+	"loses its place in a listing": {
+		"Contract_Listing",
+		"Contract, Runs: the tasks of a run",
+		func(s store.Store) store.Store { return &losesItsPlace{s} },
+	},
+	"takes held tasks for waiting": {
+		"Contract_Listing",
+		"Contract, Runs: the tasks of a run",
+		func(s store.Store) store.Store { return &takesHeldForWaiting{s} },
+	},
+	"lists no recovered task": {
+		"Contract_Listing",
+		"Contract, Runs: the tasks of a run",
+		func(s store.Store) store.Store { return &listsNoneRecovered{s} },
+	},
+	"forgets the attempts of a task": {
+		"Contract_Listing",
+		"Contract, Runs: the tasks of a run",
+		func(s store.Store) store.Store { return &forgetsAttempts{s} },
+	},
 	"keeps the first failures only": {"P12_Bounded", "P12 Bounded.", func(s store.Store) store.Store { return &keepsTheFirst{s} }},
 	"claims to tell what is configured": {
 		"Contract_Signals",
@@ -371,10 +391,11 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 }
 
 func TestModelCatchesSabotage(t *testing.T) {
-	blind := []string{ // it plays one call after the other, on one partition, and knows neither shares, nor progress, nor bytes
+	blind := []string{ // it plays one call after the other, on one partition, and knows no shares, progress, bytes, attempts
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
-		"opens sessions as if they were new", "remembers every change", "says nothing of subscribers that end badly",
+		"forgets the attempts of a task", "opens sessions as if they were new", "remembers every change",
+		"says nothing of subscribers that end badly",
 		"shows progress of the dead", "takes a producer's clock for its own",
 	}
 	for name := range sabotages {

@@ -32,6 +32,12 @@ func (g *twinCalls) call() twinCall {
 		}
 		c.args[0] = p
 	}
+	if p, ok := c.args[0].(store.TasksParams); ok { // in which order the tasks of a route wait is a store's own
+		if p.Limit > 0 && p.Limit < bounds.MaxPage {
+			p.Limit = bounds.MaxPage
+		}
+		c.args[0] = p
+	}
 	c = g.keepNumbers(c)
 	g.repeated[method] = c
 	return c
@@ -78,6 +84,21 @@ func (g *twinCalls) args(method string) []any {
 		return []any{store.StopParams{Run: run, Graceful: g.one(2), Reason: "reason"}}
 	case "SetRunPaused":
 		return []any{run, g.one(2)}
+	case "Tasks":
+		return []any{store.TasksParams{
+			Run: run,
+			Status: pickOf(
+				g,
+				"",
+				"",
+				store.TaskWaiting,
+				store.TaskHeld,
+				store.TaskDelayed,
+				store.TaskRunning,
+				store.TaskFailed,
+			),
+			Kind: pickOf(g, "", scan.Kind), ID: pickOf(g, "", "", "a"), Payload: g.one(2), Limit: bounds.MaxPage,
+		}}
 	case "Failures":
 		return []any{run, g.Int64N(3), 1 + g.IntN(10)}
 	case "OpenProducer", "CloseProducer":

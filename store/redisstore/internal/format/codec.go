@@ -21,10 +21,12 @@ import (
 //	keep      uvarint, ms                                     if flagKeep
 //	attrs     uvarint length, bytes                           if flagAttributes
 //	headers   uvarint count, (length, bytes) of key and value if flagHeaders
-//	more      uvarint length, bytes that this version skips   if flagMore
+//	more      uvarint length, parts: a byte, length, bytes    if flagMore
 //	payload   the rest
 //
-// A later version may add fields in "more". A message with another version byte is refused.
+// Parts of "more" begin with a byte that says what they are: partAttempt is an attempt, in order.
+// Others are skipped, as a later version may add some. A message with another version byte is
+// refused.
 const (
 	messageVersion = 1
 
@@ -35,6 +37,8 @@ const (
 	flagAttributes = 1 << 4
 	flagHeaders    = 1 << 5
 	flagMore       = 1 << 6
+
+	partAttempt = 'a' // uvarint ended and took, both in ms; worker and error: uvarint length, bytes
 )
 
 // AppendTask appends the message of a task.
@@ -58,6 +62,9 @@ func AppendTask(b []byte, t *store.Task) []byte {
 	if len(t.Headers) > 0 {
 		flags |= flagHeaders
 	}
+	if len(t.Attempts) > 0 {
+		flags |= flagMore
+	}
 	b = append(b, messageVersion, flags)
 	b = binary.AppendUvarint(b, uint64(max(t.Enqueued.UnixMilli(), 0)))
 	b = appendString(b, t.ID)
@@ -79,7 +86,40 @@ func AppendTask(b []byte, t *store.Task) []byte {
 			b = appendString(b, v)
 		}
 	}
+	if flags&flagMore != 0 {
+		b = appendString(b, string(appendAttempts(nil, t.Attempts)))
+	}
 	return append(b, t.Payload...)
+}
+
+// appendAttempts appends a part for each attempt.
+func appendAttempts(b []byte, all []store.Attempt) []byte {
+	for i := range all {
+		a := &all[i]
+		part := binary.AppendUvarint(nil, uint64(max(a.Ended.UnixMilli(), 0)))
+		part = binary.AppendUvarint(part, uint64(CeilMillis(a.Took)))
+		part = appendString(appendString(part, a.Worker), a.Error)
+		b = appendString(append(b, partAttempt), string(part))
+	}
+	return b
+}
+
+// decodeAttempts reads those of the parts that are attempts.
+func decodeAttempts(more string) (all []store.Attempt, bad bool) {
+	r := reader{rest: more}
+	for len(r.rest) > 0 && !r.bad {
+		kind, part := r.byte(), reader{rest: r.string()}
+		if kind != partAttempt {
+			continue
+		}
+		all = append(all, store.Attempt{
+			Ended: time.UnixMilli(
+				int64(part.int()),
+			), Took: Duration(int64(part.int())), Worker: part.string(), Error: part.string(),
+		})
+		r.bad = r.bad || part.bad
+	}
+	return all, r.bad
 }
 
 func appendString(b []byte, s string) []byte {
@@ -120,7 +160,9 @@ func DecodeTask(message string) (store.Task, error) {
 		}
 	}
 	if flags&flagMore != 0 {
-		_ = r.string()
+		var bad bool
+		t.Attempts, bad = decodeAttempts(r.string())
+		r.bad = r.bad || bad
 	}
 	if r.bad {
 		return store.Task{}, fmt.Errorf("%w: task message is cut short", store.ErrCorrupt)

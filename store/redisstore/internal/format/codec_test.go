@@ -2,6 +2,7 @@ package format
 
 import (
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of this package")
@@ -26,6 +28,15 @@ func goldenTasks() map[string]store.Task {
 			ID: "row \xe2\x82\xac 7", Payload: []byte{0, 1, 2, 0xff}, Headers: map[string]string{"traceparent": "00-abc"},
 			Claimed: true, Keep: 90 * time.Minute, Attributes: []byte(`{"max_retries":7}`), Enqueued: enqueued,
 			Retry: 3, Snoozes: 400, Crashes: 2, Recovered: true,
+		},
+		"tried": {
+			ID: "row \xe2\x82\xac 7", Payload: []byte{0, 1, 2, 0xff}, Headers: map[string]string{"traceparent": "00-abc"},
+			Claimed: true, Keep: 90 * time.Minute, Attributes: []byte(`{"max_retries":7}`), Enqueued: enqueued,
+			Retry: 3, Snoozes: 400, Crashes: 2, Recovered: true,
+			Attempts: []store.Attempt{
+				{Ended: enqueued.Add(time.Second), Took: 250 * time.Millisecond, Worker: "host-1", Error: "no such file"},
+				{Ended: enqueued.Add(time.Hour), Worker: "", Error: ""},
+			},
 		},
 	}
 }
@@ -47,7 +58,7 @@ func TestGoldenTasksAreReadAndWrittenUnchanged(t *testing.T) {
 }
 
 func TestEveryFieldOfATaskIsStored(t *testing.T) {
-	full := reflect.ValueOf(goldenTasks()["full"])
+	full := reflect.ValueOf(goldenTasks()["tried"])
 	for i := range full.NumField() {
 		require.False(t, full.Field(i).IsZero(), "the golden task leaves out %s", full.Type().Field(i).Name)
 	}
@@ -65,12 +76,40 @@ func TestWhatALaterVersionAddsIsSkipped(t *testing.T) {
 	task := store.Task{ID: "a", Enqueued: time.UnixMilli(5)}
 	m := AppendTask(nil, &task)
 	m[1] |= flagMore
-	m = appendString(m, "something new")
+	attempt := store.Attempt{Ended: time.UnixMilli(7), Error: "no"}
+	more := appendString([]byte{'z'}, "something new")
+	more = appendString(appendAttempts(more, []store.Attempt{attempt}), "")
+	more[len(more)-1] = 'y' // another part, of no bytes
+	m = appendString(m, string(append(more, 0)))
 	m = append(m, "payload"...)
 	read, err := DecodeTask(string(m))
 	require.NoError(t, err)
-	task.Payload = []byte("payload")
+	task.Payload, task.Attempts = []byte("payload"), []store.Attempt{attempt}
 	require.Equal(t, task, read)
+}
+
+func TestAttemptsThatAreCutShortAreCorrupt(t *testing.T) {
+	task := store.Task{ID: "a", Attempts: []store.Attempt{{Ended: time.UnixMilli(7), Worker: "w", Error: "no"}}}
+	more := appendAttempts(nil, task.Attempts)
+	for n := 1; n < len(more); n++ {
+		_, bad := decodeAttempts(string(more[:n]))
+		require.True(t, bad, "the first %d bytes", n)
+	}
+}
+
+func TestTheAttemptsOfATaskStayWithinTheirBytes(t *testing.T) {
+	var task store.Task
+	plain := len(AppendTask(nil, &task))
+	for i := range 12 {
+		task.Tried(store.Attempt{
+			Ended: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), Took: math.MaxInt64,
+			Worker: strings.Repeat("w", 100), Error: strings.Repeat("é", 40*i),
+		})
+		require.LessOrEqual(t, len(AppendTask(nil, &task))-plain, bounds.MaxAttemptBytes)
+		read, err := DecodeTask(string(AppendTask(nil, &task)))
+		require.NoError(t, err)
+		require.Len(t, read.Attempts, min(i+1, bounds.MaxAttempts))
+	}
 }
 
 func TestFailuresSurviveStorage(t *testing.T) {
@@ -117,6 +156,9 @@ func normal(t store.Task) store.Task {
 	}
 	if len(t.Payload) == 0 {
 		t.Payload = nil
+	}
+	if len(t.Attempts) == 0 {
+		t.Attempts = nil
 	}
 	return t
 }

@@ -30,6 +30,7 @@ var (
 	ReadFailures          = newScript("read_failures")
 	ReadFields            = newScript("read_fields")
 	ReadSemaphore         = newScript("read_semaphore")
+	ReadTasks             = newScript("read_tasks")
 	ReadValue             = newScript("read_value")
 	Reclaim               = newScript("reclaim")
 	Reconsider            = newScript("reconsider")

@@ -2,7 +2,7 @@
 -- Uses: clock.
 -- KEYS  1 session, 2 leases, 3 terms
 -- ARGV  session, forced (1: by its own worker; 0: only if its lease has run out)
--- Returns {closed}: it holds tasks; {gone}; {alive}
+-- Returns {closed, description, what runs}: it holds tasks; {gone}; {alive}
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
 local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[3]
 if ARGV[2] == '0' then
@@ -11,6 +11,7 @@ if ARGV[2] == '0' then
     return { 'alive' }
   end
 end
+local said = redis.call('HMGET', SESSION, 'info', 'busy')
 redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy')
 if redis.call('EXISTS', SESSION) == 0 then
   redis.call('ZREM', LEASES, ARGV[1])
@@ -18,4 +19,4 @@ if redis.call('EXISTS', SESSION) == 0 then
   return { 'gone' }
 end
 redis.call('ZADD', LEASES, 0, ARGV[1])
-return { 'closed' }
+return { 'closed', said[1] or '', said[2] or '' }

@@ -1,0 +1,153 @@
+// Package tasklist is what stores share that list the tasks of a run: the order of the places in
+// which tasks are, and the cursors that say how far a listing is.
+package tasklist
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Source is a sort of place in which tasks of a run are.
+type Source byte
+
+// The sources, in the order in which they are listed. A task that moves on while it is sought moves
+// mostly from a later one to an earlier one.
+const (
+	Held      Source = 'a' // by sessions; the place is a session
+	Root      Source = 'b' // the root task of a run whose pre-job hook has not passed
+	Delayed   Source = 'c' // until a time; the place is a route, as are the next ones
+	Recovered Source = 'd'
+	Waiting   Source = 'e'
+	Staged    Source = 'f' // children of parents that have succeeded, where they are not among the waiting ones
+	Failed    Source = 'g'
+	End       Source = 'h'
+)
+
+// Cursor says where a page begins: in a source, at a place of it, behind so many tasks of that
+// place. What these count is up to the store. The zero Cursor is that of the first page.
+type Cursor struct {
+	Source Source
+	Place  string
+	At     int64
+	Within int64
+}
+
+// String is the form of the cursor that callers get; "" for the end.
+func (c Cursor) String() string {
+	if c.Source == End {
+		return ""
+	}
+	return string(
+		rune(c.Source),
+	) + "." + strconv.FormatInt(
+		c.At,
+		10,
+	) + "." + strconv.FormatInt(
+		c.Within,
+		10,
+	) + "." + c.Place
+}
+
+// Parse reads a cursor. The error is a [*store.FieldError].
+func Parse(s string) (Cursor, error) {
+	if s == "" {
+		return Cursor{Source: Held}, nil
+	}
+	parts := strings.SplitN(s, ".", 4)
+	bad := &store.FieldError{Field: "Cursor", Reason: "is none that a page gave"}
+	if len(parts) != 4 || len(parts[0]) != 1 {
+		return Cursor{}, bad
+	}
+	c := Cursor{Source: Source(parts[0][0]), Place: parts[3]}
+	var err, err2 error
+	c.At, err = strconv.ParseInt(parts[1], 10, 64)
+	c.Within, err2 = strconv.ParseInt(parts[2], 10, 64)
+	if err != nil || err2 != nil || c.At < 0 || c.Within < 0 || c.Source < Held || c.Source >= End || c.String() != s {
+		return Cursor{}, bad
+	}
+	return c, nil
+}
+
+// Filter selects tasks of a run.
+type Filter struct {
+	*store.TasksParams
+	active bool // tasks wait
+	held   bool // the run itself keeps them from running
+	pauses *store.PauseSet
+}
+
+// NewFilter selects what p asks for of a run in that state, with what is paused in its partition.
+func NewFilter(p *store.TasksParams, status store.Status, paused bool, pauses *store.PauseSet) Filter {
+	return Filter{
+		TasksParams: p,
+		active:      status == store.StatusRunning || status == store.StatusStarting,
+		held:        paused || status == store.StatusStarting,
+		pauses:      pauses,
+	}
+}
+
+// Source reports whether any task of a source can be selected. What a run that is not active left
+// waiting is cancelled.
+func (f *Filter) Source(s Source) bool {
+	switch s {
+	case Held:
+		return f.Status == "" || f.Status == store.TaskRunning
+	case Failed:
+		return f.Status == "" || f.Status == store.TaskFailed
+	case Delayed:
+		return f.active && (f.Status == "" || f.Status == store.TaskDelayed || f.Status == store.TaskRetrying)
+	}
+	return f.active && (f.Status == "" || f.Status == store.TaskWaiting || f.Status == store.TaskHeld)
+}
+
+// Route reports whether tasks of a source and route can be selected.
+func (f *Filter) Route(s Source, r store.Route) bool {
+	if s == Root || s == Recovered || s == Waiting || s == Staged {
+		if f.Status != "" && f.Status != f.waiting(r) {
+			return false
+		}
+	}
+	return r.Counted() && (f.Queue == "" || f.Queue == r.Queue) && (f.Set == "" || f.Set == r.Set) &&
+		(f.Kind == "" || f.Kind == r.Kind)
+}
+
+// Task reports whether a task is selected, of a source and route that can be.
+func (f *Filter) Task(s Source, r store.Route, t *store.Task) bool {
+	return (f.ID == "" || f.ID == t.ID) && (f.Status == "" || f.Status == f.StatusOf(s, r, t))
+}
+
+// StatusOf is where a task of a source and route is.
+func (f *Filter) StatusOf(s Source, r store.Route, t *store.Task) store.TaskStatus {
+	switch s {
+	case Held:
+		return store.TaskRunning
+	case Failed:
+		return store.TaskFailed
+	case Delayed:
+		if t.Retry > 0 {
+			return store.TaskRetrying
+		}
+		return store.TaskDelayed
+	}
+	return f.waiting(r)
+}
+
+// waiting is where tasks of a route are that wait for no time.
+func (f *Filter) waiting(r store.Route) store.TaskStatus {
+	if f.held || len(f.pauses.Covering(r, nil)) > 0 {
+		return store.TaskHeld
+	}
+	return store.TaskWaiting
+}
+
+// Progress adds to the record of a running task what its session says of it.
+func Progress(r *store.TaskRecord, run store.RunID, s *store.SessionRecord) {
+	r.Worker = s.Worker.Name
+	for i := range s.Running {
+		if t := &s.Running[i]; t.Run == run && t.ID == r.Task.ID {
+			r.Since, r.Progress = t.Since, t.Progress
+		}
+	}
+}

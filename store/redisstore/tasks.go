@@ -1,0 +1,162 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/internal/tasklist"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+)
+
+// Places that one round trip reads.
+const (
+	maxPlaces       = 64 // lists and sorted sets
+	maxListSessions = 32
+)
+
+// Tasks implements [store.Runs].
+func (s *Store) Tasks(ctx context.Context, p store.TasksParams) (store.TasksReply, error) {
+	at, err := tasklist.Parse(p.Cursor)
+	if err != nil {
+		return store.TasksReply{}, err
+	}
+	if err := s.server.Begin(ctx); err != nil {
+		return store.TasksReply{}, err
+	}
+	l := &listing{
+		Store: s,
+		space: s.space(p.Run.Job),
+		run:   format.RunID(p.Run.Number),
+		at:    at,
+		left:  p.Limit,
+		bytes: bounds.PageBytes,
+	}
+	if err := l.begin(ctx, &p); err != nil {
+		return store.TasksReply{}, err
+	}
+	if err := l.walk(ctx); err != nil {
+		return store.TasksReply{}, err
+	}
+	l.reply.Next = l.at.String()
+	return l.reply, nil
+}
+
+// listing is one page of tasks as it fills. Each place is read from its back to its front: what
+// leaves at the front moves nothing, and what comes at the back is at worst read twice.
+type listing struct {
+	*Store
+	tasklist.Filter
+	space *format.Keyspace
+	run   string
+	root  rootTask
+	at    tasklist.Cursor // behind what was looked at
+	left  int             // tasks that may still be looked at
+	bytes int             // likewise
+	reply store.TasksReply
+}
+
+// rootTask is the root of a run whose pre-job hook has not passed.
+type rootTask struct {
+	route, message, when string
+}
+
+// begin reads what of the run says where its tasks are.
+func (l *listing) begin(ctx context.Context, p *store.TasksParams) error {
+	b := l.client.B
+	replies := l.client.DoMulti(ctx,
+		b().Hmget().Key(l.space.Run(l.run)).Field("job", "state", "paused", "routes", "root", "rootwhen").Build(),
+		b().Hgetall().Key(l.space.Pauses).Build())
+	v, err := replies[0].ToArray()
+	if err != nil {
+		return l.server.Translate(ctx, "read a run", err)
+	}
+	paused, err := replies[1].AsStrMap()
+	if err = script.Empty(l.server.Translate(ctx, "read what is paused", err)); err != nil {
+		return err
+	}
+	if script.Text(v[0]) != p.Run.Job {
+		return store.ErrRunNotFound
+	}
+	meta := format.ParseMeta(p.Run.Job, script.Text(v[3]))
+	pauses := format.ParsePauses(paused)
+	l.Filter = tasklist.NewFilter(p, store.Status(script.Text(v[1])), !v[2].IsNil(), &pauses)
+	l.root = rootTask{meta.Root, script.Text(v[4]), script.Text(v[5])}
+	return nil
+}
+
+// walk looks at one source after the other until the page is full.
+func (l *listing) walk(ctx context.Context) error {
+	for l.at.Source < tasklist.End {
+		if l.Source(l.at.Source) {
+			if ended, err := l.source(ctx); err != nil || !ended {
+				return err
+			}
+		}
+		l.at = tasklist.Cursor{Source: l.at.Source + 1}
+	}
+	return nil
+}
+
+// source looks at the places of a source, from the cursor on. It reports whether it came to its
+// end.
+func (l *listing) source(ctx context.Context) (ended bool, err error) {
+	switch l.at.Source {
+	case tasklist.Held:
+		return l.sessions(ctx)
+	case tasklist.Root:
+		return l.readRoot(), nil
+	case tasklist.Delayed:
+		return l.lanes(ctx, true, l.space.Delayed)
+	case tasklist.Recovered:
+		return l.lanes(ctx, false, l.space.Recovered)
+	case tasklist.Waiting:
+		return l.lanes(ctx, false, l.space.Waiting)
+	case tasklist.Staged:
+		return l.staged(ctx)
+	}
+	return l.failures(ctx)
+}
+
+func (l *listing) full() bool { return l.left <= 0 || l.bytes <= 0 }
+
+// add adds the task of a message, if it is selected, to the page. The cursor stands behind it.
+func (l *listing) add(route store.Route, message string, due time.Time) *store.TaskRecord {
+	task, err := format.DecodeTask(message)
+	if err != nil {
+		task = store.Task{Headers: map[string]string{store.HeaderCorrupt: err.Error()}}
+	}
+	if !l.Filter.Task(l.at.Source, route, &task) {
+		return nil
+	}
+	if !l.Payload {
+		task.Payload = nil
+	}
+	l.reply.Tasks = append(l.reply.Tasks, store.TaskRecord{
+		Route: route, Status: l.StatusOf(l.at.Source, route, &task), Task: task, Due: due, Cursor: l.at.String(),
+	})
+	return &l.reply.Tasks[len(l.reply.Tasks)-1]
+}
+
+// readRoot looks at the root task that waits in the run itself.
+func (l *listing) readRoot() (ended bool) {
+	route, ok := format.ParseRoute(l.root.route)
+	if l.root.message == "" || !ok || !l.Route(tasklist.Root, route) || l.at.At > 0 {
+		return true
+	}
+	if l.full() {
+		return false
+	}
+	l.at.At = 1
+	l.left, l.bytes = l.left-1, l.bytes-len(l.root.message)
+	due := format.ParseMillis(l.root.when)
+	if strings.HasPrefix(l.root.when, "+") {
+		ms, _ := format.ParseInt(l.root.when[1:])
+		due = l.estimate().Add(format.Duration(ms))
+	}
+	l.add(route, l.root.message, due)
+	return true
+}

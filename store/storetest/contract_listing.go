@@ -1,0 +1,331 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// mixture is a run with tasks in every place, and the session that runs some.
+func (s *scene) mixture() (*run, *worker) {
+	s.tb.Helper()
+	r := s.open("import")
+	p, w, dead := r.producer(), r.worker(), r.worker()
+	p.add(r, task(scan, "failed"))
+	w.settle(failed(w.one()))
+	p.add(r, task(scan, "succeeded"))
+	w.succeed(w.one())
+	p.add(r, task(scan, "retrying"))
+	w.settle(retried(w.one(), never))
+	p.add(r, task(scan, "snoozed"))
+	w.settle(snoozed(w.one(), never))
+	p.add(r, task(scan, "recovered"))
+	dead.one()
+	dead.close()
+	p.add(r, task(file, "parent"))
+	w.queues = only(file)
+	parent := w.one()
+	s.NoError(w.stage(parent, file, 0, tasks(file, "child", 5)...))
+	w.settle(withStaged(success(parent), staged(file, 5)))
+	w.queues = only(scan)
+	p.add(r, tasks(scan, "running", 2)...)
+	ds := slices.DeleteFunc(w.take(3), func(d store.Delivery) bool {
+		if d.Task.ID == "recovered" {
+			w.settle(plain(d, store.VerdictRelease))
+			return true
+		}
+		return false
+	})
+	s.NoError(w.stage(ds[0], scan, 0, task(scan, "invisible")))
+	p.add(r, append(tasks(scan, "waiting", 7), delayed(scan, "delayed", never), delayed(file, "delayed too", never))...)
+	return r, w
+}
+
+// mixed is what a mixture lists.
+func mixed() map[string]store.TaskStatus {
+	want := map[string]store.TaskStatus{
+		"failed": store.TaskFailed, "retrying": store.TaskRetrying, "snoozed": store.TaskDelayed,
+		"recovered": store.TaskWaiting, "running/0": store.TaskRunning, "running/1": store.TaskRunning,
+		"delayed": store.TaskDelayed, "delayed too": store.TaskDelayed,
+	}
+	for i := range 5 {
+		want[fmt.Sprint("child/", i)] = store.TaskWaiting
+	}
+	for i := range 7 {
+		want[fmt.Sprint("waiting/", i)] = store.TaskWaiting
+	}
+	return want
+}
+
+func statuses(all []store.TaskRecord) map[string]store.TaskStatus {
+	by := make(map[string]store.TaskStatus)
+	for _, rec := range all {
+		by[rec.Task.ID] = rec.Status
+	}
+	return by
+}
+
+var listingContract = []testCase{
+	{"each task is listed where it is, with what is known of it", func(s *scene) {
+		r, w := s.mixture()
+		all := r.listed()
+		s.Equal(mixed(), statuses(r.list(store.TasksParams{})))
+		s.Len(r.list(store.TasksParams{}), len(mixed()), "each once")
+		for id, rec := range all {
+			s.Equal(id, string(rec.Task.Payload))
+			s.NotEmpty(rec.Cursor)
+			s.Equal(
+				rec.Status == store.TaskDelayed || rec.Status == store.TaskRetrying,
+				!rec.Due.IsZero(),
+				"Due of %s",
+				id,
+			)
+			s.Equal(rec.Status == store.TaskFailed, rec.Error != "", "Error of %s", id)
+			s.Equal(rec.Status == store.TaskFailed, !rec.Since.IsZero(), "Since of %s", id)
+		}
+		for _, id := range []string{"failed", "running/0", "running/1"} {
+			s.Equal(w.session.ID, all[id].Worker)
+		}
+		s.Equal("broken: failed", all["failed"].Error)
+		s.Equal(file, all["child/3"].Route)
+		s.True(all["recovered"].Task.Recovered)
+		s.Equal(1, all["retrying"].Task.Retry)
+		for _, rec := range r.list(store.TasksParams{}) {
+			s.Nil(rec.Task.Payload, "payloads come where they are asked for")
+		}
+	}},
+	{"a running task shows what its worker last said of it", func(s *scene) {
+		r, w := s.mixture()
+		d := w.held()[0]
+		report := running(d, 1, store.Progress{Done: 3, Message: "third"})
+		w.beats(report)
+		rec := r.listed()[d.Task.ID]
+		s.True(report.Since.Equal(rec.Since), "%v", rec.Since)
+		s.Equal(report.Progress, rec.Progress)
+	}},
+	{"pages of any size have the same tasks, and go on behind any of them", func(s *scene) {
+		r, _ := s.mixture()
+		whole := r.list(store.TasksParams{})
+		for limit := 1; limit <= len(whole)+1; limit++ {
+			s.Equal(statuses(whole), statuses(r.list(store.TasksParams{Limit: limit})), "by %d", limit)
+			s.Len(r.list(store.TasksParams{Limit: limit}), len(whole), "by %d", limit)
+		}
+		for i, rec := range whole {
+			rest := r.list(store.TasksParams{Cursor: rec.Cursor})
+			s.Equal(whole, append(whole[:i+1:i+1], rest...), "behind %s", rec.Task.ID)
+		}
+	}},
+	{"a listing selects by status, queue, set, kind and ID", func(s *scene) {
+		r, _ := s.mixture()
+		whole := r.list(store.TasksParams{})
+		check := func(p store.TasksParams, pick func(store.TaskRecord) bool) {
+			s.tb.Helper()
+			var want []store.TaskRecord
+			for _, rec := range whole {
+				if pick(rec) {
+					want = append(want, rec)
+				}
+			}
+			s.Equal(want, r.list(p))
+		}
+		for _, status := range []store.TaskStatus{
+			store.TaskWaiting, store.TaskHeld, store.TaskDelayed, store.TaskRetrying, store.TaskRunning, store.TaskFailed,
+		} {
+			check(store.TasksParams{Status: status}, func(rec store.TaskRecord) bool { return rec.Status == status })
+		}
+		check(store.TasksParams{Queue: file.Queue}, func(rec store.TaskRecord) bool { return rec.Route == file })
+		check(store.TasksParams{Kind: scan.Kind, Status: store.TaskDelayed}, func(rec store.TaskRecord) bool {
+			return rec.Route == scan && rec.Status == store.TaskDelayed
+		})
+		check(store.TasksParams{Set: "other"}, func(store.TaskRecord) bool { return false })
+		for id := range mixed() {
+			check(store.TasksParams{ID: id}, func(rec store.TaskRecord) bool { return rec.Task.ID == id })
+		}
+		check(store.TasksParams{ID: "succeeded"}, func(store.TaskRecord) bool { return false })
+		check(store.TasksParams{ID: "invisible"}, func(store.TaskRecord) bool { return false })
+	}},
+	{"what a pause or a pre-job hook keeps is held", func(s *scene) {
+		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})
+		w := r.worker()
+		r.producer().add(r, task(file, "early"), delayed(file, "delayed", never))
+		early := map[string]store.TaskStatus{
+			"root":    store.TaskHeld,
+			"early":   store.TaskHeld,
+			"delayed": store.TaskDelayed,
+		}
+		s.Equal(early, statuses(r.list(store.TasksParams{})))
+		s.Equal(early, statuses(r.list(store.TasksParams{Limit: 1})))
+		s.Empty(r.list(store.TasksParams{Status: store.TaskWaiting}))
+		r.listed()
+		pre := w.one()
+		s.Equal(early, statuses(r.list(store.TasksParams{})), "hooks are no tasks")
+		w.settle(plain(pre, store.VerdictBegin))
+		s.Equal(store.TaskWaiting, r.listed()["root"].Status)
+		r.pause(true)
+		s.Equal(early, statuses(r.list(store.TasksParams{})))
+		s.Len(r.list(store.TasksParams{Status: store.TaskHeld}), 2)
+		r.pause(false)
+		s.Empty(r.list(store.TasksParams{Status: store.TaskHeld}))
+		queue := store.PauseScope{Queue: file.Queue}
+		s.NoError(s.store.Pause(s.ctx, r.partition, store.Pause{Scope: queue}))
+		s.Equal(
+			map[string]store.TaskStatus{"early": store.TaskHeld},
+			statuses(r.list(store.TasksParams{Status: store.TaskHeld})),
+		)
+		s.Equal(
+			map[string]store.TaskStatus{"root": store.TaskWaiting},
+			statuses(r.list(store.TasksParams{Status: store.TaskWaiting})),
+		)
+		s.NoError(s.store.Resume(s.ctx, r.partition, queue))
+		s.Empty(r.list(store.TasksParams{Status: store.TaskHeld}))
+	}},
+	{"what a stop cancelled is gone from the listing, and so is what succeeded", func(s *scene) {
+		r, w := s.mixture()
+		r.stop(true)
+		want := map[string]store.TaskStatus{
+			"failed": store.TaskFailed, "running/0": store.TaskRunning, "running/1": store.TaskRunning,
+		}
+		s.Equal(want, statuses(r.list(store.TasksParams{})))
+		r.listed()
+		for i, d := range w.held() {
+			w.settle(pickEven(i, success(d), plain(d, store.VerdictCancel)))
+		}
+		s.Equal(map[string]store.TaskStatus{"failed": store.TaskFailed}, statuses(r.list(store.TasksParams{})))
+		r.status(store.StatusStopped)
+		s.sweep(r.partition)
+		r.listed()
+		s.NoError(s.store.DeleteRun(s.ctx, r.id))
+		_, err := s.store.Tasks(s.ctx, store.TasksParams{Run: r.id, Limit: 1})
+		s.ErrorIs(err, store.ErrRunNotFound)
+	}},
+	{"a listing misses nothing that stays, though tasks before and behind it come and go", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "leaves", 40)...)
+		p.add(r, tasks(scan, "stays", 40)...)
+		seen := make(map[string]bool)
+		cursor := ""
+		for i := 0; ; i++ {
+			page, err := s.store.Tasks(
+				s.ctx,
+				store.TasksParams{Run: r.id, Status: store.TaskWaiting, Cursor: cursor, Limit: 7},
+			)
+			s.NoError(err)
+			for _, rec := range page.Tasks {
+				seen[rec.Task.ID] = true
+			}
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+			w.succeed(w.take(min(3, max(0, 39-3*i)))...)
+			p.add(r, tasks(scan, fmt.Sprint("comes/", i), 2)...)
+		}
+		for i := range 40 {
+			s.True(seen[fmt.Sprint("stays/", i)], "stays/%d", i)
+		}
+	}},
+	{"a run that is not there, and a cursor that no page gave, have no tasks", func(s *scene) {
+		r := s.open("import")
+		for _, id := range []store.RunID{{Job: "import", Number: r.id.Number + 1}, {Job: s.jobBeside("import"), Number: r.id.Number}} {
+			_, err := s.store.Tasks(s.ctx, store.TasksParams{Run: id, Limit: 1})
+			s.ErrorIs(err, store.ErrRunNotFound)
+		}
+		_, err := s.store.Tasks(s.ctx, store.TasksParams{Run: r.id, Limit: 1, Cursor: "next"})
+		s.refuses(err, "Cursor")
+	}},
+	{"large tasks are listed by pages, wherever they are", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		for i := range largeItems {
+			it := task(scan, "scan/"+strconv.Itoa(i))
+			it.Task.Payload = large(i)
+			p.add(r, it)
+		}
+		all := func(status store.TaskStatus) {
+			seen := make(map[string]bool)
+			for cursor := ""; ; {
+				page, err := s.store.Tasks(
+					s.ctx,
+					store.TasksParams{Run: r.id, Status: status, Payload: true, Cursor: cursor, Limit: bounds.MaxPage},
+				)
+				s.NoError(err)
+				s.LessOrEqual(len(page.Tasks), 3, "a page is bounded by bytes")
+				for _, rec := range page.Tasks {
+					s.Len(rec.Task.Payload, len(large(0)))
+					seen[rec.Task.ID] = true
+				}
+				if cursor = page.Next; cursor == "" {
+					break
+				}
+			}
+			s.Len(seen, largeItems, "%s", status)
+		}
+		all(store.TaskWaiting)
+		ds := w.take(largeItems)
+		all(store.TaskRunning)
+		for _, d := range ds {
+			w.settle(retried(d, 2*tick))
+		}
+		all(store.TaskRetrying)
+		s.until(r.partition, "they are due again", func() bool {
+			s.promote(r.partition)
+			return r.record().Counts.Pending == largeItems
+		})
+		w.take(largeItems)
+		w.close()
+		all(store.TaskWaiting)
+	}},
+	{"a task carries its last attempts, through retries, releases and deaths of workers", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, task(scan, "t"))
+		d := w.one()
+		s.Nil(d.Task.Attempts, "the first attempt has none before it")
+		s.Nil(r.listed()["t"].Task.Attempts)
+		at := time.UnixMilli(1_700_000_000_123).UTC()
+		tried := func(d store.Delivery, text string) store.Delivery {
+			d.Task.Tried(store.Attempt{Ended: at, Took: time.Second, Worker: "w", Error: text})
+			return d
+		}
+		w.settle(retried(tried(d, "first"), 0))
+		w.settle(plain(tried(w.one(), "second"), store.VerdictRelease))
+		same := func(want, got []store.Attempt) {
+			s.tb.Helper()
+			s.Len(got, len(want))
+			for i := range got {
+				s.True(want[i].Ended.Equal(got[i].Ended), "%v", got[i].Ended)
+				got[i].Ended = want[i].Ended
+			}
+			s.Equal(want, got)
+		}
+		first := store.Attempt{Ended: at, Took: time.Second, Worker: "w", Error: "first"}
+		second := first
+		second.Error = "second"
+		same([]store.Attempt{first, second}, r.listed()["t"].Task.Attempts)
+		dead := r.worker()
+		same([]store.Attempt{first, second}, dead.one().Task.Attempts)
+		dead.close()
+		d = w.one()
+		s.Len(d.Task.Attempts, 3)
+		died := d.Task.Attempts[2]
+		s.Equal(dead.session.ID, died.Worker)
+		s.Contains(died.Error, "its worker died")
+		s.WithinRange(died.Ended, r.record().Created.Add(-time.Second), s.now(w).Add(time.Second))
+		w.settle(failed(tried(d, "last")))
+		fs, err := s.store.Failures(s.ctx, r.id, 0, 1)
+		s.NoError(err)
+		s.Len(fs[0].Task.Attempts, 4)
+		s.Equal("last", r.listed()["t"].Task.Attempts[3].Error)
+	}},
+}
+
+func pickEven(i int, even, odd store.Outcome) store.Outcome {
+	if i%2 == 0 {
+		return even
+	}
+	return odd
+}

@@ -217,6 +217,17 @@ func (m *machine) endIdle() {
 	}
 }
 
+// awaitsIdle requires that the store tells of the end of each open run that is left idle.
+func (m *machine) awaitsIdle(reply store.PromoteReply) {
+	for _, r := range m.m.ordered() {
+		if _, open := r.holds[store.HoldOpen]; !open || r.idleAfter <= 0 || r.status.Final() {
+			continue
+		}
+		ends := reply.Now.Add(r.touched + r.idleAfter - m.m.now + tick)
+		m.s.False(reply.Next.IsZero() || reply.Next.After(ends), "an idle run ends, and nobody is told when")
+	}
+}
+
 // sweep forgets the runs whose retention is over.
 func (m *machine) sweep() {
 	m.s.sweep(0)

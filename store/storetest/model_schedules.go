@@ -52,6 +52,7 @@ func (m *machine) promote() store.PromoteReply {
 		}
 		if !reply.More {
 			m.endIdle()
+			m.awaitsIdle(reply)
 			return reply
 		}
 	}

@@ -45,6 +45,7 @@ func newPartition(e *Engine, index int) *partition {
 		bound:      e.cfg.Lease / 3,
 		moved:      make(chan struct{}, 1),
 	}
+	p.pauses.known.Store(&store.PauseSet{})
 	p.schedules = e.host.Schedules(index, &p.clock)
 	p.heard.set(time.Now()) // healthy until a lease has passed without an answer
 	return p

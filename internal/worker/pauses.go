@@ -21,23 +21,13 @@ type pauses struct {
 	inReadOnly []string
 	bound      time.Duration // of one read
 
-	known   atomic.Pointer[store.PauseSet] // nil while nothing is paused
-	moved   chan struct{}                  // capacity 1: read again
-	reading sync.Mutex                     // so that the result of the last read stands
+	known   atomic.Pointer[store.PauseSet]
+	moved   chan struct{} // capacity 1: read again
+	reading sync.Mutex    // so that the result of the last read stands
 }
 
 // covers reports whether tasks of the route must not begin.
-func (k *pauses) covers(r store.Route) bool {
-	set := k.known.Load()
-	return set != nil && len(set.Covering(r, k.inReadOnly)) > 0
-}
-
-func (k *pauses) is(version int64) bool {
-	if set := k.known.Load(); set != nil {
-		return set.Version == version
-	}
-	return version == 0
-}
+func (k *pauses) covers(r store.Route) bool { return len(k.known.Load().Covering(r, k.inReadOnly)) > 0 }
 
 func (k *pauses) refresh(ctx context.Context) error {
 	k.reading.Lock()
@@ -48,10 +38,6 @@ func (k *pauses) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if set.Version == 0 {
-		k.known.Store(nil)
-		return nil
-	}
 	k.known.Store(&set)
 	k.giveBack()
 	return nil
@@ -60,7 +46,7 @@ func (k *pauses) refresh(ctx context.Context) error {
 // heed reads what is paused if the store has another version. If that fails, the watching loop
 // repeats it, and until then the worker keeps what it knew.
 func (k *pauses) heed(ctx context.Context, version int64) {
-	if !k.is(version) && k.refresh(ctx) != nil {
+	if k.known.Load().Version != version && k.refresh(ctx) != nil {
 		lifecycle.Wake(k.moved)
 	}
 }

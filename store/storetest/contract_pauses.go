@@ -81,9 +81,10 @@ var pausesContract = []testCase{
 		s.NoError(err)
 		s.Len(first, 4)
 		s.pause(r.partition, store.PauseScope{Kind: scan.Kind}, "because")
-		again, err := w.refetch(4)
+		again, err := s.store.Fetch(s.ctx, w.params(4))
 		s.NoError(err)
-		s.ElementsMatch(leases(first), leases(again), "a repeat of a fetch that delivered")
+		s.ElementsMatch(leases(first), leases(again.Deliveries), "a repeat of a fetch that delivered")
+		s.NotZero(again.Pauses)
 		retried := failed(first[1])
 		retried.Verdict, retried.Delay = store.VerdictRetry, tick
 		w.settle(

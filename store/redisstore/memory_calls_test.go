@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
@@ -180,9 +179,9 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	require.True(t, s.record(run).Paused)
 	require.NoError(t, s.SetRunPaused(t.Context(), run, false))
 	promoted := 0
-	for ok := true; ok && s.record(broken).Status == store.StatusRunning; { // its time comes in a millisecond
+	for s.record(broken).Status == store.StatusRunning { // its time comes in a millisecond
 		reply, err := s.Promote(t.Context(), 0)
-		ok = assert.NoError(t, err)
+		require.NoError(t, err)
 		promoted += reply.Promoted
 	}
 	require.Equal(t, 1, promoted)

@@ -58,7 +58,8 @@ func (p SettleParams) plainly() SettleParams {
 
 // plainly returns the description of a worker for backends.
 func (w WorkerInfo) plainly() WorkerInfo {
-	w.Name, w.Host, w.Started = validText(w.Name), validText(w.Host), w.Started.UTC()
+	w.Name, w.Host, w.Version = validText(w.Name), validText(w.Host), validText(w.Version)
+	w.Started = w.Started.UTC()
 	return w
 }
 

@@ -2,11 +2,13 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/printable"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // RunID identifies a run: its job, and a number. Numbers grow and never repeat, even after the data
@@ -285,10 +287,40 @@ type SessionRecord struct {
 
 // WorkerInfo describes a worker when it opens a session.
 type WorkerInfo struct {
-	Name        string    `json:"name"`
-	Host        string    `json:"host"`
+	Name        string    `json:"name"` // up to [bounds.MaxNoteLen] bytes
+	Host        string    `json:"host"` // likewise
 	PID         int       `json:"pid"`
+	Version     string    `json:"version"` // of the program, up to [bounds.MaxVersionLen] bytes
 	Concurrency int       `json:"concurrency"`
 	Routes      []Route   `json:"routes"`
 	Started     time.Time `json:"started"`
+}
+
+// LostSession is what a partition keeps of a session that a sweep ended, since its lease had run
+// out without a heartbeat. It is written in the step that ends the session, once. A session that
+// [Sessions.CloseSession] ends leaves none. A record takes about 300 bytes, or more if the names
+// are long, and never more than 16 KiB: [bounds.MaxLost] of them are kept, for [bounds.LostKept].
+type LostSession struct {
+	ID     string
+	Worker WorkerInfo // without Routes
+	// Heard is when the session was opened or had its last heartbeat; zero if damage has destroyed
+	// that.
+	Heard time.Time
+	Ended time.Time // when the sweep ended it
+	Held  int       // deliveries that it held then
+}
+
+// KeepLost adds a record to those of a partition, newest first, and drops those that are too many
+// or too old. It is for implementers.
+func KeepLost(lost []LostSession, l LostSession) []LostSession {
+	l.Worker.Routes = nil
+	lost = append([]LostSession{l}, lost[:min(len(lost), bounds.MaxLost-1)]...)
+	return StillLost(lost, l.Ended)
+}
+
+// StillLost lists the records that are not too old. It is for implementers.
+func StillLost(lost []LostSession, now time.Time) []LostSession {
+	return slices.DeleteFunc(slices.Clone(lost), func(l LostSession) bool {
+		return now.Sub(l.Ended) > bounds.LostKept
+	})
 }

@@ -90,6 +90,10 @@ func (s *scripted) Held(ctx context.Context, _ store.SessionID, _ map[store.Leas
 
 func (s *scripted) CloseSession(ctx context.Context, _ store.SessionID) error { return s.call(ctx) }
 
+func (s *scripted) LostSessions(ctx context.Context, _ int) ([]store.LostSession, error) {
+	return nil, s.call(ctx)
+}
+
 func (s *scripted) LiveSessions(ctx context.Context, _ int) ([]store.SessionRecord, error) {
 	return nil, s.call(ctx)
 }

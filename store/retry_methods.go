@@ -231,6 +231,13 @@ func (r *front) CloseSession(ctx context.Context, s SessionID) error {
 	})
 }
 
+func (r *front) LostSessions(ctx context.Context, partition int) ([]LostSession, error) {
+	bad := r.has("Partition", partition)
+	return repeat(ctx, r, "LostSessions", bad, func(ctx context.Context) ([]LostSession, error) {
+		return r.Store.LostSessions(ctx, partition)
+	})
+}
+
 func (r *front) LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error) {
 	return repeat(
 		ctx,

@@ -60,11 +60,15 @@ type Sessions interface {
 	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
 
 	// CloseSession ends a session. Deliveries that it still holds wait again, as after a crash. If the
-	// session is gone, nothing changes.
+	// session is gone, nothing changes. It leaves no [LostSession].
 	CloseSession(ctx context.Context, s SessionID) error
 
 	// LiveSessions lists the sessions of a partition.
 	LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error)
+
+	// LostSessions lists the records of lost sessions of a partition that ended within the last
+	// [bounds.LostKept]: the newest [bounds.MaxLost], newest first. See [LostSession].
+	LostSessions(ctx context.Context, partition int) ([]LostSession, error)
 
 	// Reconsider makes fetches look again at every run that stands aside under the routes. A run
 	// stands aside while a limit of PerRun is used up, or until its pre-job hook has passed: fetches

@@ -83,6 +83,7 @@ var valid = map[string][]any{
 	"Pause":                 {0, store.Pause{Scope: store.PauseScope{Queue: "q"}}},
 	"Resume":                {0, store.PauseScope{Queue: "q"}},
 	"Pauses":                {0},
+	"LostSessions":          {0},
 	"Draw":                  {validDraw},
 	"Forfeit":               {"limit", store.Holding{Holder: "h", Number: 1}},
 }

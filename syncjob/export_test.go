@@ -10,6 +10,9 @@ import (
 // PollEvery sets how often a worker looks for work and permits though nothing signalled any.
 func (c *WorkerConfig) PollEvery(d time.Duration) { c.poll = d }
 
+// VersionOf is the version of a program that was built so.
+var VersionOf = versionOf
+
 // Idle reports whether the worker has asked every partition for all that it had reason to ask for,
 // and waits for signals.
 func (w *Worker) Idle() bool {

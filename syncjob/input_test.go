@@ -281,12 +281,14 @@ func TestBadConfigsAreRefusedByField(t *testing.T) {
 	_, err = m.NewWorker(syncjob.WorkerConfig{Concurrency: syncjob.MaxConcurrency + 1})
 	require.Equal(t, []string{"Concurrency"}, fields(err))
 	_, err = m.NewWorker(syncjob.WorkerConfig{
-		Name: "\n", Concurrency: -1, Grace: -2, Lease: time.Millisecond,
+		Name: "\n", Concurrency: -1, Grace: -2, Lease: time.Millisecond, Version: strings.Repeat("v", 129),
 		Queues: []syncjob.Queue{{Name: "a", Weight: -1}, {Name: "a"}, {Name: ""}},
 	})
 	require.ElementsMatch(t, []string{
-		"Name", "Concurrency", "Grace", "Lease", "Queues[0].Weight", "Queues[1].Name", "Queues[2].Name",
+		"Name", "Version", "Concurrency", "Grace", "Lease", "Queues[0].Weight", "Queues[1].Name", "Queues[2].Name",
 	}, fields(err))
+	_, err = m.NewWorker(syncjob.WorkerConfig{Version: "v1\n"})
+	require.Equal(t, []string{"Version"}, fields(err))
 }
 
 func TestAServerThatIsNotThereIsUnavailable(t *testing.T) {

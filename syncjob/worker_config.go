@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // The defaults and limits of [WorkerConfig].
@@ -36,6 +37,11 @@ type Queue struct {
 type WorkerConfig struct {
 	// Name is shown with running tasks and failures. Defaults to host and process ID.
 	Name string
+	// Version is the version of the program, at most 128 bytes: [Manager.Workers] shows it, so that
+	// you see which workers are older than others. Defaults to what Go stamped into the program: the
+	// version of its main module, else the revision of its source, with "+dirty" if that was changed;
+	// empty if there is neither.
+	Version string
 	// Concurrency is how many handlers run at once. Defaults to twice GOMAXPROCS, but
 	// at least 8.
 	Concurrency int
@@ -60,6 +66,9 @@ type WorkerConfig struct {
 func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
 	if c.Name == "" {
 		c.Name = hostAndProcess()
+	}
+	if c.Version == "" {
+		c.Version = programVersion()
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = max(minConcurrency, 2*runtime.GOMAXPROCS(0))
@@ -99,6 +108,12 @@ func (c *WorkerConfig) validate(reg *handlers.Registry) error {
 		bad("Registry", "is nil: a worker needs handlers")
 	}
 	errs = append(errs, checkText("Name", c.Name))
+	switch {
+	case len(c.Version) > bounds.MaxVersionLen:
+		bad("Version", fmt.Sprintf("is longer than %d bytes", bounds.MaxVersionLen))
+	case c.Version != "":
+		errs = append(errs, checkText("Version", c.Version))
+	}
 	if c.Concurrency < 0 || c.Concurrency > MaxConcurrency {
 		bad("Concurrency", fmt.Sprintf("is not between 1 and %d", MaxConcurrency))
 	}
@@ -132,6 +147,7 @@ func (c *WorkerConfig) info(routes []store.Route) store.WorkerInfo {
 		Name:        c.Name,
 		Host:        hostname(),
 		PID:         os.Getpid(),
+		Version:     c.Version,
 		Concurrency: c.Concurrency,
 		Routes:      routes,
 		Started:     time.Now(),

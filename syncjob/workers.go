@@ -15,8 +15,10 @@ type WorkerState struct {
 	Name        string        `json:"name"`
 	Host        string        `json:"host"`
 	PID         int           `json:"pid"`
-	Concurrency int           `json:"concurrency"`
+	Version     string        `json:"version"`     // of its program: see [WorkerConfig.Version]
+	Concurrency int           `json:"concurrency"` // how many handlers it runs at once
 	Queues      []string      `json:"queues"`
+	Kinds       []string      `json:"kinds"` // "SET/KIND" of the handlers that it has, sorted
 	Started     time.Time     `json:"started"`
 	Expires     time.Time     `json:"expires"` // when it counts as dead unless a heartbeat comes
 	Overdue     bool          `json:"overdue"` // Expires has passed in some partition: it is probably dead
@@ -50,11 +52,6 @@ func (w *WorkerRef) States(ctx context.Context) ([]WorkerState, error) {
 
 // Workers lists the workers that are alive, sorted by name and start.
 func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
-	type process struct {
-		name, host string
-		pid        int
-		started    int64
-	}
 	workers := make(map[process]*WorkerState)
 	for p := range m.store.Partitions() {
 		sessions, err := m.store.LiveSessions(ctx, p)
@@ -62,7 +59,7 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 			return nil, fmt.Errorf("read workers of partition %d: %w", p, err)
 		}
 		for _, s := range sessions {
-			key := process{s.Worker.Name, s.Worker.Host, s.Worker.PID, s.Worker.Started.UnixNano()}
+			key := processOf(s.Worker)
 			w := workers[key]
 			if w == nil {
 				w = newWorkerState(s.Worker)
@@ -84,18 +81,34 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 	return list, nil
 }
 
+// process is the identity of a worker, which has a session in each partition.
+type process struct {
+	name, host string
+	pid        int
+	started    int64
+}
+
+func processOf(info store.WorkerInfo) process {
+	return process{info.Name, info.Host, info.PID, info.Started.UnixNano()}
+}
+
 func newWorkerState(info store.WorkerInfo) *WorkerState {
 	w := &WorkerState{
 		Name:        info.Name,
 		Host:        info.Host,
 		PID:         info.PID,
+		Version:     info.Version,
 		Concurrency: info.Concurrency,
 		Started:     info.Started,
 	}
 	for _, r := range info.Routes {
 		w.Queues = append(w.Queues, r.Queue)
+		if r.Counted() { // it is no hook
+			w.Kinds = append(w.Kinds, r.Set+"/"+r.Kind)
+		}
 	}
 	slices.Sort(w.Queues)
-	w.Queues = slices.Compact(w.Queues)
+	slices.Sort(w.Kinds)
+	w.Queues, w.Kinds = slices.Compact(w.Queues), slices.Compact(w.Kinds)
 	return w
 }

@@ -80,7 +80,7 @@ func (w *world) awaitHeard() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	extended := func(term string) bool { return strings.HasPrefix(term, "-") }
+	extended := func(term string) bool { return strings.Contains(term, " ") }
 	for {
 		terms, err := w.server.Client.Do(ctx, w.server.Client.B().Hvals().Key(w.key("terms")).Build()).AsStrSlice()
 		require.NoError(w.t, err)

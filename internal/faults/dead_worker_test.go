@@ -36,6 +36,7 @@ func workerKilledMidTask(t *testing.T) {
 		return again > 0
 	})
 	reclaimed := time.Since(killed)
+	victim.requireLost(w, 4, killed)
 	t.Logf(
 		"reclaimed %v after the kill, with a lease of %v and a sweep every %v", reclaimed.Round(time.Millisecond),
 		shortLease, sweepInterval,
@@ -48,6 +49,28 @@ func workerKilledMidTask(t *testing.T) {
 	}
 	other.drain()
 	s.requireNothingLeft()
+}
+
+// requireLost requires that the store says of a process that was killed, and of no other, how it was
+// lost.
+func (p *process) requireLost(w *world, atLeast int, killed time.Time) {
+	w.t.Helper()
+	var lost []syncjob.LostWorker
+	for asked := time.Now(); len(lost) == 0 || lost[0].Held < atLeast; time.Sleep(pollGap) {
+		require.Less(w.t, time.Since(asked), patience, "not every partition has lost it: %v", lost)
+		var err error
+		lost, err = w.oracle.LostWorkers(w.t.Context())
+		require.NoError(w.t, err)
+	}
+	require.Len(w.t, lost, 1)
+	got := lost[0]
+	require.Equal(w.t, p.name, got.Name)
+	require.Equal(w.t, p.cmd.Process.Pid, got.PID)
+	require.Equal(w.t, version, got.Version)
+	require.False(w.t, got.Heard.After(killed.Add(time.Second)), "it was heard from at %v, and killed at %v", got.Heard, killed)
+	require.GreaterOrEqual(w.t, got.Ended.Sub(got.Heard), shortLease)
+	require.False(w.t, got.Back)
+	w.t.Logf("%s %s; it held %d tasks", got.Name, got.Reason, got.Held)
 }
 
 func workerPausedPastItsLease(t *testing.T) {

@@ -123,8 +123,11 @@ func withManager(ctx context.Context, o order, registry *handlers.Registry, fn f
 	return fn(m)
 }
 
+// version is that of the programs of all workers.
+const version = "v1.2.3"
+
 func (o *order) worker(m *syncjob.Manager) (*syncjob.Worker, error) {
-	c := syncjob.WorkerConfig{Name: o.Name, Concurrency: o.Concurrency, Lease: o.Lease, Grace: 2 * time.Second}
+	c := syncjob.WorkerConfig{Name: o.Name, Version: version, Concurrency: o.Concurrency, Lease: o.Lease, Grace: 2 * time.Second}
 	for _, name := range o.Queues {
 		c.Queues = append(c.Queues, syncjob.Queue{Name: name})
 	}

@@ -72,8 +72,11 @@ func (s *state) sweep(int) (reply store.SweepReply, err error) {
 			sess.Expires, sess.Graced = s.now.Add(sess.Lease), true
 		}
 		if !s.now.Before(sess.Expires) {
+			l := store.LostSession{ID: id, Worker: sess.Worker, Heard: sess.Heard, Ended: s.now}
+			l.Held = s.reclaim(id)
+			s.Lost = store.KeepLost(s.Lost, l)
 			reply.Sessions++
-			reply.Reclaimed += s.reclaim(id)
+			reply.Reclaimed += l.Held
 		}
 	}
 	used := map[string]bool{} // queues

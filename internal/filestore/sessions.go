@@ -26,7 +26,7 @@ func (b *backend) OpenSession(
 	ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration,
 ) error {
 	return do(ctx, b, info, func(s *state, info store.WorkerInfo) error {
-		sess := &session{Worker: info, Lease: lease, Expires: s.now.Add(lease)}
+		sess := &session{Worker: info, Lease: lease, Expires: s.now.Add(lease), Heard: s.now}
 		if was := s.Sessions[id.ID]; was != nil {
 			if was.Fetched > 0 {
 				return store.ErrStale
@@ -48,7 +48,8 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 	if err != nil {
 		return store.HeartbeatReply{}, err
 	}
-	sess.Lease, sess.Expires, sess.Graced, sess.Running = p.Lease, s.now.Add(p.Lease), false, p.Running
+	sess.Lease, sess.Expires, sess.Heard = p.Lease, s.now.Add(p.Lease), s.now
+	sess.Graced, sess.Running = false, p.Running
 	reply := store.HeartbeatReply{
 		Now: s.now, NextDue: s.nextDue(), Held: len(s.deliveries(p.Session.ID)), SweepDue: s.sweepDue(),
 		Pauses: s.Pauses.Version,
@@ -187,6 +188,13 @@ func (b *backend) LiveSessions(ctx context.Context, partition int) ([]store.Sess
 			})
 		}
 		return all, nil
+	})
+}
+
+// LostSessions lists what is kept of sessions that were not heard from.
+func (b *backend) LostSessions(ctx context.Context, _ int) ([]store.LostSession, error) {
+	return read(ctx, b, 0, func(s *state, _ int) ([]store.LostSession, error) {
+		return store.StillLost(s.Lost, s.now), nil
 	})
 }
 

@@ -18,6 +18,7 @@ type state struct {
 	Clocks         map[string]float64 // of queues; see fetching.next
 	Producers      map[string]*producer
 	Sessions       map[string]*session
+	Lost           []store.LostSession // sessions that were not heard from, newest first
 	Semaphores     map[string]*semaphore
 	Limits         map[string]*limit
 	Values         values // of the namespace
@@ -109,7 +110,8 @@ type session struct {
 	Worker  store.WorkerInfo
 	Lease   time.Duration
 	Expires time.Time
-	Graced  bool // its lease was extended since the clock jumped, and it was not heard from since
+	Heard   time.Time // when it was opened or had its last heartbeat
+	Graced  bool      // its lease was extended since the clock jumped, and it was not heard from since
 	Running []store.RunningTask
 	Fetched int64 // number of the last fetch that delivered something
 	Settled int64

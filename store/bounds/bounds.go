@@ -52,6 +52,8 @@ const (
 	MaxConfigurationLen = 256 << 10
 	// MaxNoteLen bounds who made a change, and why, and why a run was stopped, in bytes.
 	MaxNoteLen = 1 << 10
+	// MaxVersionLen bounds the version of a program, in bytes.
+	MaxVersionLen = 128
 	// MaxProblemLen is the longest reason why a job cannot be fired, in bytes.
 	MaxProblemLen = 1 << 10
 )
@@ -85,6 +87,13 @@ const (
 	MaxPauses = 256
 	// MaxShownHolders is how many holders the answer to a refused claim lists.
 	MaxShownHolders = 64
+)
+
+// Lost sessions.
+const (
+	// MaxLost is how many records of lost sessions a partition keeps, and LostKept for how long.
+	MaxLost  = 100
+	LostKept = 24 * time.Hour
 )
 
 // Values.

@@ -35,6 +35,7 @@ type partition struct {
 	configurations map[string]*document // of sets
 	producers      map[string]*producer
 	sessions       map[string]*session
+	lost           []store.LostSession   // newest first
 	semaphores     map[string]*semaphore // semaphores in use
 	lastFence      int64                 // largest number of any lease or waiter of a semaphore
 	limits         map[string]*limit     // limits that have holders

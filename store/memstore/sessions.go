@@ -18,7 +18,8 @@ type session struct {
 	worker  store.WorkerInfo
 	lease   time.Duration
 	expires time.Time
-	graced  bool // extended after a jump of the clock, with no heartbeat since
+	heard   time.Time // when it was opened or had its last heartbeat
+	graced  bool      // extended after a jump of the clock, with no heartbeat since
 	running []store.RunningTask
 	reports map[int64][]store.RunningTask // reports of progress that it shows in runs, by run number
 
@@ -108,7 +109,7 @@ func (s *session) behind(a store.Answered) bool {
 	return s == nil || s.fetched < a.Fetched || s.settled < a.Settled
 }
 
-func (s *session) extend(now time.Time) { s.expires, s.graced = now.Add(s.lease), false }
+func (s *session) extend(now time.Time) { s.expires, s.heard, s.graced = now.Add(s.lease), now, false }
 
 // grace extends the lease after a jump of the clock. It does so once until the next heartbeat, so
 // that a dead session ends even if sweeps are rare.
@@ -235,4 +236,14 @@ func (s *backend) LiveSessions(ctx context.Context, partition int) ([]store.Sess
 	}
 	slices.SortFunc(records, func(a, b store.SessionRecord) int { return strings.Compare(a.ID, b.ID) })
 	return records, nil
+}
+
+// LostSessions lists what is kept of sessions that were not heard from.
+func (s *backend) LostSessions(ctx context.Context, partition int) ([]store.LostSession, error) {
+	part, err := s.at(ctx, partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	return store.StillLost(part.lost, part.now()), nil
 }

@@ -72,6 +72,9 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 		if done >= limit {
 			break
 		}
+		p.lost = store.KeepLost(p.lost, store.LostSession{
+			ID: sess.id.ID, Worker: sess.worker, Heard: sess.heard, Ended: now, Held: sess.held,
+		})
 		given := p.reclaim(sess, now)
 		p.log.WarnContext(
 			ctx, "session expired", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given,

@@ -166,13 +166,16 @@ var crashPoints = map[string]crashPoint{
 		},
 	},
 	"close_session": {
-		begin: func(c *crash) { c.hold(2) },
-		act:   func(c *crash) error { return c.victim.CloseSession(c.Context(), c.victim.id) },
+		begin: func(c *crash) { c.hold(2); c.expire("victim") },
+		act:   func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
 		stands: func(c *crash, after bool) {
 			live, err := c.LiveSessions(c.Context(), 0)
 			require.NoError(c, err)
 			require.Len(c, live, pick(after, 1, 0))
 			require.EqualValues(c, 2, c.counts().Running)
+			require.Len(c, c.lost(), pick(after, 0, 1))
+			c.sweep()
+			require.Len(c, c.lost(), 1, "the next sweep goes on, and the record is not written twice")
 		},
 	},
 	"reclaim": {
@@ -183,7 +186,7 @@ var crashPoints = map[string]crashPoint{
 		},
 	},
 	"sweep": {
-		begin: func(c *crash) { c.hold(2); c.command("ZADD", "leases", "1", "victim") },
+		begin: func(c *crash) { c.hold(2); c.expire("victim") },
 		act:   func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
 	},
 	"stop_run": {

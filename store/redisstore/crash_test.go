@@ -118,7 +118,7 @@ func (c *crash) finish(run store.RunID) store.RunRecord {
 	require.NoError(c, err)
 	for _, session := range live {
 		if session.ID != "other" {
-			c.command("ZADD", "leases", "1", session.ID) // its time is over
+			c.expire(session.ID)
 		}
 	}
 	_ = c.SetRunPaused(c.Context(), run, false) // it may have ended

@@ -208,6 +208,7 @@ func (s *wreck) badIsTyped() {
 		"history":   func() error { _, err := s.ConfigurationHistory(ctx, store.ConfigurationID{Set: "bad"}); return err },
 		"document":  func() error { _, err := s.Configuration(ctx, store.ConfigurationID{Run: s.bad}); return err },
 		"held":      func() error { _, err := s.Held(ctx, s.dead.id, nil); return err },
+		"lost":      func() error { _, err := s.LostSessions(ctx, 0); return err },
 		"pauses":    func() error { _, err := s.Pauses(ctx, 0); return err },
 		"producer":  func() error { return s.OpenProducer(ctx, 0, "bad") },
 		"enqueue": func() error {

@@ -31,6 +31,10 @@ type wreck struct {
 // newWreck fills a partition. The keys of what is to be damaged can be told by badKeys.
 func newWreck(tb testing.TB) *wreck {
 	s := &wreck{scene: newScene(tb), held: make(map[string]store.Delivery)}
+	s.worker("lost")
+	s.expire("lost")
+	s.sweep()
+	require.Len(s, s.lost(), 1)
 	post := itemOf(store.KindPostJob, "post")
 	configuration := []byte("{}")
 	s.bad = s.begin(store.StartParams{Job: "bad", PostJob: &post, Configuration: configuration, SealAfter: time.Hour})

@@ -132,6 +132,31 @@ func (s *scene) command(name, key string, args ...string) {
 	require.NoError(s, s.client.Do(s.Context(), cmd).Error())
 }
 
+// expire lets the lease of a session run out now.
+func (s *scene) expire(session string) {
+	s.Helper()
+	s.command("ZADD", "leases", strconv.FormatInt(s.millis(), 10), session)
+}
+
+// millis is the clock of the server.
+func (s *scene) millis() int64 {
+	s.Helper()
+	clock, err := s.client.Do(s.Context(), s.client.B().Time().Build()).AsStrSlice()
+	require.NoError(s, err)
+	seconds, err := strconv.ParseInt(clock[0], 10, 64)
+	require.NoError(s, err)
+	micros, err := strconv.ParseInt(clock[1], 10, 64)
+	require.NoError(s, err)
+	return seconds*1000 + micros/1000
+}
+
+func (s *scene) lost() []store.LostSession {
+	s.Helper()
+	lost, err := s.LostSessions(s.Context(), s.partition)
+	require.NoError(s, err)
+	return lost
+}
+
 // left lists what is stored in the partition under names that begin so.
 func (s *scene) left(prefixes ...string) []string {
 	s.Helper()

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
@@ -13,9 +14,9 @@ import (
 // at a time, and returns how many there were.
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
-	word, rest, err := s.server.Word(
-		ctx, script.CloseSession, script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID).Flag(forced),
-	)
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms, k.Lost)
+	c.Add(id.ID).Flag(forced).Int(bounds.MaxLost).Add(format.Millis(bounds.LostKept))
+	word, rest, err := s.server.Word(ctx, script.CloseSession, c)
 	if err != nil || word != "closed" {
 		return 0, err
 	}

@@ -18,7 +18,7 @@ func isNil(err error) bool { return rueidis.IsRedisNil(err) }
 
 // OpenSession implements [store.Sessions].
 func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration) error {
-	description, err := json.Marshal(info)
+	description, err := format.Worker(info)
 	if err != nil {
 		return fmt.Errorf("describe the worker: %w", err)
 	}
@@ -27,7 +27,7 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 	ses.busy = "" // as the script leaves it
 	ses.mu.Unlock()
 	k := s.spaces[id.Partition]
-	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), string(description))
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), description)
 	word, _, err := s.server.Word(ctx, script.OpenSession, c)
 	switch {
 	case err != nil:
@@ -193,7 +193,8 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 
 // describe decodes a session's description of its worker and of the running tasks.
 func describe(r *store.SessionRecord, info, busy string) error {
-	err := json.Unmarshal([]byte(info), &r.Worker)
+	var err error
+	r.Worker, err = format.ParseWorker(info)
 	if err == nil && busy != "" {
 		err = json.Unmarshal([]byte(busy), &r.Running)
 	}

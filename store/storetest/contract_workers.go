@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var workersContract = []testCase{
@@ -66,6 +67,76 @@ var workersContract = []testCase{
 			}
 		}
 		s.Fail("nobody is overdue")
+	}},
+	{"a session that is not heard from leaves one record, one that is closed leaves none", func(s *scene) {
+		r := s.open("import")
+		s.sweep(r.partition)
+		s.Empty(s.lostSessions(r.partition))
+		r.producer().add(r, tasks(scan, "t", 3)...)
+		orderly := r.worker()
+		orderly.close()
+		info := store.WorkerInfo{
+			Name: "worker-1", Host: "host", PID: 42, Concurrency: 8, Version: "v1.2.3", Routes: []store.Route{scan, file},
+			Started: time.Unix(1_700_000_000, 0).UTC(),
+		}
+		w := &worker{s: s, session: store.SessionID{Partition: r.partition, ID: "session"}, queues: everything()}
+		s.NoError(s.store.OpenSession(s.ctx, w.session, info, steady))
+		w.take(2)
+		beat, err := s.store.Heartbeat(s.ctx, store.HeartbeatParams{Session: w.session, Lease: brief})
+		s.NoError(err)
+		s.Empty(s.lostSessions(r.partition))
+		s.lapse(w)
+		s.sweep(r.partition)
+		w.close() // a worker that was only cut off
+		list := s.lostSessions(r.partition)
+		s.Len(list, 1)
+		got := list[0]
+		s.WithinDuration(beat.Now, got.Heard, time.Millisecond)
+		s.GreaterOrEqual(got.Ended.Sub(got.Heard), brief)
+		s.True(info.Started.Equal(got.Worker.Started))
+		info.Routes, got.Worker.Started = nil, info.Started
+		s.Equal(store.LostSession{ID: "session", Worker: info, Heard: got.Heard, Ended: got.Ended, Held: 2}, got)
+
+		second := r.shortLived()
+		s.lapse(second)
+		list = s.lostSessions(r.partition)
+		s.Len(list, 2)
+		s.Equal([]string{second.session.ID, "session"}, []string{list[0].ID, list[1].ID}, "newest first")
+		s.Zero(list[0].Held)
+	}},
+	{"the newest records of lost sessions are kept, for a time", func(s *scene) {
+		r := s.open("import")
+		s.sweep(r.partition)
+		for range bounds.MaxLost + 3 {
+			r.shortLived()
+		}
+		s.until(r.partition, "they are swept", func() bool { return len(s.live(r.partition)) == 0 })
+		s.Len(s.lostSessions(r.partition), bounds.MaxLost)
+		last := r.shortLived()
+		s.lapse(last)
+		list := s.lostSessions(r.partition)
+		s.Len(list, bounds.MaxLost)
+		s.Equal(last.session.ID, list[0].ID)
+		if s.h.Bubble { // elsewhere a day takes longer than a test may wait for
+			s.h.Advance(s.tb, bounds.LostKept+time.Second)
+			s.Empty(s.lostSessions(r.partition))
+		}
+	}},
+	{"a stall does not change when a lost session was heard from", func(s *scene) {
+		if !s.h.Bubble {
+			return // a stall takes longer than a test may wait for
+		}
+		r := s.open("import")
+		s.sweep(r.partition)
+		heard := s.now(r.worker())
+		w := r.shortLived()
+		s.h.Advance(s.tb, time.Hour)
+		s.sweep(r.partition)
+		s.lapse(w)
+		list := s.lostSessions(r.partition)
+		s.Len(list, 1)
+		s.WithinDuration(heard, list[0].Heard, time.Second)
+		s.Greater(list[0].Ended.Sub(heard), time.Hour)
 	}},
 	{"what is held is listed as it was delivered", func(s *scene) {
 		r := s.open("import")
@@ -186,6 +257,14 @@ func (s *scene) live(partition int) []store.SessionRecord {
 	live, err := s.store.LiveSessions(s.ctx, partition)
 	s.NoError(err)
 	return live
+}
+
+// lostSessions lists the records of lost sessions of the partition.
+func (s *scene) lostSessions(partition int) []store.LostSession {
+	s.tb.Helper()
+	lost, err := s.store.LostSessions(s.ctx, partition)
+	s.NoError(err)
+	return lost
 }
 
 // queues reads the statistics of the partition's queues by route. Routes without waiting or running

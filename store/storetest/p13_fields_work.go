@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -38,6 +39,15 @@ func refusedSessions() []refusal {
 			"Info.Routes[1].Set",
 			open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Routes[1].Set = "" }),
 		),
+		argument("Info.Name", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) {
+			w.Name = strings.Repeat("n", bounds.MaxNoteLen+1)
+		})),
+		argument("Info.Host", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) {
+			w.Host = strings.Repeat("h", bounds.MaxNoteLen+1)
+		})),
+		argument("Info.Version", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) {
+			w.Version = strings.Repeat("v", bounds.MaxVersionLen+1)
+		})),
 		argument(
 			"Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
 		),

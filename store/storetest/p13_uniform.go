@@ -94,7 +94,7 @@ var uniform = []testCase{
 	{"texts that are no UTF-8 are made plain", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import"})
 		id := store.SessionID{Partition: r.partition, ID: s.name("session")}
-		info := store.WorkerInfo{Name: "w\xff", Host: "h\xff"}
+		info := store.WorkerInfo{Name: "w\xff", Host: "h\xff", Version: "v\xff"}
 		s.NoError(s.store.OpenSession(s.ctx, id, info, steady))
 		w := &worker{s: s, session: id, queues: everything()}
 		d := w.one()
@@ -116,7 +116,8 @@ var uniform = []testCase{
 		s.Equal("i\xff", beat.Running[0].ID, "parameters are the caller's")
 		live, err := s.store.LiveSessions(s.ctx, r.partition)
 		s.NoError(err)
-		s.Equal("w\uFFFD h\uFFFD", live[0].Worker.Name+" "+live[0].Worker.Host)
+		shownWorker := live[0].Worker
+		s.Equal("w\uFFFD h\uFFFD v\uFFFD", shownWorker.Name+" "+shownWorker.Host+" "+shownWorker.Version)
 		shown := live[0].Running[0]
 		s.Equal(
 			"i\uFFFD k\uFFFD q\uFFFD m\uFFFD",

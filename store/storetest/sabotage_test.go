@@ -253,6 +253,21 @@ var sabotages = map[string]struct {
 		"Contract, Limits: of a limit no more",
 		func(s store.Store) store.Store { return &drawsAnew{Store: s} },
 	},
+	"keeps nothing of lost sessions": {
+		"Contract_Workers",
+		"Contract, Sessions: the tasks that sessi",
+		func(s store.Store) store.Store { return &keepsNoLost{Store: s} },
+	},
+	"takes closed sessions for lost ones": {
+		"Contract_Workers",
+		"Contract, Sessions: the tasks that sessi",
+		func(s store.Store) store.Store { return &keepsClosed{Store: s} },
+	},
+	"guesses when a lost session was heard from": {
+		"Contract_Workers",
+		"Contract, Sessions: the tasks that sessi",
+		func(s store.Store) store.Store { return &guessesWhenHeard{Store: s} },
+	},
 	"serves everything in read-only mode": {
 		"Contract_Pauses",
 		"Contract, Pauses: once a scope",
@@ -391,12 +406,15 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 }
 
 func TestModelCatchesSabotage(t *testing.T) {
-	blind := []string{ // it plays one call after the other, on one partition, and knows no shares, progress, bytes, attempts
+	// It plays one call after the other, on one partition. It knows no shares, progress, bytes, attempts
+	// and lost sessions.
+	blind := []string{
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"forgets the attempts of a task", "opens sessions as if they were new", "remembers every change",
 		"says nothing of subscribers that end badly",
 		"shows progress of the dead", "takes a producer's clock for its own",
+		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
 	}
 	for name := range sabotages {
 		if slices.Contains(blind, name) {

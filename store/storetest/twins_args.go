@@ -121,7 +121,7 @@ func (g *twinCalls) args(method string) []any {
 			}
 		}
 		return []any{p}
-	case "Promote", "Sweep", "LiveSessions", "QueueStats", "Pauses":
+	case "Promote", "Sweep", "LiveSessions", "LostSessions", "QueueStats", "Pauses":
 		return []any{partition}
 	case "WriteValues":
 		partition, writes := g.writes()

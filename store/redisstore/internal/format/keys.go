@@ -37,7 +37,8 @@ import (
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at;
 //	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before
 //	kept             zset: bucket of claimed IDs → until when the last is kept
-//	leases, terms    zset: session → expiry; hash: session → length of its lease in ms
+//	leases, terms    zset: session → expiry; hash: session → length of its lease in ms; see terms.lua
+//	lost             zset: record of a lost session → when it ended; see lost.go
 //	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
@@ -52,7 +53,7 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Trash, Hist string
+	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -71,6 +72,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Kept:    p + "kept",
 		Leases:  p + "leases",
 		Terms:   p + "terms",
+		Lost:    p + "lost",
 		Trash:   p + "trash",
 		Hist:    p + "hist",
 	}

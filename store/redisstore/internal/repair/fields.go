@@ -21,7 +21,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 		switch name {
 		case "fetch", "settle":
 		case "info":
-			if json.Unmarshal([]byte(v), new(store.WorkerInfo)) != nil {
+			if _, err := format.ParseWorker(v); err != nil {
 				fixes = append(fixes, fix{name, v, "{}", "its description cannot be read: it is emptied"})
 			}
 		case "busy":

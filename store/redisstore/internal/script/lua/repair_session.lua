@@ -1,5 +1,5 @@
 -- Fixes a session: it must have a lease that can end, and fields that can be read.
--- Uses: arguments, clock.
+-- Uses: arguments, clock, numbers, terms.
 -- KEYS  1 session, 2 leases, 3 terms
 -- ARGV  session, dry run (1), lease in ms if its own is unknown, broken (1: its streams cannot be read, it is to be closed);
 --       fields: n, (name, value as it was read, new value, '' for none) × n
@@ -40,7 +40,11 @@ if broken and (own[1] or own[2] or own[3] or own[4]) and not (sound('fetch') and
 elseif not redis.call('ZSCORE', LEASES, session) then
   reply[1] = 1
   if not dry then
-    redis.call('ZADD', LEASES, now + math.abs(tonumber(redis.call('HGET', TERMS, session) or lease) or lease), session)
+    local term = term_of(redis.call('HGET', TERMS, session))
+    if term > 0 then
+      redis.call('HSET', TERMS, session, string.format('%.0f 0', term)) -- when it was heard from is not known
+    end
+    redis.call('ZADD', LEASES, now + (term > 0 and term or lease), session)
   end
 end
 return reply

@@ -1,12 +1,12 @@
 -- Stores the time of the sweep, and finds work for it.
--- Uses: clock, numbers.
+-- Uses: clock, numbers, terms.
 -- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 kept, 6 terms, 7 routes
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {buckets with claimed IDs
 --       that are kept no longer}, {routes: the next 64, in turn}
 -- If no worker swept for three intervals, or the clock went back, workers may not have been able to
 -- extend their leases. Then each lease is extended once by its term, and none has expired. Until the
--- next heartbeat of such a session, its term is below zero.
+-- next heartbeat of such a session, its term also says when the session was last heard from.
 -- A session with a term but without a lease is damaged: it gets one more term.
 -- Repeat: only reads apart from that. ZREM is first, so that the script runs when memory is short.
 local META, LEASES, TRASH, HIST, KEPT, TERMS, ROUTES = unpack(KEYS)
@@ -17,10 +17,12 @@ redis.call('ZREM', LEASES, '')
 local routes = redis.call('ZRANGEBYLEX', ROUTES, '(' .. (noted[2] or ''), '+', 'LIMIT', 0, 64)
 redis.call('HSET', META, 'sweep', now, 'looked', routes[64] or '')
 if last > 0 and (now < last or now - last > 3 * interval) then
-  for _, session in ipairs(redis.call('ZRANGEBYSCORE', LEASES, 1, 'inf')) do
-    local term = number_of(redis.call('HGET', TERMS, session))
-    if term > 0 then
-      redis.call('HSET', TERMS, session, -term) -- once: its next heartbeat restores the term
+  local leases = redis.call('ZRANGEBYSCORE', LEASES, 1, 'inf', 'WITHSCORES')
+  for i = 1, #leases, 2 do
+    local session, expires = leases[i], tonumber(leases[i + 1])
+    local term, heard = term_of(redis.call('HGET', TERMS, session))
+    if term > 0 and not heard then -- once: its next heartbeat restores the term
+      redis.call('HSET', TERMS, session, string.format('%.0f %.0f', term, math.max(expires - term, 0)))
       redis.call('ZADD', LEASES, now + term, session)
     end
   end
@@ -28,7 +30,10 @@ end
 if redis.call('HLEN', TERMS) > redis.call('ZCARD', LEASES) then
   local terms = redis.call('HGETALL', TERMS)
   for i = 1, #terms, 2 do
-    redis.call('ZADD', LEASES, 'NX', now + math.abs(number_of(terms[i + 1])), terms[i])
+    local session, term = terms[i], term_of(terms[i + 1])
+    if redis.call('ZADD', LEASES, 'NX', now + term, session) == 1 then
+      redis.call('HSET', TERMS, session, string.format('%.0f 0', term)) -- when it was heard from is not known
+    end
   end
 end
 return {

@@ -204,7 +204,7 @@ func TestASessionIsDescribedWhileItLives(t *testing.T) {
 		k.add(run, tasks(2)...)
 		w := k.worker()
 		ds := w.fetch(2)
-		running := []store.RunningTask{{Run: run, ID: "t0", Since: time.Now()}}
+		running := []store.RunningTask{{Run: run, ID: "t0", Since: time.Now().UTC()}}
 		_, err := k.Heartbeat(k.ctx, store.HeartbeatParams{Session: w.session, Lease: time.Minute, Running: running})
 		require.NoError(t, err)
 		live, err := k.LiveSessions(k.ctx, 0)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -39,18 +40,21 @@ func TestStopOfAMillionWaitingTasks(t *testing.T) {
 	require.NoError(t, w.server.Do(t.Context(), "SAVE"))
 	w.stopTheMillion(s.Run, "all replies arrive")
 	w.server.Restart()
-	w.proxy.Inject(everyTwentieth)
-	w.stopTheMillion(s.Run, "every 20th reply is lost")
+	w.stopTheMillion(s.Run, "every 20th reply is lost", everyTwentieth)
 }
 
-// stopTheMillion stops the run while two workers have their hands full with it.
-func (w *world) stopTheMillion(run *syncjob.Run, how string) {
+// stopTheMillion stops the run while two workers have their hands full with it. The faults begin
+// once they have connected.
+func (w *world) stopTheMillion(run *syncjob.Run, how string, faults ...redistest.Fault) {
 	t := w.t
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	const concurrency = 8
 	before := len(w.all())
 	first, second := w.worker(concurrency), w.worker(concurrency)
+	for _, f := range faults {
+		w.proxy.Inject(f)
+	}
 	w.await("all hands full", func(events []event) bool {
 		return times(events[before:], started) == 2*concurrency
 	})

@@ -170,7 +170,7 @@ var sabotages = map[string]struct {
 	"charges nobody for a crash": {"P15_Poison", "P15 Poison.", func(s store.Store) store.Store { return &forgivesCrashes{s} }},
 	"counts attempts instead of successes": {
 		"Contract_Counters",
-		"Contract, Sessions: what a task counts",
+		"Contract, Sessions: counters of a task are added",
 		func(s store.Store) store.Store { return &countsAttempts{Store: s} },
 	},
 	"overwrites what it does not know": {
@@ -230,27 +230,27 @@ var sabotages = map[string]struct {
 	},
 	"lends one permit too many": {
 		"Contract_Limits",
-		"Contract, Limits: of a limit no more",
+		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &lendsTooMuch{s} },
 	},
 	"takes spent tokens for unused": {
 		"Contract_Limits",
-		"Contract, Limits: of a limit no more",
+		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &refillsAtOnce{s} },
 	},
 	"forfeits whatever is silent": {
 		"Contract_Limits",
-		"Contract, Limits: of a limit no more",
+		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &takesFromTheSlow{s} },
 	},
 	"asks nobody to share permits": {
 		"Contract_Limits",
-		"Contract, Limits: of a limit no more",
+		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &keepsThemWanting{s} },
 	},
 	"draws again when it is asked again": {
 		"Contract_Limits",
-		"Contract, Limits: of a limit no more",
+		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &drawsAnew{Store: s} },
 	},
 	"keeps nothing of lost sessions": {
@@ -300,12 +300,12 @@ var sabotages = map[string]struct {
 	},
 	"stops what it repairs": {
 		"Contract_Repair",
-		"Contract, Repairer: a repair changes nothing",
+		"Contract, Repairer: a repair does not change healthy data",
 		func(s store.Store) store.Store { return &stopsToRepair{s} },
 	},
 	"writes for whoever settles": {
 		"Contract_Writes",
-		"Contract, Sessions: what a task writes",
+		"Contract, Sessions: writes of a task",
 		func(s store.Store) store.Store { return &writesAnyhow{Store: s} },
 	},
 	"applies a repeated write": {

@@ -1,6 +1,6 @@
 -- Closes a session: it can no longer fetch, stage or settle. Its tasks stay until reclaim. If its
 -- lease has run out, the script keeps a record of the session.
--- Uses: clock, numbers, terms.
+-- Uses: clock, terms.
 -- KEYS  1 session, 2 leases, 3 terms, 4 lost: "SESSION HEARD HELD WORKER" → when the session ended
 -- ARGV  session, forced (1: by its own worker; 0: only if its lease has run out), largest number of
 --       records, time in ms for which they are kept

@@ -1,5 +1,5 @@
 -- Fixes a session: it must have a lease that can end, and fields that can be read.
--- Uses: arguments, clock, numbers, terms.
+-- Uses: arguments, clock, terms.
 -- KEYS  1 session, 2 leases, 3 terms
 -- ARGV  session, dry run (1), lease in ms if its own is unknown, broken (1: its streams cannot be read, it is to be closed);
 --       fields: n, (name, value as it was read, new value, '' for none) × n

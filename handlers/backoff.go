@@ -10,7 +10,7 @@ import (
 type Exponential struct {
 	First  time.Duration `json:"first,omitempty"`  // before the first retry, or NoDelay. Defaults to 1 s.
 	Factor float64       `json:"factor,omitempty"` // from one retry to the next. Defaults to 2.
-	Jitter float64       `json:"jitter,omitempty"` // largest random deviation, as a share of the delay, up to 1; or NoJitter. Defaults to 0.2.
+	Jitter float64       `json:"jitter,omitempty"` // largest deviation, a share of the delay up to 1, or NoJitter. Defaults to 0.2.
 	Cap    time.Duration `json:"cap,omitempty"`    // largest delay, before the jitter. Defaults to 10 min.
 }
 

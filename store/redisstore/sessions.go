@@ -127,26 +127,36 @@ func (s *Store) CloseSession(ctx context.Context, id store.SessionID) error {
 	return err
 }
 
-// LiveSessions implements [store.Sessions].
-func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
+// withClock reads a sorted set and the server's clock in one round trip. On a cluster the clock is
+// that of any node: no decision depends on it.
+func (s *Store) withClock(
+	ctx context.Context, what, key string, read rueidis.Completed,
+) ([]rueidis.ZScore, time.Time, error) {
 	if err := s.server.Begin(ctx); err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	k := s.spaces[partition]
-	b := s.client.B
-	first := s.client.DoMulti(ctx,
-		b().Zrangebyscore().Key(k.Leases).Min("1").Max("+inf").Withscores().Build(),
-		b().Time().Build(), // of any node of a cluster: no decision depends on it
-	)
-	leases, err := first[0].AsZScores()
-	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
-		return nil, err
+	replies := s.client.DoMulti(ctx, read, s.client.B().Time().Build())
+	members, err := replies[0].AsZScores()
+	if err = script.Empty(s.server.Translate(ctx, what, err, key)); err != nil {
+		return nil, time.Time{}, err
 	}
-	clock, err := first[1].AsStrSlice()
+	clock, err := replies[1].AsStrSlice()
 	if err != nil || len(clock) != 2 {
-		return nil, s.server.Translate(ctx, "read the clock", err)
+		return nil, time.Time{}, s.server.Translate(ctx, "read the clock", err)
 	}
 	seconds, _ := format.ParseInt(clock[0])
+	return members, time.Unix(seconds, 0), nil
+}
+
+// LiveSessions implements [store.Sessions].
+func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.SessionRecord, error) {
+	k := s.spaces[partition]
+	b := s.client.B
+	leases, now, err := s.withClock(ctx, "list sessions", k.Leases,
+		b().Zrangebyscore().Key(k.Leases).Min("1").Max("+inf").Withscores().Build())
+	if err != nil {
+		return nil, err
+	}
 	if len(leases) == 0 {
 		return nil, nil
 	}
@@ -169,7 +179,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		}
 		r := store.SessionRecord{
 			ID: l.Member, Partition: partition,
-			Expires: time.UnixMilli(int64(l.Score)), Overdue: seconds*1000 >= int64(l.Score),
+			Expires: time.UnixMilli(int64(l.Score)), Overdue: now.UnixMilli() >= int64(l.Score),
 		}
 		if err == nil {
 			err = describe(&r, script.Text(v[0]), script.Text(v[1]))

@@ -26,7 +26,10 @@ type Attempt struct {
 	Kind  string // under which it was enqueued, which may be an alias
 	Queue string
 	Retry int // failed attempts before this one
-	Run   RunRef
+	// Snoozes is how often the task was snoozed before this attempt, over all its retries: a delay can
+	// grow with it. See [Snooze].
+	Snoozes int
+	Run     RunRef
 	// Headers of the task. Do not change them.
 	Headers map[string]string
 
@@ -91,7 +94,8 @@ func begin[A any](payload []byte) (*Attempt, error) {
 func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *execute.Config) {
 	a.cfg, a.lease = cfg, &d.Lease
 	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
-	a.ID, a.Kind, a.Queue, a.Retry = d.Task.ID, route.Kind, route.Queue, d.Task.Retry
+	a.ID, a.Kind, a.Queue = d.Task.ID, route.Kind, route.Queue
+	a.Retry, a.Snoozes = d.Task.Retry, d.Task.Snoozes
 	a.Headers = d.Task.Headers
 	a.Run = RunRef{Job: run.Job, Number: run.Number, Set: route.Set, source: a}
 	a.ctx.parent, a.ctx.attempt = ctx, a

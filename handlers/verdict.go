@@ -41,8 +41,9 @@ func RetryAfter(delay time.Duration, err error) error {
 }
 
 // Snooze makes an error that runs the task again after the delay. It is not counted as an attempt,
-// but a task that snoozes more often than Attributes.MaxSnoozes fails. In a hook it is counted as
-// an attempt. A negative delay means 0.
+// but a task that snoozes more often than Attributes.MaxSnoozes fails. [Attempt.Snoozes] says how
+// often it did so before, so that the delay can grow. In a hook it is counted as an attempt. A
+// negative delay means 0.
 func Snooze(delay time.Duration) error {
 	return &verdict{kind: verdictSnooze, delay: max(0, delay)}
 }

@@ -116,6 +116,7 @@ func TestOptionsReachTheHandler(t *testing.T) {
 		require.Equal(t, "chosen", task.ID)
 		require.Equal(t, "slow", task.Queue)
 		require.Equal(t, 4, task.Retry)
+		require.Equal(t, 2, task.Snoozes)
 		require.Equal(t, store.RunID{Job: "nightly", Number: 3}, task.Run.ID())
 		var root fileArgs
 		require.NoError(t, task.Run.DecodeArgs(&root))

@@ -16,9 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/handlers/handlerstest"
-	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -65,18 +64,18 @@ func mustJSON(t *testing.T, v any) []byte {
 
 func TestStartOnMemoryWaitsAndTells(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("dir/file", "content", 0o644)
-	status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-name", "import/1", "-json")
+	tr.Write("dir/file", "content", 0o644)
+	status, stdout, _ := command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst, "-name", "import/1", "-json")
 	require.Equal(t, exitOK, status)
-	tr.requireEqual()
-	require.Contains(t, stdout, "job import/1: "+tr.src+" to "+tr.dst)
+	tr.RequireEqual()
+	require.Contains(t, stdout, "job import/1: "+tr.Src+" to "+tr.Dst)
 	o := lastLine(t, stdout)
 	o.Elapsed = 0
 	require.Equal(t, outcome{
 		Name: "import/1", State: syncjob.StatusSucceeded, Total: 4, Succeeded: 4,
 		files: files{Copied: 1, Bytes: 7},
 	}, o)
-	left, err := os.ReadDir(filepath.Dir(tr.dst))
+	left, err := os.ReadDir(filepath.Dir(tr.Dst))
 	require.NoError(t, err)
 	require.Len(t, left, 2) // the source and the destination
 }
@@ -101,17 +100,17 @@ func TestTheHelpSaysWhereExcludesMatch(t *testing.T) {
 		if filepath.Ext(name) == "" && filepath.Dir(name) == "." {
 			name += "/x"
 		}
-		tr.write(name, "x", 0o644)
+		tr.Write(name, "x", 0o644)
 	}
 	for _, c := range []struct {
 		flag, expression string
 		want             int64
 	}{
-		{"-exclude-dir", "node", 2}, {"-exclude-dir", "/node$", 4}, {"-exclude-dir", "^node$", 6}, {"-exclude-dir", "^" + tr.src + "/node$", 5},
+		{"-exclude-dir", "node", 2}, {"-exclude-dir", "/node$", 4}, {"-exclude-dir", "^node$", 6}, {"-exclude-dir", "^" + tr.Src + "/node$", 5},
 		{"-exclude-name", `\.go`, 4}, {"-exclude-name", `\.go$`, 5}, {"-exclude-name", "/x$", 2}, {"-exclude-name", "src/", 0},
 	} {
 		status, stdout, _ := command(
-			t.Context(), "start", "-src", tr.src, "-dst", filepath.Join(t.TempDir(), "dst"), "-json", c.flag, c.expression,
+			t.Context(), "start", "-src", tr.Src, "-dst", filepath.Join(t.TempDir(), "dst"), "-json", c.flag, c.expression,
 		)
 		require.Equal(t, exitOK, status)
 		require.Equal(t, c.want, lastLine(t, stdout).Copied, c.expression)
@@ -120,31 +119,31 @@ func TestTheHelpSaysWhereExcludesMatch(t *testing.T) {
 
 func TestStartMakesUpWhatIsNotGiven(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
 	t.Setenv("TMPDIR", t.TempDir())
-	status, stdout, _ := command(t.Context(), "start", "-src", tr.src)
+	status, stdout, _ := command(t.Context(), "start", "-src", tr.Src)
 	require.Equal(t, exitOK, status)
 	line, _, _ := strings.Cut(stdout, "\n")
 	head, dst, found := strings.Cut(line, " to ")
 	require.True(t, found)
 	require.True(t, strings.HasPrefix(head, "job ingest-"), head)
-	tr.dst = dst
-	tr.requireEqual()
+	tr.Dst = dst
+	tr.RequireEqual()
 }
 
 func TestStrictFailsForAFile(t *testing.T) {
 	tr := newTrees(t)
-	require.NoError(t, syscall.Mkfifo(filepath.Join(tr.src, "pipe"), 0o600))
-	status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst)
+	require.NoError(t, syscall.Mkfifo(filepath.Join(tr.Src, "pipe"), 0o600))
+	status, stdout, _ := command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst)
 	require.Equal(t, exitOK, status)
-	require.Contains(t, stdout, `failed: "`+tr.src+`/pipe"`)
-	status, _, _ = command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-strict")
+	require.Contains(t, stdout, `failed: "`+tr.Src+`/pipe"`)
+	status, _, _ = command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst, "-strict")
 	require.Equal(t, exitFailed, status)
 }
 
 func TestARunThatFailsIsNoSuccess(t *testing.T) {
 	tr := newTrees(t)
-	status, stdout, _ := command(t.Context(), "start", "-src", filepath.Join(tr.src, "missing"), "-dst", tr.dst, "-json")
+	status, stdout, _ := command(t.Context(), "start", "-src", filepath.Join(tr.Src, "missing"), "-dst", tr.Dst, "-json")
 	require.Equal(t, exitFailed, status)
 	require.Equal(t, syncjob.StatusFailed, lastLine(t, stdout).State)
 	require.Contains(t, stdout, "no such file or directory")
@@ -152,9 +151,9 @@ func TestARunThatFailsIsNoSuccess(t *testing.T) {
 
 func TestQueuesCanBeRenamedAndTasksProfiled(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
 	file := filepath.Join(t.TempDir(), "profile")
-	status, _, stderr := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-profile", file,
+	status, _, stderr := command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst, "-profile", file,
 		"-restart-queue", "r", "-path-queue", "p", "-file-queue", "f", "-workers", "2", "-files-per-task", "1")
 	require.Equal(t, exitOK, status, stderr)
 	text, err := os.ReadFile(file)
@@ -171,13 +170,13 @@ func TestQueuesCanBeRenamedAndTasksProfiled(t *testing.T) {
 
 func TestTheLogGoesToAFile(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
 	file := filepath.Join(t.TempDir(), "log")
-	status, _, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-log-level", "debug", "-log-file", file)
+	status, _, _ := command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst, "-log-level", "debug", "-log-file", file)
 	require.Equal(t, exitOK, status)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Contains(t, string(text), "msg=changed event=file.create path="+filepath.Join(tr.dst, "file"))
+	require.Contains(t, string(text), "msg=changed event=file.create path="+filepath.Join(tr.Dst, "file"))
 	require.Contains(t, string(text), "msg=synced")
 }
 
@@ -257,19 +256,20 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	tr := newTrees(t)
 	const files = 2000 // more than a worker fetches ahead, which may start until it hears of the stop
 	for i := range files {
-		tr.write(fmt.Sprint(i), "x", 0o644)
+		tr.Write(fmt.Sprint(i), "x", 0o644)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
-	tr.hooks.Before = func(ctx context.Context, e handlers.Event) error {
-		if e.Name != fileCreate {
+	var hooks handlers.EventHooks
+	hooks.Before = func(ctx context.Context, e handlers.Event) error {
+		if e.Name != mirror.FileCreate {
 			return nil
 		}
 		interrupt()
 		return untilStopping(ctx)
 	}
-	registry, err := newRegistry(tr.hooks)
+	registry, err := mirror.NewRegistry(mirror.Config{Hooks: hooks})
 	require.NoError(t, err)
-	f, err := parseStart([]string{"-src", tr.src, "-dst", tr.dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
+	f, err := parseStart([]string{"-src", tr.Src, "-dst", tr.Dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
 	require.NoError(t, err)
 	var out, told transcript
 	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, &told})
@@ -280,7 +280,7 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	require.Positive(t, o.Cancelled, "what waited never started")
 	require.EqualValues(t, files, o.files.Copied+o.Cancelled, "and nothing is in between")
 	require.Contains(t, told.String(), "stopping")
-	left, err := os.ReadDir(filepath.Dir(tr.dst))
+	left, err := os.ReadDir(filepath.Dir(tr.Dst))
 	require.NoError(t, err)
 	require.Len(t, left, 2)
 }
@@ -325,26 +325,6 @@ func TestWhatTakesItsTimeIsNamed(t *testing.T) {
 	require.Empty(t, doing(syncjob.RunState{}))
 	require.Equal(t, ", copying dir/a.iso (25%) and 1 more", doing(syncjob.RunState{Reporting: reporting}))
 	require.Equal(t, ", copying b", doing(syncjob.RunState{Reporting: reporting[1:]}))
-}
-
-func TestALargeFileTellsHowFarItIs(t *testing.T) {
-	tr := newTrees(t)
-	tr.write("large", strings.Repeat("x", 3*bufferSize+1), 0o644)
-	tr.write("small", "x", 0o644)
-	registry, err := newRegistry(tr.hooks)
-	require.NoError(t, err)
-	set, ok := registry.Set(setName)
-	require.True(t, ok)
-	args := tr.args(nil)
-	require.NoError(t, os.MkdirAll(tr.dst, 0o755))
-	result := handlerstest.Do(t, set, filesArgs{Copy: [][]byte{[]byte("large"), []byte("small")}}, &handlerstest.Options{RunArgs: args})
-	require.NoError(t, result.Err)
-	tr.requireEqual()
-	const total = 3*bufferSize + 1
-	require.Equal(t, []store.Progress{
-		{Done: bufferSize, Total: total, Message: "large"}, {Done: 2 * bufferSize, Total: total, Message: "large"},
-		{Done: 3 * bufferSize, Total: total, Message: "large"}, {Done: total, Total: total, Message: "large"},
-	}, result.Progress)
 }
 
 func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {

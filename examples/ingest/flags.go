@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -106,4 +107,37 @@ func inputError(flag string, err error) error {
 		return &usageError{Flag: flag, Reason: fe.Reason}
 	}
 	return err
+}
+
+// optionErrors turns errors about fields of the options into errors about the flags of these names:
+// Exclude.Names is -exclude-name.
+func optionErrors(err error) error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if ok {
+		var problems []error
+		for _, one := range several.Unwrap() {
+			problems = append(problems, optionErrors(one))
+		}
+		return errors.Join(problems...)
+	}
+	if fe := (*syncjob.FieldError)(nil); errors.As(err, &fe) {
+		return &usageError{Flag: flagOf(fe.Field), Reason: fe.Reason}
+	}
+	return err
+}
+
+// flagOf returns the name of the flag for a field of the options.
+func flagOf(field string) string {
+	field, plural := strings.CutPrefix(field, "Exclude.")
+	var name strings.Builder
+	for i, r := range field {
+		if unicode.IsUpper(r) && i > 0 {
+			name.WriteByte('-')
+		}
+		name.WriteRune(unicode.ToLower(r))
+	}
+	if plural {
+		return "exclude-" + strings.TrimSuffix(name.String(), "s")
+	}
+	return name.String()
 }

@@ -27,8 +27,8 @@ func TestHolesAreKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := newTrees(t)
-			tr.write("file", "", 0o644)
-			f, err := os.OpenFile(filepath.Join(tr.src, "file"), os.O_WRONLY, 0)
+			tr.Write("file", "", 0o644)
+			f, err := os.OpenFile(filepath.Join(tr.Src, "file"), os.O_WRONLY, 0)
 			require.NoError(t, err)
 			require.NoError(t, f.Truncate(size))
 			for _, offset := range at {
@@ -36,11 +36,11 @@ func TestHolesAreKept(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.NoError(t, f.Close())
-			status, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-json")
+			status, stdout, _ := command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst, "-json")
 			require.Equal(t, exitOK, status)
 			require.Equal(t, files{Copied: 1, Bytes: size}, lastLine(t, stdout).files)
-			copied := filepath.Join(tr.dst, "file")
-			require.LessOrEqual(t, onDisk(t, copied), onDisk(t, filepath.Join(tr.src, "file"))+64<<10)
+			copied := filepath.Join(tr.Dst, "file")
+			require.LessOrEqual(t, onDisk(t, copied), onDisk(t, filepath.Join(tr.Src, "file"))+64<<10)
 			info, err := os.Stat(copied)
 			require.NoError(t, err)
 			require.EqualValues(t, size, info.Size())
@@ -62,18 +62,18 @@ func TestTimesOutsideOfTheNanosecondsOf64BitsAreKept(t *testing.T) {
 		time.Date(2300, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2262, 4, 11, 23, 47, 17, 0, time.UTC), time.Date(1902, 1, 1, 0, 0, 0, 0, time.UTC),
 	} {
 		tr := newTrees(t)
-		tr.write("dir/file", "x", 0o644)
+		tr.Write("dir/file", "x", 0o644)
 		for _, rel := range []string{"dir/file", "dir"} {
-			path := filepath.Join(tr.src, rel)
+			path := filepath.Join(tr.Src, rel)
 			require.NoError(t, syscall.UtimesNano(path, []syscall.Timespec{{Sec: when.Unix()}, {Sec: when.Unix()}}))
 			info, err := os.Stat(path)
 			require.NoError(t, err)
 			require.True(t, info.ModTime().Equal(when), "the file system holds %v", when)
 		}
 		for _, want := range []files{{Copied: 1, Bytes: 1}, {Unchanged: 1}} {
-			_, stdout, _ := command(t.Context(), "start", "-src", tr.src, "-dst", tr.dst, "-json")
+			_, stdout, _ := command(t.Context(), "start", "-src", tr.Src, "-dst", tr.Dst, "-json")
 			require.Equal(t, want, lastLine(t, stdout).files, when)
-			tr.requireEqual()
+			tr.RequireEqual()
 		}
 	}
 }

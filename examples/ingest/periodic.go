@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -56,7 +57,7 @@ func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams,
 			if last, err = show(ctx, m.Run(job, s.LastRun), io.err); err != nil {
 				return err
 			}
-			figures, err := figuresOf(ctx, m.Values(), last)
+			figures, err := mirror.FiguresOf(ctx, m.Values(), last)
 			if err != nil {
 				return err
 			}
@@ -106,7 +107,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 	if err != nil {
 		return err
 	}
-	figures, err := figuresOf(ctx, m.Values(), final)
+	figures, err := mirror.FiguresOf(ctx, m.Values(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}

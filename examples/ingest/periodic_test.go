@@ -28,7 +28,7 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 	server := redistest.Start(t, nil)
 	binary := build(t)
 	tr := newTrees(t)
-	tr.write("first", "x", 0o644)
+	tr.Write("first", "x", 0o644)
 	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Namespace: namespace})
 	require.NoError(t, err)
 	defer m.Close()
@@ -38,21 +38,21 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 		require.Equal(t, exitOK, status, stderr)
 		return stdout
 	}
-	begin := []string{"start", "-src", tr.src, "-dst", tr.dst, "-name", "again", "-interval", "1h"}
-	require.Equal(t, "job again: "+tr.src+" to "+tr.dst+", every 1h0m0s\n", operate(begin...))
+	begin := []string{"start", "-src", tr.Src, "-dst", tr.Dst, "-name", "again", "-interval", "1h"}
+	require.Equal(t, "job again: "+tr.Src+" to "+tr.Dst+", every 1h0m0s\n", operate(begin...))
 	require.Regexp(t, `(?m)^periodic +again +- +0 +0 .* [-0-9]+ [:0-9]+$`, operate("list"))
 	operate(begin...) // a run is due at once already, or under way
 
 	worker := launch(t, binary, "worker", "-store", server.URL())
 	watch := launch(t, binary, "watch", "again", "-store", server.URL(), "-json")
 	require.EqualValues(t, 1, watch.outcome().files.Copied)
-	tr.write("second", "x", 0o644)
+	tr.Write("second", "x", 0o644)
 	_, err = m.TriggerNow(t.Context(), "again")
 	require.NoError(t, err)
 	second := watch.outcome()
 	require.EqualValues(t, 1, second.files.Copied, "the file that is new")
 	require.EqualValues(t, 1, second.files.Unchanged)
-	tr.requireEqual()
+	tr.RequireEqual()
 	require.Regexp(t, `(?m)^periodic +again +succeeded `, operate("list"))
 
 	require.Contains(t, operate("stop", "again"), "job again: no more runs are due\n")
@@ -61,12 +61,12 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 	require.Regexp(t, `(?m)^stopped +again +succeeded .* -$`, operate("list"))
 	require.NotContains(t, operate("list", "-json"), "next_due")
 
-	tr.write("third", "x", 0o644)
+	tr.Write("third", "x", 0o644)
 	operate(begin...)
 	again := launch(t, binary, "watch", "again", "-store", server.URL(), "-json")
 	for again.outcome().files.Copied == 0 { // of the last run before, if it is still the newest
 	}
-	require.FileExists(t, filepath.Join(tr.dst, "third"), "it runs at once, though it is due in an hour")
+	require.FileExists(t, filepath.Join(tr.Dst, "third"), "it runs at once, though it is due in an hour")
 	require.Equal(t, 1, strings.Count(operate("list"), "periodic"), "it was started again")
 	again.signal(syscall.SIGINT)
 	status, _ = again.end()
@@ -78,8 +78,8 @@ func TestAPeriodicJobIsListedWatchedAndStopped(t *testing.T) {
 
 func TestAPeriodicJobOnMemoryGoesOnUntilItIsInterrupted(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
-	p := launch(t, build(t), "start", "-src", tr.src, "-dst", tr.dst, "-name", "again", "-interval", "1s", "-json")
+	tr.Write("file", "x", 0o644)
+	p := launch(t, build(t), "start", "-src", tr.Src, "-dst", tr.Dst, "-name", "again", "-interval", "1s", "-json")
 	require.EqualValues(t, 1, p.outcome().files.Copied)
 	require.EqualValues(t, 1, p.outcome().files.Unchanged)
 	p.signal(syscall.SIGINT)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -120,7 +121,7 @@ func (tr *trees) fill(dirs int) (count, size int64) {
 	for d := range dirs {
 		for f := range 10 {
 			content := strings.Repeat(fmt.Sprintf("%d/%d\n", d, f), 500*f)
-			tr.write(fmt.Sprintf("%d/%d/%d", d%10, d, f), content, 0o644)
+			tr.Write(fmt.Sprintf("%d/%d/%d", d%10, d, f), content, 0o644)
 			count++
 			size += int64(len(content))
 		}
@@ -136,14 +137,14 @@ func TestTheProgramOnMemory(t *testing.T) {
 		{Total: 72, Succeeded: 72, files: files{Copied: count, Bytes: size}},
 		{Total: 42, Succeeded: 42, files: files{Unchanged: count}},
 	} {
-		p := launch(t, binary, "start", "-src", tr.src, "-dst", tr.dst, "-json", "-name", "job")
+		p := launch(t, binary, "start", "-src", tr.Src, "-dst", tr.Dst, "-json", "-name", "job")
 		status, rest := p.end()
 		require.Equal(t, exitOK, status, p.complaints())
 		got := lastLine(t, rest)
 		got.Elapsed = 0
 		want.Name, want.State = "job", syncjob.StatusSucceeded
 		require.Equal(t, want, got)
-		tr.requireEqual()
+		tr.RequireEqual()
 	}
 }
 
@@ -159,7 +160,7 @@ func TestACopyIsWholeAndItsFiguresExactThoughAWorkerIsKilled(t *testing.T) {
 		require.Equal(t, "working\n", workers[i].line())
 	}
 	p := launch(
-		t, binary, "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-files-per-task", "2", "-wait",
+		t, binary, "start", "-store", server.URL(), "-src", tr.Src, "-dst", tr.Dst, "-files-per-task", "2", "-wait",
 		"-json", "-name", "job",
 	)
 	require.Contains(t, p.line(), "job job: ")
@@ -171,7 +172,7 @@ func TestACopyIsWholeAndItsFiguresExactThoughAWorkerIsKilled(t *testing.T) {
 
 	status, rest := p.end()
 	require.Equal(t, exitOK, status, p.complaints())
-	tr.requireEqual()
+	tr.RequireEqual()
 	got := lastLine(t, rest)
 	got.Elapsed = 0
 	total := int64(2 + 10 + 300 + 300*5)
@@ -179,7 +180,7 @@ func TestACopyIsWholeAndItsFiguresExactThoughAWorkerIsKilled(t *testing.T) {
 		Name: "job", State: syncjob.StatusSucceeded, Total: total, Succeeded: total,
 		files: files{Copied: count, Bytes: size},
 	}, got)
-	left, err := os.ReadDir(filepath.Dir(tr.dst))
+	left, err := os.ReadDir(filepath.Dir(tr.Dst))
 	require.NoError(t, err)
 	require.Len(t, left, 2) // nothing beside the destination
 
@@ -233,7 +234,7 @@ func TestJobsOnRedisAreOperatedFromOtherProcesses(t *testing.T) {
 	server := redistest.Start(t, nil)
 	binary := build(t)
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
 	operate := func(args ...string) (status int, stdout string) {
 		status, stdout, stderr := command(t.Context(), append(args, "-store", server.URL())...)
 		for _, expected := range []string{"starting: 0 of 1 tasks\n", "ingest watch: the run did not succeed\n"} {
@@ -242,11 +243,11 @@ func TestJobsOnRedisAreOperatedFromOtherProcesses(t *testing.T) {
 		require.Empty(t, stderr)
 		return status, stdout
 	}
-	status, stdout := operate("start", "-src", tr.src, "-dst", tr.dst, "-name", "a job")
+	status, stdout := operate("start", "-src", tr.Src, "-dst", tr.Dst, "-name", "a job")
 	require.Equal(t, exitOK, status)
-	require.Equal(t, fmt.Sprintf("job a job: %s to %s\n", tr.src, tr.dst), stdout)
+	require.Equal(t, fmt.Sprintf("job a job: %s to %s\n", tr.Src, tr.Dst), stdout)
 
-	status, _, stderr := command(t.Context(), "start", "-src", tr.src, "-name", "a job", "-store", server.URL())
+	status, _, stderr := command(t.Context(), "start", "-src", tr.Src, "-name", "a job", "-store", server.URL())
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, `job "a job" already has the active run`)
 
@@ -283,7 +284,7 @@ func TestJobsOnRedisAreOperatedFromOtherProcesses(t *testing.T) {
 	status, stdout = operate("watch", "a job", "-json")
 	require.Equal(t, exitFailed, status)
 	require.Equal(t, syncjob.StatusStopped, lastLine(t, stdout).State)
-	require.NoDirExists(t, tr.dst)
+	require.NoDirExists(t, tr.Dst)
 
 	status, _, stderr = command(t.Context(), "stop", "another", "-store", server.URL())
 	require.Equal(t, exitFailed, status)
@@ -295,13 +296,14 @@ func TestFailedTasksAreListedAndRunAgain(t *testing.T) {
 	tr := newTrees(t)
 	count, size := tr.fill(3)
 	full := true
-	tr.hooks.After = func(_ context.Context, e handlers.Event) error {
-		if full && e.Name == fileCreate {
+	var hooks handlers.EventHooks
+	hooks.After = func(_ context.Context, e handlers.Event) error {
+		if full && e.Name == mirror.FileCreate {
 			return handlers.Permanent(errors.New("no space left"))
 		}
 		return nil
 	}
-	registry, err := newRegistry(tr.hooks)
+	registry, err := mirror.NewRegistry(mirror.Config{Hooks: hooks})
 	require.NoError(t, err)
 	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Registry: registry, Namespace: namespace})
 	require.NoError(t, err)
@@ -317,7 +319,7 @@ func TestFailedTasksAreListedAndRunAgain(t *testing.T) {
 		require.Equal(t, exitOK, status, stderr)
 		return stdout
 	}
-	operate("start", "-src", tr.src, "-dst", tr.dst, "-name", "a")
+	operate("start", "-src", tr.Src, "-dst", tr.Dst, "-name", "a")
 	work()
 	listed := operate("failures", "a")
 	require.Regexp(t, `^TASK +KIND +ATTEMPTS +WORKER +WHEN +ERROR\n`, listed)
@@ -331,7 +333,7 @@ func TestFailedTasksAreListedAndRunAgain(t *testing.T) {
 	got := lastLine(t, operate("watch", "a", "-json"))
 	require.EqualValues(t, 3, got.Succeeded)
 	require.Equal(t, files{Copied: count, Bytes: size}, got.files)
-	tr.requireEqual()
+	tr.RequireEqual()
 	status, _, stderr := command(t.Context(), "redrive", "a", "-store", server.URL())
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, "no failed task to redrive")
@@ -340,7 +342,7 @@ func TestFailedTasksAreListedAndRunAgain(t *testing.T) {
 func TestAnInterruptedStartStopsItsRunOnRedis(t *testing.T) {
 	server := redistest.Start(t, nil)
 	tr := newTrees(t)
-	p := launch(t, build(t), "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-json", "-name", "job")
+	p := launch(t, build(t), "start", "-store", server.URL(), "-src", tr.Src, "-dst", tr.Dst, "-json", "-name", "job")
 	require.Contains(t, p.line(), "job job: ")
 	p.signal(syscall.SIGINT)
 	status, rest := p.end()
@@ -351,13 +353,13 @@ func TestAnInterruptedStartStopsItsRunOnRedis(t *testing.T) {
 func TestStartCanWorkForItsJobOnRedis(t *testing.T) {
 	server := redistest.Start(t, nil)
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
 	status, _, stderr := command(
-		context.WithoutCancel(t.Context()), "start", "-store", server.URL(), "-src", tr.src, "-dst", tr.dst, "-workers",
+		context.WithoutCancel(t.Context()), "start", "-store", server.URL(), "-src", tr.Src, "-dst", tr.Dst, "-workers",
 		"2",
 	)
 	require.Equal(t, exitOK, status, stderr)
-	tr.requireEqual()
+	tr.RequireEqual()
 }
 
 func TestACopyIsWholeAndItsFiguresExactThoughRepliesAreLost(t *testing.T) {
@@ -367,12 +369,12 @@ func TestACopyIsWholeAndItsFiguresExactThoughRepliesAreLost(t *testing.T) {
 	count, size := tr.fill(60)
 	proxy.Inject(redistest.Fault{Kind: redistest.Swallow, Every: 20})
 	status, stdout, stderr := command(
-		t.Context(), "start", "-store", proxy.URL(), "-src", tr.src, "-dst", tr.dst, "-workers", "4", "-files-per-task",
+		t.Context(), "start", "-store", proxy.URL(), "-src", tr.Src, "-dst", tr.Dst, "-workers", "4", "-files-per-task",
 		"3", "-json",
 	)
 	require.Equal(t, exitOK, status, stderr)
 	require.Positive(t, proxy.Injected())
-	tr.requireEqual()
+	tr.RequireEqual()
 	got := lastLine(t, stdout)
 	require.Equal(t, files{Copied: count, Bytes: size}, got.files)
 	require.EqualValues(t, 2+10+60+60*4, got.Total)

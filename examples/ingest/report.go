@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -32,7 +33,7 @@ type files struct {
 }
 
 func newOutcome(s syncjob.RunState) outcome {
-	f := counted(s.Counters)
+	f := mirror.Counted(s.Counters)
 	return outcome{
 		Name:      s.Job,
 		State:     s.Status,
@@ -53,7 +54,7 @@ func newOutcome(s syncjob.RunState) outcome {
 }
 
 // report prints how a run ended.
-func report(io streams, s syncjob.RunState, f figures, asJSON bool) {
+func report(io streams, s syncjob.RunState, f mirror.Figures, asJSON bool) {
 	say(io.out, "%s: %s in %s", s.Status, counts(s), s.Elapsed.Round(time.Millisecond))
 	if s.Reason != "" {
 		say(io.out, "reason: %s", s.Reason)
@@ -64,7 +65,7 @@ func report(io streams, s syncjob.RunState, f figures, asJSON bool) {
 	if s.HookErr != "" {
 		say(io.out, "the run was not completed: %s", s.HookErr)
 	}
-	f.print(io.out)
+	printFigures(io.out, f)
 	if asJSON {
 		printJSON(io.out, newOutcome(s))
 	}
@@ -78,7 +79,7 @@ func verdict(s syncjob.RunState) error {
 	return nil
 }
 
-func (f *figures) print(out io.Writer) {
+func printFigures(out io.Writer, f mirror.Figures) {
 	change := ""
 	if f.Changed > 0 {
 		change = fmt.Sprintf(", %d changed while they were copied", f.Changed)
@@ -88,7 +89,7 @@ func (f *figures) print(out io.Writer) {
 	more := f.Failed + f.Changed
 	for _, file := range f.List {
 		say(out, "  %s: %q: %s", cmp.Or(file.What, "failed"), file.Path, file.Reason)
-		if file.What != kept {
+		if file.What != mirror.NotSet {
 			more--
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -40,7 +41,7 @@ func TestNoNameOrErrorForgesALine(t *testing.T) {
 		Job: forged, Status: syncjob.StatusRunning, Reason: forged, LastError: forged + "\xff", HookErr: forged,
 		Reporting: []syncjob.RunningTask{{Progress: syncjob.Progress{Message: forged}}},
 	}
-	f := figures{Failed: 2, List: listed{{Path: []byte(forged + "\xff"), Reason: forged}}}
+	f := mirror.Figures{Failed: 2, List: []mirror.NotSynced{{Path: []byte(forged + "\xff"), Reason: forged}}}
 	report(streams{&out, &out}, s, f, true)
 	(&lines{out: &out}).update(s)
 	table := newTable(&out)
@@ -71,11 +72,11 @@ func TestJSONStaysWhatItIs(t *testing.T) {
 func TestCommandsShowHostileNamesAsEscapes(t *testing.T) {
 	server := redistest.Start(t, nil)
 	tr := newTrees(t)
-	tr.write(filepath.Join(forged, "file"), "x", 0o644)
-	require.NoError(t, os.Mkdir(tr.dst, 0o755))
-	require.NoError(t, os.WriteFile(tr.dst+forged, nil, 0o600))
+	tr.Write(filepath.Join(forged, "file"), "x", 0o644)
+	require.NoError(t, os.Mkdir(tr.Dst, 0o755))
+	require.NoError(t, os.WriteFile(tr.Dst+forged, nil, 0o600))
 	status, printed, told := command(
-		t.Context(), "start", "-name", "one", "-src", tr.src, "-dst", tr.dst+forged, "-store", server.URL(), "-workers",
+		t.Context(), "start", "-name", "one", "-src", tr.Src, "-dst", tr.Dst+forged, "-store", server.URL(), "-workers",
 		"2",
 	)
 	require.Equal(t, exitFailed, status)
@@ -86,9 +87,9 @@ func TestCommandsShowHostileNamesAsEscapes(t *testing.T) {
 	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Namespace: namespace})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, m.Close()) }()
-	run, err := m.Start(t.Context(), syncjob.Job{Name: "two", Set: setName, Root: tr.args(nil)}, &syncjob.StartOptions{Key: "k"})
+	run, err := m.Start(t.Context(), syncjob.Job{Name: "two", Set: mirror.SetName, Root: mirror.Args{Src: []byte(tr.Src), Dst: []byte(tr.Dst)}}, &syncjob.StartOptions{Key: "k"})
 	require.NoError(t, err)
-	_, err = m.Enqueue(t.Context(), "two", scanArgs{}, &enqueue.Options{ID: "a\u202eb", Delay: time.Hour})
+	_, err = m.Enqueue(t.Context(), "two", mirror.Args{}, &enqueue.Options{ID: "a\u202eb", Delay: time.Hour})
 	require.NoError(t, err)
 	require.NoError(t, run.Stop(t.Context(), &syncjob.StopOptions{Reason: forged}))
 	for _, args := range [][]string{

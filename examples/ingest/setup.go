@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
+	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -52,6 +54,8 @@ func (s *setup) open(stderr io.Writer) (cfg syncjob.Config, files opened, err er
 		files = append(files, tasks)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
-	registry, err := newRegistry(logEvents(log), tasks.middleware())
+	registry, err := mirror.NewRegistry(mirror.Config{
+		Hooks: mirror.LogEvents(log), Middleware: []handlers.Middleware{tasks.middleware()},
+	})
 	return syncjob.Config{Registry: registry, Namespace: namespace, Logger: log}, files, err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -34,7 +35,7 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 	if err != nil {
 		return err
 	}
-	job := syncjob.Job{Name: f.name, Set: setName, Root: root, RootOptions: &enqueue.Options{Queue: f.restartQueue}}
+	job := syncjob.Job{Name: f.name, Set: mirror.SetName, Root: root, RootOptions: &enqueue.Options{Queue: f.restartQueue}}
 	var run *syncjob.Run // nil for a periodic job
 	if f.interval > 0 {
 		err = f.declare(ctx, m, job)
@@ -58,7 +59,7 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 	if f.works() {
 		worker, err := m.NewWorker(syncjob.WorkerConfig{
 			Concurrency: f.workers,
-			Queues:      queues(f.restartQueue, f.pathQueue, f.fileQueue),
+			Queues:      queues(f.restartQueue, f.options.PathQueue, f.options.FileQueue),
 			Lease:       lease,
 		})
 		if err != nil {
@@ -88,7 +89,7 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 	if err != nil {
 		return err
 	}
-	figures, err := figuresOf(ctx, m.Values(), final)
+	figures, err := mirror.FiguresOf(ctx, m.Values(), final)
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}
@@ -97,7 +98,7 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 }
 
 // verdict returns an error if a run did not end as the command line wants.
-func (f *startFlags) verdict(s syncjob.RunState, files figures) error {
+func (f *startFlags) verdict(s syncjob.RunState, files mirror.Figures) error {
 	if f.strict && files.Failed+files.Changed > 0 {
 		return errFilesFailed
 	}

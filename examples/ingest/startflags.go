@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -33,22 +34,18 @@ On memory:// the job runs in this process, which waits for it. On Redis it is wo
 "ingest worker" processes, and by this one if -workers is given. Interrupt it to stop the
 job: files that are being copied are completed. The exit status is 0 only if the job succeeded.`
 
-// maxFilesPerTask keeps the arguments of a task far below the limit of a payload, even with the
-// longest names.
-const maxFilesPerTask = 1000
-
 // minInterval prevents that a mistyped interval keeps disks busy.
 const minInterval = time.Second
 
 // startFlags is the command line of start.
 type startFlags struct {
-	src, dst, name, url                 string
-	workers, filesPerTask               int
-	interval                            time.Duration
-	wait, json, strict, noCache, dryRun bool
-	exclude                             excludes
-	restartQueue, pathQueue, fileQueue  string
-	setup                               setup
+	src, dst, name, url string
+	restartQueue        string
+	workers             int
+	interval            time.Duration
+	wait, json, strict  bool
+	options             mirror.Options
+	setup               setup
 }
 
 func parseStart(args []string, io streams) (*startFlags, error) {
@@ -70,29 +67,33 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 		0,
 		"make it a periodic job with a run each `interval`, such as 10m (default one run)",
 	)
-	fs.IntVar(&f.filesPerTask, "files-per-task", 50, "put at most `N` files in one task, up to 1000")
+	fs.IntVar(&f.options.FilesPerTask, "files-per-task", 50, "put at most `N` files in one task, up to 1000")
 	fs.BoolVar(&f.wait, "wait", false, "wait for the end of the job; always so on memory://")
 	fs.BoolVar(&f.json, "json", false, "make the last line of standard output a JSON object; implies -wait")
 	fs.BoolVar(
 		&f.strict, "strict", false,
 		"exit with status 1 if a file could not be copied, or changed while it was copied; implies -wait",
 	)
-	fs.BoolVar(&f.noCache, "ignore-cache", false, "copy every file, even if its copy seems to be equal")
-	fs.BoolVar(&f.dryRun, "dry-run", false, "compare and count, but change nothing")
+	fs.BoolVar(&f.options.IgnoreCache, "ignore-cache", false, "copy every file, even if its copy seems to be equal")
+	fs.BoolVar(&f.options.DryRun, "dry-run", false, "compare and count, but change nothing")
 	fs.Var(
-		(*list)(&f.exclude.Names),
+		(*list)(&f.options.Exclude.Names),
 		"exclude-name",
 		"leave out files with a full path that matches the regular `expression`; may be repeated",
 	)
 	fs.Var(
-		(*list)(&f.exclude.Dirs),
+		(*list)(&f.options.Exclude.Dirs),
 		"exclude-dir",
 		"leave out directories with a full path that matches the regular `expression`, and their entries; may be repeated",
 	)
-	fs.Var((*list)(&f.exclude.Types), "exclude-type", "leave out a `type`: "+typeNames()+"; may be repeated")
-	fs.StringVar(&f.restartQueue, "restart-queue", restartQueue, "`queue` of the root task")
-	fs.StringVar(&f.pathQueue, "path-queue", pathQueue, "`queue` of the scans")
-	fs.StringVar(&f.fileQueue, "file-queue", fileQueue, "`queue` of the copying")
+	fs.Var(
+		(*list)(&f.options.Exclude.Types),
+		"exclude-type",
+		"leave out a `type`: "+mirror.TypeNames()+"; may be repeated",
+	)
+	fs.StringVar(&f.restartQueue, "restart-queue", mirror.RestartQueue, "`queue` of the root task")
+	fs.StringVar(&f.options.PathQueue, "path-queue", mirror.PathQueue, "`queue` of the scans")
+	fs.StringVar(&f.options.FileQueue, "file-queue", mirror.FileQueue, "`queue` of the copying")
 	f.setup.register(fs, slog.LevelWarn)
 	if _, err := parse(fs, args, ""); err != nil {
 		return nil, err
@@ -113,12 +114,6 @@ func (f *startFlags) validate() error {
 	if f.interval != 0 && f.interval < minInterval {
 		bad("interval", fmt.Sprintf("is less than %v", minInterval))
 	}
-	if f.filesPerTask < 1 || f.filesPerTask > maxFilesPerTask {
-		bad("files-per-task", fmt.Sprintf("is not between 1 and %d", maxFilesPerTask))
-	}
-	if _, err := f.exclude.compile(); err != nil {
-		problems = append(problems, err)
-	}
 	if f.setup.profile != "" && !f.works() {
 		bad("profile", "needs -workers on Redis, because no task runs in this process")
 	}
@@ -129,8 +124,7 @@ func (f *startFlags) validate() error {
 	problems = append(problems,
 		inputError("name", store.ValidateJobName(f.name)),
 		inputError("restart-queue", store.ValidateName("", f.restartQueue)),
-		inputError("path-queue", store.ValidateName("", f.pathQueue)),
-		inputError("file-queue", store.ValidateName("", f.fileQueue)))
+		optionErrors(f.options.Validate()))
 	return errors.Join(problems...)
 }
 
@@ -142,10 +136,10 @@ func (f *startFlags) works() bool {
 func token() string { return strings.ToLower(rand.Text()) }
 
 // args returns the arguments of the run. It makes a temporary destination if -dst is not set.
-func (f *startFlags) args() (syncArgs, error) {
+func (f *startFlags) args() (mirror.Args, error) {
 	src, err := filepath.Abs(f.src)
 	if err != nil {
-		return syncArgs{}, err
+		return mirror.Args{}, err
 	}
 	dst := f.dst
 	if dst == "" {
@@ -155,16 +149,7 @@ func (f *startFlags) args() (syncArgs, error) {
 		dst, err = filepath.Abs(dst)
 	}
 	if err != nil {
-		return syncArgs{}, err
+		return mirror.Args{}, err
 	}
-	return syncArgs{
-		Src:          []byte(src),
-		Dst:          []byte(dst),
-		FilesPerTask: f.filesPerTask,
-		PathQueue:    f.pathQueue,
-		FileQueue:    f.fileQueue,
-		IgnoreCache:  f.noCache,
-		DryRun:       f.dryRun,
-		Exclude:      f.exclude,
-	}, nil
+	return mirror.Args{Src: []byte(src), Dst: []byte(dst), Options: f.options}, nil
 }

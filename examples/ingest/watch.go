@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -41,7 +42,7 @@ func (o *operator) watch(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	figures, err := figuresOf(ctx, o.Values(), final)
+	figures, err := mirror.FiguresOf(ctx, o.Values(), final)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -28,7 +29,7 @@ func work(ctx context.Context, args []string, io streams) error {
 	fs.IntVar(&cfg.Concurrency, "workers", 0, "run up to `N` tasks at once (default: 2 per processor, at least 8)")
 	names := fs.String(
 		"queues",
-		strings.Join([]string{restartQueue, pathQueue, fileQueue}, ","),
+		strings.Join([]string{mirror.RestartQueue, mirror.PathQueue, mirror.FileQueue}, ","),
 		"`queues` to serve, separated by commas",
 	)
 	s.register(fs, slog.LevelInfo)

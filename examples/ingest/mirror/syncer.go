@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"context"
@@ -9,35 +9,42 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// setName is the handler set of the jobs of this program.
-const setName = "ingest"
+// SetName is the handler set of the jobs that copy trees.
+const SetName = "ingest"
 
 // syncer holds the handlers.
 type syncer struct{ counters }
 
-// newRegistry returns the handlers of all three kinds, with the given hooks around every
-// change of the copy, and middleware around every task.
-func newRegistry(hooks handlers.EventHooks, middleware ...handlers.Middleware) (*handlers.Registry, error) {
+// Config configures the handlers.
+type Config struct {
+	// Hooks around every change of the copy. Defaults to none.
+	Hooks handlers.EventHooks
+	// Middleware around every task, outermost first. Defaults to none.
+	Middleware []handlers.Middleware
+}
+
+// NewRegistry returns the handlers of all three kinds.
+func NewRegistry(c Config) (*handlers.Registry, error) {
 	s := &syncer{}
-	set := handlers.NewSet(setName, handlers.SetConfig{
+	set := handlers.NewSet(SetName, handlers.SetConfig{
 		Attributes: handlers.Attributes{
 			// A large file may take any time, so there is no timeout. If a task hangs with its worker, the
 			// lease of the worker ends.
 			Timeout: handlers.NoTimeout,
 			Backoff: handlers.Exponential{First: 500 * time.Millisecond, Cap: time.Minute},
 		},
-		Hooks:      handlers.Hooks{PreJob: s.preJob, PostJob: s.postJob, Events: around(hooks)},
-		Middleware: middleware,
+		Hooks:      handlers.Hooks{PreJob: s.preJob, PostJob: s.postJob, Events: around(c.Hooks)},
+		Middleware: c.Middleware,
 	})
 	s.counters = newCounters(set)
-	handlers.Handle(set, s.sync, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: restartQueue}})
-	handlers.Handle(set, s.scan, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: pathQueue}})
-	handlers.Handle(set, s.files, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: fileQueue}})
+	handlers.Handle(set, s.sync, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: RestartQueue}})
+	handlers.Handle(set, s.scan, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: PathQueue}})
+	handlers.Handle(set, s.files, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: FileQueue}})
 	return handlers.NewRegistry(set)
 }
 
 // sync is the root task: it makes the destination and enqueues its scan.
-func (s *syncer) sync(ctx context.Context, t *handlers.Task[syncArgs]) error {
+func (s *syncer) sync(ctx context.Context, t *handlers.Task[Args]) error {
 	tr, err := loadTree(&t.Run)
 	if err != nil {
 		return err

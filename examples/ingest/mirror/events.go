@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 // The events: changes of a file or a directory of the copy. Everything that is not a directory is a
 // file.
 const (
-	fileCreate      = "file.create"
-	fileModify      = "file.modify"
-	directoryCreate = "directory.create"
-	directoryModify = "directory.modify" // its mode or time
+	FileCreate      = "file.create"
+	FileModify      = "file.modify"
+	DirectoryCreate = "directory.create"
+	DirectoryModify = "directory.modify" // its mode or time
 )
 
 // around registers hooks for every event. If Before returns an error, the event and After are
@@ -33,17 +33,17 @@ func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
 		}
 	}
 	return map[string]handlers.EventHooks{
-		fileCreate:      hooks,
-		fileModify:      hooks,
-		directoryCreate: hooks,
-		directoryModify: hooks,
+		FileCreate:      hooks,
+		FileModify:      hooks,
+		DirectoryCreate: hooks,
+		DirectoryModify: hooks,
 	}
 }
 
 type pathKey struct{}
 
-// pathOf returns the path of the copy that an event is about. It need not be valid UTF-8.
-func pathOf(ctx context.Context) string {
+// PathOf returns the path of the copy that an event is about. It need not be valid UTF-8.
+func PathOf(ctx context.Context) string {
 	path, _ := ctx.Value(pathKey{}).(string)
 	return path
 }
@@ -54,10 +54,10 @@ func event(ctx context.Context, name, path string, do func() error) error {
 	return a.Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return ofEntry(do()) })
 }
 
-// logEvents returns hooks that log every change of the copy, at level debug.
-func logEvents(log *slog.Logger) handlers.EventHooks {
+// LogEvents returns hooks that log every change of the copy, at level debug.
+func LogEvents(log *slog.Logger) handlers.EventHooks {
 	return handlers.EventHooks{After: func(ctx context.Context, e handlers.Event) error {
-		log.DebugContext(ctx, "changed", "event", e.Name, "path", pathOf(ctx))
+		log.DebugContext(ctx, "changed", "event", e.Name, "path", PathOf(ctx))
 		return nil
 	}}
 }

@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"fmt"
@@ -7,30 +7,18 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// The queues of the three kinds, unless the command line has others.
-const (
-	restartQueue = "restart"
-	pathQueue    = "path"
-	fileQueue    = "file"
-)
-
 // Paths are stored as bytes, in JSON as base64. A file name need not be valid UTF-8, and a JSON
 // string would silently replace bytes that are not.
 
-// syncArgs are the arguments of the root task and of the run. Every task reads them.
-type syncArgs struct {
-	Src          []byte   `json:"src"` // absolute
-	Dst          []byte   `json:"dst"` // absolute
-	FilesPerTask int      `json:"files_per_task"`
-	PathQueue    string   `json:"path_queue"`
-	FileQueue    string   `json:"file_queue"`
-	IgnoreCache  bool     `json:"ignore_cache,omitempty"`
-	DryRun       bool     `json:"dry_run,omitempty"`
-	Exclude      excludes `json:"exclude,omitzero"`
+// Args are the arguments of the root task and of the run. Every task reads them.
+type Args struct {
+	Src []byte `json:"src"` // absolute path of a directory
+	Dst []byte `json:"dst"` // absolute path of a directory, which need not exist
+	Options
 }
 
 // Kind implements enqueue.Args.
-func (syncArgs) Kind() string { return "sync" }
+func (Args) Kind() string { return "sync" }
 
 // scanArgs name a directory to compare with its copy.
 type scanArgs struct {
@@ -56,7 +44,7 @@ func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) }
 
 // tree is the pair of trees of a run.
 type tree struct {
-	syncArgs
+	Args
 	src, dst string
 	exclude  *excluder
 }
@@ -64,14 +52,14 @@ type tree struct {
 // loadTree reads the arguments of a run.
 func loadTree(run *handlers.RunRef) (*tree, error) {
 	t := &tree{}
-	if err := run.DecodeArgs(&t.syncArgs); err != nil {
+	if err := run.DecodeArgs(&t.Args); err != nil {
 		return nil, err
 	}
-	exclude, err := t.Exclude.compile()
-	if err != nil { // the command line was checked
+	var err error
+	if t.exclude, err = t.compile(); err != nil { // whoever started the run should have checked them
 		return nil, handlers.Permanent(fmt.Errorf("arguments of the run: %w", err))
 	}
-	t.src, t.dst, t.exclude = string(t.Src), string(t.Dst), exclude
+	t.src, t.dst = string(t.Src), string(t.Dst)
 	return t, nil
 }
 

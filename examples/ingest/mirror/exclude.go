@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"errors"
@@ -7,16 +7,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
 )
 
-// excludes say what is left out, in the form of the command line.
-type excludes struct {
+// Excludes say what of the source is left out.
+type Excludes struct {
 	Names []string `json:"names,omitempty"` // expressions for the full source path of files
 	Dirs  []string `json:"dirs,omitempty"`  // expressions for directories, which are left out with their entries
 	Types []string `json:"types,omitempty"`
 }
 
-// fileTypes are the types, by their names for -exclude-type.
+// fileTypes are the types, by their names in [Excludes].
 var fileTypes = map[string]fs.FileMode{
 	"regular":   0,
 	"directory": fs.ModeDir,
@@ -27,21 +29,21 @@ var fileTypes = map[string]fs.FileMode{
 	"link":      fs.ModeSymlink,
 }
 
-// excluder is the compiled form of excludes.
+// excluder is the compiled form of [Excludes].
 type excluder struct {
 	names, dirs []*regexp.Regexp
 	types       []fs.FileMode
 }
 
 // compile reports every expression and type that is not valid.
-func (x excludes) compile() (*excluder, error) {
+func (x Excludes) compile() (*excluder, error) {
 	var problems []error
-	expressions := func(flag string, list []string) []*regexp.Regexp {
+	expressions := func(field string, list []string) []*regexp.Regexp {
 		var compiled []*regexp.Regexp
 		for _, text := range list {
 			re, err := regexp.Compile(text)
 			if err != nil {
-				problems = append(problems, &usageError{Flag: flag, Reason: err.Error()})
+				problems = append(problems, &store.FieldError{Field: field, Reason: err.Error()})
 				continue
 			}
 			compiled = append(compiled, re)
@@ -49,14 +51,14 @@ func (x excludes) compile() (*excluder, error) {
 		return compiled
 	}
 	e := &excluder{
-		names: expressions("exclude-name", x.Names),
-		dirs:  expressions("exclude-dir", x.Dirs),
+		names: expressions("Exclude.Names", x.Names),
+		dirs:  expressions("Exclude.Dirs", x.Dirs),
 	}
 	for _, name := range x.Types {
 		mode, ok := fileTypes[name]
 		if !ok {
 			problems = append(
-				problems, &usageError{Flag: "exclude-type", Reason: fmt.Sprintf("%q is not one of %s", name, typeNames())},
+				problems, &store.FieldError{Field: "Exclude.Types", Reason: fmt.Sprintf("%q is not one of %s", name, TypeNames())},
 			)
 			continue
 		}
@@ -65,7 +67,8 @@ func (x excludes) compile() (*excluder, error) {
 	return e, errors.Join(problems...)
 }
 
-func typeNames() string {
+// TypeNames lists the types that can be left out.
+func TypeNames() string {
 	var names []string
 	for name := range fileTypes {
 		names = append(names, name)

@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"cmp"
@@ -21,7 +21,7 @@ type filer struct {
 }
 
 // files copies files of one directory, and sets the modes of others. A file that cannot be read, or
-// that the destination does not accept, is counted and listed. Any other error of the destination
+// that the destination does not accept, is Counted and listed. Any other error of the destination
 // fails the attempt after the other files are done. The next attempt finds the finished files, and
 // counts them as its own.
 func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
@@ -93,9 +93,9 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 				f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index),
 			),
 		}
-		name := fileModify
+		name := FileModify
 		if todo == create {
-			name = fileCreate
+			name = FileCreate
 		}
 		err := event(ctx, name, c.to, func() (err error) {
 			defer c.discard()
@@ -121,7 +121,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 	if !f.tree.DryRun {
 		path := f.tree.copied(rel)
-		err := event(ctx, fileModify, path, func() error {
+		err := event(ctx, FileModify, path, func() error {
 			return os.Chmod(path, src.Mode()&keptMode)
 		})
 		if err != nil {

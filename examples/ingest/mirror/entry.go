@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// fileError is an error of one entry only. It is counted and listed, and the task continues. After
+// fileError is an error of one entry only. It is Counted and listed, and the task continues. After
 // any other error the task also continues with the other entries, but then the attempt fails: the
 // next attempt may find more space on the disk.
 type fileError struct{ cause error }

@@ -1,6 +1,6 @@
 //go:build !(linux || freebsd || darwin)
 
-package main
+package mirror
 
 import (
 	"math"

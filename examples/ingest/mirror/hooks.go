@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"context"
@@ -90,7 +90,7 @@ func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	if err != nil {
 		return err
 	}
-	f := counted(run.Counters)
+	f := Counted(run.Counters)
 	run.Log().InfoContext(ctx, "synced", "status", run.Status, "src", t.src, "dst", t.dst,
 		"copied", f.Copied, "unchanged", f.Unchanged, "failed", f.Failed, "changed", f.Changed, "bytes", f.Bytes)
 	return nil

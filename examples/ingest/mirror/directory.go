@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"bytes"
@@ -45,7 +45,7 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	var notSet *modeError
 	switch {
 	case errors.As(err, &notSet):
-		r.list(t.source(rel), kept, notSet.cause)
+		r.list(t.source(rel), NotSet, notSet.cause)
 		return nil
 	case err == nil && mode&ownerMode != ownerMode:
 		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
@@ -65,20 +65,20 @@ func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, hav
 	mode := src.Mode() & keptMode
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return event(ctx, directoryCreate, path, func() error {
+		return event(ctx, DirectoryCreate, path, func() error {
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case err != nil:
 		return ofEntry(err)
 	case !have.IsDir():
-		return event(ctx, directoryCreate, path, func() error {
+		return event(ctx, DirectoryCreate, path, func() error {
 			if err := os.Remove(path); err != nil {
 				return err
 			}
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case !like(have, src):
-		return event(ctx, directoryModify, path, func() error {
+		return event(ctx, DirectoryModify, path, func() error {
 			return describeDirectory(path, mode, src.ModTime())
 		})
 	case mode&ownerMode != ownerMode:

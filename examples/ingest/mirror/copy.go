@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"bytes"
@@ -247,4 +247,13 @@ func readExtent(ctx context.Context, in *os.File, at, to int64, use func(piece [
 		}
 	}
 	return at, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }

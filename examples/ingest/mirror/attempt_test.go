@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
@@ -22,23 +23,23 @@ import (
 )
 
 // attempt runs one attempt of one task of a run on the trees.
-func (tr *trees) attempt(root syncArgs, task enqueue.Args) (*handlerstest.Result, figures) {
-	tr.t.Helper()
-	registry, err := newRegistry(tr.hooks)
-	require.NoError(tr.t, err)
-	set, _ := registry.Set(setName)
-	require.NoError(tr.t, os.MkdirAll(tr.dst, 0o755))
-	result := handlerstest.Do(tr.t, set, task, &handlerstest.Options{
+func (tr *trees) attempt(root Args, task enqueue.Args) (*handlerstest.Result, Figures) {
+	tr.T.Helper()
+	registry, err := NewRegistry(Config{Hooks: tr.hooks})
+	require.NoError(tr.T, err)
+	set, _ := registry.Set(SetName)
+	require.NoError(tr.T, os.MkdirAll(tr.Dst, 0o755))
+	result := handlerstest.Do(tr.T, set, task, &handlerstest.Options{
 		Task:    &enqueue.Options{ID: "task"},
 		RunArgs: root,
 	})
-	f := counted(result.Counters)
+	f := Counted(result.Counters)
 	for _, w := range result.Writes {
-		require.Equal(tr.t, filesListed, w.Name)
+		require.Equal(tr.T, filesListed, w.Name)
 		for _, d := range w.Data {
-			var file failed
-			require.NoError(tr.t, json.Unmarshal(d.Bytes, &file))
-			f.List.add(file)
+			var file NotSynced
+			require.NoError(tr.T, json.Unmarshal(d.Bytes, &file))
+			f.add(file)
 		}
 	}
 	return result, f
@@ -53,13 +54,13 @@ func names(list ...string) (bytes [][]byte) {
 
 func TestAFileThatVanishedOrWasReplacedDoesNotFailItsTask(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("stays", "x", 0o644)
-	tr.write("replaced/by a directory", "x", 0o644)
+	tr.Write("stays", "x", 0o644)
+	tr.Write("replaced/by a directory", "x", 0o644)
 	result, f := tr.attempt(tr.args(nil), filesArgs{Copy: names("vanished", "replaced", "stays"), Mode: names("vanished too")})
 	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
 	require.EqualValues(t, 1, f.Copied)
 	require.EqualValues(t, 3, f.Failed)
-	require.Equal(t, tr.src+"/vanished", string(f.List[0].Path))
+	require.Equal(t, tr.Src+"/vanished", string(f.List[0].Path))
 	require.Equal(t, "lstat: no such file or directory", f.List[0].Reason)
 	require.Equal(t, errSpecial.Error(), f.List[1].Reason)
 }
@@ -73,7 +74,7 @@ func TestADirectoryThatVanishedIsCounted(t *testing.T) {
 
 func TestAnErrorOfTheDestinationFailsTheAttempt(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("dir/file", "x", 0o644)
+	tr.Write("dir/file", "x", 0o644)
 	// The directory of the copy is missing, though its scan made it.
 	result, f := tr.attempt(tr.args(nil), filesArgs{Dir: []byte("dir"), Copy: names("file")})
 	require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
@@ -86,11 +87,11 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	args := tr.args(nil)
 	task := filesArgs{Copy: names("0", "1", "2", "3"), Mode: names("m")}
 	for _, name := range append(task.Copy, task.Mode...) {
-		tr.write(string(name), "content", 0o640)
+		tr.Write(string(name), "content", 0o640)
 	}
-	require.NoError(t, os.Mkdir(tr.dst, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(tr.dst, "m"), []byte("content"), 0o600))
-	require.NoError(t, os.Chtimes(filepath.Join(tr.dst, "m"), longAgo, longAgo))
+	require.NoError(t, os.Mkdir(tr.Dst, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(tr.Dst, "m"), []byte("content"), 0o600))
+	require.NoError(t, os.Chtimes(filepath.Join(tr.Dst, "m"), treetest.LongAgo, treetest.LongAgo))
 
 	// The first worker dies with two files copied, in the middle of the third.
 	ctx, kill := context.WithCancelCause(t.Context())
@@ -98,32 +99,32 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 	tr.hooks.Before = func(_ context.Context, e handlers.Event) error {
 		if calls++; calls == 3 {
 			kill(store.ErrLeaseLost)
-			require.NoError(t, os.WriteFile(filepath.Join(tr.dst, ".rollcall-task-2"), []byte("cont"), 0o400))
+			require.NoError(t, os.WriteFile(filepath.Join(tr.Dst, ".rollcall-task-2"), []byte("cont"), 0o400))
 		}
 		return nil
 	}
-	registry, err := newRegistry(tr.hooks)
+	registry, err := NewRegistry(Config{Hooks: tr.hooks})
 	require.NoError(t, err)
-	set, _ := registry.Set(setName)
+	set, _ := registry.Set(SetName)
 	result := handlerstest.Do(t, set, task, &handlerstest.Options{Context: ctx, Task: &enqueue.Options{ID: "task"}, RunArgs: args})
 	require.Zero(t, result.Outcome.Verdict)
-	require.NoFileExists(t, filepath.Join(tr.dst, "2"))
+	require.NoFileExists(t, filepath.Join(tr.Dst, "2"))
 
 	result, f := tr.attempt(args, task)
 	require.Equal(t, store.VerdictSuccess, result.Outcome.Verdict)
-	require.Equal(t, figures{Copied: 4, Unchanged: 1, Updated: 1, Bytes: 28}, f)
-	tr.requireEqual() // nothing is left of the first attempt
+	require.Equal(t, Figures{Copied: 4, Unchanged: 1, Updated: 1, Bytes: 28}, f)
+	tr.RequireEqual() // nothing is left of the first attempt
 }
 
 func TestAScanHandsOnWhatDiffersInChunks(t *testing.T) {
 	tr := newTrees(t)
 	for i := range 7 {
-		tr.write(fmt.Sprint(i), "x", 0o644)
+		tr.Write(fmt.Sprint(i), "x", 0o644)
 	}
-	tr.write("sub/file", "x", 0o644)
-	args := tr.args(func(a *syncArgs) { a.FileQueue, a.PathQueue = "files-2", "paths-2" })
+	tr.Write("sub/file", "x", 0o644)
+	args := tr.args(func(a *Args) { a.FileQueue, a.PathQueue = "files-2", "paths-2" })
 	result, f := tr.attempt(args, scanArgs{})
-	require.Zero(t, f) // they are counted by who copies them
+	require.Zero(t, f) // they are Counted by who copies them
 	var sizes []int
 	for _, child := range result.Children {
 		switch child.Route.Kind {
@@ -142,11 +143,11 @@ func TestAScanHandsOnWhatDiffersInChunks(t *testing.T) {
 
 func TestHooksAreCalledAroundEveryChange(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("dir/file", "x", 0o644)
+	tr.Write("dir/file", "x", 0o644)
 	var seen []string
 	note := func(when string) func(context.Context, handlers.Event) error {
 		return func(ctx context.Context, e handlers.Event) error {
-			rel, err := filepath.Rel(tr.dst, pathOf(ctx))
+			rel, err := filepath.Rel(tr.Dst, PathOf(ctx))
 			seen = append(seen, fmt.Sprint(when, " ", e.Name, " ", rel))
 			return err
 		}
@@ -163,8 +164,8 @@ func TestHooksAreCalledAroundEveryChange(t *testing.T) {
 	tr.mustSync(nil)
 	require.Empty(t, seen)
 
-	tr.write("dir/file", "longer", 0o644)
-	require.NoError(t, os.Chmod(filepath.Join(tr.src, "dir"), 0o700))
+	tr.Write("dir/file", "longer", 0o644)
+	require.NoError(t, os.Chmod(filepath.Join(tr.Src, "dir"), 0o700))
 	tr.mustSync(nil)
 	require.Equal(t, []string{
 		"before directory.modify dir", "after directory.modify dir",
@@ -174,35 +175,35 @@ func TestHooksAreCalledAroundEveryChange(t *testing.T) {
 
 func TestAnErrorBeforeAnEventSkipsIt(t *testing.T) {
 	tr := newTrees(t)
-	tr.write("file", "x", 0o644)
-	tr.write("dir/below", "x", 0o644)
-	tr.write("other/file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
+	tr.Write("dir/below", "x", 0o644)
+	tr.Write("other/file", "x", 0o644)
 	refused := errors.New("refused")
 	tr.hooks.Before = func(ctx context.Context, e handlers.Event) error {
-		if name := filepath.Base(pathOf(ctx)); name == "dir" || pathOf(ctx) == filepath.Join(tr.dst, "file") {
+		if name := filepath.Base(PathOf(ctx)); name == "dir" || PathOf(ctx) == filepath.Join(tr.Dst, "file") {
 			return refused
 		}
 		return nil
 	}
 	tr.hooks.After = func(ctx context.Context, e handlers.Event) error {
-		require.NotEqual(t, "dir", filepath.Base(pathOf(ctx)))
+		require.NotEqual(t, "dir", filepath.Base(PathOf(ctx)))
 		return nil
 	}
 	f := tr.mustSync(nil)
 	require.EqualValues(t, 1, f.Copied)
 	require.EqualValues(t, 2, f.Failed)
 	require.Equal(t, refused.Error(), f.List[0].Reason)
-	require.NoFileExists(t, filepath.Join(tr.dst, "file"))
-	require.NoDirExists(t, filepath.Join(tr.dst, "dir"))
+	require.NoFileExists(t, filepath.Join(tr.Dst, "file"))
+	require.NoDirExists(t, filepath.Join(tr.Dst, "dir"))
 }
 
 func TestAnErrorAfterAnEventIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrees(t)
-		tr.write("file", "x", 0o644)
+		tr.Write("file", "x", 0o644)
 		calls := 0
 		tr.hooks.After = func(_ context.Context, e handlers.Event) error {
-			if calls++; e.Name == fileCreate {
+			if calls++; e.Name == FileCreate {
 				return errors.New("not now")
 			}
 			return nil
@@ -211,17 +212,17 @@ func TestAnErrorAfterAnEventIsTriedAgain(t *testing.T) {
 		require.Equal(t, syncjob.StatusSucceeded, final.Status)
 		require.EqualValues(t, 1, final.Retried)
 		require.Equal(t, 3, calls) // the directory, the file, and the file that is there already
-		require.Equal(t, figures{Copied: 1, Bytes: 1}, f)
+		require.Equal(t, Figures{Copied: 1, Bytes: 1}, f)
 	})
 }
 
 func TestARunOfWhichATaskFailsTellsWhatItDid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTrees(t)
-		tr.write("a/file", "x", 0o644)
-		tr.write("b/file", "x", 0o644)
+		tr.Write("a/file", "x", 0o644)
+		tr.Write("b/file", "x", 0o644)
 		tr.hooks.After = func(ctx context.Context, e handlers.Event) error {
-			if pathOf(ctx) == filepath.Join(tr.dst, "b/file") {
+			if PathOf(ctx) == filepath.Join(tr.Dst, "b/file") {
 				return errors.New("never")
 			}
 			return nil
@@ -231,7 +232,7 @@ func TestARunOfWhichATaskFailsTellsWhatItDid(t *testing.T) {
 		require.EqualValues(t, 1, final.Counts.Failed)
 		require.EqualValues(t, 3, final.Retried)
 		require.Contains(t, final.LastError, "never")
-		require.Equal(t, figures{Copied: 1, Bytes: 1}, f) // what is in a task that failed is not counted
+		require.Equal(t, Figures{Copied: 1, Bytes: 1}, f) // what is in a task that failed is not counted
 	})
 }
 
@@ -240,9 +241,9 @@ func TestAnAttemptTellsOnlyWhatItFound(t *testing.T) {
 	args, task := tr.args(nil), filesArgs{Copy: names("file")}
 	_, f := tr.attempt(args, task)
 	require.Len(t, f.List, 1)
-	tr.write("file", "x", 0o644)
+	tr.Write("file", "x", 0o644)
 	_, f = tr.attempt(args, task)
-	require.Equal(t, figures{Copied: 1, Bytes: 1}, f)
+	require.Equal(t, Figures{Copied: 1, Bytes: 1}, f)
 }
 
 func TestTheListHoldsLongPaths(t *testing.T) {
@@ -250,12 +251,32 @@ func TestTheListHoldsLongPaths(t *testing.T) {
 		tr := newTrees(t)
 		long := strings.Repeat("d", 250)
 		dir := filepath.Join(long, long, long, long)
-		tr.write(filepath.Join(dir, "file"), "x", 0o644)
-		for i := range maxListed {
-			require.NoError(t, syscall.Mkfifo(filepath.Join(tr.src, dir, fmt.Sprint(i)), 0o600))
+		tr.Write(filepath.Join(dir, "file"), "x", 0o644)
+		for i := range MaxListed {
+			require.NoError(t, syscall.Mkfifo(filepath.Join(tr.Src, dir, fmt.Sprint(i)), 0o600))
 		}
 		f := tr.mustSync(nil)
-		require.EqualValues(t, maxListed, f.Failed)
-		require.Len(t, f.List, maxListed)
+		require.EqualValues(t, MaxListed, f.Failed)
+		require.Len(t, f.List, MaxListed)
 	})
+}
+
+func TestALargeFileTellsHowFarItIs(t *testing.T) {
+	tr := newTrees(t)
+	tr.Write("large", strings.Repeat("x", 3*bufferSize+1), 0o644)
+	tr.Write("small", "x", 0o644)
+	registry, err := NewRegistry(Config{})
+	require.NoError(t, err)
+	set, ok := registry.Set(SetName)
+	require.True(t, ok)
+	args := tr.args(nil)
+	require.NoError(t, os.MkdirAll(tr.Dst, 0o755))
+	result := handlerstest.Do(t, set, filesArgs{Copy: [][]byte{[]byte("large"), []byte("small")}}, &handlerstest.Options{RunArgs: args})
+	require.NoError(t, result.Err)
+	tr.RequireEqual()
+	const total = 3*bufferSize + 1
+	require.Equal(t, []store.Progress{
+		{Done: bufferSize, Total: total, Message: "large"}, {Done: 2 * bufferSize, Total: total, Message: "large"},
+		{Done: 3 * bufferSize, Total: total, Message: "large"}, {Done: total, Total: total, Message: "large"},
+	}, result.Progress)
 }

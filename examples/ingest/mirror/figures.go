@@ -1,4 +1,4 @@
-package main
+package mirror
 
 import (
 	"context"
@@ -12,26 +12,26 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// maxListed is the largest length of the list of files that could not be synced. All of them are
-// counted.
-const maxListed = 100
+// MaxListed is the largest length of the list of files that could not be synced. All of them are
+// Counted.
+const MaxListed = 100
 
-// figures count what was done to files: to everything except directories. Each file that is not
+// Figures count what was done to files: to everything except directories. Each file that is not
 // excluded is copied, unchanged, failed or changed, unless its task failed or was cancelled. A
 // directory that cannot be read or made counts as one failed file. If only its mode or time cannot
-// be set, because another user owns it, it is listed but not counted: its entries are synced.
-type figures struct {
+// be set, because another user owns it, it is listed but not Counted: its entries are synced.
+type Figures struct {
 	Copied    int64
 	Unchanged int64
 	Updated   int64 // of the unchanged files: those with an updated mode
 	Failed    int64 // unreadable, vanished, of a type that has no copy, or that the destination does not take
 	Changed   int64 // files that changed each time that they were copied: their copies are as before
 	Bytes     int64 // bytes of the copied regular files
-	List      listed
+	List      []NotSynced
 }
 
-// failed is one file that could not be synced.
-type failed struct {
+// NotSynced is one file that could not be synced.
+type NotSynced struct {
 	Path   []byte `json:"path"` // in the source; need not be valid UTF-8
 	Reason string `json:"reason"`
 	What   string `json:"what,omitempty"` // empty, or one of the constants below
@@ -39,16 +39,14 @@ type failed struct {
 
 // What happened to a listed entry that did not fail.
 const (
-	changed = "changed"
-	kept    = "not set" // mode and time of a directory
+	WasChanged = "changed"
+	NotSet     = "not set" // mode and time of a directory
 )
 
-// listed holds files that could not be synced, up to the limit.
-type listed []failed
-
-func (l *listed) add(files ...failed) {
-	room := max(0, maxListed-len(*l))
-	*l = append(*l, files[:min(room, len(files))]...)
+// add lists files up to the limit.
+func (f *Figures) add(files ...NotSynced) {
+	room := max(0, MaxListed-len(f.List))
+	f.List = append(f.List, files[:min(room, len(files))]...)
 }
 
 // The counters of a run.
@@ -66,13 +64,13 @@ const filesListed = "files_not_synced"
 
 // counters hold the figures of a run. A task adds to them with its success. So they are exact, even
 // if tasks are tried again, or workers are killed after the work and before the report. Work of a
-// dead attempt is counted, too: the arguments of its task say which files had to be copied. See
+// dead attempt is Counted, too: the arguments of its task say which files had to be copied. See
 // filesArgs.
 type counters struct {
 	copied, unchanged, updated, failed, changed, bytes handlers.Counter
 
-	list   handlers.List[failed] // the first files of a run that could not be synced
-	synced handlers.Map[[]byte]  // the cache, a value of the job
+	list   handlers.List[NotSynced] // the first files of a run that could not be synced
+	synced handlers.Map[[]byte]     // the cache, a value of the job
 }
 
 func newCounters(set *handlers.Set) counters {
@@ -83,14 +81,14 @@ func newCounters(set *handlers.Set) counters {
 		failed:    handlers.NewCounter(set, filesFailed),
 		changed:   handlers.NewCounter(set, filesChanged),
 		bytes:     handlers.NewCounter(set, bytesCopied),
-		list:      handlers.NewList[failed](set, filesListed, &handlers.ValueOptions{Cap: maxListed}),
+		list:      handlers.NewList[NotSynced](set, filesListed, &handlers.ValueOptions{Cap: MaxListed}),
 		synced:    handlers.NewMap[[]byte](set, cacheName, &handlers.ValueOptions{OfJob: true}),
 	}
 }
 
 // record collects what one attempt of a task did.
 type record struct {
-	figures
+	Figures
 	closed []closedDir
 }
 
@@ -98,7 +96,7 @@ type record struct {
 func (r *record) fail(path string, err error) {
 	if errors.Is(err, errChanged) {
 		r.Changed++
-		r.list(path, changed, err)
+		r.list(path, WasChanged, err)
 		return
 	}
 	r.Failed++
@@ -110,7 +108,7 @@ func (r *record) list(path, what string, err error) {
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = fmt.Errorf("%s: %w", pe.Op, pe.Err)
 	}
-	r.List.add(failed{Path: []byte(path), Reason: err.Error(), What: what})
+	r.add(NotSynced{Path: []byte(path), Reason: err.Error(), What: what})
 }
 
 // tell adds the work of an attempt to the counters and the list of the run, with its success. It
@@ -125,23 +123,23 @@ func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error
 	return errors.Join(s.list.Append(a, r.List...), noteClosed(ctx, a, r.closed))
 }
 
-// counted returns the figures from the counters of a run.
-func counted(c map[string]int64) figures {
-	return figures{
+// Counted returns the figures from the counters of a run.
+func Counted(c map[string]int64) Figures {
+	return Figures{
 		Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated],
 		Failed: c[filesFailed], Changed: c[filesChanged], Bytes: c[bytesCopied],
 	}
 }
 
-// figuresOf returns the figures of a run up to now, from its tasks that succeeded.
-func figuresOf(ctx context.Context, h *values.Client, s syncjob.RunState) (figures, error) {
-	f := counted(s.Counters)
-	list := values.NewList[failed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
+// FiguresOf returns the figures of a run up to now, from its tasks that succeeded.
+func FiguresOf(ctx context.Context, h *values.Client, s syncjob.RunState) (Figures, error) {
+	f := Counted(s.Counters)
+	list := values.NewList[NotSynced](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
 	for file, err := range list.Range(ctx, 0) {
 		if err != nil {
 			return f, err
 		}
-		f.List.add(file)
+		f.add(file)
 	}
 	return f, nil
 }

@@ -37,7 +37,7 @@ type Attempt struct {
 	set       *Set
 	attrs     *Attributes     // in force when the attempt began
 	cfg       *execute.Config // of the worker or test kit that runs it
-	lease     *store.Lease    // of the delivery
+	delivery  *store.Delivery // that it runs
 	overrides encode.Overrides
 	ctx       attemptContext                // the handler's
 	effects   atomic.Pointer[effects]       // nil until there are any
@@ -92,8 +92,8 @@ func begin[A any](payload []byte) (*Attempt, error) {
 
 // fill sets what the delivery and the configuration say.
 func (a *Attempt) fill(ctx context.Context, d *store.Delivery, cfg *execute.Config) {
-	a.cfg, a.lease = cfg, &d.Lease
-	run, route := &a.lease.Lane.Run, &a.lease.Lane.Route
+	a.cfg, a.delivery = cfg, d
+	run, route := &d.Lease.Lane.Run, &d.Lease.Lane.Route
 	a.ID, a.Kind, a.Queue = d.Task.ID, route.Kind, route.Queue
 	a.Retry, a.Snoozes = d.Task.Retry, d.Task.Snoozes
 	a.Headers = d.Task.Headers
@@ -107,6 +107,15 @@ func (a *Attempt) client() *values.Client { return a.cfg.Values }
 // runRecord implements runSource.
 func (a *Attempt) runRecord() (store.RunRecord, error) {
 	return a.cfg.Runtime.Run(&a.ctx, a.Run.ID())
+}
+
+// DecodeArgs decodes the arguments of the task into v, a pointer. It is for code that does not know
+// their type, such as middleware. If they cannot be decoded, the error is permanent.
+func (a *Attempt) DecodeArgs(v any) error {
+	if err := plain.Unmarshal(a.delivery.Task.Payload, v); err != nil {
+		return Permanent(fmt.Errorf("decode arguments: %w", err))
+	}
+	return nil
 }
 
 // Deadline returns the time when the attempt's context ends; false if it has no timeout.

@@ -2,9 +2,11 @@ package handlers
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
@@ -29,6 +31,9 @@ const (
 
 // MaxParams is the largest size of Params, in bytes of JSON.
 const MaxParams = 64 << 10
+
+// MaxScript is the largest size of [Attributes].Script, in bytes.
+const MaxScript = 64 << 10
 
 // Attributes say how tasks are run. In code, they are set in [SetConfig] for a set, and in
 // [KindOptions] for a kind. All except the functions can be changed while workers run. A zero field
@@ -81,6 +86,28 @@ type Attributes struct {
 	// [MaxParams]. Handlers read them with [Attempt.DecodeParams]. They are inherited as a whole.
 	// Defaults to none.
 	Params any `json:"params,omitempty"`
+	// Script is the source of a script, up to [MaxScript] bytes, that computes attributes, and hooks
+	// and handlers, as its language allows. Only sets have it, and only sets with a
+	// [SetConfig].Scripting. Defaults to none.
+	Script string `json:"script,omitempty"`
+
+	script Script // compiled; only in attributes in force
+}
+
+// Scripting compiles the scripts of a set, so that what they say changes without a deploy. It is
+// set by [SetConfig].Scripting. Package handlers/script, a module of its own, has one.
+type Scripting interface {
+	// Compile compiles a script, or says why it cannot: the text of the error names line and column.
+	// It is called when a script is configured, and once in each process for each new script, not for
+	// each attempt. It must give the same result for the same script. It may be called concurrently.
+	Compile(source string) (Script, error)
+}
+
+// Script is a compiled script. Its methods may be called concurrently.
+type Script interface {
+	// Attributes returns the attributes that the script computes: MaxRetriesFor, TimeoutFor and
+	// BackoffFor. Other fields have no effect.
+	Attributes() Attributes
 }
 
 // Rate limits how many events may happen in a period. The zero value inherits.
@@ -179,8 +206,26 @@ func (a *Attributes) validate(prefix string, of scope) error {
 	}
 	refuse(isSet(a.Weight) && store.ValidateWeight(a.Weight) != nil, "Weight", "is not within 0.000001 to 1000000")
 	refuse(a.Weight != 0 && of == ofKind, "Weight", "is an attribute of sets")
+	problems = append(problems, validateScript(prefix+"Script", a.Script, of))
 	if _, err := encodeParams(a.Params); err != nil {
 		refuse(true, "Params", err.Error())
 	}
 	return store.JoinFields(problems...)
+}
+
+func validateScript(field, script string, of scope) error {
+	switch {
+	case script == "":
+		return nil
+	case of == ofKind:
+		return &store.FieldError{Field: field, Reason: "is an attribute of sets"}
+	case len(script) > MaxScript:
+		return &store.FieldError{
+			Field:  field,
+			Reason: fmt.Sprintf("takes %d bytes, which is more than %d", len(script), MaxScript),
+		}
+	case !utf8.ValidString(script):
+		return &store.FieldError{Field: field, Reason: "is not valid UTF-8"}
+	}
+	return nil
 }

@@ -18,9 +18,10 @@ type SetDescription struct {
 	PreJob         bool               `json:"pre_job,omitempty"`   // the set has this hook
 	PostJob        bool               `json:"post_job,omitempty"`
 	Validate       bool               `json:"validate,omitempty"`
-	Events         []string           `json:"events,omitempty"`   // events with hooks
-	Counters       []string           `json:"counters,omitempty"` // declared ones
-	Values         []ValueDescription `json:"values,omitempty"`   // declared lists and maps, sorted by name
+	Scripting      bool               `json:"scripting,omitempty"` // the set takes scripts
+	Events         []string           `json:"events,omitempty"`    // events with hooks
+	Counters       []string           `json:"counters,omitempty"`  // declared ones
+	Values         []ValueDescription `json:"values,omitempty"`    // declared lists and maps, sorted by name
 	RunsInReadOnly bool               `json:"runs_in_read_only,omitempty"`
 }
 
@@ -47,6 +48,7 @@ func (r *Registry) Describe(set string) (SetDescription, error) {
 		PreJob:         s.cfg.Hooks.PreJob != nil,
 		PostJob:        s.cfg.Hooks.PostJob != nil,
 		Validate:       s.cfg.Hooks.Validate != nil,
+		Scripting:      s.cfg.Scripting != nil,
 		Events:         slices.Sorted(maps.Keys(s.cfg.Hooks.Events)),
 		Counters:       slices.Sorted(maps.Keys(s.counters)),
 		Values:         s.describeValues(),

@@ -54,6 +54,7 @@
 //	run          configured for this run, also by its job: the kind, then the set
 //	stored kind  configured for the kind in all runs
 //	stored set   configured for the set in all runs
+//	script       the function of the script in force
 //	code kind    [KindOptions]: the function, then the value
 //	code set     [SetConfig]: the function, then the value
 //	default
@@ -62,6 +63,11 @@
 // data, a [Configuration]. An operator changes it with Manager.Configure of package syncjob. Later
 // attempts use the change; running attempts do not. [Registry.Describe] returns the attributes of a
 // set in code.
+//
+// A stored Configuration can also have a script, if the set has a [Scripting]. The script is code
+// that changes without a deploy: it computes attributes, and what else its language offers. It is
+// refused if it does not compile. The script of a run takes precedence over that of the set, which
+// takes precedence over one in code. Package handlers/script has a language.
 //
 // # Limits
 //

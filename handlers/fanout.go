@@ -100,7 +100,7 @@ func (f *fanout) stage(ctx context.Context, a *Attempt, route store.Route, items
 		f.routes[route] = at
 		f.staged = append(f.staged, store.Staged{Route: route})
 	}
-	if err := a.cfg.Runtime.Stage(ctx, *a.lease, route, f.staged[at].Count, items); err != nil {
+	if err := a.cfg.Runtime.Stage(ctx, a.delivery.Lease, route, f.staged[at].Count, items); err != nil {
 		return fmt.Errorf("stage %d tasks: %w", len(items), err)
 	}
 	f.staged[at].Count += len(items)

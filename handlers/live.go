@@ -38,25 +38,38 @@ func NewLive(r *Registry) *Live {
 	l := &Live{reg: r}
 	st := &state{attrs: make([]Attributes, r.count)}
 	for _, s := range r.sets {
-		s.resolve(st.attrs)
+		_ = s.resolve(st.attrs) // NewRegistry compiled the scripts in code
 	}
 	l.current.Store(st)
 	return l
 }
 
-// resolve computes the attributes of the set and its kinds from the configuration and the code.
-func (s *boundSet) resolve(attrs []Attributes, configured ...Configuration) {
+// resolve computes the attributes of the set and its kinds from the configuration, the script and
+// the code. If the script does not compile, it changes nothing and returns a [*store.FieldError].
+func (s *boundSet) resolve(attrs []Attributes, configured ...Configuration) error {
 	code := s.source.cfg.Attributes
-	attrs[s.index] = effectiveOfSet(append(levels("", configured), level{set: code})...)
-	for _, k := range s.kinds {
-		attrs[k.index] = effective(
-			append(levels(k.kind.name, configured), level{set: code, kind: k.kind.opts.Attributes})...)
+	var sources []Attributes
+	for i := range configured {
+		sources = append(sources, configured[i].Set)
 	}
+	script, err := s.script(append(sources, code)...)
+	if err != nil {
+		return err
+	}
+	attrs[s.index] = effectiveOfSet(append(levels("", configured), computed(script), level{set: code})...)
+	attrs[s.index].script = script
+	for _, k := range s.kinds {
+		attrs[k.index] = effective(append(levels(k.kind.name, configured),
+			computed(script), level{set: code, kind: k.kind.opts.Attributes})...)
+		attrs[k.index].script = script
+	}
+	return nil
 }
 
 // Configure replaces the configuration of a set. It must be valid. With the empty one, the
 // attributes in code apply. Attempts that begin later use it. For an unknown set it returns a
-// [*store.FieldError] for the field "Set".
+// [*store.FieldError] for the field "Set", and for a script that does not compile one for the field
+// "Set.Script"; then nothing changes.
 func (l *Live) Configure(set string, c Configuration) error {
 	s, err := l.reg.find(set)
 	if err != nil {
@@ -70,15 +83,20 @@ func (l *Live) Configure(set string, c Configuration) error {
 		st.configured = make(map[string]Configuration)
 	}
 	st.configured[set] = c.Clone()
-	s.resolve(st.attrs, c)
+	if err := s.resolve(st.attrs, c); err != nil {
+		return err
+	}
 	l.current.Store(st)
 	return nil
 }
 
 // ForRun returns a Live for one run of a set that has its own configuration c. Later changes of l
-// change it, too.
-func (l *Live) ForRun(set string, c Configuration) *Live {
-	return &Live{reg: l.reg, base: l, run: runOver{set: set, configured: c.Clone()}}
+// change it, too. The errors are those of Configure.
+func (l *Live) ForRun(set string, c Configuration) (*Live, error) {
+	if err := l.reg.CheckConfiguration(set, c); err != nil {
+		return nil, err
+	}
+	return &Live{reg: l.reg, base: l, run: runOver{set: set, configured: c.Clone()}}, nil
 }
 
 // state returns what is in force now.
@@ -90,7 +108,7 @@ func (l *Live) state() *state {
 	if base := l.base.state(); st == nil || st.base != base {
 		st = &state{base: base, configured: base.configured, attrs: slices.Clone(base.attrs)}
 		if s, ok := l.reg.sets[l.run.set]; ok {
-			s.resolve(st.attrs, l.run.configured, base.configured[l.run.set])
+			_ = s.resolve(st.attrs, l.run.configured, base.configured[l.run.set]) // ForRun compiled the script
 		}
 		l.current.Store(st)
 	}

@@ -67,6 +67,9 @@ func (a Attributes) inherit(outer Attributes) Attributes {
 	if a.Params == nil {
 		a.Params = outer.Params
 	}
+	if a.Script == "" {
+		a.Script = outer.Script
+	}
 	return a
 }
 

@@ -27,7 +27,7 @@ func (a *Attempt) Progress(ctx context.Context, done, total int64, message strin
 		}
 	}
 	if m.Set(store.Progress{Done: max(0, done), Total: max(0, total), Message: message}) {
-		a.cfg.Runtime.Progress(*a.lease, m)
+		a.cfg.Runtime.Progress(a.delivery.Lease, m)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
+	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -26,6 +27,8 @@ type boundSet struct {
 	hooks  Hooks
 	index  int                   // index of its attributes in a Live
 	kinds  map[string]*boundKind // by name and alias
+
+	programs *recent.Map[string, Script] // compiled, by source
 }
 
 // boundKind is a kind with everything that it inherits.
@@ -68,7 +71,13 @@ func NewRegistry(sets ...*Set) (*Registry, error) {
 // bind numbers a set and its kinds, and wraps its handlers. It reports middleware that leaves no
 // handler.
 func (r *Registry) bind(s *Set, prefix string) (problems []error) {
-	b := &boundSet{source: s, hooks: s.cfg.Hooks, index: r.next(), kinds: make(map[string]*boundKind, len(s.kinds))}
+	b := &boundSet{
+		source:   s,
+		hooks:    s.cfg.Hooks,
+		index:    r.next(),
+		kinds:    make(map[string]*boundKind, len(s.kinds)),
+		programs: newPrograms(),
+	}
 	indexes := make(map[*kind]int, len(s.kinds))
 	for name, k := range s.kinds {
 		if _, ok := indexes[k]; !ok {
@@ -86,6 +95,12 @@ func (r *Registry) bind(s *Set, prefix string) (problems []error) {
 		}
 	}
 	r.sets[s.name] = b
+	if _, err := b.script(s.cfg.Attributes); err != nil {
+		problems = append(
+			problems,
+			store.RenameFields(err, func(string) string { return prefix + "Attributes.Script" }),
+		)
+	}
 	return problems
 }
 

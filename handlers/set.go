@@ -28,6 +28,8 @@ type SetConfig struct {
 	RunsInReadOnly bool
 	// Middleware around all kinds of the set, outermost first. Defaults to none.
 	Middleware []Middleware
+	// Scripting compiles [Attributes].Script. Defaults to nil: the set takes no scripts.
+	Scripting Scripting
 }
 
 // Hooks are functions that are called for a run; those of Events are called for single tasks.

@@ -18,6 +18,7 @@ type given struct {
 	MaxRunningPerJob *float64      `json:"max_running_per_job"`
 	Rate             *givenRate    `json:"rate"`
 	Weight           *float64      `json:"weight"`
+	Script           *string       `json:"script"`
 }
 
 type givenBackoff struct {
@@ -48,6 +49,9 @@ func refuseZeros(b []byte) error {
 	}
 	if g.Queue != nil && *g.Queue == "" {
 		problems = append(problems, &store.FieldError{Field: "Queue", Reason: "is empty: leave it out to inherit"})
+	}
+	if g.Script != nil && *g.Script == "" {
+		problems = append(problems, &store.FieldError{Field: "Script", Reason: "is empty: leave it out to inherit"})
 	}
 	refuse("MaxRetries", g.MaxRetries, ", or write -1 for no retries")
 	refuse("Timeout", g.Timeout, ", or write -1 for no timeout")

@@ -110,7 +110,9 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 //
 // Errors: an error of edit is returned unchanged. [*FieldError]s name attributes that are not
 // valid, attributes that are functions, kinds that neither the registry nor a worker knows, and
-// attributes that a single run cannot have (queue, weight and limits). [ErrConflict] says that the
+// attributes that a single run cannot have (queue, weight and limits). A script that does not
+// compile gives one for the field "Set.Script", with line and column. So does any new script in a
+// process whose registry does not have the set, because it cannot be checked there. [ErrConflict] says that the
 // stored version is not opts.IfVersion. [ErrRunNotFound], [ErrRunFinished]. With an error nothing
 // is written, except with [ErrUnavailable]: then the change may be written or not.
 func (m *Manager) Configure(
@@ -151,6 +153,9 @@ func (m *Manager) configure(
 	err := next.Validate()
 	if o.Run != nil {
 		err = next.ValidateForRun()
+	}
+	if next.Set.Script != is.Configuration.Set.Script {
+		err = store.JoinFields(err, m.checkScript(is.Set, next))
 	}
 	if err := store.JoinFields(err, m.checkKinds(ctx, is, next)); err != nil {
 		return is.Version, err
@@ -291,6 +296,22 @@ func (m *Manager) checkKinds(ctx context.Context, is SetConfiguration, next Conf
 		return &FieldError{Field: "Set", Reason: reason}
 	}
 	return unknownKinds("", unknown)
+}
+
+// checkScript refuses a script that does not compile, or that this process cannot compile.
+func (m *Manager) checkScript(set string, c Configuration) error {
+	if c.Set.Script == "" {
+		return nil
+	}
+	if reg := m.cfg.Registry; reg != nil {
+		if _, ok := reg.Set(set); ok {
+			return reg.CheckConfiguration(set, c)
+		}
+	}
+	return &FieldError{
+		Field:  "Set.Script",
+		Reason: fmt.Sprintf("can only be configured by a process that has the set %q in its registry", set),
+	}
 }
 
 func unknownKinds(prefix string, kinds []string) error {

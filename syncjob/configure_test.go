@@ -154,6 +154,7 @@ func TestWhatCannotBeConfiguredIsRefusedAndNothingIsWritten(t *testing.T) {
 		"Set.Queue":                {"tree", &syncjob.ConfigureOptions{Run: run}, func(c *syncjob.Configuration) { c.Set.Queue = "q" }},
 		`Kinds["leaf"].MaxRunning`: {"tree", &syncjob.ConfigureOptions{Run: run}, func(c *syncjob.Configuration) { c.Kind("leaf").MaxRunning = 1 }},
 		"Run":                      {"other", &syncjob.ConfigureOptions{Run: run}, func(*syncjob.Configuration) {}},
+		"Set.Script":               {"tree", nil, func(c *syncjob.Configuration) { c.Set.Script = "x" }},
 	} {
 		_, err := m.Configure(ctx, test.set, test.opts, func(c *syncjob.Configuration) error { test.edit(c); return nil })
 		var bad *syncjob.FieldError

@@ -99,11 +99,15 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 	return d, store.JoinFields(problems...)
 }
 
-// checkConfigured refuses unknown kinds in the job's configuration. If the set itself is unknown,
+// checkConfigured refuses a script that does not compile, and unknown kinds, in the job's
+// configuration. If the set itself is unknown,
 // it accepts all: a worker may publish the set later.
 func (m *Manager) checkConfigured(ctx context.Context, j Job) error {
-	if len(j.Configuration.Kinds) == 0 {
-		return nil
+	script := store.RenameFields(
+		m.checkScript(j.Set, *j.Configuration), func(field string) string { return "Configuration." + field },
+	)
+	if script != nil || len(j.Configuration.Kinds) == 0 {
+		return script
 	}
 	unknown, known, err := m.sets.Unknown(ctx, j.Set, slices.Sorted(maps.Keys(j.Configuration.Kinds)))
 	if err != nil || !known {

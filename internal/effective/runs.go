@@ -107,8 +107,12 @@ func (c *Runs) read(ctx context.Context, own *configuredRun, r *Run, mark int64)
 		configured, err = handlers.DecodeConfiguration(rec.Document)
 	}
 	if err == nil {
-		next.live = c.live.ForRun(r.Set, configured)
-	} else {
+		var live *handlers.Live
+		if live, err = c.live.ForRun(r.Set, configured); err == nil {
+			next.live = live
+		}
+	}
+	if err != nil {
 		log.ErrorContext(ctx, events.RunConfigurationUnreadable, "version", rec.Version, "error", err)
 	}
 	own.latest.Store(next)

@@ -57,7 +57,7 @@ type Executor interface {
 	// Execute runs one delivery of a task or hook, and decides its outcome. It returns when the
 	// handler has returned. The handler's context ends with ctx and its cause; package handlers
 	// documents the causes. Verdict 0 means that the lease is lost; settle it as given back, because
-	// the lease may still be held. Execute settles nothing. The lease in d must not change later,
+	// the lease may still be held. Execute settles nothing. The delivery must not change later,
 	// because attempts refer to it.
 	Execute(ctx context.Context, d *store.Delivery) store.Outcome
 	// ExecuteTimed is Execute for callers that watch the handler or hook. Directly before the handler,

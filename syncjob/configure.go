@@ -110,9 +110,9 @@ func (m *Manager) Configuration(ctx context.Context, set string, opts *Configura
 // valid, attributes that are functions, kinds that neither the registry nor a worker knows, and
 // attributes that a single run cannot have (queue, weight and limits). A script that does not
 // compile gives one for the field "Set.Script", with line and column. So does any new script in a
-// process whose registry does not have the set, because it cannot be checked there. [ErrConflict] says that the
-// stored version is not opts.IfVersion. [ErrRunNotFound], [ErrRunFinished]. With an error nothing
-// is written, except with [ErrUnavailable]: then the change may be written or not.
+// process whose registry does not have the set, because it cannot be checked there. [ErrConflict]
+// says that the stored version is not opts.IfVersion. [ErrRunNotFound], [ErrRunFinished]. With an
+// error nothing is written, except with [ErrUnavailable]: then the change may be written or not.
 func (m *Manager) Configure(
 	ctx context.Context, set string, opts *ConfigureOptions, edit func(*Configuration) error,
 ) (SetConfiguration, error) {

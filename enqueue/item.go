@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Args are the arguments of a task. They are stored as JSON. Kind selects the handler. It must
-// return the same for every value of the type: it is also called on the zero value.
+// Args are the arguments of a task. They are stored as JSON. Kind selects the handler. For a type
+// that a handler decodes it must return the same for every value: it is also called on the zero
+// value.
 type Args interface {
 	Kind() string
 }

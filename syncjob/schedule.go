@@ -38,7 +38,7 @@ const MinEvery = timetable.MinEvery
 type Schedule struct {
 	// Every is a fixed interval. The first run is due one interval after the job was declared. At
 	// least [MinEvery], in whole milliseconds.
-	Every time.Duration
+	Every time.Duration `json:"every_ns,omitempty"`
 	// Cron is an expression of five fields: minute (0-59), hour (0-23), day of the month (1-31), month
 	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all, or
 	// a list, separated by commas, of numbers, names and ranges (1-5); ranges and * may have a step
@@ -52,20 +52,20 @@ type Schedule struct {
 	// later time. So a time that does not exist is due when the clocks jump over it, and several
 	// such times are due once. A time that comes twice is due the first time only: "0 * * * *"
 	// pauses for an hour when clocks are set back. Use Every for a schedule without such a pause.
-	Cron string
+	Cron string `json:"cron,omitempty"`
 	// Zone is the time zone of Cron, by its IANA name. Each machine that computes due times looks
 	// it up in its time zone database. Without a database only UTC is known; the system package
 	// tzdata, or an import of time/tzdata, provides one. "Local" is refused. Defaults to UTC.
-	Zone string
+	Zone string `json:"zone,omitempty"`
 	// Overlap says what happens at a due time while the last run is active. Defaults to
 	// OverlapSkip.
-	Overlap Overlap
+	Overlap Overlap `json:"overlap,omitempty"`
 	// Jitter delays each run by a random time shorter than Jitter. It must be shorter than Every.
 	// Due times stay as they are. If the next time of Cron comes while a run is delayed, it starts
 	// no run of its own. Defaults to none.
-	Jitter time.Duration
+	Jitter time.Duration `json:"jitter_ns,omitempty"`
 	// FireOnCreate makes a run due at once when the job is declared for the first time.
-	FireOnCreate bool
+	FireOnCreate bool `json:"fire_on_create,omitempty"`
 }
 
 // validate reports every problem.
@@ -126,6 +126,12 @@ func newRecurrence(s *Schedule) *recurrence {
 		Overlap:  s.Overlap,
 		Jitter:   s.Jitter,
 	}
+}
+
+// schedule is the opposite of newRecurrence. FireOnCreate is not kept: it holds for the first
+// declaration only.
+func (r *recurrence) schedule() *Schedule {
+	return &Schedule{Every: r.Every, Cron: r.Cron, Zone: r.Zone, Overlap: r.Overlap, Jitter: r.Jitter}
 }
 
 // errNeverAgain is why a due job is not fired: it has no next due time.

@@ -53,8 +53,10 @@ type JobState struct {
 	Created  time.Time `json:"created,omitzero"`
 	// Definition is what Ensure stored, as JSON; nil for a single-pass job.
 	Definition json.RawMessage `json:"definition,omitempty"`
-	Changes    int64           `json:"changes,omitempty"`  // how often the definition was changed
-	LastRun    int64           `json:"last_run,omitempty"` // number of the newest run; 0 if there was none
+	// Schedule of a periodic job, without FireOnCreate; nil if a newer version declared it.
+	Schedule *Schedule `json:"schedule,omitempty"`
+	Changes  int64     `json:"changes,omitempty"`  // how often the definition was changed
+	LastRun  int64     `json:"last_run,omitempty"` // number of the newest run; 0 if there was none
 	// NextDue is when a periodic job is due next. It is zero while the job is disabled, and until a
 	// worker has read its definition. It is in the past while the run waits: for the end of the run
 	// before, for the end of read-only mode (see [Manager.Mode]), or for a worker.

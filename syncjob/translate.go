@@ -28,6 +28,9 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 		Problem:      e.Job.Problem,
 		ProblemSince: e.Job.ProblemSince,
 	}
+	if d, err := decodeDefinition(e.Job.Definition); err == nil && d.Schedule != nil {
+		s.Schedule = d.Schedule.schedule()
+	}
 	if e.Run != nil {
 		run := runState(*e.Run, now)
 		s.Run = &run

@@ -75,6 +75,9 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 		return runState(r, now)
 	})
 	everyFieldShows(t, func(r store.JobRecord) JobState {
+		if r.Definition != nil {
+			r.Definition = []byte(`{"v":1,"schedule":{"cron":"@daily"}}`)
+		}
 		return jobState(store.JobEntry{Job: r, Run: &store.RunRecord{}}, now)
 	})
 	everyFieldShows(t, failure)

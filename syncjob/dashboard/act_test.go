@@ -1,0 +1,404 @@
+package dashboard_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/dashboard"
+)
+
+// acts has a scene for each action: it returns the fields of the form, and what must hold after it.
+var acts = map[string]func(p *place) (form []string, done func()){
+	"pause-run": func(p *place) ([]string, func()) {
+		r := p.started("a", leaf{})
+		return of(r), func() { require.True(p.t, p.state(r).Paused) }
+	},
+	"resume-run": func(p *place) ([]string, func()) {
+		r := p.started("a", leaf{})
+		require.NoError(p.t, r.Pause(p.t.Context()))
+		return of(r), func() { require.False(p.t, p.state(r).Paused) }
+	},
+	"stop-run": func(p *place) ([]string, func()) {
+		r := p.started("a", leaf{})
+		return of(r), func() {
+			s := p.state(r)
+			require.Equal(p.t, syncjob.StatusStopped, s.Status)
+			require.Equal(p.t, "because", s.Reason)
+		}
+	},
+	"stop-run-gracefully": func(p *place) ([]string, func()) {
+		r := p.started("a", leaf{})
+		return of(r), func() { require.Equal(p.t, syncjob.StatusStopped, p.state(r).Status) }
+	},
+	"seal-run": func(p *place) ([]string, func()) {
+		r := p.started("a")
+		return of(r), func() { require.True(p.t, p.state(r).Status.Final()) }
+	},
+	"redrive-run": func(p *place) ([]string, func()) {
+		p.work()
+		r := p.ended(p.started("a", leaf{Fail: "no"}))
+		return of(r), func() {
+			latest, err := p.m.Latest(p.t.Context(), "a")
+			require.NoError(p.t, err)
+			require.Equal(p.t, r.Number(), p.state(latest).RedriveOf)
+		}
+	},
+	"delete-run": func(p *place) ([]string, func()) {
+		p.work()
+		r := p.ended(p.started("a", leaf{}))
+		return of(r), func() {
+			_, err := r.State(p.t.Context())
+			require.ErrorIs(p.t, err, syncjob.ErrRunNotFound)
+		}
+	},
+	"release-hold": func(p *place) ([]string, func()) {
+		r := p.started("a")
+		return append(of(r), "hold", "producer"), func() { require.EqualValues(p.t, 1, p.state(r).Holds) }
+	},
+	"stop-job": func(p *place) ([]string, func()) {
+		r := p.started("a", leaf{})
+		return []string{"job", "a"}, func() { require.Equal(p.t, syncjob.StatusStopped, p.state(r).Status) }
+	},
+	"enable-job": func(p *place) ([]string, func()) {
+		p.declared("a")
+		require.NoError(p.t, p.m.Stop(p.t.Context(), "a", nil))
+		return []string{"job", "a"}, func() {
+			s, err := p.m.State(p.t.Context(), "a")
+			require.NoError(p.t, err)
+			require.False(p.t, s.Disabled)
+		}
+	},
+	"trigger-job": func(p *place) ([]string, func()) {
+		p.declared("a")
+		return []string{"job", "a"}, func() {
+			s, err := p.m.State(p.t.Context(), "a")
+			require.NoError(p.t, err)
+			require.NotNil(p.t, s.Run)
+		}
+	},
+	"delete-job": func(p *place) ([]string, func()) {
+		p.declared("a")
+		return []string{"job", "a"}, func() {
+			_, err := p.m.State(p.t.Context(), "a")
+			require.ErrorIs(p.t, err, syncjob.ErrJobNotFound)
+		}
+	},
+	"pause": func(p *place) ([]string, func()) {
+		return []string{"scope-queue", "slow"}, func() {
+			list, err := p.m.Pauses(p.t.Context())
+			require.NoError(p.t, err)
+			require.Len(p.t, list, 1)
+			require.Equal(p.t, syncjob.Scope{Queue: "slow"}, list[0].Scope)
+			require.Equal(p.t, "because", list[0].Reason)
+			require.Equal(p.t, "ann", list[0].By)
+		}
+	},
+	"resume": func(p *place) ([]string, func()) {
+		require.NoError(p.t, p.m.Pause(p.t.Context(), syncjob.Scope{Set: "tree"}, ""))
+		return []string{"scope-set", "tree"}, func() {
+			list, err := p.m.Pauses(p.t.Context())
+			require.NoError(p.t, err)
+			require.Empty(p.t, list)
+		}
+	},
+	"read-only": func(p *place) ([]string, func()) {
+		return nil, func() { require.Equal(p.t, syncjob.ModeReadOnly, p.mode()) }
+	},
+	"read-write": func(p *place) ([]string, func()) {
+		require.NoError(p.t, p.m.SetMode(p.t.Context(), syncjob.ModeReadOnly))
+		return nil, func() { require.Equal(p.t, syncjob.ModeReadWrite, p.mode()) }
+	},
+	"configure": func(p *place) ([]string, func()) {
+		p.work()
+		p.published()
+		return []string{"set", "tree", "document", `{"set":{"max_retries":9}}`, "version", "0"}, func() {
+			c, err := p.m.Configuration(p.t.Context(), "tree", nil)
+			require.NoError(p.t, err)
+			require.Equal(p.t, 9, c.Configuration.Set.MaxRetries)
+			history, err := p.m.History(p.t.Context(), "tree", nil)
+			require.NoError(p.t, err)
+			require.Equal(p.t, "ann", history[0].By)
+			require.Equal(p.t, "because", history[0].Reason)
+		}
+	},
+	"reset-configuration": func(p *place) ([]string, func()) {
+		p.work()
+		p.published()
+		_, err := p.m.Configure(p.t.Context(), "tree", nil, func(c *handlers.Configuration) error { c.Set.MaxRetries = 5; return nil })
+		require.NoError(p.t, err)
+		return []string{"set", "tree"}, func() {
+			c, err := p.m.Configuration(p.t.Context(), "tree", nil)
+			require.NoError(p.t, err)
+			require.Zero(p.t, c.Configuration.Set.MaxRetries)
+		}
+	},
+}
+
+func of(r *syncjob.Run) []string {
+	return []string{"job", r.Job(), "run", strconv.FormatInt(r.Number(), 10)}
+}
+
+func (p *place) state(r *syncjob.Run) syncjob.RunState {
+	p.t.Helper()
+	s, err := r.State(p.t.Context())
+	require.NoError(p.t, err)
+	return s
+}
+
+// published waits until the worker has published its handler set.
+func (p *place) published() {
+	p.t.Helper()
+	p.eventually("the set is published", func() bool {
+		sets, err := p.m.Sets(p.t.Context())
+		require.NoError(p.t, err)
+		return len(sets) == 1
+	})
+}
+
+func (p *place) mode() syncjob.Mode {
+	p.t.Helper()
+	mode, err := p.m.Mode(p.t.Context())
+	require.NoError(p.t, err)
+	return mode
+}
+
+func (p *place) declared(job string) {
+	p.t.Helper()
+	_, err := p.m.Ensure(p.t.Context(), syncjob.Job{Name: job, Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}})
+	require.NoError(p.t, err)
+}
+
+// asAnn lets ann do everything, and remembers what was asked.
+func asAnn() (opts dashboard.Options, asked func() []dashboard.Action) {
+	var mu sync.Mutex
+	var list []dashboard.Action
+	opts = open
+	opts.Actor = func(*http.Request) string { return "ann" }
+	opts.Authorize = func(_ *http.Request, a dashboard.Action) error {
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, a)
+		return nil
+	}
+	return opts, func() []dashboard.Action {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(list)
+	}
+}
+
+func TestEveryActionDoesWhatItsPageSays(t *testing.T) {
+	require.Equal(t, dashboard.Actions(), slices.Sorted(maps.Keys(acts)), "each action has a scene here")
+	for name, scene := range acts {
+		t.Run(name, func(t *testing.T) {
+			opts, asked := asAnn()
+			p := newPlace(t, nil, opts)
+			form, done := scene(p)
+			form = append(form, "action", name)
+			status, page := p.get("act", form...)
+			require.Equal(t, http.StatusOK, status, page)
+			require.Contains(t, page, `method="post"`)
+			status, to := p.post(append(form, "reason", "because")...)
+			require.Equal(t, http.StatusSeeOther, status, to)
+			done()
+			last := asked()[len(asked())-1]
+			require.Equal(t, name, last.Name)
+			res := p.do(http.MethodGet, p.url+to, nil, nil)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, http.StatusOK, res.StatusCode, to)
+		})
+	}
+}
+
+func TestNobodyActsWithoutAuthorize(t *testing.T) {
+	p := newPlace(t, nil, dashboard.Options{Produce: true})
+	r := p.started("a", leaf{})
+	for _, name := range dashboard.Actions() {
+		form := append(of(r), "action", name, "scope-queue", "q", "set", "tree")
+		status, _ := p.get("act", form...)
+		require.Equal(t, http.StatusForbidden, status, name)
+		status, page := p.post(form...)
+		require.Equal(t, http.StatusForbidden, status, name)
+		require.Contains(t, page, "only shows")
+		status, _ = p.postJSON("act", map[string]any{"action": name, "job": "a"})
+		require.Equal(t, http.StatusForbidden, status, name)
+	}
+	for _, call := range []string{"start", "enqueue"} {
+		status, _ := p.postJSON(call, map[string]any{"job": "a"})
+		require.Equal(t, http.StatusForbidden, status, call)
+	}
+	s := p.state(r)
+	require.False(t, s.Paused)
+	require.Equal(t, syncjob.StatusRunning, s.Status)
+	require.Equal(t, syncjob.ModeReadWrite, p.mode())
+	_, page := p.get("run", of(r)...)
+	require.NotContains(t, page, "act?", "no page offers what is refused")
+}
+
+func TestWhoMayNotReadIsTold(t *testing.T) {
+	p := newPlace(t, nil, dashboard.Options{Authorize: func(_ *http.Request, a dashboard.Action) error {
+		if a.Job == "secret" {
+			return errors.New("ask the <owner>")
+		}
+		return nil
+	}})
+	p.started("secret", leaf{})
+	for _, at := range [][]string{{"job", "job", "secret"}, {"run", "job", "secret", "run", "1"}, {"api/v1/job", "job", "secret"}} {
+		status, body := p.get(at[0], at[1:]...)
+		require.Equal(t, http.StatusForbidden, status, "%v", at)
+		require.Contains(t, body, "ask the ")
+		require.NotContains(t, body, "<owner>")
+	}
+}
+
+func TestOtherOriginsCannotAct(t *testing.T) {
+	p := newPlace(t, nil, open)
+	r := p.started("a", leaf{})
+	form := "action=stop-run&job=a&run=" + strconv.FormatInt(r.Number(), 10)
+	for _, header := range []http.Header{
+		{"Sec-Fetch-Site": {"cross-site"}},
+		{"Sec-Fetch-Site": {"same-site"}},
+		{"Origin": {"https://evil.example"}},
+		{"Origin": {"null"}},
+		{"Origin": {"https://evil.example"}, "X-Forwarded-Host": {"evil.example"}},
+	} {
+		for _, to := range []string{"act", "api/v1/act", "api/v1/start", "api/v1/enqueue"} {
+			h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+			maps.Copy(h, header)
+			res := p.do(http.MethodPost, p.url+to, strings.NewReader(form), h)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, http.StatusForbidden, res.StatusCode, "%s %v", to, header)
+		}
+	}
+	res := p.do(http.MethodPost, p.url+"api/v1/act", strings.NewReader(form), http.Header{"Content-Type": {"text/plain"}})
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusUnsupportedMediaType, res.StatusCode, "a form of another site cannot send JSON")
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete} {
+		res := p.do(method, p.url+"act?"+form, nil, nil)
+		require.NoError(t, res.Body.Close())
+	}
+	require.Equal(t, syncjob.StatusRunning, p.state(r).Status)
+}
+
+func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
+	opts, _ := asAnn()
+	p := newPlace(t, nil, opts)
+	p.started("a", leaf{})
+	for _, c := range []struct {
+		form   []string
+		status int
+		text   string
+	}{
+		{[]string{"action", "pause"}, http.StatusBadRequest, "Scope"},
+		{[]string{"action", "pause", "scope-queue", strings.Repeat("x", 300)}, http.StatusBadRequest, "Queue"},
+		{[]string{"action", "stop-job", "job", "nobody"}, http.StatusNotFound, "not there"},
+		{[]string{"action", "stop-run", "job", "a", "run", "77"}, http.StatusNotFound, "not there"},
+		{[]string{"action", "stop-run", "job", "a", "run", "x"}, http.StatusBadRequest, "names no run"},
+		{[]string{"action", "delete-job", "job", "a"}, http.StatusConflict, "active"},
+		{[]string{"action", "trigger-job", "job", "a"}, http.StatusNotFound, ""},
+		{[]string{"action", "configure", "set", "tree", "document", "{bad", "version", "0"}, http.StatusBadRequest, "{bad"},
+		{[]string{"action", "configure", "set", "tree", "document", `{"sets":1}`, "version", "0"}, http.StatusBadRequest, "sets"},
+		{[]string{"action", "configure", "set", "tree", "document", `{"set":{"max_retry":2}}`, "version", "0"}, http.StatusBadRequest, "max_retry"},
+		{[]string{"action", "configure", "set", "tree", "document", `{"kinds":{"leaf":{"timeout":0}}}`, "version", "0"}, http.StatusBadRequest, "leave it out to inherit"},
+		{[]string{"action", "configure", "set", "tree", "document", `[]`, "version", "0"}, http.StatusBadRequest, "not valid"},
+		{[]string{"action", "configure", "set", "tree", "document", `{"set":{"max_retries":-9}}`, "version", "0"}, http.StatusBadRequest, "MaxRetries"},
+		{[]string{"action", "configure", "set", "tree", "document", `{}`, "version", "5"}, http.StatusConflict, "Somebody else"},
+		{[]string{"action", "nothing"}, http.StatusNotFound, "no such action"},
+	} {
+		status, page := p.post(append(c.form, "reason", "my reason")...)
+		require.Equal(t, c.status, status, "%v: %s", c.form, page)
+		require.Contains(t, page, c.text, "%v", c.form)
+		if c.form[1] != "nothing" {
+			require.Contains(t, page, "my reason", "what the user wrote is kept")
+		}
+	}
+}
+
+// postJSON calls the API.
+func (p *place) postJSON(call string, body any) (status int, answer map[string]any) {
+	p.t.Helper()
+	b, err := json.Marshal(body)
+	require.NoError(p.t, err)
+	res := p.do(http.MethodPost, p.url+"api/v1/"+call, strings.NewReader(string(b)), http.Header{"Content-Type": {"application/json"}})
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(p.t, err)
+	require.NoError(p.t, json.Unmarshal(text, &answer), string(text))
+	return res.StatusCode, answer
+}
+
+func TestProgramsActAndProduceByJSON(t *testing.T) {
+	opts, _ := asAnn()
+	p := newPlace(t, nil, opts)
+	p.work()
+	status, run := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
+	require.Equal(t, http.StatusOK, status, run)
+	status, again := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, run["run"], again["run"])
+	require.Equal(t, true, again["existing"])
+	status, task := p.postJSON("enqueue", map[string]any{"job": "feed", "kind": "leaf", "args": map[string]any{"fail": "from afar"}, "id": "t1"})
+	require.Equal(t, http.StatusOK, status, task)
+	require.Equal(t, "t1", task["task"])
+	number, err := strconv.ParseInt(run["run"].(string), 10, 64)
+	require.NoError(t, err)
+	r := p.m.Run("feed", number)
+	status, _ = p.postJSON("act", map[string]any{"action": "seal-run", "job": "feed", "run": run["run"]})
+	require.Equal(t, http.StatusOK, status)
+	final, err := r.Wait(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, final.Counts.Failed)
+	require.Equal(t, "from afar", final.LastError)
+	status, _ = p.postJSON("act", map[string]any{
+		"action": "configure", "set": "tree", "document": map[string]any{"set": map[string]any{"max_retries": 4}}, "version": "0",
+	})
+	require.Equal(t, http.StatusOK, status)
+	for _, c := range []struct {
+		call   string
+		body   map[string]any
+		status int
+		text   string
+	}{
+		{"enqueue", map[string]any{"job": "feed", "kind": "leaf", "args": 1}, http.StatusConflict, "finished"},
+		{"enqueue", map[string]any{"job": "none", "kind": "leaf"}, http.StatusNotFound, ""},
+		{"enqueue", map[string]any{"job": "feed", "kind": "leaf", "argument": 1}, http.StatusBadRequest, "argument"},
+		{"start", map[string]any{"job": "", "set": "tree"}, http.StatusBadRequest, "Name"},
+		{"start", map[string]any{"job": "x", "set": "forest", "open": true}, http.StatusBadRequest, "forest"},
+		{"act", map[string]any{"action": "seal-run", "job": "feed", "run": "zero"}, http.StatusBadRequest, "names no run"},
+	} {
+		status, answer := p.postJSON(c.call, c.body)
+		require.Equal(t, c.status, status, "%v: %v", c.body, answer)
+		require.Contains(t, answer["error"], c.text)
+	}
+	opts.Produce = false
+	closed := newPlace(t, nil, opts)
+	status, answer := closed.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true})
+	require.Equal(t, http.StatusForbidden, status)
+	require.Contains(t, answer["error"], "Options.Produce")
+}
+
+func TestNumbersOf64BitsAreExact(t *testing.T) {
+	p := newPlace(t, nil, open)
+	r := p.started("a", leaf{})
+	_, body := p.get("api/v1/run", of(r)...)
+	require.Contains(t, body, `"number":"`+strconv.FormatInt(r.Number(), 10)+`"`)
+	require.Contains(t, body, `"total":"1"`)
+	require.Contains(t, body, `"paused":false`)
+	for _, call := range []string{"jobs", "queues", "workers", "lost-workers", "pauses"} {
+		status, body := p.get("api/v1/" + call)
+		require.Equal(t, http.StatusOK, status)
+		require.True(t, json.Valid([]byte(body)), body)
+	}
+}

@@ -1,0 +1,316 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// call is an address of the JSON API.
+type call struct {
+	path    string
+	summary string
+	params  []string // names of its parameters; those with "!" are required
+	answer  any      // a value of the type that it answers with
+	read    func(context.Context, *source, url.Values) (any, error)
+}
+
+// The pages of lists. Next is the parameter "after" of the next page; it is empty at the end.
+type (
+	jobsPage struct {
+		Jobs []syncjob.JobState `json:"jobs"`
+		Next string             `json:"next"`
+	}
+	tasksPage struct {
+		Tasks []syncjob.TaskState `json:"tasks"`
+		Next  string              `json:"next"`
+	}
+	failuresPage struct {
+		Failures []syncjob.Failure `json:"failures"`
+		Next     string            `json:"next"`
+	}
+	pausesPage struct {
+		Mode   syncjob.Mode         `json:"mode"`
+		Pauses []syncjob.PauseState `json:"pauses"`
+	}
+)
+
+var calls = []call{
+	{"jobs", "Jobs with their newest runs, by name.", []string{"group", "prefix", "after"}, jobsPage{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
+		b, err := d.jobs(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		page := b.(*jobsBody)
+		for i := range page.Jobs {
+			d.hideJob(&page.Jobs[i])
+		}
+		return jobsPage{page.Jobs, page.Next}, nil
+	}},
+	{"job", "One job with its newest run.", []string{"job!"}, syncjob.JobState{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
+		s, err := d.m.State(ctx, q.Get("job"))
+		d.hideJob(&s)
+		return s, err
+	}},
+	{"run", "One run.", []string{"job!", "run!"}, syncjob.RunState{}, onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
+		s, err := r.State(ctx)
+		d.hideRun(&s)
+		return s, err
+	})},
+	{"explain", "What a run waits for.", []string{"job!", "run!"}, syncjob.Explanation{}, onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
+		x, err := r.Explain(ctx)
+		d.hideRun(&x.Run)
+		return x, err
+	})},
+	{"tasks", "Tasks of a run that have not succeeded.", []string{"job!", "run!", "state", "kind", "queue", "after"}, tasksPage{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
+		b, err := d.tasks(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		page := b.(*tasksBody)
+		for i := range page.Tasks {
+			d.hideTask(&page.Tasks[i])
+		}
+		return tasksPage{page.Tasks, page.Next}, nil
+	}},
+	{"task", "One task.", []string{"job!", "run!", "id!"}, syncjob.TaskState{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
+		r, err := d.runOf(q)
+		if err != nil {
+			return nil, err
+		}
+		t, err := r.Task(q.Get("id")).State(ctx)
+		d.hideTask(&t)
+		return t, err
+	}},
+	{"failures", "Tasks of a run that failed for good.", []string{"job!", "run!", "kind", "after"}, failuresPage{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
+		b, err := d.failures(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		page := failuresPage{}
+		for _, f := range b.(*failuresBody).Failures {
+			f.Headers = visible(d, Payload{Job: f.Job, Set: f.Set, Kind: f.Kind, What: "headers"}, f.Headers)
+			page.Failures = append(page.Failures, f.Failure)
+		}
+		if next := b.(*failuresBody).Next; next > 0 {
+			page.Next = strconv.FormatInt(next, 10)
+		}
+		return page, nil
+	}},
+	{"queues", "Queues with tasks. An autoscaler reads waiting tasks and the oldest of them here.", nil, []syncjob.QueueState{}, func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.queues.get(ctx) }},
+	{"workers", "Workers that are alive.", nil, []syncjob.WorkerState{}, func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.workers.get(ctx) }},
+	{"lost-workers", "Workers that were lost within the last day.", nil, []syncjob.LostWorker{}, func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.lost.get(ctx) }},
+	{"pauses", "What is paused.", nil, pausesPage{}, func(ctx context.Context, d *source, _ url.Values) (any, error) {
+		p, err := d.pauses.get(ctx)
+		return pausesPage(p), err
+	}},
+}
+
+func onRef(read func(context.Context, *source, *syncjob.Run) (any, error)) func(context.Context, *source, url.Values) (any, error) {
+	return func(ctx context.Context, d *source, q url.Values) (any, error) {
+		r, err := d.runOf(q)
+		if err != nil {
+			return nil, err
+		}
+		return read(ctx, d, r)
+	}
+}
+
+// visible is what a program may see of data: what Options.Payload returns, if that is valid.
+func visible[T any](d *source, p Payload, v T) (seen T) {
+	var err error
+	if p.Data, err = json.Marshal(v); err != nil {
+		return seen
+	}
+	if text := d.payload(p); text == "" || json.Unmarshal([]byte(text), &seen) != nil {
+		var none T
+		return none
+	}
+	return seen
+}
+
+func (d *source) hideRun(s *syncjob.RunState) {
+	s.Headers = visible(d, Payload{Job: s.Job, Set: s.Set, What: "headers"}, s.Headers)
+	s.Result = visible(d, Payload{Job: s.Job, Set: s.Set, What: "result"}, s.Result)
+}
+
+func (d *source) hideTask(t *syncjob.TaskState) {
+	t.Headers = visible(d, Payload{Job: t.Job, Set: t.Set, Kind: t.Kind, What: "headers"}, t.Headers)
+}
+
+func (d *source) hideJob(s *syncjob.JobState) {
+	s.Definition = visible(d, Payload{Job: s.Name, What: "definition"}, s.Definition)
+	if s.Run != nil {
+		d.hideRun(s.Run)
+	}
+}
+
+// problem is what a call answers when it fails.
+type problem struct {
+	Error string `json:"error"`
+}
+
+// api answers GET /api/v1/… with JSON.
+func (d *server) api(c call) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		err := d.authorize(r, looks(q))
+		var v any
+		if err == nil {
+			ctx, cancel := context.WithTimeout(r.Context(), ReadTime)
+			defer cancel()
+			v, err = c.read(ctx, d.source, q)
+		}
+		d.answer(w, v, err)
+	}
+}
+
+func (d *source) answer(w http.ResponseWriter, v any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		e := explain(err)
+		status, v = e.status, problem{e.text}
+	}
+	body, err := exact(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be encoded"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// actCall is an action as JSON.
+type actCall struct {
+	Action string `json:"action"`
+	Job    string `json:"job,omitempty"`
+	Run    string `json:"run,omitempty"` // its number
+	Set    string `json:"set,omitempty"`
+	Hold   string `json:"hold,omitempty"`
+	Scope  struct {
+		Queue string `json:"queue,omitempty"`
+		Set   string `json:"set,omitempty"`
+		Kind  string `json:"kind,omitempty"`
+	} `json:"scope,omitzero"`
+	Reason   string          `json:"reason,omitempty"`
+	Document json.RawMessage `json:"document,omitempty"` // a configuration
+	Version  string          `json:"version,omitempty"`  // that the document is based on
+}
+
+// actJSON is the action of a form, from a program.
+func (d *server) actJSON(w http.ResponseWriter, r *http.Request) {
+	var c actCall
+	if err := decode(w, r, &c); err != nil {
+		d.answer(w, nil, err)
+		return
+	}
+	form := url.Values{
+		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "set": {c.Set}, "hold": {c.Hold}, "reason": {c.Reason},
+		"scope-queue": {c.Scope.Queue}, "scope-set": {c.Scope.Set}, "scope-kind": {c.Scope.Kind},
+		"document": {string(c.Document)}, "version": {c.Version},
+	}
+	_, _, err := d.perform(r, form)
+	d.answer(w, struct{}{}, err)
+}
+
+// decode reads a small JSON document. It must be sent as such: no form of another site can do that
+// without being asked first.
+func decode(w http.ResponseWriter, r *http.Request, v any) error {
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind != "application/json" {
+		return &statusError{http.StatusUnsupportedMediaType, "The body must be application/json.", nil}
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return &statusError{http.StatusBadRequest, "The body is not valid: " + err.Error(), err}
+	}
+	return nil
+}
+
+// enqueueCall adds one task to the active run of a job.
+type enqueueCall struct {
+	Job   string          `json:"job"`
+	Kind  string          `json:"kind"`
+	Args  json.RawMessage `json:"args"`
+	ID    string          `json:"id,omitempty"`    // makes the call safe to repeat
+	Queue string          `json:"queue,omitempty"` // that of the kind, if empty
+	Delay int             `json:"delay_ms,omitempty"`
+}
+
+// enqueued is the answer.
+type enqueued struct {
+	Task      string `json:"task"`      // its ID
+	Duplicate bool   `json:"duplicate"` // the run already had it
+}
+
+// startCall starts a run of a single-pass job.
+type startCall struct {
+	Job  string          `json:"job"`
+	Set  string          `json:"set"`
+	Kind string          `json:"kind,omitempty"` // of the root task; empty with open
+	Args json.RawMessage `json:"args,omitempty"`
+	Open bool            `json:"open,omitempty"`
+	Key  string          `json:"key,omitempty"` // makes the call safe to repeat
+}
+
+// started is the answer.
+type started struct {
+	Job      string `json:"job"`
+	Run      int64  `json:"run"`
+	Existing bool   `json:"existing"` // a call with the same key had started it
+}
+
+// rawArgs are arguments that another program has encoded.
+type rawArgs struct {
+	kind string
+	json.RawMessage
+}
+
+func (a rawArgs) Kind() string { return a.kind }
+
+func (d *source) enqueue(ctx context.Context, c enqueueCall) (any, error) {
+	receipt, err := d.m.Enqueue(ctx, c.Job, rawArgs{c.Kind, c.Args}, &enqueue.Options{
+		ID: c.ID, Queue: c.Queue, Delay: time.Duration(c.Delay) * time.Millisecond,
+	})
+	return enqueued{receipt.ID, receipt.Duplicate}, err
+}
+
+func (d *source) start(ctx context.Context, c startCall) (any, error) {
+	job := syncjob.Job{Name: c.Job, Set: c.Set, Open: c.Open}
+	if c.Kind != "" {
+		job.Root = rawArgs{c.Kind, c.Args}
+	}
+	r, err := d.m.Start(ctx, job, &syncjob.StartOptions{Key: c.Key})
+	if err != nil {
+		return nil, err
+	}
+	return started{r.Job(), r.Number(), r.Existing()}, nil
+}
+
+// produce answers POST /api/v1/start and enqueue.
+func produce[C any](d *server, name string, do func(context.Context, C) (any, error), job func(C) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var c C
+		err := decode(w, r, &c)
+		if err == nil {
+			err = d.authorize(r, Action{Name: name, Job: job(c)})
+		}
+		if err == nil && !d.opts.Produce {
+			err = &statusError{http.StatusForbidden, "This server takes no jobs and tasks. Its program must set Options.Produce.", nil}
+		}
+		var v any
+		if err == nil {
+			ctx, cancel := context.WithTimeout(syncjob.WithActor(r.Context(), d.opts.Actor(r)), ReadTime)
+			defer cancel()
+			v, err = do(ctx, c)
+		}
+		d.answer(w, v, err)
+	}
+}

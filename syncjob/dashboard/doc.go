@@ -1,0 +1,36 @@
+// Package dashboard serves pages that show what jobs, runs, tasks, queues and workers do, and that
+// let people act on them. It stands on the public methods of [syncjob.Manager] alone and uses only
+// the standard library; everything that it serves is in the program.
+//
+// [New] returns an [http.Handler]. Mount it where you like; its links are relative:
+//
+//	http.Handle("/rollcall/", dashboard.New(m, dashboard.Options{}))
+//
+// # What it shows
+//
+// Home shows first what needs attention: queues that nobody serves, workers that were lost, jobs
+// that cannot be fired, and pauses. Then there are pages for jobs, runs, tasks, failures, queues,
+// workers, schedules, handler sets and pauses. Pages work without script. With it, they are read
+// again every few seconds while they are visible.
+//
+// A reading that several pages need, such as that of all queues, is made at most once a second,
+// however many pages are open. Each page ends after [ReadTime]; if the store does not answer, the
+// page says so.
+//
+// # Security
+//
+// Without [Options.Authorize] the pages can be read by everybody who reaches them, and nobody can
+// act. Actions are POST requests that come from the dashboard's own pages: those from other origins
+// are refused. Arguments, results and headers of tasks stay hidden unless [Options.Payload] shows
+// them. All names, errors and payloads are shown as text: markup is escaped, and so are control
+// characters and marks that change the direction of text. The pages forbid, by their
+// Content-Security-Policy, everything that does not come from the handler itself. They cannot be
+// framed and are not stored by browsers.
+//
+// # Actions
+//
+// Each action has a page that says what it does and to what, and asks for a reason. Only its button
+// acts. The actor is that of [Options.Actor]; the store keeps who and why where the action does. If
+// the answer is lost, it is safe to act again: an action that was done is answered as such, or
+// changes nothing more.
+package dashboard

@@ -1,0 +1,121 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// homeBody is what the first page shows: what needs attention, then totals, then what runs.
+type homeBody struct {
+	Attention []notice
+	Waiting   int64
+	Running   int64
+	Queues    int
+	Workers   int
+	Slots     int
+	Active    []syncjob.JobState
+	More      bool
+	err       error
+}
+
+func (b *homeBody) title() string  { return "Home" }
+func (b *homeBody) missing() error { return b.err }
+
+// notice is one thing that needs attention, with where to look.
+type notice struct {
+	Kind string // "bad" or "note"
+	Text string
+	Link string
+}
+
+// active is how many active jobs the first page shows.
+const active = 20
+
+func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
+	b := new(homeBody)
+	queues, err := d.queues.get(ctx)
+	if err = b.partly(err, queues != nil); err != nil {
+		return nil, err
+	}
+	b.Queues = len(queues)
+	for _, q := range queues {
+		b.Waiting += q.Waiting
+		b.Running += q.Running
+		if q.Unserved {
+			b.warn("bad", link("queues"), "Queue %s has tasks that no live worker serves.", q.Name)
+		}
+	}
+	workers, err := d.workers.get(ctx)
+	if err = b.partly(err, workers != nil); err != nil {
+		return nil, err
+	}
+	b.Workers = len(workers)
+	for _, w := range workers {
+		b.Slots += w.Concurrency
+		if w.Overdue {
+			b.warn("bad", link("workers"), "Worker %s has not been heard from. Others take its tasks soon.", w.Name)
+		}
+	}
+	if len(workers) == 0 {
+		b.warn("bad", link("workers"), "No worker is alive: nothing runs.")
+	}
+	lost, err := d.lost.get(ctx)
+	if err = b.partly(err, lost != nil); err != nil {
+		return nil, err
+	}
+	recent := 0
+	for _, l := range lost {
+		if !l.Back && time.Since(l.Ended) < time.Hour {
+			recent++
+		}
+	}
+	if recent > 0 {
+		b.warn("bad", link("workers"), "%s lost within the last hour.", plural(recent, "worker"))
+	}
+	pauses, err := d.pauses.get(ctx)
+	if err = b.partly(err, true); err != nil {
+		return nil, err
+	}
+	if pauses.Mode == syncjob.ModeReadOnly {
+		b.warn("note", link("pauses"), "The namespace is read-only: most tasks wait.")
+	}
+	for _, p := range pauses.Pauses {
+		b.warn("note", link("pauses"), "Paused: %s", p.String())
+	}
+	return b, d.activeJobs(ctx, b)
+}
+
+// activeJobs adds the jobs that run now.
+func (d *source) activeJobs(ctx context.Context, b *homeBody) error {
+	for s, err := range d.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupActive}) {
+		if err != nil {
+			return b.partly(err, len(b.Active) > 0)
+		}
+		if b.More = len(b.Active) == active; b.More {
+			break
+		}
+		b.Active = append(b.Active, s)
+		if s.Problem != "" {
+			b.warn("bad", link("job", "job", s.Name), "Job %s cannot be started when it is due: %s", s.Name, s.Problem)
+		}
+	}
+	return nil
+}
+
+func (b *homeBody) warn(kind, to, format string, args ...any) {
+	b.Attention = append(b.Attention, notice{Kind: kind, Link: to, Text: fmt.Sprintf(format, args...)})
+}
+
+// partly keeps an error that left something to show, and returns others.
+func (b *homeBody) partly(err error, some bool) error {
+	if err == nil || some && !errors.Is(err, context.DeadlineExceeded) {
+		b.err = errors.Join(b.err, err)
+		return nil
+	}
+	return err
+}

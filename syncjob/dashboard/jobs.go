@@ -1,0 +1,121 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// rows is how many lines a page of a list has.
+const rows = 50
+
+// jobsBody is a page of jobs.
+type jobsBody struct {
+	Group  syncjob.Group
+	Prefix string
+	After  string
+	Groups []syncjob.Group
+	Jobs   []syncjob.JobState
+	Next   string // name of the last job, if more follow
+}
+
+func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
+	b := &jobsBody{Group: syncjob.Group(q.Get("group")), Prefix: q.Get("prefix"), After: q.Get("after"), Groups: []syncjob.Group{
+		syncjob.GroupAll, syncjob.GroupActive, syncjob.GroupFinished, syncjob.GroupStopped, syncjob.GroupSinglePass,
+		syncjob.GroupStanding, syncjob.GroupPeriodic,
+	}}
+	options := &syncjob.JobsOptions{Group: b.Group, Prefix: b.Prefix, After: b.After}
+	for s, err := range d.m.Jobs(ctx, options) {
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Jobs) == rows {
+			b.Next = b.Jobs[rows-1].Name
+			break
+		}
+		b.Jobs = append(b.Jobs, s)
+	}
+	return b, nil
+}
+
+// jobBody is one job with its runs.
+type jobBody struct {
+	Job        syncjob.JobState
+	Runs       []syncjob.RunState
+	More       int // runs that are not shown
+	Due        []time.Time
+	DueUnknown string
+	Definition string
+}
+
+func (b *jobBody) title() string { return "Job " + b.Job.Name }
+
+// runsShown is how many runs the page of a job reads.
+const runsShown = 20
+
+func (d *source) job(ctx context.Context, q url.Values) (any, error) {
+	s, err := d.m.State(ctx, q.Get("job"))
+	if err != nil {
+		return nil, err
+	}
+	b := &jobBody{Job: s}
+	b.Definition = d.payload(Payload{Job: s.Name, What: "definition", Data: s.Definition})
+	runs, err := d.m.Runs(ctx, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range runs {
+		if i == runsShown {
+			b.More = len(runs) - i
+			break
+		}
+		state, err := r.State(ctx)
+		if errors.Is(err, syncjob.ErrRunNotFound) {
+			continue // its time of keeping ended meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.Runs = append(b.Runs, state)
+	}
+	if s.Type == syncjob.JobPeriodic {
+		b.Due, err = d.m.NextRuns(ctx, s.Name, 5)
+		if errors.Is(err, syncjob.ErrDueUnknown) {
+			b.DueUnknown, err = err.Error(), nil
+		}
+	}
+	return b, err
+}
+
+// schedulesBody is a page of periodic jobs.
+type schedulesBody struct {
+	Jobs []syncjob.JobState
+	Next string
+}
+
+// Late reports whether a due time has passed that started no run and waits for none.
+func (b *schedulesBody) Late(now time.Time, s syncjob.JobState) bool {
+	return !s.NextDue.IsZero() && now.Sub(s.NextDue) > time.Minute && !s.Active()
+}
+
+// When says in words when a job is due.
+func (b *schedulesBody) When(s syncjob.JobState) string { return rule(s.Schedule) }
+
+func (d *source) schedules(ctx context.Context, q url.Values) (any, error) {
+	b := new(schedulesBody)
+	options := &syncjob.JobsOptions{Group: syncjob.GroupPeriodic, After: q.Get("after")}
+	for s, err := range d.m.Jobs(ctx, options) {
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Jobs) == rows {
+			b.Next = b.Jobs[rows-1].Name
+			break
+		}
+		b.Jobs = append(b.Jobs, s)
+	}
+	return b, nil
+}

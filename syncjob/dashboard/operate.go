@@ -1,0 +1,145 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// queuesBody is all queues with tasks.
+type queuesBody struct {
+	Queues []syncjob.QueueState
+	Paused pauseList
+	err    error
+}
+
+func (b *queuesBody) missing() error { return b.err }
+
+// IsPaused reports whether exactly this scope is paused.
+func (b *queuesBody) IsPaused(queue, set, kind string) bool {
+	return slices.ContainsFunc(b.Paused.Pauses, func(p syncjob.PauseState) bool {
+		return p.Scope == syncjob.Scope{Queue: queue, Set: set, Kind: kind}
+	})
+}
+
+func (d *source) queuesPage(ctx context.Context, _ url.Values) (any, error) {
+	queues, err := d.queues.get(ctx)
+	if err != nil && queues == nil {
+		return nil, err
+	}
+	pauses, pausesErr := d.pauses.get(ctx)
+	if pausesErr != nil {
+		return nil, pausesErr
+	}
+	return &queuesBody{Queues: queues, Paused: pauses, err: err}, nil
+}
+
+// workersBody is the workers that are alive, and those that were lost.
+type workersBody struct {
+	Workers  []syncjob.WorkerState
+	Lost     []syncjob.LostWorker
+	Versions int // how many versions of programs are alive
+	err      error
+}
+
+func (b *workersBody) missing() error { return b.err }
+
+func (d *source) workersPage(ctx context.Context, _ url.Values) (any, error) {
+	workers, err := d.workers.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := d.lost.get(ctx)
+	if err != nil && lost == nil {
+		return nil, err
+	}
+	versions := make(map[string]bool)
+	for _, w := range workers {
+		versions[w.Version] = true
+	}
+	return &workersBody{Workers: workers, Lost: lost, Versions: len(versions), err: err}, nil
+}
+
+func (d *source) pausesPage(ctx context.Context, _ url.Values) (any, error) {
+	return d.readPauses(ctx)
+}
+
+func (d *source) sets(ctx context.Context, _ url.Values) (any, error) {
+	return d.m.Sets(ctx)
+}
+
+// setBody is one handler set with its configuration.
+type setBody struct {
+	Set        handlers.SetDescription
+	Kinds      []kindRow
+	Configured syncjob.SetConfiguration
+	Document   string
+	Unreadable string // why the configuration cannot be read
+	History    []change
+}
+
+func (b *setBody) title() string { return "Handler set " + b.Set.Name }
+
+// kindRow is a kind with the attributes that hold for it now.
+type kindRow struct {
+	Name       string
+	Attributes handlers.Attributes
+}
+
+// change is one change of the configuration, with the document before it.
+type change struct {
+	syncjob.ConfigurationChange
+	Was string
+}
+
+func (d *source) set(ctx context.Context, q url.Values) (any, error) {
+	name := q.Get("set")
+	sets, err := d.m.Sets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(sets, func(s handlers.SetDescription) bool { return s.Name == name })
+	if at < 0 {
+		return nil, &statusError{404, "No worker has published a handler set of this name.", nil}
+	}
+	b := &setBody{Set: sets[at]}
+	b.Configured, err = d.m.Configuration(ctx, name, nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		b.Unreadable = err.Error()
+	}
+	if b.Document, err = document(b.Configured.Configuration); err != nil {
+		return nil, err
+	}
+	for _, k := range b.Set.Kinds {
+		a, err := b.Set.Effective(k.Name, b.Configured.Configuration)
+		if err != nil {
+			return nil, err
+		}
+		b.Kinds = append(b.Kinds, kindRow{k.Name, a})
+	}
+	history, err := d.m.History(ctx, name, nil)
+	if err != nil && b.Unreadable == "" {
+		return nil, err
+	}
+	for _, c := range history {
+		was, err := document(c.Before)
+		if err != nil || c.Err != nil {
+			was = "cannot be read"
+		}
+		b.History = append(b.History, change{c, was})
+	}
+	return b, nil
+}
+
+// document is a configuration as people edit it.
+func document(c handlers.Configuration) (string, error) {
+	b, err := json.MarshalIndent(&c, "", "  ")
+	return string(b), err
+}

@@ -1,0 +1,185 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// runBody is one run.
+type runBody struct {
+	Run    syncjob.RunState
+	Why    []string // sentences of Explain, while the run is active
+	Holds  []syncjob.Hold
+	Args   string
+	Result string
+	Heads  string
+}
+
+func (b *runBody) title() string { return fmt.Sprintf("Run %d of %s", b.Run.Number, b.Run.Job) }
+
+func (d *source) run(ctx context.Context, q url.Values) (any, error) {
+	r, err := d.runOf(q)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &runBody{Run: s}
+	p := Payload{Job: s.Job, Set: s.Set}
+	b.Args = d.shown(p, "arguments", s.Args)
+	b.Result = d.shown(p, "result", s.Result)
+	b.Heads = d.headers(p, s.Headers)
+	if s.Status.Final() {
+		return b, nil
+	}
+	why, err := r.Explain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.Why, b.Holds = strings.Split(strings.TrimSpace(why.String()), "\n"), why.Holds
+	return b, nil
+}
+
+// shown is what the user may see of data, indented.
+func (d *source) shown(p Payload, what string, data []byte) string {
+	p.What, p.Data = what, data
+	text := d.payload(p)
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") == nil {
+		return b.String()
+	}
+	return text
+}
+
+// headers is what the user may see of headers.
+func (d *source) headers(p Payload, h map[string]string) string {
+	if len(h) == 0 {
+		return ""
+	}
+	data, err := json.Marshal(h)
+	if err != nil {
+		return "" // strings can always be encoded
+	}
+	return d.shown(p, "headers", data)
+}
+
+// tasksBody is a page of the tasks of a run.
+type tasksBody struct {
+	Job    string
+	Number int64
+	State  syncjob.TaskStatus
+	States []syncjob.TaskStatus
+	Kind   string
+	Queue  string
+	Tasks  []syncjob.TaskState
+	Next   string // cursor, if more follow
+}
+
+func (b *tasksBody) title() string { return fmt.Sprintf("Tasks of run %d of %s", b.Number, b.Job) }
+
+func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
+	r, err := d.runOf(q)
+	if err != nil {
+		return nil, err
+	}
+	b := &tasksBody{
+		Job: r.Job(), Number: r.Number(), State: syncjob.TaskStatus(q.Get("state")), Kind: q.Get("kind"), Queue: q.Get("queue"),
+		States: []syncjob.TaskStatus{
+			"", syncjob.TaskRunning, syncjob.TaskWaiting, syncjob.TaskHeld, syncjob.TaskDelayed, syncjob.TaskRetrying, syncjob.TaskFailed,
+		},
+	}
+	options := &syncjob.TasksOptions{State: b.State, Kind: b.Kind, Queue: b.Queue, After: q.Get("after"), Limit: rows + 1}
+	for t, err := range r.Tasks(ctx, options) {
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Tasks) == rows {
+			b.Next = b.Tasks[rows-1].Cursor
+			break
+		}
+		b.Tasks = append(b.Tasks, t)
+	}
+	return b, nil
+}
+
+// taskBody is one task.
+type taskBody struct {
+	Task  syncjob.TaskState
+	Args  string
+	Heads string
+}
+
+func (b *taskBody) title() string { return "Task " + b.Task.ID }
+
+func (d *source) task(ctx context.Context, q url.Values) (any, error) {
+	r, err := d.runOf(q)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.Task(q.Get("id")).State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(t.Attempts) // the newest first
+	p := Payload{Job: t.Job, Set: t.Set, Kind: t.Kind}
+	return &taskBody{Task: t, Args: d.shown(p, "arguments", t.Payload), Heads: d.headers(p, t.Headers)}, nil
+}
+
+// failuresBody is a page of the failures of a run.
+type failuresBody struct {
+	Job      string
+	Number   int64
+	Kind     string
+	Total    int64
+	Failures []failure
+	Next     int64 // place of the last failure, if more follow
+}
+
+type failure struct {
+	syncjob.Failure
+	Args  string
+	Heads string
+}
+
+func (b *failuresBody) title() string {
+	return fmt.Sprintf("Failures of run %d of %s", b.Number, b.Job)
+}
+
+func (d *source) failures(ctx context.Context, q url.Values) (any, error) {
+	r, err := d.runOf(q)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &failuresBody{Job: r.Job(), Number: r.Number(), Kind: q.Get("kind"), Total: s.Counts.Failed}
+	options := &syncjob.FailuresOptions{After: number(q.Get("after")), Limit: rows + 1}
+	if b.Kind != "" {
+		options.Kinds = []string{b.Kind}
+	}
+	for f, err := range r.Failures(ctx, options) {
+		if err != nil {
+			return nil, err
+		}
+		if len(b.Failures) == rows {
+			b.Next = b.Failures[rows-1].Place
+			break
+		}
+		p := Payload{Job: f.Job, Set: f.Set, Kind: f.Kind}
+		b.Failures = append(b.Failures, failure{
+			Failure: f, Args: d.shown(p, "arguments", f.Payload), Heads: d.headers(p, f.Headers),
+		})
+	}
+	return b, nil
+}

@@ -1,0 +1,83 @@
+package dashboard
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// source is what pages and actions read from and act on.
+type source struct {
+	m       *syncjob.Manager
+	opts    Options
+	queues  reading[[]syncjob.QueueState]
+	workers reading[[]syncjob.WorkerState]
+	lost    reading[[]syncjob.LostWorker]
+	pauses  reading[pauseList]
+}
+
+func newSource(m *syncjob.Manager, opts Options) *source {
+	s := &source{m: m, opts: opts}
+	s.queues.read = m.Queues
+	s.workers.read = m.Workers
+	s.lost.read = m.LostWorkers
+	s.pauses.read = s.readPauses
+	return s
+}
+
+// pauseList is what is paused.
+type pauseList struct {
+	Mode   syncjob.Mode
+	Pauses []syncjob.PauseState
+}
+
+func (d *source) readPauses(ctx context.Context) (pauseList, error) {
+	mode, err := d.m.Mode(ctx)
+	if err != nil {
+		return pauseList{}, err
+	}
+	pauses, err := d.m.Pauses(ctx)
+	return pauseList{Mode: mode, Pauses: pauses}, err
+}
+
+// number reads a number of a run; 0 if it is none.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// runOf reads which run a page is about.
+func (d *source) runOf(q url.Values) (*syncjob.Run, error) {
+	job, n := q.Get("job"), number(q.Get("run"))
+	if job == "" || n == 0 {
+		return nil, &statusError{http.StatusBadRequest, "The address names no run: it needs a job and the number of a run.", nil}
+	}
+	return d.m.Run(job, n), nil
+}
+
+// payload is what the user may see of data.
+func (d *source) payload(p Payload) string {
+	if d.opts.Payload == nil || len(p.Data) == 0 {
+		return ""
+	}
+	return d.opts.Payload(p)
+}
+
+// authorize asks Options.Authorize. Without it, only reading is allowed.
+func (d *source) authorize(r *http.Request, a Action) error {
+	switch {
+	case d.opts.Authorize != nil:
+		if err := d.opts.Authorize(r, a); err != nil {
+			return &statusError{http.StatusForbidden, "You may not do this: " + err.Error(), err}
+		}
+	case a.Name != View:
+		return &statusError{http.StatusForbidden, "This dashboard only shows. Its program must set Options.Authorize to let people act.", nil}
+	}
+	return nil
+}

@@ -1,0 +1,320 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// verb is an action: what its page says, and what its button does.
+type verb struct {
+	name    string
+	title   string // on the page and the button
+	does    string // what it does, in sentences
+	done    string // shown afterwards
+	danger  bool   // it cannot be taken back
+	fields  []field
+	touches func(context.Context, *source, Action) (string, error) // what it is about now, and how much
+	do      func(context.Context, *source, Action, url.Values) error
+}
+
+// field is an input of an action.
+type field struct {
+	Name, Label string
+	Long        bool // of several lines
+	Hidden      bool
+	Value       string
+	value       func(context.Context, *source, Action) (string, error) // what it has at first
+}
+
+// Actions lists the names of all actions.
+func Actions() []string {
+	names := make([]string, len(verbs))
+	for i, v := range verbs {
+		names[i] = v.name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// target reads what a request is about.
+func target(q url.Values) Action {
+	return Action{
+		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Set: q.Get("set"), Hold: q.Get("hold"),
+		Scope: syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
+	}
+}
+
+// looks is the action of a request that only reads.
+func looks(q url.Values) Action {
+	a := target(q)
+	a.Name = View
+	return a
+}
+
+func onRun(do func(context.Context, *syncjob.Run, string) error) func(context.Context, *source, Action, url.Values) error {
+	return func(ctx context.Context, d *source, a Action, form url.Values) error {
+		r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+		if err != nil {
+			return err
+		}
+		return do(ctx, r, form.Get("reason"))
+	}
+}
+
+// touchRun says what the tasks of a run are now.
+func touchRun(ctx context.Context, d *source, a Action) (string, error) {
+	r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+	if err != nil {
+		return "", err
+	}
+	s, err := r.State(ctx)
+	if err != nil {
+		return "", err
+	}
+	return counted(s), nil
+}
+
+func counted(s syncjob.RunState) string {
+	return "Run " + strconv.FormatInt(s.Number, 10) + " of " + syncjob.Printable(s.Job) + " is " + string(s.Status) + ": " +
+		plural(s.Counts.Total, "task") + ", " + grouped(s.Counts.Running) + " running, " +
+		grouped(s.Counts.Pending+s.Counts.Delayed) + " waiting, " + grouped(s.Counts.Failed) + " failed."
+}
+
+// touchJob says what the job and its newest run are now.
+func touchJob(ctx context.Context, d *source, a Action) (string, error) {
+	s, err := d.m.State(ctx, a.Job)
+	if err != nil {
+		return "", err
+	}
+	if s.Run == nil {
+		return "It has no run.", nil
+	}
+	return counted(*s.Run), nil
+}
+
+// touchScope says how many tasks a scope has now.
+func touchScope(ctx context.Context, d *source, a Action) (string, error) {
+	queues, err := d.queues.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	var waiting, running int64
+	for _, q := range queues {
+		for _, r := range q.Routes {
+			s := a.Scope
+			if (s.Queue == "" || s.Queue == q.Name) && (s.Set == "" || s.Set == r.Set) && (s.Kind == "" || s.Kind == r.Kind) {
+				waiting, running = waiting+r.Waiting, running+r.Running
+			}
+		}
+	}
+	return "Now " + grouped(waiting) + " of its tasks wait and " + grouped(running) + " run.", nil
+}
+
+// scope completes the scope of a form.
+var scopeFields = []field{
+	{Name: "scope-queue", Label: "Queue", value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Queue, nil }},
+	{Name: "scope-set", Label: "Handler set", value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Set, nil }},
+	{Name: "scope-kind", Label: "Kind", value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Kind, nil }},
+}
+
+var verbs = []*verb{
+	{
+		name: "pause-run", title: "Pause the run", done: "The run is paused.",
+		does: "Waiting tasks of the run do not start until it is resumed. Running tasks go on.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Pause(ctx) }),
+	},
+	{
+		name: "resume-run", title: "Resume the run", done: "The run goes on.",
+		does: "Its waiting tasks start again.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Resume(ctx) }),
+	},
+	{
+		name: "stop-run", title: "Stop the run", done: "The run was stopped.", danger: true,
+		does: "No waiting task starts, and the handlers of running tasks are cancelled. A periodic job keeps its schedule.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, reason string) error {
+			return r.Stop(ctx, &syncjob.StopOptions{Reason: reason})
+		}),
+	},
+	{
+		name: "stop-run-gracefully", title: "Stop the run gracefully", done: "The run is stopping.", danger: true,
+		does: "No waiting task starts. Running tasks go on to their end.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, reason string) error {
+			return r.Stop(ctx, &syncjob.StopOptions{Reason: reason, Graceful: true})
+		}),
+	},
+	{
+		name: "seal-run", title: "Seal the run", done: "The run is sealed.", danger: true,
+		does: "The run ends when its last task has ended. Nothing more can be added from outside.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Seal(ctx) }),
+	},
+	{
+		name: "redrive-run", title: "Run its failed tasks again", done: "A new run has its failed tasks.",
+		does: "A new run of the job starts with the failed tasks that this run keeps. Its hooks run again. " +
+			"If it is called twice, the second call changes nothing.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error {
+			_, err := r.Redrive(ctx, &syncjob.RedriveOptions{AllowPartial: true})
+			return err
+		}),
+	},
+	{
+		name: "delete-run", title: "Delete the run", done: "The run was deleted.", danger: true,
+		does: "What is stored of a finished run is removed: its summary and its failures.", touches: touchRun,
+		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Delete(ctx) }),
+	},
+	{
+		name: "release-hold", title: "Release the hold", done: "The hold was released.", danger: true,
+		does: "A hold keeps a run from finishing while its producer adds tasks. Release it only if the producer is gone.", touches: touchRun,
+		do: func(ctx context.Context, d *source, a Action, _ url.Values) error {
+			r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+			if err != nil {
+				return err
+			}
+			return r.ReleaseHold(ctx, a.Hold)
+		},
+	},
+	{
+		name: "stop-job", title: "Stop the job", done: "The job was stopped.", danger: true,
+		does: "Its active run stops, and the handlers of running tasks are cancelled. A declared job starts no run until it is enabled.", touches: touchJob,
+		do: func(ctx context.Context, d *source, a Action, form url.Values) error {
+			return d.m.Stop(ctx, a.Job, &syncjob.StopOptions{Reason: form.Get("reason")})
+		},
+	},
+	{
+		name: "enable-job", title: "Enable the job", done: "The job is enabled.",
+		does: "A periodic job is due at the next time of its schedule. A standing job gets a run at once.", touches: touchJob,
+		do: func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Enable(ctx, a.Job) },
+	},
+	{
+		name: "trigger-job", title: "Start a run now", done: "A run was started.",
+		does: "A run of the periodic job starts now. Its due times stay.", touches: touchJob,
+		do: func(ctx context.Context, d *source, a Action, _ url.Values) error {
+			_, err := d.m.TriggerNow(ctx, a.Job)
+			return err
+		},
+	},
+	{
+		name: "delete-job", title: "Delete the job", done: "The job was deleted.", danger: true,
+		does: "The job, its definition and all its runs are removed. The job must not be active.", touches: touchJob,
+		do: func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Delete(ctx, a.Job) },
+	},
+	{
+		name: "pause", title: "Pause tasks", done: "It is paused.", fields: scopeFields,
+		does: "Tasks of this queue, handler set and kind do not start, in all processes, until they are resumed. " +
+			"An empty field means any. Running tasks go on.", touches: touchScope,
+		do: func(ctx context.Context, d *source, a Action, form url.Values) error {
+			return d.m.Pause(ctx, a.Scope, form.Get("reason"))
+		},
+	},
+	{
+		name: "resume", title: "Resume tasks", done: "The pause has ended.",
+		does: "Tasks of this scope start again, unless another pause covers them.", touches: touchScope,
+		do: func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Resume(ctx, a.Scope) },
+	},
+	{
+		name: "read-only", title: "Make the namespace read-only", done: "The namespace is read-only.", danger: true,
+		does: "Only tasks of handler sets that run in read-only mode start. Running tasks go on.",
+		do: func(ctx context.Context, d *source, _ Action, _ url.Values) error {
+			return d.m.SetMode(ctx, syncjob.ModeReadOnly)
+		},
+	},
+	{
+		name: "read-write", title: "End read-only mode", done: "Read-only mode has ended.",
+		does: "All tasks start that no pause holds back.",
+		do: func(ctx context.Context, d *source, _ Action, _ url.Values) error {
+			return d.m.SetMode(ctx, syncjob.ModeReadWrite)
+		},
+	},
+	{
+		name: "configure", title: "Configure the handler set", done: "The configuration is stored. Attempts that start from now on use it.",
+		does: "Attributes here take precedence over those in code. What is left out stays as it is in code.",
+		fields: []field{
+			{Name: "document", Label: "Configuration (JSON)", Long: true, value: func(ctx context.Context, d *source, a Action) (string, error) {
+				c, err := d.m.Configuration(ctx, a.Set, nil)
+				if err != nil {
+					return "", err
+				}
+				return document(c.Configuration)
+			}},
+			{Name: "version", Hidden: true, value: func(ctx context.Context, d *source, a Action) (string, error) {
+				c, err := d.m.Configuration(ctx, a.Set, nil)
+				return strconv.FormatInt(c.Version, 10), err
+			}},
+		},
+		do: configure,
+	},
+	{
+		name: "reset-configuration", title: "Reset the configuration", done: "The values in code apply again.", danger: true,
+		does: "All attributes that were configured for this handler set are removed.",
+		do: func(ctx context.Context, d *source, a Action, form url.Values) error {
+			return d.m.ResetConfiguration(ctx, a.Set, &syncjob.ConfigureOptions{Reason: form.Get("reason")})
+		},
+	},
+}
+
+// readConfiguration reads a document that a person wrote. A name that is not known is refused: it
+// is misspelt.
+func readConfiguration(text []byte) (c handlers.Configuration, err error) {
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, err
+	}
+	kept, err := json.Marshal(&c)
+	if err != nil {
+		return c, err
+	}
+	var written, read map[string]any
+	if err := errors.Join(json.Unmarshal(text, &written), json.Unmarshal(kept, &read)); err != nil {
+		return c, err
+	}
+	if lost := missing("", written, read); lost != "" {
+		return c, errors.New(lost + " is not known")
+	}
+	return c, nil
+}
+
+// missing finds a name of one document that the other lacks.
+func missing(path string, in, from map[string]any) string {
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		other, known := from[name]
+		if !known {
+			return path + name
+		}
+		inner, isMap := in[name].(map[string]any)
+		outer, alsoMap := other.(map[string]any)
+		if isMap && alsoMap {
+			if lost := missing(path+name+".", inner, outer); lost != "" {
+				return lost
+			}
+		}
+	}
+	return ""
+}
+
+// configure stores a document that the user edited.
+func configure(ctx context.Context, d *source, a Action, form url.Values) error {
+	c, err := readConfiguration([]byte(form.Get("document")))
+	if err != nil {
+		return &statusError{http.StatusBadRequest, "The configuration is not valid: " + err.Error(), err}
+	}
+	version, err := strconv.ParseInt(form.Get("version"), 10, 64)
+	if err != nil {
+		return &statusError{http.StatusBadRequest, "The version is no number.", err}
+	}
+	if version == 0 {
+		version = syncjob.NotConfigured
+	}
+	options := &syncjob.ConfigureOptions{Reason: form.Get("reason"), IfVersion: version}
+	_, err = d.m.Configure(ctx, a.Set, options, func(stored *handlers.Configuration) error { *stored = c; return nil })
+	if err != nil && !errors.Is(err, syncjob.ErrConflict) && errors.Is(err, syncjob.ErrInvalid) {
+		return &statusError{http.StatusBadRequest, err.Error(), err}
+	}
+	return err
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type files struct {
 	Unchanged int64 `json:"files_unchanged"`
 	Failed    int64 `json:"files_failed"`
 	Changed   int64 `json:"files_changed,omitempty"`
+	Deleted   int64 `json:"files_deleted,omitempty"`
 	Bytes     int64 `json:"bytes"`
 }
 
@@ -47,6 +49,7 @@ func newOutcome(s syncjob.RunState) outcome {
 			Unchanged: f.Unchanged,
 			Failed:    f.Failed,
 			Changed:   f.Changed,
+			Deleted:   f.Deleted,
 			Bytes:     f.Bytes,
 		},
 		Elapsed: s.Elapsed.Milliseconds(),
@@ -80,20 +83,29 @@ func verdict(s syncjob.RunState) error {
 }
 
 func printFigures(out io.Writer, f mirror.Figures) {
-	change := ""
+	also := ""
+	if f.Deleted > 0 {
+		also += fmt.Sprintf(", %d deleted", f.Deleted)
+	}
 	if f.Changed > 0 {
-		change = fmt.Sprintf(", %d changed while they were copied", f.Changed)
+		also += fmt.Sprintf(", %d changed while they were copied", f.Changed)
 	}
 	say(out, "files: %d copied (%d bytes), %d unchanged (%d with a new mode), %d failed%s",
-		f.Copied, f.Bytes, f.Unchanged, f.Updated, f.Failed, change)
-	more := f.Failed + f.Changed
+		f.Copied, f.Bytes, f.Unchanged, f.Updated, f.Failed, also)
+	listed := make(map[string]int64)
 	for _, file := range f.List {
-		say(out, "  %s: %q: %s", cmp.Or(file.What, "failed"), file.Path, file.Reason)
-		if file.What != mirror.NotSet {
-			more--
+		what := cmp.Or(file.What, mirror.HasFailed)
+		say(out, "  %s: %q: %s", what, file.Path, file.Reason)
+		if !bytes.HasSuffix(file.Path, []byte("/")) { // a directory, which is not counted
+			listed[what]++
 		}
 	}
-	if more > 0 {
-		say(out, "  and %d more", more)
+	for _, c := range []struct {
+		what  string
+		count int64
+	}{{mirror.HasFailed, f.Failed}, {mirror.WasChanged, f.Changed}, {mirror.ToDelete, f.Deleted}} {
+		if more := c.count - listed[c.what]; more > 0 && (c.what != mirror.ToDelete || listed[c.what] > 0) {
+			say(out, "  and %d more: %s", more, c.what)
+		}
 	}
 }

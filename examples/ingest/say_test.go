@@ -41,7 +41,7 @@ func TestNoNameOrErrorForgesALine(t *testing.T) {
 		Job: forged, Status: syncjob.StatusRunning, Reason: forged, LastError: forged + "\xff", HookErr: forged,
 		Reporting: []syncjob.RunningTask{{Progress: syncjob.Progress{Message: forged}}},
 	}
-	f := mirror.Figures{Failed: 2, List: []mirror.NotSynced{{Path: []byte(forged + "\xff"), Reason: forged}}}
+	f := mirror.Figures{Failed: 2, List: []mirror.Listed{{Path: []byte(forged + "\xff"), Reason: forged}}}
 	report(streams{&out, &out}, s, f, true)
 	(&lines{out: &out}).update(s)
 	table := newTable(&out)

@@ -17,8 +17,8 @@ import (
 
 const startUsage = `ingest start -src DIR [-dst DIR] [flags]
 
-Starts a job that makes DST like SRC, and leaves alone what only DST has. Files whose size and
-modification time are right are skipped, and get their mode if only that is not. Owners and
+Starts a job that makes DST like SRC, and leaves alone what only DST has, unless -delete says
+otherwise. Files whose size and modification time are right are skipped, and get their mode if only that is not. Owners and
 hard links are not kept; holes in files are, where the system tells of them. What cannot be copied is counted and
 listed, and everything else is copied all the same. A file that changes while it is copied is tried again; if it
 goes on changing it is left as it was in DST, and counted as changed.
@@ -26,6 +26,12 @@ goes on changing it is left as it was in DST, and counted as changed.
 With -interval it is a periodic job: a run at once, and one each interval after that; a time at which the last run is
 still under way is skipped. It goes on until it is stopped. Starting it again changes it, and begins
 a run at once unless one is under way.
+
+With -delete, files and directories that vanished from SRC are removed from DST, or moved to -trash,
+if a run with -delete put them there: what it puts there is written down beside DST. What is
+excluded, or cannot be read, has not vanished, and what somebody else put into DST or changed there
+stays. An empty SRC is one from which everything vanished: do not sync the mount point of a file
+system that may not be mounted, but a directory in it.
 
 An expression of -exclude-name or -exclude-dir is searched for anywhere in the full path, that of SRC included: "node"
 leaves out /src/nodes, too. Anchor it with ^ and $ where that is not meant: "/node$".
@@ -45,6 +51,7 @@ type startFlags struct {
 	interval            time.Duration
 	wait, json, strict  bool
 	options             mirror.Options
+	trash, record       string
 	setup               setup
 }
 
@@ -76,6 +83,11 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	)
 	fs.BoolVar(&f.options.IgnoreCache, "ignore-cache", false, "copy every file, even if its copy seems to be equal")
 	fs.BoolVar(&f.options.DryRun, "dry-run", false, "compare and count, but change nothing")
+	fs.StringVar((*string)(&f.options.Delete), "delete", "none",
+		"what becomes of files that were copied from SRC and vanished there, a `mode`: none, trash or delete")
+	fs.StringVar(&f.trash, "trash", "", "`directory` that -delete trash moves them to")
+	fs.StringVar(&f.record, "record", "",
+		"`directory` where -delete writes down what is put into DST (default a hidden one beside DST)")
 	fs.Var(
 		(*list)(&f.options.Exclude.Names),
 		"exclude-name",
@@ -114,6 +126,11 @@ func (f *startFlags) validate() error {
 	if f.interval != 0 && f.interval < minInterval {
 		bad("interval", fmt.Sprintf("is less than %v", minInterval))
 	}
+	var err error
+	if f.options.Trash, err = absolute(f.trash); err == nil {
+		f.options.Record, err = absolute(f.record)
+	}
+	problems = append(problems, err)
 	if f.setup.profile != "" && !f.works() {
 		bad("profile", "needs -workers on Redis, because no task runs in this process")
 	}
@@ -131,6 +148,15 @@ func (f *startFlags) validate() error {
 // works reports whether tasks run in this process.
 func (f *startFlags) works() bool {
 	return inMemory(f.url) || f.workers > 0
+}
+
+// absolute returns the absolute path of a directory; nil if there is none.
+func absolute(dir string) ([]byte, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	path, err := filepath.Abs(dir)
+	return []byte(path), err
 }
 
 func token() string { return strings.ToLower(rand.Text()) }

@@ -1,12 +1,5 @@
 package mirror
 
-import (
-	"fmt"
-	"path/filepath"
-
-	"github.com/rollcall-go/rollcall/handlers"
-)
-
 // Paths are stored as bytes, in JSON as base64. A file name need not be valid UTF-8, and a JSON
 // string would silently replace bytes that are not.
 
@@ -23,6 +16,10 @@ func (Args) Kind() string { return "sync" }
 // scanArgs name a directory to compare with its copy.
 type scanArgs struct {
 	Dir []byte `json:"dir"` // relative to the source; empty for the source itself
+	// Gone says that the source has no such directory any more, so that the copy has to go.
+	Gone bool `json:"gone,omitempty"`
+	// Stamp is the same for all tasks of a run, and greater than that of earlier runs.
+	Stamp string `json:"stamp"`
 }
 
 // Kind implements enqueue.Args.
@@ -32,37 +29,19 @@ func (scanArgs) Kind() string { return "scan" }
 // once. Its decision is part of the arguments. So if an attempt finds that a file is copied, an
 // earlier attempt in this run copied it.
 type filesArgs struct {
-	Dir  []byte   `json:"dir"`
-	Copy [][]byte `json:"copy,omitempty"` // names of files and links to copy
-	Mode [][]byte `json:"mode,omitempty"` // names of files with a different mode only
+	scanArgs
+	Copy   [][]byte   `json:"copy,omitempty"`   // names of files and links to copy
+	Mode   [][]byte   `json:"mode,omitempty"`   // names of files with a different mode only
+	Delete []deletion `json:"delete,omitempty"` // files and links of the destination
+}
+
+// deletion is a file of the destination that the source does not have any more.
+type deletion struct {
+	Name []byte `json:"name"`
+	Mark mark   `json:"mark"` // of the file that was put there
 }
 
 // Kind implements enqueue.Args.
 func (filesArgs) Kind() string { return "files" }
 
-func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) }
-
-// tree is the pair of trees of a run.
-type tree struct {
-	Args
-	src, dst string
-	exclude  *excluder
-}
-
-// loadTree reads the arguments of a run.
-func loadTree(run *handlers.RunRef) (*tree, error) {
-	t := &tree{}
-	if err := run.DecodeArgs(&t.Args); err != nil {
-		return nil, err
-	}
-	var err error
-	if t.exclude, err = t.compile(); err != nil { // whoever started the run should have checked them
-		return nil, handlers.Permanent(fmt.Errorf("arguments of the run: %w", err))
-	}
-	t.src, t.dst = string(t.Src), string(t.Dst)
-	return t, nil
-}
-
-// source and copied return the two full paths of a relative path.
-func (t *tree) source(rel string) string { return filepath.Join(t.src, rel) }
-func (t *tree) copied(rel string) string { return filepath.Join(t.dst, rel) }
+func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) + len(f.Delete) }

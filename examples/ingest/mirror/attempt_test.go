@@ -25,7 +25,7 @@ import (
 // attempt runs one attempt of one task of a run on the trees.
 func (tr *trees) attempt(root Args, task enqueue.Args) (*handlerstest.Result, Figures) {
 	tr.T.Helper()
-	registry, err := NewRegistry(Config{Hooks: tr.hooks})
+	registry, err := NewRegistry(tr.config())
 	require.NoError(tr.T, err)
 	set, _ := registry.Set(SetName)
 	require.NoError(tr.T, os.MkdirAll(tr.Dst, 0o755))
@@ -37,7 +37,7 @@ func (tr *trees) attempt(root Args, task enqueue.Args) (*handlerstest.Result, Fi
 	for _, w := range result.Writes {
 		require.Equal(tr.T, filesListed, w.Name)
 		for _, d := range w.Data {
-			var file NotSynced
+			var file Listed
 			require.NoError(tr.T, json.Unmarshal(d.Bytes, &file))
 			f.add(file)
 		}
@@ -76,7 +76,7 @@ func TestAnErrorOfTheDestinationFailsTheAttempt(t *testing.T) {
 	tr := newTrees(t)
 	tr.Write("dir/file", "x", 0o644)
 	// The directory of the copy is missing, though its scan made it.
-	result, f := tr.attempt(tr.args(nil), filesArgs{Dir: []byte("dir"), Copy: names("file")})
+	result, f := tr.attempt(tr.args(nil), filesArgs{scanArgs: scanArgs{Dir: []byte("dir")}, Copy: names("file")})
 	require.Equal(t, store.VerdictRetry, result.Outcome.Verdict)
 	require.ErrorIs(t, result.Err, os.ErrNotExist)
 	require.Zero(t, f)
@@ -103,7 +103,7 @@ func TestAnAttemptCountsWhatAnotherDidBeforeItDied(t *testing.T) {
 		}
 		return nil
 	}
-	registry, err := NewRegistry(Config{Hooks: tr.hooks})
+	registry, err := NewRegistry(tr.config())
 	require.NoError(t, err)
 	set, _ := registry.Set(SetName)
 	result := handlerstest.Do(t, set, task, &handlerstest.Options{Context: ctx, Task: &enqueue.Options{ID: "task"}, RunArgs: args})

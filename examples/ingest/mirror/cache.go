@@ -87,8 +87,9 @@ type cachedDir struct {
 	news  bool // a new mark was found
 }
 
-// mark returns the mark of a file. It changes with everything that a sync compares.
-func mark(name string, src fs.FileInfo) uint64 {
+// sourceMark returns the mark of a file of the source. It changes with everything that a sync
+// compares.
+func sourceMark(name string, src fs.FileInfo) uint64 {
 	sum := sha256.Sum256(
 		fmt.Appendf(
 			nil, "%d %d %d %d %s", src.Size(), src.ModTime().Unix(), src.ModTime().Nanosecond(), src.Mode(), name,
@@ -100,7 +101,7 @@ func mark(name string, src fs.FileInfo) uint64 {
 // has reports whether an earlier scan found that the copy is equal to the file as it is now. Links
 // are always compared.
 func (d *cachedDir) has(name string, src fs.FileInfo) bool {
-	return d.known != nil && src.Mode().IsRegular() && d.known[mark(name, src)]
+	return d.known != nil && src.Mode().IsRegular() && d.known[sourceMark(name, src)]
 }
 
 // add records that the copy of a file is equal to it.
@@ -108,7 +109,7 @@ func (d *cachedDir) add(name string, src fs.FileInfo) {
 	if d.cache == nil || !src.Mode().IsRegular() || len(d.found) >= 8*maxCached {
 		return
 	}
-	m := mark(name, src)
+	m := sourceMark(name, src)
 	d.found = binary.BigEndian.AppendUint64(d.found, m)
 	d.news = d.news || !d.known[m]
 }

@@ -14,7 +14,7 @@ import (
 
 // again syncs the trees as further runs of one job.
 func (tr *trees) again() func(change func(*Args)) Figures {
-	registry, err := NewRegistry(Config{Hooks: tr.hooks})
+	registry, err := NewRegistry(tr.config())
 	require.NoError(tr.T, err)
 	kit := syncjobtest.New(tr.T, registry, nil)
 	return func(change func(*Args)) Figures {

@@ -19,7 +19,7 @@ func TestAFileThatChangesEachTimeIsCountedAsChanged(t *testing.T) {
 	require.NoError(t, os.Mkdir(tr.Dst, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(tr.Dst, "file"), []byte("as it was"), 0o600))
 	from, calls := filepath.Join(tr.Src, "file"), 0
-	c := copier{from: from, to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(int64) {
+	c := copier{source: DirectorySource(tr.Src), path: "file", to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(int64) {
 		calls++
 		require.NoError(t, os.Chtimes(from, time.Time{}, treetest.LongAgo.Add(time.Duration(calls)*time.Second)))
 	}}
@@ -34,7 +34,7 @@ func TestAFileThatChangesEachTimeIsCountedAsChanged(t *testing.T) {
 
 	var r record
 	r.fail(from, &fileError{errChanged})
-	require.Equal(t, Figures{Changed: 1, List: []NotSynced{{Path: []byte(from), Reason: errChanged.Error(), What: WasChanged}}}, r.Figures)
+	require.Equal(t, Figures{Changed: 1, List: []Listed{{Path: []byte(from), Reason: errChanged.Error(), What: WasChanged}}}, r.Figures)
 }
 
 // A single write that takes long moves the time of its file once, when it begins.
@@ -46,7 +46,7 @@ func TestAWriteThatIsUnderWayIsNoticedByWhatItWrites(t *testing.T) {
 	require.NoError(t, os.Chtimes(from, now, now))
 	require.NoError(t, os.Mkdir(tr.Dst, 0o755))
 	written := false
-	c := copier{from: from, to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(done int64) {
+	c := copier{source: DirectorySource(tr.Src), path: "file", to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(done int64) {
 		if done < 2*bufferSize || written {
 			return
 		}
@@ -82,7 +82,7 @@ func TestAFileThatChangedOnceIsCopiedAgain(t *testing.T) {
 			require.NoError(t, os.Mkdir(tr.Dst, 0o755))
 			from := filepath.Join(tr.Src, "file")
 			calls := 0
-			c := copier{from: from, to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(int64) {
+			c := copier{source: DirectorySource(tr.Src), path: "file", to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(int64) {
 				if calls++; calls == 2 {
 					require.NoError(t, change(from))
 				}
@@ -115,7 +115,8 @@ func TestAFileThatVanishedWhileItWasCopiedIsListed(t *testing.T) {
 	src, err := os.Lstat(from)
 	require.NoError(t, err)
 	c := copier{
-		from:     from,
+		source:   DirectorySource(tr.Src),
+		path:     "file",
 		to:       filepath.Join(tr.Dst, "file"),
 		temp:     filepath.Join(tr.Dst, "temp"),
 		progress: func(int64) { _ = os.Remove(from) },

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -30,11 +31,11 @@ var (
 // modification time are equal; with IgnoreCache they never do.
 //
 // A [*fileError] says that the file cannot be synced.
-func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
+func (t *tree) compare(ctx context.Context, src fs.FileInfo, rel string) (action, error) {
 	if src.Mode().Type() != 0 && src.Mode().Type() != fs.ModeSymlink {
 		return keep, &fileError{errSpecial}
 	}
-	dst, err := os.Lstat(t.copied(rel))
+	dst, err := os.Lstat(t.to(rel))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return create, nil // in a dry run the parent directories may be missing
@@ -45,7 +46,7 @@ func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
 	case t.IgnoreCache, dst.Mode().Type() != src.Mode().Type():
 		return modify, nil
 	case src.Mode().Type() == fs.ModeSymlink:
-		return t.compareLinks(rel)
+		return t.compareLinks(ctx, rel)
 	case dst.Size() != src.Size(), !dst.ModTime().Equal(src.ModTime()):
 		return modify, nil
 	case dst.Mode()&keptMode != src.Mode()&keptMode:
@@ -55,12 +56,12 @@ func (t *tree) compare(src fs.FileInfo, rel string) (action, error) {
 }
 
 // compareLinks compares the targets of two links. Their own times and modes are not copied.
-func (t *tree) compareLinks(rel string) (action, error) {
-	want, err := os.Readlink(t.source(rel))
+func (t *tree) compareLinks(ctx context.Context, rel string) (action, error) {
+	want, err := t.source.Readlink(ctx, rel)
 	if err != nil {
 		return keep, &fileError{err}
 	}
-	have, err := os.Readlink(t.copied(rel))
+	have, err := os.Readlink(t.to(rel))
 	if err != nil {
 		return keep, ofEntry(err)
 	}

@@ -16,8 +16,13 @@ import (
 // new one. It is safe even if another attempt copies the same file because it does not know yet
 // that it lost its lease.
 type copier struct {
-	from, to string
-	temp     string // in the directory of to
+	source Source
+	path   string // in the source
+	to     string
+	temp   string // in the directory of to
+	// placing is called with the description of the temporary file before it is put in place. It may
+	// be nil.
+	placing func(placed fs.FileInfo) error
 	// progress is called with the copied size of a file that is larger than a buffer.
 	progress func(done int64)
 }
@@ -48,7 +53,7 @@ func (c copier) replace(ctx context.Context, src fs.FileInfo) (n int64, err erro
 			if err := sleep(ctx, changePause<<(try-1)); err != nil {
 				return 0, context.Cause(ctx)
 			}
-			if src, err = os.Lstat(c.from); err != nil {
+			if src, err = c.source.Stat(ctx, c.path); err != nil {
 				return 0, &fileError{err}
 			}
 		}
@@ -65,11 +70,11 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	switch src.Mode().Type() {
 	case 0:
 	case fs.ModeSymlink:
-		return 0, c.link()
+		return 0, c.link(ctx)
 	default:
 		return 0, &fileError{errSpecial}
 	}
-	in, err := os.Open(c.from)
+	in, err := c.source.Open(ctx, c.path)
 	if err != nil {
 		return 0, &fileError{err}
 	}
@@ -78,7 +83,7 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 	if err != nil {
 		return 0, &fileError{err}
 	}
-	if !os.SameFile(src, opened) {
+	if !c.source.Same(src, opened) {
 		return 0, &fileError{errChanged}
 	}
 	out, err := c.create()
@@ -94,7 +99,7 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 		_, err = c.read(ctx, in, opened.Size(), sameAs(out))
 	}
 	if err == nil {
-		err = c.compare(in, opened)
+		err = c.compare(ctx, in, opened)
 	}
 	if err == nil {
 		err = c.complete(out, opened)
@@ -103,16 +108,16 @@ func (c copier) copy(ctx context.Context, src fs.FileInfo) (int64, error) {
 }
 
 // compare checks that the source has not changed since it was opened.
-func (c copier) compare(in *os.File, opened fs.FileInfo) error {
+func (c copier) compare(ctx context.Context, in File, opened fs.FileInfo) error {
 	now, err := in.Stat()
 	if err != nil {
 		return &fileError{err}
 	}
-	named, err := os.Lstat(c.from)
+	named, err := c.source.Stat(ctx, c.path)
 	if err != nil {
 		return &fileError{err}
 	}
-	if now.Size() != opened.Size() || !now.ModTime().Equal(opened.ModTime()) || !os.SameFile(named, opened) {
+	if now.Size() != opened.Size() || !now.ModTime().Equal(opened.ModTime()) || !c.source.Same(named, opened) {
 		return &fileError{errChanged}
 	}
 	return nil
@@ -138,6 +143,9 @@ func (c copier) complete(out *os.File, src fs.FileInfo) error {
 	if err := setModified(c.temp, src.ModTime()); err != nil {
 		return err
 	}
+	if err := c.place(); err != nil {
+		return err
+	}
 	if err := os.Rename(c.temp, c.to); err != nil {
 		return err
 	}
@@ -157,8 +165,8 @@ func (c copier) complete(out *os.File, src fs.FileInfo) error {
 }
 
 // link makes a copy of a symbolic link.
-func (c copier) link() error {
-	target, err := os.Readlink(c.from)
+func (c copier) link(ctx context.Context) error {
+	target, err := c.source.Readlink(ctx, c.path)
 	if err != nil {
 		return &fileError{err}
 	}
@@ -166,7 +174,22 @@ func (c copier) link() error {
 	if err := os.Symlink(target, c.temp); err != nil {
 		return err
 	}
+	if err := c.place(); err != nil {
+		return err
+	}
 	return os.Rename(c.temp, c.to)
+}
+
+// place calls placing.
+func (c copier) place() error {
+	if c.placing == nil {
+		return nil
+	}
+	placed, err := os.Lstat(c.temp)
+	if err != nil {
+		return err
+	}
+	return c.placing(placed)
 }
 
 // discard removes the temporary file. Usually there is none. If it cannot be removed, the next
@@ -205,7 +228,7 @@ func sameAs(out *os.File) func(piece []byte, at int64) error {
 // read passes the content of a file on, piece by piece, without its holes, and returns its length.
 // Unlike io.Copy, it distinguishes errors of the source from errors of the destination.
 func (c copier) read(
-	ctx context.Context, in *os.File, size int64, use func(piece []byte, at int64) error,
+	ctx context.Context, in File, size int64, use func(piece []byte, at int64) error,
 ) (int64, error) {
 	for done := int64(0); ; {
 		from, to, more := extent(in, done)
@@ -225,7 +248,7 @@ func (c copier) read(
 
 // readExtent reads from one position to another, and returns the position that it reached. The
 // error is [io.EOF] at the end of the file.
-func readExtent(ctx context.Context, in *os.File, at, to int64, use func(piece []byte, at int64) error) (int64, error) {
+func readExtent(ctx context.Context, in File, at, to int64, use func(piece []byte, at int64) error) (int64, error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
 	for at < to {

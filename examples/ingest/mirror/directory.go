@@ -21,8 +21,10 @@ const (
 
 // directory makes the copy of a directory, or updates its mode and time, but not its entries. If
 // the mode and time cannot be set, the directory is listed; this is not an error.
-func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel string, r *record) error {
-	src, err := t.sourceInfo(rel)
+//
+// What is made is written down with the pen of the directory above it. The root has none.
+func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel string, r *record, p *pen) error {
+	src, err := t.source.Stat(ctx, rel)
 	if err != nil {
 		return &fileError{err}
 	}
@@ -41,11 +43,19 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 			return err
 		}
 	}
+	_, name := split(rel)
+	marks := []mark{syncedMark(name)}
+	if err != nil || !have.IsDir() {
+		marks = append(marks, madeMark(name))
+	}
+	if err := p.add(marks...); err != nil {
+		return fmt.Errorf("write down what is put there: %w", err)
+	}
 	err = s.putDirectory(ctx, t, rel, src, have, err)
 	var notSet *modeError
 	switch {
 	case errors.As(err, &notSet):
-		r.list(t.source(rel), NotSet, notSet.cause)
+		r.list(t.from(rel), NotSet, notSet.cause)
 		return nil
 	case err == nil && mode&ownerMode != ownerMode:
 		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
@@ -55,13 +65,18 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 
 // like reports whether two directories have the same mode and time.
 func like(have, src fs.FileInfo) bool {
-	return have.Mode()&keptMode == src.Mode()&keptMode && have.ModTime().Equal(src.ModTime())
+	return have.Mode()&keptMode == src.Mode()&keptMode && hasTime(have, src)
+}
+
+// hasTime reports whether a directory has the time of its source, if that has one.
+func hasTime(have, src fs.FileInfo) bool {
+	return src.ModTime().IsZero() || have.ModTime().Equal(src.ModTime())
 }
 
 // putDirectory makes or updates the directory. It gets what is in its place, or the error of that
 // read.
 func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, have fs.FileInfo, err error) error {
-	path := t.copied(rel)
+	path := t.to(rel)
 	mode := src.Mode() & keptMode
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -71,10 +86,12 @@ func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, hav
 	case err != nil:
 		return ofEntry(err)
 	case !have.IsDir():
+		if err := event(ctx, FileDelete, path, func() error {
+			return ignoreMissing(t.discard(ctx, rel))
+		}); err != nil {
+			return err
+		}
 		return event(ctx, DirectoryCreate, path, func() error {
-			if err := os.Remove(path); err != nil {
-				return err
-			}
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case !like(have, src):
@@ -100,7 +117,11 @@ func makeDirectory(path, rel string, mode fs.FileMode, modified time.Time) error
 }
 
 func describeDirectory(path string, mode fs.FileMode, modified time.Time) error {
-	return modeOnly(errors.Join(os.Chmod(path, mode|ownerMode), setModified(path, modified)))
+	err := os.Chmod(path, mode|ownerMode)
+	if !modified.IsZero() {
+		err = errors.Join(err, setModified(path, modified))
+	}
+	return modeOnly(err)
 }
 
 // modeOnly marks an error of a directory that exists.
@@ -114,17 +135,17 @@ func modeOnly(err error) error {
 // keepTime sets the time of a copied directory to that of its source again. Several tasks may write
 // into one directory at once, and each write changes the time. So each task calls this after its
 // last write. Then the last call comes after every write.
-func (t *tree) keepTime(rel string) error {
+func (t *tree) keepTime(ctx context.Context, rel string) error {
 	if t.DryRun {
 		return nil
 	}
-	src, err := t.sourceInfo(rel)
-	if err != nil {
+	src, err := t.source.Stat(ctx, rel)
+	if err != nil || !src.IsDir() {
 		return nil //nolint:nilerr // it is gone, and the task has reported it
 	}
 	have, err := t.copiedInfo(rel)
-	if err == nil && !have.ModTime().Equal(src.ModTime()) {
-		err = setModified(t.copied(rel), src.ModTime())
+	if err == nil && !hasTime(have, src) {
+		err = setModified(t.to(rel), src.ModTime())
 	}
 	if lasts(err) {
 		return nil // another user owns it: its scan, or that of its parent, has reported it
@@ -132,20 +153,12 @@ func (t *tree) keepTime(rel string) error {
 	return err
 }
 
-// sourceInfo describes an entry of the source. The root may be a link to a directory.
-func (t *tree) sourceInfo(rel string) (fs.FileInfo, error) {
-	if rel == "" {
-		return os.Stat(t.src)
-	}
-	return os.Lstat(t.source(rel))
-}
-
 // copiedInfo describes an entry of the destination. Its root may be a link, too.
 func (t *tree) copiedInfo(rel string) (fs.FileInfo, error) {
 	if rel == "" {
 		return os.Stat(t.dst)
 	}
-	return os.Lstat(t.copied(rel))
+	return os.Lstat(t.to(rel))
 }
 
 // close gives directories the mode of their source, the innermost first, because a closed directory
@@ -154,7 +167,12 @@ func (t *tree) close(dirs []closedDir) error {
 	var problems []error
 	slices.SortFunc(dirs, func(a, b closedDir) int { return cmp.Compare(depth(b.Dir), depth(a.Dir)) })
 	for _, d := range dirs {
-		if err := os.Chmod(t.copied(string(d.Dir)), d.Mode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		path := t.to(string(d.Dir))
+		info, err := os.Lstat(path)
+		if err == nil && info.IsDir() {
+			err = os.Chmod(path, d.Mode)
+		}
+		if ignoreMissing(err) != nil {
 			problems = append(problems, fmt.Errorf("restore the mode of a directory: %w", err))
 		}
 	}

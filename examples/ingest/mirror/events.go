@@ -14,6 +14,8 @@ const (
 	FileModify      = "file.modify"
 	DirectoryCreate = "directory.create"
 	DirectoryModify = "directory.modify" // its mode or time
+	FileDelete      = "file.delete"
+	DirectoryDelete = "directory.delete"
 )
 
 // around registers hooks for every event. If Before returns an error, the event and After are
@@ -37,6 +39,8 @@ func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
 		FileModify:      hooks,
 		DirectoryCreate: hooks,
 		DirectoryModify: hooks,
+		FileDelete:      hooks,
+		DirectoryDelete: hooks,
 	}
 }
 

@@ -26,25 +26,29 @@ type Figures struct {
 	Updated   int64 // of the unchanged files: those with an updated mode
 	Failed    int64 // unreadable, vanished, of a type that has no copy, or that the destination does not take
 	Changed   int64 // files that changed each time that they were copied: their copies are as before
+	Deleted   int64 // files of the destination that vanished from the source
 	Bytes     int64 // bytes of the copied regular files
-	List      []NotSynced
+	List      []Listed
 }
 
-// NotSynced is one file that could not be synced.
-type NotSynced struct {
-	Path   []byte `json:"path"` // in the source; need not be valid UTF-8
+// Listed is one file that could not be synced, or that a dry run would delete.
+type Listed struct {
+	Path   []byte `json:"path"` // in the source, unless What says otherwise; need not be valid UTF-8
 	Reason string `json:"reason"`
 	What   string `json:"what,omitempty"` // empty, or one of the constants below
 }
 
 // What happened to a listed entry that did not fail.
 const (
+	HasFailed  = "failed" // the empty What, in print
 	WasChanged = "changed"
-	NotSet     = "not set" // mode and time of a directory
+	NotSet     = "not set"     // mode and time of a directory
+	NotDeleted = "not deleted" // of the destination
+	ToDelete   = "to delete"   // of the destination, in a dry run
 )
 
 // add lists files up to the limit.
-func (f *Figures) add(files ...NotSynced) {
+func (f *Figures) add(files ...Listed) {
 	room := max(0, MaxListed-len(f.List))
 	f.List = append(f.List, files[:min(room, len(files))]...)
 }
@@ -56,6 +60,7 @@ const (
 	filesUpdated   = "files_updated"
 	filesFailed    = "files_failed"
 	filesChanged   = "files_changed"
+	filesDeleted   = "files_deleted"
 	bytesCopied    = "bytes"
 )
 
@@ -64,13 +69,13 @@ const filesListed = "files_not_synced"
 
 // counters hold the figures of a run. A task adds to them with its success. So they are exact, even
 // if tasks are tried again, or workers are killed after the work and before the report. Work of a
-// dead attempt is Counted, too: the arguments of its task say which files had to be copied. See
+// dead attempt is counted, too: the arguments of its task say which files had to be copied. See
 // filesArgs.
 type counters struct {
-	copied, unchanged, updated, failed, changed, bytes handlers.Counter
+	copied, unchanged, updated, failed, changed, deleted, bytes handlers.Counter
 
-	list   handlers.List[NotSynced] // the first files of a run that could not be synced
-	synced handlers.Map[[]byte]     // the cache, a value of the job
+	list   handlers.List[Listed] // the first files of a run that could not be synced
+	synced handlers.Map[[]byte]  // the cache, a value of the job
 }
 
 func newCounters(set *handlers.Set) counters {
@@ -80,8 +85,9 @@ func newCounters(set *handlers.Set) counters {
 		updated:   handlers.NewCounter(set, filesUpdated),
 		failed:    handlers.NewCounter(set, filesFailed),
 		changed:   handlers.NewCounter(set, filesChanged),
+		deleted:   handlers.NewCounter(set, filesDeleted),
 		bytes:     handlers.NewCounter(set, bytesCopied),
-		list:      handlers.NewList[NotSynced](set, filesListed, &handlers.ValueOptions{Cap: MaxListed}),
+		list:      handlers.NewList[Listed](set, filesListed, &handlers.ValueOptions{Cap: MaxListed}),
 		synced:    handlers.NewMap[[]byte](set, cacheName, &handlers.ValueOptions{OfJob: true}),
 	}
 }
@@ -108,7 +114,7 @@ func (r *record) list(path, what string, err error) {
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		err = fmt.Errorf("%s: %w", pe.Op, pe.Err)
 	}
-	r.add(NotSynced{Path: []byte(path), Reason: err.Error(), What: what})
+	r.add(Listed{Path: []byte(path), Reason: err.Error(), What: what})
 }
 
 // tell adds the work of an attempt to the counters and the list of the run, with its success. It
@@ -119,6 +125,7 @@ func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error
 	s.updated.Add(a, r.Updated)
 	s.failed.Add(a, r.Failed)
 	s.changed.Add(a, r.Changed)
+	s.deleted.Add(a, r.Deleted)
 	s.bytes.Add(a, r.Bytes)
 	return errors.Join(s.list.Append(a, r.List...), noteClosed(ctx, a, r.closed))
 }
@@ -127,14 +134,14 @@ func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error
 func Counted(c map[string]int64) Figures {
 	return Figures{
 		Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated],
-		Failed: c[filesFailed], Changed: c[filesChanged], Bytes: c[bytesCopied],
+		Failed: c[filesFailed], Changed: c[filesChanged], Deleted: c[filesDeleted], Bytes: c[bytesCopied],
 	}
 }
 
 // FiguresOf returns the figures of a run up to now, from its tasks that succeeded.
 func FiguresOf(ctx context.Context, h *values.Client, s syncjob.RunState) (Figures, error) {
 	f := Counted(s.Counters)
-	list := values.NewList[NotSynced](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
+	list := values.NewList[Listed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
 	for file, err := range list.Range(ctx, 0) {
 		if err != nil {
 			return f, err

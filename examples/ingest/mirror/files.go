@@ -17,6 +17,8 @@ type filer struct {
 	*syncer
 	tree   *tree
 	task   *handlers.Task[filesArgs]
+	dir    string
+	pen    *pen
 	record record
 }
 
@@ -25,17 +27,24 @@ type filer struct {
 // fails the attempt after the other files are done. The next attempt finds the finished files, and
 // counts them as its own.
 func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
-	tr, err := loadTree(&t.Run)
+	tr, err := s.load(ctx, &t.Run, t.Args.Stamp)
 	if err != nil {
 		return err
 	}
-	f := &filer{syncer: s, tree: tr, task: t}
+	f := &filer{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir)}
+	f.pen = tr.ledger.pen(f.dir, tr.stamp)
 	err = f.all(ctx)
-	return errors.Join(err, tr.keepTime(string(t.Args.Dir)), s.tell(ctx, t.Attempt, &f.record))
+	return errors.Join(err, tr.keepTime(ctx, f.dir), s.tell(ctx, t.Attempt, &f.record), f.pen.Close())
 }
 
 func (f *filer) all(ctx context.Context) error {
 	var problem error // the first
+	if len(f.task.Args.Copy) > 0 && !f.tree.DryRun {
+		problem = f.pen.add(tempMark(f.task.ID))
+		if problem != nil {
+			return fmt.Errorf("write down what is put there: %w", problem)
+		}
+	}
 	for i, name := range f.task.Args.Copy {
 		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.copy(ctx, rel, src, i) })
 		problem = cmp.Or(problem, err)
@@ -44,8 +53,17 @@ func (f *filer) all(ctx context.Context) error {
 		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.chmod(ctx, rel, src) })
 		problem = cmp.Or(problem, err)
 	}
-	if ctx.Err() != nil {
+	r := &remover{tree: f.tree, task: f.task.Attempt, record: &f.record}
+	for _, d := range f.task.Args.Delete {
+		if ctx.Err() == nil {
+			problem = cmp.Or(problem, r.file(ctx, f.dir, d))
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case problem == nil && f.task.Args.Gone:
+		return r.settle(ctx, f.dir)
 	}
 	return problem
 }
@@ -55,15 +73,15 @@ func (f *filer) one(ctx context.Context, name []byte, do func(rel string, src fs
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	rel := filepath.Join(string(f.task.Args.Dir), string(name))
-	src, err := os.Lstat(f.tree.source(rel))
+	rel := join(f.dir, string(name))
+	src, err := f.tree.source.Stat(ctx, rel)
 	if err != nil {
-		f.record.fail(f.tree.source(rel), err)
+		f.record.fail(f.tree.from(rel), err)
 		return nil
 	}
 	err = do(rel, src)
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
-		f.record.fail(f.tree.source(rel), failed.cause)
+		f.record.fail(f.tree.from(rel), failed.cause)
 		return nil
 	}
 	if err != nil {
@@ -74,7 +92,7 @@ func (f *filer) one(ctx context.Context, name []byte, do func(rel string, src fs
 
 // copy copies one file or link, unless an earlier attempt has done so.
 func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int) error {
-	todo, err := f.tree.compare(src, rel)
+	todo, err := f.tree.compare(ctx, src, rel)
 	if err != nil {
 		return err
 	}
@@ -84,14 +102,12 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 	}
 	if !f.tree.DryRun {
 		c := copier{
-			from: f.tree.source(rel),
-			to:   f.tree.copied(rel),
-			// The name depends on the task. So an attempt finds and removes the file that an earlier attempt
-			// left when its worker was killed.
+			source:   f.tree.source,
+			path:     rel,
+			to:       f.tree.to(rel),
+			temp:     filepath.Join(f.tree.to(f.dir), tempName(f.task.ID, index)),
 			progress: func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
-			temp: filepath.Join(
-				f.tree.copied(string(f.task.Args.Dir)), fmt.Sprintf(".rollcall-%s-%d", f.task.ID, index),
-			),
+			placing:  func(placed fs.FileInfo) error { return f.placing(ctx, index, placed) },
 		}
 		name := FileModify
 		if todo == create {
@@ -120,7 +136,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 // chmod updates the mode of one file, but not its content.
 func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 	if !f.tree.DryRun {
-		path := f.tree.copied(rel)
+		path := f.tree.to(rel)
 		err := event(ctx, FileModify, path, func() error {
 			return os.Chmod(path, src.Mode()&keptMode)
 		})
@@ -131,4 +147,20 @@ func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 	f.record.Unchanged++
 	f.record.Updated++
 	return nil
+}
+
+// placing writes down a file that is about to be put in place.
+func (f *filer) placing(ctx context.Context, index int, placed fs.FileInfo) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if f.pen == nil {
+		return nil
+	}
+	temp := filepath.Join(f.tree.to(f.dir), tempName(f.task.ID, index))
+	m, err := fileMark(string(f.task.Args.Copy[index]), placed, temp)
+	if err != nil {
+		return err
+	}
+	return f.pen.add(m)
 }

@@ -2,10 +2,7 @@
 
 package mirror
 
-import (
-	"math"
-	"os"
-)
+import "math"
 
 // extent returns the rest of a file as one piece, because this system does not report holes.
-func extent(_ *os.File, at int64) (from, to int64, more bool) { return at, math.MaxInt64, true }
+func extent(_ File, at int64) (from, to int64, more bool) { return at, math.MaxInt64, true }

@@ -19,8 +19,13 @@ func whences() (data, hole int) {
 }
 
 // extent returns the next piece of a file, at or after a position, that is not a hole. If no such
-// piece is left, more is false. On a file system without holes, the file is one piece.
-func extent(f *os.File, at int64) (from, to int64, more bool) {
+// piece is left, more is false. On a file system without holes, and in
+// another source, the file is one piece.
+func extent(in File, at int64) (from, to int64, more bool) {
+	f, ok := in.(*os.File)
+	if !ok {
+		return at, math.MaxInt64, true
+	}
 	data, hole := whences()
 	from, err := f.Seek(at, data)
 	if errors.Is(err, syscall.ENXIO) {

@@ -26,10 +26,31 @@ type Options struct {
 	FileQueue    string `json:"file_queue"` // of the copying
 	// IgnoreCache copies every file, even if its copy seems to be equal.
 	IgnoreCache bool `json:"ignore_cache,omitempty"`
-	// DryRun compares and counts, but changes nothing.
+	// DryRun compares, counts and lists what would be deleted, but changes nothing.
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Exclude Excludes `json:"exclude,omitzero"`
+	// Delete says what becomes of files and directories that a run with the same source put into the
+	// destination, and that vanished from the source. What is excluded has not vanished. Defaults to
+	// DeleteNone.
+	Delete DeleteMode `json:"delete,omitempty"`
+	// Trash is the directory, outside of both trees, that DeleteTrash moves them to: each run has a
+	// directory of its own there, with the same paths as the destination.
+	Trash []byte `json:"trash,omitempty"`
+	// Record is the directory, outside of both trees, where a run that deletes writes down what it
+	// puts there. Every worker must see it, as it sees the destination. Defaults to a hidden directory
+	// beside the destination, of the same name and with the suffix ".rollcall".
+	Record []byte `json:"record,omitempty"`
 }
+
+// DeleteMode says what becomes of what vanished from the source.
+type DeleteMode string
+
+// The modes. The empty mode is DeleteNone.
+const (
+	DeleteNone   DeleteMode = "none"   // it stays
+	DeleteTrash  DeleteMode = "trash"  // it is moved to the trash
+	DeleteDelete DeleteMode = "delete" // it is removed
+)
 
 // Validate reports every problem of the options, each as a [*store.FieldError].
 func (o *Options) Validate() error {
@@ -50,6 +71,17 @@ func (o *Options) compile() (*excluder, error) {
 		if err := store.ValidateName(field, queue); err != nil {
 			problems = append(problems, err)
 		}
+	}
+	switch o.Delete {
+	case "", DeleteNone, DeleteTrash, DeleteDelete:
+	default:
+		bad("Delete", fmt.Sprintf("%q is not none, trash or delete", o.Delete))
+	}
+	switch trash := o.Delete == DeleteTrash; {
+	case trash && len(o.Trash) == 0:
+		bad("Trash", "is missing, and what vanished is to be moved there")
+	case !trash && len(o.Trash) > 0:
+		bad("Trash", "is for what is deleted to the trash only")
 	}
 	exclude, err := o.Exclude.compile()
 	return exclude, errors.Join(append(problems, err)...)

@@ -3,17 +3,13 @@ package mirror
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 )
-
-// entriesAtOnce is how many entries of a directory are in memory at once.
-const entriesAtOnce = 1024
 
 // scanner compares one directory with its copy.
 type scanner struct {
@@ -25,65 +21,82 @@ type scanner struct {
 	record record
 	cache  *cache
 	known  *cachedDir
+	put    *page      // what earlier runs put into the copy
+	pen    *pen       // for what this scan puts there
+	seen   []nameHash // names that the source has, in the destination's form
+	more   int        // tasks that were enqueued
+	stays  bool       // a directory that is gone has something foreign
 }
 
 // scan compares one directory with its copy. It makes the subdirectories, and enqueues a scan of
-// each. It enqueues the files that differ, in chunks. These tasks appear when the scan succeeds, so
-// a scan that is tried again has changed only directories.
+// each. It enqueues the files that differ, or that vanished, in chunks. These tasks appear when the
+// scan succeeds, so a scan that is tried again has changed only directories.
 func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
-	tr, err := loadTree(&t.Run)
+	tr, err := s.load(ctx, &t.Run, t.Args.Stamp)
 	if err != nil {
 		return err
 	}
 	sc := &scanner{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir), cache: openCache(ctx, t.Run.Job, tr)}
-	sc.known, err = sc.cache.directory(ctx, sc.dir)
-	if err == nil {
-		err = sc.entries(ctx)
+	sc.pen = tr.ledger.pen(sc.dir, tr.stamp)
+	if sc.put, err = tr.ledger.read(sc.dir); err != nil {
+		return fmt.Errorf("read what was put into %q: %w", tr.to(sc.dir), err)
 	}
-	if err == nil {
-		err = sc.flush(ctx)
+	if sc.pen != nil {
+		sc.pen.known = sc.put
 	}
-	if err == nil {
-		err = sc.known.save(t.Attempt, s.synced)
+	if t.Args.Gone {
+		err = sc.gone(ctx)
+	} else {
+		err = sc.compare(ctx)
 	}
 	// Also after an error: the work that was done is reported.
-	return errors.Join(err, tr.keepTime(sc.dir), s.tell(ctx, t.Attempt, &sc.record))
+	return errors.Join(err, tr.keepTime(ctx, sc.dir), s.tell(ctx, t.Attempt, &sc.record), sc.pen.Close())
 }
 
-// entries handles all entries of the directory, even if one of them fails the attempt.
-func (s *scanner) entries(ctx context.Context) error {
-	path := s.tree.source(s.dir)
-	d, err := os.Open(path)
-	if err != nil {
-		s.record.fail(path, err)
-		return nil
+// compare compares a directory of the source with its copy.
+func (s *scanner) compare(ctx context.Context) (err error) {
+	if s.known, err = s.cache.directory(ctx, s.dir); err != nil {
+		return err
 	}
-	defer d.Close()
-	var problem error // the first
-	for {
-		entries, err := d.ReadDir(entriesAtOnce)
-		for _, e := range entries {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := s.entry(ctx, e); err != nil && problem == nil {
-				problem = err
-			}
+	complete, err := s.entries(ctx)
+	if err == nil && complete && s.tree.deletes() {
+		err = s.vanished(ctx)
+	}
+	if err == nil {
+		err = s.flush(ctx)
+	}
+	if err == nil {
+		err = s.known.save(s.task.Attempt, s.synced)
+	}
+	return err
+}
+
+// entries handles all entries of the directory, even if one of them fails the attempt. It reports
+// whether the source named all its entries.
+func (s *scanner) entries(ctx context.Context) (complete bool, problem error) {
+	for e, err := range s.tree.source.List(ctx, s.dir) {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return problem
-		case err != nil: // the rest of the directory is unreadable
-			s.record.fail(path, err)
-			return problem
+		if err != nil { // the rest of the directory is unreadable
+			s.record.fail(s.tree.from(s.dir), err)
+			return false, problem
+		}
+		if err := s.entry(ctx, e); err != nil && problem == nil {
+			problem = err
 		}
 	}
+	slices.Sort(s.seen)
+	return true, problem
 }
 
 // entry handles one entry of the directory.
 func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
-	rel := filepath.Join(s.dir, e.Name())
-	path := s.tree.source(rel)
+	if s.tree.deletes() {
+		s.seen = append(s.seen, hashOf(e.Name()))
+	}
+	rel := join(s.dir, e.Name())
+	path := s.tree.from(rel)
 	if s.tree.exclude.excludes(path, e.Type()) {
 		return nil
 	}
@@ -97,11 +110,10 @@ func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
 
 func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	if e.IsDir() {
-		if err := s.directory(ctx, s.tree, s.cache, rel, &s.record); err != nil {
+		if err := s.directory(ctx, s.tree, s.cache, rel, &s.record, s.pen); err != nil {
 			return err
 		}
-		_, err := s.task.Enqueue(ctx, scanArgs{Dir: []byte(rel)}, &enqueue.Options{Queue: s.tree.PathQueue})
-		return err
+		return s.enqueueScan(ctx, rel, false)
 	}
 	src, err := e.Info()
 	if err != nil {
@@ -109,7 +121,11 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	}
 	todo := keep
 	if !s.known.has(e.Name(), src) {
-		if todo, err = s.tree.compare(src, rel); err != nil {
+		todo, err = s.tree.compare(ctx, src, rel)
+		if errors.Is(err, errInTheWay) && s.put.has(syncedMark(e.Name())) {
+			return s.enqueueScan(ctx, rel, true) // whoever removes the directory enqueues the file
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -123,6 +139,19 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	default:
 		s.work.Copy = append(s.work.Copy, []byte(e.Name()))
 	}
+	return s.flushFull(ctx)
+}
+
+// enqueueScan enqueues the scan of a subdirectory.
+func (s *scanner) enqueueScan(ctx context.Context, rel string, gone bool) error {
+	s.more++
+	args := scanArgs{Dir: []byte(rel), Gone: gone, Stamp: s.tree.stamp}
+	_, err := s.task.Enqueue(ctx, args, &enqueue.Options{Queue: s.tree.PathQueue})
+	return err
+}
+
+// flushFull enqueues a task if it has enough files.
+func (s *scanner) flushFull(ctx context.Context) error {
 	if s.work.len() < s.tree.FilesPerTask {
 		return nil
 	}
@@ -134,7 +163,8 @@ func (s *scanner) flush(ctx context.Context) error {
 	if s.work.len() == 0 {
 		return nil
 	}
-	s.work.Dir = s.task.Args.Dir
+	s.more++
+	s.work.scanArgs = s.task.Args
 	_, err := s.task.Enqueue(ctx, s.work, &enqueue.Options{Queue: s.tree.FileQueue})
 	s.work = filesArgs{}
 	return err

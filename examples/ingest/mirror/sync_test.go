@@ -124,7 +124,7 @@ func TestWhatIsInThePlaceOfACopyMakesWayUnlessItIsADirectory(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(tr.Dst, "taken/full"), 0o755))
 	f := tr.mustSync(nil)
 	require.EqualValues(t, 1, f.Failed)
-	require.Equal(t, []NotSynced{{Path: []byte(filepath.Join(tr.Src, "taken")), Reason: errInTheWay.Error()}}, f.List)
+	require.Equal(t, []Listed{{Path: []byte(filepath.Join(tr.Src, "taken")), Reason: errInTheWay.Error()}}, f.List)
 	require.DirExists(t, filepath.Join(tr.Dst, "taken/full"))
 }
 

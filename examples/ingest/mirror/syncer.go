@@ -13,19 +13,28 @@ import (
 const SetName = "ingest"
 
 // syncer holds the handlers.
-type syncer struct{ counters }
+type syncer struct {
+	counters
+	open func(ctx context.Context, src string) (Source, error)
+}
 
 // Config configures the handlers.
 type Config struct {
 	// Hooks around every change of the copy. Defaults to none.
 	Hooks handlers.EventHooks
+	// Open opens the source of a run: that of [Args]. It is called in each task. Defaults to
+	// DirectorySource.
+	Open func(ctx context.Context, src string) (Source, error)
 	// Middleware around every task, outermost first. Defaults to none.
 	Middleware []handlers.Middleware
 }
 
 // NewRegistry returns the handlers of all three kinds.
 func NewRegistry(c Config) (*handlers.Registry, error) {
-	s := &syncer{}
+	s := &syncer{open: c.Open}
+	if s.open == nil {
+		s.open = func(_ context.Context, src string) (Source, error) { return DirectorySource(src), nil }
+	}
 	set := handlers.NewSet(SetName, handlers.SetConfig{
 		Attributes: handlers.Attributes{
 			// A large file may take any time, so there is no timeout. If a task hangs with its worker, the
@@ -43,21 +52,24 @@ func NewRegistry(c Config) (*handlers.Registry, error) {
 	return handlers.NewRegistry(set)
 }
 
+// stampFormat makes the stamp of a run from its time.
+const stampFormat = "2006-01-02T15-04-05.000000000"
+
 // sync is the root task: it makes the destination and enqueues its scan.
 func (s *syncer) sync(ctx context.Context, t *handlers.Task[Args]) error {
-	tr, err := loadTree(&t.Run)
+	tr, err := s.load(ctx, &t.Run, time.Now().UTC().Format(stampFormat))
 	if err != nil {
 		return err
 	}
 	var r record
-	err = s.directory(ctx, tr, openCache(ctx, t.Run.Job, tr), "", &r)
+	err = s.directory(ctx, tr, openCache(ctx, t.Run.Job, tr), "", &r, nil)
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		return handlers.Permanent(err) // without the root directory there is nothing to sync
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := t.Enqueue(ctx, scanArgs{}, &enqueue.Options{Queue: tr.PathQueue}); err != nil {
+	if _, err := t.Enqueue(ctx, scanArgs{Stamp: tr.stamp}, &enqueue.Options{Queue: tr.PathQueue}); err != nil {
 		return err
 	}
 	return s.tell(ctx, t.Attempt, &r)

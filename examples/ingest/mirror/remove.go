@@ -1,0 +1,199 @@
+package mirror
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/rollcall-go/rollcall/enqueue"
+	"github.com/rollcall-go/rollcall/handlers"
+)
+
+// remover deletes entries of the destination, for one attempt of a task.
+type remover struct {
+	tree   *tree
+	task   *handlers.Attempt
+	record *record
+}
+
+// Reasons why an entry of the destination is not deleted.
+var (
+	errOther = errors.New("is not what was put there any more")
+	errBack  = errors.New("is in the source again")
+)
+
+// file deletes one file or link, unless it or the source has changed since the scan. If an earlier
+// attempt deleted it, it is counted as deleted, too.
+func (r *remover) file(ctx context.Context, dir string, d deletion) error {
+	rel := join(dir, string(d.Name))
+	path := r.tree.to(rel)
+	if _, err := r.tree.source.Stat(ctx, rel); !errors.Is(err, fs.ErrNotExist) {
+		if err == nil {
+			err = errBack
+		}
+		r.record.list(path, NotDeleted, err)
+		return nil
+	}
+	info, err := os.Lstat(path)
+	if err == nil {
+		var m mark
+		if m, err = fileMark(string(d.Name), info, path); err == nil && m != d.Mark {
+			r.record.list(path, NotDeleted, errOther)
+			return nil
+		}
+	}
+	switch {
+	case r.tree.DryRun:
+		r.record.list(path, ToDelete, errVanished)
+	case err == nil || isMissing(err):
+		err = event(ctx, FileDelete, path, func() error {
+			return ignoreMissing(r.tree.discard(ctx, rel))
+		})
+	}
+	if ignoreMissing(err) != nil {
+		err = ofEntry(err)
+		if failed := (*fileError)(nil); errors.As(err, &failed) {
+			r.record.list(path, NotDeleted, failed.cause)
+			return nil
+		}
+		return err
+	}
+	r.record.Deleted++
+	return nil
+}
+
+// settle removes a directory that is gone from the source, if nothing is left in it, and then those
+// above it that are gone, too. Each task that deletes in such a directory calls it at its end. So
+// the one that deletes the last entry removes the directory.
+func (r *remover) settle(ctx context.Context, dir string) error {
+	for ; dir != "" && !r.tree.DryRun; dir, _ = split(dir) {
+		src, err := r.tree.source.Stat(ctx, dir)
+		switch {
+		case err == nil && src.IsDir():
+			return r.tree.keepTime(ctx, dir)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return nil // who knows
+		}
+		removed, problem := r.directory(ctx, dir)
+		if problem != nil || !removed {
+			return problem
+		}
+		if err == nil {
+			return r.instead(ctx, dir)
+		}
+	}
+	return r.tree.keepTime(ctx, dir)
+}
+
+// directory removes an empty directory that was made for the copy. It reports whether there is none
+// any more.
+func (r *remover) directory(ctx context.Context, rel string) (removed bool, err error) {
+	path := r.tree.to(rel)
+	info, err := os.Lstat(path)
+	switch {
+	case isMissing(err):
+		return true, nil
+	case err != nil:
+		return false, r.refused(path, err)
+	case !info.IsDir():
+		return false, nil
+	}
+	parent, name := split(rel)
+	put, err := r.tree.ledger.read(parent)
+	if err != nil {
+		return false, err
+	}
+	if !put.has(madeMark(name)) {
+		return false, nil
+	}
+	if !isEmpty(path) {
+		return false, nil
+	}
+	err = event(ctx, DirectoryDelete, path, func() error { return r.tree.discard(ctx, rel) })
+	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
+		return false, nil // somebody has just put something there
+	}
+	if ignoreMissing(err) != nil {
+		return false, r.refused(path, err)
+	}
+	return true, r.tree.ledger.forget(rel)
+}
+
+// isEmpty reports whether a directory was read, and has no entries.
+func isEmpty(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.Readdirnames(1)
+	return errors.Is(err, io.EOF)
+}
+
+// refused lists an entry that cannot be deleted. It returns an error that a retry may change.
+func (r *remover) refused(path string, err error) error {
+	err = ofEntry(err)
+	if failed := (*fileError)(nil); errors.As(err, &failed) {
+		r.record.list(path, NotDeleted, failed.cause)
+		return nil
+	}
+	return err
+}
+
+// instead enqueues the copy of a file that is in the place of a directory. Several tasks may do so.
+func (r *remover) instead(ctx context.Context, rel string) error {
+	dir, name := split(rel)
+	sum := sha256.Sum256([]byte(rel))
+	args := filesArgs{scanArgs: scanArgs{Dir: []byte(dir), Stamp: r.tree.stamp}, Copy: [][]byte{[]byte(name)}}
+	_, err := r.task.Enqueue(ctx, args, &enqueue.Options{
+		Queue: r.tree.FileQueue, ID: "instead-" + hex.EncodeToString(sum[:16]), IDFor: 24 * time.Hour,
+	})
+	return err
+}
+
+// discard removes one file, link or empty directory of the destination, or moves it to the trash.
+func (t *tree) discard(ctx context.Context, rel string) error {
+	path := t.to(rel)
+	if t.Delete != DeleteTrash {
+		return os.Remove(path)
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	trash := filepath.Join(string(t.Trash), t.stamp, rel)
+	if info.IsDir() {
+		// What was in it is there already.
+		if err := os.MkdirAll(trash, 0o700); err != nil {
+			return err
+		}
+		return os.Remove(path)
+	}
+	if err := os.MkdirAll(filepath.Dir(trash), 0o700); err != nil {
+		return err
+	}
+	// The run may have deleted an entry of this name before.
+	for n := 1; ; n++ {
+		if _, err := os.Lstat(trash); isMissing(err) {
+			break
+		}
+		trash = filepath.Join(string(t.Trash), t.stamp, fmt.Sprintf("%s~%d", rel, n))
+	}
+	if err = os.Rename(path, trash); !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	c := copier{source: DirectorySource(t.dst), path: rel, to: trash, temp: trash + ".part"}
+	defer c.discard()
+	if _, err := c.replace(ctx, info); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}

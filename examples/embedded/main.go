@@ -1,4 +1,5 @@
-// Embedded runs a worker in an HTTP service. The service starts jobs and shows their progress.
+// Embedded runs a worker in an HTTP service. The service starts jobs, shows their progress, and
+// has a dashboard.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/dashboard"
 )
 
 type albumArgs struct{ Images int }
@@ -46,6 +48,8 @@ func main() {
 	drained := make(chan error, 1)
 	go func() { drained <- worker.Run(ctx) }()
 
+	// Everybody who reaches this server may look. Options.Authorize lets people act, too.
+	http.Handle("/rollcall/", dashboard.New(m, dashboard.Options{Title: "Gallery"}))
 	http.HandleFunc("POST /albums/{name}", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("images"))
 		run, err := m.Start(
@@ -66,7 +70,10 @@ func main() {
 		}
 	})
 	listener := must(net.Listen("tcp", *addr))
-	fmt.Printf("try: curl -N -d images=200 http://%s/albums/summer\n", listener.Addr())
+	fmt.Printf(
+		"try: curl -N -d images=200 http://%s/albums/summer\nand look at: http://%[1]s/rollcall/\n",
+		listener.Addr(),
+	)
 	go func() { log.Fatal(http.Serve(listener, nil)) }()
 	must(0, <-drained) // after SIGINT or SIGTERM: running tasks are finished
 	fmt.Println("drained")

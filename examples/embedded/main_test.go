@@ -38,6 +38,18 @@ func TestProgressIsShownOverHTTP(t *testing.T) {
 	require.Greater(t, len(lines), 1)
 	require.Contains(t, lines[len(lines)-1], "succeeded: 21 of 21 tasks")
 
+	line, err = out.ReadString('\n')
+	require.NoError(t, err)
+	_, pages, found := strings.Cut(strings.TrimSpace(line), "look at: ")
+	require.True(t, found, line)
+	page, err := http.Get(pages)
+	require.NoError(t, err)
+	defer page.Body.Close()
+	require.Equal(t, http.StatusOK, page.StatusCode)
+	text, err := io.ReadAll(page.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "Needs attention")
+
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	rest, err := io.ReadAll(out)
 	require.NoError(t, err)

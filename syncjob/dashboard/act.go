@@ -112,7 +112,8 @@ func (d *server) act(w http.ResponseWriter, r *http.Request) {
 	// What the user wrote is not lost.
 	e := explain(err)
 	b := &askBody{
-		Title: v.title, Does: v.does, Danger: v.danger, Action: a, Back: a.back(""), Problem: e.text, Reason: r.PostForm.Get("reason"),
+		Title: v.title, Does: v.does, Danger: v.danger, Action: a, Back: a.back(""),
+		Problem: e.text, Reason: r.PostForm.Get("reason"),
 	}
 	for _, f := range v.fields {
 		f.Value = r.PostForm.Get(f.Name)

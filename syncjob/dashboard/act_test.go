@@ -136,7 +136,12 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	"reset-configuration": func(p *place) ([]string, func()) {
 		p.work()
 		p.published()
-		_, err := p.m.Configure(p.t.Context(), "tree", nil, func(c *handlers.Configuration) error { c.Set.MaxRetries = 5; return nil })
+		_, err := p.m.Configure(
+			p.t.Context(),
+			"tree",
+			nil,
+			func(c *handlers.Configuration) error { c.Set.MaxRetries = 5; return nil },
+		)
 		require.NoError(p.t, err)
 		return []string{"set", "tree"}, func() {
 			c, err := p.m.Configuration(p.t.Context(), "tree", nil)
@@ -176,7 +181,10 @@ func (p *place) mode() syncjob.Mode {
 
 func (p *place) declared(job string) {
 	p.t.Helper()
-	_, err := p.m.Ensure(p.t.Context(), syncjob.Job{Name: job, Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}})
+	_, err := p.m.Ensure(
+		p.t.Context(),
+		syncjob.Job{Name: job, Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}},
+	)
 	require.NoError(p.t, err)
 }
 
@@ -282,7 +290,12 @@ func TestOtherOriginsCannotAct(t *testing.T) {
 			require.Equal(t, http.StatusForbidden, res.StatusCode, "%s %v", to, header)
 		}
 	}
-	res := p.do(http.MethodPost, p.url+"api/v1/act", strings.NewReader(form), http.Header{"Content-Type": {"text/plain"}})
+	res := p.do(
+		http.MethodPost,
+		p.url+"api/v1/act",
+		strings.NewReader(form),
+		http.Header{"Content-Type": {"text/plain"}},
+	)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusUnsupportedMediaType, res.StatusCode, "a form of another site cannot send JSON")
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete} {
@@ -290,6 +303,11 @@ func TestOtherOriginsCannotAct(t *testing.T) {
 		require.NoError(t, res.Body.Close())
 	}
 	require.Equal(t, syncjob.StatusRunning, p.state(r).Status)
+}
+
+// configured is a form with a configuration.
+func configured(document, version string) []string {
+	return []string{"action", "configure", "set", "tree", "document", document, "version", version}
 }
 
 func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
@@ -308,13 +326,13 @@ func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
 		{[]string{"action", "stop-run", "job", "a", "run", "x"}, http.StatusBadRequest, "names no run"},
 		{[]string{"action", "delete-job", "job", "a"}, http.StatusConflict, "active"},
 		{[]string{"action", "trigger-job", "job", "a"}, http.StatusNotFound, ""},
-		{[]string{"action", "configure", "set", "tree", "document", "{bad", "version", "0"}, http.StatusBadRequest, "{bad"},
-		{[]string{"action", "configure", "set", "tree", "document", `{"sets":1}`, "version", "0"}, http.StatusBadRequest, "sets"},
-		{[]string{"action", "configure", "set", "tree", "document", `{"set":{"max_retry":2}}`, "version", "0"}, http.StatusBadRequest, "max_retry"},
-		{[]string{"action", "configure", "set", "tree", "document", `{"kinds":{"leaf":{"timeout":0}}}`, "version", "0"}, http.StatusBadRequest, "leave it out to inherit"},
-		{[]string{"action", "configure", "set", "tree", "document", `[]`, "version", "0"}, http.StatusBadRequest, "not valid"},
-		{[]string{"action", "configure", "set", "tree", "document", `{"set":{"max_retries":-9}}`, "version", "0"}, http.StatusBadRequest, "MaxRetries"},
-		{[]string{"action", "configure", "set", "tree", "document", `{}`, "version", "5"}, http.StatusConflict, "Somebody else"},
+		{configured("{bad", "0"), http.StatusBadRequest, "{bad"},
+		{configured(`{"sets":1}`, "0"), http.StatusBadRequest, "sets"},
+		{configured(`{"set":{"max_retry":2}}`, "0"), http.StatusBadRequest, "max_retry"},
+		{configured(`{"kinds":{"leaf":{"timeout":0}}}`, "0"), http.StatusBadRequest, "leave it out to inherit"},
+		{configured(`[]`, "0"), http.StatusBadRequest, "not valid"},
+		{configured(`{"set":{"max_retries":-9}}`, "0"), http.StatusBadRequest, "MaxRetries"},
+		{configured(`{}`, "5"), http.StatusConflict, "Somebody else"},
 		{[]string{"action", "nothing"}, http.StatusNotFound, "no such action"},
 	} {
 		status, page := p.post(append(c.form, "reason", "my reason")...)
@@ -331,7 +349,12 @@ func (p *place) postJSON(call string, body any) (status int, answer map[string]a
 	p.t.Helper()
 	b, err := json.Marshal(body)
 	require.NoError(p.t, err)
-	res := p.do(http.MethodPost, p.url+"api/v1/"+call, strings.NewReader(string(b)), http.Header{"Content-Type": {"application/json"}})
+	res := p.do(
+		http.MethodPost,
+		p.url+"api/v1/"+call,
+		strings.NewReader(string(b)),
+		http.Header{"Content-Type": {"application/json"}},
+	)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	require.NoError(p.t, err)
@@ -349,7 +372,10 @@ func TestProgramsActAndProduceByJSON(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, run["run"], again["run"])
 	require.Equal(t, true, again["existing"])
-	status, task := p.postJSON("enqueue", map[string]any{"job": "feed", "kind": "leaf", "args": map[string]any{"fail": "from afar"}, "id": "t1"})
+	status, task := p.postJSON(
+		"enqueue",
+		map[string]any{"job": "feed", "kind": "leaf", "args": map[string]any{"fail": "from afar"}, "id": "t1"},
+	)
 	require.Equal(t, http.StatusOK, status, task)
 	require.Equal(t, "t1", task["task"])
 	number, err := strconv.ParseInt(run["run"].(string), 10, 64)

@@ -43,77 +43,139 @@ type (
 )
 
 var calls = []call{
-	{"jobs", "Jobs with their newest runs, by name.", []string{"group", "prefix", "after"}, jobsPage{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
-		b, err := d.jobs(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		page := b.(*jobsBody)
-		for i := range page.Jobs {
-			d.hideJob(&page.Jobs[i])
-		}
-		return jobsPage{page.Jobs, page.Next}, nil
-	}},
-	{"job", "One job with its newest run.", []string{"job!"}, syncjob.JobState{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
-		s, err := d.m.State(ctx, q.Get("job"))
-		d.hideJob(&s)
-		return s, err
-	}},
-	{"run", "One run.", []string{"job!", "run!"}, syncjob.RunState{}, onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
-		s, err := r.State(ctx)
-		d.hideRun(&s)
-		return s, err
-	})},
-	{"explain", "What a run waits for.", []string{"job!", "run!"}, syncjob.Explanation{}, onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
-		x, err := r.Explain(ctx)
-		d.hideRun(&x.Run)
-		return x, err
-	})},
-	{"tasks", "Tasks of a run that have not succeeded.", []string{"job!", "run!", "state", "kind", "queue", "after"}, tasksPage{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
-		b, err := d.tasks(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		page := b.(*tasksBody)
-		for i := range page.Tasks {
-			d.hideTask(&page.Tasks[i])
-		}
-		return tasksPage{page.Tasks, page.Next}, nil
-	}},
-	{"task", "One task.", []string{"job!", "run!", "id!"}, syncjob.TaskState{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
-		r, err := d.runOf(q)
-		if err != nil {
-			return nil, err
-		}
-		t, err := r.Task(q.Get("id")).State(ctx)
-		d.hideTask(&t)
-		return t, err
-	}},
-	{"failures", "Tasks of a run that failed for good.", []string{"job!", "run!", "kind", "after"}, failuresPage{}, func(ctx context.Context, d *source, q url.Values) (any, error) {
-		b, err := d.failures(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		page := failuresPage{}
-		for _, f := range b.(*failuresBody).Failures {
-			f.Headers = visible(d, Payload{Job: f.Job, Set: f.Set, Kind: f.Kind, What: "headers"}, f.Headers)
-			page.Failures = append(page.Failures, f.Failure)
-		}
-		if next := b.(*failuresBody).Next; next > 0 {
-			page.Next = strconv.FormatInt(next, 10)
-		}
-		return page, nil
-	}},
-	{"queues", "Queues with tasks. An autoscaler reads waiting tasks and the oldest of them here.", nil, []syncjob.QueueState{}, func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.queues.get(ctx) }},
-	{"workers", "Workers that are alive.", nil, []syncjob.WorkerState{}, func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.workers.get(ctx) }},
-	{"lost-workers", "Workers that were lost within the last day.", nil, []syncjob.LostWorker{}, func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.lost.get(ctx) }},
+	{
+		"jobs",
+		"Jobs with their newest runs, by name.",
+		[]string{"group", "prefix", "after"},
+		jobsPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			b, err := d.jobs(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			page := b.(*jobsBody)
+			for i := range page.Jobs {
+				d.hideJob(&page.Jobs[i])
+			}
+			return jobsPage{page.Jobs, page.Next}, nil
+		},
+	},
+	{
+		"job",
+		"One job with its newest run.",
+		[]string{"job!"},
+		syncjob.JobState{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			s, err := d.m.State(ctx, q.Get("job"))
+			d.hideJob(&s)
+			return s, err
+		},
+	},
+	{
+		"run",
+		"One run.",
+		[]string{"job!", "run!"},
+		syncjob.RunState{},
+		onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
+			s, err := r.State(ctx)
+			d.hideRun(&s)
+			return s, err
+		}),
+	},
+	{
+		"explain",
+		"What a run waits for.",
+		[]string{"job!", "run!"},
+		syncjob.Explanation{},
+		onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
+			x, err := r.Explain(ctx)
+			d.hideRun(&x.Run)
+			return x, err
+		}),
+	},
+	{
+		"tasks",
+		"Tasks of a run that have not succeeded.",
+		[]string{"job!", "run!", "state", "kind", "queue", "after"},
+		tasksPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			b, err := d.tasks(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			page := b.(*tasksBody)
+			for i := range page.Tasks {
+				d.hideTask(&page.Tasks[i])
+			}
+			return tasksPage{page.Tasks, page.Next}, nil
+		},
+	},
+	{
+		"task",
+		"One task.",
+		[]string{"job!", "run!", "id!"},
+		syncjob.TaskState{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			r, err := d.runOf(q)
+			if err != nil {
+				return nil, err
+			}
+			t, err := r.Task(q.Get("id")).State(ctx)
+			d.hideTask(&t)
+			return t, err
+		},
+	},
+	{
+		"failures",
+		"Tasks of a run that failed for good.",
+		[]string{"job!", "run!", "kind", "after"},
+		failuresPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			b, err := d.failures(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			page := failuresPage{}
+			for _, f := range b.(*failuresBody).Failures {
+				f.Headers = visible(d, Payload{Job: f.Job, Set: f.Set, Kind: f.Kind, What: "headers"}, f.Headers)
+				page.Failures = append(page.Failures, f.Failure)
+			}
+			if next := b.(*failuresBody).Next; next > 0 {
+				page.Next = strconv.FormatInt(next, 10)
+			}
+			return page, nil
+		},
+	},
+	{
+		"queues",
+		"Queues with tasks. An autoscaler reads waiting tasks and the oldest of them here.",
+		nil,
+		[]syncjob.QueueState{},
+		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.queues.get(ctx) },
+	},
+	{
+		"workers",
+		"Workers that are alive.",
+		nil,
+		[]syncjob.WorkerState{},
+		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.workers.get(ctx) },
+	},
+	{
+		"lost-workers",
+		"Workers that were lost within the last day.",
+		nil,
+		[]syncjob.LostWorker{},
+		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.lost.get(ctx) },
+	},
 	{"pauses", "What is paused.", nil, pausesPage{}, func(ctx context.Context, d *source, _ url.Values) (any, error) {
 		p, err := d.pauses.get(ctx)
 		return pausesPage(p), err
 	}},
 }
 
-func onRef(read func(context.Context, *source, *syncjob.Run) (any, error)) func(context.Context, *source, url.Values) (any, error) {
+func onRef(
+	read func(context.Context, *source, *syncjob.Run) (any, error),
+) func(context.Context, *source, url.Values) (any, error) {
 	return func(ctx context.Context, d *source, q url.Values) (any, error) {
 		r, err := d.runOf(q)
 		if err != nil {
@@ -295,7 +357,12 @@ func (d *source) start(ctx context.Context, c startCall) (any, error) {
 }
 
 // produce answers POST /api/v1/start and enqueue.
-func produce[C any](d *server, name string, do func(context.Context, C) (any, error), job func(C) string) http.HandlerFunc {
+func produce[C any](
+	d *server,
+	name string,
+	do func(context.Context, C) (any, error),
+	job func(C) string,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var c C
 		err := decode(w, r, &c)
@@ -303,7 +370,11 @@ func produce[C any](d *server, name string, do func(context.Context, C) (any, er
 			err = d.authorize(r, Action{Name: name, Job: job(c)})
 		}
 		if err == nil && !d.opts.Produce {
-			err = &statusError{http.StatusForbidden, "This server takes no jobs and tasks. Its program must set Options.Produce.", nil}
+			err = &statusError{
+				http.StatusForbidden,
+				"This server takes no jobs and tasks. Its program must set Options.Produce.",
+				nil,
+			}
 		}
 		var v any
 		if err == nil {

@@ -25,7 +25,10 @@ func New(m *syncjob.Manager, opts Options) http.Handler {
 		opts.Actor = actor
 	}
 	d := &server{
-		source: newSource(m, opts), mux: http.NewServeMux(), verbs: make(map[string]*verb), versions: make(map[string]string),
+		source: newSource(
+			m,
+			opts,
+		), mux: http.NewServeMux(), verbs: make(map[string]*verb), versions: make(map[string]string),
 	}
 	d.routes()
 	guarded := http.NewCrossOriginProtection().Handler(http.HandlerFunc(d.serve))
@@ -100,9 +103,19 @@ func (d *server) routes() {
 	for _, c := range calls {
 		d.mux.HandleFunc("GET "+apiRoot+c.path, d.api(c))
 	}
+	d.mux.HandleFunc("GET "+apiRoot+"openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		if err := d.authorize(r, Action{Name: View}); err != nil {
+			d.answer(w, nil, err)
+			return
+		}
+		http.ServeFileFS(w, r, files, "files/openapi.json")
+	})
 	d.mux.HandleFunc("POST "+apiRoot+"act", d.actJSON)
 	d.mux.HandleFunc("POST "+apiRoot+"start", produce(d, Start, d.start, func(c startCall) string { return c.Job }))
-	d.mux.HandleFunc("POST "+apiRoot+"enqueue", produce(d, Enqueue, d.enqueue, func(c enqueueCall) string { return c.Job }))
+	d.mux.HandleFunc(
+		"POST "+apiRoot+"enqueue",
+		produce(d, Enqueue, d.enqueue, func(c enqueueCall) string { return c.Job }),
+	)
 	d.mux.HandleFunc(apiRoot, func(w http.ResponseWriter, _ *http.Request) {
 		d.answer(w, nil, &statusError{http.StatusNotFound, "There is no such call.", nil})
 	})

@@ -27,6 +27,12 @@
 // Content-Security-Policy, everything that does not come from the handler itself. They cannot be
 // framed and are not stored by browsers.
 //
+// # JSON
+//
+// The same readings and actions are calls below api/v1/, described by api/v1/openapi.json. Numbers
+// of 64 bits are strings there. With [Options.Produce] it also takes jobs and tasks, so that
+// programs in other languages can give work to handlers in Go.
+//
 // # Actions
 //
 // Each action has a page that says what it does and to what, and asks for a reason. Only its button

@@ -27,22 +27,44 @@ func explain(err error) *statusError {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, syncjob.ErrTaskNotFound):
-		return &statusError{http.StatusNotFound, "The run has no such task now: it has succeeded, was cancelled, or never was.", err}
+		return &statusError{
+			http.StatusNotFound,
+			"The run has no such task now: it has succeeded, was cancelled, or never was.",
+			err,
+		}
 	case errors.Is(err, syncjob.ErrJobNotFound), errors.Is(err, syncjob.ErrRunNotFound):
-		return &statusError{http.StatusNotFound, "It is not there: it never was, or its time of keeping is over.", err}
+		return &statusError{
+			http.StatusNotFound,
+			"It is not there: it never was, or its time of keeping is over.",
+			err,
+		}
 	case errors.Is(err, syncjob.ErrConflict):
-		return &statusError{http.StatusConflict, "Somebody else changed this meanwhile. Look at it again, and repeat.", err}
+		return &statusError{
+			http.StatusConflict,
+			"Somebody else changed this meanwhile. Look at it again, and repeat.",
+			err,
+		}
 	case errors.As(err, &field):
 		return &statusError{http.StatusBadRequest, err.Error(), err}
-	case errors.Is(err, syncjob.ErrRunFinished), errors.Is(err, syncjob.ErrRunActive), errors.Is(err, syncjob.ErrJobExists),
-		errors.Is(err, syncjob.ErrJobDisabled), errors.Is(err, syncjob.ErrJobStopped), errors.Is(err, syncjob.ErrNothingToRedrive),
+	case errors.Is(err, syncjob.ErrRunFinished),
+		errors.Is(err, syncjob.ErrRunActive),
+		errors.Is(err, syncjob.ErrJobExists),
+		errors.Is(
+			err,
+			syncjob.ErrJobDisabled,
+		),
+		errors.Is(err, syncjob.ErrJobStopped),
+		errors.Is(err, syncjob.ErrNothingToRedrive),
 		errors.Is(err, syncjob.ErrTooManyPauses):
 		return &statusError{http.StatusConflict, err.Error(), err}
 	case errors.Is(err, syncjob.ErrClosed):
 		return &statusError{http.StatusServiceUnavailable, "The program that serves this page is shutting down.", err}
 	case errors.Is(err, syncjob.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &statusError{http.StatusServiceUnavailable,
-			fmt.Sprintf("The store did not answer within %s. Workers go on when it does. This page tries again by itself.", ReadTime), err}
+			fmt.Sprintf(
+				"The store did not answer within %s. Workers go on when it does. This page tries again by itself.",
+				ReadTime,
+			), err}
 	}
 	return &statusError{http.StatusInternalServerError, "This could not be read: " + err.Error(), err}
 }

@@ -32,7 +32,11 @@ var functions = template.FuncMap{
 type navigation struct{ Page, Link, Name string }
 
 var navigations = []navigation{
-	{"home", "./", "Home"}, {"jobs", "jobs", "Jobs"}, {"queues", "queues", "Queues"}, {"workers", "workers", "Workers"},
+	{
+		"home",
+		"./",
+		"Home",
+	}, {"jobs", "jobs", "Jobs"}, {"queues", "queues", "Queues"}, {"workers", "workers", "Workers"},
 	{"schedules", "schedules", "Schedules"}, {"sets", "sets", "Sets"}, {"pauses", "pauses", "Pauses"},
 }
 
@@ -170,7 +174,8 @@ func bar(c syncjob.Counts) []segment {
 	var list []segment
 	at := 0.0
 	for _, s := range []segment{
-		{State: "succeeded", Count: c.Succeeded}, {State: "failed", Count: c.Failed}, {State: "cancelled", Count: c.Cancelled},
+		{State: "succeeded", Count: c.Succeeded}, {State: "failed", Count: c.Failed},
+		{State: "cancelled", Count: c.Cancelled},
 		{State: "running", Count: c.Running}, {State: "delayed", Count: c.Delayed},
 	} {
 		if s.Count <= 0 {

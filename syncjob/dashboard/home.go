@@ -101,7 +101,13 @@ func (d *source) activeJobs(ctx context.Context, b *homeBody) error {
 		}
 		b.Active = append(b.Active, s)
 		if s.Problem != "" {
-			b.warn("bad", link("job", "job", s.Name), "Job %s cannot be started when it is due: %s", s.Name, s.Problem)
+			b.warn(
+				"bad",
+				link("job", "job", s.Name),
+				"Job %s cannot be started when it is due: %s",
+				s.Name,
+				s.Problem,
+			)
 		}
 	}
 	return nil

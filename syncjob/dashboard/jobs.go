@@ -9,9 +9,6 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// rows is how many lines a page of a list has.
-const rows = 50
-
 // jobsBody is a page of jobs.
 type jobsBody struct {
 	Group  syncjob.Group
@@ -23,10 +20,15 @@ type jobsBody struct {
 }
 
 func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
-	b := &jobsBody{Group: syncjob.Group(q.Get("group")), Prefix: q.Get("prefix"), After: q.Get("after"), Groups: []syncjob.Group{
-		syncjob.GroupAll, syncjob.GroupActive, syncjob.GroupFinished, syncjob.GroupStopped, syncjob.GroupSinglePass,
-		syncjob.GroupStanding, syncjob.GroupPeriodic,
-	}}
+	b := &jobsBody{
+		Group:  syncjob.Group(q.Get("group")),
+		Prefix: q.Get("prefix"),
+		After:  q.Get("after"),
+		Groups: []syncjob.Group{
+			syncjob.GroupAll, syncjob.GroupActive, syncjob.GroupFinished, syncjob.GroupStopped, syncjob.GroupSinglePass,
+			syncjob.GroupStanding, syncjob.GroupPeriodic,
+		},
+	}
 	options := &syncjob.JobsOptions{Group: b.Group, Prefix: b.Prefix, After: b.After}
 	for s, err := range d.m.Jobs(ctx, options) {
 		if err != nil {
@@ -62,7 +64,7 @@ func (d *source) job(ctx context.Context, q url.Values) (any, error) {
 		return nil, err
 	}
 	b := &jobBody{Job: s}
-	b.Definition = d.payload(Payload{Job: s.Name, What: "definition", Data: s.Definition})
+	b.Definition = d.shown(Payload{Job: s.Name}, "definition", s.Definition)
 	runs, err := d.m.Runs(ctx, s.Name)
 	if err != nil {
 		return nil, err

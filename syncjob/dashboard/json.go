@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -144,7 +145,7 @@ type jsonField struct {
 }
 
 // jsonFields yields the fields of a struct by their names in JSON, in their order.
-func jsonFields(t reflect.Type) func(yield func(string, jsonField) bool) {
+func jsonFields(t reflect.Type) iter.Seq2[string, jsonField] {
 	return func(yield func(string, jsonField) bool) {
 		for _, f := range reflect.VisibleFields(t) {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -155,7 +156,10 @@ func jsonFields(t reflect.Type) func(yield func(string, jsonField) bool) {
 				name = f.Name
 			}
 			list := strings.Split(options, ",")
-			if !yield(name, jsonField{f.Index, f.Type, slices.Contains(list, "omitempty"), slices.Contains(list, "omitzero")}) {
+			if !yield(
+				name,
+				jsonField{f.Index, f.Type, slices.Contains(list, "omitempty"), slices.Contains(list, "omitzero")},
+			) {
 				return
 			}
 		}

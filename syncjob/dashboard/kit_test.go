@@ -87,7 +87,11 @@ func (p *place) work() {
 // started starts an open run with these tasks.
 func (p *place) started(job string, tasks ...leaf) *syncjob.Run {
 	p.t.Helper()
-	r, err := p.m.Start(p.t.Context(), syncjob.Job{Name: job, Set: "tree", Open: true, Headers: map[string]string{"secret": "in-a-header"}}, nil)
+	r, err := p.m.Start(
+		p.t.Context(),
+		syncjob.Job{Name: job, Set: "tree", Open: true, Headers: map[string]string{"secret": "in-a-header"}},
+		nil,
+	)
 	require.NoError(p.t, err)
 	for _, task := range tasks {
 		_, err := r.Enqueue(p.t.Context(), task, nil)
@@ -130,7 +134,12 @@ func (p *place) post(form ...string) (status int, to string) {
 	for i := 0; i < len(form); i += 2 {
 		q.Set(form[i], form[i+1])
 	}
-	res := p.do(http.MethodPost, p.url+"act", strings.NewReader(q.Encode()), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	res := p.do(
+		http.MethodPost,
+		p.url+"act",
+		strings.NewReader(q.Encode()),
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+	)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	require.NoError(p.t, err)

@@ -17,8 +17,8 @@ type Options struct {
 	// Title is shown on each page, for example the name of the deployment. Defaults to "Rollcall".
 	Title string
 	// Authorize decides whether a request may do what it asks for. Its error is shown to the user,
-	// with status 403. It is called for each request, also for those that only read: then the name of
-	// the action is [View]. Defaults to reading only.
+	// with status 403. It is called for each request, also for those that only read: then the
+	// name of the action is [View]. Defaults to reading only.
 	Authorize func(*http.Request, Action) error
 	// Actor names who acts, for the history. Defaults to the user of HTTP basic authentication, or
 	// else to "dashboard" with the address of the client.
@@ -26,8 +26,8 @@ type Options struct {
 	// Payload returns the text to show for arguments, results and headers; it may leave out what is
 	// private. Defaults to hiding all of them. [ShowPayloads] shows them as they are.
 	Payload func(Payload) string
-	// Produce lets the JSON API start runs and enqueue tasks, if Authorize allows it, so that programs
-	// in other languages can give work to this one. Defaults to false.
+	// Produce lets the JSON API start runs and enqueue tasks, if Authorize allows it, so that
+	// programs in other languages can give work to this one. Defaults to false.
 	Produce bool
 }
 

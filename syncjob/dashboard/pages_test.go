@@ -33,10 +33,15 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, p.m.Pause(syncjob.WithActor(t.Context(), "ann"), syncjob.Scope{Queue: "gpu"}, "new driver"))
-	_, err = p.m.Configure(t.Context(), "tree", &syncjob.ConfigureOptions{By: "bob", Reason: "slow disk"}, func(c *handlers.Configuration) error {
-		c.Set.MaxRetries = 7
-		return nil
-	})
+	_, err = p.m.Configure(
+		t.Context(),
+		"tree",
+		&syncjob.ConfigureOptions{By: "bob", Reason: "slow disk"},
+		func(c *handlers.Configuration) error {
+			c.Set.MaxRetries = 7
+			return nil
+		},
+	)
 	require.NoError(t, err)
 	var task string
 	p.eventually("the task reports progress", func() bool {
@@ -178,10 +183,15 @@ func TestHostileTextIsText(t *testing.T) {
 	long := strings.Repeat("<b>\x1b[31m\u202e", 1000)
 	failed := p.ended(p.started(name, leaf{Fail: hostile + "\n\x1b[2J\x00" + long, Note: hostile}))
 	require.NoError(t, p.m.Pause(syncjob.WithActor(t.Context(), hostile), syncjob.Scope{Queue: "gpu"}, hostile))
-	_, err := p.m.Configure(t.Context(), "tree", &syncjob.ConfigureOptions{By: hostile, Reason: hostile}, func(c *handlers.Configuration) error {
-		c.Set.MaxRetries = 7
-		return nil
-	})
+	_, err := p.m.Configure(
+		t.Context(),
+		"tree",
+		&syncjob.ConfigureOptions{By: hostile, Reason: hostile},
+		func(c *handlers.Configuration) error {
+			c.Set.MaxRetries = 7
+			return nil
+		},
+	)
 	require.NoError(t, err)
 	var id string
 	for f, err := range failed.Failures(t.Context(), nil) {
@@ -209,7 +219,8 @@ func TestHostileTextIsText(t *testing.T) {
 	}
 }
 
-// withoutAttributes leaves out the tags of a page: values of forms must be exact, and are not shown.
+// withoutAttributes leaves out the tags of a page: values of forms must be exact, and are not
+// shown.
 func withoutAttributes(body string) string {
 	var b strings.Builder
 	for part := range strings.SplitSeq(body, "<") {
@@ -225,8 +236,10 @@ func TestPayloadsAreHiddenUnlessTheyAreShown(t *testing.T) {
 	r := p.ended(p.started("a", leaf{Fail: "broken", Note: "very secret"}))
 	number := strconv.FormatInt(r.Number(), 10)
 	for _, at := range [][]string{
-		{"job", "job", "a"}, {"run", "job", "a", "run", number}, {"failures", "job", "a", "run", number}, {"tasks", "job", "a", "run", number},
-		{"api/v1/run", "job", "a", "run", number}, {"api/v1/failures", "job", "a", "run", number}, {"api/v1/tasks", "job", "a", "run", number},
+		{"job", "job", "a"}, {"run", "job", "a", "run", number}, {"failures", "job", "a", "run", number},
+		{"tasks", "job", "a", "run", number},
+		{"api/v1/run", "job", "a", "run", number}, {"api/v1/failures", "job", "a", "run", number},
+		{"api/v1/tasks", "job", "a", "run", number},
 		{"api/v1/jobs"}, {"api/v1/job", "job", "a"}, {"api/v1/explain", "job", "a", "run", number},
 	} {
 		status, body := p.get(at[0], at[1:]...)

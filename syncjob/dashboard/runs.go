@@ -1,9 +1,7 @@
 package dashboard
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -20,6 +18,11 @@ type runBody struct {
 	Args   string
 	Result string
 	Heads  string
+}
+
+// Open reports whether the run was not sealed.
+func (b *runBody) Open() bool {
+	return slices.ContainsFunc(b.Holds, func(h syncjob.Hold) bool { return h.Name == "open" })
 }
 
 func (b *runBody) title() string { return fmt.Sprintf("Run %d of %s", b.Run.Number, b.Run.Job) }
@@ -49,29 +52,6 @@ func (d *source) run(ctx context.Context, q url.Values) (any, error) {
 	return b, nil
 }
 
-// shown is what the user may see of data, indented.
-func (d *source) shown(p Payload, what string, data []byte) string {
-	p.What, p.Data = what, data
-	text := d.payload(p)
-	var b bytes.Buffer
-	if json.Indent(&b, []byte(text), "", "  ") == nil {
-		return b.String()
-	}
-	return text
-}
-
-// headers is what the user may see of headers.
-func (d *source) headers(p Payload, h map[string]string) string {
-	if len(h) == 0 {
-		return ""
-	}
-	data, err := json.Marshal(h)
-	if err != nil {
-		return "" // strings can always be encoded
-	}
-	return d.shown(p, "headers", data)
-}
-
 // tasksBody is a page of the tasks of a run.
 type tasksBody struct {
 	Job    string
@@ -92,12 +72,20 @@ func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
 		return nil, err
 	}
 	b := &tasksBody{
-		Job: r.Job(), Number: r.Number(), State: syncjob.TaskStatus(q.Get("state")), Kind: q.Get("kind"), Queue: q.Get("queue"),
+		Job: r.Job(), Number: r.Number(), State: syncjob.TaskStatus(q.Get("state")),
+		Kind: q.Get("kind"), Queue: q.Get("queue"),
 		States: []syncjob.TaskStatus{
-			"", syncjob.TaskRunning, syncjob.TaskWaiting, syncjob.TaskHeld, syncjob.TaskDelayed, syncjob.TaskRetrying, syncjob.TaskFailed,
+			"", syncjob.TaskRunning, syncjob.TaskWaiting, syncjob.TaskHeld,
+			syncjob.TaskDelayed, syncjob.TaskRetrying, syncjob.TaskFailed,
 		},
 	}
-	options := &syncjob.TasksOptions{State: b.State, Kind: b.Kind, Queue: b.Queue, After: q.Get("after"), Limit: rows + 1}
+	options := &syncjob.TasksOptions{
+		State: b.State,
+		Kind:  b.Kind,
+		Queue: b.Queue,
+		After: q.Get("after"),
+		Limit: rows + 1,
+	}
 	for t, err := range r.Tasks(ctx, options) {
 		if err != nil {
 			return nil, err

@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,7 +58,11 @@ func number(text string) int64 {
 func (d *source) runOf(q url.Values) (*syncjob.Run, error) {
 	job, n := q.Get("job"), number(q.Get("run"))
 	if job == "" || n == 0 {
-		return nil, &statusError{http.StatusBadRequest, "The address names no run: it needs a job and the number of a run.", nil}
+		return nil, &statusError{
+			http.StatusBadRequest,
+			"The address names no run: it needs a job and the number of a run.",
+			nil,
+		}
 	}
 	return d.m.Run(job, n), nil
 }
@@ -77,7 +83,37 @@ func (d *source) authorize(r *http.Request, a Action) error {
 			return &statusError{http.StatusForbidden, "You may not do this: " + err.Error(), err}
 		}
 	case a.Name != View:
-		return &statusError{http.StatusForbidden, "This dashboard only shows. Its program must set Options.Authorize to let people act.", nil}
+		return &statusError{
+			http.StatusForbidden,
+			"This dashboard only shows. Its program must set Options.Authorize to let people act.",
+			nil,
+		}
 	}
 	return nil
 }
+
+// shown is what the user may see of data, indented.
+func (d *source) shown(p Payload, what string, data []byte) string {
+	p.What, p.Data = what, data
+	text := d.payload(p)
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") == nil {
+		return b.String()
+	}
+	return text
+}
+
+// headers is what the user may see of headers.
+func (d *source) headers(p Payload, h map[string]string) string {
+	if len(h) == 0 {
+		return ""
+	}
+	data, err := json.Marshal(h)
+	if err != nil {
+		return "" // strings can always be encoded
+	}
+	return d.shown(p, "headers", data)
+}
+
+// rows is how many lines a page of a list has.
+const rows = 50

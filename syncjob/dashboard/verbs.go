@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -60,7 +61,9 @@ func looks(q url.Values) Action {
 	return a
 }
 
-func onRun(do func(context.Context, *syncjob.Run, string) error) func(context.Context, *source, Action, url.Values) error {
+func onRun(
+	do func(context.Context, *syncjob.Run, string) error,
+) func(context.Context, *source, Action, url.Values) error {
 	return func(ctx context.Context, d *source, a Action, form url.Values) error {
 		r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
 		if err != nil {
@@ -84,9 +87,25 @@ func touchRun(ctx context.Context, d *source, a Action) (string, error) {
 }
 
 func counted(s syncjob.RunState) string {
-	return "Run " + strconv.FormatInt(s.Number, 10) + " of " + syncjob.Printable(s.Job) + " is " + string(s.Status) + ": " +
-		plural(s.Counts.Total, "task") + ", " + grouped(s.Counts.Running) + " running, " +
-		grouped(s.Counts.Pending+s.Counts.Delayed) + " waiting, " + grouped(s.Counts.Failed) + " failed."
+	return "Run " + strconv.FormatInt(
+		s.Number,
+		10,
+	) + " of " + syncjob.Printable(
+		s.Job,
+	) + " is " + string(
+		s.Status,
+	) + ": " +
+		plural(
+			s.Counts.Total,
+			"task",
+		) + ", " + grouped(
+		s.Counts.Running,
+	) + " running, " +
+		grouped(
+			s.Counts.Pending+s.Counts.Delayed,
+		) + " waiting, " + grouped(
+		s.Counts.Failed,
+	) + " failed."
 }
 
 // touchJob says what the job and its newest run are now.
@@ -111,7 +130,8 @@ func touchScope(ctx context.Context, d *source, a Action) (string, error) {
 	for _, q := range queues {
 		for _, r := range q.Routes {
 			s := a.Scope
-			if (s.Queue == "" || s.Queue == q.Name) && (s.Set == "" || s.Set == r.Set) && (s.Kind == "" || s.Kind == r.Kind) {
+			if (s.Queue == "" || s.Queue == q.Name) && (s.Set == "" || s.Set == r.Set) &&
+				(s.Kind == "" || s.Kind == r.Kind) {
 				waiting, running = waiting+r.Waiting, running+r.Running
 			}
 		}
@@ -121,40 +141,58 @@ func touchScope(ctx context.Context, d *source, a Action) (string, error) {
 
 // scope completes the scope of a form.
 var scopeFields = []field{
-	{Name: "scope-queue", Label: "Queue", value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Queue, nil }},
-	{Name: "scope-set", Label: "Handler set", value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Set, nil }},
-	{Name: "scope-kind", Label: "Kind", value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Kind, nil }},
+	{
+		Name:  "scope-queue",
+		Label: "Queue",
+		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Queue, nil },
+	},
+	{
+		Name:  "scope-set",
+		Label: "Handler set",
+		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Set, nil },
+	},
+	{
+		Name:  "scope-kind",
+		Label: "Kind",
+		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Kind, nil },
+	},
 }
 
 var verbs = []*verb{
 	{
 		name: "pause-run", title: "Pause the run", done: "The run is paused.",
-		does: "Waiting tasks of the run do not start until it is resumed. Running tasks go on.", touches: touchRun,
-		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Pause(ctx) }),
+		does:    "Waiting tasks of the run do not start until it is resumed. Running tasks go on.",
+		touches: touchRun,
+		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Pause(ctx) }),
 	},
 	{
 		name: "resume-run", title: "Resume the run", done: "The run goes on.",
-		does: "Its waiting tasks start again.", touches: touchRun,
-		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Resume(ctx) }),
+		does:    "Its waiting tasks start again.",
+		touches: touchRun,
+		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Resume(ctx) }),
 	},
 	{
 		name: "stop-run", title: "Stop the run", done: "The run was stopped.", danger: true,
-		does: "No waiting task starts, and the handlers of running tasks are cancelled. A periodic job keeps its schedule.", touches: touchRun,
+		does: "No waiting task starts, and the handlers of running tasks are cancelled. " +
+			"A periodic job keeps its schedule.",
+		touches: touchRun,
 		do: onRun(func(ctx context.Context, r *syncjob.Run, reason string) error {
 			return r.Stop(ctx, &syncjob.StopOptions{Reason: reason})
 		}),
 	},
 	{
 		name: "stop-run-gracefully", title: "Stop the run gracefully", done: "The run is stopping.", danger: true,
-		does: "No waiting task starts. Running tasks go on to their end.", touches: touchRun,
+		does:    "No waiting task starts. Running tasks go on to their end.",
+		touches: touchRun,
 		do: onRun(func(ctx context.Context, r *syncjob.Run, reason string) error {
 			return r.Stop(ctx, &syncjob.StopOptions{Reason: reason, Graceful: true})
 		}),
 	},
 	{
 		name: "seal-run", title: "Seal the run", done: "The run is sealed.", danger: true,
-		does: "The run ends when its last task has ended. Nothing more can be added from outside.", touches: touchRun,
-		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Seal(ctx) }),
+		does:    "The run ends when its last task has ended. Nothing more can be added from outside.",
+		touches: touchRun,
+		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Seal(ctx) }),
 	},
 	{
 		name: "redrive-run", title: "Run its failed tasks again", done: "A new run has its failed tasks.",
@@ -167,12 +205,15 @@ var verbs = []*verb{
 	},
 	{
 		name: "delete-run", title: "Delete the run", done: "The run was deleted.", danger: true,
-		does: "What is stored of a finished run is removed: its summary and its failures.", touches: touchRun,
-		do: onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Delete(ctx) }),
+		does:    "What is stored of a finished run is removed: its summary and its failures.",
+		touches: touchRun,
+		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Delete(ctx) }),
 	},
 	{
 		name: "release-hold", title: "Release the hold", done: "The hold was released.", danger: true,
-		does: "A hold keeps a run from finishing while its producer adds tasks. Release it only if the producer is gone.", touches: touchRun,
+		does: "A hold keeps a run from finishing while its producer adds tasks. " +
+			"Release it only if the producer is gone.",
+		touches: touchRun,
 		do: func(ctx context.Context, d *source, a Action, _ url.Values) error {
 			r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
 			if err != nil {
@@ -183,19 +224,23 @@ var verbs = []*verb{
 	},
 	{
 		name: "stop-job", title: "Stop the job", done: "The job was stopped.", danger: true,
-		does: "Its active run stops, and the handlers of running tasks are cancelled. A declared job starts no run until it is enabled.", touches: touchJob,
+		does: "Its active run stops, and the handlers of running tasks are cancelled. " +
+			"A declared job starts no run until it is enabled.",
+		touches: touchJob,
 		do: func(ctx context.Context, d *source, a Action, form url.Values) error {
 			return d.m.Stop(ctx, a.Job, &syncjob.StopOptions{Reason: form.Get("reason")})
 		},
 	},
 	{
 		name: "enable-job", title: "Enable the job", done: "The job is enabled.",
-		does: "A periodic job is due at the next time of its schedule. A standing job gets a run at once.", touches: touchJob,
-		do: func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Enable(ctx, a.Job) },
+		does:    "A periodic job is due at the next time of its schedule. A standing job gets a run at once.",
+		touches: touchJob,
+		do:      func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Enable(ctx, a.Job) },
 	},
 	{
 		name: "trigger-job", title: "Start a run now", done: "A run was started.",
-		does: "A run of the periodic job starts now. Its due times stay.", touches: touchJob,
+		does:    "A run of the periodic job starts now. Its due times stay.",
+		touches: touchJob,
 		do: func(ctx context.Context, d *source, a Action, _ url.Values) error {
 			_, err := d.m.TriggerNow(ctx, a.Job)
 			return err
@@ -203,8 +248,9 @@ var verbs = []*verb{
 	},
 	{
 		name: "delete-job", title: "Delete the job", done: "The job was deleted.", danger: true,
-		does: "The job, its definition and all its runs are removed. The job must not be active.", touches: touchJob,
-		do: func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Delete(ctx, a.Job) },
+		does:    "The job, its definition and all its runs are removed. The job must not be active.",
+		touches: touchJob,
+		do:      func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Delete(ctx, a.Job) },
 	},
 	{
 		name: "pause", title: "Pause tasks", done: "It is paused.", fields: scopeFields,
@@ -216,8 +262,9 @@ var verbs = []*verb{
 	},
 	{
 		name: "resume", title: "Resume tasks", done: "The pause has ended.",
-		does: "Tasks of this scope start again, unless another pause covers them.", touches: touchScope,
-		do: func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Resume(ctx, a.Scope) },
+		does:    "Tasks of this scope start again, unless another pause covers them.",
+		touches: touchScope,
+		do:      func(ctx context.Context, d *source, a Action, _ url.Values) error { return d.m.Resume(ctx, a.Scope) },
 	},
 	{
 		name: "read-only", title: "Make the namespace read-only", done: "The namespace is read-only.", danger: true,
@@ -234,16 +281,22 @@ var verbs = []*verb{
 		},
 	},
 	{
-		name: "configure", title: "Configure the handler set", done: "The configuration is stored. Attempts that start from now on use it.",
+		name: "configure", title: "Configure the handler set",
+		done: "The configuration is stored. Attempts that start now use it.",
 		does: "Attributes here take precedence over those in code. What is left out stays as it is in code.",
 		fields: []field{
-			{Name: "document", Label: "Configuration (JSON)", Long: true, value: func(ctx context.Context, d *source, a Action) (string, error) {
-				c, err := d.m.Configuration(ctx, a.Set, nil)
-				if err != nil {
-					return "", err
-				}
-				return document(c.Configuration)
-			}},
+			{
+				Name:  "document",
+				Label: "Configuration (JSON)",
+				Long:  true,
+				value: func(ctx context.Context, d *source, a Action) (string, error) {
+					c, err := d.m.Configuration(ctx, a.Set, nil)
+					if err != nil {
+						return "", err
+					}
+					return document(c.Configuration)
+				},
+			},
 			{Name: "version", Hidden: true, value: func(ctx context.Context, d *source, a Action) (string, error) {
 				c, err := d.m.Configuration(ctx, a.Set, nil)
 				return strconv.FormatInt(c.Version, 10), err
@@ -252,7 +305,8 @@ var verbs = []*verb{
 		do: configure,
 	},
 	{
-		name: "reset-configuration", title: "Reset the configuration", done: "The values in code apply again.", danger: true,
+		name: "reset-configuration", title: "Reset the configuration",
+		done: "The values in code apply again.", danger: true,
 		does: "All attributes that were configured for this handler set are removed.",
 		do: func(ctx context.Context, d *source, a Action, form url.Values) error {
 			return d.m.ResetConfiguration(ctx, a.Set, &syncjob.ConfigureOptions{Reason: form.Get("reason")})
@@ -266,33 +320,41 @@ func readConfiguration(text []byte) (c handlers.Configuration, err error) {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return c, err
 	}
-	kept, err := json.Marshal(&c)
-	if err != nil {
+	var written any
+	if err := json.Unmarshal(text, &written); err != nil {
 		return c, err
 	}
-	var written, read map[string]any
-	if err := errors.Join(json.Unmarshal(text, &written), json.Unmarshal(kept, &read)); err != nil {
-		return c, err
-	}
-	if lost := missing("", written, read); lost != "" {
-		return c, errors.New(lost + " is not known")
+	if name := unknown("", written, reflect.TypeFor[handlers.Configuration]()); name != "" {
+		return c, errors.New(name + " is not known")
 	}
 	return c, nil
 }
 
-// missing finds a name of one document that the other lacks.
-func missing(path string, in, from map[string]any) string {
-	for _, name := range slices.Sorted(maps.Keys(in)) {
-		other, known := from[name]
-		if !known {
-			return path + name
-		}
-		inner, isMap := in[name].(map[string]any)
-		outer, alsoMap := other.(map[string]any)
-		if isMap && alsoMap {
-			if lost := missing(path+name+".", inner, outer); lost != "" {
-				return lost
+// unknown finds a name in a document that the type of its value does not have.
+func unknown(path string, written any, t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	object, isObject := written.(map[string]any)
+	if !isObject {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		var inner reflect.Type
+		switch t.Kind() {
+		case reflect.Map:
+			inner = t.Elem()
+		case reflect.Struct:
+			fields := maps.Collect(jsonFields(t))
+			if _, known := fields[name]; !known {
+				return path + name
 			}
+			inner = fields[name].typ
+		default:
+			return ""
+		}
+		if lost := unknown(path+name+".", object[name], inner); lost != "" {
+			return lost
 		}
 	}
 	return ""
@@ -312,7 +374,12 @@ func configure(ctx context.Context, d *source, a Action, form url.Values) error 
 		version = syncjob.NotConfigured
 	}
 	options := &syncjob.ConfigureOptions{Reason: form.Get("reason"), IfVersion: version}
-	_, err = d.m.Configure(ctx, a.Set, options, func(stored *handlers.Configuration) error { *stored = c; return nil })
+	_, err = d.m.Configure(
+		ctx,
+		a.Set,
+		options,
+		func(stored *handlers.Configuration) error { *stored = c; return nil },
+	)
 	if err != nil && !errors.Is(err, syncjob.ErrConflict) && errors.Is(err, syncjob.ErrInvalid) {
 		return &statusError{http.StatusBadRequest, err.Error(), err}
 	}

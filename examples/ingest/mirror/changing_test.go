@@ -19,10 +19,16 @@ func TestAFileThatChangesEachTimeIsCountedAsChanged(t *testing.T) {
 	require.NoError(t, os.Mkdir(tr.Dst, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(tr.Dst, "file"), []byte("as it was"), 0o600))
 	from, calls := filepath.Join(tr.Src, "file"), 0
-	c := copier{source: DirectorySource(tr.Src), path: "file", to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(int64) {
-		calls++
-		require.NoError(t, os.Chtimes(from, time.Time{}, treetest.LongAgo.Add(time.Duration(calls)*time.Second)))
-	}}
+	c := copier{
+		source: DirectorySource(tr.Src),
+		path:   "file",
+		to:     filepath.Join(tr.Dst, "file"),
+		temp:   filepath.Join(tr.Dst, "temp"),
+		progress: func(int64) {
+			calls++
+			require.NoError(t, os.Chtimes(from, time.Time{}, treetest.LongAgo.Add(time.Duration(calls)*time.Second)))
+		},
+	}
 	src, err := os.Lstat(from)
 	require.NoError(t, err)
 	_, err = c.replace(t.Context(), src)
@@ -46,16 +52,22 @@ func TestAWriteThatIsUnderWayIsNoticedByWhatItWrites(t *testing.T) {
 	require.NoError(t, os.Chtimes(from, now, now))
 	require.NoError(t, os.Mkdir(tr.Dst, 0o755))
 	written := false
-	c := copier{source: DirectorySource(tr.Src), path: "file", to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(done int64) {
-		if done < 2*bufferSize || written {
-			return
-		}
-		written = true // what was read already
-		f, err := os.OpenFile(from, os.O_WRONLY, 0)
-		require.NoError(t, err)
-		_, err = f.WriteAt([]byte("new"), 0)
-		require.NoError(t, errors.Join(err, f.Close(), os.Chtimes(from, now, now)))
-	}}
+	c := copier{
+		source: DirectorySource(tr.Src),
+		path:   "file",
+		to:     filepath.Join(tr.Dst, "file"),
+		temp:   filepath.Join(tr.Dst, "temp"),
+		progress: func(done int64) {
+			if done < 2*bufferSize || written {
+				return
+			}
+			written = true // what was read already
+			f, err := os.OpenFile(from, os.O_WRONLY, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte("new"), 0)
+			require.NoError(t, errors.Join(err, f.Close(), os.Chtimes(from, now, now)))
+		},
+	}
 	src, err := os.Lstat(from)
 	require.NoError(t, err)
 	_, err = c.replace(t.Context(), src)
@@ -82,11 +94,17 @@ func TestAFileThatChangedOnceIsCopiedAgain(t *testing.T) {
 			require.NoError(t, os.Mkdir(tr.Dst, 0o755))
 			from := filepath.Join(tr.Src, "file")
 			calls := 0
-			c := copier{source: DirectorySource(tr.Src), path: "file", to: filepath.Join(tr.Dst, "file"), temp: filepath.Join(tr.Dst, "temp"), progress: func(int64) {
-				if calls++; calls == 2 {
-					require.NoError(t, change(from))
-				}
-			}}
+			c := copier{
+				source: DirectorySource(tr.Src),
+				path:   "file",
+				to:     filepath.Join(tr.Dst, "file"),
+				temp:   filepath.Join(tr.Dst, "temp"),
+				progress: func(int64) {
+					if calls++; calls == 2 {
+						require.NoError(t, change(from))
+					}
+				},
+			}
 			src, err := os.Lstat(from)
 			require.NoError(t, err)
 			n, err := c.replace(t.Context(), src)

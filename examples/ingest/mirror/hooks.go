@@ -151,6 +151,7 @@ func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
 	}
 	f := Counted(run.Counters)
 	run.Log().InfoContext(ctx, "synced", "status", run.Status, "src", t.src, "dst", t.dst,
-		"copied", f.Copied, "unchanged", f.Unchanged, "deleted", f.Deleted, "failed", f.Failed, "changed", f.Changed, "bytes", f.Bytes)
+		"copied", f.Copied, "unchanged", f.Unchanged, "deleted", f.Deleted, "failed", f.Failed,
+		"changed", f.Changed, "bytes", f.Bytes)
 	return nil
 }

@@ -8,15 +8,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // trees is a source and a destination for one test.
 type trees struct {

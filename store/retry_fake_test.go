@@ -41,7 +41,11 @@ func (s *scripted) StopRun(ctx context.Context, _ store.StopParams) error { retu
 
 func (s *scripted) SetRunPaused(ctx context.Context, _ store.RunID, _ bool) error { return s.call(ctx) }
 
-func (s *scripted) Failures(ctx context.Context, _ store.RunID, _ int64, _ int) ([]store.Failure, error) {
+func (s *scripted) FailingRuns(ctx context.Context, _ store.FailingRunsParams) ([]store.FailingRun, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) Failures(ctx context.Context, _ store.FailuresParams) ([]store.Failure, error) {
 	return nil, s.call(ctx)
 }
 

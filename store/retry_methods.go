@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math"
 	"time"
-
-	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // gone returns success if a repeated removal finds nothing: an earlier attempt removed it.
@@ -132,13 +130,6 @@ func (r *front) StopRun(ctx context.Context, p StopParams) error {
 func (r *front) SetRunPaused(ctx context.Context, id RunID, paused bool) error {
 	return repeatErr(ctx, r, "SetRunPaused", id.validate(), func(ctx context.Context) error {
 		return r.Store.SetRunPaused(ctx, id, paused)
-	})
-}
-
-func (r *front) Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error) {
-	bad := JoinFields(id.validate(), within("Limit", limit, 1, bounds.MaxPage))
-	return repeat(ctx, r, "Failures", bad, func(ctx context.Context) ([]Failure, error) {
-		return r.Store.Failures(ctx, id, after, limit)
 	})
 }
 

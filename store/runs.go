@@ -32,12 +32,19 @@ type Runs interface {
 	// stopping.
 	SetRunPaused(ctx context.Context, id RunID, paused bool) error
 
-	// Failures reads failures of a run with a place above after, sorted by place, which is the order
-	// in which they failed: up to limit, or about [bounds.PageBytes]. It returns none only if there
-	// are no more. If there are more than the run's FailureCap, the first FailureCap/2 and the newest
-	// are kept; [Counts] has the exact total. Pages never repeat a failure, even while more tasks
-	// fail; places that are missing in between are no longer kept. Error: [ErrRunNotFound].
-	Failures(ctx context.Context, id RunID, after int64, limit int) ([]Failure, error)
+	// Failures reads failures of a run by their places, which are the order in which they failed: up
+	// to p.Limit, or about [bounds.PageBytes]. It returns none only if there are no more. A place is
+	// the number of the failure among all of its run, from 1; it belongs to this failure for ever. If
+	// there are more than the run's FailureCap, the first FailureCap/2 and the newest are kept;
+	// [Counts] has the exact total. Pages never repeat a failure, even while more tasks fail; places
+	// that are missing in between are no longer kept. Error: [ErrRunNotFound].
+	Failures(ctx context.Context, p FailuresParams) ([]Failure, error)
+
+	// FailingRuns lists the runs of a partition that keep failures: those of which a task failed last
+	// come first; of several with the same time, those with higher numbers. It returns none only if
+	// there are no more. A run in which a task fails meanwhile moves to the front: pages do not repeat
+	// any other, and pass over none that stays. A run is listed until its summary is removed.
+	FailingRuns(ctx context.Context, p FailingRunsParams) ([]FailingRun, error)
 
 	// Tasks reads a page of the tasks of a run that p selects. It looks at up to p.Limit tasks, or at
 	// about [bounds.PageBytes] of them, so a page may be short, or have none, and not be the last.

@@ -30,8 +30,9 @@
 //
 // A run keeps up to 1,000 failures (Config.FailureCap): half of them are the first failures, half
 // are the newest. Each has arguments, error, stack and worker. The run keeps them as long as its
-// summary. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of some
-// kinds or IDs. After a crash, call it again from any process: it continues, and adds no task
+// summary. [Manager.Failures] reads those of all jobs, and [Manager.FailureGroups] counts them by
+// kind and error. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of
+// some kinds or IDs. After a crash, call it again from any process: it continues, and adds no task
 // twice. If more tasks failed than were kept, it returns an error, unless AllowPartial is set.
 //
 // # Tasks

@@ -62,7 +62,7 @@ func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Fai
 			case !matches(&letter):
 				continue
 			}
-			if yielded++; !yield(failure(letter), nil) || yielded == o.Limit {
+			if yielded++; !yield(failure(letter, ""), nil) || yielded == o.Limit {
 				return
 			}
 		}
@@ -83,7 +83,7 @@ func (r *Run) deadLetters(ctx context.Context, after int64) iter.Seq2[store.Fail
 		for {
 			var page []store.Failure
 			err := r.do("read failures of", func() (err error) {
-				page, err = r.m.store.Failures(ctx, r.id, after, failurePage)
+				page, err = r.m.store.Failures(ctx, store.FailuresParams{Run: r.id, After: after, Limit: failurePage})
 				return err
 			})
 			if err != nil {

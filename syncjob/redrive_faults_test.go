@@ -50,8 +50,8 @@ func (s *mortal) StartRun(ctx context.Context, p store.StartParams) (store.Start
 	return dying(s, func() (store.StartReply, error) { return s.Store.StartRun(ctx, p) })
 }
 
-func (s *mortal) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
-	return dying(s, func() ([]store.Failure, error) { return s.Store.Failures(ctx, id, after, limit) })
+func (s *mortal) Failures(ctx context.Context, p store.FailuresParams) ([]store.Failure, error) {
+	return dying(s, func() ([]store.Failure, error) { return s.Store.Failures(ctx, p) })
 }
 
 func (s *mortal) Inspect(ctx context.Context, id store.RunID) (store.Inspection, error) {

@@ -154,4 +154,6 @@ type Failure struct {
 	Stack   string            `json:"stack,omitempty"` // of a panic
 	Worker  string            `json:"worker"`
 	At      time.Time         `json:"at"`
+	// Cursor is where [Manager.Failures] goes on behind this one; other calls leave it empty.
+	Cursor string `json:"cursor,omitempty"`
 }

@@ -89,7 +89,8 @@ func runState(r store.RunRecord, now time.Time) RunState {
 	return s
 }
 
-func failure(f store.Failure) Failure {
+// failure translates a dead letter; cursor is where a listing goes on behind it.
+func failure(f store.Failure, cursor string) Failure {
 	return Failure{
 		Job:     f.Lane.Run.Job,
 		Number:  f.Lane.Run.Number,
@@ -106,6 +107,7 @@ func failure(f store.Failure) Failure {
 		Stack:   f.Stack,
 		Worker:  f.Worker,
 		At:      f.At,
+		Cursor:  cursor,
 	}
 }
 

@@ -80,7 +80,7 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 		}
 		return jobState(store.JobEntry{Job: r, Run: &store.RunRecord{}}, now)
 	})
-	everyFieldShows(t, failure)
+	everyFieldShows(t, func(f store.Failure) Failure { return failure(f, "cursor") })
 }
 
 func TestRateAndETAFollowFromTheCounts(t *testing.T) {

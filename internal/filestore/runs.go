@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // started is the run of a job that was started with the token; nil if there is none.
@@ -235,29 +234,6 @@ func (b *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 		}
 		r.Paused = paused
 		return nil
-	})
-}
-
-// Failures reads failures of a run.
-func (b *backend) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
-	return read(ctx, b, id, func(s *state, id store.RunID) (page []store.Failure, err error) {
-		r, err := s.run(id)
-		if err != nil {
-			return nil, err
-		}
-		left := bounds.PageBytes
-		for _, f := range r.Failures {
-			if f.Place <= after {
-				continue
-			}
-			size := taskSize(&f.Task) + len(f.Error) + len(f.Stack)
-			if len(page) >= limit || len(page) > 0 && size > left {
-				break
-			}
-			left -= size
-			page = append(page, f)
-		}
-		return page, nil
 	})
 }
 

@@ -255,14 +255,3 @@ func (r *run) count(counters map[string]int64) {
 		}
 	}
 }
-
-// bury keeps a failure: of all, the first, and the newest.
-func (r *run) bury(f store.Failure) {
-	r.Error = f.Error
-	r.Buried++
-	f.Place = r.Buried
-	r.Failures = append(r.Failures, f)
-	if len(r.Failures) > r.FailureCap {
-		r.Failures = slices.Delete(r.Failures, r.FailureCap/2, r.FailureCap/2+1)
-	}
-}

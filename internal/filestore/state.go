@@ -70,22 +70,23 @@ type task struct {
 // those of tasks that have ended.
 type run struct {
 	store.RunRecord
-	Token      string
-	Tasks      []*task
-	OpenHolds  map[string]store.HoldRecord
-	Kept       map[string]time.Time // claimed IDs of tasks that have ended, and until when
-	Failures   []store.Failure      // those that are kept
-	Buried     int64                // place of the newest failure
-	FailureCap int
-	IdleAfter  time.Duration // without an enqueue, after which an open run is sealed, or stopped
-	StopIdle   bool
-	Touched    time.Time          // when it was enqueued into from outside, or opened, last
-	Stopped    bool               // it ended by a stop
-	Expires    time.Time          // of a run that has ended: when it is forgotten
-	Served     map[string]float64 // by queue: its virtual time; see fetching.next
-	Values     values
-	Numbers    values   // the counters, which have names of their own
-	Document   document // its own configuration
+	Token       string
+	Tasks       []*task
+	OpenHolds   map[string]store.HoldRecord
+	Kept        map[string]time.Time // claimed IDs of tasks that have ended, and until when
+	Failures    []store.Failure      // those that are kept
+	Buried      int64                // place of the newest failure
+	LastFailure time.Time            // when it failed
+	FailureCap  int
+	IdleAfter   time.Duration // without an enqueue, after which an open run is sealed, or stopped
+	StopIdle    bool
+	Touched     time.Time          // when it was enqueued into from outside, or opened, last
+	Stopped     bool               // it ended by a stop
+	Expires     time.Time          // of a run that has ended: when it is forgotten
+	Served      map[string]float64 // by queue: its virtual time; see fetching.next
+	Values      values
+	Numbers     values   // the counters, which have names of their own
+	Document    document // its own configuration
 }
 
 // job is a name with its definition, if it was declared. Its runs are in the list of all.

@@ -64,7 +64,7 @@ func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
 	ds[0].Task = fresh(ds[0].Task.ID).Task
 	w.settle(with(ds[0], store.VerdictFail))
 	for range 2 {
-		failures, err := k.Failures(k.ctx, run, 0, 1)
+		failures, err := k.Failures(k.ctx, store.FailuresParams{Run: run, Limit: 1})
 		require.NoError(t, err)
 		intact([]store.Delivery{{Task: failures[0].Task}})
 	}
@@ -103,7 +103,7 @@ func everyCall(ctx context.Context, k *kit) map[string]error {
 	_, errs["Run"] = k.Run(ctx, run)
 	errs["StopRun"] = k.StopRun(ctx, store.StopParams{Run: run})
 	errs["SetRunPaused"] = k.SetRunPaused(ctx, run, true)
-	_, errs["Failures"] = k.Failures(ctx, run, 0, 1)
+	_, errs["Failures"] = k.Failures(ctx, store.FailuresParams{Run: run, Limit: 1})
 	_, errs["Inspect"] = k.Inspect(ctx, run)
 	errs["DeleteRun"] = k.DeleteRun(ctx, run)
 	errs["OpenProducer"] = k.OpenProducer(ctx, 0, "p")

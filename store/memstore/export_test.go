@@ -25,6 +25,9 @@ func (s *backend) Leftovers() (left []string) {
 		for n := range p.active {
 			left = append(left, fmt.Sprintf("active %d", n))
 		}
+		for n := range p.failing {
+			left = append(left, fmt.Sprintf("failing %d", n))
+		}
 		for _, r := range p.ended.items {
 			left = append(left, fmt.Sprintf("ended %d", r.rec.ID.Number))
 		}
@@ -78,6 +81,9 @@ func (s *backend) Disagreement() string {
 		for _, r := range p.runs {
 			if r.rec.Status.Final() == (p.active[r.rec.ID.Number] == r) || r.rec.Status.Final() != (r.endedAt >= 0) {
 				return fmt.Sprintf("run %d is listed as what it is not", r.rec.ID.Number)
+			}
+			if (p.failing[r.rec.ID.Number] == r) != (len(r.failures) > 0) {
+				return fmt.Sprintf("run %d is not listed by its failures", r.rec.ID.Number)
 			}
 			for route, l := range r.lanes {
 				lanes[l.ring]++

@@ -22,6 +22,7 @@ type partition struct {
 	names          []string // job names in order; nil if they must be sorted again
 	runs           map[int64]*run
 	active         map[int64]*run // runs that are not final
+	failing        map[int64]*run // runs that keep failures
 	ended          heap[*run]     // final runs, by the time when their summary expires
 	lastNumber     int64          // largest number of any run
 	laneSeq        int64
@@ -56,6 +57,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 		jobs:          map[string]*job{},
 		runs:          map[int64]*run{},
 		active:        map[int64]*run{},
+		failing:       map[int64]*run{},
 		ended: heap[*run]{
 			less:  func(a, b *run) bool { return a.expires.Before(b.expires) },
 			moved: func(r *run, to int) { r.endedAt = to },

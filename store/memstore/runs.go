@@ -2,10 +2,8 @@ package memstore
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -30,9 +28,10 @@ type run struct {
 
 	reports map[string][]store.RunningTask // tasks that report progress, by session; rec.Reporting lists them
 
-	failures   []store.Failure // kept failures, by place
-	buried     int64           // place of the newest failure
-	failureCap int
+	failures    []store.Failure // kept failures, by place
+	buried      int64           // place of the newest failure
+	lastFailure time.Time       // when it failed
+	failureCap  int
 
 	configuration document // configuration of this run
 
@@ -233,36 +232,6 @@ func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 	return nil
 }
 
-// Failures reads the kept dead letters of a run, in the order of their places.
-func (s *backend) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
-	part, err := s.of(ctx, id.Job)
-	if err != nil {
-		return nil, err
-	}
-	defer part.unlock()
-	r, err := part.run(id)
-	if err != nil {
-		return nil, err
-	}
-	from, found := slices.BinarySearchFunc(
-		r.failures, after, func(f store.Failure, place int64) int { return cmp.Compare(f.Place, place) },
-	)
-	if found {
-		from++
-	}
-	to := from + min(max(limit, 0), len(r.failures)-from)
-	page := newPage()
-	var failures []store.Failure
-	for _, f := range r.failures[from:to] {
-		if !page.fits(taskBytes(&f.Task) + len(f.Error) + len(f.Stack)) {
-			break
-		}
-		f.Task = copyTask(f.Task)
-		failures = append(failures, f)
-	}
-	return failures, nil
-}
-
 // DeleteRun removes a finished run at once.
 func (s *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 	part, err := s.of(ctx, id.Job)
@@ -286,6 +255,7 @@ func (s *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 func (p *partition) forget(r *run) {
 	j := r.job
 	delete(p.runs, r.rec.ID.Number)
+	delete(p.failing, r.rec.ID.Number)
 	if r.endedAt >= 0 {
 		p.ended.remove(r.endedAt)
 	}

@@ -243,4 +243,6 @@ func (b *settling) bury(r *run, o *store.Outcome) {
 	if len(r.failures) > r.failureCap {
 		r.failures = slices.Delete(r.failures, r.failureCap/2, r.failureCap/2+1)
 	}
+	r.lastFailure = b.now
+	b.failing[r.rec.ID.Number] = r
 }

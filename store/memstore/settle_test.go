@@ -152,18 +152,18 @@ func TestFailuresAreExactAndTheirSampleKeepsTheFirstAndTheNewest(t *testing.T) {
 		}
 		k.requireCounts(run, store.Counts{Failed: 5})
 		require.Equal(t, "error 4", k.record(run).Error)
-		all, err := k.Failures(k.ctx, run, 0, 100)
+		all, err := k.Failures(k.ctx, store.FailuresParams{Run: run, Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, all, 3)
 		require.Equal(t, store.Failure{
 			Place: 1, Lane: store.Lane{Run: run, Route: path}, Task: task("t0").Task,
 			Error: "error 0", Stack: "stack", Worker: "w", At: time.Now().UTC(),
 		}, all[0])
-		page, err := k.Failures(k.ctx, run, 1, 1)
+		page, err := k.Failures(k.ctx, store.FailuresParams{Run: run, After: 1, Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, all[1:2], page)
 		require.Equal(t, []string{"error 3", "error 4"}, []string{all[1].Error, all[2].Error})
-		page, err = k.Failures(k.ctx, run, 9, 1)
+		page, err = k.Failures(k.ctx, store.FailuresParams{Run: run, After: 9, Limit: 1})
 		require.NoError(t, err)
 		require.Empty(t, page)
 		k.seal(run)

@@ -120,6 +120,7 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 			name == "leases",
 			name == "trash",
 			name == "hist",
+			name == "failing",
 			strings.HasPrefix(name, "ring:"):
 			members, err := client.Do(context.Background(), client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
 			require.NoError(tb, err)

@@ -346,7 +346,10 @@ var crashPoints = map[string]crashPoint{
 		stands: func(*crash, bool) {},
 	},
 	"read_failures": {
-		act:    func(c *crash) error { _, err := c.victim.Failures(c.Context(), c.run, 0, 10); return err },
+		act: func(c *crash) error {
+			_, err := c.victim.Failures(c.Context(), store.FailuresParams{Run: c.run, Limit: 10})
+			return err
+		},
 		stands: func(*crash, bool) {},
 	},
 	"configure": {

@@ -136,7 +136,7 @@ func (s *wreck) lists() {
 	require.NoError(s, err, "the sets")
 	_, err = s.Inspect(ctx, s.good)
 	require.NoError(s, err)
-	_, err = s.Failures(ctx, s.good, 0, 10)
+	_, err = s.Failures(ctx, store.FailuresParams{Run: s.good, Limit: 10})
 	require.NoError(s, err)
 	numbers, err := s.JobRuns(ctx, "good")
 	require.NoError(s, err)
@@ -187,9 +187,12 @@ func (s *wreck) badIsTyped() {
 	name := periodicOf("bad", 2).Job
 	var job store.JobRecord
 	for what, try := range map[string]func() error{
-		"run":       func() error { _, err := s.Run(ctx, s.bad); return err },
-		"inspect":   func() error { _, err := s.Inspect(ctx, s.bad); return err },
-		"failures":  func() error { _, err := s.Failures(ctx, s.bad, 0, 10); return err },
+		"run":     func() error { _, err := s.Run(ctx, s.bad); return err },
+		"inspect": func() error { _, err := s.Inspect(ctx, s.bad); return err },
+		"failures": func() error {
+			_, err := s.Failures(ctx, store.FailuresParams{Run: s.bad, Limit: 10})
+			return err
+		},
 		"pause":     func() error { return s.SetRunPaused(ctx, s.bad, true) },
 		"resume":    func() error { return s.SetRunPaused(ctx, s.bad, false) },
 		"ensure":    func() error { _, err := s.EnsureJob(ctx, periodicOf("bad", 2)); return err },

@@ -148,7 +148,7 @@ func TestLargeValuesAndFailuresAreReadByPages(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, seen, s.count)
-	_, err := s.Failures(t.Context(), s.run, 0, 1000)
+	_, err := s.Failures(t.Context(), store.FailuresParams{Run: s.run, Limit: 1000})
 	require.ErrorIs(t, err, store.ErrCorrupt) // they are none; what matters is how many were read
 	s.slowest()
 }

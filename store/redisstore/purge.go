@@ -165,6 +165,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 		}
 		c := script.NewCall(
 			k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id),
+			k.Failing,
 		)
 		c.Add(id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {

@@ -284,7 +284,23 @@ var damages = []damage{
 		want:   store.Counts{Total: 1, Succeeded: 1},
 		status: status(0),
 	},
-	// trash, hist
+	// failing, trash, hist
+	{
+		name:   "a run is not listed by its failures",
+		begin:  failedBegin,
+		hit:    hit("DEL", "failing"),
+		kinds:  kinds(index),
+		want:   store.Counts{Total: 1, Failed: 1},
+		status: status(1),
+	},
+	{
+		name:   "the failures of a run are gone",
+		begin:  failedBegin,
+		hit:    hit("DEL", "dead:RUN"),
+		kinds:  kinds(index),
+		want:   store.Counts{Total: 1, Failed: 1},
+		status: status(1),
+	},
 	{
 		name:   "a finished run is not in the history",
 		begin:  finishedBegin,
@@ -404,6 +420,12 @@ func finishedBegin(p *patient) {
 	p.run = p.begin(store.StartParams{Job: p.job, Root: &root})
 	p.command("HSET", "run:"+strconv.FormatInt(p.run.Number, 10), "litter", "1") // or its settlement would leave nothing
 	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictSuccess))
+}
+
+func failedBegin(p *patient) {
+	root := itemOf("k", "root")
+	p.run = p.begin(store.StartParams{Job: p.job, Root: &root})
+	p.worker.settle(outcomeOf(p.worker.fetchOne("k"), store.VerdictFail))
 }
 
 func stoppingBegin(p *patient) {

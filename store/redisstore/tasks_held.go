@@ -133,7 +133,7 @@ func (l *listing) failures(ctx context.Context) (ended bool, err error) {
 	if l.full() {
 		return false, nil
 	}
-	page, err := l.Failures(ctx, l.Filter.Run, l.at.At, l.left)
+	page, err := l.Failures(ctx, store.FailuresParams{Run: l.Filter.Run, After: l.at.At, Limit: l.left})
 	if err != nil {
 		return false, err
 	}

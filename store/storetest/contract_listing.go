@@ -316,7 +316,7 @@ var listingContract = []testCase{
 		s.Contains(died.Error, "its worker died")
 		s.WithinRange(died.Ended, r.record().Created.Add(-time.Second), s.now(w).Add(time.Second))
 		w.settle(failed(tried(d, "last")))
-		fs, err := s.store.Failures(s.ctx, r.id, 0, 1)
+		fs, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 1})
 		s.NoError(err)
 		s.Len(fs[0].Task.Attempts, 4)
 		s.Equal("last", r.listed()["t"].Task.Attempts[3].Error)

@@ -225,7 +225,7 @@ var numbersContract = []testCase{
 		})
 		s.NoError(err)
 		s.Empty(list.Data)
-		failures, err := s.store.Failures(s.ctx, weighty.id, math.MaxInt, bounds.MaxPage)
+		failures, err := s.store.Failures(s.ctx, store.FailuresParams{Run: weighty.id, After: math.MaxInt, Limit: bounds.MaxPage})
 		s.NoError(err)
 		s.Empty(failures)
 		_, err = s.store.WriteConfiguration(s.ctx, store.ConfigurationWrite{

@@ -90,7 +90,7 @@ var pagesContract = []testCase{
 			w.settle(failed(d))
 		}
 		for at := 0; at < largeItems; {
-			page, err := s.store.Failures(s.ctx, r.id, int64(at), 100)
+			page, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, After: int64(at), Limit: 100})
 			s.NoError(err)
 			for _, f := range page {
 				s.Equal("scan/"+strconv.Itoa(at), f.Task.ID)
@@ -98,7 +98,7 @@ var pagesContract = []testCase{
 			}
 			s.pageOf(len(page))
 		}
-		page, err := s.store.Failures(s.ctx, r.id, largeItems, 100)
+		page, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, After: largeItems, Limit: 100})
 		s.NoError(err)
 		s.Empty(page, "the end")
 	}},

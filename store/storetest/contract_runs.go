@@ -221,7 +221,7 @@ var runsContract = []testCase{
 		it.Task.Attributes = []byte(`{"timeout":1}`)
 		p.add(r, it)
 		w.settle(failed(w.one()))
-		fs, err := s.store.Failures(s.ctx, r.id, 0, 10)
+		fs, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 10})
 		s.NoError(err)
 		s.Len(fs, 1)
 		got := fs[0].Task

@@ -50,14 +50,15 @@ type modelRun struct {
 	retried   int64
 	duplicate int64
 	counters  map[string]int64
-	failures  []store.Failure // all, with no more than place, ID and error
-	cap       int             // how many are kept
-	err       string          // of the newest failure that counts
-	retryErr  string          // of the newest attempt that is tried again
-	due       time.Time       // that began it; zero if none did
-	idleAfter time.Duration   // without an enqueue; 0 for never
-	stopIdle  bool            // it is stopped then, not sealed
-	touched   time.Duration   // when it was enqueued into, or opened, last
+	failures  []modelFailure // those that are kept
+	buried    int64          // place of the newest failure
+	cap       int            // how many are kept
+	err       string         // of the newest failure that counts
+	retryErr  string         // of the newest attempt that is tried again
+	due       time.Time      // that began it; zero if none did
+	idleAfter time.Duration  // without an enqueue; 0 for never
+	stopIdle  bool           // it is stopped then, not sealed
+	touched   time.Duration  // when it was enqueued into, or opened, last
 	retention time.Duration
 	ended     time.Duration // once its status is final: when
 	over      bool          // ended is known
@@ -212,6 +213,24 @@ func (r *modelRun) finish() {
 	}
 }
 
+// modelFailure is a failure that a run of the model keeps.
+type modelFailure struct {
+	place int64
+	task  *modelTask
+	err   string
+}
+
+// bury keeps the failure of a task: a run keeps the first half of its cap, and the newest.
+func (r *modelRun) bury(t *modelTask, err string) {
+	t.end("failed")
+	r.err = err
+	r.buried++
+	r.failures = append(r.failures, modelFailure{r.buried, t, err})
+	if len(r.failures) > r.cap {
+		r.failures = slices.Delete(r.failures, r.cap/2, r.cap/2+1)
+	}
+}
+
 // die changes a task whose session died.
 func (r *modelRun) die(t *modelTask) {
 	t.staged = nil
@@ -249,12 +268,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 			}
 		}
 	case store.VerdictFail:
-		t.end("failed")
-		r.err = o.Error
-		r.failures = append(
-			r.failures,
-			store.Failure{Place: int64(len(r.failures) + 1), Task: store.Task{ID: t.item.Task.ID}, Error: o.Error},
-		)
+		r.bury(t, o.Error)
 	case store.VerdictCancel:
 		t.end("cancelled")
 	case store.VerdictStopRun:

@@ -310,24 +310,3 @@ func (m *machine) checkSets(r *modelRun, in store.Inspection) {
 	}
 	m.s.Equal(r.holds, holds)
 }
-
-// checkFailures compares the dead letters of a run, read in pages: of all that failed, the first,
-// and the newest.
-func (m *machine) checkFailures(r *modelRun) {
-	want, got := slices.Clone(r.failures), []store.Failure(nil)
-	if gone := len(want) - r.cap; gone > 0 {
-		want = slices.Delete(want, r.cap/2, r.cap/2+gone)
-	}
-	for after := int64(0); ; {
-		page, err := m.s.store.Failures(m.s.ctx, r.id, after, 3)
-		m.s.NoError(err)
-		if len(page) == 0 {
-			break
-		}
-		for _, f := range page {
-			got = append(got, store.Failure{Place: f.Place, Task: store.Task{ID: f.Task.ID}, Error: f.Error})
-		}
-		after = got[len(got)-1].Place
-	}
-	m.s.Equal(want, got)
-}

@@ -137,6 +137,7 @@ func (m *machine) Check(*rapid.T) {
 	}
 	m.checkJobs()
 	m.checkQueues()
+	m.checkFailing()
 	for _, w := range m.workers {
 		held := w.held()
 		s.ElementsMatch(w.order, leases(held), "held by %s", w.session.ID)

@@ -176,7 +176,7 @@ func diary(s *scene) (lines []string) {
 	got := heir.drain(wellDone)
 	lines = append(lines, "files: "+strings.Join(ids(got), " "))
 	note("files done", r)
-	failures, err := s.store.Failures(s.ctx, r.id, 0, 10)
+	failures, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 10})
 	s.NoError(err)
 	for _, f := range failures {
 		lines = append(lines, "dead letter: "+f.Task.ID+" "+f.Error)

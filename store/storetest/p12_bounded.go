@@ -135,7 +135,7 @@ var bounded = []testCase{
 		p.add(r, tasks(scan, "t", 300)...)
 		w.drain(failed)
 		r.counts(store.Counts{Failed: 300}, "all failed")
-		fs, err := s.store.Failures(s.ctx, r.id, 0, 1000)
+		fs, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 1000})
 		s.NoError(err)
 		places := make([]int64, len(fs))
 		for i, f := range fs {
@@ -147,14 +147,14 @@ var bounded = []testCase{
 		s.Equal(w.session.ID, fs[0].Worker)
 		s.Equal(store.Lane{Run: r.id, Route: scan}, fs[0].Lane)
 		s.False(fs[0].At.IsZero())
-		page, err := s.store.Failures(s.ctx, r.id, 4, 3)
+		page, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, After: 4, Limit: 3})
 		s.NoError(err)
 		s.Equal(fs[4:7], page, "a page of the same list")
-		page, err = s.store.Failures(s.ctx, r.id, 100, 3)
+		page, err = s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, After: 100, Limit: 3})
 		s.NoError(err)
 		s.Equal(fs[5:8], page, "after one that is not kept any more")
 		for _, after := range []int64{300, 301} {
-			past, err := s.store.Failures(s.ctx, r.id, after, 3)
+			past, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, After: after, Limit: 3})
 			s.NoError(err)
 			s.Empty(past)
 		}
@@ -167,7 +167,7 @@ var bounded = []testCase{
 			for n, after := int64(0), int64(0); n < 30; n += 3 {
 				p.add(r, tasks(scan, fmt.Sprint(n), 3)...)
 				w.drain(failed)
-				page, err := s.store.Failures(s.ctx, r.id, after, 2)
+				page, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, After: after, Limit: 2})
 				s.NoError(err)
 				s.NotEmpty(page, "the newest is always kept")
 				for _, f := range page {
@@ -178,7 +178,7 @@ var bounded = []testCase{
 			}
 			s.True(slices.IsSorted(seen))
 			s.Equal(seen, slices.Compact(slices.Clone(seen)), "none comes twice")
-			kept, err := s.store.Failures(s.ctx, r.id, 0, 100)
+			kept, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 100})
 			s.NoError(err)
 			s.Len(kept, limit)
 			s.Equal(int64(30), kept[len(kept)-1].Place)

@@ -48,7 +48,8 @@ var (
 // everyRefusal has each check of the contract at least once.
 func everyRefusal() (all []refusal) {
 	for _, list := range [][]refusal{
-		refusedJobs(), refusedStarts(), refusedItems(), refusedEnqueues(), refusedSessions(), refusedPauses(), refusedFetches(), refusedOutcomes(),
+		refusedJobs(), refusedStarts(), refusedItems(), refusedEnqueues(), refusedSessions(), refusedPauses(), refusedFailures(),
+		refusedFetches(), refusedOutcomes(),
 		refusedStages(), refusedSemaphores(), refusedLimits(), refusedValues(), refusedConfigurations(), refusedPartitions(),
 	} {
 		all = append(all, list...)
@@ -77,7 +78,7 @@ func refusedJobs() []refusal {
 		func() store.TasksParams { return store.TasksParams{Run: aRun, Limit: 1} },
 		func(s *scene, p store.TasksParams) error { _, err := s.store.Tasks(s.ctx, p); return err },
 	}
-	all := []refusal{
+	return []refusal{
 		tasks.by("Run.Job", func(p *store.TasksParams) { p.Run.Job = "" }),
 		tasks.by("Status", func(p *store.TasksParams) { p.Status = "succeeded" }),
 		tasks.by("Queue", func(p *store.TasksParams) { p.Queue = longName }),
@@ -122,17 +123,8 @@ func refusedJobs() []refusal {
 		argument("Run.Job", func(s *scene) error { return s.store.SetRunPaused(s.ctx, store.RunID{}, true) }),
 		argument("Run.Job", func(s *scene) error { _, err := s.store.Inspect(s.ctx, store.RunID{}); return err }),
 		argument("Run.Job", func(s *scene) error { return s.store.DeleteRun(s.ctx, store.RunID{}) }),
-		argument(
-			"Run.Job", func(s *scene) error { _, err := s.store.Failures(s.ctx, store.RunID{}, 0, 1); return err },
-		),
 		argument("Fn", func(s *scene) error { return s.store.Subscribe(s.ctx, nil) }),
 	}
-	for _, limit := range []int{-1, 0, bounds.MaxPage + 1} {
-		all = append(
-			all, argument("Limit", func(s *scene) error { _, err := s.store.Failures(s.ctx, aRun, 0, limit); return err }),
-		)
-	}
-	return all
 }
 
 func refusedStarts() []refusal {

@@ -129,7 +129,7 @@ var uniform = []testCase{
 			s.ctx, store.SettleParams{Session: id, Number: 1, Worker: "w\xff", Outcomes: []store.Outcome{o}},
 		)
 		s.NoError(err)
-		failures, err := s.store.Failures(s.ctx, r.id, 0, 1)
+		failures, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 1})
 		s.NoError(err)
 		s.Equal(
 			"e\uFFFD s\uFFFD w\uFFFD",

@@ -77,7 +77,7 @@ var oneClock = []testCase{
 		w.settle(failed(d))
 		to := s.now(w)
 		rec := r.record()
-		fs, err := s.store.Failures(s.ctx, r.id, 0, 1)
+		fs, err := s.store.Failures(s.ctx, store.FailuresParams{Run: r.id, Limit: 1})
 		s.NoError(err)
 		s.Len(fs, 1)
 		times := []time.Time{from.Add(-time.Millisecond), rec.Created, rec.Started, rec.Ended, to.Add(time.Millisecond)}

@@ -108,6 +108,11 @@ func contract() []promise {
 			tasksContract,
 		},
 		{
+			"Contract_Failures",
+			"Contract, Runs: the failures that runs keep can be read, and the runs that keep some.",
+			failuresContract,
+		},
+		{
 			"Contract_Progress",
 			"Contract, Sessions: a run shows which of its running tasks report progress.",
 			progressContract,

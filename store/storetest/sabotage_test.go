@@ -253,6 +253,16 @@ var sabotages = map[string]struct {
 		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &drawsAnew{Store: s} },
 	},
+	"reads failures in one order only": {
+		"Contract_Failures",
+		"Contract, Runs: the failures that runs keep",
+		func(s store.Store) store.Store { return &readsTheOldest{s} },
+	},
+	"lists failing runs by their numbers": {
+		"Contract_Failures",
+		"Contract, Runs: the failures that runs keep",
+		func(s store.Store) store.Store { return &listsByNumber{s} },
+	},
 	"keeps nothing of lost sessions": {
 		"Contract_Workers",
 		"Contract, Sessions: the tasks that sessi",

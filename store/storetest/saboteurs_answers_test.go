@@ -32,8 +32,8 @@ func (s *takesRetriesForFailures) Run(ctx context.Context, id store.RunID) (stor
 // keepsTheFirst forgets all failures but the first of a run.
 type keepsTheFirst struct{ store.Store }
 
-func (s *keepsTheFirst) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
-	page, err := s.Store.Failures(ctx, id, after, limit)
+func (s *keepsTheFirst) Failures(ctx context.Context, p store.FailuresParams) ([]store.Failure, error) {
+	page, err := s.Store.Failures(ctx, p)
 	return slices.DeleteFunc(page, func(f store.Failure) bool { return f.Place > 2 }), err
 }
 

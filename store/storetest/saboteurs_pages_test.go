@@ -10,13 +10,13 @@ import (
 // answersAtOnce reads all failures in one reply, whatever they weigh.
 type answersAtOnce struct{ store.Store }
 
-func (s *answersAtOnce) Failures(ctx context.Context, id store.RunID, after int64, limit int) ([]store.Failure, error) {
+func (s *answersAtOnce) Failures(ctx context.Context, p store.FailuresParams) ([]store.Failure, error) {
 	var all []store.Failure
-	for {
+	for limit := p.Limit; ; p.Limit = limit - len(all) {
 		if len(all) > 0 {
-			after = all[len(all)-1].Place
+			p.After = all[len(all)-1].Place
 		}
-		page, err := s.Store.Failures(ctx, id, after, limit-len(all))
+		page, err := s.Store.Failures(ctx, p)
 		if all = append(all, page...); err != nil || len(page) == 0 || len(all) == limit {
 			return all, err
 		}

@@ -84,23 +84,6 @@ func (g *twinCalls) args(method string) []any {
 		return []any{store.StopParams{Run: run, Graceful: g.one(2), Reason: "reason"}}
 	case "SetRunPaused":
 		return []any{run, g.one(2)}
-	case "Tasks":
-		return []any{store.TasksParams{
-			Run: run,
-			Status: pickOf(
-				g,
-				"",
-				"",
-				store.TaskWaiting,
-				store.TaskHeld,
-				store.TaskDelayed,
-				store.TaskRunning,
-				store.TaskFailed,
-			),
-			Kind: pickOf(g, "", scan.Kind), ID: pickOf(g, "", "", "a"), Payload: g.one(2), Limit: bounds.MaxPage,
-		}}
-	case "Failures":
-		return []any{run, g.Int64N(3), 1 + g.IntN(10)}
 	case "OpenProducer", "CloseProducer":
 		return []any{partition, "stream"}
 	case "Enqueue":
@@ -140,7 +123,38 @@ func (g *twinCalls) args(method string) []any {
 		)
 		return []any{p}
 	}
+	if args := g.listingArgs(method, run, partition); args != nil {
+		return args
+	}
 	return g.workArgs(method, run, session)
+}
+
+// listingArgs draws what is read by pages.
+func (g *twinCalls) listingArgs(method string, run store.RunID, partition int) []any {
+	switch method {
+	case "Tasks":
+		return []any{store.TasksParams{
+			Run: run,
+			Status: pickOf(
+				g,
+				"",
+				"",
+				store.TaskWaiting,
+				store.TaskHeld,
+				store.TaskDelayed,
+				store.TaskRunning,
+				store.TaskFailed,
+			),
+			Kind: pickOf(g, "", scan.Kind), ID: pickOf(g, "", "", "a"), Payload: g.one(2), Limit: bounds.MaxPage,
+		}}
+	case "Failures":
+		return []any{store.FailuresParams{
+			Run: run, After: g.Int64N(3), Before: pickOf[int64](g, 0, 0, 1, 3), Newest: g.one(2), Limit: 1 + g.IntN(10),
+		}}
+	case "FailingRuns":
+		return []any{store.FailingRunsParams{Partition: partition, Limit: bounds.MaxPage}}
+	}
+	return nil
 }
 
 // workArgs draws what workers say.

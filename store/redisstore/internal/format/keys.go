@@ -42,6 +42,7 @@ import (
 //	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
+//	failing          zset: runs that keep failures, by when a task of each failed last
 //	sem:facts:K      hash: leases, slots and waiters of the semaphore K; see semaphore.lua
 //	sem:held:K       zset: token → when its lease ends
 //	sem:line:K       zset: token of a waiter → its number
@@ -53,7 +54,7 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist string
+	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -75,6 +76,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Lost:    p + "lost",
 		Trash:   p + "trash",
 		Hist:    p + "hist",
+		Failing: p + "failing",
 	}
 }
 

@@ -18,8 +18,9 @@ import (
 // job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
 // reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting
 // (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased tasks of
-// kinds with a limit) and short (queues that wait for such a limit), and litter: more is left at
-// its end than the list of its lanes, like buckets of claimed IDs.
+// kinds with a limit) and short (queues that wait for such a limit), redone (failures that were
+// retried or discarded), and litter: more is left at its end than the list of its lanes, like
+// buckets of claimed IDs.
 
 // RunFields returns the first fields of a run, without those that the script adds itself.
 func RunFields(p *store.StartParams, maxLen int) []string {

@@ -15,7 +15,7 @@ var (
 	fixedTypes = map[string]string{
 		"meta": "hash", "pauses": "hash",
 		"jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
-		"leases": "zset", "terms": "hash", "lost": "zset", "sets": "hash", "trash": "zset", "hist": "zset",
+		"leases": "zset", "terms": "hash", "lost": "zset", "sets": "hash", "trash": "zset", "hist": "zset", "failing": "zset",
 	}
 	keyTypes = map[string]string{
 		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",

@@ -199,7 +199,9 @@ func (r *repair) job(ctx context.Context) error {
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
 		return r.server.Translate(ctx, "read a job", err, k.Job(r.p.Job))
 	}
-	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due).Add(k.Channel, r.p.Job).Flag(r.p.DryRun)
+	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due, k.Failing).
+		Add(k.Channel, r.p.Job).
+		Flag(r.p.DryRun)
 	ids := sorted(r.found.runs)
 	c.Int(len(ids))
 	for _, id := range ids {

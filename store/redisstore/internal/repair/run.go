@@ -109,7 +109,8 @@ func (x *examination) examine(ctx context.Context) (string, error) {
 	x.count()
 	if newest, err := x.server.Client.Do(ctx, b().Zrange().Key(k.Dead(x.id)).Min("-1").Max("-1").Withscores().Build()).AsZScores(); err == nil &&
 		len(newest) > 0 {
-		x.is.letters = int64(newest[0].Score) // its place: that many tasks failed
+		redone, _ := readCount(x.h, "redone")
+		x.is.letters = max(0, int64(newest[0].Score)-redone) // its place: that many tasks had failed
 	}
 	return x.apply(ctx, fixes)
 }
@@ -156,7 +157,7 @@ func (x *examination) quarantine(ctx context.Context) error {
 				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
 			}, "repair")
 			c := script.NewCall(t.key, k.Run(id), k.Dead(id), k.Hist, k.Trash, k.Clock, k.Lanes(id),
-				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes)
+				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes, k.Failing)
 			c.Add(k.Channel, id, t.message, t.where, letter, t.err.Error())
 			reply, err := x.exec(ctx, script.Quarantine, c)
 			if err != nil {

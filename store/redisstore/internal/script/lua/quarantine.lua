@@ -1,7 +1,7 @@
 -- Removes a task that cannot be decoded from where it waits, and counts it as failed.
 -- Uses: arguments, bury, ends, runs, signals.
 -- KEYS  1 where it waits, 2 run, 3 dead letters, 4 hist, 5 trash, 6 clock, 7 lanes,
---       8 and 9 waiting list and ring of the post-job lane, 10 routes
+--       8 and 9 waiting list and ring of the post-job lane, 10 routes, 11 failing
 -- ARGV  channel, run, message, where (pending, delayed, or '' for a hook, which is outside the counts), dead letter, error
 -- Returns {taken (1)}
 -- Repeat: LREM or ZREM, which is first, removes the task once.
@@ -24,7 +24,7 @@ if taken == 1 and where ~= '' then
   run[where] = run[where] - 1
   run.failed = run.failed + 1
   redis.call('HSET', run.key, 'litter', 1)
-  bury(run, DEAD, letter, err)
+  bury(run, DEAD, KEYS[11], letter, err)
   maybe_end(run, keys)
   save_run(run)
 end

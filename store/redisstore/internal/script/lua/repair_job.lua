@@ -1,11 +1,11 @@
 -- Fixes what is stored of a job, without its runs.
 -- Uses: arguments, clock, signals.
--- KEYS  1 job, 2 jobs, 3 starts, 4 due; a run each; names of a job's or run's values and a value each
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 failing; a run each; names of a job's or run's values and a value each
 -- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n
 --       A token is '' for a run that only starts has.
 -- Returns {kind, what, detail …}: what was fixed, or would be
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
-local JOB, JOBS, STARTS, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local JOB, JOBS, STARTS, DUE, FAILING = unpack(KEYS)
 local channel, job, dry = arg(), arg(), num() == 1
 local found, last = {}, 0
 local function damage(kind, what, detail, fix)
@@ -25,10 +25,11 @@ for i = 1, #starts, 2 do
 end
 for i = 1, runs do
   local id, token = arg(), arg()
-  if redis.call('EXISTS', KEYS[4 + i]) == 0 then
+  if redis.call('EXISTS', KEYS[5 + i]) == 0 then
     if by_run[id] then
       damage('record', 'run ' .. id, 'its record is missing, its state is lost: it is forgotten', function()
         redis.call('HDEL', STARTS, by_run[id])
+        redis.call('ZREM', FAILING, id)
       end)
     end
   else

@@ -1,7 +1,8 @@
 -- Fixes one run: differences between its record, its lanes, the sessions that hold its tasks, and
 -- the indexes.
 -- Uses: arguments, clock, ends, idle, rings, runs, signals.
--- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept;
+-- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept,
+--       12 dead letters, 13 failing;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
 -- ARGV  channel, run, dry run (1); record as it was read: number of its virtual times, n, (name, value) × n;
 --       fields: n, (name, value as it was read, new value, '' for none) × n;
@@ -13,8 +14,7 @@
 -- have left and come back, because every fetch changes a virtual time. Only then the script fixes
 -- counters, hook and claims. It always fixes what it can check itself.
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
-local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT, DEAD, FAILING = unpack(KEYS)
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
 local ENDS = { hist = HIST, trash = TRASH, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
 local channel, id, dry = arg(), arg(), num() == 1
@@ -271,6 +271,21 @@ local function end_empty()
   end)
 end
 
+-- list_failures makes sure that the run is among those that keep failures if it does.
+local function list_failures()
+  local newest = redis.call('ZRANGE', DEAD, -1, -1)[1]
+  local at = newest and number_of(string.match(newest, '^%d+ (%d+) '))
+  if at and not redis.call('ZSCORE', FAILING, id) then
+    damage('index', 'failures', 'the run was not among those that keep failures: it is listed again', function()
+      redis.call('ZADD', FAILING, at, id)
+    end)
+  elseif not at and redis.call('ZSCORE', FAILING, id) then
+    damage('index', 'failures', 'the run was listed to keep failures, and has none: it is taken off the list', function()
+      redis.call('ZREM', FAILING, id)
+    end)
+  end
+end
+
 -- expire makes sure that a finished run is removed in time.
 local function expire()
   local left = {}
@@ -316,6 +331,7 @@ if state == 'starting' or state == 'running' or state == 'finishing' or state ==
 end
 fix_hook(still)
 fix_claims(still)
+list_failures()
 end_empty()
 expire()
 if not dry and #wrong + #found > 0 then

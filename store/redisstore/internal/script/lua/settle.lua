@@ -1,6 +1,6 @@
 -- Applies a batch of outcomes of a session, each if its lease is still held.
 -- Uses: add, arguments, aside, bury, clock, ends, names, numbers, rings, runs, signals, streams, values.
--- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept; then by index:
+-- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
 -- ARGV  channel, number, last fetch and settlement answered, grows (1: children travel along), runs: n, (base, id, rings as in read_rings) × n;
@@ -29,7 +29,7 @@
 --       lease can also succeed only once. It is the first write, so that the script runs when memory
 --       is short; with children, the probe is the first write.
 local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num()
-local SESSION, KEPT = KEYS[1], KEYS[7]
+local SESSION, KEPT, FAILING = KEYS[1], KEYS[7], KEYS[8]
 local LANES, DEAD, STAGE, POST, POST_RING = 1, 2, 3, 4, 5 -- behind the base of a run
 local WAITING, DELAYED, RING, MARKERS = 0, 1, 2, 3 -- behind the base of a lane
 local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], exact = true }
@@ -59,7 +59,7 @@ local dups = {}
 local function dead_letter(run, base, text, err)
   run.failed = run.failed + 1
   run.running = run.running - 1
-  bury(run, KEYS[base + DEAD], text, err)
+  bury(run, KEYS[base + DEAD], FAILING, text, err)
 end
 
 local function cancel(run)

@@ -7,24 +7,32 @@ type SignalType uint8
 
 // The types of signal.
 const (
-	SignalWork          SignalType = iota + 1 // a lane of Queue has new work
-	SignalRun                                 // the state or counts of Run changed
-	SignalDue                                 // the next due time of Promote is earlier than before
-	SignalSemaphore                           // it is the turn of the waiter for Semaphore at Place
-	SignalLimit                               // Holder should draw on Limit: there is more for it, or others want what it holds
-	SignalPause                               // something was paused or resumed in the partition
-	SignalSync                                // signals may have been missed: read everything
-	SignalProgress                            // a running task of Run reported progress
-	SignalConfiguration                       // the configuration or description of a set changed; only from [CompleteSignals]
+	SignalWork      SignalType = iota + 1 // a lane of Queue has new work
+	SignalRun                             // the state or counts of Run changed
+	SignalDue                             // the next due time of Promote is earlier than before
+	SignalSemaphore                       // it is the turn of the waiter for Semaphore at Place
+	SignalLimit                           // Holder should draw on Limit: there is more for it, or others want what it holds
+	SignalPause                           // something was paused or resumed in the partition
+	SignalSync                            // signals may have been missed: read everything
+	SignalProgress                        // a running task of Run reported progress
+	// SignalConfiguration says that a configuration of a set changed; from [CompleteSignals] also that
+	// a description did.
+	SignalConfiguration
+	// SignalJob says that Job was declared, changed, enabled, disabled or removed, or has one run more
+	// or less.
+	SignalJob
+	SignalWorkers // a session of the partition was opened or closed
 )
 
 // Signal is a hint that something changed. Signals may be lost, late or repeated: they save time,
-// but correctness never depends on them.
+// but correctness never depends on them. Counts of a run that change within [bounds.SignalEvery] of
+// a signal of the run need no signal of their own, unless no task of it is pending or running then.
 type Signal struct {
 	Type      SignalType
 	Partition int
 	Queue     string // SignalWork
 	Run       int64  // SignalRun and SignalProgress
+	Job       string // SignalJob
 	Semaphore string // SignalSemaphore: its key
 	Place     int64  // SignalSemaphore: of the first in the line
 	Limit     string // SignalLimit

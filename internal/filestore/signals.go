@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,9 +33,25 @@ type runView struct {
 	paused, graceful bool
 }
 
+// jobView is what a signal of a job is about.
+type jobView struct {
+	changes, last, skipped int64
+	runs                   int
+	due                    time.Time
+	disabled               bool
+	problem                string
+}
+
 func (s *state) view() *view {
 	v := &view{about: map[store.Signal]any{}, work: map[store.Lane]work{}, due: s.nextDue()}
 	v.about[store.Signal{Type: store.SignalPause}] = s.LastPauses
+	v.about[store.Signal{Type: store.SignalWorkers}] = fmt.Sprint(slices.Sorted(maps.Keys(s.Sessions)))
+	for name, j := range s.Jobs {
+		v.about[store.Signal{Type: store.SignalJob, Job: name}] = jobView{
+			changes: j.Changes, runs: len(s.runs(name)), due: j.Due, disabled: j.Disabled, problem: j.Problem,
+			last: j.LastRun, skipped: j.Skipped,
+		}
+	}
 	for name, text := range s.Sets {
 		v.about[store.Signal{Type: store.SignalConfiguration, Queue: name}] = string(text)
 	}
@@ -81,8 +98,8 @@ func news(before, after *view) (all []store.Signal) {
 		}
 	}
 	for sig := range before.about {
-		if _, ok := after.about[sig]; !ok && sig.Type == store.SignalProgress {
-			all = append(all, sig) // nothing is reported any more
+		if _, ok := after.about[sig]; !ok && (sig.Type == store.SignalProgress || sig.Type == store.SignalJob) {
+			all = append(all, sig) // nothing is reported any more, or the job is removed
 		}
 	}
 	for lane, now := range after.work {

@@ -89,6 +89,9 @@ const (
 	MaxShownHolders = 64
 )
 
+// SignalEvery is how often the counts of a run may change without a signal: see store.Signal.
+const SignalEvery = 250 * time.Millisecond
+
 // Lost sessions.
 const (
 	// MaxLost is how many records of lost sessions a partition keeps, and LostKept for how long.

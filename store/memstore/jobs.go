@@ -61,6 +61,7 @@ func (p *partition) addJob(name string) *job {
 
 func (p *partition) removeJob(j *job) {
 	p.disarm(j)
+	p.changed(j)
 	delete(p.jobs, j.rec.Name)
 	p.names = nil
 }
@@ -99,6 +100,7 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 	created := !j.declared()
 	j.rec.Type, j.rec.Definition, j.rec.Revision = params.Type, bytes.Clone(params.Definition), params.Revision
 	j.rec.Changes++
+	p.changed(j)
 	solved := j.solved()
 	switch {
 	case params.Type != store.JobPeriodic:
@@ -139,7 +141,10 @@ func (s *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 	default:
 		part.arm(j, part.now())
 	}
-	j.rec.Disabled = disabled
+	if j.rec.Disabled != disabled {
+		j.rec.Disabled = disabled
+		part.changed(j)
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 // have killed the worker (P15). Children that the tasks had staged are dropped (P4).
 func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	delete(p.sessions, sess.id.ID)
+	p.signal(store.Signal{Type: store.SignalWorkers})
 	p.report(sess, nil)
 	said := store.SessionRecord{Worker: sess.worker, Running: sess.running}
 	sess.each(func(_ int64, _ int, h *holding) {

@@ -141,6 +141,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		p.admit(r, copyItem(*params.Root), now)
 	}
 	p.moved(r)
+	p.changed(j)
 	return r
 }
 
@@ -263,6 +264,7 @@ func (p *partition) forget(r *run) {
 		delete(j.tokens, r.token)
 	}
 	j.dropRun(r)
+	p.changed(j)
 	if len(j.runs) == 0 && !j.declared() && !j.rec.Disabled {
 		p.removeJob(j)
 	}

@@ -40,6 +40,7 @@ func (p *partition) setDue(j *job, due time.Time, delay time.Duration) {
 	j.solved()
 	j.rec.Due = store.DueTime(due)
 	j.schedule.at = store.DueTime(j.rec.Due.Add(delay))
+	p.changed(j)
 	p.arm(j, j.schedule.at)
 }
 
@@ -148,6 +149,7 @@ func (s *backend) PostponeJob(ctx context.Context, p store.PostponeParams) error
 		j.rec.ProblemSince = now.Truncate(time.Millisecond)
 	}
 	j.rec.Problem = p.Problem
+	part.changed(j)
 	part.arm(j, store.PostponedUntil(j.rec.ProblemSince, now))
 	return nil
 }

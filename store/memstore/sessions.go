@@ -139,6 +139,7 @@ func (s *backend) OpenSession(
 	sess.worker, sess.settled, sess.settleReply = copyWorker(info), 0, store.SettleReply{}
 	sess.lease = lease
 	sess.extend(part.now())
+	part.signal(store.Signal{Type: store.SignalWorkers})
 	return nil
 }
 

@@ -133,6 +133,9 @@ func (p *partition) signal(sig store.Signal) {
 	p.outbox = append(p.outbox, sig)
 }
 
+// changed records the signal that something of the job changed, apart from what its runs do.
+func (p *partition) changed(j *job) { p.signal(store.Signal{Type: store.SignalJob, Job: j.rec.Name}) }
+
 // moved records the signal that the state or the counts of the run changed.
 func (p *partition) moved(r *run) {
 	p.signal(store.Signal{Type: store.SignalRun, Run: r.rec.ID.Number})

@@ -161,6 +161,6 @@ func TestADueTimeThatComesAgainGivesWayToTheNextAndIsSignalled(t *testing.T) {
 		rec, err = k.Job(k.ctx, "nightly")
 		require.NoError(t, err)
 		require.True(t, rec.Due.Equal(due.Add(100*time.Millisecond)))
-		require.Equal(t, []store.Signal{{Type: store.SignalDue}}, heard())
+		require.Equal(t, []store.Signal{{Type: store.SignalJob, Job: "nightly"}, {Type: store.SignalDue}}, heard())
 	})
 }

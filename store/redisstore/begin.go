@@ -76,7 +76,7 @@ func (s *Store) FireRun(ctx context.Context, p store.FireParams) (store.FireRepl
 // PostponeJob implements [store.Schedules].
 func (s *Store) PostponeJob(ctx context.Context, p store.PostponeParams) error {
 	k := s.space(p.Job)
-	word, _, err := s.server.Word(ctx, script.PostponeJob, script.NewCall(k.Job(p.Job), k.Due).Add(p.Job, p.Problem))
+	word, _, err := s.server.Word(ctx, script.PostponeJob, script.NewCall(k.Job(p.Job), k.Due).Add(k.Channel, p.Job, p.Problem))
 	switch {
 	case err != nil:
 		return err

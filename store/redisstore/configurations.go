@@ -140,15 +140,16 @@ func (s *Store) document(
 
 // WriteConfiguration implements [store.Configurations].
 func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
+	name := cmp.Or(p.ID.Set, p.ID.Run.Job)
 	c := script.NewCall(s.configuration(p.ID)).Add(p.Token).Int64(p.IfVersion).Int(store.ConfigurationChanges)
-	c.Add(p.By, p.Reason).Flag(p.Document != nil).Add(string(p.Document))
+	c.Add(p.By, p.Reason).Flag(p.Document != nil).Add(string(p.Document), s.space(name).Channel)
 	if p.ID.Set == "" {
 		if err := s.own(ctx, p.ID.Run); err != nil {
 			return 0, err
 		}
 		k, id := s.space(p.ID.Run.Job), format.RunID(p.ID.Run.Number)
 		c.Key(k.Run(id))
-		c.Add(k.Channel, id)
+		c.Add(id)
 	}
 	word, rest, err := s.server.Word(ctx, script.Configure, c)
 	switch {

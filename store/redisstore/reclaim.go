@@ -15,7 +15,7 @@ import (
 func (s *Store) reclaim(ctx context.Context, id store.SessionID, forced bool) (int, error) {
 	k := s.spaces[id.Partition]
 	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms, k.Lost)
-	c.Add(id.ID).Flag(forced).Int(bounds.MaxLost).Add(format.Millis(bounds.LostKept))
+	c.Add(id.ID).Flag(forced).Int(bounds.MaxLost).Add(format.Millis(bounds.LostKept), k.Channel)
 	word, rest, err := s.server.Word(ctx, script.CloseSession, c)
 	if err != nil || word != "closed" {
 		return 0, err

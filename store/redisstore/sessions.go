@@ -27,7 +27,7 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 	ses.busy = "" // as the script leaves it
 	ses.mu.Unlock()
 	k := s.spaces[id.Partition]
-	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), description)
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), description, k.Channel)
 	word, _, err := s.server.Word(ctx, script.OpenSession, c)
 	switch {
 	case err != nil:

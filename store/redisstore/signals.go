@@ -108,8 +108,8 @@ func resubscribeBackoff() retry.Backoff {
 	return retry.WithCappedDuration(time.Second, retry.WithJitterPercent(20, retry.NewExponential(20*time.Millisecond)))
 }
 
-// parseSignal reads a message of the scripts: "w:ROUTE", "r:RUN", "p:RUN", "d", "m",
-// "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
+// parseSignal reads a message of the scripts: "w:ROUTE", "r:RUN", "p:RUN", "j:JOB", "o",
+// "c", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {
@@ -122,6 +122,12 @@ func parseSignal(message string) (store.Signal, bool) {
 	case "p":
 		n, err := format.ParseInt(rest)
 		return store.Signal{Type: store.SignalProgress, Run: n}, err == nil
+	case "j":
+		return store.Signal{Type: store.SignalJob, Job: rest}, true
+	case "o":
+		return store.Signal{Type: store.SignalWorkers}, true
+	case "c":
+		return store.Signal{Type: store.SignalConfiguration}, true
 	case "d":
 		return store.Signal{Type: store.SignalDue}, true
 	case "l":

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 var signalsContract = []testCase{
@@ -123,6 +124,80 @@ var signalsContract = []testCase{
 		hears("the next one", func() { p.started(p.due(tick), "it is due") })
 		p.told("the next time has come")
 		hears("the one after that", func() { p.fires(p.due(tick), store.FireSkipped, "a run is active") })
+	}},
+	{"all that happens to a job itself is signalled", func(s *scene) {
+		var p *periodic
+		hears := func(what string, move func()) {
+			l := s.listen()
+			defer l.stop()
+			move()
+			l.hears(what, func(sig store.Signal) bool {
+				return sig.Type == store.SignalJob && sig.Job == "nightly" && sig.Partition == s.partition("nightly")
+			})
+		}
+		hears("that it was declared", func() { p = s.periodic("nightly") })
+		hears("that it was disabled", func() { s.NoError(s.store.SetJobDisabled(s.ctx, p.job, true)) })
+		hears("that it was enabled", func() { s.NoError(s.store.SetJobDisabled(s.ctx, p.job, false)) })
+		p.told("it has no due time yet")
+		hears("its due time", func() { p.fires(p.due(tick), store.FireMoved, "it has none") })
+		p.told("it is due")
+		hears("that it cannot be fired", func() {
+			s.NoError(s.store.PostponeJob(s.ctx, store.PostponeParams{Job: p.job, Problem: "no zone"}))
+		})
+		p.told("it is due again")
+		var first *run
+		hears("its run", func() { first = p.started(p.due(tick), "it is due") })
+		p.told("the next time has come")
+		hears("that a time was skipped", func() { p.fires(p.due(tick), store.FireSkipped, "a run is active") })
+		s.NoError(s.store.StopRun(s.ctx, store.StopParams{Run: first.id, Reason: "over"}))
+		hears("that its run was removed", func() { s.NoError(s.store.DeleteRun(s.ctx, first.id)) })
+		hears("that it was removed", func() { s.NoError(s.store.DeleteJob(s.ctx, p.job)) })
+	}},
+	{"a run that is started and one that expires signal their job", func(s *scene) {
+		hears := func(what string, move func()) {
+			l := s.listen()
+			defer l.stop()
+			move()
+			l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalJob && sig.Job == "import" })
+		}
+		var r *run
+		hears("that it began", func() { r = s.start(store.StartParams{Job: "import", Retention: tick}) })
+		w := r.worker()
+		w.succeed(w.one())
+		s.h.Advance(s.tb, 2*tick)
+		hears("that it is gone", func() { s.sweep(r.partition) })
+	}},
+	{"sessions that are opened, closed or lost are signalled", func(s *scene) {
+		hears := func(what string, move func()) {
+			l := s.listen()
+			defer l.stop()
+			move()
+			l.hears(what, func(sig store.Signal) bool { return sig.Type == store.SignalWorkers && sig.Partition == 0 })
+		}
+		var a, b *worker
+		hears("a worker", func() { a = s.worker(0, steady) })
+		hears("its end", a.close)
+		hears("another worker", func() { b = s.worker(0, brief) })
+		hears("its loss", func() { s.lapse(b) })
+	}},
+	{"a new configuration of a set is signalled", func(s *scene) {
+		l := s.listen()
+		defer l.stop()
+		_, err := s.configure(ofSet("ingest"), store.AnyVersion, "a")
+		s.NoError(err)
+		l.hears("the configuration", func(sig store.Signal) bool {
+			return sig.Type == store.SignalConfiguration && sig.Partition == s.partition("ingest")
+		})
+	}},
+	{"counts that change a while after a signal are signalled", func(s *scene) {
+		r := s.open("import")
+		p := r.producer()
+		p.add(r, task(scan, "first"))
+		s.h.Advance(s.tb, bounds.SignalEvery)
+		l := s.listen()
+		defer l.stop()
+		p.add(r, task(scan, "second"))
+		l.hears("the run", func(sig store.Signal) bool { return sig.Type == store.SignalRun && sig.Run == r.id.Number })
 	}},
 	{"a pre-job hook that passes signals what came before", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", Open: true, PreJob: hook(preJob)})

@@ -1,9 +1,9 @@
 -- Closes a session: it can no longer fetch, stage or settle. Its tasks stay until reclaim. If its
 -- lease has run out, the script keeps a record of the session.
--- Uses: clock, terms.
+-- Uses: clock, signals, terms.
 -- KEYS  1 session, 2 leases, 3 terms, 4 lost: "SESSION HEARD HELD WORKER" → when the session ended
 -- ARGV  session, forced (1: by its own worker; 0: only if its lease has run out), largest number of
---       records, time in ms for which they are kept
+--       records, time in ms for which they are kept, channel
 -- Returns {closed, description, what runs}: it holds tasks; {gone}; {alive}
 -- Repeat: absolute; only an open session leaves a record. HDEL is first, so that the script runs
 --       when memory is short.
@@ -32,13 +32,18 @@ end
 
 local own = redis.call('HMGET', SESSION, 'fetch', 'info', 'busy')
 redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy')
+if own[1] then
+  signal('o')
+end
 if own[1] and not forced then
   keep_record(own[2])
 end
 if redis.call('EXISTS', SESSION) == 0 then
   redis.call('ZREM', LEASES, session)
   redis.call('HDEL', TERMS, session)
+  publish(ARGV[5])
   return { 'gone' }
 end
 redis.call('ZADD', LEASES, 0, session)
+publish(ARGV[5])
 return { 'closed', own[2] or '', own[3] or '' }

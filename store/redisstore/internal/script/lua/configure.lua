@@ -1,7 +1,7 @@
 -- Replaces or removes the configuration of a set, or of a run, if it has the expected version.
 -- Uses: arguments, clock, numbers, signals.
 -- KEYS  1 document; for a run: 2 run
--- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; for a run: channel, run
+-- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; channel; for a run: run
 -- Returns {ok, version}, {conflict, version}, {corrupt}, {missing}, {finished}
 -- Repeat: the script finds the token of the change in the history.
 local DOCUMENT, RUN = KEYS[1], KEYS[2]
@@ -53,6 +53,8 @@ if id then
   local mark = math.max(time[1] * 1000000 + time[2], number_of(redis.call('HGET', RUN, 'configured')) + 1)
   redis.call('HSET', RUN, 'configured', string.format('%.0f', mark))
   signal('r:' .. id)
-  publish(channel)
+else
+  signal('c')
 end
+publish(channel)
 return { 'ok', version }

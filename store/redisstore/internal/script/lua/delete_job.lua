@@ -1,7 +1,7 @@
 -- Removes a job without runs.
--- Uses: arguments, owned.
+-- Uses: arguments, owned, signals.
 -- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 names of its values; its values
--- ARGV  job; names of its values: n, name × n
+-- ARGV  channel, job; names of its values: n, name × n
 -- Returns {ok}, {missing}, {runs}: there are runs, {again}: its values have changed
 -- Repeat: absolute.
 local JOB, JOBS, STARTS, DUE, NAMES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -11,7 +11,7 @@ end
 if redis.call('EXISTS', STARTS) == 1 then
   return { 'runs' }
 end
-local job = arg()
+local channel, job = arg(), arg()
 if not owns(NAMES) then
   return { 'again' }
 end
@@ -19,4 +19,6 @@ redis.call('DEL', JOB)
 redis.call('UNLINK', unpack(KEYS, 5))
 redis.call('ZREM', DUE, 'j:' .. job)
 redis.call('ZREM', JOBS, job)
+signal('j:' .. job)
+publish(channel)
 return { 'ok' }

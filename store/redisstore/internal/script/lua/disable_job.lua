@@ -15,12 +15,16 @@ if ARGV[2] == '1' then
   redis.call('ZREM', DUE, member)
   redis.call('HDEL', JOB, 'due', 'acts', 'problem', 'problemsince')
   redis.call('HSET', JOB, 'disabled', 1)
+  if not v[3] then
+    signal('j:' .. ARGV[1])
+  end
 elseif v[3] then
   redis.call('HDEL', JOB, 'disabled')
   if v[2] == 'periodic' then
     redis.call('ZADD', DUE, now, member)
     signal('d')
-    publish(ARGV[3])
   end
+  signal('j:' .. ARGV[1])
 end
+publish(ARGV[3])
 return { 'ok' }

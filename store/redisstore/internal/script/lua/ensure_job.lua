@@ -64,11 +64,11 @@ elseif v[5] ~= ARGV[6] then
     end
     redis.call('ZADD', DUE, now, member) -- a worker that promotes gives it a due time
     signal('d')
-    publish(ARGV[8])
   end
 elseif solved then
   redis.call('ZADD', DUE, now, member)
   signal('d')
-  publish(ARGV[8])
 end
+signal('j:' .. ARGV[1])
+publish(ARGV[8])
 return { v[2] and 'updated' or 'created' }

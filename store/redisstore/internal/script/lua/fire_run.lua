@@ -22,6 +22,7 @@ local function set_due(at, acted)
   redis.call('HSET', JOB, 'due', string.format('%.0f', at), 'acts', string.format('%.0f', acted))
   redis.call('ZADD', DUE, acted, member)
   signal('d')
+  signal('j:' .. job)
 end
 local existing = redis.call('HGET', STARTS, token)
 if due > 0 and existing then

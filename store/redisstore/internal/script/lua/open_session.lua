@@ -1,7 +1,7 @@
 -- Registers a worker session.
--- Uses: clock.
+-- Uses: clock, signals.
 -- KEYS  1 session, 2 leases, 3 terms
--- ARGV  session, lease in ms, description
+-- ARGV  session, lease in ms, description, channel
 -- Returns {ok}, {stale}: it was used already
 -- Repeat: absolute until the session's first fetch.
 local SESSION, LEASES, TERMS = KEYS[1], KEYS[2], KEYS[3]
@@ -14,4 +14,6 @@ redis.call('HSET', SESSION, 'fetch', '0', 'settle', '0', 'info', ARGV[3])
 redis.call('HSETNX', SESSION, 'busy', '')
 redis.call('HSET', TERMS, ARGV[1], ARGV[2])
 redis.call('ZADD', LEASES, now + ARGV[2], ARGV[1])
+signal('o')
+publish(ARGV[4])
 return { 'ok' }

@@ -89,4 +89,5 @@ local function begin(job, token, number)
   end
   save_run(run)
   signal('r:' .. number)
+  signal('j:' .. job)
 end

@@ -1,7 +1,7 @@
 -- Uses: clock, numbers, signals.
 -- A run's counters are read once, changed in a table and written once.
 local COUNTERS = { 'total', 'pending', 'delayed', 'running', 'succeeded', 'failed', 'cancelled', 'retried', 'duplicates', 'holds' }
-local SIGNAL_EVERY = 250 -- ms between two signals about the counts of one run
+local SIGNAL_EVERY = 250 -- ms between two signals about the counts of one run; bounds.SignalEvery
 
 local function open_run(key, id)
   local v = redis.pcall('HMGET', key, 'state', 'paused', 'signalled', 'maxlen', 'sealafter', unpack(COUNTERS))

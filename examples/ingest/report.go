@@ -100,12 +100,14 @@ func printFigures(out io.Writer, f mirror.Figures) {
 			listed[what]++
 		}
 	}
-	for _, c := range []struct {
-		what  string
-		count int64
-	}{{mirror.HasFailed, f.Failed}, {mirror.WasChanged, f.Changed}, {mirror.ToDelete, f.Deleted}} {
-		if more := c.count - listed[c.what]; more > 0 && (c.what != mirror.ToDelete || listed[c.what] > 0) {
-			say(out, "  and %d more: %s", more, c.what)
+	more := func(what string, count int64) {
+		if count > listed[what] {
+			say(out, "  and %d more: %s", count-listed[what], what)
 		}
+	}
+	more(mirror.HasFailed, f.Failed)
+	more(mirror.WasChanged, f.Changed)
+	if listed[mirror.ToDelete] > 0 { // in a dry run
+		more(mirror.ToDelete, f.Deleted)
 	}
 }

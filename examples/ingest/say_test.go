@@ -87,7 +87,11 @@ func TestCommandsShowHostileNamesAsEscapes(t *testing.T) {
 	m, err := syncjob.Open(t.Context(), server.URL(), syncjob.Config{Namespace: namespace})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, m.Close()) }()
-	run, err := m.Start(t.Context(), syncjob.Job{Name: "two", Set: mirror.SetName, Root: mirror.Args{Src: []byte(tr.Src), Dst: []byte(tr.Dst)}}, &syncjob.StartOptions{Key: "k"})
+	run, err := m.Start(
+		t.Context(),
+		syncjob.Job{Name: "two", Set: mirror.SetName, Root: mirror.Args{Src: []byte(tr.Src), Dst: []byte(tr.Dst)}},
+		&syncjob.StartOptions{Key: "k"},
+	)
 	require.NoError(t, err)
 	_, err = m.Enqueue(t.Context(), "two", mirror.Args{}, &enqueue.Options{ID: "a\u202eb", Delay: time.Hour})
 	require.NoError(t, err)

@@ -18,14 +18,20 @@ import (
 const startUsage = `ingest start -src DIR [-dst DIR] [flags]
 
 Starts a job that makes DST like SRC, and leaves alone what only DST has, unless -delete says
-otherwise. Files whose size and modification time are right are skipped, and get their mode if only that is not. Owners and
-hard links are not kept; holes in files are, where the system tells of them. What cannot be copied is counted and
-listed, and everything else is copied all the same. A file that changes while it is copied is tried again; if it
-goes on changing it is left as it was in DST, and counted as changed.
+otherwise. Files whose size and modification time are right are skipped, and get their mode if only
+that is not. Owners are not kept, and hard links become files of their own; holes in files are kept,
+where the system tells of them. What cannot be copied is counted and listed, and everything else is
+copied all the same. A file that changes while it is copied is tried again; if it goes on changing
+it is left as it was in DST, and counted as changed.
 
 With -interval it is a periodic job: a run at once, and one each interval after that; a time at which the last run is
 still under way is skipped. It goes on until it is stopped. Starting it again changes it, and begins
 a run at once unless one is under way.
+
+With -operation put, nothing that DST has is changed. With append, a file that is longer than its
+copy gets what is new appended to the copy, in place, if the copy is how the file begins; no other
+file that DST has is changed. With none, DST stays as it is, and only the hooks are called. -delete
+goes with sync and append.
 
 With -delete, files and directories that vanished from SRC are removed from DST, or moved to -trash,
 if a run with -delete put them there: what it puts there is written down beside DST. What is
@@ -66,7 +72,8 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 		&f.workers,
 		"workers",
 		0,
-		"run up to `N` tasks at once in this process (default by the number of processors on memory://, and none on Redis); implies -wait",
+		"run up to `N` tasks at once in this process (default by the number of processors on memory://,\n"+
+			"and none on Redis); implies -wait",
 	)
 	fs.DurationVar(
 		&f.interval,
@@ -83,6 +90,10 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	)
 	fs.BoolVar(&f.options.IgnoreCache, "ignore-cache", false, "copy every file, even if its copy seems to be equal")
 	fs.BoolVar(&f.options.DryRun, "dry-run", false, "compare and count, but change nothing")
+	fs.StringVar((*string)(&f.options.Operation), "operation", "sync",
+		"what to do with DST: sync, put (never change what is there), append (add to files that grow)\n"+
+			"or none (only call the hooks)")
+	fs.BoolVar(&f.options.Initial, "initial", false, "copy everything without a look at DST, which should be empty")
 	fs.StringVar((*string)(&f.options.Delete), "delete", "none",
 		"what becomes of files that were copied from SRC and vanished there, a `mode`: none, trash or delete")
 	fs.StringVar(&f.trash, "trash", "", "`directory` that -delete trash moves them to")

@@ -32,7 +32,14 @@ type filesArgs struct {
 	scanArgs
 	Copy   [][]byte   `json:"copy,omitempty"`   // names of files and links to copy
 	Mode   [][]byte   `json:"mode,omitempty"`   // names of files with a different mode only
+	Grow   []growth   `json:"grow,omitempty"`   // files to append to
 	Delete []deletion `json:"delete,omitempty"` // files and links of the destination
+}
+
+// growth is a file that is appended to.
+type growth struct {
+	Name []byte `json:"name"`
+	From int64  `json:"from"` // the size of its copy when it was scanned
 }
 
 // deletion is a file of the destination that the source does not have any more.
@@ -44,4 +51,4 @@ type deletion struct {
 // Kind implements enqueue.Args.
 func (filesArgs) Kind() string { return "files" }
 
-func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) + len(f.Delete) }
+func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) + len(f.Grow) + len(f.Delete) }

@@ -41,7 +41,7 @@ type cache struct {
 // is no manager, as in tests of one handler.
 func openCache(ctx context.Context, job string, t *tree) *cache {
 	m, ok := syncjob.FromContext(ctx)
-	if !ok || t.IgnoreCache || t.DryRun {
+	if !ok || t.IgnoreCache || t.Initial || t.changesNothing() || t.operation() == OperationPut {
 		return nil
 	}
 	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))

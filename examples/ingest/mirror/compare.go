@@ -13,27 +13,22 @@ type action int
 
 // The actions.
 const (
-	keep   action = iota // the copy is equal
+	keep   action = iota // the copy is as it should be
 	chmod                // the copy has the right content, but another mode
 	create               // the copy is missing
 	modify               // the copy has other content, or another type
+	grow                 // the copy has the beginning of the content
 )
 
-// Reasons why a file has no copy.
-var (
-	errNotDirectory = errors.New("is no longer a directory")
-	errSpecial      = errors.New("is neither a file, nor a directory, nor a link")
-	errInTheWay     = errors.New("a directory is in its place in the destination")
-	errChanged      = errors.New("changed each time that it was copied")
-)
-
-// compare decides what the copy of a file or link needs. Contents count as equal if size and
-// modification time are equal; with IgnoreCache they never do.
+// compare decides what the copy of a file or link needs.
 //
 // A [*fileError] says that the file cannot be synced.
 func (t *tree) compare(ctx context.Context, src fs.FileInfo, rel string) (action, error) {
 	if src.Mode().Type() != 0 && src.Mode().Type() != fs.ModeSymlink {
 		return keep, &fileError{errSpecial}
+	}
+	if t.Initial {
+		return create, nil
 	}
 	dst, err := os.Lstat(t.to(rel))
 	switch {
@@ -41,18 +36,52 @@ func (t *tree) compare(ctx context.Context, src fs.FileInfo, rel string) (action
 		return create, nil // in a dry run the parent directories may be missing
 	case err != nil:
 		return keep, ofEntry(err)
+	case t.operation() == OperationPut:
+		return keep, nil
 	case dst.IsDir():
 		return keep, &fileError{errInTheWay}
+	case t.operation() == OperationAppend:
+		return t.compareGrown(ctx, src, dst, rel)
 	case t.IgnoreCache, dst.Mode().Type() != src.Mode().Type():
 		return modify, nil
 	case src.Mode().Type() == fs.ModeSymlink:
 		return t.compareLinks(ctx, rel)
-	case dst.Size() != src.Size(), !dst.ModTime().Equal(src.ModTime()):
-		return modify, nil
-	case dst.Mode()&keptMode != src.Mode()&keptMode:
-		return chmod, nil
 	}
-	return keep, nil
+	return compareFiles(src, dst), nil
+}
+
+// compareFiles compares two regular files. Contents count as equal if size and modification time
+// are equal.
+func compareFiles(src, dst fs.FileInfo) action {
+	switch {
+	case dst.Size() != src.Size(), !dst.ModTime().Equal(src.ModTime()):
+		return modify
+	case dst.Mode()&keptMode != src.Mode()&keptMode:
+		return chmod
+	}
+	return keep
+}
+
+// compareGrown decides for [OperationAppend].
+func (t *tree) compareGrown(ctx context.Context, src, dst fs.FileInfo, rel string) (action, error) {
+	switch {
+	case dst.Mode().Type() != src.Mode().Type():
+		return keep, &fileError{errOtherType}
+	case src.Mode().Type() == fs.ModeSymlink:
+		todo, err := t.compareLinks(ctx, rel)
+		if todo == modify {
+			err = &fileError{errOtherType}
+		}
+		return keep, err
+	case src.Size() < dst.Size():
+		return keep, &fileError{errShrank}
+	case t.IgnoreCache:
+		return grow, nil
+	}
+	if todo := compareFiles(src, dst); todo != modify {
+		return todo, nil
+	}
+	return grow, nil
 }
 
 // compareLinks compares the targets of two links. Their own times and modes are not copied.

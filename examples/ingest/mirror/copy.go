@@ -23,6 +23,8 @@ type copier struct {
 	// placing is called with the description of the temporary file before it is put in place. It may
 	// be nil.
 	placing func(placed fs.FileInfo) error
+	// exclusive says that what is there is not replaced: the error is errExists.
+	exclusive bool
 	// progress is called with the copied size of a file that is larger than a buffer.
 	progress func(done int64)
 }
@@ -146,7 +148,7 @@ func (c copier) complete(out *os.File, src fs.FileInfo) error {
 	if err := c.place(); err != nil {
 		return err
 	}
-	if err := os.Rename(c.temp, c.to); err != nil {
+	if err := c.rename(); err != nil {
 		return err
 	}
 	// The name may belong to another attempt now, with a file that is not complete.
@@ -176,6 +178,33 @@ func (c copier) link(ctx context.Context) error {
 	}
 	if err := c.place(); err != nil {
 		return err
+	}
+	return c.rename()
+}
+
+// errExists says that something was put there meanwhile.
+var errExists = errors.New("is there already")
+
+// rename puts the temporary file in place.
+func (c copier) rename() error {
+	if !c.exclusive {
+		err := os.Rename(c.temp, c.to)
+		if errors.Is(err, fs.ErrExist) {
+			return &fileError{errInTheWay}
+		}
+		return err
+	}
+	// A second name of the file fails if the name is taken.
+	err := os.Link(c.temp, c.to)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return errExists
+	case err == nil:
+		return os.Remove(c.temp)
+	}
+	// The file system has no hard links, at least not of this file.
+	if _, err := os.Lstat(c.to); err == nil {
+		return errExists
 	}
 	return os.Rename(c.temp, c.to)
 }

@@ -12,13 +12,6 @@ import (
 	"time"
 )
 
-const (
-	// keptMode has the bits of a mode that are copied.
-	keptMode = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-	// ownerMode has the rights that the owner of a directory needs to write to it.
-	ownerMode = 0o700
-)
-
 // directory makes the copy of a directory, or updates its mode and time, but not its entries. If
 // the mode and time cannot be set, the directory is listed; this is not an error.
 //
@@ -35,7 +28,10 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 		return nil
 	}
 	mode := src.Mode() & keptMode
-	have, err := t.copiedInfo(rel)
+	var have fs.FileInfo
+	if err = fs.ErrNotExist; !t.Initial {
+		have, err = t.copiedInfo(rel)
+	}
 	if err != nil || !like(have, src) {
 		// The entries may have changed. Forget the marks first: an attempt may die after it corrected the
 		// directory.
@@ -57,7 +53,7 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	case errors.As(err, &notSet):
 		r.list(t.from(rel), NotSet, notSet.cause)
 		return nil
-	case err == nil && mode&ownerMode != ownerMode:
+	case err == nil && mode&ownerMode != ownerMode && !t.changesNothing():
 		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
 	}
 	return err
@@ -80,25 +76,29 @@ func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, hav
 	mode := src.Mode() & keptMode
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return event(ctx, DirectoryCreate, path, func() error {
+		return t.event(ctx, DirectoryCreate, path, func() error {
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case err != nil:
 		return ofEntry(err)
+	case t.operation() == OperationPut && !have.IsDir():
+		return &fileError{errNoDirectory}
+	case t.operation() == OperationPut:
+		return nil
 	case !have.IsDir():
-		if err := event(ctx, FileDelete, path, func() error {
+		if err := t.event(ctx, FileDelete, path, func() error {
 			return ignoreMissing(t.discard(ctx, rel))
 		}); err != nil {
 			return err
 		}
-		return event(ctx, DirectoryCreate, path, func() error {
+		return t.event(ctx, DirectoryCreate, path, func() error {
 			return makeDirectory(path, rel, mode, src.ModTime())
 		})
 	case !like(have, src):
-		return event(ctx, DirectoryModify, path, func() error {
+		return t.event(ctx, DirectoryModify, path, func() error {
 			return describeDirectory(path, mode, src.ModTime())
 		})
-	case mode&ownerMode != ownerMode:
+	case mode&ownerMode != ownerMode && !t.changesNothing():
 		return modeOnly(os.Chmod(path, mode|ownerMode)) // until the end
 	}
 	return nil
@@ -110,7 +110,14 @@ func makeDirectory(path, rel string, mode fs.FileMode, modified time.Time) error
 		mkdir = os.MkdirAll // the destination, with its parents
 	}
 	// Two attempts may be here at once, if one of them does not know yet that it lost its lease.
-	if err := mkdir(path, ownerMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := mkdir(path, ownerMode)
+	if errors.Is(err, fs.ErrExist) {
+		var info fs.FileInfo
+		if info, err = os.Lstat(path); err == nil && !info.IsDir() && rel != "" {
+			err = &fileError{errNoDirectory}
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return describeDirectory(path, mode, modified)
@@ -136,7 +143,7 @@ func modeOnly(err error) error {
 // into one directory at once, and each write changes the time. So each task calls this after its
 // last write. Then the last call comes after every write.
 func (t *tree) keepTime(ctx context.Context, rel string) error {
-	if t.DryRun {
+	if t.changesNothing() {
 		return nil
 	}
 	src, err := t.source.Stat(ctx, rel)

@@ -39,7 +39,7 @@ func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 
 func (f *filer) all(ctx context.Context) error {
 	var problem error // the first
-	if len(f.task.Args.Copy) > 0 && !f.tree.DryRun {
+	if len(f.task.Args.Copy) > 0 && !f.tree.changesNothing() {
 		problem = f.pen.add(tempMark(f.task.ID))
 		if problem != nil {
 			return fmt.Errorf("write down what is put there: %w", problem)
@@ -51,6 +51,10 @@ func (f *filer) all(ctx context.Context) error {
 	}
 	for _, name := range f.task.Args.Mode {
 		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.chmod(ctx, rel, src) })
+		problem = cmp.Or(problem, err)
+	}
+	for _, g := range f.task.Args.Grow {
+		err := f.one(ctx, g.Name, func(rel string, src fs.FileInfo) error { return f.grow(ctx, rel, src, g.From) })
 		problem = cmp.Or(problem, err)
 	}
 	r := &remover{tree: f.tree, task: f.task.Attempt, record: &f.record}
@@ -100,20 +104,25 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 	if src.Mode().IsRegular() {
 		bytes = src.Size()
 	}
+	if todo == keep && f.tree.operation() == OperationPut && !f.copied(rel, src) {
+		f.record.Unchanged++ // somebody else has put it there
+		return nil
+	}
 	if !f.tree.DryRun {
 		c := copier{
-			source:   f.tree.source,
-			path:     rel,
-			to:       f.tree.to(rel),
-			temp:     filepath.Join(f.tree.to(f.dir), tempName(f.task.ID, index)),
-			progress: func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
-			placing:  func(placed fs.FileInfo) error { return f.placing(ctx, index, placed) },
+			source:    f.tree.source,
+			path:      rel,
+			to:        f.tree.to(rel),
+			temp:      filepath.Join(f.tree.to(f.dir), tempName(f.task.ID, index)),
+			exclusive: f.tree.operation() == OperationPut,
+			progress:  func(done int64) { f.task.Progress(ctx, done, bytes, rel) },
+			placing:   func(placed fs.FileInfo) error { return f.placing(ctx, rel, index, placed) },
 		}
 		name := FileModify
 		if todo == create {
 			name = FileCreate
 		}
-		err := event(ctx, name, c.to, func() (err error) {
+		err := f.tree.event(ctx, name, c.to, func() (err error) {
 			defer c.discard()
 			switch todo {
 			case keep:
@@ -124,6 +133,10 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 			}
 			return err
 		})
+		if errors.Is(err, errExists) {
+			f.record.Unchanged++ // since a moment ago
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -133,11 +146,51 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 	return nil
 }
 
+// copied reports whether the destination has a copy of a file, as an earlier attempt made it.
+func (f *filer) copied(rel string, src fs.FileInfo) bool {
+	dst, err := os.Lstat(f.tree.to(rel))
+	return err == nil && dst.Mode().Type() == src.Mode().Type() &&
+		(!src.Mode().IsRegular() || compareFiles(src, dst) == keep)
+}
+
+// grow appends to one file what is new in its source. Bytes of an earlier attempt are counted, too.
+func (f *filer) grow(ctx context.Context, rel string, src fs.FileInfo, from int64) error {
+	if todo, err := f.tree.compare(ctx, src, rel); err != nil {
+		return err
+	} else if todo == create || todo == modify { // it was replaced since the scan
+		return &fileError{errChanged}
+	}
+	to := src.Size()
+	if !f.tree.DryRun {
+		path := f.tree.to(rel)
+		a := appender{
+			source:   f.tree.source,
+			path:     rel,
+			to:       path,
+			progress: func(done int64) { f.task.Progress(ctx, done, src.Size(), rel) },
+		}
+		_, name := split(path)
+		err := f.tree.event(ctx, FileModify, path, func() (err error) {
+			if err = f.pen.add(grownMark(name)); err != nil {
+				return err
+			}
+			to, err = a.append(ctx, src)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	f.record.Copied++
+	f.record.Bytes += max(0, to-from)
+	return nil
+}
+
 // chmod updates the mode of one file, but not its content.
 func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 	if !f.tree.DryRun {
 		path := f.tree.to(rel)
-		err := event(ctx, FileModify, path, func() error {
+		err := f.tree.event(ctx, FileModify, path, func() error {
 			return os.Chmod(path, src.Mode()&keptMode)
 		})
 		if err != nil {
@@ -150,7 +203,7 @@ func (f *filer) chmod(ctx context.Context, rel string, src fs.FileInfo) error {
 }
 
 // placing writes down a file that is about to be put in place.
-func (f *filer) placing(ctx context.Context, index int, placed fs.FileInfo) error {
+func (f *filer) placing(ctx context.Context, rel string, index int, placed fs.FileInfo) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -158,7 +211,8 @@ func (f *filer) placing(ctx context.Context, index int, placed fs.FileInfo) erro
 		return nil
 	}
 	temp := filepath.Join(f.tree.to(f.dir), tempName(f.task.ID, index))
-	m, err := fileMark(string(f.task.Args.Copy[index]), placed, temp)
+	_, name := split(f.tree.to(rel))
+	m, err := fileMark(name, placed, temp)
 	if err != nil {
 		return err
 	}

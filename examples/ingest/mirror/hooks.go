@@ -66,7 +66,7 @@ func (t *tree) check(ctx context.Context) error {
 
 // checkRecord checks that what the run puts into the destination can be written down.
 func (t *tree) checkRecord(dst fs.FileInfo) error {
-	if !t.deletes() || t.DryRun {
+	if !t.deletes() || t.changesNothing() {
 		return nil
 	}
 	if len(t.Record) == 0 && dst != nil {

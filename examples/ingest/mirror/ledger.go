@@ -44,6 +44,9 @@ func madeMark(name string) mark   { return markOf("made %s", name) }
 // tempMark is the mark of the temporary files of a task.
 func tempMark(task string) mark { return markOf("temp %s", task) }
 
+// grownMark is the mark of a file that is appended to in place: its size and time change.
+func grownMark(name string) mark { return markOf("grown %s", name) }
+
 // fileMark is the mark of a file or link of the destination.
 func fileMark(name string, info fs.FileInfo, path string) (mark, error) {
 	if info.Mode().Type() == fs.ModeSymlink {

@@ -29,6 +29,11 @@ type Options struct {
 	// DryRun compares, counts and lists what would be deleted, but changes nothing.
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Exclude Excludes `json:"exclude,omitzero"`
+	// Operation is what is done to the destination. Defaults to OperationSync.
+	Operation Operation `json:"operation,omitempty"`
+	// Initial copies everything without a look at the destination, for one that has nothing yet: this
+	// saves the look. What is there is replaced.
+	Initial bool `json:"initial,omitempty"`
 	// Delete says what becomes of files and directories that a run with the same source put into the
 	// destination, and that vanished from the source. What is excluded has not vanished. Defaults to
 	// DeleteNone.
@@ -41,16 +46,6 @@ type Options struct {
 	// beside the destination, of the same name and with the suffix ".rollcall".
 	Record []byte `json:"record,omitempty"`
 }
-
-// DeleteMode says what becomes of what vanished from the source.
-type DeleteMode string
-
-// The modes. The empty mode is DeleteNone.
-const (
-	DeleteNone   DeleteMode = "none"   // it stays
-	DeleteTrash  DeleteMode = "trash"  // it is moved to the trash
-	DeleteDelete DeleteMode = "delete" // it is removed
-)
 
 // Validate reports every problem of the options, each as a [*store.FieldError].
 func (o *Options) Validate() error {
@@ -72,17 +67,7 @@ func (o *Options) compile() (*excluder, error) {
 			problems = append(problems, err)
 		}
 	}
-	switch o.Delete {
-	case "", DeleteNone, DeleteTrash, DeleteDelete:
-	default:
-		bad("Delete", fmt.Sprintf("%q is not none, trash or delete", o.Delete))
-	}
-	switch trash := o.Delete == DeleteTrash; {
-	case trash && len(o.Trash) == 0:
-		bad("Trash", "is missing, and what vanished is to be moved there")
-	case !trash && len(o.Trash) > 0:
-		bad("Trash", "is for what is deleted to the trash only")
-	}
+	problems = append(problems, o.checkOperation()...)
 	exclude, err := o.Exclude.compile()
 	return exclude, errors.Join(append(problems, err)...)
 }

@@ -45,7 +45,7 @@ func (r *remover) file(ctx context.Context, dir string, d deletion) error {
 	info, err := os.Lstat(path)
 	if err == nil {
 		var m mark
-		if m, err = fileMark(string(d.Name), info, path); err == nil && m != d.Mark {
+		if m, err = fileMark(string(d.Name), info, path); err == nil && m != d.Mark && d.Mark != grownMark(string(d.Name)) {
 			r.record.list(path, NotDeleted, errOther)
 			return nil
 		}
@@ -54,7 +54,7 @@ func (r *remover) file(ctx context.Context, dir string, d deletion) error {
 	case r.tree.DryRun:
 		r.record.list(path, ToDelete, errVanished)
 	case err == nil || isMissing(err):
-		err = event(ctx, FileDelete, path, func() error {
+		err = r.tree.event(ctx, FileDelete, path, func() error {
 			return ignoreMissing(r.tree.discard(ctx, rel))
 		})
 	}
@@ -117,7 +117,7 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 	if !isEmpty(path) {
 		return false, nil
 	}
-	err = event(ctx, DirectoryDelete, path, func() error { return r.tree.discard(ctx, rel) })
+	err = r.tree.event(ctx, DirectoryDelete, path, func() error { return r.tree.discard(ctx, rel) })
 	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
 		return false, nil // somebody has just put something there
 	}

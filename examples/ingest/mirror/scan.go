@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -136,6 +137,12 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 		return nil
 	case chmod:
 		s.work.Mode = append(s.work.Mode, []byte(e.Name()))
+	case grow:
+		var dst fs.FileInfo
+		if dst, err = os.Lstat(s.tree.to(rel)); err != nil {
+			return ofEntry(err)
+		}
+		s.work.Grow = append(s.work.Grow, growth{Name: []byte(e.Name()), From: dst.Size()})
 	default:
 		s.work.Copy = append(s.work.Copy, []byte(e.Name()))
 	}

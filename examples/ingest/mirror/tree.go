@@ -42,5 +42,11 @@ func (s *syncer) load(ctx context.Context, run *handlers.RunRef, stamp string) (
 func (t *tree) from(path string) string { return join(t.src, path) }
 func (t *tree) to(path string) string   { return filepath.Join(t.dst, path) }
 
-// deletes reports whether the run deletes what vanished from its source.
-func (t *tree) deletes() bool { return t.Delete == DeleteTrash || t.Delete == DeleteDelete }
+// event makes one change of the destination, within the hooks for it. If the destination stays as
+// it is, only the hooks are called.
+func (t *tree) event(ctx context.Context, name, path string, do func() error) error {
+	if t.changesNothing() {
+		do = func() error { return nil }
+	}
+	return event(ctx, name, path, do)
+}

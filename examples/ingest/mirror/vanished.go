@@ -148,7 +148,9 @@ func (s *scanner) marks(e fs.DirEntry) (known []mark, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = []mark{m}
+		if all = []mark{m}; s.tree.operation() == OperationAppend {
+			all = append(all, grownMark(name))
+		}
 	}
 	return slices.DeleteFunc(all, func(m mark) bool { return !s.put.has(m) }), nil
 }

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// actions are the commands that change something.
+func (a *app) actions() []*cobra.Command {
+	return []*cobra.Command{
+		a.stop(), a.pause(), a.resume(), a.seal(), a.enable(), a.trigger(), a.redrive(), a.deletion(),
+		a.configure(), a.reset(), a.mode(), a.release(), a.repair(),
+	}
+}
+
+// counted says how many tasks a run has, for the question before something is stopped.
+func counted(s syncjob.RunState) string {
+	return fmt.Sprintf(
+		"Run %d of %s is %s: %d tasks run, %d wait, %d have failed.",
+		s.Number,
+		syncjob.Printable(s.Job),
+		s.Status,
+		s.Counts.Running,
+		s.Counts.Pending+s.Counts.Delayed,
+		s.Counts.Failed,
+	)
+}
+
+func (a *app) stop() *cobra.Command {
+	o := syncjob.StopOptions{}
+	c := a.command(
+		"stop JOB",
+		"Stop the active run of a job; a declared job stays stopped until it is enabled",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			s, err := a.m.State(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if s.Active() {
+				if err := a.sure(counted(*s.Run)); err != nil {
+					return err
+				}
+			}
+			o.Reason = a.reason
+			if err := a.m.Stop(ctx, args[0], &o); err != nil {
+				return err
+			}
+			a.say("stopped %s", args[0])
+			return nil
+		},
+	)
+	c.Flags().BoolVar(&o.Graceful, "graceful", false, "let running handlers finish")
+	return c
+}
+
+// scopeFlags adds the flags of a scope.
+func scopeFlags(c *cobra.Command, s *syncjob.Scope) {
+	c.Flags().StringVar(&s.Queue, "queue", "", "tasks of this queue")
+	c.Flags().StringVar(&s.Set, "set", "", "tasks of this handler set")
+	c.Flags().StringVar(&s.Kind, "kind", "", "tasks of this kind")
+}
+
+// ofJobOrScope makes pause and resume: they are about the newest run of a job, or about a scope.
+func (a *app) ofJobOrScope(
+	verb, short string,
+	job func(context.Context, string) error,
+	scope func(context.Context, syncjob.Scope) error,
+) *cobra.Command {
+	var s syncjob.Scope
+	c := a.command(
+		verb+" [JOB]",
+		short,
+		cobra.MaximumNArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			switch {
+			case len(args) == 1 && s == syncjob.Scope{}:
+				if err := job(ctx, args[0]); err != nil {
+					return err
+				}
+				a.say("%sd %s", verb, args[0])
+				return nil
+			case len(args) == 0 && s != syncjob.Scope{}:
+				if err := scope(ctx, s); err != nil {
+					return err
+				}
+				a.say("%sd %s", verb, s.String())
+				return nil
+			}
+			return usageError{errors.New("name a job, or give --queue, --set or --kind")}
+		},
+	)
+	scopeFlags(c, &s)
+	return c
+}
+
+func (a *app) pause() *cobra.Command {
+	return a.ofJobOrScope("pause", "Hold back the tasks of a job's newest run, or of a queue, set or kind",
+		func(ctx context.Context, job string) error { return a.m.PauseJob(ctx, job) },
+		func(ctx context.Context, s syncjob.Scope) error { return a.m.Pause(ctx, s, a.reason) })
+}
+
+func (a *app) resume() *cobra.Command {
+	return a.ofJobOrScope("resume", "End a pause",
+		func(ctx context.Context, job string) error { return a.m.ResumeJob(ctx, job) },
+		func(ctx context.Context, s syncjob.Scope) error { return a.m.Resume(ctx, s) })
+}
+
+func (a *app) seal() *cobra.Command {
+	return a.onRun("seal JOB", "Let an open run end when its last task has ended", cobra.ExactArgs(1), false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			if err := r.Seal(ctx); err != nil {
+				return err
+			}
+			a.say("sealed %s", numbered(r))
+			return nil
+		})
+}
+
+func (a *app) enable() *cobra.Command {
+	return a.command("enable JOB", "Let a declared job run again after it was stopped", cobra.ExactArgs(1), false,
+		func(ctx context.Context, args []string) error {
+			if err := a.m.Enable(ctx, args[0]); err != nil {
+				return err
+			}
+			a.say("enabled %s", args[0])
+			return nil
+		})
+}
+
+func (a *app) trigger() *cobra.Command {
+	return a.command("trigger JOB", "Start a run of a periodic job now", cobra.ExactArgs(1), false,
+		func(ctx context.Context, args []string) error {
+			r, err := a.m.TriggerNow(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			a.say("started %s", numbered(r))
+			return nil
+		})
+}
+
+func (a *app) redrive() *cobra.Command {
+	var o syncjob.RedriveOptions
+	c := a.onRun(
+		"redrive JOB",
+		"Run the failed tasks of a finished run again, in a new run",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			again, err := r.Redrive(ctx, &o)
+			if err != nil {
+				return err
+			}
+			a.say("started %s", numbered(again))
+			return nil
+		},
+	)
+	f := c.Flags()
+	f.StringSliceVar(&o.Kinds, "kind", nil, "only tasks of these kinds")
+	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs")
+	f.BoolVar(&o.AllowPartial, "partial", false, "also if more tasks failed than the run keeps")
+	f.StringVar(&o.Key, "key", "", "another key runs the same tasks a second time")
+	return c
+}
+
+func (a *app) deletion() *cobra.Command {
+	number := int64(0)
+	c := a.command("delete JOB", "Remove a job with all its runs, or one finished run", cobra.ExactArgs(1), false,
+		func(ctx context.Context, args []string) error {
+			if number > 0 {
+				r := a.m.Run(args[0], number)
+				s, err := r.State(ctx)
+				if err == nil {
+					err = a.sure(counted(s))
+				}
+				if err == nil {
+					err = r.Delete(ctx)
+				}
+				if err == nil {
+					a.say("deleted %s", numbered(r))
+				}
+				return err
+			}
+			runs, err := a.m.Runs(ctx, args[0])
+			if err == nil {
+				err = a.sure(fmt.Sprintf("%s has %d runs.", syncjob.Printable(args[0]), len(runs)))
+			}
+			if err == nil {
+				err = a.m.Delete(ctx, args[0])
+			}
+			if err == nil {
+				a.say("deleted %s", args[0])
+			}
+			return err
+		})
+	c.Flags().Int64Var(&number, "run", 0, "`number` of the run to remove (default the job and all its runs)")
+	return c
+}
+
+func (a *app) configure() *cobra.Command {
+	file, show := "", false
+	version := int64(0)
+	c := a.command(
+		"configure SET",
+		"Show the configuration of a handler set, or replace it by a JSON document",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			if file == "" || show {
+				c, err := a.m.Configuration(ctx, args[0], nil)
+				if err != nil {
+					return err
+				}
+				b, err := json.MarshalIndent(c, "", "  ")
+				if err == nil {
+					_, err = fmt.Fprintln(a.out, string(b))
+				}
+				return err
+			}
+			document, err := a.read(file)
+			if err != nil {
+				return err
+			}
+			var next handlers.Configuration
+			decoder := json.NewDecoder(bytes.NewReader(document))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&next); err != nil {
+				return usageError{fmt.Errorf("the document is not valid: %w", err)}
+			}
+			done, err := a.m.Configure(ctx, args[0], &syncjob.ConfigureOptions{Reason: a.reason, IfVersion: version},
+				func(c *handlers.Configuration) error { *c = next; return nil })
+			if err != nil {
+				return err
+			}
+			a.say("configured %s, version %d", args[0], done.Version)
+			return nil
+		},
+	)
+	f := c.Flags()
+	f.StringVarP(&file, "file", "f", "", "`file` with the document; - for standard input")
+	f.Int64Var(&version, "if-version", 0, "only if this version is stored; -1 if none may be")
+	return c
+}
+
+// read reads a file, or standard input.
+func (a *app) read(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(a.in)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return b, nil
+}
+
+func (a *app) reset() *cobra.Command {
+	return a.command(
+		"reset SET",
+		"Remove the configuration of a handler set: the values in code apply again",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			if err := a.sure("All that is configured for " + syncjob.Printable(args[0]) + " is removed."); err != nil {
+				return err
+			}
+			if err := a.m.ResetConfiguration(ctx, args[0], &syncjob.ConfigureOptions{Reason: a.reason}); err != nil {
+				return err
+			}
+			a.say("reset %s", args[0])
+			return nil
+		},
+	)
+}
+
+func (a *app) mode() *cobra.Command {
+	return a.command(
+		"mode [read-only|read-write]",
+		"Show or set the mode of the namespace",
+		cobra.MaximumNArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			if len(args) == 0 {
+				mode, err := a.m.Mode(ctx)
+				if err == nil {
+					a.say("%s", string(mode))
+				}
+				return err
+			}
+			if err := a.m.SetMode(ctx, syncjob.Mode(args[0])); err != nil {
+				return err
+			}
+			a.say("the namespace is %s", args[0])
+			return nil
+		},
+	)
+}
+
+func (a *app) release() *cobra.Command {
+	return a.onRun(
+		"release-hold JOB HOLD",
+		"Remove a hold that keeps a run from ending, after its producer crashed",
+		cobra.ExactArgs(2),
+		false,
+		func(ctx context.Context, r *syncjob.Run, args []string) error {
+			what := "If the producer of hold " + syncjob.Printable(args[0]) + " still adds tasks, they will be refused."
+			if err := a.sure(what); err != nil {
+				return err
+			}
+			if err := r.ReleaseHold(ctx, args[0]); err != nil {
+				return err
+			}
+			a.say("released hold %s of %s", args[0], numbered(r))
+			return nil
+		},
+	)
+}
+
+func (a *app) repair() *cobra.Command {
+	var o syncjob.RepairOptions
+	c := a.command("repair JOB", "Find and fix inconsistent data of a job", cobra.ExactArgs(1), true,
+		func(ctx context.Context, args []string) error {
+			report, err := a.m.Repair(ctx, args[0], &o)
+			if err != nil {
+				return err
+			}
+			if a.output != "table" {
+				return one(a, report, nil)
+			}
+			_, err = fmt.Fprintln(a.out, strings.TrimSpace(report.String())) // each line of it is safe to print
+			return err
+		})
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only find it")
+	return c
+}

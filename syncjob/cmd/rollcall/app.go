@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// app is what all commands share: the flags, and the manager once it is needed.
+type app struct {
+	streams
+	store, namespace, output string
+	limit                    int
+	timeout                  time.Duration
+	yes                      bool
+	reason, actor            string
+	m                        *syncjob.Manager
+}
+
+// Exit codes, as the package's doc lists them.
+const (
+	codeError       = 1
+	codeUsage       = 2
+	codeNotFound    = 3
+	codeState       = 4
+	codeUnavailable = 5
+)
+
+// exit is an error that only sets the exit code: everything was said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// usageError is an error of the command line.
+type usageError struct{ error }
+
+// run runs a command line and returns the exit code.
+func run(ctx context.Context, args []string, io streams) int {
+	a := &app{streams: io}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if a.m != nil {
+		err = errors.Join(err, a.m.Close())
+	}
+	return a.code(cmd, err)
+}
+
+// code says what is wrong, and returns the exit code.
+func (a *app) code(cmd *cobra.Command, err error) int {
+	var only exit
+	var field *syncjob.FieldError
+	var wrong usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &only):
+		return int(only)
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n") // cobra appends suggestions
+	_, _ = fmt.Fprintln(a.err, "rollcall:", syncjob.Printable(text))
+	switch {
+	case errors.As(err, &wrong) || !cmd.HasParent() || strings.HasPrefix(err.Error(), "unknown "):
+		_, _ = fmt.Fprintf(a.err, "Try: %s --help\n", cmd.CommandPath())
+		return codeUsage
+	case errors.As(err, &field):
+		return codeUsage
+	case errors.Is(err, syncjob.ErrJobNotFound),
+		errors.Is(err, syncjob.ErrRunNotFound),
+		errors.Is(err, syncjob.ErrTaskNotFound):
+		return codeNotFound
+	case errors.Is(err, syncjob.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return codeUnavailable
+	case errors.Is(err, syncjob.ErrRunFinished),
+		errors.Is(err, syncjob.ErrRunActive),
+		errors.Is(err, syncjob.ErrJobExists),
+		errors.Is(
+			err,
+			syncjob.ErrJobDisabled,
+		),
+		errors.Is(err, syncjob.ErrJobStopped),
+		errors.Is(err, syncjob.ErrConflict),
+		errors.Is(err, syncjob.ErrNothingToRedrive),
+		errors.Is(err, syncjob.ErrNoResult):
+		return codeState
+	}
+	return codeError
+}
+
+// root is the command without a verb.
+func (a *app) root() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rollcall",
+		Short: "Shows what the jobs of a store do, and acts on them",
+		Long: "rollcall shows what the jobs of a store do, and acts on them.\n\n" +
+			"Exit codes: 0 done, 1 error, 2 wrong command line, 3 not found, 4 not in such a state, " +
+			"5 the store does not answer.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	f := c.PersistentFlags()
+	f.StringVar(
+		&a.store,
+		"store",
+		os.Getenv("ROLLCALL_STORE"),
+		"`URL` of the store, redis://HOST:PORT; or set ROLLCALL_STORE",
+	)
+	f.StringVar(
+		&a.namespace,
+		"namespace",
+		os.Getenv("ROLLCALL_NAMESPACE"),
+		"namespace of the store; or set ROLLCALL_NAMESPACE (default \"rollcall\")",
+	)
+	f.StringVarP(&a.output, "output", "o", "table", "`form` of the output: table, json or jsonl")
+	f.IntVar(&a.limit, "limit", 0, "print at most so many (default all)")
+	f.DurationVar(
+		&a.timeout,
+		"timeout",
+		0,
+		"give up after this time (default 30s; commands that follow something: never)",
+	)
+	f.BoolVarP(&a.yes, "yes", "y", false, "do not ask before something is stopped or removed")
+	f.StringVar(&a.reason, "reason", "", "why, for those who look at it later")
+	f.StringVar(&a.actor, "actor", "", "who does it (default the user, at this machine)")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	c.AddGroup(
+		&cobra.Group{ID: "read", Title: "See:"},
+		&cobra.Group{ID: "act", Title: "Act:"},
+		&cobra.Group{ID: "tool", Title: "Tools:"},
+	)
+	for id, commands := range map[string][]*cobra.Command{
+		"read": append(a.lists(), a.aboutRuns()...),
+		"act":  append(a.actions(), a.producers()...),
+		"tool": a.tools(),
+	} {
+		for _, sub := range commands {
+			sub.GroupID = id
+			c.AddCommand(sub)
+		}
+	}
+	c.SetHelpCommandGroupID("tool")
+	c.SetCompletionCommandGroupID("tool")
+	return c
+}
+
+// command makes a command that needs the store. follows is true for one that goes on until it is
+// told to stop.
+func (a *app) command(
+	use, short string,
+	args cobra.PositionalArgs,
+	follows bool,
+	do func(ctx context.Context, args []string) error,
+) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short,
+		Args: func(c *cobra.Command, list []string) error {
+			if err := args(c, list); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
+		ValidArgsFunction: a.complete,
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, cancel := a.within(c.Context(), follows)
+			defer cancel()
+			if err := a.connect(ctx); err != nil {
+				return err
+			}
+			return do(ctx, args)
+		},
+	}
+}
+
+func (a *app) within(ctx context.Context, follows bool) (context.Context, context.CancelFunc) {
+	limit := a.timeout
+	if limit == 0 && !follows {
+		limit = 30 * time.Second
+	}
+	ctx = syncjob.WithActor(ctx, a.who())
+	if limit <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// who is the actor: the user, at this machine.
+func (a *app) who() string {
+	if a.actor != "" {
+		return a.actor
+	}
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+// connect opens the store.
+func (a *app) connect(ctx context.Context) error {
+	switch a.output {
+	case "table", "json", "jsonl":
+	default:
+		return usageError{fmt.Errorf("--output is table, json or jsonl, not %q", a.output)}
+	}
+	if a.store == "" {
+		return usageError{
+			errors.New("which store? Set ROLLCALL_STORE or --store, for example to redis://localhost:6379"),
+		}
+	}
+	m, err := syncjob.Open(ctx, a.store, syncjob.Config{Namespace: a.namespace})
+	a.m = m
+	return err
+}
+
+// complete offers the names of jobs that begin so.
+func (a *app) complete(c *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 || !strings.Contains(c.Use, "JOB") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
+	defer cancel()
+	if a.connect(ctx) != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for s, err := range a.m.Jobs(ctx, &syncjob.JobsOptions{Prefix: begin}) {
+		if err != nil || len(names) == 100 {
+			break
+		}
+		names = append(names, s.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// sure asks before something that cannot be taken back. what says what would be touched.
+func (a *app) sure(what string) error {
+	if a.yes {
+		return nil
+	}
+	if !terminal(a.in) {
+		return usageError{fmt.Errorf("%s Say --yes, since nobody can be asked here", what)}
+	}
+	_, _ = fmt.Fprintf(a.err, "%s Go on? [y/N] ", what)
+	answer, _ := bufio.NewReader(a.in).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		_, _ = fmt.Fprintln(a.err, "Nothing was done.")
+		return exit(codeError)
+	}
+	return nil
+}
+
+// terminal reports whether a stream is one.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// say prints what was done, for people. Programs look at the exit code.
+func (a *app) say(format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = syncjob.Printable(text)
+		}
+	}
+	_, _ = fmt.Fprintf(a.out, format+"\n", args...)
+}

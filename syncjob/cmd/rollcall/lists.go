@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// jobColumns describe a job with its newest run.
+var jobColumns = []column[syncjob.JobState]{
+	{"job", func(s syncjob.JobState) any { return s.Name }},
+	{"type", func(s syncjob.JobState) any { return s.Type }},
+	{"state", func(s syncjob.JobState) any {
+		switch {
+		case s.Disabled:
+			return "disabled"
+		case s.Run == nil:
+			return ""
+		case s.Run.Paused:
+			return string(s.Run.Status) + ", paused"
+		}
+		return s.Run.Status
+	}},
+	{"tasks", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Total })},
+	{"remaining", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Remaining() })},
+	{"failed", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Failed })},
+	{"retried", onRunOf(func(r *syncjob.RunState) any { return r.Retried })},
+	{"began", onRunOf(func(r *syncjob.RunState) any { return r.Created })},
+}
+
+func onRunOf(cell func(*syncjob.RunState) any) func(syncjob.JobState) any {
+	return func(s syncjob.JobState) any {
+		if s.Run == nil {
+			return nil
+		}
+		return cell(s.Run)
+	}
+}
+
+// lists are the commands that list what there is.
+func (a *app) lists() []*cobra.Command {
+	return []*cobra.Command{
+		a.jobs(),
+		a.job(),
+		a.schedules(),
+		a.queues(),
+		a.workers(),
+		a.sets(),
+		a.pauses(),
+		a.history(),
+	}
+}
+
+func (a *app) jobs() *cobra.Command {
+	var o syncjob.JobsOptions
+	var group string
+	c := a.command(
+		"jobs",
+		"List jobs with their newest runs",
+		cobra.NoArgs,
+		false,
+		func(ctx context.Context, _ []string) error {
+			o.Group = syncjob.Group(group)
+			return list(a, a.m.Jobs(ctx, &o), jobColumns)
+		},
+	)
+	c.Flags().StringVar(&group, "group", "", "only single-pass, periodic, standing, stopped, finished or active jobs")
+	c.Flags().StringVar(&o.Prefix, "prefix", "", "only jobs whose name begins so")
+	c.Flags().StringVar(&o.After, "after", "", "begin after this name")
+	return c
+}
+
+func (a *app) job() *cobra.Command {
+	return a.command(
+		"job JOB",
+		"Show one job with its newest run",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			s, err := a.m.State(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return one(a, s, append(jobColumns[:len(jobColumns):len(jobColumns)],
+				column[syncjob.JobState]{"next due", func(s syncjob.JobState) any { return s.NextDue }},
+				column[syncjob.JobState]{"skipped", func(s syncjob.JobState) any { return s.Skipped }},
+				column[syncjob.JobState]{"problem", func(s syncjob.JobState) any { return s.Problem }},
+				column[syncjob.JobState]{"last error", onRunOf(func(r *syncjob.RunState) any { return r.LastError })},
+			))
+		},
+	)
+}
+
+func (a *app) schedules() *cobra.Command {
+	return a.command(
+		"schedules",
+		"List periodic jobs and when they are due",
+		cobra.NoArgs,
+		false,
+		func(ctx context.Context, _ []string) error {
+			return list(
+				a,
+				a.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupPeriodic}),
+				[]column[syncjob.JobState]{
+					{"job", func(s syncjob.JobState) any { return s.Name }},
+					{"schedule", func(s syncjob.JobState) any { return rule(s.Schedule) }},
+					{"next due", func(s syncjob.JobState) any { return s.NextDue }},
+					{"skipped", func(s syncjob.JobState) any { return s.Skipped }},
+					{"disabled", func(s syncjob.JobState) any { return s.Disabled }},
+					{"problem", func(s syncjob.JobState) any { return s.Problem }},
+				},
+			)
+		},
+	)
+}
+
+// rule says a schedule in words.
+func rule(s *syncjob.Schedule) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Every > 0:
+		return "every " + s.Every.String()
+	}
+	return strings.TrimSpace(s.Cron + " " + s.Zone)
+}
+
+// route is a line about queues: a queue, and what one handler has in it.
+type route struct {
+	Queue string `json:"queue"`
+	syncjob.RouteState
+}
+
+func (a *app) queues() *cobra.Command {
+	return a.command(
+		"queues",
+		"List queues with tasks, by handler",
+		cobra.NoArgs,
+		false,
+		func(ctx context.Context, _ []string) error {
+			queues, err := a.m.Queues(ctx)
+			if a.output != "table" {
+				return list(a, slice(queues, err), []column[syncjob.QueueState]{})
+			}
+			var routes []route
+			for _, q := range queues {
+				for _, r := range q.Routes {
+					routes = append(routes, route{q.Name, r})
+				}
+			}
+			return list(a, slice(routes, err), []column[route]{
+				{"queue", func(r route) any { return r.Queue }},
+				{"set", func(r route) any { return r.Set }},
+				{"kind", func(r route) any { return r.Kind }},
+				{"waiting", func(r route) any { return r.Waiting }},
+				{"running", func(r route) any { return r.Running }},
+				{"oldest", func(r route) any { return r.Oldest }},
+				{"unserved", func(r route) any { return r.Unserved }},
+			})
+		},
+	)
+}
+
+func (a *app) workers() *cobra.Command {
+	lost := false
+	c := a.command(
+		"workers",
+		"List the workers that are alive",
+		cobra.NoArgs,
+		false,
+		func(ctx context.Context, _ []string) error {
+			if lost {
+				gone, err := a.m.LostWorkers(ctx)
+				return list(a, slice(gone, err), []column[syncjob.LostWorker]{
+					{"worker", func(w syncjob.LostWorker) any { return w.Name }},
+					{"host", func(w syncjob.LostWorker) any { return w.Host }},
+					{"version", func(w syncjob.LostWorker) any { return w.Version }},
+					{"held", func(w syncjob.LostWorker) any { return w.Held }},
+					{"given up", func(w syncjob.LostWorker) any { return w.Ended }},
+					{"why", func(w syncjob.LostWorker) any { return w.Reason }},
+					{"back", func(w syncjob.LostWorker) any { return w.Back }},
+				})
+			}
+			alive, err := a.m.Workers(ctx)
+			return list(a, slice(alive, err), []column[syncjob.WorkerState]{
+				{"worker", func(w syncjob.WorkerState) any { return w.Name }},
+				{"host", func(w syncjob.WorkerState) any { return w.Host }},
+				{"version", func(w syncjob.WorkerState) any { return w.Version }},
+				{"queues", func(w syncjob.WorkerState) any { return strings.Join(w.Queues, ", ") }},
+				{"slots", func(w syncjob.WorkerState) any { return w.Concurrency }},
+				{"holds", func(w syncjob.WorkerState) any { return w.Held }},
+				{"started", func(w syncjob.WorkerState) any { return w.Started }},
+				{"overdue", func(w syncjob.WorkerState) any { return w.Overdue }},
+			})
+		},
+	)
+	c.Flags().BoolVar(&lost, "lost", false, "list those that were lost within the last day")
+	return c
+}
+
+func (a *app) sets() *cobra.Command {
+	return a.command(
+		"sets",
+		"List the handler sets that workers have published",
+		cobra.NoArgs,
+		false,
+		func(ctx context.Context, _ []string) error {
+			sets, err := a.m.Sets(ctx)
+			return list(a, slice(sets, err), []column[handlers.SetDescription]{
+				{"set", func(d handlers.SetDescription) any { return d.Name }},
+				{"kinds", func(d handlers.SetDescription) any {
+					names := make([]string, len(d.Kinds))
+					for i, k := range d.Kinds {
+						names[i] = k.Name
+					}
+					return strings.Join(names, ", ")
+				}},
+				{"pre-job", func(d handlers.SetDescription) any { return d.PreJob }},
+				{"post-job", func(d handlers.SetDescription) any { return d.PostJob }},
+				{"runs in read-only mode", func(d handlers.SetDescription) any { return d.RunsInReadOnly }},
+			})
+		},
+	)
+}
+
+func (a *app) pauses() *cobra.Command {
+	return a.command(
+		"pauses",
+		"List what is paused",
+		cobra.NoArgs,
+		false,
+		func(ctx context.Context, _ []string) error {
+			mode, err := a.m.Mode(ctx)
+			if err != nil {
+				return err
+			}
+			if mode == syncjob.ModeReadOnly && a.output == "table" {
+				a.say("The namespace is read-only.")
+			}
+			pauses, err := a.m.Pauses(ctx)
+			return list(a, slice(pauses, err), []column[syncjob.PauseState]{
+				{"what", func(p syncjob.PauseState) any { return p.Scope.String() }},
+				{"since", func(p syncjob.PauseState) any { return p.Since }},
+				{"by", func(p syncjob.PauseState) any { return p.By }},
+				{"why", func(p syncjob.PauseState) any { return p.Reason }},
+			})
+		},
+	)
+}
+
+func (a *app) history() *cobra.Command {
+	return a.command(
+		"history SET",
+		"List the last changes of the configuration of a handler set",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			changes, err := a.m.History(ctx, args[0], nil)
+			return list(a, slice(changes, err), []column[syncjob.ConfigurationChange]{
+				{"version", func(c syncjob.ConfigurationChange) any { return c.Version }},
+				{"when", func(c syncjob.ConfigurationChange) any { return c.At }},
+				{"by", func(c syncjob.ConfigurationChange) any { return c.By }},
+				{"why", func(c syncjob.ConfigurationChange) any { return c.Reason }},
+			})
+		},
+	)
+}

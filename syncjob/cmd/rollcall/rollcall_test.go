@@ -1,0 +1,359 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// leaf is a task that fails, blocks or succeeds.
+type leaf struct {
+	Fail  string `json:"fail,omitempty"`
+	Block bool   `json:"block,omitempty"`
+}
+
+func (leaf) Kind() string { return "leaf" }
+
+// place is a store with a worker, for the commands to look at.
+type place struct {
+	t     *testing.T
+	m     *syncjob.Manager
+	store string
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	p := &place{t: t, store: redistest.Start(t, nil).URL()}
+	t.Setenv("ROLLCALL_STORE", p.store)
+	set := handlers.NewSet("tree", handlers.SetConfig{})
+	handlers.Handle(set, func(ctx context.Context, task *handlers.Task[leaf]) error {
+		switch {
+		case task.Args.Block:
+			task.Progress(ctx, 1, 3, "half way")
+			<-ctx.Done()
+			return ctx.Err()
+		case task.Args.Fail != "":
+			return handlers.Permanent(errors.New(task.Args.Fail))
+		}
+		return nil
+	}, nil)
+	reg, err := handlers.NewRegistry(set)
+	require.NoError(t, err)
+	p.m, err = syncjob.Open(t.Context(), p.store, syncjob.Config{Registry: reg})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.m.Close()) })
+	w, err := p.m.NewWorker(syncjob.WorkerConfig{Name: "w1", Version: "v1.2.3", Grace: syncjob.NoGrace})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
+	return p
+}
+
+// rollcall runs a command line and returns what it printed.
+func (p *place) rollcall(code int, args ...string) string {
+	p.t.Helper()
+	return p.typed(code, "", args...)
+}
+
+func (p *place) typed(code int, input string, args ...string) string {
+	p.t.Helper()
+	var out bytes.Buffer
+	got := run(p.t.Context(), args, streams{strings.NewReader(input), &out, &out})
+	require.Equal(p.t, code, got, "rollcall %s: %s", strings.Join(args, " "), out.String())
+	return out.String()
+}
+
+func (p *place) started(job string, tasks ...leaf) *syncjob.Run {
+	p.t.Helper()
+	r, err := p.m.Start(p.t.Context(), syncjob.Job{Name: job, Set: "tree", Open: true}, nil)
+	require.NoError(p.t, err)
+	for _, task := range tasks {
+		_, err = r.Enqueue(p.t.Context(), task, nil)
+		require.NoError(p.t, err)
+	}
+	return r
+}
+
+func TestCommandsShowWhatThereIs(t *testing.T) {
+	p := newPlace(t)
+	failed := p.started("import/7", leaf{Fail: "no \x1b[31msuch\u202e\nfile"}, leaf{})
+	require.NoError(t, failed.Seal(t.Context()))
+	_, err := failed.Wait(t.Context())
+	require.NoError(t, err)
+	busy := p.started("busy", leaf{Block: true})
+	_, err = p.m.Ensure(t.Context(), syncjob.Job{
+		Name: "nightly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *", Zone: "Europe/Berlin"},
+	})
+	require.NoError(t, err)
+	var task string
+	require.Eventually(t, func() bool {
+		s, err := busy.State(t.Context())
+		require.NoError(t, err)
+		if len(s.Reporting) > 0 {
+			task = s.Reporting[0].ID
+		}
+		return task != ""
+	}, 20*time.Second, 10*time.Millisecond)
+	for _, c := range []struct {
+		args []string
+		code int
+		has  []string
+	}{
+		{[]string{"jobs"}, 0, []string{"JOB", "import/7", "busy", "nightly"}},
+		{[]string{"jobs", "--group", "active", "--limit", "1"}, 0, []string{"busy"}},
+		{[]string{"jobs", "--prefix", "nobody"}, 0, []string{"none"}},
+		{[]string{"jobs", "--prefix", "nobody", "-o", "json"}, 0, []string{"[]"}},
+		{[]string{"job", "nightly"}, 0, []string{"periodic", "next due"}},
+		{[]string{"runs", "import/7"}, 0, []string{strconv.FormatInt(failed.Number(), 10), "failed"}},
+		{[]string{"run", "import/7"}, 0, []string{"last error", `no \x1b[31msuch\u202e\nfile`}},
+		{[]string{"run", "import/7", "--run", strconv.FormatInt(failed.Number(), 10)}, 0, []string{"failed"}},
+		{[]string{"explain", "busy"}, 0, []string{"cannot finish before it is sealed"}},
+		{[]string{"tasks", "busy"}, 0, []string{task, "running", "w1"}},
+		{[]string{"task", "busy", task}, 0, []string{"1 of 3, half way"}},
+		{[]string{"failures", "import/7"}, 0, []string{`no \x1b[31msuch\u202e\nfile`, "w1"}},
+		{[]string{"queues"}, 0, []string{"default", "tree", "leaf"}},
+		{[]string{"workers"}, 0, []string{"w1", "v1.2.3"}},
+		{[]string{"workers", "--lost"}, 0, []string{"none"}},
+		{[]string{"sets"}, 0, []string{"tree", "leaf"}},
+		{[]string{"schedules"}, 0, []string{"nightly", "0 3 * * * Europe/Berlin"}},
+		{[]string{"pauses"}, 0, []string{"none"}},
+		{[]string{"history", "tree"}, 0, []string{"none"}},
+		{[]string{"mode"}, 0, []string{"read-write"}},
+		{[]string{"wait", "import/7"}, 10, []string{"failed: 2 of 2 tasks"}},
+		{[]string{"watch", "import/7"}, 10, []string{"failed: 2 of 2 tasks"}},
+		{[]string{"doctor"}, 0, []string{"noeviction", "all partitions answer"}},
+		{[]string{"acl"}, 0, []string{"ACL SETUSER", "+evalsha"}},
+		{[]string{"__complete", "explain", "imp"}, 0, []string{"import/7"}},
+		{[]string{"completion", "bash"}, 0, []string{"__start_rollcall"}},
+		{[]string{"completion", "zsh"}, 0, []string{"#compdef rollcall"}},
+	} {
+		out := p.rollcall(c.code, c.args...)
+		for _, text := range c.has {
+			require.Contains(t, out, text, strings.Join(c.args, " "))
+		}
+		if c.args[0] != "completion" && c.args[0] != "__complete" {
+			require.NotContains(t, out, "\x1b", "%v", c.args)
+			require.NotContains(t, out, "\u202e", "%v", c.args)
+		}
+	}
+	var jobs []syncjob.JobState
+	require.NoError(t, json.Unmarshal([]byte(p.rollcall(0, "jobs", "-o", "json")), &jobs))
+	require.Len(t, jobs, 3)
+	for line := range strings.Lines(p.rollcall(0, "failures", "import/7", "-o", "jsonl")) {
+		var f syncjob.Failure
+		require.NoError(t, json.Unmarshal([]byte(line), &f))
+		require.Equal(t, "no \x1b[31msuch\u202e\nfile", f.Error, "programs get the exact text")
+	}
+}
+
+func TestCommandsAct(t *testing.T) {
+	p := newPlace(t)
+	require.Contains(t, p.rollcall(0, "start", "feed", "--set", "tree", "--open", "--key", "k"), "started run")
+	require.Contains(t, p.rollcall(0, "start", "feed", "--set", "tree", "--open", "--key", "k"), "found run")
+	require.Contains(
+		t,
+		p.rollcall(0, "enqueue", "feed", "--kind", "leaf", "--args", `{"fail":"by hand"}`, "--id", "t1"),
+		"added task t1",
+	)
+	require.Contains(
+		t,
+		p.typed(0, "{}\n\n{\"fail\":\"x\"}\n{}\n", "enqueue", "feed", "--kind", "leaf", "-f", "-"),
+		"added 3 tasks",
+	)
+	p.rollcall(0, "pause", "feed")
+	require.Contains(t, p.rollcall(0, "jobs"), "running, paused")
+	p.rollcall(0, "resume", "feed")
+	p.rollcall(0, "pause", "--queue", "slow", "--reason", "new disk", "--actor", "ann")
+	require.Regexp(t, `queue slow .* ann .*new disk`, p.rollcall(0, "pauses"))
+	p.rollcall(0, "resume", "--queue", "slow")
+	require.Contains(t, p.rollcall(0, "pauses"), "none")
+	p.rollcall(0, "seal", "feed")
+	require.Contains(t, p.rollcall(10, "wait", "feed"), "4 of 4 tasks")
+	require.Contains(t, p.rollcall(0, "redrive", "feed"), "started run")
+	p.rollcall(10, "wait", "feed")
+	p.rollcall(0, "delete", "feed", "--yes")
+	p.rollcall(3, "job", "feed")
+
+	p.typed(
+		0,
+		`{"set":{"max_retries":9}}`,
+		"configure",
+		"tree",
+		"-f",
+		"-",
+		"--reason",
+		"flaky disk",
+		"--actor",
+		"bob",
+	)
+	require.Contains(t, p.rollcall(0, "configure", "tree"), `"max_retries": 9`)
+	require.Regexp(t, `bob +flaky disk`, p.rollcall(0, "history", "tree"))
+	p.typed(2, `{"set":{"max_retries":-9}}`, "configure", "tree", "-f", "-")
+	p.typed(4, `{}`, "configure", "tree", "-f", "-", "--if-version", "77")
+	p.rollcall(0, "reset", "tree", "--yes")
+	require.NotContains(t, p.rollcall(0, "configure", "tree"), "max_retries")
+	p.rollcall(0, "mode", "read-only")
+	require.Contains(t, p.rollcall(0, "pauses"), "read-only")
+	p.rollcall(0, "mode", "read-write")
+	p.rollcall(2, "mode", "sideways")
+
+	_, err := p.m.Ensure(
+		t.Context(),
+		syncjob.Job{Name: "yearly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}},
+	)
+	require.NoError(t, err)
+	p.rollcall(0, "trigger", "yearly")
+	p.rollcall(0, "wait", "yearly")
+	p.rollcall(0, "stop", "yearly", "--yes")
+	require.Contains(t, p.rollcall(0, "jobs"), "disabled")
+	p.rollcall(0, "enable", "yearly")
+	require.Contains(t, p.rollcall(0, "repair", "yearly", "--dry-run"), "")
+}
+
+func TestNothingIsStoppedUnasked(t *testing.T) {
+	p := newPlace(t)
+	r := p.started("busy", leaf{Block: true})
+	for _, args := range [][]string{{"stop", "busy"}, {"delete", "busy"}, {"reset", "tree"}, {"release-hold", "busy", "open"}} {
+		require.Contains(t, p.typed(2, "y\n", args...), "--yes", "nobody sits at a pipe")
+	}
+	s, err := r.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, syncjob.StatusRunning, s.Status)
+	p.rollcall(4, "delete", "busy", "--yes")
+	p.rollcall(0, "stop", "busy", "--yes", "--reason", "disk full")
+	require.Contains(t, p.rollcall(11, "wait", "busy"), "reason: disk full")
+}
+
+func TestExitCodesSayWhatIsWrong(t *testing.T) {
+	p := newPlace(t)
+	p.started("a")
+	for code, lines := range map[int][][]string{
+		2: {
+			{"nope"}, {"jobs", "x"}, {"jobs", "--nope"}, {"jobs", "-o", "xml"}, {"jobs", "--group", "odd"}, {"job"}, {"pause"},
+			{"pause", "a", "--queue", "q"}, {"enqueue", "a"}, {"enqueue", "a", "--kind", "leaf", "--args", "{"},
+			{"configure", "tree", "-f", filepath.Join(t.TempDir(), "none")}, {"ui", "--listen", "0.0.0.0:0"}, {"ui", "--listen", "here"},
+		},
+		3: {{"job", "b"}, {"runs", "b"}, {"run", "a", "--run", "7"}, {"task", "a", "none"}, {"stop", "b"}, {"wait", "b"}},
+		4: {{"start", "a", "--set", "tree", "--open"}, {"redrive", "a"}},
+	} {
+		for _, args := range lines {
+			p.rollcall(code, args...)
+		}
+	}
+	var out bytes.Buffer
+	none := streams{strings.NewReader(""), &out, &out}
+	require.Equal(t, 2, run(t.Context(), []string{"jobs", "--store", ""}, none))
+	require.Contains(t, out.String(), "ROLLCALL_STORE")
+	require.Equal(t, 5, run(t.Context(), []string{"jobs", "--store", "redis://127.0.0.1:1"}, none))
+	require.Equal(
+		t,
+		3,
+		run(t.Context(), []string{"check", "--store", "redis://127.0.0.1:1"}, none),
+		"unknown, for a monitoring system",
+	)
+	require.Contains(t, out.String(), "UNKNOWN: ")
+}
+
+func TestCheckPrintsWhatMonitoringSystemsRead(t *testing.T) {
+	p := newPlace(t)
+	require.Eventually(t, func() bool {
+		workers, err := p.m.Workers(t.Context())
+		require.NoError(t, err)
+		return len(workers) == 1
+	}, 20*time.Second, 10*time.Millisecond)
+	require.Equal(t, "OK: all is well | workers=1 waiting=0 oldest=0s failed=0\n", p.rollcall(0, "check"))
+	r := p.started("a", leaf{Fail: "x"})
+	require.Eventually(t, func() bool {
+		s, err := r.State(t.Context())
+		require.NoError(t, err)
+		return s.Counts.Failed == 1
+	}, 20*time.Second, 10*time.Millisecond)
+	require.Contains(t, p.rollcall(1, "check"), "WARNING: 1 tasks of active runs have failed | workers=1")
+	p.rollcall(0, "check", "--max-failed", "1")
+	p.rollcall(0, "enqueue", "a", "--kind", "leaf", "--queue", "nobody")
+	require.Contains(t, p.rollcall(2, "check"), "CRITICAL: no worker serves queue nobody")
+	require.Contains(t, p.rollcall(2, "check", "--max-wait", "1ns"), "a task of queue nobody has waited for")
+	require.Contains(t, p.rollcall(2, "check", "--min-workers", "2"), "1 workers are alive")
+}
+
+func TestTheLiveScreenShowsEverything(t *testing.T) {
+	p := newPlace(t)
+	p.started("busy", leaf{Block: true})
+	var out bytes.Buffer
+	a := &app{streams: streams{out: &out, err: &out}, m: p.m}
+	require.NoError(t, a.draw(t.Context(), &out))
+	for _, text := range []string{"read-write", "QUEUES", "ACTIVE JOBS", "busy", "slots in use"} {
+		require.Contains(t, out.String(), text)
+	}
+}
+
+func TestTheDashboardIsForThisMachineOnly(t *testing.T) {
+	p := newPlace(t)
+	t.Setenv("ROLLCALL_UI_PASSWORD", "open sesame")
+	reader, writer := io.Pipe()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"ui", "--listen", "127.0.0.1:0", "--store", p.store}, streams{strings.NewReader(""), writer, io.Discard})
+	}()
+	said := make([]byte, 100)
+	n, err := reader.Read(said)
+	require.NoError(t, err)
+	_, at, found := strings.Cut(strings.TrimSpace(string(said[:n])), "look at ")
+	require.True(t, found)
+	get := func(host, password string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, http.NoBody)
+		require.NoError(t, err)
+		if host != "" {
+			r.Host = host
+		}
+		r.SetBasicAuth("", password)
+		res, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		return res.StatusCode
+	}
+	require.Equal(t, http.StatusOK, get("", "open sesame"))
+	require.Equal(t, http.StatusUnauthorized, get("", "guess"))
+	require.Equal(
+		t,
+		http.StatusMisdirectedRequest,
+		get("evil.example", "open sesame"),
+		"a name of another site for this machine",
+	)
+	stop()
+	require.Zero(t, <-done)
+}
+
+// The scripts run in the shells themselves, where those are there.
+func TestCompletionScriptsAreValid(t *testing.T) {
+	p := newPlace(t)
+	for _, shell := range []string{"bash", "zsh"} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Logf("%s is not here", shell)
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), path, "-n")
+		cmd.Stdin = strings.NewReader(p.rollcall(0, "completion", shell))
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// onRun makes a command about a run of a job: the newest, or that of --run.
+func (a *app) onRun(
+	use, short string,
+	args cobra.PositionalArgs,
+	follows bool,
+	do func(ctx context.Context, r *syncjob.Run, args []string) error,
+) *cobra.Command {
+	number := int64(0)
+	c := a.command(use, short, args, follows, func(ctx context.Context, args []string) error {
+		if number > 0 {
+			return do(ctx, a.m.Run(args[0], number), args[1:])
+		}
+		r, err := a.m.Latest(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return do(ctx, r, args[1:])
+	})
+	c.Flags().Int64Var(&number, "run", 0, "`number` of the run (default the newest)")
+	return c
+}
+
+// aboutRuns are the commands that show runs and their tasks.
+func (a *app) aboutRuns() []*cobra.Command {
+	return []*cobra.Command{a.runs(), a.run(), a.explain(), a.wait(), a.watch(), a.tasks(), a.task(), a.failures()}
+}
+
+var runColumns = []column[syncjob.RunState]{
+	{"run", func(s syncjob.RunState) any { return s.Number }},
+	{"state", func(s syncjob.RunState) any {
+		if s.Paused {
+			return string(s.Status) + ", paused"
+		}
+		return s.Status
+	}},
+	{"tasks", func(s syncjob.RunState) any { return s.Counts.Total }},
+	{"remaining", func(s syncjob.RunState) any { return s.Counts.Remaining() }},
+	{"succeeded", func(s syncjob.RunState) any { return s.Counts.Succeeded }},
+	{"failed", func(s syncjob.RunState) any { return s.Counts.Failed }},
+	{"retried", func(s syncjob.RunState) any { return s.Retried }},
+	{"began", func(s syncjob.RunState) any { return s.Created }},
+	{"took", func(s syncjob.RunState) any { return s.Elapsed }},
+}
+
+func (a *app) runs() *cobra.Command {
+	return a.command(
+		"runs JOB",
+		"List the runs of a job, the newest first",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, args []string) error {
+			runs, err := a.m.Runs(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return list(a, states(ctx, runs), runColumns)
+		},
+	)
+}
+
+// states reads runs one after another.
+func states(ctx context.Context, runs []*syncjob.Run) iter.Seq2[syncjob.RunState, error] {
+	return func(yield func(syncjob.RunState, error) bool) {
+		for _, r := range runs {
+			s, err := r.State(ctx)
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (a *app) run() *cobra.Command {
+	return a.onRun(
+		"run JOB",
+		"Show one run of a job",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			s, err := r.State(ctx)
+			if err != nil {
+				return err
+			}
+			return one(a, s, append(runColumns[:len(runColumns):len(runColumns)],
+				column[syncjob.RunState]{"job", func(s syncjob.RunState) any { return s.Job }},
+				column[syncjob.RunState]{"set", func(s syncjob.RunState) any { return s.Set }},
+				column[syncjob.RunState]{"a second", func(s syncjob.RunState) any { return s.Rate }},
+				column[syncjob.RunState]{"done in", func(s syncjob.RunState) any { return s.ETA }},
+				column[syncjob.RunState]{"ended", func(s syncjob.RunState) any { return s.Ended }},
+				column[syncjob.RunState]{"reason", func(s syncjob.RunState) any { return s.Reason }},
+				column[syncjob.RunState]{"last error", func(s syncjob.RunState) any { return s.LastError }},
+				column[syncjob.RunState]{"hook error", func(s syncjob.RunState) any { return s.HookErr }},
+			))
+		},
+	)
+}
+
+func (a *app) explain() *cobra.Command {
+	return a.onRun(
+		"explain JOB",
+		"Say what a run waits for",
+		cobra.ExactArgs(1),
+		false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			why, err := r.Explain(ctx)
+			if err != nil {
+				return err
+			}
+			if a.output != "table" {
+				return one(a, why, nil)
+			}
+			_, err = fmt.Fprintln(a.out, strings.TrimSpace(why.String())) // each line of it is safe to print
+			return err
+		},
+	)
+}
+
+// ended says how a run ended, and returns the exit code of wait.
+func (a *app) ended(s syncjob.RunState) error {
+	if a.output != "table" {
+		if err := one(a, s, nil); err != nil {
+			return err
+		}
+	} else {
+		a.say("%s: %d of %d tasks in %s, %d failed",
+			string(s.Status), s.Counts.Done(), s.Counts.Total, cell(s.Elapsed), s.Counts.Failed)
+		if s.LastError != "" {
+			a.say("last error: %s", s.LastError)
+		}
+		if s.Reason != "" {
+			a.say("reason: %s", s.Reason)
+		}
+	}
+	switch s.Status {
+	case syncjob.StatusFailed:
+		return exit(10)
+	case syncjob.StatusStopped:
+		return exit(11)
+	case syncjob.StatusSkipped:
+		return exit(12)
+	}
+	return nil
+}
+
+func (a *app) wait() *cobra.Command {
+	return a.onRun("wait JOB", "Wait until a run has ended; the exit code is its status", cobra.ExactArgs(1), true,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			s, err := r.Wait(ctx)
+			if err != nil {
+				return err
+			}
+			return a.ended(s)
+		})
+}
+
+func (a *app) tasks() *cobra.Command {
+	var o syncjob.TasksOptions
+	var state string
+	c := a.onRun("tasks JOB", "List the tasks of a run that have not succeeded", cobra.ExactArgs(1), false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			o.State = syncjob.TaskStatus(state)
+			o.Limit = a.limit
+			return list(a, r.Tasks(ctx, &o), []column[syncjob.TaskState]{
+				{"task", func(t syncjob.TaskState) any { return t.ID }},
+				{"state", func(t syncjob.TaskState) any { return t.State }},
+				{"kind", func(t syncjob.TaskState) any { return t.Kind }},
+				{"queue", func(t syncjob.TaskState) any { return t.Queue }},
+				{"attempt", func(t syncjob.TaskState) any { return t.Attempt }},
+				{"worker", func(t syncjob.TaskState) any { return t.Worker }},
+				{"since", func(t syncjob.TaskState) any { return t.Since }},
+				{"next attempt", func(t syncjob.TaskState) any { return t.NextAttempt }},
+				{"error", func(t syncjob.TaskState) any { return t.Error }},
+			})
+		})
+	f := c.Flags()
+	f.StringVar(&state, "state", "", "only waiting, held, delayed, retrying, running or failed tasks")
+	f.StringVar(&o.Kind, "kind", "", "only tasks of this kind")
+	f.StringVar(&o.Queue, "queue", "", "only tasks of this queue")
+	return c
+}
+
+func (a *app) task() *cobra.Command {
+	payload := false
+	c := a.onRun("task JOB ID", "Show one task: where it is, and its last attempts", cobra.ExactArgs(2), false,
+		func(ctx context.Context, r *syncjob.Run, args []string) error {
+			t, err := r.Task(args[0]).State(ctx)
+			if err != nil {
+				return err
+			}
+			if err := one(a, t, []column[syncjob.TaskState]{
+				{"task", func(t syncjob.TaskState) any { return t.ID }},
+				{"state", func(t syncjob.TaskState) any { return t.State }},
+				{"kind", func(t syncjob.TaskState) any { return t.Kind }},
+				{"queue", func(t syncjob.TaskState) any { return t.Queue }},
+				{"set", func(t syncjob.TaskState) any { return t.Set }},
+				{"since", func(t syncjob.TaskState) any { return t.Since }},
+				{"next attempt", func(t syncjob.TaskState) any { return t.NextAttempt }},
+				{"attempt", func(t syncjob.TaskState) any { return t.Attempt }},
+				{"worker", func(t syncjob.TaskState) any { return t.Worker }},
+				{"progress", func(t syncjob.TaskState) any { return t.Progress.String() }},
+				{"error", func(t syncjob.TaskState) any { return t.Error }},
+			}); err != nil || a.output != "table" {
+				return err
+			}
+			for _, at := range t.Attempts {
+				a.say("attempt ended %s after %s at %s: %s", cell(at.Ended), cell(at.Took), at.Worker, at.Error)
+			}
+			if payload {
+				a.say("arguments: %s", string(t.Payload))
+			}
+			return nil
+		})
+	c.Flags().BoolVar(&payload, "payload", false, "print the arguments, too")
+	return c
+}
+
+func (a *app) failures() *cobra.Command {
+	var o syncjob.FailuresOptions
+	c := a.onRun("failures JOB", "List the tasks of a run that failed for good", cobra.ExactArgs(1), false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			o.Limit = a.limit
+			return list(a, r.Failures(ctx, &o), []column[syncjob.Failure]{
+				{"number", func(f syncjob.Failure) any { return f.Place }},
+				{"task", func(f syncjob.Failure) any { return f.TaskID }},
+				{"kind", func(f syncjob.Failure) any { return f.Kind }},
+				{"attempts", func(f syncjob.Failure) any { return f.Retry + 1 }},
+				{"worker", func(f syncjob.Failure) any { return f.Worker }},
+				{"when", func(f syncjob.Failure) any { return f.At }},
+				{"error", func(f syncjob.Failure) any { return f.Error }},
+			})
+		})
+	f := c.Flags()
+	f.StringSliceVar(&o.Kinds, "kind", nil, "only tasks of these kinds")
+	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs")
+	f.Int64Var(&o.After, "after", 0, "begin after the failure of this number")
+	return c
+}
+
+// numbered names a run for people.
+func numbered(r *syncjob.Run) string {
+	return "run " + strconv.FormatInt(r.Number(), 10) + " of " + r.Job()
+}

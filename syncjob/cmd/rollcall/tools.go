@@ -1,0 +1,391 @@
+package main
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-go/rollcall/store/redisstore"
+	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/dashboard"
+)
+
+// tools are the commands that are about the installation.
+func (a *app) tools() []*cobra.Command {
+	return []*cobra.Command{a.ui(), a.check(), a.doctor(), a.acl()}
+}
+
+func (a *app) ui() *cobra.Command {
+	var listen, password string
+	var readOnly, open, payloads bool
+	c := a.command(
+		"ui",
+		"Serve the dashboard, on this machine only unless told otherwise",
+		cobra.NoArgs,
+		true,
+		func(ctx context.Context, _ []string) error {
+			password = os.Getenv("ROLLCALL_UI_PASSWORD")
+			host, _, err := net.SplitHostPort(listen)
+			if err != nil {
+				return usageError{fmt.Errorf("--listen needs HOST:PORT: %w", err)}
+			}
+			if !loopback(host) && password == "" && !open {
+				return usageError{
+					errors.New("other machines could reach this address: set ROLLCALL_UI_PASSWORD, or say --open"),
+				}
+			}
+			options := dashboard.Options{
+				Title: "Rollcall " + a.namespace,
+				Actor: func(*http.Request) string { return a.who() + " (ui)" },
+			}
+			if !readOnly {
+				options.Authorize = func(*http.Request, dashboard.Action) error { return nil }
+			}
+			if payloads {
+				options.Payload = dashboard.ShowPayloads
+			}
+			handler := guard(dashboard.New(a.m, options), password, loopback(host))
+			listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+			if err != nil {
+				return err
+			}
+			server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+			context.AfterFunc(ctx, func() { _ = server.Close() })
+			a.say("look at http://%s/", listener.Addr().String())
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		},
+	)
+	f := c.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:8079", "`address` to listen on")
+	f.BoolVar(&readOnly, "read-only", false, "only show")
+	f.BoolVar(&open, "open", false, "let everybody who reaches the address do everything")
+	f.BoolVar(&payloads, "payloads", false, "show arguments, results and headers")
+	return c
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// guard asks for the password, if there is one. Where only this machine may come in, it refuses
+// other names for this machine: else a page of another site could reach it by a name of its own.
+func guard(next http.Handler, password string, local bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(r.Host); err == nil {
+			host = name
+		}
+		if local && !loopback(strings.Trim(host, "[]")) {
+			http.Error(w, "this address is for this machine only", http.StatusMisdirectedRequest)
+			return
+		}
+		if _, given, _ := r.BasicAuth(); password != "" &&
+			subtle.ConstantTimeCompare([]byte(given), []byte(password)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="rollcall"`)
+			http.Error(w, "the password is wrong", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// The exit codes of check are those of monitoring plugins.
+const (
+	checkWarning  = 1
+	checkCritical = 2
+	checkUnknown  = 3
+)
+
+// limits are what check compares with; zero means that it does not look.
+type limits struct {
+	wait, late time.Duration
+	failed     int64
+	workers    int
+}
+
+func (a *app) check() *cobra.Command {
+	var l limits
+	c := a.command("check", "Say in one line whether all is well; for monitoring systems", cobra.NoArgs, false, nil)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		ctx, cancel := a.within(c.Context(), false)
+		defer cancel()
+		code, problems, figures := checkUnknown, []string(nil), ""
+		err := a.connect(ctx)
+		if err == nil {
+			code, problems, figures, err = l.look(ctx, a.m)
+		}
+		if err != nil {
+			code, problems = checkUnknown, []string{err.Error()}
+		}
+		word := []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[code]
+		text := strings.Join(problems, "; ")
+		if text == "" {
+			text = "all is well"
+		}
+		_, _ = fmt.Fprintf(a.out, "%s: %s%s\n", word, syncjob.Printable(text), figures)
+		if code == 0 {
+			return nil
+		}
+		return exit(code)
+	}
+	f := c.Flags()
+	f.DurationVar(&l.wait, "max-wait", 5*time.Minute, "critical if a task has waited for longer; 0 does not look")
+	f.DurationVar(&l.late, "max-late", time.Minute, "critical if a schedule is later than this; 0 does not look")
+	f.Int64Var(
+		&l.failed,
+		"max-failed",
+		0,
+		"warn if active runs have more failed tasks than this in all; -1 does not look",
+	)
+	f.IntVar(&l.workers, "min-workers", 1, "critical if fewer workers are alive")
+	return c
+}
+
+// look compares what there is with the limits.
+func (l limits) look(
+	ctx context.Context,
+	m *syncjob.Manager,
+) (code int, problems []string, figures string, err error) {
+	report := func(level int, format string, args ...any) {
+		code = max(code, level)
+		problems = append(problems, fmt.Sprintf(format, args...))
+	}
+	workers, err := m.Workers(ctx)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	if len(workers) < l.workers {
+		report(checkCritical, "%d workers are alive", len(workers))
+	}
+	for _, w := range workers {
+		if w.Overdue {
+			report(checkWarning, "worker %s has not been heard from", w.Name)
+		}
+	}
+	queues, err := m.Queues(ctx)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	waiting, oldest := int64(0), time.Duration(0)
+	for _, q := range queues {
+		waiting += q.Waiting
+		if q.Unserved {
+			report(checkCritical, "no worker serves queue %s", q.Name)
+		}
+		if q.Oldest.IsZero() {
+			continue
+		}
+		age := time.Since(q.Oldest)
+		oldest = max(oldest, age)
+		if l.wait > 0 && age > l.wait {
+			report(checkCritical, "a task of queue %s has waited for %s", q.Name, cell(age))
+		}
+	}
+	failed := int64(0)
+	for s, err := range m.Jobs(ctx, nil) {
+		if err != nil {
+			return 0, nil, "", err
+		}
+		if s.Active() {
+			failed += s.Run.Counts.Failed
+		}
+		if late := time.Since(s.NextDue); l.late > 0 && !s.NextDue.IsZero() && late > l.late && !s.Active() {
+			report(checkCritical, "schedule %s is late by %s", s.Name, cell(late))
+		}
+		if s.Problem != "" {
+			report(checkCritical, "schedule %s cannot be fired: %s", s.Name, s.Problem)
+		}
+	}
+	if l.failed >= 0 && failed > l.failed {
+		report(checkWarning, "%d tasks of active runs have failed", failed)
+	}
+	figures = fmt.Sprintf(
+		" | workers=%d waiting=%d oldest=%.0fs failed=%d",
+		len(workers),
+		waiting,
+		oldest.Seconds(),
+		failed,
+	)
+	return code, problems, figures, nil
+}
+
+func (a *app) acl() *cobra.Command {
+	return &cobra.Command{
+		Use: "acl", Short: "Print the rights that a Redis user needs for the namespace", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			namespace := a.namespace
+			if namespace == "" {
+				namespace = syncjob.DefaultNamespace
+			}
+			_, err := fmt.Fprintf(
+				a.out,
+				"ACL SETUSER rollcall on >PASSWORD %s\n",
+				strings.Join(redisstore.ACLRules(namespace), " "),
+			)
+			return err
+		},
+	}
+}
+
+// finding is what doctor found out about one thing.
+type finding struct {
+	Thing string `json:"thing"`
+	State string `json:"state"` // "ok", "warning" or "bad"
+	Text  string `json:"text"`
+}
+
+func (a *app) doctor() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Args: cobra.NoArgs,
+		Short: "Look for problems of the server: version, eviction, persistence, rights, clock",
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, cancel := a.within(c.Context(), false)
+			defer cancel()
+			findings, err := a.examine(ctx)
+			if err != nil {
+				return err
+			}
+			if err := list(a, slice(findings, nil), []column[finding]{
+				{"thing", func(f finding) any { return f.Thing }},
+				{"state", func(f finding) any { return f.State }},
+				{"what", func(f finding) any { return f.Text }},
+			}); err != nil {
+				return err
+			}
+			for _, f := range findings {
+				if f.State == "bad" {
+					return exit(codeError)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// examine asks the server itself, and opens the store as a program would.
+func (a *app) examine(ctx context.Context) ([]finding, error) {
+	if a.store == "" {
+		return nil, usageError{errors.New("which store? Set ROLLCALL_STORE or --store")}
+	}
+	options, err := redisstore.ParseURL(a.store)
+	if err != nil {
+		return nil, err
+	}
+	options.DisableCache = true
+	client, err := rueidis.NewClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", syncjob.ErrUnavailable, err)
+	}
+	defer client.Close()
+	info, err := client.Do(ctx, client.B().Info().Build()).ToString()
+	if err != nil {
+		return nil, fmt.Errorf("read the state of the server: %w", err)
+	}
+	list := judge(fields(info))
+	list = append(list, clock(ctx, client))
+	opened := finding{"store", "ok", "it opens, and all partitions answer"}
+	if err := a.connect(ctx); err != nil {
+		opened = finding{"store", "bad", err.Error()}
+	} else if err := a.m.Ping(ctx); err != nil {
+		opened = finding{"store", "bad", err.Error()}
+	}
+	return append(list, opened), nil
+}
+
+// fields reads the lines NAME:VALUE of INFO.
+func fields(info string) map[string]string {
+	m := make(map[string]string)
+	for line := range strings.Lines(info) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			m[name] = value
+		}
+	}
+	return m
+}
+
+// judge says what the server's own figures mean for Rollcall.
+func judge(info map[string]string) []finding {
+	list := []finding{
+		{
+			"server",
+			"ok",
+			strings.TrimSpace(info["server_name"] + " " + info["redis_version"] + ", " + info["redis_mode"]),
+		},
+	}
+	if v := info["redis_version"]; v != "" && older(v, 6, 2) {
+		list[0] = finding{"server", "bad", v + " is older than 6.2"}
+	}
+	switch policy := info["maxmemory_policy"]; policy {
+	case "noeviction":
+		list = append(list, finding{"eviction", "ok", policy})
+	case "":
+		list = append(list, finding{"eviction", "warning", "the server does not say whether it removes keys"})
+	default:
+		list = append(
+			list,
+			finding{"eviction", "bad", policy + " removes keys when memory is short: tasks are lost. Set noeviction"},
+		)
+	}
+	memory := finding{"memory", "ok", info["used_memory_human"] + " in use, no limit"}
+	if limit := info["maxmemory_human"]; limit != "" && limit != "0B" {
+		memory.Text = info["used_memory_human"] + " of " + limit + " in use"
+	}
+	list = append(list, memory)
+	switch {
+	case info["aof_enabled"] == "1":
+		list = append(list, finding{"persistence", "ok", "append-only file"})
+	case info["rdb_last_bgsave_status"] == "err":
+		list = append(list, finding{"persistence", "bad", "the last snapshot failed"})
+	default:
+		list = append(
+			list,
+			finding{
+				"persistence",
+				"warning",
+				"no append-only file: after a crash the server forgets what came since the last snapshot",
+			},
+		)
+	}
+	if role := info["role"]; role != "" && role != "master" {
+		list = append(list, finding{"role", "bad", "this server is a " + role + ": it takes no writes"})
+	}
+	return list
+}
+
+// older reports whether a version is before major.minor.
+func older(version string, major, minor int) bool {
+	var a, b int
+	if _, err := fmt.Sscanf(version, "%d.%d", &a, &b); err != nil {
+		return false
+	}
+	return a < major || a == major && b < minor
+}
+
+// clock compares the clock of the server with the one of this machine.
+func clock(ctx context.Context, client rueidis.Client) finding {
+	before := time.Now()
+	parts, err := client.Do(ctx, client.B().Time().Build()).AsIntSlice()
+	took := time.Since(before)
+	if err != nil || len(parts) != 2 {
+		return finding{"clock", "warning", "it could not be read"}
+	}
+	apart := time.Unix(parts[0], parts[1]*1000).Sub(before.Add(took / 2)).Round(time.Millisecond)
+	text := fmt.Sprintf("%s apart from this machine; a round trip takes %s", apart, took.Round(10*time.Microsecond))
+	if apart.Abs() > time.Second {
+		return finding{"clock", "warning", text + ". Times of the store are those of the server"}
+	}
+	return finding{"clock", "ok", text}
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -74,6 +75,10 @@ type Limits interface {
 	// checks with SessionsLeft that nothing is leased under them. If the holder has called Draw
 	// since, Forfeit changes nothing. A repeat changes nothing.
 	Forfeit(ctx context.Context, limit string, h Holding) error
+
+	// Limit reads the account of a limit, in one atomic step. A limit of which nothing is drawn has no
+	// holders. Bad input gives a [*FieldError].
+	Limit(ctx context.Context, limit string) (LimitRecord, error)
 }
 
 // DrawParams are the parameters of Draw.
@@ -165,3 +170,38 @@ func validateLimit(name string) error { return validateSeen("Limit", name, bound
 
 // Validate returns a [*FieldError] for each bad field, joined.
 func (h *Holding) Validate() error { return ValidateName("Holder", h.Holder) }
+
+// LimitRecord is the account of a limit at one moment.
+type LimitRecord struct {
+	Now     time.Time     // the store's clock
+	Holders []LimitHolder // those that hold or want permits or tokens: first those that wait, in order; then by name
+}
+
+// LimitHolder is what one holder has drawn.
+type LimitHolder struct {
+	Holder string
+	Held   int       // permits
+	Want   int       // permits that it could use, as of its last call, with those that it holds
+	Since  time.Time // when it began to want more than it holds; zero if it does not
+	Tokens int       // lent and not reported, nor void
+	Silent bool      // it did not call for its TTL: it keeps its permits, and wants none
+}
+
+// Tidy leaves out the holders that have and want nothing, and sorts the others. It is for
+// implementers.
+func (r *LimitRecord) Tidy() {
+	for i := range r.Holders {
+		if h := &r.Holders[i]; h.Silent || h.Want <= h.Held {
+			h.Since = time.Time{}
+		}
+	}
+	r.Holders = slices.DeleteFunc(r.Holders, func(h LimitHolder) bool {
+		return h.Held == 0 && h.Tokens == 0 && h.Since.IsZero()
+	})
+	slices.SortFunc(r.Holders, func(a, b LimitHolder) int {
+		if a.Since.IsZero() == b.Since.IsZero() {
+			return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Holder, b.Holder))
+		}
+		return b.Since.Compare(a.Since) // who does not wait comes last
+	})
+}

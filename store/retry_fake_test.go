@@ -116,8 +116,20 @@ func (s *scripted) RefreshSemaphore(ctx context.Context, _, _ string, _ time.Dur
 
 func (s *scripted) ReleaseSemaphore(ctx context.Context, _, _ string) error { return s.call(ctx) }
 
-func (s *scripted) ForceReleaseSemaphore(ctx context.Context, _ string, _ int64) (int, error) {
+func (s *scripted) ForceReleaseSemaphore(ctx context.Context, _ string, _, _ int64) (int, error) {
 	return 0, s.call(ctx)
+}
+
+func (s *scripted) SemaphoreKeys(ctx context.Context, _ store.KeysParams) ([]string, error) {
+	return nil, s.call(ctx)
+}
+
+func (s *scripted) Limit(ctx context.Context, _ string) (store.LimitRecord, error) {
+	return store.LimitRecord{}, s.call(ctx)
+}
+
+func (s *scripted) ListValues(ctx context.Context, _ store.ValuesParams) (store.ValuesPage, error) {
+	return store.ValuesPage{}, s.call(ctx)
 }
 
 func (s *scripted) Semaphore(ctx context.Context, _ string) (store.SemaphoreRecord, error) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 )
 
@@ -274,10 +273,10 @@ func (r *front) ReleaseSemaphore(ctx context.Context, key, token string) error {
 	return gone(err, ErrLeaseLost)
 }
 
-func (r *front) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
-	bad := JoinFields(ValidateSemaphoreKey(key), within("Fence", fence, 0, math.MaxInt64))
+func (r *front) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
+	bad := JoinFields(ValidateSemaphoreKey(key), validateFences(first, last))
 	return repeat(ctx, r, "ForceReleaseSemaphore", bad, func(ctx context.Context) (int, error) {
-		return r.Store.ForceReleaseSemaphore(ctx, key, fence)
+		return r.Store.ForceReleaseSemaphore(ctx, key, first, last)
 	})
 }
 

@@ -41,14 +41,21 @@ type Semaphores interface {
 	// [WithRetry] treats this as success.
 	ReleaseSemaphore(ctx context.Context, key, token string) error
 
-	// ForceReleaseSemaphore ends the lease with the fencing number before its time; with 0, every
-	// lease. It signals the first in the line. It returns how many leases it ended: 0 if no lease has
-	// the number. Waiters keep waiting. A repeat does not end leases that were given since, except
-	// with 0.
-	ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error)
+	// ForceReleaseSemaphore ends the leases whose fencing numbers are from first to last before their
+	// time, in one step, and signals the first in the line. It returns how many leases it ended.
+	// Waiters keep waiting. Numbers grow, so a caller that names the last number it saw ends no lease
+	// that was given since, and a repeat ends none either. Bad input gives a [*FieldError]: numbers
+	// are positive, and last is not below first.
+	ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error)
 
 	// Semaphore reads the holders and waiters in one atomic step. A key that is not in use has none.
 	Semaphore(ctx context.Context, key string) (SemaphoreRecord, error)
+
+	// SemaphoreKeys lists keys of semaphores of a partition, sorted by their bytes: p.Limit of them
+	// behind p.After, or fewer at the end. Each key that was in use for the whole time of the call,
+	// and of the calls for the pages before, is listed. A key whose leases have expired may be listed
+	// until a sweep has looked at it. Bad input gives a [*FieldError].
+	SemaphoreKeys(ctx context.Context, p KeysParams) ([]string, error)
 }
 
 // SemaphoreClaim asks for a place.
@@ -130,3 +137,22 @@ func validateTTL(ttl time.Duration) error {
 	}
 	return nil
 }
+
+// validateFences checks a range of fencing numbers. The errors are [*FieldError]s for the fields
+// "First" and "Last".
+func validateFences(first, last int64) error {
+	var f faults
+	f.add(first <= 0, "First", "is not positive")
+	f.add(last < first, "Last", "is below First")
+	return f.err()
+}
+
+// KeysParams ask for a page of the keys of semaphores in a partition.
+type KeysParams struct {
+	Partition int
+	After     string // the last key of the page before; "" for the first page
+	Limit     int    // 1 to [bounds.MaxPage]
+}
+
+// Validate returns a [*FieldError] for each bad field, joined.
+func (p *KeysParams) Validate() error { return within("Limit", p.Limit, 1, bounds.MaxPage) }

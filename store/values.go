@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,6 +23,13 @@ type Values interface {
 	// ReadValue reads one value, or a part of it, in one step. If the value, its run or its job does
 	// not exist, the reply is empty. Error: a [*TypeError] if the name has a value of another type.
 	ReadValue(ctx context.Context, p ReadParams) (ReadReply, error)
+
+	// ListValues lists values without their data: of a job or run all, with the counters of the run;
+	// of the namespace those of p.Partition. They are sorted by name, then by type. The values of a
+	// page are read at one moment, but each page at another: values that are made or removed meanwhile
+	// may be missing, others come once. A page may be empty before the end. Errors: [ErrRunNotFound],
+	// [ErrJobNotFound]; a [*FieldError], also if p.Partition is not that of the job.
+	ListValues(ctx context.Context, p ValuesParams) (ValuesPage, error)
 }
 
 // ValueScope says what a value belongs to, and so how long it is kept. Make one with [RunScope],
@@ -192,3 +202,47 @@ func (e *TypeError) Error() string {
 
 // Is reports whether target is [ErrWrongType].
 func (e *TypeError) Is(target error) bool { return target == ErrWrongType }
+
+// ValuesParams ask for a page of the values of a run, of a job or of the namespace.
+type ValuesParams struct {
+	Scope     ValueScope // its Expiry is not used
+	Partition int        // that of the job, or one of those that hold values of the namespace
+	After     string     // Next of the page before; "" for the first page
+	Limit     int        // at most so many are looked at; 1 to [bounds.MaxPage]
+}
+
+// ValuesPage is a page of values, sorted by name, and then by type.
+type ValuesPage struct {
+	Values []ValueRecord
+	Next   string // After of the next page; "" at the end
+}
+
+// ValueRecord describes a value without its data.
+type ValueRecord struct {
+	Name    string
+	Type    ValueType
+	Size    int64     // items of a list, fields of a map; the bytes of any other value
+	Expires time.Time // zero for never, or with its run or job
+}
+
+// Cursor returns the [ValuesParams].After of the page that begins behind the value.
+func (v *ValueRecord) Cursor() string { return v.Name + "/" + string(v.Type) }
+
+// Behind reports whether the value comes behind a cursor.
+func (v *ValueRecord) Behind(cursor string) bool {
+	name, typ, _ := strings.Cut(cursor, "/")
+	return v.Name > name || v.Name == name && string(v.Type) > typ
+}
+
+// Fill sorts the values that come behind a cursor, and makes a page of the first ones, up to limit.
+// It is for implementers.
+func (p *ValuesPage) Fill(behind []ValueRecord, limit int) {
+	slices.SortFunc(behind, func(a, b ValueRecord) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+	p.Values = behind
+	if len(behind) > limit {
+		p.Values = behind[:limit]
+		p.Next = p.Values[limit-1].Cursor()
+	}
+}

@@ -110,6 +110,14 @@ func (p *ReadParams) Validate() error {
 	return f.err()
 }
 
+// Validate returns a [*FieldError] for each bad field, joined.
+func (p *ValuesParams) Validate() error {
+	var f faults
+	f.check(p.Scope.validate(), "")
+	f.check(within("Limit", p.Limit, 1, bounds.MaxPage), "")
+	return f.err()
+}
+
 // validate checks the owner of a value.
 func (s ValueScope) validate() error {
 	var f faults

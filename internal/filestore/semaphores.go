@@ -165,12 +165,12 @@ func (b *backend) ReleaseSemaphore(ctx context.Context, key, token string) error
 	})
 }
 
-// ForceReleaseSemaphore ends one lease, or all.
-func (b *backend) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+// ForceReleaseSemaphore ends the leases with numbers from first to last.
+func (b *backend) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
 	return change(ctx, b, key, func(s *state, key string) (ended int, err error) {
 		sem := s.semaphore(key)
 		for token, l := range sem.Leases {
-			if fence == 0 || l.Fence == fence {
+			if first <= l.Fence && l.Fence <= last {
 				delete(sem.Leases, token)
 				ended++
 			}

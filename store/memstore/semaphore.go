@@ -197,8 +197,8 @@ func (s *backend) ReleaseSemaphore(ctx context.Context, key, token string) error
 	return nil
 }
 
-// ForceReleaseSemaphore ends one lease by its number, or all, before their time.
-func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+// ForceReleaseSemaphore ends the leases with numbers from first to last before their time.
+func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
 	part, err := s.of(ctx, key)
 	if err != nil {
 		return 0, err
@@ -208,7 +208,7 @@ func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, fence i
 	defer part.keep(key, sem)
 	ended := 0
 	for token, l := range sem.leases {
-		if fence == 0 || l.Fence == fence {
+		if first <= l.Fence && l.Fence <= last {
 			delete(sem.leases, token)
 			ended++
 		}

@@ -51,7 +51,7 @@ func TestTheRulesOfAnACLUserAllowWhatIsUsedAndNoMore(t *testing.T) {
 	for _, rule := range redisstore.ACLRules("a") {
 		name, ok := strings.CutPrefix(rule, "+")
 		if ok && !slices.Contains([]string{"asking", "cluster|shards", "cluster|slots", "ping", "role", "select", "unsubscribe",
-			"client|caching", "client|setname", "client|tracking", "exec", "multi", "pttl"}, name) {
+			"client|caching", "client|setname", "client|tracking", "exec", "multi"}, name) {
 			allowed = append(allowed, name)
 		}
 	}

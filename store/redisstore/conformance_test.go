@@ -116,6 +116,7 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 			}
 		case name == "jobs",
 			name == "routes",
+			name == "listed",
 			name == "due",
 			name == "leases",
 			name == "trash",

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"math"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -412,14 +413,56 @@ var crashPoints = map[string]crashPoint{
 		stands: func(c *crash, after bool) { c.holders(pick(after, 1, 0)); c.freeAfterwards() },
 	},
 	"force_release_semaphore": {
-		begin:  claimedSemaphore,
-		act:    func(c *crash) error { _, err := c.victim.ForceReleaseSemaphore(c.Context(), claim.Key, 0); return err },
+		begin: claimedSemaphore,
+		act: func(c *crash) error {
+			_, err := c.victim.ForceReleaseSemaphore(c.Context(), claim.Key, 1, math.MaxInt64)
+			return err
+		},
 		stands: func(c *crash, after bool) { c.holders(pick(after, 1, 0)); c.freeAfterwards() },
 	},
 	"read_semaphore": {
 		begin:  claimedSemaphore,
 		act:    func(c *crash) error { _, err := c.victim.Semaphore(c.Context(), claim.Key); return err },
 		stands: func(c *crash, _ bool) { c.holders(1); c.freeAfterwards() },
+	},
+	"check_listed": {
+		begin: func(c *crash) {
+			claimedSemaphore(c)
+			c.command("ZADD", "listed", "0", "s/gone")
+		},
+		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+		stands: func(c *crash, after bool) {
+			keys := func() []string {
+				keys, err := c.SemaphoreKeys(c.Context(), store.KeysParams{Limit: 10})
+				require.NoError(c, err)
+				return keys
+			}
+			require.Equal(c, pick(after, []string{"gone", "key"}, []string{"key"}), keys())
+			c.sweep()
+			require.Equal(c, []string{"key"}, keys(), "any sweep does it")
+			c.freeAfterwards()
+			require.Empty(c, keys())
+		},
+	},
+	"read_limit": {
+		begin: func(c *crash) { require.NoError(c, draw(c)) },
+		act:   func(c *crash) error { _, err := c.victim.Limit(c.Context(), "set"); return err },
+		stands: func(c *crash, _ bool) {
+			rec, err := c.Limit(c.Context(), "set")
+			require.NoError(c, err)
+			require.Len(c, rec.Holders, 1)
+		},
+	},
+	"read_values": {
+		act: func(c *crash) error {
+			_, err := c.victim.ListValues(c.Context(), store.ValuesParams{Scope: store.RunScope(c.run), Limit: 10})
+			return err
+		},
+		stands: func(c *crash, _ bool) {
+			page, err := c.ListValues(c.Context(), store.ValuesParams{Scope: store.RunScope(c.run), Limit: 10})
+			require.NoError(c, err)
+			require.Empty(c, page.Values)
+		},
 	},
 	"draw": {
 		act: draw,

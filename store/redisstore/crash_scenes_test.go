@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func (c *crash) holders(n int) {
 // freeAfterwards requires that others can get the semaphore in the end.
 func (c *crash) freeAfterwards() {
 	c.Helper()
-	_, err := c.ForceReleaseSemaphore(c.Context(), claim.Key, 0)
+	_, err := c.ForceReleaseSemaphore(c.Context(), claim.Key, 1, math.MaxInt64)
 	require.NoError(c, err)
 	c.holders(0)
 }

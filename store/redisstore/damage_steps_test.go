@@ -204,7 +204,21 @@ func (s *wreck) badIsTyped() {
 		"refresh":   func() error { _, err := s.RefreshSemaphore(ctx, "bad", "first", time.Minute); return err },
 		"release":   func() error { return s.ReleaseSemaphore(ctx, "bad", "first") },
 		"semaphore": func() error { _, err := s.Semaphore(ctx, "bad"); return err },
-		"force":     func() error { _, err := s.ForceReleaseSemaphore(ctx, "bad", 0); return err },
+		"force":     func() error { _, err := s.ForceReleaseSemaphore(ctx, "bad", 1, 1); return err },
+		"keys":      func() error { _, err := s.SemaphoreKeys(ctx, store.KeysParams{Limit: 10}); return err },
+		"limit":     func() error { _, err := s.Limit(ctx, "bad"); return err },
+		"values": func() error {
+			_, err := s.ListValues(ctx, store.ValuesParams{Scope: store.JobScope("bad"), Limit: 10})
+			return err
+		},
+		"values of a run": func() error {
+			_, err := s.ListValues(ctx, store.ValuesParams{Scope: store.RunScope(s.bad), Limit: 10})
+			return err
+		},
+		"values of all": func() error {
+			_, err := s.ListValues(ctx, store.ValuesParams{Scope: store.NamespaceScope(0), Limit: 10})
+			return err
+		},
 		"draw":      func() error { _, err := s.Draw(ctx, drawing("bad", 2)); return err },
 		"forfeit":   func() error { return s.Forfeit(ctx, "bad", store.Holding{Holder: "w", Number: 1}) },
 		"configure": func() error { _, err := s.WriteConfiguration(ctx, configuring("bad", "second")); return err },

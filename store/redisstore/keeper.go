@@ -87,16 +87,16 @@ func (s *Store) packDue(ctx context.Context, k *format.Keyspace, c *script.Call,
 // Sweep implements [store.Keeper].
 func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, error) {
 	k := s.spaces[partition]
-	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Kept, k.Terms, k.Routes).
+	c := script.NewCall(k.Meta, k.Leases, k.Trash, k.Hist, k.Kept, k.Terms, k.Routes, k.Listed).
 		Add(format.Millis(s.config.SweepInterval))
 	r, err := s.server.Run(ctx, script.Sweep, c)
 	if err != nil {
 		return store.SweepReply{}, err
 	}
-	if len(r) != 5 {
+	if len(r) != 6 {
 		return store.SweepReply{}, script.Unexpected(script.Sweep, "")
 	}
-	var lists [5][]string
+	var lists [6][]string
 	for i := range r {
 		ms, err := r[i].ToArray()
 		if err != nil {
@@ -127,10 +127,13 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 		}))
 	forgotten, err := s.forgetRoutes(ctx, k, routes)
 	errs = append(errs, err)
+	gone, err := s.unlist(ctx, k, lists[5])
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}
-	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(kept) == 64 || forgotten > 0
+	reply.More = len(sessions) == 16 || len(trash) == 64 || len(expired) == 64 || len(kept) == 64 || forgotten > 0 ||
+		gone > unlistSlice/8
 	return reply, nil
 }
 

@@ -140,6 +140,20 @@ var damages = []damage{
 		status: status(0),
 	},
 	{name: "a ring was overwritten", hit: hit("SET", "ring:q/set/k", "x"), kinds: kinds(record, index), want: three(0), status: status(0)},
+	{
+		name: "what is in use is not listed",
+		begin: func(p *patient) {
+			p.someTasks()
+			ours := claim
+			ours.Key = p.job // in the same partition
+			_, err := p.AcquireSemaphore(p.Context(), ours)
+			require.NoError(p, err)
+		},
+		hit:    hit("DEL", "listed"),
+		kinds:  kinds(index),
+		want:   three(0),
+		status: status(0),
+	},
 	{name: "a lane is not due", begin: delayedBegin, hit: hit("DEL", "due"), kinds: kinds(index), want: three(0), status: status(0)},
 	{
 		name:   "a lane is due too late",

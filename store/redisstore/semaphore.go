@@ -35,6 +35,7 @@ func (s *Store) AcquireSemaphore(ctx context.Context, p store.SemaphoreClaim) (s
 	k := s.space(p.Key)
 	c := semaphoreCall(k, p.Key)
 	c.Key(k.Meta)
+	c.Key(k.Listed)
 	c.Add(k.Channel, p.Key, p.Token, p.Holder).
 		Int(p.Max).
 		Add(format.Millis(p.TTL), mode, format.Millis(p.Wait)).
@@ -80,7 +81,9 @@ func (s *Store) RefreshSemaphore(ctx context.Context, key, token string, ttl tim
 // ReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 	k := s.space(key)
-	word, _, err := s.server.Word(ctx, script.ReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key, token))
+	c := semaphoreCall(k, key).Add(k.Channel, key, token)
+	c.Key(k.Listed)
+	word, _, err := s.server.Word(ctx, script.ReleaseSemaphore, c)
 	switch {
 	case err != nil:
 		return err
@@ -93,9 +96,11 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 }
 
 // ForceReleaseSemaphore implements [store.Semaphores].
-func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
+func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
 	k := s.space(key)
-	r, err := s.server.Run(ctx, script.ForceReleaseSemaphore, semaphoreCall(k, key).Add(k.Channel, key).Int64(fence))
+	c := semaphoreCall(k, key).Add(k.Channel, key).Int64(first).Int64(last)
+	c.Key(k.Listed)
+	r, err := s.server.Run(ctx, script.ForceReleaseSemaphore, c)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestOutOfMemoryLeasesOfSemaphoresAreGrantedKeptAndReleased(t *testing.T) {
 	_, err := s.AcquireSemaphore(t.Context(), waiter)
 	require.ErrorIs(t, err, store.ErrOutOfMemory)
 	require.NoError(t, s.ReleaseSemaphore(t.Context(), "gate", "a"))
-	n, err := s.ForceReleaseSemaphore(t.Context(), "gate", 0)
+	n, err := s.ForceReleaseSemaphore(t.Context(), "gate", 1, math.MaxInt64)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }

@@ -55,7 +55,7 @@ type valueWriter struct {
 	// The last declared value: usually the next write is to the same one.
 	scope                     store.ValueScope
 	name                      string
-	ownerAt, namesAt, valueAt int // indexes in KEYS; the first two are 0 for values of the namespace
+	ownerAt, namesAt, valueAt int // indexes in KEYS; for values of the namespace, 0 and that of the list, negative
 }
 
 // declare declares the keys of a write.
@@ -65,6 +65,8 @@ func (w *valueWriter) declare(write *store.Write) {
 		w.scope, w.name, w.ownerAt, w.namesAt = scope, "", 0, 0
 		if scope.Of != store.ScopeNamespace {
 			w.namesAt = w.Key(w.space.ValueNames(scope))
+		} else {
+			w.namesAt = -w.Key(w.space.Listed)
 		}
 		switch {
 		case !w.owners:

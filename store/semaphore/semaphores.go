@@ -117,22 +117,35 @@ func (s *Semaphores) read(ctx context.Context, key string) (store.SemaphoreRecor
 // place, but does not stop the holder: the holder sees the loss at its next refresh, and works
 // until then.
 func (s *Semaphores) ForceRelease(ctx context.Context, key string, fence int64) (bool, error) {
-	if fence <= 0 { // 0 would end every lease
+	if fence <= 0 {
 		bad := &store.FieldError{Field: "Fence", Reason: "is not positive"}
 		return false, fmt.Errorf("force release: %w", store.JoinFields(store.ValidateSemaphoreKey(key), bad))
 	}
-	n, err := s.force(ctx, key, fence)
+	n, err := s.force(ctx, key, fence, fence)
 	return n > 0, err
 }
 
 // ForceReleaseAll ends every lease of the semaphore before its time, as ForceRelease does with one.
-// It returns how many it ended. Waiters stay in the line and are served.
+// It returns how many it ended. It first reads who holds the semaphore, and ends the leases that it
+// saw: waiters stay in the line, are served, and keep what they get.
 func (s *Semaphores) ForceReleaseAll(ctx context.Context, key string) (int, error) {
-	return s.force(ctx, key, 0)
+	holders, err := s.Holders(ctx, key)
+	if err != nil || len(holders) == 0 {
+		return 0, err
+	}
+	return s.force(ctx, key, 1, lastFence(holders))
 }
 
-func (s *Semaphores) force(ctx context.Context, key string, fence int64) (int, error) {
-	n, err := s.store.ForceReleaseSemaphore(ctx, key, fence)
+// lastFence returns the highest fencing number of some holders.
+func lastFence(holders []Holder) (last int64) {
+	for _, h := range holders {
+		last = max(last, h.Fence)
+	}
+	return last
+}
+
+func (s *Semaphores) force(ctx context.Context, key string, first, last int64) (int, error) {
+	n, err := s.store.ForceReleaseSemaphore(ctx, key, first, last)
 	if err != nil {
 		return 0, fmt.Errorf("force release: %w", err)
 	}

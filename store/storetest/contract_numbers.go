@@ -232,7 +232,7 @@ var numbersContract = []testCase{
 			ID: store.ConfigurationID{Set: "set"}, Token: "token", IfVersion: math.MaxInt64, Document: []byte("{}"),
 		})
 		s.ErrorIs(err, store.ErrConflict)
-		ended, err := s.store.ForceReleaseSemaphore(s.ctx, "key", math.MaxInt64)
+		ended, err := s.store.ForceReleaseSemaphore(s.ctx, "key", math.MaxInt64, math.MaxInt64)
 		s.NoError(err)
 		s.Zero(ended)
 		for number := int64(1); number <= 2; number++ {

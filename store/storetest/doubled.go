@@ -192,12 +192,12 @@ func (d *doubled) ReleaseSemaphore(ctx context.Context, key, token string) error
 	return err
 }
 
-func (d *doubled) ForceReleaseSemaphore(ctx context.Context, key string, fence int64) (int, error) {
-	first, err := d.Store.ForceReleaseSemaphore(ctx, key, fence)
-	second, err2 := d.Store.ForceReleaseSemaphore(ctx, key, fence)
+func (d *doubled) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
+	ended, err := d.Store.ForceReleaseSemaphore(ctx, key, first, last)
+	again, err2 := d.Store.ForceReleaseSemaphore(ctx, key, first, last)
 	d.same("ForceReleaseSemaphore", nil, nil, err, err2)
-	assert.Zero(d.t, second, "ForceReleaseSemaphore repeated finds them gone")
-	return first, err
+	assert.Zero(d.t, again, "ForceReleaseSemaphore repeated finds them gone")
+	return ended, err
 }
 
 func (d *doubled) Draw(ctx context.Context, p store.DrawParams) (store.DrawReply, error) {

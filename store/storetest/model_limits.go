@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -120,6 +121,7 @@ func (m *machine) drawNext(t *rapid.T, h *modelHolder) {
 	m.checkPermits(h, keep, max(keep, want))
 	m.checkTokens(h)
 	h.ends = m.m.now + h.p.TTL
+	m.checkAccount()
 }
 
 // checkPermits requires that the holder got what it may have, and what it must have.
@@ -275,4 +277,47 @@ func (m *machine) endLimits() {
 		}
 	}
 	m.s.Equal(l.max, m.s.drawer(limitName, l.max).draw(0, 9).Held, "what was given back is there")
+}
+
+// checkAccount compares what all holders have, and who waits.
+func (m *machine) checkAccount() {
+	s := m.s
+	rec, err := s.store.Limit(s.ctx, limitName)
+	s.NoError(err)
+	got := make(map[string]store.LimitHolder)
+	for _, h := range rec.Holders {
+		got[h.Holder] = h
+	}
+	var line []*modelHolder
+	for _, h := range m.limits.holders {
+		if m.checkHolder(h, got[h.p.Holder], rec.Now) {
+			line = append(line, h)
+		}
+		delete(got, h.p.Holder)
+	}
+	for _, h := range got { // the model forgets who is silent without permits
+		s.True(h.Silent && h.Held == 0, "a holder that is not known")
+	}
+	slices.SortFunc(line, func(a, b *modelHolder) int { return cmp.Compare(a.since, b.since) })
+	for i, h := range line {
+		s.Equal(h.p.Holder, rec.Holders[i].Holder, "who waits longest is first")
+	}
+}
+
+// checkHolder compares one holder, and reports whether it waits.
+func (m *machine) checkHolder(h *modelHolder, got store.LimitHolder, now time.Time) (waits bool) {
+	s, silent, tokens := m.s, h.ends <= m.m.now, h.outstanding(now)
+	waits = h.since > 0 && !silent
+	if h.reply.Held == 0 && tokens == 0 && !waits {
+		s.Empty(got.Holder, "it has and wants nothing")
+		return false
+	}
+	s.Equal(h.reply.Held, got.Held)
+	s.Equal(tokens, got.Tokens)
+	s.Equal(silent, got.Silent)
+	s.Equal(waits, !got.Since.IsZero())
+	if waits {
+		s.Equal(h.want, got.Want)
+	}
+	return waits
 }

@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // modelSemaphore is a semaphore as the model knows it.
@@ -135,21 +137,21 @@ func (m *machine) acquire(c store.SemaphoreClaim) {
 	}
 }
 
-// forceRelease takes away the lease of the token, or all.
+// forceRelease takes away the lease of the token, those before or behind it, or all.
 func (m *machine) forceRelease(t *rapid.T, token string) {
 	sem := &m.m.sem
-	var fence int64 // of all
-	want := len(sem.leases)
-	if rapid.Bool().Draw(t, "one") {
-		fence, want = 1, 0 // nobody's
-		if l := sem.leases[token]; l != nil {
-			fence, want = l.fence, 1
-		}
+	first, last := int64(1), int64(math.MaxInt64)
+	if l := sem.leases[token]; l != nil && rapid.Bool().Draw(t, "from") {
+		first = l.fence
 	}
-	n, err := m.s.store.ForceReleaseSemaphore(m.s.ctx, m.jobs[0], fence)
+	if l := sem.leases[token]; l != nil && rapid.Bool().Draw(t, "to") {
+		last = l.fence
+	}
+	before := len(sem.leases)
+	maps.DeleteFunc(sem.leases, func(_ string, l *modelLease) bool { return first <= l.fence && l.fence <= last })
+	n, err := m.s.store.ForceReleaseSemaphore(m.s.ctx, m.jobs[0], first, last)
 	m.s.NoError(err)
-	m.s.Equal(want, n)
-	maps.DeleteFunc(sem.leases, func(_ string, l *modelLease) bool { return fence == 0 || l.fence == fence })
+	m.s.Equal(before-len(sem.leases), n)
 }
 
 // checkSemaphore compares who holds and who waits.
@@ -177,4 +179,16 @@ func (m *machine) checkSemaphore() {
 		waiting = append(waiting, w.Holder)
 	}
 	m.s.Equal(line, waiting)
+	m.checkKeys()
+}
+
+// checkKeys requires that a semaphore is listed while it is in use.
+func (m *machine) checkKeys() {
+	keys, err := m.s.store.SemaphoreKeys(m.s.ctx, store.KeysParams{Limit: bounds.MaxPage})
+	m.s.NoError(err)
+	if sem := &m.m.sem; len(sem.leases)+len(sem.line) > 0 {
+		m.s.Equal([]string{m.jobs[0]}, keys)
+	} else { // one that expired may still be listed
+		m.s.LessOrEqual(len(keys), 1)
+	}
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -214,6 +215,7 @@ func (m *machine) WriteValues(t *rapid.T) {
 		} else {
 			m.checkValue(w.Scope, w.Name)
 		}
+		m.checkListed(w.Scope)
 	}
 }
 
@@ -384,5 +386,65 @@ func (m *machine) endValues() {
 		for _, name := range slices.Sorted(slices.Values(m.names)) {
 			m.checkValue(scope, name)
 		}
+		m.checkListed(scope)
 	}
+}
+
+// listed are the values of a scope as they must be listed, and the error of listing one that is
+// gone.
+func (m *model) listed(scope store.ValueScope) (all []store.ValueRecord, err error) {
+	in, err := m.valuesOf(scope)
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range in {
+		rec := store.ValueRecord{Name: name, Type: v.typ, Size: int64(len(v.text))}
+		switch v.typ {
+		case store.ValueList:
+			rec.Size = int64(len(v.items))
+		case store.ValueMap:
+			rec.Size = int64(len(v.fields))
+		}
+		all = append(all, rec)
+	}
+	if scope.Of == store.ScopeRun {
+		for name, n := range m.runs[store.RunID{Job: scope.Job, Number: scope.Run}].counters {
+			size := len(strconv.FormatInt(n, 10))
+			all = append(all, store.ValueRecord{Name: name, Type: store.ValueCounter, Size: int64(size)})
+		}
+	}
+	slices.SortFunc(all, func(a, b store.ValueRecord) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+	return all, nil
+}
+
+// checkListed compares the list of the values of a scope, page by page.
+func (m *machine) checkListed(scope store.ValueScope) {
+	s := m.s
+	want, missing := m.m.listed(scope)
+	var got []store.ValueRecord
+	for after := ""; ; {
+		page, err := s.store.ListValues(s.ctx, store.ValuesParams{Scope: scope, After: after, Limit: 3})
+		if missing != nil {
+			s.ErrorIs(err, missing)
+			return
+		}
+		s.NoError(err)
+		s.LessOrEqual(len(page.Values), 3)
+		got = append(got, page.Values...)
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	for i := range got {
+		v := m.stored(scope, got[i].Name)
+		ends := v != nil && v.typ == got[i].Type && v.ends > 0
+		s.Equal(ends, !got[i].Expires.IsZero(), "%s expires", got[i].Name)
+		got[i].Expires = time.Time{}
+		if got[i].Type == store.ValueFloat && i < len(want) { // it may be written in many ways
+			got[i].Size = want[i].Size
+		}
+	}
+	s.Equal(want, got)
 }

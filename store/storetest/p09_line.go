@@ -100,7 +100,7 @@ var semaphoreLines = []testCase{
 			})
 		}
 		s.release(holder)
-		_, err := s.store.ForceReleaseSemaphore(s.ctx, "gate", forced.Fence)
+		_, err := s.store.ForceReleaseSemaphore(s.ctx, "gate", forced.Fence, forced.Fence)
 		s.NoError(err)
 		hears("a release by an operator", places[0])
 		s.granted(writer)

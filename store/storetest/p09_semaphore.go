@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -154,7 +155,7 @@ var semaphoreLeases = []testCase{
 		s.NoError(err)
 		twice.release(b)
 		twice.granted(w)
-		n, err := twice.store.ForceReleaseSemaphore(s.ctx, "gate", first.Fence)
+		n, err := twice.store.ForceReleaseSemaphore(s.ctx, "gate", first.Fence, first.Fence)
 		s.NoError(err)
 		s.Equal(1, n)
 		rec := s.semaphore("gate")
@@ -202,34 +203,44 @@ var semaphoreLeases = []testCase{
 		s.granted(c)
 		s.release(c)
 		s.granted(s.claim("forced", 1, steady))
-		_, err := s.store.ForceReleaseSemaphore(s.ctx, "forced", 0)
+		_, err := s.store.ForceReleaseSemaphore(s.ctx, "forced", 1, math.MaxInt64)
 		s.NoError(err)
 		for _, key := range []string{"gate", "released", "forced"} {
 			s.nothingBeyond(before, s.partition(key))
 		}
 	}},
-	{"an operator ends one lease or all, and their holders learn it", func(s *scene) {
+	{"an operator ends some leases or all, and their holders learn it", func(s *scene) {
 		var claims []store.SemaphoreClaim
 		var leases []store.SemaphoreHolder
-		for range 4 {
-			claims = append(claims, s.claim("gate", 4, steady))
+		for range 6 {
+			claims = append(claims, s.claim("gate", 6, steady))
 			leases = append(leases, s.granted(claims[len(claims)-1]))
 		}
-		end := func(fence int64) int {
-			n, err := s.store.ForceReleaseSemaphore(s.ctx, "gate", fence)
+		end := func(first, last int64) int {
+			n, err := s.store.ForceReleaseSemaphore(s.ctx, "gate", first, last)
 			s.NoError(err)
 			return n
 		}
-		s.Equal(1, end(leases[1].Fence))
-		s.Zero(end(leases[1].Fence), "numbers are never given again")
+		s.Equal(1, end(leases[1].Fence, leases[1].Fence))
+		s.Zero(end(leases[1].Fence, leases[1].Fence), "numbers are never given again")
 		s.lost(claims[1])
-		s.Len(s.semaphore("gate").Holders, 3)
-		s.Equal(3, end(0))
+		s.Len(s.semaphore("gate").Holders, 5)
+		s.Equal(2, end(leases[2].Fence, leases[4].Fence-1))
+		var left []int64
+		for _, h := range s.semaphore("gate").Holders {
+			left = append(left, h.Fence)
+		}
+		s.ElementsMatch([]int64{leases[0].Fence, leases[4].Fence, leases[5].Fence}, left)
+		later := s.claim("gate", 6, steady)
+		s.granted(later)
+		s.Equal(3, end(1, leases[5].Fence), "what was given since is kept")
 		for _, c := range claims {
 			s.lost(c)
 		}
-		s.Zero(end(0))
-		n, err := s.store.ForceReleaseSemaphore(s.ctx, "unused", 0)
+		s.Zero(end(1, leases[5].Fence))
+		s.Equal(1, end(1, math.MaxInt64))
+		s.lost(later)
+		n, err := s.store.ForceReleaseSemaphore(s.ctx, "unused", 1, math.MaxInt64)
 		s.NoError(err)
 		s.Zero(n)
 	}},

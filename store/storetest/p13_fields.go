@@ -50,7 +50,8 @@ func everyRefusal() (all []refusal) {
 	for _, list := range [][]refusal{
 		refusedJobs(), refusedStarts(), refusedItems(), refusedEnqueues(), refusedSessions(), refusedPauses(), refusedFailures(),
 		refusedFetches(), refusedOutcomes(),
-		refusedStages(), refusedSemaphores(), refusedLimits(), refusedValues(), refusedConfigurations(), refusedPartitions(),
+		refusedStages(), refusedSemaphores(), refusedLimits(), refusedValues(), refusedInventory(),
+		refusedConfigurations(), refusedPartitions(),
 	} {
 		all = append(all, list...)
 	}

@@ -35,8 +35,9 @@ func refusedSemaphores() []refusal {
 		argument("TTL", func(s *scene) error { _, err := s.store.RefreshSemaphore(s.ctx, "k", "t", 0); return err }),
 		argument("Key", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "", "t") }),
 		argument("Token", func(s *scene) error { return s.store.ReleaseSemaphore(s.ctx, "k", "") }),
-		argument("Key", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "", 1); return err }),
-		argument("Fence", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "k", -1); return err }),
+		argument("Key", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "", 1, 1); return err }),
+		argument("First", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "k", 0, 1); return err }),
+		argument("Last", func(s *scene) error { _, err := s.store.ForceReleaseSemaphore(s.ctx, "k", 2, 1); return err }),
 		argument("Key", func(s *scene) error { _, err := s.store.Semaphore(s.ctx, binary); return err }),
 	}
 }
@@ -53,6 +54,7 @@ func refusedLimits() []refusal {
 	return []refusal{
 		draw.by("Limit", func(p *params) { p.Limit = "" }),
 		draw.by("Limit", func(p *params) { p.Limit = strings.Repeat("l", bounds.MaxLimitLen+1) }),
+		argument("Limit", func(s *scene) error { _, err := s.store.Limit(s.ctx, ""); return err }),
 		draw.by("Holder", func(p *params) { p.Holder = "a b" }),
 		draw.by("Number", func(p *params) { p.Number = 0 }),
 		draw.by("TTL", func(p *params) { p.TTL = 0 }),
@@ -285,4 +287,35 @@ var refusedByField = []testCase{
 		refusesOtherPartitions(s)
 		unwritten(s, before)
 	}},
+}
+
+func refusedInventory() []refusal {
+	keys := spoilt[store.KeysParams]{
+		func() store.KeysParams { return store.KeysParams{Limit: 1} },
+		func(s *scene, p store.KeysParams) error { _, err := s.store.SemaphoreKeys(s.ctx, p); return err },
+	}
+	list := spoilt[store.ValuesParams]{
+		func() store.ValuesParams { return store.ValuesParams{Scope: store.NamespaceScope(0), Limit: 1} },
+		func(s *scene, p store.ValuesParams) error { _, err := s.store.ListValues(s.ctx, p); return err },
+	}
+	return []refusal{
+		keys.by("Limit", func(p *store.KeysParams) { p.Limit = 0 }),
+		keys.by("Limit", func(p *store.KeysParams) { p.Limit = bounds.MaxPage + 1 }),
+		keys.by("Partition", func(p *store.KeysParams) { p.Partition = -1 }),
+		list.by("Scope.Of", func(p *store.ValuesParams) { p.Scope.Of = 0 }),
+		list.by("Scope.Job", func(p *store.ValuesParams) { p.Scope = store.JobScope("") }),
+		list.by("Scope.Run", func(p *store.ValuesParams) { p.Scope = store.RunScope(store.RunID{Job: "job"}) }),
+		list.by("Limit", func(p *store.ValuesParams) { p.Limit = 0 }),
+		list.by("Limit", func(p *store.ValuesParams) { p.Limit = bounds.MaxPage + 1 }),
+		list.by("Partition", func(p *store.ValuesParams) { p.Partition = -1 }),
+		argument("Partition", func(s *scene) error {
+			n := s.store.Partitions()
+			if n == 1 { // there is no other one
+				return &store.FieldError{Field: "Partition"}
+			}
+			p := store.ValuesParams{Scope: store.JobScope("import"), Partition: (s.partition("import") + 1) % n, Limit: 1}
+			_, err := s.store.ListValues(s.ctx, p)
+			return err
+		}),
+	}
 }

@@ -180,6 +180,11 @@ func contract() []promise {
 			listingContract,
 		},
 		{
+			"Contract_Inventory",
+			"Contract, Semaphores, Limits and Values: what there is can be listed, by pages, and what is gone is not.",
+			inventoryContract,
+		},
+		{
 			"Contract_Repair",
 			"Contract, Repairer: a repair does not change healthy data, also while tasks run.",
 			repairContract,

@@ -368,6 +368,42 @@ var sabotages = map[string]struct {
 		"Contract, Runs: the tasks of a run",
 		func(s store.Store) store.Store { return &forgetsAttempts{s} },
 	},
+	"lists no semaphore that only waits": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &listsHeldOnly{s} },
+	},
+	"lists semaphores that are gone": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &listsTheGone{Store: s} },
+	},
+	"skips a semaphore between two pages": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &skipsAKey{s} },
+	},
+	"hides who waits for a limit": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &hidesWhoWaits{s} },
+	},
+	"takes silent holders for alive": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &hidesSilence{s} },
+	},
+	"lists no counters of runs": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &listsNoCounters{s} },
+	},
+	"never tells when values expire": {
+		"Contract_Inventory",
+		"Contract, Semaphores, Limits and Values",
+		func(s store.Store) store.Store { return &hidesExpiry{s} },
+	},
+	"releases one lease too many":   {"P09_Semaphore", "P9 Semaphore.", func(s store.Store) store.Store { return &releasesLater{s} }},
 	"keeps the first failures only": {"P12_Bounded", "P12 Bounded.", func(s store.Store) store.Store { return &keepsTheFirst{s} }},
 	"claims to tell what is configured": {
 		"Contract_Signals",
@@ -422,7 +458,7 @@ func TestModelCatchesSabotage(t *testing.T) {
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"forgets the attempts of a task", "opens sessions as if they were new", "remembers every change",
-		"says nothing of subscribers that end badly",
+		"says nothing of subscribers that end badly", "lists semaphores that are gone", "skips a semaphore between two pages",
 		"shows progress of the dead", "takes a producer's clock for its own",
 		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"time"
 
@@ -228,7 +229,7 @@ func (g *twinCalls) sharedArgs(method string, run store.RunID, session store.Ses
 	case "ReleaseSemaphore":
 		return []any{key, pickOf(g, "a", "b")}
 	case "ForceReleaseSemaphore":
-		return []any{key, g.Int64N(2)}
+		return []any{key, 1 + g.Int64N(2), pickOf(g, 1, 2, int64(math.MaxInt64))}
 	case "Semaphore":
 		return []any{key}
 	case "Repair":
@@ -267,6 +268,23 @@ func (g *twinCalls) sharedArgs(method string, run store.RunID, session store.Ses
 		}
 	case "Forfeit":
 		return []any{"limit", store.Holding{Holder: pickOf(g, "a", "b"), Number: 1}}
+	}
+	return g.listArgs(method, session.Partition)
+}
+
+// listArgs draws what lists what there is.
+func (g *twinCalls) listArgs(method string, partition int) []any {
+	switch method {
+	case "SemaphoreKeys":
+		return []any{store.KeysParams{Partition: partition, After: pickOf(g, "", "door"), Limit: bounds.MaxPage}}
+	case "Limit":
+		return []any{"limit"}
+	case "ListValues":
+		p := store.ValuesParams{Scope: g.scope(), After: pickOf(g, "", "value-0/list", "value-1/"), Limit: bounds.MaxPage}
+		if p.Partition = partition; p.Scope.Of != store.ScopeNamespace {
+			p.Partition = g.partition(p.Scope.Job)
+		}
+		return []any{p}
 	}
 	panic("no arguments for " + method)
 }

@@ -48,13 +48,14 @@ import (
 //	sem:line:K       zset: token of a waiter → its number
 //	sem:live:K       zset: token of a waiter → until when it keeps its place
 //	limit:NAME       hash: the account of a limit; see limit.lua
+//	listed           zset, all scores 0: s/K of each semaphore that is in use, v/NAME of each value of the namespace
 //
 // A lane is "R/QUEUE/SET/KIND", a route "QUEUE/SET/KIND".
 type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing string
+	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing, Listed string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -77,6 +78,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Trash:   p + "trash",
 		Hist:    p + "hist",
 		Failing: p + "failing",
+		Listed:  p + "listed",
 	}
 }
 
@@ -107,6 +109,23 @@ func (k *Keyspace) Absent() string { return k.Prefix + "absent" }
 
 func (k *Keyspace) Staged(id, name string) string {
 	return k.Prefix + "S:" + id + "/" + name
+}
+
+// Marks of the names in the list of a partition.
+const (
+	ListedSemaphore = "s/"
+	ListedValue     = "v/"
+)
+
+// ListedKey returns the key that there is as long as a name is listed.
+func (k *Keyspace) ListedKey(name string) string {
+	if key, ok := strings.CutPrefix(name, ListedSemaphore); ok {
+		return k.SemaphoreFacts(key)
+	}
+	if name, ok := strings.CutPrefix(name, ListedValue); ok {
+		return k.Value(store.NamespaceScope(0), name)
+	}
+	return k.Absent()
 }
 
 // value returns the key of a value. The name of the value comes first because it has no ':'; the

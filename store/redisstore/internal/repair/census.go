@@ -22,6 +22,7 @@ type census struct {
 	keys     map[string][]string // other keys of the job's runs, except those that stay with the summary
 	orphans  map[string][]string // keys of runs without a record
 	values   []storedValue       // values of the job and of its runs
+	named    []string            // names that the list of the partition must have
 	wrong    []string            // keys of a wrong type
 }
 
@@ -136,6 +137,7 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 		}
 	}
 	slices.Sort(c.wrong)
+	slices.Sort(c.named)
 	return c, nil
 }
 
@@ -162,6 +164,9 @@ func (c *census) sortKeys(job string, names, types []string) partitionKeys {
 			if kind != "L" {
 				continue
 			}
+		}
+		if name := listedName(name); name != "" {
+			c.named = append(c.named, name)
 		}
 		switch kind {
 		case "L":

@@ -16,6 +16,7 @@ var (
 		"meta": "hash", "pauses": "hash",
 		"jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
 		"leases": "zset", "terms": "hash", "lost": "zset", "sets": "hash", "trash": "zset", "hist": "zset", "failing": "zset",
+		"listed": "zset",
 	}
 	keyTypes = map[string]string{
 		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
@@ -36,6 +37,18 @@ func keyType(name string) string {
 		kind += ":" + part
 	}
 	return keyTypes[kind]
+}
+
+// listedName returns the name by which the list of the partition has a key; empty if it lists no
+// such key.
+func listedName(name string) string {
+	if key, ok := strings.CutPrefix(name, "sem:facts:"); ok {
+		return format.ListedSemaphore + key
+	}
+	if value, ok := strings.CutPrefix(name, "value:all:"); ok {
+		return format.ListedValue + value
+	}
+	return ""
 }
 
 // isType reports whether a type is the one that a key must have, or one of several.

@@ -56,6 +56,9 @@ func (r *repair) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.listedNames(ctx); err != nil {
+		return err
+	}
 	if !r.found.job && r.p.Run == 0 {
 		return store.ErrJobNotFound
 	}
@@ -124,6 +127,30 @@ func (r *repair) wrongTypes(ctx context.Context) error {
 				store.DamageRecord, runOf(name), "key "+name,
 				"it is no "+strings.ReplaceAll(keyType(name), " ", " or ")+": it is removed, what it held is lost",
 			)
+		}
+	}
+	return nil
+}
+
+// listedNames lists semaphores, and values of the namespace, that the list of the partition lacks.
+// A sweep removes those from it that are gone.
+func (r *repair) listedNames(ctx context.Context) error {
+	for names := range slices.Chunk(r.found.named, 128) {
+		c := script.NewCall(r.k.Listed).Flag(true).Flag(r.p.DryRun).Add(names...)
+		for _, name := range names {
+			c.Key(r.k.ListedKey(name))
+		}
+		hit, err := r.exec(ctx, script.CheckListed, c)
+		if err != nil {
+			return err
+		}
+		for _, at := range hit {
+			what := "semaphore "
+			name, ok := strings.CutPrefix(names[script.Number(at)-1], format.ListedSemaphore)
+			if !ok {
+				what, name = "value ", strings.TrimPrefix(name, format.ListedValue)
+			}
+			r.add(store.DamageIndex, "", what+name, "it is not in the list of the partition: it is listed again")
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
 -- Takes a place of a semaphore if it is the claim's turn; otherwise a place in the line.
 -- Uses: arguments, clock, numbers, semaphore, signals.
--- KEYS  as in semaphore.lua; 5 meta
+-- KEYS  as in semaphore.lua; 5 meta, 6 listed
 -- ARGV  channel, key of the semaphore, token, holder, max, ttl in ms, mode, wait in ms (0: no place in the line), random number
 -- Returns {ok, now, lease, expires}, {wait, now, next or 0, ahead, place or 0, (lease, expires) …} of the
 --       64 leases that end first
@@ -8,7 +8,7 @@
 -- in the line is kept, but no new one is given.
 -- Repeat: for the token of a held lease it returns the lease; the token of a waiter keeps its
 --       place.
-local META = KEYS[5]
+local META, LISTED = KEYS[5], KEYS[6]
 local channel, key, token, holder, max, ttl, mode, wait, start = arg(), arg(), arg(), arg(), num(), num(), arg(), num(), num()
 expire()
 local mine = redis.call('HGET', FACTS, 'l:' .. token)
@@ -28,7 +28,8 @@ end
 local stamp = string.format('%.0f', now)
 local rank = redis.call('ZRANK', LINE, token)
 local ahead = rank or redis.call('ZCARD', LINE)
-if has_turn(mode, max, ahead) then
+local turn, taken = has_turn(mode, max, ahead)
+if turn then
   local slot = start % max
   for _ = 1, max do
     if redis.call('HEXISTS', FACTS, 's:' .. slot) == 0 then
@@ -41,6 +42,9 @@ if has_turn(mode, max, ahead) then
   local expires = string.format('%.0f', now + ttl)
   redis.call('HSET', FACTS, 'l:' .. token, lease, 's:' .. slot, token)
   redis.call('ZADD', HELD, expires, token)
+  if taken == 0 then -- the first lease of the semaphore; a place in the line comes only behind one
+    redis.call('ZADD', LISTED, 0, 's/' .. key)
+  end
   forget_when_idle()
   signal_first(key)
   publish(channel)

@@ -1,21 +1,24 @@
 -- Ends leases of a semaphore before their time.
 -- Uses: arguments, semaphore, signals.
--- KEYS  as in semaphore.lua
--- ARGV  channel, key of the semaphore, fencing number (0: all)
+-- KEYS  as in semaphore.lua; 5 listed
+-- ARGV  channel, key of the semaphore, first and last fencing number
 -- Returns {ended}
 -- Repeat: a number is never given again.
-local channel, key, fence = arg(), arg(), arg()
+local channel, key, first, last = arg(), arg(), num(), num()
 expire()
 local ended = 0
 for _, token in ipairs(redis.call('ZRANGE', HELD, 0, -1)) do
   local lease = redis.call('HGET', FACTS, 'l:' .. token) or ''
-  if fence == '0' or string.match(lease, '^%d+ (%d+)') == fence then
+  local fence = tonumber(string.match(lease, '^%d+ (%d+)') or first) -- a damaged lease ends with any other
+  if first <= fence and fence <= last then
     end_lease(token)
     ended = ended + 1
   end
 end
 if ended > 0 then
-  forget_when_idle()
+  if forget_when_idle() then
+    redis.call('ZREM', KEYS[5], 's/' .. key)
+  end
   signal_first(key)
   publish(channel)
 end

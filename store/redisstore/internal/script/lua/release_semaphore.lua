@@ -1,6 +1,6 @@
 -- Ends a lease of a semaphore, or a place in its line.
 -- Uses: arguments, semaphore, signals.
--- KEYS  as in semaphore.lua
+-- KEYS  as in semaphore.lua; 5 listed
 -- ARGV  channel, key of the semaphore, token
 -- Returns {ok}, {lost}: the token has neither
 -- Repeat: finds it gone.
@@ -13,7 +13,9 @@ elseif redis.call('ZSCORE', LINE, token) then
 else
   return { 'lost' }
 end
-forget_when_idle()
+if forget_when_idle() then
+  redis.call('ZREM', KEYS[5], 's/' .. key)
+end
 signal_first(key)
 publish(channel)
 return { 'ok' }

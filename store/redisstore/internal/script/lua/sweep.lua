@@ -1,21 +1,22 @@
 -- Stores the time of the sweep, and finds work for it.
 -- Uses: clock, numbers, terms.
--- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 kept, 6 terms, 7 routes
+-- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 kept, 6 terms, 7 routes, 8 listed
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {buckets with claimed IDs
---       that are kept no longer}, {routes: the next 64, in turn}
+--       that are kept no longer}, {routes: the next 64, in turn}, {listed names: the next 256, in turn}
 -- If no worker swept for three intervals, or the clock went back, workers may not have been able to
 -- extend their leases. Then each lease is extended once by its term, and none has expired. Until the
 -- next heartbeat of such a session, its term also says when the session was last heard from.
 -- A session with a term but without a lease is damaged: it gets one more term.
 -- Repeat: only reads apart from that. ZREM is first, so that the script runs when memory is short.
-local META, LEASES, TRASH, HIST, KEPT, TERMS, ROUTES = unpack(KEYS)
+local META, LEASES, TRASH, HIST, KEPT, TERMS, ROUTES, LISTED = unpack(KEYS)
 local interval = tonumber(ARGV[1])
-local noted = redis.call('HMGET', META, 'sweep', 'looked')
+local noted = redis.call('HMGET', META, 'sweep', 'looked', 'checked')
 local last = number_of(noted[1])
 redis.call('ZREM', LEASES, '')
 local routes = redis.call('ZRANGEBYLEX', ROUTES, '(' .. (noted[2] or ''), '+', 'LIMIT', 0, 64)
-redis.call('HSET', META, 'sweep', now, 'looked', routes[64] or '')
+local listed = redis.call('ZRANGEBYLEX', LISTED, '(' .. (noted[3] or ''), '+', 'LIMIT', 0, 256)
+redis.call('HSET', META, 'sweep', now, 'looked', routes[64] or '', 'checked', listed[256] or '')
 if last > 0 and (now < last or now - last > 3 * interval) then
   local leases = redis.call('ZRANGEBYSCORE', LEASES, 1, 'inf', 'WITHSCORES')
   for i = 1, #leases, 2 do
@@ -42,4 +43,5 @@ return {
   redis.call('ZRANGEBYSCORE', HIST, '-inf', now, 'LIMIT', 0, 64),
   redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, 64),
   routes,
+  listed,
 }

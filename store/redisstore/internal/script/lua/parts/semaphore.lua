@@ -52,7 +52,7 @@ local function expire()
 end
 
 -- forget_when_idle makes the keys expire with the last lease and waiter. Every script that wrote
--- calls it last.
+-- calls it last. It returns whether they are gone now.
 local function forget_when_idle()
   redis.call('HSET', FACTS, 'seen', now)
   local last = 0
@@ -62,6 +62,7 @@ local function forget_when_idle()
   for _, key in ipairs({ FACTS, HELD, LINE, LIVE }) do
     redis.call('PEXPIREAT', key, string.format('%.0f', math.min(last, FAR)))
   end
+  return last == 0
 end
 
 -- first_score returns the lowest score of a zset, or nil.
@@ -70,11 +71,11 @@ local function first_score(key)
 end
 
 -- has_turn returns whether a claim may have a place if this many waiters are ahead: there must be a
--- free place for the claim, and for each of them.
+-- free place for the claim, and for each of them. If it may, it also returns how many leases are held.
 local function has_turn(mode, max, ahead)
   local taken = redis.call('ZCARD', HELD)
   if mode == 'x' then
-    return taken + ahead == 0
+    return taken + ahead == 0, taken
   end
   if taken == 1 then -- an exclusive lease is always the only one
     local lease = redis.call('HGET', FACTS, 'l:' .. redis.call('ZRANGE', HELD, 0, 0)[1]) or ''
@@ -92,7 +93,7 @@ local function has_turn(mode, max, ahead)
       return false
     end
   end
-  return true
+  return true, taken
 end
 
 -- signal_first signals the first waiter in the line if it is its turn. When it is served, the next

@@ -6,13 +6,14 @@
 -- ":F". The letters of types are c, f, t, v, l, m. A counter of a run is no such key but a field of
 -- the run's hash, and its letter is r: only write_values and read_value see one.
 --
--- A write has the form: value, names (indexes of KEYS; names is 0 in the namespace), name, type,
--- op,
--- expiry in ms or 0, n, argument × n. Names is the set of the names of a run's or job's values.
+-- A write has the form: value, names (indexes of KEYS), name, type, op, expiry in ms or 0, n,
+-- argument × n. Names is the set of the names of a run's or job's values. In the namespace it is the
+-- list of the partition, and its index is negative.
 local MAX_VALUES = 1000 -- of a run or job, as the contract says
 
 local function next_write()
-  local w = { key = KEYS[num()], names = KEYS[num()], name = arg(), type = arg(), op = arg(), expiry = num(), n = num() }
+  local w = { key = KEYS[num()], names = num(), name = arg(), type = arg(), op = arg(), expiry = num(), n = num() }
+  w.names, w.listed = KEYS[w.names], KEYS[-w.names]
   w.first, w.last = cursor + 1, cursor + w.n
   cursor = w.last
   return w
@@ -154,6 +155,23 @@ function operations.delete(w)
   return 'ok'
 end
 
+-- note and forget keep the names of the values that are there.
+local function note(w)
+  if w.names then
+    redis.call('SADD', w.names, w.name)
+  elseif w.listed then
+    redis.call('ZADD', w.listed, 0, 'v/' .. w.name)
+  end
+end
+
+local function forget(w)
+  if w.names then
+    redis.call('SREM', w.names, w.name)
+  elseif w.listed then
+    redis.call('ZREM', w.listed, 'v/' .. w.name)
+  end
+end
+
 -- write applies a write that was not refused, and returns the word for its result.
 local function write(w)
   local had = type_at(w.key)
@@ -161,10 +179,10 @@ local function write(w)
   types[w.key] = nil
   if not had or w.op == 'delete' or w.op == 'remove' then
     local have = type_at(w.key)
-    if w.names and have and not had then
-      redis.call('SADD', w.names, w.name)
-    elseif w.names and not have then
-      redis.call('SREM', w.names, w.name)
+    if have and not had then
+      note(w)
+    elseif not have and (had or w.names) then
+      forget(w)
     end
   else
     types[w.key] = had

@@ -1,0 +1,30 @@
+-- Makes the list of a partition agree with what is there: the names of keys that are gone are
+-- removed, and in a repair those of keys that are there are added.
+-- Uses: arguments.
+-- KEYS  1 listed; then the key of each name
+-- ARGV  repair (1), dry run (1), the names
+-- Returns the positions, from 1, of the names that were added or removed, or would be
+-- Repeat: absolute. ZREM is first, so that the script runs when memory is short.
+local LISTED = KEYS[1]
+local repair, dry = arg() == '1', arg() == '1'
+local changed = {}
+if not dry then
+  redis.call('ZREM', LISTED, '')
+end
+for i = 2, #KEYS do
+  local name = arg()
+  local there = redis.call('EXISTS', KEYS[i]) == 1
+  local listed = redis.call('ZSCORE', LISTED, name)
+  if listed and not there then
+    changed[#changed + 1] = i - 1
+    if not dry then
+      redis.call('ZREM', LISTED, name)
+    end
+  elseif repair and there and not listed then
+    changed[#changed + 1] = i - 1
+    if not dry then
+      redis.call('ZADD', LISTED, 0, name)
+    end
+  end
+end
+return changed

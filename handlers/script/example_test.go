@@ -1,0 +1,161 @@
+package script_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/handlers/script"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+type photo struct {
+	Path string `json:"path"`
+}
+
+func (photo) Kind() string { return "photo" }
+
+// album is a set whose photos ask the script whether they are wanted, and under which name.
+func album() (*handlers.Registry, error) {
+	set, err := script.NewSet("album", handlers.SetConfig{}, &script.Options{
+		Functions: []string{"include", "target_path"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	handlers.Handle(set, func(ctx context.Context, t *handlers.Task[photo]) error {
+		wanted, err := script.Call(ctx, "include", true, t.Args.Path)
+		if err != nil || !wanted {
+			return err
+		}
+		target, err := script.Call(ctx, "target_path", t.Args.Path, t.Args.Path)
+		if err != nil {
+			return err
+		}
+		fmt.Println("copy to", target)
+		return nil
+	}, nil)
+	return handlers.NewRegistry(set)
+}
+
+// serve runs a worker on a store in memory, and calls fn.
+func serve(registry *handlers.Registry, fn func(ctx context.Context, m *syncjob.Manager) error) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: registry})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 1})
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	if err := fn(ctx, m); err != nil {
+		return err
+	}
+	stop()
+	return <-ended
+}
+
+// An operator changes what a running worker does.
+func Example() {
+	registry, err := album()
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = serve(registry, func(ctx context.Context, m *syncjob.Manager) error {
+		change := func(source string) error {
+			_, err := m.Configure(ctx, "album", &syncjob.ConfigureOptions{By: "ann", Reason: "new layout"},
+				func(c *syncjob.Configuration) error {
+					c.Set.Script = source
+					return nil
+				})
+			return err
+		}
+		copies := func(job, path string) error {
+			run, err := m.Start(ctx, syncjob.Job{Name: job, Set: "album", Root: photo{path}}, nil)
+			if err != nil {
+				return err
+			}
+			_, err = run.Wait(ctx)
+			return err
+		}
+		if err := copies("monday", "/in/a.jpg"); err != nil {
+			return err
+		}
+		fmt.Println(change("def include(path)\n  return False"))
+		if err := change(`
+def include(path):
+  return not path.endswith(".tmp")
+
+def target_path(path):
+  return path.replace("/in/", "/out/2026/", 1)
+`); err != nil {
+			return err
+		}
+		if err := copies("tuesday", "/in/b.tmp"); err != nil {
+			return err
+		}
+		return copies("wednesday", "/in/b.jpg")
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// copy to /in/a.jpg
+	// configure "album": Set.Script does not compile: 2:1: got newline, want ':'
+	// copy to /out/2026/b.jpg
+}
+
+// A kind without a handler in code, attributes that depend on the task, and a hook.
+func ExampleHandle() {
+	set, err := script.NewSet("mail", handlers.SetConfig{
+		Attributes: handlers.Attributes{Script: `
+def max_retries(task):
+  return 5 if task.args["to"].endswith("@example.com") else 0
+
+def handle_send(task):
+  fail("no route to " + task.args["to"])
+
+def post_job(run):
+  permanent("%d of %d failed, %d attempts were repeated" % (run.failed, run.total, run.retried))
+`},
+	}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	script.Handle(set, "send", nil)
+	registry, err := handlers.NewRegistry(set)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = serve(registry, func(ctx context.Context, m *syncjob.Manager) error {
+		run, err := m.Start(ctx, syncjob.Job{Name: "news", Set: "mail", Root: send{To: "ann@example.org"}}, nil)
+		if err != nil {
+			return err
+		}
+		final, err := run.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println(final.Status)
+		fmt.Println(final.HookErr)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// failed
+	// script: post_job: 1 of 1 failed, 0 attempts were repeated (at 9:12 in post_job)
+}
+
+type send struct {
+	To string `json:"to"`
+}
+
+func (send) Kind() string { return "send" }

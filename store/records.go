@@ -195,6 +195,7 @@ type RunRecord struct {
 	Root        Route  // of the root task; zero if the run has none
 	Args        []byte // arguments of the run; every task can read them
 	Headers     map[string]string
+	Labels      map[string]string // see [ValidateLabels]
 	Status      Status
 	FinalStatus Status // while finishing: the final status that will be recorded
 	Counts      Counts
@@ -207,6 +208,11 @@ type RunRecord struct {
 	Created     time.Time
 	Started     time.Time // when the first task was fetched; zero before
 	Ended       time.Time // when the last task ended or the run was stopped; zero before
+	// Changed is when its Status changed last, or whether it is paused, in whole ms. Runs are listed
+	// by it.
+	Changed time.Time
+	// Moved is when the run changed so, or its Counts changed. It may be up to 250 ms too early.
+	Moved time.Time
 	// Error is the newest error of a task that failed for good, or of a pre-job hook that failed for
 	// good or aborted the run. Errors of attempts that are tried again are not among them.
 	Error string

@@ -53,6 +53,10 @@ func (s *scripted) Tasks(ctx context.Context, _ store.TasksParams) (store.TasksR
 	return store.TasksReply{}, s.call(ctx)
 }
 
+func (s *scripted) ListRuns(ctx context.Context, _ store.RunsParams) (store.RunPage, error) {
+	return store.RunPage{}, s.call(ctx)
+}
+
 func (s *scripted) Inspect(ctx context.Context, _ store.RunID) (store.Inspection, error) {
 	return store.Inspection{}, s.call(ctx)
 }

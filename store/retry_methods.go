@@ -138,6 +138,13 @@ func (r *front) Tasks(ctx context.Context, p TasksParams) (TasksReply, error) {
 	})
 }
 
+func (r *front) ListRuns(ctx context.Context, p RunsParams) (RunPage, error) {
+	bad := JoinFields(r.has("Partition", p.Partition), p.Validate())
+	return repeat(ctx, r, "ListRuns", bad, func(ctx context.Context) (RunPage, error) {
+		return r.Store.ListRuns(ctx, p)
+	})
+}
+
 func (r *front) Inspect(ctx context.Context, id RunID) (Inspection, error) {
 	return repeat(ctx, r, "Inspect", id.validate(), func(ctx context.Context) (Inspection, error) {
 		return r.Store.Inspect(ctx, id)

@@ -57,6 +57,16 @@ type Runs interface {
 	// [ErrRunNotFound]; a [*FieldError] for a cursor that no page gave.
 	Tasks(ctx context.Context, p TasksParams) (TasksReply, error)
 
+	// ListRuns reads a page of the runs of a partition that p selects, most recently changed first: by
+	// [RunRecord].Changed, then by number. It looks at up to p.Limit runs, or at about
+	// [bounds.PageBytes] of them, so a page may be short, or have none, and not be the last. It costs
+	// the same whatever the number of runs; but with p.Job, all numbers of the job's runs are read.
+	//
+	// Each record is read in one step, but without p.Details, which would make it large. Pages are no
+	// snapshot: a run that changes while the listing goes on is in another place then, so it may be
+	// missing, or with p.Oldest be there twice. One that does not change is there once.
+	ListRuns(ctx context.Context, p RunsParams) (RunPage, error)
+
 	// Inspect counts the stored tasks of a run without its counters, so that the two can be
 	// compared. It is not atomic: Inspection.Stable says whether the counters changed meanwhile.
 	Inspect(ctx context.Context, id RunID) (Inspection, error)
@@ -73,8 +83,9 @@ type StartParams struct {
 	Set     string
 	Args    []byte
 	Headers map[string]string
-	Root    *Item // nil only with Open
-	Open    bool  // open the hold [HoldOpen]
+	Labels  map[string]string // see [ValidateLabels]
+	Root    *Item             // nil only with Open
+	Open    bool              // open the hold [HoldOpen]
 	// PreJob is the task of the pre-job hook, of the kind [KindPreJob]; nil if the set has none. Until
 	// the hook has passed, the root task is set aside: it counts as pending, and its Delay begins
 	// after that. Other tasks may be added meanwhile; they wait.

@@ -28,6 +28,7 @@ var valid = map[string][]any{
 	"Job":            {"job"},
 	"ListJobs":       {store.ListParams{Limit: 1}},
 	"JobRuns":        {"job"},
+	"ListRuns":       {store.RunsParams{Limit: 1}},
 	"DeleteJob":      {"job"},
 	"FireRun":        {store.FireParams{Start: validStart, Next: time.Now()}},
 	"PostponeJob":    {store.PostponeParams{Job: "job", Problem: "p"}},

@@ -13,6 +13,7 @@ func (p *StartParams) Validate() error {
 	f.name("Set", p.Set)
 	f.add(len(p.Args) > bounds.DefaultMaxPayload, "Args", "are longer than 1 MiB")
 	f.check(validateHeaders("Headers", p.Headers), "")
+	f.check(ValidateLabels(p.Labels), "")
 	f.check(p.validateItems(), "")
 	f.check(ValidateWeight(p.Weight), "")
 	f.check(validateDue("Due", p.Due), "")

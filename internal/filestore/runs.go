@@ -55,7 +55,7 @@ func (s *state) startRun(p store.StartParams) (store.StartReply, error) {
 func (s *state) start(j *job, p store.StartParams) *run {
 	r := &run{
 		RunRecord: store.RunRecord{
-			ID: store.RunID{Job: j.Name, Number: s.next()}, Set: p.Set, Args: p.Args, Headers: p.Headers,
+			ID: store.RunID{Job: j.Name, Number: s.next()}, Set: p.Set, Args: p.Args, Headers: p.Headers, Labels: p.Labels,
 			Status: store.StatusRunning, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due,
 			RedriveOf: p.RedriveOf,
 		},

@@ -71,6 +71,7 @@ type task struct {
 type run struct {
 	store.RunRecord
 	Token       string
+	Noted       noted // after the last call
 	Tasks       []*task
 	OpenHolds   map[string]store.HoldRecord
 	Kept        map[string]time.Time // claimed IDs of tasks that have ended, and until when
@@ -87,6 +88,13 @@ type run struct {
 	Values      values
 	Numbers     values   // the counters, which have names of their own
 	Document    document // its own configuration
+}
+
+// noted is what tells whether a run has changed, or moved.
+type noted struct {
+	Status store.Status
+	Paused bool
+	Counts store.Counts
 }
 
 // job is a name with its definition, if it was declared. Its runs are in the list of all.

@@ -98,6 +98,9 @@ func call[P, R any](
 	}
 	b.state.now = clone(time.Now())
 	reply, err := apply(b.state, clone(p))
+	if changes {
+		b.state.note()
+	}
 	if b.unsaved = b.unsaved || changes; b.unsaved {
 		if err := b.save(); err != nil {
 			return none, store.Transient(err)
@@ -106,6 +109,20 @@ func call[P, R any](
 		b.hub.tell(b.state)
 	}
 	return clone(reply), err
+}
+
+// note records which runs the call has changed.
+func (s *state) note() {
+	for _, r := range s.Runs {
+		now := noted{r.Status, r.Paused, r.counts()}
+		if now.Status != r.Noted.Status || now.Paused != r.Noted.Paused {
+			r.Changed = s.now.Truncate(time.Millisecond)
+		}
+		if now != r.Noted {
+			r.Moved = s.now
+		}
+		r.Noted = now
+	}
 }
 
 // read makes a call that changes nothing.

@@ -64,6 +64,14 @@ const (
 // later gets store.ErrResultUnknown.
 const StreamKept = 15 * time.Minute
 
+// Labels.
+const (
+	// MaxLabels is the largest number of labels of a job, and MaxLabelLen bounds the value of one, in
+	// bytes.
+	MaxLabels   = 16
+	MaxLabelLen = 256
+)
+
 // Weights, limits and semaphores.
 const (
 	// MinWeight and MaxWeight bound the weight of a run, and of a queue.

@@ -34,6 +34,7 @@ func copyItemPtr(it *store.Item) *store.Item {
 func copyRecord(r store.RunRecord) store.RunRecord {
 	r.Args = bytes.Clone(r.Args)
 	r.Headers = maps.Clone(r.Headers)
+	r.Labels = maps.Clone(r.Labels)
 	r.Counters = maps.Clone(r.Counters)
 	r.Result = bytes.Clone(r.Result)
 	r.Reporting = slices.Clone(r.Reporting)

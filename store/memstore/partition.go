@@ -18,9 +18,11 @@ type partition struct {
 	clock         func() time.Time
 
 	mu             sync.Mutex
+	called         time.Time // when the call that has mu began
 	jobs           map[string]*job
 	names          []string // job names in order; nil if they must be sorted again
 	runs           map[int64]*run
+	recent         []*run         // all runs, most recently changed first; nil if they must be sorted again
 	active         map[int64]*run // runs that are not final
 	failing        map[int64]*run // runs that keep failures
 	ended          heap[*run]     // final runs, by the time when their summary expires

@@ -101,6 +101,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 			Set:       params.Set,
 			Args:      bytes.Clone(params.Args),
 			Headers:   maps.Clone(params.Headers),
+			Labels:    maps.Clone(params.Labels),
 			Status:    store.StatusRunning,
 			Weight:    params.Weight,
 			Created:   now,
@@ -140,7 +141,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 	case params.Root != nil:
 		p.admit(r, copyItem(*params.Root), now)
 	}
-	p.moved(r)
+	p.turned(r)
 	p.changed(j)
 	return r
 }
@@ -229,7 +230,7 @@ func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 			part.enterRing(l)
 		}
 	}
-	part.moved(r)
+	part.turned(r)
 	return nil
 }
 
@@ -257,6 +258,7 @@ func (p *partition) forget(r *run) {
 	j := r.job
 	delete(p.runs, r.rec.ID.Number)
 	delete(p.failing, r.rec.ID.Number)
+	p.recent = nil
 	if r.endedAt >= 0 {
 		p.ended.remove(r.endedAt)
 	}

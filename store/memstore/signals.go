@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
@@ -136,7 +137,15 @@ func (p *partition) signal(sig store.Signal) {
 // changed records the signal that something of the job changed, apart from what its runs do.
 func (p *partition) changed(j *job) { p.signal(store.Signal{Type: store.SignalJob, Job: j.rec.Name}) }
 
+// turned records that the status of a run changed now, or whether it is paused.
+func (p *partition) turned(r *run) {
+	r.rec.Changed = p.called.Truncate(time.Millisecond)
+	p.recent = nil
+	p.moved(r)
+}
+
 // moved records the signal that the state or the counts of the run changed.
 func (p *partition) moved(r *run) {
+	r.rec.Moved = p.called
 	p.signal(store.Signal{Type: store.SignalRun, Run: r.rec.ID.Number})
 }

@@ -43,10 +43,10 @@ func (s *backend) StopRun(ctx context.Context, p store.StopParams) error {
 
 // stop ends an active run and reports whether that made it final.
 func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bool {
-	p.moved(r)
 	switch r.rec.Status {
 	case store.StatusStopping:
 		r.rec.Graceful = r.rec.Graceful && graceful
+		p.moved(r)
 		return false
 	case store.StatusFinishing:
 		r.rec.HookError, r.rec.Paused = stopReason, false
@@ -56,6 +56,7 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 	}
 	r.rec.Status, r.rec.Reason, r.rec.Graceful, r.rec.Paused = store.StatusStopping, reason, graceful, false
 	p.cancelWaiting(r)
+	p.turned(r)
 	return p.conclude(r, now)
 }
 
@@ -152,6 +153,7 @@ func (p *partition) complete(r *run, now time.Time) {
 		return
 	}
 	r.rec.Status, r.rec.FinalStatus = store.StatusFinishing, outcome
+	p.turned(r)
 	p.placeHook(r, *r.post, now)
 	r.post = nil
 }
@@ -168,7 +170,7 @@ func (p *partition) start(r *run, now time.Time) bool {
 	for _, l := range r.lanes { // tasks that were enqueued from outside meanwhile
 		p.enterRing(l)
 	}
-	p.moved(r)
+	p.turned(r)
 	return p.conclude(r, now)
 }
 
@@ -188,7 +190,7 @@ func (p *partition) finalise(r *run, status store.Status, now time.Time) {
 	delete(p.active, r.rec.ID.Number)
 	r.expires = now.Add(r.rec.Retention)
 	p.ended.push(r)
-	p.moved(r)
+	p.turned(r)
 }
 
 // placeHook puts the task of a hook into its lane.

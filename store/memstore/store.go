@@ -117,6 +117,7 @@ func (s *backend) at(ctx context.Context, index int) (*partition, error) {
 	}
 	p := s.partitions[index]
 	p.mu.Lock()
+	p.called = p.now()
 	return p, nil
 }
 

@@ -160,6 +160,7 @@ func (s *Store) beginCall(
 	c.Key(k.Delayed(lane))
 	c.Key(k.Ring(ring))
 	c.Key(k.RunConfiguration(id))
+	c.Key(k.Index)
 
 	seal := ""
 	if idle := p.IdleAfter(); idle > 0 {

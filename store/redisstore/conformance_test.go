@@ -122,6 +122,7 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 			name == "trash",
 			name == "hist",
 			name == "failing",
+			name == "index",
 			strings.HasPrefix(name, "ring:"):
 			members, err := client.Do(context.Background(), client.B().Zrange().Key(key).Min("0").Max("-1").Build()).AsStrSlice()
 			require.NoError(tb, err)

@@ -170,7 +170,7 @@ func (c *crash) tidy() {
 		c,
 		c.left(
 			"W:", "U:", "D:", "M:", "S:", "L:", "run:", "configured:", "lanes:", "holds:", "stage:", "dead:", "ids:",
-			"job:", "starts:", "names:", "value:", "jobs", "leases", "terms", "trash", "hist", "failing", "due", "kept",
+			"job:", "starts:", "names:", "value:", "jobs", "leases", "terms", "trash", "hist", "failing", "index", "due", "kept",
 		),
 	)
 }

@@ -29,7 +29,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if known != "" {
 			lastRun = k.Run(known)
 		}
-		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due).
+		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due, k.Index).
 			Add(p.Job, string(p.Type), string(p.Definition)).
 			Int64(p.Revision).
 			Add(known)
@@ -54,7 +54,7 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
 	word, _, err := s.server.Word(
-		ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due).Add(job).Flag(disabled).Add(k.Channel),
+		ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due, k.Index).Add(job).Flag(disabled).Add(k.Channel),
 	)
 	switch {
 	case err != nil:

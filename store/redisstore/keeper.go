@@ -158,7 +158,7 @@ func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, name string) er
 	}
 	id := format.RunID(number)
 	c := script.NewCall(k.Run(id), k.Due, k.Holds(id), k.Clock, k.Hist, k.Trash, k.Lanes(id),
-		k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Routes)
+		k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Routes, k.Index)
 	_, _, err = s.server.Word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
 	return err
 }

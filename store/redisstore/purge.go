@@ -165,7 +165,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 		}
 		c := script.NewCall(
 			k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id),
-			k.Failing,
+			k.Failing, k.Index,
 		)
 		c.Add(k.Channel, id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
@@ -242,7 +242,7 @@ func (s *Store) DeleteJob(ctx context.Context, job string) error {
 				return err
 			}
 		}
-		c := script.NewCall(k.Job(job), k.Jobs, k.Starts(job), k.Due).Add(k.Channel, job)
+		c := script.NewCall(k.Job(job), k.Jobs, k.Starts(job), k.Due, k.Index).Add(k.Channel, job)
 		if err := s.values(ctx, k, c, store.JobScope(job)); err != nil {
 			return err
 		}

@@ -88,7 +88,7 @@ func (s *Store) reclaimSlice(
 	ctx context.Context, k *format.Keyspace, said *store.SessionRecord, held []store.Delivery,
 ) (reclaimed, remaining int, again bool, err error) {
 	runs := byRun(held)
-	c := script.NewCall(k.Session(said.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes)
+	c := script.NewCall(k.Session(said.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes, k.Index)
 	c.Add(k.Channel, said.ID).Int(len(runs))
 	for _, r := range runs {
 		if err := s.packReclaimedRun(ctx, c, k, r.number); err != nil {

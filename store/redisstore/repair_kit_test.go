@@ -252,7 +252,7 @@ func (p *patient) requireRecovered(d damage) {
 		p,
 		p.left(
 			"W:", "U:", "D:", "M:", "S:", "run:", "lanes:", "holds:", "stage:", "dead:", "ids:", "job:", "starts:", "trash",
-			"hist", "failing", "due", "kept",
+			"hist", "failing", "index", "due", "kept",
 		),
 	)
 }

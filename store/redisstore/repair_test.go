@@ -72,8 +72,8 @@ var damages = []damage{
 	},
 	{name: "the state cannot be read", hit: hit("HSET", "run:RUN", "state", "odd"), kinds: kinds(record, record, counts),
 		want: store.Counts{Total: 3, Succeeded: 1, Cancelled: 2}, status: store.StatusStopped},
-	{name: "the record is gone", hit: hit("DEL", "run:RUN"), kinds: kinds(record, orphan, orphan, orphan)},
-	{name: "the record was overwritten", hit: hit("SET", "run:RUN", "garbage"), kinds: kinds(record, record, orphan, orphan, orphan)},
+	{name: "the record is gone", hit: hit("DEL", "run:RUN"), kinds: kinds(record, index, orphan, orphan, orphan, orphan)},
+	{name: "the record was overwritten", hit: hit("SET", "run:RUN", "garbage"), kinds: kinds(record, record, index, orphan, orphan, orphan, orphan)},
 	// W, U, D, M, S
 	{name: "waiting tasks are gone", hit: hit("DEL", "W:RUN/q/set/k"), kinds: kinds(counts), want: three(2), status: status(2)},
 	{
@@ -196,6 +196,33 @@ var damages = []damage{
 		status: status(0),
 	},
 	{name: "an active run would be purged", hit: hit("ZADD", "trash", "1", "RUN"), kinds: kinds(index), want: three(0), status: status(0)},
+	// index
+	{name: "a run is not listed", hit: hit("ZREM", "index", "RUN"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "a job is not listed", hit: hit("ZREM", "index", "j:JOB"), kinds: kinds(index), want: three(0), status: status(0)},
+	{name: "the index is gone", hit: hit("DEL", "index"), kinds: kinds(index, index), want: three(0), status: status(0)},
+	{name: "the index was overwritten", hit: hit("SET", "index", "x"), kinds: kinds(record, index, index), want: three(0), status: status(0)},
+	{
+		name:   "a run and its job are listed as they are not",
+		hit:    all(hit("ZINCRBY", "index", "1e13", "RUN"), hit("ZINCRBY", "index", "1e13", "j:JOB")),
+		kinds:  kinds(index, index),
+		want:   three(0),
+		status: status(0),
+	},
+	{
+		name:   "a run and its job are listed as if they had changed before",
+		hit:    all(hit("ZINCRBY", "index", "-1", "RUN"), hit("ZINCRBY", "index", "-1", "j:JOB")),
+		kinds:  kinds(index, index),
+		want:   three(0),
+		status: status(0),
+	},
+	{name: "nobody knows when a run changed", hit: hit("HSET", "run:RUN", "changed", "once"), kinds: kinds(record), want: three(0), status: status(0)},
+	{
+		name:   "what is not there is listed",
+		hit:    all(hit("ZADD", "index", "1", "17"), hit("ZADD", "index", "1", "j:none")),
+		kinds:  kinds(orphan, orphan),
+		want:   three(0),
+		status: status(0),
+	},
 	// leases, terms, L:SESSION
 	{name: "a session has no lease", hit: hit("ZREM", "leases", "w"), kinds: kinds(session), want: three(0), status: status(0)},
 	{

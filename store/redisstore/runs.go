@@ -28,7 +28,7 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 	if err := s.own(ctx, p.Run); err != nil {
 		return err
 	}
-	c := script.NewCall(k.Run(id), k.Hist, k.Trash).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
+	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
 	word, _, err := s.server.Word(ctx, script.StopRun, c)
 	return runWord(script.StopRun, word, err)
 }
@@ -105,7 +105,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 	}
 	k, id := s.space(run.Job), format.RunID(run.Number)
 	for range hintTries {
-		c := script.NewCall(k.Run(id), k.Clock, k.Lanes(id), k.Routes).Add(k.Channel, id).Flag(paused)
+		c := script.NewCall(k.Run(id), k.Clock, k.Lanes(id), k.Routes, k.Index).Add(k.Channel, id).Flag(paused)
 		var routes []string
 		if !paused {
 			var err error

@@ -117,7 +117,8 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 		grows = grows || o.Grows()
 	}
-	c.Keys = append(c.Keys, k.Session(st.params.Session.ID), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept, k.Failing)
+	c.Keys = append(c.Keys, k.Session(st.params.Session.ID), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept)
+	c.Keys = append(c.Keys, k.Failing, k.Index)
 	c.Add(k.Channel).Int64(st.params.Number).Answered(st.params.Answered).Flag(grows).Int(len(st.runs))
 	for _, r := range st.runs {
 		id := format.RunID(r.id.Number)

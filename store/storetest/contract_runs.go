@@ -11,15 +11,18 @@ var runsContract = []testCase{
 		root := task(scan, "root")
 		p := s.params(store.StartParams{
 			Job: "import", Set: "ingest", Args: []byte{0, 1, 0xff}, Headers: map[string]string{"trace": "a\nb", "": "empty"},
-			Root: &root, Weight: 2.5, Retention: 90 * time.Minute, RedriveOf: 1<<53 - 1,
+			Root: &root, Weight: 2.5, Retention: 90 * time.Minute, RedriveOf: 1<<53 - 1, Labels: map[string]string{"tenant": "é"},
 		})
 		r := s.start(p)
 		rec := r.record()
 		s.False(rec.Created.IsZero())
-		rec.Created = time.Time{}
+		s.True(rec.Created.Truncate(time.Millisecond).Equal(rec.Changed))
+		s.False(rec.Moved.Before(rec.Changed))
+		rec.Created, rec.Changed, rec.Moved = time.Time{}, time.Time{}, time.Time{}
 		s.Equal(store.RunRecord{
 			ID: r.id, Set: "ingest", Root: scan, Args: p.Args, Headers: p.Headers, Status: store.StatusRunning,
 			Counts: store.Counts{Total: 1, Pending: 1}, Weight: 2.5, Retention: 90 * time.Minute, RedriveOf: 1<<53 - 1,
+			Labels: p.Labels,
 		}, rec)
 		open := s.open("open").record()
 		s.Zero(open.Root)

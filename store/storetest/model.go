@@ -62,8 +62,17 @@ type modelRun struct {
 	retention time.Duration
 	ended     time.Duration // once its status is final: when
 	over      bool          // ended is known
+	change    modelChange   // the last one
 	document  modelDocument // its own configuration
 	values    modelValues
+}
+
+// modelChange is when a run changed last, as far as the model knows.
+type modelChange struct {
+	status store.Status
+	paused bool
+	step   int       // after which step the change was noticed
+	at     time.Time // what the store says
 }
 
 // newModelRun makes a run that begins at the given time of the model's clock.

@@ -21,6 +21,7 @@ type machine struct {
 	workers  []*modelWorker
 	zombies  []*modelWorker // sessions that ended, with what they held
 	tasks    int            // names given out
+	steps    int            // that were checked
 	limits   *modelLimits
 	perRun   []store.RunLimit // of the last fetch
 	told     map[string]bool  // jobs that were due

@@ -56,6 +56,9 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 	if rapid.IntRange(0, 2).Draw(t, "post") == 0 {
 		p.PostJob = hook(postJob)
 	}
+	if rapid.Bool().Draw(t, "labels") {
+		p.Labels = map[string]string{"tenant": "x"}
+	}
 	if rapid.IntRange(0, 3).Draw(t, "configured") == 0 {
 		p.Configuration = []byte("of its own")
 	}

@@ -135,6 +135,7 @@ func (m *machine) Check(*rapid.T) {
 		m.checkFailures(r)
 		m.checkListing(r)
 	}
+	m.checkRuns()
 	m.checkJobs()
 	m.checkQueues()
 	m.checkFailing()

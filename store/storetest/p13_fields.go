@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -79,7 +80,21 @@ func refusedJobs() []refusal {
 		func() store.TasksParams { return store.TasksParams{Run: aRun, Limit: 1} },
 		func(s *scene, p store.TasksParams) error { _, err := s.store.Tasks(s.ctx, p); return err },
 	}
+	runs := spoilt[store.RunsParams]{
+		func() store.RunsParams { return store.RunsParams{Limit: 1} },
+		func(s *scene, p store.RunsParams) error { _, err := s.store.ListRuns(s.ctx, p); return err },
+	}
 	return []refusal{
+		runs.by("Statuses[1]", func(p *store.RunsParams) { p.Statuses = []store.Status{store.StatusFailed, "waiting"} }),
+		runs.by("Name", func(p *store.RunsParams) { p.Job = " import" }),
+		runs.by("Set", func(p *store.RunsParams) { p.Set = "a/b" }),
+		runs.by("Labels[a b]", func(p *store.RunsParams) { p.Labels = map[string]string{"a b": ""} }),
+		runs.by("Still", func(p *store.RunsParams) { p.Still = -1 }),
+		runs.by("After", func(p *store.RunsParams) { p.After.Changed = -1 }),
+		runs.by("After", func(p *store.RunsParams) { p.After.Changed = 1e13 }),
+		runs.by("After", func(p *store.RunsParams) { p.After.Number = -1 }),
+		runs.by("Limit", func(p *store.RunsParams) { p.Limit = 0 }),
+		runs.by("Limit", func(p *store.RunsParams) { p.Limit = bounds.MaxPage + 1 }),
 		tasks.by("Run.Job", func(p *store.TasksParams) { p.Run.Job = "" }),
 		tasks.by("Status", func(p *store.TasksParams) { p.Status = "succeeded" }),
 		tasks.by("Queue", func(p *store.TasksParams) { p.Queue = longName }),
@@ -157,6 +172,12 @@ func refusedStarts() []refusal {
 		start.by("Args", func(p *params) { p.Args = make([]byte, bounds.DefaultMaxPayload+1) }),
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{binary: ""} }),
 		start.by("Headers", func(p *params) { p.Headers = map[string]string{"key": binary} }),
+		start.by("Labels", func(p *params) { p.Labels = labelled(bounds.MaxLabels + 1) }),
+		start.by("Labels[]", func(p *params) { p.Labels = map[string]string{"": "v"} }),
+		start.by("Labels[a/b]", func(p *params) { p.Labels = map[string]string{"a/b": "v"} }),
+		start.by("Labels[k]", func(p *params) { p.Labels = map[string]string{"k": strings.Repeat("v", bounds.MaxLabelLen+1)} }),
+		start.by("Labels[k]", func(p *params) { p.Labels = map[string]string{"k": binary} }),
+		start.by("Labels[k]", func(p *params) { p.Labels = map[string]string{"k": "a\u200bb"} }),
 		start.by("Root", func(p *params) { p.Root = nil }),
 		start.by("Root.Route.Kind", func(p *params) { p.Root = hook(preJob) }),
 		start.by("PreJob.Route.Kind", func(p *params) { p.PreJob = hook(postJob) }),
@@ -321,4 +342,13 @@ func refusedPauses() []refusal {
 
 func pauseOf(queue, set, kind, reason string) store.Pause {
 	return store.Pause{Scope: store.PauseScope{Queue: queue, Set: set, Kind: kind}, Reason: reason}
+}
+
+// labelled has n labels.
+func labelled(n int) map[string]string {
+	labels := make(map[string]string)
+	for i := range n {
+		labels[fmt.Sprint("k", i)] = "v"
+	}
+	return labels
 }

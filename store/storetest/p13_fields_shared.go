@@ -201,6 +201,10 @@ func refusedPartitions() (all []refusal) {
 			_, err := s.store.ListJobs(s.ctx, store.ListParams{Partition: p, Limit: 1})
 			return err
 		})
+		of("Partition", func(s *scene, p int) error {
+			_, err := s.store.ListRuns(s.ctx, store.RunsParams{Partition: p, Limit: 1})
+			return err
+		})
 		of("Partition", func(s *scene, p int) error { return s.store.OpenProducer(s.ctx, p, "stream") })
 		of("Partition", func(s *scene, p int) error { return s.store.CloseProducer(s.ctx, p, "stream") })
 		of("Partition", func(s *scene, p int) error {

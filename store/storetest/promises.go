@@ -98,6 +98,11 @@ func contract() []promise {
 			runsContract,
 		},
 		{
+			"Contract_Recent",
+			"Contract, Runs and Jobs: they are listed by state, the last that changed first, page by page.",
+			recentContract,
+		},
+		{
 			"Contract_Streams",
 			"Contract, Producers and Sessions: a stream is serial; unknown and stale numbers are refused, and nothing is written then.",
 			streamsContract,

@@ -348,6 +348,28 @@ var sabotages = map[string]struct {
 		"Contract, Runs",
 		func(s store.Store) store.Store { return &takesRetriesForFailures{s} },
 	},
+	"lists runs by their numbers": {
+		"Contract_Recent",
+		"Contract, Runs and Jobs",
+		func(s store.Store) store.Store { return &listsRunsByNumber{s} },
+	},
+	"lists runs as they began": {
+		"Contract_Recent",
+		"Contract, Runs and Jobs",
+		func(s store.Store) store.Store {
+			return &listsAsItBegan{Store: s, began: make(map[store.RunID]store.Status)}
+		},
+	},
+	"lists no paused run": {
+		"Contract_Recent",
+		"Contract, Runs and Jobs",
+		func(s store.Store) store.Store { return &listsNoPaused{s} },
+	},
+	"repeats the last of a page": {
+		"Contract_Recent",
+		"Contract, Runs and Jobs",
+		func(s store.Store) store.Store { return &repeatsTheLast{Store: s} },
+	},
 	"loses its place in a listing": {
 		"Contract_Listing",
 		"Contract, Runs: the tasks of a run",

@@ -67,6 +67,12 @@ func (g *twinCalls) args(method string) []any {
 		return []any{store.PostponeParams{Job: job, Problem: "problem"}}
 	case "ListJobs":
 		return []any{store.ListParams{Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000}}
+	case "ListRuns":
+		return []any{store.RunsParams{
+			Partition: partition, Statuses: pickOf(g, nil, store.ActiveStatuses, store.FinalStatuses), Job: pickOf(g, "", "", job),
+			Prefix: pickOf(g, "", "o"), Labels: pickOf(g, nil, map[string]string{"tenant": "x"}), Still: pickOf[time.Duration](g, 0, never),
+			Oldest: g.one(2), Details: g.one(2), Limit: bounds.MaxPage,
+		}}
 	case "FireRun":
 		due := pickOf(g, time.Time{}, time.Unix(0, 0), time.Now().Add(-time.Hour))
 		return []any{

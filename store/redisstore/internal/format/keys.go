@@ -43,6 +43,7 @@ import (
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
 //	failing          zset: runs that keep failures, by when a task of each failed last
+//	index            zset: R and j:J → state and time of the last change; see index.lua
 //	sem:facts:K      hash: leases, slots and waiters of the semaphore K; see semaphore.lua
 //	sem:held:K       zset: token → when its lease ends
 //	sem:line:K       zset: token of a waiter → its number
@@ -55,7 +56,7 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing, Listed string
+	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing, Listed, Index string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -79,6 +80,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Hist:    p + "hist",
 		Failing: p + "failing",
 		Listed:  p + "listed",
+		Index:   p + "index",
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 
 // This file converts between stored hashes and records. No other Go file knows a field of run:R or
 // job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
-// reason, hookerror, result, graceful, signalled, configured, root, rootwhen, reporting
+// reason, hookerror, result, graceful, signalled (when the counts changed last, but not more
+// often than four times a second), changed, configured, root, rootwhen, reporting
 // (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased tasks of
 // kinds with a limit) and short (queues that wait for such a limit), redone (failures that were
 // retried or discarded), and litter: more is left at its end than the list of its lanes, like
@@ -37,6 +38,9 @@ func RunFields(p *store.StartParams, maxLen int) []string {
 		"retention", Millis(p.Retention),
 		"failcap", strconv.Itoa(p.FailureCap),
 		"maxlen", strconv.Itoa(maxLen),
+	}
+	if len(p.Labels) > 0 {
+		fields = append(fields, "labels", labels(p.Labels))
 	}
 	if p.StopAfter > 0 {
 		fields = append(fields, "stopidle", "1")
@@ -113,6 +117,8 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Paused:    h["paused"] != "",
 		Weight:    d.float("weight"),
 		Created:   d.time("created"),
+		Changed:   d.time("changed"),
+		Moved:     d.time("signalled"),
 		Started:   d.time("started"),
 		Ended:     d.time("ended"),
 		Error:     h["error"],
@@ -137,6 +143,10 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 	if field, ok := h["reporting"]; ok {
 		r.Reporting = DecodeReporting(id, field, now)
 	}
+	if r.Moved.Before(r.Changed) {
+		r.Moved = r.Changed
+	}
+	r.Labels = d.labels()
 	if h["headers"] != "" {
 		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")
 	}
@@ -147,6 +157,24 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		)
 	}
 	return r, nil
+}
+
+// ListedFields are the fields of a run that a listing without details reads.
+var ListedFields = []string{
+	"job", "set", "labels", "state", "finalstatus", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled",
+	"retried", "duplicates", "holds", "paused", "weight", "created", "changed", "signalled", "started", "ended", "error",
+	"retryerror", "reason", "hookerror", "graceful", "retention", "scheduled", "redriveof", "routes",
+}
+
+// Fields makes a hash of the fields that were read of one, which may lack some.
+func Fields(names []string, values []rueidis.RedisMessage) map[string]string {
+	h := make(map[string]string, len(names))
+	for i, v := range values {
+		if s, err := v.ToString(); err == nil {
+			h[names[i]] = s
+		}
+	}
+	return h
 }
 
 // known reports whether a run can have this state.
@@ -209,6 +237,19 @@ func (d *hashDecoder) int(field string) int64 {
 	n, err := ParseInt(s)
 	d.check(err == nil, field)
 	return n
+}
+
+// labels encodes labels, of which there are some.
+func labels(labels map[string]string) string {
+	b, _ := json.Marshal(labels) // a map of strings always marshals
+	return string(b)
+}
+
+func (d *hashDecoder) labels() (labels map[string]string) {
+	if s := d.h["labels"]; s != "" {
+		d.check(json.Unmarshal([]byte(s), &labels) == nil, "labels")
+	}
+	return labels
 }
 
 // counters reads the fields c:NAME. It returns nil if there are none.

@@ -16,9 +16,9 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	c := script.NewCall(
 		k.Run(id), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Lanes(id), k.Holds(id),
 		k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Kept,
-		k.Dead(id), k.Failing,
+		k.Dead(id), k.Failing, k.Index,
 	)
-	c.Add(k.Channel, id).Flag(x.p.DryRun)
+	c.Add(k.Channel, id).Flag(x.p.DryRun).Flag(id == x.found.newest())
 	x.record(c)
 	c.Int(len(fixes))
 	for _, f := range fixes {

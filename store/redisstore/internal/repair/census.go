@@ -24,6 +24,18 @@ type census struct {
 	values   []storedValue       // values of the job and of its runs
 	named    []string            // names that the list of the partition must have
 	wrong    []string            // keys of a wrong type
+	strays   []string            // entries of the index without a record
+}
+
+// newest returns the newest run of the job; "" if there is none.
+func (c *census) newest() (newest string) {
+	last := int64(0)
+	for id := range c.runs {
+		if n, err := format.ParseInt(id); err == nil && n > last {
+			newest, last = id, n
+		}
+	}
+	return newest
 }
 
 func (c *census) isWrong(name string) bool { return slices.Contains(c.wrong, name) }
@@ -116,6 +128,9 @@ func (r *repair) fullCensus(ctx context.Context) (census, error) {
 		return c, err
 	}
 	keys := c.sortKeys(r.p.Job, names, types)
+	if err := r.strays(ctx, &c, names); err != nil {
+		return c, err
+	}
 	for id := range keys.records {
 		c.runs[id] = ""
 	}

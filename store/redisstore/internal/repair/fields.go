@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -40,7 +41,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 // jobFixes returns the fixes for a job's fields that cannot be read.
 func jobFixes(h map[string]string) []fix {
 	var fixes []fix
-	for _, name := range []string{"revision", "run", "created", "due", "acts", "changes", "skipped", "lastskip", "problemsince"} {
+	for _, name := range []string{"revision", "run", "created", "due", "acts", "changes", "changed", "skipped", "lastskip", "problemsince"} {
 		fixes = append(fixes, numberFix(h, name, "0", false)...)
 	}
 	return fixes
@@ -59,6 +60,7 @@ func runFixes(id string, h map[string]string) []fix {
 	n, _ := strconv.ParseInt(id, 10, 64)
 	created := strconv.FormatInt(n/1000, 10) // numbers are the time in µs
 	fixes = append(fixes, numberFix(h, "created", created, true)...)
+	fixes = append(fixes, numberFix(h, "changed", cmp.Or(h["ended"], created), true)...)
 	fixes = append(fixes, numberFix(h, "retention", repairedRetention, true)...)
 	fixes = append(fixes, numberFix(h, "failcap", repairedCap, true)...)
 	fixes = append(fixes, numberFix(h, "maxlen", repairedMaxLen, true)...)
@@ -69,6 +71,9 @@ func runFixes(id string, h map[string]string) []fix {
 	for name, v := range h {
 		if strings.HasPrefix(name, "v:") || strings.HasPrefix(name, "c:") {
 			fixes = append(fixes, numberFix(h, name, "", false)...)
+		}
+		if name == "labels" && json.Unmarshal([]byte(v), new(map[string]string)) != nil {
+			fixes = append(fixes, fix{name, v, "", "its labels cannot be read: they are removed"})
 		}
 		if name == "headers" && v != "" && json.Unmarshal([]byte(v), new(map[string]string)) != nil {
 			fixes = append(fixes, fix{name, v, "", "its headers cannot be read: they are removed"})

@@ -16,7 +16,7 @@ var (
 		"meta": "hash", "pauses": "hash",
 		"jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
 		"leases": "zset", "terms": "hash", "lost": "zset", "sets": "hash", "trash": "zset", "hist": "zset", "failing": "zset",
-		"listed": "zset",
+		"listed": "zset", "index": "zset",
 	}
 	keyTypes = map[string]string{
 		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",

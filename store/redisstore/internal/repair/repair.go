@@ -226,7 +226,7 @@ func (r *repair) job(ctx context.Context) error {
 	if err != nil && !r.found.isWrong("job:"+r.p.Job) {
 		return r.server.Translate(ctx, "read a job", err, k.Job(r.p.Job))
 	}
-	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due, k.Failing).
+	c := script.NewCall(k.Job(r.p.Job), k.Jobs, k.Starts(r.p.Job), k.Due, k.Failing, k.Index).
 		Add(k.Channel, r.p.Job).
 		Flag(r.p.DryRun)
 	ids := sorted(r.found.runs)
@@ -249,6 +249,10 @@ func (r *repair) job(ctx context.Context) error {
 			what += " of run " + format.RunID(v.scope.Run)
 		}
 		c.Add(v.name, what)
+	}
+	c.Int(len(r.found.strays))
+	for _, entry := range r.found.strays {
+		c.Int(c.Key(r.k.Indexed(entry))).Add(entry)
 	}
 	found, err := r.exec(ctx, script.RepairJob, c)
 	if err != nil {

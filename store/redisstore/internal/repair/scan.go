@@ -76,3 +76,31 @@ func (r *repair) types(ctx context.Context, keys []string) (names, types []strin
 
 // globQuoter quotes the special characters of a pattern.
 var globQuoter = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+
+// strays finds entries of the index to which no key belongs. An entry is read after the keys were,
+// so its record may have been made since: the script looks again.
+func (r *repair) strays(ctx context.Context, c *census, names []string) error {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		seen[r.k.Prefix+name] = !c.isWrong(name)
+	}
+	for cursor := uint64(0); ; {
+		page, err := r.server.Client.Do(
+			ctx, r.server.Client.B().Zscan().Key(r.k.Index).Cursor(cursor).Count(1000).Build(),
+		).AsScanEntry()
+		if err = r.server.Translate(ctx, "look through the index", err); err != nil {
+			if isCorrupt(err) {
+				return nil
+			}
+			return err
+		}
+		for i := 0; i+1 < len(page.Elements); i += 2 { // an entry and its score
+			if entry := page.Elements[i]; !seen[r.k.Indexed(entry)] {
+				c.strays = append(c.strays, entry)
+			}
+		}
+		if cursor = page.Cursor; cursor == 0 {
+			return nil
+		}
+	}
+}

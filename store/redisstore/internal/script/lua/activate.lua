@@ -1,14 +1,17 @@
 -- Moves a slice of staged children with a delay or a claimed ID from their staged list to their
 -- lane.
 -- Uses: add, arguments, ends, runs, signals.
--- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 run, 7 lanes, 8 and 9 waiting list and ring of the post-job lane,
---       10 staged list, 11 W, 12 D, 13 ring, 14 M; buckets of IDs
+-- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 index, 7 run, 8 lanes, 9 and 10 waiting list and ring of the post-job
+--       lane, 11 staged list, 12 W, 13 D, 14 ring, 15 M; buckets of IDs
 -- ARGV  channel, run, marker, length of the list as it was read, count, and if count > 0: group as in add
 -- Returns {ok}, {moved}: another worker was faster
 -- Repeat: the script compares the marker and the length of the list, which only becomes shorter.
-local RUN, STAGED, MARKERS = KEYS[6], KEYS[10], KEYS[14]
+local RUN, STAGED, MARKERS = KEYS[7], KEYS[11], KEYS[15]
 local channel, id, marker, length, count = arg(), arg(), arg(), num(), num()
-local keys = { clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9] }
+local keys = {
+  clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], index = KEYS[6], lanes = KEYS[8], post = KEYS[9],
+  ring = KEYS[10],
+}
 local run = open_run(RUN, id)
 local have = redis.pcall('LLEN', STAGED)
 if type(have) ~= 'number' then

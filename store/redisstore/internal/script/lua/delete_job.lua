@@ -1,10 +1,10 @@
 -- Removes a job without runs.
 -- Uses: arguments, owned, signals.
--- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 names of its values; its values
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 index, 6 names of its values; its values
 -- ARGV  channel, job; names of its values: n, name × n
 -- Returns {ok}, {missing}, {runs}: there are runs, {again}: its values have changed
 -- Repeat: absolute.
-local JOB, JOBS, STARTS, DUE, NAMES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local JOB, JOBS, STARTS, DUE, INDEX, NAMES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 if redis.call('EXISTS', JOB) == 0 then
   return { 'missing' }
 end
@@ -16,9 +16,10 @@ if not owns(NAMES) then
   return { 'again' }
 end
 redis.call('DEL', JOB)
-redis.call('UNLINK', unpack(KEYS, 5))
+redis.call('UNLINK', unpack(KEYS, 6))
 redis.call('ZREM', DUE, 'j:' .. job)
 redis.call('ZREM', JOBS, job)
+redis.call('ZREM', INDEX, 'j:' .. job)
 signal('j:' .. job)
 publish(channel)
 return { 'ok' }

@@ -1,11 +1,11 @@
 -- Sets or clears the flag that keeps a declared job from starting.
--- Uses: clock, signals.
--- KEYS  1 job, 2 due
+-- Uses: clock, index, signals.
+-- KEYS  1 job, 2 due, 3 index
 -- ARGV  job, disabled (1), channel
 -- Returns {ok}, {missing}
 -- A periodic job has no due time while it is disabled. Later a worker that promotes gives it one.
 -- Repeat: absolute.
-local JOB, DUE = KEYS[1], KEYS[2]
+local JOB, DUE, INDEX = unpack(KEYS)
 local v = redis.call('HMGET', JOB, 'created', 'type', 'disabled')
 if not v[1] then
   return { 'missing' }
@@ -14,12 +14,15 @@ local member = 'j:' .. ARGV[1]
 if ARGV[2] == '1' then
   redis.call('ZREM', DUE, member)
   redis.call('HDEL', JOB, 'due', 'acts', 'problem', 'problemsince')
-  redis.call('HSET', JOB, 'disabled', 1)
   if not v[3] then
+    redis.call('HSET', JOB, 'disabled', 1, 'changed', now)
+    list_job(INDEX, ARGV[1])
     signal('j:' .. ARGV[1])
   end
 elseif v[3] then
   redis.call('HDEL', JOB, 'disabled')
+  redis.call('HSET', JOB, 'changed', now)
+  list_job(INDEX, ARGV[1])
   if v[2] == 'periodic' then
     redis.call('ZADD', DUE, now, member)
     signal('d')

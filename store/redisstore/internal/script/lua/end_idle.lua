@@ -1,6 +1,6 @@
 -- Seals or stops an open run after its time without an enqueue.
--- Uses: arguments, clock, ends, runs, signals.
--- KEYS  1 run, 2 due, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane, 10 routes
+-- Uses: arguments, clock, ends, index, runs, signals.
+-- KEYS  1 run, 2 due, 3 holds, 4 clock, 5 hist, 6 trash, 7 lanes, 8 and 9 waiting list and ring of the post-job lane, 10 routes, 11 index
 -- ARGV  channel, run, reason if it is stopped
 -- Returns {ok}
 -- Repeat: the hold is removed once; after an enqueue meanwhile, the run is due later. ZREM is
@@ -9,6 +9,7 @@ local RUN, DUE, HOLDS = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, reason = arg(), arg(), arg()
 local keys = {
   clock = KEYS[4], hist = KEYS[5], trash = KEYS[6], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9], routes = KEYS[10],
+  index = KEYS[11],
 }
 local due = redis.call('ZSCORE', DUE, 'i:' .. id)
 if not due or tonumber(due) > now then
@@ -22,8 +23,7 @@ if run and (run.state == 'running' or run.state == 'starting') and redis.call('H
     redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
     run.cancelled = run.cancelled + run.pending + run.delayed
     run.pending, run.delayed, run.holds = 0, 0, 0
-    run.state = 'stopping'
-    redis.call('HSET', run.key, 'state', 'stopping', 'graceful', '0', 'reason', reason)
+    turn(run, keys.index, 'stopping', nil, 'graceful', '0', 'reason', reason)
     signal('r:' .. id)
   end
   maybe_end(run, keys)

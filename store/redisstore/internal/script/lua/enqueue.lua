@@ -1,6 +1,6 @@
 -- Adds a batch of tasks to runs, and opens and closes holds.
 -- Uses: add, arguments, clock, ends, idle, numbers, runs, signals, streams.
--- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash; then by index:
+-- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 index; then by index:
 --       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
 -- ARGV  channel, number, ttl; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
 --       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
@@ -9,7 +9,7 @@
 -- Repeat: the record has the last number with its reply; the same number gets it again.
 local PRODUCER = KEYS[1]
 local channel, number, ttl = arg(), num(), arg()
-local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], exact = true }
+local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], index = KEYS[7], exact = true }
 
 local record = redis.call('GET', PRODUCER)
 local early = answered(record, number, 'unknown')

@@ -1,12 +1,12 @@
 -- Declares a job, or updates its definition.
--- Uses: clock, numbers, signals.
--- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job), 4 due
+-- Uses: clock, index, numbers, signals.
+-- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job), 4 due, 5 index
 -- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
 -- below compares whole numbers as texts, because numbers of Lua have 53 bits. A stored text that is
 -- not a number is below all.
-local JOB, JOBS, LAST_RUN, DUE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local JOB, JOBS, LAST_RUN, DUE, INDEX = unpack(KEYS)
 local function shorter(a, b)
   return #a < #b or #a == #b and a < b
 end
@@ -47,7 +47,8 @@ elseif v[4] then
   end
 end
 redis.call('ZADD', JOBS, 0, ARGV[1])
-redis.call('HSET', JOB, 'type', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4])
+redis.call('HSET', JOB, 'type', ARGV[2], 'definition', ARGV[3], 'revision', ARGV[4], 'changed', now)
+list_job(INDEX, ARGV[1])
 add_to(JOB, 'changes', 1)
 redis.call('HSETNX', JOB, 'created', now)
 local solved = redis.call('HDEL', JOB, 'problem', 'problemsince') > 0

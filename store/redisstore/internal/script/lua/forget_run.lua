@@ -1,14 +1,14 @@
 -- Removes the summary of a purged run. With the last summary it also removes the job, unless that
 -- is declared or disabled. If the record of a run is gone, it removes what still names the run.
--- Uses: arguments, clock, numbers, owned, signals.
--- KEYS  1 run, 2 dead letters, 3 starts, 4 job, 5 jobs, 6 hist, 7 trash, 8 its configuration, 9 failing,
---       10 names of its values, 11 names of the job's values; its values; the job's values
+-- Uses: arguments, clock, index, numbers, owned, signals.
+-- KEYS  1 run, 2 dead letters, 3 starts, 4 job, 5 jobs, 6 hist, 7 trash, 8 its configuration, 9 failing, 10 index,
+--       11 names of its values, 12 names of the job's values; its values; the job's values
 -- ARGV  channel, run, job, 1 if its record was there, 1 if it is to be kept until its time is over; tokens that start it: n, token × n;
 --       names of its values: n, name × n; of the job's likewise
 -- Returns {ok}, {active}, {dirty}: it is still to be purged, {again}: the record is there, or is not, or the run, or the job, has other
 --       values by now
 -- Repeat: absolute.
-local RUN, DEAD, STARTS, JOB, JOBS, HIST, TRASH, CONFIGURATION, FAILING, NAMES, JOB_NAMES = unpack(KEYS)
+local RUN, DEAD, STARTS, JOB, JOBS, HIST, TRASH, CONFIGURATION, FAILING, INDEX, NAMES, JOB_NAMES = unpack(KEYS)
 local channel, id, job, known, kept = arg(), arg(), arg(), num() == 1, num() == 1
 local state = redis.call('HGET', RUN, 'state')
 if state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped' then
@@ -32,7 +32,7 @@ local n = owns(NAMES)
 if not n or not owns(JOB_NAMES) then
   return { 'again' }
 end
-redis.call('UNLINK', RUN, DEAD, CONFIGURATION, NAMES, unpack(KEYS, 12, 11 + n))
+redis.call('UNLINK', RUN, DEAD, CONFIGURATION, NAMES, unpack(KEYS, 13, 12 + n))
 for _, token in ipairs(tokens) do
   if redis.call('HGET', STARTS, token) == id then
     redis.call('HDEL', STARTS, token)
@@ -40,11 +40,17 @@ for _, token in ipairs(tokens) do
 end
 redis.call('ZREM', HIST, id)
 redis.call('ZREM', FAILING, id)
-local v = redis.call('HMGET', JOB, 'type', 'disabled')
+redis.call('ZREM', INDEX, id)
+local v = redis.call('HMGET', JOB, 'type', 'disabled', 'run')
 if v[1] == 'single-pass' and not v[2] and redis.call('EXISTS', STARTS) == 0 then
   redis.call('DEL', JOB)
-  redis.call('UNLINK', JOB_NAMES, unpack(KEYS, 12 + n))
+  redis.call('UNLINK', JOB_NAMES, unpack(KEYS, 13 + n))
   redis.call('ZREM', JOBS, job)
+  redis.call('ZREM', INDEX, 'j:' .. job)
+elseif v[3] == id then
+  local changed = number_of(redis.call('ZSCORE', INDEX, 'j:' .. job)) % STEP
+  redis.call('HSET', JOB, 'changed', changed)
+  redis.call('ZADD', INDEX, NO_RUN * STEP + changed, 'j:' .. job)
 end
 signal('j:' .. job)
 publish(channel)

@@ -1,6 +1,6 @@
 -- Gives back a slice of a closed session's tasks as recovered tasks.
 -- Uses: arguments, aside, ends, rings, runs, signals.
--- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes; then by index:
+-- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes, 9 index; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists
 -- ARGV  channel, session; runs: n, (base, id, rings as in read_rings) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
 --       tasks: m, (field, message) × m) × n; staged lists of dead attempts: n, (list, name) × n
@@ -12,7 +12,7 @@ if redis.call('HEXISTS', SESSION, 'fetch') == 1 then
   return { 'open' }
 end
 local channel, session = arg(), arg()
-local keys = { clock = KEYS[3], routes = KEYS[8], hist = KEYS[5], trash = KEYS[6] }
+local keys = { clock = KEYS[3], routes = KEYS[8], hist = KEYS[5], trash = KEYS[6], index = KEYS[9] }
 local runs, bases, total, reclaimed = {}, {}, num(), 0
 for i = 1, total do
   bases[i] = num()

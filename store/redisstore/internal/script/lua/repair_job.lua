@@ -1,11 +1,12 @@
 -- Fixes what is stored of a job, without its runs.
--- Uses: arguments, clock, signals.
--- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 failing; a run each; names of a job's or run's values and a value each
--- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n
+-- Uses: arguments, clock, index, numbers, signals.
+-- KEYS  1 job, 2 jobs, 3 starts, 4 due, 5 failing, 6 index; a run each; names of a job's or run's values and a value each
+-- ARGV  channel, job, dry run (1); runs: n, (number, token) × n; fields of the job: n, (name, value as it was read, new value) × n; values: n, (index, name, what) × n;
+--       entries of the index that nothing seems to belong to: n, (index of a key that should be there, entry) × n
 --       A token is '' for a run that only starts has.
 -- Returns {kind, what, detail …}: what was fixed, or would be
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
-local JOB, JOBS, STARTS, DUE, FAILING = unpack(KEYS)
+local JOB, JOBS, STARTS, DUE, FAILING, INDEX = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local channel, job, dry = arg(), arg(), num() == 1
 local found, last = {}, 0
 local function damage(kind, what, detail, fix)
@@ -25,7 +26,7 @@ for i = 1, #starts, 2 do
 end
 for i = 1, runs do
   local id, token = arg(), arg()
-  if redis.call('EXISTS', KEYS[5 + i]) == 0 then
+  if redis.call('EXISTS', KEYS[6 + i]) == 0 then
     if by_run[id] then
       damage('record', 'run ' .. id, 'its record is missing, its state is lost: it is forgotten', function()
         redis.call('HDEL', STARTS, by_run[id])
@@ -78,6 +79,23 @@ for _ = 1, num() do
   if redis.call('EXISTS', KEYS[index + 1]) == 1 and redis.call('SISMEMBER', KEYS[index], name) == 0 then
     damage('index', what, 'the job does not list it: it is listed again', function()
       redis.call('SADD', KEYS[index], name)
+    end)
+  end
+end
+-- With runs, the repair of the newest lists the job.
+local listed = tonumber(redis.call('ZSCORE', INDEX, 'j:' .. job) or -1)
+if last == 0 and known[1] and (listed < NO_RUN * STEP or listed >= (NO_RUN + 1) * STEP) then
+  damage('index', 'job', 'it is not listed as it is, without a run: it is listed again', function()
+    local at = redis.call('HMGET', JOB, 'changed', 'created')
+    redis.call('ZADD', INDEX, NO_RUN * STEP + number_of(at[1] or at[2]), 'j:' .. job)
+  end)
+end
+for _ = 1, num() do
+  local record, entry = num(), arg()
+  local made = entry == 'j:' .. job and last > 0 -- above, or it would be in a dry run
+  if not made and redis.call('EXISTS', KEYS[record]) == 0 and redis.call('ZSCORE', INDEX, entry) then
+    damage('orphan', 'entry ' .. entry .. ' of the index', 'it is of nothing: it is removed', function()
+      redis.call('ZREM', INDEX, entry)
     end)
   end
 end

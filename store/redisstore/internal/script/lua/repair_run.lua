@@ -1,10 +1,10 @@
 -- Fixes one run: differences between its record, its lanes, the sessions that hold its tasks, and
 -- the indexes.
--- Uses: arguments, clock, ends, idle, rings, runs, signals.
+-- Uses: arguments, clock, ends, idle, index, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept,
---       12 dead letters, 13 failing;
+--       12 dead letters, 13 failing, 14 index;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
--- ARGV  channel, run, dry run (1); record as it was read: number of its virtual times, n, (name, value) × n;
+-- ARGV  channel, run, dry run (1), newest of its job (1); record as it was read: number of its virtual times, n, (name, value) × n;
 --       fields: n, (name, value as it was read, new value, '' for none) × n;
 --       lanes: n, (base, route, queue, state it needs, lengths of W, U, D and M as they were read) × n;
 --       counters: n, (name, new value) × n, detail; kind of the hook that is nowhere, or '';
@@ -14,10 +14,10 @@
 -- have left and come back, because every fetch changes a virtual time. Only then the script fixes
 -- counters, hook and claims. It always fixes what it can check itself.
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
-local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT, DEAD, FAILING = unpack(KEYS)
+local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT, DEAD, FAILING, INDEX = unpack(KEYS, 1, 14)
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
-local ENDS = { hist = HIST, trash = TRASH, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
-local channel, id, dry = arg(), arg(), num() == 1
+local ENDS = { hist = HIST, trash = TRASH, index = INDEX, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
+local channel, id, dry, newest = arg(), arg(), num() == 1, num() == 1
 if redis.call('TYPE', RUN).ok ~= 'hash' then
   return { 'missing', {}, {} }
 end
@@ -306,6 +306,36 @@ local function expire()
   end
 end
 
+-- fix_index lists the run in its state, and its job with it if the run is the newest. The job may
+-- have changed after its run. If the state was lost, it is clear that the entries are wrong.
+local function fix_index()
+  local job, changed = now_has('job'), number_of(now_has('changed') or 0)
+  if not (job and STATES[state]) then
+    return
+  end
+  if fixed.state or fixed.changed then
+    if not dry and newest then
+      list_state(INDEX, id, job, state, changed)
+    elseif not dry then
+      redis.call('ZADD', INDEX, STATES[state] * STEP + changed, id)
+    end
+    return
+  end
+  local has = redis.call('ZSCORE', INDEX, id)
+  local has_job = tonumber(newest and redis.call('ZSCORE', INDEX, 'j:' .. job) or -1)
+  local job_at = (STATES[state] + JOBS) * STEP + changed
+  if tonumber(has or -1) ~= STATES[state] * STEP + changed then
+    damage('index', 'run', 'it is not listed as it is: it is listed again', function()
+      redis.call('ZADD', INDEX, STATES[state] * STEP + changed, id)
+    end)
+  end
+  if newest and (has_job < job_at or has_job >= job_at - changed + STEP) then
+    damage('index', 'job', 'it is not listed as its newest run is: it is listed again', function()
+      redis.call('ZADD', INDEX, job_at, 'j:' .. job)
+    end)
+  end
+end
+
 local still = unmoved()
 fix_fields()
 still = read_lanes() and still
@@ -334,6 +364,7 @@ fix_claims(still)
 list_failures()
 end_empty()
 expire()
+fix_index()
 if not dry and #wrong + #found > 0 then
   redis.call('HSET', RUN, 'litter', 1)
 end

@@ -1,6 +1,6 @@
 -- Applies a batch of outcomes of a session, each if its lease is still held.
--- Uses: add, arguments, aside, bury, clock, ends, names, numbers, rings, runs, signals, streams, values.
--- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing; then by index:
+-- Uses: add, arguments, aside, bury, clock, ends, index, names, numbers, rings, runs, signals, streams, values.
+-- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing, 9 index; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
 -- ARGV  channel, number, last fetch and settlement answered, grows (1: children travel along), runs: n, (base, id, rings as in read_rings) × n;
@@ -32,7 +32,7 @@ local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num
 local SESSION, KEPT, FAILING = KEYS[1], KEYS[7], KEYS[8]
 local LANES, DEAD, STAGE, POST, POST_RING = 1, 2, 3, 4, 5 -- behind the base of a run
 local WAITING, DELAYED, RING, MARKERS = 0, 1, 2, 3 -- behind the base of a lane
-local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], exact = true }
+local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], index = KEYS[9], exact = true }
 
 local _, record = session_records(SESSION, fetched, settled)
 local early = answered(record, number, 'lost')
@@ -70,8 +70,7 @@ end
 local function stop(run, reason)
   run.cancelled = run.cancelled + run.pending + run.delayed
   run.pending, run.delayed, run.holds = 0, 0, 0
-  run.state = 'stopping'
-  redis.call('HSET', run.key, 'state', 'stopping', 'reason', reason)
+  turn(run, keys.index, 'stopping', nil, 'reason', reason)
   signal('r:' .. run.id)
 end
 
@@ -167,8 +166,7 @@ function verdicts.B(run, base)
     return
   end
   local lane, route, queue = num(), arg(), arg()
-  run.state = 'running'
-  redis.call('HSET', run.key, 'state', 'running')
+  turn(run, keys.index, 'running')
   signal('r:' .. run.id)
   run.let = true
   local root = redis.call('HMGET', run.key, 'root', 'rootwhen')

@@ -1,15 +1,15 @@
 -- Stops a run. It cancels waiting tasks by changing the counters, in constant time. The sets are
 -- purged later.
--- Uses: arguments, ends, runs, signals.
--- KEYS  1 run, 2 hist, 3 trash
+-- Uses: arguments, ends, index, runs, signals.
+-- KEYS  1 run, 2 hist, 3 trash, 4 index
 -- ARGV  channel, run, graceful (1), reason
 -- Returns {ok}, {missing}, {finished}
 -- Repeat: the state shows it; for a run that a stop ended, the reply is ok. HDEL is first, so
 --       that the script runs when memory is short.
-local RUN, HIST, TRASH = KEYS[1], KEYS[2], KEYS[3]
+local RUN, HIST, TRASH, INDEX = unpack(KEYS)
 local channel, id, graceful, reason = arg(), arg(), arg(), arg()
 local FINAL = { succeeded = true, failed = true, stopped = true, skipped = true }
-local keys = { hist = HIST, trash = TRASH }
+local keys = { hist = HIST, trash = TRASH, index = INDEX }
 local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
@@ -21,8 +21,7 @@ redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
 if run.state == 'starting' or run.state == 'running' then
   run.cancelled = run.cancelled + run.pending + run.delayed
   run.pending, run.delayed, run.holds = 0, 0, 0
-  run.state = 'stopping'
-  redis.call('HSET', run.key, 'state', 'stopping', 'graceful', graceful, 'reason', reason)
+  turn(run, INDEX, 'stopping', nil, 'graceful', graceful, 'reason', reason)
   signal('r:' .. id)
   maybe_end(run, keys)
 elseif run.state == 'stopping' then

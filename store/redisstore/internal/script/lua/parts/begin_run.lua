@@ -1,12 +1,12 @@
--- Uses: arguments, clock, idle, rings, runs, signals.
+-- Uses: arguments, clock, idle, index, rings, runs, signals.
 -- Shared by the scripts that begin a run under a number that the caller proposes from the server's
 -- clock.
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes,
---       9 run, 10 lanes, 11 holds; 12 W, 13 D, 14 ring of the lane of the first task: the pre-job hook's, or else the root's; 15 the run's configuration
+--       9 run, 10 lanes, 11 holds; 12 W, 13 D, 14 ring of the lane of the first task: the pre-job hook's, or else the root's; 15 the run's configuration, 16 index
 -- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, then if there is a first
 --       task: route, queue, message, when; fields of the run: n, (name, value) × n; document of its configuration, if it has one
 local META, JOBS, JOB, STARTS, LAST_RUN, CLOCK, DUE, ROUTES, RUN, LANES, HOLDS, WAITING, DELAYED, RING,
-  CONFIGURATION = unpack(KEYS)
+  CONFIGURATION, INDEX = unpack(KEYS)
 
 local function is_active(state)
   return state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped'
@@ -49,7 +49,8 @@ local function begin(job, token, number)
   if has_root or has_pre then
     route, queue, message, when = arg(), arg(), arg(), arg()
   end
-  local fields = { 'job', job, 'token', token, 'state', has_pre and 'starting' or 'running', 'created', now }
+  local state = has_pre and 'starting' or 'running'
+  local fields = { 'job', job, 'token', token, 'state', state, 'created', now, 'changed', now }
   local function set(name, value)
     fields[#fields + 1], fields[#fields + 2] = name, value
   end
@@ -77,6 +78,7 @@ local function begin(job, token, number)
     end
   end
   redis.call('HSET', RUN, unpack(fields))
+  list_state(INDEX, number, job, state, now)
   local run = open_run(RUN, number)
   if has_root then
     run.total, run.pending = 1, 1

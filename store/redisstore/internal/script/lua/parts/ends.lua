@@ -1,14 +1,13 @@
--- Uses: clock, numbers, rings, signals.
+-- Uses: clock, index, numbers, rings, signals.
 -- finish records the final state. The summary expires, the rest is purged. If only the list of
 -- lanes is left, the run is clean, and the list is removed at once. facts: retention, reporting,
--- ended.
+-- ended, job.
 local function finish(run, state, keys, facts, clean)
-  run.state = state
-  facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended')
+  facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'job')
   if facts[2] then
     redis.call('HDEL', run.key, 'reporting', 'reported')
   end
-  redis.call('HSET', run.key, 'state', state, 'ended', facts[3] or now)
+  turn(run, keys.index, state, facts[4], 'ended', facts[3] or now)
   redis.call('ZADD', keys.hist, now + number_of(facts[1]), run.id)
   if clean then
     redis.call('UNLINK', keys.lanes)
@@ -19,7 +18,7 @@ local function finish(run, state, keys, facts, clean)
 end
 
 -- maybe_end ends a run without tasks, if it has no holds, or was stopped. The post-job hook, if
--- there is one, becomes a task outside the counts. keys: hist, trash, clock, routes, and lanes,
+-- there is one, becomes a task outside the counts. keys: hist, trash, index, clock, routes, and lanes,
 -- post (waiting list) and ring of the hook's lane; exact (the counts were not in doubt).
 local function maybe_end(run, keys)
   if run.state == 'running' then
@@ -30,18 +29,17 @@ local function maybe_end(run, keys)
     if run.failed > 0 then
       final = 'failed'
     end
-    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'post', 'postroute', 'postqueue', 'litter')
-    if not (facts[4] and facts[5] and facts[6]) then
+    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'job', 'post', 'postroute', 'postqueue', 'litter')
+    if not (facts[5] and facts[6] and facts[7]) then
       -- No task is left, so there are no lanes and no children; each lane left its ring with its
       -- last task. The field litter says if there is more, such as buckets of claimed IDs.
-      finish(run, final, keys, facts, keys.exact and not facts[7])
+      finish(run, final, keys, facts, keys.exact and not facts[8])
       return true
     end
-    run.state = 'finishing'
-    redis.call('HSET', run.key, 'state', 'finishing', 'finalstatus', final, 'ended', now)
-    redis.call('SADD', keys.lanes, facts[5])
-    redis.call('RPUSH', keys.post, facts[4])
-    enter(keys.ring, keys, run, facts[6])
+    turn(run, keys.index, 'finishing', facts[4], 'finalstatus', final, 'ended', now)
+    redis.call('SADD', keys.lanes, facts[6])
+    redis.call('RPUSH', keys.post, facts[5])
+    enter(keys.ring, keys, run, facts[7])
     signal('r:' .. run.id)
     return true
   end

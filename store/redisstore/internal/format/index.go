@@ -1,0 +1,59 @@
+package format
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// This file knows the scores of the index, as does index.lua.
+
+// indexStep is how far the scores of two states are apart.
+const indexStep = 1e13
+
+// indexStates are the states in the order of their numbers. A run moves to a higher one, but for a
+// start: so a reader that goes up misses none that moves meanwhile.
+var indexStates = slices.Concat(store.ActiveStatuses, store.FinalStatuses)
+
+// IndexJobs is the number of the first state of jobs; without a run they have the one after the
+// last.
+const IndexJobs = 8
+
+// IndexState returns the number of a state of runs.
+func IndexState(s store.Status) int { return slices.Index(indexStates, s) }
+
+// IndexScore is a bound of a range in a state.
+func IndexScore(state int, ms int64) string {
+	return strconv.FormatFloat(float64(state)*indexStep+float64(ms), 'f', 0, 64)
+}
+
+// IndexEnd is the bound behind all entries of a state.
+func IndexEnd(state int) string { return "(" + IndexScore(state+1, 0) }
+
+// IndexPlace is where a run of the index is in a listing.
+func IndexPlace(run string, score float64) store.Place {
+	n, _ := ParseInt(run)
+	return store.Place{Changed: int64(math.Mod(score, indexStep)), Number: n}
+}
+
+// jobMark stands before the name of a job in the index.
+const jobMark = "j:"
+
+// IndexEntry is how the index names a job.
+func (k *Keyspace) IndexEntry(job string) string { return jobMark + job }
+
+// IndexJob finds the job in an entry of the index, if it is one of a job.
+func (k *Keyspace) IndexJob(entry string) (job string, ok bool) {
+	return strings.CutPrefix(entry, jobMark)
+}
+
+// Indexed is the key of the record to which an entry of the index belongs.
+func (k *Keyspace) Indexed(entry string) string {
+	if job, ok := k.IndexJob(entry); ok {
+		return k.Job(job)
+	}
+	return k.Run(entry)
+}

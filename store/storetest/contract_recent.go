@@ -1,0 +1,288 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// oneOfEach starts a run for each state that a run can be in.
+func (s *scene) oneOfEach() map[store.Status]*run {
+	s.tb.Helper()
+	all := make(map[store.Status]*run)
+	begin := func(status store.Status, p store.StartParams) (*run, *worker) {
+		p.Job = s.name(string(status))
+		r := s.start(p)
+		all[status] = r
+		return r, r.worker()
+	}
+	begin(store.StatusStarting, store.StartParams{PreJob: hook(preJob)})
+	begin(store.StatusRunning, store.StartParams{Open: true})
+	r, w := begin(store.StatusFinishing, store.StartParams{PostJob: hook(postJob)})
+	w.succeed(w.of(r))
+	r, w = begin(store.StatusStopping, store.StartParams{})
+	w.of(r)
+	r.stop(true)
+	r, w = begin(store.StatusSucceeded, store.StartParams{})
+	w.succeed(w.of(r))
+	r, w = begin(store.StatusFailed, store.StartParams{})
+	w.settle(failed(w.of(r)))
+	r, _ = begin(store.StatusStopped, store.StartParams{})
+	r.stop(false)
+	r, w = begin(store.StatusSkipped, store.StartParams{PreJob: hook(preJob)})
+	w.settle(plain(w.of(r), store.VerdictSkip))
+	for status, r := range all {
+		r.status(status)
+	}
+	return all
+}
+
+// of fetches tasks until it gets one of the run; others stay held.
+func (w *worker) of(r *run) store.Delivery {
+	w.s.tb.Helper()
+	for {
+		if d := w.one(); d.Lease.Lane.Run == r.id {
+			return d
+		}
+	}
+}
+
+var recentContract = []testCase{
+	{"runs are listed by each of their states, and by several", func(s *scene) {
+		all := s.oneOfEach()
+		for status, r := range all {
+			s.Equal([]string{r.id.Job}, s.listedJobRuns(store.RunsParams{Statuses: []store.Status{status}}), "%s", status)
+		}
+		var active, final []string
+		for _, status := range store.ActiveStatuses {
+			active = append(active, all[status].id.Job)
+		}
+		for _, status := range store.FinalStatuses {
+			final = append(final, all[status].id.Job)
+		}
+		s.ElementsMatch(active, s.listedJobRuns(store.RunsParams{Statuses: store.ActiveStatuses}))
+		s.ElementsMatch(final, s.listedJobRuns(store.RunsParams{Statuses: store.FinalStatuses}))
+		s.ElementsMatch(slices.Concat(active, final), s.listedJobRuns(store.RunsParams{}))
+	}},
+	{"the run that changed last is listed first: it began, moved to a state, was paused or resumed", func(s *scene) {
+		var runs []*run
+		for len(runs) < 4 {
+			if name := s.name("job"); s.partition(name) == 0 {
+				runs = append(runs, s.start(store.StartParams{Job: name, PreJob: hook(preJob), PostJob: hook(postJob)}))
+				s.h.Advance(s.tb, 2*time.Millisecond)
+			}
+		}
+		w := runs[0].worker()
+		order := func() (jobs []string) {
+			for _, e := range s.listRuns(store.RunsParams{}) {
+				jobs = append(jobs, e.Run.ID.Job)
+			}
+			return jobs
+		}
+		first := func(what string, change func(r *run)) {
+			s.tb.Helper()
+			last := order()[len(runs)-1]
+			i := slices.IndexFunc(runs, func(r *run) bool { return r.id.Job == last })
+			change(runs[i])
+			s.Equal(last, order()[0], what)
+			s.Equal(runs[i].record().Status, s.listRuns(store.RunsParams{})[0].Run.Status)
+			before := runs[i].record().Changed
+			s.h.Advance(s.tb, 2*time.Millisecond)
+			s.True(runs[i].record().Changed.Equal(before))
+		}
+		s.Equal([]string{runs[3].id.Job, runs[2].id.Job, runs[1].id.Job, runs[0].id.Job}, order())
+		first("paused", func(r *run) { r.pause(true) })
+		first("paused", func(r *run) { r.pause(true) })
+		first("paused", func(r *run) { r.pause(true) })
+		first("paused", func(r *run) { r.pause(true) })
+		before := order()
+		for _, r := range runs {
+			r.pause(true)
+		}
+		s.Equal(before, order(), "a repeat changes nothing")
+		first("resumed", func(r *run) { r.pause(false) })
+		first("resumed", func(r *run) { r.pause(false) })
+		first("resumed", func(r *run) { r.pause(false) })
+		first("resumed", func(r *run) { r.pause(false) })
+		ds := make(map[store.RunID]store.Delivery)
+		for range runs {
+			d := w.one()
+			ds[d.Lease.Lane.Run] = d
+		}
+		for range runs {
+			first("begun", func(r *run) { w.settle(plain(ds[r.id], store.VerdictBegin)) })
+		}
+		for range runs {
+			d := w.one()
+			ds[d.Lease.Lane.Run] = d
+		}
+		before = order()
+		p := runs[0].producer()
+		for _, r := range runs {
+			p.add(r, task(file, "more"))
+		}
+		s.Equal(before, order(), "what is enqueued and settled is no change")
+		first("stopping", func(r *run) { r.stop(true) })
+		first("stopping", func(r *run) { r.stop(true) })
+		first("stopping", func(r *run) { r.stop(true) })
+		first("stopped", func(r *run) { r.stop(true) })
+		for range 4 {
+			first("ended", func(r *run) { w.succeed(ds[r.id]) })
+		}
+	}},
+	{"pages of any size have the same runs, and go on behind any of them, from either end", func(s *scene) {
+		s.oneOfEach()
+		starts := make([]store.StartParams, 40)
+		for i := range starts {
+			starts[i] = s.params(store.StartParams{Job: s.name("open"), Open: true})
+		}
+		s.together(len(starts), func(i int) error { // many in the same ms
+			_, err := s.store.StartRun(s.ctx, starts[i])
+			return err
+		})
+		for partition := range s.store.Partitions() {
+			for _, p := range []store.RunsParams{{}, {Oldest: true}, {Statuses: store.ActiveStatuses}} {
+				p.Partition = partition
+				whole := s.listRuns(p)
+				for _, limit := range []int{1, 2, 3, 7, len(whole), len(whole) + 1} {
+					p.Limit = limit
+					s.Equal(whole, s.listRuns(p), "by %d", limit)
+				}
+				for i := 0; i < len(whole); i += 3 {
+					e := whole[i]
+					p.Limit, p.After = 0, e.Place
+					s.Equal(whole, append(whole[:i+1:i+1], s.listRuns(p)...), "behind %v", e.Run.ID)
+				}
+			}
+		}
+	}},
+	{"a listing selects by job, prefix, set and labels", func(s *scene) {
+		label := func(tenant, owner string) map[string]string {
+			return map[string]string{"tenant": tenant, "owner": owner, "empty": ""}
+		}
+		s.start(store.StartParams{Job: "a/1", Labels: label("x", "me")})
+		s.start(store.StartParams{Job: "a/2", Labels: label("y", "me")})
+		s.start(store.StartParams{Job: "b/1", Labels: label("x", "you"), Set: "other"})
+		s.start(store.StartParams{Job: "a/1/x"}).stop(false)
+		check := func(p store.RunsParams, want ...string) {
+			s.tb.Helper()
+			for _, p.Limit = range []int{0, 1} {
+				s.ElementsMatch(want, s.listedJobRuns(p))
+			}
+		}
+		check(store.RunsParams{Prefix: "a/"}, "a/1", "a/2", "a/1/x")
+		check(store.RunsParams{Prefix: "a/1"}, "a/1", "a/1/x")
+		check(store.RunsParams{Set: "other"}, "b/1")
+		check(store.RunsParams{Labels: map[string]string{"tenant": "x"}}, "a/1", "b/1")
+		check(store.RunsParams{Labels: map[string]string{"tenant": "x", "owner": "you"}}, "b/1")
+		check(store.RunsParams{Labels: map[string]string{"empty": ""}}, "a/1", "a/2", "b/1")
+		check(store.RunsParams{Labels: map[string]string{"none": ""}})
+		check(store.RunsParams{Labels: map[string]string{"tenant": "x"}, Prefix: "a", Statuses: store.FinalStatuses})
+		p := store.RunsParams{Partition: s.partition("a/1"), Job: "a/1"}
+		second := s.listRuns(p)
+		s.Len(second, 1)
+		s.Equal(label("x", "me"), second[0].Run.Labels)
+	}},
+	{"runs of a job are listed newest first, or oldest", func(s *scene) {
+		var want []int64
+		for range 5 {
+			r := s.start(store.StartParams{Job: "nightly"})
+			want = slices.Insert(want, 0, r.id.Number)
+			r.stop(false)
+		}
+		s.open(s.jobBeside("nightly"))
+		for _, oldest := range []bool{false, true} {
+			for limit := range 7 {
+				var got []int64
+				p := store.RunsParams{Partition: s.partition("nightly"), Job: "nightly", Oldest: oldest, Limit: limit}
+				for _, e := range s.listRuns(p) {
+					got = append(got, e.Run.ID.Number)
+				}
+				s.Equal(want, got)
+			}
+			slices.Reverse(want)
+		}
+		s.Empty(s.listRuns(store.RunsParams{Partition: s.partition("unknown"), Job: "unknown"}))
+	}},
+	{"arguments, headers, counters, results and reports come where they are asked for", func(s *scene) {
+		r := s.start(store.StartParams{
+			Job: "import", Args: []byte("args"), Headers: map[string]string{"h": "v"}, PostJob: hook(postJob),
+		})
+		w := r.worker()
+		o := success(w.one())
+		o.Counters = map[string]int64{"n": 3}
+		w.settle(o)
+		o = plain(w.one(), store.VerdictHookDone)
+		o.Result = []byte(`"result"`)
+		w.settle(o)
+		p := store.RunsParams{Partition: r.partition}
+		slim := s.listRuns(p)[0].Run
+		s.Nil(slim.Args)
+		s.Nil(slim.Headers)
+		s.Nil(slim.Counters)
+		s.Nil(slim.Result)
+		p.Details = true
+		whole := s.listRuns(p)[0].Run
+		s.Equal(r.record(), whole)
+		s.Equal("args", string(whole.Args))
+		s.Equal(int64(3), whole.Counters["n"])
+		whole.Trim()
+		s.Equal(whole, slim)
+	}},
+	{"runs with large arguments are listed by pages, where these are asked for", func(s *scene) {
+		started := make(map[string]bool)
+		for i := range largeItems {
+			r := s.start(store.StartParams{Job: s.name("job"), Args: large(i), Open: true})
+			started[r.id.Job] = true
+		}
+		for partition := range s.store.Partitions() {
+			s.LessOrEqual(len(s.listRuns(store.RunsParams{Partition: partition})), largeItems)
+			for after := (store.Place{}); ; {
+				page, err := s.store.ListRuns(
+					s.ctx, store.RunsParams{Partition: partition, After: after, Limit: 100, Details: true},
+				)
+				s.NoError(err)
+				s.LessOrEqual(len(page.Runs), 3, "a page is bounded by bytes")
+				for _, e := range page.Runs {
+					s.NotEmpty(e.Run.Args)
+					delete(started, e.Run.ID.Job)
+				}
+				if after = page.Next; after == (store.Place{}) {
+					break
+				}
+			}
+		}
+		s.Empty(started)
+	}},
+	{"a listing finds what stands still", func(s *scene) {
+		still, moves := s.open("still"), s.open("moves")
+		s.start(store.StartParams{Job: "ended"}).stop(false)
+		s.h.Advance(s.tb, 700*time.Millisecond)
+		moves.producer().add(moves, task(scan, "t"))
+		s.True(moves.record().Moved.After(moves.record().Changed))
+		s.Equal([]string{"still"}, s.listedJobRuns(store.RunsParams{Still: 450 * time.Millisecond}))
+		s.Empty(s.listedJobRuns(store.RunsParams{Still: never}))
+		still.pause(true)
+		s.Empty(s.listedJobRuns(store.RunsParams{Still: 450 * time.Millisecond}), "a pause is a change")
+		s.h.Advance(s.tb, 700*time.Millisecond)
+		s.Subset([]string{"still", "moves"}, s.listedJobRuns(store.RunsParams{Still: 450 * time.Millisecond}))
+		s.Contains(s.listedJobRuns(store.RunsParams{Still: 450 * time.Millisecond, Oldest: true, Limit: 1}), "still")
+	}},
+	{"what expired, or was deleted, is listed no longer", func(s *scene) {
+		kept := s.start(store.StartParams{Job: "kept"})
+		kept.stop(false)
+		gone := s.start(store.StartParams{Job: "gone"})
+		gone.stop(false)
+		brief := s.start(store.StartParams{Job: "brief", Retention: tick})
+		brief.stop(false)
+		s.ElementsMatch([]string{"kept", "gone", "brief"}, s.listedJobRuns(store.RunsParams{}))
+		s.NoError(s.store.DeleteRun(s.ctx, gone.id))
+		s.until(brief.partition, "it has expired", func() bool {
+			return fmt.Sprint(s.listedJobRuns(store.RunsParams{})) == "[kept]"
+		})
+		s.NoError(s.store.DeleteJob(s.ctx, "kept"))
+		s.Empty(s.listedJobRuns(store.RunsParams{}))
+	}},
+}

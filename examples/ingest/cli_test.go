@@ -158,14 +158,21 @@ func TestQueuesCanBeRenamedAndTasksProfiled(t *testing.T) {
 	require.Equal(t, exitOK, status, stderr)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	var kinds []string
+	var seen []string
+	host, err := os.Hostname()
+	require.NoError(t, err)
 	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
 		var p profileLine
 		require.NoError(t, json.Unmarshal([]byte(line), &p))
 		require.Empty(t, p.Error)
-		kinds = append(kinds, p.Kind+" on "+p.Queue)
+		require.Equal(t, host, p.Host)
+		require.Equal(t, os.Getpid(), p.Process)
+		require.WithinDuration(t, time.Now(), p.Time, time.Minute)
+		seen = append(seen, p.Event+" "+p.Kind+" on "+p.Queue)
 	}
-	require.Equal(t, []string{"sync on r", "scan on p", "files on f"}, kinds)
+	require.Equal(t, []string{
+		"start sync on r", "end sync on r", "start scan on p", "end scan on p", "start files on f", "end files on f",
+	}, seen)
 }
 
 func TestTheLogGoesToAFile(t *testing.T) {
@@ -185,28 +192,46 @@ func TestMisuseIsToldByItsFlag(t *testing.T) {
 	require.Equal(t, exitUsage, status)
 	require.Contains(t, stderr, "ingest start")
 	for line, want := range map[string]string{
-		"frob":                                     `unknown command "frob"`,
-		"start":                                    "-src: is missing",
-		"start -src . extra":                       `unexpected argument "extra"`,
-		"start -src . -frob":                       "-frob",
-		"start -src . -interval 5":                 "-interval",
-		"start -src . -interval 5ms":               "-interval: is less than 1s",
-		"start -src . -workers -1":                 "-workers: is not between",
-		"start -src . -workers many":               "-workers",
-		"start -src . -files-per-task 0":           "-files-per-task: is not between 1 and 1000",
-		"start -src . -files-per-task 1001":        "-files-per-task: is not between 1 and 1000",
-		"start -src . -exclude-name (":             "-exclude-name: error parsing regexp",
-		"start -src . -exclude-dir (":              "-exclude-dir: error parsing regexp",
-		"start -src . -exclude-type file":          `-exclude-type: "file" is not one of block, character`,
-		"start -src . -log-level loud":             "-log-level",
-		"start -src . -log-file /not/there":        "-log-file: open /not/there",
-		"start -src . -profile /not/there":         "-profile: open /not/there",
-		"start -src . -store ftp://x":              "-store: has a scheme",
-		"start -src . -store ":                     "-store: is empty",
-		"start -src . -file-queue a/b":             "-file-queue: may hold only",
-		"start -src . -restart-queue a/b":          "-restart-queue: may hold only",
-		"start -src . -name a\x00b":                "-name: holds a control character",
-		"start -src . -store redis://x -profile p": "-profile: needs -workers",
+		"frob":                                       `unknown command "frob"`,
+		"start":                                      "-src: is missing",
+		"start -src . extra":                         `unexpected argument "extra"`,
+		"start -src . -frob":                         "-frob",
+		"start -src . -interval 5":                   "-interval",
+		"start -src . -interval 5ms":                 "-interval: is less than 1s",
+		"start -src . -workers -1":                   "-workers: is not between",
+		"start -src . -workers many":                 "-workers",
+		"start -src . -files-per-task 0":             "-files-per-task: is not between 1 and 1000",
+		"start -src . -files-per-task 1001":          "-files-per-task: is not between 1 and 1000",
+		"start -src . -exclude-name (":               "-exclude-name: error parsing regexp",
+		"start -src . -exclude-dir (":                "-exclude-dir: error parsing regexp",
+		"start -src . -exclude-type file":            `-exclude-type: "file" is not one of block, character`,
+		"start -src . -delete some":                  "-delete: \"some\" is not none, trash or delete",
+		"start -src . -delete trash":                 "-trash: is missing",
+		"start -src . -trash t":                      "-trash: is only for",
+		"start -src . -operation move":               "-operation: \"move\" is not sync, put, append or none",
+		"start -src . -operation put -delete delete": "-delete: delete does not go with the operation put: it never changes",
+		"start -src . -operation put -ignore-cache":  "-ignore-cache: copies over every file",
+		"start -src . -initial -operation append":    "-initial: looks at nothing",
+		"start -src . -character-map ab":             "-character-map: is not of the form",
+		"start -src . -character-map =b":             "-character-map: is not of the form",
+		"start -src . -character-map a=/":            "-character-map: has a slash",
+		"start -src . -retries -1":                   "-retries: is negative",
+		"start -src . -retries many":                 "-retries",
+		"start -src . -timeout -1s":                  "-timeout: is not 0",
+		"start -src . -delay 1":                      "-delay",
+		"start -src . -log-size 5":                   "-log-size: is a number of bytes, for a -log-file",
+		"start -src . -log-size -5 -log-file l":      "-log-size: is a number",
+		"configure a -store redis://x":               "give what to change",
+		"configure a -retries 1":                     "-store: needs a Redis",
+		"start -src . -log-level loud":               "-log-level",
+		"start -src . -log-file /not/there":          "-log-file: open /not/there",
+		"start -src . -profile /not/there":           "-profile: open /not/there",
+		"start -src . -store ftp://x":                "-store: has a scheme",
+		"start -src . -store ":                       "-store: is empty",
+		"start -src . -file-queue a/b":               "-file-queue: may hold only",
+		"start -src . -restart-queue a/b":            "-restart-queue: may hold only",
+		"start -src . -name a\x00b":                  "-name: holds a control character",
+		"start -src . -store redis://x -profile p":   "-profile: needs -workers",
 		"worker":                    "-store: needs a Redis",
 		"worker -store memory://":   "-store: needs a Redis",
 		"worker -store redis://[":   "-store: does not parse",
@@ -313,7 +338,7 @@ func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
 			)
 			time.Sleep(250 * time.Millisecond)
 		}
-		require.Equal(t, strings.Repeat("running: 3 of 9 tasks, 2/s, ETA 3s\n", 10), out.String())
+		require.Equal(t, strings.Repeat("running: 3 of 9 tasks, 0s elapsed, 2/s, ETA 3s\n", 10), out.String())
 	})
 }
 
@@ -340,7 +365,7 @@ func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {
 		},
 	)
 	require.Contains(t, out.String(), "75%")
-	require.Contains(t, out.String(), "running: 3 of 4 tasks, 1 failed, 7 retried, 2/s, ETA 1s")
+	require.Contains(t, out.String(), "running: 3 of 4 tasks, 1 failed, 7 retried, 0s elapsed, 2/s, ETA 1s")
 	b.update(syncjob.RunState{Status: syncjob.StatusSucceeded, Counts: syncjob.Counts{Total: 4, Succeeded: 4}})
 	b.end()
 	require.Contains(t, out.String(), "100%")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -34,6 +35,22 @@ func (l *list) String() string { return strings.Join(*l, " ") }
 // Set implements flag.Value.
 func (l *list) Set(value string) error {
 	*l = append(*l, value)
+	return nil
+}
+
+// characters is a flag that may be repeated, of the form CHARACTERS=TEXT.
+type characters []mirror.Replacement
+
+// String implements flag.Value.
+func (c *characters) String() string { return "" }
+
+// Set implements flag.Value. The last equals sign divides, so that one can be replaced.
+func (c *characters) Set(value string) error {
+	at := strings.LastIndexByte(value, '=')
+	if at < 1 {
+		return errors.New("is not of the form CHARACTERS=TEXT")
+	}
+	*c = append(*c, mirror.Replacement{From: value[:at], To: value[at+1:]})
 	return nil
 }
 
@@ -129,6 +146,7 @@ func optionErrors(err error) error {
 // flagOf returns the name of the flag for a field of the options.
 func flagOf(field string) string {
 	field, plural := strings.CutPrefix(field, "Exclude.")
+	field, _, _ = strings.Cut(field, "[")
 	var name strings.Builder
 	for i, r := range field {
 		if unicode.IsUpper(r) && i > 0 {

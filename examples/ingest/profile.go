@@ -10,23 +10,28 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 )
 
-// profile writes one line for every task that ends in this process.
+// profile writes a line for every task that starts in this process, and one for its end.
 type profile struct {
+	host string
+
 	mu   sync.Mutex
 	file *os.File
 	err  error // the first
 }
 
-// profileLine describes one attempt of a task.
+// profileLine describes the start or the end of one attempt of a task.
 type profileLine struct {
-	Time    time.Time `json:"time"` // when it ended
+	Event   string    `json:"event"` // start or end
+	Time    time.Time `json:"time"`
+	Host    string    `json:"host"` // on which it runs
+	Process int       `json:"process"`
 	Job     string    `json:"job"`
 	Run     int64     `json:"run"`
 	Task    string    `json:"task"`
 	Kind    string    `json:"kind"`
 	Queue   string    `json:"queue"`
 	Retry   int       `json:"retry"`
-	Elapsed float64   `json:"elapsed_ms"`
+	Elapsed float64   `json:"elapsed_ms,omitempty"` // at the end
 	Error   string    `json:"error,omitempty"`
 }
 
@@ -35,10 +40,11 @@ func newProfile(path string) (*profile, error) {
 	if err != nil {
 		return nil, &usageError{Flag: "profile", Reason: err.Error()}
 	}
-	return &profile{file: f}, nil
+	host, err := os.Hostname()
+	return &profile{host: host, file: f}, err
 }
 
-// middleware writes a line after each attempt. For a nil profile it is nil.
+// middleware writes a line before and after each attempt. For a nil profile it is nil.
 func (p *profile) middleware() handlers.Middleware {
 	if p == nil {
 		return nil
@@ -46,12 +52,14 @@ func (p *profile) middleware() handlers.Middleware {
 	return func(next handlers.Handler) handlers.Handler {
 		return func(ctx context.Context, a *handlers.Attempt) error {
 			begun := time.Now()
-			err := next(ctx, a)
-			now := time.Now()
 			line := profileLine{
-				Time: now, Job: a.Run.Job, Run: a.Run.Number, Task: a.ID, Kind: a.Kind, Queue: a.Queue, Retry: a.Retry,
-				Elapsed: float64(now.Sub(begun).Microseconds()) / 1000,
+				Event: "start", Time: begun, Host: p.host, Process: os.Getpid(),
+				Job: a.Run.Job, Run: a.Run.Number, Task: a.ID, Kind: a.Kind, Queue: a.Queue, Retry: a.Retry,
 			}
+			p.write(line)
+			err := next(ctx, a)
+			line.Event, line.Time = "end", time.Now()
+			line.Elapsed = float64(line.Time.Sub(begun).Microseconds()) / 1000
 			if err != nil {
 				line.Error = err.Error()
 			}

@@ -50,12 +50,14 @@ func counts(s syncjob.RunState) string {
 	return text
 }
 
-// speed returns how fast a run is, and how long it will take if no new tasks are added.
+// speed returns how long a run takes, how fast it is, and how long it will take if no new tasks are
+// added.
 func speed(s syncjob.RunState) string {
-	if s.Rate == 0 {
-		return ""
+	text := fmt.Sprintf(", %s elapsed", s.Elapsed.Round(time.Second))
+	if s.Rate > 0 {
+		text += fmt.Sprintf(", %.0f/s, ETA %s", s.Rate, s.ETA.Round(time.Second))
 	}
-	return fmt.Sprintf(", %.0f/s, ETA %s", s.Rate, s.ETA.Round(time.Second))
+	return text
 }
 
 // doing lists the slow copies that are running, the longest first.

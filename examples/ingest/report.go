@@ -31,6 +31,7 @@ type files struct {
 	Failed    int64 `json:"files_failed"`
 	Changed   int64 `json:"files_changed,omitempty"`
 	Deleted   int64 `json:"files_deleted,omitempty"`
+	Linked    int64 `json:"files_linked,omitempty"`
 	Bytes     int64 `json:"bytes"`
 }
 
@@ -50,6 +51,7 @@ func newOutcome(s syncjob.RunState) outcome {
 			Failed:    f.Failed,
 			Changed:   f.Changed,
 			Deleted:   f.Deleted,
+			Linked:    f.Linked,
 			Bytes:     f.Bytes,
 		},
 		Elapsed: s.Elapsed.Milliseconds(),
@@ -89,6 +91,9 @@ func printFigures(out io.Writer, f mirror.Figures) {
 	}
 	if f.Changed > 0 {
 		also += fmt.Sprintf(", %d changed while they were copied", f.Changed)
+	}
+	if f.Linked > 0 {
+		also += fmt.Sprintf("; %d are hard links, copied as files of their own", f.Linked)
 	}
 	say(out, "files: %d copied (%d bytes), %d unchanged (%d with a new mode), %d failed%s",
 		f.Copied, f.Bytes, f.Unchanged, f.Updated, f.Failed, also)

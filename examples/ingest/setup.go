@@ -5,7 +5,6 @@ import (
 	"flag"
 	"io"
 	"log/slog"
-	"os"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/handlers"
@@ -16,13 +15,17 @@ import (
 type setup struct {
 	level   slog.Level
 	logFile string
+	logSize int64
 	profile string
 }
 
 func (s *setup) register(fs *flag.FlagSet, level slog.Level) {
 	fs.TextVar(&s.level, "log-level", level, "log records of at least this `level`: DEBUG, INFO, WARN or ERROR")
 	fs.StringVar(&s.logFile, "log-file", "", "append the log to a `file` instead of standard error")
-	fs.StringVar(&s.profile, "profile", "", "write one JSON line to a `file` for every task that ends in this process")
+	fs.Int64Var(&s.logSize, "log-size", 0,
+		"begin a new log file when it has `N` bytes, and keep 4 full ones: FILE.1 to FILE.4 (default never)")
+	fs.StringVar(&s.profile, "profile", "",
+		"write a JSON line to a `file` when a task starts in this process, and another one when it ends")
 }
 
 // opened holds files that a command writes to until it ends.
@@ -39,8 +42,11 @@ func (o opened) Close() error {
 
 // open returns the configuration of a manager. Close the files also after an error.
 func (s *setup) open(stderr io.Writer) (cfg syncjob.Config, files opened, err error) {
+	if s.logSize < 0 || s.logSize > 0 && s.logFile == "" {
+		return cfg, files, &usageError{Flag: "log-size", Reason: "is a number of bytes, for a -log-file"}
+	}
 	if s.logFile != "" {
-		f, err := os.OpenFile(s.logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		f, err := newRotating(s.logFile, s.logSize)
 		if err != nil {
 			return cfg, files, &usageError{Flag: "log-file", Reason: err.Error()}
 		}

@@ -36,6 +36,10 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 		return err
 	}
 	job := syncjob.Job{Name: f.name, Set: mirror.SetName, Root: root, RootOptions: &enqueue.Options{Queue: f.restartQueue}}
+	if f.attributes.given() {
+		job.Configuration = &syncjob.Configuration{}
+		f.attributes.apply(&job.Configuration.Set)
+	}
 	var run *syncjob.Run // nil for a periodic job
 	if f.interval > 0 {
 		err = f.declare(ctx, m, job)

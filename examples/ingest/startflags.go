@@ -58,6 +58,7 @@ type startFlags struct {
 	wait, json, strict  bool
 	options             mirror.Options
 	trash, record       string
+	attributes          attributes
 	setup               setup
 }
 
@@ -90,6 +91,10 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 	)
 	fs.BoolVar(&f.options.IgnoreCache, "ignore-cache", false, "copy every file, even if its copy seems to be equal")
 	fs.BoolVar(&f.options.DryRun, "dry-run", false, "compare and count, but change nothing")
+	fs.Var((*characters)(&f.options.CharacterMap), "character-map",
+		"replace each of some characters in names, as in :?=_ for a DST that does not take them:\n"+
+			"`CHARACTERS=TEXT`; may be repeated")
+	f.attributes.register(fs)
 	fs.StringVar((*string)(&f.options.Operation), "operation", "sync",
 		"what to do with DST: sync, put (never change what is there), append (add to files that grow)\n"+
 			"or none (only call the hooks)")
@@ -152,6 +157,7 @@ func (f *startFlags) validate() error {
 	problems = append(problems,
 		inputError("name", store.ValidateJobName(f.name)),
 		inputError("restart-queue", store.ValidateName("", f.restartQueue)),
+		f.attributes.validate(),
 		optionErrors(f.options.Validate()))
 	return errors.Join(problems...)
 }

@@ -44,7 +44,7 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 	if !ok || t.IgnoreCache || t.Initial || t.changesNothing() || t.operation() == OperationPut {
 		return nil
 	}
-	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(t.src), t.src, t.dst))
+	pair := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %q", len(t.src), t.src, len(t.dst), t.dst, t.CharacterMap))
 	return &cache{
 		known: values.NewMap[[]byte](m.Values(), store.JobScope(job), cacheName),
 		trees: hex.EncodeToString(pair[:8]),

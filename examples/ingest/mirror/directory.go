@@ -39,7 +39,7 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 			return err
 		}
 	}
-	_, name := split(rel)
+	_, name := split(t.characters.name(rel))
 	marks := []mark{syncedMark(name)}
 	if err != nil || !have.IsDir() {
 		marks = append(marks, madeMark(name))

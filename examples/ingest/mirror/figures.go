@@ -27,6 +27,7 @@ type Figures struct {
 	Failed    int64 // unreadable, vanished, of a type that has no copy, or that the destination does not take
 	Changed   int64 // files that changed each time that they were copied: their copies are as before
 	Deleted   int64 // files of the destination that vanished from the source
+	Linked    int64 // of the copied files: those with more names than one, each of which is copied by itself
 	Bytes     int64 // bytes of the copied regular files
 	List      []Listed
 }
@@ -61,6 +62,7 @@ const (
 	filesFailed    = "files_failed"
 	filesChanged   = "files_changed"
 	filesDeleted   = "files_deleted"
+	filesLinked    = "files_linked"
 	bytesCopied    = "bytes"
 )
 
@@ -72,7 +74,7 @@ const filesListed = "files_not_synced"
 // dead attempt is counted, too: the arguments of its task say which files had to be copied. See
 // filesArgs.
 type counters struct {
-	copied, unchanged, updated, failed, changed, deleted, bytes handlers.Counter
+	copied, unchanged, updated, failed, changed, deleted, linked, bytes handlers.Counter
 
 	list   handlers.List[Listed] // the first files of a run that could not be synced
 	synced handlers.Map[[]byte]  // the cache, a value of the job
@@ -86,6 +88,7 @@ func newCounters(set *handlers.Set) counters {
 		failed:    handlers.NewCounter(set, filesFailed),
 		changed:   handlers.NewCounter(set, filesChanged),
 		deleted:   handlers.NewCounter(set, filesDeleted),
+		linked:    handlers.NewCounter(set, filesLinked),
 		bytes:     handlers.NewCounter(set, bytesCopied),
 		list:      handlers.NewList[Listed](set, filesListed, &handlers.ValueOptions{Cap: MaxListed}),
 		synced:    handlers.NewMap[[]byte](set, cacheName, &handlers.ValueOptions{OfJob: true}),
@@ -126,6 +129,7 @@ func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error
 	s.failed.Add(a, r.Failed)
 	s.changed.Add(a, r.Changed)
 	s.deleted.Add(a, r.Deleted)
+	s.linked.Add(a, r.Linked)
 	s.bytes.Add(a, r.Bytes)
 	return errors.Join(s.list.Append(a, r.List...), noteClosed(ctx, a, r.closed))
 }
@@ -134,7 +138,8 @@ func (s *syncer) tell(ctx context.Context, a *handlers.Attempt, r *record) error
 func Counted(c map[string]int64) Figures {
 	return Figures{
 		Copied: c[filesCopied], Unchanged: c[filesUnchanged], Updated: c[filesUpdated],
-		Failed: c[filesFailed], Changed: c[filesChanged], Deleted: c[filesDeleted], Bytes: c[bytesCopied],
+		Failed: c[filesFailed], Changed: c[filesChanged], Deleted: c[filesDeleted], Linked: c[filesLinked],
+		Bytes: c[bytesCopied],
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
 		return err
 	}
 	f := &filer{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir)}
-	f.pen = tr.ledger.pen(f.dir, tr.stamp)
+	f.pen = tr.ledger.pen(tr.characters.name(f.dir), tr.stamp)
 	err = f.all(ctx)
 	return errors.Join(err, tr.keepTime(ctx, f.dir), s.tell(ctx, t.Attempt, &f.record), f.pen.Close())
 }
@@ -143,6 +143,9 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 	}
 	f.record.Copied++
 	f.record.Bytes += bytes
+	if src.Mode().IsRegular() && hasLinks(src) {
+		f.record.Linked++
+	}
 	return nil
 }
 

@@ -31,7 +31,8 @@ func (tr *trees) read(rel string) string {
 func TestOperationsGoWithSomeDeleteModesOnly(t *testing.T) {
 	good := Options{FilesPerTask: 1, PathQueue: PathQueue, FileQueue: FileQueue}
 	for op, allowed := range map[Operation]string{
-		"": "none trash delete", OperationSync: "none trash delete", OperationAppend: "none trash delete", OperationPut: "none", OperationNone: "none",
+		"": "none trash delete", OperationSync: "none trash delete", OperationAppend: "none trash delete", OperationPut: "none",
+		OperationNone: "none",
 	} {
 		for _, mode := range []DeleteMode{"", DeleteNone, DeleteTrash, DeleteDelete} {
 			o := good

@@ -29,6 +29,10 @@ type Options struct {
 	// DryRun compares, counts and lists what would be deleted, but changes nothing.
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Exclude Excludes `json:"exclude,omitzero"`
+	// CharacterMap replaces characters of names that the destination does not take. Of entries that
+	// would have one name there, only the one that has it in the source is copied; the others are
+	// listed. Defaults to none.
+	CharacterMap []Replacement `json:"character_map,omitempty"`
 	// Operation is what is done to the destination. Defaults to OperationSync.
 	Operation Operation `json:"operation,omitempty"`
 	// Initial copies everything without a look at the destination, for one that has nothing yet: this
@@ -53,8 +57,14 @@ func (o *Options) Validate() error {
 	return err
 }
 
-// compile checks the options and returns what they leave out.
-func (o *Options) compile() (*excluder, error) {
+// compiled is what is made of options once per task.
+type compiled struct {
+	exclude    *excluder
+	characters characterMap
+}
+
+// compile checks the options.
+func (o *Options) compile() (c compiled, err error) {
 	var problems []error
 	bad := func(field, reason string) {
 		problems = append(problems, &store.FieldError{Field: field, Reason: reason})
@@ -68,6 +78,8 @@ func (o *Options) compile() (*excluder, error) {
 		}
 	}
 	problems = append(problems, o.checkOperation()...)
-	exclude, err := o.Exclude.compile()
-	return exclude, errors.Join(append(problems, err)...)
+	c.exclude, err = o.Exclude.compile()
+	problems = append(problems, err)
+	c.characters, err = o.compileCharacters()
+	return c, errors.Join(append(problems, err)...)
 }

@@ -106,7 +106,7 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 	case !info.IsDir():
 		return false, nil
 	}
-	parent, name := split(rel)
+	parent, name := split(r.tree.characters.name(rel))
 	put, err := r.tree.ledger.read(parent)
 	if err != nil {
 		return false, err
@@ -124,7 +124,7 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 	if ignoreMissing(err) != nil {
 		return false, r.refused(path, err)
 	}
-	return true, r.tree.ledger.forget(rel)
+	return true, r.tree.ledger.forget(r.tree.characters.name(rel))
 }
 
 // isEmpty reports whether a directory was read, and has no entries.
@@ -169,7 +169,7 @@ func (t *tree) discard(ctx context.Context, rel string) error {
 	if err != nil {
 		return err
 	}
-	trash := filepath.Join(string(t.Trash), t.stamp, rel)
+	trash := filepath.Join(string(t.Trash), t.stamp, t.characters.name(rel))
 	if info.IsDir() {
 		// What was in it is there already.
 		if err := os.MkdirAll(trash, 0o700); err != nil {
@@ -185,12 +185,12 @@ func (t *tree) discard(ctx context.Context, rel string) error {
 		if _, err := os.Lstat(trash); isMissing(err) {
 			break
 		}
-		trash = filepath.Join(string(t.Trash), t.stamp, fmt.Sprintf("%s~%d", rel, n))
+		trash = filepath.Join(string(t.Trash), t.stamp, fmt.Sprintf("%s~%d", t.characters.name(rel), n))
 	}
 	if err = os.Rename(path, trash); !errors.Is(err, syscall.EXDEV) {
 		return err
 	}
-	c := copier{source: DirectorySource(t.dst), path: rel, to: trash, temp: trash + ".part"}
+	c := copier{source: DirectorySource(t.dst), path: t.characters.name(rel), to: trash, temp: trash + ".part"}
 	defer c.discard()
 	if _, err := c.replace(ctx, info); err != nil {
 		return err

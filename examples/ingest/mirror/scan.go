@@ -15,18 +15,19 @@ import (
 // scanner compares one directory with its copy.
 type scanner struct {
 	*syncer
-	tree   *tree
-	task   *handlers.Task[scanArgs]
-	dir    string // relative
-	work   filesArgs
-	record record
-	cache  *cache
-	known  *cachedDir
-	put    *page      // what earlier runs put into the copy
-	pen    *pen       // for what this scan puts there
-	seen   []nameHash // names that the source has, in the destination's form
-	more   int        // tasks that were enqueued
-	stays  bool       // a directory that is gone has something foreign
+	tree    *tree
+	task    *handlers.Task[scanArgs]
+	dir     string // relative
+	work    filesArgs
+	record  record
+	cache   *cache
+	known   *cachedDir
+	put     *page      // what earlier runs put into the copy
+	pen     *pen       // for what this scan puts there
+	seen    []nameHash // names that the source has, as the destination has them
+	clashes []nameHash // those that several entries have
+	more    int        // tasks that were enqueued
+	stays   bool       // a directory that is gone has something foreign
 }
 
 // scan compares one directory with its copy. It makes the subdirectories, and enqueues a scan of
@@ -38,8 +39,8 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 		return err
 	}
 	sc := &scanner{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir), cache: openCache(ctx, t.Run.Job, tr)}
-	sc.pen = tr.ledger.pen(sc.dir, tr.stamp)
-	if sc.put, err = tr.ledger.read(sc.dir); err != nil {
+	sc.pen = tr.ledger.pen(tr.characters.name(sc.dir), tr.stamp)
+	if sc.put, err = tr.ledger.read(tr.characters.name(sc.dir)); err != nil {
 		return fmt.Errorf("read what was put into %q: %w", tr.to(sc.dir), err)
 	}
 	if sc.pen != nil {
@@ -59,6 +60,9 @@ func (s *scanner) compare(ctx context.Context) (err error) {
 	if s.known, err = s.cache.directory(ctx, s.dir); err != nil {
 		return err
 	}
+	if len(s.tree.characters) > 0 {
+		s.findClashes(s.names(ctx))
+	}
 	complete, err := s.entries(ctx)
 	if err == nil && complete && s.tree.deletes() {
 		err = s.vanished(ctx)
@@ -70,6 +74,19 @@ func (s *scanner) compare(ctx context.Context) (err error) {
 		err = s.known.save(s.task.Attempt, s.synced)
 	}
 	return err
+}
+
+// names reads the names that entries of the directory would have in the destination.
+func (s *scanner) names(ctx context.Context) (names []nameHash) {
+	for e, err := range s.tree.source.List(ctx, s.dir) {
+		if err != nil {
+			return names // the second reading reports it
+		}
+		if !s.tree.exclude.excludes(s.tree.from(join(s.dir, e.Name())), e.Type()) {
+			names = append(names, hashOf(s.tree.characters.name(e.Name())))
+		}
+	}
+	return names
 }
 
 // entries handles all entries of the directory, even if one of them fails the attempt. It reports
@@ -94,14 +111,17 @@ func (s *scanner) entries(ctx context.Context) (complete bool, problem error) {
 // entry handles one entry of the directory.
 func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
 	if s.tree.deletes() {
-		s.seen = append(s.seen, hashOf(e.Name()))
+		s.seen = append(s.seen, hashOf(s.tree.characters.name(e.Name())))
 	}
 	rel := join(s.dir, e.Name())
 	path := s.tree.from(rel)
 	if s.tree.exclude.excludes(path, e.Type()) {
 		return nil
 	}
-	err := s.sync(ctx, e, rel)
+	err := s.checkName(e.Name())
+	if err == nil {
+		err = s.sync(ctx, e, rel)
+	}
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		s.record.fail(path, failed.cause)
 		return nil
@@ -123,7 +143,7 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	todo := keep
 	if !s.known.has(e.Name(), src) {
 		todo, err = s.tree.compare(ctx, src, rel)
-		if errors.Is(err, errInTheWay) && s.put.has(syncedMark(e.Name())) {
+		if errors.Is(err, errInTheWay) && s.put.has(syncedMark(s.tree.characters.name(e.Name()))) {
 			return s.enqueueScan(ctx, rel, true) // whoever removes the directory enqueues the file
 		}
 		if err != nil {

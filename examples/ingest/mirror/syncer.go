@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/enqueue"
@@ -50,6 +51,26 @@ func NewRegistry(c Config) (*handlers.Registry, error) {
 	handlers.Handle(set, s.scan, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: PathQueue}})
 	handlers.Handle(set, s.files, &handlers.KindOptions{Attributes: handlers.Attributes{Queue: FileQueue}})
 	return handlers.NewRegistry(set)
+}
+
+// load reads the arguments of a run and opens its source.
+func (s *syncer) load(ctx context.Context, run *handlers.RunRef, stamp string) (*tree, error) {
+	t := &tree{stamp: stamp}
+	if err := run.DecodeArgs(&t.Args); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.compiled, err = t.compile(); err != nil { // whoever started the run should have checked them
+		return nil, handlers.Permanent(fmt.Errorf("arguments of the run: %w", err))
+	}
+	t.src, t.dst = string(t.Src), string(t.Dst)
+	if t.source, err = s.open(ctx, t.src); err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	if t.deletes() {
+		t.ledger = newLedger(t.recordPath(), t.src)
+	}
+	return t, nil
 }
 
 // stampFormat makes the stamp of a run from its time.

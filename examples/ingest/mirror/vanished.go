@@ -103,8 +103,8 @@ func (s *scanner) vanished(ctx context.Context) error {
 			s.record.list(s.tree.to(s.dir), NotDeleted, err)
 			return nil
 		}
-		named := s.names(e.Name())
-		if named && !crowded {
+		isNamed := s.named(e.Name())
+		if isNamed && !crowded {
 			continue
 		}
 		marks, err := s.marks(e)
@@ -112,7 +112,7 @@ func (s *scanner) vanished(ctx context.Context) error {
 			return err
 		}
 		live = append(live, marks...)
-		if named {
+		if isNamed {
 			continue
 		}
 		if err := s.missing(ctx, e, marks); err != nil {
@@ -125,8 +125,8 @@ func (s *scanner) vanished(ctx context.Context) error {
 	return nil
 }
 
-// names reports whether the source named an entry.
-func (s *scanner) names(name string) bool {
+// named reports whether the source named an entry.
+func (s *scanner) named(name string) bool {
 	_, found := slices.BinarySearch(s.seen, hashOf(name))
 	return found
 }

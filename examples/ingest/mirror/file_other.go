@@ -6,3 +6,6 @@ import "io/fs"
 
 // sameDevice reports whether two files are on one file system, as far as this system says.
 func sameDevice(_, _ fs.FileInfo) bool { return true }
+
+// hasLinks reports whether a file has more names than one, as far as this system says.
+func hasLinks(fs.FileInfo) bool { return false }

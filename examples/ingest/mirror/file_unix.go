@@ -13,3 +13,9 @@ func sameDevice(a, b fs.FileInfo) bool {
 	other, also := b.Sys().(*syscall.Stat_t)
 	return !ok || !also || one.Dev == other.Dev
 }
+
+// hasLinks reports whether a file has more names than one.
+func hasLinks(file fs.FileInfo) bool {
+	stat, ok := file.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink > 1
+}

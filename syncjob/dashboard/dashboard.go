@@ -86,6 +86,7 @@ func (d *server) routes() {
 	for _, v := range verbs {
 		d.verbs[v.name] = v
 	}
+	d.mux.HandleFunc("GET /events", d.events)
 	d.mux.HandleFunc("GET /act", d.ask)
 	d.mux.HandleFunc("POST /act", d.act)
 	for _, name := range []string{"style.css", "live.js"} {

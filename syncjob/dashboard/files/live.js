@@ -1,9 +1,13 @@
-// Reads the page again while it is visible, and puts the new content in place. Without this file
-// the pages work as well; then the reader reloads them.
-const every = 3000;
+// Reads the page again when something has changed, and puts the new content in place. The server
+// says by events what has changed. Without events the page is read again every few seconds, and
+// without this file the reader reloads it.
+const often = 3000; // milliseconds, without events
+const seldom = 15000; // with events, for what has none
 const parser = new DOMParser();
 let timer = 0;
-let failed = false;
+let source = null;
+let reading = false;
+let again = false;
 
 // busy reports whether the reader writes into a form or selects text: then nothing is replaced.
 function busy(main) {
@@ -13,20 +17,30 @@ function busy(main) {
   return marked && !marked.isCollapsed && main.contains(marked.anchorNode);
 }
 
-// keep remembers what the reader opened, scrolled and focused.
-function keep(main) {
-  const open = [...main.querySelectorAll("details")].map((d) => d.open);
-  const across = [...main.querySelectorAll(".table")].map((t) => t.scrollLeft);
-  const at = document.activeElement;
-  const href = at && main.contains(at) && at.getAttribute("href");
-  return (next) => {
-    next.querySelectorAll("details").forEach((d, i) => { d.open = Boolean(open[i]); });
-    next.querySelectorAll(".table").forEach((t, i) => { t.scrollLeft = across[i] || 0; });
-    if (href) {
-      const link = [...next.querySelectorAll("a")].find((a) => a.getAttribute("href") === href);
-      if (link) link.focus({ preventScroll: true });
-    }
-  };
+// morph makes one node like another, and keeps what is alike: so the reader loses neither the place
+// nor what is open, focused or about to be clicked.
+function morph(old, next) {
+  if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName) {
+    old.replaceWith(document.adoptNode(next));
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== next.data) old.data = next.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!next.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  }
+  for (const { name, value } of next.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  const before = [...old.childNodes];
+  const after = [...next.childNodes];
+  after.forEach((child, i) => {
+    if (i < before.length) morph(before[i], child);
+    else old.append(document.adoptNode(child));
+  });
+  before.slice(after.length).forEach((child) => child.remove());
 }
 
 function say(text) {
@@ -34,7 +48,17 @@ function say(text) {
   if (at) at.textContent = text;
 }
 
+// refresh reads the page again. Calls during a call lead to one more.
 async function refresh() {
+  if (reading) { again = true; return; }
+  reading = true;
+  again = false;
+  await replace();
+  reading = false;
+  if (again && !document.hidden) await refresh();
+}
+
+async function replace() {
   const main = document.getElementById("main");
   if (document.hidden || busy(main)) return;
   try {
@@ -43,23 +67,37 @@ async function refresh() {
     const next = page.getElementById("main");
     if (!next || busy(main)) return;
     const done = main.querySelector(".done");
-    const restore = keep(main);
-    if (done && !next.querySelector(".done")) next.querySelector(".head").after(done);
-    main.replaceWith(document.adoptNode(next));
+    if (done && !next.querySelector(".done")) {
+      const blank = next.querySelector(".head").nextSibling; // the template has one there
+      blank.after(done.cloneNode(true));
+    }
+    morph(main, next);
     document.title = page.title;
-    restore(next);
-    failed = false;
     say("live,");
   } catch {
-    if (!failed) say("no answer,");
-    failed = true;
+    say("no answer,");
   }
+}
+
+// concerns reports whether a topic may change what this page shows.
+function concerns(topic) {
+  const run = new URL(location.href).searchParams.get("run");
+  return topic.type !== "run" || !run || String(topic.run) === run;
+}
+
+function listen() {
+  if (source || document.hidden || !window.EventSource) return;
+  source = new EventSource("events");
+  source.onmessage = (event) => {
+    if (JSON.parse(event.data).some(concerns)) refresh();
+  };
 }
 
 function start() {
   clearTimeout(timer);
   if (document.hidden) return;
-  timer = setTimeout(async () => { await refresh(); start(); }, every);
+  const pause = source && source.readyState === EventSource.OPEN ? seldom : often;
+  timer = setTimeout(async () => { await refresh(); start(); }, pause);
 }
 
 if (document.body.hasAttribute("data-live")) {
@@ -69,7 +107,17 @@ if (document.body.hasAttribute("data-live")) {
     here.searchParams.delete("done");
     history.replaceState(null, "", here);
   }
-  document.addEventListener("visibilitychange", async () => { if (!document.hidden) await refresh(); start(); });
+  document.addEventListener("visibilitychange", async () => {
+    if (document.hidden) {
+      if (source) source.close();
+      source = null;
+      return;
+    }
+    listen();
+    await refresh();
+    start();
+  });
   say("live,");
+  listen();
   start();
 }

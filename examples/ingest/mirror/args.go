@@ -5,7 +5,7 @@ package mirror
 
 // Args are the arguments of the root task and of the run. Every task reads them.
 type Args struct {
-	Src []byte `json:"src"` // absolute path of a directory
+	Src []byte `json:"src"` // absolute path of a directory, or what the Opener of the registry takes
 	Dst []byte `json:"dst"` // absolute path of a directory, which need not exist
 	Options
 }

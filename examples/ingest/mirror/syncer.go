@@ -16,16 +16,18 @@ const SetName = "ingest"
 // syncer holds the handlers.
 type syncer struct {
 	counters
-	open func(ctx context.Context, src string) (Source, error)
+	open Opener
 }
+
+// Opener opens the source of a run: that of [Args].
+type Opener func(ctx context.Context, src string) (Source, error)
 
 // Config configures the handlers.
 type Config struct {
 	// Hooks around every change of the copy. Defaults to none.
 	Hooks handlers.EventHooks
-	// Open opens the source of a run: that of [Args]. It is called in each task. Defaults to
-	// DirectorySource.
-	Open func(ctx context.Context, src string) (Source, error)
+	// Open is called in each task. Defaults to DirectorySource.
+	Open Opener
 	// Middleware around every task, outermost first. Defaults to none.
 	Middleware []handlers.Middleware
 }

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 )
 
 // start is the command "start".
-func start(ctx context.Context, args []string, io streams) error {
-	f, err := parseStart(args, io)
+func (t tool) start(ctx context.Context, args []string, io streams) error {
+	f, err := t.parseStart(args, io)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"fmt"
@@ -130,7 +130,7 @@ func TestALogThatCannotBeRenamedGoesOn(t *testing.T) {
 
 func TestAttributesAreThoseThatWereGiven(t *testing.T) {
 	parsed := func(args ...string) (a handlers.Attributes) {
-		f, err := parseStart(append([]string{"-src", "."}, args...), streams{})
+		f, err := tool{}.parseStart(append([]string{"-src", "."}, args...), streams{})
 		require.NoError(t, err)
 		f.attributes.apply(&a)
 		return a

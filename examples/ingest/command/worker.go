@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"context"
@@ -21,8 +21,8 @@ see the source and the destination of the jobs under the paths that they were st
 const lease = 6 * time.Second
 
 // work is the command "worker".
-func work(ctx context.Context, args []string, io streams) error {
-	var s setup
+func (t tool) work(ctx context.Context, args []string, io streams) error {
+	s := setup{sources: t.open}
 	var cfg syncjob.WorkerConfig
 	fs := newFlags(workerUsage, io.err)
 	url := fs.String("store", "", "`url` of where the jobs live: redis://HOST:PORT")

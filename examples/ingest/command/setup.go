@@ -1,10 +1,12 @@
-package main
+package command
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/handlers"
@@ -13,6 +15,7 @@ import (
 
 // setup is the common part of the commands that may run tasks: a log, a profile, and the handlers.
 type setup struct {
+	sources mirror.Opener
 	level   slog.Level
 	logFile string
 	logSize int64
@@ -61,7 +64,19 @@ func (s *setup) open(stderr io.Writer) (cfg syncjob.Config, files opened, err er
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
 	registry, err := mirror.NewRegistry(mirror.Config{
+		Open:  s.openSource,
 		Hooks: mirror.LogEvents(log), Middleware: []handlers.Middleware{tasks.middleware()},
 	})
 	return syncjob.Config{Registry: registry, Namespace: namespace, Logger: log}, files, err
 }
+
+// openSource opens the source of a job: a directory, or one with a scheme.
+func (s *setup) openSource(ctx context.Context, src string) (mirror.Source, error) {
+	if hasScheme(src) && s.sources != nil {
+		return s.sources(ctx, src)
+	}
+	return mirror.DirectorySource(src), nil
+}
+
+// hasScheme reports whether a source is no directory.
+func hasScheme(src string) bool { return strings.Contains(src, "://") }

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"crypto/rand"
@@ -62,10 +62,10 @@ type startFlags struct {
 	setup               setup
 }
 
-func parseStart(args []string, io streams) (*startFlags, error) {
-	f := &startFlags{}
+func (t tool) parseStart(args []string, io streams) (*startFlags, error) {
+	f := &startFlags{setup: setup{sources: t.open}}
 	fs := newFlags(startUsage, io.err)
-	fs.StringVar(&f.src, "src", "", "`directory` to copy")
+	fs.StringVar(&f.src, "src", "", "`directory` to copy, or what else this program reads, with its scheme")
 	fs.StringVar(&f.dst, "dst", "", "destination `directory` (default: a new temporary one)")
 	fs.StringVar(&f.name, "name", "", "`name` of the job (default a generated one)")
 	fs.StringVar(&f.url, "store", "memory://", "`url` of where the job lives: memory:// or redis://HOST:PORT")
@@ -133,8 +133,11 @@ func parseStart(args []string, io streams) (*startFlags, error) {
 func (f *startFlags) validate() error {
 	var problems []error
 	bad := func(flag, reason string) { problems = append(problems, &usageError{Flag: flag, Reason: reason}) }
-	if f.src == "" {
+	switch {
+	case f.src == "":
 		bad("src", "is missing")
+	case hasScheme(f.src) && f.setup.sources == nil:
+		bad("src", "has a scheme, and this program reads only directories")
 	}
 	if f.workers < 0 || f.workers > syncjob.MaxConcurrency {
 		bad("workers", fmt.Sprintf("is not between 0 and %d", syncjob.MaxConcurrency))
@@ -180,7 +183,10 @@ func token() string { return strings.ToLower(rand.Text()) }
 
 // args returns the arguments of the run. It makes a temporary destination if -dst is not set.
 func (f *startFlags) args() (mirror.Args, error) {
-	src, err := filepath.Abs(f.src)
+	src, err := f.src, error(nil)
+	if !hasScheme(src) {
+		src, err = filepath.Abs(src)
+	}
 	if err != nil {
 		return mirror.Args{}, err
 	}

@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func (t *transcript) String() string {
 // command runs the program in this process.
 func command(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs transcript
-	status = run(ctx, args, streams{&out, &errs})
+	status = tool{}.run(ctx, args, streams{&out, &errs})
 	return status, out.String(), errs.String()
 }
 
@@ -294,7 +294,7 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	}
 	registry, err := mirror.NewRegistry(mirror.Config{Hooks: hooks})
 	require.NoError(t, err)
-	f, err := parseStart([]string{"-src", tr.Src, "-dst", tr.Dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
+	f, err := tool{}.parseStart([]string{"-src", tr.Src, "-dst", tr.Dst, "-json", "-workers", "1", "-files-per-task", "1"}, streams{})
 	require.NoError(t, err)
 	var out, told transcript
 	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, &told})

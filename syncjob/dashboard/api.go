@@ -137,13 +137,28 @@ var calls = []call{
 			}
 			page := failuresPage{}
 			for _, f := range b.(*failuresBody).Failures {
-				f.Headers = visible(d, Payload{Job: f.Job, Set: f.Set, Kind: f.Kind, What: "headers"}, f.Headers)
+				d.hideFailure(&f.Failure)
 				page.Failures = append(page.Failures, f.Failure)
 			}
 			if next := b.(*failuresBody).Next; next > 0 {
 				page.Next = strconv.FormatInt(next, 10)
 			}
 			return page, nil
+		},
+	},
+	{
+		"failure-groups",
+		"Failures of all jobs, counted by kind and error.",
+		[]string{"prefix", "after"},
+		syncjob.FailureGroups{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			groups, err := d.m.FailureGroups(ctx, &syncjob.AllFailuresOptions{
+				Prefix: q.Get("prefix"), After: q.Get("after"), Limit: maxGrouped,
+			})
+			for i := range groups.Groups {
+				d.hideFailure(&groups.Groups[i].Example)
+			}
+			return groups, err
 		},
 	},
 	{
@@ -205,6 +220,10 @@ func (d *source) hideRun(s *syncjob.RunState) {
 
 func (d *source) hideTask(t *syncjob.TaskState) {
 	t.Headers = visible(d, Payload{Job: t.Job, Set: t.Set, Kind: t.Kind, What: "headers"}, t.Headers)
+}
+
+func (d *source) hideFailure(f *syncjob.Failure) {
+	f.Headers = visible(d, Payload{Job: f.Job, Set: f.Set, Kind: f.Kind, What: "headers"}, f.Headers)
 }
 
 func (d *source) hideJob(s *syncjob.JobState) {

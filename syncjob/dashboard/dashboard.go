@@ -70,6 +70,7 @@ func (d *server) routes() {
 		"/tasks":     {nav: "jobs", title: "Tasks", read: d.tasks},
 		"/task":      {nav: "jobs", title: "Task", read: d.task},
 		"/failures":  {nav: "jobs", title: "Failures", read: d.failures},
+		"/failing":   {nav: "failing", title: "Failures", read: d.failing},
 		"/queues":    {nav: "queues", title: "Queues", read: d.queuesPage},
 		"/workers":   {nav: "workers", title: "Workers", read: d.workersPage},
 		"/schedules": {nav: "schedules", title: "Schedules", read: d.schedules},

@@ -32,12 +32,14 @@ var functions = template.FuncMap{
 type navigation struct{ Page, Link, Name string }
 
 var navigations = []navigation{
-	{
-		"home",
-		"./",
-		"Home",
-	}, {"jobs", "jobs", "Jobs"}, {"queues", "queues", "Queues"}, {"workers", "workers", "Workers"},
-	{"schedules", "schedules", "Schedules"}, {"sets", "sets", "Sets"}, {"pauses", "pauses", "Pauses"},
+	{"home", "./", "Home"},
+	{"jobs", "jobs", "Jobs"},
+	{"failing", "failing", "Failures"},
+	{"queues", "queues", "Queues"},
+	{"workers", "workers", "Workers"},
+	{"schedules", "schedules", "Schedules"},
+	{"sets", "sets", "Sets"},
+	{"pauses", "pauses", "Pauses"},
 }
 
 // limit writes a limit; what is not positive limits nothing.

@@ -77,6 +77,9 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	if recent > 0 {
 		b.warn("bad", link("workers"), "%s lost within the last hour.", plural(recent, "worker"))
 	}
+	if err := d.failedLately(ctx, b); err != nil {
+		return nil, err
+	}
 	pauses, err := d.pauses.get(ctx)
 	if err = b.partly(err, true); err != nil {
 		return nil, err
@@ -88,6 +91,19 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		b.warn("note", link("pauses"), "Paused: %s", p.String())
 	}
 	return b, d.activeJobs(ctx, b)
+}
+
+// failedLately adds what fails most.
+func (d *source) failedLately(ctx context.Context, b *homeBody) error {
+	groups, err := d.hour.get(ctx)
+	if err = b.partly(err, groups.Read > 0); err != nil {
+		return err
+	}
+	for _, g := range groups.Groups[:min(3, len(groups.Groups))] {
+		b.warn("bad", link("failing"), "%s of %s / %s failed within the last hour: %s",
+			plural(g.Count, "task"), g.Set, g.Kind, g.Error)
+	}
+	return nil
 }
 
 // activeJobs adds the jobs that run now.

@@ -71,6 +71,8 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		{"tasks", run(active), []string{task, "running", "w1"}},
 		{"task", append(run(active), "id", task), []string{"running", "w1", "&#34;block&#34;: true", "1 of 3, half way"}},
 		{"failures", run(failed), []string{"no such file", "number 1", "1 task of this run failed for good"}},
+		{"failing", nil, []string{"What fails most", "no such file", "tree / leaf", "import/7", "w1"}},
+		{"", nil, []string{"1 task of tree / leaf failed within the last hour: no such file"}},
 		{"queues", nil, []string{"default", "tree", "leaf"}},
 		{"workers", nil, []string{"w1", "v1.2.3", "alive", task, "Lost within the last day"}},
 		{"schedules", nil, []string{"nightly", "0 3 * * * Europe/Berlin"}},
@@ -91,6 +93,7 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 	for page, text := range map[string]string{
 		"":          "No worker is alive",
 		"jobs":      "Manager.Start",
+		"failing":   "No task has failed for good",
 		"queues":    "No queue has tasks",
 		"workers":   "Manager.NewWorker",
 		"schedules": "Manager.Ensure",
@@ -201,7 +204,8 @@ func TestHostileTextIsText(t *testing.T) {
 	number := strconv.FormatInt(failed.Number(), 10)
 	for _, at := range [][]string{
 		{""}, {"jobs"}, {"job", "job", name}, {"run", "job", name, "run", number}, {"tasks", "job", name, "run", number},
-		{"task", "job", name, "run", number, "id", id}, {"failures", "job", name, "run", number}, {"pauses"}, {"set", "set", "tree"},
+		{"task", "job", name, "run", number, "id", id}, {"failures", "job", name, "run", number}, {"failing"},
+		{"failing", "kind", hostile}, {"pauses"}, {"set", "set", "tree"},
 		{"act", "action", "stop-job", "job", name}, {"act", "action", "delete-run", "job", name, "run", number},
 		{"task", "job", hostile, "run", "1", "id", hostile}, {"job", "job", hostile}, {"set", "set", hostile}, {"jobs", "prefix", hostile},
 		{"jobs", "group", hostile}, {"tasks", "job", name, "run", number, "after", hostile}, {"act", "action", hostile},

@@ -19,6 +19,7 @@ type source struct {
 	workers reading[[]syncjob.WorkerState]
 	lost    reading[[]syncjob.LostWorker]
 	pauses  reading[pauseList]
+	hour    reading[syncjob.FailureGroups] // of the last hour
 }
 
 func newSource(m *syncjob.Manager, opts Options) *source {
@@ -27,6 +28,7 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 	s.workers.read = m.Workers
 	s.lost.read = m.LostWorkers
 	s.pauses.read = s.readPauses
+	s.hour.read = s.readHour
 	return s
 }
 

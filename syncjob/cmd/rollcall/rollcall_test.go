@@ -128,6 +128,8 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 		{[]string{"tasks", "busy"}, 0, []string{task, "running", "w1"}},
 		{[]string{"task", "busy", task}, 0, []string{"1 of 3, half way"}},
 		{[]string{"failures", "import/7"}, 0, []string{`no \x1b[31msuch\u202e\nfile`, "w1"}},
+		{[]string{"failures"}, 0, []string{"import/7", `no \x1b[31msuch`}},
+		{[]string{"failures", "--groups"}, 0, []string{"tree", "leaf"}},
 		{[]string{"queues"}, 0, []string{"default", "tree", "leaf"}},
 		{[]string{"workers"}, 0, []string{"w1", "v1.2.3"}},
 		{[]string{"workers", "--lost"}, 0, []string{"none"}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -21,6 +22,9 @@ func (a *app) onRun(
 ) *cobra.Command {
 	number := int64(0)
 	c := a.command(use, short, args, follows, func(ctx context.Context, args []string) error {
+		if len(args) == 0 { // all jobs, where the command allows that
+			return do(ctx, nil, nil)
+		}
 		if number > 0 {
 			return do(ctx, a.m.Run(args[0], number), args[1:])
 		}
@@ -228,25 +232,54 @@ func (a *app) task() *cobra.Command {
 	return c
 }
 
+var failureColumns = []column[syncjob.Failure]{
+	{"job", func(f syncjob.Failure) any { return f.Job }},
+	{"run", func(f syncjob.Failure) any { return f.Number }},
+	{"number", func(f syncjob.Failure) any { return f.Place }},
+	{"task", func(f syncjob.Failure) any { return f.TaskID }},
+	{"kind", func(f syncjob.Failure) any { return f.Kind }},
+	{"attempts", func(f syncjob.Failure) any { return f.Retry + 1 }},
+	{"worker", func(f syncjob.Failure) any { return f.Worker }},
+	{"when", func(f syncjob.Failure) any { return f.At }},
+	{"error", func(f syncjob.Failure) any { return f.Error }},
+}
+
 func (a *app) failures() *cobra.Command {
 	var o syncjob.FailuresOptions
-	c := a.onRun("failures JOB", "List the tasks of a run that failed for good", cobra.ExactArgs(1), false,
+	var prefix string
+	var groups bool
+	c := a.onRun(
+		"failures [JOB]", "List tasks that failed for good, of one run or of all jobs",
+		cobra.MaximumNArgs(1), false,
 		func(ctx context.Context, r *syncjob.Run, _ []string) error {
-			o.Limit = a.limit
-			return list(a, r.Failures(ctx, &o), []column[syncjob.Failure]{
-				{"number", func(f syncjob.Failure) any { return f.Place }},
-				{"task", func(f syncjob.Failure) any { return f.TaskID }},
-				{"kind", func(f syncjob.Failure) any { return f.Kind }},
-				{"attempts", func(f syncjob.Failure) any { return f.Retry + 1 }},
-				{"worker", func(f syncjob.Failure) any { return f.Worker }},
-				{"when", func(f syncjob.Failure) any { return f.At }},
-				{"error", func(f syncjob.Failure) any { return f.Error }},
+			if r != nil && !groups {
+				o.Limit = a.limit
+				return list(a, r.Failures(ctx, &o), failureColumns[2:])
+			}
+			all := syncjob.AllFailuresOptions{Prefix: prefix, Kinds: o.Kinds, Limit: a.limit}
+			if r != nil {
+				return usageError{errors.New("--groups is about all jobs; choose some with --prefix")}
+			}
+			if !groups {
+				return list(a, a.m.Failures(ctx, &all), failureColumns)
+			}
+			found, err := a.m.FailureGroups(ctx, &all)
+			return list(a, slice(found.Groups, err), []column[syncjob.FailureGroup]{
+				{"set", func(g syncjob.FailureGroup) any { return g.Set }},
+				{"kind", func(g syncjob.FailureGroup) any { return g.Kind }},
+				{"tasks", func(g syncjob.FailureGroup) any { return g.Count }},
+				{"runs", func(g syncjob.FailureGroup) any { return g.Runs }},
+				{"newest", func(g syncjob.FailureGroup) any { return g.Last }},
+				{"error", func(g syncjob.FailureGroup) any { return g.Error }},
 			})
-		})
+		},
+	)
 	f := c.Flags()
+	f.BoolVar(&groups, "groups", false, "count the failures of all jobs by kind and error")
+	f.StringVar(&prefix, "prefix", "", "only jobs whose name begins so")
 	f.StringSliceVar(&o.Kinds, "kind", nil, "only tasks of these kinds")
-	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs")
-	f.Int64Var(&o.After, "after", 0, "begin after the failure of this number")
+	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs, of one run")
+	f.Int64Var(&o.After, "after", 0, "begin after the failure of this number, of one run")
 	return c
 }
 

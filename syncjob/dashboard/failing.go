@@ -3,13 +3,9 @@ package dashboard
 import (
 	"context"
 	"net/url"
-	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 )
-
-// maxGrouped is how many failures are grouped: more do not change what to look at first.
-const maxGrouped = 2000
 
 // failingBody is the failures of all jobs, grouped and one by one.
 type failingBody struct {
@@ -22,12 +18,6 @@ type failingBody struct {
 }
 
 func (b *failingBody) missing() error { return b.err }
-
-// readHour groups the failures of the last hour.
-func (d *source) readHour(ctx context.Context) (syncjob.FailureGroups, error) {
-	since := time.Now().Add(-time.Hour)
-	return d.m.FailureGroups(ctx, &syncjob.AllFailuresOptions{Since: since, Limit: maxGrouped})
-}
 
 func (d *source) failing(ctx context.Context, q url.Values) (any, error) {
 	b := &failingBody{Prefix: q.Get("prefix"), Kind: q.Get("kind")}

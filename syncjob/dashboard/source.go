@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -119,3 +120,12 @@ func (d *source) headers(p Payload, h map[string]string) string {
 
 // rows is how many lines a page of a list has.
 const rows = 50
+
+// maxGrouped is how many failures are grouped: more do not change what to look at first.
+const maxGrouped = 2000
+
+// readHour groups the failures of the last hour.
+func (d *source) readHour(ctx context.Context) (syncjob.FailureGroups, error) {
+	since := time.Now().Add(-time.Hour)
+	return d.m.FailureGroups(ctx, &syncjob.AllFailuresOptions{Since: since, Limit: maxGrouped})
+}

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"slices"
 
@@ -136,10 +135,4 @@ func (d *source) set(ctx context.Context, q url.Values) (any, error) {
 		b.History = append(b.History, change{c, was})
 	}
 	return b, nil
-}
-
-// document is a configuration as people edit it.
-func document(c handlers.Configuration) (string, error) {
-	b, err := json.MarshalIndent(&c, "", "  ")
-	return string(b), err
 }

@@ -119,13 +119,14 @@ func (p *ConfigurationWrite) Validate() error {
 	f.check(validateText("Token", p.Token, bounds.MaxNoteLen), "")
 	f.add(p.IfVersion < AnyVersion, "IfVersion", "is negative and not AnyVersion")
 	f.add(len(p.Document) > bounds.MaxConfigurationLen, "Document", "is longer than 256 KiB")
-	f.check(validateNote("By", p.By), "")
-	f.check(validateNote("Reason", p.Reason), "")
+	f.check(ValidateNote("By", p.By), "")
+	f.check(ValidateNote("Reason", p.Reason), "")
 	return f.err()
 }
 
-// validateNote checks a text that says who did something, or why.
-func validateNote(field, text string) error {
+// ValidateNote checks a text that says who did something, or why: up to [bounds.MaxNoteLen] bytes
+// of valid UTF-8. The error is a [*FieldError] for the given field.
+func ValidateNote(field, text string) error {
 	var f faults
 	f.add(len(text) > bounds.MaxNoteLen, field, "is longer than 1 KiB")
 	f.add(!utf8.ValidString(text), field, "is not valid UTF-8")

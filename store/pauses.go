@@ -77,8 +77,8 @@ type Pause struct {
 func (p *Pause) Validate() error {
 	var f faults
 	f.check(p.Scope.Validate(), "")
-	f.check(validateNote("By", p.By), "")
-	f.check(validateNote("Reason", p.Reason), "")
+	f.check(ValidateNote("By", p.By), "")
+	f.check(ValidateNote("Reason", p.Reason), "")
 	return f.err()
 }
 

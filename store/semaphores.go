@@ -83,20 +83,20 @@ type SemaphoreReply struct {
 
 // SemaphoreHolder describes a lease without the token that proves it.
 type SemaphoreHolder struct {
-	Slot      int   // 0 to Max-1
-	Fence     int64 // grows with each lease of the key, and never starts again; positive
-	Holder    string
-	Exclusive bool
-	Acquired  time.Time
-	Expires   time.Time
+	Slot      int       `json:"slot"`  // 0 to Max-1
+	Fence     int64     `json:"fence"` // grows with each lease of the key, and never starts again; positive
+	Holder    string    `json:"holder"`
+	Exclusive bool      `json:"exclusive"`
+	Acquired  time.Time `json:"acquired"`
+	Expires   time.Time `json:"expires"`
 }
 
 // SemaphoreWaiter describes a place in the line.
 type SemaphoreWaiter struct {
-	Holder    string
-	Exclusive bool
-	Since     time.Time
-	Expires   time.Time // unless the claim is repeated
+	Holder    string    `json:"holder"`
+	Exclusive bool      `json:"exclusive"`
+	Since     time.Time `json:"since"`
+	Expires   time.Time `json:"expires"` // unless the claim is repeated
 }
 
 // SemaphoreRecord is a semaphore at one moment.

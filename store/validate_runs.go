@@ -49,7 +49,7 @@ func (p *StartParams) validateItems() error {
 func (p *StopParams) Validate() error {
 	var f faults
 	f.check(p.Run.validate(), "")
-	f.check(validateNote("Reason", p.Reason), "")
+	f.check(ValidateNote("Reason", p.Reason), "")
 	return f.err()
 }
 

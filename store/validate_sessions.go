@@ -20,8 +20,8 @@ func (a Answered) Validate() error {
 func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 	var f faults
 	f.check(id.validate(), "")
-	f.check(validateNote("Info.Name", info.Name), "")
-	f.check(validateNote("Info.Host", info.Host), "")
+	f.check(ValidateNote("Info.Name", info.Name), "")
+	f.check(ValidateNote("Info.Host", info.Host), "")
 	f.add(len(info.Version) > bounds.MaxVersionLen, "Info.Version", "is longer than 128 bytes")
 	f.check(validateRoutes("Info.Routes", info.Routes), "")
 	f.check(ValidateTime("Info.Started", info.Started), "")

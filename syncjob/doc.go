@@ -86,6 +86,12 @@
 // such sets, and package cron calls only runners with RunsInReadOnly. A gate obeys the mode only if
 // its CanRun is [Manager.Writable].
 //
+// # Semaphores, limits and values
+//
+// [Manager.Semaphores] lists who holds and who waits for semaphores, [Manager.Limits] who uses the
+// limits on sets and kinds, and [Manager.ListValues] which values there are.
+// [Manager.ReleaseSemaphores] ends the leases of all semaphores with a prefix.
+//
 // # Periodic jobs
 //
 // [Manager.Ensure] declares a job with a [Schedule], and workers fire it. No worker leads. Each due

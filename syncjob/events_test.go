@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/cron"
 	"github.com/rollcall-go/rollcall/syncjob/events"
@@ -47,7 +48,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 35)
+	require.Len(t, events, 36)
 	return events
 }
 
@@ -194,6 +195,10 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	}
 	stop := work(t, there, syncjob.WorkerConfig{Name: "w1", Grace: syncjob.NoGrace})
 	require.NoError(t, m.Pause(t.Context(), syncjob.Scope{Queue: "slow"}, "because"))
+	_, err = semaphore.New(m.Store()).TryAcquire(t.Context(), "licence", nil)
+	require.NoError(t, err)
+	_, err = m.ReleaseSemaphores(t.Context(), "licence", "because", nil)
+	require.NoError(t, err)
 	require.NoError(t, m.Resume(t.Context(), syncjob.Scope{Queue: "slow"}))
 
 	_, err = shared.EnsureJob(t.Context(), store.EnsureParams{

@@ -27,15 +27,7 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 			return
 		}
 		asked[r] = true
-		a, ok := m.sets.Attributes(set, kind)
-		if !ok {
-			return // nobody has published it
-		}
-		l := Limit{Set: set, Kind: kind, MaxRunning: max(a.MaxRunning, 0), MaxRunningPerJob: max(a.MaxRunningPerJob, 0)}
-		if a.Rate.Events > 0 {
-			l.Rate = a.Rate
-		}
-		if l != (Limit{Set: set, Kind: kind}) {
+		if l, ok := m.limit(set, kind); ok {
 			limits = append(limits, l)
 		}
 	}
@@ -49,6 +41,20 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 		add(w.Set, w.Kind)
 	}
 	return limits
+}
+
+// limit returns the limit on a kind, or on a set as a whole; false if there is none, or nobody has
+// published it.
+func (m *Manager) limit(set, kind string) (Limit, bool) {
+	a, ok := m.sets.Attributes(set, kind)
+	if !ok {
+		return Limit{}, false
+	}
+	l := Limit{Set: set, Kind: kind, MaxRunning: max(a.MaxRunning, 0), MaxRunningPerJob: max(a.MaxRunningPerJob, 0)}
+	if a.Rate.Events > 0 {
+		l.Rate = a.Rate
+	}
+	return l, l != (Limit{Set: set, Kind: kind})
 }
 
 // bounds says each bound of a limit.

@@ -155,6 +155,14 @@ func (j *journal) resumed(ctx context.Context, scope store.PauseScope, by string
 	)
 }
 
+// released logs that an operator ended the leases of a semaphore.
+func (j *journal) released(ctx context.Context, key string, leases int, by, reason string) {
+	j.log.LogAttrs(
+		ctx, slog.LevelWarn, events.SemaphoreReleased, slog.String("semaphore", key), slog.Int("leases", leases),
+		slog.String("by", by), slog.String("reason", reason),
+	)
+}
+
 // tellsRunDone reports whether the log or the observer wants the end of runs. The event costs a
 // read of the run.
 func (j *journal) tellsRunDone(ctx context.Context) bool {

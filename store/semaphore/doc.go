@@ -38,6 +38,11 @@
 // readers, up to Max. While a writer waits, new readers must wait, too. [Options.OnBlocked] tells
 // the writer which readers still hold.
 //
+// # Operators
+//
+// syncjob's Manager.Semaphores lists all semaphores that are in use, with their holders and
+// waiters. Manager.ReleaseSemaphores releases all with a prefix.
+//
 // # When to use what
 //
 // A [Gate] is for a function that many processes call and only a few should run at a time: a

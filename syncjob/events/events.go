@@ -36,6 +36,8 @@ const (
 	TasksPaused  = "tasks paused"  // those of a scope; also by read-only mode
 	TasksResumed = "tasks resumed" // likewise
 
+	SemaphoreReleased = "semaphore released" // by an operator, before its leases ended
+
 	WorkerStarted  = "worker started"
 	WorkerStopped  = "worker stopped"
 	SessionLost    = "session lost"                           // it expired in the store; the worker opens a new one

@@ -26,6 +26,13 @@ type limits struct {
 	turns    int64 // how many grants had a share of a limit
 }
 
+// RunningAccount and RateAccount are what the names of the accounts of a limit begin with: that of
+// its permits, and that of its tokens. SET, or SET/KIND, follows.
+const (
+	RunningAccount = "running:"
+	RateAccount    = "rate:"
+)
+
 // Limit is one limit, as this worker sees it. A limit on running tasks uses permits; a limit on
 // starts uses tokens of a rate.
 type Limit struct {
@@ -66,11 +73,11 @@ func newLimits(in *Intake) *limits {
 		set, kind, _ := strings.Cut(name, "/")
 		of := func(account string) *Limit {
 			return &Limit{
-				in: in, name: account + ":" + name, set: set, kind: kind, scope: scope,
+				in: in, name: account + name, set: set, kind: kind, scope: scope,
 				wake: make(chan struct{}, 1),
 			}
 		}
-		running, starting := of("running"), of("rate")
+		running, starting := of(RunningAccount), of(RateAccount)
 		running.permits, starting.tokens = &permits{all: ls}, &tokens{}
 		ls.all = append(ls.all, running, starting)
 		for _, kind := range scope.Kinds {

@@ -1,0 +1,211 @@
+package syncjob
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/internal/lifecycle"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/semaphore"
+)
+
+// SemaphoreState is a semaphore that somebody holds or waits for.
+type SemaphoreState struct {
+	Key     string             `json:"key"`
+	Holders []semaphore.Holder `json:"holders"` // sorted by the end of their leases
+	Waiters []semaphore.Waiter `json:"waiters"` // in the line: the first is next
+}
+
+// SemaphoresOptions select semaphores to list. The zero value selects all.
+type SemaphoresOptions struct {
+	Prefix string // of the key. Defaults to all.
+	After  string // the last key of the page before: keys after it follow. Defaults to the beginning.
+	Limit  int    // the largest number to yield. Defaults to all.
+}
+
+const (
+	// keysPage is how many keys of a partition are read at a time, and semaphoresAtOnce how many
+	// semaphores.
+	keysPage         = 200
+	semaphoresAtOnce = 16
+)
+
+// Semaphores yields the semaphores that are in use, sorted by key, each with its holders and
+// waiters: who, since when, until when, and in which order. Nil options mean all. To use a
+// semaphore, see package semaphore.
+//
+// It reads pages of keys while the caller consumes them, and each semaphore in one step. What is in
+// use from the first page to the last comes once; what begins or ends meanwhile may be missing. If
+// some partitions do not answer, the others go on, and the sequence ends with an error that names
+// the missing ones. It needs no registry.
+func (m *Manager) Semaphores(ctx context.Context, opts *SemaphoresOptions) iter.Seq2[SemaphoreState, error] {
+	var o SemaphoresOptions
+	if opts != nil {
+		o = *opts
+	}
+	return func(yield func(SemaphoreState, error) bool) {
+		if o.Limit < 0 {
+			yield(SemaphoreState{}, fmt.Errorf("list semaphores: %w", &FieldError{Field: "Limit", Reason: "is negative"}))
+			return
+		}
+		yielded := 0
+		for s, err := range m.semaphores(ctx, &o) {
+			if err != nil {
+				yield(SemaphoreState{}, fmt.Errorf("list semaphores: %w", err))
+				return
+			}
+			if yielded++; !yield(s, nil) || yielded == o.Limit {
+				return
+			}
+		}
+	}
+}
+
+// semaphores yields what is in use behind the place that the options name.
+func (m *Manager) semaphores(ctx context.Context, o *SemaphoresOptions) iter.Seq2[SemaphoreState, error] {
+	return func(yield func(SemaphoreState, error) bool) {
+		var missing error // comes last
+		keys := make([]string, 0, semaphoresAtOnce)
+		read := func() bool { // and yields
+			states, err := m.readSemaphores(ctx, keys)
+			missing = store.JoinFields(missing, err)
+			keys = keys[:0]
+			for _, s := range states {
+				if len(s.Holders)+len(s.Waiters) > 0 && !yield(s, nil) {
+					return false
+				}
+			}
+			return true
+		}
+		for key, err := range m.semaphoreKeys(ctx, o) {
+			switch {
+			case err != nil:
+				missing = store.JoinFields(missing, err)
+			default:
+				keys = append(keys, key)
+			}
+			if len(keys) == semaphoresAtOnce || o.Limit > 0 && len(keys) == o.Limit {
+				if !read() {
+					return
+				}
+			}
+		}
+		if read() && missing != nil {
+			yield(SemaphoreState{}, missing)
+		}
+	}
+}
+
+// semaphoreKeys yields the keys that the options select, in order.
+func (m *Manager) semaphoreKeys(ctx context.Context, o *SemaphoresOptions) iter.Seq2[string, error] {
+	limit := keysPage
+	if o.Limit > 0 {
+		limit = min(limit, o.Limit)
+	}
+	read := func(ctx context.Context, partition int, after string) (keys []string, next string, err error) {
+		keys, err = m.store.SemaphoreKeys(ctx, store.KeysParams{Partition: partition, After: after, Limit: limit})
+		if n := len(keys); n == limit {
+			next = keys[n-1]
+		}
+		for i, key := range keys {
+			if !strings.HasPrefix(key, o.Prefix) && key > o.Prefix {
+				return keys[:i], "", err
+			}
+		}
+		return keys, next, err
+	}
+	return func(yield func(string, error) bool) {
+		first := max(o.After, below(o.Prefix))
+		for key, err := range merged(ctx, m.everyPartition(), first, read, func(key string) string { return key }) {
+			if (err != nil || strings.HasPrefix(key, o.Prefix)) && !yield(key, err) {
+				return
+			}
+		}
+	}
+}
+
+// readSemaphores reads semaphores together. It returns those that could be read.
+func (m *Manager) readSemaphores(ctx context.Context, keys []string) ([]SemaphoreState, error) {
+	states, errs := make([]SemaphoreState, len(keys)), make([]error, len(keys))
+	group := lifecycle.New(ctx)
+	for i, key := range keys {
+		group.Go(func(ctx context.Context) {
+			rec, err := m.store.Semaphore(ctx, key)
+			if err != nil {
+				errs[i] = fmt.Errorf("read semaphore %q: %w", key, err)
+				return
+			}
+			states[i] = SemaphoreState{Key: key, Holders: rec.Holders, Waiters: rec.Waiters}
+		})
+	}
+	group.Wait()
+	return states, store.JoinFields(errs...)
+}
+
+// ReleaseOptions are options of [Manager.ReleaseSemaphores].
+type ReleaseOptions struct {
+	// DryRun only lists what would be released.
+	DryRun bool
+}
+
+// ReleaseSemaphores ends the leases of all semaphores whose keys begin with the prefix, before
+// their time. It is for operators. It returns the semaphores with the holders that it found there,
+// which have lost their leases, and with the waiters, which are served in their order and keep what
+// they get. A holder sees the loss at its next refresh, after a third of its lease, and works until
+// then.
+//
+// Semaphores are released one by one, each in one step, so other calls are not held up. A lease
+// that is taken while the call goes on may stay. A repeat is harmless: it ends what is held then.
+// The error names what could not be read or released, for example because a partition does not
+// answer; the others are released all the same, and are in the list.
+//
+// Who did it (see [WithActor]) and why is logged for each semaphore. Errors: a [*FieldError] for an
+// empty prefix, since a prefix that was forgotten must not release everything, and for a reason of
+// more than 1 KiB.
+func (m *Manager) ReleaseSemaphores(
+	ctx context.Context, prefix, reason string, opts *ReleaseOptions,
+) (released []SemaphoreState, err error) {
+	by := actor(ctx)
+	bad := store.JoinFields(store.ValidateNote("By", by), store.ValidateNote("Reason", reason))
+	if prefix == "" {
+		bad = store.JoinFields(&FieldError{Field: "Prefix", Reason: "is empty"}, bad)
+	}
+	if bad != nil {
+		return nil, fmt.Errorf("release semaphores: %w", bad)
+	}
+	dry := opts != nil && opts.DryRun
+	var errs []error
+	for s, err := range m.Semaphores(ctx, &SemaphoresOptions{Prefix: prefix}) {
+		if err == nil && len(s.Holders) > 0 && !dry {
+			err = m.releaseSemaphore(ctx, &s)
+		}
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case len(s.Holders) == 0:
+		case dry:
+			released = append(released, s)
+		default:
+			m.journal.released(ctx, s.Key, len(s.Holders), by, reason)
+			released = append(released, s)
+		}
+	}
+	if err := store.JoinFields(errs...); err != nil {
+		return released, fmt.Errorf("release semaphores: %w", err)
+	}
+	return released, nil
+}
+
+// releaseSemaphore ends the leases that were found, and no later one.
+func (m *Manager) releaseSemaphore(ctx context.Context, s *SemaphoreState) error {
+	last := int64(0)
+	for _, h := range s.Holders {
+		last = max(last, h.Fence)
+	}
+	if _, err := m.store.ForceReleaseSemaphore(ctx, s.Key, 1, last); err != nil {
+		return fmt.Errorf("release semaphore %q: %w", s.Key, err)
+	}
+	return nil
+}

@@ -64,18 +64,8 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	if len(workers) == 0 {
 		b.warn("bad", link("workers"), "No worker is alive: nothing runs.")
 	}
-	lost, err := d.lost.get(ctx)
-	if err = b.partly(err, lost != nil); err != nil {
+	if err := d.lostLately(ctx, b); err != nil {
 		return nil, err
-	}
-	recent := 0
-	for _, l := range lost {
-		if !l.Back && time.Since(l.Ended) < time.Hour {
-			recent++
-		}
-	}
-	if recent > 0 {
-		b.warn("bad", link("workers"), "%s lost within the last hour.", plural(recent, "worker"))
 	}
 	if err := d.failedLately(ctx, b); err != nil {
 		return nil, err
@@ -91,6 +81,24 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		b.warn("note", link("pauses"), "Paused: %s", p.String())
 	}
 	return b, d.activeJobs(ctx, b)
+}
+
+// lostLately adds that workers were lost.
+func (d *source) lostLately(ctx context.Context, b *homeBody) error {
+	lost, err := d.lost.get(ctx)
+	if err = b.partly(err, lost != nil); err != nil {
+		return err
+	}
+	recent := 0
+	for _, l := range lost {
+		if !l.Back && time.Since(l.Ended) < time.Hour {
+			recent++
+		}
+	}
+	if recent > 0 {
+		b.warn("bad", link("workers"), "%s lost within the last hour.", plural(recent, "worker"))
+	}
+	return nil
 }
 
 // failedLately adds what fails most.

@@ -38,8 +38,8 @@
 //
 // Tasks are waiting or running. The last two need StoreOptions.Jobs.
 //
-// The names are those of OpenTelemetry's messaging conventions (v1.37.0, in development) and of
-// package otelrollcall, as Prometheus writes them: messaging_destination_name is a queue, and
+// The names are those of OpenTelemetry's messaging conventions (version 1.40.0, in development) and
+// of package otelrollcall, as Prometheus writes them: messaging_destination_name is a queue, and
 // messaging_system is always "rollcall". No metric has the name of a job, the number of a run or
 // the ID of a task: their number is not bounded.
 //

@@ -2,8 +2,8 @@
 //
 // It is the largest of the examples. Package
 // [github.com/rollcall-go/rollcall/examples/ingest/mirror] has the tasks, and
-// [github.com/rollcall-go/rollcall/examples/ingest/command] the commands. The module in cloud is the
-// same program with more sources.
+// [github.com/rollcall-go/rollcall/examples/ingest/command] the commands. The module in cloud is
+// the same program with more sources.
 //
 // With the memory store, everything happens in one process:
 //

@@ -18,6 +18,8 @@ import (
 // An entry that does not exist gives an error that matches [fs.ErrNotExist]. Nothing else does: the
 // copy of an entry may be deleted because of this error. An entry that cannot be read gives another
 // error, which is listed, and its copy stays.
+//
+// A Source that has a method String is shown by it, and excludes match what it returns and a path.
 type Source interface {
 	// Stat describes an entry. It does not follow a link, except at the root. A directory with a zero
 	// time has none, and its copy keeps its own.

@@ -69,6 +69,10 @@ func (s *syncer) load(ctx context.Context, run *handlers.RunRef, stamp string) (
 	if t.source, err = s.open(ctx, t.src); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
+	t.shown = t.src
+	if named, ok := t.source.(fmt.Stringer); ok {
+		t.shown = named.String()
+	}
 	if t.deletes() {
 		t.ledger = newLedger(t.recordPath(), t.src)
 	}

@@ -10,13 +10,14 @@ type tree struct {
 	Args
 	compiled
 	src, dst string
+	shown    string // the source, for people
 	source   Source
 	ledger   *ledger // nil if nothing is deleted
 	stamp    string  // of the run, see [scanArgs]
 }
 
 // from and to return the two full paths of a path in the trees.
-func (t *tree) from(path string) string { return join(t.src, path) }
+func (t *tree) from(path string) string { return join(t.shown, path) }
 func (t *tree) to(path string) string   { return filepath.Join(t.dst, t.characters.name(path)) }
 
 // event makes one change of the destination, within the hooks for it. If the destination stays as

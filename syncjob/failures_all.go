@@ -62,7 +62,8 @@ func (o *AllFailuresOptions) selects(f *store.Failure) bool {
 //
 // An error ends the sequence. The failure that comes with it has only a [Failure.Cursor], or that
 // is empty if nothing was read: to go on from there, for example after ctx has ended. Errors: a
-// [*FieldError]; errors of the store.
+// [*FieldError]; errors of the store. If some partitions do not answer, a [*PartialError] comes behind
+// the failures of the others.
 func (m *Manager) Failures(ctx context.Context, opts *AllFailuresOptions) iter.Seq2[Failure, error] {
 	var o AllFailuresOptions
 	if opts != nil {
@@ -151,53 +152,33 @@ func (m *Manager) failuresBehind(
 func (m *Manager) failingRuns(
 	ctx context.Context, after store.FailingRun, since time.Time,
 ) iter.Seq2[store.FailingRun, error] {
-	return func(yield func(store.FailingRun, error) bool) {
-		lists := make([]*failingList, m.store.Partitions())
-		for p := range lists {
-			lists[p] = &failingList{p: store.FailingRunsParams{Partition: p, After: after, Limit: failurePage}}
-			if after.Run.Number > 0 && p > store.PartitionOf(after.Run.Job, len(lists)) {
-				lists[p].p.After.Run.Number++ // of equals, the lower partition comes first
-			}
+	lists := make(map[int]pages[store.FailingRun])
+	for p := range m.store.Partitions() {
+		l := &failingList{m.store, since, store.FailingRunsParams{Partition: p, After: after, Limit: failurePage}}
+		if after.Run.Number > 0 && p > store.PartitionOf(after.Run.Job, m.store.Partitions()) {
+			l.p.After.Run.Number++ // of equals, the lower partition comes first
 		}
-		for {
-			var first *failingList
-			for _, l := range lists {
-				if err := l.fill(ctx, m.store); err != nil {
-					yield(store.FailingRun{}, err)
-					return
-				}
-				if len(l.page) > 0 && (first == nil || l.page[0].Compare(first.page[0]) < 0) {
-					first = l
-				}
-			}
-			if first == nil || first.page[0].Last.Before(since) || !yield(first.page[0], nil) {
-				return
-			}
-			first.page = first.page[1:]
-		}
+		lists[p] = l
 	}
+	return merge(ctx, m.poll(), lists, func(a, b store.FailingRun) bool { return a.Compare(b) < 0 })
 }
 
 // failingList reads the runs of one partition that keep failures.
 type failingList struct {
-	p    store.FailingRunsParams
-	page []store.FailingRun
-	end  bool
+	store store.Runs
+	since time.Time
+	p     store.FailingRunsParams
 }
 
-// fill reads the next page if the last one is used up.
-func (l *failingList) fill(ctx context.Context, s store.Runs) error {
-	if len(l.page) > 0 || l.end {
-		return nil
+func (l *failingList) next(ctx context.Context) (runs []store.FailingRun, last bool, err error) {
+	page, err := l.store.FailingRuns(ctx, l.p)
+	for _, r := range page {
+		if l.p.After = r; r.Last.Before(l.since) {
+			return runs, true, err
+		}
+		runs = append(runs, r)
 	}
-	page, err := s.FailingRuns(ctx, l.p)
-	if err != nil {
-		return err
-	}
-	if l.page, l.end = page, len(page) == 0; !l.end {
-		l.p.After = page[len(page)-1]
-	}
-	return nil
+	return runs, len(page) == 0, err
 }
 
 // failureCursor stands behind a failure of a run.

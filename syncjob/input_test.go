@@ -204,7 +204,7 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		for op, call := range map[string]func() error{
 			"State":      func() error { _, err := m.State(ctx, name); return err },
 			"Latest":     func() error { _, err := m.Latest(ctx, name); return err },
-			"Runs":       func() error { _, err := m.Runs(ctx, name); return err },
+			"JobRuns":    func() error { _, err := m.JobRuns(ctx, name); return err },
 			"Stop":       func() error { return m.Stop(ctx, name, nil) },
 			"PauseJob":   func() error { return m.PauseJob(ctx, name) },
 			"ResumeJob":  func() error { return m.ResumeJob(ctx, name) },

@@ -45,6 +45,10 @@ type Job struct {
 	Configuration *Configuration
 	// Headers are stored with the run. Its handlers and hooks can read them.
 	Headers map[string]string
+	// Labels say whose the job is, or what for, such as tenant or owner. Listings select jobs and runs
+	// by them, and show them. A run keeps those with which it began. At most [bounds.MaxLabels]; keys
+	// are names, values have up to [bounds.MaxLabelLen] visible bytes: see [store.ValidateLabels].
+	Labels map[string]string
 	// Retention is how long the summary of a finished run is kept. Defaults to that of
 	// the manager.
 	Retention time.Duration
@@ -95,7 +99,7 @@ func (j Job) validate() error {
 			bad("Schedule", "is set for an open job")
 		}
 	}
-	errs = append(errs, encode.ValidateHeaders(j.Headers))
+	errs = append(errs, encode.ValidateHeaders(j.Headers), store.ValidateLabels(j.Labels))
 	if j.Configuration != nil {
 		errs = append(
 			errs,

@@ -63,8 +63,8 @@ type JobsOptions struct {
 const jobPage = 100
 
 // Jobs yields jobs with their newest runs, sorted by name. It reads page by page while the caller
-// consumes them. Jobs that are started or removed meanwhile may be missing. An error ends the
-// sequence.
+// consumes them. Jobs that are started or removed meanwhile may be missing. If some partitions do
+// not answer, it yields the jobs of the others, then a [*PartialError]. Any error ends the sequence.
 func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobState, error] {
 	return func(yield func(JobState, error) bool) {
 		var o JobsOptions
@@ -75,17 +75,10 @@ func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobStat
 			yield(JobState{}, fmt.Errorf("list jobs: %w", &FieldError{Field: "Group", Reason: "is unknown"}))
 			return
 		}
-		for entry, err := range m.entries(ctx, max(o.After, below(o.Prefix))) {
+		for entry, err := range m.entries(ctx, o.Prefix, o.After) {
 			if err != nil {
 				yield(JobState{}, fmt.Errorf("list jobs: %w", err))
 				return
-			}
-			name := entry.Job.Name
-			if !strings.HasPrefix(name, o.Prefix) {
-				if name > o.Prefix {
-					return
-				}
-				continue
 			}
 			if s := jobState(entry, time.Now()); o.Group.has(s) && !yield(s, nil) {
 				return
@@ -104,55 +97,40 @@ func below(prefix string) string {
 	return prefix[:last] + string([]byte{prefix[last] - 1, 0xff})
 }
 
-// entries merges the lists of all partitions. Each list is sorted.
-func (m *Manager) entries(ctx context.Context, after string) iter.Seq2[store.JobEntry, error] {
-	return func(yield func(store.JobEntry, error) bool) {
-		cursors := make([]*jobCursor, m.store.Partitions())
-		for p := range cursors {
-			cursors[p] = &jobCursor{partition: p, after: after}
-		}
-		for {
-			var first *jobCursor
-			for _, c := range cursors {
-				if err := c.fill(ctx, m.store); err != nil {
-					yield(store.JobEntry{}, err)
-					return
-				}
-				if len(c.page) > 0 && (first == nil || c.page[0].Job.Name < first.page[0].Job.Name) {
-					first = c
-				}
-			}
-			if first == nil || !yield(first.page[0], nil) {
-				return
-			}
-			first.page = first.page[1:]
+// entries yields the jobs of all partitions with a prefix, in the order of their names, behind one.
+func (m *Manager) entries(ctx context.Context, prefix, after string) iter.Seq2[store.JobEntry, error] {
+	lists := make(map[int]pages[store.JobEntry])
+	for p := range m.store.Partitions() {
+		list := store.ListParams{Partition: p, After: max(after, below(prefix)), Limit: jobPage}
+		lists[p] = &jobList{m.store, prefix, list}
+	}
+	return merge(ctx, m.poll(), lists, func(a, b store.JobEntry) bool { return a.Job.Name < b.Job.Name })
+}
+
+// jobList reads the jobs of one partition whose names have a prefix.
+type jobList struct {
+	store  store.Jobs
+	prefix string
+	p      store.ListParams
+}
+
+func (l *jobList) next(ctx context.Context) (jobs []store.JobEntry, last bool, err error) {
+	page, err := l.store.ListJobs(ctx, l.p)
+	l.p.After = page.Next
+	for _, e := range page.Jobs {
+		switch {
+		case strings.HasPrefix(e.Job.Name, l.prefix):
+			jobs = append(jobs, e)
+		case e.Job.Name > l.prefix: // behind all that have it
+			last = true
 		}
 	}
+	return jobs, last || page.Next == "", err
 }
 
-// jobCursor reads the jobs of one partition.
-type jobCursor struct {
-	partition int
-	after     string
-	page      []store.JobEntry
-	end       bool
-}
-
-// fill reads the next page if the last one is used up.
-func (c *jobCursor) fill(ctx context.Context, s store.Jobs) error {
-	for len(c.page) == 0 && !c.end {
-		page, err := s.ListJobs(ctx, store.ListParams{Partition: c.partition, After: c.after, Limit: jobPage})
-		if err != nil {
-			return err
-		}
-		c.page, c.after, c.end = page.Jobs, page.Next, page.Next == ""
-	}
-	return nil
-}
-
-// Runs returns references to the runs of a job that have not expired, the newest first. Error:
+// JobRuns returns references to the runs of a job that have not expired, the newest first. Error:
 // [ErrJobNotFound].
-func (m *Manager) Runs(ctx context.Context, job string) ([]*Run, error) {
+func (m *Manager) JobRuns(ctx context.Context, job string) ([]*Run, error) {
 	if _, err := m.readJob(ctx, job); err != nil {
 		return nil, err
 	}

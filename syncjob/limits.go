@@ -148,7 +148,7 @@ func (m *Manager) readLimit(ctx context.Context, s *LimitState, workers map[stri
 // is how limits name them.
 func (m *Manager) workersBySession(ctx context.Context) (map[string]string, error) {
 	live := make([][]store.SessionRecord, m.store.Partitions())
-	err := m.inEveryPartition(ctx, func(ctx context.Context, partition int) (err error) {
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
 		if live[partition], err = m.store.LiveSessions(ctx, partition); err != nil {
 			return fmt.Errorf("read workers of partition %d: %w", partition, err)
 		}

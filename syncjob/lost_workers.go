@@ -41,12 +41,12 @@ type LostWorker struct {
 // its start. Workers whose lease has run out and that were not given up yet are listed by
 // [Manager.Workers], with Overdue.
 //
-// If some partitions do not answer, the error names them, and the list has what the others know. It
+// If some partitions do not answer, the error is a [*PartialError], and the list has what the others know. It
 // makes two calls to each partition. Records cost nothing while no worker is lost.
 func (m *Manager) LostWorkers(ctx context.Context) ([]LostWorker, error) {
 	lost := make([][]store.LostSession, m.store.Partitions())
 	live := make([][]store.SessionRecord, len(lost))
-	err := m.inEveryPartition(ctx, func(ctx context.Context, partition int) (err error) {
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
 		if lost[partition], err = m.store.LostSessions(ctx, partition); err == nil {
 			live[partition], err = m.store.LiveSessions(ctx, partition)
 		}

@@ -3,6 +3,7 @@ package syncjob
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -39,16 +40,20 @@ func (m *Manager) SetMode(ctx context.Context, mode Mode) error {
 }
 
 // Mode reads the mode of the namespace. It is [ModeReadOnly] if any partition is in that mode, for
-// example after a [Manager.SetMode] that did not reach all partitions.
+// example after a [Manager.SetMode] that did not reach all partitions. If none of those that answer
+// is, and some do not, there is no mode, but a [*PartialError].
 func (m *Manager) Mode(ctx context.Context) (Mode, error) {
-	for p := range m.store.Partitions() {
-		set, err := m.store.Pauses(ctx, p)
-		if err != nil {
-			return "", fmt.Errorf("read mode of partition %d: %w", p, err)
-		}
-		if set.ReadOnly() {
-			return ModeReadOnly, nil
-		}
+	readOnly := make([]bool, m.store.Partitions())
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) error {
+		set, err := m.store.Pauses(ctx, partition)
+		readOnly[partition] = set.ReadOnly()
+		return err
+	})
+	switch {
+	case slices.Contains(readOnly, true):
+		return ModeReadOnly, nil
+	case err != nil:
+		return "", fmt.Errorf("read mode: %w", err)
 	}
 	return ModeReadWrite, nil
 }

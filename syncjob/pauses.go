@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -42,8 +41,8 @@ type PauseState struct {
 // independent of each other: a task waits while any of them covers it.
 //
 // Errors: a [*FieldError] for an empty scope, a bad name or a text that is too long; nothing is
-// written then. Any other error names the partitions that may lack the pause, for example because
-// they do not answer; the others have it. [ErrTooManyPauses] means that 256 other scopes are
+// written then. Any other error is a [*PartialError], which names the partitions that may lack the
+// pause, for example because they do not answer; the others have it. [ErrTooManyPauses] means that 256 other scopes are
 // paused. Repeating Pause is always safe. If a server loses acknowledged writes in a failover, its
 // partition can lose a pause: [Manager.Pauses] shows that, and another Pause restores it.
 func (m *Manager) Pause(ctx context.Context, scope Scope, reason string) error {
@@ -73,7 +72,7 @@ func notEverything(scope Scope) error {
 }
 
 func (m *Manager) pause(ctx context.Context, p store.Pause) error {
-	err := m.inEveryPartition(ctx, func(ctx context.Context, partition int) error {
+	err := m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) error {
 		if err := m.store.Pause(ctx, partition, p); err != nil {
 			return fmt.Errorf("pause %s in partition %d: %w", p.Scope, partition, err)
 		}
@@ -86,7 +85,7 @@ func (m *Manager) pause(ctx context.Context, p store.Pause) error {
 }
 
 func (m *Manager) resume(ctx context.Context, scope Scope) error {
-	err := m.inEveryPartition(ctx, func(ctx context.Context, partition int) error {
+	err := m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) error {
 		if err := m.store.Resume(ctx, partition, scope); err != nil {
 			return fmt.Errorf("resume %s in partition %d: %w", scope, partition, err)
 		}
@@ -100,10 +99,10 @@ func (m *Manager) resume(ctx context.Context, scope Scope) error {
 
 // Pauses lists the pauses in force, sorted by queue, set and kind. Read-only mode is not listed;
 // see [Manager.Mode]. Each partition is read in one step. If some partitions do not answer, the
-// error names them, and the list has the pauses of the others.
+// error is a [*PartialError], and the list has the pauses of the others.
 func (m *Manager) Pauses(ctx context.Context) ([]PauseState, error) {
 	sets := make([]*store.PauseSet, m.store.Partitions())
-	err := m.inEveryPartition(ctx, func(ctx context.Context, partition int) error {
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) error {
 		set, err := m.store.Pauses(ctx, partition)
 		if err != nil {
 			return fmt.Errorf("read pauses of partition %d: %w", partition, err)
@@ -150,19 +149,4 @@ func mergePauses(sets []*store.PauseSet) (list []PauseState) {
 
 func pauseState(p store.Pause) PauseState {
 	return PauseState{Scope: p.Scope, By: p.By, Reason: p.Reason, Since: p.Since}
-}
-
-// inEveryPartition calls do for all partitions at the same time, so that one that does not answer
-// does not delay the others. It joins the errors.
-func (m *Manager) inEveryPartition(ctx context.Context, do func(ctx context.Context, partition int) error) error {
-	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("ask every partition: %w", err)
-	}
-	errs := make([]error, m.store.Partitions())
-	group := lifecycle.New(ctx)
-	for p := range errs {
-		group.Go(func(ctx context.Context) { errs[p] = do(ctx, p) })
-	}
-	group.Wait()
-	return store.JoinFields(errs...)
 }

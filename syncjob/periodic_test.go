@@ -37,7 +37,7 @@ func calendarOf(t *testing.T, during, takes time.Duration, s syncjob.Schedule) (
 	require.Equal(t, syncjob.EnsureCreated, result)
 	stop := work(t, m, syncjob.WorkerConfig{Grace: syncjob.NoGrace})
 	time.Sleep(during)
-	runs, err := m.Runs(t.Context(), "nightly")
+	runs, err := m.JobRuns(t.Context(), "nightly")
 	require.NoError(t, err)
 	for i := len(runs) - 1; i >= 0; i-- {
 		run, err := runs[i].State(t.Context())
@@ -150,7 +150,7 @@ func TestMissedTimesMakeUpForOneRun(t *testing.T) {
 		work(time.Second)
 		time.Sleep(10 * time.Minute) // nobody works
 		work(10 * time.Second)
-		runs, err := m.Runs(t.Context(), "nightly")
+		runs, err := m.JobRuns(t.Context(), "nightly")
 		require.NoError(t, err)
 		require.Len(t, runs, 1)
 		state, err := runs[0].State(t.Context())
@@ -192,7 +192,7 @@ func TestStopByNameDisablesTheScheduleUntilItIsEnabled(t *testing.T) {
 		require.NoError(t, err)
 		work(t, m, syncjob.WorkerConfig{})
 		count := func() int {
-			runs, err := m.Runs(t.Context(), "nightly")
+			runs, err := m.JobRuns(t.Context(), "nightly")
 			require.NoError(t, err)
 			return len(runs)
 		}
@@ -300,7 +300,7 @@ func TestReadOnlyModeHoldsBackDueTimes(t *testing.T) {
 				time.Sleep(time.Second)
 				require.NoError(t, s.Pause(t.Context(), 0, store.Pause{}))
 				time.Sleep(5 * time.Minute)
-				runs, err := m.Runs(t.Context(), "nightly")
+				runs, err := m.JobRuns(t.Context(), "nightly")
 				require.NoError(t, err)
 				require.Equal(t, marked, len(runs) > 0)
 				state, err := m.State(t.Context(), "nightly")
@@ -308,7 +308,7 @@ func TestReadOnlyModeHoldsBackDueTimes(t *testing.T) {
 				require.Equal(t, marked, state.NextDue.After(time.Now()), "what is held back stays due")
 				require.NoError(t, s.Resume(t.Context(), 0, store.PauseScope{}))
 				time.Sleep(10 * time.Second)
-				runs, err = m.Runs(t.Context(), "nightly")
+				runs, err = m.JobRuns(t.Context(), "nightly")
 				require.NoError(t, err)
 				require.NotEmpty(t, runs)
 			})
@@ -435,7 +435,7 @@ func TestNoDueTimeIsPassedOverThatIsStillToCome(t *testing.T) {
 				stop := work(t, m, syncjob.WorkerConfig{})
 				time.Sleep(20 * time.Second)
 				require.NoError(t, stop())
-				runs, err := m.Runs(t.Context(), "nightly")
+				runs, err := m.JobRuns(t.Context(), "nightly")
 				require.NoError(t, err)
 				slices.Reverse(runs)
 				var last syncjob.RunState

@@ -306,7 +306,7 @@ func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T
 		require.NoError(t, err)
 		work(t, managerOn(t, s, reg), syncjob.WorkerConfig{}) // it fires what it cannot run
 		time.Sleep(time.Minute + time.Second)
-		runs, err := m.Runs(t.Context(), "nightly")
+		runs, err := m.JobRuns(t.Context(), "nightly")
 		require.NoError(t, err)
 		require.Len(t, runs, 1)
 	})

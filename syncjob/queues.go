@@ -35,16 +35,24 @@ type RouteState struct {
 }
 
 // Queues reads all queues that have tasks, sorted by name. It does not read them in one step: tasks
-// that move meanwhile may be missing or be counted twice.
+// that move meanwhile may be missing or be counted twice. If some partitions do not answer, it counts
+// what the others have; the error is a [*PartialError] then.
 func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 	routes := make(map[store.Route]*RouteState)
 	served := make(map[store.Route]int)
-	for p := range m.store.Partitions() {
-		stats, err := m.store.QueueStats(ctx, p)
-		if err != nil {
-			return nil, fmt.Errorf("read queues of partition %d: %w", p, err)
+	stats := make([][]store.QueueRecord, m.store.Partitions())
+	sessions := make([][]store.SessionRecord, m.store.Partitions())
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
+		if stats[partition], err = m.store.QueueStats(ctx, partition); err == nil {
+			sessions[partition], err = m.store.LiveSessions(ctx, partition)
 		}
-		for _, q := range stats {
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("read queues: %w", err)
+	}
+	for partition := range stats {
+		for _, q := range stats[partition] {
 			r := routes[q.Route]
 			if r == nil {
 				r = &RouteState{Set: q.Route.Set, Kind: q.Route.Kind}
@@ -55,11 +63,7 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 			r.Runs += q.Runs
 			r.Oldest = earliest(r.Oldest, q.Oldest)
 		}
-		sessions, err := m.store.LiveSessions(ctx, p)
-		if err != nil {
-			return nil, fmt.Errorf("read workers of partition %d: %w", p, err)
-		}
-		addServed(served, sessions)
+		addServed(served, sessions[partition])
 	}
 	queues := make(map[string]*QueueState)
 	for route, r := range routes {
@@ -83,7 +87,7 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 		})
 		list = append(list, *q)
 	}
-	return list, nil
+	return list, err
 }
 
 // addServed counts, for each route, the sessions of workers that can run it. Every worker has a

@@ -119,6 +119,7 @@ func (r *Run) redriveParams(
 		Set:        source.Set,
 		Args:       source.Args,
 		Headers:    source.Headers,
+		Labels:     source.Labels,
 		Open:       true, // until the last task is enqueued
 		Weight:     source.Weight,
 		Retention:  source.Retention,

@@ -118,7 +118,7 @@ func (m *Manager) semaphoreKeys(ctx context.Context, o *SemaphoresOptions) iter.
 	}
 	return func(yield func(string, error) bool) {
 		first := max(o.After, below(o.Prefix))
-		for key, err := range merged(ctx, m.everyPartition(), first, read, func(key string) string { return key }) {
+		for key, err := range merged(ctx, m.poll(), m.everyPartition(), first, read, func(key string) string { return key }) {
 			if (err != nil || strings.HasPrefix(key, o.Prefix)) && !yield(key, err) {
 				return
 			}

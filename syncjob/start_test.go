@@ -83,7 +83,7 @@ func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 				require.Equal(t, syncjob.StatusRunning, state.Status, "it goes on")
 				require.NoError(t, m.Stop(t.Context(), "a", nil))
 				require.Nil(t, refused(), "stopped by name")
-				runs, err := m.Runs(t.Context(), "a")
+				runs, err := m.JobRuns(t.Context(), "a")
 				require.NoError(t, err)
 				require.Len(t, runs, 1, "no other run began")
 			})
@@ -110,7 +110,7 @@ func TestTheSameKeyGivesTheSameRunEvenAFinishedOne(t *testing.T) {
 		_, err = other.Wait(t.Context())
 		require.NoError(t, err)
 
-		runs, err := m.Runs(t.Context(), "a")
+		runs, err := m.JobRuns(t.Context(), "a")
 		require.NoError(t, err)
 		require.Len(t, runs, 2)
 		require.Equal(t, other.Number(), runs[0].Number())

@@ -86,6 +86,7 @@ type RunState struct {
 	RootQueue   string            `json:"root_queue,omitempty"` // empty if the run has no root task
 	Args        json.RawMessage   `json:"-"`                    // of the root task; may be large or private
 	Headers     map[string]string `json:"headers,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"` // see [Job.Labels]
 	Status      Status            `json:"status"`
 	FinalStatus Status            `json:"final_status,omitempty"` // while finishing: the status it will end with
 	Counts      Counts            `json:"counts"`
@@ -99,8 +100,13 @@ type RunState struct {
 	Created     time.Time         `json:"created,omitzero"`
 	Started     time.Time         `json:"started,omitzero"` // when the first task was fetched
 	Ended       time.Time         `json:"ended,omitzero"`   // when the last task ended or the run was stopped
-	Elapsed     time.Duration     `json:"elapsed_ns"`       // from Started to Ended, or to now
-	Rate        float64           `json:"rate"`             // tasks that succeeded or failed, per second of Elapsed
+	// Changed is when its status changed last, or whether it is paused, by the store's clock.
+	Changed time.Time `json:"changed,omitzero"`
+	// Moved is when it changed so, or its counts changed. It may be up to 250 ms too early. For how
+	// long it stands still tells whether something holds it up.
+	Moved   time.Time     `json:"moved,omitzero"`
+	Elapsed time.Duration `json:"elapsed_ns"` // from Started to Ended, or to now
+	Rate    float64       `json:"rate"`       // tasks that succeeded or failed, per second of Elapsed
 	// ETA is how long the remaining tasks will take at Rate; zero if there are none, or if Rate is
 	// not known.
 	ETA time.Duration `json:"eta_ns"`
@@ -123,6 +129,8 @@ type RunState struct {
 	// Reporting has running tasks that report progress, as of their workers' last heartbeats,
 	// sorted by start; at most the first [bounds.MaxReporting].
 	Reporting []RunningTask `json:"reporting,omitempty"`
+	// Cursor is where [Manager.Runs] goes on behind this run; empty in states from other calls.
+	Cursor string `json:"cursor,omitempty"`
 }
 
 // DecodeResult decodes the result that the run's post-job hook set from JSON into v, a pointer.

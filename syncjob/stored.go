@@ -22,6 +22,7 @@ type definition struct {
 	StopAfter time.Duration     `json:"stop_after,omitempty"`
 	Weight    float64           `json:"weight,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
 	Retention time.Duration     `json:"retention"`
 	Failures  int               `json:"failures"`
 	// Configuration of each run, in the stored form.

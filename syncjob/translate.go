@@ -38,6 +38,13 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 	return s
 }
 
+// listedRun translates a run of a listing; cursor is where that goes on behind it.
+func listedRun(r store.RunRecord, cursor string, now time.Time) RunState {
+	s := runState(r, now)
+	s.Cursor = cursor
+	return s
+}
+
 func runState(r store.RunRecord, now time.Time) RunState {
 	s := RunState{
 		Job:         r.ID.Job,
@@ -47,6 +54,9 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		RootQueue:   r.Root.Queue,
 		Args:        r.Args,
 		Headers:     r.Headers,
+		Labels:      r.Labels,
+		Changed:     r.Changed,
+		Moved:       r.Moved,
 		Status:      r.Status,
 		FinalStatus: r.FinalStatus,
 		Counts:      r.Counts,

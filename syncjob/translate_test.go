@@ -72,7 +72,7 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 		if !r.Ended.IsZero() && !r.Started.IsZero() {
 			r.Ended = r.Started.Add(time.Minute)
 		}
-		return runState(r, now)
+		return listedRun(r, "cursor", now)
 	})
 	everyFieldShows(t, func(r store.JobRecord) JobState {
 		if r.Definition != nil {

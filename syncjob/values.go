@@ -97,7 +97,7 @@ func (m *Manager) valueRecords(
 		first := max(o.After, below(o.Prefix))
 		// Of one name there are two values only in a run, which lies in one partition.
 		name := func(v store.ValueRecord) string { return v.Name }
-		for v, err := range merged(ctx, partitions, first, read, name) {
+		for v, err := range merged(ctx, m.poll(), partitions, first, read, name) {
 			if (err != nil || strings.HasPrefix(v.Name, o.Prefix)) && !yield(v, err) {
 				return
 			}

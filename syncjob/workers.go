@@ -44,20 +44,23 @@ func (w *WorkerRef) Name() string { return w.name }
 // worker is alive. It reads all workers, as [Manager.Workers] does.
 func (w *WorkerRef) States(ctx context.Context) ([]WorkerState, error) {
 	all, err := w.m.Workers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(all, func(s WorkerState) bool { return s.Name != w.name }), nil
+	return slices.DeleteFunc(all, func(s WorkerState) bool { return s.Name != w.name }), err
 }
 
-// Workers lists the workers that are alive, sorted by name and start.
+// Workers lists the workers that are alive, sorted by name and start. Each worker is known to every
+// partition, so if some do not answer, Held and Running lack what they know; the error is a
+// [*PartialError] then.
 func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
+	sessions := make([][]store.SessionRecord, m.store.Partitions())
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
+		sessions[partition], err = m.store.LiveSessions(ctx, partition)
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("read workers: %w", err)
+	}
 	workers := make(map[process]*WorkerState)
-	for p := range m.store.Partitions() {
-		sessions, err := m.store.LiveSessions(ctx, p)
-		if err != nil {
-			return nil, fmt.Errorf("read workers of partition %d: %w", p, err)
-		}
+	for _, sessions := range sessions {
 		for _, s := range sessions {
 			key := processOf(s.Worker)
 			w := workers[key]
@@ -78,7 +81,7 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 	slices.SortFunc(list, func(a, b WorkerState) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Started.Compare(b.Started), cmp.Compare(a.PID, b.PID))
 	})
-	return list, nil
+	return list, err
 }
 
 // process is the identity of a worker, which has a session in each partition.

@@ -102,6 +102,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	}
 	s.requireExplained(ctx, dead)
 	s.requirePausedElsewhere(ctx, lost)
+	s.requireListedElsewhere(ctx, lost, others)
 	first.pause()
 	second.pause()
 	late := s.worker(8)

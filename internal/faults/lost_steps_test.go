@@ -250,7 +250,7 @@ func (f *firm) adds(ctx context.Context) {
 
 // compareBeats requires that no due time stands twice.
 func (f *firm) compareBeats(t *testing.T) {
-	runs, err := f.m.Runs(t.Context(), "beats")
+	runs, err := f.m.JobRuns(t.Context(), "beats")
 	require.NoError(t, err)
 	due := make(map[int64]bool)
 	for _, run := range runs {

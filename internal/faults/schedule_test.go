@@ -111,7 +111,7 @@ func schedulersKilledAndPaused(t *testing.T) {
 func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) {
 	w.t.Helper()
 	t, job := w.t, string(overlap)
-	handles, err := m.Runs(t.Context(), job)
+	handles, err := m.JobRuns(t.Context(), job)
 	require.NoError(t, err)
 	slices.Reverse(handles)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -65,7 +65,7 @@ func (d *source) job(ctx context.Context, q url.Values) (any, error) {
 	}
 	b := &jobBody{Job: s}
 	b.Definition = d.shown(Payload{Job: s.Name}, "definition", s.Definition)
-	runs, err := d.m.Runs(ctx, s.Name)
+	runs, err := d.m.JobRuns(ctx, s.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -195,7 +195,7 @@ func (a *app) deletion() *cobra.Command {
 				}
 				return err
 			}
-			runs, err := a.m.Runs(ctx, args[0])
+			runs, err := a.m.JobRuns(ctx, args[0])
 			if err == nil {
 				err = a.sure(fmt.Sprintf("%s has %d runs.", syncjob.Printable(args[0]), len(runs)))
 			}

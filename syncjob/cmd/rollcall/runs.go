@@ -67,7 +67,7 @@ func (a *app) runs() *cobra.Command {
 		cobra.ExactArgs(1),
 		false,
 		func(ctx context.Context, args []string) error {
-			runs, err := a.m.Runs(ctx, args[0])
+			runs, err := a.m.JobRuns(ctx, args[0])
 			if err != nil {
 				return err
 			}

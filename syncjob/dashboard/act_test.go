@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/dashboard"
 )
@@ -66,6 +67,14 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	"release-hold": func(p *place) ([]string, func()) {
 		r := p.started("a")
 		return append(of(r), "hold", "producer"), func() { require.EqualValues(p.t, 1, p.state(r).Holds) }
+	},
+	"release-semaphores": func(p *place) ([]string, func()) {
+		p.held("lock/a")
+		return []string{"prefix", "lock/"}, func() {
+			list, err := semaphore.New(p.m.Store()).Holders(p.t.Context(), "lock/a")
+			require.NoError(p.t, err)
+			require.Empty(p.t, list)
+		}
 	},
 	"stop-job": func(p *place) ([]string, func()) {
 		r := p.started("a", leaf{})
@@ -160,6 +169,13 @@ func (p *place) state(r *syncjob.Run) syncjob.RunState {
 	s, err := r.State(p.t.Context())
 	require.NoError(p.t, err)
 	return s
+}
+
+// held takes a semaphore.
+func (p *place) held(key string) {
+	p.t.Helper()
+	_, err := semaphore.New(p.m.Store()).TryAcquire(p.t.Context(), key, &semaphore.Options{Holder: "me <b>"})
+	require.NoError(p.t, err)
 }
 
 // published waits until the worker has published its handler set.

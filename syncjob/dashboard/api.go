@@ -33,6 +33,10 @@ type (
 		Failures []syncjob.Failure `json:"failures"`
 		Next     string            `json:"next"`
 	}
+	semaphoresPage struct {
+		Semaphores []syncjob.SemaphoreState `json:"semaphores"`
+		Next       string                   `json:"next"`
+	}
 	pausesPage struct {
 		Mode   syncjob.Mode         `json:"mode"`
 		Pauses []syncjob.PauseState `json:"pauses"`
@@ -178,6 +182,21 @@ var calls = []call{
 		nil,
 		[]syncjob.LostWorker{},
 		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.lost.get(ctx) },
+	},
+	{
+		"limits", "Limits in force, and who uses them.", nil, []syncjob.LimitState{},
+		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.limits.get(ctx) },
+	},
+	{
+		"semaphores", "Semaphores in use, with holders and waiters, by key.",
+		[]string{"prefix", "after"}, semaphoresPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			b, err := d.locks(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			return semaphoresPage{b.(*locksBody).Semaphores, b.(*locksBody).Next}, nil
+		},
 	},
 	{"pauses", "What is paused.", nil, pausesPage{}, func(ctx context.Context, d *source, _ url.Values) (any, error) {
 		p, err := d.pauses.get(ctx)

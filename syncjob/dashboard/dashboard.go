@@ -76,6 +76,8 @@ func (d *server) routes() {
 		"/schedules": {nav: "schedules", title: "Schedules", read: d.schedules},
 		"/sets":      {nav: "sets", title: "Handler sets", read: d.sets},
 		"/set":       {nav: "sets", title: "Handler set", read: d.set},
+		"/locks":     {nav: "locks", title: "Locks", read: d.locks},
+		"/values":    {nav: "locks", title: "Values", read: d.values},
 		"/pauses":    {nav: "pauses", title: "Pauses", read: d.pausesPage},
 	} {
 		p.body = strings.Trim(pattern, "/{$}")

@@ -39,6 +39,7 @@ var navigations = []navigation{
 	{"workers", "workers", "Workers"},
 	{"schedules", "schedules", "Schedules"},
 	{"sets", "sets", "Sets"},
+	{"locks", "locks", "Locks"},
 	{"pauses", "pauses", "Pauses"},
 }
 

@@ -19,6 +19,7 @@ type actCall struct {
 	Run    string `json:"run,omitempty"` // its number
 	Set    string `json:"set,omitempty"`
 	Hold   string `json:"hold,omitempty"`
+	Prefix string `json:"prefix,omitempty"` // of the keys of semaphores
 	Scope  struct {
 		Queue string `json:"queue,omitempty"`
 		Set   string `json:"set,omitempty"`
@@ -37,7 +38,8 @@ func (d *server) actJSON(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := url.Values{
-		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "set": {c.Set}, "hold": {c.Hold}, "reason": {c.Reason},
+		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "set": {c.Set}, "hold": {c.Hold},
+		"prefix": {c.Prefix}, "reason": {c.Reason},
 		"scope-queue": {c.Scope.Queue}, "scope-set": {c.Scope.Set}, "scope-kind": {c.Scope.Kind},
 		"document": {string(c.Document)}, "version": {c.Version},
 	}

@@ -59,6 +59,8 @@ type Action struct {
 	Set   string        // of a configuration
 	Scope syncjob.Scope // of a pause
 	Hold  string        // to be released
+	// Prefix of the keys of semaphores.
+	Prefix string
 }
 
 // actor is the default of Options.Actor.

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/dashboard"
 )
@@ -38,11 +39,14 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		"tree",
 		&syncjob.ConfigureOptions{By: "bob", Reason: "slow disk"},
 		func(c *handlers.Configuration) error {
-			c.Set.MaxRetries = 7
+			c.Set.MaxRetries, c.Set.MaxRunning = 7, 2
 			return nil
 		},
 	)
 	require.NoError(t, err)
+	p.held("lock/a")
+	seen := values.NewMap[int](p.m.Values(), store.NamespaceScope(0), "seen")
+	require.NoError(t, seen.Set(t.Context(), "x", 1))
 	var task string
 	p.eventually("the task reports progress", func() bool {
 		s, err := active.State(t.Context())
@@ -78,6 +82,9 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		{"schedules", nil, []string{"nightly", "0 3 * * * Europe/Berlin"}},
 		{"sets", nil, []string{"tree", "leaf"}},
 		{"set", []string{"set", "tree"}, []string{"What holds now", "slow disk", "by bob", "&#34;max_retries&#34;: 7"}},
+		{"locks", nil, []string{"lock/a", "me &lt;b&gt;", "holds", "tree", "2"}},
+		{"values", nil, []string{"seen", "map"}},
+		{"values", run(failed), []string{"There are no values here"}},
 		{"pauses", nil, []string{"queue gpu", "ann", "new driver", "read-write"}},
 	} {
 		status, body := p.get(c.page, c.query...)
@@ -97,6 +104,8 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 		"queues":    "No queue has tasks",
 		"workers":   "Manager.NewWorker",
 		"schedules": "Manager.Ensure",
+		"locks":     "No semaphore is in use",
+		"values":    "There are no values",
 		"sets":      "No worker has published",
 		"pauses":    "No queue, set or kind is paused",
 	} {

@@ -20,6 +20,7 @@ type source struct {
 	workers reading[[]syncjob.WorkerState]
 	lost    reading[[]syncjob.LostWorker]
 	pauses  reading[pauseList]
+	limits  reading[[]syncjob.LimitState]
 	hour    reading[syncjob.FailureGroups] // of the last hour
 }
 
@@ -28,6 +29,7 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 	s.queues.read = m.Queues
 	s.workers.read = m.Workers
 	s.lost.read = m.LostWorkers
+	s.limits.read = m.Limits
 	s.pauses.read = s.readPauses
 	s.hour.read = s.readHour
 	return s

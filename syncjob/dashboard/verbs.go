@@ -44,7 +44,8 @@ func Actions() []string {
 func target(q url.Values) Action {
 	return Action{
 		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Set: q.Get("set"), Hold: q.Get("hold"),
-		Scope: syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
+		Prefix: q.Get("prefix"),
+		Scope:  syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
 	}
 }
 
@@ -152,6 +153,19 @@ var scopeFields = []field{
 	},
 }
 
+// touchSemaphores says who would lose what.
+func touchSemaphores(ctx context.Context, d *source, a Action) (string, error) {
+	would, err := d.m.ReleaseSemaphores(ctx, a.Prefix, "", &syncjob.ReleaseOptions{DryRun: true})
+	if err != nil {
+		return "", err
+	}
+	leases := 0
+	for _, s := range would {
+		leases += len(s.Holders)
+	}
+	return plural(leases, "lease") + " of " + plural(len(would), "semaphore") + " would end.", nil
+}
+
 var verbs = []*verb{
 	{
 		name: "pause-run", title: "Pause the run", done: "The run is paused.",
@@ -214,6 +228,16 @@ var verbs = []*verb{
 				return err
 			}
 			return r.ReleaseHold(ctx, a.Hold)
+		},
+	},
+	{
+		name: "release-semaphores", title: "Release the semaphores", done: "The leases have ended.", danger: true,
+		does: "All leases of semaphores whose keys begin so end, and those that wait get their turn. " +
+			"Holders that are alive hear that they have lost theirs.",
+		touches: touchSemaphores,
+		do: func(ctx context.Context, d *source, a Action, form url.Values) error {
+			_, err := d.m.ReleaseSemaphores(ctx, a.Prefix, form.Get("reason"), nil)
+			return err
 		},
 	},
 	{

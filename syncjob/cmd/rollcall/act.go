@@ -20,7 +20,7 @@ import (
 func (a *app) actions() []*cobra.Command {
 	return []*cobra.Command{
 		a.stop(), a.pause(), a.resume(), a.seal(), a.enable(), a.trigger(), a.redrive(), a.deletion(),
-		a.configure(), a.reset(), a.mode(), a.release(), a.repair(),
+		a.configure(), a.reset(), a.mode(), a.release(), a.releaseSemaphores(), a.releaseSemaphores(), a.repair(),
 	}
 }
 

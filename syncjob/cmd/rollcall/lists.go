@@ -51,7 +51,8 @@ func (a *app) lists() []*cobra.Command {
 		a.workers(),
 		a.sets(),
 		a.pauses(),
-		a.history(),
+		a.history(), a.semaphores(), a.limitsInForce(),
+		a.valuesOf(),
 	}
 }
 

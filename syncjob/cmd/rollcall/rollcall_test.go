@@ -18,6 +18,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -102,6 +103,8 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 		Name: "nightly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *", Zone: "Europe/Berlin"},
 	})
 	require.NoError(t, err)
+	_, err = semaphore.New(p.m.Store()).TryAcquire(t.Context(), "lock/a", &semaphore.Options{Holder: "me"})
+	require.NoError(t, err)
 	var task string
 	require.Eventually(t, func() bool {
 		s, err := busy.State(t.Context())
@@ -137,6 +140,11 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 		{[]string{"schedules"}, 0, []string{"nightly", "0 3 * * * Europe/Berlin"}},
 		{[]string{"pauses"}, 0, []string{"none"}},
 		{[]string{"history", "tree"}, 0, []string{"none"}},
+		{[]string{"semaphores"}, 0, []string{"lock/a", "me", "holds"}},
+		{[]string{"limits"}, 0, []string{"none"}},
+		{[]string{"values"}, 0, []string{"none"}},
+		{[]string{"values", "busy"}, 0, []string{"none"}},
+		{[]string{"release", "lock/", "--yes"}, 0, []string{"released 1 semaphores"}},
 		{[]string{"mode"}, 0, []string{"read-write"}},
 		{[]string{"wait", "import/7"}, 10, []string{"failed: 2 of 2 tasks"}},
 		{[]string{"watch", "import/7"}, 10, []string{"failed: 2 of 2 tasks"}},
@@ -232,7 +240,8 @@ func TestCommandsAct(t *testing.T) {
 func TestNothingIsStoppedUnasked(t *testing.T) {
 	p := newPlace(t)
 	r := p.started("busy", leaf{Block: true})
-	for _, args := range [][]string{{"stop", "busy"}, {"delete", "busy"}, {"reset", "tree"}, {"release-hold", "busy", "open"}} {
+	for _, args := range [][]string{{"stop", "busy"}, {"delete", "busy"}, {"reset", "tree"}, {"release-hold", "busy", "open"},
+		{"release", "x"}} {
 		require.Contains(t, p.typed(2, "y\n", args...), "--yes", "nobody sits at a pipe")
 	}
 	s, err := r.State(t.Context())

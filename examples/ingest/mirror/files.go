@@ -66,10 +66,12 @@ func (f *filer) all(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case problem == nil && f.task.Args.Gone:
-		return r.settle(ctx, f.dir)
+	case problem != nil || !f.task.Args.Gone:
+		return problem
+	case r.stays:
+		return r.blocked(ctx, f.dir)
 	}
-	return problem
+	return r.settle(ctx, f.dir)
 }
 
 // one handles one file.

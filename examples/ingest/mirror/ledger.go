@@ -180,9 +180,11 @@ func (p *page) has(m mark) bool {
 
 func (p *page) empty() bool { return p == nil || len(p.marks) == 0 }
 
-// crowded reports whether many of the marks must be of entries that a directory of this size does
-// not have any more. An entry has up to two marks.
-func (p *page) crowded(size int) bool { return p != nil && p.lines > 4*size+100 }
+// crowded reports whether there are many files, or many marks that must be of entries that a
+// directory of this size does not have any more. An entry has up to two marks.
+func (p *page) crowded(size int) bool {
+	return p != nil && (p.lines > 4*size+100 || len(p.files) > 8)
+}
 
 // rewrite replaces the files of earlier runs by one with these marks. If it dies, a later run does
 // it again.

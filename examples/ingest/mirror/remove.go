@@ -22,6 +22,7 @@ type remover struct {
 	tree   *tree
 	task   *handlers.Attempt
 	record *record
+	stays  bool // an entry was not deleted
 }
 
 // Reasons why an entry of the destination is not deleted.
@@ -39,14 +40,14 @@ func (r *remover) file(ctx context.Context, dir string, d deletion) error {
 		if err == nil {
 			err = errBack
 		}
-		r.record.list(path, NotDeleted, err)
+		r.keep(path, err)
 		return nil
 	}
 	info, err := os.Lstat(path)
 	if err == nil {
 		var m mark
 		if m, err = fileMark(string(d.Name), info, path); err == nil && m != d.Mark && d.Mark != grownMark(string(d.Name)) {
-			r.record.list(path, NotDeleted, errOther)
+			r.keep(path, errOther)
 			return nil
 		}
 	}
@@ -59,15 +60,16 @@ func (r *remover) file(ctx context.Context, dir string, d deletion) error {
 		})
 	}
 	if ignoreMissing(err) != nil {
-		err = ofEntry(err)
-		if failed := (*fileError)(nil); errors.As(err, &failed) {
-			r.record.list(path, NotDeleted, failed.cause)
-			return nil
-		}
-		return err
+		return r.refused(path, err)
 	}
 	r.record.Deleted++
 	return nil
+}
+
+// keep lists an entry that is not deleted.
+func (r *remover) keep(path string, err error) {
+	r.stays = true
+	r.record.list(path, NotDeleted, err)
 }
 
 // settle removes a directory that is gone from the source, if nothing is left in it, and then those
@@ -83,10 +85,14 @@ func (r *remover) settle(ctx context.Context, dir string) error {
 			return nil // who knows
 		}
 		removed, problem := r.directory(ctx, dir)
-		if problem != nil || !removed {
+		switch {
+		case problem != nil:
 			return problem
-		}
-		if err == nil {
+		case r.stays:
+			return r.blocked(ctx, dir)
+		case !removed:
+			return nil // whoever deletes the last entry goes on
+		case err == nil:
 			return r.instead(ctx, dir)
 		}
 	}
@@ -112,6 +118,7 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 		return false, err
 	}
 	if !put.has(madeMark(name)) {
+		r.stays = true // it was there before
 		return false, nil
 	}
 	if !isEmpty(path) {
@@ -142,13 +149,28 @@ func isEmpty(path string) bool {
 func (r *remover) refused(path string, err error) error {
 	err = ofEntry(err)
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
-		r.record.list(path, NotDeleted, failed.cause)
+		r.keep(path, failed.cause)
 		return nil
 	}
 	return err
 }
 
-// instead enqueues the copy of a file that is in the place of a directory. Several tasks may do so.
+// blocked sees to it that a file is counted as failed if a directory that stays is in its place.
+func (r *remover) blocked(ctx context.Context, dir string) error {
+	for ; dir != ""; dir, _ = split(dir) {
+		src, err := r.tree.source.Stat(ctx, dir)
+		switch {
+		case err == nil && !src.IsDir():
+			return r.instead(ctx, dir)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil
+		}
+	}
+	return nil
+}
+
+// instead enqueues the copy of a file in whose place a directory is, or was. Several tasks may do
+// so.
 func (r *remover) instead(ctx context.Context, rel string) error {
 	dir, name := split(rel)
 	sum := sha256.Sum256([]byte(rel))

@@ -195,20 +195,10 @@ func taskOf(name string) (task string, ok bool) {
 }
 
 // foreign handles an entry that was not put there. If its directory is gone, the directory stays.
-// If the source has a file in its place, the copy of that file says so.
 func (s *scanner) foreign(ctx context.Context) error {
 	if !s.task.Args.Gone {
 		return nil
 	}
 	s.stays = true
-	for dir := s.dir; dir != ""; dir, _ = split(dir) {
-		src, err := s.tree.source.Stat(ctx, dir)
-		switch {
-		case err == nil && !src.IsDir():
-			return s.remover().instead(ctx, dir)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil
-		}
-	}
-	return nil
+	return s.remover().blocked(ctx, s.dir)
 }

@@ -115,6 +115,7 @@ func (w *Worker) engineConfig(once bool) worker.Config {
 		Grace:       c.Grace,
 		Lease:       c.Lease,
 		Poll:        c.poll,
+		CanRun:      c.CanRun,
 		Store:       m.store,
 		Registry:    m.cfg.Registry,
 		Live:        m.sets.Live(),

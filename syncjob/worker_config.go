@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -51,6 +52,14 @@ type WorkerConfig struct {
 	// StrictOrder fetches from a queue only while the queues before it are empty, and ignores
 	// weights. Defaults to false: queues share the worker by weight.
 	StrictOrder bool
+	// CanRun is asked before each fetch whether the worker may run tasks, as the function of that name
+	// in [semaphore.Gate] is before each run. While it returns false, the worker fetches nothing: what
+	// runs goes on to its end, and what was fetched and not started is given back, which is not
+	// counted as an attempt. A fetch that is in progress may still bring some tasks that start. The
+	// worker asks again four times a second. RunOnce waits until it may. The function should return at
+	// once, and may be called concurrently; its context ends when the worker stops fetching. A panic,
+	// and no answer within a second, count as false. Defaults to a function that returns true.
+	CanRun func(ctx context.Context) bool
 	// Grace is how long handlers may go on after the worker is told to stop, before their contexts
 	// are cancelled; [NoGrace] cancels them at once. [Worker.Run] returns within Grace + 3 s.
 	// Defaults to [DefaultGrace].

@@ -34,7 +34,8 @@ type Config struct {
 	Once        bool // run until nothing is left to do
 	Grace       time.Duration
 	Lease       time.Duration
-	Poll        time.Duration // how often it looks for work without a signal
+	Poll        time.Duration              // how often it looks for work without a signal
+	CanRun      func(context.Context) bool // asked before each fetch; nil for always
 	Info        store.WorkerInfo
 
 	Store    store.Store
@@ -68,6 +69,7 @@ type Engine struct {
 	partitions    []*partition
 	slots         []*slot
 	backlog       *backlog
+	gate          gate
 	stocked       chan struct{} // capacity 1: tasks were fetched
 	synced        chan struct{} // capacity 1: a subscription has started or ended
 	slotsLeft     atomic.Int64
@@ -117,6 +119,7 @@ func New(ctx context.Context, cfg Config) *Engine {
 		reconfigured:   make(chan struct{}, 1),
 		configuredRuns: effective.NewRuns(cfg.Store, cfg.Live, cfg.Logger),
 		backlog:        newBacklog(),
+		gate:           gate{canRun: cfg.CanRun, closed: make(chan struct{}, 1)},
 		slotsDone:      make(chan struct{}),
 		stocked:        make(chan struct{}, 1),
 		synced:         make(chan struct{}, 1),
@@ -172,6 +175,7 @@ func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	e.loops.Go(e.relieve)
 	e.loops.Go(e.watchConfiguration)
 	e.loops.Go(e.watchLimits)
+	e.loops.Go(e.watchGate)
 	select {
 	case <-e.fetching.Done():
 	case <-e.intake.NothingLeft():

@@ -17,13 +17,18 @@ const maxFetchTime = 5 * time.Second
 // the session. A call in flight ends, too.
 func (s *session) fetchLoop(context.Context) {
 	defer close(s.fetched)
-	for number := int64(1); ; number++ {
+	for number := int64(1); ; {
 		select {
 		case <-s.life.Done():
 			return
 		case <-s.e.fetching.Done():
 			return
 		case g := <-s.p.source.Granted():
+			if !s.e.gateOpen(s.e.fetching) {
+				g.Withdraw()
+				lifecycle.Wake(s.e.gate.closed)
+				continue
+			}
 			p := store.FetchParams{
 				Session:   s.id,
 				Number:    number,
@@ -39,6 +44,7 @@ func (s *session) fetchLoop(context.Context) {
 			if !s.fetch(p, g) {
 				return
 			}
+			number++
 		}
 	}
 }

@@ -38,6 +38,12 @@
 // readers, up to Max. While a writer waits, new readers must wait, too. [Options.OnBlocked] tells
 // the writer which readers still hold.
 //
+// # Keeping leases
+//
+// A [Gate] and [Lease.Keep] refresh a lease while a function runs, and release it in any case. They
+// do so with several, too: see Gate.Also, and [Leases.Keep] for any set of leases, for example some
+// of readers and some of writers, which [Join] makes one.
+//
 // # Operators
 //
 // syncjob's Manager.Semaphores lists all semaphores that are in use, with their holders and

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/guard"
-	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -17,10 +17,14 @@ import (
 type Gate struct {
 	Semaphores *Semaphores
 
-	Key    string        // of the semaphore
-	Max    int           // places; see [Options]
-	TTL    time.Duration // how long a place is kept after its process died; see [Options]
-	Holder string        // who runs, for processes that are refused; see [Options]
+	Key string // of the semaphore
+	// Also are the keys of more semaphores: Run needs a place of each, all or none, as
+	// [Semaphores.TryAcquireAll] takes them. Defaults to none.
+	Also      []string
+	Max       int           // places of each; see [Options]
+	TTL       time.Duration // how long a place is kept after its process died; see [Options]
+	Holder    string        // who runs, for processes that are refused; see [Options]
+	Exclusive bool          // run alone, as a writer among readers; see [Options]
 
 	// CanRun is called before each run. If it returns false, the run is skipped. It does not affect a
 	// run that has begun. A gate obeys the read-only mode of a namespace only if CanRun is syncjob's
@@ -34,8 +38,8 @@ type Gate struct {
 	// most a second. While a call blocks, no other is made. Defaults to none.
 	OnError func(error)
 
-	// OnHeartbeat is called after each successful heartbeat, with the end of the lease by the store's
-	// clock. Several Runs may call it concurrently, as OnError. Defaults to none.
+	// OnHeartbeat is called after each successful heartbeat of each lease, with the end of that lease
+	// by the store's clock. Several Runs may call it concurrently, as OnError. Defaults to none.
 	OnHeartbeat func(deadline time.Time)
 }
 
@@ -43,12 +47,12 @@ type Gate struct {
 // without a lease. If it does not call fn, it returns at once with an error that matches
 // [ErrSkipped].
 //
-// While fn runs, the lease is refreshed after each third of its TTL, even if fn makes no progress.
-// fn can read the lease and its deadline with [FromContext]. The context of fn ends with ctx. It
-// also ends, with cause [store.ErrLeaseLost], when the lease is lost; Run still waits for fn to
-// return. Then Run releases the lease, also when fn panics or ends its goroutine. A panic goes on
-// to the caller. If the store does not answer, Run stops trying after 2 s; then the lease lasts
-// until its time has passed.
+// While fn runs, each lease is refreshed after a third of its TTL, even if fn makes no progress. fn
+// can read the leases and their deadlines with [FromContext] and [AllFromContext]. The context of
+// fn ends with ctx. It also ends, with cause [store.ErrLeaseLost], when one lease is lost; Run
+// still waits for fn to return. Then Run releases all leases, also when fn panics or ends its
+// goroutine. A panic goes on to the caller. If the store does not answer, Run stops trying after 2
+// s; then the lease lasts until its time has passed.
 //
 // Run returns the error of fn. If the release failed, it joins that error: [store.ErrLeaseLost]
 // means that another process may have run fn meanwhile. If CanRun panics, fn is not called, and the
@@ -70,7 +74,7 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 	} else if !allowed {
 		return fmt.Errorf("%w: the predicate does not allow it", ErrSkipped)
 	}
-	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, &Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder})
+	leases, err := g.acquire(ctx)
 	switch {
 	case errors.Is(err, ErrNotAcquired):
 		return fmt.Errorf("%w: %w", ErrSkipped, err)
@@ -78,11 +82,24 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 		return p.report(err)
 	}
 	defer func() {
-		if failed := p.report(lease.leave(ctx)); failed != nil {
+		if failed := p.report(leases.leave(ctx)); failed != nil {
 			err = errors.Join(err, failed)
 		}
 	}()
-	return p.report(p.hold(ctx, lease, fn))
+	return p.report(leases.hold(ctx, fn, p.beat, func(err error) { _ = p.report(err) }))
+}
+
+// acquire takes the places, all or none.
+func (g *Gate) acquire(ctx context.Context) (*Leases, error) {
+	opts := &Options{Max: g.Max, TTL: g.TTL, Holder: g.Holder, Exclusive: g.Exclusive}
+	if len(g.Also) > 0 {
+		return g.Semaphores.TryAcquireAll(ctx, append([]string{g.Key}, g.Also...), opts)
+	}
+	lease, err := g.Semaphores.TryAcquire(ctx, g.Key, opts)
+	if err != nil {
+		return nil, err
+	}
+	return Join(lease), nil
 }
 
 func (g *Gate) check(fn func(ctx context.Context) error) error {
@@ -110,22 +127,8 @@ type pass struct {
 	broken atomic.Pointer[error] // why the first callback that did not return ended
 	errors guard.Patient         // calls OnError
 	beats  guard.Patient         // calls OnHeartbeat
-}
 
-// hold calls fn, and refreshes the lease meanwhile.
-func (p *pass) hold(ctx context.Context, lease *Lease, fn func(ctx context.Context) error) error {
-	running, done := context.WithCancelCause(context.WithValue(ctx, leaseKey{}, lease))
-	defer done(context.Canceled)
-	lease.follow(done)
-	// Heartbeats go on after ctx has ended: fn keeps its place until it returns.
-	group := lifecycle.New(context.WithoutCancel(ctx))
-	group.Go(func(ctx context.Context) { lease.keep(ctx, p.beat, func(err error) { _ = p.report(err) }) })
-	defer group.Stop(context.Canceled)
-
-	if !lease.alive() { // this process was paused after the lease was granted
-		return context.Cause(lease.ctx)
-	}
-	return fn(running)
+	telling sync.Mutex // one call of a callback at a time, though several leases are kept
 }
 
 // allowed calls CanRun.
@@ -146,7 +149,7 @@ func (p *pass) allowed(ctx context.Context) (allowed bool, err error) {
 // beat reports a heartbeat.
 func (p *pass) beat(deadline time.Time) {
 	if p.OnHeartbeat != nil {
-		if err := p.note(guard.Tell(&p.beats, p.OnHeartbeat, deadline)); err != nil {
+		if err := p.tell(&p.beats, func() { p.OnHeartbeat(deadline) }); err != nil {
 			_ = p.report(err)
 		}
 	}
@@ -155,13 +158,19 @@ func (p *pass) beat(deadline time.Time) {
 // report passes an error on to OnError, and returns it.
 func (p *pass) report(err error) error {
 	if err != nil && p.OnError != nil {
-		_ = p.note(guard.Tell(&p.errors, p.OnError, err))
+		_ = p.tell(&p.errors, func() { p.OnError(err) })
 	}
 	return err
 }
 
-// note records why a callback ended, if it did not return.
-func (p *pass) note(err error) error {
+// tell calls a callback, and records why it ended if it did not return.
+func (p *pass) tell(patient *guard.Patient, callback func()) error {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	_, err := patient.Apart(func() error {
+		callback()
+		return nil
+	})
 	if err != nil {
 		err = fmt.Errorf("callback of the gate: %w", err)
 		p.broken.CompareAndSwap(nil, &err)
@@ -174,13 +183,4 @@ func (l *Lease) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	return l.Release(ctx)
-}
-
-type leaseKey struct{}
-
-// FromContext returns the lease of the [Gate] that called the function. It returns false in any
-// other context.
-func FromContext(ctx context.Context) (*Lease, bool) {
-	lease, ok := ctx.Value(leaseKey{}).(*Lease)
-	return lease, ok
 }

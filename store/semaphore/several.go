@@ -42,11 +42,10 @@ func acquireAll(ctx context.Context, keys []string, opts *Options,
 	if err != nil {
 		return nil, fmt.Errorf("acquire all: %w", err)
 	}
-	ls := &Leases{}
-	ls.ctx, ls.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	ls := newLeases(ctx)
 	defer func() {
 		if held == nil {
-			ls.leave(ctx)
+			_ = ls.leave(ctx)
 		}
 	}()
 	beats := lifecycle.New(ctx)
@@ -65,6 +64,27 @@ func acquireAll(ctx context.Context, keys []string, opts *Options,
 		return nil, fmt.Errorf("acquire all: %w", context.Cause(ls.ctx))
 	}
 	return ls, nil
+}
+
+// Join makes one of leases that were acquired one by one, for example some for reading and some for
+// writing, so that they are kept together: see [Leases.Keep]. Release and Keep release all of them.
+// There must be at least one.
+func Join(leases ...*Lease) *Leases {
+	ls := newLeases(context.Background())
+	if len(leases) > 0 { // with the values of the first
+		ls = newLeases(leases[0].ctx)
+	}
+	for _, lease := range leases {
+		ls.add(lease)
+	}
+	return ls
+}
+
+// newLeases makes Leases without a lease.
+func newLeases(ctx context.Context) *Leases {
+	ls := &Leases{}
+	ls.ctx, ls.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	return ls
 }
 
 // ordered sorts the keys, and refuses an empty list and repeated keys.
@@ -103,10 +123,10 @@ func (l *Leases) Release(ctx context.Context) error {
 	return l.each(func(lease *Lease) error { return lease.Release(ctx) })
 }
 
-// leave releases the places that were acquired before another one failed.
-func (l *Leases) leave(ctx context.Context) {
+// leave releases all leases, even if ctx has ended.
+func (l *Leases) leave(ctx context.Context) error {
 	l.cancel(context.Canceled)
-	_ = l.each(func(lease *Lease) error { return lease.leave(ctx) })
+	return l.each(func(lease *Lease) error { return lease.leave(ctx) })
 }
 
 func (l *Leases) each(fn func(*Lease) error) error {

@@ -61,6 +61,7 @@ type Intake struct {
 	suspect  bool // a suspect is in hand or is being fetched: they run one at a time
 	sources  []*Source
 	isQuiet  bool
+	shut     bool // the worker must not fetch now
 }
 
 // Task is a leased delivery, as the intake counts it.
@@ -219,7 +220,7 @@ func (in *Intake) roomLocked() int64 {
 }
 
 func (in *Intake) wantsLocked(src *Source, slotFree bool) bool {
-	if !src.open || src.busy || src.unsettled >= in.cfg.Concurrency+in.prefetch+maxFinished {
+	if in.shut || !src.open || src.busy || src.unsettled >= in.cfg.Concurrency+in.prefetch+maxFinished {
 		return false
 	}
 	return src.hot || src.unprobed && slotFree && !in.suspect || in.limits.wantsLocked(src)
@@ -258,7 +259,7 @@ func (in *Intake) Idle() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, src := range in.sources {
-		if !src.open || src.busy || src.hot && in.inHand.Load() <= in.roomLocked() {
+		if !src.open || src.busy || src.hot && !in.shut && in.inHand.Load() <= in.roomLocked() {
 			return false
 		}
 	}

@@ -39,72 +39,66 @@ func album() (*handlers.Registry, error) {
 	return handlers.NewRegistry(set)
 }
 
-// serve runs a worker on a store in memory, and calls fn.
-func serve(registry *handlers.Registry, fn func(ctx context.Context, m *syncjob.Manager) error) error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{Registry: registry})
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	w, err := m.NewWorker(syncjob.WorkerConfig{Concurrency: 1})
-	if err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	if err := fn(ctx, m); err != nil {
-		return err
-	}
-	stop()
-	return <-ended
+// manage makes a manager with a store in memory.
+func manage(ctx context.Context, registry *handlers.Registry) (*syncjob.Manager, error) {
+	return syncjob.Open(ctx, "memory://", syncjob.Config{Registry: registry})
 }
 
-// An operator changes what a running worker does.
+// finish starts a job, and runs a worker until no task is left.
+func finish(ctx context.Context, m *syncjob.Manager, job syncjob.Job) (syncjob.RunState, error) {
+	run, err := m.Start(ctx, job, nil)
+	if err != nil {
+		return syncjob.RunState{}, err
+	}
+	w, err := m.NewWorker(syncjob.WorkerConfig{})
+	if err != nil {
+		return syncjob.RunState{}, err
+	}
+	if _, err := w.RunOnce(ctx); err != nil {
+		return syncjob.RunState{}, err
+	}
+	return run.State(ctx)
+}
+
+// An operator changes what handlers do.
 func Example() {
+	ctx := context.Background()
 	registry, err := album()
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = serve(registry, func(ctx context.Context, m *syncjob.Manager) error {
-		change := func(source string) error {
-			_, err := m.Configure(ctx, "album", &syncjob.ConfigureOptions{By: "ann", Reason: "new layout"},
-				func(c *syncjob.Configuration) error {
-					c.Set.Script = source
-					return nil
-				})
-			return err
+	m, err := manage(ctx, registry)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	change := func(source string) error {
+		_, err := m.Configure(ctx, "album", &syncjob.ConfigureOptions{By: "ann", Reason: "new layout"},
+			func(c *syncjob.Configuration) error {
+				c.Set.Script = source
+				return nil
+			})
+		return err
+	}
+	copies := func(job, path string) {
+		if _, err := finish(ctx, m, syncjob.Job{Name: job, Set: "album", Root: photo{path}}); err != nil {
+			log.Fatal(err)
 		}
-		copies := func(job, path string) error {
-			run, err := m.Start(ctx, syncjob.Job{Name: job, Set: "album", Root: photo{path}}, nil)
-			if err != nil {
-				return err
-			}
-			_, err = run.Wait(ctx)
-			return err
-		}
-		if err := copies("monday", "/in/a.jpg"); err != nil {
-			return err
-		}
-		fmt.Println(change("def include(path)\n  return False"))
-		if err := change(`
+	}
+
+	copies("monday", "/in/a.jpg")
+	fmt.Println(change("def include(path)\n  return False"))
+	if err := change(`
 def include(path):
   return not path.endswith(".tmp")
 
 def target_path(path):
   return path.replace("/in/", "/out/2026/", 1)
 `); err != nil {
-			return err
-		}
-		if err := copies("tuesday", "/in/b.tmp"); err != nil {
-			return err
-		}
-		return copies("wednesday", "/in/b.jpg")
-	})
-	if err != nil {
 		log.Fatal(err)
 	}
+	copies("tuesday", "/in/b.tmp")
+	copies("wednesday", "/in/b.jpg")
 	// Output:
 	// copy to /in/a.jpg
 	// configure "album": Set.Script does not compile: 2:1: got newline, want ':'
@@ -133,22 +127,18 @@ def post_job(run):
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = serve(registry, func(ctx context.Context, m *syncjob.Manager) error {
-		run, err := m.Start(ctx, syncjob.Job{Name: "news", Set: "mail", Root: send{To: "ann@example.org"}}, nil)
-		if err != nil {
-			return err
-		}
-		final, err := run.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		fmt.Println(final.Status)
-		fmt.Println(final.HookErr)
-		return nil
-	})
+	ctx := context.Background()
+	m, err := manage(ctx, registry)
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer m.Close()
+	final, err := finish(ctx, m, syncjob.Job{Name: "news", Set: "mail", Root: send{To: "ann@example.org"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(final.Status)
+	fmt.Println(final.HookErr)
 	// Output:
 	// failed
 	// script: post_job: 1 of 1 failed, 0 attempts were repeated (at 9:12 in post_job)

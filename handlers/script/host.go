@@ -24,7 +24,9 @@ type caller struct {
 }
 
 // function is a function of the host. Its error ends the call of the script.
-type function func(c *caller, thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
+type function func(
+	c *caller, thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple,
+) (starlark.Value, error)
 
 // callSteps is what each call of the host costs.
 const callSteps = 50

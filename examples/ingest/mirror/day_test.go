@@ -19,7 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// The environment makes the day longer: how many seeds, and a tree to begin with.
+// The environment makes the test longer: how many seeds, with more deaths, and a tree to begin with.
 const (
 	seedsEnv = "ROLLCALL_SYNC_SEEDS"
 	treeEnv  = "ROLLCALL_SYNC_TREE"
@@ -29,17 +29,18 @@ const (
 // cannot be read. At each quiet moment its copy is like it, and what somebody else put into the
 // destination is as it was.
 func TestADayOfChanges(t *testing.T) {
-	seeds := 2
+	seeds, deaths := 2, int64(1)
 	if text := os.Getenv(seedsEnv); text != "" {
 		var err error
 		seeds, err = strconv.Atoi(text)
 		require.NoError(t, err)
+		deaths = 3
 	}
 	server := redistest.Start(t, nil)
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			newDay(t, server.URL(), uint64(seed)).pass()
+			newDay(t, server.URL(), uint64(seed), deaths).pass()
 		})
 	}
 }
@@ -53,19 +54,18 @@ type day struct {
 	faults  string // the file with what cannot be read
 	changes int    // so far
 	theirs  map[string]treetest.Entry
-	deaths  atomic.Int64 // that are left
+	deaths  atomic.Int64 // that are left; each takes as long as others need to hear of it
 	deleted int64
 	workers []*worker
 }
 
-// What a day has. Each death takes as long as others need to hear of it.
+// What a day has.
 const (
 	rounds         = 4
 	changesInRound = 40
-	deathsInDay    = 2
 )
 
-func newDay(t *testing.T, url string, seed uint64) *day {
+func newDay(t *testing.T, url string, seed uint64, deaths int64) *day {
 	d := &day{trees: newTrees(t), rand: rand.New(rand.NewPCG(seed, 0)), theirs: make(map[string]treetest.Entry)}
 	d.faults = filepath.Join(filepath.Dir(d.Src), "faults")
 	require.NoError(t, os.WriteFile(d.faults, nil, 0o600))
@@ -79,7 +79,7 @@ func newDay(t *testing.T, url string, seed uint64) *day {
 	d.manager, err = syncjob.Open(t.Context(), url, syncjob.Config{Registry: registry, Namespace: namespace})
 	require.NoError(t, err)
 	d.job = syncjob.Job{Name: "day", Set: SetName, Root: d.args(set)}
-	d.deaths.Store(deathsInDay)
+	d.deaths.Store(deaths)
 	mortal := rand.New(rand.NewPCG(seed, 1))
 	d.workers = []*worker{
 		startWorker(t, order{URL: url, Namespace: namespace, Faults: d.faults}, func() int64 {

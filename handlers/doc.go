@@ -28,10 +28,11 @@
 // [CancelJob] make errors with another meaning. If the context of the attempt was cancelled, the
 // cause decides what an error means:
 //
-//	timeout                a failed attempt
-//	store.ErrJobStopped    cancelled
-//	store.ErrLeaseLost     ignored: another worker has the task
-//	ErrShutdown            given back; this is not counted as an attempt
+//	timeout                  a failed attempt
+//	store.ErrJobStopped      cancelled
+//	store.ErrTaskCancelled   cancelled
+//	store.ErrLeaseLost       ignored: another worker has the task
+//	ErrShutdown              given back; this is not counted as an attempt
 //
 // A handler may also return nil after its context was cancelled. The attempt succeeds if the worker
 // still has the lease; the store checks this.

@@ -99,6 +99,7 @@ func TestTheCauseOfTheContextDecidesWhatAnErrorMeans(t *testing.T) {
 		verdict store.Verdict
 	}{
 		"stopped":       {store.ErrJobStopped, store.VerdictCancel},
+		"cancelled":     {store.ErrTaskCancelled, store.VerdictCancel},
 		"lease lost":    {store.ErrLeaseLost, 0},
 		"shutting down": {handlers.ErrShutdown, store.VerdictRelease},
 		"no cause":      {nil, store.VerdictRelease},

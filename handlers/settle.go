@@ -117,7 +117,7 @@ func interrupted(ctx context.Context) (store.Verdict, bool) {
 		return 0, false
 	case errors.Is(cause, store.ErrLeaseLost):
 		return 0, true
-	case errors.Is(cause, store.ErrJobStopped):
+	case errors.Is(cause, store.ErrJobStopped), errors.Is(cause, store.ErrTaskCancelled):
 		return store.VerdictCancel, true
 	}
 	return store.VerdictRelease, true // ErrShutdown, or another end of the context given by the worker

@@ -32,6 +32,10 @@ var (
 	// and is the cause of a running handler's context when its run is stopped.
 	ErrJobStopped = errors.New("run is stopping or stopped")
 
+	// ErrTaskCancelled is the cause of a running handler's context when its task is cancelled; see
+	// [TaskChanges].
+	ErrTaskCancelled = errors.New("task is cancelled")
+
 	// ErrRunFinished is returned by operations that need an active run.
 	ErrRunFinished = errors.New("run is finished")
 

@@ -119,7 +119,7 @@ type Counts struct {
 	Running   int64 `json:"running"` // leased to a worker
 	Succeeded int64 `json:"succeeded"`
 	Failed    int64 `json:"failed"`    // used up their retries, or failed for good
-	Cancelled int64 `json:"cancelled"` // ended by a stop, without success or failure
+	Cancelled int64 `json:"cancelled"` // cancelled, or ended by a stop, without success or failure
 }
 
 // Remaining returns how many tasks have not ended: Pending + Delayed + Running.

@@ -49,6 +49,10 @@ func (s *scripted) Failures(ctx context.Context, _ store.FailuresParams) ([]stor
 	return nil, s.call(ctx)
 }
 
+func (s *scripted) ChangeTask(ctx context.Context, _ store.ChangeTaskParams) (store.ChangeTaskReply, error) {
+	return store.ChangeTaskReply{}, s.call(ctx)
+}
+
 func (s *scripted) Tasks(ctx context.Context, _ store.TasksParams) (store.TasksReply, error) {
 	return store.TasksReply{}, s.call(ctx)
 }

@@ -145,6 +145,12 @@ func (r *front) ListRuns(ctx context.Context, p RunsParams) (RunPage, error) {
 	})
 }
 
+func (r *front) ChangeTask(ctx context.Context, p ChangeTaskParams) (ChangeTaskReply, error) {
+	return repeat(ctx, r, "ChangeTask", p.Validate(), func(ctx context.Context) (ChangeTaskReply, error) {
+		return r.Store.ChangeTask(ctx, p)
+	})
+}
+
 func (r *front) Inspect(ctx context.Context, id RunID) (Inspection, error) {
 	return repeat(ctx, r, "Inspect", id.validate(), func(ctx context.Context) (Inspection, error) {
 		return r.Store.Inspect(ctx, id)

@@ -175,7 +175,8 @@ func (v Verdict) String() string {
 }
 
 // Outcome reports the end of one delivery. While the run is stopping, every verdict except success
-// and failure counts as cancelled, and children are dropped.
+// and failure counts as cancelled, and children are dropped. After a request to cancel the task,
+// Retry, Snooze and Release count as cancelled; see [TaskChanges].
 type Outcome struct {
 	Lease   Lease
 	Verdict Verdict
@@ -255,12 +256,14 @@ type HeartbeatParams struct {
 
 // HeartbeatReply is the reply to a heartbeat.
 type HeartbeatReply struct {
-	Now      time.Time
-	NextDue  time.Time   // when the earliest delayed task is due; zero if none
-	Held     int         // deliveries that the store holds for the session
-	Runs     []RunSignal // the states of Runs
-	SweepDue bool        // the worker should call Sweep: the last one is some seconds ago
-	Pauses   int64       // the version of the pauses; see [PauseSet]
+	Now     time.Time
+	NextDue time.Time   // when the earliest delayed task is due; zero if none
+	Held    int         // deliveries that the store holds for the session
+	Runs    []RunSignal // the states of Runs
+	// Cancelled are the leases of the session with a request to cancel the task; see [TaskChanges].
+	Cancelled []Lease
+	SweepDue  bool  // the worker should call Sweep: the last one is some seconds ago
+	Pauses    int64 // the version of the pauses; see [PauseSet]
 }
 
 // RunSignal tells a worker the state of a run whose tasks it holds. For a run that is gone, the

@@ -51,6 +51,7 @@ type Store interface {
 	Jobs
 	Schedules
 	Runs
+	TaskChanges
 	Producers
 	Sessions
 	Keeper

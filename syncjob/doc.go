@@ -39,7 +39,9 @@
 //
 // [Run.Tasks] lists the tasks of a run that wait, run or have failed. [TaskRef.State] finds one:
 // where it is, its last attempts, and when it is tried next. A task carries its last five attempts
-// that did not succeed. Nothing is stored of a task that has succeeded.
+// that did not succeed. Nothing is stored of a task that has succeeded. [TaskRef.Cancel] cancels a
+// task, wherever it waits or runs. [TaskRef.RunNow] and [TaskRef.Reschedule] change when a task is
+// due that waits for a time.
 //
 // # Progress
 //

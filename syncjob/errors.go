@@ -16,6 +16,7 @@ var (
 	ErrJobExists       = store.ErrJobExists
 	ErrJobDisabled     = store.ErrJobDisabled
 	ErrJobStopped      = store.ErrJobStopped
+	ErrTaskCancelled   = store.ErrTaskCancelled
 	ErrRunFinished     = store.ErrRunFinished
 	ErrRunActive       = store.ErrRunActive
 	ErrLeaseLost       = store.ErrLeaseLost
@@ -35,9 +36,14 @@ var (
 var ErrWorkerRunning = errors.New("worker is already running")
 
 // ErrTaskNotFound is returned by [TaskRef.State] if the run has no task of that ID that waits, runs
-// or has failed. What is gone cannot be told apart: the task may never have been enqueued; it may
-// have succeeded; or it was discarded, as a stop cancelled it, or its failure is not kept any more.
+// or has failed, and by [TaskRef.RunNow] and [TaskRef.Reschedule] if none waits or runs. What is
+// gone cannot be told apart: the task may never have been enqueued; it may have succeeded; or it
+// was discarded, as a stop cancelled it, or its failure is not kept any more.
 var ErrTaskNotFound = errors.New("task not found: it never was, has succeeded, or was discarded")
+
+// ErrTaskNotDelayed is returned by [TaskRef.RunNow] and [TaskRef.Reschedule] for a task that does
+// not wait for a time: a worker may fetch it, or has it. It was not changed.
+var ErrTaskNotDelayed = errors.New("task does not wait for a time")
 
 // ErrNoResult is returned by [RunState.DecodeResult] if the run's post-job hook has set no result,
 // or has not completed.

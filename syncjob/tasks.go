@@ -50,6 +50,8 @@ func taskFields(err error) error {
 			return "State"
 		case "Cursor":
 			return "After"
+		case "Due":
+			return "At"
 		}
 		return field
 	})
@@ -116,7 +118,7 @@ func (r *Run) taskRecords(ctx context.Context, p store.TasksParams) iter.Seq2[st
 
 // State finds the task and says where it is, with its arguments, its last attempts and the next
 // one. It looks at the tasks that workers have, then at those that wait for a time, then at the
-// waiting ones, then at the failures that are kept, up to 1,000 tasks, or 4 MiB, in a call. So it
+// waiting ones, then at the failures that are kept, up to 1,000 tasks, or 9 MiB, in a call. So it
 // takes a second for a million tasks, and it ends when ctx does. If several tasks have the ID,
 // which takes IDs that are used again, it is the first that is found.
 //
@@ -138,11 +140,5 @@ func (t *TaskRef) State(ctx context.Context) (TaskState, error) {
 			return taskState(t.run.id, &rec), nil
 		}
 	}
-	return TaskState{}, fmt.Errorf(
-		"task %q of run %d of job %q: %w",
-		t.id,
-		t.run.id.Number,
-		t.run.id.Job,
-		ErrTaskNotFound,
-	)
+	return TaskState{}, t.about(ErrTaskNotFound)
 }

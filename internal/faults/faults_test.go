@@ -45,6 +45,7 @@ var rows = []struct {
 	{"F36_acknowledged_steps_lost", acknowledgedStepsLost},
 	{"F37_gated_workers_gone", gatedWorkersGone},
 	{"F38_queue_paused_under_load", queuePausedUnderLoad},
+	{"F39_cancelled_task_of_a_dead_worker", cancelledTaskOfADeadWorker},
 }
 
 // TestFaults runs the rows side by side: most of them wait for leases to end most of the

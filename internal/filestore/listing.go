@@ -38,9 +38,9 @@ func (b *backend) Tasks(ctx context.Context, p store.TasksParams) (store.TasksRe
 	})
 }
 
-// listing is what p selects of the tasks of a run, behind its cursor.
-func (s *state) listing(r *run, p *store.TasksParams) (all []store.TaskRecord) {
-	lines := map[string][]*task{}
+// listed are the tasks of a run that have not failed, by their keys.
+func (s *state) listed(r *run) map[string]*task {
+	lines, keys := map[string][]*task{}, map[string]*task{}
 	for _, t := range r.Tasks {
 		if name := line(t); name != "" {
 			lines[name] = append(lines[name], t)
@@ -51,14 +51,23 @@ func (s *state) listing(r *run, p *store.TasksParams) (all []store.TaskRecord) {
 			slices.SortStableFunc(tasks, func(a, b *task) int { return a.Due.Compare(b.Due) })
 		}
 		for i, t := range tasks {
-			rec := s.taskRecord(r, t)
 			// They are numbered from the back: what leaves at the front changes no key.
-			rec.Cursor = fmt.Sprintf("%s %020d", name, len(tasks)-i)
+			key := fmt.Sprintf("%s %020d", name, len(tasks)-i)
 			if t.Place == held {
-				rec.Cursor = fmt.Sprintf("%s %020d %d", name, t.Lease.Fetch, 1000+t.Lease.Index)
+				key = fmt.Sprintf("%s %020d %d", name, t.Lease.Fetch, 1000+t.Lease.Index)
 			}
-			all = append(all, rec)
+			keys[key] = t
 		}
+	}
+	return keys
+}
+
+// listing is what p selects of the tasks of a run, behind its cursor.
+func (s *state) listing(r *run, p *store.TasksParams) (all []store.TaskRecord) {
+	for key, t := range s.listed(r) {
+		rec := s.taskRecord(r, t)
+		rec.Cursor = key
+		all = append(all, rec)
 	}
 	for _, f := range r.Failures {
 		all = append(all, store.TaskRecord{

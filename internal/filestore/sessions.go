@@ -54,6 +54,13 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 		Now: s.now, NextDue: s.nextDue(), Held: len(s.deliveries(p.Session.ID)), SweepDue: s.sweepDue(),
 		Pauses: s.Pauses.Version,
 	}
+	for _, r := range s.Runs {
+		for _, t := range r.Tasks {
+			if t.Asked && t.Lease.Session == p.Session.ID {
+				reply.Cancelled = append(reply.Cancelled, t.Lease)
+			}
+		}
+	}
 	for _, id := range p.Runs {
 		signal := store.RunSignal{Run: id}
 		if r, err := s.run(id); err == nil {
@@ -153,10 +160,11 @@ func (s *state) reclaim(session string) (given int) {
 				continue
 			}
 			given++
-			if !r.awaits(t.Route) { // it was stopped
+			if t.Asked || !r.awaits(t.Route) { // it was cancelled or stopped
 				r.drop(func(other *task) bool { return other == t })
 				if t.Route.Counted() {
 					r.Counts.Cancelled++
+					r.ended(t.Task, s.now)
 				}
 				s.conclude(r)
 				continue

@@ -144,7 +144,7 @@ func (s *state) redeem(r *run, t *task, o *store.Outcome, worker string) (ended 
 func (s *state) settleTask(r *run, t *task, children []*task, o *store.Outcome, worker string) (ended bool) {
 	verdict := o.Verdict
 	stopping := r.Status == store.StatusStopping
-	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
+	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail || t.Asked && verdict.Cancels() {
 		verdict = store.VerdictCancel
 	}
 	switch verdict {

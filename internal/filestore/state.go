@@ -64,6 +64,7 @@ type task struct {
 	Place place
 	Due   time.Time   `json:",omitzero"`
 	Lease store.Lease `json:",omitzero"`
+	Asked bool        `json:",omitzero"` // it is to be cancelled
 }
 
 // run is a run with its tasks. Of the record it has what cannot be found otherwise: of the counts,
@@ -81,13 +82,16 @@ type run struct {
 	FailureCap  int
 	IdleAfter   time.Duration // without an enqueue, after which an open run is sealed, or stopped
 	StopIdle    bool
-	Touched     time.Time          // when it was enqueued into from outside, or opened, last
-	Stopped     bool               // it ended by a stop
-	Expires     time.Time          // of a run that has ended: when it is forgotten
-	Served      map[string]float64 // by queue: its virtual time; see fetching.next
-	Values      values
-	Numbers     values   // the counters, which have names of their own
-	Document    document // its own configuration
+	// Cancellations are the last ones.
+	Cancellations []store.Cancellation
+
+	Touched  time.Time          // when it was enqueued into from outside, or opened, last
+	Stopped  bool               // it ended by a stop
+	Expires  time.Time          // of a run that has ended: when it is forgotten
+	Served   map[string]float64 // by queue: its virtual time; see fetching.next
+	Values   values
+	Numbers  values   // the counters, which have names of their own
+	Document document // its own configuration
 }
 
 // noted is what tells whether a run has changed, or moved.

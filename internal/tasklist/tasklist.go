@@ -73,6 +73,8 @@ func Parse(s string) (Cursor, error) {
 // Filter selects tasks of a run.
 type Filter struct {
 	*store.TasksParams
+	Unfailed bool // without the failures
+
 	active bool // tasks wait
 	held   bool // the run itself keeps them from running
 	pauses *store.PauseSet
@@ -95,7 +97,7 @@ func (f *Filter) Source(s Source) bool {
 	case Held:
 		return f.Status == "" || f.Status == store.TaskRunning
 	case Failed:
-		return f.Status == "" || f.Status == store.TaskFailed
+		return !f.Unfailed && (f.Status == "" || f.Status == store.TaskFailed)
 	case Delayed:
 		return f.active && (f.Status == "" || f.Status == store.TaskDelayed || f.Status == store.TaskRetrying)
 	}

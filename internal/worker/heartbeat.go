@@ -73,6 +73,7 @@ func (s *session) beat(ctx context.Context) error {
 	s.p.heard.set(time.Now())
 	s.noteDue(reply.Now, reply.NextDue)
 	s.halt(reply.Runs)
+	s.cancel(reply.Cancelled)
 	s.reconfigure(ctx, reply.Runs)
 	s.p.pauses.heed(ctx, reply.Pauses)
 	if reply.SweepDue {

@@ -34,10 +34,11 @@ type session struct {
 	fetched  chan struct{} // closed when the fetch loop has ended
 	settled  chan struct{} // closed when the settle loop has ended
 
-	halted atomic.Pointer[map[int64]struct{}] // run numbers whose tasks must not start
-	busy   atomic.Int64                       // fetches and settlements in flight
-	moves  atomic.Int64                       // fetches and settlements begun
-	doubt  atomic.Bool                        // a fetch ended without an answer
+	halted atomic.Pointer[map[int64]struct{}]       // run numbers whose tasks must not start
+	ending atomic.Pointer[map[store.Lease]struct{}] // leases whose tasks are to be cancelled
+	busy   atomic.Int64                             // fetches and settlements in flight
+	moves  atomic.Int64                             // fetches and settlements begun
+	doubt  atomic.Bool                              // a fetch ended without an answer
 	debt   intake.Debt
 	meters *meters
 
@@ -159,6 +160,33 @@ func (s *session) halt(runs []store.RunSignal) {
 		}
 		soft, ok := graceful[t.Delivery.Lease.Lane.Run.Number]
 		return ok && !soft
+	})
+}
+
+// isCancelled reports whether a task is to be cancelled.
+func (s *session) isCancelled(l store.Lease) bool {
+	ending := s.ending.Load()
+	if ending == nil {
+		return false
+	}
+	_, ok := (*ending)[l]
+	return ok
+}
+
+// cancel records which tasks are to be cancelled, and cancels the contexts of those that run.
+func (s *session) cancel(leases []store.Lease) {
+	if len(leases) == 0 {
+		s.ending.Store(nil)
+		return
+	}
+	ending := make(map[store.Lease]struct{}, len(leases))
+	for _, l := range leases {
+		ending[l] = struct{}{}
+	}
+	s.ending.Store(&ending)
+	s.e.interrupt(store.ErrTaskCancelled, func(t *task) bool {
+		_, ok := ending[t.Delivery.Lease]
+		return ok && t.session == s
 	})
 }
 

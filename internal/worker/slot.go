@@ -90,15 +90,16 @@ func (e *Engine) work(s *slot) {
 	}
 }
 
-// execute runs one task and passes its outcome on. It does not run it if the lease is lost, the run
-// was stopped or its route paused since the fetch, or the worker shuts down. It returns the time.
+// execute runs one task and passes its outcome on. It does not run it if the lease is lost, the
+// task was cancelled, the run stopped or its route paused since the fetch, or the worker shuts
+// down. It returns the time.
 func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
 	case ses.isLost():
 	case e.fetching.Err() != nil:
 		ses.release(t)
-	case ses.isHalted(t.Delivery.Lease.Lane.Run.Number):
+	case ses.isHalted(t.Delivery.Lease.Lane.Run.Number) || ses.isCancelled(t.Delivery.Lease):
 		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
 	case ses.p.isPaused(t):
 		ses.release(t)
@@ -181,13 +182,15 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	}
 	s.stage = stageBegun
 	s.current, s.since, s.expires, s.cancelled, s.reported = t, now, time.Time{}, time.Time{}, false
-	// The lease may have been lost, or the run stopped, after the checks, but before the task became
-	// current and could be cancelled.
+	// The lease may have been lost, or the run stopped or the task cancelled, after the checks, but
+	// before the task became current and could be cancelled.
 	switch {
 	case t.session.isLost():
 		s.cancel(store.ErrLeaseLost)
 	case t.session.isHalted(t.Delivery.Lease.Lane.Run.Number):
 		s.cancel(store.ErrJobStopped)
+	case t.session.isCancelled(t.Delivery.Lease):
+		s.cancel(store.ErrTaskCancelled)
 	}
 }
 

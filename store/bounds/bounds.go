@@ -28,6 +28,8 @@ const (
 	// take.
 	MaxAttempts     = 5
 	MaxAttemptBytes = 512
+	// CancelsKept is how many cancellations of tasks a run remembers.
+	CancelsKept = 64
 	// MaxReporting bounds RunRecord.Reporting.
 	MaxReporting = 64
 )

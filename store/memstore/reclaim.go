@@ -15,14 +15,14 @@ func (p *partition) reclaim(sess *session, now time.Time) (given int) {
 	said := store.SessionRecord{Worker: sess.worker, Running: sess.running}
 	sess.each(func(_ int64, _ int, h *holding) {
 		p.untally(h)
-		p.giveBack(h.lane, h.task.Reclaimed(&said, h.lane.run.rec.ID, now), now)
+		p.giveBack(h, h.task.Reclaimed(&said, h.lane.run.rec.ID, now), now)
 		given++
 	})
 	return given
 }
 
-func (p *partition) giveBack(l *lane, t store.Task, now time.Time) {
-	r := l.run
+func (p *partition) giveBack(h *holding, t store.Task, now time.Time) {
+	l, r := h.lane, h.lane.run
 	if !l.route.Counted() {
 		if r.awaits(l.route) {
 			l.recovered.pushBack(t)
@@ -32,8 +32,9 @@ func (p *partition) giveBack(l *lane, t store.Task, now time.Time) {
 	}
 	r.rec.Counts.Running--
 	p.moved(r)
-	if r.rec.Status == store.StatusStopping {
+	if h.asked || r.rec.Status == store.StatusStopping {
 		r.rec.Counts.Cancelled++
+		r.claims.settle(t, now)
 		p.conclude(r, now)
 		return
 	}

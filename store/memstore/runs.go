@@ -40,6 +40,8 @@ type run struct {
 	idleEnds  time.Time // when that is, while it is in partition.watched
 	watchedAt int       // position in partition.watched; -1 when absent
 
+	cancellations []store.Cancellation // the last ones
+
 	stopped bool      // a stop ended it: a repeated stop must have the same answer
 	expires time.Time // when the summary of a final run expires
 	endedAt int       // position in partition.ended; -1 when absent

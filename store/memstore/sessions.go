@@ -26,6 +26,7 @@ type session struct {
 	fetched int64            // number of the last fetch that delivered tasks
 	batches map[int64]*batch // by fetch number
 	held    int
+	asked   int // of those, how many are to be cancelled
 
 	settled     int64 // number of the last settlement
 	settleReply store.SettleReply
@@ -42,6 +43,7 @@ type holding struct {
 	lane    *lane // nil after it was settled
 	task    store.Task
 	tallied bool // its run counts it by kind
+	asked   bool // it is to be cancelled
 	staged  map[store.Route]*staged
 }
 
@@ -77,6 +79,9 @@ func (s *session) redeem(l store.Lease) (holding, bool) {
 	taken := *h
 	*h = holding{}
 	s.held--
+	if taken.asked {
+		s.asked--
+	}
 	b := s.batches[l.Fetch]
 	if b.live--; b.live == 0 {
 		delete(s.batches, l.Fetch)
@@ -168,6 +173,13 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 		Runs:     make([]store.RunSignal, len(p.Runs)),
 		SweepDue: part.sweepDue(now),
 		Pauses:   part.pauses.Version,
+	}
+	if sess.asked > 0 {
+		sess.each(func(fetch int64, index int, h *holding) {
+			if h.asked {
+				reply.Cancelled = append(reply.Cancelled, sess.leaseOf(h, fetch, index))
+			}
+		})
 	}
 	for i, id := range p.Runs {
 		reply.Runs[i].Run = id

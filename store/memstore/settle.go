@@ -120,7 +120,7 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c.Running--
 	stopping := r.rec.Status == store.StatusStopping
 	verdict := o.Verdict
-	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
+	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail || h.asked && verdict.Cancels() {
 		verdict = store.VerdictCancel
 	}
 	switch verdict {

@@ -346,6 +346,25 @@ var crashPoints = map[string]crashPoint{
 		},
 		stands: func(*crash, bool) {},
 	},
+	"change_task": {
+		begin: func(c *crash) {
+			late := itemOf("k", "late")
+			late.Delay = time.Hour
+			c.enqueue(c.run, late)
+		},
+		act: func(c *crash) error {
+			_, err := cancelLate(c, c.victim)
+			return err
+		},
+		stands: func(c *crash, after bool) {
+			require.Equal(c, pick[int64](after, 1, 0), c.counts().Delayed)
+			change, err := cancelLate(c, c) // whoever repeats it
+			require.NoError(c, err)
+			require.Equal(c, store.ChangeCancelled, change)
+			require.EqualValues(c, 1, c.counts().Cancelled)
+		},
+		want: func(bool) store.Counts { return store.Counts{Total: 4, Succeeded: 3, Cancelled: 1} },
+	},
 	"read_failures": {
 		act: func(c *crash) error {
 			_, err := c.victim.Failures(c.Context(), store.FailuresParams{Run: c.run, Limit: 10})

@@ -132,3 +132,14 @@ func (c *crash) victimless() *worker { return c.scene.worker("aside") }
 
 // paused is what set_pause pauses.
 var paused = store.Pause{Scope: store.PauseScope{Kind: "k"}, By: "me", Reason: "because"}
+
+// cancelLate cancels a task that is delayed.
+func cancelLate(c *crash, s store.TaskChanges) (store.TaskChange, error) {
+	p := store.ChangeTaskParams{Run: c.run, ID: "late", Cancel: true}
+	for {
+		reply, err := s.ChangeTask(c.Context(), p)
+		if p.Cursor = reply.Next; err != nil || p.Cursor == "" {
+			return reply.Change, err
+		}
+	}
+}

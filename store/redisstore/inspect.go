@@ -28,6 +28,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		b().Smembers().Key(k.Lanes(run)).Build(),
 		b().Hgetall().Key(k.Holds(run)).Build(),
 		b().Zrange().Key(k.Leases).Min("0").Max("-1").Build(),
+		b().Hexists().Key(k.Run(run)).Field("root").Build(),
 	)
 	routes, err := replies[0].AsStrSlice()
 	if err = script.Empty(s.server.Translate(ctx, "list lanes", err)); err != nil {
@@ -45,7 +46,12 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		since, mark, _ := strings.Cut(since, " ")
 		out.Holds = append(out.Holds, store.HoldRecord{Name: name, Since: format.ParseMillis(since), Mark: mark})
 	}
-	if before.Status == store.StatusStarting && before.Root != (store.Route{}) {
+	aside, err := replies[3].AsBool()
+	if err = s.server.Translate(ctx, "read a run", err); err != nil {
+		return out, err
+	}
+	aside = aside && before.Status == store.StatusStarting
+	if aside {
 		// The root task waits in the run itself until the pre-job hook has passed.
 		out.Lanes = append(out.Lanes, store.LaneRecord{Route: before.Root, Waiting: 1, Oldest: before.Created})
 	}
@@ -54,7 +60,7 @@ func (s *Store) Inspect(ctx context.Context, id store.RunID) (store.Inspection, 
 		lanes[i] = storedLane{run, name}
 	}
 	err = s.inspectLanes(ctx, k, lanes, func(_ int, lane store.LaneRecord) {
-		if before.Status == store.StatusStarting && lane.Route == before.Root {
+		if aside && lane.Route == before.Root {
 			lane.Waiting, lane.Oldest = lane.Waiting+1, before.Created
 			out.Lanes[0] = lane // in addition to the root task
 			return
@@ -249,8 +255,8 @@ func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, names []stri
 	return stats, s.addLanes(ctx, k, stats, lanes, owners)
 }
 
-// addLanes adds lanes to the routes that own them. It leaves out those of stopped runs: what is left
-// in them never starts.
+// addLanes adds lanes to the routes that own them. It leaves out those of stopped runs: what is
+// left in them never starts.
 func (s *Store) addLanes(
 	ctx context.Context, k *format.Keyspace, stats []store.QueueRecord, lanes []storedLane, owners []int,
 ) error {

@@ -88,7 +88,8 @@ func (s *Store) reclaimSlice(
 	ctx context.Context, k *format.Keyspace, said *store.SessionRecord, held []store.Delivery,
 ) (reclaimed, remaining int, again bool, err error) {
 	runs := byRun(held)
-	c := script.NewCall(k.Session(said.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes, k.Index)
+	c := script.NewCall(k.Session(said.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes, k.Index,
+		k.Kept)
 	c.Add(k.Channel, said.ID).Int(len(runs))
 	for _, r := range runs {
 		if err := s.packReclaimedRun(ctx, c, k, r.number); err != nil {
@@ -144,6 +145,13 @@ func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, said *sto
 		for _, d := range l.tasks {
 			task := d.Task.Reclaimed(said, d.Lease.Lane.Run, s.estimate())
 			c.Add(format.LeaseField(d.Lease), string(format.AppendTask(nil, &task)))
+			ids, digest, bucket := 0, "", ""
+			if task.Claimed {
+				d, n := format.Digest(task.ID)
+				run := format.RunID(r.number)
+				ids, digest, bucket = c.Key(k.IDs(run, n)), d, format.IDsName(run, n)
+			}
+			c.Int(ids).Add(digest, format.Millis(task.Keep), bucket)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -87,7 +88,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	case word == "lost":
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
-	case word != "ok" || len(rest) != 5+3*len(p.Runs):
+	case word != "ok" || len(rest) != 6+3*len(p.Runs):
 		return store.HeartbeatReply{}, script.Unexpected(script.Heartbeat, word)
 	}
 	ses.mu.Lock()
@@ -101,15 +102,41 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		Pauses:   script.Integer(rest[4]),
 	}
 	s.observe(reply.Now)
+	if asked := script.Text(rest[5]); asked != "" {
+		if reply.Cancelled, err = s.cancelled(ctx, k, p.Session.ID, asked); err != nil {
+			return store.HeartbeatReply{}, err
+		}
+	}
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
 			Run:        r,
-			Status:     store.Status(script.Text(rest[5+3*i])),
-			Graceful:   script.Text(rest[6+3*i]) == "1",
-			Configured: script.Integer(rest[7+3*i]),
+			Status:     store.Status(script.Text(rest[6+3*i])),
+			Graceful:   script.Text(rest[7+3*i]) == "1",
+			Configured: script.Integer(rest[8+3*i]),
 		})
 	}
 	return reply, nil
+}
+
+// cancelled reads the list of the deliveries of a session that are to be cancelled.
+func (s *Store) cancelled(
+	ctx context.Context, k *format.Keyspace, session, asked string,
+) (leases []store.Lease, err error) {
+	for field := range strings.FieldsSeq(asked) {
+		lease, ok := format.ParseLeaseField(session, field)
+		if !ok {
+			continue
+		}
+		meta, ok, err := s.meta(ctx, k, lease.Lane.Run.Number)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			lease.Lane.Run.Job = meta.Job
+			leases = append(leases, lease)
+		}
+	}
+	return leases, nil
 }
 
 // CloseSession implements [store.Sessions]. First it removes the reports of progress that the
@@ -216,4 +243,4 @@ func describe(r *store.SessionRecord, info, busy string) error {
 }
 
 // sessionFields is how many fields the hash of a live session has, without its deliveries.
-const sessionFields = 4
+const sessionFields = 5

@@ -20,12 +20,25 @@ const (
 
 // Tasks implements [store.Runs].
 func (s *Store) Tasks(ctx context.Context, p store.TasksParams) (store.TasksReply, error) {
-	at, err := tasklist.Parse(p.Cursor)
+	l, err := s.listing(ctx, &p)
 	if err != nil {
 		return store.TasksReply{}, err
 	}
-	if err := s.server.Begin(ctx); err != nil {
+	if err := l.walk(ctx); err != nil {
 		return store.TasksReply{}, err
+	}
+	l.reply.Next = l.at.String()
+	return l.reply, nil
+}
+
+// listing begins a page.
+func (s *Store) listing(ctx context.Context, p *store.TasksParams) (*listing, error) {
+	at, err := tasklist.Parse(p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.server.Begin(ctx); err != nil {
+		return nil, err
 	}
 	l := &listing{
 		Store: s,
@@ -35,14 +48,7 @@ func (s *Store) Tasks(ctx context.Context, p store.TasksParams) (store.TasksRepl
 		left:  p.Limit,
 		bytes: bounds.PageBytes,
 	}
-	if err := l.begin(ctx, &p); err != nil {
-		return store.TasksReply{}, err
-	}
-	if err := l.walk(ctx); err != nil {
-		return store.TasksReply{}, err
-	}
-	l.reply.Next = l.at.String()
-	return l.reply, nil
+	return l, l.begin(ctx, p)
 }
 
 // listing is one page of tasks as it fills. Each place is read from its back to its front: what
@@ -57,6 +63,8 @@ type listing struct {
 	left  int             // tasks that may still be looked at
 	bytes int             // likewise
 	reply store.TasksReply
+
+	change *taskChange // what becomes of the task with the ID; nil if it is only listed
 }
 
 // rootTask is the root of a run whose pre-job hook has not passed.
@@ -88,13 +96,15 @@ func (l *listing) begin(ctx context.Context, p *store.TasksParams) error {
 	return nil
 }
 
-// walk looks at one source after the other until the page is full.
+// walk looks at one source after the other until the page is full. To change a task it looks at one
+// source: a call that is repeated should not have many replies to lose.
 func (l *listing) walk(ctx context.Context) error {
-	for l.at.Source < tasklist.End {
+	for looked := false; l.at.Source < tasklist.End && !(looked && l.change != nil); {
 		if l.Source(l.at.Source) {
 			if ended, err := l.source(ctx); err != nil || !ended {
 				return err
 			}
+			looked = true
 		}
 		l.at = tasklist.Cursor{Source: l.at.Source + 1}
 	}
@@ -108,20 +118,20 @@ func (l *listing) source(ctx context.Context) (ended bool, err error) {
 	case tasklist.Held:
 		return l.sessions(ctx)
 	case tasklist.Root:
-		return l.readRoot(), nil
+		return l.readRoot(ctx)
 	case tasklist.Delayed:
-		return l.lanes(ctx, true, l.space.Delayed)
+		return l.lanes(ctx, l.space.Delayed)
 	case tasklist.Recovered:
-		return l.lanes(ctx, false, l.space.Recovered)
+		return l.lanes(ctx, l.space.Recovered)
 	case tasklist.Waiting:
-		return l.lanes(ctx, false, l.space.Waiting)
+		return l.lanes(ctx, l.space.Waiting)
 	case tasklist.Staged:
 		return l.staged(ctx)
 	}
 	return l.failures(ctx)
 }
 
-func (l *listing) full() bool { return l.left <= 0 || l.bytes <= 0 }
+func (l *listing) full() bool { return l.left <= 0 || l.bytes <= 0 || l.change.done() }
 
 // add adds the task of a message, if it is selected, to the page. The cursor stands behind it.
 func (l *listing) add(route store.Route, message string, due time.Time) *store.TaskRecord {
@@ -142,13 +152,13 @@ func (l *listing) add(route store.Route, message string, due time.Time) *store.T
 }
 
 // readRoot looks at the root task that waits in the run itself.
-func (l *listing) readRoot() (ended bool) {
+func (l *listing) readRoot(ctx context.Context) (ended bool, err error) {
 	route, ok := format.ParseRoute(l.root.route)
 	if l.root.message == "" || !ok || !l.Route(tasklist.Root, route) || l.at.At > 0 {
-		return true
+		return true, nil
 	}
 	if l.full() {
-		return false
+		return false, nil
 	}
 	l.at.At = 1
 	l.left, l.bytes = l.left-1, l.bytes-len(l.root.message)
@@ -157,6 +167,8 @@ func (l *listing) readRoot() (ended bool) {
 		ms, _ := format.ParseInt(l.root.when[1:])
 		due = l.estimate().Add(format.Duration(ms))
 	}
-	l.add(route, l.root.message, due)
-	return true
+	if rec := l.add(route, l.root.message, due); rec != nil && l.change != nil {
+		return l.changeAt(ctx, "r", l.space.Run(l.run), "")
+	}
+	return true, nil
 }

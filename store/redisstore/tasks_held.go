@@ -87,7 +87,12 @@ func (l *listing) session(ctx context.Context, name string, fields []string) (en
 			}
 			message := script.Text(messages[i])
 			l.bytes -= len(message)
-			if rec := l.add(lease.Lane.Route, message, time.Time{}); rec != nil {
+			rec := l.add(lease.Lane.Route, message, time.Time{})
+			if rec != nil && l.change != nil {
+				if going, err := l.changeAt(ctx, "h", l.space.Session(name), some[i].field); err != nil || !going {
+					return false, err
+				}
+			} else if rec != nil {
 				tasklist.Progress(rec, l.Filter.Run, said)
 			}
 		}
@@ -118,6 +123,9 @@ func (l *listing) heldOf(name string, fields []string) (held []heldTask) {
 // damaged, says nothing.
 func (l *listing) said(ctx context.Context, name string) (*store.SessionRecord, error) {
 	said := &store.SessionRecord{ID: name}
+	if l.change != nil {
+		return said, nil
+	}
 	v, err := l.client.Do(ctx, l.client.B().Hmget().Key(l.space.Session(name)).Field("info", "busy").Build()).ToArray()
 	if err = l.server.Translate(ctx, "read a session", err); errors.Is(err, store.ErrCorrupt) {
 		return said, nil

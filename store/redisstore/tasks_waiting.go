@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 	"strings"
 	"time"
@@ -31,11 +30,25 @@ func (l *listing) routes(ctx context.Context) ([]string, error) {
 type waitingPlace struct {
 	key    string
 	cursor tasklist.Cursor // at its back
-	staged bool            // its entries say when they are due, in front of the messages
+	marker string          // of a staged list
 }
 
+// kind is how scripts read the place.
+func (p *waitingPlace) kind() string {
+	switch {
+	case p.cursor.Source == tasklist.Delayed:
+		return "z"
+	case p.delays():
+		return "x"
+	}
+	return "l"
+}
+
+// delays reports whether its entries say when they are due, in front of the messages.
+func (p *waitingPlace) delays() bool { return strings.HasPrefix(p.marker, "x") }
+
 // lanes reads a list, or sorted set, of each lane.
-func (l *listing) lanes(ctx context.Context, sorted bool, key func(lane string) string) (ended bool, err error) {
+func (l *listing) lanes(ctx context.Context, key func(lane string) string) (ended bool, err error) {
 	routes, err := l.routes(ctx)
 	if err != nil {
 		return false, err
@@ -56,7 +69,7 @@ func (l *listing) lanes(ctx context.Context, sorted bool, key func(lane string) 
 			c.At = passed
 			return c
 		}
-		if ended, err := l.read(ctx, places, sorted, passed, at); err != nil || !ended {
+		if ended, err := l.read(ctx, places, passed, at); err != nil || !ended {
 			return false, err
 		}
 	}
@@ -97,7 +110,7 @@ func (l *listing) markers(ctx context.Context, name string) (more bool, err erro
 		places = append(places, waitingPlace{
 			key:    l.space.Staged(l.run, marker+"/"+name),
 			cursor: tasklist.Cursor{Source: l.at.Source, Place: name, At: l.at.At + int64(len(markers)-1-i)},
-			staged: strings.HasPrefix(marker, "x"),
+			marker: marker,
 		})
 	}
 	at := func(p *waitingPlace, passed int64) tasklist.Cursor {
@@ -105,7 +118,7 @@ func (l *listing) markers(ctx context.Context, name string) (more bool, err erro
 		c.Within = passed
 		return c
 	}
-	ended, err := l.read(ctx, places, false, l.at.Within, at)
+	ended, err := l.read(ctx, places, l.at.Within, at)
 	if ended {
 		l.at = tasklist.Cursor{Source: l.at.Source, Place: name, At: l.at.At + int64(len(markers))}
 	}
@@ -117,21 +130,19 @@ func (l *listing) markers(ctx context.Context, name string) (more bool, err erro
 func (l *listing) read(
 	ctx context.Context,
 	places []waitingPlace,
-	sorted bool,
 	passed int64,
 	at func(*waitingPlace, int64) tasklist.Cursor,
 ) (ended bool, err error) {
 	if l.full() {
 		return false, nil
 	}
-	c := script.NewCall(l.space.Run(l.run)).Int(l.left).Int(l.bytes).Add(probe(l.ID)).Int64(passed)
-	kind := "l"
-	if sorted {
-		kind = "z"
+	if l.change != nil {
+		return l.changeIn(ctx, places, passed, at)
 	}
+	c := script.NewCall(l.space.Run(l.run)).Int(l.left).Int(l.bytes).Add(l.ID).Int64(passed)
 	for i := range places {
 		c.Key(places[i].key)
-		c.Add(kind)
+		c.Add(places[i].kind())
 	}
 	word, rest, err := l.server.Word(ctx, script.ReadTasks, c)
 	if err != nil {
@@ -172,16 +183,8 @@ func (l *listing) found(
 // addWaiting adds what is stored of a task in a place.
 func (l *listing) addWaiting(p *waitingPlace, stored string, due time.Time) {
 	route, _ := format.ParseRoute(p.cursor.Place)
-	if p.staged {
+	if p.delays() {
 		_, stored, _ = format.CutByte(stored, ' ')
 	}
 	l.add(route, stored, due)
-}
-
-// probe is what a message of a task with the ID has in it, and hardly any other.
-func probe(id string) string {
-	if id == "" {
-		return ""
-	}
-	return string(binary.AppendUvarint(nil, uint64(len(id)))) + id
 }

@@ -87,6 +87,13 @@ func (d *doubled) StartRun(ctx context.Context, p store.StartParams) (store.Star
 	return second, err2
 }
 
+func (d *doubled) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
+	first, err := d.Store.ChangeTask(ctx, p)
+	second, err2 := d.Store.ChangeTask(ctx, p)
+	d.same("ChangeTask", first, second, err, err2)
+	return second, err2
+}
+
 func (d *doubled) StopRun(ctx context.Context, p store.StopParams) error {
 	err := d.Store.StopRun(ctx, p)
 	d.gone("StopRun", err, d.Store.StopRun(ctx, p), store.ErrRunFinished)

@@ -30,6 +30,7 @@ type modelTask struct {
 	snoozes   int
 	crashes   int
 	staged    []store.Item // children of the current delivery
+	asked     bool         // while held: its cancellation was requested
 }
 
 // is reports whether the task is one of the run's counted tasks in the place.
@@ -63,6 +64,7 @@ type modelRun struct {
 	ended     time.Duration // once its status is final: when
 	over      bool          // ended is known
 	change    modelChange   // the last one
+	cancelled []store.Cancellation
 	document  modelDocument // its own configuration
 	values    modelValues
 }
@@ -247,7 +249,7 @@ func (r *modelRun) die(t *modelTask) {
 		t.crashes++
 	}
 	t.recovered, t.place = true, waiting
-	if r.status == store.StatusStopping {
+	if t.asked || r.status == store.StatusStopping {
 		t.end("cancelled")
 		r.settle()
 	}
@@ -258,10 +260,7 @@ func (r *modelRun) die(t *modelTask) {
 func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write func(store.Write) store.WriteResult) {
 	staged := t.staged
 	t.staged, t.recovered = nil, false
-	verdict := o.Verdict
-	if r.status == store.StatusStopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail {
-		verdict = store.VerdictCancel
-	}
+	verdict := r.verdict(t, o.Verdict)
 	switch verdict {
 	case store.VerdictSuccess:
 		t.end("succeeded")
@@ -302,6 +301,15 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		r.applyHook(verdict, o)
 	}
 	r.settle()
+}
+
+// verdict is what a verdict for a task counts as.
+func (r *modelRun) verdict(t *modelTask, v store.Verdict) store.Verdict {
+	stopped := r.status == store.StatusStopping && v != store.VerdictSuccess && v != store.VerdictFail
+	if stopped || t.asked && v.Cancels() {
+		return store.VerdictCancel
+	}
+	return v
 }
 
 // applyHook applies the verdict of a hook to its run.

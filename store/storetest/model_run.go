@@ -25,10 +25,10 @@ type ModelOptions struct {
 
 // RunModel plays random sequences of operations (starting, enqueuing, holding, fetching, staging,
 // settling in every way, dying, stopping, repeating; declaring, disabling and deleting jobs,
-// pausing, firing them when they are due, heartbeats, pauses and read-only mode, configurations,
-// values, semaphores, limits, repairs, the end of retention), each against a fresh store and a
-// small model of the contract, and compares the two after each step. If a sequence shows a
-// difference, it is shrunk, and its operations are reported.
+// cancelling and rescheduling tasks, pausing, firing them when they are due, heartbeats, pauses and
+// read-only mode, configurations, values, semaphores, limits, repairs, the end of retention), each
+// against a fresh store and a small model of the contract, and compares the two after each step. If
+// a sequence shows a difference, it is shrunk, and its operations are reported.
 func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	if h.New == nil {
 		t.Fatal("storetest: Harness.New is nil")

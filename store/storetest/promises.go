@@ -7,7 +7,7 @@ func promises() []promise {
 	return []promise{
 		{
 			"P01_AtLeastOnce",
-			"P1 At least once. A task whose enqueue returned nil runs until it succeeds, has used its retries, or its run stops, " +
+			"P1 At least once. A task whose enqueue returned nil runs until it succeeds, has used its retries, is cancelled, or its run stops, " +
 				"through worker crashes, lost connections and Redis restarts (as far as Redis itself kept the write).",
 			atLeastOnce,
 		},
@@ -116,6 +116,12 @@ func contract() []promise {
 			"Contract_Failures",
 			"Contract, Runs: the failures that runs keep can be read, and the runs that keep some.",
 			failuresContract,
+		},
+		{
+			"Contract_TaskChanges",
+			"Contract, TaskChanges: a task that is cancelled never begins again, and counts once; " +
+				"a delayed task can become due at another time.",
+			taskChangesContract,
 		},
 		{
 			"Contract_Progress",

@@ -370,6 +370,26 @@ var sabotages = map[string]struct {
 		"Contract, Runs and Jobs",
 		func(s store.Store) store.Store { return &repeatsTheLast{Store: s} },
 	},
+	"forgets whom it was asked to cancel": {
+		"Contract_TaskChanges",
+		"Contract, TaskChanges",
+		func(s store.Store) store.Store { return &forgetsRequests{s} },
+	},
+	"forgets whom it has cancelled": {
+		"Contract_TaskChanges",
+		"Contract, TaskChanges",
+		func(s store.Store) store.Store { return &forgetsCancelled{Store: s} },
+	},
+	"reschedules nothing": {
+		"Contract_TaskChanges",
+		"Contract, TaskChanges",
+		func(s store.Store) store.Store { return &reschedulesNothing{s} },
+	},
+	"tells no worker what is cancelled": {
+		"Contract_TaskChanges",
+		"Contract, TaskChanges",
+		func(s store.Store) store.Store { return &tellsNoWorker{s} },
+	},
 	"loses its place in a listing": {
 		"Contract_Listing",
 		"Contract, Runs: the tasks of a run",
@@ -474,13 +494,14 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 }
 
 func TestModelCatchesSabotage(t *testing.T) {
-	// It plays one call after the other, on one partition. It knows no shares, progress, bytes, attempts
-	// and lost sessions.
+	// It plays one call after the other, on one partition. It knows no shares, progress, bytes,
+	// attempts and lost sessions.
 	blind := []string{
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"forgets the attempts of a task", "opens sessions as if they were new", "remembers every change",
 		"says nothing of subscribers that end badly", "lists semaphores that are gone", "skips a semaphore between two pages",
+		"tells no worker what is cancelled",
 		"shows progress of the dead", "takes a producer's clock for its own",
 		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
 	}

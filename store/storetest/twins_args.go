@@ -209,6 +209,8 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 		return []any{session}
 	case "SessionsLeft":
 		return []any{session.Partition, "session"}
+	case "ChangeTask":
+		return []any{g.taskChange(run)}
 	case "Reconsider":
 		return []any{session.Partition, []store.Route{scan, file}}
 	}

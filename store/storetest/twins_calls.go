@@ -24,6 +24,7 @@ type twinCalls struct {
 	numbers    map[string]int64
 	used       map[string]twinCall // by stream and number
 	repeated   map[string]twinCall // the last of each method
+	ids        []string            // of the last tasks
 }
 
 // twinMethods are the methods that are called: all of a Store but those that take no parameter, or
@@ -130,6 +131,15 @@ func (g *twinCalls) keepNumbers(c twinCall) twinCall {
 	return c
 }
 
+// taskChange cancels or reschedules one of the last tasks.
+func (g *twinCalls) taskChange(run store.RunID) store.ChangeTaskParams {
+	p := store.ChangeTaskParams{Run: run, ID: pickOf(g, append(g.ids, "a")...), Cancel: g.one(2)}
+	if !p.Cancel && g.one(2) {
+		p.Due = time.Now().Add(never).Truncate(time.Second)
+	}
+	return p
+}
+
 func (g *twinCalls) task() store.Task {
 	t := store.Task{
 		ID:      fmt.Sprint("t-", g.IntN(1<<40)),
@@ -139,6 +149,7 @@ func (g *twinCalls) task() store.Task {
 	if g.one(3) {
 		t.ID, t.Claimed, t.Keep = pickOf(g, "a", "b", "c"), true, pickOf(g, 0, time.Hour)
 	}
+	g.ids = append(g.ids[max(0, len(g.ids)-8):], t.ID)
 	return t
 }
 

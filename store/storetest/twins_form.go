@@ -26,7 +26,8 @@ var unlike = map[string]bool{
 	"HeartbeatReply.NextDue": true, "HeartbeatReply.SweepDue": true, "PromoteReply.Next": true, "PromoteReply.More": true,
 	"SweepReply.More": true, "SweepReply.Purged": true, "SessionRecord.Overdue": true, "LaneRecord.Oldest": true,
 	"QueueRecord.Oldest": true, "Task.Enqueued": true, "DrawReply.Next": true, "DrawReply.Until": true, "ReadReply.Looked": true,
-	"TasksReply.Next": true, "RunPage.Next": true, "RunEntry.Place": true, "TaskRecord.Cursor": true, "Attempt.Took": true,
+	"ChangeTaskReply.Next": true,
+	"TasksReply.Next":      true, "RunPage.Next": true, "RunEntry.Place": true, "TaskRecord.Cursor": true, "Attempt.Took": true,
 	"Damage.Detail": true, "Inspection.Stable": true, "RepairReport.Moving": true,
 }
 

@@ -39,7 +39,7 @@ import (
 //	kept             zset: bucket of claimed IDs → until when the last is kept
 //	leases, terms    zset: session → expiry; hash: session → length of its lease in ms; see terms.lua
 //	lost             zset: record of a lost session → when it ended; see lost.go
-//	L:SESSION        hash: fetch, settle, info, busy, and a field per delivery held
+//	L:SESSION        hash: fetch, settle, info, busy, cancel, and a field per delivery held
 //	P:STREAM         string: last number and reply of a producer
 //	trash, hist      zsets: runs to purge; summaries by expiry
 //	failing          zset: runs that keep failures, by when a task of each failed last

@@ -20,7 +20,7 @@ func sessionFixes(id string, h map[string]string) []fix {
 	var fixes []fix
 	for name, v := range h {
 		switch name {
-		case "fetch", "settle":
+		case "fetch", "settle", "cancel":
 		case "info":
 			if _, err := format.ParseWorker(v); err != nil {
 				fixes = append(fixes, fix{name, v, "{}", "its description cannot be read: it is emptied"})

@@ -5,6 +5,7 @@ package script
 var (
 	AcquireSemaphore      = newScript("acquire_semaphore")
 	Activate              = newScript("activate")
+	ChangeTask            = newScript("change_task")
 	CheckListed           = newScript("check_listed")
 	CloseSession          = newScript("close_session")
 	Configure             = newScript("configure")

@@ -23,15 +23,18 @@ local function keep_record(worker)
     heard = math.max(tonumber(expires) - term, 0)
   end
   local facts = string.match(worker or '', '^[^\n]+') or '{}'
-  local held = redis.call('HLEN', SESSION)
+  local held = redis.call('HLEN', SESSION) - redis.call('HEXISTS', SESSION, 'cancel')
   redis.pcall('ZADD', LOST, now, session .. string.format(' %.0f %d ', heard, held) .. facts)
   redis.pcall('ZREMRANGEBYRANK', LOST, 0, -1 - most)
   redis.pcall('ZREMRANGEBYSCORE', LOST, '-inf', now - kept)
   redis.pcall('PEXPIRE', LOST, kept)
 end
 
-local own = redis.call('HMGET', SESSION, 'fetch', 'info', 'busy')
+local own = redis.call('HMGET', SESSION, 'fetch', 'info', 'busy', 'cancel')
 redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy')
+if own[4] == '' then
+  redis.call('HDEL', SESSION, 'cancel')
+end
 if own[1] then
   signal('o')
 end

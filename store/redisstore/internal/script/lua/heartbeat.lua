@@ -4,12 +4,14 @@
 -- KEYS  1 session, 2 leases, 3 meta, 4 due, 5 terms, 6 pauses; then by index: a run each, first those whose states are asked for
 -- ARGV  session, last fetch and settlement answered, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
 --       reports: n, (index of the run, its number, limit, tasks: n, task × n) × n
--- Returns {ok, now, next due, held, sweep due (1), version of the pauses, (state, graceful, configured) …}, {lost}
+-- Returns {ok, now, next due, held, sweep due (1), version of the pauses,
+--       fields of deliveries that are to be cancelled, as in asked.lua, or '', (state, graceful, configured) …}, {lost}
 -- Repeat: absolute. ZREM is first, so that the script runs when memory is short.
 local SESSION, LEASES, META, DUE, TERMS, PAUSES = unpack(KEYS, 1, 6)
 local session, fetched, settled, lease, interval, busy, channel, asked = arg(), num(), num(), num(), num(), arg(), arg(), num()
 
-if not session_records(SESSION, fetched, settled) then
+local known, _, ending = session_records(SESSION, fetched, settled)
+if not known then
   return { 'lost' }
 end
 redis.call('ZREM', LEASES, session)
@@ -69,7 +71,7 @@ if now - swept >= interval or now < swept then
   due = 1
 end
 local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 4, due, pauses_version(PAUSES) }
+local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 5, due, pauses_version(PAUSES), ending or '' }
 for i = 7, 6 + asked do
   local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing for a run with a damaged record
   reply[#reply + 1] = v[1] or ''

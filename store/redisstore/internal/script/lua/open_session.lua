@@ -12,6 +12,7 @@ end
 redis.call('ZREM', LEASES, ARGV[1]) -- first, so that the script runs when memory is short
 redis.call('HSET', SESSION, 'fetch', '0', 'settle', '0', 'info', ARGV[3])
 redis.call('HSETNX', SESSION, 'busy', '')
+redis.call('HSETNX', SESSION, 'cancel', '')
 redis.call('HSET', TERMS, ARGV[1], ARGV[2])
 redis.call('ZADD', LEASES, now + ARGV[2], ARGV[1])
 signal('o')

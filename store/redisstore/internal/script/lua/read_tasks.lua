@@ -1,67 +1,33 @@
 -- Reads tasks of a run where they wait, place by place, each from its back to its front.
--- Uses: arguments, numbers, pages.
+-- Uses: arguments, numbers, places.
 -- KEYS  1 run; places: lists and sorted sets
--- ARGV  how many to look at, and how many bytes to return, about; what is in each message that is asked for ('' for all);
---       how many of the first place to pass over at its back; type of each place: l or z
+-- ARGV  how many to look at, and how many bytes to return, about; the ID that is asked for ('' for all);
+--       how many of the first place to pass over at its back; kind of each place, as in places.lua
 -- Returns {ok, places looked at to their end, how many of the next place were passed over, how many may still be looked at,
 --       and how many bytes returned, {place from 0, how many of it were passed over with this one, message, score or ''} …}
 -- Repeat: only reads.
--- A server reads a mebibyte in about a millisecond, and takes 20 µs to get to the middle of a million tasks. So what is
--- read is bounded by the longest message of the run.
 local RUN = KEYS[1]
-local left, bytes, probe, passed = num(), num(), arg(), num()
+local left, bytes, id, passed = num(), num(), arg(), num()
 local longest = number_of(redis.pcall('HGET', RUN, 'maxlen'))
-local reads, readable, found = 128, 4 * PAGE_BYTES, {}
-if longest <= 0 then
-  longest = PAGE_BYTES
-end
-
--- read returns up to n messages of a place in the order of the place, and the score of each. A place
--- of another type has none.
-local function read(kind, key, n)
-  local first, last = -passed - n, -passed - 1
-  if kind == 'l' then
-    local messages = redis.pcall('LRANGE', key, first, last)
-    return messages.err and {} or messages, {}
-  end
-  local pairs = redis.pcall('ZRANGE', key, first, last, 'WITHSCORES')
-  local messages, scores = {}, {}
-  for i = 1, #pairs, 2 do
-    messages[#messages + 1], scores[#scores + 1] = pairs[i], pairs[i + 1]
-  end
-  return messages, scores
-end
-
--- look reads on in a place, and reports whether it came to the end.
-local function look(place, kind, key)
-  while left > 0 and bytes > 0 and reads > 0 and readable > 0 do
-    local n = math.max(1, math.min(left, math.floor(math.min(readable, probe == '' and 2 * bytes or readable) / longest)))
-    local messages, scores = read(kind, key, n)
-    reads = reads - 1
-    for i = #messages, 1, -1 do
-      local message = messages[i]
-      passed, left, readable = passed + 1, left - 1, readable - #message
-      if probe == '' or string.find(message, probe, 1, true) then
-        found[#found + 1] = { place, passed, message, scores[i] or '' }
-        bytes = bytes - #message
-        if bytes <= 0 then
-          return false
-        end
-      end
-    end
-    if #messages < n then
-      return true
-    end
-    if readable < longest then
-      readable = 0
-    end
-  end
-  return false
-end
+local probe = id ~= '' and probe_of(id)
+local found = {}
 
 local places = #KEYS - 1
 for place = 0, places - 1 do
-  if not look(place, arg(), KEYS[place + 2]) then
+  local kind = arg()
+  local before = passed
+  -- Without an ID, all that is read is returned.
+  local most = probe and left or math.min(left, math.max(1, math.floor(2 * bytes / math.max(longest, 1))))
+  local ended
+  passed, ended = look(kind, KEYS[place + 2], longest, passed, most, function(message, at, score)
+    if not probe or has_id(message, start_of(kind, message), probe) then
+      found[#found + 1] = { place, at, message, score }
+      bytes = bytes - #message
+    end
+    return bytes <= 0
+  end)
+  left = left - (passed - before)
+  if not ended then
     return { 'ok', place, passed, left, bytes, found }
   end
   passed = 0

@@ -1,5 +1,5 @@
 -- Applies a batch of outcomes of a session, each if its lease is still held.
--- Uses: add, arguments, aside, bury, clock, ends, index, names, numbers, rings, runs, signals, streams, values.
+-- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, names, numbers, rings, runs, signals, streams, values.
 -- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing, 9 index; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
@@ -34,7 +34,7 @@ local LANES, DEAD, STAGE, POST, POST_RING = 1, 2, 3, 4, 5 -- behind the base of 
 local WAITING, DELAYED, RING, MARKERS = 0, 1, 2, 3 -- behind the base of a lane
 local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], index = KEYS[9], exact = true }
 
-local _, record = session_records(SESSION, fetched, settled)
+local _, record, asked = session_records(SESSION, fetched, settled)
 local early = answered(record, number, 'lost')
 if early then
   return early
@@ -330,12 +330,7 @@ local function settle_id(verdict)
   if ids == 0 or not (verdict == 'S' or verdict == 'F' or verdict == 'C' or verdict == 'Q') then
     return
   end
-  if keep > 0 then
-    redis.call('ZADD', KEYS[ids], now + keep, digest)
-    redis.call('ZADD', KEPT, 'GT', now + keep, bucket)
-  else
-    redis.call('ZREM', KEYS[ids], digest)
-  end
+  end_claim(KEYS[ids], KEPT, digest, keep, bucket)
 end
 
 -- settle_special settles one outcome of any other kind: all of it, or nothing.
@@ -347,6 +342,8 @@ local function settle_special(run, base)
   if verdict == 'W' then
     verdict = 'S'
     writes, bad = next_writes()
+  elseif (verdict == 'R' or verdict == 'L') and is_asked(asked, field) then
+    verdict = 'C'
   end
   local staged, complete = next_staged()
   if not complete and visible(verdict, run) then
@@ -387,6 +384,7 @@ for i = 1, total do
   end
 end
 
+forget_asked(SESSION, asked)
 record = string.format('%.0f %s|%s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','), table.concat(refused, ','))
 redis.call('HSET', SESSION, 'settle', record)
 publish(channel)

@@ -1,0 +1,66 @@
+package filestore
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// ChangeTask cancels or reschedules the first task with the ID in the order of a listing. It looks
+// at all tasks at once, so it gives no cursors.
+func (b *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
+	return change(ctx, b, p, (*state).changeTask)
+}
+
+func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskReply, err error) {
+	r, err := s.run(p.Run)
+	if err != nil {
+		return reply, err
+	}
+	if p.Cursor != "" {
+		return reply, &store.FieldError{Field: "Cursor", Reason: "is none that a page gave"}
+	}
+	t := s.firstOf(r, p.ID)
+	switch {
+	case t == nil && p.Cancel:
+		reply.Change = store.KeptCancellation(r.Cancellations, p.ID)
+		return reply, nil
+	case t == nil:
+		return reply, nil
+	case p.Cancel:
+		reply.Change = s.cancelTask(r, t)
+		r.Cancellations = store.KeepCancellation(r.Cancellations, store.Cancellation{ID: p.ID, Change: reply.Change})
+	case t.Place != delayed:
+		reply.Change = store.ChangeNotDelayed
+	default:
+		reply.Change = store.ChangeRescheduled
+		if t.Due = p.Due; p.Due.IsZero() {
+			t.Due = s.now
+		}
+		s.hints = append(s.hints, store.Signal{Type: store.SignalDue})
+	}
+	return reply, nil
+}
+
+// firstOf is the first task with the ID that waits or runs; nil if there is none.
+func (s *state) firstOf(r *run, id string) *task {
+	all := s.listing(r, &store.TasksParams{Run: r.ID, ID: id})
+	if len(all) == 0 || all[0].Status == store.TaskFailed {
+		return nil
+	}
+	return s.listed(r)[all[0].Cursor]
+}
+
+// cancelTask removes a task that waits. For one that is held it is noted.
+func (s *state) cancelTask(r *run, t *task) store.TaskChange {
+	s.hints = append(s.hints, store.Signal{Type: store.SignalRun, Run: r.ID.Number})
+	if t.Place == held {
+		t.Asked = true
+		return store.ChangeRequested
+	}
+	r.drop(func(other *task) bool { return other == t })
+	r.Counts.Cancelled++
+	r.ended(t.Task, s.now)
+	s.conclude(r)
+	return store.ChangeCancelled
+}

@@ -1,0 +1,159 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/internal/tasklist"
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// ChangeTask looks for a task of a run and cancels or reschedules it.
+func (s *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
+	at, err := tasklist.Parse(p.Cursor)
+	if err != nil {
+		return store.ChangeTaskReply{}, err
+	}
+	part, err := s.of(ctx, p.Run.Job)
+	if err != nil {
+		return store.ChangeTaskReply{}, err
+	}
+	defer part.unlock()
+	r, err := part.run(p.Run)
+	if err != nil {
+		return store.ChangeTaskReply{}, err
+	}
+	sought := store.TasksParams{Run: p.Run, ID: p.ID}
+	l := listing{
+		partition: part,
+		run:       r,
+		Filter:    tasklist.NewFilter(&sought, r.rec.Status, r.rec.Paused, &part.pauses),
+		at:        at,
+		left:      bounds.MaxPage,
+		page:      newPage(),
+	}
+	l.Unfailed = true
+	l.walk()
+	if len(l.reply.Tasks) > 0 {
+		rec := &l.reply.Tasks[0]
+		place, _ := tasklist.Parse(rec.Cursor)
+		c := taskChange{partition: part, run: r, lane: r.lanes[rec.Route], task: rec.Task, at: place, now: part.now()}
+		return store.ChangeTaskReply{Change: c.apply(&p)}, nil
+	}
+	next := l.at.String()
+	if next == "" && p.Cancel {
+		return store.ChangeTaskReply{Change: store.KeptCancellation(r.cancellations, p.ID)}, nil
+	}
+	return store.ChangeTaskReply{Next: next}, nil
+}
+
+// taskChange is a change of one task, which was found at a place.
+type taskChange struct {
+	*partition
+	run  *run
+	lane *lane // nil for the root task of a run that is starting
+	task store.Task
+	at   tasklist.Cursor
+	now  time.Time
+}
+
+func (c *taskChange) apply(p *store.ChangeTaskParams) store.TaskChange {
+	switch {
+	case p.Cancel:
+		done := c.cancel()
+		c.run.cancellations = store.KeepCancellation(
+			c.run.cancellations, store.Cancellation{ID: c.task.ID, Change: done},
+		)
+		return done
+	case c.at.Source == tasklist.Delayed:
+		due := c.now
+		if !p.Due.IsZero() {
+			due = p.Due.UTC().Round(0)
+		}
+		c.reschedule(due)
+		return store.ChangeRescheduled
+	}
+	return store.ChangeNotDelayed
+}
+
+// position is where the task is in the list of its lane, which has n.
+func (c *taskChange) position(n int64) int64 { return n - c.at.At }
+
+func (c *taskChange) cancel() store.TaskChange {
+	l, counts := c.lane, &c.run.rec.Counts
+	switch c.at.Source {
+	case tasklist.Held:
+		sess := c.sessions[c.at.Place]
+		if h := &sess.batches[c.at.At].holdings[c.at.Within-1]; !h.asked {
+			h.asked = true
+			sess.asked++
+		}
+		c.signal(store.Signal{Type: store.SignalRun, Run: c.run.rec.ID.Number})
+		return store.ChangeRequested
+	case tasklist.Root:
+		c.run.root = nil
+		counts.Pending--
+	case tasklist.Delayed:
+		c.due.remove(l.dueAt) // its place depends on the earliest task
+		l.delayed.remove(int(c.position(int64(l.delayed.len()))))
+		if l.delayed.len() > 0 {
+			c.due.push(l)
+		}
+		counts.Delayed--
+	case tasklist.Recovered:
+		l.recovered.remove(c.position(l.recovered.n))
+		counts.Pending--
+		c.served(l)
+	default:
+		l.waiting.remove(c.position(l.waiting.n))
+		counts.Pending--
+		c.served(l)
+	}
+	counts.Cancelled++
+	c.run.claims.settle(c.task, c.now)
+	c.moved(c.run)
+	c.conclude(c.run, c.now)
+	return store.ChangeCancelled
+}
+
+// reschedule gives a delayed task another due time.
+func (c *taskChange) reschedule(due time.Time) {
+	before := c.nextDue()
+	i := int(c.position(int64(c.lane.delayed.len())))
+	c.lane.delayed.items[i].due = due
+	c.lane.delayed.fix(i)
+	c.due.fix(c.lane.dueAt)
+	if due.Before(before) {
+		c.signal(store.Signal{Type: store.SignalDue})
+	}
+}
+
+// remove takes out the task at a position.
+func (f *fifo) remove(at int64) {
+	var before *block
+	for b := f.first; ; before, b = b, b.next {
+		n := int64(len(b.tasks) - b.head)
+		if at >= n {
+			at -= n
+			continue
+		}
+		if at == 0 && before == nil {
+			f.popFront()
+			return
+		}
+		i := b.head + int(at)
+		copy(b.tasks[i:], b.tasks[i+1:])
+		last := len(b.tasks) - 1
+		b.tasks[last] = store.Task{} // the block must not keep the payload alive
+		b.tasks = b.tasks[:last]
+		f.n--
+		if len(b.tasks) == b.head { // no block of a list is empty
+			before.next = b.next
+			if b.next == nil {
+				f.last = before
+			}
+		}
+		return
+	}
+}

@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// ChangeTask cancels or reschedules a task of a run, wherever it is, or one that never was.
+func (m *machine) ChangeTask(t *rapid.T) {
+	r := m.run(t, func(*modelRun) bool { return true })
+	p := store.ChangeTaskParams{Run: r.id, ID: "nobody", Cancel: rapid.Bool().Draw(t, "cancel")}
+	if len(r.tasks) > 0 && rapid.IntRange(0, 9).Draw(t, "known") > 0 {
+		p.ID = rapid.SampledFrom(r.tasks).Draw(t, "task").item.Task.ID
+	}
+	later := !p.Cancel && rapid.Bool().Draw(t, "later")
+	if later {
+		p.Due = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	change, err := m.s.tryChange(p)
+	m.s.NoError(err)
+	m.s.Equal(r.changeTask(p, later, m.m.now), change, "of %s", p.ID)
+	m.promote()
+}
+
+// changeTask changes a task, and returns what the store must answer.
+func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool, now time.Duration) (done store.TaskChange) {
+	t := r.sought(p.ID)
+	switch {
+	case t == nil && p.Cancel:
+		return store.KeptCancellation(r.cancelled, p.ID)
+	case t == nil:
+		return ""
+	case p.Cancel && t.place == held:
+		t.asked, done = true, store.ChangeRequested
+	case p.Cancel:
+		t.end("cancelled")
+		done = store.ChangeCancelled
+		r.settle()
+	case t.place != awaiting:
+		return store.ChangeNotDelayed
+	case later:
+		t.due = now + 1<<62
+		return store.ChangeRescheduled
+	default: // the next promotion finds it
+		t.place = waiting
+		return store.ChangeRescheduled
+	}
+	r.cancelled = store.KeepCancellation(r.cancelled, store.Cancellation{ID: p.ID, Change: done})
+	return done
+}
+
+// sought is the task with an ID that waits or runs; nil if there is none.
+func (r *modelRun) sought(id string) *modelTask {
+	for _, t := range r.tasks {
+		waits := (t.is(waiting) || t.is(awaiting)) && r.refusal() == nil
+		if t.item.Task.ID == id && (waits || t.is(held)) {
+			return t
+		}
+	}
+	return nil
+}

@@ -323,7 +323,7 @@ local function fix_index()
   end
   local has = redis.call('ZSCORE', INDEX, id)
   local has_job = tonumber(newest and redis.call('ZSCORE', INDEX, 'j:' .. job) or -1)
-  local job_at = (STATES[state] + JOBS) * STEP + changed
+  local job_at = (STATES[state] + OF_JOBS) * STEP + changed
   if tonumber(has or -1) ~= STATES[state] * STEP + changed then
     damage('index', 'run', 'it is not listed as it is: it is listed again', function()
       redis.call('ZADD', INDEX, STATES[state] * STEP + changed, id)

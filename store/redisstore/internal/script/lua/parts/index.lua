@@ -1,14 +1,14 @@
 -- Uses: clock.
 -- The index lists each run by its number, and each job as j:JOB. A score is the number of a state ×
 -- STEP, and when the entry changed last, in ms. So one range has a state, and one ZADD moves an
--- entry to another. A job stands where its newest run stands, JOBS states behind; a job of which no
+-- entry to another. A job stands where its newest run stands, OF_JOBS states behind; a job of which no
 -- run is kept stands behind all.
 local STATES = { starting = 0, running = 1, finishing = 2, stopping = 3, succeeded = 4, failed = 5, stopped = 6, skipped = 7 }
-local STEP, JOBS, NO_RUN = 1e13, 8, 16
+local STEP, OF_JOBS, NO_RUN = 1e13, 8, 16
 
 -- list_state lists the newest run of a job, and so the job, in a state of the run, as of a time.
 local function list_state(index, id, job, state, at)
-  redis.call('ZADD', index, STATES[state] * STEP + at, id, (STATES[state] + JOBS) * STEP + at, 'j:' .. job)
+  redis.call('ZADD', index, STATES[state] * STEP + at, id, (STATES[state] + OF_JOBS) * STEP + at, 'j:' .. job)
 end
 
 -- list_job lists a job as changed now, where it stands.

@@ -25,6 +25,10 @@ type (
 		Jobs []syncjob.JobState `json:"jobs"`
 		Next string             `json:"next"`
 	}
+	runsPage struct {
+		Runs []syncjob.RunState `json:"runs"`
+		Next string             `json:"next"`
+	}
 	tasksPage struct {
 		Tasks []syncjob.TaskState `json:"tasks"`
 		Next  string              `json:"next"`
@@ -70,6 +74,17 @@ var calls = []call{
 			s, err := d.m.State(ctx, q.Get("job"))
 			d.hideJob(&s)
 			return s, err
+		},
+	},
+	{
+		"runs", "Runs of all jobs, the last changed first, without what is large.",
+		[]string{"status", "prefix", "set", "label", "after"}, runsPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			b, err := d.allRuns(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			return runsPage{b.(*runsBody).Runs, b.(*runsBody).Next}, nil
 		},
 	},
 	{

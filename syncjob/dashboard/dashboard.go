@@ -66,6 +66,7 @@ func (d *server) routes() {
 		"/{$}":       {nav: "", title: "Home", read: d.home},
 		"/jobs":      {nav: "jobs", title: "Jobs", read: d.jobs},
 		"/job":       {nav: "jobs", title: "Job", read: d.job},
+		"/runs":      {nav: "runs", title: "Runs", read: d.allRuns},
 		"/run":       {nav: "jobs", title: "Run", read: d.run},
 		"/tasks":     {nav: "jobs", title: "Tasks", read: d.tasks},
 		"/task":      {nav: "jobs", title: "Task", read: d.task},

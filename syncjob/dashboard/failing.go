@@ -29,14 +29,14 @@ func (d *source) failing(ctx context.Context, q url.Values) (any, error) {
 	if after == "" {
 		all := options
 		all.Limit = maxGrouped
-		if b.Groups, b.err = d.m.FailureGroups(ctx, &all); b.err != nil && b.Groups.Read == 0 {
+		if b.Groups, b.err = d.m.FailureGroups(ctx, &all); b.err != nil && !partly(b.err) {
 			return nil, b.err
 		}
 	}
 	options.After, options.Limit = after, rows+1
 	for f, err := range d.m.Failures(ctx, &options) {
 		if err != nil {
-			if len(b.Failures) == 0 {
+			if !partly(err) {
 				return nil, err
 			}
 			b.err = err

@@ -34,6 +34,7 @@ type navigation struct{ Page, Link, Name string }
 var navigations = []navigation{
 	{"home", "./", "Home"},
 	{"jobs", "jobs", "Jobs"},
+	{"runs", "runs", "Runs"},
 	{"failing", "failing", "Failures"},
 	{"queues", "queues", "Queues"},
 	{"workers", "workers", "Workers"},

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -18,7 +17,7 @@ type homeBody struct {
 	Queues    int
 	Workers   int
 	Slots     int
-	Active    []syncjob.JobState
+	Active    []syncjob.RunState
 	More      bool
 	err       error
 }
@@ -39,7 +38,7 @@ const active = 20
 func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	b := new(homeBody)
 	queues, err := d.queues.get(ctx)
-	if err = b.partly(err, queues != nil); err != nil {
+	if err = b.partly(err); err != nil {
 		return nil, err
 	}
 	b.Queues = len(queues)
@@ -51,7 +50,7 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		}
 	}
 	workers, err := d.workers.get(ctx)
-	if err = b.partly(err, workers != nil); err != nil {
+	if err = b.partly(err); err != nil {
 		return nil, err
 	}
 	b.Workers = len(workers)
@@ -71,7 +70,7 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		return nil, err
 	}
 	pauses, err := d.pauses.get(ctx)
-	if err = b.partly(err, true); err != nil {
+	if err = b.partly(err); err != nil {
 		return nil, err
 	}
 	if pauses.Mode == syncjob.ModeReadOnly {
@@ -80,13 +79,13 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	for _, p := range pauses.Pauses {
 		b.warn("note", link("pauses"), "Paused: %s", p.String())
 	}
-	return b, d.activeJobs(ctx, b)
+	return b, d.activeRuns(ctx, b)
 }
 
 // lostLately adds that workers were lost.
 func (d *source) lostLately(ctx context.Context, b *homeBody) error {
 	lost, err := d.lost.get(ctx)
-	if err = b.partly(err, lost != nil); err != nil {
+	if err = b.partly(err); err != nil {
 		return err
 	}
 	recent := 0
@@ -104,7 +103,7 @@ func (d *source) lostLately(ctx context.Context, b *homeBody) error {
 // failedLately adds what fails most.
 func (d *source) failedLately(ctx context.Context, b *homeBody) error {
 	groups, err := d.hour.get(ctx)
-	if err = b.partly(err, groups.Read > 0); err != nil {
+	if err = b.partly(err); err != nil {
 		return err
 	}
 	for _, g := range groups.Groups[:min(3, len(groups.Groups))] {
@@ -114,25 +113,37 @@ func (d *source) failedLately(ctx context.Context, b *homeBody) error {
 	return nil
 }
 
-// activeJobs adds the jobs that run now.
-func (d *source) activeJobs(ctx context.Context, b *homeBody) error {
-	for s, err := range d.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupActive}) {
+// activeRuns adds the runs that changed last, and says which stand still.
+func (d *source) activeRuns(ctx context.Context, b *homeBody) error {
+	options := &syncjob.RunsOptions{Statuses: syncjob.ActiveStatuses, Limit: active + 1}
+	for s, err := range d.m.Runs(ctx, options) {
 		if err != nil {
-			return b.partly(err, len(b.Active) > 0)
+			return b.partly(err)
 		}
 		if b.More = len(b.Active) == active; b.More {
 			break
 		}
 		b.Active = append(b.Active, s)
+	}
+	still, err := d.still.get(ctx)
+	if err = b.partly(err); err != nil {
+		return err
+	}
+	for _, s := range still {
+		b.warn("note", link("run", "job", s.Job, "run", fmt.Sprint(s.Number)),
+			"Run %d of %s has not moved for %s, and %s wait.", s.Number, s.Job, took(time.Since(s.Moved)),
+			plural(s.Counts.Pending, "task"))
+	}
+	late, err := d.late.get(ctx)
+	if err = b.partly(err); err != nil {
+		return err
+	}
+	for _, s := range late {
+		text := "late since " + s.NextDue.UTC().Format(time.DateTime) + " UTC"
 		if s.Problem != "" {
-			b.warn(
-				"bad",
-				link("job", "job", s.Name),
-				"Job %s cannot be started when it is due: %s",
-				s.Name,
-				s.Problem,
-			)
+			text = s.Problem
 		}
+		b.warn("bad", link("job", "job", s.Name), "Job %s is not started when it is due: %s", s.Name, text)
 	}
 	return nil
 }
@@ -141,10 +152,10 @@ func (b *homeBody) warn(kind, to, format string, args ...any) {
 	b.Attention = append(b.Attention, notice{Kind: kind, Link: to, Text: fmt.Sprintf(format, args...)})
 }
 
-// partly keeps an error that left something to show, and returns others.
-func (b *homeBody) partly(err error, some bool) error {
-	if err == nil || some && !errors.Is(err, context.DeadlineExceeded) {
-		b.err = errors.Join(b.err, err)
+// partly keeps an error that only names what is missing, and returns others.
+func (b *homeBody) partly(err error) error {
+	if err != nil && partly(err) {
+		b.err = err
 		return nil
 	}
 	return err

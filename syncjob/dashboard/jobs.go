@@ -17,7 +17,10 @@ type jobsBody struct {
 	Groups []syncjob.Group
 	Jobs   []syncjob.JobState
 	Next   string // name of the last job, if more follow
+	err    error
 }
+
+func (b *jobsBody) missing() error { return b.err }
 
 func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
 	b := &jobsBody{
@@ -32,7 +35,11 @@ func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
 	options := &syncjob.JobsOptions{Group: b.Group, Prefix: b.Prefix, After: b.After}
 	for s, err := range d.m.Jobs(ctx, options) {
 		if err != nil {
-			return nil, err
+			if !partly(err) {
+				return nil, err
+			}
+			b.err = err
+			break
 		}
 		if len(b.Jobs) == rows {
 			b.Next = b.Jobs[rows-1].Name
@@ -96,12 +103,13 @@ func (d *source) job(ctx context.Context, q url.Values) (any, error) {
 type schedulesBody struct {
 	Jobs []syncjob.JobState
 	Next string
+	err  error
 }
 
-// Late reports whether a due time has passed that started no run and waits for none.
-func (b *schedulesBody) Late(now time.Time, s syncjob.JobState) bool {
-	return !s.NextDue.IsZero() && now.Sub(s.NextDue) > time.Minute && !s.Active()
-}
+func (b *schedulesBody) missing() error { return b.err }
+
+// Late reports whether a job should have been started.
+func (b *schedulesBody) Late(s syncjob.JobState) bool { return overdue(s) }
 
 // When says in words when a job is due.
 func (b *schedulesBody) When(s syncjob.JobState) string { return rule(s.Schedule) }
@@ -111,7 +119,11 @@ func (d *source) schedules(ctx context.Context, q url.Values) (any, error) {
 	options := &syncjob.JobsOptions{Group: syncjob.GroupPeriodic, After: q.Get("after")}
 	for s, err := range d.m.Jobs(ctx, options) {
 		if err != nil {
-			return nil, err
+			if !partly(err) {
+				return nil, err
+			}
+			b.err = err
+			break
 		}
 		if len(b.Jobs) == rows {
 			b.Next = b.Jobs[rows-1].Name

@@ -89,7 +89,8 @@ func (p *place) started(job string, tasks ...leaf) *syncjob.Run {
 	p.t.Helper()
 	r, err := p.m.Start(
 		p.t.Context(),
-		syncjob.Job{Name: job, Set: "tree", Open: true, Headers: map[string]string{"secret": "in-a-header"}},
+		syncjob.Job{Name: job, Set: "tree", Open: true, Headers: map[string]string{"secret": "in-a-header"},
+			Labels: map[string]string{"tenant": "acme"}},
 		nil,
 	)
 	require.NoError(p.t, err)

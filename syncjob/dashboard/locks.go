@@ -34,17 +34,17 @@ func (d *source) locks(ctx context.Context, q url.Values) (any, error) {
 		}
 		b.Semaphores = append(b.Semaphores, s)
 	}
-	if b.err != nil && len(b.Semaphores) == 0 {
+	if b.err != nil && !partly(b.err) {
 		return nil, b.err
 	}
 	limits, err := d.limits.get(ctx)
-	if err != nil && limits == nil {
-		return nil, err
-	}
-	b.Limits = limits
 	if err != nil {
+		if !partly(err) {
+			return nil, err
+		}
 		b.err = err
 	}
+	b.Limits = limits
 	return b, nil
 }
 
@@ -71,7 +71,7 @@ func (d *source) values(ctx context.Context, q url.Values) (any, error) {
 	options := &syncjob.ValuesOptions{After: q.Get("after"), Limit: rows + 1}
 	for v, err := range d.m.ListValues(ctx, scope, options) {
 		if err != nil {
-			if len(b.Values) == 0 {
+			if !partly(err) {
 				return nil, err
 			}
 			b.err = err

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 
@@ -27,14 +28,14 @@ func (b *queuesBody) IsPaused(queue, set, kind string) bool {
 
 func (d *source) queuesPage(ctx context.Context, _ url.Values) (any, error) {
 	queues, err := d.queues.get(ctx)
-	if err != nil && queues == nil {
+	if err != nil && !partly(err) {
 		return nil, err
 	}
 	pauses, pausesErr := d.pauses.get(ctx)
-	if pausesErr != nil {
+	if pausesErr != nil && !partly(pausesErr) {
 		return nil, pausesErr
 	}
-	return &queuesBody{Queues: queues, Paused: pauses, err: err}, nil
+	return &queuesBody{Queues: queues, Paused: pauses, err: errors.Join(err, pausesErr)}, nil
 }
 
 // workersBody is the workers that are alive, and those that were lost.
@@ -49,18 +50,18 @@ func (b *workersBody) missing() error { return b.err }
 
 func (d *source) workersPage(ctx context.Context, _ url.Values) (any, error) {
 	workers, err := d.workers.get(ctx)
-	if err != nil {
+	if err != nil && !partly(err) {
 		return nil, err
 	}
-	lost, err := d.lost.get(ctx)
-	if err != nil && lost == nil {
-		return nil, err
+	lost, lostErr := d.lost.get(ctx)
+	if lostErr != nil && !partly(lostErr) {
+		return nil, lostErr
 	}
 	versions := make(map[string]bool)
 	for _, w := range workers {
 		versions[w.Version] = true
 	}
-	return &workersBody{Workers: workers, Lost: lost, Versions: len(versions), err: err}, nil
+	return &workersBody{Workers: workers, Lost: lost, Versions: len(versions), err: errors.Join(err, lostErr)}, nil
 }
 
 func (d *source) pausesPage(ctx context.Context, _ url.Values) (any, error) {

@@ -68,6 +68,9 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		{"", nil, []string{"Needs attention", "queue gpu is paused", "by ann: new driver", "busy"}},
 		{"jobs", nil, []string{"import/7", "busy", "nightly", "failed", "periodic"}},
 		{"jobs", []string{"group", "active"}, []string{"busy"}},
+		{"runs", nil, []string{"busy", "import/7", "tenant=acme"}},
+		{"runs", []string{"label", "tenant=acme", "status", "active"}, []string{"busy"}},
+		{"runs", []string{"label", "tenant=nobody"}, []string{"No run is like this"}},
 		{"job", []string{"job", "import/7"}, []string{"single-pass", "Delete", strconv.FormatInt(failed.Number(), 10)}},
 		{"job", []string{"job", "nightly"}, []string{"0 3 * * * Europe/Berlin", "Next runs", "Start a run now"}},
 		{"run", run(failed), []string{"2 of 2 tasks", "no such file", "Run failed tasks again", "&#34;secret&#34;: &#34;in-a-header&#34;"}},
@@ -100,6 +103,7 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 	for page, text := range map[string]string{
 		"":          "No worker is alive",
 		"jobs":      "Manager.Start",
+		"runs":      "No run is like this",
 		"failing":   "No task has failed for good",
 		"queues":    "No queue has tasks",
 		"workers":   "Manager.NewWorker",
@@ -296,6 +300,39 @@ func TestAStoreThatDoesNotAnswerIsSaid(t *testing.T) {
 		require.LessOrEqual(t, time.Since(start), dashboard.ReadTime)
 		s.down.Store(false)
 		require.Equal(t, http.StatusOK, get().Code)
+	})
+}
+
+// halved is a store of which one partition does not answer.
+type halved struct{ store.Store }
+
+func (h halved) QueueStats(ctx context.Context, p int) ([]store.QueueRecord, error) {
+	if p == 1 {
+		return nil, store.ErrUnavailable
+	}
+	return h.Store.QueueStats(ctx, p)
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := syncjob.New(halved{memstore.New(&memstore.Options{Partitions: 2})}, syncjob.Config{})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, m.Close()) }()
+		for name := range 10 {
+			r, err := m.Start(t.Context(), syncjob.Job{Name: strconv.Itoa(name), Set: "tree", Open: true}, nil)
+			require.NoError(t, err)
+			_, err = r.Enqueue(t.Context(), leaf{}, nil)
+			require.NoError(t, err)
+		}
+		for _, page := range []string{"/", "/queues"} {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, page, http.NoBody)
+			dashboard.New(m, dashboard.Options{}).ServeHTTP(w, r)
+			require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+			require.Contains(t, w.Body.String(), "Something is missing here")
+			require.Contains(t, w.Body.String(), "partition 1")
+			require.Contains(t, w.Body.String(), "default", "the rest is there")
+		}
 	})
 }
 

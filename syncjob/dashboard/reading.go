@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// fresh is how long a reading is shared.
+// fresh is how long a reading is shared, unless it says otherwise.
 const fresh = time.Second
 
-// reading shares what many pages show. At most one call reads at a time, and at most one a second:
-// the others wait for it and get the same. A call whose context ends gives up alone.
+// reading shares what many pages show. At most one call reads at a time, and none while what was
+// read is fresh: the others wait for it and get the same. A call whose context ends gives up alone.
 type reading[T any] struct {
-	read func(context.Context) (T, error)
+	read  func(context.Context) (T, error)
+	fresh time.Duration // how long it is shared; a second if zero
 
 	mu   sync.Mutex
 	call *readCall[T]
@@ -41,7 +42,7 @@ func (r *reading[T]) get(ctx context.Context) (T, error) {
 		c.value, c.err = r.read(ctx)
 		cancel()
 		r.mu.Lock()
-		c.until = time.Now().Add(fresh)
+		c.until = time.Now().Add(max(r.fresh, fresh))
 		r.mu.Unlock()
 		close(c.done)
 	}

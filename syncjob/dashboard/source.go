@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,6 +23,8 @@ type source struct {
 	pauses  reading[pauseList]
 	limits  reading[[]syncjob.LimitState]
 	hour    reading[syncjob.FailureGroups] // of the last hour
+	still   reading[[]syncjob.RunState]    // that wait for something
+	late    reading[[]syncjob.JobState]    // that are not started when they are due
 }
 
 func newSource(m *syncjob.Manager, opts Options) *source {
@@ -32,6 +35,8 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 	s.limits.read = m.Limits
 	s.pauses.read = s.readPauses
 	s.hour.read = s.readHour
+	s.still.read = s.readStill
+	s.late.read, s.late.fresh = s.readLate, 15*time.Second
 	return s
 }
 
@@ -48,6 +53,59 @@ func (d *source) readPauses(ctx context.Context) (pauseList, error) {
 	}
 	pauses, err := d.m.Pauses(ctx)
 	return pauseList{Mode: mode, Pauses: pauses}, err
+}
+
+// partly reports whether an error only names partitions that did not answer: the rest is there.
+func partly(err error) bool {
+	var some *syncjob.PartialError
+	return errors.As(err, &some)
+}
+
+const (
+	// lingers is how long a run with waiting tasks has not moved when the first page names it.
+	lingers = 10 * time.Minute
+	// maxNamed is how many of a kind the first page names.
+	maxNamed = 5
+)
+
+// readStill reads runs whose tasks wait and of which none has ended for long, the oldest first.
+func (d *source) readStill(ctx context.Context) (list []syncjob.RunState, err error) {
+	options := &syncjob.RunsOptions{
+		Statuses: syncjob.ActiveStatuses, Still: lingers, Oldest: true, Limit: 20 * maxNamed,
+	}
+	for r, err := range d.m.Runs(ctx, options) {
+		if err != nil {
+			return list, err
+		}
+		if r.Counts.Pending > 0 && !r.Paused {
+			list = append(list, r)
+		}
+		if len(list) == maxNamed {
+			break
+		}
+	}
+	return list, nil
+}
+
+// readLate reads periodic jobs that cannot be started, or should have been a minute ago.
+func (d *source) readLate(ctx context.Context) (list []syncjob.JobState, err error) {
+	for j, err := range d.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupPeriodic}) {
+		if err != nil {
+			return list, err
+		}
+		if j.Problem != "" || overdue(j) {
+			list = append(list, j)
+		}
+		if len(list) == maxNamed {
+			break
+		}
+	}
+	return list, nil
+}
+
+// overdue reports whether a due time has passed that started no run and waits for none.
+func overdue(j syncjob.JobState) bool {
+	return !j.NextDue.IsZero() && time.Since(j.NextDue) > time.Minute && !j.Active()
 }
 
 // number reads a number of a run; 0 if it is none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 
@@ -61,31 +60,42 @@ var runColumns = []column[syncjob.RunState]{
 }
 
 func (a *app) runs() *cobra.Command {
-	return a.command(
-		"runs JOB",
-		"List the runs of a job, the newest first",
-		cobra.ExactArgs(1),
-		false,
+	var o syncjob.RunsOptions
+	var statuses []string
+	c := a.command(
+		"runs [JOB]", "List the runs of a job, or of all jobs, the last changed first", cobra.MaximumNArgs(1), false,
 		func(ctx context.Context, args []string) error {
-			runs, err := a.m.JobRuns(ctx, args[0])
-			if err != nil {
-				return err
+			columns := append([]column[syncjob.RunState]{
+				{"job", func(s syncjob.RunState) any { return s.Job }},
+			}, runColumns...)
+			if len(args) == 1 {
+				if _, err := a.m.State(ctx, args[0]); err != nil {
+					return err
+				}
+				o.Job, columns = args[0], runColumns
 			}
-			return list(a, states(ctx, runs), runColumns)
+			for _, s := range statuses {
+				switch s {
+				case "active":
+					o.Statuses = append(o.Statuses, syncjob.ActiveStatuses...)
+				case "ended":
+					o.Statuses = append(o.Statuses, syncjob.FinalStatuses...)
+				default:
+					o.Statuses = append(o.Statuses, syncjob.Status(s))
+				}
+			}
+			o.Limit = a.limit
+			return list(a, a.m.Runs(ctx, &o), columns)
 		},
 	)
-}
-
-// states reads runs one after another.
-func states(ctx context.Context, runs []*syncjob.Run) iter.Seq2[syncjob.RunState, error] {
-	return func(yield func(syncjob.RunState, error) bool) {
-		for _, r := range runs {
-			s, err := r.State(ctx)
-			if !yield(s, err) || err != nil {
-				return
-			}
-		}
-	}
+	f := c.Flags()
+	f.StringSliceVar(&statuses, "status", nil, "only runs that are active, have ended, or have one of these statuses")
+	f.StringVar(&o.Prefix, "prefix", "", "only runs of jobs whose name begins so")
+	f.StringVar(&o.Set, "set", "", "only runs of this handler set")
+	f.StringToStringVar(&o.Labels, "label", nil, "only runs with these labels, as `KEY=VALUE`")
+	f.DurationVar(&o.Still, "still", 0, "only active runs that have not moved for so long")
+	f.BoolVar(&o.Oldest, "oldest", false, "those that changed least recently first")
+	return c
 }
 
 func (a *app) run() *cobra.Command {

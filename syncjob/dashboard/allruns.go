@@ -1,0 +1,67 @@
+package dashboard
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// runsBody is a page of runs of all jobs, the last changed first.
+type runsBody struct {
+	Status             string // "", "active", "ended", or one status
+	Statuses           []string
+	Prefix, Set, Label string
+	Runs               []syncjob.RunState
+	Next               string // cursor, if more follow
+	err                error
+}
+
+func (b *runsBody) missing() error { return b.err }
+
+// statuses are what can be chosen.
+func statuses() []string {
+	list := []string{"", "active", "ended"}
+	for _, group := range [][]syncjob.Status{syncjob.ActiveStatuses, syncjob.FinalStatuses} {
+		for _, s := range group {
+			list = append(list, string(s))
+		}
+	}
+	return list
+}
+
+func (d *source) allRuns(ctx context.Context, q url.Values) (any, error) {
+	b := &runsBody{
+		Status: q.Get("status"), Statuses: statuses(), Prefix: q.Get("prefix"),
+		Set: q.Get("set"), Label: q.Get("label"),
+	}
+	options := &syncjob.RunsOptions{Prefix: b.Prefix, Set: b.Set, After: q.Get("after"), Limit: rows + 1}
+	switch b.Status {
+	case "":
+	case "active":
+		options.Statuses = syncjob.ActiveStatuses
+	case "ended":
+		options.Statuses = syncjob.FinalStatuses
+	default:
+		options.Statuses = []syncjob.Status{syncjob.Status(b.Status)}
+	}
+	if key, value, found := strings.Cut(b.Label, "="); found {
+		options.Labels = map[string]string{key: value}
+	}
+	for s, err := range d.m.Runs(ctx, options) {
+		if err != nil {
+			if !partly(err) {
+				return nil, err
+			}
+			b.err = err
+			break
+		}
+		if len(b.Runs) == rows {
+			b.Next = b.Runs[rows-1].Cursor
+			break
+		}
+		b.Runs = append(b.Runs, s)
+	}
+	return b, nil
+}

@@ -23,7 +23,7 @@ if run and (run.state == 'running' or run.state == 'starting') and redis.call('H
     redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
     run.cancelled = run.cancelled + run.pending + run.delayed
     run.pending, run.delayed, run.holds = 0, 0, 0
-    turn(run, keys.index, 'stopping', nil, 'graceful', '0', 'reason', reason)
+    change_state(run, keys.index, 'stopping', nil, 'graceful', '0', 'reason', reason)
     signal('r:' .. id)
   end
   maybe_end(run, keys)

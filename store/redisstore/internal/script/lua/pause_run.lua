@@ -17,7 +17,7 @@ end
 if pause == 1 then
   redis.call('HDEL', run.key, '') -- first, so that the script runs when memory is short
   if not run.paused then
-    turn(run, INDEX, run.state, nil, 'paused', 1)
+    change_state(run, INDEX, run.state, nil, 'paused', 1)
   end
 else
   if redis.call('SCARD', LANES) ~= count then
@@ -25,7 +25,7 @@ else
   end
   redis.call('HDEL', run.key, 'paused')
   if run.paused then
-    turn(run, INDEX, run.state)
+    change_state(run, INDEX, run.state)
   end
   run.paused = false
   for i = 1, count do

@@ -1,6 +1,6 @@
 -- Fixes one run: differences between its record, its lanes, the sessions that hold its tasks, and
 -- the indexes.
--- Uses: arguments, clock, ends, idle, index, rings, runs, signals.
+-- Uses: arguments, clock, ends, idle, index, numbers, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept,
 --       12 dead letters, 13 failing, 14 index;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run

@@ -70,7 +70,7 @@ end
 local function stop(run, reason)
   run.cancelled = run.cancelled + run.pending + run.delayed
   run.pending, run.delayed, run.holds = 0, 0, 0
-  turn(run, keys.index, 'stopping', nil, 'reason', reason)
+  change_state(run, keys.index, 'stopping', nil, 'reason', reason)
   signal('r:' .. run.id)
 end
 
@@ -166,7 +166,7 @@ function verdicts.B(run, base)
     return
   end
   local lane, route, queue = num(), arg(), arg()
-  turn(run, keys.index, 'running')
+  change_state(run, keys.index, 'running')
   signal('r:' .. run.id)
   run.let = true
   local root = redis.call('HMGET', run.key, 'root', 'rootwhen')

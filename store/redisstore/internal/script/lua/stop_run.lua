@@ -21,7 +21,7 @@ redis.call('HDEL', run.key, 'paused', 'root', 'rootwhen')
 if run.state == 'starting' or run.state == 'running' then
   run.cancelled = run.cancelled + run.pending + run.delayed
   run.pending, run.delayed, run.holds = 0, 0, 0
-  turn(run, INDEX, 'stopping', nil, 'graceful', graceful, 'reason', reason)
+  change_state(run, INDEX, 'stopping', nil, 'graceful', graceful, 'reason', reason)
   signal('r:' .. id)
   maybe_end(run, keys)
 elseif run.state == 'stopping' then

@@ -7,7 +7,7 @@ local function finish(run, state, keys, facts, clean)
   if facts[2] then
     redis.call('HDEL', run.key, 'reporting', 'reported')
   end
-  turn(run, keys.index, state, facts[4], 'ended', facts[3] or now)
+  change_state(run, keys.index, state, facts[4], 'ended', facts[3] or now)
   redis.call('ZADD', keys.hist, now + number_of(facts[1]), run.id)
   if clean then
     redis.call('UNLINK', keys.lanes)
@@ -36,7 +36,7 @@ local function maybe_end(run, keys)
       finish(run, final, keys, facts, keys.exact and not facts[8])
       return true
     end
-    turn(run, keys.index, 'finishing', facts[4], 'finalstatus', final, 'ended', now)
+    change_state(run, keys.index, 'finishing', facts[4], 'finalstatus', final, 'ended', now)
     redis.call('SADD', keys.lanes, facts[6])
     redis.call('RPUSH', keys.post, facts[5])
     enter(keys.ring, keys, run, facts[7])

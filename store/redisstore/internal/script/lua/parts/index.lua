@@ -18,9 +18,10 @@ local function list_job(index, job)
   redis.call('ZADD', index, math.max(score, state * STEP + now), 'j:' .. job)
 end
 
--- turn moves an active run to a state, which may be the one that it has, and sets more fields of it:
--- its state, or whether it is paused, changed now. job is the name of its job, if that is known.
-local function turn(run, index, state, job, ...)
+-- change_state moves an active run to a state, which may be the one that it has, and sets more
+-- fields of it: its state, or whether it is paused, changed now. job is the name of its job, if that
+-- is known.
+local function change_state(run, index, state, job, ...)
   run.state = state
   redis.call('HSET', run.key, 'state', state, 'changed', now, ...)
   job = job or redis.call('HGET', run.key, 'job')

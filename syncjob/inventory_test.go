@@ -260,7 +260,9 @@ func TestAPartitionThatIsAwayIsNamedAndTheOthersAreListed(t *testing.T) {
 		m := managerOn(t, &away{s, 2}, nil)
 		states, err := all(m.Semaphores(t.Context(), nil))
 		require.ErrorIs(t, err, store.ErrUnavailable)
-		require.ErrorContains(t, err, "partition 2")
+		var partial *syncjob.PartialError
+		require.ErrorAs(t, err, &partial)
+		require.Equal(t, []int{2}, partial.Partitions)
 		require.Len(t, states, here)
 		listed, err := all(m.ListValues(t.Context(), store.NamespaceScope(0), nil))
 		require.ErrorIs(t, err, store.ErrUnavailable)
@@ -361,6 +363,15 @@ func TestLimitsAreListedWithWhoUsesThemAndWhoWaits(t *testing.T) {
 		}
 		require.Equal(t, 3, held)
 		require.Positive(t, waiting)
+		workers, err := operator.Workers(t.Context())
+		require.NoError(t, err)
+		busy := 0
+		for _, w := range workers {
+			require.Equal(t, 4, w.Busy+w.Idle)
+			require.Len(t, w.Running, w.Busy)
+			busy += w.Busy
+		}
+		require.Equal(t, 3, busy)
 		limits, err = managerOn(t, &away{s, store.PartitionOf("running:tree/leaf", 4)}, nil).Limits(t.Context())
 		require.ErrorIs(t, err, store.ErrUnavailable)
 		require.Len(t, limits, 1, "what it allows is known all the same")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
@@ -38,8 +40,8 @@ const (
 //
 // It reads pages of keys while the caller consumes them, and each semaphore in one step. What is in
 // use from the first page to the last comes once; what begins or ends meanwhile may be missing. If
-// some partitions do not answer, the others go on, and the sequence ends with an error that names
-// the missing ones. It needs no registry.
+// some partitions do not answer, a [*PartialError] comes behind what the others have. It needs no
+// registry.
 func (m *Manager) Semaphores(ctx context.Context, opts *SemaphoresOptions) iter.Seq2[SemaphoreState, error] {
 	var o SemaphoresOptions
 	if opts != nil {
@@ -66,11 +68,10 @@ func (m *Manager) Semaphores(ctx context.Context, opts *SemaphoresOptions) iter.
 // semaphores yields what is in use behind the place that the options name.
 func (m *Manager) semaphores(ctx context.Context, o *SemaphoresOptions) iter.Seq2[SemaphoreState, error] {
 	return func(yield func(SemaphoreState, error) bool) {
-		var missing error // comes last
+		p := m.poll()
 		keys := make([]string, 0, semaphoresAtOnce)
 		read := func() bool { // and yields
-			states, err := m.readSemaphores(ctx, keys)
-			missing = store.JoinFields(missing, err)
+			states := m.readSemaphores(ctx, p, keys)
 			keys = keys[:0]
 			for _, s := range states {
 				if len(s.Holders)+len(s.Waiters) > 0 && !yield(s, nil) {
@@ -79,27 +80,30 @@ func (m *Manager) semaphores(ctx context.Context, o *SemaphoresOptions) iter.Seq
 			}
 			return true
 		}
-		for key, err := range m.semaphoreKeys(ctx, o) {
-			switch {
-			case err != nil:
-				missing = store.JoinFields(missing, err)
-			default:
-				keys = append(keys, key)
+		for key, err := range m.semaphoreKeys(ctx, p, o) {
+			if err != nil {
+				break // p knows of it, or ctx has ended
 			}
-			if len(keys) == semaphoresAtOnce || o.Limit > 0 && len(keys) == o.Limit {
-				if !read() {
-					return
-				}
+			keys = append(keys, key)
+			if (len(keys) == semaphoresAtOnce || len(keys) == o.Limit) && !read() {
+				return
 			}
 		}
-		if read() && missing != nil {
-			yield(SemaphoreState{}, missing)
+		if !read() {
+			return
+		}
+		err := p.err()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			yield(SemaphoreState{}, err)
 		}
 	}
 }
 
 // semaphoreKeys yields the keys that the options select, in order.
-func (m *Manager) semaphoreKeys(ctx context.Context, o *SemaphoresOptions) iter.Seq2[string, error] {
+func (m *Manager) semaphoreKeys(ctx context.Context, p *poll, o *SemaphoresOptions) iter.Seq2[string, error] {
 	limit := keysPage
 	if o.Limit > 0 {
 		limit = min(limit, o.Limit)
@@ -118,7 +122,7 @@ func (m *Manager) semaphoreKeys(ctx context.Context, o *SemaphoresOptions) iter.
 	}
 	return func(yield func(string, error) bool) {
 		first := max(o.After, below(o.Prefix))
-		for key, err := range merged(ctx, m.poll(), m.everyPartition(), first, read, func(key string) string { return key }) {
+		for key, err := range merged(ctx, p, m.everyPartition(), first, read, func(key string) string { return key }) {
 			if (err != nil || strings.HasPrefix(key, o.Prefix)) && !yield(key, err) {
 				return
 			}
@@ -126,22 +130,28 @@ func (m *Manager) semaphoreKeys(ctx context.Context, o *SemaphoresOptions) iter.
 	}
 }
 
-// readSemaphores reads semaphores together. It returns those that could be read.
-func (m *Manager) readSemaphores(ctx context.Context, keys []string) ([]SemaphoreState, error) {
-	states, errs := make([]SemaphoreState, len(keys)), make([]error, len(keys))
-	group := lifecycle.New(ctx)
+// readSemaphores reads semaphores together, and returns them in order: one that could not be read
+// is empty.
+func (m *Manager) readSemaphores(ctx context.Context, p *poll, keys []string) []SemaphoreState {
+	states := make([]SemaphoreState, len(keys))
+	in := make(map[int][]int) // positions of keys, by partition
 	for i, key := range keys {
-		group.Go(func(ctx context.Context) {
-			rec, err := m.store.Semaphore(ctx, key)
-			if err != nil {
-				errs[i] = fmt.Errorf("read semaphore %q: %w", key, err)
-				return
-			}
-			states[i] = SemaphoreState{Key: key, Holders: rec.Holders, Waiters: rec.Waiters}
-		})
+		partition := store.PartitionOf(key, p.of)
+		in[partition] = append(in[partition], i)
 	}
-	group.Wait()
-	return states, store.JoinFields(errs...)
+	p.ask(ctx, slices.Sorted(maps.Keys(in)), func(ctx context.Context, partition int) error {
+		errs := make([]error, len(keys))
+		group := lifecycle.New(ctx)
+		for _, i := range in[partition] {
+			group.Go(func(ctx context.Context) {
+				rec, err := m.store.Semaphore(ctx, keys[i])
+				states[i], errs[i] = SemaphoreState{Key: keys[i], Holders: rec.Holders, Waiters: rec.Waiters}, err
+			})
+		}
+		group.Wait()
+		return store.JoinFields(errs...)
+	})
+	return states
 }
 
 // ReleaseOptions are options of [Manager.ReleaseSemaphores].

@@ -39,10 +39,10 @@ const valuesPage = 200
 // it is next to it. Nil options mean all.
 //
 // It reads pages while the caller consumes them, each at another moment. What is there from the
-// first page to the last comes once; what is made or removed meanwhile may be missing. An error
-// ends the sequence. If partitions with values of the namespace do not answer, the others go on,
-// and the error at the end names the missing ones. Errors: [ErrRunNotFound], [ErrJobNotFound]; a
-// [*FieldError]. It needs no registry.
+// first page to the last comes once; what is made or removed meanwhile may be missing. An error ends
+// the sequence. If partitions with values of the namespace do not answer, a [*PartialError] comes
+// behind what the others have. Errors: [ErrRunNotFound], [ErrJobNotFound]; a [*FieldError]. It needs
+// no registry.
 func (m *Manager) ListValues(
 	ctx context.Context, scope store.ValueScope, opts *ValuesOptions,
 ) iter.Seq2[ValueState, error] {

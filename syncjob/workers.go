@@ -16,7 +16,9 @@ type WorkerState struct {
 	Host        string        `json:"host"`
 	PID         int           `json:"pid"`
 	Version     string        `json:"version"`     // of its program: see [WorkerConfig.Version]
-	Concurrency int           `json:"concurrency"` // how many handlers it runs at once
+	Concurrency int           `json:"concurrency"` // its slots: how many handlers it runs at once
+	Busy        int           `json:"busy"`        // slots that ran a task or a hook as of the last heartbeat
+	Idle        int           `json:"idle"`        // the other slots
 	Queues      []string      `json:"queues"`
 	Kinds       []string      `json:"kinds"` // "SET/KIND" of the handlers that it has, sorted
 	Started     time.Time     `json:"started"`
@@ -76,6 +78,8 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 	}
 	list := make([]WorkerState, 0, len(workers))
 	for _, w := range workers {
+		w.Busy = min(len(w.Running), w.Concurrency)
+		w.Idle = w.Concurrency - w.Busy
 		list = append(list, *w)
 	}
 	slices.SortFunc(list, func(a, b WorkerState) int {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
@@ -53,3 +54,70 @@ func (r FailingRun) Compare(other FailingRun) int {
 
 // Behind reports whether a run comes after another one, or that is zero. It is for implementers.
 func (r FailingRun) Behind(other FailingRun) bool { return other.Last.IsZero() || r.Compare(other) > 0 }
+
+// RedoParams retry or discard failures of an active run. They belong to a producer stream.
+type RedoParams struct {
+	Partition int
+	Stream    string
+	Number    int64
+	Run       RunID
+	// Discard cancels the tasks; otherwise they are retried.
+	Discard bool
+	IDs     []string // of the tasks; empty for all
+	Kinds   []string // of the tasks; empty for all
+	After   int64    // only failures with a place above it
+	Before  int64    // only failures with a place below it; 0 for all
+	Limit   int      // at most so many failures are looked at; 1 to [bounds.MaxBatch]
+}
+
+// Validate returns a [*FieldError] for each bad field, joined, except the partition, which depends
+// on the store.
+func (p *RedoParams) Validate() error {
+	var f faults
+	f.name("Stream", p.Stream)
+	f.check(validateNumber(p.Number), "")
+	f.check(p.Run.validate(), "")
+	f.check(validateNames("Kinds", p.Kinds), "")
+	for i, id := range p.IDs {
+		f.at(i, RenameFields(ValidateTaskID(id), func(string) string { return "" }), "IDs[%d]")
+	}
+	f.check(within("Limit", p.Limit, 1, bounds.MaxBatch), "")
+	return f.err()
+}
+
+// Page asks for the failures that a call looks at. It is for implementers.
+func (p *RedoParams) Page() FailuresParams {
+	return FailuresParams{Run: p.Run, After: p.After, Before: p.Before, Limit: p.Limit}
+}
+
+// Matcher tells which of the failures that were looked at are to be moved. It is for implementers.
+func (p *RedoParams) Matcher() func(*Failure) bool {
+	ids := make(map[string]bool, len(p.IDs))
+	for _, id := range p.IDs {
+		ids[id] = true
+	}
+	return func(f *Failure) bool {
+		return (len(p.Kinds) == 0 || slices.Contains(p.Kinds, f.Lane.Route.Kind)) && (len(ids) == 0 || ids[f.Task.ID])
+	}
+}
+
+// RedoReply says what became of the failures that were looked at.
+type RedoReply struct {
+	Moved      int64 // retried or discarded by this call
+	InUse      int64 // not retried, because another task has claimed the ID since; they stay
+	Unreadable int64 // not retried, because the stored task could not be decoded; they stay
+	// Gone is how many failed tasks the run counts of which it keeps no failure: nobody can move them.
+	Gone int64
+	// Next is the place of the last failure that was looked at: After of the next call. It is 0 if
+	// there were none.
+	Next int64
+}
+
+// Redone is the task of a failure as it waits again: its retries, snoozes and crashes are counted
+// anew, and it keeps its attempts. ok is false if it was never decoded. It is for implementers.
+func (f *Failure) Redone() (t Task, ok bool) {
+	t = f.Task
+	t.Retry, t.Snoozes, t.Crashes, t.Recovered = 0, 0, 0, false
+	_, corrupt := t.Headers[HeaderCorrupt]
+	return t, !corrupt
+}

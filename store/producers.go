@@ -22,6 +22,21 @@ type Producers interface {
 	// [ErrResultUnknown] if the stream is not registered, or no longer: this call wrote nothing;
 	// [ErrStale]; [ErrOutOfMemory].
 	Enqueue(ctx context.Context, p EnqueueParams) (EnqueueReply, error)
+
+	// RedoFailures looks at a page of the failures of a run, by their places, and moves those that p
+	// selects, in one step. A failure that is retried is gone, and its task waits again: Failed falls,
+	// and Pending rises. Of one that is discarded Cancelled rises instead. The place of a failure is
+	// its fence: of two calls one moves it. The last failure that is moved takes RunRecord.Error with
+	// it. Runs that are starting or running accept the call; others answer as Enqueue does.
+	//
+	// A retried task begins anew: its retries, snoozes and crashes are 0, and it keeps its Attempts.
+	// It waits behind the other tasks of its lane, counts as one more of RunRecord.Retried, and has
+	// its claimed ID again. A failure stays where another task has claimed that ID since.
+	//
+	// A repeat with the same Number returns the same reply. Errors: [ErrRunNotFound];
+	// [ErrJobStopped]; [ErrRunFinished]; [ErrResultUnknown] if the stream is not registered, or no
+	// longer: this call wrote nothing; [ErrStale].
+	RedoFailures(ctx context.Context, p RedoParams) (RedoReply, error)
 }
 
 // EnqueueParams is one batch of a producer stream. All runs must be in the partition.

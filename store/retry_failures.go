@@ -14,3 +14,13 @@ func (r *front) FailingRuns(ctx context.Context, p FailingRunsParams) ([]Failing
 		return r.Store.FailingRuns(ctx, p)
 	})
 }
+
+func (r *front) RedoFailures(ctx context.Context, p RedoParams) (RedoReply, error) {
+	bad := JoinFields(r.has("Partition", p.Partition), p.Validate())
+	if bad == nil {
+		bad = p.Run.validateIn(p.Partition, r.Partitions())
+	}
+	return repeat(ctx, r, "RedoFailures", bad, func(ctx context.Context) (RedoReply, error) {
+		return r.Store.RedoFailures(ctx, p)
+	})
+}

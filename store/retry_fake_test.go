@@ -45,6 +45,10 @@ func (s *scripted) FailingRuns(ctx context.Context, _ store.FailingRunsParams) (
 	return nil, s.call(ctx)
 }
 
+func (s *scripted) RedoFailures(ctx context.Context, _ store.RedoParams) (store.RedoReply, error) {
+	return store.RedoReply{}, s.call(ctx)
+}
+
 func (s *scripted) Failures(ctx context.Context, _ store.FailuresParams) ([]store.Failure, error) {
 	return nil, s.call(ctx)
 }

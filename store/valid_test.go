@@ -37,6 +37,7 @@ var valid = map[string][]any{
 	"StopRun":        {store.StopParams{Run: validRun}},
 	"SetRunPaused":   {validRun, true},
 	"Failures":       {store.FailuresParams{Run: validRun, Limit: 1}},
+	"RedoFailures":   {store.RedoParams{Stream: "stream", Number: 1, Run: validRun, Limit: 1}},
 	"FailingRuns":    {store.FailingRunsParams{Limit: 1}},
 	"Tasks":          {store.TasksParams{Run: validRun, Limit: 1}},
 	"ChangeTask":     {store.ChangeTaskParams{Run: validRun, ID: "task"}},

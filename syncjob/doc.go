@@ -18,7 +18,7 @@
 // leaves finishing at once. If a run is stopped while it is finishing, its hook is cancelled. An
 // open run stays running until it is sealed. [Run.Wait] and [Run.Watch] follow a run. [Run.Explain]
 // says why it is not done. [Run.Tasks] lists its tasks, [Run.Failures] reads its failed tasks, and
-// [Run.Redrive] runs them again.
+// [Run.Retry] or, after its end, [Run.Redrive] runs them again.
 //
 // # Logs, metrics and traces
 //
@@ -31,7 +31,8 @@
 // A run keeps up to 1,000 failures (Config.FailureCap): half of them are the first failures, half
 // are the newest. Each has arguments, error, stack and worker. The run keeps them as long as its
 // summary. [Manager.Failures] reads those of all jobs, and [Manager.FailureGroups] counts them by
-// kind and error. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of
+// kind and error. While a run is active, [Run.Retry] has them wait again in it, and [Run.Discard]
+// gives them up. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of
 // some kinds or IDs. After a crash, call it again from any process: it continues, and adds no task
 // twice. If more tasks failed than were kept, it returns an error, unless AllowPartial is set.
 //

@@ -46,6 +46,10 @@ func (s *mortal) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enqu
 	return dying(s, func() (store.EnqueueReply, error) { return s.Store.Enqueue(ctx, p) })
 }
 
+func (s *mortal) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
+	return dying(s, func() (store.RedoReply, error) { return s.Store.RedoFailures(ctx, p) })
+}
+
 func (s *mortal) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
 	return dying(s, func() (store.StartReply, error) { return s.Store.StartRun(ctx, p) })
 }
@@ -174,6 +178,10 @@ func losing[R any](s *forgetful, call func() (R, error)) (R, error) {
 
 func (s *forgetful) Enqueue(ctx context.Context, p store.EnqueueParams) (store.EnqueueReply, error) {
 	return losing(s, func() (store.EnqueueReply, error) { return s.Store.Enqueue(ctx, p) })
+}
+
+func (s *forgetful) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
+	return losing(s, func() (store.RedoReply, error) { return s.Store.RedoFailures(ctx, p) })
 }
 
 func (s *forgetful) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {

@@ -26,21 +26,26 @@ func (b *backend) Failures(ctx context.Context, p store.FailuresParams) ([]store
 		if err != nil {
 			return nil, err
 		}
-		all := slices.DeleteFunc(slices.Clone(r.Failures), func(f store.Failure) bool { return !p.Has(f.Place) })
-		if p.Newest {
-			slices.Reverse(all)
-		}
-		left := bounds.PageBytes
-		for _, f := range all {
-			size := taskSize(&f.Task) + len(f.Error) + len(f.Stack)
-			if len(page) >= p.Limit || len(page) > 0 && size > left {
-				break
-			}
-			left -= size
-			page = append(page, f)
-		}
-		return page, nil
+		return r.failures(p), nil
 	})
+}
+
+// failures are those that are asked for.
+func (r *run) failures(p store.FailuresParams) (page []store.Failure) {
+	all := slices.DeleteFunc(slices.Clone(r.Failures), func(f store.Failure) bool { return !p.Has(f.Place) })
+	if p.Newest {
+		slices.Reverse(all)
+	}
+	left := bounds.PageBytes
+	for _, f := range all {
+		size := taskSize(&f.Task) + len(f.Error) + len(f.Stack)
+		if len(page) >= p.Limit || len(page) > 0 && size > left {
+			break
+		}
+		left -= size
+		page = append(page, f)
+	}
+	return page
 }
 
 // FailingRuns lists runs that keep failures.
@@ -54,4 +59,56 @@ func (b *backend) FailingRuns(ctx context.Context, p store.FailingRunsParams) ([
 		slices.SortFunc(all, store.FailingRun.Compare)
 		return all[:min(len(all), p.Limit)], nil
 	})
+}
+
+// RedoFailures retries or discards failures of an active run.
+func (b *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
+	return change(ctx, b, p, func(s *state, p store.RedoParams) (reply store.RedoReply, err error) {
+		stream, repeat, err := s.producer(p.Stream, p.Number)
+		switch {
+		case err != nil:
+			return reply, err
+		case repeat:
+			return stream.Reply.Redone, nil
+		}
+		r, err := s.accepting(p.Run)
+		if err != nil {
+			return reply, err
+		}
+		reply = r.redo(&p)
+		stream.Reply = lastReply{Redone: reply}
+		return reply, nil
+	})
+}
+
+func (r *run) redo(p *store.RedoParams) (reply store.RedoReply) {
+	matches := p.Matcher()
+	for _, f := range r.failures(p.Page()) {
+		reply.Next = f.Place
+		t, readable := f.Redone()
+		switch {
+		case !matches(&f):
+			continue
+		case p.Discard:
+			r.Counts.Cancelled++
+		case !readable:
+			reply.Unreadable++
+			continue
+		case t.Claimed && r.hasClaimed(t.ID):
+			reply.InUse++
+			continue
+		default:
+			r.Retried++
+			delete(r.Kept, t.ID)
+			r.Tasks = append(r.Tasks, &task{Item: store.Item{Route: f.Lane.Route, Task: t}, Place: waiting})
+		}
+		reply.Moved++
+		r.Counts.Failed--
+		r.Failures = slices.DeleteFunc(r.Failures, func(other store.Failure) bool { return other.Place == f.Place })
+	}
+	reply.Gone = r.Counts.Failed - int64(len(r.Failures))
+	if r.Counts.Failed == 0 {
+		r.Error = ""
+	}
+	return reply
 }

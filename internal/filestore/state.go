@@ -135,6 +135,7 @@ type session struct {
 type lastReply struct {
 	Enqueued store.EnqueueReply
 	Written  store.WriteReply
+	Redone   store.RedoReply
 	Settled  store.SettleReply
 }
 

@@ -116,9 +116,7 @@ func (r *run) add(it store.Item, now time.Time) {
 // and is kept.
 func (r *run) admit(it store.Item, now time.Time) (duplicate bool) {
 	if it.Task.Claimed {
-		duplicate = now.Before(r.Kept[it.Task.ID]) || slices.ContainsFunc(r.Tasks, func(t *task) bool {
-			return t.Place != staged && t.Task.Claimed && t.Task.ID == it.Task.ID
-		})
+		duplicate = now.Before(r.Kept[it.Task.ID]) || r.hasClaimed(it.Task.ID)
 	}
 	if duplicate {
 		r.Duplicate++
@@ -126,6 +124,13 @@ func (r *run) admit(it store.Item, now time.Time) (duplicate bool) {
 	}
 	r.add(it, now)
 	return false
+}
+
+// hasClaimed reports whether a task that has not ended has claimed the ID.
+func (r *run) hasClaimed(id string) bool {
+	return slices.ContainsFunc(r.Tasks, func(t *task) bool {
+		return t.Place != staged && t.Task.Claimed && t.Task.ID == id
+	})
 }
 
 // ended forgets a task, and keeps its ID if it asks for that.

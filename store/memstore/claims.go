@@ -36,6 +36,22 @@ func (c *claims) take(t store.Task, now time.Time) bool {
 	return true
 }
 
+// retake claims the ID of a task again that had it before, also while it is kept. It reports
+// whether no other task has it.
+func (c *claims) retake(t store.Task) bool {
+	if !t.Claimed {
+		return true
+	}
+	if until, ok := c.ids[t.ID]; ok && until.IsZero() {
+		return false
+	}
+	if c.ids == nil {
+		c.ids = map[string]time.Time{}
+	}
+	c.ids[t.ID] = time.Time{}
+	return true
+}
+
 // settle frees the ID of a task, at once or after its Keep.
 func (c *claims) settle(t store.Task, now time.Time) {
 	switch {

@@ -13,6 +13,7 @@ type producer struct {
 	last    int64
 	reply   store.EnqueueReply  // if the call was Enqueue
 	written []store.WriteResult // if the call was WriteValues
+	redone  store.RedoReply     // if the call was RedoFailures
 	used    time.Time
 }
 
@@ -72,7 +73,7 @@ func (s *backend) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enq
 		return store.EnqueueReply{}, store.ErrStale
 	}
 	reply := part.enqueue(p, now)
-	pr.last, pr.reply, pr.written = p.Number, copyEnqueueReply(reply), nil
+	*pr = producer{last: p.Number, reply: copyEnqueueReply(reply), used: now}
 	return reply, nil
 }
 

@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -18,8 +19,16 @@ func (s *backend) Failures(ctx context.Context, p store.FailuresParams) ([]store
 	if err != nil {
 		return nil, err
 	}
+	failures := r.letters(p)
+	for i := range failures {
+		failures[i].Task = copyTask(failures[i].Task)
+	}
+	return failures, nil
+}
+
+// letters are the dead letters of a run that are asked for.
+func (r *run) letters(p store.FailuresParams) (failures []store.Failure) {
 	page := newPage()
-	var failures []store.Failure
 	for i := range r.failures {
 		f := r.failures[i]
 		if p.Newest {
@@ -31,10 +40,9 @@ func (s *backend) Failures(ctx context.Context, p store.FailuresParams) ([]store
 		if len(failures) >= p.Limit || !page.fits(letterBytes(&f)) {
 			break
 		}
-		f.Task = copyTask(f.Task)
 		failures = append(failures, f)
 	}
-	return failures, nil
+	return failures
 }
 
 // letterBytes returns the size of the data of a dead letter that users chose.
@@ -55,4 +63,66 @@ func (s *backend) FailingRuns(ctx context.Context, p store.FailingRunsParams) ([
 	}
 	slices.SortFunc(runs, store.FailingRun.Compare)
 	return runs[:min(len(runs), p.Limit)], nil
+}
+
+// RedoFailures retries or discards dead letters of an active run.
+func (s *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
+	part, err := s.at(ctx, p.Partition)
+	if err != nil {
+		return store.RedoReply{}, err
+	}
+	defer part.unlock()
+	now := part.now()
+	pr := part.producer(p.Stream, now)
+	switch {
+	case pr == nil:
+		return store.RedoReply{}, store.ErrResultUnknown
+	case p.Number == pr.last:
+		return pr.redone, nil
+	case p.Number < pr.last:
+		return store.RedoReply{}, store.ErrStale
+	}
+	r, err := part.accepting(p.Run)
+	if err != nil {
+		return store.RedoReply{}, err
+	}
+	*pr = producer{last: p.Number, redone: part.redo(r, &p, now), used: now}
+	return pr.redone, nil
+}
+
+func (p *partition) redo(r *run, params *store.RedoParams, now time.Time) (reply store.RedoReply) {
+	moved, matches := map[int64]bool{}, params.Matcher()
+	for _, f := range r.letters(params.Page()) {
+		reply.Next = f.Place
+		if !matches(&f) {
+			continue
+		}
+		task, readable := f.Redone()
+		switch {
+		case params.Discard:
+			r.rec.Counts.Cancelled++
+		case !readable:
+			reply.Unreadable++
+			continue
+		case !r.claims.retake(task):
+			reply.InUse++
+			continue
+		default:
+			r.rec.Retried++
+			p.place(p.lane(r, f.Lane.Route), task, time.Time{}, now)
+		}
+		moved[f.Place] = true
+		r.rec.Counts.Failed--
+	}
+	reply.Moved = int64(len(moved))
+	r.failures = slices.DeleteFunc(r.failures, func(f store.Failure) bool { return moved[f.Place] })
+	reply.Gone = r.rec.Counts.Failed - int64(len(r.failures))
+	if r.rec.Counts.Failed == 0 {
+		r.rec.Error = ""
+	}
+	if len(r.failures) == 0 {
+		delete(p.failing, r.rec.ID.Number)
+	}
+	p.moved(r)
+	return reply
 }

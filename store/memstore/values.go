@@ -46,7 +46,7 @@ func (s *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.W
 	for i := range p.Writes {
 		results[i] = part.write(&p.Writes[i], now)
 	}
-	pr.last, pr.reply, pr.written = p.Number, store.EnqueueReply{}, slices.Clone(results)
+	*pr = producer{last: p.Number, written: slices.Clone(results), used: now}
 	return store.WriteReply{Results: results}, nil
 }
 

@@ -11,8 +11,8 @@ var (
 	usedCommands = strings.Fields("" +
 		"del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx hstrlen hvals " +
 		"lindex llen lpop lpush lrange lrem lset ltrim persist pexpire pexpireat pttl publish rpop rpush sadd scan scard set " +
-		"sismember smembers srem subscribe time type unlink zadd zcard zlexcount zrange zrangebylex zrangebyscore zrank " +
-		"zrem zremrangebyrank zremrangebyscore zrevrangebyscore zscan zscore")
+		"sismember smembers srem subscribe time type unlink zadd zcard zcount zlexcount zrange zrangebylex zrangebyscore " +
+		"zrank zrem zremrangebyrank zremrangebyscore zrevrangebyscore zscan zscore")
 	clientCommands = strings.Fields("asking cluster|shards cluster|slots ping role select unsubscribe " +
 		"client|caching client|tracking exec multi " + // for its cache
 		"client|setname") // with RESP2 (protocol=2)

@@ -365,6 +365,24 @@ var crashPoints = map[string]crashPoint{
 		},
 		want: func(bool) store.Counts { return store.Counts{Total: 4, Succeeded: 3, Cancelled: 1} },
 	},
+	"redo_failures": {
+		begin: func(c *crash) {
+			w := c.scene.worker("failing")
+			w.settle(outcomeOf(w.fetchOne("k"), store.VerdictFail))
+			w.die()
+		},
+		act: func(c *crash) error {
+			_, err := c.victim.RedoFailures(c.Context(), store.RedoParams{Stream: "victim", Number: 1, Run: c.run, Limit: 10})
+			return err
+		},
+		stands: func(c *crash, after bool) {
+			require.EqualValues(c, pick(after, 1, 0), c.counts().Failed)
+			require.NoError(c, c.OpenProducer(c.Context(), 0, "another"))
+			reply, err := c.RedoFailures(c.Context(), store.RedoParams{Stream: "another", Number: 1, Run: c.run, Limit: 10})
+			require.NoError(c, err)
+			require.EqualValues(c, pick(after, 1, 0), reply.Moved, "whoever repeats it moves the rest")
+		},
+	},
 	"read_failures": {
 		act: func(c *crash) error {
 			_, err := c.victim.Failures(c.Context(), store.FailuresParams{Run: c.run, Limit: 10})

@@ -224,24 +224,6 @@ func (r *modelRun) finish() {
 	}
 }
 
-// modelFailure is a failure that a run of the model keeps.
-type modelFailure struct {
-	place int64
-	task  *modelTask
-	err   string
-}
-
-// bury keeps the failure of a task: a run keeps the first half of its cap, and the newest.
-func (r *modelRun) bury(t *modelTask, err string) {
-	t.end("failed")
-	r.err = err
-	r.buried++
-	r.failures = append(r.failures, modelFailure{r.buried, t, err})
-	if len(r.failures) > r.cap {
-		r.failures = slices.Delete(r.failures, r.cap/2, r.cap/2+1)
-	}
-}
-
 // die changes a task whose session died.
 func (r *modelRun) die(t *modelTask) {
 	t.staged = nil

@@ -3,8 +3,34 @@ package storetest
 import (
 	"slices"
 
+	"pgregory.net/rapid"
+
 	"github.com/rollcall-go/rollcall/store"
 )
+
+// RedoFailures retries or discards some of the failures of a run, and perhaps repeats the call.
+func (m *machine) RedoFailures(t *rapid.T) {
+	r := m.run(t, func(r *modelRun) bool { return r.buried > 0 })
+	p := store.RedoParams{
+		Discard: rapid.Bool().Draw(t, "discard"), Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
+		After: rapid.Int64Range(0, 2).Draw(t, "after"), Before: rapid.Int64Range(0, r.buried+1).Draw(t, "before"),
+	}
+	if rapid.IntRange(0, 3).Draw(t, "one kind") == 0 {
+		p.Kinds = []string{scan.Kind}
+	}
+	reply, err := m.redoer.tryRedo(r.id, p)
+	if want := r.refusal(); want != nil {
+		m.s.ErrorIs(err, want)
+		return
+	}
+	m.s.NoError(err)
+	m.s.Equal(r.redo(p), reply)
+	if rapid.Bool().Draw(t, "repeat") {
+		again, err := m.s.store.RedoFailures(m.s.ctx, m.redoer.redone)
+		m.s.NoError(err)
+		m.s.Equal(reply, again)
+	}
+}
 
 // checkFailures compares the failures of a run, read in pages from either end.
 func (m *machine) checkFailures(r *modelRun) {

@@ -9,8 +9,6 @@ func (m *machine) statusOf(r *modelRun, t *modelTask) store.TaskStatus {
 	switch {
 	case t.place == held:
 		return store.TaskRunning
-	case t.place == ended:
-		return store.TaskFailed
 	case t.place == awaiting && t.retry > 0:
 		return store.TaskRetrying
 	case t.place == awaiting:
@@ -31,14 +29,13 @@ func (m *machine) checkListing(r *modelRun) {
 		status store.TaskStatus
 	}
 	want := make(map[listed]int)
-	failed := 0
 	for _, t := range r.tasks {
-		if t.item.Route.Counted() && (t.place != ended || t.verdict == "failed") {
-			if t.place == ended {
-				failed++
-			}
+		if t.item.Route.Counted() && t.place != ended {
 			want[listed{t.item.Task.ID, t.item.Route, m.statusOf(r, t)}]++
 		}
+	}
+	for _, f := range r.failures {
+		want[listed{f.task.item.Task.ID, f.task.item.Route, store.TaskFailed}]++
 	}
 	got := make(map[listed]int)
 	all, err := listTasks(s.ctx, s.store, store.TasksParams{Run: r.id, Limit: 7})
@@ -47,19 +44,7 @@ func (m *machine) checkListing(r *modelRun) {
 		got[listed{rec.Task.ID, rec.Route, rec.Status}]++
 	}
 	c, sum := r.counts(), countsOf(countTasks(all))
-	if failed > r.cap { // only so many are kept, as checkFailures says
-		for key := range want {
-			if key.status == store.TaskFailed {
-				delete(want, key)
-			}
-		}
-		for key := range got {
-			if key.status == store.TaskFailed {
-				delete(got, key)
-			}
-		}
-		c.Failed = int64(r.cap)
-	}
+	c.Failed = int64(len(r.failures)) // only these are kept
 	s.Equal(want, got, "the tasks of %v", r.id)
 	s.Equal(store.Counts{Pending: c.Pending, Delayed: c.Delayed, Running: c.Running, Failed: c.Failed}, sum)
 }

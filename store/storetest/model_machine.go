@@ -18,6 +18,7 @@ type machine struct {
 	jobs     []string
 	producer *producer
 	lastSent store.EnqueueReply
+	redoer   *producer // of calls that retry or discard failures
 	workers  []*modelWorker
 	zombies  []*modelWorker // sessions that ended, with what they held
 	tasks    int            // names given out
@@ -54,6 +55,7 @@ func newMachine(s *scene, virtual bool) *machine {
 		m:        newModel(),
 		virtual:  virtual,
 		producer: s.producer(0),
+		redoer:   s.producer(0),
 		limits:   newModelLimits(s),
 		told:     make(map[string]bool),
 	}

@@ -134,3 +134,54 @@ func (t *modelTask) stagedCounts() (all []store.Staged) {
 	}
 	return all
 }
+
+// modelFailure is a failure that a run of the model keeps.
+type modelFailure struct {
+	place int64
+	task  *modelTask
+	err   string
+}
+
+// bury keeps the failure of a task: a run keeps the first half of its cap, and the newest.
+func (r *modelRun) bury(t *modelTask, err string) {
+	t.end("failed")
+	r.err = err
+	r.buried++
+	r.failures = append(r.failures, modelFailure{r.buried, t, err})
+	if len(r.failures) > r.cap {
+		r.failures = slices.Delete(r.failures, r.cap/2, r.cap/2+1)
+	}
+}
+
+// redo retries or discards failures.
+func (r *modelRun) redo(p store.RedoParams) (reply store.RedoReply) {
+	looked := 0
+	r.failures = slices.DeleteFunc(r.failures, func(f modelFailure) bool {
+		if f.place <= p.After || p.Before > 0 && f.place >= p.Before || looked == p.Limit {
+			return false
+		}
+		looked++
+		reply.Next = f.place
+		it := f.task.item
+		switch {
+		case len(p.Kinds) > 0 && it.Route.Kind != p.Kinds[0]:
+			return false
+		case p.Discard:
+			f.task.end("cancelled")
+		case it.Task.Claimed && r.claims(it.Task.ID):
+			reply.InUse++
+			return false
+		default:
+			f.task.place, f.task.retry, f.task.snoozes, f.task.crashes = waiting, 0, 0, 0
+			r.retried++
+		}
+		reply.Moved++
+		return true
+	})
+	failed := r.counts().Failed
+	if failed == 0 {
+		r.err = ""
+	}
+	reply.Gone = failed - int64(len(r.failures))
+	return reply
+}

@@ -16,6 +16,24 @@ func refusedFailures() (all []refusal) {
 		func() store.FailingRunsParams { return store.FailingRunsParams{Limit: 1} },
 		func(s *scene, p store.FailingRunsParams) error { _, err := s.store.FailingRuns(s.ctx, p); return err },
 	}
+	redo := spoilt[store.RedoParams]{
+		func() store.RedoParams {
+			return store.RedoParams{Stream: "stream", Number: 1, Run: store.RunID{Job: "import", Number: 1}, Limit: 1}
+		},
+		func(s *scene, p store.RedoParams) error {
+			if p.Partition == 0 && p.Run.Job == "import" {
+				p.Partition = s.partition("import")
+			}
+			_, err := s.store.RedoFailures(s.ctx, p)
+			return err
+		},
+	}
+	for _, limit := range []int{-1, 0, bounds.MaxBatch + 1} {
+		all = append(all, redo.by("Limit", func(p *store.RedoParams) { p.Limit = limit }))
+	}
+	for _, number := range []int64{-1, 0, bounds.MaxNumber + 1} {
+		all = append(all, redo.by("Number", func(p *store.RedoParams) { p.Number = number }))
+	}
 	for _, limit := range []int{-1, 0, bounds.MaxPage + 1} {
 		all = append(
 			all,
@@ -25,6 +43,12 @@ func refusedFailures() (all []refusal) {
 	}
 	return append(
 		all,
+		redo.by("Run.Job", func(p *store.RedoParams) { p.Run.Job = "" }),
+		redo.by("Partition", func(p *store.RedoParams) { p.Partition = -1 }),
+		redo.by("Partition", func(p *store.RedoParams) { p.Partition = 1 << 20 }),
+		redo.by("Stream", func(p *store.RedoParams) { p.Stream = "" }),
+		redo.by("Kinds[1]", func(p *store.RedoParams) { p.Kinds = []string{"k", "a/b"} }),
+		redo.by("IDs[0]", func(p *store.RedoParams) { p.IDs = []string{""} }),
 		failures.by("Run.Job", func(p *store.FailuresParams) { p.Run.Job = "" }),
 		failing.by("Partition", func(p *store.FailingRunsParams) { p.Partition = -1 }),
 		failing.by("Partition", func(p *store.FailingRunsParams) { p.Partition = 1 << 20 }),

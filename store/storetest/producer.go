@@ -13,6 +13,7 @@ type producer struct {
 	stream    string
 	number    int64
 	last      store.EnqueueParams
+	redone    store.RedoParams // of the last call of RedoFailures
 }
 
 // producer opens a stream in the run's partition.

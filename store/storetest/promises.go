@@ -124,6 +124,11 @@ func contract() []promise {
 			taskChangesContract,
 		},
 		{
+			"Contract_Redo",
+			"Contract, Producers: failures of an active run are retried or discarded, each once.",
+			redoContract,
+		},
+		{
 			"Contract_Progress",
 			"Contract, Sessions: a run shows which of its running tasks report progress.",
 			progressContract,

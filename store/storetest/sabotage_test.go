@@ -253,6 +253,26 @@ var sabotages = map[string]struct {
 		"Contract, Limits: no more than a limit is drawn",
 		func(s store.Store) store.Store { return &drawsAnew{Store: s} },
 	},
+	"forgets what it answered a retry": {
+		"Contract_Redo",
+		"Contract, Producers: failures of an active run",
+		func(s store.Store) store.Store { return &answersRetriesAnew{Store: s} },
+	},
+	"discards what is to be retried": {
+		"Contract_Redo",
+		"Contract, Producers: failures of an active run",
+		func(s store.Store) store.Store { return &discardsRetries{s} },
+	},
+	"retries what was not selected": {
+		"Contract_Redo",
+		"Contract, Producers: failures of an active run",
+		func(s store.Store) store.Store { return &retriesAll{s} },
+	},
+	"keeps the error of what was retried": {
+		"Contract_Redo",
+		"Contract, Producers: failures of an active run",
+		func(s store.Store) store.Store { return &keepsTheError{s} },
+	},
 	"reads failures in one order only": {
 		"Contract_Failures",
 		"Contract, Runs: the failures that runs keep",

@@ -158,6 +158,13 @@ func (g *twinCalls) listingArgs(method string, run store.RunID, partition int) [
 		return []any{store.FailuresParams{
 			Run: run, After: g.Int64N(3), Before: pickOf[int64](g, 0, 0, 1, 3), Newest: g.one(2), Limit: 1 + g.IntN(10),
 		}}
+	case "RedoFailures":
+		stream := fmt.Sprint(partition)
+		return []any{store.RedoParams{
+			Partition: partition, Stream: "stream", Number: g.number("p" + stream), Run: run, Discard: g.one(2),
+			IDs: pickOf[[]string](g, nil, nil, []string{"a", "task"}), Kinds: pickOf(g, nil, []string{scan.Kind}),
+			After: g.Int64N(2), Before: pickOf[int64](g, 0, 0, 3), Limit: 1 + g.IntN(3),
+		}}
 	case "FailingRuns":
 		return []any{store.FailingRunsParams{Partition: partition, Limit: bounds.MaxPage}}
 	}

@@ -38,6 +38,7 @@ var (
 	ReadValues            = newScript("read_values")
 	Reclaim               = newScript("reclaim")
 	Reconsider            = newScript("reconsider")
+	RedoFailures          = newScript("redo_failures")
 	RefreshSemaphore      = newScript("refresh_semaphore")
 	ReleaseKept           = newScript("release_kept")
 	ReleaseSemaphore      = newScript("release_semaphore")

@@ -1,0 +1,161 @@
+package syncjob
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// RetryOptions select failures of a run to retry or discard. The zero value selects all.
+type RetryOptions struct {
+	Kinds []string // of the tasks. Defaults to all.
+	IDs   []string // of the tasks. Defaults to all. Those without a failure are passed over.
+	// Rate is the largest number of tasks that are moved in a second. Defaults to no limit.
+	Rate int
+}
+
+func (o *RetryOptions) validate() error {
+	var errs []error
+	for i, kind := range o.Kinds {
+		errs = append(errs, store.ValidateName(fmt.Sprintf("Kinds[%d]", i), kind))
+	}
+	for i, id := range o.IDs {
+		if err := store.ValidateTaskID(id); err != nil {
+			errs = append(errs, store.RenameFields(err, func(string) string { return fmt.Sprintf("IDs[%d]", i) }))
+		}
+	}
+	if o.Rate < 0 {
+		errs = append(errs, &FieldError{Field: "Rate", Reason: "is negative"})
+	}
+	return store.JoinFields(errs...)
+}
+
+// RetryResult says what [Run.Retry] or [Run.Discard] did.
+type RetryResult struct {
+	// Moved is how many failed tasks this call retried, or discarded.
+	Moved int64 `json:"moved"`
+	// InUse is how many were not retried because another task has claimed their ID since.
+	InUse int64 `json:"in_use"`
+	// Unreadable is how many were not retried because what is stored of the task cannot be decoded.
+	Unreadable int64 `json:"unreadable"`
+	// Gone is how many failed tasks remain of which the run keeps no failure (see Config.FailureCap):
+	// nobody can retry or discard them.
+	Gone int64 `json:"gone"`
+}
+
+// Retry has the failed tasks of an active run wait again, while others are added and run: Failed
+// falls, and Pending rises by the same number. Nil options mean all failures there are when the
+// call begins; tasks that fail meanwhile are left. A retried task begins anew, with all its
+// retries, and keeps its last attempts, which [TaskRef.State] shows. It waits behind the other
+// tasks of its kind. RunState.LastError becomes empty when no failure is left.
+//
+// It moves up to 256 failures in a step, so it may take as many steps as there are failures. Each
+// failure is moved once, whoever else retries or discards it at the same time, and although replies
+// are lost. If the call is cancelled or its process dies, each failure is moved or is not; call it
+// again for the rest. A call that finds none answers zeros.
+//
+// Errors: a [*RunOverError] if the run has ended, is stopping or runs its post-job hook: then
+// [Run.Redrive] runs its failed tasks in a new run. A [*FieldError]; [ErrRunNotFound],
+// [ErrStateLost]. The result says what was done before an error, as far as that is known.
+func (r *Run) Retry(ctx context.Context, opts *RetryOptions) (RetryResult, error) {
+	return r.redo(ctx, "retry failures of", opts, false)
+}
+
+// Discard gives up failed tasks of an active run: they count as cancelled, no longer as failed, and
+// their failures are gone. So a run whose failures were all discarded can succeed. All else is as
+// with [Run.Retry]; tasks that cannot be retried can be discarded, except those that are gone.
+func (r *Run) Discard(ctx context.Context, opts *RetryOptions) (RetryResult, error) {
+	return r.redo(ctx, "discard failures of", opts, true)
+}
+
+func (r *Run) redo(ctx context.Context, what string, opts *RetryOptions, discard bool) (out RetryResult, err error) {
+	var o RetryOptions
+	if opts != nil {
+		o = *opts
+	}
+	err = r.do(what, func() error {
+		if err := o.validate(); err != nil {
+			return err
+		}
+		return r.lost(r.redoSelected(ctx, &o, discard, &out))
+	})
+	return out, err
+}
+
+// redoSelected moves the failures that there are now, step by step. Each call has the next number
+// of a stream, so that a repeat after a lost reply gets the reply.
+func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, discard bool, out *RetryResult) error {
+	s := r.m.store
+	newest, err := s.Failures(ctx, store.FailuresParams{Run: r.id, Newest: true, Limit: 1})
+	if err != nil {
+		return err
+	}
+	p := store.RedoParams{
+		Partition: store.PartitionOf(r.id.Job, s.Partitions()), Stream: rand.Text(), Run: r.id, Discard: discard,
+		IDs: o.IDs, Kinds: o.Kinds, Before: 1, Limit: bounds.MaxBatch,
+	}
+	if len(newest) > 0 {
+		p.Before = newest[0].Place + 1
+	}
+	if o.Rate > 0 {
+		p.Limit = min(p.Limit, o.Rate)
+	}
+	if err := s.OpenProducer(ctx, p.Partition, p.Stream); err != nil {
+		return err
+	}
+	// Otherwise the store keeps the stream for a while.
+	defer func() { _ = s.CloseProducer(ctx, p.Partition, p.Stream) }()
+	for {
+		p.Number++
+		reply, err := s.RedoFailures(ctx, p)
+		if errors.Is(err, ErrRunFinished) || errors.Is(err, ErrJobStopped) {
+			return &RunOverError{Run: r.id, Err: err}
+		} else if err != nil {
+			return err
+		}
+		out.Moved, out.InUse, out.Gone = out.Moved+reply.Moved, out.InUse+reply.InUse, reply.Gone
+		out.Unreadable += reply.Unreadable
+		if p.After = reply.Next; p.After == 0 {
+			return nil
+		}
+		if err := pace(ctx, o.Rate, reply.Moved); err != nil {
+			return err
+		}
+	}
+}
+
+// pace waits for as long as moving n tasks takes at the rate; 0 means no limit.
+func pace(ctx context.Context, rate int, n int64) error {
+	if rate == 0 || n == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(time.Duration(n) * time.Second / time.Duration(rate))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// RunOverError is returned by [Run.Retry] and [Run.Discard] for a run that has ended, is stopping
+// or runs its post-job hook: its failed tasks no longer change. [Run.Redrive] runs them in a new
+// run, once this one has ended. It matches [ErrRunFinished], or [ErrJobStopped] if the run was
+// stopped.
+type RunOverError struct {
+	Run store.RunID
+	Err error
+}
+
+// Error implements error.
+func (e *RunOverError) Error() string {
+	return fmt.Sprintf("%v: its failed tasks no longer change; Redrive runs them in a new run", e.Err)
+}
+
+func (e *RunOverError) Unwrap() error { return e.Err }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
@@ -23,9 +24,11 @@ type Jobs interface {
 	// Job reads one job. Error: [ErrJobNotFound].
 	Job(ctx context.Context, job string) (JobRecord, error)
 
-	// ListJobs reads a page of the jobs of one partition in the order of their names, with the
-	// newest run of each: up to p.Limit, or about [bounds.PageBytes]. Jobs that are started or removed
-	// meanwhile may be missing.
+	// ListJobs reads a page of the jobs of one partition, with the newest run of each: in the order of
+	// their names, or with p.ByChange the one first that changed last. It looks at up to p.Limit jobs,
+	// or about [bounds.PageBytes] of them. A job changes with its newest run (see [RunRecord].Changed),
+	// and when it is declared, defined anew, disabled or enabled. Jobs that are started, removed or, with
+	// p.ByChange, changed meanwhile may be missing. Without p.Details the runs lack what is large.
 	ListJobs(ctx context.Context, p ListParams) (JobPage, error)
 
 	// JobRuns returns the numbers of the runs of a job that are still kept, newest first.
@@ -74,16 +77,34 @@ const (
 type ListParams struct {
 	Partition int
 	After     string // name after which the page begins; empty for the first page
-	Limit     int    // at most this many; 1 to MaxPage
+	ByChange  bool   // most recently changed first
+	Behind    Place  // with ByChange, in place of After: Behind of the page before; zero for the first page
+	// Statuses asks for jobs whose newest run is in one of these; none means all jobs.
+	Statuses []Status
+	Details  bool // also Args, Headers, Counters, Result and Reporting of the runs
+	Limit    int  // at most this many; 1 to MaxPage
 }
 
 // Validate returns a [*FieldError] for each bad field, joined.
-func (p *ListParams) Validate() error { return within("Limit", p.Limit, 1, bounds.MaxPage) }
+func (p *ListParams) Validate() error {
+	var f faults
+	f.check(validateStatuses(p.Statuses), "")
+	f.check(RenameFields(p.Behind.validate(), func(string) string { return "Behind" }), "")
+	f.check(within("Limit", p.Limit, 1, bounds.MaxPage), "")
+	return f.err()
+}
+
+// Match reports whether a job belongs to the listing. It is for implementers.
+func (p *ListParams) Match(e *JobEntry) bool {
+	return len(p.Statuses) == 0 || e.Run != nil && slices.Contains(p.Statuses, e.Run.Status)
+}
 
 // JobPage is a page of jobs.
 type JobPage struct {
 	Jobs []JobEntry
 	Next string // pass as After for the next page; empty at the end
+	// Behind is in place of Next with ByChange; zero at the end.
+	Behind Place
 }
 
 // JobEntry is one job with its newest run. The run is nil if the job never ran or the summary has
@@ -91,4 +112,13 @@ type JobPage struct {
 type JobEntry struct {
 	Job JobRecord
 	Run *RunRecord
+}
+
+// Place is where the job is in a listing by the last change.
+func (e *JobEntry) Place() Place {
+	changed := e.Job.Changed
+	if e.Run != nil && e.Run.Changed.After(changed) {
+		changed = e.Run.Changed
+	}
+	return Place{Changed: changed.UnixMilli(), Name: e.Job.Name}
 }

@@ -86,10 +86,11 @@ func validateStatuses(statuses []Status) error {
 	return f.err()
 }
 
-// Place is where a run is in a listing by the last change.
+// Place is where a run or a job is in a listing by the last change.
 type Place struct {
-	Changed int64 // when it changed last, in ms since 1970
-	Number  int64 // of the run: the order of those that changed in the same ms
+	Changed int64  // when it changed last, in ms since 1970
+	Number  int64  // of the run: the order of those that changed in the same ms
+	Name    string // of the job, likewise
 }
 
 // Compare orders places: the newest first, or with oldest the other way round.
@@ -97,7 +98,7 @@ func (p Place) Compare(o Place, oldest bool) int {
 	if oldest {
 		p, o = o, p
 	}
-	return cmp.Or(cmp.Compare(o.Changed, p.Changed), cmp.Compare(o.Number, p.Number))
+	return cmp.Or(cmp.Compare(o.Changed, p.Changed), cmp.Compare(o.Number, p.Number), cmp.Compare(o.Name, p.Name))
 }
 
 func (p Place) validate() error {
@@ -109,7 +110,7 @@ func (p Place) validate() error {
 }
 
 // Place is where the run is in a listing.
-func (r *RunRecord) Place() Place { return Place{r.Changed.UnixMilli(), r.ID.Number} }
+func (r *RunRecord) Place() Place { return Place{Changed: r.Changed.UnixMilli(), Number: r.ID.Number} }
 
 // ValidateLabels checks the labels of a job or run: at most [bounds.MaxLabels]. A key is a name by
 // the rule of [ValidateName]. A value has up to [bounds.MaxLabelLen] bytes of valid UTF-8, which

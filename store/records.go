@@ -178,10 +178,13 @@ type JobRecord struct {
 	Disabled   bool   // stopped by name and not enabled again
 	LastRun    int64  // number of the newest run; 0 if there was none
 	Created    time.Time
-	Changes    int64     // how often the definition was changed
-	Due        time.Time // of a periodic job: the next due time; zero until a worker has computed it
-	Skipped    int64     // due times that were skipped because a run was active
-	LastSkip   time.Time // the last of them; zero if there was none
+	Changes    int64 // how often the definition was changed
+	// Changed is when it was made, declared, defined anew, disabled or enabled last; or, where its
+	// newest run has expired since, when that changed last. It is in whole ms.
+	Changed  time.Time
+	Due      time.Time // of a periodic job: the next due time; zero until a worker has computed it
+	Skipped  int64     // due times that were skipped because a run was active
+	LastSkip time.Time // the last of them; zero if there was none
 	// Problem is why a due periodic job cannot be started. ProblemSince is when this began. They are
 	// empty and zero if there is no problem. See [Schedules].PostponeJob.
 	Problem      string

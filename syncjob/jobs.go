@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,37 +55,113 @@ func (g Group) valid() bool {
 
 // JobsOptions select jobs to list.
 type JobsOptions struct {
-	Group  Group  // Defaults to [GroupAll]
+	Group  Group  // Defaults to [GroupAll].
 	Prefix string // of the name; empty for all
-	After  string // the last name of the page before: names after it follow
+	// Statuses selects jobs whose newest run is in one of these. Defaults to all jobs.
+	Statuses []Status
+	// Labels selects jobs that have all of these: see [JobState.Labels].
+	Labels map[string]string
+	// ByChange lists those first that changed last: see [JobState.Changed]. Defaults to the order of
+	// the names.
+	ByChange bool
+	// Details asks for Args, Headers, Counters, Result and Reporting of the newest runs. Defaults to
+	// leaving them out.
+	Details bool
+	// After is the [JobState.Cursor] of the last job of the page before: the sequence goes on behind
+	// it. Use the same options. In the order of names it may be any name.
+	After string
 }
 
 // jobPage is how many jobs of a partition are read at a time.
 const jobPage = 100
 
-// Jobs yields jobs with their newest runs, sorted by name. It reads page by page while the caller
-// consumes them. Jobs that are started or removed meanwhile may be missing. If some partitions do
-// not answer, it yields the jobs of the others, then a [*PartialError]. Any error ends the sequence.
+// statuses are those that the newest runs of a group's jobs can be in; nil for any, or none.
+func (g Group) statuses() []Status {
+	switch g {
+	case GroupActive:
+		return ActiveStatuses
+	case GroupFinished:
+		return FinalStatuses
+	}
+	return nil
+}
+
+// params are what to ask of each partition.
+func (o *JobsOptions) params() (store.ListParams, error) {
+	p := store.ListParams{
+		Statuses: o.Statuses, ByChange: o.ByChange, Details: o.Details, After: max(o.After, below(o.Prefix)), Limit: jobPage,
+	}
+	if len(o.Statuses) == 0 {
+		p.Statuses = o.Group.statuses()
+	}
+	var bad error
+	if !o.Group.valid() {
+		bad = &FieldError{Field: "Group", Reason: "is unknown"}
+	}
+	if o.ByChange && o.After != "" {
+		ms, name, _ := strings.Cut(o.After, ".")
+		changed, err := strconv.ParseInt(ms, 10, 64)
+		p.Behind = store.Place{Changed: changed, Name: name}
+		if err != nil || changed < 1 || jobCursor(p.Behind) != o.After {
+			bad = store.JoinFields(bad, &FieldError{Field: "After", Reason: "is no cursor of a job"})
+		}
+	}
+	return p, store.JoinFields(bad, store.ValidateLabels(o.Labels), store.RenameFields(p.Validate(), func(field string) string {
+		if field == "Behind" {
+			return "After"
+		}
+		return field
+	}))
+}
+
+// jobCursor is the cursor of a job in the order of changes.
+func jobCursor(p store.Place) string { return strconv.FormatInt(p.Changed, 10) + "." + p.Name }
+
+// Jobs yields jobs with their newest runs, sorted by name, or with ByChange the one first that
+// changed last. It reads page by page while the caller consumes them, up to 100 of each partition.
+// A page costs the same, whatever the number of jobs and tasks; where Group, Prefix or Labels select
+// few, many are read, except that names with a Prefix are found at once in their order, and with
+// ByChange so are active and finished jobs, and those of Statuses. It is no snapshot: jobs that are
+// started or removed meanwhile may be missing, and so may one with ByChange that changes.
+//
+// If some partitions do not answer, it yields the jobs of the others, then a [*PartialError]. Any
+// error ends the sequence. Other errors: a [*FieldError], before any job.
 func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobState, error] {
 	return func(yield func(JobState, error) bool) {
 		var o JobsOptions
 		if opts != nil {
 			o = *opts
 		}
-		if !o.Group.valid() {
-			yield(JobState{}, fmt.Errorf("list jobs: %w", &FieldError{Field: "Group", Reason: "is unknown"}))
+		p, err := o.params()
+		if err != nil {
+			yield(JobState{}, fmt.Errorf("list jobs: %w", err))
 			return
 		}
-		for entry, err := range m.entries(ctx, o.Prefix, o.After) {
+		for entry, err := range m.entries(ctx, o.Prefix, p) {
 			if err != nil {
 				yield(JobState{}, fmt.Errorf("list jobs: %w", err))
 				return
 			}
-			if s := jobState(entry, time.Now()); o.Group.has(s) && !yield(s, nil) {
+			cursor := entry.Job.Name
+			if o.ByChange {
+				cursor = jobCursor(entry.Place())
+			}
+			s := listedJob(entry, cursor, time.Now())
+			if o.Group.has(s) && hasLabels(s.Labels, o.Labels) && !yield(s, nil) {
 				return
 			}
 		}
 	}
+}
+
+// hasLabels reports whether all wanted labels are there.
+func hasLabels(labels, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if has, ok := labels[key]; !ok || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // below returns a string that comes directly before the names with the prefix: after all smaller
@@ -97,14 +174,18 @@ func below(prefix string) string {
 	return prefix[:last] + string([]byte{prefix[last] - 1, 0xff})
 }
 
-// entries yields the jobs of all partitions with a prefix, in the order of their names, behind one.
-func (m *Manager) entries(ctx context.Context, prefix, after string) iter.Seq2[store.JobEntry, error] {
+// entries yields the jobs of all partitions with a prefix, in the order that p asks for.
+func (m *Manager) entries(ctx context.Context, prefix string, p store.ListParams) iter.Seq2[store.JobEntry, error] {
 	lists := make(map[int]pages[store.JobEntry])
-	for p := range m.store.Partitions() {
-		list := store.ListParams{Partition: p, After: max(after, below(prefix)), Limit: jobPage}
-		lists[p] = &jobList{m.store, prefix, list}
+	for p.Partition = range m.store.Partitions() {
+		lists[p.Partition] = &jobList{m.store, prefix, p}
 	}
-	return merge(ctx, m.poll(), lists, func(a, b store.JobEntry) bool { return a.Job.Name < b.Job.Name })
+	return merge(ctx, m.poll(), lists, func(a, b store.JobEntry) bool {
+		if p.ByChange {
+			return a.Place().Compare(b.Place(), false) < 0
+		}
+		return a.Job.Name < b.Job.Name
+	})
 }
 
 // jobList reads the jobs of one partition whose names have a prefix.
@@ -116,16 +197,16 @@ type jobList struct {
 
 func (l *jobList) next(ctx context.Context) (jobs []store.JobEntry, last bool, err error) {
 	page, err := l.store.ListJobs(ctx, l.p)
-	l.p.After = page.Next
+	l.p.After, l.p.Behind = page.Next, page.Behind
 	for _, e := range page.Jobs {
 		switch {
 		case strings.HasPrefix(e.Job.Name, l.prefix):
 			jobs = append(jobs, e)
-		case e.Job.Name > l.prefix: // behind all that have it
+		case e.Job.Name > l.prefix && !l.p.ByChange: // behind all that have it
 			last = true
 		}
 	}
-	return jobs, last || page.Next == "", err
+	return jobs, last || page.Next == "" && page.Behind == (store.Place{}), err
 }
 
 // JobRuns returns references to the runs of a job that have not expired, the newest first. Error:

@@ -80,6 +80,49 @@ func TestJobsAreGroupedByKindAndState(t *testing.T) {
 	})
 }
 
+func TestJobsAreListedByChangeStatusAndLabel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := managerOn(t, memstore.New(&memstore.Options{Partitions: 5}), set(t, handlers.SetConfig{}, noop))
+		var want []string
+		for i := range 30 {
+			job := syncjob.Job{
+				Name: fmt.Sprintf("job/%02d", 29-i), Set: "tree", Open: true, Labels: map[string]string{"tenant": fmt.Sprint(i % 3)},
+			}
+			run, err := m.Start(t.Context(), job, nil)
+			require.NoError(t, err)
+			if i%2 == 0 {
+				require.NoError(t, run.Stop(t.Context(), nil))
+			}
+			time.Sleep(time.Millisecond)
+			want = append([]string{job.Name}, want...)
+		}
+		_, err := m.Ensure(t.Context(), syncjob.Job{Name: "declared", Set: "tree", Open: true, Labels: map[string]string{"tenant": "x"}})
+		require.NoError(t, err)
+		want = append([]string{"declared"}, want...)
+		require.Equal(t, want, names(t, m, &syncjob.JobsOptions{ByChange: true}))
+		require.Len(t, names(t, m, &syncjob.JobsOptions{Statuses: []syncjob.Status{syncjob.StatusStopped}}), 15)
+		require.Len(t, names(t, m, &syncjob.JobsOptions{Group: syncjob.GroupActive, ByChange: true, Prefix: "job/"}), 15)
+		require.Len(t, names(t, m, &syncjob.JobsOptions{Labels: map[string]string{"tenant": "1"}}), 10)
+		require.Equal(t, []string{"declared"}, names(t, m, &syncjob.JobsOptions{Labels: map[string]string{"tenant": "x"}}))
+		for _, byChange := range []bool{false, true} {
+			whole := names(t, m, &syncjob.JobsOptions{ByChange: byChange})
+			i := 0
+			for s, err := range m.Jobs(t.Context(), &syncjob.JobsOptions{ByChange: byChange}) {
+				require.NoError(t, err)
+				i++
+				rest := names(t, m, &syncjob.JobsOptions{ByChange: byChange, After: s.Cursor})
+				require.Equal(t, whole[i:], append([]string{}, rest...))
+			}
+		}
+		for field, opts := range map[string]syncjob.JobsOptions{
+			"Statuses[0]": {Statuses: []syncjob.Status{"odd"}}, "Labels[]": {Labels: map[string]string{"": ""}},
+			"After": {ByChange: true, After: "x"},
+		} {
+			require.Equal(t, []string{field}, fields(firstError(m.Jobs(t.Context(), &opts))))
+		}
+	})
+}
+
 func TestQueuesShowWhatNobodyServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(&memstore.Options{Partitions: 3})

@@ -51,6 +51,11 @@ type JobState struct {
 	Revision int64     `json:"revision,omitempty"` // of a declared job's definition
 	Disabled bool      `json:"disabled,omitempty"` // stopped by name and not enabled again
 	Created  time.Time `json:"created,omitzero"`
+	// Changed is when it was declared, defined anew, disabled or enabled last, or its newest run changed:
+	// see [RunState.Changed].
+	Changed time.Time `json:"changed,omitzero"`
+	// Labels are those of its definition; of a single-pass job, those of its newest run.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Definition is what Ensure stored, as JSON; nil for a single-pass job.
 	Definition json.RawMessage `json:"definition,omitempty"`
 	// Schedule of a periodic job, without FireOnCreate; nil if a newer version declared it.
@@ -71,6 +76,8 @@ type JobState struct {
 	ProblemSince time.Time `json:"problem_since,omitzero"`
 	// Run is the newest run; nil if there was none or its summary has expired.
 	Run *RunState `json:"run,omitempty"`
+	// Cursor is where [Manager.Jobs] goes on behind this job; empty in states from other calls.
+	Cursor string `json:"cursor,omitempty"`
 }
 
 // Active reports whether the job has a run that has not ended.

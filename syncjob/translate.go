@@ -11,6 +11,13 @@ import (
 // maxETA is the largest estimate, for runs with little progress.
 const maxETA = 10 * 365 * 24 * time.Hour
 
+// listedJob translates a job of a listing; cursor is where that goes on behind it.
+func listedJob(e store.JobEntry, cursor string, now time.Time) JobState {
+	s := jobState(e, now)
+	s.Cursor = cursor
+	return s
+}
+
 func jobState(e store.JobEntry, now time.Time) JobState {
 	s := JobState{
 		Name:       e.Job.Name,
@@ -21,6 +28,7 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 		LastRun:    e.Job.LastRun,
 		Created:    e.Job.Created,
 		Changes:    e.Job.Changes,
+		Changed:    time.UnixMilli(e.Place().Changed),
 		NextDue:    e.Job.Due,
 		Skipped:    e.Job.Skipped,
 		LastSkip:   e.Job.LastSkip,
@@ -28,12 +36,16 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 		Problem:      e.Job.Problem,
 		ProblemSince: e.Job.ProblemSince,
 	}
-	if d, err := decodeDefinition(e.Job.Definition); err == nil && d.Schedule != nil {
+	d, err := decodeDefinition(e.Job.Definition)
+	if err == nil && d.Schedule != nil {
 		s.Schedule = d.Schedule.schedule()
 	}
+	s.Labels = d.Labels
 	if e.Run != nil {
 		run := runState(*e.Run, now)
-		s.Run = &run
+		if s.Run = &run; s.Type == JobSinglePass {
+			s.Labels = run.Labels
+		}
 	}
 	return s
 }

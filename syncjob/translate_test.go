@@ -76,9 +76,9 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 	})
 	everyFieldShows(t, func(r store.JobRecord) JobState {
 		if r.Definition != nil {
-			r.Definition = []byte(`{"v":1,"schedule":{"cron":"@daily"}}`)
+			r.Definition = []byte(`{"v":1,"labels":{"a":"b"},"schedule":{"cron":"@daily"}}`)
 		}
-		return jobState(store.JobEntry{Job: r, Run: &store.RunRecord{}}, now)
+		return listedJob(store.JobEntry{Job: r, Run: &store.RunRecord{}}, "cursor", now)
 	})
 	everyFieldShows(t, func(f store.Failure) Failure { return failure(f, "cursor") })
 }

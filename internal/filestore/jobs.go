@@ -3,12 +3,10 @@ package filestore
 import (
 	"bytes"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func (j *job) declared() bool { return j.Type != store.JobSinglePass }
@@ -41,7 +39,7 @@ func (s *state) newest(j *job) *run {
 
 // addJob makes a job of a name that is not known.
 func (s *state) addJob(name string) *job {
-	j := &job{JobRecord: store.JobRecord{Name: name, Type: store.JobSinglePass, Created: s.now}, Values: values{}}
+	j := &job{JobRecord: store.JobRecord{Name: name, Type: store.JobSinglePass, Created: s.now, Changed: s.now.Truncate(time.Millisecond)}, Values: values{}}
 	s.Jobs[name] = j
 	return j
 }
@@ -76,6 +74,7 @@ func (s *state) define(j *job, p store.EnsureParams, dueNow bool) {
 	solved := j.solved()
 	j.Type, j.Definition, j.Revision = p.Type, p.Definition, p.Revision
 	j.Changes++
+	j.Changed = s.now.Truncate(time.Millisecond)
 	switch {
 	case p.Type != store.JobPeriodic:
 		j.Due, j.Schedule, j.Wakes = time.Time{}, nil, time.Time{}
@@ -105,7 +104,7 @@ func (b *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 		case j.Disabled == disabled:
 			return nil
 		}
-		j.Disabled = disabled
+		j.Disabled, j.Changed = disabled, s.now.Truncate(time.Millisecond)
 		if j.Type == store.JobPeriodic {
 			j.solved()
 			j.Due, j.Wakes = time.Time{}, s.now
@@ -125,35 +124,6 @@ func (b *backend) Job(ctx context.Context, name string) (store.JobRecord, error)
 		}
 		return store.JobRecord{}, store.ErrJobNotFound
 	})
-}
-
-// ListJobs reads a page of the jobs.
-func (b *backend) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
-	return read(ctx, b, p, (*state).listJobs)
-}
-
-func (s *state) listJobs(p store.ListParams) (page store.JobPage, err error) {
-	left := bounds.PageBytes
-	for _, name := range slices.Sorted(maps.Keys(s.Jobs)) {
-		if name <= p.After {
-			continue
-		}
-		j := s.Jobs[name]
-		entry := store.JobEntry{Job: j.JobRecord}
-		size := len(j.Definition)
-		if r := s.newest(j); r != nil {
-			rec := s.record(r)
-			entry.Run = &rec
-			size += len(rec.Args) + len(rec.Result)
-		}
-		if n := len(page.Jobs); n == p.Limit || n > 0 && size > left {
-			page.Next = page.Jobs[n-1].Job.Name
-			break
-		}
-		left -= size
-		page.Jobs = append(page.Jobs, entry)
-	}
-	return page, nil
 }
 
 // JobRuns returns the numbers of the runs that are kept, newest first.
@@ -186,6 +156,9 @@ func (b *backend) DeleteJob(ctx context.Context, name string) error {
 // forget removes a run, and with the last run a job that was never declared.
 func (s *state) forget(r *run) {
 	s.Runs = slices.DeleteFunc(s.Runs, func(other *run) bool { return other == r })
+	if j := s.Jobs[r.ID.Job]; j.LastRun == r.ID.Number && r.Changed.After(j.Changed) {
+		j.Changed = r.Changed
+	}
 	if j := s.Jobs[r.ID.Job]; !j.declared() && !j.Disabled && len(s.runs(j.Name)) == 0 {
 		delete(s.Jobs, j.Name)
 	}

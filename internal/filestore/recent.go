@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -36,6 +37,51 @@ func (s *state) listRuns(p store.RunsParams) (page store.RunPage, err error) {
 			break
 		}
 		page.Runs = append(page.Runs, store.RunEntry{Run: *rec, Place: rec.Place()})
+	}
+	return page, nil
+}
+
+// ListJobs reads a page of the jobs.
+func (b *backend) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
+	return read(ctx, b, p, (*state).listJobs)
+}
+
+func (s *state) listJobs(p store.ListParams) (page store.JobPage, err error) {
+	var all []store.JobEntry
+	for _, name := range slices.Sorted(maps.Keys(s.Jobs)) {
+		e := store.JobEntry{Job: s.Jobs[name].JobRecord}
+		if r := s.newest(s.Jobs[name]); r != nil {
+			rec := s.record(r)
+			if e.Run = &rec; !p.Details {
+				rec.Trim()
+			}
+		}
+		if p.Match(&e) && (p.ByChange || name > p.After) {
+			all = append(all, e)
+		}
+	}
+	if p.ByChange {
+		slices.SortFunc(all, func(a, b store.JobEntry) int { return a.Place().Compare(b.Place(), false) })
+	}
+	left := bounds.PageBytes
+	for _, e := range all {
+		if p.ByChange && p.Behind != (store.Place{}) && e.Place().Compare(p.Behind, false) <= 0 {
+			continue
+		}
+		size := len(e.Job.Definition)
+		if e.Run != nil {
+			size += len(e.Run.Args) + len(e.Run.Result)
+		}
+		if n := len(page.Jobs); n == p.Limit || n > 0 && size > left {
+			if last := &page.Jobs[n-1]; p.ByChange {
+				page.Behind = last.Place()
+			} else {
+				page.Next = last.Job.Name
+			}
+			break
+		}
+		left -= size
+		page.Jobs = append(page.Jobs, e)
 	}
 	return page, nil
 }

@@ -21,15 +21,6 @@ type job struct {
 
 func (j *job) declared() bool { return j.rec.Type != store.JobSinglePass }
 
-// bytes returns the size of the data of the job, and of its newest run, that callers chose.
-func (j *job) bytes() int {
-	n := len(j.rec.Name) + len(j.rec.Definition)
-	if last := len(j.runs) - 1; last >= 0 {
-		n += len(j.runs[last].rec.Args) + len(j.runs[last].rec.Result)
-	}
-	return n
-}
-
 func (j *job) copyRecord() store.JobRecord {
 	rec := j.rec
 	rec.Definition = bytes.Clone(rec.Definition)
@@ -50,7 +41,7 @@ func (j *job) dropRun(r *run) {
 // addJob makes a job with a new name.
 func (p *partition) addJob(name string) *job {
 	j := &job{
-		rec:      store.JobRecord{Name: name, Type: store.JobSinglePass, Created: p.now()},
+		rec:      store.JobRecord{Name: name, Type: store.JobSinglePass, Created: p.now(), Changed: p.called.Truncate(time.Millisecond)},
 		tokens:   map[string]*run{},
 		schedule: schedule{place: -1},
 	}
@@ -100,6 +91,7 @@ func (p *partition) define(j *job, params store.EnsureParams) {
 	created := !j.declared()
 	j.rec.Type, j.rec.Definition, j.rec.Revision = params.Type, bytes.Clone(params.Definition), params.Revision
 	j.rec.Changes++
+	j.rec.Changed = p.called.Truncate(time.Millisecond)
 	p.changed(j)
 	solved := j.solved()
 	switch {
@@ -142,7 +134,7 @@ func (s *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 		part.arm(j, part.now())
 	}
 	if j.rec.Disabled != disabled {
-		j.rec.Disabled = disabled
+		j.rec.Disabled, j.rec.Changed = disabled, part.called.Truncate(time.Millisecond)
 		part.changed(j)
 	}
 	return nil
@@ -160,41 +152,6 @@ func (s *backend) Job(ctx context.Context, name string) (store.JobRecord, error)
 		return store.JobRecord{}, store.ErrJobNotFound
 	}
 	return j.copyRecord(), nil
-}
-
-// ListJobs reads a page of the jobs of one partition in the order of their names.
-func (s *backend) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
-	part, err := s.at(ctx, p.Partition)
-	if err != nil {
-		return store.JobPage{}, err
-	}
-	defer part.unlock()
-
-	names := part.sortedNames()
-	at, found := slices.BinarySearch(names, p.After)
-	if found {
-		at++
-	}
-	end := min(at+p.Limit, len(names))
-	page := store.JobPage{Jobs: make([]store.JobEntry, 0, end-at)}
-	bytes := newPage()
-	for i, name := range names[at:end] {
-		j := part.jobs[name]
-		if !bytes.fits(j.bytes()) {
-			end = at + i
-			break
-		}
-		entry := store.JobEntry{Job: j.copyRecord()}
-		if n := len(j.runs); n > 0 && j.runs[n-1].rec.ID.Number == j.rec.LastRun {
-			rec := copyRecord(j.runs[n-1].rec)
-			entry.Run = &rec
-		}
-		page.Jobs = append(page.Jobs, entry)
-	}
-	if end < len(names) {
-		page.Next = names[end-1]
-	}
-	return page, nil
 }
 
 // sortedNames sorts only after the set of names changed, because pages are read much more often.

@@ -268,6 +268,9 @@ func (p *partition) forget(r *run) {
 		delete(j.tokens, r.token)
 	}
 	j.dropRun(r)
+	if r.rec.ID.Number == j.rec.LastRun && r.rec.Changed.After(j.rec.Changed) {
+		j.rec.Changed = r.rec.Changed // it stays where it is in listings
+	}
 	p.changed(j)
 	if len(j.runs) == 0 && !j.declared() && !j.rec.Disabled {
 		p.removeJob(j)

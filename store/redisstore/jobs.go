@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/redis/rueidis"
 
@@ -80,60 +81,97 @@ func (s *Store) Job(ctx context.Context, job string) (store.JobRecord, error) {
 	return format.DecodeJob(job, h)
 }
 
-// fittingJobs returns how many of the first jobs, with their newest runs, fit in about
-// [bounds.PageBytes].
-func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []string) (int, error) {
-	b := s.client.B
-	cmds := make(rueidis.Commands, 0, len(names))
-	for _, name := range names {
-		cmds = append(cmds, b().Hmget().Key(k.Job(name)).Field("run").Build())
-	}
-	large := []string{"args", "headers", "root", "post", "result"}
-	var lengths rueidis.Commands
-	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		run, err := script.First(r.ToArray())
-		if err = script.Empty(s.server.Translate(ctx, "read a job", err)); err != nil {
-			return 0, err
-		}
-		lengths = append(lengths, b().Hstrlen().Key(k.Job(names[i])).Field("definition").Build())
-		for _, field := range large {
-			lengths = append(lengths, b().Hstrlen().Key(k.Run(run)).Field(field).Build())
-		}
-	}
-	n, err := fitting(s.client.DoMulti(ctx, lengths...), 1+len(large))
-	return n, s.server.Translate(ctx, "read lengths", err)
-}
-
-// ListJobs implements [store.Jobs]. A page costs five round trips, whatever its size.
+// ListJobs implements [store.Jobs]. A page costs four round trips, with p.Details five.
 func (s *Store) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
+	var page store.JobPage
 	if err := s.server.Begin(ctx); err != nil {
-		return store.JobPage{}, err
+		return page, err
 	}
 	k := s.spaces[p.Partition]
+	places, err := s.jobPlaces(ctx, k, &p)
+	if err != nil {
+		return page, err
+	}
+	names := make([]string, len(places))
+	for i := range places {
+		names[i] = places[i].Name
+	}
+	n, err := s.fittingJobs(ctx, k, names, p.Details)
+	if err != nil {
+		return page, err
+	}
+	if n < len(names) || n == p.Limit {
+		if last := places[n-1]; p.ByChange {
+			page.Behind = last
+		} else {
+			page.Next = last.Name
+		}
+	}
+	jobs, err := s.readJobs(ctx, k, names[:n])
+	if err == nil {
+		err = s.readLastRuns(ctx, k, jobs, p.Details)
+	}
+	page.Jobs = slices.DeleteFunc(jobs, func(e store.JobEntry) bool { return !p.Match(&e) })
+	return page, err
+}
+
+// jobPlaces finds the jobs that a page looks at. By their names they have no time.
+func (s *Store) jobPlaces(ctx context.Context, k *format.Keyspace, p *store.ListParams) ([]store.Place, error) {
+	if p.ByChange {
+		w := walk{limit: p.Limit, after: p.Behind, states: statesOf(p.Statuses, format.IndexJobs)}
+		if len(p.Statuses) == 0 {
+			w.states = format.IndexAllJobs()
+		}
+		places, err := s.index(ctx, k, &w)
+		seen := make(map[string]bool, len(places))
+		return slices.DeleteFunc(places, func(p store.Place) bool { // it moved while two states were read
+			again := seen[p.Name]
+			seen[p.Name] = true
+			return again
+		}), err
+	}
 	from := "-"
 	if p.After != "" {
 		from = "(" + p.After
 	}
 	list := s.client.B().Zrangebylex().Key(k.Jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()
 	names, err := s.client.Do(ctx, list).AsStrSlice()
-	if err = script.Empty(s.server.Translate(ctx, "list jobs", err)); err != nil {
-		return store.JobPage{}, err
+	places := make([]store.Place, len(names))
+	for i, name := range names {
+		places[i].Name = name
 	}
-	var page store.JobPage
-	n, err := s.fittingJobs(ctx, k, names)
-	if err != nil {
-		return store.JobPage{}, err
+	return places, script.Empty(s.server.Translate(ctx, "list jobs", err))
+}
+
+// fittingJobs returns how many of the first jobs, with their newest runs, fit in about
+// [bounds.PageBytes].
+func (s *Store) fittingJobs(ctx context.Context, k *format.Keyspace, names []string, details bool) (int, error) {
+	b := s.client.B
+	var lengths rueidis.Commands
+	parts := 1
+	for _, name := range names {
+		lengths = append(lengths, b().Hstrlen().Key(k.Job(name)).Field("definition").Build())
 	}
-	if n < len(names) || n == p.Limit {
-		page.Next = names[n-1]
+	if details {
+		lengths = nil
+		cmds := make(rueidis.Commands, 0, len(names))
+		for _, name := range names {
+			cmds = append(cmds, b().Hmget().Key(k.Job(name)).Field("run").Build())
+		}
+		parts = 1 + len(largeFields)
+		for i, r := range s.client.DoMulti(ctx, cmds...) {
+			run, err := script.First(r.ToArray())
+			if err = script.Empty(s.server.Translate(ctx, "read a job", err)); err != nil {
+				return 0, err
+			}
+			lengths = append(lengths, b().Hstrlen().Key(k.Job(names[i])).Field("definition").Build())
+			for _, field := range largeFields {
+				lengths = append(lengths, b().Hstrlen().Key(k.Run(run)).Field(field).Build())
+			}
+		}
 	}
-	if page.Jobs, err = s.readJobs(ctx, k, names[:n]); err != nil {
-		return store.JobPage{}, err
-	}
-	if err := s.readLastRuns(ctx, k, page.Jobs); err != nil {
-		return store.JobPage{}, err
-	}
-	return page, nil
+	n, err := fitting(s.client.DoMulti(ctx, lengths...), parts)
+	return n, s.server.Translate(ctx, "read lengths", err)
 }
 
 // readJobs reads the records of jobs. It leaves out a job that cannot be read: a call for that job
@@ -166,33 +204,54 @@ func (s *Store) readJobs(ctx context.Context, k *format.Keyspace, names []string
 }
 
 // readLastRuns adds the newest run of each job. It leaves out a run that cannot be read: a call for
-// that run returns the error.
-func (s *Store) readLastRuns(ctx context.Context, k *format.Keyspace, jobs []store.JobEntry) error {
-	cmds := make(rueidis.Commands, 0, len(jobs))
-	for _, e := range jobs {
-		cmds = append(cmds, s.client.B().Hgetall().Key(k.Run(format.RunID(e.Job.LastRun))).Build())
-	}
-	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		e := &jobs[i]
-		h, err := r.AsStrMap()
+// that run returns the error. It also leaves out one that has expired.
+func (s *Store) readLastRuns(ctx context.Context, k *format.Keyspace, jobs []store.JobEntry, details bool) error {
+	for chunk := range slices.Chunk(jobs, listedAtOnce) {
+		places := make([]store.Place, len(chunk))
+		for i := range chunk {
+			places[i].Number = chunk[i].Job.LastRun
+		}
+		runs, _, err := s.listedRuns(ctx, k, places)
 		if err != nil {
-			err = s.server.Translate(ctx, "read a run", err, k.Run(format.RunID(e.Job.LastRun)))
-			if errors.Is(err, store.ErrUnavailable) || context.Cause(ctx) != nil {
+			return err
+		}
+		for i, r := range runs {
+			if r != nil && r.ID.Job == chunk[i].Job.Name {
+				chunk[i].Run = r
+			}
+		}
+	}
+	if !details {
+		return nil
+	}
+	return s.addRunDetails(ctx, k, jobs)
+}
+
+// addRunDetails reads the whole records of newest runs.
+func (s *Store) addRunDetails(ctx context.Context, k *format.Keyspace, jobs []store.JobEntry) error {
+	var cmds rueidis.Commands
+	for i := range jobs {
+		cmds = append(cmds, s.client.B().Hgetall().Key(k.Run(format.RunID(jobs[i].Job.LastRun))).Build())
+	}
+	for i, reply := range s.client.DoMulti(ctx, cmds...) {
+		e := &jobs[i]
+		if e.Run == nil {
+			continue
+		}
+		h, err := reply.AsStrMap()
+		if err == nil {
+			*e.Run, err = format.DecodeRun(e.Run.ID, h, s.estimate())
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, store.ErrRunNotFound):
+			e.Run = nil // removed meanwhile
+		default:
+			e.Run = nil
+			if err = s.leftOut(ctx, k.Run(format.RunID(e.Job.LastRun)), err); err != nil {
 				return err
 			}
-			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing", "job", e.Job.Name, "error", err)
-			continue
 		}
-		if len(h) == 0 {
-			continue // it never ran, or the summary has expired
-		}
-		run, err := format.DecodeRun(store.RunID{Job: e.Job.Name, Number: e.Job.LastRun}, h, s.estimate())
-		if err != nil {
-			s.config.Logger.ErrorContext(ctx, "a run is left out of a listing",
-				"job", e.Job.Name, "run", e.Job.LastRun, "error", err)
-			continue
-		}
-		e.Run = &run
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (s *Store) index(ctx context.Context, k *format.Keyspace, w *walk) ([]store
 				return nil, err
 			}
 			for _, e := range entries {
-				if p := format.IndexPlace(e.Member, e.Score); !w.begun() || p.Compare(w.after, w.oldest) > 0 {
+				if p := k.IndexPlace(e.Member, e.Score); !w.begun() || p.Compare(w.after, w.oldest) > 0 {
 					places = append(places, p)
 					found[open[i]]++
 				}

@@ -110,7 +110,7 @@ var pagesContract = []testCase{
 		}
 		for partition := range s.store.Partitions() {
 			for after := ""; ; {
-				page, err := s.store.ListJobs(s.ctx, store.ListParams{Partition: partition, After: after, Limit: 100})
+				page, err := s.store.ListJobs(s.ctx, store.ListParams{Partition: partition, After: after, Limit: 100, Details: true})
 				s.NoError(err)
 				s.LessOrEqual(len(page.Jobs), 3, "a page is bounded by bytes")
 				for _, e := range page.Jobs {

@@ -270,6 +270,69 @@ var recentContract = []testCase{
 		s.Subset([]string{"still", "moves"}, s.listedJobRuns(store.RunsParams{Still: 450 * time.Millisecond}))
 		s.Contains(s.listedJobRuns(store.RunsParams{Still: 450 * time.Millisecond, Oldest: true, Limit: 1}), "still")
 	}},
+	{"jobs are listed by the states of their newest runs, the last that changed first", func(s *scene) {
+		var names []string
+		for len(names) < 4 {
+			if name := s.name("job"); s.partition(name) == 0 {
+				names = append(names, name)
+			}
+		}
+		last := func(name string) {
+			s.tb.Helper()
+			for _, limit := range []int{0, 1} {
+				got := s.listJobs(store.ListParams{Limit: limit})
+				s.Equal(name, got[0])
+			}
+			s.h.Advance(s.tb, 2*time.Millisecond)
+		}
+		of := func(statuses ...store.Status) []string { return s.listJobs(store.ListParams{Statuses: statuses}) }
+		declare := func(definition string) {
+			_, err := s.store.EnsureJob(
+				s.ctx, store.EnsureParams{Job: names[0], Type: store.JobStanding, Definition: []byte(definition)},
+			)
+			s.NoError(err)
+		}
+		declare("1")
+		last(names[0])
+		runs := make(map[string]*run)
+		for _, name := range names[1:] {
+			runs[name] = s.open(name)
+			last(name)
+		}
+		declare("2")
+		last(names[0])
+		runs[names[2]].stop(false)
+		last(names[2])
+		declare("2")
+		last(names[2]) // nothing changed
+		s.NoError(s.store.SetJobDisabled(s.ctx, names[0], true))
+		last(names[0])
+		runs[names[1]].pause(true)
+		last(names[1])
+		s.NoError(s.store.SetJobDisabled(s.ctx, names[0], true))
+		last(names[1])
+		s.NoError(s.store.SetJobDisabled(s.ctx, names[0], false))
+		last(names[0])
+		s.Equal([]string{names[1], names[3]}, of(store.ActiveStatuses...))
+		s.Equal([]string{names[2]}, of(store.FinalStatuses...))
+		s.Equal([]string{names[2]}, of(store.StatusStopped))
+		s.Empty(of(store.StatusFailed))
+		again := s.open(names[2])
+		last(names[2])
+		s.Empty(of(store.FinalStatuses...), "its newest run is active")
+		again.stop(false)
+		last(names[2])
+
+		first := s.start(store.StartParams{Job: names[0], Declared: true})
+		first.stop(false)
+		last(names[0])
+		before := s.listJobs(store.ListParams{})
+		s.NoError(s.store.DeleteRun(s.ctx, first.id))
+		s.Equal(before, s.listJobs(store.ListParams{}), "it stays where it was, without a run")
+		s.Equal([]string{names[2]}, of(store.FinalStatuses...))
+		s.NoError(s.store.DeleteJob(s.ctx, names[0]))
+		s.Equal(before[1:], s.listJobs(store.ListParams{}))
+	}},
 	{"what expired, or was deleted, is listed no longer", func(s *scene) {
 		kept := s.start(store.StartParams{Job: "kept"})
 		kept.stop(false)

@@ -208,6 +208,8 @@ func (m *machine) checkJobs() {
 		listed = append(listed, entry.Job.Name)
 	}
 	s.ElementsMatch(slices.Collect(maps.Keys(m.m.jobs)), listed)
+	s.ElementsMatch(listed, s.listJobs(store.ListParams{Limit: 1}), "the jobs that are listed by change")
+	m.checkJobStates()
 	for _, name := range m.jobs {
 		rec, err := s.store.Job(s.ctx, name)
 		j := m.m.jobs[name]

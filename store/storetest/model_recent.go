@@ -60,3 +60,17 @@ func (m *machine) checkStates(all []store.RunEntry) {
 	slices.Reverse(active)
 	m.s.Equal(pick(store.ActiveStatuses), active)
 }
+
+// checkJobStates compares the jobs that are listed by the states of their newest runs.
+func (m *machine) checkJobStates() {
+	states := slices.Concat(store.ActiveStatuses, store.FinalStatuses)
+	for _, statuses := range [][]store.Status{states[m.steps%len(states):][:1], store.ActiveStatuses, store.FinalStatuses} {
+		var want []string
+		for name, j := range m.m.jobs {
+			if r := m.m.runs[store.RunID{Job: name, Number: j.last}]; r != nil && slices.Contains(statuses, r.status) {
+				want = append(want, name)
+			}
+		}
+		m.s.ElementsMatch(want, m.s.listJobs(store.ListParams{Statuses: statuses}), "jobs that are %v", statuses)
+	}
+}

@@ -120,6 +120,8 @@ func refusedJobs() []refusal {
 		ensure.by("Definition", func(p *store.EnsureParams) { p.Definition = make([]byte, bounds.MaxDefinitionLen+1) }),
 		ensure.by("Schedule", func(p *store.EnsureParams) { p.Schedule = make([]byte, bounds.MaxDefinitionLen+1) }),
 		list.by("Limit", func(p *store.ListParams) { p.Limit = 0 }),
+		list.by("Statuses[0]", func(p *store.ListParams) { p.Statuses = []store.Status{"odd"} }),
+		list.by("Behind", func(p *store.ListParams) { p.Behind.Changed = -1 }),
 		list.by("Limit", func(p *store.ListParams) { p.Limit = bounds.MaxPage + 1 }),
 		repair.by("Name", func(p *store.RepairParams) { p.Job = "" }),
 		repair.by("Run", func(p *store.RepairParams) { p.Run = -1 }),

@@ -47,3 +47,28 @@ func (s *scene) listedJobRuns(p store.RunsParams) (jobs []string) {
 	}
 	return jobs
 }
+
+// listJobs reads all pages of the jobs of a partition, the last that changed first. Each must be
+// there once, in its place.
+func (s *scene) listJobs(p store.ListParams) (names []string) {
+	s.tb.Helper()
+	if p.ByChange = true; p.Limit == 0 {
+		p.Limit = bounds.MaxPage
+	}
+	seen := make(map[string]bool)
+	var last store.Place
+	for {
+		page, err := s.store.ListJobs(s.ctx, p)
+		s.NoError(err)
+		s.LessOrEqual(len(page.Jobs), p.Limit)
+		for _, e := range page.Jobs {
+			s.False(seen[e.Job.Name], "%s is listed twice", e.Job.Name)
+			seen[e.Job.Name] = true
+			s.True(last == store.Place{} || last.Compare(e.Place(), false) < 0, "%v is listed before %v", last, e.Place())
+			last, names = e.Place(), append(names, e.Job.Name)
+		}
+		if p.Behind = page.Behind; p.Behind == (store.Place{}) {
+			return names
+		}
+	}
+}

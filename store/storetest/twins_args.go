@@ -66,7 +66,10 @@ func (g *twinCalls) args(method string) []any {
 	case "PostponeJob":
 		return []any{store.PostponeParams{Job: job, Problem: "problem"}}
 	case "ListJobs":
-		return []any{store.ListParams{Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000}}
+		return []any{store.ListParams{
+			Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000, ByChange: g.one(2), Details: g.one(2),
+			Statuses: pickOf(g, nil, store.ActiveStatuses),
+		}}
 	case "ListRuns":
 		return []any{store.RunsParams{
 			Partition: partition, Statuses: pickOf(g, nil, store.ActiveStatuses, store.FinalStatuses), Job: pickOf(g, "", "", job),

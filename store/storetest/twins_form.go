@@ -27,7 +27,7 @@ var unlike = map[string]bool{
 	"SweepReply.More": true, "SweepReply.Purged": true, "SessionRecord.Overdue": true, "LaneRecord.Oldest": true,
 	"QueueRecord.Oldest": true, "Task.Enqueued": true, "DrawReply.Next": true, "DrawReply.Until": true, "ReadReply.Looked": true,
 	"ChangeTaskReply.Next": true,
-	"TasksReply.Next":      true, "RunPage.Next": true, "RunEntry.Place": true, "TaskRecord.Cursor": true, "Attempt.Took": true,
+	"TasksReply.Next":      true, "RunPage.Next": true, "JobPage.Behind": true, "RunEntry.Place": true, "TaskRecord.Cursor": true, "Attempt.Took": true,
 	"Damage.Detail": true, "Inspection.Stable": true, "RepairReport.Moving": true,
 }
 

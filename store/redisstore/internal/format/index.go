@@ -33,10 +33,23 @@ func IndexScore(state int, ms int64) string {
 // IndexEnd is the bound behind all entries of a state.
 func IndexEnd(state int) string { return "(" + IndexScore(state+1, 0) }
 
-// IndexPlace is where a run of the index is in a listing.
-func IndexPlace(run string, score float64) store.Place {
-	n, _ := ParseInt(run)
-	return store.Place{Changed: int64(math.Mod(score, indexStep)), Number: n}
+// IndexAllJobs are the numbers of all states of jobs.
+func IndexAllJobs() (states []int) {
+	for state := IndexJobs; state <= IndexJobs+len(indexStates); state++ {
+		states = append(states, state)
+	}
+	return states
+}
+
+// IndexPlace is where an entry of the index is in a listing.
+func (k *Keyspace) IndexPlace(entry string, score float64) store.Place {
+	p := store.Place{Changed: int64(math.Mod(score, indexStep))}
+	if job, ok := k.IndexJob(entry); ok {
+		p.Name = job
+	} else {
+		p.Number, _ = ParseInt(entry)
+	}
+	return p
 }
 
 // jobMark stands before the name of a job in the index.

@@ -200,10 +200,14 @@ func DecodeJob(name string, h map[string]string) (store.JobRecord, error) {
 		LastRun:  d.int("run"),
 		Created:  d.time("created"),
 		Changes:  d.int("changes"),
+		Changed:  d.time("changed"),
 		Due:      d.time("due"),
 		Skipped:  d.int("skipped"),
 		LastSkip: d.time("lastskip"),
 		Problem:  h["problem"],
+	}
+	if j.Changed.IsZero() {
+		j.Changed = j.Created
 	}
 	if j.Problem != "" {
 		j.ProblemSince = d.time("problemsince")

@@ -28,6 +28,8 @@ func (a *Action) back(done string) string {
 	switch {
 	case a.Name == "delete-job", a.Name == "delete-run": // with its last run, a job that is not declared goes
 		return link("jobs", "done", done)
+	case a.Task != "" && done != "cancel-task":
+		return link("task", "job", a.Job, "run", strconv.FormatInt(a.Run, 10), "id", a.Task, "done", done)
 	case a.Run > 0:
 		return link("run", "job", a.Job, "run", strconv.FormatInt(a.Run, 10), "done", done)
 	case a.Job != "":

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -62,6 +64,28 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		return of(r), func() {
 			_, err := r.State(p.t.Context())
 			require.ErrorIs(p.t, err, syncjob.ErrRunNotFound)
+		}
+	},
+	"cancel-task": func(p *place) ([]string, func()) {
+		r := p.started("a", leaf{})
+		return append(of(r), "task", p.later(r)), func() { require.EqualValues(p.t, 1, p.state(r).Counts.Cancelled) }
+	},
+	"run-task-now": func(p *place) ([]string, func()) {
+		r := p.started("a")
+		id := p.later(r)
+		return append(of(r), "task", id), func() {
+			s, err := r.Task(id).State(p.t.Context())
+			require.NoError(p.t, err)
+			require.WithinDuration(p.t, time.Now(), s.NextAttempt, time.Minute)
+		}
+	},
+	"reschedule-task": func(p *place) ([]string, func()) {
+		r := p.started("a")
+		id := p.later(r)
+		return append(of(r), "task", id, "at", "2099-01-31T08:00:00Z"), func() {
+			s, err := r.Task(id).State(p.t.Context())
+			require.NoError(p.t, err)
+			require.Equal(p.t, 2099, s.NextAttempt.UTC().Year())
 		}
 	},
 	"release-hold": func(p *place) ([]string, func()) {
@@ -176,6 +200,14 @@ func (p *place) held(key string) {
 	p.t.Helper()
 	_, err := semaphore.New(p.m.Store()).TryAcquire(p.t.Context(), key, &semaphore.Options{Holder: "me <b>"})
 	require.NoError(p.t, err)
+}
+
+// later adds a task with a delay, and returns its ID.
+func (p *place) later(r *syncjob.Run) string {
+	p.t.Helper()
+	receipt, err := r.Enqueue(p.t.Context(), leaf{}, &enqueue.Options{Delay: time.Hour})
+	require.NoError(p.t, err)
+	return receipt.ID
 }
 
 // published waits until the worker has published its handler set.
@@ -349,6 +381,12 @@ func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
 		{configured(`[]`, "0"), http.StatusBadRequest, "not valid"},
 		{configured(`{"set":{"max_retries":-9}}`, "0"), http.StatusBadRequest, "MaxRetries"},
 		{configured(`{}`, "5"), http.StatusConflict, "Somebody else"},
+		{[]string{"action", "cancel-task", "job", "a", "run", "1", "task", "none"}, http.StatusNotFound, ""},
+		{append([]string{"action", "run-task-now", "task", "none"}, of(p.started("b"))...), http.StatusNotFound, "no such task"},
+		{
+			append([]string{"action", "reschedule-task", "task", "x", "at", "soon"}, of(p.started("c"))...),
+			http.StatusBadRequest, "2030-01-31",
+		},
 		{[]string{"action", "nothing"}, http.StatusNotFound, "no such action"},
 	} {
 		status, page := p.post(append(c.form, "reason", "my reason")...)

@@ -55,7 +55,7 @@ func explain(err error) *statusError {
 		),
 		errors.Is(err, syncjob.ErrJobStopped),
 		errors.Is(err, syncjob.ErrNothingToRedrive),
-		errors.Is(err, syncjob.ErrTooManyPauses):
+		errors.Is(err, syncjob.ErrTooManyPauses), errors.Is(err, syncjob.ErrTaskNotDelayed):
 		return &statusError{http.StatusConflict, err.Error(), err}
 	case errors.Is(err, syncjob.ErrClosed):
 		return &statusError{http.StatusServiceUnavailable, "The program that serves this page is shutting down.", err}

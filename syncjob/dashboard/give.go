@@ -16,7 +16,9 @@ import (
 type actCall struct {
 	Action string `json:"action"`
 	Job    string `json:"job,omitempty"`
-	Run    string `json:"run,omitempty"` // its number
+	Run    string `json:"run,omitempty"`  // its number
+	Task   string `json:"task,omitempty"` // its ID
+	At     string `json:"at,omitempty"`   // when, as 2030-01-31T08:00:00Z
 	Set    string `json:"set,omitempty"`
 	Hold   string `json:"hold,omitempty"`
 	Prefix string `json:"prefix,omitempty"` // of the keys of semaphores
@@ -38,7 +40,8 @@ func (d *server) actJSON(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := url.Values{
-		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "set": {c.Set}, "hold": {c.Hold},
+		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "task": {c.Task}, "at": {c.At}, "set": {c.Set},
+		"hold":   {c.Hold},
 		"prefix": {c.Prefix}, "reason": {c.Reason},
 		"scope-queue": {c.Scope.Queue}, "scope-set": {c.Scope.Set}, "scope-kind": {c.Scope.Kind},
 		"document": {string(c.Document)}, "version": {c.Version},

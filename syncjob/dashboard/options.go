@@ -56,6 +56,7 @@ type Action struct {
 	Name  string        // [View], [Start], [Enqueue], or one of [Actions]
 	Job   string        // the job that it is about; empty if it is about none
 	Run   int64         // number of the run; 0 for none
+	Task  string        // ID of a task of the run
 	Set   string        // of a configuration
 	Scope syncjob.Scope // of a pause
 	Hold  string        // to be released

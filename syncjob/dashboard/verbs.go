@@ -2,9 +2,11 @@ package dashboard
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -43,7 +45,8 @@ func Actions() []string {
 // target reads what a request is about.
 func target(q url.Values) Action {
 	return Action{
-		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Set: q.Get("set"), Hold: q.Get("hold"),
+		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Task: q.Get("task"),
+		Set: q.Get("set"), Hold: q.Get("hold"),
 		Prefix: q.Get("prefix"),
 		Scope:  syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
 	}
@@ -54,116 +57,6 @@ func looks(q url.Values) Action {
 	a := target(q)
 	a.Name = View
 	return a
-}
-
-func onRun(
-	do func(context.Context, *syncjob.Run, string) error,
-) func(context.Context, *source, Action, url.Values) error {
-	return func(ctx context.Context, d *source, a Action, form url.Values) error {
-		r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
-		if err != nil {
-			return err
-		}
-		return do(ctx, r, form.Get("reason"))
-	}
-}
-
-// touchRun says what the tasks of a run are now.
-func touchRun(ctx context.Context, d *source, a Action) (string, error) {
-	r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
-	if err != nil {
-		return "", err
-	}
-	s, err := r.State(ctx)
-	if err != nil {
-		return "", err
-	}
-	return counted(s), nil
-}
-
-func counted(s syncjob.RunState) string {
-	return "Run " + strconv.FormatInt(
-		s.Number,
-		10,
-	) + " of " + syncjob.Printable(
-		s.Job,
-	) + " is " + string(
-		s.Status,
-	) + ": " +
-		plural(
-			s.Counts.Total,
-			"task",
-		) + ", " + grouped(
-		s.Counts.Running,
-	) + " running, " +
-		grouped(
-			s.Counts.Pending+s.Counts.Delayed,
-		) + " waiting, " + grouped(
-		s.Counts.Failed,
-	) + " failed."
-}
-
-// touchJob says what the job and its newest run are now.
-func touchJob(ctx context.Context, d *source, a Action) (string, error) {
-	s, err := d.m.State(ctx, a.Job)
-	if err != nil {
-		return "", err
-	}
-	if s.Run == nil {
-		return "It has no run.", nil
-	}
-	return counted(*s.Run), nil
-}
-
-// touchScope says how many tasks a scope has now.
-func touchScope(ctx context.Context, d *source, a Action) (string, error) {
-	queues, err := d.queues.get(ctx)
-	if err != nil {
-		return "", err
-	}
-	var waiting, running int64
-	for _, q := range queues {
-		for _, r := range q.Routes {
-			s := a.Scope
-			if (s.Queue == "" || s.Queue == q.Name) && (s.Set == "" || s.Set == r.Set) &&
-				(s.Kind == "" || s.Kind == r.Kind) {
-				waiting, running = waiting+r.Waiting, running+r.Running
-			}
-		}
-	}
-	return "Now " + grouped(waiting) + " of its tasks wait and " + grouped(running) + " run.", nil
-}
-
-// scope completes the scope of a form.
-var scopeFields = []field{
-	{
-		Name:  "scope-queue",
-		Label: "Queue",
-		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Queue, nil },
-	},
-	{
-		Name:  "scope-set",
-		Label: "Handler set",
-		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Set, nil },
-	},
-	{
-		Name:  "scope-kind",
-		Label: "Kind",
-		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Kind, nil },
-	},
-}
-
-// touchSemaphores says who would lose what.
-func touchSemaphores(ctx context.Context, d *source, a Action) (string, error) {
-	would, err := d.m.ReleaseSemaphores(ctx, a.Prefix, "", &syncjob.ReleaseOptions{DryRun: true})
-	if err != nil {
-		return "", err
-	}
-	leases := 0
-	for _, s := range would {
-		leases += len(s.Holders)
-	}
-	return plural(leases, "lease") + " of " + plural(len(would), "semaphore") + " would end.", nil
 }
 
 var verbs = []*verb{
@@ -216,6 +109,39 @@ var verbs = []*verb{
 		does:    "What is stored of a finished run is removed: its summary and its failures.",
 		touches: touchRun,
 		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Delete(ctx) }),
+	},
+	{
+		name: "cancel-task", title: "Cancel the task", danger: true,
+		done: "The task is cancelled, or ends with its attempt.",
+		does: "A task that waits never begins. The handler of a running task is told to stop, and the task is not " +
+			"tried again; if the handler succeeds before it hears of this, it has succeeded.",
+		touches: touchTask,
+		do: onTask(func(ctx context.Context, t *syncjob.TaskRef, _ url.Values) error {
+			result, err := t.Cancel(ctx)
+			if err == nil && result == syncjob.CancelNotFound {
+				return syncjob.ErrTaskNotFound
+			}
+			return err
+		}),
+	},
+	{
+		name: "run-task-now", title: "Run the task now", done: "The task is due now.",
+		does:    "A task that waits for a time is due at once. It keeps its attempts.",
+		touches: touchTask,
+		do:      onTask(func(ctx context.Context, t *syncjob.TaskRef, _ url.Values) error { return t.RunNow(ctx) }),
+	},
+	{
+		name: "reschedule-task", title: "Run the task at another time", done: "The task waits for the new time.",
+		does:    "A task that waits for a time waits for another one.",
+		touches: touchTask,
+		fields:  []field{{Name: "at", Label: "When, for example 2030-01-31T08:00:00Z", value: nextAttempt}},
+		do: onTask(func(ctx context.Context, t *syncjob.TaskRef, form url.Values) error {
+			at, err := time.Parse(time.RFC3339, form.Get("at"))
+			if err != nil {
+				return &statusError{http.StatusBadRequest, "The time is not in the form 2030-01-31T08:00:00Z.", err}
+			}
+			return t.Reschedule(ctx, at)
+		}),
 	},
 	{
 		name: "release-hold", title: "Release the hold", done: "The hold was released.", danger: true,

@@ -20,7 +20,8 @@ import (
 func (a *app) actions() []*cobra.Command {
 	return []*cobra.Command{
 		a.stop(), a.pause(), a.resume(), a.seal(), a.enable(), a.trigger(), a.redrive(), a.deletion(),
-		a.configure(), a.reset(), a.mode(), a.release(), a.releaseSemaphores(), a.releaseSemaphores(), a.repair(),
+		a.configure(), a.reset(), a.mode(), a.cancel(), a.runNow(), a.reschedule(),
+		a.release(), a.releaseSemaphores(), a.repair(),
 	}
 }
 

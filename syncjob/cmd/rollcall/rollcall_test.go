@@ -198,8 +198,16 @@ func TestCommandsAct(t *testing.T) {
 	require.Regexp(t, `queue slow .* ann .*new disk`, p.rollcall(0, "pauses"))
 	p.rollcall(0, "resume", "--queue", "slow")
 	require.Contains(t, p.rollcall(0, "pauses"), "none")
+	p.rollcall(0, "enqueue", "feed", "--kind", "leaf", "--id", "later", "--delay", "1h")
+	p.rollcall(0, "reschedule", "feed", "later", "2h30m")
+	p.rollcall(2, "reschedule", "feed", "later", "soon")
+	require.Contains(t, p.rollcall(0, "tasks", "feed", "--state", "delayed"), "(in 2h")
+	p.rollcall(0, "run-now", "feed", "later")
+	p.rollcall(0, "enqueue", "feed", "--kind", "leaf", "--id", "never", "--delay", "1h")
+	require.Contains(t, p.rollcall(0, "cancel", "feed", "never", "--yes"), "cancelled: task never")
+	p.rollcall(3, "run-now", "feed", "never")
 	p.rollcall(0, "seal", "feed")
-	require.Contains(t, p.rollcall(10, "wait", "feed"), "4 of 4 tasks")
+	require.Contains(t, p.rollcall(10, "wait", "feed"), "6 of 6 tasks")
 	require.Contains(t, p.rollcall(0, "redrive", "feed"), "started run")
 	p.rollcall(10, "wait", "feed")
 	p.rollcall(0, "delete", "feed", "--yes")
@@ -245,7 +253,7 @@ func TestNothingIsStoppedUnasked(t *testing.T) {
 	p := newPlace(t)
 	r := p.started("busy", leaf{Block: true})
 	for _, args := range [][]string{{"stop", "busy"}, {"delete", "busy"}, {"reset", "tree"}, {"release-hold", "busy", "open"},
-		{"release", "x"}} {
+		{"release", "x"}, {"cancel", "busy", "x"}} {
 		require.Contains(t, p.typed(2, "y\n", args...), "--yes", "nobody sits at a pipe")
 	}
 	s, err := r.State(t.Context())

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+func (a *app) cancel() *cobra.Command {
+	return a.onRun(
+		"cancel JOB TASK", "Cancel one task: it does not begin, or is not tried again", cobra.ExactArgs(2), false,
+		func(ctx context.Context, r *syncjob.Run, args []string) error {
+			what := "Task " + syncjob.Printable(args[0]) + " of " + syncjob.Printable(numbered(r)) + " is cancelled."
+			if err := a.sure(what); err != nil {
+				return err
+			}
+			result, err := r.Task(args[0]).Cancel(ctx)
+			switch {
+			case err != nil:
+				return err
+			case result == syncjob.CancelNotFound:
+				return syncjob.ErrTaskNotFound
+			}
+			a.say("%s: task %s", string(result), args[0])
+			return nil
+		},
+	)
+}
+
+func (a *app) runNow() *cobra.Command {
+	return a.onRun(
+		"run-now JOB TASK", "Run a task now that waits for a time", cobra.ExactArgs(2), false,
+		func(ctx context.Context, r *syncjob.Run, args []string) error {
+			if err := r.Task(args[0]).RunNow(ctx); err != nil {
+				return err
+			}
+			a.say("task %s is due now", args[0])
+			return nil
+		},
+	)
+}
+
+func (a *app) reschedule() *cobra.Command {
+	return a.onRun(
+		"reschedule JOB TASK TIME", "Let a task wait until another time: 2030-01-31T08:00:00Z, or 90m from now",
+		cobra.ExactArgs(3), false,
+		func(ctx context.Context, r *syncjob.Run, args []string) error {
+			at, err := moment(args[1])
+			if err != nil {
+				return err
+			}
+			if err := r.Task(args[0]).Reschedule(ctx, at); err != nil {
+				return err
+			}
+			a.say("task %s is due %s", args[0], cell(at))
+			return nil
+		},
+	)
+}
+
+// moment reads a time, or how far away it is.
+func moment(text string) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil {
+		return time.Now().Add(d), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, usageError{fmt.Errorf("%q is neither a time as 2030-01-31T08:00:00Z nor a duration as 90m", text)}
+	}
+	return at, nil
+}

@@ -1,0 +1,159 @@
+package dashboard
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+func onRun(
+	do func(context.Context, *syncjob.Run, string) error,
+) func(context.Context, *source, Action, url.Values) error {
+	return func(ctx context.Context, d *source, a Action, form url.Values) error {
+		r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+		if err != nil {
+			return err
+		}
+		return do(ctx, r, form.Get("reason"))
+	}
+}
+
+func onTask(
+	do func(context.Context, *syncjob.TaskRef, url.Values) error,
+) func(context.Context, *source, Action, url.Values) error {
+	return func(ctx context.Context, d *source, a Action, form url.Values) error {
+		r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+		if err != nil {
+			return err
+		}
+		return do(ctx, r.Task(a.Task), form)
+	}
+}
+
+// taskOf reads the task of an action.
+func taskOf(ctx context.Context, d *source, a Action) (syncjob.TaskState, error) {
+	r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+	if err != nil {
+		return syncjob.TaskState{}, err
+	}
+	return r.Task(a.Task).State(ctx)
+}
+
+// touchTask says where the task is now.
+func touchTask(ctx context.Context, d *source, a Action) (string, error) {
+	t, err := taskOf(ctx, d, a)
+	if err != nil {
+		return "", err
+	}
+	return "The task is " + string(t.State) + ".", nil
+}
+
+// nextAttempt is when the task is due now.
+func nextAttempt(ctx context.Context, d *source, a Action) (string, error) {
+	t, err := taskOf(ctx, d, a)
+	if err != nil || t.NextAttempt.IsZero() {
+		return "", err
+	}
+	return t.NextAttempt.UTC().Format(time.RFC3339), nil
+}
+
+// touchRun says what the tasks of a run are now.
+func touchRun(ctx context.Context, d *source, a Action) (string, error) {
+	r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+	if err != nil {
+		return "", err
+	}
+	s, err := r.State(ctx)
+	if err != nil {
+		return "", err
+	}
+	return counted(s), nil
+}
+
+func counted(s syncjob.RunState) string {
+	return "Run " + strconv.FormatInt(
+		s.Number,
+		10,
+	) + " of " + syncjob.Printable(
+		s.Job,
+	) + " is " + string(
+		s.Status,
+	) + ": " +
+		plural(
+			s.Counts.Total,
+			"task",
+		) + ", " + grouped(
+		s.Counts.Running,
+	) + " running, " +
+		grouped(
+			s.Counts.Pending+s.Counts.Delayed,
+		) + " waiting, " + grouped(
+		s.Counts.Failed,
+	) + " failed."
+}
+
+// touchJob says what the job and its newest run are now.
+func touchJob(ctx context.Context, d *source, a Action) (string, error) {
+	s, err := d.m.State(ctx, a.Job)
+	if err != nil {
+		return "", err
+	}
+	if s.Run == nil {
+		return "It has no run.", nil
+	}
+	return counted(*s.Run), nil
+}
+
+// touchScope says how many tasks a scope has now.
+func touchScope(ctx context.Context, d *source, a Action) (string, error) {
+	queues, err := d.queues.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	var waiting, running int64
+	for _, q := range queues {
+		for _, r := range q.Routes {
+			s := a.Scope
+			if (s.Queue == "" || s.Queue == q.Name) && (s.Set == "" || s.Set == r.Set) &&
+				(s.Kind == "" || s.Kind == r.Kind) {
+				waiting, running = waiting+r.Waiting, running+r.Running
+			}
+		}
+	}
+	return "Now " + grouped(waiting) + " of its tasks wait and " + grouped(running) + " run.", nil
+}
+
+// scope completes the scope of a form.
+var scopeFields = []field{
+	{
+		Name:  "scope-queue",
+		Label: "Queue",
+		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Queue, nil },
+	},
+	{
+		Name:  "scope-set",
+		Label: "Handler set",
+		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Set, nil },
+	},
+	{
+		Name:  "scope-kind",
+		Label: "Kind",
+		value: func(_ context.Context, _ *source, a Action) (string, error) { return a.Scope.Kind, nil },
+	},
+}
+
+// touchSemaphores says who would lose what.
+func touchSemaphores(ctx context.Context, d *source, a Action) (string, error) {
+	would, err := d.m.ReleaseSemaphores(ctx, a.Prefix, "", &syncjob.ReleaseOptions{DryRun: true})
+	if err != nil {
+		return "", err
+	}
+	leases := 0
+	for _, s := range would {
+		leases += len(s.Holders)
+	}
+	return plural(leases, "lease") + " of " + plural(len(would), "semaphore") + " would end.", nil
+}

@@ -11,27 +11,6 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// verb is an action: what its page says, and what its button does.
-type verb struct {
-	name    string
-	title   string // on the page and the button
-	does    string // what it does, in sentences
-	done    string // shown afterwards
-	danger  bool   // it cannot be taken back
-	fields  []field
-	touches func(context.Context, *source, Action) (string, error) // what it is about now, and how much
-	do      func(context.Context, *source, Action, url.Values) error
-}
-
-// field is an input of an action.
-type field struct {
-	Name, Label string
-	Long        bool // of several lines
-	Hidden      bool
-	Value       string
-	value       func(context.Context, *source, Action) (string, error) // what it has at first
-}
-
 // Actions lists the names of all actions.
 func Actions() []string {
 	names := make([]string, len(verbs))
@@ -40,23 +19,6 @@ func Actions() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// target reads what a request is about.
-func target(q url.Values) Action {
-	return Action{
-		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Task: q.Get("task"),
-		Set: q.Get("set"), Hold: q.Get("hold"),
-		Prefix: q.Get("prefix"),
-		Scope:  syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
-	}
-}
-
-// looks is the action of a request that only reads.
-func looks(q url.Values) Action {
-	a := target(q)
-	a.Name = View
-	return a
 }
 
 var verbs = []*verb{

@@ -134,6 +134,9 @@ func (b *bulk) send(ctx context.Context, last bool) error {
 	if last && b.seal {
 		req.holds = append(req.holds, store.HoldChange{Run: b.run, Name: store.HoldOpen, Close: true})
 	}
+	if !b.held && len(req.entries) > 0 { // it is the first chunk
+		req.says(ctx, store.ActionEnqueue, b.run, req.entries[0].Item.Task.ID)
+	}
 	b.held = b.held || !last
 	if err := b.enqueuer.producer(b.run).Do(ctx, req); err != nil {
 		return err

@@ -78,6 +78,7 @@ func (e *Enqueuer) Enqueue(ctx context.Context, run store.RunID, set string, it 
 	}
 	req := &request{}
 	req.add(run, item)
+	req.says(ctx, store.ActionEnqueue, run, item.Task.ID)
 	if err := e.producer(run).Do(ctx, req); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue into %s/%d: %w", run.Job, run.Number, err)
 	}
@@ -101,6 +102,9 @@ func (e *Enqueuer) SetHold(ctx context.Context, run store.RunID, name string, op
 func (e *Enqueuer) changeHold(ctx context.Context, h store.HoldChange) error {
 	req := &request{}
 	req.holds = []store.HoldChange{h}
+	if h.Close && !h.Guarded {
+		req.says(ctx, store.ActionRelease, h.Run, h.Name)
+	}
 	err := e.producer(h.Run).Do(ctx, req)
 	if err == nil {
 		err = req.reply.Holds[0]

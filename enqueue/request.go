@@ -1,6 +1,7 @@
 package enqueue
 
 import (
+	"context"
 	"slices"
 
 	"github.com/rollcall-go/rollcall/internal/encode"
@@ -19,12 +20,21 @@ type request struct {
 	entries []store.Entry
 	holds   []store.HoldChange
 	bytes   int
+	audit   *store.AuditLine // of a caller with a name
 	reply   store.EnqueueReply
 }
 
 // next returns an empty request that reuses the memory of an answered one. The old one had no
 // error, so nobody else uses it.
 func (r *request) next() *request { return &request{entries: r.entries[:0]} }
+
+// says gives the request a line in the audit, if the caller has a name.
+func (r *request) says(ctx context.Context, action store.Action, run store.RunID, subject string) {
+	if _, named := store.ActorOf(ctx); named {
+		l := store.NewAuditLine(ctx, action, run, subject, "")
+		r.audit = &l
+	}
+}
 
 func (r *request) add(run store.RunID, item store.Item) {
 	r.entries = append(r.entries, store.Entry{Run: run, Item: item})
@@ -37,16 +47,16 @@ func (r *request) takes(size int) bool {
 	return len(r.entries) == 0 || len(r.entries) < bounds.MaxBatch && r.bytes+size <= maxBatchBytes
 }
 
-// guarded reports whether the request may be refused because of a hold. Such a request gets its own
-// call, so that other requests are not refused with it.
-func (r *request) guarded() bool {
-	return slices.ContainsFunc(r.holds, func(h store.HoldChange) bool { return h.Guarded })
+// alone reports whether the request gets its own call: it may be refused because of a hold, so that
+// other requests would be refused with it, or it has a line in the audit.
+func (r *request) alone() bool {
+	return r.audit != nil || slices.ContainsFunc(r.holds, func(h store.HoldChange) bool { return h.Guarded })
 }
 
 // batch holds the requests that share one call.
 type batch struct {
 	requests, entries, holds, bytes int
-	guarded                         bool
+	alone                           bool
 }
 
 // takes reports whether the request stays within the limits of the call. The first request always
@@ -54,7 +64,7 @@ type batch struct {
 func (b *batch) takes(req *request) bool {
 	return b.requests == 0 || b.entries+len(req.entries) <= bounds.MaxBatch &&
 		b.holds+len(req.holds) <= bounds.MaxBatch && b.bytes+req.bytes <= maxBatchBytes &&
-		!b.guarded && !req.guarded()
+		!b.alone && !req.alone()
 }
 
 func (b *batch) add(req *request) {
@@ -62,13 +72,13 @@ func (b *batch) add(req *request) {
 	b.entries += len(req.entries)
 	b.holds += len(req.holds)
 	b.bytes += req.bytes
-	b.guarded = b.guarded || req.guarded()
+	b.alone = b.alone || req.alone()
 }
 
 // joined returns the parameters of the call that the requests share.
 func joined(requests []*request) store.EnqueueParams {
 	if len(requests) == 1 {
-		return store.EnqueueParams{Entries: requests[0].entries, Holds: requests[0].holds}
+		return store.EnqueueParams{Entries: requests[0].entries, Holds: requests[0].holds, Audit: requests[0].audit}
 	}
 	var b batch
 	for _, req := range requests {

@@ -108,8 +108,9 @@ func (s *PauseSet) ReadOnly() bool {
 }
 
 // Put adds a pause, or changes the one of the same scope, which keeps its Since. It is for
-// implementers; version is the new one. Error: [ErrTooManyPauses].
-func (s *PauseSet) Put(p Pause, version int64) error {
+// implementers; version is the new one. It reports whether something is different now, apart from
+// the version. Error: [ErrTooManyPauses].
+func (s *PauseSet) Put(p Pause, version int64) (changed bool, err error) {
 	at, is := s.find(p.Scope)
 	others := len(s.Pauses)
 	if s.ReadOnly() {
@@ -118,26 +119,29 @@ func (s *PauseSet) Put(p Pause, version int64) error {
 	switch {
 	case is:
 		p.Since = s.Pauses[at].Since
+		changed = s.Pauses[at] != p
 		s.Pauses[at] = p
 	case !p.Scope.IsReadOnly() && others >= bounds.MaxPauses:
-		return ErrTooManyPauses
+		return false, ErrTooManyPauses
 	default:
-		s.Pauses = slices.Insert(s.Pauses, at, p)
+		s.Pauses, changed = slices.Insert(s.Pauses, at, p), true
 	}
 	s.Version = version
-	return nil
+	return changed, nil
 }
 
 // Remove removes the pause of a scope, if there is one. It is for implementers; version is the new
-// one.
-func (s *PauseSet) Remove(scope PauseScope, version int64) {
-	if at, is := s.find(scope); is {
+// one. It reports whether there was one.
+func (s *PauseSet) Remove(scope PauseScope, version int64) bool {
+	at, is := s.find(scope)
+	if is {
 		s.Pauses = slices.Delete(s.Pauses, at, at+1)
 	}
 	s.Version = version
 	if len(s.Pauses) == 0 {
 		*s = PauseSet{}
 	}
+	return is
 }
 
 // find is where the pause of a scope is, or would be.

@@ -46,6 +46,9 @@ type EnqueueParams struct {
 	Number    int64
 	Holds     []HoldChange
 	Entries   []Entry // at most MaxBatch
+	// Audit is the line of the call in the audit, which is written if the call adds a task or closes a
+	// hold. Then all of the call must be about its run. Nil writes none.
+	Audit *AuditLine
 }
 
 // Entry is one task for one run.

@@ -155,6 +155,9 @@ func Repeat[R any](
 func repeat[R any](
 	ctx context.Context, r *front, method string, bad error, call func(context.Context) (R, error),
 ) (R, error) {
+	if bad == nil {
+		bad = badActor(ctx)
+	}
 	if bad != nil {
 		return *new(R), bad
 	}

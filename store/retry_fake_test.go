@@ -106,6 +106,10 @@ func (s *scripted) Held(ctx context.Context, _ store.SessionID, _ map[store.Leas
 
 func (s *scripted) CloseSession(ctx context.Context, _ store.SessionID) error { return s.call(ctx) }
 
+func (s *scripted) Audit(ctx context.Context, _ store.AuditParams) ([]store.AuditLine, error) {
+	return nil, s.call(ctx)
+}
+
 func (s *scripted) LostSessions(ctx context.Context, _ int) ([]store.LostSession, error) {
 	return nil, s.call(ctx)
 }

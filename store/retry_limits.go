@@ -32,3 +32,8 @@ func (r *front) SessionsLeft(ctx context.Context, partition int, prefix string) 
 		return r.Store.SessionsLeft(ctx, partition, prefix)
 	})
 }
+
+func (r *front) Audit(ctx context.Context, p AuditParams) ([]AuditLine, error) {
+	bad := JoinFields(r.has("Partition", p.Partition), p.Validate())
+	return repeat(ctx, r, "Audit", bad, func(ctx context.Context) ([]AuditLine, error) { return r.Store.Audit(ctx, p) })
+}

@@ -59,6 +59,7 @@ type Store interface {
 	Semaphores
 	Limits
 	Pauses
+	Audit
 	Signals
 	Values
 	Configurations

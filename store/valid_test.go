@@ -91,6 +91,7 @@ var valid = map[string][]any{
 	"Resume":                {0, store.PauseScope{Queue: "q"}},
 	"Pauses":                {0},
 	"LostSessions":          {0},
+	"Audit":                 {store.AuditParams{Limit: 1}},
 	"Draw":                  {validDraw},
 	"Forfeit":               {"limit", store.Holding{Holder: "h", Number: 1}},
 }

@@ -60,6 +60,9 @@ func (p *EnqueueParams) Validate() error {
 	f.check(validateNumber(p.Number), "")
 	f.add(len(p.Holds) > bounds.MaxBatch, "Holds", "are more than bounds.MaxBatch")
 	f.add(len(p.Entries) > bounds.MaxBatch, "Entries", "are more than bounds.MaxBatch")
+	if p.Audit != nil {
+		f.check(p.Audit.Validate(), "Audit.")
+	}
 	for i := range p.Holds {
 		f.at(i, p.Holds[i].validate(), "Holds[%d].")
 	}

@@ -2,6 +2,7 @@ package syncjob
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,7 +26,8 @@ type ConfigureOptions struct {
 	// By is who makes the change, for the history; up to 1 KiB. Defaults to the
 	// actor of the context (see [WithActor]), or else to host and process ID.
 	By string
-	// Reason is why it is made, for the history; up to 1 KiB. Defaults to none.
+	// Reason is why it is made, for the history and the audit; up to 1 KiB. Defaults to that of
+	// [WithReason].
 	Reason string
 	// IfVersion is the version that the change is based on, or [NotConfigured]. If another version
 	// is stored, nothing is changed. Defaults to any version.
@@ -166,7 +168,7 @@ func (m *Manager) configure(
 	if err != nil || bytes.Equal(was, document) {
 		return is.Version, err
 	}
-	return m.store.WriteConfiguration(ctx, o.write(is.Set, is.Version, document))
+	return m.store.WriteConfiguration(WithActor(ctx, o.By), o.write(is.Set, is.Version, document))
 }
 
 // ResetConfiguration removes the configuration of a set, so its values in code apply again. With
@@ -185,7 +187,7 @@ func (m *Manager) ResetConfiguration(ctx context.Context, set string, opts *Conf
 			err = o.checkVersion(rec.Version)
 		}
 		if err == nil && rec.Document != nil {
-			_, err = m.store.WriteConfiguration(ctx, o.write(set, rec.Version, nil))
+			_, err = m.store.WriteConfiguration(WithActor(ctx, o.By), o.write(set, rec.Version, nil))
 		}
 		switch {
 		case err == nil:
@@ -227,6 +229,7 @@ func (o *ConfigureOptions) withDefaults(ctx context.Context) ConfigureOptions {
 	if c.By == "" {
 		c.By = actor(ctx)
 	}
+	c.Reason = cmp.Or(c.Reason, givenActor(ctx).Reason)
 	return c
 }
 

@@ -218,7 +218,7 @@ func (m *Manager) Stop(ctx context.Context, job string, opts *StopOptions) error
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
-	p := opts.params(store.RunID{Job: job})
+	p := opts.params(ctx, store.RunID{Job: job})
 	if err := p.Validate(); err != nil { // before anything is written
 		return fmt.Errorf("stop job %q: %w", job, err)
 	}

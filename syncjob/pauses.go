@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -46,7 +47,7 @@ type PauseState struct {
 // paused. Repeating Pause is always safe. If a server loses acknowledged writes in a failover, its
 // partition can lose a pause: [Manager.Pauses] shows that, and another Pause restores it.
 func (m *Manager) Pause(ctx context.Context, scope Scope, reason string) error {
-	p := store.Pause{Scope: scope, By: actor(ctx), Reason: reason}
+	p := store.Pause{Scope: scope, By: actor(ctx), Reason: cmp.Or(reason, givenActor(ctx).Reason)}
 	if err := store.JoinFields(notEverything(scope), p.Validate()); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
@@ -72,6 +73,7 @@ func notEverything(scope Scope) error {
 }
 
 func (m *Manager) pause(ctx context.Context, p store.Pause) error {
+	ctx = oneOperation(ctx)
 	err := m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) error {
 		if err := m.store.Pause(ctx, partition, p); err != nil {
 			return fmt.Errorf("pause %s in partition %d: %w", p.Scope, partition, err)
@@ -85,6 +87,7 @@ func (m *Manager) pause(ctx context.Context, p store.Pause) error {
 }
 
 func (m *Manager) resume(ctx context.Context, scope Scope) error {
+	ctx = oneOperation(ctx)
 	err := m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) error {
 		if err := m.store.Resume(ctx, partition, scope); err != nil {
 			return fmt.Errorf("resume %s in partition %d: %w", scope, partition, err)

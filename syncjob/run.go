@@ -1,6 +1,7 @@
 package syncjob
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -32,12 +33,13 @@ type StopOptions struct {
 	// start until the worker hears of the stop, by a signal within milliseconds, at the latest with
 	// its next heartbeat.
 	Graceful bool
-	// Reason is kept with the run; up to 1 KiB. Defaults to "stopped".
+	// Reason is kept with the run and in the audit; up to 1 KiB. Defaults to that of [WithReason], or
+	// else to "stopped".
 	Reason string
 }
 
-func (o *StopOptions) params(id store.RunID) store.StopParams {
-	p := store.StopParams{Run: id, Reason: "stopped"}
+func (o *StopOptions) params(ctx context.Context, id store.RunID) store.StopParams {
+	p := store.StopParams{Run: id, Reason: cmp.Or(givenActor(ctx).Reason, "stopped")}
 	if o != nil {
 		p.Graceful = o.Graceful
 		if o.Reason != "" {
@@ -142,7 +144,7 @@ func (r *Run) ReleaseHold(ctx context.Context, name string) error {
 // stop: by a signal within milliseconds, at the latest with their next heartbeat. When all handlers
 // have returned, the run has the status stopped. Errors: [ErrRunFinished], [ErrRunNotFound].
 func (r *Run) Stop(ctx context.Context, opts *StopOptions) error {
-	p := opts.params(r.id)
+	p := opts.params(ctx, r.id)
 	err := r.do("stop", func() error { return r.m.store.StopRun(ctx, p) })
 	if err == nil {
 		r.m.journal.runStopping(ctx, p)

@@ -74,7 +74,7 @@ type WorkerConfig struct {
 
 func (c *WorkerConfig) setDefaults(reg *handlers.Registry) {
 	if c.Name == "" {
-		c.Name = hostAndProcess()
+		c.Name = actor(context.Background()) // host and process
 	}
 	if c.Version == "" {
 		c.Version = programVersion()
@@ -161,4 +161,12 @@ func (c *WorkerConfig) info(routes []store.Route) store.WorkerInfo {
 		Routes:      routes,
 		Started:     time.Now(),
 	}
+}
+
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown-host"
+	}
+	return host
 }

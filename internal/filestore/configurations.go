@@ -68,24 +68,30 @@ func (b *backend) WatchConfigurations(ctx context.Context, sets []string) ([]sto
 
 // WriteConfiguration replaces or removes a document.
 func (b *backend) WriteConfiguration(ctx context.Context, p store.ConfigurationWrite) (int64, error) {
-	return change(ctx, b, p, (*state).configure)
+	return change(ctx, b, p, func(s *state, p store.ConfigurationWrite) (int64, error) {
+		version, changed, err := s.configure(p)
+		if changed {
+			s.audits(ctx, store.ActionConfigure, p.ID.Run, p.ID.Set, p.Reason)
+		}
+		return version, err
+	})
 }
 
-func (s *state) configure(p store.ConfigurationWrite) (int64, error) {
+func (s *state) configure(p store.ConfigurationWrite) (version int64, changed bool, err error) {
 	d, err := s.document(p.ID)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	for _, c := range d.Changes {
 		if c.Token == p.Token {
-			return c.Version, nil
+			return c.Version, false, nil
 		}
 	}
 	if r, err := s.run(p.ID.Run); err == nil && r.Status.Final() {
-		return 0, store.ErrRunFinished
+		return 0, false, store.ErrRunFinished
 	}
 	if p.IfVersion != store.AnyVersion && p.IfVersion != d.Version {
-		return 0, fmt.Errorf("%w: the %s has version %d", store.ErrConflict, p.ID, d.Version)
+		return 0, false, fmt.Errorf("%w: the %s has version %d", store.ErrConflict, p.ID, d.Version)
 	}
 	c := store.ConfigurationChange{Version: d.Version + 1, By: p.By, Reason: p.Reason, At: s.now, Before: d.Body}
 	d.Changes = slices.Insert(d.Changes, 0, documentChange{c, p.Token})
@@ -94,7 +100,7 @@ func (s *state) configure(p store.ConfigurationWrite) (int64, error) {
 	if p.ID.Set != "" {
 		s.Configurations[p.ID.Set] = d
 	}
-	return d.Version, nil
+	return d.Version, true, nil
 }
 
 // ConfigurationHistory reads the last changes of a document.

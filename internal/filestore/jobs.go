@@ -46,7 +46,13 @@ func (s *state) addJob(name string) *job {
 
 // EnsureJob declares a job.
 func (b *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
-	return change(ctx, b, p, (*state).ensureJob)
+	return change(ctx, b, p, func(s *state, p store.EnsureParams) (store.EnsureResult, error) {
+		result, err := s.ensureJob(p)
+		if result == store.EnsureCreated || result == store.EnsureUpdated {
+			s.audits(ctx, store.ActionDeclare, store.RunID{Job: p.Job}, "", "")
+		}
+		return result, err
+	})
 }
 
 func (s *state) ensureJob(p store.EnsureParams) (store.EnsureResult, error) {
@@ -105,6 +111,7 @@ func (b *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 			return nil
 		}
 		j.Disabled, j.Changed = disabled, s.now.Truncate(time.Millisecond)
+		s.audits(ctx, store.EnableAction(!disabled), store.RunID{Job: name}, "", "")
 		if j.Type == store.JobPeriodic {
 			j.solved()
 			j.Due, j.Wakes = time.Time{}, s.now
@@ -149,6 +156,7 @@ func (b *backend) DeleteJob(ctx context.Context, name string) error {
 			s.forget(r)
 		}
 		delete(s.Jobs, name)
+		s.audits(ctx, store.ActionDelete, store.RunID{Job: name}, "", "")
 		return nil
 	})
 }

@@ -11,7 +11,11 @@ func (b *backend) Pause(ctx context.Context, _ int, p store.Pause) error {
 	return do(ctx, b, p, func(s *state, p store.Pause) error {
 		p.Since = s.now
 		s.LastPauses++
-		return s.Pauses.Put(p, s.LastPauses)
+		changed, err := s.Pauses.Put(p, s.LastPauses)
+		if changed {
+			s.audits(ctx, store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+		}
+		return err
 	})
 }
 
@@ -19,7 +23,9 @@ func (b *backend) Pause(ctx context.Context, _ int, p store.Pause) error {
 func (b *backend) Resume(ctx context.Context, _ int, scope store.PauseScope) error {
 	return do(ctx, b, scope, func(s *state, scope store.PauseScope) error {
 		s.LastPauses++
-		s.Pauses.Remove(scope, s.LastPauses)
+		if s.Pauses.Remove(scope, s.LastPauses) {
+			s.audits(ctx, store.ActionResume, store.RunID{}, scope.String(), "")
+		}
 		return nil
 	})
 }

@@ -2,6 +2,8 @@ package filestore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -88,6 +90,7 @@ func (s *state) enqueue(p store.EnqueueParams) (store.EnqueueReply, error) {
 		}
 	}
 	holds(false)
+	open := s.openHolds(p.Audit)
 	for i, e := range p.Entries {
 		r, err := accepting(e.Run)
 		if reply.Entries[i].Err = err; err == nil {
@@ -96,8 +99,31 @@ func (s *state) enqueue(p store.EnqueueParams) (store.EnqueueReply, error) {
 		}
 	}
 	holds(true)
+	if p.Audit != nil && changes(&p, &reply, open) {
+		s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
+	}
 	stream.Reply = lastReply{Enqueued: reply}
 	return reply, nil
+}
+
+// openHolds are the holds of the run of a line.
+func (s *state) openHolds(l *store.AuditLine) map[string]store.HoldRecord {
+	if l != nil {
+		if r, err := s.run(store.RunID{Job: l.Job, Number: l.Run}); err == nil {
+			return maps.Clone(r.OpenHolds)
+		}
+	}
+	return nil
+}
+
+// changes reports whether a call added a task, or closed a hold that was open.
+func changes(p *store.EnqueueParams, reply *store.EnqueueReply, open map[string]store.HoldRecord) bool {
+	for i, h := range p.Holds {
+		if _, was := open[h.Name]; was && h.Close && reply.Holds[i] == nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(reply.Entries, func(r store.EnqueueResult) bool { return r.Err == nil && !r.Duplicate })
 }
 
 func (p *producer) enqueued() (reply store.EnqueueReply) {

@@ -22,7 +22,13 @@ func (s *state) started(job, token string) *run {
 
 // StartRun begins a run.
 func (b *backend) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
-	return change(ctx, b, p, (*state).startRun)
+	return change(ctx, b, p, func(s *state, p store.StartParams) (store.StartReply, error) {
+		reply, err := s.startRun(p)
+		if subject, ok := p.Audited(ctx); ok && err == nil && !reply.Existing {
+			s.audits(ctx, store.ActionStart, reply.Run, subject, "")
+		}
+		return reply, err
+	})
 }
 
 func (s *state) startRun(p store.StartParams) (store.StartReply, error) {
@@ -201,6 +207,9 @@ func (b *backend) StopRun(ctx context.Context, p store.StopParams) error {
 		case r.Status.Final():
 			return store.ErrRunFinished
 		}
+		if p.Changes(&r.RunRecord) {
+			s.audits(ctx, store.ActionStop, p.Run, "", p.Reason)
+		}
 		s.stop(r, p.Reason, p.Graceful)
 		return nil
 	})
@@ -231,6 +240,8 @@ func (b *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 			return err
 		case r.Status.Final() || r.Status == store.StatusStopping:
 			return store.ErrRunFinished
+		case r.Paused != paused:
+			s.audits(ctx, store.PauseAction(paused), id, "", "")
 		}
 		r.Paused = paused
 		return nil
@@ -251,6 +262,7 @@ func (b *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 			return store.ErrRunActive
 		}
 		s.forget(r)
+		s.audits(ctx, store.ActionDelete, id, "", "")
 		return nil
 	})
 }

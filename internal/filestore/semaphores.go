@@ -176,6 +176,9 @@ func (b *backend) ForceReleaseSemaphore(ctx context.Context, key string, first, 
 			}
 		}
 		s.keep(key, sem)
+		if ended > 0 {
+			s.audits(ctx, store.ActionEnd, store.RunID{}, key, "")
+		}
 		return ended, nil
 	})
 }

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"context"
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -13,6 +14,7 @@ type state struct {
 	LastPauses     int64 // version of the pauses after their last change
 	LastNumber     int64 // of any run, lease of a semaphore or place in a line that ever was
 	LastSweep      time.Time
+	Audit          []store.AuditLine // oldest first
 	Jobs           map[string]*job
 	Runs           []*run             // oldest first
 	Clocks         map[string]float64 // of queues; see fetching.next
@@ -198,4 +200,9 @@ type document struct {
 type documentChange struct {
 	store.ConfigurationChange
 	Token string
+}
+
+// audits adds a line to the audit.
+func (s *state) audits(ctx context.Context, action store.Action, run store.RunID, subject, reason string) {
+	s.Audit = store.KeepAudit(s.Audit, store.NewAuditLine(ctx, action, run, subject, reason), s.now)
 }

@@ -99,6 +99,15 @@ const (
 	MaxShownHolders = 64
 )
 
+// The audit of a partition.
+const (
+	// MaxAudit is how many lines are kept, and AuditKept for how long.
+	MaxAudit  = 1000
+	AuditKept = 90 * 24 * time.Hour
+	// MaxAuditPage is the largest number of lines that one call may ask for.
+	MaxAuditPage = 256
+)
+
 // SignalEvery is how often the counts of a run may change without a signal: see store.Signal.
 const SignalEvery = 250 * time.Millisecond
 

@@ -148,6 +148,7 @@ func (s *backend) WriteConfiguration(ctx context.Context, p store.ConfigurationW
 		part.signal(store.Signal{Type: store.SignalConfiguration})
 	}
 	doc.write(p, part)
+	part.note(ctx, store.ActionConfigure, p.ID.Run, p.ID.Set, p.Reason)
 	return doc.version, nil
 }
 

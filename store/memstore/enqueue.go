@@ -85,6 +85,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 	if len(params.Entries) > 0 {
 		reply.Entries = make([]store.EnqueueResult, len(params.Entries))
 	}
+	changed := false
 	lost := p.lostHolds(params.Holds)
 	accepting := func(id store.RunID) (*run, error) {
 		r, err := p.accepting(id)
@@ -112,6 +113,7 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		}
 		p.fed(r, now)
 		reply.Entries[i].Duplicate = p.admit(r, copyItem(e.Item), now)
+		changed = changed || !reply.Entries[i].Duplicate
 		p.moved(r)
 	}
 	for i, h := range params.Holds {
@@ -120,11 +122,15 @@ func (p *partition) enqueue(params store.EnqueueParams, now time.Time) store.Enq
 		}
 		r, err := accepting(h.Run)
 		if err == nil {
+			changed = changed || r.holds[h.Name] != store.HoldRecord{}
 			p.unhold(r, h.Name)
 			p.moved(r)
 			p.conclude(r, now)
 		}
 		reply.Holds[i] = err
+	}
+	if changed && params.Audit != nil {
+		p.audit = store.KeepAudit(p.audit, *params.Audit, now)
 	}
 	return reply
 }

@@ -64,24 +64,31 @@ func (s *backend) EnsureJob(ctx context.Context, p store.EnsureParams) (store.En
 		return "", err
 	}
 	defer part.unlock()
+	result, err := part.ensure(p)
+	if result == store.EnsureCreated || result == store.EnsureUpdated {
+		part.note(ctx, store.ActionDeclare, store.RunID{Job: p.Job}, "", "")
+	}
+	return result, err
+}
 
-	j := part.jobs[p.Job]
+func (p *partition) ensure(params store.EnsureParams) (store.EnsureResult, error) {
+	j := p.jobs[params.Job]
 	switch {
 	case j == nil:
-		part.define(part.addJob(p.Job), p)
+		p.define(p.addJob(params.Job), params)
 		return store.EnsureCreated, nil
 	case !j.declared() && j.active != nil:
 		return "", &store.JobExistsError{Active: j.active.rec.ID}
 	case !j.declared():
-		part.define(j, p)
+		p.define(j, params)
 		return store.EnsureCreated, nil
-	case p.Revision < j.rec.Revision:
+	case params.Revision < j.rec.Revision:
 		return store.EnsureKept, nil
-	case p.Type == j.rec.Type && bytes.Equal(p.Definition, j.rec.Definition):
-		j.rec.Revision = p.Revision // so a lower revision cannot replace it later
+	case params.Type == j.rec.Type && bytes.Equal(params.Definition, j.rec.Definition):
+		j.rec.Revision = params.Revision // so a lower revision cannot replace it later
 		return store.EnsureUnchanged, nil
 	default:
-		part.define(j, p)
+		p.define(j, params)
 		return store.EnsureUpdated, nil
 	}
 }
@@ -136,6 +143,7 @@ func (s *backend) SetJobDisabled(ctx context.Context, name string, disabled bool
 	if j.rec.Disabled != disabled {
 		j.rec.Disabled, j.rec.Changed = disabled, part.called.Truncate(time.Millisecond)
 		part.changed(j)
+		part.note(ctx, store.EnableAction(!disabled), store.RunID{Job: name}, "", "")
 	}
 	return nil
 }
@@ -204,5 +212,6 @@ func (s *backend) DeleteJob(ctx context.Context, name string) error {
 	if part.jobs[name] == j { // the last run did not remove the job with it
 		part.removeJob(j)
 	}
+	part.note(ctx, store.ActionDelete, store.RunID{Job: name}, "", "")
 	return nil
 }

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type partition struct {
 	limits         map[string]*limit     // limits that have holders
 	values         values                // values of the namespace
 	lastSweep      time.Time
+	audit          []store.AuditLine // oldest first
 	pauses         store.PauseSet
 	pauseVersion   int64          // the last
 	outbox         []store.Signal // sent by unlock
@@ -98,6 +100,11 @@ func (p *partition) unlock() {
 		p.outbox = p.outbox[:0]
 	}
 	p.mu.Unlock()
+}
+
+// note adds a line to the audit.
+func (p *partition) note(ctx context.Context, action store.Action, run store.RunID, subject, reason string) {
+	p.audit = store.KeepAudit(p.audit, store.NewAuditLine(ctx, action, run, subject, reason), p.now())
 }
 
 // run finds a run that is kept.

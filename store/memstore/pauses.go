@@ -15,7 +15,15 @@ func (s *backend) Pause(ctx context.Context, partition int, p store.Pause) error
 	}
 	defer part.unlock()
 	p.Since = part.now()
-	return part.movePauses(func(version int64) error { return part.pauses.Put(p, version) })
+	changed, err := part.pauses.Put(p, part.pauseVersion+1)
+	if err != nil {
+		return err
+	}
+	if changed {
+		part.note(ctx, store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+	}
+	part.movedPauses()
+	return nil
 }
 
 // Resume ends the pause of a scope.
@@ -25,10 +33,11 @@ func (s *backend) Resume(ctx context.Context, partition int, scope store.PauseSc
 		return err
 	}
 	defer part.unlock()
-	return part.movePauses(func(version int64) error {
-		part.pauses.Remove(scope, version)
-		return nil
-	})
+	if part.pauses.Remove(scope, part.pauseVersion+1) {
+		part.note(ctx, store.ActionResume, store.RunID{}, scope.String(), "")
+	}
+	part.movedPauses()
+	return nil
 }
 
 // Pauses reads what is paused in a partition.
@@ -41,14 +50,10 @@ func (s *backend) Pauses(ctx context.Context, partition int) (store.PauseSet, er
 	return store.PauseSet{Version: part.pauses.Version, Pauses: slices.Clone(part.pauses.Pauses)}, nil
 }
 
-// movePauses makes a change under another version than any before, and signals it.
-func (p *partition) movePauses(change func(version int64) error) error {
+// movedPauses signals that the pauses have the next version.
+func (p *partition) movedPauses() {
 	p.pauseVersion++
-	if err := change(p.pauseVersion); err != nil {
-		return err
-	}
 	p.signal(store.Signal{Type: store.SignalPause})
-	return nil
 }
 
 // serves reports whether tasks of a route may be leased.

@@ -68,7 +68,11 @@ func (s *backend) StartRun(ctx context.Context, p store.StartParams) (store.Star
 	if j == nil {
 		j = part.addJob(p.Job)
 	}
-	return store.StartReply{Run: part.addRun(j, p).rec.ID}, nil
+	id := part.addRun(j, p).rec.ID
+	if subject, ok := p.Audited(ctx); ok {
+		part.note(ctx, store.ActionStart, id, subject, "")
+	}
+	return store.StartReply{Run: id}, nil
 }
 
 // refuses says why this run of the job cannot begin; nil if it can. The job may be nil.
@@ -225,6 +229,7 @@ func (s *backend) SetRunPaused(ctx context.Context, id store.RunID, paused bool)
 		return nil
 	}
 	r.rec.Paused = paused
+	part.note(ctx, store.PauseAction(paused), id, "", "")
 	for _, l := range r.lanes {
 		if paused {
 			part.leaveRing(l)
@@ -251,6 +256,7 @@ func (s *backend) DeleteRun(ctx context.Context, id store.RunID) error {
 		return store.ErrRunActive
 	}
 	part.forget(r)
+	part.note(ctx, store.ActionDelete, id, "", "")
 	return nil
 }
 

@@ -214,6 +214,7 @@ func (s *backend) ForceReleaseSemaphore(ctx context.Context, key string, first, 
 		}
 	}
 	if ended > 0 {
+		part.note(ctx, store.ActionEnd, store.RunID{}, key, "")
 		part.signalFirst(key, sem)
 	}
 	return ended, nil

@@ -37,6 +37,9 @@ func (s *backend) StopRun(ctx context.Context, p store.StopParams) error {
 	case r.rec.Status.Final():
 		return store.ErrRunFinished
 	}
+	if p.Changes(&r.rec) {
+		part.note(ctx, store.ActionStop, p.Run, "", p.Reason)
+	}
 	part.stop(r, p.Reason, p.Graceful, part.now())
 	return nil
 }

@@ -14,7 +14,14 @@ import (
 
 // StartRun implements [store.Runs].
 func (s *Store) StartRun(ctx context.Context, p store.StartParams) (store.StartReply, error) {
-	word, rest, err := s.beginRun(ctx, script.StartRun, &p, func(c *script.Call) { c.Flag(p.Declared) })
+	line := ""
+	if subject, ok := p.Audited(ctx); ok {
+		line = format.AuditLine(store.NewAuditLine(ctx, store.ActionStart, store.RunID{Job: p.Job}, subject, ""))
+	}
+	word, rest, err := s.beginRun(ctx, script.StartRun, &p, func(c *script.Call) {
+		c.Flag(p.Declared).Add(line)
+		c.Key(s.space(p.Job).Audit)
+	})
 	if err != nil {
 		return store.StartReply{}, err
 	}

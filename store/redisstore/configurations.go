@@ -143,6 +143,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 	name := cmp.Or(p.ID.Set, p.ID.Run.Job)
 	c := script.NewCall(s.configuration(p.ID)).Add(p.Token).Int64(p.IfVersion).Int(store.ConfigurationChanges)
 	c.Add(p.By, p.Reason).Flag(p.Document != nil).Add(string(p.Document), s.space(name).Channel)
+	c.Add(format.AuditLine(store.NewAuditLine(ctx, store.ActionConfigure, p.ID.Run, p.ID.Set, p.Reason)))
 	if p.ID.Set == "" {
 		if err := s.own(ctx, p.ID.Run); err != nil {
 			return 0, err
@@ -151,6 +152,7 @@ func (s *Store) WriteConfiguration(ctx context.Context, p store.ConfigurationWri
 		c.Key(k.Run(id))
 		c.Add(id)
 	}
+	c.Key(s.space(name).Audit)
 	word, rest, err := s.server.Word(ctx, script.Configure, c)
 	switch {
 	case err != nil:

@@ -227,6 +227,7 @@ func (s *wreck) badIsTyped() {
 		"held":      func() error { _, err := s.Held(ctx, s.dead.id, nil); return err },
 		"lost":      func() error { _, err := s.LostSessions(ctx, 0); return err },
 		"pauses":    func() error { _, err := s.Pauses(ctx, 0); return err },
+		"audit":     func() error { _, err := s.Audit(ctx, store.AuditParams{Limit: 9}); return err },
 		"producer":  func() error { return s.OpenProducer(ctx, 0, "bad") },
 		"enqueue": func() error {
 			_, err := s.Enqueue(ctx, store.EnqueueParams{Stream: "bad", Number: 3})

@@ -16,6 +16,7 @@ import (
 // EnsureJob implements [store.Jobs].
 func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.EnsureResult, error) {
 	k := s.space(p.Job)
+	line := format.AuditLine(store.NewAuditLine(ctx, store.ActionDeclare, store.RunID{Job: p.Job}, "", ""))
 	for range hintTries {
 		if err := s.server.Begin(ctx); err != nil {
 			return "", err
@@ -30,11 +31,11 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 		if known != "" {
 			lastRun = k.Run(known)
 		}
-		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due, k.Index).
+		c := script.NewCall(k.Job(p.Job), k.Jobs, lastRun, k.Due, k.Index, k.Audit).
 			Add(p.Job, string(p.Type), string(p.Definition)).
 			Int64(p.Revision).
 			Add(known)
-		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.Channel)
+		c.Add(string(p.Schedule)).Flag(p.DueNow).Add(k.Channel, line)
 		word, _, err := s.server.Word(ctx, script.EnsureJob, c)
 		switch {
 		case err != nil:
@@ -54,9 +55,9 @@ func (s *Store) EnsureJob(ctx context.Context, p store.EnsureParams) (store.Ensu
 // SetJobDisabled implements [store.Jobs].
 func (s *Store) SetJobDisabled(ctx context.Context, job string, disabled bool) error {
 	k := s.space(job)
-	word, _, err := s.server.Word(
-		ctx, script.DisableJob, script.NewCall(k.Job(job), k.Due, k.Index).Add(job).Flag(disabled).Add(k.Channel),
-	)
+	line := format.AuditLine(store.NewAuditLine(ctx, store.EnableAction(!disabled), store.RunID{Job: job}, "", ""))
+	c := script.NewCall(k.Job(job), k.Due, k.Index, k.Audit).Add(job).Flag(disabled).Add(k.Channel, line)
+	word, _, err := s.server.Word(ctx, script.DisableJob, c)
 	switch {
 	case err != nil:
 		return err

@@ -119,7 +119,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	errs = append(errs,
 		s.purge(ctx, k, trash...),
 		each(ctx, expired, func(ctx context.Context, id string) error {
-			err := s.forget(ctx, k, id, "", true)
+			err := s.forget(ctx, k, id, "", true, forgetLines{})
 			if errors.Is(err, store.ErrRunActive) {
 				return nil // a server that lost writes listed it again, or a manual change did
 			}

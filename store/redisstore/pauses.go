@@ -11,18 +11,22 @@ import (
 
 // Pause implements [store.Pauses].
 func (s *Store) Pause(ctx context.Context, partition int, p store.Pause) error {
-	return s.setPause(ctx, partition, p.Scope, true, format.PauseNote(&p))
+	line := store.NewAuditLine(ctx, store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
+	return s.setPause(ctx, partition, p.Scope, true, format.PauseNote(&p), line)
 }
 
 // Resume implements [store.Pauses].
 func (s *Store) Resume(ctx context.Context, partition int, scope store.PauseScope) error {
-	return s.setPause(ctx, partition, scope, false, "")
+	line := store.NewAuditLine(ctx, store.ActionResume, store.RunID{}, scope.String(), "")
+	return s.setPause(ctx, partition, scope, false, "", line)
 }
 
-func (s *Store) setPause(ctx context.Context, partition int, scope store.PauseScope, pause bool, note string) error {
+func (s *Store) setPause(
+	ctx context.Context, partition int, scope store.PauseScope, pause bool, note string, line store.AuditLine,
+) error {
 	k := s.spaces[partition]
-	c := script.NewCall(k.Pauses, k.Meta).Add(k.Channel, format.PauseField(scope))
-	c.Flag(pause).Int(bounds.MaxPauses).Add(note)
+	c := script.NewCall(k.Pauses, k.Meta, k.Audit).Add(k.Channel, format.PauseField(scope))
+	c.Flag(pause).Int(bounds.MaxPauses).Add(note, format.AuditLine(line))
 	word, _, err := s.server.Word(ctx, script.SetPause, c)
 	switch {
 	case err != nil:

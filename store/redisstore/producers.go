@@ -50,12 +50,20 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	}
 	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Index)
 	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept))
+	if p.Audit != nil {
+		e.Add(format.AuditLine(*p.Audit), format.RunID(p.Audit.Run))
+	} else {
+		e.Add("", "")
+	}
 	if err := e.packRuns(ctx, s); err != nil {
 		return store.EnqueueReply{}, err
 	}
 	e.packHolds()
 	e.packEntries()
 	e.packCloses()
+	if p.Audit != nil {
+		e.Key(k.Audit)
+	}
 
 	word, rest, err := s.server.Word(ctx, script.Enqueue, e.Call)
 	if err != nil {

@@ -153,10 +153,14 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 	return err
 }
 
+// forgetLines are lines of the audit: about a run, and about its job if that is removed with the
+// run. Empty ones are not written.
+type forgetLines struct{ run, job string }
+
 // forget removes the summary of a purged run, or what still names a run whose record is gone. If
 // the caller knows the job, it also removes the job's entry. A summary that is still kept is
 // removed only if its time is over.
-func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, kept bool) error {
+func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, kept bool, lines forgetLines) error {
 	number, _ := format.ParseInt(id)
 	for range hintTries {
 		known, job, tokens, err := s.starters(ctx, k, id, job)
@@ -167,10 +171,11 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 			k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id),
 			k.Failing, k.Index,
 		)
-		c.Add(k.Channel, id, job).Flag(known).Flag(kept).Int(len(tokens)).Add(tokens...)
+		c.Add(k.Channel, id, job).Flag(known).Flag(kept).Add(lines.run, lines.job).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {
 			return err
 		}
+		c.Key(k.Audit)
 		word, _, err := s.server.Word(ctx, script.ForgetRun, c)
 		switch {
 		case err != nil:
@@ -226,26 +231,29 @@ func (s *Store) DeleteRun(ctx context.Context, id store.RunID) error {
 	if !r.Status.Final() {
 		return store.ErrRunActive
 	}
-	return s.forget(ctx, s.space(id.Job), format.RunID(id.Number), id.Job, false)
+	lines := forgetLines{run: format.AuditLine(store.NewAuditLine(ctx, store.ActionDelete, id, "", ""))}
+	return s.forget(ctx, s.space(id.Job), format.RunID(id.Number), id.Job, false, lines)
 }
 
 // DeleteJob implements [store.Jobs].
 func (s *Store) DeleteJob(ctx context.Context, job string) error {
 	k := s.space(job)
+	line := format.AuditLine(store.NewAuditLine(ctx, store.ActionDelete, store.RunID{Job: job}, "", ""))
 	for {
 		runs, err := s.JobRuns(ctx, job)
 		if err != nil {
 			return err
 		}
 		for _, n := range runs {
-			if err := s.forget(ctx, k, format.RunID(n), job, false); err != nil {
+			if err := s.forget(ctx, k, format.RunID(n), job, false, forgetLines{job: line}); err != nil {
 				return err
 			}
 		}
-		c := script.NewCall(k.Job(job), k.Jobs, k.Starts(job), k.Due, k.Index).Add(k.Channel, job)
+		c := script.NewCall(k.Job(job), k.Jobs, k.Starts(job), k.Due, k.Index).Add(k.Channel, job, line)
 		if err := s.values(ctx, k, c, store.JobScope(job)); err != nil {
 			return err
 		}
+		c.Key(k.Audit)
 		word, _, err := s.server.Word(ctx, script.DeleteJob, c)
 		switch {
 		case err != nil:

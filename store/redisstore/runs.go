@@ -28,7 +28,8 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 	if err := s.own(ctx, p.Run); err != nil {
 		return err
 	}
-	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
+	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index, k.Audit).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
+	c.Add(format.AuditLine(store.NewAuditLine(ctx, store.ActionStop, p.Run, "", p.Reason)))
 	word, _, err := s.server.Word(ctx, script.StopRun, c)
 	return runWord(script.StopRun, word, err)
 }
@@ -104,8 +105,9 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 		return err
 	}
 	k, id := s.space(run.Job), format.RunID(run.Number)
+	line := format.AuditLine(store.NewAuditLine(ctx, store.PauseAction(paused), run, "", ""))
 	for range hintTries {
-		c := script.NewCall(k.Run(id), k.Clock, k.Lanes(id), k.Routes, k.Index).Add(k.Channel, id).Flag(paused)
+		c := script.NewCall(k.Run(id), k.Clock, k.Lanes(id), k.Routes, k.Index).Add(k.Channel, id).Flag(paused).Add(line)
 		var routes []string
 		if !paused {
 			var err error
@@ -124,6 +126,7 @@ func (s *Store) SetRunPaused(ctx context.Context, run store.RunID, paused bool) 
 			route, _ := format.ParseRoute(name)
 			c.Add(route.Queue)
 		}
+		c.Key(k.Audit)
 		word, _, err := s.server.Word(ctx, script.PauseRun, c)
 		if err == nil && word == "again" {
 			continue

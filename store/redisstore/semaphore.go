@@ -98,8 +98,10 @@ func (s *Store) ReleaseSemaphore(ctx context.Context, key, token string) error {
 // ForceReleaseSemaphore implements [store.Semaphores].
 func (s *Store) ForceReleaseSemaphore(ctx context.Context, key string, first, last int64) (int, error) {
 	k := s.space(key)
-	c := semaphoreCall(k, key).Add(k.Channel, key).Int64(first).Int64(last)
+	line := store.NewAuditLine(ctx, store.ActionEnd, store.RunID{}, key, "")
+	c := semaphoreCall(k, key).Add(k.Channel, key).Int64(first).Int64(last).Add(format.AuditLine(line))
 	c.Key(k.Listed)
+	c.Key(k.Audit)
 	r, err := s.server.Run(ctx, script.ForceReleaseSemaphore, c)
 	if err != nil {
 		return 0, err

@@ -342,6 +342,7 @@ type model struct {
 	jobs     map[string]*modelJob
 	sem      modelSemaphore
 	pauses   modelPauses
+	audit    modelAudit
 	sets     map[string]string // descriptions of handler sets
 	document map[string]*modelDocument
 	values   modelValues // of the namespace
@@ -356,6 +357,7 @@ func newModel() *model {
 		pauses: modelPauses{scopes: make(map[store.PauseScope]*modelPause)},
 		sem:    modelSemaphore{leases: make(map[string]*modelLease)},
 	}
+	m.pauses.audit = &m.audit
 	for _, set := range modelSets {
 		m.document[set] = &modelDocument{}
 	}

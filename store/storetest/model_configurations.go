@@ -86,6 +86,9 @@ func (m *machine) WriteConfiguration(t *rapid.T) {
 		m.s.ErrorIs(err, store.ErrConflict)
 	default:
 		m.s.NoError(err)
+		if id.Set == "" || m.s.partition(id.Set) == 0 {
+			m.m.audit.note(store.ActionConfigure, id.Run, id.Set, p.Reason)
+		}
 		doc.write(p)
 		m.s.Equal(doc.version, version)
 		m.written = append(m.written, modelWrite{p, version})

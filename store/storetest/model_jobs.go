@@ -82,6 +82,7 @@ func (m *machine) EnsureJob(t *rapid.T) {
 	m.s.Equal(want, result)
 	j.declared, j.kind, j.text, j.revision = true, p.Type, string(p.Definition), p.Revision
 	if want != store.EnsureUnchanged {
+		m.m.audit.note(store.ActionDeclare, store.RunID{Job: p.Job}, "", "")
 		m.define(j, p, want == store.EnsureCreated)
 	}
 }
@@ -114,6 +115,9 @@ func (m *machine) DisableJob(t *rapid.T) {
 		return
 	}
 	m.s.NoError(err)
+	if j.disabled != disabled {
+		m.m.audit.note(store.EnableAction(!disabled), store.RunID{Job: name}, "", "")
+	}
 	if j.disabled = disabled; disabled {
 		j.schedule.clear()
 	}
@@ -133,6 +137,7 @@ func (m *machine) DeleteJob(t *rapid.T) {
 		m.s.ErrorIs(err, store.ErrRunActive)
 	default:
 		m.s.NoError(err)
+		m.m.audit.note(store.ActionDelete, store.RunID{Job: name}, "", "")
 		delete(m.m.jobs, name)
 		maps.DeleteFunc(m.m.runs, func(id store.RunID, _ *modelRun) bool { return id.Job == name })
 	}

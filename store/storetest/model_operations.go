@@ -37,6 +37,7 @@ func (m *machine) StartRun(t *rapid.T) {
 	s.NoError(err)
 	s.False(reply.Existing)
 	m.begins(reply.Run, p)
+	m.m.audit.started(reply.Run, p)
 	again, err := s.store.StartRun(s.ctx, p)
 	s.NoError(err)
 	s.Equal(store.StartReply{Run: reply.Run, Existing: true}, again)
@@ -83,6 +84,7 @@ func (m *machine) Enqueue(t *rapid.T) {
 	for range rapid.IntRange(1, 5).Draw(t, "tasks") {
 		batch.Entries = append(batch.Entries, store.Entry{Run: r.id, Item: m.item(t, true, true)})
 	}
+	batch.Audit = m.says(t, r, store.ActionEnqueue)
 	m.lastSent = m.producer.send(batch)
 	// Of several that claim an ID in one batch, which one gets it is the store's choice.
 	for _, duplicate := range []bool{false, true} {
@@ -98,6 +100,15 @@ func (m *machine) Enqueue(t *rapid.T) {
 			}
 		}
 	}
+	m.m.audit.enqueued(batch.Audit, m.lastSent)
+}
+
+// says draws whether a call to a run has a line of the audit.
+func (m *machine) says(t *rapid.T, r *modelRun, action store.Action) *store.AuditLine {
+	if rapid.IntRange(0, 2).Draw(t, "is audited") != 0 {
+		return nil
+	}
+	return &store.AuditLine{Action: action, Job: r.id.Job, Run: r.id.Number, Subject: "some", By: "me", Reason: "é\n"}
 }
 
 // RepeatEnqueue sends the last batch again.
@@ -123,7 +134,8 @@ func (m *machine) ChangeHold(t *rapid.T) {
 	if change.Guarded = rapid.Bool().Draw(t, "guarded"); change.Guarded {
 		change.From = rapid.SampledFrom([]string{mark, "m1"}).Draw(t, "from")
 	}
-	m.lastSent = m.producer.send(store.EnqueueParams{Holds: []store.HoldChange{change}})
+	line := m.says(t, r, store.ActionRelease)
+	m.lastSent = m.producer.send(store.EnqueueParams{Holds: []store.HoldChange{change}, Audit: line})
 	switch err := m.lastSent.Holds[0]; {
 	case r.refusal() != nil && change.Close:
 		// Closing a hold of a run that has ended may say so or not: it is closed.
@@ -133,6 +145,7 @@ func (m *machine) ChangeHold(t *rapid.T) {
 		m.s.ErrorIs(err, store.ErrHoldLost)
 	case change.Close:
 		m.s.NoError(err)
+		m.m.audit.closed(line, open)
 		delete(r.holds, change.Name)
 		r.settle()
 	default:
@@ -189,13 +202,19 @@ func (m *machine) Stop(t *rapid.T) {
 	})
 	graceful := rapid.Bool().Draw(t, "graceful")
 	m.s.NoError(m.s.store.StopRun(m.s.ctx, store.StopParams{Run: r.id, Graceful: graceful, Reason: "enough"}))
+	if r.status != store.StatusStopping || r.graceful && !graceful {
+		m.m.audit.note(store.ActionStop, r.id, "", "enough")
+	}
 	r.stop(graceful)
 }
 
 // Pause pauses or resumes a run.
 func (m *machine) Pause(t *rapid.T) {
 	r := m.run(t, func(r *modelRun) bool { return !r.status.Final() && r.status != store.StatusStopping })
-	r.paused = rapid.Bool().Draw(t, "paused")
+	before := r.paused
+	if r.paused = rapid.Bool().Draw(t, "paused"); r.paused != before {
+		m.m.audit.note(store.PauseAction(r.paused), r.id, "", "")
+	}
 	m.s.NoError(m.s.store.SetRunPaused(m.s.ctx, r.id, r.paused))
 }
 
@@ -251,6 +270,7 @@ func (m *machine) DeleteRun(t *rapid.T) {
 		return
 	}
 	m.s.NoError(err)
+	m.m.audit.note(store.ActionDelete, r.id, "", "")
 	m.m.forget(r.id)
 	_, err = m.s.store.Run(m.s.ctx, r.id)
 	m.s.ErrorIs(err, store.ErrRunNotFound)

@@ -11,6 +11,7 @@ import (
 type modelPauses struct {
 	scopes  map[store.PauseScope]*modelPause
 	version int64 // as the store said after the last change
+	audit   *modelAudit
 }
 
 // modelPause is what was said of a scope that is paused.
@@ -38,8 +39,12 @@ func (m *modelPauses) readOnly() bool { return m.scopes[store.PauseScope{}] != n
 func (m *modelPauses) pause(s *scene, p store.Pause) {
 	s.NoError(s.store.Pause(s.ctx, 0, p))
 	now := &modelPause{by: p.By, reason: p.Reason}
-	if before := m.scopes[p.Scope]; before != nil {
+	before := m.scopes[p.Scope]
+	if before != nil {
 		now.since = before.since
+	}
+	if before == nil || *before != *now {
+		m.audit.note(store.ActionPause, store.RunID{}, p.Scope.String(), p.Reason)
 	}
 	m.scopes[p.Scope] = now
 	m.changed(s)
@@ -51,6 +56,7 @@ func (m *modelPauses) resume(s *scene, scope store.PauseScope) {
 		m.version = m.check(s) // a change of nothing may have a version
 		return
 	}
+	m.audit.note(store.ActionResume, store.RunID{}, scope.String(), "")
 	delete(m.scopes, scope)
 	m.changed(s)
 }

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // ModelOptions configure [RunModel]. The zero value means all defaults.
@@ -136,6 +137,7 @@ func (m *machine) Check(*rapid.T) {
 		m.checkListing(r)
 	}
 	m.checkRuns()
+	m.m.audit.check(s, 3)
 	m.checkJobs()
 	m.checkQueues()
 	m.checkFailing()
@@ -166,8 +168,12 @@ func (m *machine) end() {
 	for _, r := range m.m.ordered() {
 		if !r.status.Final() {
 			m.s.NoError(m.s.store.StopRun(m.s.ctx, store.StopParams{Run: r.id}))
+			if r.status != store.StatusStopping || r.graceful {
+				m.m.audit.note(store.ActionStop, r.id, "", "")
+			}
 			r.stop(false)
 		}
 	}
 	m.Check(nil)
+	m.m.audit.check(m.s, bounds.MaxAuditPage)
 }

@@ -152,6 +152,9 @@ func (m *machine) forceRelease(t *rapid.T, token string) {
 	n, err := m.s.store.ForceReleaseSemaphore(m.s.ctx, m.jobs[0], first, last)
 	m.s.NoError(err)
 	m.s.Equal(before-len(sem.leases), n)
+	if n > 0 {
+		m.m.audit.note(store.ActionEnd, store.RunID{}, m.jobs[0], "")
+	}
 }
 
 // checkSemaphore compares who holds and who waits.

@@ -320,6 +320,9 @@ func refusedEnqueues() []refusal {
 				p.Entries = append(p.Entries, store.Entry{Run: aRun, Item: task(scan, "t")})
 			}
 		}),
+		enqueue.by("Audit.By", func(p *params) {
+			p.Audit = &store.AuditLine{Job: aRun.Job, Run: aRun.Number, By: "\xff"}
+		}),
 		enqueue.by("Holds[1].Name", hold(store.HoldChange{Name: ""})),
 		enqueue.by("Holds[1].Mark", hold(store.HoldChange{Name: "h", Mark: "a b"})),
 		enqueue.by("Holds[1].From", hold(store.HoldChange{Name: "h", From: "a b"})),

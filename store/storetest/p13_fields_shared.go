@@ -239,6 +239,10 @@ func refusedPartitions() (all []refusal) {
 		of("Session.Partition", func(s *scene, p int) error { return s.store.CloseSession(s.ctx, session(p)) })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.LiveSessions(s.ctx, p); return err })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.LostSessions(s.ctx, p); return err })
+		of("Partition", func(s *scene, p int) error {
+			_, err := s.store.Audit(s.ctx, store.AuditParams{Partition: p, Limit: 1})
+			return err
+		})
 		of("Partition", func(s *scene, p int) error { _, err := s.store.SessionsLeft(s.ctx, p, ""); return err })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.QueueStats(s.ctx, p); return err })
 		of("Partition", func(s *scene, p int) error { return s.store.Reconsider(s.ctx, p, nil) })

@@ -165,6 +165,11 @@ func contract() []promise {
 			pausesContract,
 		},
 		{
+			"Contract_Audit",
+			"Contract, Audit: the step that changes something adds a line that says who did it, and no other does.",
+			auditContract,
+		},
+		{
 			"Contract_Writes",
 			"Contract, Sessions: writes of a task to lists and maps appear with its success, exactly once, and never without it.",
 			writesContract,

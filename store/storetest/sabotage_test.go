@@ -91,6 +91,16 @@ var sabotages = map[string]struct {
 		"P5 Fencing.",
 		func(s store.Store) store.Store { return &stagesForTheDead{s} },
 	},
+	"forgets who stopped a run": {
+		"Contract_Audit",
+		"Contract, Audit:",
+		func(s store.Store) store.Store { return &stopsForNobody{s} },
+	},
+	"pauses anew what is paused": {
+		"Contract_Audit",
+		"Contract, Audit:",
+		func(s store.Store) store.Store { return &pausesTwice{s} },
+	},
 	"only pauses when it is told to stop": {"P06_Stop", "P6 Stop.", func(s store.Store) store.Store { return &pausesOnly{s} }},
 	"starts a name again for each token": {
 		"P07_OneActiveRun",

@@ -71,6 +71,23 @@ func (s *unguards) Enqueue(ctx context.Context, p store.EnqueueParams) (store.En
 	return s.Store.Enqueue(ctx, p)
 }
 
+// stopsForNobody does not pass on who stops a run.
+type stopsForNobody struct{ store.Store }
+
+func (s *stopsForNobody) StopRun(ctx context.Context, p store.StopParams) error {
+	return s.Store.StopRun(store.WithActor(ctx, store.Actor{}), p)
+}
+
+// pausesTwice resumes what it is to pause, so that each call changes something.
+type pausesTwice struct{ store.Store }
+
+func (s *pausesTwice) Pause(ctx context.Context, partition int, p store.Pause) error {
+	if err := s.Resume(ctx, partition, p.Scope); err != nil {
+		return err
+	}
+	return s.Store.Pause(ctx, partition, p)
+}
+
 // unaware does not look at what a session was answered.
 type unaware struct{ store.Store }
 

@@ -116,6 +116,8 @@ func (g *twinCalls) args(method string) []any {
 		return []any{p}
 	case "Promote", "Sweep", "LiveSessions", "LostSessions", "QueueStats", "Pauses":
 		return []any{partition}
+	case "Audit":
+		return []any{store.AuditParams{Partition: partition, Limit: 1 + g.IntN(5)}}
 	case "WriteValues":
 		partition, writes := g.writes()
 		return []any{

@@ -15,6 +15,7 @@ import (
 //
 //	meta             hash: format, partitions; last run, fence, version of pauses, sweep
 //	pauses           hash: scope → since and note; version; see set_pause.lua
+//	audit            zset: "NUMBER RUN LINE" by number, the time in µs; see audit.lua
 //	jobs             zset, all scores 0: names of jobs
 //	job:J            hash: kind, definition, revision, disabled, run (last), created, changes, schedule, due, acts (due and its delay), skipped, lastskip
 //	starts:J         hash: token → run, of every run kept
@@ -56,7 +57,7 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Pauses, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing, Listed, Index string
+	Channel, Meta, Pauses, Audit, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing, Listed, Index string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -67,6 +68,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Channel: p + "signals",
 		Meta:    p + "meta",
 		Pauses:  p + "pauses",
+		Audit:   p + "audit",
 		Jobs:    p + "jobs",
 		Sets:    p + "sets",
 		Clock:   p + "clock",

@@ -13,7 +13,7 @@ import (
 // ignored.
 var (
 	fixedTypes = map[string]string{
-		"meta": "hash", "pauses": "hash",
+		"meta": "hash", "pauses": "hash", "audit": "zset",
 		"jobs": "zset", "clock": "hash", "routes": "zset", "due": "zset", "kept": "zset",
 		"leases": "zset", "terms": "hash", "lost": "zset", "sets": "hash", "trash": "zset", "hist": "zset", "failing": "zset",
 		"listed": "zset", "index": "zset",

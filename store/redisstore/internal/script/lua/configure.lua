@@ -1,12 +1,12 @@
 -- Replaces or removes the configuration of a set, or of a run, if it has the expected version.
--- Uses: arguments, clock, numbers, signals.
--- KEYS  1 document; for a run: 2 run
--- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; channel; for a run: run
+-- Uses: arguments, audit, clock, numbers, signals.
+-- KEYS  1 document; for a run: 2 run; last: audit
+-- ARGV  token, expected version or -1 for any, changes to keep, by, reason, 1 to keep a document or 0 to remove it, document; channel, line of the audit; for a run: run
 -- Returns {ok, version}, {conflict, version}, {corrupt}, {missing}, {finished}
 -- Repeat: the script finds the token of the change in the history.
 local DOCUMENT, RUN = KEYS[1], KEYS[2]
 local token, expected, kept, by, reason, keep, document = arg(), arg(), num(), arg(), arg(), num(), arg()
-local channel, id = arg(), arg()
+local channel, line, id = arg(), arg(), arg()
 
 local stored = redis.call('HGET', DOCUMENT, 'version')
 local version = number_of(stored)
@@ -47,6 +47,7 @@ if keep == 0 then
 end
 local old = version - kept
 redis.call('HDEL', DOCUMENT, 'token:' .. old, 'by:' .. old, 'reason:' .. old, 'at:' .. old, 'before:' .. old)
+audit(line, id)
 if id then
   -- The mark of the change, which workers compare, is a time in µs. So if the server loses the
   -- change, no later one gets the same mark.

@@ -1,7 +1,7 @@
 -- Sets or clears the flag that keeps a declared job from starting.
--- Uses: clock, index, signals.
--- KEYS  1 job, 2 due, 3 index
--- ARGV  job, disabled (1), channel
+-- Uses: audit, clock, index, signals.
+-- KEYS  1 job, 2 due, 3 index, 4 audit
+-- ARGV  job, disabled (1), channel, line of the audit
 -- Returns {ok}, {missing}
 -- A periodic job has no due time while it is disabled. Later a worker that promotes gives it one.
 -- Repeat: absolute.
@@ -17,12 +17,14 @@ if ARGV[2] == '1' then
   if not v[3] then
     redis.call('HSET', JOB, 'disabled', 1, 'changed', now)
     list_job(INDEX, ARGV[1])
+    audit(ARGV[4])
     signal('j:' .. ARGV[1])
   end
 elseif v[3] then
   redis.call('HDEL', JOB, 'disabled')
   redis.call('HSET', JOB, 'changed', now)
   list_job(INDEX, ARGV[1])
+  audit(ARGV[4])
   if v[2] == 'periodic' then
     redis.call('ZADD', DUE, now, member)
     signal('d')

@@ -1,14 +1,14 @@
 -- Adds a batch of tasks to runs, and opens and closes holds.
--- Uses: add, arguments, clock, ends, idle, numbers, runs, signals, streams.
+-- Uses: add, arguments, audit, clock, ends, idle, numbers, runs, signals, streams.
 -- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 index; then by index:
---       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs
--- ARGV  channel, number, ttl; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
+--       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs; last, if there is a line: audit
+-- ARGV  channel, number, ttl, line of the audit and its run; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
 --       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
 -- Returns {word, record}: ok and the reply, for a repeat the same one;
 --       unknown (no such producer), stale (a lower number)
 -- Repeat: the record has the last number with its reply; the same number gets it again.
 local PRODUCER = KEYS[1]
-local channel, number, ttl = arg(), num(), arg()
+local channel, number, ttl, line, audited = arg(), num(), arg(), arg(), arg()
 local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], index = KEYS[7], exact = true }
 
 local record = redis.call('GET', PRODUCER)
@@ -26,7 +26,7 @@ for i = 1, num() do
     words[i] = 'missing'
   elseif run.state == 'running' or run.state == 'starting' then
     words[i] = 'ok'
-    run.base = base
+    run.base, run.before = base, run.total
     runs[i] = run
   elseif run.state == 'stopping' or run.state == 'stopped' then
     words[i] = 'stopped'
@@ -87,7 +87,10 @@ for _ = 1, num() do
   end
 end
 
+local changed = false
 for _, run in pairs(runs) do
+  -- A call with a line is about one run.
+  changed = changed or run.closed or run.total ~= run.before
   if run.closed then
     keys.lanes, keys.post, keys.ring = KEYS[run.base + 1], KEYS[run.base + 3], KEYS[run.base + 4]
     maybe_end(run, keys)
@@ -101,5 +104,8 @@ for _, run in pairs(runs) do
 end
 record = string.format('%.0f %s|%s', number, table.concat(words, ','), table.concat(dups, ','))
 redis.call('SET', PRODUCER, record, 'PX', ttl)
+if changed then
+  audit(line, audited)
+end
 publish(channel)
 return { 'ok', record }

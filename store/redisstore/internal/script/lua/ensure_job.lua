@@ -1,7 +1,7 @@
 -- Declares a job, or updates its definition.
--- Uses: clock, index, numbers, signals.
--- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job), 4 due, 5 index
--- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel
+-- Uses: audit, clock, index, numbers, signals.
+-- KEYS  1 job, 2 jobs, 3 last run as the caller knows it (or the job), 4 due, 5 index, 6 audit
+-- ARGV  job, kind, definition, revision, last known number, schedule, due at once when created (1), channel, line of the audit
 -- Returns {created}, {updated}, {unchanged}, {kept}, {active}, {again}
 -- Repeat: absolute; a repeat of created or updated finds it unchanged.
 -- below compares whole numbers as texts, because numbers of Lua have 53 bits. A stored text that is
@@ -70,6 +70,7 @@ elseif solved then
   redis.call('ZADD', DUE, now, member)
   signal('d')
 end
+audit(ARGV[9])
 signal('j:' .. ARGV[1])
 publish(ARGV[8])
 return { v[2] and 'updated' or 'created' }

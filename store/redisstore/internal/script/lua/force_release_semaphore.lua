@@ -1,10 +1,10 @@
 -- Ends leases of a semaphore before their time.
--- Uses: arguments, semaphore, signals.
--- KEYS  as in semaphore.lua; 5 listed
--- ARGV  channel, key of the semaphore, first and last fencing number
+-- Uses: arguments, audit, semaphore, signals.
+-- KEYS  as in semaphore.lua; 5 listed, 6 audit
+-- ARGV  channel, key of the semaphore, first and last fencing number, line of the audit
 -- Returns {ended}
 -- Repeat: a number is never given again.
-local channel, key, first, last = arg(), arg(), num(), num()
+local channel, key, first, last, line = arg(), arg(), num(), num(), arg()
 expire()
 local ended = 0
 for _, token in ipairs(redis.call('ZRANGE', HELD, 0, -1)) do
@@ -19,6 +19,7 @@ if ended > 0 then
   if forget_when_idle() then
     redis.call('ZREM', KEYS[5], 's/' .. key)
   end
+  audit(line)
   signal_first(key)
   publish(channel)
 end

@@ -1,12 +1,12 @@
 -- Pauses a run, or resumes it: its lanes enter their rings again.
--- Uses: arguments, index, rings, runs, signals.
--- KEYS  1 run, 2 clock, 3 lanes, 4 routes, 5 index; per lane: W, U, M, ring
--- ARGV  channel, run, pause (1), number of lanes, queue × n
+-- Uses: arguments, audit, index, rings, runs, signals.
+-- KEYS  1 run, 2 clock, 3 lanes, 4 routes, 5 index; per lane: W, U, M, ring; last: audit
+-- ARGV  channel, run, pause (1), line of the audit, number of lanes, queue × n
 -- Returns {ok}, {missing}, {finished}, {again}: there are more lanes now
 -- Repeat: absolute.
 local RUN, LANES, INDEX = KEYS[1], KEYS[3], KEYS[5]
 local keys = { clock = KEYS[2], routes = KEYS[4] }
-local channel, id, pause, count = arg(), arg(), num(), num()
+local channel, id, pause, line, count = arg(), arg(), num(), arg(), num()
 local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
@@ -14,6 +14,7 @@ end
 if run.state ~= 'starting' and run.state ~= 'running' and run.state ~= 'finishing' then
   return { 'finished' }
 end
+local changes = run.paused ~= (pause == 1)
 if pause == 1 then
   redis.call('HDEL', run.key, '') -- first, so that the script runs when memory is short
   if not run.paused then
@@ -36,6 +37,9 @@ else
       signal_work(KEYS[base + 3]) -- the lane may still be in its ring, but workers skipped it
     end
   end
+end
+if changes then
+  audit(line, id)
 end
 signal('r:' .. id)
 publish(channel)

@@ -1,13 +1,13 @@
 -- Pauses a scope in a partition, or ends its pause.
--- Uses: arguments, clock, numbers, signals.
+-- Uses: arguments, audit, clock, numbers, signals.
 -- KEYS  1 pauses: 'QUEUE/SET/KIND', each of which may be empty → 'SINCE NOTE', and version, which
---       differs after each change; 2 meta: pauses is the last version
--- ARGV  channel, scope, pause (1), how many scopes may be paused beside read-only mode, note
+--       differs after each change; 2 meta: pauses is the last version; 3 audit
+-- ARGV  channel, scope, pause (1), how many scopes may be paused beside read-only mode, note, line of the audit
 -- Returns {ok}, {full}
 -- Repeat: absolute; since stays. HDEL is first, so that the script runs when memory is short.
 local PAUSES, META = KEYS[1], KEYS[2]
 local READ_ONLY = '//'
-local channel, scope, pause, most, note = arg(), arg(), num(), num(), arg()
+local channel, scope, pause, most, note, line = arg(), arg(), num(), num(), arg(), arg()
 local before = redis.call('HGET', PAUSES, scope)
 -- From the clock, so that a version that the server lost is not used again.
 local version = math.max(number_of(redis.call('HGET', META, 'pauses')) + 1, time[1] * 1000000 + time[2])
@@ -19,6 +19,9 @@ if pause == 1 and not before and scope ~= READ_ONLY then
   end
 end
 redis.call('HDEL', PAUSES, scope, 'version')
+if pause == 1 and string.match(before or '', '^%d+ (.*)$') ~= note or pause ~= 1 and before then
+  audit(line)
+end
 if pause == 1 then
   local since = string.match(before or '', '^%d+') or string.format('%.0f', now)
   redis.call('HSET', PAUSES, scope, since .. ' ' .. note)

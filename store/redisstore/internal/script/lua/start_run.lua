@@ -1,13 +1,13 @@
 -- Begins a run.
--- Uses: arguments, begin_run, numbers, signals.
--- KEYS  as begin_run
--- ARGV  channel, job, token, number, last known number, declared (1); then as begin_run
+-- Uses: arguments, audit, begin_run, numbers, signals.
+-- KEYS  as begin_run; 16 audit
+-- ARGV  channel, job, token, number, last known number, declared (1), line of the audit; then as begin_run
 -- Returns {ok, number}, {existing, number}, {active, number}, {disabled}, {again}: data that the
 --       caller read has changed;
 --       {declared, active number or 0, kind}: the name is that of a declared job; {missing}: it should be
 -- Repeat: the same token finds the same run.
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
-local declared = num()
+local declared, line = num(), arg()
 
 local existing = redis.call('HGET', STARTS, token)
 if existing then
@@ -36,5 +36,6 @@ if tonumber(number) <= number_of(redis.call('HGET', META, 'run')) then
 end
 
 begin(job, token, number)
+audit(line, number)
 publish(channel)
 return { 'ok', number }

@@ -1,0 +1,17 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// Audit reads a page of the audit of a partition.
+func (s *backend) Audit(ctx context.Context, p store.AuditParams) ([]store.AuditLine, error) {
+	part, err := s.at(ctx, p.Partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	return store.AuditPage(part.audit, p), nil
+}

@@ -52,6 +52,9 @@ type LimitUser struct {
 // names them: then the limits that they keep are listed without users, and those of sets that the
 // registry lacks may be missing.
 func (m *Manager) Limits(ctx context.Context) ([]LimitState, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("list limits: %w", err)
+	}
 	limits, err1 := m.limitsInForce(ctx)
 	workers, err2 := m.workersBySession(ctx)
 	states, failed := make([]LimitState, len(limits)), make([]error, len(limits))

@@ -58,6 +58,16 @@ var acts = map[string]func(p *place) (form []string, done func()){
 			require.Equal(p.t, r.Number(), p.state(latest).RedriveOf)
 		}
 	},
+	"retry-failures": func(p *place) ([]string, func()) {
+		r := p.failed("a")
+		return append(of(r), "kind", "leaf"), func() {
+			p.eventually("it has failed again", func() bool { return p.state(r).Counts.Failed == 1 })
+		}
+	},
+	"discard-failures": func(p *place) ([]string, func()) {
+		r := p.failed("a")
+		return of(r), func() { require.EqualValues(p.t, 1, p.state(r).Counts.Cancelled) }
+	},
 	"delete-run": func(p *place) ([]string, func()) {
 		p.work()
 		r := p.ended(p.started("a", leaf{}))
@@ -208,6 +218,15 @@ func (p *place) later(r *syncjob.Run) string {
 	receipt, err := r.Enqueue(p.t.Context(), leaf{}, &enqueue.Options{Delay: time.Hour})
 	require.NoError(p.t, err)
 	return receipt.ID
+}
+
+// failed starts an open run with a failed task.
+func (p *place) failed(job string) *syncjob.Run {
+	p.t.Helper()
+	p.work()
+	r := p.started(job, leaf{Fail: "no"})
+	p.eventually("a task has failed", func() bool { return p.state(r).Counts.Failed == 1 })
+	return r
 }
 
 // published waits until the worker has published its handler set.

@@ -19,6 +19,7 @@ type actCall struct {
 	Run    string `json:"run,omitempty"`  // its number
 	Task   string `json:"task,omitempty"` // its ID
 	At     string `json:"at,omitempty"`   // when, as 2030-01-31T08:00:00Z
+	Kind   string `json:"kind,omitempty"` // of failed tasks
 	Set    string `json:"set,omitempty"`
 	Hold   string `json:"hold,omitempty"`
 	Prefix string `json:"prefix,omitempty"` // of the keys of semaphores
@@ -40,7 +41,8 @@ func (d *server) actJSON(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form := url.Values{
-		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "task": {c.Task}, "at": {c.At}, "set": {c.Set},
+		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "task": {c.Task}, "at": {c.At}, "kind": {c.Kind},
+		"set":    {c.Set},
 		"hold":   {c.Hold},
 		"prefix": {c.Prefix}, "reason": {c.Reason},
 		"scope-queue": {c.Scope.Queue}, "scope-set": {c.Scope.Set}, "scope-kind": {c.Scope.Kind},

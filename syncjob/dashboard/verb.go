@@ -98,6 +98,27 @@ func nextAttempt(ctx context.Context, d *source, a Action) (string, error) {
 	return t.NextAttempt.UTC().Format(time.RFC3339), nil
 }
 
+// kindField selects failed tasks.
+var kindField = []field{{Name: "kind", Label: "Kind"}}
+
+// redo moves the failed tasks of a run, in slices.
+func redo(
+	move func(*syncjob.Run, context.Context, *syncjob.RetryOptions) (syncjob.RetryResult, error),
+) func(context.Context, *source, Action, url.Values) error {
+	return func(ctx context.Context, d *source, a Action, form url.Values) error {
+		r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
+		if err != nil {
+			return err
+		}
+		options := new(syncjob.RetryOptions)
+		if kind := form.Get("kind"); kind != "" {
+			options.Kinds = []string{kind}
+		}
+		_, err = move(r, ctx, options)
+		return err
+	}
+}
+
 // touchRun says what the tasks of a run are now.
 func touchRun(ctx context.Context, d *source, a Action) (string, error) {
 	r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})

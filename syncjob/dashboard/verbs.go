@@ -67,6 +67,20 @@ var verbs = []*verb{
 		}),
 	},
 	{
+		name: "retry-failures", title: "Retry failed tasks", done: "The failed tasks wait again.",
+		does: "Failed tasks of the active run wait again, with all their retries, while others are added and run. " +
+			"An empty kind means all.",
+		touches: touchRun, fields: kindField,
+		do: redo((*syncjob.Run).Retry),
+	},
+	{
+		name: "discard-failures", title: "Discard failed tasks", done: "The failed tasks are given up.", danger: true,
+		does: "Failed tasks of the active run count as cancelled, and their failures are gone. " +
+			"An empty kind means all.",
+		touches: touchRun, fields: kindField,
+		do: redo((*syncjob.Run).Discard),
+	},
+	{
 		name: "delete-run", title: "Delete the run", done: "The run was deleted.", danger: true,
 		does:    "What is stored of a finished run is removed: its summary and its failures.",
 		touches: touchRun,

@@ -20,7 +20,7 @@ import (
 func (a *app) actions() []*cobra.Command {
 	return []*cobra.Command{
 		a.stop(), a.pause(), a.resume(), a.seal(), a.enable(), a.trigger(), a.redrive(), a.deletion(),
-		a.configure(), a.reset(), a.mode(), a.cancel(), a.runNow(), a.reschedule(),
+		a.configure(), a.reset(), a.mode(), a.retry(), a.discard(), a.cancel(), a.runNow(), a.reschedule(),
 		a.release(), a.releaseSemaphores(), a.repair(),
 	}
 }

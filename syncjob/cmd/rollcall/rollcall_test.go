@@ -206,6 +206,13 @@ func TestCommandsAct(t *testing.T) {
 	p.rollcall(0, "enqueue", "feed", "--kind", "leaf", "--id", "never", "--delay", "1h")
 	require.Contains(t, p.rollcall(0, "cancel", "feed", "never", "--yes"), "cancelled: task never")
 	p.rollcall(3, "run-now", "feed", "never")
+	require.Eventually(t, func() bool {
+		s, err := p.m.State(t.Context(), "feed")
+		require.NoError(t, err)
+		return s.Run.Counts.Failed == 2
+	}, 20*time.Second, 10*time.Millisecond)
+	require.Contains(t, p.rollcall(0, "discard", "feed", "--id", "t1", "--yes"), "1 failed tasks")
+	require.Contains(t, p.rollcall(0, "retry", "feed"), "1 failed tasks")
 	p.rollcall(0, "seal", "feed")
 	require.Contains(t, p.rollcall(10, "wait", "feed"), "6 of 6 tasks")
 	require.Contains(t, p.rollcall(0, "redrive", "feed"), "started run")
@@ -253,7 +260,7 @@ func TestNothingIsStoppedUnasked(t *testing.T) {
 	p := newPlace(t)
 	r := p.started("busy", leaf{Block: true})
 	for _, args := range [][]string{{"stop", "busy"}, {"delete", "busy"}, {"reset", "tree"}, {"release-hold", "busy", "open"},
-		{"release", "x"}, {"cancel", "busy", "x"}} {
+		{"release", "x"}, {"cancel", "busy", "x"}, {"discard", "busy"}} {
 		require.Contains(t, p.typed(2, "y\n", args...), "--yes", "nobody sits at a pipe")
 	}
 	s, err := r.State(t.Context())

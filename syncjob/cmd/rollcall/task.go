@@ -62,6 +62,46 @@ func (a *app) reschedule() *cobra.Command {
 	)
 }
 
+// redo makes retry and discard.
+func (a *app) redo(
+	verb, short string, danger bool,
+	move func(*syncjob.Run, context.Context, *syncjob.RetryOptions) (syncjob.RetryResult, error),
+) *cobra.Command {
+	var o syncjob.RetryOptions
+	do := func(ctx context.Context, r *syncjob.Run, _ []string) error {
+		if danger {
+			s, err := r.State(ctx)
+			if err == nil {
+				err = a.sure(counted(s))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		done, err := move(r, ctx, &o)
+		if err != nil {
+			return err
+		}
+		a.say("%d failed tasks of %s: %s", done.Moved, numbered(r), verb)
+		return nil
+	}
+	c := a.onRun(verb+" JOB", short, cobra.ExactArgs(1), true, do)
+	f := c.Flags()
+	f.StringSliceVar(&o.Kinds, "kind", nil, "only tasks of these kinds")
+	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs")
+	f.IntVar(&o.Rate, "rate", 0, "at most so many in a second (default no limit)")
+	return c
+}
+
+func (a *app) retry() *cobra.Command {
+	return a.redo("retry", "Let failed tasks of an active run wait again", false, (*syncjob.Run).Retry)
+}
+
+func (a *app) discard() *cobra.Command {
+	return a.redo("discard", "Give up failed tasks of an active run: they count as cancelled",
+		true, (*syncjob.Run).Discard)
+}
+
 // moment reads a time, or how far away it is.
 func moment(text string) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil {

@@ -179,7 +179,7 @@ func (h *house) pages() map[string]string {
 	return map[string]string{
 		"home": "", "jobs": "jobs", "job": "job?job=" + escape(long), "periodic": "job?job=nightly",
 		"run-failed": "run?" + run(h.failed), "run-busy": "run?" + run(h.busy), "tasks": "tasks?" + run(h.busy),
-		"task": "task?" + run(h.busy) + "&id=" + h.task, "failures": "failures?" + run(h.failed), "queues": "queues", "failing": "failing", "runs": "runs", "locks": "locks", "values": "values",
+		"task": "task?" + run(h.busy) + "&id=" + h.task, "failures": "failures?" + run(h.failed), "queues": "queues", "failing": "failing", "audit": "audit", "runs": "runs", "locks": "locks", "values": "values",
 		"workers": "workers", "schedules": "schedules", "sets": "sets", "set": "set?set=tree", "pauses": "pauses",
 		"ask": "act?action=stop-run&" + run(h.busy), "configure": "act?action=configure&set=tree",
 	}

@@ -91,7 +91,8 @@ func (d *server) perform(r *http.Request, form url.Values) (*verb, Action, error
 	if err := d.authorize(r, a); err != nil {
 		return nil, a, err
 	}
-	ctx, cancel := context.WithTimeout(syncjob.WithActor(r.Context(), d.opts.Actor(r)), ReadTime)
+	who := syncjob.WithReason(syncjob.WithActor(r.Context(), d.opts.Actor(r)), form.Get("reason"))
+	ctx, cancel := context.WithTimeout(who, ReadTime)
 	defer cancel()
 	return v, a, v.do(ctx, d.source, a, form)
 }

@@ -37,6 +37,10 @@ type (
 		Failures []syncjob.Failure `json:"failures"`
 		Next     string            `json:"next"`
 	}
+	auditPage struct {
+		Entries []syncjob.AuditEntry `json:"entries"`
+		Next    string               `json:"next"`
+	}
 	semaphoresPage struct {
 		Semaphores []syncjob.SemaphoreState `json:"semaphores"`
 		Next       string                   `json:"next"`
@@ -197,6 +201,16 @@ var calls = []call{
 		nil,
 		[]syncjob.LostWorker{},
 		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.lost.get(ctx) },
+	},
+	{
+		"audit", "Who changed what, the newest first.", []string{"job", "run", "by", "action", "after"}, auditPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			b, err := d.audit(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			return auditPage{b.(*auditBody).Entries, b.(*auditBody).Next}, nil
+		},
 	},
 	{
 		"limits", "Limits in force, and who uses them.", nil, []syncjob.LimitState{},

@@ -79,6 +79,7 @@ func (d *server) routes() {
 		"/set":       {nav: "sets", title: "Handler set", read: d.set},
 		"/locks":     {nav: "locks", title: "Locks", read: d.locks},
 		"/values":    {nav: "locks", title: "Values", read: d.values},
+		"/audit":     {nav: "audit", title: "Audit", read: d.audit},
 		"/pauses":    {nav: "pauses", title: "Pauses", read: d.pausesPage},
 	} {
 		p.body = strings.Trim(pattern, "/{$}")

@@ -42,6 +42,7 @@ var navigations = []navigation{
 	{"sets", "sets", "Sets"},
 	{"locks", "locks", "Locks"},
 	{"pauses", "pauses", "Pauses"},
+	{"audit", "audit", "Audit"},
 }
 
 // limit writes a limit; what is not positive limits nothing.

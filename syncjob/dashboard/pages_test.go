@@ -88,6 +88,8 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		{"locks", nil, []string{"lock/a", "me &lt;b&gt;", "holds", "tree", "2"}},
 		{"values", nil, []string{"seen", "map"}},
 		{"values", run(failed), []string{"There are no values here"}},
+		{"audit", nil, []string{"ann", "new driver", "nightly"}},
+		{"audit", []string{"by", "ann"}, []string{"new driver"}},
 		{"pauses", nil, []string{"queue gpu", "ann", "new driver", "read-write"}},
 	} {
 		status, body := p.get(c.page, c.query...)
@@ -110,6 +112,7 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 		"schedules": "Manager.Ensure",
 		"locks":     "No semaphore is in use",
 		"values":    "There are no values",
+		"audit":     "Nobody has changed anything",
 		"sets":      "No worker has published",
 		"pauses":    "No queue, set or kind is paused",
 	} {
@@ -217,7 +220,7 @@ func TestHostileTextIsText(t *testing.T) {
 	number := strconv.FormatInt(failed.Number(), 10)
 	for _, at := range [][]string{
 		{""}, {"jobs"}, {"job", "job", name}, {"run", "job", name, "run", number}, {"tasks", "job", name, "run", number},
-		{"task", "job", name, "run", number, "id", id}, {"failures", "job", name, "run", number}, {"failing"},
+		{"task", "job", name, "run", number, "id", id}, {"failures", "job", name, "run", number}, {"failing"}, {"audit"},
 		{"failing", "kind", hostile}, {"pauses"}, {"set", "set", "tree"},
 		{"act", "action", "stop-job", "job", name}, {"act", "action", "delete-run", "job", name, "run", number},
 		{"task", "job", hostile, "run", "1", "id", hostile}, {"job", "job", hostile}, {"set", "set", hostile}, {"jobs", "prefix", hostile},

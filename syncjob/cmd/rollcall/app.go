@@ -196,7 +196,7 @@ func (a *app) within(ctx context.Context, follows bool) (context.Context, contex
 	if limit == 0 && !follows {
 		limit = 30 * time.Second
 	}
-	ctx = syncjob.WithActor(ctx, a.who())
+	ctx = syncjob.WithReason(syncjob.WithActor(ctx, a.who()), a.reason)
 	if limit <= 0 {
 		return context.WithCancel(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -51,7 +52,7 @@ func (a *app) lists() []*cobra.Command {
 		a.workers(),
 		a.sets(),
 		a.pauses(),
-		a.history(), a.semaphores(), a.limitsInForce(),
+		a.history(), a.audit(), a.semaphores(), a.limitsInForce(),
 		a.valuesOf(),
 	}
 }
@@ -269,4 +270,37 @@ func (a *app) history() *cobra.Command {
 			})
 		},
 	)
+}
+
+func (a *app) audit() *cobra.Command {
+	var o syncjob.AuditOptions
+	var action string
+	c := a.command(
+		"audit [JOB]", "List who changed what, the newest first", cobra.MaximumNArgs(1), false,
+		func(ctx context.Context, args []string) error {
+			if len(args) == 1 {
+				o.Job = args[0]
+			}
+			o.Action = store.Action(action)
+			return list(a, a.m.Audit(ctx, &o), []column[syncjob.AuditEntry]{
+				{"when", func(e syncjob.AuditEntry) any { return e.At }},
+				{"by", func(e syncjob.AuditEntry) any { return e.By }},
+				{"action", func(e syncjob.AuditEntry) any { return e.Action }},
+				{"job", func(e syncjob.AuditEntry) any { return e.Job }},
+				{"run", func(e syncjob.AuditEntry) any { return positive64(e.Run) }},
+				{"subject", func(e syncjob.AuditEntry) any { return e.Subject }},
+				{"why", func(e syncjob.AuditEntry) any { return e.Reason }},
+			})
+		},
+	)
+	c.Flags().StringVar(&o.By, "by", "", "only what this actor did")
+	c.Flags().StringVar(&action, "action", "", "only this action")
+	return c
+}
+
+func positive64(n int64) any {
+	if n <= 0 {
+		return nil
+	}
+	return n
 }

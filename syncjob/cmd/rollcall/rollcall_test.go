@@ -197,6 +197,7 @@ func TestCommandsAct(t *testing.T) {
 	p.rollcall(0, "pause", "--queue", "slow", "--reason", "new disk", "--actor", "ann")
 	require.Regexp(t, `queue slow .* ann .*new disk`, p.rollcall(0, "pauses"))
 	p.rollcall(0, "resume", "--queue", "slow")
+	require.Regexp(t, `ann +pause .*new disk`, p.rollcall(0, "audit", "--by", "ann"))
 	require.Contains(t, p.rollcall(0, "pauses"), "none")
 	p.rollcall(0, "enqueue", "feed", "--kind", "leaf", "--id", "later", "--delay", "1h")
 	p.rollcall(0, "reschedule", "feed", "later", "2h30m")

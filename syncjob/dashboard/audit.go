@@ -1,0 +1,41 @@
+package dashboard
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+// auditBody is a page of who changed what, the newest first.
+type auditBody struct {
+	Job, By, Action string
+	Entries         []syncjob.AuditEntry
+	Next            string // cursor, if more follow
+	err             error
+}
+
+func (b *auditBody) missing() error { return b.err }
+
+func (d *source) audit(ctx context.Context, q url.Values) (any, error) {
+	b := &auditBody{Job: q.Get("job"), By: q.Get("by"), Action: q.Get("action")}
+	options := &syncjob.AuditOptions{
+		Job: b.Job, Run: number(q.Get("run")), By: b.By, Action: store.Action(b.Action), After: q.Get("after"),
+	}
+	for e, err := range d.m.Audit(ctx, options) {
+		if err != nil {
+			if !partly(err) {
+				return nil, err
+			}
+			b.err = err
+			break
+		}
+		if len(b.Entries) == rows {
+			b.Next = b.Entries[rows-1].Cursor
+			break
+		}
+		b.Entries = append(b.Entries, e)
+	}
+	return b, nil
+}

@@ -10,6 +10,20 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
+// enqueue adds tasks to a run, and sometimes opens or closes a hold.
+func (g *twinCalls) enqueue(run store.RunID, partition int) store.EnqueueParams {
+	p := store.EnqueueParams{Partition: partition, Stream: "stream", Number: g.number("p" + fmt.Sprint(partition))}
+	for _, it := range g.items(pickOf(g, scan, file)) {
+		p.Entries = append(p.Entries, store.Entry{Run: run, Item: it})
+	}
+	if g.one(2) {
+		p.Holds = []store.HoldChange{{
+			Run: run, Name: "hold", Close: g.one(2), Mark: pickOf(g, "", "mark"), Guarded: g.one(3), From: pickOf(g, "", "mark"),
+		}}
+	}
+	return p
+}
+
 // call draws a call, and spoils it.
 func (g *twinCalls) call() twinCall {
 	method := pickOf(g, twinMethods()...)
@@ -48,7 +62,6 @@ func (g *twinCalls) args(method string) []any {
 	job, run := g.job(), g.run()
 	partition := g.partition(run.Job)
 	session := store.SessionID{Partition: partition, ID: "session"}
-	stream := fmt.Sprint(partition)
 	switch method {
 	case "EnsureJob":
 		return []any{
@@ -97,23 +110,7 @@ func (g *twinCalls) args(method string) []any {
 	case "OpenProducer", "CloseProducer":
 		return []any{partition, "stream"}
 	case "Enqueue":
-		p := store.EnqueueParams{Partition: partition, Stream: "stream", Number: g.number("p" + stream)}
-		for _, it := range g.items(pickOf(g, scan, file)) {
-			p.Entries = append(p.Entries, store.Entry{Run: run, Item: it})
-		}
-		if g.one(2) {
-			p.Holds = []store.HoldChange{
-				{
-					Run:     run,
-					Name:    "hold",
-					Close:   g.one(2),
-					Mark:    pickOf(g, "", "mark"),
-					Guarded: g.one(3),
-					From:    pickOf(g, "", "mark"),
-				},
-			}
-		}
-		return []any{p}
+		return []any{g.enqueue(run, partition)}
 	case "Promote", "Sweep", "LiveSessions", "LostSessions", "QueueStats", "Pauses":
 		return []any{partition}
 	case "Audit":

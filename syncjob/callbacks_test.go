@@ -62,6 +62,8 @@ var rows = map[string]string{
 	"semaphore.Gate.OnError":      "OnError",
 	"semaphore.Gate.OnHeartbeat":  "OnHeartbeat",
 	"semaphore.Gate.Run(fn)":      "semaphore.TestAGateReleasesItsLeaseHoweverItsFunctionEnds",
+	"semaphore.Lease.Keep(fn)":    "semaphore.TestLeasesAreReleasedHoweverTheirFunctionEnds",
+	"semaphore.Leases.Keep(fn)":   "semaphore.TestLeasesAreReleasedHoweverTheirFunctionEnds",
 	"semaphore.Options.OnBlocked": "OnBlocked",
 
 	"store.RenameFields(rename)": none,
@@ -82,6 +84,7 @@ var rows = map[string]string{
 	"syncjob.Observer.Settled":          "Settled",
 	"syncjob.Observer.StoreRetry":       "StoreRetry",
 	"syncjob.Run.EnqueueAll(items)":     "EnqueueAll",
+	"syncjob.WorkerConfig.CanRun":       "syncjob.TestAGateThatEndsBadlyIsClosed",
 	"cron.Runner.Run":                   "cron.TestWhateverEndsARunnerItIsCalledAgain",
 	"cron.Config.OnError":               "OnError of a scheduler",
 }

@@ -43,13 +43,15 @@ func TestSubscribersHearThatTheyListenAndWhatMoves(t *testing.T) {
 		moved := store.Signal{Type: store.SignalRun, Run: run.Number}
 		work := store.Signal{Type: store.SignalWork, Queue: "path"}
 		due := store.Signal{Type: store.SignalDue}
-		require.Equal(t, []store.Signal{moved}, heard())
+		begun := store.Signal{Type: store.SignalJob, Job: run.Job}
+		require.ElementsMatch(t, []store.Signal{moved, begun}, heard())
 
 		k.add(run, tasks(3)...)
 		require.ElementsMatch(t, []store.Signal{work, moved}, heard())
 		k.add(run, task("more"))
 		require.Equal(t, []store.Signal{moved}, heard(), "the lane had work already")
 		w := k.worker()
+		require.Equal(t, []store.Signal{{Type: store.SignalWorkers}}, heard())
 		ds := w.fetch(10)
 		require.Equal(t, []store.Signal{moved}, heard())
 		w.settleAll(ds[1:], store.VerdictSuccess)

@@ -3,6 +3,7 @@ package semaphore_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -92,6 +93,16 @@ func TestLeasesAreReleasedHoweverTheirFunctionEnds(t *testing.T) {
 		require.PanicsWithValue(t, "broken", func() {
 			_ = leases.Keep(t.Context(), func(context.Context) error { panic("broken") })
 		})
+		for _, key := range kept {
+			require.Zero(t, count(t, sems, key), key)
+		}
+		ended := make(chan struct{})
+		again := readAndWrite(t, sems)
+		go func() {
+			defer close(ended)
+			_ = again.Keep(t.Context(), func(context.Context) error { runtime.Goexit(); return nil })
+		}()
+		<-ended
 		for _, key := range kept {
 			require.Zero(t, count(t, sems, key), key)
 		}

@@ -33,7 +33,7 @@ func TestDeclaringAJobIsAbsolute(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, store.JobRecord{
 			Name: "nightly", Type: store.JobStanding, Definition: []byte("d"), Revision: 6,
-			Disabled: true, Created: time.Now().UTC(), Changes: 4,
+			Disabled: true, Created: time.Now().UTC(), Changed: time.Now().UTC(), Changes: 4,
 		}, job, "declaring does not enable")
 	})
 }

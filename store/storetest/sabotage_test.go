@@ -525,11 +525,11 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 
 func TestModelCatchesSabotage(t *testing.T) {
 	// It plays one call after the other, on one partition. It knows no shares, progress, bytes,
-	// attempts and lost sessions.
+	// attempts, lost sessions and who does what.
 	blind := []string{
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
-		"forgets the attempts of a task", "opens sessions as if they were new", "remembers every change",
+		"forgets the attempts of a task", "forgets who stopped a run", "opens sessions as if they were new", "remembers every change",
 		"says nothing of subscribers that end badly", "lists semaphores that are gone", "skips a semaphore between two pages",
 		"tells no worker what is cancelled",
 		"shows progress of the dead", "takes a producer's clock for its own",

@@ -29,7 +29,7 @@ func TestConformanceOfManyPartitions(t *testing.T) {
 	storetest.Run(t, harness(5))
 }
 
-var modelSequences = flag.Int("model.sequences", 10_000, "sequences that are compared with the model")
+var modelSequences = flag.Int("model.sequences", 5_000, "sequences that are compared with the model")
 
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
 	storetest.RunModel(t, harness(2), storetest.ModelOptions{Sequences: *modelSequences, Steps: 15})

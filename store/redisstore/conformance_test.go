@@ -153,7 +153,7 @@ func keysUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 	return keys
 }
 
-var modelSequences = flag.Int("model.sequences", 1000, "sequences that are compared with the model on real Redis")
+var modelSequences = flag.Int("model.sequences", 500, "sequences that are compared with the model on real Redis")
 
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
 	t.Parallel()

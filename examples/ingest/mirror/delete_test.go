@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -351,6 +352,7 @@ func TestHooksAreCalledAroundEveryDeletion(t *testing.T) {
 	tr.mustSync(deleting)
 	tr.remove("dir", "place")
 	tr.Write("place", "x", 0o644)
+	var mu sync.Mutex // tasks call hooks at the same time
 	var seen []string
 	note := func(when string) func(context.Context, handlers.Event) error {
 		return func(ctx context.Context, e handlers.Event) error {
@@ -358,6 +360,8 @@ func TestHooksAreCalledAroundEveryDeletion(t *testing.T) {
 			if e.Name == DirectoryModify { // the root has a new time
 				return nil
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if seen = append(seen, fmt.Sprint(when, " ", e.Name, " ", rel)); rel == "dir/file" {
 				return errors.New("refused")
 			}

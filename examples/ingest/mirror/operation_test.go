@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -227,9 +228,12 @@ func TestNoneCallsHooksAndChangesNothing(t *testing.T) {
 	tr.Write("dir/file", "x", 0o644)
 	tr.Write("closed/file", "x", 0o644)
 	require.NoError(t, os.Chmod(filepath.Join(tr.Src, "closed"), 0o555))
+	var mu sync.Mutex // tasks call hooks at the same time
 	var seen []string
 	tr.hooks.After = func(ctx context.Context, e handlers.Event) error {
 		rel, err := filepath.Rel(tr.Dst, PathOf(ctx))
+		mu.Lock()
+		defer mu.Unlock()
 		seen = append(seen, fmt.Sprint(e.Name, " ", rel))
 		return err
 	}

@@ -49,19 +49,10 @@ func (d *source) allRuns(ctx context.Context, q url.Values) (any, error) {
 	if key, value, found := strings.Cut(b.Label, "="); found {
 		options.Labels = map[string]string{key: value}
 	}
-	for s, err := range d.m.Runs(ctx, options) {
-		if err != nil {
-			if !partly(err) {
-				return nil, err
-			}
-			b.err = err
-			break
-		}
-		if len(b.Runs) == rows {
-			b.Next = b.Runs[rows-1].Cursor
-			break
-		}
-		b.Runs = append(b.Runs, s)
+	var err error
+	place := func(s syncjob.RunState) string { return s.Cursor }
+	if b.Runs, b.Next, b.err, err = take(d.m.Runs(ctx, options), place); err != nil {
+		return nil, err
 	}
 	return b, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/rollcall-go/rollcall/syncjob"
 )
@@ -160,9 +159,7 @@ var calls = []call{
 				d.hideFailure(&f.Failure)
 				page.Failures = append(page.Failures, f.Failure)
 			}
-			if next := b.(*failuresBody).Next; next > 0 {
-				page.Next = strconv.FormatInt(next, 10)
-			}
+			page.Next = b.(*failuresBody).Next
 			return page, nil
 		},
 	},

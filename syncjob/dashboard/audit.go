@@ -23,19 +23,10 @@ func (d *source) audit(ctx context.Context, q url.Values) (any, error) {
 	options := &syncjob.AuditOptions{
 		Job: b.Job, Run: number(q.Get("run")), By: b.By, Action: store.Action(b.Action), After: q.Get("after"),
 	}
-	for e, err := range d.m.Audit(ctx, options) {
-		if err != nil {
-			if !partly(err) {
-				return nil, err
-			}
-			b.err = err
-			break
-		}
-		if len(b.Entries) == rows {
-			b.Next = b.Entries[rows-1].Cursor
-			break
-		}
-		b.Entries = append(b.Entries, e)
+	var err error
+	place := func(e syncjob.AuditEntry) string { return e.Cursor }
+	if b.Entries, b.Next, b.err, err = take(d.m.Audit(ctx, options), place); err != nil {
+		return nil, err
 	}
 	return b, nil
 }

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"net/url"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -34,19 +35,10 @@ func (d *source) failing(ctx context.Context, q url.Values) (any, error) {
 		}
 	}
 	options.After, options.Limit = after, rows+1
-	for f, err := range d.m.Failures(ctx, &options) {
-		if err != nil {
-			if !partly(err) {
-				return nil, err
-			}
-			b.err = err
-			break
-		}
-		if len(b.Failures) == rows {
-			b.Next = b.Failures[rows-1].Cursor
-			break
-		}
-		b.Failures = append(b.Failures, f)
+	list, next, missing, err := take(d.m.Failures(ctx, &options), func(f syncjob.Failure) string { return f.Cursor })
+	if err != nil {
+		return nil, err
 	}
+	b.Failures, b.Next, b.err = list, next, errors.Join(b.err, missing)
 	return b, nil
 }

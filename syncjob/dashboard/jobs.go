@@ -33,19 +33,10 @@ func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
 		},
 	}
 	options := &syncjob.JobsOptions{Group: b.Group, Prefix: b.Prefix, After: b.After}
-	for s, err := range d.m.Jobs(ctx, options) {
-		if err != nil {
-			if !partly(err) {
-				return nil, err
-			}
-			b.err = err
-			break
-		}
-		if len(b.Jobs) == rows {
-			b.Next = b.Jobs[rows-1].Name
-			break
-		}
-		b.Jobs = append(b.Jobs, s)
+	var err error
+	place := func(s syncjob.JobState) string { return s.Name }
+	if b.Jobs, b.Next, b.err, err = take(d.m.Jobs(ctx, options), place); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -117,19 +108,10 @@ func (b *schedulesBody) When(s syncjob.JobState) string { return rule(s.Schedule
 func (d *source) schedules(ctx context.Context, q url.Values) (any, error) {
 	b := new(schedulesBody)
 	options := &syncjob.JobsOptions{Group: syncjob.GroupPeriodic, After: q.Get("after")}
-	for s, err := range d.m.Jobs(ctx, options) {
-		if err != nil {
-			if !partly(err) {
-				return nil, err
-			}
-			b.err = err
-			break
-		}
-		if len(b.Jobs) == rows {
-			b.Next = b.Jobs[rows-1].Name
-			break
-		}
-		b.Jobs = append(b.Jobs, s)
+	var err error
+	place := func(s syncjob.JobState) string { return s.Name }
+	if b.Jobs, b.Next, b.err, err = take(d.m.Jobs(ctx, options), place); err != nil {
+		return nil, err
 	}
 	return b, nil
 }

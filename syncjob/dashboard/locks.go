@@ -23,19 +23,10 @@ func (b *locksBody) missing() error { return b.err }
 func (d *source) locks(ctx context.Context, q url.Values) (any, error) {
 	b := &locksBody{Prefix: q.Get("prefix")}
 	options := &syncjob.SemaphoresOptions{Prefix: b.Prefix, After: q.Get("after"), Limit: rows + 1}
-	for s, err := range d.m.Semaphores(ctx, options) {
-		if err != nil {
-			b.err = err
-			break
-		}
-		if len(b.Semaphores) == rows {
-			b.Next = b.Semaphores[rows-1].Key
-			break
-		}
-		b.Semaphores = append(b.Semaphores, s)
-	}
-	if b.err != nil && !partly(b.err) {
-		return nil, b.err
+	var err error
+	place := func(s syncjob.SemaphoreState) string { return s.Key }
+	if b.Semaphores, b.Next, b.err, err = take(d.m.Semaphores(ctx, options), place); err != nil {
+		return nil, err
 	}
 	limits, err := d.limits.get(ctx)
 	if err != nil {
@@ -69,19 +60,10 @@ func (d *source) values(ctx context.Context, q url.Values) (any, error) {
 		scope = store.JobScope(b.Job)
 	}
 	options := &syncjob.ValuesOptions{After: q.Get("after"), Limit: rows + 1}
-	for v, err := range d.m.ListValues(ctx, scope, options) {
-		if err != nil {
-			if !partly(err) {
-				return nil, err
-			}
-			b.err = err
-			break
-		}
-		if len(b.Values) == rows {
-			b.Next = b.Values[rows-1].Cursor
-			break
-		}
-		b.Values = append(b.Values, v)
+	var err error
+	place := func(v syncjob.ValueState) string { return v.Cursor }
+	if b.Values, b.Next, b.err, err = take(d.m.ListValues(ctx, scope, options), place); err != nil {
+		return nil, err
 	}
 	return b, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -86,15 +87,9 @@ func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
 		After: q.Get("after"),
 		Limit: rows + 1,
 	}
-	for t, err := range r.Tasks(ctx, options) {
-		if err != nil {
-			return nil, err
-		}
-		if len(b.Tasks) == rows {
-			b.Next = b.Tasks[rows-1].Cursor
-			break
-		}
-		b.Tasks = append(b.Tasks, t)
+	place := func(t syncjob.TaskState) string { return t.Cursor }
+	if b.Tasks, b.Next, _, err = take(r.Tasks(ctx, options), place); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -129,7 +124,7 @@ type failuresBody struct {
 	Kind     string
 	Total    int64
 	Failures []failure
-	Next     int64 // place of the last failure, if more follow
+	Next     string // place of the last failure, if more follow
 }
 
 type failure struct {
@@ -156,14 +151,13 @@ func (d *source) failures(ctx context.Context, q url.Values) (any, error) {
 	if b.Kind != "" {
 		options.Kinds = []string{b.Kind}
 	}
-	for f, err := range r.Failures(ctx, options) {
-		if err != nil {
-			return nil, err
-		}
-		if len(b.Failures) == rows {
-			b.Next = b.Failures[rows-1].Place
-			break
-		}
+	place := func(f syncjob.Failure) string { return strconv.FormatInt(f.Place, 10) }
+	list, next, _, err := take(r.Failures(ctx, options), place)
+	if err != nil {
+		return nil, err
+	}
+	b.Next = next
+	for _, f := range list {
 		p := Payload{Job: f.Job, Set: f.Set, Kind: f.Kind}
 		b.Failures = append(b.Failures, failure{
 			Failure: f, Args: d.shown(p, "arguments", f.Payload), Heads: d.headers(p, f.Headers),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -176,6 +177,23 @@ func (d *source) headers(p Payload, h map[string]string) string {
 		return "" // strings can always be encoded
 	}
 	return d.shown(p, "headers", data)
+}
+
+// take reads what a page of a list shows: up to rows items, and the place of the last one if more
+// follow. missing names partitions that did not answer; any other error is err.
+func take[T any](list iter.Seq2[T, error], place func(T) string) (items []T, next string, missing, err error) {
+	for item, err := range list {
+		switch {
+		case err != nil && partly(err):
+			return items, "", err, nil
+		case err != nil:
+			return nil, "", nil, err
+		case len(items) == rows:
+			return items, place(items[rows-1]), nil, nil
+		}
+		items = append(items, item)
+	}
+	return items, "", nil, nil
 }
 
 // rows is how many lines a page of a list has.

@@ -128,6 +128,17 @@ func newRecurrence(s *Schedule) *recurrence {
 	}
 }
 
+// String says when runs start: "every 10s", or the expression with its zone.
+func (s *Schedule) String() string {
+	switch {
+	case s.Every > 0:
+		return "every " + s.Every.String()
+	case s.Zone == "":
+		return s.Cron + " UTC"
+	}
+	return s.Cron + " " + s.Zone
+}
+
 // schedule is the opposite of newRecurrence. FireOnCreate is not kept: it holds for the first
 // declaration only.
 func (r *recurrence) schedule() *Schedule {

@@ -10,9 +10,10 @@
 //
 // Home shows first what needs attention: queues that nobody serves, workers that were lost, jobs
 // that cannot be fired, and pauses. Then there are pages for jobs, runs, tasks, failures, queues,
-// workers, schedules, handler sets and pauses. Pages work without script. With it, a visible page
-// is read again when something has changed: server-sent events say what, at most twice a second.
-// Where events do not get through, it is read every few seconds.
+// workers, schedules, handler sets, semaphores and limits, values, pauses and the audit. Pages work
+// without script. With it, a visible page is read again when something has changed: server-sent
+// events say what, at most twice a second. Where events do not get through, it is read every few
+// seconds.
 //
 // A reading that several pages need, such as that of all queues, is made at most once a second,
 // however many pages are open. Each page ends after [ReadTime]; if the store does not answer, the

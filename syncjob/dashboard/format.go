@@ -21,7 +21,6 @@ var functions = template.FuncMap{
 	"bar":    bar,
 	"dict":   dict,
 	"plural": plural,
-	"rule":   rule,
 	"lines":  printableLines,
 	"limit":  limit,
 
@@ -206,17 +205,4 @@ func link(page string, pairs ...string) string {
 		return page
 	}
 	return fmt.Sprintf("%s?%s", page, q.Encode())
-}
-
-// rule says a schedule in words.
-func rule(s *syncjob.Schedule) string {
-	switch {
-	case s == nil:
-		return ""
-	case s.Every > 0:
-		return "every " + took(s.Every)
-	case s.Zone == "":
-		return s.Cron + " UTC"
-	}
-	return s.Cron + " " + s.Zone
 }

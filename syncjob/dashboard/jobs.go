@@ -102,9 +102,6 @@ func (b *schedulesBody) missing() error { return b.err }
 // Late reports whether a job should have been started.
 func (b *schedulesBody) Late(s syncjob.JobState) bool { return overdue(s) }
 
-// When says in words when a job is due.
-func (b *schedulesBody) When(s syncjob.JobState) string { return rule(s.Schedule) }
-
 func (d *source) schedules(ctx context.Context, q url.Values) (any, error) {
 	b := new(schedulesBody)
 	options := &syncjob.JobsOptions{Group: syncjob.GroupPeriodic, After: q.Get("after")}

@@ -109,7 +109,12 @@ func (a *app) schedules() *cobra.Command {
 				a.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupPeriodic}),
 				[]column[syncjob.JobState]{
 					{"job", func(s syncjob.JobState) any { return s.Name }},
-					{"schedule", func(s syncjob.JobState) any { return rule(s.Schedule) }},
+					{"schedule", func(s syncjob.JobState) any {
+						if s.Schedule == nil {
+							return nil
+						}
+						return s.Schedule.String()
+					}},
 					{"next due", func(s syncjob.JobState) any { return s.NextDue }},
 					{"skipped", func(s syncjob.JobState) any { return s.Skipped }},
 					{"disabled", func(s syncjob.JobState) any { return s.Disabled }},
@@ -118,17 +123,6 @@ func (a *app) schedules() *cobra.Command {
 			)
 		},
 	)
-}
-
-// rule says a schedule in words.
-func rule(s *syncjob.Schedule) string {
-	switch {
-	case s == nil:
-		return ""
-	case s.Every > 0:
-		return "every " + s.Every.String()
-	}
-	return strings.TrimSpace(s.Cron + " " + s.Zone)
 }
 
 // route is a line about queues: a queue, and what one handler has in it.

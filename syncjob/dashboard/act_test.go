@@ -25,16 +25,16 @@ import (
 // acts has a scene for each action: it returns the fields of the form, and what must hold after it.
 var acts = map[string]func(p *place) (form []string, done func()){
 	"pause-run": func(p *place) ([]string, func()) {
-		r := p.started("a", leaf{})
+		r := p.Started("a", leaf{})
 		return of(r), func() { require.True(p.t, p.state(r).Paused) }
 	},
 	"resume-run": func(p *place) ([]string, func()) {
-		r := p.started("a", leaf{})
+		r := p.Started("a", leaf{})
 		require.NoError(p.t, r.Pause(p.t.Context()))
 		return of(r), func() { require.False(p.t, p.state(r).Paused) }
 	},
 	"stop-run": func(p *place) ([]string, func()) {
-		r := p.started("a", leaf{})
+		r := p.Started("a", leaf{})
 		return of(r), func() {
 			s := p.state(r)
 			require.Equal(p.t, syncjob.StatusStopped, s.Status)
@@ -42,18 +42,18 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		}
 	},
 	"stop-run-gracefully": func(p *place) ([]string, func()) {
-		r := p.started("a", leaf{})
+		r := p.Started("a", leaf{})
 		return of(r), func() { require.Equal(p.t, syncjob.StatusStopped, p.state(r).Status) }
 	},
 	"seal-run": func(p *place) ([]string, func()) {
-		r := p.started("a")
+		r := p.Started("a")
 		return of(r), func() { require.True(p.t, p.state(r).Status.Final()) }
 	},
 	"redrive-run": func(p *place) ([]string, func()) {
-		p.work()
-		r := p.ended(p.started("a", leaf{Fail: "no"}))
+		p.Work()
+		r := p.Ended(p.Started("a", leaf{Fail: "no"}))
 		return of(r), func() {
-			latest, err := p.m.Latest(p.t.Context(), "a")
+			latest, err := p.M.Latest(p.t.Context(), "a")
 			require.NoError(p.t, err)
 			require.Equal(p.t, r.Number(), p.state(latest).RedriveOf)
 		}
@@ -61,7 +61,7 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	"retry-failures": func(p *place) ([]string, func()) {
 		r := p.failed("a")
 		return append(of(r), "kind", "leaf"), func() {
-			p.eventually("it has failed again", func() bool { return p.state(r).Counts.Failed == 1 })
+			p.Eventually("it has failed again", func() bool { return p.state(r).Counts.Failed == 1 })
 		}
 	},
 	"discard-failures": func(p *place) ([]string, func()) {
@@ -69,19 +69,19 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		return of(r), func() { require.EqualValues(p.t, 1, p.state(r).Counts.Cancelled) }
 	},
 	"delete-run": func(p *place) ([]string, func()) {
-		p.work()
-		r := p.ended(p.started("a", leaf{}))
+		p.Work()
+		r := p.Ended(p.Started("a", leaf{}))
 		return of(r), func() {
 			_, err := r.State(p.t.Context())
 			require.ErrorIs(p.t, err, syncjob.ErrRunNotFound)
 		}
 	},
 	"cancel-task": func(p *place) ([]string, func()) {
-		r := p.started("a", leaf{})
+		r := p.Started("a", leaf{})
 		return append(of(r), "task", p.later(r)), func() { require.EqualValues(p.t, 1, p.state(r).Counts.Cancelled) }
 	},
 	"run-task-now": func(p *place) ([]string, func()) {
-		r := p.started("a")
+		r := p.Started("a")
 		id := p.later(r)
 		return append(of(r), "task", id), func() {
 			s, err := r.Task(id).State(p.t.Context())
@@ -90,7 +90,7 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		}
 	},
 	"reschedule-task": func(p *place) ([]string, func()) {
-		r := p.started("a")
+		r := p.Started("a")
 		id := p.later(r)
 		return append(of(r), "task", id, "at", "2099-01-31T08:00:00Z"), func() {
 			s, err := r.Task(id).State(p.t.Context())
@@ -99,26 +99,26 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		}
 	},
 	"release-hold": func(p *place) ([]string, func()) {
-		r := p.started("a")
+		r := p.Started("a")
 		return append(of(r), "hold", "producer"), func() { require.EqualValues(p.t, 1, p.state(r).Holds) }
 	},
 	"release-semaphores": func(p *place) ([]string, func()) {
 		p.held("lock/a")
 		return []string{"prefix", "lock/"}, func() {
-			list, err := semaphore.New(p.m.Store()).Holders(p.t.Context(), "lock/a")
+			list, err := semaphore.New(p.M.Store()).Holders(p.t.Context(), "lock/a")
 			require.NoError(p.t, err)
 			require.Empty(p.t, list)
 		}
 	},
 	"stop-job": func(p *place) ([]string, func()) {
-		r := p.started("a", leaf{})
+		r := p.Started("a", leaf{})
 		return []string{"job", "a"}, func() { require.Equal(p.t, syncjob.StatusStopped, p.state(r).Status) }
 	},
 	"enable-job": func(p *place) ([]string, func()) {
 		p.declared("a")
-		require.NoError(p.t, p.m.Stop(p.t.Context(), "a", nil))
+		require.NoError(p.t, p.M.Stop(p.t.Context(), "a", nil))
 		return []string{"job", "a"}, func() {
-			s, err := p.m.State(p.t.Context(), "a")
+			s, err := p.M.State(p.t.Context(), "a")
 			require.NoError(p.t, err)
 			require.False(p.t, s.Disabled)
 		}
@@ -126,7 +126,7 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	"trigger-job": func(p *place) ([]string, func()) {
 		p.declared("a")
 		return []string{"job", "a"}, func() {
-			s, err := p.m.State(p.t.Context(), "a")
+			s, err := p.M.State(p.t.Context(), "a")
 			require.NoError(p.t, err)
 			require.NotNil(p.t, s.Run)
 		}
@@ -134,13 +134,13 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	"delete-job": func(p *place) ([]string, func()) {
 		p.declared("a")
 		return []string{"job", "a"}, func() {
-			_, err := p.m.State(p.t.Context(), "a")
+			_, err := p.M.State(p.t.Context(), "a")
 			require.ErrorIs(p.t, err, syncjob.ErrJobNotFound)
 		}
 	},
 	"pause": func(p *place) ([]string, func()) {
 		return []string{"scope-queue", "slow"}, func() {
-			list, err := p.m.Pauses(p.t.Context())
+			list, err := p.M.Pauses(p.t.Context())
 			require.NoError(p.t, err)
 			require.Len(p.t, list, 1)
 			require.Equal(p.t, syncjob.Scope{Queue: "slow"}, list[0].Scope)
@@ -149,9 +149,9 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		}
 	},
 	"resume": func(p *place) ([]string, func()) {
-		require.NoError(p.t, p.m.Pause(p.t.Context(), syncjob.Scope{Set: "tree"}, ""))
+		require.NoError(p.t, p.M.Pause(p.t.Context(), syncjob.Scope{Set: "tree"}, ""))
 		return []string{"scope-set", "tree"}, func() {
-			list, err := p.m.Pauses(p.t.Context())
+			list, err := p.M.Pauses(p.t.Context())
 			require.NoError(p.t, err)
 			require.Empty(p.t, list)
 		}
@@ -160,26 +160,26 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		return nil, func() { require.Equal(p.t, syncjob.ModeReadOnly, p.mode()) }
 	},
 	"read-write": func(p *place) ([]string, func()) {
-		require.NoError(p.t, p.m.SetMode(p.t.Context(), syncjob.ModeReadOnly))
+		require.NoError(p.t, p.M.SetMode(p.t.Context(), syncjob.ModeReadOnly))
 		return nil, func() { require.Equal(p.t, syncjob.ModeReadWrite, p.mode()) }
 	},
 	"configure": func(p *place) ([]string, func()) {
-		p.work()
+		p.Work()
 		p.published()
 		return []string{"set", "tree", "document", `{"set":{"max_retries":9}}`, "version", "0"}, func() {
-			c, err := p.m.Configuration(p.t.Context(), "tree", nil)
+			c, err := p.M.Configuration(p.t.Context(), "tree", nil)
 			require.NoError(p.t, err)
 			require.Equal(p.t, 9, c.Configuration.Set.MaxRetries)
-			history, err := p.m.History(p.t.Context(), "tree", nil)
+			history, err := p.M.History(p.t.Context(), "tree", nil)
 			require.NoError(p.t, err)
 			require.Equal(p.t, "ann", history[0].By)
 			require.Equal(p.t, "because", history[0].Reason)
 		}
 	},
 	"reset-configuration": func(p *place) ([]string, func()) {
-		p.work()
+		p.Work()
 		p.published()
-		_, err := p.m.Configure(
+		_, err := p.M.Configure(
 			p.t.Context(),
 			"tree",
 			nil,
@@ -187,7 +187,7 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		)
 		require.NoError(p.t, err)
 		return []string{"set", "tree"}, func() {
-			c, err := p.m.Configuration(p.t.Context(), "tree", nil)
+			c, err := p.M.Configuration(p.t.Context(), "tree", nil)
 			require.NoError(p.t, err)
 			require.Zero(p.t, c.Configuration.Set.MaxRetries)
 		}
@@ -208,7 +208,7 @@ func (p *place) state(r *syncjob.Run) syncjob.RunState {
 // held takes a semaphore.
 func (p *place) held(key string) {
 	p.t.Helper()
-	_, err := semaphore.New(p.m.Store()).TryAcquire(p.t.Context(), key, &semaphore.Options{Holder: "me <b>"})
+	_, err := semaphore.New(p.M.Store()).TryAcquire(p.t.Context(), key, &semaphore.Options{Holder: "me <b>"})
 	require.NoError(p.t, err)
 }
 
@@ -223,17 +223,17 @@ func (p *place) later(r *syncjob.Run) string {
 // failed starts an open run with a failed task.
 func (p *place) failed(job string) *syncjob.Run {
 	p.t.Helper()
-	p.work()
-	r := p.started(job, leaf{Fail: "no"})
-	p.eventually("a task has failed", func() bool { return p.state(r).Counts.Failed == 1 })
+	p.Work()
+	r := p.Started(job, leaf{Fail: "no"})
+	p.Eventually("a task has failed", func() bool { return p.state(r).Counts.Failed == 1 })
 	return r
 }
 
 // published waits until the worker has published its handler set.
 func (p *place) published() {
 	p.t.Helper()
-	p.eventually("the set is published", func() bool {
-		sets, err := p.m.Sets(p.t.Context())
+	p.Eventually("the set is published", func() bool {
+		sets, err := p.M.Sets(p.t.Context())
 		require.NoError(p.t, err)
 		return len(sets) == 1
 	})
@@ -241,14 +241,14 @@ func (p *place) published() {
 
 func (p *place) mode() syncjob.Mode {
 	p.t.Helper()
-	mode, err := p.m.Mode(p.t.Context())
+	mode, err := p.M.Mode(p.t.Context())
 	require.NoError(p.t, err)
 	return mode
 }
 
 func (p *place) declared(job string) {
 	p.t.Helper()
-	_, err := p.m.Ensure(
+	_, err := p.M.Ensure(
 		p.t.Context(),
 		syncjob.Job{Name: job, Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}},
 	)
@@ -299,7 +299,7 @@ func TestEveryActionDoesWhatItsPageSays(t *testing.T) {
 
 func TestNobodyActsWithoutAuthorize(t *testing.T) {
 	p := newPlace(t, nil, dashboard.Options{Produce: true})
-	r := p.started("a", leaf{})
+	r := p.Started("a", leaf{})
 	for _, name := range dashboard.Actions() {
 		form := append(of(r), "action", name, "scope-queue", "q", "set", "tree")
 		status, _ := p.get("act", form...)
@@ -329,7 +329,7 @@ func TestWhoMayNotReadIsTold(t *testing.T) {
 		}
 		return nil
 	}})
-	p.started("secret", leaf{})
+	p.Started("secret", leaf{})
 	for _, at := range [][]string{{"job", "job", "secret"}, {"run", "job", "secret", "run", "1"}, {"api/v1/job", "job", "secret"}} {
 		status, body := p.get(at[0], at[1:]...)
 		require.Equal(t, http.StatusForbidden, status, "%v", at)
@@ -340,7 +340,7 @@ func TestWhoMayNotReadIsTold(t *testing.T) {
 
 func TestOtherOriginsCannotAct(t *testing.T) {
 	p := newPlace(t, nil, open)
-	r := p.started("a", leaf{})
+	r := p.Started("a", leaf{})
 	form := "action=stop-run&job=a&run=" + strconv.FormatInt(r.Number(), 10)
 	for _, header := range []http.Header{
 		{"Sec-Fetch-Site": {"cross-site"}},
@@ -380,7 +380,7 @@ func configured(document, version string) []string {
 func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
 	opts, _ := asAnn()
 	p := newPlace(t, nil, opts)
-	p.started("a", leaf{})
+	p.Started("a", leaf{})
 	for _, c := range []struct {
 		form   []string
 		status int
@@ -401,9 +401,9 @@ func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
 		{configured(`{"set":{"max_retries":-9}}`, "0"), http.StatusBadRequest, "MaxRetries"},
 		{configured(`{}`, "5"), http.StatusConflict, "Somebody else"},
 		{[]string{"action", "cancel-task", "job", "a", "run", "1", "task", "none"}, http.StatusNotFound, ""},
-		{append([]string{"action", "run-task-now", "task", "none"}, of(p.started("b"))...), http.StatusNotFound, "no such task"},
+		{append([]string{"action", "run-task-now", "task", "none"}, of(p.Started("b"))...), http.StatusNotFound, "no such task"},
 		{
-			append([]string{"action", "reschedule-task", "task", "x", "at", "soon"}, of(p.started("c"))...),
+			append([]string{"action", "reschedule-task", "task", "x", "at", "soon"}, of(p.Started("c"))...),
 			http.StatusBadRequest, "2030-01-31",
 		},
 		{[]string{"action", "nothing"}, http.StatusNotFound, "no such action"},
@@ -438,7 +438,7 @@ func (p *place) postJSON(call string, body any) (status int, answer map[string]a
 func TestProgramsActAndProduceByJSON(t *testing.T) {
 	opts, _ := asAnn()
 	p := newPlace(t, nil, opts)
-	p.work()
+	p.Work()
 	status, run := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
 	require.Equal(t, http.StatusOK, status, run)
 	status, again := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
@@ -453,7 +453,7 @@ func TestProgramsActAndProduceByJSON(t *testing.T) {
 	require.Equal(t, "t1", task["task"])
 	number, err := strconv.ParseInt(run["run"].(string), 10, 64)
 	require.NoError(t, err)
-	r := p.m.Run("feed", number)
+	r := p.M.Run("feed", number)
 	status, _ = p.postJSON("act", map[string]any{"action": "seal-run", "job": "feed", "run": run["run"]})
 	require.Equal(t, http.StatusOK, status)
 	final, err := r.Wait(t.Context())
@@ -490,7 +490,7 @@ func TestProgramsActAndProduceByJSON(t *testing.T) {
 
 func TestNumbersOf64BitsAreExact(t *testing.T) {
 	p := newPlace(t, nil, open)
-	r := p.started("a", leaf{})
+	r := p.Started("a", leaf{})
 	_, body := p.get("api/v1/run", of(r)...)
 	require.Contains(t, body, `"number":"`+strconv.FormatInt(r.Number(), 10)+`"`)
 	require.Contains(t, body, `"total":"1"`)

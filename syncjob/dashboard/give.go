@@ -99,16 +99,8 @@ type started struct {
 	Existing bool   `json:"existing"` // a call with the same key had started it
 }
 
-// rawArgs are arguments that another program has encoded.
-type rawArgs struct {
-	kind string
-	json.RawMessage
-}
-
-func (a rawArgs) Kind() string { return a.kind }
-
 func (d *source) enqueue(ctx context.Context, c enqueueCall) (any, error) {
-	receipt, err := d.m.Enqueue(ctx, c.Job, rawArgs{c.Kind, c.Args}, &enqueue.Options{
+	receipt, err := d.m.Enqueue(ctx, c.Job, enqueue.Raw(c.Kind, c.Args, nil), &enqueue.Options{
 		ID: c.ID, Queue: c.Queue, Delay: time.Duration(c.Delay) * time.Millisecond,
 	})
 	return enqueued{receipt.ID, receipt.Duplicate}, err
@@ -117,7 +109,7 @@ func (d *source) enqueue(ctx context.Context, c enqueueCall) (any, error) {
 func (d *source) start(ctx context.Context, c startCall) (any, error) {
 	job := syncjob.Job{Name: c.Job, Set: c.Set, Open: c.Open}
 	if c.Kind != "" {
-		job.Root = rawArgs{c.Kind, c.Args}
+		job.Root = enqueue.Raw(c.Kind, c.Args, nil)
 	}
 	r, err := d.m.Start(ctx, job, &syncjob.StartOptions{Key: c.Key})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -77,7 +78,8 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 		b.warn("note", link("pauses"), "The namespace is read-only: most tasks wait.")
 	}
 	for _, p := range pauses.Pauses {
-		b.warn("note", link("pauses"), "Paused: %s", p.String())
+		text := p.String() // "queue mail is paused …"
+		b.warn("note", link("pauses"), "%s", strings.ToUpper(text[:1])+text[1:])
 	}
 	return b, d.activeRuns(ctx, b)
 }

@@ -39,12 +39,12 @@ func TestEventsSayWhatHasChanged(t *testing.T) {
 	require.Equal(t, []syncjob.Topic{{Type: syncjob.TopicResync}}, next())
 	// The first job may fall together with a resync, which says it as well.
 	for i, seen := 0, false; !seen; i++ {
-		p.started("job/"+strconv.Itoa(i), leaf{})
+		p.Started("job/"+strconv.Itoa(i), leaf{})
 		for _, topic := range next() {
 			seen = seen || topic.Type == syncjob.TopicJob && strings.HasPrefix(topic.Job, "job/")
 		}
 	}
-	require.NoError(t, p.m.Close())
+	require.NoError(t, p.M.Close())
 	for lines.Scan() {
 		continue // what was left
 	}

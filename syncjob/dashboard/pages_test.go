@@ -26,15 +26,12 @@ import (
 
 func TestEveryPageShowsItsThings(t *testing.T) {
 	p := newPlace(t, nil, open)
-	p.work()
-	failed := p.ended(p.started("import/7", leaf{Fail: "no such file"}, leaf{Note: "fine"}))
-	active := p.started("busy", leaf{Block: true})
-	_, err := p.m.Ensure(t.Context(), syncjob.Job{
-		Name: "nightly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *", Zone: "Europe/Berlin"},
-	})
-	require.NoError(t, err)
-	require.NoError(t, p.m.Pause(syncjob.WithActor(t.Context(), "ann"), syncjob.Scope{Queue: "gpu"}, "new driver"))
-	_, err = p.m.Configure(
+	p.Work()
+	failed := p.Ended(p.Started("import/7", leaf{Fail: "no such file"}, leaf{Note: "fine"}))
+	active := p.Started("busy", leaf{Block: true})
+	p.Nightly(t.Context(), "nightly")
+	require.NoError(t, p.M.Pause(syncjob.WithActor(t.Context(), "ann"), syncjob.Scope{Queue: "gpu"}, "new driver"))
+	_, err := p.M.Configure(
 		t.Context(),
 		"tree",
 		&syncjob.ConfigureOptions{By: "bob", Reason: "slow disk"},
@@ -45,18 +42,9 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 	)
 	require.NoError(t, err)
 	p.held("lock/a")
-	seen := values.NewMap[int](p.m.Values(), store.NamespaceScope(0), "seen")
+	seen := values.NewMap[int](p.M.Values(), store.NamespaceScope(0), "seen")
 	require.NoError(t, seen.Set(t.Context(), "x", 1))
-	var task string
-	p.eventually("the task reports progress", func() bool {
-		s, err := active.State(t.Context())
-		require.NoError(t, err)
-		if len(s.Reporting) == 0 {
-			return false
-		}
-		task = s.Reporting[0].ID
-		return true
-	})
+	task := p.Reporting(active)
 	run := func(r *syncjob.Run) []string {
 		return []string{"job", r.Job(), "run", strconv.FormatInt(r.Number(), 10)}
 	}
@@ -65,7 +53,7 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		query []string
 		has   []string
 	}{
-		{"", nil, []string{"Needs attention", "queue gpu is paused", "by ann: new driver", "busy"}},
+		{"", nil, []string{"Needs attention", "Queue gpu is paused", "by ann: new driver", "busy"}},
 		{"jobs", nil, []string{"import/7", "busy", "nightly", "failed", "periodic"}},
 		{"jobs", []string{"group", "active"}, []string{"busy"}},
 		{"runs", nil, []string{"busy", "import/7", "tenant=acme"}},
@@ -125,7 +113,7 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 func TestLongListsHavePages(t *testing.T) {
 	p := newPlace(t, nil, open)
 	for i := range 120 {
-		p.started(fmt.Sprintf("job/%03d", i))
+		p.Started(fmt.Sprintf("job/%03d", i))
 	}
 	_, first := p.get("jobs")
 	_, next, more := strings.Cut(first, `rel="next" href="`)
@@ -197,12 +185,12 @@ const hostile = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)> 
 
 func TestHostileTextIsText(t *testing.T) {
 	p := newPlace(t, nil, open)
-	p.work()
+	p.Work()
 	name := strings.Trim(hostile[:80], "\u202e")
 	long := strings.Repeat("<b>\x1b[31m\u202e", 1000)
-	failed := p.ended(p.started(name, leaf{Fail: hostile + "\n\x1b[2J\x00" + long, Note: hostile}))
-	require.NoError(t, p.m.Pause(syncjob.WithActor(t.Context(), hostile), syncjob.Scope{Queue: "gpu"}, hostile))
-	_, err := p.m.Configure(
+	failed := p.Ended(p.Started(name, leaf{Fail: hostile + "\n\x1b[2J\x00" + long, Note: hostile}))
+	require.NoError(t, p.M.Pause(syncjob.WithActor(t.Context(), hostile), syncjob.Scope{Queue: "gpu"}, hostile))
+	_, err := p.M.Configure(
 		t.Context(),
 		"tree",
 		&syncjob.ConfigureOptions{By: hostile, Reason: hostile},
@@ -252,8 +240,8 @@ func withoutAttributes(body string) string {
 
 func TestPayloadsAreHiddenUnlessTheyAreShown(t *testing.T) {
 	p := newPlace(t, nil, dashboard.Options{})
-	p.work()
-	r := p.ended(p.started("a", leaf{Fail: "broken", Note: "very secret"}))
+	p.Work()
+	r := p.Ended(p.Started("a", leaf{Fail: "broken", Note: "very secret"}))
 	number := strconv.FormatInt(r.Number(), 10)
 	for _, at := range [][]string{
 		{"job", "job", "a"}, {"run", "job", "a", "run", number}, {"failures", "job", "a", "run", number},

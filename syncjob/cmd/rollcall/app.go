@@ -53,12 +53,15 @@ type usageError struct{ error }
 
 // run runs a command line and returns the exit code.
 func run(ctx context.Context, args []string, io streams) int {
-	a := &app{streams: io}
+	return (&app{streams: io}).execute(ctx, args)
+}
+
+func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(io.in)
-	root.SetOut(io.out)
-	root.SetErr(io.err)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if a.m != nil {
 		err = errors.Join(err, a.m.Close())
@@ -224,6 +227,9 @@ func (a *app) connect(ctx context.Context) error {
 	case "table", "json", "jsonl":
 	default:
 		return usageError{fmt.Errorf("--output is table, json or jsonl, not %q", a.output)}
+	}
+	if a.m != nil {
+		return nil
 	}
 	if a.store == "" {
 		return usageError{

@@ -15,19 +15,12 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// rawArgs are arguments that the caller has encoded.
-type rawArgs struct {
-	kind string
-	json.RawMessage
-}
-
-func (a rawArgs) Kind() string { return a.kind }
-
-func parseArgs(kind, text string) (rawArgs, error) {
+// parseArgs makes a task of arguments that the caller has encoded.
+func parseArgs(kind, text string) (enqueue.Item, error) {
 	if !json.Valid([]byte(text)) {
-		return rawArgs{}, usageError{fmt.Errorf("the arguments are no JSON: %s", text)}
+		return enqueue.Item{}, usageError{fmt.Errorf("the arguments are no JSON: %s", text)}
 	}
-	return rawArgs{kind, json.RawMessage(text)}, nil
+	return enqueue.Raw(kind, json.RawMessage(text), nil), nil
 }
 
 // producers are the commands that give work.

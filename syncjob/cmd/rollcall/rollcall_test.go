@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"os/exec"
@@ -16,54 +15,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/internal/scene"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// leaf is a task that fails, blocks or succeeds.
-type leaf struct {
-	Fail  string `json:"fail,omitempty"`
-	Block bool   `json:"block,omitempty"`
-}
+type leaf = scene.Leaf
 
-func (leaf) Kind() string { return "leaf" }
-
-// place is a store with a worker, for the commands to look at.
+// place is a scene on a server, with a worker, for the commands to look at.
 type place struct {
+	*scene.Place
 	t     *testing.T
-	m     *syncjob.Manager
 	store string
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, store: redistest.Start(t, nil).URL()}
-	t.Setenv("ROLLCALL_STORE", p.store)
-	set := handlers.NewSet("tree", handlers.SetConfig{})
-	handlers.Handle(set, func(ctx context.Context, task *handlers.Task[leaf]) error {
-		switch {
-		case task.Args.Block:
-			task.Progress(ctx, 1, 3, "half way")
-			<-ctx.Done()
-			return ctx.Err()
-		case task.Args.Fail != "":
-			return handlers.Permanent(errors.New(task.Args.Fail))
-		}
-		return nil
-	}, nil)
-	reg, err := handlers.NewRegistry(set)
-	require.NoError(t, err)
-	p.m, err = syncjob.Open(t.Context(), p.store, syncjob.Config{Registry: reg})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.m.Close()) })
-	w, err := p.m.NewWorker(syncjob.WorkerConfig{Name: "w1", Version: "v1.2.3", Grace: syncjob.NoGrace})
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
-	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
+	url := redistest.Start(t, nil).URL()
+	t.Setenv("ROLLCALL_STORE", url)
+	p := &place{Place: scene.Open(t, url), t: t, store: url}
+	p.Work()
 	return p
 }
 
@@ -81,39 +53,17 @@ func (p *place) typed(code int, input string, args ...string) string {
 	return out.String()
 }
 
-func (p *place) started(job string, tasks ...leaf) *syncjob.Run {
-	p.t.Helper()
-	r, err := p.m.Start(p.t.Context(), syncjob.Job{Name: job, Set: "tree", Open: true}, nil)
-	require.NoError(p.t, err)
-	for _, task := range tasks {
-		_, err = r.Enqueue(p.t.Context(), task, nil)
-		require.NoError(p.t, err)
-	}
-	return r
-}
-
 func TestCommandsShowWhatThereIs(t *testing.T) {
 	p := newPlace(t)
-	failed := p.started("import/7", leaf{Fail: "no \x1b[31msuch\u202e\nfile"}, leaf{})
+	failed := p.Started("import/7", leaf{Fail: "no \x1b[31msuch\u202e\nfile"}, leaf{})
 	require.NoError(t, failed.Seal(t.Context()))
 	_, err := failed.Wait(t.Context())
 	require.NoError(t, err)
-	busy := p.started("busy", leaf{Block: true})
-	_, err = p.m.Ensure(t.Context(), syncjob.Job{
-		Name: "nightly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *", Zone: "Europe/Berlin"},
-	})
+	busy := p.Started("busy", leaf{Block: true})
+	p.Nightly(t.Context(), "nightly")
+	_, err = semaphore.New(p.M.Store()).TryAcquire(t.Context(), "lock/a", &semaphore.Options{Holder: "me"})
 	require.NoError(t, err)
-	_, err = semaphore.New(p.m.Store()).TryAcquire(t.Context(), "lock/a", &semaphore.Options{Holder: "me"})
-	require.NoError(t, err)
-	var task string
-	require.Eventually(t, func() bool {
-		s, err := busy.State(t.Context())
-		require.NoError(t, err)
-		if len(s.Reporting) > 0 {
-			task = s.Reporting[0].ID
-		}
-		return task != ""
-	}, 20*time.Second, 10*time.Millisecond)
+	task := p.Reporting(busy)
 	for _, c := range []struct {
 		args []string
 		code int
@@ -127,7 +77,8 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 		{[]string{"runs", "import/7"}, 0, []string{strconv.FormatInt(failed.Number(), 10), "failed"}},
 		{[]string{"runs"}, 0, []string{"import/7", "busy"}},
 		{[]string{"runs", "--status", "active"}, 0, []string{"busy"}},
-		{[]string{"runs", "--label", "tenant=acme"}, 0, []string{"none"}},
+		{[]string{"runs", "--label", "tenant=acme"}, 0, []string{"busy"}},
+		{[]string{"runs", "--label", "tenant=nobody"}, 0, []string{"none"}},
 		{[]string{"runs", "--still", "1h"}, 0, []string{"none"}},
 		{[]string{"run", "import/7"}, 0, []string{"last error", `no \x1b[31msuch\u202e\nfile`}},
 		{[]string{"run", "import/7", "--run", strconv.FormatInt(failed.Number(), 10)}, 0, []string{"failed"}},
@@ -208,7 +159,7 @@ func TestCommandsAct(t *testing.T) {
 	require.Contains(t, p.rollcall(0, "cancel", "feed", "never", "--yes"), "cancelled: task never")
 	p.rollcall(3, "run-now", "feed", "never")
 	require.Eventually(t, func() bool {
-		s, err := p.m.State(t.Context(), "feed")
+		s, err := p.M.State(t.Context(), "feed")
 		require.NoError(t, err)
 		return s.Run.Counts.Failed == 2
 	}, 20*time.Second, 10*time.Millisecond)
@@ -244,7 +195,7 @@ func TestCommandsAct(t *testing.T) {
 	p.rollcall(0, "mode", "read-write")
 	p.rollcall(2, "mode", "sideways")
 
-	_, err := p.m.Ensure(
+	_, err := p.M.Ensure(
 		t.Context(),
 		syncjob.Job{Name: "yearly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}},
 	)
@@ -259,7 +210,7 @@ func TestCommandsAct(t *testing.T) {
 
 func TestNothingIsStoppedUnasked(t *testing.T) {
 	p := newPlace(t)
-	r := p.started("busy", leaf{Block: true})
+	r := p.Started("busy", leaf{Block: true})
 	for _, args := range [][]string{{"stop", "busy"}, {"delete", "busy"}, {"reset", "tree"}, {"release-hold", "busy", "open"},
 		{"release", "x"}, {"cancel", "busy", "x"}, {"discard", "busy"}} {
 		require.Contains(t, p.typed(2, "y\n", args...), "--yes", "nobody sits at a pipe")
@@ -274,7 +225,7 @@ func TestNothingIsStoppedUnasked(t *testing.T) {
 
 func TestExitCodesSayWhatIsWrong(t *testing.T) {
 	p := newPlace(t)
-	p.started("a")
+	p.Started("a")
 	for code, lines := range map[int][][]string{
 		2: {
 			{"nope"}, {"jobs", "x"}, {"jobs", "--nope"}, {"jobs", "-o", "xml"}, {"jobs", "--group", "odd"}, {"job"}, {"pause"},
@@ -305,12 +256,12 @@ func TestExitCodesSayWhatIsWrong(t *testing.T) {
 func TestCheckPrintsWhatMonitoringSystemsRead(t *testing.T) {
 	p := newPlace(t)
 	require.Eventually(t, func() bool {
-		workers, err := p.m.Workers(t.Context())
+		workers, err := p.M.Workers(t.Context())
 		require.NoError(t, err)
 		return len(workers) == 1
 	}, 20*time.Second, 10*time.Millisecond)
 	require.Equal(t, "OK: all is well | workers=1 waiting=0 oldest=0s failed=0\n", p.rollcall(0, "check"))
-	r := p.started("a", leaf{Fail: "x"})
+	r := p.Started("a", leaf{Fail: "x"})
 	require.Eventually(t, func() bool {
 		s, err := r.State(t.Context())
 		require.NoError(t, err)
@@ -326,9 +277,9 @@ func TestCheckPrintsWhatMonitoringSystemsRead(t *testing.T) {
 
 func TestTheLiveScreenShowsEverything(t *testing.T) {
 	p := newPlace(t)
-	p.started("busy", leaf{Block: true})
+	p.Started("busy", leaf{Block: true})
 	var out bytes.Buffer
-	a := &app{streams: streams{out: &out, err: &out}, m: p.m}
+	a := &app{streams: streams{out: &out, err: &out}, m: p.M}
 	require.NoError(t, a.draw(t.Context(), &out))
 	for _, text := range []string{"read-write", "QUEUES", "ACTIVE JOBS", "busy", "slots in use"} {
 		require.Contains(t, out.String(), text)

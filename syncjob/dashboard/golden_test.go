@@ -1,0 +1,143 @@
+package dashboard_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/internal/scene"
+	"github.com/rollcall-go/rollcall/syncjob/dashboard"
+)
+
+// Each page of one fixed store says what a file in testdata says, which was read by a person. The
+// file has the text of the page: a line for each heading, paragraph and row of a table, with links
+// and fields. Write the files anew with go test ./syncjob/dashboard -update, and read the difference.
+func TestPagesSayWhatTheirFilesSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := scene.NewFixed(t)
+		d := dashboard.New(f.M, open)
+		for name, page := range scene.Pages(f.Failed, f.Busy, "runs") {
+			w := httptest.NewRecorder()
+			d.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+page, http.NoBody))
+			file := filepath.Join("testdata", "pages", name+".txt")
+			got := "GET " + page + "\n" + spoken(t, w.Body.String())
+			if flag.Lookup("update").Value.String() == "true" {
+				require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, string(want), got, "%s: run go test ./syncjob/dashboard -update", file)
+		}
+	})
+}
+
+// spoken is what a page says, without how it looks.
+func spoken(t *testing.T, page string) string {
+	t.Helper()
+	_, content, found := strings.Cut(page, `tabindex="-1">`) // of main: all pages begin alike
+	require.True(t, found, page)
+	content, _, _ = strings.Cut(content, "</main>")
+	s := speaker{d: xml.NewDecoder(strings.NewReader(content))}
+	s.d.Strict, s.d.AutoClose, s.d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	for {
+		token, err := s.d.Token()
+		if errors.Is(err, io.EOF) {
+			s.flush()
+			return s.out.String()
+		}
+		require.NoError(t, err)
+		switch v := token.(type) {
+		case xml.StartElement:
+			s.begin(v)
+		case xml.EndElement:
+			s.end(v.Name.Local)
+		case xml.CharData:
+			s.line.Write(v)
+		}
+	}
+}
+
+type speaker struct {
+	d         *xml.Decoder
+	out, line strings.Builder
+	links     []string
+}
+
+// before is what the line of an element begins with.
+var before = map[string]string{
+	"h1": "# ", "h2": "## ", "h3": "### ", "li": "- ", "tr": "", "p": "", "dl": "", "dt": "- ", "form": "",
+	"label": "", "pre": "", "summary": "+ ", "section": "", "article": "", "button": "", "details": "",
+}
+
+func (s *speaker) begin(e xml.StartElement) {
+	attr := func(name string) string {
+		for _, a := range e.Attr {
+			if a.Name.Local == name {
+				return a.Value
+			}
+		}
+		return ""
+	}
+	name := e.Name.Local
+	if mark, ok := before[name]; ok {
+		s.flush()
+		s.line.WriteString(mark)
+	}
+	switch name {
+	case "a":
+		s.links = append(s.links, attr("href"))
+		s.line.WriteString("[")
+	case "dd":
+		s.line.WriteString(": ")
+	case "th", "td":
+		s.line.WriteString(" | ")
+	case "svg":
+		s.line.WriteString("{" + attr("aria-label") + "} ")
+	case "progress":
+		s.line.WriteString("{" + attr("value") + "/" + attr("max") + "} ")
+	case "input", "select", "textarea":
+		s.line.WriteString(" <" + name + " " + attr("name") + "=" + attr("value") + "> ")
+	case "option":
+		s.line.WriteString(" / ")
+		if slices.ContainsFunc(e.Attr, func(a xml.Attr) bool { return a.Name.Local == "selected" }) {
+			s.line.WriteString("*")
+		}
+	}
+}
+
+func (s *speaker) end(name string) {
+	switch name {
+	case "a":
+		s.line.WriteString("](" + s.links[len(s.links)-1] + ")")
+		s.links = s.links[:len(s.links)-1]
+	case "button":
+		s.line.WriteString(" (button)")
+	}
+	if _, ok := before[name]; ok && name != "dt" { // its dd follows on the line
+		s.flush()
+	}
+}
+
+// flush ends a line.
+func (s *speaker) flush() {
+	text := strings.Join(strings.Fields(s.line.String()), " ")
+	s.line.Reset()
+	if strings.HasPrefix(text, "#") {
+		s.out.WriteString("\n")
+	}
+	if text = strings.ReplaceAll(strings.TrimPrefix(text, "| "), " : ", ": "); text != "" {
+		s.out.WriteString(text + "\n")
+	}
+}

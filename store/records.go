@@ -209,7 +209,9 @@ type RunRecord struct {
 	Paused      bool
 	Weight      float64
 	Created     time.Time
+	HookPassed  time.Time // when its pre-job hook passed; zero before, and without one
 	Started     time.Time // when the first task was fetched; zero before
+	StopBegan   time.Time // when it became stopping; zero before
 	Ended       time.Time // when the last task ended or the run was stopped; zero before
 	// Changed is when its Status changed last, or whether it is paused, in whole ms. Runs are listed
 	// by it.

@@ -96,7 +96,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 // begin lets the tasks of a run be delivered, after its pre-job hook has passed. From now on its
 // root waits for its delay.
 func (s *state) begin(r *run) (ended bool) {
-	r.Status = store.StatusRunning
+	r.Status, r.HookPassed = store.StatusRunning, s.now
 	for i, t := range r.Tasks {
 		if t.Place == aside && t.Route.Counted() {
 			r.Tasks = slices.Delete(r.Tasks, i, i+1)
@@ -227,6 +227,7 @@ func (s *state) stop(r *run, reason string, graceful bool) (ended bool) {
 		return true
 	}
 	r.Status, r.Reason, r.Graceful, r.Paused = store.StatusStopping, reason, graceful, false
+	r.StopBegan = s.now
 	r.cancel()
 	return s.conclude(r)
 }

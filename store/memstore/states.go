@@ -58,6 +58,7 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 		return true
 	}
 	r.rec.Status, r.rec.Reason, r.rec.Graceful, r.rec.Paused = store.StatusStopping, reason, graceful, false
+	r.rec.StopBegan = now
 	p.cancelWaiting(r)
 	p.turned(r)
 	return p.conclude(r, now)
@@ -164,7 +165,7 @@ func (p *partition) complete(r *run, now time.Time) {
 // start allows deliveries of a run's tasks after its pre-job hook has passed. It reports whether
 // the run ended because it has no tasks and no holds.
 func (p *partition) start(r *run, now time.Time) bool {
-	r.rec.Status = store.StatusRunning
+	r.rec.Status, r.rec.HookPassed = store.StatusRunning, now
 	if root := r.root; root != nil {
 		r.root = nil
 		r.rec.Counts.Pending--

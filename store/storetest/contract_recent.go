@@ -66,6 +66,32 @@ var recentContract = []testCase{
 		s.ElementsMatch(final, s.listedJobRuns(store.RunsParams{Statuses: store.FinalStatuses}))
 		s.ElementsMatch(slices.Concat(active, final), s.listedJobRuns(store.RunsParams{}))
 	}},
+	{"a run tells when its pre-job hook passed and when it was stopped", func(s *scene) {
+		check := func(r *run, passed, stops bool) {
+			rec := r.record()
+			s.Equal(passed, !rec.HookPassed.IsZero(), "%s: the hook passed %v", rec.Status, rec.HookPassed)
+			s.Equal(stops, !rec.StopBegan.IsZero(), "%s: the stop began %v", rec.Status, rec.StopBegan)
+		}
+		for status, r := range s.oneOfEach() {
+			check(r, false, status == store.StatusStopping || status == store.StatusStopped)
+		}
+		r := s.start(store.StartParams{Job: s.name("hook"), PreJob: hook(preJob), StopAfter: never})
+		w := r.worker()
+		s.h.Advance(s.tb, 2*time.Millisecond)
+		w.settle(plain(w.of(r), store.VerdictBegin))
+		check(r, true, false)
+		began := r.record()
+		s.True(began.HookPassed.After(began.Created))
+		s.False(began.HookPassed.Truncate(time.Millisecond).After(began.Changed))
+		d := w.of(r)
+		s.h.Advance(s.tb, 2*time.Millisecond)
+		s.NoError(s.store.SetRunPaused(s.ctx, r.id, true))
+		check(r, true, false)
+		w.settle(plain(d, store.VerdictStopRun))
+		check(r, true, true)
+		s.True(r.record().HookPassed.Equal(began.HookPassed))
+		s.True(r.record().StopBegan.After(began.HookPassed))
+	}},
 	{"the run that changed last is listed first: it began, moved to a state, was paused or resumed", func(s *scene) {
 		var runs []*run
 		for len(runs) < 4 {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redis/rueidis"
+
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -69,4 +71,23 @@ func (k *Keyspace) Indexed(entry string) string {
 		return k.Job(job)
 	}
 	return k.Run(entry)
+}
+
+// ListedFields are the fields of a run that a listing without details reads.
+var ListedFields = []string{
+	"job", "set", "labels", "state", "finalstatus", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled",
+	"retried", "duplicates", "holds", "paused", "weight", "created", "changed", "signalled", "started", "ended", "error",
+	"retryerror", "reason", "hookerror", "graceful", "retention", "scheduled", "redriveof", "routes", "hookpassed",
+	"stopbegan",
+}
+
+// Fields makes a hash of the fields that were read of one, which may lack some.
+func Fields(names []string, values []rueidis.RedisMessage) map[string]string {
+	h := make(map[string]string, len(names))
+	for i, v := range values {
+		if s, err := v.ToString(); err == nil {
+			h[names[i]] = s
+		}
+	}
+	return h
 }

@@ -16,7 +16,7 @@ import (
 
 // This file converts between stored hashes and records. No other Go file knows a field of run:R or
 // job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
-// reason, hookerror, result, graceful, signalled (when the counts changed last, but not more
+// reason, hookerror, result, hookpassed, stopbegan, graceful, signalled (when the counts changed last, but not more
 // often than four times a second), changed, configured, root, rootwhen, reporting
 // (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased tasks of
 // kinds with a limit) and short (queues that wait for such a limit), redone (failures that were
@@ -110,24 +110,26 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 			Total: d.int("total"), Pending: d.int("pending"), Delayed: d.int("delayed"), Running: d.int("running"),
 			Succeeded: d.int("succeeded"), Failed: d.int("failed"), Cancelled: d.int("cancelled"),
 		},
-		Counters:  d.counters(),
-		Retried:   d.int("retried"),
-		Duplicate: d.int("duplicates"),
-		Holds:     d.int("holds"),
-		Paused:    h["paused"] != "",
-		Weight:    d.float("weight"),
-		Created:   d.time("created"),
-		Changed:   d.time("changed"),
-		Moved:     d.time("signalled"),
-		Started:   d.time("started"),
-		Ended:     d.time("ended"),
-		Error:     h["error"],
-		Reason:    h["reason"],
-		HookError: h["hookerror"],
-		Graceful:  h["graceful"] == "1",
-		Retention: Duration(d.int("retention")),
-		Due:       d.time("scheduled"),
-		RedriveOf: d.int("redriveof"),
+		Counters:   d.counters(),
+		Retried:    d.int("retried"),
+		Duplicate:  d.int("duplicates"),
+		Holds:      d.int("holds"),
+		Paused:     h["paused"] != "",
+		Weight:     d.float("weight"),
+		Created:    d.time("created"),
+		Changed:    d.time("changed"),
+		HookPassed: d.time("hookpassed"),
+		StopBegan:  d.time("stopbegan"),
+		Moved:      d.time("signalled"),
+		Started:    d.time("started"),
+		Ended:      d.time("ended"),
+		Error:      h["error"],
+		Reason:     h["reason"],
+		HookError:  h["hookerror"],
+		Graceful:   h["graceful"] == "1",
+		Retention:  Duration(d.int("retention")),
+		Due:        d.time("scheduled"),
+		RedriveOf:  d.int("redriveof"),
 	}
 	if !r.Status.Final() {
 		r.RetryError = h["retryerror"] // it stays stored, because removing it would cost each run a command
@@ -157,24 +159,6 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		)
 	}
 	return r, nil
-}
-
-// ListedFields are the fields of a run that a listing without details reads.
-var ListedFields = []string{
-	"job", "set", "labels", "state", "finalstatus", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled",
-	"retried", "duplicates", "holds", "paused", "weight", "created", "changed", "signalled", "started", "ended", "error",
-	"retryerror", "reason", "hookerror", "graceful", "retention", "scheduled", "redriveof", "routes",
-}
-
-// Fields makes a hash of the fields that were read of one, which may lack some.
-func Fields(names []string, values []rueidis.RedisMessage) map[string]string {
-	h := make(map[string]string, len(names))
-	for i, v := range values {
-		if s, err := v.ToString(); err == nil {
-			h[names[i]] = s
-		}
-	}
-	return h
 }
 
 // known reports whether a run can have this state.

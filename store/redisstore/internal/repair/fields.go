@@ -65,7 +65,7 @@ func runFixes(id string, h map[string]string) []fix {
 	fixes = append(fixes, numberFix(h, "failcap", repairedCap, true)...)
 	fixes = append(fixes, numberFix(h, "maxlen", repairedMaxLen, true)...)
 	fixes = append(fixes, numberFix(h, "weight", "1", true)...)
-	for _, name := range []string{"started", "ended", "signalled", "sealafter", "rootwhen", "redone"} {
+	for _, name := range []string{"started", "ended", "hookpassed", "stopbegan", "signalled", "sealafter", "rootwhen", "redone"} {
 		fixes = append(fixes, numberFix(h, name, "", false)...)
 	}
 	for name, v := range h {

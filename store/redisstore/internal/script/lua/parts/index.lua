@@ -18,12 +18,19 @@ local function list_job(index, job)
   redis.call('ZADD', index, math.max(score, state * STEP + now), 'j:' .. job)
 end
 
+-- The fields that say when a run came to a state, where created and ended do not.
+local CAME = { running = 'hookpassed', stopping = 'stopbegan' }
+
 -- change_state moves an active run to a state, which may be the one that it has, and sets more
 -- fields of it: its state, or whether it is paused, changed now. job is the name of its job, if that
 -- is known.
 local function change_state(run, index, state, job, ...)
+  local came = run.state ~= state and CAME[state]
   run.state = state
   redis.call('HSET', run.key, 'state', state, 'changed', now, ...)
+  if came then
+    redis.call('HSET', run.key, came, now)
+  end
   job = job or redis.call('HGET', run.key, 'job')
   if job then -- a record without it is damaged
     list_state(index, run.id, job, state, now)

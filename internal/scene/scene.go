@@ -26,6 +26,8 @@ type Leaf struct {
 	Flaky string `json:"flaky,omitempty"` // fails so, and is tried again
 	Block bool   `json:"block,omitempty"` // reports progress, and runs until its context ends
 	Note  string `json:"note,omitempty"`
+
+	Nap time.Duration `json:"nap,omitempty"` // takes so long
 }
 
 // Kind implements enqueue.Args.
@@ -44,6 +46,9 @@ func Registry(tb testing.TB) *handlers.Registry {
 }
 
 func leaf(ctx context.Context, task *handlers.Task[Leaf]) error {
+	if task.Args.Nap > 0 {
+		time.Sleep(task.Args.Nap)
+	}
 	switch {
 	case task.Args.Block:
 		task.Progress(ctx, 1, 3, "half way")

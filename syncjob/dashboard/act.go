@@ -94,6 +94,7 @@ func (d *server) perform(r *http.Request, form url.Values) (*verb, Action, error
 	who := syncjob.WithReason(syncjob.WithActor(r.Context(), d.opts.Actor(r)), form.Get("reason"))
 	ctx, cancel := context.WithTimeout(who, ReadTime)
 	defer cancel()
+	defer d.forget() // also after an error: the change may have been made
 	return v, a, v.do(ctx, d.source, a, form)
 }
 

@@ -279,7 +279,7 @@ func TestEveryActionDoesWhatItsPageSays(t *testing.T) {
 	for name, scene := range acts {
 		t.Run(name, func(t *testing.T) {
 			opts, asked := asAnn()
-			p := newPlace(t, nil, opts)
+			p := newPlace(t, opts)
 			form, done := scene(p)
 			form = append(form, "action", name)
 			status, page := p.get("act", form...)
@@ -298,7 +298,7 @@ func TestEveryActionDoesWhatItsPageSays(t *testing.T) {
 }
 
 func TestNobodyActsWithoutAuthorize(t *testing.T) {
-	p := newPlace(t, nil, dashboard.Options{Produce: true})
+	p := newPlace(t, dashboard.Options{Produce: true})
 	r := p.Started("a", leaf{})
 	for _, name := range dashboard.Actions() {
 		form := append(of(r), "action", name, "scope-queue", "q", "set", "tree")
@@ -323,7 +323,7 @@ func TestNobodyActsWithoutAuthorize(t *testing.T) {
 }
 
 func TestWhoMayNotReadIsTold(t *testing.T) {
-	p := newPlace(t, nil, dashboard.Options{Authorize: func(_ *http.Request, a dashboard.Action) error {
+	p := newPlace(t, dashboard.Options{Authorize: func(_ *http.Request, a dashboard.Action) error {
 		if a.Job == "secret" {
 			return errors.New("ask the <owner>")
 		}
@@ -339,7 +339,7 @@ func TestWhoMayNotReadIsTold(t *testing.T) {
 }
 
 func TestOtherOriginsCannotAct(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	r := p.Started("a", leaf{})
 	form := "action=stop-run&job=a&run=" + strconv.FormatInt(r.Number(), 10)
 	for _, header := range []http.Header{
@@ -379,7 +379,7 @@ func configured(document, version string) []string {
 
 func TestWhatWasNotDoneIsSaidAndKept(t *testing.T) {
 	opts, _ := asAnn()
-	p := newPlace(t, nil, opts)
+	p := newPlace(t, opts)
 	p.Started("a", leaf{})
 	for _, c := range []struct {
 		form   []string
@@ -437,7 +437,7 @@ func (p *place) postJSON(call string, body any) (status int, answer map[string]a
 
 func TestProgramsActAndProduceByJSON(t *testing.T) {
 	opts, _ := asAnn()
-	p := newPlace(t, nil, opts)
+	p := newPlace(t, opts)
 	p.Work()
 	status, run := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
 	require.Equal(t, http.StatusOK, status, run)
@@ -482,14 +482,14 @@ func TestProgramsActAndProduceByJSON(t *testing.T) {
 		require.Contains(t, answer["error"], c.text)
 	}
 	opts.Produce = false
-	closed := newPlace(t, nil, opts)
+	closed := newPlace(t, opts)
 	status, answer := closed.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true})
 	require.Equal(t, http.StatusForbidden, status)
 	require.Contains(t, answer["error"], "Options.Produce")
 }
 
 func TestNumbersOf64BitsAreExact(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	r := p.Started("a", leaf{})
 	_, body := p.get("api/v1/run", of(r)...)
 	require.Contains(t, body, `"number":"`+strconv.FormatInt(r.Number(), 10)+`"`)

@@ -15,9 +15,9 @@
 // events say what, at most twice a second. Where events do not get through, it is read every few
 // seconds.
 //
-// A reading that several pages need, such as that of all queues, is made at most once a second,
-// however many pages are open. Each page ends after [ReadTime]; if the store does not answer, the
-// page says so.
+// What pages read is shared: what one address shows is read at most once a second, however many
+// pages are open there, and so is what several pages need, such as all queues. After an action it is
+// read anew. Each page ends after [ReadTime]; if the store does not answer, the page says so.
 //
 // # Security
 //

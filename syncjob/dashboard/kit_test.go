@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/internal/scene"
-	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/dashboard"
 )
 
@@ -32,9 +31,9 @@ type place struct {
 	c   *http.Client
 }
 
-func newPlace(t *testing.T, s store.Store, opts dashboard.Options) *place {
+func newPlace(t *testing.T, opts dashboard.Options) *place {
 	t.Helper()
-	p := scene.New(t, s)
+	p := scene.New(t, nil)
 	server := httptest.NewServer(dashboard.New(p.M, opts))
 	t.Cleanup(server.Close)
 	c := server.Client()

@@ -20,7 +20,7 @@ import (
 )
 
 func TestEventsSayWhatHasChanged(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	res := p.do(http.MethodGet, p.url+"events", nil, nil)
 	defer res.Body.Close()
 	require.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))

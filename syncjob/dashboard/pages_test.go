@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/scene"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/values"
@@ -25,7 +27,7 @@ import (
 )
 
 func TestEveryPageShowsItsThings(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	p.Work()
 	failed := p.Ended(p.Started("import/7", leaf{Fail: "no such file"}, leaf{Note: "fine"}))
 	active := p.Started("busy", leaf{Block: true})
@@ -89,7 +91,7 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 }
 
 func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	for page, text := range map[string]string{
 		"":          "No worker is alive",
 		"jobs":      "Manager.Start",
@@ -111,7 +113,7 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 }
 
 func TestLongListsHavePages(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	for i := range 120 {
 		p.Started(fmt.Sprintf("job/%03d", i))
 	}
@@ -165,7 +167,7 @@ func TestItWorksUnderAnyPrefix(t *testing.T) {
 }
 
 func TestPagesForbidWhatIsNotTheirs(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	for _, page := range []string{"", "jobs", "style.css", "nope", "act", "api/v1/jobs", "api/v1/nope", ".."} {
 		res := p.do(http.MethodGet, p.url+page, nil, nil)
 		require.NoError(t, res.Body.Close())
@@ -184,7 +186,7 @@ func TestPagesForbidWhatIsNotTheirs(t *testing.T) {
 const hostile = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)> javascript:alert(1) \u202e\u2066\u200b {{.}} ${x}"
 
 func TestHostileTextIsText(t *testing.T) {
-	p := newPlace(t, nil, open)
+	p := newPlace(t, open)
 	p.Work()
 	name := strings.Trim(hostile[:80], "\u202e")
 	long := strings.Repeat("<b>\x1b[31m\u202e", 1000)
@@ -239,7 +241,7 @@ func withoutAttributes(body string) string {
 }
 
 func TestPayloadsAreHiddenUnlessTheyAreShown(t *testing.T) {
-	p := newPlace(t, nil, dashboard.Options{})
+	p := newPlace(t, dashboard.Options{})
 	p.Work()
 	r := p.Ended(p.Started("a", leaf{Fail: "broken", Note: "very secret"}))
 	number := strconv.FormatInt(r.Number(), 10)
@@ -327,38 +329,64 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	})
 }
 
-// counting counts readings of queues.
+// counting counts readings.
 type counting struct {
 	store.Store
-	n *atomic.Int64
+	queues, runs, jobs, sessions atomic.Int64
 }
 
-func (c counting) QueueStats(ctx context.Context, p int) ([]store.QueueRecord, error) {
-	c.n.Add(1)
+func (c *counting) QueueStats(ctx context.Context, p int) ([]store.QueueRecord, error) {
+	c.queues.Add(1)
 	return c.Store.QueueStats(ctx, p)
 }
 
-func TestManyOpenPagesShareAReading(t *testing.T) {
-	s := counting{memstore.New(&memstore.Options{Partitions: 1}), new(atomic.Int64)}
-	p := newPlace(t, s, open)
-	start := time.Now()
-	done := make(chan int, 50)
-	for range 50 {
-		go func() {
-			status := 0
-			for range 4 {
-				res, err := p.c.Get(p.url + "queues")
-				if err == nil {
-					status = res.StatusCode
-					_ = res.Body.Close()
-				}
+func (c *counting) ListRuns(ctx context.Context, p store.RunsParams) (store.RunPage, error) {
+	c.runs.Add(1)
+	return c.Store.ListRuns(ctx, p)
+}
+
+func (c *counting) ListJobs(ctx context.Context, p store.ListParams) (store.JobPage, error) {
+	c.jobs.Add(1)
+	return c.Store.ListJobs(ctx, p)
+}
+
+func (c *counting) LiveSessions(ctx context.Context, p int) ([]store.SessionRecord, error) {
+	c.sessions.Add(1)
+	return c.Store.LiveSessions(ctx, p)
+}
+
+// read is how often each of these was called since the last time.
+func (c *counting) read() [4]int64 {
+	return [4]int64{c.queues.Swap(0), c.runs.Swap(0), c.jobs.Swap(0), c.sessions.Swap(0)}
+}
+
+func TestManyOpenPagesCostOneReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &counting{Store: memstore.New(&memstore.Options{Partitions: 1})}
+		p := scene.New(t, s)
+		p.Started("a", leaf{})
+		d := dashboard.New(p.M, open)
+		get := func(page string) {
+			w := httptest.NewRecorder()
+			d.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+page, http.NoBody))
+			require.Equal(t, http.StatusOK, w.Code)
+		}
+		for _, page := range []string{"", "jobs", "runs", "queues", "workers", "schedules"} {
+			time.Sleep(time.Minute)
+			s.read()
+			get(page)
+			one := s.read()
+			require.NotZero(t, one, page)
+			time.Sleep(time.Minute)
+			var done sync.WaitGroup
+			for i := range 50 {
+				done.Go(func() { time.Sleep(time.Duration(i) * 19 * time.Millisecond); get(page) })
 			}
-			done <- status
-		}()
-	}
-	for range 50 {
-		require.Equal(t, http.StatusOK, <-done)
-	}
-	most := int64(time.Since(start)/time.Second) + 1
-	require.LessOrEqual(t, s.n.Load(), most, "200 pages, at most a reading a second")
+			done.Wait()
+			require.Equal(t, one, s.read(), "50 pages at %q within a second", page)
+			time.Sleep(time.Minute)
+			get(page)
+			require.Equal(t, one, s.read(), "%q is read anew", page)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -61,7 +62,7 @@ func (d *server) show(p page) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), ReadTime)
 		defer cancel()
 		q := r.URL.Query()
-		body, err := p.read(ctx, q)
+		body, err := d.open.at(address(p, q), func(ctx context.Context) (any, error) { return p.read(ctx, q) }).get(ctx)
 		if err != nil {
 			d.fail(w, r, err)
 			return
@@ -81,6 +82,13 @@ func (d *server) show(p page) http.HandlerFunc {
 		}
 		d.write(w, http.StatusOK, p.body, v)
 	}
+}
+
+// address is what a page is about: pages with the same address show the same.
+func address(p page, q url.Values) string {
+	about := maps.Clone(q)
+	about.Del("done")
+	return p.body + "?" + about.Encode()
 }
 
 // fail answers with a page that says what happened.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -26,10 +25,11 @@ type source struct {
 	hour    reading[syncjob.FailureGroups] // of the last hour
 	still   reading[[]syncjob.RunState]    // that wait for something
 	late    reading[[]syncjob.JobState]    // that are not started when they are due
+	open    openPages
 }
 
 func newSource(m *syncjob.Manager, opts Options) *source {
-	s := &source{m: m, opts: opts}
+	s := &source{m: m, opts: opts, open: openPages{bodies: make(map[string]*reading[any])}}
 	s.queues.read = m.Queues
 	s.workers.read = m.Workers
 	s.lost.read = m.LostWorkers
@@ -39,6 +39,15 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 	s.still.read = s.readStill
 	s.late.read, s.late.fresh = s.readLate, 15*time.Second
 	return s
+}
+
+// forget lets pages read anew what an action may have changed.
+func (d *source) forget() {
+	for _, r := range []interface{ forget() }{
+		&d.open, &d.queues, &d.workers, &d.lost, &d.pauses, &d.limits, &d.hour, &d.still, &d.late,
+	} {
+		r.forget()
+	}
 }
 
 // pauseList is what is paused.
@@ -54,12 +63,6 @@ func (d *source) readPauses(ctx context.Context) (pauseList, error) {
 	}
 	pauses, err := d.m.Pauses(ctx)
 	return pauseList{Mode: mode, Pauses: pauses}, err
-}
-
-// partly reports whether an error only names partitions that did not answer: the rest is there.
-func partly(err error) bool {
-	var some *syncjob.PartialError
-	return errors.As(err, &some)
 }
 
 const (

@@ -42,7 +42,7 @@ func (a *app) stop() *cobra.Command {
 	o := syncjob.StopOptions{}
 	c := a.command(
 		"stop JOB",
-		"Stop the active run of a job; a declared job stays stopped until it is enabled",
+		"Stop the active run of a job, and a declared job until it is enabled",
 		cobra.ExactArgs(1),
 		false,
 		func(ctx context.Context, args []string) error {
@@ -109,7 +109,7 @@ func (a *app) ofJobOrScope(
 }
 
 func (a *app) pause() *cobra.Command {
-	return a.ofJobOrScope("pause", "Hold back the tasks of a job's newest run, or of a queue, set or kind",
+	return a.ofJobOrScope("pause", "Hold back the tasks of a run, or of a queue, set or kind",
 		func(ctx context.Context, job string) error { return a.m.PauseJob(ctx, job) },
 		func(ctx context.Context, s syncjob.Scope) error { return a.m.Pause(ctx, s, a.reason) })
 }
@@ -217,7 +217,7 @@ func (a *app) configure() *cobra.Command {
 	version := int64(0)
 	c := a.command(
 		"configure SET",
-		"Show the configuration of a handler set, or replace it by a JSON document",
+		"Show the configuration of a handler set, or replace it",
 		cobra.ExactArgs(1),
 		false,
 		func(ctx context.Context, args []string) error {
@@ -272,7 +272,7 @@ func (a *app) read(name string) ([]byte, error) {
 func (a *app) reset() *cobra.Command {
 	return a.command(
 		"reset SET",
-		"Remove the configuration of a handler set: the values in code apply again",
+		"Remove the configuration of a handler set",
 		cobra.ExactArgs(1),
 		false,
 		func(ctx context.Context, args []string) error {
@@ -314,7 +314,7 @@ func (a *app) mode() *cobra.Command {
 func (a *app) release() *cobra.Command {
 	return a.onRun(
 		"release-hold JOB HOLD",
-		"Remove a hold that keeps a run from ending, after its producer crashed",
+		"Remove a hold that keeps a run from ending",
 		cobra.ExactArgs(2),
 		false,
 		func(ctx context.Context, r *syncjob.Run, args []string) error {

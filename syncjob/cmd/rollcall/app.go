@@ -31,6 +31,7 @@ type app struct {
 	timeout                  time.Duration
 	yes                      bool
 	reason, actor            string
+	columns                  int // of the terminal; 0 asks it
 	m                        *syncjob.Manager
 }
 
@@ -116,8 +117,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "rollcall",
 		Short: "Shows what the jobs of a store do, and acts on them",
 		Long: "rollcall shows what the jobs of a store do, and acts on them.\n\n" +
-			"Exit codes: 0 done, 1 error, 2 wrong command line, 3 not found, 4 not in such a state, " +
-			"5 the store does not answer.",
+			"Exit codes: 0 done, 1 error, 2 wrong command line, 3 not found,\n" +
+			"4 not in such a state, 5 the store does not answer.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -145,6 +146,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVarP(&a.yes, "yes", "y", false, "do not ask before something is stopped or removed")
 	f.StringVar(&a.reason, "reason", "", "why, for those who look at it later")
 	f.StringVar(&a.actor, "actor", "", "who does it (default the user, at this machine)")
+	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.AddGroup(
 		&cobra.Group{ID: "read", Title: "See:"},
@@ -282,6 +284,16 @@ func (a *app) sure(what string) error {
 func terminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is how many signs a line of the output has room for; 0 if it is not a terminal.
+func (a *app) width() int {
+	if f, ok := a.out.(*os.File); ok && a.columns == 0 {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return a.columns
 }
 
 // say prints what was done, for people. Programs look at the exit code.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the files in testdata anew")
+
+// wide is how many columns the terminal has.
+const wide = 80
 
 // pictures are what people see who type these lines, by the name of a file.
 var pictures = map[string][]string{
@@ -39,7 +43,7 @@ func TestCommandsPrintWhatTheirFilesSay(t *testing.T) {
 			m, err := syncjob.New(f.Store, syncjob.Config{})
 			require.NoError(t, err)
 			var out bytes.Buffer
-			a := &app{streams: streams{strings.NewReader(""), &out, &out}, m: m}
+			a := &app{streams: streams{strings.NewReader(""), &out, &out}, m: m, columns: wide}
 			a.execute(t.Context(), strings.Fields(line))
 			return out.String()
 		}
@@ -51,7 +55,7 @@ func TestCommandsPrintWhatTheirFilesSay(t *testing.T) {
 			same(t, name, b.String())
 		}
 		var screen bytes.Buffer
-		require.NoError(t, (&app{m: f.M}).draw(t.Context(), &screen))
+		require.NoError(t, (&app{m: f.M, columns: wide}).draw(t.Context(), &screen))
 		same(t, "watch", screen.String())
 	})
 }
@@ -66,5 +70,9 @@ func same(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
+	for line := range strings.Lines(got) {
+		prose := strings.Contains(line, "run ") || strings.Contains(line, "tasks of") // of explain
+		require.True(t, prose || utf8.RuneCountInString(line) <= wide+1, "%s: wider than the terminal: %s", file, line)
+	}
 	require.Equal(t, string(want), got, "%s: run go test -update", file)
 }

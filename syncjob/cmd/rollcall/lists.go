@@ -27,7 +27,7 @@ var jobColumns = []column[syncjob.JobState]{
 		return s.Run.Status
 	}},
 	{"tasks", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Total })},
-	{"remaining", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Remaining() })},
+	{"left", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Remaining() })},
 	{"failed", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Failed })},
 	{"retried", onRunOf(func(r *syncjob.RunState) any { return r.Retried })},
 	{"began", onRunOf(func(r *syncjob.RunState) any { return r.Created })},

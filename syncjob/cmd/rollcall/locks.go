@@ -140,12 +140,12 @@ func (a *app) releaseSemaphores() *cobra.Command {
 			for _, s := range would {
 				leases += len(s.Holders)
 			}
-			if err := a.sure(fmt.Sprintf("%d leases of %d semaphores end.", leases, len(would))); err != nil {
+			if err := a.sure(many(leases, "lease") + " of " + many(len(would), "semaphore") + " would end."); err != nil {
 				return err
 			}
 			released, err := a.m.ReleaseSemaphores(ctx, args[0], a.reason, nil)
 			if err == nil {
-				a.say("released %d semaphores", len(released))
+				a.say("released %s", many(len(released), "semaphore"))
 			}
 			return err
 		},

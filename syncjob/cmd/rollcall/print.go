@@ -47,7 +47,7 @@ func list[T any](a *app, items iter.Seq2[T, error], columns []column[T]) error {
 			row[i] = c.cell(item)
 		}
 		if rows = append(rows, row); len(rows) == chunk {
-			table(a.out, columns, rows, !headed)
+			table(a.out, a.width(), columns, rows, !headed)
 			rows, headed = nil, true
 		}
 	}
@@ -57,7 +57,7 @@ func list[T any](a *app, items iter.Seq2[T, error], columns []column[T]) error {
 	case n == 0 && failed == nil:
 		_, _ = fmt.Fprintln(a.out, "none")
 	case len(rows) > 0:
-		table(a.out, columns, rows, !headed)
+		table(a.out, a.width(), columns, rows, !headed)
 	}
 	return failed
 }
@@ -135,41 +135,26 @@ func one[T any](a *app, v T, columns []column[T]) error {
 	return nil
 }
 
-func table[T any](out io.Writer, columns []column[T], rows [][]any, head bool) {
-	wide := make([]int, len(columns))
-	texts := make([][]string, 0, len(rows)+1)
-	if head {
-		names := make([]string, len(columns))
-		for i, c := range columns {
-			names[i] = strings.ToUpper(c.name)
-		}
-		texts = append(texts, names)
+// table prints rows below each other. If they are wider than the terminal, times lose their hours,
+// and then the last column its end; width 0 has room for everything.
+func table[T any](out io.Writer, width int, columns []column[T], rows [][]any, head bool) {
+	texts, wide := laidOut(columns, rows, head, cell)
+	if width > 0 && sum(wide) > width {
+		texts, wide = laidOut(columns, rows, head, brief)
 	}
-	right := make([]bool, len(columns))
-	for _, row := range rows {
-		text := make([]string, len(row))
-		for i, v := range row {
-			text[i] = cell(v)
-			switch v.(type) {
-			case int, int64, float64:
-				right[i] = true
-			}
-		}
-		texts = append(texts, text)
-	}
+	last := len(wide) - 1
+	room := width - sum(wide[:last]) - gap
 	for _, text := range texts {
-		for i := range text {
-			wide[i] = max(wide[i], utf8.RuneCountInString(text[i]))
+		if width > 0 && room >= minLast {
+			text[last] = cut(text[last], room)
 		}
-	}
-	for _, text := range texts {
 		var line strings.Builder
 		for i := range text {
 			if i > 0 {
-				line.WriteString("  ")
+				line.WriteString(strings.Repeat(" ", gap))
 			}
-			space := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(text[i]))
-			if right[i] {
+			space := strings.Repeat(" ", max(0, wide[i]-utf8.RuneCountInString(text[i])))
+			if right(rows, i) {
 				line.WriteString(space + text[i])
 			} else {
 				line.WriteString(text[i] + space)
@@ -177,6 +162,74 @@ func table[T any](out io.Writer, columns []column[T], rows [][]any, head bool) {
 		}
 		_, _ = fmt.Fprintln(out, strings.TrimRight(line.String(), " "))
 	}
+}
+
+const (
+	gap     = 2  // between columns
+	minLast = 12 // the last column is not cut to less
+)
+
+// laidOut returns the texts of a table and how wide its columns are.
+func laidOut[T any](
+	columns []column[T], rows [][]any, head bool, cell func(any) string,
+) (texts [][]string, wide []int) {
+	if head {
+		names := make([]string, len(columns))
+		for i, c := range columns {
+			names[i] = strings.ToUpper(c.name)
+		}
+		texts = append(texts, names)
+	}
+	for _, row := range rows {
+		text := make([]string, len(row))
+		for i, v := range row {
+			text[i] = cell(v)
+		}
+		texts = append(texts, text)
+	}
+	wide = make([]int, len(columns))
+	for _, text := range texts {
+		for i := range text {
+			wide[i] = max(wide[i], utf8.RuneCountInString(text[i]))
+		}
+	}
+	return texts, wide
+}
+
+// right reports whether a column has numbers.
+func right(rows [][]any, i int) bool {
+	for _, row := range rows {
+		switch row[i].(type) {
+		case int, int64, float64:
+			return true
+		}
+	}
+	return false
+}
+
+// sum is how wide columns are together, with the gaps between them.
+func sum(wide []int) int {
+	all := -gap
+	for _, w := range wide {
+		all += w + gap
+	}
+	return all
+}
+
+// cut shortens a text to so many signs.
+func cut(text string, room int) string {
+	if signs := []rune(text); len(signs) > room {
+		return string(signs[:room-1]) + "…"
+	}
+	return text
+}
+
+// brief is cell, but says only how far away a moment is.
+func brief(v any) string {
+	if at, ok := v.(time.Time); ok && !at.IsZero() {
+		return away(time.Now(), at)
+	}
+	return cell(v)
 }
 
 // cell writes a value for people. Text from elsewhere cannot control the terminal.
@@ -221,13 +274,25 @@ func since(now, t time.Time) string {
 	if t.Local().Format(time.DateOnly) == now.Local().Format(time.DateOnly) {
 		layout = time.TimeOnly
 	}
-	text := t.Local().Format(layout)
+	return t.Local().Format(layout) + " (" + away(now, t) + ")"
+}
+
+// away writes how far away a moment is.
+func away(now, t time.Time) string {
 	switch d := now.Sub(t); {
 	case d.Abs() < time.Millisecond:
-		return text + " (now)"
+		return "now"
 	case d > 0:
-		return text + " (" + cell(d) + " ago)"
+		return cell(d) + " ago"
 	default:
-		return text + " (in " + cell(-d) + ")"
+		return "in " + cell(-d)
 	}
+}
+
+// many writes a number with its noun: 1 task, 2 tasks.
+func many[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

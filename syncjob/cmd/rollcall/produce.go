@@ -93,7 +93,7 @@ func (a *app) enqueue() *cobra.Command {
 			}
 			if file != "" {
 				sum, err := a.m.EnqueueAll(ctx, names[0], a.items(kind, file, o), nil)
-				a.say("added %d tasks to %s, %d were there already", sum.Enqueued, names[0], sum.Duplicates)
+				a.say("added %s to %s, %d were there already", many(sum.Enqueued, "task"), names[0], sum.Duplicates)
 				return err
 			}
 			raw, err := parseArgs(kind, args)

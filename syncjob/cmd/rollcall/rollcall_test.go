@@ -99,7 +99,7 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 		{[]string{"limits"}, 0, []string{"none"}},
 		{[]string{"values"}, 0, []string{"none"}},
 		{[]string{"values", "busy"}, 0, []string{"none"}},
-		{[]string{"release", "lock/", "--yes"}, 0, []string{"released 1 semaphores"}},
+		{[]string{"release", "lock/", "--yes"}, 0, []string{"released 1 semaphore"}},
 		{[]string{"mode"}, 0, []string{"read-write"}},
 		{[]string{"wait", "import/7"}, 10, []string{"failed: 2 of 2 tasks"}},
 		{[]string{"watch", "import/7"}, 10, []string{"failed: 2 of 2 tasks"}},
@@ -163,8 +163,8 @@ func TestCommandsAct(t *testing.T) {
 		require.NoError(t, err)
 		return s.Run.Counts.Failed == 2
 	}, 20*time.Second, 10*time.Millisecond)
-	require.Contains(t, p.rollcall(0, "discard", "feed", "--id", "t1", "--yes"), "1 failed tasks")
-	require.Contains(t, p.rollcall(0, "retry", "feed"), "1 failed tasks")
+	require.Contains(t, p.rollcall(0, "discard", "feed", "--id", "t1", "--yes"), "1 failed task of")
+	require.Contains(t, p.rollcall(0, "retry", "feed"), "1 failed task of")
 	p.rollcall(0, "seal", "feed")
 	require.Contains(t, p.rollcall(10, "wait", "feed"), "6 of 6 tasks")
 	require.Contains(t, p.rollcall(0, "redrive", "feed"), "started run")
@@ -267,12 +267,12 @@ func TestCheckPrintsWhatMonitoringSystemsRead(t *testing.T) {
 		require.NoError(t, err)
 		return s.Counts.Failed == 1
 	}, 20*time.Second, 10*time.Millisecond)
-	require.Contains(t, p.rollcall(1, "check"), "WARNING: 1 tasks of active runs have failed | workers=1")
+	require.Contains(t, p.rollcall(1, "check"), "WARNING: 1 task of active runs failed | workers=1")
 	p.rollcall(0, "check", "--max-failed", "1")
 	p.rollcall(0, "enqueue", "a", "--kind", "leaf", "--queue", "nobody")
 	require.Contains(t, p.rollcall(2, "check"), "CRITICAL: no worker serves queue nobody")
 	require.Contains(t, p.rollcall(2, "check", "--max-wait", "1ns"), "a task of queue nobody has waited for")
-	require.Contains(t, p.rollcall(2, "check", "--min-workers", "2"), "1 workers are alive")
+	require.Contains(t, p.rollcall(2, "check", "--min-workers", "2"), "1 worker alive")
 }
 
 func TestTheLiveScreenShowsEverything(t *testing.T) {

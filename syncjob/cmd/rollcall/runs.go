@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,6 +44,7 @@ func (a *app) aboutRuns() []*cobra.Command {
 	return []*cobra.Command{a.runs(), a.run(), a.explain(), a.wait(), a.watch(), a.tasks(), a.task(), a.failures()}
 }
 
+// runColumns are those of lists: they have room in 80 columns.
 var runColumns = []column[syncjob.RunState]{
 	{"run", func(s syncjob.RunState) any { return s.Number }},
 	{"state", func(s syncjob.RunState) any {
@@ -51,10 +54,8 @@ var runColumns = []column[syncjob.RunState]{
 		return s.Status
 	}},
 	{"tasks", func(s syncjob.RunState) any { return s.Counts.Total }},
-	{"remaining", func(s syncjob.RunState) any { return s.Counts.Remaining() }},
-	{"succeeded", func(s syncjob.RunState) any { return s.Counts.Succeeded }},
+	{"left", func(s syncjob.RunState) any { return s.Counts.Remaining() }},
 	{"failed", func(s syncjob.RunState) any { return s.Counts.Failed }},
-	{"retried", func(s syncjob.RunState) any { return s.Retried }},
 	{"began", func(s syncjob.RunState) any { return s.Created }},
 	{"took", func(s syncjob.RunState) any { return s.Elapsed }},
 }
@@ -109,9 +110,14 @@ func (a *app) run() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return one(a, s, append(runColumns[:len(runColumns):len(runColumns)],
-				column[syncjob.RunState]{"job", func(s syncjob.RunState) any { return s.Job }},
-				column[syncjob.RunState]{"set", func(s syncjob.RunState) any { return s.Set }},
+			return one(a, s, append(append([]column[syncjob.RunState]{
+				{"job", func(s syncjob.RunState) any { return s.Job }},
+				{"set", func(s syncjob.RunState) any { return s.Set }},
+			}, runColumns...),
+				column[syncjob.RunState]{"succeeded", func(s syncjob.RunState) any { return s.Counts.Succeeded }},
+				column[syncjob.RunState]{"cancelled", func(s syncjob.RunState) any { return s.Counts.Cancelled }},
+				column[syncjob.RunState]{"retried", func(s syncjob.RunState) any { return s.Retried }},
+				column[syncjob.RunState]{"labels", func(s syncjob.RunState) any { return labelled(s.Labels) }},
 				column[syncjob.RunState]{"a second", func(s syncjob.RunState) any { return s.Rate }},
 				column[syncjob.RunState]{"done in", func(s syncjob.RunState) any { return s.ETA }},
 				column[syncjob.RunState]{"ended", func(s syncjob.RunState) any { return s.Ended }},
@@ -231,7 +237,11 @@ func (a *app) task() *cobra.Command {
 				return err
 			}
 			for _, at := range t.Attempts {
-				a.say("attempt ended %s after %s at %s: %s", cell(at.Ended), cell(at.Took), at.Worker, at.Error)
+				took := ""
+				if at.Took > 0 {
+					took = " after " + cell(at.Took)
+				}
+				a.say("attempt ended %s%s at %s: %s", cell(at.Ended), took, at.Worker, at.Error)
 			}
 			if payload {
 				a.say("arguments: %s", string(t.Payload))
@@ -242,17 +252,21 @@ func (a *app) task() *cobra.Command {
 	return c
 }
 
+// failureColumns are those of failures of one run, which allFailures puts behind job and run.
 var failureColumns = []column[syncjob.Failure]{
-	{"job", func(f syncjob.Failure) any { return f.Job }},
-	{"run", func(f syncjob.Failure) any { return f.Number }},
 	{"number", func(f syncjob.Failure) any { return f.Place }},
+	{"attempts", func(f syncjob.Failure) any { return f.Retry + 1 }},
 	{"task", func(f syncjob.Failure) any { return f.TaskID }},
 	{"kind", func(f syncjob.Failure) any { return f.Kind }},
-	{"attempts", func(f syncjob.Failure) any { return f.Retry + 1 }},
 	{"worker", func(f syncjob.Failure) any { return f.Worker }},
 	{"when", func(f syncjob.Failure) any { return f.At }},
 	{"error", func(f syncjob.Failure) any { return f.Error }},
 }
+
+var allFailures = append([]column[syncjob.Failure]{
+	{"job", func(f syncjob.Failure) any { return f.Job }},
+	{"run", func(f syncjob.Failure) any { return f.Number }},
+}, failureColumns[2:]...)
 
 func (a *app) failures() *cobra.Command {
 	var o syncjob.FailuresOptions
@@ -264,14 +278,14 @@ func (a *app) failures() *cobra.Command {
 		func(ctx context.Context, r *syncjob.Run, _ []string) error {
 			if r != nil && !groups {
 				o.Limit = a.limit
-				return list(a, r.Failures(ctx, &o), failureColumns[2:])
+				return list(a, r.Failures(ctx, &o), failureColumns)
 			}
 			all := syncjob.AllFailuresOptions{Prefix: prefix, Kinds: o.Kinds, Limit: a.limit}
 			if r != nil {
 				return usageError{errors.New("--groups is about all jobs; choose some with --prefix")}
 			}
 			if !groups {
-				return list(a, a.m.Failures(ctx, &all), failureColumns)
+				return list(a, a.m.Failures(ctx, &all), allFailures)
 			}
 			found, err := a.m.FailureGroups(ctx, &all)
 			return list(a, slice(found.Groups, err), []column[syncjob.FailureGroup]{
@@ -291,6 +305,15 @@ func (a *app) failures() *cobra.Command {
 	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs, of one run")
 	f.Int64Var(&o.After, "after", 0, "begin after the failure of this number, of one run")
 	return c
+}
+
+// labelled writes labels in the order of their keys.
+func labelled(labels map[string]string) string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, key+"="+labels[key])
+	}
+	return strings.Join(list, ", ")
 }
 
 // numbered names a run for people.

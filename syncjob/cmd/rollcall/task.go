@@ -46,7 +46,7 @@ func (a *app) runNow() *cobra.Command {
 
 func (a *app) reschedule() *cobra.Command {
 	return a.onRun(
-		"reschedule JOB TASK TIME", "Let a task wait until another time: 2030-01-31T08:00:00Z, or 90m from now",
+		"reschedule JOB TASK TIME", "Let a task wait until 2030-01-31T08:00:00Z, or 90m from now",
 		cobra.ExactArgs(3), false,
 		func(ctx context.Context, r *syncjob.Run, args []string) error {
 			at, err := moment(args[1])
@@ -82,7 +82,7 @@ func (a *app) redo(
 		if err != nil {
 			return err
 		}
-		a.say("%d failed tasks of %s: %s", done.Moved, numbered(r), verb)
+		a.say("%s of %s: %s", many(done.Moved, "failed task"), numbered(r), verb)
 		return nil
 	}
 	c := a.onRun(verb+" JOB", short, cobra.ExactArgs(1), true, do)

@@ -168,7 +168,7 @@ func (l limits) look(
 		return 0, nil, "", err
 	}
 	if len(workers) < l.workers {
-		report(checkCritical, "%d workers are alive", len(workers))
+		report(checkCritical, "%s alive", many(len(workers), "worker"))
 	}
 	for _, w := range workers {
 		if w.Overdue {
@@ -210,7 +210,7 @@ func (l limits) look(
 		}
 	}
 	if l.failed >= 0 && failed > l.failed {
-		report(checkWarning, "%d tasks of active runs have failed", failed)
+		report(checkWarning, "%s of active runs failed", many(failed, "task"))
 	}
 	figures = fmt.Sprintf(
 		" | workers=%d waiting=%d oldest=%.0fs failed=%d",
@@ -250,7 +250,7 @@ type finding struct {
 func (a *app) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use: "doctor", Args: cobra.NoArgs,
-		Short: "Look for problems of the server: version, eviction, persistence, rights, clock",
+		Short: "Look for problems of the server: version, eviction, rights, …",
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := a.within(c.Context(), false)
 			defer cancel()

@@ -123,7 +123,7 @@ func (a *app) draw(ctx context.Context, b *bytes.Buffer) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	part := *a
-	part.out, part.output, part.limit = b, "table", shown
+	part.columns, part.out, part.output, part.limit = a.width(), b, "table", shown
 	workers, workersErr := a.m.Workers(ctx)
 	slots, held := 0, 0
 	for _, w := range workers {
@@ -132,10 +132,10 @@ func (a *app) draw(ctx context.Context, b *bytes.Buffer) error {
 	mode, modeErr := a.m.Mode(ctx)
 	fmt.Fprintf(
 		b,
-		"%s  %s  %d workers, %d of %d slots in use\n\n",
+		"%s  %s  %s, %d of %d slots in use\n\n",
 		time.Now().Format(time.TimeOnly),
 		mode,
-		len(workers),
+		many(len(workers), "worker"),
 		min(held, slots),
 		slots,
 	)

@@ -3,6 +3,7 @@
 // without this file the reader reloads it.
 const often = 3000; // milliseconds, without events
 const seldom = 15000; // with events, for what has none
+const soon = 1500; // after an event: the server shares for a second what it has read
 const parser = new DOMParser();
 let timer = 0;
 let source = null;
@@ -89,15 +90,18 @@ function listen() {
   if (source || document.hidden || !window.EventSource) return;
   source = new EventSource("events");
   source.onmessage = (event) => {
-    if (JSON.parse(event.data).some(concerns)) refresh();
+    if (!JSON.parse(event.data).some(concerns)) return;
+    refresh();
+    start(soon);
   };
 }
 
-function start() {
+// start reads the page again after a pause, and then from time to time.
+function start(pause) {
   clearTimeout(timer);
   if (document.hidden) return;
-  const pause = source && source.readyState === EventSource.OPEN ? seldom : often;
-  timer = setTimeout(async () => { await refresh(); start(); }, pause);
+  const usual = source && source.readyState === EventSource.OPEN ? seldom : often;
+  timer = setTimeout(async () => { await refresh(); start(); }, pause || usual);
 }
 
 if (document.body.hasAttribute("data-live")) {

@@ -69,7 +69,7 @@ func (t Task) Reclaimed(s *SessionRecord, run RunID, now time.Time) Task {
 	if t.Recovered {
 		t.Crashes++
 	}
-	t.Recovered = true
+	t.Recovered, t.Ready = true, now
 	a := Attempt{Ended: now, Worker: s.Worker.Name, Error: workerDied}
 	for i := range s.Running {
 		if r := &s.Running[i]; r.Run == run && r.ID == t.ID {

@@ -77,7 +77,7 @@ func TestAReclaimedTaskSaysWhoHadIt(t *testing.T) {
 	}
 	task := Task{ID: "t"}.Reclaimed(s, run, now)
 	want := Attempt{Ended: now, Took: time.Minute, Worker: "w1", Error: workerDied}
-	require.Equal(t, Task{ID: "t", Recovered: true, Attempts: []Attempt{want}}, task)
+	require.Equal(t, Task{ID: "t", Recovered: true, Ready: now, Attempts: []Attempt{want}}, task)
 	task = task.Reclaimed(&SessionRecord{}, run, now)
 	require.Equal(t, 1, task.Crashes, "it was the one recovered task of that session")
 	require.Equal(t, Attempt{Ended: now, Error: workerDied}, task.Attempts[1])

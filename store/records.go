@@ -73,7 +73,11 @@ type Task struct {
 	Attributes []byte
 	// Enqueued is when the task was accepted, by the store's clock as far as the client knew it. It is
 	// only information: no deadline depends on it.
-	Enqueued  time.Time
+	Enqueued time.Time
+	// Ready is since when the task waits for a worker, if that is not since Enqueued: since it was
+	// due, if it waited for a time, or since it came back from an attempt that ended. Stores set it,
+	// and [Task.WaitsSince] reads it. It is only information, too.
+	Ready     time.Time
 	Retry     int  // failed attempts so far
 	Snoozes   int  // snoozes so far
 	Crashes   int  // sessions that died while this was their only recovered task
@@ -81,6 +85,14 @@ type Task struct {
 	// Attempts are the last ones that did not succeed, oldest first; see [Task.Tried]. They are
 	// informative: a task that is run for the first time has none.
 	Attempts []Attempt
+}
+
+// WaitsSince is since when the task waits for a worker, or waited for the one that has it.
+func (t *Task) WaitsSince() time.Time {
+	if t.Ready.After(t.Enqueued) {
+		return t.Ready
+	}
+	return t.Enqueued
 }
 
 // Attempt is an attempt of a task that did not succeed, as the task itself carries it.
@@ -97,6 +109,15 @@ type Item struct {
 	Task  Task
 	Delay time.Duration // wait this long first, by the store's clock; 0 means now
 	At    time.Time     // or wait until this time, at least until the next Promote; then Delay must be 0
+}
+
+// ReadyAt is the [Task.Ready] of an item that is added now: when it is due, or zero if it does not
+// wait. It is for implementers.
+func (it *Item) ReadyAt(now time.Time) time.Time {
+	if it.Delay > 0 {
+		return now.Add(it.Delay)
+	}
+	return it.At
 }
 
 // Delivery is a task leased to a session.

@@ -152,7 +152,7 @@ type LaneRecord struct {
 	Staged    int64     // children of a settled parent that are not in the lane yet
 	Delayed   int64     // until a time
 	NextDue   time.Time // earliest of Delayed; zero if none
-	Oldest    time.Time // when the first waiting task was enqueued; zero if none
+	Oldest    time.Time // since when the first waiting task waits; zero if none
 }
 
 // HeldRecord counts the tasks of the run that a session holds, by route.

@@ -81,12 +81,6 @@ type Sessions interface {
 	// SessionsLeft counts the sessions of a partition with IDs that begin with prefix: registered
 	// sessions, and ended ones with deliveries that were not given back yet.
 	SessionsLeft(ctx context.Context, partition int, prefix string) (int, error)
-
-	// QueueStats counts the waiting and the held tasks of a partition, by route. It does not count
-	// hooks, and may leave out tasks that wait for the end of a pause or a pre-job hook. A route is
-	// listed while it has such tasks; names of queues without tasks are not kept. It reads lane by
-	// lane, and may miss tasks that move meanwhile.
-	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
 }
 
 // FetchParams are the parameters of Fetch.
@@ -275,13 +269,4 @@ type RunSignal struct {
 	// Configured identifies the last change of the run's own configuration, as in [Delivery]; 0 if it
 	// has none.
 	Configured int64
-}
-
-// QueueRecord counts the tasks of a route.
-type QueueRecord struct {
-	Route   Route
-	Waiting int64
-	Runs    int64     // runs with work there
-	Running int64     // held by sessions
-	Oldest  time.Time // enqueue time of the oldest task at the front of a lane; zero if none
 }

@@ -55,6 +55,7 @@ type Store interface {
 	Producers
 	Sessions
 	Keeper
+	Ledger
 	Repairer
 	Semaphores
 	Limits

@@ -115,7 +115,7 @@ func (t *Task) validate() error {
 		t.Keep >= 0 && !tries(t.Retry) && !tries(t.Snoozes) && !tries(t.Crashes) &&
 		len(
 			t.Payload,
-		) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && len(t.Headers)+len(t.Attempts) == 0
+		) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && t.isBare()
 	if plain {
 		return nil
 	}
@@ -129,10 +129,14 @@ func (t *Task) validate() error {
 	f.check(within("Task.Crashes", t.Crashes, 0, maxTries), "")
 	f.add(len(t.Payload) > bounds.DefaultMaxPayload, "Task.Payload", "is longer than 1 MiB")
 	f.check(ValidateTime("Task.Enqueued", t.Enqueued), "")
+	f.check(ValidateTime("Task.Ready", t.Ready), "")
 	f.check(validateHeaders("Task.Headers", t.Headers), "")
 	f.check(validateAttempts("Task.Attempts", t.Attempts), "")
 	return f.err()
 }
+
+// isBare reports whether a task has nothing that only few tasks have.
+func (t *Task) isBare() bool { return t.Ready.IsZero() && len(t.Headers)+len(t.Attempts) == 0 }
 
 // attemptOverhead is what an attempt takes at most beside its texts, in bytes.
 const attemptOverhead = 24

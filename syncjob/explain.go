@@ -53,7 +53,7 @@ type WaitingTasks struct {
 	Staged    int64     `json:"staged"`    // children of a settled task that are not in the queue yet
 	Delayed   int64     `json:"delayed"`
 	NextDue   time.Time `json:"next_due,omitzero"` // of the first delayed one
-	Oldest    time.Time `json:"oldest,omitzero"`   // when the first ready one was enqueued
+	Oldest    time.Time `json:"oldest,omitzero"`   // since when the first ready one waits
 	Unserved  bool      `json:"unserved"`          // no live worker has the queue and the handler
 	Workers   int       `json:"workers"`           // live workers that have both
 	// HeldBack names everything that keeps these tasks from starting, each in words: a pause of the

@@ -89,10 +89,11 @@ func attemptAttrs(d *store.Delivery, more slog.Attr) []slog.Attr {
 }
 
 func waited(d *store.Delivery, began time.Time) time.Duration {
-	if d.Task.Enqueued.IsZero() {
+	since := d.Task.WaitsSince()
+	if since.IsZero() {
 		return 0
 	}
-	return max(0, began.Sub(d.Task.Enqueued))
+	return max(0, began.Sub(since))
 }
 
 func (j *journal) enqueued(ctx context.Context, run store.RunID, task, kind string, duplicate bool) {

@@ -11,59 +11,79 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// QueueState counts the tasks of one queue, of all jobs. An autoscaler can use it, and it shows a
+// QueueState is the ledger of one queue, of all jobs. An autoscaler can use it, and it shows a
 // queue that no worker serves.
 type QueueState struct {
-	Name    string    `json:"name"`
-	Waiting int64     `json:"waiting"`
-	Running int64     `json:"running"`         // held by workers, running or about to
-	Oldest  time.Time `json:"oldest,omitzero"` // enqueue time of the oldest task at the front; zero if none waits
-	// Unserved is true if tasks wait here that no live worker can run.
+	Name string `json:"name"`
+	QueueFigures
+	// Unserved is true if tasks wait here, or are held, that no live worker can run.
 	Unserved bool         `json:"unserved"`
 	Routes   []RouteState `json:"routes"` // sorted by set and kind
 }
 
-// RouteState counts the tasks of a queue that one handler runs: those of one set and kind.
+// RouteState is the ledger of what a queue has for one handler: for one set and kind.
 type RouteState struct {
-	Set      string    `json:"set"`
-	Kind     string    `json:"kind"`
-	Waiting  int64     `json:"waiting"`
-	Running  int64     `json:"running"`
-	Runs     int64     `json:"runs"` // runs with work here
-	Oldest   time.Time `json:"oldest,omitzero"`
-	Unserved bool      `json:"unserved"` // no live worker has the queue and the handler
+	Set  string `json:"set"`
+	Kind string `json:"kind"`
+	QueueFigures
+	Runs     int64 `json:"runs"`     // runs with waiting or held tasks
+	Unserved bool  `json:"unserved"` // no live worker has the queue and the handler
+	// Paused are the pauses that cover it, with read-only mode, which has the empty scope. They may
+	// not hold back the sets that read-only mode leaves out.
+	Paused []PauseState `json:"paused,omitempty"`
 }
 
-// Queues reads all queues that have tasks, sorted by name. It does not read them in one step: tasks
-// that move meanwhile may be missing or be counted twice. If some partitions do not answer, it counts
-// what the others have; the error is a [*PartialError] then.
+// QueueFigures count tasks, without hooks. Each task that is there is in one of the depths, as
+// [Run.Tasks] lists it. The other figures only grow while the route is remembered, which it is at
+// least while it is among the 10,000 of its partition that had tasks last; but Started falls when
+// a worker gives back a task that it did not begin.
+type QueueFigures struct {
+	Waiting  int64     `json:"waiting"`
+	Held     int64     `json:"held"`            // paused, or the pre-job hook has not passed
+	Delayed  int64     `json:"delayed"`         // until a time
+	Retrying int64     `json:"retrying"`        // likewise, after an attempt that failed
+	Running  int64     `json:"running"`         // held by workers, running or about to
+	Oldest   time.Time `json:"oldest,omitzero"` // since when the first waits; zero if none does
+
+	Enqueued  int64 `json:"enqueued"`  // tasks that were added to runs
+	Started   int64 `json:"started"`   // attempts, with Running
+	Succeeded int64 `json:"succeeded"` // tasks
+	Failed    int64 `json:"failed"`    // tasks that failed for good
+	Retried   int64 `json:"retried"`   // attempts that failed, and are made again
+}
+
+func (f *QueueFigures) add(o *QueueFigures) {
+	f.Waiting += o.Waiting
+	f.Held += o.Held
+	f.Delayed += o.Delayed
+	f.Retrying += o.Retrying
+	f.Running += o.Running
+	f.Oldest = earliest(f.Oldest, o.Oldest)
+	f.Enqueued += o.Enqueued
+	f.Started += o.Started
+	f.Succeeded += o.Succeeded
+	f.Failed += o.Failed
+	f.Retried += o.Retried
+}
+
+// Queues reads the ledger of all queues that have tasks or had some, sorted by name. It does not
+// read it in one step: tasks that move meanwhile may be missing or be counted twice. What does not
+// move is counted exactly. The time grows with the number of runs with tasks, not with that of
+// tasks. If some partitions do not answer, it has what the others have; the error is a
+// [*PartialError] then.
 func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
-	routes := make(map[store.Route]*RouteState)
-	served := make(map[store.Route]int)
-	stats := make([][]store.QueueRecord, m.store.Partitions())
-	sessions := make([][]store.SessionRecord, m.store.Partitions())
-	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
-		if stats[partition], err = m.store.QueueStats(ctx, partition); err == nil {
-			sessions[partition], err = m.store.LiveSessions(ctx, partition)
-		}
-		return err
+	parts := make([]queuesPart, m.store.Partitions())
+	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) error {
+		return parts[partition].read(ctx, m.store, partition)
 	})
 	if err != nil {
 		err = fmt.Errorf("read queues: %w", err)
 	}
-	for partition := range stats {
-		for _, q := range stats[partition] {
-			r := routes[q.Route]
-			if r == nil {
-				r = &RouteState{Set: q.Route.Set, Kind: q.Route.Kind}
-				routes[q.Route] = r
-			}
-			r.Waiting += q.Waiting
-			r.Running += q.Running
-			r.Runs += q.Runs
-			r.Oldest = earliest(r.Oldest, q.Oldest)
-		}
-		addServed(served, sessions[partition])
+	routes := make(map[store.Route]*RouteState)
+	served := make(map[store.Route]int)
+	for i := range parts {
+		parts[i].addTo(routes)
+		addServed(served, parts[i].sessions)
 	}
 	queues := make(map[string]*QueueState)
 	for route, r := range routes {
@@ -73,10 +93,8 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 			queues[route.Queue] = q
 		}
 		r.Unserved = served[route] == 0
-		q.Waiting += r.Waiting
-		q.Running += r.Running
-		q.Oldest = earliest(q.Oldest, r.Oldest)
-		q.Unserved = q.Unserved || r.Unserved && r.Waiting > 0
+		q.add(&r.QueueFigures)
+		q.Unserved = q.Unserved || r.Unserved && r.Waiting+r.Held > 0
 		q.Routes = append(q.Routes, *r)
 	}
 	list := make([]QueueState, 0, len(queues))
@@ -88,6 +106,52 @@ func (m *Manager) Queues(ctx context.Context) ([]QueueState, error) {
 		list = append(list, *q)
 	}
 	return list, err
+}
+
+// queuesPart is what one partition has of the ledger; nothing if it does not answer.
+type queuesPart struct {
+	stats    []store.QueueRecord
+	pauses   store.PauseSet
+	sessions []store.SessionRecord
+}
+
+func (p *queuesPart) read(ctx context.Context, s store.Store, partition int) (err error) {
+	var read queuesPart
+	if read.stats, err = s.QueueStats(ctx, partition); err != nil {
+		return err
+	}
+	if read.pauses, err = s.Pauses(ctx, partition); err != nil {
+		return err
+	}
+	if read.sessions, err = s.LiveSessions(ctx, partition); err != nil {
+		return err
+	}
+	*p = read
+	return nil
+}
+
+func (p *queuesPart) addTo(routes map[store.Route]*RouteState) {
+	for i := range p.stats {
+		q := &p.stats[i]
+		r := routes[q.Route]
+		if r == nil {
+			r = &RouteState{Set: q.Route.Set, Kind: q.Route.Kind}
+			routes[q.Route] = r
+		}
+		r.Runs += q.Runs
+		r.add(&QueueFigures{
+			Waiting: q.Waiting, Held: q.Held, Delayed: q.Delayed, Retrying: q.Retrying, Running: q.Running, Oldest: q.Oldest,
+			Enqueued: q.Enqueued, Started: q.Started, Succeeded: q.Succeeded, Failed: q.Failed, Retried: q.Retried,
+		})
+		for _, pause := range p.pauses.Covering(q.Route, nil) {
+			at := slices.IndexFunc(r.Paused, func(s PauseState) bool { return s.Scope == pause.Scope })
+			if at < 0 {
+				r.Paused = append(r.Paused, pauseState(pause))
+			} else {
+				r.Paused[at].Since = earliest(r.Paused[at].Since, pause.Since)
+			}
+		}
+	}
 }
 
 // addServed counts, for each route, the sessions of workers that can run it. Every worker has a

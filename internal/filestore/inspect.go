@@ -45,35 +45,7 @@ func (s *state) inspect(id store.RunID) (store.Inspection, error) {
 		default:
 			l.Waiting++
 		}
-		l.Oldest = earlier(l.Oldest, t.Task.Enqueued)
+		l.Oldest = earlier(l.Oldest, t.Task.WaitsSince())
 	}
 	return in, nil
-}
-
-// QueueStats counts the tasks that wait and that are held.
-func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, error) {
-	return read(ctx, b, 0, func(s *state, _ int) (all []store.QueueRecord, err error) {
-		for _, r := range s.Runs {
-			var seen []store.Route
-			for _, t := range r.Tasks {
-				waits := t.Place == waiting || t.Place == recovered
-				if !t.Route.Counted() || !waits && t.Place != held {
-					continue
-				}
-				rec := find(&all, func(rec *store.QueueRecord) bool { return rec.Route == t.Route })
-				rec.Route = t.Route
-				if !waits {
-					rec.Running++
-					continue
-				}
-				rec.Waiting++
-				rec.Oldest = earlier(rec.Oldest, t.Task.Enqueued)
-				if !slices.Contains(seen, t.Route) {
-					seen = append(seen, t.Route)
-					rec.Runs++
-				}
-			}
-		}
-		return all, nil
-	})
 }

@@ -95,7 +95,7 @@ func (s *state) enqueue(p store.EnqueueParams) (store.EnqueueReply, error) {
 		r, err := accepting(e.Run)
 		if reply.Entries[i].Err = err; err == nil {
 			r.Touched = s.now
-			reply.Entries[i].Duplicate = r.admit(e.Item, s.now)
+			reply.Entries[i].Duplicate = s.admit(r, e.Item)
 		}
 	}
 	holds(true)

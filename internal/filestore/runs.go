@@ -78,7 +78,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 	}
 	if p.Root != nil {
 		r.Root = p.Root.Route
-		r.add(*p.Root, s.now)
+		s.admit(r, *p.Root)
 	}
 	if p.PreJob != nil {
 		r.Status = store.StatusStarting

@@ -160,6 +160,9 @@ func (s *state) reclaim(session string) (given int) {
 				continue
 			}
 			given++
+			if t.Route.Counted() {
+				s.figures(t.Route).Other++
+			}
 			if t.Asked || !r.awaits(t.Route) { // it was cancelled or stopped
 				r.drop(func(other *task) bool { return other == t })
 				if t.Route.Counted() {

@@ -147,6 +147,7 @@ func (s *state) settleTask(r *run, t *task, children []*task, o *store.Outcome, 
 	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail || t.Asked && verdict.Cancels() {
 		verdict = store.VerdictCancel
 	}
+	s.figures(t.Route).Attempted(o.Verdict, stopping || t.Asked)
 	switch verdict {
 	case store.VerdictSuccess:
 		r.Counts.Succeeded++
@@ -218,7 +219,7 @@ func (s *state) settleHook(r *run, t *task, o *store.Outcome) (ended bool) {
 // again lets a task wait behind the others, and for its delay.
 func (s *state) again(r *run, t *task, o *store.Outcome) {
 	it := store.Item{Route: t.Route, Task: o.Task, Delay: o.Delay}
-	it.Task.Recovered = false
+	it.Task.Recovered, it.Task.Ready = false, s.now.Add(o.Delay)
 	r.add(it, s.now)
 }
 
@@ -235,11 +236,11 @@ func (s *state) release(r *run, t *task, o *store.Outcome) {
 func (s *state) publish(r *run, children []*task, o *store.Outcome) {
 	for _, child := range children {
 		if slices.ContainsFunc(o.Staged, func(st store.Staged) bool { return st.Route == child.Route }) {
-			r.admit(child.Item, s.now)
+			s.admit(r, child.Item)
 		}
 	}
 	for _, it := range o.Children {
-		r.admit(it, s.now)
+		s.admit(r, it)
 	}
 }
 

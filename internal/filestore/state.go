@@ -23,6 +23,7 @@ type state struct {
 	Lost           []store.LostSession // sessions that were not heard from, newest first
 	Semaphores     map[string]*semaphore
 	Limits         map[string]*limit
+	Figures        []figure
 	Values         values // of the namespace
 	Sets           map[string][]byte
 	Configurations map[string]*document // of sets
@@ -173,6 +174,12 @@ type holder struct {
 	Tokens int       // of the last reply
 	Until  time.Time // when they are void
 	Lent   bool      // they were not reported, and are not void
+}
+
+// figure are the figures of a route.
+type figure struct {
+	Route store.Route
+	store.Figures
 }
 
 // values are those of a run, a job or the namespace, by name.

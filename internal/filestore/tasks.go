@@ -112,17 +112,27 @@ func (r *run) add(it store.Item, now time.Time) {
 	r.Tasks = append(r.Tasks, t)
 }
 
+// figures finds those of a route, or makes them. They are never forgotten, because each change
+// writes the whole file anyway.
+func (s *state) figures(r store.Route) *store.Figures {
+	f := find(&s.Figures, func(f *figure) bool { return f.Route == r })
+	f.Route = r
+	return &f.Figures
+}
+
 // admit adds an item, unless its ID is claimed: by a task that has not ended, or by one that has
 // and is kept.
-func (r *run) admit(it store.Item, now time.Time) (duplicate bool) {
+func (s *state) admit(r *run, it store.Item) (duplicate bool) {
 	if it.Task.Claimed {
-		duplicate = now.Before(r.Kept[it.Task.ID]) || r.hasClaimed(it.Task.ID)
+		duplicate = s.now.Before(r.Kept[it.Task.ID]) || r.hasClaimed(it.Task.ID)
 	}
 	if duplicate {
 		r.Duplicate++
 		return true
 	}
-	r.add(it, now)
+	it.Task.Ready = it.ReadyAt(s.now)
+	s.figures(it.Route).Enqueued++
+	r.add(it, s.now)
 	return false
 }
 

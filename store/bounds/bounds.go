@@ -30,6 +30,8 @@ const (
 	MaxAttemptBytes = 512
 	// CancelsKept is how many cancellations of tasks a run remembers.
 	CancelsKept = 64
+	// MaxIdleRoutes is of how many routes without waiting tasks a partition keeps the figures.
+	MaxIdleRoutes = 10_000
 	// MaxReporting bounds RunRecord.Reporting.
 	MaxReporting = 64
 )

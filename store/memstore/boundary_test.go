@@ -42,6 +42,7 @@ func TestNothingThatPassesTheBoundaryIsShared(t *testing.T) {
 	w := k.worker()
 	intact := func(ds []store.Delivery) {
 		for i := range ds {
+			ds[i].Task.Ready = time.Time{} // it says when it came back
 			require.Equal(t, fresh(ds[i].Task.ID).Task, ds[i].Task)
 			spoil(&store.Item{Task: ds[i].Task})
 		}

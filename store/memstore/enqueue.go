@@ -179,6 +179,7 @@ func (p *partition) admit(r *run, it store.Item, now time.Time) (duplicate bool)
 		return true
 	}
 	r.rec.Counts.Total++
+	p.ledger.of(it.Route).Enqueued++
 	p.add(p.lane(r, it.Route), it, now)
 	return false
 }

@@ -53,7 +53,7 @@ func (r *run) laneRecords() []store.LaneRecord {
 			records = append(records, store.LaneRecord{Route: r.root.Route})
 		}
 		records[i].Waiting++
-		records[i].Oldest = earlier(records[i].Oldest, r.root.Task.Enqueued)
+		records[i].Oldest = earlier(records[i].Oldest, r.root.Task.WaitsSince())
 	}
 	slices.SortFunc(records, func(a, b store.LaneRecord) int { return compareRoutes(a.Route, b.Route) })
 	return records
@@ -73,14 +73,14 @@ func (l *lane) record() store.LaneRecord {
 	return rec
 }
 
-// oldest returns when the task at the front of the lane was enqueued.
+// oldest returns since when the first task of the lane waits.
 func (l *lane) oldest() time.Time {
 	var t time.Time
 	if l.waiting.n > 0 {
-		t = l.waiting.front().Enqueued
+		t = l.waiting.front().WaitsSince()
 	}
 	if l.recovered.n > 0 {
-		t = earlier(t, l.recovered.front().Enqueued)
+		t = earlier(t, l.recovered.front().WaitsSince())
 	}
 	return t
 }
@@ -116,47 +116,6 @@ func (p *partition) heldRecords(r *run) []store.HeldRecord {
 		return cmp.Or(cmp.Compare(a.Session, b.Session), compareRoutes(a.Route, b.Route))
 	})
 	return records
-}
-
-// QueueStats counts the waiting tasks of a partition by route.
-func (s *backend) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
-	part, err := s.at(ctx, partition)
-	if err != nil {
-		return nil, err
-	}
-	defer part.unlock()
-	stats := map[store.Route]*store.QueueRecord{}
-	at := func(route store.Route) *store.QueueRecord {
-		if stats[route] == nil {
-			stats[route] = &store.QueueRecord{Route: route}
-		}
-		return stats[route]
-	}
-	for _, r := range part.active {
-		for route, l := range r.lanes {
-			if n := l.waiting.n + l.recovered.n; n > 0 && route.Counted() {
-				rec := at(route)
-				rec.Waiting += n
-				rec.Runs++
-				rec.Oldest = earlier(rec.Oldest, l.oldest())
-			}
-		}
-	}
-	for _, sess := range part.sessions {
-		for _, b := range sess.batches {
-			b.each(func(_ int, h *holding) {
-				if h.lane.route.Counted() {
-					at(h.lane.route).Running++
-				}
-			})
-		}
-	}
-	records := make([]store.QueueRecord, 0, len(stats))
-	for _, rec := range stats {
-		records = append(records, *rec)
-	}
-	slices.SortFunc(records, func(a, b store.QueueRecord) int { return compareRoutes(a.Route, b.Route) })
-	return records, nil
 }
 
 func compareRoutes(a, b store.Route) int {

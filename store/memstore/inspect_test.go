@@ -35,7 +35,7 @@ func TestInspectShowsWhereEveryTaskIs(t *testing.T) {
 			Holds:  []store.HoldRecord{{Name: store.HoldOpen, Since: now}},
 			Lanes: []store.LaneRecord{
 				{Route: file},
-				{Route: path, Waiting: 2, Recovered: 1, Delayed: 1, NextDue: now.Add(time.Minute), Oldest: now.Add(-time.Hour)},
+				{Route: path, Waiting: 2, Recovered: 1, Delayed: 1, NextDue: now.Add(time.Minute), Oldest: now},
 			},
 			Held: []store.HeldRecord{{Session: w.session.ID, Route: file, Held: 1}},
 		}, in)
@@ -69,7 +69,7 @@ func TestQueueStatsAddUpWhatWaitsAndRunsByRoute(t *testing.T) {
 	stats, err := k.QueueStats(k.ctx, 0)
 	require.NoError(t, err)
 	require.Equal(t, []store.QueueRecord{
-		{Route: file, Running: 1},
-		{Route: path, Waiting: 4, Runs: 2, Oldest: old},
+		{Route: file, Running: 1, Enqueued: 1, Started: 1},
+		{Route: path, Waiting: 4, Runs: 2, Oldest: old, Enqueued: 4},
 	}, stats)
 }

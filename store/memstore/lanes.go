@@ -16,6 +16,7 @@ type lane struct {
 	waiting   fifo
 	recovered fifo // to be delivered one at a time, see fetch.go
 	delayed   heap[*parked]
+	retrying  int64 // of the delayed tasks: those that were tried before
 
 	aside bool // it is out of its ring until its run may go on
 
@@ -102,6 +103,9 @@ func (p *partition) park(l *lane, t store.Task, due time.Time) {
 	before := p.nextDue()
 	p.parkSeq++
 	l.delayed.push(&parked{due: due, seq: p.parkSeq, task: t})
+	if t.Retry > 0 {
+		l.retrying++
+	}
 	if l.dueAt < 0 {
 		p.due.push(l)
 	} else {
@@ -120,6 +124,9 @@ func (p *partition) unpark() (*lane, store.Task) {
 	// task, and added again with the next one.
 	p.due.pop()
 	l.delayed.pop()
+	if t.Retry > 0 {
+		l.retrying--
+	}
 	if l.delayed.len() > 0 {
 		p.due.push(l)
 	}
@@ -128,6 +135,7 @@ func (p *partition) unpark() (*lane, store.Task) {
 
 // add puts an item into a lane. An item with At waits for Promote, even if At is in the past.
 func (p *partition) add(l *lane, it store.Item, now time.Time) {
+	it.Task.Ready = it.ReadyAt(now)
 	if it.At.IsZero() {
 		p.place(l, it.Task, now.Add(it.Delay), now)
 		return

@@ -43,7 +43,8 @@ type partition struct {
 	semaphores     map[string]*semaphore // semaphores in use
 	lastFence      int64                 // largest number of any lease or waiter of a semaphore
 	limits         map[string]*limit     // limits that have holders
-	values         values                // values of the namespace
+	ledger         ledger
+	values         values // values of the namespace
 	lastSweep      time.Time
 	audit          []store.AuditLine // oldest first
 	pauses         store.PauseSet
@@ -86,6 +87,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 		sessions:       map[string]*session{},
 		semaphores:     map[string]*semaphore{},
 		limits:         map[string]*limit{},
+		ledger:         ledger{figures: map[store.Route]*figures{}},
 	}
 }
 

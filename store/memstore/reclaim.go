@@ -31,6 +31,7 @@ func (p *partition) giveBack(h *holding, t store.Task, now time.Time) {
 		return
 	}
 	r.rec.Counts.Running--
+	p.ledger.of(l.route).Other++
 	p.moved(r)
 	if h.asked || r.rec.Status == store.StatusStopping {
 		r.rec.Counts.Cancelled++

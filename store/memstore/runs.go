@@ -140,6 +140,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 	case params.PreJob != nil:
 		r.rec.Status = store.StatusStarting
 		if r.root = copyItemPtr(params.Root); r.root != nil {
+			p.ledger.of(r.root.Route).Enqueued++
 			r.rec.Counts.Total, r.rec.Counts.Pending = 1, 1
 			r.claims.take(r.root.Task, now)
 		}

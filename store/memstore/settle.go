@@ -119,6 +119,7 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 	c := &r.rec.Counts
 	c.Running--
 	stopping := r.rec.Status == store.StatusStopping
+	b.ledger.of(h.lane.route).Attempted(o.Verdict, stopping || h.asked)
 	verdict := o.Verdict
 	if stopping && verdict != store.VerdictSuccess && verdict != store.VerdictFail || h.asked && verdict.Cancels() {
 		verdict = store.VerdictCancel
@@ -193,7 +194,7 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 // again puts a task behind the others, or delays it.
 func (b *settling) again(h *holding, o *store.Outcome) {
 	task := copyTask(o.Task)
-	task.Recovered = false
+	task.Recovered, task.Ready = false, b.now.Add(o.Delay)
 	b.place(h.lane, task, b.now.Add(o.Delay), b.now)
 }
 

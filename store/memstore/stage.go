@@ -118,6 +118,7 @@ func (b *settling) publish(r *run, h *holding, o *store.Outcome) {
 		for _, c := range st.chunks {
 			l.waiting.pushBlock(c.plain)
 			r.rec.Counts.Total += int64(len(c.plain))
+			b.ledger.of(l.route).Enqueued += int64(len(c.plain))
 			b.count(l, int64(len(c.plain)), 0)
 			for _, it := range c.items {
 				b.admit(r, it, b.now)

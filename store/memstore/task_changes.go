@@ -96,6 +96,9 @@ func (c *taskChange) cancel() store.TaskChange {
 		counts.Pending--
 	case tasklist.Delayed:
 		c.due.remove(l.dueAt) // its place depends on the earliest task
+		if l.delayed.items[int(c.position(int64(l.delayed.len())))].task.Retry > 0 {
+			l.retrying--
+		}
 		l.delayed.remove(int(c.position(int64(l.delayed.len()))))
 		if l.delayed.len() > 0 {
 			c.due.push(l)

@@ -172,6 +172,7 @@ func (b *batch) messages(items []*store.Item) []string {
 		if task.Enqueued.IsZero() {
 			task.Enqueued = b.now
 		}
+		task.Ready = item.ReadyAt(b.now)
 		if special(item) {
 			if seen == nil {
 				seen = make(map[string]bool)

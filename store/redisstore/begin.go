@@ -159,7 +159,10 @@ func (s *Store) beginCall(
 	c := script.NewCall(
 		k.Meta, k.Jobs, k.Job(p.Job), k.Starts(p.Job), lastRun, k.Clock, k.Due, k.Routes, k.Run(id), k.Lanes(id), k.Holds(id),
 	)
-	lane, ring := id, ""
+	lane, ring, root := id, "", ""
+	if p.Root != nil {
+		root = format.RouteName(p.Root.Route)
+	}
 	if first != nil {
 		lane, ring = format.LaneName(id, format.RouteName(first.Route)), format.RouteName(first.Route)
 	}
@@ -168,6 +171,7 @@ func (s *Store) beginCall(
 	c.Key(k.Ring(ring))
 	c.Key(k.RunConfiguration(id))
 	c.Key(k.Index)
+	c.Key(k.Ledger)
 
 	seal := ""
 	if idle := p.IdleAfter(); idle > 0 {
@@ -182,6 +186,7 @@ func (s *Store) beginCall(
 		if task.Enqueued.IsZero() {
 			task.Enqueued = s.estimate()
 		}
+		task.Ready = item.ReadyAt(task.Enqueued)
 		m := string(format.AppendTask(nil, &task))
 		longest = max(longest, len(m))
 		return m
@@ -191,6 +196,7 @@ func (s *Store) beginCall(
 	} else {
 		c.Add("", "")
 	}
+	c.Add(root)
 	if first != nil {
 		c.Add(format.RouteName(first.Route), first.Route.Queue, message(first), when(first))
 	}

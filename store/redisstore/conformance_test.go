@@ -105,7 +105,8 @@ func leftUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 	for _, key := range keysUnder(tb, client, prefix) {
 		_, name, _ := strings.Cut(key, "}:")
 		switch {
-		case name == "meta", name == "terms", name == "lost", name == "audit", strings.HasPrefix(name, "P:"):
+		case name == "meta", name == "terms", name == "lost", name == "audit",
+			name == "ledger", name == "gone", strings.HasPrefix(name, "P:"):
 		case name == "clock":
 			queues, err := client.Do(context.Background(), client.B().Hkeys().Key(key).Build()).AsStrSlice()
 			require.NoError(tb, err)

@@ -11,9 +11,9 @@ import (
 // of all is an exact number.
 const maxSummand = math.MaxInt64 / bounds.MaxBatch
 
-// counted packs the successes of a run with counters, and the sum of all. Usually every lease is
-// still held; then the script adds only the sum.
-func (st *settlement) counted(r *settledRun) {
+// counted packs the successes of a run and route with counters, and the sum of all. Usually every
+// lease is still held; then the script adds only the sum.
+func (st *settlement) counted(r *settledRoute) {
 	c := st.Call
 	c.Int(len(r.counted))
 	if len(r.counted) == 0 {

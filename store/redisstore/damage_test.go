@@ -31,6 +31,10 @@ type wreck struct {
 // newWreck fills a partition. The keys of what is to be damaged can be told by badKeys.
 func newWreck(tb testing.TB) *wreck {
 	s := &wreck{scene: newScene(tb), held: make(map[string]store.Delivery)}
+	past := s.begin(store.StartParams{Job: "past"})
+	s.enqueue(past, itemOf("past", "t"))
+	require.NoError(s, s.StopRun(s.Context(), store.StopParams{Run: past}))
+	require.NoError(s, s.DeleteRun(s.Context(), past)) // so the sweep finds a route without work
 	s.worker("lost")
 	s.expire("lost")
 	s.sweep()

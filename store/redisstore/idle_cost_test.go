@@ -180,8 +180,8 @@ func TestASessionOfManyRoutesMissesNoWork(t *testing.T) {
 	}
 }
 
-// requireCost works off jobs of one task each, and requires that this takes no more calls of scripts
-// than most. If most is 0, it returns how many it took; otherwise most.
+// requireCost works off jobs of one task each, and requires that this takes no more calls of
+// scripts than most. If most is 0, it returns how many it took; otherwise most.
 func (w *sessionOf) requireCost(most int, beside string) int {
 	const jobs = 20
 	w.oneTaskJobs(1)

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -110,7 +109,7 @@ func (s *Store) inspectLanes(
 
 // readLanes reads lanes in two round trips; in one where no staged children wait.
 func (s *Store) readLanes(ctx context.Context, k *format.Keyspace, lanes []storedLane) ([]store.LaneRecord, error) {
-	const commands = 6
+	const commands = 7
 	b := s.client.B
 	cmds := make(rueidis.Commands, 0, commands*len(lanes))
 	for _, l := range lanes {
@@ -122,12 +121,17 @@ func (s *Store) readLanes(ctx context.Context, k *format.Keyspace, lanes []store
 			b().Lrange().Key(k.Markers(lane)).Start(0).Stop(-1).Build(),
 			b().Zrange().Key(k.Delayed(lane)).Min("0").Max("0").Withscores().Build(),
 			b().Lindex().Key(k.Waiting(lane)).Index(0).Build(),
+			b().Lindex().Key(k.Recovered(lane)).Index(0).Build(),
 		)
 	}
 	replies := s.client.DoMulti(ctx, cmds...)
 	records := make([]store.LaneRecord, len(lanes))
 	var staged rueidis.Commands
-	var owners []int // of the staged lists: indexes of their lanes
+	type stagedList struct {
+		lane    int // its index
+		special bool
+	}
+	var lists []stagedList
 	for i, l := range lanes {
 		markers, err := s.decodeLane(ctx, replies[commands*i:commands*(i+1)], &records[i])
 		if err != nil {
@@ -135,16 +139,19 @@ func (s *Store) readLanes(ctx context.Context, k *format.Keyspace, lanes []store
 		}
 		records[i].Route, _ = format.ParseRoute(l.route)
 		for _, m := range markers {
-			staged = append(staged, b().Llen().Key(k.Staged(l.run, m+"/"+l.route)).Build())
-			owners = append(owners, i)
+			key := k.Staged(l.run, m+"/"+l.route)
+			staged = append(staged, b().Llen().Key(key).Build(), b().Lindex().Key(key).Index(0).Build())
+			lists = append(lists, stagedList{i, strings.HasPrefix(m, "x")})
 		}
 	}
-	for i, r := range s.client.DoMulti(ctx, staged...) {
-		n, err := r.AsInt64()
+	replies = s.client.DoMulti(ctx, staged...)
+	for i, list := range lists {
+		n, err := replies[2*i].AsInt64()
 		if err = script.Empty(s.server.Translate(ctx, "read staged children", err)); err != nil {
 			return nil, err
 		}
-		records[owners[i]].Staged += n
+		records[list.lane].Staged += n
+		records[list.lane].Oldest = earlier(records[list.lane].Oldest, waitsSince(replies[2*i+1], list.special))
 	}
 	return records, nil
 }
@@ -171,128 +178,31 @@ func (s *Store) decodeLane(
 	if len(first) > 0 {
 		out.NextDue = time.UnixMilli(int64(first[0].Score))
 	}
-	if message, err := replies[5].ToString(); err == nil {
-		if task, err := format.DecodeTask(message); err == nil {
-			out.Oldest = task.Enqueued
-		}
-	}
+	out.Oldest = earlier(waitsSince(replies[5], false), waitsSince(replies[6], false))
 	return markers, nil
 }
 
-// QueueStats implements [store.Sessions]. If more than 1,000 runs have work under one route, it
-// reads only the first of them. Routes are listed while they have a ring, and until a sweep has
-// found that they have none.
-func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
-	if err := s.server.Begin(ctx); err != nil {
-		return nil, err
+// waitsSince is since when the task of a message waits; zero if there is none, or it cannot be
+// read. special says that the message is one of a list of staged children that are, which has the
+// due time in front.
+func waitsSince(r rueidis.RedisResult, special bool) time.Time {
+	message, _ := r.ToString()
+	if special {
+		_, message, _ = strings.Cut(message, " ")
 	}
-	k := s.spaces[partition]
-	b := s.client.B
-	routes, err := s.client.Do(ctx, b().Zrange().Key(k.Routes).Min("0").Max("-1").Build()).AsStrSlice()
-	if err = script.Empty(s.server.Translate(ctx, "list routes", err)); err != nil {
-		return nil, err
-	}
-	running, err := s.runningByRoute(ctx, k)
+	task, err := format.DecodeTask(message)
 	if err != nil {
-		return nil, err
+		return time.Time{}
 	}
-	for route := range running {
-		routes = append(routes, format.RouteName(route))
-	}
-	slices.Sort(routes)
-	var out []store.QueueRecord
-	for chunk := range slices.Chunk(slices.Compact(routes), ringsAtOnce) {
-		stats, err := s.queueStats(ctx, k, chunk)
-		if err != nil {
-			return nil, err
-		}
-		for _, q := range stats {
-			if q.Running = running[q.Route]; q.Waiting+q.Running > 0 {
-				out = append(out, q)
-			}
-		}
-	}
-	return out, nil
+	return task.WaitsSince()
 }
 
-// ringsAtOnce is how many rings QueueStats reads in one call.
-const ringsAtOnce = 128
-
-// queueStats adds up the waiting tasks of each route. Names of hooks, and what is no name, are left
-// out.
-func (s *Store) queueStats(ctx context.Context, k *format.Keyspace, names []string) ([]store.QueueRecord, error) {
-	b := s.client.B
-	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		route, ok := format.ParseRoute(name)
-		return !ok || !route.Counted()
-	})
-	cmds := make(rueidis.Commands, 0, 2*len(names))
-	for _, name := range names {
-		cmds = append(cmds,
-			b().Zcard().Key(k.Ring(name)).Build(),
-			b().Zrange().Key(k.Ring(name)).Min("0").Max(maxQueueStatRuns).Build())
+// earlier returns the earlier of two times. Zero means no time.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	replies := s.client.DoMulti(ctx, cmds...)
-	stats := make([]store.QueueRecord, len(names))
-	var lanes []storedLane
-	var owners []int // of the lanes: indexes of their routes
-	for i, name := range names {
-		q := &stats[i]
-		q.Route, _ = format.ParseRoute(name)
-		var err error
-		q.Runs, err = replies[2*i].AsInt64()
-		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
-			return nil, err
-		}
-		runs, err := replies[2*i+1].AsStrSlice()
-		if err = script.Empty(s.server.Translate(ctx, "read a ring", err)); err != nil {
-			return nil, err
-		}
-		for _, run := range runs {
-			lanes, owners = append(lanes, storedLane{run, name}), append(owners, i)
-		}
-	}
-	return stats, s.addLanes(ctx, k, stats, lanes, owners)
-}
-
-// addLanes adds lanes to the routes that own them. It leaves out those of stopped runs: what is
-// left in them never starts.
-func (s *Store) addLanes(
-	ctx context.Context, k *format.Keyspace, stats []store.QueueRecord, lanes []storedLane, owners []int,
-) error {
-	starts, err := s.startable(ctx, k, lanes)
-	if err != nil {
-		return err
-	}
-	var live []storedLane
-	var of []int
-	for i, l := range lanes {
-		if !starts[l.run] {
-			stats[owners[i]].Runs--
-			continue
-		}
-		live, of = append(live, l), append(of, owners[i])
-	}
-	return s.inspectLanes(ctx, k, live, func(i int, lane store.LaneRecord) {
-		q := &stats[of[i]]
-		q.Waiting += lane.Waiting + lane.Recovered + lane.Staged
-		if !lane.Oldest.IsZero() && (q.Oldest.IsZero() || lane.Oldest.Before(q.Oldest)) {
-			q.Oldest = lane.Oldest
-		}
-	})
-}
-
-// maxQueueStatRuns is the last position of a ring that QueueStats reads.
-const maxQueueStatRuns = "999"
-
-func (s *Store) runningByRoute(ctx context.Context, k *format.Keyspace) (map[store.Route]int64, error) {
-	sessions, err := s.client.Do(ctx, s.client.B().Zrange().Key(k.Leases).Min("0").Max("-1").Build()).AsStrSlice()
-	if err = script.Empty(s.server.Translate(ctx, "list sessions", err)); err != nil {
-		return nil, err
-	}
-	running := make(map[store.Route]int64)
-	err = s.leases(ctx, k, sessions, func(_ string, lane store.Lane) { running[lane.Route]++ })
-	return running, err
+	return a
 }
 
 // leases calls each for every task that the sessions of the list hold, session by session.
@@ -327,31 +237,4 @@ func countHeld(records []store.HeldRecord, session string, route store.Route) []
 		}
 	}
 	return append(records, store.HeldRecord{Session: session, Route: route, Held: 1})
-}
-
-// startable tells the runs of lanes that were not stopped: tasks of others never start.
-func (s *Store) startable(ctx context.Context, k *format.Keyspace, lanes []storedLane) (map[string]bool, error) {
-	starts := make(map[string]bool)
-	var runs []string
-	for _, l := range lanes {
-		if _, known := starts[l.run]; !known {
-			starts[l.run] = false
-			runs = append(runs, l.run)
-		}
-	}
-	for chunk := range slices.Chunk(runs, 500) {
-		cmds := make(rueidis.Commands, 0, len(chunk))
-		for _, run := range chunk {
-			cmds = append(cmds, s.client.B().Hmget().Key(k.Run(run)).Field("state").Build())
-		}
-		for i, r := range s.client.DoMulti(ctx, cmds...) {
-			state, err := script.First(r.ToArray())
-			if err = s.server.Translate(ctx, "read a run", err); err != nil && !errors.Is(err, store.ErrCorrupt) {
-				return nil, err
-			}
-			status := store.Status(state)
-			starts[chunk[i]] = status == store.StatusStarting || status == store.StatusRunning
-		}
-	}
-	return starts, nil
 }

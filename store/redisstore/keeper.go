@@ -182,7 +182,7 @@ func (s *Store) forgetRoutes(ctx context.Context, k *format.Keyspace, routes []s
 	if len(routes) == 0 {
 		return 0, nil
 	}
-	c := script.NewCall(k.Routes, k.Clock)
+	c := script.NewCall(k.Routes, k.Clock, k.Ledger, k.Gone).Int(bounds.MaxIdleRoutes)
 	for _, route := range routes {
 		c.Key(k.Ring(route))
 		c.Add(route)

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"math/bits"
 	"strconv"
+	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
@@ -10,16 +11,38 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
 )
 
-// redeemed holds the plain successes of one fetch and lane, by their positions in the fetch.
+// settledRoute holds the outcomes of one run and route that have no effects but their counts.
+type settledRoute struct {
+	route   store.Route
+	plain   []int // successes without effects and without a claimed ID
+	counted []int // successes with counters, but without other effects
+}
+
+// of finds the outcomes of a route, or makes them.
+func (r *settledRun) of(route *store.Route) *settledRoute {
+	for _, some := range r.routes {
+		if some.route == *route {
+			return some
+		}
+	}
+	some := &settledRoute{route: *route}
+	r.routes = append(r.routes, some)
+	return some
+}
+
+// isPlain reports whether an outcome only redeems its lease, counts as a success and adds to
+// counters.
+func (st *settlement) isPlain(o *store.Outcome) bool {
+	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
+		len(o.Children)+len(o.Writes)+len(o.Staged) == 0
+}
+
+// redeemed holds the plain successes of one fetch under one route of a run, by their positions in
+// the fetch.
 type redeemed struct {
 	lease     *store.Lease // of any of them
 	positions [(bounds.MaxBatch + 63) / 64]uint64
 	odd       []int // other positions, which no fetch gives
-}
-
-// of reports whether a lease is of the same fetch and lane.
-func (r *redeemed) of(l *store.Lease) bool {
-	return r.lease.Fetch == l.Fetch && r.lease.Lane.Route == l.Lane.Route
 }
 
 func (r *redeemed) add(position int) {
@@ -46,11 +69,12 @@ func (r *redeemed) from(i int, held bool) int {
 	return bounds.MaxBatch
 }
 
-// plain packs the plain successes of a run. Most tasks that are settled together were fetched
-// together, and ended in nearly the same order. So a few ranges of positions are enough to name
-// them.
-func (st *settlement) plain(r *settledRun) {
+// plain packs the plain successes of a run and route. Most tasks that are settled together were
+// fetched together, and ended in nearly the same order. So a few ranges of positions are enough to
+// name them.
+func (st *settlement) plain(r *settledRoute) {
 	c := st.Call
+	st.plains = append(st.plains, r.plain)
 	c.Int(len(r.plain))
 	if len(r.plain) == 0 {
 		return
@@ -59,10 +83,10 @@ func (st *settlement) plain(r *settledRun) {
 	var last *redeemed
 	for _, i := range r.plain {
 		l := &st.params.Outcomes[i].Lease
-		if last == nil || !last.of(l) {
+		if last == nil || last.lease.Fetch != l.Fetch {
 			last = nil
 			for _, f := range fetches {
-				if f.of(l) {
+				if f.lease.Fetch == l.Fetch {
 					last = f
 					break
 				}
@@ -115,4 +139,12 @@ func leaseAffixes(l *store.Lease) (prefix, suffix string) {
 	field := format.LeaseField(*l)
 	before := len(strconv.FormatInt(l.Fetch, 10)) + 1
 	return field[:before], field[before+len(strconv.Itoa(l.Index)):]
+}
+
+// leaseField is [leaseField], but the fields of a call share memory.
+func (st *settlement) leaseField(l *store.Lease) string {
+	start := len(st.fields)
+	st.fields = format.AppendLeaseField(st.fields, l)
+	field := st.fields[start:]
+	return unsafe.String(unsafe.SliceData(field), len(field)) // not written again
 }

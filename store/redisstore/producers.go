@@ -48,7 +48,7 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	e := enqueueing{
 		batch: newBatch(s, k), holds: p.Holds, entries: p.Entries, number: number, runs: make(map[int64]int),
 	}
-	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Index)
+	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Index, k.Ledger)
 	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept))
 	if p.Audit != nil {
 		e.Add(format.AuditLine(*p.Audit), format.RunID(p.Audit.Run))

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
-// A process that dies leaves the record of its producer, which is needed for as long as a call may be
-// repeated: each call, and opening it again, lets it live for so long from then on.
+// A process that dies leaves the record of its producer, which is needed for as long as a call may
+// be repeated: each call, and opening it again, lets it live for so long from then on.
 func TestTheRecordOfAProducerLivesForAsLongAsACallIsRepeated(t *testing.T) {
 	s := newScene(t)
 	run := s.begin(store.StartParams{Job: "job"})

@@ -89,7 +89,7 @@ func (s *Store) reclaimSlice(
 ) (reclaimed, remaining int, again bool, err error) {
 	runs := byRun(held)
 	c := script.NewCall(k.Session(said.ID), k.Leases, k.Clock, k.Due, k.Hist, k.Trash, k.Terms, k.Routes, k.Index,
-		k.Kept)
+		k.Kept, k.Ledger)
 	c.Add(k.Channel, said.ID).Int(len(runs))
 	for _, r := range runs {
 		if err := s.packReclaimedRun(ctx, c, k, r.number); err != nil {
@@ -140,7 +140,7 @@ func (s *Store) packReclaimedTasks(c *script.Call, k *format.Keyspace, said *sto
 		at := c.Key(k.Recovered(format.LaneName(format.RunID(r.number), name)))
 		c.Key(k.Ring(name))
 		s.noteWork(k.Partition, name)
-		c.Int(at).Add(l.route.Queue).Flag(l.route.Counted())
+		c.Int(at).Add(name, l.route.Queue).Flag(l.route.Counted())
 		c.Add(string(format.NeededState(l.route))).Int(len(l.tasks))
 		for _, d := range l.tasks {
 			task := d.Task.Reclaimed(said, d.Lease.Lane.Run, s.estimate())

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // without returns what a list has that another has not.
@@ -26,9 +27,9 @@ func (s *scene) namesQueue(prefix string) int {
 	return n
 }
 
-func TestNothingKeepsTheNamesOfTenThousandQueues(t *testing.T) {
+func TestOfQueuesWithoutTasksTheNewestAreKept(t *testing.T) {
 	s := newScene(t)
-	const queues = 10_000
+	const queues = bounds.MaxIdleRoutes + 500
 	run := s.begin(store.StartParams{Job: "job"})
 	items := make([]store.Item, queues)
 	for i := range items {
@@ -43,10 +44,14 @@ func TestNothingKeepsTheNamesOfTenThousandQueues(t *testing.T) {
 	require.NoError(t, s.StopRun(t.Context(), store.StopParams{Run: run, Reason: "enough"}))
 	require.NoError(t, s.DeleteRun(t.Context(), run))
 	s.sweep()
-	require.Zero(t, s.namesQueue("once-"))
+	require.Empty(t, s.left("routes", "clock"))
 	stats, err = s.QueueStats(t.Context(), 0)
 	require.NoError(t, err)
-	require.Empty(t, stats)
+	require.Len(t, stats, bounds.MaxIdleRoutes)
+	require.Equal(t, 2*bounds.MaxIdleRoutes, s.namesQueue("once-"), "a figure, and since when it is gone")
+	for _, q := range stats {
+		require.Equal(t, store.QueueRecord{Route: q.Route, Enqueued: 1}, q)
+	}
 }
 
 // A queue that is forgotten and used again goes on where it was: whoever comes first then gains

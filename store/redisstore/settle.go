@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
@@ -64,25 +63,17 @@ type settlement struct {
 
 	runs     []*settledRun
 	lanes    map[string]int
-	ordinals []int // counted and specials in the order in which they were packed, as indexes of outcomes
-	foreign  []int // outcomes with a lease that this session cannot have
+	ordinals []int   // counted and specials as they were packed, as indexes of outcomes
+	plains   [][]int // the plain successes by run and route, likewise
+	foreign  []int   // outcomes with a lease that this session cannot have
 	fields   []byte
-}
-
-// leaseField is [leaseField], but the fields of a call share memory.
-func (st *settlement) leaseField(l *store.Lease) string {
-	start := len(st.fields)
-	st.fields = format.AppendLeaseField(st.fields, l)
-	field := st.fields[start:]
-	return unsafe.String(unsafe.SliceData(field), len(field)) // not written again
 }
 
 // settledRun holds the outcomes of one run in a batch.
 type settledRun struct {
 	id       store.RunID
 	base     int
-	plain    []int // successes without effects and without a claimed ID
-	counted  []int // successes with counters, but without other effects
+	routes   []*settledRoute
 	specials []int
 	released []int
 	meta     format.RunMeta
@@ -106,9 +97,11 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		}
 		switch {
 		case st.isPlain(o) && len(o.Counters) > 0:
-			last.counted = append(last.counted, i)
+			some := last.of(&o.Lease.Lane.Route)
+			some.counted = append(some.counted, i)
 		case st.isPlain(o):
-			last.plain = append(last.plain, i)
+			some := last.of(&o.Lease.Lane.Route)
+			some.plain = append(some.plain, i)
 		case o.Verdict == store.VerdictRelease:
 			// Each task is put at the front, so the last one is packed first.
 			last.released = append([]int{i}, last.released...)
@@ -118,7 +111,7 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		grows = grows || o.Grows()
 	}
 	c.Keys = append(c.Keys, k.Session(st.params.Session.ID), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept)
-	c.Keys = append(c.Keys, k.Failing, k.Index)
+	c.Keys = append(c.Keys, k.Failing, k.Index, k.Ledger)
 	c.Add(k.Channel).Int64(st.params.Number).Answered(st.params.Answered).Flag(grows).Int(len(st.runs))
 	for _, r := range st.runs {
 		id := format.RunID(r.id.Number)
@@ -132,8 +125,12 @@ func (st *settlement) gather(ctx context.Context, s *Store) error {
 		st.rings(r)
 	}
 	for _, r := range st.runs {
-		st.plain(r)
-		st.counted(r)
+		c.Int(len(r.routes))
+		for _, some := range r.routes {
+			c.Add(format.RouteName(some.route))
+			st.plain(some)
+			st.counted(some)
+		}
 		specials := slices.Concat(r.specials, r.released)
 		c.Int(len(specials))
 		for _, i := range specials {
@@ -182,13 +179,6 @@ func (st *settlement) rings(r *settledRun) {
 		return
 	}
 	st.aside.declare(st.Call, st.space, r.id.Number, lanes)
-}
-
-// isPlain reports whether an outcome only redeems its lease, counts as a success and adds to
-// counters.
-func (st *settlement) isPlain(o *store.Outcome) bool {
-	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
-		len(o.Children)+len(o.Writes)+len(o.Staged) == 0
 }
 
 // lane declares the keys of a lane once for each call.
@@ -268,7 +258,9 @@ func (st *settlement) waitsAgain(run string, o *store.Outcome) {
 		c.Int(lane)
 	}
 	task := o.Task
-	task.Recovered = task.Recovered && o.Verdict == store.VerdictRelease
+	if o.Verdict != store.VerdictRelease {
+		task.Recovered, task.Ready = false, st.now.Add(o.Delay)
+	}
 	c.Add(string(format.AppendTask(nil, &task)))
 }
 
@@ -301,8 +293,8 @@ func (st *settlement) staged(run string, o *store.Outcome) {
 	}
 }
 
-// decode reads "number lost|losses|ended|refused": ordinals of specials, run:count of
-// plain successes, runs, and ordinal:word of specials.
+// decode reads "number lost|losses|ended|refused": ordinals of specials, ordinal:count of the plain
+// successes of a run and route, runs, and ordinal:word of specials.
 func (st *settlement) decode(record string) (store.SettleReply, error) {
 	_, record, _ = strings.Cut(record, " ")
 	parts := strings.Split(record, "|")
@@ -331,11 +323,10 @@ func (st *settlement) decode(record string) (store.SettleReply, error) {
 		if item == "" {
 			continue
 		}
-		run, losses, _ := strings.Cut(item, ":")
-		each(run, len(st.runs), func(n int) {
-			plain := st.runs[n].plain
-			// The script removes the plain leases of a run in one step. It knows how many were gone, but not
-			// which.
+		ordinal, losses, _ := strings.Cut(item, ":")
+		each(ordinal, len(st.plains), func(n int) {
+			plain := st.plains[n]
+			// The script removes these leases in one step. It knows how many were gone, but not which.
 			each(losses, len(plain), func(m int) { reply.Lost = append(reply.Lost, plain[len(plain)-m-1:]...) })
 		})
 	}

@@ -160,7 +160,8 @@ func TestARepairSignalsWhatCanGoOn(t *testing.T) {
 	require.Empty(t, again, "damages of other names")
 }
 
-// TestDeclaringAJobThatWouldNotFireSignalsIt declares a job as it is, whose due time a person removed.
+// TestDeclaringAJobThatWouldNotFireSignalsIt declares a job as it is, whose due time a person
+// removed.
 func TestDeclaringAJobThatWouldNotFireSignalsIt(t *testing.T) {
 	p := newPatient(newScene(t), "job", periodicBegin)
 	hit("ZREM", "due", "j:JOB")(p)

@@ -31,7 +31,7 @@ var tasksContract = []testCase{
 			want := rich(file, d.Task.ID).Task
 			s.True(want.Enqueued.Equal(d.Task.Enqueued), "Enqueued: %v", d.Task.Enqueued)
 			got := d.Task
-			want.Enqueued, got.Enqueued = time.Time{}, time.Time{}
+			want.Enqueued, got.Enqueued, got.Ready = time.Time{}, time.Time{}, time.Time{}
 			want.Retry, want.Recovered = got.Retry, got.Recovered
 			s.Equal(want, got)
 			s.Equal(store.Lane{Run: r.id, Route: file}, d.Lease.Lane)

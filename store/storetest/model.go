@@ -67,6 +67,7 @@ type modelRun struct {
 	cancelled []store.Cancellation
 	document  modelDocument // its own configuration
 	values    modelValues
+	ledger    modelLedger // of the model
 }
 
 // modelChange is when a run changed last, as far as the model knows.
@@ -78,9 +79,10 @@ type modelChange struct {
 }
 
 // newModelRun makes a run that begins at the given time of the model's clock.
-func newModelRun(id store.RunID, p store.StartParams, now time.Duration) *modelRun {
+func newModelRun(id store.RunID, p store.StartParams, now time.Duration, ledger modelLedger) *modelRun {
 	r := &modelRun{
-		id: id, status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, counters: make(map[string]int64),
+		id: id, ledger: ledger,
+		status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, counters: make(map[string]int64),
 		idleAfter: p.IdleAfter(), stopIdle: p.StopAfter > 0, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
 	}
 	if p.Configuration != nil {
@@ -105,6 +107,7 @@ func (r *modelRun) add(it store.Item, now time.Duration) {
 	if it.Delay > 0 {
 		t.place, t.due = awaiting, now+it.Delay
 	}
+	r.ledger.of(it.Route).Enqueued++
 	r.tasks = append(r.tasks, t)
 }
 
@@ -243,9 +246,14 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 	staged := t.staged
 	t.staged, t.recovered = nil, false
 	verdict := r.verdict(t, o.Verdict)
+	figures := r.ledger.of(t.item.Route)
+	if o.Verdict == store.VerdictRelease {
+		figures.Started-- // it was no attempt
+	}
 	switch verdict {
 	case store.VerdictSuccess:
 		t.end("succeeded")
+		figures.Succeeded++
 		for name, n := range o.Counters {
 			r.counters[name] += n
 		}
@@ -259,6 +267,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		}
 	case store.VerdictFail:
 		r.bury(t, o.Error)
+		figures.Failed++
 	case store.VerdictCancel:
 		t.end("cancelled")
 	case store.VerdictStopRun:
@@ -271,6 +280,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		}
 		if verdict == store.VerdictRetry && t.item.Route.Counted() {
 			r.retried++
+			figures.Retried++
 		}
 		t.place, t.due = awaiting, now+o.Delay
 		if o.Delay == 0 {
@@ -340,6 +350,7 @@ type model struct {
 	now      time.Duration
 	runs     map[store.RunID]*modelRun
 	jobs     map[string]*modelJob
+	ledger   modelLedger
 	sem      modelSemaphore
 	pauses   modelPauses
 	audit    modelAudit
@@ -350,7 +361,8 @@ type model struct {
 
 func newModel() *model {
 	m := &model{
-		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), sets: make(map[string]string),
+		runs: make(map[store.RunID]*modelRun), jobs: make(map[string]*modelJob), ledger: make(modelLedger),
+		sets: make(map[string]string),
 		document: make(
 			map[string]*modelDocument,
 		), values: make(modelValues),

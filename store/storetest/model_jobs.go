@@ -251,36 +251,8 @@ func (m *machine) checkJobs() {
 	}
 }
 
-// checkQueues compares what waits and runs by route. A task that may not start, as a hook or a
-// pause keeps it, may or may not be in its queue.
-func (m *machine) checkQueues() {
-	stats, err := m.s.store.QueueStats(m.s.ctx, 0)
-	m.s.NoError(err)
-	got := make(map[store.Route]store.QueueRecord)
-	for _, rec := range stats {
-		m.s.Positive(rec.Waiting+rec.Running, "%v", rec.Route)
-		got[rec.Route] = rec
-	}
-	least, most, running := make(map[store.Route]int64), make(map[store.Route]int64), make(map[store.Route]int64)
-	for _, r := range m.m.runs {
-		for _, t := range r.tasks {
-			switch {
-			case t.place == held:
-				running[t.item.Route]++
-			case t.place == waiting && (r.status == store.StatusStarting || r.paused):
-				most[t.item.Route]++
-			case t.place == waiting:
-				least[t.item.Route]++
-				most[t.item.Route]++
-			}
-		}
-	}
-	for _, route := range []store.Route{scan, file} {
-		rec := got[route]
-		m.s.GreaterOrEqual(rec.Waiting, least[route], "%v", route)
-		m.s.LessOrEqual(rec.Waiting, most[route], "%v", route)
-		m.s.Equal(running[route], rec.Running, "%v", route)
-	}
+// checkSessions requires that the sessions are there, and what is paused is.
+func (m *machine) checkSessions() {
 	for _, w := range m.workers {
 		n, err := m.s.store.SessionsLeft(m.s.ctx, 0, w.session.ID)
 		m.s.NoError(err)

@@ -20,8 +20,8 @@ func (m *machine) statusOf(r *modelRun, t *modelTask) store.TaskStatus {
 }
 
 // checkListing compares the tasks that are listed of a run with those that are there, and their
-// sums with its counts.
-func (m *machine) checkListing(r *modelRun) {
+// sums with its counts. It returns the list.
+func (m *machine) checkListing(r *modelRun) []store.TaskRecord {
 	s := m.s
 	type listed struct {
 		id     string
@@ -47,4 +47,75 @@ func (m *machine) checkListing(r *modelRun) {
 	c.Failed = int64(len(r.failures)) // only these are kept
 	s.Equal(want, got, "the tasks of %v", r.id)
 	s.Equal(store.Counts{Pending: c.Pending, Delayed: c.Delayed, Running: c.Running, Failed: c.Failed}, sum)
+	return all
+}
+
+// checkLedger compares the ledger of the store with the sums over the tasks that it lists, and with
+// what the operations did.
+func (m *machine) checkLedger(listed map[*modelRun][]store.TaskRecord) {
+	s := m.s
+	stats, err := s.store.QueueStats(s.ctx, 0)
+	s.NoError(err)
+	depths, figures := make(map[store.Route]store.QueueRecord), make(map[store.Route]store.QueueRecord)
+	oldest := make(map[store.Route]int64)
+	for _, q := range stats {
+		s.NotContains(depths, q.Route)
+		depths[q.Route], figures[q.Route] = depthsOf(q), figuresOf(q)
+		if !q.Oldest.IsZero() {
+			oldest[q.Route] = q.Oldest.UnixMilli()
+		}
+	}
+	sums, first := make(map[store.Route]store.QueueRecord), make(map[store.Route]int64)
+	for _, all := range listed {
+		addListed(sums, first, all)
+	}
+	want := make(map[store.Route]store.QueueRecord)
+	for r, q := range m.m.ledger {
+		want[r] = *q
+		if _, has := sums[r]; !has {
+			sums[r] = store.QueueRecord{Route: r}
+		}
+	}
+	s.Equal(sums, depths, "how many tasks there are")
+	s.Equal(want, figures, "how many tasks there were")
+	for r, at := range oldest {
+		s.Contains(first, r)
+		s.LessOrEqual(first[r], at, "the first of a lane is not older than all that is listed of %v", r)
+	}
+}
+
+// addListed adds the tasks that are listed of a run, and since when the oldest waits.
+func addListed(sums map[store.Route]store.QueueRecord, oldest map[store.Route]int64, all []store.TaskRecord) {
+	waits := make(map[store.Route]bool)
+	for i := range all {
+		t := &all[i]
+		if t.Status == store.TaskFailed {
+			continue
+		}
+		q := sums[t.Route]
+		q.Route = t.Route
+		switch t.Status {
+		case store.TaskWaiting:
+			q.Waiting++
+		case store.TaskHeld:
+			q.Held++
+		case store.TaskDelayed:
+			q.Delayed++
+		case store.TaskRetrying:
+			q.Retrying++
+		case store.TaskRunning:
+			q.Running++
+		}
+		if t.Status == store.TaskWaiting || t.Status == store.TaskHeld {
+			since := t.Task.WaitsSince()
+			if old, has := oldest[t.Route]; !since.IsZero() && (!has || since.UnixMilli() < old) {
+				oldest[t.Route] = since.UnixMilli()
+			}
+			if !waits[t.Route] {
+				waits[t.Route] = true
+				q.Runs++
+			}
+		}
+		sums[t.Route] = q
+	}
 }

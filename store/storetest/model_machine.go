@@ -176,6 +176,7 @@ func (m *machine) hold(w *modelWorker, d store.Delivery) {
 		)
 		r.document.told(m.s, d.Configured)
 		t.place = held
+		m.m.ledger.of(t.item.Route).Started++
 		w.holds[d.Lease] = &holding{d, r, t}
 		w.order = append(w.order, d.Lease)
 		return

@@ -73,7 +73,7 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 
 // begins records a run that began.
 func (m *machine) begins(id store.RunID, p store.StartParams) {
-	m.m.runs[id] = newModelRun(id, p, m.m.now)
+	m.m.runs[id] = newModelRun(id, p, m.m.now, m.m.ledger)
 	m.m.job(id.Job).last = id.Number
 }
 

@@ -98,6 +98,7 @@ func (d drawn) FailNow()                          { d.t.FailNow() }
 // Check compares the store with the model.
 func (m *machine) Check(*rapid.T) {
 	s := m.s
+	listed := make(map[*modelRun][]store.TaskRecord)
 	for _, r := range m.m.ordered() {
 		m.m.noteEnd(r)
 		rec, err := s.store.Run(s.ctx, r.id)
@@ -134,13 +135,14 @@ func (m *machine) Check(*rapid.T) {
 			}
 		}
 		m.checkFailures(r)
-		m.checkListing(r)
+		listed[r] = m.checkListing(r)
 	}
 	m.checkRuns()
 	m.m.audit.check(s, 3)
 	m.checkJobs()
-	m.checkQueues()
+	m.checkLedger(listed)
 	m.checkFailing()
+	m.checkSessions()
 	for _, w := range m.workers {
 		held := w.held()
 		s.ElementsMatch(w.order, leases(held), "held by %s", w.session.ID)

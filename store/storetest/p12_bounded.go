@@ -100,7 +100,7 @@ var bounded = []testCase{
 		})
 		s.nothingBeyond(before, partition)
 	}},
-	{"nothing keeps the name of a queue that was used", func(s *scene) {
+	{"nothing but figures keeps the name of a queue that was used", func(s *scene) {
 		partition := s.partition("import")
 		p := s.producer(partition)
 		before := s.leftovers()

@@ -237,6 +237,7 @@ func refusedItems() (all []refusal) {
 		{"Task.Crashes", func(it *store.Item) { it.Task.Crashes = math.MaxInt }},
 		{"Task.Payload", func(it *store.Item) { it.Task.Payload = make([]byte, bounds.DefaultMaxPayload+1) }},
 		{"Task.Enqueued", func(it *store.Item) { it.Task.Enqueued = afterTime }},
+		{"Task.Ready", func(it *store.Item) { it.Task.Ready = afterTime }},
 		{"Task.Headers", func(it *store.Item) { it.Task.Headers = map[string]string{"key": binary} }},
 		{"At", func(it *store.Item) { it.At = afterTime }},
 		{"At", func(it *store.Item) { it.At, it.Delay = time.Now(), 1 }},

@@ -24,9 +24,9 @@ import (
 //	more      uvarint length, parts: a byte, length, bytes    if flagMore
 //	payload   the rest
 //
-// Parts of "more" begin with a byte that says what they are: partAttempt is an attempt, in order.
-// Others are skipped, as a later version may add some. A message with another version byte is
-// refused.
+// Parts of "more" begin with a byte that says what they are: partReady is Task.Ready, partAttempt
+// is an attempt, in order. Others are skipped, as a later version may add some. A message with
+// another version byte is refused.
 const (
 	messageVersion = 1
 
@@ -37,13 +37,14 @@ const (
 	flagAttributes = 1 << 4
 	flagHeaders    = 1 << 5
 	flagMore       = 1 << 6
+	flagRetried    = 1 << 7 // retry is not 0; for scripts, see retrying.lua
 
+	partReady   = 'r' // uvarint, ms since 1970
 	partAttempt = 'a' // uvarint ended and took, both in ms; worker and error: uvarint length, bytes
 )
 
-// AppendTask appends the message of a task.
-func AppendTask(b []byte, t *store.Task) []byte {
-	var flags byte
+// flagsOf says which parts the message of a task has.
+func flagsOf(t *store.Task) (flags byte) {
 	if t.Claimed {
 		flags |= flagClaimed
 	}
@@ -52,6 +53,9 @@ func AppendTask(b []byte, t *store.Task) []byte {
 	}
 	if t.Retry != 0 || t.Snoozes != 0 || t.Crashes != 0 {
 		flags |= flagTries
+	}
+	if t.Retry != 0 {
+		flags |= flagRetried
 	}
 	if t.Keep > 0 {
 		flags |= flagKeep
@@ -62,9 +66,15 @@ func AppendTask(b []byte, t *store.Task) []byte {
 	if len(t.Headers) > 0 {
 		flags |= flagHeaders
 	}
-	if len(t.Attempts) > 0 {
+	if len(t.Attempts) > 0 || !t.Ready.IsZero() {
 		flags |= flagMore
 	}
+	return flags
+}
+
+// AppendTask appends the message of a task.
+func AppendTask(b []byte, t *store.Task) []byte {
+	flags := flagsOf(t)
 	b = append(b, messageVersion, flags)
 	b = binary.AppendUvarint(b, uint64(max(t.Enqueued.UnixMilli(), 0)))
 	b = appendString(b, t.ID)
@@ -87,9 +97,20 @@ func AppendTask(b []byte, t *store.Task) []byte {
 		}
 	}
 	if flags&flagMore != 0 {
-		b = appendString(b, string(appendAttempts(nil, t.Attempts)))
+		b = appendString(b, string(appendAttempts(appendReady(nil, t.Ready), t.Attempts)))
 	}
 	return append(b, t.Payload...)
+}
+
+// Retried reports whether a message is that of a task that was retried, as retrying.lua does.
+func Retried(message string) bool { return len(message) > 1 && message[1]&flagRetried != 0 }
+
+// appendReady appends a part for the time at which a task became ready, unless it is zero.
+func appendReady(b []byte, ready time.Time) []byte {
+	if ready.IsZero() {
+		return b
+	}
+	return appendString(append(b, partReady), string(binary.AppendUvarint(nil, uint64(max(ready.UnixMilli(), 0)))))
 }
 
 // appendAttempts appends a part for each attempt.
@@ -104,22 +125,24 @@ func appendAttempts(b []byte, all []store.Attempt) []byte {
 	return b
 }
 
-// decodeAttempts reads those of the parts that are attempts.
-func decodeAttempts(more string) (all []store.Attempt, bad bool) {
+// decodeMore reads the parts of more that it knows.
+func decodeMore(t *store.Task, more string) (bad bool) {
 	r := reader{rest: more}
 	for len(r.rest) > 0 && !r.bad {
 		kind, part := r.byte(), reader{rest: r.string()}
-		if kind != partAttempt {
-			continue
+		switch kind {
+		case partReady:
+			t.Ready = time.UnixMilli(int64(part.int()))
+		case partAttempt:
+			t.Attempts = append(t.Attempts, store.Attempt{
+				Ended: time.UnixMilli(
+					int64(part.int()),
+				), Took: Duration(int64(part.int())), Worker: part.string(), Error: part.string(),
+			})
 		}
-		all = append(all, store.Attempt{
-			Ended: time.UnixMilli(
-				int64(part.int()),
-			), Took: Duration(int64(part.int())), Worker: part.string(), Error: part.string(),
-		})
 		r.bad = r.bad || part.bad
 	}
-	return all, r.bad
+	return r.bad
 }
 
 func appendString(b []byte, s string) []byte {
@@ -160,8 +183,7 @@ func DecodeTask(message string) (store.Task, error) {
 		}
 	}
 	if flags&flagMore != 0 {
-		var bad bool
-		t.Attempts, bad = decodeAttempts(r.string())
+		bad := decodeMore(&t, r.string())
 		r.bad = r.bad || bad
 	}
 	if r.bad {

@@ -35,6 +35,8 @@ import (
 //	ring:ROUTE       zset: runs with work, by virtual time; those that stand aside at infinity
 //	clock            hash: queue → virtual time; under / where those of other queues begin
 //	routes           zset: routes with work, in order of their names
+//	ledger, gone     hash: figures of routes; see ledger.lua; zset: routes without a ring whose
+//	                 figures are kept → since when
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at;
 //	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before
 //	kept             zset: bucket of claimed IDs → until when the last is kept
@@ -57,7 +59,8 @@ type Keyspace struct {
 	Prefix    string
 	Partition int
 
-	Channel, Meta, Pauses, Audit, Jobs, Sets, Clock, Routes, Due, Kept, Leases, Terms, Lost, Trash, Hist, Failing, Listed, Index string
+	Channel, Meta, Pauses, Audit, Jobs, Sets, Clock, Routes, Ledger, Gone, Due, Kept, Leases string
+	Terms, Lost, Trash, Hist, Failing, Listed, Index                                         string
 }
 
 // NewKeyspace returns the keyspace of a partition.
@@ -73,6 +76,8 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Sets:    p + "sets",
 		Clock:   p + "clock",
 		Routes:  p + "routes",
+		Ledger:  p + "ledger",
+		Gone:    p + "gone",
 		Due:     p + "due",
 		Kept:    p + "kept",
 		Leases:  p + "leases",

@@ -12,7 +12,8 @@ import (
 type counted struct{ pending, delayed, running, letters int64 }
 
 // countFixes compares the counters of a run with the counted tasks. It returns the fields to set,
-// and why. tallies are the counts of leased tasks by kind.
+// and why. tallies are the counts of leased tasks by
+// kind, and of those that wait for another attempt by route.
 func countFixes(
 	h map[string]string, status store.Status, is counted, tallies map[string]int64,
 ) (set []string, why string) {
@@ -114,10 +115,10 @@ func (f *counterFixes) note(name string, n int64) {
 	}
 }
 
-// noteTallies sets the counts by kind: those in the record, and missing ones.
+// noteTallies sets the counts by kind and route: those in the record, and missing ones.
 func (f *counterFixes) noteTallies(tallies map[string]int64) {
 	for name := range f.h {
-		if strings.HasPrefix(name, "n:") {
+		if strings.HasPrefix(name, "n:") || strings.HasPrefix(name, "y:") {
 			f.note(name, tallies[name])
 		}
 	}

@@ -158,6 +158,9 @@ func (x *examination) readLane(ctx context.Context, name string, route store.Rou
 	}
 	x.lanes = append(x.lanes, l)
 	if x.p.Quick || x.status.Final() || x.status == store.StatusStopping {
+		if retrying := "y:" + name; x.h[retrying] != "" { // nobody counts it again
+			x.tallies[retrying], _ = format.ParseInt(x.h[retrying])
+		}
 		return nil
 	}
 	return errors.Join(
@@ -188,6 +191,9 @@ func (x *examination) readTasks(ctx context.Context, key, where string, route st
 			return err
 		}
 		for _, m := range messages {
+			if where == "delayed" && format.Retried(m) {
+				x.tallies["y:"+format.RouteName(route)]++
+			}
 			task, err := format.DecodeTask(m)
 			switch {
 			case err != nil:

@@ -59,7 +59,7 @@ type examination struct {
 	is      counted
 	hooks   map[string]bool       // kinds of hooks that were found
 	claims  map[string]bool       // digests of IDs of tasks that were found
-	tallies map[string]int64      // leased tasks that the run counts by kind, by field
+	tallies map[string]int64      // tasks that the run counts by kind or route, by field
 	marked  map[store.Route]int64 // staged children that a dry run would mark again
 	broken  []brokenTask          // tasks that cannot be decoded
 }
@@ -157,8 +157,8 @@ func (x *examination) quarantine(ctx context.Context) error {
 				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
 			}, "repair")
 			c := script.NewCall(t.key, k.Run(id), k.Dead(id), k.Hist, k.Trash, k.Clock, k.Lanes(id),
-				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes, k.Failing, k.Index)
-			c.Add(k.Channel, id, t.message, t.where, letter, t.err.Error())
+				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes, k.Failing, k.Index, k.Ledger)
+			c.Add(k.Channel, id, format.RouteName(t.route), t.message, t.where, letter, t.err.Error())
 			reply, err := x.exec(ctx, script.Quarantine, c)
 			if err != nil {
 				return err

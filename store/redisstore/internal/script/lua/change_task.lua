@@ -1,5 +1,5 @@
 -- Looks for a task of a run in some places, and cancels or reschedules it there.
--- Uses: arguments, asked, claims, clock, ends, places, runs, signals.
+-- Uses: arguments, asked, claims, clock, ends, places, retrying, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 lanes, 9 and 10 waiting list and ring of the post-job lane,
 --       11 bucket of the ID, 12 index; per place: place, W, U, M and ring of its lane
 -- ARGV  channel, run, ID, its digest, name of the bucket, cancellations that are kept, cancel (1), or else when it is due in ms,
@@ -77,6 +77,7 @@ local function put(base, route, message, from, at)
   local place, name = KEYS[base + PLACE], id .. '/' .. route
   if cancel then
     redis.call('ZREM', place, message)
+    note_retrying(run, route, { message }, -1)
     cancelled('delayed', message, from, at)
   else
     redis.call('ZADD', place, due == '' and now or due, message)

@@ -1,13 +1,13 @@
 -- Adds a batch of tasks to runs, and opens and closes holds.
--- Uses: add, arguments, audit, clock, ends, idle, numbers, runs, signals, streams.
--- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 index; then by index:
+-- Uses: add, arguments, audit, clock, ends, idle, ledger, numbers, runs, signals, streams.
+-- KEYS  1 producer record, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 index, 8 ledger; then by index:
 --       per run: run, lanes, holds, waiting list and ring of its post-job lane; per lane: W, D, ring, M; buckets of IDs; last, if there is a line: audit
 -- ARGV  channel, number, ttl, line of the audit and its run; runs: n, (base, id) × n; guards: n, (run, name, mark) × n; opens: n, (run, name, mark) × n;
 --       groups: n, (run, length, group as in add) × n; closes: n, (run, name) × n
 -- Returns {word, record}: ok and the reply, for a repeat the same one;
 --       unknown (no such producer), stale (a lower number)
 -- Repeat: the record has the last number with its reply; the same number gets it again.
-local PRODUCER = KEYS[1]
+local PRODUCER, LEDGER = KEYS[1], KEYS[8]
 local channel, number, ttl, line, audited = arg(), num(), arg(), arg(), arg()
 local keys = { clock = KEYS[2], due = KEYS[3], routes = KEYS[4], hist = KEYS[5], trash = KEYS[6], index = KEYS[7], exact = true }
 
@@ -102,6 +102,7 @@ for _, run in pairs(runs) do
   end
   save_run(run)
 end
+write_ledger(LEDGER, keys.routes)
 record = string.format('%.0f %s|%s', number, table.concat(words, ','), table.concat(dups, ','))
 redis.call('SET', PRODUCER, record, 'PX', ttl)
 if changed then

@@ -1,13 +1,13 @@
 -- Fires a due time of a periodic job: begins a run, and sets the next due time.
 -- Uses: arguments, begin_run, clock, numbers, signals.
--- KEYS  as begin_run; 17 pauses
+-- KEYS  as begin_run; 18 pauses
 -- ARGV  channel, job, token, number, last known number, due (0: none yet), changes, next, when that is acted on, wait (1), rest in ms,
 --       served in read-only mode (1); then as begin_run
 -- Returns {word, now, number}: started and the run, now or earlier; skipped, as a run is active; waiting for that run or for the end of
 --       read-only mode; moved; early; missing; disabled; {again}: data that the caller read has
 --       changed
 -- Repeat: the same due time finds the same run. If the due time was changed, the reply is moved.
-local PAUSES = KEYS[17]
+local PAUSES = KEYS[18]
 local RECHECK = 5000 -- ms; store.FireRecheck
 local channel, job, token, number, known = arg(), arg(), arg(), arg(), arg()
 local due, changes, following, acts, wait, rest, anyway = num(), arg(), num(), num(), num(), num(), num()

@@ -1,9 +1,9 @@
 -- Gives back a slice of a closed session's tasks as recovered tasks.
--- Uses: arguments, aside, asked, claims, ends, rings, runs, signals.
--- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes, 9 index, 10 kept; then by index:
+-- Uses: arguments, aside, asked, claims, ends, ledger, rings, runs, signals.
+-- KEYS  1 session, 2 leases, 3 clock, 4 due, 5 hist, 6 trash, 7 terms, 8 routes, 9 index, 10 kept, 11 ledger; then by index:
 --       per run: run, lanes, stage, waiting list and ring of its post-job lane; per lane: U, ring; staged lists;
 --       buckets of IDs
--- ARGV  channel, session; runs: n, (base, id, rings as in read_rings) × n; per run: lanes: n, (lane, queue, counted, state of the run it needs,
+-- ARGV  channel, session; runs: n, (base, id, rings as in read_rings) × n; per run: lanes: n, (lane, route, queue, counted, state of the run it needs,
 --       tasks: m, (field, message, ids, digest, keep, bucket as in settle) × m) × n; staged lists of dead attempts: n, (list, name) × n
 -- Returns {reclaimed, remaining}; {open} if the session is not closed; {again}: other lanes stand
 --       aside now
@@ -26,12 +26,15 @@ end
 for i = 1, total do
   local run, base = runs[i], bases[i]
   for _ = 1, num() do
-    local lane, queue, counted, state, back = num(), arg(), num(), arg(), {}
+    local lane, route, queue, counted, state, back = num(), arg(), arg(), num(), arg(), {}
     for _ = 1, num() do
       local field, message, ids, digest, keep, bucket = arg(), arg(), num(), arg(), num(), arg()
       if redis.call('HDEL', SESSION, field) == 1 and run then
         reclaimed = reclaimed + 1
         untally(run, field)
+        if counted == 1 then
+          tally('o:', route, 1)
+        end
         if run.state == state and not is_asked(asked, field) then
           back[#back + 1] = message
         elseif counted == 1 then
@@ -70,5 +73,6 @@ if remaining == 0 then
   redis.call('ZREM', LEASES, session)
   redis.call('HDEL', TERMS, session)
 end
+write_ledger(KEYS[11], keys.routes)
 publish(channel)
 return { reclaimed, remaining }

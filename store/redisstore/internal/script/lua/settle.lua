@@ -1,11 +1,12 @@
 -- Applies a batch of outcomes of a session, each if its lease is still held.
--- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, names, numbers, rings, runs, signals, streams, values.
--- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing, 9 index; then by index:
+-- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, ledger, names, numbers, retrying, rings, runs, signals, streams, values.
+-- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing, 9 index, 10 ledger; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
 -- ARGV  channel, number, last fetch and settlement answered, grows (1: children travel along), runs: n, (base, id, rings as in read_rings) × n;
---       per run: plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
---         counted: n, and if n > 0: sum, (field, counters) × n;
+--       per run: routes: r, (route,
+--           plain successes: n, and if n > 0: fetches: m, (prefix, suffix, positions: k, position × k, ranges: k, (first, last) × k) × m;
+--           counted: n, and if n > 0: sum, (field, counters) × n) × r;
 --         special: n, (verdict, field, length, …) × n
 --       Counted are successes with counters and no other effects: "name=number name=number …"; sum
 --       is that of all n.
@@ -21,7 +22,7 @@
 --       B lane, route, queue                       pre-job passed
 --       K status, reason                           pre-job ended the run: skipped or failed
 --       H error, result                            post-job ended
--- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by run|ended runs|refused", where
+-- Returns {word, reply}: ok and "number lost counted and specials|losses of plain by route|ended runs|refused", where
 --       refused is "ordinal:write:word": that write cannot be applied, or "ordinal:children": fewer are staged than the
 --       outcome says, and so nothing of the outcome was applied; lost; stale;
 --       {again, run, its routes aside}: declare the rings of these routes, too
@@ -29,7 +30,7 @@
 --       lease can also succeed only once. It is the first write, so that the script runs when memory
 --       is short; with children, the probe is the first write.
 local channel, number, fetched, settled, grows = arg(), num(), num(), num(), num()
-local SESSION, KEPT, FAILING = KEYS[1], KEYS[7], KEYS[8]
+local SESSION, KEPT, FAILING, LEDGER = KEYS[1], KEYS[7], KEYS[8], KEYS[10]
 local LANES, DEAD, STAGE, POST, POST_RING = 1, 2, 3, 4, 5 -- behind the base of a run
 local WAITING, DELAYED, RING, MARKERS = 0, 1, 2, 3 -- behind the base of a lane
 local keys = { clock = KEYS[2], due = KEYS[3], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], index = KEYS[9], exact = true }
@@ -89,7 +90,8 @@ end
 
 local verdicts = {}
 
-function verdicts.S(run)
+function verdicts.S(run, _, of)
+  tally('s:', of, 1)
   run.running = run.running - 1
   run.succeeded = run.succeeded + 1
   count(run, arg())
@@ -101,24 +103,28 @@ function verdicts.S(run)
   end
 end
 
-function verdicts.F(run, base)
+function verdicts.F(run, base, of)
+  tally('f:', of, 1)
   dead_letter(run, base, arg(), arg())
 end
 
-function verdicts.C(run)
+function verdicts.C(run, _, of)
+  tally('o:', of, 1)
   cancel(run)
 end
 
-function verdicts.R(run)
+function verdicts.R(run, base)
   local lane, route, queue, counted, retried, delay, err, message = num(), arg(), arg(), num(), num(), num(), arg(), arg()
   if counted == 1 then
     if run.state ~= 'running' then
-      return cancel(run)
+      return verdicts.C(run, base, route)
     end
+    tally(retried == 1 and 'r:' or 'o:', route, 1)
     run.running = run.running - 1
     run.retried = run.retried + retried
     if delay > 0 then
       run.delayed = run.delayed + 1
+      note_retrying(run, route, { message }, 1)
     else
       run.pending = run.pending + 1
     end
@@ -154,8 +160,8 @@ function verdicts.L(run)
   enter(KEYS[lane + RING], keys, run, queue)
 end
 
-function verdicts.Q(run)
-  cancel(run)
+function verdicts.Q(run, _, of)
+  verdicts.C(run, nil, of)
   if run.state == 'running' then
     stop(run, arg())
   end
@@ -266,6 +272,7 @@ local function settle_staged(run, base, list, seen)
     redis.call('UNLINK', list.key)
     return
   end
+  tally('e:', list.route, list.length)
   run.total = run.total + list.length
   run.pending = run.pending + list.length
   if list.length > 0 then
@@ -275,31 +282,31 @@ local function settle_staged(run, base, list, seen)
   end
 end
 
--- settle_plain settles the plain successes of run i.
+-- settle_plain settles the plain successes of a run under one route, and returns how many there
+-- were. The route is the i-th of the call.
 local function settle_plain(i, run)
   local n = num()
   if n == 0 then
-    return
+    return 0
   end
   local k = redis.call('HDEL', SESSION, unpack(plain_fields()))
-  if run then
-    run.running = run.running - k
-    run.succeeded = run.succeeded + k
-  else
+  if not run then
     k = 0
   end
   if k < n then
     losses[#losses + 1] = i .. ':' .. (n - k)
   end
+  return k
 end
 
 local ordinal = 0 -- of the counted and special outcomes of all runs
 
--- settle_counted settles successes of a run with counters and no other effects.
+-- settle_counted settles successes of a run and route with counters and no other effects, and
+-- returns how many there were.
 local function settle_counted(run)
   local n = num()
   if n == 0 then
-    return
+    return 0
   end
   local sum, redeemed = arg(), {}
   for _ = 1, n do
@@ -312,15 +319,31 @@ local function settle_counted(run)
     end
   end
   if not run then
-    return
+    return 0
   end
-  run.running = run.running - #redeemed
-  run.succeeded = run.succeeded + #redeemed
-  if #redeemed == n and sum ~= '' then
+  local k = #redeemed
+  if k == n and sum ~= '' then
     redeemed = { sum }
   end
   for _, counters in ipairs(redeemed) do
     count(run, counters)
+  end
+  return k
+end
+
+local lanes = 0 -- routes of all runs
+
+-- settle_successes settles the successes of a run that have no other effects, route by route.
+local function settle_successes(run)
+  for _ = 1, num() do
+    lanes = lanes + 1
+    local route = arg()
+    local k = settle_plain(lanes, run) + settle_counted(run)
+    if k > 0 then
+      run.running = run.running - k
+      run.succeeded = run.succeeded + k
+      tally('s:', route, k)
+    end
   end
 end
 
@@ -339,6 +362,7 @@ local function settle_special(run, base)
   local verdict, field, length = arg(), arg(), num()
   local next = cursor + length
   local writes, bad
+  local begun = verdict ~= 'L'
   if verdict == 'W' then
     verdict = 'S'
     writes, bad = next_writes()
@@ -362,7 +386,11 @@ local function settle_special(run, base)
       settle_staged(run, base, list, visible(verdict, run))
     end
     settle_id(verdict)
-    verdicts[verdict](run, base)
+    local of = string.match(field, '^[^/]*/(.*)$')
+    verdicts[verdict](run, base, of)
+    if verdict == 'C' and not begun then
+      tally('o:', of, -1) -- it was no attempt
+    end
   end
   cursor = next
 end
@@ -370,8 +398,7 @@ end
 for i = 1, total do
   local run, base = runs[i], bases[i]
   keys.lanes, keys.post, keys.ring = KEYS[base + LANES], KEYS[base + POST], KEYS[base + POST_RING]
-  settle_plain(i, run)
-  settle_counted(run)
+  settle_successes(run)
   for _ = 1, num() do
     settle_special(run, base)
   end
@@ -387,5 +414,6 @@ end
 forget_asked(SESSION, asked)
 record = string.format('%.0f %s|%s|%s|%s', number, table.concat(lost, ','), table.concat(losses, ','), table.concat(ended, ','), table.concat(refused, ','))
 redis.call('HSET', SESSION, 'settle', record)
+write_ledger(LEDGER, keys.routes)
 publish(channel)
 return { 'ok', record }

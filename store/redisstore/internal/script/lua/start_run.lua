@@ -1,6 +1,6 @@
 -- Begins a run.
 -- Uses: arguments, audit, begin_run, numbers, signals.
--- KEYS  as begin_run; 16 audit
+-- KEYS  as begin_run; the last: audit
 -- ARGV  channel, job, token, number, last known number, declared (1), line of the audit; then as begin_run
 -- Returns {ok, number}, {existing, number}, {active, number}, {disabled}, {again}: data that the
 --       caller read has changed;

@@ -1,4 +1,4 @@
--- Uses: arguments, clock, rings, signals.
+-- Uses: arguments, clock, ledger, rings, signals.
 -- add reads a group of new tasks of one lane from ARGV and adds them to the run:
 --   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
 -- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms' for a delay, or
@@ -52,6 +52,7 @@ local function add(run, keys, dups)
   run.total = run.total + pushed + later
   run.pending = run.pending + pushed
   run.delayed = run.delayed + later
+  tally('e:', route, pushed + later)
   if later > 0 then
     local name = run.id .. '/' .. route
     if redis.call('ZADD', keys.due, 'LT', 'CH', earliest, name) == 1 then

@@ -1,12 +1,12 @@
--- Uses: arguments, clock, idle, index, rings, runs, signals.
+-- Uses: arguments, clock, idle, index, ledger, rings, runs, signals.
 -- Shared by the scripts that begin a run under a number that the caller proposes from the server's
 -- clock.
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes,
---       9 run, 10 lanes, 11 holds; 12 W, 13 D, 14 ring of the lane of the first task: the pre-job hook's, or else the root's; 15 the run's configuration, 16 index
--- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, then if there is a first
+--       9 run, 10 lanes, 11 holds; 12 W, 13 D, 14 ring of the lane of the first task: the pre-job hook's, or else the root's; 15 the run's configuration, 16 index, 17 ledger
+-- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, root's route, then if there is a first
 --       task: route, queue, message, when; fields of the run: n, (name, value) × n; document of its configuration, if it has one
 local META, JOBS, JOB, STARTS, LAST_RUN, CLOCK, DUE, ROUTES, RUN, LANES, HOLDS, WAITING, DELAYED, RING,
-  CONFIGURATION, INDEX = unpack(KEYS)
+  CONFIGURATION, INDEX, LEDGER = unpack(KEYS)
 
 local function is_active(state)
   return state and state ~= 'succeeded' and state ~= 'failed' and state ~= 'stopped' and state ~= 'skipped'
@@ -44,7 +44,7 @@ local function begin(job, token, number)
   local open, seal, has_root, has_pre = num() == 1, arg(), num() == 1, num() == 1
   list_run(job, token, number)
 
-  local root, root_when = arg(), arg()
+  local root, root_when, root_route = arg(), arg(), arg()
   local route, queue, message, when
   if has_root or has_pre then
     route, queue, message, when = arg(), arg(), arg(), arg()
@@ -82,6 +82,7 @@ local function begin(job, token, number)
   local run = open_run(RUN, number)
   if has_root then
     run.total, run.pending = 1, 1
+    tally('e:', root_route, 1)
   end
   if route then
     add_first(run, route, queue, message, when)
@@ -90,6 +91,7 @@ local function begin(job, token, number)
     end
   end
   save_run(run)
+  write_ledger(LEDGER, ROUTES)
   signal('r:' .. number)
   signal('j:' .. job)
 end

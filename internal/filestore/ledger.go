@@ -1,0 +1,42 @@
+package filestore
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/store"
+)
+
+// QueueStats sums up the tasks of all runs, and adds the figures.
+func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, error) {
+	return read(ctx, b, 0, func(s *state, _ int) (all []store.QueueRecord, err error) {
+		of := func(r store.Route) *store.QueueRecord {
+			rec := find(&all, func(rec *store.QueueRecord) bool { return rec.Route == r })
+			rec.Route = r
+			return rec
+		}
+		for _, r := range s.Runs {
+			waits := map[store.Route]bool{}
+			for _, t := range s.listing(r, &store.TasksParams{}) {
+				if t.Status == store.TaskFailed {
+					continue
+				}
+				rec := of(t.Route)
+				*map[store.TaskStatus]*int64{
+					store.TaskWaiting: &rec.Waiting, store.TaskHeld: &rec.Held, store.TaskDelayed: &rec.Delayed,
+					store.TaskRetrying: &rec.Retrying, store.TaskRunning: &rec.Running,
+				}[t.Status]++
+				if t.Status == store.TaskWaiting || t.Status == store.TaskHeld {
+					rec.Oldest = earlier(rec.Oldest, t.Task.WaitsSince())
+					if !waits[t.Route] {
+						waits[t.Route] = true
+						rec.Runs++
+					}
+				}
+			}
+		}
+		for _, f := range s.Figures {
+			of(f.Route).Enter(f.Figures)
+		}
+		return all, nil
+	})
+}

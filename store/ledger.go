@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// QueueRecord is the ledger of one route in one partition. Hooks are not in it.
+type QueueRecord struct {
+	Route Route
+
+	// How many tasks there are now. Each is where [Runs.Tasks] lists it; see [TaskStatus].
+	Waiting  int64
+	Held     int64
+	Delayed  int64
+	Retrying int64
+	Running  int64     // leased by sessions
+	Runs     int64     // runs with waiting or held tasks
+	Oldest   time.Time // since when the first task of any of their lanes waits; zero if there is none
+
+	// How many there were since the store first heard of the route.
+	Enqueued  int64 // tasks added to a run: its root, from outside, or by a task that succeeded
+	Started   int64 // attempts: those that ended, and Running
+	Succeeded int64 // attempts that succeeded, and so tasks
+	Failed    int64 // likewise those that failed for good
+	Retried   int64 // attempts that failed, and are made again
+}
+
+// Figures are what a store keeps for the lower half of a [QueueRecord]. It is for implementers.
+type Figures struct {
+	Enqueued, Succeeded, Failed, Retried int64
+
+	// Other attempts ended in another way: snoozed, cancelled, stopping their run, or with their
+	// session. One that was released was none.
+	Other int64
+}
+
+// Enter adds figures to the record, once Running is set.
+func (q *QueueRecord) Enter(f Figures) {
+	q.Enqueued, q.Succeeded, q.Failed, q.Retried = f.Enqueued, f.Succeeded, f.Failed, f.Retried
+	q.Started = f.Succeeded + f.Failed + f.Retried + f.Other + q.Running
+}
+
+// Attempted counts an attempt that ended with a verdict. cancels says that its run is
+// stopping, or that its cancellation was requested: then it is not made again.
+func (f *Figures) Attempted(v Verdict, cancels bool) {
+	switch {
+	case v == VerdictRelease:
+	case v == VerdictSuccess:
+		f.Succeeded++
+	case v == VerdictFail:
+		f.Failed++
+	case v == VerdictRetry && !cancels:
+		f.Retried++
+	default:
+		f.Other++
+	}
+}
+
+// Ledger says how much there is to do, and what was done.
+type Ledger interface {
+	// QueueStats reads the ledger of a partition: a record for each route that has tasks or figures,
+	// in no order.
+	//
+	// Depths are read where the tasks are, in several steps. While nothing moves they are exact: they
+	// are the sums over Tasks of all runs. A task that moves meanwhile may be missing, or be counted
+	// twice. The figures of a route change in the same step as the counts of its run, so they are
+	// exact whatever happens to replies; a repair that fails tasks which are nowhere does not say of
+	// which route they were. Figures only grow, but for Started, which a release takes back, and
+	// Enqueued, from which a staged child is taken whose ID turns out to be in use.
+	//
+	// A route without waiting tasks keeps its figures while it is among the [bounds.MaxIdleRoutes]
+	// that had some last. Later than that, they may begin
+	// at 0.
+	//
+	// The time grows with the number of lanes that have tasks, not with the number of tasks.
+	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)
+}

@@ -1,0 +1,173 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/redis/rueidis"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/format"
+	"github.com/rollcall-go/rollcall/store/redisstore/internal/script"
+)
+
+// readRuns counts the tasks of each run in the lanes that the indexes name, and reads all lanes of
+// those of which it did not find all.
+func (d *depths) readRuns(ctx context.Context) error {
+	var whole []storedLane
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(d.runs)), runsAtOnce) {
+		more, err := d.readSome(ctx, ids)
+		if err != nil {
+			return err
+		}
+		cmds := make(rueidis.Commands, len(more))
+		for i, id := range more {
+			cmds[i] = d.client.B().Smembers().Key(d.k.Lanes(id)).Build()
+		}
+		for i, r := range d.client.DoMulti(ctx, cmds...) {
+			routes, err := r.AsStrSlice()
+			if err = script.Empty(d.server.Translate(ctx, "list lanes", err)); err != nil {
+				return err
+			}
+			for _, name := range routes {
+				whole = append(whole, storedLane{more[i], name})
+			}
+		}
+	}
+	return d.inspectLanes(ctx, d.k, whole, func(i int, lane store.LaneRecord) {
+		q := d.at(whole[i].route)
+		if n := lane.Waiting + lane.Recovered + lane.Staged; q != nil && n > 0 {
+			d.runs[whole[i].run].wait(q, n)
+			q.Oldest = earlier(q.Oldest, lane.Oldest)
+		}
+	})
+}
+
+// wait counts tasks of a run that wait under a route, apart from its root.
+func (r *runDepth) wait(q *depth, n int64) {
+	if q != r.root {
+		q.Runs++
+	}
+	if r.held || q.closed {
+		q.Held += n
+	} else {
+		q.Waiting += n
+	}
+}
+
+// readSome counts the tasks of some runs. It returns those of which more wait, or fewer, than it
+// found; of these it counts no waiting tasks.
+func (d *depths) readSome(ctx context.Context, ids []string) (more []string, err error) {
+	b := d.client.B
+	var cmds rueidis.Commands
+	for _, id := range ids {
+		r := d.runs[id]
+		fields := append(make([]string, 0, 8), "state", "paused", "pending", "delayed", "routes", "root")
+		for _, name := range r.delays {
+			fields = append(fields, "y:"+name)
+		}
+		cmds = append(cmds, b().Hmget().Key(d.k.Run(id)).Field(fields...).Build())
+		for _, name := range r.waits {
+			cmds = append(cmds, b().Llen().Key(d.k.Waiting(format.LaneName(id, name))).Build())
+		}
+		for _, name := range r.delays {
+			cmds = append(cmds, b().Zcard().Key(d.k.Delayed(format.LaneName(id, name))).Build())
+		}
+	}
+	replies := d.client.DoMulti(ctx, cmds...)
+	for _, id := range ids {
+		r := d.runs[id]
+		n := 1 + len(r.waits) + len(r.delays)
+		found, err := d.count(ctx, id, r, replies[:n])
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			more = append(more, id)
+		}
+		replies = replies[n:]
+	}
+	return more, nil
+}
+
+// count counts the tasks of a run, and reports whether those that wait are as many as the run says.
+// A run that ended, or is stopping, has none, whatever is left in its lanes.
+func (d *depths) count(
+	ctx context.Context,
+	id string,
+	r *runDepth,
+	replies []rueidis.RedisResult,
+) (found bool, err error) {
+	v, err := replies[0].ToArray()
+	if err = d.server.Translate(ctx, "read a run", err); errors.Is(err, store.ErrCorrupt) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	state := store.Status(script.Text(v[0]))
+	if state != store.StatusRunning && state != store.StatusStarting {
+		return true, nil
+	}
+	r.held = state == store.StatusStarting || !v[1].IsNil()
+	sizes, err := d.sizes(ctx, replies[1:])
+	if err != nil {
+		return false, err
+	}
+	for i, name := range r.delays {
+		q, all := d.at(name), sizes[len(r.waits)+i]
+		retrying := min(script.Integer(v[6+i]), all)
+		q.Retrying += retrying
+		q.Delayed += all - retrying
+	}
+	pending := script.Integer(v[2])
+	if state == store.StatusStarting {
+		pending -= d.root(r, script.Text(v[4]), script.Text(v[5]))
+	}
+	for i, name := range r.waits {
+		if d.at(name).Route.Counted() {
+			pending -= sizes[i]
+		}
+	}
+	if pending != 0 {
+		return false, nil
+	}
+	number, _ := format.ParseInt(id)
+	for i, name := range r.waits {
+		if q := d.at(name); sizes[i] > 0 {
+			r.wait(q, sizes[i])
+			q.fronts = append(q.fronts, waitingLane{d.k.Waiting(format.LaneName(id, name)), number})
+		}
+	}
+	return true, nil
+}
+
+// sizes reads the sizes of places.
+func (d *depths) sizes(ctx context.Context, replies []rueidis.RedisResult) (sizes []int64, err error) {
+	sizes = make([]int64, len(replies))
+	for i, r := range replies {
+		if sizes[i], err = r.AsInt64(); err == nil {
+			continue
+		}
+		if err = script.Empty(d.server.Translate(ctx, "read a lane", err)); err != nil {
+			return nil, err
+		}
+	}
+	return sizes, nil
+}
+
+// root counts the root task of a run whose pre-job hook has not passed. It returns 0 if there is
+// none.
+func (d *depths) root(r *runDepth, routes, message string) int64 {
+	q := d.at(format.ParseMeta("", routes).Root)
+	if message == "" || q == nil {
+		return 0
+	}
+	r.wait(q, 1)
+	r.root = q
+	if task, err := format.DecodeTask(message); err == nil {
+		q.Oldest = earlier(q.Oldest, task.WaitsSince())
+	}
+	return 1
+}

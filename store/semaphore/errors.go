@@ -15,8 +15,8 @@ var (
 	ErrNotAcquired = errors.New("semaphore not acquired")
 
 	// ErrSkipped is returned by Gate.Run when it did not call its function, but nothing is wrong:
-	// CanRun did not allow it, or no place was free. If no place was free, the error is also a
-	// [*NotAcquiredError].
+	// CanRun did not allow it, no place was free, or its context was cancelled before it got one. If
+	// no place was free, the error is also a [*NotAcquiredError].
 	ErrSkipped = errors.New("gate skipped")
 )
 

@@ -44,8 +44,8 @@ type Gate struct {
 }
 
 // Run calls fn on the caller's goroutine if CanRun allows it and a place is free. It never calls fn
-// without a lease. If it does not call fn, it returns at once with an error that matches
-// [ErrSkipped].
+// without a lease. If CanRun does not allow it, no place is free, or ctx is cancelled meanwhile, it
+// returns at once with an error that matches [ErrSkipped].
 //
 // While fn runs, each lease is refreshed after a third of its TTL, even if fn makes no progress. fn
 // can read the leases and their deadlines with [FromContext] and [AllFromContext]. The context of
@@ -76,7 +76,7 @@ func (g Gate) Run(ctx context.Context, fn func(ctx context.Context) error) (err 
 	}
 	leases, err := g.acquire(ctx)
 	switch {
-	case errors.Is(err, ErrNotAcquired):
+	case errors.Is(err, ErrNotAcquired), err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return fmt.Errorf("%w: %w", ErrSkipped, err)
 	case err != nil:
 		return p.report(err)

@@ -53,6 +53,30 @@ func TestAGateRunsUnderALeaseThatItsFunctionSees(t *testing.T) {
 	})
 }
 
+// A shutdown may come while a gate asks for a place.
+func TestAGateIsSkippedQuietlyWhenItsCallerGivesUp(t *testing.T) {
+	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
+		for _, also := range [][]string{nil, {"weekly"}} {
+			g := newGate(sems)
+			g.Also = also
+			ctx, cancel := context.WithCancel(t.Context())
+			g.CanRun = func(context.Context) bool { cancel(); return true }
+			err := g.Run(ctx, func(context.Context) error { panic("without a lease") })
+			require.ErrorIs(t, err, semaphore.ErrSkipped)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Empty(t, g.errs, "a skip is no failure")
+			require.Zero(t, count(t, sems, "nightly"))
+		}
+		g := newGate(sems)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		g.CanRun = func(context.Context) bool { time.Sleep(2 * time.Second); return true }
+		err := g.Run(ctx, func(context.Context) error { panic("without a lease") })
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Len(t, g.errs, 1, "a store that does not answer in time is one")
+	})
+}
+
 func TestAGateBeatsAtAThirdOfItsTimeWithoutAnyProgress(t *testing.T) {
 	inMemory(t, func(t *testing.T, sems *semaphore.Semaphores, _ *flaky) {
 		g := newGate(sems)

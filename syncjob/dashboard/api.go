@@ -113,6 +113,10 @@ var calls = []call{
 		}),
 	},
 	{
+		"timeline", "What happened to a run, the oldest first.", []string{"job!", "run!"}, []syncjob.TimelineEntry{},
+		onRef(func(ctx context.Context, _ *source, r *syncjob.Run) (any, error) { return r.Timeline(ctx) }),
+	},
+	{
 		"tasks",
 		"Tasks of a run that have not succeeded.",
 		[]string{"job!", "run!", "state", "kind", "queue", "after"},

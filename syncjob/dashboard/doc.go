@@ -16,8 +16,8 @@
 // seconds.
 //
 // What pages read is shared: what one address shows is read at most once a second, however many
-// pages are open there, and so is what several pages need, such as all queues. After an action it is
-// read anew. Each page ends after [ReadTime]; if the store does not answer, the page says so.
+// pages are open there, and so is what several pages need, such as all queues. After an action it
+// is read anew. Each page ends after [ReadTime]; if the store does not answer, the page says so.
 //
 // # Security
 //

@@ -22,7 +22,8 @@ import (
 
 // Each page of one fixed store says what a file in testdata says, which was read by a person. The
 // file has the text of the page: a line for each heading, paragraph and row of a table, with links
-// and fields. Write the files anew with go test ./syncjob/dashboard -update, and read the difference.
+// and fields. Write the files anew with go test ./syncjob/dashboard -update, and read the
+// difference.
 func TestPagesSayWhatTheirFilesSay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := scene.NewFixed(t)

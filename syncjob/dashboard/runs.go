@@ -15,6 +15,7 @@ import (
 type runBody struct {
 	Run    syncjob.RunState
 	Why    []string // sentences of Explain, while the run is active
+	Story  []syncjob.TimelineEntry
 	Holds  []syncjob.Hold
 	Args   string
 	Result string
@@ -42,6 +43,9 @@ func (d *source) run(ctx context.Context, q url.Values) (any, error) {
 	b.Args = d.shown(p, "arguments", s.Args)
 	b.Result = d.shown(p, "result", s.Result)
 	b.Heads = d.headers(p, s.Headers)
+	if b.Story, err = r.Timeline(ctx); err != nil {
+		return nil, err
+	}
 	if s.Status.Final() {
 		return b, nil
 	}

@@ -126,7 +126,8 @@ func usage(t *testing.T, server *redistest.Server) (u cost) {
 }
 
 // crowd fills the store, and returns the pages about it: a tenth of the jobs has ended, others have
-// tasks that wait, on many queues that nobody serves, and half of all tasks is of one run that does.
+// tasks that wait, on many queues that nobody serves, and half of all tasks is of one run that
+// does.
 func crowd(t *testing.T, p *scene.Place, n size) map[string]string {
 	t.Helper()
 	workers := make(chan int)

@@ -24,7 +24,8 @@ const wide = 80
 
 // pictures are what people see who type these lines, by the name of a file.
 var pictures = map[string][]string{
-	"see":    {"jobs", "job import/7", "job nightly", "runs", "runs import/7", "run import/7", "explain busy", "schedules"},
+	"see":    {"jobs", "job import/7", "job nightly", "runs", "runs import/7", "run import/7", "schedules"},
+	"run":    {"explain busy", "timeline import/8"},
 	"tasks":  {"tasks busy", "task busy runs", "task busy flaky", "failures", "failures import/7", "failures --groups"},
 	"queues": {"queues", "workers", "workers --lost", "sets", "pauses", "limits", "semaphores", "values", "mode"},
 	"audit":  {"history tree", "audit", "audit busy", "configure tree", "check", "wait import/7"},

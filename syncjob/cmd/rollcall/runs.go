@@ -41,7 +41,7 @@ func (a *app) onRun(
 
 // aboutRuns are the commands that show runs and their tasks.
 func (a *app) aboutRuns() []*cobra.Command {
-	return []*cobra.Command{a.runs(), a.run(), a.explain(), a.wait(), a.watch(), a.tasks(), a.task(), a.failures()}
+	return []*cobra.Command{a.runs(), a.run(), a.explain(), a.timeline(), a.wait(), a.watch(), a.tasks(), a.task(), a.failures()}
 }
 
 // runColumns are those of lists: they have room in 80 columns.
@@ -127,6 +127,27 @@ func (a *app) run() *cobra.Command {
 			))
 		},
 	)
+}
+
+func (a *app) timeline() *cobra.Command {
+	return a.onRun("timeline JOB", "Tell what happened to a run, when, and by whom", cobra.ExactArgs(1), false,
+		func(ctx context.Context, r *syncjob.Run, _ []string) error {
+			story, err := r.Timeline(ctx)
+			return list(a, slice(story, err), []column[syncjob.TimelineEntry]{
+				{"when", func(e syncjob.TimelineEntry) any { return e.At }},
+				{"what", func(e syncjob.TimelineEntry) any {
+					return strings.TrimSpace(string(e.What) + " " + string(e.Status))
+				}},
+				{"subject", func(e syncjob.TimelineEntry) any {
+					if e.Run > 0 {
+						return fmt.Sprintf("run %d", e.Run)
+					}
+					return e.Subject
+				}},
+				{"by", func(e syncjob.TimelineEntry) any { return e.By }},
+				{"why", func(e syncjob.TimelineEntry) any { return e.Reason }},
+			})
+		})
 }
 
 func (a *app) explain() *cobra.Command {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -95,7 +94,7 @@ func work(ctx context.Context, s settings) (err error) {
 // deliver is the handler. It may be called again for a parcel, after a crash, so it delivers in one
 // step that works only once. It also notes each attempt, for the count at the end.
 func (s *settings) deliver(ctx context.Context, t *handlers.Task[parcel]) error {
-	attempts, err := os.OpenFile(filepath.Join(s.dir, "attempts"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	attempts, err := os.OpenFile(s.attempts(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -114,10 +113,3 @@ func (s *settings) deliver(ctx context.Context, t *handlers.Task[parcel]) error 
 	}
 	return errors.Join(err, door.Close())
 }
-
-func (s *settings) parcel(number int) string {
-	return filepath.Join(s.dir, fmt.Sprint("parcel-", number))
-}
-
-// place is a file that whoever has a place of the gate locks.
-func (s *settings) place(slot any) string { return filepath.Join(s.dir, fmt.Sprint("place-", slot)) }

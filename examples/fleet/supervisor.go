@@ -63,7 +63,7 @@ func supervise(ctx context.Context, s settings) (err error) {
 	if err = errors.Join(err, f.crew.stopAll()); err != nil || ctx.Err() != nil {
 		return err
 	}
-	return f.audit()
+	return audit(s, f.parcels, f.crew.killed)
 }
 
 // roll replaces members until all rounds are over and every parcel is delivered.

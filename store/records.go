@@ -315,6 +315,9 @@ type SessionRecord struct {
 	Overdue bool
 	Held    int // deliveries that it holds, running and prefetched
 	Running []RunningTask
+	// Configurations are the versions of the configurations of sets that are in force there, as of the
+	// last heartbeat.
+	Configurations map[string]int64
 }
 
 // WorkerInfo describes a worker when it opens a session.

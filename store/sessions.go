@@ -246,6 +246,9 @@ type HeartbeatParams struct {
 	Lease    time.Duration
 	Runs     []RunID // runs with tasks that the session holds
 	Running  []RunningTask
+	// Configurations are the versions of the configurations that are in force, by set. Sets without
+	// one may be left out. They replace those of the heartbeat before.
+	Configurations map[string]int64
 }
 
 // HeartbeatReply is the reply to a heartbeat.

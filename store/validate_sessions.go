@@ -199,6 +199,10 @@ func (p *HeartbeatParams) Validate() error {
 	for i := range p.Running {
 		f.at(i, ValidateTime("Since", p.Running[i].Since), "Running[%d].")
 	}
+	for set, version := range p.Configurations {
+		f.check(ValidateName("Configurations", set), "")
+		f.add(version < 0, "Configurations", "has a negative version")
+	}
 	return f.err()
 }
 

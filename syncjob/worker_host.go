@@ -23,6 +23,8 @@ func (h *workerHost) Every(d time.Duration) time.Duration { return h.m.hub.Every
 
 func (h *workerHost) Fresh(ctx context.Context, changed func()) { h.m.sets.Watch(ctx, changed) }
 
+func (h *workerHost) Configurations() map[string]int64 { return h.m.sets.Versions() }
+
 func (h *workerHost) Publish(ctx context.Context, partition int) error {
 	return h.m.sets.Publish(ctx, partition)
 }

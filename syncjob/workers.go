@@ -26,6 +26,11 @@ type WorkerState struct {
 	Overdue     bool          `json:"overdue"` // Expires has passed in some partition: it is probably dead
 	Held        int           `json:"held"`    // tasks it holds, running and prefetched
 	Running     []RunningTask `json:"running"` // as of its last heartbeat
+	// Configurations are the versions of the configurations that its sets have in force, as of its
+	// last heartbeat: see [ConfigurationChange.Version]. So they tell which workers have not heard of
+	// a change, or cannot read it. Sets that were never configured are not among them. A worker tells
+	// them soon after its start, and within a second of a change.
+	Configurations map[string]int64 `json:"configurations,omitempty"`
 }
 
 // WorkerRef is a reference to the workers of one name. Usually this is one, alive or not. Making
@@ -74,6 +79,12 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 			w.Overdue = w.Overdue || s.Overdue
 			w.Held += s.Held
 			w.Running = append(w.Running, s.Running...)
+			for set, version := range s.Configurations {
+				if w.Configurations == nil {
+					w.Configurations = make(map[string]int64)
+				}
+				w.Configurations[set] = max(w.Configurations[set], version)
+			}
 		}
 	}
 	list := make([]WorkerState, 0, len(workers))

@@ -19,6 +19,7 @@ package effective
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -57,9 +58,10 @@ type Sets struct {
 	names []string                           // of the registry, sorted
 	told  told
 
-	own     *reading // what is configured of the sets of the registry
-	ownDocs documents
-	changes atomic.Int64 // how often the attributes in force for them changed
+	own      *reading // what is configured of the sets of the registry
+	ownDocs  documents
+	changes  atomic.Int64                     // how often the attributes in force for them changed
+	versions atomic.Pointer[map[string]int64] // of those configurations, never changed
 
 	others     *reading // the sets that workers published, and their configurations
 	othersDocs documents
@@ -187,8 +189,28 @@ func (s *Sets) readOwn(ctx context.Context) error {
 				)
 				return
 			}
+			s.inForce(set, version)
 			s.changes.Add(1)
 			s.cfg.Logger.InfoContext(ctx, events.Configured, "set", set, "version", version)
 		},
 	)
+}
+
+// inForce notes which version of a configuration is in force.
+func (s *Sets) inForce(set string, version int64) {
+	versions := maps.Clone(s.Versions())
+	if versions == nil {
+		versions = make(map[string]int64)
+	}
+	versions[set] = version
+	s.versions.Store(&versions)
+}
+
+// Versions returns the versions of the configurations that are in force for the registry's sets. A
+// set that was never configured is not among them. Do not change the map.
+func (s *Sets) Versions() map[string]int64 {
+	if versions := s.versions.Load(); versions != nil {
+		return *versions
+	}
+	return nil
 }

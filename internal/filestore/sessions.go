@@ -31,7 +31,7 @@ func (b *backend) OpenSession(
 			if was.Fetched > 0 {
 				return store.ErrStale
 			}
-			sess.Running = was.Running
+			sess.Running, sess.Configurations = was.Running, was.Configurations
 		}
 		s.Sessions[id.ID] = sess
 		return nil
@@ -49,7 +49,7 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 		return store.HeartbeatReply{}, err
 	}
 	sess.Lease, sess.Expires, sess.Heard = p.Lease, s.now.Add(p.Lease), s.now
-	sess.Graced, sess.Running = false, p.Running
+	sess.Graced, sess.Running, sess.Configurations = false, p.Running, p.Configurations
 	reply := store.HeartbeatReply{
 		Now: s.now, NextDue: s.nextDue(), Held: len(s.deliveries(p.Session.ID)), SweepDue: s.sweepDue(),
 		Pauses: s.Pauses.Version,
@@ -196,6 +196,7 @@ func (b *backend) LiveSessions(ctx context.Context, partition int) ([]store.Sess
 			all = append(all, store.SessionRecord{
 				ID: id, Partition: partition, Worker: sess.Worker, Expires: sess.Expires,
 				Overdue: s.now.After(sess.Expires), Held: len(s.deliveries(id)), Running: sess.Running,
+				Configurations: sess.Configurations,
 			})
 		}
 		return all, nil

@@ -123,15 +123,16 @@ type producer struct {
 // session is a worker's registration. What it holds are the tasks that have a lease of it. A
 // session past its time is whole until a sweep closes it: a late heartbeat can save it until then.
 type session struct {
-	Worker  store.WorkerInfo
-	Lease   time.Duration
-	Expires time.Time
-	Heard   time.Time // when it was opened or had its last heartbeat
-	Graced  bool      // its lease was extended since the clock jumped, and it was not heard from since
-	Running []store.RunningTask
-	Fetched int64 // number of the last fetch that delivered something
-	Settled int64
-	Reply   lastReply // to the last settlement
+	Worker         store.WorkerInfo
+	Lease          time.Duration
+	Expires        time.Time
+	Heard          time.Time // when it was opened or had its last heartbeat
+	Graced         bool      // its lease was extended since the clock jumped, and it was not heard from since
+	Running        []store.RunningTask
+	Configurations map[string]int64
+	Fetched        int64 // number of the last fetch that delivered something
+	Settled        int64
+	Reply          lastReply // to the last settlement
 }
 
 // lastReply is the reply to the last call of a stream. A repeat gets it again.

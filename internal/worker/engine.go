@@ -276,6 +276,11 @@ func (e *Engine) watchConfiguration(ctx context.Context) {
 	e.host.Fresh(ctx, func() {
 		begin()
 		lifecycle.Wake(e.reconfigured)
+		for _, p := range e.partitions {
+			if s := p.session.Load(); s != nil {
+				lifecycle.Wake(s.beatSoon)
+			}
+		}
 	})
 }
 

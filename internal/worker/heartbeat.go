@@ -13,8 +13,8 @@ import (
 const minBeatGap = 250 * time.Millisecond
 
 // heartbeatLoop extends the lease after a third of its length. It does so earlier if a run whose
-// tasks are held has changed, because the run may have been stopped, and if a handler reported
-// progress.
+// tasks are held has changed, because the run may have been stopped, if a configuration came into
+// force, and if a handler reported progress.
 func (s *session) heartbeatLoop(ctx context.Context) {
 	last := time.Now()
 	next := last.Add(lifecycle.Jitter(s.e.cfg.Lease / 3))
@@ -57,11 +57,12 @@ func (s *session) beat(ctx context.Context) error {
 	still, moves := s.busy.Load() == 0, s.moves.Load()
 	runs, held := s.runs()
 	reply, err := s.e.store.Heartbeat(ctx, store.HeartbeatParams{
-		Session:  s.id,
-		Answered: s.answered(),
-		Lease:    s.e.cfg.Lease,
-		Runs:     runs,
-		Running:  s.e.running(s),
+		Session:        s.id,
+		Answered:       s.answered(),
+		Lease:          s.e.cfg.Lease,
+		Runs:           runs,
+		Running:        s.e.running(s),
+		Configurations: s.e.host.Configurations(),
 	})
 	switch {
 	case store.Permanent(err):

@@ -20,6 +20,8 @@ type Host interface {
 	// Fresh keeps the configurations of the worker's sets in force until ctx ends. It calls changed
 	// when they are in force for the first time, and after each change.
 	Fresh(ctx context.Context, changed func())
+	// Configurations returns the versions of the configurations in force, by set.
+	Configurations() map[string]int64
 	// Publish writes descriptions of the sets that are kept in this partition, for processes without a
 	// registry.
 	Publish(ctx context.Context, partition int) error

@@ -96,6 +96,9 @@ func newSession(p *partition, id store.SessionID) *session {
 	context.AfterFunc(s.life, end)
 	s.group = lifecycle.New(s.life)
 	s.executor = e.cfg.Live.Executor(s.executeConfig())
+	if len(e.host.Configurations()) > 0 {
+		lifecycle.Wake(s.beatSoon) // tell them
+	}
 	return s
 }
 

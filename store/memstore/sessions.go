@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,14 +15,15 @@ import (
 // session stays complete until a sweep closes it. Only the removal takes the tasks away, not the
 // time. So a late heartbeat can keep the session, but no task is ever held twice.
 type session struct {
-	id      store.SessionID
-	worker  store.WorkerInfo
-	lease   time.Duration
-	expires time.Time
-	heard   time.Time // when it was opened or had its last heartbeat
-	graced  bool      // extended after a jump of the clock, with no heartbeat since
-	running []store.RunningTask
-	reports map[int64][]store.RunningTask // reports of progress that it shows in runs, by run number
+	id             store.SessionID
+	worker         store.WorkerInfo
+	lease          time.Duration
+	expires        time.Time
+	heard          time.Time // when it was opened or had its last heartbeat
+	graced         bool      // extended after a jump of the clock, with no heartbeat since
+	running        []store.RunningTask
+	configurations map[string]int64
+	reports        map[int64][]store.RunningTask // reports of progress that it shows in runs, by run number
 
 	fetched int64            // number of the last fetch that delivered tasks
 	batches map[int64]*batch // by fetch number
@@ -161,6 +163,7 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 	}
 	now := part.now()
 	sess.lease, sess.running = p.Lease, slices.Clone(p.Running)
+	sess.configurations = maps.Clone(p.Configurations)
 	sess.extend(now)
 	part.report(sess, store.Reporting(slices.DeleteFunc(slices.Clone(p.Running), func(t store.RunningTask) bool {
 		_, err := part.run(t.Run)
@@ -238,13 +241,14 @@ func (s *backend) LiveSessions(ctx context.Context, partition int) ([]store.Sess
 	records := make([]store.SessionRecord, 0, len(part.sessions))
 	for _, sess := range part.sessions {
 		records = append(records, store.SessionRecord{
-			ID:        sess.id.ID,
-			Partition: part.index,
-			Worker:    copyWorker(sess.worker),
-			Expires:   sess.expires,
-			Overdue:   part.now().After(sess.expires),
-			Held:      sess.held,
-			Running:   slices.Clone(sess.running),
+			ID:             sess.id.ID,
+			Partition:      part.index,
+			Worker:         copyWorker(sess.worker),
+			Expires:        sess.expires,
+			Overdue:        part.now().After(sess.expires),
+			Held:           sess.held,
+			Running:        slices.Clone(sess.running),
+			Configurations: maps.Clone(sess.configurations),
 		})
 	}
 	slices.SortFunc(records, func(a, b store.SessionRecord) int { return strings.Compare(a.ID, b.ID) })

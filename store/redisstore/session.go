@@ -22,7 +22,7 @@ type session struct {
 	stock stock
 
 	mu   sync.Mutex
-	busy string // the running tasks that Heartbeat last stored
+	busy string // what Heartbeat last stored of running tasks and configurations
 	// reporting has the numbers of the runs in which Heartbeat last showed progress.
 	reporting map[int64]bool
 }

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -44,15 +43,10 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 // Heartbeat implements [store.Sessions].
 func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
 	k := s.spaces[p.Session.Partition]
-	running := p.Running
-	if running == nil {
-		running = []store.RunningTask{}
-	}
-	b, err := json.Marshal(running)
+	busy, err := format.Busy(&p)
 	if err != nil {
 		return store.HeartbeatReply{}, fmt.Errorf("describe running tasks: %w", err)
 	}
-	busy := string(b)
 	ses := s.session(p.Session)
 	ses.mu.Lock()
 	changed := ses.busy != busy
@@ -232,11 +226,11 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 func describe(r *store.SessionRecord, info, busy string) error {
 	var err error
 	r.Worker, err = format.ParseWorker(info)
-	if err == nil && busy != "" {
-		err = json.Unmarshal([]byte(busy), &r.Running)
+	if err == nil {
+		err = format.ParseBusy(busy, r)
 	}
 	if err != nil {
-		r.Worker, r.Running = store.WorkerInfo{}, nil
+		r.Worker, r.Running, r.Configurations = store.WorkerInfo{}, nil, nil
 		return fmt.Errorf("%w: description of session %s: %v", store.ErrCorrupt, r.ID, err)
 	}
 	return nil

@@ -29,7 +29,9 @@ var workersContract = []testCase{
 			},
 		}
 		beat, err := s.store.Heartbeat(
-			s.ctx, store.HeartbeatParams{Session: w.session, Lease: steady, Running: running},
+			s.ctx, store.HeartbeatParams{
+				Session: w.session, Lease: steady, Running: running, Configurations: map[string]int64{"photos": 1<<53 - 1},
+			},
 		)
 		s.NoError(err)
 		s.Equal(3, beat.Held)
@@ -42,9 +44,13 @@ var workersContract = []testCase{
 		s.True(running[0].Since.Equal(got.Running[0].Since))
 		s.WithinDuration(beat.Now.Add(steady), got.Expires, time.Minute)
 		got.Worker.Started, got.Running[0].Since, got.Expires = info.Started, running[0].Since, time.Time{}
-		s.Equal(
-			store.SessionRecord{ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running}, got,
-		)
+		s.Equal(store.SessionRecord{
+			ID: "session", Partition: r.partition, Worker: info, Held: 3, Running: running,
+			Configurations: map[string]int64{"photos": 1<<53 - 1},
+		}, got)
+		_, err = w.heartbeat()
+		s.NoError(err)
+		s.Empty(s.live(r.partition)[0].Configurations, "what a heartbeat says replaces what the one before said")
 
 		w.close()
 		s.Empty(s.live(r.partition))

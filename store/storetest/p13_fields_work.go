@@ -55,6 +55,8 @@ func refusedSessions() []refusal {
 		beat.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
 		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = bounds.MaxNumber + 1 }),
 		beat.by("Lease", func(p *params) { p.Lease = 0 }),
+		beat.by("Configurations", func(p *params) { p.Configurations = map[string]int64{"": 1} }),
+		beat.by("Configurations", func(p *params) { p.Configurations = map[string]int64{"photos": -1} }),
 		beat.by(
 			"Running[0].Since", func(p *params) { p.Running = []store.RunningTask{{Run: aRun, Since: beforeTime}} },
 		),

@@ -211,7 +211,7 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 		running := []store.RunningTask{
 			{Run: run, ID: "a", Kind: "k", Queue: "q", Since: time.Unix(1e9, 0), Progress: store.Progress{Done: 1}},
 		}
-		return []any{store.HeartbeatParams{Session: session, Lease: never, Runs: []store.RunID{run}, Running: running}}
+		return []any{store.HeartbeatParams{Session: session, Lease: never, Runs: []store.RunID{run}, Running: running, Configurations: map[string]int64{"photos": 2}}}
 	case "Held":
 		return []any{session, map[store.Lease]bool(nil)}
 	case "CloseSession":

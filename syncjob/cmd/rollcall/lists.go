@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -186,6 +189,7 @@ func (a *app) workers() *cobra.Command {
 				{"worker", func(w syncjob.WorkerState) any { return w.Name }},
 				{"host", func(w syncjob.WorkerState) any { return w.Host }},
 				{"version", func(w syncjob.WorkerState) any { return w.Version }},
+				{"configured", func(w syncjob.WorkerState) any { return configured(w) }},
 				{"queues", func(w syncjob.WorkerState) any { return strings.Join(w.Queues, ", ") }},
 				{"slots", func(w syncjob.WorkerState) any { return w.Concurrency }},
 				{"holds", func(w syncjob.WorkerState) any { return w.Held }},
@@ -297,4 +301,13 @@ func positive64(n int64) any {
 		return nil
 	}
 	return n
+}
+
+// configured tells the versions of the configurations that a worker has in force.
+func configured(w syncjob.WorkerState) string {
+	var all []string
+	for _, set := range slices.Sorted(maps.Keys(w.Configurations)) {
+		all = append(all, fmt.Sprintf("%s %d", set, w.Configurations[set]))
+	}
+	return strings.Join(all, ", ")
 }

@@ -26,8 +26,8 @@ func sessionFixes(id string, h map[string]string) []fix {
 				fixes = append(fixes, fix{name, v, "{}", "its description cannot be read: it is emptied"})
 			}
 		case "busy":
-			if v != "" && json.Unmarshal([]byte(v), new([]store.RunningTask)) != nil {
-				fixes = append(fixes, fix{name, v, "[]", "what it says to run cannot be read: it is emptied"})
+			if format.ParseBusy(v, new(store.SessionRecord)) != nil {
+				fixes = append(fixes, fix{name, v, "{}", "what it says to run cannot be read: it is emptied"})
 			}
 		default:
 			if _, ok := format.ParseLeaseField(id, name); !ok {
@@ -65,7 +65,7 @@ func runFixes(id string, h map[string]string) []fix {
 	fixes = append(fixes, numberFix(h, "failcap", repairedCap, true)...)
 	fixes = append(fixes, numberFix(h, "maxlen", repairedMaxLen, true)...)
 	fixes = append(fixes, numberFix(h, "weight", "1", true)...)
-	for _, name := range []string{"started", "ended", "hookpassed", "stopbegan", "signalled", "sealafter", "rootwhen", "redone"} {
+	for _, name := range strings.Fields("started ended hookpassed stopbegan signalled sealafter rootwhen redone") {
 		fixes = append(fixes, numberFix(h, name, "", false)...)
 	}
 	for name, v := range h {

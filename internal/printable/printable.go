@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -68,4 +69,23 @@ func Text(s string) string {
 		s = s[n:]
 	}
 	return b.String()
+}
+
+// JSON replaces, in a JSON document of one or more lines, each character for which Rune is false by
+// its escape. The document means the same.
+func JSON(document []byte) []byte {
+	if String(strings.ReplaceAll(string(document), "\n", "")) {
+		return document
+	}
+	var b []byte
+	for _, r := range string(document) {
+		if r == '\n' || Rune(r) {
+			b = utf8.AppendRune(b, r)
+			continue
+		}
+		for _, half := range utf16.Encode([]rune{r}) {
+			b = fmt.Appendf(b, `\u%04x`, half)
+		}
+	}
+	return b
 }

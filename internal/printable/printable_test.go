@@ -1,6 +1,7 @@
 package printable_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
@@ -75,4 +76,16 @@ func FuzzText(f *testing.F) {
 		require.Equal(t, printable.String(text), safe == text)
 		require.Len(t, strings.Split(safe, "\n"), 1)
 	})
+}
+
+func TestJSONWithEscapesMeansTheSame(t *testing.T) {
+	for _, text := range []string{"plain", "\u202e\u200b<b>\x1b[31m", "\U000e0041 tag", "a\nb", "", "ä→😀"} {
+		document, err := json.MarshalIndent(map[string]string{text: text}, "", "  ")
+		require.NoError(t, err)
+		seen := printable.JSON(document)
+		require.True(t, printable.String(strings.ReplaceAll(string(seen), "\n", "")), "%q", seen)
+		var read map[string]string
+		require.NoError(t, json.Unmarshal(seen, &read))
+		require.Equal(t, map[string]string{text: text}, read)
+	}
 }

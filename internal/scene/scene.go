@@ -3,6 +3,7 @@
 package scene
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -27,7 +28,8 @@ type Leaf struct {
 	Block bool   `json:"block,omitempty"` // reports progress, and runs until its context ends
 	Note  string `json:"note,omitempty"`
 
-	Nap time.Duration `json:"nap,omitempty"` // takes so long
+	Nap   time.Duration `json:"nap,omitempty"`   // takes so long
+	Bytes int64         `json:"bytes,omitempty"` // is added to the counter of that name
 }
 
 // Kind implements enqueue.Args.
@@ -39,7 +41,13 @@ func Registry(tb testing.TB) *handlers.Registry {
 	set := handlers.NewSet(Set, handlers.SetConfig{Attributes: handlers.Attributes{
 		Backoff: handlers.Exponential{First: 10 * time.Minute, Factor: 1, Jitter: handlers.NoJitter},
 	}})
-	handlers.Handle(set, leaf, nil)
+	counted := handlers.NewCounter(set, "bytes")
+	handlers.Handle(set, func(ctx context.Context, task *handlers.Task[Leaf]) error {
+		if task.Args.Bytes != 0 {
+			counted.Add(task, task.Args.Bytes)
+		}
+		return leaf(ctx, task)
+	}, nil)
 	reg, err := handlers.NewRegistry(set)
 	require.NoError(tb, err)
 	return reg
@@ -51,7 +59,7 @@ func leaf(ctx context.Context, task *handlers.Task[Leaf]) error {
 	}
 	switch {
 	case task.Args.Block:
-		task.Progress(ctx, 1, 3, "half way")
+		task.Progress(ctx, 1, 3, cmp.Or(task.Args.Note, "half way"))
 		<-ctx.Done()
 		return ctx.Err()
 	case task.Args.Fail != "":
@@ -94,9 +102,11 @@ func managed(tb testing.TB, m *syncjob.Manager) *Place {
 }
 
 // Work runs the worker w1 until the test ends.
-func (p *Place) Work() {
+func (p *Place) Work() { p.tb.Helper(); p.work("w1", "v1.2.3") }
+
+func (p *Place) work(name, version string) {
 	p.tb.Helper()
-	w, err := p.M.NewWorker(syncjob.WorkerConfig{Name: "w1", Version: "v1.2.3", Grace: syncjob.NoGrace})
+	w, err := p.M.NewWorker(syncjob.WorkerConfig{Name: name, Version: version, Grace: syncjob.NoGrace})
 	require.NoError(p.tb, err)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,13 +13,18 @@ import (
 	"strconv"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/printable"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
-// document is a configuration as people edit it.
+// document is a configuration as people edit it. Signs that are not seen are written as escapes.
 func document(c handlers.Configuration) (string, error) {
-	b, err := json.MarshalIndent(&c, "", "  ")
-	return string(b), err
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(&c)
+	return string(printable.JSON(bytes.TrimSpace(b.Bytes()))), err
 }
 
 // readConfiguration reads a document that a person wrote. A name that is not known is refused: it

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/handlers"
+	"github.com/rollcall-go/rollcall/internal/printable"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -228,7 +229,7 @@ func (a *app) configure() *cobra.Command {
 				}
 				b, err := json.MarshalIndent(c, "", "  ")
 				if err == nil {
-					_, err = fmt.Fprintln(a.out, string(b))
+					_, err = fmt.Fprintln(a.out, string(printable.JSON(b)))
 				}
 				return err
 			}

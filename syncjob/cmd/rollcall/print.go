@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rollcall-go/rollcall/internal/printable"
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
@@ -97,7 +98,7 @@ func (p *jsonPrinter) item(v any) error {
 		before = ",\n "
 	}
 	p.n++
-	_, err = fmt.Fprint(p.out, before, string(b), after)
+	_, err = fmt.Fprint(p.out, before, string(printable.JSON(b)), after)
 	return err
 }
 
@@ -119,7 +120,7 @@ func one[T any](a *app, v T, columns []column[T]) error {
 			b, err = json.Marshal(v)
 		}
 		if err == nil {
-			_, err = fmt.Fprintln(a.out, string(b))
+			_, err = fmt.Fprintln(a.out, string(printable.JSON(b)))
 		}
 		return err
 	}

@@ -117,7 +117,8 @@ func (a *app) run() *cobra.Command {
 				column[syncjob.RunState]{"succeeded", func(s syncjob.RunState) any { return s.Counts.Succeeded }},
 				column[syncjob.RunState]{"cancelled", func(s syncjob.RunState) any { return s.Counts.Cancelled }},
 				column[syncjob.RunState]{"retried", func(s syncjob.RunState) any { return s.Retried }},
-				column[syncjob.RunState]{"labels", func(s syncjob.RunState) any { return labelled(s.Labels) }},
+				column[syncjob.RunState]{"labels", func(s syncjob.RunState) any { return pairs(s.Labels) }},
+				column[syncjob.RunState]{"counters", func(s syncjob.RunState) any { return pairs(s.Counters) }},
 				column[syncjob.RunState]{"a second", func(s syncjob.RunState) any { return s.Rate }},
 				column[syncjob.RunState]{"done in", func(s syncjob.RunState) any { return s.ETA }},
 				column[syncjob.RunState]{"ended", func(s syncjob.RunState) any { return s.Ended }},
@@ -328,11 +329,11 @@ func (a *app) failures() *cobra.Command {
 	return c
 }
 
-// labelled writes labels in the order of their keys.
-func labelled(labels map[string]string) string {
+// pairs writes names and values, in the order of the names.
+func pairs[V any](all map[string]V) string {
 	var list []string
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		list = append(list, key+"="+labels[key])
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, fmt.Sprintf("%s=%v", name, all[name]))
 	}
 	return strings.Join(list, ", ")
 }

@@ -13,8 +13,7 @@ import (
 // homeBody is what the first page shows: what needs attention, then totals, then what runs.
 type homeBody struct {
 	Attention []notice
-	Waiting   int64
-	Running   int64
+	Depths    syncjob.QueueFigures
 	Queues    int
 	Workers   int
 	Slots     int
@@ -44,8 +43,11 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	}
 	b.Queues = len(queues)
 	for _, q := range queues {
-		b.Waiting += q.Waiting
-		b.Running += q.Running
+		b.Depths.Waiting += q.Waiting
+		b.Depths.Held += q.Held
+		b.Depths.Delayed += q.Delayed
+		b.Depths.Retrying += q.Retrying
+		b.Depths.Running += q.Running
 		if q.Unserved {
 			b.warn("bad", link("queues"), "Queue %s has tasks that no live worker serves.", q.Name)
 		}

@@ -97,7 +97,7 @@ func TestEmptyPagesSayWhatToDoNext(t *testing.T) {
 		"jobs":      "Manager.Start",
 		"runs":      "No run is like this",
 		"failing":   "No task has failed for good",
-		"queues":    "No queue has tasks",
+		"queues":    "No queue has had tasks",
 		"workers":   "Manager.NewWorker",
 		"schedules": "Manager.Ensure",
 		"locks":     "No semaphore is in use",

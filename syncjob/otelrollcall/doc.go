@@ -54,7 +54,7 @@
 //	rollcall.runs.active                 {run}      jobs whose newest run has not ended
 //	rollcall.schedule.lateness           s          of the most overdue periodic job
 //
-// Tasks are waiting or running. The last two need StoreOptions.Jobs.
+// Tasks are waiting, held, delayed, retrying or running. The last two need StoreOptions.Jobs.
 //
 // The names and attributes are those of OpenTelemetry's conventions for messaging (version 1.40.0,
 // in development), and of our own where these have none. Job, run and task are attributes of spans,

@@ -192,7 +192,7 @@ func TestACollectionHasWhatHappened(t *testing.T) {
 		"rollcall.session.lost":              {"": 2},
 		"rollcall.store.retries":             {"Fetch": 1},
 		"rollcall.worker.slots":              {"busy": 0, "idle": 4},
-		"rollcall.queue.tasks":               {"far waiting": 1, "far running": 0},
+		"rollcall.queue.tasks":               {"far waiting": 1, "far held": 0, "far delayed": 0, "far retrying": 0, "far running": 0},
 		"rollcall.queue.unserved":            {"far": 1},
 		"rollcall.workers":                   {"": 0},
 		"rollcall.runs.active":               {"": 1},

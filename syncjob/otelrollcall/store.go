@@ -105,8 +105,11 @@ func (g *gauges) queues(ctx context.Context, o metric.Observer) error {
 	now := time.Now()
 	for _, q := range queues {
 		queue := attribute.String("queue", q.Name)
-		o.ObserveInt64(g.tasks, q.Waiting, with(queue, attribute.String("state", "waiting")))
-		o.ObserveInt64(g.tasks, q.Running, with(queue, attribute.String("state", "running")))
+		for state, n := range map[string]int64{
+			"waiting": q.Waiting, "held": q.Held, "delayed": q.Delayed, "retrying": q.Retrying, "running": q.Running,
+		} {
+			o.ObserveInt64(g.tasks, n, with(queue, attribute.String("state", state)))
+		}
 		o.ObserveFloat64(g.oldest, since(now, q.Oldest), with(queue))
 		unserved := int64(0)
 		if q.Unserved {

@@ -36,7 +36,7 @@
 //	rollcall_runs_active                          jobs whose newest run has not ended
 //	rollcall_schedule_lateness_seconds            of the most overdue periodic job
 //
-// Tasks are waiting or running. The last two need StoreOptions.Jobs.
+// Tasks are waiting, held, delayed, retrying or running. The last two need StoreOptions.Jobs.
 //
 // The names are those of OpenTelemetry's messaging conventions (version 1.40.0, in development) and
 // of package otelrollcall, as Prometheus writes them: messaging_destination_name is a queue, and

@@ -89,8 +89,11 @@ func (c *StoreCollector) queues(ctx context.Context, ch chan<- prometheus.Metric
 	}
 	now := time.Now()
 	for _, q := range queues {
-		set(ch, c.tasks, float64(q.Waiting), q.Name, "waiting")
-		set(ch, c.tasks, float64(q.Running), q.Name, "running")
+		for state, n := range map[string]int64{
+			"waiting": q.Waiting, "held": q.Held, "delayed": q.Delayed, "retrying": q.Retrying, "running": q.Running,
+		} {
+			set(ch, c.tasks, float64(n), q.Name, state)
+		}
 		set(ch, c.oldest, since(now, q.Oldest), q.Name)
 		unserved := 0.0
 		if q.Unserved {

@@ -156,9 +156,20 @@ func (a *app) queues() *cobra.Command {
 				{"set", func(r route) any { return r.Set }},
 				{"kind", func(r route) any { return r.Kind }},
 				{"waiting", func(r route) any { return r.Waiting }},
+				{"held", func(r route) any { return r.Held }},
+				{"delayed", func(r route) any { return r.Delayed + r.Retrying }},
 				{"running", func(r route) any { return r.Running }},
+				{"failed", func(r route) any { return r.Failed }},
 				{"oldest", func(r route) any { return r.Oldest }},
-				{"unserved", func(r route) any { return r.Unserved }},
+				{"state", func(r route) any {
+					switch {
+					case len(r.Paused) > 0:
+						return "paused"
+					case r.Unserved:
+						return "unserved"
+					}
+					return ""
+				}},
 			})
 		},
 	)

@@ -144,7 +144,10 @@ func (a *app) draw(ctx context.Context, b *bytes.Buffer) error {
 	err := list(&part, slice(queues, queuesErr), []column[syncjob.QueueState]{
 		{"queue", func(q syncjob.QueueState) any { return q.Name }},
 		{"waiting", func(q syncjob.QueueState) any { return q.Waiting }},
+		{"held", func(q syncjob.QueueState) any { return q.Held }},
+		{"delayed", func(q syncjob.QueueState) any { return q.Delayed + q.Retrying }},
 		{"running", func(q syncjob.QueueState) any { return q.Running }},
+		{"failed", func(q syncjob.QueueState) any { return q.Failed }},
 		{"oldest", func(q syncjob.QueueState) any { return q.Oldest }},
 		{"unserved", func(q syncjob.QueueState) any { return q.Unserved }},
 	})

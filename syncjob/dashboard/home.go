@@ -17,6 +17,7 @@ type homeBody struct {
 	Queues    int
 	Workers   int
 	Slots     int
+	Busy      int
 	Active    []syncjob.RunState
 	More      bool
 	err       error
@@ -58,7 +59,7 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	}
 	b.Workers = len(workers)
 	for _, w := range workers {
-		b.Slots += w.Concurrency
+		b.Slots, b.Busy = b.Slots+w.Concurrency, b.Busy+w.Busy
 		if w.Overdue {
 			b.warn("bad", link("workers"), "Worker %s has not been heard from. Others take its tasks soon.", w.Name)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
@@ -80,6 +81,8 @@ type setBody struct {
 	Document   string
 	Unreadable string // why the configuration cannot be read
 	History    []change
+	Alive      int                   // workers with the set
+	Behind     []syncjob.WorkerState // those that have another version in force
 }
 
 func (b *setBody) title() string { return "Handler set " + b.Set.Name }
@@ -123,6 +126,18 @@ func (d *source) set(ctx context.Context, q url.Values) (any, error) {
 			return nil, err
 		}
 		b.Kinds = append(b.Kinds, kindRow{k.Name, a})
+	}
+	workers, err := d.workers.get(ctx)
+	if err != nil && !partly(err) {
+		return nil, err
+	}
+	for _, w := range workers {
+		if !slices.ContainsFunc(w.Kinds, func(kind string) bool { return strings.HasPrefix(kind, name+"/") }) {
+			continue
+		}
+		if b.Alive++; w.Configurations[name] != b.Configured.Version {
+			b.Behind = append(b.Behind, w)
+		}
 	}
 	history, err := d.m.History(ctx, name, nil)
 	if err != nil && b.Unreadable == "" {

@@ -66,7 +66,7 @@ const (
 	ActionEnqueue   Action = "enqueue"   // tasks into a run; Subject is the ID of the first
 	ActionStop      Action = "stop"      // a run
 	ActionPause     Action = "pause"     // a run, or the scope that Subject names
-	ActionResume    Action = "resume"    // likewise
+	ActionResume    Action = "resume"    // likewise, or a worker
 	ActionRelease   Action = "release"   // the hold of a run that Subject names; [HoldOpen] seals it
 	ActionDelete    Action = "delete"    // a run, or a job
 	ActionDeclare   Action = "declare"   // a job, for the first time or with another definition
@@ -74,6 +74,8 @@ const (
 	ActionDisable   Action = "disable"   // a job
 	ActionConfigure Action = "configure" // a run, or the set that Subject names
 	ActionEnd       Action = "end"       // leases of the semaphore that Subject names
+	ActionQuiet     Action = "quiet"     // the worker that Subject names; ActionResume undoes it
+	ActionDrain     Action = "drain"     // likewise
 )
 
 // PauseAction is [ActionPause] or [ActionResume]. It is for implementers.
@@ -148,8 +150,8 @@ func (p *AuditParams) Validate() error {
 //
 // StartRun writes a line if the context has an actor, if the job is declared, or if the run has a
 // RedriveOf; Enqueue writes the line of its parameters. StopRun, SetRunPaused, DeleteRun,
-// EnsureJob, SetJobDisabled, DeleteJob, Pause, Resume, WriteConfiguration and ForceReleaseSemaphore
-// always do. What workers and the store do by themselves has no line.
+// EnsureJob, SetJobDisabled, DeleteJob, Pause, Resume, SetWorkerStatus, WriteConfiguration and
+// ForceReleaseSemaphore always do. What workers and the store do by themselves has no line.
 //
 // A partition keeps the newest [bounds.MaxAudit] lines. Whatever writes a line also removes those
 // that are older than [bounds.AuditKept]. A line has the texts of the caller, of up to
@@ -168,6 +170,18 @@ func (p *StartParams) Audited(ctx context.Context) (subject string, ok bool) {
 		subject = fmt.Sprint(p.RedriveOf)
 	}
 	return subject, named || p.Declared || p.RedriveOf != 0
+}
+
+// Audited returns the action and the subject of the line of the audit. It is for implementers.
+func (p *WorkerStatusParams) Audited() (action Action, subject string) {
+	subject = "worker " + p.Worker
+	switch p.Status {
+	case WorkerQuiet:
+		return ActionQuiet, subject
+	case WorkerDraining:
+		return ActionDrain, subject
+	}
+	return ActionResume, subject
 }
 
 // Changes reports whether the stop of a run that has not ended changes anything. It is for

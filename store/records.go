@@ -329,6 +329,24 @@ type WorkerInfo struct {
 	Concurrency int       `json:"concurrency"`
 	Routes      []Route   `json:"routes"`
 	Started     time.Time `json:"started"`
+	// Status is the one that the session begins with; in a record of a live session, the one that it
+	// has now. See [Sessions.SetWorkerStatus].
+	Status WorkerStatus `json:"status,omitempty"`
+}
+
+// WorkerStatus is what an operator has asked of a worker in a partition. The zero value is that of
+// a worker that fetches.
+type WorkerStatus string
+
+// The statuses of a worker.
+const (
+	WorkerActive   WorkerStatus = ""         // it fetches
+	WorkerQuiet    WorkerStatus = "quiet"    // it gets no more tasks, and goes on with those that run
+	WorkerDraining WorkerStatus = "draining" // likewise, and then it ends
+)
+
+func (s WorkerStatus) valid() bool {
+	return slices.Contains([]WorkerStatus{WorkerActive, WorkerQuiet, WorkerDraining}, s)
 }
 
 // LostSession is what a partition keeps of a session that a sweep ended, since its lease had run
@@ -337,7 +355,7 @@ type WorkerInfo struct {
 // are long, and never more than 16 KiB: [bounds.MaxLost] of them are kept, for [bounds.LostKept].
 type LostSession struct {
 	ID     string
-	Worker WorkerInfo // without Routes
+	Worker WorkerInfo // without Routes and Status
 	// Heard is when the session was opened or had its last heartbeat; zero if damage has destroyed
 	// that.
 	Heard time.Time
@@ -348,7 +366,7 @@ type LostSession struct {
 // KeepLost adds a record to those of a partition, newest first, and drops those that are too many
 // or too old. It is for implementers.
 func KeepLost(lost []LostSession, l LostSession) []LostSession {
-	l.Worker.Routes = nil
+	l.Worker.Routes, l.Worker.Status = nil, WorkerActive
 	lost = append([]LostSession{l}, lost[:min(len(lost), bounds.MaxLost-1)]...)
 	return StillLost(lost, l.Ended)
 }

@@ -104,6 +104,9 @@ func (s *scripted) Held(ctx context.Context, _ store.SessionID, _ map[store.Leas
 	return nil, s.call(ctx)
 }
 
+func (s *scripted) SetWorkerStatus(ctx context.Context, _ store.WorkerStatusParams) error {
+	return s.call(ctx)
+}
 func (s *scripted) CloseSession(ctx context.Context, _ store.SessionID) error { return s.call(ctx) }
 
 func (s *scripted) Audit(ctx context.Context, _ store.AuditParams) ([]store.AuditLine, error) {

@@ -191,6 +191,14 @@ func (r *front) OpenSession(ctx context.Context, s SessionID, info WorkerInfo, l
 	})
 }
 
+func (r *front) SetWorkerStatus(ctx context.Context, p WorkerStatusParams) error {
+	p.Worker = validText(p.Worker)
+	bad := JoinFields(r.has("Session.Partition", p.Session.Partition), p.Validate())
+	return repeatErr(ctx, r, "SetWorkerStatus", bad, func(ctx context.Context) error {
+		return r.Store.SetWorkerStatus(ctx, p)
+	})
+}
+
 func (r *front) Fetch(ctx context.Context, p FetchParams) (FetchReply, error) {
 	bad := JoinFields(r.has("Session.Partition", p.Session.Partition), p.Validate())
 	return repeat(ctx, r, "Fetch", bad, func(ctx context.Context) (FetchReply, error) {

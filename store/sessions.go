@@ -14,7 +14,8 @@ type SessionID struct {
 // Sessions lets workers lease tasks and report their outcomes.
 type Sessions interface {
 	// OpenSession registers a session. Its lease lasts for the given time, unless Heartbeat extends
-	// it. A repeat before the first fetch is harmless; after that it returns [ErrStale].
+	// it. A repeat before the first fetch is harmless, and leaves the status as it is; after that it
+	// returns [ErrStale].
 	OpenSession(ctx context.Context, s SessionID, info WorkerInfo, lease time.Duration) error
 
 	// Fetch leases up to p.Max waiting tasks that are not paused (see [Pauses]). It does not wait.
@@ -58,6 +59,12 @@ type Sessions interface {
 	// these back or add them to except. If it returns none, there are no more. Error: [ErrLeaseLost]
 	// if the session is gone.
 	Held(ctx context.Context, s SessionID, except map[Lease]bool) ([]Delivery, error)
+
+	// SetWorkerStatus gives a session a status, in place of [WorkerInfo].Status. While it is not
+	// [WorkerActive], a fetch of the session leases no task; a repeat of an earlier fetch still
+	// returns what that one leased. Heartbeats return it, and [SignalWorker] says that it was given.
+	// It ends with the session. Repeats are harmless. Error: [ErrLeaseLost] if the session is gone.
+	SetWorkerStatus(ctx context.Context, p WorkerStatusParams) error
 
 	// CloseSession ends a session. Deliveries that it still holds wait again, as after a crash. If the
 	// session is gone, nothing changes. It leaves no [LostSession].
@@ -259,8 +266,16 @@ type HeartbeatReply struct {
 	Runs    []RunSignal // the states of Runs
 	// Cancelled are the leases of the session with a request to cancel the task; see [TaskChanges].
 	Cancelled []Lease
-	SweepDue  bool  // the worker should call Sweep: the last one is some seconds ago
-	Pauses    int64 // the version of the pauses; see [PauseSet]
+	SweepDue  bool         // the worker should call Sweep: the last one is some seconds ago
+	Pauses    int64        // the version of the pauses; see [PauseSet]
+	Status    WorkerStatus // of the session: see SetWorkerStatus
+}
+
+// WorkerStatusParams give the session of a worker a status.
+type WorkerStatusParams struct {
+	Session SessionID
+	Status  WorkerStatus
+	Worker  string // for the audit: up to [bounds.MaxNoteLen] bytes
 }
 
 // RunSignal tells a worker the state of a run whose tasks it holds. For a run that is gone, the

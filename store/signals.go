@@ -22,6 +22,7 @@ const (
 	// or less.
 	SignalJob
 	SignalWorkers // a session of the partition was opened or closed
+	SignalWorker  // the worker of Session was given a status
 )
 
 // Signal is a hint that something changed. Signals may be lost, late or repeated: they save time,
@@ -37,6 +38,7 @@ type Signal struct {
 	Place     int64  // SignalSemaphore: of the first in the line
 	Limit     string // SignalLimit
 	Holder    string // SignalLimit
+	Session   string // SignalWorker
 }
 
 // Signals tells callers when to read again.

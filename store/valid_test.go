@@ -63,6 +63,7 @@ var valid = map[string][]any{
 	"Stage":                 {store.StageParams{Session: validSession, Lease: validLease, Route: validRoute}},
 	"Heartbeat":             {store.HeartbeatParams{Session: validSession, Lease: time.Second, Runs: []store.RunID{validRun}}},
 	"Held":                  {validSession, map[store.Lease]bool(nil)},
+	"SetWorkerStatus":       {store.WorkerStatusParams{Session: validSession}},
 	"CloseSession":          {validSession},
 	"LiveSessions":          {0},
 	"QueueStats":            {0},

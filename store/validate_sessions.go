@@ -25,7 +25,17 @@ func validateSession(id SessionID, info WorkerInfo, lease time.Duration) error {
 	f.add(len(info.Version) > bounds.MaxVersionLen, "Info.Version", "is longer than 128 bytes")
 	f.check(validateRoutes("Info.Routes", info.Routes), "")
 	f.check(ValidateTime("Info.Started", info.Started), "")
+	f.add(!info.Status.valid(), "Info.Status", "is not that of a worker")
 	f.add(lease <= 0, "Lease", "is not positive")
+	return f.err()
+}
+
+// Validate returns a [*FieldError] for each bad field, joined. Only the store knows its partitions.
+func (p *WorkerStatusParams) Validate() error {
+	var f faults
+	f.check(p.Session.validate(), "")
+	f.add(!p.Status.valid(), "Status", "is not that of a worker")
+	f.check(ValidateNote("Worker", p.Worker), "")
 	return f.err()
 }
 

@@ -35,6 +35,14 @@ var (
 // running.
 var ErrWorkerRunning = errors.New("worker is already running")
 
+// ErrDrained is returned by [Worker.Run] and [Worker.RunOnce] when the worker has ended because of
+// [WorkerRef.Drain], so that a supervisor does not start it again, for example.
+var ErrDrained = errors.New("worker was drained")
+
+// ErrWorkerNotFound is returned by [WorkerRef.Quiet], [WorkerRef.Resume] and [WorkerRef.Drain] if no
+// worker of that name or ID is alive.
+var ErrWorkerNotFound = errors.New("no live worker has that name")
+
 // ErrTaskNotFound is returned by [TaskRef.State] if the run has no task of that ID that waits, runs
 // or has failed, and by [TaskRef.RunNow] and [TaskRef.Reschedule] if none waits or runs. What is
 // gone cannot be told apart: the task may never have been enqueued; it may have succeeded; or it

@@ -54,11 +54,13 @@ type WaitingTasks struct {
 	Delayed   int64     `json:"delayed"`
 	NextDue   time.Time `json:"next_due,omitzero"` // of the first delayed one
 	Oldest    time.Time `json:"oldest,omitzero"`   // since when the first ready one waits
-	Unserved  bool      `json:"unserved"`          // no live worker has the queue and the handler
-	Workers   int       `json:"workers"`           // live workers that have both
+	Unserved  bool      `json:"unserved"`          // no live worker that fetches has the queue and the handler
+	Workers   int       `json:"workers"`           // live workers that have both and fetch
+	Quiet     int       `json:"quiet"`             // live workers that have both and do not: see [WorkerRef.Quiet]
 	// HeldBack names everything that keeps these tasks from starting, each in words: a pause of the
 	// run; a pause of the queue, set or kind; read-only mode; a pre-job hook that has not passed; that
-	// no live worker serves them; and the limits on them, whether these are used up or not.
+	// no live worker serves them, or that all that could are quiet; and the limits on them, whether
+	// these are used up or not.
 	HeldBack []string `json:"held_back"`
 
 	limits int // how many of these are limits
@@ -141,6 +143,8 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 	}
 	served := make(map[store.Route]int)
 	addServed(served, sessions)
+	quiet := make(map[store.Route]int)
+	addQuiet(quiet, sessions)
 	workers := make(map[string]store.SessionRecord, len(sessions))
 	for _, s := range sessions {
 		workers[s.ID] = s
@@ -167,6 +171,7 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 			Oldest:    l.Oldest,
 			Unserved:  served[l.Route] == 0,
 			Workers:   served[l.Route],
+			Quiet:     quiet[l.Route],
 		})
 	}
 	for _, h := range in.Held {

@@ -53,7 +53,8 @@ func (x *Explanation) heldBack(w *WaitingTasks, pauses []PauseState, byReadOnly 
 	for _, p := range pauses {
 		add(true, p.String())
 	}
-	add(w.Unserved, fmt.Sprintf("no live worker serves %s of set %s", w.where(), w.Set))
+	add(w.Unserved && w.Quiet > 0, fmt.Sprintf("each live worker that serves %s of set %s is quiet or draining", w.where(), w.Set))
+	add(w.Unserved && w.Quiet == 0, fmt.Sprintf("no live worker serves %s of set %s", w.where(), w.Set))
 	for _, l := range x.Limits {
 		if l.Set == w.Set && (l.Kind == "" || l.Kind == w.Kind) && w.route().Counted() {
 			limits := l.bounds()

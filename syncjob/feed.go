@@ -198,7 +198,7 @@ func topicOf(s store.Signal) (Topic, bool) {
 		t.Type, t.Run = TopicRun, s.Run
 	case store.SignalWork:
 		t.Type, t.Queue = TopicQueue, s.Queue
-	case store.SignalWorkers:
+	case store.SignalWorkers, store.SignalWorker:
 		t.Type = TopicWorkers
 	case store.SignalPause:
 		t.Type = TopicPauses

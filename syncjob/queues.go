@@ -16,7 +16,8 @@ import (
 type QueueState struct {
 	Name string `json:"name"`
 	QueueFigures
-	// Unserved is true if tasks wait here, or are held, that no live worker can run.
+	// Unserved is true if tasks wait here, or are held, that no live worker can run, or all that
+	// can are quiet.
 	Unserved bool         `json:"unserved"`
 	Routes   []RouteState `json:"routes"` // sorted by set and kind
 }
@@ -27,7 +28,7 @@ type RouteState struct {
 	Kind string `json:"kind"`
 	QueueFigures
 	Runs     int64 `json:"runs"`     // runs with waiting or held tasks
-	Unserved bool  `json:"unserved"` // no live worker has the queue and the handler
+	Unserved bool  `json:"unserved"` // no live worker that fetches has the queue and the handler
 	// Paused are the pauses that cover it, with read-only mode, which has the empty scope. They may
 	// not hold back the sets that read-only mode leaves out.
 	Paused []PauseState `json:"paused,omitempty"`
@@ -158,12 +159,22 @@ func (p *queuesPart) addTo(routes map[store.Route]*RouteState) {
 // session in every partition. An overdue session is not counted: if all workers are dead, no worker
 // removes their sessions, so they stay in the list.
 func addServed(served map[store.Route]int, sessions []store.SessionRecord) {
-	for _, s := range sessions {
-		if s.Overdue {
-			continue
+	for i := range sessions {
+		if isServing(&sessions[i]) {
+			for _, r := range sessions[i].Worker.Routes {
+				served[r]++
+			}
 		}
-		for _, r := range s.Worker.Routes {
-			served[r]++
+	}
+}
+
+// addQuiet counts, for each route, the sessions of live workers that can run it and do not fetch.
+func addQuiet(quiet map[store.Route]int, sessions []store.SessionRecord) {
+	for i := range sessions {
+		if s := &sessions[i]; !s.Overdue && !isServing(s) {
+			for _, r := range s.Worker.Routes {
+				quiet[r]++
+			}
 		}
 	}
 }

@@ -48,7 +48,8 @@ func (m *Manager) NewWorker(cfg WorkerConfig) (*Worker, error) {
 // until 2 s after Grace, and sessions are closed until 2.5 s after it. Tasks whose outcome it could
 // not report run again elsewhere, as after a crash.
 //
-// It returns nil if all handlers returned; [*StuckError] if some did not; [ErrClosed] if the
+// It returns nil if all handlers returned; [ErrDrained] if an operator ended it with
+// [WorkerRef.Drain]; [*StuckError] if some did not; [ErrClosed] if the
 // manager was closed meanwhile; and [ErrWorkerRunning], at once, if the worker is already running.
 func (w *Worker) Run(ctx context.Context) error {
 	_, err := w.run(ctx, false)
@@ -56,7 +57,8 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // RunOnce runs tasks until there are none to fetch and all outcomes are reported. Then it shuts
-// down as [Worker.Run] does. Delayed tasks that are not due stay. It returns how many tasks, hooks
+// down as [Worker.Run] does. Delayed tasks that are not due stay. A worker that
+// is quiet fetches none. It returns how many tasks, hooks
 // included, it ran. It is for programs that have their own loop.
 func (w *Worker) RunOnce(ctx context.Context) (int, error) {
 	n, err := w.run(ctx, true)
@@ -81,6 +83,12 @@ func (w *Worker) run(ctx context.Context, once bool) (int, error) {
 	case <-w.m.roster.Closed():
 		err = errors.Join(ErrClosed, err)
 	default:
+	}
+	switch {
+	case e.Drained() && err == nil:
+		err = ErrDrained
+	case e.Drained():
+		err = errors.Join(ErrDrained, err)
 	}
 	return e.Executed(), err
 }

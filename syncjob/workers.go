@@ -12,6 +12,7 @@ import (
 
 // WorkerState is one live worker.
 type WorkerState struct {
+	ID          string        `json:"id"` // random, of its Run: another after a restart
 	Name        string        `json:"name"`
 	Host        string        `json:"host"`
 	PID         int           `json:"pid"`
@@ -31,27 +32,33 @@ type WorkerState struct {
 	// a change, or cannot read it. Sets that were never configured are not among them. A worker tells
 	// them soon after its start, and within a second of a change.
 	Configurations map[string]int64 `json:"configurations,omitempty"`
+	// Status says whether it fetches. If its partitions differ, it is the one that includes the least.
+	Status WorkerStatus `json:"status"`
+	// Partial is true if its partitions differ, since the last [WorkerRef.Quiet], Resume or Drain did
+	// not reach all of them. Another call makes them alike.
+	Partial bool `json:"partial,omitempty"`
 }
 
-// WorkerRef is a reference to the workers of one name. Usually this is one, alive or not. Making
-// one makes no call and does not check that a worker is alive: see [Manager.Worker]. Its methods
-// may be called concurrently.
+// WorkerRef is a reference to the workers of one name, or to the one of an ID. Usually this is one,
+// alive or not. Making one makes no call and does not check that a worker is alive: see
+// [Manager.Worker]. Its methods may be called concurrently.
 type WorkerRef struct {
 	m    *Manager
 	name string
 }
 
-// Worker returns a reference to a worker by [WorkerConfig.Name]. It makes no call.
-func (m *Manager) Worker(name string) *WorkerRef { return &WorkerRef{m: m, name: name} }
+// Worker returns a reference to a worker by [WorkerConfig.Name], or by [WorkerState].ID. It makes
+// no call.
+func (m *Manager) Worker(id string) *WorkerRef { return &WorkerRef{m: m, name: id} }
 
-// Name returns the name of the worker.
+// Name returns the name, or the ID, that the reference was made with.
 func (w *WorkerRef) Name() string { return w.name }
 
-// States returns one state for each live worker of that name, sorted by start; none if no such
+// States returns one state for each live worker that is meant, sorted by start; none if no such
 // worker is alive. It reads all workers, as [Manager.Workers] does.
 func (w *WorkerRef) States(ctx context.Context) ([]WorkerState, error) {
 	all, err := w.m.Workers(ctx)
-	return slices.DeleteFunc(all, func(s WorkerState) bool { return s.Name != w.name }), err
+	return slices.DeleteFunc(all, func(s WorkerState) bool { return s.Name != w.name && s.ID != w.name }), err
 }
 
 // Workers lists the workers that are alive, sorted by name and start. Each worker is known to every
@@ -72,11 +79,12 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 			key := processOf(s.Worker)
 			w := workers[key]
 			if w == nil {
-				w = newWorkerState(s.Worker)
+				w = newWorkerState(&s)
 				workers[key] = w
 			}
 			w.Expires = earliest(w.Expires, s.Expires)
 			w.Overdue = w.Overdue || s.Overdue
+			w.noteStatus(workerStatus(s.Worker.Status))
 			w.Held += s.Held
 			w.Running = append(w.Running, s.Running...)
 			for set, version := range s.Configurations {
@@ -99,6 +107,14 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 	return list, err
 }
 
+// noteStatus adds the status of a partition.
+func (w *WorkerState) noteStatus(s WorkerStatus) {
+	w.Partial = w.Partial || s != w.Status
+	if slices.Index(statuses, s) < slices.Index(statuses, w.Status) {
+		w.Status = s
+	}
+}
+
 // process is the identity of a worker, which has a session in each partition.
 type process struct {
 	name, host string
@@ -110,8 +126,11 @@ func processOf(info store.WorkerInfo) process {
 	return process{info.Name, info.Host, info.PID, info.Started.UnixNano()}
 }
 
-func newWorkerState(info store.WorkerInfo) *WorkerState {
+func newWorkerState(s *store.SessionRecord) *WorkerState {
+	info := &s.Worker
 	w := &WorkerState{
+		ID:          workerID(s.ID),
+		Status:      workerStatus(info.Status),
 		Name:        info.Name,
 		Host:        info.Host,
 		PID:         info.PID,

@@ -22,7 +22,7 @@ func (s *state) fetch(p store.FetchParams) (store.FetchReply, error) {
 		return store.FetchReply{}, store.ErrStale
 	}
 	reply := store.FetchReply{Now: s.now, NextDue: s.nextDue(), Pauses: s.Pauses.Version}
-	if p.Number > sess.Fetched {
+	if p.Number > sess.Fetched && sess.Worker.Status == store.WorkerActive {
 		f := &fetching{state: s, p: &p, bytes: p.MaxBytes}
 		if f.bytes == 0 {
 			f.bytes = bounds.PageBytes

@@ -32,6 +32,7 @@ func (b *backend) OpenSession(
 				return store.ErrStale
 			}
 			sess.Running, sess.Configurations = was.Running, was.Configurations
+			sess.Worker.Status = was.Worker.Status
 		}
 		s.Sessions[id.ID] = sess
 		return nil
@@ -52,7 +53,7 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 	sess.Graced, sess.Running, sess.Configurations = false, p.Running, p.Configurations
 	reply := store.HeartbeatReply{
 		Now: s.now, NextDue: s.nextDue(), Held: len(s.deliveries(p.Session.ID)), SweepDue: s.sweepDue(),
-		Pauses: s.Pauses.Version,
+		Pauses: s.Pauses.Version, Status: sess.Worker.Status,
 	}
 	for _, r := range s.Runs {
 		for _, t := range r.Tasks {
@@ -186,6 +187,23 @@ func (s *state) said(session string) *store.SessionRecord {
 		said.Worker, said.Running = sess.Worker, sess.Running
 	}
 	return said
+}
+
+// SetWorkerStatus gives a session a status.
+func (b *backend) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
+	return do(ctx, b, p, func(s *state, p store.WorkerStatusParams) error {
+		sess := s.Sessions[p.Session.ID]
+		if sess == nil {
+			return store.ErrLeaseLost
+		}
+		if sess.Worker.Status != p.Status {
+			sess.Worker.Status = p.Status
+			action, subject := p.Audited()
+			s.audits(ctx, action, store.RunID{}, subject, "")
+		}
+		s.hints = append(s.hints, store.Signal{Type: store.SignalWorker, Session: p.Session.ID})
+		return nil
+	})
 }
 
 // LiveSessions lists the sessions.

@@ -13,12 +13,12 @@ func (b *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (sto
 }
 
 func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskReply, err error) {
+	if p.Cursor != "" {
+		return reply, &store.FieldError{Field: "Cursor", Reason: "is none that a page gave"}
+	}
 	r, err := s.run(p.Run)
 	if err != nil {
 		return reply, err
-	}
-	if p.Cursor != "" {
-		return reply, &store.FieldError{Field: "Cursor", Reason: "is none that a page gave"}
 	}
 	t := s.firstOf(r, p.ID)
 	switch {

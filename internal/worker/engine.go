@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,6 +71,8 @@ type Engine struct {
 	slots         []*slot
 	backlog       *backlog
 	gate          gate
+	ending        sync.Mutex    // so that the intake knows the last statuses of all partitions
+	drained       atomic.Bool   // Run ends since all of them are draining
 	stocked       chan struct{} // capacity 1: tasks were fetched
 	synced        chan struct{} // capacity 1: a subscription has started or ended
 	slotsLeft     atomic.Int64
@@ -160,9 +163,9 @@ func New(ctx context.Context, cfg Config) *Engine {
 	return e
 }
 
-// Run works until its context ends or Abort is called; with Once, also until nothing is left to do.
-// Then it shuts down. It returns how many handlers are stuck: their contexts were cancelled, but
-// they have not returned.
+// Run works until its context ends or Abort is called; with Once, or if the worker is draining,
+// also until nothing is left to do. Then it shuts down. It returns how many handlers are stuck:
+// their contexts were cancelled, but they have not returned.
 func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	e.log.InfoContext(ctx, events.WorkerStarted, "concurrency", e.cfg.Concurrency, "partitions", len(e.partitions))
 	leave := e.host.Listen(e.notify)
@@ -179,6 +182,7 @@ func (e *Engine) Run(ctx context.Context) (stuck int, err error) {
 	select {
 	case <-e.fetching.Done():
 	case <-e.intake.NothingLeft():
+		e.drained.Store(e.draining())
 	case <-e.aborted.Done():
 	}
 	stuck, err = e.shutdown()
@@ -206,6 +210,7 @@ func (e *Engine) notify(s store.Signal) {
 			p.source.Awaken()
 			lifecycle.Wake(p.dueMoved)
 			lifecycle.Wake(p.pauses.moved)
+			p.askStatus("")
 			p.schedules.Notify(s)
 		}
 		lifecycle.Wake(e.synced)
@@ -226,6 +231,8 @@ func (e *Engine) notify(s store.Signal) {
 		lifecycle.Wake(p.pauses.moved)
 	case store.SignalDue:
 		lifecycle.Wake(p.dueMoved)
+	case store.SignalWorker:
+		p.askStatus(s.Session)
 	case store.SignalRun:
 		p.runMoved(s.Run)
 	}
@@ -357,6 +364,16 @@ func (e *Engine) inventory(yield func(*intake.Task) bool) {
 		}
 	}
 }
+
+// draining reports whether the worker is to end when nothing is left to do.
+func (e *Engine) draining() bool {
+	return !slices.ContainsFunc(e.partitions, func(p *partition) bool {
+		return p.status.now() != store.WorkerDraining
+	})
+}
+
+// Drained reports whether Run ended since an operator asked for that.
+func (e *Engine) Drained() bool { return e.drained.Load() }
 
 // Executed returns how many handlers have returned, hooks included.
 func (e *Engine) Executed() int { return int(e.executed.Load()) }

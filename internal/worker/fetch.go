@@ -105,4 +105,7 @@ func (s *session) accept(reply *store.FetchReply, g *intake.Grant, took time.Dur
 		s.e.backlog.add(b.tasks)
 		lifecycle.Wake(s.e.stocked)
 	}
+	if !s.p.status.active() { // since the fetch began
+		s.e.unload(s.p.isPaused)
+	}
 }

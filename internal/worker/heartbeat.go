@@ -14,29 +14,35 @@ const minBeatGap = 250 * time.Millisecond
 
 // heartbeatLoop extends the lease after a third of its length. It does so earlier if a run whose
 // tasks are held has changed, because the run may have been stopped, if a configuration came into
-// force, and if a handler reported progress.
+// force, and if a handler reported progress; and at once if the session has another status.
 func (s *session) heartbeatLoop(ctx context.Context) {
 	last := time.Now()
 	next := last.Add(lifecycle.Jitter(s.e.cfg.Lease / 3))
 	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
+	// after reports whether the last heartbeat is this long ago; if not, the next one comes then.
+	after := func(gap time.Duration) bool {
+		soon := last.Add(gap)
+		wait := time.Until(soon)
+		if wait > 0 && soon.Before(next) {
+			next = soon
+			timer.Reset(wait)
+		}
+		return wait <= 0
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-s.told:
 		case <-s.meters.moved:
-			soon := last.Add(progressGap(s.e.cfg.Concurrency))
-			if wait := time.Until(soon); wait > 0 {
-				if soon.Before(next) {
-					next = soon
-					timer.Reset(wait)
-				}
+			if !after(progressGap(s.e.cfg.Concurrency)) {
 				continue
 			}
 		case <-s.beatSoon:
-			if gap := time.Since(last); gap < minBeatGap {
-				lifecycle.Pause(ctx, minBeatGap-gap)
+			if !after(minBeatGap) {
+				continue
 			}
 		}
 		last = time.Now()
@@ -77,6 +83,7 @@ func (s *session) beat(ctx context.Context) error {
 	s.cancel(reply.Cancelled)
 	s.reconfigure(ctx, reply.Runs)
 	s.p.pauses.heed(ctx, reply.Pauses)
+	s.p.status.obey(ctx, reply.Status)
 	if reply.SweepDue {
 		lifecycle.Wake(s.sweepDue)
 	}

@@ -25,6 +25,7 @@ type partition struct {
 	dueMoved  chan struct{}           // capacity 1: the first delayed task is due earlier than before
 	schedules Schedules
 	pauses    pauses
+	status    status
 	stale     atomic.Bool // its runs must be looked at again, because limits changed
 	heard     moment      // when the store last answered
 	clock     Clock
@@ -46,6 +47,8 @@ func newPartition(e *Engine, index int) *partition {
 		moved:      make(chan struct{}, 1),
 	}
 	p.pauses.known.Store(&store.PauseSet{})
+	p.status.moved = p.statusMoved
+	p.status.last.Store(store.WorkerActive)
 	p.schedules = e.host.Schedules(index, &p.clock)
 	p.heard.set(time.Now()) // healthy until a lease has passed without an answer
 	return p
@@ -104,7 +107,9 @@ func (p *partition) open(ctx context.Context) (*session, error) {
 	if err := p.e.host.Publish(ctx, p.index); err != nil && ctx.Err() == nil {
 		p.log(ctx, "cannot publish the handler sets", "error", err)
 	}
-	if err := p.e.store.OpenSession(ctx, id, p.e.cfg.Info, p.e.cfg.Lease); err != nil {
+	info := p.e.cfg.Info
+	info.Status = p.status.now()
+	if err := p.e.store.OpenSession(ctx, id, info, p.e.cfg.Lease); err != nil {
 		return nil, err
 	}
 	p.heard.set(time.Now())
@@ -118,9 +123,10 @@ func (p *partition) watchPauses(ctx context.Context) {
 	p.pauses.watch(ctx, func(err error) { p.log(ctx, "cannot read what is paused; it is repeated", "error", err) })
 }
 
-// isPaused reports whether a task is of the partition and must not begin.
+// isPaused reports whether a task is of the partition and must not begin: its route is paused, or
+// the worker is quiet.
 func (p *partition) isPaused(t *task) bool {
-	return t.session.p == p && p.pauses.covers(t.Delivery.Lease.Lane.Route)
+	return t.session.p == p && (!p.status.active() || p.pauses.covers(t.Delivery.Lease.Lane.Route))
 }
 
 // redeem waits until the store has given all tasks of a lost session back. Until then they count as
@@ -145,6 +151,23 @@ func (e *Engine) redeem(ctx context.Context, s *session) {
 func (p *partition) runMoved(number int64) {
 	if s := p.session.Load(); s != nil && s.holds(number) {
 		lifecycle.Wake(s.beatSoon)
+	}
+}
+
+// statusMoved acts on another status.
+func (p *partition) statusMoved(ctx context.Context, now store.WorkerStatus) {
+	p.e.log.InfoContext(ctx, events.WorkerStatus, "partition", p.index, "status", string(now))
+	p.source.Hold(now != store.WorkerActive)
+	p.e.unload(p.isPaused)
+	p.e.ending.Lock()
+	defer p.e.ending.Unlock()
+	p.e.intake.End(p.e.draining())
+}
+
+// askStatus makes a heartbeat if a session, or any if it has no ID, has another status.
+func (p *partition) askStatus(session string) {
+	if s := p.session.Load(); s != nil && (session == "" || s.id.ID == session) {
+		lifecycle.Wake(s.told)
 	}
 }
 

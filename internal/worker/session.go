@@ -28,6 +28,7 @@ type session struct {
 	group *lifecycle.Group // all loops but fetching
 
 	beatSoon chan struct{} // capacity 1: a run whose tasks are held has changed
+	told     chan struct{} // capacity 1: the session has another status
 	sweepDue chan struct{} // capacity 1: the store asks for a sweep
 	rearm    chan struct{} // capacity 1: due has changed
 	toSettle chan struct{} // capacity 1: an outcome was reported, or there will be no more
@@ -81,6 +82,7 @@ func newSession(p *partition, id store.SessionID) *session {
 		p:        p,
 		id:       id,
 		beatSoon: make(chan struct{}, 1),
+		told:     make(chan struct{}, 1),
 		meters:   newMeters(),
 		sweepDue: make(chan struct{}, 1),
 		rearm:    make(chan struct{}, 1),

@@ -29,7 +29,7 @@ func (s *backend) Fetch(ctx context.Context, p store.FetchParams) (store.FetchRe
 	}
 	now := part.now()
 	reply := store.FetchReply{Now: now, NextDue: part.nextDue(), Pauses: part.pauses.Version}
-	if p.Number > sess.fetched {
+	if p.Number > sess.fetched && sess.worker.Status == store.WorkerActive {
 		reply.Short = part.fetch(sess, p, now)
 	}
 	reply.Deliveries = sess.deliveries(p.Number)

@@ -142,6 +142,8 @@ func (s *backend) OpenSession(
 		part.sessions[id.ID] = sess
 	case sess.fetched > 0:
 		return store.ErrStale
+	default:
+		info.Status = sess.worker.Status
 	}
 	sess.worker, sess.settled, sess.settleReply = copyWorker(info), 0, store.SettleReply{}
 	sess.lease = lease
@@ -176,6 +178,7 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 		Runs:     make([]store.RunSignal, len(p.Runs)),
 		SweepDue: part.sweepDue(now),
 		Pauses:   part.pauses.Version,
+		Status:   sess.worker.Status,
 	}
 	if sess.asked > 0 {
 		sess.each(func(fetch int64, index int, h *holding) {
@@ -228,6 +231,26 @@ func (s *backend) CloseSession(ctx context.Context, id store.SessionID) error {
 	if sess := part.sessions[id.ID]; sess != nil {
 		part.reclaim(sess, part.now())
 	}
+	return nil
+}
+
+// SetWorkerStatus gives a session a status.
+func (s *backend) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
+	part, err := s.at(ctx, p.Session.Partition)
+	if err != nil {
+		return err
+	}
+	defer part.unlock()
+	sess := part.sessions[p.Session.ID]
+	if sess == nil {
+		return store.ErrLeaseLost
+	}
+	if sess.worker.Status != p.Status {
+		sess.worker.Status = p.Status
+		action, subject := p.Audited()
+		part.note(ctx, action, store.RunID{}, subject, "")
+	}
+	part.signal(store.Signal{Type: store.SignalWorker, Session: p.Session.ID})
 	return nil
 }
 

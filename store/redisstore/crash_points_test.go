@@ -166,6 +166,20 @@ var crashPoints = map[string]crashPoint{
 			return err
 		},
 	},
+	"set_worker_status": {
+		act: func(c *crash) error {
+			p := store.WorkerStatusParams{Session: c.victim.id, Status: store.WorkerQuiet, Worker: "victim"}
+			return c.victim.SetWorkerStatus(c.Context(), p)
+		},
+		stands: func(c *crash, after bool) {
+			live, err := c.LiveSessions(c.Context(), 0)
+			require.NoError(c, err)
+			require.Equal(c, pick(after, store.WorkerActive, store.WorkerQuiet), live[0].Worker.Status)
+			lines, err := c.Audit(c.Context(), store.AuditParams{Limit: 10})
+			require.NoError(c, err)
+			require.Equal(c, after, len(lines) > 0 && lines[0].Action == store.ActionQuiet, "the line and the change")
+		},
+	},
 	"close_session": {
 		begin: func(c *crash) { c.hold(2); c.expire("victim") },
 		act:   func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },

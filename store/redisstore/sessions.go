@@ -27,7 +27,7 @@ func (s *Store) OpenSession(ctx context.Context, id store.SessionID, info store.
 	ses.busy = "" // as the script leaves it
 	ses.mu.Unlock()
 	k := s.spaces[id.Partition]
-	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), description, k.Channel)
+	c := script.NewCall(k.Session(id.ID), k.Leases, k.Terms).Add(id.ID, format.Millis(lease), description, k.Channel, format.WorkerStatus(info.Status))
 	word, _, err := s.server.Word(ctx, script.OpenSession, c)
 	switch {
 	case err != nil:
@@ -82,7 +82,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	case word == "lost":
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
-	case word != "ok" || len(rest) != 6+3*len(p.Runs):
+	case word != "ok" || len(rest) != 7+3*len(p.Runs):
 		return store.HeartbeatReply{}, script.Unexpected(script.Heartbeat, word)
 	}
 	ses.mu.Lock()
@@ -94,6 +94,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 		Held:     int(script.Number(rest[2])),
 		SweepDue: script.Number(rest[3]) == 1,
 		Pauses:   script.Integer(rest[4]),
+		Status:   format.ParseWorkerStatus(script.Text(rest[6])),
 	}
 	s.observe(reply.Now)
 	if asked := script.Text(rest[5]); asked != "" {
@@ -104,9 +105,9 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
 			Run:        r,
-			Status:     store.Status(script.Text(rest[6+3*i])),
-			Graceful:   script.Text(rest[7+3*i]) == "1",
-			Configured: script.Integer(rest[8+3*i]),
+			Status:     store.Status(script.Text(rest[7+3*i])),
+			Graceful:   script.Text(rest[8+3*i]) == "1",
+			Configured: script.Integer(rest[9+3*i]),
 		})
 	}
 	return reply, nil
@@ -131,6 +132,25 @@ func (s *Store) cancelled(
 		}
 	}
 	return leases, nil
+}
+
+// SetWorkerStatus implements [store.Sessions].
+func (s *Store) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
+	k := s.spaces[p.Session.Partition]
+	action, subject := p.Audited()
+	line := store.NewAuditLine(ctx, action, store.RunID{}, subject, "")
+	c := script.NewCall(k.Session(p.Session.ID), k.Audit)
+	c.Add(p.Session.ID, format.WorkerStatus(p.Status), format.AuditLine(line), k.Channel)
+	word, _, err := s.server.Word(ctx, script.SetWorkerStatus, c)
+	switch {
+	case err != nil:
+		return err
+	case word == "lost":
+		return store.ErrLeaseLost
+	case word != "ok":
+		return script.Unexpected(script.SetWorkerStatus, word)
+	}
+	return nil
 }
 
 // CloseSession implements [store.Sessions]. First it removes the reports of progress that the
@@ -184,7 +204,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 	cmds := make(rueidis.Commands, 0, 2*len(leases))
 	for _, l := range leases {
 		cmds = append(cmds,
-			b().Hmget().Key(k.Session(l.Member)).Field("info", "busy").Build(),
+			b().Hmget().Key(k.Session(l.Member)).Field("info", "busy", "status").Build(),
 			b().Hlen().Key(k.Session(l.Member)).Build())
 	}
 	replies := s.client.DoMulti(ctx, cmds...)
@@ -204,6 +224,7 @@ func (s *Store) LiveSessions(ctx context.Context, partition int) ([]store.Sessio
 		}
 		if err == nil {
 			err = describe(&r, script.Text(v[0]), script.Text(v[1]))
+			r.Worker.Status = format.ParseWorkerStatus(script.Text(v[2]))
 		}
 		if err != nil {
 			s.config.Logger.ErrorContext(
@@ -237,4 +258,4 @@ func describe(r *store.SessionRecord, info, busy string) error {
 }
 
 // sessionFields is how many fields the hash of a live session has, without its deliveries.
-const sessionFields = 5
+const sessionFields = 6

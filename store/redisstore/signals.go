@@ -85,7 +85,7 @@ func (s *Store) receiveOnce(ctx context.Context, connection int) error {
 					switch route, ok := strings.CutPrefix(line, "w:"); {
 					case ok:
 						s.noteWork(signal.Partition, route)
-					case signal.Type == store.SignalPause:
+					case signal.Type == store.SignalPause || signal.Type == store.SignalWorker:
 						s.notePauses(signal.Partition)
 					}
 					s.hub.send(connection, signal)
@@ -109,7 +109,7 @@ func resubscribeBackoff() retry.Backoff {
 }
 
 // parseSignal reads a message of the scripts: "w:ROUTE", "r:RUN", "p:RUN", "j:JOB", "o",
-// "c", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
+// "a:SESSION", "c", "d", "m", "l:HOLDER:LIMIT" or "s:PLACE:SEMAPHORE".
 func parseSignal(message string) (store.Signal, bool) {
 	kind, rest, _ := strings.Cut(message, ":")
 	switch kind {
@@ -126,6 +126,8 @@ func parseSignal(message string) (store.Signal, bool) {
 		return store.Signal{Type: store.SignalJob, Job: rest}, true
 	case "o":
 		return store.Signal{Type: store.SignalWorkers}, true
+	case "a":
+		return store.Signal{Type: store.SignalWorker, Session: rest}, true
 	case "c":
 		return store.Signal{Type: store.SignalConfiguration}, true
 	case "d":
@@ -148,7 +150,7 @@ func (s *Store) noteWork(partition int, route string) {
 	s.eachSession(partition, func(ses *session) { ses.stock.note(route) })
 }
 
-// notePauses notes for them that something was paused or resumed: any route may have work.
+// notePauses notes for them that something, or a worker, was paused or resumed: any route may have work.
 func (s *Store) notePauses(partition int) {
 	s.eachSession(partition, func(ses *session) { ses.stock.noteAll() })
 }

@@ -171,6 +171,13 @@ func (d *doubled) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 	return second, err2
 }
 
+func (d *doubled) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
+	err := d.Store.SetWorkerStatus(ctx, p)
+	err2 := d.Store.SetWorkerStatus(ctx, p)
+	d.same("SetWorkerStatus", nil, nil, err, err2)
+	return err2
+}
+
 func (d *doubled) CloseSession(ctx context.Context, s store.SessionID) error {
 	err := d.Store.CloseSession(ctx, s)
 	err2 := d.Store.CloseSession(ctx, s)

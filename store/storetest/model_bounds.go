@@ -59,6 +59,9 @@ func (m *machine) FetchWithin(t *rapid.T) {
 			m.s.Zero(b.budgets[i].Left, "a budget of which something is left is not short")
 		}
 	}
+	if w.status != store.WorkerActive {
+		return // where everything waits
+	}
 	for _, r := range m.m.ordered() {
 		for _, task := range r.tasks {
 			if !r.deliverable(task) || m.m.pauses.cover(task.item.Route) || task.recovered && !w.mayTakeRecovered() {

@@ -246,6 +246,7 @@ func (m *machine) checkJobs() {
 		for _, w := range m.workers {
 			if w.session.ID == session.ID {
 				s.Equal(len(w.order), session.Held)
+				s.Equal(w.status, session.Worker.Status)
 			}
 		}
 	}

@@ -34,6 +34,7 @@ type machine struct {
 // modelWorker is a session, with the deliveries that it holds in the model.
 type modelWorker struct {
 	*worker
+	status  store.WorkerStatus
 	brief   bool // its lease runs out unless it is heard from
 	holds   map[store.Lease]*holding
 	order   []store.Lease // of holds, as fetched
@@ -162,6 +163,7 @@ func (m *machine) soonOr(t *rapid.T, label string, other time.Duration) time.Dur
 func (m *machine) hold(w *modelWorker, d store.Delivery) {
 	m.s.tb.Helper()
 	s := m.s
+	s.Equal(store.WorkerActive, w.status, "it may fetch")
 	r := m.m.runs[d.Lease.Lane.Run]
 	s.NotNil(r, "delivery of an unknown run: %+v", d)
 	for _, t := range r.tasks {

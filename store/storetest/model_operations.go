@@ -275,3 +275,21 @@ func (m *machine) DeleteRun(t *rapid.T) {
 	_, err = m.s.store.Run(m.s.ctx, r.id)
 	m.s.ErrorIs(err, store.ErrRunNotFound)
 }
+
+// Quiet gives a session a status.
+func (m *machine) Quiet(t *rapid.T) {
+	w := m.worker(t)
+	m.gives(w, rapid.SampledFrom([]store.WorkerStatus{
+		store.WorkerActive, store.WorkerActive, store.WorkerQuiet, store.WorkerDraining,
+	}).Draw(t, "status"))
+}
+
+func (m *machine) gives(w *modelWorker, status store.WorkerStatus) {
+	p := w.statusParams(status)
+	m.s.NoError(m.s.store.SetWorkerStatus(m.s.ctx, p))
+	if w.status != status {
+		action, subject := p.Audited()
+		m.m.audit.note(action, store.RunID{}, subject, "")
+	}
+	w.status = status
+}

@@ -169,6 +169,7 @@ func (m *machine) Drain(t *rapid.T) {
 }
 
 func (m *machine) drain(w *modelWorker) {
+	m.gives(w, store.WorkerActive)
 	for idle := 0; idle < 4; {
 		w.fetches++
 		p := w.params(bounds.MaxBatch)

@@ -236,6 +236,9 @@ func refusedPartitions() (all []refusal) {
 		of(
 			"Session.Partition", func(s *scene, p int) error { _, err := s.store.Held(s.ctx, session(p), nil); return err },
 		)
+		of("Session.Partition", func(s *scene, p int) error {
+			return s.store.SetWorkerStatus(s.ctx, store.WorkerStatusParams{Session: session(p)})
+		})
 		of("Session.Partition", func(s *scene, p int) error { return s.store.CloseSession(s.ctx, session(p)) })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.LiveSessions(s.ctx, p); return err })
 		of("Partition", func(s *scene, p int) error { _, err := s.store.LostSessions(s.ctx, p); return err })

@@ -23,6 +23,10 @@ func refusedSessions() []refusal {
 		func() params { return params{Session: aSession, Lease: time.Minute} },
 		func(s *scene, p params) error { _, err := s.store.Heartbeat(s.ctx, p); return err },
 	}
+	status := spoilt[store.WorkerStatusParams]{
+		func() store.WorkerStatusParams { return store.WorkerStatusParams{Session: aSession} },
+		func(s *scene, p store.WorkerStatusParams) error { return s.store.SetWorkerStatus(s.ctx, p) },
+	}
 	return []refusal{
 		argument("Session.ID", open(func(id *store.SessionID, _ *store.WorkerInfo, _ *time.Duration) { id.ID = "" })),
 		argument(
@@ -51,6 +55,12 @@ func refusedSessions() []refusal {
 		argument(
 			"Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
 		),
+		argument(
+			"Info.Status", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Status = "asleep" }),
+		),
+		status.by("Session.ID", func(p *store.WorkerStatusParams) { p.Session.ID = "" }),
+		status.by("Status", func(p *store.WorkerStatusParams) { p.Status = "asleep" }),
+		status.by("Worker", func(p *store.WorkerStatusParams) { p.Worker = strings.Repeat("w", bounds.MaxNoteLen+1) }),
 		beat.by("Session.ID", func(p *params) { p.Session.ID = "" }),
 		beat.by("Answered.Fetched", func(p *params) { p.Answered.Fetched = -1 }),
 		beat.by("Answered.Settled", func(p *params) { p.Answered.Settled = bounds.MaxNumber + 1 }),

@@ -139,6 +139,11 @@ func contract() []promise {
 			workersContract,
 		},
 		{
+			"Contract_Quiet",
+			"Contract, Sessions: a quiet session gets no more tasks, and goes on with those that it has.",
+			quietContract,
+		},
+		{
 			"Contract_Signals",
 			"Contract, Signals: a subscriber gets signals: that it is connected, that there is work, and that a run changed.",
 			slices.Concat(signalsContract, wakeupsContract),

@@ -308,6 +308,21 @@ var sabotages = map[string]struct {
 		"Contract, Sessions: the tasks that sessi",
 		func(s store.Store) store.Store { return &guessesWhenHeard{Store: s} },
 	},
+	"serves quiet sessions": {
+		"Contract_Quiet",
+		"Contract, Sessions: a quiet session",
+		func(s store.Store) store.Store { return &servesQuiet{Store: s} },
+	},
+	"tells no status": {
+		"Contract_Quiet",
+		"Contract, Sessions: a quiet session",
+		func(s store.Store) store.Store { return &tellsNoStatus{s} },
+	},
+	"undoes a status with a repeat": {
+		"Contract_Quiet",
+		"Contract, Sessions: a quiet session",
+		func(s store.Store) store.Store { return &wakesQuiet{s} },
+	},
 	"serves everything in read-only mode": {
 		"Contract_Pauses",
 		"Contract, Pauses: once a scope",
@@ -508,7 +523,8 @@ func sabotaged() storetest.Harness {
 
 func TestSabotaged(t *testing.T) { storetest.Run(t, sabotaged()) }
 
-// TestSabotagedModel plays until a child finds its sabotage. Without one, a few sequences show that it finds nothing.
+// TestSabotagedModel plays until a child finds its sabotage. Without one, a few sequences show that
+// it finds nothing.
 func TestSabotagedModel(t *testing.T) {
 	sequences := 2000
 	if os.Getenv(sabotageEnv) == "" {
@@ -539,6 +555,7 @@ func TestModelCatchesSabotage(t *testing.T) {
 		"tells no worker what is cancelled",
 		"shows progress of the dead", "takes a producer's clock for its own",
 		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
+		"tells no status", "undoes a status with a repeat",
 	}
 	for name := range sabotages {
 		if slices.Contains(blind, name) {

@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"context"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -38,4 +39,48 @@ func (s *guessesWhenHeard) LostSessions(ctx context.Context, partition int) ([]s
 		lost[i].Heard = lost[i].Ended
 	}
 	return lost, err
+}
+
+// servesQuiet gives tasks to a session that is quiet.
+type servesQuiet struct {
+	store.Store
+	told map[store.SessionID]store.WorkerStatus
+}
+
+func (s *servesQuiet) SetWorkerStatus(ctx context.Context, p store.WorkerStatusParams) error {
+	err := s.Store.SetWorkerStatus(ctx, p)
+	if s.told == nil {
+		s.told = make(map[store.SessionID]store.WorkerStatus)
+	}
+	s.told[p.Session] = p.Status
+	return err
+}
+
+func (s *servesQuiet) Fetch(ctx context.Context, p store.FetchParams) (store.FetchReply, error) {
+	status := store.WorkerStatusParams{Session: p.Session}
+	_ = s.Store.SetWorkerStatus(ctx, status)
+	reply, err := s.Store.Fetch(ctx, p)
+	status.Status = s.told[p.Session]
+	_ = s.Store.SetWorkerStatus(ctx, status)
+	return reply, err
+}
+
+// tellsNoStatus has a session get nothing, and its worker not know why.
+type tellsNoStatus struct{ store.Store }
+
+func (s *tellsNoStatus) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.HeartbeatReply, error) {
+	reply, err := s.Store.Heartbeat(ctx, p)
+	reply.Status = store.WorkerActive
+	return reply, err
+}
+
+// wakesQuiet has a session that is opened again forget what was asked of it.
+type wakesQuiet struct{ store.Store }
+
+func (s *wakesQuiet) OpenSession(
+	ctx context.Context, id store.SessionID, info store.WorkerInfo, lease time.Duration,
+) error {
+	err := s.Store.OpenSession(ctx, id, info, lease)
+	_ = s.Store.SetWorkerStatus(ctx, store.WorkerStatusParams{Session: id, Status: info.Status})
+	return err
 }

@@ -214,6 +214,9 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 		return []any{store.HeartbeatParams{Session: session, Lease: never, Runs: []store.RunID{run}, Running: running, Configurations: map[string]int64{"photos": 2}}}
 	case "Held":
 		return []any{session, map[store.Lease]bool(nil)}
+	case "SetWorkerStatus":
+		status := pickOf(g, store.WorkerActive, store.WorkerQuiet, store.WorkerDraining)
+		return []any{store.WorkerStatusParams{Session: session, Status: status, Worker: "worker"}}
 	case "CloseSession":
 		return []any{session}
 	case "SessionsLeft":

@@ -40,6 +40,7 @@ const (
 
 	WorkerStarted  = "worker started"
 	WorkerStopped  = "worker stopped"
+	WorkerStatus   = "status of a worker changed"             // in a partition: an operator asked for that
 	SessionLost    = "session lost"                           // it expired in the store; the worker opens a new one
 	TasksReclaimed = "tasks reclaimed"                        // from dead workers
 	HandlerStuck   = "handler ignores the end of its context" // its timeout, too; once for an attempt

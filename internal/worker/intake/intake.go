@@ -46,10 +46,11 @@ type Config struct {
 // fetch; for each task only an atomic counter changes. One mutex guards everything.
 type Intake struct {
 	cfg   Config
-	quiet chan struct{} // closed when there is nothing left to do, if Once
+	quiet chan struct{} // closed when there is nothing left to do, if it is to end
 
 	// inHand counts tasks that are being fetched, wait in this process, or run.
 	inHand atomic.Int64
+	ending atomic.Bool // it is to end when there is nothing left to do; with Once, always
 	// wakeAt: when inHand falls to this value, a fetch is worth it.
 	wakeAt atomic.Int64
 	pace   pace
@@ -79,6 +80,7 @@ func New(cfg Config) *Intake {
 	in := &Intake{cfg: cfg, quiet: make(chan struct{}), queues: newQueueOrder(cfg.Queues, cfg.Strict)}
 	in.limits = newLimits(in)
 	in.wakeAt.Store(-1)
+	in.ending.Store(cfg.Once)
 	for range cfg.Partitions {
 		in.sources = append(in.sources, &Source{
 			in:     in,
@@ -94,7 +96,16 @@ func New(cfg Config) *Intake {
 // Source returns the source of a partition.
 func (in *Intake) Source(partition int) *Source { return in.sources[partition] }
 
-// NothingLeft is closed when there is nothing left to do, if Config.Once is set.
+// End says whether the intake is to end when there is nothing left to do, although Config.Once is
+// not set.
+func (in *Intake) End(ending bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.ending.Store(ending || in.cfg.Once)
+	in.decideLocked()
+}
+
+// NothingLeft is closed when there is nothing left to do, if Config.Once is set, or after End.
 func (in *Intake) NothingLeft() <-chan struct{} { return in.quiet }
 
 // Serves reports whether the worker fetches from a queue.
@@ -109,7 +120,7 @@ func (in *Intake) Ran(d time.Duration) { in.pace.ran(d) }
 // Finished reports that a task has left its slot, or will never have one.
 func (in *Intake) Finished() {
 	left := in.inHand.Add(-1)
-	if left <= in.wakeAt.Load() || left == 0 && in.cfg.Once {
+	if left <= in.wakeAt.Load() || left == 0 && in.ending.Load() {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		in.decideLocked()
@@ -153,7 +164,7 @@ func (in *Intake) decideLocked() {
 		}
 	}
 	in.limits.kickLocked()
-	if in.cfg.Once && !in.isQuiet && in.quietLocked() {
+	if in.ending.Load() && !in.isQuiet && in.quietLocked() {
 		in.isQuiet = true
 		close(in.quiet)
 	}
@@ -220,7 +231,7 @@ func (in *Intake) roomLocked() int64 {
 }
 
 func (in *Intake) wantsLocked(src *Source, slotFree bool) bool {
-	if in.shut || !src.open || src.busy || src.unsettled >= in.cfg.Concurrency+in.prefetch+maxFinished {
+	if in.shut || src.held || !src.open || src.busy || src.unsettled >= in.cfg.Concurrency+in.prefetch+maxFinished {
 		return false
 	}
 	return src.hot || src.unprobed && slotFree && !in.suspect || in.limits.wantsLocked(src)
@@ -247,7 +258,7 @@ func (in *Intake) quietLocked() bool {
 		return false
 	}
 	for _, src := range in.sources {
-		if !src.open || src.busy || src.hot || src.unprobed || src.unsettled > 0 {
+		if !src.open || src.busy || !src.held && (src.hot || src.unprobed) || src.unsettled > 0 {
 			return false
 		}
 	}
@@ -259,7 +270,7 @@ func (in *Intake) Idle() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, src := range in.sources {
-		if !src.open || src.busy || src.hot && !in.shut && in.inHand.Load() <= in.roomLocked() {
+		if !src.open || src.busy || src.hot && !in.shut && !src.held && in.inHand.Load() <= in.roomLocked() {
 			return false
 		}
 	}

@@ -13,6 +13,7 @@ type Source struct {
 
 	// Guarded by Intake.mu.
 	open      bool // there is a session to fetch with
+	held      bool // nothing may be fetched from it now
 	hot       bool // there may be work that no fetch has asked for yet
 	unprobed  bool // it was found empty, but the fetch did not ask for suspects
 	busy      bool // a grant is in use
@@ -85,6 +86,20 @@ func (src *Source) Settled(tasks iter.Seq[*Task], n int, suspect bool) {
 	// Settled tasks may have children. A signal will report them, but with Once the intake must know
 	// now.
 	src.hot = src.hot || in.cfg.Once
+	in.decideLocked()
+}
+
+// Hold makes no more grants of the source until it is called with false.
+func (src *Source) Hold(held bool) {
+	in := src.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	src.held = held
+	if held {
+		clear(src.short) // it wants nothing of a limit now; the next fetch finds out anew
+	} else {
+		src.hot = true
+	}
 	in.decideLocked()
 }
 

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -16,7 +17,7 @@ func Worker(w store.WorkerInfo) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w.Routes = nil
+	w.Routes, w.Status = nil, store.WorkerActive // which is a field of its own
 	facts, err := json.Marshal(w)
 	return string(facts) + "\n" + string(routes), err
 }
@@ -32,6 +33,22 @@ func ParseWorker(s string) (w store.WorkerInfo, err error) {
 		return store.WorkerInfo{}, err
 	}
 	return w, nil
+}
+
+// active is the stored form of [store.WorkerActive].
+const active = "active"
+
+// WorkerStatus encodes the status of a worker.
+func WorkerStatus(s store.WorkerStatus) string { return cmp.Or(string(s), active) }
+
+// ParseWorkerStatus reads what [WorkerStatus] wrote. Anything else is the status of a worker that
+// fetches.
+func ParseWorkerStatus(s string) store.WorkerStatus {
+	switch status := store.WorkerStatus(s); status {
+	case store.WorkerQuiet, store.WorkerDraining:
+		return status
+	}
+	return store.WorkerActive
 }
 
 // ParseLost reads what close_session.lua keeps of a session: "SESSION HEARD HELD WORKER", and when

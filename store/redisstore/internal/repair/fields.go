@@ -21,6 +21,10 @@ func sessionFixes(id string, h map[string]string) []fix {
 	for name, v := range h {
 		switch name {
 		case "fetch", "settle", "cancel":
+		case "status":
+			if s := format.WorkerStatus(format.ParseWorkerStatus(v)); s != v {
+				fixes = append(fixes, fix{name, v, s, "the status of its worker cannot be read: it is active"})
+			}
 		case "info":
 			if _, err := format.ParseWorker(v); err != nil {
 				fixes = append(fixes, fix{name, v, "{}", "its description cannot be read: it is emptied"})

@@ -48,6 +48,7 @@ var (
 	RepairSession         = newScript("repair_session")
 	RepairStaged          = newScript("repair_staged")
 	SetPause              = newScript("set_pause")
+	SetWorkerStatus       = newScript("set_worker_status")
 	Settle                = newScript("settle")
 	Stage                 = newScript("stage")
 	StartRun              = newScript("start_run")

@@ -31,7 +31,7 @@ local function keep_record(worker)
 end
 
 local own = redis.call('HMGET', SESSION, 'fetch', 'info', 'busy', 'cancel')
-redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy')
+redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy', 'status')
 if own[4] == '' then
   redis.call('HDEL', SESSION, 'cancel')
 end

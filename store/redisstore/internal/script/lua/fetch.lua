@@ -16,7 +16,7 @@ local RUN, WAITING, SUSPECTS, MARKERS, STAGED, HINT_KEYS = 0, 1, 2, 3, 4, 5 -- b
 local number, fetched, settled, want, bytes, recovered, window, skip = num(), num(), num(), num(), num(), num(), num(), num()
 local text = ARGV[1]
 
-local record = session_records(SESSION, fetched, settled)
+local record, _, _, status = session_records(SESSION, fetched, settled)
 if not record then
   return { 'lost' }
 end
@@ -88,9 +88,9 @@ local function is_paused(name)
   end
   return false
 end
-if next(paused) then
+if next(paused) or status ~= 'active' then
   for _, route in ipairs(routes) do
-    route.closed = is_paused(route.name)
+    route.closed = status ~= 'active' or is_paused(route.name)
   end
 end
 local function cover(kind, limit)

@@ -33,7 +33,7 @@ local own = redis.call('HMGET', SESSION, 'fetch', 'settle', 'info', 'busy')
 if broken and (own[1] or own[2] or own[3] or own[4]) and not (sound('fetch') and sound('settle')) then
   reply[2] = 1
   if not dry then
-    redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy')
+    redis.call('HDEL', SESSION, 'fetch', 'settle', 'info', 'busy', 'status')
     redis.call('HDEL', TERMS, session)
     redis.call('ZADD', LEASES, 0, session)
   end

@@ -1,6 +1,6 @@
 -- Signals are sent last, as lines of one message, with pcall: PUBLISH may be refused (ACL) after
 -- the writes, and a lost signal is not an error. 'w:ROUTE' work, 'r:RUN' run, 'p:RUN' its progress,
--- 'j:JOB' job, 'o' workers, 'c' configuration, 'd' due, 'm' pauses, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
+-- 'j:JOB' job, 'o' workers, 'a:SESSION' its worker, 'c' configuration, 'd' due, 'm' pauses, 'l:HOLDER:LIMIT' limit, 's:PLACE:KEY' semaphore.
 local signals = {}
 local function signal(what)
   signals[what] = true

@@ -12,13 +12,13 @@ local function answered(record, number, lost)
   end
 end
 
--- session_records reads the last fetch of a session, 'NUMBER …', its last settlement, and what of
--- it is to be cancelled, see asked.lua. It returns nothing if the session is not known, or lacks
+-- session_records reads the last fetch of a session, 'NUMBER …', its last settlement, what of it is
+-- to be cancelled, see asked.lua, and the status of its worker. It returns nothing if the session is not known, or lacks
 -- calls that its worker knows as answered: then the server has lost writes.
 local function session_records(session, fetched, settled)
-  local v = redis.call('HMGET', session, 'fetch', 'settle', 'cancel')
+  local v = redis.call('HMGET', session, 'fetch', 'settle', 'cancel', 'status')
   local fetch, settle = tonumber((string.match(v[1] or '', '^%d+'))), tonumber((string.match(v[2] or '', '^%d+')))
   if fetch and settle and fetch >= fetched and settle >= settled then
-    return v[1], v[2], v[3]
+    return v[1], v[2], v[3], v[4] or 'active'
   end
 end

@@ -69,6 +69,18 @@ var repairContract = []testCase{
 		sound()
 		s.NoError(s.store.DeleteRun(s.ctx, r.id))
 	}},
+	{"a job of which the newest run is gone, but not an older one, is left alone", func(s *scene) {
+		s.start(store.StartParams{Job: "import"}).worker().drain(wellDone)
+		newest := s.start(store.StartParams{Job: "import"})
+		newest.worker().drain(wellDone)
+		s.sweep(newest.partition)
+		s.NoError(s.store.DeleteRun(s.ctx, newest.id))
+		for _, p := range []store.RepairParams{{Job: "import", Quick: true}, {Job: "import"}} {
+			report, err := s.store.Repair(s.ctx, p)
+			s.NoError(err)
+			s.Empty(report.Damage)
+		}
+	}},
 	{"what is not there cannot be repaired", func(s *scene) {
 		_, err := s.store.Repair(s.ctx, store.RepairParams{Job: "import"})
 		s.ErrorIs(err, store.ErrJobNotFound)

@@ -16,7 +16,7 @@ func (x *examination) apply(ctx context.Context, fixes []fix) (string, error) {
 	c := script.NewCall(
 		k.Run(id), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Lanes(id), k.Holds(id),
 		k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Kept,
-		k.Dead(id), k.Failing, k.Index,
+		k.Dead(id), k.Failing, k.Index, k.Job(x.p.Job),
 	)
 	c.Add(k.Channel, id).Flag(x.p.DryRun).Flag(id == x.found.newest())
 	x.record(c)

@@ -27,7 +27,7 @@ type census struct {
 	strays   []string            // entries of the index without a record
 }
 
-// newest returns the newest run of the job; "" if there is none.
+// newest returns the newest run of the job that is there; "" if there is none.
 func (c *census) newest() (newest string) {
 	last := int64(0)
 	for id := range c.runs {

@@ -82,10 +82,11 @@ for _ = 1, num() do
     end)
   end
 end
--- With runs, the repair of the newest lists the job.
+-- If its newest run is there, the repair of that one lists the job.
+local gone = known[1] and (last == 0 or last < number_of(known[2]))
 local listed = tonumber(redis.call('ZSCORE', INDEX, 'j:' .. job) or -1)
-if last == 0 and known[1] and (listed < NO_RUN * STEP or listed >= (NO_RUN + 1) * STEP) then
-  damage('index', 'job', 'it is not listed as it is, without a run: it is listed again', function()
+if gone and (listed < NO_RUN * STEP or listed >= (NO_RUN + 1) * STEP) then
+  damage('index', 'job', 'it is not listed as it is, without its newest run: it is listed again', function()
     local at = redis.call('HMGET', JOB, 'changed', 'created')
     redis.call('ZADD', INDEX, NO_RUN * STEP + number_of(at[1] or at[2]), 'j:' .. job)
   end)

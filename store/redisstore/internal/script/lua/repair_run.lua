@@ -2,9 +2,9 @@
 -- the indexes.
 -- Uses: arguments, clock, ends, idle, index, numbers, rings, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 routes, 5 hist, 6 trash, 7 lanes, 8 holds, 9 and 10 waiting list and ring of the post-job lane, 11 kept,
---       12 dead letters, 13 failing, 14 index;
+--       12 dead letters, 13 failing, 14 index, 15 job;
 --       then by index: per lane: W, U, D, M, ring; buckets of IDs; what else is stored of the run
--- ARGV  channel, run, dry run (1), newest of its job (1); record as it was read: number of its virtual times, n, (name, value) × n;
+-- ARGV  channel, run, dry run (1), newest of the job's runs that are there (1); record as it was read: number of its virtual times, n, (name, value) × n;
 --       fields: n, (name, value as it was read, new value, '' for none) × n;
 --       lanes: n, (base, route, queue, state it needs, lengths of W, U, D and M as they were read) × n;
 --       counters: n, (name, new value) × n, detail; kind of the hook that is nowhere, or '';
@@ -14,10 +14,11 @@
 -- have left and come back, because every fetch changes a virtual time. Only then the script fixes
 -- counters, hook and claims. It always fixes what it can check itself.
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
-local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT, DEAD, FAILING, INDEX = unpack(KEYS, 1, 14)
+local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT, DEAD, FAILING, INDEX, JOB = unpack(KEYS, 1, 15)
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
 local ENDS = { hist = HIST, trash = TRASH, index = INDEX, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
 local channel, id, dry, newest = arg(), arg(), num() == 1, num() == 1
+newest = newest and number_of(redis.pcall('HGET', JOB, 'run')) <= tonumber(id) -- or the newest is gone
 if redis.call('TYPE', RUN).ok ~= 'hash' then
   return { 'missing', {}, {} }
 end

@@ -1,8 +1,8 @@
 -- Uses: clock.
 -- The index lists each run by its number, and each job as j:JOB. A score is the number of a state ×
 -- STEP, and when the entry changed last, in ms. So one range has a state, and one ZADD moves an
--- entry to another. A job stands where its newest run stands, OF_JOBS states behind; a job of which no
--- run is kept stands behind all.
+-- entry to another. A job stands where its newest run stands, OF_JOBS states behind; a job of which
+-- that run is not kept, or that had none, stands behind all.
 local STATES = { starting = 0, running = 1, finishing = 2, stopping = 3, succeeded = 4, failed = 5, stopped = 6, skipped = 7 }
 local STEP, OF_JOBS, NO_RUN = 1e13, 8, 16
 

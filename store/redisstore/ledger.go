@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -17,12 +16,17 @@ const (
 	entriesAtOnce = 5_000 // of an index
 	indexesAtOnce = 128
 	runsAtOnce    = 1_000
-	frontsAtOnce  = 32 // of a route, at first
+	frontsAtOnce  = 128 // of a route, at first
+	longMessage   = 16 << 10
+	longBytes     = 16 << 20 // of first messages that may be long, in all
 )
 
-// QueueStats implements [store.Ledger] with reads only: a script that reads every run would block
-// the server. Rings and due times tell which lanes have tasks. A run says how many wait and are
-// delayed; the lanes say the same, and if they do not, more of them is read.
+// QueueStats implements [store.Ledger] with plain commands: in a script each would cost several
+// times as much, and block the server. Rings and due times tell which lanes have tasks. A run says
+// how many wait; its lanes say the same, and if they do not, more of them is read. Nothing is asked
+// whose answer is known: the length of the only lane of a run, or the first task of a lane if its
+// run began later than a task waits. Oldest leaves out lanes with long messages beyond the first
+// 16 MiB, those of the oldest runs.
 func (s *Store) QueueStats(ctx context.Context, partition int) ([]store.QueueRecord, error) {
 	if err := s.server.Begin(ctx); err != nil {
 		return nil, err
@@ -52,6 +56,7 @@ type depths struct {
 	pauses store.PauseSet
 	routes map[string]*depth
 	runs   map[string]*runDepth
+	long   int64 // bytes of first messages that may be long
 }
 
 // depth is the record of a route as it fills.
@@ -66,14 +71,16 @@ type depth struct {
 // are delayed.
 type runDepth struct {
 	waits, delays []string
+	starting      bool // it may have a root that waits in the run itself
 	held          bool
-	root          *depth // of the root that waits in the run itself; nil if there is none
+	root          *depth // of that root; nil if there is none
 }
 
 // waitingLane is a lane with tasks of which the first may be the oldest.
 type waitingLane struct {
-	key    string
-	number int64 // of its run: when it began, in µs
+	storedLane
+	number  int64 // of its run: when it began, in µs
+	longest int64 // longest message of the run
 }
 
 // at finds the record of a route; nil if the name is none.
@@ -156,9 +163,13 @@ func (d *depths) members(ctx context.Context, indexes []string, last string, eac
 // readPlaces finds the active runs, and the lanes in which they have tasks. One that is paused is
 // in no ring.
 func (d *depths) readPlaces(ctx context.Context) error {
-	active := format.IndexEnd(format.IndexState(store.StatusRunning))
-	err := d.members(ctx, []string{d.k.Index}, active, func(_ int, id string) { d.run(id) })
+	starting := format.IndexEnd(format.IndexState(store.StatusStarting))
+	err := d.members(ctx, []string{d.k.Index}, starting, func(_ int, id string) { d.run(id).starting = true })
 	if err != nil {
+		return err
+	}
+	active := format.IndexEnd(format.IndexState(store.StatusRunning))
+	if err = d.members(ctx, []string{d.k.Index}, active, func(_ int, id string) { d.run(id) }); err != nil {
 		return err
 	}
 	var routes, rings []string
@@ -171,14 +182,15 @@ func (d *depths) readPlaces(ctx context.Context) error {
 		return err
 	}
 	err = d.members(ctx, rings, "+inf", func(i int, id string) {
-		r := d.run(id)
-		r.waits = addNew(r.waits, routes[i])
+		if r := d.run(id); d.at(routes[i]).Route.Counted() {
+			r.waits = addNew(r.waits, routes[i])
+		}
 	})
 	if err != nil {
 		return err
 	}
 	return d.members(ctx, []string{d.k.Due}, "+inf", func(_ int, name string) {
-		if id, route, ok := format.ParseLane(name); ok {
+		if id, route, ok := format.ParseLane(name); ok && route.Counted() {
 			r := d.run(id)
 			r.delays = addNew(r.delays, format.RouteName(route))
 		}
@@ -191,43 +203,6 @@ func addNew(list []string, name string) []string {
 		return list
 	}
 	return append(list, name)
-}
-
-// readOldest reads the first tasks of lanes, those of the oldest runs first. No task waits for
-// longer than its run is there. So it ends at the first run that began later than a task that was
-// found waits.
-func (d *depths) readOldest(ctx context.Context) error {
-	for _, q := range d.routes {
-		slices.SortFunc(q.fronts, func(a, b waitingLane) int { return cmp.Compare(a.number, b.number) })
-	}
-	for n := frontsAtOnce; ; n *= 4 {
-		var cmds rueidis.Commands
-		var of []*depth
-		for _, q := range d.routes {
-			for i := 0; i < n && len(q.fronts) > 0; i++ {
-				if !q.Oldest.IsZero() && q.fronts[0].number > q.Oldest.UnixMicro() {
-					q.fronts = nil
-					break
-				}
-				cmds = append(cmds, d.client.B().Lindex().Key(q.fronts[0].key).Index(0).Build())
-				of = append(of, q)
-				q.fronts = q.fronts[1:]
-			}
-		}
-		if len(cmds) == 0 {
-			return nil
-		}
-		for some := range slices.Chunk(cmds, runsAtOnce) {
-			for i, r := range d.client.DoMulti(ctx, some...) {
-				if err := script.Empty(d.server.Translate(ctx, "read a lane", r.Error())); err != nil &&
-					!isNil(r.Error()) {
-					return err
-				}
-				of[i].Oldest = earlier(of[i].Oldest, waitsSince(r, false))
-			}
-			of = of[len(some):]
-		}
-	}
 }
 
 // readFigures reads the figures of all routes.

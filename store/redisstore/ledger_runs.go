@@ -64,12 +64,15 @@ func (d *depths) readSome(ctx context.Context, ids []string) (more []string, err
 	var cmds rueidis.Commands
 	for _, id := range ids {
 		r := d.runs[id]
-		fields := append(make([]string, 0, 8), "state", "paused", "pending", "delayed", "routes", "root")
+		fields := append(make([]string, 0, 8), "state", "paused", "pending", "maxlen")
 		for _, name := range r.delays {
 			fields = append(fields, "y:"+name)
 		}
+		if r.starting {
+			fields = append(fields, "routes", "root")
+		}
 		cmds = append(cmds, b().Hmget().Key(d.k.Run(id)).Field(fields...).Build())
-		for _, name := range r.waits {
+		for _, name := range r.measured() {
 			cmds = append(cmds, b().Llen().Key(d.k.Waiting(format.LaneName(id, name))).Build())
 		}
 		for _, name := range r.delays {
@@ -79,7 +82,7 @@ func (d *depths) readSome(ctx context.Context, ids []string) (more []string, err
 	replies := d.client.DoMulti(ctx, cmds...)
 	for _, id := range ids {
 		r := d.runs[id]
-		n := 1 + len(r.waits) + len(r.delays)
+		n := 1 + len(r.measured()) + len(r.delays)
 		found, err := d.count(ctx, id, r, replies[:n])
 		if err != nil {
 			return nil, err
@@ -90,6 +93,17 @@ func (d *depths) readSome(ctx context.Context, ids []string) (more []string, err
 		replies = replies[n:]
 	}
 	return more, nil
+}
+
+// isSimple reports whether all that waits in a run waits in its one lane.
+func (r *runDepth) isSimple() bool { return len(r.waits) == 1 && !r.starting }
+
+// measured are the lanes with waiting tasks whose length must be asked for.
+func (r *runDepth) measured() []string {
+	if r.isSimple() {
+		return nil
+	}
+	return r.waits
 }
 
 // count counts the tasks of a run, and reports whether those that wait are as many as the run says.
@@ -115,20 +129,26 @@ func (d *depths) count(
 	if err != nil {
 		return false, err
 	}
+	lengths := sizes[len(sizes)-len(r.delays):]
 	for i, name := range r.delays {
-		q, all := d.at(name), sizes[len(r.waits)+i]
-		retrying := min(script.Integer(v[6+i]), all)
+		q, all := d.at(name), lengths[i]
+		retrying := min(script.Integer(v[4+i]), all)
 		q.Retrying += retrying
 		q.Delayed += all - retrying
 	}
 	pending := script.Integer(v[2])
-	if state == store.StatusStarting {
-		pending -= d.root(r, script.Text(v[4]), script.Text(v[5]))
-	}
-	for i, name := range r.waits {
-		if d.at(name).Route.Counted() {
-			pending -= sizes[i]
+	if r.isSimple() {
+		if r.held { // other lanes may be in no ring
+			return false, nil
 		}
+		sizes = []int64{pending}
+	}
+	if state == store.StatusStarting && r.starting {
+		n := len(v)
+		pending -= d.root(r, script.Text(v[n-2]), script.Text(v[n-1]))
+	}
+	for i := range r.waits {
+		pending -= sizes[i]
 	}
 	if pending != 0 {
 		return false, nil
@@ -137,7 +157,7 @@ func (d *depths) count(
 	for i, name := range r.waits {
 		if q := d.at(name); sizes[i] > 0 {
 			r.wait(q, sizes[i])
-			q.fronts = append(q.fronts, waitingLane{d.k.Waiting(format.LaneName(id, name)), number})
+			q.fronts = append(q.fronts, waitingLane{storedLane{id, name}, number, script.Integer(v[3])})
 		}
 	}
 	return true, nil

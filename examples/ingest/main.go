@@ -21,7 +21,7 @@
 //
 // Who knows an orchestrator that registers and copies files with Celery finds its options again:
 //
-//	job_name                     -name; made up and printed, if it is not given
+//	job_name                     -name; made up and printed, if it is not given; one that runs is refused
 //	interval                     -interval
 //	files_per_task               -files-per-task
 //	synchronous, progress        -wait, and the progress of start and watch
@@ -29,28 +29,43 @@
 //	exclude_file_type            -exclude-type
 //	exclude_file_name            -exclude-name
 //	exclude_directory_name       -exclude-dir
-//	profile, log file            -profile, with the host; -log-file
-//	log interval, log count      -log-size: files are rotated by size, and four are kept
+//	profile                      -profile: JSON lines about the tasks, with the host
+//	log_filename, log_level      -log-file, -log-level
+//	log_interval, log_when       -log-size: files are rotated by size, and four are kept
 //	ignore_cache                 -ignore-cache
 //	initial_ingest               -initial
-//	max_retries, timeout, delay  -retries, -timeout, -delay; the command configure while a job runs
+//	append_json                  none: arguments and headers are typed
+//	s3_region, s3_endpoint …     in the URL of the source, in the module in cloud
+//	s3_keypair, s3_proxy         of the environment, as the client finds them
+//	idle_disconnect_seconds      none: nothing stays connected but the store
+//	event_handler                -event-handler FILE, in the module in cloud; in Go: mirror.Config
+//
 //	operation put_sync           -operation sync
 //	operation put                -operation put
 //	operation put_append         -operation append
 //	operation no_op              -operation none
 //	operation register           none: a file system has no catalogue of files that lie elsewhere
 //	delete_mode                  -delete none, trash or delete; unregister: as register
-//	target_path                  -dst; a path in it is that of the source, with -character-map
+//	target_path                  -dst; another name: target_path(path) of a script
 //	character_map                -character-map
 //	unicode error paths          none: names travel as bytes, and need not be valid
-//	pre and post hooks           mirror.Config.Hooks, around each event: create, modify, delete
-//	pre_job, post_job            handlers.Hooks of a set; those of mirror check and close the trees
-//	event_handler                mirror.Config: a program has its own hooks and sources
-//	as_user, target_resource     none: files belong to the user of the worker, on one file system
-//	list, watch, stop            the commands list, watch, stop; and explain, failures, redrive
+//	as_user, to_resource         none: files belong to the user of the worker, on one file system
+//	max_retries, timeout, delay  -retries, -timeout, -delay; the command configure while a job runs;
+//	                             of a task: functions of these names in a script
+//	pre_ and post_ hooks         around create, modify and delete of a file or directory:
+//	                             mirror.Config.Hooks, or functions such as pre_file_create in a script
+//	pre_job, post_job            functions of a script; those of mirror check and close the trees
+//
+//	start, stop                  the commands start and stop; ctrl-C of a start that waits
+//	list                         the command list: periodic, running and finished jobs, with figures
+//	watch                        the command watch; its exit status is that of the run
+//	                             and new: explain, failures, redrive, configure, -dry-run, -strict
 //	a lock on each path          one run at a time changes a destination; others are refused
 package main
 
-import "github.com/rollcall-go/rollcall/examples/ingest/command"
+import (
+	"github.com/rollcall-go/rollcall/examples/ingest/command"
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
+)
 
-func main() { command.Main(nil) }
+func main() { command.Main(mirror.Config{}) }

@@ -95,3 +95,15 @@ func as[T any](v starlark.Value) (result T, err error) {
 	}
 	return result, nil
 }
+
+// Defines reports whether the script that is in force for the attempt of ctx has one of
+// [Options].Functions. A caller that prepares something costly for [Call] can ask it first. It is
+// false in any other context.
+func Defines(ctx context.Context, name string) bool {
+	a, ok := handlers.FromContext(ctx)
+	if !ok {
+		return false
+	}
+	p := programOf(a.Script())
+	return p != nil && slices.Contains(p.language.opts.Functions, name) && p.functions[name] != nil
+}

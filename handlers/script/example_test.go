@@ -149,3 +149,34 @@ type send struct {
 }
 
 func (send) Kind() string { return "send" }
+
+// A handler asks first whether a function is there, before it prepares what it is called with.
+func ExampleDefines() {
+	set, err := script.NewSet("album", handlers.SetConfig{
+		Attributes: handlers.Attributes{Script: "def include(path):\n  return True"},
+	}, &script.Options{Functions: []string{"include", "target_path"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	handlers.Handle(set, func(ctx context.Context, _ *handlers.Task[photo]) error {
+		fmt.Println(script.Defines(ctx, "include"), script.Defines(ctx, "target_path"), script.Defines(ctx, "pre_job"))
+		return nil
+	}, nil)
+	registry, err := handlers.NewRegistry(set)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	m, err := manage(ctx, registry)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := finish(ctx, m, syncjob.Job{Name: "a", Set: "album", Root: photo{}}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(script.Defines(ctx, "include"))
+	// Output:
+	// true false false
+	// false
+}

@@ -4,7 +4,8 @@ go 1.26.0
 
 require (
 	github.com/johannesboyne/gofakes3 v1.2.0
-	github.com/rollcall-go/rollcall v0.0.0
+	github.com/rollcall-go/rollcall v0.1.0
+	github.com/rollcall-go/rollcall/handlers/script v0.1.0
 	github.com/stretchr/testify v1.12.1
 	gocloud.dev v0.49.0
 )
@@ -50,6 +51,7 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.shabbyrobe.org/gocovmerge v0.0.0-20230507111327-fa4f82cfbf4d // indirect
+	go.starlark.net v0.0.0-20260908191801-89a6a09411d5 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
@@ -63,4 +65,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/rollcall-go/rollcall => ../../..
+replace (
+	github.com/rollcall-go/rollcall => ../../..
+	github.com/rollcall-go/rollcall/handlers/script => ../../../handlers/script
+)

@@ -1,5 +1,6 @@
 // Package command has the commands of a program that syncs trees of files: start, worker, list and
-// others. A program that has more sources than directories says how to open them.
+// others. A program that has more sources than directories says how to open them, and one whose set
+// takes scripts how it makes that.
 package command
 
 import (
@@ -22,7 +23,7 @@ const usage = `ingest syncs a directory tree to another.
   ingest list -store URL             list jobs
   ingest watch NAME -store URL       follow a job until it ends; a periodic one, until it is stopped
   ingest stop NAME -store URL        stop a job
-  ingest configure NAME -store URL   change retries, timeout and delay of a job that runs
+  ingest configure NAME -store URL   change how the tasks of a job that runs are tried
   ingest explain NAME -store URL     say why a job is not done
   ingest failures NAME -store URL    list the tasks of a job that failed
   ingest redrive NAME -store URL     run those again
@@ -48,7 +49,7 @@ type streams struct{ out, err io.Writer }
 
 // tool is the program.
 type tool struct {
-	open mirror.Opener // of sources that are no directories; nil if there are none
+	handlers mirror.Config
 }
 
 func (t tool) commands() map[string]func(ctx context.Context, args []string, io streams) error {
@@ -58,7 +59,7 @@ func (t tool) commands() map[string]func(ctx context.Context, args []string, io 
 		"list":      listJobs,
 		"watch":     watch,
 		"stop":      stop,
-		"configure": configure,
+		"configure": t.configure,
 		"explain":   explain,
 		"failures":  failures,
 		"redrive":   redrive,
@@ -66,18 +67,22 @@ func (t tool) commands() map[string]func(ctx context.Context, args []string, io 
 }
 
 // Main runs the command that the program was called with, and ends the program. The first interrupt
-// ends the command in order; the second one ends the program. Sources with a scheme, such as
-// s3://bucket, are opened with open. If it is nil, only directories are sources.
-func Main(open mirror.Opener) {
+// ends the command in order; the second one ends the program.
+//
+// handlers is what the program has beside the commands. Sources with a scheme, such as s3://bucket,
+// are opened with its Open; if it is nil, only directories are sources. The flag -event-handler is
+// there if it has NewSet, which must make a set that takes scripts. Hooks and Middleware are called
+// inside of those of the commands.
+func Main(handlers mirror.Config) {
 	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, restore)
-	os.Exit(Run(ctx, os.Args[1:], os.Stdout, os.Stderr, open))
+	os.Exit(Run(ctx, os.Args[1:], os.Stdout, os.Stderr, handlers))
 }
 
-// Run runs one command, and returns the exit status: 0, 1 after an error, and 2 if the arguments are
-// wrong. It writes results to out, and everything else to errs. Open is as in [Main].
-func Run(ctx context.Context, args []string, out, errs io.Writer, open mirror.Opener) int {
-	return tool{open}.run(ctx, args, streams{out, errs})
+// Run runs one command, and returns the exit status: 0, 1 after an error, and 2 if the arguments
+// are wrong. It writes results to out, and everything else to errs. handlers is as in [Main].
+func Run(ctx context.Context, args []string, out, errs io.Writer, handlers mirror.Config) int {
+	return tool{handlers}.run(ctx, args, streams{out, errs})
 }
 
 func (t tool) run(ctx context.Context, args []string, io streams) int {

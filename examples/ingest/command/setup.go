@@ -15,11 +15,11 @@ import (
 
 // setup is the common part of the commands that may run tasks: a log, a profile, and the handlers.
 type setup struct {
-	sources mirror.Opener
-	level   slog.Level
-	logFile string
-	logSize int64
-	profile string
+	handlers mirror.Config // of the program
+	level    slog.Level
+	logFile  string
+	logSize  int64
+	profile  string
 }
 
 func (s *setup) register(fs *flag.FlagSet, level slog.Level) {
@@ -63,17 +63,36 @@ func (s *setup) open(stderr io.Writer) (cfg syncjob.Config, files opened, err er
 		files = append(files, tasks)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.level}))
-	registry, err := mirror.NewRegistry(mirror.Config{
-		Open:  s.openSource,
-		Hooks: mirror.LogEvents(log), Middleware: []handlers.Middleware{tasks.middleware()},
-	})
+	registry, err := s.registry(log, tasks)
 	return syncjob.Config{Registry: registry, Namespace: namespace, Logger: log}, files, err
+}
+
+// registry returns the handlers of the program, with a log of changes and a profile.
+func (s *setup) registry(log *slog.Logger, tasks *profile) (*handlers.Registry, error) {
+	c, logs := s.handlers, mirror.LogEvents(log)
+	if own := c.Hooks.After; own != nil {
+		logs.After = inOrder(own, logs.After)
+	}
+	c.Hooks.After = logs.After
+	c.Open = s.openSource
+	c.Middleware = append([]handlers.Middleware{tasks.middleware()}, c.Middleware...)
+	return mirror.NewRegistry(c)
+}
+
+// inOrder calls two hooks, the second unless the first returns an error.
+func inOrder(first, second func(context.Context, handlers.Event) error) func(context.Context, handlers.Event) error {
+	return func(ctx context.Context, e handlers.Event) error {
+		if err := first(ctx, e); err != nil {
+			return err
+		}
+		return second(ctx, e)
+	}
 }
 
 // openSource opens the source of a job: a directory, or one with a scheme.
 func (s *setup) openSource(ctx context.Context, src string) (mirror.Source, error) {
-	if hasScheme(src) && s.sources != nil {
-		return s.sources(ctx, src)
+	if hasScheme(src) && s.handlers.Open != nil {
+		return s.handlers.Open(ctx, src)
 	}
 	return mirror.DirectorySource(src), nil
 }

@@ -40,6 +40,7 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 		job.Configuration = &syncjob.Configuration{}
 		f.attributes.apply(&job.Configuration.Set)
 	}
+	ctx = syncjob.WithReason(syncjob.WithActor(ctx, user()), "ingest start")
 	var run *syncjob.Run // nil for a periodic job
 	if f.interval > 0 {
 		err = f.declare(ctx, m, job)
@@ -50,7 +51,7 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 		if f.dst == "" {
 			err = errors.Join(err, os.Remove(string(root.Dst)))
 		}
-		return err
+		return f.attributes.inputError(err)
 	}
 	every := ""
 	if f.interval > 0 {

@@ -63,7 +63,7 @@ type startFlags struct {
 }
 
 func (t tool) parseStart(args []string, io streams) (*startFlags, error) {
-	f := &startFlags{setup: setup{sources: t.open}}
+	f := &startFlags{setup: setup{handlers: t.handlers}}
 	fs := newFlags(startUsage, io.err)
 	fs.StringVar(&f.src, "src", "", "`directory` to copy, or what else this program reads, with its scheme")
 	fs.StringVar(&f.dst, "dst", "", "destination `directory` (default: a new temporary one)")
@@ -94,7 +94,7 @@ func (t tool) parseStart(args []string, io streams) (*startFlags, error) {
 	fs.Var((*characters)(&f.options.CharacterMap), "character-map",
 		"replace each of some characters in names, as in :?=_ for a DST that does not take them:\n"+
 			"`CHARACTERS=TEXT`; may be repeated")
-	f.attributes.register(fs)
+	f.attributes.register(fs, t.handlers)
 	fs.StringVar((*string)(&f.options.Operation), "operation", "sync",
 		"what to do with DST: sync, put (never change what is there), append (add to files that grow)\n"+
 			"or none (only call the hooks)")
@@ -136,7 +136,7 @@ func (f *startFlags) validate() error {
 	switch {
 	case f.src == "":
 		bad("src", "is missing")
-	case hasScheme(f.src) && f.setup.sources == nil:
+	case hasScheme(f.src) && f.setup.handlers.Open == nil:
 		bad("src", "has a scheme, and this program reads only directories")
 	}
 	if f.workers < 0 || f.workers > syncjob.MaxConcurrency {

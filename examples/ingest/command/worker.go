@@ -22,7 +22,7 @@ const lease = 6 * time.Second
 
 // work is the command "worker".
 func (t tool) work(ctx context.Context, args []string, io streams) error {
-	s := setup{sources: t.open}
+	s := setup{handlers: t.handlers}
 	var cfg syncjob.WorkerConfig
 	fs := newFlags(workerUsage, io.err)
 	url := fs.String("store", "", "`url` of where the jobs live: redis://HOST:PORT")

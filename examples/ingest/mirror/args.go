@@ -16,8 +16,14 @@ func (Args) Kind() string { return "sync" }
 // scanArgs name a directory to compare with its copy.
 type scanArgs struct {
 	Dir []byte `json:"dir"` // relative to the source; empty for the source itself
+	// To is the copy, relative to the destination. It is empty if it has the path of Dir, after
+	// characters are replaced.
+	To []byte `json:"to,omitempty"`
 	// Gone says that the source has no such directory any more, so that the copy has to go.
 	Gone bool `json:"gone,omitempty"`
+	// Moved is Dir, or a directory above it: what the source has there has another name in the
+	// destination, so the copy under this name is gone.
+	Moved []byte `json:"moved,omitempty"`
 	// Stamp is the same for all tasks of a run, and greater than that of earlier runs.
 	Stamp string `json:"stamp"`
 }
@@ -30,10 +36,19 @@ func (scanArgs) Kind() string { return "scan" }
 // earlier attempt in this run copied it.
 type filesArgs struct {
 	scanArgs
-	Copy   [][]byte   `json:"copy,omitempty"`   // names of files and links to copy
+	Create [][]byte   `json:"create,omitempty"` // names of files and links that have no copy
+	Copy   [][]byte   `json:"copy,omitempty"`   // names of those that have another one
 	Mode   [][]byte   `json:"mode,omitempty"`   // names of files with a different mode only
 	Grow   []growth   `json:"grow,omitempty"`   // files to append to
 	Delete []deletion `json:"delete,omitempty"` // files and links of the destination
+	// Renamed has the names in the destination of those of the files that the rules rename.
+	Renamed []renaming `json:"renamed,omitempty"`
+}
+
+// renaming is a file with another name in the destination.
+type renaming struct {
+	Name []byte `json:"name"`
+	To   []byte `json:"to"`
 }
 
 // growth is a file that is appended to.
@@ -46,9 +61,13 @@ type growth struct {
 type deletion struct {
 	Name []byte `json:"name"`
 	Mark mark   `json:"mark"` // of the file that was put there
+	// Moved says that what the source has under this name has another one in the destination.
+	Moved bool `json:"moved,omitempty"`
 }
 
 // Kind implements enqueue.Args.
 func (filesArgs) Kind() string { return "files" }
 
-func (f *filesArgs) len() int { return len(f.Copy) + len(f.Mode) + len(f.Grow) + len(f.Delete) }
+func (f *filesArgs) len() int {
+	return len(f.Create) + len(f.Copy) + len(f.Mode) + len(f.Grow) + len(f.Delete)
+}

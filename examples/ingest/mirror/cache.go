@@ -51,23 +51,24 @@ func openCache(ctx context.Context, job string, t *tree) *cache {
 	}
 }
 
-func (c *cache) field(rel string) string { return c.trees + "/" + rel }
+// field returns the field of a directory of the destination.
+func (c *cache) field(at string) string { return c.trees + "/" + at }
 
 // forget removes the marks of a directory.
-func (c *cache) forget(ctx context.Context, rel string) error {
+func (c *cache) forget(ctx context.Context, at string) error {
 	if c == nil {
 		return nil
 	}
-	return c.known.Remove(ctx, c.field(rel))
+	return c.known.Remove(ctx, c.field(at))
 }
 
 // directory reads the marks of a directory.
-func (c *cache) directory(ctx context.Context, rel string) (*cachedDir, error) {
-	d := &cachedDir{cache: c, rel: rel}
+func (c *cache) directory(ctx context.Context, at string) (*cachedDir, error) {
+	d := &cachedDir{cache: c, at: at}
 	if c == nil {
 		return d, nil
 	}
-	packed, _, err := c.known.Get(ctx, c.field(rel))
+	packed, _, err := c.known.Get(ctx, c.field(at))
 	if err != nil && !errors.Is(err, store.ErrCorrupt) { // marks that cannot be read count as unknown
 		return nil, err
 	}
@@ -81,15 +82,18 @@ func (c *cache) directory(ctx context.Context, rel string) (*cachedDir, error) {
 // cachedDir collects what a scan finds of one directory.
 type cachedDir struct {
 	cache *cache
-	rel   string
+	at    string
 	known map[uint64]bool
 	found []byte
 	news  bool // a new mark was found
 }
 
-// sourceMark returns the mark of a file of the source. It changes with everything that a sync
-// compares.
-func sourceMark(name string, src fs.FileInfo) uint64 {
+// sourceMark returns the mark of a file of the source with its name in the destination. It changes
+// with everything that a sync compares.
+func sourceMark(name, to string, src fs.FileInfo) uint64 {
+	if to != name {
+		name += "/" + to
+	}
 	sum := sha256.Sum256(
 		fmt.Appendf(
 			nil, "%d %d %d %d %s", src.Size(), src.ModTime().Unix(), src.ModTime().Nanosecond(), src.Mode(), name,
@@ -100,16 +104,16 @@ func sourceMark(name string, src fs.FileInfo) uint64 {
 
 // has reports whether an earlier scan found that the copy is equal to the file as it is now. Links
 // are always compared.
-func (d *cachedDir) has(name string, src fs.FileInfo) bool {
-	return d.known != nil && src.Mode().IsRegular() && d.known[sourceMark(name, src)]
+func (d *cachedDir) has(name, to string, src fs.FileInfo) bool {
+	return d.known != nil && src.Mode().IsRegular() && d.known[sourceMark(name, to, src)]
 }
 
 // add records that the copy of a file is equal to it.
-func (d *cachedDir) add(name string, src fs.FileInfo) {
+func (d *cachedDir) add(name, to string, src fs.FileInfo) {
 	if d.cache == nil || !src.Mode().IsRegular() || len(d.found) >= 8*maxCached {
 		return
 	}
-	m := sourceMark(name, src)
+	m := sourceMark(name, to, src)
 	d.found = binary.BigEndian.AppendUint64(d.found, m)
 	d.news = d.news || !d.known[m]
 }
@@ -123,7 +127,7 @@ func (d *cachedDir) save(a *handlers.Attempt, synced handlers.Map[[]byte]) error
 	case !d.news && n == len(d.known):
 		return nil
 	case n == 0:
-		return synced.Remove(a, d.cache.field(d.rel))
+		return synced.Remove(a, d.cache.field(d.at))
 	}
-	return synced.Set(a, d.cache.field(d.rel), d.found)
+	return synced.Set(a, d.cache.field(d.at), d.found)
 }

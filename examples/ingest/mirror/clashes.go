@@ -3,12 +3,13 @@ package mirror
 import (
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Reasons why an entry has no name in the destination.
 var (
-	errNoName   = errors.New("has no name in the destination after its characters are replaced")
-	errSameName = errors.New("has the same name as another entry after their characters are replaced")
+	errNoName   = errors.New("has no name in the destination that a file can have")
+	errSameName = errors.New("has the same name in the destination as another entry")
 )
 
 // findClashes finds the names of the destination that several entries of a directory would have. If
@@ -23,13 +24,12 @@ func (s *scanner) findClashes(names []nameHash) {
 	}
 }
 
-// checkName reports why an entry of the source has no name in the destination.
-func (s *scanner) checkName(source string) error {
-	name := s.tree.characters.name(source)
+// checkName reports why an entry of the source cannot have a name in the destination.
+func (s *scanner) checkName(source, name string) error {
 	if name == source {
 		return nil
 	}
-	if name == "" || name == "." || name == ".." {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return &fileError{errNoName}
 	}
 	if _, clash := slices.BinarySearch(s.clashes, hashOf(name)); clash {

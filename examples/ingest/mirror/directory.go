@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -35,11 +36,11 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 	if err != nil || !like(have, src) {
 		// The entries may have changed. Forget the marks first: an attempt may die after it corrected the
 		// directory.
-		if err := known.forget(ctx, rel); err != nil {
+		if err := known.forget(ctx, t.place(rel)); err != nil {
 			return err
 		}
 	}
-	_, name := split(t.characters.name(rel))
+	_, name := split(t.place(rel))
 	marks := []mark{syncedMark(name)}
 	if err != nil || !have.IsDir() {
 		marks = append(marks, madeMark(name))
@@ -54,7 +55,7 @@ func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel strin
 		r.list(t.from(rel), NotSet, notSet.cause)
 		return nil
 	case err == nil && mode&ownerMode != ownerMode && !t.changesNothing():
-		r.closed = append(r.closed, closedDir{Dir: []byte(rel), Mode: mode})
+		r.closed = append(r.closed, closedDir{Dir: []byte(t.place(rel)), Mode: mode})
 	}
 	return err
 }
@@ -87,7 +88,7 @@ func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, hav
 		return nil
 	case !have.IsDir():
 		if err := t.event(ctx, FileDelete, path, func() error {
-			return ignoreMissing(t.discard(ctx, rel))
+			return ignoreMissing(t.discard(ctx, t.place(rel)))
 		}); err != nil {
 			return err
 		}
@@ -146,7 +147,7 @@ func (t *tree) keepTime(ctx context.Context, rel string) error {
 	if t.changesNothing() {
 		return nil
 	}
-	src, err := t.source.Stat(ctx, rel)
+	src, err := t.stat(ctx, rel)
 	if err != nil || !src.IsDir() {
 		return nil //nolint:nilerr // it is gone, and the task has reported it
 	}
@@ -174,7 +175,7 @@ func (t *tree) close(dirs []closedDir) error {
 	var problems []error
 	slices.SortFunc(dirs, func(a, b closedDir) int { return cmp.Compare(depth(b.Dir), depth(a.Dir)) })
 	for _, d := range dirs {
-		path := t.to(string(d.Dir))
+		path := filepath.Join(t.dst, string(d.Dir))
 		info, err := os.Lstat(path)
 		if err == nil && info.IsDir() {
 			err = os.Chmod(path, d.Mode)

@@ -18,22 +18,11 @@ const (
 	DirectoryDelete = "directory.delete"
 )
 
-// around registers hooks for every event. If Before returns an error, the event and After are
-// skipped, and the file is listed as failed. If After returns an error, the task fails and is tried
-// again.
-//
-// If a worker is killed between an event and the end of the task, the task is tried again. Then the
-// hooks are called again for files that are already copied. So the hooks are called at least once
-// for each change.
+// around registers hooks for every event. If a worker is killed between an event and the end of the
+// task, the task is tried again. Then the hooks are called again for files that are already copied,
+// with the same event. So they are called at least once for each change of a file. Those for a
+// directory that is made, or gets its mode and time, are not called again.
 func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
-	if before := hooks.Before; before != nil {
-		hooks.Before = func(ctx context.Context, e handlers.Event) error {
-			if err := before(ctx, e); err != nil {
-				return &fileError{err}
-			}
-			return nil
-		}
-	}
 	return map[string]handlers.EventHooks{
 		FileCreate:      hooks,
 		FileModify:      hooks,
@@ -52,10 +41,19 @@ func PathOf(ctx context.Context) string {
 	return path
 }
 
-// event makes one change of the copy, within the hooks for it. The context is that of a task.
-func event(ctx context.Context, name, path string, do func() error) error {
+// event makes one change of the copy, within the hooks for it. The context is that of a task. An
+// error before the change is one of the entry.
+func event(ctx context.Context, name string, do func() error) error {
 	a, _ := handlers.FromContext(ctx) // it is one
-	return a.Event(context.WithValue(ctx, pathKey{}, path), name, func(context.Context) error { return ofEntry(do()) })
+	begun := false
+	err := a.Event(ctx, name, func(context.Context) error {
+		begun = true
+		return ofEntry(do())
+	})
+	if err != nil && !begun && ctx.Err() == nil {
+		err = &fileError{err}
+	}
+	return err
 }
 
 // LogEvents returns hooks that log every change of the copy, at level debug.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/handlers"
 )
@@ -27,26 +28,29 @@ type filer struct {
 // fails the attempt after the other files are done. The next attempt finds the finished files, and
 // counts them as its own.
 func (s *syncer) files(ctx context.Context, t *handlers.Task[filesArgs]) error {
-	tr, err := s.load(ctx, &t.Run, t.Args.Stamp)
+	tr, err := s.load(ctx, &t.Run, t.Args.scanArgs)
 	if err != nil {
 		return err
 	}
+	tr.rules = s.rules(ctx)
+	tr.rename(t.Args.Renamed)
 	f := &filer{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir)}
-	f.pen = tr.ledger.pen(tr.characters.name(f.dir), tr.stamp)
+	f.pen = tr.ledger.pen(tr.at, tr.stamp)
 	err = f.all(ctx)
 	return errors.Join(err, tr.keepTime(ctx, f.dir), s.tell(ctx, t.Attempt, &f.record), f.pen.Close())
 }
 
 func (f *filer) all(ctx context.Context) error {
 	var problem error // the first
-	if len(f.task.Args.Copy) > 0 && !f.tree.changesNothing() {
+	created := len(f.task.Args.Create)
+	if created+len(f.task.Args.Copy) > 0 && !f.tree.changesNothing() {
 		problem = f.pen.add(tempMark(f.task.ID))
 		if problem != nil {
 			return fmt.Errorf("write down what is put there: %w", problem)
 		}
 	}
-	for i, name := range f.task.Args.Copy {
-		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.copy(ctx, rel, src, i) })
+	for i, name := range slices.Concat(f.task.Args.Create, f.task.Args.Copy) {
+		err := f.one(ctx, name, func(rel string, src fs.FileInfo) error { return f.copy(ctx, rel, src, i, i < created) })
 		problem = cmp.Or(problem, err)
 	}
 	for _, name := range f.task.Args.Mode {
@@ -80,6 +84,9 @@ func (f *filer) one(ctx context.Context, name []byte, do func(rel string, src fs
 		return context.Cause(ctx)
 	}
 	rel := join(f.dir, string(name))
+	if included, err := f.tree.rules.include(ctx, rel); err != nil || !included {
+		return err
+	}
 	src, err := f.tree.source.Stat(ctx, rel)
 	if err != nil {
 		f.record.fail(f.tree.from(rel), err)
@@ -96,8 +103,9 @@ func (f *filer) one(ctx context.Context, name []byte, do func(rel string, src fs
 	return nil
 }
 
-// copy copies one file or link, unless an earlier attempt has done so.
-func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int) error {
+// copy copies one file or link, unless an earlier attempt has done so. Also then the event has the
+// name that it had before.
+func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int, isNew bool) error {
 	todo, err := f.tree.compare(ctx, src, rel)
 	if err != nil {
 		return err
@@ -121,7 +129,7 @@ func (f *filer) copy(ctx context.Context, rel string, src fs.FileInfo, index int
 			placing:   func(placed fs.FileInfo) error { return f.placing(ctx, rel, index, placed) },
 		}
 		name := FileModify
-		if todo == create {
+		if isNew || todo == create {
 			name = FileCreate
 		}
 		err := f.tree.event(ctx, name, c.to, func() (err error) {

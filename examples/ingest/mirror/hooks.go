@@ -10,7 +10,7 @@ import (
 // preJob checks the two trees on the machine of a worker. If the run cannot succeed, it fails
 // before any task starts.
 func (s *syncer) preJob(ctx context.Context, run *handlers.Run) error {
-	t, err := s.load(ctx, &run.RunRef, "")
+	t, err := s.load(ctx, &run.RunRef, scanArgs{})
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (s *syncer) preJob(ctx context.Context, run *handlers.Run) error {
 
 // postJob closes directories. If its worker is killed before it is done, it is called again.
 func (s *syncer) postJob(ctx context.Context, run *handlers.Run) error {
-	t, err := s.load(ctx, &run.RunRef, "")
+	t, err := s.load(ctx, &run.RunRef, scanArgs{})
 	if err != nil {
 		return err
 	}

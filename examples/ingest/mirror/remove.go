@@ -34,9 +34,9 @@ var (
 // file deletes one file or link, unless it or the source has changed since the scan. If an earlier
 // attempt deleted it, it is counted as deleted, too.
 func (r *remover) file(ctx context.Context, dir string, d deletion) error {
-	rel := join(dir, string(d.Name))
-	path := r.tree.to(rel)
-	if _, err := r.tree.source.Stat(ctx, rel); !errors.Is(err, fs.ErrNotExist) {
+	at := join(r.tree.place(dir), string(d.Name))
+	path := filepath.Join(r.tree.dst, at)
+	if _, err := r.tree.stat(ctx, join(dir, string(d.Name))); !d.Moved && !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
 			err = errBack
 		}
@@ -56,7 +56,7 @@ func (r *remover) file(ctx context.Context, dir string, d deletion) error {
 		r.record.list(path, ToDelete, errVanished)
 	case err == nil || isMissing(err):
 		err = r.tree.event(ctx, FileDelete, path, func() error {
-			return ignoreMissing(r.tree.discard(ctx, rel))
+			return ignoreMissing(r.tree.discard(ctx, at))
 		})
 	}
 	if ignoreMissing(err) != nil {
@@ -77,7 +77,7 @@ func (r *remover) keep(path string, err error) {
 // the one that deletes the last entry removes the directory.
 func (r *remover) settle(ctx context.Context, dir string) error {
 	for ; dir != "" && !r.tree.DryRun; dir, _ = split(dir) {
-		src, err := r.tree.source.Stat(ctx, dir)
+		src, err := r.tree.stat(ctx, dir)
 		switch {
 		case err == nil && src.IsDir():
 			return r.tree.keepTime(ctx, dir)
@@ -102,7 +102,8 @@ func (r *remover) settle(ctx context.Context, dir string) error {
 // directory removes an empty directory that was made for the copy. It reports whether there is none
 // any more.
 func (r *remover) directory(ctx context.Context, rel string) (removed bool, err error) {
-	path := r.tree.to(rel)
+	at := r.tree.place(rel)
+	path := filepath.Join(r.tree.dst, at)
 	info, err := os.Lstat(path)
 	switch {
 	case isMissing(err):
@@ -112,7 +113,7 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 	case !info.IsDir():
 		return false, nil
 	}
-	parent, name := split(r.tree.characters.name(rel))
+	parent, name := split(at)
 	put, err := r.tree.ledger.read(parent)
 	if err != nil {
 		return false, err
@@ -124,14 +125,14 @@ func (r *remover) directory(ctx context.Context, rel string) (removed bool, err 
 	if !isEmpty(path) {
 		return false, nil
 	}
-	err = r.tree.event(ctx, DirectoryDelete, path, func() error { return r.tree.discard(ctx, rel) })
+	err = r.tree.event(ctx, DirectoryDelete, path, func() error { return r.tree.discard(ctx, at) })
 	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
 		return false, nil // somebody has just put something there
 	}
 	if ignoreMissing(err) != nil {
 		return false, r.refused(path, err)
 	}
-	return true, r.tree.ledger.forget(r.tree.characters.name(rel))
+	return true, r.tree.ledger.forget(at)
 }
 
 // isEmpty reports whether a directory was read, and has no entries.
@@ -158,7 +159,7 @@ func (r *remover) refused(path string, err error) error {
 // blocked sees to it that a file is counted as failed if a directory that stays is in its place.
 func (r *remover) blocked(ctx context.Context, dir string) error {
 	for ; dir != ""; dir, _ = split(dir) {
-		src, err := r.tree.source.Stat(ctx, dir)
+		src, err := r.tree.stat(ctx, dir)
 		switch {
 		case err == nil && !src.IsDir():
 			return r.instead(ctx, dir)
@@ -174,7 +175,11 @@ func (r *remover) blocked(ctx context.Context, dir string) error {
 func (r *remover) instead(ctx context.Context, rel string) error {
 	dir, name := split(rel)
 	sum := sha256.Sum256([]byte(rel))
-	args := filesArgs{scanArgs: scanArgs{Dir: []byte(dir), Stamp: r.tree.stamp}, Copy: [][]byte{[]byte(name)}}
+	at, to := split(r.tree.place(rel))
+	args := filesArgs{scanArgs: r.tree.scanOf(dir, at), Create: [][]byte{[]byte(name)}}
+	if to != r.tree.characters.name(name) {
+		args.Renamed = []renaming{{[]byte(name), []byte(to)}}
+	}
 	_, err := r.task.Enqueue(ctx, args, &enqueue.Options{
 		Queue: r.tree.FileQueue, ID: "instead-" + hex.EncodeToString(sum[:16]), IDFor: 24 * time.Hour,
 	})
@@ -182,8 +187,8 @@ func (r *remover) instead(ctx context.Context, rel string) error {
 }
 
 // discard removes one file, link or empty directory of the destination, or moves it to the trash.
-func (t *tree) discard(ctx context.Context, rel string) error {
-	path := t.to(rel)
+func (t *tree) discard(ctx context.Context, at string) error {
+	path := filepath.Join(t.dst, at)
 	if t.Delete != DeleteTrash {
 		return os.Remove(path)
 	}
@@ -191,7 +196,7 @@ func (t *tree) discard(ctx context.Context, rel string) error {
 	if err != nil {
 		return err
 	}
-	trash := filepath.Join(string(t.Trash), t.stamp, t.characters.name(rel))
+	trash := filepath.Join(string(t.Trash), t.stamp, at)
 	if info.IsDir() {
 		// What was in it is there already.
 		if err := os.MkdirAll(trash, 0o700); err != nil {
@@ -207,12 +212,12 @@ func (t *tree) discard(ctx context.Context, rel string) error {
 		if _, err := os.Lstat(trash); isMissing(err) {
 			break
 		}
-		trash = filepath.Join(string(t.Trash), t.stamp, fmt.Sprintf("%s~%d", t.characters.name(rel), n))
+		trash = filepath.Join(string(t.Trash), t.stamp, fmt.Sprintf("%s~%d", at, n))
 	}
 	if err = os.Rename(path, trash); !errors.Is(err, syscall.EXDEV) {
 		return err
 	}
-	c := copier{source: DirectorySource(t.dst), path: t.characters.name(rel), to: trash, temp: trash + ".part"}
+	c := copier{source: DirectorySource(t.dst), path: at, to: trash, temp: trash + ".part"}
 	defer c.discard()
 	if _, err := c.replace(ctx, info); err != nil {
 		return err

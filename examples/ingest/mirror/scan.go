@@ -25,6 +25,7 @@ type scanner struct {
 	put     *page      // what earlier runs put into the copy
 	pen     *pen       // for what this scan puts there
 	seen    []nameHash // names that the source has, as the destination has them
+	moved   []nameHash // names of the source that are others in the destination
 	clashes []nameHash // those that several entries have
 	more    int        // tasks that were enqueued
 	stays   bool       // a directory that is gone has something foreign
@@ -34,13 +35,14 @@ type scanner struct {
 // each. It enqueues the files that differ, or that vanished, in chunks. These tasks appear when the
 // scan succeeds, so a scan that is tried again has changed only directories.
 func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
-	tr, err := s.load(ctx, &t.Run, t.Args.Stamp)
+	tr, err := s.load(ctx, &t.Run, t.Args)
 	if err != nil {
 		return err
 	}
+	tr.rules = s.rules(ctx)
 	sc := &scanner{syncer: s, tree: tr, task: t, dir: string(t.Args.Dir), cache: openCache(ctx, t.Run.Job, tr)}
-	sc.pen = tr.ledger.pen(tr.characters.name(sc.dir), tr.stamp)
-	if sc.put, err = tr.ledger.read(tr.characters.name(sc.dir)); err != nil {
+	sc.pen = tr.ledger.pen(tr.at, tr.stamp)
+	if sc.put, err = tr.ledger.read(tr.at); err != nil {
 		return fmt.Errorf("read what was put into %q: %w", tr.to(sc.dir), err)
 	}
 	if sc.pen != nil {
@@ -57,10 +59,10 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 
 // compare compares a directory of the source with its copy.
 func (s *scanner) compare(ctx context.Context) (err error) {
-	if s.known, err = s.cache.directory(ctx, s.dir); err != nil {
+	if s.known, err = s.cache.directory(ctx, s.tree.at); err != nil {
 		return err
 	}
-	if len(s.tree.characters) > 0 {
+	if len(s.tree.characters) > 0 || s.tree.rules.Rename != nil {
 		s.findClashes(s.names(ctx))
 	}
 	complete, err := s.entries(ctx)
@@ -82,8 +84,12 @@ func (s *scanner) names(ctx context.Context) (names []nameHash) {
 		if err != nil {
 			return names // the second reading reports it
 		}
-		if !s.tree.exclude.excludes(s.tree.from(join(s.dir, e.Name())), e.Type()) {
-			names = append(names, hashOf(s.tree.characters.name(e.Name())))
+		excluded, name, err := s.judge(ctx, e)
+		if err != nil {
+			return names // so does it here
+		}
+		if !excluded {
+			names = append(names, hashOf(name))
 		}
 	}
 	return names
@@ -105,22 +111,34 @@ func (s *scanner) entries(ctx context.Context) (complete bool, problem error) {
 		}
 	}
 	slices.Sort(s.seen)
+	slices.Sort(s.moved)
 	return true, problem
 }
 
 // entry handles one entry of the directory.
 func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
+	excluded, name, err := s.judge(ctx, e)
+	if err != nil {
+		return err
+	}
 	if s.tree.deletes() {
-		s.seen = append(s.seen, hashOf(s.tree.characters.name(e.Name())))
+		s.seen = append(s.seen, hashOf(name))
+		if name != e.Name() && !excluded {
+			s.moved = append(s.moved, hashOf(e.Name()))
+		}
+	}
+	if excluded {
+		return nil
 	}
 	rel := join(s.dir, e.Name())
 	path := s.tree.from(rel)
-	if s.tree.exclude.excludes(path, e.Type()) {
-		return nil
-	}
-	err := s.checkName(e.Name())
+	err = s.checkName(e.Name(), name)
 	if err == nil {
-		err = s.sync(ctx, e, rel)
+		s.tree.rename(nil)
+		if name != s.tree.characters.name(e.Name()) {
+			s.tree.rename([]renaming{{[]byte(e.Name()), []byte(name)}})
+		}
+		err = s.sync(ctx, e, rel, name)
 	}
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		s.record.fail(path, failed.cause)
@@ -129,22 +147,47 @@ func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
 	return err
 }
 
-func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
+// judge reports whether an entry is excluded, and returns its name in the destination. After an
+// error of a rule the attempt fails: nobody knows what the rule wants.
+func (s *scanner) judge(ctx context.Context, e fs.DirEntry) (excluded bool, name string, err error) {
+	name, path := e.Name(), join(s.dir, e.Name())
+	excluded = s.tree.exclude.excludes(s.tree.from(path), e.Type())
+	if e.IsDir() {
+		path += "/"
+	}
+	if !excluded {
+		included, err := s.tree.rules.include(ctx, path)
+		if err != nil {
+			return false, "", err
+		}
+		excluded = !included
+	}
+	if s.tree.rules.Rename != nil {
+		if name, err = s.tree.rules.Rename(ctx, path, s.tree.at); err != nil {
+			return false, "", fmt.Errorf("rename %q: %w", path, err)
+		}
+	}
+	return excluded, s.tree.characters.name(name), nil
+}
+
+func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel, name string) error {
 	if e.IsDir() {
 		if err := s.directory(ctx, s.tree, s.cache, rel, &s.record, s.pen); err != nil {
 			return err
 		}
-		return s.enqueueScan(ctx, rel, false)
+		return s.enqueueScan(ctx, s.tree.scanOf(rel, s.tree.place(rel)))
 	}
 	src, err := e.Info()
 	if err != nil {
 		return &fileError{err}
 	}
 	todo := keep
-	if !s.known.has(e.Name(), src) {
+	if !s.known.has(e.Name(), name, src) {
 		todo, err = s.tree.compare(ctx, src, rel)
-		if errors.Is(err, errInTheWay) && s.put.has(syncedMark(s.tree.characters.name(e.Name()))) {
-			return s.enqueueScan(ctx, rel, true) // whoever removes the directory enqueues the file
+		if errors.Is(err, errInTheWay) && s.put.has(syncedMark(name)) {
+			args := s.tree.scanOf(rel, s.tree.place(rel))
+			args.Gone = true
+			return s.enqueueScan(ctx, args) // whoever removes the directory enqueues the file
 		}
 		if err != nil {
 			return err
@@ -152,7 +195,7 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 	}
 	switch todo {
 	case keep:
-		s.known.add(e.Name(), src)
+		s.known.add(e.Name(), name, src)
 		s.record.Unchanged++
 		return nil
 	case chmod:
@@ -163,16 +206,20 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel string) error {
 			return ofEntry(err)
 		}
 		s.work.Grow = append(s.work.Grow, growth{Name: []byte(e.Name()), From: dst.Size()})
+	case create:
+		s.work.Create = append(s.work.Create, []byte(e.Name()))
 	default:
 		s.work.Copy = append(s.work.Copy, []byte(e.Name()))
+	}
+	if to, renamed := s.tree.names[e.Name()]; renamed {
+		s.work.Renamed = append(s.work.Renamed, renaming{[]byte(e.Name()), []byte(to)})
 	}
 	return s.flushFull(ctx)
 }
 
 // enqueueScan enqueues the scan of a subdirectory.
-func (s *scanner) enqueueScan(ctx context.Context, rel string, gone bool) error {
+func (s *scanner) enqueueScan(ctx context.Context, args scanArgs) error {
 	s.more++
-	args := scanArgs{Dir: []byte(rel), Gone: gone, Stamp: s.tree.stamp}
 	_, err := s.task.Enqueue(ctx, args, &enqueue.Options{Queue: s.tree.PathQueue})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -15,7 +16,8 @@ import (
 //
 // An entry of the destination is deleted if the ledger has its mark, a listing of the source that
 // was complete does not name it, and the source, when asked for it, says that it does not exist. So
-// a source that cannot be read deletes nothing.
+// a source that cannot be read deletes nothing. If the source has an entry of that name that has
+// another one in the destination, the listing is enough.
 //
 // The scan of a directory enqueues the deletion of files as it does for copies. For a directory it
 // enqueues a scan that says that the directory is gone. Whoever deletes the last entry of such a
@@ -37,7 +39,7 @@ var errVanished = errors.New("vanished from the source")
 
 // gone handles a directory that the source does not have any more.
 func (s *scanner) gone(ctx context.Context) error {
-	src, err := s.tree.source.Stat(ctx, s.dir)
+	src, err := s.tree.stat(ctx, s.dir)
 	switch {
 	case err == nil && src.IsDir():
 		return nil // it is back, and the next run will scan it
@@ -45,7 +47,7 @@ func (s *scanner) gone(ctx context.Context) error {
 		s.record.list(s.tree.to(s.dir), NotDeleted, err)
 		return nil
 	}
-	if err := s.cache.forget(ctx, s.dir); err != nil {
+	if err := s.cache.forget(ctx, s.tree.at); err != nil {
 		return err
 	}
 	if s.tree.DryRun {
@@ -79,7 +81,7 @@ func (s *scanner) open() error {
 	case !info.IsDir() || info.Mode()&ownerMode == ownerMode:
 		return nil
 	}
-	s.record.closed = append(s.record.closed, closedDir{Dir: []byte(s.dir), Mode: info.Mode() & keptMode})
+	s.record.closed = append(s.record.closed, closedDir{Dir: []byte(s.tree.at), Mode: info.Mode() & keptMode})
 	return os.Chmod(path, info.Mode()&keptMode|ownerMode)
 }
 
@@ -144,7 +146,7 @@ func (s *scanner) marks(e fs.DirEntry) (known []mark, err error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := fileMark(name, info, s.tree.to(join(s.dir, name)))
+		m, err := fileMark(name, info, filepath.Join(s.tree.to(s.dir), name))
 		if err != nil {
 			return nil, err
 		}
@@ -162,18 +164,23 @@ func (s *scanner) missing(ctx context.Context, e fs.DirEntry, marks []mark) erro
 		if s.tree.DryRun {
 			return nil
 		}
-		return ignoreMissing(os.Remove(s.tree.to(rel))) // a worker was killed while it copied
+		return ignoreMissing(os.Remove(filepath.Join(s.tree.to(s.dir), e.Name()))) // a worker was killed while it copied
 	}
 	if len(marks) == 0 {
 		return s.foreign(ctx)
 	}
-	if _, err := s.tree.source.Stat(ctx, rel); !errors.Is(err, fs.ErrNotExist) {
+	_, moved := slices.BinarySearch(s.moved, hashOf(e.Name()))
+	if _, err := s.tree.stat(ctx, rel); !moved && !errors.Is(err, fs.ErrNotExist) {
 		return nil // it is there, or who knows
 	}
 	if e.IsDir() {
-		return s.enqueueScan(ctx, rel, true)
+		args := s.tree.scanOf(rel, join(s.tree.at, e.Name()))
+		if args.Gone = true; moved {
+			args.Moved = args.Dir
+		}
+		return s.enqueueScan(ctx, args)
 	}
-	s.work.Delete = append(s.work.Delete, deletion{Name: []byte(e.Name()), Mark: marks[0]})
+	s.work.Delete = append(s.work.Delete, deletion{Name: []byte(e.Name()), Mark: marks[0], Moved: moved})
 	return s.flushFull(ctx)
 }
 

@@ -27,6 +27,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/command"
+	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 )
 
 // backend is a bucket to test with.
@@ -90,7 +91,7 @@ func (b *backend) ingest(args ...string) (status int, printed string) {
 	b.t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"start", "-src", b.src, "-dst", b.dst}, args...)
-	status = command.Run(b.t.Context(), args, &out, &errs, b.opener.Open)
+	status = command.Run(b.t.Context(), args, &out, &errs, mirror.Config{Open: b.opener.Open})
 	return status, out.String() + errs.String()
 }
 

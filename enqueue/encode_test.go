@@ -149,6 +149,9 @@ func TestEncodeNamesTheFieldOfEveryProblem(t *testing.T) {
 		"Headers ":   enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": "\xff"}}),
 		"Headers   ": enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"\xff": "a"}}),
 		"Headers  ":  enqueue.Task(fileArgs{}, &enqueue.Options{Headers: map[string]string{"a": strings.Repeat("x", encode.MaxHeaderBytes)}}),
+		"Expires":    enqueue.Task(fileArgs{}, &enqueue.Options{Expires: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}),
+		"Expires ":   enqueue.Task(fileArgs{}, &enqueue.Options{At: time.UnixMilli(5), Expires: time.UnixMilli(5)}),
+		"Expires  ":  enqueue.Task(fileArgs{}, &enqueue.Options{Delay: time.Hour, Expires: time.Now().Add(time.Minute)}),
 		"MaxRetries": enqueue.Task(fileArgs{}, &enqueue.Options{MaxRetries: -2}),
 		"Timeout":    enqueue.Task(fileArgs{}, &enqueue.Options{Timeout: -time.Second}),
 	} {
@@ -206,4 +209,15 @@ func FuzzEncode(f *testing.F) {
 		require.NoError(t, store.ValidateTaskID(item.Task.ID))
 		require.True(t, json.Valid(item.Task.Payload))
 	})
+}
+
+func TestExpiryIsStoredInWholeMilliseconds(t *testing.T) {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 678_900_000, time.FixedZone("east", 3600))
+	for given, want := range map[time.Time]time.Time{
+		{}: {}, at: time.UnixMilli(at.UnixMilli()), time.Unix(-5, 0): time.UnixMilli(1), time.UnixMilli(7): time.UnixMilli(7),
+	} {
+		item, err := enqueue.Encode(t.Context(), nil, "ingest", enqueue.Task(fileArgs{"a"}, &enqueue.Options{Expires: given}))
+		require.NoError(t, err)
+		require.True(t, want.Equal(item.Task.Expires), "%v: %v", given, item.Task.Expires)
+	}
 }

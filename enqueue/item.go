@@ -34,6 +34,18 @@ type Options struct {
 	// At is when the task may start, by the store's clock. It cannot be set together with Delay. A
 	// time in the past means now; a time after the year 9999 is refused. Defaults to now.
 	At time.Time
+	// Expires is from when on the task is not begun any more, by the store's clock: neither its first
+	// attempt nor another one. What runs then goes on to its end. A task that expires counts as
+	// cancelled; if an attempt of it has failed before, the task fails, with that error. A retry that
+	// would come too late fails the task at once.
+	//
+	// It is in whole ms, and must be after At and Delay, where they are set; a time in the past is
+	// allowed. A worker ends the task when it fetches it, or would begin it. So while no worker serves
+	// the task, or its queue is paused, it stays in the counts of its run as pending, and its state is
+	// syncjob.TaskExpired. A worker knows the store's clock as of its last call: it may begin a task
+	// too late by about the time of a call. RunNow and Reschedule do not change when a task expires.
+	// Failed tasks that are retried, or go to a new run, do not expire any more. Defaults to never.
+	Expires time.Time
 	// ID is unique in the run until the task has settled, and for IDFor after that. A second task
 	// with the same ID is not added; its receipt says Duplicate. Defaults to a random ID.
 	ID string

@@ -1,6 +1,8 @@
 package enqueue
 
 import (
+	"time"
+
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -21,7 +23,7 @@ func (o *Options) validate() error {
 	if o.Delay != 0 && !o.At.IsZero() {
 		problems = append(problems, invalid("At", "cannot be set together with Delay"))
 	}
-	problems = append(problems, store.ValidateTime("At", o.At))
+	problems = append(problems, store.ValidateTime("At", o.At), o.validateExpires())
 	if o.ID != "" {
 		problems = append(problems, store.ValidateTaskID(o.ID))
 	}
@@ -35,6 +37,28 @@ func (o *Options) validate() error {
 		problems = append(problems, err)
 	}
 	return store.JoinFields(problems...)
+}
+
+// validateExpires refuses a task that would expire before it is due, by the clock of this process.
+func (o *Options) validateExpires() error {
+	expires := o.expires()
+	switch {
+	case expires.IsZero():
+		return nil
+	case !o.At.IsZero() && !expires.After(o.At):
+		return invalid("Expires", "is not after At")
+	case o.Delay > 0 && !expires.After(time.Now().Add(o.Delay)):
+		return invalid("Expires", "is over before Delay is")
+	}
+	return store.ValidateTime("Expires", o.Expires)
+}
+
+// expires is Expires as stores keep it. All times before 1970 are past.
+func (o *Options) expires() time.Time {
+	if o.Expires.IsZero() {
+		return o.Expires
+	}
+	return time.UnixMilli(max(1, o.Expires.UnixMilli())).UTC()
 }
 
 func (o *Options) overrides() encode.Overrides {

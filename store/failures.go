@@ -114,10 +114,11 @@ type RedoReply struct {
 }
 
 // Redone is the task of a failure as it waits again: its retries, snoozes and crashes are counted
-// anew, and it keeps its attempts. ok is false if it was never decoded. It is for implementers.
+// anew, it keeps its attempts, and it does not expire any more. ok is false if it was never decoded.
+// It is for implementers.
 func (f *Failure) Redone() (t Task, ok bool) {
 	t = f.Task
-	t.Retry, t.Snoozes, t.Crashes, t.Recovered = 0, 0, 0, false
+	t.Retry, t.Snoozes, t.Crashes, t.Recovered, t.Expires = 0, 0, 0, false, time.Time{}
 	_, corrupt := t.Headers[HeaderCorrupt]
 	return t, !corrupt
 }

@@ -77,7 +77,10 @@ type Task struct {
 	// Ready is since when the task waits for a worker, if that is not since Enqueued: since it was
 	// due, if it waited for a time, or since it came back from an attempt that ended. Stores set it,
 	// and [Task.WaitsSince] reads it. It is only information, too.
-	Ready     time.Time
+	Ready time.Time
+	// Expires is from when on the task is not begun any more, in whole ms after 1970; zero for never.
+	// Stores only keep it: a worker that has fetched the task by then and not begun it ends it.
+	Expires   time.Time
 	Retry     int  // failed attempts so far
 	Snoozes   int  // snoozes so far
 	Crashes   int  // sessions that died while this was their only recovered task
@@ -94,6 +97,9 @@ func (t *Task) WaitsSince() time.Time {
 	}
 	return t.Enqueued
 }
+
+// Expired reports whether the task is not begun any more.
+func (t *Task) Expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
 
 // Attempt is an attempt of a task that did not succeed, as the task itself carries it.
 type Attempt struct {

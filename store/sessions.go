@@ -153,7 +153,7 @@ const (
 	VerdictRetry                       // failed, and is tried again after Delay; counts as retried
 	VerdictSnooze                      // is tried again after Delay; not counted as an attempt
 	VerdictFail                        // failed for good
-	VerdictCancel                      // ended by a stop
+	VerdictCancel                      // ended by a stop or a request, or because it expired
 	VerdictRelease                     // given back unchanged, to the front of its lane, in the order of the leases
 	VerdictStopRun                     // asks to stop its run; the task itself is cancelled
 	VerdictBegin                       // the pre-job hook passed: the root task becomes visible

@@ -10,20 +10,22 @@ import (
 type TaskStatus string
 
 // Where tasks are. Each is one of the [Counts]: waiting and held tasks are Pending, delayed and
-// retrying ones Delayed.
+// retrying ones Delayed. An expired task is Pending or Delayed until a worker fetches it, which
+// counts it as Cancelled.
 const (
 	TaskWaiting  TaskStatus = "waiting"  // a worker may fetch it
 	TaskHeld     TaskStatus = "held"     // it, or its run, is paused, or the pre-job hook has not passed
 	TaskDelayed  TaskStatus = "delayed"  // waits for a time: it was enqueued so, or snoozed
 	TaskRetrying TaskStatus = "retrying" // waits for a time, after an attempt that failed
 	TaskRunning  TaskStatus = "running"  // a worker has it, and runs it or is about to
+	TaskExpired  TaskStatus = "expired"  // waits, but it is too late to begin it; see [Task.Expired]
 	TaskFailed   TaskStatus = "failed"   // for good; see [Failure]
 )
 
 // valid reports whether it is one of the constants.
 func (s TaskStatus) valid() bool {
 	switch s {
-	case TaskWaiting, TaskHeld, TaskDelayed, TaskRetrying, TaskRunning, TaskFailed:
+	case TaskWaiting, TaskHeld, TaskDelayed, TaskRetrying, TaskRunning, TaskExpired, TaskFailed:
 		return true
 	}
 	return false

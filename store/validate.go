@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rollcall-go/rollcall/store/bounds"
@@ -113,9 +114,7 @@ func (t *Task) validate() error {
 	tries := func(n int) bool { return n < 0 || n > maxTries }
 	plain := len(t.ID) <= bounds.MaxTaskIDLen && utf8.ValidString(t.ID) && (!t.Claimed || t.ID != "") &&
 		t.Keep >= 0 && !tries(t.Retry) && !tries(t.Snoozes) && !tries(t.Crashes) &&
-		len(
-			t.Payload,
-		) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && t.isBare()
+		len(t.Payload) <= bounds.DefaultMaxPayload && ValidateTime("", t.Enqueued) == nil && t.isBare()
 	if plain {
 		return nil
 	}
@@ -130,13 +129,25 @@ func (t *Task) validate() error {
 	f.add(len(t.Payload) > bounds.DefaultMaxPayload, "Task.Payload", "is longer than 1 MiB")
 	f.check(ValidateTime("Task.Enqueued", t.Enqueued), "")
 	f.check(ValidateTime("Task.Ready", t.Ready), "")
+	f.check(validateExpires("Task.Expires", t.Expires), "")
 	f.check(validateHeaders("Task.Headers", t.Headers), "")
 	f.check(validateAttempts("Task.Attempts", t.Attempts), "")
 	return f.err()
 }
 
 // isBare reports whether a task has nothing that only few tasks have.
-func (t *Task) isBare() bool { return t.Ready.IsZero() && len(t.Headers)+len(t.Attempts) == 0 }
+func (t *Task) isBare() bool {
+	return t.Ready.IsZero() && t.Expires.IsZero() && len(t.Headers)+len(t.Attempts) == 0
+}
+
+// validateExpires refuses times that stores do not keep as they are.
+func validateExpires(field string, t time.Time) error {
+	var f faults
+	f.check(ValidateTime(field, t), "")
+	whole := t.IsZero() || t.UnixMilli() > 0 && t.Equal(time.UnixMilli(t.UnixMilli()))
+	f.add(!whole, field, "is not in whole ms after 1970")
+	return f.err()
+}
 
 // attemptOverhead is what an attempt takes at most beside its texts, in bytes.
 const attemptOverhead = 24
@@ -189,6 +200,7 @@ func (c *itemCheck) ordinary(it *Item) error {
 	f.check(it.Task.validate(), "")
 	f.check(ValidateTime("At", it.At), "")
 	f.add(it.Delay != 0, "At", "cannot be set together with Delay")
+	f.add(it.Task.Expired(it.At), "Task.Expires", "is not after At")
 	return f.err()
 }
 
@@ -199,6 +211,7 @@ func (c *itemCheck) hook(it *Item, kind string) error {
 	f.add(it.Route.Kind != kind, "Route.Kind", fmt.Sprintf("is not %q", kind))
 	f.check(it.Task.validate(), "")
 	f.add(it.Task.Claimed, "Task.Claimed", "is set for a hook")
+	f.add(!it.Task.Expires.IsZero(), "Task.Expires", "is set for a hook")
 	f.add(it.Delay != 0, "Delay", "is set for a hook")
 	f.add(!it.At.IsZero(), "At", "is set for a hook")
 	return f.err()

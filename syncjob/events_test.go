@@ -48,7 +48,7 @@ func listedEvents(t *testing.T) map[string]listed {
 		}
 		events[row[1]] = e
 	}
-	require.Len(t, events, 36)
+	require.Len(t, events, 38)
 	return events
 }
 
@@ -210,6 +210,8 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 		_, err = run.Enqueue(t.Context(), hushed{Do: do, Secret: "secret"}, nil)
 		require.NoError(t, err)
 	}
+	_, err = run.Enqueue(t.Context(), hushed{Secret: "secret"}, &enqueue.Options{Expires: time.Now()})
+	require.NoError(t, err)
 	_, err = run.EnqueueAll(t.Context(), func(yield func(enqueue.Item, error) bool) {
 		yield(enqueue.Task(hushed{Secret: "secret"}, &enqueue.Options{ID: "one"}), nil)
 	}, nil)

@@ -98,6 +98,9 @@ func (j Job) validate() error {
 		if j.Open {
 			bad("Schedule", "is set for an open job")
 		}
+		if j.RootOptions != nil && !j.RootOptions.Expires.IsZero() {
+			bad("RootOptions.Expires", "is set for a periodic job, where it would be the same for all runs")
+		}
 	}
 	errs = append(errs, encode.ValidateHeaders(j.Headers), store.ValidateLabels(j.Labels))
 	if j.Configuration != nil {

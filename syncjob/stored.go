@@ -41,6 +41,7 @@ type rootTask struct {
 	Attributes []byte            `json:"attributes,omitempty"`
 	Delay      time.Duration     `json:"delay,omitempty"`
 	At         time.Time         `json:"at,omitzero"`
+	Expires    time.Time         `json:"expires,omitzero"`
 }
 
 const (
@@ -59,6 +60,7 @@ func newRootTask(it store.Item) *rootTask {
 		Attributes: it.Task.Attributes,
 		Delay:      it.Delay,
 		At:         it.At,
+		Expires:    it.Task.Expires,
 	}
 	if it.Task.Claimed {
 		r.ID = it.Task.ID
@@ -76,6 +78,7 @@ func (r *rootTask) item(set string) *store.Item {
 			Keep:       r.Keep,
 			Attributes: r.Attributes,
 			Enqueued:   time.Now(),
+			Expires:    r.Expires,
 		},
 		Delay: r.Delay,
 		At:    r.At,

@@ -53,7 +53,7 @@ func (t *TaskRef) Cancel(ctx context.Context) (CancelResult, error) {
 }
 
 // RunNow makes a task due that waits for a time: one that was enqueued with a delay, was snoozed,
-// or is tried again later. It keeps its attempts. Errors: [ErrTaskNotDelayed] if it does not wait
+// or is tried again later. It keeps its attempts, and expires when it would. Errors: [ErrTaskNotDelayed] if it does not wait
 // for a time, as after an earlier call; [ErrTaskNotFound]; the errors of [TaskRef.Cancel].
 func (t *TaskRef) RunNow(ctx context.Context) error {
 	return t.reschedule(ctx, time.Time{})

@@ -20,7 +20,10 @@ const (
 	TaskDelayed  = store.TaskDelayed  // waits for a time: it was enqueued so, or snoozed
 	TaskRetrying = store.TaskRetrying // waits for a time, after an attempt that failed
 	TaskRunning  = store.TaskRunning  // a worker has it, and runs it or is about to
-	TaskFailed   = store.TaskFailed   // for good
+	// TaskExpired: it waits, but its enqueue.Options.Expires has passed. The worker that fetches it
+	// next cancels it.
+	TaskExpired = store.TaskExpired
+	TaskFailed  = store.TaskFailed // for good
 )
 
 // TaskState is one task of a run, as it was when it was read.
@@ -49,6 +52,7 @@ type TaskState struct {
 	// them take at most [bounds.MaxAttemptBytes].
 	Attempts []store.Attempt   `json:"attempts,omitempty"`
 	Enqueued time.Time         `json:"enqueued,omitzero"`
+	Expires  time.Time         `json:"expires,omitzero"` // from when on it is not begun any more; zero for never
 	Headers  map[string]string `json:"headers,omitempty"`
 	Payload  json.RawMessage   `json:"-"`      // the arguments, if they were asked for; may be large or private
 	Cursor   string            `json:"cursor"` // where a listing goes on behind the task: see [TasksOptions]
@@ -75,6 +79,9 @@ func (s TaskState) String() string {
 	parts = append(parts, fmt.Sprintf("attempt %d", s.Attempt))
 	if !s.NextAttempt.IsZero() {
 		parts = append(parts, "next at "+s.NextAttempt.Format(time.DateTime))
+	}
+	if !s.Expires.IsZero() {
+		parts = append(parts, "expires at "+s.Expires.Format(time.DateTime))
 	}
 	switch n := len(s.Attempts); {
 	case s.Error != "":

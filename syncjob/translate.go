@@ -151,6 +151,7 @@ func taskState(run store.RunID, r *store.TaskRecord) TaskState {
 		Error:       r.Error,
 		Attempts:    r.Task.Attempts,
 		Enqueued:    r.Task.Enqueued,
+		Expires:     r.Task.Expires,
 		Headers:     r.Task.Headers,
 		Payload:     r.Task.Payload,
 		Cursor:      r.Cursor,

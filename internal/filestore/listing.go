@@ -120,6 +120,9 @@ func (s *state) taskRecord(r *run, t *task) store.TaskRecord {
 	case r.Paused || r.Status == store.StatusStarting || len(s.Pauses.Covering(t.Route, nil)) > 0:
 		rec.Status = store.TaskHeld
 	}
+	if t.Place != held && t.Task.Expired(s.now) {
+		rec.Status = store.TaskExpired
+	}
 	if t.Place == aside {
 		rec.Due = t.At
 		if t.Delay > 0 {

@@ -3,8 +3,10 @@
 package tasklist
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -75,15 +77,20 @@ type Filter struct {
 	*store.TasksParams
 	Unfailed bool // without the failures
 
+	now    time.Time
 	active bool // tasks wait
 	held   bool // the run itself keeps them from running
 	pauses *store.PauseSet
 }
 
 // NewFilter selects what p asks for of a run in that state, with what is paused in its partition.
-func NewFilter(p *store.TasksParams, status store.Status, paused bool, pauses *store.PauseSet) Filter {
+// now is the time of the store.
+func NewFilter(
+	p *store.TasksParams, now time.Time, status store.Status, paused bool, pauses *store.PauseSet,
+) Filter {
 	return Filter{
 		TasksParams: p,
+		now:         now,
 		active:      status == store.StatusRunning || status == store.StatusStarting,
 		held:        paused || status == store.StatusStarting,
 		pauses:      pauses,
@@ -99,15 +106,20 @@ func (f *Filter) Source(s Source) bool {
 	case Failed:
 		return !f.Unfailed && (f.Status == "" || f.Status == store.TaskFailed)
 	case Delayed:
-		return f.active && (f.Status == "" || f.Status == store.TaskDelayed || f.Status == store.TaskRetrying)
+		return f.active && f.wants(store.TaskDelayed, store.TaskRetrying, store.TaskExpired)
 	}
-	return f.active && (f.Status == "" || f.Status == store.TaskWaiting || f.Status == store.TaskHeld)
+	return f.active && f.wants(store.TaskWaiting, store.TaskHeld, store.TaskExpired)
+}
+
+// wants reports whether tasks of one of the statuses are selected.
+func (f *Filter) wants(some ...store.TaskStatus) bool {
+	return f.Status == "" || slices.Contains(some, f.Status)
 }
 
 // Route reports whether tasks of a source and route can be selected.
 func (f *Filter) Route(s Source, r store.Route) bool {
 	if s == Root || s == Recovered || s == Waiting || s == Staged {
-		if f.Status != "" && f.Status != f.waiting(r) {
+		if !f.wants(f.waiting(r), store.TaskExpired) {
 			return false
 		}
 	}
@@ -122,15 +134,16 @@ func (f *Filter) Task(s Source, r store.Route, t *store.Task) bool {
 
 // StatusOf is where a task of a source and route is.
 func (f *Filter) StatusOf(s Source, r store.Route, t *store.Task) store.TaskStatus {
-	switch s {
-	case Held:
+	switch {
+	case s == Held:
 		return store.TaskRunning
-	case Failed:
+	case s == Failed:
 		return store.TaskFailed
-	case Delayed:
-		if t.Retry > 0 {
-			return store.TaskRetrying
-		}
+	case t.Expired(f.now):
+		return store.TaskExpired
+	case s == Delayed && t.Retry > 0:
+		return store.TaskRetrying
+	case s == Delayed:
 		return store.TaskDelayed
 	}
 	return f.waiting(r)

@@ -2,6 +2,7 @@ package tasklist
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,21 +39,33 @@ func FuzzACursorThatNoPageGaveIsRefused(f *testing.F) {
 }
 
 func TestTheStateOfARunAndPausesSayWhereItsTasksAre(t *testing.T) {
-	all, none := &store.TasksParams{}, &store.PauseSet{}
+	all, none, now := &store.TasksParams{}, &store.PauseSet{}, time.Now()
 	route, other := store.Route{Queue: "q", Set: "s", Kind: "k"}, store.Route{Queue: "other", Set: "s", Kind: "k"}
-	running, paused := NewFilter(all, store.StatusRunning, false, none), NewFilter(all, store.StatusRunning, true, none)
-	starting, stopping := NewFilter(all, store.StatusStarting, false, none), NewFilter(all, store.StatusStopping, false, none)
+	running, paused := NewFilter(all, now, store.StatusRunning, false, none), NewFilter(all, now, store.StatusRunning, true, none)
+	starting, stopping := NewFilter(all, now, store.StatusStarting, false, none), NewFilter(all, now, store.StatusStopping, false, none)
 	task := &store.Task{}
 	require.Equal(t, store.TaskWaiting, running.StatusOf(Waiting, route, task))
 	require.Equal(t, store.TaskHeld, paused.StatusOf(Staged, route, task))
 	require.Equal(t, store.TaskHeld, starting.StatusOf(Root, route, task))
 	require.Equal(t, store.TaskDelayed, paused.StatusOf(Delayed, route, task))
 	require.Equal(t, store.TaskRetrying, running.StatusOf(Delayed, route, &store.Task{Retry: 1}))
+	late := &store.Task{Expires: now, Retry: 1}
+	for _, source := range []Source{Root, Delayed, Recovered, Waiting, Staged} {
+		require.Equal(t, store.TaskExpired, paused.StatusOf(source, route, late))
+	}
+	require.Equal(t, store.TaskRunning, running.StatusOf(Held, route, late), "it has begun")
+	require.Equal(t, store.TaskFailed, running.StatusOf(Failed, route, late))
+	require.Equal(t, store.TaskWaiting, running.StatusOf(Waiting, route, &store.Task{Expires: now.Add(1)}))
+	expired := NewFilter(&store.TasksParams{Status: store.TaskExpired}, now, store.StatusRunning, true, none)
+	for _, source := range []Source{Root, Delayed, Recovered, Waiting, Staged} {
+		require.True(t, expired.Source(source) && expired.Route(source, route) && expired.Task(source, route, late))
+	}
+	require.False(t, expired.Source(Held) || expired.Source(Failed))
 	require.False(t, stopping.Source(Waiting), "what waited is cancelled")
 	require.True(t, stopping.Source(Held))
 	require.True(t, stopping.Source(Failed))
 	queue := &store.PauseSet{Pauses: []store.Pause{{Scope: store.PauseScope{Queue: "q"}}}}
-	held := NewFilter(&store.TasksParams{Status: store.TaskHeld}, store.StatusRunning, false, queue)
+	held := NewFilter(&store.TasksParams{Status: store.TaskHeld}, now, store.StatusRunning, false, queue)
 	require.True(t, held.Route(Waiting, route))
 	require.False(t, held.Route(Waiting, other), "nothing of it is held: no page needs to look")
 	require.True(t, held.Route(Delayed, other))

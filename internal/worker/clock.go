@@ -9,7 +9,10 @@ import (
 type Clock struct{ ahead atomic.Int64 } // of the local clock, in ns
 
 // Now returns the store's time.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *Clock) Now() time.Time { return c.At(time.Now()) }
+
+// At returns the store's time at a local time.
+func (c *Clock) At(local time.Time) time.Time { return local.Add(time.Duration(c.ahead.Load())) }
 
 // Note takes the store's time from a reply.
 func (c *Clock) Note(now time.Time) {

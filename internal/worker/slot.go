@@ -91,8 +91,8 @@ func (e *Engine) work(s *slot) {
 }
 
 // execute runs one task and passes its outcome on. It does not run it if the lease is lost, the
-// task was cancelled, the run stopped or its route paused since the fetch, or the worker shuts
-// down. It returns the time.
+// task was cancelled or has expired, the run stopped or its route paused since the fetch, or the
+// worker shuts down. It returns the time.
 func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	ses := t.session
 	switch {
@@ -101,6 +101,8 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 		ses.release(t)
 	case ses.isHalted(t.Delivery.Lease.Lane.Run.Number) || ses.isCancelled(t.Delivery.Lease):
 		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
+	case t.Delivery.Task.Expired(ses.p.clock.At(now)):
+		e.expire(t)
 	case ses.p.isPaused(t):
 		ses.release(t)
 	default:
@@ -115,6 +117,14 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	return now
 }
 
+// expire ends a task that is not begun any more.
+func (e *Engine) expire(t *task) {
+	run, route := &t.Delivery.Lease.Lane.Run, &t.Delivery.Lease.Lane.Route
+	e.log.DebugContext(e.hard, events.TaskExpired, "job", run.Job, "run", run.Number,
+		"task", t.Delivery.Task.ID, "kind", route.Kind, "queue", route.Queue, "retry", t.Delivery.Task.Retry)
+	t.session.report(t, expired(t.Delivery))
+}
+
 // attempt runs the handler of the current task.
 func (e *Engine) attempt(s *slot) time.Time {
 	s.stage = stageRun
@@ -127,6 +137,7 @@ func (e *Engine) conclude(s *slot, end time.Time) time.Time {
 	s.stage = stageDone
 	e.intake.Ran(end.Sub(s.since))
 	e.executed.Add(1)
+	heedExpiry(&s.outcome, s.current.session.p.clock.At(end))
 	e.noteAttempt(&s.outcome, s.since, end)
 	e.host.AttemptDone(e.values, s.current.Delivery, &s.outcome, s.since, end)
 	e.hand(s)

@@ -28,7 +28,7 @@ func (s *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (sto
 	l := listing{
 		partition: part,
 		run:       r,
-		Filter:    tasklist.NewFilter(&sought, r.rec.Status, r.rec.Paused, &part.pauses),
+		Filter:    tasklist.NewFilter(&sought, part.now(), r.rec.Status, r.rec.Paused, &part.pauses),
 		at:        at,
 		left:      bounds.MaxPage,
 		page:      newPage(),

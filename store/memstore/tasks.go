@@ -28,7 +28,7 @@ func (s *backend) Tasks(ctx context.Context, p store.TasksParams) (store.TasksRe
 	l := listing{
 		partition: part,
 		run:       r,
-		Filter:    tasklist.NewFilter(&p, r.rec.Status, r.rec.Paused, &part.pauses),
+		Filter:    tasklist.NewFilter(&p, part.now(), r.rec.Status, r.rec.Paused, &part.pauses),
 		at:        at,
 		left:      p.Limit,
 		page:      newPage(),

@@ -91,7 +91,7 @@ func (l *listing) begin(ctx context.Context, p *store.TasksParams) error {
 	}
 	meta := format.ParseMeta(p.Run.Job, script.Text(v[3]))
 	pauses := format.ParsePauses(paused)
-	l.Filter = tasklist.NewFilter(p, store.Status(script.Text(v[1])), !v[2].IsNil(), &pauses)
+	l.Filter = tasklist.NewFilter(p, l.estimate(), store.Status(script.Text(v[1])), !v[2].IsNil(), &pauses)
 	l.root = rootTask{meta.Root, script.Text(v[4]), script.Text(v[5])}
 	return nil
 }

@@ -98,6 +98,45 @@ var listingContract = []testCase{
 			s.Nil(rec.Task.Payload, "payloads come where they are asked for")
 		}
 	}},
+	{"a task that has expired says so wherever it waits, until it runs", func(s *scene) {
+		in := map[bool]time.Time{true: time.UnixMilli(1), false: time.Now().Add(never).Truncate(time.Millisecond)}
+		until := func(it store.Item, expired bool) store.Item {
+			it.Task.Expires = in[expired]
+			return it
+		}
+		root := until(task(scan, "root"), true)
+		behind := s.start(store.StartParams{Job: "hooked", Root: &root, PreJob: hook(preJob)})
+		s.Equal(store.TaskExpired, statuses(behind.list(store.TasksParams{}))["root"])
+
+		r := s.open("import")
+		p, w, dead := r.producer(), r.worker(), r.worker()
+		p.add(r, until(task(scan, "recovered"), true))
+		dead.one()
+		dead.close()
+		p.add(r, task(file, "parent"))
+		w.queues = only(file)
+		parent := w.one()
+		s.NoError(w.stage(parent, file, 0, until(task(file, "child"), true), task(file, "fresh child")))
+		w.settle(withStaged(success(parent), staged(file, 2)))
+		w.queues = only(scan)
+		p.add(r, until(delayed(scan, "delayed", never), true), until(task(scan, "waiting"), true), until(task(scan, "in time"), false), task(scan, "never"))
+		want := map[string]store.TaskStatus{
+			"recovered": store.TaskExpired, "child": store.TaskExpired, "fresh child": store.TaskWaiting,
+			"delayed": store.TaskExpired, "waiting": store.TaskExpired, "in time": store.TaskWaiting, "never": store.TaskWaiting,
+		}
+		s.Equal(want, statuses(r.list(store.TasksParams{})))
+		s.Len(r.list(store.TasksParams{Status: store.TaskExpired}), 4)
+		s.Len(r.list(store.TasksParams{Status: store.TaskWaiting}), 3)
+		s.Empty(r.list(store.TasksParams{Status: store.TaskDelayed}))
+		s.EqualValues(6, r.record().Counts.Pending, "nothing counts it before a worker does")
+
+		for _, d := range w.take(4) {
+			s.Contains(statuses(r.list(store.TasksParams{Status: store.TaskRunning})), d.Task.ID)
+			w.settle(failed(d))
+		}
+		s.Len(r.list(store.TasksParams{Status: store.TaskFailed}), 4, "what has ended does not expire")
+		s.Len(r.list(store.TasksParams{Status: store.TaskExpired}), 2)
+	}},
 	{"a running task shows what its worker last said of it", func(s *scene) {
 		r, w := s.mixture()
 		d := w.held()[0]

@@ -16,6 +16,7 @@ var tasksContract = []testCase{
 			it.Task.Headers = map[string]string{"trace": "1\x00", "": "é"}
 			it.Task.Attributes = []byte(`{"max_retries":1}`)
 			it.Task.Enqueued = time.UnixMilli(1_700_000_000_123)
+			it.Task.Expires = time.UnixMilli(1_700_000_060_456) // a store delivers it all the same
 			return it
 		}
 		p.add(r, rich(file, "enqueued"))
@@ -31,7 +32,9 @@ var tasksContract = []testCase{
 			want := rich(file, d.Task.ID).Task
 			s.True(want.Enqueued.Equal(d.Task.Enqueued), "Enqueued: %v", d.Task.Enqueued)
 			got := d.Task
+			s.True(want.Expires.Equal(d.Task.Expires), "Expires: %v", d.Task.Expires)
 			want.Enqueued, got.Enqueued, got.Ready = time.Time{}, time.Time{}, time.Time{}
+			want.Expires, got.Expires = time.Time{}, time.Time{}
 			want.Retry, want.Recovered = got.Retry, got.Recovered
 			s.Equal(want, got)
 			s.Equal(store.Lane{Run: r.id, Route: file}, d.Lease.Lane)

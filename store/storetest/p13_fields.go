@@ -210,6 +210,7 @@ func refusedStarts() []refusal {
 		"At":           func(it *store.Item) { it.At = time.Now() },
 		"Task.Claimed": func(it *store.Item) { it.Task.Claimed = true },
 		"Task.Keep":    func(it *store.Item) { it.Task.Keep = -1 },
+		"Task.Expires": func(it *store.Item) { it.Task.Expires = time.UnixMilli(1) },
 		"Route.Queue":  func(it *store.Item) { it.Route.Queue = "" },
 	} {
 		all = append(all, start.by("PreJob."+field, func(p *params) { p.PreJob = hook(preJob); spoil(p.PreJob) }))
@@ -238,6 +239,10 @@ func refusedItems() (all []refusal) {
 		{"Task.Payload", func(it *store.Item) { it.Task.Payload = make([]byte, bounds.DefaultMaxPayload+1) }},
 		{"Task.Enqueued", func(it *store.Item) { it.Task.Enqueued = afterTime }},
 		{"Task.Ready", func(it *store.Item) { it.Task.Ready = afterTime }},
+		{"Task.Expires", func(it *store.Item) { it.Task.Expires = afterTime }},
+		{"Task.Expires", func(it *store.Item) { it.Task.Expires = before1970 }},
+		{"Task.Expires", func(it *store.Item) { it.Task.Expires = time.UnixMilli(1).Add(1) }},
+		{"Task.Expires", func(it *store.Item) { it.At, it.Task.Expires = time.UnixMilli(1), time.UnixMilli(1) }},
 		{"Task.Headers", func(it *store.Item) { it.Task.Headers = map[string]string{"key": binary} }},
 		{"At", func(it *store.Item) { it.At = afterTime }},
 		{"At", func(it *store.Item) { it.At, it.Delay = time.Now(), 1 }},

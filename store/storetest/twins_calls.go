@@ -149,6 +149,9 @@ func (g *twinCalls) task() store.Task {
 	if g.one(3) {
 		t.ID, t.Claimed, t.Keep = pickOf(g, "a", "b", "c"), true, pickOf(g, 0, time.Hour)
 	}
+	if g.one(4) {
+		t.Expires = pickOf(g, time.UnixMilli(1), time.Now().Add(never).Truncate(time.Second))
+	}
 	g.ids = append(g.ids[max(0, len(g.ids)-8):], t.ID)
 	return t
 }
@@ -160,6 +163,9 @@ func (g *twinCalls) item(route store.Route) store.Item {
 		it.Delay = time.Hour
 	case 1:
 		it.At = pickOf(g, time.Unix(0, 0), time.Now().Add(time.Hour).Truncate(time.Second), lastTime, firstTime)
+	}
+	if it.Task.Expired(it.At) {
+		it.At = time.Time{}
 	}
 	return it
 }

@@ -74,6 +74,8 @@ type enqueueCall struct {
 	ID    string          `json:"id,omitempty"`    // makes the call safe to repeat
 	Queue string          `json:"queue,omitempty"` // that of the kind, if empty
 	Delay int             `json:"delay_ms,omitempty"`
+	// Expires is from when on the task is not begun any more; never, if it is left out.
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 // enqueued is the answer.
@@ -101,7 +103,7 @@ type started struct {
 
 func (d *source) enqueue(ctx context.Context, c enqueueCall) (any, error) {
 	receipt, err := d.m.Enqueue(ctx, c.Job, enqueue.Raw(c.Kind, c.Args, nil), &enqueue.Options{
-		ID: c.ID, Queue: c.Queue, Delay: time.Duration(c.Delay) * time.Millisecond,
+		ID: c.ID, Queue: c.Queue, Delay: time.Duration(c.Delay) * time.Millisecond, Expires: c.Expires,
 	})
 	return enqueued{receipt.ID, receipt.Duplicate}, err
 }

@@ -81,7 +81,7 @@ func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
 		Kind: q.Get("kind"), Queue: q.Get("queue"),
 		States: []syncjob.TaskStatus{
 			"", syncjob.TaskRunning, syncjob.TaskWaiting, syncjob.TaskHeld,
-			syncjob.TaskDelayed, syncjob.TaskRetrying, syncjob.TaskFailed,
+			syncjob.TaskDelayed, syncjob.TaskRetrying, syncjob.TaskExpired, syncjob.TaskFailed,
 		},
 	}
 	options := &syncjob.TasksOptions{

@@ -23,6 +23,7 @@ const (
 	TaskSnoozed   = "task snoozed"
 	TaskFailed    = "task failed"    // for good
 	TaskCancelled = "task cancelled" // its run is stopped, or it asked for that
+	TaskExpired   = "task expired"   // it was not begun in time
 	TaskReleased  = "task released"  // given back at shutdown
 	TaskLost      = "task lost"      // its lease was lost: another worker has it
 

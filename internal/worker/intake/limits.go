@@ -244,13 +244,16 @@ func (ls *limits) fetchedLocked(g *Grant, r *store.FetchReply, tasks iter.Seq[*T
 		short := slices.Contains(r.Short, i)
 		g.src.short[s.limit] = short
 		if s.limit.tokens != nil {
-			got := 0
+			got, begin := 0, 0
 			for j := range r.Deliveries {
-				if s.limit.scope.Covers(r.Deliveries[j].Lease.Lane.Route) {
+				if d := &r.Deliveries[j]; s.limit.scope.Covers(d.Lease.Lane.Route) {
 					got++
+					if !d.Task.Expired(r.Now) {
+						begin++ // a task that has expired does not begin, so it spends no token
+					}
 				}
 			}
-			s.limit.spend(got, r.Now, got == 0 && s.n > 0 && short)
+			s.limit.spend(begin, r.Now, got == 0 && s.n > 0 && short)
 		}
 	}
 }

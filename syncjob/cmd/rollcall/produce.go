@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,7 @@ func (a *app) start() *cobra.Command {
 func (a *app) enqueue() *cobra.Command {
 	var kind, args, file string
 	var o enqueue.Options
+	var expires time.Duration
 	c := a.command(
 		"enqueue JOB",
 		"Add tasks to the active run of a job",
@@ -90,6 +92,9 @@ func (a *app) enqueue() *cobra.Command {
 		func(ctx context.Context, names []string) error {
 			if kind == "" {
 				return usageError{errors.New("which kind of task? Set --kind")}
+			}
+			if expires != 0 {
+				o.Expires = time.Now().Add(expires)
 			}
 			if file != "" {
 				sum, err := a.m.EnqueueAll(ctx, names[0], a.items(kind, file, o), nil)
@@ -119,6 +124,7 @@ func (a *app) enqueue() *cobra.Command {
 	f.StringVar(&o.ID, "id", "", "ID of the task: makes it safe to repeat")
 	f.StringVar(&o.Queue, "queue", "", "queue to wait in (default that of the kind)")
 	f.DurationVar(&o.Delay, "delay", 0, "time before the task may start")
+	f.DurationVar(&expires, "expires", 0, "time after which the task is not begun any more (default never)")
 	return c
 }
 

@@ -229,7 +229,7 @@ func (a *app) tasks() *cobra.Command {
 			})
 		})
 	f := c.Flags()
-	f.StringVar(&state, "state", "", "only waiting, held, delayed, retrying, running or failed tasks")
+	f.StringVar(&state, "state", "", "only waiting, held, delayed, retrying, running, expired or failed tasks")
 	f.StringVar(&o.Kind, "kind", "", "only tasks of this kind")
 	f.StringVar(&o.Queue, "queue", "", "only tasks of this queue")
 	return c

@@ -24,9 +24,9 @@ import (
 //	more      uvarint length, parts: a byte, length, bytes    if flagMore
 //	payload   the rest
 //
-// Parts of "more" begin with a byte that says what they are: partReady is Task.Ready, partAttempt
-// is an attempt, in order. Others are skipped, as a later version may add some. A message with
-// another version byte is refused.
+// Parts of "more" begin with a byte that says what they are: partReady is Task.Ready, partExpires
+// is Task.Expires, partAttempt is an attempt, in order. Others are skipped, as a later version may
+// add some. A message with another version byte is refused.
 const (
 	messageVersion = 1
 
@@ -40,6 +40,7 @@ const (
 	flagRetried    = 1 << 7 // retry is not 0; for scripts, see retrying.lua
 
 	partReady   = 'r' // uvarint, ms since 1970
+	partExpires = 'e' // uvarint, ms since 1970
 	partAttempt = 'a' // uvarint ended and took, both in ms; worker and error: uvarint length, bytes
 )
 
@@ -66,7 +67,7 @@ func flagsOf(t *store.Task) (flags byte) {
 	if len(t.Headers) > 0 {
 		flags |= flagHeaders
 	}
-	if len(t.Attempts) > 0 || !t.Ready.IsZero() {
+	if len(t.Attempts) > 0 || !t.Ready.IsZero() || !t.Expires.IsZero() {
 		flags |= flagMore
 	}
 	return flags
@@ -97,7 +98,8 @@ func AppendTask(b []byte, t *store.Task) []byte {
 		}
 	}
 	if flags&flagMore != 0 {
-		b = appendString(b, string(appendAttempts(appendReady(nil, t.Ready), t.Attempts)))
+		more := appendTime(appendTime(nil, partReady, t.Ready), partExpires, t.Expires)
+		b = appendString(b, string(appendAttempts(more, t.Attempts)))
 	}
 	return append(b, t.Payload...)
 }
@@ -105,12 +107,12 @@ func AppendTask(b []byte, t *store.Task) []byte {
 // Retried reports whether a message is that of a task that was retried, as retrying.lua does.
 func Retried(message string) bool { return len(message) > 1 && message[1]&flagRetried != 0 }
 
-// appendReady appends a part for the time at which a task became ready, unless it is zero.
-func appendReady(b []byte, ready time.Time) []byte {
-	if ready.IsZero() {
+// appendTime appends a part for a time, unless it is zero.
+func appendTime(b []byte, part byte, t time.Time) []byte {
+	if t.IsZero() {
 		return b
 	}
-	return appendString(append(b, partReady), string(binary.AppendUvarint(nil, uint64(max(ready.UnixMilli(), 0)))))
+	return appendString(append(b, part), string(binary.AppendUvarint(nil, uint64(max(t.UnixMilli(), 0)))))
 }
 
 // appendAttempts appends a part for each attempt.
@@ -133,6 +135,8 @@ func decodeMore(t *store.Task, more string) (bad bool) {
 		switch kind {
 		case partReady:
 			t.Ready = time.UnixMilli(int64(part.int()))
+		case partExpires:
+			t.Expires = time.UnixMilli(int64(part.int()))
 		case partAttempt:
 			t.Attempts = append(t.Attempts, store.Attempt{
 				Ended: time.UnixMilli(

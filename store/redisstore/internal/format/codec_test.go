@@ -32,7 +32,8 @@ func goldenTasks() map[string]store.Task {
 		"tried": {
 			ID: "row \xe2\x82\xac 7", Payload: []byte{0, 1, 2, 0xff}, Headers: map[string]string{"traceparent": "00-abc"},
 			Claimed: true, Keep: 90 * time.Minute, Attributes: []byte(`{"max_retries":7}`), Enqueued: enqueued,
-			Retry: 3, Snoozes: 400, Crashes: 2, Recovered: true, Ready: enqueued.Add(time.Minute),
+			Retry: 3, Snoozes: 400, Crashes: 2, Recovered: true,
+			Ready: enqueued.Add(time.Minute), Expires: enqueued.Add(time.Hour),
 			Attempts: []store.Attempt{
 				{Ended: enqueued.Add(time.Second), Took: 250 * time.Millisecond, Worker: "host-1", Error: "no such file"},
 				{Ended: enqueued.Add(time.Hour), Worker: "", Error: ""},

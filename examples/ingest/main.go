@@ -21,7 +21,7 @@
 //
 // Who knows an orchestrator that registers and copies files with Celery finds its options again:
 //
-//	job_name                     -name; made up and printed, if it is not given; one that runs is refused
+//	job_name                     -name; made up and printed if not given; a running one is refused
 //	interval                     -interval
 //	files_per_task               -files-per-task
 //	synchronous, progress        -wait, and the progress of start and watch
@@ -53,7 +53,7 @@
 //	max_retries, timeout, delay  -retries, -timeout, -delay; the command configure while a job runs;
 //	                             of a task: functions of these names in a script
 //	pre_ and post_ hooks         around create, modify and delete of a file or directory:
-//	                             mirror.Config.Hooks, or functions such as pre_file_create in a script
+//	                             mirror.Config.Hooks, or functions of a script: pre_file_create …
 //	pre_job, post_job            functions of a script; those of mirror check and close the trees
 //
 //	start, stop                  the commands start and stop; ctrl-C of a start that waits

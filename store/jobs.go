@@ -81,6 +81,7 @@ type ListParams struct {
 	Behind    Place  // with ByChange, in place of After: Behind of the page before; zero for the first page
 	// Statuses asks for jobs whose newest run is in one of these; none means all jobs.
 	Statuses []Status
+	Periodic bool // only periodic jobs; by name, they are found without reading others
 	Details  bool // also Args, Headers, Counters, Result and Reporting of the runs
 	Limit    int  // at most this many; 1 to MaxPage
 }
@@ -96,7 +97,8 @@ func (p *ListParams) Validate() error {
 
 // Match reports whether a job belongs to the listing. It is for implementers.
 func (p *ListParams) Match(e *JobEntry) bool {
-	return len(p.Statuses) == 0 || e.Run != nil && slices.Contains(p.Statuses, e.Run.Status)
+	return (!p.Periodic || e.Job.Type == JobPeriodic) &&
+		(len(p.Statuses) == 0 || e.Run != nil && slices.Contains(p.Statuses, e.Run.Status))
 }
 
 // JobPage is a page of jobs.

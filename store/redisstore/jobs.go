@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -131,15 +132,15 @@ func (s *Store) jobPlaces(ctx context.Context, k *format.Keyspace, p *store.List
 			return again
 		}), err
 	}
-	from := "-"
-	if p.After != "" {
-		from = "(" + p.After
+	from, to := "("+max(p.After, format.LastPeriodic), "+"
+	if p.Periodic {
+		from, to = "("+format.Periodic+p.After, "["+format.LastPeriodic
 	}
-	list := s.client.B().Zrangebylex().Key(k.Jobs).Min(from).Max("+").Limit(0, int64(p.Limit)).Build()
+	list := s.client.B().Zrangebylex().Key(k.Jobs).Min(from).Max(to).Limit(0, int64(p.Limit)).Build()
 	names, err := s.client.Do(ctx, list).AsStrSlice()
 	places := make([]store.Place, len(names))
 	for i, name := range names {
-		places[i].Name = name
+		places[i].Name = strings.TrimPrefix(name, format.Periodic)
 	}
 	return places, script.Empty(s.server.Translate(ctx, "list jobs", err))
 }

@@ -89,12 +89,13 @@ var jobsContract = []testCase{
 	{"jobs are listed in the order of their names, page by page, with their newest run", func(s *scene) {
 		want := make(map[int][]string)
 		newest := make(map[string]store.RunID)
+		declared := []store.JobType{store.JobStanding, store.JobPeriodic}
 		for i := range 25 {
 			name := fmt.Sprintf("job/%02d", (i*7)%25)
 			want[s.partition(name)] = append(want[s.partition(name)], name)
 			if i%5 == 0 {
 				_, err := s.store.EnsureJob(
-					s.ctx, store.EnsureParams{Job: name, Type: store.JobStanding, Definition: []byte("d")},
+					s.ctx, store.EnsureParams{Job: name, Type: declared[i%2], Definition: []byte("d")},
 				)
 				s.NoError(err)
 				continue
@@ -125,6 +126,54 @@ var jobsContract = []testCase{
 			}
 			s.Equal(want[partition], got)
 		}
+	}},
+	{"periodic jobs are listed by name, and others are not", func(s *scene) {
+		declare := func(name string, t store.JobType) {
+			_, err := s.store.EnsureJob(s.ctx, store.EnsureParams{Job: name, Type: t, Definition: []byte(t)})
+			s.NoError(err)
+		}
+		listed := func(of store.ListParams) (names []string) {
+			for of.Partition = range s.store.Partitions() {
+				for of.After, of.Limit = "", 2; ; {
+					page, err := s.store.ListJobs(s.ctx, of)
+					s.NoError(err)
+					for _, e := range page.Jobs {
+						names = append(names, e.Job.Name)
+					}
+					if of.After = page.Next; of.After == "" {
+						break
+					}
+				}
+			}
+			slices.Sort(names)
+			return names
+		}
+		periodic := store.ListParams{Periodic: true}
+		s.Empty(listed(periodic))
+		var want, all []string
+		for i := range 12 {
+			name := fmt.Sprintf("job/%02d", i)
+			if all = append(all, name); i%2 == 0 {
+				want = append(want, name)
+				declare(name, store.JobPeriodic)
+				continue
+			}
+			declare(name, store.JobStanding)
+		}
+		s.start(store.StartParams{Job: "single"}).stop(false)
+		all = append(all, "single")
+		s.Equal(want, listed(periodic))
+		s.Equal(all, listed(store.ListParams{}), "each once")
+		declare(want[0], store.JobStanding)
+		declare(all[1], store.JobPeriodic)
+		s.NoError(s.store.SetJobDisabled(s.ctx, want[1], true))
+		want[0] = all[1]
+		s.Equal(want, listed(periodic), "as their types are now")
+		s.NoError(s.store.DeleteJob(s.ctx, want[2]))
+		all = slices.DeleteFunc(all, func(name string) bool { return name == want[2] })
+		want = slices.Delete(want, 2, 3)
+		s.Equal(want, listed(periodic))
+		s.Equal(all, listed(store.ListParams{}))
 	}},
 	{"runs of a job are listed newest first", func(s *scene) {
 		var want []int64

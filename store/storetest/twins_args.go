@@ -81,7 +81,7 @@ func (g *twinCalls) args(method string) []any {
 	case "ListJobs":
 		return []any{store.ListParams{
 			Partition: partition, After: pickOf(g, "", "one", "two-"), Limit: 1000, ByChange: g.one(2), Details: g.one(2),
-			Statuses: pickOf(g, nil, store.ActiveStatuses),
+			Statuses: pickOf(g, nil, store.ActiveStatuses), Periodic: g.one(2),
 		}}
 	case "ListRuns":
 		return []any{store.RunsParams{

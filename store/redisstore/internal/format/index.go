@@ -91,3 +91,10 @@ func Fields(names []string, values []rueidis.RedisMessage) map[string]string {
 	}
 	return h
 }
+
+// Among the names of jobs, each periodic job stands once more, behind the sign Periodic, which no
+// name has: in front of all names, up to LastPeriodic.
+const (
+	Periodic     = "\x01"
+	LastPeriodic = "\x02"
+)

@@ -18,7 +18,7 @@ end
 redis.call('DEL', JOB)
 redis.call('UNLINK', unpack(KEYS, 6, #KEYS - 1))
 redis.call('ZREM', DUE, 'j:' .. job)
-redis.call('ZREM', JOBS, job)
+redis.call('ZREM', JOBS, job, '\1' .. job)
 redis.call('ZREM', INDEX, 'j:' .. job)
 audit(line)
 signal('j:' .. job)

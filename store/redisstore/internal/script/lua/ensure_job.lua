@@ -53,6 +53,10 @@ add_to(JOB, 'changes', 1)
 redis.call('HSETNX', JOB, 'created', now)
 local solved = redis.call('HDEL', JOB, 'problem', 'problemsince') > 0
 local member = 'j:' .. ARGV[1]
+redis.call('ZREM', JOBS, '\1' .. ARGV[1])
+if ARGV[2] == 'periodic' then
+  redis.call('ZADD', JOBS, 0, '\1' .. ARGV[1]) -- once more, in front of all names
+end
 if ARGV[2] ~= 'periodic' then
   redis.call('HDEL', JOB, 'schedule', 'due', 'acts')
   redis.call('ZREM', DUE, member)

@@ -68,6 +68,14 @@ if (last > 0 or known[1]) and not redis.call('ZSCORE', JOBS, job) then
   end)
 end
 local fires = redis.call('HMGET', JOB, 'type', 'disabled', 'acts')
+if (fires[1] == 'periodic') ~= (redis.call('ZSCORE', JOBS, '\1' .. job) ~= false) then
+  damage('index', 'job', 'it is not among the periodic jobs as its type says: that is set right', function()
+    redis.call('ZREM', JOBS, '\1' .. job)
+    if fires[1] == 'periodic' then
+      redis.call('ZADD', JOBS, 0, '\1' .. job)
+    end
+  end)
+end
 if fires[1] == 'periodic' and not fires[2] and not redis.call('ZSCORE', DUE, 'j:' .. job) then
   damage('index', 'job', 'it had no due time in the index: it is added', function()
     redis.call('ZADD', DUE, tonumber(fires[3] or now) or now, 'j:' .. job)

@@ -53,10 +53,13 @@ type effects struct {
 	children fanout
 	tally    tally
 	writes   writes
+	result   result
 }
 
 // overEffects replaces the effects of every attempt that ended without any.
-var overEffects = &effects{children: fanout{ended: true}, tally: tally{ended: true}, writes: writes{ended: true}}
+var overEffects = &effects{
+	children: fanout{ended: true}, tally: tally{ended: true}, writes: writes{ended: true}, result: result{ended: true},
+}
 
 // gather returns the effects to add to.
 func (a *Attempt) gather() *effects {
@@ -176,6 +179,27 @@ func (a *Attempt) EnqueueAll(ctx context.Context, items iter.Seq2[enqueue.Item, 
 // [enqueue.Enqueuer.Enqueue].
 func (a *Attempt) EnqueueNow(ctx context.Context, args enqueue.Args, opts *enqueue.Options) (enqueue.Receipt, error) {
 	return a.cfg.Runtime.EnqueueNow(ctx, a.Run.ID(), a.Run.Set, enqueue.Task(args, opts))
+}
+
+// SetResult sets the result of the task: v as JSON, at most [bounds.MaxResultLen] bytes. The store
+// keeps it in the same step as the success of the attempt, with its children, counters and writes,
+// also while the run is stopping. If the attempt does not succeed, the result is dropped: so it is
+// always that of the attempt that succeeded. If it is called more than once, the last call counts.
+// SetResult makes no call of the store.
+//
+// Anybody can read the result by the ID of the task, or all results of the run: see Task and
+// Results of a syncjob.Run. How long it is kept says [Attributes].ResultRetention. If that is
+// [NoResults], SetResult checks and then drops the result: a change of the configuration must not
+// make tasks fail.
+//
+// Errors: a [*store.FieldError] if v cannot be encoded or is too large; [ErrAttemptEnded] if the
+// handler has returned. Then the result does not change, and the attempt can go on.
+func (a *Attempt) SetResult(v any) error {
+	data, err := encodeResult(v)
+	if err != nil {
+		return err
+	}
+	return a.gather().result.set(data)
 }
 
 func (a *Attempt) stage(ctx context.Context, it enqueue.Item) (string, error) {

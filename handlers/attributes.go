@@ -79,6 +79,10 @@ type Attributes struct {
 	// Rate limits how many tasks start in a period, in all workers together. As for MaxRunning, kinds
 	// do not inherit it. Defaults to NoLimit events.
 	Rate Rate `json:"rate,omitzero"`
+	// ResultRetention says how long and how many results of tasks are kept; see [Attempt.SetResult].
+	// It is read when an attempt begins, and is inherited as a whole. Defaults to all results that the
+	// run has room for, as long as the run is kept.
+	ResultRetention ResultRetention `json:"result_retention,omitzero"`
 	// Weight of a run if its job has no weight, from 0.000001 to 1000000. Only sets have it. It is
 	// read when a run starts. Defaults to 1.
 	Weight float64 `json:"weight,omitempty"`
@@ -204,6 +208,7 @@ func (a *Attributes) validate(prefix string, of scope) error {
 		err := store.Rate(a.Rate.complete()).Validate()
 		problems = append(problems, store.RenameFields(err, func(field string) string { return prefix + field }))
 	}
+	problems = append(problems, a.ResultRetention.validate(prefix+"ResultRetention."))
 	refuse(isSet(a.Weight) && store.ValidateWeight(a.Weight) != nil, "Weight", "is not within 0.000001 to 1000000")
 	refuse(a.Weight != 0 && of == ofKind, "Weight", "is an attribute of sets")
 	problems = append(problems, validateScript(prefix+"Script", a.Script, of))

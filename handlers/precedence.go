@@ -64,6 +64,9 @@ func (a Attributes) inherit(outer Attributes) Attributes {
 	if a.MaxSnoozes == 0 {
 		a.MaxSnoozes = outer.MaxSnoozes
 	}
+	if a.ResultRetention == (ResultRetention{}) {
+		a.ResultRetention = outer.ResultRetention
+	}
 	if a.Params == nil {
 		a.Params = outer.Params
 	}

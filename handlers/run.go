@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/values"
 )
 
@@ -146,17 +144,12 @@ func (r *Run) Log() *slog.Logger { return r.log }
 // attempt of the hook returns nil. If it is called more than once, the last call counts. Only
 // PostJob may call it. Every error is a [*store.FieldError]; then the result does not change.
 func (r *Run) SetResult(v any) error {
-	bad := func(reason string) error { return &store.FieldError{Field: "Result", Reason: reason} }
 	if !r.postJob {
-		return bad("can only be set by PostJob")
+		return badResult("can only be set by PostJob")
 	}
-	result, err := json.Marshal(v)
-	switch {
-	case err != nil:
-		return bad(fmt.Sprintf("cannot be encoded: %v", err))
-	case len(result) > bounds.MaxResultLen:
-		return bad(fmt.Sprintf("takes %d bytes, which is more than %d", len(result), bounds.MaxResultLen))
+	data, err := encodeResult(v)
+	if err == nil {
+		r.result = data
 	}
-	r.result = result
-	return nil
+	return err
 }

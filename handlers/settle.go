@@ -23,12 +23,14 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 	var all *effects
 	var counters map[string]int64
 	var written []store.Write
+	var result []byte
 	var undeclared, incomplete error
 	if a != nil {
 		if !a.effects.CompareAndSwap(nil, overEffects) {
 			all = a.effects.Load()
 			counters, undeclared = all.tally.end()
 			written = all.writes.end()
+			result = all.result.end()
 			incomplete = all.children.end()
 		}
 		if err == nil {
@@ -53,6 +55,7 @@ func (k *boundKind) settle(ctx context.Context, out *store.Outcome, a *Attempt, 
 	}
 	if err == nil {
 		out.Verdict, out.Counters, out.Writes = store.VerdictSuccess, counters, written
+		out.Result, out.Keep = attrs.ResultRetention.of(result)
 		return
 	}
 	if verdict, over := interrupted(ctx); over {

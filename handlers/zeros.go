@@ -17,6 +17,7 @@ type given struct {
 	MaxRunning       *float64      `json:"max_running"`
 	MaxRunningPerJob *float64      `json:"max_running_per_job"`
 	Rate             *givenRate    `json:"rate"`
+	ResultRetention  *givenResults `json:"result_retention"`
 	Weight           *float64      `json:"weight"`
 	Script           *string       `json:"script"`
 }
@@ -26,6 +27,11 @@ type givenBackoff struct {
 	Factor *float64 `json:"factor"`
 	Jitter *float64 `json:"jitter"`
 	Cap    *float64 `json:"cap"`
+}
+
+type givenResults struct {
+	Age    *float64 `json:"age"`
+	Number *float64 `json:"number"`
 }
 
 type givenRate struct {
@@ -70,6 +76,10 @@ func refuseZeros(b []byte) error {
 		refuse("Rate.Events", rate.Events, ", or write -1 for no limit")
 		refuse("Rate.Per", rate.Per, "")
 		refuse("Rate.Burst", rate.Burst, "")
+	}
+	if results := g.ResultRetention; results != nil {
+		refuse("ResultRetention.Age", results.Age, ", or write -1 for no results")
+		refuse("ResultRetention.Number", results.Number, "")
 	}
 	return store.JoinFields(problems...)
 }

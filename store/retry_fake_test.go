@@ -57,6 +57,10 @@ func (s *scripted) ChangeTask(ctx context.Context, _ store.ChangeTaskParams) (st
 	return store.ChangeTaskReply{}, s.call(ctx)
 }
 
+func (s *scripted) Results(ctx context.Context, _ store.ResultsParams) (store.ResultsReply, error) {
+	return store.ResultsReply{}, s.call(ctx)
+}
+
 func (s *scripted) Tasks(ctx context.Context, _ store.TasksParams) (store.TasksReply, error) {
 	return store.TasksReply{}, s.call(ctx)
 }

@@ -138,6 +138,12 @@ func (r *front) Tasks(ctx context.Context, p TasksParams) (TasksReply, error) {
 	})
 }
 
+func (r *front) Results(ctx context.Context, p ResultsParams) (ResultsReply, error) {
+	return repeat(ctx, r, "Results", p.Validate(), func(ctx context.Context) (ResultsReply, error) {
+		return r.Store.Results(ctx, p)
+	})
+}
+
 func (r *front) ListRuns(ctx context.Context, p RunsParams) (RunPage, error) {
 	bad := JoinFields(r.has("Partition", p.Partition), p.Validate())
 	return repeat(ctx, r, "ListRuns", bad, func(ctx context.Context) (RunPage, error) {

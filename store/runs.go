@@ -57,6 +57,19 @@ type Runs interface {
 	// [ErrRunNotFound]; a [*FieldError] for a cursor that no page gave.
 	Tasks(ctx context.Context, p TasksParams) (TasksReply, error)
 
+	// Results reads a page of the results that tasks of a run set with their success, as far as they
+	// are kept: with p.ID the one of that task, if there is one. They come by set and kind, and there
+	// in the order in which the tasks succeeded. A later result of the same ID replaces the one before.
+	// It looks at up to p.Limit results, or at about [bounds.PageBytes] of them, so a page may be
+	// short, or have none, and not be the last. A result that is there from the first page to the last
+	// comes once.
+	//
+	// A result that is older than the Age with which it was set is never returned. When a result is
+	// set, those that are beyond its Number go, and then the oldest of the run, until all take at most
+	// [bounds.MaxResults]. Results that are too old may count until a store removes them. The rest goes
+	// with the run's summary. Error: [ErrRunNotFound].
+	Results(ctx context.Context, p ResultsParams) (ResultsReply, error)
+
 	// ListRuns reads a page of the runs of a partition that p selects, most recently changed first: by
 	// [RunRecord].Changed, then by number. It looks at up to p.Limit runs, or at about
 	// [bounds.PageBytes] of them, so a page may be short, or have none, and not be the last. It costs

@@ -206,9 +206,24 @@ type Outcome struct {
 	// [bounds.MaxOutcomeWriteLen] bytes. If one cannot be applied, nothing of the outcome is applied:
 	// see Refused of the reply.
 	Writes []Write
-	// Result becomes the result of the run with VerdictHookDone, unless it is nil: JSON of at most
-	// [bounds.MaxResultLen] bytes.
+	// Result is JSON of at most [bounds.MaxResultLen] bytes, or nil for none. With the success of a
+	// task it becomes the result of that task, in the same step, also while the run is stopping; see
+	// [Runs].Results. With VerdictHookDone it becomes the result of the run. Any other verdict drops
+	// it.
 	Result []byte
+	// Keep says how long and how many results of tasks are kept.
+	Keep ResultRetention
+}
+
+// ResultRetention says which results of tasks a run keeps, beside [bounds.MaxResults]. The run
+// removes all of them with its summary at the latest. The zero value is no other limit.
+type ResultRetention struct {
+	// Age is after what time the result is removed, by the store's clock: at least a millisecond. 0
+	// means with the run.
+	Age time.Duration
+	// Number is how many results of the same set and kind the run keeps: this one and those before it.
+	// 0 means any number.
+	Number int
 }
 
 // SettleReply lists the outcomes that were not applied, by index in ascending order, and the runs

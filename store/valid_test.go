@@ -39,6 +39,7 @@ var valid = map[string][]any{
 	"Failures":       {store.FailuresParams{Run: validRun, Limit: 1}},
 	"RedoFailures":   {store.RedoParams{Stream: "stream", Number: 1, Run: validRun, Limit: 1}},
 	"FailingRuns":    {store.FailingRunsParams{Limit: 1}},
+	"Results":        {store.ResultsParams{Run: validRun, Limit: 1}},
 	"Tasks":          {store.TasksParams{Run: validRun, Limit: 1}},
 	"ChangeTask":     {store.ChangeTaskParams{Run: validRun, ID: "task"}},
 	"Inspect":        {validRun},

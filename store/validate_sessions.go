@@ -141,6 +141,15 @@ func (o *Outcome) validate(items *itemCheck) error {
 	}
 	f.check(validateStaged(o.Staged), "")
 	f.add(len(o.Result) > bounds.MaxResultLen, "Result", "is longer than bounds.MaxResultLen")
+	f.check(RenameFields(o.Keep.Validate(), func(field string) string { return "Keep." + field }), "")
+	return f.err()
+}
+
+// Validate returns a [*FieldError] for each bad field, joined.
+func (r ResultRetention) Validate() error {
+	var f faults
+	f.add(r.Age != 0 && (r.Age < time.Millisecond || r.Age > bounds.MaxFill), "Age", "is not 1 ms to 100 years")
+	f.add(r.Number < 0, "Number", "is negative")
 	return f.err()
 }
 

@@ -9,7 +9,7 @@ import (
 // Grows reports whether the outcome needs memory. If the store has none left, it refuses a
 // settlement with such an outcome, and accepts one without.
 func (o *Outcome) Grows() bool {
-	return o.Verdict == VerdictSuccess && len(o.Children)+len(o.Writes) > 0
+	return o.Verdict == VerdictSuccess && len(o.Children)+len(o.Writes)+len(o.Result) > 0
 }
 
 // validateWrites reports all problems of the writes of an outcome, joined.
@@ -50,4 +50,12 @@ func (o *Outcome) commits(w *Write) error {
 	f.add(w.Op != WriteAppend && w.Op != WriteRemove && (w.Op != WriteSet || w.Type != ValueMap),
 		"Op", "is not one that a task can commit")
 	return f.err()
+}
+
+// TaskResult returns the result that an outcome brings; false if there is none. At and Place are for
+// the store to set. It is for implementers.
+func (o *Outcome) TaskResult() (TaskResult, bool) {
+	route := &o.Lease.Lane.Route
+	r := TaskResult{ID: o.Task.ID, Set: route.Set, Kind: route.Kind, Data: o.Result}
+	return r, o.Verdict == VerdictSuccess && len(o.Result) > 0
 }

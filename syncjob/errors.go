@@ -54,8 +54,16 @@ var ErrTaskNotFound = errors.New("task not found: it never was, has succeeded, o
 var ErrTaskNotDelayed = errors.New("task does not wait for a time")
 
 // ErrNoResult is returned by [RunState.DecodeResult] if the run's post-job hook has set no result,
-// or has not completed.
-var ErrNoResult = errors.New("run has no result")
+// or has not completed; and by [TaskRef.Result] and [TaskRef.Wait] if the task is gone and no result
+// of it is kept.
+var ErrNoResult = errors.New("no result")
+
+// ErrResultPending is returned by [TaskRef.Result] for a task that waits or runs.
+var ErrResultPending = errors.New("task has not succeeded yet")
+
+// ErrTaskFailed is returned by [TaskRef.Result] and [TaskRef.Wait] for a task that failed for good.
+// It may succeed later, if somebody retries it.
+var ErrTaskFailed = errors.New("task failed")
 
 // ErrNothingToRedrive is returned by [Run.Redrive] when the options select no failed task of the
 // run.

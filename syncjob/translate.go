@@ -164,3 +164,9 @@ func taskState(run store.RunID, r *store.TaskRecord) TaskState {
 	}
 	return s
 }
+
+func taskResult(run store.RunID, r *store.TaskResult) TaskResult {
+	return TaskResult{
+		Job: run.Job, Number: run.Number, ID: r.ID, Kind: r.Kind, Set: r.Set, At: r.At, Value: r.Data, Cursor: r.Cursor(),
+	}
+}

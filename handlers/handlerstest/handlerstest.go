@@ -59,6 +59,9 @@ type Result struct {
 	// Writes are the attempt's writes to lists and maps, in order, if it succeeded. Their data are
 	// JSON.
 	Writes []store.Write
+	// Result is what the attempt set with SetResult, if it succeeded and results of its kind are kept.
+	// It is JSON, or nil for none.
+	Result json.RawMessage
 	// Progress has the attempt's reports of progress, in order.
 	Progress []store.Progress
 	// Events are the calls of [handlers.Attempt.Event], in the order in which they returned, even if
@@ -131,6 +134,7 @@ func Do(tb testing.TB, set *handlers.Set, args enqueue.Args, opts *Options) *Res
 	result.Outcome = x.Execute(o.Context, &delivery)
 	result.Children, result.Progress, result.Events = rt.children(result.Outcome), rt.report, rt.events
 	result.Counters, result.Writes = result.Outcome.Counters, result.Outcome.Writes
+	result.Result = result.Outcome.Result
 	if result.Err == nil && result.Outcome.Verdict != store.VerdictSuccess {
 		result.Err = errors.New(result.Outcome.Error)
 	}

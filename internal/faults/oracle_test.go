@@ -147,6 +147,9 @@ func (s *subject) requireGrown(failed int) syncjob.RunState {
 	if !g.quiet {
 		s.requireChildrenOnce(g)
 	}
+	if !g.quiet && !g.light {
+		s.requireResults(want.Succeeded)
+	}
 	s.requireHookOnce(string(status))
 	later, err := s.direct.State(s.w.t.Context())
 	require.NoError(s.w.t, err)
@@ -154,6 +157,21 @@ func (s *subject) requireGrown(failed int) syncjob.RunState {
 	require.Equal(s.w.t, final.Status, later.Status)
 	require.Equal(s.w.t, final.Ended, later.Ended)
 	return final
+}
+
+// requireResults requires that each task that succeeded has its result, and no other has one.
+func (s *subject) requireResults(succeeded int64) {
+	s.w.t.Helper()
+	seen := make(map[string]bool)
+	for r, err := range s.direct.Results(s.w.t.Context(), nil) {
+		require.NoError(s.w.t, err)
+		var path string
+		require.NoError(s.w.t, r.Decode(&path))
+		require.Contains(s.w.t, s.want.paths, path, "the result of %s", r.ID)
+		require.False(s.w.t, seen[path], "two tasks have the result %q", path)
+		seen[path] = true
+	}
+	require.Len(s.w.t, seen, int(succeeded))
 }
 
 // requireChildrenOnce requires that each path of the tree ran, under one ID only: had an

@@ -17,7 +17,7 @@ import (
 func outOfMemory(t *testing.T) {
 	w := newWorld(t, shortLease, nil)
 	first, second := w.worker(8), w.worker(8)
-	root := node{Path: "root", Fan: []int{100}, Leaf: waits}
+	root := node{Path: "root", Fan: []int{100}, Leaf: waits, Light: true}
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: root}, root.grown())
 	doomed := w.begin(syncjob.Job{Name: "doomed", Set: "tree", Open: true}, growth{quiet: true})
 	branch := node{Path: "branch", Fan: []int{5, 30}} // its children fan out, for which there is no memory

@@ -33,6 +33,8 @@ type node struct {
 	Once bool `json:"o,omitempty"`
 	// Write makes every task append its path to a list and put it in a map, of its run and of its job.
 	Write bool `json:"w,omitempty"`
+	// Light makes tasks set no result: a success with one waits where there is no memory.
+	Light bool `json:"n,omitempty"`
 	// Secret is nobody's business.
 	Secret string `json:"s,omitempty"`
 	// Bulk makes the arguments that large.
@@ -120,7 +122,7 @@ func (h *hands) node(ctx context.Context, t *handlers.Task[node]) error {
 		}
 	}
 	if !n.Quiet {
-		if err := h.ledger.note(e); err != nil {
+		if err := errors.Join(h.ledger.note(e), n.setResult(t)); err != nil {
 			return err
 		}
 	}
@@ -144,6 +146,14 @@ func (h *hands) node(ctx context.Context, t *handlers.Task[node]) error {
 		return handlers.Snooze(5 * time.Millisecond)
 	}
 	return nil
+}
+
+// setResult sets the path as the result of the task.
+func (n *node) setResult(t *handlers.Task[node]) error {
+	if n.Light {
+		return nil
+	}
+	return t.SetResult(n.Path)
 }
 
 func (h *hands) leaf(ctx context.Context, t *handlers.Task[node], e event, first bool) error {
@@ -297,6 +307,7 @@ type growth struct {
 	duplicates int64
 	snoozes    map[string]bool // paths that snooze once
 	quiet      bool            // nothing of it is in the ledger
+	light      bool            // tasks set no results
 }
 
 // grown is what becomes of a root task.
@@ -315,7 +326,7 @@ func (n node) childrenGrown() growth {
 }
 
 func (n node) unborn() growth {
-	return growth{paths: make(map[string]bool), snoozes: make(map[string]bool), quiet: n.Quiet}
+	return growth{paths: make(map[string]bool), snoozes: make(map[string]bool), quiet: n.Quiet, light: n.Light}
 }
 
 func (n *node) grow(g *growth) {

@@ -22,7 +22,8 @@ func (b *backend) Leftovers() (left []string) {
 		left = append(left, fmt.Sprintf("job %s values=%d", name, len(j.Values)))
 	}
 	for _, r := range s.Runs {
-		left = append(left, fmt.Sprintf("run %d tasks=%d holds=%d kept=%d", r.ID.Number, len(r.Tasks), len(r.OpenHolds), len(r.Kept)))
+		left = append(left, fmt.Sprintf("run %d tasks=%d holds=%d kept=%d results=%d",
+			r.ID.Number, len(r.Tasks), len(r.OpenHolds), len(r.Kept), len(r.Results.All)))
 	}
 	for queue := range s.Clocks {
 		left = append(left, "clock "+queue)

@@ -88,6 +88,7 @@ func (s *state) sweep(int) (reply store.SweepReply, err error) {
 		for queue := range r.Served {
 			used[queue] = true
 		}
+		r.Results.expire(s.now)
 	}
 	maps.DeleteFunc(s.Clocks, func(queue string, _ float64) bool { return !used[queue] })
 	maps.DeleteFunc(s.Producers, func(_ string, p *producer) bool { return p.over(s.now) })

@@ -156,6 +156,9 @@ func (s *state) settleTask(r *run, t *task, children []*task, o *store.Outcome, 
 		for i := range o.Writes {
 			s.write(&o.Writes[i])
 		}
+		if result, ok := o.TaskResult(); ok {
+			r.Results.keep(result, o.Keep, s.now)
+		}
 		if !stopping {
 			s.publish(r, children, o)
 		}

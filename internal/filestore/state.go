@@ -94,6 +94,7 @@ type run struct {
 	Served   map[string]float64 // by queue: its virtual time; see fetching.next
 	Values   values
 	Numbers  values   // the counters, which have names of their own
+	Results  results  // of its tasks
 	Document document // its own configuration
 }
 

@@ -22,8 +22,12 @@ const (
 	MaxNumber = 1<<53 - 1
 	// MaxCounters is the largest number of counters in one outcome.
 	MaxCounters = 64
-	// MaxResultLen bounds the result of a run, in bytes.
+	// MaxResultLen bounds the result of a run, and of a task, in bytes.
 	MaxResultLen = 64 << 10
+	// MaxResults bounds the results of the tasks of one run together, in bytes. Each takes the length
+	// of its data and of the ID of its task, and ResultCost for the rest. The oldest go first.
+	MaxResults = 16 << 20
+	ResultCost = 128
 	// MaxAttempts is how many of its attempts a task carries, and MaxAttemptBytes how many bytes these
 	// take.
 	MaxAttempts     = 5

@@ -19,11 +19,14 @@ func (s *backend) Leftovers() (left []string) {
 			left = append(left, fmt.Sprintf("job %s runs=%d tokens=%d values=%d", name, len(j.runs), len(j.tokens), len(j.values)))
 		}
 		for n, r := range p.runs {
-			left = append(left, fmt.Sprintf("run %d lanes=%d accounts=%d holds=%d ids=%d kept=%d",
-				n, len(r.lanes), len(r.accounts), len(r.holds), len(r.claims.ids), r.claims.kept.len()))
+			left = append(left, fmt.Sprintf("run %d lanes=%d accounts=%d holds=%d ids=%d kept=%d results=%d",
+				n, len(r.lanes), len(r.accounts), len(r.holds), len(r.claims.ids), r.claims.kept.len(), len(r.results.byID)))
 		}
 		for n := range p.active {
 			left = append(left, fmt.Sprintf("active %d", n))
+		}
+		for n := range p.aging {
+			left = append(left, fmt.Sprintf("aging %d", n))
 		}
 		for n := range p.failing {
 			left = append(left, fmt.Sprintf("failing %d", n))

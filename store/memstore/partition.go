@@ -25,6 +25,7 @@ type partition struct {
 	runs           map[int64]*run
 	recent         []*run         // all runs, most recently changed first; nil if they must be sorted again
 	active         map[int64]*run // runs that are not final
+	aging          map[int64]*run // runs with results that expire
 	failing        map[int64]*run // runs that keep failures
 	ended          heap[*run]     // final runs, by the time when their summary expires
 	lastNumber     int64          // largest number of any run
@@ -62,6 +63,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 		jobs:          map[string]*job{},
 		runs:          map[int64]*run{},
 		active:        map[int64]*run{},
+		aging:         map[int64]*run{},
 		failing:       map[int64]*run{},
 		ended: heap[*run]{
 			less:  func(a, b *run) bool { return a.expires.Before(b.expires) },

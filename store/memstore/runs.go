@@ -21,6 +21,7 @@ type run struct {
 	holds    map[string]store.HoldRecord // by name; len is rec.Holds
 	claims   claims
 	values   values
+	results  results
 	lanes    map[store.Route]*lane
 	accounts map[string]*account // by queue
 	tallies  map[kind]int        // number of leased tasks of kinds with a limit
@@ -267,6 +268,7 @@ func (p *partition) forget(r *run) {
 	j := r.job
 	delete(p.runs, r.rec.ID.Number)
 	delete(p.failing, r.rec.ID.Number)
+	delete(p.aging, r.rec.ID.Number)
 	p.recent = nil
 	if r.endedAt >= 0 {
 		p.ended.remove(r.endedAt)

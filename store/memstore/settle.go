@@ -131,6 +131,9 @@ func (b *settling) task(r *run, h *holding, o *store.Outcome) bool {
 		for i := range o.Writes {
 			b.write(&o.Writes[i], b.now)
 		}
+		if result, ok := o.TaskResult(); ok {
+			b.keep(r, result, o.Keep)
+		}
 		r.claims.settle(o.Task, b.now)
 		if !stopping {
 			b.publish(r, h, o)
@@ -226,6 +229,14 @@ func (r *run) setCounter(name string, n int64) {
 		r.rec.Counters = make(map[string]int64)
 	}
 	r.rec.Counters[name] = n
+}
+
+// keep adds the result of a task to its run.
+func (b *settling) keep(r *run, set store.TaskResult, retention store.ResultRetention) {
+	r.results.keep(set, retention, b.now)
+	if retention.Age > 0 {
+		b.aging[r.rec.ID.Number] = r
+	}
 }
 
 // bury keeps the dead letter of a task. A run keeps the first failures and the newest.

@@ -49,8 +49,18 @@ func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, e
 	part.forgetLimits(now)
 	part.ledger.forget(func(r store.Route) bool { return part.rings[r] == nil })
 	part.forgetValues(now)
+	part.expireResults(now)
 	reply.More = left <= 0
 	return reply, nil
+}
+
+// expireResults removes results whose time is over.
+func (p *partition) expireResults(now time.Time) {
+	for number, r := range p.aging {
+		if r.results.expire(now); len(r.results.byID) == 0 {
+			delete(p.aging, number)
+		}
+	}
 }
 
 // sweepDue reports whether a sweep is due.
@@ -78,7 +88,16 @@ func (p *partition) reclaimDead(ctx context.Context, now time.Time, limit int, r
 		})
 		given := p.reclaim(sess, now)
 		p.log.WarnContext(
-			ctx, "session expired", "partition", p.index, "session", sess.id.ID, "worker", sess.worker.Name, "held", given,
+			ctx,
+			"session expired",
+			"partition",
+			p.index,
+			"session",
+			sess.id.ID,
+			"worker",
+			sess.worker.Name,
+			"held",
+			given,
 		)
 		reply.Sessions++
 		reply.Reclaimed += given

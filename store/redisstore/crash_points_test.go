@@ -103,7 +103,7 @@ var crashPoints = map[string]crashPoint{
 		begin: func(c *crash) { c.hold(2) },
 		act: func(c *crash) error {
 			o := outcomeOf(c.held[0], store.VerdictSuccess)
-			o.Children, o.Counters = items("j", 2), map[string]int64{"n": 7}
+			o.Children, o.Counters, o.Result = items("j", 2), map[string]int64{"n": 7}, []byte("7")
 			_, err := c.victim.Settle(
 				c.Context(),
 				store.SettleParams{Session: c.victim.id, Number: 1, Outcomes: []store.Outcome{o, outcomeOf(c.held[1], store.VerdictFail)}},
@@ -112,6 +112,9 @@ var crashPoints = map[string]crashPoint{
 		},
 		stands: func(c *crash, after bool) {
 			require.Equal(c, pick(after, nil, map[string]int64{"n": 7}), c.record(c.run).Counters)
+			results, err := c.Results(c.Context(), store.ResultsParams{Run: c.run, Limit: 10})
+			require.NoError(c, err)
+			require.Len(c, results.Results, pick(after, 0, 1))
 		},
 		want: func(after bool) store.Counts {
 			return pick(after, total(3), store.Counts{Total: 5, Succeeded: 4, Failed: 1})
@@ -351,6 +354,13 @@ var crashPoints = map[string]crashPoint{
 	"read_fields": {
 		begin:  func(c *crash) { c.hold(1) },
 		act:    func(c *crash) error { _, err := c.victim.Held(c.Context(), c.victim.id, nil); return err },
+		stands: func(*crash, bool) {},
+	},
+	"read_results": {
+		act: func(c *crash) error {
+			_, err := c.victim.Results(c.Context(), store.ResultsParams{Run: c.run, Limit: 10})
+			return err
+		},
 		stands: func(*crash, bool) {},
 	},
 	"read_tasks": {

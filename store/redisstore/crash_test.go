@@ -169,7 +169,7 @@ func (c *crash) tidy() {
 	require.Empty(
 		c,
 		c.left(
-			"W:", "U:", "D:", "M:", "S:", "L:", "run:", "configured:", "lanes:", "holds:", "stage:", "dead:", "ids:",
+			"W:", "U:", "D:", "M:", "S:", "L:", "run:", "configured:", "results:", "lanes:", "holds:", "stage:", "dead:", "ids:",
 			"job:", "starts:", "names:", "value:", "jobs", "leases", "terms", "trash", "hist", "failing", "index", "due", "kept",
 		),
 	)

@@ -109,6 +109,7 @@ func (s *wreck) deliver() {
 					require.NoError(s, s.w.stage(d, "staged", 0, child, child, later))
 					o := outcomeOf(d, store.VerdictSuccess)
 					o.Staged = []store.Staged{{Route: routeOf("staged"), Count: 3}}
+					o.Result = []byte("1")
 					s.w.settle(o)
 					delete(s.held, name)
 				case 2:

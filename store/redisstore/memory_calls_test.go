@@ -125,7 +125,7 @@ func TestOutOfMemoryAnOutcomeWithWritesIsRefusedWholeAndMayBeRepeated(t *testing
 	run := start(t, s, "job")
 	w := s.worker("w")
 	outcome := outcomeOf(w.fetchOne("k"), store.VerdictSuccess)
-	outcome.Writes = writesOf(run)
+	outcome.Writes, outcome.Result = writesOf(run), []byte("1")
 	s.fill()
 	require.ErrorIs(t, w.trySettle(outcome), store.ErrOutOfMemory)
 	s.requireWritten(run, 0)
@@ -136,6 +136,9 @@ func TestOutOfMemoryAnOutcomeWithWritesIsRefusedWholeAndMayBeRepeated(t *testing
 	s.free()
 	w.settle(outcome)
 	s.requireWritten(run, 1)
+	results, err := s.Results(t.Context(), store.ResultsParams{Run: run, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, results.Results, 1)
 	require.Equal(t, store.Counts{Total: 1, Succeeded: 1}, s.record(run).Counts)
 }
 

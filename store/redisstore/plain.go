@@ -34,7 +34,7 @@ func (r *settledRun) of(route *store.Route) *settledRoute {
 // counters.
 func (st *settlement) isPlain(o *store.Outcome) bool {
 	return o.Verdict == store.VerdictSuccess && o.Lease.Lane.Route.Counted() && !o.Task.Claimed && !o.Lease.Tallied &&
-		len(o.Children)+len(o.Writes)+len(o.Staged) == 0
+		len(o.Children)+len(o.Writes)+len(o.Staged)+len(o.Result) == 0
 }
 
 // redeemed holds the plain successes of one fetch under one route of a run, by their positions in

@@ -169,7 +169,7 @@ func (s *Store) forget(ctx context.Context, k *format.Keyspace, id, job string, 
 		}
 		c := script.NewCall(
 			k.Run(id), k.Dead(id), k.Starts(job), k.Job(job), k.Jobs, k.Hist, k.Trash, k.RunConfiguration(id),
-			k.Failing, k.Index,
+			k.Failing, k.Index, k.Results(id),
 		)
 		c.Add(k.Channel, id, job).Flag(known).Flag(kept).Add(lines.run, lines.job).Int(len(tokens)).Add(tokens...)
 		if err := s.values(ctx, k, c, store.ValueScope{Of: store.ScopeRun, Run: number}, store.JobScope(job)); err != nil {

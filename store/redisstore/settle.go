@@ -220,6 +220,7 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 	switch verdict {
 	case store.VerdictSuccess:
 		c.Add(encodeCounters(o.Counters))
+		st.result(run, o)
 		groups := st.group(len(o.Children), func(i int) (int64, *store.Item) { return r.id.Number, &o.Children[i] })
 		c.Int(len(groups))
 		for _, g := range groups {
@@ -241,6 +242,17 @@ func (st *settlement) special(r *settledRun, o *store.Outcome) {
 		c.Add(o.Error, string(o.Result))
 	}
 	c.Set(length, len(c.Args)-length-1)
+}
+
+// result packs the result of a task in the form that keep_result.lua reads.
+func (st *settlement) result(run string, o *store.Outcome) {
+	r, ok := o.TaskResult()
+	if !ok {
+		st.Int(0)
+		return
+	}
+	st.Int(st.Key(st.space.Results(run))).Add(r.Group(), r.ID)
+	st.Int64(format.CeilMillis(o.Keep.Age)).Int(o.Keep.Number).Add(string(r.Data))
 }
 
 // waitsAgain packs a task that is not done. It waits behind the others, or in front of them.

@@ -51,6 +51,7 @@ type modelRun struct {
 	retried   int64
 	duplicate int64
 	counters  map[string]int64
+	results   modelResults
 	failures  []modelFailure // those that are kept
 	buried    int64          // place of the newest failure
 	cap       int            // how many are kept
@@ -260,6 +261,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		for _, w := range o.Writes {
 			write(w)
 		}
+		r.results.keep(o, now)
 		if r.status != store.StatusStopping {
 			for _, it := range slices.Concat(o.Children, staged) {
 				r.offer(it, now)

@@ -22,6 +22,7 @@ type machine struct {
 	workers  []*modelWorker
 	zombies  []*modelWorker // sessions that ended, with what they held
 	tasks    int            // names given out
+	results  int            // set by tasks
 	steps    int            // that were checked
 	limits   *modelLimits
 	perRun   []store.RunLimit // of the last fetch

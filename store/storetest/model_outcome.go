@@ -25,7 +25,18 @@ func (m *machine) outcome(t *rapid.T, h *holding) store.Outcome {
 		o.Counters = rapid.MapOfN(rapid.SampledFrom(modelCounters), rapid.Int64Range(-1<<40, 1<<50), 1, 2).
 			Draw(t, "counters")
 	}
+	if h.task.item.Route.Counted() && rapid.IntRange(0, 2).Draw(t, "has a result") == 0 {
+		m.result(t, &o)
+	}
 	return o
+}
+
+// result draws the result of a task, which only a success keeps.
+func (m *machine) result(t *rapid.T, o *store.Outcome) {
+	m.results++
+	o.Result = fmt.Appendf(nil, `{"result": %d}`, m.results)
+	o.Keep.Number = rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "number")
+	o.Keep.Age = rapid.SampledFrom([]time.Duration{0, m.soonOr(t, "age", never), never}).Draw(t, "age of a result")
 }
 
 // taskWrites draws what a task commits with its success.

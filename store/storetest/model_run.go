@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"cmp"
 	"flag"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -114,7 +116,12 @@ func (m *machine) Check(*rapid.T) {
 			retryErr = ""
 		}
 		s.Equal(
-			[]string{r.err, retryErr}, []string{rec.Error, rec.RetryError}, "the last error, and that of the last retry",
+			[]string{
+				r.err,
+				retryErr,
+			},
+			[]string{rec.Error, rec.RetryError},
+			"the last error, and that of the last retry",
 		)
 		if rec.Status == store.StatusRunning {
 			s.Equal(int64(len(r.holds)), rec.Holds)
@@ -135,6 +142,7 @@ func (m *machine) Check(*rapid.T) {
 			}
 		}
 		m.checkFailures(r)
+		m.checkResults(r)
 		listed[r] = m.checkListing(r)
 	}
 	m.checkRuns()
@@ -178,4 +186,24 @@ func (m *machine) end() {
 	}
 	m.Check(nil)
 	m.m.audit.check(m.s, bounds.MaxAuditPage)
+}
+
+// checkResults compares the results of a run, read by pages, and the oldest one by its ID.
+func (m *machine) checkResults(r *modelRun) {
+	var want []modelResult
+	for _, set := range r.results {
+		if set.ends == 0 || set.ends > m.m.now {
+			want = append(want, modelResult{id: set.id, set: set.set, kind: set.kind, data: set.data})
+		}
+	}
+	slices.SortStableFunc(want, func(a, b modelResult) int { return cmp.Compare(a.group(), b.group()) })
+	var got []modelResult
+	for _, set := range m.s.results(store.ResultsParams{Run: r.id, Limit: 5}) {
+		got = append(got, modelResult{id: set.ID, set: set.Set, kind: set.Kind, data: string(set.Data)})
+	}
+	m.s.Equal(want, got, "the results of %v", r.id)
+	for _, set := range r.results[:min(1, len(r.results))] {
+		one := m.s.results(store.ResultsParams{Run: r.id, ID: set.id, Limit: 1})
+		m.s.Equal(set.ends == 0 || set.ends > m.m.now, len(one) == 1, "the result of %s", set.id)
+	}
 }

@@ -80,12 +80,19 @@ func refusedJobs() []refusal {
 		func() store.TasksParams { return store.TasksParams{Run: aRun, Limit: 1} },
 		func(s *scene, p store.TasksParams) error { _, err := s.store.Tasks(s.ctx, p); return err },
 	}
+	results := spoilt[store.ResultsParams]{
+		func() store.ResultsParams { return store.ResultsParams{Run: aRun, Limit: 1} },
+		func(s *scene, p store.ResultsParams) error { _, err := s.store.Results(s.ctx, p); return err },
+	}
 	runs := spoilt[store.RunsParams]{
 		func() store.RunsParams { return store.RunsParams{Limit: 1} },
 		func(s *scene, p store.RunsParams) error { _, err := s.store.ListRuns(s.ctx, p); return err },
 	}
 	return []refusal{
-		runs.by("Statuses[1]", func(p *store.RunsParams) { p.Statuses = []store.Status{store.StatusFailed, "waiting"} }),
+		runs.by(
+			"Statuses[1]",
+			func(p *store.RunsParams) { p.Statuses = []store.Status{store.StatusFailed, "waiting"} },
+		),
 		runs.by("Name", func(p *store.RunsParams) { p.Job = " import" }),
 		runs.by("Set", func(p *store.RunsParams) { p.Set = "a/b" }),
 		runs.by("Labels[a b]", func(p *store.RunsParams) { p.Labels = map[string]string{"a b": ""} }),
@@ -104,6 +111,14 @@ func refusedJobs() []refusal {
 		tasks.by("Cursor", func(p *store.TasksParams) { p.Cursor = "next" }),
 		tasks.by("Limit", func(p *store.TasksParams) { p.Limit = 0 }),
 		tasks.by("Limit", func(p *store.TasksParams) { p.Limit = bounds.MaxPage + 1 }),
+		results.by("Run.Job", func(p *store.ResultsParams) { p.Run.Job = "" }),
+		results.by("ID", func(p *store.ResultsParams) { p.ID = longID }),
+		results.by("Kind", func(p *store.ResultsParams) { p.Kind = "a/b" }),
+		results.by("After", func(p *store.ResultsParams) { p.After = "next" }),
+		results.by("After", func(p *store.ResultsParams) { p.After = "set/kind/0" }),
+		results.by("After", func(p *store.ResultsParams) { p.After = "set/a b/1" }),
+		results.by("Limit", func(p *store.ResultsParams) { p.Limit = 0 }),
+		results.by("Limit", func(p *store.ResultsParams) { p.Limit = bounds.MaxPage + 1 }),
 		postpone.by("Name", func(p *store.PostponeParams) { p.Job = "" }),
 		postpone.by("Problem", func(p *store.PostponeParams) { p.Problem = "" }),
 		postpone.by(
@@ -177,7 +192,10 @@ func refusedStarts() []refusal {
 		start.by("Labels", func(p *params) { p.Labels = labelled(bounds.MaxLabels + 1) }),
 		start.by("Labels[]", func(p *params) { p.Labels = map[string]string{"": "v"} }),
 		start.by("Labels[a/b]", func(p *params) { p.Labels = map[string]string{"a/b": "v"} }),
-		start.by("Labels[k]", func(p *params) { p.Labels = map[string]string{"k": strings.Repeat("v", bounds.MaxLabelLen+1)} }),
+		start.by(
+			"Labels[k]",
+			func(p *params) { p.Labels = map[string]string{"k": strings.Repeat("v", bounds.MaxLabelLen+1)} },
+		),
 		start.by("Labels[k]", func(p *params) { p.Labels = map[string]string{"k": binary} }),
 		start.by("Labels[k]", func(p *params) { p.Labels = map[string]string{"k": "a\u200bb"} }),
 		start.by("Root", func(p *params) { p.Root = nil }),

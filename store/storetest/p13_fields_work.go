@@ -37,7 +37,8 @@ func refusedSessions() []refusal {
 		),
 		argument("Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = 0 })),
 		argument(
-			"Lease", open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second }),
+			"Lease",
+			open(func(_ *store.SessionID, _ *store.WorkerInfo, lease *time.Duration) { *lease = -time.Second }),
 		),
 		argument(
 			"Info.Routes[1].Set",
@@ -53,7 +54,8 @@ func refusedSessions() []refusal {
 			w.Version = strings.Repeat("v", bounds.MaxVersionLen+1)
 		})),
 		argument(
-			"Info.Started", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
+			"Info.Started",
+			open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Started = afterTime }),
 		),
 		argument(
 			"Info.Status", open(func(_ *store.SessionID, w *store.WorkerInfo, _ *time.Duration) { w.Status = "asleep" }),
@@ -158,6 +160,10 @@ func refusedOutcomes() []refusal {
 		outcome(
 			"Staged[1].Route", func(o *store.Outcome) { o.Staged = []store.Staged{staged(file, 1), staged(file, 1)} },
 		),
+		outcome("Keep.Age", func(o *store.Outcome) { o.Result, o.Keep.Age = []byte("1"), -1 }),
+		outcome("Keep.Age", func(o *store.Outcome) { o.Result, o.Keep.Age = []byte("1"), time.Microsecond }),
+		outcome("Keep.Age", func(o *store.Outcome) { o.Result, o.Keep.Age = []byte("1"), bounds.MaxFill+1 }),
+		outcome("Keep.Number", func(o *store.Outcome) { o.Result, o.Keep.Number = []byte("1"), -1 }),
 		outcome("Result", func(o *store.Outcome) { o.Result = make([]byte, bounds.MaxResultLen+1) }),
 		outcome("Writes[1].Name", func(o *store.Outcome) {
 			field := store.Write{Scope: list.Scope, Name: list.Name, Type: store.ValueMap, Op: store.WriteSet}

@@ -154,6 +154,11 @@ func contract() []promise {
 			countersContract,
 		},
 		{
+			"Contract_Results",
+			"Contract, Runs: the result of a task is kept with its success, once, and as long and as many as its retention says.",
+			resultsContract,
+		},
+		{
 			"Contract_Bounds",
 			"Contract, Sessions: a fetch leases no more than its budgets and the limits of each run allow, and other tasks do not wait for these.",
 			boundsContract,

@@ -183,6 +183,36 @@ var sabotages = map[string]struct {
 		"Contract, Sessions: counters of a task are added",
 		func(s store.Store) store.Store { return &countsAttempts{Store: s} },
 	},
+	"keeps results for ever": {
+		"Contract_Results",
+		"Contract, Runs: the result of a task",
+		func(s store.Store) store.Store { return &changesResults{s, keepsResultsForever} },
+	},
+	"keeps any number of results": {
+		"Contract_Results",
+		"Contract, Runs: the result of a task",
+		func(s store.Store) store.Store { return &changesResults{s, keepsAllResults} },
+	},
+	"drops results of a run that stops": {
+		"Contract_Results",
+		"Contract, Runs: the result of a task",
+		func(s store.Store) store.Store { return &changesResults{s, dropsLateResults} },
+	},
+	"keeps results of attempts that failed": {
+		"Contract_Results",
+		"Contract, Runs: the result of a task",
+		func(s store.Store) store.Store { return &notesResults{Store: s, only: store.VerdictRetry} },
+	},
+	"keeps results of the dead": {
+		"Contract_Results",
+		"Contract, Runs: the result of a task",
+		func(s store.Store) store.Store { return &notesResults{Store: s, only: store.VerdictSuccess} },
+	},
+	"repeats a result on the next page": {
+		"Contract_Results",
+		"Contract, Runs: the result of a task",
+		func(s store.Store) store.Store { return &repeatsPages{s} },
+	},
 	"overwrites what it does not know": {
 		"Contract_Configurations",
 		"Contract, Configurations",

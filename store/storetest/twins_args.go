@@ -86,7 +86,11 @@ func (g *twinCalls) args(method string) []any {
 	case "ListRuns":
 		return []any{store.RunsParams{
 			Partition: partition, Statuses: pickOf(g, nil, store.ActiveStatuses, store.FinalStatuses), Job: pickOf(g, "", "", job),
-			Prefix: pickOf(g, "", "o"), Labels: pickOf(g, nil, map[string]string{"tenant": "x"}), Still: pickOf[time.Duration](g, 0, never),
+			Prefix: pickOf(
+				g,
+				"",
+				"o",
+			), Labels: pickOf(g, nil, map[string]string{"tenant": "x"}), Still: pickOf[time.Duration](g, 0, never),
 			Oldest: g.one(2), Details: g.one(2), Limit: bounds.MaxPage,
 		}}
 	case "FireRun":
@@ -156,6 +160,10 @@ func (g *twinCalls) listingArgs(method string, run store.RunID, partition int) [
 			),
 			Kind: pickOf(g, "", scan.Kind), ID: pickOf(g, "", "", "a"), Payload: g.one(2), Limit: bounds.MaxPage,
 		}}
+	case "Results":
+		return []any{store.ResultsParams{
+			Run: run, ID: pickOf(g, "", "", "a"), Kind: pickOf(g, "", scan.Kind, file.Kind), Limit: bounds.MaxPage,
+		}}
 	case "Failures":
 		return []any{store.FailuresParams{
 			Run: run, After: g.Int64N(3), Before: pickOf[int64](g, 0, 0, 1, 3), Newest: g.one(2), Limit: 1 + g.IntN(10),
@@ -211,7 +219,15 @@ func (g *twinCalls) workArgs(method string, run store.RunID, session store.Sessi
 		running := []store.RunningTask{
 			{Run: run, ID: "a", Kind: "k", Queue: "q", Since: time.Unix(1e9, 0), Progress: store.Progress{Done: 1}},
 		}
-		return []any{store.HeartbeatParams{Session: session, Lease: never, Runs: []store.RunID{run}, Running: running, Configurations: map[string]int64{"photos": 2}}}
+		return []any{
+			store.HeartbeatParams{
+				Session:        session,
+				Lease:          never,
+				Runs:           []store.RunID{run},
+				Running:        running,
+				Configurations: map[string]int64{"photos": 2},
+			},
+		}
 	case "Held":
 		return []any{session, map[store.Lease]bool(nil)}
 	case "SetWorkerStatus":
@@ -300,7 +316,11 @@ func (g *twinCalls) listArgs(method string, partition int) []any {
 	case "Limit":
 		return []any{"limit"}
 	case "ListValues":
-		p := store.ValuesParams{Scope: g.scope(), After: pickOf(g, "", "value-0/list", "value-1/"), Limit: bounds.MaxPage}
+		p := store.ValuesParams{
+			Scope: g.scope(),
+			After: pickOf(g, "", "value-0/list", "value-1/"),
+			Limit: bounds.MaxPage,
+		}
 		if p.Partition = partition; p.Scope.Of != store.ScopeNamespace {
 			p.Partition = g.partition(p.Scope.Job)
 		}

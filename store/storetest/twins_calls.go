@@ -214,6 +214,7 @@ func (g *twinCalls) outcome(run store.RunID) store.Outcome {
 	}
 	if o.Verdict == store.VerdictSuccess && g.one(2) {
 		o.Children, o.Counters = g.items(file), map[string]int64{"files": 1}
+		o.Result, o.Keep = []byte("{}"), store.ResultRetention{Age: pickOf(g, 0, never), Number: g.IntN(3)}
 		o.Writes = []store.Write{
 			{
 				Scope: store.RunScope(run),

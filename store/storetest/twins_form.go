@@ -28,8 +28,8 @@ var unlike = map[string]bool{
 	"SweepReply.More": true, "SweepReply.Purged": true, "SessionRecord.Overdue": true, "LaneRecord.Oldest": true,
 	"QueueRecord.Oldest": true, "Task.Enqueued": true, "Task.Ready": true,
 	"DrawReply.Next": true, "DrawReply.Until": true, "ReadReply.Looked": true,
-	"ChangeTaskReply.Next": true,
-	"TasksReply.Next":      true, "RunPage.Next": true, "JobPage.Behind": true, "RunEntry.Place": true, "TaskRecord.Cursor": true, "Attempt.Took": true,
+	"ChangeTaskReply.Next": true, "ResultsReply.Next": true, "TaskResult.Place": true,
+	"TasksReply.Next": true, "RunPage.Next": true, "JobPage.Behind": true, "RunEntry.Place": true, "TaskRecord.Cursor": true, "Attempt.Took": true,
 	"Damage.Detail": true, "Inspection.Stable": true, "RepairReport.Moving": true,
 }
 
@@ -105,6 +105,7 @@ var ordered = map[string]bool{
 	"WriteResult":   true,
 	"error":         true,
 	"Failure":       true,
+	"TaskResult":    true,
 	"Datum":         true,
 	"int64":         true,
 }

@@ -25,6 +25,7 @@ import (
 //	configuration:S  hash: configuration of the set S; see configure.lua
 //	run:R            hash: one run; see record.go
 //	configured:R     hash: configuration of its own
+//	results:R        hash: results of its tasks; see results.lua
 //	lanes:R          set: routes that the run ever used
 //	holds:R          hash: name → since
 //	stage:R          hash: staged lists whose parents have not settled
@@ -94,6 +95,7 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 func (k *Keyspace) Job(name string) string            { return k.Prefix + "job:" + name }
 func (k *Keyspace) Starts(name string) string         { return k.Prefix + "starts:" + name }
 func (k *Keyspace) Configuration(set string) string   { return k.Prefix + "configuration:" + set }
+func (k *Keyspace) Results(id string) string          { return k.Prefix + "results:" + id }
 func (k *Keyspace) RunConfiguration(id string) string { return k.Prefix + "configured:" + id }
 func (k *Keyspace) Run(id string) string              { return k.Prefix + "run:" + id }
 func (k *Keyspace) Lanes(id string) string            { return k.Prefix + "lanes:" + id }

@@ -222,7 +222,7 @@ func (c *census) addKeys(id string, names []string) {
 	for _, name := range names {
 		kind, rest, _ := strings.Cut(name, ":")
 		switch kind {
-		case "dead", "configured", "names", "value":
+		case "dead", "configured", "results", "names", "value":
 			continue // they stay with the summary
 		case "W", "U", "D", "M":
 			_, lane, _ := strings.Cut(rest, "/")

@@ -20,7 +20,7 @@ var (
 		"listed": "zset", "index": "zset",
 	}
 	keyTypes = map[string]string{
-		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
+		"job": "hash", "starts": "hash", "names": "set", "configuration": "hash", "configured": "hash", "results": "hash", "run": "hash", "lanes": "set", "holds": "hash", "stage": "hash",
 		"dead": "zset", "ids": "zset", "W": "list", "U": "list", "D": "zset", "M": "list", "S": "list", "ring": "zset", "L": "hash", "P": "string",
 		"value": "hash list", "limit": "hash",
 		"sem:facts": "hash", "sem:held": "zset", "sem:line": "zset", "sem:live": "zset",
@@ -59,7 +59,7 @@ func isType(want, have string) bool { return slices.Contains(strings.Fields(want
 func runOf(name string) string {
 	kind, rest, _ := strings.Cut(name, ":")
 	switch kind {
-	case "run", "configured", "lanes", "holds", "stage", "dead":
+	case "run", "configured", "results", "lanes", "holds", "stage", "dead":
 		return rest
 	case "names", "value":
 		if of, rest, _ := strings.Cut(rest, ":"); of == "run" {

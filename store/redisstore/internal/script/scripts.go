@@ -31,6 +31,7 @@ var (
 	Quarantine            = newScript("quarantine")
 	ReadFailures          = newScript("read_failures")
 	ReadFields            = newScript("read_fields")
+	ReadResults           = newScript("read_results")
 	ReadLimit             = newScript("read_limit")
 	ReadSemaphore         = newScript("read_semaphore")
 	ReadTasks             = newScript("read_tasks")

@@ -1,5 +1,5 @@
 -- Applies a batch of outcomes of a session, each if its lease is still held.
--- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, ledger, names, numbers, retrying, rings, runs, signals, streams, values.
+-- Uses: add, arguments, aside, asked, bury, claims, clock, ends, index, keep_result, ledger, names, numbers, retrying, rings, runs, signals, streams, values.
 -- KEYS  1 session, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 failing, 9 index, 10 ledger; then by index:
 --       per run: run, lanes, dead letters, stage, waiting list and ring of its post-job lane;
 --       per lane: W, D, ring, M; staged lists; buckets of IDs
@@ -12,7 +12,7 @@
 --       is that of all n.
 --       A special goes on: staged: n, and if n > 0: delivery, (lane, first of two lists, route, queue, count) × n;
 --         ids, digest, keep, bucket; then by verdict
---       S counters, groups: n, group as in add × n   success with children or a claimed ID
+--       S counters, result as in keep_result, groups: n, group as in add × n   success with children, a result or a claimed ID
 --       W as S, with writes ahead of staged: n, write as in values.lua × n
 --       F record, error                            failed
 --       C                                          cancelled
@@ -95,6 +95,7 @@ function verdicts.S(run, _, of)
   run.running = run.running - 1
   run.succeeded = run.succeeded + 1
   count(run, arg())
+  keep_result()
   local groups = num()
   if run.state == 'running' then
     for _ = 1, groups do

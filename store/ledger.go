@@ -18,9 +18,10 @@ type QueueRecord struct {
 	Runs     int64     // runs with waiting or held tasks
 	Oldest   time.Time // since when the first task of any of their lanes waits; zero if there is none
 
-	// How many there were since the store first heard of the route.
+	// How many there were since the store first heard of the route. A failed task that is retried by
+	// RedoFailures is not enqueued again, and stays in Failed.
 	Enqueued  int64 // tasks added to a run: its root, from outside, or by a task that succeeded
-	Started   int64 // attempts: those that ended, and Running
+	Started   int64 // attempts: those that ended, in whatever way, and Running
 	Succeeded int64 // attempts that succeeded, and so tasks
 	Failed    int64 // likewise those that failed for good
 	Retried   int64 // attempts that failed, and are made again
@@ -64,14 +65,17 @@ type Ledger interface {
 	//
 	// Depths are read where the tasks are, in several steps. While nothing moves they are exact: they
 	// are the sums over Tasks of all runs. A task that moves meanwhile may be missing, or be counted
-	// twice. The figures of a route change in the same step as the counts of its run, so they are
-	// exact whatever happens to replies; a repair that fails tasks which are nowhere does not say of
-	// which route they were. Figures only grow, but for Started, which a release takes back, and
-	// Enqueued, from which a staged child is taken whose ID turns out to be in use.
+	// twice. Oldest may leave out lanes with long messages.
 	//
-	// A route without waiting tasks keeps its figures while it is among the [bounds.MaxIdleRoutes]
-	// that had some last. Later than that, they may begin
-	// at 0.
+	// Figures change in the same step as the counts of the run, so each attempt is counted once,
+	// whatever happens to replies. They only grow, with two exceptions. Enqueued may fall when a
+	// staged child turns out to be a duplicate, since it was counted with its parent. Started is the
+	// sum of what is kept and of Running, so it may fall when a release takes back an attempt, or when
+	// an attempt ends between two steps of a reading. A repair that fails tasks which are nowhere does
+	// not say of which route they were.
+	//
+	// A route without waiting tasks keeps its figures while it is among the [bounds.MaxIdleRoutes] of
+	// its partition that had some last. Then they are forgotten, and begin at 0 if it is used again.
 	//
 	// The time grows with the number of lanes that have tasks, not with the number of tasks.
 	QueueStats(ctx context.Context, partition int) ([]QueueRecord, error)

@@ -35,9 +35,12 @@ type RouteState struct {
 }
 
 // QueueFigures count tasks, without hooks. Each task that is there is in one of the depths, as
-// [Run.Tasks] lists it. The other figures only grow while the route is remembered, which it is at
-// least while it is among the 10,000 of its partition that had tasks last; but Started falls when
-// a worker gives back a task that it did not begin.
+// [Run.Tasks] lists it.
+//
+// The other figures count since the route was first used, and only grow. But Started falls when a
+// worker gives back a task that it did not begin, and may when an attempt ends amid a reading;
+// Enqueued falls when a child that a task enqueued turns out to be a duplicate. Figures of a route
+// are kept while it has waiting tasks, or is among the 10,000 of its partition that had some last.
 type QueueFigures struct {
 	Waiting  int64     `json:"waiting"`
 	Held     int64     `json:"held"`            // paused, or the pre-job hook has not passed
@@ -46,8 +49,8 @@ type QueueFigures struct {
 	Running  int64     `json:"running"`         // held by workers, running or about to
 	Oldest   time.Time `json:"oldest,omitzero"` // since when the first waits; zero if none does
 
-	Enqueued  int64 `json:"enqueued"`  // tasks that were added to runs
-	Started   int64 `json:"started"`   // attempts, with Running
+	Enqueued  int64 `json:"enqueued"`  // tasks that were added to runs; a retry of a failed one is none
+	Started   int64 `json:"started"`   // attempts that ended in whatever way, and Running
 	Succeeded int64 `json:"succeeded"` // tasks
 	Failed    int64 `json:"failed"`    // tasks that failed for good
 	Retried   int64 `json:"retried"`   // attempts that failed, and are made again

@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 func enqueuedAt(it store.Item, at time.Time) store.Item {
@@ -72,4 +74,34 @@ func TestQueueStatsAddUpWhatWaitsAndRunsByRoute(t *testing.T) {
 		{Route: file, Running: 1, Enqueued: 1, Started: 1},
 		{Route: path, Waiting: 4, Runs: 2, Oldest: old, Enqueued: 4},
 	}, stats)
+}
+
+func TestFiguresAreForgottenOfTheRoutesThatWereIdleForLongest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKit(t, nil)
+		run := k.start(store.StartParams{Open: true})
+		const n = bounds.MaxIdleRoutes + 5
+		items := make([]store.Item, n)
+		for i := range items {
+			items[i] = onRoute(store.Route{Queue: "q", Set: "s", Kind: strconv.Itoa(i)}, task("a"))
+		}
+		k.add(run, items...)
+		kept := func() map[string]bool {
+			stats, err := k.QueueStats(k.ctx, 0)
+			require.NoError(t, err)
+			kinds := make(map[string]bool)
+			for _, q := range stats {
+				kinds[q.Route.Kind] = true
+			}
+			return kinds
+		}
+		k.sweep()
+		require.Len(t, kept(), n, "those with tasks are kept")
+		k.stop(run)
+		for k.sweep().More {
+		}
+		require.Len(t, kept(), bounds.MaxIdleRoutes)
+		require.False(t, kept()["0"])
+		require.True(t, kept()[strconv.Itoa(n-1)])
+	})
 }

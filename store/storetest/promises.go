@@ -211,6 +211,11 @@ func contract() []promise {
 			listingContract,
 		},
 		{
+			"Contract_Ledger",
+			"Contract, Ledger: each task is counted where it is, and each attempt once, under its route.",
+			ledgerContract,
+		},
+		{
 			"Contract_Inventory",
 			"Contract, Semaphores, Limits and Values: what there is can be listed, by pages, and what is gone is not.",
 			inventoryContract,

@@ -383,6 +383,16 @@ var sabotages = map[string]struct {
 		"Contract, Values: runs, jobs and the namespace",
 		func(s store.Store) store.Store { return &forgetsMaps{s} },
 	},
+	"counts what is held as waiting": {
+		"Contract_Ledger",
+		"Contract, Ledger: each task is counted",
+		func(s store.Store) store.Store { return &mergesHeld{s} },
+	},
+	"forgets what became of tasks": {
+		"Contract_Ledger",
+		"Contract, Ledger: each task is counted",
+		func(s store.Store) store.Store { return &forgetsFigures{s} },
+	},
 	"stops what it repairs": {
 		"Contract_Repair",
 		"Contract, Repairer: a repair does not change healthy data",

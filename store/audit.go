@@ -62,20 +62,24 @@ type Action string
 
 // The actions. Those of a run have AuditLine.Run.
 const (
-	ActionStart     Action = "start"     // a run; Subject is the number of RedriveOf
-	ActionEnqueue   Action = "enqueue"   // tasks into a run; Subject is the ID of the first
-	ActionStop      Action = "stop"      // a run
-	ActionPause     Action = "pause"     // a run, or the scope that Subject names
-	ActionResume    Action = "resume"    // likewise, or a worker
-	ActionRelease   Action = "release"   // the hold of a run that Subject names; [HoldOpen] seals it
-	ActionDelete    Action = "delete"    // a run, or a job
-	ActionDeclare   Action = "declare"   // a job, for the first time or with another definition
-	ActionEnable    Action = "enable"    // a job
-	ActionDisable   Action = "disable"   // a job
-	ActionConfigure Action = "configure" // a run, or the set that Subject names
-	ActionEnd       Action = "end"       // leases of the semaphore that Subject names
-	ActionQuiet     Action = "quiet"     // the worker that Subject names; ActionResume undoes it
-	ActionDrain     Action = "drain"     // likewise
+	ActionStart      Action = "start"      // a run; Subject is the number of RedriveOf
+	ActionEnqueue    Action = "enqueue"    // tasks into a run; Subject is the ID of the first
+	ActionStop       Action = "stop"       // a run
+	ActionPause      Action = "pause"      // a run, or the scope that Subject names
+	ActionResume     Action = "resume"     // likewise, or a worker
+	ActionRelease    Action = "release"    // the hold of a run that Subject names; [HoldOpen] seals it
+	ActionDelete     Action = "delete"     // a run, or a job
+	ActionDeclare    Action = "declare"    // a job, for the first time or with another definition
+	ActionEnable     Action = "enable"     // a job
+	ActionDisable    Action = "disable"    // a job
+	ActionConfigure  Action = "configure"  // a run, or the set that Subject names
+	ActionEnd        Action = "end"        // leases of the semaphore that Subject names
+	ActionCancel     Action = "cancel"     // the task of a run that Subject names
+	ActionReschedule Action = "reschedule" // likewise: it is due at another time
+	ActionRetry      Action = "retry"      // failures of a run; Subject is the ID of the only task that was selected
+	ActionDiscard    Action = "discard"    // likewise
+	ActionQuiet      Action = "quiet"      // the worker that Subject names; ActionResume undoes it
+	ActionDrain      Action = "drain"      // likewise
 )
 
 // PauseAction is [ActionPause] or [ActionResume]. It is for implementers.
@@ -149,9 +153,10 @@ func (p *AuditParams) Validate() error {
 // after a lost reply, or a stop of what is stopped.
 //
 // StartRun writes a line if the context has an actor, if the job is declared, or if the run has a
-// RedriveOf; Enqueue writes the line of its parameters. StopRun, SetRunPaused, DeleteRun,
-// EnsureJob, SetJobDisabled, DeleteJob, Pause, Resume, SetWorkerStatus, WriteConfiguration and
-// ForceReleaseSemaphore always do. What workers and the store do by themselves has no line.
+// RedriveOf; Enqueue and RedoFailures write the line of their parameters. StopRun, SetRunPaused,
+// DeleteRun, ChangeTask, EnsureJob, SetJobDisabled, DeleteJob, Pause, Resume, SetWorkerStatus,
+// WriteConfiguration and ForceReleaseSemaphore always do. What workers and the store do by
+// themselves has no line.
 //
 // A partition keeps the newest [bounds.MaxAudit] lines. Whatever writes a line also removes those
 // that are older than [bounds.AuditKept]. A line has the texts of the caller, of up to
@@ -182,6 +187,22 @@ func (p *WorkerStatusParams) Audited() (action Action, subject string) {
 		return ActionDrain, subject
 	}
 	return ActionResume, subject
+}
+
+// Action is that of the line of the audit. It is for implementers.
+func (p *ChangeTaskParams) Action() Action {
+	if p.Cancel {
+		return ActionCancel
+	}
+	return ActionReschedule
+}
+
+// Action is that of the line of the audit.
+func (p *RedoParams) Action() Action {
+	if p.Discard {
+		return ActionDiscard
+	}
+	return ActionRetry
 }
 
 // Changes reports whether the stop of a run that has not ended changes anything. It is for

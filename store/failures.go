@@ -68,6 +68,8 @@ type RedoParams struct {
 	After   int64    // only failures with a place above it
 	Before  int64    // only failures with a place below it; 0 for all
 	Limit   int      // at most so many failures are looked at; 1 to [bounds.MaxBatch]
+	// Audit is the line of the audit that the call adds if it moves a failure; nil for none.
+	Audit *AuditLine
 }
 
 // Validate returns a [*FieldError] for each bad field, joined, except the partition, which depends
@@ -82,6 +84,9 @@ func (p *RedoParams) Validate() error {
 		f.at(i, RenameFields(ValidateTaskID(id), func(string) string { return "" }), "IDs[%d]")
 	}
 	f.check(within("Limit", p.Limit, 1, bounds.MaxBatch), "")
+	if p.Audit != nil {
+		f.check(p.Audit.Validate(), "Audit.")
+	}
 	return f.err()
 }
 

@@ -197,14 +197,6 @@ func (r *front) OpenSession(ctx context.Context, s SessionID, info WorkerInfo, l
 	})
 }
 
-func (r *front) SetWorkerStatus(ctx context.Context, p WorkerStatusParams) error {
-	p.Worker = validText(p.Worker)
-	bad := JoinFields(r.has("Session.Partition", p.Session.Partition), p.Validate())
-	return repeatErr(ctx, r, "SetWorkerStatus", bad, func(ctx context.Context) error {
-		return r.Store.SetWorkerStatus(ctx, p)
-	})
-}
-
 func (r *front) Fetch(ctx context.Context, p FetchParams) (FetchReply, error) {
 	bad := JoinFields(r.has("Session.Partition", p.Session.Partition), p.Validate())
 	return repeat(ctx, r, "Fetch", bad, func(ctx context.Context) (FetchReply, error) {
@@ -246,25 +238,6 @@ func (r *front) CloseSession(ctx context.Context, s SessionID) error {
 	return repeatErr(ctx, r, "CloseSession", bad, func(ctx context.Context) error {
 		return r.Store.CloseSession(ctx, s)
 	})
-}
-
-func (r *front) LostSessions(ctx context.Context, partition int) ([]LostSession, error) {
-	bad := r.has("Partition", partition)
-	return repeat(ctx, r, "LostSessions", bad, func(ctx context.Context) ([]LostSession, error) {
-		return r.Store.LostSessions(ctx, partition)
-	})
-}
-
-func (r *front) LiveSessions(ctx context.Context, partition int) ([]SessionRecord, error) {
-	return repeat(
-		ctx,
-		r,
-		"LiveSessions",
-		r.has("Partition", partition),
-		func(ctx context.Context) ([]SessionRecord, error) {
-			return r.Store.LiveSessions(ctx, partition)
-		},
-	)
 }
 
 func (r *front) QueueStats(ctx context.Context, partition int) ([]QueueRecord, error) {

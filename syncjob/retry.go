@@ -35,6 +35,14 @@ func (o *RetryOptions) validate() error {
 	return store.JoinFields(errs...)
 }
 
+// only returns the ID of the only task that is selected; "" if there may be others.
+func (o *RetryOptions) only() string {
+	if len(o.IDs) == 1 {
+		return o.IDs[0]
+	}
+	return ""
+}
+
 // RetryResult says what [Run.Retry] or [Run.Discard] did.
 type RetryResult struct {
 	// Moved is how many failed tasks this call retried, or discarded.
@@ -58,6 +66,8 @@ type RetryResult struct {
 // failure is moved once, whoever else retries or discards it at the same time, and although replies
 // are lost. If the call is cancelled or its process dies, each failure is moved or is not; call it
 // again for the rest. A call that finds none answers zeros.
+//
+// The audit has one entry, which is written with the first failures that move.
 //
 // Errors: a [*RunOverError] if the run has ended, is stopping or runs its post-job hook: then
 // [Run.Redrive] runs its failed tasks in a new run. A [*FieldError]; [ErrRunNotFound],
@@ -99,6 +109,8 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, discard bool, o
 		Partition: store.PartitionOf(r.id.Job, s.Partitions()), Stream: rand.Text(), Run: r.id, Discard: discard,
 		IDs: o.IDs, Kinds: o.Kinds, Before: 1, Limit: bounds.MaxBatch,
 	}
+	line := store.NewAuditLine(ctx, p.Action(), r.id, o.only(), "")
+	p.Audit = &line
 	if len(newest) > 0 {
 		p.Before = newest[0].Place + 1
 	}
@@ -120,6 +132,9 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, discard bool, o
 		}
 		out.Moved, out.InUse, out.Gone = out.Moved+reply.Moved, out.InUse+reply.InUse, reply.Gone
 		out.Unreadable += reply.Unreadable
+		if reply.Moved > 0 {
+			p.Audit = nil // one line tells of all steps
+		}
 		if p.After = reply.Next; p.After == 0 {
 			return nil
 		}

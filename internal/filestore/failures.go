@@ -76,6 +76,9 @@ func (b *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 			return reply, err
 		}
 		reply = r.redo(&p)
+		if reply.Moved > 0 && p.Audit != nil {
+			s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
+		}
 		stream.Reply = lastReply{Redone: reply}
 		return reply, nil
 	})

@@ -9,37 +9,48 @@ import (
 // ChangeTask cancels or reschedules the first task with the ID in the order of a listing. It looks
 // at all tasks at once, so it gives no cursors.
 func (b *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
-	return change(ctx, b, p, (*state).changeTask)
+	return change(ctx, b, p, func(s *state, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
+		reply, changed, err := s.changeTask(p)
+		if changed {
+			s.audits(ctx, p.Action(), p.Run, p.ID, "")
+		}
+		return reply, err
+	})
 }
 
-func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskReply, err error) {
+// changeTask also reports whether there was something to change.
+func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskReply, changed bool, err error) {
 	if p.Cursor != "" {
-		return reply, &store.FieldError{Field: "Cursor", Reason: "is none that a page gave"}
+		return reply, false, &store.FieldError{Field: "Cursor", Reason: "is none that a page gave"}
 	}
 	r, err := s.run(p.Run)
 	if err != nil {
-		return reply, err
+		return reply, false, err
 	}
 	t := s.firstOf(r, p.ID)
 	switch {
 	case t == nil && p.Cancel:
 		reply.Change = store.KeptCancellation(r.Cancellations, p.ID)
-		return reply, nil
+		return reply, changed, nil
 	case t == nil:
-		return reply, nil
+		return reply, changed, nil
 	case p.Cancel:
+		changed = !t.Asked
 		reply.Change = s.cancelTask(r, t)
 		r.Cancellations = store.KeepCancellation(r.Cancellations, store.Cancellation{ID: p.ID, Change: reply.Change})
 	case t.Place != delayed:
 		reply.Change = store.ChangeNotDelayed
 	default:
 		reply.Change = store.ChangeRescheduled
-		if t.Due = p.Due; p.Due.IsZero() {
-			t.Due = s.now
+		due := p.Due
+		if due.IsZero() {
+			due = s.now
 		}
+		changed = !t.Due.Equal(due) && (!p.Due.IsZero() || t.Due.After(due))
+		t.Due = due
 		s.hints = append(s.hints, store.Signal{Type: store.SignalDue})
 	}
-	return reply, nil
+	return reply, changed, nil
 }
 
 // firstOf is the first task with the ID that waits or runs; nil if there is none.

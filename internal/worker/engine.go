@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -364,16 +363,6 @@ func (e *Engine) inventory(yield func(*intake.Task) bool) {
 		}
 	}
 }
-
-// draining reports whether the worker is to end when nothing is left to do.
-func (e *Engine) draining() bool {
-	return !slices.ContainsFunc(e.partitions, func(p *partition) bool {
-		return p.status.now() != store.WorkerDraining
-	})
-}
-
-// Drained reports whether Run ended since an operator asked for that.
-func (e *Engine) Drained() bool { return e.drained.Load() }
 
 // Executed returns how many handlers have returned, hooks included.
 func (e *Engine) Executed() int { return int(e.executed.Load()) }

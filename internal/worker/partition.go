@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -163,6 +164,16 @@ func (p *partition) statusMoved(ctx context.Context, now store.WorkerStatus) {
 	defer p.e.ending.Unlock()
 	p.e.intake.End(p.e.draining())
 }
+
+// draining reports whether the worker is to end when nothing is left to do.
+func (e *Engine) draining() bool {
+	return !slices.ContainsFunc(e.partitions, func(p *partition) bool {
+		return p.status.now() != store.WorkerDraining
+	})
+}
+
+// Drained reports whether Run ended since an operator asked for that.
+func (e *Engine) Drained() bool { return e.drained.Load() }
 
 // askStatus makes a heartbeat if a session, or any if it has no ID, has another status.
 func (p *partition) askStatus(session string) {

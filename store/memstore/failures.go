@@ -123,6 +123,9 @@ func (p *partition) redo(r *run, params *store.RedoParams, now time.Time) (reply
 	if len(r.failures) == 0 {
 		delete(p.failing, r.rec.ID.Number)
 	}
+	if reply.Moved > 0 && params.Audit != nil {
+		p.audit = store.KeepAudit(p.audit, *params.Audit, now)
+	}
 	p.moved(r)
 	return reply
 }

@@ -39,7 +39,11 @@ func (s *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (sto
 		rec := &l.reply.Tasks[0]
 		place, _ := tasklist.Parse(rec.Cursor)
 		c := taskChange{partition: part, run: r, lane: r.lanes[rec.Route], task: rec.Task, at: place, now: part.now()}
-		return store.ChangeTaskReply{Change: c.apply(&p)}, nil
+		reply := store.ChangeTaskReply{Change: c.apply(&p)}
+		if c.changed {
+			part.note(ctx, p.Action(), p.Run, p.ID, "")
+		}
+		return reply, nil
 	}
 	next := l.at.String()
 	if next == "" && p.Cancel {
@@ -56,6 +60,8 @@ type taskChange struct {
 	task store.Task
 	at   tasklist.Cursor
 	now  time.Time
+
+	changed bool // something, by apply
 }
 
 func (c *taskChange) apply(p *store.ChangeTaskParams) store.TaskChange {
@@ -71,6 +77,8 @@ func (c *taskChange) apply(p *store.ChangeTaskParams) store.TaskChange {
 		if !p.Due.IsZero() {
 			due = p.Due.UTC().Round(0)
 		}
+		before := c.lane.delayed.items[int(c.position(int64(c.lane.delayed.len())))].due
+		c.changed = !before.Equal(due) && (!p.Due.IsZero() || before.After(due))
 		c.reschedule(due)
 		return store.ChangeRescheduled
 	}
@@ -86,7 +94,7 @@ func (c *taskChange) cancel() store.TaskChange {
 	case tasklist.Held:
 		sess := c.sessions[c.at.Place]
 		if h := &sess.batches[c.at.At].holdings[c.at.Within-1]; !h.asked {
-			h.asked = true
+			h.asked, c.changed = true, true
 			sess.asked++
 		}
 		c.signal(store.Signal{Type: store.SignalRun, Run: c.run.rec.ID.Number})
@@ -113,6 +121,7 @@ func (c *taskChange) cancel() store.TaskChange {
 		counts.Pending--
 		c.served(l)
 	}
+	c.changed = true
 	counts.Cancelled++
 	c.run.claims.settle(c.task, c.now)
 	c.moved(c.run)

@@ -34,6 +34,12 @@ func (s *Store) RedoFailures(ctx context.Context, p store.RedoParams) (store.Red
 	}
 	b.Int64(next)
 	b.redone(id, &p, page)
+	if p.Audit != nil {
+		b.Add(format.AuditLine(*p.Audit), format.RunID(p.Audit.Run))
+		b.Key(k.Audit)
+	} else {
+		b.Add("", "")
+	}
 	word, rest, err := s.server.Word(ctx, script.RedoFailures, b.Call)
 	switch {
 	case err != nil:

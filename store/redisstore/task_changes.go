@@ -18,6 +18,7 @@ type taskChange struct {
 	digest string
 	bucket int
 	made   store.TaskChange
+	line   string // of the audit
 }
 
 // done reports whether the task was found.
@@ -33,6 +34,7 @@ func (s *Store) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store
 	l.Unfailed = true
 	l.change = &taskChange{ChangeTaskParams: &p}
 	l.change.digest, l.change.bucket = format.Digest(p.ID)
+	l.change.line = format.AuditLine(store.NewAuditLine(ctx, p.Action(), p.Run, p.ID, ""))
 	if l.change.meta, _, err = s.meta(ctx, l.space, p.Run.Number); err != nil {
 		return none, err
 	}
@@ -119,7 +121,7 @@ func (l *listing) changeCall(passed int64) *script.Call {
 		k.Run(run), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept, k.Lanes(run),
 		k.Waiting(format.LaneName(run, post)), k.Ring(post), k.IDs(run, l.change.bucket), k.Index,
 	)
-	c.Add(k.Channel, run, l.ID, l.change.digest, format.IDsName(run, l.change.bucket)).Int(bounds.CancelsKept)
+	c.Add(k.Channel, l.change.line, run, l.ID, l.change.digest, format.IDsName(run, l.change.bucket)).Int(bounds.CancelsKept)
 	c.Flag(l.change.Cancel)
 	if due := l.change.Due; due.IsZero() {
 		c.Add("")
@@ -140,6 +142,7 @@ func (l *listing) addPlace(c *script.Call, key string, route store.Route) {
 // tryChange makes a call. It returns the place where it stopped, and how many of its tasks were
 // passed.
 func (l *listing) tryChange(ctx context.Context, c *script.Call) (place int, passed int64, err error) {
+	c.Key(l.space.Audit)
 	word, rest, err := l.server.Word(ctx, script.ChangeTask, c)
 	switch {
 	case err != nil:

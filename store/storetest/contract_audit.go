@@ -214,6 +214,60 @@ var auditContract = []testCase{
 			count(2, "a hold that is closed")
 		}
 	}},
+	{"each change of a task adds a line, once", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, delayed(scan, "late", time.Hour), delayed(scan, "later", time.Hour), task(file, "running"))
+		w.queues = only(file)
+		w.one()
+		p.add(r, task(file, "waiting"))
+		change := func(action store.Action, id string, due time.Time) {
+			s.tb.Helper()
+			line := store.AuditLine{Action: action, Job: "import", Run: r.id.Number, Subject: id}
+			s.adds(r.partition, line, func(ctx context.Context) error {
+				p := store.ChangeTaskParams{Run: r.id, ID: id, Cancel: action == store.ActionCancel, Due: due}
+				for {
+					reply, err := s.store.ChangeTask(ctx, p)
+					if p.Cursor = reply.Next; p.Cursor == "" {
+						return err
+					}
+				}
+			})
+		}
+		change(store.ActionReschedule, "late", time.Unix(4e9, 0))
+		change(store.ActionReschedule, "late", time.Time{})
+		for _, id := range []string{"later", "running", "waiting"} {
+			change(store.ActionCancel, id, time.Time{})
+		}
+	}},
+	{"failures that are retried or discarded add the line of their call", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		p.add(r, tasks(scan, "t", 4)...)
+		for _, d := range w.take(4) {
+			w.settle(failed(d))
+		}
+		var last int64
+		for _, discard := range []bool{false, true} {
+			params := store.RedoParams{Discard: discard, After: last, Limit: 2}
+			line := store.AuditLine{Action: params.Action(), Job: "import", Run: r.id.Number, Subject: "t", By: "ada"}
+			params.Audit = &line
+			before := s.auditOf(r.partition, 7)
+			reply := p.redo(r, params)
+			s.EqualValues(2, reply.Moved)
+			last = reply.Next
+			_, err := s.store.RedoFailures(s.ctx, p.redone)
+			s.NoError(err)
+			after := s.auditOf(r.partition, 7)
+			s.Len(after, len(before)+1, "a repeat adds none")
+			got := after[len(before)]
+			got.Number = 0
+			s.Equal(line, got)
+			params.Before = reply.Next + 1
+			s.Zero(p.redo(r, params).Moved)
+			s.Len(s.auditOf(r.partition, 7), len(before)+1, "nothing moved")
+		}
+	}},
 	{"what is refused, and what goes on by itself, adds no line", func(s *scene) {
 		r := s.open("import")
 		p, w := r.producer(), r.worker()

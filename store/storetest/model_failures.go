@@ -18,6 +18,7 @@ func (m *machine) RedoFailures(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "one kind") == 0 {
 		p.Kinds = []string{scan.Kind}
 	}
+	p.Audit = m.says(t, r, p.Action())
 	reply, err := m.redoer.tryRedo(r.id, p)
 	if want := r.refusal(); want != nil {
 		m.s.ErrorIs(err, want)
@@ -25,6 +26,9 @@ func (m *machine) RedoFailures(t *rapid.T) {
 	}
 	m.s.NoError(err)
 	m.s.Equal(r.redo(p), reply)
+	if reply.Moved > 0 {
+		m.m.audit.said(p.Audit)
+	}
 	if rapid.Bool().Draw(t, "repeat") {
 		again, err := m.s.store.RedoFailures(m.s.ctx, m.redoer.redone)
 		m.s.NoError(err)

@@ -19,14 +19,32 @@ func (m *machine) ChangeTask(t *rapid.T) {
 	if later {
 		p.Due = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
+	if r.changes(p, later) {
+		m.m.audit.note(p.Action(), r.id, p.ID, "")
+	}
 	change, err := m.s.tryChange(p)
 	m.s.NoError(err)
-	m.s.Equal(r.changeTask(p, later, m.m.now), change, "of %s", p.ID)
+	m.s.Equal(r.changeTask(p, later), change, "of %s", p.ID)
 	m.promote()
 }
 
+// dueNever is when a task is due that was rescheduled to a time that never comes.
+const dueNever = time.Duration(1 << 62)
+
+// changes reports whether there is something to change, of which the audit then tells.
+func (r *modelRun) changes(p store.ChangeTaskParams, later bool) bool {
+	t := r.sought(p.ID)
+	switch {
+	case t == nil:
+		return false
+	case p.Cancel:
+		return !t.asked || t.place != held
+	}
+	return t.place == awaiting && (!later || t.due != dueNever)
+}
+
 // changeTask changes a task, and returns what the store must answer.
-func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool, now time.Duration) (done store.TaskChange) {
+func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool) (done store.TaskChange) {
 	t := r.sought(p.ID)
 	switch {
 	case t == nil && p.Cancel:
@@ -42,7 +60,7 @@ func (r *modelRun) changeTask(p store.ChangeTaskParams, later bool, now time.Dur
 	case t.place != awaiting:
 		return store.ChangeNotDelayed
 	case later:
-		t.due = now + 1<<62
+		t.due = dueNever
 		return store.ChangeRescheduled
 	default: // the next promotion finds it
 		t.place = waiting

@@ -1,8 +1,8 @@
 -- Looks for a task of a run in some places, and cancels or reschedules it there.
--- Uses: arguments, asked, claims, clock, ends, places, retrying, runs, signals.
+-- Uses: arguments, asked, audit, claims, clock, ends, places, retrying, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 lanes, 9 and 10 waiting list and ring of the post-job lane,
---       11 bucket of the ID, 12 index; per place: place, W, U, M and ring of its lane
--- ARGV  channel, run, ID, its digest, name of the bucket, cancellations that are kept, cancel (1), or else when it is due in ms,
+--       11 bucket of the ID, 12 index; per place: place, W, U, M and ring of its lane; audit
+-- ARGV  channel, line of the audit, run, ID, its digest, name of the bucket, cancellations that are kept, cancel (1), or else when it is due in ms,
 --       '' for now, how many to look at, how many of the first place to pass over at its back;
 --       per place: kind, route, field, marker. Kinds are as in places.lua, and h: a session that holds the task under the field;
 --       r: the run, as the root task waits in it. The marker is that of a staged list.
@@ -15,9 +15,9 @@ local PLACE, WAITING, RECOVERED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the bas
 local keys = {
   clock = KEYS[2], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], lanes = KEYS[8], post = KEYS[9], ring = KEYS[10], index = KEYS[12], exact = true,
 }
-local channel, id, task, digest, bucket, most = arg(), arg(), arg(), arg(), arg(), num()
+local channel, line, id, task, digest, bucket, most = arg(), arg(), arg(), arg(), arg(), arg(), num()
 local cancel, due, left, passed = num() == 1, arg(), num(), num()
-local probe, change = probe_of(task), ''
+local probe, change, changed = probe_of(task), '', false
 local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
@@ -53,7 +53,7 @@ local function cancelled(place, message, from, at, staged)
       end_claim(BUCKET, KEPT, digest, keep, bucket)
     end
   end
-  change = 'cancelled'
+  change, changed = 'cancelled', true
 end
 
 -- remove takes a task out of a list; so many stand behind it. The last one moves to its place. An
@@ -80,7 +80,8 @@ local function put(base, route, message, from, at)
     note_retrying(run, route, { message }, -1)
     cancelled('delayed', message, from, at)
   else
-    redis.call('ZADD', place, due == '' and now or due, message)
+    -- LT: a task that is due already stays as it is.
+    changed = (due == '' and redis.call('ZADD', place, 'LT', 'CH', now, message) or redis.call('ZADD', place, 'CH', due, message)) == 1
     change = 'rescheduled'
   end
   local first = redis.call('ZRANGE', place, 0, 0, 'WITHSCORES')
@@ -100,6 +101,7 @@ local function request(session, field)
   local asked = redis.call('HGET', session, 'cancel') or ''
   if not is_asked(asked, field) then
     redis.call('HSET', session, 'cancel', (asked == '' and ' ' or asked) .. field .. ' ')
+    changed = true
   end
   signal('r:' .. id)
   change = 'requested'
@@ -149,7 +151,7 @@ local function change_root()
 end
 
 redis.call('HDEL', RUN, '')
-local places, place = (#KEYS - 12) / 5, 0
+local places, place = (#KEYS - 13) / 5, 0
 local waits = run.state == 'running' or run.state == 'starting'
 while place < places and change == '' do
   local base, kind, route, field, marker = 13 + 5 * place, arg(), arg(), arg(), arg()
@@ -170,6 +172,9 @@ if change == 'cancelled' or change == 'requested' then
   remember()
   maybe_end(run, keys)
   save_run(run)
+end
+if changed then
+  audit(line, id)
 end
 publish(channel)
 return { 'ok', place, passed, left, change }

@@ -1,9 +1,9 @@
 -- Moves failures of an active run: back to their lanes, or among the cancelled tasks.
--- Uses: arguments, clock, numbers, rings, runs, signals, streams.
--- KEYS  1 producer record, 2 run, 3 dead letters, 4 lanes, 5 clock, 6 routes, 7 failing; per lane: W, ring; buckets of IDs
+-- Uses: arguments, audit, clock, numbers, rings, runs, signals, streams.
+-- KEYS  1 producer record, 2 run, 3 dead letters, 4 lanes, 5 clock, 6 routes, 7 failing; per lane: W, ring; buckets of IDs; audit
 -- ARGV  channel, number, ttl, run, discard (1), place where the next call goes on;
 --       lanes: n, (W, route, queue, longest message) × n;
---       failures: n, (place, lane or 0, message, bucket or 0, digest of a claimed ID) × n; how many cannot be retried
+--       failures: n, (place, lane or 0, message, bucket or 0, digest of a claimed ID) × n; how many cannot be retried; line of the audit or '', its run
 -- Returns {word, record}: ok and "number moved in-use unreadable gone next", for a repeat the same; unknown (no such producer),
 --       stale (a lower number), missing, stopped, finished
 -- The place of a failure is the fence: only the script that removes its dead letter moves its task, in the same step.
@@ -72,7 +72,7 @@ for _ = 1, num() do
     end
   end
 end
-local unreadable = num()
+local unreadable, line, audited = num(), arg(), arg()
 
 run.failed = math.max(0, run.failed - moved)
 if discard then
@@ -83,6 +83,7 @@ else
 end
 if moved > 0 then
   add_to(RUN, 'redone', moved)
+  audit(line, audited)
 end
 if run.failed == 0 then
   redis.call('HDEL', RUN, 'error')

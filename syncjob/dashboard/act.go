@@ -34,6 +34,8 @@ func (a *Action) back(done string) string {
 		return link("run", "job", a.Job, "run", strconv.FormatInt(a.Run, 10), "done", done)
 	case a.Job != "":
 		return link("job", "job", a.Job, "done", done)
+	case a.Worker != "":
+		return link("workers", "done", done)
 	case a.Name == "release-semaphores":
 		return link("locks", "done", done)
 	case a.Set != "":

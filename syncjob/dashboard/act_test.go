@@ -102,6 +102,25 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		r := p.Started("a")
 		return append(of(r), "hold", "producer"), func() { require.EqualValues(p.t, 1, p.state(r).Holds) }
 	},
+	"quiet-worker": func(p *place) ([]string, func()) {
+		p.Work()
+		p.published()
+		return []string{"worker", "w1"}, func() { require.Equal(p.t, syncjob.WorkerQuiet, p.worker()) }
+	},
+	"resume-worker": func(p *place) ([]string, func()) {
+		p.Work()
+		p.published()
+		require.NoError(p.t, p.M.Worker("w1").Quiet(p.t.Context()))
+		return []string{"worker", "w1"}, func() { require.Equal(p.t, syncjob.WorkerActive, p.worker()) }
+	},
+	"drain-worker": func(p *place) ([]string, func()) {
+		w, err := p.M.NewWorker(syncjob.WorkerConfig{Name: "w1", Grace: syncjob.NoGrace})
+		require.NoError(p.t, err)
+		ran := make(chan error, 1)
+		go func() { ran <- w.Run(p.t.Context()) }()
+		p.published()
+		return []string{"worker", "w1"}, func() { require.ErrorIs(p.t, <-ran, syncjob.ErrDrained) }
+	},
 	"release-semaphores": func(p *place) ([]string, func()) {
 		p.held("lock/a")
 		return []string{"prefix", "lock/"}, func() {
@@ -237,6 +256,14 @@ func (p *place) published() {
 		require.NoError(p.t, err)
 		return len(sets) == 1
 	})
+}
+
+func (p *place) worker() syncjob.WorkerStatus {
+	p.t.Helper()
+	states, err := p.M.Worker("w1").States(p.t.Context())
+	require.NoError(p.t, err)
+	require.Len(p.t, states, 1)
+	return states[0].Status
 }
 
 func (p *place) mode() syncjob.Mode {

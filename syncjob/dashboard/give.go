@@ -23,6 +23,7 @@ type actCall struct {
 	Set    string `json:"set,omitempty"`
 	Hold   string `json:"hold,omitempty"`
 	Prefix string `json:"prefix,omitempty"` // of the keys of semaphores
+	Worker string `json:"worker,omitempty"` // its name or ID
 	Scope  struct {
 		Queue string `json:"queue,omitempty"`
 		Set   string `json:"set,omitempty"`
@@ -44,7 +45,7 @@ func (d *server) actJSON(w http.ResponseWriter, r *http.Request) {
 		"action": {c.Action}, "job": {c.Job}, "run": {c.Run}, "task": {c.Task}, "at": {c.At}, "kind": {c.Kind},
 		"set":    {c.Set},
 		"hold":   {c.Hold},
-		"prefix": {c.Prefix}, "reason": {c.Reason},
+		"prefix": {c.Prefix}, "worker": {c.Worker}, "reason": {c.Reason},
 		"scope-queue": {c.Scope.Queue}, "scope-set": {c.Scope.Set}, "scope-kind": {c.Scope.Kind},
 		"document": {string(c.Document)}, "version": {c.Version},
 	}

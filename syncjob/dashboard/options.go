@@ -62,6 +62,7 @@ type Action struct {
 	Hold  string        // to be released
 	// Prefix of the keys of semaphores.
 	Prefix string
+	Worker string // its name or ID
 }
 
 // actor is the default of Options.Actor.

@@ -71,7 +71,7 @@ func TestEveryPageShowsItsThings(t *testing.T) {
 		{"failing", nil, []string{"What fails most", "no such file", "tree / leaf", "import/7", "w1"}},
 		{"", nil, []string{"1 task of tree / leaf failed within the last hour: no such file"}},
 		{"queues", nil, []string{"default", "tree", "leaf"}},
-		{"workers", nil, []string{"w1", "v1.2.3", "alive", task, "Lost within the last day"}},
+		{"workers", nil, []string{"w1", "v1.2.3", "active", task, "Lost within the last day"}},
 		{"schedules", nil, []string{"nightly", "0 3 * * * Europe/Berlin"}},
 		{"sets", nil, []string{"tree", "leaf"}},
 		{"set", []string{"set", "tree"}, []string{"What holds now", "slow disk", "by bob", "&#34;max_retries&#34;: 7"}},

@@ -35,8 +35,8 @@ func target(q url.Values) Action {
 	return Action{
 		Name: q.Get("action"), Job: q.Get("job"), Run: number(q.Get("run")), Task: q.Get("task"),
 		Set: q.Get("set"), Hold: q.Get("hold"),
-		Prefix: q.Get("prefix"),
-		Scope:  syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
+		Prefix: q.Get("prefix"), Worker: q.Get("worker"),
+		Scope: syncjob.Scope{Queue: q.Get("scope-queue"), Set: q.Get("scope-set"), Kind: q.Get("scope-kind")},
 	}
 }
 
@@ -57,6 +57,27 @@ func onRun(
 		}
 		return do(ctx, r, form.Get("reason"))
 	}
+}
+
+func onWorker(
+	do func(*syncjob.WorkerRef, context.Context) error,
+) func(context.Context, *source, Action, url.Values) error {
+	return func(ctx context.Context, d *source, a Action, _ url.Values) error {
+		return do(d.m.Worker(a.Worker), ctx)
+	}
+}
+
+// touchWorker says what the workers that are meant do now.
+func touchWorker(ctx context.Context, d *source, a Action) (string, error) {
+	states, err := d.m.Worker(a.Worker).States(ctx)
+	if err != nil {
+		return "", err
+	}
+	busy := 0
+	for _, w := range states {
+		busy += w.Busy
+	}
+	return plural(len(states), "worker") + " of this name, with " + plural(busy, "busy slot") + ".", nil
 }
 
 func onTask(

@@ -133,6 +133,25 @@ var verbs = []*verb{
 		},
 	},
 	{
+		name: "quiet-worker", title: "Make the worker quiet", done: "The worker fetches nothing more.",
+		does:    "The worker fetches nothing, until it is resumed. What it runs goes on.",
+		touches: touchWorker,
+		do:      onWorker((*syncjob.WorkerRef).Quiet),
+	},
+	{
+		name: "resume-worker", title: "Resume the worker", done: "The worker fetches again.",
+		does:    "The worker fetches again, at once.",
+		touches: touchWorker,
+		do:      onWorker((*syncjob.WorkerRef).Resume),
+	},
+	{
+		name: "drain-worker", title: "Drain the worker", done: "The worker ends when it runs nothing more.", danger: true,
+		does: "The worker fetches nothing, and ends when what it runs has ended. " +
+			"Its supervisor can tell this end from others.",
+		touches: touchWorker,
+		do:      onWorker((*syncjob.WorkerRef).Drain),
+	},
+	{
 		name: "release-semaphores", title: "Release the semaphores", done: "The leases have ended.", danger: true,
 		does: "All leases of semaphores whose keys begin so end, and those that wait get their turn. " +
 			"Holders that are alive hear that they have lost theirs.",

@@ -116,9 +116,51 @@ func (a *app) pause() *cobra.Command {
 }
 
 func (a *app) resume() *cobra.Command {
-	return a.ofJobOrScope("resume", "End a pause",
+	worker := ""
+	c := a.ofJobOrScope("resume", "End a pause",
 		func(ctx context.Context, job string) error { return a.m.ResumeJob(ctx, job) },
 		func(ctx context.Context, s syncjob.Scope) error { return a.m.Resume(ctx, s) })
+	c.Flags().StringVar(&worker, "worker", "", "a worker that is quiet or drains, by name or ID, in place of a job")
+	pauses := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if worker == "" || len(args) > 0 {
+			return pauses(c, args)
+		}
+		ctx, cancel := a.within(c.Context(), false)
+		defer cancel()
+		if err := a.connect(ctx); err != nil {
+			return err
+		}
+		if err := a.m.Worker(worker).Resume(ctx); err != nil {
+			return err
+		}
+		a.say("resumed worker %s", worker)
+		return nil
+	}
+	return c
+}
+
+// ofWorkers are the commands about workers of a name, or about the one of an ID.
+func (a *app) ofWorkers() []*cobra.Command {
+	of := func(verb, short, done string, do func(*syncjob.WorkerRef, context.Context) error) *cobra.Command {
+		return a.command(
+			verb+" WORKER",
+			short,
+			cobra.ExactArgs(1),
+			false,
+			func(ctx context.Context, args []string) error {
+				if err := do(a.m.Worker(args[0]), ctx); err != nil {
+					return err
+				}
+				a.say("worker %s "+done, args[0])
+				return nil
+			},
+		)
+	}
+	return []*cobra.Command{
+		of("quiet", "Let a worker fetch nothing more, until it is resumed", "is quiet", (*syncjob.WorkerRef).Quiet),
+		of("drain", "Let a worker end when it runs nothing more", "is draining", (*syncjob.WorkerRef).Drain),
+	}
 }
 
 func (a *app) seal() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,8 @@ func (a *app) code(cmd *cobra.Command, err error) int {
 		return codeUsage
 	case errors.Is(err, syncjob.ErrJobNotFound),
 		errors.Is(err, syncjob.ErrRunNotFound),
-		errors.Is(err, syncjob.ErrTaskNotFound):
+		errors.Is(err, syncjob.ErrTaskNotFound),
+		errors.Is(err, syncjob.ErrWorkerNotFound):
 		return codeNotFound
 	case errors.Is(err, syncjob.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return codeUnavailable
@@ -155,7 +157,7 @@ func (a *app) root() *cobra.Command {
 	)
 	for id, commands := range map[string][]*cobra.Command{
 		"read": append(a.lists(), a.aboutRuns()...),
-		"act":  append(a.actions(), a.producers()...),
+		"act":  slices.Concat(a.actions(), a.ofWorkers(), a.producers()),
 		"tool": a.tools(),
 	} {
 		for _, sub := range commands {

@@ -205,7 +205,12 @@ func (a *app) workers() *cobra.Command {
 				{"slots", func(w syncjob.WorkerState) any { return w.Concurrency }},
 				{"holds", func(w syncjob.WorkerState) any { return w.Held }},
 				{"started", func(w syncjob.WorkerState) any { return w.Started }},
-				{"overdue", func(w syncjob.WorkerState) any { return w.Overdue }},
+				{"state", func(w syncjob.WorkerState) any {
+					if w.Overdue {
+						return "overdue"
+					}
+					return w.Status
+				}},
 			})
 		},
 	)

@@ -142,6 +142,10 @@ func TestCommandsAct(t *testing.T) {
 		p.typed(0, "{}\n\n{\"fail\":\"x\"}\n{}\n", "enqueue", "feed", "--kind", "leaf", "-f", "-"),
 		"added 3 tasks",
 	)
+	p.rollcall(0, "quiet", "w1")
+	require.Contains(t, p.rollcall(0, "workers"), "quiet")
+	p.rollcall(0, "resume", "--worker", "w1")
+	p.rollcall(3, "drain", "nobody")
 	p.rollcall(0, "pause", "feed")
 	require.Contains(t, p.rollcall(0, "jobs"), "running, paused")
 	p.rollcall(0, "resume", "feed")

@@ -32,7 +32,8 @@ func explain(err error) *statusError {
 			"The run has no such task now: it has succeeded, was cancelled, or never was.",
 			err,
 		}
-	case errors.Is(err, syncjob.ErrJobNotFound), errors.Is(err, syncjob.ErrRunNotFound), errors.Is(err, syncjob.ErrWorkerNotFound):
+	case errors.Is(err, syncjob.ErrJobNotFound), errors.Is(err, syncjob.ErrRunNotFound),
+		errors.Is(err, syncjob.ErrWorkerNotFound):
 		return &statusError{
 			http.StatusNotFound,
 			"It is not there: it never was, or its time of keeping is over.",

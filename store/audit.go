@@ -68,6 +68,8 @@ const (
 	ActionPause      Action = "pause"      // a run, or the scope that Subject names
 	ActionResume     Action = "resume"     // likewise, or a worker
 	ActionRelease    Action = "release"    // the hold of a run that Subject names; [HoldOpen] seals it
+	ActionAccept     Action = "accept"     // the failures of a run, or the end of its post-job hook
+	ActionRepeat     Action = "repeat"     // the post-job hook of a run
 	ActionDelete     Action = "delete"     // a run, or a job
 	ActionDeclare    Action = "declare"    // a job, for the first time or with another definition
 	ActionEnable     Action = "enable"     // a job
@@ -197,10 +199,15 @@ func (p *ChangeTaskParams) Action() Action {
 	return ActionReschedule
 }
 
-// Action is that of the line of the audit.
-func (p *RedoParams) Action() Action {
-	if p.Discard {
+// Audited is the action of the line of the audit.
+func (a RedoAction) Audited() Action {
+	switch a {
+	case RedoDiscard:
 		return ActionDiscard
+	case RedoAccept:
+		return ActionAccept
+	case RedoPostJob:
+		return ActionRepeat
 	}
 	return ActionRetry
 }

@@ -39,6 +39,10 @@ var (
 	// ErrRunFinished is returned by operations that need an active run.
 	ErrRunFinished = errors.New("run is finished")
 
+	// ErrNotHeld is returned by RedoFailures when neither failures nor a post-job hook that gave up
+	// hold the run, so that nothing can be accepted or repeated: see [OnFailureHold].
+	ErrNotHeld = errors.New("run is not held for failures")
+
 	// ErrRunActive is returned by operations that need a finished run.
 	ErrRunActive = errors.New("run is active")
 

@@ -55,20 +55,35 @@ func (r FailingRun) Compare(other FailingRun) int {
 // Behind reports whether a run comes after another one, or that is zero. It is for implementers.
 func (r FailingRun) Behind(other FailingRun) bool { return other.Last.IsZero() || r.Compare(other) > 0 }
 
-// RedoParams retry or discard failures of an active run. They belong to a producer stream.
+// RedoAction is what RedoFailures does.
+type RedoAction string
+
+// The actions of RedoFailures.
+const (
+	RedoRetry   RedoAction = "retry"    // the failed tasks that are selected wait again
+	RedoDiscard RedoAction = "discard"  // they count as cancelled
+	RedoAccept  RedoAction = "accept"   // all failures, or the hook that gave up, no longer hold the run
+	RedoPostJob RedoAction = "post-job" // the post-job hook that gave up waits again
+)
+
+func (a RedoAction) known() bool { return a.Moves() || a == RedoAccept || a == RedoPostJob }
+
+// Moves reports whether the action moves failures. It is for implementers.
+func (a RedoAction) Moves() bool { return a == RedoRetry || a == RedoDiscard }
+
+// RedoParams retry, discard or accept failures of an active run. They belong to a producer stream.
 type RedoParams struct {
 	Partition int
 	Stream    string
 	Number    int64
 	Run       RunID
-	// Discard cancels the tasks; otherwise they are retried.
-	Discard bool
-	IDs     []string // of the tasks; empty for all
-	Kinds   []string // of the tasks; empty for all
-	After   int64    // only failures with a place above it
-	Before  int64    // only failures with a place below it; 0 for all
-	Limit   int      // at most so many failures are looked at; 1 to [bounds.MaxBatch]
-	// Audit is the line of the audit that the call adds if it moves a failure; nil for none.
+	Action    RedoAction
+	IDs       []string // of the tasks; empty for all
+	Kinds     []string // of the tasks; empty for all
+	After     int64    // only failures with a place above it
+	Before    int64    // only failures with a place below it; 0 for all
+	Limit     int      // at most so many failures are looked at; 1 to [bounds.MaxBatch]
+	// Audit is the line of the audit that the call adds if it moves or changes something; nil for none.
 	Audit *AuditLine
 }
 
@@ -79,6 +94,7 @@ func (p *RedoParams) Validate() error {
 	f.name("Stream", p.Stream)
 	f.check(validateNumber(p.Number), "")
 	f.check(p.Run.validate(), "")
+	f.add(!p.Action.known(), "Action", "is unknown")
 	f.check(validateNames("Kinds", p.Kinds), "")
 	for i, id := range p.IDs {
 		f.at(i, RenameFields(ValidateTaskID(id), func(string) string { return "" }), "IDs[%d]")
@@ -108,7 +124,7 @@ func (p *RedoParams) Matcher() func(*Failure) bool {
 
 // RedoReply says what became of the failures that were looked at.
 type RedoReply struct {
-	Moved      int64 // retried or discarded by this call
+	Moved      int64 // retried or discarded by this call; 1 if it accepted, or repeated the hook
 	InUse      int64 // not retried, because another task has claimed the ID since; they stay
 	Unreadable int64 // not retried, because the stored task could not be decoded; they stay
 	// Gone is how many failed tasks the run counts of which it keeps no failure: nobody can move them.

@@ -29,6 +29,7 @@ type RunsParams struct {
 	Prefix    string            // only runs of jobs whose name begins so
 	Set       string            // only runs of this handler set; "" for all
 	Labels    map[string]string // only runs that have all of these
+	Held      bool              // only runs of which [RunRecord.Held] is true
 	Still     time.Duration     // only active runs that did not move for this long; 0 for all
 	Oldest    bool              // those that changed least recently come first
 	Details   bool              // also Args, Headers, Counters, Result and Reporting
@@ -58,7 +59,7 @@ func (p *RunsParams) Validate() error {
 func (p *RunsParams) Match(r *RunRecord, now time.Time) bool {
 	return (len(p.Statuses) == 0 || slices.Contains(p.Statuses, r.Status)) && (p.Job == "" || p.Job == r.ID.Job) &&
 		strings.HasPrefix(r.ID.Job, p.Prefix) && (p.Set == "" || p.Set == r.Set) && hasLabels(r.Labels, p.Labels) &&
-		(p.Still == 0 || !r.Status.Final() && now.Sub(r.Moved) >= p.Still)
+		(!p.Held || r.Held()) && (p.Still == 0 || !r.Status.Final() && now.Sub(r.Moved) >= p.Still)
 }
 
 // Trim removes what a listing without Details leaves out. It is for implementers.
@@ -139,4 +140,21 @@ func hasLabels(labels, wanted map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// Failing reports whether the run has [HoldFailures]: it cannot end before somebody retries,
+// discards or accepts its failures, or repeats or accepts its post-job hook.
+func (r *RunRecord) Failing() bool {
+	switch r.Status {
+	case StatusStarting, StatusRunning:
+		return r.OnFailure == OnFailureHold && r.Counts.Failed > 0
+	case StatusFinishing:
+		return r.OnFailure != OnFailureEnd && r.HookError != ""
+	}
+	return false
+}
+
+// Held reports whether only [HoldFailures] keeps the run from going on: nothing else is left.
+func (r *RunRecord) Held() bool {
+	return r.Failing() && r.Status != StatusStarting && r.Counts.Remaining() == 0 && r.Holds == 0
 }

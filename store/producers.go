@@ -29,12 +29,21 @@ type Producers interface {
 	// its fence: of two calls one moves it. The last failure that is moved takes RunRecord.Error with
 	// it. Runs that are starting or running accept the call; others answer as Enqueue does.
 	//
+	// With [RedoAccept] no failure moves, but all of them, and later ones, no longer hold a run with
+	// [OnFailureHold]. With [RedoPostJob] its post-job hook that gave up waits again, begins anew, and
+	// RunRecord.HookError is empty again. Accepting a hook that gave up ends the run. Of two such
+	// calls one has an effect. To accept what was accepted changes nothing; any other call for a run
+	// that nothing holds so gets [ErrNotHeld].
+	//
+	// A run whose last failure is moved or accepted by a call, and that has no unfinished tasks and no
+	// holds, goes on in the same step: to its post-job hook, or its end.
+	//
 	// A retried task begins anew: its retries, snoozes and crashes are 0, and it keeps its Attempts.
 	// It waits behind the other tasks of its lane, counts as one more of RunRecord.Retried, and has
 	// its claimed ID again. A failure stays where another task has claimed that ID since.
 	//
-	// A repeat with the same Number returns the same reply. Errors: [ErrRunNotFound];
-	// [ErrJobStopped]; [ErrRunFinished]; [ErrResultUnknown] if the stream is not registered, or no
+	// A repeat with the same Number returns the same reply. Errors: [ErrRunNotFound]; [ErrJobStopped];
+	// [ErrRunFinished]; [ErrNotHeld]; [ErrResultUnknown] if the stream is not registered, or no
 	// longer: this call wrote nothing; [ErrStale].
 	RedoFailures(ctx context.Context, p RedoParams) (RedoReply, error)
 }

@@ -251,6 +251,7 @@ type RunRecord struct {
 	// RetryError is the newest error of an attempt, of a task or hook, that is tried again. The retry
 	// may have succeeded since. It is empty in every final state.
 	RetryError string
+	OnFailure  OnFailure
 	Reason     string // why it was stopped or skipped
 	HookError  string // why the post-job hook failed for good, or "stopped"; it never changes Status
 	Graceful   bool   // while stopping: running handlers may finish

@@ -109,6 +109,7 @@ type StartParams struct {
 	Weight     float64       // share of a queue; positive
 	Retention  time.Duration // how long the summary is kept after the end; positive
 	FailureCap int           // how many failures are kept, see Failures; positive
+	OnFailure  OnFailure     // [OnFailureEnd] or [OnFailureHold]
 	SealAfter  time.Duration // an open run is sealed this long after its last enqueue or opening; 0 means never
 	// StopAfter is like SealAfter, but stops the run, not gracefully and with [IdleReason], because
 	// its producer has probably crashed. It cannot be set together with SealAfter.

@@ -37,7 +37,7 @@ var valid = map[string][]any{
 	"StopRun":        {store.StopParams{Run: validRun}},
 	"SetRunPaused":   {validRun, true},
 	"Failures":       {store.FailuresParams{Run: validRun, Limit: 1}},
-	"RedoFailures":   {store.RedoParams{Stream: "stream", Number: 1, Run: validRun, Limit: 1}},
+	"RedoFailures":   {store.RedoParams{Stream: "stream", Number: 1, Run: validRun, Action: store.RedoRetry, Limit: 1}},
 	"FailingRuns":    {store.FailingRunsParams{Limit: 1}},
 	"Results":        {store.ResultsParams{Run: validRun, Limit: 1}},
 	"Tasks":          {store.TasksParams{Run: validRun, Limit: 1}},

@@ -22,9 +22,18 @@ func (p *StartParams) Validate() error {
 	f.add(p.SealAfter > 0 && p.StopAfter > 0, "StopAfter", "excludes SealAfter")
 	f.add(p.Retention <= 0, "Retention", "is not positive")
 	f.add(p.FailureCap < 1, "FailureCap", "is not positive")
+	f.check(p.OnFailure.Validate(), "")
 	f.check(within("RedriveOf", p.RedriveOf, 0, bounds.MaxNumber), "")
 	f.add(len(p.Configuration) > bounds.MaxConfigurationLen, "Configuration", "is longer than 256 KiB")
 	return f.err()
+}
+
+// Validate returns a [*FieldError] if no run can start so.
+func (o OnFailure) Validate() error {
+	if o != OnFailureEnd && o != OnFailureHold {
+		return &FieldError{Field: "OnFailure", Reason: "is neither OnFailureEnd nor OnFailureHold"}
+	}
+	return nil
 }
 
 // validateItems checks the first task of a run, and its hooks.
@@ -99,6 +108,7 @@ func (p *EnqueueParams) validateRuns(n int) error {
 func (h *HoldChange) validate() error {
 	var f faults
 	f.name("Name", h.Name)
+	f.add(h.Name == HoldFailures, "Name", "is taken: RedoAccept ends that hold")
 	if h.Mark != "" {
 		f.name("Mark", h.Mark)
 	}

@@ -19,6 +19,7 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 		Open:      j.Open,
 		SealAfter: j.SealAfter,
 		StopAfter: j.StopAfter,
+		OnFailure: j.OnFailure,
 		Weight:    j.Weight,
 		Headers:   maps.Clone(j.Headers),
 		Labels:    maps.Clone(j.Labels),
@@ -104,6 +105,7 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 		Configuration: d.Configuration,
 		SealAfter:     d.SealAfter,
 		StopAfter:     d.StopAfter,
+		OnFailure:     d.OnFailure,
 	}
 	if p.Weight == 0 {
 		p.Weight = m.sets.InForce(d.Set, "").Weight

@@ -32,9 +32,11 @@
 // are the newest. Each has arguments, error, stack and worker. The run keeps them as long as its
 // summary. [Manager.Failures] reads those of all jobs, and [Manager.FailureGroups] counts them by
 // kind and error. While a run is active, [Run.Retry] has them wait again in it, and [Run.Discard]
-// gives them up. [Run.Redrive] starts a new run of the job with the failed tasks, or with those of
-// some kinds or IDs. After a crash, call it again from any process: it continues, and adds no task
-// twice. If more tasks failed than were kept, it returns an error, unless AllowPartial is set.
+// gives them up. With [Job.OnFailure] a run with failures is held for that, and does not end before
+// they are retried, discarded or accepted ([Run.Accept]). [Run.Redrive] starts a new run of the job
+// with the failed tasks, or with those of some kinds or IDs. After a crash, call it again from any
+// process: it continues, and adds no task twice. If more tasks failed than were kept, it returns an
+// error, unless AllowPartial is set.
 //
 // # Tasks
 //

@@ -18,6 +18,7 @@ var (
 	ErrJobStopped      = store.ErrJobStopped
 	ErrTaskCancelled   = store.ErrTaskCancelled
 	ErrRunFinished     = store.ErrRunFinished
+	ErrNotHeld         = store.ErrNotHeld
 	ErrRunActive       = store.ErrRunActive
 	ErrLeaseLost       = store.ErrLeaseLost
 	ErrConflict        = store.ErrConflict

@@ -86,7 +86,8 @@ type HeldTasks struct {
 
 // Hold is a named reason why a run may not finish.
 type Hold struct {
-	Name  string    `json:"name"` // "open" until the run is sealed
+	Name string `json:"name"` // "open" until the run is sealed; "failures" as [Job.OnFailure] says
+	// Since is when it was opened; of "failures", when the counts of the run changed last.
 	Since time.Time `json:"since"`
 }
 
@@ -187,6 +188,9 @@ func explain(in store.Inspection, sessions []store.SessionRecord, now time.Time)
 	}
 	for _, h := range in.Holds {
 		x.Holds = append(x.Holds, Hold{Name: h.Name, Since: h.Since})
+	}
+	if in.Run.Failing() {
+		x.Holds = append(x.Holds, Hold{Name: store.HoldFailures, Since: in.Run.Moved})
 	}
 	if in.Stable {
 		x.Disagreements = disagreements(in)

@@ -92,15 +92,22 @@ func (x Explanation) explainState(line func(string, ...any)) {
 	case store.StatusStarting:
 		line(heldByPreJob)
 	case store.StatusFinishing:
-		line("its post-job hook has not completed")
+		if !x.Run.Held {
+			line("its post-job hook has not completed")
+		}
 	case store.StatusStopping:
 		line("it is being stopped (%s); %d handlers have not returned", x.Run.Reason, x.Run.Counts.Running)
 	}
 	for _, h := range x.Holds {
-		if h.Name == store.HoldOpen {
+		switch {
+		case h.Name == store.HoldOpen:
 			line("it is open for %s: it cannot finish before it is sealed", x.ago(h.Since))
-		} else {
+		case h.Name != store.HoldFailures:
 			line("the hold %q keeps it open for %s", h.Name, x.ago(h.Since))
+		case x.Run.Status == store.StatusFinishing:
+			line("it is held since its post-job hook gave up (%s): repeat the hook, or accept this", x.Run.HookErr)
+		default:
+			line("it cannot end before its %d failed tasks are retried, discarded or accepted", x.Run.Counts.Failed)
 		}
 	}
 	if x.Run.RetryError != "" {

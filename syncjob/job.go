@@ -34,6 +34,25 @@ type Job struct {
 	// its producer crashes before it seals the run. Zero means never. A worker does it as for
 	// SealAfter. The two cannot be set together.
 	StopAfter time.Duration
+	// OnFailure says what a run does of which tasks failed, once its other tasks have ended and nobody
+	// else holds it. Defaults to [OnFailureEnd]: it ends as failed, after its post-job hook.
+	//
+	// With [OnFailureHold] it is held: it stays running, with the hold "failures", until the last
+	// failure is retried ([Run.Retry]) and its task has ended otherwise, or is discarded
+	// ([Run.Discard]), or the failures are accepted ([Run.Accept]). Only then comes its post-job hook,
+	// once, which so sees the whole. If that gives up, the run is held again: it stays finishing until
+	// [Run.RepeatPostJob] or Accept. Failures that are no longer kept (see Config.FailureCap) can only
+	// be accepted. Tasks can be added to a run that is held, as to any that runs, but not once its
+	// hook gave up.
+	//
+	// A run that is held is active. [Run.Wait] waits, and [Run.Watch] yields the state, with Held set;
+	// [RunsOptions.Held] finds such runs, and [Run.Explain] says what to do. No other run of the job
+	// begins: due times of a schedule are skipped, or wait, as its Overlap says, and OverlapReplace
+	// and IfActiveReplace stop the run. A stop ends it as stopped, or, if its hook gave up, with the
+	// outcome of its tasks. Nothing is purged and no retention begins: if nobody decides, it is held
+	// for ever. A run that its pre-job hook failed or skipped is not held, nor one that a task
+	// cancelled. An open run is held after it was sealed; it may be sealed first, or accepted first.
+	OnFailure OnFailure
 	// Schedule makes it a periodic job, which Ensure declares. It cannot be set together with Open.
 	Schedule *Schedule
 	// Weight is the run's share of a queue, relative to other runs, from 0.000001 to 1000000.
@@ -62,7 +81,7 @@ func (j Job) validate() error {
 	bad := func(field, reason string) {
 		errs = append(errs, &FieldError{Field: field, Reason: reason})
 	}
-	errs = append(errs, store.ValidateJobName(j.Name), store.ValidateName("Set", j.Set))
+	errs = append(errs, store.ValidateJobName(j.Name), store.ValidateName("Set", j.Set), j.OnFailure.Validate())
 	switch {
 	case j.Root == nil && !j.Open:
 		bad("Root", "is nil: only open jobs allow that")

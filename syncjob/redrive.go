@@ -129,6 +129,9 @@ func (r *Run) redriveParams(
 
 		Configuration: own.Document,
 	}
+	if source.OnFailure != OnFailureEnd {
+		p.OnFailure = OnFailureHold
+	}
 	r.m.sets.Fresh(ctx, source.Set)
 	p.PreJob, p.PostJob = r.m.hooks(source.Set, found.queue)
 	return p, nil

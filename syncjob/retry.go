@@ -73,17 +73,23 @@ type RetryResult struct {
 // [Run.Redrive] runs its failed tasks in a new run. A [*FieldError]; [ErrRunNotFound],
 // [ErrStateLost]. The result says what was done before an error, as far as that is known.
 func (r *Run) Retry(ctx context.Context, opts *RetryOptions) (RetryResult, error) {
-	return r.redo(ctx, "retry failures of", opts, false)
+	return r.redo(ctx, "retry failures of", opts, store.RedoRetry)
 }
 
 // Discard gives up failed tasks of an active run: they count as cancelled, no longer as failed, and
-// their failures are gone. So a run whose failures were all discarded can succeed. All else is as
-// with [Run.Retry]; tasks that cannot be retried can be discarded, except those that are gone.
+// their failures are gone. So a run whose failures were all discarded can succeed; if only they
+// held it (see [Job.OnFailure]), it goes on to its end in the step that takes the last. All else is
+// as with [Run.Retry]; tasks that cannot be retried can be discarded, except those that are gone.
 func (r *Run) Discard(ctx context.Context, opts *RetryOptions) (RetryResult, error) {
-	return r.redo(ctx, "discard failures of", opts, true)
+	return r.redo(ctx, "discard failures of", opts, store.RedoDiscard)
 }
 
-func (r *Run) redo(ctx context.Context, what string, opts *RetryOptions, discard bool) (out RetryResult, err error) {
+func (r *Run) redo(
+	ctx context.Context,
+	what string,
+	opts *RetryOptions,
+	action store.RedoAction,
+) (out RetryResult, err error) {
 	var o RetryOptions
 	if opts != nil {
 		o = *opts
@@ -92,24 +98,27 @@ func (r *Run) redo(ctx context.Context, what string, opts *RetryOptions, discard
 		if err := o.validate(); err != nil {
 			return err
 		}
-		return r.lost(r.redoSelected(ctx, &o, discard, &out))
+		return r.lost(r.redoSelected(ctx, &o, action, &out))
 	})
+	if action == store.RedoDiscard && out.Moved > 0 {
+		r.m.ended(ctx, r.id) // it may have been held for them
+	}
 	return out, err
 }
 
 // redoSelected moves the failures that there are now, step by step. Each call has the next number
 // of a stream, so that a repeat after a lost reply gets the reply.
-func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, discard bool, out *RetryResult) error {
+func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action store.RedoAction, out *RetryResult) error {
 	s := r.m.store
 	newest, err := s.Failures(ctx, store.FailuresParams{Run: r.id, Newest: true, Limit: 1})
 	if err != nil {
 		return err
 	}
 	p := store.RedoParams{
-		Partition: store.PartitionOf(r.id.Job, s.Partitions()), Stream: rand.Text(), Run: r.id, Discard: discard,
+		Partition: store.PartitionOf(r.id.Job, s.Partitions()), Stream: rand.Text(), Run: r.id, Action: action,
 		IDs: o.IDs, Kinds: o.Kinds, Before: 1, Limit: bounds.MaxBatch,
 	}
-	line := store.NewAuditLine(ctx, p.Action(), r.id, o.only(), "")
+	line := store.NewAuditLine(ctx, p.Action.Audited(), r.id, o.only(), "")
 	p.Audit = &line
 	if len(newest) > 0 {
 		p.Before = newest[0].Place + 1
@@ -125,9 +134,12 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, discard bool, o
 	for {
 		p.Number++
 		reply, err := s.RedoFailures(ctx, p)
-		if errors.Is(err, ErrRunFinished) || errors.Is(err, ErrJobStopped) {
+		switch {
+		case errors.Is(err, ErrRunFinished) && p.Number > 1:
+			return nil // only failures held it, and between two steps somebody moved or accepted the last
+		case errors.Is(err, ErrRunFinished), errors.Is(err, ErrJobStopped):
 			return &RunOverError{Run: r.id, Err: err}
-		} else if err != nil {
+		case err != nil:
 			return err
 		}
 		out.Moved, out.InUse, out.Gone = out.Moved+reply.Moved, out.InUse+reply.InUse, reply.Gone
@@ -138,7 +150,7 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, discard bool, o
 		if p.After = reply.Next; p.After == 0 {
 			return nil
 		}
-		if err := pace(ctx, o.Rate, reply.Moved); err != nil {
+		if err := pace(ctx, o.Rate, reply.Moved); err != nil || p.After == p.Before-1 {
 			return err
 		}
 	}

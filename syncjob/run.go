@@ -120,25 +120,6 @@ func (r *Run) handlerSet(ctx context.Context) (string, error) {
 	return rec.Set, nil
 }
 
-// Seal lets an open run finish when its last task has ended. Sealing a sealed run changes nothing.
-func (r *Run) Seal(ctx context.Context) error {
-	return r.ReleaseHold(ctx, store.HoldOpen)
-}
-
-// ReleaseHold removes a named hold that keeps the run from finishing, for example after a crash of
-// its producer. [Run.Explain] lists the holds. Removing a hold that is gone changes nothing.
-// Errors: [ErrRunFinished], [ErrRunNotFound].
-func (r *Run) ReleaseHold(ctx context.Context, name string) error {
-	if err := store.ValidateName("Name", name); err != nil {
-		return fmt.Errorf("release hold: %w", err)
-	}
-	err := r.m.enqueuer.SetHold(ctx, r.id, name, false)
-	if err == nil {
-		r.m.ended(ctx, r.id)
-	}
-	return err
-}
-
 // Stop stops the run. After it returns, no waiting task starts, however many there are. The
 // contexts of running handlers end with the cause [ErrJobStopped] when their workers hear of the
 // stop: by a signal within milliseconds, at the latest with their next heartbeat. When all handlers

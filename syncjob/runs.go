@@ -19,6 +19,7 @@ type RunsOptions struct {
 	Prefix   string            // only runs of jobs whose name begins so
 	Set      string            // only runs of this handler set
 	Labels   map[string]string // only runs that have all of these
+	Held     bool              // only runs that are held: see [RunState.Held]
 	// Still selects active runs that have not moved for this long: see [RunState.Moved]. A run that is
 	// paused, or whose tasks all run for long, stands still like one that lacks a worker;
 	// [Run.Explain] tells them apart. Zero selects all.
@@ -47,10 +48,10 @@ const runPage = 200
 
 func (o *RunsOptions) params() (store.RunsParams, error) {
 	p := store.RunsParams{
-		Statuses: o.Statuses, Job: o.Job, Prefix: o.Prefix, Set: o.Set, Labels: o.Labels, Still: o.Still,
+		Statuses: o.Statuses, Job: o.Job, Prefix: o.Prefix, Set: o.Set, Labels: o.Labels, Held: o.Held, Still: o.Still,
 		Oldest: o.Oldest, Details: o.Details, Limit: runPage,
 	}
-	if o.Prefix == "" && o.Set == "" && len(o.Labels) == 0 && o.Limit > 0 {
+	if o.Prefix == "" && o.Set == "" && len(o.Labels) == 0 && !o.Held && o.Limit > 0 {
 		p.Limit = min(p.Limit, o.Limit)
 	}
 	var bad error
@@ -69,10 +70,10 @@ func (o *RunsOptions) params() (store.RunsParams, error) {
 // that is the newest run first. Nil options mean all that are kept.
 //
 // It reads pages of up to 200 runs, or about 1 MiB, of each partition while the caller consumes
-// them; each costs the same, whatever the number of runs and tasks. If Prefix, Set or Labels select
-// few, many pages are read. Each state is read in one step, but without Details, which would make it
-// large. The sequence is no snapshot: a run that changes meanwhile is in another place then, so it
-// may be left out, or with Oldest come twice; one that does not change comes once.
+// them; each costs the same, whatever the number of runs and tasks. If Prefix, Set, Labels or Held
+// select few, many pages are read. Each state is read in one step, but without Details, which would
+// make it large. The sequence is no snapshot: a run that changes meanwhile is in another place
+// then, so it may be left out, or with Oldest come twice; one that does not change comes once.
 //
 // If some partitions do not answer, it yields the runs of the others, then a [*PartialError]. Any
 // error ends the sequence. Other errors: a [*FieldError], before any run.

@@ -51,8 +51,8 @@ type JobState struct {
 	Revision int64     `json:"revision,omitempty"` // of a declared job's definition
 	Disabled bool      `json:"disabled,omitempty"` // stopped by name and not enabled again
 	Created  time.Time `json:"created,omitzero"`
-	// Changed is when it was declared, defined anew, disabled or enabled last, or its newest run changed:
-	// see [RunState.Changed].
+	// Changed is when it was declared, defined anew, disabled or enabled last, or its newest run
+	// changed: see [RunState.Changed].
 	Changed time.Time `json:"changed,omitzero"`
 	// Labels are those of its definition; of a single-pass job, those of its newest run.
 	Labels map[string]string `json:"labels,omitempty"`
@@ -101,12 +101,17 @@ type RunState struct {
 	Retried     int64             `json:"retried"`            // failed attempts that were tried again
 	Duplicates  int64             `json:"duplicates"`         // enqueues of an ID that was in use
 	Holds       int64             `json:"holds"`              // how many keep it from finishing when no task is left
+	OnFailure   OnFailure         `json:"on_failure,omitempty"`
 	Paused      bool              `json:"paused"`
-	Graceful    bool              `json:"graceful,omitempty"` // while stopping: running handlers may finish
-	Weight      float64           `json:"weight"`
-	Created     time.Time         `json:"created,omitzero"`
-	Started     time.Time         `json:"started,omitzero"` // when the first task was fetched
-	Ended       time.Time         `json:"ended,omitzero"`   // when the last task ended or the run was stopped
+	// Held is true if nothing is left of the run but what failed, and so it waits for somebody: see
+	// [Job.OnFailure]. While it is running, those are failed tasks; while it is finishing, its
+	// post-job hook, and HookErr says why.
+	Held     bool      `json:"held"`
+	Graceful bool      `json:"graceful,omitempty"` // while stopping: running handlers may finish
+	Weight   float64   `json:"weight"`
+	Created  time.Time `json:"created,omitzero"`
+	Started  time.Time `json:"started,omitzero"` // when the first task was fetched
+	Ended    time.Time `json:"ended,omitzero"`   // when the last task ended or the run was stopped
 	// Changed is when its status changed last, or whether it is paused, by the store's clock.
 	Changed time.Time `json:"changed,omitzero"`
 	// Moved is when it changed so, or its counts changed. It may be up to 250 ms too early. For how

@@ -76,6 +76,8 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		Retried:     r.Retried,
 		Duplicates:  r.Duplicate,
 		Holds:       r.Holds,
+		OnFailure:   r.OnFailure,
+		Held:        r.Held(),
 		Paused:      r.Paused,
 		Graceful:    r.Graceful,
 		Weight:      r.Weight,
@@ -91,6 +93,9 @@ func runState(r store.RunRecord, now time.Time) RunState {
 		Result:      r.Result,
 		RedriveOf:   r.RedriveOf,
 		Reporting:   r.Reporting,
+	}
+	if r.Failing() {
+		s.Holds++
 	}
 	if r.Started.IsZero() {
 		return s

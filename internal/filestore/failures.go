@@ -71,11 +71,19 @@ func (b *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 		case repeat:
 			return stream.Reply.Redone, nil
 		}
-		r, err := s.accepting(p.Run)
+		r, err := s.run(p.Run)
+		if err == nil && p.Action.Moves() {
+			if r, err = s.accepting(p.Run); err == nil {
+				reply = r.redo(&p)
+				s.conclude(r)
+			}
+		} else if err == nil {
+			reply.Moved, err = s.letGo(r, p.Action)
+			reply.Gone = r.Counts.Failed - int64(len(r.Failures))
+		}
 		if err != nil {
 			return reply, err
 		}
-		reply = r.redo(&p)
 		if reply.Moved > 0 && p.Audit != nil {
 			s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
 		}
@@ -92,7 +100,7 @@ func (r *run) redo(p *store.RedoParams) (reply store.RedoReply) {
 		switch {
 		case !matches(&f):
 			continue
-		case p.Discard:
+		case p.Action == store.RedoDiscard:
 			r.Counts.Cancelled++
 		case !readable:
 			reply.Unreadable++
@@ -114,4 +122,40 @@ func (r *run) redo(p *store.RedoParams) (reply store.RedoReply) {
 		r.Error = ""
 	}
 	return reply
+}
+
+// setAside keeps a post-job hook that gave up, as it was at first.
+func (r *run) setAside(hook *task) {
+	t := store.Task{
+		ID:       hook.Task.ID,
+		Payload:  hook.Task.Payload,
+		Headers:  hook.Task.Headers,
+		Enqueued: hook.Task.Enqueued,
+	}
+	r.Tasks = append(r.Tasks, &task{Item: store.Item{Route: hook.Route, Task: t}, Place: aside})
+}
+
+// letGo accepts what holds a run, or repeats the hook that gave up. It reports how much changed.
+func (s *state) letGo(r *run, action store.RedoAction) (changed int64, err error) {
+	_, err = s.accepting(r.ID)
+	accept, gaveUp := action == store.RedoAccept, r.Status == store.StatusFinishing && r.Failing()
+	switch {
+	case gaveUp && accept:
+		s.end(r, r.FinalStatus)
+	case gaveUp:
+		r.HookError, r.Result = "", nil
+		for _, t := range r.Tasks {
+			t.Place = waiting // it is the only one
+		}
+	case accept && r.OnFailure == store.OnFailureAccepted:
+		return 0, nil
+	case accept && r.OnFailure == store.OnFailureHold && err == nil:
+		r.OnFailure = store.OnFailureAccepted
+		s.conclude(r)
+	case err == nil || r.Status == store.StatusFinishing:
+		return 0, store.ErrNotHeld
+	default:
+		return 0, err
+	}
+	return 1, nil
 }

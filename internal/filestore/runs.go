@@ -63,7 +63,7 @@ func (s *state) start(j *job, p store.StartParams) *run {
 		RunRecord: store.RunRecord{
 			ID: store.RunID{Job: j.Name, Number: s.next()}, Set: p.Set, Args: p.Args, Headers: p.Headers, Labels: p.Labels,
 			Status: store.StatusRunning, Weight: p.Weight, Created: s.now, Retention: p.Retention, Due: p.Due,
-			RedriveOf: p.RedriveOf,
+			RedriveOf: p.RedriveOf, OnFailure: p.OnFailure,
 		},
 		Token: p.Token, OpenHolds: map[string]store.HoldRecord{}, FailureCap: p.FailureCap, IdleAfter: p.IdleAfter(),
 		StopIdle: p.StopAfter > 0, Touched: s.now, Served: map[string]float64{}, Values: values{}, Numbers: values{},
@@ -116,7 +116,7 @@ func (s *state) conclude(r *run) (ended bool) {
 		r.Stopped = true
 		s.end(r, store.StatusStopped)
 		return true
-	case r.Status != store.StatusRunning || c.Remaining() > 0 || len(r.OpenHolds) > 0:
+	case r.Status != store.StatusRunning || c.Remaining() > 0 || len(r.OpenHolds) > 0 || r.Failing():
 		return false
 	}
 	outcome := store.StatusSucceeded

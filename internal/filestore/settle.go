@@ -206,6 +206,10 @@ func (s *state) settleHook(r *run, t *task, o *store.Outcome) (ended bool) {
 		return true
 	case store.VerdictHookDone:
 		r.HookError, r.Result = o.Error, o.Result
+		if r.Failing() {
+			r.setAside(t)
+			return false
+		}
 		s.end(r, r.FinalStatus)
 		return true
 	case store.VerdictRetry:

@@ -31,6 +31,8 @@ type runView struct {
 	retried, version int64
 	holds            int
 	paused, graceful bool
+	onFailure        store.OnFailure
+	hook             string
 }
 
 // jobView is what a signal of a job is about.
@@ -67,6 +69,7 @@ func (s *state) view() *view {
 		v.about[store.Signal{Type: store.SignalRun, Run: r.ID.Number}] = runView{
 			status: r.Status, final: r.FinalStatus, counts: r.counts(), retried: r.Retried,
 			version: r.Document.Version, holds: len(r.OpenHolds), paused: r.Paused, graceful: r.Graceful,
+			onFailure: r.OnFailure, hook: r.HookError,
 		}
 		if tasks := s.reporting(r); len(tasks) > 0 {
 			v.about[store.Signal{Type: store.SignalProgress, Run: r.ID.Number}] = fmt.Sprint(tasks)

@@ -102,6 +102,7 @@ type run struct {
 type noted struct {
 	Status store.Status
 	Paused bool
+	Hook   string // why the hook gave up
 	Counts store.Counts
 }
 

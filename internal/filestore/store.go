@@ -114,7 +114,7 @@ func call[P, R any](
 // note records which runs the call has changed.
 func (s *state) note() {
 	for _, r := range s.Runs {
-		now := noted{r.Status, r.Paused, r.counts()}
+		now := noted{r.Status, r.Paused, r.HookError, r.counts()}
 		if now.Status != r.Noted.Status || now.Paused != r.Noted.Paused {
 			r.Changed = s.now.Truncate(time.Millisecond)
 		}

@@ -82,12 +82,49 @@ func (s *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 	case p.Number < pr.last:
 		return store.RedoReply{}, store.ErrStale
 	}
-	r, err := part.accepting(p.Run)
+	r, err := part.run(p.Run)
+	var reply store.RedoReply
+	if err == nil && p.Action.Moves() {
+		if r, err = part.accepting(p.Run); err == nil {
+			reply = part.redo(r, &p, now)
+		}
+	} else if err == nil {
+		reply.Moved, err = part.release(r, p.Action, now)
+		reply.Gone = r.rec.Counts.Failed - int64(len(r.failures))
+	}
 	if err != nil {
 		return store.RedoReply{}, err
 	}
-	*pr = producer{last: p.Number, redone: part.redo(r, &p, now), used: now}
-	return pr.redone, nil
+	if reply.Moved > 0 && p.Audit != nil {
+		part.audit = store.KeepAudit(part.audit, *p.Audit, now)
+	}
+	*pr = producer{last: p.Number, redone: reply, used: now}
+	return reply, nil
+}
+
+// release accepts what holds a run, or repeats the hook that gave up. It returns 0 if all was
+// accepted before.
+func (p *partition) release(r *run, action store.RedoAction, now time.Time) (int64, error) {
+	_, err := p.accepting(r.rec.ID)
+	accept, finishing := action == store.RedoAccept, r.rec.Status == store.StatusFinishing
+	switch {
+	case finishing && r.rec.Failing() && accept:
+		p.finalise(r, r.rec.FinalStatus, now)
+	case finishing && r.rec.Failing():
+		r.rec.HookError, r.rec.Result = "", nil
+		p.placeHook(r, copyItem(*r.post), now)
+	case accept && r.rec.OnFailure == store.OnFailureAccepted:
+		return 0, nil
+	case accept && r.rec.OnFailure == store.OnFailureHold && err == nil:
+		r.rec.OnFailure = store.OnFailureAccepted
+		p.conclude(r, now)
+	case err == nil || finishing:
+		return 0, store.ErrNotHeld
+	default:
+		return 0, err
+	}
+	p.moved(r)
+	return 1, nil
 }
 
 func (p *partition) redo(r *run, params *store.RedoParams, now time.Time) (reply store.RedoReply) {
@@ -99,7 +136,7 @@ func (p *partition) redo(r *run, params *store.RedoParams, now time.Time) (reply
 		}
 		task, readable := f.Redone()
 		switch {
-		case params.Discard:
+		case params.Action == store.RedoDiscard:
 			r.rec.Counts.Cancelled++
 		case !readable:
 			reply.Unreadable++
@@ -123,9 +160,7 @@ func (p *partition) redo(r *run, params *store.RedoParams, now time.Time) (reply
 	if len(r.failures) == 0 {
 		delete(p.failing, r.rec.ID.Number)
 	}
-	if reply.Moved > 0 && params.Audit != nil {
-		p.audit = store.KeepAudit(p.audit, *params.Audit, now)
-	}
 	p.moved(r)
+	p.conclude(r, now)
 	return reply
 }

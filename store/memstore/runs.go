@@ -16,7 +16,7 @@ type run struct {
 	token string
 
 	root *store.Item // root task that waits until the pre-job hook has passed
-	post *store.Item // post-job hook; enters its lane when the last task has ended
+	post *store.Item // post-job hook; enters its lane when the last task has ended, and when it is repeated
 
 	holds    map[string]store.HoldRecord // by name; len is rec.Holds
 	claims   claims
@@ -115,6 +115,7 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 			Retention: params.Retention,
 			Due:       params.Due,
 			RedriveOf: params.RedriveOf,
+			OnFailure: params.OnFailure,
 		},
 		post:       copyItemPtr(params.PostJob),
 		failureCap: params.FailureCap,

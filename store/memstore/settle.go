@@ -187,6 +187,10 @@ func (b *settling) hook(r *run, h *holding, o *store.Outcome) bool {
 		return true
 	case store.VerdictHookDone:
 		r.rec.HookError, r.rec.Result = o.Error, bytes.Clone(o.Result)
+		if r.rec.Failing() {
+			b.moved(r)
+			return false
+		}
 		b.finalise(r, r.rec.FinalStatus, b.now)
 		return true
 	}

@@ -84,7 +84,7 @@ func (p *partition) conclude(r *run, now time.Time) bool {
 		r.stopped = true
 		p.finalise(r, store.StatusStopped, now)
 		return true
-	case r.rec.Status == store.StatusRunning && r.rec.Counts.Remaining() == 0 && r.rec.Holds == 0:
+	case r.rec.Status == store.StatusRunning && r.rec.Counts.Remaining() == 0 && r.rec.Holds == 0 && !r.rec.Failing():
 		p.complete(r, now)
 		return true
 	}
@@ -158,8 +158,7 @@ func (p *partition) complete(r *run, now time.Time) {
 	}
 	r.rec.Status, r.rec.FinalStatus = store.StatusFinishing, outcome
 	p.turned(r)
-	p.placeHook(r, *r.post, now)
-	r.post = nil
+	p.placeHook(r, copyItem(*r.post), now)
 }
 
 // start allows deliveries of a run's tasks after its pre-job hook has passed. It reports whether

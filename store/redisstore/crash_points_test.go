@@ -396,13 +396,17 @@ var crashPoints = map[string]crashPoint{
 			w.die()
 		},
 		act: func(c *crash) error {
-			_, err := c.victim.RedoFailures(c.Context(), store.RedoParams{Stream: "victim", Number: 1, Run: c.run, Limit: 10})
+			_, err := c.victim.RedoFailures(c.Context(), store.RedoParams{
+				Stream: "victim", Number: 1, Run: c.run, Action: store.RedoRetry, Limit: 10,
+			})
 			return err
 		},
 		stands: func(c *crash, after bool) {
 			require.EqualValues(c, pick(after, 1, 0), c.counts().Failed)
 			require.NoError(c, c.OpenProducer(c.Context(), 0, "another"))
-			reply, err := c.RedoFailures(c.Context(), store.RedoParams{Stream: "another", Number: 1, Run: c.run, Limit: 10})
+			reply, err := c.RedoFailures(c.Context(), store.RedoParams{
+				Stream: "another", Number: 1, Run: c.run, Action: store.RedoRetry, Limit: 10,
+			})
 			require.NoError(c, err)
 			require.EqualValues(c, pick(after, 1, 0), reply.Moved, "whoever repeats it moves the rest")
 		},

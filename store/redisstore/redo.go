@@ -16,7 +16,7 @@ import (
 // so it is right whenever the script finds the place. The script is called even if the run is gone:
 // it may be the repeat of a call that was applied.
 func (s *Store) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
-	page, err := s.Failures(ctx, p.Page())
+	meta, page, err := s.toRedo(ctx, &p)
 	number := p.Run.Number
 	switch {
 	case errors.Is(err, store.ErrRunNotFound):
@@ -24,22 +24,22 @@ func (s *Store) RedoFailures(ctx context.Context, p store.RedoParams) (store.Red
 	case err != nil:
 		return store.RedoReply{}, err
 	}
+	line, run := "", int64(0)
+	if p.Audit != nil {
+		line, run = format.AuditLine(*p.Audit), p.Audit.Run
+	}
 	k, id := s.spaces[p.Partition], format.RunID(number)
 	b := newBatch(s, k)
-	b.Keys = append(b.Keys, k.Producer(p.Stream), k.Run(id), k.Dead(id), k.Lanes(id), k.Clock, k.Routes, k.Failing)
-	b.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept)).Add(id).Flag(p.Discard)
+	b.Keys = append(b.Keys, k.Producer(p.Stream), k.Run(id), k.Dead(id), k.Lanes(id), k.Clock, k.Routes, k.Failing,
+		k.Hist, k.Trash, k.Index, k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post))
+	b.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept), id, line, format.RunID(run), string(p.Action))
 	var next int64
 	if len(page) > 0 {
 		next = page[len(page)-1].Place
 	}
 	b.Int64(next)
 	b.redone(id, &p, page)
-	if p.Audit != nil {
-		b.Add(format.AuditLine(*p.Audit), format.RunID(p.Audit.Run))
-		b.Key(k.Audit)
-	} else {
-		b.Add("", "")
-	}
+	b.Key(k.Audit)
 	word, rest, err := s.server.Word(ctx, script.RedoFailures, b.Call)
 	switch {
 	case err != nil:
@@ -56,8 +56,25 @@ func (s *Store) RedoFailures(ctx context.Context, p store.RedoParams) (store.Red
 		return store.RedoReply{}, store.ErrJobStopped
 	case word == "finished":
 		return store.RedoReply{}, store.ErrRunFinished
+	case word == "idle":
+		return store.RedoReply{}, store.ErrNotHeld
 	}
 	return store.RedoReply{}, script.Unexpected(script.RedoFailures, word)
+}
+
+// toRedo reads what the keys of the run need, and the failures that a call looks at.
+func (s *Store) toRedo(
+	ctx context.Context,
+	p *store.RedoParams,
+) (meta format.RunMeta, page []store.Failure, err error) {
+	meta, ok, err := s.meta(ctx, s.spaces[p.Partition], p.Run.Number)
+	if err == nil && (!ok || meta.Job != p.Run.Job) {
+		err = store.ErrRunNotFound
+	}
+	if err == nil && p.Action.Moves() {
+		page, err = s.Failures(ctx, p.Page())
+	}
+	return meta, page, err
 }
 
 // redoneLane is a lane to which tasks go back.
@@ -74,7 +91,7 @@ func (b *batch) redone(run string, p *store.RedoParams, page []store.Failure) {
 		switch {
 		case !matches(f):
 			continue
-		case p.Discard:
+		case p.Action == store.RedoDiscard:
 			failures.Int64(f.Place).Add("0", "", "0", "")
 			n++
 			continue

@@ -248,9 +248,9 @@ var auditContract = []testCase{
 			w.settle(failed(d))
 		}
 		var last int64
-		for _, discard := range []bool{false, true} {
-			params := store.RedoParams{Discard: discard, After: last, Limit: 2}
-			line := store.AuditLine{Action: params.Action(), Job: "import", Run: r.id.Number, Subject: "t", By: "ada"}
+		for _, action := range []store.RedoAction{store.RedoRetry, store.RedoDiscard} {
+			params := store.RedoParams{Action: action, After: last, Limit: 2}
+			line := store.AuditLine{Action: action.Audited(), Job: "import", Run: r.id.Number, Subject: "t", By: "ada"}
 			params.Audit = &line
 			before := s.auditOf(r.partition, 7)
 			reply := p.redo(r, params)

@@ -39,10 +39,10 @@ var redoContract = []testCase{
 		r := s.start(store.StartParams{Job: "import", Open: true})
 		p := r.producer()
 		r.fail(3)
-		s.Equal(store.RedoReply{Moved: 3, Next: 3}, p.redo(r, store.RedoParams{Discard: true}))
+		s.Equal(store.RedoReply{Moved: 3, Next: 3}, p.redo(r, store.RedoParams{Action: store.RedoDiscard}))
 		r.counts(store.Counts{Cancelled: 3}, "they were discarded")
 		s.Zero(r.record().Retried)
-		s.Equal(store.RedoReply{}, p.redo(r, store.RedoParams{Discard: true}), "nothing is left")
+		s.Equal(store.RedoReply{}, p.redo(r, store.RedoParams{Action: store.RedoDiscard}), "nothing is left")
 		p.seal(r)
 		r.status(store.StatusSucceeded)
 	}},
@@ -86,7 +86,7 @@ var redoContract = []testCase{
 		}
 		s.Equal(want, moved)
 		id := all[slices.IndexFunc(all, func(f store.Failure) bool { return f.Lane.Route == scan })].Task.ID
-		s.EqualValues(1, p.redo(r, store.RedoParams{IDs: []string{id, "other"}, Discard: true}).Moved)
+		s.EqualValues(1, p.redo(r, store.RedoParams{IDs: []string{id, "other"}, Action: store.RedoDiscard}).Moved)
 		r.counts(store.Counts{Pending: want, Failed: 5 - want, Cancelled: 1}, "some were moved")
 	}},
 	{"of two calls one moves a failure, and a repeat moves nothing", func(s *scene) {
@@ -98,7 +98,10 @@ var redoContract = []testCase{
 			producers[i] = r.producer()
 		}
 		s.together(len(producers), func(i int) (err error) {
-			replies[i], err = producers[i].tryRedo(r.id, store.RedoParams{Discard: i%2 == 1})
+			replies[i], err = producers[i].tryRedo(
+				r.id,
+				store.RedoParams{Action: []store.RedoAction{store.RedoRetry, store.RedoDiscard}[i%2]},
+			)
 			return err
 		})
 		var moved, discarded int64
@@ -203,6 +206,9 @@ func (p *producer) tryRedo(run store.RunID, params store.RedoParams) (store.Redo
 	params.Partition, params.Stream, params.Number, params.Run = p.partition, p.stream, p.number, run
 	if params.Limit == 0 {
 		params.Limit = 256
+	}
+	if params.Action == "" {
+		params.Action = store.RedoRetry
 	}
 	p.redone = params
 	return p.s.store.RedoFailures(p.s.ctx, params)

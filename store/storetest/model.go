@@ -45,7 +45,9 @@ type modelRun struct {
 	status    store.Status
 	tasks     []*modelTask
 	holds     map[string]string // with their marks
-	post      *store.Item       // the hook that is still to come
+	post      *store.Item       // the hook that is still to come, or gave up and holds the run
+	onFailure store.OnFailure
+	hookErr   string // while the hook holds the run: why
 	paused    bool
 	graceful  bool
 	retried   int64
@@ -83,7 +85,7 @@ type modelChange struct {
 func newModelRun(id store.RunID, p store.StartParams, now time.Duration, ledger modelLedger) *modelRun {
 	r := &modelRun{
 		id: id, ledger: ledger,
-		status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, counters: make(map[string]int64),
+		status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, onFailure: p.OnFailure, counters: make(map[string]int64),
 		idleAfter: p.IdleAfter(), stopIdle: p.StopAfter > 0, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
 	}
 	if p.Configuration != nil {
@@ -203,6 +205,9 @@ func (r *modelRun) cancel() {
 // settle moves the run on if its last task has ended.
 func (r *modelRun) settle() {
 	c := r.counts()
+	if r.status == store.StatusRunning && r.onFailure == store.OnFailureHold && c.Failed > 0 {
+		return // a hold like any other
+	}
 	switch {
 	case r.status == store.StatusStopping && c.Running == 0:
 		r.status = store.StatusStopped
@@ -319,6 +324,10 @@ func (r *modelRun) applyHook(verdict store.Verdict, o store.Outcome) {
 			r.status, r.err = store.StatusFailed, o.Error
 		}
 	case store.VerdictHookDone:
+		if o.Error != "" && r.onFailure != store.OnFailureEnd {
+			r.post, r.hookErr = hook(postJob), o.Error
+			return
+		}
 		r.finish()
 	}
 }

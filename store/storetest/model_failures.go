@@ -12,13 +12,15 @@ import (
 func (m *machine) RedoFailures(t *rapid.T) {
 	r := m.run(t, func(r *modelRun) bool { return r.buried > 0 })
 	p := store.RedoParams{
-		Discard: rapid.Bool().Draw(t, "discard"), Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
+		Action: rapid.SampledFrom([]store.RedoAction{store.RedoRetry, store.RedoDiscard}).
+			Draw(t, "action"),
+		Limit: rapid.IntRange(1, 4).Draw(t, "limit"),
 		After: rapid.Int64Range(0, 2).Draw(t, "after"), Before: rapid.Int64Range(0, r.buried+1).Draw(t, "before"),
 	}
 	if rapid.IntRange(0, 3).Draw(t, "one kind") == 0 {
 		p.Kinds = []string{scan.Kind}
 	}
-	p.Audit = m.says(t, r, p.Action())
+	p.Audit = m.says(t, r, p.Action.Audited())
 	reply, err := m.redoer.tryRedo(r.id, p)
 	if want := r.refusal(); want != nil {
 		m.s.ErrorIs(err, want)
@@ -27,6 +29,29 @@ func (m *machine) RedoFailures(t *rapid.T) {
 	m.s.NoError(err)
 	m.s.Equal(r.redo(p), reply)
 	if reply.Moved > 0 {
+		m.m.audit.said(p.Audit)
+	}
+	if rapid.Bool().Draw(t, "repeat") {
+		again, err := m.s.store.RedoFailures(m.s.ctx, m.redoer.redone)
+		m.s.NoError(err)
+		m.s.Equal(reply, again)
+	}
+}
+
+// LetGo accepts what holds a run, or repeats its post-job hook, and perhaps repeats the call.
+func (m *machine) LetGo(t *rapid.T) {
+	r := m.run(t, func(r *modelRun) bool { return r.onFailure != store.OnFailureEnd })
+	p := store.RedoParams{Action: rapid.SampledFrom([]store.RedoAction{store.RedoAccept, store.RedoPostJob}).Draw(t, "action")}
+	p.Audit = m.says(t, r, p.Action.Audited())
+	moved, want := r.letGo(p.Action)
+	reply, err := m.redoer.tryRedo(r.id, p)
+	if want != nil {
+		m.s.ErrorIs(err, want)
+		return
+	}
+	m.s.NoError(err)
+	m.s.Equal(store.RedoReply{Moved: moved, Gone: r.counts().Failed - int64(len(r.failures))}, reply)
+	if moved > 0 {
 		m.m.audit.said(p.Audit)
 	}
 	if rapid.Bool().Draw(t, "repeat") {

@@ -57,6 +57,9 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 	if rapid.IntRange(0, 2).Draw(t, "post") == 0 {
 		p.PostJob = hook(postJob)
 	}
+	if rapid.Bool().Draw(t, "hold") {
+		p.OnFailure = store.OnFailureHold
+	}
 	if rapid.Bool().Draw(t, "labels") {
 		p.Labels = map[string]string{"tenant": "x"}
 	}

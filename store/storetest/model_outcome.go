@@ -66,7 +66,11 @@ func (m *machine) verdict(t *rapid.T, h *holding) store.Outcome {
 			store.VerdictRetry,
 		)
 	case store.KindPostJob:
-		return m.hookOutcome(t, h, store.VerdictHookDone, store.VerdictRetry)
+		o := m.hookOutcome(t, h, store.VerdictHookDone, store.VerdictRetry)
+		if o.Verdict == store.VerdictHookDone && rapid.Bool().Draw(t, "gives up") {
+			o.Error = "gave up"
+		}
+		return o
 	}
 	verdicts := []store.Verdict{
 		store.VerdictSuccess, store.VerdictSuccess, store.VerdictSuccess, store.VerdictSuccess, store.VerdictRetry, store.VerdictRetry,
@@ -177,7 +181,7 @@ func (r *modelRun) redo(p store.RedoParams) (reply store.RedoReply) {
 		switch {
 		case len(p.Kinds) > 0 && it.Route.Kind != p.Kinds[0]:
 			return false
-		case p.Discard:
+		case p.Action == store.RedoDiscard:
 			f.task.end("cancelled")
 		case it.Task.Claimed && r.claims(it.Task.ID):
 			reply.InUse++
@@ -194,5 +198,36 @@ func (r *modelRun) redo(p store.RedoParams) (reply store.RedoReply) {
 		r.err = ""
 	}
 	reply.Gone = failed - int64(len(r.failures))
+	r.settle()
 	return reply
+}
+
+// held reports whether only what failed keeps the run from going on.
+func (r *modelRun) held() bool {
+	idle := r.status == store.StatusRunning && r.counts().Remaining() == 0 && len(r.holds) == 0 // otherwise it would have ended
+	return idle || r.status == store.StatusFinishing && r.hookErr != ""
+}
+
+// letGo accepts what holds the run, or repeats its hook.
+func (r *modelRun) letGo(action store.RedoAction) (moved int64, err error) {
+	accept := action == store.RedoAccept
+	switch {
+	case r.hookErr != "" && r.status == store.StatusFinishing:
+		if r.hookErr = ""; accept {
+			r.finish()
+			return 1, nil
+		}
+		r.add(*r.post, 0)
+		r.post = nil
+	case accept && r.onFailure == store.OnFailureAccepted:
+		return 0, nil
+	case r.refusal() == nil && accept && r.onFailure == store.OnFailureHold:
+		r.onFailure = store.OnFailureAccepted
+		r.settle()
+	case r.refusal() == nil || r.status == store.StatusFinishing:
+		return 0, store.ErrNotHeld
+	default:
+		return 0, r.refusal()
+	}
+	return 1, nil
 }

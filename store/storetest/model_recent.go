@@ -59,6 +59,16 @@ func (m *machine) checkStates(all []store.RunEntry) {
 	active := m.s.listRuns(store.RunsParams{Statuses: store.ActiveStatuses, Oldest: true})
 	slices.Reverse(active)
 	m.s.Equal(pick(store.ActiveStatuses), active)
+	var want, held []store.RunID
+	for _, r := range m.m.ordered() {
+		if r.held() {
+			want = append(want, r.id)
+		}
+	}
+	for _, e := range m.s.listRuns(store.RunsParams{Held: true}) {
+		held = append(held, e.Run.ID)
+	}
+	m.s.ElementsMatch(want, held, "runs that are held")
 }
 
 // checkJobStates compares the jobs that are listed by the states of their newest runs.

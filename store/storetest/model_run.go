@@ -128,6 +128,7 @@ func (m *machine) Check(*rapid.T) {
 		}
 		if !rec.Status.Final() && rec.Status != store.StatusStopping {
 			s.Equal(r.paused, rec.Paused)
+			s.Equal([]string{string(r.onFailure), r.hookErr}, []string{string(rec.OnFailure), rec.HookError}, "what holds it")
 		}
 		if rec.Status == store.StatusStopping {
 			s.Equal(r.graceful, rec.Graceful)

@@ -206,6 +206,7 @@ func refusedStarts() []refusal {
 		start.by("StopAfter", func(p *params) { p.StopAfter = -1 }),
 		start.by("StopAfter", func(p *params) { p.SealAfter, p.StopAfter = time.Second, time.Second }),
 		start.by("Retention", func(p *params) { p.Retention = 0 }),
+		start.by("OnFailure", func(p *params) { p.OnFailure = "wait" }),
 		start.by("FailureCap", func(p *params) { p.FailureCap = 0 }),
 		start.by("RedriveOf", func(p *params) { p.RedriveOf = -1 }),
 		start.by("RedriveOf", func(p *params) { p.RedriveOf = bounds.MaxNumber + 1 }),
@@ -348,6 +349,7 @@ func refusedEnqueues() []refusal {
 			p.Audit = &store.AuditLine{Job: aRun.Job, Run: aRun.Number, By: "\xff"}
 		}),
 		enqueue.by("Holds[1].Name", hold(store.HoldChange{Name: ""})),
+		enqueue.by("Holds[1].Name", hold(store.HoldChange{Name: store.HoldFailures})),
 		enqueue.by("Holds[1].Mark", hold(store.HoldChange{Name: "h", Mark: "a b"})),
 		enqueue.by("Holds[1].From", hold(store.HoldChange{Name: "h", From: "a b"})),
 		argument("Stream", func(s *scene) error { return s.store.OpenProducer(s.ctx, 0, "") }),

@@ -18,7 +18,13 @@ func refusedFailures() (all []refusal) {
 	}
 	redo := spoilt[store.RedoParams]{
 		func() store.RedoParams {
-			return store.RedoParams{Stream: "stream", Number: 1, Run: store.RunID{Job: "import", Number: 1}, Limit: 1}
+			return store.RedoParams{
+				Stream: "stream",
+				Number: 1,
+				Run:    store.RunID{Job: "import", Number: 1},
+				Action: store.RedoRetry,
+				Limit:  1,
+			}
 		},
 		func(s *scene, p store.RedoParams) error {
 			if p.Partition == 0 && p.Run.Job == "import" {
@@ -46,6 +52,7 @@ func refusedFailures() (all []refusal) {
 		redo.by("Run.Job", func(p *store.RedoParams) { p.Run.Job = "" }),
 		redo.by("Partition", func(p *store.RedoParams) { p.Partition = -1 }),
 		redo.by("Partition", func(p *store.RedoParams) { p.Partition = 1 << 20 }),
+		redo.by("Action", func(p *store.RedoParams) { p.Action = "" }),
 		redo.by("Stream", func(p *store.RedoParams) { p.Stream = "" }),
 		redo.by("Kinds[1]", func(p *store.RedoParams) { p.Kinds = []string{"k", "a/b"} }),
 		redo.by("IDs[0]", func(p *store.RedoParams) { p.IDs = []string{""} }),

@@ -129,6 +129,12 @@ func contract() []promise {
 			redoContract,
 		},
 		{
+			"Contract_Hold",
+			"Contract, Producers: a run that holds for its failures ends when they are retried, discarded or accepted; " +
+				"so does one whose post-job hook gave up.",
+			holdContract,
+		},
+		{
 			"Contract_Progress",
 			"Contract, Sessions: a run shows which of its running tasks report progress.",
 			progressContract,

@@ -308,6 +308,26 @@ var sabotages = map[string]struct {
 		"Contract, Producers: failures of an active run",
 		func(s store.Store) store.Store { return &retriesAll{s} },
 	},
+	"ends a run that holds for its failures": {
+		"Contract_Hold",
+		"Contract, Producers: a run that holds",
+		func(s store.Store) store.Store { return &endsDespiteFailures{s} },
+	},
+	"forgets to accept": {
+		"Contract_Hold",
+		"Contract, Producers: a run that holds",
+		func(s store.Store) store.Store { return &forgetsToAccept{s} },
+	},
+	"accepts hooks that are to be repeated": {
+		"Contract_Hold",
+		"Contract, Producers: a run that holds",
+		func(s store.Store) store.Store { return &acceptsHooks{s} },
+	},
+	"lists all runs as held": {
+		"Contract_Hold",
+		"Contract, Producers: a run that holds",
+		func(s store.Store) store.Store { return &listsAllAsHeld{s} },
+	},
 	"keeps the error of what was retried": {
 		"Contract_Redo",
 		"Contract, Producers: failures of an active run",

@@ -41,7 +41,7 @@ func (s *answersRetriesAnew) RedoFailures(ctx context.Context, p store.RedoParam
 type discardsRetries struct{ store.Store }
 
 func (s *discardsRetries) RedoFailures(ctx context.Context, p store.RedoParams) (store.RedoReply, error) {
-	p.Discard = true
+	p.Action = store.RedoDiscard
 	return s.Store.RedoFailures(ctx, p)
 }
 

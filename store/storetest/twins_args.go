@@ -90,7 +90,7 @@ func (g *twinCalls) args(method string) []any {
 				g,
 				"",
 				"o",
-			), Labels: pickOf(g, nil, map[string]string{"tenant": "x"}), Still: pickOf[time.Duration](g, 0, never),
+			), Labels: pickOf(g, nil, map[string]string{"tenant": "x"}), Held: g.one(4), Still: pickOf[time.Duration](g, 0, never),
 			Oldest: g.one(2), Details: g.one(2), Limit: bounds.MaxPage,
 		}}
 	case "FireRun":
@@ -171,8 +171,9 @@ func (g *twinCalls) listingArgs(method string, run store.RunID, partition int) [
 	case "RedoFailures":
 		stream := fmt.Sprint(partition)
 		return []any{store.RedoParams{
-			Partition: partition, Stream: "stream", Number: g.number("p" + stream), Run: run, Discard: g.one(2),
-			IDs: pickOf[[]string](g, nil, nil, []string{"a", "task"}), Kinds: pickOf(g, nil, []string{scan.Kind}),
+			Partition: partition, Stream: "stream", Number: g.number("p" + stream), Run: run,
+			Action: pickOf(g, store.RedoRetry, store.RedoRetry, store.RedoDiscard, store.RedoAccept, store.RedoPostJob),
+			IDs:    pickOf[[]string](g, nil, nil, []string{"a", "task"}), Kinds: pickOf(g, nil, []string{scan.Kind}),
 			After: g.Int64N(2), Before: pickOf[int64](g, 0, 0, 3), Limit: 1 + g.IntN(3),
 		}}
 	case "FailingRuns":

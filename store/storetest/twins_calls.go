@@ -185,7 +185,7 @@ func (g *twinCalls) start(job string) store.StartParams {
 		Retention: never, FailureCap: pickOf(g, 1, 2, 100), Args: []byte("args"), Headers: map[string]string{"k": "v"},
 	}
 	if g.one(2) {
-		p.PostJob = hook(postJob)
+		p.PostJob, p.OnFailure = hook(postJob), pickOf(g, store.OnFailureEnd, store.OnFailureHold)
 	}
 	return p
 }

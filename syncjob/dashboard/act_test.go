@@ -68,6 +68,14 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		r := p.failed("a")
 		return of(r), func() { require.EqualValues(p.t, 1, p.state(r).Counts.Cancelled) }
 	},
+	"accept-failures": func(p *place) ([]string, func()) {
+		r := p.GaveUp("a")
+		return of(r), func() { require.Equal(p.t, syncjob.StatusSucceeded, p.state(r).Status) }
+	},
+	"repeat-post-job": func(p *place) ([]string, func()) {
+		r := p.GaveUp("a")
+		return of(r), func() { require.Empty(p.t, p.state(r).HookErr) }
+	},
 	"delete-run": func(p *place) ([]string, func()) {
 		p.Work()
 		r := p.Ended(p.Started("a", leaf{}))

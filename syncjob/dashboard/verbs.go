@@ -81,6 +81,19 @@ var verbs = []*verb{
 		do: redo((*syncjob.Run).Discard),
 	},
 	{
+		name: "accept-failures", title: "Accept the failures", done: "The failures no longer hold the run.", danger: true,
+		does: "The run ends in spite of its failures, those to come too: as failed, after its post-job hook. " +
+			"If the hook gave up, the run ends without it.",
+		touches: touchRun,
+		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.Accept(ctx) }),
+	},
+	{
+		name: "repeat-post-job", title: "Repeat the post-job hook", done: "The post-job hook waits again.",
+		does:    "The post-job hook that gave up, and so holds the run, runs again.",
+		touches: touchRun,
+		do:      onRun(func(ctx context.Context, r *syncjob.Run, _ string) error { return r.RepeatPostJob(ctx) }),
+	},
+	{
 		name: "delete-run", title: "Delete the run", done: "The run was deleted.", danger: true,
 		does:    "What is stored of a finished run is removed: its summary and its failures.",
 		touches: touchRun,

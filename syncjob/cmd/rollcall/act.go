@@ -21,7 +21,7 @@ import (
 func (a *app) actions() []*cobra.Command {
 	return []*cobra.Command{
 		a.stop(), a.pause(), a.resume(), a.seal(), a.enable(), a.trigger(), a.redrive(), a.deletion(),
-		a.configure(), a.reset(), a.mode(), a.retry(), a.discard(), a.cancel(), a.runNow(), a.reschedule(),
+		a.configure(), a.reset(), a.mode(), a.retry(), a.discard(), a.accept(), a.repeatPostJob(), a.cancel(), a.runNow(), a.reschedule(),
 		a.release(), a.releaseSemaphores(), a.repair(),
 	}
 }
@@ -172,6 +172,31 @@ func (a *app) seal() *cobra.Command {
 			a.say("sealed %s", numbered(r))
 			return nil
 		})
+}
+
+// decided makes a command that lets a run go on that is held for its failures.
+func (a *app) decided(use, short, done string, do func(*syncjob.Run, context.Context) error) *cobra.Command {
+	return a.onRun(use, short, cobra.ExactArgs(1), false, func(ctx context.Context, r *syncjob.Run, _ []string) error {
+		if err := do(r, ctx); err != nil {
+			return err
+		}
+		a.say(done+" %s", numbered(r))
+		return nil
+	})
+}
+
+func (a *app) accept() *cobra.Command {
+	return a.decided(
+		"accept JOB",
+		"Let a run end that is held for its failures",
+		"accepted the failures of",
+		(*syncjob.Run).Accept,
+	)
+}
+
+func (a *app) repeatPostJob() *cobra.Command {
+	return a.decided("repeat-post-job JOB", "Run the post-job hook again that gave up and holds the run",
+		"the hook waits again:", (*syncjob.Run).RepeatPostJob)
 }
 
 func (a *app) enable() *cobra.Command {

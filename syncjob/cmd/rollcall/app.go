@@ -98,7 +98,7 @@ func (a *app) code(cmd *cobra.Command, err error) int {
 	case errors.Is(err, syncjob.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return codeUnavailable
 	case errors.Is(err, syncjob.ErrRunFinished),
-		errors.Is(err, syncjob.ErrRunActive),
+		errors.Is(err, syncjob.ErrRunActive), errors.Is(err, syncjob.ErrNotHeld),
 		errors.Is(err, syncjob.ErrJobExists),
 		errors.Is(
 			err,

@@ -41,7 +41,17 @@ func (a *app) onRun(
 
 // aboutRuns are the commands that show runs and their tasks.
 func (a *app) aboutRuns() []*cobra.Command {
-	return []*cobra.Command{a.runs(), a.run(), a.explain(), a.timeline(), a.wait(), a.watch(), a.tasks(), a.task(), a.failures()}
+	return []*cobra.Command{
+		a.runs(),
+		a.run(),
+		a.explain(),
+		a.timeline(),
+		a.wait(),
+		a.watch(),
+		a.tasks(),
+		a.task(),
+		a.failures(),
+	}
 }
 
 // runColumns are those of lists: they have room in 80 columns.
@@ -95,6 +105,12 @@ func (a *app) runs() *cobra.Command {
 	f.StringVar(&o.Set, "set", "", "only runs of this handler set")
 	f.StringToStringVar(&o.Labels, "label", nil, "only runs with these labels, as `KEY=VALUE`")
 	f.DurationVar(&o.Still, "still", 0, "only active runs that have not moved for so long")
+	f.BoolVar(
+		&o.Held,
+		"held",
+		false,
+		"only runs that are held for their failures, until they are retried, discarded or accepted",
+	)
 	f.BoolVar(&o.Oldest, "oldest", false, "those that changed least recently first")
 	return c
 }

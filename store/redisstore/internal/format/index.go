@@ -77,8 +77,8 @@ func (k *Keyspace) Indexed(entry string) string {
 var ListedFields = []string{
 	"job", "set", "labels", "state", "finalstatus", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled",
 	"retried", "duplicates", "holds", "paused", "weight", "created", "changed", "signalled", "started", "ended", "error",
-	"retryerror", "reason", "hookerror", "graceful", "retention", "scheduled", "redriveof", "routes", "hookpassed",
-	"stopbegan",
+	"retryerror", "onfailure", "reason", "hookerror", "graceful", "retention", "scheduled", "redriveof", "routes",
+	"hookpassed", "stopbegan",
 }
 
 // Fields makes a hash of the fields that were read of one, which may lack some.

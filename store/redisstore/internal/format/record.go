@@ -20,7 +20,8 @@ import (
 // last, but not more often than four times a second), changed, configured, root, rootwhen,
 // reporting (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased
 // tasks of kinds with a limit) and short (queues that wait for such a limit), redone (failures that
-// were retried or discarded), and litter: more is left at its end than the list of its lanes, like
+// were retried or discarded), onfailure (of a run that holds for its failures), and litter: more is
+// left at its end than the list of its lanes, like
 // buckets of claimed IDs.
 
 // RunFields returns the first fields of a run, without those that the script adds itself.
@@ -44,6 +45,9 @@ func RunFields(p *store.StartParams, maxLen int) []string {
 	}
 	if p.StopAfter > 0 {
 		fields = append(fields, "stopidle", "1")
+	}
+	if p.OnFailure != store.OnFailureEnd {
+		fields = append(fields, "onfailure", string(p.OnFailure))
 	}
 	if p.RedriveOf != 0 {
 		fields = append(fields, "redriveof", strconv.FormatInt(p.RedriveOf, 10))
@@ -124,6 +128,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Started:    d.time("started"),
 		Ended:      d.time("ended"),
 		Error:      h["error"],
+		OnFailure:  store.OnFailure(h["onfailure"]),
 		Reason:     h["reason"],
 		HookError:  h["hookerror"],
 		Graceful:   h["graceful"] == "1",
@@ -153,6 +158,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		d.check(json.Unmarshal([]byte(h["headers"]), &r.Headers) == nil, "headers")
 	}
 	d.check(known(r.Status), "state")
+	d.check(r.OnFailure.Known(), "onfailure")
 	if d.bad != "" {
 		return store.RunRecord{}, fmt.Errorf(
 			"%w: run %d of job %q: field %q", store.ErrCorrupt, id.Number, id.Job, d.bad,

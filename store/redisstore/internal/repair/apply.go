@@ -83,6 +83,7 @@ func (x *examination) record(c *script.Call) {
 		"retried",
 		"duplicates",
 		"holds",
+		"hookerror",
 	}
 	times := 0
 	for name := range x.h {

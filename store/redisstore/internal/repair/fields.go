@@ -72,6 +72,7 @@ func runFixes(id string, h map[string]string) []fix {
 	for _, name := range strings.Fields("started ended hookpassed stopbegan signalled sealafter rootwhen redone") {
 		fixes = append(fixes, numberFix(h, name, "", false)...)
 	}
+	fixes = append(fixes, onFailureFix(h)...)
 	for name, v := range h {
 		if strings.HasPrefix(name, "v:") || strings.HasPrefix(name, "c:") {
 			fixes = append(fixes, numberFix(h, name, "", false)...)
@@ -115,4 +116,13 @@ func runFixes(id string, h map[string]string) []fix {
 		)
 	}
 	return fixes
+}
+
+// onFailureFix lets a run hold of which it is not known whether it does.
+func onFailureFix(h map[string]string) []fix {
+	v := h["onfailure"]
+	if store.OnFailure(v).Known() {
+		return nil
+	}
+	return []fix{{"onfailure", v, string(store.OnFailureHold), "what it does on failures cannot be read: it holds"}}
 }

@@ -138,6 +138,8 @@ func (x *examination) count() {
 // missingHook returns the kind of the hook that is due but was not found.
 func (x *examination) missingHook() string {
 	switch {
+	case x.status == store.StatusFinishing && x.h["onfailure"] != "" && x.h["hookerror"] != "":
+		return "" // it gave up, and holds the run
 	case x.status == store.StatusFinishing && !x.hooks[store.KindPostJob]:
 		return "post"
 	case x.status == store.StatusStarting && !x.hooks[store.KindPreJob]:

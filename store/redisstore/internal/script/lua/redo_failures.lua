@@ -1,15 +1,20 @@
--- Moves failures of an active run: back to their lanes, or among the cancelled tasks.
--- Uses: arguments, audit, clock, numbers, rings, runs, signals, streams.
--- KEYS  1 producer record, 2 run, 3 dead letters, 4 lanes, 5 clock, 6 routes, 7 failing; per lane: W, ring; buckets of IDs; audit
--- ARGV  channel, number, ttl, run, discard (1), place where the next call goes on;
+-- Moves failures of an active run: back to their lanes, or among the cancelled tasks. Or accepts
+-- them; or has the post-job hook that gave up wait again.
+-- Uses: arguments, audit, clock, ends, numbers, rings, runs, signals, streams.
+-- KEYS  1 producer record, 2 run, 3 dead letters, 4 lanes, 5 clock, 6 routes, 7 failing, 8 hist, 9 trash, 10 index,
+--       11 and 12 waiting list and ring of the post-job lane; per lane: W, ring; buckets of IDs; last: audit
+-- ARGV  channel, number, ttl, run, line of the audit or '', its run; retry, discard, accept or post-job; place where the next call goes on;
 --       lanes: n, (W, route, queue, longest message) × n;
---       failures: n, (place, lane or 0, message, bucket or 0, digest of a claimed ID) × n; how many cannot be retried; line of the audit or '', its run
+--       failures: n, (place, lane or 0, message, bucket or 0, digest of a claimed ID) × n; how many cannot be retried
 -- Returns {word, record}: ok and "number moved in-use unreadable gone next", for a repeat the same; unknown (no such producer),
---       stale (a lower number), missing, stopped, finished
--- The place of a failure is the fence: only the script that removes its dead letter moves its task, in the same step.
+--       stale (a lower number), missing, stopped, finished, idle (nothing holds the run that could be accepted or repeated)
+-- The place of a failure is the fence: only the script that removes its dead letter moves its task,
+-- in the same step.
 --   settle    the run counts the task as pending before it may end; a later failure of it has a new place
 --   stop      if it came first, nothing is moved; if it comes later, the tasks are cancelled with the others
---   seal, end a run without tasks and holds has ended and refuses; one with some does not end before the tasks that were moved
+--   seal, end a run without tasks and holds has ended and refuses; one with some does not end before the tasks that were moved;
+--             one that is held for its failures ends in the step that takes the last of them, or accepts them
+--   accept    and a repeat of the hook: whichever comes first; the other one finds that the hook waits, or that the run has ended
 --   purge     only of ended runs, which refuse
 --   another   whoever removes the letter moves it; the other one finds nothing, and does not count it
 --   the cap   a letter that was dropped meanwhile is not found, and is not moved
@@ -19,7 +24,12 @@
 -- Repeat: the record has the last number with its reply; the same number gets it again. ZREM is first, so that the
 --       script runs when memory is short: a dead letter is larger than its task.
 local PRODUCER, RUN, DEAD, LANES, CLOCK, ROUTES, FAILING = unpack(KEYS)
-local channel, number, ttl, id, discard, next = arg(), num(), arg(), arg(), num() == 1, num()
+local ENDS = {
+  hist = KEYS[8], trash = KEYS[9], index = KEYS[10], clock = CLOCK, routes = ROUTES, lanes = LANES, post = KEYS[11], ring = KEYS[12],
+  exact = true,
+}
+local channel, number, ttl, id, line, audited, action, next = arg(), num(), arg(), arg(), arg(), arg(), arg(), num()
+local discard = action == 'discard'
 local record = redis.call('GET', PRODUCER)
 local early = answered(record, number, 'unknown')
 if early then
@@ -29,10 +39,62 @@ end
 local run = open_run(RUN, id)
 if not run then
   return { 'missing' }
-elseif run.state == 'stopping' or run.state == 'stopped' then
+end
+local open = run.state == 'running' or run.state == 'starting'
+
+local function answer(moved, in_use, unreadable)
+  local kept = redis.call('ZCARD', DEAD)
+  if kept == 0 then
+    redis.call('ZREM', FAILING, id)
+  end
+  if moved > 0 then
+    audit(line, audited)
+  end
+  save_run(run)
+  record = string.format('%.0f %d %d %d %.0f %.0f', number, moved, in_use, unreadable, math.max(0, run.failed - kept), next)
+  redis.call('SET', PRODUCER, record, 'PX', ttl)
+  publish(channel)
+  return { 'ok', record }
+end
+
+-- release accepts the failures, or what the post-job hook ended with, or repeats that hook. It
+-- returns how much it changed, or nil if nothing holds the run so.
+local function release()
+  local facts = redis.call('HMGET', RUN, 'onfailure', 'hookerror', 'finalstatus', 'post', 'postroute', 'postqueue')
+  local gave_up = run.state == 'finishing' and facts[1] and facts[2]
+  if action == 'post-job' then
+    if gave_up and facts[4] then
+      redis.call('HDEL', RUN, 'hookerror', 'result')
+      redis.call('HSET', RUN, 'signalled', now)
+      add_post(run, ENDS, facts[4], facts[5], facts[6])
+      return 1
+    end
+  elseif gave_up then
+    finish(run, facts[3], ENDS)
+    return 1
+  elseif facts[1] == 'accepted' then
+    return 0
+  elseif facts[1] and open then
+    redis.call('HSET', RUN, 'onfailure', 'accepted')
+    signal('r:' .. id)
+    maybe_end(run, ENDS)
+    return 1
+  end
+end
+
+if action == 'accept' or action == 'post-job' then
+  redis.call('ZREM', DEAD, '')
+  local changed = release()
+  if changed then
+    return answer(changed, 0, 0)
+  end
+end
+if run.state == 'stopping' or run.state == 'stopped' then
   return { 'stopped' }
-elseif run.state ~= 'running' and run.state ~= 'starting' then
+elseif not open and (run.state ~= 'finishing' or action == 'retry' or discard) then
   return { 'finished' }
+elseif action == 'accept' or action == 'post-job' then
+  return { 'idle' }
 end
 redis.call('ZREM', DEAD, '')
 
@@ -41,7 +103,8 @@ for i = 1, num() do
   lanes[i] = { at = num(), route = arg(), queue = arg(), longest = num() }
 end
 
--- claim claims the ID of a task again, and returns whether no other task has it: then its score is FAR.
+-- claim claims the ID of a task again, and returns whether no other task has it: then its score is
+-- FAR.
 local function claim(bucket, digest)
   return bucket == 0 or redis.call('ZADD', KEYS[bucket], 'GT', 'CH', FAR, digest) == 1
 end
@@ -72,7 +135,7 @@ for _ = 1, num() do
     end
   end
 end
-local unreadable, line, audited = num(), arg(), arg()
+local unreadable = num()
 
 run.failed = math.max(0, run.failed - moved)
 if discard then
@@ -83,17 +146,9 @@ else
 end
 if moved > 0 then
   add_to(RUN, 'redone', moved)
-  audit(line, audited)
 end
 if run.failed == 0 then
   redis.call('HDEL', RUN, 'error')
 end
-local kept = redis.call('ZCARD', DEAD)
-if kept == 0 then
-  redis.call('ZREM', FAILING, id)
-end
-save_run(run)
-record = string.format('%.0f %d %d %d %.0f %.0f', number, moved, in_use, unreadable, math.max(0, run.failed - kept), next)
-redis.call('SET', PRODUCER, record, 'PX', ttl)
-publish(channel)
-return { 'ok', record }
+maybe_end(run, ENDS)
+return answer(moved, in_use, unreadable)

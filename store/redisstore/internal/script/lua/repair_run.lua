@@ -204,9 +204,7 @@ local function fix_hook(still)
     local post = redis.call('HMGET', RUN, 'post', 'postroute', 'postqueue')
     damage('hook', 'post-job hook', post[1] and 'it is due and missing: it waits again' or 'it is due and was lost: the run ends without it', function()
       if post[1] then
-        redis.call('SADD', LANES, post[2])
-        redis.call('RPUSH', POST, post[1])
-        enter(POST_RING, ENDS, run, post[3])
+        add_post(run, ENDS, post[1], post[2], post[3])
         signal_work(POST_RING) -- the lane may be in its ring, but workers found it empty
       else
         redis.call('HSET', RUN, 'hookerror', 'lost')
@@ -259,7 +257,8 @@ local function end_empty()
       return
     end
   end
-  if not counted then
+  local failed_hold = state == 'running' and now_has('onfailure') == 'hold' and tonumber(now_has('failed') or 0) > 0
+  if not counted or failed_hold then
     return
   end
   damage('state', 'run', 'it has no task left and had not ended: it ends', function()

@@ -214,11 +214,15 @@ function verdicts.H(run)
     return
   end
   local err, result = arg(), arg()
-  if err ~= '' then
-    redis.call('HSET', run.key, 'hookerror', err)
-  end
   if result ~= '' then
     redis.call('HSET', run.key, 'result', result)
+  end
+  if err ~= '' then
+    redis.call('HSET', run.key, 'hookerror', err)
+    if redis.call('HGET', run.key, 'onfailure') then
+      redis.call('HSET', run.key, 'signalled', now)
+      return signal('r:' .. run.id) -- it holds the run, until redo_failures repeats or accepts it
+    end
   end
   finish(run, redis.call('HGET', run.key, 'finalstatus'), keys)
   run.over = true

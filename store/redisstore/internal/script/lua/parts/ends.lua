@@ -17,19 +17,31 @@ local function finish(run, state, keys, facts, clean)
   signal('r:' .. run.id)
 end
 
--- maybe_end ends a run without tasks, if it has no holds, or was stopped. The post-job hook, if
--- there is one, becomes a task outside the counts. keys: hist, trash, index, clock, routes, and lanes,
--- post (waiting list) and ring of the hook's lane; exact (the counts were not in doubt).
+-- add_post puts the post-job hook into its lane, as a task outside the counts.
+local function add_post(run, keys, message, route, queue)
+  redis.call('SADD', keys.lanes, route)
+  redis.call('RPUSH', keys.post, message)
+  enter(keys.ring, keys, run, queue)
+  signal('r:' .. run.id)
+end
+
+-- maybe_end ends a run without tasks, if it has no holds, or was stopped. Failures are a hold if
+-- the field onfailure says so (hold); accept makes it (accepted). keys: hist, trash, index, clock,
+-- routes, and lanes, post (waiting list) and ring of the hook's lane; exact (the counts were not in
+-- doubt).
 local function maybe_end(run, keys)
   if run.state == 'running' then
     if run.pending + run.delayed + run.running + run.holds ~= 0 then
       return false
     end
+    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'job', 'post', 'postroute', 'postqueue', 'litter', 'onfailure')
     local final = 'succeeded'
     if run.failed > 0 then
       final = 'failed'
+      if facts[9] == 'hold' then
+        return false
+      end
     end
-    local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'job', 'post', 'postroute', 'postqueue', 'litter')
     if not (facts[5] and facts[6] and facts[7]) then
       -- No task is left, so there are no lanes and no children; each lane left its ring with its
       -- last task. The field litter says if there is more, such as buckets of claimed IDs.
@@ -37,10 +49,7 @@ local function maybe_end(run, keys)
       return true
     end
     change_state(run, keys.index, 'finishing', facts[4], 'finalstatus', final, 'ended', now)
-    redis.call('SADD', keys.lanes, facts[6])
-    redis.call('RPUSH', keys.post, facts[5])
-    enter(keys.ring, keys, run, facts[7])
-    signal('r:' .. run.id)
+    add_post(run, keys, facts[5], facts[6], facts[7])
     return true
   end
   if run.state == 'stopping' and run.running == 0 then

@@ -125,6 +125,10 @@ func (s *scripted) LiveSessions(ctx context.Context, _ int) ([]store.SessionReco
 	return nil, s.call(ctx)
 }
 
+func (s *scripted) ReadHistory(ctx context.Context, _ store.HistoryParams) ([]store.HistoryPoint, error) {
+	return nil, s.call(ctx)
+}
+
 func (s *scripted) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, error) {
 	return nil, s.call(ctx)
 }

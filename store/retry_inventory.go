@@ -32,3 +32,10 @@ func (r *front) ListValues(ctx context.Context, p ValuesParams) (ValuesPage, err
 		return r.Store.ListValues(ctx, p)
 	})
 }
+
+func (r *front) ReadHistory(ctx context.Context, p HistoryParams) ([]HistoryPoint, error) {
+	bad := JoinFields(r.has("Partition", p.Partition), p.Validate())
+	return repeat(ctx, r, "ReadHistory", bad, func(ctx context.Context) ([]HistoryPoint, error) {
+		return r.Store.ReadHistory(ctx, p)
+	})
+}

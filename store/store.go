@@ -56,6 +56,7 @@ type Store interface {
 	Sessions
 	Keeper
 	Ledger
+	History
 	Repairer
 	Semaphores
 	Limits

@@ -68,6 +68,7 @@ var valid = map[string][]any{
 	"CloseSession":          {validSession},
 	"LiveSessions":          {0},
 	"QueueStats":            {0},
+	"ReadHistory":           {store.HistoryParams{From: time.Unix(0, 0), To: time.Unix(60, 0)}},
 	"SessionsLeft":          {0, "prefix"},
 	"Reconsider":            {0, []store.Route{validRoute}},
 	"AcquireSemaphore":      {validClaim},

@@ -46,6 +46,10 @@ func (s *shard) FailingRuns(ctx context.Context, p store.FailingRunsParams) ([]s
 	return reads(ctx, s, p.Partition, func() ([]store.FailingRun, error) { return s.Store.FailingRuns(ctx, p) })
 }
 
+func (s *shard) ReadHistory(ctx context.Context, p store.HistoryParams) ([]store.HistoryPoint, error) {
+	return reads(ctx, s, p.Partition, func() ([]store.HistoryPoint, error) { return s.Store.ReadHistory(ctx, p) })
+}
+
 func (s *shard) QueueStats(ctx context.Context, p int) ([]store.QueueRecord, error) {
 	return reads(ctx, s, p, func() ([]store.QueueRecord, error) { return s.Store.QueueStats(ctx, p) })
 }
@@ -82,6 +86,7 @@ func listings(m *syncjob.Manager) map[string]func(ctx context.Context) (int, err
 		"Runs":          func(ctx context.Context) (int, error) { return yielded(m.Runs(ctx, nil)) },
 		"Failures":      func(ctx context.Context) (int, error) { return yielded(m.Failures(ctx, nil)) },
 		"Queues":        func(ctx context.Context) (int, error) { return sized(m.Queues(ctx)) },
+		"Activity":      func(ctx context.Context) (int, error) { return sized(m.Activity(ctx, nil)) },
 		"Workers":       func(ctx context.Context) (int, error) { return sized(m.Workers(ctx)) },
 		"Worker.States": func(ctx context.Context) (int, error) { return sized(m.Worker("w").States(ctx)) },
 		"LostWorkers":   func(ctx context.Context) (int, error) { return sized(m.LostWorkers(ctx)) },

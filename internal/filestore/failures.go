@@ -87,7 +87,7 @@ func (b *backend) RedoFailures(ctx context.Context, p store.RedoParams) (store.R
 		if reply.Moved > 0 && p.Audit != nil {
 			s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
 		}
-		stream.Reply = lastReply{Redone: reply}
+		stream.Last, stream.Reply = p.Number, lastReply{Redone: reply}
 		return reply, nil
 	})
 }

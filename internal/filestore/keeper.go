@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // Promote ends idle runs, moves delayed tasks that are due to the waiting ones, and tells of the
@@ -79,6 +80,7 @@ func (s *state) sweep(int) (reply store.SweepReply, err error) {
 			reply.Reclaimed += l.Held
 		}
 	}
+	s.noteFigures()
 	used := map[string]bool{} // queues
 	for _, r := range slices.Clone(s.Runs) {
 		if r.Status.Final() && !s.now.Before(r.Expires) {
@@ -115,4 +117,17 @@ func (s *state) endIdle(r *run) {
 		delete(r.OpenHolds, store.HoldOpen)
 		s.conclude(r)
 	}
+}
+
+// noteFigures adds points to the history.
+func (s *state) noteFigures() {
+	figures := map[store.Route]store.Figures{}
+	for _, f := range s.Figures {
+		if f.Route.Counted() {
+			figures[f.Route] = f.Figures
+		}
+	}
+	minute, hour, _ := s.Noted.Take(s.now, figures)
+	s.Minutes = store.KeepPoints(s.Minutes, minute, s.now, bounds.MinutesKept)
+	s.Hours = store.KeepPoints(s.Hours, hour, s.now, bounds.HoursKept)
 }

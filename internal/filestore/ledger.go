@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -19,6 +20,12 @@ func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, e
 			for _, t := range s.listing(r, &store.TasksParams{}) {
 				if t.Status == store.TaskFailed {
 					continue
+				}
+				if t.Status == store.TaskExpired { // nobody has found out yet
+					t.Status = store.TaskWaiting
+					if r.Paused {
+						t.Status = store.TaskHeld
+					}
 				}
 				rec := of(t.Route)
 				*map[store.TaskStatus]*int64{
@@ -38,5 +45,16 @@ func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, e
 			of(f.Route).Enter(f.Figures)
 		}
 		return all, nil
+	})
+}
+
+// ReadHistory reads points.
+func (b *backend) ReadHistory(ctx context.Context, p store.HistoryParams) ([]store.HistoryPoint, error) {
+	return read(ctx, b, p, func(s *state, p store.HistoryParams) ([]store.HistoryPoint, error) {
+		all := s.Minutes
+		if p.Hours {
+			all = s.Hours
+		}
+		return store.PointsOf(slices.Clone(all), &p), nil
 	})
 }

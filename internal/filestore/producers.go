@@ -20,7 +20,7 @@ func (s *state) producer(stream string, number int64) (p *producer, repeat bool,
 		return nil, false, store.ErrStale
 	}
 	repeat = number == p.Last
-	p.Last, p.Used = number, s.now
+	p.Used = s.now
 	return p, repeat, nil
 }
 
@@ -102,7 +102,7 @@ func (s *state) enqueue(p store.EnqueueParams) (store.EnqueueReply, error) {
 	if p.Audit != nil && changes(&p, &reply, open) {
 		s.Audit = store.KeepAudit(s.Audit, *p.Audit, s.now)
 	}
-	stream.Reply = lastReply{Enqueued: reply}
+	stream.Last, stream.Reply = p.Number, lastReply{Enqueued: reply}
 	return reply, nil
 }
 

@@ -24,6 +24,8 @@ type state struct {
 	Semaphores     map[string]*semaphore
 	Limits         map[string]*limit
 	Figures        []figure
+	Noted          store.Noted
+	Minutes, Hours []store.HistoryPoint
 	Values         values // of the namespace
 	Sets           map[string][]byte
 	Configurations map[string]*document // of sets

@@ -55,7 +55,7 @@ func (b *backend) WriteValues(ctx context.Context, p store.WriteParams) (store.W
 		for i := range p.Writes {
 			reply.Results[i] = s.write(&p.Writes[i])
 		}
-		stream.Reply = lastReply{Written: reply}
+		stream.Last, stream.Reply = p.Number, lastReply{Written: reply}
 		return reply, nil
 	})
 }

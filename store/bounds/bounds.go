@@ -36,6 +36,13 @@ const (
 	CancelsKept = 64
 	// MaxIdleRoutes is of how many routes without waiting tasks a partition keeps the figures.
 	MaxIdleRoutes = 10_000
+	// MaxSeries is how many routes of a partition have a history of their own.
+	MaxSeries = 200
+	// MaxHistorySpan is how many minutes, or hours, of the history one call reads.
+	MaxHistorySpan = 64
+	// MinutesKept and HoursKept are how long points of the history are kept.
+	MinutesKept = 8 * time.Hour
+	HoursKept   = 90 * 24 * time.Hour
 	// MaxReporting bounds RunRecord.Reporting.
 	MaxReporting = 64
 )

@@ -120,6 +120,7 @@ func everyCall(ctx context.Context, k *kit) map[string]error {
 	errs["CloseSession"] = k.CloseSession(ctx, session)
 	_, errs["LiveSessions"] = k.LiveSessions(ctx, 0)
 	_, errs["QueueStats"] = k.QueueStats(ctx, 0)
+	_, errs["ReadHistory"] = k.ReadHistory(ctx, store.HistoryParams{From: time.Unix(0, 0), To: time.Unix(60, 0)})
 	_, errs["Promote"] = k.Promote(ctx, 0)
 	_, errs["Sweep"] = k.Sweep(ctx, 0)
 	errs["Ping"] = k.Ping(ctx)

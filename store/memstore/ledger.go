@@ -73,3 +73,17 @@ func (p *partition) measure(l *lane, rec *store.QueueRecord) {
 		rec.Waiting += n
 	}
 }
+
+// ReadHistory reads points of a partition.
+func (s *backend) ReadHistory(ctx context.Context, p store.HistoryParams) ([]store.HistoryPoint, error) {
+	part, err := s.at(ctx, p.Partition)
+	if err != nil {
+		return nil, err
+	}
+	defer part.unlock()
+	all := part.history.minutes
+	if p.Hours {
+		all = part.history.hours
+	}
+	return store.PointsOf(slices.Clone(all), &p), nil
+}

@@ -45,6 +45,7 @@ type partition struct {
 	lastFence      int64                 // largest number of any lease or waiter of a semaphore
 	limits         map[string]*limit     // limits that have holders
 	ledger         ledger
+	history        history
 	values         values // values of the namespace
 	lastSweep      time.Time
 	audit          []store.AuditLine // oldest first

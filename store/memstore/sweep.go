@@ -47,6 +47,7 @@ func (s *backend) Sweep(ctx context.Context, partition int) (store.SweepReply, e
 	part.forgetProducers(now)
 	part.forgetSemaphores(now)
 	part.forgetLimits(now)
+	part.history.note(now, &part.ledger)
 	part.ledger.forget(func(r store.Route) bool { return part.rings[r] == nil })
 	part.forgetValues(now)
 	part.expireResults(now)

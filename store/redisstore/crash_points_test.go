@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -275,6 +276,27 @@ var crashPoints = map[string]crashPoint{
 		stands: func(c *crash, after bool) {
 			c.sweep()
 			require.Empty(c, c.left("trash"), "any sweep goes on")
+		},
+	},
+	"note_history": {
+		begin: func(c *crash) {
+			c.command("HSET", "ledger", "s:a/b/c", "7")
+		},
+		act: func(c *crash) error { _, err := c.victim.Sweep(c.Context(), 0); return err },
+		stands: func(c *crash, after bool) {
+			points := func() []store.HistoryPoint {
+				now := time.Now()
+				all, err := c.ReadHistory(c.Context(), store.HistoryParams{From: now.Add(-time.Minute), To: now.Add(time.Minute)})
+				require.NoError(c, err)
+				return slices.DeleteFunc(all, func(p store.HistoryPoint) bool { return p.Route.Queue != "a" })
+			}
+			if len(points()) == 0 {
+				require.False(c, after)
+			}
+			c.sweep()
+			all := points()
+			require.Len(c, all, 1, "the next sweep makes up for it")
+			require.Equal(c, store.Figures{Succeeded: 7}, all[0].Figures)
 		},
 	},
 	"forget_routes": {

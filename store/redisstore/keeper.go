@@ -93,11 +93,11 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	if err != nil {
 		return store.SweepReply{}, err
 	}
-	if len(r) != 6 {
+	if len(r) != 7 {
 		return store.SweepReply{}, script.Unexpected(script.Sweep, "")
 	}
 	var lists [6][]string
-	for i := range r {
+	for i := range lists {
 		ms, err := r[i].ToArray()
 		if err != nil {
 			return store.SweepReply{}, script.Unexpected(script.Sweep, "")
@@ -128,7 +128,7 @@ func (s *Store) Sweep(ctx context.Context, partition int) (store.SweepReply, err
 	forgotten, err := s.forgetRoutes(ctx, k, routes)
 	errs = append(errs, err)
 	gone, err := s.unlist(ctx, k, lists[5])
-	errs = append(errs, err)
+	errs = append(errs, err, s.noteHistory(ctx, k, format.ParseMillis(script.Text(r[6]))))
 	if err := errors.Join(errs...); err != nil {
 		return reply, err
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
@@ -82,4 +83,36 @@ func (r *run) listed() map[string]store.TaskRecord {
 		all[rec.Task.ID] = rec
 	}
 	return all
+}
+
+// history sums up the points of minutes, or of hours, of about the last hour, by route. Those of one
+// time are there once.
+func (s *scene) history(partition int, hours bool) map[store.Route]store.Figures {
+	s.tb.Helper()
+	promoted, err := s.store.Promote(s.ctx, partition)
+	s.NoError(err)
+	points, err := s.store.ReadHistory(s.ctx, store.HistoryParams{
+		Partition: partition, Hours: hours, From: promoted.Now.Add(-time.Hour), To: promoted.Now.Add(2 * time.Minute),
+	})
+	s.NoError(err)
+	sums := make(map[store.Route]store.Figures)
+	type place struct {
+		route store.Route
+		at    int64
+	}
+	seen := make(map[place]bool)
+	last := time.Time{}
+	for _, p := range points {
+		s.False(seen[place{p.Route, p.At.Unix()}], "two points of %v at %v", p.Route, p.At)
+		seen[place{p.Route, p.At.Unix()}] = true
+		s.True(p.At.Equal(p.At.Truncate(time.Minute)), "%v is no whole minute", p.At)
+		s.False(p.At.Before(last), "%v is behind %v", p.At, last)
+		last = p.At
+		f := sums[p.Route]
+		sums[p.Route] = store.Figures{
+			Enqueued: f.Enqueued + p.Enqueued, Succeeded: f.Succeeded + p.Succeeded, Failed: f.Failed + p.Failed,
+			Retried: f.Retried + p.Retried, Other: f.Other + p.Other,
+		}
+	}
+	return sums
 }

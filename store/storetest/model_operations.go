@@ -256,6 +256,7 @@ func (m *machine) awaitsIdle(reply store.PromoteReply) {
 // sweep forgets the runs whose retention is over.
 func (m *machine) sweep() {
 	m.s.sweep(0)
+	m.checkHistory()
 	for _, r := range m.m.ordered() {
 		m.m.noteEnd(r)
 		if r.status.Final() && r.ended+r.retention <= m.m.now {
@@ -295,4 +296,20 @@ func (m *machine) gives(w *modelWorker, status store.WorkerStatus) {
 		m.m.audit.note(action, store.RunID{}, subject, "")
 	}
 	w.status = status
+}
+
+// checkHistory compares what the history has noted with what the operations did: it is as much, or
+// less, as it is noted once in a minute. Staged children count when they are there, though some may
+// turn out to be duplicates.
+func (m *machine) checkHistory() {
+	for _, hours := range []bool{false, true} {
+		for route, f := range m.s.history(0, hours) {
+			q := m.m.ledger[route]
+			m.s.NotNil(q, "%v has a history", route)
+			m.s.LessOrEqual(f.Succeeded, q.Succeeded)
+			m.s.LessOrEqual(f.Failed, q.Failed)
+			m.s.LessOrEqual(f.Retried, q.Retried)
+			m.s.LessOrEqual(f.Succeeded+f.Failed+f.Retried+f.Other, q.Started)
+		}
+	}
 }

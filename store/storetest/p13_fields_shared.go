@@ -309,7 +309,17 @@ func refusedInventory() []refusal {
 		func() store.ValuesParams { return store.ValuesParams{Scope: store.NamespaceScope(0), Limit: 1} },
 		func(s *scene, p store.ValuesParams) error { _, err := s.store.ListValues(s.ctx, p); return err },
 	}
+	history := spoilt[store.HistoryParams]{
+		func() store.HistoryParams { return store.HistoryParams{From: time.Unix(0, 0), To: time.Unix(60*64, 0)} },
+		func(s *scene, p store.HistoryParams) error { _, err := s.store.ReadHistory(s.ctx, p); return err },
+	}
 	return []refusal{
+		history.by("Partition", func(p *store.HistoryParams) { p.Partition = -1 }),
+		history.by("From", func(p *store.HistoryParams) { p.From = afterTime }),
+		history.by("To", func(p *store.HistoryParams) { p.To = beforeTime }),
+		history.by("To", func(p *store.HistoryParams) { p.To = time.Unix(-1, 0) }),
+		history.by("To", func(p *store.HistoryParams) { p.To = p.To.Add(1) }),
+		history.by("To", func(p *store.HistoryParams) { p.Hours, p.To = true, time.Unix(3600*64+1, 0) }),
 		keys.by("Limit", func(p *store.KeysParams) { p.Limit = 0 }),
 		keys.by("Limit", func(p *store.KeysParams) { p.Limit = bounds.MaxPage + 1 }),
 		keys.by("Partition", func(p *store.KeysParams) { p.Partition = -1 }),

@@ -181,6 +181,11 @@ func contract() []promise {
 			pausesContract,
 		},
 		{
+			"Contract_History",
+			"Contract, History: the points of a route add up to what was done, whoever sweeps how often.",
+			historyContract,
+		},
+		{
 			"Contract_Audit",
 			"Contract, Audit: the step that changes something adds a line that says who did it, and no other does.",
 			auditContract,

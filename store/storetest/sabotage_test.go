@@ -398,6 +398,15 @@ var sabotages = map[string]struct {
 		"Contract, Pauses: once a scope",
 		func(s store.Store) store.Store { return &tellsNoPauses{s} },
 	},
+	"counts in two points what was done": {
+		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store { return &countsTwice{s} },
+	},
+	"has no history": {
+		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store { return &notesNothing{s} },
+	},
+	"reads points of other minutes": {
+		"Contract_History", "Contract, History: the points", func(s store.Store) store.Store { return &readsAll{s} },
+	},
 	"keeps nothing in maps": {
 		"Contract_Values",
 		"Contract, Values: runs, jobs and the namespace",
@@ -606,13 +615,13 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 
 func TestModelCatchesSabotage(t *testing.T) {
 	// It plays one call after the other, on one partition. It knows no shares, progress, bytes,
-	// attempts, lost sessions and who does what.
+	// attempts, lost sessions, which points of the history lack and who does what.
 	blind := []string{
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
 		"forgets the attempts of a task", "forgets who stopped a run", "opens sessions as if they were new", "remembers every change",
 		"says nothing of subscribers that end badly", "lists semaphores that are gone", "skips a semaphore between two pages",
-		"tells no worker what is cancelled",
+		"tells no worker what is cancelled", "has no history", "reads points of other minutes",
 		"shows progress of the dead", "takes a producer's clock for its own",
 		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
 		"tells no status", "undoes a status with a repeat",

@@ -98,3 +98,30 @@ type releasesLater struct{ store.Store }
 func (s *releasesLater) ForceReleaseSemaphore(ctx context.Context, key string, first, _ int64) (int, error) {
 	return s.Store.ForceReleaseSemaphore(ctx, key, first, math.MaxInt64)
 }
+
+// countsTwice has two points for each.
+type countsTwice struct{ store.Store }
+
+func (s *countsTwice) ReadHistory(ctx context.Context, p store.HistoryParams) ([]store.HistoryPoint, error) {
+	points, err := s.Store.ReadHistory(ctx, p)
+	for i := range points {
+		points[i].Succeeded *= 2
+	}
+	return points, err
+}
+
+// notesNothing has no history.
+type notesNothing struct{ store.Store }
+
+func (s *notesNothing) ReadHistory(context.Context, store.HistoryParams) ([]store.HistoryPoint, error) {
+	return nil, nil
+}
+
+// readsAll has the points of all minutes.
+type readsAll struct{ store.Store }
+
+func (s *readsAll) ReadHistory(ctx context.Context, p store.HistoryParams) ([]store.HistoryPoint, error) {
+	p.From = p.From.Add(-time.Minute)
+	p.To = p.To.Add(time.Minute)
+	return s.Store.ReadHistory(ctx, p)
+}

@@ -117,6 +117,8 @@ func (g *twinCalls) args(method string) []any {
 		return []any{g.enqueue(run, partition)}
 	case "Promote", "Sweep", "LiveSessions", "LostSessions", "QueueStats", "Pauses":
 		return []any{partition}
+	case "ReadHistory":
+		return []any{store.HistoryParams{Partition: partition, From: time.Unix(0, 0), To: time.Unix(60, 0)}}
 	case "Audit":
 		return []any{store.AuditParams{Partition: partition, Limit: 1 + g.IntN(5)}}
 	case "WriteValues":

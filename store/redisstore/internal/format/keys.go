@@ -38,6 +38,8 @@ import (
 //	routes           zset: routes with work, in order of their names
 //	ledger, gone     hash: figures of routes; see ledger.lua; zset: routes without a ring whose
 //	                 figures are kept → since when
+//	series           hash: what the history has noted; see history.go
+//	minutes, hours   zsets: points of the history
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at;
 //	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before
 //	kept             zset: bucket of claimed IDs → until when the last is kept
@@ -61,6 +63,7 @@ type Keyspace struct {
 	Partition int
 
 	Channel, Meta, Pauses, Audit, Jobs, Sets, Clock, Routes, Ledger, Gone, Due, Kept, Leases string
+	Series, Minutes, Hours                                                                   string
 	Terms, Lost, Trash, Hist, Failing, Listed, Index                                         string
 }
 
@@ -79,6 +82,9 @@ func NewKeyspace(namespace string, partition int) *Keyspace {
 		Routes:  p + "routes",
 		Ledger:  p + "ledger",
 		Gone:    p + "gone",
+		Series:  p + "series",
+		Minutes: p + "minutes",
+		Hours:   p + "hours",
 		Due:     p + "due",
 		Kept:    p + "kept",
 		Leases:  p + "leases",

@@ -22,6 +22,7 @@ var (
 	ForgetRoutes          = newScript("forget_routes")
 	ForgetRun             = newScript("forget_run")
 	Heartbeat             = newScript("heartbeat")
+	NoteHistory           = newScript("note_history")
 	OpenProducer          = newScript("open_producer")
 	OpenSession           = newScript("open_session")
 	PauseRun              = newScript("pause_run")

@@ -3,7 +3,7 @@
 -- KEYS  1 meta, 2 leases, 3 trash, 4 hist, 5 kept, 6 terms, 7 routes, 8 listed
 -- ARGV  sweep interval in ms
 -- Returns {sessions}, {runs to purge}, {runs whose summary has expired}, {buckets with claimed IDs
---       that are kept no longer}, {routes: the next 64, in turn}, {listed names: the next 256, in turn}
+--       that are kept no longer}, {routes: the next 64, in turn}, {listed names: the next 256, in turn}, now
 -- If no worker swept for three intervals, or the clock went back, workers may not have been able to
 -- extend their leases. Then each lease is extended once by its term, and none has expired. Until the
 -- next heartbeat of such a session, its term also says when the session was last heard from.
@@ -44,4 +44,5 @@ return {
   redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, 64),
   routes,
   listed,
+  now,
 }

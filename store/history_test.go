@@ -1,0 +1,93 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+func add(f *store.Figures, o store.Figures) {
+	f.Enqueued += o.Enqueued
+	f.Succeeded += o.Succeeded
+	f.Failed += o.Failed
+	f.Retried += o.Retried
+	f.Other += o.Other
+}
+
+// TestPointsAddUpToTheFigures has more kinds than there are series, of which some come late, and
+// some do nothing for long.
+func TestPointsAddUpToTheFigures(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var noted store.Noted
+	figures := make(map[store.Route]store.Figures)
+	var minutes, hours store.Figures
+	now := time.Unix(1_700_000_000, 0)
+	most := 0
+	for step := range 400 {
+		now = now.Add(time.Duration(1+rnd.IntN(90)) * time.Minute)
+		if step%100 == 99 {
+			now = now.Add(bounds.HoursKept)
+		}
+		for range 1 + rnd.IntN(20) {
+			route := store.Route{Queue: "q", Set: "s", Kind: fmt.Sprintf("k%03d", rnd.IntN(min(300, 1+step)))}
+			f := figures[route]
+			f.Enqueued, f.Succeeded, f.Failed = f.Enqueued+rnd.Int64N(9), f.Succeeded+rnd.Int64N(9), f.Failed+rnd.Int64N(2)
+			figures[route] = f
+		}
+		minute, hour, ok := noted.Take(now, figures)
+		require.True(t, ok)
+		_, _, again := noted.Take(now.Add(time.Second), figures)
+		require.False(t, again && now.Unix()/60 == now.Add(time.Second).Unix()/60)
+		var want store.Figures
+		for _, f := range figures {
+			add(&want, f)
+		}
+		for _, p := range minute {
+			require.NotZero(t, p.Figures)
+			add(&minutes, p.Figures)
+		}
+		require.Equal(t, want, minutes, "step %d", step)
+		for _, p := range hour {
+			add(&hours, p.Figures)
+		}
+		most = max(most, len(noted.Routes))
+	}
+	require.Equal(t, bounds.MaxSeries+1, most, "and those that have none of their own")
+	var left store.Figures
+	for _, r := range noted.Routes {
+		add(&left, r.Hour)
+	}
+	add(&left, hours)
+	require.Equal(t, minutes, left)
+}
+
+func TestFiguresThatBeginAnewAreCountedFromThere(t *testing.T) {
+	a, b := store.Route{Queue: "q", Set: "s", Kind: "a"}, store.Route{Queue: "q", Set: "s", Kind: "b"}
+	var noted store.Noted
+	now := time.Unix(1_700_000_000, 0)
+	take := func(figures map[store.Route]store.Figures) []store.SeriesPoint {
+		now = now.Add(time.Minute)
+		points, _, ok := noted.Take(now, figures)
+		require.True(t, ok)
+		return points
+	}
+	require.Equal(t, []store.SeriesPoint{{a, store.Figures{Enqueued: 7, Succeeded: 5}}, {b, store.Figures{Enqueued: 1}}},
+		take(map[store.Route]store.Figures{a: {Enqueued: 7, Succeeded: 5}, b: {Enqueued: 1}}))
+	require.Empty(t, take(map[store.Route]store.Figures{b: {Enqueued: 1}}), "the figures of a are forgotten")
+	require.Equal(t, []store.SeriesPoint{{a, store.Figures{Enqueued: 3, Succeeded: 2}}},
+		take(map[store.Route]store.Figures{a: {Enqueued: 3, Succeeded: 2}, b: {Enqueued: 1}}))
+	require.Equal(t, []store.SeriesPoint{{a, store.Figures{Enqueued: -1, Succeeded: 1}}},
+		take(map[store.Route]store.Figures{a: {Enqueued: 2, Succeeded: 3}, b: {Enqueued: 1}}), "a child was a duplicate")
+	now = now.Add(-5 * time.Minute)
+	_, _, ok := noted.Take(now, nil)
+	require.False(t, ok, "the clock went back")
+	now = now.Add(-time.Hour)
+	_, _, ok = noted.Take(now, nil)
+	require.True(t, ok, "and far enough")
+}

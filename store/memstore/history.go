@@ -1,0 +1,27 @@
+package memstore
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
+)
+
+// history has the points of a partition, oldest first.
+type history struct {
+	noted          store.Noted
+	minutes, hours []store.HistoryPoint
+}
+
+// note adds the points of a minute, once, and drops those that are too old.
+func (h *history) note(now time.Time, l *ledger) {
+	figures := make(map[store.Route]store.Figures, len(l.figures))
+	for route, f := range l.figures {
+		if route.Counted() {
+			figures[route] = f.Figures
+		}
+	}
+	minute, hour, _ := h.noted.Take(now, figures)
+	h.minutes = store.KeepPoints(h.minutes, minute, now, bounds.MinutesKept)
+	h.hours = store.KeepPoints(h.hours, hour, now, bounds.HoursKept)
+}

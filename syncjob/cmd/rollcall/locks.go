@@ -102,7 +102,7 @@ func (a *app) valuesOf() *cobra.Command {
 	var o syncjob.ValuesOptions
 	number := int64(0)
 	c := a.command(
-		"values [JOB]", "List the values of a job, of one of its runs, or of the namespace",
+		"values [JOB]", "List the values of a job, of a run, or of the namespace",
 		cobra.MaximumNArgs(1), false,
 		func(ctx context.Context, args []string) error {
 			scope := store.NamespaceScope(0)

@@ -29,7 +29,7 @@ func (a *app) ui() *cobra.Command {
 	var readOnly, open, payloads bool
 	c := a.command(
 		"ui",
-		"Serve the dashboard, on this machine only unless told otherwise",
+		"Serve the dashboard, by default on this machine only",
 		cobra.NoArgs,
 		true,
 		func(ctx context.Context, _ []string) error {

@@ -67,7 +67,7 @@ func leaf(ctx context.Context, task *handlers.Task[Leaf]) error {
 	case task.Args.Flaky != "":
 		return errors.New(task.Args.Flaky)
 	}
-	return nil
+	return task.SetResult(task.Args.Bytes)
 }
 
 // Place is a manager and what a test does with it.

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -149,6 +148,11 @@ var calls = []call{
 		},
 	},
 	{
+		"results", "Results of tasks of a run. Values are there if payloads are shown.",
+		[]string{"job!", "run!", "kind", "after"}, resultsPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) { return d.results(ctx, q) },
+	},
+	{
 		"failures",
 		"Tasks of a run that failed for good.",
 		[]string{"job!", "run!", "kind", "after"},
@@ -243,39 +247,6 @@ func onRef(
 			return nil, err
 		}
 		return read(ctx, d, r)
-	}
-}
-
-// visible is what a program may see of data: what Options.Payload returns, if that is valid.
-func visible[T any](d *source, p Payload, v T) (seen T) {
-	var err error
-	if p.Data, err = json.Marshal(v); err != nil {
-		return seen
-	}
-	if text := d.payload(p); text == "" || json.Unmarshal([]byte(text), &seen) != nil {
-		var none T
-		return none
-	}
-	return seen
-}
-
-func (d *source) hideRun(s *syncjob.RunState) {
-	s.Headers = visible(d, Payload{Job: s.Job, Set: s.Set, What: "headers"}, s.Headers)
-	s.Result = visible(d, Payload{Job: s.Job, Set: s.Set, What: "result"}, s.Result)
-}
-
-func (d *source) hideTask(t *syncjob.TaskState) {
-	t.Headers = visible(d, Payload{Job: t.Job, Set: t.Set, Kind: t.Kind, What: "headers"}, t.Headers)
-}
-
-func (d *source) hideFailure(f *syncjob.Failure) {
-	f.Headers = visible(d, Payload{Job: f.Job, Set: f.Set, Kind: f.Kind, What: "headers"}, f.Headers)
-}
-
-func (d *source) hideJob(s *syncjob.JobState) {
-	s.Definition = visible(d, Payload{Job: s.Name, What: "definition"}, s.Definition)
-	if s.Run != nil {
-		d.hideRun(s.Run)
 	}
 }
 

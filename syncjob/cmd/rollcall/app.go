@@ -106,7 +106,8 @@ func (a *app) code(cmd *cobra.Command, err error) int {
 		),
 		errors.Is(err, syncjob.ErrJobStopped),
 		errors.Is(err, syncjob.ErrConflict),
-		errors.Is(err, syncjob.ErrTaskNotDelayed), errors.Is(err, syncjob.ErrNothingToRedrive),
+		errors.Is(err, syncjob.ErrTaskNotDelayed), errors.Is(err, syncjob.ErrResultPending),
+		errors.Is(err, syncjob.ErrNothingToRedrive),
 		errors.Is(err, syncjob.ErrNoResult):
 		return codeState
 	}

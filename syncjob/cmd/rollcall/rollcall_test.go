@@ -245,7 +245,7 @@ func TestExitCodesSayWhatIsWrong(t *testing.T) {
 			{"configure", "tree", "-f", filepath.Join(t.TempDir(), "none")}, {"ui", "--listen", "0.0.0.0:0"}, {"ui", "--listen", "here"},
 		},
 		3: {{"job", "b"}, {"runs", "b"}, {"run", "a", "--run", "7"}, {"task", "a", "none"}, {"stop", "b"}, {"wait", "b"}},
-		4: {{"start", "a", "--set", "tree", "--open"}, {"redrive", "a"}},
+		4: {{"start", "a", "--set", "tree", "--open"}, {"redrive", "a"}, {"result", "a", "none"}},
 	} {
 		for _, args := range lines {
 			p.rollcall(code, args...)

@@ -50,6 +50,7 @@ func (a *app) aboutRuns() []*cobra.Command {
 		a.watch(),
 		a.tasks(),
 		a.task(),
+		a.result(),
 		a.failures(),
 	}
 }

@@ -170,7 +170,7 @@ func TestARunThatEndedKeepsOnlyItsSummary(t *testing.T) {
 		run := k.start(store.StartParams{Job: job, Root: &root})
 		how(k.worker(), run)
 		require.True(t, k.record(run).Status.Final())
-		require.Contains(t, k.inside.Leftovers(), fmt.Sprintf("run %d lanes=0 accounts=0 holds=0 ids=0 kept=0", run.Number))
+		require.Contains(t, k.inside.Leftovers(), fmt.Sprintf("run %d lanes=0 accounts=0 holds=0 ids=0 kept=0 results=0", run.Number))
 		require.NoError(t, k.DeleteRun(k.ctx, run))
 		require.Empty(t, k.inside.Leftovers())
 	}

@@ -96,7 +96,7 @@ func (m *machine) Semaphore(t *rapid.T) {
 			m.s.ErrorIs(err, store.ErrLeaseLost)
 		}
 	default:
-		m.forceRelease(t, token)
+		m.forceRelease(t)
 	}
 }
 
@@ -137,15 +137,23 @@ func (m *machine) acquire(c store.SemaphoreClaim) {
 	}
 }
 
-// forceRelease takes away the lease of the token, those before or behind it, or all.
-func (m *machine) forceRelease(t *rapid.T, token string) {
+// forceRelease takes away one lease, those before or behind it, or all.
+func (m *machine) forceRelease(t *rapid.T) {
 	sem := &m.m.sem
 	first, last := int64(1), int64(math.MaxInt64)
-	if l := sem.leases[token]; l != nil && rapid.Bool().Draw(t, "from") {
-		first = l.fence
-	}
-	if l := sem.leases[token]; l != nil && rapid.Bool().Draw(t, "to") {
-		last = l.fence
+	if len(sem.leases) > 0 {
+		fences := make([]int64, 0, len(sem.leases))
+		for _, l := range sem.leases {
+			fences = append(fences, l.fence)
+		}
+		slices.Sort(fences)
+		fence := rapid.SampledFrom(fences).Draw(t, "lease")
+		if rapid.Bool().Draw(t, "from") {
+			first = fence
+		}
+		if rapid.Bool().Draw(t, "to") {
+			last = fence
+		}
 	}
 	before := len(sem.leases)
 	maps.DeleteFunc(sem.leases, func(_ string, l *modelLease) bool { return first <= l.fence && l.fence <= last })

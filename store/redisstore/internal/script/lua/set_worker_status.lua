@@ -1,5 +1,5 @@
 -- Says of the session of a worker whether it may fetch, and whether the worker is to end.
--- Uses: audit, clock, numbers, signals.
+-- Uses: audit, signals.
 -- KEYS  1 session, 2 audit
 -- ARGV  session, status, line of the audit, channel
 -- Returns {ok}, {lost}

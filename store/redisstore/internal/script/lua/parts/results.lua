@@ -1,4 +1,4 @@
--- Uses: arguments, clock, numbers.
+-- Uses: clock, numbers.
 -- Shared by the scripts that write and read results of tasks. The hash results:R of a run has, for
 -- each group SET/KIND, its results in a row of places:
 --   :ID            "GROUP PLACE AT EXPIRY DATA": the result of a task, the time it was set, and when it

@@ -9,7 +9,8 @@ import (
 type QueueRecord struct {
 	Route Route
 
-	// How many tasks there are now. Each is where [Runs.Tasks] lists it; see [TaskStatus].
+	// How many tasks there are now. Each is where [Runs.Tasks] lists it; see [TaskStatus]. One that
+	// has expired is counted where it was, until a worker fetches it.
 	Waiting  int64
 	Held     int64
 	Delayed  int64

@@ -35,7 +35,7 @@ type RouteState struct {
 }
 
 // QueueFigures count tasks, without hooks. Each task that is there is in one of the depths, as
-// [Run.Tasks] lists it.
+// [Run.Tasks] lists it; one that has expired is counted where it was, until a worker fetches it.
 //
 // The other figures count since the route was first used, and only grow. But Started falls when a
 // worker gives back a task that it did not begin, and may when an attempt ends amid a reading;

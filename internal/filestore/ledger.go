@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -15,23 +16,20 @@ func (b *backend) QueueStats(ctx context.Context, _ int) ([]store.QueueRecord, e
 			rec.Route = r
 			return rec
 		}
+		early := *s
+		early.now = time.Time{} // then nothing has expired: it is counted where it lies
 		for _, r := range s.Runs {
 			waits := map[store.Route]bool{}
-			for _, t := range s.listing(r, &store.TasksParams{}) {
-				if t.Status == store.TaskFailed {
-					continue
-				}
-				if t.Status == store.TaskExpired { // nobody has found out yet
-					t.Status = store.TaskWaiting
-					if r.Paused {
-						t.Status = store.TaskHeld
-					}
-				}
+			for _, t := range early.listing(r, &store.TasksParams{}) {
 				rec := of(t.Route)
-				*map[store.TaskStatus]*int64{
+				depth := map[store.TaskStatus]*int64{
 					store.TaskWaiting: &rec.Waiting, store.TaskHeld: &rec.Held, store.TaskDelayed: &rec.Delayed,
 					store.TaskRetrying: &rec.Retrying, store.TaskRunning: &rec.Running,
-				}[t.Status]++
+				}[t.Status]
+				if depth == nil { // it has ended
+					continue
+				}
+				*depth++
 				if t.Status == store.TaskWaiting || t.Status == store.TaskHeld {
 					rec.Oldest = earlier(rec.Oldest, t.Task.WaitsSince())
 					if !waits[t.Route] {

@@ -1,10 +1,13 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,4 +58,37 @@ func TestARepairRemovesEveryKeyOfAWrongTypeAndNamesIt(t *testing.T) {
 			require.Empty(t, removed(again))
 		})
 	}
+}
+
+func TestWhatARepairFailsIsCountedUnderItsRoute(t *testing.T) {
+	s := newScene(t)
+	run := s.begin(store.StartParams{Job: "job", Open: true})
+	s.enqueue(run, items("k", 2)...)
+	lane := fmt.Sprintf("%d/q/set/k", run.Number)
+	s.command("LSET", "W:"+lane, "1", "garbage")
+
+	tried := "g\xffrbage" // as if it had been tried
+	s.command("ZADD", "D:"+lane, "9e12", tried)
+	s.command("ZADD", "due", "9e12", lane)
+	for _, field := range []string{"delayed", "total", "y:q/set/k"} {
+		s.command("HINCRBY", "run:"+strconv.FormatInt(run.Number, 10), field, "1")
+	}
+	records := func() store.QueueRecord {
+		stats, err := s.QueueStats(t.Context(), 0)
+		require.NoError(t, err)
+		require.Len(t, stats, 1)
+		stats[0].Oldest = time.Time{}
+		return stats[0]
+	}
+	want := store.QueueRecord{Route: routeOf("k"), Waiting: 2, Retrying: 1, Runs: 1, Enqueued: 2}
+	require.Equal(t, want, records())
+	_, err := s.Repair(t.Context(), store.RepairParams{Job: "job"})
+	require.NoError(t, err)
+	want.Waiting, want.Retrying, want.Failed, want.Started = 1, 0, 2, 2
+	require.Equal(t, want, records())
+	late := itemOf("k", "late")
+	late.Delay = time.Hour
+	s.enqueue(run, late)
+	want.Delayed, want.Enqueued = 1, 3
+	require.Equal(t, want, records(), "no other delayed task is taken for one that was tried")
 }

@@ -141,6 +141,26 @@ var ledgerContract = []testCase{
 		s.Equal(store.QueueRecord{Route: scan, Retrying: 1}, depthsOf(s.ledger(r.partition)[scan]))
 		r.did(scan, store.QueueRecord{Enqueued: 4, Started: 2, Retried: 2}, "it ended in no attempt")
 	}},
+	{"a cancelled task that its worker gives back was no attempt", func(s *scene) {
+		r := s.open("import")
+		w := r.worker()
+		r.producer().add(r, tasks(scan, "scan", 2)...)
+		ds := w.take(2)
+		s.Equal(store.ChangeRequested, r.cancel(ds[0].Task.ID))
+		s.Equal(store.ChangeRequested, r.cancel(ds[1].Task.ID))
+		w.settle(plain(ds[0], store.VerdictRelease))
+		r.did(scan, store.QueueRecord{Enqueued: 2, Started: 1}, "one runs")
+		w.settle(retried(ds[1], 0))
+		r.did(scan, store.QueueRecord{Enqueued: 2, Started: 1}, "its attempt ended, and is not made again")
+	}},
+	{"a task that has expired is counted where it was", func(s *scene) {
+		r := s.open("import")
+		late, later := task(scan, "late"), delayed(scan, "later", never)
+		late.Task.Expires, later.Task.Expires = s.clock(r.partition).Add(-time.Second), s.clock(r.partition).Add(-time.Second)
+		r.producer().add(r, late, later)
+		s.Equal(store.TaskExpired, statuses(r.list(store.TasksParams{}))["late"])
+		s.Equal(store.QueueRecord{Route: scan, Waiting: 1, Delayed: 1, Runs: 1}, depthsOf(s.ledger(r.partition)[scan]))
+	}},
 	{"a task waits since it is ready", func(s *scene) {
 		r := s.open("import")
 		p, w, dead := r.producer(), r.worker(), r.worker()

@@ -153,6 +153,14 @@ var ledgerContract = []testCase{
 		w.settle(retried(ds[1], 0))
 		r.did(scan, store.QueueRecord{Enqueued: 2, Started: 1}, "its attempt ended, and is not made again")
 	}},
+	{"a root that is delayed waits since it is due", func(s *scene) {
+		root := s.dated(delayed(scan, "root", tick))
+		r := s.start(store.StartParams{Job: "import", Root: &root})
+		s.Equal(store.QueueRecord{Route: scan, Delayed: 1}, depthsOf(s.ledger(r.partition)[scan]))
+		s.h.Advance(s.tb, tick)
+		s.until(r.partition, "it is due", func() bool { s.promote(r.partition); return !r.since().IsZero() })
+		s.True(r.since().After(root.Task.Enqueued.Add(tick / 2)))
+	}},
 	{"a task that has expired is counted where it was", func(s *scene) {
 		r := s.open("import")
 		late, later := task(scan, "late"), delayed(scan, "later", never)
@@ -164,7 +172,6 @@ var ledgerContract = []testCase{
 	{"a task waits since it is ready", func(s *scene) {
 		r := s.open("import")
 		p, w, dead := r.producer(), r.worker(), r.worker()
-		before := s.clock(r.partition)
 		p.add(r, s.dated(task(scan, "first")))
 		added := r.since()
 		s.False(added.IsZero())
@@ -175,10 +182,11 @@ var ledgerContract = []testCase{
 		w.settle(retried(d, 0))
 		s.True(r.since().After(added), "it waits since its attempt failed")
 		s.Equal(d.Task.Enqueued, w.one().Task.Enqueued, "since when it is there does not change")
-		p.add(r, s.dated(delayed(scan, "later", tick)))
+		later := s.dated(delayed(scan, "later", tick))
+		p.add(r, later)
 		s.h.Advance(s.tb, tick)
 		s.until(r.partition, "it is due", func() bool { s.promote(r.partition); return !r.since().IsZero() })
-		s.True(r.since().After(before.Add(tick)), "it waits since it was due")
+		s.True(r.since().After(later.Task.Enqueued.Add(tick/2)), "it waits since it was due")
 		d = dead.one()
 		s.h.Advance(s.tb, 2*tick)
 		held := s.clock(r.partition)

@@ -91,21 +91,7 @@ func (j Job) validate() error {
 	if j.Weight != 0 && store.ValidateWeight(j.Weight) != nil {
 		bad("Weight", "is not within 0.000001 to 1000000")
 	}
-	if j.SealAfter < 0 {
-		bad("SealAfter", "is negative")
-	}
-	if j.StopAfter < 0 {
-		bad("StopAfter", "is negative")
-	}
-	if j.StopAfter > 0 && !j.Open {
-		bad("StopAfter", "is set for a job that is not open")
-	}
-	if j.StopAfter > 0 && j.SealAfter > 0 {
-		bad("StopAfter", "excludes SealAfter")
-	}
-	if j.SealAfter > 0 && !j.Open {
-		bad("SealAfter", "is set for a job that is not open")
-	}
+	j.validateIdle(bad)
 	if j.Retention < 0 {
 		bad("Retention", "is negative")
 	}
@@ -131,6 +117,25 @@ func (j Job) validate() error {
 		)
 	}
 	return store.JoinFields(errs...)
+}
+
+// validateIdle reports problems of what happens to an open run into which nothing is enqueued.
+func (j Job) validateIdle(bad func(field, reason string)) {
+	if j.SealAfter < 0 {
+		bad("SealAfter", "is negative")
+	}
+	if j.StopAfter < 0 {
+		bad("StopAfter", "is negative")
+	}
+	if j.StopAfter > 0 && !j.Open {
+		bad("StopAfter", "is set for a job that is not open")
+	}
+	if j.StopAfter > 0 && j.SealAfter > 0 {
+		bad("StopAfter", "excludes SealAfter")
+	}
+	if j.SealAfter > 0 && !j.Open {
+		bad("SealAfter", "is set for a job that is not open")
+	}
 }
 
 // checkText validates a key or the name of a hold. The rule is that of task IDs.

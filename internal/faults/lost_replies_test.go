@@ -17,7 +17,7 @@ func TestEveryTwentiethReplyLost(t *testing.T) {
 	workers := []*process{w.worker(16), w.worker(16), w.worker(16)}
 	w.proxy.Inject(everyTwentieth)
 	// Fan-outs of 1000 are staged, of 48 travel with their parent's success.
-	s := w.grow(node{Path: "root", Fan: []int{3, 1000, 6}, Moods: moods})
+	s := w.grow(node{Path: "root", Fan: []int{8, 1000, 6}, Moods: moods})
 	final := s.requireGrown(0)
 	w.proxy.Clear()
 	require.Equal(t, 1, times(s.events(), hookBegan))

@@ -167,7 +167,7 @@ func (s *subject) requireResults(succeeded int64) {
 		require.NoError(s.w.t, err)
 		var path string
 		require.NoError(s.w.t, r.Decode(&path))
-		require.Contains(s.w.t, s.want.paths, path, "the result of %s", r.ID)
+		require.True(s.w.t, s.want.paths[path], "%s has the result %q", r.ID, path)
 		require.False(s.w.t, seen[path], "two tasks have the result %q", path)
 		seen[path] = true
 	}

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,10 +120,9 @@ func TestTasksKeepToTheNamesThatTheirScanChose(t *testing.T) {
 	for i := range 20 {
 		tr.Write(fmt.Sprintf("%c/%c/%c", 'a'+i%4, 'a'+i%5, 'a'+i), "x", 0o644)
 	}
-	calls := 0
+	var calls atomic.Int64
 	registry, err := NewRegistry(Config{Rules: func(ctx context.Context) Rules {
-		calls++
-		return numbered(calls).rules(ctx)
+		return numbered(calls.Add(1)).rules(ctx)
 	}})
 	require.NoError(t, err)
 	kit := syncjobtest.New(t, registry, nil)

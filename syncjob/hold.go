@@ -63,10 +63,9 @@ func (r *Run) RepeatPostJob(ctx context.Context) error {
 func (r *Run) letGo(ctx context.Context, what string, action store.RedoAction) error {
 	s := r.m.store
 	p := store.RedoParams{
-		Partition: store.PartitionOf(
-			r.id.Job,
-			s.Partitions(),
-		), Stream: rand.Text(), Number: 1, Run: r.id, Action: action, Limit: 1,
+		Partition: store.PartitionOf(r.id.Job, s.Partitions()),
+		Stream:    rand.Text(), Number: 1,
+		Run: r.id, Action: action, Limit: 1,
 	}
 	line := store.NewAuditLine(ctx, action.Audited(), r.id, "", "")
 	p.Audit = &line

@@ -72,26 +72,33 @@ func (w *WorkerRef) Drain(ctx context.Context) error {
 
 var errNoSession = fmt.Errorf("a worker has no session there now: %w", ErrWorkerNotFound)
 
+// set gives the worker a status in every partition. A worker that starts or ends meanwhile may have
+// sessions in some partitions only, so it then looks a second time.
 func (w *WorkerRef) set(ctx context.Context, verb string, status store.WorkerStatus) error {
 	ctx = oneOperation(ctx)
-	missed := false // the worker had a session in some partitions only
-	told := make([]map[string]bool, w.m.store.Partitions())
-	for {
-		err := w.m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) (err error) {
-			told[partition], err = w.tell(ctx, partition, status)
-			return err
-		})
-		if err == nil {
-			err = w.m.untold(told)
+	err := w.setOnce(ctx, status)
+	if errors.Is(err, errNoSession) {
+		err = w.setOnce(ctx, status)
+		if errors.Is(err, ErrWorkerNotFound) && !errors.Is(err, errNoSession) {
+			return nil // it has ended meanwhile, perhaps as it was told to
 		}
-		switch {
-		case err == nil, missed && errors.Is(err, ErrWorkerNotFound) && !errors.Is(err, errNoSession): // it has ended meanwhile, perhaps as it was told to
-			return nil
-		case missed || !errors.Is(err, errNoSession):
-			return fmt.Errorf("%s worker %q: %w", verb, w.name, err)
-		}
-		missed = true
 	}
+	if err != nil {
+		return fmt.Errorf("%s worker %q: %w", verb, w.name, err)
+	}
+	return nil
+}
+
+func (w *WorkerRef) setOnce(ctx context.Context, status store.WorkerStatus) error {
+	told := make([]map[string]bool, w.m.store.Partitions())
+	err := w.m.inEveryPartition(ctx, true, func(ctx context.Context, partition int) (err error) {
+		told[partition], err = w.tell(ctx, partition, status)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return w.m.untold(told)
 }
 
 // tell gives the sessions of the workers in a partition a status, and returns which workers have

@@ -30,7 +30,7 @@ type Fixed struct {
 func NewFixed(t *testing.T) *Fixed {
 	t.Helper()
 	ctx := syncjob.WithReason(syncjob.WithActor(t.Context(), "ann"), "the disk is slow")
-	s := named{memstore.New(&memstore.Options{Partitions: 2})}
+	s := WithHistory(named{memstore.New(&memstore.Options{Partitions: 2})})
 	f := &Fixed{Place: New(t, s), Store: s}
 	f.dead(t)
 	f.Work()

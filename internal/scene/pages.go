@@ -13,7 +13,7 @@ func Pages(failed, busy *syncjob.Run, task string) map[string]string {
 	return map[string]string{
 		"home": "", "jobs": "jobs", "runs": "runs", "queues": "queues", "failing": "failing", "audit": "audit",
 		"locks": "locks", "values": "values", "workers": "workers", "schedules": "schedules", "sets": "sets",
-		"pauses": "pauses", "set": "set?set=" + Set,
+		"pauses": "pauses", "queue": "queue?queue=default", "set": "set?set=" + Set,
 		"job": "job?job=" + url.QueryEscape(failed.Job()), "periodic": "job?job=nightly",
 		"run-failed": "run?" + of(failed), "run-busy": "run?" + of(busy), "tasks": "tasks?" + of(busy),
 		"task": "task?" + of(busy) + "&id=" + url.QueryEscape(task), "failures": "failures?" + of(failed),

@@ -17,38 +17,6 @@ type call struct {
 	read    func(context.Context, *source, url.Values) (any, error)
 }
 
-// The pages of lists. Next is the parameter "after" of the next page; it is empty at the end.
-type (
-	jobsPage struct {
-		Jobs []syncjob.JobState `json:"jobs"`
-		Next string             `json:"next"`
-	}
-	runsPage struct {
-		Runs []syncjob.RunState `json:"runs"`
-		Next string             `json:"next"`
-	}
-	tasksPage struct {
-		Tasks []syncjob.TaskState `json:"tasks"`
-		Next  string              `json:"next"`
-	}
-	failuresPage struct {
-		Failures []syncjob.Failure `json:"failures"`
-		Next     string            `json:"next"`
-	}
-	auditPage struct {
-		Entries []syncjob.AuditEntry `json:"entries"`
-		Next    string               `json:"next"`
-	}
-	semaphoresPage struct {
-		Semaphores []syncjob.SemaphoreState `json:"semaphores"`
-		Next       string                   `json:"next"`
-	}
-	pausesPage struct {
-		Mode   syncjob.Mode         `json:"mode"`
-		Pauses []syncjob.PauseState `json:"pauses"`
-	}
-)
-
 var calls = []call{
 	{
 		"jobs",
@@ -215,6 +183,17 @@ var calls = []call{
 				return nil, err
 			}
 			return auditPage{b.(*auditBody).Entries, b.(*auditBody).Next}, nil
+		},
+	},
+	{
+		"activity", "How much was done of each kind in each queue, in intervals of the last 1h, 8h, 3d or 90d.",
+		[]string{"span", "queue"}, []syncjob.ActivitySeries{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) {
+			s, err := spanOf(q.Get("span"))
+			if err != nil {
+				return nil, err
+			}
+			return s.read(ctx, d.m, q.Get("queue"))
 		},
 	},
 	{

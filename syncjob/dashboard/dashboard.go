@@ -73,6 +73,7 @@ func (d *server) routes() {
 		"/failures":  {nav: "jobs", title: "Failures", read: d.failures},
 		"/failing":   {nav: "failing", title: "Failures", read: d.failing},
 		"/queues":    {nav: "queues", title: "Queues", read: d.queuesPage},
+		"/queue":     {nav: "queues", title: "Queue", read: d.queue},
 		"/workers":   {nav: "workers", title: "Workers", read: d.workersPage},
 		"/schedules": {nav: "schedules", title: "Schedules", read: d.schedules},
 		"/sets":      {nav: "sets", title: "Handler sets", read: d.sets},

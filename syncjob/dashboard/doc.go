@@ -10,10 +10,11 @@
 //
 // Home shows first what needs attention: queues that nobody serves, workers that were lost, jobs
 // that cannot be fired, and pauses. Then there are pages for jobs, runs, tasks, failures, queues,
-// workers, schedules, handler sets, semaphores and limits, values, pauses and the audit. Pages work
-// without script. With it, a visible page is read again when something has changed: server-sent
-// events say what, at most twice a second. Where events do not get through, it is read every few
-// seconds.
+// workers, schedules, handler sets, semaphores and limits, values, pauses and the audit. Charts
+// show what was done in the last hour, 8 hours, 3 days or 90 days; each has its numbers as a table
+// below it. What is done shows in a chart a minute later at most. Pages work without script. With
+// it, a visible page is read again when something has changed: server-sent events say what, at most
+// twice a second. Where events do not get through, it is read every few seconds.
 //
 // What pages read is shared: what one address shows is read at most once a second, however many
 // pages are open there, and so is what several pages need, such as all queues. After an action it

@@ -12,6 +12,7 @@ import (
 type failingBody struct {
 	Prefix   string
 	Kind     string
+	Kinds    []kindFailures // that failed within the last hour
 	Groups   syncjob.FailureGroups
 	Failures []syncjob.Failure
 	Next     string // cursor, if more follow
@@ -33,6 +34,11 @@ func (d *source) failing(ctx context.Context, q url.Values) (any, error) {
 		if b.Groups, b.err = d.m.FailureGroups(ctx, &all); b.err != nil && !partly(b.err) {
 			return nil, b.err
 		}
+		done, err := d.done.get(ctx)
+		if err = keepPartly(&b.err, err); err != nil {
+			return nil, err
+		}
+		b.Kinds = failingKinds(done)
 	}
 	options.After, options.Limit = after, rows+1
 	list, next, missing, err := take(d.m.Failures(ctx, &options), func(f syncjob.Failure) string { return f.Cursor })

@@ -136,6 +136,9 @@ func (w when) Relative() string {
 	}
 }
 
+// For is how long ago it was.
+func (w when) For() string { return took(max(0, w.now.Sub(w.at))) }
+
 // Zero reports whether there is no such moment.
 func (w when) Zero() bool { return w.at.IsZero() }
 

@@ -32,17 +32,42 @@ func TestPagesSayWhatTheirFilesSay(t *testing.T) {
 		for name, page := range scene.Pages(f.Failed, f.Busy, "runs") {
 			w := httptest.NewRecorder()
 			d.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+page, http.NoBody))
-			file := filepath.Join("testdata", "pages", name+".txt")
-			got := "GET " + page + "\n" + random.ReplaceAllString(spoken(t, w.Body.String()), "worker=ID")
-			if flag.Lookup("update").Value.String() == "true" {
-				require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(file)
-			require.NoError(t, err)
-			require.Equal(t, string(want), got, "%s: run go test ./syncjob/dashboard -update", file)
+			text := "GET " + page + "\n" + random.ReplaceAllString(spoken(t, w.Body.String()), "worker=ID")
+			same(t, filepath.Join("testdata", "pages", name+".txt"), text)
 		}
 	})
+}
+
+// Each chart of a page is drawn as a file in testdata shows it, which a browser can open.
+func TestChartsAreDrawnAsTheirFilesShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := scene.NewFixed(t)
+		d := dashboard.New(f.M, open)
+		for name, page := range map[string]string{
+			"home": "", "queue-1h": "queue?queue=default", "queue-8h": "queue?queue=default&span=8h",
+			"queue-3d": "queue?queue=gpu&span=3d", "queue-90d": "queue?queue=default&span=90d", "queues": "queues",
+		} {
+			w := httptest.NewRecorder()
+			d.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+page, http.NoBody))
+			got := strings.Join(drawing.FindAllString(w.Body.String(), -1), "\n")
+			require.NotEmpty(t, got, page)
+			same(t, filepath.Join("testdata", "charts", name+".svg"), "<!-- GET "+page+" -->\n"+got+"\n")
+		}
+	})
+}
+
+var drawing = regexp.MustCompile(`(?s)<svg (class="spark" )?viewBox="0 0 \d\d.*?</svg>`)
+
+// same compares a text with a file, or writes the file anew.
+func same(t *testing.T, file, got string) {
+	t.Helper()
+	if flag.Lookup("update").Value.String() == "true" {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "%s: run go test ./syncjob/dashboard -update", file)
 }
 
 // random is what differs between two stores: the IDs of workers.
@@ -69,7 +94,9 @@ func spoken(t *testing.T, page string) string {
 		case xml.EndElement:
 			s.end(v.Name.Local)
 		case xml.CharData:
-			s.line.Write(v)
+			if !s.drawn {
+				s.line.Write(v)
+			}
 		}
 	}
 }
@@ -78,12 +105,13 @@ type speaker struct {
 	d         *xml.Decoder
 	out, line strings.Builder
 	links     []string
+	drawn     bool // within a picture, which has its label
 }
 
 // before is what the line of an element begins with.
 var before = map[string]string{
 	"h1": "# ", "h2": "## ", "h3": "### ", "li": "- ", "tr": "", "p": "", "dl": "", "dt": "- ", "form": "",
-	"label": "", "pre": "", "summary": "+ ", "section": "", "article": "", "button": "", "details": "",
+	"figure": "", "label": "", "pre": "", "summary": "+ ", "section": "", "article": "", "button": "", "details": "",
 }
 
 func (s *speaker) begin(e xml.StartElement) {
@@ -109,6 +137,7 @@ func (s *speaker) begin(e xml.StartElement) {
 	case "th", "td":
 		s.line.WriteString(" | ")
 	case "svg":
+		s.drawn = true
 		s.line.WriteString("{" + attr("aria-label") + "} ")
 	case "progress":
 		s.line.WriteString("{" + attr("value") + "/" + attr("max") + "} ")
@@ -124,6 +153,8 @@ func (s *speaker) begin(e xml.StartElement) {
 
 func (s *speaker) end(name string) {
 	switch name {
+	case "svg":
+		s.drawn = false
 	case "a":
 		s.line.WriteString("](" + s.links[len(s.links)-1] + ")")
 		s.links = s.links[:len(s.links)-1]

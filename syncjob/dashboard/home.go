@@ -18,6 +18,7 @@ type homeBody struct {
 	Workers   int
 	Slots     int
 	Busy      int
+	Chart     *chart
 	Active    []syncjob.RunState
 	More      bool
 	err       error
@@ -67,6 +68,11 @@ func (d *source) home(ctx context.Context, _ url.Values) (any, error) {
 	if len(workers) == 0 {
 		b.warn("bad", link("workers"), "No worker is alive: nothing runs.")
 	}
+	done, err := d.done.get(ctx)
+	if err = b.partly(err); err != nil {
+		return nil, err
+	}
+	b.Chart = newChart("All queues", spans[0], done, everything)
 	if err := d.lostLately(ctx, b); err != nil {
 		return nil, err
 	}
@@ -158,10 +164,4 @@ func (b *homeBody) warn(kind, to, format string, args ...any) {
 }
 
 // partly keeps an error that only names what is missing, and returns others.
-func (b *homeBody) partly(err error) error {
-	if err != nil && partly(err) {
-		b.err = err
-		return nil
-	}
-	return err
-}
+func (b *homeBody) partly(err error) error { return keepPartly(&b.err, err) }

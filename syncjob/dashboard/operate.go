@@ -15,6 +15,7 @@ import (
 type queuesBody struct {
 	Queues []syncjob.QueueState
 	Paused pauseList
+	Done   charts // within the last hour
 	err    error
 }
 
@@ -36,7 +37,13 @@ func (d *source) queuesPage(ctx context.Context, _ url.Values) (any, error) {
 	if pausesErr != nil && !partly(pausesErr) {
 		return nil, pausesErr
 	}
-	return &queuesBody{Queues: queues, Paused: pauses, err: errors.Join(err, pausesErr)}, nil
+	done, doneErr := d.done.get(ctx)
+	if doneErr != nil && !partly(doneErr) {
+		return nil, doneErr
+	}
+	return &queuesBody{
+		Queues: queues, Paused: pauses, Done: queueCharts(done), err: errors.Join(err, pausesErr, doneErr),
+	}, nil
 }
 
 // workersBody is the workers that are alive, and those that were lost.

@@ -16,11 +16,15 @@ type runBody struct {
 	Run    syncjob.RunState
 	Why    []string // sentences of Explain, while the run is active
 	Story  []syncjob.TimelineEntry
+	Done   *chart // what tasks of its set did lately; nil if the run has ended
+	err    error
 	Holds  []syncjob.Hold
 	Args   string
 	Result string
 	Heads  string
 }
+
+func (b *runBody) missing() error { return b.err }
 
 // Open reports whether the run was not sealed.
 func (b *runBody) Open() bool {
@@ -49,6 +53,12 @@ func (d *source) run(ctx context.Context, q url.Values) (any, error) {
 	if s.Status.Final() {
 		return b, nil
 	}
+	done, err := d.done.get(ctx)
+	if err = keepPartly(&b.err, err); err != nil {
+		return nil, err
+	}
+	b.Done = newChart("Set "+syncjob.Printable(s.Set), spans[0], done,
+		func(a *syncjob.ActivitySeries) bool { return a.Set == s.Set })
 	why, err := r.Explain(ctx)
 	if err != nil {
 		return nil, err

@@ -22,9 +22,10 @@ type source struct {
 	lost    reading[[]syncjob.LostWorker]
 	pauses  reading[pauseList]
 	limits  reading[[]syncjob.LimitState]
-	hour    reading[syncjob.FailureGroups] // of the last hour
-	still   reading[[]syncjob.RunState]    // that wait for something
-	late    reading[[]syncjob.JobState]    // that are not started when they are due
+	hour    reading[syncjob.FailureGroups]    // of the last hour
+	still   reading[[]syncjob.RunState]       // that wait for something
+	late    reading[[]syncjob.JobState]       // that are not started when they are due
+	done    reading[[]syncjob.ActivitySeries] // within the last hour
 	open    openPages
 }
 
@@ -38,13 +39,14 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 	s.hour.read = s.readHour
 	s.still.read = s.readStill
 	s.late.read, s.late.fresh = s.readLate, 15*time.Second
+	s.done.read, s.done.fresh = s.readLastHour, 10*time.Second
 	return s
 }
 
 // forget lets pages read anew what an action may have changed.
 func (d *source) forget() {
 	for _, r := range []interface{ forget() }{
-		&d.open, &d.queues, &d.workers, &d.lost, &d.pauses, &d.limits, &d.hour, &d.still, &d.late,
+		&d.open, &d.queues, &d.workers, &d.lost, &d.pauses, &d.limits, &d.hour, &d.still, &d.late, &d.done,
 	} {
 		r.forget()
 	}
@@ -204,6 +206,11 @@ const rows = 50
 
 // maxGrouped is how many failures are grouped: more do not change what to look at first.
 const maxGrouped = 2000
+
+// readLastHour reads what was done within the last hour.
+func (d *source) readLastHour(ctx context.Context) ([]syncjob.ActivitySeries, error) {
+	return spans[0].read(ctx, d.m, "")
+}
 
 // readHour groups the failures of the last hour.
 func (d *source) readHour(ctx context.Context) (syncjob.FailureGroups, error) {

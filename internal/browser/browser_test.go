@@ -24,7 +24,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/internal/scene"
-	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/dashboard"
 )
@@ -98,7 +97,7 @@ const long = "import/<b>tenant-0001</b>/2026-11-30/a-very-long-name-without-any-
 
 func build(t *testing.T) *house {
 	t.Helper()
-	h := &house{Place: scene.New(t, scene.WithHistory(memstore.New(&memstore.Options{Partitions: 2})))}
+	h := &house{Place: scene.New(t, nil)}
 	h.Work()
 	broken := "open /data/<script>alert(1)</script>.jpg: " + strings.Repeat("no-such-file", 20)
 	h.failed = h.Ended(h.Started(long, scene.Leaf{Fail: broken}, scene.Leaf{}, scene.Leaf{}))

@@ -30,7 +30,7 @@ type Fixed struct {
 func NewFixed(t *testing.T) *Fixed {
 	t.Helper()
 	ctx := syncjob.WithReason(syncjob.WithActor(t.Context(), "ann"), "the disk is slow")
-	s := WithHistory(named{memstore.New(&memstore.Options{Partitions: 2})})
+	s := remembers{named{memstore.New(&memstore.Options{Partitions: 2})}}
 	f := &Fixed{Place: New(t, s), Store: s}
 	f.dead(t)
 	f.Work()
@@ -44,6 +44,7 @@ func NewFixed(t *testing.T) *Fixed {
 	stopped := f.Started("import/8")
 	f.add(stopped, "file-a", Leaf{Block: true}, nil)
 	require.NoError(t, stopped.Stop(ctx, &syncjob.StopOptions{Reason: "wrong bucket"}))
+	f.later()
 	f.Busy = f.Started("busy")
 	f.add(f.Busy, "runs", Leaf{Block: true}, nil)
 	f.add(f.Busy, "flaky", Leaf{Flaky: "the disk is full"}, nil)
@@ -57,13 +58,18 @@ func NewFixed(t *testing.T) *Fixed {
 	return f
 }
 
-// add enqueues a task, and lets a second pass so that those that come after it are later.
+// add enqueues a task, and lets it be done.
 func (f *Fixed) add(r *syncjob.Run, id string, task Leaf, opts *enqueue.Options) {
 	if opts == nil {
 		opts = new(enqueue.Options)
 	}
 	opts.ID = id
 	f.Enqueued(r, task, opts)
+	f.later()
+}
+
+// later lets what was begun be done, and a second pass: what comes then is after it in all lists.
+func (f *Fixed) later() {
 	synctest.Wait()
 	time.Sleep(time.Second)
 	synctest.Wait()

@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 )
 
-// remembers lets a store remember that it was busy until now, and for as long as anybody asks: tasks
-// came in waves, some failed, and in some minutes nothing happened.
+// remembers lets a store remember that it was busy until now, and for as long as anybody asks:
+// tasks came in waves, some failed, and in some minutes nothing happened.
 type remembers struct{ store.Store }
 
 // SignalsAreComplete implements store.CompleteSignals.

@@ -46,13 +46,14 @@
 //	operation no_op              -operation none
 //	operation register           none: a file system has no catalogue of files that lie elsewhere
 //	delete_mode                  -delete none, trash or delete; unregister: as register
-//	target_path                  -dst; another name: target_path(path) of a script
+//	target_path                  none: it is of register only. Another name in the same directory:
+//	                             target_path(path) of a script
 //	character_map                -character-map
 //	unicode error paths          none: names travel as bytes, and need not be valid
 //	as_user, to_resource         none: files belong to the user of the worker, on one file system
 //	max_retries, timeout, delay  -retries, -timeout, -delay; the command configure while a job runs;
 //	                             of a task: functions of these names in a script
-//	pre_ and post_ hooks         around create, modify and delete of a file or directory:
+//	pre_ and post_ hooks         around each create, modify and delete of a file or directory:
 //	                             mirror.Config.Hooks, or functions of a script: pre_file_create …
 //	pre_job, post_job            functions of a script; those of mirror check and close the trees
 //

@@ -19,6 +19,8 @@ type scanArgs struct {
 	// To is the copy, relative to the destination. It is empty if it has the path of Dir, after
 	// characters are replaced.
 	To []byte `json:"to,omitempty"`
+	// Need is what the copy needs before its entries are compared.
+	Need need `json:"need,omitempty"`
 	// Gone says that the source has no such directory any more, so that the copy has to go.
 	Gone bool `json:"gone,omitempty"`
 	// Moved is Dir, or a directory above it: what the source has there has another name in the

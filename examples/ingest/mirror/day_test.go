@@ -26,8 +26,8 @@ const (
 )
 
 // A source changes between runs, in all ways that there are, while workers die and directories
-// cannot be read. At each quiet moment its copy is like it, and what somebody else put into the
-// destination is as it was.
+// cannot be read. At each quiet moment its copy is like it, what somebody else put into the
+// destination is as it was, and a hook was called after each change.
 func TestADayOfChanges(t *testing.T) {
 	seeds, deaths := 2, int64(1)
 	if text := os.Getenv(seedsEnv); text != "" {
@@ -52,6 +52,7 @@ type day struct {
 	manager *syncjob.Manager
 	job     syncjob.Job
 	faults  string // the file with what cannot be read
+	hooks   string // the file with the hooks that were called
 	changes int    // so far
 	theirs  map[string]treetest.Entry
 	deaths  atomic.Int64 // that are left; each takes as long as others need to hear of it
@@ -67,7 +68,7 @@ const (
 
 func newDay(t *testing.T, url string, seed uint64, deaths int64) *day {
 	d := &day{trees: newTrees(t), rand: rand.New(rand.NewPCG(seed, 0)), theirs: make(map[string]treetest.Entry)}
-	d.faults = filepath.Join(filepath.Dir(d.Src), "faults")
+	d.faults, d.hooks = filepath.Join(filepath.Dir(d.Src), "faults"), filepath.Join(filepath.Dir(d.Src), "hooks")
 	require.NoError(t, os.WriteFile(d.faults, nil, 0o600))
 	set := deleting
 	if seed%2 == 1 {
@@ -81,14 +82,15 @@ func newDay(t *testing.T, url string, seed uint64, deaths int64) *day {
 	d.job = syncjob.Job{Name: "day", Set: SetName, Root: d.args(set)}
 	d.deaths.Store(deaths)
 	mortal := rand.New(rand.NewPCG(seed, 1))
+	o := order{URL: url, Namespace: namespace, Faults: d.faults, Hooks: d.hooks}
 	d.workers = []*worker{
-		startWorker(t, order{URL: url, Namespace: namespace, Faults: d.faults}, func() int64 {
+		startWorker(t, o, func() int64 {
 			if d.deaths.Add(-1) < 0 {
 				return 0
 			}
 			return 1 + mortal.Int64N(400)
 		}),
-		startWorker(t, order{URL: url, Namespace: namespace, Faults: d.faults}, func() int64 { return 0 }),
+		startWorker(t, o, func() int64 { return 0 }),
 	}
 	t.Cleanup(func() { require.NoError(t, d.manager.Close()) })
 	return d
@@ -134,6 +136,7 @@ func (d *day) sync(unreadable []string) {
 		list += "\n"
 	}
 	require.NoError(d.T, os.WriteFile(d.faults, []byte(list), 0o600))
+	require.NoError(d.T, os.WriteFile(d.hooks, nil, 0o600))
 	run, err := d.manager.Start(d.T.Context(), d.job, nil)
 	require.NoError(d.T, err)
 	final, err := run.Wait(d.T.Context())
@@ -154,6 +157,7 @@ func (d *day) sync(unreadable []string) {
 		}
 	}
 	got := treetest.Snapshot(d.T, d.Dst)
+	d.requireHooks(before, got)
 	stay := make(map[string]bool) // directories without a source, for what somebody else put there
 	for path, e := range d.theirs {
 		require.Equal(d.T, e, got[path], "%s, which somebody else put there", path)
@@ -175,6 +179,57 @@ func (d *day) sync(unreadable []string) {
 		delete(got, path)
 	}
 	require.Empty(d.T, got, "nothing else is in the destination")
+}
+
+// requireHooks requires that a hook was called after each change of the destination, even if the
+// worker that made the change died before it called the hook. What somebody else put there is none
+// of them, nor are the directories of that.
+func (d *day) requireHooks(before, after map[string]treetest.Entry) {
+	d.T.Helper()
+	called := make(map[string]bool)
+	text, err := os.ReadFile(d.hooks)
+	require.NoError(d.T, err)
+	for line := range strings.Lines(string(text)) {
+		called[strings.TrimSuffix(line, "\n")] = true
+	}
+	theirs := make(map[string]bool)
+	for path := range d.theirs {
+		for ; path != "."; path = filepath.Dir(path) {
+			theirs[path] = true
+		}
+	}
+	need := func(path string, events ...string) {
+		found := theirs[path]
+		for _, event := range events {
+			found = found || called[fmt.Sprintf("%s %q", event, filepath.Join(d.Dst, path))]
+		}
+		require.True(d.T, found, "no hook after %s of %s", events, path)
+	}
+	for path, old := range before {
+		switch now, ok := after[path]; {
+		case ok && now.Mode.IsDir() == old.Mode.IsDir():
+			switch {
+			case old == now:
+			case old.Mode.IsDir():
+				need(path, DirectoryModify)
+			default:
+				need(path, FileModify, FileCreate)
+			}
+		case old.Mode.IsDir():
+			need(path, DirectoryDelete)
+		default:
+			need(path, FileDelete)
+		}
+	}
+	for path, now := range after {
+		switch old, ok := before[path]; {
+		case ok && old.Mode.IsDir() == now.Mode.IsDir():
+		case now.Mode.IsDir():
+			need(path, DirectoryCreate)
+		default:
+			need(path, FileCreate)
+		}
+	}
 }
 
 // makeUnreadable chooses directories of the source.

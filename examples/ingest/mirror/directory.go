@@ -13,51 +13,47 @@ import (
 	"time"
 )
 
-// directory makes the copy of a directory, or updates its mode and time, but not its entries. If
-// the mode and time cannot be set, the directory is listed; this is not an error.
-//
-// What is made is written down with the pen of the directory above it. The root has none.
-func (s *syncer) directory(ctx context.Context, t *tree, known *cache, rel string, r *record, p *pen) error {
-	src, err := t.source.Stat(ctx, rel)
-	if err != nil {
-		return &fileError{err}
-	}
-	if !src.IsDir() {
-		return &fileError{errNotDirectory}
-	}
-	if t.DryRun {
-		return nil
-	}
-	mode := src.Mode() & keptMode
-	var have fs.FileInfo
-	if err = fs.ErrNotExist; !t.Initial {
-		have, err = t.copiedInfo(rel)
-	}
-	if err != nil || !like(have, src) {
-		// The entries may have changed. Forget the marks first: an attempt may die after it corrected the
-		// directory.
-		if err := known.forget(ctx, t.place(rel)); err != nil {
-			return err
-		}
-	}
-	_, name := split(t.place(rel))
-	marks := []mark{syncedMark(name)}
-	if err != nil || !have.IsDir() {
-		marks = append(marks, madeMark(name))
-	}
-	if err := p.add(marks...); err != nil {
-		return fmt.Errorf("write down what is put there: %w", err)
-	}
-	err = s.putDirectory(ctx, t, rel, src, have, err)
-	var notSet *modeError
+// needs decides what the copy of a directory needs.
+func (t *tree) needs(ctx context.Context, rel string) (need, error) {
+	src, err := t.sourceDirectory(ctx, rel)
 	switch {
-	case errors.As(err, &notSet):
-		r.list(t.from(rel), NotSet, notSet.cause)
-		return nil
-	case err == nil && mode&ownerMode != ownerMode && !t.changesNothing():
-		r.closed = append(r.closed, closedDir{Dir: []byte(t.place(rel)), Mode: mode})
+	case err != nil:
+		return "", err
+	case t.DryRun:
+		return needNothing, nil
+	case t.Initial:
+		return needMake, nil
 	}
-	return err
+	have, err := t.copiedInfo(rel)
+	switch {
+	case isMissing(err):
+		return needMake, nil
+	case err != nil:
+		return "", ofEntry(err)
+	case t.operation() == OperationPut && !have.IsDir():
+		return "", &fileError{errNoDirectory}
+	case t.operation() == OperationPut:
+		return needNothing, nil
+	case !have.IsDir():
+		return needReplace, nil
+	case !like(have, src):
+		return needUpdate, nil
+	case src.Mode()&ownerMode != ownerMode && !t.changesNothing():
+		return needRights, nil
+	}
+	return needNothing, nil
+}
+
+// sourceDirectory describes a directory of the source.
+func (t *tree) sourceDirectory(ctx context.Context, rel string) (fs.FileInfo, error) {
+	src, err := t.source.Stat(ctx, rel)
+	switch {
+	case err != nil:
+		return nil, &fileError{err}
+	case !src.IsDir():
+		return nil, &fileError{errNotDirectory}
+	}
+	return src, nil
 }
 
 // like reports whether two directories have the same mode and time.
@@ -68,41 +64,6 @@ func like(have, src fs.FileInfo) bool {
 // hasTime reports whether a directory has the time of its source, if that has one.
 func hasTime(have, src fs.FileInfo) bool {
 	return src.ModTime().IsZero() || have.ModTime().Equal(src.ModTime())
-}
-
-// putDirectory makes or updates the directory. It gets what is in its place, or the error of that
-// read.
-func (s *syncer) putDirectory(ctx context.Context, t *tree, rel string, src, have fs.FileInfo, err error) error {
-	path := t.to(rel)
-	mode := src.Mode() & keptMode
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return t.event(ctx, DirectoryCreate, path, func() error {
-			return makeDirectory(path, rel, mode, src.ModTime())
-		})
-	case err != nil:
-		return ofEntry(err)
-	case t.operation() == OperationPut && !have.IsDir():
-		return &fileError{errNoDirectory}
-	case t.operation() == OperationPut:
-		return nil
-	case !have.IsDir():
-		if err := t.event(ctx, FileDelete, path, func() error {
-			return ignoreMissing(t.discard(ctx, t.place(rel)))
-		}); err != nil {
-			return err
-		}
-		return t.event(ctx, DirectoryCreate, path, func() error {
-			return makeDirectory(path, rel, mode, src.ModTime())
-		})
-	case !like(have, src):
-		return t.event(ctx, DirectoryModify, path, func() error {
-			return describeDirectory(path, mode, src.ModTime())
-		})
-	case mode&ownerMode != ownerMode && !t.changesNothing():
-		return modeOnly(os.Chmod(path, mode|ownerMode)) // until the end
-	}
-	return nil
 }
 
 func makeDirectory(path, rel string, mode fs.FileMode, modified time.Time) error {
@@ -155,8 +116,8 @@ func (t *tree) keepTime(ctx context.Context, rel string) error {
 	if err == nil && !hasTime(have, src) {
 		err = setModified(t.to(rel), src.ModTime())
 	}
-	if lasts(err) {
-		return nil // another user owns it: its scan, or that of its parent, has reported it
+	if lasts(err) || isMissing(err) {
+		return nil // another user owns it, or it was not made: its scan has reported it
 	}
 	return err
 }

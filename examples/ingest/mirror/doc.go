@@ -1,9 +1,9 @@
 // Package mirror makes one tree of files like another, with the tasks of a job.
 //
-// The tasks find more work while they run. The root task makes the destination. A scan of each
-// directory compares it with its copy. It enqueues a scan of each subdirectory, and copy tasks for
-// the files, in chunks. The run is done when the last task is done. Its counters say exactly what
-// was done, even if workers were killed.
+// The tasks find more work while they run. The root task enqueues a scan of the source. The scan of
+// a directory makes its copy, and compares the two. It enqueues a scan of each subdirectory, and
+// copy tasks for the files, in chunks. The run is done when the last task is done. Its counters say
+// exactly what was done, even if workers were killed.
 //
 // [Options] say what a run does to the destination: it syncs, puts, appends, or does nothing but
 // call hooks. It may delete what vanished from the source, but only what earlier runs put there: a

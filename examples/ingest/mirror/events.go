@@ -18,10 +18,10 @@ const (
 	DirectoryDelete = "directory.delete"
 )
 
-// around registers hooks for every event. If a worker is killed between an event and the end of the
-// task, the task is tried again. Then the hooks are called again for files that are already copied,
-// with the same event. So they are called at least once for each change of a file. Those for a
-// directory that is made, or gets its mode and time, are not called again.
+// around registers hooks for every event. What a task changes is decided, and stored, before the
+// task begins. If its worker is killed between a change and the end of the task, the task is tried
+// again, and the hooks are called again for what is already done, with the same event. So they are
+// called at least once for each change, unless what was copied vanished from the source meanwhile.
 func around(hooks handlers.EventHooks) map[string]handlers.EventHooks {
 	return map[string]handlers.EventHooks{
 		FileCreate:      hooks,

@@ -75,6 +75,30 @@ func (l *ledger) of(dir string) string {
 // forget removes the marks of a directory that is not there any more.
 func (l *ledger) forget(dir string) error { return os.RemoveAll(l.of(dir)) }
 
+// note is a file that says that a task is about to remove a directory. It goes with the marks of
+// the directory.
+type note string
+
+// note returns the note of a task of a run. Its name is like those of pages, so that a later run
+// removes what is left of it.
+func (l *ledger) note(dir, stamp, task string) note {
+	return note(filepath.Join(l.of(dir), "leaving-"+stamp+"-"+task))
+}
+
+func (n note) exists() bool {
+	_, err := os.Lstat(string(n))
+	return err == nil
+}
+
+func (n note) leave() error {
+	if err := os.MkdirAll(filepath.Dir(string(n)), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(string(n), nil, 0o600)
+}
+
+func (n note) drop() error { return ignoreMissing(os.Remove(string(n))) }
+
 // pen adds marks to one directory. A nil pen adds none.
 type pen struct {
 	path  string

@@ -65,6 +65,8 @@ func TestPutNeverChangesWhatIsThere(t *testing.T) {
 	blocked := tr.foreign("blocked")
 	require.NoError(t, os.MkdirAll(filepath.Join(tr.Dst, "taken/full"), 0o755))
 	require.NoError(t, os.Chmod(filepath.Join(tr.Dst, "dir"), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(tr.Src, "closed"), 0o555))
+	require.NoError(t, os.Mkdir(filepath.Join(tr.Dst, "closed"), 0o700))
 	before := treetest.Snapshot(t, tr.Dst)
 	for range 2 {
 		f := tr.mustSync(operation(OperationPut))

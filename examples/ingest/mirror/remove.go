@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -36,31 +37,34 @@ var (
 func (r *remover) file(ctx context.Context, dir string, d deletion) error {
 	at := join(r.tree.place(dir), string(d.Name))
 	path := filepath.Join(r.tree.dst, at)
-	if _, err := r.tree.stat(ctx, join(dir, string(d.Name))); !d.Moved && !errors.Is(err, fs.ErrNotExist) {
-		if err == nil {
-			err = errBack
-		}
-		r.keep(path, err)
-		return nil
-	}
 	info, err := os.Lstat(path)
+	if !isMissing(err) {
+		_, problem := r.tree.stat(ctx, join(dir, string(d.Name)))
+		if !d.Moved && !errors.Is(problem, fs.ErrNotExist) {
+			r.keep(path, cmp.Or(problem, errBack))
+			return nil
+		}
+	}
 	if err == nil {
 		var m mark
-		if m, err = fileMark(string(d.Name), info, path); err == nil && m != d.Mark && d.Mark != grownMark(string(d.Name)) {
+		m, err = fileMark(string(d.Name), info, path)
+		if err == nil && m != d.Mark && d.Mark != grownMark(string(d.Name)) {
 			r.keep(path, errOther)
 			return nil
 		}
 	}
 	switch {
+	case err != nil && !isMissing(err):
+		return r.refused(path, ofEntry(err))
 	case r.tree.DryRun:
 		r.record.list(path, ToDelete, errVanished)
-	case err == nil || isMissing(err):
+	default:
 		err = r.tree.event(ctx, FileDelete, path, func() error {
 			return ignoreMissing(r.tree.discard(ctx, at))
 		})
-	}
-	if ignoreMissing(err) != nil {
-		return r.refused(path, err)
+		if err != nil {
+			return r.refused(path, err)
+		}
 	}
 	r.record.Deleted++
 	return nil
@@ -78,8 +82,10 @@ func (r *remover) keep(path string, err error) {
 func (r *remover) settle(ctx context.Context, dir string) error {
 	for ; dir != "" && !r.tree.DryRun; dir, _ = split(dir) {
 		src, err := r.tree.stat(ctx, dir)
+		isBack := err == nil && src.IsDir()
 		switch {
-		case err == nil && src.IsDir():
+		case r.removed(dir):
+		case isBack:
 			return r.tree.keepTime(ctx, dir)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil // who knows
@@ -92,6 +98,8 @@ func (r *remover) settle(ctx context.Context, dir string) error {
 			return r.blocked(ctx, dir)
 		case !removed:
 			return nil // whoever deletes the last entry goes on
+		case isBack:
+			return nil // the next run makes it
 		case err == nil:
 			return r.instead(ctx, dir)
 		}
@@ -99,40 +107,73 @@ func (r *remover) settle(ctx context.Context, dir string) error {
 	return r.tree.keepTime(ctx, dir)
 }
 
+// removed reports whether an earlier attempt removed a directory, and may not have called the hooks
+// after that.
+func (r *remover) removed(dir string) bool {
+	at := r.tree.place(dir)
+	if !r.tree.ledger.note(at, r.tree.stamp, r.task.ID).exists() {
+		return false
+	}
+	info, err := os.Lstat(filepath.Join(r.tree.dst, at))
+	return isMissing(err) || err == nil && !info.IsDir()
+}
+
 // directory removes an empty directory that was made for the copy. It reports whether there is none
-// any more.
+// any more. It leaves a note before it does so, until the hooks were called: an attempt that finds
+// the note of an earlier one calls them again.
 func (r *remover) directory(ctx context.Context, rel string) (removed bool, err error) {
 	at := r.tree.place(rel)
 	path := filepath.Join(r.tree.dst, at)
-	info, err := os.Lstat(path)
-	switch {
-	case isMissing(err):
-		return true, nil
-	case err != nil:
-		return false, r.refused(path, err)
-	case !info.IsDir():
-		return false, nil
+	note := r.tree.ledger.note(at, r.tree.stamp, r.task.ID)
+	again := r.removed(rel)
+	if !again {
+		info, err := os.Lstat(path)
+		switch {
+		case isMissing(err):
+			return true, nil
+		case err != nil:
+			return false, r.refused(path, ofEntry(err))
+		case !info.IsDir():
+			return false, nil
+		}
+		if ready, err := r.ready(at); err != nil || !ready {
+			return false, err
+		}
+		if err := note.leave(); err != nil {
+			return false, err
+		}
 	}
+	var problem error // of the removal, not of a hook
+	err = r.tree.event(ctx, DirectoryDelete, path, func() error {
+		if !again {
+			problem = r.tree.discard(ctx, at)
+		}
+		return problem
+	})
+	switch {
+	case err == nil:
+		return true, r.tree.ledger.forget(at)
+	case isMissing(problem):
+		return true, note.drop() // another task has just removed it, and calls the hooks
+	case errors.Is(problem, syscall.ENOTEMPTY), errors.Is(problem, syscall.EEXIST):
+		return false, nil // somebody has just put something there
+	}
+	return false, r.refused(path, err)
+}
+
+// ready reports whether a directory is empty and was made for the copy. If it was there before, it
+// stays.
+func (r *remover) ready(at string) (bool, error) {
 	parent, name := split(at)
 	put, err := r.tree.ledger.read(parent)
 	if err != nil {
 		return false, err
 	}
 	if !put.has(madeMark(name)) {
-		r.stays = true // it was there before
+		r.stays = true
 		return false, nil
 	}
-	if !isEmpty(path) {
-		return false, nil
-	}
-	err = r.tree.event(ctx, DirectoryDelete, path, func() error { return r.tree.discard(ctx, at) })
-	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
-		return false, nil // somebody has just put something there
-	}
-	if ignoreMissing(err) != nil {
-		return false, r.refused(path, err)
-	}
-	return true, r.tree.ledger.forget(at)
+	return isEmpty(filepath.Join(r.tree.dst, at)), nil
 }
 
 // isEmpty reports whether a directory was read, and has no entries.
@@ -148,7 +189,6 @@ func isEmpty(path string) bool {
 
 // refused lists an entry that cannot be deleted. It returns an error that a retry may change.
 func (r *remover) refused(path string, err error) error {
-	err = ofEntry(err)
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		r.keep(path, failed.cause)
 		return nil

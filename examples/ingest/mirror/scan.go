@@ -31,9 +31,9 @@ type scanner struct {
 	stays   bool       // a directory that is gone has something foreign
 }
 
-// scan compares one directory with its copy. It makes the subdirectories, and enqueues a scan of
-// each. It enqueues the files that differ, or that vanished, in chunks. These tasks appear when the
-// scan succeeds, so a scan that is tried again has changed only directories.
+// scan makes the copy of one directory, if it is missing, and compares the two. It enqueues a scan
+// of each subdirectory, and the files that differ, or that vanished, in chunks. These tasks appear
+// when the scan succeeds, so a scan that is tried again has changed only its own directory.
 func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 	tr, err := s.load(ctx, &t.Run, t.Args)
 	if err != nil {
@@ -51,10 +51,26 @@ func (s *syncer) scan(ctx context.Context, t *handlers.Task[scanArgs]) error {
 	if t.Args.Gone {
 		err = sc.gone(ctx)
 	} else {
-		err = sc.compare(ctx)
+		err = sc.sync(ctx)
 	}
 	// Also after an error: the work that was done is reported.
 	return errors.Join(err, tr.keepTime(ctx, sc.dir), s.tell(ctx, t.Attempt, &sc.record), sc.pen.Close())
+}
+
+// sync makes the copy of a directory if it is missing, and compares the two.
+func (s *scanner) sync(ctx context.Context) error {
+	err := s.prepare(ctx)
+	if failed := (*fileError)(nil); errors.As(err, &failed) {
+		if s.dir == "" {
+			return handlers.Permanent(err) // without the root directory there is nothing to sync
+		}
+		s.record.fail(s.tree.from(s.dir), failed.cause)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.compare(ctx)
 }
 
 // compare compares a directory of the source with its copy.
@@ -138,7 +154,7 @@ func (s *scanner) entry(ctx context.Context, e fs.DirEntry) error {
 		if name != s.tree.characters.name(e.Name()) {
 			s.tree.rename([]renaming{{[]byte(e.Name()), []byte(name)}})
 		}
-		err = s.sync(ctx, e, rel, name)
+		err = s.one(ctx, e, rel, name)
 	}
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		s.record.fail(path, failed.cause)
@@ -170,12 +186,10 @@ func (s *scanner) judge(ctx context.Context, e fs.DirEntry) (excluded bool, name
 	return excluded, s.tree.characters.name(name), nil
 }
 
-func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel, name string) error {
+// one enqueues what an entry needs.
+func (s *scanner) one(ctx context.Context, e fs.DirEntry, rel, name string) error {
 	if e.IsDir() {
-		if err := s.directory(ctx, s.tree, s.cache, rel, &s.record, s.pen); err != nil {
-			return err
-		}
-		return s.enqueueScan(ctx, s.tree.scanOf(rel, s.tree.place(rel)))
+		return s.subdirectory(ctx, rel, name)
 	}
 	src, err := e.Info()
 	if err != nil {
@@ -215,6 +229,20 @@ func (s *scanner) sync(ctx context.Context, e fs.DirEntry, rel, name string) err
 		s.work.Renamed = append(s.work.Renamed, renaming{[]byte(e.Name()), []byte(to)})
 	}
 	return s.flushFull(ctx)
+}
+
+// subdirectory enqueues the scan of a directory with what its copy needs.
+func (s *scanner) subdirectory(ctx context.Context, rel, name string) (err error) {
+	args := s.tree.scanOf(rel, s.tree.place(rel))
+	if args.Need, err = s.tree.needs(ctx, rel); err != nil {
+		return err
+	}
+	if !s.tree.changesNothing() {
+		if err := s.pen.add(syncedMark(name)); err != nil {
+			return fmt.Errorf("write down what is put there: %w", err)
+		}
+	}
+	return s.enqueueScan(ctx, args)
 }
 
 // enqueueScan enqueues the scan of a subdirectory.

@@ -69,6 +69,16 @@ func gone(err error) error {
 	return err
 }
 
+// isMissing reports whether an error says that an entry of the destination does not exist.
+func isMissing(err error) bool { return errors.Is(gone(err), fs.ErrNotExist) }
+
+func ignoreMissing(err error) error {
+	if isMissing(err) {
+		return nil
+	}
+	return err
+}
+
 // List implements Source.
 func (d directory) List(_ context.Context, rel string) iter.Seq2[fs.DirEntry, error] {
 	return list(d.path(rel))

@@ -28,7 +28,8 @@ type Opener func(ctx context.Context, src string) (Source, error)
 type Config struct {
 	// Hooks around every change of the copy. If Before returns an error, the change and After are
 	// skipped, and the file is listed as failed. If After returns an error, the task fails and is
-	// tried again. Defaults to none.
+	// tried again. They are called at least once for each change: if a worker dies between the change
+	// and After, the next attempt calls both again. Defaults to none.
 	Hooks handlers.EventHooks
 	// Open is called in each task. Defaults to DirectorySource.
 	Open Opener
@@ -106,22 +107,19 @@ func (s *syncer) load(ctx context.Context, run *handlers.RunRef, of scanArgs) (*
 // stampFormat makes the stamp of a run from its time.
 const stampFormat = "2006-01-02T15-04-05.000000000"
 
-// sync is the root task: it makes the destination and enqueues its scan.
+// sync is the root task: it enqueues the scan of the source.
 func (s *syncer) sync(ctx context.Context, t *handlers.Task[Args]) error {
 	tr, err := s.load(ctx, &t.Run, scanArgs{Stamp: time.Now().UTC().Format(stampFormat)})
 	if err != nil {
 		return err
 	}
-	var r record
-	err = s.directory(ctx, tr, openCache(ctx, t.Run.Job, tr), "", &r, nil)
+	need, err := tr.needs(ctx, "")
 	if failed := (*fileError)(nil); errors.As(err, &failed) {
 		return handlers.Permanent(err) // without the root directory there is nothing to sync
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := t.Enqueue(ctx, scanArgs{Stamp: tr.stamp}, &enqueue.Options{Queue: tr.PathQueue}); err != nil {
-		return err
-	}
-	return s.tell(ctx, t.Attempt, &r)
+	_, err = t.Enqueue(ctx, scanArgs{Stamp: tr.stamp, Need: need}, &enqueue.Options{Queue: tr.PathQueue})
+	return err
 }

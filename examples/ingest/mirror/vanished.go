@@ -39,6 +39,9 @@ var errVanished = errors.New("vanished from the source")
 
 // gone handles a directory that the source does not have any more.
 func (s *scanner) gone(ctx context.Context) error {
+	if r := s.remover(); r.removed(s.dir) {
+		return r.settle(ctx, s.dir)
+	}
 	src, err := s.tree.stat(ctx, s.dir)
 	switch {
 	case err == nil && src.IsDir():
@@ -84,9 +87,6 @@ func (s *scanner) open() error {
 	s.record.closed = append(s.record.closed, closedDir{Dir: []byte(s.tree.at), Mode: info.Mode() & keptMode})
 	return os.Chmod(path, info.Mode()&keptMode|ownerMode)
 }
-
-// isMissing reports whether an error says that an entry of the destination does not exist.
-func isMissing(err error) bool { return errors.Is(gone(err), fs.ErrNotExist) }
 
 // vanished looks in the copy for what the source did not name.
 func (s *scanner) vanished(ctx context.Context) error {
@@ -182,13 +182,6 @@ func (s *scanner) missing(ctx context.Context, e fs.DirEntry, marks []mark) erro
 	}
 	s.work.Delete = append(s.work.Delete, deletion{Name: []byte(e.Name()), Mark: marks[0], Moved: moved})
 	return s.flushFull(ctx)
-}
-
-func ignoreMissing(err error) error {
-	if isMissing(err) {
-		return nil
-	}
-	return err
 }
 
 // tempName returns the name of a temporary file of a task. It depends on the task, so an attempt

@@ -31,6 +31,7 @@ const orderEnv = "ROLLCALL_MIRROR_WORKER"
 type order struct {
 	URL, Namespace string
 	Faults         string // a file with the directories that it cannot read, one a line
+	Hooks          string // a file to which it adds each hook after an event: its name and the path, quoted
 	DieAt          int64  // the moment at which it kills itself: a call of the source, or a hook; 0 is never
 }
 
@@ -58,9 +59,18 @@ func workOn(text string) error {
 			select {}
 		}
 	}
-	hook := func(context.Context, handlers.Event) error { point(); return nil }
+	before := func(context.Context, handlers.Event) error { point(); return nil }
+	after := func(ctx context.Context, e handlers.Event) error {
+		point()
+		f, err := os.OpenFile(o.Hooks, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(f, "%s %q\n", e.Name, PathOf(ctx))
+		return errors.Join(err, f.Close())
+	}
 	registry, err := NewRegistry(Config{
-		Hooks: handlers.EventHooks{Before: hook, After: hook},
+		Hooks: handlers.EventHooks{Before: before, After: after},
 		Open: func(_ context.Context, src string) (Source, error) {
 			unreadable, err := os.ReadFile(o.Faults)
 			f := &faulty{Source: DirectorySource(src), list: make(map[string]int), point: point}

@@ -10,7 +10,9 @@
 //
 // A path is relative to the source; that of a directory ends with a slash. What is not included has
 // not vanished, so nothing of it is deleted. The directory of a target path is that of the entry,
-// or the one that it has in the destination. event.data["path"] is the full path of the copy.
+// or the one that it has in the destination: a scan knows all that belongs into one directory of
+// the destination, and what lay there from elsewhere would look as if it had vanished.
+// event.data["path"] is the full path of the copy.
 //
 // If a hook before a change fails, the change and the hook after it are skipped, and the file is
 // listed as failed. An error of any other function fails the attempt, which is tried again: so a

@@ -21,6 +21,9 @@ type AuditEntry struct {
 	Subject string `json:"subject,omitempty"`
 	By      string `json:"by"` // see [WithActor]
 	Reason  string `json:"reason,omitempty"`
+	// Operation is the same in all entries of one call that made several changes, such as
+	// [Manager.StopAll]. It is empty if a call made one.
+	Operation string `json:"operation,omitempty"`
 	// Cursor is for AuditOptions.After.
 	Cursor string `json:"cursor"`
 }
@@ -96,7 +99,7 @@ func (l partitionLine) newer(o partitionLine) bool {
 func auditEntry(l partitionLine) AuditEntry {
 	return AuditEntry{
 		At: time.UnixMicro(l.Number).UTC(), Action: l.Action, Job: l.Job, Run: l.Run, Subject: l.Subject, By: l.By,
-		Reason: l.Reason, Cursor: fmt.Sprintf("%d-%d", l.Number, l.partition),
+		Reason: l.Reason, Operation: l.Operation, Cursor: fmt.Sprintf("%d-%d", l.Number, l.partition),
 	}
 }
 

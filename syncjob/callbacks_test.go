@@ -66,11 +66,13 @@ var rows = map[string]string{
 	"semaphore.Leases.Keep(fn)":   "semaphore.TestLeasesAreReleasedHoweverTheirFunctionEnds",
 	"semaphore.Options.OnBlocked": "OnBlocked",
 
-	"store.RenameFields(rename)": none,
-	"store.Repeat(call)":         "OnRetry",
-	"store.RetryOptions.OnRetry": "OnRetry",
-	"syncjob.Config.Logger":      "Logger",
-	"syncjob.Config.Propagator":  "Inject",
+	"store.RenameFields(rename)":   none,
+	"store.Repeat(call)":           "OnRetry",
+	"store.RetryOptions.OnRetry":   "OnRetry",
+	"syncjob.BulkOptions.Progress": "Progress",
+
+	"syncjob.Config.Logger":     "Logger",
+	"syncjob.Config.Propagator": "Inject",
 
 	"syncjob.Manager.Configure(edit)":   "Configure",
 	"syncjob.Manager.EnqueueAll(items)": "EnqueueAll",

@@ -35,6 +35,12 @@ var onCall = map[string]struct {
 		_, err := m.Configure(ctx, "rude", nil, func(*syncjob.Configuration) error { end(); return nil })
 		return err
 	}},
+	"Progress": {call: func(ctx context.Context, m *syncjob.Manager, end func()) error {
+		_, err := m.PauseAll(ctx, &syncjob.BulkOptions{
+			All: true, Progress: func(syncjob.BulkJob, syncjob.BulkResult) { end() },
+		})
+		return err
+	}},
 	"MarshalJSON of a task": {call: func(ctx context.Context, m *syncjob.Manager, end func()) error {
 		_, err := m.Enqueue(ctx, "open", rudeArgs{end}, nil)
 		return err

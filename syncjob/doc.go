@@ -91,6 +91,13 @@
 // such sets, and package cron calls only runners with RunsInReadOnly. A gate obeys the mode only if
 // its CanRun is [Manager.Writable].
 //
+// # Many jobs at once
+//
+// [Manager.StopAll], [Manager.EnableAll], [Manager.PauseAll], [Manager.ResumeAll],
+// [Manager.RetryAll] and [Manager.DiscardAll] do to all jobs that a filter selects what the calls on
+// one job do, one job after another. The filter is that of [Manager.Jobs]; everything must be asked
+// for in words. A dry run says what a call would do. A call may be cancelled, and repeated.
+//
 // # Semaphores, limits and values
 //
 // [Manager.Semaphores] lists who holds and who waits for semaphores, [Manager.Limits] who uses the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,8 @@ type JobsOptions struct {
 	Statuses []Status
 	// Labels selects jobs that have all of these: see [JobState.Labels].
 	Labels map[string]string
+	Set    string // selects jobs whose newest run is of this handler set
+	Held   bool   // selects jobs whose newest run is held: see [RunState.Held]
 	// ByChange lists those first that changed last: see [JobState.Changed]. Defaults to the order of
 	// the names.
 	ByChange bool
@@ -99,6 +102,9 @@ func (o *JobsOptions) params() (store.ListParams, error) {
 	if !o.Group.valid() {
 		bad = &FieldError{Field: "Group", Reason: "is unknown"}
 	}
+	if o.Set != "" {
+		bad = store.JoinFields(bad, store.ValidateName("Set", o.Set))
+	}
 	if o.ByChange && o.After != "" {
 		ms, name, _ := strings.Cut(o.After, ".")
 		changed, err := strconv.ParseInt(ms, 10, 64)
@@ -120,8 +126,8 @@ func jobCursor(p store.Place) string { return strconv.FormatInt(p.Changed, 10) +
 
 // Jobs yields jobs with their newest runs, sorted by name, or with ByChange the one first that
 // changed last. It reads page by page while the caller consumes them, up to 100 of each partition.
-// A page costs the same, whatever the number of jobs and tasks; where Group, Prefix or Labels select
-// few, many are read, except that names with a Prefix, and periodic jobs, are found at once in their
+// A page costs the same, whatever the number of jobs and tasks; where Group, Prefix, Labels, Set or Held
+// select few, many are read, except that names with a Prefix, and periodic jobs, are found at once in their
 // order, and with ByChange so are active and finished jobs, and those of Statuses. It is no snapshot: jobs that are
 // started or removed meanwhile may be missing, and so may one with ByChange that changes.
 //
@@ -138,7 +144,7 @@ func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobStat
 			yield(JobState{}, fmt.Errorf("list jobs: %w", err))
 			return
 		}
-		for entry, err := range m.entries(ctx, o.Prefix, p) {
+		for entry, err := range m.entries(ctx, m.poll(), o.Prefix, p) {
 			if err != nil {
 				yield(JobState{}, fmt.Errorf("list jobs: %w", err))
 				return
@@ -147,12 +153,23 @@ func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobStat
 			if o.ByChange {
 				cursor = jobCursor(entry.Place())
 			}
-			s := listedJob(entry, cursor, time.Now())
-			if o.Group.has(s) && hasLabels(s.Labels, o.Labels) && !yield(s, nil) {
+			if s := listedJob(entry, cursor, time.Now()); o.has(&s) && !yield(s, nil) {
 				return
 			}
 		}
 	}
+}
+
+// has reports whether the options select a job, wherever it is in the list.
+func (o *JobsOptions) has(s *JobState) bool {
+	return strings.HasPrefix(s.Name, o.Prefix) && o.Group.has(*s) && hasLabels(s.Labels, o.Labels) &&
+		(len(o.Statuses) == 0 || s.Run != nil && slices.Contains(o.Statuses, s.Run.Status)) &&
+		(o.Set == "" || s.Run != nil && s.Run.Set == o.Set) && (!o.Held || s.Run != nil && s.Run.Held)
+}
+
+// everything reports whether the options select every job.
+func (o *JobsOptions) everything() bool {
+	return o.Group == GroupAll && o.Prefix == "" && len(o.Statuses)+len(o.Labels) == 0 && o.Set == "" && !o.Held
 }
 
 // hasLabels reports whether all wanted labels are there.
@@ -176,12 +193,14 @@ func below(prefix string) string {
 }
 
 // entries yields the jobs of all partitions with a prefix, in the order that p asks for.
-func (m *Manager) entries(ctx context.Context, prefix string, p store.ListParams) iter.Seq2[store.JobEntry, error] {
+func (m *Manager) entries(
+	ctx context.Context, poll *poll, prefix string, p store.ListParams,
+) iter.Seq2[store.JobEntry, error] {
 	lists := make(map[int]pages[store.JobEntry])
 	for p.Partition = range m.store.Partitions() {
 		lists[p.Partition] = &jobList{m.store, prefix, p}
 	}
-	return merge(ctx, m.poll(), lists, func(a, b store.JobEntry) bool {
+	return merge(ctx, poll, lists, func(a, b store.JobEntry) bool {
 		if p.ByChange {
 			return a.Place().Compare(b.Place(), false) < 0
 		}

@@ -157,6 +157,9 @@ func merge[T any](ctx context.Context, p *poll, lists map[int]pages[T], before f
 // returns false if ctx has ended.
 func readMore[T any](ctx context.Context, p *poll, open map[int]pages[T], heads map[int][]T) bool {
 	for {
+		for i := range p.failed { // the caller may have found that
+			delete(open, i)
+		}
 		var empty []int
 		for i := range open {
 			if len(heads[i]) == 0 {
@@ -177,8 +180,7 @@ func readMore[T any](ctx context.Context, p *poll, open map[int]pages[T], heads 
 			return false
 		}
 		for i, partition := range empty {
-			heads[partition] = read[i]
-			if ends[i] || p.failed[partition] != nil {
+			if heads[partition] = read[i]; ends[i] {
 				delete(open, partition)
 			}
 		}

@@ -17,6 +17,11 @@ type RetryOptions struct {
 	IDs   []string // of the tasks. Defaults to all. Those without a failure are passed over.
 	// Rate is the largest number of tasks that are moved in a second. Defaults to no limit.
 	Rate int
+	// DryRun moves nothing, and counts what the call would move. Which IDs are in use it cannot tell:
+	// InUse is 0, and those are in Moved. It reads the failures, with the arguments of the tasks.
+	DryRun bool
+
+	step func(RetryResult) // is told of each step; nil for none
 }
 
 func (o *RetryOptions) validate() error {
@@ -98,9 +103,12 @@ func (r *Run) redo(
 		if err := o.validate(); err != nil {
 			return err
 		}
+		if o.DryRun {
+			return r.countSelected(ctx, &o, action, &out)
+		}
 		return r.lost(r.redoSelected(ctx, &o, action, &out))
 	})
-	if action == store.RedoDiscard && out.Moved > 0 {
+	if action == store.RedoDiscard && out.Moved > 0 && !o.DryRun {
 		r.m.ended(ctx, r.id) // it may have been held for them
 	}
 	return out, err
@@ -147,6 +155,9 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action store.Re
 		if reply.Moved > 0 {
 			p.Audit = nil // one line tells of all steps
 		}
+		if o.step != nil {
+			o.step(*out)
+		}
 		if p.After = reply.Next; p.After == 0 {
 			return nil
 		}
@@ -154,6 +165,36 @@ func (r *Run) redoSelected(ctx context.Context, o *RetryOptions, action store.Re
 			return err
 		}
 	}
+}
+
+// countSelected counts the failures that there are now, as redoSelected would find them.
+func (r *Run) countSelected(ctx context.Context, o *RetryOptions, action store.RedoAction, out *RetryResult) error {
+	rec, err := r.record(ctx)
+	switch {
+	case err != nil:
+		return err
+	case rec.Status == store.StatusStopping, rec.Status == store.StatusStopped:
+		return &RunOverError{Run: r.id, Err: ErrJobStopped}
+	case rec.Status.Final(), rec.Status == store.StatusFinishing:
+		return &RunOverError{Run: r.id, Err: ErrRunFinished}
+	}
+	matches := selection{o.Kinds, o.IDs}.matcher()
+	out.Gone = rec.Counts.Failed
+	for f, err := range r.deadLetters(ctx, 0) {
+		if err != nil {
+			return err
+		}
+		out.Gone = max(0, out.Gone-1) // a task may have failed since the run was read
+		if !matches(&f) {
+			continue
+		}
+		if _, readable := f.Redone(); readable || action == store.RedoDiscard {
+			out.Moved++
+		} else {
+			out.Unreadable++
+		}
+	}
+	return nil
 }
 
 // pace waits for as long as moving n tasks takes at the rate; 0 means no limit.

@@ -174,6 +174,12 @@ func TestARetrySaysWhatItCannotMove(t *testing.T) {
 		require.NoError(t, stop())
 		_, err = run.Enqueue(t.Context(), leaf{}, &enqueue.Options{ID: "mine"})
 		require.NoError(t, err)
+		dry, err := run.Retry(t.Context(), &syncjob.RetryOptions{DryRun: true})
+		require.NoError(t, err)
+		require.Equal(t, syncjob.RetryResult{Moved: 10, Gone: 16}, dry, "which IDs are in use it cannot tell")
+		dry, err = run.Discard(t.Context(), &syncjob.RetryOptions{DryRun: true, IDs: []string{"mine"}})
+		require.NoError(t, err)
+		require.Equal(t, syncjob.RetryResult{Moved: 1, Gone: 16}, dry)
 		got, err := run.Retry(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, syncjob.RetryResult{Moved: 9, InUse: 1, Gone: 16}, got)
@@ -190,18 +196,22 @@ func TestARunThatIsOverRefusesARetryAndPointsToRedrive(t *testing.T) {
 		_, err := run.Wait(t.Context())
 		require.NoError(t, err)
 		for _, call := range []func(context.Context, *syncjob.RetryOptions) (syncjob.RetryResult, error){run.Retry, run.Discard} {
-			_, err = call(t.Context(), nil)
-			var over *syncjob.RunOverError
-			require.ErrorAs(t, err, &over)
-			require.Equal(t, "adhoc", over.Run.Job)
-			require.ErrorIs(t, err, syncjob.ErrRunFinished)
-			require.ErrorContains(t, err, "Redrive")
+			for _, o := range []*syncjob.RetryOptions{nil, {DryRun: true}} {
+				_, err = call(t.Context(), o)
+				var over *syncjob.RunOverError
+				require.ErrorAs(t, err, &over)
+				require.Equal(t, "adhoc", over.Run.Job)
+				require.ErrorIs(t, err, syncjob.ErrRunFinished)
+				require.ErrorContains(t, err, "Redrive")
+			}
 		}
 		stopped := b.standing(t, m, 1)
 		require.NoError(t, stopped.Stop(t.Context(), nil))
-		_, err = stopped.Retry(t.Context(), nil)
-		require.ErrorIs(t, err, syncjob.ErrJobStopped)
-		require.ErrorAs(t, err, new(*syncjob.RunOverError))
+		for _, o := range []*syncjob.RetryOptions{nil, {DryRun: true}} {
+			_, err = stopped.Retry(t.Context(), o)
+			require.ErrorIs(t, err, syncjob.ErrJobStopped)
+			require.ErrorAs(t, err, new(*syncjob.RunOverError))
+		}
 		_, err = m.Run("adhoc", 1).Retry(t.Context(), nil)
 		require.ErrorIs(t, err, syncjob.ErrRunNotFound)
 		for field, o := range map[string]syncjob.RetryOptions{

@@ -40,6 +40,17 @@ func (s *site) requireListedElsewhere(ctx context.Context, lost []int, jobs []st
 		"LostWorkers": func() ([]string, error) { _, err := s.m.LostWorkers(ctx); return nil, err },
 		"Pauses":      func() ([]string, error) { _, err := s.m.Pauses(ctx); return nil, err },
 		"Mode":        func() ([]string, error) { _, err := s.m.Mode(ctx); return nil, err },
+		"PauseAll": func() (paused []string, err error) {
+			_, err = s.m.PauseAll(ctx, &syncjob.BulkOptions{
+				Jobs: syncjob.JobsOptions{Prefix: jobs[0]},
+				Progress: func(j syncjob.BulkJob, _ syncjob.BulkResult) {
+					if j.Did == syncjob.BulkChanged {
+						paused = append(paused, j.Job)
+					}
+				},
+			})
+			return paused, err
+		},
 	}
 	type answer struct {
 		names []string
@@ -66,6 +77,7 @@ func (s *site) requireListedElsewhere(ctx context.Context, lost []int, jobs []st
 		require.Less(s.t, a.took, repeated, "%s waits for a shard that is down", name)
 		s.t.Logf("with a shard down, %s took %v", name, a.took.Round(time.Millisecond))
 	}
+	require.Equal(s.t, jobs[:1], answers["PauseAll"].names)
 	for _, list := range []string{"Jobs", "Runs"} {
 		require.Subset(s.t, answers[list].names, jobs, "%s of the partitions that answer", list)
 		for _, job := range answers[list].names {

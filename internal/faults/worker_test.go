@@ -34,7 +34,8 @@ type order struct {
 	Debug           bool   // log everything
 
 	// For a producer: the run, whose children it enqueues, under which hold, and after
-	// how many it waits at the gate "producer".
+	// how many it waits at the gate "producer". For an operator: the beginning of the names of its
+	// jobs, and after how many steps it waits at the gate "operator".
 	Job    string
 	Number int64
 	Parent node
@@ -49,6 +50,7 @@ var roles = map[string]func(context.Context, order, *ledger) error{
 	roleHolder:   hold,
 	roleTicker:   tick,
 	roleGated:    workGated,
+	roleOperator: operate,
 }
 
 // serve is the whole life of a process. It drains when its standard input ends, which

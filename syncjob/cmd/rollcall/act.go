@@ -65,7 +65,9 @@ func (a *app) stop() *cobra.Command {
 		},
 	)
 	c.Flags().BoolVar(&o.Graceful, "graceful", false, "let running handlers finish")
-	return c
+	return a.alsoMany(c, words{"stop", "stopped"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+		return a.m.StopAll(ctx, o)
+	}, func(many *syncjob.BulkOptions) { many.Graceful = o.Graceful })
 }
 
 // scopeFlags adds the flags of a scope.
@@ -110,9 +112,12 @@ func (a *app) ofJobOrScope(
 }
 
 func (a *app) pause() *cobra.Command {
-	return a.ofJobOrScope("pause", "Hold back the tasks of a run, or of a queue, set or kind",
+	c := a.ofJobOrScope("pause", "Hold back the tasks of a run, or of a queue, set or kind",
 		func(ctx context.Context, job string) error { return a.m.PauseJob(ctx, job) },
 		func(ctx context.Context, s syncjob.Scope) error { return a.m.Pause(ctx, s, a.reason) })
+	return a.alsoMany(c, words{"pause", "paused"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+		return a.m.PauseAll(ctx, o)
+	}, nil)
 }
 
 func (a *app) resume() *cobra.Command {
@@ -137,7 +142,9 @@ func (a *app) resume() *cobra.Command {
 		a.say("resumed worker %s", worker)
 		return nil
 	}
-	return c
+	return a.alsoMany(c, words{"resume", "resumed"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+		return a.m.ResumeAll(ctx, o)
+	}, nil)
 }
 
 // ofWorkers are the commands about workers of a name, or about the one of an ID.
@@ -200,7 +207,7 @@ func (a *app) repeatPostJob() *cobra.Command {
 }
 
 func (a *app) enable() *cobra.Command {
-	return a.command("enable JOB", "Let a declared job run again after it was stopped", cobra.ExactArgs(1), false,
+	c := a.command("enable JOB", "Let a declared job run again after it was stopped", cobra.ExactArgs(1), false,
 		func(ctx context.Context, args []string) error {
 			if err := a.m.Enable(ctx, args[0]); err != nil {
 				return err
@@ -208,6 +215,9 @@ func (a *app) enable() *cobra.Command {
 			a.say("enabled %s", args[0])
 			return nil
 		})
+	return a.alsoMany(c, words{"enable", "enabled"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+		return a.m.EnableAll(ctx, o)
+	}, nil)
 }
 
 func (a *app) trigger() *cobra.Command {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,7 @@ func (a *app) reschedule() *cobra.Command {
 func (a *app) redo(
 	verb, short string, danger bool,
 	move func(*syncjob.Run, context.Context, *syncjob.RetryOptions) (syncjob.RetryResult, error),
+	moveAll func(*syncjob.Manager, context.Context, *syncjob.BulkOptions) (syncjob.BulkResult, error),
 ) *cobra.Command {
 	var o syncjob.RetryOptions
 	do := func(ctx context.Context, r *syncjob.Run, _ []string) error {
@@ -90,16 +92,20 @@ func (a *app) redo(
 	f.StringSliceVar(&o.Kinds, "kind", nil, "only tasks of these kinds")
 	f.StringSliceVar(&o.IDs, "id", nil, "only tasks with these IDs")
 	f.IntVar(&o.Rate, "rate", 0, "at most so many in a second (default no limit)")
-	return c
+	all := words{verb + " the failed tasks of", strings.Replace(verb+"ed", "yed", "ied", 1) + " the failed tasks of"}
+	return a.alsoMany(c, all, func(ctx context.Context, many *syncjob.BulkOptions) (syncjob.BulkResult, error) {
+		return moveAll(a.m, ctx, many)
+	}, func(many *syncjob.BulkOptions) { many.Kinds, many.Rate = o.Kinds, o.Rate })
 }
 
 func (a *app) retry() *cobra.Command {
-	return a.redo("retry", "Let failed tasks of an active run wait again", false, (*syncjob.Run).Retry)
+	return a.redo("retry", "Let failed tasks of an active run wait again", false, (*syncjob.Run).Retry,
+		(*syncjob.Manager).RetryAll)
 }
 
 func (a *app) discard() *cobra.Command {
 	return a.redo("discard", "Give up failed tasks of an active run: they count as cancelled",
-		true, (*syncjob.Run).Discard)
+		true, (*syncjob.Run).Discard, (*syncjob.Manager).DiscardAll)
 }
 
 // moment reads a time, or how far away it is.

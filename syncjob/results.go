@@ -14,6 +14,7 @@ import (
 
 // ResultsOptions select results of a run. The zero value selects all that are kept.
 type ResultsOptions struct {
+	ID   string // Only that of the task with this ID. Defaults to all.
 	Kind string // Defaults to all.
 	// After is the [TaskResult.Cursor] of the last result of the page before: the sequence goes on
 	// behind it. Defaults to the beginning.
@@ -26,7 +27,7 @@ type ResultsOptions struct {
 const resultPage = 500
 
 func (o *ResultsOptions) params(run store.RunID) (store.ResultsParams, error) {
-	p := store.ResultsParams{Run: run, Kind: o.Kind, After: o.After, Limit: resultPage}
+	p := store.ResultsParams{Run: run, ID: o.ID, Kind: o.Kind, After: o.After, Limit: resultPage}
 	if o.Limit > 0 {
 		p.Limit = min(p.Limit, o.Limit)
 	}

@@ -88,12 +88,13 @@ func TestTheResultOfATaskIsReadOrTheReasonWhyThereIsNone(t *testing.T) {
 		require.Equal(t, []string{"succeeds=9", "runs=0", "retries=4"}, resultsOf(t, run, nil), "in the order of their successes")
 		require.Equal(t, []string{"succeeds=9", "runs=0"}, resultsOf(t, run, &syncjob.ResultsOptions{Kind: "leaf", Limit: 2}))
 		require.Empty(t, resultsOf(t, run, &syncjob.ResultsOptions{Kind: "node"}))
+		require.Equal(t, []string{"runs=0"}, resultsOf(t, run, &syncjob.ResultsOptions{ID: "runs"}))
 		for r, err := range run.Results(t.Context(), &syncjob.ResultsOptions{Limit: 1}) {
 			require.NoError(t, err)
 			require.Equal(t, []any{"a", run.Number(), "succeeds", "leaf", "tree"}, []any{r.Job, r.Number, r.ID, r.Kind, r.Set})
 			require.Equal(t, []string{"runs=0", "retries=4"}, resultsOf(t, run, &syncjob.ResultsOptions{After: r.Cursor}))
 		}
-		for field, o := range map[string]syncjob.ResultsOptions{"Limit": {Limit: -1}, "After": {After: "x"}, "Kind": {Kind: "a/b"}} {
+		for field, o := range map[string]syncjob.ResultsOptions{"Limit": {Limit: -1}, "ID": {ID: "\n"}, "After": {After: "x"}, "Kind": {Kind: "a/b"}} {
 			for _, err := range run.Results(t.Context(), &o) {
 				require.ErrorIs(t, err, syncjob.ErrInvalid)
 				require.ErrorContains(t, err, field)

@@ -37,7 +37,7 @@ func NewFixed(t *testing.T) *Fixed {
 	f.configured(ctx, t)
 	f.Nightly(ctx, "nightly")
 	f.Failed = f.Started("import/7")
-	for i, task := range []Leaf{{Fail: "no such file: a.jpg"}, {}, {Fail: "no such file: b.jpg"}, {Note: "fine"}} {
+	for i, task := range []Leaf{{Fail: "no such file: a.jpg"}, {}, {Fail: "no such file: b.jpg"}, {Bytes: 4711}} {
 		f.add(f.Failed, "file-"+string(rune('a'+i)), task, nil)
 	}
 	f.Ended(f.Failed)
@@ -45,12 +45,15 @@ func NewFixed(t *testing.T) *Fixed {
 	f.add(stopped, "file-a", Leaf{Block: true}, nil)
 	require.NoError(t, stopped.Stop(ctx, &syncjob.StopOptions{Reason: "wrong bucket"}))
 	f.later()
+	f.GaveUp("report")
+	f.later()
 	f.Busy = f.Started("busy")
 	f.add(f.Busy, "runs", Leaf{Block: true}, nil)
 	f.add(f.Busy, "flaky", Leaf{Flaky: "the disk is full"}, nil)
 	f.add(f.Busy, "later", Leaf{}, &enqueue.Options{Delay: 3 * time.Hour})
 	f.add(f.Busy, "waits-1", Leaf{}, &enqueue.Options{Queue: "gpu"})
 	f.add(f.Busy, "waits-2", Leaf{}, &enqueue.Options{Queue: "gpu"})
+	f.add(f.Busy, "late", Leaf{}, &enqueue.Options{Queue: "gpu", Expires: time.Now().Add(10 * time.Second)})
 	require.NoError(t, f.M.Pause(ctx, syncjob.Scope{Queue: "mail"}, "new server"))
 	f.locked(ctx, t)
 	time.Sleep(time.Minute)

@@ -17,7 +17,8 @@ func Pages(failed, busy *syncjob.Run, task string) map[string]string {
 		"job": "job?job=" + url.QueryEscape(failed.Job()), "periodic": "job?job=nightly",
 		"run-failed": "run?" + of(failed), "run-busy": "run?" + of(busy), "tasks": "tasks?" + of(busy),
 		"task": "task?" + of(busy) + "&id=" + url.QueryEscape(task), "failures": "failures?" + of(failed),
-		"ask": "act?action=stop-run&" + of(busy), "configure": "act?action=configure&set=" + Set,
+		"results": "results?" + of(failed),
+		"ask":     "act?action=stop-run&" + of(busy), "configure": "act?action=configure&set=" + Set,
 		"missing": "task?" + of(busy) + "&id=none",
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // runsBody is a page of runs of all jobs, the last changed first.
 type runsBody struct {
-	Status             string // "", "active", "ended", or one status
+	Status             string // "", "active", "held", "ended", or one status
 	Statuses           []string
 	Prefix, Set, Label string
 	Runs               []syncjob.RunState
@@ -22,7 +22,7 @@ func (b *runsBody) missing() error { return b.err }
 
 // statuses are what can be chosen.
 func statuses() []string {
-	list := []string{"", "active", "ended"}
+	list := []string{"", "active", "held", "ended"}
 	for _, group := range [][]syncjob.Status{syncjob.ActiveStatuses, syncjob.FinalStatuses} {
 		for _, s := range group {
 			list = append(list, string(s))
@@ -41,6 +41,8 @@ func (d *source) allRuns(ctx context.Context, q url.Values) (any, error) {
 	case "":
 	case "active":
 		options.Statuses = syncjob.ActiveStatuses
+	case "held":
+		options.Statuses, options.Held = syncjob.ActiveStatuses, true
 	case "ended":
 		options.Statuses = syncjob.FinalStatuses
 	default:

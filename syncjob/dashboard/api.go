@@ -117,8 +117,8 @@ var calls = []call{
 	},
 	{
 		"results", "Results of tasks of a run. Values are there if payloads are shown.",
-		[]string{"job!", "run!", "kind", "after"}, resultsPage{},
-		func(ctx context.Context, d *source, q url.Values) (any, error) { return d.results(ctx, q) },
+		[]string{"job!", "run!", "id", "kind", "after"}, resultsPage{},
+		func(ctx context.Context, d *source, q url.Values) (any, error) { return d.resultsJSON(ctx, q) },
 	},
 	{
 		"failures",

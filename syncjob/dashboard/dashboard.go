@@ -70,6 +70,7 @@ func (d *server) routes() {
 		"/run":       {nav: "jobs", title: "Run", read: d.run},
 		"/tasks":     {nav: "jobs", title: "Tasks", read: d.tasks},
 		"/task":      {nav: "jobs", title: "Task", read: d.task},
+		"/results":   {nav: "jobs", title: "Results", read: d.results},
 		"/failures":  {nav: "jobs", title: "Failures", read: d.failures},
 		"/failing":   {nav: "failing", title: "Failures", read: d.failing},
 		"/queues":    {nav: "queues", title: "Queues", read: d.queuesPage},

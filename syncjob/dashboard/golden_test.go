@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,7 +30,13 @@ func TestPagesSayWhatTheirFilesSay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := scene.NewFixed(t)
 		d := dashboard.New(f.M, open)
-		for name, page := range scene.Pages(f.Failed, f.Busy, "runs") {
+		pages := scene.Pages(f.Failed, f.Busy, "runs")
+		pages["task-done"] = strings.Replace(pages["results"], "results", "task", 1) + "&id=file-d"
+		pages["task-late"] = strings.Replace(pages["tasks"], "tasks", "task", 1) + "&id=late"
+		held, err := f.M.Latest(t.Context(), "report")
+		require.NoError(t, err)
+		pages["run-held"] = "run?job=report&run=" + strconv.FormatInt(held.Number(), 10)
+		for name, page := range pages {
 			w := httptest.NewRecorder()
 			d.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+page, http.NoBody))
 			text := "GET " + page + "\n" + random.ReplaceAllString(spoken(t, w.Body.String()), "worker=ID")

@@ -145,6 +145,14 @@ func (d *source) activeRuns(ctx context.Context, b *homeBody) error {
 			"Run %d of %s has not moved for %s, and %s wait.", s.Number, s.Job, took(time.Since(s.Moved)),
 			plural(s.Counts.Pending, "task"))
 	}
+	held, err := d.held.get(ctx)
+	if err = b.partly(err); err != nil {
+		return err
+	}
+	for _, s := range held {
+		b.warn("bad", link("run", "job", s.Job, "run", fmt.Sprint(s.Number)),
+			"Run %d of %s is held for what failed, until somebody retries, discards or accepts it.", s.Number, s.Job)
+	}
 	late, err := d.late.get(ctx)
 	if err = b.partly(err); err != nil {
 		return err

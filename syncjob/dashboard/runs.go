@@ -108,29 +108,6 @@ func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
 	return b, nil
 }
 
-// taskBody is one task.
-type taskBody struct {
-	Task  syncjob.TaskState
-	Args  string
-	Heads string
-}
-
-func (b *taskBody) title() string { return "Task " + b.Task.ID }
-
-func (d *source) task(ctx context.Context, q url.Values) (any, error) {
-	r, err := d.runOf(q)
-	if err != nil {
-		return nil, err
-	}
-	t, err := r.Task(q.Get("id")).State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.Reverse(t.Attempts) // the newest first
-	p := Payload{Job: t.Job, Set: t.Set, Kind: t.Kind}
-	return &taskBody{Task: t, Args: d.shown(p, "arguments", t.Payload), Heads: d.headers(p, t.Headers)}, nil
-}
-
 // failuresBody is a page of the failures of a run.
 type failuresBody struct {
 	Job      string

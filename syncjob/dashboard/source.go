@@ -24,6 +24,7 @@ type source struct {
 	limits  reading[[]syncjob.LimitState]
 	hour    reading[syncjob.FailureGroups]    // of the last hour
 	still   reading[[]syncjob.RunState]       // that wait for something
+	held    reading[[]syncjob.RunState]       // for their failures
 	late    reading[[]syncjob.JobState]       // that are not started when they are due
 	done    reading[[]syncjob.ActivitySeries] // within the last hour
 	open    openPages
@@ -38,6 +39,7 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 	s.pauses.read = s.readPauses
 	s.hour.read = s.readHour
 	s.still.read = s.readStill
+	s.held.read, s.held.fresh = s.readHeld, 15*time.Second
 	s.late.read, s.late.fresh = s.readLate, 15*time.Second
 	s.done.read, s.done.fresh = s.readLastHour, 10*time.Second
 	return s
@@ -46,7 +48,7 @@ func newSource(m *syncjob.Manager, opts Options) *source {
 // forget lets pages read anew what an action may have changed.
 func (d *source) forget() {
 	for _, r := range []interface{ forget() }{
-		&d.open, &d.queues, &d.workers, &d.lost, &d.pauses, &d.limits, &d.hour, &d.still, &d.late, &d.done,
+		&d.open, &d.queues, &d.workers, &d.lost, &d.pauses, &d.limits, &d.hour, &d.still, &d.late, &d.held, &d.done,
 	} {
 		r.forget()
 	}
@@ -89,6 +91,18 @@ func (d *source) readStill(ctx context.Context) (list []syncjob.RunState, err er
 		if len(list) == maxNamed {
 			break
 		}
+	}
+	return list, nil
+}
+
+// readHeld reads runs that wait for somebody to decide about their failures.
+func (d *source) readHeld(ctx context.Context) (list []syncjob.RunState, err error) {
+	options := &syncjob.RunsOptions{Statuses: syncjob.ActiveStatuses, Held: true, Limit: maxNamed}
+	for r, err := range d.m.Runs(ctx, options) {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, r)
 	}
 	return list, nil
 }

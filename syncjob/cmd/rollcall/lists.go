@@ -24,10 +24,8 @@ var jobColumns = []column[syncjob.JobState]{
 			return "disabled"
 		case s.Run == nil:
 			return ""
-		case s.Run.Paused:
-			return string(s.Run.Status) + ", paused"
 		}
-		return s.Run.Status
+		return runState(*s.Run)
 	}},
 	{"tasks", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Total })},
 	{"left", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Remaining() })},

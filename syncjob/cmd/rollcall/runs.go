@@ -58,17 +58,24 @@ func (a *app) aboutRuns() []*cobra.Command {
 // runColumns are those of lists: they have room in 80 columns.
 var runColumns = []column[syncjob.RunState]{
 	{"run", func(s syncjob.RunState) any { return s.Number }},
-	{"state", func(s syncjob.RunState) any {
-		if s.Paused {
-			return string(s.Status) + ", paused"
-		}
-		return s.Status
-	}},
+	{"state", func(s syncjob.RunState) any { return runState(s) }},
 	{"tasks", func(s syncjob.RunState) any { return s.Counts.Total }},
 	{"left", func(s syncjob.RunState) any { return s.Counts.Remaining() }},
 	{"failed", func(s syncjob.RunState) any { return s.Counts.Failed }},
 	{"began", func(s syncjob.RunState) any { return s.Created }},
 	{"took", func(s syncjob.RunState) any { return s.Elapsed }},
+}
+
+// runState is the status of a run, and what keeps it from going on.
+func runState(s syncjob.RunState) string {
+	text := string(s.Status)
+	if s.Paused {
+		text += ", paused"
+	}
+	if s.Held {
+		text += ", held"
+	}
+	return text
 }
 
 func (a *app) runs() *cobra.Command {
@@ -268,6 +275,7 @@ func (a *app) task() *cobra.Command {
 				{"set", func(t syncjob.TaskState) any { return t.Set }},
 				{"since", func(t syncjob.TaskState) any { return t.Since }},
 				{"next attempt", func(t syncjob.TaskState) any { return t.NextAttempt }},
+				{"expires", func(t syncjob.TaskState) any { return t.Expires }},
 				{"attempt", func(t syncjob.TaskState) any { return t.Attempt }},
 				{"worker", func(t syncjob.TaskState) any { return t.Worker }},
 				{"progress", func(t syncjob.TaskState) any { return t.Progress.String() }},

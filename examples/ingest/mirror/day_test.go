@@ -54,6 +54,7 @@ type day struct {
 	faults  string // the file with what cannot be read
 	hooks   string // the file with the hooks that were called
 	changes int    // so far
+	lists   map[string]*listing
 	theirs  map[string]treetest.Entry
 	deaths  atomic.Int64 // that are left; each takes as long as others need to hear of it
 	deleted int64
@@ -104,6 +105,7 @@ func (d *day) pass() {
 		d.create(d.path())
 	}
 	for range rounds {
+		d.lists = make(map[string]*listing)
 		for range changesInRound {
 			d.change()
 		}
@@ -280,14 +282,14 @@ func (d *day) touch(path string) {
 
 // change changes one thing.
 func (d *day) change() {
-	dirs, files := walk(d.T, d.Src)
-	if len(dirs) == 0 || len(files) < 20 {
+	list := d.list(d.Src)
+	if len(list.dirs) == 0 || len(list.files) < 20 {
 		for range 20 {
 			d.create(filepath.Join("d0", d.path()))
 		}
-		dirs, files = walk(d.T, d.Src)
+		list = d.list(d.Src)
 	}
-	dir, file := dirs[d.rand.IntN(len(dirs))], files[d.rand.IntN(len(files))]
+	dir, file := d.pick(d.Src, list.dirs, true), d.pick(d.Src, list.files, false)
 	from := filepath.Join(d.Src, file)
 	info, err := os.Lstat(from)
 	require.NoError(d.T, err)
@@ -336,6 +338,30 @@ func (d *day) change() {
 	}
 }
 
+// listing has the entries of a tree.
+type listing struct{ dirs, files []string }
+
+// list lists a tree. It lists a large one once in a round, as that takes long.
+func (d *day) list(root string) *listing {
+	l := d.lists[root]
+	if l == nil || len(l.dirs)+len(l.files) < 2000 {
+		l = &listing{}
+		l.dirs, l.files = walk(d.T, root)
+		d.lists[root] = l
+	}
+	return l
+}
+
+// pick returns one of the directories or files of a tree that still is one.
+func (d *day) pick(root string, paths []string, isDir bool) string {
+	for {
+		path := paths[d.rand.IntN(len(paths))]
+		if info, err := os.Lstat(filepath.Join(root, path)); err == nil && info.IsDir() == isDir {
+			return path
+		}
+	}
+}
+
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
@@ -346,10 +372,10 @@ func (d *day) intrude() {
 	if !exists(d.Dst) {
 		return
 	}
-	dirs, _ := walk(d.T, d.Dst)
+	dirs := d.list(d.Dst).dirs
 	rel := fmt.Sprintf("theirs%d", len(d.theirs))
 	if len(dirs) > 0 {
-		rel = filepath.Join(dirs[d.rand.IntN(len(dirs))], rel)
+		rel = filepath.Join(d.pick(d.Dst, dirs, true), rel)
 	}
 	d.foreign(rel)
 	d.theirs[rel] = treetest.Snapshot(d.T, d.Dst)[rel]

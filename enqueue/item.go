@@ -42,7 +42,7 @@ type Options struct {
 	// It is in whole ms, and must be after At and Delay, where they are set; a time in the past is
 	// allowed. A worker ends the task when it fetches it, or would begin it. So while no worker serves
 	// the task, or its queue is paused, it stays in the counts of its run as pending, and its state is
-	// syncjob.TaskExpired. A worker knows the store's clock as of its last call: it may begin a task
+	// states.TaskExpired. A worker knows the store's clock as of its last call: it may begin a task
 	// too late by about the time of a call. RunNow and Reschedule do not change when a task expires.
 	// Failed tasks that are retried, or go to a new run, do not expire any more. Defaults to never.
 	Expires time.Time

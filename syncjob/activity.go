@@ -30,7 +30,7 @@ type ActivitySeries struct {
 	Points []ActivityPoint `json:"points"` // one for each interval, also where nothing was done
 }
 
-// ActivityPoint is how much was done in an interval, as [QueueFigures] count it.
+// ActivityPoint is how much was done in an interval, as [states.Figures] count it.
 type ActivityPoint struct {
 	At        time.Time `json:"at"` // when the interval begins
 	Enqueued  int64     `json:"enqueued"`

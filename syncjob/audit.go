@@ -9,24 +9,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// AuditEntry says of one operation what it did, when, and who did it.
-type AuditEntry struct {
-	At     time.Time    `json:"at"` // by the store's clock, to the microsecond
-	Action store.Action `json:"action"`
-	Job    string       `json:"job,omitempty"`
-	Run    int64        `json:"run,omitempty"` // number of the run; 0 if it is about no run
-	// Subject is what else the action is about: see [store.Action].
-	Subject string `json:"subject,omitempty"`
-	By      string `json:"by"` // see [WithActor]
-	Reason  string `json:"reason,omitempty"`
-	// Operation is the same in all entries of one call that made several changes, such as
-	// [Manager.StopAll]. It is empty if a call made one.
-	Operation string `json:"operation,omitempty"`
-	// Cursor is for AuditOptions.After.
-	Cursor string `json:"cursor"`
-}
 
 // AuditOptions select entries of the audit. Zero fields select everything.
 type AuditOptions struct {
@@ -61,22 +45,22 @@ const auditPage = 100
 //
 // If partitions do not answer, a [*PartialError] comes behind the entries of the others. A
 // [*FieldError] is yielded for bad options. Any error ends the sequence.
-func (m *Manager) Audit(ctx context.Context, opts *AuditOptions) iter.Seq2[AuditEntry, error] {
-	return func(yield func(AuditEntry, error) bool) {
+func (m *Manager) Audit(ctx context.Context, opts *AuditOptions) iter.Seq2[states.AuditEntry, error] {
+	return func(yield func(states.AuditEntry, error) bool) {
 		var o AuditOptions
 		if opts != nil {
 			o = *opts
 		}
 		lists, err := m.auditLists(o)
 		if err != nil {
-			yield(AuditEntry{}, fmt.Errorf("audit: %w", err))
+			yield(states.AuditEntry{}, fmt.Errorf("audit: %w", err))
 			return
 		}
 		seen := make(map[store.AuditLine]bool) // operations on several partitions
 		for l, err := range merge(ctx, m.poll(), lists, partitionLine.newer) {
 			switch {
 			case err != nil:
-				yield(AuditEntry{}, fmt.Errorf("audit: %w", err))
+				yield(states.AuditEntry{}, fmt.Errorf("audit: %w", err))
 				return
 			case o.has(&l.AuditLine) && !repeats(seen, l.AuditLine) && !yield(auditEntry(l), nil):
 				return
@@ -96,8 +80,8 @@ func (l partitionLine) newer(o partitionLine) bool {
 	return l.Number > o.Number || l.Number == o.Number && l.partition > o.partition
 }
 
-func auditEntry(l partitionLine) AuditEntry {
-	return AuditEntry{
+func auditEntry(l partitionLine) states.AuditEntry {
+	return states.AuditEntry{
 		At: time.UnixMicro(l.Number).UTC(), Action: l.Action, Job: l.Job, Run: l.Run, Subject: l.Subject, By: l.By,
 		Reason: l.Reason, Operation: l.Operation, Cursor: fmt.Sprintf("%d-%d", l.Number, l.partition),
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // story tells the audit in short, oldest first.
@@ -134,7 +135,7 @@ func TestTheAuditIsPagedByCursorAndTime(t *testing.T) {
 			_, err := m.Start(ctx, syncjob.Job{Name: fmt.Sprint("job ", i), Set: "tree", Open: true}, nil)
 			require.NoError(t, err)
 		}
-		whole := func(o syncjob.AuditOptions) (all []syncjob.AuditEntry) {
+		whole := func(o syncjob.AuditOptions) (all []states.AuditEntry) {
 			for e, err := range m.Audit(ctx, &o) {
 				require.NoError(t, err)
 				all = append(all, e)
@@ -143,7 +144,7 @@ func TestTheAuditIsPagedByCursorAndTime(t *testing.T) {
 		}
 		all := whole(syncjob.AuditOptions{})
 		require.Len(t, all, 250)
-		var paged []syncjob.AuditEntry
+		var paged []states.AuditEntry
 		for after := ""; ; after = paged[len(paged)-1].Cursor {
 			n := len(paged)
 			next, stop := iter.Pull2(m.Audit(ctx, &syncjob.AuditOptions{After: after}))
@@ -168,7 +169,7 @@ func TestTheAuditIsPagedByCursorAndTime(t *testing.T) {
 	})
 }
 
-func firstOfAudit(seq iter.Seq2[syncjob.AuditEntry, error]) error {
+func firstOfAudit(seq iter.Seq2[states.AuditEntry, error]) error {
 	for _, err := range seq {
 		return err
 	}

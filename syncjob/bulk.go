@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // BulkOptions say which jobs a call such as [Manager.StopAll] touches, and how.
@@ -69,7 +70,7 @@ type BulkResult struct {
 	Left  int64 `json:"left"`
 	// Failures are the first 100 jobs that failed.
 	Failures []BulkJob `json:"failures,omitempty"`
-	// Operation is [AuditEntry.Operation] of the entries that the call left; empty for a dry run.
+	// Operation is [states.AuditEntry.Operation] of the entries that the call left; empty for a dry run.
 	Operation string `json:"operation,omitempty"`
 }
 
@@ -111,9 +112,9 @@ type bulkCall struct {
 	what            string
 	kinds, graceful bool // which options it uses
 	// plan says what it would do to a job, as far as its state tells.
-	plan func(*BulkOptions, *JobState) BulkOutcome
+	plan func(*BulkOptions, *states.Job) BulkOutcome
 	// act does it, or with DryRun only counts, and says in j what became of tasks.
-	act func(ctx context.Context, o *BulkOptions, s *JobState, j *BulkJob, step func()) error
+	act func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, step func()) error
 }
 
 // bulk is one call on many jobs.
@@ -171,14 +172,14 @@ func (b *bulk) err() error {
 func (b *bulk) partition(job string) int { return store.PartitionOf(job, b.poll.of) }
 
 // one does it to one job. It returns an error only if the call is to end.
-func (b *bulk) one(ctx context.Context, s JobState) error {
+func (b *bulk) one(ctx context.Context, s states.Job) error {
 	if !b.o.Jobs.has(&s) {
 		return nil
 	}
 	did := b.call.plan(&b.o, &s)
 	var err error
 	if did == BulkChanged && !b.o.DryRun {
-		var again JobState
+		var again states.Job
 		if again, err = b.m.State(ctx, s.Name); err == nil {
 			if s = again; !b.o.Jobs.has(&s) {
 				return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // StopAll stops every job that the options select, one after another, each as [Manager.Stop] does: a
@@ -31,18 +32,18 @@ import (
 func (m *Manager) StopAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: "stop all", graceful: true,
-		plan: func(o *BulkOptions, s *JobState) BulkOutcome {
-			switch declared := s.Type != JobSinglePass; {
-			case s.Active() && (s.Run.Status != StatusStopping || s.Run.Graceful && !o.Graceful):
+		plan: func(o *BulkOptions, s *states.Job) BulkOutcome {
+			switch declared := s.Type != states.JobSinglePass; {
+			case s.Active() && (s.Run.Status != states.Stopping || s.Run.Graceful && !o.Graceful):
 				return BulkChanged
 			case declared && !s.Disabled:
 				return BulkChanged
-			case declared, s.Run != nil && (s.Run.Status == StatusStopping || s.Run.Status == StatusStopped):
+			case declared, s.Run != nil && (s.Run.Status == states.Stopping || s.Run.Status == states.Stopped):
 				return BulkAlready
 			}
 			return BulkPassed
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *JobState, j *BulkJob, _ func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, _ func()) error {
 			if s.Active() {
 				j.Tasks = s.Run.Counts.Pending + s.Run.Counts.Delayed + s.Run.Counts.Running
 			}
@@ -50,7 +51,7 @@ func (m *Manager) StopAll(ctx context.Context, opts *BulkOptions) (BulkResult, e
 			switch {
 			case o.DryRun:
 				return nil
-			case s.Type == JobSinglePass:
+			case s.Type == states.JobSinglePass:
 				return m.Run(s.Name, s.LastRun).Stop(ctx, stop)
 			}
 			return m.Stop(ctx, s.Name, stop)
@@ -63,16 +64,16 @@ func (m *Manager) StopAll(ctx context.Context, opts *BulkOptions) (BulkResult, e
 func (m *Manager) EnableAll(ctx context.Context, opts *BulkOptions) (BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: "enable all",
-		plan: func(_ *BulkOptions, s *JobState) BulkOutcome {
+		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
 			switch {
-			case s.Type == JobSinglePass:
+			case s.Type == states.JobSinglePass:
 				return BulkPassed
 			case s.Disabled:
 				return BulkChanged
 			}
 			return BulkAlready
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *JobState, _ *BulkJob, _ func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, _ *BulkJob, _ func()) error {
 			if o.DryRun {
 				return nil
 			}
@@ -97,16 +98,16 @@ func (m *Manager) ResumeAll(ctx context.Context, opts *BulkOptions) (BulkResult,
 func (m *Manager) pauseAll(ctx context.Context, opts *BulkOptions, what string, paused bool) (BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: what,
-		plan: func(_ *BulkOptions, s *JobState) BulkOutcome {
+		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
 			switch {
-			case !s.Active() || s.Run.Status == StatusStopping:
+			case !s.Active() || s.Run.Status == states.Stopping:
 				return BulkPassed
 			case s.Run.Paused == paused:
 				return BulkAlready
 			}
 			return BulkChanged
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *JobState, j *BulkJob, _ func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, _ func()) error {
 			j.Tasks = s.Run.Counts.Pending + s.Run.Counts.Delayed
 			if o.DryRun {
 				return nil
@@ -137,13 +138,13 @@ func (m *Manager) redoAll(
 ) (BulkResult, error) {
 	return m.bulk(ctx, opts, bulkCall{
 		what: what, kinds: true,
-		plan: func(_ *BulkOptions, s *JobState) BulkOutcome {
-			if s.Run == nil || s.Run.Status != StatusStarting && s.Run.Status != StatusRunning || s.Run.Counts.Failed == 0 {
+		plan: func(_ *BulkOptions, s *states.Job) BulkOutcome {
+			if s.Run == nil || s.Run.Status != states.Starting && s.Run.Status != states.Running || s.Run.Counts.Failed == 0 {
 				return BulkPassed
 			}
 			return BulkChanged
 		},
-		act: func(ctx context.Context, o *BulkOptions, s *JobState, j *BulkJob, step func()) error {
+		act: func(ctx context.Context, o *BulkOptions, s *states.Job, j *BulkJob, step func()) error {
 			moved := func(r RetryResult) { j.Tasks, j.Left = r.Moved, r.InUse+r.Unreadable+r.Gone }
 			retry := &RetryOptions{Kinds: o.Kinds, Rate: o.Rate, DryRun: o.DryRun, step: func(r RetryResult) {
 				moved(r)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 // tenants opens a manager with two runs and a periodic job of one tenant, and a run of another.
@@ -25,7 +26,7 @@ func tenants(ctx context.Context) *syncjob.Manager {
 	}
 	if _, err := m.Ensure(ctx, syncjob.Job{
 		Name: "nightly", Set: "ingest", Root: fileArgs{}, Labels: map[string]string{"tenant": "acme"},
-		Schedule: &syncjob.Schedule{Cron: "0 3 * * *"},
+		Schedule: &schedule.Schedule{Cron: "0 3 * * *"},
 	}); err != nil {
 		log.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // bulkCalls are all calls on many jobs.
@@ -36,7 +38,7 @@ func estate(t *testing.T, m *syncjob.Manager, b *brittle) {
 		require.NoError(t, err)
 		_, err = failing.EnqueueAll(t.Context(), leaves(3), nil)
 		require.NoError(t, err)
-		b.until(t, failing, func(c syncjob.Counts) bool { return c.Failed == 3 })
+		b.until(t, failing, func(c states.Counts) bool { return c.Failed == 3 })
 		ended, err := m.Start(t.Context(), job(tenant, "ended"), nil)
 		require.NoError(t, err)
 		require.NoError(t, ended.Seal(t.Context()))
@@ -54,7 +56,7 @@ func estate(t *testing.T, m *syncjob.Manager, b *brittle) {
 		_, err := m.Ensure(t.Context(), job(tenant, "standing"))
 		require.NoError(t, err)
 		periodic := job(tenant, "periodic")
-		periodic.Open, periodic.Root, periodic.Schedule = false, leaf{}, &syncjob.Schedule{Every: time.Hour}
+		periodic.Open, periodic.Root, periodic.Schedule = false, leaf{}, &schedule.Schedule{Every: time.Hour}
 		_, err = m.Ensure(t.Context(), periodic)
 		require.NoError(t, err)
 	}
@@ -139,7 +141,7 @@ func requireDryRunsTell(t *testing.T, m *syncjob.Manager, b *brittle) {
 		require.NoError(t, err)
 		require.False(t, s.Disabled)
 		if s.Run != nil {
-			require.NotEqual(t, syncjob.StatusStopped, s.Run.Status, s.Name)
+			require.NotEqual(t, states.Stopped, s.Run.Status, s.Name)
 			require.False(t, s.Run.Paused)
 		}
 	}
@@ -196,7 +198,7 @@ func TestTheFilterOfACallOnManyJobsIsThatOfTheList(t *testing.T) {
 		require.NoError(t, stop())
 		for name, o := range map[string]syncjob.JobsOptions{
 			"prefix": {Prefix: "red/run-0"}, "group": {Group: syncjob.GroupStanding}, "periodic": {Group: syncjob.GroupPeriodic},
-			"status": {Statuses: []syncjob.Status{syncjob.StatusRunning}}, "active": {Group: syncjob.GroupActive},
+			"status": {Statuses: []states.Status{states.Running}}, "active": {Group: syncjob.GroupActive},
 			"labels": {Labels: map[string]string{"tenant": "blue"}}, "set": {Set: "tree"}, "no set": {Set: "other"},
 			"held": {Held: true}, "behind": {Prefix: "red/", After: "red/run-03"}, "finished": {Group: syncjob.GroupFinished},
 		} {

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestAClosedGateLetsWhatRunsFinishAndFetchesNothing(t *testing.T) {
@@ -105,7 +106,7 @@ func TestAGateThatEndsBadlyIsClosed(t *testing.T) {
 				bad.Store(false)
 				final, err := run.Wait(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, syncjob.StatusSucceeded, final.Status)
+				require.Equal(t, states.Succeeded, final.Status)
 				require.EqualValues(t, 3, began.Load())
 				bad.Store(true)
 				begun := time.Now()

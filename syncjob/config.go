@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/guard"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
 )
 
 // The defaults of [Config].
@@ -42,7 +43,7 @@ type Config struct {
 	// Defaults to none.
 	Propagator Propagator
 	// Observer has callbacks for metrics. Defaults to none.
-	Observer Observer
+	Observer observe.Observer
 	// MaxPayload is the largest payload of a task, in bytes. It cannot be larger than the default.
 	// Defaults to [bounds.DefaultMaxPayload].
 	MaxPayload int
@@ -93,13 +94,13 @@ func (c *Config) validate() error {
 func (c *Config) retry() *store.RetryOptions {
 	r := c.Retry
 	r.OnRetry = retryApart(guard.Logger(c.Logger), "Retry.OnRetry", r.OnRetry)
-	if observe := c.Observer.StoreRetry; observe != nil {
+	if tell := c.Observer.StoreRetry; tell != nil {
 		first := r.OnRetry
 		r.OnRetry = func(e store.RetryEvent) {
 			if first != nil {
 				first(e)
 			}
-			observe(e)
+			tell(e)
 		}
 	}
 	return &r

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 func TestAJobsConfigurationHoldsFromItsFirstTaskOn(t *testing.T) {
@@ -349,7 +350,7 @@ func TestRunsThatAScheduleOrARedriveBeginAreConfiguredAsTheirJob(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{Concurrency: 1})
 		own := syncjob.Configuration{Set: handlers.Attributes{Timeout: time.Second}}
 		_, err := m.Ensure(t.Context(), syncjob.Job{
-			Name: "a", Set: "tree", Root: node{N: 1}, Configuration: &own, Schedule: &syncjob.Schedule{Every: time.Hour},
+			Name: "a", Set: "tree", Root: node{N: 1}, Configuration: &own, Schedule: &schedule.Schedule{Every: time.Hour},
 		})
 		require.NoError(t, err)
 		require.Equal(t, time.Second, <-seen)

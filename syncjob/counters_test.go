@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -59,7 +60,7 @@ func TestCountersAreExactThoughTasksAreRetriedAndRepliesLost(t *testing.T) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, n-1, final.Retried)
 		require.Equal(t, map[string]int64{"numbers": n * (n - 1) / 2, "leaf-0": 1}, final.Counters)
 
@@ -74,7 +75,7 @@ func TestCountersAndTheResultAreInTheJSONOfAState(t *testing.T) {
 		kit := syncjobtest.New(t, counted(t), nil)
 		text, err := json.Marshal(kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: node{N: 4}}))
 		require.NoError(t, err)
-		var s syncjob.RunState
+		var s states.Run
 		require.NoError(t, json.Unmarshal(text, &s))
 		require.Equal(t, map[string]int64{"numbers": 6, "leaf-0": 1}, s.Counters)
 		require.JSONEq(t, `{"numbers":6,"leaf-0":1}`, string(s.Result))
@@ -87,6 +88,6 @@ func TestARunWithoutAResultSaysSo(t *testing.T) {
 		kit := syncjobtest.New(t, set(t, handlers.SetConfig{}, noop), nil)
 		final := kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: leaf{}})
 		require.Nil(t, final.Counters)
-		require.ErrorIs(t, final.DecodeResult(new(int)), syncjob.ErrNoResult)
+		require.ErrorIs(t, final.DecodeResult(new(int)), states.ErrNoResult)
 	})
 }

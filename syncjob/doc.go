@@ -49,8 +49,8 @@
 // # Progress
 //
 // A handler calls Progress to report how far a long task is. This costs no round trip: the worker
-// sends it with its heartbeat, about once a second. RunState.Reporting shows at most 64 tasks of a
-// run. [Run.Explain] and [Manager.Workers] show all.
+// sends it with its heartbeat, about once a second. states.Run.Reporting shows at most 64 tasks of
+// a run. [Run.Explain] and [Manager.Workers] show all.
 //
 // # A worker
 //
@@ -106,11 +106,11 @@
 //
 // # Periodic jobs
 //
-// [Manager.Ensure] declares a job with a [Schedule], and workers fire it. No worker leads. Each due
-// time starts at most one run, by the store's clock. Overlap says what happens if a run is still
-// active at a due time; a paused run is active. [Run.Stop] stops a run and keeps the schedule.
-// [Manager.Stop] stops both, until [Manager.Enable]. In read-only mode due times wait; when the
-// mode ends they start one run together.
+// [Manager.Ensure] declares a job with a [schedule.Schedule], and workers fire it. No worker leads.
+// Each due time starts at most one run, by the store's clock. Overlap says what happens if a run is
+// still active at a due time; a paused run is active. [Run.Stop] stops a run and keeps the
+// schedule. [Manager.Stop] stops both, until [Manager.Enable]. In read-only mode due times wait;
+// when the mode ends they start one run together.
 //
 // Package cron is different: it calls functions in one process, by the local clock. The schedulers
 // of several processes are independent.

@@ -16,6 +16,8 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // badEnds are the ways in which a function may end other than by returning.
@@ -86,62 +88,62 @@ type rude struct {
 // a run.
 var called = map[string]struct {
 	with func(r *rude, end func())
-	want syncjob.Status
+	want states.Status
 }{
 	"handler": {func(r *rude, end func()) {
 		r.handler = func(context.Context, *handlers.Task[rudeArgs]) error { end(); return nil }
-	}, syncjob.StatusFailed},
+	}, states.Failed},
 	"Middleware of the set": {
 		func(r *rude, end func()) { r.set.Middleware = []handlers.Middleware{rudeMiddleware(end)} },
-		syncjob.StatusFailed,
+		states.Failed,
 	},
 	"Middleware of the kind": {
 		func(r *rude, end func()) { r.kind.Middleware = []handlers.Middleware{rudeMiddleware(end)} },
-		syncjob.StatusFailed,
+		states.Failed,
 	},
-	"UnmarshalJSON": {func(r *rude, end func()) { r.decode = end }, syncjob.StatusFailed},
-	"PreJob":        {func(r *rude, end func()) { r.set.Hooks.PreJob = rudeHook(end) }, syncjob.StatusFailed},
-	"PostJob":       {func(r *rude, end func()) { r.set.Hooks.PostJob = rudeHook(end) }, syncjob.StatusSucceeded},
+	"UnmarshalJSON": {func(r *rude, end func()) { r.decode = end }, states.Failed},
+	"PreJob":        {func(r *rude, end func()) { r.set.Hooks.PreJob = rudeHook(end) }, states.Failed},
+	"PostJob":       {func(r *rude, end func()) { r.set.Hooks.PostJob = rudeHook(end) }, states.Succeeded},
 	"Before": {func(r *rude, end func()) {
 		r.set.Hooks.Events = map[string]handlers.EventHooks{"e": {Before: rudeEvent(end)}}
-	}, syncjob.StatusFailed},
+	}, states.Failed},
 	"After": {func(r *rude, end func()) {
 		r.set.Hooks.Events = map[string]handlers.EventHooks{"e": {After: rudeEvent(end)}}
-	}, syncjob.StatusFailed},
+	}, states.Failed},
 	"TimeoutFor": {func(r *rude, end func()) {
 		r.kind.Attributes.TimeoutFor = func(*handlers.Attempt) time.Duration { end(); return 0 }
-	}, syncjob.StatusFailed},
+	}, states.Failed},
 	"MaxRetriesFor": {func(r *rude, end func()) {
 		r.handler = rudeFailure
 		r.kind.Attributes.MaxRetries, r.kind.Attributes.MaxRetriesFor = 0, func(*handlers.Attempt) int { end(); return 0 }
-	}, syncjob.StatusFailed},
+	}, states.Failed},
 	"BackoffFor": {func(r *rude, end func()) {
 		r.handler = rudeFailure
 		r.kind.Attributes.BackoffFor = func(*handlers.Attempt) time.Duration { end(); return 0 }
-	}, syncjob.StatusFailed},
-	"Extract": {func(r *rude, end func()) { r.cfg.Propagator = rudePropagator{nothing, end} }, syncjob.StatusFailed},
-	"Logger":  {func(r *rude, end func()) { r.cfg.Logger = slog.New(rudeLog{end}) }, syncjob.StatusSucceeded},
+	}, states.Failed},
+	"Extract": {func(r *rude, end func()) { r.cfg.Propagator = rudePropagator{nothing, end} }, states.Failed},
+	"Logger":  {func(r *rude, end func()) { r.cfg.Logger = slog.New(rudeLog{end}) }, states.Succeeded},
 	"AttemptStarted": {func(r *rude, end func()) {
-		r.cfg.Observer.AttemptStarted = func(context.Context, syncjob.AttemptEvent) { end() }
-	}, syncjob.StatusSucceeded},
+		r.cfg.Observer.AttemptStarted = func(context.Context, observe.Attempt) { end() }
+	}, states.Succeeded},
 	"AttemptDone": {func(r *rude, end func()) {
-		r.cfg.Observer.AttemptDone = func(context.Context, syncjob.AttemptEvent) { end() }
-	}, syncjob.StatusSucceeded},
+		r.cfg.Observer.AttemptDone = func(context.Context, observe.Attempt) { end() }
+	}, states.Succeeded},
 	"Enqueued": {func(r *rude, end func()) {
-		r.cfg.Observer.Enqueued = func(context.Context, syncjob.EnqueueEvent) { end() }
-	}, syncjob.StatusSucceeded},
+		r.cfg.Observer.Enqueued = func(context.Context, observe.Enqueue) { end() }
+	}, states.Succeeded},
 	"RunStarted": {func(r *rude, end func()) {
-		r.cfg.Observer.RunStarted = func(context.Context, syncjob.RunEvent) { end() }
-	}, syncjob.StatusSucceeded},
-	"RunDone": {func(r *rude, end func()) { r.cfg.Observer.RunDone = func(context.Context, syncjob.RunState) { end() } }, syncjob.StatusSucceeded},
+		r.cfg.Observer.RunStarted = func(context.Context, observe.Run) { end() }
+	}, states.Succeeded},
+	"RunDone": {func(r *rude, end func()) { r.cfg.Observer.RunDone = func(context.Context, states.Run) { end() } }, states.Succeeded},
 	"Fetched": {func(r *rude, end func()) {
-		r.cfg.Observer.Fetched = func(context.Context, syncjob.FetchEvent) { end() }
-	}, syncjob.StatusSucceeded},
+		r.cfg.Observer.Fetched = func(context.Context, observe.Fetch) { end() }
+	}, states.Succeeded},
 	"Settled": {func(r *rude, end func()) {
-		r.cfg.Observer.Settled = func(context.Context, syncjob.SettleEvent) { end() }
-	}, syncjob.StatusSucceeded},
-	"StoreRetry": {func(r *rude, end func()) { r.cfg.Observer.StoreRetry = func(store.RetryEvent) { end() } }, syncjob.StatusSucceeded},
-	"OnRetry":    {func(r *rude, end func()) { r.cfg.Retry.OnRetry = func(store.RetryEvent) { end() } }, syncjob.StatusSucceeded},
+		r.cfg.Observer.Settled = func(context.Context, observe.Settle) { end() }
+	}, states.Succeeded},
+	"StoreRetry": {func(r *rude, end func()) { r.cfg.Observer.StoreRetry = func(store.RetryEvent) { end() } }, states.Succeeded},
+	"OnRetry":    {func(r *rude, end func()) { r.cfg.Retry.OnRetry = func(store.RetryEvent) { end() } }, states.Succeeded},
 }
 
 func rudeMiddleware(end func()) handlers.Middleware {
@@ -190,7 +192,7 @@ func rudeManager(t *testing.T, with func(*rude, func()), end func()) *syncjob.Ma
 	return m
 }
 
-func endsBadly(t *testing.T, with func(*rude, func()), end func(), want syncjob.Status) {
+func endsBadly(t *testing.T, with func(*rude, func()), end func(), want states.Status) {
 	m := rudeManager(t, with, end)
 	defer func() { require.NoError(t, m.Close()) }()
 	stop := work(t, m, syncjob.WorkerConfig{Concurrency: 1})

@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
 )
 
 // enqueuedStore tells an observer of the tasks that calls of a store add to runs. It stands only
 // where an observer wants that, so nobody else pays for it. Of a root task the journal tells.
 type enqueuedStore struct {
 	store.Store
-	tell func(context.Context, EnqueueEvent)
+	tell func(context.Context, observe.Enqueue)
 }
 
 // SignalsAreComplete passes the power on. It is the store's own.
@@ -19,16 +20,16 @@ func (s *enqueuedStore) SignalsAreComplete() bool { return store.SignalsAreCompl
 // additions are what one call adds, by lane. They keep the order in which the lanes were named.
 type additions struct {
 	lanes  []store.Lane
-	events map[store.Lane]*EnqueueEvent
+	events map[store.Lane]*observe.Enqueue
 }
 
-func (a *additions) of(run store.RunID, route store.Route) *EnqueueEvent {
+func (a *additions) of(run store.RunID, route store.Route) *observe.Enqueue {
 	lane := store.Lane{Run: run, Route: route}
 	e := a.events[lane]
 	if e == nil {
-		e = &EnqueueEvent{Job: run.Job, Run: run.Number, Set: route.Set, Kind: route.Kind, Queue: route.Queue}
+		e = &observe.Enqueue{Job: run.Job, Run: run.Number, Set: route.Set, Kind: route.Kind, Queue: route.Queue}
 		if a.events == nil {
-			a.events = make(map[store.Lane]*EnqueueEvent)
+			a.events = make(map[store.Lane]*observe.Enqueue)
 		}
 		a.events[lane] = e
 		a.lanes = append(a.lanes, lane)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // EnsureResult says what [Manager.Ensure] did with the definition.
@@ -51,9 +52,9 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 	if err := m.allow(ctx, m.params(d, j.Name, "")); err != nil {
 		return "", fmt.Errorf("ensure job %q: %w", j.Name, err)
 	}
-	p := store.EnsureParams{Job: j.Name, Type: JobStanding, Revision: j.Revision}
+	p := store.EnsureParams{Job: j.Name, Type: states.JobStanding, Revision: j.Revision}
 	if p.Definition, err = d.encode(); err == nil && j.Schedule != nil {
-		p.Type, p.DueNow = JobPeriodic, j.Schedule.FireOnCreate
+		p.Type, p.DueNow = states.JobPeriodic, j.Schedule.FireOnCreate
 		p.Schedule, err = json.Marshal(d.Schedule.calendar)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestAStandingJobTakesTasksFromEveryReplica(t *testing.T) {
@@ -37,10 +38,10 @@ func TestAStandingJobTakesTasksFromEveryReplica(t *testing.T) {
 		synctest.Wait()
 		state, err := m.State(t.Context(), "adhoc")
 		require.NoError(t, err)
-		require.Equal(t, syncjob.JobStanding, state.Type)
+		require.Equal(t, states.JobStanding, state.Type)
 		require.EqualValues(t, 7, state.Revision)
 		require.EqualValues(t, 12, state.Run.Counts.Succeeded)
-		require.Equal(t, syncjob.StatusRunning, state.Run.Status)
+		require.Equal(t, states.Running, state.Run.Status)
 	})
 }
 

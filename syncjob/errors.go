@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Errors of other packages that this package returns, so callers of errors.Is need no second
@@ -40,8 +41,8 @@ var ErrWorkerRunning = errors.New("worker is already running")
 // [WorkerRef.Drain], so that a supervisor does not start it again, for example.
 var ErrDrained = errors.New("worker was drained")
 
-// ErrWorkerNotFound is returned by [WorkerRef.Quiet], [WorkerRef.Resume] and [WorkerRef.Drain] if no
-// worker of that name or ID is alive.
+// ErrWorkerNotFound is returned by [WorkerRef.Quiet], [WorkerRef.Resume] and [WorkerRef.Drain] if
+// no worker of that name or ID is alive.
 var ErrWorkerNotFound = errors.New("no live worker has that name")
 
 // ErrTaskNotFound is returned by [TaskRef.State] if the run has no task of that ID that waits, runs
@@ -53,11 +54,6 @@ var ErrTaskNotFound = errors.New("task not found: it never was, has succeeded, o
 // ErrTaskNotDelayed is returned by [TaskRef.RunNow] and [TaskRef.Reschedule] for a task that does
 // not wait for a time: a worker may fetch it, or has it. It was not changed.
 var ErrTaskNotDelayed = errors.New("task does not wait for a time")
-
-// ErrNoResult is returned by [RunState.DecodeResult] if the run's post-job hook has set no result,
-// or has not completed; and by [TaskRef.Result] and [TaskRef.Wait] if the task is gone and no result
-// of it is kept.
-var ErrNoResult = errors.New("no result")
 
 // ErrResultPending is returned by [TaskRef.Result] for a task that waits or runs.
 var ErrResultPending = errors.New("task has not succeeded yet")
@@ -104,3 +100,6 @@ func (e *StuckError) Error() string {
 	}
 	return fmt.Sprintf("%d handlers did not return after their contexts were cancelled", e.Handlers)
 }
+
+// ErrNoResult is states.ErrNoResult.
+var ErrNoResult = states.ErrNoResult

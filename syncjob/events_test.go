@@ -23,6 +23,9 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/cron"
 	"github.com/rollcall-go/rollcall/syncjob/events"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // listed is an event as EVENTS.md lists it.
@@ -175,7 +178,7 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	shared := memstore.New(&memstore.Options{Logger: stored})
 	l := &line{Store: shared}
 	on := func(s store.Store) *syncjob.Manager {
-		observer := syncjob.Observer{RunStarted: func(_ context.Context, e syncjob.RunEvent) {
+		observer := observe.Observer{RunStarted: func(_ context.Context, e observe.Run) {
 			if e.Job == "skip" {
 				panic("not that one")
 			}
@@ -202,7 +205,7 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	require.NoError(t, m.Resume(t.Context(), syncjob.Scope{Queue: "slow"}))
 
 	_, err = shared.EnsureJob(t.Context(), store.EnsureParams{
-		Job: "broken", Type: syncjob.JobPeriodic, Definition: []byte(`{"v":2,"root":{"payload":"secret"}}`), Schedule: []byte("often"),
+		Job: "broken", Type: states.JobPeriodic, Definition: []byte(`{"v":2,"root":{"payload":"secret"}}`), Schedule: []byte("often"),
 	})
 	require.NoError(t, err)
 	run := start("all", "retry")
@@ -219,7 +222,7 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	require.NoError(t, run.Seal(t.Context()))
 	final, err := run.Wait(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusFailed, final.Status)
+	require.Equal(t, states.Failed, final.Status)
 	require.NoError(t, m.Worker("w1").Quiet(t.Context()))
 	synctest.Wait()
 	require.NoError(t, m.Worker("w1").Resume(t.Context()))
@@ -241,7 +244,7 @@ func everythingHappens(t *testing.T, log, stored *slog.Logger) {
 	require.NoError(t, err)
 
 	_, err = m.Ensure(t.Context(), syncjob.Job{
-		Name: "periodic", Set: "set", Root: hushed{Do: "wait", Secret: "secret"}, Schedule: &syncjob.Schedule{Every: time.Minute},
+		Name: "periodic", Set: "set", Root: hushed{Do: "wait", Secret: "secret"}, Schedule: &schedule.Schedule{Every: time.Minute},
 	})
 	require.NoError(t, err)
 	time.Sleep(150 * time.Second)

@@ -11,6 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // scanArgs is the argument of the root task; its type selects the handler.
@@ -149,7 +151,7 @@ func ExampleManager_Ensure() {
 	m, done := working(ctx)
 	nightly := syncjob.Job{
 		Name: "nightly", Set: "ingest", Root: scanArgs{Dirs: 500},
-		Schedule: &syncjob.Schedule{Cron: "0 2 * * *", Zone: "Europe/Berlin", Overlap: syncjob.OverlapQueueOne, Jitter: time.Minute},
+		Schedule: &schedule.Schedule{Cron: "0 2 * * *", Zone: "Europe/Berlin", Overlap: schedule.OverlapQueueOne, Jitter: time.Minute},
 	}
 	for range 2 {
 		result, err := m.Ensure(ctx, nightly)
@@ -179,7 +181,7 @@ func ExampleManager_NextRuns() {
 	}
 	defer func() { _ = m.Close() }()
 	_, err = m.Ensure(ctx, syncjob.Job{
-		Name: "workdays", Set: "ingest", Root: scanArgs{Dirs: 500}, Schedule: &syncjob.Schedule{Cron: "30 2 * * 1-5"},
+		Name: "workdays", Set: "ingest", Root: scanArgs{Dirs: 500}, Schedule: &schedule.Schedule{Cron: "30 2 * * 1-5"},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -207,7 +209,7 @@ func ExampleRun_Watch() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var last syncjob.RunState
+	var last states.Run
 	for s, err := range run.Watch(ctx) {
 		if err != nil {
 			log.Fatal(err)
@@ -223,7 +225,7 @@ func ExampleRun_Watch() {
 }
 
 // What tasks count is exact in the end, and the post-job hook sums it up for whoever waits.
-func ExampleRunState_DecodeResult() {
+func ExampleRun_State_result() {
 	set := handlers.NewSet("files", handlers.SetConfig{Hooks: handlers.Hooks{
 		PostJob: func(_ context.Context, r *handlers.Run) error {
 			return r.SetResult(fmt.Sprintf("%d letters in %d paths", r.Counters["letters"], r.Counts.Succeeded))

@@ -17,6 +17,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // clinic has handlers that note which tasks they were called for.
@@ -57,7 +59,7 @@ func openRun(t *testing.T, m *syncjob.Manager) *syncjob.Run {
 	return run
 }
 
-func finished(t *testing.T, run *syncjob.Run) syncjob.RunState {
+func finished(t *testing.T, run *syncjob.Run) states.Run {
 	t.Helper()
 	require.NoError(t, run.Seal(t.Context()))
 	final, err := run.Wait(t.Context())
@@ -72,11 +74,11 @@ func TestATaskThatExpiresNeverBegins(t *testing.T) {
 			time.Sleep(time.Minute)
 			state, err := run.Task("late").State(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, syncjob.TaskExpired, state.State)
+			require.Equal(t, states.TaskExpired, state.State)
 			require.True(t, state.Expires.Equal(time.Now()))
 			require.Contains(t, state.String(), "late: expired")
-			require.Equal(t, map[string]syncjob.TaskStatus{"late": syncjob.TaskExpired}, tasksOf(t, run, nil))
-			require.Empty(t, tasksOf(t, run, &syncjob.TasksOptions{State: syncjob.TaskWaiting}))
+			require.Equal(t, map[string]states.TaskStatus{"late": states.TaskExpired}, tasksOf(t, run, nil))
+			require.Empty(t, tasksOf(t, run, &syncjob.TasksOptions{State: states.TaskWaiting}))
 			work(t, m, syncjob.WorkerConfig{})
 		},
 		"behind others, in the worker that fetched it": func(t *testing.T, m *syncjob.Manager, run *syncjob.Run) {
@@ -90,7 +92,7 @@ func TestATaskThatExpiresNeverBegins(t *testing.T) {
 			work(t, m, syncjob.WorkerConfig{})
 			add(t, run, 1, inAMinute("late"))
 			time.Sleep(2 * time.Minute)
-			require.Equal(t, map[string]syncjob.TaskStatus{"late": syncjob.TaskExpired}, tasksOf(t, run, nil))
+			require.Equal(t, map[string]states.TaskStatus{"late": states.TaskExpired}, tasksOf(t, run, nil))
 			require.NoError(t, m.Resume(t.Context(), syncjob.Scope{Queue: "default"}))
 		},
 		"in a run that was paused": func(t *testing.T, m *syncjob.Manager, run *syncjob.Run) {
@@ -107,7 +109,7 @@ func TestATaskThatExpiresNeverBegins(t *testing.T) {
 			add(t, run, 1, o)
 			require.NoError(t, run.Task("late").Reschedule(t.Context(), time.Now().Add(time.Hour)))
 			time.Sleep(2 * time.Minute)
-			require.Equal(t, map[string]syncjob.TaskStatus{"late": syncjob.TaskExpired}, tasksOf(t, run, nil))
+			require.Equal(t, map[string]states.TaskStatus{"late": states.TaskExpired}, tasksOf(t, run, nil))
 			require.NoError(t, run.Task("late").RunNow(t.Context()))
 		},
 		"before it was enqueued": func(t *testing.T, m *syncjob.Manager, run *syncjob.Run) {
@@ -144,7 +146,7 @@ func TestATaskThatExpiresNeverBegins(t *testing.T) {
 				}
 				add(t, run, 2, enqueue.Options{ID: "late"}) // its ID is free again
 				final := finished(t, run)
-				require.Equal(t, syncjob.StatusSucceeded, final.Status)
+				require.Equal(t, states.Succeeded, final.Status)
 				require.EqualValues(t, 1, final.Counts.Cancelled)
 				require.Equal(t, final.Counts.Total-1, final.Counts.Succeeded)
 				require.Equal(t, 1, c.began()["late"], "only the second one")
@@ -184,7 +186,7 @@ func TestWhatAWorkerFetchedInTimeDoesNotBeginLate(t *testing.T) {
 func TestARunEndsThoughItsLastTasksOnlyExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c clinic
-		var seen syncjob.Counts
+		var seen states.Counts
 		passed := time.Now().Add(time.Hour)
 		hooks := handlers.Hooks{
 			PreJob: func(context.Context, *handlers.Run) error {
@@ -203,8 +205,8 @@ func TestARunEndsThoughItsLastTasksOnlyExpired(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{})
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
-		require.Equal(t, syncjob.Counts{Total: 1, Cancelled: 1}, final.Counts, "the root waited for the pre-job hook")
+		require.Equal(t, states.Succeeded, final.Status)
+		require.Equal(t, states.Counts{Total: 1, Cancelled: 1}, final.Counts, "the root waited for the pre-job hook")
 		require.Equal(t, final.Counts, seen, "the post-job hook sees it")
 		require.Empty(t, c.began())
 	})
@@ -214,7 +216,7 @@ func TestWhatWouldBeTriedAgainTooLateEndsAtOnce(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
 		do    func(task *handlers.Task[leaf]) error
-		want  syncjob.Counts
+		want  states.Counts
 		err   string
 		after time.Duration // when it has ended
 		tries int
@@ -224,30 +226,30 @@ func TestWhatWouldBeTriedAgainTooLateEndsAtOnce(t *testing.T) {
 				return handlers.RetryAfter(59*time.Second, broken)
 			}
 			return nil
-		}, syncjob.Counts{Total: 1, Succeeded: 1}, "", 59 * time.Second, 2},
+		}, states.Counts{Total: 1, Succeeded: 1}, "", 59 * time.Second, 2},
 		"a retry too late": {func(*handlers.Task[leaf]) error {
 			return handlers.RetryAfter(time.Minute, broken)
-		}, syncjob.Counts{Total: 1, Failed: 1}, "broken", 0, 1},
+		}, states.Counts{Total: 1, Failed: 1}, "broken", 0, 1},
 		"the second retry too late": {func(*handlers.Task[leaf]) error {
 			return handlers.RetryAfter(40*time.Second, broken)
-		}, syncjob.Counts{Total: 1, Failed: 1}, "broken", 40 * time.Second, 2},
+		}, states.Counts{Total: 1, Failed: 1}, "broken", 40 * time.Second, 2},
 		"a snooze too late": {func(*handlers.Task[leaf]) error {
 			return handlers.Snooze(time.Minute)
-		}, syncjob.Counts{Total: 1, Cancelled: 1}, "", 0, 1},
+		}, states.Counts{Total: 1, Cancelled: 1}, "", 0, 1},
 		"a snooze too late after a failed attempt": {func(task *handlers.Task[leaf]) error {
 			if task.Retry == 0 {
 				return handlers.RetryAfter(0, broken)
 			}
 			return handlers.Snooze(time.Minute)
-		}, syncjob.Counts{Total: 1, Failed: 1}, "expired before it was tried again: broken", 0, 2},
+		}, states.Counts{Total: 1, Failed: 1}, "expired before it was tried again: broken", 0, 2},
 		"a long attempt that succeeds": {func(*handlers.Task[leaf]) error {
 			time.Sleep(time.Hour)
 			return nil
-		}, syncjob.Counts{Total: 1, Succeeded: 1}, "", time.Hour, 1},
+		}, states.Counts{Total: 1, Succeeded: 1}, "", time.Hour, 1},
 		"a long attempt that fails": {func(*handlers.Task[leaf]) error {
 			time.Sleep(time.Hour)
 			return broken
-		}, syncjob.Counts{Total: 1, Failed: 1}, "broken", time.Hour, 1},
+		}, states.Counts{Total: 1, Failed: 1}, "broken", time.Hour, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -286,7 +288,7 @@ func TestARetryThatWaitsForAWorkerExpiresAsAFailure(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		require.NoError(t, stop())
 		time.Sleep(time.Minute)
-		require.Equal(t, map[string]syncjob.TaskStatus{"task": syncjob.TaskExpired}, tasksOf(t, run, nil))
+		require.Equal(t, map[string]states.TaskStatus{"task": states.TaskExpired}, tasksOf(t, run, nil))
 		work(t, m, syncjob.WorkerConfig{})
 		time.Sleep(10 * time.Second)
 		for f, err := range run.Failures(t.Context(), nil) {
@@ -325,7 +327,7 @@ func TestTasksThatExpireSpendNothingOfARate(t *testing.T) {
 		time.Sleep(8 * time.Second)
 		state, err := run.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Counts{Total: 205, Succeeded: 5, Cancelled: 200}, state.Counts)
+		require.Equal(t, states.Counts{Total: 205, Succeeded: 5, Cancelled: 200}, state.Counts)
 		require.Equal(t, 5, ran)
 	})
 }
@@ -353,7 +355,7 @@ func TestChildrenExpireAndRedrivenTasksDoNot(t *testing.T) {
 		require.NoError(t, err)
 		m := manager(t, reg)
 		work(t, m, syncjob.WorkerConfig{})
-		wait := func(n int) (*syncjob.Run, syncjob.Counts) {
+		wait := func(n int) (*syncjob.Run, states.Counts) {
 			run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: n}}, nil)
 			require.NoError(t, err)
 			final, err := run.Wait(t.Context())
@@ -361,16 +363,16 @@ func TestChildrenExpireAndRedrivenTasksDoNot(t *testing.T) {
 			return run, final.Counts
 		}
 		_, counts := wait(2)
-		require.Equal(t, syncjob.Counts{Total: 2, Succeeded: 1, Cancelled: 1}, counts, "its parent took too long")
+		require.Equal(t, states.Counts{Total: 2, Succeeded: 1, Cancelled: 1}, counts, "its parent took too long")
 		run, counts := wait(0)
-		require.Equal(t, syncjob.Counts{Total: 2, Succeeded: 1, Failed: 1}, counts)
+		require.Equal(t, states.Counts{Total: 2, Succeeded: 1, Failed: 1}, counts)
 		time.Sleep(time.Hour)
 		broken = false
 		again, err := run.Redrive(t.Context(), nil)
 		require.NoError(t, err)
 		final, err := again.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Counts{Total: 1, Succeeded: 1}, final.Counts)
+		require.Equal(t, states.Counts{Total: 1, Succeeded: 1}, final.Counts)
 	})
 }
 
@@ -378,7 +380,7 @@ func TestTheRootOfAPeriodicJobCannotExpire(t *testing.T) {
 	m := manager(t, set(t, handlers.SetConfig{}, noop))
 	root := inAMinute("root")
 	_, err := m.Ensure(t.Context(), syncjob.Job{
-		Name: "a", Set: "tree", Root: leaf{}, RootOptions: &root, Schedule: &syncjob.Schedule{Every: time.Hour},
+		Name: "a", Set: "tree", Root: leaf{}, RootOptions: &root, Schedule: &schedule.Schedule{Every: time.Hour},
 	})
 	var field *syncjob.FieldError
 	require.ErrorAs(t, err, &field)
@@ -399,10 +401,10 @@ func TestTasksExpireByTheClockOfRedis(t *testing.T) {
 		}
 		add(t, run, i, o)
 	}
-	require.Len(t, tasksOf(t, run, &syncjob.TasksOptions{State: syncjob.TaskExpired}), 1500)
+	require.Len(t, tasksOf(t, run, &syncjob.TasksOptions{State: states.TaskExpired}), 1500)
 	work(t, m, syncjob.WorkerConfig{})
 	final := finished(t, run)
-	require.Equal(t, syncjob.Counts{Total: 3000, Succeeded: 1500, Cancelled: 1500}, final.Counts)
+	require.Equal(t, states.Counts{Total: 3000, Succeeded: 1500, Cancelled: 1500}, final.Counts)
 	require.Len(t, c.began(), 1500)
 	require.NotContains(t, c.began(), "late/1")
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Explanation says why a run is not done.
@@ -16,16 +17,16 @@ type Explanation struct {
 	// why. The run waits for that. Then only job and number of Run are set.
 	Unreachable string `json:"unreachable,omitempty"`
 
-	Run     RunState        `json:"run"`
+	Run     states.Run      `json:"run"`
 	Waiting []WaitingTasks  `json:"waiting"` // by route
-	Pauses  []PauseState    `json:"pauses"`  // that cover waiting tasks
-	Limits  []Limit         `json:"limits"`  // on what waits, by the registry or as workers published them
+	Pauses  []states.Pause  `json:"pauses"`  // that cover waiting tasks
+	Limits  []states.Limit  `json:"limits"`  // on what waits, by the registry or as workers published them
 	Running []ExplainedTask `json:"running"` // as of the workers' last heartbeats
 	Held    []HeldTasks     `json:"held"`    // by worker and route: running, and about to run
 	Holds   []Hold          `json:"holds"`   // keep it from finishing when no task is left
 	// ReadOnly is true in read-only mode: only tasks and hooks of sets with RunsInReadOnly start.
 	ReadOnly bool `json:"read_only"`
-	// Problem is why the next run of a periodic job does not begin; see [JobState].
+	// Problem is why the next run of a periodic job does not begin; see [states.Job].
 	Problem string `json:"problem,omitempty"`
 	// Stable is true if the run did not change while its tasks were counted. Disagreements are
 	// known only then.
@@ -33,7 +34,7 @@ type Explanation struct {
 	// Disagreements between the counters of the run and its counted tasks. There should be none.
 	Disagreements []string `json:"disagreements"`
 	// Damage is what [Run.Repair] would fix, as far as it can be found without reading every task.
-	Damage []Damage `json:"damage"`
+	Damage []states.Damage `json:"damage"`
 
 	at time.Time // when it was made
 }
@@ -68,7 +69,7 @@ type WaitingTasks struct {
 
 // ExplainedTask is a running task with the worker that runs it.
 type ExplainedTask struct {
-	RunningTask
+	states.RunningTask
 	Worker string `json:"worker"`
 }
 
@@ -123,7 +124,7 @@ func (r *Run) Explain(ctx context.Context) (Explanation, error) {
 	switch {
 	case errors.Is(err, ErrUnavailable) && ctx.Err() == nil:
 		why := fmt.Sprintf("partition %d does not answer: %v", partition, err)
-		return Explanation{Unreachable: why, Run: RunState{Job: r.id.Job, Number: r.id.Number}, at: time.Now()}, nil
+		return Explanation{Unreachable: why, Run: states.Run{Job: r.id.Job, Number: r.id.Number}, at: time.Now()}, nil
 	case err != nil:
 		return Explanation{Damage: damage.Damage}, r.lost(err)
 	}

@@ -2,9 +2,9 @@ package syncjob
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // The texts for what keeps tasks of a run from starting. Only heldBack names what holds a task
@@ -25,7 +25,7 @@ func (x *Explanation) holdBack(set store.PauseSet, exempt func(set string) bool)
 	said := make(map[Scope]bool)
 	for i := range x.Waiting {
 		w := &x.Waiting[i]
-		var pauses []PauseState
+		var pauses []states.Pause
 		for _, p := range set.Covering(w.route(), nil) {
 			if !p.Scope.IsReadOnly() {
 				pauses = append(pauses, pauseState(p))
@@ -41,7 +41,7 @@ func (x *Explanation) holdBack(set store.PauseSet, exempt func(set string) bool)
 	}
 }
 
-func (x *Explanation) heldBack(w *WaitingTasks, pauses []PauseState, byReadOnly bool) (reasons []string) {
+func (x *Explanation) heldBack(w *WaitingTasks, pauses []states.Pause, byReadOnly bool) (reasons []string) {
 	add := func(holds bool, reason string) {
 		if holds {
 			reasons = append(reasons, reason)
@@ -53,30 +53,18 @@ func (x *Explanation) heldBack(w *WaitingTasks, pauses []PauseState, byReadOnly 
 	for _, p := range pauses {
 		add(true, p.String())
 	}
-	add(w.Unserved && w.Quiet > 0, fmt.Sprintf("each live worker that serves %s of set %s is quiet or draining", w.where(), w.Set))
+	add(
+		w.Unserved && w.Quiet > 0,
+		fmt.Sprintf("each live worker that serves %s of set %s is quiet or draining", w.where(), w.Set),
+	)
 	add(w.Unserved && w.Quiet == 0, fmt.Sprintf("no live worker serves %s of set %s", w.where(), w.Set))
 	for _, l := range x.Limits {
 		if l.Set == w.Set && (l.Kind == "" || l.Kind == w.Kind) && w.route().Counted() {
-			limits := l.bounds()
+			limits := boundsOf(l)
 			reasons, w.limits = append(reasons, limits...), w.limits+len(limits)
 		}
 	}
 	return reasons
-}
-
-// String says what is paused, since when, by whom and why.
-func (p PauseState) String() string {
-	text := p.Scope.String() + " is paused"
-	if !p.Since.IsZero() {
-		text += " since " + p.Since.UTC().Format(time.RFC3339)
-	}
-	if p.By != "" {
-		text += " by " + p.By
-	}
-	if p.Reason != "" {
-		text += ": " + p.Reason
-	}
-	return text
 }
 
 func (w *WaitingTasks) route() store.Route {

@@ -4,22 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// Limit is a limit on the tasks of one kind, or of all kinds of a set together.
-type Limit struct {
-	Set              string        `json:"set"`
-	Kind             string        `json:"kind,omitempty"`                // empty for all kinds of the set together
-	MaxRunning       int           `json:"max_running,omitempty"`         // 0 for no limit
-	MaxRunningPerJob int           `json:"max_running_per_job,omitempty"` // likewise
-	Rate             handlers.Rate `json:"rate,omitzero"`                 // zero for no limit
-}
 
 // limitsOn returns what is in force for tasks that are ready to run, each limit once: by the
 // registry, or as workers have published it and it is configured.
-func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits []Limit) {
+func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits []states.Limit) {
 	asked := make(map[store.Route]bool)
 	add := func(set, kind string) {
 		r := store.Route{Set: set, Kind: kind}
@@ -45,20 +36,25 @@ func (m *Manager) limitsOn(ctx context.Context, waiting []WaitingTasks) (limits 
 
 // limit returns the limit on a kind, or on a set as a whole; false if there is none, or nobody has
 // published it.
-func (m *Manager) limit(set, kind string) (Limit, bool) {
+func (m *Manager) limit(set, kind string) (states.Limit, bool) {
 	a, ok := m.sets.Attributes(set, kind)
 	if !ok {
-		return Limit{}, false
+		return states.Limit{}, false
 	}
-	l := Limit{Set: set, Kind: kind, MaxRunning: max(a.MaxRunning, 0), MaxRunningPerJob: max(a.MaxRunningPerJob, 0)}
+	l := states.Limit{
+		Set:              set,
+		Kind:             kind,
+		MaxRunning:       max(a.MaxRunning, 0),
+		MaxRunningPerJob: max(a.MaxRunningPerJob, 0),
+	}
 	if a.Rate.Events > 0 {
 		l.Rate = a.Rate
 	}
-	return l, l != (Limit{Set: set, Kind: kind})
+	return l, l != (states.Limit{Set: set, Kind: kind})
 }
 
 // bounds says each bound of a limit.
-func (l Limit) bounds() (all []string) {
+func boundsOf(l states.Limit) (all []string) {
 	line := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	who := "set " + l.Set
 	if l.Kind != "" {

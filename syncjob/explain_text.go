@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // maxExplained bounds how many running tasks are listed one by one.
@@ -40,7 +41,7 @@ func (x Explanation) String() string {
 			break
 		}
 		progress := ""
-		if t.Progress != (Progress{}) {
+		if t.Progress != (states.Progress{}) {
 			progress = ": " + t.Progress.String()
 		}
 		line(

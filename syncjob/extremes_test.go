@@ -22,6 +22,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/events"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // trial is one use of the library, from code to the end of a run.
@@ -132,13 +134,13 @@ func knobs() (ints []knob[int], times []knob[time.Duration], floats []knob[float
 			a.config.Retry.MaxElapsed = max(d, time.Second)
 		}},
 		knob[time.Duration]{"Schedule.Every", func(a *trial, d time.Duration) {
-			a.job.Schedule = &syncjob.Schedule{Every: d, FireOnCreate: true, Overlap: syncjob.OverlapQueueOne}
+			a.job.Schedule = &schedule.Schedule{Every: d, FireOnCreate: true, Overlap: schedule.OverlapQueueOne}
 		}},
 		knob[time.Duration]{"Schedule.Every", func(a *trial, d time.Duration) {
-			a.job.Schedule = &syncjob.Schedule{Every: d, FireOnCreate: true, Overlap: syncjob.OverlapAfterCompletion}
+			a.job.Schedule = &schedule.Schedule{Every: d, FireOnCreate: true, Overlap: schedule.OverlapAfterCompletion}
 		}},
 		knob[time.Duration]{"Schedule.Jitter", func(a *trial, d time.Duration) {
-			a.job.Schedule = &syncjob.Schedule{Cron: "* * * * *", Jitter: d, FireOnCreate: true}
+			a.job.Schedule = &schedule.Schedule{Cron: "* * * * *", Jitter: d, FireOnCreate: true}
 		}},
 	)
 	floats = append(floats,
@@ -280,13 +282,13 @@ func (a *trial) begin(ctx context.Context, m *syncjob.Manager) error {
 }
 
 // ended reports whether a run came to its end, or to where what was asked for puts it off.
-func ended(state syncjob.JobState, err error, field string, started bool) bool {
+func ended(state states.Job, err error, field string, started bool) bool {
 	switch {
 	case err != nil:
 		return started && field == "Retention" && errors.Is(err, syncjob.ErrJobNotFound)
 	case state.Run == nil:
 		return started && field == "Retention" || field == "Schedule.Jitter" && !state.NextDue.IsZero()
-	case field == "StopAfter" && state.Run.Status == syncjob.StatusStopped:
+	case field == "StopAfter" && state.Run.Status == states.Stopped:
 		return true // also before its task was fetched
 	case started && (state.Run.Status.Final() || state.Run.Holds == 1 && state.Run.Counts.Remaining() == 0):
 		return true

@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Bounds of one reading of groups.
@@ -25,34 +25,6 @@ const (
 	maxGroupError = 200
 )
 
-// FailureGroup counts failures with the same kind and error.
-type FailureGroup struct {
-	Set   string `json:"set"`
-	Kind  string `json:"kind"`
-	Error string `json:"error"` // in general form: see [Manager.FailureGroups]
-	Count int    `json:"count"`
-	Runs  int    `json:"runs"` // how many runs they are of
-	// First and Last are when the oldest and the newest of them failed.
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
-	// Example is the one that was read first, usually the newest.
-	Example Failure `json:"example"`
-}
-
-// FailureGroups are failures by kind and error.
-type FailureGroups struct {
-	// Groups are the largest ones, at most 100, the largest first; of equals the one with the newest
-	// failure.
-	Groups []FailureGroup `json:"groups"`
-	// Others is how many failures belong to none of them.
-	Others int `json:"others"`
-	// Read is how many failures were read and selected: the sum of all groups, and Others.
-	Read int `json:"read"`
-	// Next is the option After of a call that goes on with older failures. It is empty if all were
-	// read.
-	Next string `json:"next,omitempty"`
-}
-
 // FailureGroups reads failures as [Manager.Failures] does, and counts them by set, kind and error.
 // It reads up to Limit failures that are selected, 10,000 if that is zero, and about 64 MiB of
 // them; Next says where it stopped. It also stops when ctx ends; then it returns the groups of what
@@ -63,7 +35,7 @@ type FailureGroups struct {
 // "chunk 17 of a1.bin: timeout after 1.5s" becomes "chunk # of #: timeout after #". What stands in
 // double quotes, or between backquotes, becomes "…". White space becomes one space. Only the first
 // 200 bytes count.
-func (m *Manager) FailureGroups(ctx context.Context, opts *AllFailuresOptions) (FailureGroups, error) {
+func (m *Manager) FailureGroups(ctx context.Context, opts *AllFailuresOptions) (states.FailureGroups, error) {
 	var o AllFailuresOptions
 	if opts != nil {
 		o = *opts
@@ -71,7 +43,7 @@ func (m *Manager) FailureGroups(ctx context.Context, opts *AllFailuresOptions) (
 	if o.Limit == 0 {
 		o.Limit = groupedFailures
 	}
-	c := failureCount{groups: make(map[groupKey]*FailureGroup), runs: make(map[groupKey]map[store.RunID]bool)}
+	c := failureCount{groups: make(map[groupKey]*states.FailureGroup), runs: make(map[groupKey]map[store.RunID]bool)}
 	bytes, at := 0, o.After
 	for letter, err := range m.allFailures(ctx, &o, &at) {
 		if err != nil {
@@ -94,18 +66,18 @@ func (m *Manager) FailureGroups(ctx context.Context, opts *AllFailuresOptions) (
 // failureCount counts failures by group.
 type failureCount struct {
 	read   int
-	groups map[groupKey]*FailureGroup
+	groups map[groupKey]*states.FailureGroup
 	runs   map[groupKey]map[store.RunID]bool
 }
 
 // groupKey is what the failures of a group have in common.
 type groupKey struct{ set, kind, err string }
 
-func (c *failureCount) add(run store.RunID, f Failure) {
+func (c *failureCount) add(run store.RunID, f states.Failure) {
 	k := groupKey{f.Set, f.Kind, generalError(f.Error)}
 	g := c.groups[k]
 	if g == nil {
-		g = &FailureGroup{Set: k.set, Kind: k.kind, Error: k.err, First: f.At, Last: f.At, Example: f}
+		g = &states.FailureGroup{Set: k.set, Kind: k.kind, Error: k.err, First: f.At, Last: f.At, Example: f}
 		c.groups[k], c.runs[k] = g, make(map[store.RunID]bool)
 	}
 	c.read++
@@ -120,9 +92,9 @@ func (c *failureCount) add(run store.RunID, f Failure) {
 }
 
 // sum lists the largest groups.
-func (c *failureCount) sum() FailureGroups {
-	out := FailureGroups{Read: c.read}
-	all := slices.SortedFunc(maps.Values(c.groups), func(a, b *FailureGroup) int {
+func (c *failureCount) sum() states.FailureGroups {
+	out := states.FailureGroups{Read: c.read}
+	all := slices.SortedFunc(maps.Values(c.groups), func(a, b *states.FailureGroup) int {
 		return cmp.Or(
 			cmp.Compare(b.Count, a.Count), b.Last.Compare(a.Last), cmp.Compare(a.Set, b.Set),
 			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Error, b.Error),

@@ -6,8 +6,8 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/rollcall-go/rollcall/internal/plain"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // failurePage is how many dead letters are read at a time.
@@ -19,7 +19,7 @@ type FailuresOptions struct {
 	Kinds []string
 	// IDs of the tasks. Defaults to all.
 	IDs []string
-	// After is the [Failure.Place] of the last failure of the page before: the sequence begins
+	// After is the [states.Failure.Place] of the last failure of the page before: the sequence begins
 	// after it. Defaults to zero: from the first failure.
 	After int64
 	// Limit is the largest number of failures to yield. Defaults to all.
@@ -39,17 +39,17 @@ func (o *FailuresOptions) validate() error {
 
 // Failures yields the tasks that failed for good, in the order in which they failed. Nil options
 // mean all. If more than Config.FailureCap failed, half of those kept are the first, and half the
-// newest; the exact number is in the run's Counts. Each failure has a [Failure.Place] that never
-// changes. So pages by After and Limit never repeat one, even while more tasks fail; a gap between
-// two places means failures that are no longer kept. An error ends the sequence.
-func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Failure, error] {
+// newest; the exact number is in the run's Counts. Each failure has a [states.Failure.Place] that
+// never changes. So pages by After and Limit never repeat one, even while more tasks fail; a gap
+// between two places means failures that are no longer kept. An error ends the sequence.
+func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[states.Failure, error] {
 	var o FailuresOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(Failure, error) bool) {
+	return func(yield func(states.Failure, error) bool) {
 		if err := o.validate(); err != nil {
-			yield(Failure{}, fmt.Errorf("read failures: %w", err))
+			yield(states.Failure{}, fmt.Errorf("read failures: %w", err))
 			return
 		}
 		matches := selection{o.Kinds, o.IDs}.matcher()
@@ -57,7 +57,7 @@ func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Fai
 		for letter, err := range r.deadLetters(ctx, o.After) {
 			switch {
 			case err != nil:
-				yield(Failure{}, err)
+				yield(states.Failure{}, err)
 				return
 			case !matches(&letter):
 				continue
@@ -67,14 +67,6 @@ func (r *Run) Failures(ctx context.Context, opts *FailuresOptions) iter.Seq2[Fai
 			}
 		}
 	}
-}
-
-// DecodeArgs decodes the arguments of the task from JSON into v, a pointer.
-func (f Failure) DecodeArgs(v any) error {
-	if err := plain.Unmarshal(f.Payload, v); err != nil {
-		return fmt.Errorf("decode arguments of task %s: %w", f.TaskID, err)
-	}
-	return nil
 }
 
 // deadLetters yields what is kept of the failures of a run with places above after, in order.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // AllFailuresOptions select failures of all jobs. The zero value selects all of them.
@@ -21,8 +22,8 @@ type AllFailuresOptions struct {
 	// Since and Until select by when tasks failed: not before Since, and before Until. Both default
 	// to any time.
 	Since, Until time.Time
-	// After is the [Failure.Cursor] of the last failure of the page before: the sequence goes on
-	// behind it. Defaults to the newest failure.
+	// After is the [states.Failure.Cursor] of the last failure of the page before: the sequence goes
+	// on behind it. Defaults to the newest failure.
 	After string
 	// Limit is the largest number of failures to yield. Defaults to all.
 	Limit int
@@ -60,20 +61,20 @@ func (o *AllFailuresOptions) selects(f *store.Failure) bool {
 // fails meanwhile, what was not read yet may be missing, because the run moves to the front. Begin
 // again to see it.
 //
-// An error ends the sequence. The failure that comes with it has only a [Failure.Cursor], or that
-// is empty if nothing was read: to go on from there, for example after ctx has ended. Errors: a
-// [*FieldError]; errors of the store. If some partitions do not answer, a [*PartialError] comes behind
-// the failures of the others.
-func (m *Manager) Failures(ctx context.Context, opts *AllFailuresOptions) iter.Seq2[Failure, error] {
+// An error ends the sequence. The failure that comes with it has only a [states.Failure.Cursor], or
+// that is empty if nothing was read: to go on from there, for example after ctx has ended. Errors:
+// a [*FieldError]; errors of the store. If some partitions do not answer, a [*PartialError] comes
+// behind the failures of the others.
+func (m *Manager) Failures(ctx context.Context, opts *AllFailuresOptions) iter.Seq2[states.Failure, error] {
 	var o AllFailuresOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(Failure, error) bool) {
+	return func(yield func(states.Failure, error) bool) {
 		yielded, at := 0, o.After
 		for letter, err := range m.allFailures(ctx, &o, &at) {
 			if err != nil {
-				yield(Failure{Cursor: at}, fmt.Errorf("read failures: %w", err))
+				yield(states.Failure{Cursor: at}, fmt.Errorf("read failures: %w", err))
 				return
 			}
 			if yielded++; !yield(failure(letter, at), nil) || yielded == o.Limit {

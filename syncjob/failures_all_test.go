@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // breaking makes tasks fail at once, with an error that names them.
@@ -126,7 +127,7 @@ func TestAReadingOfFailuresThatEndsEarlySaysWhereToGoOn(t *testing.T) {
 		require.Equal(t, 1, n)
 		groups, err := m.FailureGroups(t.Context(), &syncjob.AllFailuresOptions{After: at})
 		require.ErrorIs(t, err, store.ErrClosed)
-		require.Equal(t, syncjob.FailureGroups{Next: at}, groups)
+		require.Equal(t, states.FailureGroups{Next: at}, groups)
 		s.left = 100
 		n, _, err = read(at)
 		require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestAStandingJobKeepsItsFirstAndItsNewestFailures(t *testing.T) {
@@ -85,7 +86,7 @@ func TestOnlyFailuresThatCountAreALastError(t *testing.T) {
 		require.Equal(t, []string{"no source", "disk is full", "mail server is down"}, seen)
 		final, err := run.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Empty(t, final.RetryError)
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // ledger is what handlers saw.
@@ -134,7 +135,7 @@ func survive(t *testing.T, random *rand.Rand) {
 			why, _ := run.Explain(t.Context())
 			require.NoError(t, err, why.String())
 		}
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, size+1, final.Counts.Succeeded)
 		require.EqualValues(t, size+1, final.Counts.Total)
 		require.Empty(t, final.HookErr)

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 var errCut = errors.New("connection is cut")
@@ -97,7 +98,7 @@ func TestAWorkerThatLostItsLeaseCancelsItsHandlersAndBeginsAnew(t *testing.T) {
 		work(t, managerOn(t, shared, reg), syncjob.WorkerConfig{Name: "elsewhere"})
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, 1, final.Counts.Succeeded)
 		require.Zero(t, final.Retried, "a lost worker costs no retry")
 		synctest.Wait()

@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // picture is what somebody knows of a namespace who reads only what topics name.
@@ -99,7 +100,7 @@ func (p *picture) read(ctx context.Context, topic syncjob.Topic) (map[string]str
 	if everything || topic.Type == syncjob.TopicWorkers {
 		workers, err := p.m.Workers(ctx)
 		for i := range workers {
-			workers[i] = syncjob.WorkerState{Name: workers[i].Name}
+			workers[i] = states.Worker{Name: workers[i].Name}
 		}
 		add("workers", workers, err)
 	}

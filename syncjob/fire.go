@@ -13,6 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/events"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const (
@@ -151,7 +153,7 @@ func (f *firing) fire(ctx context.Context, job string) (changes int64, err error
 	var ahead time.Duration
 	for range fireTries {
 		rec, err := f.m.store.Job(ctx, job)
-		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != JobPeriodic) {
+		if errors.Is(err, ErrJobNotFound) || err == nil && (rec.Disabled || rec.Type != states.JobPeriodic) {
 			f.postpone(ctx, job, errNotScheduled) // otherwise the store would never return it again
 			return 0, nil
 		}
@@ -263,7 +265,7 @@ func (f *firing) await(ctx context.Context, job string, d definition, run store.
 		set, err := f.m.store.Pauses(ctx, f.partition)
 		return err == nil && !set.ReadOnly(), err
 	}
-	if d.Schedule.Overlap == OverlapReplace {
+	if d.Schedule.Overlap == schedule.OverlapReplace {
 		err := f.m.store.StopRun(ctx, store.StopParams{Run: run, Reason: replacedReason})
 		if err != nil && !errors.Is(err, ErrRunFinished) && !errors.Is(err, ErrRunNotFound) {
 			return false, err

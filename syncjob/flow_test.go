@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestARunIsDoneWhenItsLastTaskIs(t *testing.T) {
@@ -18,7 +19,7 @@ func TestARunIsDoneWhenItsLastTaskIs(t *testing.T) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, 1001, final.Counts.Succeeded)
 		require.True(t, final.Counts.Balanced())
 	})

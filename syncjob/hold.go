@@ -53,7 +53,7 @@ func (r *Run) Accept(ctx context.Context) error {
 // The step that lets the hook wait again also writes the line of the audit. Of several calls at the
 // same time one has an effect, and others get [ErrNotHeld], as for a run whose hook has not given
 // up. A reply that is lost is asked for again, and the hook is not repeated for that. If the
-// process dies, the hook waits again or does not: [RunState.HookErr] tells. Other errors:
+// process dies, the hook waits again or does not: [states.Run.HookErr] tells. Other errors:
 // [ErrRunFinished], or [ErrJobStopped] if the run was stopped; [ErrRunNotFound], [ErrStateLost].
 func (r *Run) RepeatPostJob(ctx context.Context) error {
 	return r.letGo(ctx, "repeat the post-job hook of", store.RedoPostJob)

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // A run that holds for its failures waits until somebody decides. Its report is then made once, of
@@ -114,7 +115,7 @@ func exampleManager(ctx context.Context, set *handlers.Set) *syncjob.Manager {
 }
 
 // untilHeld waits until the run is held.
-func untilHeld(ctx context.Context, run *syncjob.Run) syncjob.RunState {
+func untilHeld(ctx context.Context, run *syncjob.Run) states.Run {
 	for state, err := range run.Watch(ctx) {
 		if err != nil {
 			log.Fatal(err)
@@ -124,5 +125,5 @@ func untilHeld(ctx context.Context, run *syncjob.Run) syncjob.RunState {
 		}
 	}
 	log.Fatal("the run ended")
-	return syncjob.RunState{}
+	return states.Run{}
 }

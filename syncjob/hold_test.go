@@ -17,13 +17,15 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // holding is a job whose tasks and post-job hook fail until they are mended.
 type holding struct {
 	mended, hookMended atomic.Bool
-	hooks              atomic.Int64   // how often the hook began
-	saw                syncjob.Counts // what the hook saw last
+	hooks              atomic.Int64  // how often the hook began
+	saw                states.Counts // what the hook saw last
 	m                  *syncjob.Manager
 }
 
@@ -60,7 +62,7 @@ func (h *holding) start(t *testing.T, j syncjob.Job) *syncjob.Run {
 	return run
 }
 
-func (h *holding) untilHeld(t *testing.T, run *syncjob.Run) syncjob.RunState {
+func (h *holding) untilHeld(t *testing.T, run *syncjob.Run) states.Run {
 	t.Helper()
 	for s, err := range run.Watch(t.Context()) {
 		require.NoError(t, err)
@@ -69,7 +71,7 @@ func (h *holding) untilHeld(t *testing.T, run *syncjob.Run) syncjob.RunState {
 		}
 	}
 	t.Fatal("the run ended")
-	return syncjob.RunState{}
+	return states.Run{}
 }
 
 func (h *holding) listed(t *testing.T) (jobs []string) {
@@ -101,7 +103,7 @@ func TestARunWithFailuresIsHeldUntilTheyAreRetriedOrDiscarded(t *testing.T) {
 		run := h.start(t, held)
 		s, err := run.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusRunning, s.Status)
+		require.Equal(t, states.Running, s.Status)
 		require.Equal(t, syncjob.OnFailureHold, s.OnFailure)
 		require.EqualValues(t, 1, s.Holds)
 		x, err := run.Explain(t.Context())
@@ -142,8 +144,8 @@ func TestARunWithFailuresIsHeldUntilTheyAreRetriedOrDiscarded(t *testing.T) {
 		require.EqualValues(t, 1, got.Moved)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
-		require.Equal(t, syncjob.Counts{Total: 5, Succeeded: 4, Cancelled: 1}, final.Counts)
+		require.Equal(t, states.Succeeded, final.Status)
+		require.Equal(t, states.Counts{Total: 5, Succeeded: 4, Cancelled: 1}, final.Counts)
 		require.EqualValues(t, 1, h.hooks.Load())
 		require.Equal(t, final.Counts, h.saw, "the hook sees the whole")
 		require.Empty(t, h.listed(t))
@@ -160,11 +162,11 @@ func TestAcceptedFailuresLetTheRunEndOnceAndAreKept(t *testing.T) {
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, run.Accept(ctx), "it has ended so")
-		require.Equal(t, syncjob.StatusFailed, final.Status)
+		require.Equal(t, states.Failed, final.Status)
 		require.Equal(t, syncjob.OnFailureAccepted, final.OnFailure)
 		require.EqualValues(t, 3, h.saw.Failed)
 		require.EqualValues(t, 1, h.hooks.Load())
-		var lines []syncjob.AuditEntry
+		var lines []states.AuditEntry
 		for e, err := range h.m.Audit(t.Context(), &syncjob.AuditOptions{Job: "import"}) {
 			require.NoError(t, err)
 			lines = append(lines, e)
@@ -202,11 +204,11 @@ func TestAnOpenRunIsSealedAndAcceptedInEitherOrder(t *testing.T) {
 			require.NoError(t, steps[0](run, t.Context()))
 			s, err := run.State(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, syncjob.StatusRunning, s.Status)
+			require.Equal(t, states.Running, s.Status)
 			require.NoError(t, steps[1](run, t.Context()))
 			final, err := run.Wait(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, syncjob.StatusFailed, final.Status)
+			require.Equal(t, states.Failed, final.Status)
 		}
 	})
 }
@@ -219,7 +221,7 @@ func TestAPostJobHookThatGaveUpHoldsTheRunAndIsRepeated(t *testing.T) {
 		run := h.start(t, held)
 		s, err := run.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, []syncjob.Status{syncjob.StatusFinishing, syncjob.StatusSucceeded}, []syncjob.Status{s.Status, s.FinalStatus})
+		require.Equal(t, []states.Status{states.Finishing, states.Succeeded}, []states.Status{s.Status, s.FinalStatus})
 		require.Equal(t, "mail server is down", s.HookErr)
 		x, err := run.Explain(t.Context())
 		require.NoError(t, err)
@@ -241,7 +243,7 @@ func TestAPostJobHookThatGaveUpHoldsTheRunAndIsRepeated(t *testing.T) {
 		require.NoError(t, run.RepeatPostJob(t.Context()))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Empty(t, final.HookErr)
 		require.EqualValues(t, 3, h.hooks.Load())
 		require.ErrorIs(t, run.RepeatPostJob(t.Context()), syncjob.ErrRunFinished)
@@ -278,7 +280,7 @@ func TestAHeldRunIsStoppedAndReplacedLikeAnyOther(t *testing.T) {
 		require.NoError(t, err)
 		stopped, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusStopped, stopped.Status)
+		require.Equal(t, states.Stopped, stopped.Status)
 		require.EqualValues(t, 3, stopped.Counts.Failed)
 		n := 0
 		for _, err := range run.Failures(t.Context(), nil) {
@@ -294,7 +296,7 @@ func TestAHeldRunIsStoppedAndReplacedLikeAnyOther(t *testing.T) {
 		require.NoError(t, next.Resume(t.Context()))
 		final, err := next.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, final.Counts, h.saw)
 	})
 }
@@ -305,7 +307,7 @@ func TestDueTimesAreSkippedWhileARunIsHeldAndItIsKeptForEver(t *testing.T) {
 		work(t, h.m, syncjob.WorkerConfig{})
 		nightly := held
 		nightly.Name, nightly.Retention = "nightly", time.Hour
-		nightly.Schedule = &syncjob.Schedule{Every: 24 * time.Hour}
+		nightly.Schedule = &schedule.Schedule{Every: 24 * time.Hour}
 		_, err := h.m.Ensure(t.Context(), nightly)
 		require.NoError(t, err)
 		time.Sleep(100*24*time.Hour + time.Minute)

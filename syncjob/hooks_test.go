@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -33,14 +34,14 @@ func TestHooksRunAroundTheTasksAndWaitReturnsAfterThem(t *testing.T) {
 			},
 			PostJob: func(_ context.Context, r *handlers.Run) error {
 				time.Sleep(time.Minute)
-				require.Equal(t, syncjob.StatusSucceeded, r.Status)
+				require.Equal(t, states.Succeeded, r.Status)
 				require.EqualValues(t, 2, r.Counts.Succeeded, "the hook sees the final counts, not cached ones")
 				order = append(order, "post")
 				return nil
 			},
 		}}, func(context.Context, *handlers.Task[leaf]) error { order = append(order, "leaf"); return nil }), nil)
 		final := kit.Run(syncjob.Job{Name: "a", Set: "tree", Root: node{N: 1}})
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, []string{"validate", "pre", "leaf", "post"}, order)
 	})
 }
@@ -48,11 +49,11 @@ func TestHooksRunAroundTheTasksAndWaitReturnsAfterThem(t *testing.T) {
 func TestAPreJobHookDecidesWhetherTasksStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		verdict error
-		status  syncjob.Status
+		status  states.Status
 		reason  string
 	}{
-		"skip":      {handlers.SkipRun("maintenance"), syncjob.StatusSkipped, "maintenance"},
-		"permanent": {handlers.Permanent(errors.New("no source")), syncjob.StatusFailed, ""},
+		"skip":      {handlers.SkipRun("maintenance"), states.Skipped, "maintenance"},
+		"permanent": {handlers.Permanent(errors.New("no source")), states.Failed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestAProducerWithoutRegistryStartsRunsWithHooks(t *testing.T) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, 1, posts)
 	})
 }

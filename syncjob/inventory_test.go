@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // all collects what a sequence yields, and the error that ends it.
@@ -299,13 +300,13 @@ func TestValuesAreListedByPages(t *testing.T) {
 			full, err := all(m.ListValues(t.Context(), scope, nil))
 			require.NoError(t, err)
 			require.Len(t, full, want, what)
-			require.True(t, slices.IsSortedFunc(full, func(a, b syncjob.ValueState) int { return strings.Compare(a.Name, b.Name) }))
+			require.True(t, slices.IsSortedFunc(full, func(a, b states.Value) int { return strings.Compare(a.Name, b.Name) }))
 			for _, v := range full {
 				require.Equal(t, map[store.ValueType]int64{store.ValueCounter: 2, store.ValueJSON: 6}[v.Type], v.Size)
 				require.Equal(t, what == "namespace", !v.Expires.IsZero())
 			}
 			for _, limit := range []int{1, 2, 7, 1000} {
-				var paged []syncjob.ValueState
+				var paged []states.Value
 				for after := ""; ; {
 					page, err := all(m.ListValues(t.Context(), scope, &syncjob.ValuesOptions{After: after, Limit: limit}))
 					require.NoError(t, err)
@@ -346,7 +347,7 @@ func TestLimitsAreListedWithWhoUsesThemAndWhoWaits(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, limits, 1)
 		l := limits[0]
-		require.Equal(t, syncjob.Limit{
+		require.Equal(t, states.Limit{
 			Set: "tree", Kind: "leaf", MaxRunning: 3, MaxRunningPerJob: 2, Rate: handlers.Rate{Events: 50, Per: time.Second, Burst: l.Rate.Burst},
 		}, l.Limit)
 		require.Equal(t, 3, l.Held)

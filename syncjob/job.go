@@ -6,6 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/encode"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 // Job says what to run.
@@ -47,14 +48,15 @@ type Job struct {
 	//
 	// A run that is held is active. [Run.Wait] waits, and [Run.Watch] yields the state, with Held set;
 	// [RunsOptions.Held] finds such runs, and [Run.Explain] says what to do. No other run of the job
-	// begins: due times of a schedule are skipped, or wait, as its Overlap says, and OverlapReplace
-	// and IfActiveReplace stop the run. A stop ends it as stopped, or, if its hook gave up, with the
-	// outcome of its tasks. Nothing is purged and no retention begins: if nobody decides, it is held
-	// for ever. A run that its pre-job hook failed or skipped is not held, nor one that a task
-	// cancelled. An open run is held after it was sealed; it may be sealed first, or accepted first.
+	// begins: due times of a schedule are skipped, or wait, as its Overlap says, and
+	// schedule.OverlapReplace and IfActiveReplace stop the run. A stop ends it as stopped, or, if its
+	// hook gave up, with the outcome of its tasks. Nothing is purged and no retention begins: if
+	// nobody decides, it is held for ever. A run that its pre-job hook failed or skipped is not held,
+	// nor one that a task cancelled. An open run is held after it was sealed; it may be sealed first,
+	// or accepted first.
 	OnFailure OnFailure
 	// Schedule makes it a periodic job, which Ensure declares. It cannot be set together with Open.
-	Schedule *Schedule
+	Schedule *schedule.Schedule
 	// Weight is the run's share of a queue, relative to other runs, from 0.000001 to 1000000.
 	// Defaults to the attribute of its set.
 	Weight float64
@@ -99,7 +101,7 @@ func (j Job) validate() error {
 		bad("Revision", "is negative")
 	}
 	if j.Schedule != nil {
-		errs = append(errs, j.Schedule.validate())
+		errs = append(errs, j.Schedule.Validate())
 		if j.Open {
 			bad("Schedule", "is set for an open job")
 		}

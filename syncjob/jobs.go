@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Group selects jobs.
@@ -28,16 +29,16 @@ const (
 )
 
 // has reports whether the job belongs to the group.
-func (g Group) has(s JobState) bool {
+func (g Group) has(s states.Job) bool {
 	switch g {
 	case GroupSinglePass:
-		return s.Type == JobSinglePass
+		return s.Type == states.JobSinglePass
 	case GroupPeriodic:
-		return s.Type == JobPeriodic
+		return s.Type == states.JobPeriodic
 	case GroupStanding:
-		return s.Type == JobStanding
+		return s.Type == states.JobStanding
 	case GroupStopped:
-		return s.Disabled || s.Run != nil && s.Run.Status == StatusStopped
+		return s.Disabled || s.Run != nil && s.Run.Status == states.Stopped
 	case GroupFinished:
 		return s.Run != nil && s.Run.Status.Final()
 	case GroupActive:
@@ -59,18 +60,18 @@ type JobsOptions struct {
 	Group  Group  // Defaults to [GroupAll].
 	Prefix string // of the name; empty for all
 	// Statuses selects jobs whose newest run is in one of these. Defaults to all jobs.
-	Statuses []Status
-	// Labels selects jobs that have all of these: see [JobState.Labels].
+	Statuses []states.Status
+	// Labels selects jobs that have all of these: see [states.Job.Labels].
 	Labels map[string]string
 	Set    string // selects jobs whose newest run is of this handler set
-	Held   bool   // selects jobs whose newest run is held: see [RunState.Held]
-	// ByChange lists those first that changed last: see [JobState.Changed]. Defaults to the order of
+	Held   bool   // selects jobs whose newest run is held: see [states.Run.Held]
+	// ByChange lists those first that changed last: see [states.Job.Changed]. Defaults to the order of
 	// the names.
 	ByChange bool
 	// Details asks for Args, Headers, Counters, Result and Reporting of the newest runs. Defaults to
 	// leaving them out.
 	Details bool
-	// After is the [JobState.Cursor] of the last job of the page before: the sequence goes on behind
+	// After is the [states.Job.Cursor] of the last job of the page before: the sequence goes on behind
 	// it. Use the same options. In the order of names it may be any name.
 	After string
 }
@@ -79,7 +80,7 @@ type JobsOptions struct {
 const jobPage = 100
 
 // statuses are those that the newest runs of a group's jobs can be in; nil for any, or none.
-func (g Group) statuses() []Status {
+func (g Group) statuses() []states.Status {
 	switch g {
 	case GroupActive:
 		return ActiveStatuses
@@ -133,20 +134,20 @@ func jobCursor(p store.Place) string { return strconv.FormatInt(p.Changed, 10) +
 //
 // If some partitions do not answer, it yields the jobs of the others, then a [*PartialError]. Any
 // error ends the sequence. Other errors: a [*FieldError], before any job.
-func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobState, error] {
-	return func(yield func(JobState, error) bool) {
+func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[states.Job, error] {
+	return func(yield func(states.Job, error) bool) {
 		var o JobsOptions
 		if opts != nil {
 			o = *opts
 		}
 		p, err := o.params()
 		if err != nil {
-			yield(JobState{}, fmt.Errorf("list jobs: %w", err))
+			yield(states.Job{}, fmt.Errorf("list jobs: %w", err))
 			return
 		}
 		for entry, err := range m.entries(ctx, m.poll(), o.Prefix, p) {
 			if err != nil {
-				yield(JobState{}, fmt.Errorf("list jobs: %w", err))
+				yield(states.Job{}, fmt.Errorf("list jobs: %w", err))
 				return
 			}
 			cursor := entry.Job.Name
@@ -161,7 +162,7 @@ func (m *Manager) Jobs(ctx context.Context, opts *JobsOptions) iter.Seq2[JobStat
 }
 
 // has reports whether the options select a job, wherever it is in the list.
-func (o *JobsOptions) has(s *JobState) bool {
+func (o *JobsOptions) has(s *states.Job) bool {
 	return strings.HasPrefix(s.Name, o.Prefix) && o.Group.has(*s) && hasLabels(s.Labels, o.Labels) &&
 		(len(o.Statuses) == 0 || s.Run != nil && slices.Contains(o.Statuses, s.Run.Status)) &&
 		(o.Set == "" || s.Run != nil && s.Run.Set == o.Set) && (!o.Held || s.Run != nil && s.Run.Held)

@@ -10,13 +10,14 @@ import (
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/events"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
 )
 
 // journal reports events to the log and the observer. If neither wants an event, it costs little:
 // for each task, two checks for nil and a check of the log level.
 type journal struct {
 	log    *slog.Logger
-	obs    *Observer
+	obs    *observe.Observer
 	worker string // "" outside of workers
 
 	told *toldRuns
@@ -66,9 +67,9 @@ func (j *journal) attemptDone(ctx context.Context, d *store.Delivery, out *store
 	j.log.LogAttrs(ctx, level, event, attrs...) //nolint:sloglint // likewise
 }
 
-func (j *journal) attempt(d *store.Delivery, began time.Time) AttemptEvent {
+func (j *journal) attempt(d *store.Delivery, began time.Time) observe.Attempt {
 	run, route := &d.Lease.Lane.Run, &d.Lease.Lane.Route
-	return AttemptEvent{
+	return observe.Attempt{
 		Worker: j.worker,
 		Job:    run.Job,
 		Run:    run.Number,
@@ -116,11 +117,11 @@ func (j *journal) enqueuedAll(ctx context.Context, run store.RunID, tasks, dupli
 
 func (j *journal) runStarted(ctx context.Context, id store.RunID, p *store.StartParams) {
 	if j.obs.RunStarted != nil {
-		j.obs.RunStarted(ctx, RunEvent{Job: id.Job, Run: id.Number, Set: p.Set, RedriveOf: p.RedriveOf})
+		j.obs.RunStarted(ctx, observe.Run{Job: id.Job, Run: id.Number, Set: p.Set, RedriveOf: p.RedriveOf})
 	}
 	if j.obs.Enqueued != nil && p.Root != nil {
 		route := &p.Root.Route
-		j.obs.Enqueued(ctx, EnqueueEvent{
+		j.obs.Enqueued(ctx, observe.Enqueue{
 			Job: id.Job, Run: id.Number, Set: route.Set, Kind: route.Kind, Queue: route.Queue, Tasks: 1,
 		})
 	}

@@ -7,39 +7,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/internal/worker/intake"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// LimitState is a limit that is in force, and who uses it.
-type LimitState struct {
-	Limit
-	// Held is how many of MaxRunning workers hold for tasks, in all processes together. It may be more
-	// than MaxRunning for a while after that was lowered.
-	Held int `json:"held"`
-	// Users are the workers that hold or want permits, or have tokens of the rate: first those that
-	// wait, in their order.
-	Users []LimitUser `json:"users"`
-}
-
-// LimitUser is a worker that uses a limit.
-type LimitUser struct {
-	// Worker is its name; empty if none of its sessions is left, or the partitions that have them do
-	// not answer.
-	Worker string `json:"worker"`
-	Held   int    `json:"held"` // permits: one for each task that it has leased, and some for the next ones
-	Want   int    `json:"want"` // permits that it could use now, with those that it holds
-	// Since is when it began to want more than it holds; zero if it does not. Workers that wait get
-	// permits in this order.
-	Since  time.Time `json:"since,omitzero"`
-	Tokens int       `json:"tokens"` // starts that the rate has granted it for the next moment
-	// Silent reports that it has not reported for its lease: it is probably dead. Its permits go to
-	// others once its tasks were given back.
-	Silent bool `json:"silent"`
-}
 
 // Limits lists the limits in force on handler sets and their kinds (MaxRunning, MaxRunningPerJob
 // and Rate of [handlers.Attributes]), sorted by set and kind, each with the workers that use it and
@@ -51,31 +24,31 @@ type LimitUser struct {
 // calls for each limit and one for each partition. If some partitions do not answer, the error
 // names them: then the limits that they keep are listed without users, and those of sets that the
 // registry lacks may be missing.
-func (m *Manager) Limits(ctx context.Context) ([]LimitState, error) {
+func (m *Manager) Limits(ctx context.Context) ([]states.LimitUse, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("list limits: %w", err)
 	}
 	limits, err1 := m.limitsInForce(ctx)
 	workers, err2 := m.workersBySession(ctx)
-	states, failed := make([]LimitState, len(limits)), make([]error, len(limits))
+	list, failed := make([]states.LimitUse, len(limits)), make([]error, len(limits))
 	group := lifecycle.New(ctx)
 	for i, l := range limits {
-		states[i].Limit = l
+		list[i].Limit = l
 		if l.MaxRunning == 0 && l.Rate.Events == 0 {
 			continue // it has no account
 		}
-		group.Go(func(ctx context.Context) { failed[i] = m.readLimit(ctx, &states[i], workers) })
+		group.Go(func(ctx context.Context) { failed[i] = m.readLimit(ctx, &list[i], workers) })
 	}
 	group.Wait()
 	if err := store.JoinFields(err1, err2, store.JoinFields(failed...)); err != nil {
-		return states, fmt.Errorf("list limits: %w", err)
+		return list, fmt.Errorf("list limits: %w", err)
 	}
-	return states, nil
+	return list, nil
 }
 
 // limitsInForce returns the limits of all sets that workers published or the registry has. With an
 // error, it returns those of the registry.
-func (m *Manager) limitsInForce(ctx context.Context) (limits []Limit, err error) {
+func (m *Manager) limitsInForce(ctx context.Context) (limits []states.Limit, err error) {
 	sets, err := m.sets.Published(ctx)
 	kinds := make(map[string]map[string]bool)
 	add := func(set, kind string) {
@@ -105,12 +78,15 @@ func (m *Manager) limitsInForce(ctx context.Context) (limits []Limit, err error)
 			}
 		}
 	}
-	slices.SortFunc(limits, func(a, b Limit) int { return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Kind, b.Kind)) })
+	slices.SortFunc(
+		limits,
+		func(a, b states.Limit) int { return cmp.Or(cmp.Compare(a.Set, b.Set), cmp.Compare(a.Kind, b.Kind)) },
+	)
 	return limits, err
 }
 
 // readLimit reads who uses a limit: its permits and its tokens have an account each.
-func (m *Manager) readLimit(ctx context.Context, s *LimitState, workers map[string]string) error {
+func (m *Manager) readLimit(ctx context.Context, s *states.LimitUse, workers map[string]string) error {
 	name := s.Set
 	if s.Kind != "" {
 		name += "/" + s.Kind
@@ -133,7 +109,7 @@ func (m *Manager) readLimit(ctx context.Context, s *LimitState, workers map[stri
 	if s.MaxRunning > 0 {
 		read(intake.RunningAccount, func(h *store.LimitHolder) {
 			s.Held += h.Held
-			s.Users = append(s.Users, LimitUser{
+			s.Users = append(s.Users, states.LimitUser{
 				Worker: workers[h.Holder], Held: h.Held, Want: h.Want, Since: h.Since, Tokens: tokens[h.Holder], Silent: h.Silent,
 			})
 			delete(tokens, h.Holder)
@@ -141,7 +117,7 @@ func (m *Manager) readLimit(ctx context.Context, s *LimitState, workers map[stri
 	}
 	for _, holder := range slices.Sorted(maps.Keys(tokens)) {
 		if n := tokens[holder]; n > 0 {
-			s.Users = append(s.Users, LimitUser{Worker: workers[holder], Tokens: n})
+			s.Users = append(s.Users, states.LimitUser{Worker: workers[holder], Tokens: n})
 		}
 	}
 	return store.JoinFields(errs...)

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // limited is a set whose leaves, and nodes, may be limited.
@@ -382,7 +383,7 @@ func TestExplainNamesTheLimitsOnWhatWaits(t *testing.T) {
 		run := start(t, m, 1, 5)[0]
 		time.Sleep(time.Second)
 		why := explain(run)
-		require.Equal(t, []syncjob.Limit{{Set: "tree", Kind: "leaf", MaxRunning: 1}}, why.Limits)
+		require.Equal(t, []states.Limit{{Set: "tree", Kind: "leaf", MaxRunning: 1}}, why.Limits)
 		require.Contains(t, why.String(), "leaf of set tree is limited to 1 running at a time\n")
 		require.NoError(t, stop())
 
@@ -394,7 +395,7 @@ func TestExplainNamesTheLimitsOnWhatWaits(t *testing.T) {
 			c.Kind("node").MaxRunning = 9
 		})
 		why = explain(run)
-		require.Equal(t, []syncjob.Limit{
+		require.Equal(t, []states.Limit{
 			{Set: "tree", MaxRunning: 7},
 			{Set: "tree", Kind: "leaf", MaxRunningPerJob: 2, Rate: handlers.Rate{Events: 3, Per: time.Hour, Burst: 3}},
 		}, why.Limits, "not those of kinds of which nothing waits")

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func names(t *testing.T, m *syncjob.Manager, opts *syncjob.JobsOptions) []string {
@@ -100,7 +101,7 @@ func TestJobsAreListedByChangeStatusAndLabel(t *testing.T) {
 		require.NoError(t, err)
 		want = append([]string{"declared"}, want...)
 		require.Equal(t, want, names(t, m, &syncjob.JobsOptions{ByChange: true}))
-		require.Len(t, names(t, m, &syncjob.JobsOptions{Statuses: []syncjob.Status{syncjob.StatusStopped}}), 15)
+		require.Len(t, names(t, m, &syncjob.JobsOptions{Statuses: []states.Status{states.Stopped}}), 15)
 		require.Len(t, names(t, m, &syncjob.JobsOptions{Group: syncjob.GroupActive, ByChange: true, Prefix: "job/"}), 15)
 		require.Len(t, names(t, m, &syncjob.JobsOptions{Labels: map[string]string{"tenant": "1"}}), 10)
 		require.Equal(t, []string{"declared"}, names(t, m, &syncjob.JobsOptions{Labels: map[string]string{"tenant": "x"}}))
@@ -115,7 +116,7 @@ func TestJobsAreListedByChangeStatusAndLabel(t *testing.T) {
 			}
 		}
 		for field, opts := range map[string]syncjob.JobsOptions{
-			"Statuses[0]": {Statuses: []syncjob.Status{"odd"}}, "Labels[]": {Labels: map[string]string{"": ""}},
+			"Statuses[0]": {Statuses: []states.Status{"odd"}}, "Labels[]": {Labels: map[string]string{"": ""}},
 			"After": {ByChange: true, After: "x"},
 		} {
 			require.Equal(t, []string{field}, fields(firstError(m.Jobs(t.Context(), &opts))))
@@ -213,7 +214,7 @@ func TestFailuresAreASampleOfTheExactNumber(t *testing.T) {
 		require.NoError(t, run.Seal(t.Context()))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusFailed, final.Status)
+		require.Equal(t, states.Failed, final.Status)
 		require.EqualValues(t, 400, final.Counts.Failed)
 		seen, panics := 0, 0
 		for f, err := range run.Failures(t.Context(), nil) {

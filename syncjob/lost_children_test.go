@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // lossy answers one call of Stage in its own way, and passes all others on.
@@ -49,8 +50,8 @@ func TestAParentOfWhichTheStoreLostSomethingRunsAgainAtOnce(t *testing.T) {
 					defer cancel()
 					final, err := run.Wait(ctx)
 					require.NoError(t, err, "the task was never given back")
-					require.Equal(t, syncjob.StatusSucceeded, final.Status)
-					require.Equal(t, syncjob.Counts{Total: 601, Succeeded: 601}, final.Counts)
+					require.Equal(t, states.Succeeded, final.Status)
+					require.Equal(t, states.Counts{Total: 601, Succeeded: 601}, final.Counts)
 					require.Zero(t, final.Retried)
 					require.Empty(t, final.LastError)
 					require.Greater(t, s.calls.Load(), int64(3), "it ran again")

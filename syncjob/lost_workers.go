@@ -8,29 +8,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// LostWorker is a worker that was not heard from for longer than its lease, so that its tasks were
-// given to others: its process was killed, it crashed or stood still, or it could not reach the
-// store.
-type LostWorker struct {
-	Name        string    `json:"name"`
-	Host        string    `json:"host"`
-	PID         int       `json:"pid"`
-	Version     string    `json:"version"`
-	Concurrency int       `json:"concurrency"`
-	Started     time.Time `json:"started"`
-	// Heard is when it started or sent its last heartbeat, by the store's clock; zero if that is no
-	// longer known.
-	Heard time.Time `json:"heard,omitzero"`
-	Ended time.Time `json:"ended"` // when it was given up, by the store's clock
-	Held  int       `json:"held"`  // tasks that it held then, running and prefetched
-	// Reason says in words why it was given up: "was not heard from for 16.2s".
-	Reason string `json:"reason"`
-	// Back reports whether it is alive all the same. It is among [Manager.Workers] again, with new
-	// leases.
-	Back bool `json:"back"`
-}
 
 // LostWorkers lists the workers that were lost within the last day, newest first. A worker that
 // shuts down in order is not among them. One that was lost several times is listed once, as it was
@@ -41,9 +20,9 @@ type LostWorker struct {
 // its start. Workers whose lease has run out and that were not given up yet are listed by
 // [Manager.Workers], with Overdue.
 //
-// If some partitions do not answer, the error is a [*PartialError], and the list has what the others know. It
-// makes two calls to each partition. Records cost nothing while no worker is lost.
-func (m *Manager) LostWorkers(ctx context.Context) ([]LostWorker, error) {
+// If some partitions do not answer, the error is a [*PartialError], and the list has what the
+// others know. It makes two calls to each partition. Records cost nothing while no worker is lost.
+func (m *Manager) LostWorkers(ctx context.Context) ([]states.LostWorker, error) {
 	lost := make([][]store.LostSession, m.store.Partitions())
 	live := make([][]store.SessionRecord, len(lost))
 	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
@@ -59,8 +38,8 @@ func (m *Manager) LostWorkers(ctx context.Context) ([]LostWorker, error) {
 }
 
 // mergeLost makes one worker of its last lost session in each partition.
-func mergeLost(lost [][]store.LostSession, live [][]store.SessionRecord) (list []LostWorker) {
-	workers := make(map[process]*LostWorker)
+func mergeLost(lost [][]store.LostSession, live [][]store.SessionRecord) (list []states.LostWorker) {
+	workers := make(map[process]*states.LostWorker)
 	for i, sessions := range lost {
 		seen := make(map[process]bool)
 		for _, s := range sessions { // newest first
@@ -91,7 +70,7 @@ func mergeLost(lost [][]store.LostSession, live [][]store.SessionRecord) (list [
 		}
 		list = append(list, *w)
 	}
-	slices.SortFunc(list, func(a, b LostWorker) int {
+	slices.SortFunc(list, func(a, b states.LostWorker) int {
 		return cmp.Or(
 			b.Ended.Compare(a.Ended), cmp.Compare(a.Name, b.Name), a.Started.Compare(b.Started), cmp.Compare(a.PID, b.PID),
 		)
@@ -99,8 +78,8 @@ func mergeLost(lost [][]store.LostSession, live [][]store.SessionRecord) (list [
 	return list
 }
 
-func newLostWorker(info store.WorkerInfo) *LostWorker {
-	return &LostWorker{
+func newLostWorker(info store.WorkerInfo) *states.LostWorker {
+	return &states.LostWorker{
 		Name: info.Name, Host: info.Host, PID: info.PID, Version: info.Version, Concurrency: info.Concurrency,
 		Started: info.Started,
 	}

@@ -16,9 +16,10 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
-func lostWorkers(t *testing.T, m *syncjob.Manager) []syncjob.LostWorker {
+func lostWorkers(t *testing.T, m *syncjob.Manager) []states.LostWorker {
 	t.Helper()
 	lost, err := m.LostWorkers(t.Context())
 	require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/recent"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/values"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Manager starts, stops, lists and watches jobs, adds tasks to them, and makes workers. One per
@@ -49,7 +50,7 @@ func New(s store.Store, cfg Config) (*Manager, error) {
 		return nil, fmt.Errorf("new manager: %w", &FieldError{Field: "Store", Reason: "is nil"})
 	}
 	log := guard.Logger(cfg.Logger)
-	cfg.Observer = cfg.Observer.guarded(log)
+	cfg.Observer = guarded(&cfg.Observer, log)
 	m := &Manager{
 		cfg:    cfg,
 		log:    log,
@@ -192,10 +193,10 @@ func (m *Manager) job(ctx context.Context, job string) (store.JobRecord, error) 
 }
 
 // State reads a job and its newest run. Error: [ErrJobNotFound].
-func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
+func (m *Manager) State(ctx context.Context, job string) (states.Job, error) {
 	rec, err := m.readJob(ctx, job)
 	if err != nil {
-		return JobState{}, err
+		return states.Job{}, err
 	}
 	entry := store.JobEntry{Job: rec}
 	if rec.LastRun != 0 {
@@ -204,7 +205,7 @@ func (m *Manager) State(ctx context.Context, job string) (JobState, error) {
 		case err == nil:
 			entry.Run = &run
 		case !errors.Is(err, ErrRunNotFound): // the summary may have expired
-			return JobState{}, fmt.Errorf("read the last run of job %q: %w", job, err)
+			return states.Job{}, fmt.Errorf("read the last run of job %q: %w", job, err)
 		}
 	}
 	return jobState(entry, time.Now()), nil

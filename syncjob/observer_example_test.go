@@ -8,6 +8,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // What a metrics library would count and measure.
@@ -16,14 +18,14 @@ func ExampleObserver() {
 	var attempts, failures atomic.Int64
 	m, err := syncjob.Open(ctx, "memory://", syncjob.Config{
 		Registry: ingest(),
-		Observer: syncjob.Observer{
-			AttemptDone: func(_ context.Context, e syncjob.AttemptEvent) {
+		Observer: observe.Observer{
+			AttemptDone: func(_ context.Context, e observe.Attempt) {
 				attempts.Add(1) // duration.WithLabelValues(e.Kind, e.Verdict.String()).Observe(e.Took.Seconds())
 				if e.Verdict == store.VerdictFail {
 					failures.Add(1)
 				}
 			},
-			RunDone: func(_ context.Context, s syncjob.RunState) { fmt.Println(s.Job, s.Status) },
+			RunDone: func(_ context.Context, s states.Run) { fmt.Println(s.Job, s.Status) },
 		},
 	})
 	if err != nil {

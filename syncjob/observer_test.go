@@ -15,15 +15,18 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // observed keeps what an observer is told.
 type observed struct {
 	mu       sync.Mutex
-	started  []syncjob.AttemptEvent
-	done     []syncjob.AttemptEvent
-	runs     []syncjob.RunEvent
-	ended    []syncjob.RunState
+	started  []observe.Attempt
+	done     []observe.Attempt
+	runs     []observe.Run
+	ended    []states.Run
 	fetched  int
 	settled  int
 	queued   int // fetched of the one queue and not settled
@@ -40,16 +43,16 @@ func note[E any](o *observed, to func(E)) func(context.Context, E) {
 	}
 }
 
-func (o *observed) observer() syncjob.Observer {
+func (o *observed) observer() observe.Observer {
 	o.verdicts, o.enqueued = make(map[store.Verdict]int), make(map[[2]string]int)
-	return syncjob.Observer{
-		AttemptStarted: note(o, func(e syncjob.AttemptEvent) { o.started = append(o.started, e) }),
-		AttemptDone:    note(o, func(e syncjob.AttemptEvent) { o.done = append(o.done, e); o.verdicts[e.Verdict]++ }),
-		RunStarted:     note(o, func(e syncjob.RunEvent) { o.runs = append(o.runs, e) }),
-		RunDone:        note(o, func(s syncjob.RunState) { o.ended = append(o.ended, s) }),
-		Fetched:        note(o, func(e syncjob.FetchEvent) { o.fetched += e.Tasks; o.queued += e.Queues["default"] }),
-		Settled:        note(o, func(e syncjob.SettleEvent) { o.settled += e.Outcomes - e.Lost; o.queued -= e.Queues["default"] }),
-		Enqueued:       note(o, func(e syncjob.EnqueueEvent) { o.enqueued[[2]string{e.Job, e.Kind}] += e.Tasks }),
+	return observe.Observer{
+		AttemptStarted: note(o, func(e observe.Attempt) { o.started = append(o.started, e) }),
+		AttemptDone:    note(o, func(e observe.Attempt) { o.done = append(o.done, e); o.verdicts[e.Verdict]++ }),
+		RunStarted:     note(o, func(e observe.Run) { o.runs = append(o.runs, e) }),
+		RunDone:        note(o, func(s states.Run) { o.ended = append(o.ended, s) }),
+		Fetched:        note(o, func(e observe.Fetch) { o.fetched += e.Tasks; o.queued += e.Queues["default"] }),
+		Settled:        note(o, func(e observe.Settle) { o.settled += e.Outcomes - e.Lost; o.queued -= e.Queues["default"] }),
+		Enqueued:       note(o, func(e observe.Enqueue) { o.enqueued[[2]string{e.Job, e.Kind}] += e.Tasks }),
 		StoreRetry: func(store.RetryEvent) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -67,12 +70,12 @@ func TestAnObserverIsToldOfEveryAttemptAndRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { observe(t, hooks) })
+			synctest.Test(t, func(t *testing.T) { observeHooks(t, hooks) })
 		})
 	}
 }
 
-func observe(t *testing.T, hooks handlers.Hooks) {
+func observeHooks(t *testing.T, hooks handlers.Hooks) {
 	const size = 100
 	hooked := 0
 	if hooks.PreJob != nil {
@@ -133,15 +136,15 @@ func observe(t *testing.T, hooks handlers.Hooks) {
 		}
 		require.NotEmpty(t, e.TaskID)
 		e.TaskID = ""
-		require.Equal(t, syncjob.AttemptEvent{
+		require.Equal(t, observe.Attempt{
 			Worker: "w1", Job: "a", Run: run.Number(), Set: "tree", Kind: "leaf", Queue: "default",
 			Verdict: store.VerdictRetry, Took: time.Second, Error: "not yet",
 		}, e)
 	}
-	require.Equal(t, []syncjob.RunEvent{{Job: "a", Run: run.Number(), Set: "tree"}, {Job: "b", Run: idle.Number(), Set: "tree"}}, o.runs)
+	require.Equal(t, []observe.Run{{Job: "a", Run: run.Number(), Set: "tree"}, {Job: "b", Run: idle.Number(), Set: "tree"}}, o.runs)
 	require.Len(t, o.ended, 2)
 	require.Equal(t, final.Counts, o.ended[0].Counts)
-	require.Equal(t, syncjob.StatusStopped, o.ended[1].Status)
+	require.Equal(t, states.Stopped, o.ended[1].Status)
 	require.Positive(t, retried)
 	require.Equal(t, retried, o.retries)
 }
@@ -156,7 +159,7 @@ func TestAnObserverIsToldOfTheRootsOfPeriodicRuns(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, m.Close()) })
 		_, err = m.Ensure(t.Context(), syncjob.Job{
-			Name: "a", Set: "tree", Root: node{N: 2}, Schedule: &syncjob.Schedule{Every: time.Minute},
+			Name: "a", Set: "tree", Root: node{N: 2}, Schedule: &schedule.Schedule{Every: time.Minute},
 		})
 		require.NoError(t, err)
 		stop := work(t, m, syncjob.WorkerConfig{})
@@ -174,10 +177,10 @@ func TestAnObserverIsToldOfWhatIsReclaimed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := memstore.New(nil)
-				told := make(chan syncjob.ReclaimEvent, 1)
+				told := make(chan observe.Reclaim, 1)
 				m, err := syncjob.New(s, syncjob.Config{
 					Registry: set(t, handlers.SetConfig{}, func(context.Context, *handlers.Task[leaf]) error { return nil }),
-					Observer: syncjob.Observer{Reclaimed: func(_ context.Context, e syncjob.ReclaimEvent) {
+					Observer: observe.Observer{Reclaimed: func(_ context.Context, e observe.Reclaim) {
 						told <- e
 						end()
 					}},
@@ -197,7 +200,7 @@ func TestAnObserverIsToldOfWhatIsReclaimed(t *testing.T) {
 				require.Len(t, reply.Deliveries, 1)
 
 				stop := work(t, m, syncjob.WorkerConfig{Name: "w1"})
-				require.Equal(t, syncjob.ReclaimEvent{Worker: "w1", Partition: dead.Partition, Sessions: 1, Tasks: 1}, <-told)
+				require.Equal(t, observe.Reclaim{Worker: "w1", Partition: dead.Partition, Sessions: 1, Tasks: 1}, <-told)
 				final, err := run.Wait(t.Context())
 				require.NoError(t, err)
 				require.EqualValues(t, 1, final.Counts.Succeeded)
@@ -234,7 +237,7 @@ func TestAWorkerReadsARunThatEndedOnlyForWhoWantsToKnow(t *testing.T) {
 				done := 0
 				cfg := syncjob.Config{Registry: set(t, handlers.SetConfig{}, noop)}
 				if wanted {
-					cfg.Observer.RunDone = func(context.Context, syncjob.RunState) { done++ }
+					cfg.Observer.RunDone = func(context.Context, states.Run) { done++ }
 				}
 				m, err := syncjob.New(counted, cfg)
 				require.NoError(t, err)

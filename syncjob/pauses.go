@@ -5,26 +5,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Scope says which tasks a pause holds back: those with this queue, handler set and kind. An empty
 // field matches everything; at least one field must be set. Hooks have a queue and a set, but no
 // kind: Scope{Queue: q} and Scope{Set: s} hold them back, Scope{Kind: k} does not.
 type Scope = store.PauseScope
-
-// PauseState is a pause in force.
-type PauseState struct {
-	Scope  Scope     `json:"scope"`
-	By     string    `json:"by"`             // who paused it; see [WithActor]
-	Reason string    `json:"reason"`         // from the last call of [Manager.Pause]
-	Since  time.Time `json:"since,omitzero"` // when it was paused first, by the store's clock
-	// Lacked are the partitions that answered and do not have the pause: another call of
-	// [Manager.Pause] or [Manager.Resume] makes them all alike.
-	Lacked []int `json:"lacked,omitempty"`
-}
 
 // Pause holds back the tasks of a scope, in all processes, until [Manager.Resume] with the same
 // scope.
@@ -43,9 +32,10 @@ type PauseState struct {
 //
 // Errors: a [*FieldError] for an empty scope, a bad name or a text that is too long; nothing is
 // written then. Any other error is a [*PartialError], which names the partitions that may lack the
-// pause, for example because they do not answer; the others have it. [ErrTooManyPauses] means that 256 other scopes are
-// paused. Repeating Pause is always safe. If a server loses acknowledged writes in a failover, its
-// partition can lose a pause: [Manager.Pauses] shows that, and another Pause restores it.
+// pause, for example because they do not answer; the others have it. [ErrTooManyPauses] means that
+// 256 other scopes are paused. Repeating Pause is always safe. If a server loses acknowledged
+// writes in a failover, its partition can lose a pause: [Manager.Pauses] shows that, and another
+// Pause restores it.
 func (m *Manager) Pause(ctx context.Context, scope Scope, reason string) error {
 	p := store.Pause{Scope: scope, By: actor(ctx), Reason: cmp.Or(reason, givenActor(ctx).Reason)}
 	if err := store.JoinFields(notEverything(scope), p.Validate()); err != nil {
@@ -103,7 +93,7 @@ func (m *Manager) resume(ctx context.Context, scope Scope) error {
 // Pauses lists the pauses in force, sorted by queue, set and kind. Read-only mode is not listed;
 // see [Manager.Mode]. Each partition is read in one step. If some partitions do not answer, the
 // error is a [*PartialError], and the list has the pauses of the others.
-func (m *Manager) Pauses(ctx context.Context) ([]PauseState, error) {
+func (m *Manager) Pauses(ctx context.Context) ([]states.Pause, error) {
 	sets := make([]*store.PauseSet, m.store.Partitions())
 	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) error {
 		set, err := m.store.Pauses(ctx, partition)
@@ -118,8 +108,8 @@ func (m *Manager) Pauses(ctx context.Context) ([]PauseState, error) {
 
 // mergePauses makes one list of the pauses of all partitions. The set of one that did not answer is
 // nil.
-func mergePauses(sets []*store.PauseSet) (list []PauseState) {
-	states := make(map[Scope]*PauseState)
+func mergePauses(sets []*store.PauseSet) (list []states.Pause) {
+	all := make(map[Scope]*states.Pause)
 	has := make(map[Scope][]bool)
 	for i, set := range sets {
 		if set == nil {
@@ -129,16 +119,16 @@ func mergePauses(sets []*store.PauseSet) (list []PauseState) {
 			if p.Scope.IsReadOnly() {
 				continue
 			}
-			if s := states[p.Scope]; s == nil {
+			if s := all[p.Scope]; s == nil {
 				first := pauseState(p)
-				states[p.Scope], has[p.Scope] = &first, make([]bool, len(sets))
+				all[p.Scope], has[p.Scope] = &first, make([]bool, len(sets))
 			} else if !p.Since.IsZero() && p.Since.Before(s.Since) {
 				s.Since = p.Since
 			}
 			has[p.Scope][i] = true
 		}
 	}
-	for scope, s := range states {
+	for scope, s := range all {
 		for i, set := range sets {
 			if set != nil && !has[scope][i] {
 				s.Lacked = append(s.Lacked, i)
@@ -146,10 +136,10 @@ func mergePauses(sets []*store.PauseSet) (list []PauseState) {
 		}
 		list = append(list, *s)
 	}
-	slices.SortFunc(list, func(a, b PauseState) int { return a.Scope.Compare(b.Scope) })
+	slices.SortFunc(list, func(a, b states.Pause) int { return a.Scope.Compare(b.Scope) })
 	return list
 }
 
-func pauseState(p store.Pause) PauseState {
-	return PauseState{Scope: p.Scope, By: p.By, Reason: p.Reason, Since: p.Since}
+func pauseState(p store.Pause) states.Pause {
+	return states.Pause{Scope: p.Scope, By: p.By, Reason: p.Reason, Since: p.Since}
 }

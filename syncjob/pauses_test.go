@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 func TestAPausedQueueWaitsAndTheOthersGoOn(t *testing.T) {
@@ -129,7 +130,7 @@ func TestPeriodicJobsBeginRunsThatWaitWhileTheyArePaused(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
 		work(t, m, syncjob.WorkerConfig{})
 		require.NoError(t, m.Pause(t.Context(), syncjob.Scope{Set: "tree"}, "because"))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		time.Sleep(10*time.Minute + time.Second)
 		state, err := m.State(t.Context(), "nightly")

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // maxNextRuns bounds one call of [Manager.NextRuns].
@@ -11,10 +14,10 @@ const maxNextRuns = 1000
 
 // NextRuns computes the next n due times of a periodic job, earliest first, in the zone of the
 // schedule; n is 1 to 1000. Jitter is left out, and each run is assumed to end before the next is
-// due. With [OverlapAfterCompletion] only the first is known. There are none for a job without a
-// schedule, for a disabled job, and for a short time until a worker has read the definition. There
-// are fewer than n for a schedule that ends. Errors: [ErrDueUnknown] if the workers, or this
-// process, cannot compute them; [ErrJobNotFound].
+// due. With [schedule.OverlapAfterCompletion] only the first is known. There are none for a job
+// without a schedule, for a disabled job, and for a short time until a worker has read the
+// definition. There are fewer than n for a schedule that ends. Errors: [ErrDueUnknown] if the
+// workers, or this process, cannot compute them; [ErrJobNotFound].
 func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time, error) {
 	if n < 1 || n > maxNextRuns {
 		return nil, fmt.Errorf(
@@ -28,7 +31,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	switch {
 	case rec.Problem != "":
 		return nil, fmt.Errorf("next runs of job %q: %w: %s", job, ErrDueUnknown, rec.Problem)
-	case rec.Type != JobPeriodic || rec.Due.IsZero():
+	case rec.Type != states.JobPeriodic || rec.Due.IsZero():
 		return nil, nil
 	}
 	d, err := scheduled(rec)
@@ -37,7 +40,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 	}
 	zone := d.Schedule.zone()
 	times := []time.Time{rec.Due.In(zone)}
-	for len(times) < n && d.Schedule.Overlap != OverlapAfterCompletion {
+	for len(times) < n && d.Schedule.Overlap != schedule.OverlapAfterCompletion {
 		last := times[len(times)-1]
 		next, err := d.Schedule.next(last, last)
 		switch {
@@ -56,7 +59,7 @@ func (m *Manager) NextRuns(ctx context.Context, job string, n int) ([]time.Time,
 // overlap policy; [ErrJobNotFound], also for jobs without a schedule; [ErrJobDisabled].
 func (m *Manager) TriggerNow(ctx context.Context, job string) (*Run, error) {
 	rec, err := m.job(ctx, job)
-	if err == nil && rec.Type != JobPeriodic {
+	if err == nil && rec.Type != states.JobPeriodic {
 		err = fmt.Errorf("job %q has no schedule: %w", job, ErrJobNotFound)
 	}
 	if err != nil {

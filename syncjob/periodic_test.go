@@ -16,12 +16,14 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // calendarOf runs a worker over a job with the schedule for so long of virtual time, and returns
 // when its runs were due and when they began, in virtual time since it was declared. Each run takes
 // as long as given.
-func calendarOf(t *testing.T, during, takes time.Duration, s syncjob.Schedule) (due, began []time.Duration, state syncjob.JobState) {
+func calendarOf(t *testing.T, during, takes time.Duration, s schedule.Schedule) (due, began []time.Duration, state states.Job) {
 	t.Helper()
 	m := manager(t, set(t, handlers.SetConfig{}, func(ctx context.Context, _ *handlers.Task[leaf]) error {
 		select {
@@ -51,7 +53,7 @@ func calendarOf(t *testing.T, during, takes time.Duration, s syncjob.Schedule) (
 	return due, began, state
 }
 
-func periodic(s syncjob.Schedule) syncjob.Job {
+func periodic(s schedule.Schedule) syncjob.Job {
 	return syncjob.Job{Name: "nightly", Set: "tree", Root: leaf{}, Schedule: &s}
 }
 
@@ -74,25 +76,25 @@ func near(t *testing.T, want, got []time.Duration) {
 
 func TestAPeriodicJobIsDueAfterEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 210*time.Second, time.Second, syncjob.Schedule{Every: time.Minute})
+		due, began, state := calendarOf(t, 210*time.Second, time.Second, schedule.Schedule{Every: time.Minute})
 		near(t, minutes(1, 2, 3), due)
 		near(t, minutes(1, 2, 3), began)
-		require.Equal(t, syncjob.JobPeriodic, state.Type)
+		require.Equal(t, states.JobPeriodic, state.Type)
 		require.Zero(t, state.Skipped)
-		require.Equal(t, syncjob.StatusSucceeded, state.Run.Status)
+		require.Equal(t, states.Succeeded, state.Run.Status)
 	})
 }
 
 func TestFireOnCreateMakesTheFirstRunDueAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, _, _ := calendarOf(t, 90*time.Second, time.Second, syncjob.Schedule{Every: time.Minute, FireOnCreate: true})
+		due, _, _ := calendarOf(t, 90*time.Second, time.Second, schedule.Schedule{Every: time.Minute, FireOnCreate: true})
 		near(t, minutes(0, 1), due)
 	})
 }
 
 func TestSkipPassesADueTimeOverWhileARunIsActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		due, began, state := calendarOf(t, 330*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute})
+		due, began, state := calendarOf(t, 330*time.Second, 150*time.Second, schedule.Schedule{Every: time.Minute})
 		near(t, minutes(1, 4), due)
 		near(t, minutes(1, 4), began)
 		require.EqualValues(t, 3, state.Skipped)
@@ -103,7 +105,7 @@ func TestSkipPassesADueTimeOverWhileARunIsActive(t *testing.T) {
 func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due, began, state := calendarOf(
-			t, 370*time.Second, 150*time.Second, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapQueueOne},
+			t, 370*time.Second, 150*time.Second, schedule.Schedule{Every: time.Minute, Overlap: schedule.OverlapQueueOne},
 		)
 		near(t, minutes(1, 2, 4), due) // 3 is made up for by the run that was due at 2
 		near(t, minutes(1, 3.5, 6), began)
@@ -114,7 +116,7 @@ func TestQueueOneFiresOnceWhenTheRunHasEnded(t *testing.T) {
 func TestReplaceStopsTheActiveRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due, began, state := calendarOf(
-			t, 190*time.Second, time.Hour, syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapReplace},
+			t, 190*time.Second, time.Hour, schedule.Schedule{Every: time.Minute, Overlap: schedule.OverlapReplace},
 		)
 		near(t, minutes(1, 2, 3), due)
 		near(t, minutes(1, 2, 3), began)
@@ -126,7 +128,7 @@ func TestAfterCompletionCountsFromTheEndOfTheRunBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		due, began, state := calendarOf(
 			t, 500*time.Second, 90*time.Second,
-			syncjob.Schedule{Every: time.Minute, Overlap: syncjob.OverlapAfterCompletion},
+			schedule.Schedule{Every: time.Minute, Overlap: schedule.OverlapAfterCompletion},
 		)
 		near(t, minutes(1, 3.5, 6), due)
 		near(t, minutes(1, 3.5, 6), began)
@@ -137,7 +139,7 @@ func TestAfterCompletionCountsFromTheEndOfTheRunBefore(t *testing.T) {
 func TestMissedTimesMakeUpForOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		start := time.Now()
 		work := func(d time.Duration) {
@@ -165,7 +167,7 @@ func TestMissedTimesMakeUpForOneRun(t *testing.T) {
 func TestNextRunsAreInTheZoneOfTheSchedule(t *testing.T) {
 	cairo, err := time.LoadLocation("Africa/Cairo")
 	require.NoError(t, err)
-	for zone, s := range map[*time.Location]syncjob.Schedule{
+	for zone, s := range map[*time.Location]schedule.Schedule{
 		cairo:    {Cron: "30 1 * * *", Zone: cairo.String()},
 		time.UTC: {Every: time.Hour},
 	} {
@@ -188,7 +190,7 @@ func TestNextRunsAreInTheZoneOfTheSchedule(t *testing.T) {
 func TestStopByNameDisablesTheScheduleUntilItIsEnabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		work(t, m, syncjob.WorkerConfig{})
 		count := func() int {
@@ -204,7 +206,7 @@ func TestStopByNameDisablesTheScheduleUntilItIsEnabled(t *testing.T) {
 		require.Empty(t, next)
 		_, err = m.TriggerNow(t.Context(), "nightly")
 		require.ErrorIs(t, err, syncjob.ErrJobDisabled)
-		result, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		result, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		require.Equal(t, syncjob.EnsureUnchanged, result)
 		time.Sleep(10 * time.Minute)
@@ -226,7 +228,7 @@ func TestStoppingARunKeepsTheSchedule(t *testing.T) {
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		stop := work(t, m, syncjob.WorkerConfig{Grace: syncjob.NoGrace})
 		time.Sleep(90 * time.Second)
@@ -253,7 +255,7 @@ func TestEachRunHasItsOwnHooksAndASkippedTimeHasNone(t *testing.T) {
 			return nil
 		}))
 		start := time.Now()
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		stop := work(t, m, syncjob.WorkerConfig{})
 		time.Sleep(280 * time.Second)
@@ -268,7 +270,7 @@ func TestEachRunHasItsOwnHooksAndASkippedTimeHasNone(t *testing.T) {
 func TestTriggerNowBeginsARunBesideTheSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Hour}))
 		require.NoError(t, err)
 		run, err := m.TriggerNow(t.Context(), "nightly")
 		require.NoError(t, err)
@@ -294,7 +296,7 @@ func TestReadOnlyModeHoldsBackDueTimes(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := memstore.New(nil)
 				m := managerOn(t, s, set(t, handlers.SetConfig{RunsInReadOnly: marked}, noop))
-				_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+				_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 				require.NoError(t, err)
 				work(t, m, syncjob.WorkerConfig{})
 				time.Sleep(time.Second)
@@ -322,7 +324,7 @@ func TestASetWithoutItsWorkersIsFiredByOthers(t *testing.T) {
 		producer := managerOn(t, s, nil)
 		_, err := producer.Ensure(
 			t.Context(),
-			syncjob.Job{Name: "nightly", Set: "elsewhere", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@hourly"}},
+			syncjob.Job{Name: "nightly", Set: "elsewhere", Root: leaf{}, Schedule: &schedule.Schedule{Cron: "@hourly"}},
 		)
 		require.NoError(t, err)
 		work(t, managerOn(t, s, set(t, handlers.SetConfig{}, noop)), syncjob.WorkerConfig{})
@@ -335,7 +337,7 @@ func TestASetWithoutItsWorkersIsFiredByOthers(t *testing.T) {
 
 func TestBadSchedulesAreRefusedByField(t *testing.T) {
 	m := manager(t, set(t, handlers.SetConfig{}, noop))
-	for want, s := range map[string]syncjob.Schedule{
+	for want, s := range map[string]schedule.Schedule{
 		"Schedule.Every":   {},
 		"Schedule.Cron":    {Cron: "often"},
 		"Schedule.Zone":    {Cron: "@daily", Zone: "Nowhere"},
@@ -346,24 +348,24 @@ func TestBadSchedulesAreRefusedByField(t *testing.T) {
 		require.Equal(t, []string{want}, fields(err))
 	}
 	for _, never := range []string{"0 0 30 2 *", "0 0 31 4,6 ?", "@every 5m", "0 0 * * * *"} {
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: never}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Cron: never}))
 		require.Equal(t, []string{"Schedule.Cron"}, fields(err))
 	}
 	for _, other := range []string{"@every 5m", "TZ=UTC 0 0 * * *"} {
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: other}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Cron: other}))
 		require.ErrorContains(t, err, ": use the field ")
 	}
-	_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Second + 1}))
+	_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Second + 1}))
 	require.Equal(t, []string{"Schedule.Every"}, fields(err))
-	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, Jitter: time.Hour}))
+	_, err = m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Hour, Jitter: time.Hour}))
 	require.Equal(t, []string{"Schedule.Jitter"}, fields(err), "due times would pass unseen")
-	_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "@daily", Overlap: syncjob.OverlapAfterCompletion}))
+	_, err = m.Ensure(t.Context(), periodic(schedule.Schedule{Cron: "@daily", Overlap: schedule.OverlapAfterCompletion}))
 	require.Equal(t, []string{"Schedule.Overlap"}, fields(err))
-	open := periodic(syncjob.Schedule{Every: time.Hour})
+	open := periodic(schedule.Schedule{Every: time.Hour})
 	open.Open = true
 	_, err = m.Ensure(t.Context(), open)
 	require.Equal(t, []string{"Schedule"}, fields(err))
-	_, err = m.Start(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}), nil)
+	_, err = m.Start(t.Context(), periodic(schedule.Schedule{Every: time.Hour}), nil)
 	require.Equal(t, []string{"Schedule"}, fields(err))
 	for _, n := range []int{-1, 0, 1001} {
 		_, err = m.NextRuns(t.Context(), "nightly", n)
@@ -389,7 +391,7 @@ func (s *slowFire) FireRun(ctx context.Context, p store.FireParams) (store.FireR
 // What follows a due time must be ahead when it is stored, which takes longer here than the
 // interval.
 func TestAnIntervalMayBeShorterThanACallOfTheStore(t *testing.T) {
-	for _, overlap := range []syncjob.Overlap{syncjob.OverlapSkip, syncjob.OverlapQueueOne, syncjob.OverlapReplace, syncjob.OverlapAfterCompletion} {
+	for _, overlap := range []schedule.Overlap{schedule.OverlapSkip, schedule.OverlapQueueOne, schedule.OverlapReplace, schedule.OverlapAfterCompletion} {
 		for _, takes := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 900 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s, %v", overlap, takes), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -400,7 +402,7 @@ func TestAnIntervalMayBeShorterThanACallOfTheStore(t *testing.T) {
 						return nil
 					}))
 					start := time.Now()
-					_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: syncjob.MinEvery, Overlap: overlap}))
+					_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: schedule.MinEvery, Overlap: overlap}))
 					require.NoError(t, err)
 					work(t, m, syncjob.WorkerConfig{})
 					for range 5 {
@@ -430,7 +432,7 @@ func TestNoDueTimeIsPassedOverThatIsStillToCome(t *testing.T) {
 					time.Sleep(rand.N(3 * every / 2))
 					return nil
 				}))
-				_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: every, Overlap: syncjob.OverlapQueueOne}))
+				_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: every, Overlap: schedule.OverlapQueueOne}))
 				require.NoError(t, err)
 				stop := work(t, m, syncjob.WorkerConfig{})
 				time.Sleep(20 * time.Second)
@@ -438,7 +440,7 @@ func TestNoDueTimeIsPassedOverThatIsStillToCome(t *testing.T) {
 				runs, err := m.JobRuns(t.Context(), "nightly")
 				require.NoError(t, err)
 				slices.Reverse(runs)
-				var last syncjob.RunState
+				var last states.Run
 				for _, run := range runs {
 					state, err := run.State(t.Context())
 					require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 
 // ErrDueUnknown is returned by [Manager.NextRuns] when the due times of a job cannot be computed:
 // the machine does not know its time zone, or a newer version of this package declared the job. The
-// text says which. If a worker has the problem, see Problem of [JobState].
+// text says which. If a worker has the problem, see Problem of [states.Job].
 var ErrDueUnknown = errors.New("its due times cannot be computed")
 
 // problems remembers why jobs cannot be fired. It prevents repeated log records.

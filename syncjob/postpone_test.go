@@ -21,6 +21,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/cron"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // countedFires is a store that counts the calls that firing makes.
@@ -69,7 +71,7 @@ func declareZoned(t *testing.T, s store.Store, n int) {
 	for i := range n {
 		_, err := m.Ensure(t.Context(), syncjob.Job{
 			Name: fmt.Sprintf("nightly-%d", i), Set: "tree", Root: leaf{},
-			Schedule: &syncjob.Schedule{Cron: "*/30 * * * *", Zone: "Europe/Berlin"},
+			Schedule: &schedule.Schedule{Cron: "*/30 * * * *", Zone: "Europe/Berlin"},
 		})
 		require.NoError(t, err)
 	}
@@ -159,12 +161,12 @@ func TestJobsThatCannotBeFiredArePutOffWhateverTheReason(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &countedFires{Store: memstore.New(nil)}
 				m := managerOn(t, s, set(t, handlers.SetConfig{}, noop))
-				_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, FireOnCreate: true}))
+				_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Hour, FireOnCreate: true}))
 				require.NoError(t, err)
 				rec, err := s.Job(t.Context(), "nightly")
 				require.NoError(t, err)
 				_, err = s.EnsureJob(t.Context(), store.EnsureParams{
-					Job: "nightly", Type: syncjob.JobPeriodic, Definition: []byte(change(string(rec.Definition))),
+					Job: "nightly", Type: states.JobPeriodic, Definition: []byte(change(string(rec.Definition))),
 					Schedule: []byte("another"), Revision: 1,
 				})
 				require.NoError(t, err)
@@ -179,7 +181,7 @@ func TestJobsThatCannotBeFiredArePutOffWhateverTheReason(t *testing.T) {
 				require.Contains(t, state.Problem, problem)
 
 				_, err = s.EnsureJob(t.Context(), store.EnsureParams{
-					Job: "nightly", Type: syncjob.JobPeriodic, Definition: rec.Definition, Schedule: []byte("another"), Revision: 2,
+					Job: "nightly", Type: states.JobPeriodic, Definition: rec.Definition, Schedule: []byte("another"), Revision: 2,
 				})
 				require.NoError(t, err)
 				time.Sleep(time.Second)
@@ -212,7 +214,7 @@ func TestAnErrorThatPassesLeavesNoProblemBehind(t *testing.T) {
 			s := &broken{Store: memstore.New(nil)}
 			s.err.Store(&err)
 			m, logged := workLogged(t, s)
-			_, ensureErr := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour, FireOnCreate: true}))
+			_, ensureErr := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Hour, FireOnCreate: true}))
 			require.NoError(t, ensureErr)
 			time.Sleep(2 * time.Minute)
 			lines := 1
@@ -238,7 +240,7 @@ func TestExplainSaysWhyTheNextRunDoesNotBegin(t *testing.T) {
 		m, _ := workLogged(t, s)
 		_, err := m.Ensure(t.Context(), syncjob.Job{
 			Name: "nightly", Set: "tree", Root: leaf{},
-			Schedule: &syncjob.Schedule{Cron: "*/30 * * * *", Zone: "Europe/Berlin", FireOnCreate: true},
+			Schedule: &schedule.Schedule{Cron: "*/30 * * * *", Zone: "Europe/Berlin", FireOnCreate: true},
 		})
 		require.NoError(t, err)
 		time.Sleep(time.Second)
@@ -257,7 +259,7 @@ func TestAScheduleThatEndsHasNoMoreDueTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
 		const centuries = 200 * 365 * 24 * time.Hour
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: centuries}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: centuries}))
 		require.NoError(t, err)
 		work(t, m, syncjob.WorkerConfig{})
 		time.Sleep(time.Second)
@@ -280,7 +282,7 @@ func TestAZoneThatCannotBeUsedIsRefusedAndSaysWhatIsMissing(t *testing.T) {
 			"Europe/Berlin": `"Europe/Berlin" cannot be looked up: this machine has no time zone database; ` +
 				`install tzdata, or import time/tzdata`,
 		}[zone]
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "0 3 * * *", Zone: zone}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Cron: "0 3 * * *", Zone: zone}))
 		require.EqualError(t, err, "ensure: Schedule.Zone "+want)
 		require.ErrorIs(t, err, syncjob.ErrInvalid)
 		_, err = cron.New(m, cron.Config{}, cron.Runner{

@@ -8,6 +8,6 @@ import "github.com/rollcall-go/rollcall/internal/printable"
 // \x1b, \u202e): control characters (line breaks, ESC, DEL, C1), bidirectional marks, characters of
 // no width, line and paragraph separators, unusual spaces, and bytes that are not valid UTF-8.
 // Everything else stays as it is, backslashes too; so the result is for reading and cannot be
-// decoded. [RunState] and the other types that the Manager returns hold such texts as they were
-// written. [Explanation.String] and [RepairReport.String] make them printable.
+// decoded. [states.Run] and the other types that the Manager returns hold such texts as they were
+// written. [Explanation.String] and [states.RepairReport.String] make them printable.
 func Printable(text string) string { return printable.Text(text) }

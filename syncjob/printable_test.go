@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // hostile is a text that clears the screen, turns what follows around, hides, and forges a line.
@@ -52,11 +53,11 @@ func requirePrintable(t *testing.T, text string, lines int) {
 }
 
 func TestNoTextForgesALineOfAnExplanation(t *testing.T) {
-	for _, status := range []syncjob.Status{
-		store.StatusStarting, store.StatusRunning, store.StatusStopping, store.StatusFinishing, store.StatusFailed, syncjob.Status(hostile),
+	for _, status := range []states.Status{
+		store.StatusStarting, store.StatusRunning, store.StatusStopping, store.StatusFinishing, store.StatusFailed, states.Status(hostile),
 	} {
 		t.Run(fmt.Sprintf("%.9q", status), func(t *testing.T) {
-			x := syncjob.Explanation{Run: syncjob.RunState{Status: status}}
+			x := syncjob.Explanation{Run: states.Run{Status: status}}
 			spoil(reflect.ValueOf(&x).Elem())
 			requirePrintable(t, x.String(), 1) // that it is out of reach
 			x.Unreachable = ""
@@ -70,11 +71,11 @@ func TestNoTextForgesALineOfAnExplanation(t *testing.T) {
 }
 
 func TestNoTextForgesALineOfARepair(t *testing.T) {
-	report := syncjob.RepairReport{}
+	report := states.RepairReport{}
 	spoil(reflect.ValueOf(&report).Elem())
 	requirePrintable(t, report.String(), 2)
 	requirePrintable(t, report.Damage[0].String(), 0)
-	requirePrintable(t, syncjob.Progress{Done: 1, Message: hostile}.String(), 0)
+	requirePrintable(t, states.Progress{Done: 1, Message: hostile}.String(), 0)
 }
 
 func TestPrintableKeepsWhatIsSeen(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // countedBeats counts heartbeats, and those that carried progress.
@@ -88,7 +89,7 @@ func TestAnEndedReportLeavesARunThatGoesOn(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{Concurrency: 4})
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 2}}, nil)
 		require.NoError(t, err)
-		reporting := func() []syncjob.RunningTask {
+		reporting := func() []states.RunningTask {
 			state, err := run.State(t.Context())
 			require.NoError(t, err)
 			return state.Reporting

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 type traceKey struct{}
@@ -84,7 +85,7 @@ func TestATraceGoesFromEveryEnqueueToTheAttempt(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{})
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, "start", final.Headers["trace"])
 		require.Equal(t, map[string]any{
 			"pre": "start", "root": "start", "child": "start>root", "now": "start>root", "one": "one", "all": "all", "post": "start",

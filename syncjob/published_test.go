@@ -16,6 +16,9 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // apart gives the runs of a set a weight, and its tasks a queue, of their own.
@@ -137,7 +140,7 @@ func TestPeriodicRunsBeginWithWhatIsInForceThen(t *testing.T) {
 		require.NoError(t, err)
 		for range 2 { // by replicas that know the set and do not
 			for _, ensures := range []*syncjob.Manager{m, managerOn(t, s, nil)} {
-				_, err := ensures.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+				_, err := ensures.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 				require.NoError(t, err)
 			}
 		}
@@ -175,7 +178,7 @@ func deliveries(t *testing.T, cfg handlers.SetConfig) (n int64) {
 		var attempts atomic.Int64
 		w, err := syncjob.New(s, syncjob.Config{
 			Registry: set(t, cfg, noop),
-			Observer: syncjob.Observer{AttemptStarted: func(context.Context, syncjob.AttemptEvent) { attempts.Add(1) }},
+			Observer: observe.Observer{AttemptStarted: func(context.Context, observe.Attempt) { attempts.Add(1) }},
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, w.Close()) })
@@ -185,7 +188,7 @@ func deliveries(t *testing.T, cfg handlers.SetConfig) (n int64) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		n = attempts.Load()
 	})
 	return n
@@ -215,7 +218,7 @@ func TestWhoHasNoRegistryRedrivesWithThePublishedHooks(t *testing.T) {
 		require.NoError(t, err)
 		state, err := again.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusRunning, state.Status, "it waits for no hook")
+		require.Equal(t, states.Running, state.Status, "it waits for no hook")
 	})
 }
 
@@ -274,7 +277,7 @@ func TestAWorkerFiresAKindOfALaterVersionAsThatIsPublished(t *testing.T) {
 		stop := work(t, later, syncjob.WorkerConfig{})
 		synctest.Wait()
 		require.NoError(t, stop())
-		job := periodic(syncjob.Schedule{Every: time.Minute})
+		job := periodic(schedule.Schedule{Every: time.Minute})
 		job.Root = twig{}
 		_, err = later.Ensure(t.Context(), job)
 		require.NoError(t, err)
@@ -285,7 +288,7 @@ func TestAWorkerFiresAKindOfALaterVersionAsThatIsPublished(t *testing.T) {
 			why, err := run.Explain(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, "twigs", why.Run.RootQueue)
-			require.Equal(t, []syncjob.Limit{{Set: "tree", Kind: "twig", MaxRunning: 2}}, why.Limits)
+			require.Equal(t, []states.Limit{{Set: "tree", Kind: "twig", MaxRunning: 2}}, why.Limits)
 		}
 	})
 }
@@ -302,7 +305,7 @@ func TestAWorkerFiresInReadOnlyModeWhatOthersPublishedAsMarkedForIt(t *testing.T
 		reg, err := handlers.NewRegistry(other)
 		require.NoError(t, err)
 		require.NoError(t, m.SetMode(t.Context(), syncjob.ModeReadOnly))
-		_, err = m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err = m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		work(t, managerOn(t, s, reg), syncjob.WorkerConfig{}) // it fires what it cannot run
 		time.Sleep(time.Minute + time.Second)

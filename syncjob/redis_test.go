@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestAJobRunsOverRedisFromOpenToTheLastTask(t *testing.T) {
@@ -37,7 +38,7 @@ func TestAJobRunsOverRedisFromOpenToTheLastTask(t *testing.T) {
 	}
 	final, err := run.State(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(t, states.Succeeded, final.Status)
 	require.EqualValues(t, 20_001, final.Counts.Succeeded)
 	workers, err := m.Workers(t.Context())
 	require.NoError(t, err)
@@ -102,7 +103,7 @@ func TestCountsAreExactOverRedisThoughRepliesAreLost(t *testing.T) {
 	require.NoError(t, run.Seal(t.Context()))
 	final, err := run.Wait(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(t, states.Succeeded, final.Status)
 	require.EqualValues(t, 25_001, final.Counts.Succeeded)
 	require.EqualValues(t, 25_001, final.Counts.Total)
 	require.EqualValues(t, 25_000, ran.Load())
@@ -133,7 +134,7 @@ func TestWorkersGoOnAfterRedisWasKilledAndRestarted(t *testing.T) {
 	server.Restart()
 	final, err := run.Wait(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(t, states.Succeeded, final.Status)
 	require.EqualValues(t, 20_001, final.Counts.Succeeded)
 	require.NoError(t, stop())
 }
@@ -200,7 +201,7 @@ func TestOutOfMemoryPlainOutcomesAreSettledWhileThoseWithChildrenWait(t *testing
 	require.NoError(t, run.Seal(t.Context()))
 	final, err := run.Wait(ctx)
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(t, states.Succeeded, final.Status)
 	require.Equal(t, store.Counts{Total: 1 + plain + children, Succeeded: 1 + plain + children}, final.Counts)
 	mu.Lock()
 	defer mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // mortal is the store of a process that dies at a call: what comes after fails. The last call may
@@ -200,7 +201,7 @@ func TestARedriveThatIsStoppedMeanwhileEnds(t *testing.T) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, states.Stopped, final.Status)
 		require.Less(t, final.Counts.Total, int64(600))
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // bulky is a leaf whose arguments take some space.
@@ -94,8 +95,8 @@ func (ml *mill) redriven(t testing.TB, run *syncjob.Run, tasks int) {
 	t.Helper()
 	final, err := run.Wait(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
-	require.Equal(t, syncjob.Counts{Total: int64(tasks), Succeeded: int64(tasks)}, final.Counts)
+	require.Equal(t, states.Succeeded, final.Status)
+	require.Equal(t, states.Counts{Total: int64(tasks), Succeeded: int64(tasks)}, final.Counts)
 	ml.mu.Lock()
 	defer ml.mu.Unlock()
 	ran := 0
@@ -186,7 +187,7 @@ func TestRedriveKeepsWhatATaskCarriesAndCountsAttemptsAnew(t *testing.T) {
 		require.NoError(t, err)
 		final, err := next.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, run.Number(), final.RedriveOf)
 
 		require.Len(t, seen, 5, "one retry, as the task itself says, in the first two runs")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // ailing finds damage in every run.
@@ -57,5 +58,5 @@ func TestAMissingRunIsNeverSound(t *testing.T) {
 	require.ErrorIs(t, err, ErrStateLost)
 	_, err = r.Explain(t.Context())
 	require.ErrorIs(t, err, ErrStateLost)
-	require.Equal(t, "nothing is damaged\n", RepairReport{}.String())
+	require.Equal(t, "nothing is damaged\n", states.RepairReport{}.String())
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // ResultsOptions select results of a run. The zero value selects all that are kept.
 type ResultsOptions struct {
 	ID   string // Only that of the task with this ID. Defaults to all.
 	Kind string // Defaults to all.
-	// After is the [TaskResult.Cursor] of the last result of the page before: the sequence goes on
-	// behind it. Defaults to the beginning.
+	// After is the [states.TaskResult.Cursor] of the last result of the page before: the sequence goes
+	// on behind it. Defaults to the beginning.
 	After string
 	// Limit is the largest number of results to yield. Defaults to all.
 	Limit int
@@ -46,21 +47,21 @@ func (o *ResultsOptions) params(run store.RunID) (store.ResultsParams, error) {
 // It reads pages of about 1 MiB while the caller consumes them. A result that is there all the time
 // comes once; one that is set or removed meanwhile may be missing. An error ends the sequence.
 // Errors: a [*FieldError]; [ErrRunNotFound], [ErrStateLost].
-func (r *Run) Results(ctx context.Context, opts *ResultsOptions) iter.Seq2[TaskResult, error] {
+func (r *Run) Results(ctx context.Context, opts *ResultsOptions) iter.Seq2[states.TaskResult, error] {
 	var o ResultsOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(TaskResult, error) bool) {
+	return func(yield func(states.TaskResult, error) bool) {
 		p, err := o.params(r.id)
 		if err != nil {
-			yield(TaskResult{}, fmt.Errorf("read results: %w", err))
+			yield(states.TaskResult{}, fmt.Errorf("read results: %w", err))
 			return
 		}
 		for yielded := 0; ; {
 			page, err := r.results(ctx, p)
 			if err != nil {
-				yield(TaskResult{}, err)
+				yield(states.TaskResult{}, err)
 				return
 			}
 			for i := range page.Results {
@@ -87,9 +88,9 @@ func (r *Run) results(ctx context.Context, p store.ResultsParams) (page store.Re
 // there is none, it looks for the task, as [TaskRef.State] does, to say why.
 //
 // Errors: [ErrResultPending] if the task waits or runs; [ErrTaskFailed], with the text of the
-// failure, if it failed for good and the run keeps the failure; [ErrNoResult] if the task succeeded
-// without a result, its result is not kept any more, it was cancelled, or there never was such a
-// task: these cannot be told apart; a [*FieldError] for an ID that no task can have;
+// failure, if it failed for good and the run keeps the failure; [states.ErrNoResult] if the task
+// succeeded without a result, its result is not kept any more, it was cancelled, or there never was
+// such a task: these cannot be told apart; a [*FieldError] for an ID that no task can have;
 // [ErrRunNotFound], [ErrStateLost].
 func (t *TaskRef) Result(ctx context.Context, v any) error {
 	if found, err := t.decodeResult(ctx, v); found || err != nil {
@@ -97,7 +98,7 @@ func (t *TaskRef) Result(ctx context.Context, v any) error {
 	}
 	state, err := t.State(ctx)
 	switch {
-	case err == nil && state.State == TaskFailed:
+	case err == nil && state.State == states.TaskFailed:
 		return fmt.Errorf("%w: %s", t.about(ErrTaskFailed), state.Error)
 	case err == nil:
 		return fmt.Errorf("%w: it is %s", t.about(ErrResultPending), state.State)
@@ -108,7 +109,7 @@ func (t *TaskRef) Result(ctx context.Context, v any) error {
 	if found, err := t.decodeResult(ctx, v); found || err != nil {
 		return err
 	}
-	return t.about(ErrNoResult)
+	return t.about(states.ErrNoResult)
 }
 
 // decodeResult reads the result of the task. It reports whether there is one.
@@ -169,7 +170,7 @@ func (t *TaskRef) Wait(ctx context.Context, v any) error {
 		}
 		began := time.Now()
 		err := t.Result(ctx, v)
-		if errors.Is(err, ErrNoResult) && !rec.Status.Final() {
+		if errors.Is(err, states.ErrNoResult) && !rec.Status.Final() {
 			lifecycle.Pause(ctx, waitAgain)
 			err = t.Result(ctx, v)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // thumbnails has a handler whose result is the number of bytes of a thumbnail.
@@ -99,7 +100,7 @@ func ExampleTaskRef_Result() {
 		log.Fatal(err)
 	}
 	fmt.Println(thumbnail.Bytes)
-	fmt.Println(errors.Is(run.Task("unknown").Result(ctx, nil), syncjob.ErrNoResult))
+	fmt.Println(errors.Is(run.Task("unknown").Result(ctx, nil), states.ErrNoResult))
 	// Output:
 	// true
 	// 500

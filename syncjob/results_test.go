@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // resultsOf lists results as "ID=value".
@@ -79,7 +80,7 @@ func TestTheResultOfATaskIsReadOrTheReasonWhyThereIsNone(t *testing.T) {
 		err = run.Task("fails").Result(t.Context(), &n)
 		require.ErrorIs(t, err, syncjob.ErrTaskFailed)
 		require.ErrorContains(t, err, "broken")
-		require.ErrorIs(t, run.Task("unknown").Result(t.Context(), &n), syncjob.ErrNoResult)
+		require.ErrorIs(t, run.Task("unknown").Result(t.Context(), &n), states.ErrNoResult)
 		require.ErrorIs(t, run.Task("a\x00b").Result(t.Context(), &n), syncjob.ErrInvalid)
 		require.ErrorIs(t, m.Run("a", run.Number()+1).Task("x").Result(t.Context(), &n), syncjob.ErrRunNotFound)
 
@@ -105,7 +106,7 @@ func TestTheResultOfATaskIsReadOrTheReasonWhyThereIsNone(t *testing.T) {
 		_, err = run.Wait(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, run.Task("runs").Result(t.Context(), &n), "after the end of the run, too")
-		require.ErrorIs(t, run.Task("later").Result(t.Context(), &n), syncjob.ErrNoResult, "a stop cancelled it")
+		require.ErrorIs(t, run.Task("later").Result(t.Context(), &n), states.ErrNoResult, "a stop cancelled it")
 		require.NoError(t, run.Delete(t.Context()))
 		require.ErrorIs(t, run.Task("runs").Result(t.Context(), &n), syncjob.ErrRunNotFound)
 	})
@@ -128,7 +129,7 @@ func TestWhoWaitsForATaskGetsItsResultOrTheReasonWhyThereIsNone(t *testing.T) {
 		require.Less(t, time.Since(began), time.Second)
 		require.ErrorIs(t, run.Task("fails").Wait(t.Context(), &n), syncjob.ErrTaskFailed)
 		require.Less(t, time.Since(began), time.Second)
-		require.ErrorIs(t, run.Task("unknown").Wait(t.Context(), &n), syncjob.ErrNoResult)
+		require.ErrorIs(t, run.Task("unknown").Wait(t.Context(), &n), states.ErrNoResult)
 		require.NoError(t, run.Task("retries").Wait(t.Context(), &n))
 		require.Equal(t, 9, n)
 		require.Less(t, time.Since(began), time.Hour+time.Second)
@@ -146,7 +147,7 @@ func TestWhoWaitsForATaskGetsItsResultOrTheReasonWhyThereIsNone(t *testing.T) {
 		go func() { waited <- run.Task("later").Wait(t.Context(), nil) }()
 		synctest.Wait()
 		require.NoError(t, run.Stop(t.Context(), nil))
-		require.ErrorIs(t, <-waited, syncjob.ErrNoResult)
+		require.ErrorIs(t, <-waited, states.ErrNoResult)
 	})
 }
 
@@ -160,7 +161,7 @@ func TestATaskThatSucceedsWithoutAResultEndsTheWaiting(t *testing.T) {
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Open: true}, nil)
 		require.NoError(t, err)
 		add(t, run, 1, enqueue.Options{ID: "t"})
-		require.ErrorIs(t, run.Task("t").Wait(t.Context(), nil), syncjob.ErrNoResult)
+		require.ErrorIs(t, run.Task("t").Wait(t.Context(), nil), states.ErrNoResult)
 	})
 }
 
@@ -176,7 +177,7 @@ func TestResultsAreKeptAsLongAsIsConfigured(t *testing.T) {
 		require.Equal(t, []string{"a=4"}, resultsOf(t, run, nil))
 		time.Sleep(2 * time.Minute)
 		require.Empty(t, resultsOf(t, run, nil))
-		require.ErrorIs(t, run.Task("a").Result(t.Context(), nil), syncjob.ErrNoResult)
+		require.ErrorIs(t, run.Task("a").Result(t.Context(), nil), states.ErrNoResult)
 
 		configure := func(r handlers.ResultRetention) {
 			t.Helper()
@@ -197,7 +198,7 @@ func TestResultsAreKeptAsLongAsIsConfigured(t *testing.T) {
 		add(t, run, 5, enqueue.Options{ID: "none"})
 		time.Sleep(time.Second)
 		require.Equal(t, []string{"n2=4", "n3=9"}, resultsOf(t, run, nil), "what is kept stays, and nothing is added")
-		require.ErrorIs(t, run.Task("none").Result(t.Context(), nil), syncjob.ErrNoResult)
+		require.ErrorIs(t, run.Task("none").Result(t.Context(), nil), states.ErrNoResult)
 	})
 }
 

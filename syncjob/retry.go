@@ -65,7 +65,7 @@ type RetryResult struct {
 // falls, and Pending rises by the same number. Nil options mean all failures there are when the
 // call begins; tasks that fail meanwhile are left. A retried task begins anew, with all its
 // retries, and keeps its last attempts, which [TaskRef.State] shows. It waits behind the other
-// tasks of its kind. RunState.LastError becomes empty when no failure is left.
+// tasks of its kind. states.Run.LastError becomes empty when no failure is left.
 //
 // It moves up to 256 failures in a step, so it may take as many steps as there are failures. Each
 // failure is moved once, whoever else retries or discards it at the same time, and although replies

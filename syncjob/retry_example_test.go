@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // A standing job is a queue: failed tasks are seen, and retried or discarded, while producers go on.
@@ -49,7 +50,7 @@ func ExampleRun_Retry() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	until := func(reached func(syncjob.Counts) bool) {
+	until := func(reached func(states.Counts) bool) {
 		for state, err := range run.Watch(ctx) {
 			if err != nil {
 				log.Fatal(err)
@@ -65,7 +66,7 @@ func ExampleRun_Retry() {
 			log.Fatal(err)
 		}
 	}
-	until(func(c syncjob.Counts) bool { return c.Failed == 3 })
+	until(func(c states.Counts) bool { return c.Failed == 3 })
 	groups, err := m.FailureGroups(ctx, &syncjob.AllFailuresOptions{Prefix: "uploads"})
 	if err != nil {
 		log.Fatal(err)
@@ -95,7 +96,7 @@ func ExampleRun_Retry() {
 	if _, err := m.Enqueue(ctx, "uploads", fileArgs{Path: "c3.txt"}, nil); err != nil {
 		log.Fatal(err)
 	}
-	until(func(c syncjob.Counts) bool { return c.Succeeded == 3 })
+	until(func(c states.Counts) bool { return c.Succeeded == 3 })
 	fmt.Println("discarded", discarded.Moved, "retried", retried.Moved)
 	// Output:
 	// 2 failed: open #: no such file

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // brittle is a handler set whose tasks fail until it is mended. It counts how often each succeeds.
@@ -28,7 +29,7 @@ type brittle struct {
 	onFailure syncjob.OnFailure
 	mu        sync.Mutex
 	done      map[int]int
-	ended     []syncjob.Counts // what each call of the post-job hook saw
+	ended     []states.Counts // what each call of the post-job hook saw
 }
 
 func newBrittle(t *testing.T, retries int) (*brittle, *handlers.Registry) {
@@ -59,12 +60,12 @@ func (b *brittle) standing(t *testing.T, m *syncjob.Manager, n int) *syncjob.Run
 	require.NoError(t, err)
 	_, err = run.EnqueueAll(t.Context(), leaves(n), nil)
 	require.NoError(t, err)
-	b.until(t, run, func(c syncjob.Counts) bool { return c.Failed == int64(n) })
+	b.until(t, run, func(c states.Counts) bool { return c.Failed == int64(n) })
 	return run
 }
 
 // until waits for counts of the run.
-func (b *brittle) until(t *testing.T, run *syncjob.Run, reached func(syncjob.Counts) bool) syncjob.RunState {
+func (b *brittle) until(t *testing.T, run *syncjob.Run, reached func(states.Counts) bool) states.Run {
 	t.Helper()
 	for s, err := range run.Watch(t.Context()) {
 		require.NoError(t, err)
@@ -73,7 +74,7 @@ func (b *brittle) until(t *testing.T, run *syncjob.Run, reached func(syncjob.Cou
 		}
 	}
 	t.Fatal("the run ended")
-	return syncjob.RunState{}
+	return states.Run{}
 }
 
 // once requires that the tasks from 0 to n succeeded, each once.
@@ -97,7 +98,7 @@ func TestFailedTasksOfAStandingJobAreRetriedInPlace(t *testing.T) {
 		got, err := run.Retry(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, syncjob.RetryResult{Moved: 3}, got)
-		b.until(t, run, func(c syncjob.Counts) bool { return c.Failed == 3 })
+		b.until(t, run, func(c states.Counts) bool { return c.Failed == 3 })
 		require.EqualValues(t, 18, b.tried.Load(), "and three times again")
 		var id string
 		for f, err := range run.Failures(t.Context(), nil) {
@@ -122,13 +123,13 @@ func TestFailedTasksOfAStandingJobAreRetriedInPlace(t *testing.T) {
 		got, err = run.Retry(t.Context(), &syncjob.RetryOptions{Kinds: []string{"leaf"}})
 		require.NoError(t, err)
 		require.Equal(t, syncjob.RetryResult{Moved: 2}, got)
-		s := b.until(t, run, func(c syncjob.Counts) bool { return c.Succeeded == 4 })
+		s := b.until(t, run, func(c states.Counts) bool { return c.Succeeded == 4 })
 		require.Empty(t, s.LastError)
 		b.once(t, 4)
 		require.NoError(t, run.Seal(t.Context()))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 	})
 }
 
@@ -155,8 +156,8 @@ func TestDiscardedFailuresAreCancelled(t *testing.T) {
 		require.NoError(t, run.Seal(t.Context()))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
-		require.Equal(t, syncjob.Counts{Total: 600, Cancelled: 600}, final.Counts)
+		require.Equal(t, states.Succeeded, final.Status)
+		require.Equal(t, states.Counts{Total: 600, Cancelled: 600}, final.Counts)
 	})
 }
 
@@ -170,7 +171,7 @@ func TestARetrySaysWhatItCannotMove(t *testing.T) {
 		run := b.standing(t, m, 25)
 		_, err = run.Enqueue(t.Context(), leaf{}, &enqueue.Options{ID: "mine"})
 		require.NoError(t, err)
-		b.until(t, run, func(c syncjob.Counts) bool { return c.Failed == 26 })
+		b.until(t, run, func(c states.Counts) bool { return c.Failed == 26 })
 		require.NoError(t, stop())
 		_, err = run.Enqueue(t.Context(), leaf{}, &enqueue.Options{ID: "mine"})
 		require.NoError(t, err)
@@ -300,8 +301,8 @@ func TestRetriesMoveEachFailureOnceThoughRepliesAreLostAndAProcessDies(t *testin
 	require.GreaterOrEqual(t, known, tasks-8*256, "only the last step of one that died is not counted")
 	final, err := run.Wait(t.Context())
 	require.NoError(t, err, "whoever lived moved all")
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
-	require.Equal(t, syncjob.Counts{Total: tasks, Succeeded: tasks}, final.Counts)
-	require.Equal(t, []syncjob.Counts{final.Counts}, b.ended, "one post-job hook, which sees the whole")
+	require.Equal(t, states.Succeeded, final.Status)
+	require.Equal(t, states.Counts{Total: tasks, Succeeded: tasks}, final.Counts)
+	require.Equal(t, []states.Counts{final.Counts}, b.ended, "one post-job hook, which sees the whole")
 	b.once(t, int(tasks))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/values"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Run is a reference to one run of a job. Making one makes no call: see [Manager.Run]. Its methods
@@ -68,10 +69,10 @@ func (r *Run) Existing() bool { return r.existing }
 
 // State reads the run in one atomic step. Errors: [ErrRunNotFound], or [ErrStateLost] if the run is
 // known to have existed, had not ended, and is gone.
-func (r *Run) State(ctx context.Context) (RunState, error) {
+func (r *Run) State(ctx context.Context) (states.Run, error) {
 	rec, err := r.record(ctx)
 	if err != nil {
-		return RunState{}, err
+		return states.Run{}, err
 	}
 	return runState(rec, time.Now()), nil
 }

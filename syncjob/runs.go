@@ -10,18 +10,19 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // RunsOptions select runs to list. The zero value selects all that are kept.
 type RunsOptions struct {
-	Statuses []Status          // only runs in one of these; see [ActiveStatuses] and [FinalStatuses]
+	Statuses []states.Status   // only runs in one of these; see [ActiveStatuses] and [FinalStatuses]
 	Job      string            // only runs of this job
 	Prefix   string            // only runs of jobs whose name begins so
 	Set      string            // only runs of this handler set
 	Labels   map[string]string // only runs that have all of these
-	Held     bool              // only runs that are held: see [RunState.Held]
-	// Still selects active runs that have not moved for this long: see [RunState.Moved]. A run that is
-	// paused, or whose tasks all run for long, stands still like one that lacks a worker;
+	Held     bool              // only runs that are held: see [states.Run.Held]
+	// Still selects active runs that have not moved for this long: see [states.Run.Moved]. A run that
+	// is paused, or whose tasks all run for long, stands still like one that lacks a worker;
 	// [Run.Explain] tells them apart. Zero selects all.
 	Still time.Duration
 	// Oldest lists those first that changed least recently. Defaults to the other way round.
@@ -29,7 +30,7 @@ type RunsOptions struct {
 	// Details asks for what may be large: Args, Headers, Counters, Result and Reporting of the states.
 	// Defaults to leaving them out.
 	Details bool
-	// After is the [RunState.Cursor] of the last run of the page before: the sequence goes on behind
+	// After is the [states.Run.Cursor] of the last run of the page before: the sequence goes on behind
 	// it. Use the same options. Defaults to the beginning.
 	After string
 	// Limit is the largest number of runs to yield. Defaults to all.
@@ -66,8 +67,8 @@ func (o *RunsOptions) params() (store.RunsParams, error) {
 	}), bad)
 }
 
-// Runs yields runs of all jobs, the one that changed last first: see [RunState.Changed]. Of one job
-// that is the newest run first. Nil options mean all that are kept.
+// Runs yields runs of all jobs, the one that changed last first: see [states.Run.Changed]. Of one
+// job that is the newest run first. Nil options mean all that are kept.
 //
 // It reads pages of up to 200 runs, or about 1 MiB, of each partition while the caller consumes
 // them; each costs the same, whatever the number of runs and tasks. If Prefix, Set, Labels or Held
@@ -77,16 +78,16 @@ func (o *RunsOptions) params() (store.RunsParams, error) {
 //
 // If some partitions do not answer, it yields the runs of the others, then a [*PartialError]. Any
 // error ends the sequence. Other errors: a [*FieldError], before any run.
-func (m *Manager) Runs(ctx context.Context, opts *RunsOptions) iter.Seq2[RunState, error] {
+func (m *Manager) Runs(ctx context.Context, opts *RunsOptions) iter.Seq2[states.Run, error] {
 	var o RunsOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(RunState, error) bool) {
+	return func(yield func(states.Run, error) bool) {
 		p, err := o.params()
 		after, bad := parseRunCursor(o.After)
 		if err = store.JoinFields(err, bad); err != nil {
-			yield(RunState{}, fmt.Errorf("list runs: %w", err))
+			yield(states.Run{}, fmt.Errorf("list runs: %w", err))
 			return
 		}
 		lists := make(map[int]pages[runCursor])
@@ -100,7 +101,7 @@ func (m *Manager) Runs(ctx context.Context, opts *RunsOptions) iter.Seq2[RunStat
 		yielded := 0
 		for c, err := range merge(ctx, m.poll(), lists, func(a, b runCursor) bool { return a.isBefore(b, o.Oldest) }) {
 			if err != nil {
-				yield(RunState{}, fmt.Errorf("list runs: %w", err))
+				yield(states.Run{}, fmt.Errorf("list runs: %w", err))
 				return
 			}
 			if yielded++; !yield(listedRun(c.Run, c.String(), time.Now()), nil) || yielded == o.Limit {
@@ -164,7 +165,9 @@ func parseRunCursor(text string) (c runCursor, err error) {
 		}
 	}
 	c.Place, c.partition = store.Place{Changed: n[0], Number: n[1]}, int(n[2])
-	if check := (store.RunsParams{After: c.Place, Limit: 1}); err != nil || c.String() != text || check.Validate() != nil || n[1] < 1 ||
+	if check := (store.RunsParams{After: c.Place, Limit: 1}); err != nil || c.String() != text ||
+		check.Validate() != nil ||
+		n[1] < 1 ||
 		n[1] > bounds.MaxNumber {
 		return c, &FieldError{Field: "After", Reason: "is no cursor of a run"}
 	}

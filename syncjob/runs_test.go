@@ -12,9 +12,10 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
-func listedRuns(t *testing.T, m *syncjob.Manager, opts *syncjob.RunsOptions) (runs []syncjob.RunState) {
+func listedRuns(t *testing.T, m *syncjob.Manager, opts *syncjob.RunsOptions) (runs []states.Run) {
 	t.Helper()
 	for s, err := range m.Runs(t.Context(), opts) {
 		require.NoError(t, err)
@@ -23,7 +24,7 @@ func listedRuns(t *testing.T, m *syncjob.Manager, opts *syncjob.RunsOptions) (ru
 	return runs
 }
 
-func jobsOf(runs []syncjob.RunState) (jobs []string) {
+func jobsOf(runs []states.Run) (jobs []string) {
 	for _, r := range runs {
 		jobs = append(jobs, r.Job)
 	}
@@ -49,13 +50,13 @@ func TestRunsAreListedAcrossPartitionsTheLastThatChangedFirst(t *testing.T) {
 		}
 		all := listedRuns(t, m, nil)
 		require.ElementsMatch(t, want, jobsOf(all))
-		require.True(t, slices.IsSortedFunc(all, func(a, b syncjob.RunState) int { return b.Changed.Compare(a.Changed) }))
+		require.True(t, slices.IsSortedFunc(all, func(a, b states.Run) int { return b.Changed.Compare(a.Changed) }))
 		oldest := listedRuns(t, m, &syncjob.RunsOptions{Oldest: true})
 		for i := range all {
 			require.Equal(t, all[i].Changed, oldest[len(all)-1-i].Changed)
 		}
 		for _, opts := range []syncjob.RunsOptions{{}, {Oldest: true}, {Labels: map[string]string{"tenant": "3"}}, {Prefix: "job/1"}} {
-			whole, got := listedRuns(t, m, &opts), []syncjob.RunState(nil)
+			whole, got := listedRuns(t, m, &opts), []states.Run(nil)
 			require.NotEmpty(t, whole)
 			for opts.Limit = 7; ; opts.After = got[len(got)-1].Cursor {
 				page := listedRuns(t, m, &opts)
@@ -94,7 +95,7 @@ func TestListingsLeaveOutWhatIsLargeUnlessAsked(t *testing.T) {
 func TestBadOptionsOfRunsAreNamed(t *testing.T) {
 	m := managerOn(t, memstore.New(nil), nil)
 	for field, opts := range map[string]syncjob.RunsOptions{
-		"Statuses[0]":   {Statuses: []syncjob.Status{"odd"}},
+		"Statuses[0]":   {Statuses: []states.Status{"odd"}},
 		"Job":           {Job: " a"},
 		"Set":           {Set: "a/b"},
 		"Labels[a b]":   {Labels: map[string]string{"a b": ""}},

@@ -2,105 +2,12 @@ package syncjob
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/timetable"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
-
-// Overlap says what happens at a due time of a periodic job while the job's last run is active.
-type Overlap string
-
-// The overlap policies.
-const (
-	// OverlapSkip skips the due time: no run, no hook. [JobState] counts it. It is the default.
-	OverlapSkip Overlap = "skip"
-	// OverlapQueueOne starts one run when the active one has ended, however many due times have
-	// passed.
-	OverlapQueueOne Overlap = "queue-one"
-	// OverlapReplace stops the active run, and starts the next when its handlers have returned.
-	OverlapReplace Overlap = "replace"
-	// OverlapAfterCompletion makes the next run due when the interval Every has passed since the last
-	// task of the run before ended, but not before that run's post-job hook has completed. It needs
-	// Every.
-	OverlapAfterCompletion Overlap = "after-completion"
-)
-
-// MinEvery is the shortest interval of a schedule, and of a trigger of package cron.
-const MinEvery = timetable.MinEvery
-
-// Schedule says when runs of a periodic job start. Set either Every or Cron. Due times are those of
-// the store's clock, to the millisecond. Each starts at most one run, whatever the number of
-// processes. Due times that pass while no worker runs, or while a run is being started, start one
-// run together, with the first of them as its due time. So an interval may be shorter than the time
-// that it takes to start a run.
-type Schedule struct {
-	// Every is a fixed interval. The first run is due one interval after the job was declared. At
-	// least [MinEvery], in whole milliseconds.
-	Every time.Duration `json:"every_ns,omitempty"`
-	// Cron is an expression of five fields: minute (0-59), hour (0-23), day of the month (1-31), month
-	// (1-12, JAN-DEC) and day of the week (0-7, SUN-SAT; 0 and 7 are Sunday). A field is * for all, or
-	// a list, separated by commas, of numbers, names and ranges (1-5); ranges and * may have a step
-	// (*/15, 8-18/2; 5/10 begins at 5). ? is * in the fields of days. If both fields of days are
-	// restricted, a day is due if it satisfies one of them. A field with * or ? without a step is not
-	// restricted. @hourly, @daily (@midnight), @weekly, @monthly and @yearly (@annually) are
-	// expressions, too. Seconds, years, L, W and # are not supported, and an expression that is never
-	// due, such as 30 February, is refused.
-	//
-	// When the clocks of the zone change, a time is due at the first moment when they show it or a
-	// later time. So a time that does not exist is due when the clocks jump over it, and several
-	// such times are due once. A time that comes twice is due the first time only: "0 * * * *"
-	// pauses for an hour when clocks are set back. Use Every for a schedule without such a pause.
-	Cron string `json:"cron,omitempty"`
-	// Zone is the time zone of Cron, by its IANA name. Each machine that computes due times looks
-	// it up in its time zone database. Without a database only UTC is known; the system package
-	// tzdata, or an import of time/tzdata, provides one. "Local" is refused. Defaults to UTC.
-	Zone string `json:"zone,omitempty"`
-	// Overlap says what happens at a due time while the last run is active. Defaults to
-	// OverlapSkip.
-	Overlap Overlap `json:"overlap,omitempty"`
-	// Jitter delays each run by a random time shorter than Jitter. It must be shorter than Every.
-	// Due times stay as they are. If the next time of Cron comes while a run is delayed, it starts
-	// no run of its own. Defaults to none.
-	Jitter time.Duration `json:"jitter_ns,omitempty"`
-	// FireOnCreate makes a run due at once when the job is declared for the first time.
-	FireOnCreate bool `json:"fire_on_create,omitempty"`
-}
-
-// validate reports every problem.
-func (s *Schedule) validate() error {
-	_, errs := timetable.New("Schedule.", s.Every, s.Cron, s.Zone, time.Time{})
-	if s.Every%time.Millisecond != 0 && s.Every > MinEvery {
-		errs = append(errs, &FieldError{Field: "Schedule.Every", Reason: "is not a whole number of milliseconds"})
-	}
-	switch s.Overlap {
-	case "", OverlapSkip, OverlapQueueOne, OverlapReplace:
-	case OverlapAfterCompletion:
-		if s.Every == 0 {
-			errs = append(
-				errs, &FieldError{Field: "Schedule.Overlap", Reason: "is OverlapAfterCompletion, which needs Every"},
-			)
-		}
-	default:
-		errs = append(
-			errs,
-			&FieldError{
-				Field: "Schedule.Overlap",
-				Reason: fmt.Sprintf(
-					"%q is not one of OverlapSkip, OverlapQueueOne, OverlapReplace and OverlapAfterCompletion", s.Overlap,
-				),
-			},
-		)
-	}
-	switch {
-	case s.Jitter < 0:
-		errs = append(errs, &FieldError{Field: "Schedule.Jitter", Reason: "is negative"})
-	case s.Every > 0 && s.Jitter >= s.Every:
-		errs = append(errs, &FieldError{Field: "Schedule.Jitter", Reason: "is not shorter than Every"})
-	}
-	return store.JoinFields(errs...)
-}
 
 // calendar is the stored form of the due times of a schedule. If it changes, the next due time is
 // computed again.
@@ -113,11 +20,11 @@ type calendar struct {
 // recurrence is the stored form of a schedule. It is a part of the definition.
 type recurrence struct {
 	calendar
-	Overlap Overlap       `json:"overlap,omitempty"`
-	Jitter  time.Duration `json:"jitter,omitempty"`
+	Overlap schedule.Overlap `json:"overlap,omitempty"`
+	Jitter  time.Duration    `json:"jitter,omitempty"`
 }
 
-func newRecurrence(s *Schedule) *recurrence {
+func newRecurrence(s *schedule.Schedule) *recurrence {
 	if s == nil {
 		return nil
 	}
@@ -128,21 +35,10 @@ func newRecurrence(s *Schedule) *recurrence {
 	}
 }
 
-// String says when runs start: "every 10s", or the expression with its zone.
-func (s *Schedule) String() string {
-	switch {
-	case s.Every > 0:
-		return "every " + s.Every.String()
-	case s.Zone == "":
-		return s.Cron + " UTC"
-	}
-	return s.Cron + " " + s.Zone
-}
-
 // schedule is the opposite of newRecurrence. FireOnCreate is not kept: it holds for the first
 // declaration only.
-func (r *recurrence) schedule() *Schedule {
-	return &Schedule{Every: r.Every, Cron: r.Cron, Zone: r.Zone, Overlap: r.Overlap, Jitter: r.Jitter}
+func (r *recurrence) schedule() *schedule.Schedule {
+	return &schedule.Schedule{Every: r.Every, Cron: r.Cron, Zone: r.Zone, Overlap: r.Overlap, Jitter: r.Jitter}
 }
 
 // errNeverAgain is why a due job is not fired: it has no next due time.
@@ -155,7 +51,7 @@ func (r *recurrence) next(due, now time.Time) (time.Time, error) {
 	if err := store.JoinFields(errs...); err != nil {
 		return time.Time{}, err // of a newer version, or of another machine's time zones
 	}
-	if due.IsZero() || r.Overlap == OverlapAfterCompletion {
+	if due.IsZero() || r.Overlap == schedule.OverlapAfterCompletion {
 		due = now.Truncate(time.Millisecond)
 	}
 	after := now
@@ -182,11 +78,11 @@ func (r *recurrence) zone() *time.Location {
 
 // rest returns the shortest time from the end of a run to the next due time.
 func (r *recurrence) rest() time.Duration {
-	if r.Overlap == OverlapAfterCompletion {
+	if r.Overlap == schedule.OverlapAfterCompletion {
 		return r.Every
 	}
 	return 0
 }
 
 // waits reports whether a due time waits for the end of the active run.
-func (r *recurrence) waits() bool { return r.Overlap != "" && r.Overlap != OverlapSkip }
+func (r *recurrence) waits() bool { return r.Overlap != "" && r.Overlap != schedule.OverlapSkip }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 // In Berlin, 02:30 does not exist when the clocks are put forward, so it is due at 03:00; it comes
@@ -17,7 +18,7 @@ import (
 func TestDueTimesWhereClocksAreChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the bubble begins on 1 January 2000
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Cron: "30 2 25-30 3,10 *", Zone: "Europe/Berlin"}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Cron: "30 2 25-30 3,10 *", Zone: "Europe/Berlin"}))
 		require.NoError(t, err)
 		stop := work(t, m, syncjob.WorkerConfig{})
 		time.Sleep(time.Second)
@@ -46,7 +47,7 @@ func TestAPausedRunIsActiveForTheScheduleWhichGoesOn(t *testing.T) {
 			_, err := a.Enqueue(ctx, leaf{1}, nil)
 			return err
 		}))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Minute}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Minute}))
 		require.NoError(t, err)
 		work(t, m, syncjob.WorkerConfig{})
 		time.Sleep(90 * time.Second)

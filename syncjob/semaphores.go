@@ -10,15 +10,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/store/semaphore"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// SemaphoreState is a semaphore that somebody holds or waits for.
-type SemaphoreState struct {
-	Key     string             `json:"key"`
-	Holders []semaphore.Holder `json:"holders"` // sorted by the end of their leases
-	Waiters []semaphore.Waiter `json:"waiters"` // in the line: the first is next
-}
 
 // SemaphoresOptions select semaphores to list. The zero value selects all.
 type SemaphoresOptions struct {
@@ -42,20 +35,20 @@ const (
 // use from the first page to the last comes once; what begins or ends meanwhile may be missing. If
 // some partitions do not answer, a [*PartialError] comes behind what the others have. It needs no
 // registry.
-func (m *Manager) Semaphores(ctx context.Context, opts *SemaphoresOptions) iter.Seq2[SemaphoreState, error] {
+func (m *Manager) Semaphores(ctx context.Context, opts *SemaphoresOptions) iter.Seq2[states.Semaphore, error] {
 	var o SemaphoresOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(SemaphoreState, error) bool) {
+	return func(yield func(states.Semaphore, error) bool) {
 		if o.Limit < 0 {
-			yield(SemaphoreState{}, fmt.Errorf("list semaphores: %w", &FieldError{Field: "Limit", Reason: "is negative"}))
+			yield(states.Semaphore{}, fmt.Errorf("list semaphores: %w", &FieldError{Field: "Limit", Reason: "is negative"}))
 			return
 		}
 		yielded := 0
 		for s, err := range m.semaphores(ctx, &o) {
 			if err != nil {
-				yield(SemaphoreState{}, fmt.Errorf("list semaphores: %w", err))
+				yield(states.Semaphore{}, fmt.Errorf("list semaphores: %w", err))
 				return
 			}
 			if yielded++; !yield(s, nil) || yielded == o.Limit {
@@ -66,14 +59,14 @@ func (m *Manager) Semaphores(ctx context.Context, opts *SemaphoresOptions) iter.
 }
 
 // semaphores yields what is in use behind the place that the options name.
-func (m *Manager) semaphores(ctx context.Context, o *SemaphoresOptions) iter.Seq2[SemaphoreState, error] {
-	return func(yield func(SemaphoreState, error) bool) {
+func (m *Manager) semaphores(ctx context.Context, o *SemaphoresOptions) iter.Seq2[states.Semaphore, error] {
+	return func(yield func(states.Semaphore, error) bool) {
 		p := m.poll()
 		keys := make([]string, 0, semaphoresAtOnce)
 		read := func() bool { // and yields
-			states := m.readSemaphores(ctx, p, keys)
+			list := m.readSemaphores(ctx, p, keys)
 			keys = keys[:0]
-			for _, s := range states {
+			for _, s := range list {
 				if len(s.Holders)+len(s.Waiters) > 0 && !yield(s, nil) {
 					return false
 				}
@@ -97,7 +90,7 @@ func (m *Manager) semaphores(ctx context.Context, o *SemaphoresOptions) iter.Seq
 			err = context.Cause(ctx)
 		}
 		if err != nil {
-			yield(SemaphoreState{}, err)
+			yield(states.Semaphore{}, err)
 		}
 	}
 }
@@ -132,8 +125,8 @@ func (m *Manager) semaphoreKeys(ctx context.Context, p *poll, o *SemaphoresOptio
 
 // readSemaphores reads semaphores together, and returns them in order: one that could not be read
 // is empty.
-func (m *Manager) readSemaphores(ctx context.Context, p *poll, keys []string) []SemaphoreState {
-	states := make([]SemaphoreState, len(keys))
+func (m *Manager) readSemaphores(ctx context.Context, p *poll, keys []string) []states.Semaphore {
+	list := make([]states.Semaphore, len(keys))
 	in := make(map[int][]int) // positions of keys, by partition
 	for i, key := range keys {
 		partition := store.PartitionOf(key, p.of)
@@ -145,13 +138,13 @@ func (m *Manager) readSemaphores(ctx context.Context, p *poll, keys []string) []
 		for _, i := range in[partition] {
 			group.Go(func(ctx context.Context) {
 				rec, err := m.store.Semaphore(ctx, keys[i])
-				states[i], errs[i] = SemaphoreState{Key: keys[i], Holders: rec.Holders, Waiters: rec.Waiters}, err
+				list[i], errs[i] = states.Semaphore{Key: keys[i], Holders: rec.Holders, Waiters: rec.Waiters}, err
 			})
 		}
 		group.Wait()
 		return store.JoinFields(errs...)
 	})
-	return states
+	return list
 }
 
 // ReleaseOptions are options of [Manager.ReleaseSemaphores].
@@ -176,7 +169,7 @@ type ReleaseOptions struct {
 // more than 1 KiB.
 func (m *Manager) ReleaseSemaphores(
 	ctx context.Context, prefix, reason string, opts *ReleaseOptions,
-) (released []SemaphoreState, err error) {
+) (released []states.Semaphore, err error) {
 	by := actor(ctx)
 	bad := store.JoinFields(store.ValidateNote("By", by), store.ValidateNote("Reason", reason))
 	if prefix == "" {
@@ -209,7 +202,7 @@ func (m *Manager) ReleaseSemaphores(
 }
 
 // releaseSemaphore ends the leases that were found, and no later one.
-func (m *Manager) releaseSemaphore(ctx context.Context, s *SemaphoreState) error {
+func (m *Manager) releaseSemaphore(ctx context.Context, s *states.Semaphore) error {
 	last := int64(0)
 	for _, h := range s.Holders {
 		last = max(last, h.Fence)

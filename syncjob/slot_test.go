@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/events"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // dozeArgs are of a task that ignores its context.
@@ -52,7 +53,7 @@ func TestAHandlerThatIgnoresItsTimeoutIsReportedOnce(t *testing.T) {
 			require.NoError(t, run.Seal(t.Context()))
 			final, err := run.Wait(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, syncjob.StatusSucceeded, final.Status, "success stands")
+			require.Equal(t, states.Succeeded, final.Status, "success stands")
 			synctest.Wait()
 			for _, r := range log.list {
 				if r.message == events.HandlerStuck && strings.HasPrefix(r.text, "job="+job+" ") {

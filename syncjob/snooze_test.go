@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestADelayCanGrowWithEachSnooze(t *testing.T) {
@@ -34,7 +35,7 @@ func TestADelayCanGrowWithEachSnooze(t *testing.T) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, []time.Duration{
 			0, time.Second, 3 * time.Second, time.Hour + 3*time.Second, time.Hour + 6*time.Second, time.Hour + 10*time.Second,
 		}, at)

@@ -11,6 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestStartRefusesJoinsOrReplacesAnActiveRun(t *testing.T) {
@@ -41,7 +43,7 @@ func TestStartRefusesJoinsOrReplacesAnActiveRun(t *testing.T) {
 		require.Greater(t, next.Number(), first.Number())
 		state, err := first.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusStopped, state.Status)
+		require.Equal(t, states.Stopped, state.Status)
 		require.Equal(t, "replaced by the next run", state.Reason)
 		require.Zero(t, state.Counts.Running, "its handlers have returned")
 		latest, err := m.Latest(t.Context(), "a")
@@ -55,15 +57,15 @@ func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 		"refuse": nil, "join": {IfActive: syncjob.IfActiveJoin}, "replace": {IfActive: syncjob.IfActiveReplace}, "key": {Key: "k"},
 	}
 	for kind, declared := range map[store.JobType]syncjob.Job{
-		syncjob.JobPeriodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Hour}},
-		syncjob.JobStanding: {Name: "a", Set: "tree", Open: true},
+		states.JobPeriodic: {Name: "a", Set: "tree", Root: leaf{}, Schedule: &schedule.Schedule{Every: time.Hour}},
+		states.JobStanding: {Name: "a", Set: "tree", Open: true},
 	} {
 		for way, opts := range ways {
 			t.Run(string(kind)+" "+way, func(t *testing.T) {
 				m := manager(t, set(t, handlers.SetConfig{}, noop))
 				_, err := m.Ensure(t.Context(), declared)
 				require.NoError(t, err)
-				if kind == syncjob.JobPeriodic {
+				if kind == states.JobPeriodic {
 					_, err = m.TriggerNow(t.Context(), "a")
 					require.NoError(t, err)
 				}
@@ -80,7 +82,7 @@ func TestStartLeavesDeclaredNamesAlone(t *testing.T) {
 				require.Equal(t, active.Number(), refused().Number(), "the active run comes along")
 				state, err := active.State(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, syncjob.StatusRunning, state.Status, "it goes on")
+				require.Equal(t, states.Running, state.Status, "it goes on")
 				require.NoError(t, m.Stop(t.Context(), "a", nil))
 				require.Nil(t, refused(), "stopped by name")
 				runs, err := m.JobRuns(t.Context(), "a")
@@ -135,12 +137,12 @@ func TestAnOpenRunFinishesOnceSealed(t *testing.T) {
 		time.Sleep(time.Hour)
 		state, err := run.State(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusRunning, state.Status)
+		require.Equal(t, states.Running, state.Status)
 		require.EqualValues(t, 1000, state.Counts.Succeeded)
 		require.NoError(t, run.Seal(t.Context()))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 	})
 }
 
@@ -154,7 +156,7 @@ func TestAStopAfterStopsAnOpenRunWhoseProducerBrokeOff(t *testing.T) {
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(begun))
-		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, states.Stopped, final.Status)
 		require.Contains(t, final.Reason, "StopAfter")
 	})
 }
@@ -171,7 +173,7 @@ func TestASealAfterEndsAnIdleOpenRun(t *testing.T) {
 		require.NoError(t, err)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.Equal(t, 105*time.Second, time.Since(begun), "a minute after the task")
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestStopCancelsRunningHandlersSoon(t *testing.T) {
@@ -32,7 +34,7 @@ func TestStopCancelsRunningHandlersSoon(t *testing.T) {
 		require.NoError(t, m.Stop(t.Context(), "a", &syncjob.StopOptions{Reason: "by hand"}))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, states.Stopped, final.Status)
 		require.Equal(t, "by hand", final.Reason)
 		require.EqualValues(t, 1, final.Counts.Cancelled)
 		require.ErrorIs(t, cause, syncjob.ErrJobStopped)
@@ -61,7 +63,7 @@ func TestAGracefulStopLetsHandlersFinish(t *testing.T) {
 		require.NoError(t, run.Stop(t.Context(), &syncjob.StopOptions{Graceful: true}))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, states.Stopped, final.Status)
 		require.EqualValues(t, 2, started.Load())
 		require.EqualValues(t, 2, finished.Load())
 		require.EqualValues(t, 8, final.Counts.Cancelled)
@@ -97,7 +99,7 @@ func TestPrefetchedTasksOfAStoppedRunDoNotStart(t *testing.T) {
 		close(stopped)
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, states.Stopped, final.Status)
 		require.True(t, final.Counts.Balanced())
 		require.Zero(t, late.Load())
 	})
@@ -126,7 +128,7 @@ func TestPausedRunsWaitUntilResumed(t *testing.T) {
 func TestBetweenTheRunsOfAPeriodicJobThereIsNoneToPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := manager(t, set(t, handlers.SetConfig{}, noop))
-		_, err := m.Ensure(t.Context(), periodic(syncjob.Schedule{Every: time.Hour}))
+		_, err := m.Ensure(t.Context(), periodic(schedule.Schedule{Every: time.Hour}))
 		require.NoError(t, err)
 		require.ErrorIs(t, m.PauseJob(t.Context(), "nightly"), syncjob.ErrRunNotFound, "before the first")
 		work(t, m, syncjob.WorkerConfig{})
@@ -153,6 +155,6 @@ func TestABadReasonStopsNothing(t *testing.T) {
 		state, err := m.State(t.Context(), "a")
 		require.NoError(t, err)
 		require.False(t, state.Disabled)
-		require.Equal(t, syncjob.StatusRunning, state.Run.Status)
+		require.Equal(t, states.Running, state.Run.Status)
 	}
 }

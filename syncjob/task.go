@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // TaskRef is a reference to one task of a run. Making one makes no call and does not check that the
@@ -48,7 +49,7 @@ func (t *TaskRef) Running(ctx context.Context) (running ExplainedTask, ok bool, 
 // Failure returns why the task failed for good. ok is false if it did not, or if the run does not
 // keep this failure: see [Run.Failures]. It reads the failures that are kept. Errors: a
 // [*FieldError] for an ID that no task can have; [ErrRunNotFound], [ErrStateLost].
-func (t *TaskRef) Failure(ctx context.Context) (failure Failure, ok bool, err error) {
+func (t *TaskRef) Failure(ctx context.Context) (failure states.Failure, ok bool, err error) {
 	if err := t.check(); err != nil {
 		return failure, false, err
 	}

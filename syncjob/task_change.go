@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // CancelResult says what [TaskRef.Cancel] did.
@@ -53,8 +54,9 @@ func (t *TaskRef) Cancel(ctx context.Context) (CancelResult, error) {
 }
 
 // RunNow makes a task due that waits for a time: one that was enqueued with a delay, was snoozed,
-// or is tried again later. It keeps its attempts, and expires when it would. Errors: [ErrTaskNotDelayed] if it does not wait
-// for a time, as after an earlier call; [ErrTaskNotFound]; the errors of [TaskRef.Cancel].
+// or is tried again later. It keeps its attempts, and expires when it would. Errors:
+// [ErrTaskNotDelayed] if it does not wait for a time, as after an earlier call; [ErrTaskNotFound];
+// the errors of [TaskRef.Cancel].
 func (t *TaskRef) RunNow(ctx context.Context) error {
 	return t.reschedule(ctx, time.Time{})
 }
@@ -123,7 +125,7 @@ func (t *TaskRef) changeOnce(ctx context.Context, p store.ChangeTaskParams) (sto
 // moved reports whether the task is where it can have come while others were looked at: a worker
 // has it now, or it waits for its next attempt.
 func (t *TaskRef) moved(ctx context.Context) (bool, error) {
-	for _, status := range []TaskStatus{TaskRunning, TaskRetrying, TaskDelayed} {
+	for _, status := range []states.TaskStatus{states.TaskRunning, states.TaskRetrying, states.TaskDelayed} {
 		p := store.TasksParams{Run: t.run.id, ID: t.id, Status: status, Limit: taskPage}
 		for _, err := range t.run.taskRecords(ctx, p) {
 			return err == nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func cancelTask(t *testing.T, run *syncjob.Run, id string) syncjob.CancelResult {
@@ -27,13 +28,13 @@ func cancelTask(t *testing.T, run *syncjob.Run, id string) syncjob.CancelResult 
 func TestACancelledHandlerHearsOfItAndIsNotTriedAgain(t *testing.T) {
 	for name, ends := range map[string]struct {
 		err  error // of the handler, once its context has ended
-		want syncjob.Counts
+		want states.Counts
 	}{
-		"as its context":    {context.Canceled, syncjob.Counts{Total: 1, Cancelled: 1}},
-		"to be tried again": {handlers.RetryAfter(time.Second, errors.New("later")), syncjob.Counts{Total: 1, Cancelled: 1}},
-		"snoozing":          {handlers.Snooze(time.Second), syncjob.Counts{Total: 1, Cancelled: 1}},
-		"for good":          {handlers.Permanent(errors.New("broken")), syncjob.Counts{Total: 1, Cancelled: 1}},
-		"well":              {nil, syncjob.Counts{Total: 1, Succeeded: 1}},
+		"as its context":    {context.Canceled, states.Counts{Total: 1, Cancelled: 1}},
+		"to be tried again": {handlers.RetryAfter(time.Second, errors.New("later")), states.Counts{Total: 1, Cancelled: 1}},
+		"snoozing":          {handlers.Snooze(time.Second), states.Counts{Total: 1, Cancelled: 1}},
+		"for good":          {handlers.Permanent(errors.New("broken")), states.Counts{Total: 1, Cancelled: 1}},
+		"well":              {nil, states.Counts{Total: 1, Succeeded: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,7 +57,7 @@ func TestACancelledHandlerHearsOfItAndIsNotTriedAgain(t *testing.T) {
 				final, err := run.Wait(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, ends.want, final.Counts)
-				require.Equal(t, syncjob.StatusSucceeded, final.Status, "nothing failed")
+				require.Equal(t, states.Succeeded, final.Status, "nothing failed")
 				require.ErrorIs(t, cause, syncjob.ErrTaskCancelled)
 				require.Less(t, time.Since(asked), time.Second)
 				require.EqualValues(t, 1, attempts.Load())
@@ -88,13 +89,13 @@ func TestACancelledTaskThatWaitsNeverBegins(t *testing.T) {
 		require.NotContains(t, tasksOf(t, run, nil), "second")
 		explained, err := run.Explain(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Counts{Total: 4, Pending: 2, Cancelled: 2}, explained.Run.Counts)
+		require.Equal(t, states.Counts{Total: 4, Pending: 2, Cancelled: 2}, explained.Run.Counts)
 
 		work(t, m, syncjob.WorkerConfig{})
 		require.NoError(t, run.Seal(t.Context()))
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.Counts{Total: 4, Succeeded: 2, Cancelled: 2}, final.Counts)
+		require.Equal(t, states.Counts{Total: 4, Succeeded: 2, Cancelled: 2}, final.Counts)
 		require.EqualValues(t, 2, ran.Load())
 		require.Equal(t, syncjob.CancelNotFound, cancelTask(t, run, "first"), "it has succeeded")
 	})

@@ -7,17 +7,18 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // TasksOptions select tasks of a run. The zero value selects all that have not succeeded.
 type TasksOptions struct {
-	State TaskStatus // Defaults to all.
-	Kind  string     // Defaults to all.
-	Queue string     // Defaults to all.
-	// Payload asks for TaskState.Payload. Defaults to leaving the payloads out.
+	State states.TaskStatus // Defaults to all.
+	Kind  string            // Defaults to all.
+	Queue string            // Defaults to all.
+	// Payload asks for states.Task.Payload. Defaults to leaving the payloads out.
 	Payload bool
-	// After is the [TaskState.Cursor] of the last task of the page before: the sequence goes on behind
-	// it. Defaults to the beginning.
+	// After is the [states.Task.Cursor] of the last task of the page before: the sequence goes on
+	// behind it. Defaults to the beginning.
 	After string
 	// Limit is the largest number of tasks to yield. Defaults to all.
 	Limit int
@@ -67,21 +68,21 @@ func taskFields(err error) error {
 // moment. A task that moves meanwhile, for example from waiting to running, may be left out or come
 // twice; one that stays where it is comes once, or twice if others are put behind it.
 // An error ends the sequence. Errors: a [*FieldError]; [ErrRunNotFound], [ErrStateLost].
-func (r *Run) Tasks(ctx context.Context, opts *TasksOptions) iter.Seq2[TaskState, error] {
+func (r *Run) Tasks(ctx context.Context, opts *TasksOptions) iter.Seq2[states.Task, error] {
 	var o TasksOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(TaskState, error) bool) {
+	return func(yield func(states.Task, error) bool) {
 		p, err := o.params(r.id)
 		if err != nil {
-			yield(TaskState{}, fmt.Errorf("read tasks: %w", err))
+			yield(states.Task{}, fmt.Errorf("read tasks: %w", err))
 			return
 		}
 		yielded := 0
 		for rec, err := range r.taskRecords(ctx, p) {
 			if err != nil {
-				yield(TaskState{}, err)
+				yield(states.Task{}, err)
 				return
 			}
 			if yielded++; !yield(taskState(r.id, &rec), nil) || yielded == o.Limit {
@@ -126,19 +127,19 @@ func (r *Run) taskRecords(ctx context.Context, p store.TasksParams) iter.Seq2[st
 // [ErrTaskNotFound]. A task that moves on more than once while it is sought may be missed. Errors:
 // [ErrTaskNotFound]; a [*FieldError] for an ID that no task can have; [ErrRunNotFound],
 // [ErrStateLost].
-func (t *TaskRef) State(ctx context.Context) (TaskState, error) {
+func (t *TaskRef) State(ctx context.Context) (states.Task, error) {
 	if err := t.check(); err != nil {
-		return TaskState{}, err
+		return states.Task{}, err
 	}
 	// What waited at first may run, wait for its next attempt, or have failed by the end.
-	for _, status := range []TaskStatus{"", TaskRunning, TaskRetrying, TaskFailed} {
+	for _, status := range []states.TaskStatus{"", states.TaskRunning, states.TaskRetrying, states.TaskFailed} {
 		p := store.TasksParams{Run: t.run.id, ID: t.id, Status: status, Payload: true, Limit: bounds.MaxPage}
 		for rec, err := range t.run.taskRecords(ctx, p) {
 			if err != nil {
-				return TaskState{}, err
+				return states.Task{}, err
 			}
 			return taskState(t.run.id, &rec), nil
 		}
 	}
-	return TaskState{}, t.about(ErrTaskNotFound)
+	return states.Task{}, t.about(ErrTaskNotFound)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func ExampleRun_Tasks() {
@@ -35,7 +36,7 @@ func ExampleRun_Tasks() {
 		}
 		fmt.Println(task.ID, task.State)
 	}
-	for task, err := range run.Tasks(ctx, &syncjob.TasksOptions{State: syncjob.TaskWaiting, Kind: "file", Limit: 1}) {
+	for task, err := range run.Tasks(ctx, &syncjob.TasksOptions{State: states.TaskWaiting, Kind: "file", Limit: 1}) {
 		fmt.Println("the last to run:", task.ID, err)
 	}
 	// Output:

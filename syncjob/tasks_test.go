@@ -15,12 +15,13 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // tasksOf lists tasks by ID.
-func tasksOf(t *testing.T, run *syncjob.Run, o *syncjob.TasksOptions) map[string]syncjob.TaskStatus {
+func tasksOf(t *testing.T, run *syncjob.Run, o *syncjob.TasksOptions) map[string]states.TaskStatus {
 	t.Helper()
-	all := make(map[string]syncjob.TaskStatus)
+	all := make(map[string]states.TaskStatus)
 	for s, err := range run.Tasks(t.Context(), o) {
 		require.NoError(t, err)
 		all[s.ID] = s.State
@@ -64,9 +65,9 @@ func TestTasksOfARunAreListedAndFoundWhereTheyAre(t *testing.T) {
 		require.NoError(t, run.Pause(t.Context()))
 		add(t, run, 10, enqueue.Options{ID: "waits"})
 
-		want := map[string]syncjob.TaskStatus{
-			"runs": syncjob.TaskRunning, "fails": syncjob.TaskFailed, "retries": syncjob.TaskRetrying, "snoozes": syncjob.TaskDelayed,
-			"later": syncjob.TaskDelayed, "waits": syncjob.TaskHeld,
+		want := map[string]states.TaskStatus{
+			"runs": states.TaskRunning, "fails": states.TaskFailed, "retries": states.TaskRetrying, "snoozes": states.TaskDelayed,
+			"later": states.TaskDelayed, "waits": states.TaskHeld,
 		}
 		require.Equal(t, want, tasksOf(t, run, nil))
 		for id, where := range want {
@@ -74,18 +75,18 @@ func TestTasksOfARunAreListedAndFoundWhereTheyAre(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, where, s.State, id)
 			require.Equal(t, []any{"a", run.Number(), "leaf", "tree"}, []any{s.Job, s.Number, s.Kind, s.Set})
-			require.Equal(t, map[string]syncjob.TaskStatus{id: where}, pickID(tasksOf(t, run, &syncjob.TasksOptions{State: where}), id))
+			require.Equal(t, map[string]states.TaskStatus{id: where}, pickID(tasksOf(t, run, &syncjob.TasksOptions{State: where}), id))
 			var args leaf
 			require.NoError(t, s.DecodeArgs(&args))
 		}
-		state := func(id string) syncjob.TaskState {
+		state := func(id string) states.Task {
 			s, err := run.Task(id).State(t.Context())
 			require.NoError(t, err)
 			return s
 		}
 		require.True(t, began.Equal(state("runs").Since))
 		require.Equal(t, "w1", state("runs").Worker)
-		require.Equal(t, syncjob.Progress{Done: 1, Total: 2, Message: "half"}, state("runs").Progress)
+		require.Equal(t, states.Progress{Done: 1, Total: 2, Message: "half"}, state("runs").Progress)
 		require.Equal(t, "broken", state("fails").Error)
 		require.Equal(t, "w1", state("fails").Worker)
 		require.True(t, began.Add(time.Hour).Equal(state("retries").NextAttempt))
@@ -113,17 +114,17 @@ func TestTasksOfARunAreListedAndFoundWhereTheyAre(t *testing.T) {
 		)
 
 		require.NoError(t, run.Stop(t.Context(), &syncjob.StopOptions{Graceful: true}))
-		require.Equal(t, map[string]syncjob.TaskStatus{"runs": syncjob.TaskRunning, "fails": syncjob.TaskFailed}, tasksOf(t, run, nil))
+		require.Equal(t, map[string]states.TaskStatus{"runs": states.TaskRunning, "fails": states.TaskFailed}, tasksOf(t, run, nil))
 		close(goOn)
 		require.NoError(t, stop())
-		require.Equal(t, map[string]syncjob.TaskStatus{"fails": syncjob.TaskFailed}, tasksOf(t, run, nil))
+		require.Equal(t, map[string]states.TaskStatus{"fails": states.TaskFailed}, tasksOf(t, run, nil))
 		_, err = run.Task("waits").State(t.Context())
 		require.ErrorIs(t, err, syncjob.ErrTaskNotFound, "it was discarded")
 	})
 }
 
-func pickID(all map[string]syncjob.TaskStatus, id string) map[string]syncjob.TaskStatus {
-	return map[string]syncjob.TaskStatus{id: all[id]}
+func pickID(all map[string]states.TaskStatus, id string) map[string]states.TaskStatus {
+	return map[string]states.TaskStatus{id: all[id]}
 }
 
 func TestATaskKeepsItsLastAttempts(t *testing.T) {
@@ -161,7 +162,7 @@ func TestATaskKeepsItsLastAttempts(t *testing.T) {
 		require.True(t, s.Since.Equal(s.Attempts[1].Ended))
 		require.True(t, s.NextAttempt.Equal(s.Attempts[1].Ended.Add(time.Minute)))
 		time.Sleep(time.Hour)
-		require.Equal(t, syncjob.TaskFailed, tasksOf(t, run, nil)["t"])
+		require.Equal(t, states.TaskFailed, tasksOf(t, run, nil)["t"])
 		require.Equal(
 			t, []string{"attempt 3\x1b[31m", "attempt 4\x1b[31m", "attempt 5\x1b[31m", "attempt 6\x1b[31m", "attempt 7\x1b[31m"}, texts(),
 			"the last five, with that which failed it",
@@ -200,7 +201,7 @@ func TestAnAttemptThatAWorkerDidNotFinishIsKept(t *testing.T) {
 		for id, want := range map[string]string{"heeds": "worker is shutting down", "ignores": "its worker died, or lost its lease"} {
 			s, err := run.Task(id).State(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, syncjob.TaskWaiting, s.State)
+			require.Equal(t, states.TaskWaiting, s.State)
 			require.Equal(t, 1, s.Attempt, "it costs nothing")
 			require.Len(t, s.Attempts, 1)
 			require.Equal(t, []string{"w1", want}, []string{s.Attempts[0].Worker, s.Attempts[0].Error})
@@ -234,7 +235,7 @@ func TestTasksAreReadByPages(t *testing.T) {
 	require.Len(t, tasksOf(t, run, nil), 1235)
 	require.Equal(
 		t,
-		map[string]syncjob.TaskStatus{"elsewhere": syncjob.TaskWaiting},
+		map[string]states.TaskStatus{"elsewhere": states.TaskWaiting},
 		tasksOf(t, run, &syncjob.TasksOptions{Queue: "other"}),
 	)
 	require.Len(t, tasksOf(t, run, &syncjob.TasksOptions{Kind: "leaf", Limit: 7}), 7)
@@ -272,7 +273,7 @@ func TestATaskThatMovesWhileItIsSoughtIsFound(t *testing.T) {
 	}
 	state, err := run.Task(first).State(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.TaskRunning, state.State)
+	require.Equal(t, states.TaskRunning, state.State)
 	require.Equal(t, "w1", state.Worker)
 }
 

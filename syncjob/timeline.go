@@ -9,37 +9,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// Moment is what happened to a run: one of the constants, which its record tells, or the
-// [store.Action] of somebody.
-type Moment string
-
-// The moments that the record of a run tells.
-const (
-	MomentCreated    Moment = "created"     // it was started: by a call, a schedule, or a redrive
-	MomentHookPassed Moment = "hook passed" // its pre-job hook passed
-	MomentStarted    Moment = "started"     // its first task was fetched
-	MomentStopping   Moment = "stopping"    // it was stopped: by a call, by a task, or since it was idle
-	MomentTasksEnded Moment = "tasks ended" // only its post-job hook was left, which took 1 ms or more
-	MomentEnded      Moment = "ended"       // it came to a final status
-)
-
-// TimelineEntry says what happened to a run, and when.
-type TimelineEntry struct {
-	At   time.Time `json:"at"` // by the store's clock, to the millisecond
-	What Moment    `json:"what"`
-	// Run is the number of the run whose start this is, if it runs failed tasks of this one again;
-	// otherwise 0.
-	Run int64 `json:"run,omitempty"`
-	// Status is the final status, with MomentEnded.
-	Status Status `json:"status,omitempty"`
-	// Subject is what else it is about; see [store.Action].
-	Subject string `json:"subject,omitempty"`
-	// By is who did it; empty if nobody did, or if the audit does not tell.
-	By     string `json:"by,omitempty"`
-	Reason string `json:"reason,omitempty"` // as the caller, the handler or the failure said
-}
 
 // Timeline tells what happened to the run, the oldest first.
 //
@@ -49,10 +20,10 @@ type TimelineEntry struct {
 // and seals by nobody in particular (see [WithActor]), and what is older than 90 days or than the
 // newest 1,000 entries of the partition. Pauses of queues, sets and kinds are not in it.
 //
-// It is not read in one step: a change meanwhile may be missing. It makes one call, and one for each
-// 100 entries that the partition's audit has since the run began. Errors: [ErrRunNotFound],
+// It is not read in one step: a change meanwhile may be missing. It makes one call, and one for
+// each 100 entries that the partition's audit has since the run began. Errors: [ErrRunNotFound],
 // [ErrStateLost], as for State.
-func (r *Run) Timeline(ctx context.Context) ([]TimelineEntry, error) {
+func (r *Run) Timeline(ctx context.Context) ([]states.TimelineEntry, error) {
 	rec, err := r.record(ctx)
 	if err != nil {
 		return nil, err
@@ -60,7 +31,7 @@ func (r *Run) Timeline(ctx context.Context) ([]TimelineEntry, error) {
 	t := timeline{run: rec.ID.Number, entries: moments(&rec)}
 	// A clock that went back makes numbers of entries that are too large, never too small.
 	opts := &AuditOptions{Job: rec.ID.Job, Since: rec.Created.Add(-time.Second)}
-	var audit []AuditEntry
+	var audit []states.AuditEntry
 	for e, err := range r.m.Audit(ctx, opts) {
 		if err != nil {
 			return nil, fmt.Errorf("read the timeline of run %d of job %.200q: %w", rec.ID.Number, rec.ID.Job, err)
@@ -70,25 +41,25 @@ func (r *Run) Timeline(ctx context.Context) ([]TimelineEntry, error) {
 	for _, e := range slices.Backward(audit) {
 		t.add(e)
 	}
-	slices.SortStableFunc(t.entries, func(a, b TimelineEntry) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(t.entries, func(a, b states.TimelineEntry) int { return a.At.Compare(b.At) })
 	return t.entries, nil
 }
 
 // moments lists what the record of a run tells.
-func moments(r *store.RunRecord) (all []TimelineEntry) {
-	add := func(e TimelineEntry) {
+func moments(r *store.RunRecord) (all []states.TimelineEntry) {
+	add := func(e states.TimelineEntry) {
 		if !e.At.IsZero() {
 			e.At = e.At.UTC()
 			all = append(all, e)
 		}
 	}
-	add(TimelineEntry{At: r.Created, What: MomentCreated})
-	add(TimelineEntry{At: r.HookPassed, What: MomentHookPassed})
-	add(TimelineEntry{At: r.Started, What: MomentStarted})
-	add(TimelineEntry{At: r.StopBegan, What: MomentStopping, Reason: r.Reason})
-	ended := TimelineEntry{At: r.Ended, What: MomentEnded, Status: r.Status}
+	add(states.TimelineEntry{At: r.Created, What: states.MomentCreated})
+	add(states.TimelineEntry{At: r.HookPassed, What: states.MomentHookPassed})
+	add(states.TimelineEntry{At: r.Started, What: states.MomentStarted})
+	add(states.TimelineEntry{At: r.StopBegan, What: states.MomentStopping, Reason: r.Reason})
+	ended := states.TimelineEntry{At: r.Ended, What: states.MomentEnded, Status: r.Status}
 	if !r.Status.Final() || r.Changed.After(r.Ended) {
-		add(TimelineEntry{At: r.Ended, What: MomentTasksEnded})
+		add(states.TimelineEntry{At: r.Ended, What: states.MomentTasksEnded})
 		ended.At = r.Changed
 	}
 	if r.Status.Final() {
@@ -107,16 +78,19 @@ func moments(r *store.RunRecord) (all []TimelineEntry) {
 // timeline joins what the record of a run tells with the audit of its job.
 type timeline struct {
 	run     int64
-	entries []TimelineEntry
+	entries []states.TimelineEntry
 }
 
 // caused are the moments that an action leads to in the same step.
-var caused = map[store.Action]Moment{store.ActionStart: MomentCreated, store.ActionStop: MomentStopping}
+var caused = map[store.Action]states.Moment{
+	store.ActionStart: states.MomentCreated,
+	store.ActionStop:  states.MomentStopping,
+}
 
 // add adds an entry of the audit. The first start is that of the run, and the first stop is what
 // made it stopping, unless the audit no longer has that one.
-func (t *timeline) add(a AuditEntry) {
-	e := TimelineEntry{At: a.At, What: Moment(a.Action), Subject: a.Subject, By: a.By, Reason: a.Reason}
+func (t *timeline) add(a states.AuditEntry) {
+	e := states.TimelineEntry{At: a.At, What: states.Moment(a.Action), Subject: a.Subject, By: a.By, Reason: a.Reason}
 	switch {
 	case a.Action == store.ActionStart && a.Run != t.run && a.Subject == strconv.FormatInt(t.run, 10):
 		e.Run, e.Subject = a.Run, ""

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Only this file converts records of the store to the types of this package.
@@ -12,14 +13,14 @@ import (
 const maxETA = 10 * 365 * 24 * time.Hour
 
 // listedJob translates a job of a listing; cursor is where that goes on behind it.
-func listedJob(e store.JobEntry, cursor string, now time.Time) JobState {
+func listedJob(e store.JobEntry, cursor string, now time.Time) states.Job {
 	s := jobState(e, now)
 	s.Cursor = cursor
 	return s
 }
 
-func jobState(e store.JobEntry, now time.Time) JobState {
-	s := JobState{
+func jobState(e store.JobEntry, now time.Time) states.Job {
+	s := states.Job{
 		Name:       e.Job.Name,
 		Type:       e.Job.Type,
 		Definition: e.Job.Definition,
@@ -43,7 +44,7 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 	s.Labels = d.Labels
 	if e.Run != nil {
 		run := runState(*e.Run, now)
-		if s.Run = &run; s.Type == JobSinglePass {
+		if s.Run = &run; s.Type == states.JobSinglePass {
 			s.Labels = run.Labels
 		}
 	}
@@ -51,14 +52,14 @@ func jobState(e store.JobEntry, now time.Time) JobState {
 }
 
 // listedRun translates a run of a listing; cursor is where that goes on behind it.
-func listedRun(r store.RunRecord, cursor string, now time.Time) RunState {
+func listedRun(r store.RunRecord, cursor string, now time.Time) states.Run {
 	s := runState(r, now)
 	s.Cursor = cursor
 	return s
 }
 
-func runState(r store.RunRecord, now time.Time) RunState {
-	s := RunState{
+func runState(r store.RunRecord, now time.Time) states.Run {
+	s := states.Run{
 		Job:         r.ID.Job,
 		Number:      r.ID.Number,
 		Set:         r.Set,
@@ -117,8 +118,8 @@ func runState(r store.RunRecord, now time.Time) RunState {
 }
 
 // failure translates a dead letter; cursor is where a listing goes on behind it.
-func failure(f store.Failure, cursor string) Failure {
-	return Failure{
+func failure(f store.Failure, cursor string) states.Failure {
+	return states.Failure{
 		Job:     f.Lane.Run.Job,
 		Number:  f.Lane.Run.Number,
 		Place:   f.Place,
@@ -138,8 +139,8 @@ func failure(f store.Failure, cursor string) Failure {
 	}
 }
 
-func taskState(run store.RunID, r *store.TaskRecord) TaskState {
-	s := TaskState{
+func taskState(run store.RunID, r *store.TaskRecord) states.Task {
+	s := states.Task{
 		Job:         run.Job,
 		Number:      run.Number,
 		ID:          r.Task.ID,
@@ -161,7 +162,7 @@ func taskState(run store.RunID, r *store.TaskRecord) TaskState {
 		Payload:     r.Task.Payload,
 		Cursor:      r.Cursor,
 	}
-	if r.Status != TaskRunning && r.Status != TaskFailed {
+	if r.Status != states.TaskRunning && r.Status != states.TaskFailed {
 		s.Since = r.Task.Enqueued
 		if n := len(r.Task.Attempts); n > 0 {
 			s.Since = r.Task.Attempts[n-1].Ended
@@ -170,8 +171,8 @@ func taskState(run store.RunID, r *store.TaskRecord) TaskState {
 	return s
 }
 
-func taskResult(run store.RunID, r *store.TaskResult) TaskResult {
-	return TaskResult{
+func taskResult(run store.RunID, r *store.TaskResult) states.TaskResult {
+	return states.TaskResult{
 		Job: run.Job, Number: run.Number, ID: r.ID, Kind: r.Kind, Set: r.Set, At: r.At, Value: r.Data, Cursor: r.Cursor(),
 	}
 }

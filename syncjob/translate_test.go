@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // fill returns a value of the type that is not zero.
@@ -72,7 +74,7 @@ func everyFieldShows[R, S any](t *testing.T, translate func(R) S, elsewhere ...s
 
 func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 	now := time.Unix(2000, 0)
-	everyFieldShows(t, func(r store.RunRecord) RunState {
+	everyFieldShows(t, func(r store.RunRecord) states.Run {
 		if !r.Ended.IsZero() && !r.Started.IsZero() {
 			r.Ended = r.Started.Add(time.Minute)
 		}
@@ -83,13 +85,13 @@ func TestEveryFieldOfARecordReachesTheUser(t *testing.T) {
 		}
 		return s
 	}, "HookPassed", "StopBegan") // see Run.Timeline
-	everyFieldShows(t, func(r store.JobRecord) JobState {
+	everyFieldShows(t, func(r store.JobRecord) states.Job {
 		if r.Definition != nil {
 			r.Definition = []byte(`{"v":1,"labels":{"a":"b"},"schedule":{"cron":"@daily"}}`)
 		}
 		return listedJob(store.JobEntry{Job: r, Run: &store.RunRecord{}}, "cursor", now)
 	})
-	everyFieldShows(t, func(f store.Failure) Failure { return failure(f, "cursor") })
+	everyFieldShows(t, func(f store.Failure) states.Failure { return failure(f, "cursor") })
 }
 
 func TestRateAndETAFollowFromTheCounts(t *testing.T) {
@@ -123,7 +125,7 @@ func TestEveryFieldOfAScheduleIsStored(t *testing.T) {
 		Recurrence recurrence
 		DueNow     bool
 	}
-	everyFieldShows(t, func(s Schedule) stored {
+	everyFieldShows(t, func(s schedule.Schedule) stored {
 		b, err := json.Marshal(newRecurrence(&s))
 		require.NoError(t, err)
 		var read recurrence
@@ -131,7 +133,7 @@ func TestEveryFieldOfAScheduleIsStored(t *testing.T) {
 		require.Equal(t, *newRecurrence(&s), read)
 		return stored{read, s.FireOnCreate}
 	})
-	full := reflect.ValueOf(*newRecurrence(ptr(fill(t, reflect.TypeFor[Schedule]()).Interface().(Schedule))))
+	full := reflect.ValueOf(*newRecurrence(ptr(fill(t, reflect.TypeFor[schedule.Schedule]()).Interface().(schedule.Schedule))))
 	for _, field := range reflect.VisibleFields(full.Type()) {
 		require.False(t, full.FieldByIndex(field.Index).IsZero(), "%s is never set", field.Name)
 	}

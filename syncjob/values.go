@@ -5,26 +5,15 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// ValueState describes a value without its data. To read and write values, see [Manager.Values].
-type ValueState struct {
-	Name string          `json:"name"`
-	Type store.ValueType `json:"type"`
-	// Size is the number of items of a list, of fields of a map, or of bytes of any other value.
-	Size    int64     `json:"size"`
-	Expires time.Time `json:"expires,omitzero"` // zero for never, or with its run or job
-	// Cursor stands behind the value: see [ValuesOptions.After].
-	Cursor string `json:"cursor"`
-}
 
 // ValuesOptions select values to list. The zero value selects all.
 type ValuesOptions struct {
 	Prefix string // of the name. Defaults to all.
-	// After is the [ValueState.Cursor] of the last value of the page before. Defaults to the
+	// After is the [states.Value.Cursor] of the last value of the page before. Defaults to the
 	// beginning.
 	After string
 	Limit int // the largest number to yield. Defaults to all.
@@ -39,19 +28,19 @@ const valuesPage = 200
 // it is next to it. Nil options mean all.
 //
 // It reads pages while the caller consumes them, each at another moment. What is there from the
-// first page to the last comes once; what is made or removed meanwhile may be missing. An error ends
-// the sequence. If partitions with values of the namespace do not answer, a [*PartialError] comes
-// behind what the others have. Errors: [ErrRunNotFound], [ErrJobNotFound]; a [*FieldError]. It needs
-// no registry.
+// first page to the last comes once; what is made or removed meanwhile may be missing. An error
+// ends the sequence. If partitions with values of the namespace do not answer, a [*PartialError]
+// comes behind what the others have. Errors: [ErrRunNotFound], [ErrJobNotFound]; a [*FieldError].
+// It needs no registry.
 func (m *Manager) ListValues(
 	ctx context.Context, scope store.ValueScope, opts *ValuesOptions,
-) iter.Seq2[ValueState, error] {
+) iter.Seq2[states.Value, error] {
 	var o ValuesOptions
 	if opts != nil {
 		o = *opts
 	}
-	return func(yield func(ValueState, error) bool) {
-		fail := func(err error) { yield(ValueState{}, fmt.Errorf("list values of %s: %w", scope, err)) }
+	return func(yield func(states.Value, error) bool) {
+		fail := func(err error) { yield(states.Value{}, fmt.Errorf("list values of %s: %w", scope, err)) }
 		if o.Limit < 0 {
 			fail(&FieldError{Field: "Limit", Reason: "is negative"})
 			return
@@ -62,7 +51,7 @@ func (m *Manager) ListValues(
 				fail(err)
 				return
 			}
-			s := ValueState{Name: v.Name, Type: v.Type, Size: v.Size, Expires: v.Expires, Cursor: v.Cursor()}
+			s := states.Value{Name: v.Name, Type: v.Type, Size: v.Size, Expires: v.Expires, Cursor: v.Cursor()}
 			if yielded++; !yield(s, nil) || yielded == o.Limit {
 				return
 			}

@@ -16,6 +16,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // What leaves do, by their number.
@@ -279,7 +281,7 @@ func (w *sleepers) open(name string, j syncjob.Job) *syncjob.Run {
 }
 
 // ends requires that a run ends within the time of a transition.
-func (w *sleepers) ends(run *syncjob.Run, as syncjob.Status) {
+func (w *sleepers) ends(run *syncjob.Run, as states.Status) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), w.within)
 	defer cancel()
@@ -338,7 +340,7 @@ func (w *sleepers) ensure(j syncjob.Job) {
 	require.NoError(w.t, err)
 }
 
-func (w *sleepers) schedule(s syncjob.Schedule, does int) {
+func (w *sleepers) schedule(s schedule.Schedule, does int) {
 	w.t.Helper()
 	w.ensure(syncjob.Job{Name: "p", Root: leaf{does}, Schedule: &s})
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // transition is one way in which something becomes runnable while every worker sleeps.
@@ -253,36 +255,36 @@ var transitions = []transition{
 		w.starts("pre")
 	}},
 	{name: "a periodic job is due at once", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: late, FireOnCreate: true}, passes)
+		w.schedule(schedule.Schedule{Every: late, FireOnCreate: true}, passes)
 		w.starts("leaf 0")
 	}},
 	{name: "a periodic job is due", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: soon}, passes)
+		w.schedule(schedule.Schedule{Every: soon}, passes)
 		w.starts("leaf 0")
 	}},
 	{name: "the schedule of a periodic job changes", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: late}, passes)
+		w.schedule(schedule.Schedule{Every: late}, passes)
 		w.rest()
-		w.schedule(syncjob.Schedule{Every: soon}, passes)
+		w.schedule(schedule.Schedule{Every: soon}, passes)
 		w.starts("leaf 0")
 	}},
 	{name: "a periodic job is enabled", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: late}, passes)
+		w.schedule(schedule.Schedule{Every: late}, passes)
 		w.must(w.caller.Stop(w.t.Context(), "p", nil))
-		w.schedule(syncjob.Schedule{Every: soon}, passes)
+		w.schedule(schedule.Schedule{Every: soon}, passes)
 		w.quiet()
 		w.must(w.caller.Enable(w.t.Context(), "p"))
 		w.starts("leaf 0")
 	}},
 	{name: "a periodic job is triggered", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: late}, passes)
+		w.schedule(schedule.Schedule{Every: late}, passes)
 		w.rest()
 		_, err := w.caller.TriggerNow(w.t.Context(), "p")
 		w.must(err)
 		w.starts("leaf 0")
 	}},
 	{name: "a queued run follows the one before", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: soon, Overlap: syncjob.OverlapQueueOne, FireOnCreate: true}, blocks)
+		w.schedule(schedule.Schedule{Every: soon, Overlap: schedule.OverlapQueueOne, FireOnCreate: true}, blocks)
 		w.starts("leaf 1")
 		w.until(w.workers[0].WaitsForARun, "the job is never due")
 		w.quiet()
@@ -290,7 +292,7 @@ var transitions = []transition{
 		w.starts("leaf 1")
 	}},
 	{name: "a run replaces the one before", run: func(w *sleepers) {
-		w.schedule(syncjob.Schedule{Every: soon, Overlap: syncjob.OverlapReplace, FireOnCreate: true}, blocks)
+		w.schedule(schedule.Schedule{Every: soon, Overlap: schedule.OverlapReplace, FireOnCreate: true}, blocks)
 		w.starts("leaf 1")
 		w.starts("leaf 1")
 	}},
@@ -303,7 +305,7 @@ var transitions = []transition{
 	}},
 	{name: "read-only mode ends and a periodic job is due", run: func(w *sleepers) {
 		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadOnly))
-		w.schedule(syncjob.Schedule{Every: late, FireOnCreate: true}, passes)
+		w.schedule(schedule.Schedule{Every: late, FireOnCreate: true}, passes)
 		w.quiet()
 		w.must(w.caller.SetMode(w.t.Context(), syncjob.ModeReadWrite))
 		w.starts("leaf 0")
@@ -349,7 +351,7 @@ var transitions = []transition{
 	{name: "an open run is sealed for being idle", hooked: true, run: func(w *sleepers) {
 		run := w.open("a", syncjob.Job{SealAfter: soon})
 		w.starts("pre", "post")
-		w.ends(run, syncjob.StatusSucceeded)
+		w.ends(run, states.Succeeded)
 	}},
 	{name: "an open run is sealed before one that is open for longer", hooked: true, run: func(w *sleepers) {
 		w.open("b", syncjob.Job{SealAfter: late})
@@ -360,7 +362,7 @@ var transitions = []transition{
 	}},
 	{name: "an open run is stopped for being idle", run: func(w *sleepers) {
 		run := w.open("a", syncjob.Job{Root: leaf{blocks}, StopAfter: soon})
-		w.ends(run, syncjob.StatusStopped)
+		w.ends(run, states.Stopped)
 	}},
 	{name: "a worker drains", run: func(w *sleepers) {
 		stop := w.work("elsewhere")

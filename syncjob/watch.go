@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const (
@@ -26,13 +27,13 @@ const (
 // final state is the last one. It uses signals of the store, not polling. An error ends the
 // sequence: the error of ctx when ctx ends (the run goes on); [ErrStateLost] if the run is known to
 // have existed, had not ended, and is gone; [ErrRunNotFound] if it never existed.
-func (r *Run) Watch(ctx context.Context) iter.Seq2[RunState, error] {
-	return func(yield func(RunState, error) bool) {
+func (r *Run) Watch(ctx context.Context) iter.Seq2[states.Run, error] {
+	return func(yield func(states.Run, error) bool) {
 		var last *store.RunRecord
 		for rec, err := range r.follow(ctx) {
 			switch {
 			case err != nil:
-				yield(RunState{}, err)
+				yield(states.Run{}, err)
 				return
 			case last != nil && reflect.DeepEqual(*last, rec):
 				continue
@@ -47,11 +48,11 @@ func (r *Run) Watch(ctx context.Context) iter.Seq2[RunState, error] {
 
 // Wait returns the final state of the run when the run has ended, its post-job hook included. An
 // error means that waiting failed, never that the run failed. The errors are those of [Run.Watch].
-func (r *Run) Wait(ctx context.Context) (RunState, error) {
+func (r *Run) Wait(ctx context.Context) (states.Run, error) {
 	var last store.RunRecord
 	for rec, err := range r.follow(ctx) {
 		if err != nil {
-			return RunState{}, err
+			return states.Run{}, err
 		}
 		last = rec
 	}

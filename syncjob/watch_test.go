@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestWatchYieldsChangesAtAnEasyPaceAndEndsWithTheFinalOne(t *testing.T) {
@@ -23,7 +24,7 @@ func TestWatchYieldsChangesAtAnEasyPaceAndEndsWithTheFinalOne(t *testing.T) {
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: node{N: 1000}}, nil)
 		require.NoError(t, err)
 		begun := time.Now()
-		var seen []syncjob.RunState
+		var seen []states.Run
 		for s, err := range run.Watch(t.Context()) {
 			require.NoError(t, err)
 			require.True(t, s.Counts.Balanced())
@@ -34,7 +35,7 @@ func TestWatchYieldsChangesAtAnEasyPaceAndEndsWithTheFinalOne(t *testing.T) {
 		require.Greater(t, len(seen), 20)
 		require.Less(t, len(seen), 60)
 		last := seen[len(seen)-1]
-		require.Equal(t, syncjob.StatusSucceeded, last.Status)
+		require.Equal(t, states.Succeeded, last.Status)
 		middle := seen[len(seen)/2]
 		require.InDelta(t, 100, middle.Rate, 20)
 		require.InDelta(t, float64(middle.Counts.Remaining())*0.01, middle.ETA.Seconds(), 2)

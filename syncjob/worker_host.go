@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/internal/worker"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
 )
 
 // workerHost is what the engine of a worker sees of the manager. It turns the engine's reports into
@@ -54,8 +55,8 @@ func (h *workerHost) AttemptDone(ctx context.Context, d *store.Delivery, out *st
 }
 
 func (h *workerHost) Fetched(ctx context.Context, f *worker.Fetch) {
-	observe := h.journal.obs.Fetched
-	if observe == nil {
+	tell := h.journal.obs.Fetched
+	if tell == nil {
 		return
 	}
 	var queues map[string]int
@@ -65,28 +66,28 @@ func (h *workerHost) Fetched(ctx context.Context, f *worker.Fetch) {
 		}
 		queues[f.Deliveries[i].Lease.Lane.Route.Queue]++
 	}
-	observe(ctx, FetchEvent{
+	tell(ctx, observe.Fetch{
 		Worker: h.journal.worker, Partition: f.Partition, Tasks: len(f.Deliveries), Queues: queues, Took: f.Took,
 	})
 }
 
 func (h *workerHost) Settled(ctx context.Context, s *worker.Settlement) {
-	observe := h.journal.obs.Settled
-	if observe == nil {
+	tell := h.journal.obs.Settled
+	if tell == nil {
 		return
 	}
 	queues := make(map[string]int)
 	for i := range s.Outcomes {
 		queues[s.Outcomes[i].Lease.Lane.Route.Queue]++
 	}
-	observe(ctx, SettleEvent{
+	tell(ctx, observe.Settle{
 		Worker: h.journal.worker, Partition: s.Partition, Outcomes: len(s.Outcomes), Queues: queues, Lost: s.Lost, Took: s.Took,
 	})
 }
 
 func (h *workerHost) Reclaimed(ctx context.Context, partition int, r *store.SweepReply) {
-	if observe := h.journal.obs.Reclaimed; observe != nil {
-		observe(ctx, ReclaimEvent{
+	if tell := h.journal.obs.Reclaimed; tell != nil {
+		tell(ctx, observe.Reclaim{
 			Worker: h.journal.worker, Partition: partition, Sessions: r.Sessions, Tasks: r.Reclaimed,
 		})
 	}

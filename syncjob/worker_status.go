@@ -7,26 +7,17 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/store"
-)
-
-// WorkerStatus says whether a worker fetches tasks.
-type WorkerStatus string
-
-// The statuses of a worker. Each includes those before it.
-const (
-	WorkerActive   WorkerStatus = "active"   // it fetches
-	WorkerQuiet    WorkerStatus = "quiet"    // it fetches nothing, and goes on with what runs: [WorkerRef.Quiet]
-	WorkerDraining WorkerStatus = "draining" // likewise, and its Run then returns: [WorkerRef.Drain]
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // statuses has the rank of each status, as each includes those before it.
-var statuses = []WorkerStatus{WorkerActive, WorkerQuiet, WorkerDraining}
+var statuses = []states.WorkerStatus{states.WorkerActive, states.WorkerQuiet, states.WorkerDraining}
 
-func workerStatus(s store.WorkerStatus) WorkerStatus {
+func workerStatus(s store.WorkerStatus) states.WorkerStatus {
 	if s == store.WorkerActive {
-		return WorkerActive
+		return states.WorkerActive
 	}
-	return WorkerStatus(s)
+	return states.WorkerStatus(s)
 }
 
 // Quiet has the worker fetch nothing more, until [WorkerRef.Resume]. What runs goes on to its end,
@@ -39,11 +30,11 @@ func workerStatus(s store.WorkerStatus) WorkerStatus {
 // store's clock the worker is leased no task. It hears of the request by a signal, at the latest
 // with its next heartbeat, after a third of its Lease; until then it may start tasks that it had
 // fetched. [WorkerConfig.Name] need not be unique: the request is for each live worker of the name.
-// [WorkerState.ID] names one of them.
+// [states.Worker.ID] names one of them.
 //
 // A later request replaces an earlier one, and a repeat changes nothing. A worker that loses a
 // session keeps what it has heard of. If it lost the session before it heard of the request, that
-// part of the request is gone: see [WorkerState].Partial, and repeat the call. The request ends
+// part of the request is gone: see [states.Worker].Partial, and repeat the call. The request ends
 // with the worker's Run; nothing is left of it.
 //
 // Errors: [ErrWorkerNotFound] if no worker of that name is alive. A [*PartialError] names the

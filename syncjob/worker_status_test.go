@@ -13,10 +13,12 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // only returns the one worker that lives.
-func only(t *testing.T, m *syncjob.Manager) syncjob.WorkerState {
+func only(t *testing.T, m *syncjob.Manager) states.Worker {
 	t.Helper()
 	all, err := m.Workers(t.Context())
 	require.NoError(t, err)
@@ -45,7 +47,7 @@ func TestAQuietWorkerGivesBackWhatItHasNotBegunAndGoesOnWithTheRest(t *testing.T
 			c := crowd(t, s)
 			ref := c.m.Worker(only(t, c.m).Name)
 			require.NoError(t, ref.Quiet(t.Context()))
-			require.Equal(t, syncjob.WorkerQuiet, only(t, c.m).Status)
+			require.Equal(t, states.WorkerQuiet, only(t, c.m).Status)
 			if !signalled {
 				time.Sleep(syncjob.DefaultLease / 2) // the next heartbeat
 			}
@@ -64,7 +66,7 @@ func TestAQuietWorkerGivesBackWhatItHasNotBegunAndGoesOnWithTheRest(t *testing.T
 			await(t, c.run)
 			require.EqualValues(t, crowdSize, c.begun.Load())
 			require.True(t, !signalled || time.Since(resumed) < 500*time.Millisecond, "it is told to go on")
-			require.Equal(t, syncjob.WorkerActive, only(t, c.m).Status)
+			require.Equal(t, states.WorkerActive, only(t, c.m).Status)
 		})
 	}
 }
@@ -124,7 +126,7 @@ func TestADrainedWorkerEndsWhenNothingRuns(t *testing.T) {
 			ctx := syncjob.WithReason(syncjob.WithActor(t.Context(), "ann"), "a new disk")
 			require.NoError(t, m.Worker("w").Drain(ctx))
 			require.NoError(t, m.Worker("w").Drain(ctx), "a repeat")
-			require.Equal(t, syncjob.WorkerDraining, only(t, m).Status)
+			require.Equal(t, states.WorkerDraining, only(t, m).Status)
 			time.Sleep(time.Hour)
 			require.Empty(t, done, "a handler has as long as it needs")
 			if resumed {
@@ -212,7 +214,7 @@ func TestAQuietWorkerStaysQuietWhenItsSessionsAreLost(t *testing.T) {
 		require.ErrorIs(t, err, syncjob.ErrWorkerNotFound, "it has no session now")
 		time.Sleep(time.Minute)
 		state := only(t, m)
-		require.Equal(t, syncjob.WorkerQuiet, state.Status)
+		require.Equal(t, states.WorkerQuiet, state.Status)
 		require.False(t, state.Partial)
 		run, err := m.Start(t.Context(), syncjob.Job{Name: "a", Set: "tree", Root: leaf{}}, nil)
 		require.NoError(t, err)
@@ -257,7 +259,7 @@ func TestARequestThatDoesNotReachAllPartitionsIsPartial(t *testing.T) {
 		require.Empty(t, done, "it is not drained")
 		state := only(t, m)
 		require.True(t, state.Partial)
-		require.Equal(t, syncjob.WorkerActive, state.Status)
+		require.Equal(t, states.WorkerActive, state.Status)
 		s.shut.Store(false)
 
 		live, err := s.LiveSessions(t.Context(), 2)
@@ -282,7 +284,7 @@ func TestAReferenceMeansAllWorkersOfANameOrTheOneOfAnID(t *testing.T) {
 			work(t, m, syncjob.WorkerConfig{Name: "group"})
 			time.Sleep(time.Second)
 		}
-		statuses := func() (all []syncjob.WorkerStatus) {
+		statuses := func() (all []states.WorkerStatus) {
 			states, err := m.Worker("group").States(t.Context())
 			require.NoError(t, err)
 			for _, s := range states {
@@ -291,16 +293,16 @@ func TestAReferenceMeansAllWorkersOfANameOrTheOneOfAnID(t *testing.T) {
 			}
 			return all
 		}
-		states, err := m.Worker("group").States(t.Context())
+		workers, err := m.Worker("group").States(t.Context())
 		require.NoError(t, err)
-		one := m.Worker(states[1].ID)
+		one := m.Worker(workers[1].ID)
 		require.NoError(t, one.Quiet(t.Context()))
-		require.Equal(t, []syncjob.WorkerStatus{syncjob.WorkerActive, syncjob.WorkerQuiet, syncjob.WorkerActive}, statuses())
+		require.Equal(t, []states.WorkerStatus{states.WorkerActive, states.WorkerQuiet, states.WorkerActive}, statuses())
 		own, err := one.States(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, states[1].ID, own[0].ID)
+		require.Equal(t, workers[1].ID, own[0].ID)
 		require.NoError(t, m.Worker("group").Quiet(t.Context()))
-		require.Equal(t, []syncjob.WorkerStatus{syncjob.WorkerQuiet, syncjob.WorkerQuiet, syncjob.WorkerQuiet}, statuses())
+		require.Equal(t, []states.WorkerStatus{states.WorkerQuiet, states.WorkerQuiet, states.WorkerQuiet}, statuses())
 		require.ErrorIs(t, m.Worker("nobody").Quiet(t.Context()), syncjob.ErrWorkerNotFound)
 		require.ErrorIs(t, m.Worker("").Drain(t.Context()), syncjob.ErrWorkerNotFound)
 		canceled, cancel := context.WithCancel(t.Context())
@@ -316,7 +318,7 @@ func TestAQuietWorkerKeepsTheClusterGoing(t *testing.T) {
 		work(t, m, syncjob.WorkerConfig{Name: "w"})
 		synctest.Wait()
 		require.NoError(t, m.Worker("w").Quiet(t.Context()))
-		_, err := m.Ensure(t.Context(), syncjob.Job{Name: "often", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Every: time.Minute}})
+		_, err := m.Ensure(t.Context(), syncjob.Job{Name: "often", Set: "tree", Root: leaf{}, Schedule: &schedule.Schedule{Every: time.Minute}})
 		require.NoError(t, err)
 		time.Sleep(90 * time.Second)
 		begun, err := m.JobRuns(t.Context(), "often")

@@ -5,39 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
-
-// WorkerState is one live worker.
-type WorkerState struct {
-	ID          string        `json:"id"` // random, of its Run: another after a restart
-	Name        string        `json:"name"`
-	Host        string        `json:"host"`
-	PID         int           `json:"pid"`
-	Version     string        `json:"version"`     // of its program: see [WorkerConfig.Version]
-	Concurrency int           `json:"concurrency"` // its slots: how many handlers it runs at once
-	Busy        int           `json:"busy"`        // slots that ran a task or a hook as of the last heartbeat
-	Idle        int           `json:"idle"`        // the other slots
-	Queues      []string      `json:"queues"`
-	Kinds       []string      `json:"kinds"` // "SET/KIND" of the handlers that it has, sorted
-	Started     time.Time     `json:"started"`
-	Expires     time.Time     `json:"expires"` // when it counts as dead unless a heartbeat comes
-	Overdue     bool          `json:"overdue"` // Expires has passed in some partition: it is probably dead
-	Held        int           `json:"held"`    // tasks it holds, running and prefetched
-	Running     []RunningTask `json:"running"` // as of its last heartbeat
-	// Configurations are the versions of the configurations that its sets have in force, as of its
-	// last heartbeat: see [ConfigurationChange.Version]. So they tell which workers have not heard of
-	// a change, or cannot read it. Sets that were never configured are not among them. A worker tells
-	// them soon after its start, and within a second of a change.
-	Configurations map[string]int64 `json:"configurations,omitempty"`
-	// Status says whether it fetches. If its partitions differ, it is the one that includes the least.
-	Status WorkerStatus `json:"status"`
-	// Partial is true if its partitions differ, since the last [WorkerRef.Quiet], Resume or Drain did
-	// not reach all of them. Another call makes them alike.
-	Partial bool `json:"partial,omitempty"`
-}
 
 // WorkerRef is a reference to the workers of one name, or to the one of an ID. Usually this is one,
 // alive or not. Making one makes no call and does not check that a worker is alive: see
@@ -47,7 +18,7 @@ type WorkerRef struct {
 	name string
 }
 
-// Worker returns a reference to a worker by [WorkerConfig.Name], or by [WorkerState].ID. It makes
+// Worker returns a reference to a worker by [WorkerConfig.Name], or by [states.Worker].ID. It makes
 // no call.
 func (m *Manager) Worker(id string) *WorkerRef { return &WorkerRef{m: m, name: id} }
 
@@ -56,15 +27,15 @@ func (w *WorkerRef) Name() string { return w.name }
 
 // States returns one state for each live worker that is meant, sorted by start; none if no such
 // worker is alive. It reads all workers, as [Manager.Workers] does.
-func (w *WorkerRef) States(ctx context.Context) ([]WorkerState, error) {
+func (w *WorkerRef) States(ctx context.Context) ([]states.Worker, error) {
 	all, err := w.m.Workers(ctx)
-	return slices.DeleteFunc(all, func(s WorkerState) bool { return s.Name != w.name && s.ID != w.name }), err
+	return slices.DeleteFunc(all, func(s states.Worker) bool { return s.Name != w.name && s.ID != w.name }), err
 }
 
 // Workers lists the workers that are alive, sorted by name and start. Each worker is known to every
 // partition, so if some do not answer, Held and Running lack what they know; the error is a
 // [*PartialError] then.
-func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
+func (m *Manager) Workers(ctx context.Context) ([]states.Worker, error) {
 	sessions := make([][]store.SessionRecord, m.store.Partitions())
 	err := m.inEveryPartition(ctx, false, func(ctx context.Context, partition int) (err error) {
 		sessions[partition], err = m.store.LiveSessions(ctx, partition)
@@ -73,7 +44,7 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 	if err != nil {
 		err = fmt.Errorf("read workers: %w", err)
 	}
-	workers := make(map[process]*WorkerState)
+	workers := make(map[process]*states.Worker)
 	for _, sessions := range sessions {
 		for _, s := range sessions {
 			key := processOf(s.Worker)
@@ -84,7 +55,7 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 			}
 			w.Expires = earliest(w.Expires, s.Expires)
 			w.Overdue = w.Overdue || s.Overdue
-			w.noteStatus(workerStatus(s.Worker.Status))
+			noteStatus(w, workerStatus(s.Worker.Status))
 			w.Held += s.Held
 			w.Running = append(w.Running, s.Running...)
 			for set, version := range s.Configurations {
@@ -95,20 +66,20 @@ func (m *Manager) Workers(ctx context.Context) ([]WorkerState, error) {
 			}
 		}
 	}
-	list := make([]WorkerState, 0, len(workers))
+	list := make([]states.Worker, 0, len(workers))
 	for _, w := range workers {
 		w.Busy = min(len(w.Running), w.Concurrency)
 		w.Idle = w.Concurrency - w.Busy
 		list = append(list, *w)
 	}
-	slices.SortFunc(list, func(a, b WorkerState) int {
+	slices.SortFunc(list, func(a, b states.Worker) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), a.Started.Compare(b.Started), cmp.Compare(a.PID, b.PID))
 	})
 	return list, err
 }
 
 // noteStatus adds the status of a partition.
-func (w *WorkerState) noteStatus(s WorkerStatus) {
+func noteStatus(w *states.Worker, s states.WorkerStatus) {
 	w.Partial = w.Partial || s != w.Status
 	if slices.Index(statuses, s) < slices.Index(statuses, w.Status) {
 		w.Status = s
@@ -126,9 +97,9 @@ func processOf(info store.WorkerInfo) process {
 	return process{info.Name, info.Host, info.PID, info.Started.UnixNano()}
 }
 
-func newWorkerState(s *store.SessionRecord) *WorkerState {
+func newWorkerState(s *store.SessionRecord) *states.Worker {
 	info := &s.Worker
-	w := &WorkerState{
+	w := &states.Worker{
 		ID:          workerID(s.ID),
 		Status:      workerStatus(info.Status),
 		Name:        info.Name,

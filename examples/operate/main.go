@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 type invoice struct{ Number int }
@@ -60,7 +61,9 @@ func main() {
 	// Two workers, and what producers send. The last two invoices are for the end of the month.
 	var ends []chan error
 	for i := range 2 {
-		w := must(m.NewWorker(syncjob.WorkerConfig{Name: fmt.Sprint("worker-", i+1), Concurrency: 4, Lease: 3 * time.Second}))
+		w := must(
+			m.NewWorker(syncjob.WorkerConfig{Name: fmt.Sprint("worker-", i+1), Concurrency: 4, Lease: 3 * time.Second}),
+		)
 		end := make(chan error, 1)
 		go func() { end <- w.Run(ctx) }()
 		ends = append(ends, end)
@@ -73,12 +76,12 @@ func main() {
 		must(m.Enqueue(ctx, "invoices", invoice{n}, o))
 	}
 	run := must(m.Latest(ctx, "invoices"))
-	until(ctx, run, func(s syncjob.RunState) bool { return s.Counts.Failed == 10 })
+	until(ctx, run, func(s states.Run) bool { return s.Counts.Failed == 10 })
 
 	operate(syncjob.WithActor(ctx, "ann"), m, run)
 
 	fmt.Println("worker-1 ended by itself:", errors.Is(<-ends[0], syncjob.ErrDrained))
-	until(ctx, run, func(s syncjob.RunState) bool { return s.Counts.Succeeded == 12 })
+	until(ctx, run, func(s states.Run) bool { return s.Counts.Succeeded == 12 })
 	story(ctx, m)
 	stop()
 	must(0, <-ends[1])
@@ -105,12 +108,12 @@ func operate(ctx context.Context, m *syncjob.Manager, run *syncjob.Run) {
 	fmt.Printf("%d tasks wait in a queue that is paused\n", retried.Moved)
 	obeyed(ctx, m, changed.Version)
 	must(0, m.Resume(syncjob.WithReason(ctx, "the printer is set up"), scope))
-	until(ctx, run, func(s syncjob.RunState) bool { return s.Counts.Succeeded == 10 })
+	until(ctx, run, func(s states.Run) bool { return s.Counts.Succeeded == 10 })
 
 	// Invoice 10 is wrong, and invoice 11 is wanted today. A new one takes the place of the former.
 	fmt.Println("invoice-10:", must(run.Task("invoice-10").Cancel(syncjob.WithReason(ctx, "the customer has gone"))))
 	must(0, run.Task("invoice-11").RunNow(syncjob.WithReason(ctx, "wanted today")))
-	until(ctx, run, func(s syncjob.RunState) bool { return s.Counts.Succeeded == 11 })
+	until(ctx, run, func(s states.Run) bool { return s.Counts.Succeeded == 11 })
 
 	// A machine is to be replaced. The other worker does what comes.
 	must(0, m.Worker("worker-1").Drain(syncjob.WithReason(ctx, "a new machine")))
@@ -120,7 +123,7 @@ func operate(ctx context.Context, m *syncjob.Manager, run *syncjob.Run) {
 // obeyed waits until all workers have a version of the configuration. They tell of it with their
 // heartbeats.
 func obeyed(ctx context.Context, m *syncjob.Manager, version int64) {
-	behind := func(w syncjob.WorkerState) bool { return w.Configurations["billing"] < version }
+	behind := func(w states.Worker) bool { return w.Configurations["billing"] < version }
 	for slices.ContainsFunc(must(m.Workers(ctx)), behind) {
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -128,7 +131,7 @@ func obeyed(ctx context.Context, m *syncjob.Manager, version int64) {
 
 // story prints the audit, the oldest line first.
 func story(ctx context.Context, m *syncjob.Manager) {
-	var lines []syncjob.AuditEntry
+	var lines []states.AuditEntry
 	for line, err := range m.Audit(ctx, &syncjob.AuditOptions{By: "ann"}) {
 		lines = append(lines, must(line, err))
 	}
@@ -139,7 +142,7 @@ func story(ctx context.Context, m *syncjob.Manager) {
 }
 
 // until waits for a state of the run.
-func until(ctx context.Context, run *syncjob.Run, reached func(syncjob.RunState) bool) {
+func until(ctx context.Context, run *syncjob.Run, reached func(states.Run) bool) {
 	for s, err := range run.Watch(ctx) {
 		if reached(must(s, err)) {
 			return

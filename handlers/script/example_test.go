@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/script"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 type photo struct {
@@ -45,17 +46,17 @@ func manage(ctx context.Context, registry *handlers.Registry) (*syncjob.Manager,
 }
 
 // finish starts a job, and runs a worker until no task is left.
-func finish(ctx context.Context, m *syncjob.Manager, job syncjob.Job) (syncjob.RunState, error) {
+func finish(ctx context.Context, m *syncjob.Manager, job syncjob.Job) (states.Run, error) {
 	run, err := m.Start(ctx, job, nil)
 	if err != nil {
-		return syncjob.RunState{}, err
+		return states.Run{}, err
 	}
 	w, err := m.NewWorker(syncjob.WorkerConfig{})
 	if err != nil {
-		return syncjob.RunState{}, err
+		return states.Run{}, err
 	}
 	if _, err := w.RunOnce(ctx); err != nil {
-		return syncjob.RunState{}, err
+		return states.Run{}, err
 	}
 	return run.State(ctx)
 }

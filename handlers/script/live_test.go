@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -109,7 +110,7 @@ func TestAScriptChangesWhile100000TasksRun(t *testing.T) {
 		}
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, tasks+1, final.Counts.Succeeded)
 		require.EqualValues(t, tasks, ran.Load(), "each ran once")
 		require.Zero(t, late.Load(), "attempts that did not obey a change of more than a second before")
@@ -207,22 +208,22 @@ func TestHooksOfAJob(t *testing.T) {
 		reg, err := handlers.NewRegistry(set)
 		require.NoError(t, err)
 		kit := syncjobtest.New(t, reg, nil)
-		start := func(name, src string) syncjob.RunState {
+		start := func(name, src string) states.Run {
 			c := source(src)
 			return kit.Run(syncjob.Job{Name: name, Set: "ingest", Root: file{Path: "/root"}, Configuration: &c})
 		}
-		require.Equal(t, syncjob.StatusSkipped, start("a", `
+		require.Equal(t, states.Skipped, start("a", `
 def pre_job(run):
   if run.args["path"] == "/root" and params()["least"] == 1 and run.status == "starting": skip_run("not " + run.job)
 `).Status)
 		require.Equal(t, []string{"code pre"}, order)
 		order = nil
 		failed := start("b", "def pre_job(run): permanent('never')")
-		require.Equal(t, syncjob.StatusFailed, failed.Status)
+		require.Equal(t, states.Failed, failed.Status)
 		require.Contains(t, failed.LastError, "script: pre_job: never (at 1:28 in pre_job)")
 		order = nil
 		passed := start("c", "def post_job(run):\n  if run.succeeded != 1 or run.retry < 2: fail('again')\n")
-		require.Equal(t, syncjob.StatusSucceeded, passed.Status)
+		require.Equal(t, states.Succeeded, passed.Status)
 		require.Equal(t, []string{"code pre", "task", "code post"}, order)
 		require.Empty(t, start("d", "").LastError)
 	})

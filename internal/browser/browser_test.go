@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/scene"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/dashboard"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // browse starts a browser for the test. complaints returns what it complained about since the last
@@ -194,7 +195,7 @@ func TestAReaderActsOnARun(t *testing.T) {
 	require.Contains(t, text, "The run was stopped.")
 	final, err := h.busy.Wait(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusStopped, final.Status)
+	require.Equal(t, states.Stopped, final.Status)
 	require.Equal(t, "the disk is <full>", final.Reason)
 
 	// The configuration is edited, refused with what was written kept, and stored.
@@ -293,5 +294,5 @@ func TestAnotherSiteCannotAct(t *testing.T) {
 	}, 20*time.Second, 50*time.Millisecond)
 	s, err := h.busy.State(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusRunning, s.Status)
+	require.Equal(t, states.Running, s.Status)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // crowd is so many failures, and so many runs.
@@ -32,7 +33,7 @@ func manyFailures(t *testing.T) {
 		growth{quiet: true},
 	)
 	final := s.finish()
-	require.Equal(t, syncjob.Counts{Total: crowd + 1, Succeeded: 1, Failed: crowd}, final.Counts)
+	require.Equal(t, states.Counts{Total: crowd + 1, Succeeded: 1, Failed: crowd}, final.Counts)
 	kept := 0
 	for _, err := range s.Failures(t.Context(), nil) {
 		require.NoError(t, err)

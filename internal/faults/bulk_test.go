@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const roleOperator = "operator"
@@ -102,7 +103,7 @@ func TestFailuresOfManyJobsAreRetriedOnce(t *testing.T) {
 		}, nil)
 		require.NoError(t, err)
 	}
-	awaitCounts(t, runs, func(c syncjob.Counts) bool { return c.Failed == int64(each) })
+	awaitCounts(t, runs, func(c states.Counts) bool { return c.Failed == int64(each) })
 	filter := syncjob.BulkOptions{Jobs: syncjob.JobsOptions{Prefix: "ward/"}, DryRun: true}
 	all := int64(jobs * each)
 	dry, err := w.m.RetryAll(t.Context(), &filter)
@@ -144,7 +145,7 @@ func TestFailuresOfManyJobsAreRetriedOnce(t *testing.T) {
 	for _, r := range moved {
 		require.Equal(t, []int{jobs, 0}, []int{r.Matched, r.Failed})
 	}
-	awaitCounts(t, runs, func(c syncjob.Counts) bool { return c.Succeeded == int64(each) })
+	awaitCounts(t, runs, func(c states.Counts) bool { return c.Succeeded == int64(each) })
 	require.Len(t, p.done, int(all))
 	for n, times := range p.done {
 		require.Equal(t, 1, times, "unit %d", n)
@@ -154,7 +155,7 @@ func TestFailuresOfManyJobsAreRetriedOnce(t *testing.T) {
 }
 
 // awaitCounts waits until each run has reached counts.
-func awaitCounts(t *testing.T, runs []*syncjob.Run, reached func(syncjob.Counts) bool) {
+func awaitCounts(t *testing.T, runs []*syncjob.Run, reached func(states.Counts) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

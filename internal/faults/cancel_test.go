@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func cancelledTaskOfADeadWorker(t *testing.T) {
@@ -36,7 +37,7 @@ func cancelledTaskOfADeadWorker(t *testing.T) {
 	other := w.worker(4)
 	w.open()
 	final := s.finish()
-	require.Equal(t, syncjob.Counts{Total: 7, Succeeded: 6, Cancelled: 1}, final.Counts)
+	require.Equal(t, states.Counts{Total: 7, Succeeded: 6, Cancelled: 1}, final.Counts)
 	for _, e := range about(s.events(), started, "") {
 		require.False(t, e.Task == asked && e.Worker == other.name, "it began again")
 	}
@@ -137,7 +138,7 @@ func TestCancelledTasksRunOrAreCancelledNeverBoth(t *testing.T) {
 	workers.Stop(errNoMore)
 
 	succeeded := int64(len(c.succeeded))
-	require.Equal(t, syncjob.Counts{
+	require.Equal(t, states.Counts{
 		Total: int64(tasks), Succeeded: succeeded, Cancelled: int64(tasks) - succeeded,
 	}, final.Counts)
 	said := make(map[syncjob.CancelResult]int)

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func childFinishesBeforeItsParentSettles(t *testing.T) {
@@ -16,7 +17,7 @@ func childFinishesBeforeItsParentSettles(t *testing.T) {
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: father}, want)
 	for state, err := range s.Watch(t.Context()) {
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusRunning, state.Status, "its root task still runs")
+		require.Equal(t, states.Running, state.Status, "its root task still runs")
 		if state.Counts.Succeeded == fathered {
 			require.EqualValues(t, 1, state.Counts.Running)
 			break

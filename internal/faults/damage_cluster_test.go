@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // do runs a command by hand on a key of a job's partition.
@@ -126,7 +127,7 @@ func (s *site) requireRepaired(ctx context.Context, r *subject) {
 	}
 }
 
-func kindsOf(damage []syncjob.Damage) (kinds []store.DamageType) {
+func kindsOf(damage []states.Damage) (kinds []store.DamageType) {
 	for _, d := range damage {
 		kinds = append(kinds, d.Type)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // lane is a key of the lane in which nodes of the run wait.
@@ -95,10 +96,10 @@ func corruptTasks(t *testing.T) {
 	w.open()
 	require.NoError(t, s.Seal(t.Context()))
 	final := s.finish()
-	require.Equal(t, syncjob.StatusFailed, final.Status)
+	require.Equal(t, states.Failed, final.Status)
 	total := int64(43)
-	require.Equal(t, syncjob.Counts{Total: total, Succeeded: total - int64(corrupt), Failed: int64(corrupt)}, final.Counts)
-	s.requireHookOnce(string(syncjob.StatusFailed))
+	require.Equal(t, states.Counts{Total: total, Succeeded: total - int64(corrupt), Failed: int64(corrupt)}, final.Counts)
+	s.requireHookOnce(string(states.Failed))
 	told := 0
 	for f, err := range s.Failures(t.Context(), nil) {
 		require.NoError(t, err, "what is corrupt is listed all the same")
@@ -137,7 +138,7 @@ func missingTask(t *testing.T) {
 	}
 	why, err := s.Explain(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusRunning, why.Run.Status, "it is never done though a task is missing")
+	require.Equal(t, states.Running, why.Run.Status, "it is never done though a task is missing")
 	require.Equal(t, []string{"pending: the counter says 1, the sets hold 0"}, why.Disagreements)
 	require.NoError(t, s.Stop(t.Context(), nil))
 	require.Equal(t, store.Counts{Total: 10, Succeeded: 9, Cancelled: 1}, s.finish().Counts)

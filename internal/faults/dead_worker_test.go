@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // reclaimBound is how long after a worker's last sign of life its tasks may take to
@@ -55,7 +56,7 @@ func workerKilledMidTask(t *testing.T) {
 // lost.
 func (p *process) requireLost(w *world, atLeast int, killed time.Time) {
 	w.t.Helper()
-	var lost []syncjob.LostWorker
+	var lost []states.LostWorker
 	for asked := time.Now(); len(lost) == 0 || lost[0].Held < atLeast; time.Sleep(pollGap) {
 		require.Less(w.t, time.Since(asked), patience, "not every partition has lost it: %v", lost)
 		var err error
@@ -156,7 +157,7 @@ func workerDiesInThePostJobHook(t *testing.T) {
 	w.await("the hook", seen(hookBegan, 1))
 	state, err := s.State(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusFinishing, state.Status)
+	require.Equal(t, states.Finishing, state.Status)
 	victim.kill()
 	other := w.worker(2)
 	s.requireGrown(0)

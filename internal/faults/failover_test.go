@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // sentinelFailover has a sentinel promote the replica twice: once from a master that is well,
@@ -48,7 +49,7 @@ func sentinelFailover(t *testing.T) {
 	require.NoError(t, site.Master.AwaitMaster(ctx))
 	current = site.Master
 	final := killed.finish()
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(t, states.Succeeded, final.Status)
 	require.Equal(t, final.Counts.Total, final.Counts.Succeeded)
 	t.Logf("%d tasks, of which %d attempts began, over a master that was killed", final.Counts.Total, killed.starts())
 	killed.requireNothingLeft()

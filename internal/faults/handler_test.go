@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/events"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func contains(text, part string) bool {
@@ -45,7 +46,7 @@ func handlerIgnoresCancellation(t *testing.T) {
 	worker.awaitLog(events.HandlerStuck)
 	state, err := stalled.State(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusStopping, state.Status, "a handler of it runs")
+	require.Equal(t, states.Stopping, state.Status, "a handler of it runs")
 
 	// The shutdown ends without it, and says so; then the run can end.
 	require.NoError(t, worker.input.Close())
@@ -53,7 +54,7 @@ func handlerIgnoresCancellation(t *testing.T) {
 	worker.awaitLog("1 handler did not return")
 	other := w.worker(1)
 	final := stalled.finish()
-	require.Equal(t, syncjob.StatusStopped, final.Status)
+	require.Equal(t, states.Stopped, final.Status)
 	require.Equal(t, store.Counts{Total: 1, Cancelled: 1}, final.Counts)
 	require.Equal(t, 1, stalled.starts())
 	other.drain()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // requireListedElsewhere requires that each listing has what the partitions that answer have, names
@@ -27,13 +28,13 @@ func (s *site) requireListedElsewhere(ctx context.Context, lost []int, jobs []st
 	}
 	listings := map[string]func() (names []string, err error){
 		"Jobs": func() ([]string, error) {
-			return named(s.m.Jobs(ctx, nil), func(j syncjob.JobState) string { return j.Name })
+			return named(s.m.Jobs(ctx, nil), func(j states.Job) string { return j.Name })
 		},
 		"Runs": func() ([]string, error) {
-			return named(s.m.Runs(ctx, nil), func(r syncjob.RunState) string { return r.Job })
+			return named(s.m.Runs(ctx, nil), func(r states.Run) string { return r.Job })
 		},
 		"Failures": func() ([]string, error) {
-			return named(s.m.Failures(ctx, nil), func(syncjob.Failure) string { return "" })
+			return named(s.m.Failures(ctx, nil), func(states.Failure) string { return "" })
 		},
 		"Queues":      func() ([]string, error) { _, err := s.m.Queues(ctx); return nil, err },
 		"Workers":     func() ([]string, error) { _, err := s.m.Workers(ctx); return nil, err },

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/bounds"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // A clan is a run whose root has parents, each of which stages more children than travel with a
@@ -231,10 +232,10 @@ func staff(t *testing.T, ms ...*syncjob.Manager) (stop func()) {
 }
 
 // requireClan compares a run with what its handlers did.
-func requireClan(t *testing.T, c *clan, final syncjob.RunState) {
+func requireClan(t *testing.T, c *clan, final states.Run) {
 	t.Helper()
-	require.Equal(t, syncjob.StatusSucceeded, final.Status)
-	require.Equal(t, syncjob.Counts{Total: c.total(), Succeeded: c.total()}, final.Counts, "the root, its parents and all that they staged")
+	require.Equal(t, states.Succeeded, final.Status)
+	require.Equal(t, states.Counts{Total: c.total(), Succeeded: c.total()}, final.Counts, "the root, its parents and all that they staged")
 	for parent := range c.parents {
 		for child := range c.children(parent) {
 			require.True(t, c.ran[parent*maxBrood+child].Load(), "child %d of parent %d never ran", child, parent)

@@ -21,6 +21,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // A firm has all in flight that takes more than one step, but for staged children: uploads in
@@ -117,7 +119,7 @@ func (f *firm) closed() bool {
 
 // finished waits for a run as long as a user is patient. It reports false if there is nothing final
 // to look at.
-func finished(ctx context.Context, run *syncjob.Run) (syncjob.RunState, bool) {
+func finished(ctx context.Context, run *syncjob.Run) (states.Run, bool) {
 	ctx, cancel := context.WithTimeout(ctx, attention)
 	defer cancel()
 	state, err := run.Wait(ctx)
@@ -141,7 +143,7 @@ func (f *firm) uploads(ctx context.Context, who int) {
 
 // upload repeats the same sequence under the same hold until the job's run has ended. It returns
 // none if ctx ends.
-func (f *firm) upload(ctx context.Context, job string) (*syncjob.Run, syncjob.RunState) {
+func (f *firm) upload(ctx context.Context, job string) (*syncjob.Run, states.Run) {
 	for ctx.Err() == nil {
 		run, err := f.m.Start(
 			ctx, syncjob.Job{Name: job, Set: "firm", Open: true},
@@ -155,7 +157,7 @@ func (f *firm) upload(ctx context.Context, job string) (*syncjob.Run, syncjob.Ru
 			return run, state
 		}
 	}
-	return nil, syncjob.RunState{}
+	return nil, states.Run{}
 }
 
 func (f *firm) sequence() iter.Seq2[enqueue.Item, error] {
@@ -173,9 +175,9 @@ func (f *firm) sequence() iter.Seq2[enqueue.Item, error] {
 
 // compareUpload requires of a run that has ended that all parts are there, each once, and all that
 // their tasks wrote.
-func (f *firm) compareUpload(ctx context.Context, run *syncjob.Run, state *syncjob.RunState) {
-	want := syncjob.Counts{Total: uploadParts, Succeeded: uploadParts}
-	if state.Status != syncjob.StatusSucceeded || state.Counts != want || f.did(run.Job()) != uploadParts {
+func (f *firm) compareUpload(ctx context.Context, run *syncjob.Run, state *states.Run) {
+	want := states.Counts{Total: uploadParts, Succeeded: uploadParts}
+	if state.Status != states.Succeeded || state.Counts != want || f.did(run.Job()) != uploadParts {
 		f.wrong("%s is %s with %+v, and %d parts ran", run.Job(), state.Status, state.Counts, f.did(run.Job()))
 	}
 	if n := state.Counters["parts"]; n != uploadParts {
@@ -205,7 +207,7 @@ func (f *firm) redrives(ctx context.Context, failed *syncjob.Run) {
 	}
 	for key := range n {
 		run, state := f.redrive(ctx, failed, key)
-		want := syncjob.Counts{Total: rejects, Succeeded: rejects}
+		want := states.Counts{Total: rejects, Succeeded: rejects}
 		if run != nil && (state.Counts != want || f.did(fmt.Sprint(run.Number())) != rejects) {
 			f.wrong("redrive %d is %s with %+v, and %d parts ran", key, state.Status, state.Counts, f.did(fmt.Sprint(run.Number())))
 		}
@@ -213,7 +215,7 @@ func (f *firm) redrives(ctx context.Context, failed *syncjob.Run) {
 }
 
 // redrive asks for the same redrive until it has ended. It returns none if ctx ends.
-func (f *firm) redrive(ctx context.Context, failed *syncjob.Run, key int) (*syncjob.Run, syncjob.RunState) {
+func (f *firm) redrive(ctx context.Context, failed *syncjob.Run, key int) (*syncjob.Run, states.Run) {
 	for ctx.Err() == nil {
 		run, err := failed.Redrive(ctx, &syncjob.RedriveOptions{Key: fmt.Sprint(key)})
 		if err != nil {
@@ -223,7 +225,7 @@ func (f *firm) redrive(ctx context.Context, failed *syncjob.Run, key int) (*sync
 			return run, state
 		}
 	}
-	return nil, syncjob.RunState{}
+	return nil, states.Run{}
 }
 
 // adds counts from outside: no more is there than was added, and what is added when nothing is lost
@@ -288,7 +290,7 @@ func loseSteps(t *testing.T, server *forgetful, random *rand.Rand) {
 	failed := f.reject(ctx, t)
 	_, err = f.m.Ensure(ctx, syncjob.Job{
 		Name: "beats", Set: "firm", Root: firmBeat{},
-		Schedule: &syncjob.Schedule{Every: beatEvery, FireOnCreate: true},
+		Schedule: &schedule.Schedule{Every: beatEvery, FireOnCreate: true},
 	})
 	require.NoError(t, err)
 	await := func(what string, reached <-chan struct{}) {

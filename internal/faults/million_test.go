@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const million = 1_000_000
@@ -70,7 +71,7 @@ func (w *world) stopTheMillion(run *syncjob.Run, how string, faults ...redistest
 
 	final, err := run.Wait(ctx)
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusStopped, final.Status)
+	require.Equal(t, states.Stopped, final.Status)
 	require.Equal(t, store.Counts{Total: million, Cancelled: million}, final.Counts)
 	w.sentinel()
 	after := w.all()[before:]

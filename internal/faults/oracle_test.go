@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // pollGap paces the oracle: it reads the run as often as that, from start to end.
@@ -26,7 +27,7 @@ type subject struct {
 
 	mu     sync.Mutex
 	polls  int
-	last   syncjob.RunState
+	last   states.Run
 	broken error // the first thing that was wrong
 }
 
@@ -67,7 +68,7 @@ func (s *subject) follow(ctx context.Context) {
 
 // judge compares a state with the one before, and reports whether there will be no
 // more.
-func (s *subject) judge(state syncjob.RunState) (over bool) {
+func (s *subject) judge(state states.Run) (over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.polls++
@@ -78,7 +79,7 @@ func (s *subject) judge(state syncjob.RunState) (over bool) {
 		wrong = "the counts do not add up"
 	case state.Status.Final() && now.Remaining() != 0:
 		wrong = "the run has ended before its last task"
-	case state.Status == syncjob.StatusFinishing && now.Remaining() != 0:
+	case state.Status == states.Finishing && now.Remaining() != 0:
 		wrong = "the hook was due before the last task has ended"
 	case s.w.lossy: // a count may be less than it was
 	case now.Succeeded < before.Succeeded || now.Failed < before.Failed || now.Cancelled < before.Cancelled:
@@ -102,7 +103,7 @@ func (s *subject) requireSound() {
 }
 
 // lastPoll is the last state that the oracle read.
-func (s *subject) lastPoll() syncjob.RunState {
+func (s *subject) lastPoll() states.Run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.last
@@ -110,7 +111,7 @@ func (s *subject) lastPoll() syncjob.RunState {
 
 // finish waits for the end of the run through the proxy, and requires that the oracle
 // has seen the same.
-func (s *subject) finish() syncjob.RunState {
+func (s *subject) finish() states.Run {
 	s.w.t.Helper()
 	ctx, cancel := context.WithTimeout(s.w.t.Context(), patience)
 	defer cancel()
@@ -129,18 +130,18 @@ func (s *subject) finish() syncjob.RunState {
 
 // requireGrown waits for the end of the run and requires that the tree was grown
 // exactly: that many tasks failed for good, all others succeeded.
-func (s *subject) requireGrown(failed int) syncjob.RunState {
+func (s *subject) requireGrown(failed int) states.Run {
 	s.w.t.Helper()
 	final := s.finish()
 	g := s.want
 	total := int64(len(g.paths))
-	want := syncjob.Counts{Total: total, Succeeded: total - int64(failed), Failed: int64(failed)}
+	want := states.Counts{Total: total, Succeeded: total - int64(failed), Failed: int64(failed)}
 	require.Equal(s.w.t, want, final.Counts)
 	require.Equal(s.w.t, g.retried, final.Retried, "attempts that were tried again")
 	require.Equal(s.w.t, g.duplicates, final.Duplicates)
-	status := syncjob.StatusSucceeded
+	status := states.Succeeded
 	if failed > 0 {
-		status = syncjob.StatusFailed
+		status = states.Failed
 	}
 	require.Equal(s.w.t, status, final.Status)
 	require.Empty(s.w.t, final.HookErr)

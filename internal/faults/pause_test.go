@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // on are the children of a node that no task is, in a queue.
@@ -84,7 +85,7 @@ func queuePausedUnderLoad(t *testing.T) {
 }
 
 // idle returns when no worker holds anything of the run.
-func (s *subject) idle() syncjob.RunState {
+func (s *subject) idle() states.Run {
 	s.w.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pollGap) {
 		if state, err := s.direct.State(s.w.t.Context()); err == nil && state.Counts.Running == 0 {
@@ -92,7 +93,7 @@ func (s *subject) idle() syncjob.RunState {
 		}
 	}
 	s.w.t.Fatalf("tasks of run %d of %q are held: %+v", s.Number(), s.Job(), s.lastPoll().Counts)
-	return syncjob.RunState{}
+	return states.Run{}
 }
 
 // turn is the virtual time of the run in a queue.

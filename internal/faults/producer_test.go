@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const roleProducer = "producer"
@@ -77,7 +78,7 @@ func producerDiesBetweenChunks(t *testing.T) {
 	stored := 0
 	for state, err := range s.Watch(ctx) {
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusRunning, state.Status, "it is not done: its producer died")
+		require.Equal(t, states.Running, state.Status, "it is not done: its producer died")
 		if stored = int(state.Counts.Total) - 1; state.Counts.Remaining() == 0 {
 			break
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func outOfMemory(t *testing.T) {
@@ -41,7 +42,7 @@ func outOfMemory(t *testing.T) {
 	s.requireGrown(0) // what was there is fetched and settled, hook included
 	require.NoError(t, doomed.Stop(t.Context(), nil))
 	final := doomed.finish()
-	require.Equal(t, syncjob.StatusStopped, final.Status)
+	require.Equal(t, states.Stopped, final.Status)
 	require.Equal(t, store.Counts{Total: 50, Cancelled: 50}, final.Counts)
 	w.await("the branches, that wait with their children", func(events []event) bool {
 		n := 0

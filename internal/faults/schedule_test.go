@@ -11,6 +11,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const (
@@ -74,11 +76,11 @@ func schedulersKilledAndPaused(t *testing.T) {
 	draw.Shuffle(tickers, func(i, k int) { crew[i], crew[k] = crew[k], crew[i] })
 	victim, zombie, others := crew[0], crew[1], crew[2:]
 
-	policies := []syncjob.Overlap{syncjob.OverlapSkip, syncjob.OverlapQueueOne}
+	policies := []schedule.Overlap{schedule.OverlapSkip, schedule.OverlapQueueOne}
 	for _, overlap := range policies {
 		_, err := m.Ensure(t.Context(), syncjob.Job{
 			Name: string(overlap), Set: "beats", Root: beat{},
-			Schedule: &syncjob.Schedule{Every: dueEvery, Overlap: overlap, FireOnCreate: true},
+			Schedule: &schedule.Schedule{Every: dueEvery, Overlap: overlap, FireOnCreate: true},
 		})
 		require.NoError(t, err)
 	}
@@ -108,7 +110,7 @@ func schedulersKilledAndPaused(t *testing.T) {
 }
 
 // requireEachDueOnce accounts for every due time of a stopped job, and prints the tally.
-func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) {
+func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap schedule.Overlap) {
 	w.t.Helper()
 	t, job := w.t, string(overlap)
 	handles, err := m.JobRuns(t.Context(), job)
@@ -116,7 +118,7 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 	slices.Reverse(handles)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	runs := make([]syncjob.RunState, len(handles))
+	runs := make([]states.Run, len(handles))
 	by := make(map[time.Time]int64, len(handles))
 	for i, h := range handles {
 		s, err := h.Wait(ctx)
@@ -145,12 +147,12 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 		}
 		// The newest run that was due before: either it began only after this time too, and makes up for
 		// it, or it was active still.
-		at, _ := slices.BinarySearchFunc(runs, due, func(s syncjob.RunState, due time.Time) int { return s.Due.Compare(due) })
+		at, _ := slices.BinarySearchFunc(runs, due, func(s states.Run, due time.Time) int { return s.Due.Compare(due) })
 		last := runs[at-1]
 		switch {
 		case !due.After(last.Created):
 			made++
-		case overlap == syncjob.OverlapSkip && !due.After(last.Ended):
+		case overlap == schedule.OverlapSkip && !due.After(last.Ended):
 			active++
 		default:
 			t.Errorf("%s: due time %d at %v is missing: the last run was due at %v, began at %v and ended at %v",
@@ -160,7 +162,7 @@ func (w *world) requireEachDueOnce(m *syncjob.Manager, overlap syncjob.Overlap) 
 	state, err := m.State(t.Context(), job)
 	require.NoError(t, err)
 	require.True(t, state.Disabled)
-	if overlap != syncjob.OverlapSkip {
+	if overlap != schedule.OverlapSkip {
 		require.Zero(t, state.Skipped)
 	}
 	t.Logf(

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/store/values"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestAWholeRunOverTLS(t *testing.T) {
@@ -90,7 +91,7 @@ func TestAUserWithTheRightsOfTheReadmeSuffices(t *testing.T) {
 		syncjob.Job{Name: "failing", Set: "tree", Root: node{Path: "root", Leaf: fails, Secret: secret}},
 		growth{quiet: true},
 	)
-	require.Equal(t, syncjob.StatusFailed, failing.finish().Status)
+	require.Equal(t, states.Failed, failing.finish().Status)
 	for _, err := range failing.Failures(ctx, nil) {
 		require.NoError(t, err)
 	}

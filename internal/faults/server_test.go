@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // slow is a tree whose growth lasts long enough for things to happen to it.
@@ -76,7 +77,7 @@ func flushallInMidRun(t *testing.T) {
 	require.ErrorIs(t, <-watched, syncjob.ErrStateLost)
 	_, err := s.State(t.Context())
 	require.ErrorIs(t, err, syncjob.ErrStateLost)
-	require.Equal(t, syncjob.StatusRunning, s.lastPoll().Status, "it was never done")
+	require.Equal(t, states.Running, s.lastPoll().Status, "it was never done")
 	w.open()
 
 	// Workers begin anew by themselves, and what is started now has nothing to do with

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // endless are the children of a node that a producer never stops to enqueue.
@@ -44,7 +45,7 @@ func stopAtAnyMoment(t *testing.T) {
 		require.ErrorIs(t, err, syncjob.ErrJobStopped)
 		require.ErrorIs(t, <-produced, syncjob.ErrJobStopped)
 		final := s.finish()
-		require.Equal(t, syncjob.StatusStopped, final.Status)
+		require.Equal(t, states.Stopped, final.Status)
 		require.Equal(t, "the row says so", final.Reason)
 		require.Zero(t, final.Counts.Failed)
 		before := s.starts()

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/redisstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Leases of rows in which workers die, and of rows in which none must.
@@ -159,7 +160,7 @@ func (w *world) warm() {
 	require.NoError(w.t, err)
 	final, err := run.Wait(ctx)
 	require.NoError(w.t, err)
-	require.Equal(w.t, syncjob.StatusSucceeded, final.Status)
+	require.Equal(w.t, states.Succeeded, final.Status)
 }
 
 // seed returns the seed of everything that the test draws, and prints it.

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 // Place is a manager and what a test does with it.
@@ -94,7 +95,7 @@ func (p *Place) Ended(r *syncjob.Run) *syncjob.Run {
 func (p *Place) Nightly(ctx context.Context, job string) {
 	p.tb.Helper()
 	_, err := p.M.Ensure(ctx, syncjob.Job{
-		Name: job, Set: Set, Root: Leaf{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *", Zone: "Europe/Berlin"},
+		Name: job, Set: Set, Root: Leaf{}, Schedule: &schedule.Schedule{Cron: "0 3 * * *", Zone: "Europe/Berlin"},
 	})
 	require.NoError(p.tb, err)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 type batchArgs struct{ Tasks int }
@@ -109,7 +110,7 @@ func TestAGatedWorkerRunsInSoManyProcessesAndTheNextTakesOver(t *testing.T) {
 
 		final, err := run.Wait(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, tasks, f.ran.Load())
 		require.EqualValues(t, places*each, f.most.Load(), "at most %d processes × %d tasks", places, each)
 		require.Positive(t, skips.Load())

@@ -40,13 +40,13 @@ type Runner struct {
 // the machine is set back, a time that was due is not due again.
 type Trigger struct {
 	// Every is a fixed interval. The runner is due at once when the scheduler starts, or after
-	// StartDelay, and then after each interval. At least [syncjob.MinEvery].
+	// StartDelay, and then after each interval. At least [schedule.MinEvery].
 	Every time.Duration
-	// Cron is an expression of five fields, as in [syncjob.Schedule]. The rules for changing clocks
+	// Cron is an expression of five fields, as in [schedule.Schedule]. The rules for changing clocks
 	// are the same, too: a time that does not exist is due when the clocks jump over it, and a time
 	// that comes twice is due the first time only.
 	Cron string
-	// Zone is the time zone of Cron, by its IANA name, as in [syncjob.Schedule]. Defaults to UTC.
+	// Zone is the time zone of Cron, by its IANA name, as in [schedule.Schedule]. Defaults to UTC.
 	Zone string
 	// At is one time only. A time that is past when the scheduler starts is never due.
 	At time.Time

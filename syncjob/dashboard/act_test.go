@@ -20,6 +20,8 @@ import (
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/dashboard"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // acts has a scene for each action: it returns the fields of the form, and what must hold after it.
@@ -37,13 +39,13 @@ var acts = map[string]func(p *place) (form []string, done func()){
 		r := p.Started("a", leaf{})
 		return of(r), func() {
 			s := p.state(r)
-			require.Equal(p.t, syncjob.StatusStopped, s.Status)
+			require.Equal(p.t, states.Stopped, s.Status)
 			require.Equal(p.t, "because", s.Reason)
 		}
 	},
 	"stop-run-gracefully": func(p *place) ([]string, func()) {
 		r := p.Started("a", leaf{})
-		return of(r), func() { require.Equal(p.t, syncjob.StatusStopped, p.state(r).Status) }
+		return of(r), func() { require.Equal(p.t, states.Stopped, p.state(r).Status) }
 	},
 	"seal-run": func(p *place) ([]string, func()) {
 		r := p.Started("a")
@@ -70,7 +72,7 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	},
 	"accept-failures": func(p *place) ([]string, func()) {
 		r := p.GaveUp("a")
-		return of(r), func() { require.Equal(p.t, syncjob.StatusSucceeded, p.state(r).Status) }
+		return of(r), func() { require.Equal(p.t, states.Succeeded, p.state(r).Status) }
 	},
 	"repeat-post-job": func(p *place) ([]string, func()) {
 		r := p.GaveUp("a")
@@ -113,13 +115,13 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	"quiet-worker": func(p *place) ([]string, func()) {
 		p.Work()
 		p.published()
-		return []string{"worker", "w1"}, func() { require.Equal(p.t, syncjob.WorkerQuiet, p.worker()) }
+		return []string{"worker", "w1"}, func() { require.Equal(p.t, states.WorkerQuiet, p.worker()) }
 	},
 	"resume-worker": func(p *place) ([]string, func()) {
 		p.Work()
 		p.published()
 		require.NoError(p.t, p.M.Worker("w1").Quiet(p.t.Context()))
-		return []string{"worker", "w1"}, func() { require.Equal(p.t, syncjob.WorkerActive, p.worker()) }
+		return []string{"worker", "w1"}, func() { require.Equal(p.t, states.WorkerActive, p.worker()) }
 	},
 	"drain-worker": func(p *place) ([]string, func()) {
 		w, err := p.M.NewWorker(syncjob.WorkerConfig{Name: "w1", Grace: syncjob.NoGrace})
@@ -139,7 +141,7 @@ var acts = map[string]func(p *place) (form []string, done func()){
 	},
 	"stop-job": func(p *place) ([]string, func()) {
 		r := p.Started("a", leaf{})
-		return []string{"job", "a"}, func() { require.Equal(p.t, syncjob.StatusStopped, p.state(r).Status) }
+		return []string{"job", "a"}, func() { require.Equal(p.t, states.Stopped, p.state(r).Status) }
 	},
 	"enable-job": func(p *place) ([]string, func()) {
 		p.declared("a")
@@ -225,7 +227,7 @@ func of(r *syncjob.Run) []string {
 	return []string{"job", r.Job(), "run", strconv.FormatInt(r.Number(), 10)}
 }
 
-func (p *place) state(r *syncjob.Run) syncjob.RunState {
+func (p *place) state(r *syncjob.Run) states.Run {
 	p.t.Helper()
 	s, err := r.State(p.t.Context())
 	require.NoError(p.t, err)
@@ -266,7 +268,7 @@ func (p *place) published() {
 	})
 }
 
-func (p *place) worker() syncjob.WorkerStatus {
+func (p *place) worker() states.WorkerStatus {
 	p.t.Helper()
 	states, err := p.M.Worker("w1").States(p.t.Context())
 	require.NoError(p.t, err)
@@ -285,7 +287,7 @@ func (p *place) declared(job string) {
 	p.t.Helper()
 	_, err := p.M.Ensure(
 		p.t.Context(),
-		syncjob.Job{Name: job, Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}},
+		syncjob.Job{Name: job, Set: "tree", Root: leaf{}, Schedule: &schedule.Schedule{Cron: "@yearly"}},
 	)
 	require.NoError(p.t, err)
 }
@@ -351,7 +353,7 @@ func TestNobodyActsWithoutAuthorize(t *testing.T) {
 	}
 	s := p.state(r)
 	require.False(t, s.Paused)
-	require.Equal(t, syncjob.StatusRunning, s.Status)
+	require.Equal(t, states.Running, s.Status)
 	require.Equal(t, syncjob.ModeReadWrite, p.mode())
 	_, page := p.get("run", of(r)...)
 	require.NotContains(t, page, "act?", "no page offers what is refused")
@@ -404,7 +406,7 @@ func TestOtherOriginsCannotAct(t *testing.T) {
 		res := p.do(method, p.url+"act?"+form, nil, nil)
 		require.NoError(t, res.Body.Close())
 	}
-	require.Equal(t, syncjob.StatusRunning, p.state(r).Status)
+	require.Equal(t, states.Running, p.state(r).Status)
 }
 
 // configured is a form with a configuration.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // charts of the last hour, by what they are about.
@@ -75,9 +76,9 @@ type queueBody struct {
 	Span   span
 	Spans  []span
 	Chart  *chart
-	Queue  *syncjob.QueueState // nil if it has no tasks, and had none lately
-	Kinds  charts              // by set and kind
-	Paused []syncjob.PauseState
+	Queue  *states.Queue // nil if it has no tasks, and had none lately
+	Kinds  charts        // by set and kind
+	Paused []states.Pause
 	err    error
 }
 
@@ -86,7 +87,7 @@ func (b *queueBody) missing() error { return b.err }
 
 // Mine reports whether the queue as a whole is paused.
 func (b *queueBody) Mine() bool {
-	return slices.ContainsFunc(b.Paused, func(p syncjob.PauseState) bool {
+	return slices.ContainsFunc(b.Paused, func(p states.Pause) bool {
 		return p.Scope == syncjob.Scope{Queue: b.Name}
 	})
 }
@@ -107,7 +108,7 @@ func (d *source) queue(ctx context.Context, q url.Values) (any, error) {
 	if err = keepPartly(&b.err, err); err != nil {
 		return nil, err
 	}
-	if at := slices.IndexFunc(queues, func(s syncjob.QueueState) bool { return s.Name == b.Name }); at >= 0 {
+	if at := slices.IndexFunc(queues, func(s states.Queue) bool { return s.Name == b.Name }); at >= 0 {
 		b.Queue = &queues[at]
 	}
 	pauses, err := d.pauses.get(ctx)

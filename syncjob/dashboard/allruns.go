@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // runsBody is a page of runs of all jobs, the last changed first.
@@ -13,7 +14,7 @@ type runsBody struct {
 	Status             string // "", "active", "held", "ended", or one status
 	Statuses           []string
 	Prefix, Set, Label string
-	Runs               []syncjob.RunState
+	Runs               []states.Run
 	Next               string // cursor, if more follow
 	err                error
 }
@@ -23,7 +24,7 @@ func (b *runsBody) missing() error { return b.err }
 // statuses are what can be chosen.
 func statuses() []string {
 	list := []string{"", "active", "held", "ended"}
-	for _, group := range [][]syncjob.Status{syncjob.ActiveStatuses, syncjob.FinalStatuses} {
+	for _, group := range [][]states.Status{syncjob.ActiveStatuses, syncjob.FinalStatuses} {
 		for _, s := range group {
 			list = append(list, string(s))
 		}
@@ -46,13 +47,13 @@ func (d *source) allRuns(ctx context.Context, q url.Values) (any, error) {
 	case "ended":
 		options.Statuses = syncjob.FinalStatuses
 	default:
-		options.Statuses = []syncjob.Status{syncjob.Status(b.Status)}
+		options.Statuses = []states.Status{states.Status(b.Status)}
 	}
 	if key, value, found := strings.Cut(b.Label, "="); found {
 		options.Labels = map[string]string{key: value}
 	}
 	var err error
-	place := func(s syncjob.RunState) string { return s.Cursor }
+	place := func(s states.Run) string { return s.Cursor }
 	if b.Runs, b.Next, b.err, err = take(d.m.Runs(ctx, options), place); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // call is an address of the JSON API.
@@ -39,7 +40,7 @@ var calls = []call{
 		"job",
 		"One job with its newest run.",
 		[]string{"job!"},
-		syncjob.JobState{},
+		states.Job{},
 		func(ctx context.Context, d *source, q url.Values) (any, error) {
 			s, err := d.m.State(ctx, q.Get("job"))
 			d.hideJob(&s)
@@ -61,7 +62,7 @@ var calls = []call{
 		"run",
 		"One run.",
 		[]string{"job!", "run!"},
-		syncjob.RunState{},
+		states.Run{},
 		onRef(func(ctx context.Context, d *source, r *syncjob.Run) (any, error) {
 			s, err := r.State(ctx)
 			d.hideRun(&s)
@@ -80,7 +81,7 @@ var calls = []call{
 		}),
 	},
 	{
-		"timeline", "What happened to a run, the oldest first.", []string{"job!", "run!"}, []syncjob.TimelineEntry{},
+		"timeline", "What happened to a run, the oldest first.", []string{"job!", "run!"}, []states.TimelineEntry{},
 		onRef(func(ctx context.Context, _ *source, r *syncjob.Run) (any, error) { return r.Timeline(ctx) }),
 	},
 	{
@@ -104,7 +105,7 @@ var calls = []call{
 		"task",
 		"One task.",
 		[]string{"job!", "run!", "id!"},
-		syncjob.TaskState{},
+		states.Task{},
 		func(ctx context.Context, d *source, q url.Values) (any, error) {
 			r, err := d.runOf(q)
 			if err != nil {
@@ -143,7 +144,7 @@ var calls = []call{
 		"failure-groups",
 		"Failures of all jobs, counted by kind and error.",
 		[]string{"prefix", "after"},
-		syncjob.FailureGroups{},
+		states.FailureGroups{},
 		func(ctx context.Context, d *source, q url.Values) (any, error) {
 			groups, err := d.m.FailureGroups(ctx, &syncjob.AllFailuresOptions{
 				Prefix: q.Get("prefix"), After: q.Get("after"), Limit: maxGrouped,
@@ -158,21 +159,21 @@ var calls = []call{
 		"queues",
 		"Queues with tasks. An autoscaler reads waiting tasks and the oldest of them here.",
 		nil,
-		[]syncjob.QueueState{},
+		[]states.Queue{},
 		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.queues.get(ctx) },
 	},
 	{
 		"workers",
 		"Workers that are alive.",
 		nil,
-		[]syncjob.WorkerState{},
+		[]states.Worker{},
 		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.workers.get(ctx) },
 	},
 	{
 		"lost-workers",
 		"Workers that were lost within the last day.",
 		nil,
-		[]syncjob.LostWorker{},
+		[]states.LostWorker{},
 		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.lost.get(ctx) },
 	},
 	{
@@ -197,7 +198,7 @@ var calls = []call{
 		},
 	},
 	{
-		"limits", "Limits in force, and who uses them.", nil, []syncjob.LimitState{},
+		"limits", "Limits in force, and who uses them.", nil, []states.LimitUse{},
 		func(ctx context.Context, d *source, _ url.Values) (any, error) { return d.limits.get(ctx) },
 	},
 	{

@@ -6,12 +6,13 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // auditBody is a page of who changed what, the newest first.
 type auditBody struct {
 	Job, By, Action string
-	Entries         []syncjob.AuditEntry
+	Entries         []states.AuditEntry
 	Next            string // cursor, if more follow
 	err             error
 }
@@ -24,7 +25,7 @@ func (d *source) audit(ctx context.Context, q url.Values) (any, error) {
 		Job: b.Job, Run: number(q.Get("run")), By: b.By, Action: store.Action(b.Action), After: q.Get("after"),
 	}
 	var err error
-	place := func(e syncjob.AuditEntry) string { return e.Cursor }
+	place := func(e states.AuditEntry) string { return e.Cursor }
 	if b.Entries, b.Next, b.err, err = take(d.m.Audit(ctx, options), place); err != nil {
 		return nil, err
 	}

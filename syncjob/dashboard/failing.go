@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // failingBody is the failures of all jobs, grouped and one by one.
@@ -13,8 +14,8 @@ type failingBody struct {
 	Prefix   string
 	Kind     string
 	Kinds    []kindFailures // that failed within the last hour
-	Groups   syncjob.FailureGroups
-	Failures []syncjob.Failure
+	Groups   states.FailureGroups
+	Failures []states.Failure
 	Next     string // cursor, if more follow
 	err      error
 }
@@ -41,7 +42,7 @@ func (d *source) failing(ctx context.Context, q url.Values) (any, error) {
 		b.Kinds = failingKinds(done)
 	}
 	options.After, options.Limit = after, rows+1
-	list, next, missing, err := take(d.m.Failures(ctx, &options), func(f syncjob.Failure) string { return f.Cursor })
+	list, next, missing, err := take(d.m.Failures(ctx, &options), func(f states.Failure) string { return f.Cursor })
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // functions are those of the templates.
@@ -174,7 +175,7 @@ type segment struct {
 
 // bar divides a progress bar by what became of the tasks. A state that any task has is seen: it has
 // at least half a percent.
-func bar(c syncjob.Counts) []segment {
+func bar(c states.Counts) []segment {
 	if c.Total <= 0 {
 		return nil
 	}

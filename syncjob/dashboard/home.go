@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // homeBody is what the first page shows: what needs attention, then totals, then what runs.
 type homeBody struct {
 	Attention []notice
-	Depths    syncjob.QueueFigures
+	Depths    states.Figures
 	Queues    int
 	Workers   int
 	Slots     int
 	Busy      int
 	Chart     *chart
-	Active    []syncjob.RunState
+	Active    []states.Run
 	More      bool
 	err       error
 }

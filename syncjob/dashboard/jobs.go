@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // jobsBody is a page of jobs.
@@ -15,7 +16,7 @@ type jobsBody struct {
 	Prefix string
 	After  string
 	Groups []syncjob.Group
-	Jobs   []syncjob.JobState
+	Jobs   []states.Job
 	Next   string // name of the last job, if more follow
 	err    error
 }
@@ -34,7 +35,7 @@ func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
 	}
 	options := &syncjob.JobsOptions{Group: b.Group, Prefix: b.Prefix, After: b.After}
 	var err error
-	place := func(s syncjob.JobState) string { return s.Name }
+	place := func(s states.Job) string { return s.Name }
 	if b.Jobs, b.Next, b.err, err = take(d.m.Jobs(ctx, options), place); err != nil {
 		return nil, err
 	}
@@ -43,8 +44,8 @@ func (d *source) jobs(ctx context.Context, q url.Values) (any, error) {
 
 // jobBody is one job with its runs.
 type jobBody struct {
-	Job        syncjob.JobState
-	Runs       []syncjob.RunState
+	Job        states.Job
+	Runs       []states.Run
 	More       int // runs that are not shown
 	Due        []time.Time
 	DueUnknown string
@@ -81,7 +82,7 @@ func (d *source) job(ctx context.Context, q url.Values) (any, error) {
 		}
 		b.Runs = append(b.Runs, state)
 	}
-	if s.Type == syncjob.JobPeriodic {
+	if s.Type == states.JobPeriodic {
 		b.Due, err = d.m.NextRuns(ctx, s.Name, 5)
 		if errors.Is(err, syncjob.ErrDueUnknown) {
 			b.DueUnknown, err = err.Error(), nil
@@ -92,7 +93,7 @@ func (d *source) job(ctx context.Context, q url.Values) (any, error) {
 
 // schedulesBody is a page of periodic jobs.
 type schedulesBody struct {
-	Jobs []syncjob.JobState
+	Jobs []states.Job
 	Next string
 	err  error
 }
@@ -100,13 +101,13 @@ type schedulesBody struct {
 func (b *schedulesBody) missing() error { return b.err }
 
 // Late reports whether a job should have been started.
-func (b *schedulesBody) Late(s syncjob.JobState) bool { return overdue(s) }
+func (b *schedulesBody) Late(s states.Job) bool { return overdue(s) }
 
 func (d *source) schedules(ctx context.Context, q url.Values) (any, error) {
 	b := new(schedulesBody)
 	options := &syncjob.JobsOptions{Group: syncjob.GroupPeriodic, After: q.Get("after")}
 	var err error
-	place := func(s syncjob.JobState) string { return s.Name }
+	place := func(s states.Job) string { return s.Name }
 	if b.Jobs, b.Next, b.err, err = take(d.m.Jobs(ctx, options), place); err != nil {
 		return nil, err
 	}

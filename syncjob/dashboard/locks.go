@@ -6,15 +6,16 @@ import (
 
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // locksBody is what holds tasks and functions back together: semaphores and limits, and who uses
 // them.
 type locksBody struct {
 	Prefix     string
-	Semaphores []syncjob.SemaphoreState
+	Semaphores []states.Semaphore
 	Next       string // the last key, if more follow
-	Limits     []syncjob.LimitState
+	Limits     []states.LimitUse
 	err        error
 }
 
@@ -24,7 +25,7 @@ func (d *source) locks(ctx context.Context, q url.Values) (any, error) {
 	b := &locksBody{Prefix: q.Get("prefix")}
 	options := &syncjob.SemaphoresOptions{Prefix: b.Prefix, After: q.Get("after"), Limit: rows + 1}
 	var err error
-	place := func(s syncjob.SemaphoreState) string { return s.Key }
+	place := func(s states.Semaphore) string { return s.Key }
 	if b.Semaphores, b.Next, b.err, err = take(d.m.Semaphores(ctx, options), place); err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (d *source) locks(ctx context.Context, q url.Values) (any, error) {
 type valuesBody struct {
 	Job    string
 	Number int64
-	Values []syncjob.ValueState
+	Values []states.Value
 	Next   string // cursor, if more follow
 	err    error
 }
@@ -61,7 +62,7 @@ func (d *source) values(ctx context.Context, q url.Values) (any, error) {
 	}
 	options := &syncjob.ValuesOptions{After: q.Get("after"), Limit: rows + 1}
 	var err error
-	place := func(v syncjob.ValueState) string { return v.Cursor }
+	place := func(v states.Value) string { return v.Cursor }
 	if b.Values, b.Next, b.err, err = take(d.m.ListValues(ctx, scope, options), place); err != nil {
 		return nil, err
 	}

@@ -9,11 +9,12 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // queuesBody is all queues with tasks.
 type queuesBody struct {
-	Queues []syncjob.QueueState
+	Queues []states.Queue
 	Paused pauseList
 	Done   charts // within the last hour
 	err    error
@@ -23,7 +24,7 @@ func (b *queuesBody) missing() error { return b.err }
 
 // IsPaused reports whether exactly this scope is paused.
 func (b *queuesBody) IsPaused(queue, set, kind string) bool {
-	return slices.ContainsFunc(b.Paused.Pauses, func(p syncjob.PauseState) bool {
+	return slices.ContainsFunc(b.Paused.Pauses, func(p states.Pause) bool {
 		return p.Scope == syncjob.Scope{Queue: queue, Set: set, Kind: kind}
 	})
 }
@@ -48,8 +49,8 @@ func (d *source) queuesPage(ctx context.Context, _ url.Values) (any, error) {
 
 // workersBody is the workers that are alive, and those that were lost.
 type workersBody struct {
-	Workers  []syncjob.WorkerState
-	Lost     []syncjob.LostWorker
+	Workers  []states.Worker
+	Lost     []states.LostWorker
 	Versions int // how many versions of programs are alive
 	err      error
 }
@@ -88,8 +89,8 @@ type setBody struct {
 	Document   string
 	Unreadable string // why the configuration cannot be read
 	History    []change
-	Alive      int                   // workers with the set
-	Behind     []syncjob.WorkerState // those that have another version in force
+	Alive      int             // workers with the set
+	Behind     []states.Worker // those that have another version in force
 }
 
 func (b *setBody) title() string { return "Handler set " + b.Set.Name }

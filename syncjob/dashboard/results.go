@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // resultsPage is a page of results of tasks. Next is as in the other pages.
@@ -17,8 +18,8 @@ type resultsPage struct {
 
 // shownResult is a result with its value, if payloads are shown.
 type shownResult struct {
-	Task  syncjob.TaskResult `json:"task"`
-	Value json.RawMessage    `json:"value,omitempty"`
+	Task  states.TaskResult `json:"task"`
+	Value json.RawMessage   `json:"value,omitempty"`
 }
 
 // resultsBody is a page of the results of a run.
@@ -32,15 +33,15 @@ type resultsBody struct {
 
 // result is one result, with what the user may see of it.
 type result struct {
-	syncjob.TaskResult
+	states.TaskResult
 	Shown string
 }
 
 func (b *resultsBody) title() string { return fmt.Sprintf("Results of run %d of %s", b.Number, b.Job) }
 
-func cursorOf(t syncjob.TaskResult) string { return t.Cursor }
+func cursorOf(t states.TaskResult) string { return t.Cursor }
 
-func payloadOf(t syncjob.TaskResult) Payload { return Payload{Job: t.Job, Set: t.Set, Kind: t.Kind} }
+func payloadOf(t states.TaskResult) Payload { return Payload{Job: t.Job, Set: t.Set, Kind: t.Kind} }
 
 // results reads a page of the results of a run.
 func (d *source) results(ctx context.Context, q url.Values) (any, error) {

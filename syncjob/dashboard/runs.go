@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // runBody is one run.
 type runBody struct {
-	Run    syncjob.RunState
+	Run    states.Run
 	Why    []string // sentences of Explain, while the run is active
-	Story  []syncjob.TimelineEntry
+	Story  []states.TimelineEntry
 	Done   *chart // what tasks of its set did lately; nil if the run has ended
 	err    error
 	Holds  []syncjob.Hold
@@ -71,11 +72,11 @@ func (d *source) run(ctx context.Context, q url.Values) (any, error) {
 type tasksBody struct {
 	Job    string
 	Number int64
-	State  syncjob.TaskStatus
-	States []syncjob.TaskStatus
+	State  states.TaskStatus
+	States []states.TaskStatus
 	Kind   string
 	Queue  string
-	Tasks  []syncjob.TaskState
+	Tasks  []states.Task
 	Next   string // cursor, if more follow
 }
 
@@ -87,11 +88,11 @@ func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
 		return nil, err
 	}
 	b := &tasksBody{
-		Job: r.Job(), Number: r.Number(), State: syncjob.TaskStatus(q.Get("state")),
+		Job: r.Job(), Number: r.Number(), State: states.TaskStatus(q.Get("state")),
 		Kind: q.Get("kind"), Queue: q.Get("queue"),
-		States: []syncjob.TaskStatus{
-			"", syncjob.TaskRunning, syncjob.TaskWaiting, syncjob.TaskHeld,
-			syncjob.TaskDelayed, syncjob.TaskRetrying, syncjob.TaskExpired, syncjob.TaskFailed,
+		States: []states.TaskStatus{
+			"", states.TaskRunning, states.TaskWaiting, states.TaskHeld,
+			states.TaskDelayed, states.TaskRetrying, states.TaskExpired, states.TaskFailed,
 		},
 	}
 	options := &syncjob.TasksOptions{
@@ -101,7 +102,7 @@ func (d *source) tasks(ctx context.Context, q url.Values) (any, error) {
 		After: q.Get("after"),
 		Limit: rows + 1,
 	}
-	place := func(t syncjob.TaskState) string { return t.Cursor }
+	place := func(t states.Task) string { return t.Cursor }
 	if b.Tasks, b.Next, _, err = take(r.Tasks(ctx, options), place); err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ type failuresBody struct {
 }
 
 type failure struct {
-	syncjob.Failure
+	states.Failure
 	Args  string
 	Heads string
 }
@@ -142,7 +143,7 @@ func (d *source) failures(ctx context.Context, q url.Values) (any, error) {
 	if b.Kind != "" {
 		options.Kinds = []string{b.Kind}
 	}
-	place := func(f syncjob.Failure) string { return strconv.FormatInt(f.Place, 10) }
+	place := func(f states.Failure) string { return strconv.FormatInt(f.Place, 10) }
 	list, next, _, err := take(r.Failures(ctx, options), place)
 	if err != nil {
 		return nil, err

@@ -11,21 +11,22 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // source is what pages and actions read from and act on.
 type source struct {
 	m       *syncjob.Manager
 	opts    Options
-	queues  reading[[]syncjob.QueueState]
-	workers reading[[]syncjob.WorkerState]
-	lost    reading[[]syncjob.LostWorker]
+	queues  reading[[]states.Queue]
+	workers reading[[]states.Worker]
+	lost    reading[[]states.LostWorker]
 	pauses  reading[pauseList]
-	limits  reading[[]syncjob.LimitState]
-	hour    reading[syncjob.FailureGroups]    // of the last hour
-	still   reading[[]syncjob.RunState]       // that wait for something
-	held    reading[[]syncjob.RunState]       // for their failures
-	late    reading[[]syncjob.JobState]       // that are not started when they are due
+	limits  reading[[]states.LimitUse]
+	hour    reading[states.FailureGroups]     // of the last hour
+	still   reading[[]states.Run]             // that wait for something
+	held    reading[[]states.Run]             // for their failures
+	late    reading[[]states.Job]             // that are not started when they are due
 	done    reading[[]syncjob.ActivitySeries] // within the last hour
 	open    openPages
 }
@@ -57,7 +58,7 @@ func (d *source) forget() {
 // pauseList is what is paused.
 type pauseList struct {
 	Mode   syncjob.Mode
-	Pauses []syncjob.PauseState
+	Pauses []states.Pause
 }
 
 func (d *source) readPauses(ctx context.Context) (pauseList, error) {
@@ -77,7 +78,7 @@ const (
 )
 
 // readStill reads runs whose tasks wait and of which none has ended for long, the oldest first.
-func (d *source) readStill(ctx context.Context) (list []syncjob.RunState, err error) {
+func (d *source) readStill(ctx context.Context) (list []states.Run, err error) {
 	options := &syncjob.RunsOptions{
 		Statuses: syncjob.ActiveStatuses, Still: lingers, Oldest: true, Limit: 20 * maxNamed,
 	}
@@ -96,7 +97,7 @@ func (d *source) readStill(ctx context.Context) (list []syncjob.RunState, err er
 }
 
 // readHeld reads runs that wait for somebody to decide about their failures.
-func (d *source) readHeld(ctx context.Context) (list []syncjob.RunState, err error) {
+func (d *source) readHeld(ctx context.Context) (list []states.Run, err error) {
 	options := &syncjob.RunsOptions{Statuses: syncjob.ActiveStatuses, Held: true, Limit: maxNamed}
 	for r, err := range d.m.Runs(ctx, options) {
 		if err != nil {
@@ -108,7 +109,7 @@ func (d *source) readHeld(ctx context.Context) (list []syncjob.RunState, err err
 }
 
 // readLate reads periodic jobs that cannot be started, or should have been a minute ago.
-func (d *source) readLate(ctx context.Context) (list []syncjob.JobState, err error) {
+func (d *source) readLate(ctx context.Context) (list []states.Job, err error) {
 	for j, err := range d.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupPeriodic}) {
 		if err != nil {
 			return list, err
@@ -124,7 +125,7 @@ func (d *source) readLate(ctx context.Context) (list []syncjob.JobState, err err
 }
 
 // overdue reports whether a due time has passed that started no run and waits for none.
-func overdue(j syncjob.JobState) bool {
+func overdue(j states.Job) bool {
 	return !j.NextDue.IsZero() && time.Since(j.NextDue) > time.Minute && !j.Active()
 }
 
@@ -227,7 +228,7 @@ func (d *source) readLastHour(ctx context.Context) ([]syncjob.ActivitySeries, er
 }
 
 // readHour groups the failures of the last hour.
-func (d *source) readHour(ctx context.Context) (syncjob.FailureGroups, error) {
+func (d *source) readHour(ctx context.Context) (states.FailureGroups, error) {
 	since := time.Now().Add(-time.Hour)
 	return d.m.FailureGroups(ctx, &syncjob.AllFailuresOptions{Since: since, Limit: maxGrouped})
 }

@@ -7,14 +7,15 @@ import (
 	"slices"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // taskBody is one task. Of one that has succeeded there is only its result.
 type taskBody struct {
-	Task   syncjob.TaskState
+	Task   states.Task
 	Args   string
 	Heads  string
-	Result *syncjob.TaskResult
+	Result *states.TaskResult
 	Shown  string // of the result
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // verb is an action: what its page says, and what its button does.
@@ -93,10 +94,10 @@ func onTask(
 }
 
 // taskOf reads the task of an action.
-func taskOf(ctx context.Context, d *source, a Action) (syncjob.TaskState, error) {
+func taskOf(ctx context.Context, d *source, a Action) (states.Task, error) {
 	r, err := d.runOf(url.Values{"job": {a.Job}, "run": {strconv.FormatInt(a.Run, 10)}})
 	if err != nil {
-		return syncjob.TaskState{}, err
+		return states.Task{}, err
 	}
 	return r.Task(a.Task).State(ctx)
 }
@@ -153,7 +154,7 @@ func touchRun(ctx context.Context, d *source, a Action) (string, error) {
 	return counted(s), nil
 }
 
-func counted(s syncjob.RunState) string {
+func counted(s states.Run) string {
 	return "Run " + strconv.FormatInt(
 		s.Number,
 		10,

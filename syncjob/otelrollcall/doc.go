@@ -1,6 +1,6 @@
 // Package otelrollcall gives OpenTelemetry the traces of tasks, the metrics of a process that runs
 // or enqueues them, and, on request, metrics of what stands in the store. It uses the public API
-// alone: a propagator, middleware, the callbacks of [syncjob.Observer], and readings of the
+// alone: a propagator, middleware, the callbacks of [observe.Observer], and readings of the
 // manager.
 //
 //	telemetry, err := otelrollcall.New(nil)

@@ -8,7 +8,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // route is whose attempts are counted together.
@@ -24,40 +25,40 @@ type routeOptions struct {
 
 // Observer returns the callbacks that feed the metrics, for [syncjob.Config]. To observe more, put
 // functions of your own around them.
-func (t *Telemetry) Observer() syncjob.Observer {
+func (t *Telemetry) Observer() observe.Observer {
 	receive, settle := operation("receive"), operation("settle")
-	return syncjob.Observer{
-		Enqueued: func(ctx context.Context, e syncjob.EnqueueEvent) {
+	return observe.Observer{
+		Enqueued: func(ctx context.Context, e observe.Enqueue) {
 			t.sent.Add(ctx, int64(e.Tasks), destination(e.Queue))
 		},
-		AttemptStarted: func(ctx context.Context, e syncjob.AttemptEvent) {
+		AttemptStarted: func(ctx context.Context, e observe.Attempt) {
 			t.busy.Add(1)
 			t.wait.Record(ctx, max(0, e.Wait).Seconds(), t.of(e).wait)
 		},
-		AttemptDone: func(ctx context.Context, e syncjob.AttemptEvent) {
+		AttemptDone: func(ctx context.Context, e observe.Attempt) {
 			t.busy.Add(-1)
 			r := t.of(e)
 			t.process.Record(ctx, e.Took.Seconds(), r.process)
 			t.attempts.Add(ctx, 1, r.verdict(e.Verdict))
 		},
-		RunStarted: func(ctx context.Context, e syncjob.RunEvent) {
+		RunStarted: func(ctx context.Context, e observe.Run) {
 			t.started.Add(ctx, 1, with(attribute.String("set", e.Set)))
 		},
-		RunDone: func(ctx context.Context, s syncjob.RunState) {
+		RunDone: func(ctx context.Context, s states.Run) {
 			of := with(attribute.String("set", s.Set), attribute.String("status", string(s.Status)))
 			t.finished.Add(ctx, 1, of)
 			t.duration.Record(ctx, s.Elapsed.Seconds(), of)
 		},
-		Fetched: func(ctx context.Context, e syncjob.FetchEvent) {
+		Fetched: func(ctx context.Context, e observe.Fetch) {
 			for queue, n := range e.Queues {
 				t.consumed.Add(ctx, int64(n), destination(queue))
 			}
 			t.operations.Record(ctx, e.Took.Seconds(), receive)
 		},
-		Settled: func(ctx context.Context, e syncjob.SettleEvent) {
+		Settled: func(ctx context.Context, e observe.Settle) {
 			t.operations.Record(ctx, e.Took.Seconds(), settle)
 		},
-		Reclaimed: func(ctx context.Context, e syncjob.ReclaimEvent) {
+		Reclaimed: func(ctx context.Context, e observe.Reclaim) {
 			t.lost.Add(ctx, int64(e.Sessions))
 			t.reclaimed.Add(ctx, int64(e.Tasks))
 		},
@@ -68,7 +69,7 @@ func (t *Telemetry) Observer() syncjob.Observer {
 }
 
 // of returns the attributes of the route of an attempt.
-func (t *Telemetry) of(e syncjob.AttemptEvent) *routeOptions {
+func (t *Telemetry) of(e observe.Attempt) *routeOptions {
 	r := route{e.Queue, e.Set, e.Kind}
 	if o, ok := t.routes.Load(r); ok {
 		return o.(*routeOptions)

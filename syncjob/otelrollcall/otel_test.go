@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/otelrollcall"
 )
 
@@ -167,7 +168,7 @@ func full(t *testing.T) map[string]metricdata.Metrics {
 	_, err = k.m.Enqueue(ctx, "books", page{}, &enqueue.Options{Queue: "far"})
 	require.NoError(t, err)
 	o := k.telemetry.Observer() // what no healthy store does
-	o.Reclaimed(ctx, syncjob.ReclaimEvent{Sessions: 2, Tasks: 7})
+	o.Reclaimed(ctx, observe.Reclaim{Sessions: 2, Tasks: 7})
 	o.StoreRetry(store.RetryEvent{Method: "Fetch"})
 	registration, err := k.telemetry.WatchStore(k.m, &otelrollcall.StoreOptions{Jobs: true})
 	require.NoError(t, err)
@@ -388,7 +389,7 @@ func Example() {
 // What a task costs more: two callbacks, and a span.
 func BenchmarkTask(b *testing.B) {
 	k := newKit(b, memstore.New(nil), otelrollcall.Options{})
-	e := syncjob.AttemptEvent{Queue: "default", Set: "library", Kind: "page", Verdict: store.VerdictSuccess, Took: time.Millisecond}
+	e := observe.Attempt{Queue: "default", Set: "library", Kind: "page", Verdict: store.VerdictSuccess, Took: time.Millisecond}
 	o := k.telemetry.Observer()
 	b.Run("metrics", func(b *testing.B) {
 		b.ReportAllocs()

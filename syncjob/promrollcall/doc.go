@@ -1,6 +1,6 @@
 // Package promrollcall gives Prometheus what happens in a process that runs or enqueues tasks, and,
 // on request, what stands in the store. It uses the public API alone: the callbacks of
-// [syncjob.Observer], and readings of the manager.
+// [observe.Observer], and readings of the manager.
 //
 //	metrics := promrollcall.New(nil)
 //	m, err := syncjob.Open(ctx, url, syncjob.Config{Observer: metrics.Observer(), …})

@@ -9,7 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Options configure [Metrics]. The zero value of each field is its default.
@@ -142,34 +143,34 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 
 // Observer returns the callbacks that feed the metrics, for [syncjob.Config]. To observe more, put
 // functions of your own around them.
-func (m *Metrics) Observer() syncjob.Observer {
-	return syncjob.Observer{
-		Enqueued: func(_ context.Context, e syncjob.EnqueueEvent) {
+func (m *Metrics) Observer() observe.Observer {
+	return observe.Observer{
+		Enqueued: func(_ context.Context, e observe.Enqueue) {
 			m.sent.WithLabelValues(e.Queue).Add(float64(e.Tasks))
 		},
-		AttemptStarted: func(_ context.Context, e syncjob.AttemptEvent) {
+		AttemptStarted: func(_ context.Context, e observe.Attempt) {
 			m.busy.Add(1)
 			m.of(e).wait.Observe(max(0, e.Wait).Seconds())
 		},
-		AttemptDone: func(_ context.Context, e syncjob.AttemptEvent) {
+		AttemptDone: func(_ context.Context, e observe.Attempt) {
 			m.busy.Add(-1)
 			t := m.of(e)
 			t.process.Observe(e.Took.Seconds())
 			t.attempts(e.Verdict).Inc()
 		},
-		RunStarted: func(_ context.Context, e syncjob.RunEvent) { m.started.WithLabelValues(e.Set).Inc() },
-		RunDone: func(_ context.Context, s syncjob.RunState) {
+		RunStarted: func(_ context.Context, e observe.Run) { m.started.WithLabelValues(e.Set).Inc() },
+		RunDone: func(_ context.Context, s states.Run) {
 			m.finished.WithLabelValues(s.Set, string(s.Status)).Inc()
 			m.duration.WithLabelValues(s.Set, string(s.Status)).Observe(s.Elapsed.Seconds())
 		},
-		Fetched: func(_ context.Context, e syncjob.FetchEvent) {
+		Fetched: func(_ context.Context, e observe.Fetch) {
 			for queue, n := range e.Queues {
 				m.consumed.WithLabelValues(queue).Add(float64(n))
 			}
 			m.receive.Observe(e.Took.Seconds())
 		},
-		Settled: func(_ context.Context, e syncjob.SettleEvent) { m.settle.Observe(e.Took.Seconds()) },
-		Reclaimed: func(_ context.Context, e syncjob.ReclaimEvent) {
+		Settled: func(_ context.Context, e observe.Settle) { m.settle.Observe(e.Took.Seconds()) },
+		Reclaimed: func(_ context.Context, e observe.Reclaim) {
 			m.lost.Add(float64(e.Sessions))
 			m.reclaimed.Add(float64(e.Tasks))
 		},
@@ -178,7 +179,7 @@ func (m *Metrics) Observer() syncjob.Observer {
 }
 
 // of returns the metrics of the route of an attempt.
-func (m *Metrics) of(e syncjob.AttemptEvent) *taskMetrics {
+func (m *Metrics) of(e observe.Attempt) *taskMetrics {
 	r := route{e.Queue, e.Set, e.Kind}
 	if t, ok := m.tasks.Load(r); ok {
 		return t.(*taskMetrics)

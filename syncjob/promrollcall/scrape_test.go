@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
 	"github.com/rollcall-go/rollcall/syncjob/promrollcall"
 )
 
@@ -124,7 +125,7 @@ func full(t *testing.T) map[string]*dto.MetricFamily {
 		require.NoError(t, err)
 	}
 	o := metrics.Observer() // what no healthy store does
-	o.Reclaimed(ctx, syncjob.ReclaimEvent{Sessions: 2, Tasks: 7})
+	o.Reclaimed(ctx, observe.Reclaim{Sessions: 2, Tasks: 7})
 	o.StoreRetry(store.RetryEvent{Method: "Fetch"})
 	return scrape(t, metrics, promrollcall.NewStoreCollector(m, &promrollcall.StoreOptions{Jobs: true}))
 }
@@ -320,8 +321,8 @@ func TestHostileNamesAreLabels(t *testing.T) {
 	metrics := promrollcall.New(nil)
 	o := metrics.Observer()
 	queue := "a\"b\n{}\\"
-	o.AttemptStarted(t.Context(), syncjob.AttemptEvent{Queue: queue, Set: "é", Kind: "k", Wait: -time.Hour})
-	o.AttemptDone(t.Context(), syncjob.AttemptEvent{Queue: queue, Set: "é", Kind: "k"})
+	o.AttemptStarted(t.Context(), observe.Attempt{Queue: queue, Set: "é", Kind: "k", Wait: -time.Hour})
+	o.AttemptDone(t.Context(), observe.Attempt{Queue: queue, Set: "é", Kind: "k"})
 	got := scrape(t, metrics)
 	require.InDelta(t, 1, value(got, "rollcall_task_attempts_total", map[string]string{
 		"queue": queue, "set": "é", "kind": "k", "verdict": "lost",
@@ -358,7 +359,7 @@ func ExampleNew() {
 // What a task costs more: two callbacks.
 func BenchmarkTask(b *testing.B) {
 	o := promrollcall.New(nil).Observer()
-	e := syncjob.AttemptEvent{Queue: "default", Set: "library", Kind: "page", Verdict: store.VerdictSuccess, Took: time.Millisecond}
+	e := observe.Attempt{Queue: "default", Set: "library", Kind: "page", Verdict: store.VerdictSuccess, Took: time.Millisecond}
 	b.ReportAllocs()
 	for b.Loop() {
 		o.AttemptStarted(b.Context(), e)

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store/memstore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // Options configure a [Kit].
@@ -100,7 +101,7 @@ func (o *Options) worker(i int) syncjob.WorkerConfig {
 
 // Run starts a run of the job and waits for its end. It fails the test if one of the two is
 // impossible. The test must check how the run ended.
-func (k *Kit) Run(job syncjob.Job) syncjob.RunState {
+func (k *Kit) Run(job syncjob.Job) states.Run {
 	k.tb.Helper()
 	run, err := k.Manager.Start(k.tb.Context(), job, nil)
 	if err != nil {

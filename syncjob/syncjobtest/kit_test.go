@@ -12,6 +12,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/observe"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -38,7 +40,7 @@ func TestRetriesPassInVirtualTime(t *testing.T) {
 			return nil
 		}), nil)
 		final := kit.Run(syncjob.Job{Name: "hello", Set: "greeter", Root: greeting{"Ann"}})
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, 3, final.Retried)
 		require.Greater(t, time.Since(start), 5*time.Second, "backoffs of about 1, 2 and 4 s")
 	})
@@ -63,7 +65,7 @@ func TestOptionsConfigureTheManagerAndAsManyWorkersAsTheySay(t *testing.T) {
 		reg := registry(t, func(context.Context, *handlers.Task[greeting]) error { return nil })
 		var settled atomic.Int64
 		kit := syncjobtest.New(t, reg, &syncjobtest.Options{
-			Config:       syncjob.Config{Observer: syncjob.Observer{Settled: func(context.Context, syncjob.SettleEvent) { settled.Add(1) }}},
+			Config:       syncjob.Config{Observer: observe.Observer{Settled: func(context.Context, observe.Settle) { settled.Add(1) }}},
 			WorkerConfig: syncjob.WorkerConfig{Name: "clerk", Concurrency: 3},
 			Workers:      2,
 		})
@@ -77,7 +79,7 @@ func TestOptionsConfigureTheManagerAndAsManyWorkersAsTheySay(t *testing.T) {
 		require.Equal(t, "clerk-2", all[1].Name)
 		require.Equal(t, 3, all[1].Concurrency)
 		final := kit.Run(syncjob.Job{Name: "hello", Set: "greeter", Root: greeting{"Ann"}})
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		synctest.Wait()
 		require.EqualValues(t, 1, settled.Load())
 	})
@@ -96,6 +98,6 @@ func TestAKitWithoutWorkersLeavesTheWorkToTheTest(t *testing.T) {
 		require.NoError(t, err)
 		state, err := kit.Manager.State(t.Context(), "hello")
 		require.NoError(t, err)
-		require.Equal(t, syncjob.StatusSucceeded, state.Run.Status)
+		require.Equal(t, states.Succeeded, state.Run.Status)
 	})
 }

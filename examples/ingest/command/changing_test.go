@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // keepsChanging rewrites a file, all of one letter at a time, until stop is called.
@@ -73,7 +73,7 @@ func TestACopyIsNeverOfTwoHalves(t *testing.T) {
 
 func TestStrictFailsForAFileThatChanged(t *testing.T) {
 	f := startFlags{strict: true}
-	succeeded := syncjob.RunState{Status: syncjob.StatusSucceeded}
+	succeeded := states.Run{Status: states.Succeeded}
 	require.ErrorIs(t, f.verdict(succeeded, mirror.Figures{Changed: 1}), errFilesFailed)
 	require.NoError(t, (&startFlags{}).verdict(succeeded, mirror.Figures{Changed: 1}))
 	require.NoError(t, f.verdict(succeeded, mirror.Figures{Copied: 1}))

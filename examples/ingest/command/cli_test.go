@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // transcript is what a program prints, on whichever goroutine.
@@ -72,7 +73,7 @@ func TestStartOnMemoryWaitsAndTells(t *testing.T) {
 	o := lastLine(t, stdout)
 	o.Elapsed = 0
 	require.Equal(t, outcome{
-		Name: "import/1", State: syncjob.StatusSucceeded, Total: 4, Succeeded: 4,
+		Name: "import/1", State: states.Succeeded, Total: 4, Succeeded: 4,
 		files: files{Copied: 1, Bytes: 7},
 	}, o)
 	left, err := os.ReadDir(filepath.Dir(tr.Dst))
@@ -82,7 +83,7 @@ func TestStartOnMemoryWaitsAndTells(t *testing.T) {
 
 func TestTheJSONObjectHasEveryFigure(t *testing.T) {
 	var object map[string]any
-	require.NoError(t, json.Unmarshal(mustJSON(t, newOutcome(syncjob.RunState{})), &object))
+	require.NoError(t, json.Unmarshal(mustJSON(t, newOutcome(states.Run{})), &object))
 	for _, key := range strings.Fields("name state total succeeded failed retried cancelled files_copied files_unchanged files_failed bytes elapsed_ms") {
 		require.Contains(t, object, key)
 		delete(object, key)
@@ -145,7 +146,7 @@ func TestARunThatFailsIsNoSuccess(t *testing.T) {
 	tr := newTrees(t)
 	status, stdout, _ := command(t.Context(), "start", "-src", filepath.Join(tr.Src, "missing"), "-dst", tr.Dst, "-json")
 	require.Equal(t, exitFailed, status)
-	require.Equal(t, syncjob.StatusFailed, lastLine(t, stdout).State)
+	require.Equal(t, states.Failed, lastLine(t, stdout).State)
 	require.Contains(t, stdout, "no such file or directory")
 }
 
@@ -300,7 +301,7 @@ func TestAnInterruptStopsARunInOrder(t *testing.T) {
 	err = f.run(ctx, syncjob.Config{Registry: registry}, streams{&out, &told})
 	require.ErrorIs(t, err, errNotSucceeded)
 	o := lastLine(t, out.String())
-	require.Equal(t, syncjob.StatusStopped, o.State)
+	require.Equal(t, states.Stopped, o.State)
 	require.Positive(t, o.files.Copied, "what ran was let finish")
 	require.Positive(t, o.Cancelled, "what waited never started")
 	require.EqualValues(t, files, o.files.Copied+o.Cancelled, "and nothing is in between")
@@ -316,7 +317,7 @@ func untilStopping(ctx context.Context) error {
 	a, _ := handlers.FromContext(ctx)
 	id := a.Run.ID()
 	for s, err := range m.Run(id.Job, id.Number).Watch(ctx) {
-		if err != nil || s.Status == syncjob.StatusStopping {
+		if err != nil || s.Status == states.Stopping {
 			return err
 		}
 	}
@@ -329,9 +330,9 @@ func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
 		l := &lines{out: &out}
 		for range 40 {
 			l.update(
-				syncjob.RunState{
-					Status: syncjob.StatusRunning,
-					Counts: syncjob.Counts{Total: 9, Succeeded: 3},
+				states.Run{
+					Status: states.Running,
+					Counts: states.Counts{Total: 9, Succeeded: 3},
 					Rate:   2,
 					ETA:    3 * time.Second,
 				},
@@ -343,22 +344,22 @@ func TestPlainProgressIsAtMostOneLineASecond(t *testing.T) {
 }
 
 func TestWhatTakesItsTimeIsNamed(t *testing.T) {
-	reporting := []syncjob.RunningTask{
-		{Progress: syncjob.Progress{Done: 1, Total: 4, Message: "dir/a.iso"}},
-		{Progress: syncjob.Progress{Done: 2, Message: "b"}},
+	reporting := []states.RunningTask{
+		{Progress: states.Progress{Done: 1, Total: 4, Message: "dir/a.iso"}},
+		{Progress: states.Progress{Done: 2, Message: "b"}},
 	}
-	require.Empty(t, doing(syncjob.RunState{}))
-	require.Equal(t, ", copying dir/a.iso (25%) and 1 more", doing(syncjob.RunState{Reporting: reporting}))
-	require.Equal(t, ", copying b", doing(syncjob.RunState{Reporting: reporting[1:]}))
+	require.Empty(t, doing(states.Run{}))
+	require.Equal(t, ", copying dir/a.iso (25%) and 1 more", doing(states.Run{Reporting: reporting}))
+	require.Equal(t, ", copying b", doing(states.Run{Reporting: reporting[1:]}))
 }
 
 func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {
 	var out bytes.Buffer
 	b := newBar(&out)
 	b.update(
-		syncjob.RunState{
-			Status:  syncjob.StatusRunning,
-			Counts:  syncjob.Counts{Total: 4, Succeeded: 2, Failed: 1},
+		states.Run{
+			Status:  states.Running,
+			Counts:  states.Counts{Total: 4, Succeeded: 2, Failed: 1},
 			Retried: 7,
 			Rate:    2,
 			ETA:     time.Second,
@@ -366,7 +367,7 @@ func TestTheBarShowsCountsAndEndsItsLine(t *testing.T) {
 	)
 	require.Contains(t, out.String(), "75%")
 	require.Contains(t, out.String(), "running: 3 of 4 tasks, 1 failed, 7 retried, 0s elapsed, 2/s, ETA 1s")
-	b.update(syncjob.RunState{Status: syncjob.StatusSucceeded, Counts: syncjob.Counts{Total: 4, Succeeded: 4}})
+	b.update(states.Run{Status: states.Succeeded, Counts: states.Counts{Total: 4, Succeeded: 4}})
 	b.end()
 	require.Contains(t, out.String(), "100%")
 	require.True(t, strings.HasSuffix(out.String(), "\n"))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const listUsage = `ingest list -store redis://HOST:PORT [-json]
@@ -50,7 +51,7 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 			if groupOf(job) != group {
 				continue
 			}
-			r := syncjob.RunState{Job: job.Name} // of a periodic job that never ran
+			r := states.Run{Job: job.Name} // of a periodic job that never ran
 			if job.Run != nil {
 				r = *job.Run
 			}
@@ -77,11 +78,11 @@ func (o *operator) list(ctx context.Context, out io.Writer) error {
 
 // groupOf returns the group in which a job is listed; empty if there is none. A periodic job counts
 // as stopped if it is never due again, whatever the status of its last run.
-func groupOf(job syncjob.JobState) syncjob.Group {
+func groupOf(job states.Job) syncjob.Group {
 	switch {
-	case job.Type == syncjob.JobPeriodic && !job.Disabled:
+	case job.Type == states.JobPeriodic && !job.Disabled:
 		return syncjob.GroupPeriodic
-	case job.Disabled || job.Run != nil && job.Run.Status == syncjob.StatusStopped:
+	case job.Disabled || job.Run != nil && job.Run.Status == states.Stopped:
 		return syncjob.GroupStopped
 	case job.Run != nil:
 		return syncjob.GroupSinglePass

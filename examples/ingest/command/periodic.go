@@ -8,6 +8,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // How often to check whether a periodic job has a new run: after it is due, and before, because the
@@ -19,7 +21,7 @@ const (
 
 // declare declares a periodic job, also if it was stopped before, and starts a run at once.
 func (f *startFlags) declare(ctx context.Context, m *syncjob.Manager, job syncjob.Job) error {
-	job.Schedule = &syncjob.Schedule{Every: f.interval, FireOnCreate: true}
+	job.Schedule = &schedule.Schedule{Every: f.interval, FireOnCreate: true}
 	result, err := m.Ensure(ctx, job)
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (f *startFlags) followAll(ctx context.Context, m *syncjob.Manager, io strea
 // followRuns follows the runs of a periodic job, beginning with the newest, and reports each, until
 // the job is disabled. It returns the verdict on the last run, or the error of ctx.
 func followRuns(ctx context.Context, m *syncjob.Manager, job string, io streams, asJSON bool) error {
-	var last syncjob.RunState
+	var last states.Run
 	for {
 		s, err := m.State(ctx, job)
 		switch {
@@ -93,7 +95,7 @@ func stopJob(ctx context.Context, m *syncjob.Manager, job, reason string, io str
 	if err := m.Stop(ctx, job, &syncjob.StopOptions{Graceful: true, Reason: reason}); err != nil {
 		return err
 	}
-	if before.Type == syncjob.JobPeriodic {
+	if before.Type == states.JobPeriodic {
 		say(io.out, "job %s: no more runs are due", job)
 	}
 	run, err := m.Latest(ctx, job)

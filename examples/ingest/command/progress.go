@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // lineGap is the shortest time between two lines of progress if the output is not a terminal.
@@ -18,16 +19,16 @@ const lineGap = time.Second
 
 // show follows a run until it ends and shows its progress: one live line on a terminal, otherwise
 // plain lines. If ctx ends, it returns the error of ctx, and the run goes on.
-func show(ctx context.Context, run *syncjob.Run, out io.Writer) (syncjob.RunState, error) {
+func show(ctx context.Context, run *syncjob.Run, out io.Writer) (states.Run, error) {
 	var progress interface {
-		update(s syncjob.RunState)
+		update(s states.Run)
 		end()
 	} = &lines{out: out}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		progress = newBar(out)
 	}
 	defer progress.end()
-	var last syncjob.RunState
+	var last states.Run
 	for s, err := range run.Watch(ctx) {
 		if err != nil {
 			return last, err
@@ -39,7 +40,7 @@ func show(ctx context.Context, run *syncjob.Run, out io.Writer) (syncjob.RunStat
 }
 
 // counts returns how far a run is.
-func counts(s syncjob.RunState) string {
+func counts(s states.Run) string {
 	text := fmt.Sprintf("%d of %d tasks", s.Counts.Done(), s.Counts.Total)
 	if s.Counts.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", s.Counts.Failed)
@@ -52,7 +53,7 @@ func counts(s syncjob.RunState) string {
 
 // speed returns how long a run takes, how fast it is, and how long it will take if no new tasks are
 // added.
-func speed(s syncjob.RunState) string {
+func speed(s states.Run) string {
 	text := fmt.Sprintf(", %s elapsed", s.Elapsed.Round(time.Second))
 	if s.Rate > 0 {
 		text += fmt.Sprintf(", %.0f/s, ETA %s", s.Rate, s.ETA.Round(time.Second))
@@ -61,7 +62,7 @@ func speed(s syncjob.RunState) string {
 }
 
 // doing lists the slow copies that are running, the longest first.
-func doing(s syncjob.RunState) string {
+func doing(s states.Run) string {
 	if len(s.Reporting) == 0 {
 		return ""
 	}
@@ -82,7 +83,7 @@ type lines struct {
 	last time.Time
 }
 
-func (l *lines) update(s syncjob.RunState) {
+func (l *lines) update(s states.Run) {
 	if s.Status.Final() || time.Since(l.last) < lineGap {
 		return
 	}
@@ -111,14 +112,14 @@ func newBar(out io.Writer) *bar {
 }
 
 // update draws the line. It ignores errors: the terminal may be gone, but the run goes on.
-func (b *bar) update(s syncjob.RunState) {
+func (b *bar) update(s states.Run) {
 	b.bar.Describe(syncjob.Printable(fmt.Sprintf("%s: %s%s%s", s.Status, counts(s), speed(s), doing(s))))
 	// The root task exists from the beginning. A full bar stays full, so the last step is drawn at the
 	// end of the run.
 	total := max(s.Counts.Total, 2)
 	b.bar.ChangeMax64(total)
 	_ = b.bar.Set64(min(s.Counts.Done(), total-1))
-	if s.Status == syncjob.StatusSucceeded {
+	if s.Status == states.Succeeded {
 		_ = b.bar.Set64(total)
 	}
 }

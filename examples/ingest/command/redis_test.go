@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // buildDir is where the program is, once a test needed it.
@@ -142,7 +143,7 @@ func TestTheProgramOnMemory(t *testing.T) {
 		require.Equal(t, exitOK, status, p.complaints())
 		got := lastLine(t, rest)
 		got.Elapsed = 0
-		want.Name, want.State = "job", syncjob.StatusSucceeded
+		want.Name, want.State = "job", states.Succeeded
 		require.Equal(t, want, got)
 		tr.RequireEqual()
 	}
@@ -177,7 +178,7 @@ func TestACopyIsWholeAndItsFiguresExactThoughAWorkerIsKilled(t *testing.T) {
 	got.Elapsed = 0
 	total := int64(2 + 10 + 300 + 300*5)
 	require.Equal(t, outcome{
-		Name: "job", State: syncjob.StatusSucceeded, Total: total, Succeeded: total,
+		Name: "job", State: states.Succeeded, Total: total, Succeeded: total,
 		files: files{Copied: count, Bytes: size},
 	}, got)
 	left, err := os.ReadDir(filepath.Dir(tr.Dst))
@@ -274,16 +275,16 @@ func TestJobsOnRedisAreOperatedFromOtherProcesses(t *testing.T) {
 	status, _ = p.end()
 	require.Equal(t, exitOK, status, p.complaints())
 	_, stdout = operate("list", "-json")
-	require.Equal(t, syncjob.StatusStarting, lastLine(t, stdout).State)
+	require.Equal(t, states.Starting, lastLine(t, stdout).State)
 
 	status, stdout = operate("stop", "a job", "-json")
 	require.Equal(t, exitOK, status)
-	require.Equal(t, syncjob.StatusStopped, lastLine(t, stdout).State)
+	require.Equal(t, states.Stopped, lastLine(t, stdout).State)
 	_, stdout = operate("list")
 	require.Regexp(t, `(?m)^stopped +a job +stopped +1 +0 `, stdout)
 	status, stdout = operate("watch", "a job", "-json")
 	require.Equal(t, exitFailed, status)
-	require.Equal(t, syncjob.StatusStopped, lastLine(t, stdout).State)
+	require.Equal(t, states.Stopped, lastLine(t, stdout).State)
 	require.NoDirExists(t, tr.Dst)
 
 	status, _, stderr = command(t.Context(), "stop", "another", "-store", server.URL())
@@ -347,7 +348,7 @@ func TestAnInterruptedStartStopsItsRunOnRedis(t *testing.T) {
 	p.signal(syscall.SIGINT)
 	status, rest := p.end()
 	require.Equal(t, exitFailed, status, p.complaints())
-	require.Equal(t, syncjob.StatusStopped, lastLine(t, rest).State)
+	require.Equal(t, states.Stopped, lastLine(t, rest).State)
 }
 
 func TestStartCanWorkForItsJobOnRedis(t *testing.T) {

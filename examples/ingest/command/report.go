@@ -8,18 +8,18 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // outcome is the JSON object that says how a run ended, or how far it is.
 type outcome struct {
-	Name      string         `json:"name"`
-	State     syncjob.Status `json:"state"`
-	Total     int64          `json:"total"` // tasks
-	Succeeded int64          `json:"succeeded"`
-	Failed    int64          `json:"failed"`
-	Retried   int64          `json:"retried"`
-	Cancelled int64          `json:"cancelled"`
+	Name      string        `json:"name"`
+	State     states.Status `json:"state"`
+	Total     int64         `json:"total"` // tasks
+	Succeeded int64         `json:"succeeded"`
+	Failed    int64         `json:"failed"`
+	Retried   int64         `json:"retried"`
+	Cancelled int64         `json:"cancelled"`
 	files
 	Elapsed int64 `json:"elapsed_ms"`
 }
@@ -35,7 +35,7 @@ type files struct {
 	Bytes     int64 `json:"bytes"`
 }
 
-func newOutcome(s syncjob.RunState) outcome {
+func newOutcome(s states.Run) outcome {
 	f := mirror.Counted(s.Counters)
 	return outcome{
 		Name:      s.Job,
@@ -59,7 +59,7 @@ func newOutcome(s syncjob.RunState) outcome {
 }
 
 // report prints how a run ended.
-func report(io streams, s syncjob.RunState, f mirror.Figures, asJSON bool) {
+func report(io streams, s states.Run, f mirror.Figures, asJSON bool) {
 	say(io.out, "%s: %s in %s", s.Status, counts(s), s.Elapsed.Round(time.Millisecond))
 	if s.Reason != "" {
 		say(io.out, "reason: %s", s.Reason)
@@ -77,8 +77,8 @@ func report(io streams, s syncjob.RunState, f mirror.Figures, asJSON bool) {
 }
 
 // verdict returns an error if a run did not end as it should.
-func verdict(s syncjob.RunState) error {
-	if s.Status != syncjob.StatusSucceeded || s.HookErr != "" {
+func verdict(s states.Run) error {
+	if s.Status != states.Succeeded || s.HookErr != "" {
 		return errNotSucceeded
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // forged is a name that clears the screen, turns what follows around, and would be a line of its
@@ -37,9 +38,9 @@ func requireHarmless(t *testing.T, printed string) {
 
 func TestNoNameOrErrorForgesALine(t *testing.T) {
 	var out bytes.Buffer
-	s := syncjob.RunState{
-		Job: forged, Status: syncjob.StatusRunning, Reason: forged, LastError: forged + "\xff", HookErr: forged,
-		Reporting: []syncjob.RunningTask{{Progress: syncjob.Progress{Message: forged}}},
+	s := states.Run{
+		Job: forged, Status: states.Running, Reason: forged, LastError: forged + "\xff", HookErr: forged,
+		Reporting: []states.RunningTask{{Progress: states.Progress{Message: forged}}},
 	}
 	f := mirror.Figures{Failed: 2, List: []mirror.Listed{{Path: []byte(forged + "\xff"), Reason: forged}}}
 	report(streams{&out, &out}, s, f, true)

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // start is the command "start".
@@ -35,7 +36,12 @@ func (f *startFlags) run(ctx context.Context, cfg syncjob.Config, io streams) (e
 	if err != nil {
 		return err
 	}
-	job := syncjob.Job{Name: f.name, Set: mirror.SetName, Root: root, RootOptions: &enqueue.Options{Queue: f.restartQueue}}
+	job := syncjob.Job{
+		Name:        f.name,
+		Set:         mirror.SetName,
+		Root:        root,
+		RootOptions: &enqueue.Options{Queue: f.restartQueue},
+	}
 	if f.attributes.given() {
 		job.Configuration = &syncjob.Configuration{}
 		f.attributes.apply(&job.Configuration.Set)
@@ -103,7 +109,7 @@ func (f *startFlags) follow(ctx context.Context, m *syncjob.Manager, run *syncjo
 }
 
 // verdict returns an error if a run did not end as the command line wants.
-func (f *startFlags) verdict(s syncjob.RunState, files mirror.Figures) error {
+func (f *startFlags) verdict(s states.Run, files mirror.Figures) error {
 	if f.strict && files.Failed+files.Changed > 0 {
 		return errFilesFailed
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/mirror"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 const watchUsage = `ingest watch NAME -store redis://HOST:PORT [-json]
@@ -31,7 +31,7 @@ func (o *operator) watch(ctx context.Context, io streams) error {
 	if err != nil {
 		return err
 	}
-	if job.Type == syncjob.JobPeriodic {
+	if job.Type == states.JobPeriodic {
 		return followRuns(ctx, o.Manager, o.name, io, o.json)
 	}
 	run, err := o.Latest(ctx, o.name)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // stumble makes the first attempt at each change end after the change, before its hook is done, as
@@ -54,7 +54,7 @@ func TestHooksAreCalledAgainAfterADeathBetweenAChangeAndItsHook(t *testing.T) {
 					t.Helper()
 					done := tr.stumble()
 					final, f := tr.sync(options)
-					require.Equal(t, syncjob.StatusSucceeded, final.Status, final.LastError)
+					require.Equal(t, states.Succeeded, final.Status, final.LastError)
 					require.Empty(t, f.List)
 					require.Equal(t, want, done)
 				}

@@ -19,7 +19,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // attempt runs one attempt of one task of a run on the trees.
@@ -209,7 +209,7 @@ func TestAnErrorAfterAnEventIsTriedAgain(t *testing.T) {
 			return nil
 		}
 		final, f := tr.sync(nil)
-		require.Equal(t, syncjob.StatusSucceeded, final.Status)
+		require.Equal(t, states.Succeeded, final.Status)
 		require.EqualValues(t, 1, final.Retried)
 		require.Equal(t, []string{DirectoryCreate, FileCreate, FileCreate}, calls, "the file is there already, and yet it is new")
 		require.Equal(t, Figures{Copied: 1, Bytes: 1}, f)
@@ -228,7 +228,7 @@ func TestARunOfWhichATaskFailsTellsWhatItDid(t *testing.T) {
 			return nil
 		}
 		final, f := tr.sync(nil)
-		require.Equal(t, syncjob.StatusFailed, final.Status)
+		require.Equal(t, states.Failed, final.Status)
 		require.EqualValues(t, 1, final.Counts.Failed)
 		require.EqualValues(t, 3, final.Retried)
 		require.Contains(t, final.LastError, "never")

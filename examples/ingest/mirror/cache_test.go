@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -21,7 +22,7 @@ func (tr *trees) again() func(change func(*Args)) Figures {
 		tr.T.Helper()
 		args := tr.args(change)
 		final := kit.Run(syncjob.Job{Name: "job", Set: SetName, Root: args})
-		require.Equal(tr.T, syncjob.StatusSucceeded, final.Status)
+		require.Equal(tr.T, states.Succeeded, final.Status)
 		f, err := FiguresOf(tr.T.Context(), kit.Manager.Values(), final)
 		require.NoError(tr.T, err)
 		return f

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -22,7 +23,7 @@ func TestOneRunAtATimeChangesADestination(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(filepath.Dir(tr.Dst), link))
 	dsts := map[string]string{"same": tr.Dst, "by a link": filepath.Join(link, "dst"), "other": other.Dst}
-	finals := make(map[string]syncjob.RunState)
+	finals := make(map[string]states.Run)
 	var once sync.Once
 	tr.hooks.Before = func(ctx context.Context, e handlers.Event) (err error) {
 		if PathOf(ctx) != filepath.Join(tr.Dst, "file") {
@@ -47,17 +48,17 @@ func TestOneRunAtATimeChangesADestination(t *testing.T) {
 	registry, err := NewRegistry(tr.config())
 	require.NoError(t, err)
 	kit := syncjobtest.New(t, registry, nil)
-	job := func(name, dst string) syncjob.RunState {
+	job := func(name, dst string) states.Run {
 		args := tr.args(nil)
 		args.Dst = []byte(dst)
 		return kit.Run(syncjob.Job{Name: name, Set: SetName, Root: args})
 	}
-	require.Equal(t, syncjob.StatusSucceeded, job("first", tr.Dst).Status)
-	require.Equal(t, syncjob.StatusSucceeded, finals["other"].Status)
+	require.Equal(t, states.Succeeded, job("first", tr.Dst).Status)
+	require.Equal(t, states.Succeeded, finals["other"].Status)
 	for _, name := range []string{"same", "by a link"} {
-		require.Equal(t, syncjob.StatusFailed, finals[name].Status)
+		require.Equal(t, states.Failed, finals[name].Status)
 		require.Contains(t, finals[name].LastError, "of the job first")
-		require.Equal(t, syncjob.StatusSucceeded, job(name, dsts[name]).Status, "the first one has ended")
+		require.Equal(t, states.Succeeded, job(name, dsts[name]).Status, "the first one has ended")
 	}
 	n, err := claims(kit.Manager).Len(t.Context())
 	require.NoError(t, err)
@@ -68,7 +69,7 @@ func TestOneRunAtATimeChangesADestination(t *testing.T) {
 	require.NoError(t, err)
 	for _, dead := range []claim{{Job: "first", Run: 1}, {Job: "never", Run: 7}, {Job: "first", Run: 9}} {
 		require.NoError(t, claims(kit.Manager).Set(t.Context(), field, dead))
-		require.Equal(t, syncjob.StatusSucceeded, job("next", tr.Dst).Status)
+		require.Equal(t, states.Succeeded, job("next", tr.Dst).Status)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // The environment makes the test longer: how many seeds, with more deaths, and a tree to begin with.
@@ -143,7 +144,7 @@ func (d *day) sync(unreadable []string) {
 	require.NoError(d.T, err)
 	final, err := run.Wait(d.T.Context())
 	require.NoError(d.T, err)
-	require.Equal(d.T, syncjob.StatusSucceeded, final.Status, final.LastError)
+	require.Equal(d.T, states.Succeeded, final.Status, final.LastError)
 	require.Empty(d.T, final.HookErr)
 	d.deleted += Counted(final.Counters).Deleted
 

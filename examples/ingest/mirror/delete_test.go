@@ -20,7 +20,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/handlers/handlerstest"
 	"github.com/rollcall-go/rollcall/store"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func deleting(a *Args) { a.Delete = DeleteDelete }
@@ -450,7 +450,7 @@ func TestPlacesBesideTheTreesMustBeOutsideOfThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			final, f := tr.sync(change)
-			require.Equal(t, syncjob.StatusFailed, final.Status)
+			require.Equal(t, states.Failed, final.Status)
 			require.NotEmpty(t, final.LastError)
 			require.Zero(t, f)
 			require.NoDirExists(t, tr.Dst)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/values"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // MaxListed is the largest length of the list of files that could not be synced. All of them are
@@ -144,7 +144,7 @@ func Counted(c map[string]int64) Figures {
 }
 
 // FiguresOf returns the figures of a run up to now, from its tasks that succeeded.
-func FiguresOf(ctx context.Context, h *values.Client, s syncjob.RunState) (Figures, error) {
+func FiguresOf(ctx context.Context, h *values.Client, s states.Run) (Figures, error) {
 	f := Counted(s.Counters)
 	list := values.NewList[Listed](h, store.RunScope(store.RunID{Job: s.Job, Number: s.Number}), filesListed)
 	for file, err := range list.Range(ctx, 0) {

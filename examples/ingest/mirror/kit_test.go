@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -96,7 +97,7 @@ func (tr *trees) args(change func(*Args)) Args {
 
 // sync runs a job on the trees and returns how it ended. It leaves nothing but the
 // destination.
-func (tr *trees) sync(change func(*Args)) (syncjob.RunState, Figures) {
+func (tr *trees) sync(change func(*Args)) (states.Run, Figures) {
 	tr.T.Helper()
 	registry, err := NewRegistry(tr.config())
 	require.NoError(tr.T, err)
@@ -114,6 +115,6 @@ func (tr *trees) sync(change func(*Args)) (syncjob.RunState, Figures) {
 func (tr *trees) mustSync(change func(*Args)) Figures {
 	tr.T.Helper()
 	final, f := tr.sync(change)
-	require.Equal(tr.T, syncjob.StatusSucceeded, final.Status, final.LastError)
+	require.Equal(tr.T, states.Succeeded, final.Status, final.LastError)
 	return f
 }

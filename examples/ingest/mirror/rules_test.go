@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 	"github.com/rollcall-go/rollcall/syncjob/syncjobtest"
 )
 
@@ -90,7 +91,7 @@ func TestTheCopyFollowsRulesThatChange(t *testing.T) {
 			rules = numbered(random.IntN(3))
 			for try := range 2 { // the second finds nothing to do
 				final := kit.Run(syncjob.Job{Name: "job", Set: SetName, Root: tr.args(set)})
-				require.Equal(t, syncjob.StatusSucceeded, final.Status, final.LastError)
+				require.Equal(t, states.Succeeded, final.Status, final.LastError)
 				f := Counted(final.Counters)
 				require.Zero(t, f.Failed)
 				require.Equal(t, rules.want(treetest.Snapshot(t, tr.Src)), treetest.Snapshot(t, tr.Dst))
@@ -127,7 +128,7 @@ func TestTasksKeepToTheNamesThatTheirScanChose(t *testing.T) {
 	require.NoError(t, err)
 	kit := syncjobtest.New(t, registry, nil)
 	final := kit.Run(syncjob.Job{Name: "job", Set: SetName, Root: tr.args(deleting)})
-	require.Equal(t, syncjob.StatusSucceeded, final.Status, final.LastError)
+	require.Equal(t, states.Succeeded, final.Status, final.LastError)
 	require.EqualValues(t, 20, Counted(final.Counters).Copied)
 	files := 0
 	for rel, e := range treetest.Snapshot(t, tr.Dst) {
@@ -157,7 +158,7 @@ func TestARuleThatFailsDeletesNothing(t *testing.T) {
 			final := kit.Run(syncjob.Job{Name: "job", Set: SetName, Root: tr.args(deleting), Configuration: &syncjob.Configuration{
 				Set: handlers.Attributes{MaxRetries: handlers.NoRetries},
 			}})
-			require.Equal(t, syncjob.StatusFailed, final.Status)
+			require.Equal(t, states.Failed, final.Status)
 			require.Contains(t, final.LastError, errRule.Error())
 			require.ElementsMatch(t, []string{"a", "b"}, tr.destination())
 		})

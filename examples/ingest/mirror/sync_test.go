@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/examples/ingest/internal/treetest"
-	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 func TestACopyIsLikeItsSource(t *testing.T) {
@@ -224,7 +224,7 @@ func TestARunThatCannotSucceedFailsBeforeItBegins(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := treetest.Snapshot(t, filepath.Dir(tr.Src))
 			final, f := (&trees{Trees: &treetest.Trees{T: t, Src: tr.Src, Dst: tr.Dst}}).sync(change)
-			require.Equal(t, syncjob.StatusFailed, final.Status)
+			require.Equal(t, states.Failed, final.Status)
 			require.NotEmpty(t, final.LastError)
 			require.Zero(t, final.Counts.Succeeded)
 			require.Zero(t, f)

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 type welcome struct{ User int }
@@ -52,7 +53,7 @@ func main() {
 	// A standing job is the queue, and a periodic job the schedule. Each process may declare both.
 	must(m.Ensure(ctx, syncjob.Job{Name: "mail", Set: "mail", Open: true}))
 	must(m.Ensure(ctx, syncjob.Job{
-		Name: "clean", Set: "mail", Root: clean{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *"},
+		Name: "clean", Set: "mail", Root: clean{}, Schedule: &schedule.Schedule{Cron: "0 3 * * *"},
 	}))
 
 	// Producers. A second task with the same ID is not added; that is no error.

@@ -31,6 +31,7 @@ import (
 	"github.com/rollcall-go/rollcall/enqueue"
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
 )
 
 type welcome struct {
@@ -75,7 +76,7 @@ func main() {
 	// nobody leads.
 	must(m.Ensure(ctx, syncjob.Job{Name: "mail", Set: "mail", Open: true}))
 	must(m.Ensure(ctx, syncjob.Job{
-		Name: "clean", Set: "mail", Root: clean{}, Schedule: &syncjob.Schedule{Cron: "0 3 * * *"},
+		Name: "clean", Set: "mail", Root: clean{}, Schedule: &schedule.Schedule{Cron: "0 3 * * *"},
 	}))
 
 	// Producers. A second task with the same ID is not added; that is no error.

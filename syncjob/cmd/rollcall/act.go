@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/printable"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // actions are the commands that change something.
@@ -27,7 +28,7 @@ func (a *app) actions() []*cobra.Command {
 }
 
 // counted says how many tasks a run has, for the question before something is stopped.
-func counted(s syncjob.RunState) string {
+func counted(s states.Run) string {
 	return fmt.Sprintf(
 		"Run %d of %s is %s: %d tasks run, %d wait, %d have failed.",
 		s.Number,

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // streams are where a command reads and writes.
@@ -108,7 +109,7 @@ func (a *app) code(cmd *cobra.Command, err error) int {
 		errors.Is(err, syncjob.ErrConflict),
 		errors.Is(err, syncjob.ErrTaskNotDelayed), errors.Is(err, syncjob.ErrResultPending),
 		errors.Is(err, syncjob.ErrNothingToRedrive),
-		errors.Is(err, syncjob.ErrNoResult):
+		errors.Is(err, states.ErrNoResult):
 		return codeState
 	}
 	return codeError

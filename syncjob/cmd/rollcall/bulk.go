@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // bulkColumns describe a job that is, or would be, changed.
@@ -63,7 +64,7 @@ func (a *app) alsoMany(
 		}
 		o.Jobs.Group = syncjob.Group(group)
 		for _, s := range statuses {
-			o.Jobs.Statuses = append(o.Jobs.Statuses, syncjob.Status(s))
+			o.Jobs.Statuses = append(o.Jobs.Statuses, states.Status(s))
 		}
 		if more != nil {
 			more(&o)

@@ -12,13 +12,14 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // jobColumns describe a job with its newest run.
-var jobColumns = []column[syncjob.JobState]{
-	{"job", func(s syncjob.JobState) any { return s.Name }},
-	{"type", func(s syncjob.JobState) any { return s.Type }},
-	{"state", func(s syncjob.JobState) any {
+var jobColumns = []column[states.Job]{
+	{"job", func(s states.Job) any { return s.Name }},
+	{"type", func(s states.Job) any { return s.Type }},
+	{"state", func(s states.Job) any {
 		switch {
 		case s.Disabled:
 			return "disabled"
@@ -27,15 +28,15 @@ var jobColumns = []column[syncjob.JobState]{
 		}
 		return runState(*s.Run)
 	}},
-	{"tasks", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Total })},
-	{"left", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Remaining() })},
-	{"failed", onRunOf(func(r *syncjob.RunState) any { return r.Counts.Failed })},
-	{"retried", onRunOf(func(r *syncjob.RunState) any { return r.Retried })},
-	{"began", onRunOf(func(r *syncjob.RunState) any { return r.Created })},
+	{"tasks", onRunOf(func(r *states.Run) any { return r.Counts.Total })},
+	{"left", onRunOf(func(r *states.Run) any { return r.Counts.Remaining() })},
+	{"failed", onRunOf(func(r *states.Run) any { return r.Counts.Failed })},
+	{"retried", onRunOf(func(r *states.Run) any { return r.Retried })},
+	{"began", onRunOf(func(r *states.Run) any { return r.Created })},
 }
 
-func onRunOf(cell func(*syncjob.RunState) any) func(syncjob.JobState) any {
-	return func(s syncjob.JobState) any {
+func onRunOf(cell func(*states.Run) any) func(states.Job) any {
+	return func(s states.Job) any {
 		if s.Run == nil {
 			return nil
 		}
@@ -89,10 +90,10 @@ func (a *app) job() *cobra.Command {
 				return err
 			}
 			return one(a, s, append(jobColumns[:len(jobColumns):len(jobColumns)],
-				column[syncjob.JobState]{"next due", func(s syncjob.JobState) any { return s.NextDue }},
-				column[syncjob.JobState]{"skipped", func(s syncjob.JobState) any { return s.Skipped }},
-				column[syncjob.JobState]{"problem", func(s syncjob.JobState) any { return s.Problem }},
-				column[syncjob.JobState]{"last error", onRunOf(func(r *syncjob.RunState) any { return r.LastError })},
+				column[states.Job]{"next due", func(s states.Job) any { return s.NextDue }},
+				column[states.Job]{"skipped", func(s states.Job) any { return s.Skipped }},
+				column[states.Job]{"problem", func(s states.Job) any { return s.Problem }},
+				column[states.Job]{"last error", onRunOf(func(r *states.Run) any { return r.LastError })},
 			))
 		},
 	)
@@ -108,18 +109,18 @@ func (a *app) schedules() *cobra.Command {
 			return list(
 				a,
 				a.m.Jobs(ctx, &syncjob.JobsOptions{Group: syncjob.GroupPeriodic}),
-				[]column[syncjob.JobState]{
-					{"job", func(s syncjob.JobState) any { return s.Name }},
-					{"schedule", func(s syncjob.JobState) any {
+				[]column[states.Job]{
+					{"job", func(s states.Job) any { return s.Name }},
+					{"schedule", func(s states.Job) any {
 						if s.Schedule == nil {
 							return nil
 						}
 						return s.Schedule.String()
 					}},
-					{"next due", func(s syncjob.JobState) any { return s.NextDue }},
-					{"skipped", func(s syncjob.JobState) any { return s.Skipped }},
-					{"disabled", func(s syncjob.JobState) any { return s.Disabled }},
-					{"problem", func(s syncjob.JobState) any { return s.Problem }},
+					{"next due", func(s states.Job) any { return s.NextDue }},
+					{"skipped", func(s states.Job) any { return s.Skipped }},
+					{"disabled", func(s states.Job) any { return s.Disabled }},
+					{"problem", func(s states.Job) any { return s.Problem }},
 				},
 			)
 		},
@@ -129,7 +130,7 @@ func (a *app) schedules() *cobra.Command {
 // route is a line about queues: a queue, and what one handler has in it.
 type route struct {
 	Queue string `json:"queue"`
-	syncjob.RouteState
+	states.Route
 }
 
 func (a *app) queues() *cobra.Command {
@@ -141,7 +142,7 @@ func (a *app) queues() *cobra.Command {
 		func(ctx context.Context, _ []string) error {
 			queues, err := a.m.Queues(ctx)
 			if a.output != "table" {
-				return list(a, slice(queues, err), []column[syncjob.QueueState]{})
+				return list(a, slice(queues, err), []column[states.Queue]{})
 			}
 			var routes []route
 			for _, q := range queues {
@@ -183,27 +184,27 @@ func (a *app) workers() *cobra.Command {
 		func(ctx context.Context, _ []string) error {
 			if lost {
 				gone, err := a.m.LostWorkers(ctx)
-				return list(a, slice(gone, err), []column[syncjob.LostWorker]{
-					{"worker", func(w syncjob.LostWorker) any { return w.Name }},
-					{"host", func(w syncjob.LostWorker) any { return w.Host }},
-					{"version", func(w syncjob.LostWorker) any { return w.Version }},
-					{"held", func(w syncjob.LostWorker) any { return w.Held }},
-					{"given up", func(w syncjob.LostWorker) any { return w.Ended }},
-					{"why", func(w syncjob.LostWorker) any { return w.Reason }},
-					{"back", func(w syncjob.LostWorker) any { return w.Back }},
+				return list(a, slice(gone, err), []column[states.LostWorker]{
+					{"worker", func(w states.LostWorker) any { return w.Name }},
+					{"host", func(w states.LostWorker) any { return w.Host }},
+					{"version", func(w states.LostWorker) any { return w.Version }},
+					{"held", func(w states.LostWorker) any { return w.Held }},
+					{"given up", func(w states.LostWorker) any { return w.Ended }},
+					{"why", func(w states.LostWorker) any { return w.Reason }},
+					{"back", func(w states.LostWorker) any { return w.Back }},
 				})
 			}
 			alive, err := a.m.Workers(ctx)
-			return list(a, slice(alive, err), []column[syncjob.WorkerState]{
-				{"worker", func(w syncjob.WorkerState) any { return w.Name }},
-				{"host", func(w syncjob.WorkerState) any { return w.Host }},
-				{"version", func(w syncjob.WorkerState) any { return w.Version }},
-				{"configured", func(w syncjob.WorkerState) any { return configured(w) }},
-				{"queues", func(w syncjob.WorkerState) any { return strings.Join(w.Queues, ", ") }},
-				{"slots", func(w syncjob.WorkerState) any { return w.Concurrency }},
-				{"holds", func(w syncjob.WorkerState) any { return w.Held }},
-				{"started", func(w syncjob.WorkerState) any { return w.Started }},
-				{"state", func(w syncjob.WorkerState) any {
+			return list(a, slice(alive, err), []column[states.Worker]{
+				{"worker", func(w states.Worker) any { return w.Name }},
+				{"host", func(w states.Worker) any { return w.Host }},
+				{"version", func(w states.Worker) any { return w.Version }},
+				{"configured", func(w states.Worker) any { return configured(w) }},
+				{"queues", func(w states.Worker) any { return strings.Join(w.Queues, ", ") }},
+				{"slots", func(w states.Worker) any { return w.Concurrency }},
+				{"holds", func(w states.Worker) any { return w.Held }},
+				{"started", func(w states.Worker) any { return w.Started }},
+				{"state", func(w states.Worker) any {
 					if w.Overdue {
 						return "overdue"
 					}
@@ -256,11 +257,11 @@ func (a *app) pauses() *cobra.Command {
 				a.say("The namespace is read-only.")
 			}
 			pauses, err := a.m.Pauses(ctx)
-			return list(a, slice(pauses, err), []column[syncjob.PauseState]{
-				{"what", func(p syncjob.PauseState) any { return p.Scope.String() }},
-				{"since", func(p syncjob.PauseState) any { return p.Since }},
-				{"by", func(p syncjob.PauseState) any { return p.By }},
-				{"why", func(p syncjob.PauseState) any { return p.Reason }},
+			return list(a, slice(pauses, err), []column[states.Pause]{
+				{"what", func(p states.Pause) any { return p.Scope.String() }},
+				{"since", func(p states.Pause) any { return p.Since }},
+				{"by", func(p states.Pause) any { return p.By }},
+				{"why", func(p states.Pause) any { return p.Reason }},
 			})
 		},
 	)
@@ -294,14 +295,14 @@ func (a *app) audit() *cobra.Command {
 				o.Job = args[0]
 			}
 			o.Action = store.Action(action)
-			return list(a, a.m.Audit(ctx, &o), []column[syncjob.AuditEntry]{
-				{"when", func(e syncjob.AuditEntry) any { return e.At }},
-				{"by", func(e syncjob.AuditEntry) any { return e.By }},
-				{"action", func(e syncjob.AuditEntry) any { return e.Action }},
-				{"job", func(e syncjob.AuditEntry) any { return e.Job }},
-				{"run", func(e syncjob.AuditEntry) any { return positive64(e.Run) }},
-				{"subject", func(e syncjob.AuditEntry) any { return e.Subject }},
-				{"why", func(e syncjob.AuditEntry) any { return e.Reason }},
+			return list(a, a.m.Audit(ctx, &o), []column[states.AuditEntry]{
+				{"when", func(e states.AuditEntry) any { return e.At }},
+				{"by", func(e states.AuditEntry) any { return e.By }},
+				{"action", func(e states.AuditEntry) any { return e.Action }},
+				{"job", func(e states.AuditEntry) any { return e.Job }},
+				{"run", func(e states.AuditEntry) any { return positive64(e.Run) }},
+				{"subject", func(e states.AuditEntry) any { return e.Subject }},
+				{"why", func(e states.AuditEntry) any { return e.Reason }},
 			})
 		},
 	)
@@ -318,7 +319,7 @@ func positive64(n int64) any {
 }
 
 // configured tells the versions of the configurations that a worker has in force.
-func configured(w syncjob.WorkerState) string {
+func configured(w states.Worker) string {
 	var all []string
 	for _, set := range slices.Sorted(maps.Keys(w.Configurations)) {
 		all = append(all, fmt.Sprintf("%s %d", set, w.Configurations[set]))

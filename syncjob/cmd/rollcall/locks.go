@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // seat is a line about a semaphore: a lease, or a place in the line.
@@ -45,7 +46,7 @@ func (a *app) semaphores() *cobra.Command {
 }
 
 // seats makes a line of each holder and waiter.
-func seats(found iter.Seq2[syncjob.SemaphoreState, error]) iter.Seq2[seat, error] {
+func seats(found iter.Seq2[states.Semaphore, error]) iter.Seq2[seat, error] {
 	return func(yield func(seat, error) bool) {
 		for s, err := range found {
 			if err != nil {
@@ -71,14 +72,14 @@ func (a *app) limitsInForce() *cobra.Command {
 		"limits", "List limits in force, and how much of them is used", cobra.NoArgs, false,
 		func(ctx context.Context, _ []string) error {
 			found, err := a.m.Limits(ctx)
-			return list(a, slice(found, err), []column[syncjob.LimitState]{
-				{"set", func(l syncjob.LimitState) any { return l.Set }},
-				{"kind", func(l syncjob.LimitState) any { return l.Kind }},
-				{"at once", func(l syncjob.LimitState) any { return positive(l.MaxRunning) }},
-				{"a run", func(l syncjob.LimitState) any { return positive(l.MaxRunningPerJob) }},
-				{"rate", func(l syncjob.LimitState) any { return rate(l.Rate) }},
-				{"held", func(l syncjob.LimitState) any { return l.Held }},
-				{"workers", func(l syncjob.LimitState) any { return len(l.Users) }},
+			return list(a, slice(found, err), []column[states.LimitUse]{
+				{"set", func(l states.LimitUse) any { return l.Set }},
+				{"kind", func(l states.LimitUse) any { return l.Kind }},
+				{"at once", func(l states.LimitUse) any { return positive(l.MaxRunning) }},
+				{"a run", func(l states.LimitUse) any { return positive(l.MaxRunningPerJob) }},
+				{"rate", func(l states.LimitUse) any { return rate(l.Rate) }},
+				{"held", func(l states.LimitUse) any { return l.Held }},
+				{"workers", func(l states.LimitUse) any { return len(l.Users) }},
 			})
 		},
 	)
@@ -115,11 +116,11 @@ func (a *app) valuesOf() *cobra.Command {
 				scope = store.JobScope(args[0])
 			}
 			o.Limit = a.limit
-			return list(a, a.m.ListValues(ctx, scope, &o), []column[syncjob.ValueState]{
-				{"value", func(v syncjob.ValueState) any { return v.Name }},
-				{"type", func(v syncjob.ValueState) any { return v.Type }},
-				{"size", func(v syncjob.ValueState) any { return v.Size }},
-				{"expires", func(v syncjob.ValueState) any { return v.Expires }},
+			return list(a, a.m.ListValues(ctx, scope, &o), []column[states.Value]{
+				{"value", func(v states.Value) any { return v.Name }},
+				{"type", func(v states.Value) any { return v.Type }},
+				{"size", func(v states.Value) any { return v.Size }},
+				{"expires", func(v states.Value) any { return v.Expires }},
 			})
 		},
 	)

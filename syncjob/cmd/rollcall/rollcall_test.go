@@ -19,6 +19,8 @@ import (
 	"github.com/rollcall-go/rollcall/internal/scene"
 	"github.com/rollcall-go/rollcall/store/semaphore"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/schedule"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 type leaf = scene.Leaf
@@ -118,11 +120,11 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 			require.NotContains(t, out, "\u202e", "%v", c.args)
 		}
 	}
-	var jobs []syncjob.JobState
+	var jobs []states.Job
 	require.NoError(t, json.Unmarshal([]byte(p.rollcall(0, "jobs", "-o", "json")), &jobs))
 	require.Len(t, jobs, 3)
 	for line := range strings.Lines(p.rollcall(0, "failures", "import/7", "-o", "jsonl")) {
-		var f syncjob.Failure
+		var f states.Failure
 		require.NoError(t, json.Unmarshal([]byte(line), &f))
 		require.Equal(t, "no \x1b[31msuch\u202e\nfile", f.Error, "programs get the exact text")
 	}
@@ -209,7 +211,7 @@ func TestCommandsAct(t *testing.T) {
 
 	_, err := p.M.Ensure(
 		t.Context(),
-		syncjob.Job{Name: "yearly", Set: "tree", Root: leaf{}, Schedule: &syncjob.Schedule{Cron: "@yearly"}},
+		syncjob.Job{Name: "yearly", Set: "tree", Root: leaf{}, Schedule: &schedule.Schedule{Cron: "@yearly"}},
 	)
 	require.NoError(t, err)
 	p.rollcall(0, "trigger", "yearly")
@@ -229,7 +231,7 @@ func TestNothingIsStoppedUnasked(t *testing.T) {
 	}
 	s, err := r.State(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusRunning, s.Status)
+	require.Equal(t, states.Running, s.Status)
 	p.rollcall(4, "delete", "busy", "--yes")
 	p.rollcall(0, "stop", "busy", "--yes", "--reason", "disk full")
 	require.Contains(t, p.rollcall(11, "wait", "busy"), "reason: disk full")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // onRun makes a command about a run of a job: the newest, or that of --run.
@@ -56,18 +57,18 @@ func (a *app) aboutRuns() []*cobra.Command {
 }
 
 // runColumns are those of lists: they have room in 80 columns.
-var runColumns = []column[syncjob.RunState]{
-	{"run", func(s syncjob.RunState) any { return s.Number }},
-	{"state", func(s syncjob.RunState) any { return runState(s) }},
-	{"tasks", func(s syncjob.RunState) any { return s.Counts.Total }},
-	{"left", func(s syncjob.RunState) any { return s.Counts.Remaining() }},
-	{"failed", func(s syncjob.RunState) any { return s.Counts.Failed }},
-	{"began", func(s syncjob.RunState) any { return s.Created }},
-	{"took", func(s syncjob.RunState) any { return s.Elapsed }},
+var runColumns = []column[states.Run]{
+	{"run", func(s states.Run) any { return s.Number }},
+	{"state", func(s states.Run) any { return runState(s) }},
+	{"tasks", func(s states.Run) any { return s.Counts.Total }},
+	{"left", func(s states.Run) any { return s.Counts.Remaining() }},
+	{"failed", func(s states.Run) any { return s.Counts.Failed }},
+	{"began", func(s states.Run) any { return s.Created }},
+	{"took", func(s states.Run) any { return s.Elapsed }},
 }
 
 // runState is the status of a run, and what keeps it from going on.
-func runState(s syncjob.RunState) string {
+func runState(s states.Run) string {
 	text := string(s.Status)
 	if s.Paused {
 		text += ", paused"
@@ -84,8 +85,8 @@ func (a *app) runs() *cobra.Command {
 	c := a.command(
 		"runs [JOB]", "List the runs of a job, or of all jobs, the last changed first", cobra.MaximumNArgs(1), false,
 		func(ctx context.Context, args []string) error {
-			columns := append([]column[syncjob.RunState]{
-				{"job", func(s syncjob.RunState) any { return s.Job }},
+			columns := append([]column[states.Run]{
+				{"job", func(s states.Run) any { return s.Job }},
 			}, runColumns...)
 			if len(args) == 1 {
 				if _, err := a.m.State(ctx, args[0]); err != nil {
@@ -100,7 +101,7 @@ func (a *app) runs() *cobra.Command {
 				case "ended":
 					o.Statuses = append(o.Statuses, syncjob.FinalStatuses...)
 				default:
-					o.Statuses = append(o.Statuses, syncjob.Status(s))
+					o.Statuses = append(o.Statuses, states.Status(s))
 				}
 			}
 			o.Limit = a.limit
@@ -134,21 +135,21 @@ func (a *app) run() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return one(a, s, append(append([]column[syncjob.RunState]{
-				{"job", func(s syncjob.RunState) any { return s.Job }},
-				{"set", func(s syncjob.RunState) any { return s.Set }},
+			return one(a, s, append(append([]column[states.Run]{
+				{"job", func(s states.Run) any { return s.Job }},
+				{"set", func(s states.Run) any { return s.Set }},
 			}, runColumns...),
-				column[syncjob.RunState]{"succeeded", func(s syncjob.RunState) any { return s.Counts.Succeeded }},
-				column[syncjob.RunState]{"cancelled", func(s syncjob.RunState) any { return s.Counts.Cancelled }},
-				column[syncjob.RunState]{"retried", func(s syncjob.RunState) any { return s.Retried }},
-				column[syncjob.RunState]{"labels", func(s syncjob.RunState) any { return pairs(s.Labels) }},
-				column[syncjob.RunState]{"counters", func(s syncjob.RunState) any { return pairs(s.Counters) }},
-				column[syncjob.RunState]{"a second", func(s syncjob.RunState) any { return s.Rate }},
-				column[syncjob.RunState]{"done in", func(s syncjob.RunState) any { return s.ETA }},
-				column[syncjob.RunState]{"ended", func(s syncjob.RunState) any { return s.Ended }},
-				column[syncjob.RunState]{"reason", func(s syncjob.RunState) any { return s.Reason }},
-				column[syncjob.RunState]{"last error", func(s syncjob.RunState) any { return s.LastError }},
-				column[syncjob.RunState]{"hook error", func(s syncjob.RunState) any { return s.HookErr }},
+				column[states.Run]{"succeeded", func(s states.Run) any { return s.Counts.Succeeded }},
+				column[states.Run]{"cancelled", func(s states.Run) any { return s.Counts.Cancelled }},
+				column[states.Run]{"retried", func(s states.Run) any { return s.Retried }},
+				column[states.Run]{"labels", func(s states.Run) any { return pairs(s.Labels) }},
+				column[states.Run]{"counters", func(s states.Run) any { return pairs(s.Counters) }},
+				column[states.Run]{"a second", func(s states.Run) any { return s.Rate }},
+				column[states.Run]{"done in", func(s states.Run) any { return s.ETA }},
+				column[states.Run]{"ended", func(s states.Run) any { return s.Ended }},
+				column[states.Run]{"reason", func(s states.Run) any { return s.Reason }},
+				column[states.Run]{"last error", func(s states.Run) any { return s.LastError }},
+				column[states.Run]{"hook error", func(s states.Run) any { return s.HookErr }},
 			))
 		},
 	)
@@ -158,19 +159,19 @@ func (a *app) timeline() *cobra.Command {
 	return a.onRun("timeline JOB", "Tell what happened to a run, when, and by whom", cobra.ExactArgs(1), false,
 		func(ctx context.Context, r *syncjob.Run, _ []string) error {
 			story, err := r.Timeline(ctx)
-			return list(a, slice(story, err), []column[syncjob.TimelineEntry]{
-				{"when", func(e syncjob.TimelineEntry) any { return e.At }},
-				{"what", func(e syncjob.TimelineEntry) any {
+			return list(a, slice(story, err), []column[states.TimelineEntry]{
+				{"when", func(e states.TimelineEntry) any { return e.At }},
+				{"what", func(e states.TimelineEntry) any {
 					return strings.TrimSpace(string(e.What) + " " + string(e.Status))
 				}},
-				{"subject", func(e syncjob.TimelineEntry) any {
+				{"subject", func(e states.TimelineEntry) any {
 					if e.Run > 0 {
 						return fmt.Sprintf("run %d", e.Run)
 					}
 					return e.Subject
 				}},
-				{"by", func(e syncjob.TimelineEntry) any { return e.By }},
-				{"why", func(e syncjob.TimelineEntry) any { return e.Reason }},
+				{"by", func(e states.TimelineEntry) any { return e.By }},
+				{"why", func(e states.TimelineEntry) any { return e.Reason }},
 			})
 		})
 }
@@ -196,7 +197,7 @@ func (a *app) explain() *cobra.Command {
 }
 
 // ended says how a run ended, and returns the exit code of wait.
-func (a *app) ended(s syncjob.RunState) error {
+func (a *app) ended(s states.Run) error {
 	if a.output != "table" {
 		if err := one(a, s, nil); err != nil {
 			return err
@@ -212,11 +213,11 @@ func (a *app) ended(s syncjob.RunState) error {
 		}
 	}
 	switch s.Status {
-	case syncjob.StatusFailed:
+	case states.Failed:
 		return exit(10)
-	case syncjob.StatusStopped:
+	case states.Stopped:
 		return exit(11)
-	case syncjob.StatusSkipped:
+	case states.Skipped:
 		return exit(12)
 	}
 	return nil
@@ -238,18 +239,18 @@ func (a *app) tasks() *cobra.Command {
 	var state string
 	c := a.onRun("tasks JOB", "List the tasks of a run that have not succeeded", cobra.ExactArgs(1), false,
 		func(ctx context.Context, r *syncjob.Run, _ []string) error {
-			o.State = syncjob.TaskStatus(state)
+			o.State = states.TaskStatus(state)
 			o.Limit = a.limit
-			return list(a, r.Tasks(ctx, &o), []column[syncjob.TaskState]{
-				{"task", func(t syncjob.TaskState) any { return t.ID }},
-				{"state", func(t syncjob.TaskState) any { return t.State }},
-				{"kind", func(t syncjob.TaskState) any { return t.Kind }},
-				{"queue", func(t syncjob.TaskState) any { return t.Queue }},
-				{"attempt", func(t syncjob.TaskState) any { return t.Attempt }},
-				{"worker", func(t syncjob.TaskState) any { return t.Worker }},
-				{"since", func(t syncjob.TaskState) any { return t.Since }},
-				{"next attempt", func(t syncjob.TaskState) any { return t.NextAttempt }},
-				{"error", func(t syncjob.TaskState) any { return t.Error }},
+			return list(a, r.Tasks(ctx, &o), []column[states.Task]{
+				{"task", func(t states.Task) any { return t.ID }},
+				{"state", func(t states.Task) any { return t.State }},
+				{"kind", func(t states.Task) any { return t.Kind }},
+				{"queue", func(t states.Task) any { return t.Queue }},
+				{"attempt", func(t states.Task) any { return t.Attempt }},
+				{"worker", func(t states.Task) any { return t.Worker }},
+				{"since", func(t states.Task) any { return t.Since }},
+				{"next attempt", func(t states.Task) any { return t.NextAttempt }},
+				{"error", func(t states.Task) any { return t.Error }},
 			})
 		})
 	f := c.Flags()
@@ -267,19 +268,19 @@ func (a *app) task() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := one(a, t, []column[syncjob.TaskState]{
-				{"task", func(t syncjob.TaskState) any { return t.ID }},
-				{"state", func(t syncjob.TaskState) any { return t.State }},
-				{"kind", func(t syncjob.TaskState) any { return t.Kind }},
-				{"queue", func(t syncjob.TaskState) any { return t.Queue }},
-				{"set", func(t syncjob.TaskState) any { return t.Set }},
-				{"since", func(t syncjob.TaskState) any { return t.Since }},
-				{"next attempt", func(t syncjob.TaskState) any { return t.NextAttempt }},
-				{"expires", func(t syncjob.TaskState) any { return t.Expires }},
-				{"attempt", func(t syncjob.TaskState) any { return t.Attempt }},
-				{"worker", func(t syncjob.TaskState) any { return t.Worker }},
-				{"progress", func(t syncjob.TaskState) any { return t.Progress.String() }},
-				{"error", func(t syncjob.TaskState) any { return t.Error }},
+			if err := one(a, t, []column[states.Task]{
+				{"task", func(t states.Task) any { return t.ID }},
+				{"state", func(t states.Task) any { return t.State }},
+				{"kind", func(t states.Task) any { return t.Kind }},
+				{"queue", func(t states.Task) any { return t.Queue }},
+				{"set", func(t states.Task) any { return t.Set }},
+				{"since", func(t states.Task) any { return t.Since }},
+				{"next attempt", func(t states.Task) any { return t.NextAttempt }},
+				{"expires", func(t states.Task) any { return t.Expires }},
+				{"attempt", func(t states.Task) any { return t.Attempt }},
+				{"worker", func(t states.Task) any { return t.Worker }},
+				{"progress", func(t states.Task) any { return t.Progress.String() }},
+				{"error", func(t states.Task) any { return t.Error }},
 			}); err != nil || a.output != "table" {
 				return err
 			}
@@ -300,19 +301,19 @@ func (a *app) task() *cobra.Command {
 }
 
 // failureColumns are those of failures of one run, which allFailures puts behind job and run.
-var failureColumns = []column[syncjob.Failure]{
-	{"number", func(f syncjob.Failure) any { return f.Place }},
-	{"attempts", func(f syncjob.Failure) any { return f.Retry + 1 }},
-	{"task", func(f syncjob.Failure) any { return f.TaskID }},
-	{"kind", func(f syncjob.Failure) any { return f.Kind }},
-	{"worker", func(f syncjob.Failure) any { return f.Worker }},
-	{"when", func(f syncjob.Failure) any { return f.At }},
-	{"error", func(f syncjob.Failure) any { return f.Error }},
+var failureColumns = []column[states.Failure]{
+	{"number", func(f states.Failure) any { return f.Place }},
+	{"attempts", func(f states.Failure) any { return f.Retry + 1 }},
+	{"task", func(f states.Failure) any { return f.TaskID }},
+	{"kind", func(f states.Failure) any { return f.Kind }},
+	{"worker", func(f states.Failure) any { return f.Worker }},
+	{"when", func(f states.Failure) any { return f.At }},
+	{"error", func(f states.Failure) any { return f.Error }},
 }
 
-var allFailures = append([]column[syncjob.Failure]{
-	{"job", func(f syncjob.Failure) any { return f.Job }},
-	{"run", func(f syncjob.Failure) any { return f.Number }},
+var allFailures = append([]column[states.Failure]{
+	{"job", func(f states.Failure) any { return f.Job }},
+	{"run", func(f states.Failure) any { return f.Number }},
 }, failureColumns[2:]...)
 
 func (a *app) failures() *cobra.Command {
@@ -335,13 +336,13 @@ func (a *app) failures() *cobra.Command {
 				return list(a, a.m.Failures(ctx, &all), allFailures)
 			}
 			found, err := a.m.FailureGroups(ctx, &all)
-			return list(a, slice(found.Groups, err), []column[syncjob.FailureGroup]{
-				{"set", func(g syncjob.FailureGroup) any { return g.Set }},
-				{"kind", func(g syncjob.FailureGroup) any { return g.Kind }},
-				{"tasks", func(g syncjob.FailureGroup) any { return g.Count }},
-				{"runs", func(g syncjob.FailureGroup) any { return g.Runs }},
-				{"newest", func(g syncjob.FailureGroup) any { return g.Last }},
-				{"error", func(g syncjob.FailureGroup) any { return g.Error }},
+			return list(a, slice(found.Groups, err), []column[states.FailureGroup]{
+				{"set", func(g states.FailureGroup) any { return g.Set }},
+				{"kind", func(g states.FailureGroup) any { return g.Kind }},
+				{"tasks", func(g states.FailureGroup) any { return g.Count }},
+				{"runs", func(g states.FailureGroup) any { return g.Runs }},
+				{"newest", func(g states.FailureGroup) any { return g.Last }},
+				{"error", func(g states.FailureGroup) any { return g.Error }},
 			})
 		},
 	)

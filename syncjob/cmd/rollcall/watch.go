@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // refresh is how often the live screen is read again, and the shortest time between two lines about
@@ -141,15 +142,15 @@ func (a *app) draw(ctx context.Context, b *bytes.Buffer) error {
 	)
 	queues, queuesErr := a.m.Queues(ctx)
 	fmt.Fprintln(b, "QUEUES")
-	err := list(&part, slice(queues, queuesErr), []column[syncjob.QueueState]{
-		{"queue", func(q syncjob.QueueState) any { return q.Name }},
-		{"waiting", func(q syncjob.QueueState) any { return q.Waiting }},
-		{"held", func(q syncjob.QueueState) any { return q.Held }},
-		{"delayed", func(q syncjob.QueueState) any { return q.Delayed + q.Retrying }},
-		{"running", func(q syncjob.QueueState) any { return q.Running }},
-		{"failed", func(q syncjob.QueueState) any { return q.Failed }},
-		{"oldest", func(q syncjob.QueueState) any { return q.Oldest }},
-		{"unserved", func(q syncjob.QueueState) any { return q.Unserved }},
+	err := list(&part, slice(queues, queuesErr), []column[states.Queue]{
+		{"queue", func(q states.Queue) any { return q.Name }},
+		{"waiting", func(q states.Queue) any { return q.Waiting }},
+		{"held", func(q states.Queue) any { return q.Held }},
+		{"delayed", func(q states.Queue) any { return q.Delayed + q.Retrying }},
+		{"running", func(q states.Queue) any { return q.Running }},
+		{"failed", func(q states.Queue) any { return q.Failed }},
+		{"oldest", func(q states.Queue) any { return q.Oldest }},
+		{"unserved", func(q states.Queue) any { return q.Unserved }},
 	})
 	fmt.Fprintln(b, "\nACTIVE JOBS")
 	return errors.Join(

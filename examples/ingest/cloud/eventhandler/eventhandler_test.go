@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-go/rollcall/handlers"
 	"github.com/rollcall-go/rollcall/internal/redistest"
 	"github.com/rollcall-go/rollcall/syncjob"
+	"github.com/rollcall-go/rollcall/syncjob/states"
 )
 
 // kit is a pair of trees and a program with scripts.
@@ -215,7 +216,7 @@ func TestTheScriptChangesWhileTheSyncRuns(t *testing.T) {
 	require.NoError(t, err)
 	final, err := run.Wait(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, syncjob.StatusSucceeded, final.Status, final.LastError)
+	require.Equal(t, states.Succeeded, final.Status, final.LastError)
 	require.Zero(t, mirror.Counted(final.Counters).Failed)
 
 	old, now := make(map[string]bool), make(map[string]bool)

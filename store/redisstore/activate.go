@@ -41,13 +41,11 @@ func (s *Store) activate(ctx context.Context, k *format.Keyspace, ses *session) 
 		bt := newBatch(s, k)
 		c := bt.Call
 		c.Keys = append(c.Keys, k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Index, k.Run(id), k.Lanes(id),
-			k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), list, k.Ledger)
+			k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), list, k.Ledger,
+			k.Markers(format.LaneName(id, format.RouteName(h.route))))
 		c.Add(k.Channel, id, h.marker, format.RouteName(h.route)).Int64(length).Int(len(items))
-		if length == 0 { // the list of the marker is empty: the marker must not hide later ones
-			bt.laneKeys(id, format.RouteName(h.route))
-		} else {
-			groups := bt.group(len(items), func(i int) (int64, *store.Item) { return h.run, items[i] })
-			bt.addGroup(groups[0]) // its lane is KEYS 13 to 16
+		if length > 0 { // otherwise only the marker is removed, which must not hide later ones
+			bt.addGroup(bt.group(len(items), func(i int) (int64, *store.Item) { return h.run, items[i] })[0])
 		}
 		if _, _, err := s.server.Word(ctx, script.Activate, c); err != nil {
 			return moved, err

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -28,14 +29,13 @@ func newBatch(s *Store, k *format.Keyspace) *batch {
 type group struct {
 	run     int64
 	route   store.Route
-	lane    int // index of W, D and ring in KEYS
 	items   []*store.Item
 	entries []int // their positions in the caller's batch
 }
 
-// group sorts n entries by lane, in the order in which lanes first appear, and declares the lanes'
-// keys. If an ID is claimed again under another lane, new groups begin. So of two claims in one
-// batch, the first in the caller's order gets the ID.
+// group sorts n entries by lane, in the order in which lanes first appear. If an ID is claimed
+// again under another lane, new groups begin. So of two claims in one batch, the first in the
+// caller's order gets the ID.
 func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*group {
 	type lane struct {
 		run   int64
@@ -67,11 +67,7 @@ func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*gro
 			key := lane{run, item.Route}
 			last = index[key]
 			if last == nil {
-				last = &group{
-					run:   run,
-					route: item.Route,
-					lane:  b.laneKeys(format.RunID(run), format.RouteName(item.Route)),
-				}
+				last = &group{run: run, route: item.Route}
 				index[key] = last
 				groups = append(groups, last)
 			}
@@ -82,13 +78,14 @@ func (b *batch) group(n int, entry func(int) (run int64, it *store.Item)) []*gro
 	return groups
 }
 
-// laneKeys declares the waiting list, delayed set, ring and markers of a lane.
-func (b *batch) laneKeys(id, route string) int {
+// laneKeys declares the waiting list and the ring of a lane, and its delayed set if delays is set.
+func (b *batch) laneKeys(id, route string, delays bool) int {
 	lane := format.LaneName(id, route)
 	base := b.Key(b.space.Waiting(lane))
-	b.Key(b.space.Delayed(lane))
 	b.Key(b.space.Ring(route))
-	b.Key(b.space.Markers(lane))
+	if delays {
+		b.Key(b.space.Delayed(lane))
+	}
 	return base
 }
 
@@ -108,7 +105,8 @@ func (b *batch) bucket(run string, n int) int {
 
 // addGroup packs a group in the form that add reads.
 func (b *batch) addGroup(g *group) {
-	b.Int(g.lane).Add(format.RouteName(g.route), g.route.Queue)
+	route := format.RouteName(g.route)
+	b.Int(b.laneKeys(format.RunID(g.run), route, slices.ContainsFunc(g.items, special))).Add(route)
 	longestAt, countAt := b.Reserve(), b.Reserve()
 	plain, longest := 0, 0
 	messages := b.messages(g.items)

@@ -47,20 +47,17 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	}
 	e := enqueueing{
 		batch: newBatch(s, k), holds: p.Holds, entries: p.Entries, number: number, runs: make(map[int64]int),
+		more: len(p.Holds) > 0 || p.Audit != nil,
 	}
-	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Hist, k.Trash, k.Index, k.Ledger)
-	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept))
-	if p.Audit != nil {
-		e.Add(format.AuditLine(*p.Audit), format.RunID(p.Audit.Run))
-	} else {
-		e.Add("", "")
+	e.Keys = append(e.Keys, k.Producer(p.Stream), k.Clock, k.Due, k.Routes, k.Ledger)
+	e.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept)).Flag(e.more)
+	if e.more {
+		e.Keys = append(e.Keys, k.Hist, k.Trash, k.Index)
+		e.packAudit(p.Audit)
 	}
 	if err := e.packRuns(ctx, s); err != nil {
 		return store.EnqueueReply{}, err
 	}
-	e.packHolds()
-	e.packEntries()
-	e.packCloses()
 	if p.Audit != nil {
 		e.Key(k.Audit)
 	}
@@ -82,11 +79,12 @@ func (s *Store) Enqueue(ctx context.Context, p store.EnqueueParams) (store.Enque
 	return store.EnqueueReply{}, script.Unexpected(script.Enqueue, word)
 }
 
-// enqueueing packs a call of the script enqueue, section by section.
+// enqueueing packs a call of the script enqueue, run by run.
 type enqueueing struct {
 	*batch
 	holds   []store.HoldChange
 	entries []store.Entry
+	more    bool // the call changes holds, or is written into the audit
 	number  func(store.RunID) int64
 	runs    map[int64]int // ordinals by number, in the order in which runs first appear
 	ids     []int64       // their numbers in that order
@@ -103,84 +101,88 @@ func (e *enqueueing) mention(id store.RunID) {
 // ordinal returns the ordinal of a run.
 func (e *enqueueing) ordinal(id store.RunID) int { return e.runs[e.number(id)] }
 
-// packRuns packs the keys of all runs in the order of their ordinals. They include the lane of the
-// hook, because closing a hold may complete the run.
+// packAudit packs the line of the audit, and its run.
+func (e *enqueueing) packAudit(line *store.AuditLine) {
+	if line == nil {
+		e.Add("", "")
+		return
+	}
+	e.Add(format.AuditLine(*line), format.RunID(line.Run))
+}
+
+// packRuns packs all runs in the order of their ordinals: their keys, holds and tasks.
 func (e *enqueueing) packRuns(ctx context.Context, s *Store) error {
-	closes := make(map[int64]bool)
 	for _, h := range e.holds {
 		e.mention(h.Run)
-		if h.Close {
-			closes[e.number(h.Run)] = true
-		}
 	}
 	for i := range e.entries {
 		e.mention(e.entries[i].Run)
 	}
-	c, k := e.Call, e.space
-	c.Int(len(e.ids))
+	groups := e.group(len(e.entries), func(i int) (int64, *store.Item) {
+		return e.number(e.entries[i].Run), &e.entries[i].Item
+	})
+	e.Int(len(e.ids))
 	for _, n := range e.ids {
-		id, post := format.RunID(n), ""
-		if closes[n] {
-			m, _, err := s.meta(ctx, k, n)
-			if err != nil {
+		id := format.RunID(n)
+		e.Int(e.Key(e.space.Run(id))).Add(id)
+		e.Key(e.space.Lanes(id))
+		if e.more {
+			if err := e.packHolds(ctx, s, n); err != nil {
 				return err
 			}
-			post = m.Post
 		}
-		base := c.Key(k.Run(id))
-		c.Key(k.Lanes(id))
-		c.Key(k.Holds(id))
-		c.Key(k.Waiting(format.LaneName(id, post)))
-		c.Key(k.Ring(post))
-		c.Int(base).Add(id)
+		e.packGroups(groups, n)
 	}
 	return nil
 }
 
-// packHolds packs the holds that must not have changed, and the holds to open.
-func (e *enqueueing) packHolds() {
-	guarded, n := e.Reserve(), 0
+// packHolds packs the holds of a run: those that must not have changed, those to open, and those to
+// close. The keys include the lane of the hook, because closing a hold may complete the run.
+func (e *enqueueing) packHolds(ctx context.Context, s *Store, run int64) error {
+	guards, opens, closes := script.NewCall(), script.NewCall(), script.NewCall()
 	for _, h := range e.holds {
+		if e.number(h.Run) != run {
+			continue
+		}
 		if h.Guarded {
-			e.Int(e.ordinal(h.Run)).Add(h.Name, h.From)
-			n++
+			guards.Add(h.Name, h.From)
 		}
-	}
-	e.Set(guarded, n)
-	opened, n := e.Reserve(), 0
-	for _, h := range e.holds {
-		if !h.Close {
-			e.Int(e.ordinal(h.Run)).Add(h.Name, h.Mark)
-			n++
-		}
-	}
-	e.Set(opened, n)
-}
-
-// packEntries packs the tasks by lane.
-func (e *enqueueing) packEntries() {
-	groups := e.group(len(e.entries), func(i int) (int64, *store.Item) {
-		return e.number(e.entries[i].Run), &e.entries[i].Item
-	})
-	e.Int(len(groups))
-	for _, g := range groups {
-		e.Int(e.runs[g.run])
-		length := e.Reserve()
-		e.addGroup(g)
-		e.Set(length, len(e.Args)-length-1)
-	}
-}
-
-// packCloses packs the holds to close.
-func (e *enqueueing) packCloses() {
-	closed, n := e.Reserve(), 0
-	for _, h := range e.holds {
 		if h.Close {
-			e.Int(e.ordinal(h.Run)).Add(h.Name)
+			closes.Add(h.Name)
+		} else {
+			opens.Add(h.Name, h.Mark)
+		}
+	}
+	post := ""
+	if len(closes.Args) > 0 {
+		m, _, err := s.meta(ctx, e.space, run)
+		if err != nil {
+			return err
+		}
+		post = m.Post
+	}
+	id := format.RunID(run)
+	e.Key(e.space.Holds(id))
+	e.Key(e.space.Waiting(format.LaneName(id, post)))
+	e.Key(e.space.Ring(post))
+	e.Int(len(guards.Args) / 2).Add(guards.Args...)
+	e.Int(len(opens.Args) / 2).Add(opens.Args...)
+	e.Int(len(closes.Args)).Add(closes.Args...)
+	return nil
+}
+
+// packGroups packs the tasks of a run, by lane.
+func (e *enqueueing) packGroups(groups []*group, run int64) {
+	count, n := e.Reserve(), 0
+	for _, g := range groups {
+		if g.run == run {
+			length := e.Reserve()
+			e.addGroup(g)
+			e.Set(length, len(e.Args)-length-1)
 			n++
 		}
 	}
-	e.Set(closed, n)
+	e.Set(count, n)
 }
 
 // decodeEnqueueReply reads "number word,word…|duplicate,duplicate…": a word for each run, and

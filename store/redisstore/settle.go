@@ -190,9 +190,9 @@ func (st *settlement) lane(run, route string) int {
 	if st.lanes == nil {
 		st.lanes = make(map[string]int)
 	}
-	i := st.laneKeys(run, route)
-	st.lanes[name] = i
-	return i
+	st.lanes[name] = st.laneKeys(run, route, true)
+	st.Key(st.space.Markers(name))
+	return st.lanes[name]
 }
 
 // special packs one outcome that is not a plain success.

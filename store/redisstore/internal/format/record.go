@@ -21,10 +21,10 @@ import (
 // reporting (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased
 // tasks of kinds with a limit) and short (queues that wait for such a limit), redone (failures that
 // were retried or discarded), onfailure (of a run that holds for its failures), and litter: more is
-// left at its end than the list of its lanes, like
-// buckets of claimed IDs.
+// left at its end than the list of its lanes, like buckets of claimed IDs.
 
-// RunFields returns the first fields of a run, without those that the script adds itself.
+// RunFields returns the first fields of a run, without those that the script adds itself. What is
+// read often comes first: Redis searches a small hash from the front.
 func RunFields(p *store.StartParams, maxLen int) []string {
 	headers := ""
 	if len(p.Headers) > 0 {
@@ -32,13 +32,13 @@ func RunFields(p *store.StartParams, maxLen int) []string {
 		headers = string(b)
 	}
 	fields := []string{
+		"maxlen", strconv.Itoa(maxLen),
+		"routes", MetaRoutes(p),
+		"retention", Millis(p.Retention),
 		"set", p.Set,
 		"args", string(p.Args),
 		"headers", headers,
-		"weight", strconv.FormatFloat(p.Weight, 'f', -1, 64),
-		"retention", Millis(p.Retention),
-		"failcap", strconv.Itoa(p.FailureCap),
-		"maxlen", strconv.Itoa(maxLen),
+		"weight", strconv.FormatFloat(p.Weight, 'f', -1, 64), "failcap", strconv.Itoa(p.FailureCap),
 	}
 	if len(p.Labels) > 0 {
 		fields = append(fields, "labels", labels(p.Labels))
@@ -59,7 +59,7 @@ func RunFields(p *store.StartParams, maxLen int) []string {
 		fields = append(fields, "post", string(AppendTask(nil, &p.PostJob.Task)),
 			"postroute", RouteName(p.PostJob.Route), "postqueue", p.PostJob.Route.Queue)
 	}
-	return append(fields, "routes", MetaRoutes(p))
+	return fields
 }
 
 // MetaRoutes encodes the routes and the weight of a run, which never change, in the form that

@@ -16,7 +16,7 @@ var (
 	strs     = regexp.MustCompile(`'[^'\n]*'`)
 	declares = regexp.MustCompile(`(?m)^local (?:function (\w+)|([\w, ]+?)(?: =|$))`)
 	words    = regexp.MustCompile(`[.:]?\b[A-Za-z_]\w*\b(?:\s*=[^=])?`)
-	uses     = regexp.MustCompile(`(?m)^-- Uses: (.*)\.\n`)
+	uses     = regexp.MustCompile(`(?m)^ *-- (?:Uses|Here): (.*)\.\n`)
 )
 
 // file is a Lua file by what it declares at its top, by what it mentions, and by the parts that it
@@ -31,9 +31,10 @@ func readFile(t *testing.T, name string) *file {
 	b, err := luaFiles.ReadFile(name)
 	require.NoError(t, err)
 	f := &file{mentions: make(map[string]bool)}
-	if line := uses.FindSubmatch(b); line != nil {
-		f.used = strings.Split(string(line[1]), ", ")
+	for _, line := range uses.FindAllSubmatch(b, -1) {
+		f.used = append(f.used, strings.Split(string(line[1]), ", ")...)
 	}
+	slices.Sort(f.used)
 	code := strs.ReplaceAllString(comments.ReplaceAllString(string(b), ""), "''")
 	for _, found := range declares.FindAllStringSubmatch(code, -1) {
 		for name := range strings.SplitSeq(found[1]+found[2], ",") {

@@ -2,11 +2,11 @@
 -- lane.
 -- Uses: add, arguments, ends, ledger, runs, signals.
 -- KEYS  1 clock, 2 due, 3 hist, 4 trash, 5 routes, 6 index, 7 run, 8 lanes, 9 and 10 waiting list and ring of the post-job
---       lane, 11 staged list, 12 ledger, 13 W, 14 D, 15 ring, 16 M; buckets of IDs
+--       lane, 11 staged list, 12 ledger, 13 M; lane as in add; buckets of IDs
 -- ARGV  channel, run, marker, route, length of the list as it was read, count, and if count > 0: group as in add
 -- Returns {ok}, {moved}: another worker was faster
 -- Repeat: the script compares the marker and the length of the list, which only becomes shorter.
-local RUN, STAGED, LEDGER, MARKERS = KEYS[7], KEYS[11], KEYS[12], KEYS[16]
+local RUN, STAGED, LEDGER, MARKERS = KEYS[7], KEYS[11], KEYS[12], KEYS[13]
 local channel, id, marker, route, length, count = arg(), arg(), arg(), arg(), num(), num()
 local keys = {
   clock = KEYS[1], due = KEYS[2], hist = KEYS[3], trash = KEYS[4], routes = KEYS[5], index = KEYS[6], lanes = KEYS[8], post = KEYS[9],

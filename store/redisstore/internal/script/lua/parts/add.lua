@@ -1,15 +1,23 @@
 -- Uses: arguments, clock, ledger, rings, signals.
 -- add reads a group of new tasks of one lane from ARGV and adds them to the run:
---   lane, route, queue, longest, n, message × n, m, (message, when, ids, digest) × m
--- lane is the index in KEYS of the lane's W, D and ring; when is '' for now, '+ms' for a delay, or
--- a time in ms; longest is the length of the longest message; ids is the index of the bucket of
--- claimed IDs, or 0. The positions of duplicates, among the m of all calls, are added to dups.
+--   lane, route, longest, n, message × n, m, (message, when, ids, digest) × m
+-- lane is the index in KEYS of the lane's W and ring, and of D if m > 0; when is '' for now, '+ms'
+-- for a delay, or a time in ms; longest is the length of the longest message; ids is the index of
+-- the bucket of claimed IDs, or 0. The positions of duplicates, among the m of all calls, are added
+-- to dups.
 -- keys:
 -- clock, due, routes, lanes.
 local specials = 0
+
+-- skip passes over a group, from its first argument on.
+local function skip(length)
+  specials = specials + tonumber(ARGV[cursor + 5 + tonumber(ARGV[cursor + 4])])
+  cursor = cursor + length
+end
+
 local function add(run, keys, dups)
-  local lane, route, queue, longest, n = num(), arg(), arg(), num(), num()
-  local waiting, delayed, ring = KEYS[lane], KEYS[lane + 1], KEYS[lane + 2]
+  local lane, route, longest, n = num(), arg(), num(), num()
+  local waiting = KEYS[lane]
   local pushed, length, later, earliest = n, 0, 0, nil
   if longest > run.longest then
     run.longest = longest
@@ -45,7 +53,7 @@ local function add(run, keys, dups)
       if string.sub(when, 1, 1) == '+' then
         due = now + due
       end
-      later = later + redis.call('ZADD', delayed, due, message) -- an equal task of the same moment is already there
+      later = later + redis.call('ZADD', KEYS[lane + 2], due, message) -- an equal task of the same moment is already there
       earliest = math.min(earliest or due, due)
     end
   end
@@ -62,6 +70,6 @@ local function add(run, keys, dups)
   end
   if pushed > 0 and length == pushed then
     redis.call('SADD', keys.lanes, route)
-    enter(ring, keys, run, queue)
+    enter(KEYS[lane + 1], keys, run, string.match(route, '^[^/]*'))
   end
 end

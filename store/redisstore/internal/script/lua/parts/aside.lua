@@ -7,12 +7,16 @@
 -- aside: n, (route, ring) × n; -1 if the call lets the run not go on. If a ring is missing, it
 -- returns the list of the run: then the call must be made again.
 local function read_rings(run)
-  local n, rings = num(), {}
+  local n = num()
+  if n < 0 then
+    return nil
+  end
+  local rings = {}
   for _ = 1, n do
     local route = arg()
     rings[route] = KEYS[num()]
   end
-  if n < 0 or not run then
+  if not run then
     return nil
   end
   run.rings = rings

@@ -39,6 +39,26 @@ local function add_first(run, route, queue, message, when)
   signal('d')
 end
 
+-- first_fields returns the fields that every run has, with those of the caller, and a function that
+-- adds one. What most scripts read comes first, see runs.lua.
+local function first_fields(job, token, state)
+  local fields = { 'state', state, 'signalled', 0 }
+  local function set(name, value)
+    fields[#fields + 1], fields[#fields + 2] = name, value
+  end
+  for _, name in ipairs(COUNTERS) do
+    set(name, 0)
+  end
+  set('job', job)
+  for _ = 1, num() do
+    set(arg(), arg())
+  end
+  set('token', token)
+  set('created', now)
+  set('changed', now)
+  return fields, set
+end
+
 -- begin makes the run after everything was checked.
 local function begin(job, token, number)
   local open, seal, has_root, has_pre = num() == 1, arg(), num() == 1, num() == 1
@@ -50,13 +70,7 @@ local function begin(job, token, number)
     route, queue, message, when = arg(), arg(), arg(), arg()
   end
   local state = has_pre and 'starting' or 'running'
-  local fields = { 'job', job, 'token', token, 'state', state, 'created', now, 'changed', now }
-  local function set(name, value)
-    fields[#fields + 1], fields[#fields + 2] = name, value
-  end
-  for _ = 1, num() do
-    set(arg(), arg())
-  end
+  local fields, set = first_fields(job, token, state)
   local document = arg()
   if document then
     set('configured', 1)

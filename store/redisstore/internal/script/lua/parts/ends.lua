@@ -1,4 +1,4 @@
--- Uses: clock, index, numbers, rings, signals.
+-- Uses: clock, index, numbers, rings, runs, signals.
 -- finish records the final state. The summary expires, the rest is purged. If only the list of
 -- lanes is left, the run is clean, and the list is removed at once. facts: retention, reporting,
 -- ended, job.
@@ -30,10 +30,10 @@ end
 -- routes, and lanes, post (waiting list) and ring of the hook's lane; exact (the counts were not in
 -- doubt).
 local function maybe_end(run, keys)
+  if not is_over(run) then
+    return false
+  end
   if run.state == 'running' then
-    if run.pending + run.delayed + run.running + run.holds ~= 0 then
-      return false
-    end
     local facts = redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'job', 'post', 'postroute', 'postqueue', 'litter', 'onfailure')
     local final = 'succeeded'
     if run.failed > 0 then

@@ -6,11 +6,12 @@ local function signal(what)
   signals[what] = true
 end
 local function publish(channel)
+  if not next(signals) then
+    return
+  end
   local all = {}
   for what in pairs(signals) do
     all[#all + 1] = what
   end
-  if #all > 0 then
-    redis.pcall('PUBLISH', channel, table.concat(all, '\n'))
-  end
+  redis.pcall('PUBLISH', channel, table.concat(all, '\n'))
 end

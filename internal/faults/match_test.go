@@ -19,7 +19,7 @@ import (
 // scripts learns by what hash each script of the Redis store is called: clients send its
 // text once, when the server does not have it yet.
 type scripts struct {
-	texts map[string][]byte // by name, as in the store's source
+	heads map[string][]byte // the comment at the head of each file, by name
 
 	mu    sync.Mutex
 	names map[string]string // by hash
@@ -29,13 +29,15 @@ func newScripts(t *testing.T) *scripts {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", "store", "redisstore", "internal", "script", "lua", "*.lua"))
 	require.NoError(t, err)
-	s := &scripts{texts: make(map[string][]byte), names: make(map[string]string)}
+	s := &scripts{heads: make(map[string][]byte), names: make(map[string]string)}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		s.texts[strings.TrimSuffix(filepath.Base(file), ".lua")] = bytes.TrimSpace(text)
+		head, _, _ := bytes.Cut(text, []byte("\nlocal "))
+		require.True(t, bytes.HasPrefix(head, []byte("-- ")), file)
+		s.heads[strings.TrimSuffix(filepath.Base(file), ".lua")] = head
 	}
-	require.Contains(t, s.texts, "settle")
+	require.Contains(t, s.heads, "settle")
 	return s
 }
 
@@ -45,8 +47,8 @@ func (s *scripts) learn(c redistest.Command) bool {
 		return false
 	}
 	sum := sha1.Sum(c.Args[0])
-	for name, text := range s.texts {
-		if bytes.HasSuffix(bytes.TrimSpace(c.Args[0]), text) {
+	for name, head := range s.heads {
+		if bytes.Contains(c.Args[0], head) {
 			s.mu.Lock()
 			s.names[hex.EncodeToString(sum[:])] = name
 			s.mu.Unlock()
@@ -76,7 +78,7 @@ func (w *world) anyCall(names ...string) func(redistest.Command) bool {
 	byHash := w.script(names...)
 	return func(c redistest.Command) bool {
 		carries := c.Name == "EVAL" && len(c.Args) > 0 && slices.ContainsFunc(names, func(name string) bool {
-			return bytes.HasSuffix(bytes.TrimSpace(c.Args[0]), w.scripts.texts[name])
+			return bytes.Contains(c.Args[0], w.scripts.heads[name])
 		})
 		return carries || byHash(c)
 	}
@@ -87,6 +89,6 @@ func (w *world) anyCall(names ...string) func(redistest.Command) bool {
 func (s *scripts) requireKnown(t *testing.T, names []string) {
 	t.Helper()
 	for _, name := range names {
-		require.NotEmpty(t, s.texts[name], "there is no script %q", name)
+		require.NotEmpty(t, s.heads[name], "there is no script %q", name)
 	}
 }

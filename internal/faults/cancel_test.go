@@ -157,6 +157,7 @@ func TestCancelledTasksRunOrAreCancelledNeverBoth(t *testing.T) {
 		require.Equal(t, 1, n, id)
 	}
 	t.Logf("of %d cancellations: %v; counts %+v", cancels, said, final.Counts)
+	w.requireBalanced()
 	report, err := w.oracle.Repair(t.Context(), jobName, nil)
 	require.NoError(t, err)
 	require.Empty(t, report.Damage)

@@ -15,16 +15,14 @@ import (
 )
 
 // site is a world on a cluster of three masters with a replica each.
-type site struct {
-	*world
-	cluster *redistest.Cluster
-}
+type site struct{ *world }
 
 func newSite(t *testing.T, lease time.Duration) *site {
 	t.Helper()
 	c := redistest.StartReplicatedCluster(t, 3)
 	w := newWorldAt(t, lease, c.URL(), func() []*redistest.Server { return c.Masters(t.Context()) })
-	return &site{w, c}
+	w.cluster = c
+	return &site{w}
 }
 
 // tag is a key in the slot of a job's partition.
@@ -94,6 +92,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	lost := s.partitionsOf(ctx, s.cluster.Nodes[d])
 	s.cluster.Replicas[d].Kill()
 	s.cluster.Nodes[d].Kill()
+	s.partial = true
 	for _, run := range s.growAll(others, node{Path: "root", Fan: []int{100}}) {
 		run.requireGrown(0)
 		run.requireOneAttemptEach()
@@ -114,6 +113,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	s.cluster.Nodes[d].Restart() // with what it had acknowledged
 	s.cluster.Replicas[d].Restart()
 	require.NoError(t, s.cluster.AwaitOK(ctx))
+	s.partial = false
 	s.requirePausedEverywhere(ctx, lost)
 	s.open()
 	require.Equal(t, store.Counts{Total: 9, Succeeded: 9}, dead.finish().Counts)

@@ -86,6 +86,7 @@ func repairedOnACluster(t *testing.T) {
 	s.open()
 	for _, r := range left {
 		r.requireGrown(2)
+		s.carry(r.Job(), settled{Failed: -1}) // of a task that is nowhere nobody knows the kind
 		s.requireUndamaged(ctx, r)
 	}
 	worker.drain()

@@ -52,6 +52,7 @@ func sentinelFailover(t *testing.T) {
 	require.Equal(t, states.Succeeded, final.Status)
 	require.Equal(t, final.Counts.Total, final.Counts.Succeeded)
 	t.Logf("%d tasks, of which %d attempts began, over a master that was killed", final.Counts.Total, killed.starts())
+	w.calm, w.lost = false, true
 	killed.requireNothingLeft()
 	w.lossy = false
 

@@ -209,6 +209,7 @@ func loseStaged(t *testing.T, f *forgetful, random *rand.Rand) {
 	}
 	requireClan(t, c, final)
 	stop()
+	f.world(t, namespace, ms[0]).requireBalanced()
 	require.NoError(t, run.Delete(ctx))
 	requireNothingStaged(t, f, namespace)
 }

@@ -38,6 +38,7 @@ func throughFault(t *testing.T, f redistest.Fault, names ...string) {
 // each path began once, and once more for each mood.
 func (s *subject) requireOneAttemptEach() {
 	s.w.t.Helper()
+	s.w.calm = !s.w.lost
 	type attempt struct {
 		path  string
 		retry int

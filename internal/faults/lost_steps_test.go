@@ -327,6 +327,7 @@ func loseSteps(t *testing.T, server *forgetful, random *rand.Rand) {
 	require.Empty(t, f.problems)
 	f.compareBeats(t)
 	stop()
+	server.world(t, namespace, f.m).requireBalanced()
 }
 
 // reject makes a run all of whose tasks fail.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollcall-go/rollcall/internal/redistest"
+	"github.com/rollcall-go/rollcall/syncjob"
 )
 
 // roundsEnv says how often rows of lost writes are played: each loss hits another moment.
@@ -73,6 +74,14 @@ func failingOver(t *testing.T) *forgetful {
 			serving = site.Replica
 		},
 		serving: func() *redistest.Server { return serving },
+	}
+}
+
+// world is a namespace on the server, of which all is known to the rest of the row.
+func (f *forgetful) world(t *testing.T, namespace string, m *syncjob.Manager) *world {
+	return &world{
+		t: t, namespace: namespace, oracle: m,
+		nodes: func() []*redistest.Server { return []*redistest.Server{f.serving()} },
 	}
 }
 

@@ -42,6 +42,7 @@ func TestStopOfAMillionWaitingTasks(t *testing.T) {
 	w.stopTheMillion(s.Run, "all replies arrive")
 	w.server.Restart()
 	w.stopTheMillion(s.Run, "every 20th reply is lost", everyTwentieth)
+	w.requireBalanced()
 }
 
 // stopTheMillion stops the run while two workers have their hands full with it. The faults begin

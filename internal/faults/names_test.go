@@ -101,6 +101,9 @@ func hostileNames(t *testing.T) {
 		require.True(t, found[job], "job %q is in no listing", job)
 		w.requireFailed(job, payloads[job])
 		require.NoError(t, w.m.Stop(t.Context(), job, nil))
+	}
+	w.requireBalanced()
+	for job := range accepted {
 		require.NoError(t, w.oracle.Delete(t.Context(), job))
 	}
 	require.NoError(t, w.oracle.Delete(t.Context(), "warm-up"))

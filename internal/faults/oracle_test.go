@@ -43,6 +43,7 @@ func (w *world) observe(run *syncjob.Run, want growth) *subject {
 		direct: w.oracle.Run(run.Job(), run.Number()),
 		group:  lifecycle.New(w.t.Context()),
 	}
+	w.subjects = append(w.subjects, s)
 	s.group.Go(s.follow)
 	w.t.Cleanup(func() {
 		s.group.Stop(errNoMore)

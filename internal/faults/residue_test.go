@@ -7,13 +7,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireNothingLeft deletes the job of a finished run and requires that no key of the
+// requireNothingLeft requires that the ledger agrees with all that there is. Then it deletes the job
+// of a finished run and requires that no key of the
 // namespace names the run, and that none but the records of sessions and producers,
 // which keep their last reply until they expire, and the audit, which tells of what is gone, holds
 // anything of it.
 func (s *subject) requireNothingLeft() {
 	w := s.w
 	w.t.Helper()
+	w.requireBalanced()
+	runs, err := w.oracle.JobRuns(w.t.Context(), s.Job())
+	require.NoError(w.t, err)
+	for _, run := range runs {
+		state, err := run.State(w.t.Context())
+		require.NoError(w.t, err)
+		w.carry(s.Job(), counted(&state))
+	}
 	require.NoError(w.t, w.oracle.Delete(w.t.Context(), s.Job()))
 	number := strconv.FormatInt(s.Number(), 10)
 	for _, key := range w.keys() {

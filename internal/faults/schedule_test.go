@@ -107,6 +107,7 @@ func schedulersKilledAndPaused(t *testing.T) {
 	for _, p := range append(others, zombie) {
 		p.drain()
 	}
+	w.requireBalanced()
 }
 
 // requireEachDueOnce accounts for every due time of a stopped job, and prints the tally.

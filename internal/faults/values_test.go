@@ -142,4 +142,5 @@ func TestWhatTasksWriteIsExactThoughWorkersAreKilled(t *testing.T) {
 	for _, p := range workers {
 		p.drain()
 	}
+	w.requireBalanced()
 }

@@ -36,6 +36,7 @@ type world struct {
 	proxy     *redistest.Proxy  // likewise
 	url       string            // of the store, for workers and users
 	nodes     func() []*redistest.Server
+	cluster   *redistest.Cluster // nil elsewhere
 	namespace string
 	lease     time.Duration
 	workers   int  // started so far
@@ -43,6 +44,7 @@ type world struct {
 	scripts   *scripts
 	refusals  refusals // of calls of m and oracle
 	logger    *slog.Logger
+	books
 
 	// m goes through the proxy, as users' managers do; oracle goes past it.
 	m, oracle *syncjob.Manager

@@ -1,7 +1,6 @@
 package memstore_test
 
 import (
-	"flag"
 	"testing"
 
 	"github.com/rollcall-go/rollcall/store"
@@ -29,10 +28,8 @@ func TestConformanceOfManyPartitions(t *testing.T) {
 	storetest.Run(t, harness(5))
 }
 
-var modelSequences = flag.Int("model.sequences", 5_000, "sequences that are compared with the model")
-
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
-	storetest.RunModel(t, harness(2), storetest.ModelOptions{Sequences: *modelSequences, Steps: 15})
+	storetest.RunModel(t, harness(2), storetest.ModelOptions{Sequences: 5000, Steps: 15})
 }
 
 func TestLongSequencesAgreeWithTheModel(t *testing.T) {

@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"context"
-	"flag"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +38,15 @@ func realHarness() storetest.Harness {
 		SweepInterval: sweepInterval,
 		Waiting:       100_000,
 	}
+}
+
+// clusterHarness keeps every store in a namespace of its own on one cluster.
+func clusterHarness(t *testing.T) storetest.Harness {
+	h, url := realHarness(), redistest.StartCluster(t, 3).URL()
+	h.New = func(tb testing.TB) store.Store {
+		return open(tb, url, redisstore.Config{Namespace: redistest.Namespace()})
+	}
+	return h
 }
 
 func open(tb testing.TB, url string, config redisstore.Config) store.Store {
@@ -154,12 +162,13 @@ func keysUnder(tb testing.TB, client rueidis.Client, prefix string) []string {
 	return keys
 }
 
-var modelSequences = flag.Int("model.sequences", 500, "sequences that are compared with the model on real Redis")
-
 func TestRandomSequencesAgreeWithTheModel(t *testing.T) {
 	t.Parallel()
 	t.Run("redis", func(t *testing.T) {
-		storetest.RunModel(t, realHarness(), storetest.ModelOptions{Sequences: *modelSequences, Steps: 10})
+		storetest.RunModel(t, realHarness(), storetest.ModelOptions{Sequences: 470, Steps: 10})
+	})
+	t.Run("cluster", func(t *testing.T) {
+		storetest.RunModel(t, clusterHarness(t), storetest.ModelOptions{Sequences: 30, Steps: 10})
 	})
 	t.Run("miniredis", func(t *testing.T) {
 		storetest.RunModel(t, miniHarness(t), storetest.ModelOptions{Sequences: 60, Virtual: true})

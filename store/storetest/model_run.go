@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"flag"
+	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -15,10 +16,12 @@ import (
 
 // ModelOptions configure [RunModel]. The zero value means all defaults.
 type ModelOptions struct {
-	// Sequences is how many sequences are played. Defaults to 100.
+	// Sequences is how many sequences are played. The environment variable ROLLCALL_SEQUENCES goes
+	// before it. Defaults to 100.
 	Sequences int
 
-	// Steps is how many operations a sequence has, on average. Defaults to 100.
+	// Steps is how many operations a sequence has, on average. The environment variable
+	// ROLLCALL_STEPS goes before it. Defaults to 100.
 	Steps int
 
 	// Virtual says that [Harness.Advance] costs no time. Then the sequences include delays and leases
@@ -36,15 +39,9 @@ func RunModel(t *testing.T, h Harness, opts ModelOptions) {
 	if h.New == nil {
 		t.Fatal("storetest: Harness.New is nil")
 	}
-	if opts.Sequences == 0 {
-		opts.Sequences = 100
-	}
-	if opts.Steps == 0 {
-		opts.Steps = 100
-	}
 	h = h.withDefaults()
-	setFlag(t, "rapid.checks", opts.Sequences)
-	setFlag(t, "rapid.steps", opts.Steps)
+	setFlag(t, "rapid.checks", cmp.Or(fromEnvironment(t, "ROLLCALL_SEQUENCES"), opts.Sequences, 100))
+	setFlag(t, "rapid.steps", cmp.Or(fromEnvironment(t, "ROLLCALL_STEPS"), opts.Steps, 100))
 	h.play(t, func(t *testing.T) {
 		// Hidden behind led, a test in a bubble is not asked for its deadline, which is a time outside
 		// it.
@@ -73,6 +70,20 @@ func weighted(m *machine) map[string]func(*rapid.T) {
 		}
 	}
 	return actions
+}
+
+// fromEnvironment is the number that a variable has, or 0 if it is not set.
+func fromEnvironment(t *testing.T, name string) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // setFlag sets a flag of rapid for the time of the test.

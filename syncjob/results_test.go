@@ -95,7 +95,9 @@ func TestTheResultOfATaskIsReadOrTheReasonWhyThereIsNone(t *testing.T) {
 			require.Equal(t, []any{"a", run.Number(), "succeeds", "leaf", "tree"}, []any{r.Job, r.Number, r.ID, r.Kind, r.Set})
 			require.Equal(t, []string{"runs=0", "retries=4"}, resultsOf(t, run, &syncjob.ResultsOptions{After: r.Cursor}))
 		}
-		for field, o := range map[string]syncjob.ResultsOptions{"Limit": {Limit: -1}, "ID": {ID: "\n"}, "After": {After: "x"}, "Kind": {Kind: "a/b"}} {
+		for field, o := range map[string]syncjob.ResultsOptions{
+			"Limit": {Limit: -1}, "ID": {ID: "\n"}, "After": {After: "x"}, "Kind": {Kind: "a/b"},
+		} {
 			for _, err := range run.Results(t.Context(), &o) {
 				require.ErrorIs(t, err, syncjob.ErrInvalid)
 				require.ErrorContains(t, err, field)

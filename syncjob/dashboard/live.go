@@ -55,7 +55,11 @@ func (d *server) events(w http.ResponseWriter, r *http.Request) {
 		case <-n.over:
 			return
 		case <-n.more:
-			body, err := json.Marshal(n.take())
+			topics := n.take()
+			if len(topics) == 0 {
+				continue // they went with the event before
+			}
+			body, err := json.Marshal(topics)
 			if err != nil {
 				return // topics can always be encoded
 			}

@@ -29,6 +29,7 @@ func TestEventsSayWhatHasChanged(t *testing.T) {
 		for lines.Scan() {
 			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
 				require.NoError(t, json.Unmarshal([]byte(data), &topics))
+				require.NotEmpty(t, topics, "an event says something")
 				return topics
 			}
 		}
@@ -84,6 +85,7 @@ func TestEventsComeAtMostTwiceASecond(t *testing.T) {
 		synctest.Wait()
 		require.LessOrEqual(t, len(w.at), int(time.Since(begin)/(500*time.Millisecond))+1)
 		require.Greater(t, len(w.at), 10)
+		require.NotContains(t, w.Body.String(), "data: null")
 		leave()
 		<-done
 		begin = time.Now()

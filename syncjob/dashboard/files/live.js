@@ -21,6 +21,7 @@ function busy(main) {
 // morph makes one node like another, and keeps what is alike: so the reader loses neither the place
 // nor what is open, focused or about to be clicked.
 function morph(old, next) {
+  if (old.id === "live") return; // what is said there is read aloud
   if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName) {
     old.replaceWith(document.adoptNode(next));
     return;
@@ -46,7 +47,7 @@ function morph(old, next) {
 
 function say(text) {
   const at = document.getElementById("live");
-  if (at) at.textContent = text;
+  if (at && at.textContent !== text) at.textContent = text;
 }
 
 // refresh reads the page again. Calls during a call lead to one more.

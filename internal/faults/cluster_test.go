@@ -62,6 +62,7 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	s := newSite(t, longLease)
 	ctx, cancel := context.WithTimeout(t.Context(), patience+2*unanswered)
 	defer cancel()
+	desk := s.atDesk()
 	first, second := s.worker(8), s.worker(8)
 
 	// Slots move under load: with the keys of one job back and forth, of the others once.
@@ -75,6 +76,9 @@ func slotsMoveAndShardsDie(t *testing.T) {
 	for _, run := range runs {
 		run.requireGrown(0)
 		run.requireOneAttemptEach()
+	}
+	desk.close()
+	for _, run := range runs {
 		run.requireNothingLeft()
 	}
 

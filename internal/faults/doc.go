@@ -21,8 +21,16 @@
 // if a final state changes. In the end it compares the counts and the ledger with what
 // the tree must have become, whatever happened meanwhile: every path ran under one task
 // ID only, so nobody was enqueued twice; no path is missing; the hook completed once.
-// Last, it deletes the job and looks into every key of the namespace for the run's
-// number.
+// Then it compares the ledger of each partition with the listings of all runs and with what
+// they count, and the history with the ledger. Last, it deletes the job and looks into every
+// key of the namespace for the run's number.
+//
+// # The desk
+//
+// In rows about servers, replies and dead workers, and in the storm, runs are also worked on by
+// hand when the blow comes. Such a run is held on failure. Its tasks are cancelled, hastened,
+// expire, fail, are retried and discarded, while its workers are made quiet and drained. In the
+// end its counts, results, audit and timeline must be what was done to it.
 //
 // # Rows
 //

@@ -20,6 +20,7 @@ func sentinelFailover(t *testing.T) {
 	site := redistest.StartSentinel(t)
 	current := site.Master
 	w := newWorldAt(t, longLease, site.URL(), func() []*redistest.Server { return []*redistest.Server{current} })
+	desk := w.atDesk()
 	first, second := w.worker(8), w.worker(8)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -30,6 +31,7 @@ func sentinelFailover(t *testing.T) {
 	current = site.Replica
 	s.requireGrown(0)
 	s.requireOneAttemptEach()
+	desk.close()
 	s.requireNothingLeft()
 
 	// Who talks to the replica all the same is refused for now, and nothing else.

@@ -49,6 +49,12 @@ func (l *ledger) count(name string) (int, error) {
 	return strconv.Atoi(strings.TrimPrefix(reply, ":"))
 }
 
+// has reports whether a counter was ever set.
+func (l *ledger) has(name string) (bool, error) {
+	reply, err := l.do("HEXISTS", l.namespace+":counts", name)
+	return reply == ":1", err
+}
+
 // do makes one round trip and returns the first line of the reply.
 func (l *ledger) do(words ...string) (string, error) {
 	l.mu.Lock()

@@ -17,6 +17,7 @@ import (
 
 func outOfMemory(t *testing.T) {
 	w := newWorld(t, shortLease, nil)
+	desk := w.atDesk()
 	first, second := w.worker(8), w.worker(8)
 	root := node{Path: "root", Fan: []int{100}, Leaf: waits, Light: true}
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Root: root}, root.grown())
@@ -65,6 +66,7 @@ func outOfMemory(t *testing.T) {
 	for _, run := range []*subject{s, standing} {
 		run.requireOneAttemptEach()
 	}
+	desk.close()
 	first.drain()
 	second.drain()
 	for _, run := range []*subject{s, standing, doomed} {
@@ -93,6 +95,7 @@ func (w *world) awaitLeases(d time.Duration) {
 func busyScript(t *testing.T) {
 	moods, random := seed(t)
 	w := newWorld(t, longLease, &redistest.Options{Args: []string{"--busy-reply-threshold", "20"}})
+	desk := w.atDesk()
 	first, second := w.worker(8), w.worker(8)
 	outside, late := moody(moods), node{Path: "late", Fan: []int{5}}
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Open: true}, outside.childrenGrown())
@@ -126,6 +129,7 @@ func busyScript(t *testing.T) {
 	require.NoError(t, s.Seal(t.Context()))
 	s.requireGrown(0)
 	s.requireOneAttemptEach()
+	desk.close()
 	first.drain()
 	second.drain()
 	s.requireNothingLeft()

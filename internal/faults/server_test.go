@@ -17,6 +17,7 @@ func slow(seed uint64) node { return node{Path: "root", Fan: []int{40, 150}, Moo
 func serverRestart(t *testing.T) {
 	moods, random := seed(t)
 	w := newWorld(t, longLease, &redistest.Options{AOF: true})
+	desk := w.atDesk()
 	first, second := w.worker(8), w.worker(8)
 	s := w.grow(slow(moods))
 	for i := range 3 {
@@ -30,6 +31,7 @@ func serverRestart(t *testing.T) {
 	}
 	s.requireGrown(0)
 	s.requireOneAttemptEach()
+	desk.close()
 	first.drain()
 	second.drain()
 	s.requireNothingLeft()
@@ -38,6 +40,7 @@ func serverRestart(t *testing.T) {
 func scriptFlush(t *testing.T) {
 	moods, _ := seed(t)
 	w := newWorld(t, longLease, nil)
+	desk := w.atDesk()
 	first, second := w.worker(8), w.worker(8)
 	s := w.grow(slow(moods))
 	for i := range 50 {
@@ -46,6 +49,7 @@ func scriptFlush(t *testing.T) {
 	}
 	s.requireGrown(0)
 	s.requireOneAttemptEach()
+	desk.close()
 	first.drain()
 	second.drain()
 	s.requireNothingLeft()

@@ -53,6 +53,7 @@ type tempest struct {
 // and requires that it was grown exactly.
 func storm(t *testing.T, seed uint64, lasts time.Duration, fan ...int) {
 	w := newWorld(t, stormLease, &redistest.Options{AOF: true, Args: []string{"--appendfsync", "always"}})
+	desk := w.atDesk()
 	x := &tempest{world: w, random: rand.New(rand.NewPCG(seed, 1)), asleep: make(map[*process]bool), done: make(map[string]int)}
 	for range stormCrew {
 		x.crew = append(x.crew, x.recruit())
@@ -74,6 +75,7 @@ func storm(t *testing.T, seed uint64, lasts time.Duration, fan ...int) {
 		t.Fatalf("the run did not end: %v\n%v%v\n%v%v", err, why, explainErr, report, repairErr)
 	}
 	final := s.requireGrown(0)
+	desk.close()
 	require.Equal(t, map[string]int64{"weights": s.want.weights}, final.Counters, "effects of committed attempts")
 	t.Logf("seed %d: %d tasks, %d retries, %d duplicates in %v, %d polls; %s", seed, final.Counts.Total, final.Retried, final.Duplicates,
 		time.Since(begun).Round(time.Millisecond), s.polls, x.tally())

@@ -21,6 +21,7 @@ func timeoutExecutedLater(t *testing.T) {
 	moods, random := seed(t)
 	server := redistest.Start(t, nil)
 	w := newWorldAt(t, longLease, server.URL()+impatient, func() []*redistest.Server { return []*redistest.Server{server} })
+	desk := w.atDesk()
 	first, second := w.worker(8), w.worker(8)
 	outside := node{Path: "outside", Fan: []int{40, 60}, Moods: moods}
 	s := w.begin(syncjob.Job{Name: jobName, Set: "tree", Open: true}, outside.childrenGrown())
@@ -55,6 +56,7 @@ func timeoutExecutedLater(t *testing.T) {
 	require.NoError(t, s.Seal(t.Context()))
 	s.requireGrown(0)
 	s.requireOneAttemptEach()
+	desk.close()
 	first.drain()
 	second.drain()
 	s.requireNothingLeft()

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ type order struct {
 	Concurrency     int
 	Queues          []string // none for the default
 	Deliveries      int      // of a task, before it fails; 0 for 2
+	Desk            bool     // it also works on chores
 	Lease, Sweep    time.Duration
 	Certificate     string // PEM file of the one to trust; empty for the system's
 	Debug           bool   // log everything
@@ -88,7 +90,13 @@ func work(ctx context.Context, o order, l *ledger) error {
 	if err != nil {
 		return err
 	}
-	return workWith(ctx, o, l, registry)
+	if !o.Desk {
+		return workWith(ctx, o, l, registry)
+	}
+	desk := make(chan error, 1)
+	go func() { desk <- workAtDesk(ctx, o, l) }()
+	err = workWith(ctx, o, l, registry)
+	return errors.Join(err, <-desk)
 }
 
 // workWith is a worker with the given handlers.

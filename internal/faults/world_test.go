@@ -45,6 +45,7 @@ type world struct {
 	refusals  refusals // of calls of m and oracle
 	logger    *slog.Logger
 	books
+	desk *desk // nil if there is none
 
 	// m goes through the proxy, as users' managers do; oracle goes past it.
 	m, oracle *syncjob.Manager
@@ -125,13 +126,18 @@ func (w *world) enlist(o order) *process {
 	if o.Lease == 0 {
 		o.Lease = w.lease
 	}
-	o.Namespace = w.namespace
+	o.Namespace, o.Desk = w.namespace, w.desk != nil && o.Role == ""
 	o.Ledger, o.Witness = w.witness.server.Addr, w.witness.namespace
 	o.Sweep = sweepInterval
 	p := start(w.t, o)
 	w.await("worker "+p.name+" connected", func(events []event) bool {
 		return slices.ContainsFunc(events, func(e event) bool { return e.What == ready && e.Text == p.name })
 	})
+	if o.Desk {
+		w.await("worker "+deskOf(p.name)+" connected", func(events []event) bool {
+			return slices.ContainsFunc(events, func(e event) bool { return e.What == ready && e.Text == deskOf(p.name) })
+		})
+	}
 	return p
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-go/rollcall/handlers"
-	"github.com/rollcall-go/rollcall/internal/printable"
 	"github.com/rollcall-go/rollcall/syncjob"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -61,7 +60,7 @@ func (a *app) stop() *cobra.Command {
 			if err := a.m.Stop(ctx, args[0], &o); err != nil {
 				return err
 			}
-			a.say("stopped %s", args[0])
+			a.did(answer{Job: args[0]}, "stopped %s", args[0])
 			return nil
 		},
 	)
@@ -96,7 +95,7 @@ func (a *app) ofJobOrScope(
 				if err := job(ctx, args[0]); err != nil {
 					return err
 				}
-				a.say("%sd %s", verb, args[0])
+				a.did(answer{Job: args[0]}, "%sd %s", verb, args[0])
 				return nil
 			case len(args) == 0 && s != syncjob.Scope{}:
 				if err := scope(ctx, s); err != nil {
@@ -177,7 +176,7 @@ func (a *app) seal() *cobra.Command {
 			if err := r.Seal(ctx); err != nil {
 				return err
 			}
-			a.say("sealed %s", numbered(r))
+			a.saidOf(r, "sealed %s", numbered(r))
 			return nil
 		})
 }
@@ -188,7 +187,7 @@ func (a *app) decided(use, short, done string, do func(*syncjob.Run, context.Con
 		if err := do(r, ctx); err != nil {
 			return err
 		}
-		a.say(done+" %s", numbered(r))
+		a.saidOf(r, done+" %s", numbered(r))
 		return nil
 	})
 }
@@ -213,7 +212,7 @@ func (a *app) enable() *cobra.Command {
 			if err := a.m.Enable(ctx, args[0]); err != nil {
 				return err
 			}
-			a.say("enabled %s", args[0])
+			a.did(answer{Job: args[0]}, "enabled %s", args[0])
 			return nil
 		})
 	return a.alsoMany(c, words{"enable", "enabled"}, func(ctx context.Context, o *syncjob.BulkOptions) (syncjob.BulkResult, error) {
@@ -228,7 +227,7 @@ func (a *app) trigger() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.say("started %s", numbered(r))
+			a.saidOf(r, "started %s", numbered(r))
 			return nil
 		})
 }
@@ -245,7 +244,7 @@ func (a *app) redrive() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.say("started %s", numbered(again))
+			a.saidOf(again, "started %s", numbered(again))
 			return nil
 		},
 	)
@@ -271,7 +270,7 @@ func (a *app) deletion() *cobra.Command {
 					err = r.Delete(ctx)
 				}
 				if err == nil {
-					a.say("deleted %s", numbered(r))
+					a.saidOf(r, "deleted %s", numbered(r))
 				}
 				return err
 			}
@@ -283,7 +282,7 @@ func (a *app) deletion() *cobra.Command {
 				err = a.m.Delete(ctx, args[0])
 			}
 			if err == nil {
-				a.say("deleted %s", args[0])
+				a.did(answer{Job: args[0]}, "deleted %s", args[0])
 			}
 			return err
 		})
@@ -305,11 +304,11 @@ func (a *app) configure() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				b, err := json.MarshalIndent(c, "", "  ")
-				if err == nil {
-					_, err = fmt.Fprintln(a.out, string(printable.JSON(b)))
+				document := *a
+				if document.output == "table" {
+					document.output = "json"
 				}
-				return err
+				return one(&document, c, nil)
 			}
 			document, err := a.read(file)
 			if err != nil {
@@ -377,6 +376,11 @@ func (a *app) mode() *cobra.Command {
 			if len(args) == 0 {
 				mode, err := a.m.Mode(ctx)
 				if err == nil {
+					if a.output != "table" {
+						return one(a, struct {
+							Mode syncjob.Mode `json:"mode"`
+						}{mode}, nil)
+					}
 					a.say("%s", string(mode))
 				}
 				return err
@@ -404,7 +408,7 @@ func (a *app) release() *cobra.Command {
 			if err := r.ReleaseHold(ctx, args[0]); err != nil {
 				return err
 			}
-			a.say("released hold %s of %s", args[0], numbered(r))
+			a.saidOf(r, "released hold %s of %s", args[0], numbered(r))
 			return nil
 		},
 	)

@@ -167,6 +167,7 @@ func (a *app) root() *cobra.Command {
 			c.AddCommand(sub)
 		}
 	}
+	a.completeFlags(c)
 	c.SetHelpCommandGroupID("tool")
 	c.SetCompletionCommandGroupID("tool")
 	return c
@@ -247,26 +248,6 @@ func (a *app) connect(ctx context.Context) error {
 	return err
 }
 
-// complete offers the names of jobs that begin so.
-func (a *app) complete(c *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 || !strings.Contains(c.Use, "JOB") {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
-	defer cancel()
-	if a.connect(ctx) != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for s, err := range a.m.Jobs(ctx, &syncjob.JobsOptions{Prefix: begin}) {
-		if err != nil || len(names) == 100 {
-			break
-		}
-		names = append(names, s.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
 // sure asks before something that cannot be taken back. what says what would be touched.
 func (a *app) sure(what string) error {
 	if a.yes {
@@ -298,14 +279,4 @@ func (a *app) width() int {
 		}
 	}
 	return a.columns
-}
-
-// say prints what was done, for people. Programs look at the exit code.
-func (a *app) say(format string, args ...any) {
-	for i, arg := range args {
-		if text, ok := arg.(string); ok {
-			args[i] = syncjob.Printable(text)
-		}
-	}
-	_, _ = fmt.Fprintf(a.out, format+"\n", args...)
 }

@@ -50,7 +50,7 @@ func (a *app) lists() []*cobra.Command {
 		a.jobs(),
 		a.job(),
 		a.schedules(),
-		a.queues(),
+		a.queues(), a.activity(),
 		a.workers(),
 		a.sets(),
 		a.pauses(),

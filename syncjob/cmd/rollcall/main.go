@@ -12,6 +12,28 @@
 //
 //	go install github.com/rollcall-go/rollcall/syncjob/cmd/rollcall@latest
 //
+// # Commands
+//
+// See what there is:
+//
+//	jobs job runs run explain timeline tasks task result failures queues activity workers
+//	schedules sets pauses limits semaphores values history audit watch wait
+//
+// Act; what cannot be taken back asks first, unless --yes is set:
+//
+//	start enqueue seal stop pause resume enable trigger redrive delete
+//	retry discard accept repeat-post-job cancel run-now reschedule release-hold
+//	configure reset mode quiet drain release repair
+//
+// Tools:
+//
+//	ui check doctor acl completion help
+//
+// "stop", "enable", "pause", "resume", "retry" and "discard" also take many jobs at once. With -o
+// json, a command that acts prints what it did, and to which job, run and task. The scripts of
+// "completion" let a shell complete names of jobs, tasks, workers, sets, queues and others from
+// the store.
+//
 // # Exit codes
 //
 //	0  done

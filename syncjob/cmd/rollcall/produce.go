@@ -55,9 +55,9 @@ func (a *app) start() *cobra.Command {
 				return err
 			}
 			if r.Existing() {
-				a.say("found %s", numbered(r))
+				a.did(answer{Job: r.Job(), Run: r.Number(), Existing: true}, "found %s", numbered(r))
 			} else {
-				a.say("started %s", numbered(r))
+				a.saidOf(r, "started %s", numbered(r))
 			}
 			if !follow {
 				return nil
@@ -98,7 +98,8 @@ func (a *app) enqueue() *cobra.Command {
 			}
 			if file != "" {
 				sum, err := a.m.EnqueueAll(ctx, names[0], a.items(kind, file, o), nil)
-				a.say("added %s to %s, %d were there already", many(sum.Enqueued, "task"), names[0], sum.Duplicates)
+				a.did(answer{Job: names[0], Tasks: int64(sum.Enqueued)},
+					"added %s to %s, %d were there already", many(sum.Enqueued, "task"), names[0], sum.Duplicates)
 				return err
 			}
 			raw, err := parseArgs(kind, args)
@@ -110,9 +111,9 @@ func (a *app) enqueue() *cobra.Command {
 				return err
 			}
 			if receipt.Duplicate {
-				a.say("the run has task %s already", receipt.ID)
+				a.did(answer{Job: names[0], Task: receipt.ID, Existing: true}, "the run has task %s already", receipt.ID)
 			} else {
-				a.say("added task %s", receipt.ID)
+				a.did(answer{Job: names[0], Task: receipt.ID}, "added task %s", receipt.ID)
 			}
 			return nil
 		},

@@ -22,6 +22,9 @@ func (a *app) result() *cobra.Command {
 			if err := read(ctx, &result); err != nil {
 				return err
 			}
+			if a.output != "table" {
+				return one(a, result, nil)
+			}
 			a.say("%s", string(result))
 			return nil
 		},

@@ -11,6 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/syncjob"
 )
 
+func ofTask(r *syncjob.Run, id string) answer { return answer{Job: r.Job(), Run: r.Number(), Task: id} }
+
 func (a *app) cancel() *cobra.Command {
 	return a.onRun(
 		"cancel JOB TASK", "Cancel one task: it does not begin, or is not tried again", cobra.ExactArgs(2), false,
@@ -26,7 +28,7 @@ func (a *app) cancel() *cobra.Command {
 			case result == syncjob.CancelNotFound:
 				return syncjob.ErrTaskNotFound
 			}
-			a.say("%s: task %s", string(result), args[0])
+			a.did(ofTask(r, args[0]), "%s: task %s", string(result), args[0])
 			return nil
 		},
 	)
@@ -39,7 +41,7 @@ func (a *app) runNow() *cobra.Command {
 			if err := r.Task(args[0]).RunNow(ctx); err != nil {
 				return err
 			}
-			a.say("task %s is due now", args[0])
+			a.did(ofTask(r, args[0]), "task %s is due now", args[0])
 			return nil
 		},
 	)
@@ -57,7 +59,7 @@ func (a *app) reschedule() *cobra.Command {
 			if err := r.Task(args[0]).Reschedule(ctx, at); err != nil {
 				return err
 			}
-			a.say("task %s is due %s", args[0], cell(at))
+			a.did(ofTask(r, args[0]), "task %s is due %s", args[0], cell(at))
 			return nil
 		},
 	)
@@ -84,7 +86,8 @@ func (a *app) redo(
 		if err != nil {
 			return err
 		}
-		a.say("%s of %s: %s", many(done.Moved, "failed task"), numbered(r), verb)
+		about := answer{Job: r.Job(), Run: r.Number(), Tasks: done.Moved}
+		a.did(about, "%s of %s: %s", many(done.Moved, "failed task"), numbered(r), verb)
 		return nil
 	}
 	c := a.onRun(verb+" JOB", short, cobra.ExactArgs(1), true, do)

@@ -116,13 +116,36 @@ type limits struct {
 	workers    int
 }
 
+// checked is what check prints as JSON.
+type checked struct {
+	State    string        `json:"state"` // OK, WARNING, CRITICAL or UNKNOWN
+	Problems []string      `json:"problems,omitempty"`
+	Figures  *checkFigures `json:"figures,omitempty"`
+}
+
+// checkFigures are those that monitoring systems keep.
+type checkFigures struct {
+	Workers int     `json:"workers"`
+	Waiting int64   `json:"waiting"`
+	Oldest  float64 `json:"oldest_s"` // how long the first task waits
+	Failed  int64   `json:"failed"`   // of active runs
+}
+
+// String writes them as plugins of monitoring systems do.
+func (f *checkFigures) String() string {
+	if f == nil {
+		return ""
+	}
+	return fmt.Sprintf(" | workers=%d waiting=%d oldest=%.0fs failed=%d", f.Workers, f.Waiting, f.Oldest, f.Failed)
+}
+
 func (a *app) check() *cobra.Command {
 	var l limits
 	c := a.command("check", "Say in one line whether all is well; for monitoring systems", cobra.NoArgs, false, nil)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		ctx, cancel := a.within(c.Context(), false)
 		defer cancel()
-		code, problems, figures := checkUnknown, []string(nil), ""
+		code, problems, figures := checkUnknown, []string(nil), (*checkFigures)(nil)
 		err := a.connect(ctx)
 		if err == nil {
 			code, problems, figures, err = l.look(ctx, a.m)
@@ -135,7 +158,11 @@ func (a *app) check() *cobra.Command {
 		if text == "" {
 			text = "all is well"
 		}
-		_, _ = fmt.Fprintf(a.out, "%s: %s%s\n", word, syncjob.Printable(text), figures)
+		if a.output == "table" {
+			_, _ = fmt.Fprintf(a.out, "%s: %s%s\n", word, syncjob.Printable(text), figures)
+		} else if err := one(a, checked{word, problems, figures}, nil); err != nil {
+			return err
+		}
 		if code == 0 {
 			return nil
 		}
@@ -158,14 +185,14 @@ func (a *app) check() *cobra.Command {
 func (l limits) look(
 	ctx context.Context,
 	m *syncjob.Manager,
-) (code int, problems []string, figures string, err error) {
+) (code int, problems []string, figures *checkFigures, err error) {
 	report := func(level int, format string, args ...any) {
 		code = max(code, level)
 		problems = append(problems, fmt.Sprintf(format, args...))
 	}
 	workers, err := m.Workers(ctx)
 	if err != nil {
-		return 0, nil, "", err
+		return 0, nil, nil, err
 	}
 	if len(workers) < l.workers {
 		report(checkCritical, "%s alive", many(len(workers), "worker"))
@@ -177,7 +204,7 @@ func (l limits) look(
 	}
 	queues, err := m.Queues(ctx)
 	if err != nil {
-		return 0, nil, "", err
+		return 0, nil, nil, err
 	}
 	waiting, oldest := int64(0), time.Duration(0)
 	for _, q := range queues {
@@ -197,7 +224,7 @@ func (l limits) look(
 	failed := int64(0)
 	for s, err := range m.Jobs(ctx, nil) {
 		if err != nil {
-			return 0, nil, "", err
+			return 0, nil, nil, err
 		}
 		if s.Active() {
 			failed += s.Run.Counts.Failed
@@ -212,13 +239,7 @@ func (l limits) look(
 	if l.failed >= 0 && failed > l.failed {
 		report(checkWarning, "%s of active runs failed", many(failed, "task"))
 	}
-	figures = fmt.Sprintf(
-		" | workers=%d waiting=%d oldest=%.0fs failed=%d",
-		len(workers),
-		waiting,
-		oldest.Seconds(),
-		failed,
-	)
+	figures = &checkFigures{Workers: len(workers), Waiting: waiting, Oldest: oldest.Seconds(), Failed: failed}
 	return code, problems, figures, nil
 }
 
@@ -230,10 +251,14 @@ func (a *app) acl() *cobra.Command {
 			if namespace == "" {
 				namespace = syncjob.DefaultNamespace
 			}
+			rules := redisstore.ACLRules(namespace)
+			if a.output != "table" {
+				return one(a, rules, nil)
+			}
 			_, err := fmt.Fprintf(
 				a.out,
 				"ACL SETUSER rollcall on >PASSWORD %s\n",
-				strings.Join(redisstore.ACLRules(namespace), " "),
+				strings.Join(rules, " "),
 			)
 			return err
 		},

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-go/rollcall/syncjob"
+)
+
+func (a *app) activity() *cobra.Command {
+	var o syncjob.ActivityOptions
+	last := time.Hour
+	c := a.command(
+		"activity", "Show how much was done of each kind, and when", cobra.NoArgs, false,
+		func(ctx context.Context, _ []string) error {
+			o.To = time.Now()
+			o.From = o.To.Add(-last)
+			series, err := a.m.Activity(ctx, &o)
+			return list(a, slice(series, err), []column[syncjob.ActivitySeries]{
+				{"queue", func(s syncjob.ActivitySeries) any { return s.Queue }},
+				{"set", func(s syncjob.ActivitySeries) any { return s.Set }},
+				{"kind", func(s syncjob.ActivitySeries) any { return s.Kind }},
+				{"enqueued", summed(func(p *syncjob.ActivityPoint) int64 { return p.Enqueued })},
+				{"succeeded", summed(func(p *syncjob.ActivityPoint) int64 { return p.Succeeded })},
+				{"retried", summed(func(p *syncjob.ActivityPoint) int64 { return p.Retried })},
+				{"failed", summed(func(p *syncjob.ActivityPoint) int64 { return p.Failed })},
+				{"attempts that ended", func(s syncjob.ActivitySeries) any { return drawn(s.Points) }},
+			})
+		},
+	)
+	f := c.Flags()
+	f.DurationVar(&last, "last", last, "how far back; up to 8h by minutes, else by hours")
+	f.DurationVar(&o.Step, "step", 0, "length of an interval in JSON (default 1m or 1h)")
+	f.StringVar(&o.Queue, "queue", "", "only this queue")
+	f.StringVar(&o.Set, "set", "", "only this handler set")
+	f.StringVar(&o.Kind, "kind", "", "only this kind")
+	return c
+}
+
+// summed is the sum of a figure over all intervals.
+func summed(figure func(*syncjob.ActivityPoint) int64) func(syncjob.ActivitySeries) any {
+	return func(s syncjob.ActivitySeries) any {
+		var sum int64
+		for i := range s.Points {
+			sum += figure(&s.Points[i])
+		}
+		return sum
+	}
+}
+
+// bars is how many columns a picture of the activity has.
+const bars = 20
+
+// drawn is a picture of how many attempts ended, from the first interval to the last: a full block is
+// the most, and a space is none.
+func drawn(points []syncjob.ActivityPoint) string {
+	var sums [bars]int64
+	var most int64
+	for i, p := range points {
+		at := i * bars / len(points)
+		sums[at] += p.Ended
+		most = max(most, sums[at])
+	}
+	var b strings.Builder
+	for _, sum := range sums {
+		if sum == 0 {
+			b.WriteByte(' ')
+			continue
+		}
+		b.WriteRune([]rune("▁▂▃▄▅▆▇█")[(sum*8-1)/most])
+	}
+	return b.String()
+}

@@ -29,7 +29,7 @@
 // cause decides what an error means:
 //
 //	timeout                  a failed attempt
-//	store.ErrJobStopped      cancelled
+//	store.ErrJobStopped      cancelled; store.ErrRunDeadline matches it
 //	store.ErrTaskCancelled   cancelled
 //	store.ErrLeaseLost       ignored: another worker has the task
 //	ErrShutdown              given back; this is not counted as an attempt

@@ -32,6 +32,10 @@ var (
 	// and is the cause of a running handler's context when its run is stopped.
 	ErrJobStopped = errors.New("run is stopping or stopped")
 
+	// ErrRunDeadline is the cause of a running handler's context when its run is stopped at its
+	// deadline. It matches ErrJobStopped, too.
+	ErrRunDeadline = fmt.Errorf("%w: its deadline has passed", ErrJobStopped)
+
 	// ErrTaskCancelled is the cause of a running handler's context when its task is cancelled; see
 	// [TaskChanges].
 	ErrTaskCancelled = errors.New("task is cancelled")

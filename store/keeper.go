@@ -10,9 +10,11 @@ import (
 type Keeper interface {
 	// Promote moves delayed tasks that are due to the waiting ones: a limited number, of about
 	// [bounds.PageBytes]. It seals or stops open runs that were left idle for their SealAfter or
-	// StopAfter (see [StartParams]). It also returns the periodic jobs that are due. The caller must
-	// start them (see [Schedules]): for the next [FireClaim] no other call returns them. If the caller
-	// crashes, a later call returns them again.
+	// StopAfter, and stops runs at their Deadline (see [StartParams]): the time is looked at again in
+	// the step that does it, so it happens once. If both have passed, the deadline counts. It also
+	// returns the periodic jobs that are due. The caller must start them (see [Schedules]): for the
+	// next [FireClaim] no other call returns them. If the caller crashes, a later call returns them
+	// again.
 	Promote(ctx context.Context, partition int) (PromoteReply, error)
 
 	// Sweep cleans up. It closes dead sessions, and their tasks become recovered tasks. It removes
@@ -26,8 +28,9 @@ type Keeper interface {
 type PromoteReply struct {
 	Promoted int
 	Jobs     []string  // periodic jobs that are due
+	Ended    []RunID   // runs that came to a final status, as they were idle or at their deadlines
 	Now      time.Time // the store's clock
-	Next     time.Time // when the next task, job or end of an idle run is due; zero if none is
+	Next     time.Time // when the next task, job or end of a run is due; zero if none is
 	More     bool      // more are due now
 }
 

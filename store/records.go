@@ -258,6 +258,7 @@ type RunRecord struct {
 	Result     []byte // JSON that the post-job hook set; nil if none
 	Retention  time.Duration
 	Due        time.Time // the due time of the periodic job that began it; otherwise zero
+	Deadline   time.Time // when it is stopped if it is still active; zero for never
 	RedriveOf  int64     // number of the run whose failed tasks it runs again; 0 for none
 	// Reporting lists running tasks that report progress, as of the last heartbeats of their sessions,
 	// sorted by start of the attempt: at most [bounds.MaxReporting]. It is nil if there are none, as

@@ -114,6 +114,10 @@ type StartParams struct {
 	// StopAfter is like SealAfter, but stops the run, not gracefully and with [IdleReason], because
 	// its producer has probably crashed. It cannot be set together with SealAfter.
 	StopAfter time.Duration
+	// Deadline is how long after its start the run is stopped, if it is still active then; 0 means
+	// never. The stop is that of StopRun, not gracefully and with [DeadlineReason]; see
+	// RunSignal.Overdue. It is due also while the run is paused, or a stop is graceful.
+	Deadline  time.Duration
 	RedriveOf int64 // number of the run whose failed tasks it runs again; 0 for none
 	// Configuration becomes version 1 of the run's own configuration, see [Configurations]; nil for
 	// none.
@@ -124,6 +128,10 @@ type StartParams struct {
 
 // IdleReason is the reason of a run that was stopped by its StopAfter.
 const IdleReason = "it was left open: nothing was enqueued for the time of StopAfter"
+
+// DeadlineReason is the reason of a run that was stopped at its deadline. It is the HookError of
+// one whose post-job hook was given up then.
+const DeadlineReason = "its deadline has passed"
 
 // IdleAfter returns after how long without an enqueue an open run is sealed or stopped; 0 means
 // never.

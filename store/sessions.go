@@ -299,6 +299,7 @@ type RunSignal struct {
 	Run      RunID
 	Status   Status
 	Graceful bool // while stopping: handlers may finish
+	Overdue  bool // it was stopped at its deadline
 	// Configured identifies the last change of the run's own configuration, as in [Delivery]; 0 if it
 	// has none.
 	Configured int64

@@ -19,6 +19,7 @@ func (p *StartParams) Validate() error {
 	f.check(validateDue("Due", p.Due), "")
 	f.add(p.SealAfter < 0, "SealAfter", "is negative")
 	f.add(p.StopAfter < 0, "StopAfter", "is negative")
+	f.add(p.Deadline < 0, "Deadline", "is negative")
 	f.add(p.SealAfter > 0 && p.StopAfter > 0, "StopAfter", "excludes SealAfter")
 	f.add(p.Retention <= 0, "Retention", "is not positive")
 	f.add(p.FailureCap < 1, "FailureCap", "is not positive")

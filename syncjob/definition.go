@@ -20,6 +20,7 @@ func (m *Manager) define(ctx context.Context, j Job) (definition, error) {
 		SealAfter: j.SealAfter,
 		StopAfter: j.StopAfter,
 		OnFailure: j.OnFailure,
+		Deadline:  j.Deadline,
 		Weight:    j.Weight,
 		Headers:   maps.Clone(j.Headers),
 		Labels:    maps.Clone(j.Labels),
@@ -106,6 +107,7 @@ func (m *Manager) params(d definition, job, token string) store.StartParams {
 		SealAfter:     d.SealAfter,
 		StopAfter:     d.StopAfter,
 		OnFailure:     d.OnFailure,
+		Deadline:      d.Deadline,
 	}
 	if p.Weight == 0 {
 		p.Weight = m.sets.InForce(d.Set, "").Weight

@@ -32,21 +32,7 @@ const (
 func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 	m.sets.Fresh(ctx, j.Set)
 	d, err := m.define(ctx, j)
-	switch {
-	case !j.Open && j.Schedule == nil:
-		err = store.JoinFields(
-			err,
-			&FieldError{
-				Field:  "Open",
-				Reason: "or Schedule must be set: only standing and periodic jobs can be declared",
-			},
-		)
-	case j.StopAfter > 0:
-		err = store.JoinFields(err, &FieldError{Field: "StopAfter", Reason: "is set for a declared job"})
-	case j.SealAfter > 0:
-		err = store.JoinFields(err, &FieldError{Field: "SealAfter", Reason: "is set for a declared job"})
-	}
-	if err != nil {
+	if err = store.JoinFields(err, j.undeclarable()); err != nil {
 		return "", fmt.Errorf("ensure: %w", err)
 	}
 	if err := m.allow(ctx, m.params(d, j.Name, "")); err != nil {
@@ -69,6 +55,24 @@ func (m *Manager) Ensure(ctx context.Context, j Job) (EnsureResult, error) {
 		err = nil
 	}
 	return result, err
+}
+
+// undeclarable says why the job cannot be declared; nil if it can.
+func (j Job) undeclarable() error {
+	switch {
+	case !j.Open && j.Schedule == nil:
+		return &FieldError{
+			Field:  "Open",
+			Reason: "or Schedule must be set: only standing and periodic jobs can be declared",
+		}
+	case j.Open && j.Deadline > 0:
+		return &FieldError{Field: "Deadline", Reason: "is set for a standing job, which never ends"}
+	case j.StopAfter > 0:
+		return &FieldError{Field: "StopAfter", Reason: "is set for a declared job"}
+	case j.SealAfter > 0:
+		return &FieldError{Field: "SealAfter", Reason: "is set for a declared job"}
+	}
+	return nil
 }
 
 // Enable lets a declared job run again after [Manager.Stop]. A standing job gets a new run at once.

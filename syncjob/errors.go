@@ -17,6 +17,7 @@ var (
 	ErrJobExists       = store.ErrJobExists
 	ErrJobDisabled     = store.ErrJobDisabled
 	ErrJobStopped      = store.ErrJobStopped
+	ErrRunDeadline     = store.ErrRunDeadline
 	ErrTaskCancelled   = store.ErrTaskCancelled
 	ErrRunFinished     = store.ErrRunFinished
 	ErrNotHeld         = store.ErrNotHeld

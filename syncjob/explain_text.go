@@ -99,6 +99,9 @@ func (x Explanation) explainState(line func(string, ...any)) {
 	case store.StatusStopping:
 		line("it is being stopped (%s); %d handlers have not returned", x.Run.Reason, x.Run.Counts.Running)
 	}
+	if awaitsDeadline(&x.Run) {
+		line("its deadline is %s: it is stopped then", x.Run.Deadline.UTC().Format(time.RFC3339))
+	}
 	for _, h := range x.Holds {
 		switch {
 		case h.Name == store.HoldOpen:
@@ -145,4 +148,9 @@ func (x Explanation) ago(t time.Time) string {
 		return "an unknown time"
 	}
 	return max(0, x.at.Sub(t)).Round(time.Millisecond).String()
+}
+
+// awaitsDeadline reports whether the run is to be stopped at its deadline.
+func awaitsDeadline(r *states.Run) bool {
+	return !r.Deadline.IsZero() && !r.Status.Final() && r.Reason != states.DeadlineReason
 }

@@ -122,6 +122,7 @@ func knobs() (ints []knob[int], times []knob[time.Duration], floats []knob[float
 		knob[time.Duration]{"StopAfter", func(a *trial, d time.Duration) {
 			a.job.StopAfter, a.job.Open = d, d != 0
 		}},
+		knob[time.Duration]{"Deadline", func(a *trial, d time.Duration) { a.job.Deadline = d }},
 		knob[time.Duration]{"Retention", func(a *trial, d time.Duration) { a.job.Retention = d }},
 		knob[time.Duration]{"Retention", func(a *trial, d time.Duration) { a.config.Retention = d }},
 		knob[time.Duration]{"Lease", func(a *trial, d time.Duration) {
@@ -288,7 +289,7 @@ func ended(state states.Job, err error, field string, started bool) bool {
 		return started && field == "Retention" && errors.Is(err, syncjob.ErrJobNotFound)
 	case state.Run == nil:
 		return started && field == "Retention" || field == "Schedule.Jitter" && !state.NextDue.IsZero()
-	case field == "StopAfter" && state.Run.Status == states.Stopped:
+	case (field == "StopAfter" || field == "Deadline") && state.Run.Status == states.Stopped:
 		return true // also before its task was fetched
 	case started && (state.Run.Status.Final() || state.Run.Holds == 1 && state.Run.Counts.Remaining() == 0):
 		return true

@@ -51,10 +51,21 @@ type Job struct {
 	// begins: due times of a schedule are skipped, or wait, as its Overlap says, and
 	// schedule.OverlapReplace and IfActiveReplace stop the run. A stop ends it as stopped, or, if its
 	// hook gave up, with the outcome of its tasks. Nothing is purged and no retention begins: if
-	// nobody decides, it is held for ever. A run that its pre-job hook failed or skipped is not held,
-	// nor one that a task cancelled. An open run is held after it was sealed; it may be sealed first,
-	// or accepted first.
+	// nobody decides, it is held until its Deadline, or for ever. A run that its pre-job hook failed
+	// or skipped is not held, nor one that a task cancelled. An open run is held after it was sealed;
+	// it may be sealed first, or accepted first.
 	OnFailure OnFailure
+	// Deadline stops a run that is still active so long after its start, as [Run.Stop] does without
+	// Graceful: waiting tasks are cancelled, the contexts of running handlers end with the cause
+	// [ErrRunDeadline], which matches [ErrJobStopped], too, and no post-job hook runs. Its status is
+	// stopped, and its reason [states.DeadlineReason]. If only its post-job hook is left, the hook is
+	// given up, and the status stays what its tasks made it. The time goes on while the run waits, is
+	// paused or in read-only mode; a graceful stop is not graceful any more when it has passed. A
+	// worker stops the run by the store's clock, usually within 200 ms, and within 5 s if a signal of
+	// the store was lost. While no worker serves the partition, the run goes on. A redriven run has as
+	// much time as its source had. Zero means never. It cannot be set for a standing job, which never
+	// ends.
+	Deadline time.Duration
 	// Schedule makes it a periodic job, which Ensure declares. It cannot be set together with Open.
 	Schedule *schedule.Schedule
 	// Weight is the run's share of a queue, relative to other runs, from 0.000001 to 1000000.
@@ -93,7 +104,7 @@ func (j Job) validate() error {
 	if j.Weight != 0 && store.ValidateWeight(j.Weight) != nil {
 		bad("Weight", "is not within 0.000001 to 1000000")
 	}
-	j.validateIdle(bad)
+	j.validateTimes(bad)
 	if j.Retention < 0 {
 		bad("Retention", "is negative")
 	}
@@ -121,8 +132,11 @@ func (j Job) validate() error {
 	return store.JoinFields(errs...)
 }
 
-// validateIdle reports problems of what happens to an open run into which nothing is enqueued.
-func (j Job) validateIdle(bad func(field, reason string)) {
+// validateTimes reports problems of when a run is ended.
+func (j Job) validateTimes(bad func(field, reason string)) {
+	if j.Deadline < 0 {
+		bad("Deadline", "is negative")
+	}
 	if j.SealAfter < 0 {
 		bad("SealAfter", "is negative")
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rollcall-go/rollcall/store"
 )
@@ -126,6 +127,7 @@ func (r *Run) redriveParams(
 		FailureCap: max(r.m.cfg.FailureCap, found.tasks),
 		Declared:   job.Type != store.JobSinglePass,
 		RedriveOf:  r.id.Number,
+		Deadline:   deadlineOf(&source),
 
 		Configuration: own.Document,
 	}
@@ -135,6 +137,14 @@ func (r *Run) redriveParams(
 	r.m.sets.Fresh(ctx, source.Set)
 	p.PreJob, p.PostJob = r.m.hooks(source.Set, found.queue)
 	return p, nil
+}
+
+// deadlineOf is how much time a run had, to the millisecond.
+func deadlineOf(r *store.RunRecord) time.Duration {
+	if r.Deadline.IsZero() {
+		return 0
+	}
+	return max(r.Deadline.Sub(r.Created).Truncate(time.Millisecond), time.Millisecond)
 }
 
 // survey counts the failures that are kept.

@@ -21,6 +21,7 @@ type definition struct {
 	SealAfter time.Duration     `json:"seal_after,omitempty"`
 	StopAfter time.Duration     `json:"stop_after,omitempty"`
 	OnFailure OnFailure         `json:"on_failure,omitempty"`
+	Deadline  time.Duration     `json:"deadline,omitempty"`
 	Weight    float64           `json:"weight,omitempty"`
 	Headers   map[string]string `json:"headers,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`

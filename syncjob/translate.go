@@ -91,6 +91,7 @@ func runState(r store.RunRecord, now time.Time) states.Run {
 		HookErr:     r.HookError,
 		Retention:   r.Retention,
 		Due:         r.Due,
+		Deadline:    r.Deadline,
 		Result:      r.Result,
 		RedriveOf:   r.RedriveOf,
 		Reporting:   r.Reporting,

@@ -364,6 +364,10 @@ var transitions = []transition{
 		run := w.open("a", syncjob.Job{Root: leaf{blocks}, StopAfter: soon})
 		w.ends(run, states.Stopped)
 	}},
+	{name: "a run reaches its deadline", run: func(w *sleepers) {
+		run := w.open("a", syncjob.Job{Root: leaf{blocks}, Deadline: soon})
+		w.ends(run, states.Stopped)
+	}},
 	{name: "a worker drains", run: func(w *sleepers) {
 		stop := w.work("elsewhere")
 		run := w.start("a", nil)

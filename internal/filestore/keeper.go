@@ -25,7 +25,11 @@ func (s *state) promote(int) (store.PromoteReply, error) {
 		}
 	}
 	for _, r := range s.Runs {
-		s.endIdle(r)
+		if before := r.Status; !before.Final() {
+			if s.endDue(r); r.Status.Final() {
+				reply.Ended = append(reply.Ended, r.ID)
+			}
+		}
 		var due []*task
 		r.drop(func(t *task) bool {
 			is := t.Place == delayed && !t.Due.After(s.now)
@@ -106,10 +110,14 @@ func (s *state) sweep(int) (reply store.SweepReply, err error) {
 	return reply, nil
 }
 
-// endIdle seals an open run that nobody enqueued into, or stops it.
-func (s *state) endIdle(r *run) {
-	ends := r.idleEnds()
+// endDue ends a run whose time is over: it stops one that has reached its deadline, and seals, or
+// stops, an open one that nobody enqueued into.
+func (s *state) endDue(r *run) {
+	ends, overdue := r.idleEnds(), r.overdueAt()
 	switch {
+	case !overdue.IsZero() && !s.now.Before(overdue):
+		r.Overdue = true
+		s.stop(r, store.DeadlineReason, false)
 	case ends.IsZero() || s.now.Before(ends):
 	case r.StopIdle:
 		s.stop(r, store.IdleReason, false)

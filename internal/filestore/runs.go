@@ -68,6 +68,9 @@ func (s *state) start(j *job, p store.StartParams) *run {
 		Token: p.Token, OpenHolds: map[string]store.HoldRecord{}, FailureCap: p.FailureCap, IdleAfter: p.IdleAfter(),
 		StopIdle: p.StopAfter > 0, Touched: s.now, Served: map[string]float64{}, Values: values{}, Numbers: values{},
 	}
+	if p.Deadline > 0 {
+		r.Deadline = store.DueTime(s.now.Add(p.Deadline))
+	}
 	s.Runs = append(s.Runs, r)
 	j.LastRun = r.ID.Number
 	if p.Configuration != nil {
@@ -222,7 +225,9 @@ func (s *state) stop(r *run, reason string, graceful bool) (ended bool) {
 		r.Graceful = r.Graceful && graceful
 		return false
 	case store.StatusFinishing:
-		r.HookError, r.Stopped = "stopped", true
+		if r.HookError, r.Stopped = "stopped", true; r.Overdue {
+			r.HookError, r.Stopped = reason, false
+		}
 		s.end(r, r.FinalStatus)
 		return true
 	}

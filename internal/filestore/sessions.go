@@ -66,6 +66,7 @@ func (s *state) heartbeat(p store.HeartbeatParams) (store.HeartbeatReply, error)
 		signal := store.RunSignal{Run: id}
 		if r, err := s.run(id); err == nil {
 			signal.Status, signal.Graceful, signal.Configured = r.Status, r.Graceful, r.Document.Version
+			signal.Overdue = r.Overdue
 		}
 		reply.Runs = append(reply.Runs, signal)
 	}

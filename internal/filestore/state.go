@@ -92,6 +92,7 @@ type run struct {
 
 	Touched  time.Time          // when it was enqueued into from outside, or opened, last
 	Stopped  bool               // it ended by a stop
+	Overdue  bool               // it was stopped at its deadline
 	Expires  time.Time          // of a run that has ended: when it is forgotten
 	Served   map[string]float64 // by queue: its virtual time; see fetching.next
 	Values   values

@@ -25,7 +25,7 @@ func (s *state) run(id store.RunID) (*run, error) {
 	return nil, store.ErrRunNotFound
 }
 
-// nextDue is when the earliest delayed task, periodic job or end of an idle run is due; zero if
+// nextDue is when the earliest delayed task, periodic job or end of a run is due; zero if
 // there is none.
 func (s *state) nextDue() time.Time {
 	var next time.Time
@@ -33,7 +33,7 @@ func (s *state) nextDue() time.Time {
 		next = earlier(next, j.Wakes)
 	}
 	for _, r := range s.Runs {
-		next = earlier(next, r.idleEnds())
+		next = earlier(earlier(next, r.idleEnds()), r.overdueAt())
 		for _, t := range r.Tasks {
 			if t.Place == delayed {
 				next = earlier(next, t.Due)
@@ -94,6 +94,14 @@ func (r *run) idleEnds() time.Time {
 		return r.Touched.Add(r.IdleAfter)
 	}
 	return time.Time{}
+}
+
+// overdueAt is when an active run is stopped at its deadline; zero for never.
+func (r *run) overdueAt() time.Time {
+	if r.Status.Final() || r.Overdue {
+		return time.Time{}
+	}
+	return r.Deadline
 }
 
 // drop removes tasks from the list.

@@ -76,6 +76,7 @@ func (s *session) promote(ctx context.Context) error {
 		}
 		s.p.clock.Note(reply.Now)
 		s.setDue(reply.Next)
+		s.ended(reply.Ended)
 		s.p.schedules.Fire(ctx, reply.Jobs)
 		if reply.Promoted > 0 {
 			s.p.source.Awaken()

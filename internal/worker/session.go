@@ -35,7 +35,7 @@ type session struct {
 	fetched  chan struct{} // closed when the fetch loop has ended
 	settled  chan struct{} // closed when the settle loop has ended
 
-	halted atomic.Pointer[map[int64]struct{}]       // run numbers whose tasks must not start
+	halted atomic.Pointer[map[int64]error]          // numbers of runs whose tasks must not start, and why
 	ending atomic.Pointer[map[store.Lease]struct{}] // leases whose tasks are to be cancelled
 	busy   atomic.Int64                             // fetches and settlements in flight
 	moves  atomic.Int64                             // fetches and settlements begun
@@ -130,28 +130,32 @@ func (s *session) lose(err error) {
 
 func (s *session) isLost() bool { return s.life.Err() != nil }
 
-// isHalted reports whether tasks of a run must not start.
-func (s *session) isHalted(run int64) bool {
-	halted := s.halted.Load()
-	if halted == nil {
-		return false
+// haltedBy says why tasks of a run must not start; nil if they may.
+func (s *session) haltedBy(run int64) error {
+	if halted := s.halted.Load(); halted != nil {
+		return (*halted)[run]
 	}
-	_, ok := (*halted)[run]
-	return ok
+	return nil
 }
 
-// halt records which of the runs are stopped or gone. It cancels their handlers unless the stop is
-// graceful.
+// halt records which of the runs are stopped or gone, and why. It cancels their handlers unless the
+// stop is graceful.
 func (s *session) halt(runs []store.RunSignal) {
-	var halted map[int64]struct{}
-	graceful := make(map[int64]bool)
+	var halted map[int64]error
+	var ended []store.RunSignal // not gracefully
 	for _, r := range runs {
-		if r.Status == store.StatusStopping || r.Status == "" || r.Status.Final() {
-			if halted == nil {
-				halted = make(map[int64]struct{})
-			}
-			halted[r.Run.Number] = struct{}{}
-			graceful[r.Run.Number] = r.Graceful && r.Status == store.StatusStopping
+		if r.Status != store.StatusStopping && r.Status != "" && !r.Status.Final() {
+			continue
+		}
+		if halted == nil {
+			halted = make(map[int64]error)
+		}
+		halted[r.Run.Number] = store.ErrJobStopped
+		if r.Overdue {
+			halted[r.Run.Number] = store.ErrRunDeadline
+		}
+		if !r.Graceful || r.Status != store.StatusStopping {
+			ended = append(ended, r)
 		}
 	}
 	if halted == nil {
@@ -159,13 +163,11 @@ func (s *session) halt(runs []store.RunSignal) {
 		return
 	}
 	s.halted.Store(&halted)
-	s.e.interrupt(store.ErrJobStopped, func(t *task) bool {
-		if t.session != s {
-			return false
-		}
-		soft, ok := graceful[t.Delivery.Lease.Lane.Run.Number]
-		return ok && !soft
-	})
+	for _, r := range ended {
+		s.e.interrupt(halted[r.Run.Number], func(t *task) bool {
+			return t.session == s && t.Delivery.Lease.Lane.Run.Number == r.Run.Number
+		})
+	}
 }
 
 // isCancelled reports whether a task is to be cancelled.

@@ -191,6 +191,16 @@ func (s *session) settleLoop(context.Context) {
 	}
 }
 
+// ended has the host tell of runs that have ended.
+func (s *session) ended(runs []store.RunID) {
+	if len(runs) == 0 {
+		return
+	}
+	if tell := s.e.host.RunsEnded(s.e.hard, runs); tell != nil {
+		s.e.tellers.Go(tell)
+	}
+}
+
 // settleResult is the result of a call.
 type settleResult uint8
 
@@ -220,11 +230,7 @@ func (s *session) settle(c *chunk, number int64) settleResult {
 			s.e.host.Settled(s.life, &Settlement{
 				Partition: s.id.Partition, Outcomes: c.outcomes, Lost: len(reply.Lost), Took: now.Sub(start),
 			})
-			if len(reply.Ended) > 0 {
-				if tell := s.e.host.RunsEnded(s.e.hard, reply.Ended); tell != nil {
-					s.e.tellers.Go(tell)
-				}
-			}
+			s.ended(reply.Ended)
 			if len(reply.Lost) > 0 {
 				s.p.log(s.life, "outcomes came too late", "lost", len(reply.Lost), "session", s.id.ID)
 			}

@@ -99,7 +99,7 @@ func (e *Engine) execute(s *slot, t *task, now time.Time) time.Time {
 	case ses.isLost():
 	case e.fetching.Err() != nil:
 		ses.release(t)
-	case ses.isHalted(t.Delivery.Lease.Lane.Run.Number) || ses.isCancelled(t.Delivery.Lease):
+	case ses.haltedBy(t.Delivery.Lease.Lane.Run.Number) != nil || ses.isCancelled(t.Delivery.Lease):
 		ses.report(t, &store.Outcome{Lease: t.Delivery.Lease, Verdict: store.VerdictCancel, Task: t.Delivery.Task})
 	case t.Delivery.Task.Expired(ses.p.clock.At(now)):
 		e.expire(t)
@@ -198,8 +198,8 @@ func (s *slot) begin(values context.Context, t *task, now time.Time) {
 	switch {
 	case t.session.isLost():
 		s.cancel(store.ErrLeaseLost)
-	case t.session.isHalted(t.Delivery.Lease.Lane.Run.Number):
-		s.cancel(store.ErrJobStopped)
+	case t.session.haltedBy(t.Delivery.Lease.Lane.Run.Number) != nil:
+		s.cancel(t.session.haltedBy(t.Delivery.Lease.Lane.Run.Number))
 	case t.session.isCancelled(t.Delivery.Lease):
 		s.cancel(store.ErrTaskCancelled)
 	}

@@ -77,7 +77,7 @@ func newPartition(index int, h *hub, o Options) *partition {
 			moved: func(l *lane, to int) { l.dueAt = to },
 		},
 		watched: heap[*run]{
-			less:  func(a, b *run) bool { return a.idleEnds.Before(b.idleEnds) },
+			less:  func(a, b *run) bool { return a.ends().Before(b.ends()) },
 			moved: func(r *run, to int) { r.watchedAt = to },
 		},
 		schedules: heap[*job]{
@@ -129,7 +129,7 @@ func (p *partition) nextTask() time.Time {
 	return p.due.top().delayed.top().due
 }
 
-// nextDue is when the earliest delayed task, periodic job or end of an idle run is due; zero if
+// nextDue is when the earliest delayed task, periodic job or end of a run is due; zero if
 // there is none.
 func (p *partition) nextDue() time.Time {
 	next := p.nextTask()
@@ -137,7 +137,7 @@ func (p *partition) nextDue() time.Time {
 		next = sooner(next, p.schedules.top().schedule.wakes)
 	}
 	if p.watched.len() > 0 {
-		next = sooner(next, p.watched.top().idleEnds)
+		next = sooner(next, p.watched.top().ends())
 	}
 	return next
 }

@@ -9,7 +9,7 @@ import (
 // promoteSlice limits the work of one call of Promote, because it holds the partition's lock.
 const promoteSlice = 4096
 
-// Promote ends runs that were left idle, moves delayed tasks that are due to waiting, earliest
+// Promote ends runs whose time is over, moves delayed tasks that are due to waiting, earliest
 // first, and tells of the jobs that are due.
 func (s *backend) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	part, err := s.at(ctx, partition)
@@ -18,7 +18,8 @@ func (s *backend) Promote(ctx context.Context, partition int) (store.PromoteRepl
 	}
 	defer part.unlock()
 	now := part.now()
-	reply := store.PromoteReply{Now: now, Jobs: part.dueJobs(now), More: part.endIdle(now, promoteSlice)}
+	reply := store.PromoteReply{Now: now, Jobs: part.dueJobs(now)}
+	reply.Ended, reply.More = part.endDue(now, promoteSlice)
 	for part.due.len() > 0 && !part.nextTask().After(now) {
 		if reply.Promoted == promoteSlice {
 			reply.More = true

@@ -38,7 +38,8 @@ type run struct {
 
 	idleAfter time.Duration // time without an enqueue after which an open run is sealed or stopped
 	stopIdle  bool
-	idleEnds  time.Time // when that is, while it is in partition.watched
+	idleEnds  time.Time // when that is, while it is open; otherwise zero
+	overdue   bool      // it was stopped at its deadline
 	watchedAt int       // position in partition.watched; -1 when absent
 
 	cancellations []store.Cancellation // the last ones
@@ -124,6 +125,11 @@ func (p *partition) addRun(j *job, params store.StartParams) *run {
 		watchedAt:  -1,
 		endedAt:    -1,
 	}
+	if params.Deadline > 0 {
+		before := p.nextDue()
+		r.rec.Deadline = store.DueTime(now.Add(params.Deadline))
+		p.watch(r, before)
+	}
 	if params.Configuration != nil {
 		r.configuration = document{version: 1, body: bytes.Clone(params.Configuration)}
 	}
@@ -178,8 +184,10 @@ func (p *partition) hold(r *run, name, mark string, now time.Time) {
 	h, ok := r.holds[name]
 	if !ok {
 		h = store.HoldRecord{Name: name, Since: now}
-		if name == store.HoldOpen {
-			p.watch(r, now)
+		if name == store.HoldOpen && r.idleAfter > 0 {
+			before := p.nextDue()
+			r.idleEnds = now.Add(r.idleAfter)
+			p.watch(r, before)
 		}
 	}
 	if mark != "" {
@@ -194,7 +202,7 @@ func (p *partition) hold(r *run, name, mark string, now time.Time) {
 
 func (p *partition) unhold(r *run, name string) {
 	if name == store.HoldOpen {
-		p.unwatch(r)
+		p.closed(r)
 	}
 	delete(r.holds, name)
 	r.rec.Holds = int64(len(r.holds))

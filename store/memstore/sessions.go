@@ -191,6 +191,7 @@ func (s *backend) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store
 		reply.Runs[i].Run = id
 		if r, err := part.run(id); err == nil {
 			reply.Runs[i].Status, reply.Runs[i].Graceful, reply.Runs[i].Configured = r.rec.Status, r.rec.Graceful, r.configuration.version
+			reply.Runs[i].Overdue = r.overdue
 		}
 	}
 	return reply, nil

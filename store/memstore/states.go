@@ -53,7 +53,10 @@ func (p *partition) stop(r *run, reason string, graceful bool, now time.Time) bo
 		return false
 	case store.StatusFinishing:
 		r.rec.HookError, r.rec.Paused = stopReason, false
-		r.stopped = true
+		if r.overdue {
+			r.rec.HookError = reason
+		}
+		r.stopped = !r.overdue
 		p.finalise(r, r.rec.FinalStatus, now)
 		return true
 	}
@@ -71,7 +74,7 @@ func (p *partition) cancelWaiting(r *run) {
 	c.Cancelled += c.Pending + c.Delayed
 	c.Pending, c.Delayed = 0, 0
 	p.dropLanes(r)
-	p.unwatch(r)
+	p.closed(r)
 	r.root, r.holds, r.rec.Holds = nil, nil, 0
 	r.claims = claims{}
 }
@@ -91,55 +94,80 @@ func (p *partition) conclude(r *run, now time.Time) bool {
 	return false
 }
 
-// watch lists a run that was opened just now, so that it ends if it is left idle.
-func (p *partition) watch(r *run, now time.Time) {
-	if r.idleAfter <= 0 {
-		return
+// ends is when a run is sealed or stopped because its time is over; zero for never.
+func (r *run) ends() time.Time {
+	if r.idleEnds.IsZero() || !r.rec.Deadline.IsZero() && !r.overdue && r.rec.Deadline.Before(r.idleEnds) {
+		return r.rec.Deadline
 	}
-	before := p.nextDue()
-	r.idleEnds = now.Add(r.idleAfter)
+	return r.idleEnds
+}
+
+// watch lists a run that ends at a time, or moves it to the place that it has by that. before is
+// when something was due before that.
+func (p *partition) watch(r *run, before time.Time) {
 	if r.watchedAt < 0 {
 		p.watched.push(r)
 	} else {
 		p.watched.fix(r.watchedAt)
 	}
-	if before.IsZero() || r.idleEnds.Before(before) {
+	if before.IsZero() || r.ends().Before(before) {
 		p.signal(store.Signal{Type: store.SignalDue})
 	}
 }
 
 // fed notes that something was enqueued into a run: its idle time begins again.
 func (p *partition) fed(r *run, now time.Time) {
-	if r.watchedAt >= 0 {
+	if !r.idleEnds.IsZero() {
 		r.idleEnds = now.Add(r.idleAfter)
 		p.watched.fix(r.watchedAt)
 	}
 }
 
-// unwatch takes a run off the list that is not open any more.
+// closed notes that a run is not open any more, and so is not left idle.
+func (p *partition) closed(r *run) {
+	r.idleEnds = time.Time{}
+	switch {
+	case r.watchedAt < 0:
+	case r.rec.Deadline.IsZero() || r.overdue:
+		p.unwatch(r)
+	default:
+		p.watched.fix(r.watchedAt)
+	}
+}
+
+// unwatch takes a run off the list of those that end at a time.
 func (p *partition) unwatch(r *run) {
 	if r.watchedAt >= 0 {
 		p.watched.remove(r.watchedAt)
 	}
 }
 
-// endIdle seals open runs that nobody enqueued into for their SealAfter, and stops those of
-// StopAfter. It returns whether it left some.
-func (p *partition) endIdle(now time.Time, limit int) (more bool) {
-	for p.watched.len() > 0 && !p.watched.top().idleEnds.After(now) {
+// endDue ends runs whose time is over: it seals open runs that nobody enqueued into for their
+// SealAfter, and stops those of StopAfter, and those that have reached their deadlines. It returns
+// those that have a final status then, and whether it left some.
+func (p *partition) endDue(now time.Time, limit int) (ended []store.RunID, more bool) {
+	for p.watched.len() > 0 && !p.watched.top().ends().After(now) {
 		if limit--; limit < 0 {
-			return true
+			return ended, true
 		}
 		r := p.watched.top()
-		if r.stopIdle {
+		switch {
+		case !r.rec.Deadline.IsZero() && !r.rec.Deadline.After(now):
+			p.unwatch(r)
+			r.overdue = true
+			p.stop(r, store.DeadlineReason, false, now)
+		case r.stopIdle:
 			p.stop(r, store.IdleReason, false, now)
-			continue
+		default:
+			p.unhold(r, store.HoldOpen)
+			p.moved(r)
+			p.conclude(r, now)
 		}
-		p.unhold(r, store.HoldOpen)
-		p.moved(r)
-		p.conclude(r, now)
+		if r.rec.Status.Final() {
+			ended = append(ended, r.rec.ID)
+		}
 	}
-	return false
+	return ended, false
 }
 
 // complete records that the last task of a run has ended. It happens once, because the run leaves

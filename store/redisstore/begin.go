@@ -201,7 +201,7 @@ func (s *Store) beginCall(
 		c.Add(format.RouteName(first.Route), first.Route.Queue, message(first), when(first))
 	}
 	fields := format.RunFields(p, longest)
-	c.Int(len(fields) / 2).Add(fields...)
+	c.Int(len(fields) / 2).Add(fields...).Int64(format.CeilMillis(p.Deadline))
 	if p.Configuration != nil {
 		c.Add(string(p.Configuration))
 	}

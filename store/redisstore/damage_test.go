@@ -41,8 +41,8 @@ func newWreck(tb testing.TB) *wreck {
 	require.Len(s, s.lost(), 1)
 	post := itemOf(store.KindPostJob, "post")
 	configuration := []byte("{}")
-	s.bad = s.begin(store.StartParams{Job: "bad", PostJob: &post, Configuration: configuration, SealAfter: time.Hour})
-	s.good = s.begin(store.StartParams{Job: "good", PostJob: &post, Configuration: configuration, SealAfter: time.Hour})
+	s.bad = s.begin(store.StartParams{Job: "bad", PostJob: &post, Configuration: configuration, SealAfter: time.Hour, Deadline: time.Hour})
+	s.good = s.begin(store.StartParams{Job: "good", PostJob: &post, Configuration: configuration, SealAfter: time.Hour, Deadline: time.Hour})
 	for _, job := range []string{"stopped", "ended"} { // something to purge, and a summary
 		run := s.begin(store.StartParams{Job: job})
 		if job == "stopped" {

@@ -3,6 +3,9 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"slices"
+
+	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/internal/lifecycle"
 	"github.com/rollcall-go/rollcall/store"
@@ -15,17 +18,19 @@ import (
 const promoteSlice = bounds.MaxBatch
 
 // Promote implements [store.Keeper]. The first call of the script learns which lanes are due, the
-// second moves their tasks. Both tell of periodic jobs that are due, each of one once, and of idle
-// runs, which are ended.
+// second moves their tasks. Both tell of periodic jobs that are due, each of one once, and of runs
+// that were left idle or have reached their deadlines, which are ended.
 func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply, error) {
 	k := s.spaces[partition]
 	var reply store.PromoteReply
 	var due []string
 	for range 2 {
 		c := script.NewCall(k.Due, k.Clock, k.Routes).Add(k.Channel).Int(promoteSlice)
-		if err := s.packDue(ctx, k, c, due); err != nil {
+		ended, err := s.packDue(ctx, k, c, due)
+		if err != nil {
 			return reply, err
 		}
+		reply.Ended = append(reply.Ended, ended...)
 		r, err := s.server.Run(ctx, script.Promote, c)
 		if err != nil {
 			return reply, err
@@ -50,15 +55,18 @@ func (s *Store) Promote(ctx context.Context, partition int) (store.PromoteReply,
 	return reply, nil
 }
 
-// packDue packs the lanes that are due. It ends the idle runs among them, so that the script finds
-// them no longer, and takes out what is neither.
-func (s *Store) packDue(ctx context.Context, k *format.Keyspace, c *script.Call, due []string) error {
+// packDue packs the lanes that are due. It ends the runs among them, so that the script finds them
+// no longer, and takes out what is neither.
+func (s *Store) packDue(
+	ctx context.Context, k *format.Keyspace, c *script.Call, due []string,
+) (ended []store.RunID, err error) {
 	count := c.Reserve()
 	n := 0
-	var idle, damaged []string
+	var ends, damaged []string
 	for _, name := range due {
-		if _, ok := k.IdleRun(name); ok {
-			idle = append(idle, name)
+		_, idle := k.IdleRun(name)
+		if _, overdue := k.OverdueRun(name); idle || overdue {
+			ends = append(ends, name)
 			continue
 		}
 		id, route, ok := format.ParseLane(name)
@@ -76,12 +84,39 @@ func (s *Store) packDue(ctx context.Context, k *format.Keyspace, c *script.Call,
 	}
 	c.Set(count, n)
 	if len(damaged) > 0 {
-		s.config.Logger.ErrorContext(ctx, "a due time has a damaged name", "partition", k.Partition, "names", len(damaged))
+		s.config.Logger.ErrorContext(
+			ctx,
+			"a due time has a damaged name",
+			"partition",
+			k.Partition,
+			"names",
+			len(damaged),
+		)
 		if err := s.client.Do(ctx, s.client.B().Zrem().Key(k.Due).Member(damaged...).Build()).Error(); err != nil {
-			return s.server.Translate(ctx, "promote", err)
+			return nil, s.server.Translate(ctx, "promote", err)
 		}
 	}
-	return each(ctx, idle, func(ctx context.Context, name string) error { return s.endIdle(ctx, k, name) })
+	return s.endDue(ctx, k, ends)
+}
+
+// endDue ends runs at their times, and returns those that have a final state then.
+func (s *Store) endDue(ctx context.Context, k *format.Keyspace, names []string) ([]store.RunID, error) {
+	ended := make([]store.RunID, len(names))
+	err := each(ctx, names, func(ctx context.Context, name string) (err error) {
+		number, overdue := k.OverdueRun(name)
+		var rest []rueidis.RedisMessage
+		if overdue {
+			rest, err = s.stopOverdue(ctx, k, format.RunID(number))
+		} else {
+			number, _ = k.IdleRun(name)
+			rest, err = s.endIdle(ctx, k, number)
+		}
+		if len(rest) == 1 {
+			ended[slices.Index(names, name)] = store.RunID{Job: script.Text(rest[0]), Number: number}
+		}
+		return err
+	})
+	return slices.DeleteFunc(ended, func(id store.RunID) bool { return id.Number == 0 }), err
 }
 
 // Sweep implements [store.Keeper].
@@ -150,17 +185,24 @@ func each(ctx context.Context, ids []string, fn func(ctx context.Context, id str
 }
 
 // endIdle ends an open run if it is still idle.
-func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, name string) error {
-	number, _ := k.IdleRun(name)
+func (s *Store) endIdle(ctx context.Context, k *format.Keyspace, number int64) ([]rueidis.RedisMessage, error) {
 	meta, _, err := s.meta(ctx, k, number)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	id := format.RunID(number)
 	c := script.NewCall(k.Run(id), k.Due, k.Holds(id), k.Clock, k.Hist, k.Trash, k.Lanes(id),
 		k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Routes, k.Index)
-	_, _, err = s.server.Word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
-	return err
+	_, rest, err := s.server.Word(ctx, script.EndIdle, c.Add(k.Channel, id, store.IdleReason))
+	return rest, err
+}
+
+// stopOverdue stops a run if its deadline has passed.
+func (s *Store) stopOverdue(ctx context.Context, k *format.Keyspace, id string) ([]rueidis.RedisMessage, error) {
+	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index, k.Due, k.Audit)
+	c.Add(k.Channel, id).Flag(false).Add(store.DeadlineReason).Flag(true).Add("")
+	_, rest, err := s.server.Word(ctx, script.StopRun, c)
+	return rest, err
 }
 
 // releaseKept removes claimed IDs whose time is over.

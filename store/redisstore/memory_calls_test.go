@@ -176,19 +176,21 @@ func TestOutOfMemoryOperatorsAndWorkersGoOn(t *testing.T) {
 	delayed.At = time.UnixMilli(1)
 	s.enqueue(idle, delayed)
 	broken := s.begin(store.StartParams{Job: "broken off", StopAfter: time.Millisecond})
+	late := s.begin(store.StartParams{Job: "late", Deadline: time.Millisecond})
 	s.fill()
 
 	require.NoError(t, s.SetRunPaused(t.Context(), run, true))
 	require.True(t, s.record(run).Paused)
 	require.NoError(t, s.SetRunPaused(t.Context(), run, false))
 	promoted := 0
-	for s.record(broken).Status == store.StatusRunning { // its time comes in a millisecond
+	for s.record(broken).Status == store.StatusRunning || s.record(late).Status == store.StatusRunning { // for a millisecond
 		reply, err := s.Promote(t.Context(), 0)
 		require.NoError(t, err)
 		promoted += reply.Promoted
 	}
 	require.Equal(t, 1, promoted)
 	require.Equal(t, store.StatusStopped, s.record(broken).Status)
+	require.Equal(t, store.DeadlineReason, s.record(late).Reason)
 	_, err := s.Heartbeat(t.Context(), store.HeartbeatParams{Session: w.id, Lease: time.Hour, Runs: []store.RunID{run}})
 	require.NoError(t, err)
 	require.Len(t, s.worker("late").fetch(10, "k"), 2)

@@ -112,9 +112,6 @@ func (s *Store) remove(ctx context.Context, k *format.Keyspace, r *remains) erro
 		for _, route := range routes {
 			due = append(due, format.LaneName(id, route))
 		}
-		if last {
-			due = append(due, k.IdleEnd(id))
-		}
 		c.Int(len(due)).Add(due...)
 		c.Int(len(buckets)).Add(buckets...)
 		c.Keys = append(c.Keys, keys...)

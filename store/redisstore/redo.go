@@ -31,7 +31,7 @@ func (s *Store) RedoFailures(ctx context.Context, p store.RedoParams) (store.Red
 	k, id := s.spaces[p.Partition], format.RunID(number)
 	b := newBatch(s, k)
 	b.Keys = append(b.Keys, k.Producer(p.Stream), k.Run(id), k.Dead(id), k.Lanes(id), k.Clock, k.Routes, k.Failing,
-		k.Hist, k.Trash, k.Index, k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post))
+		k.Hist, k.Trash, k.Index, k.Waiting(format.LaneName(id, meta.Post)), k.Ring(meta.Post), k.Due)
 	b.Add(k.Channel).Int64(p.Number).Add(format.Millis(bounds.StreamKept), id, line, format.RunID(run), string(p.Action))
 	var next int64
 	if len(page) > 0 {

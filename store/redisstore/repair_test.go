@@ -178,6 +178,22 @@ var damages = []damage{
 		want:   three(0),
 		status: status(0),
 	},
+	{
+		name:   "a run would not be stopped at its deadline",
+		begin:  func(p *patient) { p.someTasksOf(store.StartParams{Job: p.job, Deadline: time.Hour}) },
+		hit:    hit("ZREM", "due", "d:RUN"),
+		kinds:  kinds(index),
+		want:   three(0),
+		status: status(0),
+	},
+	{
+		name:   "nobody knows when the deadline of a run is",
+		begin:  func(p *patient) { p.someTasksOf(store.StartParams{Job: p.job, Deadline: time.Hour}) },
+		hit:    hit("HSET", "run:RUN", "deadline", "soon"),
+		kinds:  kinds(record),
+		want:   three(0),
+		status: status(0),
+	},
 	{name: "a clock cannot be read", hit: hit("HSET", "clock", "q", "noon"), kinds: kinds(record), want: three(0), status: status(0)},
 	{
 		name:   "the ID of a task that is gone is claimed",

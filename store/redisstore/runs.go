@@ -28,7 +28,8 @@ func (s *Store) StopRun(ctx context.Context, p store.StopParams) error {
 	if err := s.own(ctx, p.Run); err != nil {
 		return err
 	}
-	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index, k.Audit).Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason)
+	c := script.NewCall(k.Run(id), k.Hist, k.Trash, k.Index, k.Due, k.Audit)
+	c.Add(k.Channel, id).Flag(p.Graceful).Add(p.Reason).Flag(false)
 	c.Add(format.AuditLine(store.NewAuditLine(ctx, store.ActionStop, p.Run, "", p.Reason)))
 	word, _, err := s.server.Word(ctx, script.StopRun, c)
 	return runWord(script.StopRun, word, err)

@@ -82,7 +82,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	case word == "lost":
 		s.forgetSession(p.Session)
 		return store.HeartbeatReply{}, store.ErrLeaseLost
-	case word != "ok" || len(rest) != 7+3*len(p.Runs):
+	case word != "ok" || len(rest) != 7+4*len(p.Runs):
 		return store.HeartbeatReply{}, script.Unexpected(script.Heartbeat, word)
 	}
 	ses.mu.Lock()
@@ -105,9 +105,10 @@ func (s *Store) Heartbeat(ctx context.Context, p store.HeartbeatParams) (store.H
 	for i, r := range p.Runs {
 		reply.Runs = append(reply.Runs, store.RunSignal{
 			Run:        r,
-			Status:     store.Status(script.Text(rest[7+3*i])),
-			Graceful:   script.Text(rest[8+3*i]) == "1",
-			Configured: script.Integer(rest[9+3*i]),
+			Status:     store.Status(script.Text(rest[7+4*i])),
+			Graceful:   script.Text(rest[8+4*i]) == "1",
+			Configured: script.Integer(rest[9+4*i]),
+			Overdue:    script.Text(rest[10+4*i]) != "",
 		})
 	}
 	return reply, nil

@@ -46,6 +46,9 @@ func (a *actor) begin() {
 	if a.oneIn(2) {
 		p.Open, p.SealAfter = true, 30*time.Millisecond
 	}
+	if a.oneIn(4) {
+		p.Deadline = 20 * time.Millisecond
+	}
 	if !p.Open || a.oneIn(2) {
 		p.Root = &root
 	}

@@ -62,6 +62,9 @@ type modelRun struct {
 	due       time.Time      // that began it; zero if none did
 	idleAfter time.Duration  // without an enqueue; 0 for never
 	stopIdle  bool           // it is stopped then, not sealed
+	deadline  time.Duration  // on the model's clock; 0 for none
+	overdue   bool           // it reached its deadline
+	reason    string         // why it was stopped
 	touched   time.Duration  // when it was enqueued into, or opened, last
 	retention time.Duration
 	ended     time.Duration // once its status is final: when
@@ -87,6 +90,9 @@ func newModelRun(id store.RunID, p store.StartParams, now time.Duration, ledger 
 		id: id, ledger: ledger,
 		status: store.StatusRunning, holds: make(map[string]string), post: p.PostJob, onFailure: p.OnFailure, counters: make(map[string]int64),
 		idleAfter: p.IdleAfter(), stopIdle: p.StopAfter > 0, touched: now, retention: p.Retention, values: make(modelValues), cap: p.FailureCap,
+	}
+	if p.Deadline > 0 {
+		r.deadline = now + p.Deadline
 	}
 	if p.Configuration != nil {
 		r.document.version, r.document.body = 1, p.Configuration
@@ -178,7 +184,7 @@ func (r *modelRun) refusal() error {
 }
 
 // stop ends waiting tasks. If the run is finishing, it drops the hook.
-func (r *modelRun) stop(graceful bool) {
+func (r *modelRun) stop(graceful bool, reason string) {
 	switch r.status {
 	case store.StatusStopping:
 		r.graceful = r.graceful && graceful
@@ -187,7 +193,7 @@ func (r *modelRun) stop(graceful bool) {
 		r.finish()
 		return
 	}
-	r.status, r.graceful, r.post = store.StatusStopping, graceful, nil
+	r.status, r.graceful, r.post, r.reason = store.StatusStopping, graceful, nil, reason
 	clear(r.holds)
 	r.cancel()
 	r.settle()
@@ -279,7 +285,7 @@ func (r *modelRun) apply(t *modelTask, o store.Outcome, now time.Duration, write
 		t.end("cancelled")
 	case store.VerdictStopRun:
 		t.end("cancelled")
-		r.stop(false)
+		r.stop(false, o.Error)
 	case store.VerdictRetry, store.VerdictSnooze:
 		t.retry, t.snoozes = o.Task.Retry, o.Task.Snoozes
 		if verdict == store.VerdictRetry {

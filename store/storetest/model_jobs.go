@@ -177,7 +177,7 @@ func (m *machine) Heartbeat(t *rapid.T) {
 	var want []store.RunSignal
 	for _, r := range m.m.ordered() {
 		p.Runs = append(p.Runs, r.id)
-		want = append(want, store.RunSignal{Run: r.id, Status: r.status})
+		want = append(want, store.RunSignal{Run: r.id, Status: r.status, Overdue: r.overdue})
 	}
 	reply, err := m.s.store.Heartbeat(m.s.ctx, p)
 	m.s.NoError(err)

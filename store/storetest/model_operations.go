@@ -54,7 +54,10 @@ func (m *machine) startParams(t *rapid.T, job string) store.StartParams {
 	} else if rapid.Bool().Draw(t, "stop when idle") { // see Stop
 		p.SealAfter, p.StopAfter = 0, p.SealAfter
 	}
-	if rapid.IntRange(0, 2).Draw(t, "post") == 0 {
+	if rapid.IntRange(0, 2).Draw(t, "deadline") == 0 && p.PreJob == nil { // see Stop
+		p.Deadline = m.soonOr(t, "how soon", never)
+	}
+	if rapid.IntRange(0, 2).Draw(t, "post") == 0 && p.Deadline == 0 {
 		p.PostJob = hook(postJob)
 	}
 	if rapid.Bool().Draw(t, "hold") {
@@ -208,7 +211,7 @@ func (m *machine) Stop(t *rapid.T) {
 	if r.status != store.StatusStopping || r.graceful && !graceful {
 		m.m.audit.note(store.ActionStop, r.id, "", "enough")
 	}
-	r.stop(graceful)
+	r.stop(graceful, "enough")
 }
 
 // Pause pauses or resumes a run.
@@ -227,24 +230,38 @@ func (m *machine) Sweep(*rapid.T) {
 	m.promote()
 }
 
-// endIdle seals, or stops, the runs that nobody enqueued into.
-func (m *machine) endIdle() {
+// endDue stops the runs that have reached their deadlines, and seals, or stops, those that nobody
+// enqueued into. It returns those that so came to a final status.
+func (m *machine) endDue() (over []store.RunID) {
 	for _, r := range m.m.ordered() {
+		active := !r.status.Final()
+		if r.deadline != 0 && r.deadline <= m.m.now && !r.overdue && !r.status.Final() {
+			r.overdue = true
+			r.stop(false, store.DeadlineReason)
+		}
 		if _, open := r.holds[store.HoldOpen]; open && r.idleAfter > 0 && r.touched+r.idleAfter <= m.m.now {
 			if r.stopIdle {
-				r.stop(false)
+				r.stop(false, store.IdleReason)
 			} else {
 				delete(r.holds, store.HoldOpen)
 				r.settle()
 			}
-			m.m.noteEnd(r)
+		}
+		if m.m.noteEnd(r); active && r.over {
+			over = append(over, r.id)
 		}
 	}
+	return over
 }
 
-// awaitsIdle requires that the store tells of the end of each open run that is left idle.
-func (m *machine) awaitsIdle(reply store.PromoteReply) {
+// awaitsEnds requires that the store tells of the deadline of each active run, and of the end of
+// each open one that is left idle.
+func (m *machine) awaitsEnds(reply store.PromoteReply) {
 	for _, r := range m.m.ordered() {
+		if r.deadline != 0 && !r.overdue && !r.status.Final() {
+			at := reply.Now.Add(r.deadline - m.m.now + tick)
+			m.s.False(reply.Next.IsZero() || reply.Next.After(at), "a run has a deadline, and nobody is told when")
+		}
 		if _, open := r.holds[store.HoldOpen]; !open || r.idleAfter <= 0 || r.status.Final() {
 			continue
 		}

@@ -141,6 +141,8 @@ func (m *machine) Check(*rapid.T) {
 			s.Equal(r.paused, rec.Paused)
 			s.Equal([]string{string(r.onFailure), r.hookErr}, []string{string(rec.OnFailure), rec.HookError}, "what holds it")
 		}
+		s.Equal(r.reason, rec.Reason, "why it was stopped")
+		s.Equal(r.deadline != 0, !rec.Deadline.IsZero(), "it has a deadline")
 		if rec.Status == store.StatusStopping {
 			s.Equal(r.graceful, rec.Graceful)
 		}
@@ -193,7 +195,7 @@ func (m *machine) end() {
 			if r.status != store.StatusStopping || r.graceful {
 				m.m.audit.note(store.ActionStop, r.id, "", "")
 			}
-			r.stop(false)
+			r.stop(false, "")
 		}
 	}
 	m.Check(nil)

@@ -38,9 +38,11 @@ func (m *machine) clock() time.Time { return m.promote().Now }
 // promote promotes what is due, ends idle runs, and requires that only jobs are told of that are to
 // be looked at.
 func (m *machine) promote() store.PromoteReply {
+	var ended []store.RunID
 	for range 10_000 {
 		reply, err := m.s.store.Promote(m.s.ctx, 0)
 		m.s.NoError(err)
+		ended = append(ended, reply.Ended...)
 		for _, name := range reply.Jobs {
 			j := m.m.jobs[name]
 			m.s.True(
@@ -51,8 +53,8 @@ func (m *machine) promote() store.PromoteReply {
 			m.told[name] = true
 		}
 		if !reply.More {
-			m.endIdle()
-			m.awaitsIdle(reply)
+			m.s.ElementsMatch(m.endDue(), ended, "runs that ended at their times")
+			m.awaitsEnds(reply)
 			return reply
 		}
 	}

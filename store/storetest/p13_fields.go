@@ -204,6 +204,7 @@ func refusedStarts() []refusal {
 		start.by("PostJob.Route.Kind", func(p *params) { p.PostJob = hook(preJob) }),
 		start.by("SealAfter", func(p *params) { p.SealAfter = -1 }),
 		start.by("StopAfter", func(p *params) { p.StopAfter = -1 }),
+		start.by("Deadline", func(p *params) { p.Deadline = -1 }),
 		start.by("StopAfter", func(p *params) { p.SealAfter, p.StopAfter = time.Second, time.Second }),
 		start.by("Retention", func(p *params) { p.Retention = 0 }),
 		start.by("OnFailure", func(p *params) { p.OnFailure = "wait" }),

@@ -35,7 +35,7 @@ func promises() []promise {
 			"P06_Stop",
 			"P6 Stop. When Stop returns, no waiting task of the run will start, in time independent of how many wait; running handlers' contexts " +
 				"are cancelled with cause ErrJobStopped; enqueuing returns ErrJobStopped; once drained, the run is stopped and its summary kept.",
-			stopping,
+			append(stopping, deadlines...),
 		},
 		{"P07_OneActiveRun", "P7 One active run per name. Starting an active name returns ErrJobExists.", oneActiveRun},
 		{

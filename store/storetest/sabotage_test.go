@@ -80,6 +80,16 @@ var sabotages = map[string]struct {
 		"P3 Completion once.",
 		func(s store.Store) store.Store { return &sealsBrokenOff{s} },
 	},
+	"forgets deadlines": {
+		"P06_Stop",
+		"P6 Stop.",
+		func(s store.Store) store.Store { return &forgetsDeadlines{s} },
+	},
+	"takes a deadline for a stop": {
+		"P06_Stop",
+		"P6 Stop.",
+		func(s store.Store) store.Store { return &hidesDeadlines{s} },
+	},
 	"forgets when an idle run ends": {
 		"P03_CompletionOnce",
 		"P3 Completion once.",

@@ -187,6 +187,7 @@ func (g *twinCalls) start(job string) store.StartParams {
 	if g.one(2) {
 		p.PostJob, p.OnFailure = hook(postJob), pickOf(g, store.OnFailureEnd, store.OnFailureHold)
 	}
+	p.Deadline = pickOf(g, 0, never)
 	return p
 }
 

@@ -476,7 +476,7 @@ func TestProgramsActAndProduceByJSON(t *testing.T) {
 	opts, _ := asAnn()
 	p := newPlace(t, opts)
 	p.Work()
-	status, run := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
+	status, run := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1", "deadline_ms": 3600000})
 	require.Equal(t, http.StatusOK, status, run)
 	status, again := p.postJSON("start", map[string]any{"job": "feed", "set": "tree", "open": true, "key": "k1"})
 	require.Equal(t, http.StatusOK, status)
@@ -496,6 +496,7 @@ func TestProgramsActAndProduceByJSON(t *testing.T) {
 	final, err := r.Wait(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, final.Counts.Failed)
+	require.InDelta(t, 3600, final.Deadline.Sub(final.Created).Seconds(), 0.01)
 	require.Equal(t, "from afar", final.LastError)
 	status, _ = p.postJSON("act", map[string]any{
 		"action": "configure", "set": "tree", "document": map[string]any{"set": map[string]any{"max_retries": 4}}, "version": "0",

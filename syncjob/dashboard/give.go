@@ -92,7 +92,9 @@ type startCall struct {
 	Kind string          `json:"kind,omitempty"` // of the root task; empty with open
 	Args json.RawMessage `json:"args,omitempty"`
 	Open bool            `json:"open,omitempty"`
-	Key  string          `json:"key,omitempty"` // makes the call safe to repeat
+	// Deadline is how long after its start the run is stopped if it is still active, in ms.
+	Deadline int    `json:"deadline_ms,omitempty"`
+	Key      string `json:"key,omitempty"` // makes the call safe to repeat
 }
 
 // started is the answer.
@@ -110,7 +112,9 @@ func (d *source) enqueue(ctx context.Context, c enqueueCall) (any, error) {
 }
 
 func (d *source) start(ctx context.Context, c startCall) (any, error) {
-	job := syncjob.Job{Name: c.Job, Set: c.Set, Open: c.Open}
+	job := syncjob.Job{
+		Name: c.Job, Set: c.Set, Open: c.Open, Deadline: time.Duration(c.Deadline) * time.Millisecond,
+	}
 	if c.Kind != "" {
 		job.Root = enqueue.Raw(c.Kind, c.Args, nil)
 	}

@@ -31,8 +31,8 @@ type Observer struct {
 	// run with a key if the reply was lost.
 	RunStarted func(context.Context, Run)
 	// RunDone is called when a run reached a final state because a worker in this process settled a
-	// task, or a call in this process stopped or sealed it. Rarely, two processes report the same
-	// run. It costs a read of the run.
+	// task, or ended a run that was idle or at its deadline, or a call in this process stopped or
+	// sealed it. Rarely, two processes report the same run. It costs a read of the run.
 	RunDone func(context.Context, states.Run)
 	// Fetched is called after each fetch that the store answered, also if it returned no task.
 	Fetched func(context.Context, Fetch)

@@ -84,6 +84,9 @@ type Job struct {
 // Active reports whether the job has a run that has not ended.
 func (s Job) Active() bool { return s.Run != nil && !s.Run.Status.Final() }
 
+// DeadlineReason is the Reason of a run that was stopped at its deadline.
+const DeadlineReason = store.DeadlineReason
+
 // Run is the state of one run. All stored fields were read in one atomic step. Elapsed, Rate
 // and ETA are computed from them and, while the run is active, from the local clock.
 type Run struct {
@@ -133,6 +136,8 @@ type Run struct {
 	HookErr    string        `json:"hook_err,omitempty"` // why the post-job hook failed for good
 	Retention  time.Duration `json:"retention_ns"`       // how long the summary is kept after the end
 	Due        time.Time     `json:"due,omitzero"`       // the due time of the schedule that started it; zero if none did
+	// Deadline is when the run is stopped if it is still active; zero for never.
+	Deadline time.Time `json:"deadline,omitzero"`
 	// RedriveOf is the number of the run whose failed tasks this one runs again; 0 for none. See
 	// syncjob.Run.Redrive.
 	RedriveOf int64 `json:"redrive_of,omitempty"`

@@ -13,7 +13,7 @@ const (
 	MomentCreated    Moment = "created"     // it was started: by a call, a schedule, or a redrive
 	MomentHookPassed Moment = "hook passed" // its pre-job hook passed
 	MomentStarted    Moment = "started"     // its first task was fetched
-	MomentStopping   Moment = "stopping"    // it was stopped: by a call, by a task, or since it was idle
+	MomentStopping   Moment = "stopping"    // it was stopped: by a call, by a task, being idle, or at its deadline
 	MomentTasksEnded Moment = "tasks ended" // only its post-job hook was left, which took 1 ms or more
 	MomentEnded      Moment = "ended"       // it came to a final status
 )

@@ -32,13 +32,14 @@ func (a *app) producers() []*cobra.Command {
 func (a *app) start() *cobra.Command {
 	var set, kind, args, key string
 	var open, join, follow bool
+	var deadline time.Duration
 	c := a.command(
 		"start JOB",
 		"Start a run of a single-pass job",
 		cobra.ExactArgs(1),
 		false,
 		func(ctx context.Context, names []string) error {
-			job := syncjob.Job{Name: names[0], Set: set, Open: open}
+			job := syncjob.Job{Name: names[0], Set: set, Open: open, Deadline: deadline}
 			if kind != "" {
 				root, err := parseArgs(kind, args)
 				if err != nil {
@@ -74,6 +75,7 @@ func (a *app) start() *cobra.Command {
 	f.StringVar(&kind, "kind", "", "kind of the first task")
 	f.StringVar(&args, "args", "{}", "arguments of the first task, as `JSON`")
 	f.BoolVar(&open, "open", false, "keep the run open until it is sealed")
+	f.DurationVar(&deadline, "deadline", 0, "stop the run if it is still active so long after its start")
 	f.StringVar(&key, "key", "", "makes it safe to repeat: the same key gives the same run")
 	f.BoolVar(&join, "join", false, "if a run is active, name it instead of refusing")
 	f.BoolVar(&follow, "wait", false, "wait until it has ended, within --timeout; the exit code is its status")

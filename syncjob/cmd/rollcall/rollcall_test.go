@@ -132,7 +132,7 @@ func TestCommandsShowWhatThereIs(t *testing.T) {
 
 func TestCommandsAct(t *testing.T) {
 	p := newPlace(t)
-	require.Contains(t, p.rollcall(0, "start", "feed", "--set", "tree", "--open", "--key", "k"), "started run")
+	require.Contains(t, p.rollcall(0, "start", "feed", "--set", "tree", "--open", "--key", "k", "--deadline", "24h"), "started run")
 	require.Contains(t, p.rollcall(0, "start", "feed", "--set", "tree", "--open", "--key", "k"), "found run")
 	require.Contains(
 		t,

@@ -78,7 +78,7 @@ var ListedFields = []string{
 	"job", "set", "labels", "state", "finalstatus", "total", "pending", "delayed", "running", "succeeded", "failed", "cancelled",
 	"retried", "duplicates", "holds", "paused", "weight", "created", "changed", "signalled", "started", "ended", "error",
 	"retryerror", "onfailure", "reason", "hookerror", "graceful", "retention", "scheduled", "redriveof", "routes",
-	"hookpassed", "stopbegan",
+	"hookpassed", "stopbegan", "deadline",
 }
 
 // Fields makes a hash of the fields that were read of one, which may lack some.

@@ -41,7 +41,8 @@ import (
 //	series           hash: what the history has noted; see history.go
 //	minutes, hours   zsets: points of the history
 //	due              zset: lane → earliest delayed task; j:J → when a periodic job is looked at;
-//	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before
+//	                 i:R → when an open run is sealed, or stopped, unless somebody enqueues before;
+//	                 d:R → when an active run is stopped at its deadline
 //	kept             zset: bucket of claimed IDs → until when the last is kept
 //	leases, terms    zset: session → expiry; hash: session → length of its lease in ms; see terms.lua
 //	lost             zset: record of a lost session → when it ended; see lost.go
@@ -204,8 +205,20 @@ const idleMark = "i:"
 func (k *Keyspace) IdleEnd(id string) string { return idleMark + id }
 
 // IdleRun finds the run in the name of its end, if it is such a name.
-func (k *Keyspace) IdleRun(s string) (number int64, ok bool) {
-	id, ok := strings.CutPrefix(s, idleMark)
+func (k *Keyspace) IdleRun(s string) (number int64, ok bool) { return markedRun(s, idleMark) }
+
+// deadlineMark stands before the run in the name of its deadline.
+const deadlineMark = "d:"
+
+// Deadline is how due names the deadline of a run.
+func (k *Keyspace) Deadline(id string) string { return deadlineMark + id }
+
+// OverdueRun finds the run in the name of its deadline, if it is such a name.
+func (k *Keyspace) OverdueRun(s string) (number int64, ok bool) { return markedRun(s, deadlineMark) }
+
+// markedRun finds the run in a name with this mark.
+func markedRun(s, mark string) (number int64, ok bool) {
+	id, ok := strings.CutPrefix(s, mark)
 	number, err := strconv.ParseInt(id, 10, 64)
 	return number, ok && err == nil && RunID(number) == id
 }

@@ -16,12 +16,13 @@ import (
 
 // This file converts between stored hashes and records. No other Go file knows a field of run:R or
 // job:J. Scripts own state, outcome, the counters, started, ended, paused, error, retryerror,
-// reason, hookerror, result, hookpassed, stopbegan, graceful, signalled (when the counts changed
-// last, but not more often than four times a second), changed, configured, root, rootwhen,
-// reporting (progress.go), reported, v:QUEUE (virtual times), c:NAME (counters), n:SET/KIND (leased
-// tasks of kinds with a limit) and short (queues that wait for such a limit), redone (failures that
-// were retried or discarded), onfailure (of a run that holds for its failures), and litter: more is
-// left at its end than the list of its lanes, like buckets of claimed IDs.
+// reason, hookerror, result, hookpassed, stopbegan, graceful, deadline, overdue (it has passed),
+// signalled (when the counts changed last, but not more often than four times a second), changed,
+// configured, root, rootwhen, reporting (progress.go), reported, v:QUEUE (virtual times), c:NAME
+// (counters), n:SET/KIND (leased tasks of kinds with a limit) and short (queues that wait for such
+// a limit), redone (failures that were retried or discarded), onfailure (of a run that holds for
+// its failures), and litter: more is left at its end than the list of its lanes, like
+// buckets of claimed IDs.
 
 // RunFields returns the first fields of a run, without those that the script adds itself. What is
 // read often comes first: Redis searches a small hash from the front.
@@ -134,6 +135,7 @@ func DecodeRun(id store.RunID, h map[string]string, now time.Time) (store.RunRec
 		Graceful:   h["graceful"] == "1",
 		Retention:  Duration(d.int("retention")),
 		Due:        d.time("scheduled"),
+		Deadline:   d.time("deadline"),
 		RedriveOf:  d.int("redriveof"),
 	}
 	if !r.Status.Final() {

@@ -69,7 +69,8 @@ func runFixes(id string, h map[string]string) []fix {
 	fixes = append(fixes, numberFix(h, "failcap", repairedCap, true)...)
 	fixes = append(fixes, numberFix(h, "maxlen", repairedMaxLen, true)...)
 	fixes = append(fixes, numberFix(h, "weight", "1", true)...)
-	for _, name := range strings.Fields("started ended hookpassed stopbegan signalled sealafter rootwhen redone") {
+	const numbers = "started ended hookpassed stopbegan signalled sealafter deadline rootwhen redone"
+	for _, name := range strings.Fields(numbers) {
 		fixes = append(fixes, numberFix(h, name, "", false)...)
 	}
 	fixes = append(fixes, onFailureFix(h)...)

@@ -159,7 +159,7 @@ func (x *examination) quarantine(ctx context.Context) error {
 				Task: store.Task{Headers: map[string]string{store.HeaderCorrupt: t.err.Error()}},
 			}, "repair")
 			c := script.NewCall(t.key, k.Run(id), k.Dead(id), k.Hist, k.Trash, k.Clock, k.Lanes(id),
-				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes, k.Failing, k.Index, k.Ledger)
+				k.Waiting(format.LaneName(id, post)), k.Ring(post), k.Routes, k.Failing, k.Index, k.Ledger, k.Due)
 			c.Add(k.Channel, id, format.RouteName(t.route), t.message, t.where, letter, t.err.Error())
 			reply, err := x.exec(ctx, script.Quarantine, c)
 			if err != nil {

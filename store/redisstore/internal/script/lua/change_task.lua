@@ -13,7 +13,7 @@
 local RUN, DUE, KEPT, BUCKET = KEYS[1], KEYS[3], KEYS[7], KEYS[11]
 local PLACE, WAITING, RECOVERED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a place
 local keys = {
-  clock = KEYS[2], hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], lanes = KEYS[8], post = KEYS[9], ring = KEYS[10], index = KEYS[12], exact = true,
+  clock = KEYS[2], due = DUE, hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], lanes = KEYS[8], post = KEYS[9], ring = KEYS[10], index = KEYS[12], exact = true,
 }
 local channel, line, id, task, digest, bucket, most = arg(), arg(), arg(), arg(), arg(), arg(), num()
 local cancel, due, left, passed = num() == 1, arg(), num(), num()

@@ -5,7 +5,8 @@
 -- ARGV  session, last fetch and settlement answered, lease in ms, sweep interval in ms, what runs ('' for: as before), channel, states asked for: n,
 --       reports: n, (index of the run, its number, limit, tasks: n, task × n) × n
 -- Returns {ok, now, next due, held, sweep due (1), version of the pauses,
---       fields of deliveries that are to be cancelled, as in asked.lua, or '', status of the worker, (state, graceful, configured) …}, {lost}
+--       fields of deliveries that are to be cancelled, as in asked.lua, or '', status of the worker,
+--       (state, graceful, configured, overdue) …}, {lost}
 -- Repeat: absolute. ZREM is first, so that the script runs when memory is short.
 local SESSION, LEASES, META, DUE, TERMS, PAUSES = unpack(KEYS, 1, 6)
 local session, fetched, settled, lease, interval, busy, channel, asked = arg(), num(), num(), num(), num(), arg(), arg(), num()
@@ -73,10 +74,11 @@ end
 local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
 local reply = { 'ok', now, first[2] or '', redis.call('HLEN', SESSION) - 6, due, pauses_version(PAUSES), ending or '', status }
 for i = 7, 6 + asked do
-  local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured') -- nothing for a run with a damaged record
+  local v = redis.pcall('HMGET', KEYS[i], 'state', 'graceful', 'configured', 'overdue') -- nothing for a run with a damaged record
   reply[#reply + 1] = v[1] or ''
   reply[#reply + 1] = v[2] or ''
   reply[#reply + 1] = v[3] or 0
+  reply[#reply + 1] = v[4] or ''
 end
 publish(channel)
 return reply

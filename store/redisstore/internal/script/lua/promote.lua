@@ -4,7 +4,7 @@
 -- KEYS  1 due, 2 clock, 3 routes; per lane: run, W, D, ring
 -- ARGV  channel, limit (and about 1 MiB), n, (run, route, queue, state of the run it needs) × n
 -- Returns {moved, now, next due, {job …}, lane or i:R …}: the lanes due now, as hints for the next
---       call; idle runs, for end_idle; and jobs, each of which is left to the caller for a while
+--       call; idle runs, for end_idle; d:R, runs at their deadlines, for stop_run; and jobs, each of which is left to the caller for a while
 -- Repeat: ZREM moves a task once; a returned job is returned again. ZREM is first, so that
 --       the script runs when memory is short.
 local DUE = KEYS[1]

@@ -1,7 +1,7 @@
 -- Removes a task that cannot be decoded from where it waits, and counts it as failed.
 -- Uses: arguments, bury, ends, ledger, retrying, runs, signals.
 -- KEYS  1 where it waits, 2 run, 3 dead letters, 4 hist, 5 trash, 6 clock, 7 lanes,
---       8 and 9 waiting list and ring of the post-job lane, 10 routes, 11 failing, 12 index, 13 ledger
+--       8 and 9 waiting list and ring of the post-job lane, 10 routes, 11 failing, 12 index, 13 ledger, 14 due
 -- ARGV  channel, run, route, message, where (pending, delayed, or '' for a hook, which is outside the counts), dead letter, error
 -- Returns {taken (1)}
 -- Repeat: LREM or ZREM, which is first, removes the task once.
@@ -9,7 +9,7 @@ local PLACE, RUN, DEAD = KEYS[1], KEYS[2], KEYS[3]
 local channel, id, route, message, where, letter, err = arg(), arg(), arg(), arg(), arg(), arg(), arg()
 local keys = {
   hist = KEYS[4], trash = KEYS[5], clock = KEYS[6], lanes = KEYS[7], post = KEYS[8], ring = KEYS[9], routes = KEYS[10],
-  index = KEYS[12],
+  index = KEYS[12], due = KEYS[14],
 }
 local run = open_run(RUN, id)
 if not run or run.state ~= 'running' and run.state ~= 'starting' and run.state ~= 'finishing' then

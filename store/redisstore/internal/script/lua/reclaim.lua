@@ -14,7 +14,7 @@ if redis.call('HEXISTS', SESSION, 'fetch') == 1 then
 end
 local channel, session = arg(), arg()
 local asked = redis.call('HGET', SESSION, 'cancel')
-local keys = { clock = KEYS[3], routes = KEYS[8], hist = KEYS[5], trash = KEYS[6], index = KEYS[9] }
+local keys = { clock = KEYS[3], due = KEYS[4], routes = KEYS[8], hist = KEYS[5], trash = KEYS[6], index = KEYS[9] }
 local runs, bases, total, reclaimed = {}, {}, num(), 0
 for i = 1, total do
   bases[i] = num()

@@ -2,7 +2,7 @@
 -- them; or has the post-job hook that gave up wait again.
 -- Uses: arguments, audit, clock, ends, numbers, rings, runs, signals, streams.
 -- KEYS  1 producer record, 2 run, 3 dead letters, 4 lanes, 5 clock, 6 routes, 7 failing, 8 hist, 9 trash, 10 index,
---       11 and 12 waiting list and ring of the post-job lane; per lane: W, ring; buckets of IDs; last: audit
+--       11 and 12 waiting list and ring of the post-job lane, 13 due; per lane: W, ring; buckets of IDs; last: audit
 -- ARGV  channel, number, ttl, run, line of the audit or '', its run; retry, discard, accept or post-job; place where the next call goes on;
 --       lanes: n, (W, route, queue, longest message) × n;
 --       failures: n, (place, lane or 0, message, bucket or 0, digest of a claimed ID) × n; how many cannot be retried
@@ -26,7 +26,7 @@
 local PRODUCER, RUN, DEAD, LANES, CLOCK, ROUTES, FAILING = unpack(KEYS)
 local ENDS = {
   hist = KEYS[8], trash = KEYS[9], index = KEYS[10], clock = CLOCK, routes = ROUTES, lanes = LANES, post = KEYS[11], ring = KEYS[12],
-  exact = true,
+  due = KEYS[13], exact = true,
 }
 local channel, number, ttl, id, line, audited, action, next = arg(), num(), arg(), arg(), arg(), arg(), arg(), num()
 local discard = action == 'discard'

@@ -16,7 +16,7 @@
 -- Repeat: absolute. HDEL is first, so that the script runs when memory is short.
 local RUN, CLOCK, DUE, ROUTES, HIST, TRASH, LANES, HOLDS, POST, POST_RING, KEPT, DEAD, FAILING, INDEX, JOB = unpack(KEYS, 1, 15)
 local WAITING, SUSPECTS, DELAYED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the base of a lane
-local ENDS = { hist = HIST, trash = TRASH, index = INDEX, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
+local ENDS = { hist = HIST, trash = TRASH, index = INDEX, due = DUE, clock = CLOCK, routes = ROUTES, lanes = LANES, post = POST, ring = POST_RING }
 local channel, id, dry, newest = arg(), arg(), num() == 1, num() == 1
 newest = newest and number_of(redis.pcall('HGET', JOB, 'run')) <= tonumber(id) -- or the newest is gone
 if redis.call('TYPE', RUN).ok ~= 'hash' then
@@ -174,6 +174,16 @@ local function give_turns(lane)
     damage('index', 'lane ' .. lane.route, 'it has tasks and would get no turn: it gets turns again', function()
       redis.call('ZREM', KEYS[lane.base + RING], id)
       enter(KEYS[lane.base + RING], ENDS, run, lane.queue)
+    end)
+  end
+end
+
+-- fix_deadline makes sure that a run is stopped at its deadline.
+local function fix_deadline()
+  local deadline = tonumber(now_has('deadline') or nil)
+  if deadline and not now_has('overdue') and not redis.call('ZSCORE', DUE, 'd:' .. id) then
+    damage('index', 'deadline', 'it would not be stopped at its deadline: it is listed again', function()
+      end_at(DUE, 'd:' .. id, deadline)
     end)
   end
 end
@@ -353,6 +363,7 @@ if state == 'starting' or state == 'running' then
   fix_holds()
 end
 if state == 'starting' or state == 'running' or state == 'finishing' or state == 'stopping' then
+  fix_deadline()
   if redis.call('ZSCORE', TRASH, id) then
     damage('index', 'active run', 'it was listed to be removed: it is taken off the list', function()
       redis.call('ZREM', TRASH, id)

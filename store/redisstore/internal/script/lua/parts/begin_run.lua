@@ -4,7 +4,7 @@
 -- KEYS  1 meta, 2 jobs, 3 job, 4 starts, 5 last run as the caller knows it (or the job), 6 clock, 7 due, 8 routes,
 --       9 run, 10 lanes, 11 holds; 12 W, 13 D, 14 ring of the lane of the first task: the pre-job hook's, or else the root's; 15 the run's configuration, 16 index, 17 ledger
 -- ARGV  open (1), sealed or stopped after in ms or '', root (1), pre-job (1), root's message, root's when, root's route, then if there is a first
---       task: route, queue, message, when; fields of the run: n, (name, value) × n; document of its configuration, if it has one
+--       task: route, queue, message, when; fields of the run: n, (name, value) × n; its deadline in ms from now, or 0; document of its configuration, if it has one
 local META, JOBS, JOB, STARTS, LAST_RUN, CLOCK, DUE, ROUTES, RUN, LANES, HOLDS, WAITING, DELAYED, RING,
   CONFIGURATION, INDEX, LEDGER = unpack(KEYS)
 
@@ -71,6 +71,11 @@ local function begin(job, token, number)
   end
   local state = has_pre and 'starting' or 'running'
   local fields, set = first_fields(job, token, state)
+  local deadline = num()
+  if deadline > 0 then
+    set('deadline', string.format('%.0f', now + deadline))
+    end_at(DUE, 'd:' .. number, now + deadline)
+  end
   local document = arg()
   if document then
     set('configured', 1)

@@ -1,13 +1,15 @@
 -- Uses: clock, index, numbers, rings, runs, signals.
 -- finish records the final state. The summary expires, the rest is purged. If only the list of
 -- lanes is left, the run is clean, and the list is removed at once. facts: retention, reporting,
--- ended, job.
+-- ended, job, which stays in run.ended.
 local function finish(run, state, keys, facts, clean)
   facts = facts or redis.call('HMGET', run.key, 'retention', 'reporting', 'ended', 'job')
+  run.ended = facts[4]
   if facts[2] then
     redis.call('HDEL', run.key, 'reporting', 'reported')
   end
   change_state(run, keys.index, state, facts[4], 'ended', facts[3] or now)
+  redis.call('ZREM', keys.due, 'i:' .. run.id, 'd:' .. run.id)
   redis.call('ZADD', keys.hist, now + number_of(facts[1]), run.id)
   if clean then
     redis.call('UNLINK', keys.lanes)
@@ -26,7 +28,7 @@ local function add_post(run, keys, message, route, queue)
 end
 
 -- maybe_end ends a run without tasks, if it has no holds, or was stopped. Failures are a hold if
--- the field onfailure says so (hold); accept makes it (accepted). keys: hist, trash, index, clock,
+-- the field onfailure says so (hold); accept makes it (accepted). keys: hist, trash, index, due, clock,
 -- routes, and lanes, post (waiting list) and ring of the hook's lane; exact (the counts were not in
 -- doubt).
 local function maybe_end(run, keys)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
 )
 
@@ -56,7 +57,7 @@ const holdTimeout = 10 * time.Second
 func (e *Enqueuer) EnqueueAll(
 	ctx context.Context, run store.RunID, set string, items iter.Seq2[Item, error], opts *AllOptions,
 ) (sum Summary, err error) {
-	hold := "all-" + randomID()
+	hold := "all-" + taskid.New(time.Now())
 	var problems []error
 	if opts != nil && opts.Hold != "" {
 		hold = opts.Hold
@@ -71,7 +72,14 @@ func (e *Enqueuer) EnqueueAll(
 	if err := store.JoinFields(append(problems, validateRun(run))...); err != nil {
 		return Summary{}, fmt.Errorf("enqueue all: %w", err)
 	}
-	b := &bulk{enqueuer: e, run: run, hold: hold, seal: opts != nil && opts.Seal, call: randomID(), chunk: &request{}}
+	b := &bulk{
+		enqueuer: e,
+		run:      run,
+		hold:     hold,
+		seal:     opts != nil && opts.Seal,
+		call:     taskid.New(time.Now()),
+		chunk:    &request{},
+	}
 	defer func() { // also after a panic, or runtime.Goexit, of the sequence
 		if b.held {
 			err = errors.Join(err, b.release(ctx))

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"reflect"
 	"time"
 
 	"github.com/rollcall-go/rollcall/internal/encode"
+	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
@@ -22,7 +22,7 @@ type Router interface {
 
 // Encode encodes an item for a run of the given handler set, as an [Enqueuer] with this
 // configuration does. It checks the item, finds its queue, and adds the propagator's headers for
-// ctx. An item without an ID gets a random one: 80 bits as 16 lower-case characters. Store and
+// ctx. An item without an ID gets a new one: 20 lower-case characters. Store and
 // Logger of the configuration are not used; nil means all defaults. It reports all problems at
 // once, as [*store.FieldError]s. If the payload is too large, the error also matches
 // [store.ErrPayloadTooLarge]. It makes no call.
@@ -55,7 +55,7 @@ func Encode(ctx context.Context, cfg *Config, set string, it Item) (store.Item, 
 		At:    opts.At,
 	}
 	if !item.Task.Claimed {
-		item.Task.ID = randomID()
+		item.Task.ID = taskid.New(item.Task.Enqueued)
 	}
 	item.Task.Headers = encode.Inject(ctx, cfg.Propagator, item.Task.Headers)
 	return item, nil
@@ -107,20 +107,4 @@ func (cfg *Config) queue(set, kind, override string) (string, error) {
 		queue = override
 	}
 	return queue, nil
-}
-
-const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-
-// randomID returns 80 random bits. They make IDs unique; they are no secret, so the runtime's
-// generator is good enough.
-func randomID() string {
-	var id [16]byte
-	for half := range 2 {
-		bits := rand.Uint64()
-		for i := range 8 {
-			id[8*half+i] = idAlphabet[bits&31]
-			bits >>= 5
-		}
-	}
-	return string(id[:])
 }

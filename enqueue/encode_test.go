@@ -59,7 +59,7 @@ func TestAnOrdinaryTaskCarriesNoAttributesAndARandomID(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, item.Task.Attributes)
 		require.False(t, item.Task.Claimed)
-		require.Regexp(t, `^[0-9a-z]{16}$`, item.Task.ID)
+		require.Regexp(t, `^[0-9a-z]{20}$`, item.Task.ID)
 		require.False(t, seen[item.Task.ID])
 		seen[item.Task.ID] = true
 	}

@@ -47,7 +47,8 @@ type Options struct {
 	// Failed tasks that are retried, or go to a new run, do not expire any more. Defaults to never.
 	Expires time.Time
 	// ID is unique in the run until the task has settled, and for IDFor after that. A second task
-	// with the same ID is not added; its receipt says Duplicate. Defaults to a random ID.
+	// with the same ID is not added; its receipt says Duplicate. Defaults to a new ID that begins
+	// with the time at which it was made.
 	ID string
 	// IDFor is how long ID stays in use after the task has settled. It needs ID. Defaults to zero.
 	IDFor time.Duration

@@ -22,10 +22,10 @@ import (
 // the task again, unless the server loses acknowledged writes.
 type TaskChanges interface {
 	// ChangeTask looks for a task of a run by its ID and changes it, as [TaskChanges] says. It looks
-	// where [Runs].Tasks does and in the same order, without the failures, at about as many tasks in
-	// one call. If it has found nothing yet, Change is empty and Next names where to go on; at the end
-	// Next is empty. If several tasks have the ID, it changes the first that it finds. A task that
-	// moves on while it is sought may be missed.
+	// where [Runs].Tasks does for this ID, without the failures, at about as many tasks in one call.
+	// If it has found nothing yet, Change is empty and Next names where to go on; at the end Next is
+	// empty. If several tasks have the ID, it changes the first that it finds. A task that moves on
+	// while it is sought may be missed.
 	//
 	// A run remembers its last [bounds.CancelsKept] cancellations by ID. If the end is reached, and
 	// the ID is one of these, the reply has the same Change again. So a repeat is harmless: also if it
@@ -38,11 +38,12 @@ type TaskChanges interface {
 
 // ChangeTaskParams say what becomes of a task.
 type ChangeTaskParams struct {
-	Run    RunID
-	ID     string
-	Cancel bool      // cancel it; otherwise reschedule it
-	Due    time.Time // without Cancel: when it may run; zero for now, by the store's clock
-	Cursor string    // Next of the call before; "" for the first call
+	Run     RunID
+	ID      string
+	Claimed bool      // only a task that claimed the ID, as [TasksParams] says
+	Cancel  bool      // cancel it; otherwise reschedule it
+	Due     time.Time // without Cancel: when it may run; zero for now, by the store's clock
+	Cursor  string    // Next of the call before; "" for the first call
 }
 
 // Validate returns a [*FieldError] for each bad field, joined. Whether a cursor is one only the

@@ -38,7 +38,12 @@ type TasksParams struct {
 	Queue  string     // only those of the queue; "" for all
 	Set    string     // only those of the handler set; "" for all
 	Kind   string     // only those of the kind; "" for all
-	ID     string     // only those with this ID; "" for all
+	// ID asks for one task: the listing ends with the first one that has it, and may begin where that
+	// most likely is. "" for all.
+	ID string
+	// Claimed asks only for a task that claimed its ID; see [Task.Claimed]. If no task claims it, a
+	// store need not look at those that wait.
+	Claimed bool
 	// Payload asks for the payloads; without it, they are nil.
 	Payload bool
 	Cursor  string // Next of the page before, or the Cursor of a record; "" for the first page
@@ -59,6 +64,7 @@ func (p *TasksParams) Validate() error {
 	if p.ID != "" {
 		f.check(ValidateTaskID(p.ID), "")
 	}
+	f.add(p.Claimed && p.ID == "", "Claimed", "is set without an ID")
 	f.check(within("Limit", p.Limit, 1, bounds.MaxPage), "")
 	return f.err()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/syncjob/states"
 )
@@ -57,6 +58,12 @@ func (t *TaskRef) Failure(ctx context.Context) (failure states.Failure, ok bool,
 		return f, err == nil, err
 	}
 	return failure, false, nil
+}
+
+// chosen reports whether a caller must have chosen the ID. Then a task that has it claims it.
+func (t *TaskRef) chosen() bool {
+	_, made := taskid.Made(t.id)
+	return !made && t.id != rootID
 }
 
 func (t *TaskRef) check() error { return store.ValidateTaskID(t.id) }

@@ -89,7 +89,7 @@ const changeTries = 5
 
 // change looks for the task and changes it; "" if it is not found.
 func (t *TaskRef) change(ctx context.Context, p store.ChangeTaskParams) (store.TaskChange, error) {
-	p.Run, p.ID = t.run.id, t.id
+	p.Run, p.ID, p.Claimed = t.run.id, t.id, t.chosen()
 	if err := taskFields(p.Validate()); err != nil {
 		return "", t.about(err)
 	}
@@ -126,7 +126,7 @@ func (t *TaskRef) changeOnce(ctx context.Context, p store.ChangeTaskParams) (sto
 // has it now, or it waits for its next attempt.
 func (t *TaskRef) moved(ctx context.Context) (bool, error) {
 	for _, status := range []states.TaskStatus{states.TaskRunning, states.TaskRetrying, states.TaskDelayed} {
-		p := store.TasksParams{Run: t.run.id, ID: t.id, Status: status, Limit: taskPage}
+		p := store.TasksParams{Run: t.run.id, ID: t.id, Claimed: t.chosen(), Status: status, Limit: taskPage}
 		for _, err := range t.run.taskRecords(ctx, p) {
 			return err == nil, err
 		}

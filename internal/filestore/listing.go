@@ -62,7 +62,7 @@ func (s *state) listed(r *run) map[string]*task {
 	return keys
 }
 
-// listing is what p selects of the tasks of a run, behind its cursor.
+// listing is what p selects of the tasks of a run, behind its cursor; of an ID, the first.
 func (s *state) listing(r *run, p *store.TasksParams) (all []store.TaskRecord) {
 	for key, t := range s.listed(r) {
 		rec := s.taskRecord(r, t)
@@ -76,13 +76,18 @@ func (s *state) listing(r *run, p *store.TasksParams) (all []store.TaskRecord) {
 		})
 	}
 	slices.SortFunc(all, func(a, b store.TaskRecord) int { return cmp.Compare(a.Cursor, b.Cursor) })
-	return slices.DeleteFunc(all, func(rec store.TaskRecord) bool {
+	all = slices.DeleteFunc(all, func(rec store.TaskRecord) bool {
 		return rec.Cursor <= p.Cursor || p.Status != "" && p.Status != rec.Status ||
 			p.ID != "" && p.ID != rec.Task.ID ||
+			p.Claimed && !rec.Task.Claimed ||
 			p.Queue != "" && p.Queue != rec.Route.Queue ||
 			p.Set != "" && p.Set != rec.Route.Set ||
 			p.Kind != "" && p.Kind != rec.Route.Kind
 	})
+	if p.ID != "" && len(all) > 0 {
+		return all[:1]
+	}
+	return all
 }
 
 // section is where the tasks of a place come in a listing.

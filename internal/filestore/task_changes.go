@@ -27,7 +27,7 @@ func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskRepl
 	if err != nil {
 		return reply, false, err
 	}
-	t := s.firstOf(r, p.ID)
+	t := s.firstOf(r, &p)
 	switch {
 	case t == nil && p.Cancel:
 		reply.Change = store.KeptCancellation(r.Cancellations, p.ID)
@@ -53,9 +53,9 @@ func (s *state) changeTask(p store.ChangeTaskParams) (reply store.ChangeTaskRepl
 	return reply, changed, nil
 }
 
-// firstOf is the first task with the ID that waits or runs; nil if there is none.
-func (s *state) firstOf(r *run, id string) *task {
-	all := s.listing(r, &store.TasksParams{Run: r.ID, ID: id})
+// firstOf is the first task that is sought and waits or runs; nil if there is none.
+func (s *state) firstOf(r *run, p *store.ChangeTaskParams) *task {
+	all := s.listing(r, &store.TasksParams{Run: r.ID, ID: p.ID, Claimed: p.Claimed})
 	if len(all) == 0 || all[0].Status == store.TaskFailed {
 		return nil
 	}

@@ -129,8 +129,11 @@ func (f *Filter) Route(s Source, r store.Route) bool {
 
 // Task reports whether a task is selected, of a source and route that can be.
 func (f *Filter) Task(s Source, r store.Route, t *store.Task) bool {
-	return (f.ID == "" || f.ID == t.ID) && (f.Status == "" || f.Status == f.StatusOf(s, r, t))
+	return (f.ID == "" || f.ID == t.ID) && (!f.Claimed || t.Claimed) && (f.Status == "" || f.Status == f.StatusOf(s, r, t))
 }
+
+// Found reports whether a listing that has found so many tasks has the one that is sought.
+func (f *Filter) Found(tasks int) bool { return f.ID != "" && tasks > 0 }
 
 // StatusOf is where a task of a source and route is.
 func (f *Filter) StatusOf(s Source, r store.Route, t *store.Task) store.TaskStatus {

@@ -24,7 +24,7 @@ func (s *backend) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (sto
 	if err != nil {
 		return store.ChangeTaskReply{}, err
 	}
-	sought := store.TasksParams{Run: p.Run, ID: p.ID}
+	sought := store.TasksParams{Run: p.Run, ID: p.ID, Claimed: p.Claimed}
 	l := listing{
 		partition: part,
 		run:       r,

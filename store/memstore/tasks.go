@@ -34,7 +34,9 @@ func (s *backend) Tasks(ctx context.Context, p store.TasksParams) (store.TasksRe
 		page:      newPage(),
 	}
 	l.walk()
-	l.reply.Next = l.at.String()
+	if !l.Found(len(l.reply.Tasks)) {
+		l.reply.Next = l.at.String()
+	}
 	return l.reply, nil
 }
 
@@ -183,7 +185,7 @@ func (l *listing) failures(string) bool {
 }
 
 // look looks at a task of the place of the cursor, and moves the cursor behind it. It reports
-// false, and does neither, if the page is full.
+// false, and does neither, if the page is full; and once the task that is sought is found.
 func (l *listing) look(rec *store.TaskRecord, at, within int64) bool {
 	if l.left == 0 {
 		return false
@@ -203,7 +205,7 @@ func (l *listing) look(rec *store.TaskRecord, at, within int64) bool {
 	}
 	rec.Task = copyTask(rec.Task)
 	l.reply.Tasks = append(l.reply.Tasks, *rec)
-	return true
+	return !l.Found(len(l.reply.Tasks))
 }
 
 // records reads the tasks from one position to before another.

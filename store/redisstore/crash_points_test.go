@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
+	"github.com/rollcall-go/rollcall/store/bounds"
 )
 
 // crashPoints are the crashes at each script.
@@ -388,6 +390,15 @@ var crashPoints = map[string]crashPoint{
 	"read_tasks": {
 		act: func(c *crash) error {
 			_, err := c.victim.Tasks(c.Context(), store.TasksParams{Run: c.run, Limit: 10})
+			return err
+		},
+		stands: func(*crash, bool) {},
+	},
+	"seek_task": {
+		begin: func(c *crash) { c.enqueue(c.begin(store.StartParams{Job: "crowded"}), items("k", bounds.MaxPage+1)...) },
+		act: func(c *crash) error {
+			p := store.TasksParams{Run: c.begin(store.StartParams{Job: "crowded"}), ID: taskid.New(time.Now()), Limit: 10}
+			_, err := c.victim.Tasks(c.Context(), p)
 			return err
 		},
 		stands: func(*crash, bool) {},

@@ -27,7 +27,9 @@ func (c *taskChange) done() bool { return c != nil && c.made != "" }
 // ChangeTask implements [store.TaskChanges].
 func (s *Store) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
 	var none store.ChangeTaskReply
-	l, err := s.listing(ctx, &store.TasksParams{Run: p.Run, ID: p.ID, Cursor: p.Cursor, Limit: bounds.MaxPage})
+	l, err := s.listing(ctx, &store.TasksParams{
+		Run: p.Run, ID: p.ID, Claimed: p.Claimed, Cursor: p.Cursor, Limit: bounds.MaxPage,
+	})
 	if err != nil {
 		return none, err
 	}
@@ -121,7 +123,8 @@ func (l *listing) changeCall(passed int64) *script.Call {
 		k.Run(run), k.Clock, k.Due, k.Hist, k.Trash, k.Routes, k.Kept, k.Lanes(run),
 		k.Waiting(format.LaneName(run, post)), k.Ring(post), k.IDs(run, l.change.bucket), k.Index,
 	)
-	c.Add(k.Channel, l.change.line, run, l.ID, l.change.digest, format.IDsName(run, l.change.bucket)).Int(bounds.CancelsKept)
+	c.Add(k.Channel, l.change.line, run, l.ID).Flag(l.Claimed)
+	c.Add(l.change.digest, format.IDsName(run, l.change.bucket)).Int(bounds.CancelsKept)
 	c.Flag(l.change.Cancel)
 	if due := l.change.Due; due.IsZero() {
 		c.Add("")

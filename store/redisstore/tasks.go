@@ -2,8 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"github.com/rollcall-go/rollcall/internal/tasklist"
 	"github.com/rollcall-go/rollcall/store"
@@ -18,6 +21,9 @@ const (
 	maxListSessions = 32
 )
 
+// minSought is how many tasks a page looks at that seeks one: so many take a script 2 ms.
+const minSought = 4000
+
 // Tasks implements [store.Runs].
 func (s *Store) Tasks(ctx context.Context, p store.TasksParams) (store.TasksReply, error) {
 	l, err := s.listing(ctx, &p)
@@ -27,7 +33,9 @@ func (s *Store) Tasks(ctx context.Context, p store.TasksParams) (store.TasksRepl
 	if err := l.walk(ctx); err != nil {
 		return store.TasksReply{}, err
 	}
-	l.reply.Next = l.at.String()
+	if !l.Found(len(l.reply.Tasks)) {
+		l.reply.Next = l.at.String()
+	}
 	return l.reply, nil
 }
 
@@ -48,6 +56,9 @@ func (s *Store) listing(ctx context.Context, p *store.TasksParams) (*listing, er
 		left:  p.Limit,
 		bytes: bounds.PageBytes,
 	}
+	if p.ID != "" {
+		l.left = max(l.left, minSought)
+	}
 	return l, l.begin(ctx, p)
 }
 
@@ -63,6 +74,7 @@ type listing struct {
 	left  int             // tasks that may still be looked at
 	bytes int             // likewise
 	reply store.TasksReply
+	guess guess // about the task with the ID
 
 	change *taskChange // what becomes of the task with the ID; nil if it is only listed
 }
@@ -75,9 +87,18 @@ type rootTask struct {
 // begin reads what of the run says where its tasks are.
 func (l *listing) begin(ctx context.Context, p *store.TasksParams) error {
 	b := l.client.B
-	replies := l.client.DoMulti(ctx,
-		b().Hmget().Key(l.space.Run(l.run)).Field("job", "state", "paused", "routes", "root", "rootwhen").Build(),
-		b().Hgetall().Key(l.space.Pauses).Build())
+	cmds := rueidis.Commands{
+		b().Hmget().
+			Key(l.space.Run(l.run)).
+			Field("job", "state", "paused", "routes", "root", "rootwhen", "pending").
+			Build(),
+		b().Hgetall().Key(l.space.Pauses).Build(),
+	}
+	if p.ID != "" {
+		digest, bucket := format.Digest(p.ID)
+		cmds = append(cmds, b().Zscore().Key(l.space.IDs(l.run, bucket)).Member(digest).Build())
+	}
+	replies := l.client.DoMulti(ctx, cmds...)
 	v, err := replies[0].ToArray()
 	if err != nil {
 		return l.server.Translate(ctx, "read a run", err)
@@ -93,14 +114,29 @@ func (l *listing) begin(ctx context.Context, p *store.TasksParams) error {
 	pauses := format.ParsePauses(paused)
 	l.Filter = tasklist.NewFilter(p, l.estimate(), store.Status(script.Text(v[1])), !v[2].IsNil(), &pauses)
 	l.root = rootTask{meta.Root, script.Text(v[4]), script.Text(v[5])}
+	if p.ID == "" {
+		return nil
+	}
+	score, err := replies[2].AsFloat64()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		if err = l.server.Translate(ctx, "read a claim", err); !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+	}
+	l.guess = guessOf(p, score, !errors.Is(err, store.ErrCorrupt), script.Number(v[6]))
 	return nil
 }
 
 // walk looks at one source after the other until the page is full. To change a task it looks at one
 // source: a call that is repeated should not have many replies to lose.
 func (l *listing) walk(ctx context.Context) error {
+	if begins := l.at == (tasklist.Cursor{Source: tasklist.Held}); begins && !l.guess.at.IsZero() {
+		if err := l.near(ctx); err != nil || l.full() {
+			return err
+		}
+	}
 	for looked := false; l.at.Source < tasklist.End && !(looked && l.change != nil); {
-		if l.Source(l.at.Source) {
+		if l.Source(l.at.Source) && !l.guess.excludes(l.at.Source) {
 			if ended, err := l.source(ctx); err != nil || !ended {
 				return err
 			}
@@ -131,7 +167,9 @@ func (l *listing) source(ctx context.Context) (ended bool, err error) {
 	return l.failures(ctx)
 }
 
-func (l *listing) full() bool { return l.left <= 0 || l.bytes <= 0 || l.change.done() }
+func (l *listing) full() bool {
+	return l.left <= 0 || l.bytes <= 0 || l.change.done() || l.Found(len(l.reply.Tasks))
+}
 
 // add adds the task of a message, if it is selected, to the page. The cursor stands behind it.
 func (l *listing) add(route store.Route, message string, due time.Time) *store.TaskRecord {

@@ -139,7 +139,7 @@ func (l *listing) read(
 	if l.change != nil {
 		return l.changeIn(ctx, places, passed, at)
 	}
-	c := script.NewCall(l.space.Run(l.run)).Int(l.left).Int(l.bytes).Add(l.ID).Int64(passed)
+	c := script.NewCall(l.space.Run(l.run)).Int(l.left).Int(l.bytes).Add(l.ID).Flag(l.Claimed).Int64(passed)
 	for i := range places {
 		c.Key(places[i].key)
 		c.Add(places[i].kind())

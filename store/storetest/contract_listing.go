@@ -2,10 +2,12 @@ package storetest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/rollcall-go/rollcall/internal/taskid"
 	"github.com/rollcall-go/rollcall/store"
 	"github.com/rollcall-go/rollcall/store/bounds"
 )
@@ -119,7 +121,13 @@ var listingContract = []testCase{
 		s.NoError(w.stage(parent, file, 0, until(task(file, "child"), true), task(file, "fresh child")))
 		w.settle(withStaged(success(parent), staged(file, 2)))
 		w.queues = only(scan)
-		p.add(r, until(delayed(scan, "delayed", never), true), until(task(scan, "waiting"), true), until(task(scan, "in time"), false), task(scan, "never"))
+		p.add(
+			r,
+			until(delayed(scan, "delayed", never), true),
+			until(task(scan, "waiting"), true),
+			until(task(scan, "in time"), false),
+			task(scan, "never"),
+		)
 		want := map[string]store.TaskStatus{
 			"recovered": store.TaskExpired, "child": store.TaskExpired, "fresh child": store.TaskWaiting,
 			"delayed": store.TaskExpired, "waiting": store.TaskExpired, "in time": store.TaskWaiting, "never": store.TaskWaiting,
@@ -186,6 +194,91 @@ var listingContract = []testCase{
 		}
 		check(store.TasksParams{ID: "succeeded"}, func(store.TaskRecord) bool { return false })
 		check(store.TasksParams{ID: "invisible"}, func(store.TaskRecord) bool { return false })
+	}},
+	{"of those that claimed their IDs one is found wherever it is, and no other", func(s *scene) {
+		r := s.open("import")
+		p, w := r.producer(), r.worker()
+		ids := func(id string) []string {
+			return slices.Sorted(maps.Keys(statuses(r.list(store.TasksParams{ID: id, Claimed: true}))))
+		}
+		p.add(
+			r,
+			claimed(scan, "failed", time.Hour),
+			claimed(scan, "kept", time.Hour),
+			claimed(scan, "gone", 0),
+			claimed(scan, "running", 0),
+		)
+		ds := w.take(4)
+		w.settle(failed(ds[0]), success(ds[1]), success(ds[2]))
+		p.add(
+			r,
+			task(file, "parent"),
+			claimed(file, "waiting", time.Hour),
+			task(file, "unclaimed"),
+			delayed(scan, "unclaimed too", never),
+		)
+		late := claimed(scan, "delayed", 0)
+		late.Delay = never
+		p.add(r, late)
+		w.queues = only(file)
+		parent := w.one()
+		s.Equal("parent", parent.Task.ID)
+		s.NoError(w.stage(parent, file, 0, claimed(file, "child", 0)))
+		w.settle(withStaged(success(parent), staged(file, 1)))
+		for _, id := range []string{"failed", "running", "waiting", "delayed", "child"} {
+			s.Equal([]string{id}, ids(id))
+		}
+		for _, id := range []string{"kept", "gone", "unclaimed", "unclaimed too", "nobody"} {
+			s.Empty(ids(id))
+			p := store.ChangeTaskParams{Run: r.id, ID: id, Claimed: true, Cancel: true}
+			change, err := s.tryChange(p)
+			s.NoError(err)
+			s.Empty(change, id)
+		}
+		for id, done := range map[string]store.TaskChange{
+			"running": store.ChangeRequested, "waiting": store.ChangeCancelled, "delayed": store.ChangeCancelled, "child": store.ChangeCancelled,
+		} {
+			change, err := s.tryChange(store.ChangeTaskParams{Run: r.id, ID: id, Claimed: true, Cancel: true})
+			s.NoError(err)
+			s.Equal(done, change, id)
+		}
+	}},
+	{"one among many is found, in order or out of order", func(s *scene) {
+		r, begun := s.open("import"), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		p := r.producer()
+		id := func(i int) string { return taskid.New(begun.Add(time.Duration(i) * time.Minute)) }
+		many := func(r store.Route, n int) (items []store.Item) {
+			for i := range n {
+				it := task(r, id(i))
+				it.Task.Enqueued = begun.Add(time.Duration(i) * time.Minute)
+				items = append(items, it)
+			}
+			return items
+		}
+		first := many(scan, 1200)
+		first[700].Task.ID, first[700].Task.Claimed = "chosen", true
+		first[20].Task.Enqueued = begun.Add(time.Hour * 1000) // the clock of another producer
+		second := many(file, 900)
+		for _, items := range [][]store.Item{first, second} {
+			for some := range slices.Chunk(items, bounds.MaxBatch) {
+				p.add(r, some...)
+			}
+		}
+		last := task(scan, id(3)) // enqueued long ago, it waited for a time
+		p.add(r, last)
+		for _, it := range []store.Item{first[0], first[20], first[600], first[700], first[1199], second[0], second[450], second[899], last} {
+			all := r.list(store.TasksParams{ID: it.Task.ID, Claimed: it.Task.Claimed})
+			s.Len(all, 1)
+			s.Equal(it.Route, all[0].Route)
+			s.Equal(it.Task.ID, all[0].Task.ID)
+			s.Equal(store.ChangeNotDelayed, r.reschedule(it.Task.ID, time.Time{}))
+		}
+		s.Equal(store.ChangeCancelled, r.cancel(first[600].Task.ID))
+		for _, gone := range []string{first[600].Task.ID, id(2), "nobody"} {
+			s.Empty(r.list(store.TasksParams{ID: gone}))
+			s.Empty(r.reschedule(gone, time.Time{}))
+		}
+		r.counts(store.Counts{Total: 2101, Pending: 2100, Cancelled: 1}, "only that one")
 	}},
 	{"what a pause or a pre-job hook keeps is held", func(s *scene) {
 		r := s.start(store.StartParams{Job: "import", PreJob: hook(preJob), PostJob: hook(postJob)})

@@ -13,7 +13,8 @@ func (m *machine) ChangeTask(t *rapid.T) {
 	r := m.run(t, func(*modelRun) bool { return true })
 	p := store.ChangeTaskParams{Run: r.id, ID: "nobody", Cancel: rapid.Bool().Draw(t, "cancel")}
 	if len(r.tasks) > 0 && rapid.IntRange(0, 9).Draw(t, "known") > 0 {
-		p.ID = rapid.SampledFrom(r.tasks).Draw(t, "task").item.Task.ID
+		known := rapid.SampledFrom(r.tasks).Draw(t, "task").item.Task
+		p.ID, p.Claimed = known.ID, known.Claimed
 	}
 	later := !p.Cancel && rapid.Bool().Draw(t, "later")
 	if later {

@@ -509,6 +509,16 @@ var sabotages = map[string]struct {
 		"Contract, TaskChanges",
 		func(s store.Store) store.Store { return &reschedulesNothing{s} },
 	},
+	"finds a task that did not claim its ID": {
+		"Contract_Listing",
+		"Contract, Runs",
+		func(s store.Store) store.Store { return &asksForNoClaim{s} },
+	},
+	"changes a task that did not claim its ID": {
+		"Contract_Listing",
+		"Contract, Runs",
+		func(s store.Store) store.Store { return &changesUnclaimed{s} },
+	},
 	"tells no worker what is cancelled": {
 		"Contract_TaskChanges",
 		"Contract, TaskChanges",
@@ -625,7 +635,8 @@ func TestSuiteCatchesEverySabotage(t *testing.T) {
 
 func TestModelCatchesSabotage(t *testing.T) {
 	// It plays one call after the other, on one partition. It knows no shares, progress, bytes,
-	// attempts, lost sessions, which points of the history lack and who does what.
+	// attempts, lost sessions, which points of the history lack and who does what. It seeks only IDs as
+	// their tasks have them.
 	blind := []string{
 		"answers with all at once", "calls everything unknown a success", "claims to tell what is configured",
 		"compares revisions as floats", "fires a due time for each caller", "hides that more waits", "ignores weights",
@@ -635,6 +646,7 @@ func TestModelCatchesSabotage(t *testing.T) {
 		"shows progress of the dead", "takes a producer's clock for its own",
 		"keeps nothing of lost sessions", "takes closed sessions for lost ones", "guesses when a lost session was heard from",
 		"tells no status", "undoes a status with a repeat",
+		"finds a task that did not claim its ID", "changes a task that did not claim its ID",
 	}
 	for name := range sabotages {
 		if slices.Contains(blind, name) {

@@ -46,6 +46,22 @@ func (s *reschedulesNothing) ChangeTask(ctx context.Context, p store.ChangeTaskP
 	return s.Store.ChangeTask(ctx, p)
 }
 
+// asksForNoClaim finds also tasks that did not claim their IDs.
+type asksForNoClaim struct{ store.Store }
+
+func (s *asksForNoClaim) Tasks(ctx context.Context, p store.TasksParams) (store.TasksReply, error) {
+	p.Claimed = false
+	return s.Store.Tasks(ctx, p)
+}
+
+// changesUnclaimed changes also tasks that did not claim their IDs.
+type changesUnclaimed struct{ store.Store }
+
+func (s *changesUnclaimed) ChangeTask(ctx context.Context, p store.ChangeTaskParams) (store.ChangeTaskReply, error) {
+	p.Claimed = false
+	return s.Store.ChangeTask(ctx, p)
+}
+
 // tellsNoWorker does not tell workers which tasks are to be cancelled.
 type tellsNoWorker struct{ store.Store }
 

@@ -170,6 +170,10 @@ func (k *Keyspace) ValueNames(scope store.ValueScope) string {
 // enough for the compact encoding of Redis.
 const IDBuckets = 64
 
+// Far is FAR of the scripts: the score of a claim is at least so much until its task has ended, and
+// with it the time in ms at which the task was added, if that is known.
+const Far = 9e15
+
 func (k *Keyspace) IDs(id string, bucket int) string { return k.Prefix + "ids:" + IDsName(id, bucket) }
 
 // IDsName returns the name of a bucket in kept.

@@ -49,6 +49,7 @@ var (
 	RepairRun             = newScript("repair_run")
 	RepairSession         = newScript("repair_session")
 	RepairStaged          = newScript("repair_staged")
+	SeekTask              = newScript("seek_task")
 	SetPause              = newScript("set_pause")
 	SetWorkerStatus       = newScript("set_worker_status")
 	Settle                = newScript("settle")

@@ -2,7 +2,7 @@
 -- Uses: arguments, asked, audit, claims, clock, ends, places, retrying, runs, signals.
 -- KEYS  1 run, 2 clock, 3 due, 4 hist, 5 trash, 6 routes, 7 kept, 8 lanes, 9 and 10 waiting list and ring of the post-job lane,
 --       11 bucket of the ID, 12 index; per place: place, W, U, M and ring of its lane; audit
--- ARGV  channel, line of the audit, run, ID, its digest, name of the bucket, cancellations that are kept, cancel (1), or else when it is due in ms,
+-- ARGV  channel, line of the audit, run, ID, whether only if it is claimed, its digest, name of the bucket, cancellations that are kept, cancel (1), or else when it is due in ms,
 --       '' for now, how many to look at, how many of the first place to pass over at its back;
 --       per place: kind, route, field, marker. Kinds are as in places.lua, and h: a session that holds the task under the field;
 --       r: the run, as the root task waits in it. The marker is that of a staged list.
@@ -15,7 +15,7 @@ local PLACE, WAITING, RECOVERED, MARKERS, RING = 0, 1, 2, 3, 4 -- behind the bas
 local keys = {
   clock = KEYS[2], due = DUE, hist = KEYS[4], trash = KEYS[5], routes = KEYS[6], lanes = KEYS[8], post = KEYS[9], ring = KEYS[10], index = KEYS[12], exact = true,
 }
-local channel, line, id, task, digest, bucket, most = arg(), arg(), arg(), arg(), arg(), arg(), num()
+local channel, line, id, task, claimed, digest, bucket, most = arg(), arg(), arg(), arg(), num() == 1, arg(), arg(), num()
 local cancel, due, left, passed = num() == 1, arg(), num(), num()
 local probe, change, changed = probe_of(task), '', false
 local run = open_run(RUN, id)
@@ -124,7 +124,7 @@ local function look_at(base, kind, route, marker)
   local before, ended = passed, nil
   passed, ended = look(kind, KEYS[base + PLACE], run.longest, passed, left, function(message, at)
     local from = start_of(kind, message)
-    local after = has_id(message, from, probe)
+    local after = has_id(message, from, probe, claimed)
     if not after then
       return false
     elseif kind == 'z' then
@@ -143,7 +143,7 @@ end
 
 local function change_root()
   local root = redis.call('HGET', RUN, 'root')
-  local after = root and has_id(root, 1, probe)
+  local after = root and has_id(root, 1, probe, claimed)
   if after then
     redis.call('HDEL', RUN, 'root', 'rootwhen')
     cancelled('pending', root, 1, after)

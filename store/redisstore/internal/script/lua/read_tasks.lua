@@ -1,13 +1,13 @@
 -- Reads tasks of a run where they wait, place by place, each from its back to its front.
 -- Uses: arguments, numbers, places.
 -- KEYS  1 run; places: lists and sorted sets
--- ARGV  how many to look at, and how many bytes to return, about; the ID that is asked for ('' for all);
---       how many of the first place to pass over at its back; kind of each place, as in places.lua
+-- ARGV  how many to look at, and how many bytes to return, about; the ID of the one that is asked for ('' for all),
+--       whether only if it is claimed; how many of the first place to pass over at its back; kind of each place, as in places.lua
 -- Returns {ok, places looked at to their end, how many of the next place were passed over, how many may still be looked at,
 --       and how many bytes returned, {place from 0, how many of it were passed over with this one, message, score or ''} …}
 -- Repeat: only reads.
 local RUN = KEYS[1]
-local left, bytes, id, passed = num(), num(), arg(), num()
+local left, bytes, id, claimed, passed = num(), num(), arg(), num() == 1, num()
 local longest = number_of(redis.pcall('HGET', RUN, 'maxlen'))
 local probe = id ~= '' and probe_of(id)
 local found = {}
@@ -20,11 +20,12 @@ for place = 0, places - 1 do
   local most = probe and left or math.min(left, math.max(1, math.floor(2 * bytes / math.max(longest, 1))))
   local ended
   passed, ended = look(kind, KEYS[place + 2], longest, passed, most, function(message, at, score)
-    if not probe or has_id(message, start_of(kind, message), probe) then
-      found[#found + 1] = { place, at, message, score }
-      bytes = bytes - #message
+    if probe and not has_id(message, start_of(kind, message), probe, claimed) then
+      return false
     end
-    return bytes <= 0
+    found[#found + 1] = { place, at, message, score }
+    bytes = bytes - #message
+    return probe or bytes <= 0
   end)
   left = left - (passed - before)
   if not ended then

@@ -104,7 +104,7 @@ for i = 1, num() do
 end
 
 -- claim claims the ID of a task again, and returns whether no other task has it: then its score is
--- FAR.
+-- FAR, or more.
 local function claim(bucket, digest)
   return bucket == 0 or redis.call('ZADD', KEYS[bucket], 'GT', 'CH', FAR, digest) == 1
 end

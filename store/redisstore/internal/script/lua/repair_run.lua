@@ -242,7 +242,7 @@ local function fix_claims(still)
   for _ = 1, num() do
     local bucket, digest = num(), arg()
     local score = still and redis.call('ZSCORE', KEYS[bucket], digest)
-    if score and tonumber(score) == FAR then
+    if score and tonumber(score) >= FAR then
       damage('orphan', 'claimed ID', 'its task is gone: the ID is free again', function()
         redis.call('ZREM', KEYS[bucket], digest)
       end)

@@ -36,10 +36,11 @@ local function add(run, keys, dups)
         run.litter = true
         redis.call('HSETNX', run.key, 'litter', 1)
       end
-      -- A claim has the score FAR until its task has ended, then the time until which it is kept.
-      duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR, digest) == 0
+      -- A claim has a score of FAR or more until its task has ended: FAR and the time now. Then it has
+      -- the time until which it is kept.
+      duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR + now, digest) == 0
       if duplicate and redis.call('ZREMRANGEBYSCORE', KEYS[ids], '-inf', now) > 0 then
-        duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR, digest) == 0
+        duplicate = redis.call('ZADD', KEYS[ids], 'NX', FAR + now, digest) == 0
       end
     end
     if duplicate then

@@ -59,9 +59,14 @@ local function probe_of(id)
   return string.char(n % 128 + 128, math.floor(n / 128)) .. id
 end
 
--- has_id compares the ID of a message with a probe. Before it come the version, the flags, and the
--- time of the enqueue as a uvarint. It returns where the message goes on, or nothing.
-local function has_id(message, from, probe)
+-- has_id compares the ID of a message with a probe, and with claimed, whether it is claimed. Before
+-- it come the version, the flags, and the time of the enqueue as a uvarint. It returns where the
+-- message goes on, or nothing.
+local find = string.find
+local function has_id(message, from, probe, claimed)
+  if not find(message, probe, from, true) or claimed and (string.byte(message, from + 1) or 0) % 2 == 0 then
+    return
+  end
   local at = from + 2
   while (string.byte(message, at) or 0) >= 128 do
     at = at + 1
